@@ -13,9 +13,6 @@
 
 namespace eventsim {
 
-// Rows of an adjoint state: eventsim/engine/table.py.
-constexpr int N_STATE = 5;
-
 // Adjoint states of neurons side by side, in rows of some length.
 template <class V> FORMULA Adjoint<V> load_state(const Real<V>* from, int64_t row) {
     return {load<V>(from), load<V>(from + row), load<V>(from + 2 * row), load<V>(from + 3 * row),

@@ -9,11 +9,9 @@
 
 #include "../../neuron/stretch.hpp"
 #include "../roles.hpp"
+#include "../table.hpp"
 
 namespace eventsim {
-
-// Rows of the table of parameters [N_PAR, width]: eventsim/engine/table.py.
-enum { SLOW, GAP, RATE_MEM, LEVEL, ALERT, PEAK, RATE_SYN, RESET, SELF, INSTANT, N_PAR };
 
 // Neurons of a block where there are several: eventsim.plan.BLOCK.
 constexpr int64_t BLOCK = 32;

@@ -17,12 +17,6 @@
 
 namespace eventsim {
 
-// More spikes in a ms since an arrival are a run-away.
-constexpr int RUNAWAY_PER_MS = 1000;
-
-// Number of a spike of an earlier piece of the stream: beyond every limit.
-constexpr int64_t EARLIER = int64_t(1) << 62;
-
 // Neuron n is held: no stretch may fire it.
 template <class R> FORMULA void hold(Sample<R>& s, int32_t n) {
     s.alert[n] = std::numeric_limits<R>::infinity();

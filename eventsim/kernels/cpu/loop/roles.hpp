@@ -1,0 +1,47 @@
+// What the kernels of loops are given beside ../roles.hpp, in the same way.
+#pragma once
+#include "../roles.hpp"
+
+namespace eventsim {
+
+// How the neurons of a loop are joined: bundles of synapses that arrive together, by source neuron.
+// Synapses are those of all sources, other stages' included; eventsim/engine/bundles.py.
+template <class R> struct Loop {
+    const int64_t* start;      // [size + 1]: start[n] .. start[n + 1] are the bundles of neuron n
+    const int64_t* first;      // [bundles]: synapses first .. last
+    const int64_t* last;
+    const double* delay;       // [bundles], ms
+    const int32_t* target;     // [synapses]
+    const int64_t* parts;      // [2, n_parts + 1]: addresses of the weights, ../synapses.hpp
+    const R* own_weight;       // [size]: of self-connections; their delay, ms, where it is above zero
+    const double* own_delay;
+    int64_t n_parts;
+};
+
+// Bundles that are known to arrive, in each sample by time and first synapse.
+struct Arriving {
+    const int64_t* offsets;    // [samples + 1]
+    const double* time;
+    const int64_t* first;      // synapses first .. last; OWN + n is the return of a spike of neuron n
+    const int64_t* last;
+    const int64_t* spike;      // its spike among those of all sources, or -1
+    const int64_t* cause;      // its spike among those of the loop, or -1
+    const double* duration;    // [samples]
+};
+
+// How the neurons of a loop stand, [samples, size]; `a` and `last` are null where no threshold adapts.
+template <class R> struct LoopStop {
+    double* time;
+    R* v;
+    R* j;
+    double* until;             // below zero where V is not held
+    double* since;             // spikes of the ms from here on that have been counted
+    int64_t* recent;
+    double* border;            // [samples], as the next two: of windows
+    int64_t* idle;
+    int64_t* halvings;
+    double* a;
+    double* last;
+};
+
+}  // namespace eventsim

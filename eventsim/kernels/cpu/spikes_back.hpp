@@ -1,0 +1,207 @@
+// What its own spikes are to a neuron on the way back: which it meets next, and what they are to its
+// adjoint.
+//
+// A spike is met in two steps, the release of V behind it first.
+//
+// R is the type of the state, S that of the sums.
+//
+// Reference       eventsim/engine/reference/layer_adjoint.py
+#pragma once
+#include "../neuron/adaptive.hpp"
+#include "../neuron/own_spikes.hpp"
+#include "arena.hpp"
+#include "roles.hpp"
+#include "table.hpp"
+
+namespace eventsim {
+
+template <class R, class S> class SpikesBack {
+  protected:
+    // What a neuron is; which spike it meets next, or -1, and when it stops there: at its release or,
+    // `released`, at the spike; and what is found by its parameters.
+    struct Neuron {
+        R mem, syn, level, reset, self, instant;
+        double refractory, at;
+        int64_t spike;
+        bool released;
+        double own[N_OWN];
+    };
+    // Likewise of its threshold where that adapts.
+    struct Adapting {
+        Threshold p;
+        AdaptedBack now;
+        double by_strength, by_rate;
+    };
+
+    const bool adapts;
+    Neuron* const neurons;
+    Adapting* const adapting;
+    const Tape tape;
+    const int64_t stride;    // of the sums
+    int64_t low, size;
+    bool held;               // some neuron has a refractory time
+
+  public:
+    S* sums;                 // [N_SUMS, stride]: added to
+    int64_t grazes;
+
+    static std::size_t room(int64_t width) {
+        return width * (sizeof(Neuron) + sizeof(Adapting)) + 2 * 64;
+    }
+
+    // Up to `width` neurons.
+    SpikesBack(const Tape& tape, bool adapts, int64_t width, S* sums, int64_t stride, Arena& arena)
+        : adapts(adapts), neurons(arena.take<Neuron>(width)),
+          adapting(arena.take<Adapting>(adapts ? width : 0)), tape(tape), stride(stride), sums(sums) {}
+
+    // The neurons low .. low + size come next; `own` [N_OWN, all] is what was found by their parameters.
+    void take_block(const Neurons<R>& all, int64_t low, int64_t size, const double* own,
+                    const double* adapted) {
+        this->low = low;
+        this->size = size;
+        grazes = 0;
+        held = false;
+        for (int64_t n = 0; n < size; ++n) {
+            Neuron& x = neurons[n];
+            const R* const par = all.par + low + n;
+            x.mem = par[RATE_MEM * all.size];
+            x.syn = par[RATE_SYN * all.size];
+            x.level = par[LEVEL * all.size];
+            x.reset = par[RESET * all.size];
+            x.self = par[SELF * all.size];
+            x.instant = par[INSTANT * all.size];
+            x.refractory = all.refractory[low + n];
+            held |= x.refractory > 0.0;
+            for (int i = 0; i < N_OWN; ++i) x.own[i] = own[i * all.size + low + n];
+            if (!adapts) continue;
+            adapting[n].p = {all.strength[low + n], all.rate[low + n]};
+            adapting[n].by_strength = adapted[low + n];
+            adapting[n].by_rate = adapted[all.size + low + n];
+        }
+    }
+
+    // Undo take_block, with what is found by now.
+    void leave_block(int64_t all, double* own, double* adapted) const {
+        for (int64_t n = 0; n < size; ++n) {
+            const Neuron& x = neurons[n];
+            for (int i = 0; i < N_OWN; ++i) own[i * all + low + n] = x.own[i];
+            if (!adapts) continue;
+            adapted[low + n] = adapting[n].by_strength;
+            adapted[all + low + n] = adapting[n].by_rate;
+        }
+    }
+
+    // Neuron n, at the end of a sample of which it has the spike `last` (or -1) as its last; `carried`
+    // [N_BEHIND, all] or null is what is known of the thresholds there.
+    void take_neuron(int64_t n, int64_t last, const double* carried, int64_t all) {
+        face(neurons[n], last);
+        if (!adapts) return;
+        adapting[n].now = {0.0, 0.0, 0.0};
+        if (carried)
+            adapting[n].now = {carried[KAPPA * all + low + n], carried[PRODUCT * all + low + n],
+                               carried[BEHIND * all + low + n]};
+    }
+
+    // Undo take_neuron of all, at the begin.
+    void leave_sample(double* carried, int64_t all) const {
+        if (!adapts || !carried) return;
+        for (int64_t n = 0; n < size; ++n) {
+            const AdaptedBack& b = adapting[n].now;
+            carried[KAPPA * all + low + n] = b.kappa;
+            carried[PRODUCT * all + low + n] = b.product;
+            carried[BEHIND * all + low + n] = b.behind;
+        }
+    }
+
+    // When neuron n stops next; before all times if it does not.
+    double next_stop(int64_t n) const { return neurons[n].at; }
+
+    // Take neuron n back over all that happens to it at or after t.
+    FORMULA_MEMBER void meet(int64_t n, double t, Adjoint<R>& a) {
+        Neuron& x = neurons[n];
+        do {
+            const int64_t k = x.spike;
+            const bool held = x.refractory > 0.0;
+            double through = tape.through[k];
+            if (!x.released) {
+                // The self-jump is met right after a restart without a hold, or while V is held.
+                if (!held) through += self_jump(x, n, a);
+                through += restart(x, n, held, R(tape.restart[k]), a);
+                x.released = true;
+                x.at = tape.time[k];
+                if (x.at < t) {
+                    tape.through[k] = through;
+                    return;
+                }
+            }
+            if (held) through += self_jump(x, n, a);
+            tape.through[k] = through;
+            a.alpha = spike(x, n, k, tape.by_time[k] + through);
+            face(x, tape.previous[k]);
+        } while (x.at >= t);
+    }
+
+    // A neuron that rests at or above its level started at its reset.
+    void end_at_start(int64_t n, R alpha, R alpha_mem) {
+        Neuron& x = neurons[n];
+        if (x.level > R(0)) return;
+        x.own[BY_RESET] += alpha;
+        sums[BY_MEM * stride + n] += x.reset * alpha_mem;
+    }
+
+    // Take neuron n with the adjoint state `a` back from t to t_low, over all that happens to it there.
+    FORMULA_MEMBER void walk(int64_t n, double t, double t_low, const Rates<R>& rates, Adjoint<R>& a) {
+        for (double at; (at = next_stop(n)) >= t_low; t = at) {
+            const R h = R(t - at);
+            a = pull_back(h, far_adjoint(h, rates), a);
+            meet(n, at, a);
+        }
+        const R h = R(t - t_low);
+        a = pull_back(h, far_adjoint(h, rates), a);
+    }
+
+  private:
+    // Spike k, or -1, is the neuron's next: it stops at the release behind it if there is one.
+    void face(Neuron& x, int64_t k) const {
+        x.spike = k;
+        x.released = k < 0 || tape.restart[k] != tape.restart[k];
+        x.at = k < 0 ? -1.0 : x.released ? tape.time[k] : tape.time[k] + x.refractory;
+    }
+
+    // Each returns what it adds to dL/dt of the spike.
+    FORMULA_MEMBER double self_jump(Neuron& x, int64_t n, const Adjoint<R>& a) {
+        const SelfJumpBack<R> jump = self_jump_back(x.self, x.instant, x.mem, x.syn, a);
+        x.own[BY_SELF] += jump.by_self;
+        x.own[BY_SELF_DELAY] += jump.later;
+        sums[BY_DRIVE * stride + n] += jump.by_drive;
+        sums[BY_MEM * stride + n] += jump.by_mem;
+        sums[BY_SYN * stride + n] += jump.by_syn;
+        return jump.later;
+    }
+
+    FORMULA_MEMBER double restart(Neuron& x, int64_t n, bool held, R j, Adjoint<R>& a) {
+        const RestartBack<R> found = restart_back(j, x.reset, x.self, x.mem, held, a);
+        x.own[BY_REFRACTORY] += found.by_refractory;
+        x.own[BY_RESET] += found.by_reset;
+        sums[BY_MEM * stride + n] += found.by_mem;
+        return found.later;
+    }
+
+    // Returns alpha just before spike k.
+    FORMULA_MEMBER R spike(Neuron& x, int64_t n, int64_t k, double by_time) {
+        R slope = x.mem * (R(tape.current[k]) - x.level);
+        if (adapts)
+            slope += R(spike_back(adapting[n].p, adapting[n].now, tape.before[k], x.at, double(x.mem),
+                                  by_time, adapting[n].by_rate));
+        bool grazed;
+        const R alpha = crossing_back(R(tape.by_voltage[k]), by_time, slope, grazed);
+        grazes += grazed;
+        x.own[BY_LEVEL] -= alpha;
+        if (adapts)
+            spiked_back(adapting[n].p, adapting[n].now, tape.before[k], x.at, double(alpha),
+                        adapting[n].by_strength);
+        return alpha;
+    }
+};
+
+}  // namespace eventsim
