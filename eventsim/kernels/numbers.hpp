@@ -16,13 +16,13 @@
 #define UNROLL _Pragma("unroll")
 #else
 #include <stdint.h>
-#if defined(LEVEL) && !defined(__FMA__) && !defined(__aarch64__)
+#if defined(KERNEL_LEVEL) && !defined(__FMA__) && !defined(__aarch64__)
 #define SOFT  // the processor has no fused multiply-add
 #include "soft.hpp"
 #endif
 // A vector that is passed to a function goes through memory. A level without FMA gains nothing, and
 // takes three times as long to compile.
-#if defined(LEVEL) && !defined(SOFT)
+#if defined(KERNEL_LEVEL) && !defined(SOFT)
 #define FORMULA [[maybe_unused, gnu::always_inline]] static inline
 #define FORMULA_MEMBER [[gnu::always_inline]]
 #else

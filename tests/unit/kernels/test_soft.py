@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from eventsim.kernels.build import KERNELS, find_compiler
+from eventsim.kernels.build import KERNELS, Platform, find_compiler
 
 COMPILER = find_compiler()
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C++ compiler")
@@ -103,3 +103,13 @@ def test_zeros_infinities_and_what_is_no_number_are_those_of_a_sum(soft, real):
                 same = found == expected or (np.isnan(found) and np.isnan(expected))
                 assert same, (x, y, z)
                 assert np.isnan(found) or found != 0.0 or np.signbit(found) == np.signbit(expected)
+
+
+@pytest.mark.skipif(Platform.here().machine != "x86_64", reason="its least level has one")
+def test_level_without_the_instruction_is_built_with_these():
+    options = COMPILER.compiling(Platform.here(), "plain")
+    lines = subprocess.run(
+        [*options, "-dM", "-E", "-x", "c++", str(KERNELS / "numbers.hpp")],
+        capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    assert any(line.startswith("#define SOFT") for line in lines)
