@@ -16,33 +16,24 @@ import tempfile
 from pathlib import Path
 from unittest import mock
 
+from eventsim.engine.cpu import library as loader
 from eventsim.engine.cpu.library import Library
-from eventsim.kernels.build import KERNELS, Platform, find_compiler, source_hash
+from eventsim.kernels.build import find_compiler, source_hash
+from tests.support.built import LEVEL, PLATFORM, build_library
 from tests.support.simt.build import BUILDS, FLAVOURS, sanitized_environment
 
-# On x86-64 the level that every machine of the tests has.
-PLATFORM = Platform.here()
-LEVEL = {"x86_64": "v3", "aarch64": "neon"}.get(PLATFORM.machine, "plain")
 THREADS = 3
 
 
 def library(flavour) -> Path:
     """The library with one level under a sanitizer, built if it is not there."""
-    compiler, options = find_compiler(), (*FLAVOURS[flavour].kernels, "-g1")
-    key = repr((flavour, options, compiler.version, LEVEL, source_hash()))
+    options = (*FLAVOURS[flavour].kernels, "-g1")
+    key = repr((flavour, options, find_compiler().version, LEVEL, source_hash()))
     place = BUILDS / f"cpu-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
     if not place.exists():
         BUILDS.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=BUILDS, prefix="building-"))
-        defined = (f"-DWITH_{LEVEL.upper()}", f"-DSOURCES={source_hash()}", '-DBUILT=""')
-        objects = []
-        for source in sorted((KERNELS / "cpu").glob("*.cpp")):
-            level = LEVEL if source.name == "level.cpp" else ""
-            objects.append(folder / f"{source.stem}.o")
-            words = (*compiler.compiling(PLATFORM, level), *options, *defined)
-            subprocess.run([*words, "-c", source, "-o", objects[-1]], check=True)
-        link = (*compiler.command, "-shared", *FLAVOURS[flavour].link, *objects, "-lm")
-        subprocess.run([*link, "-o", folder / PLATFORM.library], check=True)
+        build_library(folder, source_hash(), options=options, link=FLAVOURS[flavour].link)
         shutil.rmtree(place, ignore_errors=True)
         folder.rename(place)
     return place / PLATFORM.library
@@ -62,22 +53,28 @@ def record(run) -> list:
     return calls
 
 
-def run_apart(flavour, calls, folder):
-    """The program of this module, in a process of its own; its output is in the result."""
+def run_apart(flavour, calls, folder, *, path=None, timeout=None):
+    """The program of this module, in a process of its own; its output is in the result.
+
+    ``path`` is a library that was built from other sources.
+    """
     file = folder / "calls.pickle"
     file.write_bytes(pickle.dumps(calls))
     return subprocess.run(
-        [sys.executable, "-m", __name__, str(library(flavour)), str(file)],
+        [sys.executable, "-m", __name__, str(path or library(flavour)), str(file)],
         env=sanitized_environment(flavour),
         capture_output=True,
         text=True,
+        timeout=timeout,
         check=False,
     )
 
 
 def main(path, file):
     """Run the calls again."""
-    own, calls = Library(Path(path), LEVEL), pickle.loads(Path(file).read_bytes())
+    with mock.patch.object(loader, "_difference", return_value=None):
+        own = Library(Path(path), LEVEL)
+    calls = pickle.loads(Path(file).read_bytes())
     for number, (call, after, real) in enumerate(calls):
         own.run(call, real, THREADS)
         spikes = getattr(after, "spikes", None)

@@ -89,6 +89,15 @@ def _silent_samples():
     return es.EventStream.from_samples(samples, n_channels=6, duration=[1.0, 40.0, 20.0])
 
 
+def _on_a_grid():
+    """Arrivals at few times, so that many are at the time of a stretch's last."""
+    stream = random_stream(40, n_samples=2, n_channels=12, duration=40.0, rate=120.0)
+    samples = []
+    for lo, hi in zip(stream.offsets[:-1], stream.offsets[1:], strict=True):
+        samples.append((np.floor(stream.times[lo:hi] * 4.0) / 4.0, stream.channels[lo:hi]))
+    return es.EventStream.from_samples(samples, n_channels=12, duration=stream.duration)
+
+
 def _pushed_down():
     """A neuron that rests above its threshold, and is long below it.
 
@@ -199,6 +208,10 @@ RUNS = {
         lambda: random_stream(32, n_samples=2, n_channels=20, duration=15.0, rate=150.0),
     ),
     "ring, returning": _pacemakers(_loop(lambda: ring_net(25))),
+    "on a grid": Run(
+        lambda: random_net(39, n_inputs=12, hidden=(9, 5), delays="none", self_delays="none"),
+        _on_a_grid,
+    ),
     "ties": _ties("dense"),
     "ties, sparse": _ties("sparse"),
     "ties, two sources": _ties("two sources"),

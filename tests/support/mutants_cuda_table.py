@@ -1,20 +1,10 @@
-"""The faults of ``mutants.py``.
+"""The faults of ``mutants_cuda.py``.
 
 Each has a file of ``eventsim/kernels`` or ``eventsim/engine/cuda/kernels``, a text that occurs in
 it once, what stands there instead, and what is wrong then.
 """
 
-from typing import NamedTuple
-
-
-class Mutant(NamedTuple):
-    """One fault."""
-
-    file: str
-    old: str
-    new: str
-    why: str
-
+from tests.support.mutant import Mutant
 
 MUTANTS = (
     # ---- scalar functions

@@ -1,0 +1,43 @@
+"""A fault in a text of kernels, and what became of it."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    """One fault: in ``file`` stands ``new`` in place of ``old``, which occurs in it once."""
+
+    file: str
+    old: str
+    new: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Which detector found a mutant, and by what; ``detector`` is None for a survivor."""
+
+    mutant: Mutant
+    detector: str | None
+    evidence: str
+
+    @property
+    def good(self) -> bool:
+        """Whether it was found."""
+        return self.detector is not None
+
+
+def stale(mutant, path) -> str | None:
+    """Why the mutant does not fit the file at ``path``, its own, any more; or None."""
+    n = path.read_text("utf-8").count(mutant.old) if path.exists() else 0
+    return None if n == 1 else f"its text is {n} times in {mutant.file}, expected once"
+
+
+def summary(done) -> str:
+    """The line of a failed process that says most."""
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    for sign in ("SUMMARY: ", "runtime error: "):
+        for line in lines:
+            if sign in line:
+                return line.partition(sign)[2]
+    return lines[-1] if lines else f"ended by signal {-done.returncode}"

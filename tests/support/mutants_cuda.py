@@ -1,0 +1,87 @@
+"""Faults of the CUDA text, and of the formulas that it shares with the CPU's.
+
+Every mutant is built behind the SIMT stand-in. Detectors:
+
+``bits``   the runs of ``tests/support/simt/runs.py`` against the cpu backend, as the tests do:
+           spikes bit for bit, gradients within their tolerance; a stand-in's error is a find too
+``order``  the same with permuted threads and blocks
+``asan``   overruns and undefined behaviour
+``tsan``   races, in two orders
+"""
+
+import subprocess
+import tempfile
+from functools import cache
+from itertools import product
+from pathlib import Path
+
+from eventsim.engine.cuda import device
+from eventsim.engine.registry import get_backend
+from tests.support.mutant import Verdict, stale, summary
+from tests.support.mutants_cuda_table import MUTANTS
+from tests.support.simt import build, why_not
+from tests.support.simt.exercise import differences, read, results, run_apart, text_name
+
+__all__ = ["IN_ALL_KERNELS", "MUTANTS", "expected_results", "judge", "path_of", "why_not"]
+
+PRECISION = "single"
+IN_ALL_KERNELS = ("device.py", "numbers.hpp", "prelude.cuh")
+PATIENCE = 600.0  # seconds, after which a run counts as one that would never end
+
+DETECTORS = (("bits", "plain", 0), ("order", "plain", 3), ("asan", "asan", 0), ("tsan", "tsan", 0),
+             ("tsan", "tsan", 5))  # fmt: skip
+
+
+@cache
+def expected_results():
+    """What all mutants are held against."""
+    return results(get_backend("cpu"), PRECISION)
+
+
+def path_of(mutant) -> Path:
+    """The file that has the fault."""
+    return device.path_of(mutant.file)
+
+
+def mutated(mutant, precision, *, adaptive=False) -> str:
+    """The CUDA text with the fault in it, if it has the file."""
+    begin, text = f'#line 1 "{mutant.file}"\n', device.kernel_source(precision, adaptive)
+    if begin not in text:
+        return text
+    before, after = text.split(begin)
+    own, line, rest = after.partition("\n#line ")
+    return before + begin + own.replace(mutant.old, mutant.new) + line + rest
+
+
+def judge(mutant, expected) -> Verdict:
+    """Let the detectors look at a mutant until one finds it."""
+    if (reason := stale(mutant, path_of(mutant))) is not None:
+        return Verdict(mutant, None, reason)
+    with tempfile.TemporaryDirectory() as folder:
+        texts = Path(folder)
+        for precision, adaptive in product(("single", "double"), (False, True)):
+            text = mutated(mutant, precision, adaptive=adaptive)
+            (texts / text_name(precision, adaptive)).write_text(text, "utf-8")
+        try:
+            for adaptive in (False, True):
+                build.library(mutated(mutant, PRECISION, adaptive=adaptive), folder=texts)
+        except RuntimeError as error:
+            return Verdict(mutant, None, f"it does not compile: {error}")
+        for detector, flavour, seed in DETECTORS:
+            evidence = _look(texts, flavour, seed, expected)
+            if evidence is not None:
+                return Verdict(mutant, detector, evidence)
+    return Verdict(mutant, None, "no detector found it")
+
+
+def _look(texts, flavour, seed, expected):
+    """What is wrong with the kernels in a folder, or None."""
+    file = texts / "found.npz"
+    try:
+        done = run_apart(flavour, seed, PRECISION, texts=texts, to=file, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        return f"still runs after {PATIENCE:.0f} s"
+    if done.returncode:
+        return summary(done)
+    wrong = differences(read(file), expected, PRECISION)
+    return wrong[0] if wrong else None

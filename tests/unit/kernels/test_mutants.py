@@ -1,0 +1,85 @@
+"""Seeded faults: each has its place in the kernels, and the tests find it."""
+
+import pytest
+
+from eventsim.engine.cuda import device
+from eventsim.kernels.build import KERNELS
+from tests.support import mutants, mutants_cpu, mutants_cuda
+from tests.support.mutant import Mutant, stale
+from tests.support.simt import why_not
+
+BUILDS = "compiles kernels with a fault and runs them; make mutants does it for some files"
+TEXTS = {"cuda": mutants_cuda, "cpu": mutants_cpu}
+FAULTS = [(text, fault) for text in TEXTS.values() for fault in text.MUTANTS]
+
+each_fault = pytest.mark.parametrize(
+    ("text", "fault"), FAULTS, ids=[f"{fault.file} {fault.why}" for _, fault in FAULTS]
+)
+
+
+@each_fault
+def test_fault_has_its_place_in_the_kernels(text, fault):
+    assert stale(fault, text.path_of(fault)) is None
+    assert fault.new != fault.old
+
+
+@pytest.mark.parametrize("fault", mutants_cuda.MUTANTS, ids=lambda fault: fault.why)
+def test_fault_is_in_the_text_that_is_compiled(fault):
+    found, source = mutants_cuda.mutated(fault, "single"), device.kernel_source("single")
+    assert fault.new in found
+    assert len(found) == len(source) - len(fault.old) + len(fault.new)
+
+
+@pytest.mark.nightly(BUILDS)
+@each_fault
+def test_fault_is_found(text, fault):
+    if (reason := text.why_not()) is not None:
+        pytest.skip(reason)
+    verdict = text.judge(fault, text.expected_results())
+    assert verdict.good, verdict.evidence
+
+
+def test_every_file_of_kernels_has_faults():
+    assert len(set(FAULTS)) == len(FAULTS)
+    shared = {*device.FORMULAS, *device.SOURCES} - {"prelude.cuh"}
+    assert {fault.file for fault in mutants_cuda.MUTANTS} == shared
+    loops = {path.parent for path in (KERNELS / "cpu").glob("*/*.hpp")}
+    assert {(KERNELS / fault.file).parent for fault in mutants_cpu.MUTANTS} == loops
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_a_fault_whose_text_is_gone_is_no_find(text):
+    gone = Mutant(text.MUTANTS[0].file, "no such text", "", "gone")
+    verdict = text.judge(gone, ({}, []))
+    assert not verdict.good
+    assert f"0 times in {gone.file}" in verdict.evidence
+
+
+@pytest.mark.parametrize("name", mutants_cuda.IN_ALL_KERNELS)
+def test_a_file_of_all_kernels_chooses_all_mutants(name):
+    assert name == "device.py" or name in (*device.FORMULAS, *device.SOURCES)
+    assert mutants.chosen(mutants_cuda, name) == list(mutants_cuda.MUTANTS)
+
+
+@pytest.mark.parametrize("name", ["build.py", "level.cpp", "lanes.hpp", "calls.hpp"])
+def test_a_file_of_all_loops_chooses_all_their_mutants(name):
+    assert mutants.chosen(mutants_cpu, name) == list(mutants_cpu.MUTANTS)
+
+
+def test_every_file_that_may_change_chooses_mutants():
+    for path in KERNELS.rglob("*.?p[py]"):
+        assert any(mutants.chosen(text, path.name) for text in TEXTS.values()), path
+
+
+def test_a_word_that_chooses_no_mutant_fails(monkeypatch, capsys):
+    for text in TEXTS.values():
+        monkeypatch.setattr(text, "why_not", lambda: None)
+        monkeypatch.setattr(text, "judge", None)
+    assert mutants.main(["walk.cuh", "no_such.cuh"]) == 1
+    assert "No mutant's file or reason has no_such.cuh." in capsys.readouterr().out
+
+
+def test_machine_without_a_compiler_is_told_so(monkeypatch, capsys):
+    monkeypatch.setattr(mutants_cpu, "why_not", lambda: why_not() or "no compiler")
+    assert mutants.main(["dense/pool.hpp"]) == 1
+    assert "no compiler" in capsys.readouterr().out
