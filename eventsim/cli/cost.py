@@ -8,25 +8,21 @@ from typing import Annotated, Any
 import typer
 
 from eventsim.chips import Chip, chip_names, load_chip
-from eventsim.cli.events import Reading, find_encoder, find_network
+from eventsim.cli.events import find_encoder, find_network
+from eventsim.cli.fields import filled
 from eventsim.cli.measured import MeasuredPart, find_measured
 from eventsim.cli.options import (
     BackendOption,
-    BeginOption,
-    ColumnsOption,
     EventsArgument,
     FrameOption,
     JsonOption,
     NetArgument,
     SamplesOption,
-    SensorOption,
-    SensorSizeOption,
-    SplitOption,
     ThreadsOption,
-    UnitOption,
     chip_option,
     set_threads,
 )
+from eventsim.cli.reading import MEASURED, Reading
 from eventsim.cli.terminal import echo_late, present, print_table, say_backend, stdout
 from eventsim.energy import DenseEquivalent, EnergyReport, Widths, dense_pair, run_costs
 from eventsim.energy.encoder import means_of
@@ -54,6 +50,7 @@ WeightBitsOption = Annotated[
 ]
 
 
+@filled(Reading, *MEASURED, into="reading")
 def cost_command(
     net: NetArgument,
     events: EventsArgument = None,
@@ -82,12 +79,8 @@ def cost_command(
         Path | None,
         typer.Option("--figure", metavar="FILE", help="Draw the energies; .png or .svg."),
     ] = None,
-    split: SplitOption = None,
-    sensor: SensorOption = None,
-    unit: UnitOption = None,
-    columns: ColumnsOption = None,
-    sensor_size: SensorSizeOption = None,
-    begin: BeginOption = None,
+    *,
+    reading: Reading,
     samples: SamplesOption = None,
     backend: BackendOption = None,
     threads: ThreadsOption = None,
@@ -118,14 +111,7 @@ def cost_command(
     stream, _, measured = find_measured(
         net,
         events,
-        Reading(
-            split=split,
-            sensor=sensor,
-            unit=unit,
-            columns=columns,
-            sensor_size=sensor_size,
-            begin=begin,
-        ),
+        reading,
         samples=samples,
     )
     if stream.n_samples == 0:

@@ -13,19 +13,16 @@ import typer
 from eventsim import datasets
 from eventsim.cli import completion
 from eventsim.cli.begin import how_read, show_begins_late, show_read
-from eventsim.cli.events import Events, Reading, find, find_settings, form_of, parts
+from eventsim.cli.events import Events, find, find_settings, form_of, parts
+from eventsim.cli.fields import filled
 from eventsim.cli.options import (
-    BeginOption,
-    ColumnsOption,
     DataArgument,
     DownloadOption,
     FileOption,
     JsonOption,
     SamplesOption,
-    SensorOption,
-    SensorSizeOption,
-    UnitOption,
 )
+from eventsim.cli.reading import Reading
 from eventsim.cli.terminal import Guarded, present, show_table, stdout
 from eventsim.datasets.formats import FORMATS
 from eventsim.datasets.statistics import N_TIDIGITS, EventStatistics, sparkline, statistics
@@ -52,17 +49,6 @@ PlaceArgument = Annotated[
         help="Name of a data set, or a file of events: .h5, .npz, text, AEDAT, NIR.",
         autocompletion=completion.complete_data,
     ),
-]
-FormatOption = Annotated[
-    str,
-    typer.Option(
-        "--format",
-        help="auto (told by the content), set, stored, ntidigits, shd, nir, aedat, nas, csv, npz, "
-        "or tonic (PLACE is the name of a data set of tonic, --file its folder).",
-    ),
-]
-ResetOption = Annotated[
-    bool, typer.Option("--after-reset", help="Of an AEDAT file: what follows the clock's reset.")
 ]
 
 
@@ -146,20 +132,26 @@ def _show_made(found: Mapping[str, Any]) -> None:
 
 
 @data_app.command("info")
+@filled(
+    Reading,
+    "file",
+    "form",
+    "sensor",
+    "unit",
+    "columns",
+    "sensor_size",
+    "begin",
+    "after_reset",
+    into="reading",
+)
 def data_info(
     place: PlaceArgument,
-    file: FileOption = None,
     split: Annotated[
         list[str] | None,
         typer.Option("--split", help="Only this part of a data set; repeat for more."),
     ] = None,
-    form: FormatOption = "auto",
-    sensor: SensorOption = None,
-    unit: UnitOption = None,
-    columns: ColumnsOption = None,
-    sensor_size: SensorSizeOption = None,
-    begin: BeginOption = None,
-    after_reset: ResetOption = False,
+    *,
+    reading: Reading,
     samples: SamplesOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -171,16 +163,6 @@ def data_info(
 
     eventsim data info speech.aedat --sensor nas_64_stereo
     """
-    reading = Reading(
-        form=form,
-        file=file,
-        sensor=sensor,
-        unit=unit,
-        columns=columns,
-        sensor_size=sensor_size,
-        begin=begin,
-        after_reset=after_reset,
-    )
     form, main = form_of(place, reading), parts(place, reading)
     wanted = split or main
     read = {one: find(place, replace(reading, split=one)) for one in wanted}

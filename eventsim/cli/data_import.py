@@ -11,18 +11,13 @@ import numpy as np
 import typer
 
 from eventsim.cli.begin import automatic, begin_note, show_read, shown_spread, together
-from eventsim.cli.data import FormatOption, ResetOption, show_details
-from eventsim.cli.events import Events, Reading, form_of, parts, read_one, say_all
+from eventsim.cli.data import show_details
+from eventsim.cli.events import Events, form_of, parts, read_one, say_all
+from eventsim.cli.fields import filled
 from eventsim.cli.options import (
-    BeginOption,
-    ColumnsOption,
-    DownloadOption,
-    FileOption,
     JsonOption,
-    SensorOption,
-    SensorSizeOption,
-    UnitOption,
 )
+from eventsim.cli.reading import Reading
 from eventsim.cli.terminal import present, say, show_table, stdout
 from eventsim.cli.text_events import NOTE, TextEvents, guesses_of_notes, text_notes
 from eventsim.datasets.label_files import (
@@ -41,7 +36,14 @@ from eventsim.events.stored import write_stored
 MS_PER_S = 1000.0
 MOST_NAMED = 6  # files in a message
 
+# How the files are read; which parts of them, the command says in its own words.
+IMPORTED = (
+    "form", "file", "download", "sensor", "address_bytes", "tick_us", "by", "where", "after_reset",
+    "unit", "channels", "columns", "sensor_size", "begin",
+)  # fmt: skip
 
+
+@filled(Reading, *IMPORTED, into="reading")
 def data_import(
     out: Annotated[
         Path,
@@ -63,8 +65,6 @@ def data_import(
             "group (who is recorded), split (train or test).",
         ),
     ] = None,
-    form: FormatOption = "auto",
-    file: FileOption = None,
     split: Annotated[
         str | None,
         typer.Option(
@@ -72,37 +72,8 @@ def data_import(
             help="Part of the data set, test by default; of a file that eventsim wrote all parts.",
         ),
     ] = None,
-    download: DownloadOption = False,
-    sensor: SensorOption = None,
-    address_bytes: Annotated[
-        int | None,
-        typer.Option("--address-bytes", help="Of an AEDAT file, if not the sensor's: 2 or 4."),
-    ] = None,
-    tick_us: Annotated[
-        float | None,
-        typer.Option("--tick-us", help="Of an AEDAT file, if not the sensor's: a tick in us."),
-    ] = None,
-    by: Annotated[
-        str | None,
-        typer.Option(
-            "--by",
-            metavar="FIELDS",
-            help="Of an AEDAT file: fields that make up the channel, e.g. ear,channel.",
-        ),
-    ] = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option("--where", metavar="FIELD=VALUE", help="Of an AEDAT file: only these events."),
-    ] = None,
-    after_reset: ResetOption = False,
-    unit: UnitOption = None,
-    channels: Annotated[
-        int | None,
-        typer.Option("--channels", min=1, help="Of a text file; its largest channel by default."),
-    ] = None,
-    columns: ColumnsOption = None,
-    sensor_size: SensorSizeOption = None,
-    begin: BeginOption = None,
+    *,
+    reading: Reading,
     as_json: JsonOption = False,
 ) -> None:
     """Read events from any supported files or data set and write them as eventsim stores them.
@@ -130,24 +101,7 @@ def data_import(
 
     eventsim data import NMNIST --format tonic --file data --split test --out nmnist.h5
     """
-    reading = Reading(
-        form=form,
-        file=file,
-        split=split,
-        whole=split is None,
-        download=download,
-        sensor=sensor,
-        address_bytes=address_bytes,
-        tick_us=tick_us,
-        by=None if by is None else tuple(name.strip() for name in by.split(",")),
-        where=tuple(where or ()),
-        after_reset=after_reset,
-        unit=unit,
-        channels=channels,
-        columns=columns,
-        sensor_size=sensor_size,
-        begin=begin,
-    )
+    reading = replace(reading, split=split, whole=split is None)
     found = _imported_from(places or [], reading, labels=labels, out=out)
     present(found, _show_import, as_json=as_json)
 

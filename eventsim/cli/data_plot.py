@@ -7,23 +7,31 @@ from typing import Annotated, Any
 import typer
 
 from eventsim.cli.begin import how_read, show_read
-from eventsim.cli.data import FormatOption, PlaceArgument, ResetOption
-from eventsim.cli.events import Events, Reading, find
+from eventsim.cli.data import PlaceArgument
+from eventsim.cli.events import Events, find
+from eventsim.cli.fields import filled
 from eventsim.cli.options import (
-    ColumnsOption,
-    FileOption,
     JsonOption,
-    SensorOption,
-    SensorSizeOption,
-    SplitOption,
-    UnitOption,
 )
+from eventsim.cli.reading import Reading
 from eventsim.cli.terminal import present
 from eventsim.errors import DataError
 from eventsim.events.storage import write_atomically
 from eventsim.events.transforms import crop
 
 
+@filled(
+    Reading,
+    "file",
+    "split",
+    "form",
+    "sensor",
+    "unit",
+    "columns",
+    "sensor_size",
+    "after_reset",
+    into="reading",
+)
 def data_plot(
     place: PlaceArgument,
     sample: Annotated[int, typer.Option("--sample", min=0, help="Number of the recording.")] = 0,
@@ -33,14 +41,8 @@ def data_plot(
     ] = None,
     begin: Annotated[float, typer.Option("--begin", min=0.0, help="Of the picture, ms.")] = 0.0,
     end: Annotated[float | None, typer.Option("--end", help="Of the picture, ms.")] = None,
-    file: FileOption = None,
-    split: SplitOption = None,
-    form: FormatOption = "auto",
-    sensor: SensorOption = None,
-    unit: UnitOption = None,
-    columns: ColumnsOption = None,
-    sensor_size: SensorSizeOption = None,
-    after_reset: ResetOption = False,
+    *,
+    reading: Reading,
     as_json: JsonOption = False,
 ) -> None:
     """Draw a recording: its events, the rate over time, and the events of every channel.
@@ -51,16 +53,6 @@ def data_plot(
 
     eventsim data plot speech.aedat --sensor nas_64_stereo --begin 500 --end 1500 --out word.svg
     """
-    reading = Reading(
-        form=form,
-        file=file,
-        split=split,
-        sensor=sensor,
-        unit=unit,
-        columns=columns,
-        sensor_size=sensor_size,
-        after_reset=after_reset,
-    )
     out = Path(f"{Path(place).stem}-{sample}.png") if out is None else out
     if out.suffix not in (".png", ".svg"):
         raise DataError(f"--out {out}: expected a name that ends with .png or .svg.")

@@ -10,19 +10,19 @@ import typer
 from eventsim.chips import Formats, load_chip
 from eventsim.cli import completion
 from eventsim.cli.begin import show_read
-from eventsim.cli.events import Reading, find_for, find_network
+from eventsim.cli.events import find_for, find_network
+from eventsim.cli.fields import filled
 from eventsim.cli.measured import MeasuredPart, say_measured
 from eventsim.cli.options import (
     BackendOption,
-    FileOption,
     JsonOption,
     SamplesOption,
-    SplitOption,
     ThreadsOption,
     chip_option,
     set_threads,
     with_precision,
 )
+from eventsim.cli.reading import Reading
 from eventsim.cli.terminal import (
     label_error_row,
     late_row,
@@ -48,6 +48,7 @@ from eventsim.train.latency import MARGIN, SHARES, require_margin
 from eventsim.train.parts import Members
 
 
+@filled(Reading, "file", "split", into="reading")
 def evaluate_command(
     run: Annotated[
         Path,
@@ -65,8 +66,8 @@ def evaluate_command(
             autocompletion=completion.complete_data,
         ),
     ] = None,
-    file: FileOption = None,
-    split: SplitOption = None,
+    *,
+    reading: Reading,
     which: Annotated[
         Which,
         typer.Option("--network", help="After the last epoch, chosen by validation, or untrained."),
@@ -135,7 +136,7 @@ def evaluate_command(
             "Leave the option out, or give the file of its network."
         )
     net = find_network(run, which=which)
-    named = find_for(run, data, Reading(file=file, split=split))
+    named = find_for(run, data, reading)
     recordings = in_classes_of(net, named.fewer(samples).labelled())
     measured = say_measured(run, named, recordings.stream)
     target, compiled = _target(mine, chip, bits, dt), compile_seconds()

@@ -12,7 +12,8 @@ from typing import Any
 
 from eventsim import datasets
 from eventsim.cli.begin import automatic, begin_of_run, is_moved, say_begun
-from eventsim.cli.readers import READERS, Events, Reading, begins_of, check_unused, read, shd_part
+from eventsim.cli.readers import READERS, Events, begins_of, check_unused, read, shd_part
+from eventsim.cli.reading import Reading
 from eventsim.cli.terminal import say
 from eventsim.cli.text_events import assumed_by, fill_channels, say_guesses
 from eventsim.datasets.formats import FORMATS, format_of
@@ -27,7 +28,6 @@ from eventsim.train.folder import NETWORKS
 
 __all__ = [
     "Events",
-    "Reading",
     "find",
     "find_encoder",
     "find_for",

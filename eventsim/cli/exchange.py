@@ -9,18 +9,14 @@ import numpy as np
 import typer
 
 from eventsim.cli.begin import how_read, show_read
-from eventsim.cli.events import Reading, find_for, find_network
+from eventsim.cli.events import find_for, find_network
+from eventsim.cli.fields import filled
 from eventsim.cli.options import (
-    BeginOption,
-    ColumnsOption,
     JsonOption,
     NetArgument,
     SamplesOption,
-    SensorOption,
-    SensorSizeOption,
-    SplitOption,
-    UnitOption,
 )
+from eventsim.cli.reading import MEASURED, Reading
 from eventsim.cli.terminal import CHECK_FAILED, present, say, show_table
 from eventsim.conformance.round_trip import RoundTrip, round_trip
 from eventsim.events import EventStream
@@ -33,6 +29,7 @@ Program = Literal["norse", "snntorch", "spikingjelly", "rockpool"]
 Unit = Literal["s", "ms"]
 
 
+@filled(Reading, *MEASURED, into="reading")
 def export_command(
     net: NetArgument,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The NIR file to write.")],
@@ -57,12 +54,8 @@ def export_command(
         str | None,
         typer.Option("--events", help="For the check: a data set, or a file of events."),
     ] = None,
-    split: SplitOption = None,
-    sensor: SensorOption = None,
-    unit: UnitOption = None,
-    columns: ColumnsOption = None,
-    sensor_size: SensorSizeOption = None,
-    begin: BeginOption = None,
+    *,
+    reading: Reading,
     samples: SamplesOption = 10,
     as_json: JsonOption = False,
 ) -> None:
@@ -89,14 +82,6 @@ def export_command(
     if events is None:
         stream, read = poisson_events(network), dict[str, Any]()
     else:
-        reading = Reading(
-            split=split,
-            sensor=sensor,
-            unit=unit,
-            columns=columns,
-            sensor_size=sensor_size,
-            begin=begin,
-        )
         named = find_for(net, events, reading)
         stream, _ = named.some(samples)
         read = how_read(named)

@@ -1,10 +1,15 @@
-"""Options of a command from the fields of its settings: name, type, bounds and help, said once.
+"""Options of a command from the fields of a class: name, type, bounds and help, said once.
 
-:func:`options_of` puts the fields of a dataclass among the options of a command. Their help is the
-text of the field in the section ``Attributes`` of the class. An option that is not given is not in
-what the command gets, so that defaults stay those of the settings.
+:func:`filled` gives a command an object of a class whose fields are annotated as options, which
+several commands may share.
+
+:func:`options_of` puts the fields of settings, which know nothing of a command line, among the
+options of a command. Their help is the text of the field in the section ``Attributes`` of the
+class. An option that is not given is not in what the command gets, so that defaults stay those of
+the settings.
 """
 
+import dataclasses
 import functools
 import inspect
 import re
@@ -42,25 +47,63 @@ def options_of(
         Before the names of the options: ``activity_`` makes ``--activity-target`` of ``target``.
     """
     hints, texts = hints_of(kind), attribute_texts(kind)
+    added = {name: _option(prefix + name, hints[name], texts[name], panel) for name in names}
+
+    def values(given: Mapping[str, Any]) -> dict[str, Any]:
+        said = {name: one for name, one in given.items() if one is not None}
+        return {name: _value(prefix + name, hints[name], one) for name, one in said.items()}
+
+    return _taking(added, values, into, last=True)
+
+
+def filled(kind: type, *names: str, into: str) -> Callable[[Any], Any]:
+    """Let a command take fields of a dataclass as options, and get it filled.
+
+    Parameters
+    ----------
+    kind
+        The dataclass; the annotations of these fields are those of options. Its other fields keep
+        their defaults.
+    names
+        Of the fields, in the order of the help; all of them if none is named.
+    into
+        Parameter of the command that gets the object; the options stand in its place.
+    """
+    hints = hints_of(kind)
+    defaults = {field.name: field.default for field in dataclasses.fields(kind)}
+    added = {
+        name: inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=defaults[name], annotation=hints[name]
+        )
+        for name in names or hints
+    }
+    return _taking(added, lambda given: kind(**given), into)
+
+
+def _taking(
+    added: Mapping[str, inspect.Parameter],
+    made: Callable[[Mapping[str, Any]], Any],
+    into: str,
+    *,
+    last: bool = False,
+) -> Callable[[Any], Any]:
+    """Let a command take parameters, by field, in the place of what is made of them, or last."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         own = inspect.signature(command)
-        added = [_option(prefix + name, hints[name], texts[name], panel) for name in names]
 
         @functools.wraps(command)
         def run(**typed: Any) -> Any:
-            given = {name: typed.pop(prefix + name) for name in names}
-            values = {
-                name: _value(prefix + name, hints[name], one)
-                for name, one in given.items()
-                if one is not None
-            }
-            return command(**typed, **{into: values})
+            given = {field: typed.pop(parameter.name) for field, parameter in added.items()}
+            return command(**typed, **{into: made(given)})
 
-        found = {p.name: p for p in own.parameters.values() if p.name != into}
-        found |= {p.name: p for p in added}
-        run.__signature__ = own.replace(parameters=list(found.values()))  # type: ignore[attr-defined]
-        run.__annotations__ = {name: p.annotation for name, p in found.items()}
+        found: list[inspect.Parameter] = []
+        for parameter in own.parameters.values():
+            one = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            found += [one] if one.name != into else [] if last else added.values()
+        found += added.values() if last else []
+        run.__signature__ = own.replace(parameters=found)  # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in found}
         return run
 
     return decorate

@@ -30,7 +30,7 @@ from eventsim.cli.options import (
     SplitOption,
     chip_option,
 )
-from eventsim.cli.readers import PART
+from eventsim.cli.reading import PART
 from eventsim.cli.terminal import CHECK_FAILED, present, print_table, say
 from eventsim.entries import parse_toml
 from eventsim.errors import ParameterError

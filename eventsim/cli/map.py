@@ -11,25 +11,21 @@ import typer
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
 from eventsim.chips import Chip, board_of, load_chip
-from eventsim.cli.events import Reading, find_network
+from eventsim.cli.events import find_network
+from eventsim.cli.fields import filled
 from eventsim.cli.measured import MeasuredPart, find_measured
 from eventsim.cli.options import (
     BackendOption,
-    BeginOption,
-    ColumnsOption,
     EventsArgument,
     JsonOption,
     NetArgument,
     NeuronsPerCoreOption,
     SamplesOption,
-    SensorOption,
-    SensorSizeOption,
-    SplitOption,
     ThreadsOption,
-    UnitOption,
     chip_option,
     set_threads,
 )
+from eventsim.cli.reading import MEASURED, Reading
 from eventsim.cli.terminal import echo_late, present, print_table, say, say_backend, stderr
 from eventsim.engine import simulate
 from eventsim.errors import DataError, ParameterError
@@ -55,6 +51,7 @@ from eventsim.report import tables
 from eventsim.train import evaluate
 
 
+@filled(Reading, *MEASURED, into="reading")
 def map_command(
     net: NetArgument,
     events: EventsArgument = None,
@@ -136,12 +133,8 @@ def map_command(
         Path | None,
         typer.Option("--out", metavar="FOLDER", help="Write mapping.json and pictures there."),
     ] = None,
-    split: SplitOption = None,
-    sensor: SensorOption = None,
-    unit: UnitOption = None,
-    columns: ColumnsOption = None,
-    sensor_size: SensorSizeOption = None,
-    begin: BeginOption = None,
+    *,
+    reading: Reading,
     samples: SamplesOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
     backend: BackendOption = None,
@@ -168,9 +161,6 @@ def map_command(
     """
     set_threads(threads, backend)
     on = backend or "auto"
-    reading = Reading(
-        split=split, sensor=sensor, unit=unit, columns=columns, sensor_size=sensor_size, begin=begin
-    )
     stream, labelled, measured = find_measured(net, events, reading, samples=samples)
     if stream.n_samples == 0:
         raise DataError("EVENTS holds no recordings, expected at least one.")

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from eventsim.arrays import Floats
 from eventsim.cli.begin import how_read, words_of
 from eventsim.cli.events import find_for, run_of
-from eventsim.cli.readers import Events, Reading
+from eventsim.cli.readers import Events
+from eventsim.cli.reading import Reading
 from eventsim.cli.terminal import say
 from eventsim.errors import EventSimError
 from eventsim.events import Dataset, EventStream, StoredStream

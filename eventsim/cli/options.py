@@ -80,47 +80,6 @@ SplitOption = Annotated[
         show_default="test",
     ),
 ]
-SensorOption = Annotated[
-    str | None,
-    typer.Option(
-        "--sensor",
-        metavar="NAME",
-        help="Of an AEDAT file: nas_64_stereo, nas_32_mono_usbaer, cochlea_ams1c, dvs128, ...",
-    ),
-]
-UnitOption = Annotated[
-    str | None,
-    typer.Option(
-        "--unit",
-        help="Of times in a text file: s, ms or us; by default what its header says, else ms.",
-    ),
-]
-BeginOption = Annotated[
-    str | None,
-    typer.Option(
-        "--begin",
-        metavar="TIME",
-        help="Time 0 of every recording: first-event, zero (as in the file), or a time of the file "
-        "in ms. By default first-event where times are plainly a clock.",
-    ),
-]
-ColumnsOption = Annotated[
-    str | None,
-    typer.Option(
-        "--columns",
-        metavar="NAMES",
-        help="Of a text file: what each of its columns is, time, channel, sample, x, y, p, or a "
-        "dash to drop it: t_us,channel,-.",
-    ),
-]
-SensorSizeOption = Annotated[
-    str | None,
-    typer.Option(
-        "--sensor-size",
-        metavar="W,H,P",
-        help="Of a text file with columns x, y or p: width, height, polarities.",
-    ),
-]
 SamplesOption = Annotated[
     int | None,
     typer.Option(

@@ -4,13 +4,14 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from eventsim import datasets
 from eventsim.arrays import Floats
-from eventsim.cli.text_events import PLAIN, Assumed, TextEvents, columns_of, read_text, size_of
+from eventsim.cli.reading import Reading
+from eventsim.cli.text_events import TextEvents, columns_of, read_text, size_of
 from eventsim.datasets import adapters, aer, nir_events
 from eventsim.datasets.aer_sensors import SENSORS, find_sensor
 from eventsim.datasets.dataset import check_split
@@ -23,44 +24,8 @@ from eventsim.extras import install_hint
 from eventsim.runs.data import DataSettings
 
 NAS = "nas_64_stereo"
-PART = "test"  # of divided data, where none is named
 MOST_TRIED = 1 << 26  # bytes of a file that all sensors are tried on
 MOST_NAMED = 6  # sensors in a message
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reading:
-    """How a place is read; the options of the commands, by their names there.
-
-    ``assumed`` and ``step`` are no options: the unit of text that names none, and the step of TI46,
-    as a run has them. ``begin_reason`` says why ``begin`` is what it is. Of a file with parts that
-    eventsim wrote, ``whole`` takes all of them in place of :attr:`part`.
-    """
-
-    form: str = "auto"
-    file: Path | None = None
-    split: str | None = None
-    whole: bool = False
-    download: bool = False
-    sensor: str | None = None
-    address_bytes: int | None = None
-    tick_us: float | None = None
-    by: tuple[str, ...] | None = None
-    where: tuple[str, ...] = ()
-    after_reset: bool = False
-    unit: Any = None
-    channels: int | None = None
-    columns: str | None = None
-    sensor_size: str | None = None
-    begin: str | None = None
-    begin_reason: str = "--begin"
-    assumed: Assumed = PLAIN
-    step: float | None = None
-
-    @property
-    def part(self) -> str:
-        """The part of divided data that is read."""
-        return PART if self.split is None else self.split
 
 
 @dataclass(frozen=True, eq=False)
@@ -320,10 +285,11 @@ def _read_aedat(place: str, reading: Reading) -> Events:
         sensor = replace(find_sensor(reading.sensor), **changes)
     elif changes:
         raise DataError(f"{place}: --address-bytes and --tick-us change a sensor. Name it.")
-    where = dict(map(_condition, reading.where))
+    where = dict(map(_condition, reading.where or ()))
+    by = None if reading.by is None else tuple(name.strip() for name in reading.by.split(","))
     try:
         stream, record = aer.load(
-            place, sensor=sensor, by=reading.by, where=where, after_reset=reading.after_reset
+            place, sensor=sensor, by=by, where=where, after_reset=reading.after_reset
         )
     except DataError as error:
         fitting = [] if changes else _fitting(Path(place))
@@ -368,7 +334,7 @@ def _read_nas(place: str, reading: Reading) -> Events:
 def _read_csv(place: str, reading: Reading) -> Events:
     text = read_text(
         place,
-        unit=reading.unit,
+        unit=cast(Any, reading.unit),  # read_text says which there are
         n_channels=reading.channels,
         columns=columns_of(reading.columns),
         sensor_size=size_of(reading.sensor_size),

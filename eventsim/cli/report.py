@@ -19,27 +19,23 @@ from eventsim.cli.cost import (
     find_dense,
     stored_widths,
 )
-from eventsim.cli.events import Reading, find_network
+from eventsim.cli.events import find_network
+from eventsim.cli.fields import filled
 from eventsim.cli.map import choose_method, find_congestion, find_study
 from eventsim.cli.measured import MeasuredPart, find_measured
 from eventsim.cli.options import (
     BackendOption,
-    BeginOption,
-    ColumnsOption,
     EventsArgument,
     FrameOption,
     JsonOption,
     NeuronsPerCoreOption,
     SamplesOption,
-    SensorOption,
-    SensorSizeOption,
-    SplitOption,
     ThreadsOption,
-    UnitOption,
     chip_option,
     set_threads,
     typed,
 )
+from eventsim.cli.reading import MEASURED, Reading
 from eventsim.cli.terminal import echo_late, present, say, say_backend
 from eventsim.energy import RunCosts, costs_over_time, run_costs
 from eventsim.engine import simulate
@@ -64,6 +60,7 @@ from eventsim.train.latency import MARGIN, SHARES, decision_over_time
 WINDOW_MS = 1.0  # in which spikes on a link are counted
 
 
+@filled(Reading, *MEASURED, into="reading")
 def report_command(
     run: Annotated[
         Path,
@@ -107,12 +104,8 @@ def report_command(
     ] = None,
     frame: FrameOption = 10.0,
     weight_bits: WeightBitsOption = None,
-    split: SplitOption = None,
-    sensor: SensorOption = None,
-    unit: UnitOption = None,
-    columns: ColumnsOption = None,
-    sensor_size: SensorSizeOption = None,
-    begin: BeginOption = None,
+    *,
+    reading: Reading,
     samples: SamplesOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the mapping.")] = 0,
     out: Annotated[
@@ -148,14 +141,6 @@ def report_command(
     priced_on = find_chips(chip or (*DEFAULT_CHIPS, *maps))
     # One without cores is refused here, before anything runs.
     targets = [filled_less(found, neurons_per_core) for found in find_chips(maps)]
-    reading = Reading(
-        split=split,
-        sensor=sensor,
-        unit=unit,
-        columns=columns,
-        sensor_size=sensor_size,
-        begin=begin,
-    )
     stream, labelled, measured = find_measured(run, events, reading, samples=samples)
     asked = _ReportOptions(run, events, samples, backend, measured)
     if stream.n_samples == 0:

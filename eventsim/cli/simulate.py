@@ -11,22 +11,18 @@ import typer
 
 from eventsim.arrays import Precision
 from eventsim.cli import completion
-from eventsim.cli.events import Reading, find_network
+from eventsim.cli.events import find_network
+from eventsim.cli.fields import filled
 from eventsim.cli.measured import MeasuredPart, find_measured
 from eventsim.cli.options import (
     BackendOption,
-    BeginOption,
-    ColumnsOption,
     JsonOption,
     NetArgument,
     SamplesOption,
-    SensorOption,
-    SensorSizeOption,
-    SplitOption,
     ThreadsOption,
-    UnitOption,
     set_threads,
 )
+from eventsim.cli.reading import MEASURED, Reading
 from eventsim.cli.terminal import echo_late, present, say_backend, show_table
 from eventsim.engine import simulate
 from eventsim.events import SpikeTape
@@ -39,6 +35,7 @@ MS_PER_S = 1000.0
 MOST_ANSWERS = 20  # classes in the table of a simulation
 
 
+@filled(Reading, *MEASURED, into="reading")
 def simulate_command(
     net: NetArgument,
     events: Annotated[
@@ -53,12 +50,8 @@ def simulate_command(
         Path | None,
         typer.Option("--out", metavar="TAPE", help="Write all spikes to this .npz file."),
     ] = None,
-    split: SplitOption = None,
-    sensor: SensorOption = None,
-    unit: UnitOption = None,
-    columns: ColumnsOption = None,
-    sensor_size: SensorSizeOption = None,
-    begin: BeginOption = None,
+    *,
+    reading: Reading,
     samples: SamplesOption = None,
     backend: BackendOption = None,
     precision: Annotated[Precision, typer.Option("--precision")] = "double",
@@ -76,9 +69,6 @@ def simulate_command(
     eventsim simulate net.npz events.npz --backend reference
     """
     set_threads(threads, backend)
-    reading = Reading(
-        split=split, sensor=sensor, unit=unit, columns=columns, sensor_size=sensor_size, begin=begin
-    )
     stream, _, measured = find_measured(net, events, reading, samples=samples)
     # The first call in a process may compile, so the time is of a second run.
     network = find_network(net)

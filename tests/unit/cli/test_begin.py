@@ -11,7 +11,8 @@ import pytest
 import eventsim as es
 from eventsim.cli.begin import begin_note, begin_of_run, begin_summary
 from eventsim.cli.events import _find_beside
-from eventsim.cli.readers import Reading, read
+from eventsim.cli.readers import read
+from eventsim.cli.reading import Reading
 from eventsim.datasets import nir_events
 from eventsim.errors import DataError
 from eventsim.events import Dataset, EventStream, StoredStream

@@ -7,7 +7,7 @@ import pytest
 
 from eventsim.cli.events import find_for
 from eventsim.cli.measured import find_measured, measured_by
-from eventsim.cli.readers import Reading
+from eventsim.cli.reading import Reading
 from eventsim.errors import DataError
 from eventsim.events import Dataset, EventStream
 from eventsim.runs.data import OWN, DataSettings

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.cli.readers import Reading, read
+from eventsim.cli.readers import read
+from eventsim.cli.reading import Reading
 from eventsim.datasets import nir_events
 from eventsim.errors import DataError
 from eventsim.events import Dataset, EventStream, StoredStream

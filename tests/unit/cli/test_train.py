@@ -6,7 +6,8 @@ import pytest
 
 from eventsim import datasets
 from eventsim.cli import demo
-from eventsim.cli.events import Reading, find_for
+from eventsim.cli.events import find_for
+from eventsim.cli.reading import Reading
 from eventsim.mapping import quantise
 from eventsim.runs.data import DataSettings
 from eventsim.runs.networks import NetworkSettings

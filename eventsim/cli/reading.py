@@ -1,0 +1,114 @@
+"""How events are read: the options that say it, once for all commands."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from eventsim.cli.options import DownloadOption, FileOption, SplitOption
+from eventsim.cli.text_events import PLAIN, Assumed
+
+PART = "test"  # of divided data, where none is named
+
+# The options of a command that measures a network on events.
+MEASURED = ("split", "sensor", "unit", "columns", "sensor_size", "begin")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How a place is read; the options of the commands, by their names there.
+
+    ``assumed`` and ``step`` are no options: the unit of text that names none, and the step of TI46,
+    as a run has them. ``begin_reason`` says why ``begin`` is what it is. Of a file with parts that
+    eventsim wrote, ``whole`` takes all of them in place of :attr:`part`.
+    """
+
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="auto (told by the content), set, stored, ntidigits, shd, nir, aedat, nas, csv, "
+            "npz, or tonic (PLACE is the name of a data set of tonic, --file its folder).",
+        ),
+    ] = "auto"
+    file: FileOption = None
+    split: SplitOption = None
+    whole: bool = False
+    download: DownloadOption = False
+    sensor: Annotated[
+        str | None,
+        typer.Option(
+            "--sensor",
+            metavar="NAME",
+            help="Of an AEDAT file: nas_64_stereo, nas_32_mono_usbaer, cochlea_ams1c, dvs128, ...",
+        ),
+    ] = None
+    address_bytes: Annotated[
+        int | None,
+        typer.Option("--address-bytes", help="Of an AEDAT file, if not the sensor's: 2 or 4."),
+    ] = None
+    tick_us: Annotated[
+        float | None,
+        typer.Option("--tick-us", help="Of an AEDAT file, if not the sensor's: a tick in us."),
+    ] = None
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by",
+            metavar="FIELDS",
+            help="Of an AEDAT file: fields that make up the channel, e.g. ear,channel.",
+        ),
+    ] = None
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", metavar="FIELD=VALUE", help="Of an AEDAT file: only these events."),
+    ] = None
+    after_reset: Annotated[
+        bool,
+        typer.Option("--after-reset", help="Of an AEDAT file: what follows the clock's reset."),
+    ] = False
+    unit: Annotated[
+        str | None,
+        typer.Option(
+            "--unit",
+            help="Of times in a text file: s, ms or us; by default what its header says, else ms.",
+        ),
+    ] = None
+    channels: Annotated[
+        int | None,
+        typer.Option("--channels", min=1, help="Of a text file; its largest channel by default."),
+    ] = None
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            "--columns",
+            metavar="NAMES",
+            help="Of a text file: what each of its columns is, time, channel, sample, x, y, p, or "
+            "a dash to drop it: t_us,channel,-.",
+        ),
+    ] = None
+    sensor_size: Annotated[
+        str | None,
+        typer.Option(
+            "--sensor-size",
+            metavar="W,H,P",
+            help="Of a text file with columns x, y or p: width, height, polarities.",
+        ),
+    ] = None
+    begin: Annotated[
+        str | None,
+        typer.Option(
+            "--begin",
+            metavar="TIME",
+            help="Time 0 of every recording: first-event, zero (as in the file), or a time of the "
+            "file in ms. By default first-event where times are plainly a clock.",
+        ),
+    ] = None
+    begin_reason: str = "--begin"
+    assumed: Assumed = PLAIN
+    step: float | None = None
+
+    @property
+    def part(self) -> str:
+        """The part of divided data that is read."""
+        return PART if self.split is None else self.split
