@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,15 +13,13 @@ from eventsim.cli.events import find_encoder, find_network
 from eventsim.cli.fields import filled
 from eventsim.cli.measured import MeasuredPart, find_measured
 from eventsim.cli.options import (
-    BackendOption,
     EventsArgument,
     FrameOption,
     JsonOption,
+    Machine,
     NetArgument,
     SamplesOption,
-    ThreadsOption,
     chip_option,
-    set_threads,
 )
 from eventsim.cli.reading import MEASURED, Reading
 from eventsim.cli.terminal import echo_late, present, print_table, say_backend, stdout
@@ -50,17 +49,17 @@ WeightBitsOption = Annotated[
 ]
 
 
-@filled(Reading, *MEASURED, into="reading")
-def cost_command(
-    net: NetArgument,
-    events: EventsArgument = None,
+@dataclass(frozen=True, kw_only=True)
+class CostOptions:
+    """What is counted, and priced by what."""
+
     chip: Annotated[
         list[str] | None,
         chip_option(
             "Chip or technology, or a TOML file of your own; repeat for more, all for all. "
             f"By default {' and '.join(DEFAULT_CHIPS)}."
         ),
-    ] = None,
+    ] = None
     dt: Annotated[
         float | None,
         typer.Option(
@@ -68,22 +67,30 @@ def cost_command(
             metavar="MS",
             help="Time step of the clocked terms; by default that of each chip.",
         ),
-    ] = None,
-    frame: FrameOption = 10.0,
-    weight_bits: WeightBitsOption = None,
+    ] = None
+    frame: FrameOption = 10.0
+    weight_bits: WeightBitsOption = None
     bits: Annotated[
         int | None,
         typer.Option("--bits", min=1, help="Round all weights to so many bits first."),
-    ] = None,
+    ] = None
     figure: Annotated[
         Path | None,
         typer.Option("--figure", metavar="FILE", help="Draw the energies; .png or .svg."),
-    ] = None,
+    ] = None
+
+
+@filled(Reading, *MEASURED, into="reading")
+@filled(CostOptions, into="asked")
+@filled(Machine, into="machine")
+def cost_command(
+    net: NetArgument,
+    events: EventsArgument = None,
     *,
+    asked: CostOptions,
     reading: Reading,
     samples: SamplesOption = None,
-    backend: BackendOption = None,
-    threads: ThreadsOption = None,
+    machine: Machine,
     as_json: JsonOption = False,
 ) -> None:
     """Count what a network does, exactly, and price it with the figures of chips.
@@ -104,10 +111,10 @@ def cost_command(
 
     eventsim cost net.npz events.npz --chip mine.toml --json
     """
-    set_threads(threads, backend)
-    if figure is not None and figure.suffix not in (".png", ".svg"):
-        raise DataError(f"--figure {figure}: expected a name that ends with .png or .svg.")
-    chips = find_chips(chip or DEFAULT_CHIPS)
+    on = machine.ready()
+    if asked.figure is not None and asked.figure.suffix not in (".png", ".svg"):
+        raise DataError(f"--figure {asked.figure}: expected a name that ends with .png or .svg.")
+    chips = find_chips(asked.chip or DEFAULT_CHIPS)
     stream, _, measured = find_measured(
         net,
         events,
@@ -117,21 +124,21 @@ def cost_command(
     if stream.n_samples == 0:
         raise DataError("EVENTS holds no recordings, expected at least one.")
     network, run = find_network(net), load_run(net) if net.is_dir() else None
-    if bits is not None:
-        network = quantise(network, bits).net
-        run = None if run is None else run.rounded(bits)
-    runs_on = say_backend(backend or "auto")
+    if asked.bits is not None:
+        network = quantise(network, asked.bits).net
+        run = None if run is None else run.rounded(asked.bits)
+    runs_on = say_backend(on)
     if run is None:
-        tape = simulate(network, stream, backend=backend or "auto")
+        tape = simulate(network, stream, backend=on)
     else:
-        tape = run.tape(stream, backend=backend or "auto")
+        tape = run.tape(stream, backend=on)
     encoder = find_encoder(net, events)
-    known = bits if run is None else run.weight_bits
-    widths = stored_widths(weight_bits, known)
-    costs = run_costs(network, tape, chips, step_ms=dt, widths=widths, encoder=encoder)
-    dense = find_dense(network, tape.stream, frame_ms=frame, weight_bits=weight_bits)
-    if figure is not None:
-        _draw(figure, costs.reports, dense, net)
+    known = asked.bits if run is None else run.weight_bits
+    widths = stored_widths(asked.weight_bits, known)
+    costs = run_costs(network, tape, chips, step_ms=asked.dt, widths=widths, encoder=encoder)
+    dense = find_dense(network, tape.stream, frame_ms=asked.frame, weight_bits=asked.weight_bits)
+    if asked.figure is not None:
+        _draw(asked.figure, costs.reports, dense, net)
     late = late_begin(network, stream)
     found = {
         "network": str(net),
@@ -145,7 +152,7 @@ def cost_command(
         "fits": {c.name: vars(fit) for c in chips if (fit := fit_on(network, c)) is not None},
         "dense": [found.to_dict() for found in dense],
         "backend": runs_on.name,
-        "figure": None if figure is None else str(figure),
+        "figure": None if asked.figure is None else str(asked.figure),
     }
     present(found, _show, as_json=as_json)
 

@@ -1,6 +1,7 @@
 """``eventsim frontier``: a sweep, trained, measured for chips, with its page."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -20,7 +21,7 @@ from eventsim.cli.experiment_runs import (
     load_both,
     run_recipe,
 )
-from eventsim.cli.fields import options_of
+from eventsim.cli.fields import filled, options_of
 from eventsim.cli.options import (
     DownloadOption,
     FrameOption,
@@ -42,20 +43,17 @@ SWEPT = "swept"  # begins the names of conditions that --axis makes
 DEFAULT_CHIP = "loihi"
 
 
-@options_of(
-    Selection, "file", "seeds", "epochs", "smoke", "backend", into="selected", panel="Options"
-)
-def frontier_command(
-    selected: Mapping[str, Any],
-    name: RecipeArgument = "frontier",
-    data: TaskOption = None,
+@dataclass(frozen=True, kw_only=True)
+class FrontierOptions:
+    """What is swept, and how it is measured."""
+
     chip: Annotated[
         list[str] | None,
         chip_option(
             "Chip or technology, or a TOML file of your own; repeat for more. By default "
             f"{DEFAULT_CHIP}."
         ),
-    ] = None,
+    ] = None
     axis: Annotated[
         list[str] | None,
         typer.Option(
@@ -65,7 +63,7 @@ def frontier_command(
             "train.sparse.sparsity=0.5,0.9 or network.hidden=[64],[32]; repeat for every "
             "combination.",
         ),
-    ] = None,
+    ] = None
     baseline: Annotated[
         list[str] | None,
         typer.Option(
@@ -73,7 +71,7 @@ def frontier_command(
             help="A dense network to compare with, trained by PyTorch (extra torch): gru, rnn on "
             "frames, ann on event counts; repeat for more.",
         ),
-    ] = None,
+    ] = None
     bits: Annotated[
         list[int] | None,
         typer.Option(
@@ -82,25 +80,37 @@ def frontier_command(
             help="Round the weights of every trained network to so many bits, as points of their "
             "own; nothing is trained again. Repeat for more.",
         ),
-    ] = None,
-    frame: FrameOption = 10.0,
-    download: DownloadOption = False,
-    condition: ConditionsOption = None,
-    split: SplitOption = None,
-    samples: SamplesOption = None,
+    ] = None
+    frame: FrameOption = 10.0
     dt: Annotated[
         float | None,
         typer.Option(
             "--dt", metavar="MS", help="Time step of the clocked terms; by default each chip's."
         ),
-    ] = None,
-    executor: ExecutorOption = LOCAL,
-    jobs: JobsOption = None,
-    threads: ThreadsOption = None,
+    ] = None
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FOLDER", help="runs/frontiers/RECIPE-TASK by default."),
-    ] = None,
+    ] = None
+
+
+@options_of(
+    Selection, "file", "seeds", "epochs", "smoke", "backend", into="selected", panel="Options"
+)
+@filled(FrontierOptions, into="asked")
+def frontier_command(
+    selected: Mapping[str, Any],
+    name: RecipeArgument = "frontier",
+    data: TaskOption = None,
+    *,
+    asked: FrontierOptions,
+    download: DownloadOption = False,
+    condition: ConditionsOption = None,
+    split: SplitOption = None,
+    samples: SamplesOption = None,
+    executor: ExecutorOption = LOCAL,
+    jobs: JobsOption = None,
+    threads: ThreadsOption = None,
     log: LogOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -128,25 +138,27 @@ def frontier_command(
     from eventsim.frontier.write import PAGE, POINTS, ROWS, plain
 
     recipe, task = load_both(name, data)
-    if axis:
-        recipe = along(recipe, axis)
-    chips = {given: load_chip(given) for given in dict.fromkeys(chip or (DEFAULT_CHIP,))}
+    if asked.axis:
+        recipe = along(recipe, asked.axis)
+    chips = {given: load_chip(given) for given in dict.fromkeys(asked.chip or (DEFAULT_CHIP,))}
     _check_names({given: found.name for given, found in chips.items()})
-    asked = Question(chips=chips, part=split or PART, samples=samples, step_ms=dt)
-    baselines = [DenseBaseline(kind=cast(Any, kind), frame_ms=frame) for kind in baseline or ()]
+    question = Question(chips=chips, part=split or PART, samples=samples, step_ms=asked.dt)
+    baselines = [
+        DenseBaseline(kind=cast(Any, kind), frame_ms=asked.frame) for kind in asked.baseline or ()
+    ]
     if baselines:
         find_torch()  # before anything runs
     selection = Selection(conditions=tuple(condition or ()), **selected)
-    root = out or Path("runs") / "frontiers" / resolve(recipe, task, selection).name
+    root = asked.out or Path("runs") / "frontiers" / resolve(recipe, task, selection).name
     plan, ended = run_recipe(
         recipe, task, selection, root, Executing(executor, jobs, threads, download, log)
     )
     found = gather(
         plan,
         root,
-        asked,
+        question,
         baselines=baselines,
-        bits=tuple(dict.fromkeys(bits or ())),
+        bits=tuple(dict.fromkeys(asked.bits or ())),
         watch=lambda label: say(f"measuring {label}"),
     )
     failed = failures(ended)

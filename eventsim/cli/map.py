@@ -3,7 +3,7 @@
 import importlib.util
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -15,15 +15,13 @@ from eventsim.cli.events import find_network
 from eventsim.cli.fields import filled
 from eventsim.cli.measured import MeasuredPart, find_measured
 from eventsim.cli.options import (
-    BackendOption,
     EventsArgument,
     JsonOption,
+    Machine,
     NetArgument,
     NeuronsPerCoreOption,
     SamplesOption,
-    ThreadsOption,
     chip_option,
-    set_threads,
 )
 from eventsim.cli.reading import MEASURED, Reading
 from eventsim.cli.terminal import echo_late, present, print_table, say, say_backend, stderr
@@ -51,14 +49,14 @@ from eventsim.report import tables
 from eventsim.train import evaluate
 
 
-@filled(Reading, *MEASURED, into="reading")
-def map_command(
-    net: NetArgument,
-    events: EventsArgument = None,
+@dataclass(frozen=True, kw_only=True)
+class MapOptions:
+    """What is asked of a mapping."""
+
     chip: Annotated[
         str,
         chip_option("A chip, or a TOML file of your own."),
-    ] = "loihi",
+    ] = "loihi"
     method: Annotated[
         Literal["hypergraph", "refined", "first-fit", "population-order"] | None,
         typer.Option(
@@ -66,13 +64,13 @@ def map_command(
             help="hypergraph (extra mapping; default where it is installed; minutes "
             "for millions of synapses), refined (needs nothing), or a baseline.",
         ),
-    ] = None,
+    ] = None
     compare: Annotated[
         bool,
         typer.Option(
             "--compare/--no-compare", help="Map with first-fit and population-order, too."
         ),
-    ] = True,
+    ] = True
     inputs: Annotated[
         Literal["external", "placed"],
         typer.Option(
@@ -80,8 +78,8 @@ def map_command(
             help="external: channels send from outside, entering at tile (0, 0). placed: each "
             "takes the place of a neuron.",
         ),
-    ] = "external",
-    neurons_per_core: NeuronsPerCoreOption = None,
+    ] = "external"
+    neurons_per_core: NeuronsPerCoreOption = None
     chips: Annotated[
         str | None,
         typer.Option(
@@ -90,7 +88,7 @@ def map_command(
             help="A board of several of the chip, such as 2x1; links between chips are counted "
             "apart.",
         ),
-    ] = None,
+    ] = None
     chip_link: Annotated[
         float | None,
         typer.Option(
@@ -99,7 +97,7 @@ def map_command(
             help="What a link between two chips of the board counts in the search, against 1 for "
             "one inside a chip. By default the chip's own, or 1.",
         ),
-    ] = None,
+    ] = None
     seconds: Annotated[
         float | None,
         typer.Option(
@@ -108,7 +106,7 @@ def map_command(
             help="End the search after this time with the best mapping so far; the first is "
             "finished in any case. By default it goes on until nothing is left to do.",
         ),
-    ] = None,
+    ] = None
     bits: Annotated[
         list[int] | None,
         typer.Option(
@@ -117,10 +115,10 @@ def map_command(
             help="Simulate with weights of so many bits, decays, thresholds and delays in the "
             "chip's formats; repeat for more.",
         ),
-    ] = None,
+    ] = None
     window: Annotated[
         float, typer.Option("--window", metavar="MS", help="In which spikes on a link are counted.")
-    ] = 1.0,
+    ] = 1.0
     sanafe: Annotated[
         float | None,
         typer.Option(
@@ -128,17 +126,25 @@ def map_command(
             metavar="MS",
             help="Write files for SANA-FE with this time step, for the first recording.",
         ),
-    ] = None,
+    ] = None
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FOLDER", help="Write mapping.json and pictures there."),
-    ] = None,
+    ] = None
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 0
+
+
+@filled(Reading, *MEASURED, into="reading")
+@filled(MapOptions, into="asked")
+@filled(Machine, into="machine")
+def map_command(
+    net: NetArgument,
+    events: EventsArgument = None,
     *,
+    asked: MapOptions,
     reading: Reading,
     samples: SamplesOption = None,
-    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
-    backend: BackendOption = None,
-    threads: ThreadsOption = None,
+    machine: Machine,
     as_json: JsonOption = False,
 ) -> None:
     """Map a network onto the cores of a chip, weighted by the spikes that it really sends.
@@ -159,18 +165,19 @@ def map_command(
 
     eventsim map net.npz events.npz --chip mine.toml --neurons-per-core 64 --sanafe 0.1 --out mapped
     """
-    set_threads(threads, backend)
-    on = backend or "auto"
+    on = machine.ready()
     stream, labelled, measured = find_measured(net, events, reading, samples=samples)
     if stream.n_samples == 0:
         raise DataError("EVENTS holds no recordings, expected at least one.")
-    if sanafe is not None and out is None:
+    if asked.sanafe is not None and asked.out is None:
         raise ParameterError("--sanafe writes files: add --out FOLDER.")
-    target = filled_less(find_board(load_chip(chip), chips, chip_link), neurons_per_core)
+    target = filled_less(
+        find_board(load_chip(asked.chip), asked.chips, asked.chip_link), asked.neurons_per_core
+    )
     network = find_network(net)
     say_backend(on)
     tape = simulate(network, stream, backend=on)
-    chosen = choose_method(method)
+    chosen = choose_method(asked.method)
     shown = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with bars(*shown, console=stderr(), in_pipes=False) as progress:
         bar = progress.add_task("mapping", total=1.0)
@@ -179,15 +186,15 @@ def map_command(
             tape,
             target,
             method=chosen,
-            baselines=compare,
-            inputs=inputs,
-            seed=seed,
-            seconds=seconds,
+            baselines=asked.compare,
+            inputs=asked.inputs,
+            seed=asked.seed,
+            seconds=asked.seconds,
             told=lambda doing, share: progress.update(bar, description=doing, completed=share),
         )
     best = compared.best
-    traffic = find_congestion(network, tape, best, window_ms=window)
-    study = find_study(network, stream, labelled, target, bits=tuple(bits or ()), backend=on)
+    traffic = find_congestion(network, tape, best, window_ms=asked.window)
+    study = find_study(network, stream, labelled, target, bits=tuple(asked.bits or ()), backend=on)
     late = late_begin(network, stream)
     found = {
         "network": str(net),
@@ -203,8 +210,8 @@ def map_command(
         "study": [asdict(row) for row in study],
         "files": [],
     }
-    if out is not None:
-        found["files"] = _write(network, tape.stream, best, study, out, sanafe)
+    if asked.out is not None:
+        found["files"] = _write(network, tape.stream, best, study, asked.out, asked.sanafe)
     present(found, _show, as_json=as_json)
 
 

@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -146,6 +147,19 @@ def set_threads(threads: int | None, backend: str | None) -> None:
     """Let the backend use so many threads, if a number was given."""
     if threads is not None:
         use_threads(threads, backend=backend or "auto")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """On what a command runs."""
+
+    backend: BackendOption = None
+    threads: ThreadsOption = None
+
+    def ready(self) -> str:
+        """The name of the backend, which from now on takes that many threads."""
+        set_threads(self.threads, self.backend)
+        return self.backend or "auto"
 
 
 def typed() -> str:

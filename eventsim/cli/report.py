@@ -24,15 +24,13 @@ from eventsim.cli.fields import filled
 from eventsim.cli.map import choose_method, find_congestion, find_study
 from eventsim.cli.measured import MeasuredPart, find_measured
 from eventsim.cli.options import (
-    BackendOption,
     EventsArgument,
     FrameOption,
     JsonOption,
+    Machine,
     NeuronsPerCoreOption,
     SamplesOption,
-    ThreadsOption,
     chip_option,
-    set_threads,
     typed,
 )
 from eventsim.cli.reading import MEASURED, Reading
@@ -60,7 +58,55 @@ from eventsim.train.latency import MARGIN, SHARES, decision_over_time
 WINDOW_MS = 1.0  # in which spikes on a link are counted
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions:
+    """What the page of a run has."""
+
+    chip: Annotated[
+        list[str] | None,
+        chip_option(
+            "Price with this chip, technology, or TOML file of your own; repeat for more, all "
+            f"for all. By default {' and '.join(DEFAULT_CHIPS)}, and those of --map."
+        ),
+    ] = None
+    onto: Annotated[
+        list[str] | None,
+        chip_option("Map onto this chip; repeat for more.", "--map"),
+    ] = None
+    method: Annotated[
+        Literal["hypergraph", "refined", "first-fit", "population-order"] | None,
+        typer.Option("--method", help="Of the mapping, as in eventsim map."),
+    ] = None
+    neurons_per_core: NeuronsPerCoreOption = None
+    bits: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--bits",
+            min=1,
+            help="Simulate with weights of so many bits, in the formats of the mapped chips; "
+            "repeat for more.",
+        ),
+    ] = None
+    dt: Annotated[
+        float | None,
+        typer.Option(
+            "--dt", metavar="MS", help="Time step of the clocked terms; by default each chip's."
+        ),
+    ] = None
+    frame: FrameOption = 10.0
+    weight_bits: WeightBitsOption = None
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the mapping.")] = 0
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="FILE", help="RUN/index.html, the page of the training, by default."
+        ),
+    ] = None
+
+
 @filled(Reading, *MEASURED, into="reading")
+@filled(ReportOptions, into="asked")
+@filled(Machine, into="machine")
 def report_command(
     run: Annotated[
         Path,
@@ -71,51 +117,11 @@ def report_command(
         ),
     ],
     events: EventsArgument = None,
-    chip: Annotated[
-        list[str] | None,
-        chip_option(
-            "Price with this chip, technology, or TOML file of your own; repeat for more, all "
-            f"for all. By default {' and '.join(DEFAULT_CHIPS)}, and those of --map."
-        ),
-    ] = None,
-    onto: Annotated[
-        list[str] | None,
-        chip_option("Map onto this chip; repeat for more.", "--map"),
-    ] = None,
-    method: Annotated[
-        Literal["hypergraph", "refined", "first-fit", "population-order"] | None,
-        typer.Option("--method", help="Of the mapping, as in eventsim map."),
-    ] = None,
-    neurons_per_core: NeuronsPerCoreOption = None,
-    bits: Annotated[
-        list[int] | None,
-        typer.Option(
-            "--bits",
-            min=1,
-            help="Simulate with weights of so many bits, in the formats of the mapped chips; "
-            "repeat for more.",
-        ),
-    ] = None,
-    dt: Annotated[
-        float | None,
-        typer.Option(
-            "--dt", metavar="MS", help="Time step of the clocked terms; by default each chip's."
-        ),
-    ] = None,
-    frame: FrameOption = 10.0,
-    weight_bits: WeightBitsOption = None,
     *,
+    asked: ReportOptions,
     reading: Reading,
     samples: SamplesOption = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the mapping.")] = 0,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", metavar="FILE", help="RUN/index.html, the page of the training, by default."
-        ),
-    ] = None,
-    backend: BackendOption = None,
-    threads: ThreadsOption = None,
+    machine: Machine,
     as_json: JsonOption = False,
 ) -> None:
     """Complete the page of a run: sparsity, energy, latency and mapping beside its training.
@@ -135,19 +141,19 @@ def report_command(
 
     eventsim report runs/demo --chip loihi --chip 45nm --dt 1 --samples 50 --out report.html
     """
-    set_threads(threads, backend)
-    page = _page(run, out)
-    maps = list(onto or ())
-    priced_on = find_chips(chip or (*DEFAULT_CHIPS, *maps))
+    on = machine.ready()
+    page = _page(run, asked.out)
+    maps = list(asked.onto or ())
+    priced_on = find_chips(asked.chip or (*DEFAULT_CHIPS, *maps))
     # One without cores is refused here, before anything runs.
-    targets = [filled_less(found, neurons_per_core) for found in find_chips(maps)]
+    targets = [filled_less(found, asked.neurons_per_core) for found in find_chips(maps)]
     stream, labelled, measured = find_measured(run, events, reading, samples=samples)
-    asked = _ReportOptions(run, events, samples, backend, measured)
+    given = _Given(run, events, samples, machine.backend, measured)
     if stream.n_samples == 0:
         raise DataError("EVENTS holds no recordings, expected at least one.")
-    net, on = find_network(run), say_backend(backend or "auto").name
+    net, on = find_network(run), say_backend(on).name
     tape = simulate(net, stream, backend=on)
-    mappings = {one.title: _mapping(net, tape, one, method, seed) for one in targets}
+    mappings = {one.title: _mapping(net, tape, one, asked.method, asked.seed) for one in targets}
     mapped = {
         one.name: found.compared.best.counts()
         for one in targets
@@ -155,16 +161,16 @@ def report_command(
     }
     # Axons, hops and cores of a chip are counted where it was mapped onto.
     known = load_run(run).weight_bits if run.is_dir() else None
-    widths = stored_widths(weight_bits, known)
-    costs = run_costs(net, tape, priced_on, step_ms=dt, widths=widths, mapped=mapped)
-    dense = find_dense(net, tape.stream, frame_ms=frame, weight_bits=weight_bits)
-    trained = _training(asked, labelled)
+    widths = stored_widths(asked.weight_bits, known)
+    costs = run_costs(net, tape, priced_on, step_ms=asked.dt, widths=widths, mapped=mapped)
+    dense = find_dense(net, tape.stream, frame_ms=asked.frame, weight_bits=asked.weight_bits)
+    trained = _training(given, labelled)
     over_time = _over_time(
-        asked,
+        given,
         net,
         tape,
         labelled,
-        lambda times: costs_over_time(net, tape, priced_on, times, step_ms=dt, widths=widths),
+        lambda times: costs_over_time(net, tape, priced_on, times, step_ms=asked.dt, widths=widths),
     )
     if not maps:
         targets = [one for one in priced_on if one.formats is not None][:1] or priced_on[:1]
@@ -172,7 +178,7 @@ def report_command(
         title=trained.title if isinstance(trained, RunRecord) else run.stem,
         about=trained.about if isinstance(trained, RunRecord) else "",
         version=eventsim.__version__,
-        data=_words(asked, labelled),
+        data=_words(given, labelled),
         command=typed(),
         net=net,
         stream=stream,
@@ -182,8 +188,8 @@ def report_command(
         over_time=over_time,
         mappings=mappings,
         studies={
-            one.title: _study(net, stream, labelled, one, tuple(bits or ()), on)
-            for one in (targets if bits else ())
+            one.title: _study(net, stream, labelled, one, tuple(asked.bits or ()), on)
+            for one in (targets if asked.bits else ())
         },
     )
     from eventsim.report.write import write_page  # loads Matplotlib
@@ -193,7 +199,7 @@ def report_command(
 
 
 @dataclass(frozen=True)
-class _ReportOptions:
+class _Given:
     """Which recordings of which run."""
 
     run: Path
@@ -211,15 +217,15 @@ def _page(run: Path, given: Path | None) -> Path:
     return given
 
 
-def _words(asked: _ReportOptions, labelled: AnyDataset | None) -> str:
+def _words(given: _Given, labelled: AnyDataset | None) -> str:
     """Which recordings these are."""
-    name = asked.events or load_run(asked.run).data_settings.info.name
+    name = given.events or load_run(given.run).data_settings.info.name
     if labelled is None:
         return name
-    few = asked.samples
+    few = given.samples
     some = "" if few is None else f", {few:,} recordings spread over its classes"
-    part = "all" if asked.measured.part == "all" else f"{asked.measured.part} part"
-    return f"{name}, {part}{some}; {asked.measured.about_training}"
+    part = "all" if given.measured.part == "all" else f"{given.measured.part} part"
+    return f"{name}, {part}{some}; {given.measured.about_training}"
 
 
 def _mapping(
@@ -238,31 +244,31 @@ def _mapping(
     return ChipMapping(compared, found)
 
 
-def _training(asked: _ReportOptions, labelled: AnyDataset | None) -> RunRecord | Unmade:
+def _training(given: _Given, labelled: AnyDataset | None) -> RunRecord | Unmade:
     """The training, tested on the recordings of this report."""
-    place = asked.run
+    place = given.run
     if not place.is_dir():
         return Unmade(f"{place.name} is a network alone: give the folder of a run to see training.")
     if labelled is None:
         return Unmade(
-            f"The recordings of {asked.events} have no labels. Training and accuracy are shown on "
+            f"The recordings of {given.events} have no labels. Training and accuracy are shown on "
             "a data set, or without EVENTS."
         )
-    run = load_run(place).on(asked.backend)
-    own = asked.events is None and asked.measured.part == "test"
-    whole = own and asked.samples is None
+    run = load_run(place).on(given.backend)
+    own = given.events is None and given.measured.part == "test"
+    whole = own and given.samples is None
     guess = run.result.get("guess_accuracy") if whole and run.finished else None
     record: RunRecord = run.record(labelled, run.checked(labelled), guess=guess)
     if own:
         return record
-    n, met = asked.measured.recordings, asked.measured.of_training
+    n, met = given.measured.recordings, given.measured.of_training
     part = {None: "given", 0: record.part, n: "training"}.get(met, "partly trained")
-    about = f"{record.about} Shown here: {_words(asked, labelled)}."
+    about = f"{record.about} Shown here: {_words(given, labelled)}."
     return replace(record, about=about, part=part)
 
 
 def _over_time(
-    asked: _ReportOptions,
+    given: _Given,
     net: Network,
     tape: SpikeTape,
     labelled: AnyDataset | None,
@@ -271,7 +277,7 @@ def _over_time(
     """Answers after every hundredth of the time, and costs after every tenth."""
     if labelled is None:
         return Unmade("The recordings have no labels, so no answer is right or wrong.")
-    if asked.run.is_dir() and load_run(asked.run).settings.grid is not None:
+    if given.run.is_dir() and load_run(given.run).settings.grid is not None:
         return Unmade(
             "The run answers on a grid of time, and this is known in exact time only: give the "
             "file of its network, and EVENTS."

@@ -1,11 +1,11 @@
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from eventsim.cli.fields import attribute_texts, options_of
+from eventsim.cli.fields import attribute_texts, filled, options_of
 from eventsim.entries import Count, Finite, Positive, Settings
 from eventsim.errors import ParameterError
 
@@ -87,3 +87,47 @@ def test_a_pair_that_is_none_is_refused_by_its_option(run):
     result, _ = run("a", "--range", "x")
     assert isinstance(result.exception, ParameterError)
     assert "--range x: expected one number" in str(result.exception)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where something is."""
+
+    far: Annotated[float, typer.Option("--far", help="In km.")] = 1.0
+    names: Annotated[list[str] | None, typer.Option("--name", help="Repeat for more.")] = None
+    known: str = "by nobody"
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ((), Places()),
+        (("--far", "3"), Places(far=3.0)),
+        (("--name", "a", "--name", "b"), Places(names=["a", "b"])),
+    ],
+)
+def test_command_gets_a_class_filled_with_its_options(typed, expected):
+    app, seen = typer.Typer(), []
+
+    @app.command()
+    @filled(Places, "far", "names", into="places")
+    def command(name: str, *, places: Places, loud: bool = False) -> None:
+        seen.append((name, places, loud))
+
+    result = CliRunner().invoke(app, ["here", *typed, "--loud"])
+    assert result.exit_code == 0, result.output
+    assert seen == [("here", expected, True)]
+
+
+def test_options_of_a_class_stand_in_its_place_in_the_help():
+    app = typer.Typer()
+
+    @app.command()
+    @filled(Places, "names", "far", into="places")
+    def command(first: int = 0, *, places: Places, last: int = 0) -> None:
+        del first, places, last
+
+    text = CliRunner().invoke(app, ["--help"]).output
+    places = [text.index(option) for option in ("--first", "--name", "--far", "--last")]
+    assert places == sorted(places)
+    assert "--known" not in text
