@@ -126,8 +126,8 @@ class Compiler:
         return any(Path(word).stem in ("zig", "ziglang") for word in self.command)
 
     def compiling(self, target: Platform, level: str = "") -> tuple[str, ...]:
-        """The command for the object of a level, or for one without kernels."""
-        flags = [*FLAGS, "-O3" if level else "-O1"]
+        """The command for the object of a level, or for another."""
+        flags = [*FLAGS, "-O3"]
         march = f"-march={MARCH[level]}" if level in MARCH else ""
         if target.system != "windows":
             flags += ["-fPIC"]
@@ -229,7 +229,7 @@ def build(folder: Path) -> tuple[Path, bool]:
 
 
 def compile_objects(compiler: Compiler, target: Platform, levels: Sequence[str]) -> list[Path]:
-    """Objects of the levels, from the least, and then of the files without kernels.
+    """Objects of the levels, from the least, and then of the other files.
 
     The order is that of linking. Of a function that two objects hold the first's is taken: one that
     every processor can run.

@@ -83,8 +83,8 @@ MUTANTS = (
     ),
     Mutant(
         "cpu/dense/pool.hpp",
-        "if (length == 0.0) spikes.restart[at] = left;",
-        "",
+        "spikes.restart[at] = length == 0.0 ? left : std::numeric_limits<R>::quiet_NaN();",
+        "spikes.restart[at] = std::numeric_limits<R>::quiet_NaN();",
         "a spike that nothing holds has no restart",
     ),
     Mutant(
@@ -266,8 +266,8 @@ MUTANTS = (
     ),
     Mutant(
         "cpu/readout/apart.hpp",
-        "const double t = call.spikes.time[spike] + fan.delay[e];",
-        "const double t = call.spikes.time[spike];",
+        "const double t = time + fan.delay[e];\n                if (!(t < t_end)) continue;",
+        "const double t = time;\n                if (!(t < t_end)) continue;",
         "delays of synapses are left out of the integral",
     ),
     Mutant(

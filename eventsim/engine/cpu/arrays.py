@@ -8,9 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats
-from eventsim.engine.cpu import fanin, order
+from eventsim.engine.cpu import fanin
 from eventsim.engine.cpu.adaptive import Adapting, AdaptingBack, before_spikes
 from eventsim.engine.cpu.fanin import FanIn, FanOutEvents
+from eventsim.engine.cpu.library import library
+from eventsim.engine.cpu.roles import SourcesRole, TasksRole
+from eventsim.engine.cpu.roles_order import (
+    ByRowRole,
+    GroupByRow,
+    LinkedRole,
+    LinkSpikes,
+    MergedRole,
+    MergeSources,
+    OwnSpikesRole,
+)
+from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.cpu.walk import Tape, WayBack
 from eventsim.engine.cpu.weights import synapse_weights
 from eventsim.engine.job import Job
@@ -18,7 +30,6 @@ from eventsim.engine.piece import Piece, whole
 from eventsim.engine.state import LayerState, start_adapted
 from eventsim.engine.table import N_BEHIND, real_type, spike_bases
 from eventsim.events import SpikeTrains
-from eventsim.events.source import SourceSpikes
 from eventsim.events.tape import Adapted
 from eventsim.held import made_for_back, made_once
 
@@ -67,11 +78,32 @@ def read_only(values: Any) -> Any:
     return view
 
 
-def _sources(job: Job) -> list[SourceSpikes]:
-    return [
-        SourceSpikes(read_only(s.times), read_only(s.neurons), read_only(s.offsets), s.size)
-        for s in job.sources
-    ]
+def sources_of(job: Job) -> tuple[SourcesRole, list[Any]]:
+    """Spikes of all sources as kernels take them, and the arrays whose addresses it has.
+
+    They must outlive it.
+    """
+    bases, stage = spike_bases(job), job.stage
+    first = np.empty((len(job.sources), job.n_samples + 1), np.int64)
+    for k, source in enumerate(job.sources):
+        np.add(source.offsets, bases[k], out=first[k])
+    times = [np.ascontiguousarray(source.times, np.float64) for source in job.sources]
+    neurons = [np.ascontiguousarray(source.neurons, np.int32) for source in job.sources]
+    rows = stage.wiring.row_start
+    delays = np.zeros(int(rows[-1])) if stage.delays_per_synapse else job.row_delays()
+    sources = SourcesRole(
+        first, addresses(times, bases), addresses(neurons, bases), rows, delays, job.duration,
+        len(times), job.n_samples,
+    )  # fmt: skip
+    return sources, [times, neurons]
+
+
+def addresses(arrays: Sequence[NDArray[Any]], bases: Index | None = None) -> Index:
+    """Where the arrays begin; with ``bases``, where an entry 0 would lie before the entry base."""
+    at = np.array([array.ctypes.data for array in arrays], np.int64)
+    if bases is None or not arrays:
+        return at
+    return at - bases[: at.size] * arrays[0].itemsize
 
 
 def merged_events(job: Job) -> MergedEvents:
@@ -81,33 +113,26 @@ def merged_events(job: Job) -> MergedEvents:
     """
     delays = [projection.delays for projection in job.stage.projections]
     if len(job.sources) == 1 and not delays[0].any():
-        (source,) = _sources(job)
+        (source,) = job.sources
         return MergedEvents(source.times.size, source.offsets, source.times, source.neurons, None)
     # The sources are kept beside, so that no other arrays can get their numbers.
     key = (merged_events, job.stage, *(id(source.times) for source in job.sources))
-    found: MergedEvents = made_for_back(key, lambda: (_merged(job, delays), job.sources))[0]
+    found: MergedEvents = made_for_back(key, lambda: (_merged(job), job.sources))[0]
     return found
 
 
-def _merged(job: Job, delays: Sequence[Floats]) -> MergedEvents:
-    bases, sources = spike_bases(job), _sources(job)
-    offsets = sum((source.offsets for source in sources), np.zeros(job.n_samples + 1, np.int64))
-    given, found = _event_arrays(offsets[-1]), _event_arrays(offsets[-1])
-    starts = offsets[:-1].copy()
-    for k, (source, delay) in enumerate(zip(sources, delays, strict=True)):
-        order.shift(
-            source.offsets, source.times, source.neurons, read_only(delay.reshape(-1)),
-            job.stage.wiring.row_start[k], bases[k], starts, *given,
-        )  # fmt: skip
-        starts += np.diff(source.offsets)
-    order.sort_events(offsets, *given, *found)
-    times, rows, spike = found
-    return MergedEvents(times.size, read_only(offsets), read_only(times), read_only(rows), spike)
+def _merged(job: Job) -> MergedEvents:
+    sources, _held = sources_of(job)
+    offsets = (sources.first - spike_bases(job)[:-1, None]).sum(axis=0)
+    size = int(offsets[-1])
+    times, rows, spike = np.empty(size), np.empty(size, np.int32), np.empty(size, np.int64)
+    merged = MergedRole(offsets, times, rows, spike)
+    _run(MergeSources(TasksRole.all(job.n_samples), sources, merged))
+    return MergedEvents(size, read_only(offsets), read_only(times), read_only(rows), spike)
 
 
-def _event_arrays(size: int) -> tuple[Floats, NDArray[np.int32], Index]:
-    """Room for times, rows and numbers of events."""
-    return np.empty(size), np.empty(size, np.int32), np.empty(size, np.int64)
+def _run(call: MergeSources | GroupByRow | LinkSpikes) -> None:
+    library().run(call, threads=n_threads())
 
 
 def since(merged: MergedEvents, begin: Floats) -> MergedEvents:
@@ -169,11 +194,19 @@ def tape_of(
     job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats
 ) -> tuple[Tape, Index]:
     """The tape of the way back, and every neuron's last spike, -1 if none, [samples, neurons]."""
-    previous = np.empty(len(trains), np.int64)
-    last = np.full((job.n_samples, trains.size), -1, np.int64)
-    order.link(trains.offsets, trains.neurons, previous, last)
-    spikes = trains.times, trains.neurons, trains.current, trains.restart_current
-    return _tape(job, *spikes, by_time, by_voltage, previous), last
+    n, resistance = len(trains), job.stage.population.resistance
+    linked = LinkedRole(
+        np.empty(n, np.int64), np.empty(n), np.empty(n),
+        np.empty((job.n_samples, trains.size), np.int64),
+    )  # fmt: skip
+    drives = trains.current, trains.restart_current
+    own = OwnSpikesRole(trains.offsets, trains.neurons, *drives, resistance, trains.size)
+    _run(LinkSpikes(TasksRole.all(job.n_samples), own, linked))
+    previous, current, restart, last = linked
+    tape = Tape(
+        trains.times, trains.neurons, current, restart, by_time, by_voltage, previous, np.zeros(n)
+    )
+    return tape, last
 
 
 def tape_by_neuron(
@@ -183,38 +216,20 @@ def tape_by_neuron(
 
     A way back that takes one neuron after the other finds all that it reads of it together.
     """
-    counts = np.zeros((job.n_samples, trains.size), np.int64)
-    offsets, neurons, times = map(read_only, (trains.offsets, trains.neurons, trains.times))
-    order.count_rows(offsets, neurons, 0, counts)
-    first = _starts(counts)
-    time, which = np.empty(len(trains)), np.empty(len(trains), np.int64)
-    order.group(offsets, times, neurons, np.zeros(trains.size), 0, 0, first.copy(), time, which)
+    own = SourcesRole(
+        trains.offsets[np.newaxis], addresses([trains.times]), addresses([trains.neurons]),
+        np.zeros(1, np.int64), np.zeros(trains.size), job.duration, 1, job.n_samples,
+    )  # fmt: skip
+    first, time, which = _by_row(own, trains.size)
+    has = np.diff(first, axis=1) > 0
     previous = np.arange(-1, len(trains) - 1)
-    previous[first[counts > 0]] = -1
-    last = np.where(counts > 0, first + counts - 1, -1)
-    spikes = trains.neurons[which], trains.current[which], trains.restart_current[which]
-    return _tape(job, time, *spikes, by_time[which], by_voltage[which], previous), last, which
-
-
-def _starts(counts: Index) -> Index:
-    """Where the items of every group begin, group behind group, from the numbers of them."""
-    return (np.cumsum(counts.ravel()) - counts.ravel()).reshape(counts.shape)
-
-
-def _tape(
-    job: Job,
-    time: Floats,
-    neuron: NDArray[np.int32],
-    current: Floats,
-    restart: Floats,
-    by_time: Floats,
-    by_voltage: Floats,
-    previous: Index,
-) -> Tape:
-    """The last field is zero; currents are multiplied by the resistance of their neurons."""
-    resistance = job.stage.population.resistance[neuron]
-    driven = current * resistance, restart * resistance
-    return Tape(time, neuron, *driven, by_time, by_voltage, previous, np.zeros(time.size))
+    previous[first[:, :-1][has]] = -1
+    last = np.where(has, first[:, 1:] - 1, -1)
+    neuron, resistance = trains.neurons[which], job.stage.population.resistance[trains.neurons]
+    current, restart = trains.current * resistance, trains.restart_current * resistance
+    values = (current, restart, by_time, by_voltage)
+    mine = (array[which] for array in values)
+    return Tape(time, neuron, *mine, previous, np.zeros(time.size)), last, which
 
 
 class Sent(NamedTuple):
@@ -293,23 +308,16 @@ def fan_out(job: Job, n_blocks: int) -> tuple[FanOutEvents, Any]:
 
 def sent_by_row(job: Job) -> Sent:
     """The spikes of all sources, by row of the wiring."""
-    wiring, bases = job.stage.wiring, spike_bases(job)
-    counts = np.zeros((job.n_samples, wiring.row_start[-1] + 1), np.int64)
-    sources = _sources(job)
-    for k, source in enumerate(sources):
-        order.count_rows(source.offsets, source.neurons, wiring.row_start[k], counts)
-    first = _starts(counts)
-    cursor = first.copy()
-    time, spike = np.empty(bases[-1]), np.empty(bases[-1], np.int64)
-    delays = job.row_delays()
-    if job.stage.delays_per_synapse:
-        delays = np.zeros_like(delays)
-    for k, source in enumerate(sources):
-        order.group(
-            source.offsets, source.times, source.neurons, delays, bases[k], wiring.row_start[k],
-            cursor, time, spike,
-        )  # fmt: skip
-    return Sent(first, time, spike)
+    sources, _held = sources_of(job)
+    return _by_row(sources, int(job.stage.wiring.row_start[-1]))
+
+
+def _by_row(sources: SourcesRole, n_rows: int) -> Sent:
+    n_spikes = int((sources.first[:, -1] - sources.first[:, 0]).sum())
+    first = np.empty((sources.n_samples, n_rows + 1), np.int64)
+    sent = Sent(first, np.empty(n_spikes), np.empty(n_spikes, np.int64))
+    _run(GroupByRow(TasksRole.all(sources.n_samples), sources, ByRowRole(*sent, n_rows)))
+    return sent
 
 
 def _by_target(job: Job, bounds: tuple[int, int], *, numbered: bool) -> tuple[Any, ...]:

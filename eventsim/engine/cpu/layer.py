@@ -8,10 +8,11 @@ import numpy as np
 
 from eventsim.arrays import Floats
 from eventsim.engine.algorithm import Algorithm, algorithm_of
-from eventsim.engine.cpu import fanin, order
+from eventsim.engine.cpu import fanin
 from eventsim.engine.cpu.arrays import (
     Index,
     adapting_of,
+    addresses,
     fan_in,
     fan_out,
     merged_events,
@@ -29,6 +30,7 @@ from eventsim.engine.cpu.roles import (
     TasksRole,
     WeightsRole,
 )
+from eventsim.engine.cpu.roles_order import PackedRole, PackSpikes, RoundsRole
 from eventsim.engine.cpu.threads import SMALL_WORK, dealt, n_threads
 from eventsim.engine.cpu.walk import SpikeBuffers
 from eventsim.engine.cpu.weights import weights_at_hand
@@ -112,8 +114,7 @@ def _advance(
                 limits, counts, reached, adapt,
             )  # fmt: skip
 
-        trains = in_order(run_tasks(job, blocks, run_spread, span))
-        return trains, end, None, adapted
+        return run_tasks(job, blocks, run_spread, span), end, None, adapted
     sent, blocks = sent_by_row(job), FANIN_PARTS * len(groups)
     nothing, _ = fan_out(job, 0)
 
@@ -127,7 +128,7 @@ def _advance(
             )  # fmt: skip
             del fan  # before there is the next
 
-    return in_order(run_tasks(job, blocks, run_fanin, span)), end, None, adapted
+    return run_tasks(job, blocks, run_fanin, span), end, None, adapted
 
 
 def _stretches(
@@ -157,9 +158,7 @@ def _stretches(
         call = DenseForward(tasks, events, weights, neurons, begins, ends, places)
         library().run(call, real, threads)
 
-    trains = run_tasks(job, n_blocks, run, job.duration - state.begin)
-    if n_blocks > 1:
-        in_order(trains)
+    trains = run_tasks(job, n_blocks, run, job.duration - state.begin, blank=False)
     return trains, still_pending(*arrivals, met, job.duration) if carry else None
 
 
@@ -198,23 +197,23 @@ def fanin_groups(job: Job) -> list[tuple[int, int]]:
     return [(size * g // groups, size * (g + 1) // groups) for g in range(groups)]
 
 
-def in_order(trains: SpikeTrains) -> SpikeTrains:
-    """Sort the spikes of every sample in place."""
-    order.sort_spikes(
-        trains.offsets, trains.times, trains.neurons, trains.current, trains.restart_current
-    )
-    return trains
-
-
 def run_tasks(
-    job: Job, blocks: int, run: Run, span: Floats | None = None, *, apart: bool = True
+    job: Job,
+    blocks: int,
+    run: Run,
+    span: Floats | None = None,
+    *,
+    apart: bool = True,
+    blank: bool = True,
 ) -> SpikeTrains:
     """Run all tasks; those whose spikes do not fit are run again with room for all.
+
+    Returns spikes in order of (sample, time, neuron).
 
     Which costs as much as the run: so room is made for as many as the stage had before, or, the
     first time, as an eighth of the tasks have. ``span`` is what is run of every sample, ms;
     None for all of it. Only where the tasks of a sample do not need each other, they may run
-    ``apart``.
+    ``apart``. ``blank``: whether currents of a restart begin as NaN; else ``run`` writes them all.
     """
     size, n_tasks = job.stage.population.size, job.n_samples * blocks
     limits = np.repeat(guess_spikes(job, size / blocks, GUESS_LEAST, span), blocks)
@@ -234,7 +233,8 @@ def run_tasks(
             ends = np.cumsum(limits[todo])
             starts[todo] = ends - limits[todo]
             spikes = _buffers(int(ends[-1]))
-            spikes.restart[:] = np.nan
+            if blank:
+                spikes.restart[:] = np.nan
             run(todo, spikes, starts, limits, counts, reached)
             where[todo] = len(rounds)
             rounds.append(spikes)
@@ -261,17 +261,23 @@ def _raise_runaway(job: Job, blocks: int, counts: Index, reached: np.ndarray) ->
 def _pack(
     job: Job, blocks: int, rounds: list[SpikeBuffers], where: Index, starts: Index, counts: Index
 ) -> SpikeTrains:
-    ends, resistance = np.cumsum(counts), job.stage.population.resistance
-    packed = _buffers(int(counts.sum()))
-    for k, spikes in enumerate(rounds):
-        mine = np.flatnonzero(where == k)
-        order.pack(spikes, starts[mine], counts[mine], (ends - counts)[mine], resistance, packed)
-    offsets = np.concatenate([[0], ends[blocks - 1 :: blocks]]).astype(np.int64)
+    resistance, ends = job.stage.population.resistance, np.cumsum(counts)
+    offsets = np.zeros(job.n_samples + 1, np.int64)
+    offsets[1:] = ends[blocks - 1 :: blocks]
+    found = _buffers(int(offsets[-1]))
+    written = (addresses([getattr(spikes, name) for spikes in rounds]) for name in found._fields)
+    tasks = TasksRole.all(job.n_samples)
+    call = PackSpikes(
+        tasks,
+        RoundsRole(*written, where, starts, counts, blocks),
+        PackedRole(offsets, *found, resistance),
+    )
+    library().run(call, threads=n_threads())
     return SpikeTrains(
-        packed.time,
-        packed.neuron,
+        found.time,
+        found.neuron,
         offsets,
         resistance.size,
-        current=packed.current,
-        restart_current=packed.restart,
+        current=found.current,
+        restart_current=found.restart,
     )

@@ -1,7 +1,7 @@
 """Kernels that were compiled ahead of time: finds their library, checks it, calls it.
 
 Their text is in ``eventsim/kernels``; ``cpu/library.cpp`` there is the other side of this file, and
-:mod:`~eventsim.engine.cpu.roles` has what goes across. The library holds every kernel once for each
+:mod:`~eventsim.engine.cpu.calls` has what goes across. The library holds every kernel once for each
 level, which is a set of instructions: all give the same bits. ``EVENTSIM_LEVEL`` chooses one; else
 it is the best that the processor runs.
 
@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from eventsim.engine.cpu.roles import CALLS, CallEntry, entries_of, layout
+from eventsim.engine.cpu.calls import CALLS, CallEntry, entries_of, layout
 from eventsim.errors import BackendError, InternalError, ParameterError, SlowWarning
 from eventsim.extras import DISTRIBUTION
 
@@ -95,8 +95,10 @@ class Library:
         places = [ctypes.cast(function, ctypes.c_void_p).value for function in of_python]
         self._python = (ctypes.c_void_p * 3)(*places, id(None))
 
-    def run(self, call: Any, real: type[np.floating[Any]], threads: int = 1) -> None:
+    def run(self, call: Any, real: type[np.floating[Any]] = np.float64, threads: int = 1) -> None:
         """Run a call for states of that type, its tasks dealt to so many threads.
+
+        Of a call without states the type does not matter.
 
         Raises MemoryError; InternalError if an array is not what the kernel takes.
         """
@@ -263,9 +265,11 @@ def _in_order(array: Any, entry: CallEntry, real: type[np.floating[Any]]) -> Any
 
 def _form(own: Any, call: type, real: type[np.floating[Any]]) -> CallForm:
     name = re.sub("(?<=.)(?=[A-Z])", "_", call.__name__).lower()
-    kernel = getattr(own, f"eventsim_{name}_{'float' if real is np.float32 else 'double'}")
-    kernel.argtypes = [ctypes.c_int, ctypes.c_void_p]
     entries = entries_of(call)
+    if any(entry.kind == "R" for entry in entries):
+        name += "_float" if real is np.float32 else "_double"
+    kernel = getattr(own, f"eventsim_{name}")
+    kernel.argtypes = [ctypes.c_int, ctypes.c_void_p]
     pack = Struct("=" + "".join(entry.code for entry in entries))
     expected = np.array(
         [(a.at, *_numbers(a.kind, real), a.written, a.optional) for a in entries if a.code == "Q"],

@@ -1,9 +1,8 @@
-"""Events put in order: merged over sources, grouped by source, linked by neuron."""
+"""Events put in order, within kernels: as ``eventsim/kernels/cpu/order`` does it."""
 
 import numpy as np
-from numba import prange
 
-from eventsim.engine.cpu.compile import kernel, lean, scalar
+from eventsim.engine.cpu.compile import lean, scalar
 
 # So many events are sorted by insertion.
 FEW = 32
@@ -23,21 +22,6 @@ def first_at_least(ascending, low, high, n):
         else:
             high = middle
     return low
-
-
-@kernel
-def shift(offsets, times, index, delay, row_shift, base, starts, time, row, spike):
-    """Arrivals of one source, unsorted: sample s lies from ``starts[s]`` on in the output.
-
-    ``delay`` has one entry per neuron of the source, or one for all; ``base`` is the number of the
-    source's first spike among those of all sources.
-    """
-    for s in prange(offsets.size - 1):
-        to = starts[s] - offsets[s]
-        for k in range(offsets[s], offsets[s + 1]):
-            time[to + k] = times[k] + delay[index[k] if delay.size > 1 else 0]
-            row[to + k] = index[k] + row_shift
-            spike[to + k] = base + k
 
 
 @scalar
@@ -131,90 +115,3 @@ def sort_run(given, found):
     for end in ends:
         _sort_many(*found, begin, end, *given)
         begin = end
-
-
-@kernel
-def sort_events(offsets, time, row, spike, out_time, out_row, out_spike):
-    """Sort the events of every sample by :func:`sort_run`."""
-    for s in prange(offsets.size - 1):
-        lo, hi = offsets[s], offsets[s + 1]
-        if lo < hi:
-            sort_run(
-                (time[lo:hi], row[lo:hi], spike[lo:hi]),
-                (out_time[lo:hi], out_row[lo:hi], out_spike[lo:hi]),
-            )
-
-
-@kernel
-def group(offsets, times, index, delay, base, row_shift, first, out_time, out_spike):
-    """Sort the spikes of one source by (sample, row), keeping their order; times of arrival.
-
-    ``first[s, row]`` is where the spikes of that row go; it is moved on past them. ``base`` is the
-    number of the source's first spike among those of all sources, ``delay`` is by row.
-    """
-    for s in prange(offsets.size - 1):
-        for k in range(offsets[s], offsets[s + 1]):
-            row = index[k] + row_shift
-            out_time[first[s, row]] = times[k] + delay[row]
-            out_spike[first[s, row]] = base + k
-            first[s, row] += 1
-
-
-@kernel
-def count_rows(offsets, index, row_shift, counts):
-    """Spikes of every (sample, row), added to ``counts``."""
-    for s in prange(offsets.size - 1):
-        for k in range(offsets[s], offsets[s + 1]):
-            counts[s, index[k] + row_shift] += 1
-
-
-@kernel
-def link(offsets, neurons, previous, last):
-    """Per spike the one before of the same neuron and sample, or -1; per neuron the last."""
-    for s in prange(offsets.size - 1):
-        for k in range(offsets[s], offsets[s + 1]):
-            previous[k] = last[s, neurons[k]]
-            last[s, neurons[k]] = k
-
-
-@scalar
-def _sort_sample(time, neuron, current, restart):
-    n = time.size
-    place, place2 = np.arange(n), np.empty(n, np.int64)
-    time2, neuron2 = np.empty(n), np.empty(n, np.int32)
-    sort_run((time, neuron, place), (time2, neuron2, place2))
-    time[:], neuron[:] = time2, neuron2
-    for values in (current, restart):
-        time2[:] = values
-        for i in range(n):
-            values[i] = time2[place2[i]]
-
-
-@kernel
-def sort_spikes(offsets, time, neuron, current, restart):
-    """Sort each sample by (time, neuron) in place; what is alike keeps its order."""
-    for s in prange(offsets.size - 1):
-        lo, hi = offsets[s], offsets[s + 1]
-        if lo < hi:
-            _sort_sample(time[lo:hi], neuron[lo:hi], current[lo:hi], restart[lo:hi])
-
-
-@lean
-def _pack(spikes, start, count, to, resistance, packed):
-    for k in range(count):
-        neuron = spikes.neuron[start + k]
-        packed.time[to + k] = spikes.time[start + k]
-        packed.neuron[to + k] = neuron
-        packed.current[to + k] = spikes.current[start + k] / resistance[neuron]
-        packed.restart[to + k] = spikes.restart[start + k] / resistance[neuron]
-
-
-@kernel
-def pack(spikes, starts, counts, to, resistance, packed):
-    """Copy what every task wrote into arrays without gaps, drives as currents.
-
-    Arrays of a tuple are written to in a function: Numba leaves out what a parallel loop alone
-    writes to them.
-    """
-    for i in prange(starts.size):
-        _pack(spikes, starts[i], counts[i], to[i], resistance, packed)

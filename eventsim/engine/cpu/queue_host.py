@@ -30,7 +30,7 @@ from eventsim.engine.cpu.arrays import (
     way_back_of,
 )
 from eventsim.engine.cpu.lanes import LANES
-from eventsim.engine.cpu.layer import in_order, run_tasks
+from eventsim.engine.cpu.layer import run_tasks
 from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.cpu.weights import synapse_weights
 from eventsim.engine.cpu.window_cells import make_neurons
@@ -147,7 +147,7 @@ def by_queue(job: Job, prepared: Prepared) -> SpikeTrains:
             prepared.adapt,
         )  # fmt: skip
 
-    return in_order(run_tasks(job, 1, run, prepared.span))
+    return run_tasks(job, 1, run, prepared.span)
 
 
 def by_windows(
@@ -183,7 +183,7 @@ def by_windows(
             )  # fmt: skip
 
     run = run_samples if parts == 1 else run_parts
-    return in_order(run_tasks(job, parts, run, p.span, apart=parts == 1))
+    return run_tasks(job, parts, run, p.span, apart=parts == 1)
 
 
 def _fastest(job: Job) -> np.floating[Any]:
@@ -201,7 +201,7 @@ def _by_stretches(job: Job, p: Prepared, length: float) -> SpikeTrains:
             p.begin, p.stop, spikes, starts, limits, counts, reached, shared,
         )  # fmt: skip
 
-    return run_tasks(job, 1, run, p.span)  # every stretch leaves its spikes in order
+    return run_tasks(job, 1, run, p.span)
 
 
 def _padded(par: NDArray[np.floating[Any]], block: int) -> NDArray[np.floating[Any]]:

@@ -8,7 +8,7 @@ synapses are few, or have delays of their own, they are taken one by one.
 import numpy as np
 
 from eventsim.arrays import Floats, aligned
-from eventsim.engine.cpu.arrays import sample_chunks
+from eventsim.engine.cpu.arrays import sample_chunks, sources_of
 from eventsim.engine.cpu.lanes import LANES, of_lanes, to_lanes
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles import (
@@ -22,7 +22,7 @@ from eventsim.engine.cpu.roles import (
     ReadoutBackward,
     ReadoutForward,
     ReadoutGains,
-    ReadoutSpikesRole,
+    SourcesRole,
     TasksRole,
     WeightsRole,
 )
@@ -46,7 +46,7 @@ N_SUMS = 3
 
 
 def forward(job: Job, rate: float) -> Floats:
-    p, spikes, gains = job.stage.population, _spikes(job), gains_of(job, rate)
+    p, (spikes, _held), gains = job.stage.population, sources_of(job), gains_of(job, rate)
     tasks = TasksRole.all(job.n_samples)
     shared = job.stage.shares_events
     size = _blocks(job) * LANES if shared else p.size
@@ -64,7 +64,8 @@ def backward(job: Job, rate: float, by_integral: Floats) -> StageGradients:
     p = job.stage.population
     seeds, effects = by_integral * p.resistance, np.zeros(spike_bases(job)[-1])
     run = _backward_shared if job.stage.shares_events else _backward_apart
-    by_weight, by_delay, sums = run(job, _spikes(job), gains_of(job, rate), seeds, effects)
+    spikes, _held = sources_of(job)
+    by_weight, by_delay, sums = run(job, spikes, gains_of(job, rate), seeds, effects)
     by_gain, by_mem, by_syn = sums
     return readout_gradients(
         job,
@@ -77,7 +78,7 @@ def backward(job: Job, rate: float, by_integral: Floats) -> StageGradients:
 
 
 def _backward_shared(
-    job: Job, spikes: ReadoutSpikesRole, gains: GainTableRole, seeds: Floats, effects: Floats
+    job: Job, spikes: SourcesRole, gains: GainTableRole, seeds: Floats, effects: Floats
 ) -> tuple[Floats, Floats | None, Floats]:
     """dL/dw of the synapses; dL/d(delay) of each, where it has one of its own; sums of outputs."""
     weights, size, wide = _weights(job), job.stage.population.size, _blocks(job) * LANES
@@ -94,7 +95,7 @@ def _backward_shared(
 
 
 def _backward_apart(
-    job: Job, spikes: ReadoutSpikesRole, gains: GainTableRole, seeds: Floats, effects: Floats
+    job: Job, spikes: SourcesRole, gains: GainTableRole, seeds: Floats, effects: Floats
 ) -> tuple[Floats, Floats | None, Floats]:
     """As :func:`_backward_shared`."""
     fan, size = _fan_out(job), job.stage.population.size
@@ -112,21 +113,6 @@ def _run(
     call: ReadoutGains | ReadoutForward | ReadoutBackward | ApartForward | ApartBackward,
 ) -> None:
     library().run(call, real_type(job), n_threads())
-
-
-def _spikes(job: Job) -> ReadoutSpikesRole:
-    bases, rows, sources = spike_bases(job), job.stage.wiring.row_start, job.sources
-    first = np.zeros((len(sources), job.n_samples + 1), np.int64)
-    for k, source in enumerate(sources):
-        first[k] = source.offsets + bases[k]
-    if len(sources) == 1:
-        times, neurons = sources[0].times, sources[0].neurons
-    else:
-        times = np.concatenate([np.zeros(0), *(s.times for s in sources)])
-        neurons = np.concatenate([np.zeros(0, np.int32), *(s.neurons for s in sources)])
-    return ReadoutSpikesRole(
-        first, times, neurons, rows, job.row_delays(), job.duration, len(sources), job.n_samples
-    )
 
 
 def gains_of(job: Job, rate: float) -> GainTableRole:

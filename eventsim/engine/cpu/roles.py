@@ -1,24 +1,23 @@
 """What compiled kernels are called with: twins of ``roles.hpp`` and ``calls.hpp``.
 
 A role is a tuple of arrays and numbers in the order of a struct's fields, a call a tuple of roles.
-Each has a NumPy structured type, to which the library is held when it is loaded. What a field is
-says its annotation: an array of a type, C-contiguous, which may be ``| None``; or ``int`` or
-``float``. Arrays called ``Out`` are written to. All fields have 8 bytes.
+What a field is says its annotation: an array of a type, C-contiguous, which may be ``| None``; or
+``int`` or ``float``. Arrays called ``Out`` are written to. All fields have 8 bytes. Other rooms
+have their own in modules beside, which :mod:`eventsim.engine.cpu.calls` gathers.
 """
 
-from functools import cache
-from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 # Kind of the numbers and their bytes, R for the type of the state; w where they are written.
 WRITTEN = "w"
-_NUMBERS = {int: "q", float: "d"}
 Flags = Annotated[NDArray[np.bool_], "b1"]
 Rows = Annotated[NDArray[np.int32], "i4"]
 RowsOut = Annotated[NDArray[np.int32], "i4w"]
 Ints = Annotated[NDArray[np.int64], "i8"]
+Addresses = Ints  # of arrays
 IntsOut = Annotated[NDArray[np.int64], "i8w"]
 Doubles = Annotated[NDArray[np.float64], "f8"]
 DoublesOut = Annotated[NDArray[np.float64], "f8w"]
@@ -37,6 +36,25 @@ class TasksRole(NamedTuple):
     def all(cls, n: int, n_blocks: int = 1) -> "TasksRole":
         """Those of ``n`` samples, or of what else is divided into blocks."""
         return cls(np.arange(n * n_blocks), n * n_blocks, n_blocks)
+
+
+class SourcesRole(NamedTuple):
+    """Spikes of all sources, which have numbers: source after source, sample after sample.
+
+    Those of source k in sample s are ``first[k, s] : first[k, s + 1]``. Where times and neurons of
+    a source lie says the address of a spike of number 0. Rows of the wiring begin at
+    ``row_start[k]``; ``delay`` is that of each row, ms, 0 where synapses have their own. The arrays
+    at the addresses must outlive the call.
+    """
+
+    first: Ints
+    time: Addresses
+    neuron: Addresses
+    row_start: Ints
+    delay: Doubles
+    duration: Doubles
+    n_sources: int
+    n_samples: int
 
 
 class EventsRole(NamedTuple):
@@ -146,23 +164,6 @@ class FoundRole(NamedTuple):
     own: DoublesOut
     adapted: DoublesOut | None
     grazes: IntsOut
-
-
-class ReadoutSpikesRole(NamedTuple):
-    """Spikes of all sources, one source after the other, sample after sample.
-
-    Those of source k in sample s are ``first[k, s] : first[k, s + 1]``; rows of the wiring begin
-    at ``row_start[k]``. ``delay`` is that of each row, ms, where synapses have none of their own.
-    """
-
-    first: Ints
-    time: Doubles
-    neuron: Rows
-    row_start: Ints
-    delay: Doubles
-    duration: Doubles
-    n_sources: int
-    n_samples: int
 
 
 class OutputsRole(NamedTuple):
@@ -299,7 +300,7 @@ class ReadoutForward(NamedTuple):
     """Integrals of a readout that shares its events; tasks are samples."""
 
     tasks: TasksRole
-    spikes: ReadoutSpikesRole
+    spikes: SourcesRole
     gains: GainTableRole
     weights: WeightsRole
     integrals: IntegralsRole
@@ -309,7 +310,7 @@ class ReadoutBackward(NamedTuple):
     """The way back from them; tasks are chunks."""
 
     tasks: TasksRole
-    spikes: ReadoutSpikesRole
+    spikes: SourcesRole
     gains: GainTableRole
     weights: WeightsRole
     back: IntegralsBackRole
@@ -319,7 +320,7 @@ class ApartForward(NamedTuple):
     """Integrals of a readout whose synapses are few or have delays of their own."""
 
     tasks: TasksRole
-    spikes: ReadoutSpikesRole
+    spikes: SourcesRole
     gains: GainTableRole
     fan: FanOutRole
     integrals: IntegralsRole
@@ -329,7 +330,7 @@ class ApartBackward(NamedTuple):
     """The way back from them; tasks are chunks."""
 
     tasks: TasksRole
-    spikes: ReadoutSpikesRole
+    spikes: SourcesRole
     gains: GainTableRole
     fan: FanOutRole
     back: IntegralsBackRole
@@ -368,6 +369,7 @@ class LargestForward(NamedTuple):
 
 ROLES: tuple[type, ...] = (
     TasksRole,
+    SourcesRole,
     EventsRole,
     WeightsRole,
     NeuronsRole,
@@ -376,7 +378,6 @@ ROLES: tuple[type, ...] = (
     TapeRole,
     WayBackRole,
     FoundRole,
-    ReadoutSpikesRole,
     OutputsRole,
     GainTableRole,
     FanOutRole,
@@ -399,65 +400,3 @@ CALLS: tuple[type, ...] = (
     VoltagesBackward,
     LargestForward,
 )
-
-
-class CallEntry(NamedTuple):
-    """A field of a call: ``at`` bytes behind its begin, ``code`` as module struct packs it.
-
-    ``kind`` is that of an array's numbers: letter and bytes, or R for the type of the state.
-    """
-
-    name: str
-    at: int
-    code: str
-    kind: str
-    written: bool
-    optional: bool
-
-
-@cache
-def entries_of(call: type) -> tuple[CallEntry, ...]:
-    """The fields of all roles of a call, in their order."""
-    entries: list[CallEntry] = []
-    for role_name, role_hint in _hints(call):
-        role, written = _annotated(role_hint)
-        for name, hint in _hints(role):
-            optional = type(None) in get_args(hint)
-            kind, mark = _annotated(get_args(hint)[0] if optional else hint)
-            out = bool(mark) and WRITTEN in mark + written
-            code, at = _NUMBERS.get(kind, "Q"), 8 * len(entries)
-            entries.append(
-                CallEntry(f"{role_name}.{name}", at, code, mark.strip(WRITTEN), out, optional)
-            )
-    return tuple(entries)
-
-
-@cache
-def structure_of(struct: type) -> np.dtype[np.void]:
-    """A role, or a call, as a structured type."""
-    fields: list[tuple[str, Any]] = []
-    for name, hint in _hints(struct):
-        kind = _annotated(hint)[0]
-        number = {int: np.int64, float: np.float64}.get(kind, np.uintp)
-        fields.append((name, structure_of(kind) if kind in ROLES else number))
-    return np.dtype(fields)
-
-
-def layout() -> str:
-    """Sizes and offsets of all structs, a line for each, as library.cpp writes its own."""
-    lines = []
-    for struct in (*ROLES, *CALLS):
-        fields: Any = structure_of(struct).fields
-        places = " ".join(f"{name}:{place[1]}" for name, place in fields.items())
-        name = struct.__name__.removesuffix("Role")
-        lines.append(f"{name} {structure_of(struct).itemsize} {places}\n")
-    return "".join(lines)
-
-
-def _hints(struct: type) -> list[tuple[str, Any]]:
-    return list(get_type_hints(struct, include_extras=True).items())
-
-
-def _annotated(hint: Any) -> tuple[Any, str]:
-    """What is annotated, and by which text."""
-    return (hint.__origin__, hint.__metadata__[0]) if get_origin(hint) is Annotated else (hint, "")

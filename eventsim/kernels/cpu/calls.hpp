@@ -1,12 +1,16 @@
 // What every kernel is called with, made of roles; a call begins with its tasks, which the caller
 // deals to threads.
 //
-// To add a kernel  its struct here and a line of KERNELS; an #include in level.cpp of the header that
-//                  defines eventsim::NAME<V>(const CALL<Real<V>>&), V a vector; a line in library.cpp
-//                  for the struct, and one for each new role; the twins of these structs in
-//                  eventsim/engine/cpu/roles.py. Where one is missing, compiling or loading fails.
+// To add a kernel  its struct here, or in calls.hpp of its room, and a line of KERNELS; an #include in
+//                  level.cpp of the header that defines eventsim::NAME<V>(const CALL<Real<V>>&), V a
+//                  vector. If nothing that it is given has the type of the state, it is compiled once:
+//                  a line of COMMON_KERNELS, an #include in common.cpp, eventsim::NAME(const CALL&).
+//                  A line in library.cpp for the struct, and one for each new role; the twins of these
+//                  structs in eventsim/engine/cpu/roles*.py. Where one is missing, compiling or
+//                  loading fails.
 // Returned         0, or NO_MEMORY: nothing was done.
 #pragma once
+#include "order/calls.hpp"
 #include "readout/calls.hpp"
 #include "roles.hpp"
 
@@ -47,3 +51,9 @@ template <class R> struct DenseBackward {
     KERNEL(voltages_forward, VoltagesForward)   \
     KERNEL(voltages_backward, VoltagesBackward) \
     KERNEL(largest_forward, LargestForward)
+// Likewise of those that are compiled once.
+#define COMMON_KERNELS(KERNEL)           \
+    KERNEL(merge_sources, MergeSources) \
+    KERNEL(group_by_row, GroupByRow)    \
+    KERNEL(link_spikes, LinkSpikes)     \
+    KERNEL(pack_spikes, PackSpikes)

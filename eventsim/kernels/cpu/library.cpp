@@ -1,6 +1,7 @@
 // The C interface of the kernels, as eventsim/engine/cpu/library.py calls it.
 //
 //   int eventsim_NAME_TYPE(int level, const CALL* call)    NAME of calls.hpp, TYPE float or double
+//   int eventsim_NAME(int level, const CALL* call)         of those that are compiled once: common.cpp
 //
 // Before          the level is one of eventsim_levels_built() and eventsim_levels_of_machine().
 // Returned        DONE, NO_MEMORY or NO_SUCH_LEVEL.
@@ -107,6 +108,7 @@ EXPORT int64_t eventsim_layout(char* to, int64_t room) {
     Writer w(to, room);
     w.text("interface 1 levels plain v3 v4 neon\n");  // raise it where only the meaning changes
     STRUCT(Tasks, Tasks, todo, n, n_blocks)
+    STRUCT(Sources, Sources, first, time, neuron, row_start, delay, duration, n_sources, n_samples)
     STRUCT(Events, Events, offsets, times, rows, duration, heard, skip, met)
     STRUCTS(Weights, values, n_rows, width)
     STRUCTS(Neurons, par, refractory, strength, rate, size, fastest)
@@ -118,7 +120,6 @@ EXPORT int64_t eventsim_layout(char* to, int64_t room) {
     STRUCTS(Found, by_weight, effects, sums, own, adapted, grazes)
     STRUCTS(DenseForward, tasks, events, weights, neurons, begin, end, spikes)
     STRUCTS(DenseBackward, tasks, events, weights, neurons, tape, way, found)
-    STRUCT(ReadoutSpikes, ReadoutSpikes, first, time, neuron, row_start, delay, duration, n_sources, n_samples)
     STRUCT(Outputs, Outputs, rates, size)
     STRUCTS(GainTable, values, n_blocks, n_windows, rate, per_ms)
     STRUCTS(FanOut, start, target, weight, delay, n)
@@ -136,6 +137,16 @@ EXPORT int64_t eventsim_layout(char* to, int64_t room) {
     STRUCTS(VoltagesForward, tasks, events, weights, neurons, asked)
     STRUCTS(VoltagesBackward, tasks, events, weights, neurons, asked, back)
     STRUCTS(LargestForward, tasks, events, weights, neurons, largest)
+    STRUCT(Merged, Merged, offsets, time, row, number)
+    STRUCT(ByRow, ByRow, first, time, number, n_rows)
+    STRUCT(OwnSpikes, OwnSpikes, offsets, neuron, current, restart, resistance, size)
+    STRUCT(Linked, Linked, previous, current, restart, last)
+    STRUCT(Rounds, Rounds, time, neuron, current, restart, round, starts, counts, n_parts)
+    STRUCT(Packed, Packed, offsets, time, neuron, current, restart, resistance)
+    STRUCT(MergeSources, MergeSources, tasks, sources, merged)
+    STRUCT(GroupByRow, GroupByRow, tasks, sources, by_row)
+    STRUCT(LinkSpikes, LinkSpikes, tasks, spikes, linked)
+    STRUCT(PackSpikes, PackSpikes, tasks, rounds, packed)
     return w.size;
 }
 

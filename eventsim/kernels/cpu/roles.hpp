@@ -14,6 +14,19 @@ struct Tasks {
     int64_t n, n_blocks;
 };
 
+// Spikes of all sources, which have numbers: one source after the other, sample after sample. Those of
+// source k in sample s are first[k, s] .. first[k, s + 1], and time[k] + number is where the time lies:
+// the addresses are those of a spike of number 0, wherever the source's own begin.
+struct Sources {
+    const int64_t* first;          // [n_sources, n_samples + 1]
+    const double* const* time;     // [n_sources]
+    const int32_t* const* neuron;  // [n_sources], of the source
+    const int64_t* row_start;      // [n_sources]: first row of the wiring
+    const double* delay;           // [rows], ms; zero where synapses have their own
+    const double* duration;        // [n_samples]
+    int64_t n_sources, n_samples;
+};
+
 // Events of all sources, sorted by time in each sample.
 struct Events {
     const int64_t* offsets;   // [samples + 1]

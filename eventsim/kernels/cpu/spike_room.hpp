@@ -11,14 +11,15 @@ struct SpikeRoom {
     SpikeRoom(const Spikes& to, int64_t task)
         : to(to), start(to.starts[task]), limit(to.limits[task]), count(0) {}
 
-    // The next spike: of neuron n at t, with the current j; V restarts at once unless it is held.
+    // The next spike: of neuron n at t, with the current j. V restarts at once; or it is held, and the
+    // current of its restart is not a number until it is let go.
     void add(int64_t n, double t, double j, bool held) {
         if (count < limit) {
             const int64_t at = start + count;
             to.time[at] = t;
             to.neuron[at] = (int32_t)n;
             to.current[at] = j;
-            if (!held) to.restart[at] = j;
+            to.restart[at] = held ? __builtin_nan("") : j;
         }
         ++count;
     }

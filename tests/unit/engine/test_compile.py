@@ -24,13 +24,13 @@ from tests.support.nets import lateral_net, random_net, random_stream
 LINE = "eventsim: compiling kernels, once, up to a minute ({kept})"
 IMPORT = """
 import eventsim
-from eventsim.engine.cpu import order
+from eventsim.engine.cpu import fanin
 print(eventsim.__file__)
 """
 RUN = """
 import numpy as np
-counts = np.zeros((1, 3), int)
-order.count_rows(np.array([0, 2]), np.array([1, 1]), 0, counts)
+counts, begin = np.zeros((1, 3), int), np.zeros(1, int)
+fanin.count(0, 3, np.array([0, 1]), np.array([0, 2]), np.array([1, 1]), begin, counts)
 assert counts.tolist() == [[0, 2, 0]]
 """
 

@@ -6,7 +6,7 @@ import sys
 # In a process of its own: other tests may give kernels arrays of other kinds.
 PROGRAM = """
 import eventsim as es
-from eventsim.engine.cpu import order
+from eventsim.engine.cpu import fanin
 from tests.support.losses import SpikeTimes
 from tests.support.nets import random_net, random_stream
 
@@ -15,7 +15,7 @@ tape = es.simulate(net, stream, backend="cpu")
 assert not stream.times.flags.writeable
 assert all(len(tape[name]) for name in tape.names)
 es.backward(net, tape, SpikeTimes(*tape.names))
-kernels = (order.group, order.count_rows, order.shift, order.sort_events)
+kernels = (fanin.bounds_of_blocks, fanin.count, fanin.fill, fanin.forward)
 print([len(kernel.signatures) for kernel in kernels])
 """
 

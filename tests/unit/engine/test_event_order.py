@@ -3,9 +3,26 @@
 import numpy as np
 import pytest
 
-from eventsim.engine.cpu import order
+from eventsim.engine.cpu.arrays import addresses
+from eventsim.engine.cpu.library import library
+from eventsim.engine.cpu.roles import SourcesRole, TasksRole
+from eventsim.engine.cpu.roles_order import (
+    ByRowRole,
+    GroupByRow,
+    LinkedRole,
+    LinkSpikes,
+    MergedRole,
+    MergeSources,
+    OwnSpikesRole,
+    PackedRole,
+    PackSpikes,
+    RoundsRole,
+)
 
 N = 3000
+OFFSETS = np.array([0, 0, 1, 30, 1500, 1500, N])
+SAMPLE = np.repeat(np.arange(6), np.diff(OFFSETS))
+ROWS = 20
 
 
 def times_of(kind, rng):
@@ -28,15 +45,142 @@ KINDS = (
 )  # fmt: skip
 
 
+def sources_of(parts, delay):
+    """Sources of ROWS neurons each from (offsets, times, neurons), and the arrays it needs."""
+    bases = np.cumsum([0, *(times.size for _, times, _ in parts)])
+    first = np.stack([offsets + base for (offsets, _, _), base in zip(parts, bases, strict=False)])
+    samples = first.shape[1] - 1
+    held = [times for _, times, _ in parts], [neurons for _, _, neurons in parts]
+    places = (addresses(list(arrays), bases) for arrays in held)
+    begins = np.arange(len(parts)) * ROWS
+    role = SourcesRole(first, *places, begins, delay, np.zeros(samples), len(parts), samples)
+    return role, held
+
+
+def merged(parts, delay):
+    """Times, rows and numbers by the kernel, on one thread or on two."""
+    sources, _held = sources_of(parts, delay)
+    found = []
+    for threads in (1, 2):
+        offsets = sum(offsets for offsets, _, _ in parts)
+        out = MergedRole(
+            offsets, *(np.empty(offsets[-1], kind) for kind in (float, np.int32, np.int64))
+        )
+        call = MergeSources(TasksRole.all(sources.n_samples), sources, out)
+        library().run(call, threads=threads)
+        found.append(out[1:])
+    for one, two in zip(*found, strict=True):
+        assert np.array_equal(one, two)
+    return found[0]
+
+
+def by_lexsort(parts, delay):
+    """The same, by NumPy."""
+    counts = [np.diff(offsets) for offsets, _, _ in parts]
+    sample = np.concatenate([np.repeat(np.arange(n.size), n) for n in counts])
+    row = np.concatenate([neurons + ROWS * k for k, (_, _, neurons) in enumerate(parts)])
+    time = np.concatenate([times for _, times, _ in parts]) + delay[row]
+    order = np.lexsort((np.arange(time.size), row, time, sample))
+    return time[order], row[order], order
+
+
+def source_of(kind, seed, *, ordered):
+    """Spikes of a source in six samples, in order or not."""
+    rng = np.random.default_rng(seed)
+    times, neurons = times_of(kind, rng), rng.integers(0, ROWS, N).astype(np.int32)
+    if ordered:
+        order = np.lexsort((neurons, times, SAMPLE))
+        times, neurons = times[order], neurons[order]
+    return OFFSETS, times, neurons
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_sorted_events_are_those_of_lexsort(kind):
-    rng = np.random.default_rng(0)
-    time, row = times_of(kind, rng), rng.integers(0, 20, N).astype(np.int32)
-    offsets = np.array([0, 0, 1, 30, 1500, 1500, N])
-    number = np.arange(N)
-    expected = np.lexsort((number, row, time, np.repeat(np.arange(6), np.diff(offsets))))
-    found = np.empty(N), np.empty(N, np.int32), np.empty(N, np.int64)
-    order.sort_events(offsets, time.copy(), row.copy(), number.copy(), *found)
-    assert np.array_equal(found[2], expected)
-    assert np.array_equal(found[0], time[expected])
-    assert np.array_equal(found[1], row[expected])
+    parts, delay = [source_of(kind, 0, ordered=False)], np.zeros(ROWS)
+    for found, expected in zip(merged(parts, delay), by_lexsort(parts, delay), strict=True):
+        assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("n", range(6))
+@pytest.mark.parametrize("kind", ["even", "coarse", "equal"])
+def test_merged_sources_are_those_of_lexsort(kind, n):
+    if n == 0:
+        none = np.zeros(7, np.int64), np.zeros(0), np.zeros(0, np.int32)
+        parts = [none, none]
+    else:
+        parts = [source_of(kind, seed, ordered=True) for seed in range(n)]
+    delay = np.repeat(np.arange(len(parts)) * 0.5, ROWS)
+    for found, expected in zip(merged(parts, delay), by_lexsort(parts, delay), strict=True):
+        assert np.array_equal(found, expected)
+
+
+def test_spikes_that_take_longer_by_neuron_are_put_in_order_of_arrival():
+    parts = [source_of("coarse", seed, ordered=True) for seed in range(2)]
+    delay = np.random.default_rng(5).integers(0, 9, 2 * ROWS) * 5.0
+    for found, expected in zip(merged(parts, delay), by_lexsort(parts, delay), strict=True):
+        assert np.array_equal(found, expected)
+
+
+def test_spikes_by_row_stay_in_the_order_in_which_they_come():
+    parts = [source_of("even", seed, ordered=False) for seed in range(3)]
+    delay = np.arange(3 * ROWS) * 0.25
+    sources, _held = sources_of(parts, delay)
+    first = np.empty((6, 3 * ROWS + 1), np.int64)
+    out = ByRowRole(first, np.empty(3 * N), np.empty(3 * N, np.int64), 3 * ROWS)
+    library().run(GroupByRow(TasksRole.all(6), sources, out), threads=2)
+    row = np.concatenate([neurons + ROWS * k for k, (_, _, neurons) in enumerate(parts)])
+    time, sample = np.concatenate([times for _, times, _ in parts]), np.tile(SAMPLE, 3)
+    order = np.lexsort((np.arange(3 * N), row, sample))
+    assert np.array_equal(out.number, order)
+    assert np.array_equal(out.time, (time + delay[row])[order])
+    place = (sample * 3 * ROWS + row)[order]
+    begins = np.searchsorted(place, np.arange(6 * 3 * ROWS)).reshape(6, -1)
+    assert np.array_equal(first[:, :-1], begins)
+    assert np.array_equal(first[:, -1], 3 * OFFSETS[1:])
+
+
+def test_linked_spikes_are_those_before_of_their_neuron_and_sample():
+    _, _, neuron = source_of("even", 1, ordered=True)
+    current, restart, resistance = np.random.default_rng(2).normal(size=(3, N))
+    out = LinkedRole(np.empty(N, np.int64), np.empty(N), np.empty(N), np.empty((6, ROWS), np.int64))
+    own = OwnSpikesRole(OFFSETS, neuron, current, restart, resistance[:ROWS], ROWS)
+    library().run(LinkSpikes(TasksRole.all(6), own, out))
+    before = {}
+    for k in range(N):
+        key = (SAMPLE[k], neuron[k])
+        assert out.previous[k] == before.get(key, -1)
+        before[key] = k
+    for s in range(6):
+        assert out.last[s].tolist() == [before.get((s, n), -1) for n in range(ROWS)]
+    assert np.array_equal(out.current, current * resistance[neuron])
+    assert np.array_equal(out.restart, restart * resistance[neuron])
+
+
+@pytest.mark.parametrize("kind", ["even", "coarse", "equal"])
+def test_what_tasks_wrote_is_packed_in_order_of_time_and_neuron(kind):
+    rng, parts = np.random.default_rng(3), 4
+    offsets, times, neurons = source_of(kind, 3, ordered=False)
+    drives, resistance = rng.normal(size=(2, N)), rng.uniform(1, 2, ROWS)
+    cuts = np.sort(rng.integers(0, np.diff(offsets)[:, None] + 1, (6, parts - 1)), axis=1)
+    begins = np.concatenate([np.zeros((6, 1), int), cuts], axis=1) + offsets[:-1, None]
+    begins, task_round = begins.ravel(), rng.integers(0, 2, 6 * parts)
+    counts = np.diff([*begins, N])
+    # Each of two rounds has its spikes with gaps, and something else where the other has its own.
+    rounds = [[], []]
+    for values in (times, neurons, *drives):
+        for k in range(2):
+            mine = np.repeat(task_round == k, counts)
+            rounds[k].append(np.concatenate([np.zeros(7), np.where(mine, values, -9)]))
+            rounds[k][-1] = rounds[k][-1].astype(values.dtype)
+    places = (addresses(list(arrays)) for arrays in zip(*rounds, strict=True))
+    out = [np.empty(N, kind) for kind in (float, np.int32, float, float)]
+    call = PackSpikes(
+        TasksRole.all(6),
+        RoundsRole(*places, task_round, begins + 7, counts, parts),
+        PackedRole(offsets, *out, resistance),
+    )
+    library().run(call, threads=2)
+    order = np.lexsort((np.arange(N), neurons, times, SAMPLE))
+    expected = (times, neurons, *(drives / resistance[neurons]))
+    for found, values in zip(out, expected, strict=True):
+        assert np.array_equal(found, values[order])

@@ -7,6 +7,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 
+from eventsim.engine.cpu.arrays import addresses
 from eventsim.engine.cpu.lanes import LANES, of_lanes, to_lanes
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles import (
@@ -17,7 +18,7 @@ from eventsim.engine.cpu.roles import (
     ReadoutBackward,
     ReadoutForward,
     ReadoutGains,
-    ReadoutSpikesRole,
+    SourcesRole,
     TasksRole,
     WeightsRole,
 )
@@ -67,8 +68,9 @@ def in_kernels(real, rate, lefts):
     library().run(ReadoutGains(TasksRole.all(1), OutputsRole(rates[:2], N), gains), real)
     duration = np.repeat(lefts, N)
     n = duration.size
-    spikes = ReadoutSpikesRole(
-        np.arange(n + 1)[None], np.zeros(n), np.zeros(n, np.int32), np.zeros(1, np.int64),
+    times, neurons = np.zeros(n), np.zeros(n, np.int32)
+    spikes = SourcesRole(
+        np.arange(n + 1)[None], addresses([times]), addresses([neurons]), np.zeros(1, np.int64),
         np.zeros(1), duration, 1, n,
     )  # fmt: skip
     weights = WeightsRole(to_lanes(np.ones((1, N), real)), 1, LANES)

@@ -9,8 +9,8 @@ import numpy.linalg._umath_linalg as other
 import pytest
 
 import eventsim as es
+from eventsim.engine.cpu import calls, roles
 from eventsim.engine.cpu import library as loader
-from eventsim.engine.cpu import roles
 from eventsim.engine.cpu.library import LEVELS, Library, library, library_file
 from eventsim.errors import BackendError, InternalError, ParameterError, SlowWarning
 from tests.support.losses import SpikeTimes
@@ -67,17 +67,17 @@ def test_a_call_through_the_library_fires(call):
 
 def test_structs_of_both_sides_agree_and_one_that_does_not_is_told(monkeypatch):
     Library(library_file())
-    monkeypatch.setattr(loader, "layout", lambda: roles.layout().replace("Spikes 64", "Spikes 72"))
+    monkeypatch.setattr(loader, "layout", lambda: calls.layout().replace("Spikes 64", "Spikes 72"))
     with pytest.raises(BackendError, match=r"expected 'Spikes 72 .*', it has 'Spikes 64 .*Build"):
         Library(library_file())
 
 
 def test_every_field_has_eight_bytes_in_the_order_of_the_role():
-    for struct in (*roles.ROLES, *roles.CALLS):
-        names = roles.structure_of(struct).names
+    for struct in (*calls.ROLES, *calls.CALLS):
+        names = calls.structure_of(struct).names
         assert names == struct._fields
-    assert roles.structure_of(roles.DenseForward).itemsize == 8 * len(
-        roles.entries_of(roles.DenseForward)
+    assert calls.structure_of(roles.DenseForward).itemsize == 8 * len(
+        calls.entries_of(roles.DenseForward)
     )
 
 

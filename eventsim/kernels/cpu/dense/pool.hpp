@@ -314,7 +314,7 @@ template <class V> class Pool {
             spikes.time[at] = t;
             spikes.neuron[at] = (int32_t)(s.low + n);
             spikes.current[at] = left;
-            if (length == 0.0) spikes.restart[at] = left;
+            spikes.restart[at] = length == 0.0 ? left : std::numeric_limits<R>::quiet_NaN();
         }
         if (length > 0.0) {
             s.held[n] = s.count;

@@ -23,11 +23,35 @@ struct Run {
     int64_t* number;
 
     Run from(int64_t k) const { return {time + k, row + k, number + k}; }
+    void set(int64_t k, double t, int32_t r, int64_t n) const { time[k] = t, row[k] = r, number[k] = n; }
     // Entry k becomes entry `at` of others.
     void set(int64_t k, const Run& others, int64_t at) const {
-        time[k] = others.time[at], row[k] = others.row[at], number[k] = others.number[at];
+        set(k, others.time[at], others.row[at], others.number[at]);
+    }
+    void copy(int64_t low, int64_t high, const Run& to) const {
+        std::copy(time + low, time + high, to.time + low);
+        std::copy(row + low, row + high, to.row + low);
+        std::copy(number + low, number + high, to.number + low);
     }
 };
+
+// Whether event i may come before one of that time and row.
+inline bool in_order(const Run& a, int64_t i, double time, int32_t row) {
+    return a.time[i] < time || (a.time[i] == time && a.row[i] <= row);
+}
+
+// Merges the sorted events low .. middle and middle .. high of `a` into the same places of `to`.
+inline void merge(const Run& a, int64_t low, int64_t middle, int64_t high, const Run& to) {
+    int64_t i = low, j = middle, k = low;
+    while (i < middle && j < high) {
+        const bool first = in_order(a, i, a.time[j], a.row[j]);
+        to.set(k++, a, first ? i : j);
+        i += first;
+        j += !first;
+    }
+    while (i < middle) to.set(k++, a, i++);
+    while (j < high) to.set(k++, a, j++);
+}
 
 class Sorter {
     // So many events are sorted by insertion.
@@ -40,10 +64,6 @@ class Sorter {
     int32_t* const bucket;  // of every event
     int64_t* const ends;    // where each bucket ends
 
-    static bool in_order(const Run& a, int64_t i, double time, int32_t row) {
-        return a.time[i] < time || (a.time[i] == time && a.row[i] <= row);
-    }
-
     // Sorts the events lo .. hi, which lie near their places.
     static void insert(const Run& a, int64_t lo, int64_t hi) {
         for (int64_t i = lo + 1; i < hi; ++i) {
@@ -53,15 +73,7 @@ class Sorter {
             const int64_t number = a.number[i];
             int64_t j = i;
             for (; j > lo && !in_order(a, j - 1, t, row); --j) a.set(j, a, j - 1);
-            a.time[j] = t, a.row[j] = row, a.number[j] = number;
-        }
-    }
-
-    // Merges the sorted events lo .. middle and middle .. hi of `a` into `to`.
-    static void merge(const Run& a, int64_t lo, int64_t middle, int64_t hi, const Run& to) {
-        for (int64_t i = lo, j = middle, k = lo; k < hi; ++k) {
-            const bool first = i < middle && (j >= hi || in_order(a, i, a.time[j], a.row[j]));
-            to.set(k, a, first ? i++ : j++);
+            a.set(j, t, row, number);
         }
     }
 
@@ -71,9 +83,7 @@ class Sorter {
         for (int64_t width = FEW; width < hi - lo; width *= 2) {
             for (int64_t start = lo; start < hi; start += 2 * width)
                 merge(a, start, std::min(start + width, hi), std::min(start + 2 * width, hi), workspace);
-            std::copy(workspace.time + lo, workspace.time + hi, a.time + lo);
-            std::copy(workspace.row + lo, workspace.row + hi, a.row + lo);
-            std::copy(workspace.number + lo, workspace.number + hi, a.number + lo);
+            workspace.copy(lo, hi, a);
         }
     }
 

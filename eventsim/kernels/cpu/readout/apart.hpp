@@ -22,12 +22,12 @@ FORMULA ArrivalAt<R> arrival_at(double time, double left, int64_t output, const 
             decay(R(gains.rate * time))};
 }
 
-// Calls f with the number of each spike of a sample and its row, in order.
-template <class F> FORMULA void for_spikes(const ReadoutSpikes& spikes, int64_t s, const F& f) {
+// Calls f with the number, the time and the row of each spike of a sample, in order.
+template <class F> FORMULA void for_spikes(const Sources& spikes, int64_t s, const F& f) {
     for (int64_t source = 0; source < spikes.n_sources; ++source) {
         const int64_t* const first = spikes.first + source * (spikes.n_samples + 1) + s;
         for (int64_t i = first[0]; i < first[1]; ++i)
-            f(i, spikes.row_start[source] + spikes.neuron[i]);
+            f(i, spikes.time[source][i], spikes.row_start[source] + spikes.neuron[source][i]);
     }
 }
 
@@ -39,9 +39,9 @@ template <class V> int apart_forward(const ApartForward<Real<V>>& call) {
         const double t_end = call.spikes.duration[s];
         double* const sums = call.integrals.values + s * call.integrals.size;
         std::fill(sums, sums + call.integrals.size, 0.0);
-        for_spikes(call.spikes, s, [&](int64_t spike, int64_t row) {
+        for_spikes(call.spikes, s, [&](int64_t, double time, int64_t row) {
             for (int64_t e = fan.start[row]; e < fan.start[row + 1]; ++e) {
-                const double t = call.spikes.time[spike] + fan.delay[e];
+                const double t = time + fan.delay[e];
                 if (!(t < t_end)) continue;
                 const ArrivalAt<R> x = arrival_at(t, t_end - t, fan.target[e], call.gains);
                 sums[fan.target[e]] += fan.weight[e] * x.fade * polynomial_of_one(x.first, x.u);
@@ -82,12 +82,12 @@ FORMULA double spike_back(const ApartBackward<R>& call, int64_t chunk, double ti
 }
 
 template <class V> int apart_backward(const ApartBackward<Real<V>>& call) {
-    const ReadoutSpikes& spikes = call.spikes;
+    const Sources& spikes = call.spikes;
     for (int64_t i = 0; i < call.tasks.n; ++i) {
         const int64_t chunk = call.tasks.todo[i];
         for (int64_t s = call.back.bounds[chunk]; s < call.back.bounds[chunk + 1]; ++s)
-            for_spikes(spikes, s, [&](int64_t spike, int64_t row) {
-                call.back.effects[spike] = spike_back(call, chunk, spikes.time[spike], row, spikes.duration[s],
+            for_spikes(spikes, s, [&](int64_t spike, double time, int64_t row) {
+                call.back.effects[spike] = spike_back(call, chunk, time, row, spikes.duration[s],
                                                       call.back.seeds + s * call.back.size);
             });
     }

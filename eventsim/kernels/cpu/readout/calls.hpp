@@ -14,7 +14,7 @@ template <class R> struct ReadoutGains {
 // Tasks are samples. Weights and integrals have a place for each of the LANES outputs of each block.
 template <class R> struct ReadoutForward {
     Tasks tasks;
-    ReadoutSpikes spikes;
+    Sources spikes;
     GainTable<R> gains;
     Weights<R> weights;
     Integrals integrals;
@@ -23,7 +23,7 @@ template <class R> struct ReadoutForward {
 // Tasks are chunks; without delays, otherwise as above.
 template <class R> struct ReadoutBackward {
     Tasks tasks;
-    ReadoutSpikes spikes;
+    Sources spikes;
     GainTable<R> gains;
     Weights<R> weights;
     IntegralsBack back;
@@ -32,7 +32,7 @@ template <class R> struct ReadoutBackward {
 // Tasks are samples.
 template <class R> struct ApartForward {
     Tasks tasks;
-    ReadoutSpikes spikes;
+    Sources spikes;
     GainTable<R> gains;
     FanOut<R> fan;
     Integrals integrals;
@@ -41,7 +41,7 @@ template <class R> struct ApartForward {
 // Tasks are chunks.
 template <class R> struct ApartBackward {
     Tasks tasks;
-    ReadoutSpikes spikes;
+    Sources spikes;
     GainTable<R> gains;
     FanOut<R> fan;
     IntegralsBack back;

@@ -4,18 +4,6 @@
 
 namespace eventsim {
 
-// Spikes of all sources, one source after the other, sample after sample: those of source k in sample
-// s are first[k, s] .. first[k, s + 1].
-struct ReadoutSpikes {
-    const int64_t* first;      // [n_sources, n_samples + 1]
-    const double* time;        // [spikes]
-    const int32_t* neuron;     // [spikes], of the source
-    const int64_t* row_start;  // [n_sources]: first row of the wiring
-    const double* delay;       // [rows], ms, where synapses have none of their own
-    const double* duration;    // [n_samples]
-    int64_t n_sources, n_samples;
-};
-
 // Outputs of a readout by their rates: the first two rows of a table [N_READOUT, size].
 struct Outputs {
     const double* rates;

@@ -29,13 +29,15 @@ template <class V> class Batch {
     int64_t first(int i) const { return (int64_t)window[i] * WINDOW<R>; }
 
     // The spikes low .. high of a source.
-    void take(const ReadoutSpikes& spikes, int64_t source, int64_t low, int64_t high, double t_end,
+    void take(const Sources& spikes, int64_t source, int64_t low, int64_t high, double t_end,
               const GainTable<R>& gains) {
         const int64_t row_start = spikes.row_start[source];
+        const int32_t* const neurons = spikes.neuron[source] + low;
+        const double* const times = spikes.time[source] + low;
         n = (int)(high - low);
         for (int i = 0; i < n; ++i) {
-            row[i] = row_start + spikes.neuron[low + i];
-            time[i] = spikes.time[low + i] + spikes.delay[row[i]];
+            row[i] = row_start + neurons[i];
+            time[i] = times[i] + spikes.delay[row[i]];
         }
         const int padded = (n + LANES - 1) / LANES * LANES;
         for (int i = n; i < padded; ++i) time[i] = 0.0;
@@ -57,7 +59,7 @@ template <class V> class Batch {
 
 // Calls f with the number of the batch's first spike for each batch of a sample.
 template <class V, class F>
-FORMULA void for_batches(const ReadoutSpikes& spikes, const GainTable<Real<V>>& gains, int64_t s,
+FORMULA void for_batches(const Sources& spikes, const GainTable<Real<V>>& gains, int64_t s,
                          Batch<V>& batch, const F& f) {
     for (int64_t source = 0; source < spikes.n_sources; ++source) {
         const int64_t* const first = spikes.first + source * (spikes.n_samples + 1) + s;

@@ -1,0 +1,130 @@
+"""What kernels that put spikes in order are called with: twins of ``kernels/cpu/order``."""
+
+from typing import NamedTuple
+
+from eventsim.engine.cpu.roles import (
+    Addresses,
+    Doubles,
+    DoublesOut,
+    Ints,
+    IntsOut,
+    Rows,
+    RowsOut,
+    SourcesRole,
+    TasksRole,
+)
+
+
+class MergedRole(NamedTuple):
+    """Arrivals of all sources by sample, in order of (time, row), and their spikes' numbers."""
+
+    offsets: Ints
+    time: DoublesOut
+    row: RowsOut
+    number: IntsOut
+
+
+class ByRowRole(NamedTuple):
+    """Spikes by sample and row, in the order in which they come; times are of arrival.
+
+    Those of a row are ``first[s, row] : first[s, row + 1]``.
+    """
+
+    first: IntsOut
+    time: DoublesOut
+    number: IntsOut
+    n_rows: int
+
+
+class OwnSpikesRole(NamedTuple):
+    """Spikes of a layer by sample and time; the resistance is by neuron."""
+
+    offsets: Ints
+    neuron: Rows
+    current: Doubles
+    restart: Doubles
+    resistance: Doubles
+    size: int
+
+
+class LinkedRole(NamedTuple):
+    """Per spike the one before of the same neuron and sample, or -1, and its drives.
+
+    Those are currents times the resistance. ``last`` [samples, size] is the last spike of every
+    neuron, or -1.
+    """
+
+    previous: IntsOut
+    current: DoublesOut
+    restart: DoublesOut
+    last: IntsOut
+
+
+class RoundsRole(NamedTuple):
+    """What tasks wrote: ``counts`` spikes from ``starts`` on, of the arrays of a round.
+
+    Those of sample s are of tasks ``s * n_parts : (s + 1) * n_parts``.
+    """
+
+    time: Addresses
+    neuron: Addresses
+    current: Addresses
+    restart: Addresses
+    round: Ints
+    starts: Ints
+    counts: Ints
+    n_parts: int
+
+
+class PackedRole(NamedTuple):
+    """Spikes without gaps by sample, in order of (time, neuron), drives as currents."""
+
+    offsets: Ints
+    time: DoublesOut
+    neuron: RowsOut
+    current: DoublesOut
+    restart: DoublesOut
+    resistance: Doubles
+
+
+class MergeSources(NamedTuple):
+    """Arrivals of all sources of a stage in one order; tasks are samples, as of all below."""
+
+    tasks: TasksRole
+    sources: SourcesRole
+    merged: MergedRole
+
+
+class GroupByRow(NamedTuple):
+    """Spikes of all sources by the row of the wiring that they are of."""
+
+    tasks: TasksRole
+    sources: SourcesRole
+    by_row: ByRowRole
+
+
+class LinkSpikes(NamedTuple):
+    """Recorded spikes as the way back takes them."""
+
+    tasks: TasksRole
+    spikes: OwnSpikesRole
+    linked: LinkedRole
+
+
+class PackSpikes(NamedTuple):
+    """What the tasks of a layer wrote, brought together."""
+
+    tasks: TasksRole
+    rounds: RoundsRole
+    packed: PackedRole
+
+
+ROLES: tuple[type, ...] = (
+    MergedRole,
+    ByRowRole,
+    OwnSpikesRole,
+    LinkedRole,
+    RoundsRole,
+    PackedRole,
+)
+CALLS: tuple[type, ...] = (MergeSources, GroupByRow, LinkSpikes, PackSpikes)

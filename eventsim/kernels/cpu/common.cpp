@@ -1,0 +1,15 @@
+// Kernels that are given nothing in the type of the state: compiled once, for every processor. The
+// level that they are called with does not matter; library.cpp.
+#include "calls.hpp"
+#include "order/link.hpp"
+#include "order/merge.hpp"
+#include "order/pack.hpp"
+#include "order/rows.hpp"
+
+#define KERNEL(name, Call)                                                  \
+    extern "C" __attribute__((visibility("default"))) int eventsim_##name( \
+        int, const void* call) {                                           \
+        return eventsim::name(*(const eventsim::Call*)call);               \
+    }
+
+COMMON_KERNELS(KERNEL)

@@ -1,0 +1,31 @@
+// What the kernels that put spikes in order are called with: ../calls.hpp. Tasks are samples.
+#pragma once
+#include "roles.hpp"
+
+namespace eventsim {
+
+struct MergeSources {
+    Tasks tasks;
+    Sources sources;
+    Merged merged;
+};
+
+struct GroupByRow {
+    Tasks tasks;
+    Sources sources;
+    ByRow by_row;
+};
+
+struct LinkSpikes {
+    Tasks tasks;
+    OwnSpikes spikes;
+    Linked linked;
+};
+
+struct PackSpikes {
+    Tasks tasks;
+    Rounds rounds;
+    Packed packed;
+};
+
+}  // namespace eventsim

@@ -1,0 +1,66 @@
+// What the kernels that put spikes in order are given beside ../roles.hpp, in the same way.
+#pragma once
+#include "../roles.hpp"
+
+namespace eventsim {
+
+// Arrivals of all sources by sample, in order of (time, row), and the numbers of their spikes.
+struct Merged {
+    const int64_t* offsets;  // [n_samples + 1]
+    double* time;            // [events]
+    int32_t* row;
+    int64_t* number;
+};
+
+// Spikes of all sources by sample and row, in the order in which they come. Those of a row begin at
+// first[s, row] and end where the next row begins.
+struct ByRow {
+    int64_t* first;  // [n_samples, n_rows + 1]
+    double* time;    // [spikes], of arrival
+    int64_t* number;
+    int64_t n_rows;
+};
+
+// Spikes of a layer by sample and time.
+struct OwnSpikes {
+    const int64_t* offsets;  // [samples + 1]
+    const int32_t* neuron;   // [spikes]
+    const double* current;
+    const double* restart;
+    const double* resistance;  // [size]
+    int64_t size;
+};
+
+// Of each spike, the one before of the same neuron and sample, or -1, and its currents times the
+// resistance; of each neuron its last spike, or -1.
+struct Linked {
+    int64_t* previous;  // [spikes]
+    double* current;
+    double* restart;
+    int64_t* last;  // [samples, size]
+};
+
+// What tasks wrote: the first counts[task] spikes from starts[task] on of the arrays of a round. Those
+// of sample s are of the tasks s * n_parts and following.
+struct Rounds {
+    const double* const* time;     // [rounds]
+    const int32_t* const* neuron;
+    const double* const* current;
+    const double* const* restart;
+    const int64_t* round;   // [tasks]
+    const int64_t* starts;  // [tasks]
+    const int64_t* counts;  // [tasks]
+    int64_t n_parts;
+};
+
+// Spikes without gaps by sample, in order of (time, neuron), drives as currents.
+struct Packed {
+    const int64_t* offsets;  // [samples + 1]
+    double* time;
+    int32_t* neuron;
+    double* current;
+    double* restart;
+    const double* resistance;  // [size]
+};
+
+}  // namespace eventsim
