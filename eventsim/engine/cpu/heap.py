@@ -87,15 +87,6 @@ def _push_sent(heap, size, loop, n, t, t_end):
     return size
 
 
-@scalar
-def send(heap, size, loop, n, t, t_end):
-    """What a spike of neuron n at t sends joins the heap; returns it and its size."""
-    most = size + loop.start[n + 1] - loop.start[n] + 1
-    if most > heap.time.size:
-        heap = enlarged(heap, most)
-    return heap, _push_sent(heap, size, loop, n, t, t_end)
-
-
 @lean
 def n_sent(loop, spikes, low, high):
     """The most bundles that the spikes low : high send."""
@@ -108,7 +99,7 @@ def n_sent(loop, spikes, low, high):
 
 @lean_inlined
 def send_all(heap, size, loop, spikes, low, high, t_end):
-    """As :func:`send` for the spikes low : high and a heap with room; returns its size."""
+    """What the spikes low : high send joins a heap with room; returns its size."""
     for i in range(low, high):
         size = _push_sent(heap, size, loop, np.int64(spikes.neuron[i]), spikes.time[i], t_end)
     return size

@@ -147,7 +147,7 @@ def _stretches(
     events = EventsRole(*arrivals, job.duration, heard, skip, met)
     values = by_block(job, row_weights(job))
     weights = WeightsRole(values, *values.shape[1:])
-    neurons = _neurons(job, par)
+    neurons = neurons_of(job, par)
     begins = StandingRole(*state.stop, *(state.adapted or (None, None)))
     ends = StandingRole(*end, *(adapted or (None, None)))
     threads, real = n_threads(), par.dtype.type
@@ -162,7 +162,8 @@ def _stretches(
     return trains, still_pending(*arrivals, met, job.duration) if carry else None
 
 
-def _neurons(job: Job, par: np.ndarray) -> NeuronsRole:
+def neurons_of(job: Job, par: np.ndarray) -> NeuronsRole:
+    """Parameters of all neurons as the kernels take them."""
     p = job.stage.population
     strength, rate = (p.adaptation, 1.0 / p.tau_adaptation) if p.is_adaptive else (None, None)
     return NeuronsRole(par, p.refractory, strength, rate, p.size, fastest_rate(job))

@@ -17,12 +17,10 @@ from eventsim.engine.bundles import (
     make_loop,
     outside_arrivals,
 )
-from eventsim.engine.cpu import layer_adjoint, queue, queue_adjoint
-from eventsim.engine.cpu.adaptive import Adapting
+from eventsim.engine.cpu import layer_adjoint
 from eventsim.engine.cpu.arrays import (
     adapted_sums,
     adapting_back_of,
-    adapting_of,
     read_only,
     sample_chunks,
     summed,
@@ -30,7 +28,17 @@ from eventsim.engine.cpu.arrays import (
     way_back_of,
 )
 from eventsim.engine.cpu.lanes import LANES
-from eventsim.engine.cpu.layer import run_tasks
+from eventsim.engine.cpu.layer import neurons_of, run_tasks
+from eventsim.engine.cpu.library import library
+from eventsim.engine.cpu.roles import FoundRole, SpikesRole, TapeRole, TasksRole
+from eventsim.engine.cpu.roles_loop import (
+    ArrivingRole,
+    LoopBackRole,
+    LoopRole,
+    LoopStopRole,
+    QueueBackward,
+    QueueForward,
+)
 from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.cpu.weights import synapse_weights
 from eventsim.engine.cpu.window_cells import make_neurons
@@ -93,7 +101,7 @@ class Prepared:
 
     The neurons stand as in ``begin``; where they stand at the end goes to ``stop``. ``span`` is
     what is run of every sample, ms. ``weights`` must outlive the loop, which has their addresses.
-    ``adapt`` is None where no threshold is adaptive, ``adapted`` is then at the end.
+    Adaptations at the begin and at the end are None where no threshold is adaptive.
     """
 
     arrivals: Arriving
@@ -104,7 +112,7 @@ class Prepared:
     begin: LoopStop
     stop: LoopStop
     span: Floats
-    adapt: Adapting | None
+    adapted_begin: Adapted | None
     adapted: Adapted | None
 
 
@@ -125,7 +133,8 @@ def prepare(job: Job, state: LoopState | None = None) -> Prepared:
         state.stop,
         copied(state.stop),
         job.duration - state.begin,
-        *adapting_of(job, state.adapted),
+        state.adapted,
+        None if state.adapted is None else Adapted(*(a.copy() for a in state.adapted)),
     )
 
 
@@ -139,15 +148,23 @@ def _loop_of(job: Job, bundles: Bundles) -> tuple[Loop, tuple[NDArray[Any], ...]
 
 def by_queue(job: Job, prepared: Prepared) -> SpikeTrains:
     """Every sample by its queue of events."""
+    p, threads = prepared, n_threads()
+    arriving, loop = ArrivingRole(*p.arrivals, job.duration), _loop_role(p.loop)
+    neurons, nothing = neurons_of(job, p.par), (None, None)
+    begin = LoopStopRole(*p.begin, *(p.adapted_begin or nothing))
+    end = LoopStopRole(*p.stop, *(p.adapted or nothing))
 
     def run(todo, spikes, starts, limits, counts, reached):
-        queue.forward(
-            todo, prepared.arrivals, prepared.loop, prepared.par, prepared.refractory,
-            job.duration, prepared.begin, prepared.stop, spikes, starts, limits, counts, reached,
-            prepared.adapt,
-        )  # fmt: skip
+        tasks = TasksRole(todo, todo.size, 1)
+        places = SpikesRole(*spikes, starts, limits, counts, reached)
+        call = QueueForward(tasks, arriving, loop, neurons, begin, end, places)
+        library().run(call, p.par.dtype.type, threads)
 
-    return run_tasks(job, 1, run, prepared.span)
+    return run_tasks(job, 1, run, p.span)
+
+
+def _loop_role(loop: Loop) -> LoopRole:
+    return LoopRole(*loop, loop.weight.shape[1] - 1)
 
 
 def by_windows(
@@ -254,26 +271,41 @@ def backward(
 ) -> StageGradients:
     if job.stage.shares_events:
         return layer_adjoint.backward(job, trains, by_time, by_voltage, piece)
-    size, real, bundles = trains.size, real_type(job), make_bundles(job)
     tape, last = tape_of(job, trains, by_time, by_voltage)
+    bundles, par, size = make_bundles(job), neuron_table(job), trains.size
     loop, _held = _loop_of(job, bundles)  # the loop has addresses of what is held here
-    n_synapses = loop.target.size
-    bounds = sample_chunks(job, n_synapses * np.dtype(real).itemsize)
+    n_synapses, real = loop.target.size, par.dtype.type
+    bounds = sample_chunks(job, n_synapses * par.itemsize)
     chunks = bounds.size - 1
     weight = np.zeros((chunks, n_synapses), real)
-    delay = np.zeros((chunks, n_synapses if job.stage.delays_per_synapse else 0))
+    delay = np.zeros((chunks, n_synapses)) if job.stage.delays_per_synapse else None
     sums, own = np.zeros((chunks, N_SUMS, size)), np.zeros((chunks, N_OWN, size))
     effects, grazes = np.zeros(spike_bases(job)[-1], real), np.zeros(chunks, np.int64)
-    adapt = adapting_back_of(job, trains, chunks, piece)
-    queue_adjoint.backward(
-        bounds, all_arrivals(job, bundles, trains, None if piece is None else piece.begin), loop,
-        neuron_table(job), job.stage.population.refractory, job.duration, last, tape,
-        way_back_of(job, piece), weight, delay, effects, sums, own, grazes, adapt,
+    adapt, way_back = adapting_back_of(job, trains, chunks, piece), way_back_of(job, piece)
+    adjoint = way_back.adjoint if way_back.adjoint.size else None
+    before, adapted, carried = (
+        (None, None, None)
+        if adapt is None
+        else (adapt.before, adapt.found, adapt.carried if adapt.carried.size else None)
+    )
+    arriving = all_arrivals(job, bundles, trains, None if piece is None else piece.begin)
+    call = QueueBackward(
+        TasksRole.all(chunks),
+        ArrivingRole(*arriving, job.duration),
+        _loop_role(loop),
+        neurons_of(job, par),
+        TapeRole(trains.offsets, *tape, before),
+        LoopBackRole(
+            bounds, way_back.begin, last, adjoint, carried, delay, n_synapses,
+            way_back.starts,
+        ),
+        FoundRole(weight, effects, sums, own, adapted, grazes),
     )  # fmt: skip
+    library().run(call, real, n_threads())
     found = layer_gradients(
         job,
         by_drive=summed(weight),
-        by_delay=delay.sum(axis=0),
+        by_delay=None if delay is None else delay.sum(axis=0),
         source_times=split_effects(job, effects.astype(np.float64)),
         sums=sums.sum(axis=0),
         own=own.sum(axis=0),

@@ -10,6 +10,7 @@
 //                  loading fails.
 // Returned         0, or NO_MEMORY: nothing was done.
 #pragma once
+#include "loop/calls.hpp"
 #include "order/calls.hpp"
 #include "readout/calls.hpp"
 #include "roles.hpp"
@@ -43,6 +44,8 @@ template <class R> struct DenseBackward {
 #define KERNELS(KERNEL)                         \
     KERNEL(dense_forward, DenseForward)         \
     KERNEL(dense_backward, DenseBackward)       \
+    KERNEL(queue_forward, QueueForward)         \
+    KERNEL(queue_backward, QueueBackward)       \
     KERNEL(readout_gains, ReadoutGains)         \
     KERNEL(readout_forward, ReadoutForward)     \
     KERNEL(readout_backward, ReadoutBackward)   \

@@ -15,6 +15,15 @@
 
 namespace eventsim {
 
+// The next number above t >= 0.
+FORMULA double just_behind(double t) {
+    int64_t bits;
+    __builtin_memcpy(&bits, &t, sizeof t);
+    ++bits;
+    __builtin_memcpy(&t, &bits, sizeof t);
+    return t;
+}
+
 template <class R, class S> class SpikesBack {
   protected:
     // What a neuron is; which spike it meets next, or -1, and when it stops there: at its release or,
@@ -37,12 +46,12 @@ template <class R, class S> class SpikesBack {
     Neuron* const neurons;
     Adapting* const adapting;
     const Tape tape;
-    const int64_t stride;    // of the sums
+    const int64_t stride, step;  // of the sums: from row to row, and from neuron to neuron
     int64_t low, size;
     bool held;               // some neuron has a refractory time
 
   public:
-    S* sums;                 // [N_SUMS, stride]: added to
+    S* sums;                 // added to
     int64_t grazes;
 
     static std::size_t room(int64_t width) {
@@ -50,9 +59,11 @@ template <class R, class S> class SpikesBack {
     }
 
     // Up to `width` neurons.
-    SpikesBack(const Tape& tape, bool adapts, int64_t width, S* sums, int64_t stride, Arena& arena)
+    SpikesBack(const Tape& tape, bool adapts, int64_t width, S* sums, int64_t stride, Arena& arena,
+               int64_t step = 1)
         : adapts(adapts), neurons(arena.take<Neuron>(width)),
-          adapting(arena.take<Adapting>(adapts ? width : 0)), tape(tape), stride(stride), sums(sums) {}
+          adapting(arena.take<Adapting>(adapts ? width : 0)), tape(tape), stride(stride), step(step),
+          sums(sums) {}
 
     // The neurons low .. low + size come next; `own` [N_OWN, all] is what was found by their parameters.
     void take_block(const Neurons<R>& all, int64_t low, int64_t size, const double* own,
@@ -141,12 +152,18 @@ template <class R, class S> class SpikesBack {
         } while (x.at >= t);
     }
 
+    // A spike of neuron n returned to it later: what that adds to dL/d of its weight and of its delay.
+    void add_return(int64_t n, double by_self, double later) {
+        neurons[n].own[BY_SELF] += by_self;
+        neurons[n].own[BY_SELF_DELAY] += later;
+    }
+
     // A neuron that rests at or above its level started at its reset.
     void end_at_start(int64_t n, R alpha, R alpha_mem) {
         Neuron& x = neurons[n];
         if (x.level > R(0)) return;
         x.own[BY_RESET] += alpha;
-        sums[BY_MEM * stride + n] += x.reset * alpha_mem;
+        sum(BY_MEM, n) += x.reset * alpha_mem;
     }
 
     // Take neuron n with the adjoint state `a` back from t to t_low, over all that happens to it there.
@@ -161,6 +178,8 @@ template <class R, class S> class SpikesBack {
     }
 
   private:
+    S& sum(int row, int64_t n) const { return sums[row * stride + n * step]; }
+
     // Spike k, or -1, is the neuron's next: it stops at the release behind it if there is one.
     void face(Neuron& x, int64_t k) const {
         x.spike = k;
@@ -173,9 +192,9 @@ template <class R, class S> class SpikesBack {
         const SelfJumpBack<R> jump = self_jump_back(x.self, x.instant, x.mem, x.syn, a);
         x.own[BY_SELF] += jump.by_self;
         x.own[BY_SELF_DELAY] += jump.later;
-        sums[BY_DRIVE * stride + n] += jump.by_drive;
-        sums[BY_MEM * stride + n] += jump.by_mem;
-        sums[BY_SYN * stride + n] += jump.by_syn;
+        sum(BY_DRIVE, n) += jump.by_drive;
+        sum(BY_MEM, n) += jump.by_mem;
+        sum(BY_SYN, n) += jump.by_syn;
         return jump.later;
     }
 
@@ -183,7 +202,7 @@ template <class R, class S> class SpikesBack {
         const RestartBack<R> found = restart_back(j, x.reset, x.self, x.mem, held, a);
         x.own[BY_REFRACTORY] += found.by_refractory;
         x.own[BY_RESET] += found.by_reset;
-        sums[BY_MEM * stride + n] += found.by_mem;
+        sum(BY_MEM, n) += found.by_mem;
         return found.later;
     }
 

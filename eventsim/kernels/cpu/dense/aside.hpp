@@ -174,15 +174,6 @@ template <class V> class Aside {
         g.state[2][l] = a.alpha_mem;
     }
 
-    // The next number above t >= 0.
-    static double just_behind(double t) {
-        int64_t bits;
-        __builtin_memcpy(&bits, &t, sizeof t);
-        ++bits;
-        __builtin_memcpy(&t, &bits, sizeof t);
-        return t;
-    }
-
     static int arrivals_after(const Passage<V>& x, double t) {
         int n = 0;
         for (int k = 0; k < MOST; k += Numbers<Doubles>::count)

@@ -44,4 +44,16 @@ template <class R> struct LoopStop {
     double* last;
 };
 
+// How far samples of a loop go back, and with what: eventsim/engine/piece.py.
+template <class R> struct LoopBack {
+    const int64_t* bounds;     // [chunks + 1]: samples bounds[c] .. bounds[c + 1] are a chunk
+    const double* begin;       // [samples]
+    const int64_t* last;       // [samples, size]: last spike of each neuron, or -1
+    R* adjoint;                // [samples, 5, size] at the end; is left as at the begin. null: zero
+    double* behind;            // [samples, N_BEHIND, size] of thresholds, likewise
+    double* by_delay;          // [chunks, synapses]; null where no synapse has a delay of its own
+    int64_t n_synapses;
+    int64_t starts;            // whether samples start at the begin
+};
+
 }  // namespace eventsim

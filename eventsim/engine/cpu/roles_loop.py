@@ -1,0 +1,105 @@
+"""What the kernels of loops are called with: twins of ``loop/roles.hpp`` and ``loop/calls.hpp``."""
+
+from typing import Annotated, NamedTuple
+
+from eventsim.engine.cpu.roles import (
+    WRITTEN,
+    Doubles,
+    DoublesOut,
+    FoundRole,
+    Ints,
+    NeuronsRole,
+    Reals,
+    RealsOut,
+    Rows,
+    SpikesRole,
+    TapeRole,
+    TasksRole,
+)
+
+
+class LoopRole(NamedTuple):
+    """How neurons are joined: :class:`eventsim.engine.bundles.Loop`; ``parts`` has addresses."""
+
+    start: Ints
+    first: Ints
+    last: Ints
+    delay: Doubles
+    target: Rows
+    parts: Ints
+    own_weight: Reals
+    own_delay: Doubles
+    n_parts: int
+
+
+class ArrivingRole(NamedTuple):
+    """What is known to arrive: :class:`eventsim.engine.bundles.Arriving`, and the samples' ends."""
+
+    offsets: Ints
+    time: Doubles
+    first: Ints
+    last: Ints
+    spike: Ints
+    cause: Ints
+    duration: Doubles
+
+
+class LoopStopRole(NamedTuple):
+    """How neurons stand: :class:`eventsim.engine.loop_state.LoopStop`, and adaptive thresholds."""
+
+    time: Doubles
+    v: Reals
+    j: Reals
+    until: Doubles
+    since: Doubles
+    recent: Ints
+    border: Doubles
+    idle: Ints
+    halvings: Ints
+    a: Doubles | None
+    last: Doubles | None
+
+
+class LoopBackRole(NamedTuple):
+    """How far samples go back, and with what; see :class:`eventsim.engine.piece.Piece`.
+
+    ``last`` [samples, neurons] is the last spike of each, -1 if none; ``by_delay`` [chunks,
+    synapses] is there if synapses have delays of their own.
+    """
+
+    bounds: Ints
+    begin: Doubles
+    last: Ints
+    adjoint: RealsOut | None
+    behind: DoublesOut | None
+    by_delay: DoublesOut | None
+    n_synapses: int
+    starts: int
+
+
+class QueueForward(NamedTuple):
+    """The forward pass of a loop, event by event; tasks are samples."""
+
+    tasks: TasksRole
+    arriving: ArrivingRole
+    loop: LoopRole
+    neurons: NeuronsRole
+    begin: LoopStopRole
+    end: Annotated[LoopStopRole, WRITTEN]
+    spikes: SpikesRole
+
+
+class QueueBackward(NamedTuple):
+    """The backward pass of a loop whose neurons do not share their events; tasks are chunks."""
+
+    tasks: TasksRole
+    arriving: ArrivingRole
+    loop: LoopRole
+    neurons: NeuronsRole
+    tape: TapeRole
+    way: LoopBackRole
+    found: FoundRole
+
+
+ROLES: tuple[type, ...] = (LoopRole, ArrivingRole, LoopStopRole, LoopBackRole)
+CALLS: tuple[type, ...] = (QueueForward, QueueBackward)
