@@ -40,6 +40,7 @@ from eventsim.train.method import AbstractMethod, Exact
 from eventsim.train.optimiser import AdamW, Pace, schedule
 from eventsim.train.parts import By, validated_by
 from eventsim.train.quantised import Numbers
+from eventsim.train.sums import Sums
 
 CHECKPOINT_VERSION = 1
 
@@ -78,7 +79,7 @@ class TrainState:
     selected: Network | None = None
     epoch: int = 0
     batch: int = 0
-    sums: dict[str, float] = field(default_factory=dict)
+    sums: Sums = field(default_factory=Sums)
     history: list[Metrics] = field(default_factory=list)
     busy: bool = False
     held: HeldValues | None = None
@@ -107,11 +108,11 @@ class TrainState:
         if "validation_accuracy" in line and best_epoch([*self.history, line]) is line:
             self.selected = self.outcome()
         self.history.append(line)
-        self.epoch, self.batch, self.sums = self.epoch + 1, 0, {}
+        self.epoch, self.batch, self.sums = self.epoch + 1, 0, Sums()
 
     def note_compiled(self, seconds: float) -> None:
-        """Add what compiling took outside of batches; sums of earlier versions lack their part."""
-        self.sums["compile_seconds"] = self.sums.get("compile_seconds", 0.0) + seconds
+        """Add what compiling took outside of batches."""
+        self.sums += Sums(compile_seconds=seconds)
 
     def rounded(self) -> AbstractContextManager[None]:
         """Inside, the network has the values with which it runs."""
@@ -173,7 +174,7 @@ def save_checkpoint(path: Path, state: TrainState, origin: Origin) -> None:
     progress = {
         "epoch": state.epoch,
         "batch": state.batch,
-        "sums": state.sums,
+        "sums": state.sums.to_dict(),
         "history": state.history,
     }
     arrays: Arrays = {
@@ -216,10 +217,11 @@ def load_checkpoint(
             selected=Network.from_arrays(selected) if selected else None,
             epoch=progress["epoch"],
             batch=progress["batch"],
-            sums=progress["sums"],
+            sums=Sums.from_dict(progress["sums"]),
             history=progress["history"],
         )
-        check_types(state, where=f"{path}, progress", error=StorageError)
+        for each in (state, state.sums):
+            check_types(each, where=f"{path}, progress", error=StorageError)
         if min(state.epoch, state.batch) < 0 or not all(isinstance(h, dict) for h in state.history):
             raise ValueError("its place in the run is none")
         return state

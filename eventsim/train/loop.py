@@ -52,7 +52,7 @@ from eventsim.train.parts import validation_split
 from eventsim.train.regularise import MS_PER_S
 from eventsim.train.silence import silent_populations
 from eventsim.train.sparse import connection_sparsity
-from eventsim.train.step import means, train_batch
+from eventsim.train.step import train_batch
 
 # Metrics that a notebook shows, where an epoch has them.
 SHOWN_METRICS = ("epoch", "loss", "accuracy", "validation_loss", "validation_accuracy", "seconds")
@@ -394,7 +394,7 @@ def _train_epoch(run: _Run, state: TrainState) -> None:
         due = config.checkpoint_every and state.batch % config.checkpoint_every == 0
         if due and state.batch < run.n_batches:
             run.save(state)
-        run.tell("batch", state, means(state.sums))
+        run.tell("batch", state, state.sums.metrics())
         if run.group.stopping:
             raise KeyboardInterrupt
     _end_epoch(run, state)
@@ -406,10 +406,10 @@ def _end_epoch(run: _Run, state: TrainState) -> None:
     watch, compiled = Watch(), compile_seconds()
     sizes = {name: p.size for name, p in state.net.spiking.items()}
     config = run.config
-    line: Metrics = {"epoch": state.epoch + 1, **means(state.sums)}
-    seconds = state.sums["seconds_of_input"] + state.sums["samples"] * config.tail / MS_PER_S
+    line: Metrics = {"epoch": state.epoch + 1, **state.sums.metrics()}
+    seconds = state.sums.seconds_of_input + state.sums.samples * config.tail / MS_PER_S
     line["rates"] = {
-        name: state.sums[f"spikes.{name}"] / (size * seconds) for name, size in sizes.items()
+        name: state.sums.spikes[name] / (size * seconds) for name, size in sizes.items()
     }
     if config.sparse.on:
         line["synapses"] = sum(p.values.size for p in state.net.projections.values())
@@ -428,8 +428,8 @@ def _end_epoch(run: _Run, state: TrainState) -> None:
     # Each process takes its steps by itself: see that they have not drifted apart.
     run.group.check_same("network after an epoch", digest(state.net.to_arrays()))
     state.note_compiled(compile_seconds() - compiled)
-    line["seconds"] = state.sums["wall_seconds"] + watch.seconds()
-    line["compile_seconds"] = state.sums["compile_seconds"]
+    line["seconds"] = state.sums.wall_seconds + watch.seconds()
+    line["compile_seconds"] = state.sums.compile_seconds
 
     state.busy = True
     state.end_epoch(line)

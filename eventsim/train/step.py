@@ -7,7 +7,7 @@ for its rates. In between and afterwards each computes the same from the same nu
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,40 +20,59 @@ from eventsim.held import HeldValues, holding
 from eventsim.network import Network
 from eventsim.train.activity import BatchActivity
 from eventsim.train.augment import augment, mix_pairs
-from eventsim.train.checkpoint import Metrics, TrainState
+from eventsim.train.checkpoint import TrainState
 from eventsim.train.choice import n_logits
 from eventsim.train.config import TrainConfig
 from eventsim.train.layout import Layout, kind_of
 from eventsim.train.method import AbstractMethod, Backward, Forward, Terms
 from eventsim.train.near_miss import NearMiss
-from eventsim.train.optimiser import Pace
+from eventsim.train.optimiser import Pace, StepReport
 from eventsim.train.parallel import ProcessGroup, add_in_order, cut
 from eventsim.train.reconnect import change_synapses
 from eventsim.train.regularise import MS_PER_S, RateBand, lift_silent
 from eventsim.train.softmax import smoothed
+from eventsim.train.sums import Sums
 
 BEHIND = 3  # numbers of a backward pass that travel behind the gradient; see _joined
-MOST = "stored_bytes"  # of these the largest counts, not the sum
-BYTES_PER_MB = 1e6
 
 
-def _facts_of(config: TrainConfig, net: Network, done: Forward, labels: Ints) -> Floats:
-    """Sums over the samples, as :class:`_Facts` has them.
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """A batch as it is learned: augmented, with its targets; what cuts it, and who shares it.
 
-    All but loss and energy are whole numbers, which float64 adds exactly.
+    ``labels`` are the answers that count as right, ``kept`` what dropout leaves of the readout.
     """
-    activity = config.activity.measure(net, done.tape, done.synaptic_events)
-    head = [done.value * labels.size, activity.energy_pj, (done.predicted == labels).sum()]
-    events = [activity.operations[name] for name in net.projections]
-    updates = [activity.updates.get(name, 0) for name in net.neurons]
-    counts = (done.counts[name] for name in net.spiking)
-    return np.concatenate([head, done.costs, events, updates, *counts]).astype(np.float64)
 
+    config: TrainConfig
+    method: AbstractMethod
+    group: ProcessGroup
+    stream: EventStream
+    targets: Ints | Floats
+    labels: Ints
+    kept: Floats | None
+    class_names: Sequence[str]
+    pieces: list[slice]
 
-def _joined(layout: Layout, one: Backward) -> Floats:
-    """Gradient of a part of a batch as a vector; its penalty, cost, and 1 for finite behind it."""
-    numbers = (one.penalty, one.cost, one.good)
-    return layout.join(one.values, *(layout.xp.asarray(v, np.float64).reshape(1) for v in numbers))
+    @property
+    def size(self) -> int:
+        """Number of samples."""
+        return self.stream.n_samples
+
+    @property
+    def seconds(self) -> float:
+        """Of recordings."""
+        return float(self.stream.duration.sum()) / MS_PER_S
+
+    def share(self) -> Iterable[int]:
+        """Numbers of the pieces that this process does."""
+        return self.group.share(len(self.pieces))
+
+    def forward(self, net: Network, number: int) -> Forward:
+        """One piece through a network."""
+        piece = self.pieces[number]
+        kept = None if self.kept is None else self.kept[piece]
+        target = self.config.target(self.targets[piece], self.class_names, keep=kept)
+        return self.method.forward(net, _part(self.stream, piece), target, self.config, learn=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +84,33 @@ class _Facts:
     costs: list[int]
     activity: BatchActivity
     counts: dict[str, Ints]
+
+
+@dataclass(frozen=True, eq=False)
+class _Gradient:
+    """Of a whole batch: the vector, what travels behind it, and the passes that gave it.
+
+    ``hidden`` are the spikes of hidden populations, ``penalty`` what rates and activity cost,
+    ``pull`` what the local rule makes of the batch.
+    """
+
+    vector: Floats
+    behind: Floats
+    passes: list[Backward]
+    hidden: dict[str, Ints]
+    penalty: float
+    pull: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class _Taken:
+    """A step that was taken: its report, neurons lifted, and what fetching brought along."""
+
+    report: StepReport
+    lifted: int
+    missed: float
+    cost: float
+    held: HeldValues | None
 
 
 def train_batch(
@@ -98,164 +144,182 @@ def train_batch(
     pace
         How far the step goes, and whether it counts in the mean.
     """
-    net, watch, compiled = state.net, Watch(), compile_seconds()
-    stream, targets = _prepared(config, net, batch, rng)
-    keep = _kept(config, net, len(batch), rng)
-    seconds = float(stream.duration.sum()) / MS_PER_S
-    pieces = cut(len(batch), config.shards)
-    # Where two recordings are mixed the answer that counts is that of the larger share.
-    labels = targets.argmax(axis=1) if config.augmentation.mix else batch.labels
-    shards, rows = [], []
+    watch, compiled = Watch(), compile_seconds()
+    mine = _prepared(config, state.net, batch, rng, method=method, group=group)
     # What the last step saw were values before rounding.
     held = (state.held if state.numbers is None else None) or HeldValues()
     held.back = True
-
-    def forward(net: Network, piece: slice) -> Forward:
-        kept = None if keep is None else keep[piece]
-        target = config.target(targets[piece], batch.class_names, keep=kept)
-        return method.forward(net, _part(stream, piece), target, config, learn=True)
-
     with state.rounded():
-        for i in group.share(len(pieces)):
-            with holding(held) as held:
-                done = forward(net, pieces[i])
-            shards.append(done)
-            rows.append(_facts_of(config, net, done, labels[pieces[i]]))
-        facts = _add_up(net, group.gather(rows, len(pieces)), len(method.forward_costs))
+        shards, facts = _forward_batch(mine, state.net, held)
         if not math.isfinite(facts.loss):
             raise ParameterError(
                 f"Training, epoch {state.epoch}, batch {state.batch}: the loss is "
                 f"{facts.loss / len(batch)}, expected a finite number. Lower the learning rate or "
                 "the gain, or look at the network's values."
             )
-        hidden = {name: count for name, count in facts.counts.items() if name != config.output}
-        penalty, slopes = _rate_band(config, net, hidden, seconds)
-        extra, by_cost = _activity_cost(config, state, facts, pace, len(batch))
-        for name, slope in by_cost.items():
-            slopes[name] = slopes[name] + slope if name in slopes else slope
-
-        layout = state.optimiser.layout
-        near_miss = NearMiss(config.near_miss_strength, margin=config.near_miss_margin)
-        terms = Terms(slopes, near_miss, hidden, len(batch), layout.keys)
-        rows, passes = [], []
-        for done in shards:
-            with holding(held):
-                passes.append(method.backward(net, done, terms))
-            rows.append(_joined(layout, passes[-1]))
-        total = add_in_order(group.gather(rows, len(pieces), xp=layout.xp))
-        gradient, behind = total[:-BEHIND], total[-BEHIND:]
-        if layout.xp is not np:
-            # The host has not asked yet whether all was finite: where it was not, no step is taken.
-            gradient += layout.xp.where(behind[-1:] == len(pieces), 0.0, np.nan)
-
-        pull = _plasticity(config, net, group, shards, list(hidden), len(pieces))
-
+        gradient = _backward_batch(mine, state, shards, facts, pace, held)
     state.busy = True
-    method.follow(net, config.spikl, list(hidden), pull, len(batch))
-    begun = state.optimiser.begin_step(gradient, factor=pace.factor)
-    lifted = lift_silent(net, hidden, amount=config.silent_lift)
-    if lifted:
-        state.optimiser.restore_signs()
-    method.bound(net)
-    look = method.look(net) if state.numbers is None else None
-    # The host waits for the device once: for this step, and for what the next one asks first.
-    square, (missed, cost, good), extents = fetch(
-        begun.found, behind, np.zeros(0) if look is None else look.found
-    )
-    report = begun.finish(square)
-    if good != len(pieces):
-        for one in passes:
-            one.check()
-    sums = {
-        "samples": len(batch),
-        "batches": 1,
-        "loss": facts.loss,
-        "correct": facts.correct,
-        "gradient_norm": 0.0 if report.skipped else report.norm,
-        "clipped": int(report.clipped),
-        "skipped": int(report.skipped),
-        method.backward_cost: int(cost),
-        "penalty": (penalty + extra + float(missed)) * len(batch),
-        "lifted": lifted,
-        "synaptic_events": sum(facts.activity.operations.values()),
-        "seconds_of_input": seconds,
-        "wall_seconds": watch.seconds(),
-        "compile_seconds": 0.0,
-    }
-    sums |= {f"spikes.{name}": int(count.sum()) for name, count in facts.counts.items()}
-    if config.activity.target is not None:
-        activity = config.activity.cost(facts.activity, n_samples=len(batch))
-        sums["activity"] = activity * len(batch)
-    if config.activity.chip:
-        sums["energy_pj"] = facts.activity.energy_pj
-    sums |= dict(zip(method.forward_costs, facts.costs, strict=True))
-    most = max(state.sums.get(MOST, 0), sums.get(MOST, 0))
-    state.sums = {key: state.sums.get(key, 0) + value for key, value in sums.items()}
-    if MOST in sums:
-        state.sums[MOST] = most
+    taken = _take_step(mine, state, gradient, pace)
+    seconds = watch.seconds()
+    state.sums += _sums_of(mine, facts, gradient, taken)
     if pace.counts:
         state.optimiser.average()
     state.batch += 1
-    state.held = None
-    if look is not None:
-        state.held = HeldValues()
-        look.finish(extents, state.held)
+    state.held = taken.held
     if config.sparse.on:
         watch = Watch()
 
         def gradients(full: Network) -> Mapping[str, Floats]:
             if state.numbers is not None:
                 state.numbers.round(full)
-            return _by_weights(full, method, group, forward, pieces)
+            return _by_weights(mine, full)
 
         change_synapses(config, state, method, gradients, n_done=pace.number + 1, total=pace.total)
-        state.sums["wall_seconds"] += watch.seconds()
-    state.sums["compile_seconds"] += compile_seconds() - compiled
+        seconds += watch.seconds()
+    state.sums += Sums(wall_seconds=seconds, compile_seconds=compile_seconds() - compiled)
     state.busy = False
 
 
-def means(sums: Mapping[str, float]) -> Metrics:
-    """Metrics of the batches so far; ``stored_mb`` is the most that one of them kept."""
-    samples, batches = sums["samples"], sums["batches"]
-    line = {
-        "loss": sums["loss"] / samples,
-        "accuracy": sums["correct"] / samples,
-        "penalty": sums["penalty"] / samples,
-        "gradient_norm": sums["gradient_norm"] / max(batches - sums["skipped"], 1),
-        "clipped_steps": sums["clipped"],
-        "skipped_steps": sums["skipped"],
-        "lifted_neurons": sums["lifted"],
-        "synaptic_events_per_sample": sums["synaptic_events"] / samples,
-    }
-    further = {
-        "grazes": ("grazes", 1),
-        "neuron_updates": ("neuron_updates_per_sample", samples),
-        "shared_bins": ("shared_bins_per_sample", samples),
-        "activity": ("activity_per_sample", samples),
-        "energy_pj": ("energy_pj_per_sample", samples),
-        MOST: ("stored_mb", BYTES_PER_MB),
-    }
-    return line | {name: sums[key] / of for key, (name, of) in further.items() if key in sums}
+def _prepared(
+    config: TrainConfig,
+    net: Network,
+    batch: Dataset,
+    rng: np.random.Generator,
+    *,
+    method: AbstractMethod,
+    group: ProcessGroup,
+) -> _Batch:
+    """Augmented events, and labels as the loss takes them: classes, or shares of classes."""
+    stream = augment(batch.stream, config.augmentation, rng=rng)
+    targets: Ints | Floats = batch.labels
+    if config.label_smoothing or config.augmentation.mix:
+        n_classes = len(batch.class_names)
+        shares = np.zeros((len(batch), n_logits(config, net)))
+        shares[:, :n_classes] = smoothed(batch.labels, n_classes, smoothing=config.label_smoothing)
+        if config.augmentation.mix:
+            stream, shares = mix_pairs(stream, shares, config.augmentation.mix, rng=rng)
+        targets = shares
+    # Where two recordings are mixed the answer that counts is that of the larger share.
+    labels = targets.argmax(axis=1) if config.augmentation.mix else batch.labels
+    kept, pieces = _kept(config, net, len(batch), rng), cut(len(batch), config.shards)
+    names = batch.class_names
+    return _Batch(config, method, group, stream, targets, labels, kept, names, pieces)
+
+
+def _forward_batch(batch: _Batch, net: Network, held: HeldValues) -> tuple[list[Forward], _Facts]:
+    """Forward passes of this process's pieces, and what those of all showed."""
+    shards, rows = [], []
+    for i in batch.share():
+        with holding(held):
+            shards.append(batch.forward(net, i))
+        rows.append(_facts_of(batch.config, net, shards[-1], batch.labels[batch.pieces[i]]))
+    gathered = batch.group.gather(rows, len(batch.pieces))
+    return shards, _add_up(net, gathered, len(batch.method.forward_costs))
+
+
+def _backward_batch(
+    batch: _Batch,
+    state: TrainState,
+    shards: Sequence[Forward],
+    facts: _Facts,
+    pace: Pace,
+    held: HeldValues,
+) -> _Gradient:
+    """Gradient of the loss, and of what rates, activity and near misses add to it."""
+    config, net, layout = batch.config, state.net, state.optimiser.layout
+    hidden = {name: count for name, count in facts.counts.items() if name != config.output}
+    penalty, slopes = _rate_band(config, net, hidden, batch.seconds)
+    extra, by_cost = _activity_cost(config, state, facts, pace, batch.size)
+    for name, slope in by_cost.items():
+        slopes[name] = slopes[name] + slope if name in slopes else slope
+    near_miss = NearMiss(config.near_miss_strength, margin=config.near_miss_margin)
+    terms = Terms(slopes, near_miss, hidden, batch.size, layout.keys)
+    rows, passes = [], []
+    for done in shards:
+        with holding(held):
+            passes.append(batch.method.backward(net, done, terms))
+        rows.append(_joined(layout, passes[-1]))
+    n_pieces = len(batch.pieces)
+    total = add_in_order(batch.group.gather(rows, n_pieces, xp=layout.xp))
+    vector, behind = total[:-BEHIND], total[-BEHIND:]
+    if layout.xp is not np:
+        # The host has not asked yet whether all was finite: where it was not, no step is taken.
+        vector += layout.xp.where(behind[-1:] == n_pieces, 0.0, np.nan)
+    pull = _plasticity(config, net, batch.group, shards, list(hidden), n_pieces)
+    return _Gradient(vector, behind, passes, hidden, penalty + extra, pull)
+
+
+def _take_step(batch: _Batch, state: TrainState, gradient: _Gradient, pace: Pace) -> _Taken:
+    """One step of the optimiser, and what follows it: bounds, silent neurons, the next look."""
+    net, method, optimiser = state.net, batch.method, state.optimiser
+    method.follow(net, batch.config.spikl, list(gradient.hidden), gradient.pull, batch.size)
+    begun = optimiser.begin_step(gradient.vector, factor=pace.factor)
+    lifted = lift_silent(net, gradient.hidden, amount=batch.config.silent_lift)
+    if lifted:
+        optimiser.restore_signs()
+    method.bound(net)
+    look = method.look(net) if state.numbers is None else None
+    # The host waits for the device once: for this step, and for what the next one asks first.
+    square, (missed, cost, good), extents = fetch(
+        begun.found, gradient.behind, np.zeros(0) if look is None else look.found
+    )
+    report = begun.finish(square)
+    if good != len(batch.pieces):
+        for one in gradient.passes:
+            one.check()
+    held = None
+    if look is not None:
+        held = HeldValues()
+        look.finish(extents, held)
+    return _Taken(report, lifted, float(missed), float(cost), held)
+
+
+def _sums_of(batch: _Batch, facts: _Facts, gradient: _Gradient, taken: _Taken) -> Sums:
+    """What a batch adds to the sums of its epoch, but for the time."""
+    config, method, n, activity = batch.config, batch.method, batch.size, facts.activity
+    asked = config.activity.target is not None
+    costs = {method.backward_cost: int(taken.cost)}
+    return Sums(
+        samples=n,
+        batches=1,
+        loss=facts.loss,
+        correct=facts.correct,
+        gradient_norm=0.0 if taken.report.skipped else taken.report.norm,
+        clipped=int(taken.report.clipped),
+        skipped=int(taken.report.skipped),
+        penalty=(gradient.penalty + taken.missed) * n,
+        lifted=taken.lifted,
+        synaptic_events=sum(activity.operations.values()),
+        seconds_of_input=batch.seconds,
+        activity=config.activity.cost(activity, n_samples=n) * n if asked else None,
+        energy_pj=activity.energy_pj if config.activity.chip else None,
+        costs=costs | dict(zip(method.forward_costs, facts.costs, strict=True)),
+        spikes={name: int(count.sum()) for name, count in facts.counts.items()},
+    )
+
+
+def _facts_of(config: TrainConfig, net: Network, done: Forward, labels: Ints) -> Floats:
+    """Sums over the samples, as :class:`_Facts` has them.
+
+    All but loss and energy are whole numbers, which float64 adds exactly.
+    """
+    activity = config.activity.measure(net, done.tape, done.synaptic_events)
+    head = [done.value * labels.size, activity.energy_pj, (done.predicted == labels).sum()]
+    events = [activity.operations[name] for name in net.projections]
+    updates = [activity.updates.get(name, 0) for name in net.neurons]
+    counts = (done.counts[name] for name in net.spiking)
+    return np.concatenate([head, done.costs, events, updates, *counts]).astype(np.float64)
+
+
+def _joined(layout: Layout, one: Backward) -> Floats:
+    """Gradient of a part of a batch as a vector; its penalty, cost, and 1 for finite behind it."""
+    numbers = (one.penalty, one.cost, one.good)
+    return layout.join(one.values, *(layout.xp.asarray(v, np.float64).reshape(1) for v in numbers))
 
 
 def _part(stream: EventStream, samples: slice) -> EventStream:
     whole = samples == slice(0, stream.n_samples)
     return stream if whole else stream[samples]
-
-
-def _prepared(
-    config: TrainConfig, net: Network, batch: Dataset, rng: np.random.Generator
-) -> tuple[EventStream, Ints | Floats]:
-    """Augmented events, and labels as the loss takes them: classes, or shares of classes."""
-    stream = augment(batch.stream, config.augmentation, rng=rng)
-    if not (config.label_smoothing or config.augmentation.mix):
-        return stream, batch.labels
-    n_classes = len(batch.class_names)
-    shares = np.zeros((len(batch), n_logits(config, net)))
-    shares[:, :n_classes] = smoothed(batch.labels, n_classes, smoothing=config.label_smoothing)
-    if config.augmentation.mix:
-        stream, shares = mix_pairs(stream, shares, config.augmentation.mix, rng=rng)
-    return stream, shares
 
 
 def _kept(
@@ -305,19 +369,13 @@ def _activity_cost(
     return config.activity.slopes(state.net, facts.activity, target, n_samples=n_samples)
 
 
-def _by_weights(
-    net: Network,
-    method: AbstractMethod,
-    group: ProcessGroup,
-    forward: Callable[[Network, slice], Forward],
-    pieces: Sequence[slice],
-) -> dict[str, Floats]:
+def _by_weights(batch: _Batch, net: Network) -> dict[str, Floats]:
     """Gradients of the loss of a batch alone by all weights of a network, by key."""
     layout = Layout({k: v for k, v in net.parameters().items() if kind_of(k) == "weights"})
-    alone = Terms({}, NearMiss(0.0), {}, pieces[-1].stop, layout.keys)
-    mine = [forward(net, pieces[i]) for i in group.share(len(pieces))]
-    rows = [layout.join(method.backward(net, done, alone).values) for done in mine]
-    total = add_in_order(group.gather(rows, len(pieces), xp=layout.xp))
+    alone = Terms({}, NearMiss(0.0), {}, batch.size, layout.keys)
+    shards = [batch.forward(net, i) for i in batch.share()]
+    rows = [layout.join(batch.method.backward(net, done, alone).values) for done in shards]
+    total = add_in_order(batch.group.gather(rows, len(batch.pieces), xp=layout.xp))
     return {key: layout.view(total, key) for key in layout.keys}
 
 

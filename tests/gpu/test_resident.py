@@ -121,4 +121,4 @@ def test_batch_of_training_fetches_counts_of_neurons_and_predictions(moved):
     facts = 1 + len(batch) + len(net.projections) + n_hidden
     assert fetched == [3 * BLOCKS + 1, facts, 4 + extents]
     assert state.optimiser.n_averaged == 2
-    assert state.sums["spikes.hidden1"] > len(batch) * n_hidden
+    assert state.sums.spikes["hidden1"] > len(batch) * n_hidden

@@ -1,0 +1,108 @@
+"""What batches add up to, and the metrics of an epoch that follow."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+BYTES_PER_MB = 1e6
+
+_MOST = "stored_bytes"  # of these the largest counts, not the sum
+_SPIKES = "spikes."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sums:
+    """Sums over the batches of an epoch; those of one batch are added with ``+``.
+
+    Attributes
+    ----------
+    samples, batches, correct
+        How many; and how many of the samples were answered rightly.
+    loss, penalty
+        Times samples.
+    gradient_norm
+        Over the steps that were taken.
+    clipped, skipped
+        Steps whose gradient was too long, or not finite.
+    lifted
+        Silent neurons that were lifted, over the steps.
+    synaptic_events, seconds_of_input
+        Over the samples.
+    wall_seconds, compile_seconds
+        Without compiling, and that alone.
+    activity, energy_pj
+        Times samples; None where they are not asked for.
+    costs
+        What the method counts, by name: see :class:`eventsim.train.method.AbstractMethod`. Of
+        ``stored_bytes`` the most that one batch kept.
+    spikes
+        By population.
+    """
+
+    samples: int = 0
+    batches: int = 0
+    correct: int = 0
+    loss: float = 0.0
+    penalty: float = 0.0
+    gradient_norm: float = 0.0
+    clipped: int = 0
+    skipped: int = 0
+    lifted: int = 0
+    synaptic_events: int = 0
+    seconds_of_input: float = 0.0
+    wall_seconds: float = 0.0
+    compile_seconds: float = 0.0
+    activity: float | None = None
+    energy_pj: float | None = None
+    costs: Mapping[str, float] = field(default_factory=dict)
+    spikes: Mapping[str, int] = field(default_factory=dict)
+
+    def __add__(self, other: "Sums") -> "Sums":
+        mine, more = self.to_dict(), other.to_dict()
+        most = {_MOST: max(each.get(_MOST, 0) for each in (mine, more))}
+        total = mine | {key: mine.get(key, 0) + value for key, value in more.items()}
+        return Sums.from_dict(total | {key: most[key] for key in most if key in total})
+
+    def to_dict(self) -> dict[str, float]:
+        """As a checkpoint keeps them: numbers by name, without those that are not there."""
+        own = {key: value for key, value in asdict(self).items() if value is not None}
+        costs, spikes = own.pop("costs"), own.pop("spikes")
+        found: dict[str, float] = own | costs
+        return found | {_SPIKES + name: number for name, number in spikes.items()}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> "Sums":
+        """Undo :meth:`to_dict`; what is missing is zero, as at the begin of an epoch."""
+        names = {each.name for each in fields(cls)} - {"costs", "spikes"}
+        known = {key: value for key, value in stored.items() if key in names}
+        others = {key: value for key, value in stored.items() if key not in names}
+        spikes = {
+            key.removeprefix(_SPIKES): value
+            for key, value in others.items()
+            if key.startswith(_SPIKES)
+        }
+        costs = {key: value for key, value in others.items() if not key.startswith(_SPIKES)}
+        return cls(**known, costs=costs, spikes=spikes)
+
+    def metrics(self) -> dict[str, Any]:
+        """Of the batches so far, one at least; ``stored_mb`` is the most that one of them kept."""
+        line = {
+            "loss": self.loss / self.samples,
+            "accuracy": self.correct / self.samples,
+            "penalty": self.penalty / self.samples,
+            "gradient_norm": self.gradient_norm / max(self.batches - self.skipped, 1),
+            "clipped_steps": self.clipped,
+            "skipped_steps": self.skipped,
+            "lifted_neurons": self.lifted,
+            "synaptic_events_per_sample": self.synaptic_events / self.samples,
+        }
+        further = {
+            "grazes": ("grazes", 1),
+            "neuron_updates": ("neuron_updates_per_sample", self.samples),
+            "shared_bins": ("shared_bins_per_sample", self.samples),
+            "activity": ("activity_per_sample", self.samples),
+            "energy_pj": ("energy_pj_per_sample", self.samples),
+            _MOST: ("stored_mb", BYTES_PER_MB),
+        }
+        values = self.to_dict()
+        return line | {name: values[k] / of for k, (name, of) in further.items() if k in values}
