@@ -3,7 +3,7 @@
 Kernels are compiled when they first run and are kept on disk. :func:`warm_up` runs small networks
 that need every one of them: dense and sparse projections, self-recurrence, thresholds that adapt,
 loops by queue and by windows, readouts and their maxima, forward and backward, in double and single
-precision; and a mapping onto a chip, whose kernels have one precision.
+precision.
 """
 
 import logging
@@ -11,7 +11,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from multiprocessing import active_children, get_context
@@ -23,14 +23,12 @@ import scipy
 
 from eventsim.adjoint import SpikeSeed, backward
 from eventsim.arrays import Precision
-from eventsim.chips import Chip, Limits
 from eventsim.engine import describe_backend, simulate
 from eventsim.engine.algorithm import least_delay
 from eventsim.engine.compiling import compiled_kernels
 from eventsim.engine.run import check_precision, make_job
 from eventsim.errors import ParameterError
 from eventsim.events import EventStream, SpikeTape
-from eventsim.mapping import axon_graph, map_graph
 from eventsim.network import Network, self_recurrent
 from eventsim.plan import make_plan
 from eventsim.processors import n_processors
@@ -113,8 +111,6 @@ def warm_up(
         ways: list[Any] = [partial(_layers, sparse=sparse) for sparse in (False, True)]
         ways += [_loop, _adaptive] if found.name == "cpu" else [_loop]
         steps += [partial(way, found.name, each) for way in ways for each in asked]
-        if found.name == "cpu" and "double" in asked:
-            steps.append(_mapping)
     told = told or (lambda _done, _total: None)
     compiled: tuple[str, ...] = ()
     if found.name == "cpu" and compiling.kernel_folder() is not None and processes != 1:
@@ -254,27 +250,6 @@ def _by_every_way(net: Network, tape: SpikeTape) -> None:
     for parts in (1, 2):
         queue_host.by_windows(job, prepared, windows, parts)
     simulate_ranks(net, tape.stream[:1], backend="cpu", precision=job.precision)
-
-
-def _mapping() -> None:
-    """A network on more cores than one, by moves, swaps, repair, and placement."""
-    # Not with the module, which the command line imports: they import Numba.
-    from eventsim.mapping.refine import repair
-    from eventsim.mapping.state import CoreState
-
-    net = Network()
-    net.add_input("input", 64)
-    net.add_population("a", 64)
-    net.connect("input", "a", _weights(np.random.default_rng(0), (64, 64), sparse=True))
-    net.connect("a", "a", _weights(np.random.default_rng(1), (64, 64), sparse=False))
-    limits = Limits(64, (8, 8), 1, neurons_per_core=4, axons_in_per_core=128)
-    chip = Chip("warm", "to warm up", "chip", "none", limits=limits)
-    graph = axon_graph(net, None)
-    map_graph(graph, chip, method="refined")
-    tight = replace(limits, axons_in_per_core=80)
-    state = CoreState(graph, tight, np.zeros(64, np.int32), 1)
-    repair(state, chip="warm", max_cores=64)
-    state.out_change(0, 1)  # for an error that says by how much it does not fit
 
 
 def _weights(rng: np.random.Generator, shape: tuple[int, int], *, sparse: bool) -> Any:

@@ -17,10 +17,18 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Ints
 from eventsim.chips import Limits
-from eventsim.mapping import place_kernels as kernels
+from eventsim.engine.cpu.library import library
+from eventsim.engine.cpu.roles_mapping import (
+    AnnealCores,
+    CoreFieldRole,
+    CoreSwapsRole,
+    DescendCores,
+    DescentRole,
+    SwapChanges,
+)
 from eventsim.mapping.effort import Effort
 from eventsim.mapping.mesh import Cores, Flows, coordinates, line_places
-from eventsim.mapping.place_kernels import CoreField
+from eventsim.mapping.state import ONE_TASK
 
 RUNS = 4  # of annealing; they end up to 5 % apart
 SWEEPS = 60  # temperatures
@@ -146,7 +154,7 @@ class _PlaceSearch:
         across, along = line_places(limits)
         start = np.full(places.size + 1, flow.nnz, np.int64)
         start[: self.n + 1] = flow.indptr
-        self.field = CoreField(
+        self.field = CoreFieldRole(
             start=start,
             other=flow.indices.astype(np.int32),
             flow=flow.data,
@@ -156,6 +164,9 @@ class _PlaceSearch:
             x=across[: x.max() + 1],
             y=along[: y.max() + 1],
             at=at.astype(np.int64),
+            n_cores=at.size,
+            n_columns=int(x.max()) + 1,
+            n_rows=int(y.max()) + 1,
         )
 
     @property
@@ -172,22 +183,29 @@ class _PlaceSearch:
         links = np.abs(x[one] - x[field.other]) + np.abs(y[one] - y[field.other])
         return float(0.5 * (field.flow @ links) + field.inward @ (x + y))
 
+    def changes(self, ones: Ints, others: Ints) -> Floats:
+        """What swapping the places of two cores would add to the cost, float64 [swaps]."""
+        found = np.empty(ones.size)
+        swaps = CoreSwapsRole(ones, others, ones.size, None, found, None, None)
+        library().run(SwapChanges(ONE_TASK, self.field, swaps))
+        return found
+
     def anneal(self, rng: np.random.Generator, effort: Effort) -> None:
         """Swaps at falling temperatures; the first of each pair is a core that is used."""
         n, size, field = self.n, self.at.size, self.field
         neighbours = 2 * (1 + field.flow.size // n)
         tries = max(1, min(MOVES_PER_PLACE * n, MOST_WORK // (RUNS * SWEEPS * neighbours)))
         pairs = rng.integers(0, n, 200), rng.integers(0, size, 200)
-        changes = kernels.swap_changes(field, *pairs)[pairs[0] != pairs[1]]
+        changes = self.changes(*pairs)[pairs[0] != pairs[1]]
         typical = float(np.abs(changes).mean()) if changes.size else 0.0
-        best, cost = self.at.copy(), self.cost()
-        least = cost
+        best, costs = self.at.copy(), np.full(2, self.cost())
         for temperature in np.geomspace(typical + 1e-12, 1e-3 * typical + 1e-12, SWEEPS):
             if effort.is_over():
                 break
             first, second = rng.integers(0, n, tries), rng.integers(0, size, tries)
             limits = -temperature * np.log(rng.random(tries) + 1e-300)
-            cost, least = kernels.anneal(field, first, second, limits, cost, least, best)
+            swaps = CoreSwapsRole(first, second, tries, limits, None, costs, best)
+            library().run(AnnealCores(ONE_TASK, field, swaps))
         self.at[:] = best
 
     def descend(self, effort: Effort) -> None:
@@ -202,7 +220,9 @@ class _PlaceSearch:
                 if effort.is_over():
                     return
                 end = min(low + SLICE, self.n)
-                taken += kernels.descend(field, low, end, across, along, LEAST)
+                descent = DescentRole(low, end, across, along, LEAST, np.empty(1, np.int64))
+                library().run(DescendCores(ONE_TASK, field, descent))
+                taken += int(descent.taken[0])
 
     def _potential(self, line: Ints, where: Floats) -> Floats:
         """What each core costs in every column, or in every row, float64 [cores, columns]."""

@@ -14,18 +14,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats
-from eventsim.mapping import kernels, swap_kernels
+from eventsim.engine.cpu.library import library
+from eventsim.engine.cpu.roles_mapping import (
+    CountAlone,
+    LeavingRole,
+    MoveAll,
+    MoveAway,
+    SwapNeurons,
+    SwapsRole,
+    WishesRole,
+)
 from eventsim.mapping.effort import Effort
 from eventsim.mapping.errors import InfeasibleError
-from eventsim.mapping.kernels import NOWHERE
-from eventsim.mapping.state import CoreState
+from eventsim.mapping.state import NOWHERE, ONE_TASK, CoreState
 from eventsim.mapping.usage import ADVICE, LIMIT_OF, core_usage
 
 PASSES = 12
 ENOUGH = 1e-3  # of the cost: what a pass gains if another follows
 SLICE = 1 << 14  # neurons that are looked at before the clock is
 WISHES = 4  # cores that a neuron is offered to members of, if they are full
-PARTS = 64  # of a slice, that threads share
 
 
 def refine(
@@ -45,13 +52,6 @@ def refine(
         cost = now
 
 
-def _best_gains(state: CoreState, neurons: NDArray[np.int64]) -> Floats:
-    """The largest gain of neurons on other cores; -inf if there is no other."""
-    found = np.full(neurons.size, -np.inf)
-    kernels.best_gains(neurons, state.wiring, state.held, state.ground, found, PARTS)
-    return found
-
-
 def _wishing(state: CoreState, effort: Effort) -> NDArray[np.int64]:
     """Neurons that would gain by a move if there were room, by falling gain."""
     gains = np.zeros(state.graph.n_neurons)
@@ -59,7 +59,7 @@ def _wishing(state: CoreState, effort: Effort) -> NDArray[np.int64]:
         if effort.is_over():
             break
         some = np.arange(low, min(low + SLICE, gains.size))
-        gains[some] = _best_gains(state, some)
+        gains[some] = state.gains(some)
     order = np.argsort(-gains, kind="stable")
     return order[gains[order] > 0.0]
 
@@ -72,9 +72,9 @@ def _move_pass(state: CoreState, neurons: NDArray[np.int64], effort: Effort) -> 
         if effort.is_over():
             break
         some = slice(low, low + SLICE)
-        kernels.move_all(
-            neurons[some], state.wiring, state.held, state.ground, wished[some], gains[some]
-        )
+        mine = neurons[some]
+        wishes = WishesRole(mine, mine.size, wished[some], gains[some], WISHES)
+        library().run(MoveAll(ONE_TASK, state.wiring, state.held, state.ground, wishes))
     row, rank = np.nonzero(wished != NOWHERE)
     return _Wishes(neurons[row], wished[row, rank], gains[row, rank])
 
@@ -102,10 +102,11 @@ def _swap_pass(state: CoreState, wishes: _Wishes, effort: Effort) -> None:
             continue
         neurons, wished = wishes.neurons[mine], wishes.gains[mine]
         homes, column = np.unique(state.core_of[neurons], return_inverse=True)
-        gains = np.empty((homes.size, members.size))
-        graph = state.wiring, state.held, state.ground
-        kernels.all_gains(members, homes, *graph, gains, PARTS)
-        swap_kernels.swap_with(core, neurons, wished, column, members, gains, *graph)
+        swaps = SwapsRole(
+            core, neurons, wished, column, neurons.size, members, state.gains(members, homes),
+            members.size, homes.size,
+        )  # fmt: skip
+        library().run(SwapNeurons(ONE_TASK, state.wiring, state.held, state.ground, swaps))
 
 
 def repair(state: CoreState, *, chip: str, max_cores: int) -> None:
@@ -127,21 +128,30 @@ def repair(state: CoreState, *, chip: str, max_cores: int) -> None:
 def _relieve(state: CoreState, core: int, *, chip: str, max_cores: int) -> None:
     """Take neurons off one core until it is within its limits."""
     members = np.flatnonzero(state.core_of == core)
-    gains = _best_gains(state, members)
+    gains = state.gains(members)
     relief = _relief(state, core, members)
     # What a move costs for what it frees; a move that gains is best where it gains most.
     price = np.where(gains < 0.0, -gains / relief, -gains)
-    for neuron in members[np.lexsort((-relief, price))].tolist():
+    left = members[np.lexsort((-relief, price))]
+    while left.size:
+        left = left[_move_away(state, core, left) :]
         if state.excess()[core] <= 0.0:
             return
-        if kernels.move_to_fitting(neuron, state.wiring, state.held, state.ground):
-            continue
-        if state.n_cores < max_cores:
-            new = state.open_core()
-            if state.fits(neuron, new):
+        # The next one finds no room.
+        if left.size and state.n_cores < max_cores:
+            neuron, new = int(left[0]), state.open_core()
+            if state.ask(neuron, new)[0]:
                 state.move(neuron, new)
+        left = left[1:]
     if state.excess()[core] > 0.0:
         raise _infeasible(state, chip, max_cores)
+
+
+def _move_away(state: CoreState, core: int, neurons: NDArray[np.int64]) -> int:
+    """Move neurons off a core until it is within its limits, or one finds no room; how many."""
+    leaving = LeavingRole(neurons, neurons.size, core, np.empty(1, np.int64))
+    library().run(MoveAway(ONE_TASK, state.wiring, state.held, state.ground, leaving))
+    return int(leaving.found[0])
 
 
 def _relief(state: CoreState, core: int, members: NDArray[np.int64]) -> Floats:
@@ -154,7 +164,9 @@ def _relief(state: CoreState, core: int, members: NDArray[np.int64]) -> Floats:
     if held.synapses[core] > synapses:
         relief += wiring.fan_in[members] / synapses
     if held.axons_in[core] > axons_in:
-        relief += kernels.alone(members, core, wiring, held) / axons_in
+        leaving = LeavingRole(members, members.size, core, np.empty_like(members))
+        library().run(CountAlone(ONE_TASK, wiring, held, leaving))
+        relief += leaving.found / axons_in
     if held.axons_out[core] > axons_out:
         relief += held.used[members] / axons_out
     return relief

@@ -33,12 +33,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.chips import Chip
+from eventsim.engine.cpu.library import library
+from eventsim.engine.cpu.roles_mapping import (
+    AddPrices,
+    FillFirstFit,
+    FillingRole,
+    FillInOrder,
+    GrowCore,
+    GrowingRole,
+    NextNeuronsRole,
+    PricesRole,
+)
 from eventsim.extras import install_hint
-from eventsim.mapping import start_kernels
 from eventsim.mapping.effort import Effort, TimeIsUp
 from eventsim.mapping.errors import InfeasibleError, MappingError
 from eventsim.mapping.graph import AxonGraph, Group
-from eventsim.mapping.state import CoreState
+from eventsim.mapping.state import ONE_TASK, CoreState
 from eventsim.mapping.usage import ADVICE, limits_of, synapse_limit
 
 Cores = NDArray[np.int32]
@@ -81,9 +91,7 @@ def _slices(state: CoreState, groups: Sequence[Group], chip: Chip) -> None:
             core = _next_core(state, chip, core)
         neuron, end = group.start, group.start + group.size
         while True:
-            neuron = start_kernels.fill_in_order(
-                neuron, end, core, state.wiring, state.held, state.ground
-            )
+            neuron = _filled(FillInOrder, state, neuron, end, core)
             if neuron == end:
                 break
             core = _next_core(state, chip, core)
@@ -94,15 +102,25 @@ def _first_fit(state: CoreState, groups: Sequence[Group], chip: Chip) -> None:
     for group in groups:
         neuron, end = group.start, group.start + group.size
         while True:
-            neuron = start_kernels.fill_first_fit(
-                neuron, end, state.wiring, state.held, state.ground
-            )
+            neuron = _filled(FillFirstFit, state, neuron, end, state.n_cores - 1)
             if neuron == end:
                 break
             core = _next_core(state, chip, state.n_cores - 1)
             _must_fit(state, chip, neuron, core)
             state.move(neuron, core)
             neuron += 1
+
+
+def _filled(
+    call: type[FillInOrder] | type[FillFirstFit], state: CoreState, first: int, end: int, core: int
+) -> int:
+    """Put neurons from ``first`` to before ``end`` on cores; the first for which there is no room.
+
+    ``core`` is the newest.
+    """
+    filling = FillingRole(first, end, core, np.empty(1, np.int64))
+    library().run(call(ONE_TASK, state.wiring, state.held, filling))
+    return int(filling.found[0])
 
 
 def _next_core(state: CoreState, chip: Chip, core: int) -> int:
@@ -124,9 +142,10 @@ def _next_core(state: CoreState, chip: Chip, core: int) -> int:
 
 def _must_fit(state: CoreState, chip: Chip, neuron: int, core: int) -> None:
     """Raise InfeasibleError if a neuron does not fit onto an empty core: axons out elsewhere."""
-    if state.fits(neuron, core):
+    fits, change = state.ask(neuron, core)
+    if fits:
         return
-    after = state.held.axons_out + state.out_change(neuron, core)
+    after = state.held.axons_out + change
     most = int(after.argmax())
     raise InfeasibleError(
         chip=chip.name,
@@ -156,50 +175,50 @@ def _grow(effort: Effort, state: CoreState, groups: Sequence[Group], chip: Chip)
     core, placed, followed = 0, 0, 0
     enough = MOST_FOLLOWED * state.graph.synapses.nnz / state.graph.n_neurons
     for members in _together(groups):
-        growing, left = _growing(state, members), members.size
+        (growing, following), left = _growing(state, members), members.size
         while left:
             if effort.is_over() or (effort.has_one and followed > enough * placed):
                 raise TimeIsUp
             effort.tell(placed / state.graph.n_neurons)
             if state.held.neurons[core]:
                 core = _next_core(state, chip, core)
-            followed += start_kernels.fill_by_overlap(
-                core, growing, state.wiring, state.held, state.ground
-            )
+            filling = FillingRole(0, 0, core, np.empty(1, np.int64))
+            call = GrowCore(ONE_TASK, state.wiring, state.held, growing, following, filling)
+            library().run(call)
+            followed += int(filling.found[0])
             filled = int(state.held.neurons[core])
             if not filled:
                 _must_fit(state, chip, int(np.flatnonzero(growing.free)[0]), core)
             placed, left = placed + filled, left - filled
 
 
-def _growing(state: CoreState, members: NDArray[np.int64]) -> "start_kernels.Growing":
+def _growing(state: CoreState, members: NDArray[np.int64]) -> tuple[GrowingRole, NextNeuronsRole]:
     """Free are ``members``, for an empty core."""
     graph, wiring = state.graph, state.wiring
     n, n_axons = graph.n_neurons, graph.n_axons
     price = 1.0 + graph.spikes / max(float(graph.spikes.mean()), 1e-9)
     whole, free = np.empty(n), np.zeros(n, bool)
-    start_kernels.prices(price, wiring, whole)
+    library().run(AddPrices(ONE_TASK, wiring, PricesRole(price, whole)))
     free[members] = True
     ring = np.concatenate([[n], members[np.argsort(whole[members], kind="stable")]])
     before, after = np.zeros(n + 1, np.int64), np.zeros(n + 1, np.int64)
     before[ring], after[ring] = np.roll(ring, 1), np.roll(ring, -1)
-    return start_kernels.Growing(
+    growing = GrowingRole(
         free=free,
         before=before,
         after=after,
         price=price,
         whole=whole,
-        new=whole.copy(),
-        count=graph.n_sources.copy(),
+        fresh=whole.copy(),
+        n_fresh=graph.n_sources.astype(np.int64),
         inside=np.zeros(n_axons, bool),
         axons=np.zeros(n_axons, np.int32),
         touched=np.zeros(n, bool),
-        neurons=np.zeros(n, np.int32),
+        touches=np.zeros(n, np.int32),
         refused=np.zeros(n, bool),
-        heap=np.zeros(n, np.int64),
-        place=np.zeros(n, np.int64),
-        due=np.full(n, start_kernels.NEVER),
     )
+    nobody = NextNeuronsRole(np.zeros(n, np.int64), np.zeros(n, np.int64), np.full(n, np.inf))
+    return growing, nobody
 
 
 def _together(groups: Sequence[Group]) -> list[NDArray[np.int64]]:

@@ -22,15 +22,33 @@ not one over sources times cores. An assignment takes memory in proportion to th
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import Ints
+from eventsim.arrays import Floats, Ints
 from eventsim.chips import Limits
-from eventsim.mapping import kernels
+from eventsim.engine.cpu.library import library
+from eventsim.engine.cpu.roles import TasksRole
+from eventsim.engine.cpu.roles_mapping import (
+    AskCore,
+    AxonCosts,
+    AxonWiringRole,
+    ComingRole,
+    CoreHoldsRole,
+    CostsRole,
+    FillCores,
+    FindGains,
+    GroundRole,
+    MoveGainsRole,
+    MoveNeuron,
+)
+from eventsim.engine.cpu.threads import n_threads
 from eventsim.mapping.graph import AxonGraph
-from eventsim.mapping.kernels import NOWHERE, UNLIMITED, AxonWiring, CoreHolds, Ground
 from eventsim.mapping.mesh import Cores, coordinates, line_places
 from eventsim.mapping.usage import synapse_limit
 
 BESIDE = 1 / 64  # of a link; exact in binary
+NOWHERE = -1
+UNLIMITED = np.iinfo(np.int64).max
+PARTS = 64  # of neurons whose gains are asked for, that threads share
+ONE_TASK = TasksRole.all(1)
 
 
 class CoreState:
@@ -39,8 +57,8 @@ class CoreState:
     Attributes
     ----------
     wiring, held, ground
-        What the compiled loops read and change (:mod:`eventsim.mapping.kernels`); core -1 is that
-        of a neuron that has none yet.
+        What the compiled loops read and change (:mod:`eventsim.engine.cpu.roles_mapping`); core -1
+        is that of a neuron that has none yet.
     """
 
     def __init__(
@@ -54,22 +72,21 @@ class CoreState:
             limits.axons_out_per_core,
             synapse_limit(limits),
         )
-        slots = np.zeros((graph.synapses.nnz, 2), np.int32)
-        self.held = CoreHolds(
+        self.held = CoreHoldsRole(
             core_of=np.full(graph.n_neurons, NOWHERE, np.int32),
-            core=slots[:, 0],
-            pins=slots[:, 1],
+            slots=np.zeros((graph.synapses.nnz, 2), np.int32),
             used=np.zeros(graph.n_axons, np.int32),
             neurons=np.zeros(n_cores, np.int64),
             axons_in=np.zeros(n_cores, np.int64),
             axons_out=np.zeros(n_cores, np.int64),
             synapses=np.zeros(n_cores, np.int64),
             limits=np.array([UNLIMITED if limit is None else limit for limit in most]),
+            n_cores=n_cores,
         )
         self.ground = even_ground(n_cores)
         if core_of is not None:
             self.held.core_of[:] = core_of
-            kernels.fill(self.wiring, self.held)
+            library().run(FillCores(ONE_TASK, self.wiring, self.held))
 
     @property
     def core_of(self) -> NDArray[np.int32]:
@@ -80,13 +97,27 @@ class CoreState:
     @property
     def n_cores(self) -> int:
         """Cores that are counted, the empty ones among them."""
-        return int(self.held.neurons.size)
+        return self.held.n_cores
 
     def cost(self) -> float:
         """Sum over axons of spikes times distances to their destination cores."""
-        found = np.zeros(self.graph.n_axons)
-        kernels.costs(self.wiring, self.held, self.ground, found)
-        return float(found.sum())
+        costs = CostsRole(np.empty(self.graph.n_axons))
+        tasks = TasksRole.all(self.graph.n_axons)
+        call = AxonCosts(tasks, self.wiring, self.held, self.ground, costs)
+        library().run(call, threads=n_threads())
+        return float(costs.found.sum())
+
+    def gains(self, neurons: Ints, cores: NDArray[np.int32] | None = None) -> Floats:
+        """What moves of neurons would gain, [cores, neurons]; without cores the most, [neurons].
+
+        On other cores than their own; -inf if there is none.
+        """
+        n = neurons.size
+        found = np.empty(n if cores is None else (cores.size, n))
+        asked = MoveGainsRole(neurons, n, PARTS, cores, 0 if cores is None else cores.size, found)
+        call = FindGains(TasksRole.all(PARTS), self.wiring, self.held, self.ground, asked)
+        library().run(call, threads=n_threads())
+        return found
 
     def open_core(self) -> int:
         """Add an empty core, all at distance 1; its number."""
@@ -94,22 +125,24 @@ class CoreState:
             name: np.append(getattr(self.held, name), 0)
             for name in ("neurons", "axons_in", "axons_out", "synapses")
         }
-        self.held = self.held._replace(**more)
+        self.held = self.held._replace(**more, n_cores=self.n_cores + 1)
         self.ground = even_ground(self.n_cores)
         return self.n_cores - 1
 
-    def fits(self, neuron: int, core: int) -> bool:
-        """Whether one core can take a neuron under all limits, those of other cores included."""
-        return bool(kernels.fits(neuron, core, self.wiring, self.held, self.ground))
+    def ask(self, neuron: int, core: int) -> tuple[bool, Ints]:
+        """Whether a core can take a neuron under all limits, those of other cores included.
 
-    def out_change(self, neuron: int, core: int) -> Ints:
-        """What a move adds to the axons out of every core, int64 [cores]."""
-        found: Ints = kernels.out_change(neuron, core, self.wiring, self.held)
-        return found
+        And what that would add to the axons out of every core, int64 [cores].
+        """
+        change, fits = np.empty(self.n_cores, np.int64), np.empty(1, np.int64)
+        coming = ComingRole(neuron, core, change, fits)
+        library().run(AskCore(ONE_TASK, self.wiring, self.held, coming))
+        return bool(fits[0]), change
 
     def move(self, neuron: int, core: int) -> None:
         """Put a neuron on a core, from where it is or from nowhere."""
-        kernels.move(neuron, core, self.wiring, self.held)
+        coming = ComingRole(neuron, core, None, None)
+        library().run(MoveNeuron(ONE_TASK, self.wiring, self.held, coming))
 
     def excess(self) -> NDArray[np.float64]:
         """By how much every core is beyond its worst limit, relative to it; 0 if it is not."""
@@ -121,32 +154,33 @@ class CoreState:
         return worst
 
 
-def wiring(graph: AxonGraph) -> AxonWiring:
+def wiring(graph: AxonGraph) -> AxonWiringRole:
     """A graph as the compiled loops read it; arrays of the graph where they have the right type."""
     by_axon, by_target = graph.synapses, graph.by_target
-    return AxonWiring(
+    return AxonWiringRole(
         by_axon.indptr.astype(np.int64),
         by_axon.indices.astype(np.int32, copy=False),
         by_target.indptr.astype(np.int64),
         by_target.indices.astype(np.int32, copy=False),
         graph.spikes.astype(np.float64),
-        graph.fan_in,
+        graph.fan_in.astype(np.int64, copy=False),
         by_axon.diagonal() > 0,  # axons of placed neurons come first
+        graph.n_neurons,
+        graph.n_axons,
     )
 
 
-def even_ground(n_cores: int) -> Ground:
+def even_ground(n_cores: int) -> GroundRole:
     """1 between any two cores and from the outside."""
-    nowhere = np.zeros(n_cores + 1, np.int64)
-    at = np.zeros(n_cores + 1)
-    return Ground(nowhere, nowhere, np.zeros(1), np.zeros(1), at, at, np.ones(1))
+    nowhere, at = np.zeros(n_cores + 1, np.int64), np.zeros(n_cores + 1)
+    return GroundRole(nowhere, nowhere, np.zeros(1), np.zeros(1), at, at, 1, 1, 1.0)
 
 
-def mesh_ground(place: Cores, limits: Limits) -> Ground:
+def mesh_ground(place: Cores, limits: Limits) -> GroundRole:
     """Links between cores of an assignment, and from the entry, as the compiled loops read them.
 
     Cores on one tile are :data:`BESIDE` apart, so that spikes between them are not for nothing.
     """
     column, row = (np.append(axis[place], 0) for axis in coordinates(limits))
     x, y = line_places(limits)
-    return Ground(column, row, x, y, x[column], y[row], np.array([BESIDE]))
+    return GroundRole(column, row, x, y, x[column], y[row], x.size, y.size, BESIDE)

@@ -10,7 +10,6 @@ from functools import partial
 from multiprocessing import active_children
 
 import numba
-import numpy as np
 import pytest
 
 import eventsim as es
@@ -19,9 +18,6 @@ from eventsim.engine.compiling import compiled_kernels
 from eventsim.engine.cpu import compile as compiling
 from eventsim.engine.cpu import queue_host
 from eventsim.errors import BackendError, ParameterError
-from eventsim.mapping import axon_graph, map_graph
-from eventsim.mapping.refine import repair
-from eventsim.mapping.state import CoreState
 from eventsim.ranks import simulate_ranks
 from eventsim.train import TrainConfig, train
 from eventsim.train.loss_settings import IntegralLoss
@@ -35,9 +31,6 @@ from tests.support.nets import (
     with_adaptation,
 )
 from tests.unit.cli.conftest import call
-from tests.unit.mapping.helpers import make_chip
-from tests.unit.mapping.helpers import random_net as random_map_net
-from tests.unit.mapping.helpers import random_stream as random_map_stream
 from tests.unit.ranks.nets import balanced, noise
 from tests.unit.train.task import first_spike_net, small_net, two_patterns
 
@@ -94,20 +87,6 @@ def test_nothing_is_compiled_by_training_after_a_warm_up(warmed, loss):
     net = first_spike_net() if loss == "first_spike" else small_net()
     config = TrainConfig(epochs=1, batch_size=8, loss=loss, train_delays=True, backend="cpu")
     train(net, two_patterns(20), config)
-    assert compiled_kernels() == before
-
-
-@pytest.mark.thorough("warms up: runs every kernel there is")
-def test_nothing_is_compiled_by_a_mapping_after_a_warm_up(warmed):
-    net, stream = random_map_net(3), random_map_stream(3)
-    tape = es.simulate(net, stream, backend="cpu")
-    before = compiled_kernels()
-    for limits in ({"neurons_per_core": 4}, {"axons_in_per_core": 20, "axons_out_per_core": 60}):
-        graph = axon_graph(net, tape)
-        map_graph(graph, make_chip(**limits), method="refined")
-        everything = np.zeros(graph.n_neurons, np.int32)
-        state = CoreState(graph, make_chip(**limits).limits, everything, 1)
-        repair(state, chip="mine", max_cores=24)
     assert compiled_kernels() == before
 
 

@@ -4,9 +4,12 @@ Layers whose neurons meet the same events run kernels that were compiled ahead o
 (:mod:`~eventsim.engine.cpu.library`); the others are compiled by Numba when they first run.
 """
 
-from eventsim.arrays import Floats
+from collections.abc import Sequence
+
+from eventsim.arrays import Floats, Ints
 from eventsim.engine.backend import AbstractHostBackend
 from eventsim.engine.cpu import (
+    counting,
     layer,
     layer_adjoint,
     queue_host,
@@ -21,6 +24,8 @@ from eventsim.engine.piece import Piece
 from eventsim.engine.state import LayerState
 from eventsim.engine.stepping import BundledSynapses, Frame, Stepped
 from eventsim.events import SpikeTrains
+from eventsim.events.source import SourceSpikes
+from eventsim.network import Projection
 
 
 class CpuBackend(AbstractHostBackend):
@@ -29,6 +34,11 @@ class CpuBackend(AbstractHostBackend):
     name = "cpu"
     adaptive = True
     by_algorithm = True
+
+    def count_arrivals(
+        self, pairs: Sequence[tuple[Projection, SourceSpikes]], duration: Floats
+    ) -> Ints:
+        return counting.count_arrivals(pairs, duration)
 
     def layer_forward(self, job: Job) -> SpikeTrains:
         with threads_for(job):

@@ -225,11 +225,15 @@ def tape_by_neuron(
     previous = np.arange(-1, len(trains) - 1)
     previous[first[:, :-1][has]] = -1
     last = np.where(has, first[:, 1:] - 1, -1)
-    neuron, resistance = trains.neurons[which], job.stage.population.resistance[trains.neurons]
-    current, restart = trains.current * resistance, trains.restart_current * resistance
-    values = (current, restart, by_time, by_voltage)
-    mine = (array[which] for array in values)
-    return Tape(time, neuron, *mine, previous, np.zeros(time.size)), last, which
+    neuron, resistance = trains.neurons[which], job.stage.population.resistance
+    current, restart = (
+        drive[which] * resistance[neuron] for drive in (trains.current, trains.restart_current)
+    )
+    tape = Tape(
+        time, neuron, current, restart, by_time[which], by_voltage[which], previous,
+        np.zeros(time.size),
+    )  # fmt: skip
+    return tape, last, which
 
 
 class Sent(NamedTuple):

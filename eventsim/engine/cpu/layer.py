@@ -266,11 +266,12 @@ def _pack(
     offsets = np.zeros(job.n_samples + 1, np.int64)
     offsets[1:] = ends[blocks - 1 :: blocks]
     found = _buffers(int(offsets[-1]))
-    written = (addresses([getattr(spikes, name) for spikes in rounds]) for name in found._fields)
-    tasks = TasksRole.all(job.n_samples)
+    time, neuron, current, restart = (
+        addresses([spikes[k] for spikes in rounds]) for k in range(len(found))
+    )
     call = PackSpikes(
-        tasks,
-        RoundsRole(*written, where, starts, counts, blocks),
+        TasksRole.all(job.n_samples),
+        RoundsRole(time, neuron, current, restart, where, starts, counts, blocks),
         PackedRole(offsets, *found, resistance),
     )
     library().run(call, threads=n_threads())

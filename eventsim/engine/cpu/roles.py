@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 # Kind of the numbers and their bytes, R for the type of the state; w where they are written.
 WRITTEN = "w"
 Flags = Annotated[NDArray[np.bool_], "b1"]
+FlagsOut = Annotated[NDArray[np.bool_], "b1w"]
 Rows = Annotated[NDArray[np.int32], "i4"]
 RowsOut = Annotated[NDArray[np.int32], "i4w"]
 Ints = Annotated[NDArray[np.int64], "i8"]

@@ -36,6 +36,26 @@ class ByRowRole(NamedTuple):
     n_rows: int
 
 
+class ConnectionsRole(NamedTuple):
+    """Projections, and the spikes of their sources; all but two by projection.
+
+    ``delays_of`` says what has delays of its own (:mod:`eventsim.engine.cpu.counting`); ``first``
+    is where the synapses of every source neuron begin, 0 where each has ``each``. Counts are
+    ``found``. The arrays at the addresses must outlive the call.
+    """
+
+    offsets: Addresses
+    time: Addresses
+    neuron: Addresses
+    delay: Addresses
+    delays_of: Ints
+    first: Addresses
+    each: Ints
+    duration: Doubles
+    n_samples: int
+    found: IntsOut
+
+
 class OwnSpikesRole(NamedTuple):
     """Spikes of a layer by sample and time; the resistance is by neuron."""
 
@@ -88,7 +108,7 @@ class PackedRole(NamedTuple):
 
 
 class MergeSources(NamedTuple):
-    """Arrivals of all sources of a stage in one order; tasks are samples, as of all below."""
+    """Arrivals of all sources of a stage in one order; tasks are samples, as mostly below."""
 
     tasks: TasksRole
     sources: SourcesRole
@@ -101,6 +121,13 @@ class GroupByRow(NamedTuple):
     tasks: TasksRole
     sources: SourcesRole
     by_row: ByRowRole
+
+
+class CountArrivals(NamedTuple):
+    """Spikes that reach a synapse before the end of their sample; tasks are projections."""
+
+    tasks: TasksRole
+    connections: ConnectionsRole
 
 
 class LinkSpikes(NamedTuple):
@@ -122,9 +149,10 @@ class PackSpikes(NamedTuple):
 ROLES: tuple[type, ...] = (
     MergedRole,
     ByRowRole,
+    ConnectionsRole,
     OwnSpikesRole,
     LinkedRole,
     RoundsRole,
     PackedRole,
 )
-CALLS: tuple[type, ...] = (MergeSources, GroupByRow, LinkSpikes, PackSpikes)
+CALLS: tuple[type, ...] = (MergeSources, GroupByRow, CountArrivals, LinkSpikes, PackSpikes)

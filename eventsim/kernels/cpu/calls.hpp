@@ -11,6 +11,7 @@
 // Returned         0, or NO_MEMORY: nothing was done.
 #pragma once
 #include "loop/calls.hpp"
+#include "mapping/calls.hpp"
 #include "order/calls.hpp"
 #include "readout/calls.hpp"
 #include "roles.hpp"
@@ -56,7 +57,24 @@ template <class R> struct DenseBackward {
     KERNEL(largest_forward, LargestForward)
 // Likewise of those that are compiled once.
 #define COMMON_KERNELS(KERNEL)           \
-    KERNEL(merge_sources, MergeSources) \
-    KERNEL(group_by_row, GroupByRow)    \
-    KERNEL(link_spikes, LinkSpikes)     \
-    KERNEL(pack_spikes, PackSpikes)
+    KERNEL(merge_sources, MergeSources)  \
+    KERNEL(group_by_row, GroupByRow)     \
+    KERNEL(count_arrivals, CountArrivals)\
+    KERNEL(link_spikes, LinkSpikes)      \
+    KERNEL(pack_spikes, PackSpikes)      \
+    KERNEL(fill_cores, FillCores)        \
+    KERNEL(axon_costs, AxonCosts)        \
+    KERNEL(find_gains, FindGains)        \
+    KERNEL(move_all, MoveAll)            \
+    KERNEL(move_away, MoveAway)          \
+    KERNEL(count_alone, CountAlone)      \
+    KERNEL(move_neuron, MoveNeuron)      \
+    KERNEL(ask_core, AskCore)            \
+    KERNEL(swap_neurons, SwapNeurons)    \
+    KERNEL(fill_in_order, FillInOrder)   \
+    KERNEL(fill_first_fit, FillFirstFit) \
+    KERNEL(grow_core, GrowCore)          \
+    KERNEL(add_prices, AddPrices)        \
+    KERNEL(swap_changes, SwapChanges)    \
+    KERNEL(anneal_cores, AnnealCores)    \
+    KERNEL(descend_cores, DescendCores)

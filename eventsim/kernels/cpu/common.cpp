@@ -1,6 +1,11 @@
 // Kernels that are given nothing in the type of the state: compiled once, for every processor. The
 // level that they are called with does not matter; library.cpp.
 #include "calls.hpp"
+#include "mapping/grow.hpp"
+#include "mapping/moves.hpp"
+#include "mapping/place.hpp"
+#include "mapping/swap.hpp"
+#include "order/count.hpp"
 #include "order/link.hpp"
 #include "order/merge.hpp"
 #include "order/pack.hpp"

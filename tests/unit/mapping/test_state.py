@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 import eventsim as es
 from eventsim.chips import Limits
-from eventsim.mapping import kernels, place_kernels, starts
+from eventsim.mapping import starts
 from eventsim.mapping.effort import Effort, TimeIsUp
 from eventsim.mapping.graph import axon_graph, renumbered
 from eventsim.mapping.mesh import Flows, coordinates
@@ -62,8 +62,7 @@ def test_the_best_gain_is_the_largest_fall_of_the_cost(seed, hops):
     before = brute_cost(GRAPH, state.core_of, apart)
     assert state.cost() == before
     neurons = np.arange(GRAPH.n_neurons)
-    gains = np.empty(neurons.size)
-    kernels.best_gains(neurons, state.wiring, state.held, state.ground, gains, 3)
+    gains = state.gains(neurons)
     for neuron in neurons:
         falls = []
         for core in set(range(5)) - {state.core_of[neuron]}:
@@ -92,8 +91,9 @@ def counts(state):
     targets = np.zeros((GRAPH.n_axons, state.n_cores), np.int64)
     for axon, used in enumerate(held.used.tolist()):
         slots = slice(start[axon], start[axon] + used)
-        assert len(set(held.core[slots].tolist())) == used
-        targets[axon, held.core[slots]] = held.pins[slots]
+        core, pins = held.slots[slots].T
+        assert len(set(core.tolist())) == used
+        targets[axon, core] = pins
     return targets, held.neurons, held.axons_in, held.axons_out, held.synapses
 
 
@@ -104,7 +104,7 @@ def test_moves_keep_all_counts(seed):
     for _ in range(30):
         neuron, core = int(rng.integers(GRAPH.n_neurons)), int(rng.integers(5))
         if core != state.core_of[neuron]:
-            expected = state.held.axons_out + state.out_change(neuron, core)
+            expected = state.held.axons_out + state.ask(neuron, core)[1]
             state.move(neuron, core)
             assert (state.held.axons_out == expected).all()
     anew = CoreState(GRAPH, LIMITS, state.core_of, 5)
@@ -199,7 +199,7 @@ def test_placement_changes_equal_differences_of_its_cost():
         for j in range(12):
             if i == j:
                 continue
-            change = place_kernels.swap_changes(search.field, np.array([i]), np.array([j]))
+            change = search.changes(np.array([i]), np.array([j]))
             search.at[[i, j]] = search.at[[j, i]]
             assert search.cost() - before == pytest.approx(change[0])
             search.at[[i, j]] = search.at[[j, i]]
@@ -213,7 +213,7 @@ def test_a_descent_ends_where_no_swap_gains():
     search.descend(Effort())
     ones, others = (pairs.ravel() for pairs in np.mgrid[:20, :24])
     apart = ones != others
-    changes = place_kernels.swap_changes(search.field, ones[apart], others[apart])
+    changes = search.changes(ones[apart], others[apart])
     assert search.cost() < before
     assert changes.min() > -1e-5
     assert sorted(search.at.tolist()) == list(range(24))

@@ -1,4 +1,5 @@
-// What the kernels that put spikes in order are called with: ../calls.hpp. Tasks are samples.
+// What the kernels that put spikes in order are called with: ../calls.hpp. Tasks are samples unless a
+// word says something else.
 #pragma once
 #include "roles.hpp"
 
@@ -14,6 +15,12 @@ struct GroupByRow {
     Tasks tasks;
     Sources sources;
     ByRow by_row;
+};
+
+// Tasks are projections.
+struct CountArrivals {
+    Tasks tasks;
+    Connections connections;
 };
 
 struct LinkSpikes {

@@ -40,6 +40,24 @@ struct Linked {
     int64_t* last;  // [samples, size]
 };
 
+// What of a projection has delays of its own.
+enum { OF_ALL, OF_NEURONS, OF_SYNAPSES };
+
+// Projections, and the spikes of their sources in order of time, by sample.
+struct Connections {
+    const int64_t* const* offsets;  // [n], of each [n_samples + 1]
+    const double* const* time;      // [n]
+    const int32_t* const* neuron;   // [n]
+    const double* const* delay;     // [n], ms
+    const int64_t* delays_of;       // [n]
+    const int64_t* const* first;    // [n]: where the synapses of each neuron begin; null where all
+                                    //   neurons have as many, and no delays by synapse
+    const int64_t* each;            // [n]: how many then
+    const double* duration;         // [n_samples]
+    int64_t n_samples;
+    int64_t* found;                 // [n]
+};
+
 // What tasks wrote: the first counts[task] spikes from starts[task] on of the arrays of a round. Those
 // of sample s are of the tasks s * n_parts and following.
 struct Rounds {

@@ -1,0 +1,45 @@
+"""Synaptic events on the CPU: twin of :mod:`eventsim.engine.counting`."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from eventsim.arrays import Floats, Ints
+from eventsim.engine.cpu.arrays import addresses
+from eventsim.engine.cpu.library import library
+from eventsim.engine.cpu.roles import TasksRole
+from eventsim.engine.cpu.roles_order import ConnectionsRole, CountArrivals
+from eventsim.engine.cpu.threads import n_threads
+from eventsim.events.source import SourceSpikes
+from eventsim.network import Projection
+
+# What has delays of its own; twins in roles.hpp.
+OF_ALL, OF_NEURONS, OF_SYNAPSES = range(3)
+
+
+def count_arrivals(pairs: Sequence[tuple[Projection, SourceSpikes]], duration: Floats) -> Ints:
+    """Exact number of spikes that reach a synapse before the end of their sample, [pairs]."""
+    n, found = len(pairs), np.zeros(len(pairs), np.int64)
+    offsets = [np.ascontiguousarray(source.offsets, np.int64) for _, source in pairs]
+    times = [np.ascontiguousarray(source.times, np.float64) for _, source in pairs]
+    neurons = [np.ascontiguousarray(source.neurons, np.int32) for _, source in pairs]
+    delays = [np.ascontiguousarray(projection.delays, np.float64) for projection, _ in pairs]
+    own = [p.pattern is not None or p.delay_per_synapse for p, _ in pairs]
+    first = [p.first_synapses() for (p, _), some in zip(pairs, own, strict=True) if some]
+    begins, each = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    begins[own] = addresses(first)
+    for k, (projection, source) in enumerate(pairs):
+        each[k] = projection.values.size // max(source.size, 1)
+    kinds = np.array([_delays_of(projection) for projection, _ in pairs], np.int64)
+    connections = ConnectionsRole(
+        addresses(offsets), addresses(times), addresses(neurons), addresses(delays), kinds, begins,
+        each, duration, duration.size, found,
+    )  # fmt: skip
+    library().run(CountArrivals(TasksRole.all(n), connections), threads=min(n_threads(), n))
+    return found
+
+
+def _delays_of(projection: Projection) -> int:
+    if projection.delay_per_synapse:
+        return OF_SYNAPSES
+    return OF_NEURONS if np.ndim(projection.delays) else OF_ALL
