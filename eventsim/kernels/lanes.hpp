@@ -165,9 +165,9 @@ template <class V> FORMULA Mask<V> marked(uint32_t bits) {
         if constexpr (sizeof(Real<V>) == 4) return (Mask<V>)_mm512_movm_epi32((__mmask16)bits);
         else return (Mask<V>)_mm512_movm_epi64((__mmask8)bits);
 #else
-        Mask<V> m;
-        for (int k = 0; k < Numbers<V>::count; ++k) m[k] = -(int)(bits >> k & 1);
-        return m;
+        Mask<V> bit;
+        UNROLL for (int k = 0; k < Numbers<V>::count; ++k) bit[k] = 1 << k;
+        return (bit & (int)bits) == bit;
 #endif
     }
 }
@@ -237,6 +237,88 @@ template <class V> FORMULA V gather(const Real<V>* from, const int32_t* index) {
 #else
         V x;
         UNROLL for (int k = 0; k < Numbers<V>::count; ++k) x[k] = from[index[k]];
+        return x;
+#endif
+    }
+}
+
+// from[index[k]] as number k.
+template <class V> FORMULA V gather_at(const Real<V>* from, Whole<V> index) {
+#if VECTOR_BYTES == 64
+    if constexpr (sizeof(Real<V>) == 4) return (V)_mm512_i32gather_ps((__m512i)index, from, 4);
+    else return (V)_mm512_i64gather_pd((__m512i)index, from, 8);
+#else
+    V x;
+    UNROLL for (int k = 0; k < Numbers<V>::count; ++k) x[k] = from[index[k]];
+    return x;
+#endif
+}
+
+// A double for each number of a V, in as many vectors as that takes; bit k is that of number k.
+template <class V> struct DoublesOf {
+    static constexpr int each = Numbers<Doubles>::count, parts = Numbers<V>::count / each;
+    Doubles part[parts];
+};
+
+template <class V> FORMULA DoublesOf<V> load_wide(const double* from) {
+    DoublesOf<V> x;
+    UNROLL for (int i = 0; i < x.parts; ++i) x.part[i] = load<Doubles>(from + i * x.each);
+    return x;
+}
+template <class V> FORMULA void store_wide(double* to, const DoublesOf<V>& x) {
+    UNROLL for (int i = 0; i < x.parts; ++i) store(to + i * x.each, x.part[i]);
+}
+
+template <class V> FORMULA DoublesOf<V> gather_wide(const double* from, Whole<V> index) {
+    DoublesOf<V> x;
+#if VECTOR_BYTES == 64
+    if constexpr (x.parts == 2) {
+        const __m512i all = (__m512i)index;
+        x.part[0] = (Doubles)_mm512_i32gather_pd(_mm512_castsi512_si256(all), from, 8);
+        x.part[1] = (Doubles)_mm512_i32gather_pd(_mm512_extracti64x4_epi64(all, 1), from, 8);
+    } else {
+        x.part[0] = (Doubles)_mm512_i64gather_pd((__m512i)index, from, 8);
+    }
+#else
+    UNROLL for (int i = 0; i < x.parts; ++i)
+        UNROLL for (int k = 0; k < x.each; ++k) x.part[i][k] = from[index[i * x.each + k]];
+#endif
+    return x;
+}
+
+template <class V> FORMULA uint32_t less(const DoublesOf<V>& a, const DoublesOf<V>& b) {
+    uint32_t bits = 0;
+    UNROLL for (int i = 0; i < a.parts; ++i)
+        bits |= bits_of(DoubleMask(a.part[i] < b.part[i])) << i * a.each;
+    return bits;
+}
+template <class V> FORMULA uint32_t equal(const DoublesOf<V>& a, const DoublesOf<V>& b) {
+    uint32_t bits = 0;
+    UNROLL for (int i = 0; i < a.parts; ++i)
+        bits |= bits_of(DoubleMask(a.part[i] == b.part[i])) << i * a.each;
+    return bits;
+}
+template <class V> FORMULA DoublesOf<V> select(uint32_t bits, const DoublesOf<V>& a, const DoublesOf<V>& b) {
+    DoublesOf<V> x;
+    UNROLL for (int i = 0; i < x.parts; ++i)
+        x.part[i] = select(marked<Doubles>(bits >> i * x.each), a.part[i], b.part[i]);
+    return x;
+}
+
+// a - b, as numbers of a V.
+template <class V> FORMULA V difference(const DoublesOf<V>& a, const DoublesOf<V>& b) {
+    if constexpr (a.parts == 1) {
+        return (V)(a.part[0] - b.part[0]);
+    } else {
+        const Doubles low = a.part[0] - b.part[0], high = a.part[1] - b.part[1];
+#if VECTOR_BYTES == 64
+        const __m512 first = _mm512_castps256_ps512(_mm512_cvtpd_ps((__m512d)low));
+        return (V)_mm512_insertf32x8(first, _mm512_cvtpd_ps((__m512d)high), 1);
+#else
+        V x;
+        const HalfFloats halves[2] = {__builtin_convertvector(low, HalfFloats),
+                                      __builtin_convertvector(high, HalfFloats)};
+        __builtin_memcpy(&x, halves, sizeof x);
         return x;
 #endif
     }

@@ -1,7 +1,4 @@
-"""Events that are spread to the neurons of a block, and those that every neuron collects.
-
-Both give the same bits, in any number of blocks, whole and in chunks.
-"""
+"""Events that are spread to the neurons of a block: the same bits in any number of blocks."""
 
 import numpy as np
 import pytest
@@ -9,10 +6,11 @@ import scipy
 
 import eventsim as es
 from eventsim.engine import make_job
-from eventsim.engine.cpu import layer
+from eventsim.engine.cpu import fanin, weights
 from eventsim.errors import RunawayError
 from eventsim.plan import make_plan
 from tests.parity.test_chunks import assert_chunks_equal_whole
+from tests.support.compare import assert_same_spikes
 from tests.support.nets import random_stream
 
 CASES = {
@@ -20,6 +18,7 @@ CASES = {
     "delays": {"delays": "source"},
     "refractory, own delays": {"refractory": 2.0, "own_delays": True, "delays": "scalar"},
     "adaptive": {"adaptation": 0.3},
+    "delays by synapse": {"delays": "synapse", "own_delays": True},
 }
 
 
@@ -37,13 +36,15 @@ def sparse_net(*, delays="none", own_delays=False, refractory=0.0, adaptation=0.
                                  ("first", "second", 1.0)):  # fmt: skip
         size = net.population(source).size
         weights = rng.normal(mean, 0.5, (size, n)) * (rng.random((size, n)) < 0.06)
-        delay = {"none": 0.0, "scalar": 1.5, "source": rng.uniform(0.0, 5.0, size)}[delays]
-        net.connect(source, target, scipy.sparse.csr_array(weights), delays=delay)
+        wires = scipy.sparse.csr_array(weights)
+        entries = {"none": 1, "scalar": 1, "source": size, "synapse": wires.nnz}[delays]
+        delay = {"none": 0.0, "scalar": 1.5}.get(delays, rng.uniform(0.0, 5.0, entries).round(1))
+        net.connect(source, target, wires, delays=delay)
     return net
 
 
-def stream_of(seed=78):
-    stream = random_stream(seed, n_samples=3, n_channels=60, duration=80.0, rate=80.0)
+def stream_of(seed=78, duration=80.0):
+    stream = random_stream(seed, n_samples=3, n_channels=60, duration=duration, rate=80.0)
     return stream.round_times(0.5)  # several events at one time
 
 
@@ -55,26 +56,37 @@ def assert_same_bits(found, expected):
             assert np.array_equal(one, other, equal_nan=one.dtype.kind == "f"), (name, field)
 
 
+def gradients_of(net, tape):
+    seeds = {
+        name: es.SpikeSeed(np.cos(tape[name].times), np.sin(tape[name].times))
+        for name in tape.names
+    }
+    found = es.backward(net, tape, seeds)
+    return [*found.values.values(), found.input_times]
+
+
 @pytest.mark.parametrize("precision", ["double", "single"])
 @pytest.mark.parametrize("case", list(CASES))
-def test_what_is_spread_is_what_is_collected(case, precision, monkeypatch):
+def test_any_number_of_blocks_gives_the_same_bits_forward_and_back(case, precision, monkeypatch):
     net, stream = sparse_net(**CASES[case]), stream_of()
-    asked, known = [], layer.blocks_to_spread
+    first = es.simulate(net, stream, backend="cpu", precision=precision)
+    gradients = gradients_of(net, first)
+    assert all(np.abs(values).max() > 0.0 for values in gradients[:3])
+    for most in (1 << 40, 500, 1):
+        monkeypatch.setattr(fanin, "MOST_ARRIVALS", most)
+        monkeypatch.setattr(fanin, "LEAST_NEURONS", 200)
+        other = es.simulate(net, stream, backend="cpu", precision=precision)
+        assert_same_bits(other, first)
+        for found, expected in zip(gradients_of(net, other), gradients, strict=True):
+            assert np.array_equal(found, expected)
 
-    def noted(job):
-        assert not job.stage.shares_events
-        asked.append(known(job))
-        return asked[-1]
 
-    monkeypatch.setattr(layer, "blocks_to_spread", noted)
-    spread = es.simulate(net, stream, backend="cpu", precision=precision)
-    assert asked == [8, 8]
-    monkeypatch.setattr(layer, "blocks_to_spread", lambda _: 61)
-    smaller = es.simulate(net, stream, backend="cpu", precision=precision)
-    monkeypatch.setattr(layer, "blocks_to_spread", lambda _: 0)
-    collected = es.simulate(net, stream, backend="cpu", precision=precision)
-    assert_same_bits(spread, collected)
-    assert_same_bits(smaller, collected)
+@pytest.mark.parametrize("case", list(CASES))
+def test_spikes_are_those_of_the_reference(case):
+    net, stream = sparse_net(**CASES[case]), stream_of(duration=20.0)[0]
+    found = es.simulate(net, stream, backend="cpu")
+    assert len(found["first"]) > 30
+    assert_same_spikes(found, es.simulate(net, stream, backend="reference"), atol_ms=1e-6)
 
 
 @pytest.mark.parametrize("case", list(CASES))
@@ -83,30 +95,49 @@ def test_what_is_spread_in_chunks_is_what_is_spread_at_once(case):
     assert assert_chunks_equal_whole(net, stream, 7.3, backend="cpu") > 1000
 
 
-def test_events_are_spread_where_that_pays_and_there_is_room(monkeypatch):
+def test_blocks_are_as_many_as_pay_and_more_where_arrivals_need_room(monkeypatch):
     net, stream = sparse_net(), stream_of()
     plan, tape = make_plan(net), es.simulate(net, stream, backend="cpu")
     job = make_job(plan, plan.stages[0], tape)
     events = int(np.diff(stream.offsets).max())
     arrivals = events * net.projections["input->first"].values.size / 60
-    assert layer.blocks_to_spread(job) == layer.FANIN_PARTS
-    monkeypatch.setattr(layer, "MOST_SPREAD", int(arrivals / 20))
-    assert layer.blocks_to_spread(job) in (20, 21)
-    monkeypatch.setattr(layer, "BLOCKS_PER_SYNAPSE", 1.0)
-    assert layer.blocks_to_spread(job) == 0
-    monkeypatch.undo()
-    monkeypatch.setattr(layer, "MOST_BOUNDS", 60 * layer.FANIN_PARTS)
-    assert layer.blocks_to_spread(job) == 0
+    assert fanin.n_blocks(job) == 200 // fanin.LEAST_NEURONS
+    monkeypatch.setattr(fanin, "LEAST_NEURONS", 10)
+    assert fanin.n_blocks(job) == fanin.PARTS
+    monkeypatch.setattr(fanin, "BLOCKS_PER_SYNAPSE", 0.3)  # of some 12 synapses a source
+    assert fanin.n_blocks(job) in (3, 4)
+    monkeypatch.setattr(fanin, "MOST_ARRIVALS", int(arrivals / 20))
+    assert fanin.n_blocks(job) in (20, 21)
+    assert fanin.blocks_back(job, 200) == 3 * fanin.PARTS
+    monkeypatch.setattr(fanin, "MOST_ARRIVALS", 1)
+    assert fanin.n_blocks(job) == 200
+    assert fanin.blocks_back(job, 200) == 200
 
 
-def test_a_neuron_that_runs_away_is_the_same_by_both_ways(monkeypatch):
-    net, stream = sparse_net(), stream_of()
-    net.projections["second->second"].values[150] = 500.0
-    said = []
-    for blocks in (8, 30, 0):
-        monkeypatch.setattr(layer, "blocks_to_spread", lambda _, blocks=blocks: blocks)
+def test_a_neuron_that_runs_away_is_the_same_in_any_number_of_blocks(monkeypatch):
+    net, stream = sparse_net(), stream_of(duration=20.0)
+    net.projections["second->second"].values[[150, 151]] = 500.0
+    with pytest.raises(RunawayError) as expected:
+        es.simulate(net, stream, backend="reference")
+    for most in (1 << 40, 500, 1):
+        monkeypatch.setattr(fanin, "MOST_ARRIVALS", most)
         with pytest.raises(RunawayError) as caught:
             es.simulate(net, stream, backend="cpu")
-        said.append((caught.value.population, caught.value.neuron, str(caught.value)))
-    assert said == [said[0]] * 3
-    assert said[0][:2] == ("second", 150)
+        assert str(caught.value) == str(expected.value)
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("delays", ["none", "synapse"])
+def test_weights_that_are_not_copied_are_multiplied_by_the_resistance(
+    delays, precision, monkeypatch
+):
+    net, stream = sparse_net(delays=delays), stream_of()
+    for name in ("first", "second"):
+        net.population(name).resistance[:] = np.linspace(0.7, 1.3, 200)
+    copied = es.simulate(net, stream, backend="cpu", precision=precision)
+    gradients = gradients_of(net, copied)
+    monkeypatch.setattr(weights, "IN_PLACE_FROM", 0)
+    found = es.simulate(net, stream, backend="cpu", precision=precision)
+    assert_same_bits(found, copied)
+    for values, expected in zip(gradients_of(net, found), gradients, strict=True):
+        assert np.array_equal(values, expected)

@@ -1,7 +1,7 @@
 """The cpu backend: compiled kernels on all cores, single or double precision.
 
-Layers whose neurons meet the same events run kernels that were compiled ahead of time
-(:mod:`~eventsim.engine.cpu.library`); the others are compiled by Numba when they first run.
+Layers and readouts run kernels that were compiled ahead of time
+(:mod:`~eventsim.engine.cpu.library`); those of loops are compiled by Numba when they first run.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ from eventsim.network import Projection
 
 
 class CpuBackend(AbstractHostBackend):
-    """Neurons side by side where they share events, one by one where they do not."""
+    """Neurons side by side in vectors, where they do not cause each other's events."""
 
     name = "cpu"
     adaptive = True

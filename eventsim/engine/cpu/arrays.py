@@ -2,20 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats
-from eventsim.engine.cpu import fanin
 from eventsim.engine.cpu.adaptive import Adapting, AdaptingBack, before_spikes
-from eventsim.engine.cpu.fanin import FanIn, FanOutEvents
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles import SourcesRole, TasksRole
 from eventsim.engine.cpu.roles_order import (
-    ByRowRole,
-    GroupByRow,
     LinkedRole,
     LinkSpikes,
     MergedRole,
@@ -24,14 +20,13 @@ from eventsim.engine.cpu.roles_order import (
 )
 from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.cpu.walk import Tape, WayBack
-from eventsim.engine.cpu.weights import synapse_weights
 from eventsim.engine.job import Job
 from eventsim.engine.piece import Piece, whole
-from eventsim.engine.state import LayerState, start_adapted
-from eventsim.engine.table import N_BEHIND, real_type, spike_bases
+from eventsim.engine.state import start_adapted
+from eventsim.engine.table import N_BEHIND, spike_bases
 from eventsim.events import SpikeTrains
 from eventsim.events.tape import Adapted
-from eventsim.held import made_for_back, made_once
+from eventsim.held import made_for_back
 
 Index = NDArray[np.int64]
 
@@ -39,9 +34,6 @@ Index = NDArray[np.int64]
 # threads, so that a result does not depend on the machine. Fewer where parts would be large.
 CHUNKS = 8
 CHUNK_BYTES = 32 * 2**20
-
-# Parts of the rows of a wiring whose synapses are sorted by target side by side.
-ROW_PARTS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +104,8 @@ def merged_events(job: Job) -> MergedEvents:
     Forward and backward pass share it inside :func:`eventsim.held.holding` of both.
     """
     delays = [projection.delays for projection in job.stage.projections]
+    if job.stage.delays_per_synapse:
+        delays = [np.zeros(1)] * len(delays)
     if len(job.sources) == 1 and not delays[0].any():
         (source,) = job.sources
         return MergedEvents(source.times.size, source.offsets, source.times, source.neurons, None)
@@ -131,7 +125,7 @@ def _merged(job: Job) -> MergedEvents:
     return MergedEvents(size, read_only(offsets), read_only(times), read_only(rows), spike)
 
 
-def _run(call: MergeSources | GroupByRow | LinkSpikes) -> None:
+def _run(call: MergeSources | LinkSpikes) -> None:
     library().run(call, threads=n_threads())
 
 
@@ -207,149 +201,6 @@ def tape_of(
         trains.times, trains.neurons, current, restart, by_time, by_voltage, previous, np.zeros(n)
     )
     return tape, last
-
-
-def tape_by_neuron(
-    job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats
-) -> tuple[Tape, Index, Index]:
-    """As :func:`tape_of`, spikes in order of (sample, neuron, time); and which spikes they are.
-
-    A way back that takes one neuron after the other finds all that it reads of it together.
-    """
-    own = SourcesRole(
-        trains.offsets[np.newaxis], addresses([trains.times]), addresses([trains.neurons]),
-        np.zeros(1, np.int64), np.zeros(trains.size), job.duration, 1, job.n_samples,
-    )  # fmt: skip
-    first, time, which = _by_row(own, trains.size)
-    has = np.diff(first, axis=1) > 0
-    previous = np.arange(-1, len(trains) - 1)
-    previous[first[:, :-1][has]] = -1
-    last = np.where(has, first[:, 1:] - 1, -1)
-    neuron, resistance = trains.neurons[which], job.stage.population.resistance
-    current, restart = (
-        drive[which] * resistance[neuron] for drive in (trains.current, trains.restart_current)
-    )
-    tape = Tape(
-        time, neuron, current, restart, by_time[which], by_voltage[which], previous,
-        np.zeros(time.size),
-    )  # fmt: skip
-    return tape, last, which
-
-
-class Sent(NamedTuple):
-    """Spikes by source row: the first of every row, [samples, rows + 1], time, number among all.
-
-    The time is that of arrival, or, in a stage where synapses have delays of their own, of sending.
-    """
-
-    first: Index
-    time: Floats
-    spike: Index
-
-
-def fan_in(
-    job: Job,
-    sent: Sent | None,
-    *,
-    begin: Floats | None = None,
-    state: LayerState | None = None,
-    bounds: tuple[int, int] = (0, 0),
-    numbered: bool = False,
-) -> FanIn:
-    """Synapses by target and spikes by source; weights in the type of the state.
-
-    None of them where spikes are spread to their targets. Only those of the neurons from the first
-    of ``bounds`` to before the second; with ``begin`` (ms, by sample) or ``state``, only what is
-    met from there on. The numbers of synapses, for which only the way back asks, are there if they
-    are to be ``numbered``.
-    """
-    own_weight, real = job.self_weights() * job.stage.population.resistance, real_type(job)
-    if begin is None:
-        begin = np.zeros(job.n_samples) if state is None else state.begin
-    if sent is None:
-        sent = Sent(np.zeros((0, 0), np.int64), np.zeros(0), np.zeros(0, np.int64))
-    low, in_start, row, synapse, weight, delay = _by_target(job, bounds, numbered=numbered)
-    return FanIn(
-        low,
-        in_start,
-        row,
-        synapse,
-        weight,
-        delay,
-        sent.first,
-        sent.time,
-        sent.spike,
-        own_weight.astype(real),
-        job.self_delays(),
-        begin,
-        np.zeros(0, np.int64) if state is None else state.first,
-        np.zeros(0) if state is None else state.spikes,
-    )
-
-
-def fan_out(job: Job, n_blocks: int) -> tuple[FanOutEvents, Any]:
-    """Synapses by source and events in order, for so many blocks of neurons; and their weights.
-
-    Whose addresses it has: they must outlive it. Without blocks nothing is to be spread.
-    """
-    wiring, stage = job.stage.wiring, job.stage
-    bound, weight, held = np.empty((0, 0), np.int64), np.zeros((2, 2), np.int64), None
-    events: tuple[Any, ...] = np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int32)
-    target = read_only(wiring.target)
-    if n_blocks:
-
-        def make() -> Index:
-            bound = np.empty((n_blocks + 1, wiring.out_start.size - 1), np.int64)
-            fanin.bounds_of_blocks(wiring.out_start, target, stage.population.size, bound)
-            return bound
-
-        bound = made_once((fan_out, stage, n_blocks), make)
-        weight, held = synapse_weights(job)
-        merged = merged_events(job)
-        events = merged.offsets, merged.times, merged.rows
-    return FanOutEvents(bound, target, weight, *map(read_only, events)), held
-
-
-def sent_by_row(job: Job) -> Sent:
-    """The spikes of all sources, by row of the wiring."""
-    sources, _held = sources_of(job)
-    return _by_row(sources, int(job.stage.wiring.row_start[-1]))
-
-
-def _by_row(sources: SourcesRole, n_rows: int) -> Sent:
-    n_spikes = int((sources.first[:, -1] - sources.first[:, 0]).sum())
-    first = np.empty((sources.n_samples, n_rows + 1), np.int64)
-    sent = Sent(first, np.empty(n_spikes), np.empty(n_spikes, np.int64))
-    _run(GroupByRow(TasksRole.all(sources.n_samples), sources, ByRowRole(*sent, n_rows)))
-    return sent
-
-
-def _by_target(job: Job, bounds: tuple[int, int], *, numbered: bool) -> tuple[Any, ...]:
-    """The fields of :class:`FanIn` that the spikes do not change, weights and delays of now."""
-    stage, wiring, resistance = job.stage, job.stage.wiring, job.stage.population.resistance
-    low, high = bounds
-    n_rows, target = wiring.out_start.size - 1, read_only(wiring.target)
-    begin, parts = np.empty(n_rows, np.int64), np.linspace(0, n_rows, ROW_PARTS + 1).astype(int)
-    counts = np.zeros((ROW_PARTS, high - low), np.int64)
-    fanin.count(low, high, parts, wiring.out_start, target, begin, counts)
-    in_start = np.concatenate([[0], np.cumsum(counts.sum(axis=0))])
-    following = in_start[:-1].copy()
-    for of_part in counts:  # from numbers of entries to the first of each part
-        following += of_part
-        np.subtract(following, of_part, out=of_part)
-    n, apart = int(in_start[-1]), stage.delays_per_synapse
-    number = np.int32 if wiring.target.size <= np.iinfo(np.int32).max else np.int64
-    row, weight = np.empty(n, np.int32), np.empty(n, real_type(job))
-    synapse = np.empty(n if numbered else 0, number)
-    delay = np.empty(n if apart else 0)
-    delays = job.delays() if apart else np.zeros(0)
-    for k, projection in enumerate(stage.projections):
-        fanin.fill(
-            low, high, parts, wiring.row_start[k], wiring.row_start[k + 1], begin,
-            wiring.out_start, target, counts, read_only(projection.values.reshape(-1)),
-            wiring.synapse_start[k], read_only(resistance), delays, row, synapse, weight, delay,
-        )  # fmt: skip
-    return low, in_start, row, synapse, weight, delay
 
 
 def sample_chunks(job: Job, bytes_each: int) -> Index:

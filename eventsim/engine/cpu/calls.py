@@ -8,10 +8,10 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hi
 
 import numpy as np
 
-from eventsim.engine.cpu import roles, roles_loop, roles_mapping, roles_order
+from eventsim.engine.cpu import roles, roles_fanin, roles_loop, roles_mapping, roles_order
 from eventsim.engine.cpu.roles import WRITTEN
 
-_ROOMS = (roles, roles_loop, roles_order, roles_mapping)
+_ROOMS = (roles, roles_fanin, roles_loop, roles_order, roles_mapping)
 ROLES: tuple[type, ...] = sum((room.ROLES for room in _ROOMS), ())
 CALLS: tuple[type, ...] = sum((room.CALLS for room in _ROOMS), ())
 

@@ -1,6 +1,5 @@
 """Spiking layer on the CPU, host side of the forward pass: buffers that grow, packing, errors."""
 
-import math
 from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
@@ -11,12 +10,8 @@ from eventsim.engine.algorithm import Algorithm, algorithm_of
 from eventsim.engine.cpu import fanin
 from eventsim.engine.cpu.arrays import (
     Index,
-    adapting_of,
     addresses,
-    fan_in,
-    fan_out,
     merged_events,
-    sent_by_row,
     since,
 )
 from eventsim.engine.cpu.blocks import by_block
@@ -30,10 +25,10 @@ from eventsim.engine.cpu.roles import (
     TasksRole,
     WeightsRole,
 )
+from eventsim.engine.cpu.roles_fanin import FaninForward
 from eventsim.engine.cpu.roles_order import PackedRole, PackSpikes, RoundsRole
 from eventsim.engine.cpu.threads import SMALL_WORK, dealt, n_threads
 from eventsim.engine.cpu.walk import SpikeBuffers
-from eventsim.engine.cpu.weights import weights_at_hand
 from eventsim.engine.job import Job, raise_first_runaway
 from eventsim.engine.state import (
     LayerState,
@@ -48,21 +43,6 @@ from eventsim.engine.table import GUESS_MOST, fastest_rate, guess_spikes, neuron
 from eventsim.events import SpikeTrains
 from eventsim.events.tape import Adapted
 from eventsim.plan import Stage
-
-# Parts of the neurons that walk one sample's events in parallel when each has its own.
-FANIN_PARTS = 8
-
-# Synapses from which a layer is run in so many groups of neurons, one after the other: those of one
-# group, sorted by target, are then small beside the network. bench/macro/large.py
-GROUPED_FROM, FANIN_GROUPS = 1 << 20, 8
-
-# Arrivals of one sample that a block of neurons has room for, about; and for how many blocks it
-# pays to look at every event, by synapse of its source: an arrival that is collected costs some
-# three times one that is spread, and a look at an event about as much as that.
-MOST_SPREAD, BLOCKS_PER_SYNAPSE = 1 << 20, 2.5
-
-# Places where the synapses of a row to a block begin.
-MOST_BOUNDS = 1 << 22
 
 # A buffer holds at least that many spikes.
 GUESS_LEAST = 256
@@ -96,39 +76,40 @@ def _advance(
 
     What is pending is looked for only to ``carry`` it on. The last is the adaptation then.
     """
-    span = job.duration - state.begin
-    par, refractory = neuron_table(job), job.stage.population.refractory
-    begin, end = state.stop, Stop(*(values.copy() for values in state.stop))
-    adapt, adapted = adapting_of(job, state.adapted)
+    end = Stop(*(values.copy() for values in state.stop))
+    adapted = None if state.adapted is None else Adapted(*(x.copy() for x in state.adapted))
     if algorithm_of(job.stage) is Algorithm.STRETCHES:
         trains, pending = _stretches(job, state, end, adapted, carry=carry)
         return trains, end, pending, adapted
-    groups = fanin_groups(job)
-    blocks = blocks_to_spread(job)
-    if blocks:
-        fan, (out, _held) = fan_in(job, None, state=state), fan_out(job, blocks)
+    return _fanin(job, state, end, adapted), end, None, adapted
 
-        def run_spread(todo, spikes, starts, limits, counts, reached):
-            fanin.forward(
-                todo, blocks, fan, out, par, refractory, job.duration, begin, end, spikes, starts,
-                limits, counts, reached, adapt,
-            )  # fmt: skip
 
-        return run_tasks(job, blocks, run_spread, span), end, None, adapted
-    sent, blocks = sent_by_row(job), FANIN_PARTS * len(groups)
-    nothing, _ = fan_out(job, 0)
+def _fanin(job: Job, state: LayerState, end: Stop, adapted: Adapted | None) -> SpikeTrains:
+    """As :func:`_advance`, of neurons with events of their own, to ``end`` and ``adapted``."""
+    blocks, par = fanin.n_blocks(job), neuron_table(job)
+    sent, returns = fanin.sent_of(job, state.begin), fanin.returns_of(job, state)
+    wires, _held = fanin.wires_of(job, blocks, 0, job.stage.population.size)
+    neurons, (begins, ends) = neurons_of(job, par), _standing(state, end, adapted)
+    threads, real = n_threads(), par.dtype.type
 
-    def run_fanin(todo, spikes, starts, limits, counts, reached):
-        group = todo % blocks // FANIN_PARTS
-        for g in np.unique(group).tolist():
-            fan = fan_in(job, sent, state=state, bounds=groups[g])
-            fanin.forward(
-                todo[group == g], blocks, fan, nothing, par, refractory, job.duration, begin, end,
-                spikes, starts, limits, counts, reached, adapt,
-            )  # fmt: skip
-            del fan  # before there is the next
+    def run(todo, spikes, starts, limits, counts, reached):
+        tasks = TasksRole(todo, todo.size, blocks)
+        places = SpikesRole(*spikes, starts, limits, counts, reached)
+        call = FaninForward(tasks, sent, wires, neurons, returns, begins, ends, places)
+        library().run(call, real, threads)
 
-    return run_tasks(job, blocks, run_fanin, span), end, None, adapted
+    return run_tasks(job, blocks, run, job.duration - state.begin, blank=False)
+
+
+def _standing(
+    state: LayerState, end: Stop, adapted: Adapted | None
+) -> tuple[StandingRole, StandingRole]:
+    """How neurons stand at first, and where they are to be written at last."""
+    nothing = (None, None)
+    return (
+        StandingRole(*state.stop, *(state.adapted or nothing)),
+        StandingRole(*end, *(adapted or nothing)),
+    )
 
 
 def _stretches(
@@ -147,9 +128,7 @@ def _stretches(
     events = EventsRole(*arrivals, job.duration, heard, skip, met)
     values = by_block(job, row_weights(job))
     weights = WeightsRole(values, *values.shape[1:])
-    neurons = neurons_of(job, par)
-    begins = StandingRole(*state.stop, *(state.adapted or (None, None)))
-    ends = StandingRole(*end, *(adapted or (None, None)))
+    neurons, (begins, ends) = neurons_of(job, par), _standing(state, end, adapted)
     threads, real = n_threads(), par.dtype.type
 
     def run(todo, spikes, starts, limits, counts, reached):
@@ -169,33 +148,9 @@ def neurons_of(job: Job, par: np.ndarray) -> NeuronsRole:
     return NeuronsRole(par, p.refractory, strength, rate, p.size, fastest_rate(job))
 
 
-def blocks_to_spread(job: Job) -> int:
-    """Blocks of neurons to which the events of a sample are spread; 0 if each collects its own.
-
-    Spreading takes room for all arrivals at a block, and two looks at every event for it. Either
-    way a neuron meets the same arrivals in the same order: the choice changes no bit.
-    """
-    stage = job.stage
-    n_rows, n_synapses = stage.wiring.out_start.size - 1, stage.wiring.target.size
-    if stage.delays_per_synapse or n_synapses == 0 or not weights_at_hand(job):
-        return 0
-    fan_out = n_synapses / n_rows
-    arrivals = _events_of_samples(job).max(initial=0) * fan_out
-    blocks = max(FANIN_PARTS, math.ceil(arrivals / MOST_SPREAD))
-    pays = blocks <= BLOCKS_PER_SYNAPSE * fan_out
-    return blocks if pays and (blocks + 1) * n_rows <= MOST_BOUNDS else 0
-
-
 def _events_of_samples(job: Job) -> Index:
     """How many events of all sources every sample has."""
     return sum((np.diff(source.offsets) for source in job.sources), np.zeros(job.n_samples, int))
-
-
-def fanin_groups(job: Job) -> list[tuple[int, int]]:
-    """First and last + 1 of the neurons whose synapses are sorted by target together."""
-    size, n = job.stage.population.size, job.stage.wiring.target.size
-    groups = FANIN_GROUPS if n > GROUPED_FROM else 1
-    return [(size * g // groups, size * (g + 1) // groups) for g in range(groups)]
 
 
 def run_tasks(

@@ -16,17 +16,14 @@ from eventsim.engine.cpu.arrays import (
     MergedEvents,
     adapted_sums,
     adapting_back_of,
-    fan_in,
     merged_events,
     sample_chunks,
-    sent_by_row,
     since,
-    tape_by_neuron,
     tape_of,
     way_back_of,
 )
 from eventsim.engine.cpu.blocks import by_block, by_row
-from eventsim.engine.cpu.layer import FANIN_PARTS, fanin_groups
+from eventsim.engine.cpu.layer import neurons_of
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles import (
     DenseBackward,
@@ -38,6 +35,7 @@ from eventsim.engine.cpu.roles import (
     WayBackRole,
     WeightsRole,
 )
+from eventsim.engine.cpu.roles_fanin import CarriedRole, FaninBackward, WiresBackRole
 from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.cpu.walk import Tape, WayBack
 from eventsim.engine.job import Job, StageGradients
@@ -51,7 +49,6 @@ from eventsim.engine.table import (
     of_synapses,
     real_type,
     row_weights,
-    spike_bases,
     split_effects,
 )
 from eventsim.events import SpikeTrains
@@ -182,35 +179,41 @@ def _backward_fanin(
 ) -> tuple[StageGradients, Floats]:
     """As :func:`_backward_shared`."""
     way_back = way_back_of(job, piece)
-    tape, last, which = tape_by_neuron(job, trains, by_time, by_voltage)
-    size, real = last.shape[1], real_type(job)
-    sent, par, n_synapses = sent_by_row(job), neuron_table(job), job.stage.wiring.target.size
+    tape, _ = tape_of(job, trains, by_time, by_voltage)
+    par, real, n_synapses = neuron_table(job), real_type(job), job.stage.wiring.target.size
+    size, parts = par.shape[1], fanin.PARTS
+    sent, returns = fanin.sent_of(job, way_back.begin), fanin.returns_of(job, None)
+    n_events = sent.time.size
     by_weight = np.zeros(n_synapses, real)
-    by_delay = np.zeros(n_synapses if job.stage.delays_per_synapse else 0)
+    by_delay = np.zeros(n_synapses) if job.stage.delays_per_synapse else None
     sums, own = np.zeros((N_SUMS, size)), np.zeros((N_OWN, size))
-    effects, grazes = (
-        np.zeros((FANIN_PARTS, spike_bases(job)[-1]), real),
-        np.zeros(FANIN_PARTS, np.int64),
-    )
-    adapt, through = adapting_back_of(job, trains, 1, piece), np.empty(len(trains))
+    effects, grazes = np.zeros((parts, n_events), real), np.zeros(parts, np.int64)
+    adapt = adapting_back_of(job, trains, 1, piece)
+    before, adapted, behind = (None,) * 3
     if adapt is not None:
-        adapt = adapt._replace(before=adapt.before[which])
-    for bounds in fanin_groups(job):
-        fan = fan_in(job, sent, begin=way_back.begin, bounds=bounds, numbered=True)
-        fanin.backward(
-            fan, par, job.stage.population.refractory, job.duration, last, tape, way_back,
-            by_weight, by_delay, effects, sums, own, grazes, adapt,
+        before, adapted, behind = adapt.before, adapt.found, _or_none(adapt.carried)
+    for low, high in fanin.groups(job):
+        blocks = fanin.blocks_back(job, high - low)
+        wires, _held = fanin.wires_of(job, blocks, low, high)
+        back = FaninBackward(
+            TasksRole(np.arange(parts), parts, blocks), sent, wires, neurons_of(job, par), returns,
+            TapeRole(trains.offsets, *tape, before),
+            CarriedRole(_or_none(way_back.adjoint), behind, way_back.starts),
+            WiresBackRole(
+                by_weight, by_delay, effects, sums, own, adapted, grazes, parts, job.n_samples,
+                n_events,
+            ),
         )  # fmt: skip
-        del fan  # before there is the next
-    through[which] = tape.through
+        library().run(back, real, n_threads())
+    by_spike = merged_events(job).by_spike(effects.sum(axis=0, dtype=np.float64))
     found = layer_gradients(
         job,
         by_drive=by_weight.astype(np.float64, copy=False),
         by_delay=by_delay,
-        source_times=split_effects(job, effects.sum(axis=0, dtype=np.float64)),
+        source_times=split_effects(job, by_spike),
         sums=sums,
         own=own,
         grazes=int(grazes.sum()),
         adapted=adapted_sums(adapt),
     )
-    return found, through
+    return found, tape.through

@@ -24,18 +24,6 @@ class MergedRole(NamedTuple):
     number: IntsOut
 
 
-class ByRowRole(NamedTuple):
-    """Spikes by sample and row, in the order in which they come; times are of arrival.
-
-    Those of a row are ``first[s, row] : first[s, row + 1]``.
-    """
-
-    first: IntsOut
-    time: DoublesOut
-    number: IntsOut
-    n_rows: int
-
-
 class ConnectionsRole(NamedTuple):
     """Projections, and the spikes of their sources; all but two by projection.
 
@@ -115,14 +103,6 @@ class MergeSources(NamedTuple):
     merged: MergedRole
 
 
-class GroupByRow(NamedTuple):
-    """Spikes of all sources by the row of the wiring that they are of."""
-
-    tasks: TasksRole
-    sources: SourcesRole
-    by_row: ByRowRole
-
-
 class CountArrivals(NamedTuple):
     """Spikes that reach a synapse before the end of their sample; tasks are projections."""
 
@@ -148,11 +128,10 @@ class PackSpikes(NamedTuple):
 
 ROLES: tuple[type, ...] = (
     MergedRole,
-    ByRowRole,
     ConnectionsRole,
     OwnSpikesRole,
     LinkedRole,
     RoundsRole,
     PackedRole,
 )
-CALLS: tuple[type, ...] = (MergeSources, GroupByRow, CountArrivals, LinkSpikes, PackSpikes)
+CALLS: tuple[type, ...] = (MergeSources, CountArrivals, LinkSpikes, PackSpikes)

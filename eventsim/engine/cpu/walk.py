@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.engine.cpu.adaptive import crossing_within, jump, spike_back, spiked_back, stand
+from eventsim.engine.cpu.adaptive import crossing_within, jump, spike_back, spiked_back
 from eventsim.engine.cpu.compile import lean, lean_inlined, scalar
 from eventsim.engine.cpu.scalar import (
     adjoint_propagators,
@@ -81,21 +81,6 @@ class Recent(NamedTuple):
 
 # Number of a spike of an earlier piece of the stream: beyond every limit.
 EARLIER = 2**62
-
-
-@lean
-def hold(held, begin, s, n, low):
-    """Neuron n of those from ``low`` on is held at the start as ``begin``, a Stop, says."""
-    held.until[n] = begin.until[s, low + n]
-    held.spike[n] = EARLIER if held.until[n] >= 0.0 else -1
-
-
-@lean
-def keep(end, s, n, low, t, v, j, held, adapt):
-    """Write the state of neuron n of those from ``low`` on, right after an arrival, to a Stop."""
-    stand(adapt, n)
-    end.time[s, low + n], end.v[s, low + n], end.j[s, low + n] = t, v, j
-    end.until[s, low + n] = held.until[n] if held.spike[n] >= 0 else -1.0
 
 
 @lean

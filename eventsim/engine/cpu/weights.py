@@ -26,7 +26,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from eventsim.arrays import slices
+from eventsim.arrays import Floats, slices
 from eventsim.engine.cpu.compile import lean
 from eventsim.engine.job import Job
 from eventsim.engine.table import real_type
@@ -36,13 +36,6 @@ Addresses = NDArray[np.int64]
 # Synapses from which weights in double precision are read where they are in single precision, too.
 # Fewer are copied: they are read more often than once, and half as wide.
 IN_PLACE_FROM = 1 << 23
-
-
-def weights_at_hand(job: Job) -> bool:
-    """Whether :func:`synapse_weights` makes no copy, or a small one."""
-    stage = job.stage
-    few = stage.wiring.target.size < IN_PLACE_FROM
-    return few or bool((stage.population.resistance == 1.0).all())
 
 
 def synapse_weights(job: Job) -> tuple[Addresses, tuple[NDArray[Any], ...]]:
@@ -64,6 +57,19 @@ def synapse_weights(job: Job) -> tuple[Addresses, tuple[NDArray[Any], ...]]:
         for part in slices(values.size):
             mine[part] = values[part] if plain else values[part] * resistance[targets[part]]
     return addresses_of(scaled), (scaled,)
+
+
+def layer_weights(job: Job) -> tuple[Addresses, Floats | None, tuple[NDArray[Any], ...]]:
+    """As :func:`synapse_weights`, or, where that would copy many, the network's own.
+
+    These are still to be multiplied by the resistance of the target, which is the second value.
+    """
+    stage = job.stage
+    if stage.wiring.target.size < IN_PLACE_FROM or (stage.population.resistance == 1.0).all():
+        addresses, arrays = synapse_weights(job)
+        return addresses, None, arrays
+    own = tuple(np.ascontiguousarray(p.values.reshape(-1), np.float64) for p in stage.projections)
+    return addresses_of(*own), stage.population.resistance, own
 
 
 def addresses_of(*parts: NDArray[Any]) -> Addresses:

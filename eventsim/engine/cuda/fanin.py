@@ -1,6 +1,6 @@
 """Host side of the layer in which every neuron walks arrivals of its own.
 
-Twin of engine/cpu/fanin.py.
+Twin of eventsim/kernels/cpu/fanin, which has the arrivals of a block of neurons together.
 """
 
 import numpy as np

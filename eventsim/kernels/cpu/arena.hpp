@@ -9,13 +9,23 @@ namespace eventsim {
 
 // Memory of one call, at lines of the cache.
 class Arena {
-    char *memory, *next;
+    char *memory = nullptr, *next = nullptr;
+    std::size_t bytes = 0;
 
   public:
-    explicit Arena(std::size_t bytes) : memory((char*)__builtin_malloc(bytes + 64)), next(memory) {
-        next += -(uintptr_t)memory & 63;
-    }
+    Arena() = default;
+    explicit Arena(std::size_t bytes) { renew(bytes); }
     Arena(const Arena&) = delete;
+    // Begins anew, with room for so many bytes: what was taken is lost. False where there is no memory.
+    bool renew(std::size_t bytes) {
+        if (!memory || bytes > this->bytes) {
+            this->bytes = bytes + (memory ? bytes / 4 : 0);
+            __builtin_free(memory);
+            memory = (char*)__builtin_malloc(this->bytes + 64);
+        }
+        next = memory + (-(uintptr_t)memory & 63);
+        return ok();
+    }
     ~Arena() { __builtin_free(memory); }
     bool ok() const { return memory != nullptr; }
     template <class T> T* take(std::size_t n) {

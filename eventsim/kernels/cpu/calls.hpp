@@ -10,6 +10,7 @@
 //                  loading fails.
 // Returned         0, or NO_MEMORY: nothing was done.
 #pragma once
+#include "fanin/calls.hpp"
 #include "loop/calls.hpp"
 #include "mapping/calls.hpp"
 #include "order/calls.hpp"
@@ -45,6 +46,8 @@ template <class R> struct DenseBackward {
 #define KERNELS(KERNEL)                         \
     KERNEL(dense_forward, DenseForward)         \
     KERNEL(dense_backward, DenseBackward)       \
+    KERNEL(fanin_forward, FaninForward)         \
+    KERNEL(fanin_backward, FaninBackward)       \
     KERNEL(queue_forward, QueueForward)         \
     KERNEL(queue_backward, QueueBackward)       \
     KERNEL(readout_gains, ReadoutGains)         \
@@ -58,7 +61,7 @@ template <class R> struct DenseBackward {
 // Likewise of those that are compiled once.
 #define COMMON_KERNELS(KERNEL)           \
     KERNEL(merge_sources, MergeSources)  \
-    KERNEL(group_by_row, GroupByRow)     \
+    KERNEL(find_bounds, FindBounds)      \
     KERNEL(count_arrivals, CountArrivals)\
     KERNEL(link_spikes, LinkSpikes)      \
     KERNEL(pack_spikes, PackSpikes)      \

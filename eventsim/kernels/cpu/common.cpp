@@ -1,6 +1,7 @@
 // Kernels that are given nothing in the type of the state: compiled once, for every processor. The
 // level that they are called with does not matter; library.cpp.
 #include "calls.hpp"
+#include "fanin/bounds.hpp"
 #include "mapping/grow.hpp"
 #include "mapping/moves.hpp"
 #include "mapping/place.hpp"
@@ -9,7 +10,6 @@
 #include "order/link.hpp"
 #include "order/merge.hpp"
 #include "order/pack.hpp"
-#include "order/rows.hpp"
 
 #define KERNEL(name, Call)                                                  \
     extern "C" __attribute__((visibility("default"))) int eventsim_##name( \

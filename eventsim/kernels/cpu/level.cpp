@@ -7,6 +7,8 @@
 #include "calls.hpp"
 #include "dense/backward.hpp"
 #include "dense/forward.hpp"
+#include "fanin/backward.hpp"
+#include "fanin/forward.hpp"
 #include "loop/queue.hpp"
 #include "loop/queue_back.hpp"
 #include "readout/apart.hpp"

@@ -144,7 +144,6 @@ EXPORT int64_t eventsim_layout(char* to, int64_t room) {
     STRUCTS(VoltagesBackward, tasks, events, weights, neurons, asked, back)
     STRUCTS(LargestForward, tasks, events, weights, neurons, largest)
     STRUCT(Merged, Merged, offsets, time, row, number)
-    STRUCT(ByRow, ByRow, first, time, number, n_rows)
     STRUCT(Connections, Connections, offsets, time, neuron, delay, delays_of, first, each, duration,
            n_samples, found)
     STRUCT(OwnSpikes, OwnSpikes, offsets, neuron, current, restart, resistance, size)
@@ -152,7 +151,6 @@ EXPORT int64_t eventsim_layout(char* to, int64_t room) {
     STRUCT(Rounds, Rounds, time, neuron, current, restart, round, starts, counts, n_parts)
     STRUCT(Packed, Packed, offsets, time, neuron, current, restart, resistance)
     STRUCT(MergeSources, MergeSources, tasks, sources, merged)
-    STRUCT(GroupByRow, GroupByRow, tasks, sources, by_row)
     STRUCT(CountArrivals, CountArrivals, tasks, connections)
     STRUCT(LinkSpikes, LinkSpikes, tasks, spikes, linked)
     STRUCT(PackSpikes, PackSpikes, tasks, rounds, packed)
@@ -192,6 +190,16 @@ EXPORT int64_t eventsim_layout(char* to, int64_t room) {
     STRUCT(SwapChanges, SwapChanges, tasks, field, swaps)
     STRUCT(AnnealCores, AnnealCores, tasks, field, swaps)
     STRUCT(DescendCores, DescendCores, tasks, field, descent)
+    STRUCT(Bounds, Bounds, out_start, target, bound, n_rows, n_blocks, low, size)
+    STRUCT(FindBounds, FindBounds, tasks, bounds)
+    STRUCT(Sent, Sent, offsets, time, row, begin, duration)
+    STRUCT(Wires, Wires, out_start, target, bound, parts, resistance, delay, n_parts, n_rows, low, size)
+    STRUCTS(Returns, weight, delay, first, early)
+    STRUCTS(Carried, adjoint, behind, starts)
+    STRUCTS(WiresBack, by_weight, by_delay, effects, sums, own, adapted, grazes, n_parts, n_samples,
+            n_events)
+    STRUCTS(FaninForward, tasks, sent, wires, neurons, returns, begin, end, spikes)
+    STRUCTS(FaninBackward, tasks, sent, wires, neurons, returns, tape, carried, found)
     return w.size;
 }
 

@@ -7,8 +7,6 @@ from eventsim.engine.cpu.arrays import addresses
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles import SourcesRole, TasksRole
 from eventsim.engine.cpu.roles_order import (
-    ByRowRole,
-    GroupByRow,
     LinkedRole,
     LinkSpikes,
     MergedRole,
@@ -119,24 +117,6 @@ def test_spikes_that_take_longer_by_neuron_are_put_in_order_of_arrival():
     delay = np.random.default_rng(5).integers(0, 9, 2 * ROWS) * 5.0
     for found, expected in zip(merged(parts, delay), by_lexsort(parts, delay), strict=True):
         assert np.array_equal(found, expected)
-
-
-def test_spikes_by_row_stay_in_the_order_in_which_they_come():
-    parts = [source_of("even", seed, ordered=False) for seed in range(3)]
-    delay = np.arange(3 * ROWS) * 0.25
-    sources, _held = sources_of(parts, delay)
-    first = np.empty((6, 3 * ROWS + 1), np.int64)
-    out = ByRowRole(first, np.empty(3 * N), np.empty(3 * N, np.int64), 3 * ROWS)
-    library().run(GroupByRow(TasksRole.all(6), sources, out), threads=2)
-    row = np.concatenate([neurons + ROWS * k for k, (_, _, neurons) in enumerate(parts)])
-    time, sample = np.concatenate([times for _, times, _ in parts]), np.tile(SAMPLE, 3)
-    order = np.lexsort((np.arange(3 * N), row, sample))
-    assert np.array_equal(out.number, order)
-    assert np.array_equal(out.time, (time + delay[row])[order])
-    place = (sample * 3 * ROWS + row)[order]
-    begins = np.searchsorted(place, np.arange(6 * 3 * ROWS)).reshape(6, -1)
-    assert np.array_equal(first[:, :-1], begins)
-    assert np.array_equal(first[:, -1], 3 * OFFSETS[1:])
 
 
 def test_linked_spikes_are_those_before_of_their_neuron_and_sample():

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 import eventsim as es
 from bench.macro import large
 from eventsim.engine import algorithm
-from eventsim.engine.cpu import layer, weights
+from eventsim.engine.cpu import fanin, weights
 from eventsim.engine.run import make_job
 from eventsim.plan import make_plan
 from tests.support.nets import random_net, random_stream
@@ -45,7 +45,7 @@ def test_bytes_a_synapse_at_the_peak_of_a_run_and_of_gradients(grown, precision)
     net = made.copy()
     stream = large.events(shape, net, MS)
     n_synapses = sum(p.values.size for p in net.projections.values())
-    assert n_synapses > layer.GROUPED_FROM
+    assert n_synapses > fanin.GROUPED_FROM
     seed = lambda tape: es.SpikeSeed(time=np.ones(len(tape["neurons"])))  # noqa: E731
     other = made.copy()  # which has its kernels compiled, so that this is not traced
     tape = es.simulate(other, stream, backend="cpu", precision=precision)
@@ -64,7 +64,7 @@ def test_layer_in_groups_of_neurons_has_the_spikes_of_the_whole(monkeypatch, pre
     net = random_net(4, hidden=(70, 5), sparse=True, delays=delays)
     stream = random_stream(4)
     whole, gradients = run_and_back(net, stream, precision)
-    monkeypatch.setattr(layer, "GROUPED_FROM", 0)
+    monkeypatch.setattr(fanin, "GROUPED_FROM", 0)
     grouped, found = run_and_back(net, stream, precision)
     assert_same_spikes(whole, grouped)
     rounding = 1e-11 if precision == "double" else 1e-3  # of times, which are added up by group

@@ -6,7 +6,7 @@
 //                 later than its spike.
 // After           forward: as shared.cu. Backward: by_arrival = dL/d(scaled weight), later = dL/dt
 //                 of every arrival, at the place it had before it was sorted; sums per pair.
-// Twin            engine/cpu/fanin.py, engine/reference/layer.py
+// Twin            kernels/cpu/fanin, engine/reference/layer.py
 // Needs           walk.cuh
 //
 // Roofline        20 bytes per arrival (time, synapse, weight), one interval of about 50 operations

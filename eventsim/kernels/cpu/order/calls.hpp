@@ -11,12 +11,6 @@ struct MergeSources {
     Merged merged;
 };
 
-struct GroupByRow {
-    Tasks tasks;
-    Sources sources;
-    ByRow by_row;
-};
-
 // Tasks are projections.
 struct CountArrivals {
     Tasks tasks;

@@ -12,15 +12,6 @@ struct Merged {
     int64_t* number;
 };
 
-// Spikes of all sources by sample and row, in the order in which they come. Those of a row begin at
-// first[s, row] and end where the next row begins.
-struct ByRow {
-    int64_t* first;  // [n_samples, n_rows + 1]
-    double* time;    // [spikes], of arrival
-    int64_t* number;
-    int64_t n_rows;
-};
-
 // Spikes of a layer by sample and time.
 struct OwnSpikes {
     const int64_t* offsets;  // [samples + 1]
