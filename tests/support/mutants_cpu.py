@@ -5,8 +5,8 @@ level, and its program
 
     python -m tests.support.mutants_cpu LIBRARY FILE
 
-goes through the runs of ``tests/support/simt/runs.py``, and through some of blocks of neurons,
-which the CUDA text does not have. Detectors:
+goes through the runs of ``tests/support/simt/runs.py``, and through some of its own: blocks of
+neurons, which the CUDA text does not have, and edges of loops. Detectors:
 
 ``bits``   spikes bit for bit and gradients within their tolerance, in both precisions: as the tests
            hold this backend against the CUDA text behind its stand-in
@@ -22,6 +22,7 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
+import scipy.sparse as sp
 
 import eventsim as es
 from eventsim.engine.cpu import CpuBackend
@@ -31,7 +32,7 @@ from tests.support import sanitized
 from tests.support.built import build_library
 from tests.support.mutant import Verdict, stale, summary
 from tests.support.mutants_cpu_table import MUTANTS
-from tests.support.nets import neuron_parameters, random_stream
+from tests.support.nets import lateral_net, neuron_parameters, one_sample, random_stream
 from tests.support.simt import why_not
 from tests.support.simt.build import FLAVOURS
 from tests.support.simt.exercise import differences, read, results
@@ -63,18 +64,43 @@ def _convolution():
     return net
 
 
-BLOCKS = {
+def _at_once():
+    """Equal neurons fire at one time, and tell those that did so before them, themselves too.
+
+    Other spikes arrive when V is let go. Each neuron hears its own, so that on the way back they do
+    not go side by side.
+    """
+    rng = np.random.default_rng(53)
+    net = es.Network()
+    net.add_input("input", 1)
+    drawn = rng.uniform(0.1, 1.0, (3, 8, 8)) * (rng.random((3, 8, 8)) < 0.2)
+    for name in ("a", "b"):
+        net.add_population(name, 8, tau_mem=10.0, tau_syn=5.0, refractory=1.0)
+        net.connect("input", name, np.full((1, 8), 6.0))
+    net.connect("a", "a", sp.csr_array(np.tril(drawn[0]) + 0.5 * np.eye(8)))
+    back = sp.csr_array(drawn[1])
+    net.connect("b", "a", back, delays=np.ones(back.nnz))
+    net.connect("a", "b", sp.csr_array(drawn[2]), delays=1.0)
+    return net
+
+
+OWN = {
+    "loop, at once": Run(_at_once, lambda: one_sample([1.0, 2.0, 2.0, 8.0], duration=30.0)),
+    "loop, beyond its room": Run(
+        lambda: lateral_net(54, size=20, delays="synapse"),
+        lambda: random_stream(55, n_samples=2, n_channels=5, duration=40.0, rate=60.0),
+    ),
     "blocks, in pieces": Run(
         _convolution,
         lambda: random_stream(52, n_samples=1, n_channels=50, duration=20.0, rate=120.0),
         piece=9.0,
-    )
+    ),
 }
 
 
 def all_results(precision):
     """What this backend computes on all runs."""
-    return results(CpuBackend(), precision) | results(CpuBackend(), precision, BLOCKS)
+    return results(CpuBackend(), precision) | results(CpuBackend(), precision, OWN)
 
 
 @cache

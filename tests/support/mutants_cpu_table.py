@@ -345,22 +345,10 @@ MUTANTS = (
         "spikes are written beyond their room",
     ),
     Mutant(
-        "cpu/spike_room.hpp",
-        "if (spike < limit) to.restart[start + spike] = j;",
-        "to.restart[start + spike] = j;",
-        "restarts of spikes without room are written",
-    ),
-    Mutant(
         "cpu/loop/queue.hpp",
         "if (step == FIRED && waiting.size > 0 && waiting.first().time < t)",
         "if (step == NO_ROOM)",
         "what a spike sends at once is met late",
-    ),
-    Mutant(
-        "cpu/loop/queue.hpp",
-        "!(inside && waiting.first().first < x.first[outside])) {",
-        "true) {",
-        "at one time what other stages send comes first",
     ),
     Mutant(
         "cpu/loop/queue.hpp",
@@ -373,12 +361,6 @@ MUTANTS = (
         "if (at < due.time_of(n)) due.move(n, at);",
         "if (at < due.time_of(n) && !cells.adapts()) due.move(n, at);",
         "an arrival does not make an adaptive neuron due earlier",
-    ),
-    Mutant(
-        "cpu/loop/queue.hpp",
-        "if (mark[n] != epoch) {",
-        "{",
-        "a neuron that two bundles reach at one time is noted twice",
     ),
     Mutant(
         "cpu/loop/queue_back.hpp",
@@ -394,21 +376,9 @@ MUTANTS = (
     ),
     Mutant(
         "cpu/loop/queue_back.hpp",
-        "if (x.stop >= t) {",
-        "if (x.stop > t) {",
-        "a spike at the time of an arrival is passed by",
-    ),
-    Mutant(
-        "cpu/loop/queue_back.hpp",
         "settle();\n            walk_to(n, x, t);",
         "walk_to(n, x, t);",
         "a spike is met before all is known that it caused",
-    ),
-    Mutant(
-        "cpu/loop/queue_back.hpp",
-        "if (a.way.starts) spikes",
-        "if (true) spikes",
-        "neurons of a piece start at its begin",
     ),
     Mutant(
         "cpu/loop/queue_back.hpp",
