@@ -1,6 +1,6 @@
 """Sizes of a stretch of arrivals and of its polynomials, the same on every backend.
 
-See :mod:`eventsim.engine.cpu.stretch`.
+See ``eventsim/kernels/neuron/stretch.hpp``.
 """
 
 import numpy as np

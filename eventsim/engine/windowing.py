@@ -16,7 +16,7 @@ where the neurons of every population share their time constants. Otherwise they
 responses at Chebyshev's points: with n of them the error is about :math:`2 (b H / 4)^n / n!`.
 
 Neurons that share their events need no sums: they meet them in stretches, as those of a layer do
-(:mod:`eventsim.engine.cpu.stretch`); a window's last stretch ends with it. Whether they do, and
+(``kernels/neuron/stretch.hpp``); a window's last stretch ends with it. Whether they do, and
 whether a loop goes by windows at all, says :mod:`eventsim.engine.algorithm`.
 
 Other neurons that may fire within a window meet their arrivals one by one. A window is cut into

@@ -12,7 +12,7 @@ import pytest
 import eventsim as es
 from eventsim.adjoint.linear.voltage import joined_voltages, readout_maximum
 from eventsim.engine.algorithm import Algorithm, algorithms_of
-from eventsim.engine.cpu import layer, queue_host, threads
+from eventsim.engine.cpu import layer, threads, window_host
 from eventsim.plan import make_plan
 from tests.support.nets import (
     lateral_net,
@@ -104,7 +104,7 @@ def assert_threads_change_no_bit(net, stream, expected, options, monkeypatch):
     # So small jobs have one thread, and their windows one part, if nothing is changed.
     monkeypatch.setattr(threads, "SMALL_WORK", 0)
     monkeypatch.setattr(layer, "SMALL_WORK", 0)
-    monkeypatch.setattr(queue_host, "PART_EVENTS", 1)
+    monkeypatch.setattr(window_host, "PART_EVENTS", 1)
     before = threads.n_threads()
     try:
         for n in {1, min(2, before)}:

@@ -14,7 +14,6 @@ import eventsim as es
 from eventsim.engine import algorithm, make_job, windowing
 from eventsim.engine.algorithm import Algorithm, algorithm_by_windows, algorithm_of, least_delay
 from eventsim.engine.cpu import layer, queue_host
-from eventsim.engine.cpu.window_cells import ROOM_LEAST, ROOM_PER_NEURON
 from eventsim.errors import RunawayError
 from eventsim.plan import make_plan
 from tests.support.compare import SINGLE_ATOL, TIME_ATOL, trains
@@ -160,7 +159,7 @@ def test_neurons_that_meet_more_in_a_window_than_there_is_room_for(precision, mo
     stream = random_stream(1132, n_samples=2, n_channels=50, duration=60.0, rate=20_000.0)
     job = loop_job(net, stream, precision)
     prepared = queue_host.prepare(job)
-    held = ROOM_PER_NEURON * 5 + ROOM_LEAST
+    held = 4 * 5 + 1024  # ROOM_PER_NEURON, ROOM_LEAST: kernels/cpu/loop/few.hpp
     assert (
         windowing.met_in_window(job.duration, prepared.arrivals, 20.0 / 2**windowing.MOST_HALVINGS)
         > held

@@ -113,20 +113,6 @@ def rise_at(adapt, n, t):
 
 
 @lean
-def lift_alerts(adapt, par, alert, until):
-    """Alert levels of neurons that are not held, up to a time before which they do not fire.
-
-    They follow from the last spikes alone, so that a stream that is cut has the same.
-    """
-    real = type(par[0, 0])
-    below = real(1.0 - ALERT_MARGIN)
-    for n in range(adapt.a.size):
-        z = real(adapt.rate[n] * (until - adapt.since[n]))
-        lift = real(adapt.strength[n] * adapt.a[n]) * decay(z)
-        alert[n] = par[ALERT, n] + below * lift if alert[n] < real(np.inf) else alert[n]
-
-
-@lean
 def crossing_within(adapt, n, v, j, t, h, top, par):
     """Time from t on at which neuron n crosses its threshold within h ms, or -1.
 

@@ -188,7 +188,7 @@ def run_tasks(
         while todo.size:
             ends = np.cumsum(limits[todo])
             starts[todo] = ends - limits[todo]
-            spikes = _buffers(int(ends[-1]))
+            spikes = buffers(int(ends[-1]))
             if blank:
                 spikes.restart[:] = np.nan
             run(todo, spikes, starts, limits, counts, reached)
@@ -205,7 +205,8 @@ def run_tasks(
     return _pack(job, blocks, rounds, where, starts, counts)
 
 
-def _buffers(size: int) -> SpikeBuffers:
+def buffers(size: int) -> SpikeBuffers:
+    """Room for so many spikes."""
     return SpikeBuffers(np.empty(size), np.empty(size, np.int32), np.empty(size), np.empty(size))
 
 
@@ -220,7 +221,7 @@ def _pack(
     resistance, ends = job.stage.population.resistance, np.cumsum(counts)
     offsets = np.zeros(job.n_samples + 1, np.int64)
     offsets[1:] = ends[blocks - 1 :: blocks]
-    found = _buffers(int(offsets[-1]))
+    found = buffers(int(offsets[-1]))
     time, neuron, current, restart = (
         addresses([spikes[k] for spikes in rounds]) for k in range(len(found))
     )

@@ -30,21 +30,34 @@ from eventsim.engine.cpu.arrays import (
 from eventsim.engine.cpu.lanes import LANES
 from eventsim.engine.cpu.layer import neurons_of, run_tasks
 from eventsim.engine.cpu.library import library
-from eventsim.engine.cpu.roles import FoundRole, SpikesRole, TapeRole, TasksRole
+from eventsim.engine.cpu.roles import (
+    FoundRole,
+    NeuronsRole,
+    SpikesRole,
+    TapeRole,
+    TasksRole,
+    WeightsRole,
+)
 from eventsim.engine.cpu.roles_loop import (
     ArrivingRole,
     LoopBackRole,
     LoopRole,
     LoopStopRole,
+    LoopStretches,
     QueueBackward,
     QueueForward,
+    SynapseRowsRole,
+    WindowsRole,
 )
 from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.cpu.weights import synapse_weights
-from eventsim.engine.cpu.window_cells import make_neurons
-from eventsim.engine.cpu.window_shared import Shared, forward_shared
-from eventsim.engine.cpu.window_sums import BLOCK
-from eventsim.engine.cpu.windows import Cut, forward_parts, forward_samples
+from eventsim.engine.cpu.window_host import (
+    NO_BORDER,
+    SumsRun,
+    basis_of,
+    bounds_of_parts,
+    parts_for,
+)
 from eventsim.engine.job import Job, StageGradients
 from eventsim.engine.loop_state import (
     LoopState,
@@ -56,10 +69,8 @@ from eventsim.engine.loop_state import (
 )
 from eventsim.engine.piece import Piece
 from eventsim.engine.table import (
-    ALERT,
     N_OWN,
     N_SUMS,
-    fastest_rate,
     layer_gradients,
     neuron_table,
     real_type,
@@ -71,11 +82,6 @@ from eventsim.engine.windowing import Windows, met_in_window, windows_of
 from eventsim.events import SpikeTrains
 from eventsim.events.tape import Adapted
 from eventsim.held import made_once
-
-# Synaptic events of other stages in a window for which a thread is woken: a ms of work. On a busy
-# machine a thread may wait a time slice for the others at every window's end; with 5,000 events and
-# a load of 7 on two cores bench/macro/balanced.py took six times as long.
-PART_EVENTS = 100_000
 
 
 def forward(job: Job) -> SpikeTrains:
@@ -148,19 +154,24 @@ def _loop_of(job: Job, bundles: Bundles) -> tuple[Loop, tuple[NDArray[Any], ...]
 
 def by_queue(job: Job, prepared: Prepared) -> SpikeTrains:
     """Every sample by its queue of events."""
-    p, threads = prepared, n_threads()
-    arriving, loop = ArrivingRole(*p.arrivals, job.duration), _loop_role(p.loop)
-    neurons, nothing = neurons_of(job, p.par), (None, None)
-    begin = LoopStopRole(*p.begin, *(p.adapted_begin or nothing))
-    end = LoopStopRole(*p.stop, *(p.adapted or nothing))
+    fed, stands = _roles(job, prepared)
 
     def run(todo, spikes, starts, limits, counts, reached):
         tasks = TasksRole(todo, todo.size, 1)
         places = SpikesRole(*spikes, starts, limits, counts, reached)
-        call = QueueForward(tasks, arriving, loop, neurons, begin, end, places)
-        library().run(call, p.par.dtype.type, threads)
+        library().run(QueueForward(tasks, *fed, *stands, places), real_type(job), n_threads())
 
-    return run_tasks(job, 1, run, p.span)
+    return run_tasks(job, 1, run, prepared.span)
+
+
+def _roles(
+    job: Job, p: Prepared
+) -> tuple[tuple[ArrivingRole, LoopRole, NeuronsRole], tuple[LoopStopRole, LoopStopRole]]:
+    """What all kernels take: what arrives, the loop and its neurons; how these stand, and will."""
+    fed = ArrivingRole(*p.arrivals, job.duration), _loop_role(p.loop), neurons_of(job, p.par)
+    nothing = None, None
+    begin = LoopStopRole(*p.begin, *(p.adapted_begin or nothing))
+    return fed, (begin, LoopStopRole(*p.stop, *(p.adapted or nothing)))
 
 
 def _loop_role(loop: Loop) -> LoopRole:
@@ -177,89 +188,50 @@ def by_windows(
     """
     if algorithm_by_windows(job.stage) is Algorithm.LOOP_STRETCHES:
         return _by_stretches(job, prepared, windows.length)
-    p, size, fastest = prepared, prepared.par.shape[1], _fastest(job)
-    par, cut = in_blocks(p.par, windows)
+    p, size = prepared, prepared.par.shape[1]
     if parts is None:
         met = met_in_window(p.span, p.arrivals, windows.length)
         parts = parts_for(met, n_threads() if job.n_samples < n_threads() else 1)
-    bounds = bounds_of_parts(size, parts)
+    cut, (fed, stands) = WindowsRole(windows.length, NO_BORDER, windows.pieces), _roles(job, p)
+    sums = SumsRun(*fed, cut, basis_of(windows), *stands, bounds_of_parts(size, parts))
 
-    def run_samples(todo, spikes, starts, limits, counts, reached):
-        forward_samples(
-            todo, p.arrivals, p.loop, par, p.refractory, job.duration, cut, fastest, p.begin,
-            p.stop, spikes, starts, limits, counts, reached,
-        )  # fmt: skip
+    def run(todo, spikes, starts, limits, counts, reached):
+        sums.run(todo, SpikesRole(*spikes, starts, limits, counts, reached))
 
-    def run_parts(todo, spikes, starts, limits, counts, reached):
-        for s in np.unique(todo // parts):
-            mine = slice(s * parts, (s + 1) * parts)
-            forward_parts(
-                s, bounds, make_neurons(par.shape[1], par.dtype, windows.width), p.arrivals,
-                p.loop, par, p.refractory, job.duration[s], cut, fastest, p.begin, p.stop, spikes,
-                starts[mine], limits[mine], counts[mine], reached[mine],
-            )  # fmt: skip
-
-    run = run_samples if parts == 1 else run_parts
     return run_tasks(job, parts, run, p.span, apart=parts == 1)
-
-
-def _fastest(job: Job) -> np.floating[Any]:
-    return real_type(job)(fastest_rate(job))
 
 
 def _by_stretches(job: Job, p: Prepared, length: float) -> SpikeTrains:
     """Every sample by windows of ``length`` ms of neurons that share their events."""
-    par = _padded(p.par, LANES)
-    shared = _shared_of(job, par.shape[1])
+    cut, (fed, stands) = WindowsRole(length, NO_BORDER, 1), _roles(job, p)
+    weights, rows = _shared_weights(job), _rows(job)
 
     def run(todo, spikes, starts, limits, counts, reached):
-        forward_shared(
-            todo, p.arrivals, p.loop, par, p.refractory, job.duration, length, _fastest(job),
-            p.begin, p.stop, spikes, starts, limits, counts, reached, shared,
-        )  # fmt: skip
+        places = SpikesRole(*spikes, starts, limits, counts, reached)
+        call = LoopStretches(
+            TasksRole(todo, todo.size, 1), *fed, cut, weights, rows, *stands, places
+        )
+        library().run(call, real_type(job), n_threads())
 
     return run_tasks(job, 1, run, p.span)
 
 
-def _padded(par: NDArray[np.floating[Any]], block: int) -> NDArray[np.floating[Any]]:
-    """A neuron table of whole blocks; those behind the last neuron never fire."""
-    size = par.shape[1]
-    par = np.pad(par, ((0, 0), (0, -size % block)), mode="edge")
-    par[ALERT, size:] = np.inf
-    return par
+def _shared_weights(job: Job) -> WeightsRole:
+    """Those of neurons that share their events, by row, for whole vectors."""
+    weight = row_weights(job)
+    padded = np.pad(weight, ((0, 0), (0, -weight.shape[1] % LANES)))
+    return WeightsRole(padded, *padded.shape)
 
 
-def _shared_of(job: Job, width: int) -> Shared:
-    """The synapses of neurons that share their events, for rows of that width."""
-    stage, weight = job.stage, row_weights(job)
+def _rows(job: Job) -> SynapseRowsRole:
+    """Row of the weights of every synapse."""
+    stage = job.stage
 
-    def make() -> NDArray[np.int32]:
+    def make() -> SynapseRowsRole:
         row = owners(stage.wiring.out_start, stage.wiring.target.size)
-        return read_only(row.astype(np.int32))
+        return SynapseRowsRole(row.astype(np.int32))
 
-    more = ((0, 0), (0, width - weight.shape[1]))
-    return Shared(read_only(np.pad(weight, more)), made_once((Shared, stage), make))
-
-
-def in_blocks(
-    par: NDArray[np.floating[Any]], windows: Windows
-) -> tuple[NDArray[np.floating[Any]], Cut]:
-    """A neuron table and windows as the kernels take them, for whole blocks of neurons."""
-    basis, more = windows.basis, ((0, 0), (0, -par.shape[1] % BLOCK))
-    by_v, by_j = (np.pad(rows, more, mode="edge") for rows in (basis.by_v, basis.by_j))
-    cut = Cut(windows.length, windows.pieces, windows.width, by_v, by_j, basis.reach)
-    return _padded(par, BLOCK), cut
-
-
-def parts_for(met: float, most: int) -> int:
-    """Parts that run side by side where a window has so many synaptic events of other stages."""
-    return int(np.clip(met / PART_EVENTS, 1, most))
-
-
-def bounds_of_parts(size: int, parts: int) -> NDArray[np.int64]:
-    """First neuron of every part, and their total: whole blocks."""
-    blocks = np.linspace(0, -(-size // BLOCK), parts + 1).astype(np.int64)
-    return np.minimum(blocks * BLOCK, size)
+    return made_once((SynapseRowsRole, stage), make)
 
 
 def backward(

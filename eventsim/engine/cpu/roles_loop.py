@@ -8,6 +8,7 @@ from eventsim.engine.cpu.roles import (
     DoublesOut,
     FoundRole,
     Ints,
+    IntsOut,
     NeuronsRole,
     Reals,
     RealsOut,
@@ -15,6 +16,7 @@ from eventsim.engine.cpu.roles import (
     SpikesRole,
     TapeRole,
     TasksRole,
+    WeightsRole,
 )
 
 
@@ -77,6 +79,42 @@ class LoopBackRole(NamedTuple):
     starts: int
 
 
+class WindowsRole(NamedTuple):
+    """Length of windows, ms, and the least number of their pieces.
+
+    If ``border`` is not below zero there is one window, which ends there.
+    """
+
+    length: float
+    border: float
+    pieces: int
+
+
+class SumBasisRole(NamedTuple):
+    """As :class:`eventsim.engine.windowing.Basis`; a neuron has ``width`` sums."""
+
+    by_v: Reals
+    by_j: Reals
+    width: int
+    reach: float
+
+
+class NeuronPartsRole(NamedTuple):
+    """Neurons ``bounds[p] : bounds[p + 1]`` of a sample are part p.
+
+    Where there are several, threads meet at ``meeting``: N_MEETING zeros.
+    """
+
+    bounds: Ints
+    meeting: IntsOut
+
+
+class SynapseRowsRole(NamedTuple):
+    """Row of the weights of every synapse."""
+
+    row: Rows
+
+
 class QueueForward(NamedTuple):
     """The forward pass of a loop, event by event; tasks are samples."""
 
@@ -101,5 +139,47 @@ class QueueBackward(NamedTuple):
     found: FoundRole
 
 
-ROLES: tuple[type, ...] = (LoopRole, ArrivingRole, LoopStopRole, LoopBackRole)
-CALLS: tuple[type, ...] = (QueueForward, QueueBackward)
+class LoopSums(NamedTuple):
+    """A loop by windows, with sums; tasks are parts of neurons in samples.
+
+    If there are several parts all tasks are of one sample.
+    """
+
+    tasks: TasksRole
+    arriving: ArrivingRole
+    loop: LoopRole
+    neurons: NeuronsRole
+    windows: WindowsRole
+    basis: SumBasisRole
+    parts: NeuronPartsRole
+    begin: LoopStopRole
+    end: Annotated[LoopStopRole, WRITTEN]
+    spikes: SpikesRole
+
+
+class LoopStretches(NamedTuple):
+    """A loop by windows, of neurons that share their events; tasks are samples."""
+
+    tasks: TasksRole
+    arriving: ArrivingRole
+    loop: LoopRole
+    neurons: NeuronsRole
+    windows: WindowsRole
+    weights: WeightsRole
+    rows: SynapseRowsRole
+    begin: LoopStopRole
+    end: Annotated[LoopStopRole, WRITTEN]
+    spikes: SpikesRole
+
+
+ROLES: tuple[type, ...] = (
+    LoopRole,
+    ArrivingRole,
+    LoopStopRole,
+    LoopBackRole,
+    WindowsRole,
+    SumBasisRole,
+    NeuronPartsRole,
+    SynapseRowsRole,
+)
+CALLS: tuple[type, ...] = (QueueForward, QueueBackward, LoopSums, LoopStretches)

@@ -65,13 +65,6 @@ class Held(NamedTuple):
     until: NDArray[np.float64]
 
 
-class SinceArrival(NamedTuple):
-    """How often each neuron has fired since the last arrival it walked from, by its number."""
-
-    arrival: NDArray[np.int64]
-    times: NDArray[np.int64]
-
-
 class Recent(NamedTuple):
     """How many spikes of the ms from ``since`` on each neuron of a loop has fired."""
 
@@ -154,29 +147,6 @@ def walk(n, v, j, t, t_end, x, y, gain, par, refractory, held, spikes, start, li
             return v, j, t, count
         h = real(t_end - t)
         x, y, gain = propagators(h, slow, gap, rate_mem)
-
-
-@lean_inlined
-def sort_tail(spikes, held, first, end, start):
-    """Sort the last spikes by time and neuron."""
-    for k in range(first + 1, end):
-        time, neuron = spikes.time[k], spikes.neuron[k]
-        current, restart = spikes.current[k], spikes.restart[k]
-        holds = held.spike[neuron] == k - start
-        i = k
-        while i > first and spikes.time[i - 1] >= time:
-            other = spikes.neuron[i - 1]
-            if spikes.time[i - 1] == time and other <= neuron:
-                break
-            spikes.time[i], spikes.neuron[i] = spikes.time[i - 1], other
-            spikes.current[i], spikes.restart[i] = spikes.current[i - 1], spikes.restart[i - 1]
-            if held.spike[other] == i - 1 - start:
-                held.spike[other] = i - start
-            i -= 1
-        spikes.time[i], spikes.neuron[i] = time, neuron
-        spikes.current[i], spikes.restart[i] = current, restart
-        if holds:
-            held.spike[neuron] = i - start
 
 
 class Tape(NamedTuple):

@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -94,24 +93,6 @@ def _loader(real: Any, word: ir.Type) -> Any:
 
 load_double = _loader(types.float64, ir.DoubleType())
 load_single = _loader(types.float32, ir.FloatType())
-
-
-@intrinsic
-def fetch_at(typingctx: Any, address: Any) -> Any:
-    """Ask for the line of the cache at an address."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        place, word = builder.inttoptr(args[0], ir.IntType(8).as_pointer()), ir.IntType(32)
-        function = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(ir.VoidType(), [place.type, word, word, word]),
-            "llvm.prefetch.p0i8",
-        )
-        read, second_level, data_cache = (ir.Constant(word, n) for n in (0, 2, 1))
-        builder.call(function, [place, read, second_level, data_cache])
-        return context.get_dummy_value()
-
-    return types.void(types.int64), codegen
 
 
 @lean

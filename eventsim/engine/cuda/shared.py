@@ -1,4 +1,4 @@
-"""Host side of the layer whose neurons all meet the same events; twin of engine/cpu/shared*.py."""
+"""Host side of the layer whose neurons all meet the same events; twin of engine/cpu/layer.py."""
 
 import numpy as np
 from numpy.typing import NDArray

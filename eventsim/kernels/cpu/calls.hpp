@@ -57,7 +57,9 @@ template <class R> struct DenseBackward {
     KERNEL(apart_backward, ApartBackward)       \
     KERNEL(voltages_forward, VoltagesForward)   \
     KERNEL(voltages_backward, VoltagesBackward) \
-    KERNEL(largest_forward, LargestForward)
+    KERNEL(largest_forward, LargestForward)     \
+    KERNEL(loop_sums, LoopSums)                 \
+    KERNEL(loop_stretches, LoopStretches)
 // Likewise of those that are compiled once.
 #define COMMON_KERNELS(KERNEL)           \
     KERNEL(merge_sources, MergeSources)  \

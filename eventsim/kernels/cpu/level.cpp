@@ -11,6 +11,8 @@
 #include "fanin/forward.hpp"
 #include "loop/queue.hpp"
 #include "loop/queue_back.hpp"
+#include "loop/stretches.hpp"
+#include "loop/summed.hpp"
 #include "readout/apart.hpp"
 #include "readout/largest.hpp"
 #include "readout/shared.hpp"

@@ -49,3 +49,15 @@ extern "C" __global__ void adjoint_series(const int n, const REAL* a, const REAL
     const REAL* const rows[6] = {s.decays, s.taken, s.gains, s.gains_mem, s.gains_syn, s.decays_syn};
     for (int k = 0; k < 6 * TERMS<REAL>; ++k) out[k * n + i] = rows[k / TERMS<REAL>][k % TERMS<REAL>];
 }
+
+// Of neurons by their rates: answers to an arrival [2 DEGREE, n] over a stretch of so many ms.
+extern "C" __global__ void answers(const int n, const REAL* a, const REAL* b, const REAL* longest,
+                                   REAL* out) {
+    const int i = ME;
+    if (i >= n) return;
+    const Answer<REAL> answer = answer_of(a[i], b[i], longest[i]);
+    for (int q = 0; q < DEGREE<REAL>; ++q) {
+        out[q * n + i] = answer.of_v[q];
+        out[(DEGREE<REAL> + q) * n + i] = answer.of_j[q];
+    }
+}

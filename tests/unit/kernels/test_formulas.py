@@ -127,6 +127,42 @@ def test_polynomials_of_lower_degree_are_those_of_python(device, precision):
     assert np.array_equal(device.get(economy), expected)
 
 
+TAUS = [(20.0, 10.0), (10.0, 20.0), (5.0, 5.0), (5.0, 5.0 + 1e-9), (2.0, 2000.0), (2000.0, 2.0)]
+
+
+def answers_of(device, precision, taus):
+    """Coefficients [2, degree, neurons] of V and J, the rates, and the longest stretch."""
+    a, b = 1.0 / np.array(taus).T
+    longest = TYPES[precision](series.SPAN / max(a.max(), b.max()))
+    degree = {"single": series.DEGREE_SINGLE, "double": series.DEGREE_DOUBLE}[precision]
+    given = [np.array(values, TYPES[precision]) for values in (a, b, np.full(a.size, longest))]
+    table = evaluated(device, precision, "answers", 2 * degree, *given)
+    return table.astype(float).reshape(2, degree, -1), a, b, float(longest)
+
+
+@pytest.mark.parametrize("precision", TYPES)
+def test_polynomials_of_a_stretch_are_the_answers_to_an_arrival(device, precision):
+    table, a, b, longest = answers_of(device, precision, TAUS)
+    s = np.linspace(0.0, longest, 40)[:, None]
+    powers = (s / longest) ** np.arange(1, table.shape[1] + 1)
+    # Closed forms by long sums of small terms, which hold for equal rates as well.
+    n, fine = 4000, np.arange(4000)[:, None, None]
+    middle = (fine + 0.5) / n * s
+    gain = (np.exp(-a * (s - middle) - b * middle)).sum(axis=0) * a * s / n
+    error = {"single": 6e-8, "double": 2e-9}[precision]
+    np.testing.assert_allclose(powers @ table[0], gain, rtol=0, atol=error)
+    error = {"single": 6e-8, "double": 3e-16}[precision]
+    np.testing.assert_allclose(powers @ table[1], np.exp(-b * s) - 1.0, rtol=0, atol=error)
+
+
+def test_double_precision_gain_of_a_stretch_is_that_of_exponentials(device):
+    table, (a,), (b,), longest = answers_of(device, "double", [(20.0, 10.0)])
+    s = np.linspace(0.0, longest, 50)
+    powers = (s / longest)[:, None] ** np.arange(1, table.shape[1] + 1)
+    expected = a * np.exp(-a * s) * -np.expm1(-(b - a) * s) / (b - a)
+    np.testing.assert_allclose((powers @ table[0])[:, 0], expected, rtol=0, atol=2e-16)
+
+
 def by_difference(f, x):
     return (f(x * (1.0 + 1e-5)) - f(x * (1.0 - 1e-5))) / (2e-5 * x)
 

@@ -45,7 +45,8 @@ def test_every_file_of_kernels_has_faults():
     assert {fault.file for fault in mutants_cuda.MUTANTS} == shared
     # tests/unit/mapping holds the loops over cores to what they do one by one in Python.
     loops = {path.parent for path in (KERNELS / "cpu").glob("*/*.hpp")} - {KERNELS / "cpu/mapping"}
-    assert {(KERNELS / fault.file).parent for fault in mutants_cpu.MUTANTS} == loops
+    found = {(KERNELS / fault.file).parent for fault in mutants_cpu.MUTANTS}
+    assert found - {KERNELS / "cpu"} == loops
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)

@@ -6,7 +6,7 @@
 //                 limit < 0: the pair has been run already.
 // After           count[s, n] = spikes of the neuron, also past its limit; the first `limit` of
 //                 them at start[s, n] and on, ascending. count = -1 after a run-away, at `reached`.
-// Twin            engine/cpu/shared.py, engine/reference/layer.py
+// Twin            kernels/cpu/dense/forward.hpp, engine/reference/layer.py
 // Needs           stretch.cuh; shared memory: StagedEvents
 //
 // Roofline        one neuron and stretch of four arrivals with near terms (single precision, nobody

@@ -2,7 +2,7 @@
 //
 // Parallel over   nothing: one thread owns one neuron of one sample; no communication. All threads
 //                 of a block fill the same stretch from the same events.
-// Twin            engine/cpu/stretch.py, same order of operations: same bits.
+// Twin            kernels/cpu/dense/stretches.hpp, same order of operations: same bits.
 // Needs           walk.cuh, neuron/stretch.hpp
 
 // Events of one sample, sorted by time: those from `base` on are staged in shared memory.

@@ -7,8 +7,8 @@
 //                 capacity says may arrive in one window.
 // After           as in queue.cu, but the spikes of a window in any order. A sample with more spikes
 //                 than its limit stops at the end of the window.
-// Twin            engine/cpu/windows.py, window_sums.py, window_end.py, window_sparse.py: the same
-//                 sums, the same bits; window_shared.py, of neurons that share their events
+// Twin            kernels/cpu/loop/summed.hpp, the same sums, the same bits; stretches.hpp there, of
+//                 neurons that share their events
 // Needs           queue.cu, stretch.cuh; shared memory: WindowMemory
 //
 // Roofline        a window takes a barrier per arrival, and a neuron that goes from arrival to

@@ -12,6 +12,7 @@
 #include <type_traits>
 
 #include "../arena.hpp"
+#include "../firing.hpp"
 #include "blocks.hpp"
 #include "stretches.hpp"
 
@@ -295,7 +296,7 @@ template <class V> class Pool {
             const double target = s.stretch.time[item];
             if (!(t < target) || item >= s.stretch.size) continue;
             write(s, n, t, x.left[l]);
-            if (runs_away(x, l, s, item, t)) {
+            if (s.firing ? s.firing[n].runs_away(t) : runs_away(x, l, s, item, t)) {
                 if (s.failed < 0 || t < s.failed_at) s.failed = n, s.failed_at = t;
                 continue;  // as if it went on: nothing of it is read any more
             }

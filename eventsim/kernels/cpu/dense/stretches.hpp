@@ -4,12 +4,13 @@
 // where the fastest rate has made SPAN since its first item, or with the sample: where it ends
 // follows from the times of its own arrivals, so that a stream that is cut has the same stretches.
 //
-// Reference       eventsim/engine/cpu/stretch.py (fill); the definition: eventsim/engine/reference/layer.py
+// Reference       eventsim/engine/reference/layer.py
 #pragma once
 #include <algorithm>
 
 #include "../../neuron/adaptive.hpp"
 #include "../../neuron/stretch.hpp"
+#include "../firing.hpp"
 #include "../roles.hpp"
 
 namespace eventsim {
@@ -48,6 +49,7 @@ template <class R> struct Sample : Course<R> {
     int64_t *held, *fired_arrival, *fired_times; // spike that holds V, or -1; spikes since an arrival
     double* until;
     Adapted* adapted;
+    Firing* firing;                              // of a loop, whose spikes make arrivals; else null
     int32_t* holding;                            // who is held
     int n_holding;
     bool runs, near;

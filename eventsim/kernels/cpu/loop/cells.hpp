@@ -4,6 +4,7 @@
 #pragma once
 #include "../../neuron/adaptive.hpp"
 #include "../arena.hpp"
+#include "../firing.hpp"
 #include "../spike_room.hpp"
 #include "../table.hpp"
 #include "roles.hpp"
@@ -18,22 +19,6 @@ template <class R> struct alignas(64) Cell {
 
     bool held() const { return until >= 0.0; }
     FORMULA_MEMBER Rates<R> rates() const { return {slow, gap, mem, R(0)}; }
-};
-
-// What is asked at its spikes: the number of that which holds V; spikes in the ms from `since` on.
-struct Firing {
-    int64_t spike;
-    double refractory, since;
-    int64_t recent;
-
-    // Count a spike at t; whether there were too many in a ms.
-    bool runs_away(double t) {
-        if (t - since > 1.0) {
-            since = t;
-            recent = 0;
-        }
-        return ++recent > RUNAWAY_PER_MS;
-    }
 };
 
 // Bring a neuron to an arrival at t.

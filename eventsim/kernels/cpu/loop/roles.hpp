@@ -56,4 +56,30 @@ template <class R> struct LoopBack {
     int64_t starts;            // whether samples start at the begin
 };
 
+// How a loop is cut into windows: eventsim/engine/windowing.py.
+struct Windows {
+    double length;             // ms
+    double border;             // of the only window; below zero: every one is `length` long
+    int64_t pieces;            // of a window, at least
+};
+
+// How the arrivals of a piece are summed: the functions of an arrival, and what each adds to V and J.
+template <class R> struct SumBasis {
+    const R* by_v;             // [functions, size]
+    const R* by_j;
+    int64_t width;             // sums of a neuron
+    double reach;              // ms, of the powers; 0 where the functions are the two answers themselves
+};
+
+// The neurons bounds[p] .. bounds[p + 1] of a sample are part p, which any thread may run.
+struct NeuronParts {
+    const int64_t* bounds;     // [n_blocks + 1] of the tasks
+    int64_t* meeting;          // [N_MEETING] zeros, where threads meet: meeting.hpp
+};
+
+// Rows of the weights by synapse, of neurons that share their events.
+struct SynapseRows {
+    const int32_t* row;        // [synapses]
+};
+
 }  // namespace eventsim

@@ -1,0 +1,84 @@
+"""Windows of loops on the CPU, host side, for kernels/cpu/loop/summed.hpp."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from eventsim.arrays import Ints
+from eventsim.engine.cpu.library import library
+from eventsim.engine.cpu.roles import NeuronsRole, SpikesRole, TasksRole
+from eventsim.engine.cpu.roles_loop import (
+    ArrivingRole,
+    LoopRole,
+    LoopStopRole,
+    LoopSums,
+    NeuronPartsRole,
+    SumBasisRole,
+    WindowsRole,
+)
+from eventsim.engine.cpu.threads import n_threads
+from eventsim.engine.windowing import Windows
+
+# Synaptic events of other stages in a window for which a thread is woken: a ms of work. On a busy
+# machine a thread may wait a time slice for the others at every window's end; with 5,000 events and
+# a load of 7 on two cores bench/macro/balanced.py took six times as long.
+PART_EVENTS = 100_000
+
+# The bounds of parts are multiples of that many neurons, of which no vector has more.
+BLOCK = 128
+
+# Numbers of a place where threads meet: meeting.hpp.
+N_MEETING = 24
+
+# Border of windows that each have their own.
+NO_BORDER = -1.0
+
+
+class SumsRun(NamedTuple):
+    """What a loop by windows takes, with sums, beside its tasks.
+
+    The neurons ``bounds[p] : bounds[p + 1]`` of a sample are part p.
+    """
+
+    arriving: ArrivingRole
+    loop: LoopRole
+    neurons: NeuronsRole
+    windows: WindowsRole
+    basis: SumBasisRole
+    begin: LoopStopRole
+    end: LoopStopRole
+    bounds: Ints
+
+    def run(self, todo: Ints, spikes: SpikesRole) -> None:
+        """Run tasks, number sample * parts + part; of a sample all or none."""
+        parts, real = self.bounds.size - 1, self.loop.own_weight.dtype.type
+        apart = [todo]
+        if parts > 1:
+            apart = [s * parts + np.arange(parts) for s in np.unique(todo // parts)]
+        for tasks in apart:
+            meeting = NeuronPartsRole(self.bounds, np.zeros(N_MEETING, np.int64))
+            call = LoopSums(
+                TasksRole(tasks, tasks.size, parts), self.arriving, self.loop, self.neurons,
+                self.windows, self.basis, meeting, self.begin, self.end, spikes,
+            )  # fmt: skip
+            library().run(call, real, n_threads())
+
+
+def basis_of(windows: Windows) -> SumBasisRole:
+    """As the kernel takes it."""
+    basis = windows.basis
+    return SumBasisRole(
+        np.ascontiguousarray(basis.by_v), np.ascontiguousarray(basis.by_j), windows.width,
+        basis.reach,
+    )  # fmt: skip
+
+
+def parts_for(met: float, most: int) -> int:
+    """Parts that run side by side where a window has so many synaptic events of other stages."""
+    return int(np.clip(met / PART_EVENTS, 1, most))
+
+
+def bounds_of_parts(size: int, parts: int) -> Ints:
+    """First neuron of every part, and their total: whole blocks."""
+    blocks = np.linspace(0, -(-size // BLOCK), parts + 1).astype(np.int64)
+    return np.minimum(blocks * BLOCK, size)

@@ -1,0 +1,23 @@
+// How often a neuron fires.
+#pragma once
+#include "table.hpp"
+
+namespace eventsim {
+
+// What is asked at the spikes of a neuron: the number of that which holds V; spikes in the ms from `since` on.
+struct Firing {
+    int64_t spike;
+    double refractory, since;
+    int64_t recent;
+
+    // Count a spike at t; whether there were too many in a ms.
+    bool runs_away(double t) {
+        if (t - since > 1.0) {
+            since = t;
+            recent = 0;
+        }
+        return ++recent > RUNAWAY_PER_MS;
+    }
+};
+
+}  // namespace eventsim

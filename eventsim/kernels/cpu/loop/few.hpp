@@ -1,0 +1,233 @@
+// The few neurons of a window that may fire: each goes from arrival to arrival of its own.
+//
+// A neuron's state stays that of its last arrival, spike or release; at an arrival, and at the end of a
+// piece of the window, it is asked whether the neuron fired before. Arrivals are looked up in the bundles
+// and put one behind the other by neuron, as many as there is room for. Then every neuron goes through its
+// own; the propagators to several of them, which do not depend on its state, are found at once.
+//
+// Reference       eventsim/engine/reference/queue.py
+#pragma once
+#include "../../lanes.hpp"
+#include "cells.hpp"
+#include "sums.hpp"
+#include "windows.hpp"
+
+namespace eventsim {
+
+// Arrivals that the few neurons meet between two sorts, by all neurons, and at least. In
+// bench/macro/balanced.py 0.2 per neuron were met in a piece.
+constexpr int64_t ROOM_PER_NEURON = 4, ROOM_LEAST = 1024;
+
+// Synapses that are looked through at a time.
+constexpr int64_t LOOKED = 128;
+
+// While V is held every bound is above the alert level.
+template <class R> FORMULA R alert_of(const Cell<R>& c) {
+    return c.held() ? -std::numeric_limits<R>::infinity() : c.alert;
+}
+
+// Ways of a neuron from one time to the next of some, their propagators side by side.
+template <class V> struct Ways {
+    using R = Real<V>;
+    static constexpr int N = Numbers<V>::count;
+    alignas(64) R h[N], x[N], y[N], gain[N];
+
+    // The ways to the n times of `time`, of which the one before is known as well.
+    FORMULA_MEMBER void find(const double* time, int64_t n, const Rates<R>& rates) {
+        for (int k = 0; k < N; k += Numbers<Doubles>::count)
+            store_as(h + k, load<Doubles>(time + k) - load<Doubles>(time + k - 1));
+        for (int64_t k = n; k < N; ++k) h[k] = R(0);
+        const Rates<V> r = {spread<V>(rates.slow), spread<V>(rates.gap), spread<V>(rates.mem), V{}};
+        const Map<V> m = propagators(load<V>(h), r);
+        store(x, m.x);
+        store(y, m.y);
+        store(gain, m.gain);
+    }
+};
+
+// Those of a part's neurons that may fire in a piece, or are let go.
+template <class V> class FewNeurons {
+    using R = Real<V>;
+    using W = Ways<V>;
+
+    struct Met {
+        double time;
+        R jump;
+        int32_t who;
+    };
+
+    const int64_t most;     // arrivals that there is room for
+    Cell<R>* const cell;    // of all neurons
+    Firing* const firing;
+    Met* const met;         // in order of time
+    double* const time;     // by neuron: where it is, its arrivals, its end
+    R* const jump;
+    int32_t *const start, *const number;  // where those of each are
+    int64_t n_met = 0;
+
+  public:
+    int32_t* const who;
+    uint8_t* const is_one;  // of all neurons
+    int32_t* const place;   // which of the few a neuron is
+    int64_t size = 0;
+
+    static int64_t most_of(int64_t neurons) { return ROOM_PER_NEURON * neurons + ROOM_LEAST; }
+    static std::size_t room(int64_t neurons) {
+        const int64_t most = most_of(neurons), places = most + 2 * neurons + W::N;
+        return most * sizeof(Met) + places * (8 + sizeof(R)) + neurons * 12 + 6 * 64;
+    }
+
+    // Of so many neurons of a part; `is_one` and `place` are of all.
+    FewNeurons(int64_t neurons, Cell<R>* cell, Firing* firing, uint8_t* is_one, int32_t* place, Arena& arena)
+        : most(most_of(neurons)), cell(cell), firing(firing), met(arena.take<Met>(most)),
+          time(arena.take<double>(most + 2 * neurons + W::N)), jump(arena.take<R>(most + 2 * neurons + W::N)),
+          start(arena.take<int32_t>(neurons)), number(arena.take<int32_t>(neurons)),
+          who(arena.take<int32_t>(neurons)), is_one(is_one), place(place) {}
+
+    // Neuron n is one of them.
+    FORMULA_MEMBER void join(int64_t n) {
+        is_one[n] = 1;
+        place[n] = (int32_t)size;
+        number[size] = 0;
+        who[size++] = (int32_t)n;
+    }
+
+    // Those of the synapses low .. high whose targets are among them meet an arrival at t; how many.
+    template <class T>
+    int64_t look_up(const int32_t* target, const T* weight, int64_t low, int64_t high, double t,
+                    const Window& w, PartSpikes& spikes) {
+        int64_t all = 0;
+        int32_t found[LOOKED + 1];
+        for (int64_t begin = low; begin < high; begin += LOOKED) {
+            const int32_t* const mine = target + begin;
+            const int32_t size = (int32_t)std::min(LOOKED, high - begin);
+            int32_t n = 0;
+            for (int32_t k = 0; k < size; ++k) {
+                found[n] = k;
+                n += is_one[(uint32_t)mine[k]];
+            }
+            all += n;
+            if (n_met + n > most && !go(w, 0.0, false, spikes)) return all;
+            for (int32_t i = 0; i < n; ++i) meet(mine[found[i]], t, R(weight[begin + found[i]]));
+        }
+        return all;
+    }
+
+    // Neuron n meets the return of a spike of its own.
+    int64_t look_up_own(int64_t n, R weight, double t, const Window& w, PartSpikes& spikes) {
+        if (!is_one[n]) return 0;
+        if (n_met + 1 > most && !go(w, 0.0, false, spikes)) return 1;
+        meet(n, t, weight);
+        return 1;
+    }
+
+    // All meet what was looked up, and come to the end of the piece if it `ends`. Of several that run away
+    // the first in time counts. False where they do not go on.
+    bool go(const Window& w, double end, bool ends, PartSpikes& spikes) {
+        sort();
+        for (int64_t p = 0; p < size && spikes.count <= spikes.limit; ++p) {
+            const int64_t n = who[p], last = start[p], first = last - number[p];
+            time[first - 1] = cell[n].time;
+            if (ends) {
+                time[last] = end;
+                jump[last] = R(0);
+            }
+            const int64_t count = spikes.count;
+            if (goes(n, time + first, jump + first, number[p], ends, w.end, spikes)) spikes.count = count;
+            number[p] = 0;
+        }
+        n_met = 0;
+        return spikes.goes();
+    }
+
+  private:
+    void meet(int64_t n, double t, R weight) {
+        const int32_t p = place[n];
+        met[n_met++] = {t, weight, p};
+        ++number[p];
+    }
+
+    // By neuron, with a place before the first arrival of each and one behind its last.
+    void sort() {
+        int32_t at = 0;
+        for (int64_t p = 0; p < size; ++p) {
+            start[p] = at + 1;
+            at += number[p] + 2;
+        }
+        for (int64_t e = 0; e < n_met; ++e) {
+            const int32_t i = start[met[e].who]++;
+            time[i] = met[e].time;
+            jump[i] = met[e].jump;
+        }
+    }
+
+    // Neuron n comes to all times, those of its arrivals and, if it `ends`, one more, by which it does not
+    // fire from `stop` on. Whether it runs away.
+    __attribute__((noinline)) bool goes(int64_t n, const double* time, const R* jump, int64_t arrivals,
+                                        bool ends, double stop, PartSpikes& spikes) {
+        Cell<R>& c = cell[n];
+        const Rates<R> rates = c.rates();
+        R v = c.v, j = c.j, alert = alert_of(c);
+        double t = c.time;
+        W ways;
+        for (int64_t i = 0; i < arrivals + ends; ++i) {
+            const int64_t k = i % W::N;
+            if (k == 0) ways.find(time + i, arrivals + ends - i, rates);
+            if (!(t < time[i])) {
+                j = j + jump[i];
+                continue;
+            }
+            R v_end = fused(ways.gain[k], j, ways.x[k] * v), j_end = ways.y[k] * j;
+            const R top = highest(v, j, v_end, j_end, ways.h[k], rates.mem, c.peak);
+            const double until = time[i], last = i < arrivals ? until : std::min(until, stop);
+            if (top >= alert) {
+                if (c.held() && c.until >= last) {
+                    v_end = c.reset;
+                } else {
+                    c.v = v;
+                    c.j = j;
+                    c.time = t;
+                    if (catch_up(n, until, last, spikes)) return true;
+                    if (spikes.count > spikes.limit) return false;
+                    advance(c, until);
+                    v = c.v;
+                    j = c.j + jump[i];
+                    alert = alert_of(c);
+                    t = until;
+                    continue;
+                }
+            }
+            v = flush(v_end);
+            j = flush(j_end) + jump[i];
+            t = until;
+        }
+        c.v = v;
+        c.j = j;
+        c.time = t;
+        return false;
+    }
+
+    // Let neuron n fire and be let go before t and before `stop`; past the limit it stops. Whether it runs
+    // away.
+    bool catch_up(int64_t n, double t, double stop, PartSpikes& spikes) {
+        Cell<R>& c = cell[n];
+        const double before = std::min(t, stop);
+        while (spikes.count <= spikes.limit) {
+            if (c.held()) {
+                if (!(c.until < before)) return false;
+                release(c, firing[n], spikes);
+            }
+            if (!(peak_bound(c.v, c.j, c.peak) >= c.alert)) return false;
+            c.rise = crossing(c.v, c.j, R(t - c.time), c.rates(), c.level, true);
+            if (c.rise < R(0) || !(c.time + double(c.rise) < before)) return false;
+            fire(c, firing[n], n, spikes);
+            if (firing[n].runs_away(c.time)) {
+                if (spikes.failed < 0 || c.time < spikes.reached) spikes.failed = n, spikes.reached = c.time;
+                return true;
+            }
+        }
+        return false;
+    }
+};
+
+}  // namespace eventsim

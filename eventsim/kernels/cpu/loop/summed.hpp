@@ -1,0 +1,360 @@
+// Neurons of a loop, by windows and with sums: no queue of neurons.
+//
+// A window is cut into pieces. In a piece every arrival adds to the sums of its targets, sums.hpp, and every
+// neuron is brought to the piece's end at once,
+//
+// v(T) = x v + g j + sum_q by_v[q] M_q,  j(T) = y j + sum_q by_j[q] M_q
+//
+// and does not fire before where v stays below the alert level for certain,
+//
+// v + (1 - x) max(max(j, 0) - v, 0) + a sum max(w, 0) s < alert.
+//
+// The middle term bounds what the neuron does by itself, since dv/dt = a (j - v), and a positive jump raises
+// v by at most a w s. The few others, and those that are let go, meet their arrivals one by one: few.hpp.
+// bench/macro/balanced.py times it.
+//
+// Side by side    neurons in vectors; parts of a sample's neurons may be run by several threads, which meet
+//                 at the end of every window: meeting.hpp. No result depends on who runs what.
+// Before          roles.hpp; bundles have their targets in ascending order.
+// After           spikes of each part as it found them, as many as there is room for; counts of all; `end`
+//                 at the last border before the end of the run, or there.
+// Reference       eventsim/engine/reference/queue.py
+#pragma once
+#include <new>
+
+#include "../../lanes.hpp"
+#include "../calls.hpp"
+#include "../dense/blocks.hpp"
+#include "few.hpp"
+#include "meeting.hpp"
+#include "sums.hpp"
+#include "windows.hpp"
+
+namespace eventsim {
+
+// The synapses of the bundle so many places later are fetched while those of one are summed: random bundles
+// of 2 kB took 0.9 in place of 1.6 ns per synaptic event.
+constexpr int64_t AHEAD = 2;
+
+template <class V, int W> class Summed {
+    using R = Real<V>;
+    using Call = LoopSums<R>;
+    static constexpr int N = Numbers<V>::count, F = FUNCTIONS<R, W>;
+
+    // Synapses of a bundle that reach a part.
+    struct Range {
+        int64_t low, high;
+    };
+    struct Part {
+        const int64_t lo, hi;
+        PartSpikes spikes;
+        FewNeurons<V> few;
+        GrowingArray<Range> ranges;  // of the bundles that are due, where there are several parts
+        R far_for;              // ms that the far propagators are for
+        int64_t met;
+    };
+
+    const Call& a;
+    const WeightTable weights;
+    const int64_t size, width, n_parts, sample;  // the width is a multiple of every vector's
+    const R fastest;
+    Arena arena;
+    R *const par, *const by_v, *const by_j;      // [N_PAR, width], [F, width] twice
+    R* const far;                                // [3, width]: propagators over a piece that is long
+    R *const v, *const j, *const alert, *const moments;  // at the end of the last piece; of this one [width, W]
+    uint8_t* const is_one;
+    int32_t* const place;
+    Cells<R> cells;
+    Part* const all;
+    Meeting meeting;
+    Window window;
+    const GrowingArray<Bundle>* due;
+
+    static int64_t padded(int64_t size) { return (size + 63) / 64 * 64; }
+    static std::size_t room(const Call& a) {
+        const std::size_t size = a.neurons.size, width = padded(size);
+        std::size_t bytes = width * (sizeof(R) * (N_PAR + 2 * F + 6 + W) + 5) + 11 * 64;
+        bytes += Cells<R>::room(size) + a.tasks.n_blocks * sizeof(Part);
+        for (int64_t p = 0; p < a.tasks.n_blocks; ++p)
+            bytes += FewNeurons<V>::room(a.parts.bounds[p + 1] - a.parts.bounds[p]);
+        return bytes;
+    }
+
+  public:
+    Summed(const Call& a, int64_t sample)
+        : a(a), weights{a.loop.parts, a.loop.n_parts}, size(a.neurons.size), width(padded(size)),
+          n_parts(a.tasks.n_blocks), sample(sample), fastest(R(a.neurons.fastest)), arena(room(a)),
+          par(arena.take<R>(N_PAR * width)), by_v(arena.take<R>(F * width)), by_j(arena.take<R>(F * width)),
+          far(arena.take<R>(3 * width)),
+          v(arena.zeros<R>(width)), j(arena.zeros<R>(width)), alert(arena.take<R>(width)),
+          moments(arena.zeros<R>(W * width)), is_one(arena.zeros<uint8_t>(width)),
+          place(arena.take<int32_t>(width)), cells(a.neurons, arena), all(arena.take<Part>(n_parts)),
+          meeting(a.parts.meeting) {
+        if (!arena.ok()) return;
+        take_columns(a.neurons.par, N_PAR, size, 0, size, width, par);
+        take_columns(a.basis.by_v, F, size, 0, size, width, by_v);
+        take_columns(a.basis.by_j, F, size, 0, size, width, by_j);
+        for (int64_t p = 0; p < n_parts; ++p) {
+            const int64_t lo = a.parts.bounds[p], hi = a.parts.bounds[p + 1];
+            new (all + p) Part{lo, hi, {a.spikes, sample * n_parts + p},
+                               {hi - lo, cells.cell, cells.firing, is_one, place, arena}, {}, R(0), 0};
+        }
+    }
+    ~Summed() {
+        if (arena.ok())
+            for (int64_t p = 0; p < n_parts; ++p) all[p].~Part();
+    }
+    Summed(const Summed&) = delete;
+
+    // False where there is no memory.
+    bool run() {
+        const bool done = arena.ok() && WindowRun<R, Call, Summed>(a, *this, sample).run(sample);
+        if (n_parts > 1) meeting.end();
+        return done;
+    }
+
+    int64_t parts() const { return n_parts; }
+    PartSpikes& spikes(int64_t p) { return all[p].spikes; }
+
+    void begin(int64_t s) {
+        cells.begin(a.begin, s);
+        std::fill(alert, alert + width, std::numeric_limits<R>::infinity());
+        for (int64_t n = 0; n < size; ++n) settle(n);
+    }
+
+    void keep(int64_t s, double border) const {
+        for (int64_t n = 0, at = s * size; n < size; ++n, ++at) {
+            const Cell<R>& c = cells.cell[n];
+            a.end.time[at] = border;
+            a.end.v[at] = v[n];
+            a.end.j[at] = j[n];
+            a.end.until[at] = c.held() ? c.until : -1.0;
+            a.end.since[at] = cells.firing[n].since;
+            a.end.recent[at] = cells.firing[n].recent;
+        }
+    }
+
+    double opens(double border, double coming) const {
+        const Cell<R>* const cell = cells.cell;
+        return opening(v, j, par, width, size, [cell](int64_t n) { return cell[n].until; }, border, coming);
+    }
+
+    bool run(const Window& w, const GrowingArray<Bundle>& arriving, int64_t& met) {
+        window = w;
+        due = &arriving;
+        for (int64_t p = 0; p < n_parts && n_parts > 1; ++p)
+            if (!all[p].ranges.reserve(due->size)) return false;
+        if (n_parts > 1) meeting.run(*this, n_parts); else run_part(0);
+        met = 0;
+        for (int64_t p = 0; p < n_parts; ++p) met += all[p].met;
+        return true;
+    }
+
+    // A part over the window.
+    void run_part(int64_t p) {
+        Part& x = all[p];
+        const Window& w = window;
+        if (n_parts > 1) take_ranges(x);
+        double now = w.now;
+        x.met = 0;
+        for (int64_t piece = 1, first = 0, last = 0; piece <= w.pieces; ++piece, first = last) {
+            double end = w.border;
+            if (piece < w.pieces) end = w.opens + (end - w.opens) * (double(piece) / double(w.pieces));
+            while (last < due->size && (*due)[last].time < end) ++last;
+            sum_up(x, first, last, end);
+            const R h = R(end - now);
+            const bool near = fastest * h <= R(SMALL_Z);
+            if (!near && h != x.far_for) find_far(x, h);
+            if (near) bring<true>(x, now, end, h); else bring<false>(x, now, end, h);
+            if (x.few.size > 0 && !one_by_one(x, first, last, end)) return;
+            if (!(end < w.end)) return;
+            now = end;
+        }
+    }
+
+  private:
+    // Neuron n stands where its cell does.
+    void settle(int64_t n) {
+        const Cell<R>& c = cells.cell[n];
+        v[n] = c.v;
+        j[n] = c.j;
+        alert[n] = alert_of(c);
+    }
+
+    void take_ranges(Part& x) {
+        for (int64_t k = 0; k < due->size; ++k) {
+            const Bundle& b = (*due)[k];
+            Range& r = x.ranges[k];
+            if (b.first >= OWN) {
+                const int64_t n = b.first - OWN;
+                r = {b.first, x.lo <= n && n < x.hi ? b.last : b.first};
+                continue;
+            }
+            const int32_t* const target = a.loop.target;
+            r.low = std::lower_bound(target + b.first, target + b.last, x.lo) - target;
+            r.high = std::lower_bound(target + r.low, target + b.last, x.hi) - target;
+        }
+    }
+    Range range_of(const Part& x, int64_t k) const {
+        if (n_parts > 1) return x.ranges[k];
+        return {(*due)[k].first, (*due)[k].last};
+    }
+
+    // The functions of an arrival s ms before the end of its piece.
+    Functions<R, W> functions_of(const Bundle& b, R s) const {
+        R phi[W] = {};
+        if constexpr (W == FEW_SUMS) {
+            const int64_t n = b.first >= OWN ? b.first - OWN : a.loop.target[b.first];
+            const Rates<R> rates = {par[SLOW * width + n], par[GAP * width + n], par[RATE_MEM * width + n],
+                                    R(0)};
+            const Map<R> m = propagators(s, rates);
+            phi[0] = m.gain;
+            phi[1] = m.y;
+        } else {
+            const R u = fused(R(2.0 / a.basis.reach), s, R(-1));
+            R power = 1;
+            for (int q = 0; q < F; ++q) {
+                phi[q] = power;
+                power = power * u;
+            }
+        }
+        phi[W - 1] = s;
+        return Functions<R, W>(phi);
+    }
+
+    // The bundles first .. last of those due are added to the sums of their targets.
+    __attribute__((noinline)) void sum_up(const Part& x, int64_t first, int64_t last, double end) {
+        const int32_t* const target = a.loop.target;
+        R* const sums = moments;
+        for (int64_t k = first; k < last; ++k) {
+            fetch(x, k + AHEAD);
+            const Bundle& b = (*due)[k];
+            const Range r = range_of(x, k);
+            if (r.low >= r.high) continue;
+            const Functions<R, W> phi = functions_of(b, R(end - b.time));
+            if (b.first >= OWN)
+                phi.add(sums + W * (b.first - OWN), a.loop.own_weight[b.first - OWN]);
+            else
+                weights.of_part(b.first, [&](const auto* weight) {
+                    _Pragma("GCC unroll 4") for (int64_t i = r.low; i < r.high; ++i)
+                        phi.add(sums + W * (std::size_t)(uint32_t)target[i], R(weight[i]));
+                });
+        }
+    }
+
+    void fetch(const Part& x, int64_t k) const {
+        if (k >= due->size || (*due)[k].first >= OWN) return;
+        const Range r = range_of(x, k);
+        weights.of_part((*due)[k].first,
+                        [&](const auto* weight) { fetch_synapses(a.loop.target, weight, r.low, r.high); });
+    }
+
+    void find_far(Part& x, R h) {
+        for (int64_t n = x.lo; n < x.hi; n += N) {
+            const Map<V> m = far_forward(spread<V>(h), rates_of(n));
+            store(far + n, m.x);
+            store(far + width + n, m.y);
+            store(far + 2 * width + n, m.gain);
+        }
+        x.far_for = h;
+    }
+    Map<V> far_of(int64_t n) const {
+        return {load<V>(far + n), load<V>(far + width + n), load<V>(far + 2 * width + n)};
+    }
+    Rates<V> rates_of(int64_t n) const {
+        return {load<V>(par + SLOW * width + n), load<V>(par + GAP * width + n),
+                load<V>(par + RATE_MEM * width + n), V{}};
+    }
+
+    // All neurons of a part from `begin` to the end of a piece, h ms later; the sums begin anew. Those that
+    // may fire before it, or are let go, are few, and stand where they were.
+    template <bool NEAR> __attribute__((noinline)) void bring(Part& x, double begin, double end, R h) {
+        const int64_t width = this->width;
+        const R *const of_v = by_v, *const of_j = by_j;
+        const V length = spread<V>(h), zero = V{}, one = spread<V>(1);
+        for (int64_t n = x.lo; n < x.hi; n += N) {
+            V sum[W];
+            R* const row = moments + n * W;
+            UNROLL for (int q = 0; q < W; ++q) sum[q] = load<V>(row + q * N);
+            UNROLL for (int q = 0; q < W; ++q) store(row + q * N, zero);
+            turn<W>(sum);
+            const Rates<V> rates = rates_of(n);
+            const Map<V> m = NEAR ? near_forward(length, rates) : far_of(n);
+            const V v0 = load<V>(v + n), j0 = load<V>(j + n);
+            V v_end = fused(m.gain, j0, m.x * v0), j_end = m.y * j0;
+            const V pull = select(zero < j0, j0, zero) - v0;
+            V top = fused(one - m.x, select(zero < pull, pull, zero), v0);
+            top = fused(rates.mem, sum[W - 1], top);
+            UNROLL for (int q = 0; q < F; ++q) {
+                v_end = fused(load<V>(of_v + q * width + n), sum[q], v_end);
+                j_end = fused(load<V>(of_j + q * width + n), sum[q], j_end);
+            }
+            store(v + n, flush(v_end));
+            store(j + n, flush(j_end));
+            const Mask<V> may = top >= load<V>(alert + n);
+            if (any(may)) take_few(x, n, bits_of(may), v0, j0, begin, end);
+        }
+    }
+
+    void take_few(Part& x, int64_t n, uint32_t bits, V v0, V j0, double begin, double end) {
+        alignas(64) R was_v[N], was_j[N];
+        store(was_v, v0);
+        store(was_j, j0);
+        for (; bits; bits &= bits - 1) {
+            const int l = __builtin_ctz(bits);
+            Cell<R>& c = cells.cell[n + l];
+            if (c.held() && c.until >= end) {
+                v[n + l] = c.reset;
+                continue;
+            }
+            c.v = was_v[l];
+            c.j = was_j[l];
+            c.time = begin;
+            x.few.join(n + l);
+        }
+    }
+
+    // The few meet the bundles first .. last, and come to the end of the piece. False where they do not go on.
+    __attribute__((noinline)) bool one_by_one(Part& x, int64_t first, int64_t last, double end) {
+        for (int64_t k = first; k < last; ++k) {
+            const Bundle& b = (*due)[k];
+            const Range r = range_of(x, k);
+            if (r.low >= r.high) continue;
+            if (b.first >= OWN) {
+                const int64_t n = b.first - OWN;
+                x.met += x.few.look_up_own(n, a.loop.own_weight[n], b.time, window, x.spikes);
+            } else {
+                x.met += weights.of_part(b.first, [&](const auto* weight) {
+                    return x.few.look_up(a.loop.target, weight, r.low, r.high, b.time, window, x.spikes);
+                });
+            }
+            if (!x.spikes.goes()) return false;
+        }
+        if (!x.few.go(window, end, true, x.spikes)) return false;
+        for (int64_t p = 0; p < x.few.size; ++p) {
+            settle(x.few.who[p]);
+            is_one[x.few.who[p]] = 0;
+        }
+        x.few.size = 0;
+        return true;
+    }
+};
+
+template <class V, int W> bool run_summed(const LoopSums<Real<V>>& call) {
+    if (call.tasks.n_blocks > 1) {
+        const Meeting meeting(call.parts.meeting);
+        if (meeting.leads()) return Summed<V, W>(call, call.tasks.todo[0] / call.tasks.n_blocks).run();
+        meeting.help<Summed<V, W>>();
+        return true;
+    }
+    for (int64_t i = 0; i < call.tasks.n; ++i)
+        if (!Summed<V, W>(call, call.tasks.todo[i]).run()) return false;
+    return true;
+}
+
+template <class V> int loop_sums(const LoopSums<Real<V>>& call) {
+    const bool few = call.basis.width == FEW_SUMS;
+    return (few ? run_summed<V, FEW_SUMS>(call) : run_summed<V, MANY_SUMS<Real<V>>>(call)) ? DONE : NO_MEMORY;
+}
+
+}  // namespace eventsim

@@ -1,0 +1,202 @@
+// A sample of a loop, window after window of its least delay: what arrives in each is known when it begins.
+//
+// Windows         are half-open. One ends at the rounded sum of its begin and the least delay, so that no
+//                 rounded arrival time lies before it. After a window in which nothing happened the next
+//                 one begins where something may.
+// End             of a run: it cuts no window. The last one goes on to its border with what arrives before
+//                 the end, and its spikes before the end are those that it gives whatever arrives later.
+//                 So a run can go on from the border before it: eventsim/engine/loop_state.py.
+// Reference       eventsim/engine/windowing.py
+#pragma once
+#include "../../neuron/crossing.hpp"
+#include "../spike_room.hpp"
+#include "heap.hpp"
+
+namespace eventsim {
+
+// Most halvings of the pieces of a window, and when they are halved and doubled: windowing.py.
+constexpr int64_t MANY_MET = 2, FEW_MET = 16, MOST_HALVINGS = 5;
+
+// From `now`, where the neurons are, to `border`. Bundles arrive from `opens` on. Nothing from `end` on,
+// that of the run, is asked for.
+struct Window {
+    double now, opens, border, end;
+    int64_t pieces, halvings;
+};
+
+// Room that grows.
+template <class T> class GrowingArray {
+    T* items = nullptr;
+    int64_t room = 0;
+
+  public:
+    int64_t size = 0;
+
+    GrowingArray() = default;
+    GrowingArray(const GrowingArray&) = delete;
+    ~GrowingArray() { __builtin_free(items); }
+    T& operator[](int64_t i) { return items[i]; }
+    const T& operator[](int64_t i) const { return items[i]; }
+
+    // Room for so many; false where there is no memory.
+    bool reserve(int64_t most) {
+        if (most <= room) return true;
+        const int64_t wanted = std::max({2 * room, most, int64_t(64)});
+        void* const found = __builtin_realloc(items, wanted * sizeof(T));
+        if (!found) return false;
+        items = (T*)found;
+        room = wanted;
+        return true;
+    }
+    bool push(const T& x) {
+        if (!reserve(size + 1)) return false;
+        items[size++] = x;
+        return true;
+    }
+};
+
+// The spikes of some neurons in a sample.
+struct PartSpikes : SpikeRoom {
+    int64_t task, sent = 0, failed = -1;  // spikes sent on; who ran away first, or -1
+    double reached = 0.0;
+
+    PartSpikes(const Spikes& to, int64_t task) : SpikeRoom(to, task), task(task) {}
+    bool goes() const { return failed < 0 && count <= limit; }
+};
+
+// Where a window opens if nothing happened in the one before `border`: not after the next arrival, at
+// `coming`, or release; at the border, where a neuron may fire. until(n) is when neuron n is let go, below
+// zero if it is not held; `par` [.., row] its parameters.
+template <class R, class F>
+double opening(const R* v, const R* j, const R* par, int64_t row, int64_t size, const F& until,
+               double border, double coming) {
+    for (int64_t n = 0; n < size; ++n) {
+        const double at = until(n);
+        if (at >= 0.0) coming = std::min(coming, at);
+        else if (peak_bound(v[n], j[n], par[PEAK * row + n]) >= par[ALERT * row + n]) return border;
+    }
+    return std::max(border, coming);
+}
+
+// The windows of a sample. Its neurons are a C with
+//   begin(s), keep(s, border)   take neurons as they stand, and write how they do
+//   opens(border, coming)       as opening()
+//   parts(), spikes(part)       parts of the neurons, and the PartSpikes of each
+//   run(window, due, met)       all over one window; the events that were met one by one. False where there
+//                               is no memory
+template <class R, class Call, class C> class WindowRun {
+    const Call& a;
+    C& neurons;
+    const double t_end;
+    int64_t outside;            // the next arrival
+    const int64_t n_outside;
+    Waiting waiting;
+    GrowingArray<Bundle> due;
+
+  public:
+    WindowRun(const Call& a, C& neurons, int64_t s)
+        : a(a), neurons(neurons), t_end(a.arriving.duration[s]), outside(a.arriving.offsets[s]),
+          n_outside(a.arriving.offsets[s + 1]) {}
+
+    // False where there is no memory.
+    bool run(int64_t s) {
+        neurons.begin(s);
+        double now = a.begin.border[s];
+        int64_t idle = a.begin.idle[s], halvings = a.begin.halvings[s];
+        bool whole = true;
+        while (now < t_end && goes()) {
+            Window w = {now, idle ? neurons.opens(now, coming()) : now, a.windows.border, t_end,
+                        a.windows.pieces << halvings, halvings};
+            if (!(w.opens < t_end)) break;
+            if (w.border < 0.0) w.border = w.opens + a.windows.length;
+            whole = w.border <= t_end;
+            if (!whole) keep(s, now, idle, halvings);
+            int64_t met = 0;
+            if (!take(w.border) || !neurons.run(w, due, met)) return false;
+            halvings = halvings_after(w, met);
+            bool sent = false;
+            for (int64_t p = 0; p < neurons.parts(); ++p)
+                if (!send(neurons.spikes(p), sent)) return false;
+            now = w.border;
+            idle = due.size == 0 && !sent;
+        }
+        if (whole) keep(s, now, idle, halvings);
+        finish();
+        return true;
+    }
+
+  private:
+    bool goes() const {
+        for (int64_t p = 0; p < neurons.parts(); ++p)
+            if (!neurons.spikes(p).goes()) return false;
+        return true;
+    }
+
+    void keep(int64_t s, double now, int64_t idle, int64_t halvings) {
+        neurons.keep(s, now);
+        a.end.border[s] = now;
+        a.end.idle[s] = idle;
+        a.end.halvings[s] = halvings;
+    }
+
+    double coming() const {
+        double found = __builtin_inf();
+        if (waiting.size > 0) found = waiting.first().time;
+        if (outside < n_outside) found = std::min(found, a.arriving.time[outside]);
+        return found;
+    }
+
+    // What arrives before the border is due, in order.
+    bool take(double border) {
+        const Arriving& from = a.arriving;
+        due.size = 0;
+        for (;;) {
+            const bool inside = waiting.size > 0 && waiting.first().time < border;
+            const bool comes = outside < n_outside && from.time[outside] < border;
+            if (!inside && !comes) return true;
+            Bundle b = comes ? Bundle{from.time[outside], from.first[outside], from.last[outside]}
+                             : waiting.first();
+            if (inside && (!comes || waiting.first() < b)) {
+                b = waiting.first();
+                waiting.pop();
+            } else {
+                ++outside;
+            }
+            if (!due.push(b)) return false;
+        }
+    }
+
+    int64_t halvings_after(const Window& w, int64_t met) const {
+        const int64_t all = a.neurons.size * w.pieces;
+        if (met * MANY_MET > all) return std::min(w.halvings + 1, MOST_HALVINGS);
+        return met * FEW_MET < all ? std::max(w.halvings - 1, int64_t(0)) : w.halvings;
+    }
+
+    // What the spikes of a window send is waiting. `some` says whether there were any.
+    bool send(PartSpikes& x, bool& some) {
+        some |= x.count > x.sent || x.failed >= 0;
+        for (; x.sent < std::min(x.count, x.limit); ++x.sent) {
+            const int64_t at = x.start + x.sent;
+            if (!waiting.send(a.loop, x.to.neuron[at], x.to.time[at], t_end)) return false;
+        }
+        return true;
+    }
+
+    // A part that had no room makes all run again.
+    void finish() {
+        bool full = false, failed = false;
+        for (int64_t p = 0; p < neurons.parts(); ++p) {
+            full |= neurons.spikes(p).count > neurons.spikes(p).limit;
+            failed |= neurons.spikes(p).failed >= 0;
+        }
+        for (int64_t p = 0; p < neurons.parts(); ++p) {
+            const PartSpikes& x = neurons.spikes(p);
+            int64_t& count = x.to.counts[x.task];
+            count = x.failed < 0 ? x.count : -1 - x.failed;
+            if (full && !failed) count = std::max(count, x.limit + 1);
+            x.to.reached[x.task] = x.reached;
+        }
+    }
+};
+
+}  // namespace eventsim
