@@ -6,12 +6,10 @@ import mpmath as mp
 import numpy as np
 import pytest
 
-from eventsim.engine.cpu import adaptive as kernels
 from eventsim.neuron import adaptive, lif
-from tests.support.compiled import callable_part
 from tests.support.conformance_answers import Neuron, bisected, derivative, value, zeros
-
-adaptive_crossing = callable_part(kernels.adaptive_crossing)
+from tests.support.formulas import TYPES, evaluated, formulas
+from tests.support.simt import why_not
 
 # v, drive, rise, level, tau_mem, tau_syn, tau_adaptation
 CASES = {
@@ -52,22 +50,32 @@ def exact(v, drive, rise, level, tau_mem, tau_syn, tau_adaptation, span=SPAN):
     return math.inf
 
 
-def by_kernel(v, drive, rise, level, tau_mem, tau_syn, tau_adaptation, real, span=SPAN):
-    a, b, c = 1.0 / tau_mem, 1.0 / tau_syn, 1.0 / tau_adaptation
-    found = adaptive_crossing(
-        *(real(x) for x in (v, drive, rise, span, min(a, b), b - a, a, c, level))
-    )
-    return float(found) if 0.0 <= found < span else math.inf
+@pytest.fixture(scope="module")
+def by_kernel():
+    """First crossings by the kernels' formulas, of cases or of arrays of them."""
+    if (reason := why_not()) is not None:
+        pytest.skip(reason)
+    device = formulas()
+
+    def crossings(v, drive, rise, level, tau_mem, tau_syn, tau_adaptation, precision, span=SPAN):
+        a, b, c = (1.0 / np.asarray(tau) for tau in (tau_mem, tau_syn, tau_adaptation))
+        given = np.broadcast_arrays(v, drive, rise, span, a, b, c, level)
+        given = [np.atleast_1d(x).astype(TYPES[precision]) for x in given]
+        (found,) = evaluated(device, precision, "adaptive_crossings", 1, *given)
+        found = np.where((found >= 0.0) & (found < span), found, np.inf)
+        return float(found[0]) if np.ndim(v) == 0 else found
+
+    return crossings
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_first_crossing_is_that_of_the_50_digit_solution(name):
+def test_first_crossing_is_that_of_the_50_digit_solution(name, by_kernel):
     v, drive, rise, *rest = CASES[name]
     expected = exact(*CASES[name])
     found = adaptive.first_crossing(v, drive, rise, SPAN, *rest)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10)
-    np.testing.assert_allclose(by_kernel(*CASES[name], np.float64), expected, rtol=0, atol=1e-10)
-    single = by_kernel(*CASES[name], np.float32)
+    np.testing.assert_allclose(by_kernel(*CASES[name], "double"), expected, rtol=0, atol=1e-10)
+    single = by_kernel(*CASES[name], "single")
     np.testing.assert_allclose(single, expected, rtol=0, atol=1e-3)
 
 
@@ -78,8 +86,8 @@ def test_cases_cross_and_do_not_cross_rising_and_falling():
     assert len(falling) >= 3
 
 
-def test_random_crossings_are_those_of_a_fine_grid():
-    rng, crossed, falling = np.random.default_rng(11), 0, 0
+def test_random_crossings_are_those_of_a_fine_grid(by_kernel):
+    rng, crossed, falling, cases = np.random.default_rng(11), 0, 0, []
     grid = np.linspace(0.0, 1.0, 4001)
     for _ in range(800):
         tau_mem, tau_syn, tau = np.exp(rng.uniform(np.log(2.0), np.log(80.0), 3))
@@ -95,12 +103,15 @@ def test_random_crossings_are_those_of_a_fine_grid():
         up = np.flatnonzero((above[:-1] < 0.0) & (above[1:] >= 0.0))
         given = (v, drive, rise, level, tau_mem, tau_syn, tau)
         found = adaptive.first_crossing(*given[:3], span, *given[3:])
-        np.testing.assert_allclose(by_kernel(*given, np.float64, span), found, rtol=0, atol=1e-8)
+        cases.append((*given, span, found))
         crossed, falling = crossed + (found < np.inf), falling + (found < np.inf and drive < v)
         if up.size:
             assert t[up[0]] - 1e-9 <= found <= t[up[0] + 1] + 1e-9
         elif found < np.inf:  # between two points of the grid
             assert abs(float(np.interp(found, t, above))) < 1e-3
+    *given, span, found = np.array(cases).T
+    by_kernels = by_kernel(*given, "double", span)
+    np.testing.assert_allclose(by_kernels, found, rtol=0, atol=1e-8)
     assert crossed > 150
     assert falling > 20
 
@@ -111,16 +122,12 @@ def test_without_a_rise_the_crossing_is_the_plain_one_to_the_bit(drive):
     assert adaptive.first_crossing(0.1, drive, 0.0, 50.0, 1.0, 20.0, 5.0, 30.0) == plain
 
 
-@pytest.mark.parametrize("real", [np.float32, np.float64])
+@pytest.mark.parametrize("precision", TYPES)
 @pytest.mark.parametrize("name", CASES)
-def test_crossing_has_the_same_bits_whatever_ends_the_interval(name, real):
-    whole = by_kernel(*CASES[name], real)
+def test_crossing_has_the_same_bits_whatever_ends_the_interval(name, precision, by_kernel):
+    whole = by_kernel(*CASES[name], precision)
     if math.isinf(whole):
         return
     for span in (whole * 1.001, whole * 1.5, whole + 40.0, 5000.0):
-        assert by_kernel(*CASES[name], real, span) == whole
-    assert math.isinf(by_kernel(*CASES[name], real, whole * 0.99))
-
-
-def test_kernels_look_for_turns_as_far_as_the_definition():
-    assert kernels.DOUBLINGS == adaptive.DOUBLINGS
+        assert by_kernel(*CASES[name], precision, span) == whole
+    assert math.isinf(by_kernel(*CASES[name], precision, whole * 0.99))

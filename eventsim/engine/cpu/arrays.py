@@ -2,30 +2,29 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats
-from eventsim.engine.cpu.adaptive import Adapting, AdaptingBack, before_spikes
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles import SourcesRole, TasksRole
 from eventsim.engine.cpu.roles_order import (
+    AdaptedBefore,
     LinkedRole,
     LinkSpikes,
     MergedRole,
     MergeSources,
+    OwnAdaptedRole,
     OwnSpikesRole,
 )
 from eventsim.engine.cpu.threads import n_threads
-from eventsim.engine.cpu.walk import Tape, WayBack
 from eventsim.engine.job import Job
 from eventsim.engine.piece import Piece, whole
 from eventsim.engine.state import start_adapted
 from eventsim.engine.table import N_BEHIND, spike_bases
 from eventsim.events import SpikeTrains
-from eventsim.events.tape import Adapted
 from eventsim.held import made_for_back
 
 Index = NDArray[np.int64]
@@ -34,6 +33,61 @@ Index = NDArray[np.int64]
 # threads, so that a result does not depend on the machine. Fewer where parts would be large.
 CHUNKS = 8
 CHUNK_BYTES = 32 * 2**20
+
+
+class SpikeBuffers(NamedTuple):
+    """Where the spikes of a run are written; one part of the arrays per task."""
+
+    time: NDArray[np.float64]
+    neuron: NDArray[np.int32]
+    current: NDArray[np.float64]
+    restart: NDArray[np.float64]
+
+
+class Tape(NamedTuple):
+    """Recorded spikes of a population, what the loss says of them, and what they cause.
+
+    ``previous`` is the spike before of the same neuron in the same sample, or -1; ``through``
+    gathers dL/dt that runs over the neuron's own restart and return, and in a loop over whatever
+    else the spike causes there.
+    """
+
+    time: NDArray[np.float64]
+    neuron: NDArray[np.int32]
+    current: NDArray[np.float64]
+    restart: NDArray[np.float64]
+    by_time: NDArray[np.float64]
+    by_voltage: NDArray[np.float64]
+    previous: NDArray[np.int64]
+    through: NDArray[np.float64]
+
+
+class WayBack(NamedTuple):
+    """How far every sample goes back, and with what: see :class:`eventsim.engine.piece.Piece`.
+
+    ``adjoint`` [samples, N_ADJOINT, neurons] is that at the end, and is changed to that at
+    ``begin`` (ms, by sample); without entries it is zero at the end. At time zero a sample
+    ``starts``.
+    """
+
+    begin: NDArray[np.float64]
+    adjoint: NDArray[np.floating]
+    starts: bool
+
+
+class AdaptingBack(NamedTuple):
+    """Adaptive thresholds on the way back.
+
+    ``before`` is the adaptation just before every spike of the tape; ``found`` [parts, 2, neurons]
+    gathers dL/d of strength and rate. ``carried`` [samples, N_BEHIND, neurons] has what is known at
+    the end of a piece, and is changed to that at its begin; without entries nothing comes behind.
+    """
+
+    strength: Floats
+    rate: Floats
+    before: Floats
+    found: Floats
+    carried: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +179,7 @@ def _merged(job: Job) -> MergedEvents:
     return MergedEvents(size, read_only(offsets), read_only(times), read_only(rows), spike)
 
 
-def _run(call: MergeSources | LinkSpikes) -> None:
+def _run(call: MergeSources | AdaptedBefore | LinkSpikes) -> None:
     library().run(call, threads=n_threads())
 
 
@@ -141,17 +195,6 @@ def since(merged: MergedEvents, begin: Floats) -> MergedEvents:
     return MergedEvents(merged.n, offsets, times, read_only(merged.rows[kept]), spike)
 
 
-def adapting_of(job: Job, begin: Adapted | None) -> tuple[Adapting | None, Adapted | None]:
-    """Adaptive thresholds as the kernels take them, and where they leave those of the end.
-
-    None and None where the threshold is not adaptive.
-    """
-    if begin is None:
-        return None, None
-    p, end = job.stage.population, Adapted(*(values.copy() for values in begin))
-    return Adapting(p.adaptation, 1.0 / p.tau_adaptation, *begin, *end), end
-
-
 def adapting_back_of(
     job: Job, trains: SpikeTrains, parts: int, piece: Piece | None
 ) -> AdaptingBack | None:
@@ -162,15 +205,18 @@ def adapting_back_of(
     p = job.stage.population
     if not p.is_adaptive:
         return None
-    before, rate, nothing = np.empty(len(trains)), 1.0 / p.tau_adaptation, np.zeros(0)
+    before, rate = np.empty(len(trains)), 1.0 / p.tau_adaptation
     begin, start = np.zeros(job.n_samples), start_adapted(job)
     carried = np.zeros((0, N_BEHIND, p.size))
     if piece is not None and piece.adapted is not None:
         begin, (start, carried) = piece.begin, piece.adapted
     assert start is not None
-    before_spikes(trains.offsets, trains.neurons, trains.times, rate, begin, *start, before)
-    found = np.zeros((parts, 2, p.size))
-    return AdaptingBack(p.adaptation, rate, before, nothing, nothing, nothing, found, carried)
+    start = (values.copy() for values in start)
+    own = OwnAdaptedRole(
+        trains.offsets, trains.neurons, trains.times, rate, begin, *start, before, p.size
+    )
+    _run(AdaptedBefore(TasksRole.all(job.n_samples), own))
+    return AdaptingBack(p.adaptation, rate, before, np.zeros((parts, 2, p.size)), carried)
 
 
 def adapted_sums(adapt: AdaptingBack | None) -> Floats | None:

@@ -10,6 +10,7 @@ from eventsim.engine.algorithm import Algorithm, algorithm_of
 from eventsim.engine.cpu import fanin
 from eventsim.engine.cpu.arrays import (
     Index,
+    SpikeBuffers,
     addresses,
     merged_events,
     since,
@@ -28,7 +29,6 @@ from eventsim.engine.cpu.roles import (
 from eventsim.engine.cpu.roles_fanin import FaninForward
 from eventsim.engine.cpu.roles_order import PackedRole, PackSpikes, RoundsRole
 from eventsim.engine.cpu.threads import SMALL_WORK, dealt, n_threads
-from eventsim.engine.cpu.walk import SpikeBuffers
 from eventsim.engine.job import Job, raise_first_runaway
 from eventsim.engine.state import (
     LayerState,

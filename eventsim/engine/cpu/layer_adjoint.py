@@ -10,10 +10,12 @@ from eventsim.arrays import Array, Floats, aligned
 from eventsim.engine.adjoint_series import span_of
 from eventsim.engine.bundles import causes
 from eventsim.engine.cpu import fanin
-from eventsim.engine.cpu.adaptive import AdaptingBack
 from eventsim.engine.cpu.arrays import (
+    AdaptingBack,
     Index,
     MergedEvents,
+    Tape,
+    WayBack,
     adapted_sums,
     adapting_back_of,
     merged_events,
@@ -37,7 +39,6 @@ from eventsim.engine.cpu.roles import (
 )
 from eventsim.engine.cpu.roles_fanin import CarriedRole, FaninBackward, WiresBackRole
 from eventsim.engine.cpu.threads import n_threads
-from eventsim.engine.cpu.walk import Tape, WayBack
 from eventsim.engine.job import Job, StageGradients
 from eventsim.engine.piece import Piece
 from eventsim.engine.table import (

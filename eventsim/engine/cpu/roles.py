@@ -120,7 +120,7 @@ class SpikesRole(NamedTuple):
 
 
 class TapeRole(NamedTuple):
-    """Recorded spikes of a layer: :class:`eventsim.engine.cpu.walk.Tape` between two more.
+    """Recorded spikes of a layer: :class:`eventsim.engine.cpu.arrays.Tape` between two more.
 
     ``offsets`` are by sample; ``before`` is the adaptation just before each spike.
     """

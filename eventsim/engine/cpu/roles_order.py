@@ -55,6 +55,23 @@ class OwnSpikesRole(NamedTuple):
     size: int
 
 
+class OwnAdaptedRole(NamedTuple):
+    """Adaptation just before every spike from ``begin`` (ms, by sample) on.
+
+    That of neurons at the begin, [samples, size], is changed.
+    """
+
+    offsets: Ints
+    neuron: Rows
+    time: Doubles
+    rate: Doubles
+    begin: Doubles
+    a: DoublesOut
+    last: DoublesOut
+    before: DoublesOut
+    size: int
+
+
 class LinkedRole(NamedTuple):
     """Per spike the one before of the same neuron and sample, or -1, and its drives.
 
@@ -118,6 +135,13 @@ class LinkSpikes(NamedTuple):
     linked: LinkedRole
 
 
+class AdaptedBefore(NamedTuple):
+    """The adaptation of thresholds before recorded spikes."""
+
+    tasks: TasksRole
+    adapted: OwnAdaptedRole
+
+
 class PackSpikes(NamedTuple):
     """What the tasks of a layer wrote, brought together."""
 
@@ -130,8 +154,15 @@ ROLES: tuple[type, ...] = (
     MergedRole,
     ConnectionsRole,
     OwnSpikesRole,
+    OwnAdaptedRole,
     LinkedRole,
     RoundsRole,
     PackedRole,
 )
-CALLS: tuple[type, ...] = (MergeSources, CountArrivals, LinkSpikes, PackSpikes)
+CALLS: tuple[type, ...] = (
+    MergeSources,
+    CountArrivals,
+    AdaptedBefore,
+    LinkSpikes,
+    PackSpikes,
+)

@@ -15,6 +15,7 @@ from eventsim.engine.adjoint_series import span_of
 from eventsim.engine.cpu.arrays import (
     Index,
     MergedEvents,
+    Tape,
     merged_events,
     sample_chunks,
     way_back_of,
@@ -36,7 +37,6 @@ from eventsim.engine.cpu.roles import (
     WeightsRole,
 )
 from eventsim.engine.cpu.threads import n_threads, threads_for
-from eventsim.engine.cpu.walk import Tape
 from eventsim.engine.job import DirectGradients, Job, Voltages
 from eventsim.engine.piece import whole
 from eventsim.engine.table import (

@@ -5,7 +5,7 @@ them a second time, one behind the other. So a kernel of a loop takes addresses:
 synapses, where the weight of synapse 0 would be if it were one of that part. Where weights have to
 be multiplied by resistances, or are few, there is one part: a copy in the type of the state.
 
-The addresses are one int64 array [2, parts + 1], since Numba takes no tuple inside of another:
+The addresses are one int64 array [2, parts + 1]:
 
 ===  =======================================================================
 row  numbers
@@ -20,13 +20,9 @@ The weight of synapse k lies at its part's address + k * width.
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, slices
-from eventsim.engine.cpu.compile import lean
 from eventsim.engine.job import Job
 from eventsim.engine.table import real_type
 
@@ -76,44 +72,3 @@ def addresses_of(*parts: NDArray[Any]) -> Addresses:
     width, first = parts[0].itemsize, np.cumsum([0, *(values.size for values in parts)])
     starts = [a.ctypes.data - width * int(k) for a, k in zip(parts, first, strict=False)]
     return np.array([first, [*starts, width]], np.int64)
-
-
-def _loader(real: Any, word: ir.Type) -> Any:
-    @intrinsic
-    def load(typingctx: Any, base: Any, k: Any) -> Any:
-        """The number of that type, k words behind the address."""
-
-        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return builder.load(builder.gep(builder.inttoptr(args[0], word.as_pointer()), args[1:]))
-
-        return real(types.int64, types.int64), codegen
-
-    return load
-
-
-load_double = _loader(types.float64, ir.DoubleType())
-load_single = _loader(types.float32, ir.FloatType())
-
-
-@lean
-def base_of(weights, synapse):
-    """The address of the part that has the synapse; the same for all of a bundle."""
-    part = 0
-    while part + 2 < weights.shape[1] and synapse >= weights[0, part + 1]:
-        part += 1
-    return weights[1, part]
-
-
-@lean
-def width_of(weights):
-    """Bytes of a weight."""
-    return weights[1, -1]
-
-
-@lean
-def weight_at(base, width, k, like):
-    """The weight of synapse k, in the type of ``like``."""
-    real = type(like)
-    if width == 8:
-        return real(load_double(base, np.int64(k)))
-    return real(load_single(base, np.int64(k)))

@@ -1,6 +1,6 @@
 """Events put in order on the device: by time, by group; expanded over synapses; summed.
 
-Twin of :mod:`eventsim.engine.cpu.order`. Sorting is the array library's own: stable, and by whole
+Twin of ``kernels/cpu/order``. Sorting is the array library's own: stable, and by whole
 numbers, which it sorts by radix. A time in ms is never negative, so that the bits of its float64,
 read as a whole number, have the same order.
 """

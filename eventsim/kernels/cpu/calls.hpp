@@ -65,6 +65,7 @@ template <class R> struct DenseBackward {
     KERNEL(merge_sources, MergeSources)  \
     KERNEL(find_bounds, FindBounds)      \
     KERNEL(count_arrivals, CountArrivals)\
+    KERNEL(adapted_before, AdaptedBefore) \
     KERNEL(link_spikes, LinkSpikes)      \
     KERNEL(pack_spikes, PackSpikes)      \
     KERNEL(fill_cores, FillCores)        \

@@ -6,6 +6,7 @@
 #include "mapping/moves.hpp"
 #include "mapping/place.hpp"
 #include "mapping/swap.hpp"
+#include "order/adapted.hpp"
 #include "order/count.hpp"
 #include "order/link.hpp"
 #include "order/merge.hpp"

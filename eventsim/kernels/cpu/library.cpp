@@ -153,11 +153,13 @@ EXPORT int64_t eventsim_layout(char* to, int64_t room) {
     STRUCT(Connections, Connections, offsets, time, neuron, delay, delays_of, first, each, duration,
            n_samples, found)
     STRUCT(OwnSpikes, OwnSpikes, offsets, neuron, current, restart, resistance, size)
+    STRUCT(OwnAdapted, OwnAdapted, offsets, neuron, time, rate, begin, a, last, before, size)
     STRUCT(Linked, Linked, previous, current, restart, last)
     STRUCT(Rounds, Rounds, time, neuron, current, restart, round, starts, counts, n_parts)
     STRUCT(Packed, Packed, offsets, time, neuron, current, restart, resistance)
     STRUCT(MergeSources, MergeSources, tasks, sources, merged)
     STRUCT(CountArrivals, CountArrivals, tasks, connections)
+    STRUCT(AdaptedBefore, AdaptedBefore, tasks, adapted)
     STRUCT(LinkSpikes, LinkSpikes, tasks, spikes, linked)
     STRUCT(PackSpikes, PackSpikes, tasks, rounds, packed)
     STRUCT(AxonWiring, AxonWiring, start, target, column, source, spikes, fan_in, selfed, n_neurons,

@@ -1,43 +1,24 @@
 """The formulas of ``eventsim/kernels``: alone, within their errors, and with Python's constants."""
 
 import subprocess
-from pathlib import Path
 
 import mpmath
 import numpy as np
 import pytest
 
 from eventsim.engine import adjoint_series, gain_windows, series
-from eventsim.engine.cpu.scalar import SMALL_Z
 from eventsim.engine.cuda import device as cuda
 from eventsim.engine.table import ALERT_MARGIN
-from eventsim.neuron import lif
-from tests.support.simt import HostDevice, build, why_not
+from eventsim.neuron import adaptive, lif
+from tests.support.formulas import TYPES, evaluated, formulas
+from tests.support.simt import build, why_not
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
-
-KERNELS = (Path(__file__).parent / "formulas.cu").read_text("utf-8")
-TYPES = {"single": np.float32, "double": np.float64}
 
 
 @pytest.fixture(scope="module")
 def device():
-    return HostDevice(source=text)
-
-
-def text(precision, adaptive):
-    """The formulas, and the kernels that evaluate them."""
-    real = {"single": "float", "double": "double"}[precision]
-    return f"#define REAL {real}\n{cuda.joined(cuda.FORMULAS)}\n{KERNELS}"
-
-
-def evaluated(device, precision, kernel, rows, *values):
-    """The rows that a kernel gives of arrays."""
-    size = values[0].size
-    out = device.zeros((rows, size), TYPES[precision])
-    args = [size, *map(device.asarray, values), out]
-    device.launch(precision, kernel, -(-size // 64), 64, args)
-    return device.get(out)
+    return formulas()
 
 
 @pytest.mark.parametrize("name", cuda.FORMULAS)
@@ -111,7 +92,7 @@ def test_constants_are_those_of_python(device, precision):
         adjoint_series.EXTRA,
         gain_windows.TERMS_SINGLE if single else gain_windows.TERMS_DOUBLE,
         ALERT_MARGIN,
-        SMALL_Z,
+        adaptive.DOUBLINGS,
         gain_windows.WINDOW_BITS,
         gain_windows.FIRST_WINDOW,
     ]

@@ -1,7 +1,7 @@
 // Events put in order: packed, expanded over synapses, summed by group. No atomics: every sum is
 // taken by one thread in a written order.
 //
-// Twin            engine/cpu/order.py, and the sums of engine/cpu/fanin.py
+// Twin            kernels/cpu/order, and the sums of kernels/cpu/fanin
 
 // Copy what every (sample, neuron) wrote into arrays without gaps, in the same order.
 extern "C" __global__ void pack_spikes(

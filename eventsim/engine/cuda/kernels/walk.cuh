@@ -1,7 +1,7 @@
 // One neuron between two arrivals: its own spikes forward, and backward.
 //
 // Parallel over   nothing: one thread owns one neuron of one sample; no communication.
-// Twin            engine/cpu/walk.py, same order of operations: same bits.
+// Twin            kernels/cpu/fanin/walk.hpp, same order of operations: same bits.
 // Needs           neuron/adaptive.hpp, neuron/own_spikes.hpp
 
 // Rows of the parameter table [N_PAR, neurons]; as in the twin.

@@ -5,8 +5,7 @@
 // there are only few, each walks alone. What a neuron does depends on nothing beside it; spikes of a
 // sample are sorted when its stretch ends.
 //
-// Reference       eventsim/engine/cpu/walk.py, one neuron at a time; the definition:
-//                 eventsim/engine/reference/layer.py
+// Reference       eventsim/engine/reference/layer.py, one neuron at a time
 #pragma once
 #include <limits>
 #include <type_traits>

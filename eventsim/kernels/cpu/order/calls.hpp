@@ -23,6 +23,11 @@ struct LinkSpikes {
     Linked linked;
 };
 
+struct AdaptedBefore {
+    Tasks tasks;
+    OwnAdapted adapted;
+};
+
 struct PackSpikes {
     Tasks tasks;
     Rounds rounds;

@@ -31,6 +31,20 @@ struct Linked {
     int64_t* last;  // [samples, size]
 };
 
+// Spikes of a layer whose thresholds adapt: their adaptation just before each of them. `a` and `last`
+// are those at the begin of each sample, and are changed.
+struct OwnAdapted {
+    const int64_t* offsets;  // [samples + 1]
+    const int32_t* neuron;   // [spikes]
+    const double* time;
+    const double* rate;      // [size], 1/ms
+    const double* begin;     // [samples], ms: spikes before are left out
+    double* a;               // [samples, size]
+    double* last;
+    double* before;          // [spikes]
+    int64_t size;
+};
+
 // What of a projection has delays of its own.
 enum { OF_ALL, OF_NEURONS, OF_SYNAPSES };
 

@@ -26,7 +26,7 @@ extern "C" __global__ void crossings(const int n, const REAL* v, const REAL* j, 
 
 extern "C" __global__ void constants(double* out) {
     const double values[12] = {ITEMS, SPAN, DEGREE<REAL>, TAYLOR<REAL>, MOST, TERMS<REAL>, EXTRA,
-                               GAIN_TERMS<REAL>, ALERT_MARGIN, SMALL_Z, WINDOW_BITS, FIRST_WINDOW};
+                               GAIN_TERMS<REAL>, ALERT_MARGIN, DOUBLINGS, WINDOW_BITS, FIRST_WINDOW};
     for (int k = 0; k < 12; ++k) out[k] = values[k];
 }
 
@@ -60,4 +60,14 @@ extern "C" __global__ void answers(const int n, const REAL* a, const REAL* b, co
         out[q * n + i] = answer.of_v[q];
         out[(DEGREE<REAL> + q) * n + i] = answer.of_j[q];
     }
+}
+
+// Of an adaptive threshold with such a rise and rate: the crossing within h ms.
+extern "C" __global__ void adaptive_crossings(const int n, const REAL* v, const REAL* j, const REAL* rise,
+                                              const REAL* h, const REAL* a, const REAL* b,
+                                              const REAL* rate, const REAL* level, REAL* out) {
+    const int i = ME;
+    if (i >= n) return;
+    const Rates<REAL> r = {a[i] < b[i] ? a[i] : b[i], b[i] - a[i], a[i], b[i]};
+    out[i] = adaptive_crossing(Start<REAL>{v[i], j[i], rise[i], r, rate[i], level[i]}, h[i]);
 }

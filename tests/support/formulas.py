@@ -1,0 +1,31 @@
+"""The formulas of ``eventsim/kernels`` on arrays, compiled for this machine."""
+
+from pathlib import Path
+
+import numpy as np
+
+from eventsim.engine.cuda import device as cuda
+from tests.support.simt import HostDevice
+
+KERNELS = Path(__file__).with_name("formulas.cu").read_text("utf-8")
+TYPES = {"single": np.float32, "double": np.float64}
+
+
+def formulas():
+    """A device that evaluates them."""
+    return HostDevice(source=_text)
+
+
+def _text(precision, adaptive):
+    """The formulas, and the kernels that evaluate them."""
+    real = {"single": "float", "double": "double"}[precision]
+    return f"#define REAL {real}\n{cuda.joined(cuda.FORMULAS)}\n{KERNELS}"
+
+
+def evaluated(device, precision, kernel, rows, *values):
+    """The rows that a kernel gives of arrays."""
+    size = values[0].size
+    out = device.zeros((rows, size), TYPES[precision])
+    args = [size, *map(device.asarray, values), out]
+    device.launch(precision, kernel, -(-size // 64), 64, args)
+    return device.get(out)
