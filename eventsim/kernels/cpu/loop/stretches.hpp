@@ -91,8 +91,8 @@ template <class V> class Stretched {
             times[k] = due[k].time;
             rows[k] = a.rows.row[due[k].first];
         }
-        s.times = &times[0];
-        s.rows = &rows[0];
+        s.times = times.begin();
+        s.rows = rows.begin();
         s.n_events = due.size;
         s.event = 0;
         s.t = w.now;

@@ -37,6 +37,7 @@ template <class T> class GrowingArray {
     ~GrowingArray() { __builtin_free(items); }
     T& operator[](int64_t i) { return items[i]; }
     const T& operator[](int64_t i) const { return items[i]; }
+    const T* begin() const { return items; }
 
     // Room for so many; false where there is no memory.
     bool reserve(int64_t most) {
