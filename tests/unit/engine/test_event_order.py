@@ -112,6 +112,14 @@ def test_merged_sources_are_those_of_lexsort(kind, n):
         assert np.array_equal(found, expected)
 
 
+@pytest.mark.parametrize("rows", [(0, 1), (1, 0)])
+@pytest.mark.parametrize("times", [(1.0, 2.0), (2.0, 1.0), (1.0, 1.0)])
+def test_two_events_alone_are_put_in_order(times, rows):
+    parts = [(np.array([0, 2]), np.array(times), np.array(rows, np.int32))]
+    found, expected = (of(parts, np.zeros(ROWS)) for of in (merged, by_lexsort))
+    assert all(map(np.array_equal, found, expected))
+
+
 def test_spikes_that_take_longer_by_neuron_are_put_in_order_of_arrival():
     parts = [source_of("coarse", seed, ordered=True) for seed in range(2)]
     delay = np.random.default_rng(5).integers(0, 9, 2 * ROWS) * 5.0
@@ -136,8 +144,9 @@ def test_linked_spikes_are_those_before_of_their_neuron_and_sample():
     assert np.array_equal(out.restart, restart * resistance[neuron])
 
 
+@pytest.mark.parametrize("ordered", [False, True], ids=["", "each in order"])
 @pytest.mark.parametrize("kind", ["even", "coarse", "equal"])
-def test_what_tasks_wrote_is_packed_in_order_of_time_and_neuron(kind):
+def test_what_tasks_wrote_is_packed_in_order_of_time_and_neuron(kind, ordered):
     rng, parts = np.random.default_rng(3), 4
     offsets, times, neurons = source_of(kind, 3, ordered=False)
     drives, resistance = rng.normal(size=(2, N)), rng.uniform(1, 2, ROWS)
@@ -145,6 +154,9 @@ def test_what_tasks_wrote_is_packed_in_order_of_time_and_neuron(kind):
     begins = np.concatenate([np.zeros((6, 1), int), cuts], axis=1) + offsets[:-1, None]
     begins, task_round = begins.ravel(), rng.integers(0, 2, 6 * parts)
     counts = np.diff([*begins, N])
+    if ordered:
+        mine = np.lexsort((neurons, times, np.repeat(np.arange(counts.size), counts)))
+        times, neurons = times[mine], neurons[mine]
     # Each of two rounds has its spikes with gaps, and something else where the other has its own.
     rounds = [[], []]
     for values in (times, neurons, *drives):

@@ -58,11 +58,9 @@ class Sorter {
     static constexpr int64_t FEW = 32;
     // Numbers of buckets fit into 32 bits.
     static constexpr int64_t MOST_BUCKETS = int64_t(1) << 30;
-    // Buckets per ms beyond which a time less another times it may overflow.
-    static constexpr double LARGEST_SCALE = 1e290;
 
     int32_t* const bucket;  // of every event
-    int64_t* const ends;    // where each bucket ends
+    int64_t* const ends;    // how many events the bucket before has; then where each bucket ends
 
     // Sorts the events lo .. hi, which lie near their places.
     static void insert(const Run& a, int64_t lo, int64_t hi) {
@@ -87,7 +85,8 @@ class Sorter {
         }
     }
 
-    // Finds the bucket of every event, of as many as there are events; returns their number.
+    // Finds the bucket of every event, of as many as there are events, and how many are in each; returns
+    // the number of buckets.
     int64_t share_out(const double* time, int64_t n) const {
         double first = time[0], last = time[0];
         for (int64_t i = 1; i < n; ++i) {
@@ -96,19 +95,19 @@ class Sorter {
         }
         const int64_t buckets = std::min(n, MOST_BUCKETS);
         const double highest = (double)(buckets - 1);
-        double scale = last > first ? (double)buckets / (last - first) : 0.0;
-        if (!(scale < LARGEST_SCALE)) scale = 0.0;
+        // Infinite where times differ by next to nothing: all are in the highest bucket then.
+        const double scale = last > first ? (double)buckets / (last - first) : 0.0;
+        std::fill(ends, ends + buckets + 1, 0);
         for (int64_t i = 0; i < n; ++i) {
             const double b = (time[i] - first) * scale;
             bucket[i] = (int32_t)(b < highest ? b : highest);
+            ++ends[bucket[i] + 1];
         }
         return buckets;
     }
 
     // Copies events bucket after bucket; returns how many the largest has.
     int64_t put(const Run& given, const Run& found, int64_t n, int64_t buckets) const {
-        std::fill(ends, ends + buckets + 1, 0);
-        for (int64_t i = 0; i < n; ++i) ++ends[bucket[i] + 1];
         int64_t largest = 0;
         for (int64_t b = 0; b < buckets; ++b) {
             largest = std::max(largest, ends[b + 1]);
