@@ -98,7 +98,7 @@ def _fanin(job: Job, state: LayerState, end: Stop, adapted: Adapted | None) -> S
         call = FaninForward(tasks, sent, wires, neurons, returns, begins, ends, places)
         library().run(call, real, threads)
 
-    return run_tasks(job, blocks, run, job.duration - state.begin, blank=False)
+    return run_tasks(job, blocks, run, job.duration - state.begin)
 
 
 def _standing(
@@ -137,7 +137,7 @@ def _stretches(
         call = DenseForward(tasks, events, weights, neurons, begins, ends, places)
         library().run(call, real, threads)
 
-    trains = run_tasks(job, n_blocks, run, job.duration - state.begin, blank=False)
+    trains = run_tasks(job, n_blocks, run, job.duration - state.begin)
     return trains, still_pending(*arrivals, met, job.duration) if carry else None
 
 
@@ -154,22 +154,15 @@ def _events_of_samples(job: Job) -> Index:
 
 
 def run_tasks(
-    job: Job,
-    blocks: int,
-    run: Run,
-    span: Floats | None = None,
-    *,
-    apart: bool = True,
-    blank: bool = True,
+    job: Job, blocks: int, run: Run, span: Floats | None = None, *, apart: bool = True
 ) -> SpikeTrains:
-    """Run all tasks; those whose spikes do not fit are run again with room for all.
+    """Run all tasks; spikes in order of (sample, time, neuron).
 
-    Returns spikes in order of (sample, time, neuron).
-
-    Which costs as much as the run: so room is made for as many as the stage had before, or, the
-    first time, as an eighth of the tasks have. ``span`` is what is run of every sample, ms;
+    Tasks whose spikes do not fit are run again with room for all, which costs as much as the run:
+    so room is made for as many as the stage had before, or, the first time, as an eighth of the
+    tasks have. ``span`` is what is run of every sample, ms;
     None for all of it. Only where the tasks of a sample do not need each other, they may run
-    ``apart``. ``blank``: whether currents of a restart begin as NaN; else ``run`` writes them all.
+    ``apart``.
     """
     size, n_tasks = job.stage.population.size, job.n_samples * blocks
     limits = np.repeat(guess_spikes(job, size / blocks, GUESS_LEAST, span), blocks)
@@ -189,8 +182,6 @@ def run_tasks(
             ends = np.cumsum(limits[todo])
             starts[todo] = ends - limits[todo]
             spikes = buffers(int(ends[-1]))
-            if blank:
-                spikes.restart[:] = np.nan
             run(todo, spikes, starts, limits, counts, reached)
             where[todo] = len(rounds)
             rounds.append(spikes)
