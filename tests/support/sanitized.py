@@ -21,6 +21,7 @@ import numpy as np
 from eventsim.engine.cpu import library as loader
 from eventsim.engine.cpu.library import Library
 from eventsim.engine.cpu.roles import SourcesRole
+from eventsim.engine.cpu.roles_fanin import WiresRole
 from eventsim.engine.cpu.roles_loop import LoopRole
 from eventsim.engine.cpu.roles_order import RoundsRole
 from eventsim.kernels.build import find_compiler, source_hash
@@ -28,7 +29,7 @@ from tests.support.built import LEVEL, PLATFORM, build_library
 from tests.support.simt.build import BUILDS, FLAVOURS, sanitized_environment
 
 THREADS = 3
-WITH_ADDRESSES = (SourcesRole, RoundsRole, LoopRole)
+WITH_ADDRESSES = (SourcesRole, RoundsRole, LoopRole, WiresRole)
 
 
 def library(flavour) -> Path:
