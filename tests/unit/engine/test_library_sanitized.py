@@ -2,12 +2,9 @@
 
 import pytest
 
-from eventsim.engine.cpu import CpuBackend
-from eventsim.plan import make_plan
-from tests.support.sanitized import record, run_apart
+from tests.support.cpu_runs import PRECISIONS, all_results, first_difference, run_apart
+from tests.support.sanitized import sanitized_library
 from tests.support.simt import why_not
-from tests.support.simt.exercise import results
-from tests.support.simt.runs import RUNS
 
 pytestmark = [
     pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
@@ -15,16 +12,13 @@ pytestmark = [
 ]
 
 
-def has_loops(run):
-    """Whether a stage is one of loops, which have no kernel in the library."""
-    return any(stage.lateral for stage in make_plan(run.net()).stages)
+@pytest.fixture(scope="module")
+def expected():
+    return {precision: all_results(precision) for precision in PRECISIONS}
 
 
-@pytest.mark.parametrize("precision", ["single", "double"])
-@pytest.mark.parametrize("flavour", ["asan", "tsan"])
-def test_calls_are_clean_and_give_the_same_bits(flavour, precision, tmp_path):
-    layers = {name: run for name, run in RUNS.items() if not has_loops(run)}
-    calls = record(lambda: results(CpuBackend(), precision, layers))
-    assert len(calls) > 30
-    done = run_apart(flavour, calls, tmp_path)
+@pytest.mark.parametrize(("flavour", "threads"), [("asan", 1), ("tsan", 2)])
+def test_runs_are_clean_and_give_the_same_bits(flavour, threads, expected, tmp_path):
+    done = run_apart(sanitized_library(flavour), tmp_path, flavour=flavour, threads=threads)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert first_difference(tmp_path, expected) is None

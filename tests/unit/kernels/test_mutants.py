@@ -52,7 +52,7 @@ def test_every_file_of_kernels_has_faults():
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 def test_a_fault_whose_text_is_gone_is_no_find(text):
     gone = Mutant(text.MUTANTS[0].file, "no such text", "", "gone")
-    verdict = text.judge(gone, ({}, []))
+    verdict = text.judge(gone, {})
     assert not verdict.good
     assert f"0 times in {gone.file}" in verdict.evidence
 

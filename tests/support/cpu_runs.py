@@ -1,0 +1,117 @@
+"""Goes through runs with the kernels of the CPU, in both precisions.
+
+The runs are those of ``simt/runs.py``, some that the CUDA text does not have, and some of edges of
+loops.
+
+    python -m tests.support.cpu_runs LIBRARY FOLDER THREADS
+
+does it with the library at LIBRARY, whatever it was built from, in a process of its own, and leaves
+what is found in FOLDER. So a library may be built with a fault, or under a sanitizer; Python itself
+is not instrumented.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import scipy.sparse as sp
+
+import eventsim as es
+from eventsim.engine.cpu import CpuBackend
+from eventsim.engine.cpu import library as loader
+from eventsim.engine.registry import set_threads
+from tests.support.nets import lateral_net, neuron_parameters, one_sample, random_stream
+from tests.support.simt.build import sanitized_environment
+from tests.support.simt.exercise import differences, read, results
+from tests.support.simt.runs import Run
+
+PRECISIONS = ("single", "double")
+
+
+def _convolution():
+    """Six blocks of neurons that hear little in common, which this backend alone has."""
+    rng = np.random.default_rng(51)
+    maps = es.Convolution(50, 3, out_maps=4)
+    net = es.Network()
+    net.add_input("input", 50)
+    given = neuron_parameters(rng, maps.n_targets)
+    net.add_population("hidden", maps.n_targets, **given)
+    weights = maps.draw(rng, mean=9.0, spread=4.0)
+    maps.connect(net, "input", "hidden", weights, delays=rng.uniform(0.0, 4.0, 50))
+    net.connect("hidden", "hidden", es.self_recurrent(rng.uniform(-0.3, 0.3, maps.n_targets)))
+    return net
+
+
+def _at_once():
+    """Equal neurons fire at one time, and tell those that did so before them, themselves too.
+
+    Other spikes arrive when V is let go. Each neuron hears its own, so that on the way back they do
+    not go side by side.
+    """
+    rng = np.random.default_rng(53)
+    net = es.Network()
+    net.add_input("input", 1)
+    drawn = rng.uniform(0.1, 1.0, (3, 8, 8)) * (rng.random((3, 8, 8)) < 0.2)
+    for name in ("a", "b"):
+        net.add_population(name, 8, tau_mem=10.0, tau_syn=5.0, refractory=1.0)
+        net.connect("input", name, np.full((1, 8), 6.0))
+    net.connect("a", "a", sp.csr_array(np.tril(drawn[0]) + 0.5 * np.eye(8)))
+    back = sp.csr_array(drawn[1])
+    net.connect("b", "a", back, delays=np.ones(back.nnz))
+    net.connect("a", "b", sp.csr_array(drawn[2]), delays=1.0)
+    return net
+
+
+OWN = {
+    "loop, at once": Run(_at_once, lambda: one_sample([1.0, 2.0, 2.0, 8.0], duration=30.0)),
+    "loop, beyond its room": Run(
+        lambda: lateral_net(54, size=20, delays="synapse"),
+        lambda: random_stream(55, n_samples=2, n_channels=5, duration=40.0, rate=60.0),
+    ),
+    "blocks, in pieces": Run(
+        _convolution,
+        lambda: random_stream(52, n_samples=1, n_channels=50, duration=20.0, rate=120.0),
+        piece=9.0,
+    ),
+}
+
+
+def all_results(precision):
+    """What this backend computes on all runs."""
+    return results(CpuBackend(), precision) | results(CpuBackend(), precision, OWN)
+
+
+def run_apart(library, folder, *, flavour="plain", threads=1, timeout=None):
+    """The program of this module with a library of that flavour; its output is in the result."""
+    words = [sys.executable, "-m", __name__, str(library), str(folder), str(threads)]
+    environment = os.environ if flavour == "plain" else sanitized_environment(flavour)
+    return subprocess.run(
+        words, env=environment, capture_output=True, text=True, timeout=timeout, check=False
+    )
+
+
+def first_difference(folder, expected) -> str | None:
+    """What such a process found otherwise, against :func:`all_results` by precision."""
+    for precision in PRECISIONS:
+        found = read(folder / f"{precision}.npz")
+        for wrong in differences(found, expected[precision], precision):
+            return f"{precision}, {wrong}"
+    return None
+
+
+def main(library, folder, threads):
+    """Go through all runs."""
+    any_sources = mock.patch.object(loader, "_difference", return_value=None)
+    with any_sources, mock.patch.object(loader, "library_file", return_value=Path(library)):
+        loader.library()
+        set_threads(int(threads), backend="cpu")
+        for precision in PRECISIONS:
+            found = {key.replace("/", "|"): one for key, one in all_results(precision).items()}
+            np.savez(Path(folder) / f"{precision}.npz", **found)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
