@@ -65,7 +65,18 @@ def _at_once():
     return net
 
 
+def _two_run_away():
+    """Two neurons run away in one stretch; the first, whose spikes come sooner, is told."""
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_population("hidden", 2, tau_mem=6.0, tau_syn=9.0)
+    net.connect("input", "hidden", np.array([[60.0, 30.0]]))
+    net.connect("hidden", "hidden", es.self_recurrent(np.array([30.0, 30.0])))
+    return net
+
+
 OWN = {
+    "two run away": Run(_two_run_away, lambda: one_sample([1.0], duration=9.0)),
     "loop, at once": Run(_at_once, lambda: one_sample([1.0, 2.0, 2.0, 8.0], duration=30.0)),
     "loop, beyond its room": Run(
         lambda: lateral_net(54, size=20, delays="synapse"),

@@ -245,6 +245,79 @@ MUTANTS = (
         "",
         "behind the last arrival the powers are of what was there before",
     ),
+    # ---- layers with events of their own
+    Mutant(
+        "cpu/fanin/walk.hpp",
+        "fires |= (this->t[l] + double(tau[l]) < to[l] ? 1u : 0u) << l;",
+        "fires |= 1u << l;",
+        "a neuron fires at the time of its arrival, before it",
+    ),
+    Mutant(
+        "cpu/fanin/walk.hpp",
+        "x.stops = without(x.tie, highest_of(v, j, x) >= eventsim::load<V>(alert));",
+        "x.stops = highest_of(v, j, x) >= eventsim::load<V>(alert);",
+        "a neuron may fire between two arrivals at one time",
+    ),
+    Mutant(
+        "cpu/fanin/walk.hpp",
+        "if (sooner && x.own <= x.until) {",
+        "if (sooner && x.own < x.until) {",
+        "a return at the time of a release comes behind it",
+    ),
+    Mutant(
+        "cpu/fanin/walk.hpp",
+        "if (x.early < x.n_early) ++x.early; else x.head = link[x.head];",
+        "x.head = x.head < 0 ? x.head : link[x.head];",
+        "a return of the piece before comes again and again",
+    ),
+    Mutant(
+        "cpu/fanin/walk.hpp",
+        "x.met = at[l];\n            x.fired = 0;",
+        "x.met = at[l];",
+        "spikes before an arrival count as those of a run-away",
+    ),
+    Mutant(
+        "cpu/fanin/walk.hpp",
+        "if (spike >= spikes->limit) {",
+        "if (spike > spikes->limit) {",
+        "a spike without a place is remembered behind the room",
+    ),
+    Mutant(
+        "cpu/fanin/walk.hpp",
+        "return a.neurons.strength ? select(v > top, v, top) : top;",
+        "return top;",
+        "a falling threshold that meets V is not looked for",
+    ),
+    Mutant(
+        "cpu/fanin/backward.hpp",
+        "for (m = 1; x.time[i - 1 - m] > t_stop;) ++m;",
+        "m = most;",
+        "arrivals before a stop are met from behind it",
+    ),
+    Mutant(
+        "cpu/fanin/backward.hpp",
+        "(i == x.first || own >= x.time[i - 1])",
+        "(i == x.first || own > x.time[i - 1])",
+        "a return at the time of an arrival is met before it on the way back",
+    ),
+    Mutant(
+        "cpu/fanin/backward.hpp",
+        "a.tape.through[-1 - place] += met.later[k];",
+        "",
+        "what a return causes is not handed to its spike",
+    ),
+    Mutant(
+        "cpu/fanin/backward.hpp",
+        "if (a.carried.starts) tape.end_at_start(n, state.alpha, state.alpha_mem);",
+        "",
+        "who rests above its level had no reset at the start",
+    ),
+    Mutant(
+        "cpu/fanin/bounds.hpp",
+        "int32_t(x.low + x.size * b / x.n_blocks)",
+        "int32_t(x.low + x.size * b / x.n_blocks + 1)",
+        "blocks begin one neuron late",
+    ),
     # ---- readouts
     Mutant(
         "cpu/readout/shared.hpp",
