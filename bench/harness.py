@@ -1,7 +1,7 @@
 """The only timer: warm-up, repeats, one JSON line per case with commit and machine.
 
-The first call, which compiles or loads kernels, is a number of its own. Machines are shared:
-compare numbers of one run, and quote the minimum beside the median. Programs that are compared run
+The first call, which loads kernels, is a number of its own. Machines are shared: compare numbers of
+one run, and quote the minimum beside the median. Programs that are compared run
 in turn, on one thread, by the CPU time of the process (:func:`in_turn`). A device works while the
 host goes on: with its clock every measured call ends when the device has ended, and the time
 between two of its own events is told beside the wall's.
@@ -67,18 +67,18 @@ def timed(
 def in_turn(
     calls: Mapping[str, Callable[[], Any]], *, repeats: int = 9, warm_up: int = 1
 ) -> dict[str, Timing]:
-    """CPU seconds of the process of several calls that take turns, on one thread of Numba."""
-    import numba
+    """CPU seconds of the process of several calls that take turns, on one thread."""
+    from eventsim.engine.cpu.threads import n_threads, set_threads
 
-    before = numba.get_num_threads()
-    numba.set_num_threads(1)
+    before = n_threads()
+    set_threads(1)
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(1 + warm_up + repeats):
         for name, call in calls.items():
             began = time.process_time()
             call()
             seconds[name].append(time.process_time() - began)
-    numba.set_num_threads(before)
+    set_threads(before)
     kept = {name: found[1 + warm_up :] for name, found in seconds.items()}
     return {
         name: Timing(seconds[name][0], min(found), float(np.median(found)), max(found))
@@ -102,17 +102,15 @@ def _once(call: Callable[[], Any], clock: Clock | None) -> tuple[float, float | 
 
 def machine() -> dict[str, Any]:
     """What a number must carry: commit, processor, cores, versions."""
-    import numba
-
     import eventsim
+    from eventsim.engine.cpu.threads import n_threads
 
     return {
         "commit": _git("describe", "--always", "--dirty", "--abbrev=12"),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
         "processor": _processor(),
-        "threads": numba.get_num_threads(),
+        "threads": n_threads(),
         "python": platform.python_version(),
-        "numba": numba.__version__,
         "eventsim": eventsim.__version__,
     }
 

@@ -35,12 +35,13 @@ from importlib.util import find_spec
 from multiprocessing import get_context
 from typing import Any
 
-import numba
 import numpy as np
 import scipy.sparse as sp
 
 import eventsim as es
 from bench.harness import parser, report
+from eventsim.engine.registry import set_threads
+from eventsim.processors import threads_asked
 
 NEURON = {"tau_mem": 20.0, "tau_syn": 2.0, "threshold": 20.0, "v_reset": 10.0, "refractory": 2.0}
 DELAY, DENSITY, G, STEP = 1.5, 0.1, 6.0, 0.1
@@ -127,7 +128,7 @@ def eventsim_run(case: Balanced, precision: Any, threads: int = 1) -> Callable[[
     )
 
     def run() -> Outcome:
-        numba.set_num_threads(threads)
+        set_threads(threads, backend="cpu")
         began, wall = time.process_time(), time.perf_counter()
         tape = es.simulate(net, stream, backend="cpu", precision=precision)
         seconds = {"run_s": time.process_time() - began, "wall_s": time.perf_counter() - wall}
@@ -187,7 +188,7 @@ def _cpu_of_children() -> float:
 
 
 def nest_run(case: Balanced) -> Callable[[], Outcome]:
-    """NEST in a process of its own: beside Numba's threads its kernel crashes."""
+    """NEST in a process of its own: beside the threads of Numba, which eventsim had, it crashed."""
     if find_spec("nest") is None:
         raise ImportError("No module named 'nest'")
     process = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
@@ -294,7 +295,7 @@ def _simulators(case: Balanced, folder: str) -> tuple[dict[str, Any], dict[str, 
         "eventsim double": eventsim_run(case, "double"),
         "eventsim single": eventsim_run(case, "single"),
     }
-    if numba.config.NUMBA_NUM_THREADS > 1:
+    if threads_asked() > 1:
         runs["eventsim single, 2 threads"] = eventsim_run(case, "single", threads=2)
     missing = {}
     for name, make in (

@@ -11,12 +11,12 @@ Answer   see results/blocks.jsonl and ``Stage.heard`` of eventsim/plan/plan.py.
 from typing import Any
 from unittest.mock import patch
 
-import numba
 import numpy as np
 
 import eventsim as es
 from bench.harness import arguments, report
 from bench.macro.filling import both_passes, poisson_input
+from eventsim.engine.registry import set_threads
 from eventsim.plan import make_plan
 
 # Channels, kernel, samples; more than 1/16 of the places are taken, or they are not kept whole.
@@ -61,7 +61,7 @@ def measure(case: tuple[int, int, int], repeats: int) -> dict[str, Any]:
 def main() -> None:
     """All cases."""
     options = arguments(__doc__.splitlines()[0])
-    numba.set_num_threads(1)
+    set_threads(1, backend="cpu")
     report([measure(case, options.repeats) for case in SHAPES], options)
 
 

@@ -172,7 +172,7 @@ def main() -> None:
     if options.one:
         one_case(options)
         return
-    threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+    threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "EVENTSIM_THREADS")
     environment = os.environ | dict.fromkeys(threads, str(options.threads))
     rows = []
     for seed in options.seeds:

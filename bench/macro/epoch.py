@@ -26,7 +26,6 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
 
-import numba
 import numpy as np
 
 import eventsim as es
@@ -42,6 +41,7 @@ from bench.macro.epoch_peers import (
     version_of,
 )
 from eventsim import datasets
+from eventsim.engine.registry import set_threads
 from eventsim.train import Augmentation, TrainConfig
 
 BATCH = 32
@@ -171,7 +171,7 @@ def _options() -> argparse.Namespace:
 def main() -> None:
     """All cases one after the other, in one process and on one thread."""
     options = _options()
-    numba.set_num_threads(1)
+    set_threads(1, backend="cpu")
     every = datasets.load("fsdd", split="train")
     kept = np.random.default_rng(0).permutation(len(every))[: options.recordings]
     data = every[np.sort(kept)]

@@ -10,12 +10,12 @@ Answer   see results/filling.jsonl and ``LEAST_FILLED`` of eventsim/plan/plan.py
 from typing import Any
 from unittest.mock import patch
 
-import numba
 import numpy as np
 import scipy.sparse as sp
 
 import eventsim as es
 from bench.harness import arguments, report, timed
+from eventsim.engine.registry import set_threads
 
 # Channels, neurons, samples.
 SHAPES = ((64, 64, 16), (256, 512, 4), (1_000, 2_000, 1))
@@ -83,7 +83,7 @@ def measure(case: tuple[int, int, int, float], repeats: int) -> dict[str, Any]:
 def main() -> None:
     """All cases."""
     options = arguments(__doc__.splitlines()[0])
-    numba.set_num_threads(1)
+    set_threads(1, backend="cpu")
     cases = [(*shape, share) for shape in SHAPES for share in SHARES]
     report([measure(case, options.repeats) for case in cases], options)
 

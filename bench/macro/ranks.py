@@ -162,7 +162,7 @@ def measured(n: int, duration: float, processes: int) -> dict[str, Any]:
         command = [str(beside) if beside.exists() else "mpiexec", "-n", str(processes)]
         command += [sys.executable, "-m", "bench.macro.ranks"]
         command += ["--process", str(path), "--neurons", str(n), "--duration", str(duration)]
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "NUMBA_NUM_THREADS": "1"}
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "EVENTSIM_THREADS": "1"}
         subprocess.run(command, check=True, env=environment, cwd=ROOT)
         return json.loads(path.read_text())
 

@@ -12,7 +12,6 @@ Answer   see results/windows.jsonl: windows pay from a share of about 0.25 on. A
 from dataclasses import replace
 from typing import Any
 
-import numba
 import numpy as np
 import scipy.sparse as sp
 
@@ -23,6 +22,7 @@ from eventsim.engine import make_job
 from eventsim.engine.algorithm import least_delay
 from eventsim.engine.cpu import queue_host
 from eventsim.engine.job import Job
+from eventsim.engine.registry import set_threads
 from eventsim.engine.windowing import make_windows
 from eventsim.plan import make_plan
 
@@ -103,7 +103,7 @@ def measure(case: tuple[int, int, float, float], repeats: int) -> dict[str, Any]
 def main() -> None:
     """All cases."""
     options = arguments(__doc__.splitlines()[0])
-    numba.set_num_threads(1)
+    set_threads(1, backend="cpu")
     report([measure(case, options.repeats) for case in CASES], options)
 
 

@@ -54,7 +54,7 @@ from uuid import uuid4
 from eventsim.errors import ParameterError, StorageError
 from eventsim.events.storage import write_atomically
 from eventsim.experiment.executors import SlurmExecutor
-from eventsim.processors import n_processors
+from eventsim.processors import threads_asked
 from eventsim.runs.execution import Execution
 from eventsim.train import TrainEvent
 from eventsim.train.checkpoint import Metrics
@@ -62,7 +62,7 @@ from eventsim.train.folder import ERROR
 
 # What libraries look at when they start.
 THREAD_VARIABLES = (
-    "NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
+    "EVENTSIM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
 )  # fmt: skip
 POLL_SECONDS = 0.5
 LOCK, STOP = ".lock", ".stop"
@@ -169,8 +169,7 @@ def employed(root: Path, follower: Follower[Key], capacity: Capacity) -> Iterato
     jobs, threads, executor = capacity.jobs, capacity.threads, capacity.executor
     separate = executor is None and jobs > 0
     if separate:
-        cores = int(os.environ.get("NUMBA_NUM_THREADS") or n_processors())
-        threads = threads or max(cores // jobs, 1)
+        threads = threads or max(threads_asked() // jobs, 1)
     elif executor is not None:
         threads = threads or 1
     fresh = separate or isinstance(executor, SlurmExecutor)

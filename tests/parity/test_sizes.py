@@ -192,8 +192,7 @@ def test_number_of_threads_does_not_change_a_bit():
     for threads in ("1", "2"):
         done = subprocess.run(
             [sys.executable, "-c", PROGRAM],
-            env=os.environ
-            | {"NUMBA_NUM_THREADS": threads, "PYTHONPATH": os.pathsep.join(sys.path)},
+            env=os.environ | {"EVENTSIM_THREADS": threads, "PYTHONPATH": os.pathsep.join(sys.path)},
             capture_output=True,
             text=True,
             check=True,

@@ -150,7 +150,7 @@ def environment_of_mpi():
     """Variables for processes that share few cores: one thread each."""
     return os.environ | {
         "PYTHONPATH": str(ROOT),
-        "NUMBA_NUM_THREADS": "1",
+        "EVENTSIM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
         # Open MPI in a container: as root, more processes than cores, no network.
         "OMPI_ALLOW_RUN_AS_ROOT": "1",

@@ -10,8 +10,10 @@ import os
 from functools import update_wrapper
 from typing import Any
 
+import numba
 from numba.np.ufunc.parallel import threading_layer
 
+from eventsim.engine.cpu.threads import n_threads
 from eventsim.errors import BackendError
 
 _FORKED = False
@@ -32,6 +34,7 @@ class CompiledKernel:
                 "threads, where OpenMP cannot go on. Start processes with "
                 "multiprocessing.get_context('spawn'), or fork before the first run."
             )
+        numba.set_num_threads(min(n_threads(), numba.config.NUMBA_NUM_THREADS))
         return self._compiled(*arguments)
 
     @property

@@ -1,32 +1,35 @@
-"""Number of threads of the cpu backend."""
+"""Number of threads of the cpu backend.
+
+As :func:`set_threads` says; else as the variable ``EVENTSIM_THREADS``; else as many as processors
+that this process may use.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
-import numba
 import numpy as np
 
 from eventsim.arrays import Ints
 from eventsim.engine.job import Job
-from eventsim.errors import ParameterError
+from eventsim.processors import checked_threads, threads_asked
 
 # Neuron-events below which one thread is used; a guess at what waking the others costs.
 SMALL_WORK = 100_000
 
+_chosen: int | None = None
+_alone = ContextVar("alone", default=False)  # of each thread of Python
+
 
 @contextmanager
 def threads_for(job: Job) -> Iterator[None]:
-    """Run a small job on one thread; on a busy machine waiting threads would only spin."""
-    before = numba.get_num_threads()
+    """Run a small job on one thread: waking others takes longer than its work."""
     work = job.stage.population.size * sum(source.times.size for source in job.sources)
-    if before == 1 or work >= SMALL_WORK:
-        yield
-        return
-    numba.set_num_threads(1)
+    token = _alone.set(_alone.get() or work < SMALL_WORK)
     try:
         yield
     finally:
-        numba.set_num_threads(before)
+        _alone.reset(token)
 
 
 def dealt(work: Ints) -> Ints:
@@ -35,7 +38,7 @@ def dealt(work: Ints) -> Ints:
     The longest come first and are dealt out to and fro. ``work`` is that of every task. Of 32
     recordings of spoken digits, 8 threads have 7 % more than the mean at most, not 27 %.
     """
-    n = numba.get_num_threads()
+    n = n_threads()
     if n == 1 or work.size <= n:
         return np.arange(work.size)
     rounds = -(-work.size // n)
@@ -47,16 +50,19 @@ def dealt(work: Ints) -> Ints:
 
 
 def n_threads() -> int:
-    """Number of threads that kernels use."""
-    return int(numba.get_num_threads())
+    """Number of threads that kernels use now.
+
+    Raises
+    ------
+    ParameterError
+        ``EVENTSIM_THREADS`` is no number of threads.
+    """
+    if _alone.get():
+        return 1
+    return threads_asked() if _chosen is None else _chosen
 
 
 def set_threads(n: int) -> None:
-    """Let kernels use ``n`` threads, 1 to the number that Numba started with."""
-    try:
-        numba.set_num_threads(n)
-    except ValueError as error:
-        raise ParameterError(
-            f"threads is {n}, expected 1 to the number of cores ({error}). Set NUMBA_NUM_THREADS "
-            "before the start for more."
-        ) from error
+    """Let kernels use ``n`` threads from now on, in all threads of this process."""
+    global _chosen
+    _chosen = checked_threads(n, "threads")

@@ -1,16 +1,92 @@
-"""How tasks are shared out to threads, which take equal runs of them."""
+"""Number of threads of the cpu backend, and how tasks are shared out to them."""
 
-import numba
+import os
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from eventsim.engine.cpu import threads
+from eventsim.errors import ParameterError
+from eventsim.processors import n_processors
+
+
+@pytest.fixture(autouse=True)
+def unset(monkeypatch):
+    """Neither a variable nor a call has said a number."""
+    for name in ("EVENTSIM_THREADS", "NUMBA_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(threads, "_chosen", None)
+
+
+def test_threads_are_those_of_the_call_then_of_the_variable_then_of_the_processors(monkeypatch):
+    monkeypatch.setattr("eventsim.processors.n_processors", lambda: 3)
+    assert threads.n_threads() == 3
+    monkeypatch.setenv("EVENTSIM_THREADS", "5")  # may be more than processors
+    assert threads.n_threads() == 5
+    threads.set_threads(7)
+    assert threads.n_threads() == 7
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(threads.n_threads).result() == 7
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="processors are not chosen here")
+def test_processors_are_those_that_the_process_may_use():
+    may = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(may)})
+    try:
+        assert n_processors() == threads.n_threads() == 1
+    finally:
+        os.sched_setaffinity(0, may)
+    assert n_processors() == len(may)
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "two", "1.5", "1025"])
+def test_what_is_no_number_of_threads_is_refused_by_the_name_of_the_variable(monkeypatch, wrong):
+    monkeypatch.setenv("EVENTSIM_THREADS", wrong)
+    expected = f"^EVENTSIM_THREADS is {wrong}, expected a whole number from 1 to 1024.$"
+    with pytest.raises(ParameterError, match=expected):
+        threads.n_threads()
+    with pytest.raises(ParameterError, match="^threads is 0, expected a whole number from 1 to"):
+        threads.set_threads(0)
+
+
+def test_variable_of_numba_is_heeded_with_a_warning_unless_that_of_eventsim_is_set(monkeypatch):
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "4")
+    with pytest.warns(FutureWarning, match=r"NUMBA_NUM_THREADS is '4'.*Set EVENTSIM_THREADS"):
+        assert threads.n_threads() == 4
+    monkeypatch.setenv("EVENTSIM_THREADS", "2")
+    assert threads.n_threads() == 2
+    monkeypatch.delenv("EVENTSIM_THREADS")
+    threads.set_threads(3)
+    assert threads.n_threads() == 3
+
+
+def job_of(n_events):
+    """As much of a job as its work is counted by: two neurons, one source."""
+    stage = SimpleNamespace(population=SimpleNamespace(size=2))
+    return SimpleNamespace(stage=stage, sources=[SimpleNamespace(times=np.zeros(n_events))])
+
+
+def test_small_job_runs_on_one_thread_and_leaves_other_runs_as_they_are():
+    threads.set_threads(4)
+    small, large = job_of(threads.SMALL_WORK // 2 - 1), job_of(threads.SMALL_WORK // 2)
+    with threads.threads_for(small), ThreadPoolExecutor(1) as other:
+        assert threads.n_threads() == 1
+        assert other.submit(threads.n_threads).result() == 4
+        with threads.threads_for(large):
+            assert threads.n_threads() == 1
+        assert threads.n_threads() == 1
+    with threads.threads_for(large):
+        assert threads.n_threads() == 4
+    assert threads.n_threads() == 4
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 8])
 @pytest.mark.parametrize("n_tasks", [0, 1, 7, 8, 32, 33])
-def test_every_task_is_dealt_once_and_runs_of_them_are_even(monkeypatch, n, n_tasks):
-    monkeypatch.setattr(numba, "get_num_threads", lambda: n)
+def test_every_task_is_dealt_once_and_runs_of_them_are_even(n, n_tasks):
+    threads.set_threads(n)
     work = np.random.default_rng(0).permutation(np.arange(100, 100 + n_tasks))
     order = threads.dealt(work)
     assert sorted(order) == list(range(n_tasks))

@@ -1,4 +1,5 @@
 import fcntl
+import os
 import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
@@ -6,7 +7,7 @@ import pytest
 
 from eventsim.errors import StorageError
 from eventsim.experiment import locked, run_all, workers
-from eventsim.experiment.workers import LOCK, Assignment, Capacity, employed
+from eventsim.experiment.workers import LOCK, THREAD_VARIABLES, Assignment, Capacity, employed
 from tests.unit.experiment.conftest import Watcher
 
 
@@ -136,6 +137,14 @@ def test_value_of_the_work_comes_back_and_threads_are_one_with_an_executor(tmp_p
         assert [(key, how.value) for key, how in working.follow()] == [("key", 0.5)]
     with employed(tmp_path, Following(ends), Capacity(jobs=0)) as working:
         assert working.threads is None
+
+
+def test_workers_share_the_threads_that_this_process_would_have(tmp_path, monkeypatch):
+    monkeypatch.setenv("EVENTSIM_THREADS", "6")
+    with employed(tmp_path, Following([]), Capacity(jobs=2)) as working:
+        assert working.threads == 3
+        assert {os.environ[name] for name in THREAD_VARIABLES} == {"3"}  # as they start with
+    assert os.environ["EVENTSIM_THREADS"] == "6"
 
 
 def unreachable(folder, how):
