@@ -9,7 +9,7 @@
 //                 start[s] and on, in order of time. status[s] = QUEUE_DONE, QUEUE_FULL where the
 //                 heap's capacity did not do, or QUEUE_RUNAWAY, with the neuron in count and the
 //                 time in reached. stop_ says how the neurons stand, as begin_ does before.
-// Twin            engine/cpu/queue.py, engine/reference/queue.py: the same order, the same bits
+// Twin            kernels/cpu/loop/queue.hpp, engine/reference/queue.py: the same order, the same bits
 // Needs           walk.cuh; shared memory: QueueMemory
 //
 // Roofline        one event takes two or three barriers and one look at every neuron's next time (8

@@ -8,7 +8,7 @@
 //                 tape grouped by (sample, neuron); `cause` numbers spikes in that grouping, -1 for
 //                 those of other stages; all sums zero.
 // After           by_weight, by_delay per chunk; effects by arrival; sums and grazes per chunk.
-// Twin            engine/cpu/queue_adjoint.py, engine/reference/queue.py
+// Twin            kernels/cpu/loop/queue_back.hpp, engine/reference/queue.py
 // Needs           walk.cuh, queue.cu (OWN); shared memory: 8 bytes a thread
 
 // Sum over the block, by halves; the first thread has the result. `scratch` has one place a thread.

@@ -1,0 +1,47 @@
+"""Files and modules that the text of the program and of its guides names: they are there."""
+
+import re
+from importlib.util import find_spec
+
+import pytest
+
+from tests.border.prose import ROOT
+
+FOLDERS = ("eventsim", "datasets", "bench", "docs")
+KINDS = {".py", ".cu", ".cuh", ".hpp", ".cpp", ".md"}
+# Beginning with a folder of the checkout, of eventsim, of its engine, or of its kernels.
+FILE = re.compile(
+    r"(?<![\w/.<>{}*-])((?:eventsim|engine|kernels|cpu|cuda|reference|plan|neuron|mapping|tests|bench"
+    r"|docs|datasets)/[\w/.-]*?\w+\.(?:py|hpp|cpp|cuh|cu|md|toml|jsonl))\b"
+)
+MODULE = re.compile(r":mod:`~?(eventsim[\w.]*)`|\{mod\}`(eventsim[\w.]*)`")
+BELOW = ("", "eventsim", "eventsim/engine", "eventsim/kernels")
+
+
+def texts(folder):
+    for path in sorted((ROOT / folder).rglob("*")):
+        made = {"results", "generated", "auto_gallery"} & set(path.parts)
+        if path.suffix in KINDS and not made:
+            yield path, path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_files_that_a_text_names_are_there(folder):
+    missing = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path, text in texts(folder)
+        for name in FILE.findall(text)
+        if not re.search(r"[A-Z]{4}", name)  # results/NAME.jsonl
+        and not any((ROOT / base / name).exists() for base in (*BELOW, path.parent))
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_modules_that_a_text_refers_to_are_there(folder):
+    named = {
+        (str(path.relative_to(ROOT)), a or b)
+        for path, text in texts(folder)
+        for a, b in MODULE.findall(text)
+    }
+    assert [one for one in sorted(named) if find_spec(one[1]) is None] == []
