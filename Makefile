@@ -64,9 +64,8 @@ test-lowest: $(LOWEST)/.made
 	$(LOWEST)/bin/python -m pytest -n auto --maxprocesses 2 $(QUICK) tests/unit tests/analytic \
 	  tests/gradients tests/parity $(ARGS)
 
-# Functions that Numba compiles cannot be seen and are left out of the count; what only a child
-# process runs counts as not run. Several times faster from Python 3.12 on, which counts lines
-# by itself: make coverage PYTHON=python3.12.
+# What only a child process runs counts as not run. Several times faster from Python 3.12 on, which
+# counts lines by itself: make coverage PYTHON=python3.12.
 coverage: $(VENV)/.dev $(VENV)/.kernels
 	COVERAGE_CORE=`$(BIN)/python -c 'import sys; print("sysmon" * (sys.version_info >= (3, 12)))'` \
 	  $(BIN)/coverage run -m pytest -q -n 0 $(if $(ARGS),$(ARGS),tests)

@@ -72,7 +72,7 @@ nb_execution_in_temp = True
 nb_execution_raise_on_error = True
 nb_execution_timeout = 180
 nb_execution_show_tb = True
-nb_output_stderr = "remove"  # progress, and that kernels are being compiled
+nb_output_stderr = "remove"  # progress
 nb_merge_streams = True
 
 # Added to the extensions with the first script of the gallery.

@@ -12,15 +12,11 @@ import pytest
 from eventsim.engine.cuda import CudaBackend, counts, spikes
 from eventsim.engine.cuda.probe import Card, look
 from eventsim.engine.registry import using_backend
-from eventsim.folders import cache_folder
 from tests.support.simt import HostDevice, why_not
 from tests.support.tiers import assign_tiers
 
-# Tests give data sets a cache of their own (EVENTSIM_CACHE). Kernels are compiled once all the
-# same, here and in the processes that tests start.
-os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder() / "kernels"))
-# Several processes of tests share the cores: a thread of OpenMP that has no work sleeps, and does
-# not spin on the core that another process waits for.
+# Several processes of tests share the cores: a thread of PyTorch's OpenMP that has no work sleeps,
+# and does not spin on the core that another process waits for.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 BACKENDS = ("backend", "fast_backend")  # fixtures

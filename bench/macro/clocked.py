@@ -80,7 +80,7 @@ def run_exact(options: argparse.Namespace, data: LabelledEvents, test: LabelledE
         with tempfile.TemporaryDirectory() as folder:
             return train(net, samples, chosen, folder)
 
-    once(warm, replace(config, epochs=1))  # compiles the kernels
+    once(warm, replace(config, epochs=1))  # what is loaded and made once
     result, cost = measured(lambda: once(data, config))
     tested = evaluate(result.net, test, config)
     events = sum(tested.synaptic_events.values())

@@ -7,9 +7,9 @@ Method   32 samples of 1 s, 64 Poisson channels at 100/s, 256 self-recurrent neu
          beside the forward pass of a naive exact loop in C (naive.c), which has one time constant
          for all neurons and no gradient. All take turns, on one thread, in CPU time of the
          process, the minimum of the repeats. ``refractory`` has a refractory time of 1 ms. Peak
-         memory is that of a fresh process that does one such step with compiled kernels. The error
-         is taken against double precision: spikes without a partner within 5 ms (and the difference
-         where a neuron fires a different number of times), and the times of all others.
+         memory is that of a fresh process that does one such step. The error is taken against
+         double precision: spikes without a partner within 5 ms (and the difference where a neuron
+         fires a different number of times), and the times of all others.
 Answer   see results/w1.jsonl and docs/benchmarks.md.
 """
 
@@ -105,13 +105,9 @@ def _by_neuron(trains: es.SpikeTrains, chosen: np.ndarray) -> np.ndarray:
 
 
 def peak_megabytes() -> float:
-    """Peak memory of a fresh process that makes one step in single precision.
-
-    The second of two, since the first may have to compile kernels.
-    """
+    """Peak memory of a fresh process that makes one step in single precision."""
     words = [sys.executable, "-m", "bench.macro.w1", "--one-step"]
-    for _ in range(2):
-        done = subprocess.run(words, capture_output=True, text=True, check=True)
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
     return float(done.stdout)
 
 

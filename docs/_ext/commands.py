@@ -28,6 +28,8 @@ def commands() -> Iterator[tuple[str, Any, Any]]:
 def _below(group: Any, context: Any) -> Iterator[tuple[str, Any, Any]]:
     for name in group.list_commands(context):
         command = group.get_command(context, name)
+        if command.hidden:
+            continue
         inner = type(context)(command, parent=context, info_name=name)
         path = inner.command_path.partition(" ")[2]
         yield path, command, inner

@@ -1,6 +1,6 @@
 """The commands: one file each, whose function has the options as its parameters.
 
-What is slow to import (Numba, Matplotlib, parts of SciPy) is imported where it is used, so that
+What is slow to import (Matplotlib, h5py, parts of SciPy) is imported where it is used, so that
 ``--help`` is quick.
 """
 
@@ -24,7 +24,7 @@ from eventsim.cli.schema import schema_command
 from eventsim.cli.simulate import simulate_command
 from eventsim.cli.terminal import Guarded, guarded
 from eventsim.cli.train import train_command
-from eventsim.cli.warm_up import warm_up_command
+from eventsim.cli.warm_up import SETTINGS, warm_up_command
 
 app = typer.Typer(
     cls=Guarded,
@@ -52,7 +52,7 @@ app.command("report", rich_help_panel="Use")(report_command)
 app.command("gradcheck", rich_help_panel="Prove")(gradcheck_command)
 app.command("conformance", rich_help_panel="Prove")(conformance_command)
 app.command("schema", rich_help_panel="Use")(schema_command)
-app.command("warm-up", rich_help_panel="Use")(warm_up_command)
+app.command("warm-up", hidden=True, context_settings=SETTINGS)(warm_up_command)
 
 
 def _version(wanted: bool) -> None:

@@ -21,7 +21,7 @@ from eventsim.train.folder import RESULT, RunFolder
 INTRODUCTION = (
     "Eleven spoken digits by many voices of eSpeak NG become events, and a skip-connected, "
     "self-recurrent network learns them with exact gradients of weights and neuron parameters.\n"
-    "It is tested on voices it has never heard. The first run compiles its kernels first."
+    "It is tested on voices it has never heard."
 )
 DATA = "spoken_digits"
 EPOCHS = 24

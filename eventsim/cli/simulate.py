@@ -1,6 +1,5 @@
 """``eventsim simulate``."""
 
-import time
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +24,7 @@ from eventsim.cli.options import (
 from eventsim.cli.reading import MEASURED, Reading
 from eventsim.cli.terminal import echo_late, present, say_backend, show_table
 from eventsim.engine import simulate
+from eventsim.engine.compiling import SHOWN, Watch, compile_seconds
 from eventsim.events import SpikeTape
 from eventsim.measures import measure_name
 from eventsim.network import Network
@@ -70,16 +70,12 @@ def simulate_command(
     """
     set_threads(threads, backend)
     stream, _, measured = find_measured(net, events, reading, samples=samples)
-    # The first call in a process may compile, so the time is of a second run.
     network = find_network(net)
     runs_on = say_backend(backend or "auto")
     late = warn_late(network, stream)
-    began = time.perf_counter()
-    simulate(network, stream[:1], backend=runs_on.name, precision=precision)
-    preparation = time.perf_counter() - began
-    began = time.perf_counter()
+    began, compiled = Watch(), compile_seconds()
     tape = simulate(network, stream, backend=runs_on.name, precision=precision)
-    seconds = time.perf_counter() - began
+    seconds = began.seconds()
     if out is not None:
         tape.save(out)
     duration = float(tape.stream.duration.sum()) / MS_PER_S
@@ -100,7 +96,7 @@ def simulate_command(
         "answers": _answers(network, tape),
         "late_begin": None if late is None else late.to_dict(),
         "seconds": seconds,
-        "preparation_seconds": preparation,
+        "compile_seconds": compile_seconds() - compiled,
         "backend": tape.backend,
         "device": runs_on.device,
         "precision": tape.precision,
@@ -149,9 +145,11 @@ def _show(found: Mapping[str, Any]) -> None:
         others = [number for _, number in counts[MOST_ANSWERS:]]
         rows += [[f"{len(others)} other classes", f"{sum(others):,}"]] if others else []
         show_table("Most frequent answers", ["class", "recordings"], rows)
+    compiling = found["compile_seconds"]
+    apart = f", and {compiling:.1f} s of compiling" if compiling >= SHOWN else ""
     typer.echo(
-        f"{found['seconds']:.3f} s on backend {found['backend']}, {found['precision']} precision "
-        f"({found['preparation_seconds']:.1f} s to prepare it)"
+        f"{found['seconds']:.3f} s on backend {found['backend']}, {found['precision']} precision"
+        f"{apart}"
     )
     ways = "; ".join(f"{name} by {what}" for name, what in found["algorithms"].items())
     typer.echo(f"Run: {ways}")

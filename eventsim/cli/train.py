@@ -38,6 +38,7 @@ from eventsim.cli.terminal import (
     stderr,
 )
 from eventsim.cli.train_settings import TypedTraining, config_of
+from eventsim.engine.compiling import SHOWN
 from eventsim.errors import DataError, ParameterError, StorageError
 from eventsim.measures import measure_name
 from eventsim.network import Network
@@ -454,10 +455,12 @@ def _skipped_rows(outcome: Mapping[str, Any]) -> list[list[str]]:
 
 
 def _time_rows(outcome: Mapping[str, Any]) -> list[list[str]]:
-    """Time of training, and of compiling, which runs of earlier versions do not tell apart."""
+    """Time of training, and of compiling, which runs of early versions do not tell apart."""
     training, compiling = outcome["training_seconds"], outcome["compile_seconds"]
     if compiling is None:
         return [["training time, compiling included", f"{training:.1f} s"]]
+    if compiling < SHOWN:
+        return [["training time", f"{training:.1f} s"]]
     return [
         ["training time, without compiling", f"{training:.1f} s"],
         ["compiling of kernels", f"{compiling:.1f} s"],

@@ -1,46 +1,20 @@
-"""Kernels that this process compiles: one line says that it takes a while, the first time.
+"""Time of compiling, which is no part of what a computation takes.
 
-Kernels are kept on disk, so most processes compile none and say nothing. The line is a record of
-the logger ``eventsim.engine.compiling`` at level WARNING: without any configuration of logging it
-appears on stderr. ``logging.getLogger("eventsim").setLevel("ERROR")`` silences it, and
-``eventsim warm-up`` compiles everything beforehand.
-
-Compiling is no part of what a computation takes: :func:`compile_seconds` counts it apart, and
-:class:`Watch` is a clock that leaves it out.
+Kernels of a GPU are compiled when they first run, and kept on disk. :func:`compile_seconds` counts
+that apart, and :class:`Watch` is a clock that leaves it out. Kernels of the CPU are compiled when
+eventsim is built.
 """
 
-import logging
 import time
-from pathlib import Path
 
-_LOGGER = logging.getLogger(__name__)
-_COMPILED: list[str] = []
+# Seconds from which compiling is told beside the time of a run.
+SHOWN = 0.05
+
 _SECONDS: list[float] = []
 
 
-def note_compiling(kernel: str, folder: Path | None) -> None:
-    """Note that a kernel is being compiled; the first one of a process is announced.
-
-    Parameters
-    ----------
-    kernel
-        Its name.
-    folder
-        Where it will be kept; None if it cannot be.
-    """
-    _COMPILED.append(kernel)
-    if len(_COMPILED) == 1:
-        kept = "which are not kept" if folder is None else f"kept in {folder}"
-        _LOGGER.warning("eventsim: compiling kernels, once, up to a minute (%s)", kept)
-
-
-def compiled_kernels() -> tuple[str, ...]:
-    """Names of the kernels that this process has compiled so far, in order."""
-    return tuple(_COMPILED)
-
-
 def note_compiled(seconds: float) -> None:
-    """Note how long the compiling of a kernel took."""
+    """Note how long the compiling of kernels took."""
     _SECONDS.append(seconds)
 
 

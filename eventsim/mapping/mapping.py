@@ -27,6 +27,7 @@ from eventsim.mapping.mesh import (
     multicast_hops,
     traffic,
 )
+from eventsim.mapping.search import assignments
 from eventsim.mapping.usage import Usage, check_neurons, core_usage, limits_of
 from eventsim.network import Network
 from eventsim.summary import short_repr
@@ -240,9 +241,6 @@ def map_graph(
     told: Told | None = None,
 ) -> Mapping:
     """As :func:`map_network`, for a graph that is at hand: several methods or chips share it."""
-    # Not before it is needed: its compiled loops import Numba.
-    from eventsim.mapping.search import assignments
-
     check_neurons(graph, chip)
     optimise = method not in BASELINES if optimise_placement is None else optimise_placement
     found = []

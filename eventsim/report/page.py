@@ -7,6 +7,7 @@ from dataclasses import asdict
 import numpy as np
 
 from eventsim.energy import ClockedCounts, EnergyReport
+from eventsim.engine.compiling import SHOWN
 from eventsim.mapping import StudyRow
 from eventsim.mapping.usage import limits_left_out
 from eventsim.measures import LOSSES_DIFFER, MEASURES, measure_name
@@ -133,6 +134,8 @@ def _times(run: RunRecord) -> dict[str, str]:
     """Time of training, and of compiling where the run tells it apart."""
     if run.compile_seconds is None:
         return {"training time, compiling included": duration(run.seconds)}
+    if run.compile_seconds < SHOWN:
+        return {"training time": duration(run.seconds)}
     return {
         "training time, without compiling": duration(run.seconds),
         "compiling of kernels": duration(run.compile_seconds),
@@ -142,8 +145,10 @@ def _times(run: RunRecord) -> dict[str, str]:
 def _time_of(run: RunRecord) -> str:
     """The same in one line."""
     compiling = run.compile_seconds
-    apart = "including compiling" if compiling is None else f"and {duration(compiling)} compiling"
-    return f"{duration(run.seconds)} {apart}"
+    if compiling is None:
+        return f"{duration(run.seconds)} including compiling"
+    apart = f" and {duration(compiling)} compiling" if compiling >= SHOWN else ""
+    return f"{duration(run.seconds)}{apart}"
 
 
 def _training_costs(run: RunRecord) -> dict[str, str]:

@@ -9,10 +9,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from eventsim.engine.compiling import SHOWN
 from eventsim.progress import bars
 from eventsim.train.loop import TrainEvent
-
-SHOWN = 0.05  # seconds of compiling, beside those of an epoch
 
 
 class Progress:

@@ -257,7 +257,7 @@ def same(found, expected):
 
     What is left out: names of files, times of the clock, and how the recordings were read.
     """
-    left = ("seconds", "preparation_seconds", "read", "data", "out", "report", "title")
+    left = ("seconds", "compile_seconds", "read", "data", "out", "report", "title")
     left += ("begin", "guesses", "description", "figure")
     if isinstance(found, dict):
         assert found.keys() == expected.keys()

@@ -6,7 +6,7 @@ A plugin of pytest. Columns, in seconds of the wall's clock of a worker:
 
 ``fixtures``   set-ups and tear-downs
 ``processes``  waiting for processes that a test started, other than compilers
-``compiling``  waiting for C++ compilers, NVRTC and Numba
+``compiling``  waiting for C++ compilers and NVRTC
 ``calls``      the rest of the tests' own code
 ``all``        the sum of the four
 
@@ -82,11 +82,7 @@ class Worker:
     def _watch_compilers(self):
         from multiprocessing.process import BaseProcess
 
-        from numba.core.compiler import CompilerBase
-
         self.clock.wrap(BaseProcess, "join", lambda *_, **__: "processes")
-        self.clock.wrap(CompilerBase, "compile_extra", lambda *_, **__: "compiling")
-        self.clock.wrap(CompilerBase, "compile_ir", lambda *_, **__: "compiling")
         try:
             from cupy_backends.cuda.libs import nvrtc
         except ImportError:

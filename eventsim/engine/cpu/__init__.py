@@ -1,7 +1,6 @@
 """The cpu backend: compiled kernels on all cores, single or double precision.
 
-Layers and readouts run kernels that were compiled ahead of time
-(:mod:`~eventsim.engine.cpu.library`); those of loops are compiled by Numba when they first run.
+The kernels are C++, compiled ahead of time: :mod:`~eventsim.engine.cpu.library`.
 """
 
 from collections.abc import Sequence

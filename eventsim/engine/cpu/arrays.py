@@ -113,17 +113,6 @@ class MergedEvents:
         return found
 
 
-def read_only(values: Any) -> Any:
-    """A view that cannot be written to.
-
-    Arrays of a stream are read-only, those of spikes are not, and for Numba the two are different
-    types: kernels that take either get views, or they would be compiled twice.
-    """
-    view = values.view()
-    view.flags.writeable = False
-    return view
-
-
 def sources_of(job: Job) -> tuple[SourcesRole, list[Any]]:
     """Spikes of all sources as kernels take them, and the arrays whose addresses it has.
 
@@ -176,7 +165,7 @@ def _merged(job: Job) -> MergedEvents:
     times, rows, spike = np.empty(size), np.empty(size, np.int32), np.empty(size, np.int64)
     merged = MergedRole(offsets, times, rows, spike)
     _run(MergeSources(TasksRole.all(job.n_samples), sources, merged))
-    return MergedEvents(size, read_only(offsets), read_only(times), read_only(rows), spike)
+    return MergedEvents(size, offsets, times, rows, spike)
 
 
 def _run(call: MergeSources | AdaptedBefore | LinkSpikes) -> None:
@@ -191,8 +180,8 @@ def since(merged: MergedEvents, begin: Floats) -> MergedEvents:
     kept = merged.times >= np.repeat(begin, n_events)
     before = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
     spike = np.flatnonzero(kept) if merged.spike is None else merged.spike[kept]
-    offsets, times = read_only(before[merged.offsets]), read_only(merged.times[kept])
-    return MergedEvents(merged.n, offsets, times, read_only(merged.rows[kept]), spike)
+    offsets, times = before[merged.offsets], merged.times[kept]
+    return MergedEvents(merged.n, offsets, times, merged.rows[kept], spike)
 
 
 def adapting_back_of(
@@ -211,9 +200,9 @@ def adapting_back_of(
     if piece is not None and piece.adapted is not None:
         begin, (start, carried) = piece.begin, piece.adapted
     assert start is not None
-    start = (values.copy() for values in start)
+    a, last = (values.copy() for values in start)
     own = OwnAdaptedRole(
-        trains.offsets, trains.neurons, trains.times, rate, begin, *start, before, p.size
+        trains.offsets, trains.neurons, trains.times, rate, begin, a, last, before, p.size
     )
     _run(AdaptedBefore(TasksRole.all(job.n_samples), own))
     return AdaptingBack(p.adaptation, rate, before, np.zeros((parts, 2, p.size)), carried)
@@ -227,7 +216,7 @@ def adapted_sums(adapt: AdaptingBack | None) -> Floats | None:
 def way_back_of(job: Job, piece: Piece | None) -> WayBack:
     """What the kernels of the way back take of a piece; None is the whole of the samples."""
     begin, adjoint, starts, _ = whole(job) if piece is None else piece
-    return WayBack(read_only(begin), adjoint, starts)
+    return WayBack(begin, adjoint, starts)
 
 
 def tape_of(
@@ -253,13 +242,14 @@ def sample_chunks(job: Job, bytes_each: int) -> Index:
     """Bounds of the sample groups whose sums are taken apart; depends on sizes only."""
     most = max(2, CHUNK_BYTES // max(bytes_each, 1))
     n = max(1, min(CHUNKS, most, job.n_samples))
-    return np.linspace(0, job.n_samples, n + 1).astype(np.int64)
+    bounds: Index = np.linspace(0, job.n_samples, n + 1).astype(np.int64)
+    return bounds
 
 
 def summed(parts: NDArray[np.floating[Any]]) -> Floats:
     """The sum of the parts [parts, entries] in order, float64; a view of one that is alone."""
-    return (
-        parts[0]
-        if parts.shape[0] == 1 and parts.dtype == np.float64
-        else parts.sum(axis=0, dtype=np.float64)
-    )
+    if parts.shape[0] == 1 and parts.dtype == np.float64:
+        alone: Floats = parts[0]
+        return alone
+    found: Floats = parts.sum(axis=0, dtype=np.float64)
+    return found

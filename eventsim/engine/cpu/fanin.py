@@ -49,14 +49,14 @@ def n_blocks(job: Job) -> int:
 def _fan_out(job: Job) -> float:
     """Mean synapses of a row."""
     wiring = job.stage.wiring
-    return wiring.target.size / max(wiring.out_start.size - 1, 1)
+    return float(wiring.target.size / max(wiring.out_start.size - 1, 1))
 
 
 def _blocks_with_room(job: Job, size: int) -> int:
     """Of so many of the neurons."""
     events = sum((np.diff(source.offsets) for source in job.sources), np.zeros(job.n_samples, int))
     arrivals = events.max(initial=0) * _fan_out(job) * size / job.stage.population.size
-    return math.ceil(arrivals / MOST_ARRIVALS)
+    return math.ceil(float(arrivals) / MOST_ARRIVALS)
 
 
 def groups(job: Job) -> list[tuple[int, int]]:

@@ -58,7 +58,7 @@ LEAST_SPAN = 1.0
 SPARE = 1.25
 _RATES: WeakKeyDictionary[Stage, float] = WeakKeyDictionary()
 
-Run = Callable[[Index, SpikeBuffers, Index, Index, Index, np.ndarray], None]
+Run = Callable[[Index, SpikesRole], None]
 
 
 def forward(job: Job) -> SpikeTrains:
@@ -92,9 +92,8 @@ def _fanin(job: Job, state: LayerState, end: Stop, adapted: Adapted | None) -> S
     neurons, (begins, ends) = neurons_of(job, par), _standing(state, end, adapted)
     threads, real = n_threads(), par.dtype.type
 
-    def run(todo, spikes, starts, limits, counts, reached):
+    def run(todo: Index, places: SpikesRole) -> None:
         tasks = TasksRole(todo, todo.size, blocks)
-        places = SpikesRole(*spikes, starts, limits, counts, reached)
         call = FaninForward(tasks, sent, wires, neurons, returns, begins, ends, places)
         library().run(call, real, threads)
 
@@ -131,9 +130,8 @@ def _stretches(
     neurons, (begins, ends) = neurons_of(job, par), _standing(state, end, adapted)
     threads, real = n_threads(), par.dtype.type
 
-    def run(todo, spikes, starts, limits, counts, reached):
+    def run(todo: Index, places: SpikesRole) -> None:
         tasks = TasksRole(todo, todo.size, n_blocks)
-        places = SpikesRole(*spikes, starts, limits, counts, reached)
         call = DenseForward(tasks, events, weights, neurons, begins, ends, places)
         library().run(call, real, threads)
 
@@ -182,7 +180,7 @@ def run_tasks(
             ends = np.cumsum(limits[todo])
             starts[todo] = ends - limits[todo]
             spikes = buffers(int(ends[-1]))
-            run(todo, spikes, starts, limits, counts, reached)
+            run(todo, SpikesRole(*spikes, starts, limits, counts, reached))
             where[todo] = len(rounds)
             rounds.append(spikes)
             todo = np.flatnonzero(counts > limits)

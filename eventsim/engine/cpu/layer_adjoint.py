@@ -156,7 +156,8 @@ def _or_none(values: Array | None) -> Array | None:
 
 def by_synapse(job: Job, by_weight: Floats) -> Floats:
     """Sums over groups of samples, [groups, blocks, rows, neurons], as values of the synapses."""
-    return of_synapses(job, by_row(job, by_weight.sum(axis=0, dtype=np.float64))[:-1])
+    found: Floats = of_synapses(job, by_row(job, by_weight.sum(axis=0, dtype=np.float64))[:-1])
+    return found
 
 
 def _cause(job: Job, events: MergedEvents, trains: SpikeTrains) -> NDArray[np.int64]:
@@ -164,7 +165,8 @@ def _cause(job: Job, events: MergedEvents, trains: SpikeTrains) -> NDArray[np.in
     if not job.stage.lateral:
         return np.zeros(0, np.int64)
     cause = causes(job, trains)
-    return cause if events.spike is None else cause[events.spike]
+    found: NDArray[np.int64] = cause if events.spike is None else cause[events.spike]
+    return found
 
 
 def _asked(job: Job) -> NDArray[np.bool_]:

@@ -28,6 +28,7 @@ import numpy as np
 from eventsim.engine.cpu.calls import CALLS, CallEntry, entries_of, layout
 from eventsim.errors import BackendError, InternalError, ParameterError, SlowWarning
 from eventsim.extras import DISTRIBUTION
+from eventsim.processors import MOST_THREADS
 
 FOLDER = Path(__file__).resolve().parents[2] / "kernels"
 
@@ -42,9 +43,6 @@ DONE, NO_MEMORY = 0, 1
 
 # Letters for which the library's text about its structs has room.
 _MOST_TEXT = 1 << 16
-
-# More threads than any machine of now has cores.
-_MOST_THREADS = 1024
 
 # What an array of a call must be; its twin is Expected in library.cpp.
 _ADDRESS, _TODO = Struct("=Q"), Struct("=Qq")
@@ -302,7 +300,7 @@ def _pool() -> ThreadPoolExecutor:
     """Threads beside the one that calls; they are made where they are needed."""
     global _POOL
     if _POOL is None:
-        _POOL = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="eventsim")
+        _POOL = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="eventsim")
     return _POOL
 
 

@@ -19,9 +19,9 @@ from eventsim.engine.bundles import (
 )
 from eventsim.engine.cpu import layer_adjoint
 from eventsim.engine.cpu.arrays import (
+    Index,
     adapted_sums,
     adapting_back_of,
-    read_only,
     sample_chunks,
     summed,
     tape_of,
@@ -149,16 +149,15 @@ def _loop_of(job: Job, bundles: Bundles) -> tuple[Loop, tuple[NDArray[Any], ...]
     addresses, weights = synapse_weights(job)
     loop = make_loop(job, bundles, addresses)
     own_weight = loop.own_weight.astype(real_type(job))
-    return loop._replace(target=read_only(loop.target), own_weight=own_weight), weights
+    return loop._replace(own_weight=own_weight), weights
 
 
 def by_queue(job: Job, prepared: Prepared) -> SpikeTrains:
     """Every sample by its queue of events."""
     fed, stands = _roles(job, prepared)
 
-    def run(todo, spikes, starts, limits, counts, reached):
+    def run(todo: Index, places: SpikesRole) -> None:
         tasks = TasksRole(todo, todo.size, 1)
-        places = SpikesRole(*spikes, starts, limits, counts, reached)
         library().run(QueueForward(tasks, *fed, *stands, places), real_type(job), n_threads())
 
     return run_tasks(job, 1, run, prepared.span)
@@ -195,8 +194,8 @@ def by_windows(
     cut, (fed, stands) = WindowsRole(windows.length, NO_BORDER, windows.pieces), _roles(job, p)
     sums = SumsRun(*fed, cut, basis_of(windows), *stands, bounds_of_parts(size, parts))
 
-    def run(todo, spikes, starts, limits, counts, reached):
-        sums.run(todo, SpikesRole(*spikes, starts, limits, counts, reached))
+    def run(todo: Index, places: SpikesRole) -> None:
+        sums.run(todo, places)
 
     return run_tasks(job, parts, run, p.span, apart=parts == 1)
 
@@ -206,8 +205,7 @@ def _by_stretches(job: Job, p: Prepared, length: float) -> SpikeTrains:
     cut, (fed, stands) = WindowsRole(length, NO_BORDER, 1), _roles(job, p)
     weights, rows = _shared_weights(job), _rows(job)
 
-    def run(todo, spikes, starts, limits, counts, reached):
-        places = SpikesRole(*spikes, starts, limits, counts, reached)
+    def run(todo: Index, places: SpikesRole) -> None:
         call = LoopStretches(
             TasksRole(todo, todo.size, 1), *fed, cut, weights, rows, *stands, places
         )
@@ -231,7 +229,8 @@ def _rows(job: Job) -> SynapseRowsRole:
         row = owners(stage.wiring.out_start, stage.wiring.target.size)
         return SynapseRowsRole(row.astype(np.int32))
 
-    return made_once((SynapseRowsRole, stage), make)
+    found: SynapseRowsRole = made_once((SynapseRowsRole, stage), make)
+    return found
 
 
 def backward(

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Floats
 from eventsim.engine.bundles import OWN
-from eventsim.engine.cpu.arrays import read_only
 from eventsim.engine.cpu.layer import GUESS_LEAST, buffers, neurons_of
 from eventsim.engine.cpu.roles import SpikesRole
 from eventsim.engine.cpu.roles_loop import ArrivingRole, LoopRole, LoopStopRole, WindowsRole
@@ -42,7 +41,7 @@ class SteppedNeurons:
         self._weight, self._own_delay = weight, job.self_delays()  # the loop has an address of it
         none = np.zeros(0, np.int64)
         self._loop = LoopRole(
-            np.zeros(p.size + 1, np.int64), none, none, np.zeros(0), read_only(synapses.target),
+            np.zeros(p.size + 1, np.int64), none, none, np.zeros(0), synapses.target,
             addresses_of(weight), own, np.zeros(p.size), 1,
         )  # fmt: skip
         stop = start_loop(job).stop

@@ -12,7 +12,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from eventsim.engine.compiling import note_compiled, note_compiling
+from eventsim.engine.compiling import note_compiled
 from eventsim.errors import CacheWarning, StorageError
 from eventsim.events.storage import write_atomically
 from eventsim.folders import cache_folder
@@ -44,12 +44,10 @@ def compiled(cupy: Any, source: str) -> bytes:
         path = kernel_folder() / f"{name}.bin"
         kept = _read(path)
     except (StorageError, OSError) as error:
-        note_compiling("cuda", None)
         code = _compile(cupy, source)
         _warn(error)
         return code
     if kept is None:
-        note_compiling("cuda", path.parent)
         kept = _compile(cupy, source)
         _keep(path, kept)
     return kept

@@ -30,7 +30,7 @@ def make_all(names, folder):
         home = folder / name
         home.mkdir(parents=True)
         path = KINDS[name].make(home)
-        KINDS[name].use(path)  # a whole file is accepted; and what it needs is compiled
+        KINDS[name].use(path)  # a whole file is accepted
         (home / "PATH").write_text(str(path.relative_to(home)))
 
 

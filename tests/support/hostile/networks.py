@@ -141,11 +141,4 @@ def run_networks(pipe):
         net, stream = draw(case.kind, rng)
         return check(net, stream, rng)
 
-    for shape in SHAPES:  # compiled before time counts
-        net, stream = draw(shape, np.random.default_rng(0))
-        for precision in ("double", "single"):
-            outcome(net, stream, "cpu", precision)
-        if shape != "runaway":
-            tape = es.simulate(net, stream, backend="cpu")
-            es.backward(net, tape, _loss_of(net))
     serve(pipe, attempt)

@@ -192,7 +192,7 @@ def read_files(pipe, pristine):
     from eventsim.datasets import cache
     from tests.support.hostile.kinds import KINDS, mutate, restore
 
-    cache.cache_folder = lambda: home / "cache"  # of events alone: kernels stay compiled
+    cache.cache_folder = lambda: home / "cache"
 
     places = {}
 

@@ -34,12 +34,21 @@ def test_help_imports_nothing_heavy():
         "from eventsim.cli.app import app\n"
         "try:\n    app(['--help'])\n"
         "except SystemExit:\n    pass\n"
-        "heavy = {'numba', 'h5py', 'matplotlib', 'scipy.signal', 'scipy.stats', 'pydantic'}\n"
+        "heavy = {'h5py', 'matplotlib', 'scipy.signal', 'scipy.stats', 'pydantic'}\n"
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)\n"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert "gradcheck" in ran.stdout
+
+
+@pytest.mark.parametrize("options", [[], ["--json", "--precision", "single", "--processes", "4"]])
+def test_warm_up_of_an_old_script_says_that_it_has_nothing_to_do(options):
+    outcome = call("warm-up", *options)
+    assert outcome.code == 0
+    assert outcome.err.startswith("warm-up: nothing to do. Kernels of the CPU are part of the inst")
+    assert outcome.out == ('{"backends": []}\n' if options else "")
+    assert "warm-up" not in call("--help").out
 
 
 def test_version_is_printed():

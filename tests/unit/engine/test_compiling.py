@@ -1,12 +1,10 @@
 """Time of compiling: counted apart from that of what is computed, in all places that show it."""
 
-import time
-from dataclasses import replace
+import pytest
 
 from eventsim.cli.train import _time_rows
 from eventsim.engine import compiling
-from eventsim.engine.cpu import compile as cpu
-from eventsim.report.page import _times
+from eventsim.report.page import _time_of, _times
 from eventsim.report.record import RunRecord
 from eventsim.train import Exact, TrainConfig, train
 from tests.unit.train.task import small_net, two_patterns
@@ -18,22 +16,6 @@ class CompilesFor(Exact):
     def forward(self, *args, **options):
         compiling.note_compiled(100.0)
         return super().forward(*args, **options)
-
-
-def test_a_kernel_that_is_compiled_takes_its_time_once(monkeypatch):
-    monkeypatch.setattr(cpu, "_CACHE_FOLDER", None)
-
-    def twice(x):
-        return 2.0 * x
-
-    kernel = cpu.sequential_kernel(twice)
-    before, began = compiling.compile_seconds(), time.perf_counter()
-    assert kernel(2.0) == 4.0
-    whole = time.perf_counter() - began
-    found = compiling.compile_seconds() - before
-    assert 0.0 < found <= whole
-    assert kernel(3.0) == 6.0
-    assert compiling.compile_seconds() - before == found
 
 
 def test_a_watch_stands_still_while_kernels_are_compiled(monkeypatch):
@@ -73,17 +55,32 @@ def record(history):
     )  # fmt: skip
 
 
-def test_page_and_terminal_say_of_old_runs_that_compiling_is_included():
-    new = record(
-        [{"seconds": 2.0, "compile_seconds": 88.75}, {"seconds": 3.0, "compile_seconds": 0.0}]
-    )
-    old = replace(new, history=[{"seconds": 90.75}, *new.history[1:]])
-    assert (new.seconds, new.compile_seconds, old.compile_seconds) == (5.0, 88.75, None)
-    assert _times(new) == {
-        "training time, without compiling": "5.0 s", "compiling of kernels": "88.8 s",
-    }  # fmt: skip
-    assert _times(old) == {"training time, compiling included": "93.8 s"}
-    shown = {"training_seconds": 5.0, "compile_seconds": 88.75}
-    assert _time_rows(shown) == [list(row) for row in _times(new).items()]
-    shown = {"training_seconds": 93.75, "compile_seconds": None}
-    assert _time_rows(shown) == [list(row) for row in _times(old).items()]
+@pytest.mark.parametrize(
+    ("history", "seconds", "compiling", "shown"),
+    [
+        (
+            [{"seconds": 2.0, "compile_seconds": 88.75}, {"seconds": 3.0, "compile_seconds": 0.0}],
+            5.0,
+            88.75,
+            {"training time, without compiling": "5.0 s", "compiling of kernels": "88.8 s"},
+        ),
+        ([{"seconds": 5.0, "compile_seconds": 0.0}], 5.0, 0.0, {"training time": "5.0 s"}),
+        (
+            [{"seconds": 90.75}, {"seconds": 3.0, "compile_seconds": 0.0}],
+            93.75,
+            None,
+            {"training time, compiling included": "93.8 s"},
+        ),
+    ],
+    ids=["on a GPU the first time", "without compiling", "of an early version"],
+)
+def test_page_and_terminal_say_what_compiling_took_where_it_took_any(
+    history, seconds, compiling, shown
+):
+    found = record(history)
+    assert (found.seconds, found.compile_seconds) == (seconds, compiling)
+    assert _times(found) == shown
+    rows = _time_rows({"training_seconds": seconds, "compile_seconds": compiling})
+    assert rows == [list(row) for row in shown.items()]
+    apart = {None: " including compiling", 0.0: "", 88.75: " and 88.8 s compiling"}
+    assert _time_of(found) == f"{seconds:.1f} s{apart[compiling]}"

@@ -104,8 +104,7 @@ def test_registered_backend_is_described_by_its_device():
 def test_cupy_is_not_imported_unless_cuda_is_looked_for(tmp_path, name):
     (tmp_path / "cupy.py").write_text("raise SystemExit('CuPy was imported')")
     code = (
-        f"import logging, sys; sys.path.insert(0, {str(tmp_path)!r})\n"
-        "logging.getLogger('eventsim').setLevel('ERROR')  # of kernels that are not compiled yet\n"
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
         "import eventsim as es\n"
         "from eventsim.engine import describe_backend, get_backend\n"
         "from eventsim.engine.registry import set_threads\n"
@@ -114,7 +113,6 @@ def test_cupy_is_not_imported_unless_cuda_is_looked_for(tmp_path, name):
         "stream = es.EventStream([1.0], [0], [0, 1], n_channels=2, duration=5.0)\n"
         f"es.simulate(net, stream, backend={name!r})\n"
         "assert 'cupy' not in sys.modules\n"
-        "assert 'numba' in sys.modules or 'reference' == " + repr(name)
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")

@@ -47,7 +47,7 @@ def test_bytes_a_synapse_at_the_peak_of_a_run_and_of_gradients(grown, precision)
     n_synapses = sum(p.values.size for p in net.projections.values())
     assert n_synapses > fanin.GROUPED_FROM
     seed = lambda tape: es.SpikeSeed(time=np.ones(len(tape["neurons"])))  # noqa: E731
-    other = made.copy()  # which has its kernels compiled, so that this is not traced
+    other = made.copy()  # what is loaded and made once is not traced
     tape = es.simulate(other, stream, backend="cpu", precision=precision)
     es.backward(other, tape, {"neurons": seed(tape)})
     peak, tape = traced(

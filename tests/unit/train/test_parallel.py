@@ -26,7 +26,6 @@ from tests.support.processes import Hall, together
 from tests.unit.train.task import small_net, two_patterns
 from tests.unit.train.test_launch import HYDRA, SRUN
 
-# The Numba backend may not be run by several threads at once.
 CONFIG = TrainConfig(
     epochs=2,
     batch_size=7,

@@ -110,7 +110,7 @@ from eventsim.events import Dataset, EventStream, StoredStream
 from eventsim.train import TrainConfig, train
 from tests.unit.train.task import small_net, two_patterns
 
-train(small_net(), two_patterns(20), TrainConfig(epochs=1), sys.argv[2] + "/warm")  # compiles
+train(small_net(), two_patterns(20), TrainConfig(epochs=1), sys.argv[2] + "/small")  # loads
 stream = StoredStream.open(sys.argv[1])
 labels = np.arange(len(stream)) % 2
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
