@@ -12,12 +12,12 @@ from tests.unit.cli.conftest import call, finished, places  # noqa: F401  fixtur
 
 
 def commands(group=None, before=()):
-    """Every command as (words, click command)."""
+    """Every command that the help names, as (words, click command)."""
     group = typer.main.get_command(app) if group is None else group
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
             yield from commands(command, (*before, name))
-        else:
+        elif not command.hidden:
             yield " ".join((*before, name)), command
 
 
