@@ -141,3 +141,40 @@ def test_weights_that_are_not_copied_are_multiplied_by_the_resistance(
     assert_same_bits(found, copied)
     for values, expected in zip(gradients_of(net, found), gradients, strict=True):
         assert np.array_equal(values, expected)
+
+
+def test_v_is_let_go_behind_what_arrives_just_then():
+    net = es.Network()
+    net.add_input("input", 40)
+    net.add_population("first", 40, refractory=2.0)
+    wires = scipy.sparse.csr_array(([9.0, 2.0], ([0, 1], [5, 5])), shape=(40, 40))
+    net.connect("input", "first", wires)
+    (spike, *_), *_ = es.simulate(net, sample_of([1.0], [0]), backend="cpu")["first"].sample(0)
+    stream = sample_of([1.0, spike + 2.0], [0, 1])
+    found = es.simulate(net, stream, backend="cpu")["first"]
+    assert found.times.tolist() == [spike]
+    left = found.current[0] * np.exp(-2.0 / net.population("first").tau_syn[0])
+    np.testing.assert_allclose(found.restart_current, left + 2.0, rtol=1e-9)
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("named", [9, 39])
+def test_of_those_that_run_away_the_earliest_is_named_or_else_the_first(named, precision):
+    for other in (
+        range(10, 39, 3) if named == 9 else [39]
+    ):  # some go before neuron 9, since their lane is
+        mine = np.array([9, other]) if named == 9 else np.arange(40)
+        net = es.Network()
+        net.add_input("input", 40)
+        net.add_population("first", 40)
+        drive = np.where(mine == 39, 80.0, 50.0)
+        wires = scipy.sparse.csr_array((drive, (np.zeros_like(mine), mine)), shape=(40, 40))
+        net.connect("input", "first", wires)
+        net.connect("first", "first", es.self_recurrent(np.full(40, 500.0)))
+        with pytest.raises(RunawayError) as caught:
+            es.simulate(net, sample_of([1.0], [0]), backend="cpu", precision=precision)
+        assert caught.value.neuron == named
+
+
+def sample_of(times, channels):
+    return es.EventStream.from_samples([(times, channels)], n_channels=40, duration=30.0)
