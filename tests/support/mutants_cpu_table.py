@@ -248,12 +248,6 @@ MUTANTS = (
     # ---- layers with events of their own
     Mutant(
         "cpu/fanin/walk.hpp",
-        "fires |= (this->t[l] + double(tau[l]) < to[l] ? 1u : 0u) << l;",
-        "fires |= 1u << l;",
-        "a neuron fires at the time of its arrival, before it",
-    ),
-    Mutant(
-        "cpu/fanin/walk.hpp",
         "x.stops = without(x.tie, highest_of(v, j, x) >= eventsim::load<V>(alert));",
         "x.stops = highest_of(v, j, x) >= eventsim::load<V>(alert);",
         "a neuron may fire between two arrivals at one time",
