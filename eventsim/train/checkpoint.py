@@ -40,7 +40,7 @@ from eventsim.train.method import AbstractMethod, Exact
 from eventsim.train.optimiser import AdamW, Pace, schedule
 from eventsim.train.parts import By, validated_by
 from eventsim.train.quantised import Numbers
-from eventsim.train.sums import Sums
+from eventsim.train.sums import BatchSums
 
 CHECKPOINT_VERSION = 1
 
@@ -79,7 +79,7 @@ class TrainState:
     selected: Network | None = None
     epoch: int = 0
     batch: int = 0
-    sums: Sums = field(default_factory=Sums)
+    sums: BatchSums = field(default_factory=BatchSums)
     history: list[Metrics] = field(default_factory=list)
     busy: bool = False
     held: HeldValues | None = None
@@ -108,11 +108,11 @@ class TrainState:
         if "validation_accuracy" in line and best_epoch([*self.history, line]) is line:
             self.selected = self.outcome()
         self.history.append(line)
-        self.epoch, self.batch, self.sums = self.epoch + 1, 0, Sums()
+        self.epoch, self.batch, self.sums = self.epoch + 1, 0, BatchSums()
 
     def note_compiled(self, seconds: float) -> None:
         """Add what compiling took outside of batches."""
-        self.sums += Sums(compile_seconds=seconds)
+        self.sums += BatchSums(compile_seconds=seconds)
 
     def rounded(self) -> AbstractContextManager[None]:
         """Inside, the network has the values with which it runs."""
@@ -217,7 +217,7 @@ def load_checkpoint(
             selected=Network.from_arrays(selected) if selected else None,
             epoch=progress["epoch"],
             batch=progress["batch"],
-            sums=Sums.from_dict(progress["sums"]),
+            sums=BatchSums.from_dict(progress["sums"]),
             history=progress["history"],
         )
         for each in (state, state.sums):

@@ -31,7 +31,7 @@ from eventsim.train.parallel import ProcessGroup, add_in_order, cut
 from eventsim.train.reconnect import change_synapses
 from eventsim.train.regularise import MS_PER_S, RateBand, lift_silent
 from eventsim.train.softmax import smoothed
-from eventsim.train.sums import Sums
+from eventsim.train.sums import BatchSums
 
 BEHIND = 3  # numbers of a backward pass that travel behind the gradient; see _joined
 
@@ -176,7 +176,7 @@ def train_batch(
 
         change_synapses(config, state, method, gradients, n_done=pace.number + 1, total=pace.total)
         seconds += watch.seconds()
-    state.sums += Sums(wall_seconds=seconds, compile_seconds=compile_seconds() - compiled)
+    state.sums += BatchSums(wall_seconds=seconds, compile_seconds=compile_seconds() - compiled)
     state.busy = False
 
 
@@ -274,12 +274,12 @@ def _take_step(batch: _Batch, state: TrainState, gradient: _Gradient, pace: Pace
     return _Taken(report, lifted, float(missed), float(cost), held)
 
 
-def _sums_of(batch: _Batch, facts: _Facts, gradient: _Gradient, taken: _Taken) -> Sums:
+def _sums_of(batch: _Batch, facts: _Facts, gradient: _Gradient, taken: _Taken) -> BatchSums:
     """What a batch adds to the sums of its epoch, but for the time."""
     config, method, n, activity = batch.config, batch.method, batch.size, facts.activity
     asked = config.activity.target is not None
     costs = {method.backward_cost: int(taken.cost)}
-    return Sums(
+    return BatchSums(
         samples=n,
         batches=1,
         loss=facts.loss,

@@ -11,7 +11,7 @@ _SPIKES = "spikes."
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sums:
+class BatchSums:
     """Sums over the batches of an epoch; those of one batch are added with ``+``.
 
     Attributes
@@ -57,11 +57,11 @@ class Sums:
     costs: Mapping[str, float] = field(default_factory=dict)
     spikes: Mapping[str, int] = field(default_factory=dict)
 
-    def __add__(self, other: "Sums") -> "Sums":
+    def __add__(self, other: "BatchSums") -> "BatchSums":
         mine, more = self.to_dict(), other.to_dict()
         most = {_MOST: max(each.get(_MOST, 0) for each in (mine, more))}
         total = mine | {key: mine.get(key, 0) + value for key, value in more.items()}
-        return Sums.from_dict(total | {key: most[key] for key in most if key in total})
+        return BatchSums.from_dict(total | {key: most[key] for key in most if key in total})
 
     def to_dict(self) -> dict[str, float]:
         """As a checkpoint keeps them: numbers by name, without those that are not there."""
@@ -71,7 +71,7 @@ class Sums:
         return found | {_SPIKES + name: number for name, number in spikes.items()}
 
     @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> "Sums":
+    def from_dict(cls, stored: Mapping[str, Any]) -> "BatchSums":
         """Undo :meth:`to_dict`; what is missing is zero, as at the begin of an epoch."""
         names = {each.name for each in fields(cls)} - {"costs", "spikes"}
         known = {key: value for key, value in stored.items() if key in names}

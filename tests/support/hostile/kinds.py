@@ -36,6 +36,7 @@ from eventsim.train.augment import augment, mix_pairs
 from eventsim.train.checkpoint import Origin, TrainState, load_checkpoint, save_checkpoint
 from eventsim.train.groups import select
 from eventsim.train.optimiser import AdamW
+from eventsim.train.sums import BatchSums
 from tests.support import aedat
 from tests.support.hostile.hierarchical import change_h5
 from tests.support.hostile.mutate import (
@@ -250,7 +251,8 @@ def _checkpoint(folder):
     optimiser = AdamW(net, select(net, config.trained()), config.adam_settings())
     line = {"epoch": 1, "loss": 1.0, "accuracy": 0.5, "validation_accuracy": 0.5,
             "validation_loss": 1.0, "seconds": 1.0}  # fmt: skip
-    state = TrainState(net, optimiser, net.copy(), 1, 1, {"loss": 1.0, "samples": 4}, [line])
+    sums = BatchSums(loss=1.0, samples=4)
+    state = TrainState(net, optimiser, net.copy(), 1, 1, sums, [line])
     save_checkpoint(path, state, origin)
     return path
 

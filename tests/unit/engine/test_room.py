@@ -51,13 +51,13 @@ def test_a_late_chunk_has_room_for_its_own_length_only(monkeypatch, loop):
     if loop:
         ring = scipy.sparse.csr_array(([0.1], ([0], [1])), shape=(4000, 4000))
         net.connect("hidden", "hidden", ring, delays=1.0)
-    sizes, buffers = [], layer._buffers
+    sizes, buffers = [], layer.buffers
 
     def counted(size):
         sizes.append(size)
         return buffers(size)
 
-    monkeypatch.setattr(layer, "_buffers", counted)
+    monkeypatch.setattr(layer, "buffers", counted)
     for length in (1e4, 1e5 - 10.0):
         _, state = es.simulate_chunk(net, _silence(length), backend="cpu")
         sizes.clear()

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from eventsim.train.sums import Sums
+from eventsim.train.sums import BatchSums
 
-ONE = Sums(
+ONE = BatchSums(
     samples=4,
     batches=1,
     correct=3,
@@ -21,8 +21,8 @@ ONE = Sums(
 
 
 def test_batches_add_up_and_the_most_that_one_stored_is_kept():
-    other = Sums(samples=2, batches=1, costs={"grazes": 1, "stored_bytes": 1_000_000})
-    total = Sums() + ONE + other + Sums(wall_seconds=0.5)
+    other = BatchSums(samples=2, batches=1, costs={"grazes": 1, "stored_bytes": 1_000_000})
+    total = BatchSums() + ONE + other + BatchSums(wall_seconds=0.5)
     assert (total.samples, total.batches, total.wall_seconds) == (6, 2, 0.5)
     assert total.costs == {"grazes": 3, "stored_bytes": 3_000_000}
     assert total.spikes == {"a": 5}
@@ -31,13 +31,13 @@ def test_batches_add_up_and_the_most_that_one_stored_is_kept():
 
 
 def test_checkpoint_gives_them_back():
-    assert Sums.from_dict(json.loads(json.dumps(ONE.to_dict()))) == ONE
-    assert Sums.from_dict({}) == Sums()
+    assert BatchSums.from_dict(json.loads(json.dumps(ONE.to_dict()))) == ONE
+    assert BatchSums.from_dict({}) == BatchSums()
 
 
 def test_sums_that_earlier_versions_stored_are_read():
     stored = {"samples": 4, "loss": 2.0, "grazes": 2, "spikes.a": 5, "spikes.b.c": 1}
-    assert Sums.from_dict(stored) == Sums(
+    assert BatchSums.from_dict(stored) == BatchSums(
         samples=4, loss=2.0, costs={"grazes": 2}, spikes={"a": 5, "b.c": 1}
     )
 
@@ -52,6 +52,6 @@ def test_metrics_are_means_and_those_of_what_was_not_asked_for_are_left_out():
 
 
 def test_norm_is_the_mean_over_steps_that_were_taken():
-    skipped = Sums(samples=4, batches=1, skipped=1)
+    skipped = BatchSums(samples=4, batches=1, skipped=1)
     assert (ONE + skipped).metrics()["gradient_norm"] == 1.5
     assert skipped.metrics()["gradient_norm"] == 0.0
