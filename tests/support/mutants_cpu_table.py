@@ -248,18 +248,6 @@ MUTANTS = (
     # ---- layers with events of their own
     Mutant(
         "cpu/fanin/walk.hpp",
-        "x.stops = without(x.tie, highest_of(v, j, x) >= eventsim::load<V>(alert));",
-        "x.stops = highest_of(v, j, x) >= eventsim::load<V>(alert);",
-        "a neuron may fire between two arrivals at one time",
-    ),
-    Mutant(
-        "cpu/fanin/walk.hpp",
-        "if (sooner && x.own <= x.until) {",
-        "if (sooner && x.own < x.until) {",
-        "a return at the time of a release comes behind it",
-    ),
-    Mutant(
-        "cpu/fanin/walk.hpp",
         "if (x.early < x.n_early) ++x.early; else x.head = link[x.head];",
         "x.head = x.head < 0 ? x.head : link[x.head];",
         "a return of the piece before comes again and again",
