@@ -39,7 +39,6 @@ from eventsim.engine.cpu.roles_mapping import (
     MoveGainsRole,
     MoveNeuron,
 )
-from eventsim.engine.cpu.threads import n_threads
 from eventsim.mapping.graph import AxonGraph
 from eventsim.mapping.mesh import Cores, coordinates, line_places
 from eventsim.mapping.usage import synapse_limit
@@ -104,7 +103,7 @@ class CoreState:
         costs = CostsRole(np.empty(self.graph.n_axons))
         tasks = TasksRole.all(self.graph.n_axons)
         call = AxonCosts(tasks, self.wiring, self.held, self.ground, costs)
-        library().run(call, threads=n_threads())
+        library().run(call)
         return float(costs.found.sum())
 
     def gains(self, neurons: Ints, cores: NDArray[np.int32] | None = None) -> Floats:
@@ -116,7 +115,7 @@ class CoreState:
         found = np.empty(n if cores is None else (cores.size, n))
         asked = MoveGainsRole(neurons, n, PARTS, cores, 0 if cores is None else cores.size, found)
         call = FindGains(TasksRole.all(PARTS), self.wiring, self.held, self.ground, asked)
-        library().run(call, threads=n_threads())
+        library().run(call)
         return found
 
     def open_core(self) -> int:

@@ -19,7 +19,6 @@ from eventsim.engine.cpu.roles_order import (
     OwnAdaptedRole,
     OwnSpikesRole,
 )
-from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.job import Job
 from eventsim.engine.piece import Piece, whole
 from eventsim.engine.state import start_adapted
@@ -164,12 +163,8 @@ def _merged(job: Job) -> MergedEvents:
     size = int(offsets[-1])
     times, rows, spike = np.empty(size), np.empty(size, np.int32), np.empty(size, np.int64)
     merged = MergedRole(offsets, times, rows, spike)
-    _run(MergeSources(TasksRole.all(job.n_samples), sources, merged))
+    library().run(MergeSources(TasksRole.all(job.n_samples), sources, merged))
     return MergedEvents(size, offsets, times, rows, spike)
-
-
-def _run(call: MergeSources | AdaptedBefore | LinkSpikes) -> None:
-    library().run(call, threads=n_threads())
 
 
 def since(merged: MergedEvents, begin: Floats) -> MergedEvents:
@@ -204,7 +199,7 @@ def adapting_back_of(
     own = OwnAdaptedRole(
         trains.offsets, trains.neurons, trains.times, rate, begin, a, last, before, p.size
     )
-    _run(AdaptedBefore(TasksRole.all(job.n_samples), own))
+    library().run(AdaptedBefore(TasksRole.all(job.n_samples), own))
     return AdaptingBack(p.adaptation, rate, before, np.zeros((parts, 2, p.size)), carried)
 
 
@@ -230,7 +225,7 @@ def tape_of(
     )  # fmt: skip
     drives = trains.current, trains.restart_current
     own = OwnSpikesRole(trains.offsets, trains.neurons, *drives, resistance, trains.size)
-    _run(LinkSpikes(TasksRole.all(job.n_samples), own, linked))
+    library().run(LinkSpikes(TasksRole.all(job.n_samples), own, linked))
     previous, current, restart, last = linked
     tape = Tape(
         trains.times, trains.neurons, current, restart, by_time, by_voltage, previous, np.zeros(n)

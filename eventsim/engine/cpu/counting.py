@@ -9,7 +9,6 @@ from eventsim.engine.cpu.arrays import addresses
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles import TasksRole
 from eventsim.engine.cpu.roles_order import ConnectionsRole, CountArrivals
-from eventsim.engine.cpu.threads import n_threads
 from eventsim.events.source import SourceSpikes
 from eventsim.network import Projection
 
@@ -35,7 +34,7 @@ def count_arrivals(pairs: Sequence[tuple[Projection, SourceSpikes]], duration: F
         addresses(offsets), addresses(times), addresses(neurons), addresses(delays), kinds, begins,
         each, duration, duration.size, found,
     )  # fmt: skip
-    library().run(CountArrivals(TasksRole.all(n), connections), threads=min(n_threads(), n))
+    library().run(CountArrivals(TasksRole.all(n), connections))
     return found
 
 

@@ -19,7 +19,6 @@ from eventsim.engine.cpu.arrays import merged_events
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles import TasksRole
 from eventsim.engine.cpu.roles_fanin import BoundsRole, FindBounds, ReturnsRole, SentRole, WiresRole
-from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.cpu.weights import layer_weights
 from eventsim.engine.job import Job
 from eventsim.engine.state import LayerState
@@ -103,7 +102,7 @@ def _bounds(job: Job, blocks: int, low: int, high: int) -> NDArray[np.int32]:
     bound = np.empty((rows, blocks + 1), np.int32)
     bounds = BoundsRole(wiring.out_start, wiring.target, bound, rows, blocks, low, high - low)
     tasks = TasksRole(np.arange(PARTS), PARTS, PARTS)
-    library().run(FindBounds(tasks, bounds), threads=n_threads())
+    library().run(FindBounds(tasks, bounds))
     return bound
 
 

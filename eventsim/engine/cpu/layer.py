@@ -28,7 +28,7 @@ from eventsim.engine.cpu.roles import (
 )
 from eventsim.engine.cpu.roles_fanin import FaninForward
 from eventsim.engine.cpu.roles_order import PackedRole, PackSpikes, RoundsRole
-from eventsim.engine.cpu.threads import SMALL_WORK, dealt, n_threads
+from eventsim.engine.cpu.threads import SMALL_WORK, dealt
 from eventsim.engine.job import Job, raise_first_runaway
 from eventsim.engine.state import (
     LayerState,
@@ -90,12 +90,12 @@ def _fanin(job: Job, state: LayerState, end: Stop, adapted: Adapted | None) -> S
     sent, returns = fanin.sent_of(job, state.begin), fanin.returns_of(job, state)
     wires, _held = fanin.wires_of(job, blocks, 0, job.stage.population.size)
     neurons, (begins, ends) = neurons_of(job, par), _standing(state, end, adapted)
-    threads, real = n_threads(), par.dtype.type
+    real = par.dtype.type
 
     def run(todo: Index, places: SpikesRole) -> None:
         tasks = TasksRole(todo, todo.size, blocks)
         call = FaninForward(tasks, sent, wires, neurons, returns, begins, ends, places)
-        library().run(call, real, threads)
+        library().run(call, real)
 
     return run_tasks(job, blocks, run, job.duration - state.begin)
 
@@ -128,12 +128,12 @@ def _stretches(
     values = by_block(job, row_weights(job))
     weights = WeightsRole(values, *values.shape[1:])
     neurons, (begins, ends) = neurons_of(job, par), _standing(state, end, adapted)
-    threads, real = n_threads(), par.dtype.type
+    real = par.dtype.type
 
     def run(todo: Index, places: SpikesRole) -> None:
         tasks = TasksRole(todo, todo.size, n_blocks)
         call = DenseForward(tasks, events, weights, neurons, begins, ends, places)
-        library().run(call, real, threads)
+        library().run(call, real)
 
     trains = run_tasks(job, n_blocks, run, job.duration - state.begin)
     return trains, still_pending(*arrivals, met, job.duration) if carry else None
@@ -219,7 +219,7 @@ def _pack(
         RoundsRole(time, neuron, current, restart, where, starts, counts, blocks),
         PackedRole(offsets, *found, resistance),
     )
-    library().run(call, threads=n_threads())
+    library().run(call)
     return SpikeTrains(
         found.time,
         found.neuron,

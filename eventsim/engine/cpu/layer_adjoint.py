@@ -38,7 +38,6 @@ from eventsim.engine.cpu.roles import (
     WeightsRole,
 )
 from eventsim.engine.cpu.roles_fanin import CarriedRole, FaninBackward, WiresBackRole
-from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.job import Job, StageGradients
 from eventsim.engine.piece import Piece
 from eventsim.engine.table import (
@@ -139,7 +138,7 @@ def together(
         ),
         FoundRole(by_weight, effects, sums, own, adapted, grazes),
     )  # fmt: skip
-    library().run(back, par.dtype.type, n_threads())
+    library().run(back, par.dtype.type)
     return Together(
         by_synapse(job, by_weight),
         events.by_spike(effects),
@@ -207,7 +206,7 @@ def _backward_fanin(
                 n_events,
             ),
         )  # fmt: skip
-        library().run(back, real, n_threads())
+        library().run(back, real)
     by_spike = merged_events(job).by_spike(effects.sum(axis=0, dtype=np.float64))
     found = layer_gradients(
         job,

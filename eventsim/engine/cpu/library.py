@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from eventsim.engine.cpu.calls import CALLS, CallEntry, entries_of, layout
+from eventsim.engine.cpu.threads import n_threads
 from eventsim.errors import BackendError, InternalError, ParameterError, SlowWarning
 from eventsim.extras import DISTRIBUTION
 from eventsim.processors import MOST_THREADS
@@ -93,16 +94,24 @@ class Library:
         places = [ctypes.cast(function, ctypes.c_void_p).value for function in of_python]
         self._python = (ctypes.c_void_p * 3)(*places, id(None))
 
-    def run(self, call: Any, real: type[np.floating[Any]] = np.float64, threads: int = 1) -> None:
+    def run(
+        self,
+        call: Any,
+        real: type[np.floating[Any]] = np.float64,
+        threads: int | None = None,
+    ) -> None:
         """Run a call for states of that type, its tasks dealt to so many threads.
 
-        Of a call without states the type does not matter.
+        Of a call without states the type does not matter. None are as many threads as kernels use
+        now, see :mod:`~eventsim.engine.cpu.threads`.
 
         Raises MemoryError; InternalError if an array is not what the kernel takes.
         """
         form = self._forms[type(call), real]
         whole, arrays = self._written(call, form, real)
-        n = min(threads, call.tasks.n)
+        n = call.tasks.n
+        if n > 1:
+            n = min(n_threads() if threads is None else threads, n)
         if n <= 1:
             self._one(form, whole, arrays)
             return

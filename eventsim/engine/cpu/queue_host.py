@@ -158,7 +158,7 @@ def by_queue(job: Job, prepared: Prepared) -> SpikeTrains:
 
     def run(todo: Index, places: SpikesRole) -> None:
         tasks = TasksRole(todo, todo.size, 1)
-        library().run(QueueForward(tasks, *fed, *stands, places), real_type(job), n_threads())
+        library().run(QueueForward(tasks, *fed, *stands, places), real_type(job))
 
     return run_tasks(job, 1, run, prepared.span)
 
@@ -209,7 +209,7 @@ def _by_stretches(job: Job, p: Prepared, length: float) -> SpikeTrains:
         call = LoopStretches(
             TasksRole(todo, todo.size, 1), *fed, cut, weights, rows, *stands, places
         )
-        library().run(call, real_type(job), n_threads())
+        library().run(call, real_type(job))
 
     return run_tasks(job, 1, run, p.span)
 
@@ -272,7 +272,7 @@ def backward(
         ),
         FoundRole(weight, effects, sums, own, adapted, grazes),
     )  # fmt: skip
-    library().run(call, real, n_threads())
+    library().run(call, real)
     found = layer_gradients(
         job,
         by_drive=summed(weight),

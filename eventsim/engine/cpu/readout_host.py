@@ -26,7 +26,6 @@ from eventsim.engine.cpu.roles import (
     TasksRole,
     WeightsRole,
 )
-from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.gain_windows import N_GAIN, count_windows, terms_of, windows_per_ms
 from eventsim.engine.job import Job, StageGradients
 from eventsim.engine.table import (
@@ -52,9 +51,11 @@ def forward(job: Job, rate: float) -> Floats:
     size = _blocks(job) * LANES if shared else p.size
     integrals = IntegralsRole(np.empty((job.n_samples, size)), size)
     if shared:
-        _run(job, ReadoutForward(tasks, spikes, gains, _weights(job), integrals))
+        library().run(
+            ReadoutForward(tasks, spikes, gains, _weights(job), integrals), real_type(job)
+        )
     else:
-        _run(job, ApartForward(tasks, spikes, gains, _fan_out(job), integrals))
+        library().run(ApartForward(tasks, spikes, gains, _fan_out(job), integrals), real_type(job))
     integral = integrals.values[:, : p.size]
     result: Floats = p.resistance * integral + p.v_leak * leak_weight(job, rate)
     return result
@@ -89,7 +90,9 @@ def _backward_shared(
     of_outputs = np.zeros((job.n_samples, wide))
     of_outputs[:, :size] = seeds
     back = IntegralsBackRole(bounds, of_outputs, by_weight, None, effects, sums, wide)
-    _run(job, ReadoutBackward(TasksRole.all(parts), spikes, gains, weights, back))
+    library().run(
+        ReadoutBackward(TasksRole.all(parts), spikes, gains, weights, back), real_type(job)
+    )
     found = of_synapses(job, of_lanes(by_weight.sum(axis=0), size))
     return found, None, sums.sum(axis=0)[:, :size]
 
@@ -104,15 +107,8 @@ def _backward_apart(
     by_weight, by_delay = np.zeros(shape), np.zeros(shape)
     sums = np.zeros((shape[0], N_SUMS, size))
     back = IntegralsBackRole(bounds, seeds, by_weight, by_delay, effects, sums, size)
-    _run(job, ApartBackward(TasksRole.all(shape[0]), spikes, gains, fan, back))
+    library().run(ApartBackward(TasksRole.all(shape[0]), spikes, gains, fan, back), real_type(job))
     return by_weight.sum(axis=0), by_delay.sum(axis=0), sums.sum(axis=0)
-
-
-def _run(
-    job: Job,
-    call: ReadoutGains | ReadoutForward | ReadoutBackward | ApartForward | ApartBackward,
-) -> None:
-    library().run(call, real_type(job), n_threads())
 
 
 def gains_of(job: Job, rate: float) -> GainTableRole:
@@ -124,7 +120,7 @@ def gains_of(job: Job, rate: float) -> GainTableRole:
         values = aligned((blocks, n_windows, N_GAIN, terms_of(real), LANES), real)
         gains = GainTableRole(values, blocks, n_windows, rate, per_ms)
         outputs = OutputsRole(readout_table(job), job.stage.population.size)
-        _run(job, ReadoutGains(TasksRole.all(blocks), outputs, gains))
+        library().run(ReadoutGains(TasksRole.all(blocks), outputs, gains), real_type(job))
         return gains
 
     gains: GainTableRole = made_once((gains_of, job.stage, real, rate, per_ms, n_windows), make)

@@ -36,7 +36,7 @@ from eventsim.engine.cpu.roles import (
     VoltagesForward,
     WeightsRole,
 )
-from eventsim.engine.cpu.threads import n_threads, threads_for
+from eventsim.engine.cpu.threads import threads_for
 from eventsim.engine.job import DirectGradients, Job, Voltages
 from eventsim.engine.piece import whole
 from eventsim.engine.table import (
@@ -63,7 +63,8 @@ def largest(job: Job) -> Voltages:
     found = LargestRole(np.zeros(shape), np.zeros(shape), np.full(shape, -1), np.zeros(shape))
     tasks = TasksRole.all(job.n_samples, len(job.stage.heard))
     with threads_for(job):
-        _run(exact, LargestForward(tasks, *_layer_of(exact, events), found))
+        call = LargestForward(tasks, *_layer_of(exact, events), found)
+        library().run(call, real_type(exact))
     return Voltages((found.value + p.v_leak)[:, :, None], _Largest(job, events, found).backward)
 
 
@@ -73,7 +74,7 @@ def at(job: Job, times: Floats) -> Voltages:
     asked = AskedRole(times, times.shape[1], np.empty((*times.shape, p.size)))
     tasks = TasksRole.all(job.n_samples, len(job.stage.heard))
     with threads_for(job):
-        _run(job, VoltagesForward(tasks, *_layer_of(job, events), asked))
+        library().run(VoltagesForward(tasks, *_layer_of(job, events), asked), real_type(job))
     value = asked.value
     value += p.v_leak
     return Voltages(value.transpose(0, 2, 1), _AtTimes(job, events, times).backward)
@@ -88,10 +89,6 @@ def _layer_of(job: Job, merged: MergedEvents) -> tuple[EventsRole, WeightsRole, 
         WeightsRole(values, *values.shape[1:]),
         NeuronsRole(par, None, None, None, par.shape[1], fastest_rate(job)),
     )
-
-
-def _run(job: Job, call: LargestForward | VoltagesForward | VoltagesBackward) -> None:
-    library().run(call, real_type(job), n_threads())
 
 
 def _gradients(
@@ -151,7 +148,8 @@ class _AtTimes:
         )
         tasks = TasksRole(np.arange(chunks), chunks, len(weights))
         with threads_for(job):
-            _run(job, VoltagesBackward(tasks, *layer, back, EventsBackRole(by_weight, effects)))
+            call = VoltagesBackward(tasks, *layer, back, EventsBackRole(by_weight, effects))
+            library().run(call, real_type(job))
         by_leak = by_value.sum(axis=(0, 2))
         by_spike = events.by_spike(effects)
         return _gradients(job, by_synapse(job, by_weight), by_spike, sums.sum(axis=0), by_leak)

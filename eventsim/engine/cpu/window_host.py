@@ -16,7 +16,6 @@ from eventsim.engine.cpu.roles_loop import (
     SumBasisRole,
     WindowsRole,
 )
-from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.windowing import Windows
 
 # Synaptic events of other stages in a window for which a thread is woken: a ms of work. On a busy
@@ -61,7 +60,7 @@ class SumsRun(NamedTuple):
                 TasksRole(tasks, tasks.size, parts), self.arriving, self.loop, self.neurons,
                 self.windows, self.basis, meeting, self.begin, self.end, spikes,
             )  # fmt: skip
-            library().run(call, real, n_threads())
+            library().run(call, real)
 
 
 def basis_of(windows: Windows) -> SumBasisRole:

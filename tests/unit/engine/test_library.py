@@ -212,8 +212,8 @@ def networks():
 def answers(networks, monkeypatch, level=None, threads=1):
     """All spikes and gradients at a level, with so many threads."""
     own = Library(library_file(), level)
+    monkeypatch.setattr("eventsim.engine.cpu.library.n_threads", lambda: threads)
     for host in ("layer", "layer_adjoint"):
-        monkeypatch.setattr(f"eventsim.engine.cpu.{host}.n_threads", lambda: threads)
         monkeypatch.setattr(f"eventsim.engine.cpu.{host}.library", lambda: own)
     found = []
     for net, stream in networks:
