@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import Floats
+from eventsim.arrays import Array, Floats
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles import SourcesRole, TasksRole
 from eventsim.engine.cpu.roles_order import (
@@ -22,7 +22,7 @@ from eventsim.engine.cpu.roles_order import (
 from eventsim.engine.job import Job
 from eventsim.engine.piece import Piece, whole
 from eventsim.engine.state import start_adapted
-from eventsim.engine.table import N_BEHIND, spike_bases
+from eventsim.engine.table import spike_bases
 from eventsim.events import SpikeTrains
 from eventsim.held import made_for_back
 
@@ -65,28 +65,25 @@ class WayBack(NamedTuple):
     """How far every sample goes back, and with what: see :class:`eventsim.engine.piece.Piece`.
 
     ``adjoint`` [samples, N_ADJOINT, neurons] is that at the end, and is changed to that at
-    ``begin`` (ms, by sample); without entries it is zero at the end. At time zero a sample
-    ``starts``.
+    ``begin`` (ms, by sample); None is zero at the end. At time zero a sample ``starts``.
     """
 
     begin: NDArray[np.float64]
-    adjoint: NDArray[np.floating]
+    adjoint: NDArray[np.floating] | None
     starts: bool
 
 
 class AdaptingBack(NamedTuple):
-    """Adaptive thresholds on the way back.
+    """Adaptive thresholds on the way back; None are those of neurons that have none.
 
     ``before`` is the adaptation just before every spike of the tape; ``found`` [parts, 2, neurons]
     gathers dL/d of strength and rate. ``carried`` [samples, N_BEHIND, neurons] has what is known at
-    the end of a piece, and is changed to that at its begin; without entries nothing comes behind.
+    the end of a piece, and is changed to that at its begin; None where nothing comes behind.
     """
 
-    strength: Floats
-    rate: Floats
-    before: Floats
-    found: Floats
-    carried: Floats
+    before: Floats | None = None
+    found: Floats | None = None
+    carried: Floats | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,17 +178,16 @@ def since(merged: MergedEvents, begin: Floats) -> MergedEvents:
 
 def adapting_back_of(
     job: Job, trains: SpikeTrains, parts: int, piece: Piece | None
-) -> AdaptingBack | None:
+) -> AdaptingBack:
     """Adaptive thresholds on the way back, with room for so many parts of the sums.
 
-    None where the threshold is not adaptive; ``piece`` None of whole samples.
+    ``piece`` None of whole samples.
     """
     p = job.stage.population
     if not p.is_adaptive:
-        return None
+        return AdaptingBack()
     before, rate = np.empty(len(trains)), 1.0 / p.tau_adaptation
-    begin, start = np.zeros(job.n_samples), start_adapted(job)
-    carried = np.zeros((0, N_BEHIND, p.size))
+    begin, start, carried = np.zeros(job.n_samples), start_adapted(job), None
     if piece is not None and piece.adapted is not None:
         begin, (start, carried) = piece.begin, piece.adapted
     assert start is not None
@@ -200,18 +196,23 @@ def adapting_back_of(
         trains.offsets, trains.neurons, trains.times, rate, begin, a, last, before, p.size
     )
     library().run(AdaptedBefore(TasksRole.all(job.n_samples), own))
-    return AdaptingBack(p.adaptation, rate, before, np.zeros((parts, 2, p.size)), carried)
+    return AdaptingBack(before, np.zeros((parts, 2, p.size)), _or_none(carried))
 
 
-def adapted_sums(adapt: AdaptingBack | None) -> Floats | None:
+def _or_none(values: Array | None) -> Array | None:
+    """None in place of an array without entries."""
+    return values if values is not None and values.size else None
+
+
+def adapted_sums(adapt: AdaptingBack) -> Floats | None:
     """What the way back found by rise and rate, [2, size]; None where nothing is adaptive."""
-    return None if adapt is None else summed(adapt.found)
+    return None if adapt.found is None else summed(adapt.found)
 
 
 def way_back_of(job: Job, piece: Piece | None) -> WayBack:
     """What the kernels of the way back take of a piece; None is the whole of the samples."""
     begin, adjoint, starts, _ = whole(job) if piece is None else piece
-    return WayBack(begin, adjoint, starts)
+    return WayBack(begin, _or_none(adjoint), starts)
 
 
 def tape_of(

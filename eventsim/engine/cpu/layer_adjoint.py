@@ -6,16 +6,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import Array, Floats, aligned
+from eventsim.arrays import Floats, aligned
 from eventsim.engine.adjoint_series import span_of
 from eventsim.engine.bundles import causes
 from eventsim.engine.cpu import fanin
 from eventsim.engine.cpu.arrays import (
-    AdaptingBack,
-    Index,
     MergedEvents,
-    Tape,
-    WayBack,
     adapted_sums,
     adapting_back_of,
     merged_events,
@@ -43,7 +39,6 @@ from eventsim.engine.piece import Piece
 from eventsim.engine.table import (
     N_OWN,
     N_SUMS,
-    fastest_rate,
     layer_gradients,
     neuron_table,
     of_synapses,
@@ -75,10 +70,12 @@ def _backward_shared(
     events = since(merged_events(job), way_back.begin)
     bounds = sample_chunks(job, row_weights(job).nbytes)
     adapt = adapting_back_of(job, trains, bounds.size - 1, piece)
-    back = together(
-        job, events, bounds, neuron_table(job), job.stage.population.refractory, trains.offsets,
-        tape, way_back, _cause(job, events, trains), _asked(job), adapt,
+    way = WayBackRole(
+        bounds, *span_of(job), way_back.begin, way_back.adjoint, adapt.carried, _asked(job),
+        _cause(job, events, trains), way_back.starts,
     )  # fmt: skip
+    tapes = TapeRole(trains.offsets, *tape, adapt.before)
+    back = together(job, events, neurons_of(job, neuron_table(job)), tapes, way, adapt.found)
     found = layer_gradients(
         job,
         by_drive=back.by_drive,
@@ -109,36 +106,30 @@ class Together(NamedTuple):
 def together(
     job: Job,
     events: MergedEvents,
-    bounds: Index,
-    par: Floats,
-    refractory: Floats,
-    offsets: Index,
-    tape: Tape,
-    way_back: WayBack,
-    cause: Index,
-    asked: NDArray[np.bool_],
-    adapt: AdaptingBack | None,
+    neurons: NeuronsRole,
+    tape: TapeRole,
+    way: WayBackRole,
+    adapted: Floats | None = None,
 ) -> Together:
-    """Run the kernel on groups of samples, as ``bounds`` says, whose sums are taken apart."""
-    weights, size, chunks = by_block(job, row_weights(job)), par.shape[1], bounds.size - 1
+    """Run the kernel on the chunks of ``way``, whose sums are taken apart.
+
+    ``adapted`` gathers what is found by adaptive thresholds.
+    """
+    weights, size, chunks = by_block(job, row_weights(job)), neurons.size, way.bounds.size - 1
     by_weight = aligned((chunks, *weights.shape), weights.dtype)
     sums, own = np.zeros((chunks, N_SUMS, size)), np.zeros((chunks, N_OWN, size))
     effects, grazes = np.zeros(events.times.size, weights.dtype), np.zeros(chunks, np.int64)
     heard, merged = job.stage.heard, (events.offsets, events.times, events.rows)
-    strength, rate, before, *_, adapted, carried = adapt or (None,) * len(AdaptingBack._fields)
     back = DenseBackward(
         TasksRole(np.arange(chunks), chunks, len(heard)),
         EventsRole(*merged, job.duration, heard, None, None),
         WeightsRole(weights, *weights.shape[1:]),
-        NeuronsRole(par, refractory, strength, rate, size, fastest_rate(job)),
-        TapeRole(offsets, *tape, before),
-        WayBackRole(
-            bounds, *span_of(job), way_back.begin, _or_none(way_back.adjoint), _or_none(carried),
-            asked, _or_none(cause), way_back.starts,
-        ),
+        neurons,
+        tape,
+        way,
         FoundRole(by_weight, effects, sums, own, adapted, grazes),
     )  # fmt: skip
-    library().run(back, par.dtype.type)
+    library().run(back, weights.dtype.type)
     return Together(
         by_synapse(job, by_weight),
         events.by_spike(effects),
@@ -148,21 +139,16 @@ def together(
     )
 
 
-def _or_none(values: Array | None) -> Array | None:
-    """None in place of an array without entries."""
-    return values if values is not None and values.size else None
-
-
 def by_synapse(job: Job, by_weight: Floats) -> Floats:
     """Sums over groups of samples, [groups, blocks, rows, neurons], as values of the synapses."""
     found: Floats = of_synapses(job, by_row(job, by_weight.sum(axis=0, dtype=np.float64))[:-1])
     return found
 
 
-def _cause(job: Job, events: MergedEvents, trains: SpikeTrains) -> NDArray[np.int64]:
-    """Per event its spike among those of the loop, or -1; no entries where there is no loop."""
+def _cause(job: Job, events: MergedEvents, trains: SpikeTrains) -> NDArray[np.int64] | None:
+    """Per event its spike among those of the loop, or -1; None where there is no loop."""
     if not job.stage.lateral:
-        return np.zeros(0, np.int64)
+        return None
     cause = causes(job, trains)
     found: NDArray[np.int64] = cause if events.spike is None else cause[events.spike]
     return found
@@ -191,18 +177,15 @@ def _backward_fanin(
     sums, own = np.zeros((N_SUMS, size)), np.zeros((N_OWN, size))
     effects, grazes = np.zeros((parts, n_events), real), np.zeros(parts, np.int64)
     adapt = adapting_back_of(job, trains, 1, piece)
-    before, adapted, behind = (None,) * 3
-    if adapt is not None:
-        before, adapted, behind = adapt.before, adapt.found, _or_none(adapt.carried)
     for low, high in fanin.groups(job):
         blocks = fanin.blocks_back(job, high - low)
         wires, _held = fanin.wires_of(job, blocks, low, high)
         back = FaninBackward(
             TasksRole(np.arange(parts), parts, blocks), sent, wires, neurons_of(job, par), returns,
-            TapeRole(trains.offsets, *tape, before),
-            CarriedRole(_or_none(way_back.adjoint), behind, way_back.starts),
+            TapeRole(trains.offsets, *tape, adapt.before),
+            CarriedRole(way_back.adjoint, adapt.carried, way_back.starts),
             WiresBackRole(
-                by_weight, by_delay, effects, sums, own, adapted, grazes, parts, job.n_samples,
+                by_weight, by_delay, effects, sums, own, adapt.found, grazes, parts, job.n_samples,
                 n_events,
             ),
         )  # fmt: skip

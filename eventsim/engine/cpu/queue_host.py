@@ -114,7 +114,6 @@ class Prepared:
     loop: Loop
     weights: tuple[NDArray[Any], ...]
     par: NDArray[np.floating[Any]]
-    refractory: Floats
     begin: LoopStop
     stop: LoopStop
     span: Floats
@@ -135,7 +134,6 @@ def prepare(job: Job, state: LoopState | None = None) -> Prepared:
         loop,
         weights,
         neuron_table(job),
-        job.stage.population.refractory,
         state.stop,
         copied(state.stop),
         job.duration - state.begin,
@@ -253,24 +251,18 @@ def backward(
     sums, own = np.zeros((chunks, N_SUMS, size)), np.zeros((chunks, N_OWN, size))
     effects, grazes = np.zeros(spike_bases(job)[-1], real), np.zeros(chunks, np.int64)
     adapt, way_back = adapting_back_of(job, trains, chunks, piece), way_back_of(job, piece)
-    adjoint = way_back.adjoint if way_back.adjoint.size else None
-    before, adapted, carried = (
-        (None, None, None)
-        if adapt is None
-        else (adapt.before, adapt.found, adapt.carried if adapt.carried.size else None)
-    )
     arriving = all_arrivals(job, bundles, trains, None if piece is None else piece.begin)
     call = QueueBackward(
         TasksRole.all(chunks),
         ArrivingRole(*arriving, job.duration),
         _loop_role(loop),
         neurons_of(job, par),
-        TapeRole(trains.offsets, *tape, before),
+        TapeRole(trains.offsets, *tape, adapt.before),
         LoopBackRole(
-            bounds, way_back.begin, last, adjoint, carried, delay, n_synapses,
+            bounds, way_back.begin, last, way_back.adjoint, adapt.carried, delay, n_synapses,
             way_back.starts,
         ),
-        FoundRole(weight, effects, sums, own, adapted, grazes),
+        FoundRole(weight, effects, sums, own, adapt.found, grazes),
     )  # fmt: skip
     library().run(call, real)
     found = layer_gradients(

@@ -18,7 +18,6 @@ from eventsim.engine.cpu.arrays import (
     Tape,
     merged_events,
     sample_chunks,
-    way_back_of,
 )
 from eventsim.engine.cpu.blocks import by_block
 from eventsim.engine.cpu.layer_adjoint import by_synapse, together
@@ -31,14 +30,15 @@ from eventsim.engine.cpu.roles import (
     LargestForward,
     LargestRole,
     NeuronsRole,
+    TapeRole,
     TasksRole,
     VoltagesBackward,
     VoltagesForward,
+    WayBackRole,
     WeightsRole,
 )
 from eventsim.engine.cpu.threads import threads_for
 from eventsim.engine.job import DirectGradients, Job, Voltages
-from eventsim.engine.piece import whole
 from eventsim.engine.table import (
     BY_DRIVE,
     BY_MEM,
@@ -173,13 +173,12 @@ class _Largest:
         tape = _tape(time, neuron, by_value[sample, neuron], np.full(time.size, -1))
         offsets = np.searchsorted(sample, np.arange(job.n_samples + 1))
         asked = np.ones(int(job.stage.wiring.row_start[-1]), np.bool_)
-        way_back = way_back_of(job, whole(job)._replace(starts=False))
+        bounds, begin = sample_chunks(job, row_weights(job).nbytes), np.zeros(job.n_samples)
+        way = WayBackRole(bounds, *span_of(job), begin, None, None, asked, None, 0)
+        size, par = job.stage.population.size, linear_table(job)
+        neurons = NeuronsRole(par, np.zeros(size), None, None, size, fastest_rate(job))
         with threads_for(job):
-            back = together(
-                job, events, sample_chunks(job, row_weights(job).nbytes), linear_table(job),
-                np.zeros(job.stage.population.size), offsets, tape, way_back,
-                np.zeros(0, np.int64), asked, None,
-            )  # fmt: skip
+            back = together(job, events, neurons, TapeRole(offsets, *tape, None), way)
         by_spike = back.by_spike + events.by_spike(self._moved(by_value))
         return _gradients(job, back.by_drive, by_spike, back.sums, by_value.sum(axis=0))
 
