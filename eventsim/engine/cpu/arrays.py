@@ -137,6 +137,11 @@ def addresses(arrays: Sequence[NDArray[Any]], bases: Index | None = None) -> Ind
     return at - bases[: at.size] * arrays[0].itemsize
 
 
+def events_of_samples(job: Job) -> Index:
+    """How many events of all sources every sample has."""
+    return sum((np.diff(source.offsets) for source in job.sources), np.zeros(job.n_samples, int))
+
+
 def merged_events(job: Job) -> MergedEvents:
     """One ordered list of events for all neurons of a stage that shares events.
 

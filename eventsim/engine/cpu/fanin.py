@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats
-from eventsim.engine.cpu.arrays import merged_events
+from eventsim.engine.cpu.arrays import events_of_samples, merged_events
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles import TasksRole
 from eventsim.engine.cpu.roles_fanin import BoundsRole, FindBounds, ReturnsRole, SentRole, WiresRole
@@ -53,8 +53,9 @@ def _fan_out(job: Job) -> float:
 
 def _blocks_with_room(job: Job, size: int) -> int:
     """Of so many of the neurons."""
-    events = sum((np.diff(source.offsets) for source in job.sources), np.zeros(job.n_samples, int))
-    arrivals = events.max(initial=0) * _fan_out(job) * size / job.stage.population.size
+    arrivals = (
+        events_of_samples(job).max(initial=0) * _fan_out(job) * size / job.stage.population.size
+    )
     return math.ceil(float(arrivals) / MOST_ARRIVALS)
 
 

@@ -12,6 +12,7 @@ from eventsim.engine.cpu.arrays import (
     Index,
     SpikeBuffers,
     addresses,
+    events_of_samples,
     merged_events,
     since,
 )
@@ -146,11 +147,6 @@ def neurons_of(job: Job, par: np.ndarray) -> NeuronsRole:
     return NeuronsRole(par, p.refractory, strength, rate, p.size, fastest_rate(job))
 
 
-def _events_of_samples(job: Job) -> Index:
-    """How many events of all sources every sample has."""
-    return sum((np.diff(source.offsets) for source in job.sources), np.zeros(job.n_samples, int))
-
-
 def run_tasks(
     job: Job, blocks: int, run: Run, span: Floats | None = None, *, apart: bool = True
 ) -> SpikeTrains:
@@ -166,7 +162,7 @@ def run_tasks(
     limits = np.repeat(guess_spikes(job, size / blocks, GUESS_LEAST, span), blocks)
     counts, reached = np.zeros(n_tasks, np.int64), np.zeros(n_tasks)
     rounds: list[SpikeBuffers] = []
-    work = _events_of_samples(job)
+    work = events_of_samples(job)
     tasks, where = dealt(np.repeat(work, blocks)), np.zeros(n_tasks, np.int64)
     starts, lasts = np.zeros(n_tasks, np.int64), job.duration if span is None else span
     lasts = np.repeat(np.maximum(lasts, LEAST_SPAN), blocks)
