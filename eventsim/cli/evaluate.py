@@ -14,12 +14,10 @@ from eventsim.cli.events import find_for, find_network
 from eventsim.cli.fields import filled
 from eventsim.cli.measured import MeasuredPart, say_measured
 from eventsim.cli.options import (
-    BackendOption,
     JsonOption,
+    Machine,
     SamplesOption,
-    ThreadsOption,
     chip_option,
-    set_threads,
     with_precision,
 )
 from eventsim.cli.reading import Reading
@@ -49,6 +47,7 @@ from eventsim.train.parts import Members
 
 
 @filled(Reading, "file", "split", into="reading")
+@filled(Machine, into="machine")
 def evaluate_command(
     run: Annotated[
         Path,
@@ -109,8 +108,7 @@ def evaluate_command(
         float | None,
         typer.Option("--dt", metavar="MS", help="Time step, at most 1; by default the chip's."),
     ] = None,
-    backend: BackendOption = None,
-    threads: ThreadsOption = None,
+    machine: Machine,
     as_json: JsonOption = False,
 ) -> None:
     """Accuracy, loss, confusion matrix, spike rates and synaptic operations of a trained network.
@@ -127,9 +125,9 @@ def evaluate_command(
 
     eventsim evaluate runs/demo --latency --margin 0.8
     """
-    set_threads(threads, backend)
+    machine.ready()
     require_margin("--margin", margin)
-    mine = load_run(run).on(backend) if run.is_dir() else None
+    mine = load_run(run).on(machine.backend) if run.is_dir() else None
     if latency and mine is not None and mine.settings.grid is not None:
         raise ParameterError(
             f"--latency: {run} answers on a grid of time, expected a run in exact event time. "
@@ -146,8 +144,8 @@ def evaluate_command(
         found = mine.evaluate(recordings, which=which)
     else:
         config = config_of(net, str(run))
-        if backend is not None:
-            config = replace(config, **with_precision({"backend": backend}))
+        if machine.backend is not None:
+            config = replace(config, **with_precision({"backend": machine.backend}))
         runs_on, began = say_backend(config.backend), Watch()
         found = evaluate(net, recordings, config)
     rounded = None if target is None else _on_chip(net, recordings, config, target)

@@ -33,6 +33,7 @@ Unit = Literal["s", "ms"]
 def export_command(
     net: NetArgument,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The NIR file to write.")],
+    *,
     to: Annotated[Literal["nir"], typer.Option("--to", help="Format.")] = "nir",
     target: Annotated[
         Program | None,
@@ -54,7 +55,6 @@ def export_command(
         str | None,
         typer.Option("--events", help="For the check: a data set, or a file of events."),
     ] = None,
-    *,
     reading: Reading,
     samples: SamplesOption = 10,
     as_json: JsonOption = False,

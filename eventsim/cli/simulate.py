@@ -14,12 +14,10 @@ from eventsim.cli.events import find_network
 from eventsim.cli.fields import filled
 from eventsim.cli.measured import MeasuredPart, find_measured
 from eventsim.cli.options import (
-    BackendOption,
     JsonOption,
+    Machine,
     NetArgument,
     SamplesOption,
-    ThreadsOption,
-    set_threads,
 )
 from eventsim.cli.reading import MEASURED, Reading
 from eventsim.cli.terminal import echo_late, present, say_backend, show_table
@@ -36,6 +34,7 @@ MOST_ANSWERS = 20  # classes in the table of a simulation
 
 
 @filled(Reading, *MEASURED, into="reading")
+@filled(Machine, into="machine")
 def simulate_command(
     net: NetArgument,
     events: Annotated[
@@ -53,9 +52,8 @@ def simulate_command(
     *,
     reading: Reading,
     samples: SamplesOption = None,
-    backend: BackendOption = None,
+    machine: Machine,
     precision: Annotated[Precision, typer.Option("--precision")] = "double",
-    threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run a network on events: spikes, synaptic operations, and the time it took.
@@ -68,10 +66,10 @@ def simulate_command(
 
     eventsim simulate net.npz events.npz --backend reference
     """
-    set_threads(threads, backend)
+    on = machine.ready()
     stream, _, measured = find_measured(net, events, reading, samples=samples)
     network = find_network(net)
-    runs_on = say_backend(backend or "auto")
+    runs_on = say_backend(on)
     late = warn_late(network, stream)
     began, compiled = Watch(), compile_seconds()
     tape = simulate(network, stream, backend=runs_on.name, precision=precision)
