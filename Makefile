@@ -15,7 +15,7 @@ INSTALL = VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet $(1) || $(PIP) insta
 ARGS   ?=
 
 # Tests start processes by the hundred: what Python compiles is kept, where an image says otherwise,
-# too. `eventsim train --help` then takes 1.3 CPU s, 2.6 where all is compiled anew.
+# too. `eventsim train --help` then takes 1.3 CPU s, 2.6 where all is compiled anew (298b30e, Xeon).
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help demo test test-all test-nightly test-lowest durations coverage mutants lint hooks docs dist bench bench-gpu clean
