@@ -9,9 +9,9 @@ from unittest import mock
 
 import pytest
 
+from eventsim.engine.contract.registry import using_backend
 from eventsim.engine.cuda import CudaBackend, counts, spikes
 from eventsim.engine.cuda.probe import Card, look
-from eventsim.engine.registry import using_backend
 from tests.support.simt import HostDevice, why_not
 from tests.support.tiers import assign_tiers
 

@@ -40,7 +40,7 @@ import scipy.sparse as sp
 
 import eventsim as es
 from bench.harness import parser, report
-from eventsim.engine.registry import set_threads
+from eventsim.engine.contract.registry import set_threads
 from eventsim.processors import threads_asked
 
 NEURON = {"tau_mem": 20.0, "tau_syn": 2.0, "threshold": 20.0, "v_reset": 10.0, "refractory": 2.0}

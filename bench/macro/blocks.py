@@ -16,7 +16,7 @@ import numpy as np
 import eventsim as es
 from bench.harness import arguments, report
 from bench.macro.filling import both_passes, poisson_input
-from eventsim.engine.registry import set_threads
+from eventsim.engine.contract.registry import set_threads
 from eventsim.plan import make_plan
 
 # Channels, kernel, samples; more than 1/16 of the places are taken, or they are not kept whole.

@@ -41,7 +41,7 @@ from bench.macro.epoch_peers import (
     version_of,
 )
 from eventsim import datasets
-from eventsim.engine.registry import set_threads
+from eventsim.engine.contract.registry import set_threads
 from eventsim.train import Augmentation, TrainConfig
 
 BATCH = 32

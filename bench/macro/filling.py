@@ -15,7 +15,7 @@ import scipy.sparse as sp
 
 import eventsim as es
 from bench.harness import arguments, report, timed
-from eventsim.engine.registry import set_threads
+from eventsim.engine.contract.registry import set_threads
 
 # Channels, neurons, samples.
 SHAPES = ((64, 64, 16), (256, 512, 4), (1_000, 2_000, 1))

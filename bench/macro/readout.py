@@ -20,8 +20,8 @@ import eventsim as es
 from bench.harness import arguments, in_turn, report
 from bench.macro.w1 import workload
 from eventsim.engine import get_backend
-from eventsim.engine.job import Job
-from eventsim.engine.run import readout_job
+from eventsim.engine.contract.job import Job
+from eventsim.engine.run.run import readout_job
 
 RATE = 1.0 / 300.0  # of the integral's weight, 1/ms
 

@@ -20,10 +20,10 @@ from bench.harness import arguments, report, timed
 from bench.macro.balanced import NEURON
 from eventsim.engine import make_job
 from eventsim.engine.algorithm import least_delay
+from eventsim.engine.contract.job import Job
+from eventsim.engine.contract.registry import set_threads
+from eventsim.engine.contract.windowing import make_windows
 from eventsim.engine.cpu import queue_host
-from eventsim.engine.job import Job
-from eventsim.engine.registry import set_threads
-from eventsim.engine.windowing import make_windows
 from eventsim.plan import make_plan
 
 # Neurons, fan-out, delay in ms, share.

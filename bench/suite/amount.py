@@ -21,7 +21,7 @@ from typing import Any
 import eventsim as es
 from bench.harness import parser, report
 from eventsim import datasets
-from eventsim.engine.registry import set_threads
+from eventsim.engine.contract.registry import set_threads
 from eventsim.events import Dataset
 from eventsim.events.labelled import grouped_split
 from eventsim.experiment import NetworkSettings, load_task

@@ -36,7 +36,7 @@ from bench.harness import RESULTS, parser, report
 from bench.macro.epoch import BATCH, PADDED, TAIL, counted, network
 from bench.macro.epoch_peers import PEERS, Peer, gru, pace, spiking
 from eventsim import datasets
-from eventsim.engine.registry import set_threads
+from eventsim.engine.contract.registry import set_threads
 from eventsim.events import Dataset
 from eventsim.plot.style import DPI, POPULATIONS, figure
 from eventsim.train import LearningRates, TrainConfig, stratified_split

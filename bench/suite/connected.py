@@ -34,7 +34,7 @@ from bench.harness import parser, report
 from bench.macro.epoch_peers import pace
 from eventsim import datasets
 from eventsim.clocked.bins import bin_events
-from eventsim.engine.registry import set_threads
+from eventsim.engine.contract.registry import set_threads
 from eventsim.events import Dataset
 from eventsim.network import convolutional
 from eventsim.network.answer import count_frames, words_of

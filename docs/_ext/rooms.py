@@ -1,7 +1,7 @@
 """The rooms of the program as a drawing, from the import contract that the linter checks.
 
 ``{rooms}`` draws the layers of the contract ``rooms`` of ``pyproject.toml``, the lowest at the
-bottom, with the first line of what each room says of itself.
+bottom, with the first line of what each room says of itself; ``{rooms} engine`` those of a room.
 """
 
 import ast
@@ -18,11 +18,11 @@ WIDTH, HEIGHT, GAP, NAME = 760, 34, 6, 112
 COLOURS = ("#0b6e77", "#2b7a4b", "#6b5ca5", "#b3541e")
 
 
-def layers() -> list[list[str]]:
+def layers(contract: str = "rooms") -> list[list[str]]:
     """Rooms of every layer, the highest first."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     contracts = settings["tool"]["importlinter"]["contracts"]
-    rooms = next(one for one in contracts if one["id"] == "rooms")
+    rooms = next(one for one in contracts if one["id"] == contract)
     return [[name.strip(" ()") for name in line.split("|")] for line in rooms["layers"]]
 
 
@@ -38,13 +38,13 @@ def says(room: str) -> str:
     )
 
 
-def drawing() -> str:
+def drawing(contract: str = "rooms") -> str:
     """The layers as SVG that takes its colours from the page."""
-    parts, y = [], 0
-    for number, names in enumerate(layers()):
+    parts, y, inside = [], 0, "" if contract == "rooms" else f"{contract}/"
+    for number, names in enumerate(layers(contract)):
         colour = COLOURS[number % len(COLOURS)]
         for name in names:
-            parts.append(_box(name, says(name), y, colour))
+            parts.append(_box(name, says(inside + name), y, colour))
             y += HEIGHT
         y += GAP
     return (
@@ -69,10 +69,12 @@ def _box(name: str, text: str, y: int, colour: str) -> str:
 class Rooms(SphinxDirective):
     """The drawing."""
 
+    optional_arguments = 1
+
     def run(self) -> list[nodes.Node]:
         """One raw node; the page is built again when the contract changes."""
         self.env.note_dependency(str(ROOT / "pyproject.toml"))
-        return [nodes.raw("", drawing(), format="html")]
+        return [nodes.raw("", drawing(*self.arguments), format="html")]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

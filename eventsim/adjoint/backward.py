@@ -33,13 +33,13 @@ from eventsim.adjoint.seeds import (
 )
 from eventsim.arrays import Array, Floats, beside, fetch, namespace, to_host
 from eventsim.engine import get_backend, make_job, place_tape
-from eventsim.engine.backend import Backend
-from eventsim.engine.job import DirectGradients, Job, StageGradients
-from eventsim.engine.look import check_values, on_device
-from eventsim.engine.members import join_members, member_order
-from eventsim.engine.piece import Piece
-from eventsim.engine.run import begin_late
-from eventsim.engine.table import N_READOUT, readout_gradients
+from eventsim.engine.contract.backend import Backend
+from eventsim.engine.contract.job import DirectGradients, Job, StageGradients
+from eventsim.engine.contract.piece import Piece
+from eventsim.engine.contract.table import N_READOUT, readout_gradients
+from eventsim.engine.run.look import check_values, on_device
+from eventsim.engine.run.members import join_members, member_order
+from eventsim.engine.run.run import begin_late
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import SpikeTape
 from eventsim.events.doors import real_array

@@ -34,13 +34,14 @@ from eventsim.adjoint.seeds import (
     seeds_of,
 )
 from eventsim.arrays import Floats, Ints, Precision, fetch, owners, to_host
-from eventsim.engine import make_job, readout_piece, simulate_chunk
-from eventsim.engine.arrivals import find_arrivals
-from eventsim.engine.backend import Backend, sum_by
-from eventsim.engine.chunks import RunState, still_acting
-from eventsim.engine.job import Job, StageGradients
-from eventsim.engine.members import member_order
-from eventsim.engine.piece import last_piece
+from eventsim.engine import make_job, simulate_chunk
+from eventsim.engine.contract.backend import Backend, sum_by
+from eventsim.engine.contract.job import Job, StageGradients
+from eventsim.engine.contract.piece import last_piece
+from eventsim.engine.run import readout_piece
+from eventsim.engine.run.arrivals import find_arrivals
+from eventsim.engine.run.chunks import RunState, still_acting
+from eventsim.engine.run.members import member_order
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.events.tape import Adapted, events_as_trains
@@ -67,7 +68,7 @@ class AdjointState:
         dL/dt of the spikes of before that act in the chunk (``tape.before.spikes``), by population.
     thresholds
         Of every stage with adaptive thresholds, by name, [samples, 3, neurons]: what is known of
-        its next spikes, see :class:`eventsim.engine.piece.AdaptedPiece`.
+        its next spikes, see :class:`eventsim.engine.contract.piece.AdaptedPiece`.
     backend, precision
         Of the run.
     """

@@ -9,7 +9,7 @@ import numpy as np
 from eventsim.adjoint.linear.neurons import Neurons
 from eventsim.adjoint.linear.voltage import Probe
 from eventsim.arrays import Array, Floats
-from eventsim.engine.job import DirectGradients
+from eventsim.engine.contract.job import DirectGradients
 from eventsim.errors import ParameterError
 from eventsim.events import SpikeTape
 from eventsim.network import Network

@@ -32,7 +32,7 @@ from eventsim.cli.terminal import (
     show_table,
 )
 from eventsim.clocked import Grid
-from eventsim.engine.compiling import SHOWN, Watch, compile_seconds
+from eventsim.engine.contract.compiling import SHOWN, Watch, compile_seconds
 from eventsim.errors import ParameterError
 from eventsim.events import AnyDataset
 from eventsim.mapping.quantise import formats_of, quantise

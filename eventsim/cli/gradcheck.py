@@ -25,7 +25,7 @@ from eventsim.cli.events import find_network
 from eventsim.cli.options import JsonOption
 from eventsim.cli.terminal import CHECK_FAILED, present, say_backend, show_table, stdout
 from eventsim.engine import simulate
-from eventsim.engine.registry import set_threads
+from eventsim.engine.contract.registry import set_threads
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.network import Network, self_recurrent
 from eventsim.neuron.lif import synaptic_gain

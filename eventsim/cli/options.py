@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from eventsim.cli import completion
-from eventsim.engine.registry import set_threads as use_threads
+from eventsim.engine.contract.registry import set_threads as use_threads
 from eventsim.errors import ParameterError
 
 NetArgument = Annotated[

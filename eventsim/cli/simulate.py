@@ -22,7 +22,7 @@ from eventsim.cli.options import (
 from eventsim.cli.reading import MEASURED, Reading
 from eventsim.cli.terminal import echo_late, present, say_backend, show_table
 from eventsim.engine import simulate
-from eventsim.engine.compiling import SHOWN, Watch, compile_seconds
+from eventsim.engine.contract.compiling import SHOWN, Watch, compile_seconds
 from eventsim.events import SpikeTape
 from eventsim.measures import measure_name
 from eventsim.network import Network

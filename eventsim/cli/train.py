@@ -38,7 +38,7 @@ from eventsim.cli.terminal import (
     stderr,
 )
 from eventsim.cli.train_settings import TypedTraining, config_of
-from eventsim.engine.compiling import SHOWN
+from eventsim.engine.contract.compiling import SHOWN
 from eventsim.errors import DataError, ParameterError, StorageError
 from eventsim.measures import measure_name
 from eventsim.network import Network

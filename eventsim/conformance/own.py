@@ -8,7 +8,7 @@ from eventsim.conformance.build import network_of, stream_of
 from eventsim.conformance.case import Case
 from eventsim.conformance.run import Spikes
 from eventsim.engine import simulate
-from eventsim.engine.registry import available_backends, get_backend
+from eventsim.engine.contract.registry import available_backends, get_backend
 from eventsim.errors import BackendError, NetworkError
 from eventsim.plan import make_plan
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Ints
-from eventsim.engine.run import sources
+from eventsim.engine.run.run import sources
 from eventsim.errors import NetworkError, ShapeError
 from eventsim.events import SpikeTape
 from eventsim.events.source import SourceSpikes

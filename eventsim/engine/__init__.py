@@ -1,9 +1,7 @@
 """Runs the stages of a plan forward on one of the backends."""
 
 from eventsim.arrays import Precision
-from eventsim.engine.chunks import RunState, simulate_chunk, simulate_chunks
-from eventsim.engine.place import place, place_tape
-from eventsim.engine.registry import (
+from eventsim.engine.contract.registry import (
     BackendInfo,
     available_backends,
     describe_backend,
@@ -11,8 +9,10 @@ from eventsim.engine.registry import (
     register_backend,
     using_backend,
 )
-from eventsim.engine.run import make_job, readout_integral, simulate
-from eventsim.engine.trace import current, voltage
+from eventsim.engine.run.chunks import RunState, simulate_chunk, simulate_chunks
+from eventsim.engine.run.place import place, place_tape
+from eventsim.engine.run.run import make_job, readout_integral, simulate
+from eventsim.engine.run.trace import current, voltage
 
 __all__ = [
     "BackendInfo",

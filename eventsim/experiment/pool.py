@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from eventsim.engine.registry import set_threads
+from eventsim.engine.contract.registry import set_threads
 from eventsim.experiment.workers import Assignment, Capacity, Ended, employed
 from eventsim.runs.execution import Execution, execute
 from eventsim.runs.settings import RunSettings, check_same_run

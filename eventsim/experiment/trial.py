@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from eventsim.engine.registry import set_threads
+from eventsim.engine.contract.registry import set_threads
 from eventsim.experiment.reading import RecipeError
 from eventsim.extras import install_hint
 from eventsim.runs.execution import Execution, train_run

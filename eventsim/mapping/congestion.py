@@ -26,7 +26,7 @@ import numpy as np
 
 from eventsim.arrays import Floats, Ints
 from eventsim.chips.terms import LINKS
-from eventsim.engine.run import sources
+from eventsim.engine.run.run import sources
 from eventsim.errors import ShapeError
 from eventsim.events import SpikeTape
 from eventsim.mapping.errors import MappingError

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Ints
-from eventsim.engine.stepping import ranges
+from eventsim.engine.contract.stepping import ranges
 from eventsim.errors import PeerError
 from eventsim.ranks.decomposition import Decomposition
 

@@ -10,8 +10,8 @@ layer, recurrent or not, and then spikes are exchanged: Morrison et al. (2005) o
 NEURON with events.
 
 What a neuron meets, in which order, and what it adds up do not depend on who runs its neighbours
-(:mod:`eventsim.engine.stepping`): spikes are the same bits for any number of processes and threads,
-and those of :func:`eventsim.simulate` to rounding.
+(:mod:`eventsim.engine.contract.stepping`): spikes are the same bits for any number of processes and
+threads, and those of :func:`eventsim.simulate` to rounding.
 
 References
 ----------
@@ -31,10 +31,10 @@ import numpy as np
 
 from eventsim.arrays import Floats, Ints, Precision
 from eventsim.engine import get_backend
-from eventsim.engine.backend import Backend
-from eventsim.engine.job import Job
-from eventsim.engine.run import check_precision, check_run
-from eventsim.engine.stepping import BundledSynapses, Due, Frame, ranges
+from eventsim.engine.contract.backend import Backend
+from eventsim.engine.contract.job import Job
+from eventsim.engine.contract.stepping import BundledSynapses, Due, Frame, ranges
+from eventsim.engine.run.run import check_precision, check_run
 from eventsim.errors import BackendError, ParameterError, RunawayError, ShapeError
 from eventsim.events import EventStream, SpikeTrains
 from eventsim.network import Network

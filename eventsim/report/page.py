@@ -7,7 +7,7 @@ from dataclasses import asdict
 import numpy as np
 
 from eventsim.energy import ClockedCounts, EnergyReport
-from eventsim.engine.compiling import SHOWN
+from eventsim.engine.contract.compiling import SHOWN
 from eventsim.mapping import StudyRow
 from eventsim.mapping.usage import limits_left_out
 from eventsim.measures import LOSSES_DIFFER, MEASURES, measure_name

@@ -44,7 +44,7 @@ import numpy as np
 
 from eventsim.arrays import Floats, Ints, Precision, counts_of, largest, to_host
 from eventsim.engine import simulate
-from eventsim.engine.run import Course, start
+from eventsim.engine.run.run import Course, start
 from eventsim.errors import CalibrationError, ParameterError, RunawayError
 from eventsim.events import AnyDataset, EventStream, SpikeTape, SpikeTrains, StoredStream
 from eventsim.events.begin import edges

@@ -23,7 +23,7 @@ from typing import Literal
 import numpy as np
 
 from eventsim.arrays import Floats
-from eventsim.engine.compiling import Watch, compile_seconds
+from eventsim.engine.contract.compiling import Watch, compile_seconds
 from eventsim.errors import DataError, ParameterError, ShapeError
 from eventsim.events import AnyDataset
 from eventsim.network import Network

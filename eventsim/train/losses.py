@@ -58,7 +58,7 @@ import numpy as np
 from eventsim.adjoint import Loss, ReadoutSeed, Seed, Seeds, SpikeSeed, merge_seeds
 from eventsim.arrays import Array, Floats, Ints, beside, counts_of, namespace
 from eventsim.engine import get_backend, readout_integral
-from eventsim.engine.backend import sum_by
+from eventsim.engine.contract.backend import sum_by
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import SpikeTape, SpikeTrains
 from eventsim.network import Network

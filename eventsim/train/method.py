@@ -16,9 +16,9 @@ from eventsim.adjoint import merge_seeds
 from eventsim.adjoint.backward import begin_backward
 from eventsim.arrays import Array, Floats, Ints, fetch
 from eventsim.engine import get_backend, place, simulate
-from eventsim.engine.counting import SynapticEvents
-from eventsim.engine.look import Look, begin_look
-from eventsim.engine.registry import backend_of
+from eventsim.engine.contract.counting import SynapticEvents
+from eventsim.engine.contract.registry import backend_of
+from eventsim.engine.run.look import Look, begin_look
 from eventsim.entries import Settings
 from eventsim.events import EventStream, SpikeTape, StoredStream
 from eventsim.network import Network

@@ -55,8 +55,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, beside, to_host
-from eventsim.engine.adam import Adam, AdamStep, Bounded, Trained
-from eventsim.engine.registry import backend_of
+from eventsim.engine.contract.adam import Adam, AdamStep, Bounded, Trained
+from eventsim.engine.contract.registry import backend_of
 from eventsim.entries import Above0, NotNegative, Settings
 from eventsim.errors import ParameterError, StorageError
 from eventsim.network import Network, Population

@@ -9,7 +9,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from eventsim.engine.compiling import SHOWN
+from eventsim.engine.contract.compiling import SHOWN
 from eventsim.progress import bars
 from eventsim.train.loop import TrainEvent
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eventsim.arrays import Floats, Ints, fetch
-from eventsim.engine.compiling import Watch, compile_seconds
+from eventsim.engine.contract.compiling import Watch, compile_seconds
 from eventsim.errors import ParameterError
 from eventsim.events import Dataset, EventStream
 from eventsim.held import HeldValues, holding

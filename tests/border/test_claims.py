@@ -19,7 +19,7 @@ from eventsim.chips import load_chip
 from eventsim.cli.gradcheck import random_network
 from eventsim.clocked import from_network
 from eventsim.conformance import case_names
-from eventsim.engine.registry import available_backends, using_backend
+from eventsim.engine.contract.registry import available_backends, using_backend
 from eventsim.errors import EventSimError
 from eventsim.mapping import Mapping, axon_graph, export_sanafe, quantise
 from eventsim.network.nir import NirWarning, from_nir, to_nir

@@ -5,7 +5,7 @@ import pytest
 
 import eventsim as es
 from bench.gpu.counts import CASES, counts_of
-from eventsim.engine.registry import using_backend
+from eventsim.engine.contract.registry import using_backend
 from tests.support.nets import one_sample
 from tests.support.simt.arrays import simt_arrays as xp
 from tests.support.simt.counting import counted

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import eventsim
-from eventsim.engine.registry import using_backend
+from eventsim.engine.contract.registry import using_backend
 from tests.gpu.device_work import WORK
 from tests.support.simt import why_not
 from tests.support.simt.signatures import (
@@ -48,8 +48,8 @@ ON_THE_HOST = {
     ("engine/cuda/spikes.py", "guess_spikes(job, 1.0, GUESS_LEAST).max"),
     ("engine/algorithm.py", "delays[delays > 0.0].min"),
     ("engine/algorithm.py", "to_host(projection.delays).min"),
-    ("engine/trace.py", "duration.max"),
-    ("engine/trace.py", "released[-1].max"),
+    ("engine/run/trace.py", "duration.max"),
+    ("engine/run/trace.py", "released[-1].max"),
     ("events/hdf5.py", "found.get"),  # of a group in a file
     ("events/labelled.py", "labels.max"),
     ("events/nir_data.py", "lengths.max"),

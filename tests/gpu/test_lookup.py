@@ -5,8 +5,8 @@ import pytest
 
 import eventsim as es
 from eventsim.engine import place
-from eventsim.engine.look import check_values
-from eventsim.engine.registry import using_backend
+from eventsim.engine.contract.registry import using_backend
+from eventsim.engine.run.look import check_values
 from eventsim.errors import ParameterError
 from eventsim.held import Extent, any_nonzero, extent_of, holding, least_of, made_once
 from tests.support.nets import random_net, random_stream

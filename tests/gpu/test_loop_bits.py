@@ -6,9 +6,9 @@ import scipy.sparse
 
 import eventsim as es
 from eventsim.engine import algorithm
+from eventsim.engine.contract.registry import get_backend
 from eventsim.engine.cpu import queue_host
 from eventsim.engine.cuda import CudaBackend, queue
-from eventsim.engine.registry import get_backend
 from tests.support.nets import (
     large_net,
     lateral_net,

@@ -5,9 +5,9 @@ import pytest
 
 import eventsim as es
 from eventsim.engine import place
+from eventsim.engine.contract.registry import using_backend
 from eventsim.engine.cuda.counts import PARTS
 from eventsim.engine.cuda.spikes import BLOCKS
-from eventsim.engine.registry import using_backend
 from eventsim.plan import make_plan
 from eventsim.train import (
     AdamW,

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.engine.contract.registry import get_backend, using_backend
 from eventsim.engine.cpu import threads
 from eventsim.engine.cuda import CudaBackend
-from eventsim.engine.registry import get_backend, using_backend
 from eventsim.errors import BackendError, NetworkError
 from tests.parity.test_chunks import assert_chunks_equal_whole
 from tests.support.compare import SINGLE_ATOL, TIME_ATOL, assert_same_spikes

@@ -4,8 +4,8 @@ import pytest
 
 from eventsim.conformance import EventsimSimulator, case_names, load_case, run_case
 from eventsim.conformance.own import precisions
+from eventsim.engine.contract.registry import available_backends
 from eventsim.engine.cpu import CpuBackend
-from eventsim.engine.registry import available_backends
 
 WHOLE = pytest.mark.crossed("all cases on all backends take 3 s of a core", test=None, all=None)
 # Which needs of cases a backend meets in a precision: what it lost or gained is changed here too.

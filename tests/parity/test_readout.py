@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.engine.registry import get_backend
-from eventsim.engine.run import readout_job
+from eventsim.engine.contract.registry import get_backend
+from eventsim.engine.run.run import readout_job
 from eventsim.errors import ParameterError
 from tests.support import stepping
 from tests.support.nets import random_net, random_stream

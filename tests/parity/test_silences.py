@@ -9,8 +9,8 @@ import pytest
 import scipy.sparse
 
 import eventsim as es
+from eventsim.engine.contract.registry import using_backend
 from eventsim.engine.cuda import CudaBackend
-from eventsim.engine.registry import using_backend
 from tests.support.compare import SINGLE_ATOL, TIME_ATOL
 from tests.support.simt import HostDevice, why_not
 

@@ -7,11 +7,11 @@ import pytest
 
 import eventsim as es
 from eventsim.engine import make_job
-from eventsim.engine.loop_state import copied, start_loop
+from eventsim.engine.contract.loop_state import copied, start_loop
+from eventsim.engine.contract.state import start_state
 from eventsim.engine.reference import layer, queue
 from eventsim.engine.reference.layer import Flow, Spike
-from eventsim.engine.state import start_state
-from eventsim.engine.trace import MOST_AT_ONCE
+from eventsim.engine.run.trace import MOST_AT_ONCE
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.neuron import lif
 from eventsim.plan import make_plan
@@ -179,7 +179,7 @@ def test_blocks_of_any_size_give_the_same_values(monkeypatch):
     times = np.linspace(0.0, 45.0, 40)
     whole = es.voltage(net, tape, "hidden2", times), es.current(net, tape, "hidden2", times)
     for most in (1, 200, 1000):
-        monkeypatch.setattr("eventsim.engine.trace.MOST_AT_ONCE", most)
+        monkeypatch.setattr("eventsim.engine.run.trace.MOST_AT_ONCE", most)
         parts = es.voltage(net, tape, "hidden2", times), es.current(net, tape, "hidden2", times)
         np.testing.assert_allclose(parts, whole, rtol=0, atol=1e-14)
 

@@ -11,8 +11,9 @@ import pytest
 import scipy
 
 import eventsim as es
-from eventsim.engine import algorithm, make_job, windowing
+from eventsim.engine import algorithm, make_job
 from eventsim.engine.algorithm import Algorithm, algorithm_by_windows, algorithm_of, least_delay
+from eventsim.engine.contract import windowing
 from eventsim.engine.cpu import layer, queue_host
 from eventsim.errors import RunawayError
 from eventsim.plan import make_plan

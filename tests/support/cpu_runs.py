@@ -20,9 +20,9 @@ import numpy as np
 import scipy.sparse as sp
 
 import eventsim as es
+from eventsim.engine.contract.registry import set_threads
 from eventsim.engine.cpu import CpuBackend
 from eventsim.engine.cpu import library as loader
-from eventsim.engine.registry import set_threads
 from tests.support.nets import lateral_net, neuron_parameters, one_sample, random_stream
 from tests.support.simt.build import sanitized_environment
 from tests.support.simt.exercise import differences, read, results

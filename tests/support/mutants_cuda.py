@@ -15,8 +15,8 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
+from eventsim.engine.contract.registry import get_backend
 from eventsim.engine.cuda import device
-from eventsim.engine.registry import get_backend
 from tests.support.mutant import Verdict, stale, summary
 from tests.support.mutants_cuda_table import MUTANTS
 from tests.support.simt import build, why_not

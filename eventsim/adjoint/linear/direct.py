@@ -6,7 +6,7 @@ import numpy as np
 
 from eventsim.adjoint.linear.neurons import Neurons
 from eventsim.arrays import Array, beside, namespace
-from eventsim.engine.job import DirectGradients, Job
+from eventsim.engine.contract.job import DirectGradients, Job
 from eventsim.network import Projection
 
 # As eventsim.engine.backend.Backend.sum_source.

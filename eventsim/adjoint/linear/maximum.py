@@ -14,7 +14,7 @@ import numpy as np
 
 from eventsim.adjoint.linear.neurons import Neurons
 from eventsim.arrays import Array, largest, namespace
-from eventsim.engine.voltage_kernel import Kernel, kernel
+from eventsim.engine.run.voltage_kernel import Kernel, kernel
 
 # Arrivals of a block: about the square root of thousands, where the scan has fewest steps.
 BLOCK = 64

@@ -11,9 +11,9 @@ import numpy as np
 
 from eventsim.arrays import Array, Floats, Ints, beside, namespace
 from eventsim.engine import get_backend, make_job
-from eventsim.engine.arrivals import Arrivals, find_arrivals, no_arrivals
-from eventsim.engine.backend import sum_by, sum_source
-from eventsim.engine.job import Job, Voltages
+from eventsim.engine.contract.backend import sum_by, sum_source
+from eventsim.engine.contract.job import Job, Voltages
+from eventsim.engine.run.arrivals import Arrivals, find_arrivals, no_arrivals
 from eventsim.events import SpikeTape
 from eventsim.network import Network
 from eventsim.plan import make_plan

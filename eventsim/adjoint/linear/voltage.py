@@ -1,7 +1,8 @@
 r"""Voltage of neurons without spikes, at any times and at its maximum, with exact gradients.
 
 Readouts, and spiking neurons in samples in which they do not fire, are linear in what arrives. With
-arrivals :math:`(t_i, w_i)` and the kernel :math:`x, y, g` of :mod:`eventsim.engine.voltage_kernel`
+arrivals :math:`(t_i, w_i)` and the kernel :math:`x, y, g` of
+:mod:`eventsim.engine.run.voltage_kernel`
 
 .. math:: V(t) = E + \sum_{t_i < t} R\, w_i\, g(t - t_i).
 
@@ -46,9 +47,9 @@ import numpy as np
 from eventsim.adjoint.linear.maximum import Maximum, find_maximum
 from eventsim.adjoint.linear.neurons import Neurons, bare_neurons, silent_parts
 from eventsim.arrays import Array, Floats, beside, largest, namespace
-from eventsim.engine.arrivals import Arrivals
-from eventsim.engine.job import DirectGradients, Voltages
-from eventsim.engine.voltage_kernel import kernel, kernel_slopes
+from eventsim.engine.contract.job import DirectGradients, Voltages
+from eventsim.engine.run.arrivals import Arrivals
+from eventsim.engine.run.voltage_kernel import kernel, kernel_slopes
 from eventsim.errors import ShapeError
 from eventsim.events import SpikeTape
 from eventsim.network import Network

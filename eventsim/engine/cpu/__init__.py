@@ -6,7 +6,12 @@ The kernels are C++, compiled ahead of time: :mod:`~eventsim.engine.cpu.library`
 from collections.abc import Sequence
 
 from eventsim.arrays import Floats, Ints
-from eventsim.engine.backend import AbstractHostBackend
+from eventsim.engine.contract.backend import AbstractHostBackend
+from eventsim.engine.contract.job import Job, StageGradients, Voltages
+from eventsim.engine.contract.loop_state import LoopState
+from eventsim.engine.contract.piece import Piece
+from eventsim.engine.contract.state import LayerState
+from eventsim.engine.contract.stepping import BundledSynapses, Frame, Stepped
 from eventsim.engine.cpu import (
     counting,
     layer,
@@ -17,11 +22,6 @@ from eventsim.engine.cpu import (
     window_step,
 )
 from eventsim.engine.cpu.threads import threads_for
-from eventsim.engine.job import Job, StageGradients, Voltages
-from eventsim.engine.loop_state import LoopState
-from eventsim.engine.piece import Piece
-from eventsim.engine.state import LayerState
-from eventsim.engine.stepping import BundledSynapses, Frame, Stepped
 from eventsim.events import SpikeTrains
 from eventsim.events.source import SourceSpikes
 from eventsim.network import Projection

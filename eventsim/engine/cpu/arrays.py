@@ -8,6 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Array, Floats
+from eventsim.engine.contract.job import Job
+from eventsim.engine.contract.piece import Piece, whole
+from eventsim.engine.contract.state import start_adapted
+from eventsim.engine.contract.table import spike_bases
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles import SourcesRole, TasksRole
 from eventsim.engine.cpu.roles_order import (
@@ -19,10 +23,6 @@ from eventsim.engine.cpu.roles_order import (
     OwnAdaptedRole,
     OwnSpikesRole,
 )
-from eventsim.engine.job import Job
-from eventsim.engine.piece import Piece, whole
-from eventsim.engine.state import start_adapted
-from eventsim.engine.table import spike_bases
 from eventsim.events import SpikeTrains
 from eventsim.held import made_for_back
 
@@ -62,7 +62,7 @@ class Tape(NamedTuple):
 
 
 class WayBack(NamedTuple):
-    """How far every sample goes back, and with what: see :class:`eventsim.engine.piece.Piece`.
+    """How far every sample goes back, and with what: :class:`eventsim.engine.contract.piece.Piece`.
 
     ``adjoint`` [samples, N_ADJOINT, neurons] is that at the end, and is changed to that at
     ``begin`` (ms, by sample); None is zero at the end. At time zero a sample ``starts``.

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.engine.contract.job import Job
 from eventsim.engine.cpu.lanes import LANES
-from eventsim.engine.job import Job
 from eventsim.plan import BLOCK
 
 Real = TypeVar("Real", bound=np.floating[Any])

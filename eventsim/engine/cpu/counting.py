@@ -1,4 +1,4 @@
-"""Synaptic events on the CPU: twin of :mod:`eventsim.engine.counting`."""
+"""Synaptic events on the CPU: twin of :mod:`eventsim.engine.contract.counting`."""
 
 from collections.abc import Sequence
 

@@ -7,6 +7,23 @@ import numpy as np
 
 from eventsim.arrays import Floats
 from eventsim.engine.algorithm import Algorithm, algorithm_of
+from eventsim.engine.contract.job import Job, raise_first_runaway
+from eventsim.engine.contract.state import (
+    LayerState,
+    Pending,
+    Stop,
+    carried,
+    start_state,
+    still_pending,
+    with_pending,
+)
+from eventsim.engine.contract.table import (
+    GUESS_MOST,
+    fastest_rate,
+    guess_spikes,
+    neuron_table,
+    row_weights,
+)
 from eventsim.engine.cpu import fanin
 from eventsim.engine.cpu.arrays import (
     Index,
@@ -30,17 +47,6 @@ from eventsim.engine.cpu.roles import (
 from eventsim.engine.cpu.roles_fanin import FaninForward
 from eventsim.engine.cpu.roles_order import PackedRole, PackSpikes, RoundsRole
 from eventsim.engine.cpu.threads import SMALL_WORK, dealt
-from eventsim.engine.job import Job, raise_first_runaway
-from eventsim.engine.state import (
-    LayerState,
-    Pending,
-    Stop,
-    carried,
-    start_state,
-    still_pending,
-    with_pending,
-)
-from eventsim.engine.table import GUESS_MOST, fastest_rate, guess_spikes, neuron_table, row_weights
 from eventsim.events import SpikeTrains
 from eventsim.events.tape import Adapted
 from eventsim.plan import Stage

@@ -7,8 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, aligned
-from eventsim.engine.adjoint_series import span_of
-from eventsim.engine.bundles import causes
+from eventsim.engine.contract.adjoint_series import span_of
+from eventsim.engine.contract.bundles import causes
+from eventsim.engine.contract.job import Job, StageGradients
+from eventsim.engine.contract.piece import Piece
+from eventsim.engine.contract.table import (
+    N_OWN,
+    N_SUMS,
+    layer_gradients,
+    neuron_table,
+    of_synapses,
+    real_type,
+    row_weights,
+    split_effects,
+)
 from eventsim.engine.cpu import fanin
 from eventsim.engine.cpu.arrays import (
     MergedEvents,
@@ -34,18 +46,6 @@ from eventsim.engine.cpu.roles import (
     WeightsRole,
 )
 from eventsim.engine.cpu.roles_fanin import CarriedRole, FaninBackward, WiresBackRole
-from eventsim.engine.job import Job, StageGradients
-from eventsim.engine.piece import Piece
-from eventsim.engine.table import (
-    N_OWN,
-    N_SUMS,
-    layer_gradients,
-    neuron_table,
-    of_synapses,
-    real_type,
-    row_weights,
-    split_effects,
-)
 from eventsim.events import SpikeTrains
 
 
@@ -93,7 +93,7 @@ class Together(NamedTuple):
     """What the way back over events that all neurons share finds; see StageGradients.
 
     ``by_drive`` by synapse; ``by_spike`` dL/dt of the spikes of all sources; ``sums`` and ``own``
-    as in :mod:`eventsim.engine.table`.
+    as in :mod:`eventsim.engine.contract.table`.
     """
 
     by_drive: Floats

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, owners
 from eventsim.engine.algorithm import Algorithm, algorithm_by_windows
-from eventsim.engine.bundles import (
+from eventsim.engine.contract.bundles import (
     Arriving,
     Bundles,
     Loop,
@@ -17,6 +17,27 @@ from eventsim.engine.bundles import (
     make_loop,
     outside_arrivals,
 )
+from eventsim.engine.contract.job import Job, StageGradients
+from eventsim.engine.contract.loop_state import (
+    LoopState,
+    LoopStop,
+    after,
+    arrivals_since,
+    copied,
+    start_loop,
+)
+from eventsim.engine.contract.piece import Piece
+from eventsim.engine.contract.table import (
+    N_OWN,
+    N_SUMS,
+    layer_gradients,
+    neuron_table,
+    real_type,
+    row_weights,
+    spike_bases,
+    split_effects,
+)
+from eventsim.engine.contract.windowing import Windows, met_in_window, windows_of
 from eventsim.engine.cpu import layer_adjoint
 from eventsim.engine.cpu.arrays import (
     Index,
@@ -58,27 +79,6 @@ from eventsim.engine.cpu.window_host import (
     bounds_of_parts,
     parts_for,
 )
-from eventsim.engine.job import Job, StageGradients
-from eventsim.engine.loop_state import (
-    LoopState,
-    LoopStop,
-    after,
-    arrivals_since,
-    copied,
-    start_loop,
-)
-from eventsim.engine.piece import Piece
-from eventsim.engine.table import (
-    N_OWN,
-    N_SUMS,
-    layer_gradients,
-    neuron_table,
-    real_type,
-    row_weights,
-    spike_bases,
-    split_effects,
-)
-from eventsim.engine.windowing import Windows, met_in_window, windows_of
 from eventsim.events import SpikeTrains
 from eventsim.events.tape import Adapted
 from eventsim.held import made_once

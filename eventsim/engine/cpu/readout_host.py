@@ -1,13 +1,26 @@
 """Readout on the CPU, host side: kernels are in ``eventsim/kernels/cpu/readout``.
 
-Spikes are taken as they come, source by source: a table (:mod:`eventsim.engine.gain_windows`)
-gives each its gain at every output, as one short polynomial. All outputs lie side by side; where
-synapses are few, or have delays of their own, they are taken one by one.
+Spikes are taken as they come, source by source: a table
+(:mod:`eventsim.engine.contract.gain_windows`) gives each its gain at every output, as one short
+polynomial. All outputs lie side by side; where synapses are few, or have delays of their own, they
+are taken one by one.
 """
 
 import numpy as np
 
 from eventsim.arrays import Floats, aligned
+from eventsim.engine.contract.gain_windows import N_GAIN, count_windows, terms_of, windows_per_ms
+from eventsim.engine.contract.job import Job, StageGradients
+from eventsim.engine.contract.table import (
+    leak_weight,
+    of_synapses,
+    readout_gradients,
+    readout_table,
+    real_type,
+    row_matrix,
+    spike_bases,
+    split_effects,
+)
 from eventsim.engine.cpu.arrays import sample_chunks, sources_of
 from eventsim.engine.cpu.lanes import LANES, of_lanes, to_lanes
 from eventsim.engine.cpu.library import library
@@ -25,18 +38,6 @@ from eventsim.engine.cpu.roles import (
     SourcesRole,
     TasksRole,
     WeightsRole,
-)
-from eventsim.engine.gain_windows import N_GAIN, count_windows, terms_of, windows_per_ms
-from eventsim.engine.job import Job, StageGradients
-from eventsim.engine.table import (
-    leak_weight,
-    of_synapses,
-    readout_gradients,
-    readout_table,
-    real_type,
-    row_matrix,
-    spike_bases,
-    split_effects,
 )
 from eventsim.held import made_once
 

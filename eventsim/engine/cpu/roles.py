@@ -138,11 +138,12 @@ class TapeRole(NamedTuple):
 
 
 class WayBackRole(NamedTuple):
-    """How far samples go back, and with what; see :class:`eventsim.engine.piece.Piece`.
+    """How far samples go back, and with what; see :class:`eventsim.engine.contract.piece.Piece`.
 
     Samples ``bounds[c] : bounds[c + 1]`` are chunk c; ``middle`` and ``length`` as
-    :class:`eventsim.engine.adjoint_series.Span`; ``behind`` is of adaptive thresholds; ``asked``
-    says of which rows' events dL/dt is asked for; ``cause`` is the spike of each event in a loop.
+    :class:`eventsim.engine.contract.adjoint_series.Span`; ``behind`` is of adaptive thresholds;
+    ``asked`` says of which rows' events dL/dt is asked for; ``cause`` is the spike of each event in
+    a loop.
     """
 
     bounds: Ints
@@ -232,7 +233,8 @@ class AskedBackRole(NamedTuple):
     """The way back from voltages at asked times.
 
     Samples ``bounds[c] : bounds[c + 1]`` are of chunk c; ``asked`` says of which rows' events dL/dt
-    is asked for; ``middle`` and ``length`` as :class:`eventsim.engine.adjoint_series.Span`.
+    is asked for; ``middle`` and ``length`` as in
+    :class:`eventsim.engine.contract.adjoint_series.Span`.
     """
 
     times: Doubles

@@ -21,7 +21,7 @@ from eventsim.engine.cpu.roles import (
 
 
 class LoopRole(NamedTuple):
-    """How neurons are joined: :class:`eventsim.engine.bundles.Loop`; ``parts`` has addresses."""
+    """How neurons are joined: :class:`.bundles.Loop`; ``parts`` has addresses."""
 
     start: Ints
     first: Ints
@@ -35,7 +35,7 @@ class LoopRole(NamedTuple):
 
 
 class ArrivingRole(NamedTuple):
-    """What is known to arrive: :class:`eventsim.engine.bundles.Arriving`, and the samples' ends."""
+    """What is known to arrive: :class:`.bundles.Arriving`, and the samples' ends."""
 
     offsets: Ints
     time: Doubles
@@ -47,7 +47,7 @@ class ArrivingRole(NamedTuple):
 
 
 class LoopStopRole(NamedTuple):
-    """How neurons stand: :class:`eventsim.engine.loop_state.LoopStop`, and adaptive thresholds."""
+    """How neurons stand: :class:`.loop_state.LoopStop`, and adaptive thresholds."""
 
     time: Doubles
     v: Reals
@@ -63,7 +63,7 @@ class LoopStopRole(NamedTuple):
 
 
 class LoopBackRole(NamedTuple):
-    """How far samples go back, and with what; see :class:`eventsim.engine.piece.Piece`.
+    """How far samples go back, and with what; see :class:`eventsim.engine.contract.piece.Piece`.
 
     ``last`` [samples, neurons] is the last spike of each, -1 if none; ``by_delay`` [chunks,
     synapses] is there if synapses have delays of their own.
@@ -91,7 +91,7 @@ class WindowsRole(NamedTuple):
 
 
 class SumBasisRole(NamedTuple):
-    """As :class:`eventsim.engine.windowing.Basis`; a neuron has ``width`` sums."""
+    """As :class:`eventsim.engine.contract.windowing.Basis`; a neuron has ``width`` sums."""
 
     by_v: Reals
     by_j: Reals

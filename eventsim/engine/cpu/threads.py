@@ -11,7 +11,7 @@ from contextvars import ContextVar
 import numpy as np
 
 from eventsim.arrays import Ints
-from eventsim.engine.job import Job
+from eventsim.engine.contract.job import Job
 from eventsim.processors import checked_threads, threads_asked
 
 # Neuron-events below which one thread is used; a guess at what waking the others costs.

@@ -11,7 +11,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from eventsim.arrays import Floats
-from eventsim.engine.adjoint_series import span_of
+from eventsim.engine.contract.adjoint_series import span_of
+from eventsim.engine.contract.job import DirectGradients, Job, Voltages
+from eventsim.engine.contract.table import (
+    BY_DRIVE,
+    BY_MEM,
+    BY_SYN,
+    N_SUMS,
+    by_targets,
+    fastest_rate,
+    linear_table,
+    real_type,
+    row_weights,
+)
 from eventsim.engine.cpu.arrays import (
     Index,
     MergedEvents,
@@ -38,18 +50,6 @@ from eventsim.engine.cpu.roles import (
     WeightsRole,
 )
 from eventsim.engine.cpu.threads import threads_for
-from eventsim.engine.job import DirectGradients, Job, Voltages
-from eventsim.engine.table import (
-    BY_DRIVE,
-    BY_MEM,
-    BY_SYN,
-    N_SUMS,
-    by_targets,
-    fastest_rate,
-    linear_table,
-    real_type,
-    row_weights,
-)
 
 
 def largest(job: Job) -> Voltages:

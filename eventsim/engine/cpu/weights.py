@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, slices
-from eventsim.engine.job import Job
-from eventsim.engine.table import real_type
+from eventsim.engine.contract.job import Job
+from eventsim.engine.contract.table import real_type
 
 Addresses = NDArray[np.int64]
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from eventsim.arrays import Ints
+from eventsim.engine.contract.windowing import Windows
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles import NeuronsRole, SpikesRole, TasksRole
 from eventsim.engine.cpu.roles_loop import (
@@ -16,7 +17,6 @@ from eventsim.engine.cpu.roles_loop import (
     SumBasisRole,
     WindowsRole,
 )
-from eventsim.engine.windowing import Windows
 
 # Synaptic events of other stages in a window for which a thread is woken: a ms of work. On a busy
 # machine a thread may wait a time slice for the others at every window's end; with 5,000 events and

@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats
-from eventsim.engine.bundles import OWN
+from eventsim.engine.contract.bundles import OWN
+from eventsim.engine.contract.job import Job, raise_first_runaway
+from eventsim.engine.contract.loop_state import copied, start_loop
+from eventsim.engine.contract.stepping import BundledSynapses, Due, Frame, ranges, windows_in
+from eventsim.engine.contract.table import guess_spikes, neuron_table
 from eventsim.engine.cpu.layer import GUESS_LEAST, buffers, neurons_of
 from eventsim.engine.cpu.roles import SpikesRole
 from eventsim.engine.cpu.roles_loop import ArrivingRole, LoopRole, LoopStopRole, WindowsRole
 from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.cpu.weights import addresses_of
 from eventsim.engine.cpu.window_host import SumsRun, basis_of, bounds_of_parts, parts_for
-from eventsim.engine.job import Job, raise_first_runaway
-from eventsim.engine.loop_state import copied, start_loop
-from eventsim.engine.stepping import BundledSynapses, Due, Frame, ranges, windows_in
-from eventsim.engine.table import guess_spikes, neuron_table
 from eventsim.events.order import event_order
 
 # Pieces of a window for each that the functions need: of 1 to 16, two took the least CPU time in
@@ -28,7 +28,7 @@ PIECES = 2
 
 
 class SteppedNeurons:
-    """As :class:`eventsim.engine.stepping.Stepped`."""
+    """As :class:`eventsim.engine.contract.stepping.Stepped`."""
 
     def __init__(self, job: Job, synapses: BundledSynapses, frame: Frame):
         self._job, p = job, job.stage.population
@@ -49,7 +49,7 @@ class SteppedNeurons:
         self._returning = np.zeros(0), np.zeros(0, np.int32)
 
     def run(self, due: Due, end: float) -> tuple[Floats, NDArray[np.int32]]:
-        """As :meth:`eventsim.engine.stepping.Stepped.run`."""
+        """As :meth:`eventsim.engine.contract.stepping.Stepped.run`."""
         due = self._with_own(due, end)
         times, neurons = self._window(due, end)
         later = self._own_delay[neurons] > 0.0

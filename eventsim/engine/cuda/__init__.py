@@ -13,18 +13,18 @@ from typing import Any
 import numpy as np
 
 from eventsim.arrays import Array, Floats
-from eventsim.engine.adam import Bounded, Trained
-from eventsim.engine.backend import Backend
+from eventsim.engine.contract.adam import Bounded, Trained
+from eventsim.engine.contract.backend import Backend
+from eventsim.engine.contract.job import Job, StageGradients
+from eventsim.engine.contract.loop_state import LoopState
+from eventsim.engine.contract.piece import Piece
+from eventsim.engine.contract.state import LayerState
 from eventsim.engine.cuda import counts, layer, layer_adjoint, queue, readout_host
 from eventsim.engine.cuda.arrays import WiringCache, sum_source
 from eventsim.engine.cuda.device import CupyDevice, Device
 from eventsim.engine.cuda.optimiser import FusedAdam
 from eventsim.engine.cuda.order import sum_by
 from eventsim.engine.cuda.spikes import SpikeMemory
-from eventsim.engine.job import Job, StageGradients
-from eventsim.engine.loop_state import LoopState
-from eventsim.engine.piece import Piece
-from eventsim.engine.state import LayerState
 from eventsim.errors import BackendError
 from eventsim.events import SpikeTrains
 from eventsim.events.source import SourceSpikes

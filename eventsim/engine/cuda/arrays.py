@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Array
+from eventsim.engine.contract.job import Job, StageGradients
+from eventsim.engine.contract.piece import AdaptedPiece, Piece
+from eventsim.engine.contract.table import N_OWN, N_SUMS, real_type, spike_bases
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.order import (
     Groups,
@@ -21,9 +24,6 @@ from eventsim.engine.cuda.order import (
     sorting,
     starts_of,
 )
-from eventsim.engine.job import Job, StageGradients
-from eventsim.engine.piece import AdaptedPiece, Piece
-from eventsim.engine.table import N_OWN, N_SUMS, real_type, spike_bases
 from eventsim.events.tape import Adapted
 from eventsim.held import any_nonzero, made_for_back, made_once
 from eventsim.plan import Wiring
@@ -271,7 +271,7 @@ class GroupedTape:
 
 @dataclass(frozen=True, eq=False)
 class PlacedPiece:
-    """A :class:`eventsim.engine.piece.Piece`, ``given`` in arrays of NumPy, on the device."""
+    """A :class:`.piece.Piece` on the device, ``given`` in arrays of NumPy."""
 
     begin: Array
     adjoint: Array

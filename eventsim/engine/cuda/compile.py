@@ -12,7 +12,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from eventsim.engine.compiling import note_compiled
+from eventsim.engine.contract.compiling import note_compiled
 from eventsim.errors import CacheWarning, StorageError
 from eventsim.events.storage import write_atomically
 from eventsim.folders import cache_folder

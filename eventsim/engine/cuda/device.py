@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from eventsim.arrays import Array, Precision
+from eventsim.engine.contract.job import RUNAWAY_PER_MS
+from eventsim.engine.contract.windowing import FEW, MANY, MOST_HALVINGS
 from eventsim.engine.cuda.compile import load
-from eventsim.engine.job import RUNAWAY_PER_MS
-from eventsim.engine.windowing import FEW, MANY, MOST_HALVINGS
 
 Size = Sequence[int]
 

@@ -6,6 +6,8 @@ Twin of eventsim/kernels/cpu/fanin, which has the arrivals of a block of neurons
 import numpy as np
 
 from eventsim.arrays import Array
+from eventsim.engine.contract.job import Job
+from eventsim.engine.contract.table import neuron_table, scaled_weights, spike_bases
 from eventsim.engine.cuda.arrays import (
     GroupedTape,
     PlacedPiece,
@@ -20,8 +22,6 @@ from eventsim.engine.cuda.arrays import (
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.order import launch, sum_rows
 from eventsim.engine.cuda.spikes import Buffers, PlacedState
-from eventsim.engine.job import Job
-from eventsim.engine.table import neuron_table, scaled_weights, spike_bases
 
 
 class FanInLayer:

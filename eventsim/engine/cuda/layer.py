@@ -5,6 +5,8 @@ from functools import partial
 import numpy as np
 
 from eventsim.engine.algorithm import Algorithm, algorithm_of
+from eventsim.engine.contract.job import Job
+from eventsim.engine.contract.state import LayerState, Pending, carried
 from eventsim.engine.cuda.arrays import WiringCache
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.fanin import FanInLayer
@@ -16,8 +18,6 @@ from eventsim.engine.cuda.spikes import (
     place_start,
     place_state,
 )
-from eventsim.engine.job import Job
-from eventsim.engine.state import LayerState, Pending, carried
 from eventsim.events import SpikeTrains
 
 

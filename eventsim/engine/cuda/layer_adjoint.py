@@ -1,15 +1,15 @@
 """Spiking layer on a GPU, host side of the backward pass; twin of engine/cpu/layer_adjoint.py."""
 
 from eventsim.arrays import Array
+from eventsim.engine.contract.job import Job, StageGradients
+from eventsim.engine.contract.piece import Piece
+from eventsim.engine.contract.table import split_effects
 from eventsim.engine.cuda.arrays import PlacedPiece, WiringCache, parameters_home
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.fanin import FanInLayer
 from eventsim.engine.cuda.shared import SharedLayer
 from eventsim.engine.cuda.spikes import SpikeMemory, grouped_tape
 from eventsim.engine.cuda.tables import gradients_of
-from eventsim.engine.job import Job, StageGradients
-from eventsim.engine.piece import Piece
-from eventsim.engine.table import split_effects
 from eventsim.events import SpikeTrains
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from eventsim.arrays import Array
-from eventsim.engine.adam import AdamStep, Bounded, Trained
+from eventsim.engine.contract.adam import AdamStep, Bounded, Trained
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.order import launch
 
@@ -20,7 +20,7 @@ BITS = {"threshold": 1, "v_reset": 2, "v_leak": 4, "weights": 8}
 
 
 class FusedAdam:
-    """An :class:`eventsim.engine.adam.Adam` on one device.
+    """An :class:`eventsim.engine.contract.adam.Adam` on one device.
 
     Parameters
     ----------

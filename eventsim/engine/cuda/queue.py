@@ -7,7 +7,7 @@ import numpy as np
 
 from eventsim.arrays import Array, Floats, owners
 from eventsim.engine.algorithm import Algorithm, algorithm_by_windows
-from eventsim.engine.bundles import (
+from eventsim.engine.contract.bundles import (
     Arriving,
     Loop,
     all_arrivals,
@@ -15,6 +15,24 @@ from eventsim.engine.bundles import (
     make_loop,
     outside_arrivals,
 )
+from eventsim.engine.contract.job import Job, StageGradients, raise_first_runaway
+from eventsim.engine.contract.loop_state import LoopState, LoopStop, after, arrivals_since
+from eventsim.engine.contract.piece import Piece
+from eventsim.engine.contract.state import start_voltage
+from eventsim.engine.contract.table import (
+    N_OWN,
+    N_SUMS,
+    fastest_rate,
+    guess_spikes,
+    layer_gradients,
+    neuron_table,
+    real_type,
+    row_weights,
+    scaled_weights,
+    spike_bases,
+    split_effects,
+)
+from eventsim.engine.contract.windowing import Windows, windows_of
 from eventsim.engine.cuda.arrays import (
     PlacedPiece,
     n_gradients,
@@ -34,24 +52,6 @@ from eventsim.engine.cuda.order import (
     sum_rows,
 )
 from eventsim.engine.cuda.spikes import SpikeMemory, grouped_tape
-from eventsim.engine.job import Job, StageGradients, raise_first_runaway
-from eventsim.engine.loop_state import LoopState, LoopStop, after, arrivals_since
-from eventsim.engine.piece import Piece
-from eventsim.engine.state import start_voltage
-from eventsim.engine.table import (
-    N_OWN,
-    N_SUMS,
-    fastest_rate,
-    guess_spikes,
-    layer_gradients,
-    neuron_table,
-    real_type,
-    row_weights,
-    scaled_weights,
-    spike_bases,
-    split_effects,
-)
-from eventsim.engine.windowing import Windows, windows_of
 from eventsim.events import SpikeTrains
 from eventsim.events.source import SourceSpikes
 from eventsim.events.tape import Adapted

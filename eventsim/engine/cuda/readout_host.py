@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 
 from eventsim.arrays import Array
+from eventsim.engine.contract.gain_windows import N_GAIN, count_windows, terms_of, windows_per_ms
+from eventsim.engine.contract.job import Job, StageGradients
+from eventsim.engine.contract.table import N_READOUT, leak_weight, of_readout, real_type
 from eventsim.engine.cuda.arrays import (
     PlacedWiring,
     WiringCache,
@@ -17,9 +20,6 @@ from eventsim.engine.cuda.arrays import (
 from eventsim.engine.cuda.device import LANES, OUTPUTS, Device
 from eventsim.engine.cuda.order import launch, sum_rows
 from eventsim.engine.cuda.tables import in_type_of_state
-from eventsim.engine.gain_windows import N_GAIN, count_windows, terms_of, windows_per_ms
-from eventsim.engine.job import Job, StageGradients
-from eventsim.engine.table import N_READOUT, leak_weight, of_readout, real_type
 from eventsim.held import made_once
 
 BLOCK = 128

@@ -4,7 +4,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Array
-from eventsim.engine.adjoint_series import span_of
+from eventsim.engine.contract.adjoint_series import span_of
+from eventsim.engine.contract.job import Job
+from eventsim.engine.contract.state import LayerState, Pending, still_pending, with_pending
+from eventsim.engine.contract.table import (
+    fastest_rate,
+    neuron_table,
+    of_synapses,
+    row_weights,
+)
 from eventsim.engine.cuda.arrays import (
     DeviceEvents,
     GroupedTape,
@@ -20,14 +28,6 @@ from eventsim.engine.cuda.arrays import (
 from eventsim.engine.cuda.device import TILE, Device, size_of
 from eventsim.engine.cuda.order import sum_rows
 from eventsim.engine.cuda.spikes import Buffers, PlacedState
-from eventsim.engine.job import Job
-from eventsim.engine.state import LayerState, Pending, still_pending, with_pending
-from eventsim.engine.table import (
-    fastest_rate,
-    neuron_table,
-    of_synapses,
-    row_weights,
-)
 
 # Weight gradients are summed in parts over the samples, as many as fit this memory.
 PARTS_BYTES, PARTS = 512 * 2**20, 1024

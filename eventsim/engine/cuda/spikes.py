@@ -8,13 +8,13 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from eventsim.arrays import Array
+from eventsim.engine.contract.job import Job, raise_first_runaway
+from eventsim.engine.contract.state import LayerState, Stop
+from eventsim.engine.contract.table import GUESS_MOST, guess_spikes, real_type
 from eventsim.engine.cuda.arrays import GroupedTape
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.order import by_key, launch, merged_order, owners, starts_of
 from eventsim.engine.cuda.tables import start_of
-from eventsim.engine.job import Job, raise_first_runaway
-from eventsim.engine.state import LayerState, Stop
-from eventsim.engine.table import GUESS_MOST, guess_spikes, real_type
 from eventsim.events import SpikeTrains
 from eventsim.events.tape import Adapted
 from eventsim.plan import Stage
@@ -42,7 +42,7 @@ class Buffers:
 
 
 class PlacedStop(NamedTuple):
-    """A :class:`eventsim.engine.state.Stop` on the device, with an :class:`.Adapted` if any.
+    """A :class:`.state.Stop` on the device, with an :class:`.Adapted` if any.
 
     As ``Stop`` of the kernels.
     """
@@ -68,7 +68,7 @@ class PlacedStop(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class PlacedState:
-    """A :class:`eventsim.engine.state.LayerState` on the device, and where its successor goes."""
+    """A :class:`.state.LayerState` on the device, and where its successor goes."""
 
     begin: PlacedStop
     end: PlacedStop

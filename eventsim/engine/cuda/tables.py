@@ -5,11 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from eventsim.arrays import Array
-from eventsim.engine.cuda.device import Device
-from eventsim.engine.cuda.order import launch
-from eventsim.engine.job import Job, StageGradients
-from eventsim.engine.state import start_voltage
-from eventsim.engine.table import (
+from eventsim.engine.contract.job import Job, StageGradients
+from eventsim.engine.contract.state import start_voltage
+from eventsim.engine.contract.table import (
     ALERT_MARGIN,
     BY_LEVEL,
     BY_REFRACTORY,
@@ -24,6 +22,8 @@ from eventsim.engine.table import (
     neuron_table,
     real_type,
 )
+from eventsim.engine.cuda.device import Device
+from eventsim.engine.cuda.order import launch
 from eventsim.held import made_once
 from eventsim.network import Projection
 
@@ -96,7 +96,7 @@ def gradients_of(
     sums: Array,
     grazes: Array,
 ) -> StageGradients:
-    """As :func:`eventsim.engine.table.layer_gradients`; ``sums`` has the rows of both tables."""
+    """As :func:`.table.layer_gradients`; ``sums`` has the rows of both tables."""
     adapted = sums[N_SUMS + N_OWN :] if job.stage.population.is_adaptive else None
     if not parameters_on_device(dev, job):
         return layer_gradients(

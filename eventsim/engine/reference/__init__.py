@@ -3,12 +3,12 @@
 import numpy as np
 
 from eventsim.arrays import Floats
-from eventsim.engine.backend import AbstractHostBackend
-from eventsim.engine.job import Job, StageGradients
-from eventsim.engine.loop_state import LoopState
-from eventsim.engine.piece import Piece
+from eventsim.engine.contract.backend import AbstractHostBackend
+from eventsim.engine.contract.job import Job, StageGradients
+from eventsim.engine.contract.loop_state import LoopState
+from eventsim.engine.contract.piece import Piece
+from eventsim.engine.contract.state import LayerState
 from eventsim.engine.reference import layer, layer_adjoint, queue, readout
-from eventsim.engine.state import LayerState
 from eventsim.errors import BackendError
 from eventsim.events import SpikeTrains
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from eventsim.engine.job import Job
+from eventsim.engine.contract.job import Job
 
 
 class Arrival(NamedTuple):

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from eventsim.engine.job import RUNAWAY_PER_MS, Job
+from eventsim.engine.contract.job import RUNAWAY_PER_MS, Job
+from eventsim.engine.contract.state import LayerState, Stop, carried, start_state
 from eventsim.engine.reference.gather import Arrival, gather
-from eventsim.engine.state import LayerState, Stop, carried, start_state
 from eventsim.errors import RunawayError
 from eventsim.events import SpikeTrains
 from eventsim.events.tape import Adapted

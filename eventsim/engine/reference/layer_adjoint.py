@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from eventsim.arrays import Floats
-from eventsim.engine.job import Job, StageGradients
+from eventsim.engine.contract.job import Job, StageGradients
+from eventsim.engine.contract.state import start_state
 from eventsim.engine.reference.gather import Arrival
 from eventsim.engine.reference.layer import (
     Flow,
@@ -26,7 +27,6 @@ from eventsim.engine.reference.layer import (
     neurons,
     walk,
 )
-from eventsim.engine.state import start_state
 from eventsim.events import SpikeTrains
 from eventsim.network.parts import ADAPTIVE
 from eventsim.neuron.lif import decay, synaptic_gain, synaptic_gain_slopes

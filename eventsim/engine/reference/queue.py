@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats
-from eventsim.engine.bundles import make_bundles, make_loop
-from eventsim.engine.job import RUNAWAY_PER_MS, Job, StageGradients
-from eventsim.engine.loop_state import (
+from eventsim.engine.contract.bundles import make_bundles, make_loop
+from eventsim.engine.contract.job import RUNAWAY_PER_MS, Job, StageGradients
+from eventsim.engine.contract.loop_state import (
     LoopState,
     LoopStop,
     after,
@@ -29,6 +29,7 @@ from eventsim.engine.loop_state import (
     copied,
     start_loop,
 )
+from eventsim.engine.contract.state import LayerState, Stop
 from eventsim.engine.reference.gather import Arrival, gather
 from eventsim.engine.reference.layer import (
     EARLIER,
@@ -40,7 +41,6 @@ from eventsim.engine.reference.layer import (
     table_of_spikes,
 )
 from eventsim.engine.reference.layer_adjoint import Back, gradients, new_sums
-from eventsim.engine.state import LayerState, Stop
 from eventsim.events import SpikeTrains
 from eventsim.events.tape import Adapted
 

@@ -44,7 +44,7 @@ template <class R> struct Weights {
     int64_t n_rows, width;  // the width is a multiple of every vector's
 };
 
-// Parameters: rows of eventsim/engine/table.py; those of the threshold are null if it does not adapt.
+// Parameters: rows of eventsim/engine/contract/table.py; those of the threshold are null if it does not adapt.
 template <class R> struct Neurons {
     const R* par;              // [N_PAR, size]
     const double* refractory;  // [size]
@@ -90,10 +90,10 @@ struct Tape {
     const double* before;      // adaptation just before the spike; null where no threshold adapts
 };
 
-// How far samples go back, and with what: eventsim/engine/piece.py.
+// How far samples go back, and with what: eventsim/engine/contract/piece.py.
 template <class R> struct WayBack {
     const int64_t* bounds;     // [chunks + 1]: samples bounds[c] .. bounds[c + 1] are a chunk
-    double middle, length;     // rate in 1/ms, and ms: eventsim/engine/adjoint_series.py (Span)
+    double middle, length;     // rate in 1/ms, and ms: eventsim/engine/contract/adjoint_series.py (Span)
     const double* begin;       // [samples]
     R* adjoint;                // [samples, 5, size] at the end; is left as at the begin. null: zero
     double* behind;            // [samples, N_BEHIND, size] of thresholds, likewise

@@ -1,6 +1,6 @@
 // Rows of the tables that kernels share with Python, and the numbers with a meaning.
 //
-// Reference       eventsim/engine/table.py; eventsim/engine/job.py (RUNAWAY_PER_MS)
+// Reference       eventsim/engine/contract/table.py; eventsim/engine/contract/job.py (RUNAWAY_PER_MS)
 #pragma once
 #include <stdint.h>
 

@@ -8,7 +8,7 @@
 // and the sums over arrivals of weight times the derivatives of beta follow from the moments
 // M_q = sum_k w_k p_kq.
 //
-// Derivation      eventsim/engine/adjoint_series.py: the series of Taylor, whose highest powers are
+// Derivation      eventsim/engine/contract/adjoint_series.py: the series of Taylor, whose highest powers are
 //                 economised as in stretch.hpp.
 // Error           of decays 3.4e-8 (float) and 8e-18 (double), of gains relative to the largest
 //                 1.4e-6 and 7e-16, of alternating signs along the stretch

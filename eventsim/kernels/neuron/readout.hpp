@@ -8,7 +8,7 @@
 // coefficients of higher order follow by the same equations. V is double, or several, whatever the
 // type of the state, until a coefficient is kept().
 //
-// Derivation      eventsim/engine/reference/readout.py; windows: eventsim/engine/gain_windows.py
+// Derivation      eventsim/engine/reference/readout.py; windows: eventsim/engine/contract/gain_windows.py
 // Error           of K, its derivatives and its slope, relative to the largest: 3e-8 for a state in
 //                 float, 1e-15 in double
 #pragma once

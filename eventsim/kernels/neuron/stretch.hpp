@@ -6,7 +6,7 @@
 //
 // v(end) = v x + g j + sum_q answer.v[q] M_(q+1),  j(end) = y j + sum w_k + sum_q answer.j[q] M_(q+1)
 //
-// Derivation      eventsim/engine/series.py: the series of Taylor, whose highest powers are written
+// Derivation      eventsim/engine/contract/series.py: the series of Taylor, whose highest powers are written
 //                 as the polynomial of lower degree that is nearest on [0, 1] (economisation).
 // Error           of the answers: 6e-8 in float, 2e-16 (v) and 3e-16 (j) in double, for weights of 1
 #pragma once

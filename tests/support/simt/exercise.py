@@ -20,11 +20,11 @@ from unittest import mock
 import numpy as np
 
 import eventsim as es
+from eventsim.engine.contract.job import Job
+from eventsim.engine.contract.registry import using_backend
 from eventsim.engine.cuda import CudaBackend, queue, readout_host, shared, spikes
 from eventsim.engine.cuda.device import kernel_source
-from eventsim.engine.job import Job
-from eventsim.engine.members import split_members
-from eventsim.engine.registry import using_backend
+from eventsim.engine.run.members import split_members
 from eventsim.errors import RunawayError
 from eventsim.events.source import source_of
 from eventsim.held import holding

@@ -15,7 +15,7 @@ from bench.gpu import check, extra, place, run_all, sanitize, shd, small, tools,
 from bench.gpu import profile as ncu
 from bench.gpu.nets import CASES, scsr_net, stream_of, with_silences
 from bench.harness import timed
-from eventsim.engine import registry
+from eventsim.engine.contract import registry
 from eventsim.engine.cuda import probe
 
 ROOT = Path(check.__file__).parents[2]

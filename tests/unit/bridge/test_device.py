@@ -7,7 +7,7 @@ import pytest
 
 import eventsim as es
 from eventsim.bridge import torch_module
-from eventsim.engine.registry import using_backend
+from eventsim.engine.contract.registry import using_backend
 from tests.support.nets import random_net, random_stream
 from tests.support.simt import arrays
 

@@ -9,7 +9,8 @@ import pytest
 
 import eventsim
 from eventsim.cli import gradcheck as proof
-from eventsim.engine import describe_backend, registry
+from eventsim.engine import describe_backend
+from eventsim.engine.contract import registry
 from eventsim.engine.cuda import probe
 from eventsim.events import EventStream, SpikeTape
 from eventsim.runs.run import load_run

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from eventsim.engine.adjoint_series import TERMS, economy
+from eventsim.engine.contract.adjoint_series import TERMS, economy
 
 
 def test_economy_is_the_nearest_polynomial():

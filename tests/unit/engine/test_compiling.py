@@ -3,7 +3,7 @@
 import pytest
 
 from eventsim.cli.train import _time_rows
-from eventsim.engine import compiling
+from eventsim.engine.contract import compiling
 from eventsim.report.page import _time_of, _times
 from eventsim.report.record import RunRecord
 from eventsim.train import Exact, TrainConfig, train

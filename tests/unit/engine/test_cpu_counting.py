@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 
 import eventsim as es
-from eventsim.engine.counting import count_arrivals
+from eventsim.engine.contract.counting import count_arrivals
 from eventsim.engine.cpu import CpuBackend
 from eventsim.events.source import SourceSpikes
 

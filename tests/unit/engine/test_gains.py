@@ -7,6 +7,13 @@ import mpmath as mp
 import numpy as np
 import pytest
 
+from eventsim.engine.contract.gain_windows import (
+    FIRST_WINDOW,
+    N_GAIN,
+    WINDOW_BITS,
+    count_windows,
+    terms_of,
+)
 from eventsim.engine.cpu.arrays import addresses
 from eventsim.engine.cpu.lanes import LANES, of_lanes, to_lanes
 from eventsim.engine.cpu.library import library
@@ -21,13 +28,6 @@ from eventsim.engine.cpu.roles import (
     SourcesRole,
     TasksRole,
     WeightsRole,
-)
-from eventsim.engine.gain_windows import (
-    FIRST_WINDOW,
-    N_GAIN,
-    WINDOW_BITS,
-    count_windows,
-    terms_of,
 )
 
 # Largest error relative to the largest value in the table: what the polynomials leave out, and a

@@ -11,10 +11,10 @@ from eventsim.engine import (
     describe_backend,
     get_backend,
     register_backend,
-    registry,
     using_backend,
 )
-from eventsim.engine.backend import Backend
+from eventsim.engine.contract import registry
+from eventsim.engine.contract.backend import Backend
 from eventsim.engine.cuda import probe
 from eventsim.errors import BackendError
 
@@ -107,7 +107,7 @@ def test_cupy_is_not_imported_unless_cuda_is_looked_for(tmp_path, name):
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
         "import eventsim as es\n"
         "from eventsim.engine import describe_backend, get_backend\n"
-        "from eventsim.engine.registry import set_threads\n"
+        "from eventsim.engine.contract.registry import set_threads\n"
         f"get_backend({name!r}), describe_backend({name!r}), set_threads(1, backend={name!r})\n"
         "net = es.scsr(2, (3,), 2)\n"
         "stream = es.EventStream([1.0], [0], [0, 1], n_channels=2, duration=5.0)\n"

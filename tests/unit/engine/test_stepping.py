@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.engine import stepping
-from eventsim.engine.job import Job
+from eventsim.engine.contract import stepping
+from eventsim.engine.contract.job import Job
 from eventsim.plan import Stage
 from tests.unit.ranks.nets import CHANNELS
 

@@ -11,7 +11,7 @@ import eventsim as es
 from bench.macro import large
 from eventsim.engine import algorithm
 from eventsim.engine.cpu import fanin, weights
-from eventsim.engine.run import make_job
+from eventsim.engine.run.run import make_job
 from eventsim.plan import make_plan
 from tests.support.nets import random_net, random_stream
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.engine import make_job, windowing
+from eventsim.engine import make_job
+from eventsim.engine.contract import windowing
 from eventsim.neuron.lif import synaptic_gain
 from eventsim.plan import make_plan
 from tests.support.nets import large_net, random_stream, two_kinds_net

@@ -6,9 +6,9 @@ import mpmath
 import numpy as np
 import pytest
 
-from eventsim.engine import adjoint_series, gain_windows, series
+from eventsim.engine.contract import adjoint_series, gain_windows, series
+from eventsim.engine.contract.table import ALERT_MARGIN
 from eventsim.engine.cuda import device as cuda
-from eventsim.engine.table import ALERT_MARGIN
 from eventsim.neuron import adaptive, lif
 from tests.support.formulas import TYPES, evaluated, formulas
 from tests.support.simt import build, why_not

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eventsim.engine.compiling import note_compiled
+from eventsim.engine.contract.compiling import note_compiled
 from eventsim.errors import DataError, NetworkError, ParameterError, ShapeError, StorageError
 from eventsim.events import EventStream
 from eventsim.events.storage import read_arrays, write_arrays
@@ -137,7 +137,7 @@ def test_seconds_of_compiling_outlast_a_stop_in_mid_epoch(data, straight, tmp_pa
         note_compiled(1.0)  # once in every batch
         return augment(*args, **kwargs)
 
-    monkeypatch.setattr("eventsim.engine.compiling._SECONDS", [])
+    monkeypatch.setattr("eventsim.engine.contract.compiling._SECONDS", [])
     monkeypatch.setattr("eventsim.train.step.augment", compiling)
     with pytest.raises(Stop):
         train(small_net(), data, CONFIG, tmp_path, callback=stop_at(2, 5))

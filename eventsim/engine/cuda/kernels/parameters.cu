@@ -2,7 +2,7 @@
 // or per pair (sample, neuron).
 //
 // Before          arrays float64; addresses of arrays that there may not be are 0 then.
-// Twin            eventsim/engine/table.py: neuron_table, start_voltage, layer_gradients. All rows have
+// Twin            eventsim/engine/contract/table.py: neuron_table, start_voltage, layer_gradients. All rows have
 //                 the same operations in the same order but PEAK, whose logarithm and exponential
 //                 are made of exact operations here.
 // Needs           the text in double precision; begin_pairs that of the state
@@ -56,7 +56,7 @@ extern "C" __global__ void begin_pairs(
 extern "C" __global__ void neuron_gradients(
     const int n_neurons, const double* __restrict__ tau_mem, const double* __restrict__ tau_syn,
     const double* __restrict__ resistance,
-    // [N_SUMS + N_OWN, n_neurons], as in engine/table.py
+    // [N_SUMS + N_OWN, n_neurons], as in engine/contract/table.py
     const double* __restrict__ sums,
     // by tau_mem, tau_syn, resistance, v_leak, self-weight
     double* __restrict__ gradient) {

@@ -146,7 +146,7 @@ DEVICE Cells cells_at(const Cells& all, long long base) {
             all.mark + base, all.recent + base, nullptr,        nullptr};
 }
 
-// How the neurons of all samples stand between two pieces of a stream: engine/loop_state.py.
+// How the neurons of all samples stand between two pieces of a stream: engine/contract/loop_state.py.
 struct Standings {
     double* times;      // ms, [samples, TIMES, neurons]
     REAL* state;        // [samples, 2, neurons]: v, j

@@ -205,7 +205,7 @@ struct Tape {
 };
 
 // How far samples go back, and with what: to time zero, where they start, from an adjoint state of
-// zero, without arrays; or over a piece (engine/piece.py). WayBackArrays of arrays.py.
+// zero, without arrays; or over a piece (engine/contract/piece.py). WayBackArrays of arrays.py.
 struct WayBack {
     const double* begin;  // of the piece, ms, by sample
     REAL* carried;        // adjoint state [samples, 5, neurons] at the end; is left as at `begin`

@@ -17,7 +17,7 @@
 
 #define MOST_SUMS (SINGLE ? 8 : 16)
 
-// How a loop goes by windows: engine/windowing.py, which has MANY, FEW and MOST_HALVINGS as well.
+// How a loop goes by windows: engine/contract/windowing.py, which has MANY, FEW and MOST_HALVINGS as well.
 struct Windows {
     double length;      // ms
     double reach;       // ms

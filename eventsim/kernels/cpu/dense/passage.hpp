@@ -5,7 +5,7 @@
 // dL/dt of its spike is a sum over neurons, taken in PARTS that are added by halves: the same order
 // at every level.
 //
-// Reference       eventsim/engine/adjoint_series.py
+// Reference       eventsim/engine/contract/adjoint_series.py
 #pragma once
 #include <algorithm>
 

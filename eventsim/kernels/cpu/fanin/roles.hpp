@@ -46,7 +46,7 @@ template <class R> struct Returns {
     const double* early;
 };
 
-// What goes back, where a piece ends: eventsim/engine/piece.py.
+// What goes back, where a piece ends: eventsim/engine/contract/piece.py.
 template <class R> struct Carried {
     R* adjoint;      // [samples, N_STATE, size] at the end; is left as at the begin. null: zero
     double* behind;  // [samples, N_BEHIND, size] of thresholds, likewise

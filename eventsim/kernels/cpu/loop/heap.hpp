@@ -7,7 +7,7 @@
 
 namespace eventsim {
 
-// Bundles from here on are returns of a neuron's own spikes: eventsim/engine/bundles.py.
+// Bundles from here on are returns of a neuron's own spikes: eventsim/engine/contract/bundles.py.
 constexpr int64_t OWN = int64_t(1) << 62;
 
 // Synapses first .. last that arrive at that time, ms.

@@ -5,7 +5,7 @@
 namespace eventsim {
 
 // How the neurons of a loop are joined: bundles of synapses that arrive together, by source neuron.
-// Synapses are those of all sources, other stages' included; eventsim/engine/bundles.py.
+// Synapses are those of all sources, other stages' included; eventsim/engine/contract/bundles.py.
 template <class R> struct Loop {
     const int64_t* start;      // [size + 1]: start[n] .. start[n + 1] are the bundles of neuron n
     const int64_t* first;      // [bundles]: synapses first .. last
@@ -44,7 +44,7 @@ template <class R> struct LoopStop {
     double* last;
 };
 
-// How far samples of a loop go back, and with what: eventsim/engine/piece.py.
+// How far samples of a loop go back, and with what: eventsim/engine/contract/piece.py.
 template <class R> struct LoopBack {
     const int64_t* bounds;     // [chunks + 1]: samples bounds[c] .. bounds[c + 1] are a chunk
     const double* begin;       // [samples]
@@ -56,7 +56,7 @@ template <class R> struct LoopBack {
     int64_t starts;            // whether samples start at the begin
 };
 
-// How a loop is cut into windows: eventsim/engine/windowing.py.
+// How a loop is cut into windows: eventsim/engine/contract/windowing.py.
 struct Windows {
     double length;             // ms
     double border;             // of the only window; below zero: every one is `length` long

@@ -1,7 +1,7 @@
 // What arrives in a piece of a window, summed by neuron.
 //
 // An arrival of weight w that comes s ms before the end adds w phi_q(s) to sum q of its target, see
-// eventsim/engine/windowing.py, and max(w, 0) s to its last sum: one fused multiply-add of a row as wide
+// eventsim/engine/contract/windowing.py, and max(w, 0) s to its last sum: one fused multiply-add of a row as wide
 // as its sums.
 #pragma once
 #include <limits>

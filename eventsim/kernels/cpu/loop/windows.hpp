@@ -5,8 +5,8 @@
 //                 one begins where something may.
 // End             of a run: it cuts no window. The last one goes on to its border with what arrives before
 //                 the end, and its spikes before the end are those that it gives whatever arrives later.
-//                 So a run can go on from the border before it: eventsim/engine/loop_state.py.
-// Reference       eventsim/engine/windowing.py
+//                 So a run can go on from the border before it: eventsim/engine/contract/loop_state.py.
+// Reference       eventsim/engine/contract/windowing.py
 #pragma once
 #include "../../neuron/crossing.hpp"
 #include "../spike_room.hpp"

@@ -2,7 +2,7 @@
 // to it: formulas in neuron/readout.hpp.
 //
 // Side by side    LANES outputs of a block; those behind the last repeat it.
-// Reference       eventsim/engine/reference/readout.py; windows: eventsim/engine/gain_windows.py
+// Reference       eventsim/engine/reference/readout.py; windows: eventsim/engine/contract/gain_windows.py
 #pragma once
 #include <algorithm>
 

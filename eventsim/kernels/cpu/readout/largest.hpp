@@ -17,7 +17,7 @@ namespace eventsim {
 constexpr int64_t STRETCH_BYTES = 1 << 18, LEAST_STRETCHES = 16;
 
 // No v this far below what a neuron has reached is its largest, in spite of rounding: as ALERT_MARGIN
-// of eventsim/engine/table.py.
+// of eventsim/engine/contract/table.py.
 constexpr double LARGEST_MARGIN = 1e-5;
 
 // As if each neuron had reached so much: where v is less its bound need not be looked at.

@@ -58,7 +58,7 @@ struct AskedBack {
     const int64_t* bounds;   // [chunks + 1]
     const uint8_t* asked;    // [rows]: whether dL/dt of a row's events is asked for
     double* sums;            // [chunks, N_SUMS, size]
-    double middle, length;   // rate in 1/ms, and ms: engine/adjoint_series.py (Span)
+    double middle, length;   // rate in 1/ms, and ms: engine/contract/adjoint_series.py (Span)
 };
 
 // By weight, [chunks, n_blocks, n_rows, width], and dL/dt by event.

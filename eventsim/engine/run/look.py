@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Array, to_host
-from eventsim.engine.backend import Backend
+from eventsim.engine.contract.backend import Backend
 from eventsim.held import Extent, HeldValues, current, extent_of
 from eventsim.network import Network
 from eventsim.network.parts import DomainCheck

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from eventsim.arrays import Array, Floats, owners
-from eventsim.engine.bundles import (
+from eventsim.engine.contract.bundles import (
     Arriving,
     Bundles,
     Loop,
@@ -25,8 +25,8 @@ from eventsim.engine.bundles import (
     in_order,
     outside_arrivals,
 )
-from eventsim.engine.job import Job
-from eventsim.engine.state import since_begin, start_state
+from eventsim.engine.contract.job import Job
+from eventsim.engine.contract.state import since_begin, start_state
 from eventsim.events import SpikeTrains
 from eventsim.events.source import SourceSpikes, source_of
 from eventsim.events.tape import Adapted

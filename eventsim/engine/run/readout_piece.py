@@ -6,7 +6,7 @@ of weight w at t, the state at the end is
 .. math::
     v_e = x v_b + R g I_b + \sum R w\, g(t_e - t), \qquad I_e = y I_b + \sum w\, y(t_e - t)
 
-(:mod:`eventsim.engine.voltage_kernel`), and the weighted integral follows from both states, because
+(:mod:`eventsim.engine.run.voltage_kernel`). The weighted integral follows from both states, because
 :math:`\frac{d}{dt} e^{-\mu t} I = -q\, e^{-\mu t} I` and
 :math:`\frac{d}{dt} e^{-\mu t} v = -p\, e^{-\mu t} v + a R\, e^{-\mu t} I`, with :math:`p = a + \mu`
 and :math:`q = b + \mu`:
@@ -26,11 +26,16 @@ from typing import NamedTuple
 import numpy as np
 
 from eventsim.arrays import Floats, Ints
-from eventsim.engine.arrivals import Arrivals, find_arrivals
-from eventsim.engine.backend import sum_by
-from eventsim.engine.job import Job, StageGradients
-from eventsim.engine.table import leak_weight, readout_gradients, spike_bases, split_effects
-from eventsim.engine.voltage_kernel import kernel, kernel_slopes
+from eventsim.engine.contract.backend import sum_by
+from eventsim.engine.contract.job import Job, StageGradients
+from eventsim.engine.contract.table import (
+    leak_weight,
+    readout_gradients,
+    spike_bases,
+    split_effects,
+)
+from eventsim.engine.run.arrivals import Arrivals, find_arrivals
+from eventsim.engine.run.voltage_kernel import kernel, kernel_slopes
 from eventsim.events.tape import ReadoutState
 
 

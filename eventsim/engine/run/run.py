@@ -9,15 +9,15 @@ from typing import NamedTuple, get_args
 import numpy as np
 
 from eventsim.arrays import Floats, Precision, beside, to_host
-from eventsim.engine import readout_piece
 from eventsim.engine.algorithm import algorithms_of
-from eventsim.engine.backend import Backend
-from eventsim.engine.counting import SynapticEvents
-from eventsim.engine.job import Job
-from eventsim.engine.look import check_values
-from eventsim.engine.members import split_members
-from eventsim.engine.place import check_place, place_stream, place_tape
-from eventsim.engine.registry import get_backend
+from eventsim.engine.contract.backend import Backend
+from eventsim.engine.contract.counting import SynapticEvents
+from eventsim.engine.contract.job import Job
+from eventsim.engine.contract.registry import get_backend
+from eventsim.engine.run import readout_piece
+from eventsim.engine.run.look import check_values
+from eventsim.engine.run.members import split_members
+from eventsim.engine.run.place import check_place, place_stream, place_tape
 from eventsim.errors import BackendError, ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.events.doors import real_array

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from eventsim.arrays import namespace
-from eventsim.engine.backend import Backend
-from eventsim.engine.registry import get_backend
+from eventsim.engine.contract.backend import Backend
+from eventsim.engine.contract.registry import get_backend
 from eventsim.errors import BackendError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.network import Network

@@ -13,9 +13,9 @@ import scipy
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Ints
-from eventsim.engine.job import Job
-from eventsim.engine.state import LayerState, start_state
-from eventsim.engine.windowing import Windows, windows_by
+from eventsim.engine.contract.job import Job
+from eventsim.engine.contract.state import LayerState, start_state
+from eventsim.engine.contract.windowing import Windows, windows_by
 from eventsim.events import SpikeTrains
 from eventsim.events.source import SourceSpikes
 from eventsim.network import Projection

@@ -32,9 +32,9 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, to_host
 from eventsim.engine.algorithm import algorithm_of, least_delay
-from eventsim.engine.bundles import Arriving
-from eventsim.engine.job import Job
-from eventsim.engine.table import fastest_rate, real_type
+from eventsim.engine.contract.bundles import Arriving
+from eventsim.engine.contract.job import Job
+from eventsim.engine.contract.table import fastest_rate, real_type
 
 # Sums of a neuron: the last bounds V, the others hold as many functions or fewer.
 WIDTHS = (4, 8, 16)

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.engine.job import Job
-from eventsim.engine.table import fastest_rate
+from eventsim.engine.contract.job import Job
+from eventsim.engine.contract.table import fastest_rate
 
 # Rows of the table: gain, its derivatives by both rates, and its slope in time.
 N_GAIN = 4

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from eventsim.arrays import Array, beside, namespace, owners, to_host
-from eventsim.engine.job import Job
-from eventsim.engine.table import spike_bases
+from eventsim.engine.contract.job import Job
+from eventsim.engine.contract.table import spike_bases
 from eventsim.events import SpikeTrains
 from eventsim.events.order import order_of_parts
 from eventsim.events.source import SourceSpikes, source_of

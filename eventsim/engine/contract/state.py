@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Array, Floats, namespace
-from eventsim.engine.job import Job
-from eventsim.engine.table import levels, real_type
+from eventsim.engine.contract.job import Job
+from eventsim.engine.contract.table import levels, real_type
 from eventsim.events import SpikeTrains
 from eventsim.events.order import sample_of_event
 from eventsim.events.tape import Adapted

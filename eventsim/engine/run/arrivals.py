@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from eventsim.arrays import Array, Ints, beside, namespace, owners
-from eventsim.engine.job import Job
+from eventsim.engine.contract.job import Job
 from eventsim.summary import short_repr
 
 # Rows up to this number are sorted by radix: NumPy's stable sort of 16-bit numbers is one.

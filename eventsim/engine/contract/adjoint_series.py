@@ -44,8 +44,8 @@ from typing import NamedTuple
 import numpy as np
 
 from eventsim.arrays import Floats, Precision
-from eventsim.engine.job import Job
-from eventsim.engine.series import shorter
+from eventsim.engine.contract.job import Job
+from eventsim.engine.contract.series import shorter
 from eventsim.held import largest_of, least_of
 
 # Arrivals of one stretch at most; terms of the polynomials; delta S at most.

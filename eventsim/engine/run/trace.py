@@ -5,7 +5,7 @@ A run keeps spikes, not states. Between two events the state follows from the on
 .. math::
     V(t + h) = E + (V(t) - E)\,x(h) + R\,I(t)\,g(h), \qquad I(t + h) = I(t)\,y(h),
 
-with :math:`x, y, g` of :mod:`eventsim.engine.voltage_kernel`. An arrival adds its weight to
+with :math:`x, y, g` of :mod:`eventsim.engine.run.voltage_kernel`. An arrival adds its weight to
 :math:`I`. A spike sets :math:`V` to :math:`V_r` and holds it there for the refractory time.
 
 **Marks.** A row is one neuron in one sample. Its marks are the asked times, and the ends of its
@@ -27,11 +27,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from eventsim.arrays import Bools, Floats, Ints
-from eventsim.engine.arrivals import find_arrivals
-from eventsim.engine.job import Job
-from eventsim.engine.run import make_job
-from eventsim.engine.state import start_voltage
-from eventsim.engine.voltage_kernel import kernel
+from eventsim.engine.contract.job import Job
+from eventsim.engine.contract.state import start_voltage
+from eventsim.engine.run.arrivals import find_arrivals
+from eventsim.engine.run.run import make_job
+from eventsim.engine.run.voltage_kernel import kernel
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import SpikeTape
 from eventsim.events.doors import real_array, whole_array

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from eventsim.arrays import Array, Floats
-from eventsim.engine.job import Job
-from eventsim.engine.table import N_ADJOINT, N_BEHIND, real_type
+from eventsim.engine.contract.job import Job
+from eventsim.engine.contract.table import N_ADJOINT, N_BEHIND, real_type
 from eventsim.events.tape import Adapted
 
 

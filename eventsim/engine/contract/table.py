@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Array, Floats, aligned, namespace, slices
-from eventsim.engine.job import Job, StageGradients
+from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.held import least_of, made_for_back, made_once
 
 SLOW, GAP, RATE_MEM, LEVEL, ALERT, PEAK, RATE_SYN, RESET, SELF, INSTANT = range(10)

@@ -4,8 +4,8 @@ A chunk is an EventStream whose times go on counting from the start of the recor
 ``duration`` is the chunk's end; :meth:`eventsim.EventStream.chunks` cuts one so. What a run carries
 from chunk to chunk:
 
-* the state of every spiking population, see :mod:`eventsim.engine.state`, and of every loop, see
-  :mod:`eventsim.engine.loop_state`,
+* the state of every spiking population, see :mod:`eventsim.engine.contract.state`, and of every
+  loop, see :mod:`eventsim.engine.contract.loop_state`,
 * spikes that still act: on their way to some target, because a delay takes them past the end, or
   holding their neuron,
 * voltage and current of every readout at the end.
@@ -22,15 +22,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Precision, owners
-from eventsim.engine.counting import count_arrivals
-from eventsim.engine.job import Job
-from eventsim.engine.loop_state import LoopState, start_loop
-from eventsim.engine.members import split_members
-from eventsim.engine.place import check_on_host
-from eventsim.engine.readout_piece import state_after
-from eventsim.engine.registry import get_backend
-from eventsim.engine.run import check_run, run_by
-from eventsim.engine.state import LayerState, start_state
+from eventsim.engine.contract.counting import count_arrivals
+from eventsim.engine.contract.job import Job
+from eventsim.engine.contract.loop_state import LoopState, start_loop
+from eventsim.engine.contract.registry import get_backend
+from eventsim.engine.contract.state import LayerState, start_state
+from eventsim.engine.run.members import split_members
+from eventsim.engine.run.place import check_on_host
+from eventsim.engine.run.readout_piece import state_after
+from eventsim.engine.run.run import check_run, run_by
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.events.source import source_of

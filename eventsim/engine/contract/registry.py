@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from eventsim.arrays import Array, namespace
-from eventsim.engine.backend import Backend
+from eventsim.engine.contract.backend import Backend
 from eventsim.errors import BackendError
 
 _LOGGER = logging.getLogger(__name__)

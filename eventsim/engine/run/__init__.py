@@ -1,0 +1,6 @@
+"""What runs a plan by a backend, whole or in chunks, and reads voltages from its tape.
+
+``run`` and ``chunks`` go from stage to stage, with ``members`` (loops), ``look`` (values in their
+domains) and ``place`` (arrays on a device). ``arrivals``, ``voltage_kernel``, ``readout_piece`` and
+``trace`` have what no kernel computes: readouts over a piece, voltage and current at any time.
+"""
