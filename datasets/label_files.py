@@ -71,7 +71,9 @@ def _mark(first: str) -> str:
     return next((mark for mark in ",;\t" if mark in first), ",")
 
 
-def read_labels(path: str | Path, files: Sequence[Path] = ()) -> list[Labelled]:
+def read_labels(
+    path: str | Path, files: Sequence[Path] = (), *, may_lack: bool = False
+) -> list[Labelled]:
     """The lines of a table.
 
     Parameters
@@ -81,6 +83,8 @@ def read_labels(path: str | Path, files: Sequence[Path] = ()) -> list[Labelled]:
     files
         The recordings, each of which must be in the table and none else; a single folder is where
         the table's paths begin. None at all: they begin at the folder of the table.
+    may_lack
+        Whether files of the table may be missing, of which the caller says so.
 
     Raises
     ------
@@ -96,6 +100,8 @@ def read_labels(path: str | Path, files: Sequence[Path] = ()) -> list[Labelled]:
     for line, cells in _lines(place):
         where = f"{place}, line {line}"
         row = _row(cells, where, base or place.parent, known)
+        if not (may_lack or row.file.is_file()):
+            raise DataError(f"{where}: there is no file {row.file}.")
         others = seen.setdefault(row.file, {})
         before = others.get(row.sample) or others.get(None)
         if before is None and row.sample is None:  # all recordings, some of which were named
@@ -272,8 +278,6 @@ def _row(cells: dict[str, str], where: str, base: Path, known: dict[str, Path]) 
         if named is None:
             raise DataError(f"{where}: {cells['file']} is none of the files that were named.")
         file = named
-    elif not file.is_file():
-        raise DataError(f"{where}: there is no file {file}.")
     sample = cells.get("sample", "")
     if sample and not sample.isdecimal():
         raise DataError(f"{where}: sample is {sample!r}, expected a number from 0 on.")

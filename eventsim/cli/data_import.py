@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import typer
 
 from eventsim.cli.begin import automatic, begin_note, show_read, shown_spread, together
+from eventsim.cli.damaged import Damaged, SkipDamagedOption, read_files
 from eventsim.cli.data import show_details
 from eventsim.cli.events import Events, form_of, parts, read_one, say_all
 from eventsim.cli.fields import filled
@@ -74,6 +75,7 @@ def data_import(
     ] = None,
     *,
     reading: Reading,
+    skip_damaged: SkipDamagedOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Read events from any supported files or data set and write them as eventsim stores them.
@@ -97,17 +99,19 @@ def data_import(
 
     eventsim data import events.csv --unit us --channels 64 --out events.npz
 
+    eventsim data import --labels labels.csv --skip-damaged --out mine.h5
+
     eventsim data import folder --columns t_us,channel,- --begin first-event --out mine.h5
 
     eventsim data import NMNIST --format tonic --file data --split test --out nmnist.h5
     """
     reading = replace(reading, split=split, whole=split is None)
-    found = _imported_from(places or [], reading, labels=labels, out=out)
+    found = _imported_from(places or [], reading, labels=labels, out=out, skip=skip_damaged)
     present(found, _show_import, as_json=as_json)
 
 
 def _imported_from(
-    places: Sequence[str], reading: Reading, *, labels: Path | None, out: Path
+    places: Sequence[str], reading: Reading, *, labels: Path | None, out: Path, skip: bool
 ) -> dict[str, Any]:
     """Read files of events, with a class of each where one is given, and write them to one file.
 
@@ -116,7 +120,7 @@ def _imported_from(
     if out.suffix not in (".npz", ".h5"):
         raise DataError(f"--out {out}: expected a name that ends with .npz or .h5.")
     if labels is not None or any(Path(place).is_dir() for place in places):
-        return _import_labelled(places, reading, labels=labels, out=out)
+        return _import_labelled(places, reading, labels=labels, out=out, skip=skip)
     if len(places) != 1:
         raise DataError(
             f"{len(places)} places were named without their classes, expected one place, or "
@@ -186,18 +190,24 @@ def _texts(parts: Sequence[Events]) -> list[TextEvents]:
 
 
 def _import_labelled(
-    places: Sequence[str], reading: Reading, *, labels: Path | None, out: Path
+    places: Sequence[str], reading: Reading, *, labels: Path | None, out: Path, skip: bool
 ) -> dict[str, Any]:
     if out.suffix != ".h5":
         raise DataError(f"--out {out}: expected a name that ends with .h5, which keeps labels.")
     if labels is None and len(places) != 1:
         raise DataError(f"{' '.join(places)}: expected one folder, with a folder per class.")
     paths = [Path(place) for place in places]
-    rows = read_folder(paths[0]) if labels is None else read_labels(labels, paths)
-    files = list(dict.fromkeys(row.file for row in rows))
-    read = dict(zip(files, automatic([read_one(str(f), reading) for f in files]), strict=True))
+    named = read_folder(paths[0]) if labels is None else read_labels(labels, paths, may_lack=True)
+    files, bad = read_files(
+        [str(row.file) for row in named],
+        lambda file: read_one(file, reading),
+        skip=skip,
+        where={} if labels is None else {str(row.file): row.where for row in named},
+    )
+    read = dict(zip(map(Path, files), automatic(list(files.values())), strict=True))
     say_all(list(read.values()))
-    told = [*_left_out(paths, rows, labels), *_ungrouped(rows)]
+    rows = [row for row in named if row.file in read]
+    told = [*_left_out(paths, named, labels), *_ungrouped(rows), *_skipped(bad, named, rows)]
     for words in told:
         say(words)
     data, splits = labelled_files(rows, lambda file: read[file].stream, name=out.stem)
@@ -210,7 +220,17 @@ def _import_labelled(
     source = str(labels or paths[0])
     form = "files of a folder" if labels is None else "files of a table"
     given = [] if splits is None else splits.tolist()
-    return _imported(source, form, out, found, notes) | {"parts": dict(Counter(given))}
+    more = {"parts": dict(Counter(given)), "damaged": [asdict(one) for one in bad]}
+    return _imported(source, form, out, found, notes) | more
+
+
+def _skipped(
+    bad: Sequence[Damaged], named: Sequence[Labelled], rows: Sequence[Labelled]
+) -> list[str]:
+    """Which files were left out because they are missing or damaged, and classes without others."""
+    gone = sorted({row.label for row in named} - {row.label for row in rows})
+    without = [f"no recording is left of the classes {', '.join(gone)}"] if gone else []
+    return [*(f"left out: {one}" for one in bad), *without]
 
 
 def _left_out(paths: Sequence[Path], rows: Sequence[Labelled], labels: Path | None) -> list[str]:
@@ -262,6 +282,7 @@ def _imported(
         "labels": part.data is not None,
         "classes": dict(zip(names, map(int, counts), strict=True)),
         "details": part.details,
+        "damaged": [],
     }
 
 
@@ -273,6 +294,7 @@ def _show_import(found: Mapping[str, Any]) -> None:
         *([["recordings without events", f"{without:,}"]] if without else []),
         ["events", f"{found['events']:,}"],
         ["channels", f"{found['channels']:,}"],
+        *([["files left out", f"{len(found['damaged']):,}"]] if found["damaged"] else []),
         *([["times read as", found["unit"]]] if found["unit"] else []),
         *([["first event", shown_spread(found["first_event_ms"])]] if found["events"] else []),
         ["duration", f"{found['seconds_of_events']:,.3f} s"],

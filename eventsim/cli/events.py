@@ -12,6 +12,7 @@ from typing import Any
 
 from eventsim import datasets
 from eventsim.cli.begin import automatic, begin_of_run, is_moved, say_begun
+from eventsim.cli.damaged import Damaged, read_files
 from eventsim.cli.readers import READERS, Events, begins_of, check_unused, read, shd_part
 from eventsim.cli.reading import Reading
 from eventsim.cli.terminal import say
@@ -30,6 +31,7 @@ __all__ = [
     "Events",
     "find",
     "find_encoder",
+    "find_files",
     "find_for",
     "find_network",
     "find_settings",
@@ -72,9 +74,7 @@ def form_of(place: str, reading: Reading) -> str:
 
 def find(place: str, reading: Reading) -> Events:
     """The recordings of a data set or a file; what had to be assumed is said on stderr."""
-    found = read_one(place, reading)
-    if found.text is not None and found.begun is None:
-        (found,) = automatic([found])
+    (found,) = _begun([read_one(place, reading)])
     say_all([found])
     return found
 
@@ -131,7 +131,62 @@ def run_of(net: Path) -> Run | None:
         return None
 
 
+def find_files(
+    net: Path, places: Sequence[str], reading: Reading, *, skip: bool
+) -> tuple[dict[str, Events], list[Damaged]]:
+    """What was named for a network, file by file, and what cannot be read.
+
+    Each is read as by :func:`find_for`, but for a file that the run was trained on, which is taken
+    whole. Where times begin is asked of all files together.
+    """
+    _check_there(net)
+    run, size = run_of(net), find_network(net).input.size
+    settings = None if run is None else run.settings.data
+
+    def read_checked(place: str) -> Events:
+        found = _read_beside(run, place, replace(reading, whole=reading.split is None))
+        _filled(net, place, found, size)
+        divided = found.data is not None and found.data.split
+        return replace(found, part=reading.part) if divided else found
+
+    read, bad = read_files(places, read_checked, skip=skip)
+    begun = dict(zip(read, _begun(list(read.values())), strict=True))
+    say_all(list(begun.values()))
+    found = {place: _filled(net, place, one, size) for place, one in begun.items()}
+    if settings is not None:
+        found = {place: one.rounded(settings) for place, one in found.items()}
+    return found, bad
+
+
+def _begun(found: Sequence[Events]) -> list[Events]:
+    """The same; text of which nobody said where it begins, as all of it together says."""
+    asked = [k for k, one in enumerate(found) if one.text is not None and one.begun is None]
+    told = dict(zip(asked, automatic([found[k] for k in asked]), strict=True))
+    return [told.get(k, one) for k, one in enumerate(found)]
+
+
+def _filled(net: Path, place: str, found: Events, size: int) -> Events:
+    """Recordings in the channels of the network; DataError where they have others."""
+    if found.text is not None:
+        stream, n = fill_channels(place, found.stream[:], size, net), found.stream.n_channels
+        told = f"channels 0 to {n - 1:,} of the network's {size:,} occur in the text"
+        return replace(found, stream=stream, told=(told,) if n < size else ())
+    if found.stream.n_channels != size:
+        raise DataError(
+            f"{place}: has {found.stream.n_channels:,} channels, expected {size:,}, those of the "
+            f"input of {net}."
+        )
+    return found
+
+
 def _find_beside(net: Path, run: Run | None, place: str, reading: Reading) -> Events:
+    """What was named for a network, and what had to be assumed of it said on stderr."""
+    (found,) = _begun([_read_beside(run, place, reading)])
+    say_all([found])
+    return found if found.text is None else _filled(net, place, found, find_network(net).input.size)
+
+
+def _read_beside(run: Run | None, place: str, reading: Reading) -> Events:
     """What was named for a network; text takes from it what it does not say of itself."""
     own = None if run is None else run.settings.data
     form = form_of(place, reading)
@@ -143,13 +198,7 @@ def _find_beside(net: Path, run: Run | None, place: str, reading: Reading) -> Ev
     if begins_as_own and reading.begin is None:
         begin, reason = begin_of_run(own)
         reading = replace(reading, begin=begin, begin_reason=reason)
-    found = find(place, reading)
-    if found.text is None:
-        return found
-    stream, size = found.stream[:], find_network(net).input.size
-    filled = fill_channels(place, stream, size, net)
-    told = f"channels 0 to {stream.n_channels - 1:,} of the network's {size:,} occur in the text"
-    return replace(found, stream=filled, told=(told,) if stream.n_channels < size else ())
+    return read_one(place, reading)
 
 
 def _notes_of(run: Run) -> Mapping[str, str]:

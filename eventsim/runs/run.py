@@ -1,5 +1,6 @@
 """A run read from its folder, whoever made it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ from eventsim.energy import count
 from eventsim.engine import simulate
 from eventsim.entries import parse_json_lines, read, read_object, read_text
 from eventsim.errors import DataError, StorageError
-from eventsim.events import AnyDataset, EventStream, SpikeTape
+from eventsim.events import AnyDataset, EventStream, SpikeTape, StoredStream
 from eventsim.events.tape import joined_tapes
 from eventsim.mapping import quantise
 from eventsim.network import Network
@@ -30,7 +31,7 @@ from eventsim.train.checkpoint import best_epoch
 from eventsim.train.choice import answer_of
 from eventsim.train.folder import HISTORY, RESULT, SETTINGS
 from eventsim.train.parts import Parts
-from eventsim.train.prediction import Prediction, predict
+from eventsim.train.prediction import Prediction, predict, recordings_and_keys
 
 Which = Literal["last", "selected", "initial"]
 Metrics = dict[str, Any]
@@ -181,13 +182,21 @@ class Run:
         vars(run).update(net=quantise(self.net, bits).net, weight_bits=bits)
         return run
 
-    def predict(self, stream: EventStream, *, which: Which = "last") -> Prediction:
+    def predict(
+        self,
+        stream: EventStream | StoredStream | AnyDataset,
+        *,
+        keys: Sequence[str] | None = None,
+        which: Which = "last",
+    ) -> Prediction:
         """What the network answers, by the method that trained it.
 
         Parameters
         ----------
         stream
-            Recordings, in as many channels as those of the training.
+            Recordings, in as many channels as those of the training; no label is read.
+        keys
+            As :func:`eventsim.predict`.
         which
             The network that answers.
 
@@ -199,7 +208,10 @@ class Run:
         """
         net, config = self.network(which), self.config
         if self.settings.grid is None:
-            return predict(net, stream, backend=config.backend, precision=config.precision)
+            return predict(
+                net, stream, keys=keys, backend=config.backend, precision=config.precision
+            )
+        stream, keys = recordings_and_keys(stream, keys)
         method, answer, scores = self.settings.method, net.answer, []
         assert answer is not None
         net = method.begin(net, config)
@@ -209,7 +221,7 @@ class Run:
             scores.append(done.scores)
         whole = np.concatenate(scores) if scores else None
         classes = np.zeros(0, np.int64) if whole is None else whole.argmax(axis=1)
-        return Prediction(classes, tuple(answer.name_of(int(k)) for k in classes), whole)
+        return Prediction.of(answer, classes, whole, keys)
 
     def tape(self, stream: EventStream, *, backend: str = "auto") -> SpikeTape:
         """What the network after the last epoch does, by the method that trained it.

@@ -1,5 +1,6 @@
 """predict: the classes that a network answers, by its own rule."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,8 +8,9 @@ import numpy as np
 
 from eventsim.arrays import Floats, Ints, Precision, to_host
 from eventsim.engine import place, simulate
-from eventsim.events import EventStream, SpikeTape, StoredStream
-from eventsim.network import Network
+from eventsim.errors import ShapeError
+from eventsim.events import AnyDataset, Dataset, EventStream, SpikeTape, StoredStream
+from eventsim.network import Answer, Network
 from eventsim.network.late import one_warning, warn_late
 from eventsim.summary import short_repr
 from eventsim.train.choice import config_of, make_loss
@@ -30,22 +32,67 @@ class Prediction:
         class.
     scores
         Logits, float64 [samples, classes]; None for ``ctc``, and of no recordings.
+    keys
+        Name of every recording, as it was given or as the data set has it; None where none has.
+    seconds
+        Name of the class with the second-largest score; None where there are no two scores.
     """
 
     classes: Ints
     names: tuple[str, ...]
     scores: Floats | None
+    keys: tuple[str, ...] | None = None
+    seconds: tuple[str, ...] | None = None
 
     __repr__ = short_repr
 
     def __len__(self) -> int:
         return self.classes.size
 
+    @classmethod
+    def of(
+        cls,
+        answer: Answer,
+        classes: Ints,
+        scores: Floats | None,
+        keys: Sequence[str] | None = None,
+    ) -> "Prediction":
+        """The answers of that rule, with the names of the classes."""
+        names = tuple(answer.name_of(int(k)) for k in classes)
+        seconds = None
+        if scores is not None and scores.shape[1] > 1:
+            order = np.argsort(-scores, axis=1, kind="stable")
+            seconds = tuple(answer.name_of(int(k)) for k in order[:, 1])
+        return cls(classes, names, scores, None if keys is None else tuple(keys), seconds)
+
+    def table(self) -> list[dict[str, Any]]:
+        """A row per recording, as ``pandas.DataFrame`` takes them.
+
+        Returns
+        -------
+        list of dict
+            ``key`` (the number of the recording where it has no name), ``answer``, ``score``,
+            ``second`` and ``second_score``. The last three are None where there are no scores.
+        """
+        ordered: Any = None if self.scores is None else np.sort(self.scores, axis=1)[:, ::-1]
+        keys = range(len(self)) if self.keys is None else self.keys
+        return [
+            {
+                "key": key,
+                "answer": name,
+                "score": None if ordered is None else float(ordered[k, 0]),
+                "second": None if self.seconds is None else self.seconds[k],
+                "second_score": None if self.seconds is None else float(ordered[k, 1]),
+            }
+            for k, (key, name) in enumerate(zip(keys, self.names, strict=True))
+        ]
+
 
 def predict(
     net: Network,
-    stream: EventStream | StoredStream,
+    stream: EventStream | StoredStream | AnyDataset,
     *,
+    keys: Sequence[str] | None = None,
     tail: float | None = None,
     backend: str = "auto",
     precision: Precision = "single",
@@ -57,7 +104,9 @@ def predict(
     net
         A network that was trained, or to which ``net.set_answer`` was told how it answers.
     stream
-        The recordings, in memory or in a file.
+        The recordings, in memory or in a file; of a data set no label is read.
+    keys
+        Name of every recording, such as its file; None for those of a data set.
     tail, backend, precision
         As :func:`eventsim.simulate`; single precision is that of training by default.
 
@@ -71,9 +120,10 @@ def predict(
     NetworkError
         The network has no answer.
     ParameterError, ShapeError, BackendError, RunawayError
-        As :func:`eventsim.simulate`.
+        As :func:`eventsim.simulate`; ShapeError also if there are not as many keys as recordings.
     """
     config_of(net, "predict")
+    stream, keys = recordings_and_keys(stream, keys)
     placed = place(net, backend=backend)
     parts = []
     with one_warning():
@@ -85,11 +135,24 @@ def predict(
             )  # fmt: skip
             parts.append(read_answers(placed, tape))
     scores = [part.scores for part in parts if part.scores is not None]
-    return Prediction(
-        np.concatenate([np.zeros(0, np.int64), *(part.classes for part in parts)]),
-        tuple(name for part in parts for name in part.names),
-        np.concatenate(scores) if scores else None,
-    )
+    classes = np.concatenate([np.zeros(0, np.int64), *(part.classes for part in parts)])
+    assert net.answer is not None
+    return Prediction.of(net.answer, classes, np.concatenate(scores) if scores else None, keys)
+
+
+def recordings_and_keys(
+    given: EventStream | StoredStream | AnyDataset, keys: Sequence[str] | None
+) -> tuple[EventStream | StoredStream, Sequence[str] | None]:
+    """The recordings of what was given to be answered, and their names where they have some."""
+    stream = given.stream if isinstance(given, Dataset) else given
+    if keys is None and isinstance(given, Dataset) and given.keys is not None:
+        keys = given.keys.tolist()
+    if keys is not None and len(keys) != stream.n_samples:
+        raise ShapeError(
+            f"predict: {len(keys)} keys were given for {stream.n_samples} recordings, expected one "
+            "for each."
+        )
+    return stream, keys
 
 
 def read_answers(net: Network, tape: SpikeTape) -> Prediction:
@@ -102,4 +165,4 @@ def read_answers(net: Network, tape: SpikeTape) -> Prediction:
     else:
         scores = to_host(loss.logits(net, tape))
         classes = predicted(scores)
-    return Prediction(classes, tuple(answer.name_of(int(k)) for k in classes), scores)
+    return Prediction.of(answer, classes, scores)

@@ -25,7 +25,7 @@ COMMANDS = dict(commands())
 # It prints JSON only.
 ALWAYS_JSON = ("schema",)
 # They read recordings, but all of them are wanted, or one.
-ALL_RECORDINGS = ("data import", "data plot")
+ALL_RECORDINGS = ("data import", "data plot", "predict")
 
 
 def options(command):
