@@ -15,7 +15,6 @@ Extra = Literal[
     "mpi",
     "nccl12",
     "nccl13",
-    "neurobench",
     "nir",
     "search",
     "slurm",

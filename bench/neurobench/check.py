@@ -5,8 +5,8 @@ Method   (1) A network of eventsim runs in NeuroBench's harness through neuroben
          and both with a linear decision behind its readout. (2) A network of snnTorch runs in the
          harness through NeuroBench's own SNNTorchModel; its metrics beside neurobench_results of a
          tape that holds snnTorch's spikes, each in the middle of its step. Dense and sparse, with
-         several events of a channel in a step, batches of 1 and 3. Needs
-         The extra neurobench; then ``python -m bench.neurobench.check``.
+         several events of a channel in a step, batches of 1 and 3.
+         ``pip install 'neurobench>=2.3'``; then ``python -m bench.neurobench.check``.
 Answer   All numbers are equal, the footprint of (2) excepted: snnTorch keeps one number for the
          neurons of a layer, and other ones than eventsim.
 """
@@ -30,7 +30,7 @@ from rich.table import Table
 from torch.utils.data import DataLoader, TensorDataset
 
 import eventsim as es
-from eventsim.energy import neurobench_batch, neurobench_model, neurobench_results
+from bench.neurobench.twin import neurobench_batch, neurobench_model, neurobench_results
 from eventsim.events import SpikeTape, SpikeTrains
 from eventsim.mapping import quantise
 

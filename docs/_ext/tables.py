@@ -236,12 +236,12 @@ def formats() -> str:
 
 def measures() -> str:
     """The glossary of measures."""
-    from eventsim.measures import MEASURES
+    from eventsim.measures import measures as glossary
 
     rows = [
         (f"**{one.name}**", one.unit or "-", escaped(one.counts), escaped(one.leaves_out) or "-",
          escaped(one.neurobench) or "-", ", ".join(f"`{key}`" for key in one.keys))
-        for one in MEASURES.values()
+        for one in glossary().values()
     ]  # fmt: skip
     columns = ("measure", "unit", "what is counted", "not in it", "NeuroBench", "in files")
     return table(columns, rows)

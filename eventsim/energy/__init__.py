@@ -9,11 +9,6 @@ from eventsim.energy.counts import Counts, Footprint, SynapseCounts, Widths, cou
 from eventsim.energy.dense import DenseEquivalent, dense_equivalent
 from eventsim.energy.encoder import EncoderCost, encoder_cost
 from eventsim.energy.missing import Missing
-from eventsim.energy.neurobench import (
-    neurobench_batch,
-    neurobench_model,
-    neurobench_results,
-)
 from eventsim.energy.prices import Activity, ActivityPricing
 from eventsim.energy.report import EnergyReport, cost, energy
 from eventsim.energy.steps import ClockedCounts, clocked
@@ -42,8 +37,5 @@ __all__ = [
     "encoder_cost",
     "energy",
     "footprint",
-    "neurobench_batch",
-    "neurobench_model",
-    "neurobench_results",
     "run_costs",
 ]

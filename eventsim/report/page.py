@@ -10,7 +10,7 @@ from eventsim.energy import ClockedCounts, EnergyReport
 from eventsim.engine.contract.compiling import SHOWN
 from eventsim.mapping import StudyRow
 from eventsim.mapping.usage import limits_left_out
-from eventsim.measures import LOSSES_DIFFER, MEASURES, measure_name
+from eventsim.measures import LOSSES_DIFFER, measure_name, measures
 from eventsim.network.late import heard_share
 from eventsim.report import bar_figures, html, mapping_figures, tables, time_figures
 from eventsim.report.energy_figures import energy_breakdown
@@ -249,7 +249,7 @@ def _words() -> dict[str, str]:
     """What the measures of this page are, and what they leave out."""
     found = {}
     for key in _DEFINED:
-        one = MEASURES[key]
+        one = measures()[key]
         found[one.name] = (
             f"{one.counts} Not in it: {one.leaves_out}" if one.leaves_out else one.counts
         )

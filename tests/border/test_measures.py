@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import eventsim
-from eventsim.measures import MEASURES
+from eventsim.measures import measures
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(eventsim.__file__).parent
@@ -17,6 +17,7 @@ PAGES = [
     *(path for path in sorted((ROOT / "docs").rglob("*.md")) if "generated" not in path.parts),
     ROOT / "README.md",
 ]
+MEASURES = measures()
 OTHER_WORDS = {word: one.name for one in MEASURES.values() for word in one.instead_of}
 
 

@@ -1,12 +1,10 @@
-import json
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import eventsim as es
-from eventsim.energy import clocked, count, neurobench_results
+from eventsim.energy import clocked, count
 from eventsim.errors import ParameterError
 from eventsim.mapping import quantise
 from eventsim.train import prune
@@ -87,23 +85,6 @@ def test_second_event_in_a_step_turns_the_whole_call_into_multiplications():
     assert found.dense["input->output"].tolist() == [18]
     assert found.neuron_updates.tolist() == [9]
     assert found.active_updates["output"].tolist() == [6]
-
-
-def test_neurobench_keys_hold_the_same_numbers():
-    net = random_net(2, sparse=True, delays="source")
-    tape = es.simulate(net, random_stream(3, n_samples=5), backend="reference")
-    found = neurobench_results(net, tape, step_ms=1.0, batch_size=2)
-    steps = clocked(net, tape, step_ms=1.0, batch_size=2)
-    assert list(found) == [
-        "footprint", "connection_sparsity", "activation_sparsity", "synaptic_operations"
-    ]  # fmt: skip
-    macs = sum(int(v.sum()) for v in steps.effective_macs.values())
-    assert found["synaptic_operations"]["Effective_MACs"] == pytest.approx(macs / 5)
-    assert found["connection_sparsity"] == round(count(net, tape).connection_sparsity, 4)
-    assert found["footprint"] > count(net, tape).footprint.weights
-    # Batches have about the same length here, so their mean is near that of all.
-    assert found["activation_sparsity"] == pytest.approx(steps.activation_sparsity, abs=0.01)
-    json.dumps([found, steps.to_dict()])
 
 
 @pytest.mark.parametrize("step_ms", [0.0, -1.0, np.inf, np.nan])

@@ -1,9 +1,9 @@
 """NeuroBench: its metrics of a run in its own keys, and a network that its harness can run.
 
 :func:`neurobench_results` counts from the tape and needs nothing installed.
-:func:`neurobench_model` wraps a network for the harness of NeuroBench 2.3 (extra ``neurobench``):
-the network runs in exact time, and its spikes, in bins of a named step, then pass through layers on
-which NeuroBench's own hooks count. Both give the same numbers.
+:func:`neurobench_model` wraps a network for the harness of NeuroBench 2.3: the network runs in
+exact time, and its spikes, in bins of a named step, then pass through layers on which NeuroBench's
+own hooks count. Both give the same numbers.
 
 Definitions are NeuroBench's: the footprint is that of all weights as full matrices and of all
 parameters, four bytes each, zeros included (:func:`eventsim.energy.footprint` says what must really
@@ -31,7 +31,6 @@ from eventsim.engine import readout_integral, simulate
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape
 from eventsim.events.source import SourceSpikes
-from eventsim.extras import install_hint
 from eventsim.network import Decision, Network
 
 FLOAT_BYTES = 4
@@ -212,7 +211,7 @@ def neurobench_model(
     Raises
     ------
     NetworkError, ParameterError
-    ModuleNotFoundError
+    ImportError
         NeuroBench is not installed.
     """
     _refuse_strings(net)
@@ -343,13 +342,8 @@ def _frames(torch: Any, run: CountedRun, step_ms: float) -> dict[str, list[Any]]
 
 
 def _imports() -> tuple[Any, Any]:
-    """Torch and the class NeuroBenchModel, or an error that names the extra."""
-    try:
-        import torch
-        from neurobench.models import NeuroBenchModel
-    except ImportError as error:
-        raise ModuleNotFoundError(
-            f"eventsim.energy: NeuroBench's harness needs: {install_hint('neurobench')} "
-            f"(import failed: {error})"
-        ) from error
+    """Torch and the class NeuroBenchModel; the counts do without."""
+    import torch
+    from neurobench.models import NeuroBenchModel
+
     return torch, NeuroBenchModel

@@ -1,10 +1,12 @@
+import json
 import sys
 
 import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.energy import count, neurobench_batch, neurobench_model, neurobench_results
+from bench.neurobench.twin import neurobench_batch, neurobench_model, neurobench_results
+from eventsim.energy import clocked, count
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from tests.support.nets import random_net, random_stream
 
@@ -14,7 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 @pytest.fixture
 def harness():
-    pytest.importorskip("neurobench", reason="needs pip install 'eventsim-snn[neurobench]'")
+    pytest.importorskip("neurobench", reason="needs pip install neurobench")
     from bench.neurobench import check
 
     return check
@@ -104,14 +106,25 @@ def test_harness_refuses_what_its_layers_cannot_express(harness):
         model(harness.torch.zeros(2, 10, 5))
 
 
-def test_without_the_package_the_error_names_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(ModuleNotFoundError, match=r"eventsim-snn\[neurobench\]"):
-        neurobench_model(random_net(1, delays="none"), step_ms=1.0)
-
-
 def test_results_need_no_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     net = random_net(1)
     tape = es.simulate(net, random_stream(3), backend="reference")
     assert neurobench_results(net, tape, step_ms=1.0)["synaptic_operations"]["Dense"] > 0
+
+
+def test_neurobench_keys_hold_the_same_numbers():
+    net = random_net(2, sparse=True, delays="source")
+    tape = es.simulate(net, random_stream(3, n_samples=5), backend="reference")
+    found = neurobench_results(net, tape, step_ms=1.0, batch_size=2)
+    steps = clocked(net, tape, step_ms=1.0, batch_size=2)
+    assert list(found) == [
+        "footprint", "connection_sparsity", "activation_sparsity", "synaptic_operations"
+    ]  # fmt: skip
+    macs = sum(int(v.sum()) for v in steps.effective_macs.values())
+    assert found["synaptic_operations"]["Effective_MACs"] == pytest.approx(macs / 5)
+    assert found["connection_sparsity"] == round(count(net, tape).connection_sparsity, 4)
+    assert found["footprint"] > count(net, tape).footprint.weights
+    # Batches have about the same length here, so their mean is near that of all.
+    assert found["activation_sparsity"] == pytest.approx(steps.activation_sparsity, abs=0.01)
+    json.dumps([found, steps.to_dict()])
