@@ -23,10 +23,10 @@ import eventsim as es
 from bench.harness import parser, report
 from eventsim.chips import Chip, load_chip
 from eventsim.energy import clocked, count, energy
+from eventsim.hardware.graph import AxonGraph
+from eventsim.hardware.usage import limits_of
 from eventsim.mapping import Mapping, SanafeFiles, axon_graph, export_sanafe, map_network
-from eventsim.mapping.graph import AxonGraph
 from eventsim.mapping.mesh import flows, traffic
-from eventsim.mapping.usage import limits_of
 
 STEPS_MS = (1.0, 0.1, 0.02)
 PJ = 1e-12

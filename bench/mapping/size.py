@@ -40,16 +40,16 @@ import scipy.sparse as sp
 import eventsim as es
 from bench.harness import parser, report
 from eventsim.chips import Chip, load_chip
+from eventsim.hardware.graph import AxonGraph
+from eventsim.hardware.usage import fewest_cores, limits_of
 from eventsim.mapping import axon_graph, check_mapping, map_graph
 from eventsim.mapping.effort import Effort
-from eventsim.mapping.graph import AxonGraph
 from eventsim.mapping.mapping import filled_less
 from eventsim.mapping.mesh import flows, traffic
 from eventsim.mapping.place import place
 from eventsim.mapping.refine import repair
 from eventsim.mapping.starts import kahypar
 from eventsim.mapping.state import CoreState
-from eventsim.mapping.usage import fewest_cores, limits_of
 
 FAN_IN = 100
 LAYERS = 10

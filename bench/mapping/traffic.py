@@ -29,8 +29,8 @@ import scipy.sparse as sp
 import eventsim as es
 from bench.harness import parser, report
 from eventsim.chips import Chip, load_chip
+from eventsim.hardware.graph import AxonGraph
 from eventsim.mapping import InfeasibleError, axon_graph, check_mapping, map_graph
-from eventsim.mapping.graph import AxonGraph
 from eventsim.mapping.mapping import filled_less
 
 SIZES = (784, 1024, 1024, 10)

@@ -35,7 +35,7 @@ from eventsim.clocked import Grid
 from eventsim.engine.contract.compiling import SHOWN, Watch, compile_seconds
 from eventsim.errors import ParameterError
 from eventsim.events import AnyDataset
-from eventsim.mapping.quantise import formats_of, quantise
+from eventsim.hardware.quantise import formats_of, quantise
 from eventsim.measures import measure_name
 from eventsim.network import Network
 from eventsim.runs.run import Run, Which, load_run

@@ -30,6 +30,7 @@ from eventsim.errors import DataError, ParameterError
 from eventsim.events import AnyDataset, EventStream, SpikeTape
 from eventsim.events.storage import write_atomically
 from eventsim.extras import install_hint
+from eventsim.hardware.usage import limits_left_out
 from eventsim.mapping import (
     Congestion,
     MappingError,
@@ -41,7 +42,6 @@ from eventsim.mapping import (
 )
 from eventsim.mapping import Mapping as ChipMapping
 from eventsim.mapping.mapping import Method, filled_less
-from eventsim.mapping.usage import limits_left_out
 from eventsim.network import Network
 from eventsim.network.late import late_begin
 from eventsim.progress import bars

@@ -1,29 +1,24 @@
 """Networks on the cores of a neuromorphic chip: partition, placement, traffic, formats, export.
 
-What a neuron, an axon and a synapse are to a chip is defined in :mod:`eventsim.mapping.graph`. A
+What a neuron, an axon and a synapse are to a chip is defined in :mod:`eventsim.hardware.graph`. A
 mapping is found by :func:`map_network` from the measured spike counts of a tape;
 :func:`check_mapping` counts every limit again, on its own; :func:`congestion` follows the spikes
 over the mesh in time; :func:`quantise` rounds a network to the chip's number formats, and
 :func:`quantisation_study` says what that does to its spikes.
 """
 
+from eventsim.hardware.errors import InfeasibleError, MappingError
+from eventsim.hardware.graph import AxonGraph, axon_graph
+from eventsim.hardware.misfits import Misfit
+from eventsim.hardware.quantise import Quantised, quantise
+from eventsim.hardware.usage import Usage, check_room
 from eventsim.mapping.check import Violation, check_mapping
 from eventsim.mapping.comparison import MappingComparison, compare_mappings
 from eventsim.mapping.congestion import Congestion, congestion
-from eventsim.mapping.errors import InfeasibleError, MappingError
-from eventsim.mapping.fit import Misfit
-from eventsim.mapping.graph import AxonGraph, axon_graph
 from eventsim.mapping.mapping import METHODS, Mapping, load_cores, map_graph, map_network
 from eventsim.mapping.mesh import Traffic
-from eventsim.mapping.quantise import (
-    Quantised,
-    StudyRow,
-    quantisation_study,
-    quantise,
-    spikes_without_partner,
-)
 from eventsim.mapping.sanafe import SanafeFiles, export_sanafe
-from eventsim.mapping.usage import Usage, check_room
+from eventsim.mapping.study import StudyRow, quantisation_study, spikes_without_partner
 
 __all__ = [
     "map_network",

@@ -3,7 +3,7 @@
 It shares no code with the partitioner and takes only the network, the chip, and the core of every
 neuron, so that mappings of other tools can be checked too. What a core holds is counted by sorting
 pairs (core, source), projection by projection: 10^7 synapses take seconds. Words as in
-:mod:`eventsim.mapping.graph`.
+:mod:`eventsim.hardware.graph`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.chips import Chip
-from eventsim.mapping.errors import MappingError
+from eventsim.hardware.errors import MappingError
 from eventsim.network import Network, Projection
 
 Ints = Sequence[int] | NDArray[np.integer[Any]]

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from eventsim.chips import Chip
 from eventsim.errors import InternalError
 from eventsim.events import SpikeTape
+from eventsim.hardware.errors import InfeasibleError
+from eventsim.hardware.graph import Inputs, axon_graph
 from eventsim.mapping.check import check_mapping
 from eventsim.mapping.effort import Told
-from eventsim.mapping.errors import InfeasibleError
-from eventsim.mapping.graph import Inputs, axon_graph
 from eventsim.mapping.mapping import BASELINES, Mapping, Method, map_graph
 from eventsim.network import Network
 from eventsim.summary import short_repr

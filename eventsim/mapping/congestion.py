@@ -29,11 +29,11 @@ from eventsim.chips.terms import LINKS
 from eventsim.engine.run.run import sources
 from eventsim.errors import ShapeError
 from eventsim.events import SpikeTape
-from eventsim.mapping.errors import MappingError
-from eventsim.mapping.graph import axon_graph
+from eventsim.hardware.errors import MappingError
+from eventsim.hardware.graph import axon_graph
+from eventsim.hardware.usage import destinations, limits_of
 from eventsim.mapping.mapping import Mapping
 from eventsim.mapping.mesh import coordinates
-from eventsim.mapping.usage import destinations, limits_of
 from eventsim.network import Network
 from eventsim.summary import short_repr
 

@@ -8,7 +8,7 @@ so far.
 import time
 from collections.abc import Callable
 
-from eventsim.mapping.errors import MappingError
+from eventsim.hardware.errors import MappingError
 
 Told = Callable[[str, float], None]
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, Self, get_args
 
 from eventsim.chips import Chip
 from eventsim.errors import NetworkError
-from eventsim.mapping.errors import InfeasibleError, MappingError
+from eventsim.hardware.errors import InfeasibleError, MappingError
 from eventsim.mapping.mapping import Method, map_network
 from eventsim.network import Network
 

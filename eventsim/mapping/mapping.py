@@ -14,9 +14,10 @@ from eventsim.entries import read_json
 from eventsim.errors import StorageError
 from eventsim.events import SpikeTape
 from eventsim.events.storage import write_atomically
+from eventsim.hardware.errors import MappingError
+from eventsim.hardware.graph import AxonGraph, Inputs, axon_graph
+from eventsim.hardware.usage import Usage, check_neurons, core_usage, limits_of
 from eventsim.mapping.effort import Effort, Told
-from eventsim.mapping.errors import MappingError
-from eventsim.mapping.graph import AxonGraph, Inputs, axon_graph
 from eventsim.mapping.mesh import (
     Cores,
     Flows,
@@ -28,7 +29,6 @@ from eventsim.mapping.mesh import (
     traffic,
 )
 from eventsim.mapping.search import assignments
-from eventsim.mapping.usage import Usage, check_neurons, core_usage, limits_of
 from eventsim.network import Network
 from eventsim.summary import short_repr
 

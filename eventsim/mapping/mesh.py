@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Ints
 from eventsim.chips import Limits
-from eventsim.mapping.graph import AxonGraph
-from eventsim.mapping.usage import destinations
+from eventsim.hardware.graph import AxonGraph
+from eventsim.hardware.usage import destinations
 from eventsim.summary import short_repr
 
 Cores = NDArray[np.int32]

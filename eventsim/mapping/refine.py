@@ -24,10 +24,10 @@ from eventsim.engine.cpu.roles_mapping import (
     SwapsRole,
     WishesRole,
 )
+from eventsim.hardware.errors import InfeasibleError
+from eventsim.hardware.usage import ADVICE, LIMIT_OF, core_usage
 from eventsim.mapping.effort import Effort
-from eventsim.mapping.errors import InfeasibleError
 from eventsim.mapping.state import NOWHERE, ONE_TASK, CoreState
-from eventsim.mapping.usage import ADVICE, LIMIT_OF, core_usage
 
 PASSES = 12
 ENOUGH = 1e-3  # of the cost: what a pass gains if another follows

@@ -47,10 +47,10 @@ from eventsim.chips import Chip, Limits
 from eventsim.errors import EventError
 from eventsim.events import EventStream
 from eventsim.events.storage import write_atomically
-from eventsim.mapping.errors import MappingError
-from eventsim.mapping.graph import entries
+from eventsim.hardware.errors import MappingError
+from eventsim.hardware.graph import entries
+from eventsim.hardware.usage import limits_of
 from eventsim.mapping.mapping import Mapping
-from eventsim.mapping.usage import limits_of
 from eventsim.network import Network, Population, Projection
 from eventsim.neuron.lif import synaptic_gain
 

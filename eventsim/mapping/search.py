@@ -21,15 +21,15 @@ from functools import partial
 import numpy as np
 
 from eventsim.chips import Chip
+from eventsim.hardware.errors import InfeasibleError
+from eventsim.hardware.graph import AxonGraph, renumbered
+from eventsim.hardware.usage import fewest_cores, limits_of
 from eventsim.mapping.effort import Effort, TimeIsUp
-from eventsim.mapping.errors import InfeasibleError
-from eventsim.mapping.graph import AxonGraph, renumbered
 from eventsim.mapping.mesh import Cores, flows
 from eventsim.mapping.place import in_order, place
 from eventsim.mapping.refine import ENOUGH, refine, repair
 from eventsim.mapping.starts import MANY_PINS, first_fit, grow, kahypar, population_order
 from eventsim.mapping.state import CoreState, mesh_ground
-from eventsim.mapping.usage import fewest_cores, limits_of
 
 Start = Callable[[], CoreState]
 BASELINES = {"first_fit": first_fit, "population_order": population_order}

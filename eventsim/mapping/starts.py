@@ -45,11 +45,11 @@ from eventsim.engine.cpu.roles_mapping import (
     PricesRole,
 )
 from eventsim.extras import install_hint
+from eventsim.hardware.errors import InfeasibleError, MappingError
+from eventsim.hardware.graph import AxonGraph, Group
+from eventsim.hardware.usage import ADVICE, limits_of, synapse_limit
 from eventsim.mapping.effort import Effort, TimeIsUp
-from eventsim.mapping.errors import InfeasibleError, MappingError
-from eventsim.mapping.graph import AxonGraph, Group
 from eventsim.mapping.state import ONE_TASK, CoreState
-from eventsim.mapping.usage import ADVICE, limits_of, synapse_limit
 
 Cores = NDArray[np.int32]
 SCALE = 10_000  # integer weight of a whole core

@@ -39,9 +39,9 @@ from eventsim.engine.cpu.roles_mapping import (
     MoveGainsRole,
     MoveNeuron,
 )
-from eventsim.mapping.graph import AxonGraph
+from eventsim.hardware.graph import AxonGraph
+from eventsim.hardware.usage import synapse_limit
 from eventsim.mapping.mesh import Cores, coordinates, line_places
-from eventsim.mapping.usage import synapse_limit
 
 BESIDE = 1 / 64  # of a link; exact in binary
 NOWHERE = -1

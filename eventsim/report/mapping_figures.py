@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from eventsim.hardware.usage import limits_of
 from eventsim.mapping import Mapping, StudyRow
 from eventsim.mapping.mesh import coordinates
-from eventsim.mapping.usage import limits_of
 from eventsim.plot.style import (
     BLUE,
     FAINT,

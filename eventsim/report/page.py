@@ -8,8 +8,8 @@ import numpy as np
 
 from eventsim.energy import ClockedCounts, EnergyReport
 from eventsim.engine.contract.compiling import SHOWN
+from eventsim.hardware.usage import limits_left_out
 from eventsim.mapping import StudyRow
-from eventsim.mapping.usage import limits_left_out
 from eventsim.measures import LOSSES_DIFFER, measure_name, measures
 from eventsim.network.late import heard_share
 from eventsim.report import bar_figures, html, mapping_figures, tables, time_figures

@@ -15,7 +15,7 @@ from eventsim.entries import parse_json_lines, read, read_object, read_text
 from eventsim.errors import DataError, StorageError
 from eventsim.events import AnyDataset, EventStream, SpikeTape, StoredStream
 from eventsim.events.tape import joined_tapes
-from eventsim.mapping import quantise
+from eventsim.hardware.quantise import quantise
 from eventsim.network import Network
 from eventsim.report.record import Checked, RunRecord
 from eventsim.runs.data import DataSettings

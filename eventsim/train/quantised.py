@@ -35,14 +35,14 @@ from typing import Any
 
 from eventsim.chips import Chip, Formats, load_chip
 from eventsim.entries import Count, Settings, Share
-from eventsim.mapping import check_room
-from eventsim.mapping.quantise import (
+from eventsim.hardware.quantise import (
     clip_values,
     formats_of,
     refuse_without_format,
     round_values,
     tau_range,
 )
+from eventsim.hardware.usage import check_room
 from eventsim.network import Network
 from eventsim.network.connectivity import with_synapses
 from eventsim.train.optimiser import FLOORS

@@ -1,5 +1,5 @@
 from eventsim.chips import Limits
-from eventsim.mapping.usage import limits_left_out
+from eventsim.hardware.usage import limits_left_out
 from eventsim.report.tables import left_out
 from tests.unit.mapping.helpers import make_chip
 

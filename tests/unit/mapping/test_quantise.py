@@ -7,8 +7,8 @@ from hypothesis.extra import numpy as hnp
 import eventsim as es
 from eventsim.chips import Formats, load_chip
 from eventsim.errors import NetworkError, ParameterError
-from eventsim.mapping import MappingError, quantisation_study, quantise
-from eventsim.mapping.quantise import round_tau, round_weights, spikes_without_partner
+from eventsim.hardware.quantise import round_tau, round_weights
+from eventsim.mapping import MappingError, quantisation_study, quantise, spikes_without_partner
 from tests.unit.mapping.helpers import random_net, random_stream
 
 

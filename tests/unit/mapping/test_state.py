@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 import eventsim as es
 from eventsim.chips import Limits
+from eventsim.hardware.graph import axon_graph, renumbered
 from eventsim.mapping import starts
 from eventsim.mapping.effort import Effort, TimeIsUp
-from eventsim.mapping.graph import axon_graph, renumbered
 from eventsim.mapping.mesh import Flows, coordinates
 from eventsim.mapping.place import _PlaceSearch, place
 from eventsim.mapping.refine import refine

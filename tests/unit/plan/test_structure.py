@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 import eventsim as es
 from eventsim.energy import count
-from eventsim.mapping.graph import axon_graph
+from eventsim.hardware.graph import axon_graph
 from eventsim.plan import make_plan
 from eventsim.train import CrossEntropy
 from tests.support.losses import SpikeTimes

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Ints
 from eventsim.chips import Chip, Limits
-from eventsim.mapping.errors import InfeasibleError, MappingError
-from eventsim.mapping.graph import AxonGraph, axon_graph
+from eventsim.hardware.errors import InfeasibleError, MappingError
+from eventsim.hardware.graph import AxonGraph, axon_graph
 from eventsim.network import Network
 from eventsim.summary import short_repr
 
@@ -32,7 +32,7 @@ ADVICE = {
 
 @dataclass(frozen=True, eq=False)
 class Usage:
-    """What every core holds, int64 [cores] each; words as in :mod:`eventsim.mapping.graph`."""
+    """What every core holds, int64 [cores] each; words as in :mod:`eventsim.hardware.graph`."""
 
     neurons: Ints
     axons_in: Ints

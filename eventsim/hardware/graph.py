@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from eventsim.arrays import Ints
 from eventsim.errors import ShapeError
 from eventsim.events import EventStream, SpikeTape
-from eventsim.mapping.errors import MappingError
+from eventsim.hardware.errors import MappingError
 from eventsim.network import Network, Projection
 from eventsim.plan import make_plan
 from eventsim.summary import short_repr

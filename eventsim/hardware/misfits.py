@@ -2,7 +2,7 @@ r"""Values of a network in whole units of a chip's formats, and those that no un
 
 Rounding moves a value by half a unit at most. What is beyond the ends of a format, or so near to
 zero that nothing is left of it, is no matter of rounding: it is set to the nearest value that the
-format has, and named here. :mod:`eventsim.mapping.quantise` says what the units are.
+format has, and named here. :mod:`eventsim.hardware.quantise` says what the units are.
 """
 
 from collections.abc import Callable, Iterable, Iterator
