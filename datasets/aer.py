@@ -54,44 +54,23 @@ MOST_VALUES = 16  # fields of at most so many values are counted value by value
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What is known of a file beside its events.
+    """What is known of a file beside its events."""
 
-    Attributes
-    ----------
-    format, sensor
-        Names, for example "AEDAT 2.0" and "nas_64_stereo".
-    channels
-        Fields that make up the channel, slowest first.
-    n_events
-        Number of events in the stream.
-    skipped
-        How many records of the file are not in the stream, by reason.
-    counts
-        Events in the stream for every value of a field, e.g. ``counts["ear"]``.
-    duration_ms
-        Of the stream.
-    first_tick, tick_us
-        Time of the first event on the file's clock, in ticks, and the length of a tick.
-    wraps
-        How often the clock's counter began anew.
-    out_of_order
-        Number of events that came earlier than the one before them.
-    header
-        Lines of text at the begin of the file.
-    """
-
+    # Names, for example "AEDAT 2.0" and "nas_64_stereo"
     format: str
     sensor: str
-    channels: tuple[str, ...]
-    n_events: int
-    skipped: Mapping[str, int]
+    channels: tuple[str, ...]  # fields that make up the channel, slowest first
+    n_events: int  # number of events in the stream
+    skipped: Mapping[str, int]  # how many records of the file are not in the stream, by reason
+    # Events in the stream for every value of a field, e.g. ``counts["ear"]``
     counts: Mapping[str, tuple[int, ...]]
-    duration_ms: float
+    duration_ms: float  # of the stream
+    # Time of the first event on the file's clock, in ticks, and the length of a tick
     first_tick: int
     tick_us: float
-    wraps: int
-    out_of_order: int
-    header: tuple[str, ...] = field(repr=False)
+    wraps: int  # how often the clock's counter began anew
+    out_of_order: int  # number of events that came earlier than the one before them
+    header: tuple[str, ...] = field(repr=False)  # lines of text at the begin of the file
 
     def summary(self) -> dict[str, Any]:
         """The record without the header, of plain types."""

@@ -51,28 +51,14 @@ _WORDS = {
 
 @dataclass(frozen=True, eq=False)
 class RawEvents:
-    """Events of a file, in its order.
+    """Events of a file, in its order."""
 
-    Attributes
-    ----------
-    format
-        Name and version of the file's format.
-    ticks
-        int64 [events], unwrapped.
-    values
-        int32 [events] of every field of the sensor, each below the field's size.
-    skipped
-        How many records are not among them, by reason.
-    wraps
-        How often the clock's counter began anew.
-    """
-
-    format: str
+    format: str  # name and version of the file's format
     sensor: Sensor
-    ticks: Ints
-    values: Values
-    skipped: dict[str, int]
-    wraps: int
+    ticks: Ints  # int64 [events], unwrapped
+    values: Values  # int32 [events] of every field of the sensor, each below the field's size
+    skipped: dict[str, int]  # how many records are not among them, by reason
+    wraps: int  # how often the clock's counter began anew
     header: tuple[str, ...]
 
 

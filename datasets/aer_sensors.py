@@ -59,29 +59,17 @@ class Field:
 
 @dataclass(frozen=True, kw_only=True)
 class Sensor:
-    """How the records of a sensor are read.
-
-    Attributes
-    ----------
-    fields
-        From the slowest to the fastest in the numbering of channels.
-    tick_us
-        Length of a tick of the sensor's clock in us.
-    address_bytes
-        2 or 4; None takes what the file's version says (AEDAT 1: 2, AEDAT 2: 4).
-    special
-        Address bits that mark records which are no events of the sensor, such as triggers or
-        audio samples. Such records are skipped and counted.
-    unused
-        Address bits that may have any value. Every other bit must be 0.
-    """
+    """How the records of a sensor are read."""
 
     name: str
-    fields: tuple[Field, ...]
-    tick_us: float = 1.0
+    fields: tuple[Field, ...]  # from the slowest to the fastest in the numbering of channels
+    tick_us: float = 1.0  # length of a tick of the sensor's clock in us
+    # 2 or 4; None takes what the file's version says (AEDAT 1: 2, AEDAT 2: 4)
     address_bytes: int | None = None
+    # Address bits that mark records which are no events of the sensor, such as triggers or audio
+    # samples. Such records are skipped and counted.
     special: int = 0
-    unused: int = 0
+    unused: int = 0  # address bits that may have any value. Every other bit must be 0.
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.tick_us) and self.tick_us > 0):

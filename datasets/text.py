@@ -39,38 +39,22 @@ FASTEST = 10_000.0  # events per second and channel
 
 @dataclass(frozen=True, eq=False)
 class Lines:
-    """What the lines of a file say, before its times are put to where they begin.
+    """What the lines of a file say, before its times are put to where they begin."""
 
-    Attributes
-    ----------
-    path
-        The file.
-    unit, is_stated
-        Of the times, and whether the file or the caller says it.
-    times
-        Of that unit, also negative ones, in the order of the file. [events]
-    channels, samples
-        Integers. [events]
-    n_channels
-        That were asked for, or the largest one plus 1.
-    guess
-        How the columns were read, where the file has no names for them; "" else.
-    dropped
-        Names or numbers of the columns that were not read, because they were asked to be dropped.
-    merged
-        Events by the values of p and y that share channels, see
-        :func:`eventsim.datasets.addresses.count_merged`.
-    """
-
-    path: Path
+    path: Path  # the file
+    # Of the times, and whether the file or the caller says it
     unit: Unit
     is_stated: bool
-    times: Floats
+    times: Floats  # of that unit, also negative ones, in the order of the file. [events]
+    # Integers. [events]
     channels: Ints
     samples: Ints
-    n_channels: int
-    guess: str
+    n_channels: int  # that were asked for, or the largest one plus 1
+    guess: str  # how the columns were read, where the file has no names for them; "" else
+    # Names or numbers of the columns that were not read, because they were asked to be dropped
     dropped: tuple[str, ...]
+    # Events by the values of p and y that share channels, see
+    # :func:`eventsim.datasets.addresses.count_merged`
     merged: Mapping[str, Counter[int]]
 
     @property

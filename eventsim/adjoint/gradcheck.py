@@ -44,22 +44,14 @@ SMALL = 1e-3
 
 @dataclass(frozen=True)
 class CheckRow:
-    """Result for one parameter array.
+    """Result for one parameter array."""
 
-    Attributes
-    ----------
-    name
-        Key of ``Network.parameters()``, or ``input_times``.
-    n_compared, n_left_out
-        Directions; left out are those that finite differences cannot judge.
-    worst_relative_error
-        Largest difference, relative to the entry or to a thousandth of the array's largest. An
-        array whose finite differences are all zero is judged absolutely.
-    """
-
-    name: str
+    name: str  # key of ``Network.parameters()``, or ``input_times``
+    # Directions; left out are those that finite differences cannot judge
     n_compared: int
     n_left_out: int
+    # Largest difference, relative to the entry or to a thousandth of the array's largest. An array
+    # whose finite differences are all zero is judged absolutely.
     worst_relative_error: float
 
 

@@ -109,18 +109,10 @@ class VoltageSeed:
 
 @dataclass(frozen=True, eq=False)
 class DirectSeed:
-    """A :class:`VoltageSeed` carried back already, so that no arrivals have to be kept.
+    """A :class:`VoltageSeed` carried back already, so that no arrivals have to be kept."""
 
-    Attributes
-    ----------
-    neurons
-        On which the loss acts.
-    found
-        Its derivatives.
-    """
-
-    neurons: Neurons
-    found: DirectGradients
+    neurons: Neurons  # on which the loss acts
+    found: DirectGradients  # its derivatives
 
     @classmethod
     def of(cls, seed: VoltageSeed) -> "DirectSeed":

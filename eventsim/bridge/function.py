@@ -16,19 +16,12 @@ from eventsim.network import Network
 
 @dataclass(eq=False)
 class Call:
-    """One run: what it takes, and the tape that it leaves.
-
-    Attributes
-    ----------
-    keys
-        Of the values, as in ``net.parameters()``.
-    readouts, spiking
-        Populations whose integrals and spike times are the results, in this order.
-    """
+    """One run: what it takes, and the tape that it leaves."""
 
     net: Network
     stream: EventStream
-    keys: tuple[str, ...]
+    keys: tuple[str, ...]  # of the values, as in ``net.parameters()``
+    # Populations whose integrals and spike times are the results, in this order
     readouts: tuple[str, ...]
     spiking: tuple[str, ...]
     time_constant: float

@@ -31,31 +31,18 @@ MARKS = 64  # of a recording's times are compared
 
 @dataclass(frozen=True)
 class MeasuredPart:
-    """Recordings that a command measured; its text says which.
+    """Recordings that a command measured; its text says which."""
 
-    Attributes
-    ----------
-    part
-        ``test``, ``train`` or another part of the data; ``all`` where it is not divided.
-    recordings
-        How many.
-    of_training
-        How many of them are of the training part of the network's run, validation included; None
-        where it cannot be told.
-    unknown
-        Why it cannot be told; empty where it can.
-    compared
-        Whether it was counted by their events, and not known from the division of the run's data.
-    read
-        How they were read: what was moved, guessed or dropped, see
-        :func:`eventsim.cli.begin.how_read`.
-    """
-
-    part: str
-    recordings: int
+    part: str  # ``test``, ``train`` or another part of the data; ``all`` where it is not divided
+    recordings: int  # how many
+    # How many of them are of the training part of the network's run, validation included; None
+    # where it cannot be told
     of_training: int | None
-    unknown: str = ""
+    unknown: str = ""  # why it cannot be told; empty where it can
+    # Whether it was counted by their events, and not known from the division of the run's data
     compared: bool = False
+    # How they were read: what was moved, guessed or dropped, see
+    # :func:`eventsim.cli.begin.how_read`
     read: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:

@@ -30,48 +30,25 @@ MOST_NAMED = 6  # sensors in a message
 
 @dataclass(frozen=True, eq=False)
 class Events:
-    """Recordings that were found, in memory or on disk.
+    """Recordings that were found, in memory or on disk."""
 
-    Attributes
-    ----------
-    name
-        Of the data set, or of the file.
-    stream
-        The recordings.
-    data
-        They and their labels; None where there are no labels.
-    details
-        What else the file says of itself.
-    text
-        Of a text file, how it was read.
-    begun
-        Where the times begin, where they are others than those of the file, or were looked at.
-    states_duration
-        Whether the file says how long a recording lasts; else it lasts to its last event.
-    notes
-        What a file of eventsim keeps of how it was made.
-    part
-        The part of the data that they are; ``all`` where it is not divided.
-    own
-        Whether they are of the division that the run of a network made, for which they were found.
-    told
-        What was left out or filled up on reading, in words.
-    begins
-        Time 0 of every recording on the clock of its source, ms [samples], as a file of eventsim
-        keeps it; None where nothing keeps it.
-    """
-
-    name: str
-    stream: EventStream | StoredStream
-    data: AnyDataset | None = None
-    details: dict[str, Any] = field(default_factory=dict)
-    text: TextEvents | None = None
+    name: str  # of the data set, or of the file
+    stream: EventStream | StoredStream  # the recordings
+    data: AnyDataset | None = None  # they and their labels; None where there are no labels
+    details: dict[str, Any] = field(default_factory=dict)  # what else the file says of itself
+    text: TextEvents | None = None  # of a text file, how it was read
+    # Where the times begin, where they are others than those of the file, or were looked at
     begun: TimeZero | None = None
+    # Whether the file says how long a recording lasts; else it lasts to its last event
     states_duration: bool = True
+    # What a file of eventsim keeps of how it was made
     notes: Mapping[str, str] = field(default_factory=dict)
-    part: str = "all"
+    part: str = "all"  # the part of the data that they are; ``all`` where it is not divided
+    # Whether they are of the division that the run of a network made, for which they were found
     own: bool = False
-    told: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()  # what was left out or filled up on reading, in words
+    # Time 0 of every recording on the clock of its source, ms [samples], as a file of eventsim
+    # keeps it; None where nothing keeps it
     begins: Floats | None = None
 
     def at(self, begin: Begin, reason: str) -> "Events":

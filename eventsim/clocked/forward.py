@@ -28,27 +28,15 @@ LOW_TRACE = 0.25  # of 1 / tau_syn: below, TSSL-BP takes its surrogate
 
 @dataclass(frozen=True, eq=False)
 class GridRecord:
-    """What one population leaves behind; each [steps, samples, size].
+    """What one population leaves behind; each [steps, samples, size]."""
 
-    Attributes
-    ----------
-    current
-        x after every step.
-    voltage
-        u after every step, before the reset; 0 past the end of the sample.
-    spikes
-        Booleans; None for a readout.
-    held
-        Whether u was held at its reset; None without refractory time.
-    low
-        Whether the neuron's own trace was below a quarter of one spike's jump; None for a readout
-        and where no backward pass is wanted.
-    """
-
-    current: Array
-    voltage: Array
-    spikes: NDArray[np.bool_] | None
+    current: Array  # x after every step
+    voltage: Array  # u after every step, before the reset; 0 past the end of the sample
+    spikes: NDArray[np.bool_] | None  # booleans; None for a readout
+    # Whether u was held at its reset; None without refractory time
     held: NDArray[np.bool_] | None = None
+    # Whether the neuron's own trace was below a quarter of one spike's jump; None for a readout and
+    # where no backward pass is wanted
     low: NDArray[np.bool_] | None = None
 
     __repr__ = short_repr

@@ -26,49 +26,27 @@ READOUT_TOLERANCE = 1e-9  # of the largest integral
 
 @dataclass(frozen=True)
 class PopulationTrip:
-    """Spikes of one population before and after.
-
-    Attributes
-    ----------
-    trains_that_differ
-        Trains (one neuron in one sample) with another number of spikes.
-    worst_ms
-        Largest difference of a spike time in the other trains.
-    """
+    """Spikes of one population before and after."""
 
     spikes: int
     spikes_after: int
     identical: bool
-    trains_that_differ: int
-    worst_ms: float
+    trains_that_differ: int  # trains (one neuron in one sample) with another number of spikes
+    worst_ms: float  # largest difference of a spike time in the other trains
 
 
 @dataclass(frozen=True)
 class RoundTrip:
-    """What :func:`round_trip` found.
+    """What :func:`round_trip` found."""
 
-    Attributes
-    ----------
-    populations
-        By name, the spiking ones.
-    readouts
-        Largest difference of the integral of a readout's voltage, relative to the largest integral.
-    decision
-        Whether the linear decision is the same, to the bit; None where there was none.
-    sharing
-        Whether the same values are shared.
-    warnings
-        What stands in metadata only.
-    target
-        None for plain NIR.
-    """
-
-    populations: Mapping[str, PopulationTrip]
+    populations: Mapping[str, PopulationTrip]  # by name, the spiking ones
+    # Largest difference of the integral of a readout's voltage, relative to the largest integral
     readouts: Mapping[str, float]
+    # Whether the linear decision is the same, to the bit; None where there was none
     decision: bool | None
-    sharing: bool
-    warnings: tuple[str, ...]
-    target: str | None
+    sharing: bool  # whether the same values are shared
+    warnings: tuple[str, ...]  # what stands in metadata only
+    target: str | None  # none for plain NIR
 
     @property
     def spikes(self) -> int:

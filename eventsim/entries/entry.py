@@ -27,21 +27,11 @@ LARGEST = (
 
 @dataclass(frozen=True)
 class Entry:
-    """A value of a file.
+    """A value of a file."""
 
-    Attributes
-    ----------
-    place
-        File and keys, for messages.
-    value
-        As TOML or JSON has it.
-    error
-        What its methods raise.
-    """
-
-    place: str
-    value: Any
-    error: ErrorType
+    place: str  # file and keys, for messages
+    value: Any  # as TOML or JSON has it
+    error: ErrorType  # what its methods raise
 
     def wrong(self, expected: str) -> EventSimError:
         """The error that says what came and what was expected."""

@@ -184,24 +184,12 @@ def from_first_event(stream: EventStream) -> EventStream:
 
 @dataclass(frozen=True, eq=False)
 class TimeZero:
-    """Where the times of recordings begin, and why.
+    """Where the times of recordings begin, and why."""
 
-    Attributes
-    ----------
-    begin
-        What was done.
-    reason
-        Why, in words.
-    zero
-        ms, on the clock of the source: what is time 0 of every recording. [samples]
-    edges
-        First and last events on the clock of the recordings as they are now.
-    """
-
-    begin: Begin
-    reason: str
-    zero: Floats
-    edges: Edges
+    begin: Begin  # what was done
+    reason: str  # why, in words
+    zero: Floats  # ms, on the clock of the source: what is time 0 of every recording. [samples]
+    edges: Edges  # first and last events on the clock of the recordings as they are now
 
     @property
     def is_moved(self) -> bool:

@@ -163,21 +163,14 @@ class Adapted(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Before:
-    """What happened before a chunk of a stream, as far as the chunk depends on it.
+    """What happened before a chunk of a stream, as far as the chunk depends on it."""
 
-    Attributes
-    ----------
-    spikes
-        Spikes of every population before the chunk that still act in it: on their way, or holding
-        their neuron. Those of the input have no currents (NaN).
-    readouts
-        Voltage and current of every readout where the chunk begins.
-    adapted
-        Adaptation there of every population with an adaptive threshold.
-    """
-
+    # Spikes of every population before the chunk that still act in it: on their way, or holding
+    # their neuron. Those of the input have no currents (NaN).
     spikes: Mapping[str, SpikeTrains]
+    # Voltage and current of every readout where the chunk begins
     readouts: Mapping[str, ReadoutState]
+    # Adaptation there of every population with an adaptive threshold
     adapted: Mapping[str, Adapted]
 
     __repr__ = short_repr

@@ -81,75 +81,40 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class TestedDivision:
-    """Whose recordings are tested and validated in one division.
+    """Whose recordings are tested and validated in one division."""
 
-    Attributes
-    ----------
-    fold
-        The groups that are tested, in words; None for a division that names none.
-    tested
-        Recordings and groups; None of results of earlier versions, which do not say it.
-    validated_by
-        How the validation part is drawn; None without one, or likewise.
-    validated
-        By seed; empty likewise.
-    share
-        Recordings that are tested over those that are learned, repeats and voices aside; None
-        likewise.
-    """
-
-    fold: str | None
+    fold: str | None  # the groups that are tested, in words; None for a division that names none
+    # Recordings and groups; None of results of earlier versions, which do not say it
     tested: Members | None
-    validated_by: By | None
-    validated: Mapping[int, Members]
+    validated_by: By | None  # how the validation part is drawn; None without one, or likewise
+    validated: Mapping[int, Members]  # by seed; empty likewise
+    # Recordings that are tested over those that are learned, repeats and voices aside; None
+    # likewise
     share: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Repeats:
-    """What means, spreads and tests are over, and how far they reach.
+    """What means, spreads and tests are over, and how far they reach."""
 
-    Attributes
-    ----------
-    kind
-        ``seeds`` of one division, or ``folds``: divisions.
-    divisions
-        How many.
-    seeds
-        All that a condition has.
-    overlap
-        Of folds, recordings tested over recordings learned, mean: by it the t-test is corrected.
-    spread
-        What stands behind ±.
-    test
-        Name of the t-test.
-    reach
-        What the spread and the p values say, and what they do not say.
-    """
-
-    kind: Literal["seeds", "folds"]
-    divisions: int
-    seeds: tuple[int, ...]
+    kind: Literal["seeds", "folds"]  # ``seeds`` of one division, or ``folds``: divisions
+    divisions: int  # how many
+    seeds: tuple[int, ...]  # all that a condition has
+    # Of folds, recordings tested over recordings learned, mean: by it the t-test is corrected
     overlap: float
-    spread: str
-    test: str
-    reach: str
+    spread: str  # what stands behind ±
+    test: str  # name of the t-test
+    reach: str  # what the spread and the p values say, and what they do not say
 
 
 @dataclass(frozen=True, kw_only=True)
 class PartialSeed:
-    """A seed of a condition of which some folds are done and some are not: it counts nowhere yet.
+    """A seed of which some folds are done and some are not: it counts nowhere yet."""
 
-    Attributes
-    ----------
-    condition, seed
-        Title of the condition; the seed.
-    done, missing
-        The folds.
-    """
-
+    # Title of its condition; the seed
     condition: str
     seed: int
+    # The folds
     done: tuple[str | None, ...]
     missing: tuple[str | None, ...]
 

@@ -63,31 +63,17 @@ class TrialLine:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """All trials, best first, and the settings of the best one, None if none came to its end.
+    """All trials, best first, and the settings of the best one, None if none came to its end."""
 
-    Attributes
-    ----------
-    condition
-        Whose settings were changed.
-    seeds
-        Over which a value is the mean: of the validation accuracy after the last epoch.
-    validated_by
-        Whether validation hears groups that are learned (recording) or not (group).
-    trials, best
-        As above.
-    tied
-        Trials that reached the value of the best one, which is the earliest of them.
-    small_size
-        As of :class:`eventsim.experiment.Experiment`.
-    """
-
-    condition: str
+    condition: str  # whose settings were changed
+    # Over which a value is the mean: of the validation accuracy after the last epoch
     seeds: tuple[int, ...]
-    validated_by: By
+    validated_by: By  # whether validation hears groups that are learned (recording) or not (group)
+    # As above
     trials: tuple[TrialLine, ...]
     best: TrialLine | None
-    tied: int
-    small_size: str | None = None
+    tied: int  # trials that reached the value of the best one, which is the earliest of them
+    small_size: str | None = None  # as of :class:`eventsim.experiment.Experiment`
 
 
 class SearchObserver(Protocol):

@@ -25,27 +25,13 @@ STARTUP_TRIALS, WARMUP_EPOCHS = 5, 2
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """The training of a trial's values, once per seed: what a worker does.
+    """The training of a trial's values, once per seed: what a worker does."""
 
-    Attributes
-    ----------
-    journal
-        File of the study.
-    number
-        Of the trial in it.
-    settings
-        Of the runs, but for the seed.
-    seeds
-        One after the other, each in a folder of its own.
-    threads
-        Of the backend; None for those that the process has.
-    """
-
-    journal: Path
-    number: int
-    settings: RunSettings
-    seeds: tuple[int, ...]
-    threads: int | None
+    journal: Path  # file of the study
+    number: int  # of the trial in it
+    settings: RunSettings  # of the runs, but for the seed
+    seeds: tuple[int, ...]  # one after the other, each in a folder of its own
+    threads: int | None  # of the backend; None for those that the process has
 
     def histories(self, folder: Path) -> list[Path]:
         """Files of metrics, in the order of the seeds."""

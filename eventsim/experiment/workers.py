@@ -97,24 +97,12 @@ class Follower(Protocol[KeyToTell]):
 
 @dataclass(frozen=True, eq=False)
 class Assignment(Generic[Key]):
-    """A piece of work.
+    """A piece of work."""
 
-    Attributes
-    ----------
-    key
-        What the follower knows it by.
-    folder
-        Its own.
-    work
-        Called with the folder and how to execute; picklable.
-    histories
-        Its files of metrics, in the order in which they are written.
-    """
-
-    key: Key
-    folder: Path
-    work: Work
-    histories: Sequence[Path]
+    key: Key  # what the follower knows it by
+    folder: Path  # its own
+    work: Work  # called with the folder and how to execute; picklable
+    histories: Sequence[Path]  # its files of metrics, in the order in which they are written
 
 
 @dataclass(frozen=True)

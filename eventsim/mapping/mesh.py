@@ -31,21 +31,12 @@ Cores = NDArray[np.int32]
 
 @dataclass(frozen=True, eq=False)
 class Flows:
-    """Spikes by core, int64.
+    """Spikes by core, int64."""
 
-    Attributes
-    ----------
-    between
-        From core to core, csr_array [cores, cores]; nothing on the diagonal.
-    inward
-        From outside to every core, [cores].
-    local
-        Of neurons with a target on their own core, [cores].
-    """
-
+    # From core to core, csr_array [cores, cores]; nothing on the diagonal
     between: "scipy.sparse.csr_array"
-    inward: Ints
-    local: Ints
+    inward: Ints  # from outside to every core, [cores]
+    local: Ints  # of neurons with a target on their own core, [cores]
 
 
 @dataclass(frozen=True, eq=False)

@@ -46,27 +46,19 @@ _told: ContextVar[list[bool] | None] = ContextVar("told", default=None)
 
 @dataclass(frozen=True)
 class LateBegin:
-    """Recordings that begin late for a network; its text is the warning.
+    """Recordings that begin late for a network; its text is the warning."""
 
-    Attributes
-    ----------
-    first_event_ms, duration_ms
-        Of the median recording, of those that have events.
-    recordings, recordings_in_all
-        So many were looked at, of so many.
-    loss_time_constant_ms, loss_weight_left
-        Of the answer's weight, and the share of it that is left at the first event, in [0, 1];
-        None where the answer has no such weight.
-    longest_time_constant_ms, longest_delay_ms, state_left
-        Of the network, and the share of a state at time 0 that is left at the first event.
-    """
-
+    # Of the median recording, of those that have events
     first_event_ms: float
     duration_ms: float
+    # So many were looked at, of so many
     recordings: int
     recordings_in_all: int
+    # Of the answer's weight, and the share of it that is left at the first event, in [0, 1]; None
+    # where the answer has no such weight
     loss_time_constant_ms: float | None
     loss_weight_left: float | None
+    # Of the network, and the share of a state at time 0 that is left at the first event
     longest_time_constant_ms: float
     longest_delay_ms: float
     state_left: float

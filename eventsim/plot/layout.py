@@ -37,20 +37,11 @@ LANDING = 0.16  # of bows, left and right of the middle of a box
 
 @dataclass(frozen=True)
 class Arrow:
-    """A cubic curve from one box to another.
+    """A cubic curve from one box to another."""
 
-    Attributes
-    ----------
-    points
-        Begin, two control points, end.
-    label
-        Where its text is.
-    anchor
-        Which point of the text is there, as matplotlib's ``(ha, va)``.
-    """
-
-    points: tuple[Point, Point, Point, Point]
-    label: Point
+    points: tuple[Point, Point, Point, Point]  # begin, two control points, end
+    label: Point  # where its text is
+    # Which point of the text is there, as matplotlib's ``(ha, va)``
     anchor: tuple[str, str] = ("center", "center")
 
     @property

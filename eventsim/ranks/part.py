@@ -24,33 +24,20 @@ TAUS = ("tau_mem", "tau_syn")
 
 @dataclass(frozen=True)
 class Outline:
-    """The graph of populations, which every process knows.
+    """The graph of populations, which every process knows."""
 
-    Attributes
-    ----------
-    names, sizes
-        Of the spiking populations.
-    n_inputs
-        Channels of the input.
-    projections
-        By (source, target): the number of the source, 0 the input and k + 1 population k, and that
-        of the target population. One-to-one projections are not among them.
-    least_delay
-        Of all projections between neurons, and of neurons onto themselves where that is not 0; ms,
-        infinite if there are none.
-    fastest
-        Largest of all rates of membranes and synapses, 1/ms.
-    alike
-        Whether all neurons share both time constants.
-    """
-
+    # Of the spiking populations
     names: tuple[str, ...]
     sizes: tuple[int, ...]
-    n_inputs: int
+    n_inputs: int  # channels of the input
+    # By (source, target): the number of the source, 0 the input and k + 1 population k, and that of
+    # the target population. One-to-one projections are not among them.
     projections: dict[tuple[int, int], str]
+    # Of all projections between neurons, and of neurons onto themselves where that is not 0; ms,
+    # infinite if there are none
     least_delay: float
-    fastest: float
-    alike: bool
+    fastest: float  # largest of all rates of membranes and synapses, 1/ms
+    alike: bool  # whether all neurons share both time constants
 
     def source_first(self) -> Ints:
         """First source of the input and of every population, and their total."""
@@ -68,34 +55,21 @@ class SynapseList(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Arrays of one process; see :mod:`eventsim.ranks.part`.
-
-    Attributes
-    ----------
-    neurons
-        Numbers of the own neurons, ascending, [own].
-    population
-        The own neurons with their parameters.
-    recurrence
-        Their one-to-one projection onto themselves, or None.
-    sources, first
-        Source of every row, ascending, [rows]; first bundle of every row and their total.
-    delay, synapse
-        Of every bundle, ms; first synapse of every bundle and their total.
-    target, weight
-        Own neuron, counted from 0, and weight of every synapse.
-    """
+    """Arrays of one process; see :mod:`eventsim.ranks.part`."""
 
     outline: Outline
     decomposition: Decomposition
     rank: int
-    neurons: Ints
-    population: Population
-    recurrence: Projection | None
+    neurons: Ints  # numbers of the own neurons, ascending, [own]
+    population: Population  # the own neurons with their parameters
+    recurrence: Projection | None  # their one-to-one projection onto themselves, or None
+    # Source of every row, ascending, [rows]; first bundle of every row and their total
     sources: Ints
     first: Ints
+    # Of every bundle, ms; first synapse of every bundle and their total
     delay: Floats
     synapse: Ints
+    # Own neuron, counted from 0, and weight of every synapse
     target: NDArray[np.int32]
     weight: Floats
 

@@ -16,25 +16,14 @@ PHONE_REM = 44.0  # of a picture as wide as the page: letters of 9 pt are 9 pixe
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of the page.
+    """A picture of the page."""
 
-    Attributes
-    ----------
-    file
-        Name of its PNG file.
-    title, text
-        Heading, and the sentence that tells how to read it.
-    content
-        Of the PNG file.
-    width
-        Width of the picture on the page, in percent.
-    """
-
-    file: str
+    file: str  # name of its PNG file
+    # Heading, and the sentence that tells how to read it
     title: str
     text: str
-    content: bytes
-    width: int = 100
+    content: bytes  # of the PNG file
+    width: int = 100  # width of the picture on the page, in percent
 
 
 def document(title: str, body: str, *, footer: str, script: str = "") -> str:

@@ -32,17 +32,10 @@ VOLTAGE_POINTS = 400
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """A few recordings with their run.
+    """A few recordings with their run."""
 
-    Attributes
-    ----------
-    tape
-        Of the shown recordings alone.
-    labels, predicted
-        Shape [samples].
-    """
-
-    tape: SpikeTape
+    tape: SpikeTape  # of the shown recordings alone
+    # Of the shown recordings, [samples] each
     labels: NDArray[np.int64]
     predicted: NDArray[np.int64]
 

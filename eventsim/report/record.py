@@ -26,67 +26,36 @@ Metrics = dict[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Checked:
-    """A network of the run and how it did on held-out data.
+    """A network of the run and how it did on held-out data."""
 
-    Attributes
-    ----------
-    epoch
-        After which the network was taken, counted from 1.
-    evaluation
-        On the held-out data.
-    """
-
-    epoch: int
-    evaluation: Evaluation
+    epoch: int  # after which the network was taken, counted from 1
+    evaluation: Evaluation  # on the held-out data
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RunRecord:
-    """A finished run.
+    """A finished run."""
 
-    Attributes
-    ----------
-    title
-        Heading of the page, for example the name of the data set.
-    net_before, net_after
-        The network at the start and after the last epoch.
-    test
-        Held-out data: never used for training or selection.
-    last
-        The network after the last epoch on ``test``.
-    selected
-        The network that the validation part chose on ``test``; None without validation.
-    config, history
-        Settings and the line of metrics of every epoch.
-    command
-        What was typed, or would have to be.
-    version
-        Of eventsim.
-    guess
-        Accuracy on ``test`` of always naming the commonest class of the training data, in
-        [0, 1]; None to leave it out.
-    about
-        Sentences on the data: what it is, how it was divided, its licence.
-    parts
-        Who was learned, validated and tested; None where that is not known.
-    part
-        What ``test`` is, should it not be held-out data after all.
-    """
-
-    title: str
+    title: str  # heading of the page, for example the name of the data set
+    # The network at the start and after the last epoch
     net_before: Network
     net_after: Network
-    test: AnyDataset
-    last: Checked
+    test: AnyDataset  # held-out data: never used for training or selection
+    last: Checked  # the network after the last epoch on ``test``
+    # The network that the validation part chose on ``test``; None without validation
     selected: Checked | None = None
+    # Settings and the line of metrics of every epoch
     config: TrainConfig
     history: Sequence[Metrics]
-    command: str = ""
-    version: str = ""
+    command: str = ""  # what was typed, or would have to be
+    version: str = ""  # of eventsim
+    # Accuracy on ``test`` of always naming the commonest class of the training data, in [0, 1];
+    # None to leave it out
     guess: float | None = None
-    about: str = ""
+    about: str = ""  # sentences on the data: what it is, how it was divided, its licence
+    # Who was learned, validated and tested; None where that is not known
     parts: Parts | None = None
-    part: str = "held-out"
+    part: str = "held-out"  # what ``test`` is, should it not be held-out data after all
 
     @property
     def answer(self) -> Answer:
@@ -133,15 +102,9 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class Unmade:
-    """Stands for a part that was not made.
+    """Stands for a part that was not made."""
 
-    Attributes
-    ----------
-    reason
-        A sentence: why, and how one gets it.
-    """
-
-    reason: str
+    reason: str  # A sentence: why, and how one gets it
 
 
 _LATER = Unmade("Not made yet: eventsim report, with the folder of this run.")
@@ -149,17 +112,10 @@ _LATER = Unmade("Not made yet: eventsim report, with the folder of this run.")
 
 @dataclass(frozen=True, eq=False)
 class ChipMapping:
-    """A network on one chip.
+    """A network on one chip."""
 
-    Attributes
-    ----------
-    compared
-        The mapping and its baselines.
-    congestion
-        Of the mapping; a sentence where the chip has no figures for it.
-    """
-
-    compared: MappingComparison
+    compared: MappingComparison  # the mapping and its baselines
+    # Of the mapping; a sentence where the chip has no figures for it
     congestion: Congestion | Unmade
 
 
@@ -173,30 +129,14 @@ class Priced:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class OverTime:
-    """Answers and costs by the share of a recording that is read.
+    """Answers and costs by the share of a recording that is read."""
 
-    Attributes
-    ----------
-    shares
-        Of the time, ascending, the last one 1. [times]
-    decided
-        Scores after these shares.
-    labels
-        Right class of every recording. [samples]
-    priced_at
-        Numbers of the shares at which ``costs`` are.
-    costs
-        Up to these times.
-    margin
-        Of the early exit.
-    """
-
-    shares: Floats
-    decided: DecisionOverTime
-    labels: Ints
-    priced_at: Ints
-    costs: Sequence[RunCosts]
-    margin: float
+    shares: Floats  # of the time, ascending, the last one 1. [times]
+    decided: DecisionOverTime  # scores after these shares
+    labels: Ints  # right class of every recording. [samples]
+    priced_at: Ints  # numbers of the shares at which ``costs`` are
+    costs: Sequence[RunCosts]  # up to these times
+    margin: float  # of the early exit
 
     @property
     def chips(self) -> list[str]:
@@ -235,43 +175,25 @@ class OverTime:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Report:
-    """A network on recordings, and everything that is told of it on its page.
+    """A network on recordings, and everything that is told of it on its page."""
 
-    Attributes
-    ----------
-    title, about, version
-        Heading, sentences on the data, version of eventsim.
-    data
-        Which recordings were run, in words: data set and part.
-    command
-        What was typed for this page.
-    net, stream, rates
-        The network, the recordings without a tail, and spikes per neuron and second of simulated
-        time, [size] by population.
-    run
-        The training.
-    priced
-        Sparsity and energy.
-    over_time
-        When the answer is there.
-    mappings
-        By title of the chip.
-    studies
-        Number formats, by title of the chip.
-    """
-
+    # Heading, sentences on the data, version of eventsim
     title: str
     about: str
     version: str
-    data: str
-    command: str
+    data: str  # which recordings were run, in words: data set and part
+    command: str  # what was typed for this page
+    # The network, the recordings without a tail, and spikes per neuron and second of simulated
+    # time, [size] by population
     net: Network
     stream: EventStream | StoredStream
     rates: Mapping[str, Floats]
-    run: RunRecord | Unmade
-    priced: Priced | Unmade
-    over_time: OverTime | Unmade
+    run: RunRecord | Unmade  # the training
+    priced: Priced | Unmade  # sparsity and energy
+    over_time: OverTime | Unmade  # when the answer is there
+    # By title of the chip
     mappings: Mapping[str, ChipMapping | Unmade] = field(default_factory=dict)
+    # Number formats, by title of the chip
     studies: Mapping[str, Sequence[StudyRow] | Unmade] = field(default_factory=dict)
 
     @property

@@ -34,27 +34,13 @@ _WIDTHS = {
 
 @dataclass(frozen=True)
 class PageTable:
-    """A table.
+    """A table."""
 
-    Attributes
-    ----------
-    title
-        Above it.
-    columns
-        Headings; all empty for none.
-    rows
-        Cells, as many as columns.
-    numbers
-        The columns from here on are numbers, which are aligned to the right.
-    texts
-        So many last columns are text all the same.
-    """
-
-    title: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[object]]
-    numbers: int = 1
-    texts: int = 0
+    title: str  # above it
+    columns: Sequence[str]  # headings; all empty for none
+    rows: Sequence[Sequence[object]]  # cells, as many as columns
+    numbers: int = 1  # the columns from here on are numbers, which are aligned to the right
+    texts: int = 0  # so many last columns are text all the same
 
     def kind(self, column: int) -> str:
         """``number``, ``text`` (one that may be long), or nothing for names."""

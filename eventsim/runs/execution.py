@@ -35,47 +35,26 @@ from eventsim.train.sparse import connection_sparsity
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """How a run is executed, which decides no number that comes out.
+    """How a run is executed, which decides no number that comes out."""
 
-    Attributes
-    ----------
-    resume
-        Go on with the run that the folder holds; its epochs may be more than before.
-    overwrite
-        Replace the run that the folder holds.
-    download
-        Fetch the data set if it is missing and can be fetched.
-    own_process
-        Whether this process was started for the run, so that its peak of memory is the run's.
-    callback, group
-        As in :func:`eventsim.train.train`.
-    """
-
+    # Go on with the run that the folder holds; its epochs may be more than before
     resume: bool = False
-    overwrite: bool = False
-    download: bool = False
+    overwrite: bool = False  # replace the run that the folder holds
+    download: bool = False  # fetch the data set if it is missing and can be fetched
+    # Whether this process was started for the run, so that its peak of memory is the run's
     own_process: bool = False
+    # As in :func:`eventsim.train.train`
     callback: Callback | None = None
     group: ProcessGroup | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """A run that was executed.
+    """A run that was executed."""
 
-    Attributes
-    ----------
-    run
-        Its networks and its history.
-    record
-        What a report is made of.
-    result
-        The content of result.json.
-    """
-
-    run: Run
-    record: RunRecord
-    result: dict[str, Any]
+    run: Run  # its networks and its history
+    record: RunRecord  # what a report is made of
+    result: dict[str, Any]  # the content of result.json
 
 
 def execute(

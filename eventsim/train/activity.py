@@ -61,21 +61,11 @@ PJ_PER_UJ = 1e6
 
 @dataclass(frozen=True, eq=False)
 class BatchActivity:
-    """What a batch did, or a part of it.
+    """What a batch did, or a part of it."""
 
-    Attributes
-    ----------
-    operations
-        Synaptic operations, by projection.
-    energy_pj
-        Of all samples together; 0 without a chip.
-    updates
-        As in :class:`eventsim.energy.Activity`.
-    """
-
-    operations: Mapping[str, int]
-    energy_pj: float
-    updates: Mapping[str, int]
+    operations: Mapping[str, int]  # synaptic operations, by projection
+    energy_pj: float  # of all samples together; 0 without a chip
+    updates: Mapping[str, int]  # as in :class:`eventsim.energy.Activity`
 
 
 @dataclass(frozen=True, kw_only=True)

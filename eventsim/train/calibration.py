@@ -226,26 +226,16 @@ def _seconds_of_events(net: Network, stream: EventStream) -> float:
 
 @dataclass(frozen=True)
 class LogitScale:
-    """What :func:`calm` did to the weights behind the logits.
+    """What :func:`calm` did to the weights behind the logits."""
 
-    Attributes
-    ----------
-    factor
-        By which they were multiplied.
-    before, after
-        Standard deviation of the logits over the classes, mean over the recordings, or their
-        frames.
-    blank
-        New resting voltage of the blank, of a decision its bias; None where it stayed.
-    recordings, recordings_in_all
-        So many were looked at, of so many.
-    """
-
-    factor: float
+    factor: float  # by which they were multiplied
+    # Standard deviation of the logits over the classes, mean over the recordings, or their frames
     before: float
     after: float
+    # So many were looked at, of so many
     recordings: int
     recordings_in_all: int
+    # New resting voltage of the blank, of a decision its bias; None where it stayed
     blank: float | None = None
 
     def __str__(self) -> str:

@@ -52,37 +52,23 @@ Part = tuple[np.dtype[Any], tuple[int, ...], Iterable[NDArray[Any]]]
 
 @dataclass(eq=False)
 class TrainState:
-    """Everything that changes while a run goes on.
+    """Everything that changes while a run goes on."""
 
-    Attributes
-    ----------
-    net, optimiser
-        Live; on the device that the run trains on.
-    selected
-        Network of the epoch with the best validation so far, in NumPy arrays, or None.
-    epoch, batch
-        The next batch to do: both count from 0.
-    sums
-        Sums over the batches of the running epoch.
-    history
-        One line of metrics per finished epoch.
-    busy
-        True while network, optimiser and sums do not belong together; never saved then.
-    held
-        What the last step found out about the values of ``net``; None for nothing.
-    numbers
-        Those in which the network runs; None for float. Set by the place in the run.
-    """
-
+    # Live; on the device that the run trains on
     net: Network
     optimiser: AdamW
+    # Network of the epoch with the best validation so far, in NumPy arrays, or None
     selected: Network | None = None
+    # The next batch to do: both count from 0
     epoch: int = 0
     batch: int = 0
-    sums: BatchSums = field(default_factory=BatchSums)
-    history: list[Metrics] = field(default_factory=list)
+    sums: BatchSums = field(default_factory=BatchSums)  # sums over the batches of the running epoch
+    history: list[Metrics] = field(default_factory=list)  # one line of metrics per finished epoch
+    # True while network, optimiser and sums do not belong together; never saved then
     busy: bool = False
+    # What the last step found out about the values of ``net``; None for nothing
     held: HeldValues | None = None
+    # Those in which the network runs; None for float. Set by the place in the run.
     numbers: Numbers | None = None
 
     def set_answer(self, answer: Answer) -> None:

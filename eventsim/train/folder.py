@@ -51,19 +51,12 @@ FILES = (
 
 @dataclass(frozen=True)
 class Told:
-    """What was found out before the first step of a run, for its ``run.json``.
+    """What was found out before the first step of a run, for its ``run.json``."""
 
-    Attributes
-    ----------
-    calibrated, calmed
-        What was done to the initial network.
-    late
-        What is to be said of recordings that begin late.
-    """
-
+    # What was done to the initial network
     calibrated: Sequence[Calibration] = ()
     calmed: LogitScale | None = None
-    late: LateBegin | None = None
+    late: LateBegin | None = None  # what is to be said of recordings that begin late
 
     def plain(self) -> dict[str, Any]:
         """The entries; of what was not, there is none."""
@@ -79,18 +72,11 @@ class Told:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where a run writes.
+    """Where a run writes."""
 
-    Attributes
-    ----------
-    path
-        The folder.
-    about
-        Further entries of ``run.json``: data set, builder of the network, names. A program that
-        calls :func:`eventsim.train.train` need not know them.
-    """
-
-    path: Path
+    path: Path  # the folder
+    # Further entries of ``run.json``: data set, builder of the network, names. A program that calls
+    # :func:`eventsim.train.train` need not know them.
     about: Mapping[str, Any] = field(default_factory=dict)
 
     @property

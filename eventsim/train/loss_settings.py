@@ -53,26 +53,14 @@ class ClassifyingLoss(Loss, Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """What a loss is asked for, beside its own settings.
+    """What a loss is asked for, beside its own settings."""
 
-    Attributes
-    ----------
-    labels
-        Class of every sample, [samples], or shares of classes where the loss takes them.
-    output
-        Name of the population that answers.
-    class_names
-        Of the data; only ``ctc`` asks for them.
-    near_miss_margin
-        Of outputs that learn from near misses, in thresholds above rest.
-    keep
-        Of :class:`.VoltageCrossEntropy`; the other losses have no decision.
-    """
-
-    labels: Any
-    output: str = "output"
-    class_names: Sequence[str] = ()
+    labels: Any  # class of every sample, [samples], or shares of classes where the loss takes them
+    output: str = "output"  # name of the population that answers
+    class_names: Sequence[str] = ()  # of the data; only ``ctc`` asks for them
+    # Of outputs that learn from near misses, in thresholds above rest
     near_miss_margin: float = 1.0
+    # Of :class:`.VoltageCrossEntropy`; the other losses have no decision
     keep: Floats | None = None
 
 

@@ -32,64 +32,29 @@ from eventsim.train.softmax import Classified
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Forward:
-    """Forward pass of some samples.
+    """Forward pass of some samples."""
 
-    Attributes
-    ----------
-    value
-        Mean loss.
-    predicted
-        Class that is answered, [samples]; NumPy.
-    scores
-        Logits, [samples, classes].
-    label_errors
-        As in :class:`.Classified`.
-    counts
-        Spikes of every neuron in all samples, [size] by spiking population; NumPy.
-    synaptic_events
-        Sum over the samples, by projection.
-    costs
-        Further sums over the samples, ``forward_costs`` of the method.
-    tape
-        Gives the spikes.
-    record
-        What the backward pass of the method takes.
-    """
-
-    value: float
-    predicted: Ints
-    scores: Floats
-    label_errors: Ints | None = None
+    value: float  # mean loss
+    predicted: Ints  # class that is answered, [samples]; NumPy
+    scores: Floats  # logits, [samples, classes]
+    label_errors: Ints | None = None  # as in :class:`.Classified`
+    # Spikes of every neuron in all samples, [size] by spiking population; NumPy
     counts: Mapping[str, Ints]
-    synaptic_events: Mapping[str, int]
-    costs: Sequence[float] = ()
-    tape: Callable[[], SpikeTape]
-    record: Any
+    synaptic_events: Mapping[str, int]  # sum over the samples, by projection
+    costs: Sequence[float] = ()  # further sums over the samples, ``forward_costs`` of the method
+    tape: Callable[[], SpikeTape]  # gives the spikes
+    record: Any  # what the backward pass of the method takes
 
 
 @dataclass(frozen=True, eq=False)
 class Terms:
-    """What a whole batch asks of the backward pass of every part.
+    """What a whole batch asks of the backward pass of every part."""
 
-    Attributes
-    ----------
-    slopes
-        By hidden population, [size]: see :meth:`.RateBand.slopes`.
-    near_miss
-        Of hidden neurons that were silent in the whole batch.
-    counts
-        Spikes of the hidden populations in the whole batch, [size].
-    n_samples
-        Of the whole batch.
-    keys
-        Of the parameters whose gradients are needed.
-    """
-
-    slopes: Mapping[str, Floats]
-    near_miss: NearMiss
-    counts: Mapping[str, Ints]
-    n_samples: int
-    keys: Collection[str]
+    slopes: Mapping[str, Floats]  # by hidden population, [size]: see :meth:`.RateBand.slopes`
+    near_miss: NearMiss  # of hidden neurons that were silent in the whole batch
+    counts: Mapping[str, Ints]  # spikes of the hidden populations in the whole batch, [size]
+    n_samples: int  # of the whole batch
+    keys: Collection[str]  # of the parameters whose gradients are needed
 
 
 def _nothing_wrong() -> None:
@@ -98,27 +63,13 @@ def _nothing_wrong() -> None:
 
 @dataclass(frozen=True, eq=False)
 class Backward:
-    """Backward pass of some samples; numbers may be arrays without dimensions on a device.
+    """Backward pass of some samples; numbers may be arrays without dimensions on a device."""
 
-    Attributes
-    ----------
-    values
-        Gradient by every parameter.
-    penalty
-        Of near misses.
-    cost
-        The method's ``backward_cost``.
-    good
-        Whether all that the pass began with is finite.
-    check
-        Raises ParameterError if it is not.
-    """
-
-    values: Mapping[str, Floats]
-    penalty: float | Array
-    cost: float | Array
-    good: bool | Array = True
-    check: Callable[[], None] = _nothing_wrong
+    values: Mapping[str, Floats]  # gradient by every parameter
+    penalty: float | Array  # of near misses
+    cost: float | Array  # the method's ``backward_cost``
+    good: bool | Array = True  # whether all that the pass began with is finite
+    check: Callable[[], None] = _nothing_wrong  # raises ParameterError if it is not
 
 
 class AbstractMethod(Settings, ABC):

@@ -33,17 +33,10 @@ def named(groups: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Members:
-    """Some recordings.
+    """Some recordings."""
 
-    Attributes
-    ----------
-    recordings
-        How many.
-    groups
-        Recordings of every group, by its name; None where the recordings name no groups.
-    """
-
-    recordings: int
+    recordings: int  # how many
+    # Recordings of every group, by its name; None where the recordings name no groups
     groups: Mapping[str, int] | None
 
     @classmethod
@@ -75,32 +68,21 @@ class Members:
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """The parts of a run.
+    """The parts of a run."""
 
-    Attributes
-    ----------
-    divided_by
-        Whether the test part is of other groups, or of other recordings alone; None where nobody
-        said.
-    validated_by
-        Likewise of the validation part; None without one.
-    training, validation, test
-        Recordings that are learned, those that choose an epoch, and those that are asked at the
-        end; ``test`` is None before.
-    recorded
-        How many recordings are learned, each counted once, without what voices of a synthesiser
-        say; None where that is all of ``training``.
-    never_learned
-        Classes that are tested, and of which no recording is learned: their recordings cannot be
-        right. Of ``ctc`` words in place of classes. Empty before the test.
-    """
-
+    # Whether the test part is of other groups, or of other recordings alone; None where nobody said
     divided_by: By | None
-    validated_by: By | None
+    validated_by: By | None  # likewise of the validation part; None without one
+    # Recordings that are learned, those that choose an epoch, and those that are asked at the end;
+    # ``test`` is None before
     training: Members
     validation: Members
     test: Members | None = None
+    # How many recordings are learned, each counted once, without what voices of a synthesiser say;
+    # None where that is all of ``training``
     recorded: int | None = None
+    # Classes that are tested, and of which no recording is learned: their recordings cannot be
+    # right. Of ``ctc`` words in place of classes. Empty before the test.
     never_learned: tuple[str, ...] = ()
 
     @property

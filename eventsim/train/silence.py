@@ -18,20 +18,11 @@ MOST_SILENT = 0.9  # fraction of the neurons
 
 @dataclass(frozen=True)
 class Silent:
-    """A silent population; its text is a warning that says what to do.
+    """A silent population; its text is a warning that says what to do."""
 
-    Attributes
-    ----------
-    population
-        Name.
-    rate
-        Mean rate, spikes per neuron and second.
-    fraction
-        Fraction of its neurons that never fired, in [0, 1]; None where only the mean is known.
-    """
-
-    population: str
-    rate: float
+    population: str  # name
+    rate: float  # mean rate, spikes per neuron and second
+    # Fraction of its neurons that never fired, in [0, 1]; None where only the mean is known
     fraction: float | None = None
 
     def __str__(self) -> str:

@@ -19,26 +19,15 @@ SUM_TOLERANCE = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Classified:
-    """Outcome of a classifying loss on one batch.
+    """Outcome of a classifying loss on one batch."""
 
-    Attributes
-    ----------
-    value
-        Mean loss; an array without dimensions where it is on a device.
-    seeds
-        Where the backward pass starts.
-    logits
-        Shape [samples, classes]; the largest is the answer, unless ``answers`` says more.
-    answers
-        Class that is answered, [samples], or None for that of the largest logit.
-    label_errors
-        Wrong labels in every sample, [samples], where the classes are strings; else None.
-    """
-
-    value: float | Array
-    seeds: Seeds
+    value: float | Array  # mean loss; an array without dimensions where it is on a device
+    seeds: Seeds  # where the backward pass starts
+    # Shape [samples, classes]; the largest is the answer, unless ``answers`` says more
     logits: Floats
+    # Class that is answered, [samples], or None for that of the largest logit
     answers: Ints | None = None
+    # Wrong labels in every sample, [samples], where the classes are strings; else None
     label_errors: Ints | None = None
 
     @property

@@ -12,50 +12,32 @@ _SPIKES = "spikes."
 
 @dataclass(frozen=True, kw_only=True)
 class BatchSums:
-    """Sums over the batches of an epoch; those of one batch are added with ``+``.
-
-    Attributes
-    ----------
-    samples, batches, correct
-        How many; and how many of the samples were answered rightly.
-    loss, penalty
-        Times samples.
-    gradient_norm
-        Over the steps that were taken.
-    clipped, skipped
-        Steps whose gradient was too long, or not finite.
-    lifted
-        Silent neurons that were lifted, over the steps.
-    synaptic_events, seconds_of_input
-        Over the samples.
-    wall_seconds, compile_seconds
-        Without compiling, and that alone.
-    activity, energy_pj
-        Times samples; None where they are not asked for.
-    costs
-        What the method counts, by name: see :class:`eventsim.train.method.AbstractMethod`. Of
-        ``stored_bytes`` the most that one batch kept.
-    spikes
-        By population.
-    """
+    """Sums over the batches of an epoch; those of one batch are added with ``+``."""
 
     samples: int = 0
     batches: int = 0
-    correct: int = 0
+    correct: int = 0  # samples that were answered rightly
+    # Means of batches times their samples
     loss: float = 0.0
     penalty: float = 0.0
-    gradient_norm: float = 0.0
+    gradient_norm: float = 0.0  # over the steps that were taken
+    # Steps whose gradient was too long, or not finite
     clipped: int = 0
     skipped: int = 0
-    lifted: int = 0
+    lifted: int = 0  # silent neurons that were lifted, over the steps
+    # Over the samples
     synaptic_events: int = 0
     seconds_of_input: float = 0.0
+    # Without compiling, and that alone
     wall_seconds: float = 0.0
     compile_seconds: float = 0.0
+    # Likewise; None where they are not asked for
     activity: float | None = None
     energy_pj: float | None = None
+    # What the method counts, by name: see :class:`eventsim.train.method.AbstractMethod`. Of
+    # ``stored_bytes`` the most that one batch kept.
     costs: Mapping[str, float] = field(default_factory=dict)
-    spikes: Mapping[str, int] = field(default_factory=dict)
+    spikes: Mapping[str, int] = field(default_factory=dict)  # by population
 
     def __add__(self, other: "BatchSums") -> "BatchSums":
         mine, more = self.to_dict(), other.to_dict()

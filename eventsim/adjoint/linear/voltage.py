@@ -58,26 +58,15 @@ from eventsim.summary import short_repr
 
 @dataclass(frozen=True, eq=False)
 class VoltageProbe:
-    """Voltage of some neurons at asked times; see the module.
+    """Voltage of some neurons at asked times; see the module."""
 
-    Attributes
-    ----------
-    neurons
-        Whose voltage.
-    times
-        ms, [rows, asked], ascending in every row, all at or after the start.
-    value
-        V, [rows, asked].
-    maximum
-        Where one time was asked, the row's maximum, which may move with an arrival; else None.
-    """
-
-    neurons: Neurons
-    times: Array
-    value: Array
+    neurons: Neurons  # whose voltage
+    times: Array  # ms, [rows, asked], ascending in every row, all at or after the start
+    value: Array  # V, [rows, asked]
     _asked: Array  # of every arrival: the first asked time after it, as row * n + number; or -1
     _v: Array  # from E, at the asked times, [asked, rows]
     _drive: Array
+    # Where one time was asked, the row's maximum, which may move with an arrival; else None
     maximum: Maximum | None = None
 
     __repr__ = short_repr
@@ -231,18 +220,10 @@ class VoltageProbe:
 
 @dataclass(frozen=True, eq=False)
 class EngineProbe:
-    """Voltages of all neurons of a readout, found by the engine.
+    """Voltages of all neurons of a readout, found by the engine."""
 
-    Attributes
-    ----------
-    neurons
-        Whose voltage.
-    value
-        V, [samples, neurons, asked], in any order in memory.
-    """
-
-    neurons: Neurons
-    value: Array
+    neurons: Neurons  # whose voltage
+    value: Array  # V, [samples, neurons, asked], in any order in memory
     _found: Voltages
 
     __repr__ = short_repr

@@ -59,42 +59,21 @@ FAR = 1e3  # c of Norse's neurons or its inverse: V begins within 0.1 % of where
 
 @dataclass(frozen=True)
 class Dialect:
-    """What a file must look like.
+    """What a file must look like."""
 
-    Attributes
-    ----------
-    title
-        Name of the program.
-    dt
-        Its own time step in ms; None where spikes are impulses.
-    fixed_dt
-        Whether it takes no other.
-    resistance
-        What r must be: ``own``, ``tau/dt``, or ``tau/dt-1``.
-    rest
-        Where V rests: at v_leak (``own``), which must be 0 (``zero``), or as the table says of
-        Norse (``synapse``) and Rockpool (``bias``).
-    unit_threshold
-        Whether thresholds are 1, by units of voltage.
-    zero_reset
-        Whether V is reset to 0, and v_leak is 0 as well.
-    uniform
-        Parameters that must be equal in all neurons of a population.
-    plain_nodes
-        Whether ``CubaLI``, ``Scale`` and ``Delay`` are known.
-    detour
-        Whether weights of a population onto itself must be followed by a unit matrix.
-    """
-
-    title: str
-    dt: float | None
-    fixed_dt: bool = False
+    title: str  # name of the program
+    dt: float | None  # its own time step in ms; None where spikes are impulses
+    fixed_dt: bool = False  # whether it takes no other
+    # What r must be: ``own``, ``tau/dt``, or ``tau/dt-1``
     resistance: Literal["own", "tau/dt", "tau/dt-1"] = "own"
+    # Where V rests: at v_leak (``own``), which must be 0 (``zero``), or as the table says of Norse
+    # (``synapse``) and Rockpool (``bias``)
     rest: Rest = "zero"
-    unit_threshold: bool = False
-    zero_reset: bool = False
-    uniform: tuple[str, ...] = ()
-    plain_nodes: bool = False
+    unit_threshold: bool = False  # whether thresholds are 1, by units of voltage
+    zero_reset: bool = False  # whether V is reset to 0, and v_leak is 0 as well
+    uniform: tuple[str, ...] = ()  # parameters that must be equal in all neurons of a population
+    plain_nodes: bool = False  # whether ``CubaLI``, ``Scale`` and ``Delay`` are known
+    # Whether weights of a population onto itself must be followed by a unit matrix
     detour: bool = False
 
 

@@ -22,25 +22,17 @@ PASSING = ("Linear", "Affine", "Scale", "Delay", "Flatten")
 
 @dataclass(frozen=True, eq=False)
 class Chain:
-    """Linear nodes on the way from one population to another.
+    """Linear nodes on the way from one population to another."""
 
-    Attributes
-    ----------
-    source, target
-        Names of nodes.
-    weights
-        Of one input each [source.size] while no matrix was met, else [source.size, here].
-    before, after
-        Delays by source and by what the chain leads to, in the file's unit.
-    metadata
-        That of the nodes on the way; of equal keys the first.
-    """
-
+    # Names of nodes
     source: str
     target: str
+    # Of one input each [source.size] while no matrix was met, else [source.size, here]
     weights: Floats
+    # Delays by source and by what the chain leads to, in the file's unit
     before: Floats
     after: Floats
+    # That of the nodes on the way; of equal keys the first
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property
