@@ -27,6 +27,23 @@ class Verdict:
         return self.detector is not None
 
 
+def read_faults(path) -> tuple[Mutant, ...]:
+    """The faults of a file.
+
+    Behind ``=== FILE`` come the faults of that file, one a paragraph: what is wrong then, lines
+    with ``-`` that the file has once, and those with ``+`` that stand there instead.
+    """
+    found, file = [], ""
+    for paragraph in path.read_text("utf-8").rstrip().split("\n\n"):
+        if paragraph.startswith("=== "):
+            file = paragraph.removeprefix("=== ")
+            continue
+        why, *lines = paragraph.split("\n")
+        old, new = ("\n".join(one[1:] for one in lines if one[0] == sign) for sign in "-+")
+        found.append(Mutant(file, old, new, why))
+    return tuple(found)
+
+
 def stale(mutant, path) -> str | None:
     """Why the mutant does not fit the file at ``path``, its own, any more; or None."""
     n = path.read_text("utf-8").count(mutant.old) if path.exists() else 0

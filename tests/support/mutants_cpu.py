@@ -17,12 +17,13 @@ from pathlib import Path
 from eventsim.kernels.build import KERNELS
 from tests.support.built import build_library
 from tests.support.cpu_runs import PRECISIONS, all_results, first_difference, run_apart
-from tests.support.mutant import Verdict, stale, summary
-from tests.support.mutants_cpu_table import MUTANTS
+from tests.support.mutant import Verdict, read_faults, stale, summary
 from tests.support.simt import why_not
 from tests.support.simt.build import FLAVOURS
 
 __all__ = ["IN_ALL_KERNELS", "MUTANTS", "expected_results", "judge", "path_of", "why_not"]
+
+MUTANTS = read_faults(Path(__file__).with_suffix(".diff"))
 
 # Files of which none has faults of its own; of those the formulas have theirs in the CUDA text.
 IN_ALL_KERNELS = tuple(

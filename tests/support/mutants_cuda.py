@@ -17,12 +17,13 @@ from pathlib import Path
 
 from eventsim.engine.contract.registry import get_backend
 from eventsim.engine.cuda import device
-from tests.support.mutant import Verdict, stale, summary
-from tests.support.mutants_cuda_table import MUTANTS
+from tests.support.mutant import Verdict, read_faults, stale, summary
 from tests.support.simt import build, why_not
 from tests.support.simt.exercise import differences, read, results, run_apart, text_name
 
 __all__ = ["IN_ALL_KERNELS", "MUTANTS", "expected_results", "judge", "path_of", "why_not"]
+
+MUTANTS = read_faults(Path(__file__).with_suffix(".diff"))
 
 PRECISION = "single"
 IN_ALL_KERNELS = ("device.py", "numbers.hpp", "prelude.cuh")
