@@ -21,6 +21,7 @@ import eventsim as es
 from tests.support.compare import counts_of
 
 RESOLVED = 2e-7
+ENOUGH = 0.03 * RESOLVED  # the estimated error of a difference that no smaller step makes better
 EPS = np.finfo(float).eps
 CONTRACTION = 1.7
 ROWS = 6
@@ -147,6 +148,8 @@ def _ridders(evaluate, step, high, low, centre):
             if guess < error:
                 best, error = column[-1], guess
         table.append(column)
+        if error <= ENOUGH * abs(best):
+            break
     blind = all(column[0] == 0.0 for column in table)  # the loss does not see this entry at all
     return best, 0.0 if blind else error
 
