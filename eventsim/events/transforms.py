@@ -25,6 +25,8 @@ refractory_filter  enforces a least interval between events of a channel    the 
 =================  =======================================================  ======================
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from typing import Any

@@ -10,6 +10,8 @@ distance d of two neurons along the shorter way round, they are joined with prob
     p(d) = p_0\, e^{-d / \lambda} \;\text{(exponential)}.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -106,7 +108,7 @@ def sheet_rows(size: int) -> int:
     return next(rows for rows in range(math.isqrt(size), 0, -1) if size % rows == 0)
 
 
-def draw_pattern(lateral: Lateral, size: int, rng: np.random.Generator) -> "scipy.sparse.csr_array":
+def draw_pattern(lateral: Lateral, size: int, rng: np.random.Generator) -> scipy.sparse.csr_array:
     """Synapses of a population onto itself as ones, [source, target], sorted, no diagonal."""
     if lateral != "dense" and not isinstance(lateral, RandomLateral | DistanceLateral):
         raise ParameterError(

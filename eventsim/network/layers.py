@@ -1,9 +1,11 @@
 """What the builders share: populations in a row, from the input to the output."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Sequence
 from numbers import Real
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,7 +16,7 @@ from eventsim.network.parts import Population
 
 Output = Literal["readout", "spiking"]
 Delays = float | tuple[float, float]
-Seed = int | np.random.Generator
+Seed: TypeAlias = "int | np.random.Generator"
 Alif = tuple[float, float] | None  # adaptation and tau_adaptation
 
 

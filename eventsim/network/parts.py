@@ -47,7 +47,7 @@ from eventsim.arrays import AT_ONCE, Array, Floats, Ints, namespace, owners, sli
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events.doors import real_array, whole_number
 from eventsim.held import Extent
-from eventsim.network.pattern import Pattern, check_pattern, to_csr
+from eventsim.network.pattern import Pattern, check_pattern, is_sparse, to_csr
 from eventsim.summary import short_repr
 
 PopulationKind = Literal["input", "spiking", "readout"]
@@ -400,7 +400,7 @@ class Projection:
         Weights on a device, or of another type of index, keep their own.
         """
         weights = self.weights
-        if scipy.sparse.issparse(weights) and weights.indices.dtype == targets.dtype:
+        if is_sparse(weights) and weights.indices.dtype == targets.dtype:
             weights.indices = targets
 
     def map(self, convert: Callable[[Array], Array]) -> Projection:
@@ -493,7 +493,7 @@ def make_projection(
     kind: ProjectionKind
     if isinstance(weights, SelfRecurrent):
         kind, values, canonical = "self", _self_weights(name, source, target, weights), True
-    elif scipy.sparse.issparse(weights):
+    elif is_sparse(weights):
         kind, (values, canonical) = "sparse", to_csr(f"Projection {name!r}", weights)
     else:
         values = np.array(real_array(weights, f"Projection {name!r}: weights"), order="C")
@@ -554,7 +554,7 @@ def _delays(name: str, weights: Any, given: ArrayLike, delays_of: DelaysOf | Non
 def _delays_of(name: str, weights: Any, delays: Floats, given: DelaysOf | None) -> DelaysOf:
     """What delays of an allowed shape are of."""
     shapes = _shapes(weights)
-    if delays.ndim == 0 or (shapes["source"] == shapes["synapse"] and not _is_sparse(weights)):
+    if delays.ndim == 0 or (shapes["source"] == shapes["synapse"] and not is_sparse(weights)):
         return "source"
     if given is not None:
         return given
@@ -570,9 +570,5 @@ def _delays_of(name: str, weights: Any, delays: Floats, given: DelaysOf | None) 
 
 def _shapes(weights: Any) -> dict[DelaysOf, tuple[int, ...]]:
     """The shapes of an array of delays."""
-    per_synapse = (weights.nnz,) if _is_sparse(weights) else weights.shape
+    per_synapse = (weights.nnz,) if is_sparse(weights) else weights.shape
     return {"source": (weights.shape[0],), "synapse": per_synapse}
-
-
-def _is_sparse(weights: Any) -> bool:
-    return bool(scipy.sparse.issparse(weights))

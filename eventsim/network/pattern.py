@@ -6,6 +6,9 @@ at any time, so that a network is checked before every run. It costs about as mu
 whether the values are finite.
 """
 
+from __future__ import annotations
+
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +28,12 @@ class Pattern(NamedTuple):
     indices: NDArray[np.int32]
 
 
-def to_csr(where: str, weights: Any) -> "tuple[scipy.sparse.csr_array, bool]":
+def is_sparse(weights: Any) -> bool:
+    """Whether they are a sparse matrix: where ``scipy.sparse`` was never imported, nothing is."""
+    return "scipy.sparse" in sys.modules and bool(scipy.sparse.issparse(weights))
+
+
+def to_csr(where: str, weights: Any) -> tuple[scipy.sparse.csr_array, bool]:
     """Any sparse matrix as a csr_array of float64 without duplicates, and whether it was so before.
 
     Indices are of 32 bits where they fit. Raises NetworkError for a malformed one and ShapeError

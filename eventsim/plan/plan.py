@@ -13,7 +13,6 @@ from graphlib import TopologicalSorter
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
 from eventsim.arrays import owners
@@ -271,14 +270,37 @@ def _stage(net: Network, members: tuple[Population, ...]) -> Stage:
 
 
 def _components(net: Network) -> dict[str, int]:
-    """Number of the loop that every population belongs to; most are alone in theirs."""
-    names = list(net.populations)
-    edges = [(names.index(p.source), names.index(p.target)) for p in net.projections.values()]
-    graph = scipy.sparse.coo_array(
-        (np.ones(len(edges)), ([e[0] for e in edges], [e[1] for e in edges])),
-        shape=(len(names), len(names)),
-    )
-    _, component = scipy.sparse.csgraph.connected_components(
-        graph, directed=True, connection="strong"
-    )
-    return dict(zip(names, component.tolist(), strict=True))
+    """Number of the loop that every population belongs to; most are alone in theirs.
+
+    Its number is that of its first member. Kosaraju's algorithm: those that a population reaches
+    against the arrows, taken in the reverse of the order in which walks along them end.
+    """
+    targets: dict[str, list[str]] = {name: [] for name in net.populations}
+    sources: dict[str, list[str]] = {name: [] for name in net.populations}
+    for projection in net.projections.values():
+        targets[projection.source].append(projection.target)
+        sources[projection.target].append(projection.source)
+    seen = set[str]()
+    ended = [name for start in targets for name in _reached(start, targets, seen)]
+    seen.clear()
+    number = {name: k for k, name in enumerate(net.populations)}
+    for members in [_reached(start, sources, seen) for start in reversed(ended)]:
+        first = min((number[name] for name in members), default=0)
+        number |= dict.fromkeys(members, first)
+    return number
+
+
+def _reached(start: str, after: dict[str, list[str]], seen: set[str]) -> list[str]:
+    """What a walk from here finds that was not ``seen`` before, each behind all that follows it."""
+    if start in seen:
+        return []
+    seen.add(start)
+    found, ways = [], [(start, iter(after[start]))]
+    while ways:
+        following = next((one for one in ways[-1][1] if one not in seen), None)
+        if following is None:
+            found.append(ways.pop()[0])
+        else:
+            seen.add(following)
+            ways.append((following, iter(after[following])))
+    return found

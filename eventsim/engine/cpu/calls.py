@@ -4,7 +4,8 @@ Each role and each call has a NumPy structured type, to which the library is hel
 """
 
 from functools import cache
-from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
+from inspect import get_annotations
+from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 import numpy as np
 
@@ -72,7 +73,7 @@ def layout() -> str:
 
 
 def _hints(struct: type) -> list[tuple[str, Any]]:
-    return list(get_type_hints(struct, include_extras=True).items())
+    return list(get_annotations(struct).items())
 
 
 def _annotated(hint: Any) -> tuple[Any, str]:

@@ -17,7 +17,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from struct import Struct
@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from eventsim.engine.cpu.calls import CALLS, CallEntry, entries_of, layout
+from eventsim.engine.cpu.calls import CallEntry, entries_of, layout
 from eventsim.engine.cpu.threads import n_threads
 from eventsim.errors import BackendError, InternalError, ParameterError, SlowWarning
 from eventsim.extras import DISTRIBUTION
@@ -88,8 +88,7 @@ class Library:
         self.built, self.runs = _names(built), _names(runs)
         self.level = _chosen(asked, self.built, self.runs)
         self._number = LEVELS.index(self.level)
-        reals = (np.float32, np.float64)
-        self._forms = {(call, real): _form(own, call, real) for call in CALLS for real in reals}
+        self._form = cache(partial(_form, own))
         of_python = (ctypes.pythonapi.PyTuple_GetItem, ctypes.pythonapi.PyCapsule_GetPointer)
         places = [ctypes.cast(function, ctypes.c_void_p).value for function in of_python]
         self._python = (ctypes.c_void_p * 3)(*places, id(None))
@@ -107,7 +106,7 @@ class Library:
 
         Raises MemoryError; InternalError if an array is not what the kernel takes.
         """
-        form = self._forms[type(call), real]
+        form = self._form(type(call), real)
         whole, arrays = self._written(call, form, real)
         n = call.tasks.n
         if n > 1:

@@ -10,6 +10,7 @@ import eventsim as es
 from eventsim.energy import count
 from eventsim.hardware.graph import axon_graph
 from eventsim.plan import make_plan
+from eventsim.plan.plan import _components
 from eventsim.train import CrossEntropy
 from tests.support.losses import SpikeTimes
 from tests.support.nets import random_net, random_stream
@@ -160,3 +161,20 @@ def test_stream_of_other_channels_is_refused_and_fewer_are_told_the_remedy(n_cha
     ) as caught:
         es.simulate(net, stream, backend="reference")
     assert ("make it with n_channels=6" in str(caught.value)) == remedy
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_loops_are_the_strong_components_and_bear_the_number_of_their_first_member(seed):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 40))
+    joined = rng.random((n, n)) < rng.uniform(0.2, 2.0) / n
+    net = es.Network()
+    net.add_input("0", 1)
+    for k in range(1, n):
+        net.add_population(str(k), 1)
+    joined[:, 0] = False  # nothing projects onto the input
+    for source, target in np.argwhere(joined):
+        net.connect(str(source), str(target), [[1.0]])
+    _, found = sp.csgraph.connected_components(joined, directed=True, connection="strong")
+    first = {number: k for k, number in reversed(list(enumerate(found)))}
+    assert _components(net) == {str(k): first[number] for k, number in enumerate(found)}
