@@ -27,6 +27,7 @@ from eventsim.adjoint import (
 from eventsim.engine import (
     RunState,
     current,
+    explain,
     place,
     readout_integral,
     simulate,
@@ -85,6 +86,7 @@ __all__ = [
     "convolutional",
     "current",
     "evaluate",
+    "explain",
     "gradcheck",
     "load_run",
     "loggers",

@@ -1,7 +1,8 @@
 """``eventsim simulate``."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,8 +22,9 @@ from eventsim.cli.options import (
 )
 from eventsim.cli.reading import MEASURED, Reading
 from eventsim.cli.terminal import echo_late, present, say_backend, show_table
-from eventsim.engine import simulate
+from eventsim.engine import Explanation, explain, simulate
 from eventsim.engine.contract.compiling import SHOWN, Watch, compile_seconds
+from eventsim.errors import ParameterError
 from eventsim.events import SpikeTape
 from eventsim.measures import measure_name
 from eventsim.network import Network
@@ -54,6 +56,16 @@ def simulate_command(
     samples: SamplesOption = None,
     machine: Machine,
     precision: Annotated[Precision, typer.Option("--precision")] = "double",
+    explained: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--explain",
+            metavar="POPULATION[:NEURON[:RECORDING]]",
+            help="Why a neuron is silent, or fires so much: events by source, peak of the voltage, "
+            "the factor on its weights that is missing. Without a number: the first silent neuron "
+            "and the most active one.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run a network on events: spikes, synaptic operations, and the time it took.
@@ -65,6 +77,8 @@ def simulate_command(
     eventsim simulate runs/demo spoken_digits --samples 10 --out tape.npz
 
     eventsim simulate net.npz events.npz --backend reference
+
+    eventsim simulate runs/demo spoken_digits --samples 1 --explain hidden1 --explain hidden2:5
     """
     on = machine.ready()
     stream, _, measured = find_measured(net, events, reading, samples=samples)
@@ -74,6 +88,10 @@ def simulate_command(
     began, compiled = Watch(), compile_seconds()
     tape = simulate(network, stream, backend=runs_on.name, precision=precision)
     seconds = began.seconds()
+    reasons = [
+        explain(network, tape, population, neuron, sample=sample)
+        for population, neuron, sample in _asked(tape, network, explained or ())
+    ]
     if out is not None:
         tape.save(out)
     duration = float(tape.stream.duration.sum()) / MS_PER_S
@@ -100,8 +118,32 @@ def simulate_command(
         "precision": tape.precision,
         "algorithms": dict(tape.algorithms),
         "tape": None if out is None else str(out),
+        "explained": [one.to_dict() for one in reasons],
     }
-    present(found, _show, as_json=as_json)
+    present(found, partial(_show, reasons=reasons), as_json=as_json)
+
+
+def _asked(tape: SpikeTape, net: Network, typed: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+    """Population, neuron and recording of what is to be explained."""
+    for one in typed:
+        name, *numbers = one.split(":")
+        if len(numbers) > 2 or not all(number.isdecimal() for number in numbers):
+            raise ParameterError(
+                f"--explain {one}: expected POPULATION, POPULATION:NEURON or "
+                "POPULATION:NEURON:RECORDING, such as hidden1:5:0."
+            )
+        if numbers:
+            yield name, int(numbers[0]), int(numbers[1]) if numbers[1:] else 0
+        elif net.population(name).is_spiking:
+            counts = tape[name].counts()
+            silent = np.flatnonzero(counts.sum(axis=0) == 0)
+            if silent.size:
+                yield name, int(silent[0]), 0
+            busiest = int(counts.sum(axis=0).argmax())
+            if counts[:, busiest].any():
+                yield name, busiest, int(counts[:, busiest].argmax())
+        else:
+            raise ParameterError(f"--explain {one}: add the number of a neuron: {one}:0.")
 
 
 def _answers(net: Network, tape: SpikeTape) -> list[str] | None:
@@ -113,8 +155,8 @@ def _answers(net: Network, tape: SpikeTape) -> list[str] | None:
     return list(read_answers(net, tape).names)
 
 
-def _show(found: Mapping[str, Any]) -> None:
-    """A simulation as tables."""
+def _show(found: Mapping[str, Any], reasons: Sequence[Explanation] = ()) -> None:
+    """A simulation as tables, and why neurons are silent or active as text."""
     populations = [
         [
             name,
@@ -153,3 +195,5 @@ def _show(found: Mapping[str, Any]) -> None:
     typer.echo(f"Run: {ways}")
     if found["tape"] is not None:
         typer.echo(f"Spikes: {found['tape']}")
+    for one in reasons:
+        typer.echo(f"\n{one}")

@@ -10,17 +10,20 @@ from eventsim.engine.contract.registry import (
     using_backend,
 )
 from eventsim.engine.run.chunks import RunState, simulate_chunk, simulate_chunks
+from eventsim.engine.run.explain import Explanation, explain
 from eventsim.engine.run.place import place, place_tape
 from eventsim.engine.run.run import make_job, readout_integral, simulate
 from eventsim.engine.run.trace import current, voltage
 
 __all__ = [
     "BackendInfo",
+    "Explanation",
     "Precision",
     "RunState",
     "available_backends",
     "current",
     "describe_backend",
+    "explain",
     "get_backend",
     "make_job",
     "place",

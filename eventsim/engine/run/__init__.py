@@ -2,5 +2,6 @@
 
 ``run`` and ``chunks`` go from stage to stage, with ``members`` (loops), ``look`` (values in their
 domains) and ``place`` (arrays on a device). ``arrivals``, ``voltage_kernel``, ``readout_piece`` and
-``trace`` have what no kernel computes: readouts over a piece, voltage and current at any time.
+``trace`` have what no kernel computes: readouts over a piece, voltage and current at any time;
+``explain`` says why a neuron is silent or active.
 """

@@ -1,0 +1,126 @@
+"""es.explain against runs with other weights, and against the voltage of its tape."""
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.errors import NetworkError, ParameterError
+from tests.unit.cli.conftest import call
+
+DURATION = 120.0
+
+
+def stream(seed=0, n_events=60):
+    rng = np.random.default_rng(seed)
+    samples = [
+        (np.sort(rng.uniform(0.0, DURATION, n_events)), rng.integers(0, 6, n_events))
+        for _ in range(2)
+    ]
+    return es.EventStream.from_samples(samples, n_channels=6, duration=DURATION)
+
+
+def network(form, gain, *, into=1.0):
+    """Two populations of every form of projection; ``into`` scales what neuron 1 of 'b' hears."""
+    rng = np.random.default_rng(3)
+    net = es.Network()
+    net.add_input("input", 6)
+    more = {"adaptation": 0.3, "tau_adaptation": 40.0} if form == "adaptive" else {}
+    common = {"tau_mem": 18.0, "v_leak": -0.1, "v_reset": -0.4, "resistance": 1.3}
+    net.add_population("a", 5, tau_syn=4.0, threshold=0.9, **common)
+    net.add_population("b", 3, tau_syn=18.0, threshold=1.1, refractory=2.0, **common, **more)
+    net.connect("input", "a", rng.normal(0.8, 1.0, (6, 5)))
+    delays = rng.uniform(0.0, 9.0, (6, 3)) if form == "delays" else 1.5
+    for source, size in (("input", 6), ("a", 5)):
+        weights = rng.normal(0.05, 0.3, (size, 3)) * gain
+        weights[:, 1] *= into
+        if form == "sparse":
+            import scipy.sparse
+
+            weights = scipy.sparse.csr_array(np.where(rng.random(weights.shape) < 0.6, weights, 0))
+        net.connect(source, "b", weights, delays=delays if source == "input" else 0.0)
+    net.connect("b", "b", es.self_recurrent(0.4))
+    return net
+
+
+def spikes(net, sample):
+    times, neurons = es.simulate(net, stream(), backend="reference")["b"].sample(sample)
+    return times[neurons == 1].size
+
+
+@pytest.mark.parametrize("form", ["dense", "sparse", "delays", "adaptive"])
+@pytest.mark.parametrize("gain", [0.4, 4.0])
+def test_factor_is_that_at_which_the_neuron_begins_to_fire(form, gain):
+    net = network(form, gain)
+    tape = es.simulate(net, stream(), backend="reference")
+    found = es.explain(net, tape, "b", 1, sample=1)
+    assert len(found.spikes) == spikes(net, 1)
+    assert (found.factor < 1) == bool(found.spikes)
+    assert spikes(network(form, gain, into=0.9999 * found.factor), 1) == 0
+    assert spikes(network(form, gain, into=1.0001 * found.factor), 1) > 0
+
+
+def test_peak_of_a_silent_neuron_is_that_of_its_voltage():
+    net = network("delays", 0.4)
+    tape = es.simulate(net, stream(), backend="reference")
+    found = es.explain(net, tape, "b", 1)
+    assert not found.spikes
+    grid = np.union1d(np.linspace(0.0, DURATION, 4001), [found.peak_time])
+    voltage = es.voltage(net, tape, "b", grid, neurons=1, samples=0).ravel()
+    np.testing.assert_allclose(found.peak, voltage.max(), rtol=1e-12)
+    assert grid[voltage.argmax()] == found.peak_time
+    parts = sum(one.excitation + one.inhibition for one in found.sources)
+    np.testing.assert_allclose(found.rest + parts, found.peak, rtol=1e-12)
+
+
+def test_sources_are_counted_as_the_tape_counts_them():
+    net = network("dense", 4.0)
+    tape = es.simulate(net, stream(), backend="reference")
+    each = [es.explain(net, tape, "b", k, sample=s) for k in range(3) for s in range(2)]
+    for name in ("input->b", "a->b"):
+        events = [one.events for found in each for one in found.sources if one.projection == name]
+        assert sum(events) == tape.synaptic_events[name]
+    one = es.explain(net, tape, "a", 0)
+    step = np.linspace(0.0, 200.0, 200_001)
+    # Textbook: two exponentials, of which the peak is taken on a fine grid.
+    shape = 1.3 * 4.0 / (18.0 - 4.0) * (np.exp(-step / 18.0) - np.exp(-step / 4.0))
+    np.testing.assert_allclose(one.lift, shape.max(), rtol=1e-6)
+
+
+def test_reason_names_what_holds_a_neuron_back():
+    net = es.Network()
+    net.add_input("input", 2)
+    net.add_population("n", 3, threshold=[1.0, 1.0, -0.5], v_reset=-1.0)
+    net.connect("input", "n", [[9.0, -1.0, 0.0], [-9.0, -1.0, 0.0]])
+    events = es.EventStream([5.0, 5.0], [0, 1], [0, 2], n_channels=2, duration=40.0)
+    tape = es.simulate(net, events, backend="reference")
+    held, outweighed, tonic = (es.explain(net, tape, "n", k) for k in range(3))
+    assert "never rises above rest" in held.why
+    assert outweighed.factor is None
+    assert "fires without any event" in tonic.why
+    nothing = es.EventStream([], [], [0, 0], n_channels=2, duration=40.0)
+    silent = es.simulate(net, nothing, backend="reference")
+    assert "No event arrives" in es.explain(net, silent, "n", 0).why
+    for name, wrong in (("n", {"neuron": 3}), ("n", {"neuron": 0, "sample": 1})):
+        with pytest.raises(ParameterError, match="expected a number in 0"):
+            es.explain(net, tape, name, **wrong)
+    with pytest.raises(NetworkError, match="is the input"):
+        es.explain(net, tape, "input", 0)
+
+
+def test_simulate_explains_the_first_silent_and_the_most_active_neuron(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    net = network("dense", 0.4)
+    net.save("net.npz")
+    stream().save("events.npz")
+    tape = es.simulate(net, stream())
+    counts = tape["b"].counts().sum(axis=0)
+    outcome = call("simulate", "net.npz", "events.npz", "--explain", "b", "--explain", "a:2:1")
+    assert outcome.code == 0, outcome.err
+    assert str(es.explain(net, tape, "a", 2, sample=1)) in outcome.out
+    outcome = call("simulate", "net.npz", "events.npz", "--explain", "b", "--json")
+    neurons = [one["neuron"] for one in outcome.json["explained"]]
+    assert neurons[0] == np.flatnonzero(counts == 0)[0]
+    assert neurons[1:] == ([counts.argmax()] if counts.any() else [])
+    assert "expected POPULATION" in call(
+        "simulate", "net.npz", "events.npz", "--explain", "b:x"
+    ).err.replace("\n", " ")
