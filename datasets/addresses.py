@@ -34,21 +34,10 @@ def checked_size(size: Sequence[int]) -> Size:
 
 
 def channels_of(fields: Mapping[str, NDArray[Any]], size: Size, *, where: str) -> NDArray[np.int64]:
-    """Channel of every event, [events]. New array.
+    """Channel of every event, from fields x, y and p, [events] each. New array.
 
-    Parameters
-    ----------
-    fields
-        Integers [events] by the names x, y and p; those whose size is 1 may be missing.
-    size
-        (width, height, polarities).
-    where
-        What the events are of, for messages.
-
-    Raises
-    ------
-    DataError
-        A field is missing, or an address lies outside of the sensor.
+    Those whose size is 1 may be missing. Raises DataError, in the name of ``where``, if another is,
+    or if an address lies outside of the sensor (width, height, polarities).
     """
     width, height, polarities = size
     channels = np.zeros(fields["x"].size, dtype=np.int64)

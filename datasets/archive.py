@@ -29,19 +29,9 @@ def read_zip(
 ) -> Iterator[tuple[str, bytes]]:
     """Name and content of every wanted member of a zip file, one after the other.
 
-    Parameters
-    ----------
-    wanted
-        Tells it of a name.
-    largest
-        Bytes that a wanted member may have.
-    key
-        Sorts the names; None for the order of the file.
-
-    Raises
-    ------
-    DataError
-        It is truncated, damaged, encrypted, or unpacks to far more than it is.
+    They come in the order of the file, or of the ``key`` of their names, with at most ``largest``
+    bytes each. Raises DataError if the file is truncated, damaged, encrypted, or unpacks to far
+    more than it is.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -73,20 +63,10 @@ def zip_names(path: Path) -> list[str]:
 
 
 def read_npz(path: Path, names: Sequence[str], *, kinds: str) -> dict[str, NDArray[Any]]:
-    """One-dimensional arrays of an ``.npz`` file. New arrays.
+    """One-dimensional arrays of an ``.npz`` file, of accepted kinds such as "iu". New arrays.
 
-    Parameters
-    ----------
-    names
-        The arrays to read; all must be there.
-    kinds
-        Accepted kinds of NumPy types, for example "iu".
-
-    Raises
-    ------
-    DataError
-        As :func:`read_zip`, or an array is missing, of another shape or type, or claims another
-        size than it has.
+    Raises DataError as :func:`read_zip`, or where an array is missing, of another shape or type, or
+    claims another size than it has.
     """
     with npz.opened(path, expected="an npz file of events", error=DataError) as archive:
         claims = archive.claims

@@ -27,25 +27,10 @@ _AGAIN = "It is truncated or something else; get it anew."
 
 
 def read_audio(content: bytes, where: str) -> tuple[float, NDArray[np.int16]]:
-    """Sample rate in Hz and samples of a recording.
+    """Sample rate in Hz and samples of a recording, int16 [samples], at least one. New array.
 
-    Parameters
-    ----------
-    content
-        The whole file.
-    where
-        Name of the file, for messages.
-
-    Returns
-    -------
-    rate, samples
-        Hz and int16 [samples], at least one. New array.
-
-    Raises
-    ------
-    DataError
-        It is neither a RIFF wav nor a SPHERE file, compressed, not mono 16-bit PCM, empty or
-        shorter than it claims.
+    Raises DataError, in the name of ``where``, if the content is neither a RIFF wav nor a SPHERE
+    file, compressed, not mono 16-bit PCM, empty or shorter than it claims.
     """
     if content[:4] == b"RIFF" and content[8:12] == b"WAVE":
         return _riff(content, where)

@@ -107,21 +107,9 @@ def cached(
 ) -> T:
     """What ``use`` makes of a cache entry, which is made first if need be.
 
-    Parameters
-    ----------
-    name
-        First part of the file's name.
-    key
-        Everything that the samples depend on.
-    make
-        Makes the samples; called at most once, if the entry is not there or damaged.
-    use
-        Takes the entry. It may run twice: if it raises StorageError, the entry is made anew.
-
-    Raises
-    ------
-    StorageError
-        The entry cannot be written.
+    The name is the first part of the file's; the key is everything that the samples depend on.
+    ``make`` is called at most once; ``use`` may run twice: if it raises StorageError, the entry is
+    made anew. Raises StorageError where it cannot be written.
     """
     path, text = entry(name, key)
     try:

@@ -32,13 +32,8 @@ def user_folder(name: str) -> Path:
 def find(name: str, *, root: str | Path | None, candidates: Sequence[str]) -> Path | None:
     """First existing place of data set ``name``, or None.
 
-    Parameters
-    ----------
-    root
-        A file or folder named by the caller. If given it must exist, and a folder is searched
-        for ``candidates`` before it is returned itself.
-    candidates
-        File names to look for in the data set's folder, and beside it.
+    A ``root`` that the caller names must exist, and a folder is searched for ``candidates`` before
+    it is returned itself. Without one they are looked for in the data set's folder, and beside it.
     """
     if root is not None:
         place = Path(root).expanduser()

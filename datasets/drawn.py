@@ -32,29 +32,12 @@ def drawn(
     parameters: Mapping[str, str],
     file: str,
 ) -> Source:
-    """The source of a split.
+    """The source of a split that a program draws.
 
-    Parameters
-    ----------
-    info, split
-        Of the set.
-    draw
-        Draws its samples.
-    size, seed
-        Number of samples, at least 1, and seed, 0 .. 2^32 - 1; None for those of the split.
-    sizes, seeds
-        Of every split.
-    parameters
-        What else the samples depend on, for the cache.
-    file
-        The module of the set (``__file__``).
-
-    Raises
-    ------
-    DataError
-        The set has no such split.
-    ParameterError
-        The size or the seed is out of range.
+    Size (at least 1) and seed (0 .. 2^32 - 1) are those of the split where they are None;
+    ``parameters`` is what else the samples depend on, and ``file`` the module, for the cache.
+    Raises DataError where the set has no such split, ParameterError for a size or seed out of
+    range.
     """
     check_split(info.name, split, info.parts)
     n = sizes[split] if size is None else size

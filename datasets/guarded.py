@@ -23,19 +23,9 @@ def blocks(
 ) -> Iterator[bytes]:
     """What ``library`` reads of a file, block by block, each when it is asked for.
 
-    Parameters
-    ----------
-    library, arguments
-        "aedat", or "h5py" and the name of a data set; the child says what their blocks are.
-    where
-        Begins every message.
-    memory, most
-        Bytes by which the process may grow, and of all blocks together.
-
-    Raises
-    ------
-    DataError
-        Its process failed, or gives more than ``most`` bytes.
+    It is "aedat", or "h5py" with the name of a data set; the child says what their blocks are. The
+    process may grow by ``memory`` bytes. Raises DataError, which begins with ``where``, if the
+    process failed or gives more than ``most`` bytes in all.
     """
     # -P: the child's own folder holds modules of ours, not packages.
     # Without its backtrace a decoder in Rust needs little memory to say what is wrong.

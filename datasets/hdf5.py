@@ -26,17 +26,9 @@ def opened(path: Path, *, expected: str) -> AbstractContextManager[Any]:
 
 
 def vector(group: Any, name: str, *, kinds: str) -> NDArray[Any]:
-    """One-dimensional array ``name`` of a file or group. New array.
+    """One-dimensional array of a file or group, of an accepted kind such as "iu". New array.
 
-    Parameters
-    ----------
-    kinds
-        Accepted kinds of NumPy types, for example "iu".
-
-    Raises
-    ------
-    DataError
-        It is missing, of another shape or type, or claims more than is stored.
+    Raises DataError where it is missing, of another shape or type, or claims more than is stored.
     """
     data = dataset(group, name)
     if data.ndim != 1 or data.dtype.kind not in kinds:

@@ -74,23 +74,11 @@ def _mark(first: str) -> str:
 def read_labels(
     path: str | Path, files: Sequence[Path] = (), *, may_lack: bool = False
 ) -> list[Labelled]:
-    """The lines of a table.
+    """The lines of a table, of paths of recordings.
 
-    Parameters
-    ----------
-    path
-        The table.
-    files
-        The recordings, each of which must be in the table and none else; a single folder is where
-        the table's paths begin. None at all: they begin at the folder of the table.
-    may_lack
-        Whether files of the table may be missing, of which the caller says so.
-
-    Raises
-    ------
-    DataError
-        With the line that is wrong: a column or cell is missing, a file does not exist, is there
-        twice, or is none of ``files``.
+    The paths begin at the folder of the table, or at a single folder that is given as ``files``;
+    else each of ``files`` must be in the table and none else. Raises DataError with the line that
+    is wrong.
     """
     place = Path(path)
     base = files[0] if len(files) == 1 and files[0].is_dir() else None
@@ -166,20 +154,9 @@ def labelled_files(
 ) -> tuple[Dataset, Texts | None]:
     """The recordings of all rows in memory, and the part of each, None where no row says one.
 
-    Parameters
-    ----------
-    rows
-        As :func:`read_labels` and :func:`read_folder` give them.
-    read
-        Reads a file.
-    name
-        Of the data set.
-
-    Raises
-    ------
-    DataError
-        A file holds no events, lacks the sample that a row names, or has another number of
-        channels than the others; text files, which do not know theirs, have that of the largest.
+    Raises DataError where a file holds no events, lacks the sample that a row names, or has another
+    number of channels than the others; text files, which do not know theirs, have that of the
+    largest.
     """
     streams: dict[Path, EventStream] = {}
     parts, owner = [], []

@@ -140,19 +140,9 @@ load = loading(source)
 def draw(
     size: int, *, seed: int, r_small: float = 0.1, r_big: float = 0.5
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Points and classes as the published program draws them.
+    """Points, float64 [samples, 2], and classes as the published program draws them. New arrays.
 
-    Parameters
-    ----------
-    size, seed
-        As :func:`load`.
-    r_small, r_big
-        Radius of the dots and of the figure.
-
-    Returns
-    -------
-    points, classes
-        float64 [samples, 2] and int64 [samples]. New arrays.
+    ``r_small`` and ``r_big`` are the radius of the dots and of the figure.
     """
     # The old generator is the one that the published samples were drawn with.
     rng = np.random.RandomState(seed)

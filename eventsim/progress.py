@@ -18,16 +18,10 @@ PERIOD = 0.25  # seconds between two updates there
 def bars(
     *columns: str | ProgressColumn, console: Console | None = None, in_pipes: bool = True
 ) -> Progress:
-    """A display of bars, to be entered.
+    """A display of bars, to be entered, drawn on standard error if there is no ``console``.
 
-    Parameters
-    ----------
-    columns
-        As :class:`rich.progress.Progress` takes them.
-    console
-        Where the bars are drawn; standard error if None. A notebook has a place of its own.
-    in_pipes
-        Whether a pipe or a file gets the bars, as they stand at the end.
+    With ``in_pipes`` a pipe or a file gets the bars, as they stand at the end. A notebook has a
+    place of its own.
     """
     console = console or Console(stderr=True)
     if console.is_jupyter:

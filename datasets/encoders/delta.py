@@ -67,12 +67,8 @@ class DeltaModulation(Settings):
 def crossings(values: Floats, delta: float) -> tuple[Floats, NDArray[np.bool_]]:
     """Times of the events of one channel, in frames, and whether each is "up".
 
-    Parameters
-    ----------
-    values
-        Shape [frames]; frame ``k`` is the signal at time ``k + 1``. At time 0 it is 0.
-    delta
-        Step of the reference.
+    Frame ``k`` of the values is the signal at time ``k + 1``; at time 0 it is 0. ``delta`` is the
+    step of the reference.
     """
     level = np.concatenate([[0.0], values / delta])
     steps = _reference_steps(level)

@@ -93,21 +93,11 @@ def thresholds(n_channels: int, *, mismatch: float, rng: np.random.Generator) ->
 
 
 def fire(drive: NDArray[Any], rate: float, *, end: float) -> Events:
-    """Times in ms at which the integral of each row reaches the integers.
+    """Times in ms at which the integral of each row reaches the integers, and their channels.
 
-    Parameters
-    ----------
-    drive
-        Floats [channels, frames], events per second, >= 0.
-    rate
-        Frames per second.
-    end
-        ms; events after it are left out: the last frame may reach past the end of the audio.
-
-    Returns
-    -------
-    times, channels
-        Sorted by (time, channel). New arrays.
+    The drive is in events per second, >= 0, [channels, frames], at ``rate`` frames per second.
+    Events after ``end`` ms are left out: the last frame may reach past the end of the audio. New
+    arrays, sorted by (time, channel).
     """
     total = np.zeros((drive.shape[0], drive.shape[1] + 1))
     np.cumsum(drive, axis=1, dtype=np.float64, out=total[:, 1:])

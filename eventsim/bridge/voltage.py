@@ -45,16 +45,8 @@ def readout_voltage(
 ) -> Any:
     """Tensor [samples, times, size]; see :meth:`eventsim.bridge.outputs.Outputs.voltage`.
 
-    Parameters
-    ----------
-    net, tape
-        The network and its run.
-    values
-        Tensors of all parameters, by their names in ``net.parameters()``.
-    times
-        Of input events and of spikes, as tensors by population.
-    name, at
-        The readout and the times.
+    ``values`` are tensors of all parameters by their names in ``net.parameters()``, ``times`` those
+    of input events and of spikes by population.
     """
     population = net.readout(name, "Outputs.voltage")
     require_times("Outputs.voltage", "at", at)

@@ -240,23 +240,10 @@ def find_settings(
 ) -> DataSettings:
     """The labelled recordings that DATA stands for, with their division.
 
-    Parameters
-    ----------
-    data
-        A data set, or a file that holds labels.
-    file
-        Where the data set is.
-    test_data
-        Another file with labels, for the test, where ``data`` is one of eventsim's own.
-    more
-        Further fields of :class:`eventsim.runs.data.DataSettings`, such as ``round_times``.
-
-    Raises
-    ------
-    DataError
-        There is no such place, or it has no labels.
-    ParameterError
-        A field does not fit the recordings.
+    ``file`` is where a data set is; ``test_data`` is another file with labels for the test, where
+    DATA is one of eventsim's own; ``more`` are further fields of
+    :class:`eventsim.runs.data.DataSettings`. Raises DataError where there is no such place or it
+    has no labels, ParameterError where a field does not fit the recordings.
     """
     return DataSettings(**{**_settings_of(data, file, test_data), **(more or {})})
 

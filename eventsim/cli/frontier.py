@@ -184,17 +184,8 @@ def frontier_command(
 def along(recipe: Recipe, axes: Sequence[str]) -> Recipe:
     """A recipe with its baseline, and every combination of the values of these axes.
 
-    Parameters
-    ----------
-    recipe
-        Its other conditions are left out.
-    axes
-        As they are typed: ``network.tau_syn=5,10``.
-
-    Raises
-    ------
-    ParameterError, RecipeError
-        An axis is none.
+    Axes are as they are typed, ``network.tau_syn=5,10``; other conditions are left out. Raises
+    ParameterError or RecipeError where an axis is none.
     """
     values = dict(map(_axis, axes))
     if len(values) < len(axes):

@@ -16,14 +16,8 @@ def check_same(
 ) -> None:
     """Raise StorageError, with the first key that differs, unless two sets of settings are equal.
 
-    Parameters
-    ----------
-    where
-        File or folder of the stored settings, for the message.
-    before, now
-        Stored and given settings: plain values, perhaps nested. A list equals a tuple.
-    may_grow
-        Paths of keys, such as ``train.epochs``, whose number may be larger now.
+    Both are plain values, perhaps nested; a list equals a tuple. Numbers at paths of ``may_grow``,
+    such as ``train.epochs``, may be larger now. ``where`` is the file or folder of the stored ones.
     """
     stored, given = (flat(json.loads(json.dumps(values))) for values in (before, now))
     keys = [

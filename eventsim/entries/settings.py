@@ -160,16 +160,10 @@ class Settings:
 def check_types(
     settings: Any, *, where: str | None = None, error: ErrorType = ParameterError
 ) -> None:
-    """Raise ``error`` for the first field of a dataclass that its annotation does not allow.
+    """Raise ``error`` for the first field of an instance that its annotation does not allow.
 
-    Lists become tuples where the annotation says so, numbers of NumPy those of Python.
-
-    Parameters
-    ----------
-    settings
-        An instance.
-    where
-        For the message; the name of its class by default.
+    Lists become tuples where the annotation says so, numbers of NumPy those of Python. The message
+    begins with ``where``, by default the name of the class.
     """
     kind: Any = type(settings)
     given = {name: getattr(settings, name) for name in hints_of(kind)}
@@ -185,18 +179,10 @@ def check_types(
 
 
 def read(kind: type[Kind], values: Any, place: str, error: ErrorType) -> Kind:
-    """Settings from the table of a file; absent keys take their defaults.
+    """Settings of a dataclass from a table of TOML or JSON; absent keys take their defaults.
 
-    Parameters
-    ----------
-    kind
-        A dataclass. Its fields may be dataclasses too, tuples of them, or tables of them.
-    values
-        The table, as TOML or JSON has it.
-    place
-        Of the table, for messages.
-    error
-        Raised with the place, what came, and what was expected.
+    Fields may be dataclasses too, tuples of them, or tables of them. A mistake is an ``error`` with
+    the place, what came, and what was expected.
     """
     try:
         values = _upgraded(kind, values)

@@ -88,24 +88,9 @@ def _edges(times: Floats, offsets: Ints) -> Edges:
 def zeros(times: Floats, offsets: Ints, begin: Begin, *, where: str, per_ms: float = 1.0) -> Floats:
     """The time that becomes 0 in every recording, [samples], in the unit of ``times``.
 
-    Parameters
-    ----------
-    times
-        In any order inside each sample, also negative; [events].
-    offsets
-        First event of every sample, [samples + 1].
-    begin
-        ``zero`` leaves the times as they are, ``first-event`` is as the module says, a number is
-        the time in ms that becomes 0.
-    where
-        What the recordings are, for messages.
-    per_ms
-        Unit of ``times``: so many in a ms.
-
-    Raises
-    ------
-    DataError
-        Events lie before the time that ``begin`` names.
+    Times are in any order inside each sample, also negative, ``per_ms`` of them in a ms. Of
+    ``begin``, ``zero`` leaves them as they are, ``first-event`` is as the module says, a number is
+    a time in ms. Raises DataError, in the name of ``where``, if events lie before that number.
     """
     if begin == "zero":
         return np.zeros(offsets.size - 1)

@@ -50,18 +50,8 @@ def whole_number(value: Any, where: str) -> int:
 def times_by_sample(values: Any, duration: NDArray[np.float64], where: str) -> NDArray[np.float64]:
     """Times > 0 in ms as [samples, times], those past the end of a sample put to its end.
 
-    Parameters
-    ----------
-    values
-        One-dimensional, the same times for all samples, or [samples, times]; ascending.
-    duration
-        ms. [samples]
-    where
-        Who asks, for errors.
-
-    Raises
-    ------
-    ShapeError, ParameterError
+    They are given ascending, the same for all samples or [samples, times]; ``duration`` is
+    [samples]. Raises ShapeError or ParameterError in the name of ``where``.
     """
     given = real_array(values, f"{where}: times")
     if given.ndim == 0 or given.shape not in (given.shape[-1:], (duration.size, given.shape[-1])):

@@ -414,21 +414,11 @@ def grouped_split(groups: Texts, *, fraction: float, seed: int) -> tuple[Ints, I
 
 
 def grouped_folds(groups: Texts, n: int, *, seed: int) -> tuple[tuple[str, ...], ...]:
-    """Share groups out among folds of about as many samples, each group in one of them.
+    """The names of the groups of each of ``n`` folds, sorted; each group is in one fold.
 
-    Parameters
-    ----------
-    groups
-        Shape [samples]; ``n`` different ones or more.
-    n
-        Folds.
-    seed
-        Decides between groups of one size.
-
-    Returns
-    -------
-    The names of the groups of every fold, sorted. Large groups are shared out first, each to the
-    fold that has the fewest samples by then.
+    Large groups are shared out first, each to the fold that has the fewest samples by then; the
+    seed decides between groups of one size. There are ``n`` different groups or more in ``groups``,
+    [samples].
     """
     names, sizes = np.unique(groups, return_counts=True)
     drawn = np.random.default_rng(seed).permutation(names.size)
@@ -442,19 +432,11 @@ def grouped_folds(groups: Texts, n: int, *, seed: int) -> tuple[tuple[str, ...],
 
 
 def spread(labels: Ints, samples: int) -> Ints:
-    """Recordings that stand for all: equally many of every class, spread over each class.
+    """Numbers of recordings that stand for all, ascending: equally many of every class.
 
-    Parameters
-    ----------
-    labels
-        Class of every recording, [recordings].
-    samples
-        How many, at least 1. What does not go into equal parts, and what a small class lacks, is
-        shared out among the others.
-
-    Returns
-    -------
-    int64, ascending: the recordings by number; all of them if there are no more than ``samples``.
+    They are spread over each class. What does not go into equal parts, and what a small class
+    lacks, is shared out among the others. All of them if there are no more than ``samples``, which
+    is at least 1.
     """
     rank = np.empty(labels.size, np.int64)
     members = [np.flatnonzero(labels == label) for label in np.unique(labels)]

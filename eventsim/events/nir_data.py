@@ -21,14 +21,8 @@ def event_data(
 ) -> Any:
     """A ``nir.EventData``; ``t_max`` is the longest duration. New arrays.
 
-    Parameters
-    ----------
-    times, index, offsets
-        ms [events], channel or neuron [events], first event of every sample [samples + 1].
-    n_neurons
-        Of all that may have events.
-    duration
-        ms [samples].
+    Times are ms [events], ``index`` channels or neurons [events], ``offsets`` the first event of
+    every sample [samples + 1], ``duration`` ms [samples].
     """
     try:
         from nir import EventData

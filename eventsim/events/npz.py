@@ -197,12 +197,8 @@ class Form(NamedTuple):
 def check_forms(claims: Mapping[str, Any], forms: Mapping[str, Form]) -> None:
     """Raise KeyError for an array that is missing, ValueError for one of another form.
 
-    Parameters
-    ----------
-    claims
-        Anything with a shape and a type: claims, or arrays.
-    forms
-        By name. Whole numbers without dimensions may be of any size.
+    Claims are anything with a shape and a type. Whole numbers without dimensions may be of any
+    size.
     """
     for name, form in forms.items():
         claim = claims[name]

@@ -143,17 +143,7 @@ class Capacity:
 
 @contextmanager
 def employed(root: Path, follower: Follower[Key], capacity: Capacity) -> Iterator["Workers[Key]"]:
-    """Workers, as long as the context lasts; after an exception they are asked to leave.
-
-    Parameters
-    ----------
-    root
-        The folder in which all folders of the work are.
-    follower
-        Told of every step.
-    capacity
-        Who works.
-    """
+    """Workers in the folder ``root``, as long as the context lasts; an exception ends them."""
     jobs, threads, executor = capacity.jobs, capacity.threads, capacity.executor
     separate = executor is None and jobs > 0
     if separate:

@@ -104,25 +104,10 @@ def dense_numbers(
     baseline: DenseBaseline, run: Run, training: AnyDataset, data: AnyDataset, asked: Question,
     folder: Path,
 ) -> Measured:  # fmt: skip
-    """Train and measure a dense network beside a run; what was measured is kept in ``folder``.
+    """Train and measure a dense network beside a run; what was measured is kept in its ``folder``.
 
-    Parameters
-    ----------
-    baseline
-        Which network.
-    run
-        Of the sweep's baseline, finished: its network gives the shape, its settings the rest.
-    training, data
-        What is learned, and what is asked.
-    asked
-        As in :func:`eventsim.frontier.measure`.
-    folder
-        Of this network.
-
-    Raises
-    ------
-    BackendError
-        PyTorch is missing.
+    The run is of the sweep's baseline, finished: its network gives the shape, its settings the
+    rest. Raises BackendError if PyTorch is missing.
     """
     asks = repr((baseline, run.settings.deciding(), asked.described())).encode()
     return remembered(folder, asks, lambda: _trained(baseline, run, training, data, asked))

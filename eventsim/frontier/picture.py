@@ -103,15 +103,7 @@ def _spread(found: Summary, scale: float) -> float | None:
 
 
 def inline_svg(frontier: Frontier, axis: Key, *, name: str) -> str:
-    """The picture as an element of a page.
-
-    Parameters
-    ----------
-    frontier, axis
-        As :func:`draw`.
-    name
-        Begins all ids inside, so that several pictures stand on one page.
-    """
+    """The picture of :func:`draw` as an element of a page; ``name`` begins all ids inside."""
     with style.look(), rc_context({"svg.fonttype": "none"}):
         root = ElementTree.fromstring(style.svg(draw(frontier, axis)))
     _plain(root, name)

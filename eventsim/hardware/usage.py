@@ -79,18 +79,9 @@ def destinations(
 
 
 def core_usage(graph: AxonGraph, core_of: NDArray[np.int32], n_cores: int, limits: Limits) -> Usage:
-    """Count what every core holds.
+    """Count what every core holds, where ``core_of`` is the core of every placed neuron.
 
-    Parameters
-    ----------
-    graph
-        The network.
-    core_of
-        int32 [neurons]: core of every placed neuron.
-    n_cores
-        Number of cores.
-    limits
-        Gives the bits per synapse (0 bits where it has none).
+    The limits give the bits per synapse, 0 where a chip has none.
     """
     found = destinations(graph, core_of, n_cores)
     pairs = np.diff(found.indptr)[: graph.n_neurons]

@@ -156,13 +156,6 @@ def multicast_hops(graph: AxonGraph, core_of: Cores, place: Cores, limits: Limit
     A spike then passes each link of a tree once: the union of the XY routes from its source to its
     destinations, along the source's row, and from there along the columns of the destinations.
     Spikes from outside are among them.
-
-    Parameters
-    ----------
-    graph, core_of
-        Neurons on the cores of an assignment.
-    place, limits
-        As :func:`traffic`.
     """
     found = destinations(graph, core_of, place.size).tocoo()
     columns, (x, y) = limits.mesh[0], (axis[place] for axis in coordinates(limits))
@@ -200,14 +193,7 @@ def _total(cores: Ints, spikes: Ints, n_cores: int) -> Ints:
 def traffic(found: Flows, place: Cores, limits: Limits) -> Traffic:
     """Count hops and loads of links.
 
-    Parameters
-    ----------
-    found
-        Spikes between the cores of an assignment.
-    place
-        int32 [cores of the assignment]: core of the chip on which each lies.
-    limits
-        Of the chip.
+    ``place`` is the chip's core on which each core of the assignment lies.
     """
     columns, rows = limits.mesh
     x, y = (coordinate[place] for coordinate in coordinates(limits))

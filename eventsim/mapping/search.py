@@ -46,23 +46,9 @@ def assignments(
 ) -> Iterator[tuple[Cores, Cores]]:
     """Cores of all neurons, numbered without gaps, and the place of each core on the chip.
 
-    Parameters
-    ----------
-    graph, chip
-        What is mapped onto what; every limit holds in what is found.
-    method
-        A baseline, ``refined`` or ``hypergraph``.
-    effort
-        Ends the search when it is over, once there is an assignment.
-    optimise
-        Place the cores; False puts them in the chip's order, and then no neuron is moved by links.
-    seed
-        Of partitioner and annealing.
-
-    Raises
-    ------
-    InfeasibleError
-        No start could be made to respect all limits.
+    Every limit holds in what is found. The search ends when ``effort`` is over, once there is an
+    assignment. Without ``optimise`` the cores lie in the chip's order, and no neuron is moved by
+    links. Raises InfeasibleError where no start could be made to respect all limits.
     """
     if method in BASELINES:
         state = BASELINES[method](graph, chip)

@@ -37,20 +37,9 @@ def moved(values: Floats, before: Ints, after: Ints) -> Floats:
 def with_synapses(net: Network, chosen: Mapping[str, Ints]) -> Network:
     """A network with other synapses in some projections. New arrays, on the host.
 
-    Parameters
-    ----------
-    net
-        Not changed.
-    chosen
-        By name of a projection that is dense or sparse and whose weights are not shared: numbers
-        of the synapses that it shall have, ascending, each once. Those that are new have the
-        weight 0.
-
-    Raises
-    ------
-    NetworkError
-        A projection is of another kind or shared; or its delays, one per synapse, would be without
-        a value.
+    ``chosen`` are the numbers of the synapses that a dense or sparse projection shall have,
+    ascending, each once; new ones have the weight 0. Raises NetworkError where a projection is of
+    another kind or shared, or its delays, one per synapse, would be without a value.
     """
     arrays = net.to_arrays()
     structure = json.loads(str(arrays["structure"]))
@@ -95,18 +84,9 @@ def require_free(net: Network, projection: Projection, where: str) -> None:
 def without_neurons(net: Network, kept: Mapping[str, Ints]) -> Network:
     """A network with some neurons of its spiking populations only. New arrays, on the host.
 
-    Parameters
-    ----------
-    net
-        Not changed.
-    kept
-        By spiking population: neurons that stay, ascending, each once, at least one. Synapses from
-        and onto the others go with them.
-
-    Raises
-    ------
-    NetworkError
-        A population is of another kind, or the one that answers; or as in :func:`with_synapses`.
+    ``kept`` are the neurons that stay, by population, ascending, each once, at least one; synapses
+    from and onto the others go with them. Raises NetworkError where a population is of another
+    kind, or the one that answers, or as :func:`with_synapses`.
     """
     arrays, sizes = net.to_arrays(), dict[str, int]()
     structure = json.loads(str(arrays["structure"]))

@@ -106,14 +106,7 @@ def late_begin(
 ) -> LateBegin | None:
     """What is to be said of recordings that begin late; None where they do not.
 
-    Parameters
-    ----------
-    net
-        The network that runs on them.
-    stream
-        The recordings; of a file, 64 of them are looked at.
-    answer
-        How it answers; None for ``net.answer``.
+    Of a file, 64 recordings are looked at. The network answers by ``answer``, by default its own.
     """
     answer = net.answer if answer is None else answer
     times, durations = _first_events(stream)

@@ -32,14 +32,8 @@ def stack(
 ) -> Network:
     """Populations ``input``, ``hidden1`` .. and ``output``, without connections.
 
-    Parameters
-    ----------
-    builder
-        Who asks, for errors.
-    sizes
-        Of the input, of every hidden population, of the output.
-    output, tau_mem, tau_syn, refractory, alif
-        As :func:`eventsim.scsr`.
+    Sizes are those of the input, of every hidden population, of the output; the rest is as in
+    :func:`eventsim.scsr`. Errors name the builder.
     """
     n_inputs, hidden, n_outputs = sizes
     if output not in get_args(Output):

@@ -25,19 +25,9 @@ from eventsim.report.record import Report, RunRecord
 
 
 def write_report(folder: str | Path, record: RunRecord) -> Path:
-    """Write the page of a run that has been trained, and its pictures, into ``folder``.
+    """Write the page of a run and its pictures into ``folder``; the path of ``index.html``.
 
-    Parameters
-    ----------
-    folder
-        Made if it does not exist; files of an older report are replaced.
-    record
-        The run.
-
-    Returns
-    -------
-    Path
-        Of ``index.html``. It is written last.
+    That is written last. The folder is made if need be; files of an older report are replaced.
     """
     folder = Path(folder)
     report = Report.of_training(record)
@@ -48,22 +38,7 @@ def write_report(folder: str | Path, record: RunRecord) -> Path:
 
 
 def write_page(path: str | Path, report: Report, pictures: Sequence[Picture] | None = None) -> Path:
-    """Write a page into one HTML file, whole or not at all.
-
-    Parameters
-    ----------
-    path
-        Of the file; its folder is made if it does not exist.
-    report
-        What to tell.
-    pictures
-        Of training and rates, if they are drawn already.
-
-    Returns
-    -------
-    Path
-        As given.
-    """
+    """Write a page into one HTML file, whole or not at all; pictures may be drawn already."""
     path = Path(path)
     drawn = page_pictures(report) if pictures is None else pictures
     with look():

@@ -177,20 +177,11 @@ class RunSettings(Settings):
 def check_same_run(
     folder: Path, now: RunSettings, *, before: RunSettings | None = None, longer: bool = False
 ) -> None:
-    """Raise StorageError if the folder holds a run of other settings.
+    """Raise StorageError if the folder holds a run of other settings than ``now``.
 
-    Where the data lies, the backend and how often state is saved are no settings of a run.
-
-    Parameters
-    ----------
-    folder
-        Of the run; nothing is raised if it holds none.
-    now
-        The settings that are asked for.
-    before
-        Those of the folder, where they are known already.
-    longer
-        Whether ``now`` may have more epochs.
+    ``before`` are those of the folder, where they are known already; with ``longer``, ``now`` may
+    have more epochs. Where the data lies, the backend and how often state is saved are no settings
+    of a run.
     """
     if before is None:
         if not (folder / SETTINGS).exists():

@@ -171,19 +171,8 @@ def mix_pairs(
 ) -> tuple[EventStream, NDArray[np.float64]]:
     """Mix every sample of a batch with another one, drawn without repetition.
 
-    Parameters
-    ----------
-    stream
-        Of the batch.
-    shares
-        Of the classes in every sample, [samples, classes].
-    alpha
-        As ``Augmentation.mix``.
-
-    Returns
-    -------
-    tuple
-        Events, and shares of the classes in what was mixed. New.
+    ``shares`` are those of the classes in every sample, [samples, classes]; the events come back
+    with the shares of the classes in what was mixed. New.
     """
     partner = rng.permutation(stream.n_samples)
     mixed, kept = mix(stream, stream[partner], alpha, rng=rng)

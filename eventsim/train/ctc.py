@@ -123,17 +123,8 @@ class CTC:
 def ctc(frames: FrameLogits, targets: Strings) -> tuple[Floats, Floats]:
     """Loss of every sample, and its derivative by every logit; NumPy, as the frames must be.
 
-    Parameters
-    ----------
-    frames
-        The logits.
-    targets
-        One string per sample.
-
-    Raises
-    ------
-    ShapeError, ParameterError, DataError
-        The strings do not fit the samples, a label is no class, or there are too few frames.
+    Raises an error where the strings do not fit the samples, a label is no class, or there are too
+    few frames.
     """
     n_classes = frames.logits.shape[2]
     _check(frames, targets)

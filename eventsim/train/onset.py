@@ -45,19 +45,7 @@ def check_onset(where: str, onset: Onset) -> None:
 def onsets(stream: EventStream, onset: Onset, where: str) -> Floats | None:
     """Onset of every sample, ms [samples]; None where all begin at the start. New array.
 
-    Parameters
-    ----------
-    stream
-        The recordings.
-    onset
-        As in :class:`eventsim.Answer`.
-    where
-        Who asks, for errors.
-
-    Raises
-    ------
-    ParameterError
-        A recording ends before its onset.
+    Raises ParameterError, in the name of ``where``, if a recording ends before its onset.
     """
     if onset == 0.0:
         return None

@@ -33,14 +33,8 @@ def change_synapses(
 ) -> None:
     """Prune and rewire, if it is due after ``n_done`` of ``total`` steps.
 
-    Parameters
-    ----------
-    config, state, method
-        Of the run; network and optimiser of the state are replaced.
-    gradients
-        Is asked for the network with all possible synapses, at steps that rewire.
-    n_done, total
-        Steps of the run.
+    Network and optimiser of the state are replaced. At steps that rewire, ``gradients`` is asked
+    for the network with all possible synapses.
     """
     due = config.sparse.change(n_done, total)
     if due.progress is not None:

@@ -38,14 +38,9 @@ class Silent:
 def silent_populations(
     rates: Mapping[str, Floats | float], *, heard: float = 1.0
 ) -> tuple[Silent, ...]:
-    """Which populations are silent.
+    """Which populations are silent, by spikes per neuron and second, [size] or the mean alone.
 
-    Parameters
-    ----------
-    rates
-        Spikes per neuron and second by population, [size], or the mean alone.
-    heard
-        Share of that time in which there was something to hear, in (0, 1]: rates count in it.
+    ``heard`` is the share of that time in which there was something to hear: rates count in it.
     """
     found = []
     for name, rate in rates.items():

@@ -60,15 +60,9 @@ class AbstractClassifier(ABC):
 def softmax_loss(logits: Floats, labels: Ints | Floats, where: str) -> tuple[Array, Floats]:
     """Mean cross-entropy, and its derivative by every logit; both where the logits are.
 
-    Parameters
-    ----------
-    logits
-        Shape [samples, classes].
-    labels
-        The class of every sample, whole numbers [samples]; or the share of every class in every
-        sample, [samples, classes], each row of which sums to 1 (smoothed or mixed labels).
-    where
-        Who asks, for errors.
+    Logits are [samples, classes]. Labels are the class of every sample, whole numbers [samples], or
+    the share of every class, [samples, classes], each row of which sums to 1. Errors name
+    ``where``.
     """
     xp, shares = namespace(logits), shares_of(labels, logits.shape, where)
     shifted = logits - logits.max(axis=1, keepdims=True)

@@ -211,17 +211,7 @@ class ClassTrains(AbstractClassifier):
 
 
 def regular_trains(duration: Floats, size: int, *, rate: float) -> SpikeTrains:
-    """All of ``size`` neurons firing at ``(k + 1/2) / rate`` in every sample; NumPy.
-
-    Parameters
-    ----------
-    duration
-        ms, [samples].
-    size
-        Number of neurons.
-    rate
-        Hz.
-    """
+    """All neurons firing at ``(k + 1/2) / rate`` (Hz) in every sample of ``duration`` ms; NumPy."""
     interval = MS_PER_S / rate
     counts = np.maximum(np.ceil(duration / interval - 0.5), 0.0).astype(np.int64)
     first = np.concatenate([[0], np.cumsum(counts)])

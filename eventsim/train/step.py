@@ -125,24 +125,9 @@ def train_batch(
 ) -> None:
     """Take one step, and add to the sums of the epoch.
 
-    Parameters
-    ----------
-    config
-        Of the run.
-    state
-        Changed in place, after the last meeting with other processes; where synapses are rewired,
-        they meet once more.
-    batch
-        The whole batch, in every process.
-    group
-        Processes that share the shards of the batch.
-    method
-        Of training.
-    rng
-        Of the augmentation and of dropout. The whole batch is augmented before it is cut, in every
-        process, so that the numbers drawn do not depend on the shards.
-    pace
-        How far the step goes, and whether it counts in the mean.
+    Every process has the whole batch and augments it before it is cut into the shards of ``group``,
+    so that the numbers that ``rng`` draws do not depend on these. The state is changed in place
+    after the last meeting with other processes; where synapses are rewired, they meet once more.
     """
     watch, compiled = Watch(), compile_seconds()
     mine = _prepared(config, state.net, batch, rng, method=method, group=group)

@@ -125,16 +125,6 @@ def bare_neurons(net: Network, tape: SpikeTape, name: str, chosen: Ints | None =
 
 
 def silent_neurons(net: Network, tape: SpikeTape, name: str, chosen: Ints | None = None) -> Neurons:
-    """Neurons of a readout, or neurons of a spiking population that fired in no sample.
-
-    Parameters
-    ----------
-    net, tape
-        The network and its run.
-    name
-        The population.
-    chosen
-        Their numbers in the population; None for all.
-    """
+    """Neurons of a readout, or of a spiking population that fired in no sample; ``chosen`` ones."""
     bare = bare_neurons(net, tape, name, chosen)
     return replace(bare, arrivals=find_arrivals(bare.job, bare.chosen))
