@@ -41,12 +41,60 @@ from eventsim.network import Network
 from eventsim.runs.run import Run, Which, load_run
 from eventsim.train import TrainConfig, evaluate, predict_over_time
 from eventsim.train.choice import config_of, in_classes_of
-from eventsim.train.evaluation import MOST_CONFUSED
+from eventsim.train.evaluation import MOST_CONFUSED, Evaluation
 from eventsim.train.latency import MARGIN, SHARES, require_margin
 from eventsim.train.parts import Members
 
 
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions:
+    """What is asked beside accuracy and loss, and of which network and recordings."""
+
+    which: Annotated[
+        Which,
+        typer.Option("--network", help="After the last epoch, chosen by validation, or untrained."),
+    ] = "last"
+    latency: Annotated[
+        bool,
+        typer.Option(
+            "--latency",
+            help="Also when the answer is there: accuracy by the share of a recording that is "
+            "read, latency, and early exit; of the network in exact time.",
+        ),
+    ] = False
+    margin: Annotated[
+        float,
+        typer.Option(
+            "--margin",
+            help="Of the early exit of --latency: by how much the leading class is ahead, in "
+            "probability.",
+        ),
+    ] = MARGIN
+    samples: SamplesOption = None
+    chip: Annotated[
+        str | None,
+        chip_option(
+            "Evaluate with the numbers of a chip as well, in exact time and in its time step; "
+            "or a TOML file of your own."
+        ),
+    ] = None
+    bits: Annotated[
+        int | None,
+        typer.Option(
+            "--bits",
+            min=1,
+            help="Bits of a weight, in place of the chip's; of a run that was trained for this "
+            "chip, those of its training. Without --chip of the weights alone.",
+        ),
+    ] = None
+    dt: Annotated[
+        float | None,
+        typer.Option("--dt", metavar="MS", help="Time step, at most 1; by default the chip's."),
+    ] = None
+
+
 @filled(Reading, "file", "split", into="reading")
+@filled(EvaluateOptions, into="asked")
 @filled(Machine, into="machine")
 def evaluate_command(
     run: Annotated[
@@ -67,47 +115,7 @@ def evaluate_command(
     ] = None,
     *,
     reading: Reading,
-    which: Annotated[
-        Which,
-        typer.Option("--network", help="After the last epoch, chosen by validation, or untrained."),
-    ] = "last",
-    latency: Annotated[
-        bool,
-        typer.Option(
-            "--latency",
-            help="Also when the answer is there: accuracy by the share of a recording that is "
-            "read, latency, and early exit; of the network in exact time.",
-        ),
-    ] = False,
-    margin: Annotated[
-        float,
-        typer.Option(
-            "--margin",
-            help="Of the early exit of --latency: by how much the leading class is ahead, in "
-            "probability.",
-        ),
-    ] = MARGIN,
-    samples: SamplesOption = None,
-    chip: Annotated[
-        str | None,
-        chip_option(
-            "Evaluate with the numbers of a chip as well, in exact time and in its time step; "
-            "or a TOML file of your own."
-        ),
-    ] = None,
-    bits: Annotated[
-        int | None,
-        typer.Option(
-            "--bits",
-            min=1,
-            help="Bits of a weight, in place of the chip's; of a run that was trained for this "
-            "chip, those of its training. Without --chip of the weights alone.",
-        ),
-    ] = None,
-    dt: Annotated[
-        float | None,
-        typer.Option("--dt", metavar="MS", help="Time step, at most 1; by default the chip's."),
-    ] = None,
+    asked: EvaluateOptions,
     machine: Machine,
     as_json: JsonOption = False,
 ) -> None:
@@ -126,22 +134,22 @@ def evaluate_command(
     eventsim evaluate runs/demo --latency --margin 0.8
     """
     machine.ready()
-    require_margin("--margin", margin)
+    require_margin("--margin", asked.margin)
     mine = load_run(run).on(machine.backend) if run.is_dir() else None
-    if latency and mine is not None and mine.settings.grid is not None:
+    if asked.latency and mine is not None and mine.settings.grid is not None:
         raise ParameterError(
             f"--latency: {run} answers on a grid of time, expected a run in exact event time. "
             "Leave the option out, or give the file of its network."
         )
-    net = find_network(run, which=which)
+    net = find_network(run, which=asked.which)
     named = find_for(run, data, reading)
-    recordings = in_classes_of(net, named.fewer(samples).labelled())
+    recordings = in_classes_of(net, named.fewer(asked.samples).labelled())
     measured = say_measured(run, named, recordings.stream)
-    target, compiled = _target(mine, chip, bits, dt), compile_seconds()
+    target, compiled = _target(mine, asked.chip, asked.bits, asked.dt), compile_seconds()
     if mine is not None:
         config = mine.config
         runs_on, began = say_backend(mine.config.backend), Watch()
-        found = mine.evaluate(recordings, which=which)
+        found = mine.evaluate(recordings, which=asked.which)
     else:
         config = config_of(net, str(run))
         if machine.backend is not None:
@@ -149,26 +157,16 @@ def evaluate_command(
         runs_on, began = say_backend(config.backend), Watch()
         found = evaluate(net, recordings, config)
     rounded = None if target is None else _on_chip(net, recordings, config, target)
-    over_time = _over_time(net, recordings, config, margin) if latency else None
+    over_time = _over_time(net, recordings, config, asked.margin) if asked.latency else None
     values = {
         "run": str(run),
-        "network": which if run.is_dir() else None,
+        "network": asked.which if run.is_dir() else None,
         "data": named.name,
         "split": named.part,
         "measured": measured.to_dict(),
-        "samples": found.n_samples,
-        "groups": Members.of_data(recordings).groups,
-        "accuracy": found.accuracy,
-        "loss": found.loss,
+        **_found(found, recordings),
         "on_chip": rounded,
         "over_time": over_time,
-        "label_error_rate": found.label_error_rate,
-        "late_begin": None if found.late is None else found.late.to_dict(),
-        "classes": list(recordings.class_names),
-        "confusion": found.confusion.tolist(),
-        "spikes_per_neuron_and_second": {k: float(v.mean()) for k, v in found.rates.items()},
-        "silent": [one.population for one in found.silent],
-        "synaptic_events_per_sample": dict(found.synaptic_events),
         "backend": runs_on.name,
         "device": runs_on.device,
         "seconds": began.seconds(),
@@ -177,6 +175,23 @@ def evaluate_command(
     for one in found.silent:
         say(str(one))
     present(values, _show, as_json=as_json)
+
+
+def _found(found: Evaluation, data: AnyDataset) -> dict[str, Any]:
+    """What the network did on the recordings, as plain values."""
+    return {
+        "samples": found.n_samples,
+        "groups": Members.of_data(data).groups,
+        "accuracy": found.accuracy,
+        "loss": found.loss,
+        "label_error_rate": found.label_error_rate,
+        "late_begin": None if found.late is None else found.late.to_dict(),
+        "classes": list(data.class_names),
+        "confusion": found.confusion.tolist(),
+        "spikes_per_neuron_and_second": {k: float(v.mean()) for k, v in found.rates.items()},
+        "silent": [one.population for one in found.silent],
+        "synaptic_events_per_sample": dict(found.synaptic_events),
+    }
 
 
 @dataclass(frozen=True)

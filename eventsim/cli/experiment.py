@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,18 +12,15 @@ from eventsim.cli.experiment_progress import TrialBars, TrialLog, display, shown
 from eventsim.cli.experiment_runs import (
     ConditionsOption,
     Executing,
-    ExecutorOption,
-    JobsOption,
     RecipeArgument,
     TaskOption,
-    ThreadsOption,
     exit_if,
     failures,
     load_both,
     run_recipe,
 )
-from eventsim.cli.fields import options_of
-from eventsim.cli.options import DownloadOption, JsonOption, LogOption, log_of
+from eventsim.cli.fields import filled, options_of
+from eventsim.cli.options import JsonOption, log_of
 from eventsim.cli.terminal import (
     INTERRUPTED,
     Guarded,
@@ -46,7 +43,6 @@ from eventsim.experiment import (
     resolve,
     task_names,
 )
-from eventsim.experiment.executors import LOCAL
 from eventsim.experiment.reading import source
 from eventsim.experiment.results import HEAD
 from eventsim.experiment.search import SearchObserver, as_toml, search
@@ -159,6 +155,7 @@ def experiment_show(
 
 
 @experiment_app.command("run")
+@filled(Executing, into="how")
 @options_of(
     Selection, "file", "step", "divide", "folds", "test_fraction", "held_out", "validate", "seeds",
     "epochs", "smoke", "backend", into="selected", panel="Options",
@@ -167,16 +164,13 @@ def experiment_run(
     selected: Mapping[str, Any],
     name: RecipeArgument,
     data: TaskOption = None,
-    download: DownloadOption = False,
     condition: ConditionsOption = None,
-    executor: ExecutorOption = LOCAL,
-    jobs: JobsOption = None,
-    threads: ThreadsOption = None,
+    *,
+    how: Executing,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FOLDER", help="runs/experiments/RECIPE-TASK by default."),
     ] = None,
-    log: LogOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run what is missing of a recipe, then show the table and draw the figure.
@@ -208,7 +202,6 @@ def experiment_run(
     recipe, task = load_both(name, data)
     selection = Selection(conditions=tuple(condition or ()), **selected)
     root = out or Path("runs") / "experiments" / resolve(recipe, task, selection).name
-    how = Executing(executor, jobs, threads, download, log)
     _, ended = run_recipe(recipe, task, selection, root, how)
     failed = failures(ended)
     present(_tabulate(root) | {"failed": failed}, _show_findings, as_json=as_json)
@@ -234,7 +227,35 @@ def experiment_table(
         present(found, _show_findings, as_json=as_json)
 
 
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions:
+    """What is searched, and how long."""
+
+    condition: Annotated[
+        str | None,
+        typer.Option("--condition", metavar="NAME", help="Whose settings; the recipe's choice."),
+    ] = None
+    trials: Annotated[
+        int | None,
+        typer.Option("--trials", min=1, help="In all, those of before included."),
+    ] = None
+    jobs: Annotated[
+        int,
+        typer.Option(
+            "--jobs",
+            min=0,
+            help="Trials at a time, each in a process; 0: one after the other in this process.",
+        ),
+    ] = 1
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FOLDER", help="runs/searches/RECIPE-TASK by default."),
+    ] = None
+
+
 @experiment_app.command("search")
+@filled(SearchOptions, into="asked")
+@filled(Executing, "download", "executor", "threads", "log", into="how")
 @options_of(
     Selection, "file", "step", "divide", "test_fraction", "validate", "seeds", "epochs", "smoke",
     "backend", into="selected", panel="Options",
@@ -243,30 +264,9 @@ def experiment_search(
     selected: Mapping[str, Any],
     name: RecipeArgument,
     data: TaskOption = None,
-    download: DownloadOption = False,
-    condition: Annotated[
-        str | None,
-        typer.Option("--condition", metavar="NAME", help="Whose settings; the recipe's choice."),
-    ] = None,
-    trials: Annotated[
-        int | None,
-        typer.Option("--trials", min=1, help="In all, those of before included."),
-    ] = None,
-    executor: ExecutorOption = LOCAL,
-    jobs: Annotated[
-        int,
-        typer.Option(
-            "--jobs",
-            min=0,
-            help="Trials at a time, each in a process; 0: one after the other in this process.",
-        ),
-    ] = 1,
-    threads: ThreadsOption = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="FOLDER", help="runs/searches/RECIPE-TASK by default."),
-    ] = None,
-    log: LogOption = None,
+    *,
+    asked: SearchOptions,
+    how: Executing,
     as_json: JsonOption = False,
 ) -> None:
     r"""Look for better settings with Optuna, within the recipe's ranges, on validation data only.
@@ -281,25 +281,25 @@ def experiment_search(
     eventsim experiment search bip --data fsdd --trials 200 --jobs 20 --executor dask://head:8786
     """
     recipe, task = load_both(name, data)
-    selection = Selection(conditions=(condition,) if condition else (), **selected)
+    selection = Selection(conditions=(asked.condition,) if asked.condition else (), **selected)
     plan = resolve(recipe, task, selection)
-    if download:
+    if how.download:
         plan.data.labelled("train", download=True)
-    folder = out or Path("runs") / "searches" / plan.name
+    folder = asked.out or Path("runs") / "searches" / plan.name
     say_backend(plan.variants[0].train.backend)
     try:
         with (
-            open_executor(executor, folder, threads=threads) as pool,
+            open_executor(how.executor, folder, threads=how.threads) as pool,
             locked(folder),
             display() as progress,
             ExitStack() as opened,
         ):
             observer: SearchObserver = TrialBars(progress)
-            if (file := log_of(log, folder, "search.log")) is not None:
+            if (file := log_of(how.log, folder, "search.log")) is not None:
                 observer = TrialLog(opened.enter_context(closing(Log(file))), observer)
             found = search(
                 recipe, task, selection, folder, observer,
-                trials=trials, capacity=Capacity(jobs, threads, pool),
+                trials=asked.trials, capacity=Capacity(asked.jobs, how.threads, pool),
             )  # fmt: skip
     except KeyboardInterrupt:
         say(f"Stopped. Type the same command to go on. Folder: {folder}")

@@ -13,7 +13,7 @@ import typer
 from eventsim.cli import completion
 from eventsim.cli.events import find_settings
 from eventsim.cli.experiment_progress import RunBars, RunLog, display
-from eventsim.cli.options import log_of
+from eventsim.cli.options import DownloadOption, LogOption, log_of
 from eventsim.cli.terminal import CHECK_FAILED, INTERRUPTED, say, say_backend
 from eventsim.datasets import DATASETS
 from eventsim.errors import ParameterError
@@ -59,36 +59,52 @@ TaskOption = Annotated[
         autocompletion=completion.complete_task,
     ),
 ]
-ExecutorOption = Annotated[
-    str,
-    typer.Option(
-        "--executor",
-        metavar="WHERE",
-        help="Who executes: local (processes of this machine), dask://HOST:PORT, slurm (with "
-        "parameters slurm?timeout_min=240&mem_gb=4), or mpi; the extras dask, slurm, mpi.",
-    ),
-]
-ThreadsOption = Annotated[
-    int | None,
-    typer.Option(
-        "--threads",
-        min=1,
-        help="Of each process; by default an equal share of the cores, 1 with another executor.",
-    ),
-]
 ConditionsOption = Annotated[
     list[str] | None,
     typer.Option("--condition", metavar="NAME", help="Only this one; repeat for more."),
 ]
-JobsOption = Annotated[
-    int | None,
-    typer.Option(
-        "--jobs",
-        min=0,
-        help="Processes at a time, one run each, 1 by default; 0: all in this process. Another "
-        "executor has its own number.",
-    ),
-]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Executing:
+    """Where and how runs are executed."""
+
+    download: DownloadOption = False
+    executor: Annotated[
+        str,
+        typer.Option(
+            "--executor",
+            metavar="WHERE",
+            help="Who executes: local (processes of this machine), dask://HOST:PORT, slurm (with "
+            "parameters slurm?timeout_min=240&mem_gb=4), or mpi; the extras dask, slurm, mpi.",
+        ),
+    ] = LOCAL
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            min=0,
+            help="Processes at a time, one run each, 1 by default; 0: all in this process. Another "
+            "executor has its own number.",
+        ),
+    ] = None
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            "--threads",
+            min=1,
+            help="Of each process; by default an equal share of the cores, 1 with another "
+            "executor.",
+        ),
+    ] = None
+    log: LogOption = None
+
+    def __post_init__(self) -> None:
+        if self.executor != LOCAL and self.jobs is not None:
+            raise ParameterError(
+                f"--jobs {self.jobs} with --executor {self.executor}: how many runs go on at a "
+                "time is the number of its workers. Leave out --jobs."
+            )
 
 
 def load_both(name: str, data: str | None) -> tuple[Recipe, Task]:
@@ -117,24 +133,6 @@ def _task_of(data: str) -> Task:
     )
     name = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(settings.title).stem)
     return Task(name=name, title=settings.title, data=given, smoke=small, place=f"--data {data}")
-
-
-@dataclass(frozen=True)
-class Executing:
-    """Where and how runs are executed, as it was typed: the options of ``experiment run``."""
-
-    executor: str
-    jobs: int | None
-    threads: int | None
-    download: bool
-    log: Path | None = None
-
-    def __post_init__(self) -> None:
-        if self.executor != LOCAL and self.jobs is not None:
-            raise ParameterError(
-                f"--jobs {self.jobs} with --executor {self.executor}: how many runs go on at a "
-                "time is the number of its workers. Leave out --jobs."
-            )
 
 
 def run_recipe(

@@ -40,7 +40,8 @@ def options_of(
         Of the fields: ``tau_mem`` becomes ``--tau-mem``. Fields of several numbers are repeated,
         those of two numbers are written ``1:3``.
     into
-        Parameter of the command that gets the given values by name, a dict.
+        Parameter of the command that gets the given values by name, a dict; ``tables.network`` is
+        the entry ``network`` of the parameter ``tables``.
     panel
         Heading of these options in the help.
     prefix
@@ -65,17 +66,18 @@ def filled(kind: type, *names: str, into: str) -> Callable[[Any], Any]:
         The dataclass; the annotations of these fields are those of options. Its other fields keep
         their defaults.
     names
-        Of the fields, in the order of the help; all of them if none is named.
+        Of the fields, in the order of the help; all with options of their own if none is named.
     into
         Parameter of the command that gets the object; the options stand in its place.
     """
     hints = hints_of(kind)
     defaults = {field.name: field.default for field in dataclasses.fields(kind)}
+    names = names or tuple(name for name, hint in hints.items() if get_origin(hint) is Annotated)
     added = {
         name: inspect.Parameter(
             name, inspect.Parameter.KEYWORD_ONLY, default=defaults[name], annotation=hints[name]
         )
-        for name in names or hints
+        for name in names
     }
     return _taking(added, lambda given: kind(**given), into)
 
@@ -95,12 +97,15 @@ def _taking(
         @functools.wraps(command)
         def run(**typed: Any) -> Any:
             given = {field: typed.pop(parameter.name) for field, parameter in added.items()}
-            return command(**typed, **{into: made(given)})
+            parameter, inner, key = into.partition(".")
+            value = {**typed.pop(parameter, {}), key: made(given)} if inner else made(given)
+            return command(**typed, **{parameter: value})
 
         found: list[inspect.Parameter] = []
         for parameter in own.parameters.values():
             one = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-            found += [one] if one.name != into else [] if last else added.values()
+            own_place = one.name == into.partition(".")[0]
+            found += [one] if not own_place else [] if last else added.values()
         found += added.values() if last else []
         run.__signature__ = own.replace(parameters=found)  # type: ignore[attr-defined]
         run.__annotations__ = {one.name: one.annotation for one in found}

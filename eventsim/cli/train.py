@@ -11,14 +11,11 @@ import typer
 
 from eventsim.cli import completion
 from eventsim.cli.events import find_network, find_settings
-from eventsim.cli.fields import options_of
+from eventsim.cli.fields import filled, options_of
 from eventsim.cli.options import (
     DownloadOption,
-    FileOption,
     JsonOption,
     LogOption,
-    RoundTimesOption,
-    TestDataOption,
     ThreadsOption,
     log_of,
     option_name,
@@ -80,86 +77,8 @@ QUANTISE_OPTIONS = ("chip", "bits", "begin")
 
 @dataclass(frozen=True, kw_only=True)
 class RunStart:
-    """How the run starts, which decides no number; None means not given."""
+    """Where and how the run starts, which decides no number."""
 
-    resume: bool = False
-    overwrite: bool = False
-    download: bool = False
-    distributed: bool | None = None
-    threads: int | None = None
-    tensorboard: bool = False
-    log: Path | None = None
-
-
-@options_of(DataSettings, *DATA_OPTIONS, into="division", panel="Data")
-@options_of(NetworkSettings, *NETWORK_OPTIONS, into="network", panel="Network")
-@options_of(TrainConfig, *TRAINING_OPTIONS, into="training", panel="Training")
-@options_of(ActivityCost, *ACTIVITY_OPTIONS, into="activity", panel="Costs", prefix="activity_")
-@options_of(SparseTraining, *SPARSE_OPTIONS, into="sparse", panel="Costs")
-@options_of(
-    QuantisedTraining, *QUANTISE_OPTIONS, into="quantise", panel="Costs", prefix="quantise_"
-)
-def train_command(
-    division: Mapping[str, Any],
-    network: Mapping[str, Any],
-    training: Mapping[str, Any],
-    activity: Mapping[str, Any],
-    sparse: Mapping[str, Any],
-    quantise: Mapping[str, Any],
-    data: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="DATA",
-            help="Name of a data set (see: eventsim data list), or a file with labels: .h5 of "
-            "eventsim data import, HDF5 in the layout of N-TIDIGITS18 or of SHD. Not needed with "
-            "--resume.",
-            autocompletion=completion.complete_data,
-        ),
-    ] = None,
-    file: FileOption = None,
-    test_data: TestDataOption = None,
-    round_times: RoundTimesOption = None,
-    download: DownloadOption = False,
-    loss: Annotated[
-        str | None,
-        typer.Option(
-            "--loss",
-            rich_help_panel="Training",
-            help="cross_entropy (default; of the readout's weighted integral), "
-            "cross_entropy_maximum, cross_entropy_last; of a spiking output first_spike, "
-            "spike_count, van_rossum; ctc for strings of words.",
-        ),
-    ] = None,
-    bip: Annotated[
-        bool | None,
-        typer.Option(
-            "--bip/--no-bip",
-            rich_help_panel="Training",
-            help="Train the neurons' parameters, not only weights; which, by --set bip=[..].",
-        ),
-    ] = None,
-    lr: Annotated[
-        float | None,
-        typer.Option("--lr", rich_help_panel="Training", help="Learning rate of the weights."),
-    ] = None,
-    assign: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            rich_help_panel="Training",
-            help="Any other setting (eventsim schema train), such as near_miss_strength=0.3, "
-            "rates.delays=0.1 or augmentation.jitter=3; repeat for more.",
-        ),
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            "--config",
-            rich_help_panel="Training",
-            help="TOML or JSON of TrainConfig keys, or run.json of a run; options go before it.",
-        ),
-    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -168,7 +87,7 @@ def train_command(
             help="Of the run; runs/DATA by default.",
             autocompletion=completion.complete_run,
         ),
-    ] = None,
+    ] = None
     resume: Annotated[
         bool,
         typer.Option(
@@ -176,19 +95,11 @@ def train_command(
             help="Continue the run in --out to the same final numbers; with --epochs, to more "
             "epochs than it had.",
         ),
-    ] = False,
+    ] = False
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the run in --out, or in runs/DATA.")
-    ] = False,
-    init: Annotated[
-        Path | None,
-        typer.Option(
-            "--init",
-            metavar="NET",
-            autocompletion=completion.complete_net,
-            help="Start from this network, a file or the folder of a run, instead of a new one.",
-        ),
-    ] = None,
+    ] = False
+    download: DownloadOption = False
     distributed: Annotated[
         bool | None,
         typer.Option(
@@ -196,8 +107,8 @@ def train_command(
             help="Processes started by torchrun, mpirun or srun train one network together, each "
             "on a GPU of its own; or one network each.",
         ),
-    ] = None,
-    threads: ThreadsOption = None,
+    ] = None
+    threads: ThreadsOption = None
     tensorboard: Annotated[
         bool,
         typer.Option(
@@ -205,8 +116,26 @@ def train_command(
             help="Write scalars and histograms of the parameters to tensorboard/ in the folder of "
             "the run (extra tensorboard).",
         ),
-    ] = False,
-    log: LogOption = None,
+    ] = False
+    log: LogOption = None
+
+
+@filled(TypedTraining, into="asked")
+@filled(RunStart, into="start")
+@options_of(DataSettings, *DATA_OPTIONS, into="tables.data", panel="Data")
+@options_of(NetworkSettings, *NETWORK_OPTIONS, into="tables.network", panel="Network")
+@options_of(TrainConfig, *TRAINING_OPTIONS, into="tables.train", panel="Training")
+@options_of(
+    ActivityCost, *ACTIVITY_OPTIONS, into="tables.activity", panel="Costs", prefix="activity_"
+)
+@options_of(SparseTraining, *SPARSE_OPTIONS, into="tables.sparse", panel="Costs")
+@options_of(
+    QuantisedTraining, *QUANTISE_OPTIONS, into="tables.quantise", panel="Costs", prefix="quantise_"
+)
+def train_command(
+    asked: TypedTraining,
+    start: RunStart,
+    tables: Mapping[str, Mapping[str, Any]],
     as_json: JsonOption = False,
 ) -> None:
     """Train a spiking network to classify recordings, test it, and write a report.
@@ -249,29 +178,7 @@ def train_command(
 
     torchrun --nproc-per-node 4 --no-python eventsim train fsdd --distributed --shards 8
     """
-    asked = TypedTraining(
-        data=data,
-        file=file,
-        test_data=test_data,
-        chosen=division if round_times is None else {**division, "round_times": round_times},
-        network=network,
-        training=training if loss is None else {**training, "loss": loss},
-        tables={"activity": activity, "sparse": sparse, "quantise": quantise},
-        bip=bip,
-        lr=lr,
-        assigned=tuple(assign or ()),
-        config_file=config,
-        init=init,
-    )
-    start = RunStart(
-        resume=resume,
-        overwrite=overwrite,
-        download=download,
-        distributed=distributed,
-        threads=threads,
-        tensorboard=tensorboard,
-        log=log,
-    )
+    asked, out = replace(asked, tables=tables), start.out
     if start.resume and start.overwrite:
         raise ParameterError("--resume and --overwrite contradict each other.")
     if start.resume:
@@ -358,10 +265,8 @@ def _resumed(asked: TypedTraining, folder: Path) -> RunSettings:
 def join(distributed: bool | None, backend: str) -> ProcessGroup:
     """The processes that train together.
 
-    Raises
-    ------
-    ParameterError
-        Several were started and nobody said whether they belong together, or none was started.
+    Raises ParameterError (several were started and nobody said whether they belong together, or
+    none was started).
     """
     if distributed is False:
         return ProcessGroup()

@@ -1,50 +1,118 @@
 """Settings of a training as they are typed: options, ``--set`` and a file of ``--config``."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from eventsim.cli.options import with_precision
+import typer
+
+from eventsim.cli import completion
+from eventsim.cli.options import FileOption, RoundTimesOption, TestDataOption, with_precision
 from eventsim.entries import parse_word, read_json, read_toml, shown
 from eventsim.errors import ParameterError
 from eventsim.train import TrainConfig
 from eventsim.train.folder import FORMAT
 
+Table = Mapping[str, Any]
+
 
 @dataclass(frozen=True, kw_only=True)
 class TypedTraining:
-    """What was typed of data, network and training; absent keys were not given."""
+    """What was typed of data, network and training; ``tables`` have what was given of each."""
 
-    data: str | None
-    file: Path | None
-    test_data: Path | None
-    chosen: Mapping[str, Any]
-    network: Mapping[str, Any]
-    training: Mapping[str, Any]
-    tables: Mapping[str, Mapping[str, Any]]
-    bip: bool | None
-    lr: float | None
-    assigned: tuple[str, ...]
-    config_file: Path | None
-    init: Path | None
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="DATA",
+            help="Name of a data set (see: eventsim data list), or a file with labels: .h5 of "
+            "eventsim data import, HDF5 in the layout of N-TIDIGITS18 or of SHD. Not needed with "
+            "--resume.",
+            autocompletion=completion.complete_data,
+        ),
+    ] = None
+    file: FileOption = None
+    test_data: TestDataOption = None
+    round_times: RoundTimesOption = None
+    loss: Annotated[
+        str | None,
+        typer.Option(
+            "--loss",
+            rich_help_panel="Training",
+            help="cross_entropy (default; of the readout's weighted integral), "
+            "cross_entropy_maximum, cross_entropy_last; of a spiking output first_spike, "
+            "spike_count, van_rossum; ctc for strings of words.",
+        ),
+    ] = None
+    bip: Annotated[
+        bool | None,
+        typer.Option(
+            "--bip/--no-bip",
+            rich_help_panel="Training",
+            help="Train the neurons' parameters, not only weights; which, by --set bip=[..].",
+        ),
+    ] = None
+    lr: Annotated[
+        float | None,
+        typer.Option("--lr", rich_help_panel="Training", help="Learning rate of the weights."),
+    ] = None
+    assigned: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            rich_help_panel="Training",
+            help="Any other setting (eventsim schema train), such as near_miss_strength=0.3, "
+            "rates.delays=0.1 or augmentation.jitter=3; repeat for more.",
+        ),
+    ] = None
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            rich_help_panel="Training",
+            help="TOML or JSON of TrainConfig keys, or run.json of a run; options go before it.",
+        ),
+    ] = None
+    init: Annotated[
+        Path | None,
+        typer.Option(
+            "--init",
+            metavar="NET",
+            autocompletion=completion.complete_net,
+            help="Start from this network, a file or the folder of a run, instead of a new one.",
+        ),
+    ] = None
+    tables: Mapping[str, Table] = field(default_factory=dict)
+
+    @property
+    def chosen(self) -> Table:
+        """Of the recordings, beside which they are."""
+        more = {} if self.round_times is None else {"round_times": self.round_times}
+        return {**self.tables["data"], **more}
+
+    @property
+    def network(self) -> Table:
+        """Of the network."""
+        return self.tables["network"]
 
 
 def config_of(asked: TypedTraining, base: Mapping[str, Any]) -> TrainConfig:
     """Settings of the base, then of the file, then of the options."""
     values = dict(base)
-    if asked.config_file is not None:
-        values |= read_config_file(asked.config_file)
-    values |= with_precision(asked.training)
-    for name, given in asked.tables.items():
-        values[name] = {**values[name], **given}
+    if asked.config is not None:
+        values |= read_config_file(asked.config)
+    values |= with_precision(asked.tables["train"])
+    values |= {} if asked.loss is None else {"loss": asked.loss}
+    for name in ("activity", "sparse", "quantise"):
+        values[name] = {**values[name], **asked.tables[name]}
     if asked.bip is False:
         values["bip"] = []
     elif asked.bip and not values["bip"]:
         values["bip"] = list(TrainConfig().bip)
     if asked.lr is not None:
         values["rates"] = {**values["rates"], "weights": asked.lr}
-    for text in asked.assigned:
+    for text in asked.assigned or ():
         assign(values, text)
     return TrainConfig.from_dict(values)
 
