@@ -11,11 +11,8 @@ from eventsim.chips import load_chip
 from eventsim.cli.experiment_runs import (
     ConditionsOption,
     Executing,
-    ExecutorOption,
-    JobsOption,
     RecipeArgument,
     TaskOption,
-    ThreadsOption,
     exit_if,
     failures,
     load_both,
@@ -23,10 +20,8 @@ from eventsim.cli.experiment_runs import (
 )
 from eventsim.cli.fields import filled, options_of
 from eventsim.cli.options import (
-    DownloadOption,
     FrameOption,
     JsonOption,
-    LogOption,
     SamplesOption,
     SplitOption,
     chip_option,
@@ -36,7 +31,6 @@ from eventsim.cli.terminal import CHECK_FAILED, present, print_table, say
 from eventsim.entries import parse_toml
 from eventsim.errors import ParameterError
 from eventsim.experiment import Recipe, Selection, resolve
-from eventsim.experiment.executors import LOCAL
 from eventsim.experiment.recipe import Sweep
 
 SWEPT = "swept"  # begins the names of conditions that --axis makes
@@ -92,26 +86,23 @@ class FrontierOptions:
         Path | None,
         typer.Option("--out", metavar="FOLDER", help="runs/frontiers/RECIPE-TASK by default."),
     ] = None
+    condition: ConditionsOption = None
+    split: SplitOption = None
+    samples: SamplesOption = None
 
 
 @options_of(
     Selection, "file", "seeds", "epochs", "smoke", "backend", into="selected", panel="Options"
 )
 @filled(FrontierOptions, into="asked")
+@filled(Executing, into="how")
 def frontier_command(
     selected: Mapping[str, Any],
     name: RecipeArgument = "frontier",
     data: TaskOption = None,
     *,
     asked: FrontierOptions,
-    download: DownloadOption = False,
-    condition: ConditionsOption = None,
-    split: SplitOption = None,
-    samples: SamplesOption = None,
-    executor: ExecutorOption = LOCAL,
-    jobs: JobsOption = None,
-    threads: ThreadsOption = None,
-    log: LogOption = None,
+    how: Executing,
     as_json: JsonOption = False,
 ) -> None:
     """Accuracy against energy on chips: train a sweep, measure every run, find the Pareto front.
@@ -141,18 +132,19 @@ def frontier_command(
     if asked.axis:
         recipe = along(recipe, asked.axis)
     chips = {given: load_chip(given) for given in dict.fromkeys(asked.chip or (DEFAULT_CHIP,))}
-    _check_names({given: found.name for given, found in chips.items()})
-    question = Question(chips=chips, part=split or PART, samples=samples, step_ms=asked.dt)
+    for what in ("name", "title"):
+        _check_names({given: getattr(found, what) for given, found in chips.items()}, what)
+    question = Question(
+        chips=chips, part=asked.split or PART, samples=asked.samples, step_ms=asked.dt
+    )
     baselines = [
         DenseBaseline(kind=cast(Any, kind), frame_ms=asked.frame) for kind in asked.baseline or ()
     ]
     if baselines:
         find_torch()  # before anything runs
-    selection = Selection(conditions=tuple(condition or ()), **selected)
+    selection = Selection(conditions=tuple(asked.condition or ()), **selected)
     root = asked.out or Path("runs") / "frontiers" / resolve(recipe, task, selection).name
-    plan, ended = run_recipe(
-        recipe, task, selection, root, Executing(executor, jobs, threads, download, log)
-    )
+    plan, ended = run_recipe(recipe, task, selection, root, how)
     found = gather(
         plan,
         root,
@@ -203,12 +195,12 @@ def _axis(typed: str) -> tuple[str, tuple[Any, ...]]:
     return key.strip(), tuple(found["values"])
 
 
-def _check_names(names: Mapping[str, str]) -> None:
+def _check_names(names: Mapping[str, str], what: str) -> None:
     """Raise ParameterError where two chips have one name: their columns could not be told apart."""
     for given, name in names.items():
         other = next((g for g, n in names.items() if n == name and g != given), None)
         if other is not None:
             raise ParameterError(
-                f"--chip {given} and --chip {other} are both of the name {name!r}. Change the "
-                "name in one of the files."
+                f"--chip {given} and --chip {other} are both of the {what} {name!r}. Change "
+                f"the {what} in one of the files."
             )

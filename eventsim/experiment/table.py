@@ -15,7 +15,7 @@ NOTES = (
     "Accuracy on the test part in %, mean ± {spread}; n: {kind}. Of the network after the last "
     "epoch, and of the epoch that the validation part chose.",
     "difference: points of accuracy, last epoch, from {baseline}. p: two-sided, on pairs of one "
-    "{one}: {test}; the same corrected by Holm for all conditions; exact sign flips, which with n "
+    "{one}: {test}; the same corrected by Holm for {holm}; exact sign flips, which with n "
     "{kind} cannot give less than 2^(1-n). -: no test, of one pair or of equal differences.",
     "{reach}",
     "synaptic operations: per test recording, {deciding}. updates: times that a neuron is brought "
@@ -34,12 +34,16 @@ def notes(findings: Findings) -> list[str]:
     base = next((row.title for row in findings.rows if row.name == findings.baseline), None)
     repeats = findings.repeats
     earlier = findings.has_earlier
+    compared = sum(row.comparison is not None for row in findings.rows)
     words = {
         "baseline": base or "the baseline, which is not done",
         "compiling": "compiling of kernels included in runs of earlier versions"
         if earlier
         else "without compiling of kernels",
         "deciding": EARLIER_OPERATIONS if earlier else "without multiply-adds of a linear decision",
+        "holm": f"the comparisons so far ({compared}): it grows with what is not done yet"
+        if findings.absent
+        else "all conditions",
         "kind": repeats.kind,
         "one": repeats.kind.removesuffix("s"),
         "spread": repeats.spread,

@@ -71,7 +71,8 @@ class DistanceLateral(Settings):
     Attributes
     ----------
     layout
-        ``ring``, or ``sheet``: as many rows as the largest divisor of the size up to its root.
+        ``ring``, or ``sheet``: as many rows as the largest divisor of the size up to its root; a
+        prime number of neurons above 3 has no sheet.
     profile
         How the probability falls with distance.
     scale
@@ -105,7 +106,13 @@ Lateral = Literal["dense"] | RandomLateral | DistanceLateral
 
 def sheet_rows(size: int) -> int:
     """Rows of the sheet that holds so many neurons: its most square division."""
-    return next(rows for rows in range(math.isqrt(size), 0, -1) if size % rows == 0)
+    rows = next(rows for rows in range(math.isqrt(size), 0, -1) if size % rows == 0)
+    if rows == 1 and size > 3:
+        raise ParameterError(
+            f"DistanceLateral: layout is 'sheet', but {size} is a prime number: its only sheet has "
+            "one row, which is a ring. Choose another number of neurons, or the layout 'ring'."
+        )
+    return rows
 
 
 def draw_pattern(lateral: Lateral, size: int, rng: np.random.Generator) -> scipy.sparse.csr_array:

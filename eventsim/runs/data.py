@@ -171,6 +171,9 @@ class DataSettings:
         changed = bool(self.voices or self.encoder or self.repeats > 1 or self.round_times)
         expected = "true with voices, repeats, an encoder or round_times"
         yield "in_memory", self.in_memory or not changed, expected
+        for key in ("held_out", "test_group", "test_file"):
+            drawn = self.test_fraction == 0.2 or not getattr(self, key)
+            yield "test_fraction", drawn, f"0.2 beside {key}, which says what is tested"
         for key in ("held_out", "test_group", "folds"):
             there = bool(getattr(self, key))
             kept = self.in_memory or not there or (self.name == OWN and key != "held_out")

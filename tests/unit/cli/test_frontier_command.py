@@ -454,14 +454,18 @@ def test_bad_input_is_told_in_one_message(recipe, arguments, message):
     assert "Traceback" not in outcome.err
 
 
-def test_two_chips_of_one_name_are_refused(recipe, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "what"), [("loihi", "name 'loihi'"), ("mine", "title 'Intel Loihi'")]
+)
+def test_two_chips_of_one_name_or_title_are_refused(recipe, tmp_path, name, what):
     from importlib.resources import files
 
     mine = tmp_path / "mine.toml"
-    mine.write_text((files("eventsim.chips") / "loihi.toml").read_text())
+    text = (files("eventsim.chips") / "loihi.toml").read_text()
+    mine.write_text(text.replace('name = "loihi"', f'name = "{name}"'))
     outcome = frontier(recipe, "--chip", "loihi", "--chip", mine)
     assert outcome.code == 2
-    assert "both of the name 'loihi'" in " ".join(outcome.err.split())
+    assert f"both of the {what}" in " ".join(outcome.err.split())
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="PyTorch is there")

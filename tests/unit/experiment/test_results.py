@@ -104,6 +104,7 @@ def test_accuracy_of_a_seed_is_the_mean_over_its_groups_when_all_are_done(files,
     assert "Groups held out in turn: a; b." in text
     assert "plain: seeds 1, 2 are not in the means" in text
     assert "Not done yet: skip" in text
+    assert "Holm for the comparisons so far (0): it grows" in text
 
 
 def test_memory_that_is_not_known_of_all_runs_is_not_averaged(root):

@@ -111,6 +111,11 @@ def test_distances_on_the_sheet_go_the_shorter_way_round():
     assert distance[1, 1] == distance[3, 5] == pytest.approx(np.sqrt(2))
 
 
+def test_a_prime_number_of_neurons_is_no_sheet():
+    with pytest.raises(ParameterError, match="layout is 'sheet', but 127 is a prime number"):
+        es.DistanceLateral(layout="sheet").distances(0, 127)
+
+
 def test_weights_follow_the_stated_mean_and_deviation():
     lateral = es.RandomLateral(in_degree=50)
     net = es.rsnn(64, (300, 200), 3, lateral=lateral, mean=2.0, spread=0.5, lateral_gain=1.5)

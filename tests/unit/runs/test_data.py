@@ -442,6 +442,11 @@ def test_groups_that_are_not_there_cannot_divide(own):
         ({"name": "fsdd", "divide": "group", "in_memory": False}, "in_memory is False"),
         ({"name": "fsdd", "divide": "group", "held_out": ("theo",)}, "divide is 'group'.*held out"),
         ({"file": "a.h5", "divide": "group", "test_file": "b.h5"}, "divide is 'group'.*test_file"),
+        *(
+            ({"file": "a.h5", "test_fraction": 0.3, **beside}, f"0.3, expected 0.2 beside {key},")
+            for beside in ({"test_group": ("a",)}, {"held_out": ("a",)}, {"test_file": "b.h5"})
+            for key in beside
+        ),
     ],
 )
 def test_divisions_that_cannot_be_are_refused(given, words):
