@@ -131,26 +131,16 @@ def _stream_of(
 
 @dataclass(frozen=True, eq=False)
 class AdaptedSet:
-    """A data set of another library, of which only what is asked for is read.
+    """A data set of another library, of which only what is asked for is read."""
 
-    Parameters
-    ----------
-    samples
-        Gives (structured array, target) for an index. Only indexing and ``len`` are used.
-    sensor_size
-        (width, height, polarities); None asks ``samples.sensor_size``, as tonic's sets have it.
-    unit
-        Of the times.
-    class_names
-        Word of every label; None asks ``samples.classes``, or numbers them.
-    label
-        Makes the label of a sample, an int, from its target; None takes the target itself.
-    """
-
+    # Gives (structured array, target) for an index. Only indexing and ``len`` are used.
     samples: IndexedSamples
+    # (width, height, polarities); None asks ``samples.sensor_size``, as tonic's sets have it
     sensor_size: Size | None = None
-    unit: Unit = "us"
+    unit: Unit = "us"  # of the times
+    # Word of every label; None asks ``samples.classes``, or numbers them
     class_names: tuple[str, ...] | None = None
+    # Makes the label of a sample, an int, from its target; None takes the target itself
     label: Callable[[Any], int] | None = None
 
     def __post_init__(self) -> None:

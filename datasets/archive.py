@@ -91,10 +91,7 @@ def unpacked(path: Path, *, name: str) -> Iterator[Path]:
 
     Any other file is given as it is. What is unpacked lies on the disk of the cache.
 
-    Raises
-    ------
-    DataError
-        As :func:`read_zip`, or the zip file does not hold ``name`` once.
+    Raises DataError (as :func:`read_zip`, or the zip file does not hold ``name`` once).
     """
     if path.suffix not in (".zip", ".gz"):
         yield path

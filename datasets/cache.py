@@ -43,28 +43,17 @@ CACHE_VERSION = 2
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """The samples of a data set before they are in memory or on disk.
+    """The samples of a data set before they are in memory or on disk."""
 
-    Parameters
-    ----------
-    recordings
-        Events of one sample after the other; taken once.
-    labels, groups, keys
-        As :class:`~eventsim.datasets.Dataset`, [samples].
-    n_channels
-        Number of channels.
-    class_names
-        Word of every label; None for those of the data set's description.
-    more
-        Further columns of the cache, [samples] by name; read when all recordings were taken.
-    """
-
-    recordings: Iterable[Recording]
+    recordings: Iterable[Recording]  # events of one sample after the other; taken once
+    # As :class:`~eventsim.datasets.Dataset`, [samples]
     labels: NDArray[np.int64]
     groups: NDArray[np.str_]
     keys: NDArray[np.str_]
-    n_channels: int
+    n_channels: int  # number of channels
+    # Word of every label; None for those of the data set's description
     class_names: tuple[str, ...] | None = None
+    # Further columns of the cache, [samples] by name; read when all recordings were taken
     more: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
 

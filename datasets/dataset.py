@@ -121,11 +121,8 @@ def to_ms(times: NDArray[Any], unit: str) -> NDArray[np.float64]:
 def opened(path: Path, *, expected: str) -> Iterator[tuple[BinaryIO, int]]:
     """A regular file and its size in bytes; ``expected`` says what it should hold.
 
-    Raises
-    ------
-    DataError
-        There is no such file, it is a folder, a pipe or a device, it cannot be opened, or it
-        is empty.
+    Raises DataError (there is no such file, it is a folder, a pipe or a device, it cannot be
+    opened, or it is empty).
     """
     if not path.is_file():  # a pipe would block, a device never end
         what = "is no regular file" if path.exists() else "does not exist"
@@ -152,24 +149,11 @@ def read_content(path: Path, *, expected: str, largest: int) -> bytes:
 
 
 def fetch(name: str, url: str, *, file: str, known_hash: str | None, otherwise: str = "") -> Path:
-    """Download a file of data set ``name`` and return its path.
+    """Download a file of data set ``name`` into the user's data folder and return its path.
 
-    Parameters
-    ----------
-    url
-        Where it is.
-    file
-        The name it gets in the data set's folder in the user's data folder.
-    known_hash
-        ``"md5:..."`` or ``"sha256:..."`` that it must have; None if the caller checks it.
-    otherwise
-        What else can be done if this fails.
-
-    Raises
-    ------
-    DataError
-        It cannot be fetched, or is another file than expected. The text says where to put one
-        that was fetched by hand.
+    ``known_hash`` is the ``"md5:..."`` or ``"sha256:..."`` that it must have; None if the caller
+    checks it. Raises DataError if it cannot be fetched or is another file than expected; the text
+    says where to put one that was fetched by hand, or what else can be done.
     """
     # Slow to import, and needed for downloads only.
     import pooch  # type: ignore[import-untyped, unused-ignore]

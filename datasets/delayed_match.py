@@ -49,30 +49,15 @@ INFO = DatasetInfo(
 
 @dataclass(frozen=True)
 class MatchTrial:
-    """What is shown, and when.
+    """What is shown, and when."""
 
-    Parameters
-    ----------
-    patterns
-        How many there are, at least 2.
-    channels
-        Of each pattern, at least 1.
-    spikes
-        Of each channel in a showing, at least 1.
-    shown
-        ms, > 0: length of a showing.
-    silence
-        ms, shortest and longest silence between both, >= 0.
-    after
-        ms, >= 0: what follows the second showing.
-    """
-
-    patterns: int = 4
-    channels: int = 10
-    spikes: int = 2
-    shown: float = 20.0
+    patterns: int = 4  # how many there are, at least 2
+    channels: int = 10  # of each pattern, at least 1
+    spikes: int = 2  # of each channel in a showing, at least 1
+    shown: float = 20.0  # ms, > 0: length of a showing
+    # Ms, shortest and longest silence between both, >= 0
     silence: tuple[float, float] = (150.0, 250.0)
-    after: float = 50.0
+    after: float = 50.0  # ms, >= 0: what follows the second showing
 
     def __post_init__(self) -> None:
         """Check the ranges once."""

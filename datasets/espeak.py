@@ -62,28 +62,11 @@ class Synthesizer:
         self._library.espeak_SetSynthCallback(self._callback)
 
     def say(self, text: str, *, voice: str, pitch: int, rate: int) -> NDArray[np.int16]:
-        """Audio of one utterance.
+        """Audio of one utterance, int16 at ``sample_rate``, silence around it cut off. New array.
 
-        Parameters
-        ----------
-        text
-            What to say.
-        voice
-            Language and variant as eSpeak names them, for example ``en-us+f3``.
-        pitch
-            0 to 100, 50 is the voice's own.
-        rate
-            Words per minute, 80 to 450.
-
-        Returns
-        -------
-        NDArray
-            int16 [audio samples] at ``sample_rate``, silence around the word cut off. New array.
-
-        Raises
-        ------
-        DataError
-            The voice is unknown, or the library gave no sound.
+        The voice is language and variant as eSpeak names them, such as ``en-us+f3``; the pitch is 0
+        to 100, where 50 is the voice's own; the rate is 80 to 450 words per minute. Raises
+        DataError if the voice is unknown, or the library gave no sound.
         """
         variant = voice.partition("+")[2]
         # The library takes an unknown variant for none: look for its file, spelled exactly.

@@ -41,10 +41,7 @@ _OF_KIND = {
 def format_of(path: str | Path) -> str:
     """The format of a file, a key of ``FORMATS``.
 
-    Raises
-    ------
-    DataError
-        There is no such file, or it is of none of them: the text says what it holds.
+    Raises DataError (there is no such file, or it is of none of them: the text says what it holds).
     """
     place = Path(path)
     with opened(place, expected=_EXPECTED) as (file, _):

@@ -137,10 +137,8 @@ load = loading(source)
 def read_files(place: Path) -> dict[str, bytes]:
     """Content of every recording by file name, ordered by (digit, speaker, take).
 
-    Raises
-    ------
-    DataError
-        ``place`` is no folder or zip file, holds no recording, or the same one twice.
+    Raises DataError (``place`` is no folder or zip file, holds no recording, or the same one
+    twice).
     """
     files = _read_zip(place) if place.is_file() else _read_folder(place)
     if not files:
@@ -154,10 +152,7 @@ def read_files(place: Path) -> dict[str, bytes]:
 def fetch_archive() -> Path:
     """Download the archive into the user's data folder, check it, and return its path.
 
-    Raises
-    ------
-    DataError
-        It cannot be fetched, or is not what was expected.
+    Raises DataError (it cannot be fetched, or is not what was expected).
     """
     path = fetch("fsdd", ARCHIVE_URL, file="fsdd.zip", known_hash=None)
     try:

@@ -119,10 +119,7 @@ def left_out(folder: str | Path, rows: Sequence[Labelled]) -> list[Path]:
 def read_folder(folder: str | Path) -> list[Labelled]:
     """The files of a folder per class, in the order of parts, classes and names.
 
-    Raises
-    ------
-    DataError
-        The folder has no subfolders, or a class no files.
+    Raises DataError (the folder has no subfolders, or a class no files).
     """
     place = Path(folder)
     inside = _subfolders(place)

@@ -131,10 +131,7 @@ load = loading(source)
 def decode(content: bytes, where: str) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
     """Times in ms and channels of a ``.bin`` file, sorted by (time, channel). New arrays.
 
-    Raises
-    ------
-    DataError
-        It does not hold whole events of this camera. ``where`` names it.
+    Raises DataError (it holds no whole events of this camera).
     """
     if len(content) % _EVENT:
         raise DataError(

@@ -180,18 +180,8 @@ def _source(
 def load_through_tonic(split: Split = "train", *, save_to: str | Path) -> Dataset:
     """Single digits as ``tonic.datasets.NTIDIGITS18`` reads them: times cut to whole us.
 
-    Parameters
-    ----------
-    split
-        As :func:`load`.
-    save_to
-        The folder that tonic is given; it holds ``NTIDIGITS18/n-tidigits.hdf5``. Nothing is
-        downloaded.
-
-    Raises
-    ------
-    DataError
-        The extra ``tonic`` is not installed, or as :func:`load`.
+    ``save_to`` is the folder that tonic is given; it holds ``NTIDIGITS18/n-tidigits.hdf5``. Nothing
+    is downloaded. Raises DataError if the extra ``tonic`` is not installed, or as :func:`load`.
     """
     division, half = _parsed(split)
     path = Path(save_to).expanduser() / TONIC_FILE

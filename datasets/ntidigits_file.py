@@ -65,10 +65,7 @@ class Key:
 def parse_key(text: str) -> Key:
     """Take a key apart.
 
-    Raises
-    ------
-    DataError
-        It does not have the form ``{man|woman}-{speaker}-{a|b}-{digits}``.
+    Raises DataError (it does not have the form ``{man|woman}-{speaker}-{a|b}-{digits}``).
     """
     match = _KEY.fullmatch(text)
     if match is None:
@@ -89,10 +86,7 @@ def read_keys(path: str | Path, half: str) -> tuple[Key, ...]:
 def read(path: str | Path, keys: Sequence[Key | str]) -> EventStream:
     """Events of the samples of those keys, of either half, in that order; no others are read.
 
-    Raises
-    ------
-    DataError
-        As :func:`load`, or the file holds no sample of such a key.
+    Raises DataError (as :func:`load`, or the file holds no sample of such a key).
     """
     wanted = []
     with hdf5.opened(Path(path), expected=_EXPECTED) as file:

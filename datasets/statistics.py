@@ -56,41 +56,20 @@ class Spread:
 
 @dataclass(frozen=True, eq=False)
 class EventStatistics:
-    """Statistics of a stream.
+    """Statistics of a stream."""
 
-    Parameters
-    ----------
-    n_samples, n_events, n_channels
-        Sizes of the stream.
-    rate
-        Events per second of all samples together.
-    duration
-        Of the samples, ms.
-    events
-        Events per sample.
-    active
-        Active channels per sample.
-    interval
-        Intervals in ms.
-    first
-        Time of the first event of a sample, ms; of samples with events.
-    profile
-        float64 [channels], events per sample.
-    contrast
-        Contrast of neighbours; NaN without events or with one channel.
-    """
-
+    # Sizes of the stream
     n_samples: int
     n_events: int
     n_channels: int
-    rate: float
-    duration: Spread
-    events: Spread
-    active: Spread
-    interval: Spread
-    first: Spread
-    profile: Floats
-    contrast: float
+    rate: float  # events per second of all samples together
+    duration: Spread  # of the samples, ms
+    events: Spread  # events per sample
+    active: Spread  # active channels per sample
+    interval: Spread  # intervals in ms
+    first: Spread  # time of the first event of a sample, ms; of samples with events
+    profile: Floats  # float64 [channels], events per sample
+    contrast: float  # contrast of neighbours; NaN without events or with one channel
 
 
 def statistics(stream: EventStream) -> EventStatistics:

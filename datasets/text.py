@@ -67,10 +67,7 @@ class Lines:
     def stream(self, begin: Begin = "zero") -> tuple[EventStream, Floats]:
         """The recordings, and the time in ms that is 0 in each of them now. New arrays.
 
-        Raises
-        ------
-        DataError
-            A time is negative, or an event lies before the one that ``begin`` names.
+        Raises DataError (a time is negative, or an event lies before the one that ``begin`` names).
         """
         order = np.argsort(self.samples, kind="stable")
         offsets = np.concatenate([[0], np.cumsum(np.bincount(self.samples))])
@@ -201,16 +198,11 @@ def _guess(table: Table, samples: Ints) -> str:
 
 
 def doubt(streams: Sequence[EventStream]) -> tuple[str, Literal["long", "short"]] | None:
-    """What makes the unit of all these recordings doubtful; None if nothing does.
+    """What makes the unit of these recordings doubtful, and whether it is too short or too long.
 
-    Recordings of which none lasts :data:`SHORTEST`, or more than :data:`FASTEST` events per second
-    and channel, come of a unit that is too short (seconds read as ms); a recording longer than
-    :data:`LONGEST` of one that is too long (microseconds read as ms).
-
-    Returns
-    -------
-    tuple or None
-        What is doubtful, in words, and whether the unit is too ``short`` or too ``long``.
+    None if nothing does. Recordings of which none lasts :data:`SHORTEST`, or more than
+    :data:`FASTEST` events per second and channel, come of a unit that is too short (seconds read as
+    ms); a recording longer than :data:`LONGEST` of one that is too long (microseconds read as ms).
     """
     longest = max((float(s.times.max(initial=0.0)) for s in streams), default=0.0)
     n_events = sum(s.n_events for s in streams)

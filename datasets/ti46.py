@@ -181,10 +181,7 @@ load = loading(source)
 def tokens(place: Path, *, task: Task, split: Split) -> list[Token]:
     """The recordings of a split, ordered by (word, speaker, session, take).
 
-    Raises
-    ------
-    DataError
-        There is no folder of that task and split, or no recording in it.
+    Raises DataError (there is no folder of that task and split, or no recording in it).
     """
     folder = _child(_folder(place, FOLDERS[task]), split)
     found: dict[str, Token] = {}

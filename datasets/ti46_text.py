@@ -138,10 +138,7 @@ def digits(
     Parameters are those of :func:`eventsim.datasets.ti46.source`. Nothing can be downloaded: the
     LDC licenses the audio.
 
-    Raises
-    ------
-    DataError
-        As :func:`source`, or the class folders are not divided into train and test.
+    Raises DataError (as :func:`source`, or the class folders are not divided into train and test).
     """
     del download
     return _part("digits", split, root, step)
@@ -242,10 +239,7 @@ def _recordings(
 def read_spikes(path: str | Path) -> Spikes:
     """Step and channel of every spike of one file below step 700, ordered by (step, channel).
 
-    Raises
-    ------
-    DataError
-        With file and line, what stands there, what was expected.
+    Raises DataError (with file and line, what stands there, what was expected).
     """
     steps, channels = _all_spikes(Path(path))
     return steps[steps < LIMIT], channels[steps < LIMIT]
@@ -277,10 +271,7 @@ def _all_spikes(path: Path) -> Spikes:
 def read_cochleagram(path: str | Path) -> NDArray[np.float64]:
     """Frames [78, frames] of one file. New array.
 
-    Raises
-    ------
-    DataError
-        With file and line, what stands there, what was expected.
+    Raises DataError (with file and line, what stands there, what was expected).
     """
     path = Path(path)
     lines = _lines(path, "cochleagrams")

@@ -56,22 +56,13 @@ INFO = DatasetInfo(
 
 @dataclass(frozen=True)
 class Code:
-    """How a point becomes spikes; all in ms.
+    """How a point becomes spikes; all in ms."""
 
-    Parameters
-    ----------
-    t_min, t_max
-        Times of the values 0 and 1.
-    t_bias
-        Time of the bias spike, or None for four channels without one.
-    duration
-        Length of a sample.
-    """
-
+    # Times of the values 0 and 1
     t_min: float = 10.0
     t_max: float = 40.0
-    t_bias: float | None = 20.0
-    duration: float = 60.0
+    t_bias: float | None = 20.0  # time of the bias spike, or None for four channels without one
+    duration: float = 60.0  # length of a sample
 
     def __post_init__(self) -> None:
         """Check the order of the times once."""

@@ -13,10 +13,7 @@ from eventsim.errors import StorageError
 def cache_folder() -> Path:
     """Root of everything that eventsim caches: ``$EVENTSIM_CACHE``, or the user's cache folder.
 
-    Raises
-    ------
-    StorageError
-        Neither can be told, as for a user without a home directory.
+    Raises StorageError (neither can be told, as for a user without a home directory).
     """
     chosen = os.environ.get("EVENTSIM_CACHE")
     if chosen:
@@ -27,10 +24,7 @@ def cache_folder() -> Path:
 def data_folder() -> Path:
     """Folder of the user's data sets; it need not exist.
 
-    Raises
-    ------
-    StorageError
-        As :func:`cache_folder`.
+    Raises StorageError (as :func:`cache_folder`).
     """
     return _absolute(lambda: Path(platformdirs.user_data_dir("eventsim")))
 

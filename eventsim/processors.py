@@ -24,10 +24,7 @@ def n_processors() -> int:
 def threads_asked() -> int:
     """Number of threads that ``EVENTSIM_THREADS`` asks for; where it is not set, of processors.
 
-    Raises
-    ------
-    ParameterError
-        It is no number of threads.
+    Raises ParameterError (it is no number of threads).
     """
     name = next((name for name in ("EVENTSIM_THREADS", _OLD) if os.environ.get(name)), None)
     if name is None:
@@ -45,10 +42,7 @@ def threads_asked() -> int:
 def checked_threads(n: int | str, name: str) -> int:
     """``n``, a number of threads that was given under this name.
 
-    Raises
-    ------
-    ParameterError
-        It is no whole number, or out of range.
+    Raises ParameterError (it is no whole number, or out of range).
     """
     try:
         found = int(n)

@@ -37,10 +37,7 @@ def from_torch(tensor: Any, like: Array) -> Array:
 def set_values(net: Network, keys: Sequence[str], values: Sequence[Any]) -> None:
     """Put the values of tensors into the network.
 
-    Raises
-    ------
-    ParameterError, ShapeError
-        A value is complex, or of another shape than the network's.
+    Raises ParameterError, ShapeError (a value is complex, or of another shape than the network's).
     """
     live = net.parameters()
     for key, value in zip(keys, values, strict=True):

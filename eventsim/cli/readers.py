@@ -172,10 +172,7 @@ def _options(reading: Reading) -> list[str]:
 def read(form: str, place: str, reading: Reading) -> Events:
     """The recordings of a place of that format.
 
-    Raises
-    ------
-    DataError
-        An option says nothing of the format, or what is there cannot be read.
+    Raises DataError (an option says nothing of the format, or what is there cannot be read).
     """
     _check_options(form, reading)
     _check_part(form, place, reading)

@@ -184,10 +184,7 @@ def assumed_by(data: DataSettings | None) -> Assumed:
 def fill_channels(place: str, stream: EventStream, size: int, net: Path) -> EventStream:
     """The recordings in ``size`` channels, those of the input of the network ``net``.
 
-    Raises
-    ------
-    DataError
-        An event lies in a channel that the network does not have.
+    Raises DataError (an event lies in a channel that the network does not have).
     """
     if stream.n_channels > size:
         raise DataError(

@@ -17,18 +17,10 @@ ROWS = 8192  # of one matrix product: (steps x samples); what is converted to fl
 
 
 class Synapses:
-    """One projection on the grid.
+    """One projection on the grid, with weights in its units, in steps of ``dt`` ms.
 
-    Parameters
-    ----------
-    projection
-        With weights in the units of the grid.
-    dt
-        Time step, ms.
-    earliest
-        Least delay in steps: 1 inside a loop and onto the neuron itself, else 0.
-    dtype
-        Of the products.
+    ``earliest`` is the least delay in steps: 1 inside a loop and onto the neuron itself, else 0;
+    ``dtype`` that of the products.
     """
 
     def __init__(self, projection: Projection, dt: float, earliest: int, dtype: DTypeLike):

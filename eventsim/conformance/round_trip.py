@@ -91,21 +91,9 @@ def round_trip(
 ) -> RoundTrip:
     """Write a network to NIR, read it, simulate both on ``stream`` in double precision.
 
-    Parameters
-    ----------
-    net, stream
-        The network and events for its input.
-    path
-        A file that was written before; else one is written and removed.
-    target, dt
-        As :func:`eventsim.network.nir.to_nir`.
-    backend
-        That simulates both.
-
-    Raises
-    ------
-    NetworkError, ParameterError, StorageError
-        As writing and reading do; populations that have got other names or sizes.
+    The file at ``path`` was written before; without one a file is written and removed. Target and
+    ``dt`` are those of :func:`eventsim.network.nir.to_nir`. Errors are those of writing and
+    reading, and NetworkError for populations that have got other names or sizes.
     """
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", NirWarning)

@@ -34,18 +34,10 @@ class SynapseArrivals(NamedTuple):
 
 
 class Wires:
-    """The synapses of a projection, numbered as its values are stored.
+    """The synapses of a projection, numbered as its values (flat) are stored.
 
-    Attributes
-    ----------
-    projection
-        Whose.
-    by_synapse
-        Whether a spike may reach the synapses of its source at different times.
-    first
-        First synapse of every source, and their total. [sources + 1]
-    values
-        Weights, flat. [synapses]
+    ``by_synapse`` says whether a spike may reach the synapses of its source at different times;
+    ``first`` is the first synapse of every source, and their total, [sources + 1].
     """
 
     def __init__(self, projection: Projection):
@@ -160,10 +152,7 @@ class CountedRun:
 def make_run(net: Network, tape: SpikeTape) -> CountedRun:
     """A network and its tape on the host, checked to belong together.
 
-    Raises
-    ------
-    NetworkError, ShapeError
-        The tape is of another network, or holds no sample.
+    Raises NetworkError, ShapeError (the tape is of another network, or holds no sample).
     """
     if tape.stream.n_samples == 0:
         raise ShapeError("SpikeTape: holds no sample, expected at least one to count.")
@@ -214,12 +203,7 @@ def steps_of(time: Floats, end: Floats, step_ms: float) -> Ints:
 
 
 def distinct_arrivals(run: CountedRun, population: str, *, step_ms: float | None = None) -> Ints:
-    """Pairs (neuron, time) at which something arrives, or (neuron, step) where there is a step.
-
-    Returns
-    -------
-    int64 [samples].
-    """
+    """Pairs (neuron, time), or (neuron, step) where steps are given, with arrivals; [samples]."""
     totals = np.zeros(run.n_samples, np.int64)
     wires = run.into(population)
     size = run.net.population(population).size

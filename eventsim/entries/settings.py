@@ -144,10 +144,7 @@ class Settings:
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The settings that a table describes; absent keys take their defaults.
 
-        Raises
-        ------
-        ParameterError
-            A key is unknown, or a value has the wrong type or range.
+        Raises ParameterError (a key is unknown, or a value has the wrong type or range).
         """
         return read(cls, values, cls.__name__, ParameterError)
 

@@ -134,10 +134,7 @@ def put(stream: EventStream, zero: Floats, *, stated: bool, where: str) -> Event
     ``stated`` says that the source states durations, which move along; else they reach to the first
     whole ms after the last event.
 
-    Raises
-    ------
-    DataError
-        A recording is over at its time 0.
+    Raises DataError (a recording is over at its time 0).
     """
     times = stream.times - zero[sample_of_event(stream.offsets)]
     last = _edges(times, stream.offsets).last
@@ -158,10 +155,7 @@ def put(stream: EventStream, zero: Floats, *, stated: bool, where: str) -> Event
 def from_first_event(stream: EventStream) -> EventStream:
     """The recordings from their first events on, which come to time 0; those without stay.
 
-    Returns
-    -------
-    EventStream
-        A sample lasts as much shorter as it begins earlier. New arrays.
+    A sample lasts as much shorter as it begins earlier. New arrays.
     """
     zero = zeros(stream.times, stream.offsets, "first-event", where="from_first_event")
     return put(stream, zero, stated=True, where="from_first_event")

@@ -40,10 +40,7 @@ def opened(
 def member(group: Any, name: str, *, error: type[EventSimError]) -> Any:
     """The group or data set at a path below ``group``, or None where nothing is.
 
-    Raises
-    ------
-    ``error``
-        A part of the path is a link, which might lead out of the file.
+    Raises ``error`` (a part of the path is a link, which might lead out of the file).
     """
     import h5py
 

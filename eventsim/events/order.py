@@ -24,15 +24,7 @@ def event_order(
 
     The same as ``np.lexsort((minor, times, sample_of_event(offsets)))``, events that are alike in
     all three included, which keep their order; several times faster where few times are equal.
-
-    Parameters
-    ----------
-    offsets
-        First event of every sample, and their number; [samples + 1].
-    times
-        ms, finite; [events].
-    minor
-        What decides between equal times; [events].
+    Times are finite ms.
     """
     if times.size < SAMPLE_LEAST * (offsets.size - 1):
         return np.lexsort((minor, times, sample_of_event(offsets)))

@@ -122,19 +122,9 @@ def read_arrays(
 ) -> Arrays:
     """Read a file that :func:`write_arrays` wrote.
 
-    Parameters
-    ----------
-    path, kind, version
-        Of the file.
-    check
-        Looks at the claims of the headers before values are read; what it raises is a
-        StorageError that names the file.
-
-    Raises
-    ------
-    StorageError
-        The file is missing, truncated, of another kind or version, or claims to be larger than it
-        can be.
+    ``check`` looks at the claims of the headers before values are read; what it raises is a
+    StorageError that names the file, as it is where the file is missing, truncated, of another kind
+    or version, or claims to be larger than it can be.
     """
     with npz.opened(path, expected=f"an {kind} file") as archive:
         claims = archive.claims

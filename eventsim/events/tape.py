@@ -386,11 +386,8 @@ class SpikeTape:
 def joined_tapes(tapes: Sequence[SpikeTape]) -> SpikeTape:
     """One tape of several runs of a network, sample after sample. New arrays.
 
-    Parameters
-    ----------
-    tapes
-        One or more, of NumPy arrays, from the start of their streams; each with the populations and
-        projections of the first, whose backend, precision and structure the tape takes.
+    The tapes are of NumPy arrays, from the start of their streams, each with the populations and
+    projections of the first, whose backend, precision and structure the tape takes.
     """
     first = tapes[0]
     trains = {name: _joined_trains([tape.trains[name] for tape in tapes]) for name in first.trains}

@@ -247,10 +247,7 @@ def mix(
 def extend(stream: EventStream, time: float) -> EventStream:
     """Let each sample last ``time`` ms longer. Shares the arrays of events; 0 changes nothing.
 
-    Raises
-    ------
-    ParameterError
-        ``time`` is no finite value >= 0.
+    Raises ParameterError (``time`` is no finite value >= 0).
     """
     if not 0 <= time < np.inf:
         raise ParameterError(f"extend: time is {time} ms, expected a finite value >= 0.")

@@ -172,15 +172,10 @@ def _absent(name: str, extra: Extra, error: Exception) -> BackendError:
 
 
 class SlurmExecutor(Executor):
-    """The jobs of submitit as futures.
+    """The jobs of an executor of submitit as futures.
 
     A future is done when its job is; that it runs, it does not tell. Cancelling one cancels its
     job. A job that reaches its time limit, or is preempted, is queued again and called again.
-
-    Parameters
-    ----------
-    jobs
-        An executor of submitit.
     """
 
     def __init__(self, jobs: Any):

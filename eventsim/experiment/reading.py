@@ -47,15 +47,8 @@ def name_list(kind: FileKind) -> tuple[str, ...]:
 def open_file(kind: FileKind, name_or_path: str | Path) -> tuple[dict[str, Any], str, str]:
     """The table of a file that comes with eventsim by its name, or of any by its path.
 
-    Returns
-    -------
-    tuple
-        The table, its place for messages, and the folder of a file of the user's own.
-
-    Raises
-    ------
-    RecipeError
-        It is unknown, unreadable, no TOML, or of another kind or version.
+    Beside it its place for messages, and the folder of a file of the user's own. Raises RecipeError
+    where it is unknown, unreadable, no TOML, or of another kind or version.
     """
     path, home = _find(kind, name_or_path)
     label = f"{kind} {name_or_path}"

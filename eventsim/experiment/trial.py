@@ -85,10 +85,7 @@ def _reporting(trial: Any, epochs_before: int, watch: Callback | None) -> Callba
 def make_study(journal: Path) -> Any:
     """The study of that journal, new or of before.
 
-    Raises
-    ------
-    RecipeError
-        Optuna is missing.
+    Raises RecipeError (Optuna is missing).
     """
     import_optuna()
     _mend(journal)

@@ -175,12 +175,7 @@ def employed(root: Path, follower: Follower[Key], capacity: Capacity) -> Iterato
 class Workers(Generic[Key]):
     """What an executor has to do, and how the rest of it ended; made by :func:`employed`.
 
-    Attributes
-    ----------
-    threads
-        Of each process; None for those that the process has.
-    stopping
-        Whether the workers were asked to leave: nothing more may be submitted.
+    After ``stopping``, when the workers were asked to leave, nothing more may be submitted.
     """
 
     def __init__(

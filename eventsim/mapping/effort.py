@@ -20,12 +20,8 @@ class TimeIsUp(Exception):
 class Effort:
     """Time for a search, and whom to tell.
 
-    Parameters
-    ----------
-    seconds
-        After which the search ends with the best so far; None ends it when nothing is left to do.
-    told
-        Is given what is being done, and the share of all steps that are behind, 0 to 1.
+    After so many seconds it ends with the best so far; None ends it when nothing is left to do.
+    ``told`` is given what is being done, and the share of all steps that are behind, 0 to 1.
     """
 
     def __init__(self, seconds: float | None = None, told: Told | None = None):

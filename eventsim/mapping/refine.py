@@ -112,10 +112,7 @@ def _swap_pass(state: CoreState, wishes: _Wishes, effort: Effort) -> None:
 def repair(state: CoreState, *, chip: str, max_cores: int) -> None:
     """Move neurons until every limit holds; in place.
 
-    Raises
-    ------
-    InfeasibleError
-        With the limit that could not be met, and on which core.
+    Raises InfeasibleError (with the limit that could not be met, and on which core).
     """
     while True:
         excess = state.excess()

@@ -161,12 +161,8 @@ def _must_fit(state: CoreState, chip: Chip, neuron: int, core: int) -> None:
 def grow(graph: AxonGraph, chip: Chip, effort: Effort) -> CoreState:
     """Fill core after core with neurons that share their sources.
 
-    Raises
-    ------
-    InfeasibleError
-        A limit cannot be met.
-    TimeIsUp
-        Before all neurons had cores, or it would follow too many synapses.
+    Raises InfeasibleError (a limit cannot be met) and TimeIsUp (before all neurons had cores, or it
+    would follow too many synapses).
     """
     return _forwards_or_backwards(partial(_grow, effort), graph, chip)
 
@@ -242,10 +238,7 @@ def kahypar(
     ``preset`` is the name of one of Mt-KaHyPar's; what the deterministic ones find does not depend
     on the number of threads.
 
-    Raises
-    ------
-    MappingError
-        The package is not installed.
+    Raises MappingError (the package is not installed).
     """
     if n_cores == 1:
         return np.zeros(graph.n_neurons, np.int32)

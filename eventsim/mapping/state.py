@@ -51,13 +51,10 @@ ONE_TASK = TasksRole.all(1)
 
 
 class CoreState:
-    """Neurons on cores, all limits counted.
+    """Neurons on cores, all limits counted; core -1 is that of a neuron that has none yet.
 
-    Attributes
-    ----------
-    wiring, held, ground
-        What the compiled loops read and change (:mod:`eventsim.engine.cpu.roles_mapping`); core -1
-        is that of a neuron that has none yet.
+    ``wiring``, ``held`` and ``ground`` are what the compiled loops read and change
+    (:mod:`eventsim.engine.cpu.roles_mapping`).
     """
 
     def __init__(

@@ -112,10 +112,7 @@ def _new(name: Entry, known: Mapping[str, Any]) -> str:
 def check_network(claims: Mapping[str, Any], structure: Structure, prefix: str = "") -> None:
     """Raise unless arrays, or what headers claim of them, are those of the structure.
 
-    Raises
-    ------
-    KeyError, ValueError
-        An array is missing, or of another form.
+    Raises KeyError, ValueError (an array is missing, or of another form).
     """
     sizes = {name: size for name, (size, _) in structure.populations.items()}
     for name, (size, kind) in structure.populations.items():
@@ -140,10 +137,7 @@ def weights_in(
 ) -> Any:
     """Weights of a projection in the form that :meth:`Network.connect` takes.
 
-    Raises
-    ------
-    NetworkError
-        They are sparse, and no whole CSR.
+    Raises NetworkError (they are sparse, and no whole CSR).
     """
     weights: Any = arrays[f"{name}.weights"]
     if kind == "self":

@@ -123,17 +123,8 @@ class Exchange:
     def spikes(self, times: Floats, own: Ints, neurons: Ints) -> SpikeList:
         """Send own spikes of a window, get those of others that have targets here.
 
-        Parameters
-        ----------
-        times, own
-            ms, and the own neurons, counted from 0.
-        neurons
-            Number of every own neuron.
-
-        Raises
-        ------
-        PeerError
-            Another process failed.
+        Times are ms, ``own`` the own neurons counted from 0, ``neurons`` the number of every own
+        neuron. Raises PeerError if another process failed.
         """
         before = self.traffic
         self.traffic = replace(before, windows=before.windows + 1)

@@ -179,10 +179,8 @@ def load_checkpoint(
 ) -> TrainState:
     """Read the state of a run of that origin.
 
-    Raises
-    ------
-    StorageError
-        The file is missing, truncated, no checkpoint, or of another run; it says which.
+    Raises StorageError (the file is missing, truncated, no checkpoint, or of another run; it says
+    which).
     """
     arrays = read_arrays(
         path, kind="eventsim-checkpoint", version=CHECKPOINT_VERSION, check=_check_claims
@@ -222,10 +220,7 @@ def load_checkpoint(
 def stored_validation(path: Path) -> By:
     """How the validation part of the run was drawn, whatever data are named now.
 
-    Raises
-    ------
-    StorageError
-        As :func:`load_checkpoint`.
+    Raises StorageError (as :func:`load_checkpoint`).
     """
     arrays = read_arrays(
         path, kind="eventsim-checkpoint", version=CHECKPOINT_VERSION, check=_check_claims

@@ -36,10 +36,7 @@ def answer_of(config: TrainConfig, class_names: Sequence[str]) -> Answer:
 def config_of(net: Network, who: str) -> TrainConfig:
     """Settings by which a network is asked as its own answer says.
 
-    Raises
-    ------
-    NetworkError
-        For ``who``: the network has no answer.
+    Raises NetworkError (for ``who``: the network has no answer).
     """
     answer = net.answer
     if answer is None:
@@ -55,10 +52,7 @@ def config_of(net: Network, who: str) -> TrainConfig:
 def in_classes_of(net: Network, data: AnyDataset) -> AnyDataset:
     """The same recordings, labelled by the classes that the network knows, if it knows some.
 
-    Raises
-    ------
-    DataError
-        A recording is of another class; of ``ctc`` if the words are others.
+    Raises DataError (a recording is of another class; of ``ctc`` if the words are others).
     """
     own = () if net.answer is None else net.answer.class_names
     if net.answer is None or not own:

@@ -20,17 +20,8 @@ from eventsim.network import Network, Projection
 class NeuronSigns:
     """Signs of the neurons of a network, and the weights that must have them.
 
-    Parameters
-    ----------
-    net
-        Its weights are changed in place by :meth:`restore`.
-    keys
-        Trained parameters; the weights of others stay as they are.
-
-    Raises
-    ------
-    ParameterError
-        If a neuron starts with weights of both signs. One whose weights are all zero excites.
+    :meth:`restore` changes the weights in place, those of trained ``keys`` alone. A neuron whose
+    weights are all zero excites. Raises ParameterError if one starts with weights of both signs.
     """
 
     def __init__(self, net: Network, keys: Iterable[str]):

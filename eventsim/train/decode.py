@@ -122,21 +122,11 @@ def strings_of(class_names: Sequence[str]) -> list[String]:
 
 @dataclass(frozen=True, eq=False)
 class StringLoss:
-    """CTC where every class is a string.
+    """CTC where every class is a string."""
 
-    Parameters
-    ----------
-    labels
-        Class of every sample, [samples].
-    strings
-        One per class.
-    loss
-        Of the strings of the samples.
-    """
-
-    labels: Any
-    strings: Sequence[String]
-    loss: CTC
+    labels: Any  # class of every sample, [samples]
+    strings: Sequence[String]  # one per class
+    loss: CTC  # of the strings of the samples
 
     def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and seeds."""

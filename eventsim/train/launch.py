@@ -87,10 +87,7 @@ class Launch:
 def find_launch(environ: Mapping[str, str]) -> Launch | None:
     """The launch that the variables tell of, or None if no launcher set all of its own.
 
-    Raises
-    ------
-    ParameterError
-        A variable is no whole number, or they contradict each other.
+    Raises ParameterError (a variable is no whole number, or they contradict each other).
     """
     for launcher, names in LAUNCHERS.items():
         if all(name in environ for name in names):

@@ -14,19 +14,9 @@ from eventsim.errors import ShapeError
 
 
 class Layout:
-    """The places of parameters in a vector.
+    """The places of parameters, arrays of the library ``xp``, in a vector.
 
-    Parameters
-    ----------
-    parameters
-        Arrays by key, of one library.
-
-    Attributes
-    ----------
-    kinds
-        Slice of every kind (``weights``, ``tau_mem``, ..).
-    xp
-        Library of the arrays.
+    ``kinds`` are the slices of every kind (``weights``, ``tau_mem``, ..).
     """
 
     def __init__(self, parameters: Mapping[str, Floats]):

@@ -27,17 +27,9 @@ PERIOD = 30.0  # seconds between two lines that could wait
 class Log:
     """A file to which lines with the time before them are added; opened with the first one.
 
-    Parameters
-    ----------
-    path
-        The file. What it holds stays; folders are made.
-    period
-        Seconds between two lines of :meth:`maybe`.
-
-    Raises
-    ------
-    StorageError
-        The path is a folder; or, with the first line, the file cannot be written.
+    What it holds stays; folders are made. ``period`` are the seconds between two lines of
+    :meth:`maybe`. Raises StorageError where the path is a folder, or with the first line where the
+    file cannot be written.
     """
 
     def __init__(self, path: str | Path, *, period: float = PERIOD):

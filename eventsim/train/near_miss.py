@@ -162,20 +162,10 @@ def with_misses(
     *,
     margin: float | None,
 ) -> Seeds:
-    r"""The seeds, and the pseudo-gradient of missed output spikes.
+    r"""The seeds of the loss, and the pseudo-gradient of missed spikes of population ``name``.
 
-    Parameters
-    ----------
-    seeds
-        Of the loss by the spikes that there are.
-    net, tape
-        The network and its run.
-    name
-        The spiking population that answers.
-    effect
-        Gives :math:`\Delta`. Only entries of neurons without a spike are used.
-    margin
-        :math:`m_0` in thresholds above rest; None for the seeds alone.
+    The effect gives :math:`\Delta`, of which only entries of neurons without a spike are used;
+    ``margin`` is :math:`m_0` in thresholds above rest, None for the seeds alone.
     """
     if margin is None:
         return seeds

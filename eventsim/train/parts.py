@@ -124,10 +124,7 @@ def is_grouped(data: AnyDataset) -> bool:
 def validation_split(data: AnyDataset, config: TrainConfig) -> tuple[Ints, Ints]:
     """Numbers of the recordings that training learns, and of those that it holds out.
 
-    Raises
-    ------
-    DataError
-        Whole groups shall be held out, and there are not two.
+    Raises DataError (whole groups shall be held out, and there are not two).
     """
     fraction, seed = config.validation_fraction, draw_seed(config, Draw.SPLIT)
     if validated_by(data, config) == "recording":

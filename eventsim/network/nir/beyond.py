@@ -45,15 +45,8 @@ def beyond_graph(net: Network) -> dict[str, Any]:
 def restore_beyond(net: Network, metadata: Mapping[str, Any]) -> None:
     """Give a network what :func:`beyond_graph` wrote of it.
 
-    Raises
-    ------
-    NetworkError, ShapeError, ParameterError
-        The metadata is damaged, or does not fit the network.
-
-    Warns
-    -----
-    NirWarning
-        Values that were shared are not equal any more.
+    An error says where the metadata is damaged or does not fit the network; a NirWarning, that
+    values that were shared are not equal any more.
     """
     if DECISION in metadata:
         weights, bias = (metadata.get(f"{DECISION}_{part}") for part in ("weights", "bias"))

@@ -103,10 +103,8 @@ DIALECTS: dict[str, Dialect] = {
 def find_dialect(who: str, target: str | None, dt: float | None) -> tuple[Dialect, float | None]:
     """The dialect and its time step in ms (None for impulses).
 
-    Raises
-    ------
-    NetworkError, ParameterError
-        There is no such target, or it does not take that time step.
+    Raises NetworkError, ParameterError (there is no such target, or it does not take that time
+    step).
     """
     if target is None:
         if dt is not None:

@@ -52,10 +52,8 @@ class Chain:
 def chains(graph: Any, sources: Mapping[str, int], targets: Mapping[str, int]) -> list[Chain]:
     """All chains from sources to targets (names and sizes of nodes), in the order of the edges.
 
-    Raises
-    ------
-    NetworkError, ShapeError
-        A node on the way is unknown or does not fit, or the way never ends.
+    Raises NetworkError, ShapeError (a node on the way is unknown or does not fit, or the way never
+    ends).
     """
     after: dict[str, list[str]] = {name: [] for name in graph.nodes}
     for source, target in graph.edges:

@@ -30,10 +30,7 @@ class Graph:
 def simplified(nir: Any, graph: Any) -> Graph:
     """The graph with ``CubaLIF`` and ``CubaLI`` as its only neurons.
 
-    Raises
-    ------
-    NetworkError
-        Other neurons are left.
+    Raises NetworkError (other neurons are left).
     """
     flat = Graph(metadata=dict(graph.metadata))
     _flatten(nir, graph, "", flat)
