@@ -114,26 +114,15 @@ _LATER = {
     "evaluate": "eventsim.train",
     "load_run": "eventsim.runs.run",
     "loggers": "eventsim.train",
-    "plot": "eventsim.plot",
     "predict": "eventsim.train",
-    "train": "eventsim.train",
 }
-# Rooms that nothing above brings along: ``es.datasets.load`` needs no import of its own.
-_LATER |= {
-    room: f"{__name__}.{room}"
-    for room in (
-        "chips",
-        "clocked",
-        "conformance",
-        "datasets",
-        "energy",
-        "experiment",
-        "frontier",
-        "mapping",
-        "ranks",
-        "runs",
-    )
-}
+# Rooms of the reference: ``es.datasets.load`` needs no import of its own. Others are internal.
+_ROOMS = (
+    "adjoint", "chips", "clocked", "conformance", "datasets", "energy", "engine", "errors",
+    "events", "experiment", "frontier", "mapping", "network", "plan", "plot", "ranks",
+    "runs", "train",
+)  # fmt: skip
+_LATER |= {room: f"{__name__}.{room}" for room in _ROOMS}
 
 
 def __getattr__(name: str) -> Any:
@@ -144,5 +133,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    hidden = {"Any", "TYPE_CHECKING", "import_module"}
-    return sorted({*globals(), *__all__, *_LATER} - hidden)
+    dunders = (name for name in globals() if name.startswith("__"))
+    return sorted({*__all__, *_ROOMS, *dunders})

@@ -1,7 +1,6 @@
 """Folders outside of a run's own: of what is cached, and of the user's data sets."""
 
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,20 +26,6 @@ def data_folder() -> Path:
     Raises StorageError (as :func:`cache_folder`).
     """
     return _absolute(lambda: Path(platformdirs.user_data_dir("eventsim")))
-
-
-def check_writable(folder: Path) -> None:
-    """Make a folder and write a file there; StorageError with the reason if that fails.
-
-    Permissions do not tell: they mean nothing to root, and to a medium that is read-only or full.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(b"eventsim")
-            file.flush()
-    except OSError as error:
-        raise StorageError(f"{folder}: cannot be written ({error}).") from error
 
 
 def _absolute(find: Callable[[], Path]) -> Path:

@@ -24,7 +24,6 @@ from eventsim.cli.reading import Reading
 from eventsim.cli.terminal import (
     label_error_row,
     late_row,
-    percent,
     present,
     print_table,
     say,
@@ -38,6 +37,7 @@ from eventsim.events import AnyDataset
 from eventsim.hardware.quantise import formats_of, quantise
 from eventsim.measures import measure_name
 from eventsim.network import Network
+from eventsim.report.numbers import percent
 from eventsim.runs.run import Run, Which, load_run
 from eventsim.train import TrainConfig, evaluate, predict_over_time
 from eventsim.train.choice import config_of, in_classes_of

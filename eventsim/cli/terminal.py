@@ -20,6 +20,7 @@ from eventsim.entries import read
 from eventsim.errors import EventSimError, StorageError
 from eventsim.measures import measure_name
 from eventsim.network.late import one_warning
+from eventsim.report.numbers import percent
 from eventsim.train.parts import NEVER_LEARNED, Parts
 
 if TYPE_CHECKING:
@@ -132,11 +133,6 @@ def echo_late(found: Mapping[str, Any]) -> None:
     """A line on stdout of recordings that begin late; none where they do not."""
     for label, told in late_row(found):
         typer.echo(f"{label} {told}")
-
-
-def percent(share: float) -> str:
-    """A share in [0, 1] as people read it."""
-    return f"{100.0 * share:.1f} %"
 
 
 class Guarded(typer.core.TyperGroup):

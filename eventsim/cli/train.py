@@ -27,7 +27,6 @@ from eventsim.cli.terminal import (
     label_error_row,
     late_row,
     part_rows,
-    percent,
     present,
     say,
     say_backend,
@@ -39,6 +38,7 @@ from eventsim.engine.contract.compiling import SHOWN
 from eventsim.errors import DataError, ParameterError, StorageError
 from eventsim.measures import measure_name
 from eventsim.network import Network
+from eventsim.report.numbers import percent
 from eventsim.runs.data import DataSettings
 from eventsim.runs.execution import Execution, Outcome, execute
 from eventsim.runs.networks import NetworkSettings

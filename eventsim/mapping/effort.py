@@ -32,11 +32,6 @@ class Effort:
         self._must_finish = True
         self._step, self._steps, self._doing, self._behind = 0, 1, "", 0.0
 
-    @property
-    def is_limited(self) -> bool:
-        """Whether there is a time after which it ends."""
-        return self._end is not None
-
     def left(self) -> float:
         """Seconds that are left; inf without a limit."""
         return float("inf") if self._end is None else self._end - time.monotonic()

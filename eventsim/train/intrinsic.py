@@ -53,7 +53,6 @@ import numpy as np
 
 from eventsim.arrays import Floats, beside, namespace, to_host
 from eventsim.entries import NotNegative, Positive, Settings
-from eventsim.errors import ParameterError
 from eventsim.events import SpikeTape
 from eventsim.network import Network, Population
 
@@ -175,7 +174,3 @@ class SpiKL(Settings):
     def __call__(self, net: Network, tape: SpikeTape, names: Sequence[str]) -> None:
         """One step of the rule from one tape."""
         self.apply(net, names, self.pull(net, tape, names), tape.stream.n_samples)
-
-    def _require(self, name: str, good: bool, expected: str) -> None:
-        if not good:
-            raise ParameterError(f"SpiKL: {name} is {getattr(self, name)}, expected {expected}.")

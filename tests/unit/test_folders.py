@@ -3,7 +3,7 @@
 import pytest
 
 from eventsim.errors import StorageError
-from eventsim.folders import cache_folder, check_writable, data_folder
+from eventsim.folders import cache_folder, data_folder
 
 
 @pytest.fixture
@@ -44,14 +44,3 @@ def test_no_folder_is_called_tilde(homeless, monkeypatch):
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda _app: "~/.cache/eventsim")
     with pytest.raises(StorageError, match="no home directory .got ~/.cache/eventsim."):
         cache_folder()
-
-
-def test_writable_folder_is_made_and_left_empty(tmp_path):
-    check_writable(tmp_path / "a" / "b")
-    assert list((tmp_path / "a" / "b").iterdir()) == []
-
-
-def test_folder_below_a_file_is_refused_with_its_path(tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(StorageError, match=r"file/cache: cannot be written \(.*Not a directory"):
-        check_writable(tmp_path / "file" / "cache")
