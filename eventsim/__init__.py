@@ -52,6 +52,7 @@ from eventsim.network import (
 )
 
 if TYPE_CHECKING:
+    from eventsim.embedded import export_c
     from eventsim.runs.run import load_run
     from eventsim.train import TrainConfig, calibrate, evaluate, loggers, predict, train
 
@@ -87,6 +88,7 @@ __all__ = [
     "current",
     "evaluate",
     "explain",
+    "export_c",
     "gradcheck",
     "load_run",
     "loggers",
@@ -112,14 +114,15 @@ _LATER = {
     "TrainConfig": "eventsim.train",
     "calibrate": "eventsim.train",
     "evaluate": "eventsim.train",
+    "export_c": "eventsim.embedded",
     "load_run": "eventsim.runs.run",
     "loggers": "eventsim.train",
     "predict": "eventsim.train",
 }
 # Rooms of the reference: ``es.datasets.load`` needs no import of its own. Others are internal.
 _ROOMS = (
-    "adjoint", "chips", "clocked", "conformance", "datasets", "energy", "engine", "errors",
-    "events", "experiment", "frontier", "mapping", "network", "plan", "plot", "ranks",
+    "adjoint", "chips", "clocked", "conformance", "datasets", "embedded", "energy", "engine",
+    "errors", "events", "experiment", "frontier", "mapping", "network", "plan", "plot", "ranks",
     "runs", "train",
 )  # fmt: skip
 _LATER |= {room: f"{__name__}.{room}" for room in _ROOMS}

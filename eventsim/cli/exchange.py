@@ -19,10 +19,12 @@ from eventsim.cli.options import (
 from eventsim.cli.reading import MEASURED, Reading
 from eventsim.cli.terminal import CHECK_FAILED, present, say, show_table
 from eventsim.conformance.round_trip import RoundTrip, round_trip
+from eventsim.embedded import export_c
+from eventsim.errors import ParameterError
 from eventsim.events import EventStream
 from eventsim.network import Network
 from eventsim.network.nir import NirWarning, read_nir, write_nir
-from eventsim.runs.run import Which
+from eventsim.runs.run import Which, load_run
 
 N_SAMPLES, DURATION, RATE = 4, 200.0, 50.0  # of the events of a check: ms, events per second
 Program = Literal["norse", "snntorch", "spikingjelly", "rockpool"]
@@ -32,9 +34,16 @@ Unit = Literal["s", "ms"]
 @filled(Reading, *MEASURED, into="reading")
 def export_command(
     net: NetArgument,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The NIR file to write.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="The NIR file to write; of C a folder.")
+    ],
     *,
-    to: Annotated[Literal["nir"], typer.Option("--to", help="Format.")] = "nir",
+    to: Annotated[
+        Literal["nir", "c"], typer.Option("--to", help="A NIR file, or C99 for small processors.")
+    ] = "nir",
+    name: Annotated[
+        str, typer.Option("--name", help="Of C: the prefix of files and symbols.")
+    ] = "network",
     target: Annotated[
         Program | None,
         typer.Option("--target", help="Program that will read it; plain NIR by default."),
@@ -53,7 +62,10 @@ def export_command(
     ] = "last",
     events: Annotated[
         str | None,
-        typer.Option("--events", help="For the check: a data set, or a file of events."),
+        typer.Option(
+            "--events",
+            help="For the check: a data set, or a file of events; of C by default the run's.",
+        ),
     ] = None,
     reading: Reading,
     samples: SamplesOption = 10,
@@ -66,14 +78,26 @@ def export_command(
     --lossy refractory times are left out, which networks of eventsim train have. The exit code
     is 1 if the check fails.
 
+    With --to c the network becomes C99 without allocation: the same spikes, to the bit, as backend
+    cpu in single precision. A test in the folder holds recordings, and their spikes.
+
     [bold]Examples[/bold]
 
     eventsim export runs/demo --out demo.nir
 
+    eventsim export runs/demo --to c --name digits --out digits
+
     eventsim export runs/demo --target norse --dt 0.1 --lossy --out demo.nir
     """
-    del to
     network = find_network(net, which=which)
+    if to == "c":
+        _refuse_steps(net)
+        _refuse_for_c(target=target, dt=dt, time_unit=time_unit, lossy=lossy)
+        stream, read = _events_for_c(net, network, events, reading, samples)
+        written = export_c(network, out, stream=stream, name=name)
+        found = {"network": str(net), **written.to_dict(), "read": read}
+        present(found, _show_c, as_json=as_json)
+        return
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", NirWarning)
         write_nir(network, out, target=target, dt=dt, time_unit=time_unit, lossy=lossy)
@@ -86,7 +110,7 @@ def export_command(
         stream, _ = named.some(samples)
         read = how_read(named)
     trip = round_trip(network, stream, path=out, target=target)
-    found: dict[str, Any] = {
+    found = {
         "network": str(net),
         "file": str(out),
         "bytes": out.stat().st_size,
@@ -97,6 +121,53 @@ def export_command(
     present(found, _show_export, as_json=as_json)
     if not found["check"]["passed"]:
         raise typer.Exit(CHECK_FAILED)
+
+
+def _refuse_for_c(
+    *, target: Program | None, dt: float | None, time_unit: Unit, lossy: bool
+) -> None:
+    """Raise ParameterError for options that NIR files alone have."""
+    given = {"--target": target, "--dt": dt, "--lossy": lossy, "--time-unit": time_unit != "s"}
+    named = [option for option, value in given.items() if value]
+    if named:
+        raise ParameterError(
+            f"--to c: has no {', '.join(named)}, which belong to NIR. Leave it out."
+        )
+
+
+def _refuse_steps(net: Path) -> None:
+    """Raise ParameterError for a run that answers in time steps."""
+    grid = load_run(net).settings.grid if net.is_dir() else None
+    if grid is not None:
+        raise ParameterError(
+            f"--to c: {net} answers in steps of {grid.dt:g} ms, expected a run in exact event time."
+            " Give the file of its network, which then runs in exact time."
+        )
+
+
+def _events_for_c(
+    net: Path, network: Network, events: str | None, reading: Reading, samples: int | None
+) -> tuple[EventStream, dict[str, Any]]:
+    """Recordings of the run's data, or as they are named; random events where there are none."""
+    if events is None and not net.is_dir():
+        return poisson_events(network), {}
+    named = find_for(net, events, reading)
+    return named.some(samples)[0], how_read(named)
+
+
+def _show_c(found: Mapping[str, Any]) -> None:
+    """What was written, and what it takes."""
+    typer.echo(f"{found['network']} -> {found['folder']}: C99, prefix {found['name']}_")
+    rows = [
+        ["constants, flash (code comes beside)", f"{found['flash']:,} bytes"],
+        ["one network, RAM", f"{found['ram']:,} bytes"],
+        *([f"queue of {k}", f"{room:,} arrivals"] for k, room in found["rooms"].items()),
+        ["operations per four arrivals, about", f"{found['flops']:,}"],
+        ["recorded test", f"{found['recordings']:,} recordings, {found['spikes']:,} spikes"],
+    ]
+    show_table("", ["", ""], rows)
+    show_read(found["read"])
+    typer.echo(f"Compile and test: make -C {found['folder']} test")
 
 
 def import_command(

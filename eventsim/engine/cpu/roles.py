@@ -1,14 +1,9 @@
-"""What compiled kernels are called with. Declared here for both sides.
+"""What compiled kernels are called with: twins of ``roles.hpp`` and ``calls.hpp``.
 
-A role is a tuple of arrays and numbers, a call a tuple of roles that begins with its tasks. What a
-field is says its annotation: an array of a type, C-contiguous, which may be ``| None``; or ``int``
-or ``float``. Arrays called ``Out`` are written to. All fields have 8 bytes.
-``eventsim/kernels/build.py`` writes a C++ struct of each of them in the order of its fields: of
-class ``EventsRole`` the struct ``Events``, a template over the type of the state where a field has
-it. Other rooms have their own in modules ``roles_*.py`` beside.
-
-Arrays are the caller's and outlive the call. Times are in ms. Sizes of tables are those of
-``eventsim/engine/contract/table.py``.
+A role is a tuple of arrays and numbers in the order of a struct's fields, a call a tuple of roles.
+What a field is says its annotation: an array of a type, C-contiguous, which may be ``| None``; or
+``int`` or ``float``. Arrays called ``Out`` are written to. All fields have 8 bytes. Other rooms
+have their own in modules beside, which :mod:`eventsim.engine.cpu.calls` gathers.
 """
 
 from typing import Annotated, Any, NamedTuple
@@ -16,20 +11,17 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-# Kind of the numbers and their bytes, R for the type of the state; w where they are written; behind
-# @ what lies at an address.
+# Kind of the numbers and their bytes, R for the type of the state; w where they are written.
 WRITTEN = "w"
 Flags = Annotated[NDArray[np.bool_], "b1"]
 FlagsOut = Annotated[NDArray[np.bool_], "b1w"]
 Rows = Annotated[NDArray[np.int32], "i4"]
 RowsOut = Annotated[NDArray[np.int32], "i4w"]
-RowsAt = Annotated[NDArray[np.int64], "i8@i4"]
 Ints = Annotated[NDArray[np.int64], "i8"]
+Addresses = Ints  # of arrays
 IntsOut = Annotated[NDArray[np.int64], "i8w"]
-IntsAt = Annotated[NDArray[np.int64], "i8@i8"]
 Doubles = Annotated[NDArray[np.float64], "f8"]
 DoublesOut = Annotated[NDArray[np.float64], "f8w"]
-DoublesAt = Annotated[NDArray[np.int64], "i8@f8"]
 Reals = Annotated[NDArray[np.floating[Any]], "R"]
 RealsOut = Annotated[NDArray[np.floating[Any]], "Rw"]
 
@@ -37,7 +29,7 @@ RealsOut = Annotated[NDArray[np.floating[Any]], "Rw"]
 class TasksRole(NamedTuple):
     """Tasks to run: number sample * n_blocks + block; backward chunks of samples."""
 
-    todo: Ints  # [n]
+    todo: Ints
     n: int
     n_blocks: int
 
@@ -50,16 +42,18 @@ class TasksRole(NamedTuple):
 class SourcesRole(NamedTuple):
     """Spikes of all sources, which have numbers: source after source, sample after sample.
 
-    Those of source k in sample s are ``first[k, s] : first[k, s + 1]``. An address is that of a
-    spike of number 0, wherever the source's own begin.
+    Those of source k in sample s are ``first[k, s] : first[k, s + 1]``. Where times and neurons of
+    a source lie says the address of a spike of number 0. Rows of the wiring begin at
+    ``row_start[k]``; ``delay`` is that of each row, ms, 0 where synapses have their own. The arrays
+    at the addresses must outlive the call.
     """
 
-    first: Ints  # [n_sources, n_samples + 1]
-    time: DoublesAt  # [n_sources]
-    neuron: RowsAt  # [n_sources], of the source
-    row_start: Ints  # [n_sources]: first row of the wiring
-    delay: Doubles  # [rows], 0 where synapses have their own
-    duration: Doubles  # [n_samples]
+    first: Ints
+    time: Addresses
+    neuron: Addresses
+    row_start: Ints
+    delay: Doubles
+    duration: Doubles
     n_sources: int
     n_samples: int
 
@@ -70,52 +64,50 @@ class EventsRole(NamedTuple):
     ``skip`` and ``met`` are asked for where samples may begin and end inside a stream.
     """
 
-    offsets: Ints  # [samples + 1]
-    times: Doubles  # [events]
-    rows: Rows  # [events], of the weights
-    duration: Doubles  # [samples]
-    heard: Flags  # [n_blocks, rows]: whether a block hears a row
-    skip: Ints | None  # [samples, n_blocks]: events that the begin has met; forward
-    met: IntsOut | None  # [samples, n_blocks]: those that the end has; forward
+    offsets: Ints
+    times: Doubles
+    rows: Rows
+    duration: Doubles
+    heard: Flags
+    skip: Ints | None
+    met: IntsOut | None
 
 
 class WeightsRole(NamedTuple):
     """Weights by block, zero behind the last neuron and in the last row."""
 
-    values: Reals  # [n_blocks, n_rows, width]
+    values: Reals
     n_rows: int
-    width: int  # a multiple of every vector's
-
-    @classmethod
-    def of(cls, values: Reals) -> "WeightsRole":
-        """Those of an array; of one block also without its number."""
-        return cls(values, *values.shape[-2:])
+    width: int
 
 
 class NeuronsRole(NamedTuple):
-    """Parameters of all neurons; neurons that do not fire need no refractory time."""
+    """Parameters of all neurons; strength and rate are those of an adaptive threshold.
 
-    par: Reals  # [N_PAR, size]
-    refractory: Doubles | None  # [size]
-    strength: Doubles | None  # [size], of thresholds that adapt, as the next
-    rate: Doubles | None  # [size], 1/ms
+    Neurons that do not fire need no refractory time.
+    """
+
+    par: Reals
+    refractory: Doubles | None
+    strength: Doubles | None
+    rate: Doubles | None
     size: int
-    fastest: float  # 1/ms: the largest rate, in the type of the state
+    fastest: float
 
 
 class StandingRole(NamedTuple):
-    """How neurons stand, [samples, size]; ``a`` and ``last`` of thresholds that adapt."""
+    """How neurons stand, [samples, size]; ``a`` and ``last`` of an adaptive threshold."""
 
     time: Doubles
     v: Reals
     j: Reals
-    until: Doubles  # below zero where V is not held
+    until: Doubles
     a: Doubles | None
     last: Doubles | None
 
 
 class SpikesRole(NamedTuple):
-    """Where spikes go: the first ``limits[task]`` of a task from ``starts[task]`` on."""
+    """Where spikes go, by task."""
 
     time: DoublesOut
     neuron: RowsOut
@@ -123,134 +115,156 @@ class SpikesRole(NamedTuple):
     restart: DoublesOut
     starts: Ints
     limits: Ints
-    counts: IntsOut  # also past the limit; -1 - n where neuron n is the first to run away
-    reached: DoublesOut  # when that was
+    counts: IntsOut
+    reached: DoublesOut
 
 
 class TapeRole(NamedTuple):
-    """Recorded spikes of a layer by sample and time: class Tape of ``arrays``, between two more."""
+    """Recorded spikes of a layer: :class:`eventsim.engine.cpu.arrays.Tape` between two more.
 
-    offsets: Ints  # [samples + 1]
+    ``offsets`` are by sample; ``before`` is the adaptation just before each spike.
+    """
+
+    offsets: Ints
     time: Doubles
     neuron: Rows
-    current: Doubles  # times the resistance
-    restart: Doubles  # not a number where the neuron is not let go of
-    by_time: Doubles  # what the loss says of them
+    current: Doubles
+    restart: Doubles
+    by_time: Doubles
     by_voltage: Doubles
-    previous: Ints  # of the same neuron in the same sample, or -1
-    through: DoublesOut  # gathers dL/dt that runs over what the spike causes in its layer
-    before: Doubles | None  # adaptation just before the spike
+    previous: Ints
+    through: DoublesOut
+    before: Doubles | None
 
 
 class WayBackRole(NamedTuple):
-    """How far samples go back, and with what; see :class:`eventsim.engine.contract.piece.Piece`."""
+    """How far samples go back, and with what; see :class:`eventsim.engine.contract.piece.Piece`.
 
-    bounds: Ints  # [chunks + 1]: samples bounds[c] : bounds[c + 1] are chunk c
-    middle: float  # 1/ms, and with the length: class Span of adjoint_series
+    Samples ``bounds[c] : bounds[c + 1]`` are chunk c; ``middle`` and ``length`` as
+    :class:`eventsim.engine.contract.adjoint_series.Span`; ``behind`` is of adaptive thresholds;
+    ``asked`` says of which rows' events dL/dt is asked for; ``cause`` is the spike of each event in
+    a loop.
+    """
+
+    bounds: Ints
+    middle: float
     length: float
-    begin: Doubles  # [samples]
-    adjoint: RealsOut | None  # [samples, 5, size] at the end, left as at the begin; None: zero
-    behind: DoublesOut | None  # [samples, N_BEHIND, size] of thresholds, likewise
-    asked: Flags  # [rows]: whether dL/dt of a row's events is asked for
-    cause: Ints | None  # [events]: the spike of the loop that an event is of, or -1
-    starts: int  # whether samples start at the begin
+    begin: Doubles
+    adjoint: RealsOut | None
+    behind: DoublesOut | None
+    asked: Flags
+    cause: Ints | None
+    starts: int
 
 
 class FoundRole(NamedTuple):
-    """What the way back adds to; that of a chunk is its own."""
+    """What the way back adds to; all but ``effects``, dL/dt by event, by chunk."""
 
-    by_weight: RealsOut  # [chunks, n_blocks, n_rows, width]
-    effects: RealsOut  # [events]: dL/dt
-    sums: DoublesOut  # [chunks, N_SUMS, size]
-    own: DoublesOut  # [chunks, N_OWN, size]
-    adapted: DoublesOut | None  # [chunks, 2, size]: by rise and rate of thresholds
-    grazes: IntsOut  # [chunks]
+    by_weight: RealsOut
+    effects: RealsOut
+    sums: DoublesOut
+    own: DoublesOut
+    adapted: DoublesOut | None
+    grazes: IntsOut
 
 
 class OutputsRole(NamedTuple):
-    """Outputs of a readout by their rates: the first two rows of a table [N_READOUT, size]."""
+    """Outputs of a readout, by their rates: rows of a table [N_READOUT, size]."""
 
     rates: Doubles
     size: int
 
 
 class GainTableRole(NamedTuple):
-    """Table of gains by blocks of LANES outputs, for the weight exp(-rate t)."""
+    """Table of gains, [blocks, windows, N_GAIN, terms, LANES], by blocks of outputs.
 
-    values: Reals  # [n_blocks, n_windows, N_GAIN, GAIN_TERMS, LANES]
+    ``rate`` is that of the weight, ``per_ms`` the windows in a ms.
+    """
+
+    values: Reals
     n_blocks: int
     n_windows: int
     rate: float
-    per_ms: float  # windows
+    per_ms: float
 
 
 class FanOutRole(NamedTuple):
-    """Synapses by source: those of row r are ``start[r] : start[r + 1]``."""
+    """Synapses by source: those of row r are ``start[r] : start[r + 1]``; delays in ms."""
 
-    start: Ints  # [rows + 1]
-    target: Rows  # [n], as the next
+    start: Ints
+    target: Rows
     weight: Reals
     delay: Doubles
     n: int
 
 
 class IntegralsRole(NamedTuple):
-    """Sums of weight times gain over all arrivals, [samples, size]."""
+    """Sums of weight times gain, [samples, size]."""
 
     values: DoublesOut
     size: int
 
 
 class IntegralsBackRole(NamedTuple):
-    """The way back from them; what is found of a chunk is its own."""
+    """The way back from dL/d(integral), ``seeds`` [samples, size].
 
-    bounds: Ints  # [chunks + 1]
-    seeds: Doubles  # dL/d(integral), [samples, size]
-    by_weight: DoublesOut  # [chunks, weights], as the next
+    Samples ``bounds[c] : bounds[c + 1]`` are of chunk c, whose gradients by weight and delay and
+    sums [chunks, 3, size] are its own. ``effects`` are dL/dt by spike.
+    """
+
+    bounds: Ints
+    seeds: Doubles
+    by_weight: DoublesOut
     by_delay: DoublesOut | None
-    effects: DoublesOut  # dL/dt of the spikes
-    sums: DoublesOut  # [chunks, 3, size]: seeds times integral, and its derivatives by the rates
+    effects: DoublesOut
+    sums: DoublesOut
     size: int
 
 
 class AskedRole(NamedTuple):
-    """Times at which all neurons are asked for their v, ascending in each sample."""
-
-    times: Doubles  # [samples, n]
-    n: int
-    value: DoublesOut  # [samples, n, size], from E
-
-
-class AskedBackRole(NamedTuple):
-    """The way back from them; see :class:`WayBackRole`."""
+    """Times [samples, n] at which all neurons are asked for their voltage [samples, n, size]."""
 
     times: Doubles
     n: int
-    by_value: Doubles  # [samples, n, size]
+    value: DoublesOut
+
+
+class AskedBackRole(NamedTuple):
+    """The way back from voltages at asked times.
+
+    Samples ``bounds[c] : bounds[c + 1]`` are of chunk c; ``asked`` says of which rows' events dL/dt
+    is asked for; ``middle`` and ``length`` as in
+    :class:`eventsim.engine.contract.adjoint_series.Span`.
+    """
+
+    times: Doubles
+    n: int
+    by_value: Doubles
     bounds: Ints
     asked: Flags
-    sums: DoublesOut  # [chunks, N_SUMS, size]
+    sums: DoublesOut
     middle: float
     length: float
 
 
 class EventsBackRole(NamedTuple):
-    """Gradients by weight, [chunks, n_blocks, n_rows, width], and dL/dt by event."""
+    """Gradients by weight, [chunks, blocks, rows, width], and dL/dt by event."""
 
     by_weight: RealsOut
     effects: RealsOut
 
 
 class LargestRole(NamedTuple):
-    """By neuron, [samples, size]: its largest v, from E.
+    """By neuron: the largest v, when, and the event with which the time moves, or -1.
 
-    They begin as 0, 0, -1 and 0, which is the answer where v never rises above 0.
+    ``slope`` is dv/dt just before such an event. They begin as 0, 0, -1 and 0, which is the answer
+    where v never rises above 0.
     """
 
     value: DoublesOut
-    time: DoublesOut  # when that is
-    arrival: IntsOut  # the event with which it moves, or -1
-    slope: DoublesOut  # dv/dt just before this event
+    time: DoublesOut
+    arrival: IntsOut
+    slope: DoublesOut
 
 
 class DenseForward(NamedTuple):
@@ -286,10 +300,7 @@ class ReadoutGains(NamedTuple):
 
 
 class ReadoutForward(NamedTuple):
-    """Integrals of a readout that shares its events; tasks are samples.
-
-    Weights and integrals have a place for each of the LANES outputs of each block.
-    """
+    """Integrals of a readout that shares its events; tasks are samples."""
 
     tasks: TasksRole
     spikes: SourcesRole
@@ -299,7 +310,7 @@ class ReadoutForward(NamedTuple):
 
 
 class ReadoutBackward(NamedTuple):
-    """The way back from them, without delays; tasks are chunks."""
+    """The way back from them; tasks are chunks."""
 
     tasks: TasksRole
     spikes: SourcesRole
@@ -329,7 +340,7 @@ class ApartBackward(NamedTuple):
 
 
 class VoltagesForward(NamedTuple):
-    """Voltages of a readout at asked times; tasks are blocks in samples, from the first event."""
+    """Voltages of a readout at asked times; tasks are blocks in samples."""
 
     tasks: TasksRole
     events: EventsRole
@@ -357,3 +368,38 @@ class LargestForward(NamedTuple):
     weights: WeightsRole
     neurons: NeuronsRole
     largest: LargestRole
+
+
+ROLES: tuple[type, ...] = (
+    TasksRole,
+    SourcesRole,
+    EventsRole,
+    WeightsRole,
+    NeuronsRole,
+    StandingRole,
+    SpikesRole,
+    TapeRole,
+    WayBackRole,
+    FoundRole,
+    OutputsRole,
+    GainTableRole,
+    FanOutRole,
+    IntegralsRole,
+    IntegralsBackRole,
+    AskedRole,
+    AskedBackRole,
+    EventsBackRole,
+    LargestRole,
+)
+CALLS: tuple[type, ...] = (
+    DenseForward,
+    DenseBackward,
+    ReadoutGains,
+    ReadoutForward,
+    ReadoutBackward,
+    ApartForward,
+    ApartBackward,
+    VoltagesForward,
+    VoltagesBackward,
+    LargestForward,
+)

@@ -1,16 +1,14 @@
-"""What kernels that put spikes in order are called with; see :mod:`eventsim.engine.cpu.roles`."""
+"""What kernels that put spikes in order are called with: twins of ``kernels/cpu/order``."""
 
 from typing import NamedTuple
 
 from eventsim.engine.cpu.roles import (
+    Addresses,
     Doubles,
-    DoublesAt,
     DoublesOut,
     Ints,
-    IntsAt,
     IntsOut,
     Rows,
-    RowsAt,
     RowsOut,
     SourcesRole,
     TasksRole,
@@ -20,65 +18,71 @@ from eventsim.engine.cpu.roles import (
 class MergedRole(NamedTuple):
     """Arrivals of all sources by sample, in order of (time, row), and their spikes' numbers."""
 
-    offsets: Ints  # [samples + 1]
-    time: DoublesOut  # [events], as the next
+    offsets: Ints
+    time: DoublesOut
     row: RowsOut
     number: IntsOut
 
 
 class ConnectionsRole(NamedTuple):
-    """Projections, and the spikes of their sources in order of time, by sample.
+    """Projections, and the spikes of their sources; all but two by projection.
 
-    All but two are by projection.
+    ``delays_of`` says what has delays of its own (:mod:`eventsim.engine.cpu.counting`); ``first``
+    is where the synapses of every source neuron begin, 0 where each has ``each``. Counts are
+    ``found``. The arrays at the addresses must outlive the call.
     """
 
-    offsets: IntsAt  # of each [samples + 1]
-    time: DoublesAt
-    neuron: RowsAt
-    delay: DoublesAt
-    delays_of: Ints  # what has delays of its own: eventsim/engine/cpu/counting.py
-    first: IntsAt  # where the synapses of every source neuron begin; 0 where all have as many,
-    each: Ints  # and how many then
-    duration: Doubles  # [samples]
+    offsets: Addresses
+    time: Addresses
+    neuron: Addresses
+    delay: Addresses
+    delays_of: Ints
+    first: Addresses
+    each: Ints
+    duration: Doubles
     n_samples: int
     found: IntsOut
 
 
 class OwnSpikesRole(NamedTuple):
-    """Spikes of a layer by sample and time."""
+    """Spikes of a layer by sample and time; the resistance is by neuron."""
 
-    offsets: Ints  # [samples + 1]
-    neuron: Rows  # [spikes]
+    offsets: Ints
+    neuron: Rows
     current: Doubles
     restart: Doubles
-    resistance: Doubles  # [size]
+    resistance: Doubles
     size: int
 
 
 class OwnAdaptedRole(NamedTuple):
-    """Spikes of a layer whose thresholds adapt: their adaptation just before each of them."""
+    """Adaptation just before every spike from ``begin`` (ms, by sample) on.
 
-    offsets: Ints  # [samples + 1]
-    neuron: Rows  # [spikes]
+    That of neurons at the begin, [samples, size], is changed.
+    """
+
+    offsets: Ints
+    neuron: Rows
     time: Doubles
-    rate: Doubles  # [size], 1/ms
-    begin: Doubles  # [samples]: spikes before are left out
-    a: DoublesOut  # [samples, size], at the begin, and changed, as the next
+    rate: Doubles
+    begin: Doubles
+    a: DoublesOut
     last: DoublesOut
-    before: DoublesOut  # [spikes]
+    before: DoublesOut
     size: int
 
 
 class LinkedRole(NamedTuple):
     """Per spike the one before of the same neuron and sample, or -1, and its drives.
 
-    Those are currents times the resistance.
+    Those are currents times the resistance. ``last`` [samples, size] is the last spike of every
+    neuron, or -1.
     """
 
-    previous: IntsOut  # [spikes]
+    previous: IntsOut
     current: DoublesOut
     restart: DoublesOut
-    last: IntsOut  # [samples, size]: last spike of every neuron, or -1
+    last: IntsOut
 
 
 class RoundsRole(NamedTuple):
@@ -87,11 +91,11 @@ class RoundsRole(NamedTuple):
     Those of sample s are of tasks ``s * n_parts : (s + 1) * n_parts``.
     """
 
-    time: DoublesAt  # [rounds], as the next
-    neuron: RowsAt
-    current: DoublesAt
-    restart: DoublesAt
-    round: Ints  # [tasks], as the next
+    time: Addresses
+    neuron: Addresses
+    current: Addresses
+    restart: Addresses
+    round: Ints
     starts: Ints
     counts: Ints
     n_parts: int
@@ -100,12 +104,12 @@ class RoundsRole(NamedTuple):
 class PackedRole(NamedTuple):
     """Spikes without gaps by sample, in order of (time, neuron), drives as currents."""
 
-    offsets: Ints  # [samples + 1]
+    offsets: Ints
     time: DoublesOut
     neuron: RowsOut
     current: DoublesOut
     restart: DoublesOut
-    resistance: Doubles  # [size]
+    resistance: Doubles
 
 
 class MergeSources(NamedTuple):
@@ -144,3 +148,21 @@ class PackSpikes(NamedTuple):
     tasks: TasksRole
     rounds: RoundsRole
     packed: PackedRole
+
+
+ROLES: tuple[type, ...] = (
+    MergedRole,
+    ConnectionsRole,
+    OwnSpikesRole,
+    OwnAdaptedRole,
+    LinkedRole,
+    RoundsRole,
+    PackedRole,
+)
+CALLS: tuple[type, ...] = (
+    MergeSources,
+    CountArrivals,
+    AdaptedBefore,
+    LinkSpikes,
+    PackSpikes,
+)

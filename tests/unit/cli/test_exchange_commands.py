@@ -80,3 +80,18 @@ def test_silent_networks_are_told(tmp_path):
     outcome = call("export", tmp_path / "net.npz", "--out", "net.nir")
     assert outcome.code == 0
     assert "No neuron fired" in outcome.out
+
+
+def test_export_of_a_run_as_c_writes_its_files_and_says_what_they_take(finished, tmp_path):
+    data, run, _ = finished
+    folder = tmp_path / "c"
+    outcome = call(*("export", run, "--to", "c", "--events", data, "--name", "digits"),
+                   *("--samples", 3, "--out", folder, "--json"))  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    assert outcome.json["recordings"] == 3
+    assert outcome.json["rooms"].keys() == {"hidden1", "output"}
+    assert outcome.json["ram"] > 0 < outcome.json["flash"]
+    assert all((folder / file).is_file() for file in outcome.json["files"])
+    refused = call("export", run, "--to", "c", "--target", "norse", "--lossy", "--out", folder)
+    assert refused.code == 2
+    assert "has no --target, --lossy" in refused.err

@@ -8,7 +8,7 @@
 #include <algorithm>
 
 #include "../../neuron/stretch.hpp"
-#include "../calls.hpp"
+#include "../roles.hpp"
 #include "../table.hpp"
 
 namespace eventsim {

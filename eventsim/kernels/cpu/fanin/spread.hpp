@@ -12,7 +12,7 @@
 #include "../order/search.hpp"
 #include "../order/sort.hpp"
 #include "../synapses.hpp"
-#include "../calls.hpp"
+#include "roles.hpp"
 
 namespace eventsim {
 

@@ -7,7 +7,7 @@
 #include "../firing.hpp"
 #include "../spike_room.hpp"
 #include "../table.hpp"
-#include "../calls.hpp"
+#include "roles.hpp"
 
 namespace eventsim {
 

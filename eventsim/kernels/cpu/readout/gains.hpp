@@ -10,6 +10,7 @@
 
 #include "../../neuron/readout.hpp"
 #include "../calls.hpp"
+#include "calls.hpp"
 
 namespace eventsim {
 

@@ -12,6 +12,7 @@
 #include "../calls.hpp"
 #include "../dense/blocks.hpp"
 #include "../dense/stretches.hpp"
+#include "calls.hpp"
 
 namespace eventsim {
 

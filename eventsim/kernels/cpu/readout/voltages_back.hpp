@@ -13,6 +13,7 @@
 #include "../arena.hpp"
 #include "../calls.hpp"
 #include "../dense/block_back.hpp"
+#include "calls.hpp"
 
 namespace eventsim {
 

@@ -1,0 +1,4 @@
+/* The constants of @name@, for flash. */
+#include "@name@_tables.h"
+
+@constants@

@@ -1,0 +1,162 @@
+"""Write a network as C99: its files, their sizes, and a recorded test."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import eventsim
+from eventsim.arrays import to_host
+from eventsim.embedded.literals import filled, template
+from eventsim.embedded.source import config, constants_of, ram_of, recorded, spikes_of
+from eventsim.embedded.tables import LEAST_ROOM, tables_of
+from eventsim.engine import place, simulate
+from eventsim.errors import ParameterError
+from eventsim.events import EventStream
+from eventsim.events.storage import write_atomically
+from eventsim.network import Network
+from eventsim.train.prediction import read_answers
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
+TEMPLATE = "net"  # the prefix in the templates
+TEST_EVENTS = 4000  # of the recorded test, about
+# Of one neuron over a stretch of four arrivals, counted in c/formulas.c: a map, and ahead().
+STRETCH_FLOPS = 110
+# Template and purpose of every file; NAME is the prefix.
+FILES = {
+    "NAME.h": ("net.h", "what you call"),
+    "NAME.c": ("net.c", "the network's text"),
+    "NAME_tables.h": ("tables.h", "between the two"),
+    "NAME_weights.c": ("weights.c", "its constants, for flash"),
+    "test/NAME_test.c": ("test.c", "recordings with their spikes and answers; `make test`"),
+    "Makefile": ("Makefile", "a static library, and the test"),
+    "CMakeLists.txt": ("CMakeLists.txt", "the same for CMake, and a library for Zephyr"),
+    "zephyr/module.yml": ("module.yml", "a module of Zephyr"),
+    "library.json": ("library.json", "for PlatformIO"),
+    "library.properties": ("library.properties", "for Arduino"),
+    "README.md": ("README.md", "how to use it, and the table of sizes"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class CExport:
+    """What was written.
+
+    Attributes
+    ----------
+    folder, name, files
+        Where, the prefix, and the paths of all files in the folder.
+    populations
+        Those whose spikes can be polled, in the order of their numbers; the input is number 0.
+    flash
+        Bytes of constants where pointers have four; the code comes beside.
+    ram
+        Bytes of one network, ``NAME_RAM_BYTES``.
+    rooms
+        Arrivals that the queue of every stage holds, by its name.
+    flops
+        Floating-point operations of all neurons over a stretch of four arrivals, about.
+    recordings, spikes
+        Of the recorded test.
+    """
+
+    folder: Path
+    name: str
+    files: tuple[str, ...]
+    populations: tuple[str, ...]
+    flash: int
+    ram: int
+    rooms: dict[str, int]
+    flops: int
+    recordings: int
+    spikes: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**vars(self), "folder": str(self.folder), "files": list(self.files)}
+
+
+def export_c(
+    net: Network, folder: str | Path, *, stream: EventStream, name: str = "network"
+) -> CExport:
+    """Write a network as C99 with the spikes, to the bit, of backend cpu in single precision.
+
+    Parameters
+    ----------
+    net
+        A network that answers (:meth:`Network.set_answer`); not changed.
+    folder
+        Is made; files of earlier exports in it are replaced.
+    stream
+        Recordings. The first of them, about 4,000 events, are those of the test; queues have room
+        for twice what waited in any of them.
+    name
+        Prefix of files and symbols: lower-case letters, digits and ``_``.
+
+    Raises
+    ------
+    NetworkError
+        The network has something that the C text does not, by name; or no answer.
+    ParameterError
+        The name cannot be one.
+    ShapeError, RunawayError
+        As :func:`eventsim.simulate`.
+    """
+    if not NAME.fullmatch(name) or name == TEMPLATE:
+        raise ParameterError(
+            f"export_c: name is {name!r}, expected lower-case letters, digits and _, a letter "
+            f"first, at most 31 in all, and not {TEMPLATE!r}."
+        )
+    placed = place(net, backend="cpu")
+    tape = simulate(placed, stream, backend="cpu", precision="single")
+    tables = tables_of(net, tape)
+    n_test = max(int((tape.stream.offsets[1:] <= TEST_EVENTS).sum()), 1)
+    answers = to_host(read_answers(placed, tape).classes)
+    constants = constants_of(tables)
+    found = CExport(
+        folder=Path(folder),
+        name=name,
+        files=tuple(file.replace("NAME", name) for file in FILES),
+        populations=tables.populations,
+        flash=constants.n_bytes,
+        ram=ram_of(tables),
+        rooms={s.name: s.room for s in tables.stages},
+        flops=STRETCH_FLOPS * sum(s.size for s in tables.stages if s.kind == "STRETCHES"),
+        recordings=n_test,
+        spikes=sum(int(tape[p].offsets[n_test]) for p in tables.populations[1:]),
+    )
+    parts = {
+        "config": config(tables),
+        "constants": "\n".join(constants.text),
+        "formulas": template("formulas.c"),
+        "data": recorded(tables, stream[:n_test], tape, answers),
+        **_readme_parts(found, spikes_of(tables)),
+    }
+    for file, (source, _) in zip(found.files, FILES.values(), strict=True):
+        (found.folder / file).parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(found.folder / file, filled(template(source), name, parts))
+    return found
+
+
+def _readme_parts(found: CExport, waiting: int) -> dict[str, str]:
+    rows = [
+        ("constants (flash)", f"{found.flash:,} bytes; the code comes beside"),
+        ("one network (RAM)", f"{found.ram:,} bytes"),
+        *((f"queue of {name}", f"{room} arrivals") for name, room in found.rooms.items()),
+        ("spikes that wait to be polled", str(waiting)),
+    ]
+    files = [(f"`{file.replace('NAME', found.name)}`", what) for file, (_, what) in FILES.items()]
+    return {
+        "version": eventsim.__version__,
+        "ram": f"{found.ram:,}",
+        "recordings": str(found.recordings),
+        "spikes": f"{found.spikes:,}",
+        "least": str(LEAST_ROOM),
+        "flops": str(STRETCH_FLOPS),
+        "sizes": _table(rows),
+        "files": _table(files),
+    }
+
+
+def _table(rows: list[tuple[str, str]]) -> str:
+    return "\n".join(["| | |", "|---|---|", *(f"| {a} | {b} |" for a, b in rows)])

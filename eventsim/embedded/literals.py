@@ -1,0 +1,71 @@
+"""Numbers and names as C has them; every number reads back exactly."""
+
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+PER_LINE = 8
+
+
+def macro(name: str) -> str:
+    """A name as part of one of C."""
+    return re.sub(r"[^A-Z0-9]", "_", name.upper())
+
+
+def single(x: float) -> str:
+    """A float: nine digits say which."""
+    return _decimal(f"{x:.9g}") + "F"
+
+
+def double(x: float) -> str:
+    """A double: seventeen digits."""
+    return _decimal(f"{x:.17g}")
+
+
+def _decimal(text: str) -> str:
+    return text if "." in text or "e" in text else text + ".0"
+
+
+def whole(x: float) -> str:
+    """A whole number >= 0."""
+    return f"{int(x)}U"
+
+
+class Constants:
+    """Text of constants, and the bytes that they take."""
+
+    def __init__(self) -> None:
+        self.text: list[str] = []
+        self.n_bytes = 0
+
+    def array(self, what: str, values: NDArray[Any]) -> None:
+        """An array by its declaration; one zero in place of nothing."""
+        kind = values.dtype.kind
+        literal = whole if kind in "ui" else (single if values.dtype == np.float32 else double)
+        words = [literal(x) for x in values.ravel().tolist()] or [literal(0.0)]
+        lines = [", ".join(words[i : i + PER_LINE]) for i in range(0, len(words), PER_LINE)]
+        self.text.append(f"{what} = {{\n    " + ",\n    ".join(lines) + "};\n")
+        self.n_bytes += max(values.nbytes, values.itemsize)
+
+    def rows(self, what: str, rows: list[str], n_bytes: int) -> None:
+        """An array of structs of so many bytes in all."""
+        self.text.append(f"{what} = {{\n    " + ",\n    ".join(rows) + "};\n")
+        self.n_bytes += n_bytes
+
+
+def template(file: str) -> str:
+    """The text of a file of ``c``."""
+    return (files("eventsim.embedded") / "c" / file).read_text("utf-8")
+
+
+def filled(text: str, name: str, parts: Mapping[str, str]) -> str:
+    """A template with its parts, and the prefix ``name`` in place of ``net``."""
+    for key, value in parts.items():
+        text = text.replace(f"@{key}@", value)
+    text = text.replace("@name@", name)
+    text = re.sub(r"\bnet_", f"{name}_", text)
+    return re.sub(r"\bNET_", f"{name.upper()}_", text)

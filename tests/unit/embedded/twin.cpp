@@ -1,0 +1,78 @@
+// The C twin of the neuron beside its headers, on random numbers: prints how many answers differ in a bit.
+// With an argument it prints that many vectors of the boot self-test instead.
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <random>
+
+#include "eventsim/kernels/neuron/stretch.hpp"
+
+namespace twin {
+#include "eventsim/embedded/c/formulas.c"
+}
+
+using namespace eventsim;
+
+struct Fixed {
+    const float* from;
+    float v(int q) const { return from[q]; }
+    float j(int q) const { return from[4 + q]; }
+};
+
+static uint32_t bits(float x) {
+    uint32_t b;
+    memcpy(&b, &x, 4);
+    return b;
+}
+
+static std::mt19937 rng(1);
+static float uniform(float low, float high) { return std::uniform_real_distribution<float>(low, high)(rng); }
+static float either(float a, float b) { return uniform(0, 1) < 0.5f ? a : b; }
+
+int main(int argc, char** argv) {
+    const int vectors = argc > 1 ? atoi(argv[1]) : 0;
+    long differ = 0, fired = 0, n = vectors ? 100000 : 300000;
+    int printed = 0;
+    for (long i = 0; i < n && (!vectors || printed < vectors); ++i) {
+        const float tau_mem = uniform(1, 60), tau_syn = uniform(0, 1) < 0.1f ? tau_mem : uniform(1, 60);
+        const float a = 1 / tau_mem, b = 1 / tau_syn, slow = a < b ? a : b, gap = b - a;
+        const float v = uniform(-1.5f, 1.1f), j = uniform(-2, 6), h = either(uniform(0, 3), uniform(0, 400));
+        const float level = uniform(0, 1) < 0.1f ? uniform(-1, 0) : uniform(0.5f, 1.5f);
+        const Rates<float> r = {slow, gap, a, 0};
+        const twin::rates_t tr = {slow, gap, a};
+        const Map<float> m = far_forward(h, r);
+        const twin::map_t tm = twin::forward(h, &tr);
+        const float c = crossing(v, j, h, r, level, true), tc = twin::crossing(v, j, h, &tr, level);
+        const float answer[8] = {0.25f, 0.125f, -0.0625f, 0.03125f, -0.5f, 0.25f, -0.125f, 0.0625f};
+        const float in[3] = {v, j, h};
+        Items<float> items;
+        twin::items_t ti;
+        for (int k = 0; k < 4; ++k) {
+            ti.weight[k] = items.weight[k] = in[(k + printed) % 3];
+            ti.gap[k] = items.gap[k] = h * (3 - k);
+            ti.share[k] = items.share[k] = h * (3 - k) * slow;
+        }
+        const Ahead<float> to = ahead(v, j, items, a, level, Fixed{answer}, m, h);
+        const twin::ahead_t tt = twin::ahead(v, j, &ti, &tr, level, answer, h);
+        const float top = highest(v, j, to.v, to.j, h, a, level);
+        const float x = uniform(-1e3f, 1e3f), y = uniform(-1e-3f, 1e3f), z = uniform(-1e6f, 1e6f);
+        differ += bits(m.x) != bits(tm.x) || bits(m.y) != bits(tm.y) || bits(m.gain) != bits(tm.gain) ||
+                  bits(c) != bits(tc) || bits(to.v) != bits(tt.v) || bits(to.j) != bits(tt.j) ||
+                  bits(to.bound) != bits(tt.bound) ||
+                  bits(top) != bits(twin::highest(v, j, tt.v, tt.j, h, a, level)) ||
+                  bits(__builtin_fmaf(x, y, z)) != bits(twin::fused(x, y, z));
+        fired += c > 0;
+        // Vectors of the self-test: small times, and one Newton search that takes some steps.
+        if (vectors && h < 60 && c > 0.5f && (to.bound < 1e6f)) {
+            printf("    {{0x%08xU, 0x%08xU, 0x%08xU, 0x%08xU, 0x%08xU, 0x%08xU, 0x%08xU},\n     {0x%08xU, 0x%08xU, "
+                   "0x%08xU, 0x%08xU, 0x%08xU, 0x%08xU, 0x%08xU}},\n",
+                   bits(v), bits(j), bits(h), bits(slow), bits(gap), bits(a), bits(level), bits(m.x), bits(m.y),
+                   bits(m.gain), bits(c), bits(to.v), bits(to.j), bits(to.bound));
+            ++printed;
+        }
+    }
+    if (!vectors) printf("%ld of %ld differ, %ld fired\n", differ, n, fired);
+    return differ != 0;
+}
