@@ -58,7 +58,7 @@ class Coefficients:
         self.decay_mem = (1.0 - dt / p.tau_mem).astype(dtype)
         self.gain = (dt * p.resistance).astype(dtype)
         self.start = np.zeros(p.size, dtype)
-        if p.kind == "spiking":
+        if p.is_spiking:
             self.level = (p.threshold - p.v_leak).astype(dtype)
             self.reset = (p.v_reset - p.v_leak).astype(dtype)
             self.hold = np.rint(p.refractory / dt).astype(np.int64)
@@ -222,7 +222,7 @@ class _Advance:
     ):
         self.c = Coefficients(population, dt, drive.dtype)
         self.alive, self.live = events.alive, events.live
-        self.fires = population.kind == "spiking"
+        self.fires = population.is_spiking
         shape = drive.shape
         self.current, self.voltage = drive, np.zeros_like(drive)
         self.after = np.tile(self.c.start, (shape[1], 1))  # u after the reset

@@ -106,6 +106,11 @@ class Repeats:
     test: str  # name of the t-test
     reach: str  # what the spread and the p values say, and what they do not say
 
+    @property
+    def are_folds(self) -> bool:
+        """Whether each is a division of its own."""
+        return self.kind == "folds"
+
 
 @dataclass(frozen=True, kw_only=True)
 class PartialSeed:
@@ -307,7 +312,7 @@ def _reach_of_seeds(division: TestedDivision) -> str:
 
 def _row(name: str, title: str, runs: Sequence[Result], repeats: Repeats) -> Row:
     last, selected = (_means_by("seed", runs, key) for key in (LAST, SELECTED))
-    by_fold = repeats.kind == "folds"
+    by_fold = repeats.are_folds
     folds, chosen = (_means_by("fold", runs, key) if by_fold else {} for key in (LAST, SELECTED))
     values = list((chosen if by_fold else selected).values())
     return Row(
@@ -369,7 +374,7 @@ def _comparison(
     common = {run["seed"] for run in own} & {run["seed"] for run in base}
     if not common:
         return None
-    what = "fold" if repeats.kind == "folds" else "seed"
+    what = "fold" if repeats.are_folds else "seed"
     pairs = [
         _means_by(what, [run for run in runs if run["seed"] in common], LAST)
         for runs in (own, base)

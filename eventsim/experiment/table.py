@@ -55,7 +55,7 @@ def notes(findings: Findings) -> list[str]:
     if findings.folds != (None,):
         groups = "; ".join(map(str, findings.folds))
         found.append(f"Groups held out in turn: {groups}.")
-    if repeats.kind == "seeds":
+    if not repeats.are_folds:
         found += _tested(findings.divisions[0])
     found += [_left_out(row) for row in findings.rows if row.left_out]
     found += [
@@ -110,7 +110,7 @@ def fold_columns(findings: Findings) -> list[str]:
 
 def fold_cells(findings: Findings) -> list[list[str]]:
     """One list per fold: its groups, and the accuracy of every condition; none without folds."""
-    if findings.repeats.kind != "folds":
+    if not findings.repeats.are_folds:
         return []
     found = []
     for number, one in enumerate(findings.divisions, 1):

@@ -72,7 +72,7 @@ def _reporting(trial: Any, epochs_before: int, watch: Callback | None) -> Callba
     def report(event: TrainEvent) -> None:
         if watch is not None:
             watch(event)
-        if event.kind == "epoch":
+        if event.ends_epoch:
             step = epochs_before + event.epoch
             if step not in known:
                 trial.report(event.metrics["validation_accuracy"], step)

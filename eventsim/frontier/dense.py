@@ -83,21 +83,26 @@ class DenseBaseline:
             )
 
     @property
+    def on_frames(self) -> bool:
+        """Whether it sees frames, and not the event counts of a whole recording."""
+        return self.kind != "ann"
+
+    @property
     def name(self) -> str:
         """For folders."""
-        end = "" if self.kind == "ann" else f"-{self.frame_ms:g}ms".replace(".", "_")
+        end = f"-{self.frame_ms:g}ms".replace(".", "_") if self.on_frames else ""
         return f"{self.kind}{end}"
 
     @property
     def title(self) -> str:
         """For people."""
-        on = "event counts" if self.kind == "ann" else f"frames of {self.frame_ms:g} ms"
+        on = f"frames of {self.frame_ms:g} ms" if self.on_frames else "event counts"
         return f"{NAMES[self.kind]} on {on}, priced in 45 nm"
 
     def command(self, asked: Question, beside: Path) -> str:
         """The command that prints the energy beside that of a run; empty for an ``ann``."""
         plain = replace(asked, chips={DENSE_PRICES: load_chip(DENSE_PRICES)})
-        return "" if self.kind == "ann" else f"{plain.command(beside)} --frame {self.frame_ms:g}"
+        return f"{plain.command(beside)} --frame {self.frame_ms:g}" if self.on_frames else ""
 
 
 def dense_numbers(
@@ -129,7 +134,7 @@ def _trained(
     baseline: DenseBaseline, run: Run, training: AnyDataset, data: AnyDataset, asked: Question
 ) -> Measured:
     torch, config = find_torch(), run.config
-    kind = _Counted if baseline.kind == "ann" else _Framed
+    kind = _Framed if baseline.on_frames else _Counted
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
         model = kind(torch, baseline, run)
@@ -158,7 +163,7 @@ class _Framed:
 
     def __init__(self, torch: Any, baseline: DenseBaseline, run: Run):
         self.torch, self.baseline, self.net, self.tail = torch, baseline, run.net, run.config.tail
-        cell = torch.nn.GRU if baseline.kind == "gru" else torch.nn.RNN
+        cell = getattr(torch.nn, baseline.kind.upper())
         self.layers = torch.nn.ModuleDict()
         for name, population in self.net.neurons.items():
             n = sum(self.net.population(source).size for source in self._sources(name))
@@ -183,13 +188,12 @@ class _Framed:
 
     def cost(self, stream: EventStream) -> tuple[float, float, tuple[str, ...]]:
         """Multiplications and accumulations of a recording, their energy in pJ, what it lacks."""
-        kind = "gru" if self.baseline.kind == "gru" else "rnn"
         found = dense_equivalent(
             self.net,
             extend(stream, self.tail).duration,
             load_chip(DENSE_PRICES),
             frame_ms=self.baseline.frame_ms,
-            cell=kind,  # type: ignore[arg-type]
+            cell=self.baseline.kind,  # type: ignore[arg-type]
         )
         told = found.to_dict()
         lacking = tuple(one.name for one in found.missing)

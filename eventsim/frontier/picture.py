@@ -56,7 +56,7 @@ def draw(frontier: Frontier, axis: Key) -> Figure:
     style.grid(axes, axis="both")
     for point in shown:
         misfit = frontier.misfit(point, axis)
-        if misfit is not None or axis in point.front or point.kind != "exact":
+        if misfit is not None or axis in point.front or not point.is_exact:
             title = point.title if misfit is None else f"{point.title} ({misfit.state})"
             _write(axes, title, _centre(point, axis, scale))
     return drawn

@@ -142,9 +142,19 @@ class Point:
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     front: tuple[Key, ...] = ()
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether it is of exact event time."""
+        return self.kind == "exact"
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether it is of a dense network."""
+        return self.kind == "dense"
+
     def fit_on(self, chip: ChipNote) -> Fit | None:
         """Whether it fits on a chip; None where there is nothing to fit: no cores, or no spikes."""
-        if not chip.has_cores or self.kind == "dense":
+        if not chip.has_cores or self.is_dense:
             return None
         return self.fits.get(chip.name, UNCHECKED)
 
@@ -282,7 +292,7 @@ def gather(
     for baseline in baselines if beside else ():
         watch(baseline.name)
         done.append(_dense(baseline, beside, root, asked, data))
-    validated = all(CHOICE in point.summary for point in done if point.kind == "exact")
+    validated = all(CHOICE in point.summary for point in done if point.is_exact)
     part = f"the {asked.part} part"
     some = (
         "" if asked.samples is None else f", {asked.samples:,} recordings spread over its classes"
@@ -460,9 +470,7 @@ def with_fronts(frontier: Frontier) -> Frontier:
         able = [
             point
             for point in frontier.points
-            if point.kind == "exact"
-            and axis in point.summary
-            and frontier.misfit(point, axis) is None
+            if point.is_exact and axis in point.summary and frontier.misfit(point, axis) is None
         ]
         costs = [point.summary[axis].mean for point in able]
         values = [point.summary[frontier.chosen_by].mean for point in able]

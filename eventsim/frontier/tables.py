@@ -225,7 +225,7 @@ def notes(frontier: Frontier) -> Iterator[str]:
             "Squares are networks that were trained, tested and counted in fixed steps. They are "
             "for comparison and on no front."
         )
-    dense = [point for point in frontier.points if point.kind == "dense"]
+    dense = [point for point in frontier.points if point.is_dense]
     if dense:
         names = ", ".join(_missing(dense, *(chip.name for chip in frontier.chips)))
         yield (
@@ -240,7 +240,7 @@ def notes(frontier: Frontier) -> Iterator[str]:
 
 def _lacking(frontier: Frontier) -> Iterator[str]:
     """What energies of spiking networks and of their encoder leave out, lines of every chip."""
-    spiking = [point for point in frontier.points if point.kind != "dense"]
+    spiking = [point for point in frontier.points if not point.is_dense]
     for chip in frontier.chips:
         names = ", ".join(_missing(spiking, chip.name))
         if names and chip.has_energy:

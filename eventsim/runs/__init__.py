@@ -4,6 +4,8 @@
 module             content
 =================  =================================================================
 ``data``           the recordings: a data set, its division, how much of it
+``division``       what recordings say of their division
+``voices``         voices of a synthesiser, learned beside recordings
 ``networks``       the network: which builder, and the settings that it takes
 ``settings``       all that decides a run, as its folder tells it
 ``run``            a run read from its folder

@@ -106,7 +106,7 @@ class LogFile:
             self._log.line(f"{text}, {event.n_batches} batches an epoch")
         left = self._left(event.step, event.n_epochs * event.n_batches)
         place = f"epoch {event.epoch}/{event.n_epochs}"
-        if event.kind == "epoch":
+        if event.ends_epoch:
             self._log.line(f"{place}  done  {told(event.metrics)}{left}")
             return
         place += f"  batch {event.batch}/{event.n_batches}"

@@ -54,7 +54,7 @@ def histograms(event: TrainEvent) -> dict[str, Floats]:
         float64 [neurons], and ``input->hidden/weights`` of every projection, float64 [synapses].
         New arrays.
     """
-    if event.kind == "batch" or event.net is None:
+    if not event.ends_epoch or event.net is None:
         return {}
     net = event.net.to_host()
     found = {
@@ -158,7 +158,7 @@ class TensorBoard:
         if self._histograms:
             for name, values in histograms(event).items():
                 self._writer.add_histogram(name, values, event.step)
-        if event.kind == "epoch":
+        if event.ends_epoch:
             self._writer.flush()
 
 

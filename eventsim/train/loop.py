@@ -92,6 +92,11 @@ class TrainEvent:
     __repr__ = short_repr
 
     @property
+    def ends_epoch(self) -> bool:
+        """Whether it tells of an epoch, not of a batch."""
+        return self.kind == "epoch"
+
+    @property
     def step(self) -> int:
         """Batches that are done since the start of the run; a resumed run goes on counting."""
         return (self.epoch - 1) * self.n_batches + self.batch

@@ -52,7 +52,7 @@ class Progress:
     def __call__(self, event: TrainEvent) -> None:
         """Show one event."""
         metrics = event.metrics
-        if event.kind == "batch":
+        if not event.ends_epoch:
             self._bars.update(
                 self._task,
                 total=event.n_epochs * event.n_batches,
