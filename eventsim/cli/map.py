@@ -280,7 +280,8 @@ def find_study(
 
 def _plain(mapping: ChipMapping) -> dict[str, Any]:
     values = mapping.to_dict()
-    return {k: values[k] for k in ("method", "inputs", "seed", "cores_used", "fill", "traffic")}
+    shown = ("method", "inputs", "seed", "cores_used", "fill", "traffic", "link_energy")
+    return {key: values[key] for key in shown}
 
 
 def _latencies(found: Congestion) -> dict[str, Any]:

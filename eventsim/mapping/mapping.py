@@ -104,10 +104,17 @@ class Mapping:
             "cores": self.n_cores,
         }
 
+    def link_energy(self) -> tuple[float, tuple[str, ...]]:
+        """What all links passed by the spikes cost, pJ, and terms without a figure of the chip."""
+        passed = {name: n for name, n in self.counts().items() if name.startswith("hop_") and n}
+        figures = self.chip.energy
+        known = sum(n * figures[name].value for name, n in passed.items() if name in figures)
+        return known, tuple(name for name in passed if name not in figures)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as in the file of :meth:`save`."""
         columns, rows = (axis[self.used] for axis in coordinates(limits_of(self.chip)))
-        sent = self.traffic
+        sent, (energy, lacking) = self.traffic, self.link_energy()
         return {
             "format": FORMAT,
             "version": VERSION,
@@ -128,6 +135,7 @@ class Mapping:
                 "multicast_hops": self.multicast_hops.east_west + self.multicast_hops.north_south,
                 "busiest_link": sent.busiest_link,
             },
+            "link_energy": {"energy_pj": energy, "without_figure": list(lacking)},
             "used": [
                 {"core": int(c), "column": int(x), "row": int(y), "neurons": int(n)}
                 for c, x, y, n in zip(self.used, columns, rows, self.usage.neurons, strict=True)

@@ -292,11 +292,19 @@ def mappings(found: Sequence[Values], title: str) -> PageTable:
         )
     for key, name in _TRAFFIC:
         rows.append([name, *(f"{m['traffic'][key]:,}" for m in found)])
+    rows.append(["energy of links passed", *(_link_energy(m["link_energy"]) for m in found)])
     if len(found) > 1:
         own = found[0]["traffic"]["hop_weighted_spikes"]
         against = [fewer(own, m["traffic"]["hop_weighted_spikes"]) for m in found[1:]]
         rows.append([f"links: {columns[1]} has", "", *against])
     return PageTable(f"{title}; every limit of its file checked", columns, rows)
+
+
+def _link_energy(found: Values) -> str:
+    if not found["without_figure"]:
+        return joules(found["energy_pj"])
+    lacks = f"no figure for {', '.join(found['without_figure'])}"
+    return f"{joules(found['energy_pj'], at_least=True)} ({lacks})" if found["energy_pj"] else lacks
 
 
 def left_out(limits: Sequence[str]) -> list[str]:

@@ -36,6 +36,12 @@ def test_a_run_is_mapped_and_its_accuracy_measured(finished):
     assert found["mappings"][0]["cores_used"] >= 4
     hops = [m["traffic"]["hop_weighted_spikes"] for m in found["mappings"]]
     assert hops[0] <= min(hops)
+    sent, energy = (found["mappings"][0][key] for key in ("traffic", "link_energy"))
+    by_way = [sent[key] for key in ("hops_east_west", "hops_north_south", "hops_from_outside")]
+    least = 3.0 * by_way[0] + 4.0 * by_way[1]  # pJ a link: Davies et al. 2018, table 2
+    assert least + 3.0 * by_way[2] <= energy["energy_pj"] <= least + 4.0 * by_way[2]
+    assert sum(by_way) > 0
+    assert energy["without_figure"] == []
     assert [row["bits"] for row in found["study"]] == [None, 9, 3]
     assert found["study"][0]["score"] == trained.json["test"]["accuracy"]
     assert found["congestion"]["packets"] == hops[0] or found["congestion"]["packets"] > 0
@@ -46,7 +52,13 @@ def test_tables_and_files_of_a_network_with_events(files, tmp_path):
     options = ("--method", "refined", "--neurons-per-core", 4, "--sanafe", 1.0, "--bits", 2)
     outcome = call("map", net, events, *options, "--out", tmp_path / "out")
     assert outcome.code == 0, outcome.err
-    for text in ("cores used", "links passed by spikes", "99th percentile", "bits of weights"):
+    for text in (
+        "cores used",
+        "links passed by spikes",
+        "energy of links passed",
+        "99th percentile",
+        "bits of weights",
+    ):
         assert text in outcome.out
     cores = load_cores(tmp_path / "out" / "mapping.json")
     assert check_mapping(network, load_chip("loihi"), cores) == []
