@@ -4,6 +4,8 @@ Weights are scaled by the peak of the target's response, so that a network is al
 of its time constants: about one spike in ten milliseconds per neuron.
 """
 
+import functools
+
 import numpy as np
 import scipy.sparse
 from scipy.signal import fftconvolve
@@ -13,14 +15,17 @@ import eventsim as es
 
 def response_peak(tau_mem, tau_syn, resistance):
     """Peak voltage of one unit of current, by a fine sum of the convolution. [neurons]."""
-    peaks = []
-    for tm, ts, r in np.broadcast(tau_mem, tau_syn, resistance):
-        h = np.linspace(0.0, 12.0 * (tm + ts), 6001)
-        dt = h[1]
-        current = np.exp(-h / ts)
-        kernel = np.exp(-h / tm) / tm
-        peaks.append(r * dt * fftconvolve(current, kernel)[: h.size].max())
-    return np.array(peaks)
+    taus = np.broadcast(tau_mem, tau_syn, resistance)
+    return np.array([r * dt * top for tm, ts, r in taus for dt, top in [_summed_peak(tm, ts)]])
+
+
+@functools.cache
+def _summed_peak(tau_mem, tau_syn):
+    """Step of the sum, and its peak for a resistance of 1; most of what a network costs."""
+    h = np.linspace(0.0, 12.0 * (tau_mem + tau_syn), 6001)
+    current = np.exp(-h / tau_syn)
+    kernel = np.exp(-h / tau_mem) / tau_mem
+    return h[1], fftconvolve(current, kernel)[: h.size].max()
 
 
 def neuron_parameters(rng, size, *, tau_ratio=None, spiking=True, pacemakers=False):
