@@ -5,14 +5,14 @@ compiled for the host behind the stand-in of ``tests/support/simt`` (id ``cuda-h
 """
 
 import os
-from unittest import mock
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from eventsim.engine.contract.registry import using_backend
-from eventsim.engine.cuda import CudaBackend, counts, spikes
+from eventsim.engine.cuda import CudaBackend
 from eventsim.engine.cuda.probe import Card, look
-from tests.support.simt import HostDevice, why_not
+from tests.support.simt import HostDevice, small_grids, why_not
 from tests.support.tiers import assign_tiers
 
 # Several processes of tests share the cores: a thread of PyTorch's OpenMP that has no work sleeps,
@@ -28,6 +28,18 @@ if HAS_DEVICE:
 else:
     missing = pytest.mark.skipif(NO_HOST_BUILD is not None, reason=str(NO_HOST_BUILD))
     CUDA = pytest.param("cuda", id="cuda-host", marks=missing)
+
+
+def pytest_configure(config):
+    """Let hypothesis draw more examples in each further tier."""
+    left_out = sum(name in config.option.markexpr for name in ("thorough", "nightly"))
+    settings.register_profile(
+        "tier",
+        max_examples=(200, 50, 20)[left_out],
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
+    )
+    settings.load_profile("tier")
 
 
 @pytest.fixture(scope="session")
@@ -56,13 +68,7 @@ def _named(request):
         yield request.param
         return
     host = request.getfixturevalue("host_cuda")
-    # Most blocks of the two grids find nothing in small networks, and here they run one by one.
-    # Whole grids run in tests/gpu.
-    with (
-        using_backend("cuda", host),
-        mock.patch.object(counts, "BLOCKS", 2),
-        mock.patch.object(spikes, "BLOCKS", 2),
-    ):
+    with using_backend("cuda", host), small_grids():
         yield "cuda"
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import eventsim as es
@@ -11,12 +11,7 @@ from tests.support.compare import TIME_ATOL, assert_same_spikes, trains
 from tests.support.nets import random_net, random_stream
 
 SEEDS = st.integers(0, 2**20)
-FEW = settings(
-    max_examples=15,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+FEW = settings(max_examples=settings.default.max_examples // 4, derandomize=True)
 
 BY_DEFINITION = pytest.mark.crossed("the reference; the others are held to it", test=0)
 

@@ -17,10 +17,12 @@ def failures(run, cases):
     return [f"{one.what} {one.case}: {one.detail}" for one in found if one.what in BAD]
 
 
-@pytest.mark.thorough("starts a worker, and reads hundreds of files")
-def test_damaged_files_of_all_kinds_are_read_or_refused_in_time_and_in_memory():
+@pytest.mark.parametrize(
+    "of_each", [2, pytest.param(10, marks=pytest.mark.thorough("reads hundreds of files"))]
+)
+def test_damaged_files_of_all_kinds_are_read_or_refused_in_time_and_in_memory(of_each):
     names = [name for name in KINDS if name not in SLOW]
-    assert failures(run_files, cases_of(names, 10 * len(names), seed=5)) == []
+    assert failures(run_files, cases_of(names, of_each * len(names), seed=5)) == []
 
 
 @pytest.mark.nightly("5,000 files; ten of each kind that is quickly made are read every time")

@@ -11,6 +11,7 @@ import tempfile
 import time
 import traceback
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -190,6 +191,8 @@ def read_files(pipe, pristine):
     os.environ.pop("EVENTSIM_DATA", None)
     os.chdir(home)
     from eventsim.datasets import cache
+    from eventsim.datasets.formats import format_of
+    from eventsim.errors import DataError
     from tests.support.hostile.kinds import KINDS, mutate, restore
 
     cache.cache_folder = lambda: home / "cache"
@@ -207,6 +210,8 @@ def read_files(pipe, pristine):
         path, whole = places[case.kind]
         mutate(kind, path, whole, case.rng())
         try:
+            with suppress(DataError):
+                format_of(path)
             kind.use(path)
         finally:
             if kind.name in ("run.json", "config.json", "result.json", "metrics"):

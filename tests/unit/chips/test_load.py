@@ -2,7 +2,7 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eventsim.chips import (
@@ -188,7 +188,6 @@ def test_malformed_file_says_where_what_came_and_what_was_expected(chip_file, ol
     assert "mine.toml" in str(raised.value)
 
 
-@settings(max_examples=30, deadline=None)
 @given(text=st.text(max_size=80))
 def test_any_text_is_a_chip_or_a_chip_error(tmp_path_factory, text):
     path = tmp_path_factory.getbasetemp() / "any.toml"

@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eventsim.conformance import compare, load_case
@@ -99,7 +99,6 @@ def test_answer_that_is_none_is_called_by_its_fault(spikes, fault):
 times = st.lists(st.integers(0, 400), unique=True, max_size=8).map(sorted)
 
 
-@settings(deadline=None, max_examples=60)
 @given(expected=times, actual=times)
 def test_alignment_uses_every_spike_once_and_in_order(expected, actual):
     pairs = align([Decimal(t) / 10 for t in expected], [t / 10 for t in actual])
@@ -108,7 +107,6 @@ def test_alignment_uses_every_spike_once_and_in_order(expected, actual):
     assert right == list(range(len(actual)))
 
 
-@settings(deadline=None, max_examples=60)
 @given(expected=times, lost=st.sets(st.integers(0, 7)))
 def test_lost_spikes_are_all_that_is_found(expected, lost):
     kept = [t / 10 for k, t in enumerate(expected) if k not in lost]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eventsim.datasets import aer
@@ -325,9 +325,6 @@ def damaged(draw):
     return whole[:at] + draw(JUNK) + whole[until:]
 
 
-@settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 @given(
     content=damaged(), sensor=st.sampled_from([None, "nas_32_mono", "dvs128", "nas_16_mono_usbaer"])
 )

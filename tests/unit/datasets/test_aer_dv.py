@@ -4,7 +4,7 @@ import importlib.util
 import sys
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventsim.datasets import aer, aer_dv, guarded_child
@@ -136,9 +136,7 @@ def test_packet_that_expands_without_end_is_refused(write, monkeypatch):
 
 
 @needs_aedat
-@settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=settings.default.max_examples // 4)
 @given(
     at=st.integers(14, len(WHOLE) - 1),
     byte=st.integers(0, 255),

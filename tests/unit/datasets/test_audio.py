@@ -3,7 +3,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.io import wavfile
 
@@ -112,7 +112,6 @@ def read_or_refuse(content):
     edits=st.lists(st.tuples(st.integers(0, 1040), st.integers(0, 255)), max_size=8),
     end=st.integers(0, 1040),
 )
-@settings(deadline=None, max_examples=300)
 def test_damaged_file_is_read_or_refused(base, edits, end):
     content = bytearray(base)
     for place, byte in edits:
@@ -122,6 +121,5 @@ def test_damaged_file_is_read_or_refused(base, edits, end):
 
 
 @given(st.binary(max_size=200), st.sampled_from([b"", b"NIST_1A\n   1024\n", b"RIFF\0\0\0\0WAVE"]))
-@settings(deadline=None, max_examples=200)
 def test_any_bytes_are_read_or_refused(content, start):
     read_or_refuse(start + content)

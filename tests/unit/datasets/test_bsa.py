@@ -3,7 +3,7 @@ import math
 import hypothesis.extra.numpy as arrays
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eventsim.datasets.encoders import Bsa, Frames
@@ -104,7 +104,6 @@ def test_times_are_steps_of_a_tenth_of_a_frame_in_order():
     hold=st.sampled_from([1, 10, 30]),
     limit=st.sampled_from([None, 50, 700]),
 )
-@settings(deadline=None, max_examples=60)
 def test_agrees_exactly_with_the_slow_implementation(values, hold, limit):
     step, channel = Bsa(hold=hold, limit=limit).steps(values)
     for c, row in enumerate(values.tolist()):

@@ -5,7 +5,7 @@ from pathlib import Path
 import hypothesis.extra.numpy as arrays
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.io import wavfile
 
@@ -214,7 +214,6 @@ def slow_delta(values, delta):
     values=arrays.arrays(float, st.integers(0, 30), elements=st.floats(-3, 3)),
     delta=st.sampled_from([0.1, 0.25, 1.0, 2.5]),
 )
-@settings(deadline=None, max_examples=100)
 def test_delta_modulation_agrees_with_following_the_line(values, delta):
     times, up = crossings(values, delta)
     expected = slow_delta(values.tolist(), delta)
@@ -223,7 +222,6 @@ def test_delta_modulation_agrees_with_following_the_line(values, delta):
 
 
 @given(values=arrays.arrays(float, (2, 40), elements=st.floats(-5, 5)))
-@settings(deadline=None, max_examples=50)
 def test_counting_the_events_gives_the_signal_back_to_one_delta(values):
     times, channels = DeltaModulation(0.5).spikes(frames(values))
     for c in range(2):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eventsim.datasets import fsdd
@@ -219,9 +219,6 @@ def test_real_speech_gives_about_2800_events_per_second():
     assert 35 < np.mean(busy) < 50
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 @given(data=st.data())
 def test_damaged_zip_gives_recordings_or_a_data_error(wavs, tmp_path, data):
     content = bytearray(zipped(wavs, tmp_path / "whole.zip").read_bytes())

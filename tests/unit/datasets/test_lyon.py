@@ -40,6 +40,7 @@ def at_rate(path, rate):
 
 
 @needs_speech
+@pytest.mark.crossed("a second each; every option below is held to the oracle as well", test=0)
 @pytest.mark.parametrize("rate", [8000, 12500, 16000])
 def test_real_speech_agrees_with_the_oracle(oracle, rate):
     clips = [at_rate(path, rate) for path in SPEECH]

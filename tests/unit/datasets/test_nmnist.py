@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eventsim import datasets
@@ -179,7 +179,6 @@ def test_packed_array_that_claims_more_than_it_has_is_refused(tmp_path):
         nmnist.load("train", root=path)
 
 
-@settings(max_examples=60, deadline=None)
 @given(content=st.binary(max_size=60))
 def test_any_bytes_are_decoded_or_refused(content):
     with contextlib.suppress(DataError):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eventsim.datasets import text
@@ -261,9 +261,6 @@ def test_what_cannot_be_read_is_refused(write, content, options, words):
 WHOLE = "time_us,channel,sample\n" + "".join(f"{100 * k},{k % 7},{k // 5}\n" for k in range(12))
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 @given(
     junk=st.one_of(st.binary(max_size=12), st.text("0123456789,.-+eE\n #", max_size=12)),
     at=st.integers(0, len(WHOLE)),

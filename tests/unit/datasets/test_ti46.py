@@ -3,7 +3,7 @@ import shutil
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.io import wavfile
 
@@ -340,9 +340,6 @@ def test_text_file_of_unreasonable_size_is_not_read(texts, monkeypatch):
     st.text(alphabet="-0123456789 \t\nex.", max_size=60)
     | st.binary(max_size=60).map(lambda b: b.decode("latin-1")),
     st.booleans(),
-)
-@settings(
-    deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_any_text_is_read_or_refused(tmp_path, text, framed):
     path = tmp_path / "any.dat"

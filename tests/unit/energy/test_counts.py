@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import eventsim as es
@@ -103,7 +103,6 @@ def test_counts_do_not_depend_on_how_many_arrivals_are_written_out_at_a_time(run
     assert as_lists(found.synaptic_events) == as_lists(expected.synaptic_events)
 
 
-@settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     sparse=st.booleans(),

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import eventsim as es
@@ -47,7 +47,6 @@ def test_loops_are_counted_right(make):
     check(net, es.simulate(net, random_stream(3), backend="reference"), 1.0, 2)
 
 
-@settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     sparse=st.booleans(),

@@ -9,7 +9,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eventsim.errors import StorageError
@@ -32,9 +32,6 @@ WHOLE = {True: content(True), False: content(False)}
 ANYWHERE = st.integers(0, max(map(len, WHOLE.values())) - 1)
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 @given(
     compressed=st.booleans(),
     changes=st.lists(st.tuples(ANYWHERE, st.integers(0, 255)), max_size=5),

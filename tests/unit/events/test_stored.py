@@ -8,7 +8,7 @@ import sys
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eventsim.errors import EventError, ShapeError, StorageError
@@ -275,7 +275,6 @@ def test_file_that_was_replaced_by_a_shorter_one_is_noticed(stored):
         stored[6]
 
 
-@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_damage_gives_the_same_events_or_an_error(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "damaged.h5"

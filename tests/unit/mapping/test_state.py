@@ -55,8 +55,8 @@ def a_state(seed, hops):
     return state, rng, apart
 
 
+@settings(max_examples=settings.default.max_examples // 4)
 @given(seed=st.integers(0, 1000), hops=st.booleans())
-@settings(max_examples=10, deadline=None)
 def test_the_best_gain_is_the_largest_fall_of_the_cost(seed, hops):
     state, _, apart = a_state(seed, hops)
     before = brute_cost(GRAPH, state.core_of, apart)
@@ -72,8 +72,8 @@ def test_the_best_gain_is_the_largest_fall_of_the_cost(seed, hops):
         assert gains[neuron] == max(falls)
 
 
+@settings(max_examples=settings.default.max_examples // 4)
 @given(seed=st.integers(0, 1000), hops=st.booleans())
-@settings(max_examples=10, deadline=None)
 def test_refinement_never_makes_the_cost_larger_nor_breaks_a_limit(seed, hops):
     state, _, apart = a_state(seed, hops)
     most, memory = int(state.held.neurons.max()), int(state.held.synapses.max())
@@ -97,8 +97,8 @@ def counts(state):
     return targets, held.neurons, held.axons_in, held.axons_out, held.synapses
 
 
+@settings(max_examples=settings.default.max_examples // 4)
 @given(seed=st.integers(0, 1000))
-@settings(max_examples=15, deadline=None)
 def test_moves_keep_all_counts(seed):
     state, rng, _ = a_state(seed, hops=False)
     for _ in range(30):

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 import scipy.sparse
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
@@ -70,7 +70,6 @@ def test_network_read_from_a_file_is_the_same_to_the_bit(name, unit, tmp_path):
     assert_same_network(read_nir(tmp_path / "net.nir"), net)
 
 
-@settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_any_network_in_memory_is_the_same_to_the_bit(seed):
     rng = np.random.default_rng(seed)

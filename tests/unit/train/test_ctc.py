@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eventsim.errors import DataError, ParameterError, ShapeError
@@ -52,7 +52,6 @@ def test_samples_and_strings_of_a_batch_may_have_any_lengths():
         np.testing.assert_array_equal(by_logit[sample, length:], 0.0)
 
 
-@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**6), st.integers(0, 3), st.integers(2, 4))
 def test_gradient_matches_central_differences(seed, n_labels, n_classes):
     rng = np.random.default_rng(seed)
@@ -112,7 +111,6 @@ def test_label_errors_are_edits_per_right_label():
     assert label_error_rate([(1, 2), (4,)], [(1, 2, 3), (5,)]) == pytest.approx(2 / 4)
 
 
-@settings(max_examples=50, deadline=None)
 @given(*[st.lists(st.integers(0, 2), max_size=6)] * 3)
 def test_edits_are_a_distance(one, two, three):
     assert edits(one, two) == edits(two, one)
