@@ -13,6 +13,8 @@ comma  := ,
 # it does not read pip's configuration, such as the address of an index.
 INSTALL = VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet $(1) || $(PIP) install --quiet $(1)
 ARGS   ?=
+# A worker takes neighbouring tests, so that what a file's tests share is made once.
+WORKERS := -n auto --maxprocesses 4 --dist worksteal
 
 # Tests start processes by the hundred: what Python compiles is kept, where an image says otherwise,
 # too. `eventsim train --help` then takes 1.3 CPU s, 2.6 where all is compiled anew (298b30e, Xeon).
@@ -45,16 +47,16 @@ demo: $(VENV)/.demo $(VENV)/.kernels
 QUICK := -m 'not thorough and not nightly'
 
 test: $(VENV)/.dev $(VENV)/.kernels
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 $(QUICK) $(ARGS)
+	$(BIN)/python -m pytest $(WORKERS) $(QUICK) $(ARGS)
 
 test-all: $(VENV)/.dev $(VENV)/.kernels
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 -m 'not nightly' $(ARGS)
+	$(BIN)/python -m pytest $(WORKERS) -m 'not nightly' $(ARGS)
 
 test-nightly: $(VENV)/.dev $(VENV)/.kernels
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 $(ARGS)
+	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
 durations: $(VENV)/.dev $(VENV)/.kernels
-	$(BIN)/python -m pytest -q -p tests.support.durations -n auto --maxprocesses 4 $(ARGS)
+	$(BIN)/python -m pytest -q -p tests.support.durations $(WORKERS) $(ARGS)
 	@echo "What each test costs: build/durations.md"
 
 # Dependencies of the package are the oldest, the tools of the tests any. Without CuPy, whose newest

@@ -72,7 +72,7 @@ def write(kind, folder):
 
 @pytest.fixture(scope="module")
 def homes(tmp_path_factory):
-    """Place, further options, network file and run of every kind, made when it is asked for."""
+    """Place, further options and network file of every kind, made when it is asked for."""
     made = {}
 
     def make(kind):
@@ -83,20 +83,15 @@ def homes(tmp_path_factory):
             classes = {"set": 3, "ntidigits": 11}.get(kind, 2)
             net = es.scsr(n_channels, [4], classes, seed=1)
             save_network(home / "net.npz", net)
-            run = home / "run"
-            if kind in LABELLED:
-                size = ("--epochs", 1, "--batch-size", 256 if kind == "set" else 6)
-                outcome = call("train", place, *TINY, *size, "--out", run, "--json")
-                assert outcome.code == 0, outcome.err
             options = ("--sensor", "nas_16_mono") if kind == "aedat" else ()
-            made[kind] = place, options, home / "net.npz", run
+            made[kind] = place, options, home / "net.npz"
         return made[kind]
 
     return make
 
 
 def commands(kind, home):
-    place, options, net, run = home
+    place, options, net = home
     some = (*options, "--samples", 2, "--threads", 1)
     yield "data", "info", place, *options
     yield "data", "plot", place, *options, "--sample", 1 if kind != "aedat" else 0
@@ -106,6 +101,9 @@ def commands(kind, home):
     yield "map", net, place, *some, "--method", "refined"
     yield "report", net, place, *some
     if kind in LABELLED:
+        size = ("--epochs", 1, "--batch-size", 256 if kind == "set" else 6)
+        yield "train", place, *TINY, *size, "--out", "run"
+        run = "run"
         yield "evaluate", run, place, "--threads", 1
         yield "cost", run, "--samples", 2, "--threads", 1
         yield "data", "make", place
@@ -114,7 +112,12 @@ def commands(kind, home):
 
 
 @pytest.mark.parametrize(
-    "kind", beyond(3, KINDS, pytest.mark.thorough("all commands; export takes every kind, quickly"))
+    "kind",
+    beyond(
+        1,
+        ("own", "set", "ntidigits", *KINDS[3:]),
+        pytest.mark.thorough("all commands; export takes every kind, quickly"),
+    ),
 )
 def test_every_command_takes_every_kind_of_events(kind, homes):
     home = homes(kind)
@@ -132,14 +135,14 @@ def test_every_command_takes_every_kind_of_events(kind, homes):
 @pytest.mark.parametrize("kind", KINDS)
 def test_export_checks_a_network_on_every_kind_of_events(kind, homes):
     pytest.importorskip("nir")
-    place, options, net, _ = homes(kind)
+    place, options, net = homes(kind)
     outcome = call("export", net, "--out", "net.nir", "--events", place, *options, "--samples", 1)
     assert outcome.code == 0, outcome.err
 
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - set(LABELLED)))
 def test_events_without_labels_are_refused_where_labels_are_needed(kind, homes):
-    place, _, _, _ = homes(kind)
+    place, *_ = homes(kind)
     outcome = call("train", place, *TINY)
     assert outcome.code == 2
     assert f"eventsim data import {place}" in outcome.err.replace("\n", "")
@@ -148,7 +151,7 @@ def test_events_without_labels_are_refused_where_labels_are_needed(kind, homes):
 
 def test_file_is_told_by_its_content_whatever_its_name(homes, tmp_path):
     for kind in KINDS[1:]:
-        place, options, net, _ = homes(kind)
+        place, options, net = homes(kind)
         content = Path(place).read_bytes()
         for suffix in ("h5", "dat") if kind != "aedat" else ("aedat",):
             (tmp_path / f"renamed.{suffix}").write_bytes(content)
@@ -158,7 +161,7 @@ def test_file_is_told_by_its_content_whatever_its_name(homes, tmp_path):
 
 
 def test_files_of_something_else_are_called_what_they_are(homes, tmp_path):
-    _, _, net, _ = homes("npz")
+    _, _, net = homes("npz")
     pytest.importorskip("nir")
     assert call("export", net, "--out", "net.nir").code == 0
     (tmp_path / "strange.h5").write_bytes(b"\x00\x01\x02")
@@ -176,7 +179,7 @@ def test_files_of_something_else_are_called_what_they_are(homes, tmp_path):
 
 
 def test_address_events_without_a_sensor_name_those_that_fit(homes):
-    place, _, net, _ = homes("aedat")
+    place, _, net = homes("aedat")
     for options in ((), ("--sensor", "nas_16_mono_usbaer")):
         outcome = call("simulate", net, place, *options)
         assert outcome.code == 2
@@ -269,7 +272,9 @@ def same(found, expected):
     return found == expected
 
 
-@pytest.mark.parametrize("kind", ["csv", "own"])
+@pytest.mark.parametrize(
+    "kind", beyond(1, ["csv", "own"], pytest.mark.thorough("trains; its import is tested above"))
+)
 def test_recordings_that_begin_late_are_to_all_commands_what_they_are_at_zero(kind, tmp_path):
     """Text as it is, which every command reads; the others after their import."""
     save_network(tmp_path / "net.npz", es.scsr(N_CHANNELS, [4], 2, seed=1))

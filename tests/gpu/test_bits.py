@@ -66,6 +66,10 @@ def n_spikes(found):
 @pytest.mark.parametrize("name", list(CASES))
 def test_host_build_has_the_bits_of_cpu(name, precision):
     run = {name: case(name)}
+    for population in run[name].net().populations.values():
+        if population.kind != "input":
+            taus = np.concatenate([population.tau_mem, population.tau_syn])
+            assert np.unique(taus).size == taus.size
     expected = results(get_backend("cpu"), precision, run)
     assert n_spikes(expected) >= SPIKES
     for device in devices(precision):
@@ -124,11 +128,3 @@ def test_device_has_the_bits_of_cpu(precision):
         for backend in (get_backend("cpu"), CudaBackend())
     )
     assert differences(actual, expected, precision) == []
-
-
-def test_parameters_differ_between_neurons():
-    for name in CASES:
-        for population in case(name).net().populations.values():
-            if population.kind != "input":
-                taus = np.concatenate([population.tau_mem, population.tau_syn])
-                assert np.unique(taus).size == taus.size

@@ -18,7 +18,7 @@ import pytest
 import eventsim
 from eventsim.engine.contract.registry import using_backend
 from tests.gpu.device_work import WORK
-from tests.support.simt import why_not
+from tests.support.simt import small_grids, why_not
 from tests.support.simt.signatures import (
     SIGNATURES,
     UFUNC_KEYWORDS,
@@ -31,7 +31,6 @@ from tests.support.simt.signatures import (
 cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
 
 ROOT = Path(eventsim.__file__).parent
-FILES = sorted(ROOT.rglob("*.py"))
 
 LIBRARIES = ("xp", "cupy")
 
@@ -63,6 +62,13 @@ ON_THE_HOST = {
     ("train/ctc.py", "lengths.max"),
     ("train/spiking.py", "duration.max"),
 }
+
+
+@cache
+def trees():
+    """The text of the package, by file."""
+    paths = sorted(ROOT.rglob("*.py"))
+    return {path.relative_to(ROOT): ast.parse(path.read_text("utf-8")) for path in paths}
 
 
 @cache
@@ -165,7 +171,7 @@ def test_every_ufunc_has_the_arguments_and_keywords_of_the_tables():
 @pytest.mark.skipif(why_not() is not None, reason=why_not() or "")
 @pytest.mark.parametrize("work", WORK)
 def test_calls_of_what_people_do_are_calls_that_cupy_takes(work, host_cuda, tmp_path):
-    with using_backend("cuda", host_cuda), recorded() as calls:
+    with using_backend("cuda", host_cuda), small_grids(), recorded() as calls:
         WORK[work](tmp_path)
     # The tables of a run are kernels of ours: only training and losses call ufuncs besides.
     ufuncs = set() if work == "chunks" else {"ufunc"}
@@ -198,13 +204,12 @@ def call_of(kind, node, name):
 
 def written():
     """Every use of the library of a device's arrays: where, names, and the call or None."""
-    for path in FILES:
-        tree = ast.parse(path.read_text("utf-8"))
+    for path, tree in trees().items():
         calls = {id(node.func): node for node in ast.walk(tree) if isinstance(node, ast.Call)}
         for node in ast.walk(tree):
             names = chain(node) if isinstance(node, ast.Attribute) else None
             if names:
-                where = f"{path.relative_to(ROOT)}:{node.lineno}"
+                where = f"{path}:{node.lineno}"
                 yield where, names, calls.get(id(node))
 
 
@@ -236,11 +241,11 @@ def test_names_in_the_text_are_names_of_cupy():
 
 def test_calls_of_methods_in_the_text_are_calls_that_cupy_takes():
     refused = set()
-    for path in FILES:
-        room = path.relative_to(ROOT).as_posix()
+    for path, tree in trees().items():
+        room = path.as_posix()
         if not room.startswith(ROOMS) or room.startswith(HOST_ROOMS):
             continue
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in ast.walk(tree):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
                 continue
             name, owner = node.func.attr, ast.unparse(node.func.value)

@@ -17,6 +17,7 @@ ORDERS = {
 }
 
 
+@pytest.mark.crossed("starts a process each", test=0)
 @pytest.mark.parametrize("order", list(ORDERS))
 def test_train_is_package_and_function_in_any_order_of_imports(order):
     code = (

@@ -17,6 +17,6 @@
 """
 
 from tests.support.simt.build import why_not
-from tests.support.simt.host_device import HostDevice, devices
+from tests.support.simt.host_device import HostDevice, devices, small_grids
 
-__all__ = ["HostDevice", "devices", "why_not"]
+__all__ = ["HostDevice", "devices", "small_grids", "why_not"]

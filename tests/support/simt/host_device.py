@@ -2,11 +2,14 @@
 
 import ctypes
 import struct
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
+from eventsim.engine.cuda import counts, spikes
 from eventsim.engine.cuda.device import bind, kernel_source, signatures
 from tests.support.simt import build
 from tests.support.simt.arrays import address, ndarray, simt_arrays
@@ -167,3 +170,13 @@ def _check_limits(kernel, grid, block, shared, n_arguments, largest_block):
         least = 0 if what in ("bytes of shared memory", "arguments") else 1
         if not least <= value <= limit:
             raise ValueError(f"{kernel}: {what}: {value}, a device takes {least} to {limit}")
+
+
+@contextmanager
+def small_grids():
+    """Two blocks for what is searched and counted, of which most would find nothing here.
+
+    Blocks run one by one on the host. Whole grids run in tests/gpu/test_bits.py.
+    """
+    with mock.patch.object(counts, "BLOCKS", 2), mock.patch.object(spikes, "BLOCKS", 2):
+        yield

@@ -113,6 +113,7 @@ def test_search_goes_on_after_a_kill_in_the_middle_of_a_line_of_its_journal(file
     assert all(json.loads(line) for line in journal.read_text().splitlines())
 
 
+@pytest.mark.thorough("waits seconds for a lock; the test above has a kill as well")
 # Optuna 4 warns of it, later versions log it.
 @pytest.mark.filterwarnings("ignore:The existing lock file has not been released:UserWarning")
 def test_search_goes_on_after_a_kill_that_left_the_lock_of_the_journal(
