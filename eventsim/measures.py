@@ -12,6 +12,47 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+# Of the normal distribution: 95 % of it lie within so many standard deviations.
+_Z95 = 1.959963984540054
+
+
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share that was counted in ``n`` independent trials.
+
+    Parameters
+    ----------
+    share
+        In [0, 1]: successes by trials.
+    n
+        Trials.
+
+    Returns
+    -------
+    tuple
+        Low and high, in [0, 1]; (0, 1) without trials. Of few or related trials, such as recordings
+        of one speaker, the truth is less sure than the interval says.
+
+    References
+    ----------
+    Wilson (1927), Probable inference, the law of succession, and statistical inference, J. Am.
+    Stat. Assoc. 22:209-212.
+    """
+    if not n:
+        return 0.0, 1.0
+    z2 = _Z95**2
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = _Z95 / (1 + z2 / n) * (share * (1 - share) / n + z2 / (4 * n * n)) ** 0.5
+    return max(middle - half, 0.0), min(middle + half, 1.0)
+
+
+INTERVAL = "95 % interval (Wilson; as if recordings were independent)"
+
+
+def interval_text(share: float, n: int) -> str:
+    """:func:`wilson` as people read it."""
+    low, high = wilson(share, n)
+    return f"{100.0 * low:.1f} to {100.0 * high:.1f} %"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:

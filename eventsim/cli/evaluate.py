@@ -14,6 +14,7 @@ from eventsim.cli.events import find_for, find_network
 from eventsim.cli.fields import filled
 from eventsim.cli.measured import MeasuredPart, say_measured
 from eventsim.cli.options import (
+    FailUnderOption,
     JsonOption,
     Machine,
     SamplesOption,
@@ -22,6 +23,7 @@ from eventsim.cli.options import (
 )
 from eventsim.cli.reading import Reading
 from eventsim.cli.terminal import (
+    check_reached,
     label_error_row,
     late_row,
     present,
@@ -35,7 +37,7 @@ from eventsim.engine.contract.compiling import SHOWN, Watch, compile_seconds
 from eventsim.errors import ParameterError
 from eventsim.events import AnyDataset
 from eventsim.hardware.quantise import formats_of, quantise
-from eventsim.measures import measure_name
+from eventsim.measures import INTERVAL, interval_text, measure_name, wilson
 from eventsim.network import Network
 from eventsim.report.numbers import percent
 from eventsim.runs.run import Run, Which, load_run
@@ -117,6 +119,7 @@ def evaluate_command(
     reading: Reading,
     asked: EvaluateOptions,
     machine: Machine,
+    fail_under: FailUnderOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Accuracy, loss, confusion matrix, spike rates and synaptic operations of a trained network.
@@ -128,6 +131,8 @@ def evaluate_command(
     eventsim evaluate runs/demo --network selected --json
 
     eventsim evaluate net.npz fsdd
+
+    eventsim evaluate runs/demo --fail-under 0.9
 
     eventsim evaluate runs/demo --chip loihi
 
@@ -175,6 +180,7 @@ def evaluate_command(
     for one in found.silent:
         say(str(one))
     present(values, _show, as_json=as_json)
+    check_reached(found.accuracy, fail_under)
 
 
 def _found(found: Evaluation, data: AnyDataset) -> dict[str, Any]:
@@ -183,6 +189,8 @@ def _found(found: Evaluation, data: AnyDataset) -> dict[str, Any]:
         "samples": found.n_samples,
         "groups": Members.of_data(data).groups,
         "accuracy": found.accuracy,
+        "accuracy_interval": list(found.interval),
+        "accuracy_by_class": found.by_class(data.class_names),
         "loss": found.loss,
         "label_error_rate": found.label_error_rate,
         "late_begin": None if found.late is None else found.late.to_dict(),
@@ -235,16 +243,20 @@ def _on_chip(
     steps = None
     if target.step_ms is not None:
         steps = evaluate(rounded.net, data, config, method=Grid(dt=target.step_ms)).accuracy
+    exact = evaluate(rounded.net, data, config).accuracy
+    n = len(data)
     return {
         "chip": target.chip,
         "weight_bits": target.formats.weight_bits,
         "step_ms": target.step_ms,
-        "accuracy": evaluate(rounded.net, data, config).accuracy,
+        "accuracy": exact,
+        "accuracy_interval": list(wilson(exact, n)),
         "accuracy_in_steps": steps,
+        "accuracy_in_steps_interval": None if steps is None else list(wilson(steps, n)),
     }
 
 
-def _chip_rows(found: Mapping[str, Any] | None) -> list[list[str]]:
+def _chip_rows(found: Mapping[str, Any] | None, n: int) -> list[list[str]]:
     """Accuracies beside the exact one."""
     if found is None:
         return []
@@ -252,11 +264,16 @@ def _chip_rows(found: Mapping[str, Any] | None) -> list[list[str]]:
     if found["weight_bits"] is not None:
         numbers.append(f"weights of {found['weight_bits']} bits")
     with_numbers = ", ".join(numbers) or "nothing rounded but delays"
-    rows = [[f"accuracy, {with_numbers}, exact time", percent(found["accuracy"])]]
+    rows = [[f"accuracy, {with_numbers}, exact time", _within(found["accuracy"], n)]]
     if found["accuracy_in_steps"] is not None:
         text = f"accuracy, the same in steps of {found['step_ms']:g} ms"
-        rows.append([text, percent(found["accuracy_in_steps"])])
+        rows.append([text, _within(found["accuracy_in_steps"], n)])
     return rows
+
+
+def _within(accuracy: float, n: int) -> str:
+    """An accuracy with its interval."""
+    return f"{percent(accuracy)} ({interval_text(accuracy, n)})"
 
 
 def _compiling_row(seconds: float) -> list[list[str]]:
@@ -284,7 +301,8 @@ def _show(found: Mapping[str, Any]) -> None:
     title = f"{found['run']}{which} on {found['data']}, {found['split']}"
     rows = [
         ["accuracy", percent(found["accuracy"])],
-        *_chip_rows(found["on_chip"]),
+        [INTERVAL, interval_text(found["accuracy"], found["samples"])],
+        *_chip_rows(found["on_chip"], found["samples"]),
         ["loss", f"{found['loss']:.4f}"],
         *label_error_row(found),
         ["recordings", str(Members(found["samples"], found["groups"]))],
@@ -304,7 +322,11 @@ def _show(found: Mapping[str, Any]) -> None:
     show_table(title, ["", ""], rows)
     show_read(found["measured"]["read"])
     if found["over_time"] is not None:
-        _show_over_time(found["over_time"])
+        _show_over_time(found["over_time"] | {"n_samples": found["samples"]})
+    if found["accuracy_by_class"]:
+        from eventsim.report import tables
+
+        print_table(tables.classes(found["accuracy_by_class"]))
     if not found["confusion"]:
         typer.echo(f"Confusion matrix: left out, of more than {MOST_CONFUSED} classes.")
         return
@@ -323,6 +345,8 @@ def _show_over_time(found: Mapping[str, Any]) -> None:
     from eventsim.report.tables import latency
 
     accuracy = dict(zip(found["shares"], found["accuracy"], strict=True))
-    rows = [[percent(share), percent(accuracy[share])] for share in (0.25, 0.5, 0.75, 1.0)]
-    show_table("Accuracy by the share of a recording that is read", ["read", "accuracy"], rows)
+    n = found["n_samples"]
+    rows = [[percent(share), _within(accuracy[share], n)] for share in (0.25, 0.5, 0.75, 1.0)]
+    title = "Accuracy by the share of a recording that is read, with its 95 % interval"
+    show_table(title, ["read", "accuracy"], rows)
     print_table(latency(found))

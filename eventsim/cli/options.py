@@ -81,6 +81,16 @@ SplitOption = Annotated[
         show_default="test",
     ),
 ]
+FailUnderOption = Annotated[
+    float | None,
+    typer.Option(
+        "--fail-under",
+        metavar="ACCURACY",
+        min=0.0,
+        max=1.0,
+        help="Leave with exit code 1 if the accuracy is below this, such as 0.9.",
+    ),
+]
 SamplesOption = Annotated[
     int | None,
     typer.Option(

@@ -135,6 +135,13 @@ def echo_late(found: Mapping[str, Any]) -> None:
         typer.echo(f"{label} {told}")
 
 
+def check_reached(accuracy: float, fail_under: float | None) -> None:
+    """Leave with the code of a failed check where an accuracy is below what was asked for."""
+    if fail_under is not None and accuracy < fail_under:
+        say(f"--fail-under: accuracy {percent(accuracy)} is below {percent(fail_under)}.")
+        raise typer.Exit(CHECK_FAILED)
+
+
 class Guarded(typer.core.TyperGroup):
     """Turns what eventsim raises on purpose into one message and an exit code."""
 

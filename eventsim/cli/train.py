@@ -14,6 +14,7 @@ from eventsim.cli.events import find_network, find_settings
 from eventsim.cli.fields import filled, options_of
 from eventsim.cli.options import (
     DownloadOption,
+    FailUnderOption,
     JsonOption,
     LogOption,
     ThreadsOption,
@@ -24,6 +25,7 @@ from eventsim.cli.options import (
 )
 from eventsim.cli.terminal import (
     INTERRUPTED,
+    check_reached,
     label_error_row,
     late_row,
     part_rows,
@@ -36,7 +38,7 @@ from eventsim.cli.terminal import (
 from eventsim.cli.train_settings import TypedTraining, config_of
 from eventsim.engine.contract.compiling import SHOWN
 from eventsim.errors import DataError, ParameterError, StorageError
-from eventsim.measures import measure_name
+from eventsim.measures import INTERVAL, interval_text, measure_name
 from eventsim.network import Network
 from eventsim.report.numbers import percent
 from eventsim.runs.data import DataSettings
@@ -57,6 +59,7 @@ from eventsim.train.checkpoint import stored_validation
 from eventsim.train.folder import RunFolder
 from eventsim.train.launch import find_launch, why_no_launch
 from eventsim.train.loggers import LogFile, Progress, Several, TensorBoard
+from eventsim.train.loop import early_text
 
 NETWORK_OPTIONS = (
     "model", "hidden", "self_recurrent", "skip", "tau_mem", "tau_syn", "tau_mem_range",
@@ -65,8 +68,8 @@ NETWORK_OPTIONS = (
     "scale", "lateral_gain", "inhibitory", "delays", "adaptation", "tau_adaptation",
 )  # fmt: skip
 TRAINING_OPTIONS = (
-    "epochs", "batch_size", "seed", "validate", "shards", "train_delays", "max_delay", "dale",
-    "backend", "precision",
+    "epochs", "patience", "patience_by", "batch_size", "seed", "validate", "shards", "train_delays",
+    "max_delay", "dale", "backend", "precision",
 )  # fmt: skip
 ACTIVITY_OPTIONS = ("target", "chip")
 DATA_OPTIONS = ("step", "divide", "test_fraction", "test_group", "division_seed")
@@ -118,6 +121,7 @@ class RunStart:
         ),
     ] = False
     log: LogOption = None
+    fail_under: FailUnderOption = None
 
 
 @filled(TypedTraining, into="asked")
@@ -175,6 +179,8 @@ def train_command(
     eventsim train fsdd --activity-target 12 --activity-chip loihi --sparsity 0.9
 
     eventsim train fsdd --quantise-bits 4 --out runs/4bit
+
+    eventsim train mine.h5 --epochs 200 --patience 10 --fail-under 0.9
 
     torchrun --nproc-per-node 4 --no-python eventsim train fsdd --distributed --shards 8
     """
@@ -253,7 +259,10 @@ def _resumed(asked: TypedTraining, folder: Path) -> RunSettings:
             f"{folder}: does not know its data, which a program gave to train(..). Name them: "
             f"eventsim train DATA --resume --out {folder}"
         )
-    if config.epochs > stored.train.epochs and config.ease_in < config.epochs:
+    history = load_run(folder).history if config.patience and RunFolder(folder).holds_run else []
+    if config.stops_after(history):
+        say(f"{folder}: was {early_text(config, len(history))}. It does not go on.")
+    elif config.epochs > stored.train.epochs and config.ease_in < config.epochs:
         say(
             f"{folder}: is extended from {stored.train.epochs} to {config.epochs} epochs. The "
             "learning rate falls over all epochs of a run, so the numbers are not those of a run "
@@ -285,7 +294,12 @@ def join(distributed: bool | None, backend: str) -> ProcessGroup:
 
 
 def train_and_show(
-    settings: RunSettings, folder: Path, start: RunStart, net: Network | None, *, as_json: bool
+    settings: RunSettings,
+    folder: Path,
+    start: RunStart,
+    net: Network | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Train in the folder, from ``net`` if one is given, test, report, show the result."""
     group = join(start.distributed, settings.train.backend)
@@ -303,6 +317,7 @@ def train_and_show(
     page = write_report(folder, outcome.record)
     found = outcome.result | {"folder": str(folder), "report": str(page)}
     present(found, _show, as_json=as_json)
+    check_reached(found["test"]["accuracy"], start.fail_under)
 
 
 def _run(
@@ -340,7 +355,9 @@ def _run(
 
 def _is_finished(settings: RunSettings, folder: Path) -> bool:
     run = load_run(folder)
-    return run.finished and len(run.history) == settings.train.epochs
+    train = settings.train
+    ended = len(run.history) == train.epochs or train.stops_after(run.history)
+    return run.finished and ended
 
 
 def _say_how_to_go_on(folder: Path, *, distributed: bool) -> None:
@@ -351,6 +368,15 @@ def _say_how_to_go_on(folder: Path, *, distributed: bool) -> None:
     say(f"Stopped. What was learned is kept. Continue with:\n  {command}")
     if distributed:
         say("and --distributed, by your launcher, with as many processes as you like.")
+
+
+def _early_rows(outcome: Mapping[str, Any]) -> list[list[str]]:
+    """Why the run ended before all its epochs; none where it did not."""
+    early = outcome["stopped_early"]
+    if early is None:
+        return []
+    what = f"validation {early['by']} not better for {early['patience']} epochs"
+    return [["stopped early", f"after {outcome['epochs']} of {early['epochs']} epochs: {what}"]]
 
 
 def _skipped_rows(outcome: Mapping[str, Any]) -> list[list[str]]:
@@ -388,7 +414,8 @@ def _show(outcome: Mapping[str, Any]) -> None:
         [
             f"held-out accuracy, last epoch ({test['epoch']}), {test['samples']} recordings",
             percent(test["accuracy"]),
-        ]
+        ],
+        [f"its {INTERVAL}", interval_text(test["accuracy"], test["samples"])],
     ]
     rows += label_error_row(test) + late_row(test)
     if selected is not None:
@@ -408,6 +435,7 @@ def _show(outcome: Mapping[str, Any]) -> None:
         ],
         [measure_name("trained_parameters"), f"{outcome['trained_parameters']:,}"],
         *([["rounded in training", outcome["quantised"]["title"]]] if outcome["quantised"] else []),
+        *_early_rows(outcome),
         *_skipped_rows(outcome),
         *_time_rows(outcome),
     ]

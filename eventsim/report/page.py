@@ -10,7 +10,7 @@ from eventsim.energy import ClockedCounts, EnergyReport
 from eventsim.engine.contract.compiling import SHOWN
 from eventsim.hardware.usage import limits_left_out
 from eventsim.mapping import StudyRow
-from eventsim.measures import LOSSES_DIFFER, measure_name, measures
+from eventsim.measures import INTERVAL, LOSSES_DIFFER, interval_text, measure_name, measures
 from eventsim.network.late import heard_share
 from eventsim.report import bar_figures, html, mapping_figures, tables, time_figures
 from eventsim.report.energy_figures import energy_breakdown
@@ -194,12 +194,22 @@ def _trained(record: Report) -> list[str]:
         ["trained parameters", f"{run.n_parameters:,}"],
         ["trained parameters of neurons (BIP)", ", ".join(config.bip) or "none"],
         ["loss", config.loss.kind],
-        ["training", f"{len(run.history)} epochs, batches of {config.batch_size}, "
+        ["training", f"{len(run.history)} epochs{_early(run)}, batches of {config.batch_size}, "
          f"{_time_of(run)}, {config.precision} precision"],
         *_held_out(run),
         ["seed", f"{config.seed}"],
     ]  # fmt: skip
     return [html.table(_facts(rows)), _settings(run)]
+
+
+def _early(run: RunRecord) -> str:
+    """Why there are no more epochs; empty where all were done."""
+    if len(run.history) >= run.config.epochs:
+        return ""
+    by, patience = run.config.patience_by, run.config.patience
+    return (
+        f" of {run.config.epochs} (stopped early: validation {by} not better for {patience} epochs)"
+    )
 
 
 def _held_out(run: RunRecord) -> list[list[str]]:
@@ -228,7 +238,9 @@ def _training(run: RunRecord | Unmade, pictures: Sequence[html.Picture]) -> list
     left_out = f"The confusion matrix is left out, of more than {MOST_CONFUSED} classes."
     many = len(run.test.class_names) > MOST_CONFUSED
     more = [_unmade(Unmade(left_out))] if many else []
-    return [html.figures(pictures), *more, _epochs(run)]
+    found = run.last.evaluation.by_class(run.test.class_names)
+    by_class = [html.table(tables.classes(found))] if found else []
+    return [html.figures(pictures), *more, *by_class, _epochs(run)]
 
 
 def _sparsity(priced: Priced, rates: Sequence[html.Picture]) -> list[str]:
@@ -444,18 +456,21 @@ def headline(record: RunRecord) -> str:
             "classes, so no accuracy stands here. Take recordings of all classes.",
             kind="unmade",
         )
+    n = last.evaluation.n_samples
     items = [
         html.item(
             percent(last.evaluation.accuracy),
-            f"{record.part} accuracy, last epoch ({last.epoch}), "
-            f"{last.evaluation.n_samples} recordings",
+            f"{record.part} accuracy, last epoch ({last.epoch}), {n} recordings; {INTERVAL}: "
+            f"{interval_text(last.evaluation.accuracy, n)}",
         )
     ]
     if record.selected is not None:
         text = (
             f"{record.part} accuracy of the epoch that validation chose ({record.selected.epoch})"
         )
-        items.append(html.item(percent(record.selected.evaluation.accuracy), text))
+        chosen = record.selected.evaluation
+        text += f"; {interval_text(chosen.accuracy, chosen.n_samples)}"
+        items.append(html.item(percent(chosen.accuracy), text))
     if record.guess is not None:
         text = "a guess: always the commonest training class"
         items.append(html.item(percent(record.guess), text, kind="guess"))

@@ -9,7 +9,7 @@ from typing import Any
 
 from eventsim.energy.encoder import WORDS
 from eventsim.mapping import Misfit
-from eventsim.measures import measure_name
+from eventsim.measures import INTERVAL, interval_text, measure_name
 from eventsim.report.numbers import joules, memory, percent
 
 Values = Mapping[str, Any]
@@ -47,6 +47,16 @@ class PageTable:
         if column < self.numbers:
             return ""
         return "number" if column < len(self.columns) - self.texts else "text"
+
+
+def classes(found: Sequence[Values]) -> PageTable:
+    """Accuracy by class, of ``Evaluation.by_class()``."""
+    rows = []
+    for one in found:
+        n, share = one["samples"], one["accuracy"]
+        known = ["", ""] if share is None else [percent(share), interval_text(share, n)]
+        rows.append([one["class"], f"{n:,}", *known])
+    return PageTable("Accuracy by class", ["class", "recordings", "accuracy", INTERVAL], rows)
 
 
 def populations(counts: Values) -> PageTable:

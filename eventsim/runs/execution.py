@@ -170,6 +170,7 @@ def _result(run: Run, record: RunRecord) -> dict[str, Any]:
         "fold": settings.fold,
         "parts": None if record.parts is None else record.parts.to_dict(),
         "epochs": len(record.history),
+        "stopped_early": _stopped_early(record),
         "test": _checked(record.last),
         "selected_by_validation": None if record.selected is None else _checked(record.selected),
         "guess_accuracy": record.guess,
@@ -200,11 +201,20 @@ def _numbers(config: TrainConfig) -> dict[str, Any] | None:
     return {"title": title, "chip": chip, **numbers.described()}
 
 
+def _stopped_early(record: RunRecord) -> dict[str, Any] | None:
+    """What ended the run before its number of epochs; None where nothing did."""
+    config = record.config
+    if len(record.history) >= config.epochs:
+        return None
+    return {"epochs": config.epochs, "patience": config.patience, "by": config.patience_by}
+
+
 def _checked(checked: Checked) -> dict[str, Any]:
     found = checked.evaluation
     return {
         "epoch": checked.epoch,
         "accuracy": found.accuracy,
+        "accuracy_interval": list(found.interval),
         "loss": found.loss,
         "samples": found.n_samples,
         "late_begin": None if found.late is None else found.late.to_dict(),

@@ -143,6 +143,12 @@ class TrainConfig(Settings):
         Backend of the engine: auto, cpu, cuda or reference.
     precision
         Floating-point precision of the simulation: single or double.
+    patience
+        Early stopping: training ends once validation has not improved for so many epochs; 0 for
+        none. The learning rate falls over ``epochs`` all the same. Not with pruning or rounding
+        that begins during training.
+    patience_by
+        What has to improve: the validation ``loss``, or the validation ``accuracy``.
     checkpoint_every
         Number of batches between checkpoints inside an epoch; 0 for a checkpoint at its end only.
     """
@@ -183,6 +189,8 @@ class TrainConfig(Settings):
     quantise: QuantisedTraining = field(default_factory=QuantisedTraining)
     backend: str = "auto"
     precision: Precision = "single"
+    patience: Natural = 0
+    patience_by: Literal["loss", "accuracy"] = "loss"
     checkpoint_every: Natural = 50
 
     def __post_init__(self) -> None:
@@ -196,6 +204,11 @@ class TrainConfig(Settings):
         self.require("augmentation.mix", mix, shares or mix == 0, expected)
         both = sorted(set(self.spikl.tuned) & set(self.bip))
         self.require("spikl", both, not both, "no parameter that bip trains as well")
+        held, whole = self.validation_fraction > 0, not (self.sparse.on or self.quantise.on)
+        needs = "0 without validation (validation_fraction)"
+        self.require("patience", self.patience, held or not self.patience, needs)
+        needs = "0 with sparse or quantise, whose networks cost something else before their end"
+        self.require("patience", self.patience, whole or not self.patience, needs)
         band = (self.rate_low, self.rate_high)
         self.require("(rate_low, rate_high)", band, band[0] <= band[1], "0 <= low <= high")
 
@@ -213,6 +226,14 @@ class TrainConfig(Settings):
         """What the loss of a batch is asked for; see :class:`.Target`."""
         margin = self.near_miss_margin
         return Target(labels, self.output, class_names, near_miss_margin=margin, keep=keep)
+
+    def stops_after(self, history: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether a run with these finished epochs is stopped early, see ``patience``."""
+        if not self.patience or len(history) <= self.patience:
+            return False
+        sign = -1.0 if self.patience_by == "loss" else 1.0
+        merits = [sign * line[f"validation_{self.patience_by}"] for line in history]
+        return merits.index(max(merits)) < len(merits) - self.patience
 
     def trained(self) -> tuple[str, ...]:
         """Kinds of parameters that are trained."""

@@ -3,12 +3,14 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from eventsim.arrays import Floats, Ints
 from eventsim.errors import DataError
 from eventsim.events import AnyDataset, Dataset
+from eventsim.measures import wilson
 from eventsim.network import Network
 from eventsim.network.late import LateBegin, heard_share, late_begin, log_late, one_warning
 from eventsim.summary import short_repr
@@ -73,6 +75,42 @@ class Evaluation:
     heard: float = 1.0
 
     __repr__ = short_repr
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval of the accuracy, see :func:`eventsim.measures.wilson`."""
+        return wilson(self.accuracy, self.n_samples)
+
+    @property
+    def class_samples(self) -> Ints:
+        """Samples of every class, [classes]; empty where the confusion matrix is."""
+        found: Ints = self.confusion.sum(axis=1)
+        return found
+
+    @property
+    def class_accuracy(self) -> Floats:
+        """Share of the samples of every class that are answered right, [classes].
+
+        NaN of a class without samples; empty where the confusion matrix is.
+        """
+        n = self.class_samples
+        right = np.diagonal(self.confusion[:, : n.size]).astype(np.float64)
+        found: Floats = np.divide(right, n, out=np.full(n.size, np.nan), where=n > 0)
+        return found
+
+    def by_class(self, class_names: Sequence[str]) -> list[dict[str, Any]]:
+        """Accuracy of every class with its interval, as plain values that JSON can hold.
+
+        ``accuracy`` and ``interval`` are None of a class without samples. Empty where the confusion
+        matrix is.
+        """
+        found = []
+        names = class_names[: self.class_samples.size]
+        for name, n, share in zip(names, self.class_samples, self.class_accuracy, strict=True):
+            known = {"accuracy": float(share), "interval": list(wilson(float(share), int(n)))}
+            unknown = {"accuracy": None, "interval": None}
+            found.append({"class": name, "samples": int(n), **(known if n else unknown)})
+        return found
 
     @property
     def silent(self) -> tuple[Silent, ...]:

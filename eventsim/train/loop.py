@@ -231,7 +231,8 @@ def train(
         ``config.epochs`` may be larger than before: the run is extended, finished or not. The
         learning rate follows a cosine over all epochs, and the epochs that are done have followed
         that of the former number: the numbers are those of a run of so many epochs from the start
-        only where ``ease_in`` covers all of them.
+        only where ``ease_in`` covers all of them. A run that ``config.patience`` has stopped
+        stays stopped.
     overwrite
         Replace the run that ``folder`` holds, if it holds one. Other files there stay.
     callback
@@ -293,7 +294,7 @@ def train(
 def _train_on(run: _Run, state: TrainState) -> None:
     """All epochs that are left."""
     try:
-        while state.epoch < run.config.epochs:
+        while state.epoch < run.config.epochs and not run.config.stops_after(state.history):
             _train_epoch(run, state)
     except KeyboardInterrupt:
         if not state.busy:
@@ -444,6 +445,14 @@ def _end_epoch(run: _Run, state: TrainState) -> None:
     run.tell("epoch", state, line)
 
 
+def early_text(config: TrainConfig, epochs: int) -> str:
+    """Why a run has ended before all its epochs."""
+    return (
+        f"stopped early, after epoch {epochs} of {config.epochs}: the validation "
+        f"{config.patience_by} has not improved for {config.patience} epochs"
+    )
+
+
 def skipped_text(line: Metrics, n_batches: int) -> str:
     """What an epoch has left out, and what to do."""
     return (
@@ -475,6 +484,8 @@ def _finished(run: _Run, state: TrainState) -> TrainResult:
     if run.files is not None:
         run.files.save_network("last", net)
         run.files.save_network("selected", selected_net)
+    if run.group.leads and last["epoch"] < run.config.epochs:
+        _LOGGER.info("%s", early_text(run.config, last["epoch"]))
     run.group.wait()
     folder = None if run.folder is None else run.folder.path
     return TrainResult(net, last, selected_net, selected, state.history, folder)
