@@ -6,8 +6,10 @@ The pages include the tables; nothing is written twice.
 """
 
 import importlib
+import inspect
 import math
 import re
+import textwrap
 import tomllib
 from collections.abc import Iterator
 from dataclasses import MISSING, fields, is_dataclass
@@ -53,9 +55,12 @@ FORMATS: tuple[tuple[str, str, str, str, str], ...] = (
 )  # fmt: skip
 
 
+_ENTRY = re.compile(r"^(\w+(?:, \w+)*)\n((?:    .*\n|\n)+)", re.MULTILINE)
+_ROLE = re.compile(r":\w+:`~?(?:[\w.]*\.)?([\w()]+)`")
+
+
 def settings(kind: type) -> str:
     """Table of the fields of a class of settings: key, values and default, meaning."""
-    from eventsim.cli.fields import attribute_texts
     from eventsim.entries import hints_of
 
     hints, texts = hints_of(kind), attribute_texts(kind)
@@ -75,12 +80,22 @@ def settings(kind: type) -> str:
 
 def _meaning(kind: type, name: str) -> str:
     """What the docstring says of a field, or that of the class to which it points."""
-    from eventsim.cli.fields import attribute_texts
-
     text = attribute_texts(kind).get(name, "")
     other = re.fullmatch(r"As in (\w+)\.", text)
     home = importlib.import_module(kind.__module__)
     return _meaning(getattr(home, other[1]), name) if other else escaped(text)
+
+
+def attribute_texts(kind: type) -> dict[str, str]:
+    """What the docstring of a class says of every field, in one line each."""
+    doc = inspect.cleandoc(kind.__doc__ or "") + "\n"
+    section = doc.partition("Attributes\n----------\n")[2]
+    section = re.split(r"\n\w+\n-{3,}\n", section)[0]
+    found: dict[str, str] = {}
+    for names, text in _ENTRY.findall(section):
+        plain = _ROLE.sub(r"\1", " ".join(textwrap.dedent(text).split()))
+        found |= dict.fromkeys(names.split(", "), plain.replace("``", ""))
+    return found
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -4,16 +4,13 @@
 several commands may share.
 
 :func:`options_of` puts the fields of settings, which know nothing of a command line, among the
-options of a command. Their help is the text of the field in the section ``Attributes`` of the
-class. An option that is not given is not in what the command gets, so that defaults stay those of
-the settings.
+options of a command, with the meaning that stands beside the field as help. An option that is not
+given is not in what the command gets, so that defaults stay those of the settings.
 """
 
 import dataclasses
 import functools
 import inspect
-import re
-import textwrap
 import types
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -22,9 +19,7 @@ import typer
 
 from eventsim.cli.options import option_name, read_pair
 from eventsim.entries import hints_of
-
-_ENTRY = re.compile(r"^(\w+(?:, \w+)*)\n((?:    .*\n|\n)+)", re.MULTILINE)
-_ROLE = re.compile(r":\w+:`~?(?:[\w.]*\.)?([\w()]+)`")
+from eventsim.entries.described import meanings
 
 
 def options_of(
@@ -47,7 +42,7 @@ def options_of(
     prefix
         Before the names of the options: ``activity_`` makes ``--activity-target`` of ``target``.
     """
-    hints, texts = hints_of(kind), attribute_texts(kind)
+    hints, texts = hints_of(kind), meanings(kind)
     added = {name: _option(prefix + name, hints[name], texts[name], panel) for name in names}
 
     def values(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,18 +107,6 @@ def _taking(
         return run
 
     return decorate
-
-
-def attribute_texts(kind: type) -> dict[str, str]:
-    """What the docstring of a class says of every field, in one line each."""
-    doc = inspect.cleandoc(kind.__doc__ or "") + "\n"
-    section = doc.partition("Attributes\n----------\n")[2]
-    section = re.split(r"\n\w+\n-{3,}\n", section)[0]
-    found: dict[str, str] = {}
-    for names, text in _ENTRY.findall(section):
-        plain = _ROLE.sub(r"\1", " ".join(textwrap.dedent(text).split()))
-        found |= dict.fromkeys(names.split(", "), plain.replace("``", ""))
-    return found
 
 
 def _option(name: str, hint: Any, text: str, panel: str) -> inspect.Parameter:

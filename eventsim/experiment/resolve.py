@@ -8,6 +8,7 @@ from typing import Any
 
 from eventsim.clocked import Grid
 from eventsim.entries import Count, Positive, Share, flat, nearest, read
+from eventsim.entries.described import described, setting
 from eventsim.errors import ParameterError
 from eventsim.experiment.reading import RecipeError, Seeds, merged, seed_list
 from eventsim.experiment.recipe import Condition, Recipe, Smoke, Task
@@ -22,55 +23,48 @@ SMOKE_SEEDS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
+@described
 class Selection:
-    """What is selected of a recipe and a task, or given in place of what they say.
+    """What is selected of a recipe and a task, or given in place of what they say."""
 
-    Attributes
-    ----------
-    conditions
-        Only these; all if empty.
-    seeds
-        How many, 0 .. n - 1 (in Python also a list); the recipe's by default.
-    epochs
-        In place of the task's.
-    backend
-        Of exact time; as in eventsim train.
-    held_out
-        Test on this group (speaker, writer), train on all others; repeat to take several in turn.
-    file
-        File or folder of the data set.
-    step
-        ms, in place of the task's: length of a step of TI46.
-    divide
-        How recordings are divided into a training and a test part, in place of the task's: by group
-        (whole groups, such as speakers, are tested), by recording (single utterances of every
-        class), or auto (as the data say, else by group where there are groups).
-    test_fraction
-        Share of the recordings that is the test part, where they are divided by divide.
-    validate
-        What is held out for validation, in place of the task's: by group, so that validation and
-        whatever is chosen by it hears nobody who is learned, by recording, or auto (as the test
-        part is divided).
-    folds
-        Folds over groups: as many divisions, in each of which other groups are tested, every group
-        once; each for one of every group. Then mean, spread and tests are over folds.
-    smoke
-        The small size of the task, and the first two seeds: shows in seconds that all works. What a
-        condition names itself (an axis of a sweep too) stays as it says.
-    """
-
-    conditions: tuple[str, ...] = ()
-    seeds: Seeds | None = None
-    epochs: Count | None = None
-    backend: str | None = None
-    held_out: tuple[str, ...] = ()
-    file: str | None = None
-    step: Positive | None = None
-    divide: Division | None = None
-    test_fraction: Share | None = None
-    validate: Validate | None = None
-    folds: Folds | None = None
-    smoke: bool = False
+    conditions: tuple[str, ...] = setting((), "Only these; all if empty.")
+    seeds: Seeds | None = setting(
+        None, "How many, 0 .. n - 1 (in Python also a list); the recipe's by default."
+    )
+    epochs: Count | None = setting(None, "In place of the task's.")
+    backend: str | None = setting(None, "Of exact time; as in eventsim train.")
+    held_out: tuple[str, ...] = setting(
+        (),
+        "Test on this group (speaker, writer), train on all others; repeat to take several in "
+        "turn.",
+    )
+    file: str | None = setting(None, "File or folder of the data set.")
+    step: Positive | None = setting(None, "ms, in place of the task's: length of a step of TI46.")
+    divide: Division | None = setting(
+        None,
+        "How recordings are divided into a training and a test part, in place of the task's: by "
+        "group (whole groups, such as speakers, are tested), by recording (single utterances of "
+        "every class), or auto (as the data say, else by group where there are groups).",
+    )
+    test_fraction: Share | None = setting(
+        None, "Share of the recordings that is the test part, where they are divided by divide."
+    )
+    validate: Validate | None = setting(
+        None,
+        "What is held out for validation, in place of the task's: by group, so that validation "
+        "and whatever is chosen by it hears nobody who is learned, by recording, or auto (as the "
+        "test part is divided).",
+    )
+    folds: Folds | None = setting(
+        None,
+        "Folds over groups: as many divisions, in each of which other groups are tested, every "
+        "group once; each for one of every group. Then mean, spread and tests are over folds.",
+    )
+    smoke: bool = setting(
+        False,
+        "The small size of the task, and the first two seeds: shows in seconds that all works. "
+        "What a condition names itself (an axis of a sweep too) stays as it says.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ set they come from. ``held_out`` and ``folds`` make several such divisions, one 
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,6 +23,7 @@ from eventsim.datasets import fsdd, spoken_digits, ti46, ti46_text
 from eventsim.datasets.encoders import CochleaEncoder
 from eventsim.datasets.sources import Source
 from eventsim.entries import Count, Natural, Positive, Share, check_types, shown
+from eventsim.entries.described import described, setting
 from eventsim.errors import DataError, ParameterError
 from eventsim.events import (
     AnyDataset,
@@ -53,83 +54,87 @@ TI46 = ("ti46_digits", "ti46_alpha")
 
 
 @dataclass(frozen=True, kw_only=True)
+@described
 class DataSettings:
-    """Which recordings are learned, and which are asked.
+    """Which recordings are learned, and which are asked."""
 
-    Attributes
-    ----------
-    name
-        A key of ``eventsim.datasets.DATASETS``, or ``file`` for recordings of your own.
-    file
-        File or folder of the data set; None to look in the usual places. Of your own: a file that
-        ``eventsim data import`` or :meth:`eventsim.events.Dataset.save` wrote.
-    train_split, test_split
-        Parts of the data set.
-    test_group
-        Groups (speakers, writers) that are the test part together, whatever the data set says; all
-        others are learned. Repeat for more.
-    held_out
-        Groups, each of which is the test part once; empty for the division of the data set.
-    folds
-        Folds over the groups: so many divisions, in each of which other groups are tested, every
-        group once; ``each`` for one of every group. The groups are shared out by
-        ``division_seed``, so that folds have about as many recordings.
-    train_samples, test_samples
-        At most so many, evenly taken from all; None for all of them.
-    repeats
-        How often an epoch takes every recording of the training part, at least 1: more of what
-        was recorded beside what voices add. Once where a validation part is held out of it, which
-        would hold copies of what is learned.
-    encoder
-        Parameters of :class:`eventsim.datasets.encoders.CochleaEncoder` that are not the data
-        set's. Of ``fsdd`` only.
-    voices
-        Accents in which voices of eSpeak NG say the classes in addition to the training part (and
-        so in what training holds out of it for validation); 0 for none. Of ``fsdd`` the 75 voices,
-        as recordings through microphones of all kinds, 1,500 recordings an accent; of
-        ``spoken_digits`` the voices of its training part, in accents that are not their own, 1,320
-        recordings each. Of these two only; they need the extra ``demo``.
-    round_times
-        ms, > 0: every time of an event becomes a multiple of it, as
-        :meth:`eventsim.EventStream.round_times` says; None for the times of the recordings. The
-        run's own choice: recordings that a command reads for the run are rounded as well.
-    in_memory
-        False to leave the events on disk, of which a batch at a time is read.
-    test_file
-        Of your own: another such file, all of which is the test part.
-    divide
-        How recordings are divided into a training and a test part: by ``group`` (whole groups, such
-        as speakers, are tested), by ``recording`` (single utterances of every class, whoever speaks
-        them), or ``auto``: as the data set or the file says, where it says nothing by group if
-        there are groups, else by recording.
-    test_fraction
-        Share of the recordings that is the test part, in (0, 1), where eventsim divides them: by
-        ``divide``, or a file that does not say how.
-    division_seed
-        Seed by which the test part is drawn, likewise.
-    step
-        ms, > 0: length of a step of TI46, 1.6 if none is given.
-    """
-
-    name: str = OWN
-    file: str | None = None
-    train_split: str = "train"
-    test_split: str = "test"
-    test_group: tuple[str, ...] = ()
-    held_out: tuple[str, ...] = ()
-    folds: Folds | None = None
-    train_samples: Count | None = None
-    test_samples: Count | None = None
-    repeats: Count = 1
-    encoder: Encoder = field(default_factory=dict)
-    voices: Natural = 0
-    round_times: Positive | None = None
-    in_memory: bool = True
-    test_file: str | None = None
-    divide: Division = "auto"
-    test_fraction: Share = 0.2
-    division_seed: Natural = 0
-    step: Positive | None = None
+    name: str = setting(
+        OWN, "A key of ``eventsim.datasets.DATASETS``, or ``file`` for recordings of your own."
+    )
+    file: str | None = setting(
+        None,
+        "File or folder of the data set; None to look in the usual places. Of your own: a file "
+        "that ``eventsim data import`` or :meth:`eventsim.events.Dataset.save` wrote.",
+    )
+    train_split: str = setting("train", "Parts of the data set.")
+    test_split: str = setting("test", "Parts of the data set.")
+    test_group: tuple[str, ...] = setting(
+        (),
+        "Groups (speakers, writers) that are the test part together, whatever the data set says; "
+        "all others are learned. Repeat for more.",
+    )
+    held_out: tuple[str, ...] = setting(
+        (), "Groups, each of which is the test part once; empty for the division of the data set."
+    )
+    folds: Folds | None = setting(
+        None,
+        "Folds over the groups: so many divisions, in each of which other groups are tested, "
+        "every group once; ``each`` for one of every group. The groups are shared out by "
+        "``division_seed``, so that folds have about as many recordings.",
+    )
+    train_samples: Count | None = setting(
+        None, "At most so many, evenly taken from all; None for all of them."
+    )
+    test_samples: Count | None = setting(
+        None, "At most so many, evenly taken from all; None for all of them."
+    )
+    repeats: Count = setting(
+        1,
+        "How often an epoch takes every recording of the training part, at least 1: more of what "
+        "was recorded beside what voices add. Once where a validation part is held out of it, "
+        "which would hold copies of what is learned.",
+    )
+    encoder: Encoder = setting(
+        dict,
+        "Parameters of :class:`eventsim.datasets.encoders.CochleaEncoder` that are not the data "
+        "set's. Of ``fsdd`` only.",
+    )
+    voices: Natural = setting(
+        0,
+        "Accents in which voices of eSpeak NG say the classes in addition to the training part "
+        "(and so in what training holds out of it for validation); 0 for none. Of ``fsdd`` the 75 "
+        "voices, as recordings through microphones of all kinds, 1,500 recordings an accent; of "
+        "``spoken_digits`` the voices of its training part, in accents that are not their own, "
+        "1,320 recordings each. Of these two only; they need the extra ``demo``.",
+    )
+    round_times: Positive | None = setting(
+        None,
+        "ms, > 0: every time of an event becomes a multiple of it, as "
+        ":meth:`eventsim.EventStream.round_times` says; None for the times of the recordings. The "
+        "run's own choice: recordings that a command reads for the run are rounded as well.",
+    )
+    in_memory: bool = setting(
+        True, "False to leave the events on disk, of which a batch at a time is read."
+    )
+    test_file: str | None = setting(
+        None, "Of your own: another such file, all of which is the test part."
+    )
+    divide: Division = setting(
+        "auto",
+        "How recordings are divided into a training and a test part: by ``group`` (whole groups, "
+        "such as speakers, are tested), by ``recording`` (single utterances of every class, "
+        "whoever speaks them), or ``auto``: as the data set or the file says, where it says "
+        "nothing by group if there are groups, else by recording.",
+    )
+    test_fraction: Share = setting(
+        0.2,
+        "Share of the recordings that is the test part, in (0, 1), where eventsim divides them: "
+        "by ``divide``, or a file that does not say how.",
+    )
+    division_seed: Natural = setting(0, "Seed by which the test part is drawn, likewise.")
+    step: Positive | None = setting(
+        None, "ms, > 0: length of a step of TI46, 1.6 if none is given."
+    )
 
     def __post_init__(self) -> None:
         check_types(self, where="data")

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 
 from eventsim.entries import Count, Entry, Finite, NotNegative, Positive, Settings
+from eventsim.entries.described import described, setting
 from eventsim.errors import ParameterError
 from eventsim.network import (
     DistanceLateral,
@@ -71,69 +72,9 @@ ONLY_FOR_LATERAL: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
+@described
 class NetworkSettings(Settings):
     """Model and shape of the network, and where its time constants start.
-
-    Attributes
-    ----------
-    model
-        scsr: skip connections and self-recurrence. rsnn: lateral connections between the neurons
-        of a population. convolutional: weights shared along the channels; goes with the loss
-        cross_entropy_maximum, for strings of words with ctc, and a tail of 200 ms.
-    hidden
-        Neurons of a hidden population, of a convolutional network its maps; repeat for more.
-        Without any the model is linear.
-    self_recurrent
-        scsr, convolutional: neurons feed back on themselves.
-    skip
-        scsr: populations receive from all earlier ones.
-    skip_to_readout
-        convolutional: the readout hears every spiking convolution, and not the last alone.
-    tau_mem
-        Initial membrane time constant, ms.
-    tau_syn
-        Initial synaptic time constant, ms.
-    tau_mem_range
-        scsr, rsnn: a range such as 10:300, ms, from which every hidden neuron draws its own initial
-        membrane time constant, evenly in the logarithm; by default all have tau_mem.
-    forward_delays
-        Delays of connections to later hidden populations, ms: one for all, or a range such as
-        0:150, from which every source (convolutional: every map) draws its own. Goes well with a
-        tail as long.
-    output_delays
-        scsr: delays of connections to a readout, likewise. Goes well with the loss
-        cross_entropy_maximum.
-    output_maps
-        convolutional: maps of the readout.
-    kernel
-        convolutional: places of a spiking neuron's kernel, then of a readout's; 9 and 5.
-    stride
-        convolutional: likewise; 2 and 2.
-    lateral
-        rsnn: connections from all neurons of the population, from random ones, or from near ones
-        on a ring or a sheet.
-    probability
-        Of a random lateral connection; 0.1.
-    in_degree
-        Or: random lateral sources of every neuron.
-    scale
-        Of ring and sheet: standard deviation of the profile, in distances between neighbours; 8.
-    lateral_gain
-        rsnn: factor on the initial lateral weights. With little data networks trained better from
-        0.1, whose activity begins near that without lateral connections.
-    inhibitory
-        rsnn: this fraction of neurons only inhibits, the others only excite.
-    delays
-        rsnn: delays of lateral synapses, ms: one for all, or a range such as 1:3.
-    refractory
-        Refractory time of spiking neurons, ms.
-    adaptation
-        scsr, rsnn: initial rise of the threshold of hidden neurons at a spike, >= 0; 0 for a
-        threshold that does not adapt. The option --bip trains it, as it does its time constant.
-    tau_adaptation
-        scsr, rsnn: initial time constant with which the rise decays, ms.
-    mean, spread
-        Of the initial weights, see the builders.
 
     Raises
     ------
@@ -141,31 +82,78 @@ class NetworkSettings(Settings):
         A value is out of its domain.
     """
 
-    model: Model = "scsr"
-    hidden: Sizes = (128, 128)
-    self_recurrent: bool = True
-    skip: bool = True
-    skip_to_readout: bool = False
-    tau_mem: Positive = 20.0
-    tau_syn: Positive = 10.0
-    tau_mem_range: TauRange | None = None
-    forward_delays: Delays = (0.0, 0.0)
-    output_delays: Delays = (0.0, 0.0)
-    output_maps: Count = 30
-    kernel: Sides = (9, 5)
-    stride: Sides = (2, 2)
-    lateral: LateralName = "dense"
-    probability: float | None = None
-    in_degree: int | None = None
-    scale: float | None = None
-    lateral_gain: NotNegative = 1.0
-    inhibitory: float | None = None
-    delays: Delays = (1.0, 1.0)
-    refractory: Finite = 1.0
-    adaptation: NotNegative = 0.0
-    tau_adaptation: Positive = TAU_ADAPTATION
-    mean: Finite = 1.0
-    spread: Positive = 1.0
+    model: Model = setting(
+        "scsr",
+        "scsr: skip connections and self-recurrence. rsnn: lateral connections between the "
+        "neurons of a population. convolutional: weights shared along the channels; goes with the "
+        "loss cross_entropy_maximum, for strings of words with ctc, and a tail of 200 ms.",
+    )
+    hidden: Sizes = setting(
+        (128, 128),
+        "Neurons of a hidden population, of a convolutional network its maps; repeat for more. "
+        "Without any the model is linear.",
+    )
+    self_recurrent: bool = setting(True, "scsr, convolutional: neurons feed back on themselves.")
+    skip: bool = setting(True, "scsr: populations receive from all earlier ones.")
+    skip_to_readout: bool = setting(
+        False, "convolutional: the readout hears every spiking convolution, and not the last alone."
+    )
+    tau_mem: Positive = setting(20.0, "Initial membrane time constant, ms.")
+    tau_syn: Positive = setting(10.0, "Initial synaptic time constant, ms.")
+    tau_mem_range: TauRange | None = setting(
+        None,
+        "scsr, rsnn: a range such as 10:300, ms, from which every hidden neuron draws its own "
+        "initial membrane time constant, evenly in the logarithm; by default all have tau_mem.",
+    )
+    forward_delays: Delays = setting(
+        (0.0, 0.0),
+        "Delays of connections to later hidden populations, ms: one for all, or a range such as "
+        "0:150, from which every source (convolutional: every map) draws its own. Goes well with "
+        "a tail as long.",
+    )
+    output_delays: Delays = setting(
+        (0.0, 0.0),
+        "scsr: delays of connections to a readout, likewise. Goes well with the loss "
+        "cross_entropy_maximum.",
+    )
+    output_maps: Count = setting(30, "convolutional: maps of the readout.")
+    kernel: Sides = setting(
+        (9, 5), "convolutional: places of a spiking neuron's kernel, then of a readout's; 9 and 5."
+    )
+    stride: Sides = setting((2, 2), "convolutional: likewise; 2 and 2.")
+    lateral: LateralName = setting(
+        "dense",
+        "rsnn: connections from all neurons of the population, from random ones, or from near "
+        "ones on a ring or a sheet.",
+    )
+    probability: float | None = setting(None, "Of a random lateral connection; 0.1.")
+    in_degree: int | None = setting(None, "Or: random lateral sources of every neuron.")
+    scale: float | None = setting(
+        None,
+        "Of ring and sheet: standard deviation of the profile, in distances between neighbours; 8.",
+    )
+    lateral_gain: NotNegative = setting(
+        1.0,
+        "rsnn: factor on the initial lateral weights. With little data networks trained better "
+        "from 0.1, whose activity begins near that without lateral connections.",
+    )
+    inhibitory: float | None = setting(
+        None, "rsnn: this fraction of neurons only inhibits, the others only excite."
+    )
+    delays: Delays = setting(
+        (1.0, 1.0), "rsnn: delays of lateral synapses, ms: one for all, or a range such as 1:3."
+    )
+    refractory: Finite = setting(1.0, "Refractory time of spiking neurons, ms.")
+    adaptation: NotNegative = setting(
+        0.0,
+        "scsr, rsnn: initial rise of the threshold of hidden neurons at a spike, >= 0; 0 for a "
+        "threshold that does not adapt. The option --bip trains it, as it does its time constant.",
+    )
+    tau_adaptation: Positive = setting(
+        TAU_ADAPTATION, "scsr, rsnn: initial time constant with which the rise decays, ms."
+    )
+    mean: Finite = setting(1.0, "Of the initial weights, see the builders.")
+    spread: Positive = setting(1.0, "Of the initial weights, see the builders.")
 
     def __post_init__(self) -> None:
         super().__post_init__()

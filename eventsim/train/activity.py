@@ -52,6 +52,7 @@ from eventsim.chips import load_chip
 from eventsim.energy import ActivityPricing
 from eventsim.energy.prices import check_names
 from eventsim.entries import Bounds, NotNegative, Settings
+from eventsim.entries.described import described, setting
 from eventsim.events import SpikeTape
 from eventsim.network import Network
 from eventsim.train.regularise import spike_seeds
@@ -69,32 +70,34 @@ class BatchActivity:
 
 
 @dataclass(frozen=True, kw_only=True)
+@described
 class ActivityCost(Settings):
-    """Penalty on what an inference costs; a pseudo-gradient, see :mod:`eventsim.train.activity`.
+    """Penalty on what an inference costs; a pseudo-gradient, see :mod:`eventsim.train.activity`."""
 
-    Attributes
-    ----------
-    target
-        What an inference may cost: microjoules on the chip, or synaptic operations without a chip.
-        0 for no target: everything is penalised. None switches the penalty off.
-    strength
-        :math:`s`: twice the loss where an inference costs twice its target; without a target loss
-        per microjoule or per operation.
-    end
-        Where the target is reached, as a fraction of the training steps; 0 for from the start.
-    chip
-        Name of a chip, or the file of one: its energies are measured and logged, also without a
-        target. Empty for none.
-    only
-        Projections whose synaptic operations count, and populations whose spikes and updates
-        count, by name; empty for all.
-    """
-
-    target: NotNegative | None = None
-    strength: NotNegative = 3.0
-    end: Annotated[float, Bounds(ge=0, le=1)] = 0.7
-    chip: str = ""
-    only: tuple[str, ...] = ()
+    target: NotNegative | None = setting(
+        None,
+        "What an inference may cost: microjoules on the chip, or synaptic operations without a "
+        "chip. 0 for no target: everything is penalised. None switches the penalty off.",
+    )
+    strength: NotNegative = setting(
+        3.0,
+        ":math:`s`: twice the loss where an inference costs twice its target; without a target "
+        "loss per microjoule or per operation.",
+    )
+    end: Annotated[float, Bounds(ge=0, le=1)] = setting(
+        0.7,
+        "Where the target is reached, as a fraction of the training steps; 0 for from the start.",
+    )
+    chip: str = setting(
+        "",
+        "Name of a chip, or the file of one: its energies are measured and logged, also without a "
+        "target. Empty for none.",
+    )
+    only: tuple[str, ...] = setting(
+        (),
+        "Projections whose synaptic operations count, and populations whose spikes and updates "
+        "count, by name; empty for all.",
+    )
 
     @cached_property
     def pricing(self) -> ActivityPricing | None:

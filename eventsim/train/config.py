@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from eventsim.arrays import Precision
@@ -22,6 +22,7 @@ from eventsim.entries import (
     Share,
     shown,
 )
+from eventsim.entries.described import described, setting
 from eventsim.errors import ParameterError
 from eventsim.network.answer import Tail
 from eventsim.train.activity import ActivityCost
@@ -56,142 +57,146 @@ _RETIRED: Mapping[str, Any] = {"units_per_class": 1, "clip_entries": math.inf}
 
 
 @dataclass(frozen=True, kw_only=True)
+@described
 class TrainConfig(Settings):
-    """Settings of :func:`eventsim.train.train`.
+    """Settings of :func:`eventsim.train.train`."""
 
-    Attributes
-    ----------
-    epochs
-        Number of passes over the training data.
-    batch_size
-        Number of recordings per training step.
-    seed
-        Seed of the random numbers: validation split, order of batches, augmentation, dropout.
-    shards
-        Number of parts of a batch whose gradients are summed in a fixed order, 1 to batch_size, at
-        least one per process. Shards change the rounding of the sum; processes do not.
-    validation_fraction
-        Fraction of the training data that is held out for validation, in [0, 1).
-    validate
-        What is held out: by ``group`` (whole groups, such as speakers, so that none of them is
-        learned), by ``recording`` (single utterances of every class, whoever speaks them), or
-        ``auto``: as the test part is divided, by group where the recordings say so
-        (:attr:`eventsim.events.DatasetInfo.grouped`), else by recording. Runs of versions without
-        it were validated by recording.
-    tail
-        Silence after every recording during which the network runs on, in ms: at least the longest
-        delay, so that late spikes still count. The trained network keeps it in its ``answer``.
-    loss
-        Loss that is minimised, with its settings; its name alone means its defaults.
-        cross_entropy, cross_entropy_maximum, cross_entropy_last and ctc read a readout;
-        first_spike, spike_count and van_rossum read a spiking output. See
-        :mod:`eventsim.train.loss_settings`.
-    output
-        Name of the population that answers.
-    label_smoothing
-        Fraction of every label that is spread over all classes, in [0, 1).
-    bip
-        Neuron parameters that are trained: a choice of tau_mem, tau_syn, resistance, threshold,
-        v_leak, v_reset, refractory, and, where thresholds are adaptive, adaptation and
-        tau_adaptation; empty for weights only.
-    train_delays
-        Whether delays are trained. Delays of neurons onto themselves stay fixed.
-    max_delay
-        Largest delay that training may reach, in ms; infinite for no bound.
-    dale
-        Dale's law: weights between spiking neurons keep the sign of their source neuron.
-    calibrate
-        Rate in Hz to which a new run scales silent populations before it begins: spiking
-        populations that fire less than a tenth of it on the training data, see
-        :func:`eventsim.calibrate`; 0 for none. None, as 0, of runs of versions without it.
-    initial_logits
-        Spread of the logits of a readout from which a new run begins: if the standard deviation
-        over the classes, mean over a batch of training data, is larger, the weights into the
-        readout (of a decision, its own) are divided by as much; 0 for none. The first loss is then
-        near that of chance, the logarithm of the number of classes. With ctc, the logits are those
-        of frames, and the blank begins with its share of them as well. Without effect on losses of
-        spikes. None, as 0, of runs of versions without it.
-    rates, weight_decay, clip_norm
-        As in :class:`AdamSettings`.
-    ease_in
-        Warm-up: number of epochs of linear growth of the learning rate, >= 0. Afterwards the
-        learning rate follows a cosine to 0.
-    averaged
-        Weight averaging: the final network has the mean of the parameters over this last fraction
-        of the training steps, in [0, 1), 0 for none. Validation uses the mean too.
-    rate_low, rate_high, rate_strength
-        The :class:`RateBand` of all hidden populations, Hz; strength 0 switches it off. Its rates
-        are spikes, those in the tail included, per second of the recordings without the tail.
-    activity
-        Penalty on synaptic operations, or on their energy on a chip; see
-        :mod:`eventsim.train.activity`. Off by default.
-    silent_lift
-        Added to the incoming weights of neurons that were silent in a whole batch; 0 for none.
-    near_miss_strength, near_miss_margin
-        The :class:`NearMiss` of hidden neurons that were silent in a whole batch, the margin in
-        thresholds above rest; strength 0 switches it off.
-    augmentation
-        Augmentation of training batches.
-    spikl
-        Local rule of intrinsic plasticity of the hidden populations, beside the gradient; see
-        :mod:`eventsim.train.intrinsic`. Off by default; not for parameters that ``bip`` names.
-    sparse
-        Pruning and rewiring of synapses; see :mod:`eventsim.train.sparse`. Off by default.
-    quantise
-        Training with the numbers of a chip; see :mod:`eventsim.train.quantised`. Off by default.
-    backend
-        Backend of the engine: auto, cpu, cuda or reference.
-    precision
-        Floating-point precision of the simulation: single or double.
-    patience
-        Early stopping: training ends once validation has not improved for so many epochs; 0 for
-        none. The learning rate falls over ``epochs`` all the same. Not with pruning or rounding
-        that begins during training.
-    patience_by
-        What has to improve: the validation ``loss``, or the validation ``accuracy``.
-    checkpoint_every
-        Number of batches between checkpoints inside an epoch; 0 for a checkpoint at its end only.
-    """
-
-    epochs: Count = 30
-    batch_size: Count = 32
-    seed: Natural = 0
-    shards: Count = 1
-    validation_fraction: Share = 0.1
-    validate: Validate = "auto"
-    tail: Tail = 0.0
-    loss: LossSettings = field(default_factory=IntegralLoss)
-    output: str = "output"
-    label_smoothing: Share = 0.0
-    bip: tuple[Intrinsic, ...] = (
-        "tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset"
-    )  # fmt: skip
-    train_delays: bool = False
-    max_delay: Above0 = math.inf
-    dale: bool = False
-    calibrate: NotNegative | None = 10.0
-    initial_logits: NotNegative | None = 1.0
-    rates: LearningRates = field(default_factory=LearningRates)
-    weight_decay: NotNegative = 1e-2
-    clip_norm: Above0 = 10.0
-    ease_in: NotNegative = 1.0
-    averaged: Share = 0.0
-    rate_low: NotNegative = 0.0
-    rate_high: From0 = 30.0
-    rate_strength: NotNegative = 1e-4
-    activity: ActivityCost = field(default_factory=ActivityCost)
-    silent_lift: NotNegative = 1e-3
-    near_miss_strength: NotNegative = 0.0
-    near_miss_margin: Positive = 1.0
-    augmentation: Augmentation = field(default_factory=Augmentation)
-    spikl: SpiKL = field(default_factory=SpiKL)
-    sparse: SparseTraining = field(default_factory=SparseTraining)
-    quantise: QuantisedTraining = field(default_factory=QuantisedTraining)
-    backend: str = "auto"
-    precision: Precision = "single"
-    patience: Natural = 0
-    patience_by: Literal["loss", "accuracy"] = "loss"
-    checkpoint_every: Natural = 50
+    epochs: Count = setting(30, "Number of passes over the training data.")
+    batch_size: Count = setting(32, "Number of recordings per training step.")
+    seed: Natural = setting(
+        0, "Seed of the random numbers: validation split, order of batches, augmentation, dropout."
+    )
+    shards: Count = setting(
+        1,
+        "Number of parts of a batch whose gradients are summed in a fixed order, 1 to batch_size, "
+        "at least one per process. Shards change the rounding of the sum; processes do not.",
+    )
+    validation_fraction: Share = setting(
+        0.1, "Fraction of the training data that is held out for validation, in [0, 1)."
+    )
+    validate: Validate = setting(
+        "auto",
+        "What is held out: by ``group`` (whole groups, such as speakers, so that none of them is "
+        "learned), by ``recording`` (single utterances of every class, whoever speaks them), or "
+        "``auto``: as the test part is divided, by group where the recordings say so "
+        "(:attr:`eventsim.events.DatasetInfo.grouped`), else by recording. Runs of versions "
+        "without it were validated by recording.",
+    )
+    tail: Tail = setting(
+        0.0,
+        "Silence after every recording during which the network runs on, in ms: at least the "
+        "longest delay, so that late spikes still count. The trained network keeps it in its "
+        "``answer``.",
+    )
+    loss: LossSettings = setting(
+        IntegralLoss,
+        "Loss that is minimised, with its settings; its name alone means its defaults. "
+        "cross_entropy, cross_entropy_maximum, cross_entropy_last and ctc read a readout; "
+        "first_spike, spike_count and van_rossum read a spiking output. See "
+        ":mod:`eventsim.train.loss_settings`.",
+    )
+    output: str = setting("output", "Name of the population that answers.")
+    label_smoothing: Share = setting(
+        0.0, "Fraction of every label that is spread over all classes, in [0, 1)."
+    )
+    bip: tuple[Intrinsic, ...] = setting(
+        ("tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset"),
+        "Neuron parameters that are trained: a choice of tau_mem, tau_syn, resistance, threshold, "
+        "v_leak, v_reset, refractory, and, where thresholds are adaptive, adaptation and "
+        "tau_adaptation; empty for weights only.",
+    )
+    train_delays: bool = setting(
+        False, "Whether delays are trained. Delays of neurons onto themselves stay fixed."
+    )
+    max_delay: Above0 = setting(
+        math.inf, "Largest delay that training may reach, in ms; infinite for no bound."
+    )
+    dale: bool = setting(
+        False, "Dale's law: weights between spiking neurons keep the sign of their source neuron."
+    )
+    calibrate: NotNegative | None = setting(
+        10.0,
+        "Rate in Hz to which a new run scales silent populations before it begins: spiking "
+        "populations that fire less than a tenth of it on the training data, see "
+        ":func:`eventsim.calibrate`; 0 for none. None, as 0, of runs of versions without it.",
+    )
+    initial_logits: NotNegative | None = setting(
+        1.0,
+        "Spread of the logits of a readout from which a new run begins: if the standard deviation "
+        "over the classes, mean over a batch of training data, is larger, the weights into the "
+        "readout (of a decision, its own) are divided by as much; 0 for none. The first loss is "
+        "then near that of chance, the logarithm of the number of classes. With ctc, the logits "
+        "are those of frames, and the blank begins with its share of them as well. Without effect "
+        "on losses of spikes. None, as 0, of runs of versions without it.",
+    )
+    rates: LearningRates = setting(LearningRates, "As in :class:`AdamSettings`.")
+    weight_decay: NotNegative = setting(1e-2, "As in :class:`AdamSettings`.")
+    clip_norm: Above0 = setting(10.0, "As in :class:`AdamSettings`.")
+    ease_in: NotNegative = setting(
+        1.0,
+        "Warm-up: number of epochs of linear growth of the learning rate, >= 0. Afterwards the "
+        "learning rate follows a cosine to 0.",
+    )
+    averaged: Share = setting(
+        0.0,
+        "Weight averaging: the final network has the mean of the parameters over this last "
+        "fraction of the training steps, in [0, 1), 0 for none. Validation uses the mean too.",
+    )
+    rate_low: NotNegative = setting(
+        0.0,
+        "The :class:`RateBand` of all hidden populations, Hz; strength 0 switches it off. Its "
+        "rates are spikes, those in the tail included, per second of the recordings without the "
+        "tail.",
+    )
+    rate_high: From0 = setting(30.0, "As ``rate_low``.")
+    rate_strength: NotNegative = setting(1e-4, "As ``rate_low``.")
+    activity: ActivityCost = setting(
+        ActivityCost,
+        "Penalty on synaptic operations, or on their energy on a chip; see "
+        ":mod:`eventsim.train.activity`. Off by default.",
+    )
+    silent_lift: NotNegative = setting(
+        1e-3,
+        "Added to the incoming weights of neurons that were silent in a whole batch; 0 for none.",
+    )
+    near_miss_strength: NotNegative = setting(
+        0.0,
+        "The :class:`NearMiss` of hidden neurons that were silent in a whole batch, the margin in "
+        "thresholds above rest; strength 0 switches it off.",
+    )
+    near_miss_margin: Positive = setting(1.0, "As ``near_miss_strength``.")
+    augmentation: Augmentation = setting(Augmentation, "Augmentation of training batches.")
+    spikl: SpiKL = setting(
+        SpiKL,
+        "Local rule of intrinsic plasticity of the hidden populations, beside the gradient; see "
+        ":mod:`eventsim.train.intrinsic`. Off by default; not for parameters that ``bip`` names.",
+    )
+    sparse: SparseTraining = setting(
+        SparseTraining,
+        "Pruning and rewiring of synapses; see :mod:`eventsim.train.sparse`. Off by default.",
+    )
+    quantise: QuantisedTraining = setting(
+        QuantisedTraining,
+        "Training with the numbers of a chip; see :mod:`eventsim.train.quantised`. Off by default.",
+    )
+    backend: str = setting("auto", "Backend of the engine: auto, cpu, cuda or reference.")
+    precision: Precision = setting(
+        "single", "Floating-point precision of the simulation: single or double."
+    )
+    patience: Natural = setting(
+        0,
+        "Early stopping: training ends once validation has not improved for so many epochs; 0 for "
+        "none. The learning rate falls over ``epochs`` all the same. Not with pruning or rounding "
+        "that begins during training.",
+    )
+    patience_by: Literal["loss", "accuracy"] = setting(
+        "loss", "What has to improve: the validation ``loss``, or the validation ``accuracy``."
+    )
+    checkpoint_every: Natural = setting(
+        50,
+        "Number of batches between checkpoints inside an epoch; 0 for a checkpoint at its end "
+        "only.",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -35,6 +35,7 @@ from typing import Any
 
 from eventsim.chips import Chip, Formats, load_chip
 from eventsim.entries import Count, Settings, Share
+from eventsim.entries.described import described, setting
 from eventsim.hardware.quantise import (
     clip_values,
     formats_of,
@@ -81,25 +82,25 @@ class Numbers:
 
 
 @dataclass(frozen=True, kw_only=True)
+@described
 class QuantisedTraining(Settings):
-    """Training with a chip's numbers; see :mod:`eventsim.train.quantised`. Off by default.
+    """Training with a chip's numbers; see :mod:`eventsim.train.quantised`. Off by default."""
 
-    Attributes
-    ----------
-    chip
-        Name of a chip, or the file of one, whose formats and time step hold in training. The
-        network must have room on it, and the fan-in is pruned to its limit. Empty for none.
-    bits
-        Bits of a weight, its sign included: those of the chip if None; without a chip, of the
-        weights alone.
-    begin
-        Where rounding begins, as a fraction of the training steps, in [0, 1). Take 0 for a network
-        that was trained in float before.
-    """
-
-    chip: str = ""
-    bits: Count | None = None
-    begin: Share = 0.5
+    chip: str = setting(
+        "",
+        "Name of a chip, or the file of one, whose formats and time step hold in training. The "
+        "network must have room on it, and the fan-in is pruned to its limit. Empty for none.",
+    )
+    bits: Count | None = setting(
+        None,
+        "Bits of a weight, its sign included: those of the chip if None; without a chip, of the "
+        "weights alone.",
+    )
+    begin: Share = setting(
+        0.5,
+        "Where rounding begins, as a fraction of the training steps, in [0, 1). Take 0 for a "
+        "network that was trained in float before.",
+    )
 
     @property
     def on(self) -> bool:

@@ -52,6 +52,7 @@ import numpy as np
 
 from eventsim.arrays import Floats, Ints, to_host
 from eventsim.entries import Bounds, Count, Settings, Share
+from eventsim.entries.described import described, setting
 from eventsim.errors import NetworkError
 from eventsim.network import Network, Projection
 from eventsim.network.connectivity import (
@@ -79,42 +80,39 @@ class Change(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
+@described
 class SparseTraining(Settings):
-    """Pruning and rewiring during training; see :mod:`eventsim.train.sparse`. Off by default.
+    """Pruning and rewiring during training; see :mod:`eventsim.train.sparse`. Off by default."""
 
-    Attributes
-    ----------
-    sparsity
-        Fraction of the possible synapses that are missing in the end, in [0, 1).
-    begin, end
-        Where pruning begins and where it has reached its sparsity, as fractions of the training
-        steps. With ``end`` 0 the initial network is pruned, before anything is trained.
-    interval
-        Number of training steps between two changes of the synapses.
-    scope
-        What the sparsity is of: each projection (``projection``); all together, those with fewer
-        possible synapses denser (``erdos_renyi``); or all together, by magnitude alone
-        (``global``).
-    fan_in
-        Largest number of synapses that a neuron receives in the end, those that are left as they
-        are included, as ``load_chip(..).limits.fan_in_per_neuron`` has it; None for no limit.
-    projections
-        Names of the projections that are changed; empty for all whose synapses can be.
-    rewire
-        RigL: share of the synapses that is exchanged at the first of these steps, in [0, 1).
-    rewire_end
-        Where rewiring ends, as a fraction of the training steps.
-    """
-
-    sparsity: Share = 0.0
-    begin: Part = 0.2
-    end: Part = 0.7
-    interval: Count = 10
-    scope: Scope = "erdos_renyi"
-    fan_in: Count | None = None
-    projections: tuple[str, ...] = ()
-    rewire: Share = 0.0
-    rewire_end: Part = 0.75
+    sparsity: Share = setting(
+        0.0, "Fraction of the possible synapses that are missing in the end, in [0, 1)."
+    )
+    begin: Part = setting(
+        0.2,
+        "Where pruning begins and where it has reached its sparsity, as fractions of the training "
+        "steps. With ``end`` 0 the initial network is pruned, before anything is trained.",
+    )
+    end: Part = setting(0.7, "As ``begin``.")
+    interval: Count = setting(10, "Number of training steps between two changes of the synapses.")
+    scope: Scope = setting(
+        "erdos_renyi",
+        "What the sparsity is of: each projection (``projection``); all together, those with "
+        "fewer possible synapses denser (``erdos_renyi``); or all together, by magnitude alone "
+        "(``global``).",
+    )
+    fan_in: Count | None = setting(
+        None,
+        "Largest number of synapses that a neuron receives in the end, those that are left as "
+        "they are included, as ``load_chip(..).limits.fan_in_per_neuron`` has it; None for no "
+        "limit.",
+    )
+    projections: tuple[str, ...] = setting(
+        (), "Names of the projections that are changed; empty for all whose synapses can be."
+    )
+    rewire: Share = setting(
+        0.0, "RigL: share of the synapses that is exchanged at the first of these steps, in [0, 1)."
+    )
+    rewire_end: Part = setting(0.75, "Where rewiring ends, as a fraction of the training steps.")
 
     def __post_init__(self) -> None:
         super().__post_init__()

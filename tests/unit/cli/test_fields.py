@@ -5,26 +5,16 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from eventsim.cli.fields import attribute_texts, filled, options_of
+from eventsim.cli.fields import filled, options_of
 from eventsim.entries import Count, Finite, Positive, Settings
+from eventsim.entries.described import described, meanings, setting
 from eventsim.errors import ParameterError
 
 
 @dataclass(frozen=True)
+@described
 class Shape(Settings):
     """A shape.
-
-    Attributes
-    ----------
-    kind
-        Round or
-        square, see :func:`eventsim.scsr`.
-    sizes
-        Of ``layers``.
-    range
-        From low to high.
-    deep, tau
-        Both.
 
     Raises
     ------
@@ -32,11 +22,12 @@ class Shape(Settings):
         Never.
     """
 
-    kind: Literal["round", "square"] = "round"
-    sizes: tuple[Count, ...] = (1,)
-    range: tuple[Finite, Finite] = (0.0, 0.0)
-    deep: bool = False
-    tau: Positive | None = None
+    kind: Literal["round", "square"] = setting("round", "Round or square, see :func:`es.scsr`.")
+    sizes: tuple[Count, ...] = setting((1,), "Of ``layers``.")
+    range: tuple[Finite, Finite] = setting((0.0, 0.0), "From low to high.")
+    deep: bool = setting(False, "Deep.")
+    tau: Positive | None = setting(None, "In ms.")
+    names: list[str] = setting(list, "Of all.")
 
 
 @pytest.fixture
@@ -55,14 +46,18 @@ def run():
     return call
 
 
-def test_texts_of_attributes_are_plain():
-    assert attribute_texts(Shape) == {
-        "kind": "Round or square, see scsr.",
-        "sizes": "Of layers.",
-        "range": "From low to high.",
-        "deep": "Both.",
-        "tau": "Both.",
-    }
+def test_meanings_are_plain_in_help_and_whole_in_the_docstring():
+    assert list(meanings(Shape).values()) == [
+        "Round or square, see scsr.",
+        "Of layers.",
+        "From low to high.",
+        "Deep.",
+        "In ms.",
+        "Of all.",
+    ]
+    assert "Attributes\n----------\nkind\n    Round or square, see :func:" in Shape.__doc__
+    assert Shape.__doc__.index("Of all.") < Shape.__doc__.index("Raises\n------\nParameterError")
+    assert Shape().names is not Shape().names
 
 
 def test_only_what_was_typed_reaches_the_command(run):
