@@ -34,24 +34,18 @@ WRONG = ("failed", "error")
 def conformance_command(
     backend: Annotated[
         list[str] | None,
-        typer.Option(
-            "--backend", help="As elsewhere; or all: every backend that runs here. May be repeated."
-        ),
+        typer.Option(help="As elsewhere; or all: every backend that runs here. May be repeated."),
     ] = None,
     precision: Annotated[Chosen, typer.Option("--precision")] = "double",
     case: Annotated[
-        list[str] | None,
-        typer.Option("--case", metavar="NAME", help="Only this case; repeat for more."),
+        list[str] | None, typer.Option(metavar="NAME", help="Only this case; repeat for more.")
     ] = None,
     adapter: Annotated[
         str | None,
-        typer.Option(
-            "--adapter", metavar="MODULE:OBJECT", help="Another simulator, in place of eventsim."
-        ),
+        typer.Option(metavar="MODULE:OBJECT", help="Another simulator, in place of eventsim."),
     ] = None,
     out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="FILE", help="Write the results to this JSON file."),
+        Path | None, typer.Option(metavar="FILE", help="Write the results to this JSON file.")
     ] = None,
     describe: Annotated[
         bool, typer.Option("--list", help="Describe the cases; run nothing.")

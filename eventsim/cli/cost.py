@@ -63,20 +63,16 @@ class CostOptions:
     dt: Annotated[
         float | None,
         typer.Option(
-            "--dt",
-            metavar="MS",
-            help="Time step of the clocked terms; by default that of each chip.",
+            metavar="MS", help="Time step of the clocked terms; by default that of each chip."
         ),
     ] = None
     frame: FrameOption = 10.0
     weight_bits: WeightBitsOption = None
     bits: Annotated[
-        int | None,
-        typer.Option("--bits", min=1, help="Round all weights to so many bits first."),
+        int | None, typer.Option(min=1, help="Round all weights to so many bits first.")
     ] = None
     figure: Annotated[
-        Path | None,
-        typer.Option("--figure", metavar="FILE", help="Draw the energies; .png or .svg."),
+        Path | None, typer.Option(metavar="FILE", help="Draw the energies; .png or .svg.")
     ] = None
 
 

@@ -147,8 +147,7 @@ def _show_made(found: Mapping[str, Any]) -> None:
 def data_info(
     place: PlaceArgument,
     split: Annotated[
-        list[str] | None,
-        typer.Option("--split", help="Only this part of a data set; repeat for more."),
+        list[str] | None, typer.Option(help="Only this part of a data set; repeat for more.")
     ] = None,
     *,
     reading: Reading,

@@ -47,8 +47,7 @@ IMPORTED = (
 @filled(Reading, *IMPORTED, into="reading")
 def data_import(
     out: Annotated[
-        Path,
-        typer.Option("--out", metavar="FILE", help="To write: .h5, or .npz without labels."),
+        Path, typer.Option(metavar="FILE", help="To write: .h5, or .npz without labels.")
     ],
     places: Annotated[
         list[str] | None,
@@ -60,7 +59,6 @@ def data_import(
     labels: Annotated[
         Path | None,
         typer.Option(
-            "--labels",
             metavar="FILE",
             help="Classes of the files: a table with the columns file, label and perhaps sample, "
             "group (who is recorded), split (train or test).",
@@ -69,8 +67,7 @@ def data_import(
     split: Annotated[
         str | None,
         typer.Option(
-            "--split",
-            help="Part of the data set, test by default; of a file that eventsim wrote all parts.",
+            help="Part of the data set, test by default; of a file that eventsim wrote all parts."
         ),
     ] = None,
     *,

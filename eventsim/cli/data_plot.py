@@ -34,13 +34,12 @@ from eventsim.events.transforms import crop
 )
 def data_plot(
     place: PlaceArgument,
-    sample: Annotated[int, typer.Option("--sample", min=0, help="Number of the recording.")] = 0,
+    sample: Annotated[int, typer.Option(min=0, help="Number of the recording.")] = 0,
     out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="FILE", help=".png or .svg; NAME-SAMPLE.png by default."),
+        Path | None, typer.Option(metavar="FILE", help=".png or .svg; NAME-SAMPLE.png by default.")
     ] = None,
-    begin: Annotated[float, typer.Option("--begin", min=0.0, help="Of the picture, ms.")] = 0.0,
-    end: Annotated[float | None, typer.Option("--end", help="Of the picture, ms.")] = None,
+    begin: Annotated[float, typer.Option(min=0.0, help="Of the picture, ms.")] = 0.0,
+    end: Annotated[float | None, typer.Option(help="Of the picture, ms.")] = None,
     *,
     reading: Reading,
     as_json: JsonOption = False,

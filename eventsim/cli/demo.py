@@ -29,9 +29,9 @@ NETWORK = {"hidden": (128, 128), "tau_syn": 10.0, "forward_delays": (0.0, 150.0)
 
 
 def demo_command(
-    out: Annotated[Path, typer.Option("--out", metavar="FOLDER")] = Path("runs/demo"),
-    epochs: Annotated[int | None, typer.Option("--epochs", min=1)] = None,
-    seed: Annotated[int | None, typer.Option("--seed", min=0)] = None,
+    out: Annotated[Path, typer.Option(metavar="FOLDER")] = Path("runs/demo"),
+    epochs: Annotated[int | None, typer.Option(min=1)] = None,
+    seed: Annotated[int | None, typer.Option(min=0)] = None,
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:

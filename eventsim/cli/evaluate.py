@@ -67,9 +67,8 @@ class EvaluateOptions:
     margin: Annotated[
         float,
         typer.Option(
-            "--margin",
             help="Of the early exit of --latency: by how much the leading class is ahead, in "
-            "probability.",
+            "probability."
         ),
     ] = MARGIN
     samples: SamplesOption = None
@@ -83,7 +82,6 @@ class EvaluateOptions:
     bits: Annotated[
         int | None,
         typer.Option(
-            "--bits",
             min=1,
             help="Bits of a weight, in place of the chip's; of a run that was trained for this "
             "chip, those of its training. Without --chip of the weights alone.",
@@ -91,7 +89,7 @@ class EvaluateOptions:
     ] = None
     dt: Annotated[
         float | None,
-        typer.Option("--dt", metavar="MS", help="Time step, at most 1; by default the chip's."),
+        typer.Option(metavar="MS", help="Time step, at most 1; by default the chip's."),
     ] = None
 
 

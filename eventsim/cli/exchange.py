@@ -35,24 +35,20 @@ Unit = Literal["s", "ms"]
 def export_command(
     net: NetArgument,
     out: Annotated[
-        Path, typer.Option("--out", metavar="FILE", help="The NIR file to write; of C a folder.")
+        Path, typer.Option(metavar="FILE", help="The NIR file to write; of C a folder.")
     ],
     *,
     to: Annotated[
-        Literal["nir", "c"], typer.Option("--to", help="A NIR file, or C99 for small processors.")
+        Literal["nir", "c"], typer.Option(help="A NIR file, or C99 for small processors.")
     ] = "nir",
-    name: Annotated[
-        str, typer.Option("--name", help="Of C: the prefix of files and symbols.")
-    ] = "network",
+    name: Annotated[str, typer.Option(help="Of C: the prefix of files and symbols.")] = "network",
     target: Annotated[
-        Program | None,
-        typer.Option("--target", help="Program that will read it; plain NIR by default."),
+        Program | None, typer.Option(help="Program that will read it; plain NIR by default.")
     ] = None,
     dt: Annotated[
-        float | None,
-        typer.Option("--dt", help="Time step that the target will run with, ms."),
+        float | None, typer.Option(help="Time step that the target will run with, ms.")
     ] = None,
-    time_unit: Annotated[Unit, typer.Option("--time-unit", help="Of times in the file.")] = "s",
+    time_unit: Annotated[Unit, typer.Option(help="Of times in the file.")] = "s",
     lossy: Annotated[
         bool, typer.Option("--lossy", help="Only warn of what the target will leave out.")
     ] = False,
@@ -63,8 +59,7 @@ def export_command(
     events: Annotated[
         str | None,
         typer.Option(
-            "--events",
-            help="For the check: a data set, or a file of events; of C by default the run's.",
+            help="For the check: a data set, or a file of events; of C by default the run's."
         ),
     ] = None,
     reading: Reading,
@@ -172,14 +167,13 @@ def _show_c(found: Mapping[str, Any]) -> None:
 
 def import_command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="NIR file.")],
-    out: Annotated[Path, typer.Option("--out", metavar="NET", help="Network file to write, .npz.")],
+    out: Annotated[Path, typer.Option(metavar="NET", help="Network file to write, .npz.")],
     source: Annotated[
-        Program | None,
-        typer.Option("--source", help="Program that wrote it, if it was not eventsim."),
+        Program | None, typer.Option(help="Program that wrote it, if it was not eventsim.")
     ] = None,
-    dt: Annotated[float | None, typer.Option("--dt", help="Time step of that program, ms.")] = None,
+    dt: Annotated[float | None, typer.Option(help="Time step of that program, ms.")] = None,
     time_unit: Annotated[
-        Unit | None, typer.Option("--time-unit", help="Of times in the file, if it is not said.")
+        Unit | None, typer.Option(help="Of times in the file, if it is not said.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -168,8 +168,7 @@ def experiment_run(
     *,
     how: Executing,
     out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="FOLDER", help="runs/experiments/RECIPE-TASK by default."),
+        Path | None, typer.Option(metavar="FOLDER", help="runs/experiments/RECIPE-TASK by default.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -232,24 +231,20 @@ class SearchOptions:
     """What is searched, and how long."""
 
     condition: Annotated[
-        str | None,
-        typer.Option("--condition", metavar="NAME", help="Whose settings; the recipe's choice."),
+        str | None, typer.Option(metavar="NAME", help="Whose settings; the recipe's choice.")
     ] = None
-    trials: Annotated[
-        int | None,
-        typer.Option("--trials", min=1, help="In all, those of before included."),
-    ] = None
+    trials: Annotated[int | None, typer.Option(min=1, help="In all, those of before included.")] = (
+        None
+    )
     jobs: Annotated[
         int,
         typer.Option(
-            "--jobs",
             min=0,
             help="Trials at a time, each in a process; 0: one after the other in this process.",
         ),
     ] = 1
     out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="FOLDER", help="runs/searches/RECIPE-TASK by default."),
+        Path | None, typer.Option(metavar="FOLDER", help="runs/searches/RECIPE-TASK by default.")
     ] = None
 
 

@@ -73,7 +73,6 @@ class Executing:
     executor: Annotated[
         str,
         typer.Option(
-            "--executor",
             metavar="WHERE",
             help="Who executes: local (processes of this machine), dask://HOST:PORT, slurm (with "
             "parameters slurm?timeout_min=240&mem_gb=4), or mpi; the extras dask, slurm, mpi.",
@@ -82,7 +81,6 @@ class Executing:
     jobs: Annotated[
         int | None,
         typer.Option(
-            "--jobs",
             min=0,
             help="Processes at a time, one run each, 1 by default; 0: all in this process. Another "
             "executor has its own number.",
@@ -91,7 +89,6 @@ class Executing:
     threads: Annotated[
         int | None,
         typer.Option(
-            "--threads",
             min=1,
             help="Of each process; by default an equal share of the cores, 1 with another "
             "executor.",

@@ -51,7 +51,6 @@ class FrontierOptions:
     axis: Annotated[
         list[str] | None,
         typer.Option(
-            "--axis",
             metavar="SETTING=VALUES",
             help="Sweep a setting in place of the recipe's sweeps, such as "
             "train.sparse.sparsity=0.5,0.9 or network.hidden=[64],[32]; repeat for every "
@@ -61,15 +60,13 @@ class FrontierOptions:
     baseline: Annotated[
         list[str] | None,
         typer.Option(
-            "--baseline",
             help="A dense network to compare with, trained by PyTorch (extra torch): gru, rnn on "
-            "frames, ann on event counts; repeat for more.",
+            "frames, ann on event counts; repeat for more."
         ),
     ] = None
     bits: Annotated[
         list[int] | None,
         typer.Option(
-            "--bits",
             min=1,
             help="Round the weights of every trained network to so many bits, as points of their "
             "own; nothing is trained again. Repeat for more.",
@@ -78,13 +75,10 @@ class FrontierOptions:
     frame: FrameOption = 10.0
     dt: Annotated[
         float | None,
-        typer.Option(
-            "--dt", metavar="MS", help="Time step of the clocked terms; by default each chip's."
-        ),
+        typer.Option(metavar="MS", help="Time step of the clocked terms; by default each chip's."),
     ] = None
     out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="FOLDER", help="runs/frontiers/RECIPE-TASK by default."),
+        Path | None, typer.Option(metavar="FOLDER", help="runs/frontiers/RECIPE-TASK by default.")
     ] = None
     condition: ConditionsOption = None
     split: SplitOption = None

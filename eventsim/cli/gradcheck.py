@@ -48,17 +48,15 @@ def gradcheck_command(
             autocompletion=completion.complete_net,
         ),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
     neurons: Annotated[
-        int, typer.Option("--neurons", min=1, help="Per hidden population of the random network.")
+        int, typer.Option(min=1, help="Per hidden population of the random network.")
     ] = 5,
     directions: Annotated[
-        int, typer.Option("--directions", min=1, help="Entries compared per parameter array.")
+        int, typer.Option(min=1, help="Entries compared per parameter array.")
     ] = 4,
-    tolerance: Annotated[
-        float, typer.Option("--tolerance", help="Largest relative error that passes.")
-    ] = 1e-6,
-    backend: Annotated[str, typer.Option("--backend", help="The one that is checked.")] = "cpu",
+    tolerance: Annotated[float, typer.Option(help="Largest relative error that passes.")] = 1e-6,
+    backend: Annotated[str, typer.Option(help="The one that is checked.")] = "cpu",
     as_json: JsonOption = False,
 ) -> None:
     """Prove the gradients: against finite differences, and against the reference backend.

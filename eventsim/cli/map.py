@@ -60,9 +60,8 @@ class MapOptions:
     method: Annotated[
         Literal["hypergraph", "refined", "first-fit", "population-order"] | None,
         typer.Option(
-            "--method",
             help="hypergraph (extra mapping; default where it is installed; minutes "
-            "for millions of synapses), refined (needs nothing), or a baseline.",
+            "for millions of synapses), refined (needs nothing), or a baseline."
         ),
     ] = None
     compare: Annotated[
@@ -74,16 +73,14 @@ class MapOptions:
     inputs: Annotated[
         Literal["external", "placed"],
         typer.Option(
-            "--inputs",
             help="external: channels send from outside, entering at tile (0, 0). placed: each "
-            "takes the place of a neuron.",
+            "takes the place of a neuron."
         ),
     ] = "external"
     neurons_per_core: NeuronsPerCoreOption = None
     chips: Annotated[
         str | None,
         typer.Option(
-            "--chips",
             metavar="COLUMNSxROWS",
             help="A board of several of the chip, such as 2x1; links between chips are counted "
             "apart.",
@@ -92,7 +89,6 @@ class MapOptions:
     chip_link: Annotated[
         float | None,
         typer.Option(
-            "--chip-link",
             metavar="LINKS",
             help="What a link between two chips of the board counts in the search, against 1 for "
             "one inside a chip. By default the chip's own, or 1.",
@@ -101,7 +97,6 @@ class MapOptions:
     seconds: Annotated[
         float | None,
         typer.Option(
-            "--seconds",
             metavar="S",
             help="End the search after this time with the best mapping so far; the first is "
             "finished in any case. By default it goes on until nothing is left to do.",
@@ -110,28 +105,25 @@ class MapOptions:
     bits: Annotated[
         list[int] | None,
         typer.Option(
-            "--bits",
             min=1,
             help="Simulate with weights of so many bits, decays, thresholds and delays in the "
             "chip's formats; repeat for more.",
         ),
     ] = None
     window: Annotated[
-        float, typer.Option("--window", metavar="MS", help="In which spikes on a link are counted.")
+        float, typer.Option(metavar="MS", help="In which spikes on a link are counted.")
     ] = 1.0
     sanafe: Annotated[
         float | None,
         typer.Option(
-            "--sanafe",
             metavar="MS",
             help="Write files for SANA-FE with this time step, for the first recording.",
         ),
     ] = None
     out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="FOLDER", help="Write mapping.json and pictures there."),
+        Path | None, typer.Option(metavar="FOLDER", help="Write mapping.json and pictures there.")
     ] = None
-    seed: Annotated[int, typer.Option("--seed", min=0)] = 0
+    seed: Annotated[int, typer.Option(min=0)] = 0
 
 
 @filled(Reading, *MEASURED, into="reading")

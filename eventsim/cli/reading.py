@@ -38,30 +38,26 @@ class Reading:
     sensor: Annotated[
         str | None,
         typer.Option(
-            "--sensor",
             metavar="NAME",
             help="Of an AEDAT file: nas_64_stereo, nas_32_mono_usbaer, cochlea_ams1c, dvs128, ...",
         ),
     ] = None
     address_bytes: Annotated[
-        int | None,
-        typer.Option("--address-bytes", help="Of an AEDAT file, if not the sensor's: 2 or 4."),
+        int | None, typer.Option(help="Of an AEDAT file, if not the sensor's: 2 or 4.")
     ] = None
     tick_us: Annotated[
-        float | None,
-        typer.Option("--tick-us", help="Of an AEDAT file, if not the sensor's: a tick in us."),
+        float | None, typer.Option(help="Of an AEDAT file, if not the sensor's: a tick in us.")
     ] = None
     by: Annotated[
         str | None,
         typer.Option(
-            "--by",
             metavar="FIELDS",
             help="Of an AEDAT file: fields that make up the channel, e.g. ear,channel.",
         ),
     ] = None
     where: Annotated[
         list[str] | None,
-        typer.Option("--where", metavar="FIELD=VALUE", help="Of an AEDAT file: only these events."),
+        typer.Option(metavar="FIELD=VALUE", help="Of an AEDAT file: only these events."),
     ] = None
     after_reset: Annotated[
         bool,
@@ -70,18 +66,15 @@ class Reading:
     unit: Annotated[
         str | None,
         typer.Option(
-            "--unit",
-            help="Of times in a text file: s, ms or us; by default what its header says, else ms.",
+            help="Of times in a text file: s, ms or us; by default what its header says, else ms."
         ),
     ] = None
     channels: Annotated[
-        int | None,
-        typer.Option("--channels", min=1, help="Of a text file; its largest channel by default."),
+        int | None, typer.Option(min=1, help="Of a text file; its largest channel by default.")
     ] = None
     columns: Annotated[
         str | None,
         typer.Option(
-            "--columns",
             metavar="NAMES",
             help="Of a text file: what each of its columns is, time, channel, sample, x, y, p, or "
             "a dash to drop it: t_us,channel,-.",
@@ -90,7 +83,6 @@ class Reading:
     sensor_size: Annotated[
         str | None,
         typer.Option(
-            "--sensor-size",
             metavar="W,H,P",
             help="Of a text file with columns x, y or p: width, height, polarities.",
         ),
@@ -98,7 +90,6 @@ class Reading:
     begin: Annotated[
         str | None,
         typer.Option(
-            "--begin",
             metavar="TIME",
             help="Time 0 of every recording: first-event, zero (as in the file), or a time of the "
             "file in ms. By default first-event where times are plainly a clock.",

@@ -75,13 +75,12 @@ class ReportOptions:
     ] = None
     method: Annotated[
         Literal["hypergraph", "refined", "first-fit", "population-order"] | None,
-        typer.Option("--method", help="Of the mapping, as in eventsim map."),
+        typer.Option(help="Of the mapping, as in eventsim map."),
     ] = None
     neurons_per_core: NeuronsPerCoreOption = None
     bits: Annotated[
         list[int] | None,
         typer.Option(
-            "--bits",
             min=1,
             help="Simulate with weights of so many bits, in the formats of the mapped chips; "
             "repeat for more.",
@@ -89,18 +88,14 @@ class ReportOptions:
     ] = None
     dt: Annotated[
         float | None,
-        typer.Option(
-            "--dt", metavar="MS", help="Time step of the clocked terms; by default each chip's."
-        ),
+        typer.Option(metavar="MS", help="Time step of the clocked terms; by default each chip's."),
     ] = None
     frame: FrameOption = 10.0
     weight_bits: WeightBitsOption = None
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the mapping.")] = 0
+    seed: Annotated[int, typer.Option(min=0, help="Of the mapping.")] = 0
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out", metavar="FILE", help="RUN/index.html, the page of the training, by default."
-        ),
+        typer.Option(metavar="FILE", help="RUN/index.html, the page of the training, by default."),
     ] = None
 
 

@@ -48,8 +48,7 @@ def simulate_command(
         ),
     ],
     out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="TAPE", help="Write all spikes to this .npz file."),
+        Path | None, typer.Option(metavar="TAPE", help="Write all spikes to this .npz file.")
     ] = None,
     *,
     reading: Reading,

@@ -85,7 +85,6 @@ class RunStart:
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out",
             metavar="FOLDER",
             help="Of the run; runs/DATA by default.",
             autocompletion=completion.complete_run,

@@ -37,7 +37,6 @@ class TypedTraining:
     loss: Annotated[
         str | None,
         typer.Option(
-            "--loss",
             rich_help_panel="Training",
             help="cross_entropy (default; of the readout's weighted integral), "
             "cross_entropy_maximum, cross_entropy_last; of a spiking output first_spike, "
@@ -53,8 +52,7 @@ class TypedTraining:
         ),
     ] = None
     lr: Annotated[
-        float | None,
-        typer.Option("--lr", rich_help_panel="Training", help="Learning rate of the weights."),
+        float | None, typer.Option(rich_help_panel="Training", help="Learning rate of the weights.")
     ] = None
     assigned: Annotated[
         list[str] | None,
@@ -69,7 +67,6 @@ class TypedTraining:
     config: Annotated[
         Path | None,
         typer.Option(
-            "--config",
             rich_help_panel="Training",
             help="TOML or JSON of TrainConfig keys, or run.json of a run; options go before it.",
         ),
@@ -77,7 +74,6 @@ class TypedTraining:
     init: Annotated[
         Path | None,
         typer.Option(
-            "--init",
             metavar="NET",
             autocompletion=completion.complete_net,
             help="Start from this network, a file or the folder of a run, instead of a new one.",
