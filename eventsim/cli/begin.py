@@ -22,7 +22,8 @@ from eventsim.entries import parse_json
 from eventsim.errors import StorageError
 from eventsim.events import EventStream, StoredStream
 from eventsim.events.begin import Edges, TimeZero, edges, spread
-from eventsim.runs.data import OWN, DataSettings
+from eventsim.runs.data import DataSettings
+from eventsim.runs.recordings import OWN
 
 NOTE = "begin"  # in the notes of a file of recordings: JSON of TimeZero.summary
 

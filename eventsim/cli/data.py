@@ -29,7 +29,7 @@ from eventsim.datasets.statistics import N_TIDIGITS, EventStatistics, sparkline,
 from eventsim.errors import DataError
 from eventsim.events import EventStream
 from eventsim.events.begin import edges
-from eventsim.runs.data import OWN
+from eventsim.runs.recordings import OWN
 from eventsim.train.parts import Members
 
 MOST_EVENTS = 30_000_000  # about 2 GB while they are counted

@@ -23,7 +23,8 @@ from eventsim.errors import DataError, EventSimError
 from eventsim.events import Dataset, EncoderOperations, StoredStream
 from eventsim.events.labelled import parts_of
 from eventsim.network import Network
-from eventsim.runs.data import OWN, DataSettings
+from eventsim.runs.data import DataSettings
+from eventsim.runs.recordings import OWN
 from eventsim.runs.run import Run, Which, load_run
 from eventsim.train.folder import NETWORKS
 

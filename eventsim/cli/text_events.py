@@ -21,7 +21,8 @@ from eventsim.datasets.dataset import UNITS, Unit
 from eventsim.entries import parse_json
 from eventsim.errors import DataError, StorageError
 from eventsim.events import EventStream, StoredStream
-from eventsim.runs.data import OWN, DataSettings
+from eventsim.runs.data import DataSettings
+from eventsim.runs.recordings import OWN
 
 # In the notes of a file of recordings, of the text that it was made of:
 NOTE = "unit"

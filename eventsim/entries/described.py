@@ -22,7 +22,9 @@ def setting(default: Any, about: str) -> Any:
 
 def described(kind: type[Kind]) -> type[Kind]:
     """Below ``dataclass``: a class whose docstring also says what its fields mean."""
-    found = {n: f for n, f in vars(kind).items() if isinstance(f, dataclasses.Field)}
+    of_base: dict[str, Any] = getattr(kind, "__dataclass_fields__", {})
+    own = {n: f for n, f in vars(kind).items() if isinstance(f, dataclasses.Field)}
+    found = of_base | own
     entries = [f"{n}\n    {f.metadata['about']}\n" for n, f in found.items() if f.metadata]
     doc, mark, raised = inspect.cleandoc(kind.__doc__ or "").partition("\n\nRaises\n------\n")
     kind.__doc__ = f"{doc}\n\nAttributes\n----------\n{''.join(entries)}" + mark[1:] + raised

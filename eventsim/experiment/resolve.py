@@ -12,9 +12,10 @@ from eventsim.entries.described import described, setting
 from eventsim.errors import ParameterError
 from eventsim.experiment.reading import RecipeError, Seeds, merged, seed_list
 from eventsim.experiment.recipe import Condition, Recipe, Smoke, Task
-from eventsim.runs.data import DataSettings, Division
+from eventsim.runs.data import DataSettings
 from eventsim.runs.division import Folds
 from eventsim.runs.networks import ONLY_OF, NetworkSettings
+from eventsim.runs.recordings import Division
 from eventsim.runs.settings import RunSettings, Shape
 from eventsim.train import TrainConfig
 from eventsim.train.config import Validate

@@ -3,7 +3,8 @@
 =================  =================================================================
 module             content
 =================  =================================================================
-``data``           the recordings: a data set, its division, how much of it
+``recordings``     which recordings: the settings, and what must hold of them
+``data``           these recordings, read and divided
 ``division``       what recordings say of their division
 ``voices``         voices of a synthesiser, learned beside recordings
 ``networks``       the network: which builder, and the settings that it takes

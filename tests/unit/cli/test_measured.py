@@ -10,7 +10,8 @@ from eventsim.cli.measured import find_measured, measured_by
 from eventsim.cli.reading import Reading
 from eventsim.errors import DataError
 from eventsim.events import Dataset, EventStream
-from eventsim.runs.data import OWN, DataSettings
+from eventsim.runs.data import DataSettings
+from eventsim.runs.recordings import OWN
 from eventsim.runs.settings import RunSettings
 from eventsim.train import TrainConfig
 from eventsim.train.choice import answer_of

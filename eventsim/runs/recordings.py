@@ -1,0 +1,197 @@
+"""Which recordings a run is of: the settings, and what must hold of them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from eventsim import datasets
+from eventsim.datasets import fsdd, spoken_digits, ti46
+from eventsim.datasets.encoders import CochleaEncoder
+from eventsim.entries import Count, Natural, Positive, Share, check_types, shown
+from eventsim.entries.described import described, setting
+from eventsim.errors import ParameterError
+from eventsim.events import EncoderOperations
+from eventsim.runs.division import Folds
+from eventsim.train.parts import named
+
+Encoder = Annotated[Mapping[str, Any], "parameters of CochleaEncoder by name"]
+Division = Literal["auto", "group", "recording"]
+OWN = "file"  # the name of a data set that is a file of one's own
+DIVIDED_ANEW = "true where a data set is divided anew"
+TI46 = ("ti46_digits", "ti46_alpha")
+
+
+@dataclass(frozen=True, kw_only=True)
+@described
+class AbstractDataSettings:
+    """Which recordings are learned, and which are asked; :class:`.DataSettings` reads them."""
+
+    name: str = setting(
+        OWN, "A key of ``eventsim.datasets.DATASETS``, or ``file`` for recordings of your own."
+    )
+    file: str | None = setting(
+        None,
+        "File or folder of the data set; None to look in the usual places. Of your own: a file "
+        "that ``eventsim data import`` or :meth:`eventsim.events.Dataset.save` wrote.",
+    )
+    train_split: str = setting("train", "Parts of the data set.")
+    test_split: str = setting("test", "Parts of the data set.")
+    test_group: tuple[str, ...] = setting(
+        (),
+        "Groups (speakers, writers) that are the test part together, whatever the data set says; "
+        "all others are learned. Repeat for more.",
+    )
+    held_out: tuple[str, ...] = setting(
+        (), "Groups, each of which is the test part once; empty for the division of the data set."
+    )
+    folds: Folds | None = setting(
+        None,
+        "Folds over the groups: so many divisions, in each of which other groups are tested, "
+        "every group once; ``each`` for one of every group. The groups are shared out by "
+        "``division_seed``, so that folds have about as many recordings.",
+    )
+    train_samples: Count | None = setting(
+        None, "At most so many, evenly taken from all; None for all of them."
+    )
+    test_samples: Count | None = setting(
+        None, "At most so many, evenly taken from all; None for all of them."
+    )
+    repeats: Count = setting(
+        1,
+        "How often an epoch takes every recording of the training part, at least 1: more of what "
+        "was recorded beside what voices add. Once where a validation part is held out of it, "
+        "which would hold copies of what is learned.",
+    )
+    encoder: Encoder = setting(
+        dict,
+        "Parameters of :class:`eventsim.datasets.encoders.CochleaEncoder` that are not the data "
+        "set's. Of ``fsdd`` only.",
+    )
+    voices: Natural = setting(
+        0,
+        "Accents in which voices of eSpeak NG say the classes in addition to the training part "
+        "(and so in what training holds out of it for validation); 0 for none. Of ``fsdd`` the 75 "
+        "voices, as recordings through microphones of all kinds, 1,500 recordings an accent; of "
+        "``spoken_digits`` the voices of its training part, in accents that are not their own, "
+        "1,320 recordings each. Of these two only; they need the extra ``demo``.",
+    )
+    round_times: Positive | None = setting(
+        None,
+        "ms, > 0: every time of an event becomes a multiple of it, as "
+        ":meth:`eventsim.EventStream.round_times` says; None for the times of the recordings. The "
+        "run's own choice: recordings that a command reads for the run are rounded as well.",
+    )
+    in_memory: bool = setting(
+        True, "False to leave the events on disk, of which a batch at a time is read."
+    )
+    test_file: str | None = setting(
+        None, "Of your own: another such file, all of which is the test part."
+    )
+    divide: Division = setting(
+        "auto",
+        "How recordings are divided into a training and a test part: by ``group`` (whole groups, "
+        "such as speakers, are tested), by ``recording`` (single utterances of every class, "
+        "whoever speaks them), or ``auto``: as the data set or the file says, where it says "
+        "nothing by group if there are groups, else by recording.",
+    )
+    test_fraction: Share = setting(
+        0.2,
+        "Share of the recordings that is the test part, in (0, 1), where eventsim divides them: "
+        "by ``divide``, or a file that does not say how.",
+    )
+    division_seed: Natural = setting(0, "Seed by which the test part is drawn, likewise.")
+    step: Positive | None = setting(
+        None, "ms, > 0: length of a step of TI46, 1.6 if none is given."
+    )
+
+    def __post_init__(self) -> None:
+        check_types(self, where="data")
+        for name, good, expected in self._conditions():
+            if not good:
+                value = shown(getattr(self, name))
+                raise ParameterError(f"data: {name} is {value}, expected {expected}.")
+        self._encoder()
+
+    def _conditions(self) -> Iterator[tuple[str, bool, str]]:
+        """Of a field what must hold, and in words what is expected; each if those before hold."""
+        yield "test_fraction", self.test_fraction > 0, "0 < x < 1"
+        if self.name == OWN:
+            yield "file", self.file is not None, "a path, or name a data set"
+            alone = self.divide == "auto" or self.test_file is None
+            yield "divide", alone, "'auto' beside a test_file, which is the test part"
+        else:
+            known = f"{OWN} or one of {', '.join(datasets.DATASETS)}"
+            yield "name", self.name in datasets.DATASETS, known
+            parts = datasets.DATASETS[self.name].parts
+            for key in ("train_split", "test_split"):
+                yield key, getattr(self, key) in parts, f"one of {parts}"
+            yield "test_file", self.test_file is None, f"none for the set {self.name!r}"
+            drawn = self.test_fraction == 0.2 or self.divide != "auto"
+            beside = f"beside divide, which says how the set {self.name!r} is divided"
+            yield "test_fraction", drawn, f"0.2, or another {beside}"
+            drawn = self.division_seed == 0 or self.divide != "auto"
+            yield "division_seed", drawn, f"0, or another {beside}"
+        yield "test_split", self.train_split != self.test_split, "another part than train_split"
+        of_fsdd = self.name == "fsdd"
+        fsdd_only = f"none for the data set {self.name!r}, only for 'fsdd'"
+        yield "encoder", of_fsdd or not self.encoder, fsdd_only
+        n_accents = len(spoken_digits.ACCENTS)
+        most = {"fsdd": n_accents, "spoken_digits": n_accents - 1}.get(self.name, 0)
+        yield "voices", self.voices <= most, f"0 .. {most} for the data set {self.name!r}"
+        of_ti46 = self.name in TI46
+        ti46_only = f"none for the data set {self.name!r}, only for {' and '.join(map(repr, TI46))}"
+        yield "step", of_ti46 or self.step is None, ti46_only
+        changed = bool(self.voices or self.encoder or self.repeats > 1 or self.round_times)
+        expected = "true with voices, repeats, an encoder or round_times"
+        yield "in_memory", self.in_memory or not changed, expected
+        for key in ("held_out", "test_group", "test_file"):
+            drawn = self.test_fraction == 0.2 or not getattr(self, key)
+            yield "test_fraction", drawn, f"0.2 beside {key}, which says what is tested"
+        for key in ("held_out", "test_group", "folds"):
+            there = bool(getattr(self, key))
+            kept = self.in_memory or not there or (self.name == OWN and key != "held_out")
+            yield "in_memory", kept, "true where groups are held out"
+            whole = "auto" if key == "held_out" else "group"
+            alone = self.divide in ("auto", whole) or not there
+            yield "divide", alone, f"{whole!r} where groups are held out"
+            yield key, self.test_file is None or not there, "none beside a test_file"
+        chosen = [k for k in ("held_out", "test_group", "folds") if getattr(self, k)]
+        yield chosen[-1] if chosen else "folds", len(chosen) < 2, f"none beside {chosen[:1]}"
+        of_parts = self.divide != "auto" and self.name not in (OWN, *TI46)
+        yield "in_memory", self.in_memory or not of_parts, DIVIDED_ANEW
+
+    @property
+    def fold(self) -> str | None:
+        """The groups that are the test part, in words; None for another division."""
+        return named(self.test_group) or None
+
+    @property
+    def title(self) -> str:
+        """The data set, or the name of the file of your own."""
+        return Path(self.file).name if self.name == OWN and self.file else self.name
+
+    def plain(self) -> dict[str, Any]:
+        """The settings that decide what is learned and asked, as plain values."""
+        elsewhere = ("held_out", "folds", *(() if self.name == OWN else ("file",)))
+        return {k: v for k, v in asdict(self).items() if k not in elsewhere}
+
+    def _encoder(self) -> CochleaEncoder:
+        """The encoder of FSDD, with what is asked for."""
+        try:
+            return replace(fsdd.ENCODER, **self.encoder)
+        except ParameterError as error:
+            raise ParameterError(f"data: encoder: {error}") from error
+        except TypeError as error:
+            raise ParameterError(
+                f"data: encoder is {self.encoder!r}, expected parameters of CochleaEncoder by "
+                f"name ({error})."
+            ) from error
+
+    def encoder_operations(self) -> EncoderOperations | None:
+        """What a machine does that makes these events of their audio; None where there was none."""
+        own = self._encoder() if self.encoder else None
+        found = datasets.encoder_operations(self.name, own) if self.name != OWN else None
+        if found is None or self.step is None:
+            return found
+        return found * (ti46.STEP / self.step)  # so much of the audio passes in the time of a step
