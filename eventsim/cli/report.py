@@ -143,10 +143,28 @@ def report_command(
     # One without cores is refused here, before anything runs.
     targets = [filled_less(found, asked.neurons_per_core) for found in find_chips(maps)]
     stream, labelled, measured = find_measured(run, events, reading, samples=samples)
-    given = _Given(run, events, samples, machine.backend, measured)
     if stream.n_samples == 0:
         raise DataError("EVENTS holds no recordings, expected at least one.")
-    net, on = find_network(run), say_backend(on).name
+    given = _Given(run, events, samples, machine.backend, measured)
+    on = say_backend(on).name
+    report = _made(given, asked, (stream, labelled), priced_on, targets, on)
+    from eventsim.report.write import write_page  # loads Matplotlib
+
+    outcome = _outcome(report, write_page(page, report), on)
+    present(outcome | {"measured": measured.to_dict()}, _show, as_json=as_json)
+
+
+def _made(
+    given: "_Given",
+    asked: ReportOptions,
+    recordings: tuple[EventStream, AnyDataset | None],
+    priced_on: Sequence[Chip],
+    targets: Sequence[Chip],
+    on: str,
+) -> Report:
+    """What the page tells, of a network that is run on the recordings, priced and mapped."""
+    (stream, labelled), run = recordings, given.run
+    net = find_network(run)
     tape = simulate(net, stream, backend=on)
     mappings = {one.title: _mapping(net, tape, one, asked.method, asked.seed) for one in targets}
     mapped = {
@@ -167,9 +185,9 @@ def report_command(
         labelled,
         lambda times: costs_over_time(net, tape, priced_on, times, step_ms=asked.dt, widths=widths),
     )
-    if not maps:
+    if not targets:
         targets = [one for one in priced_on if one.formats is not None][:1] or priced_on[:1]
-    report = Report(
+    return Report(
         title=trained.title if isinstance(trained, RunRecord) else run.stem,
         about=trained.about if isinstance(trained, RunRecord) else "",
         version=eventsim.__version__,
@@ -187,10 +205,6 @@ def report_command(
             for one in (targets if asked.bits else ())
         },
     )
-    from eventsim.report.write import write_page  # loads Matplotlib
-
-    outcome = _outcome(report, write_page(page, report), on)
-    present(outcome | {"measured": measured.to_dict()}, _show, as_json=as_json)
 
 
 @dataclass(frozen=True)
