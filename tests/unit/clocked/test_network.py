@@ -8,14 +8,12 @@ import eventsim as es
 from eventsim import clocked
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.train import IntegralLoss, SpikeTrainLoss
+from tests.support.nets import one_layer
 from tests.unit.clocked.test_backward import loop, skips_and_selves, stream_of
 
 
 def one_neuron(weight=3.0, **more):
-    net = es.Network()
-    net.add_input("input", 1)
-    net.add_population("hidden", 1, **({"tau_mem": 20.0, "tau_syn": 5.0} | more))
-    net.connect("input", "hidden", [[weight]])
+    net = one_layer("hidden", [[weight]], **({"tau_mem": 20.0, "tau_syn": 5.0} | more))
     return net
 
 
@@ -173,10 +171,7 @@ def test_sparse_weights_are_dense_ones_with_holes():
     pattern = sp.random_array((3, 5), density=0.5, rng=rng, format="csr")
     nets = []
     for weights in (pattern * 8.0, pattern.toarray() * 8.0):
-        net = es.Network()
-        net.add_input("input", 3)
-        net.add_population("output", 5)
-        net.connect("input", "output", weights, delays=[0.0, 1.0, 3.0])
+        net = one_layer("output", weights, delays=[0.0, 1.0, 3.0])
         nets.append(net)
     runs = [
         clocked.run(clocked.from_network(net), stream_of(3), precision="double", keep=True)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+import eventsim as es
 from eventsim.events import EventStream
 from eventsim.network import Network, self_recurrent
 from eventsim.train import LabelledEvents
@@ -45,6 +46,40 @@ def small_net(*, seed=0):
     net.connect("hidden1", "hidden1", self_recurrent(rng.normal(0.0, 0.1, 8)))
     net.connect("hidden1", "output", rng.normal(0.0, 0.4, (8, 2)))
     return net
+
+
+CLOCK = {"seconds": 0.0, "compile_seconds": 0.0}
+CONV = es.Convolution((6,), (3,), out_maps=4)
+
+
+def shared_net():
+    net = es.Network()
+    net.add_input("input", 6)
+    net.add_population("maps", CONV.n_targets, tau_mem=12.0, refractory=1.0)
+    net.add_readout("output", 2)
+    delays = np.random.default_rng(1).uniform(0.0, 4.0, CONV.weight_shape)
+    CONV.connect(net, "input", "maps", 3.0 * CONV.draw(2), delays=delays)
+    net.connect("maps", "maps", es.self_recurrent(np.zeros(CONV.n_targets)))
+    CONV.share_neurons(net, "maps")
+    rng = np.random.default_rng(3)
+    net.connect("maps", "output", rng.normal(0.0, 0.4, (CONV.n_targets, 2)))
+    return net
+
+
+def assert_same_net(one, other, arrays=Network.parameters):
+    """Both have the same values, to the bit."""
+    found, expected = arrays(one), arrays(other)
+    assert found.keys() == expected.keys()
+    for key, values in expected.items():
+        np.testing.assert_array_equal(found[key], values, err_msg=key)
+
+
+def assert_same_run(one, other):
+    """Both have the same history but for the clock, and the same networks."""
+    for line, expected in zip(one.history, other.history, strict=True):
+        assert {**line, **CLOCK} == {**expected, **CLOCK}
+    assert_same_net(one.net, other.net, Network.to_arrays)
+    assert_same_net(one.selected_net, other.selected_net, Network.to_arrays)
 
 
 class Stop(Exception):

@@ -14,7 +14,7 @@ from eventsim.engine import simulate
 from eventsim.errors import NetworkError, ParameterError
 from eventsim.train import ActivityCost, TrainConfig, train
 from eventsim.train.activity import PJ_PER_UJ
-from tests.unit.train.task import Stop, first_spike_net, small_net, stop_at, two_patterns
+from tests.unit.train.task import first_spike_net, small_net, two_patterns
 
 CONFIG = TrainConfig(
     epochs=6, batch_size=8, seed=2, validation_fraction=0.0, rate_strength=0.0, calibrate=0.0
@@ -130,19 +130,6 @@ def test_shards_are_counted_together():
     three = train(small_net(), data, replace(config, shards=3))
     energies = [run.history[0]["energy_pj_per_sample"] for run in (one, three)]
     assert energies[0] == pytest.approx(energies[1], rel=1e-9)
-
-
-def test_stopped_and_resumed_is_uninterrupted(tmp_path):
-    data = two_patterns(40)
-    config = replace(CONFIG, checkpoint_every=2, activity=ActivityCost(target=0.03, chip="loihi"))
-    straight = train(small_net(), data, config, tmp_path / "straight")
-    with pytest.raises(Stop):
-        train(small_net(), data, config, tmp_path / "run", callback=stop_at(3, 3))
-    resumed = train(small_net(), data, config, tmp_path / "run", resume=True)
-    for key, values in straight.net.parameters().items():
-        np.testing.assert_array_equal(values, resumed.net.parameters()[key])
-    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
-    assert json.loads(lines[-1])["energy_pj_per_sample"] == straight.last["energy_pj_per_sample"]
 
 
 def test_spiking_outputs_have_a_price_too():

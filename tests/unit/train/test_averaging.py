@@ -19,7 +19,7 @@ from eventsim.train import (
 )
 from eventsim.train.checkpoint import TrainState
 from eventsim.train.draws import Draw
-from tests.unit.train.task import Stop, small_net, stop_at, two_patterns
+from tests.unit.train.task import Stop, small_net, two_patterns
 
 CONFIG = TrainConfig(
     epochs=3,
@@ -44,11 +44,6 @@ def straight(data, tmp_path_factory):
 
 def values_of(net):
     return {key: array.copy() for key, array in net.parameters().items()}
-
-
-def assert_equal_nets(one, other):
-    for key, value in one.parameters().items():
-        np.testing.assert_array_equal(value, other.parameters()[key], err_msg=key)
 
 
 def test_network_of_a_run_has_the_mean_of_its_last_steps(data, monkeypatch, tmp_path):
@@ -82,20 +77,6 @@ def test_validation_reads_the_mean(data, straight):
     _, held_out = stratified_split(data.labels, fraction=0.2, seed=seed)
     found = evaluate(straight.net, data.subset(held_out), CONFIG)
     assert found.loss == pytest.approx(straight.last["validation_loss"], rel=1e-12)
-
-
-@pytest.mark.parametrize("at", [(1, 3), (2, 3), (3, 3)])
-def test_stopped_run_resumes_to_the_same_mean(data, straight, tmp_path, at):
-    with pytest.raises(Stop):
-        train(small_net(), data, CONFIG, tmp_path, callback=stop_at(*at))
-    resumed = train(small_net(), data, CONFIG, tmp_path, resume=True)
-    assert_equal_nets(resumed.net, straight.net)
-    assert_equal_nets(resumed.selected_net, straight.selected_net)
-
-
-def test_finished_run_resumes_to_its_mean(data, straight):
-    again = train(small_net(), data, CONFIG, straight.folder, resume=True)
-    assert_equal_nets(again.net, straight.net)
 
 
 def test_counterpart_in_fixed_steps_averages_as_well(data):

@@ -13,7 +13,14 @@ from eventsim.errors import StorageError
 from eventsim.train import TrainConfig, train
 from eventsim.train import calibration as room
 from eventsim.train.loss_settings import FirstSpikeLoss, MaximumLoss, WordsLoss
-from tests.unit.train.task import Stop, first_spike_net, small_net, stop_at, two_patterns
+from tests.unit.train.task import (
+    Stop,
+    assert_same_net,
+    first_spike_net,
+    small_net,
+    stop_at,
+    two_patterns,
+)
 
 CONFIG = TrainConfig(
     epochs=2, batch_size=16, validation_fraction=0.0, precision="double", calibrate=0.0
@@ -42,11 +49,6 @@ def spread(net, data, config=CONFIG):
     return float((config.loss.gain * logits).std(axis=1).mean())
 
 
-def assert_same(actual, expected):
-    for key, values in expected.parameters().items():
-        np.testing.assert_array_equal(actual.parameters()[key], values, err_msg=key)
-
-
 def test_the_spread_is_the_goal_by_an_independent_integral(data):
     few, net = data.subset(slice(6)), loud_net()
     assert spread(net, few) > 5.0
@@ -65,15 +67,15 @@ def test_only_weights_into_the_readout_change_and_it_is_said(data, caplog, tmp_p
     assert (done["recordings"], done["recordings_in_all"]) == (looked_at, len(data))
     by_hand = loud_net()
     by_hand.projections["hidden1->output"].values[...] *= done["factor"]
-    assert_same(result.net, train(by_hand, data, OFF).net)
-    assert_same(es.Network.load(tmp_path / "initial.npz"), loud_net())
+    assert_same_net(result.net, train(by_hand, data, OFF).net)
+    assert_same_net(es.Network.load(tmp_path / "initial.npz"), loud_net())
     assert abs(result.history[0]["loss"] - np.log(2.0)) < 1.0
 
 
 def test_logits_that_are_near_enough_stay(data, tmp_path):
     net = small_net()
     net.projections["hidden1->output"].values[...] *= 0.1
-    assert_same(train(net, data, CONFIG, tmp_path).net, train(net, data, OFF).net)
+    assert_same_net(train(net, data, CONFIG, tmp_path).net, train(net, data, OFF).net)
     assert "initial_logits" not in json.loads((tmp_path / "run.json").read_text())
 
 
@@ -170,7 +172,7 @@ def test_a_resumed_run_is_not_scaled_again(data, tmp_path, monkeypatch):
     monkeypatch.setattr(room, "_spread", None)
     with pytest.raises(StorageError, match="initial_logits is 1.0 there, 0.0 now"):
         train(loud_net(), data, OFF, tmp_path, resume=True)
-    assert_same(train(loud_net(), data, CONFIG, tmp_path, resume=True).net, whole.net)
+    assert_same_net(train(loud_net(), data, CONFIG, tmp_path, resume=True).net, whole.net)
     assert json.loads((tmp_path / "run.json").read_text())["initial_logits"]
 
 

@@ -29,7 +29,14 @@ from eventsim.train import (
 )
 from eventsim.train.augment import augment
 from eventsim.train.checkpoint import CHECKPOINT_VERSION
-from tests.unit.train.task import Stop, first_spike_net, small_net, stop_at, two_patterns
+from tests.unit.train.task import (
+    Stop,
+    assert_same_run,
+    first_spike_net,
+    small_net,
+    stop_at,
+    two_patterns,
+)
 
 ROOT = Path(__file__).parents[3]
 CONFIG = TrainConfig(
@@ -48,20 +55,6 @@ CONFIG = TrainConfig(
 FIRST_SPIKE = TrainConfig(
     batch_size=8, loss="first_spike", validation_fraction=0.0, rate_strength=0.0
 )
-
-
-def without_clock(history):
-    clocks = ("seconds", "compile_seconds")
-    return [{k: value for k, value in line.items() if k not in clocks} for line in history]
-
-
-def assert_same_run(actual, expected):
-    assert without_clock(actual.history) == without_clock(expected.history)
-    for pair in ((actual.net, expected.net), (actual.selected_net, expected.selected_net)):
-        values, wanted = (net.parameters() for net in pair)
-        assert values.keys() == wanted.keys()
-        for key, array in values.items():
-            np.testing.assert_array_equal(array, wanted[key], err_msg=key)
 
 
 @pytest.fixture(scope="module")
@@ -112,26 +105,6 @@ def test_every_kind_that_is_switched_on_moves_and_no_other(data, tmp_path):
     assert moved == {"weights", "tau_mem"}
 
 
-def test_run_stopped_in_mid_epoch_resumes_to_the_same_bits(data, straight, tmp_path):
-    with pytest.raises(Stop):
-        train(small_net(), data, CONFIG, tmp_path, callback=stop_at(2, 5))
-    # Its last checkpoint is of batch 4: batch 5 is done again.
-    resumed = train(small_net(), data, CONFIG, tmp_path, resume=True)
-    assert_same_run(resumed, straight)
-    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 3
-
-
-def test_run_stopped_twice_and_with_other_checkpoints_resumes_to_the_same_bits(
-    data, straight, tmp_path
-):
-    rare = replace(CONFIG, checkpoint_every=0)
-    with pytest.raises(Stop):
-        train(small_net(), data, rare, tmp_path, callback=stop_at(1, 1))
-    with pytest.raises(Stop):
-        train(small_net(), data, CONFIG, tmp_path, resume=True, callback=stop_at(3, 6))
-    assert_same_run(train(small_net(), data, rare, tmp_path, resume=True), straight)
-
-
 def test_seconds_of_compiling_outlast_a_stop_in_mid_epoch(data, straight, tmp_path, monkeypatch):
     def compiling(*args, **kwargs):
         note_compiled(1.0)  # once in every batch
@@ -143,10 +116,6 @@ def test_seconds_of_compiling_outlast_a_stop_in_mid_epoch(data, straight, tmp_pa
         train(small_net(), data, CONFIG, tmp_path, callback=stop_at(2, 5))
     n, history = 6, train(small_net(), data, CONFIG, tmp_path, resume=True).history
     assert [line["compile_seconds"] for line in history] == pytest.approx([n] * 3, abs=0.5)
-
-
-def test_finished_run_resumes_to_its_result(data, straight):
-    assert_same_run(train(small_net(), data, CONFIG, straight.folder, resume=True), straight)
 
 
 def test_interrupt_saves_the_batch_that_was_done(data, straight, tmp_path):

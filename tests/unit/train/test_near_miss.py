@@ -18,7 +18,14 @@ from eventsim.train import (
     SumOfLosses,
 )
 from tests.support.differences import Differences, assert_gradients_match
-from tests.support.nets import lateral_net, one_neuron, one_sample, random_net, random_stream
+from tests.support.nets import (
+    lateral_net,
+    one_layer,
+    one_neuron,
+    one_sample,
+    random_net,
+    random_stream,
+)
 
 STREAM = random_stream(91, n_samples=2, duration=60.0)
 
@@ -101,10 +108,7 @@ def test_impossible_settings_are_refused():
 
 def silent_pair():
     """Two output neurons, neither of which fires; neuron 0 comes nearer to it."""
-    net = es.Network()
-    net.add_input("input", 1)
-    net.add_population("output", 2, tau_mem=20.0, tau_syn=5.0, v_leak=-0.2)
-    net.connect("input", "output", np.array([[4.0, 2.0]]))
+    net = one_layer("output", np.array([[4.0, 2.0]]), tau_mem=20.0, tau_syn=5.0, v_leak=-0.2)
     return net, one_sample([2.0])
 
 

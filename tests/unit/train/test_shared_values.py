@@ -5,13 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import eventsim as es
 from eventsim.errors import ParameterError
 from eventsim.train import Augmentation, SpiKL, TrainConfig, evaluate, train
 from eventsim.train.counting import count_trained
 from eventsim.train.optimiser import AdamSettings, AdamW, LearningRates
 from eventsim.train.regularise import lift_silent
-from tests.unit.train.task import two_patterns
+from tests.unit.train.task import CONV, shared_net, two_patterns
 
 CONFIG = TrainConfig(
     epochs=10,
@@ -21,21 +20,6 @@ CONFIG = TrainConfig(
     rates=LearningRates(weights=0.02, taus=0.04, intrinsic=0.02),
     augmentation=Augmentation(jitter=1.0),
 )
-CONV = es.Convolution((6,), (3,), out_maps=4)
-
-
-def shared_net():
-    net = es.Network()
-    net.add_input("input", 6)
-    net.add_population("maps", CONV.n_targets, tau_mem=12.0, refractory=1.0)
-    net.add_readout("output", 2)
-    delays = np.random.default_rng(1).uniform(0.0, 4.0, CONV.weight_shape)
-    CONV.connect(net, "input", "maps", 3.0 * CONV.draw(2), delays=delays)
-    net.connect("maps", "maps", es.self_recurrent(np.zeros(CONV.n_targets)))
-    CONV.share_neurons(net, "maps")
-    rng = np.random.default_rng(3)
-    net.connect("maps", "output", rng.normal(0.0, 0.4, (CONV.n_targets, 2)))
-    return net
 
 
 def assert_shared(net):
@@ -62,22 +46,6 @@ def test_they_stay_equal_on_every_backend(fast_backend, tmp_path):
     ).net
     for key, values in cpu.parameters().items():
         np.testing.assert_allclose(net.parameters()[key], values, rtol=1e-6, atol=1e-9)
-
-
-def test_a_run_that_goes_on_keeps_them(tmp_path):
-    whole = train(shared_net(), two_patterns(32), replace(CONFIG, epochs=3), tmp_path / "whole").net
-
-    def stop(event):
-        if event.kind == "epoch" and event.epoch == 2:
-            raise KeyboardInterrupt
-
-    config = replace(CONFIG, epochs=3)
-    with pytest.raises(KeyboardInterrupt):
-        train(shared_net(), two_patterns(32), config, tmp_path / "parts", callback=stop)
-    again = train(shared_net(), two_patterns(32), config, tmp_path / "parts", resume=True).net
-    assert_shared(again)
-    for key, values in whole.parameters().items():
-        np.testing.assert_array_equal(again.parameters()[key], values)
 
 
 def test_the_first_step_is_that_of_the_sum_of_gradients():

@@ -14,7 +14,7 @@ from eventsim.events.transforms import extend
 from eventsim.train import TrainConfig, evaluate, load_network, train
 from eventsim.train import calibration as room
 from eventsim.train.silence import silent_populations
-from tests.unit.train.task import Stop, small_net, stop_at, two_patterns
+from tests.unit.train.task import Stop, assert_same_net, small_net, stop_at, two_patterns
 
 CONFIG = TrainConfig(
     epochs=2, batch_size=16, validation_fraction=0.0, silent_lift=0.0, rate_strength=0.0, bip=()
@@ -32,11 +32,6 @@ def quiet_net():
     net = small_net()
     net.projections["input->hidden1"].values[...] *= 1e-3
     return net
-
-
-def assert_same(actual, expected):
-    for key, values in expected.parameters().items():
-        np.testing.assert_array_equal(actual.parameters()[key], values, err_msg=key)
 
 
 def logged(caplog):
@@ -132,11 +127,11 @@ def test_a_silent_population_is_scaled_before_training_and_it_is_said(data, capl
     assert (done["before"], done["after"]) == (0.0, pytest.approx(10.0, rel=0.25))  # few spikes
     looked_at = min(32, CONFIG.batch_size, len(data))
     assert (done["recordings"], done["recordings_in_all"]) == (looked_at, len(data))
-    assert_same(load_network(tmp_path / "initial.npz"), net)
-    assert_same(net, quiet_net())
+    assert_same_net(load_network(tmp_path / "initial.npz"), net)
+    assert_same_net(net, quiet_net())
     by_hand = quiet_net()
     by_hand.projections["input->hidden1"].values[...] *= done["factor"]
-    assert_same(result.net, train(by_hand, data, OFF).net)
+    assert_same_net(result.net, train(by_hand, data, OFF).net)
 
 
 def test_a_network_that_fires_enough_is_trained_as_it_is(data, caplog, tmp_path):
@@ -144,7 +139,9 @@ def test_a_network_that_fires_enough_is_trained_as_it_is(data, caplog, tmp_path)
     for gain in (1.0, 20.0):
         net = small_net()
         net.projections["input->hidden1"].values[...] *= gain
-        assert_same(train(net, data, CONFIG, tmp_path / f"{gain}").net, train(net, data, OFF).net)
+        assert_same_net(
+            train(net, data, CONFIG, tmp_path / f"{gain}").net, train(net, data, OFF).net
+        )
         assert "calibrated" not in json.loads((tmp_path / f"{gain}/run.json").read_text())
     assert logged(caplog) == []
 
@@ -173,7 +170,7 @@ def test_what_cannot_be_woken_is_said_and_trained_as_it_is(data, caplog):
     weights[...] = -abs(weights)
     result = train(net, data, replace(CONFIG, epochs=1))
     assert "no source with spikes excites it" in logged(caplog)[0]
-    assert_same(result.net, train(net, data, replace(OFF, epochs=1)).net)
+    assert_same_net(result.net, train(net, data, replace(OFF, epochs=1)).net)
 
 
 def test_data_without_events_and_networks_without_spikes_are_trained(data, caplog):
@@ -207,7 +204,7 @@ def test_a_resumed_run_is_not_scaled_again_and_keeps_its_bits(data, tmp_path, mo
     monkeypatch.setattr(room, "scale", None)
     with pytest.raises(StorageError, match="calibrate is 10.0 there, 0.0 now"):
         train(quiet_net(), data, OFF, stopped, resume=True)
-    assert_same(train(quiet_net(), data, CONFIG, stopped, resume=True).net, whole.net)
+    assert_same_net(train(quiet_net(), data, CONFIG, stopped, resume=True).net, whole.net)
     assert json.loads((stopped / "run.json").read_text())["calibrated"]
 
 

@@ -25,7 +25,7 @@ from eventsim.train import (
     train,
 )
 from eventsim.train.sparse import connection_sparsity
-from tests.unit.train.task import Stop, small_net, stop_at, two_patterns
+from tests.unit.train.task import small_net, two_patterns
 
 CONFIG = TrainConfig(epochs=4, batch_size=8, seed=3, validation_fraction=0.2, checkpoint_every=1)
 PRUNED = SparseTraining(scope="projection", sparsity=0.5, begin=0.1, end=0.6, interval=3)
@@ -165,28 +165,6 @@ def test_connection_sparsity_of_an_epoch_is_that_of_the_network_as_it_runs(data)
     assert zero > 0  # rounded to it: these synapses are stored, and carry nothing
     possible = sum(np.prod(p.weights.shape) for p in found.net.projections.values())
     assert found.history[-1]["connection_sparsity"] == 1 - (stored - zero) / possible
-
-
-@pytest.mark.parametrize("sparse", [PRUNED, RIGL, FAN_IN], ids=["pruned", "rigl", "fan_in"])
-def test_stopped_and_resumed_is_uninterrupted(data, tmp_path, sparse):
-    config = replace(CONFIG, sparse=sparse, averaged=0.3, train_delays=True)
-    straight = train(small_net(), data, config, tmp_path / "straight")
-    with pytest.raises(Stop):
-        train(small_net(), data, config, tmp_path / "run", callback=stop_at(2, 4))
-    with pytest.raises(Stop):
-        train(small_net(), data, config, tmp_path / "run", resume=True, callback=stop_at(3, 2))
-    resumed = train(small_net(), data, config, tmp_path / "run", resume=True)
-    assert resumed.net.projections["input->hidden1"].kind == "sparse"
-    for one, other in ((straight.net, resumed.net), (straight.selected_net, resumed.selected_net)):
-        arrays, expected = other.to_arrays(), one.to_arrays()
-        assert arrays.keys() == expected.keys()
-        for key, values in expected.items():
-            np.testing.assert_array_equal(arrays[key], values, err_msg=key)
-    loaded = es.Network.load(tmp_path / "run" / "last.npz")
-    np.testing.assert_array_equal(
-        loaded.projections["input->hidden1"].values,
-        straight.net.projections["input->hidden1"].values,
-    )
 
 
 def test_pruned_run_reaches_its_sparsity_and_says_so(data):

@@ -15,7 +15,7 @@ from eventsim.errors import DataError, ShapeError
 from eventsim.events import Dataset, EventStream, Recording, StoredStream, write_stored
 from eventsim.train import Exact, TrainConfig, evaluate, train
 from eventsim.train.checkpoint import Origin, digest_of_data
-from tests.unit.train.task import small_net, two_patterns
+from tests.unit.train.task import assert_same_net, small_net, two_patterns
 
 ROOT = Path(__file__).parents[3]
 CONFIG = TrainConfig(epochs=2, batch_size=8, seed=5, validation_fraction=0.2)
@@ -33,11 +33,6 @@ def stored(memory, tmp_path_factory):
         path, (Recording(t, c, 60.0) for t, c in memory.stream), n_channels=memory.stream.n_channels
     )
     return Dataset(StoredStream.open(path), memory.labels, memory.class_names)
-
-
-def assert_same_net(a, b):
-    for key, values in a.parameters().items():
-        np.testing.assert_array_equal(values, b.parameters()[key], err_msg=key)
 
 
 def test_training_from_a_file_ends_with_the_bits_of_training_from_memory(memory, stored, tmp_path):
@@ -108,7 +103,7 @@ import resource, sys
 import numpy as np
 from eventsim.events import Dataset, EventStream, StoredStream
 from eventsim.train import TrainConfig, train
-from tests.unit.train.task import small_net, two_patterns
+from tests.unit.train.task import assert_same_net, small_net, two_patterns
 
 train(small_net(), two_patterns(20), TrainConfig(epochs=1), sys.argv[2] + "/small")  # loads
 stream = StoredStream.open(sys.argv[1])
