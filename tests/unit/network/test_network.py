@@ -42,23 +42,10 @@ def test_parameters_are_numbers_or_one_per_neuron():
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("tau_mem", 0.0),
-        ("tau_mem", -1.0),
-        ("tau_syn", 0.0),
-        ("tau_syn", -2.0),
-        ("resistance", 0.0),
-        ("resistance", -1.0),
+        *((name, bad) for name in ("tau_mem", "tau_syn", "resistance") for bad in (0, -1, np.inf)),
+        *((name, bad) for name in ("v_leak", "refractory") for bad in (np.nan, np.inf)),
         ("refractory", -0.1),
-        ("tau_mem", np.nan),
-        ("tau_mem", np.inf),
-        ("tau_syn", np.inf),
-        ("threshold", np.nan),
-        ("v_leak", np.nan),
-        ("v_leak", np.inf),
-        ("v_reset", np.nan),
-        ("refractory", np.nan),
-        ("refractory", np.inf),
-        ("resistance", np.inf),
+        *((name, np.nan) for name in ("tau_mem", "threshold", "v_reset")),
     ],
 )
 def test_parameter_outside_its_domain_is_refused_by_name(name, value):
@@ -81,9 +68,58 @@ def test_threshold_at_or_below_reset_is_refused(threshold, v_reset):
         net.add_population("hidden", 2, threshold=threshold, v_reset=[-9.0, v_reset])
 
 
-def test_parameter_of_the_wrong_length_is_refused():
-    with pytest.raises(ShapeError, match=r"hidden.*tau_mem|tau_mem.*hidden"):
-        es.Network().add_population("hidden", 3, tau_mem=[5.0, 6.0])
+def own(weights=1.0):
+    return es.self_recurrent(weights)
+
+
+SHAPES = [(3, 5), 3, (3, 4, 1), ()]  # in place of (3, 4), of weights
+OF_DELAYS = [4, (4, 3), (1, 4), 2, (3, 4, 1)]
+SPARSE = scipy.sparse.csr_array(np.eye(4, 3))
+THERE = r"'nowhere'.*input.*hidden.*output"
+# What is connected to base(), and what is said of it.
+UNCONNECTED = [
+    (("nowhere", "hidden", np.ones((3, 4))), {}, NetworkError, THERE),
+    (("input", "nowhere", np.ones((3, 4))), {}, NetworkError, THERE),
+    (("hidden", "input", np.ones((4, 3))), {}, NetworkError, "input"),
+    (("output", "hidden", np.ones((2, 4))), {}, NetworkError, "output"),
+    (("output", "output", own(np.ones(2))), {}, NetworkError, "output"),
+    (("hidden", "output", own(np.ones(2))), {}, NetworkError, "hidden->output"),
+    (("input", "hidden", np.ones((4, 3))), {}, ShapeError, r"input->hidden.*\(3, 4\).*\.T"),
+    (("input", "hidden", SPARSE), {}, ShapeError, r"input->hidden.*\(3, 4\)"),
+    *((("input", "hidden", np.ones(n)), {}, ShapeError, r"\(3, 4\)") for n in SHAPES),
+    *(
+        (("hidden", "hidden", own(np.ones(n))), {}, ShapeError, "hidden->hidden|one .*per neuron")
+        for n in (0, 3, (4, 4), (1, 4))
+    ),
+    *(
+        (("input", "hidden", np.ones((3, 4))), {"delays": np.ones(n)}, ShapeError, "hidden.*delay")
+        for n in OF_DELAYS
+    ),
+    (("input", "hidden", SPARSE.T), {"delays": np.ones(5)}, ShapeError, "input->hidden.*delay"),
+    (("hidden", "hidden", own()), {"delays": np.ones(3)}, ShapeError, "hidden->hidden.*delay"),
+]
+
+
+@pytest.mark.parametrize(("given", "options", "error", "words"), UNCONNECTED)
+def test_connection_that_cannot_be_is_refused_with_what_was_expected(given, options, error, words):
+    with pytest.raises(error, match=words):
+        base().connect(*given, **options)
+
+
+def test_what_is_there_already_is_refused_by_name():
+    net = base()
+    net.connect("input", "hidden", np.ones((3, 4)))
+    alone = es.Network()
+    alone.add_population("hidden", 2)
+    for add in (net.add_population, net.add_readout, alone.add_input):
+        with pytest.raises(NetworkError, match="hidden"):
+            add("hidden", 2)
+    with pytest.raises(NetworkError, match="input->hidden"):
+        net.connect("input", "hidden", np.ones((3, 4)))
+    with pytest.raises(NetworkError, match="input"):
+        net.add_input("other", 3)
+    with pytest.raises(ShapeError, match=r"more.*tau_mem|tau_mem.*more"):
+        net.add_population("more", 3, tau_mem=[5.0, 6.0])
 
 
 @pytest.mark.parametrize("size", [0, -1])
@@ -93,80 +129,10 @@ def test_population_without_neurons_is_refused(size):
             getattr(es.Network(), add)("some", size)
 
 
-def test_duplicate_name_is_refused():
-    for add in ("add_population", "add_readout", "add_input"):
-        net = es.Network()
-        net.add_population("hidden", 2)
-        with pytest.raises(NetworkError, match="hidden"):
-            getattr(net, add)("hidden", 2)
-
-
-@pytest.mark.parametrize(
-    ("source", "target", "shape"),
-    [("input", "nowhere", (3, 4)), ("nowhere", "hidden", (3, 4))],
-)
-def test_unknown_population_is_refused_with_those_that_exist(source, target, shape):
-    with pytest.raises(NetworkError, match=r"'nowhere'.*input.*hidden.*output"):
-        base().connect(source, target, np.ones(shape))
-
-
-def test_connection_into_an_input_is_refused():
-    with pytest.raises(NetworkError, match="input"):
-        base().connect("hidden", "input", np.ones((4, 3)))
-
-
-def test_connection_out_of_a_readout_is_refused():
-    with pytest.raises(NetworkError, match="output"):
-        base().connect("output", "hidden", np.ones((2, 4)))
-    with pytest.raises(NetworkError, match="output"):
-        base().connect("output", "output", es.self_recurrent(np.ones(2)))
-
-
-def test_second_connection_of_the_same_pair_is_refused():
-    net = base()
-    net.connect("input", "hidden", np.ones((3, 4)))
-    with pytest.raises(NetworkError, match="input->hidden"):
-        net.connect("input", "hidden", np.ones((3, 4)))
-
-
-@pytest.mark.parametrize(
-    "weights",
-    [
-        np.ones((4, 3)),
-        np.ones((3, 5)),
-        np.ones(3),
-        np.ones((3, 4, 1)),
-        np.float64(1.0),
-        scipy.sparse.csr_array(np.ones((4, 3))),
-    ],
-)
-def test_weights_of_the_wrong_shape_are_refused_with_both_shapes(weights):
-    with pytest.raises(ShapeError, match=r"input->hidden.*\(3, 4\)"):
-        base().connect("input", "hidden", weights)
-
-
-def test_transposed_weights_get_the_hint():
-    with pytest.raises(ShapeError, match=r"\.T"):
-        base().connect("input", "hidden", np.ones((4, 3)))
-
-
-@pytest.mark.parametrize("r", [np.ones(3), np.ones((4, 4)), np.ones((1, 4)), np.ones(0)])
-def test_self_weights_of_the_wrong_shape_are_refused(r):
-    with pytest.raises(ShapeError, match=r"hidden->hidden|self_recurrent|one .*per neuron"):
-        base().connect("hidden", "hidden", es.self_recurrent(r))
-
-
 def test_single_self_weight_serves_all_neurons():
     net = base()
     net.connect("hidden", "hidden", es.self_recurrent(0.5))
     assert net.parameters()["hidden->hidden.weights"].tolist() == [0.5] * 4
-
-
-def test_self_recurrent_weights_between_two_populations_are_refused():
-    net = base()
-    net.add_population("next", 4)
-    with pytest.raises(NetworkError, match=r"hidden->next"):
-        net.connect("hidden", "next", es.self_recurrent(np.ones(4)))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -187,21 +153,6 @@ def test_negative_or_infinite_delay_is_refused(bad):
             base().connect("input", "hidden", np.ones((3, 4)), delays=delays)
     with pytest.raises(ParameterError, match=r"hidden->hidden.*delay"):
         base().connect("hidden", "hidden", es.self_recurrent(np.ones(4)), delays=bad)
-
-
-@pytest.mark.parametrize("shape", [(4,), (4, 3), (1, 4), (2,), (3, 4, 1)])
-def test_delays_of_the_wrong_shape_are_refused(shape):
-    with pytest.raises(ShapeError, match=r"input->hidden.*delay"):
-        base().connect("input", "hidden", np.ones((3, 4)), delays=np.ones(shape))
-
-
-def test_delays_of_the_wrong_shape_are_refused_for_sparse_and_self_weights():
-    dense = np.eye(3, 4)
-    dense[0, 1] = 2.0
-    with pytest.raises(ShapeError, match=r"input->hidden.*delay"):
-        base().connect("input", "hidden", scipy.sparse.csr_array(dense), delays=np.ones(5))
-    with pytest.raises(ShapeError, match=r"hidden->hidden.*delay"):
-        base().connect("hidden", "hidden", es.self_recurrent(np.ones(4)), delays=np.ones(3))
 
 
 @pytest.mark.parametrize("form", ["csr_array", "csc_array", "coo_array", "csr_matrix", "lil_array"])
@@ -380,11 +331,6 @@ def test_unknown_backend_and_precision_are_refused():
         es.simulate(net, stream, backend="abacus")
     with pytest.raises(es.errors.EventSimError, match=r"half.*double"):
         es.simulate(net, stream, precision="half")
-
-
-def test_second_input_is_refused():
-    with pytest.raises(NetworkError, match="input"):
-        base().add_input("other", 3)
 
 
 @pytest.mark.parametrize(
