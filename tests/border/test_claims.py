@@ -166,6 +166,29 @@ def decisions_are_refused():
     assert np.array_equal(from_nir(graph).decision.weights, net.decision.weights)
 
 
+def c_takes_layers_that_answer():
+    def answering(net, rule="integral"):
+        net.set_answer(es.Answer(rule=rule, class_names=("a", "b")))
+        return net
+
+    late = es.Network()
+    late.add_input("input", 4)
+    late.add_readout("output", 2)
+    late.connect("input", "output", np.eye(4, 2), delays=np.arange(8.0).reshape(4, 2))
+    maps = es.convolutional(64, (4,), 2, output_maps=2, kernel=(3, 3), mean=6.0)
+    wide = es.EventStream([1.0], [0], [0, 1], n_channels=64, duration=9.0)
+    for net, what in (
+        (answering(es.rsnn(4, (6,), 2)), "loop"),
+        (answering(late), "delays of synapses"),
+        (answering(adaptive()), "adaptive thresholds"),
+        (answering(decided(), "maximum"), "linear decision"),
+        (answering(es.scsr(4, (6,), 3), "ctc"), "the rule 'ctc'"),
+        (answering(maps, "maximum"), "a linear decision behind the readout; population 'hidden1'"),
+    ):
+        stream = events() if net is not maps else wide
+        refused(lambda net=net, by=stream: es.export_c(net, "no", stream=by), what)
+
+
 def chunks_have_gradients_but_of_voltages():
     assert not any("chunk" in name for name in vars(TrainConfig()))
     for backend in ("cpu", "cuda"):
@@ -224,175 +247,111 @@ class Claim(NamedTuple):
     probe: Any
 
 
-CLAIMS = (
-    Claim(
-        "README.md",
+CLAIMS_OF = {
+    "README.md": {
         "The exact adjoint gives those of weights (dense or sparse), self-weights, delays, "
-        "tau_mem, tau_syn, resistance, threshold, leak, reset, refractory time, and the input"
-        " times.",
-        every_gradient,
-    ),
-    Claim(
-        "README.md",
+        "tau_mem, tau_syn, resistance, threshold, leak, reset, refractory time, and the input "
+        "times.": every_gradient,
         "Leaky integrate-and-fire populations with self-recurrent and skip connections "
-        "(ScSr-SNN, [arXiv 2010.12691](https://arxiv.org/abs/2010.12691)), lateral "
-        "recurrence, convolutions.",
-        kinds_of_networks,
-    ),
-    Claim(
-        "README.md",
-        "`eventsim gradcheck` compares the gradients with finite differences; `eventsim "
-        "conformance` runs 98 networks whose spike times are known exactly.",
-        conformance_has_98_cases,
-    ),
-    Claim(
-        "README.md",
-        "**It was not yet seen on a GPU.** The CUDA kernels run in the tests on a host build;"
-        " machine code on a card, NCCL and all timings there are unproven.",
-        no_card_has_run_it,
-    ),
-    Claim(
-        "README.md",
+        "(ScSr-SNN, [arXiv 2010.12691](https://arxiv.org/abs/2010.12691)), lateral recurrence, "
+        "convolutions.": kinds_of_networks,
+        "`eventsim gradcheck` compares the gradients with finite differences; "
+        "`eventsim conformance` runs 98 networks whose spike times are known "
+        "exactly.": conformance_has_98_cases,
+        "**It was not yet seen on a GPU.** The CUDA kernels run in the tests on a host build; "
+        "machine code on a card, NCCL and all timings there are unproven.": no_card_has_run_it,
         "Training takes whole recordings. On a stream without an end gradients come [by "
         "chunks](docs/howto/chunks.md), for an optimiser of your own; not those of losses of "
-        "voltages.",
-        chunks_have_gradients_but_of_voltages,
-    ),
-    Claim(
-        "README.md",
+        "voltages.": chunks_have_gradients_but_of_voltages,
         "Neurons are leaky integrate-and-fire, with thresholds that adapt if you like: no "
-        "conductances, no adaptive exponential neurons, no surrogate gradient.",
-        neurons_are_lif,
-    ),
-    Claim(
-        "README.md",
+        "conductances, no adaptive exponential neurons, no surrogate gradient.": neurons_are_lif,
         "Exact gradients do not see spikes appear or vanish, and grow without bound as a "
-        "voltage grazes its threshold. Training clips them by norm; a rate band and a lift of"
-        " silent neurons stand in where they are blind.",
-        silent_neurons_have_no_gradient,
-    ),
-    Claim(
-        "README.md",
-        "A linear decision (`net.decide`) goes into no mapping, fixed-step counterpart or "
-        "torch module, and NIR takes it as metadata only.",
-        decisions_are_refused,
-    ),
-    Claim(
-        "docs/faq.md",
+        "voltage grazes its threshold. Training clips them by norm; a rate band and a lift of "
+        "silent neurons stand in where they are blind.": silent_neurons_have_no_gradient,
+        "A linear decision (`net.decide`) goes into no mapping, fixed-step counterpart or torch "
+        "module, and NIR takes it as metadata only.": decisions_are_refused,
+    },
+    "docs/faq.md": {
         "LIF with an exponential synaptic current, its threshold fixed or "
         "[adaptive](explanation/model.md#adaptive-threshold) (ALIF), and readouts without a "
-        "threshold. Every parameter may differ between neurons and is trainable. Equations of"
-        " your own are not there.",
-        neurons_are_lif,
-    ),
-    Claim(
-        "docs/faq.md",
-        "self-recurrence, lateral connections, and loops over several populations, with any "
-        "delays. They simulate and train. Loops run in chunks too, without end.",
-        loops_run_everywhere,
-    ),
-    Claim(
-        "docs/faq.md",
+        "threshold. Every parameter may differ between neurons and is trainable. Equations of "
+        "your own are not there.": neurons_are_lif,
+        "self-recurrence, lateral connections, and loops over several populations, "
+        "with any delays. They simulate and train. Loops run in chunks too, without "
+        "end.": loops_run_everywhere,
         "CUDA kernels exist, but [were not yet seen on a "
-        "card](howto/install.md#when-the-gpu-is-not-found).",
-        no_card_has_run_it,
-    ),
-    Claim("docs/faq.md", "On a GPU nobody has measured it.", no_card_has_run_it),
-    Claim(
-        "docs/howto/install.md",
-        "**Not yet seen on a GPU.** eventsim's CUDA code was never run on a card.",
-        no_card_has_run_it,
-    ),
-    Claim(
-        "docs/howto/install.md",
+        "card](howto/install.md#when-the-gpu-is-not-found).": no_card_has_run_it,
+        "On a GPU nobody has measured it.": no_card_has_run_it,
+    },
+    "docs/howto/install.md": {
+        "**Not yet seen on a GPU.** eventsim's CUDA code was never run on a "
+        "card.": no_card_has_run_it,
         "Registers are spilled only by `shared_backward` in double precision: 8 to 32 bytes "
-        "a thread on sm_100 and sm_120, and 108 to 136 on all cards with adaptive thresholds.",
-        registers_spill_as_the_gates_allow,
-    ),
-    Claim("docs/howto/speed.md", "**No timing on a card exists yet**", no_card_has_run_it),
-    Claim(
-        "docs/howto/gpus.md",
-        "**NCCL itself was never run, and nothing here was run on a cluster.**",
-        no_card_has_run_it,
-    ),
-    Claim(
-        "docs/howto/chunks.md",
-        "Losses of voltages and peaks need one piece, and so does the backend `reference`.",
-        chunks_have_gradients_but_of_voltages,
-    ),
-    Claim(
-        "docs/howto/chip.md",
+        "a thread on sm_100 and sm_120, and 108 to 136 on all cards with adaptive "
+        "thresholds.": registers_spill_as_the_gates_allow,
+    },
+    "docs/howto/speed.md": {
+        "**No timing on a card exists yet**": no_card_has_run_it,
+    },
+    "docs/howto/gpus.md": {
+        "**NCCL itself was never run, and nothing here was run on a cluster.**": no_card_has_run_it,
+    },
+    "docs/howto/chunks.md": {
+        "Losses of voltages and peaks need one piece, and so does the backend "
+        "`reference`.": chunks_have_gradients_but_of_voltages,
+    },
+    "docs/howto/chip.md": {
         "A linear decision and adaptive thresholds are in no chip's file: such networks are "
-        "trained with `--quantise-bits` alone, which rounds the decision's weights as well.",
-        only_bits_are_rounded,
-    ),
-    Claim(
-        "docs/howto/costs.md",
-        "A linear decision (`net.decide`) cannot be mapped.",
-        decisions_are_refused,
-    ),
-    Claim(
-        "docs/howto/frontier.md",
-        "A network with a [linear decision](costs.md#a-linear-decision) has no place on a chip.",
-        decisions_are_refused,
-    ),
-    Claim(
-        "docs/howto/pytorch.md",
-        "A network with a linear decision (`net.decide`) makes no module.",
-        decisions_are_refused,
-    ),
-    Claim(
-        "docs/howto/other_programs.md",
-        "| adaptive thresholds | lossy | lossy | lossy | lossy |",
-        others_refuse_thresholds_that_adapt,
-    ),
-    Claim(
-        "docs/howto/other_programs.md",
-        "| a linear decision | lossy | lossy | lossy | lossy |",
-        decisions_are_refused,
-    ),
-    Claim(
-        "docs/howto/backend.md",
-        "| `auto` | `cuda` where a device can be used, else `cpu` |",
-        backends_are_these,
-    ),
-    Claim(
-        "docs/explanation/adjoint.md",
+        "trained with `--quantise-bits` alone, which rounds the decision's weights as "
+        "well.": only_bits_are_rounded,
+    },
+    "docs/howto/costs.md": {
+        "A linear decision (`net.decide`) cannot be mapped.": decisions_are_refused,
+    },
+    "docs/howto/frontier.md": {
+        "A network with a [linear decision](costs.md#a-linear-decision) has no place on a "
+        "chip.": decisions_are_refused,
+    },
+    "docs/howto/microcontrollers.md": {
+        "Loops, sparse synapses, delays of synapses, adaptive thresholds, convolutions, linear "
+        "decisions and other rules are refused by name at export.": c_takes_layers_that_answer,
+    },
+    "docs/howto/pytorch.md": {
+        "A network with a linear decision (`net.decide`) makes no module.": decisions_are_refused,
+    },
+    "docs/howto/other_programs.md": {
+        "| adaptive thresholds | lossy | lossy | lossy | lossy "
+        "|": others_refuse_thresholds_that_adapt,
+        "| a linear decision | lossy | lossy | lossy | lossy |": decisions_are_refused,
+    },
+    "docs/howto/backend.md": {
+        "| `auto` | `cuda` where a device can be used, else `cpu` |": backends_are_these,
+    },
+    "docs/explanation/adjoint.md": {
         "`eventsim gradcheck` does this for every kind of parameter of a network of random "
-        "shape but those of adaptive thresholds",
-        gradcheck_asks_of_all_but_adaptation,
-    ),
-    Claim(
-        "docs/explanation/decisions.md",
+        "shape but those of adaptive thresholds": gradcheck_asks_of_all_but_adaptation,
+    },
+    "docs/explanation/decisions.md": {
         "current-based LIF, with thresholds that stay or adapt. No conductances, no adaptive "
-        "exponential neurons.",
-        neurons_are_lif,
-    ),
-    Claim(
-        "docs/explanation/model.md",
-        "All backends run such neurons, whole or in chunks, with gradients; those by chunk "
-        "need `cpu` or `cuda`.",
-        thresholds_adapt_in_chunks,
-    ),
-    Claim(
-        "docs/explanation/model.md",
-        "MPI, training on a grid, SpiKL-IP, SANA-FE and chips with formats of numbers refuse "
-        "them; weights alone are rounded. NIR has no such node: the parameters stand in its "
-        "metadata, and for another program it takes `--lossy`.",
-        others_refuse_thresholds_that_adapt,
-    ),
-    Claim(
-        "eventsim gradcheck --help",
-        "its thresholds do not adapt",
-        gradcheck_asks_of_all_but_adaptation,
-    ),
-    Claim(
-        "eventsim simulate --backend",
+        "exponential neurons.": neurons_are_lif,
+    },
+    "docs/explanation/model.md": {
+        "All backends run such neurons, whole or in chunks, with gradients; those by chunk need "
+        "`cpu` or `cuda`.": thresholds_adapt_in_chunks,
+        "MPI, training on a grid, SpiKL-IP, SANA-FE and chips with formats of numbers "
+        "refuse them; weights alone are rounded. NIR has no such node: the "
+        "parameters stand in its metadata, and for another program it takes "
+        "`--lossy`.": others_refuse_thresholds_that_adapt,
+    },
+    "eventsim gradcheck --help": {
+        "its thresholds do not adapt": gradcheck_asks_of_all_but_adaptation,
+    },
+    "eventsim simulate --backend": {
         "auto (cuda where there is a device, else cpu), cuda, cpu, or reference (slow, the "
-        "definition).",
-        backends_are_these,
-    ),
-)
+        "definition).": backends_are_these,
+    },
+}
+CLAIMS = [Claim(page, *one) for page, claims in CLAIMS_OF.items() for one in claims.items()]
 
 SUBJECT = re.compile(
     r"adaptive threshold|thresholds? (that|do not) adapt|\bALIF\b|linear decision|net\.decide|"
