@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from eventsim.train import load_network
-from tests.support.processes import mpiexec, why_no_mpi
+from tests.support.processes import mpiexec
 from tests.unit.cli.conftest import TINY, call, places, write_digits  # noqa: F401
 
 TRAIN = (*TINY, "--shards", 2, "--json")
@@ -17,13 +17,7 @@ pytestmark = pytest.mark.thorough(
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _mpi():
-    reason = why_no_mpi()
-    if reason is not None:
-        pytest.skip(reason)
-
-
+@pytest.mark.usefixtures("mpi")
 def test_command_of_two_processes_ends_with_the_numbers_of_one(tmp_path):
     digits = write_digits(tmp_path / "digits.hdf5")
     alone = call("train", digits, *TRAIN, "--out", "alone")

@@ -8,18 +8,11 @@ import pytest
 
 from eventsim.train import evaluate, load_network
 from tests.parallel import worker
-from tests.support.processes import mpiexec, why_no_mpi
+from tests.support.processes import mpiexec
 
 pytestmark = pytest.mark.thorough(
     "starts processes by mpiexec; threads take their place in tests/unit"
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _mpi():
-    reason = why_no_mpi()
-    if reason is not None:
-        pytest.skip(reason)
 
 
 @pytest.fixture(scope="module")
@@ -30,29 +23,18 @@ def straight(tmp_path_factory):
     return folder
 
 
-def start(size, folder, *scenarios):
-    """Live through scenarios; the outcomes of every process."""
-    folder.mkdir(exist_ok=True)
-    found = mpiexec(
-        size, [worker.sys.executable, "-m", "tests.parallel.worker", folder, *scenarios]
-    )
-    assert found.returncode == 0, found.stdout + found.stderr
-    return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(size)]
-
-
 @pytest.fixture(scope="module")
-def two(straight, tmp_path_factory):
-    """Two processes; they find the kernels compiled by the run of one."""
+def two(mpi, tmp_path_factory):
     folder = tmp_path_factory.mktemp("two")
-    return folder, start(2, folder, "straight", "evaluated", "stopped", "failed")
+    return folder, mpi("worker", 2, folder, "straight", "evaluated", "stopped", "failed")
 
 
 @pytest.fixture(scope="module")
-def three(two, tmp_path_factory):
+def three(mpi, two, tmp_path_factory):
     """Three processes, which also go on with the run that two processes stopped."""
     folder = tmp_path_factory.mktemp("three")
     shutil.copytree(two[0] / "stopped", folder / "stopped")
-    return folder, start(3, folder, "straight", "evaluated", "terminated", "resumed")
+    return folder, mpi("worker", 3, folder, "straight", "evaluated", "terminated", "resumed")
 
 
 def assert_same_run(folder, expected):
@@ -68,13 +50,6 @@ def assert_same_run(folder, expected):
         assert values.keys() == wanted.keys()
         for key, array in values.items():
             np.testing.assert_array_equal(array, wanted[key], err_msg=key)
-
-
-def test_run_of_one_process_uses_rate_band_and_lift(straight):
-    # Else equal runs would not show that these see the whole batch.
-    lines = [json.loads(line) for line in (straight / "metrics.jsonl").read_text().splitlines()]
-    assert all(line["penalty"] > 0 for line in lines)
-    assert sum(line["lifted_neurons"] for line in lines) > 0
 
 
 def test_runs_of_two_and_three_processes_have_the_bits_of_one(two, three, straight):
@@ -124,7 +99,7 @@ def test_error_of_one_process_ends_the_other_with_its_text(two):
     assert second == text
 
 
-def test_killed_process_takes_the_others_along_and_the_run_goes_on(straight, tmp_path):
+def test_killed_process_takes_the_others_along_and_the_run_goes_on(mpi, straight, tmp_path):
     command = [worker.sys.executable, "-m", "tests.parallel.worker", tmp_path, "killed"]
     assert mpiexec(2, command).returncode != 0
     worker.run(tmp_path / "killed", resume=True)

@@ -1,11 +1,8 @@
 """One network over real processes, started by mpiexec: the bits of one process on 2 and on 4."""
 
-import json
-
 import pytest
 
 from tests.parallel import ranks_worker as worker
-from tests.support.processes import mpiexec, why_no_mpi
 
 ALIKE = ("one_delay", "many_delays", "single", "whole")
 
@@ -15,21 +12,6 @@ pytestmark = pytest.mark.thorough(
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _mpi():
-    reason = why_no_mpi()
-    if reason is not None:
-        pytest.skip(reason)
-
-
-def start(size, folder, *scenarios):
-    """Live through scenarios; the outcomes of every process."""
-    command = [worker.sys.executable, "-m", "tests.parallel.ranks_worker", folder, *scenarios]
-    found = mpiexec(size, command)
-    assert found.returncode == 0, found.stdout + found.stderr
-    return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(size)]
-
-
 @pytest.fixture(scope="module")
 def alone():
     """What one process gives, without MPI."""
@@ -37,14 +19,13 @@ def alone():
 
 
 @pytest.fixture(scope="module")
-def two(alone, tmp_path_factory):
-    """Two processes; they find the kernels compiled by the one."""
-    return start(2, tmp_path_factory.mktemp("two"), *ALIKE, "others", "wild")
+def two(mpi, tmp_path_factory):
+    return mpi("ranks_worker", 2, tmp_path_factory.mktemp("two"), *ALIKE, "others", "wild")
 
 
 @pytest.fixture(scope="module")
-def four(alone, tmp_path_factory):
-    return start(4, tmp_path_factory.mktemp("four"), *ALIKE)
+def four(mpi, tmp_path_factory):
+    return mpi("ranks_worker", 4, tmp_path_factory.mktemp("four"), *ALIKE)
 
 
 @pytest.mark.parametrize("name", ALIKE)

@@ -7,43 +7,16 @@ import json
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from eventsim.train import (
-    Augmentation,
-    LearningRates,
-    TrainConfig,
-    connect,
-    evaluate,
-    loop,
-    train,
-)
-from tests.unit.train.task import small_net, two_patterns
+from eventsim.train import connect, evaluate, loop, train
+from tests.unit.train import test_parallel as threads
+from tests.unit.train.task import two_patterns
+from tests.unit.train.test_parallel import quiet_net
 
-CONFIG = TrainConfig(
-    epochs=2,
-    batch_size=11,
-    shards=6,
-    seed=3,
-    validation_fraction=0.3,
-    rates=LearningRates(weights=2e-2, taus=2e-2, intrinsic=1e-2, delays=2e-2),
-    train_delays=True,
-    rate_low=20.0,
-    rate_high=40.0,
-    rate_strength=1e-3,
-    silent_lift=1e-2,
-    augmentation=Augmentation(time_scale=0.1, time_shift=3.0, drop=0.05, jitter=0.5),
-    backend="cpu",
-    checkpoint_every=2,
-)
+CONFIG = replace(threads.CONFIG, batch_size=11, backend="cpu", precision="single")
 N_SAMPLES = 64
-
-
-def quiet_net():
-    """One of its neurons is silent at first, so that its weights are lifted."""
-    net = small_net()
-    net.projections["input->hidden1"].weights[:, 0] = 0.1
-    return net
 
 
 def run(folder, group=None, **options):
