@@ -8,7 +8,7 @@ import pytest
 import eventsim as es
 from tests.support.compare import TIME_ATOL, assert_same_spikes
 from tests.support.exact import exact_train
-from tests.support.nets import one_neuron, one_sample, random_net, random_stream
+from tests.support.nets import one_layer, one_neuron, one_sample, random_net, random_stream
 from tests.support.stepping import Neuron, simulate, spikes_of_neuron
 
 NEURON = Neuron(10.0, 4.0, 1.1, 1.0, 0.05, -0.3, 2.0)
@@ -78,10 +78,7 @@ def test_spike_at_or_after_the_end_does_not_exist(backend):
 
 
 def test_silent_neuron_has_no_spikes_and_zero_counts(backend):
-    net = es.Network()
-    net.add_input("input", 1)
-    net.add_population("hidden", 3, **PARAMETERS)
-    net.connect("input", "hidden", np.array([[0.0, 6.0, -6.0]]))
+    net = one_layer("hidden", np.array([[0.0, 6.0, -6.0]]), **PARAMETERS)
     spikes = es.simulate(net, one_sample([5.0]), backend=backend)["hidden"]
     assert spikes.counts().tolist() == [[0, 1, 0]]
 

@@ -8,6 +8,7 @@ import scipy.sparse
 
 import eventsim as es
 from eventsim.errors import RunawayError
+from tests.support.nets import one_layer
 
 BOUND = (1.0 - 0.2) * 6.0 / (1.5 * 9.0)
 
@@ -36,10 +37,7 @@ def test_self_weight_above_the_bound_runs_away(fast_backend):
 
 
 def test_loop_that_runs_away_stops_on_every_backend_with_the_same_neuron(backend):
-    net = es.Network()
-    net.add_input("input", 1)
-    net.add_population("hidden", 3, tau_mem=6.0, tau_syn=9.0)
-    net.connect("input", "hidden", np.array([[1.0, 1.0, 40.0]]))
+    net = one_layer("hidden", np.array([[1.0, 1.0, 40.0]]), tau_mem=6.0, tau_syn=9.0)
     net.connect("hidden", "hidden", 30.0 * (1.0 - np.eye(3)), delays=0.01)
     stream = es.EventStream([1.0], [0], [0, 1], n_channels=1, duration=1000.0)
     with pytest.raises(RunawayError) as caught:

@@ -12,6 +12,7 @@ from eventsim.engine.cuda import CudaBackend, queue
 from tests.support.nets import (
     large_net,
     lateral_net,
+    one_layer,
     random_stream,
     ring_net,
     shared_net,
@@ -26,10 +27,7 @@ pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 
 def twins():
     """Identical neurons that meet the same events and each other, without delays: exact ties."""
-    net = es.Network()
-    net.add_input("input", 5)
-    net.add_population("twins", 40, tau_mem=10.0, tau_syn=5.0, refractory=2.0)
-    net.connect("input", "twins", np.full((5, 40), 5.0))
+    net = one_layer("twins", np.full((5, 40), 5.0), tau_mem=10.0, tau_syn=5.0, refractory=2.0)
     ring = scipy.sparse.csr_array(np.roll(0.4 * np.eye(40), 1, axis=1))
     net.connect("twins", "twins", ring)
     net.add_readout("output", 2, tau_mem=20.0, tau_syn=10.0)

@@ -28,6 +28,7 @@ from eventsim.train import (
     VoltageCrossEntropy,
 )
 from eventsim.train.decode import StringLoss
+from eventsim.train.softmax import smoothed
 from tests.support.nets import random_net, random_stream
 from tests.support.tiers import beyond
 
@@ -69,10 +70,13 @@ def strings():
 
 # Loss and network by name; "pseudo" where finite differences cannot know what the loss asks for.
 CASES = {
-    "cross entropy": (plain, lambda: CrossEntropy(LABELS)),
     "cross entropy, weighted": (plain, lambda: CrossEntropy(LABELS, time_constant=25.0)),
-    "cross entropy, onset": (plain, lambda: CrossEntropy(LABELS, time_constant=25.0, onset=13.0)),
     "largest voltage": (plain, lambda: VoltageCrossEntropy(LABELS)),
+    "class trains": (plain, lambda: ClassTrains(LABELS, population="hidden2")),
+    "ctc": (plain, lambda: CTC([(0, 1), (), (1, 1)], interval=9.0)),
+    "cross entropy": (plain, lambda: CrossEntropy(LABELS)),
+    "smoothed labels": (plain, lambda: CrossEntropy(smoothed(LABELS, 3, smoothing=0.3))),
+    "cross entropy, onset": (plain, lambda: CrossEntropy(LABELS, time_constant=25.0, onset=13.0)),
     "last voltage": (plain, lambda: VoltageCrossEntropy(LABELS, at="last")),
     "largest voltage, decision": (decided, lambda: VoltageCrossEntropy(LABELS)),
     "last voltage, decision": (decided, lambda: VoltageCrossEntropy(LABELS, at="last")),
@@ -86,13 +90,11 @@ CASES = {
         with_silent_neurons,
         lambda: SpikeCount(LABELS, population="hidden2", miss_margin=2.0),
     ),
-    "class trains": (plain, lambda: ClassTrains(LABELS, population="hidden2")),
     "class trains with misses, pseudo": (
         with_silent_neurons,
         lambda: ClassTrains(LABELS, population="hidden2", miss_margin=2.0),
     ),
     "van Rossum": (plain, lambda: VanRossum(targets(), population="hidden2")),
-    "ctc": (plain, lambda: CTC([(0, 1), (), (1, 1)], interval=9.0)),
     "ctc, decision": (decided, lambda: CTC([(0,), (), (0, 0)], interval=9.0)),
     "strings": (plain, strings),
     "near miss": (with_silent_neurons, lambda: NearMiss(1.0, margin=3.0)),
@@ -113,7 +115,7 @@ CASES = {
 
 @pytest.mark.parametrize(
     "case",
-    beyond(2, CASES, pytest.mark.thorough("more than a second each; the next test is quick")),
+    beyond(4, CASES, pytest.mark.thorough("a second each; the next test is quick")),
 )
 def test_every_loss_passes_through_gradcheck(case):
     make_net, make_loss = CASES[case]

@@ -6,7 +6,7 @@ import scipy.sparse
 
 import eventsim as es
 from eventsim.plan import make_plan
-from tests.support.nets import random_net, random_stream
+from tests.support.nets import one_layer, random_net, random_stream
 
 STREAM = random_stream(3001, n_samples=3, duration=80.0)
 TOLERANCE = {"double": 1e-9, "single": 2e-4}
@@ -68,10 +68,7 @@ def test_dense_and_sparse_sources_together_agree_with_the_reference(fast_backend
 
 def test_thin_large_or_delayed_apart_is_not_kept_whole(monkeypatch):
     def stage_of(weights, delays=0.0):
-        net = es.Network()
-        net.add_input("input", weights.shape[0])
-        net.add_population("neurons", weights.shape[1])
-        net.connect("input", "neurons", weights, delays=delays)
+        net = one_layer("neurons", weights, delays=delays)
         return make_plan(net).stages[0]
 
     full = scipy.sparse.csr_array(np.ones((40, 50)))

@@ -12,7 +12,7 @@ from eventsim.errors import RunawayError
 from eventsim.plan import make_plan
 from tests.support.compare import SINGLE_ATOL, TIME_ATOL, assert_same_spikes, assert_sorted
 from tests.support.losses import Readout, SpikeTimes, Sum
-from tests.support.nets import lateral_net, random_net, random_stream, ring_net
+from tests.support.nets import lateral_net, one_layer, random_net, random_stream, ring_net
 from tests.support.tiers import beyond
 from tests.support.wiring import count_synaptic_events
 
@@ -101,10 +101,7 @@ def test_self_connections_alone_give_the_spikes_of_a_layer(
 
 
 def test_inhibition_just_before_the_crossing_cancels_a_spike(backend):
-    net = es.Network()
-    net.add_input("input", 2)
-    net.add_population("hidden", 2, tau_mem=10.0, tau_syn=5.0)
-    net.connect("input", "hidden", np.array([[6.0, 0.0], [0.0, 9.0]]))
+    net = one_layer("hidden", np.array([[6.0, 0.0], [0.0, 9.0]]), tau_mem=10.0, tau_syn=5.0)
     net.connect("hidden", "hidden", scipy.sparse.csr_array(np.array([[0.0, 0.0], [-30.0, 0.0]])))
     stream = es.EventStream([0.0, 0.0], [0, 1], [0, 2], n_channels=2, duration=30.0)
     spikes = es.simulate(net, stream, backend=backend)["hidden"]
@@ -114,10 +111,7 @@ def test_inhibition_just_before_the_crossing_cancels_a_spike(backend):
 
 
 def test_identical_neurons_that_excite_each_other_without_delay(backend):
-    net = es.Network()
-    net.add_input("input", 1)
-    net.add_population("hidden", 3, tau_mem=10.0, tau_syn=5.0, refractory=2.0)
-    net.connect("input", "hidden", np.full((1, 3), 6.0))
+    net = one_layer("hidden", np.full((1, 3), 6.0), tau_mem=10.0, tau_syn=5.0, refractory=2.0)
     net.connect("hidden", "hidden", 0.5 * (1.0 - np.eye(3)))
     stream = es.EventStream([1.0], [0], [0, 1], n_channels=1, duration=40.0)
     spikes = es.simulate(net, stream, backend=backend)["hidden"]
@@ -127,10 +121,7 @@ def test_identical_neurons_that_excite_each_other_without_delay(backend):
 
 
 def test_loop_without_delay_that_runs_away_names_the_neuron(fast_backend):
-    net = es.Network()
-    net.add_input("input", 1)
-    net.add_population("pair", 2, tau_mem=10.0, tau_syn=5.0)
-    net.connect("input", "pair", np.array([[8.0, 0.0]]))
+    net = one_layer("pair", np.array([[8.0, 0.0]]), tau_mem=10.0, tau_syn=5.0)
     net.connect("pair", "pair", np.array([[0.0, 400.0], [400.0, 0.0]]))
     stream = es.EventStream([1.0], [0], [0, 1], n_channels=1, duration=100.0)
     with pytest.raises(RunawayError) as caught:

@@ -6,7 +6,7 @@ import pytest
 import eventsim as es
 from eventsim.errors import ParameterError
 from tests.support.compare import SINGLE_ATOL, TIME_ATOL
-from tests.support.nets import lateral_net, random_net, random_stream
+from tests.support.nets import lateral_net, one_layer, random_net, random_stream
 
 VOLTAGES = ("threshold", "v_leak", "v_reset")
 
@@ -85,10 +85,7 @@ def test_weight_and_resistance_beyond_the_domain_are_refused():
 
 def test_threshold_at_the_resting_potential_is_allowed(backend):
     # It fires once V has passed its rest from below: at once, for a current after the reset.
-    net = es.Network()
-    net.add_input("input", 1)
-    net.add_population("hidden", 1, threshold=0.3, v_leak=0.3, v_reset=-0.5)
-    net.connect("input", "hidden", [[9.0]])
+    net = one_layer("hidden", [[9.0]], threshold=0.3, v_leak=0.3, v_reset=-0.5)
     stream = es.EventStream([5.0], [0], [0, 1], n_channels=1, duration=1e5)
     spikes = es.simulate(net, stream, backend=backend)["hidden"]
     assert 1 <= len(spikes) < 50

@@ -12,7 +12,7 @@ from tests.support.compare import (
     assert_sorted,
     trains,
 )
-from tests.support.nets import random_net, random_stream
+from tests.support.nets import one_layer, random_net, random_stream
 from tests.support.wiring import count_synaptic_events
 
 CASES = {
@@ -68,10 +68,7 @@ def test_spikes_are_sorted_by_sample_time_and_neuron(backend, net, stream):
 
 
 def test_simultaneous_spikes_are_ordered_by_neuron(backend):
-    net = es.Network()
-    net.add_input("input", 1)
-    net.add_population("hidden", 40, tau_mem=10.0, tau_syn=5.0)
-    net.connect("input", "hidden", np.full((1, 40), 6.0))
+    net = one_layer("hidden", np.full((1, 40), 6.0), tau_mem=10.0, tau_syn=5.0)
     stream = es.EventStream([1.0, 1.0, 2.0], [0] * 3, [0, 1, 3], n_channels=1, duration=30.0)
     spikes = es.simulate(net, stream, backend=backend)["hidden"]
     assert_sorted(spikes)

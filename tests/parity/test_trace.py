@@ -19,6 +19,7 @@ from tests.support import stepping
 from tests.support.nets import (
     lateral_net,
     neuron_parameters,
+    one_layer,
     one_neuron,
     one_sample,
     random_net,
@@ -240,10 +241,7 @@ def test_what_cannot_be_asked_is_refused_by_name(ask):
 def test_memory_in_passing_does_not_grow_with_arrivals():
     # 8 samples of 3,200 events, 200 neurons: 5 million arrivals, of 40 bytes each.
     rng = np.random.default_rng(3)
-    net = es.Network()
-    net.add_input("input", 64)
-    net.add_population("hidden", 200, **neuron_parameters(rng, 200))
-    net.connect("input", "hidden", rng.normal(0.1, 0.3, (64, 200)))
+    net = one_layer("hidden", rng.normal(0.1, 0.3, (64, 200)), **neuron_parameters(rng, 200))
     stream = random_stream(4, n_samples=8, n_channels=64, duration=1000.0, rate=50.0)
     tape = es.simulate(net, stream, backend="cpu")
     tracemalloc.start()

@@ -21,6 +21,7 @@ from tests.support.compare import SINGLE_ATOL, TIME_ATOL, trains
 from tests.support.nets import (
     large_net,
     lateral_net,
+    one_layer,
     random_stream,
     ring_net,
     shared_net,
@@ -188,10 +189,7 @@ def test_arrivals_on_the_border_of_a_window_belong_to_the_next(least, monkeypatc
     n, delay = 40, 0.1
     times = np.arange(300) * delay  # as rounded as the borders are
     rng = np.random.default_rng(1130)
-    net = es.Network()
-    net.add_input("input", 4)
-    net.add_population("hidden", n, tau_mem=10.0, tau_syn=5.0)
-    net.connect("input", "hidden", rng.normal(1.0, 0.5, (4, n)), delays=delay)
+    net = one_layer("hidden", rng.normal(1.0, 0.5, (4, n)), delays=delay, tau_mem=10.0, tau_syn=5.0)
     net.connect("hidden", "hidden", rng.normal(0.0, 0.2, (n, n)), delays=delay)
     stream = es.EventStream(
         times, np.arange(300) % 4, [0, 300], n_channels=4, duration=float(times[-1] + delay)
@@ -212,10 +210,7 @@ def test_spikes_that_outgrow_the_buffer_of_one_part_are_all_found():
 @pytest.mark.parametrize(("parts", "least"), [(1, 2.0), (2, 2.0), (1, 0.5)])
 def test_a_loop_that_runs_away_names_the_neuron_in_windows_too(parts, least, monkeypatch):
     monkeypatch.setattr(algorithm, "LEAST_SIDE_BY_SIDE", least)
-    net = es.Network()
-    net.add_input("input", 1)
-    net.add_population("pair", 2, tau_mem=10.0, tau_syn=5.0)
-    net.connect("input", "pair", np.array([[8.0, 0.0]]))
+    net = one_layer("pair", np.array([[8.0, 0.0]]), tau_mem=10.0, tau_syn=5.0)
     net.connect("pair", "pair", np.array([[0.0, 4.0], [4.0, 0.0]]), delays=0.001)
     stream = es.EventStream([1.0], [0], [0, 1], n_channels=1, duration=3.0)
     job = loop_job(net, stream)

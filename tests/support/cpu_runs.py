@@ -23,7 +23,7 @@ import eventsim as es
 from eventsim.engine.contract.registry import set_threads
 from eventsim.engine.cpu import CpuBackend
 from eventsim.engine.cpu import library as loader
-from tests.support.nets import lateral_net, neuron_parameters, one_sample, random_stream
+from tests.support.nets import lateral_net, neuron_parameters, one_layer, one_sample, random_stream
 from tests.support.simt.build import sanitized_environment
 from tests.support.simt.exercise import differences, read, results
 from tests.support.simt.runs import Run
@@ -67,10 +67,7 @@ def _at_once():
 
 def _two_run_away():
     """Two neurons run away in one stretch; the first, whose spikes come sooner, is told."""
-    net = es.Network()
-    net.add_input("input", 1)
-    net.add_population("hidden", 2, tau_mem=6.0, tau_syn=9.0)
-    net.connect("input", "hidden", np.array([[60.0, 30.0]]))
+    net = one_layer("hidden", np.array([[60.0, 30.0]]), tau_mem=6.0, tau_syn=9.0)
     net.connect("hidden", "hidden", es.self_recurrent(np.array([30.0, 30.0])))
     return net
 

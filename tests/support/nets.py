@@ -154,6 +154,16 @@ def with_adaptation(net, seed=0, *, adaptation=(0.1, 0.6), tau=(10.0, 60.0), pop
     return new
 
 
+def one_layer(name, weights, **options):
+    """An input and a population behind it; ``options`` are its parameters, and delays."""
+    net, shape = es.Network(), getattr(weights, "shape", None) or np.shape(weights)
+    delays = {key: options.pop(key) for key in ("delays", "delays_of") if key in options}
+    net.add_input("input", shape[0])
+    net.add_population(name, shape[1], **options)
+    net.connect("input", name, weights, **delays)
+    return net
+
+
 def one_neuron(weights, *, delays=0.0, self_weight=None, self_delay=0.0, **parameters):
     """Input channels with the given weights onto a single neuron called "hidden"."""
     weights = np.atleast_1d(np.asarray(weights, dtype=float))

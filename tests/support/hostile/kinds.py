@@ -47,8 +47,9 @@ from tests.support.hostile.mutate import (
     damaged,
 )
 from tests.support.hostile.packed import changed_npz
-from tests.support.nets import lateral_net, random_net, random_stream
+from tests.support.nets import lateral_net, one_layer, random_net, random_stream
 from tests.support.run_kinds import old_run
+from tests.unit.experiment.conftest import TASK
 
 LARGEST_INPUT = 10_000  # channels; a network of more is read, but not run
 
@@ -164,10 +165,7 @@ def run_stream(stream):
     list(stream.batches(2))
     stream[: min(2, len(stream))]
     if len(stream) and stream.n_channels <= LARGEST_INPUT and stream.n_events < 10_000:
-        net = es.Network()
-        net.add_input("input", stream.n_channels)
-        net.add_population("hidden", 2, refractory=1.0)
-        net.connect("input", "hidden", np.full((stream.n_channels, 2), 0.5))
+        net = one_layer("hidden", np.full((stream.n_channels, 2), 0.5), refractory=1.0)
         _run(net, stream[: min(2, len(stream))])
 
 
@@ -510,26 +508,6 @@ trials = 3
 [search.space]
 "train.rates.weights" = { low = 1e-3, high = 1e-1, log = true }
 "network.hidden" = { choices = [[4], [5]] }
-"""
-TASK = """format = "eventsim-task"
-version = 1
-name = "tiny"
-title = "Tiny Yin-Yang"
-[data]
-name = "yinyang"
-train_samples = 24
-test_samples = 12
-[network]
-hidden = [4]
-mean = 4.0
-spread = 4.0
-[train]
-epochs = 2
-batch_size = 12
-backend = "reference"
-precision = "double"
-[smoke.train]
-epochs = 1
 """
 
 

@@ -9,6 +9,7 @@ import scipy.sparse
 import eventsim as es
 from tests.support.nets import (
     lateral_net,
+    one_layer,
     one_neuron,
     one_sample,
     random_net,
@@ -148,10 +149,7 @@ def _runaway(sparse, self_delay):
     """A self-jump that nothing holds back, in the second sample."""
     net = one_neuron([0.0, 40.0], tau_mem=6.0, tau_syn=9.0)
     if sparse:
-        net = es.Network()
-        net.add_input("input", 2)
-        net.add_population("hidden", 1, tau_mem=6.0, tau_syn=9.0)
-        net.connect("input", "hidden", scipy.sparse.csr_array([[0.0], [40.0]]))
+        net = one_layer("hidden", scipy.sparse.csr_array([[0.0], [40.0]]), tau_mem=6.0, tau_syn=9.0)
     net.connect("hidden", "hidden", es.self_recurrent([30.0]), delays=self_delay)
     samples = [(np.array([1.0]), np.array([k])) for k in (0, 1)]
     stream = es.EventStream.from_samples(samples, n_channels=2, duration=[9.0, 9.0])
@@ -160,10 +158,7 @@ def _runaway(sparse, self_delay):
 
 def _runaway_loop():
     """Two neurons that make each other fire at once, without end."""
-    net = es.Network()
-    net.add_input("input", 1)
-    net.add_population("a", 2, tau_mem=6.0, tau_syn=9.0)
-    net.connect("input", "a", np.array([[40.0, 40.0]]))
+    net = one_layer("a", np.array([[40.0, 40.0]]), tau_mem=6.0, tau_syn=9.0)
     net.connect("a", "a", np.array([[0.0, 30.0], [30.0, 0.0]]))
     return Run(lambda: net, lambda: one_sample([1.0], duration=9.0))
 

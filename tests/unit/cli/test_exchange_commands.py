@@ -4,6 +4,7 @@ import pytest
 import eventsim as es
 from eventsim.network.nir import read_nir
 from eventsim.train import load_network, save_network
+from tests.support.nets import one_layer
 from tests.unit.cli.conftest import call
 
 nir = pytest.importorskip("nir", minversion="1.0.8")
@@ -72,10 +73,7 @@ def test_import_of_what_cannot_be_is_one_message(tmp_path):
 
 
 def test_silent_networks_are_told(tmp_path):
-    net = es.Network()
-    net.add_input("input", 1)
-    net.add_population("hidden", 1)
-    net.connect("input", "hidden", np.full((1, 1), 1e-3))
+    net = one_layer("hidden", np.full((1, 1), 1e-3))
     save_network(tmp_path / "net.npz", net)
     outcome = call("export", tmp_path / "net.npz", "--out", "net.nir")
     assert outcome.code == 0

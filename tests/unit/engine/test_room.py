@@ -8,16 +8,14 @@ import eventsim as es
 from eventsim.engine.cpu import layer
 from eventsim.engine.cpu.library import Library
 from eventsim.engine.cpu.roles import DenseForward
+from tests.support.nets import one_layer
 
 
 @pytest.fixture
 def busy():
     """A layer of 16 samples at some 500 spikes/s a neuron, and its input."""
     rng = np.random.default_rng(0)
-    net = es.Network()
-    net.add_input("input", 20)
-    net.add_population("hidden", 40)
-    net.connect("input", "hidden", rng.normal(0.8, 0.1, (20, 40)))
+    net = one_layer("hidden", rng.normal(0.8, 0.1, (20, 40)))
     samples = [(np.sort(rng.uniform(0, 300, 600)), rng.integers(0, 20, 600)) for _ in range(16)]
     return net, es.EventStream.from_samples(samples, n_channels=20, duration=300.0)
 
@@ -44,10 +42,7 @@ def test_the_first_run_tries_an_eighth_and_later_ones_have_room(busy, monkeypatc
 
 @pytest.mark.parametrize("loop", [False, True])
 def test_a_late_chunk_has_room_for_its_own_length_only(monkeypatch, loop):
-    net = es.Network()
-    net.add_input("input", 1)
-    net.add_population("hidden", 4000)
-    net.connect("input", "hidden", np.zeros((1, 4000)))
+    net = one_layer("hidden", np.zeros((1, 4000)))
     if loop:
         ring = scipy.sparse.csr_array(([0.1], ([0], [1])), shape=(4000, 4000))
         net.connect("hidden", "hidden", ring, delays=1.0)

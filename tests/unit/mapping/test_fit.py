@@ -6,14 +6,12 @@ import pytest
 import eventsim as es
 from eventsim.chips import Formats, load_chip
 from eventsim.mapping import InfeasibleError, check_room, quantisation_study, quantise
+from tests.support.nets import one_layer
 from tests.unit.mapping.helpers import make_chip
 
 
 def network(*, delays=1.0, weights=None, **neurons):
-    net = es.Network()
-    net.add_input("input", 2)
-    net.add_population("a", 3, **neurons)
-    net.connect("input", "a", np.ones((2, 3)) if weights is None else weights, delays=delays)
+    net = one_layer("a", np.ones((2, 3)) if weights is None else weights, delays=delays, **neurons)
     return net
 
 

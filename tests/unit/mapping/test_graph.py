@@ -4,6 +4,7 @@ import pytest
 import eventsim as es
 from eventsim.errors import ShapeError
 from eventsim.mapping import MappingError, axon_graph
+from tests.support.nets import one_layer
 from tests.unit.mapping.helpers import random_stream
 
 
@@ -40,10 +41,7 @@ def test_placed_inputs_are_neurons(net, tape):
 
 
 def test_an_event_at_the_end_of_its_sample_counts_as_nothing():
-    net = es.Network()
-    net.add_input("input", 1)
-    net.add_population("hidden", 1)
-    net.connect("input", "hidden", [[1.0]])
+    net = one_layer("hidden", [[1.0]])
     stream = es.EventStream([1.0, 10.0], [0, 0], [0, 2], n_channels=1, duration=10.0)
     assert axon_graph(net, es.simulate(net, stream)).spikes.tolist() == [0, 1]
 

@@ -21,6 +21,7 @@ from eventsim.mapping import (
     map_graph,
     map_network,
 )
+from tests.support.nets import one_layer
 from tests.unit.mapping.helpers import make_chip, random_net, random_stream
 
 
@@ -167,10 +168,7 @@ def test_links_between_chips_are_counted_and_priced_apart(net, tape, chips, mult
 
 
 def test_a_multicast_tree_passes_a_link_between_chips_once():
-    net = es.Network()
-    net.add_input("input", 1)
-    net.add_population("a", 3)
-    net.connect("input", "a", np.array([[1.0, 0.0, 0.0]]))
+    net = one_layer("a", np.array([[1.0, 0.0, 0.0]]))
     net.connect("a", "a", np.array([[0.0, 1.0, 1.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]))
     chip = board(1, cores=3, mesh=(3, 1), chips=(3, 1))
     mapping = map_network(net, None, chip, method="population_order")
@@ -291,10 +289,7 @@ def clustered(n_clusters=4, size=8, seed=0):
     member = rng.permutation(n) % n_clusters
     weights = np.where(member[:, None] == member[None, :], 0.01, 0.0)
     np.fill_diagonal(weights, 0.0)
-    net = es.Network()
-    net.add_input("input", n)
-    net.add_population("hidden", n)
-    net.connect("input", "hidden", np.diag(np.full(n, 30.0)))
+    net = one_layer("hidden", np.diag(np.full(n, 30.0)))
     net.connect("hidden", "hidden", weights)
     return net, member
 
@@ -313,10 +308,7 @@ def test_clusters_are_found(method):
 
 def test_spike_counts_weigh_the_axons():
     """Two busy pairs must stay together although quiet neurons have more synapses across."""
-    net = es.Network()
-    net.add_input("input", 4)
-    net.add_population("a", 4)
-    net.connect("input", "a", np.eye(4) * 50.0)
+    net = one_layer("a", np.eye(4) * 50.0)
     weights = np.zeros((4, 4))
     weights[0, 2] = weights[2, 0] = 0.01  # the busy pair
     weights[1, [0, 2, 3]] = 0.01
@@ -351,10 +343,7 @@ def grid_net(n=400, seed=0):
     place = rng.permutation(n)
     column, row = place % 20, place // 20
     near = np.abs(column[:, None] - column) + np.abs(row[:, None] - row) <= 2
-    net = es.Network()
-    net.add_input("input", 1)
-    net.add_population("sheet", n)
-    net.connect("input", "sheet", np.ones((1, n)))
+    net = one_layer("sheet", np.ones((1, n)))
     net.connect("sheet", "sheet", sp.csr_array(near.astype(float)))
     return net
 

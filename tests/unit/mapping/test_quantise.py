@@ -9,6 +9,7 @@ from eventsim.chips import Formats, load_chip
 from eventsim.errors import NetworkError, ParameterError
 from eventsim.hardware.quantise import round_tau, round_weights
 from eventsim.mapping import MappingError, quantisation_study, quantise, spikes_without_partner
+from tests.support.nets import one_layer
 from tests.unit.mapping.helpers import random_net, random_stream
 
 
@@ -46,10 +47,7 @@ def test_time_constants_have_decays_of_whole_units():
 
 
 def test_delays_and_refractory_times_are_whole_steps_and_not_too_long():
-    net = es.Network()
-    net.add_input("input", 2)
-    net.add_population("a", 2, refractory=1.3)
-    net.connect("input", "a", np.ones((2, 2)), delays=[0.4, 17.0])
+    net = one_layer("a", np.ones((2, 2)), delays=[0.4, 17.0], refractory=1.3)
     found = quantise(net, Formats(max_delay_steps=15), step_ms=1.0)
     assert found.net.projections["input->a"].delays.tolist() == [0.0, 15.0]
     assert found.net.populations["a"].refractory.tolist() == [1.0, 1.0]

@@ -7,7 +7,7 @@ import scipy.sparse as sp
 import eventsim as es
 from eventsim.errors import NetworkError
 from eventsim.network.connectivity import moved, synapse_numbers, with_synapses, without_neurons
-from tests.support.nets import random_net, random_stream
+from tests.support.nets import one_layer, random_net, random_stream
 
 
 def test_values_move_by_number_and_new_synapses_have_none():
@@ -66,10 +66,7 @@ def test_projections_whose_synapses_are_not_free_are_refused():
 
 
 def test_delays_per_synapse_without_a_value_are_refused():
-    net = es.Network()
-    net.add_input("input", 3)
-    net.add_population("hidden", 2)
-    net.connect("input", "hidden", sp.csr_array(np.eye(3, 2)), delays=[1.0, 2.0])
+    net = one_layer("hidden", sp.csr_array(np.eye(3, 2)), delays=[1.0, 2.0])
     with pytest.raises(NetworkError, match="has a delay per synapse, 2 in all"):
         with_synapses(net, {"input->hidden": np.array([0, 5])})
     dense = es.Network()

@@ -10,6 +10,7 @@ import eventsim as es
 from eventsim.errors import NetworkError, ShapeError
 from eventsim.events.storage import write_arrays
 from eventsim.network.forms import NETWORK_VERSION
+from tests.support.nets import one_layer
 
 # As many synapses as sources: two leave source 0, none source 1.
 SPARSE = sp.csr_array(([1.0, 2.0, 3.0], [0, 1, 1], [0, 2, 2, 3]), shape=(3, 2))
@@ -18,10 +19,7 @@ OF = {"source": [1.0, 1.0, 9.0], "synapse": [1.0, 5.0, 9.0]}
 
 
 def net_of(weights=SPARSE, delays=DELAYS, **given):
-    net = es.Network()
-    net.add_input("input", 3)
-    net.add_population("hidden", 2)
-    net.connect("input", "hidden", weights, delays=delays, **given)
+    net = one_layer("hidden", weights, delays=delays, **given)
     return net, net.projections["input->hidden"]
 
 

@@ -20,7 +20,14 @@ from eventsim.network.nir import (
     to_nir,
     write_nir,
 )
-from tests.support.nets import lateral_net, one_sample, random_net, random_stream, ring_net
+from tests.support.nets import (
+    lateral_net,
+    one_layer,
+    one_sample,
+    random_net,
+    random_stream,
+    ring_net,
+)
 
 nir = pytest.importorskip("nir", minversion="1.0.8")
 
@@ -175,10 +182,7 @@ def test_self_recurrence_is_a_scale_in_a_loop_and_a_skip_an_edge():
 
 
 def test_delays_by_synapse_take_a_branch_for_each_delay_of_a_source():
-    net = es.Network()
-    net.add_input("input", 2)
-    net.add_population("hidden", 2)
-    net.connect("input", "hidden", np.ones((2, 2)), delays=[[1.0, 2.0], [3.0, 3.0]])
+    net = one_layer("hidden", np.ones((2, 2)), delays=[[1.0, 2.0], [3.0, 3.0]])
     graph = to_nir(net)
     delays = [n.delay * 1e3 for n in graph.nodes.values() if isinstance(n, nir.Delay)]
     assert np.array_equal(delays, [[1.0, 3.0], [2.0, 0.0]])
@@ -187,19 +191,13 @@ def test_delays_by_synapse_take_a_branch_for_each_delay_of_a_source():
 
 
 def test_too_many_delays_of_one_source_are_refused():
-    net = es.Network()
-    net.add_input("input", 1)
-    net.add_population("hidden", 17)
-    net.connect("input", "hidden", np.ones((1, 17)), delays=np.arange(17.0)[np.newaxis])
+    net = one_layer("hidden", np.ones((1, 17)), delays=np.arange(17.0)[np.newaxis])
     with pytest.raises(NetworkError, match="17 different delays.*16 is the limit"):
         to_nir(net)
 
 
 def test_sparse_projection_above_the_limit_is_refused():
-    net = es.Network()
-    net.add_input("input", 3000)
-    net.add_population("hidden", 6000)
-    net.connect("input", "hidden", scipy.sparse.random_array((3000, 6000), density=1e-5, rng=0))
+    net = one_layer("hidden", scipy.sparse.random_array((3000, 6000), density=1e-5, rng=0))
     with pytest.raises(NetworkError, match="3,000 x 6,000 entries .137 MiB.*max_entries"):
         to_nir(net)
 
@@ -223,10 +221,7 @@ def test_input_that_projects_to_nothing_is_refused():
 
 
 def test_what_nir_has_no_word_for_is_warned_of():
-    net = es.Network()
-    net.add_input("input", 1)
-    net.add_population("hidden", 2, refractory=[0.0, 3.0], v_leak=[0.0, 2.0])
-    net.connect("input", "hidden", np.ones((1, 2)))
+    net = one_layer("hidden", np.ones((1, 2)), refractory=[0.0, 3.0], v_leak=[0.0, 2.0])
     with pytest.warns(NirWarning, match="refractory times .up to 3 ms.*fire by themselves"):
         to_nir(net)
 
@@ -248,10 +243,7 @@ def test_weights_changed_in_the_file_count(tmp_path):
 
 
 def test_weights_outside_a_sparse_pattern_join_it():
-    net = es.Network()
-    net.add_input("input", 2)
-    net.add_population("hidden", 2)
-    net.connect("input", "hidden", scipy.sparse.csr_array(np.array([[1.0, 0.0], [0.0, 1.0]])))
+    net = one_layer("hidden", scipy.sparse.csr_array(np.array([[1.0, 0.0], [0.0, 1.0]])))
     graph = to_nir(net)
     graph.nodes["w_input_hidden"].weight[0, 1] = 5.0
     back = from_nir(graph).projections["input->hidden"]
@@ -259,10 +251,7 @@ def test_weights_outside_a_sparse_pattern_join_it():
 
 
 def test_delays_changed_in_the_graph_count():
-    net = es.Network()
-    net.add_input("input", 2)
-    net.add_population("hidden", 2)
-    net.connect("input", "hidden", np.ones((2, 2)), delays=[1.0, 2.0])
+    net = one_layer("hidden", np.ones((2, 2)), delays=[1.0, 2.0])
     graph = to_nir(net)
     graph.nodes["delay_input_hidden"].delay[:] = [3e-3, 4e-3]
     assert np.allclose(from_nir(graph).projections["input->hidden"].delays, [3.0, 4.0])

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 import eventsim as es
 from eventsim.errors import NetworkError, ShapeError, StorageError
 from eventsim.network.parts import PlacedEntries
-from tests.support.nets import random_stream
+from tests.support.nets import one_layer, random_stream
 
 
 def matrix():
@@ -17,10 +17,7 @@ def matrix():
 
 
 def sparse_net(weights=None):
-    net = es.Network()
-    net.add_input("input", 5)
-    net.add_population("hidden", 4)
-    net.connect("input", "hidden", matrix() if weights is None else weights)
+    net = one_layer("hidden", matrix() if weights is None else weights)
     return net
 
 
@@ -97,10 +94,7 @@ def test_file_with_malformed_sparse_weights_is_refused(key, values):
 
 
 def test_delays_per_synapse_of_weights_that_lost_synapses_are_refused():
-    net = es.Network()
-    net.add_input("input", 5)
-    net.add_population("hidden", 4)
-    net.connect("input", "hidden", matrix(), delays=np.ones(matrix().nnz))
+    net = one_layer("hidden", matrix(), delays=np.ones(matrix().nnz))
     weights = net.projections["input->hidden"].weights
     weights.data[0] = 0.0
     weights.eliminate_zeros()

@@ -6,6 +6,7 @@ import scipy.sparse as sp
 
 import eventsim as es
 from eventsim.plan import make_plan
+from tests.support.nets import one_layer
 
 N_INPUTS, SIZE = 7, 5
 
@@ -17,10 +18,7 @@ def weights(seed, rows):
 
 def looped_net(*, two=False):
     """A population onto itself, and, with ``two``, to and from another one."""
-    net = es.Network()
-    net.add_input("input", N_INPUTS)
-    net.add_population("a", SIZE)
-    net.connect("input", "a", weights(0, N_INPUTS))
+    net = one_layer("a", weights(0, N_INPUTS))
     net.connect("a", "a", weights(1, SIZE))
     if two:
         net.add_population("b", SIZE)
