@@ -120,24 +120,20 @@ def test_windows_have_the_bits_of_cpu(least, precision, monkeypatch):
 
 
 @pytest.mark.thorough("the order of threads; devices above have two of them")
-def test_windows_do_not_depend_on_the_block_or_the_order_of_threads(monkeypatch):
-    monkeypatch.setattr(algorithm, "WINDOW_SHARE", 0.0)
-    some = {name: WINDOWS[name] for name in list(WINDOWS)[:2]}
-    first = results(CudaBackend(HostDevice(0)), "single", some)
-    monkeypatch.setattr(queue, "_block", lambda size: 128)
-    again = results(CudaBackend(HostDevice(3)), "single", some)
-    for key, value in first.items():
-        if "grad" not in key:
-            assert np.array_equal(again[key], value, equal_nan=value.dtype.kind == "f"), key
-
-
-@pytest.mark.thorough("the order of threads; devices above have two of them")
 @pytest.mark.parametrize("block", [32, 128])
-def test_loops_do_not_depend_on_the_block_or_the_order_of_threads(block, monkeypatch):
-    some = {name: CASES[name] for name in ("no delays", "exact ties")}
-    first = results(CudaBackend(HostDevice(0)), "single", some)
+@pytest.mark.parametrize(
+    ("cases", "share"),
+    [
+        ({name: CASES[name] for name in ("no delays", "exact ties")}, algorithm.WINDOW_SHARE),
+        ({name: WINDOWS[name] for name in list(WINDOWS)[:2]}, 0.0),
+    ],
+    ids=["loops", "windows"],
+)
+def test_bits_do_not_depend_on_the_block_or_the_order_of_threads(cases, share, block, monkeypatch):
+    monkeypatch.setattr(algorithm, "WINDOW_SHARE", share)
+    first = results(CudaBackend(HostDevice(0)), "single", cases)
     monkeypatch.setattr(queue, "_block", lambda size: block)
-    again = results(CudaBackend(HostDevice(block)), "single", some)
+    again = results(CudaBackend(HostDevice(block)), "single", cases)
     for key, value in first.items():
         if "grad" not in key:
             assert np.array_equal(again[key], value, equal_nan=value.dtype.kind == "f"), key

@@ -129,26 +129,19 @@ def differences(problem, *arguments):
 def any_weighting(ratio, time_constant):
     net = random_net(61, n_inputs=3, hidden=(3,), n_outputs=2, tau_ratio=ratio)
     stream = random_stream(62, n_samples=2, n_channels=3, duration=40.0)
+    if ratio is None:  # one time constant of each readout is that of the weighting
+        net.parameters()["output.tau_mem"][:] = [12.0, 9.0]
+        net.parameters()["output.tau_syn"][:] = [5.0, 12.0]
     keys = [k for k in net.parameters() if k.startswith("output.") or "->output" in k]
     return net, stream, Readout(time_constant), keys
 
 
-@pytest.mark.parametrize("time_constant", [np.inf, 7.5, 200.0])
-@pytest.mark.parametrize("ratio", [0.25, 1.0, 4.0])
+@pytest.mark.parametrize(
+    ("ratio", "time_constant"),
+    [(None, 12.0), *((ratio, time) for ratio in (0.25, 1.0, 4.0) for time in (np.inf, 7.5, 200.0))],
+)
 def test_readout_gradients_match_at_any_weighting(backend, ratio, time_constant):
     net, stream, loss, rows = differences(any_weighting, ratio, time_constant)
-    tape = es.simulate(net, stream, backend=backend)
-    assert_gradients_match(es.backward(net, tape, loss), rows)
-
-
-def test_readout_gradient_where_its_tau_equals_the_weighting(backend):
-    net = random_net(61, n_inputs=3, hidden=(3,), n_outputs=2)
-    stream = random_stream(62, n_samples=2, n_channels=3, duration=40.0)
-    net.parameters()["output.tau_mem"][:] = [12.0, 9.0]
-    net.parameters()["output.tau_syn"][:] = [5.0, 12.0]
-    loss = Readout(12.0)
-    keys = [k for k in net.parameters() if k.startswith("output.") or "->output" in k]
-    rows = Differences(net, stream, loss, backend="cpu", per_key=3).rows(keys)
     tape = es.simulate(net, stream, backend=backend)
     assert_gradients_match(es.backward(net, tape, loss), rows)
 
