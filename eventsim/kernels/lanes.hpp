@@ -307,7 +307,7 @@ template <class V> FORMULA DoublesOf<V> select(uint32_t bits, const DoublesOf<V>
 
 // a - b, as numbers of a V.
 template <class V> FORMULA V difference(const DoublesOf<V>& a, const DoublesOf<V>& b) {
-    if constexpr (a.parts == 1) {
+    if constexpr (DoublesOf<V>::parts == 1) {
         return (V)(a.part[0] - b.part[0]);
     } else {
         const Doubles low = a.part[0] - b.part[0], high = a.part[1] - b.part[1];
