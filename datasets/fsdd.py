@@ -34,7 +34,7 @@ from eventsim.errors import DataError
 from eventsim.events import DatasetInfo, Recording
 
 CLASS_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-ENCODER = CochleaEncoder.constant()
+ENCODER = CochleaEncoder()
 TEST_INDICES = 5  # takes 0 to 4 of every speaker and digit
 
 _COMMIT = "26eb9aaf76e81b692f806f9140c2d2777410d7a1"

@@ -75,7 +75,7 @@ RATES = (120, 220)  # words per minute
 
 # eSpeak speaks at 22.05 kHz: the cochlea may hear the fricatives, which lie above 4 kHz. The
 # gain makes about 2,800 events per second on the training voices.
-ENCODER = CochleaEncoder.constant(frequency_max=8000.0, gain=2550.0)
+ENCODER = CochleaEncoder(frequency_max=8000.0, gain=2550.0)
 
 # Of the equaliser: frequencies evenly apart in octaves from LOWEST Hz to half the sample rate.
 EQUALISER_POINTS, LOWEST = 5, 50.0

@@ -50,8 +50,8 @@ Task = Literal["digits", "alpha"]
 SAMPLE_RATE = 12500
 N_CHANNELS = 78
 LIMIT = 700  # steps
-EAR = LyonEar.constant(decimation=200)
-CODER = Bsa.constant(limit=LIMIT)
+EAR = LyonEar(decimation=200)
+CODER = Bsa(limit=LIMIT)
 STEP = 1.6  # ms
 SAMPLES_PER_STEP = EAR.decimation // CODER.hold
 

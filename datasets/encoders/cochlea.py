@@ -204,7 +204,7 @@ class CochleaEncoder(Settings):
 
 # A cochlea like that of N-TIDIGITS18: on the training clips of FSDD about 2,800 events per second
 # and 42 of 64 channels active in a digit, neighbouring channels very different.
-SILICON = CochleaEncoder.constant(floor=0.25, mismatch=0.8, gain=9300.0)
+SILICON = CochleaEncoder(floor=0.25, mismatch=0.8, gain=9300.0)
 
 
 def centre_frequencies(encoder: CochleaEncoder) -> Floats:

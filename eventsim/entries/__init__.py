@@ -4,14 +4,13 @@
 :mod:`~eventsim.entries.texts`           a file or a text, parsed; every way in which it can be
                                          broken is one error
 :mod:`~eventsim.entries.entry`           its values, checked one by one
+:mod:`~eventsim.entries.annotations`     what annotations allow: values held to them, JSON schemas
 :mod:`~eventsim.entries.settings`        dataclasses of settings, held to their annotations
 :mod:`~eventsim.entries.same`            stored settings, compared with those that are given
 =======================================  =========================================================
 """
 
-from eventsim.entries.entry import Entry, ErrorType, names_in, unknown
-from eventsim.entries.same import check_same, flat
-from eventsim.entries.settings import (
+from eventsim.entries.annotations import (
     Above0,
     Bounds,
     Count,
@@ -20,17 +19,14 @@ from eventsim.entries.settings import (
     Natural,
     NotNegative,
     Positive,
-    SettingError,
-    Settings,
     Share,
     Text,
-    check_types,
     hints_of,
-    nearest,
-    read,
     schema,
-    shown,
 )
+from eventsim.entries.entry import Entry, ErrorType, names_in, unknown
+from eventsim.entries.same import check_same, flat
+from eventsim.entries.settings import SettingError, Settings, check_types, nearest, read, shown
 from eventsim.entries.texts import (
     check_format,
     parse_json,

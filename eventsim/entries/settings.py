@@ -1,7 +1,7 @@
 """Settings: dataclasses whose annotations say what is allowed.
 
-A field says its type and its range, as ``epochs: Annotated[int, Bounds(ge=1)]`` does. pydantic
-holds values to them, at two doors:
+A field says its type and its range, as ``epochs: Annotated[int, Bounds(ge=1)]`` does. Values are
+held to them (:mod:`~eventsim.entries.annotations`) at two doors:
 
 * :class:`Settings` made in Python check their own fields;
 * :func:`read` checks a table from a file whole, the tables inside it included.
@@ -18,61 +18,33 @@ import dataclasses
 import difflib
 import functools
 import math
-import types
 import typing
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import (
-    Annotated,
     Any,
-    Literal,
-    NamedTuple,
-    NotRequired,
     Self,
     TypeVar,
-    Union,
     get_args,
     get_origin,
 )
 
-import numpy as np
-
+from eventsim.entries.annotations import (
+    INFINITE,
+    Checker,
+    Mistake,
+    Place,
+    bare,
+    hints_of,
+    members_of,
+    required_keys,
+    table_keys,
+    words_of,
+)
 from eventsim.errors import EventSimError, ParameterError
 from eventsim.summary import changed_repr, cut
 
 Kind = TypeVar("Kind")
 ErrorType = type[EventSimError]
-Place = tuple[str | int, ...]
-
-INFINITE = "inf"  # in JSON and TOML
-
-
-class Bounds(NamedTuple):
-    """Bounds of a number or of a length: as those of annotated_types, which is slow to import."""
-
-    gt: float | None = None
-    ge: float | None = None
-    lt: float | None = None
-    le: float | None = None
-    min_length: int | None = None
-
-
-Count = Annotated[int, Bounds(ge=1)]
-Natural = Annotated[int, Bounds(ge=0)]
-Finite = Annotated[float, Bounds(gt=-math.inf, lt=math.inf)]
-Positive = Annotated[float, Bounds(gt=0, lt=math.inf)]
-Above0 = Annotated[float, Bounds(gt=0)]  # or infinite
-From0 = Annotated[float, Bounds(ge=0)]  # or infinite
-NotNegative = Annotated[float, Bounds(ge=0, lt=math.inf)]
-Share = Annotated[float, Bounds(ge=0, lt=1)]
-Text = Annotated[str, Bounds(min_length=1)]
-
-_WORDS: Mapping[Any, str] = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: "a text",
-    type(None): "None",
-}
 
 
 def shown(value: object) -> str:
@@ -128,19 +100,6 @@ class Settings:
         return values
 
     @classmethod
-    def constant(cls, **values: Any) -> Self:
-        """Settings that a module of the program has, made without the check, which loads slowly.
-
-        Values are given as the annotations have them. A test holds each constant to the checked
-        settings of the same values.
-        """
-        made = object.__new__(cls)
-        for field in dataclasses.fields(typing.cast(Any, cls)):
-            object.__setattr__(made, field.name, values.pop(field.name, field.default))
-        assert not values, f"no fields of {cls.__name__}: {list(values)}"
-        return made
-
-    @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The settings that a table describes; absent keys take their defaults.
 
@@ -164,9 +123,10 @@ def check_types(
     """
     kind: Any = type(settings)
     given = {name: getattr(settings, name) for name in hints_of(kind)}
-    found = _checked(_fields(kind), given)
-    if isinstance(found, _Mistake):
-        name = str(found.place[0])
+    checker = Checker(tables=False)
+    found = checker.fields(kind, list(given), given)
+    if checker.mistakes:
+        name = str(checker.mistakes[0].place[0])
         words = words_of(hints_of(kind)[name])
         problem = SettingError(where or kind.__name__, (name,), given[name], words)
         raise problem if error is ParameterError else error(str(problem))
@@ -185,9 +145,11 @@ def read(kind: type[Kind], values: Any, place: str, error: ErrorType) -> Kind:
         values = _upgraded(kind, values)
     except ParameterError as problem:
         raise error(f"{place}: {problem}") from problem
-    found = _checked(_whole(typing.cast(Any, kind)), values)
-    if isinstance(found, _Mistake):
-        raise error(found.told(kind, place, values))
+    checker = Checker(tables=True)
+    found = checker.fields(kind, table_keys(kind), values)
+    if checker.mistakes:
+        unknown = [one for one in checker.mistakes if one.kind == "unknown"]
+        raise error(_told((unknown or checker.mistakes)[0], kind, place, values))
     try:
         return typing.cast(Kind, _built(kind, found))
     except SettingError as problem:
@@ -197,14 +159,9 @@ def read(kind: type[Kind], values: Any, place: str, error: ErrorType) -> Kind:
         raise error(f"{place}: {problem}") from problem
 
 
-def schema(kind: Any) -> dict[str, Any]:
-    """The JSON schema of the tables that :func:`read` takes for this class."""
-    return _whole(kind).json_schema()  # type: ignore[no-any-return]
-
-
 def _upgraded(hint: Any, values: Any) -> Any:
     """The table with :meth:`Settings.upgraded` of its class and of those of its fields."""
-    kind: Any = _bare(hint)
+    kind: Any = bare(hint)
     upgrade = getattr(kind, "upgraded", None)
     if upgrade is None or not isinstance(values, Mapping):
         return values
@@ -212,44 +169,20 @@ def _upgraded(hint: Any, values: Any) -> Any:
     return {key: _upgraded(hints.get(key), one) for key, one in upgrade(values).items()}
 
 
-@functools.cache
-def hints_of(kind: Any) -> dict[str, Any]:
-    """The annotation of every field of a dataclass, bounds included."""
-    hints = typing.get_type_hints(kind, include_extras=True)
-    return {field.name: hints[field.name] for field in dataclasses.fields(kind) if field.init}
-
-
-def _keys(kind: Any) -> list[str]:
-    """Keys that a table may have; fields whose metadata say ``from_file=False`` are none."""
-    fields = dataclasses.fields(kind)
-    return [item.name for item in fields if item.init and item.metadata.get("from_file", True)]
-
-
-@dataclasses.dataclass(frozen=True)
-class _Mistake:
-    """What pydantic found first: where it is, what came, and of what kind it is."""
-
-    place: Place
-    value: Any
-    kind: str
-
-    def expected(self, owner: type) -> str:
-        """What was expected, in words."""
-        return words_of(functools.reduce(_inner_hint, self.place, owner))
-
-    def told(self, owner: type, place: str, values: Any) -> str:
-        """The message of a file."""
-        *above, last = self.place or ("",)
-        hint = _bare(functools.reduce(_inner_hint, above, owner))
-        where = _where(place, above, values)
-        if self.kind == "extra_forbidden":
-            keys = _keys(hint)
-            meant = nearest(str(last), keys) or f"Keys are {', '.join(keys)}."
-            return f"{where}: has an unknown key {shown(last)}. {meant}"
-        if self.kind == "missing" and isinstance(self.value, Mapping):
-            lacks = [key for key in _required(hint) if key not in self.value]
-            return f"{where}: lacks {', '.join(lacks)}."
-        return _sentence(place, self.place, values, self.value, self.expected(owner))
+def _told(mistake: Mistake, owner: type, place: str, values: Any) -> str:
+    """The message of a file."""
+    *above, last = mistake.place or ("",)
+    hint = bare(functools.reduce(_inner_hint, above, owner))
+    where = _where(place, above, values)
+    if mistake.kind == "unknown":
+        keys = table_keys(hint)
+        meant = nearest(str(last), keys) or f"Keys are {', '.join(keys)}."
+        return f"{where}: has an unknown key {shown(last)}. {meant}"
+    if mistake.kind == "missing":
+        lacks = [key for key in required_keys(hint) if key not in mistake.value]
+        return f"{where}: lacks {', '.join(lacks)}."
+    expected = words_of(functools.reduce(_inner_hint, mistake.place, owner))
+    return _sentence(place, mistake.place, values, mistake.value, expected)
 
 
 def _sentence(
@@ -290,50 +223,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"Did you mean {near[0]!r}?" if near else ""
 
 
-def words_of(hint: Any) -> str:
-    """An annotation as people read it."""
-    if get_origin(hint) is Annotated:
-        inner, *marks = get_args(hint)
-        said = [mark for mark in marks if isinstance(mark, str)]
-        return said[0] if said else _bounded(words_of(inner), marks)
-    if hint in _WORDS:
-        return _WORDS[hint]
-    origin, inner = get_origin(hint), get_args(hint)
-    if origin is Literal:
-        return f"one of {', '.join(map(str, inner))}"
-    if members := _members(hint):
-        return f"one of {', '.join(members)}, or a table with one of them as its kind"
-    if origin in (Union, types.UnionType):
-        return " or ".join(map(words_of, inner))
-    if origin is tuple and inner[-1] is Ellipsis:
-        return f"a list, each of it {words_of(inner[0])}"
-    if origin is tuple:
-        return f"a list of {len(inner)}: {', '.join(map(words_of, inner))}"
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return f"a {hint.__name__}, or a table of its keys"
-    return "a table of keys and values" if origin is not None else str(hint)
-
-
-def _bounded(word: str, marks: Collection[Any]) -> str:
-    """A word with its bounds: ``a finite number > 0``."""
-    signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
-    said = []
-    for mark in marks:
-        for name, sign in signs.items():
-            bound = getattr(mark, name, None)
-            if bound is not None and not math.isinf(bound):
-                said.append(f"{sign} {bound:g}")
-            elif bound is not None:
-                word = word.replace("a number", "a finite number")
-    if any(getattr(mark, "min_length", None) for mark in marks) and word.startswith("a list"):
-        word = word.replace("a list", "a list that is not empty", 1)
-    return " ".join([word, " and ".join(said)]).strip()
-
-
 def _inner_hint(hint: Any, key: str | int) -> Any:
     """The annotation of what lies in a value under that key."""
-    hint = _bare(hint)
-    if key in (members := _members(hint)):
+    hint = bare(hint)
+    if key in (members := members_of(hint)):
         return members[str(key)]
     if dataclasses.is_dataclass(hint):
         return hints_of(typing.cast(Any, hint)).get(str(key), Any)
@@ -342,162 +235,7 @@ def _inner_hint(hint: Any, key: str | int) -> Any:
         return inner[0] if inner[-1] is Ellipsis else inner[min(key, len(inner) - 1)]
     if isinstance(get_origin(hint), type) and issubclass(get_origin(hint), Mapping):
         return inner[1]
-    return hint  # the member of a union, which pydantic names
-
-
-def _bare(hint: Any) -> Any:
-    """Without bounds, and without None."""
-    if get_origin(hint) is Annotated:
-        return _bare(get_args(hint)[0])
-    if get_origin(hint) in (Union, types.UnionType):
-        others = [one for one in get_args(hint) if one is not type(None)]
-        return _bare(others[0]) if len(others) == 1 else hint
     return hint
-
-
-@functools.cache
-def _members(hint: Any) -> dict[str, Any]:
-    """The classes of a union of settings by the word that each has as its ``kind``, else none."""
-    if get_origin(hint) not in (Union, types.UnionType):
-        return {}
-    classes: list[Any] = [one for one in get_args(hint) if dataclasses.is_dataclass(one)]
-    words = [get_args(hints_of(one).get("kind")) for one in classes]
-    told = len(classes) == len(get_args(hint)) and all(words)
-    return {word[0]: one for word, one in zip(words, classes, strict=True)} if told else {}
-
-
-def _required(kind: Any) -> list[str]:
-    """Keys that a table must have."""
-    missing = dataclasses.MISSING
-    return [
-        field.name
-        for field in dataclasses.fields(kind)
-        if field.init and field.default is missing and field.default_factory is missing
-    ]
-
-
-@functools.cache
-def _fields(kind: Any) -> Any:
-    """Checks the fields of an instance, whose inner settings are instances."""
-    hints = {name: _lenient(hint, tables=False) for name, hint in hints_of(kind).items()}
-    return _adapter(_typed(kind.__name__, hints, list(hints)))
-
-
-@functools.cache
-def _whole(kind: Any) -> Any:
-    """Checks a table, the tables inside it included."""
-    return _adapter(_table(kind))
-
-
-@functools.cache
-def _table(kind: Any) -> Any:
-    hints = {key: _lenient(hints_of(kind)[key], tables=True) for key in _keys(kind)}
-    return _typed(kind.__name__, hints, _required(kind))
-
-
-def _lenient(hint: Any, *, tables: bool) -> Any:
-    """An annotation that takes what :func:`read` says; every dataclass as a table if asked."""
-    from pydantic import BeforeValidator, Discriminator, Strict
-
-    origin, inner = get_origin(hint), get_args(hint)
-
-    def deeper(one: Any) -> Any:
-        return one if one is Ellipsis else _lenient(one, tables=tables)
-
-    if hint in (int, float):
-        return Annotated[hint, BeforeValidator(_number)]
-    if members := _members(hint):
-        union: Any = Union
-        tagged: Any = Annotated[union[tuple(map(_table, members.values()))], Discriminator("kind")]
-        known = union[(Literal.__getitem__(tuple(members)), tagged)]
-        return Annotated[
-            tagged if tables else hint,
-            BeforeValidator(
-                lambda value: _by_word(members, value, tables=tables), json_schema_input_type=known
-            ),
-        ]
-    if tables and dataclasses.is_dataclass(hint):
-        return _table(typing.cast(Any, hint))
-    if origin is Annotated and inner[0] in (int, float):
-        return Annotated[(inner[0], *_marks(inner[1:]), BeforeValidator(_number))]
-    if origin is Annotated:
-        return Annotated[(deeper(inner[0]), *_marks(inner[1:]))]
-    if origin in (Union, types.UnionType):
-        return Union[tuple(map(deeper, inner))]  # noqa: UP007
-    if origin is tuple:
-        return Annotated[tuple[tuple(map(deeper, inner))], Strict(strict=False)]  # type: ignore[misc]
-    if isinstance(origin, type) and issubclass(origin, Mapping):
-        return Mapping[inner[0], deeper(inner[1])]  # type: ignore[misc, valid-type]
-    return hint
-
-
-def _marks(marks: Iterable[Any]) -> list[Any]:
-    """Bounds as pydantic knows them."""
-    from annotated_types import Interval, MinLen
-
-    found: list[Any] = []
-    for mark in marks:
-        if isinstance(mark, Bounds):
-            length = mark.min_length
-            found.append(Interval(gt=mark.gt, ge=mark.ge, lt=mark.lt, le=mark.le))
-            found += [] if length is None else [MinLen(length)]
-        else:
-            found.append(mark)
-    return found
-
-
-def _by_word(members: Mapping[str, Any], value: Any, *, tables: bool) -> Any:
-    """Settings that are named by their word alone."""
-    if isinstance(value, str) and value in members:
-        return {"kind": value} if tables else members[value]()
-    return value
-
-
-def _number(value: Any) -> Any:
-    """A number of NumPy as one of Python, the text ``"inf"`` as the number."""
-    if isinstance(value, np.generic):
-        return value.item()
-    return math.inf if isinstance(value, str) and value == INFINITE else value
-
-
-def _adapter(table: Any) -> Any:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(table)
-
-
-def _typed(name: str, hints: Mapping[str, Any], required: Sequence[str]) -> Any:
-    """A strict TypedDict of these fields."""
-    from typing_extensions import TypedDict
-
-    items = {key: hint if key in required else NotRequired[hint] for key, hint in hints.items()}
-    make: Any = TypedDict
-    made = make(name, items)
-    made.__pydantic_config__ = {
-        "strict": True, "extra": "forbid", "arbitrary_types_allowed": True
-    }  # fmt: skip
-    return made
-
-
-def _checked(adapter: Any, values: Any) -> dict[str, Any] | _Mistake:
-    """The values as the annotations have them, or the first mistake."""
-    from pydantic import ValidationError
-
-    try:
-        found: dict[str, Any] = adapter.validate_python(values)
-    except ValidationError as error:
-        mistakes = error.errors(include_url=False)
-        unknown = [one for one in mistakes if one["type"] == "extra_forbidden"]
-        first = (unknown or mistakes)[0]
-        lacks = first["type"] == "missing"
-        place = first["loc"]
-        if lacks and isinstance(place[-1], int):  # of a pair, say the whole
-            place, lacks = place[:-1], False
-        kind = first["type"] if unknown or lacks else "value"
-        while kind == "value" and place and not _has(_at(values, place[:-1]), place[-1]):
-            place = place[:-1]  # the member of a union of plain types that was tried last
-        return _Mistake(place, _at(values, place[:-1] if lacks else place), kind)
-    return found
 
 
 def _at(values: Any, place: Iterable[Any]) -> Any:
@@ -526,8 +264,8 @@ def _plain(value: Any) -> Any:
 
 def _built(hint: Any, value: Any) -> Any:
     """The instances that checked tables describe."""
-    hint = _bare(hint)
-    if (members := _members(hint)) and isinstance(value, Mapping):
+    hint = bare(hint)
+    if (members := members_of(hint)) and isinstance(value, Mapping):
         hint = members[value["kind"]]
     if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
         hints = hints_of(typing.cast(Any, hint))

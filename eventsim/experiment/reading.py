@@ -6,9 +6,16 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from annotated_types import MinLen, Predicate
-
-from eventsim.entries import Count, Natural, check_format, names_in, read_text, read_toml, unknown
+from eventsim.entries import (
+    Bounds,
+    Count,
+    Natural,
+    check_format,
+    names_in,
+    read_text,
+    read_toml,
+    unknown,
+)
 from eventsim.errors import EventSimError
 
 VERSION = 1
@@ -27,9 +34,9 @@ def _differ(values: tuple[int, ...]) -> bool:
     return len(set(values)) == len(values)
 
 
-Name = Annotated[str, Predicate(_is_name), "a name of letters, digits, - and _"]
+Name = Annotated[str, _is_name, "a name of letters, digits, - and _"]
 Seeds = Annotated[
-    Count | Annotated[tuple[Natural, ...], MinLen(1), Predicate(_differ)],
+    Count | Annotated[tuple[Natural, ...], Bounds(min_length=1), _differ],
     "a number of seeds >= 1, or a list of different ones >= 0",
 ]
 

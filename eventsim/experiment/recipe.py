@@ -76,9 +76,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from annotated_types import MinLen
-
-from eventsim.entries import Count, Positive, Settings, Text, read
+from eventsim.entries import Bounds, Count, Positive, Settings, Text, read
 from eventsim.errors import ParameterError
 from eventsim.experiment.reading import (
     Name,
@@ -92,7 +90,7 @@ from eventsim.experiment.reading import (
 
 Method = Literal["exact", "grid"]
 Table = Mapping[str, Any]
-AxisValues = Annotated[tuple[Any, ...], MinLen(1), "a list of values"]
+AxisValues = Annotated[tuple[Any, ...], Bounds(min_length=1), "a list of values"]
 OF_PLACE: Mapping[str, Any] = {"from_file": False}
 
 
@@ -151,7 +149,7 @@ class Sweep(Settings):
 
     name: Name
     title: str = ""
-    axes: Annotated[Mapping[str, AxisValues], MinLen(1), "one setting or more"]
+    axes: Annotated[Mapping[str, AxisValues], Bounds(min_length=1), "one setting or more"]
     method: Method = "exact"
     dt: Positive | None = None
     network: Table = field(default_factory=dict)
@@ -212,7 +210,7 @@ class Range(Settings):
     low: int | float | None = None
     high: int | float | None = None
     log: bool | None = None
-    choices: Annotated[tuple[Any, ...], MinLen(1), "a list of values"] | None = None
+    choices: Annotated[tuple[Any, ...], Bounds(min_length=1), "a list of values"] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -246,7 +244,7 @@ class SearchSettings(Settings):
     """
 
     condition: str
-    space: Annotated[Mapping[str, Range], MinLen(1), "one key or more"]
+    space: Annotated[Mapping[str, Range], Bounds(min_length=1), "one key or more"]
     seeds: Seeds = 1
     trials: Count = 30
 
@@ -268,7 +266,9 @@ class Recipe(Settings):
     title: Text
     task: Text
     baseline: str
-    condition: Annotated[tuple[Condition, ...], MinLen(1), "one table or more, each under [[..]]"]
+    condition: Annotated[
+        tuple[Condition, ...], Bounds(min_length=1), "one table or more, each under [[..]]"
+    ]
     about: str = ""
     seeds: Seeds = 3
     network: Table = field(default_factory=dict)

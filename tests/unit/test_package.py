@@ -47,10 +47,27 @@ def test_all_names_are_there_and_listed():
 
 
 def test_import_loads_neither_training_nor_figures():
-    heavy = ["eventsim.train", "eventsim.plot", "eventsim.runs", "pydantic", "matplotlib", "rich"]
+    heavy = ["eventsim.train", "eventsim.plot", "eventsim.runs", "matplotlib", "rich"]
     code = f"import eventsim, sys; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_dense_network_is_read_and_run_without_slow_packages(tmp_path):
+    net = es.scsr(4, (3,), 2)
+    net.set_answer(es.Answer(class_names=("a", "b")))
+    net.save(tmp_path / "net.npz")
+    heavy = ["scipy.sparse", "scipy.linalg", "numpy.random", "numpy.f2py", "h5py", "platformdirs"]
+    code = (
+        "import eventsim as es, sys\n"
+        "net = es.Network.load('net.npz')\n"
+        "stream = es.EventStream([5.0], [0], [0, 1], n_channels=4, duration=100.0)\n"
+        "print(len(es.simulate(net, stream, backend='cpu').trains))\n"
+        f"print([name for name in {heavy} if name in sys.modules])\n"
+    )
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout == "1\n[]\n"
 
 
 def test_rooms_come_when_they_are_asked_for():

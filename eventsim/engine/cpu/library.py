@@ -15,7 +15,7 @@ import platform
 import re
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache, partial
 from importlib import import_module
@@ -88,7 +88,7 @@ class Library:
         self.built, self.runs = _names(built), _names(runs)
         self.level = _chosen(asked, self.built, self.runs)
         self._number = LEVELS.index(self.level)
-        self._form = cache(partial(_form, own))
+        self._form: Callable[[Any, Any], CallForm] = cache(partial(_form, own))
         of_python = (ctypes.pythonapi.PyTuple_GetItem, ctypes.pythonapi.PyCapsule_GetPointer)
         places = [ctypes.cast(function, ctypes.c_void_p).value for function in of_python]
         self._python = (ctypes.c_void_p * 3)(*places, id(None))

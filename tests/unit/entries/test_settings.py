@@ -25,13 +25,16 @@ class Sample:
     pair: tuple[float, float] = (0.0, 1.0)
     some: tuple[int, ...] = ()
     keys: Mapping[str, Any] = field(default_factory=dict)
+    numbers: Mapping[int, str] = field(default_factory=dict)
+    many: list[Mapping[str, float]] = field(default_factory=list)
     inner: Inner = field(default_factory=Inner)
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [("number", 3), ("number", np.float32(2)), ("number", float("inf")), ("count", np.int64(3)),
-     ("maybe", 2.0), ("one", "b"), ("pair", [1, 2.5]), ("some", [1, 2]), ("keys", {"a": []})],
+     ("maybe", 2.0), ("one", "b"), ("pair", [1, 2.5]), ("some", [1, 2]), ("keys", {"a": []}),
+     ("numbers", {1: "a"}), ("many", [{}, {"a": 1}])],
 )  # fmt: skip
 def test_a_value_of_the_annotated_type_passes(name, value):
     check_types(Sample(**{name: value}))
@@ -54,6 +57,12 @@ def test_a_value_of_the_annotated_type_passes(name, value):
         ("some", ["x"], "expected a list, each of it a whole number."),
         ("some", "12", "expected a list"),
         ("keys", [], "expected a table"),
+        ("keys", {1: 2}, "expected a table"),
+        ("numbers", {"a": "b"}, "expected a table"),
+        ("many", ({},), "many is"),
+        ("many", [{"a": "x"}], "many is"),
+        ("number", 10**400, "expected a number."),
+        ("count", True, "expected a whole number."),
         ("inner", {}, "expected a Inner, or a table of its keys."),
     ],
 )
