@@ -34,18 +34,9 @@ from eventsim.errors import DataError
 from eventsim.events import Dataset, DatasetInfo, EncoderOperations, StoredStream
 
 __all__ = [
-    "DATASETS",
-    "CochleaEncoder",
-    "Dataset",
-    "DatasetInfo",
-    "Source",
-    "Split",
-    "StoredDataset",
-    "encoder_operations",
-    "load",
-    "source",
-    "stored",
-]
+    "DATASETS", "CochleaEncoder", "Dataset", "DatasetInfo", "Source", "Split", "StoredDataset",
+    "encoder_operations", "load", "source", "stored",
+]  # fmt: skip
 
 
 FSDD_RATE, ESPEAK_RATE = 8_000, 22_050  # Hz, of all recordings

@@ -47,24 +47,10 @@ from eventsim.events import Dataset, DatasetInfo, Recording, gather
 from eventsim.extras import install_hint
 
 __all__ = [
-    "CLASS_NAMES",
-    "INFO",
-    "MD5",
-    "STRINGS",
-    "N_CHANNELS",
-    "URL",
-    "Key",
-    "load",
-    "load_strings",
-    "load_through_tonic",
-    "locate",
-    "parse_key",
-    "read",
-    "read_keys",
-    "source",
-    "strings_source",
+    "CLASS_NAMES", "INFO", "MD5", "STRINGS", "N_CHANNELS", "URL", "Key", "load", "load_strings",
+    "load_through_tonic", "locate", "parse_key", "read", "read_keys", "source", "strings_source",
     "write",
-]
+]  # fmt: skip
 
 FILE_NAME = "n-tidigits.hdf5"
 TONIC_FILE = f"NTIDIGITS18/{FILE_NAME}"  # where tonic looks inside the folder it is given

@@ -28,17 +28,6 @@ from eventsim.datasets.encoders.lyon import LyonEar
 from eventsim.datasets.encoders.operations import bank_operations, cochlea_operations
 
 __all__ = [
-    "SILICON",
-    "Bsa",
-    "CochleaEncoder",
-    "DeltaModulation",
-    "FilterBank",
-    "Frames",
-    "GammatoneBank",
-    "IntegrateAndFire",
-    "LyonEar",
-    "SpikeCoder",
-    "bank_operations",
-    "cochlea_operations",
-    "encode",
-]
+    "SILICON", "Bsa", "CochleaEncoder", "DeltaModulation", "FilterBank", "Frames", "GammatoneBank",
+    "IntegrateAndFire", "LyonEar", "SpikeCoder", "bank_operations", "cochlea_operations", "encode",
+]  # fmt: skip

@@ -89,19 +89,7 @@ from eventsim.adjoint.seeds import (
 )
 
 __all__ = [
-    "AdjointState",
-    "DecisionSeed",
-    "GradCheck",
-    "Gradients",
-    "Loss",
-    "ReadoutSeed",
-    "Seed",
-    "Seeds",
-    "SpikeSeed",
-    "VoltageSeed",
-    "backward",
-    "backward_chunk",
-    "backward_chunks",
-    "gradcheck",
-    "merge_seeds",
-]
+    "AdjointState", "DecisionSeed", "GradCheck", "Gradients", "Loss", "ReadoutSeed", "Seed",
+    "Seeds", "SpikeSeed", "VoltageSeed", "backward", "backward_chunk", "backward_chunks",
+    "gradcheck", "merge_seeds",
+]  # fmt: skip

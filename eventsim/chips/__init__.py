@@ -11,15 +11,6 @@ from eventsim.chips.load import chip_names, load_chip
 from eventsim.chips.terms import ENERGY_TERMS, LATENCY_TERMS, Term
 
 __all__ = [
-    "Chip",
-    "ChipError",
-    "Limits",
-    "Formats",
-    "Quantity",
-    "Term",
-    "ENERGY_TERMS",
-    "LATENCY_TERMS",
-    "board_of",
-    "chip_names",
-    "load_chip",
-]
+    "Chip", "ChipError", "Limits", "Formats", "Quantity", "Term", "ENERGY_TERMS", "LATENCY_TERMS",
+    "board_of", "chip_names", "load_chip",
+]  # fmt: skip

@@ -29,18 +29,9 @@ from eventsim.runs.run import Run, Which, load_run
 from eventsim.train.folder import NETWORKS
 
 __all__ = [
-    "Events",
-    "find",
-    "find_encoder",
-    "find_files",
-    "find_for",
-    "find_network",
-    "find_settings",
-    "form_of",
-    "parts",
-    "read_one",
-    "say_all",
-]
+    "Events", "find", "find_encoder", "find_files", "find_for", "find_network", "find_settings",
+    "form_of", "parts", "read_one", "say_all",
+]  # fmt: skip
 
 
 def form_of(place: str, reading: Reading) -> str:

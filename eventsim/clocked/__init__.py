@@ -8,15 +8,6 @@ from eventsim.clocked.method import Grid, published
 from eventsim.clocked.network import ClockedNetwork, from_network
 
 __all__ = [
-    "BinnedEvents",
-    "ClockedNetwork",
-    "ClockedOutcome",
-    "ClockedRun",
-    "Grid",
-    "backward",
-    "bin_events",
-    "from_network",
-    "outcome_of",
-    "published",
-    "run",
-]
+    "BinnedEvents", "ClockedNetwork", "ClockedOutcome", "ClockedRun", "Grid", "backward",
+    "bin_events", "from_network", "outcome_of", "published", "run",
+]  # fmt: skip

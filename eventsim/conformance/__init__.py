@@ -19,24 +19,7 @@ from eventsim.conformance.run import (
 )
 
 __all__ = [
-    "Case",
-    "CaseResult",
-    "CaseComparison",
-    "Event",
-    "EventsimSimulator",
-    "Mismatch",
-    "Simulator",
-    "Synapse",
-    "case_names",
-    "compare",
-    "load_case",
-    "load_cases",
-    "load_simulator",
-    "network_of",
-    "precisions",
-    "read_case",
-    "run_case",
-    "run_cases",
-    "stream_of",
-    "usable_backends",
-]
+    "Case", "CaseResult", "CaseComparison", "Event", "EventsimSimulator", "Mismatch", "Simulator",
+    "Synapse", "case_names", "compare", "load_case", "load_cases", "load_simulator", "network_of",
+    "precisions", "read_case", "run_case", "run_cases", "stream_of", "usable_backends",
+]  # fmt: skip

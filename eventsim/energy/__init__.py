@@ -15,27 +15,8 @@ from eventsim.energy.steps import ClockedCounts, clocked
 from eventsim.energy.terms import TermCost
 
 __all__ = [
-    "Activity",
-    "ActivityPricing",
-    "ClockedCounts",
-    "Counts",
-    "DenseEquivalent",
-    "EncoderCost",
-    "EnergyReport",
-    "Footprint",
-    "Missing",
-    "RunCosts",
-    "SynapseCounts",
-    "TermCost",
-    "Widths",
-    "clocked",
-    "cost",
-    "costs_over_time",
-    "count",
-    "dense_equivalent",
-    "dense_pair",
-    "encoder_cost",
-    "energy",
-    "footprint",
-    "run_costs",
-]
+    "Activity", "ActivityPricing", "ClockedCounts", "Counts", "DenseEquivalent", "EncoderCost",
+    "EnergyReport", "Footprint", "Missing", "RunCosts", "SynapseCounts", "TermCost", "Widths",
+    "clocked", "cost", "costs_over_time", "count", "dense_equivalent", "dense_pair", "encoder_cost",
+    "energy", "footprint", "run_costs",
+]  # fmt: skip

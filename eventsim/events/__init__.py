@@ -8,18 +8,7 @@ from eventsim.events.stream import EventStream, concatenate
 from eventsim.events.tape import SpikeTape, SpikeTrains
 
 __all__ = [
-    "AnyDataset",
-    "Dataset",
-    "DatasetInfo",
-    "EncoderOperations",
-    "EventStream",
-    "Recording",
-    "SpikeTape",
-    "SpikeTrains",
-    "StoredStream",
-    "concatenate",
-    "gather",
-    "merge",
-    "stratified_split",
-    "write_stored",
-]
+    "AnyDataset", "Dataset", "DatasetInfo", "EncoderOperations", "EventStream", "Recording",
+    "SpikeTape", "SpikeTrains", "StoredStream", "concatenate", "gather", "merge",
+    "stratified_split", "write_stored",
+]  # fmt: skip

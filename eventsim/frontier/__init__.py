@@ -13,17 +13,6 @@ from eventsim.frontier.write import write_frontier
 from eventsim.mapping.fits import Fit, fit_on
 
 __all__ = [
-    "ChipNote",
-    "DenseBaseline",
-    "Fit",
-    "Frontier",
-    "Measured",
-    "Point",
-    "Question",
-    "SweptRun",
-    "fit_on",
-    "gather",
-    "measure",
-    "pareto_front",
-    "write_frontier",
-]
+    "ChipNote", "DenseBaseline", "Fit", "Frontier", "Measured", "Point", "Question", "SweptRun",
+    "fit_on", "gather", "measure", "pareto_front", "write_frontier",
+]  # fmt: skip

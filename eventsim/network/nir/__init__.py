@@ -53,12 +53,5 @@ from eventsim.network.nir.package import NirWarning
 from eventsim.network.nir.restore import from_nir
 
 __all__ = [
-    "TARGETS",
-    "NirWarning",
-    "Target",
-    "from_nir",
-    "read_nir",
-    "tape_to_nir",
-    "to_nir",
-    "write_nir",
-]
+    "TARGETS", "NirWarning", "Target", "from_nir", "read_nir", "tape_to_nir", "to_nir", "write_nir",
+]  # fmt: skip
