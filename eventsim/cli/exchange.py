@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,6 +16,7 @@ from eventsim.cli.options import (
     JsonOption,
     NetArgument,
     SamplesOption,
+    option_name,
 )
 from eventsim.cli.reading import MEASURED, Reading
 from eventsim.cli.terminal import CHECK_FAILED, present, say, show_table
@@ -31,6 +33,38 @@ Program = Literal["norse", "snntorch", "spikingjelly", "rockpool"]
 Unit = Literal["s", "ms"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    """What is written, for whom, and by which recordings it is checked."""
+
+    to: Annotated[
+        Literal["nir", "c"], typer.Option(help="A NIR file, or C99 for small processors.")
+    ] = "nir"
+    name: Annotated[str, typer.Option(help="Of C: the prefix of files and symbols.")] = "network"
+    target: Annotated[
+        Program | None, typer.Option(help="Program that will read it; plain NIR by default.")
+    ] = None
+    dt: Annotated[
+        float | None, typer.Option(help="Time step that the target will run with, ms.")
+    ] = None
+    time_unit: Annotated[Unit, typer.Option(help="Of times in the file.")] = "s"
+    lossy: Annotated[
+        bool, typer.Option("--lossy", help="Only warn of what the target will leave out.")
+    ] = False
+    which: Annotated[
+        Which,
+        typer.Option("--network", help="Of a run: last epoch, chosen by validation, untrained."),
+    ] = "last"
+    events: Annotated[
+        str | None,
+        typer.Option(
+            help="For the check: a data set, or a file of events; of C by default the run's."
+        ),
+    ] = None
+    samples: SamplesOption = 10
+
+
+@filled(ExportOptions, into="asked")
 @filled(Reading, *MEASURED, into="reading")
 def export_command(
     net: NetArgument,
@@ -38,32 +72,8 @@ def export_command(
         Path, typer.Option(metavar="FILE", help="The NIR file to write; of C a folder.")
     ],
     *,
-    to: Annotated[
-        Literal["nir", "c"], typer.Option(help="A NIR file, or C99 for small processors.")
-    ] = "nir",
-    name: Annotated[str, typer.Option(help="Of C: the prefix of files and symbols.")] = "network",
-    target: Annotated[
-        Program | None, typer.Option(help="Program that will read it; plain NIR by default.")
-    ] = None,
-    dt: Annotated[
-        float | None, typer.Option(help="Time step that the target will run with, ms.")
-    ] = None,
-    time_unit: Annotated[Unit, typer.Option(help="Of times in the file.")] = "s",
-    lossy: Annotated[
-        bool, typer.Option("--lossy", help="Only warn of what the target will leave out.")
-    ] = False,
-    which: Annotated[
-        Which,
-        typer.Option("--network", help="Of a run: last epoch, chosen by validation, untrained."),
-    ] = "last",
-    events: Annotated[
-        str | None,
-        typer.Option(
-            help="For the check: a data set, or a file of events; of C by default the run's."
-        ),
-    ] = None,
+    asked: ExportOptions,
     reading: Reading,
-    samples: SamplesOption = 10,
     as_json: JsonOption = False,
 ) -> None:
     """Write a network for other programs, read it back, and compare the spikes of both.
@@ -84,46 +94,52 @@ def export_command(
 
     eventsim export runs/demo --target norse --dt 0.1 --lossy --out demo.nir
     """
-    network = find_network(net, which=which)
-    if to == "c":
+    network = find_network(net, which=asked.which)
+    if asked.to == "c":
         _refuse_steps(net)
-        _refuse_for_c(target=target, dt=dt, time_unit=time_unit, lossy=lossy)
-        stream, read = _events_for_c(net, network, events, reading, samples)
-        written = export_c(network, out, stream=stream, name=name)
+        _refuse_for_c(asked)
+        stream, read = _events_for_c(net, network, asked, reading)
+        written = export_c(network, out, stream=stream, name=asked.name)
         found = {"network": str(net), **written.to_dict(), "read": read}
         present(found, _show_c, as_json=as_json)
         return
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", NirWarning)
-        write_nir(network, out, target=target, dt=dt, time_unit=time_unit, lossy=lossy)
+        write_nir(
+            network,
+            out,
+            target=asked.target,
+            dt=asked.dt,
+            time_unit=asked.time_unit,
+            lossy=asked.lossy,
+        )
     for entry in caught:
         say(f"warning: {entry.message}")
-    if events is None:
+    if asked.events is None:
         stream, read = poisson_events(network), dict[str, Any]()
     else:
-        named = find_for(net, events, reading)
-        stream, _ = named.some(samples)
+        named = find_for(net, asked.events, reading)
+        stream, _ = named.some(asked.samples)
         read = how_read(named)
-    trip = round_trip(network, stream, path=out, target=target)
+    trip = round_trip(network, stream, path=out, target=asked.target)
     found = {
         "network": str(net),
         "file": str(out),
         "bytes": out.stat().st_size,
-        "target": target,
+        "target": asked.target,
         "warnings": [str(entry.message) for entry in caught],
-        "check": _check(trip, stream, events) | {"read": read},
+        "check": _check(trip, stream, asked.events) | {"read": read},
     }
     present(found, _show_export, as_json=as_json)
     if not found["check"]["passed"]:
         raise typer.Exit(CHECK_FAILED)
 
 
-def _refuse_for_c(
-    *, target: Program | None, dt: float | None, time_unit: Unit, lossy: bool
-) -> None:
+def _refuse_for_c(asked: ExportOptions) -> None:
     """Raise ParameterError for options that NIR files alone have."""
-    given = {"--target": target, "--dt": dt, "--lossy": lossy, "--time-unit": time_unit != "s"}
-    named = [option for option, value in given.items() if value]
+    plain, of_nir = ExportOptions(), ("target", "dt", "lossy", "time_unit")
+    given = (name for name in of_nir if getattr(asked, name) != getattr(plain, name))
+    named = [option_name(name) for name in given]
     if named:
         raise ParameterError(
             f"--to c: has no {', '.join(named)}, which belong to NIR. Leave it out."
@@ -141,13 +157,13 @@ def _refuse_steps(net: Path) -> None:
 
 
 def _events_for_c(
-    net: Path, network: Network, events: str | None, reading: Reading, samples: int | None
+    net: Path, network: Network, asked: ExportOptions, reading: Reading
 ) -> tuple[EventStream, dict[str, Any]]:
     """Recordings of the run's data, or as they are named; random events where there are none."""
-    if events is None and not net.is_dir():
+    if asked.events is None and not net.is_dir():
         return poisson_events(network), {}
-    named = find_for(net, events, reading)
-    return named.some(samples)[0], how_read(named)
+    named = find_for(net, asked.events, reading)
+    return named.some(asked.samples)[0], how_read(named)
 
 
 def _show_c(found: Mapping[str, Any]) -> None:
