@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,7 +36,29 @@ MS_PER_S = 1000.0
 MOST_ANSWERS = 20  # classes in the table of a simulation
 
 
+@dataclass(frozen=True, kw_only=True)
+class SimulateOptions:
+    """How many recordings are run, how, and what is told of them."""
+
+    out: Annotated[
+        Path | None, typer.Option(metavar="TAPE", help="Write all spikes to this .npz file.")
+    ] = None
+    samples: SamplesOption = None
+    precision: Annotated[Precision, typer.Option()] = "double"
+    explained: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--explain",
+            metavar="POPULATION[:NEURON[:RECORDING]]",
+            help="Why a neuron is silent, or fires so much: events by source, peak of the voltage, "
+            "the factor on its weights that is missing. Without a number: the first silent neuron "
+            "and the most active one.",
+        ),
+    ] = None
+
+
 @filled(Reading, *MEASURED, into="reading")
+@filled(SimulateOptions, into="asked")
 @filled(Machine, into="machine")
 def simulate_command(
     net: NetArgument,
@@ -47,24 +70,10 @@ def simulate_command(
             autocompletion=completion.complete_data,
         ),
     ],
-    out: Annotated[
-        Path | None, typer.Option(metavar="TAPE", help="Write all spikes to this .npz file.")
-    ] = None,
     *,
+    asked: SimulateOptions,
     reading: Reading,
-    samples: SamplesOption = None,
     machine: Machine,
-    precision: Annotated[Precision, typer.Option("--precision")] = "double",
-    explained: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--explain",
-            metavar="POPULATION[:NEURON[:RECORDING]]",
-            help="Why a neuron is silent, or fires so much: events by source, peak of the voltage, "
-            "the factor on its weights that is missing. Without a number: the first silent neuron "
-            "and the most active one.",
-        ),
-    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run a network on events: spikes, synaptic operations, and the time it took.
@@ -80,24 +89,42 @@ def simulate_command(
     eventsim simulate runs/demo spoken_digits --samples 1 --explain hidden1 --explain hidden2:5
     """
     on = machine.ready()
-    stream, _, measured = find_measured(net, events, reading, samples=samples)
+    stream, _, measured = find_measured(net, events, reading, samples=asked.samples)
     network = find_network(net)
     runs_on = say_backend(on)
     late = warn_late(network, stream)
     began, compiled = Watch(), compile_seconds()
-    tape = simulate(network, stream, backend=runs_on.name, precision=precision)
+    tape = simulate(network, stream, backend=runs_on.name, precision=asked.precision)
     seconds = began.seconds()
     reasons = [
         explain(network, tape, population, neuron, sample=sample)
-        for population, neuron, sample in _asked(tape, network, explained or ())
+        for population, neuron, sample in _asked(tape, network, asked.explained or ())
     ]
-    if out is not None:
-        tape.save(out)
-    duration = float(tape.stream.duration.sum()) / MS_PER_S
+    if asked.out is not None:
+        tape.save(asked.out)
     found = {
         "samples": stream.n_samples,
         "measured": measured.to_dict(),
-        "input_events": stream.n_events,
+        **_counts(tape),
+        "answers": _answers(network, tape),
+        "late_begin": None if late is None else late.to_dict(),
+        "seconds": seconds,
+        "compile_seconds": compile_seconds() - compiled,
+        "backend": tape.backend,
+        "device": runs_on.device,
+        "precision": tape.precision,
+        "algorithms": dict(tape.algorithms),
+        "tape": None if asked.out is None else str(asked.out),
+        "explained": [one.to_dict() for one in reasons],
+    }
+    present(found, partial(_show, reasons=reasons), as_json=as_json)
+
+
+def _counts(tape: SpikeTape) -> dict[str, Any]:
+    """Events and spikes of a run, as plain values."""
+    duration = float(tape.stream.duration.sum()) / MS_PER_S
+    return {
+        "input_events": tape.stream.n_events,
         "seconds_of_input": duration,
         "spikes": {name: len(tape[name]) for name in tape.names},
         "spikes_per_neuron_and_second": {
@@ -108,18 +135,7 @@ def simulate_command(
             for name in tape.names
         },
         "synaptic_events": dict(tape.synaptic_events),
-        "answers": _answers(network, tape),
-        "late_begin": None if late is None else late.to_dict(),
-        "seconds": seconds,
-        "compile_seconds": compile_seconds() - compiled,
-        "backend": tape.backend,
-        "device": runs_on.device,
-        "precision": tape.precision,
-        "algorithms": dict(tape.algorithms),
-        "tape": None if out is None else str(out),
-        "explained": [one.to_dict() for one in reasons],
     }
-    present(found, partial(_show, reasons=reasons), as_json=as_json)
 
 
 def _asked(tape: SpikeTape, net: Network, typed: Sequence[str]) -> Iterator[tuple[str, int, int]]:
