@@ -9,6 +9,8 @@ format         file
 ``nir``        HDF5 of NIR's data (``nir.write_data``)
 ``npz``        :meth:`eventsim.events.EventStream.save`
 ``aedat``      AEDAT 1 to 4; version 1 has no mark: anything binary called ``.aedat``
+``arrays``     npy, npz, MATLAB, HDF5 and raw files of cameras, see
+               :mod:`eventsim.datasets.camera_files`
 ``csv``        text, see :mod:`eventsim.datasets.text`
 ============== ==================================================================
 """
@@ -26,11 +28,15 @@ FORMATS = {
     "nir": "events of NIR",
     "npz": "a file of EventStream.save (.npz)",
     "aedat": "AEDAT",
+    "arrays": "events of a camera in arrays (.npy, .npz, .mat, HDF5, raw EVT)",
     "csv": "text: time, channel, perhaps sample",
 }
 _EXPECTED = f"a file of events: {'; '.join(FORMATS.values())}"
 _HEAD = 4096  # bytes that tell text from others
 _HDF5, _ZIP, _AEDAT = b"\x89HDF\r\n\x1a\n", b"PK", b"#!AER-DAT"
+_ARRAYS = (b"\x93NUMPY", b"MATLAB 5.0")
+_COLUMNS = ({"t", "x"}, {"ts", "xs"}, {"ts", "x"}, {"timestamps", "x"})  # that tell arrays
+_PACKED = {"t", "x", "y", "p", "offsets", "label"}  # of N-MNIST, as eventsim.datasets.nmnist packs
 _OF_KIND = {
     "eventsim-network": "a network",
     "eventsim-tape": "the spikes of a run",
@@ -52,6 +58,10 @@ def format_of(path: str | Path) -> str:
         return _format_of_npz(place)
     if head.startswith(_AEDAT):
         return "aedat"
+    if head.startswith(_ARRAYS) or (head.startswith(b"% ") and b"% evt " in head):
+        return "arrays"
+    if head.startswith(b"MATLAB 7.3"):
+        return _format_of_hdf5(place)
     if _is_text(head):
         return "csv"
     if place.suffix.lower().startswith(".aedat"):
@@ -79,6 +89,8 @@ def _format_of_hdf5(path: Path) -> str:
             return "shd"
         if "nodes" in names:
             return "nir"
+        if names & {"events", "CD"} or any(known <= names for known in _COLUMNS):
+            return "arrays"
         what = "a NIR graph, no events" if {"node", "version"} <= names else "HDF5 with "
         what += "" if "graph" in what else ", ".join(sorted(names)[:8]) or "nothing in it"
     raise DataError(f"{path}: is {what}, expected {_EXPECTED}.")
@@ -90,9 +102,13 @@ def _format_of_npz(path: Path) -> str:
         if kind == "eventsim-stream":
             return "npz"
         names = sorted(archive.claims)
-    if {"t", "x", "y", "p"} <= set(names):
+        arrays = list(archive.claims.values())
+    if set(names) >= _PACKED:
         raise DataError(
             f"{path}: is a packed part of N-MNIST. Name the data set: nmnist, with --file {path}."
         )
+    alone = len(arrays) == 1 and (arrays[0].dtype.names or len(arrays[0].shape) == 2)
+    if not kind and (alone or any(known <= set(names) for known in _COLUMNS)):
+        return "arrays"
     what = _OF_KIND.get(kind) or f"an archive of {', '.join(names[:8]) or 'nothing'}"
     raise DataError(f"{path}: is {what}, expected {_EXPECTED}.")

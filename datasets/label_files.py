@@ -189,7 +189,7 @@ def _common_channels(rows: Sequence[Labelled], streams: Mapping[Path, EventStrea
     sizes = {row.file: streams[row.file].n_channels for row in rows}
     most = max(sizes.values())
     for row in rows:
-        if sizes[row.file] < most and format_of(row.file) != "csv":
+        if sizes[row.file] < most and format_of(row.file) not in ("csv", "arrays"):
             raise DataError(
                 f"{row.where}: {row.file} has {sizes[row.file]} channels, another file {most}, "
                 "expected as many in all."

@@ -14,7 +14,7 @@ import math
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Ints
-from eventsim.datasets.addresses import channels_of, checked_size, count_merged
+from eventsim.datasets.addresses import Size, channels_of, checked_size, count_merged
 from eventsim.datasets.dataset import PER_MS, Unit, check_unit, duration_after, to_ms
 from eventsim.datasets.text_columns import Table, table_of
 from eventsim.errors import DataError
@@ -56,6 +56,7 @@ class Lines:
     # Events by the values of p and y that share channels, see
     # :func:`eventsim.datasets.addresses.count_merged`
     merged: Mapping[str, Counter[int]]
+    size: Size | None = None  # of the sensor; None where channels are no addresses
 
     @property
     def steps_back(self) -> Floats:
@@ -147,11 +148,6 @@ def read(
     if unit is not None:
         check_unit(unit, str(place))
     size = None if sensor_size is None else checked_size(sensor_size)
-    if size is not None and n_channels not in (None, math.prod(size)):
-        raise DataError(
-            f"{place}: a sensor of size {','.join(map(str, size))} has {math.prod(size):,} "
-            f"channels, you said {n_channels}. Leave out one of the two."
-        )
     table = table_of(place, columns, size)
     if None not in (unit, table.unit) and unit != table.unit:
         raise DataError(
@@ -159,7 +155,41 @@ def read(
             "Leave the unit out, or correct the line."
         )
     rows = _rows(place, table)
-    stated, unit = unit or table.unit, unit or table.unit or otherwise
+    stated = unit or table.unit
+    lines = made_lines(
+        place,
+        rows,
+        unit=stated or otherwise,
+        is_stated=stated is not None,
+        n_channels=n_channels,
+        size=size,
+        dropped=tuple(table.cells[k] for k in table.dropped),
+    )
+    return replace(lines, guess=_guess(table, lines.samples))
+
+
+def made_lines(
+    place: Path,
+    rows: Mapping[str, Floats],
+    *,
+    unit: Unit,
+    is_stated: bool,
+    n_channels: int | None,
+    size: Size | None,
+    dropped: tuple[str, ...] = (),
+) -> Lines:
+    """The events of columns: ``time``, ``channel`` or x, y and p, and perhaps ``sample``, [events].
+
+    Raises DataError (a number cannot be what its column says, or columns differ in length).
+    """
+    if size is not None and n_channels not in (None, math.prod(size)):
+        raise DataError(
+            f"{place}: a sensor of size {','.join(map(str, size))} has {math.prod(size):,} "
+            f"channels, you said {n_channels}. Leave out one of the two."
+        )
+    lengths = {name: values.size for name, values in rows.items()}
+    if len(set(lengths.values())) > 1 or not rows["time"].size:
+        raise DataError(f"{place}: has columns of {lengths} events, expected as many of each, > 0.")
     _check(place, np.abs(to_ms(rows["time"], unit)), "time in ms", np.inf)
     samples = np.zeros(rows["time"].size, dtype=np.int64)
     if "sample" in rows:
@@ -174,14 +204,15 @@ def read(
     return Lines(
         place,
         unit,
-        stated is not None,
+        is_stated,
         rows["time"],
         channels,
         samples,
         n_channels or int(channels.max()) + 1,
-        _guess(table, samples),
-        tuple(table.cells[k] for k in table.dropped),
+        "",
+        dropped,
         merged,
+        size,
     )
 
 

@@ -111,6 +111,24 @@ def table_of(path: Path, given: Sequence[str] | None, size: Size | None) -> Tabl
     return Table(separator, columns, number - numbers, unit, names, bool(given) or not numbers)
 
 
+def checked_roles(
+    called: Sequence[str], where: str, line: str, size: Size | None
+) -> tuple[dict[str, int], Unit | None]:
+    """Number of each of these columns by what it is, and the unit of the times.
+
+    ``line`` has the names as the file has them. Raises DataError as :func:`table_of`.
+    """
+    columns, unit = _roles(called, where, line)
+    _check_address(columns, called, where, size)
+    return columns, unit
+
+
+def role_of(cell: str) -> str | None:
+    """What a column of that name is; None if nothing is known of it."""
+    column = _COLUMN_OF.get(_name(cell)[0])
+    return column if column is not None and _is_whole_name(column, cell) else None
+
+
 def _plain(n: int) -> tuple[str, ...]:
     """Names of ``n`` columns without names."""
     return ("time", "channel", "sample")[:n] + ("-",) * (n - 3)

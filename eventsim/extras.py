@@ -7,6 +7,7 @@ DISTRIBUTION: Final = "eventsim-snn"
 
 Extra = Literal[
     "aedat",
+    "camera",
     "cuda12",
     "cuda13",
     "dask",

@@ -9,7 +9,19 @@ from pathlib import Path
 
 from eventsim.train.folder import SETTINGS
 
-EVENT_FILES = (".h5", ".hdf5", ".npz", ".csv", ".txt", ".aedat", ".aedat4", ".nir")
+EVENT_FILES = (
+    ".h5",
+    ".hdf5",
+    ".npz",
+    ".csv",
+    ".txt",
+    ".npy",
+    ".mat",
+    ".raw",
+    ".aedat",
+    ".aedat4",
+    ".nir",
+)
 # Where commands write runs by themselves: runs/NAME, runs/experiments/NAME/CONDITION/SEED.
 RUN_PLACES = ("runs/*", "runs/experiments/*/*/*")
 

@@ -1,6 +1,7 @@
 """``eventsim data plot``."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,13 +9,15 @@ import typer
 
 from eventsim.cli.begin import how_read, show_read
 from eventsim.cli.data import PlaceArgument
-from eventsim.cli.events import Events, find
+from eventsim.cli.events import Events, find, form_of
 from eventsim.cli.fields import filled
 from eventsim.cli.options import (
     JsonOption,
 )
+from eventsim.cli.readers import TEXTS
 from eventsim.cli.reading import Reading
 from eventsim.cli.terminal import present
+from eventsim.cli.text_events import size_of
 from eventsim.errors import DataError
 from eventsim.events.storage import write_atomically
 from eventsim.events.transforms import crop
@@ -46,16 +49,24 @@ def data_plot(
 ) -> None:
     """Draw a recording: its events, the rate over time, and the events of every channel.
 
+    Of a camera, the picture: files that were imported with --sensor-size know it; others need it.
+
     [bold]Examples[/bold]
 
     eventsim data plot spoken_digits --sample 7
+
+    eventsim data plot camera.npz --sensor-size 34,34,2
 
     eventsim data plot speech.aedat --sensor nas_64_stereo --begin 500 --end 1500 --out word.svg
     """
     out = Path(f"{Path(place).stem}-{sample}.png") if out is None else out
     if out.suffix not in (".png", ".svg"):
         raise DataError(f"--out {out}: expected a name that ends with .png or .svg.")
+    size = size_of(reading.sensor_size)
+    if form_of(place, reading) not in TEXTS:  # whose channels the size does not make
+        reading = replace(reading, sensor_size=None)
     part = find(place, reading)
+    sensor = size or part.sensor
     if sample >= part.stream.n_samples:
         raise DataError(
             f"--sample is {sample}, but {part.name} has {part.stream.n_samples} recordings: "
@@ -68,7 +79,7 @@ def data_plot(
     from eventsim.report.recording import recording  # loads Matplotlib
 
     with look():
-        drawn = recording(stream, title=_title(part, sample), begin=begin)
+        drawn = recording(stream, title=_title(part, sample), begin=begin, sensor=sensor)
         content = png(drawn) if out.suffix == ".png" else svg(drawn)
     write_atomically(out, content)
     found = {
@@ -78,6 +89,7 @@ def data_plot(
         "events": stream.n_events,
         "duration_ms": float(stream.duration[0]),
         "channels": stream.n_channels,
+        "sensor_size": None if sensor is None else list(sensor),
         "read": how_read(part),
     }
     present(found, _show, as_json=as_json)

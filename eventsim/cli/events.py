@@ -13,7 +13,7 @@ from typing import Any
 from eventsim import datasets
 from eventsim.cli.begin import automatic, begin_of_run, is_moved, say_begun
 from eventsim.cli.damaged import Damaged, read_files
-from eventsim.cli.readers import READERS, Events, begins_of, check_unused, read, shd_part
+from eventsim.cli.readers import READERS, TEXTS, Events, begins_of, check_unused, read, shd_part
 from eventsim.cli.reading import Reading
 from eventsim.cli.terminal import say
 from eventsim.cli.text_events import assumed_by, fill_channels, say_guesses
@@ -182,11 +182,11 @@ def _read_beside(run: Run | None, place: str, reading: Reading) -> Events:
     """What was named for a network; text takes from it what it does not say of itself."""
     own = None if run is None else run.settings.data
     form = form_of(place, reading)
-    if form == "csv":
+    if form in TEXTS:
         reading = replace(reading, assumed=assumed_by(own))
     elif own is not None and own.name == place:
         reading = replace(reading, step=own.step)
-    begins_as_own = form in ("csv", "nir") or (form == "npz" and not is_moved(place))
+    begins_as_own = form in (*TEXTS, "nir") or (form == "npz" and not is_moved(place))
     if begins_as_own and reading.begin is None:
         begin, reason = begin_of_run(own)
         reading = replace(reading, begin=begin, begin_reason=reason)

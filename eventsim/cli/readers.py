@@ -11,8 +11,16 @@ import numpy as np
 from eventsim import datasets
 from eventsim.arrays import Floats
 from eventsim.cli.reading import Reading
-from eventsim.cli.text_events import TextEvents, columns_of, read_text, size_of
-from eventsim.datasets import adapters, aer, nir_events
+from eventsim.cli.text_events import (
+    CAMERA,
+    PLAIN,
+    SENSOR,
+    TextEvents,
+    columns_of,
+    read_text,
+    size_of,
+)
+from eventsim.datasets import adapters, aer, camera_files, nir_events, nmnist, text
 from eventsim.datasets.aer_sensors import SENSORS, find_sensor
 from eventsim.datasets.dataset import check_split
 from eventsim.entries import parse_json
@@ -72,6 +80,15 @@ class Events:
             return self.begun.zero
         return np.zeros(self.stream.n_samples) if self.begins is None else self.begins
 
+    @property
+    def sensor(self) -> tuple[int, ...] | None:
+        """Width, height and polarities of the camera; None where the channels are no pixels."""
+        if self.text is not None:
+            return self.text.lines.size
+        if SENSOR in self.notes:
+            return size_of(self.notes[SENSOR])
+        return (nmnist.SIDE, nmnist.SIDE, 2) if self.name == "nmnist" else None
+
     def labelled(self) -> AnyDataset:
         """The recordings with their labels; raises DataError if they have none."""
         if self.data is None:
@@ -116,7 +133,8 @@ class Events:
         return data.stream, data
 
 
-_FILES = ("stored", "ntidigits", "shd", "nir", "npz", "aedat", "nas", "csv")
+_FILES = ("stored", "ntidigits", "shd", "nir", "npz", "aedat", "nas", "csv", "arrays")
+TEXTS = ("csv", "arrays")  # whose columns say what they are, and not where times begin
 _DIVIDED = ("set", "ntidigits", "tonic")  # a file of eventsim's own may be
 # Options that say something of some formats only.
 _ONLY = {
@@ -128,10 +146,10 @@ _ONLY = {
     "by": ("aedat", "nas"),
     "where": ("aedat", "nas"),
     "after_reset": ("aedat", "nas"),
-    "unit": ("csv",),
-    "channels": ("csv",),
-    "columns": ("csv",),
-    "sensor_size": ("csv",),
+    "unit": TEXTS,
+    "channels": TEXTS,
+    "columns": TEXTS,
+    "sensor_size": TEXTS,
     "begin": (*_FILES, "tonic"),
 }
 
@@ -178,7 +196,7 @@ def read(form: str, place: str, reading: Reading) -> Events:
     _check_part(form, place, reading)
     begin, found = begin_of(reading.begin), READERS[form](place, reading)
     # Text has its own way: its times may be negative before.
-    return found if begin is None or form == "csv" else found.at(begin, reading.begin_reason)
+    return found if begin is None or form in TEXTS else found.at(begin, reading.begin_reason)
 
 
 def begin_of(typed: str | None) -> Begin | None:
@@ -306,7 +324,18 @@ def _read_nas(place: str, reading: Reading) -> Events:
 
 
 def _read_csv(place: str, reading: Reading) -> Events:
-    text = read_text(
+    return _read_columns(text.read, place, reading)
+
+
+def _read_arrays(place: str, reading: Reading) -> Events:
+    if reading.assumed is PLAIN:
+        reading = replace(reading, assumed=CAMERA)
+    return _read_columns(camera_files.read, place, reading)
+
+
+def _read_columns(read: Any, place: str, reading: Reading) -> Events:
+    found = read_text(
+        read,
         place,
         unit=cast(Any, reading.unit),  # read_text says which there are
         n_channels=reading.channels,
@@ -315,9 +344,9 @@ def _read_csv(place: str, reading: Reading) -> Events:
         otherwise=reading.assumed,
     )
     begin = begin_of(reading.begin)
-    stream, zero = text.lines.stream("zero" if begin is None else begin)
+    stream, zero = found.lines.stream("zero" if begin is None else begin)
     begun = None if begin is None else TimeZero(begin, reading.begin_reason, zero, edges(stream))
-    return Events(Path(place).stem, stream, text=text, begun=begun)
+    return Events(Path(place).stem, stream, text=found, begun=begun)
 
 
 def _read_npz(place: str, reading: Reading) -> Events:
@@ -399,5 +428,6 @@ READERS: dict[str, Callable[[str, Reading], Events]] = {
     "aedat": _read_aedat,
     "nas": _read_nas,
     "csv": _read_csv,
+    "arrays": _read_arrays,
     "tonic": _read_tonic,
 }

@@ -28,7 +28,7 @@ class Reading:
         typer.Option(
             "--format",
             help="auto (told by the content), set, stored, ntidigits, shd, nir, aedat, nas, csv, "
-            "npz, or tonic (PLACE is the name of a data set of tonic, --file its folder).",
+            "arrays, npz, or tonic (PLACE is the name of a data set of tonic, --file its folder).",
         ),
     ] = "auto"
     file: FileOption = None
@@ -66,25 +66,27 @@ class Reading:
     unit: Annotated[
         str | None,
         typer.Option(
-            help="Of times in a text file: s, ms or us; by default what its header says, else ms."
+            help="Of times in a file of text or arrays: s, ms or us; by default what its header "
+            "says, else ms in text and us in arrays."
         ),
     ] = None
     channels: Annotated[
-        int | None, typer.Option(min=1, help="Of a text file; its largest channel by default.")
+        int | None,
+        typer.Option(min=1, help="Of text or arrays; the largest channel by default."),
     ] = None
     columns: Annotated[
         str | None,
         typer.Option(
             metavar="NAMES",
-            help="Of a text file: what each of its columns is, time, channel, sample, x, y, p, or "
-            "a dash to drop it: t_us,channel,-.",
+            help="Of text or arrays: what each column is, time, channel, sample, x, y, p, or a "
+            "dash to drop it: t_us,channel,-. Where arrays have names: which of them are read.",
         ),
     ] = None
     sensor_size: Annotated[
         str | None,
         typer.Option(
             metavar="W,H,P",
-            help="Of a text file with columns x, y or p: width, height, polarities.",
+            help="With columns x, y or p: width, height, polarities of the sensor.",
         ),
     ] = None
     begin: Annotated[

@@ -7,7 +7,7 @@ in a recording.
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from eventsim.runs.recordings import OWN
 # In the notes of a file of recordings, of the text that it was made of:
 NOTE = "unit"
 GUESSES = "guesses"  # JSON, a list of texts
+SENSOR = "sensor_size"  # width, height and polarities of a camera: 34,34,2
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Assumed:
 
 
 PLAIN = Assumed("ms", "the header names no unit")
+CAMERA = Assumed("us", "nothing names a unit, and cameras count microseconds")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +57,7 @@ class TextEvents:
 
 
 def read_text(
+    read: Callable[..., text.Lines],
     place: str,
     *,
     unit: Unit | None,
@@ -63,8 +66,8 @@ def read_text(
     sensor_size: Sequence[int] | None,
     otherwise: Assumed,
 ) -> TextEvents:
-    """What a text file says; ``otherwise`` holds where neither unit nor header says one."""
-    lines = text.read(
+    """What ``read`` finds in a file; ``otherwise`` holds where nothing says the unit."""
+    lines = read(
         place,
         unit=unit,
         n_channels=n_channels,
@@ -159,7 +162,13 @@ def common_unit(files: Sequence[TextEvents]) -> Unit | None:
 def text_notes(files: Sequence[TextEvents], told: Sequence[str] = ()) -> dict[str, str]:
     """What the notes of a file of recordings keep of the files it is made of, and ``told``."""
     unit, told = common_unit(files), [*guesses(files), *told]
-    return ({} if unit is None else {NOTE: unit}) | ({GUESSES: json.dumps(told)} if told else {})
+    sizes = {one.lines.size for one in files}
+    size = sizes.pop() if len(sizes) == 1 else None
+    return {
+        **({} if unit is None else {NOTE: unit}),
+        **({GUESSES: json.dumps(told)} if told else {}),
+        **({} if size is None else {SENSOR: ",".join(map(str, size))}),
+    }
 
 
 def guesses_of_notes(notes: Mapping[str, str], where: str) -> list[str]:

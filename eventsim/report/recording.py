@@ -1,5 +1,7 @@
 """Picture of one recording: its events, their rate over time, and their number by channel."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -8,16 +10,33 @@ from numpy.typing import NDArray
 
 from eventsim.events import EventStream
 from eventsim.plot.events import MOST_ROWS, channels_over_time
+from eventsim.plot.events import stream as draw_stream
 from eventsim.plot.style import BLUE, figure, grid
 
 BINS = 160  # of the rate over time
 MS_PER_S = 1000.0
 
 
-def recording(stream: EventStream, *, title: str, begin: float = 0.0) -> Figure:
-    """Picture of the first sample of ``stream``, whose time 0 is drawn at ``begin`` ms."""
+def recording(
+    stream: EventStream,
+    *,
+    title: str,
+    begin: float = 0.0,
+    sensor: Sequence[int] | None = None,
+) -> Figure:
+    """Picture of the first sample of ``stream``, whose time 0 is drawn at ``begin`` ms.
+
+    With a ``sensor``, (width, height, polarities), it is that of a camera, with the rate below it.
+    """
     times, channels = stream.sample(0)
     times, end = times + begin, begin + float(stream.duration[0])
+    if sensor is not None:
+        drawn = figure(7.0, 6.4)
+        picture, rate = drawn.subplots(2, 1, gridspec_kw={"height_ratios": [4.2, 1.0]})
+        draw_stream(stream, sensor=sensor, ax=picture)
+        picture.set_title(title, loc="left")
+        _rate(rate, times, (begin, end))
+        return drawn
     drawn = figure(10.0, 5.2)
     panels = drawn.subplots(
         2,
