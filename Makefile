@@ -107,7 +107,7 @@ dist: $(VENV)/.dev
 # A warning is an error. What cells printed is kept in build/docs/cells: only changed ones run again.
 docs: $(VENV)/.docs $(VENV)/.kernels
 	$(BIN)/sphinx-build -j auto -W --keep-going -q -d build/docs/doctrees docs build/docs/html $(ARGS)
-	$(BIN)/python -m pytest -q tests/border/test_reference.py tests/border/test_site.py
+	$(BIN)/python -m pytest -q tests/border/test_reference.py tests/border/test_site.py tests/unit/bridge
 
 bench: $(VENV)/.demo $(VENV)/.kernels
 	$(BIN)/python -m bench.run_all $(ARGS)

@@ -1,10 +1,14 @@
 """Which tests run when: the rule of ``tests/support/tiers.py``."""
 
+from importlib.metadata import distributions
 from itertools import combinations, product
 from types import SimpleNamespace
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
+from tests.support.checkout import project
 from tests.support.tiers import assign_tiers, beyond, covering
 
 ROWS = pytest.mark.parametrize(("a", "b"), [])
@@ -126,3 +130,12 @@ def test_cases_beyond_the_first_have_the_mark():
     first, second = beyond(1, [("x", 1), ("y", 2)], pytest.mark.nightly("dear"))
     assert (first.values, list(first.marks)) == (("x", 1), [])
     assert [mark.name for mark in second.marks] == ["nightly"]
+
+
+def test_packages_without_which_tests_are_skipped_are_installed():
+    """Else what they hold would not be held, and a run without them would be green."""
+    needed = [Requirement(text) for text in project()["optional-dependencies"]["test"]]
+    names = {one.name for one in needed if one.marker is None or one.marker.evaluate()}
+    assert {"nir", "optuna", "distributed", "submitit", "tensorboardX"} <= names
+    here = {canonicalize_name(one.metadata["Name"]) for one in distributions()}
+    assert {canonicalize_name(name) for name in names} <= here

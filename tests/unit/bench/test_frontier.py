@@ -27,6 +27,7 @@ def test_conditions_differ_in_costs_and_length_alone(task):
     found = resolved(task)
     first, *others = (variant for variant in found.variants if variant.grid is None)
     plain = first.train.to_dict()
+    assert others
     for other in others:
         train = other.train.to_dict()
         different = {key for key in plain if plain[key] != train[key]}

@@ -12,6 +12,7 @@ from tests.unit.train.task import small_net
 def test_conditions_differ_in_numbers_alone():
     found = resolve(load_recipe(str(RECIPE)), load_task(str(TASK)), Selection())
     plain, *others = (variant.train.to_dict() for variant in found.variants)
+    assert others
     for other in others:
         different = {key for key in plain if plain[key] != other[key]}
         assert different

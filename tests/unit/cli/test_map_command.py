@@ -44,7 +44,7 @@ def test_a_run_is_mapped_and_its_accuracy_measured(finished):
     assert energy["without_figure"] == []
     assert [row["bits"] for row in found["study"]] == [None, 9, 3]
     assert found["study"][0]["score"] == trained.json["test"]["accuracy"]
-    assert found["congestion"]["packets"] == hops[0] or found["congestion"]["packets"] > 0
+    assert found["congestion"]["packets"] > 0
 
 
 def test_tables_and_files_of_a_network_with_events(files, tmp_path):

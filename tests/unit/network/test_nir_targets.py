@@ -1,7 +1,7 @@
 """Files for other programs: their demands, their steps, and what they cannot do.
 
-The programs are not needed here: their update rule, read in their source, is a dozen lines. Those
-that are installed are run by ``test_nir_norse.py`` and ``bench/nir``.
+The programs are not needed here: their update rule, read in their source, is a dozen lines.
+``bench/nir`` runs those that are installed.
 """
 
 import warnings
