@@ -17,17 +17,6 @@ from eventsim.runs.run import load_run
 from eventsim.train import load_network, save_network
 from tests.unit.cli.conftest import call
 
-COMMANDS = ("train", "demo", "evaluate", "simulate", "gradcheck", "data list", "data make")
-DATA_COMMANDS = ("data info", "data import", "data plot")
-
-
-@pytest.mark.parametrize("command", [*COMMANDS, *DATA_COMMANDS])
-def test_help_shows_an_example(command):
-    outcome = call(*command.split(), "--help")
-    assert outcome.code == 0
-    assert "Example" in outcome.out
-    assert f"eventsim {command}" in outcome.out
-
 
 def test_help_imports_nothing_heavy():
     code = (

@@ -74,12 +74,6 @@ def test_encoder_of_audio_is_counted_and_stands_beside_the_sum(tmp_path, monkeyp
     assert "encoder, beside the sum: not priced" in shown
 
 
-def test_help_shows_an_example():
-    outcome = call("cost", "--help")
-    assert outcome.code == 0
-    assert "eventsim cost runs/demo" in outcome.out
-
-
 def test_json_holds_the_counts_and_energies_of_the_library(files):
     net_file, events_file, net, stream = files
     outcome = cost(net_file, events_file, "--chip", "loihi", "--chip", "45nm", "--json")
@@ -191,13 +185,6 @@ def test_a_chip_of_two_terms_names_every_other_term_and_marks_every_sum(files, t
         assert dense["lower_bound"]["energy_pj_per_sample"]
         assert f"≥ {joules(dense['energy_pj_per_sample'])}" in shown
         assert f"not in the sum of the dense {dense['cell'].upper()}: bias_additions" in shown
-
-
-def test_run_is_priced_on_its_own_data(finished):
-    _, folder, _ = finished
-    outcome = call("cost", folder, "--samples", 3, "--backend", "reference", "--json")
-    assert outcome.code == 0, outcome.err
-    assert outcome.json["recordings"] == 3
 
 
 @pytest.mark.parametrize(

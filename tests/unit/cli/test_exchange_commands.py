@@ -19,13 +19,6 @@ def network(tmp_path):
     return tmp_path / "net.npz"
 
 
-@pytest.mark.parametrize("command", ["export", "import"])
-def test_help_shows_an_example(command):
-    outcome = call(command, "--help")
-    assert outcome.code == 0
-    assert f"eventsim {command}" in outcome.out
-
-
 def test_export_writes_a_file_and_checks_it(network):
     outcome = call("export", network, "--out", "net.nir")
     assert outcome.code == 0, outcome.err

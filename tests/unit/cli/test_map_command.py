@@ -19,12 +19,6 @@ def files(tmp_path):
     return tmp_path / "net.npz", tmp_path / "events.npz", net
 
 
-def test_help_shows_an_example():
-    outcome = call("map", "--help")
-    assert outcome.code == 0
-    assert "eventsim map runs/demo --chip loihi" in outcome.out
-
-
 def test_a_run_is_mapped_and_its_accuracy_measured(finished):
     _, folder, trained = finished
     outcome = call(

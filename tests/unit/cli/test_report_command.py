@@ -15,12 +15,6 @@ def files(tmp_path):
     return tmp_path / "net.npz", tmp_path / "events.npz"
 
 
-def test_help_shows_an_example():
-    outcome = call("report", "--help")
-    assert outcome.code == 0
-    assert "eventsim report runs/demo --map loihi" in outcome.out
-
-
 def test_run_becomes_one_page_of_training_sparsity_energy_mapping_and_bits(finished, tmp_path):
     _, folder, trained = finished
     path = tmp_path / "report.html"

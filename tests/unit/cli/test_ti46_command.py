@@ -3,13 +3,12 @@
 import json
 import re
 
-import numpy as np
 import pytest
 
 from eventsim.datasets import ti46_text
-from eventsim.events import Dataset, EventStream
 from tests.support.ti46_files import write_spikes
 from tests.unit.cli.conftest import call
+from tests.unit.cli.test_groups_command import mine
 
 TINY = ("--hidden", 4, "--epochs", 1, "--batch-size", 40, "--threads", 1, "--seed", 1)
 STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  "
@@ -94,18 +93,6 @@ def test_the_recipe_runs_on_text_files_by_speaker(letters):
     assert found.code == 0, found.err
     assert found.json["folder"] == "runs/experiments/ti46_alpha-ti46_alpha-by-group-smoke"
     assert [row["name"] for row in found.json["rows"]] == ["recording", "first_event"]
-
-
-def mine(path):
-    """Recordings of one's own by four people."""
-    n, rng = 48, np.random.default_rng(3)
-    times = np.sort(rng.uniform(5.0, 35.0, (n, 6)), axis=1).ravel()
-    labels = np.arange(n) % 2
-    channels = (np.repeat(labels, 6) * 4 + rng.integers(0, 4, 6 * n)).astype(int)
-    stream = EventStream(times, channels, np.arange(n + 1) * 6, n_channels=8, duration=40.0)
-    groups = np.repeat(["ann", "bob", "cid", "dot"], n // 4)
-    Dataset(stream, labels, ("no", "yes"), groups=groups).save(path)
-    return path
 
 
 @pytest.mark.thorough("trains for seconds")

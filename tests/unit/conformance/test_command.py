@@ -100,9 +100,3 @@ def test_unknown_case_and_adapter_are_told(tmp_path):
     outcome = call("conformance", "--adapter", "nothing")
     assert outcome.code == 2
     assert "module:object" in outcome.err
-
-
-def test_help_shows_an_example():
-    outcome = call("conformance", "--help")
-    assert outcome.code == 0
-    assert "eventsim conformance --backend all" in outcome.out
