@@ -7,7 +7,7 @@ known, every (sample, neuron) pair can walk its own merged input alone, so that 
 one stage. By which algorithm a stage runs says :mod:`eventsim.engine.algorithm`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from graphlib import TopologicalSorter
 from weakref import WeakKeyDictionary
@@ -50,12 +50,15 @@ class Stage:
         Projections between members; empty unless they form a loop.
     recurrences
         The self-recurrent projection of every member, or None.
+    seen
+        What runs of the stage have shown and the next one may begin with; it decides no result.
     """
 
     members: tuple[Population, ...]
     afferents: tuple[Projection, ...]
     lateral: tuple[Projection, ...]
     recurrences: tuple[Projection | None, ...]
+    seen: dict[str, float] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def name(self) -> str:

@@ -1,7 +1,6 @@
 """Spiking layer on the CPU, host side of the forward pass: buffers that grow, packing, errors."""
 
 from collections.abc import Callable
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -49,7 +48,6 @@ from eventsim.engine.cpu.roles_order import PackedRole, PackSpikes, RoundsRole
 from eventsim.engine.cpu.threads import SMALL_WORK, dealt
 from eventsim.events import SpikeTrains
 from eventsim.events.tape import Adapted
-from eventsim.plan import Stage
 
 # A buffer holds at least that many spikes.
 GUESS_LEAST = 256
@@ -60,10 +58,10 @@ TRIED = 8
 # Shorter spans say little about spikes per ms.
 LEAST_SPAN = 1.0
 
-# Room beyond the largest number of spikes per ms that a task had; and that room, by stage. It says
-# how much memory a run takes at first, and nothing else.
+# Room beyond the largest number of spikes per ms that a task had; and where a stage keeps it. It
+# says how much memory a run takes at first, and nothing else.
 SPARE = 1.25
-_RATES: WeakKeyDictionary[Stage, float] = WeakKeyDictionary()
+RATE = "spikes per ms and task"
 
 Run = Callable[[Index, SpikesRole], None]
 
@@ -173,10 +171,10 @@ def run_tasks(
     starts, lasts = np.zeros(n_tasks, np.int64), job.duration if span is None else span
     lasts = np.repeat(np.maximum(lasts, LEAST_SPAN), blocks)
     parts = [tasks]
-    if apart and job.stage not in _RATES and size * work.sum() >= SMALL_WORK:
+    if apart and RATE not in job.stage.seen and size * work.sum() >= SMALL_WORK:
         parts = [tasks[::TRIED].copy(), np.delete(tasks, slice(None, None, TRIED))]
     for todo in parts:
-        room = np.minimum(_RATES.get(job.stage, 0.0) * lasts[todo], GUESS_MOST / max(n_tasks, 1))
+        room = np.minimum(job.stage.seen.get(RATE, 0.0) * lasts[todo], GUESS_MOST / max(n_tasks, 1))
         limits[todo] = np.maximum(limits[todo], room.astype(np.int64))
         while todo.size:
             ends = np.cumsum(limits[todo])
@@ -191,7 +189,7 @@ def run_tasks(
             if failed.size:
                 # Only those that come before it are worth another round.
                 todo = todo[todo // blocks <= failed[0] // blocks]
-        _RATES[job.stage] = SPARE * float((counts / lasts).max(initial=0.0))
+        job.stage.seen[RATE] = SPARE * float((counts / lasts).max(initial=0.0))
     _raise_runaway(job, blocks, counts, reached)
     return _pack(job, blocks, rounds, where, starts, counts)
 
