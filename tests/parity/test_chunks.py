@@ -71,15 +71,15 @@ LOOPS = {
     "one delay": lambda: lateral_net(953, delays="scalar"),
     "ring with self-delays": lambda: ring_net(954),
     "two kinds": lambda: two_kinds_net(955),
-    "pacemakers": lambda: pacemakers(956),
-    "dense pacemakers": lambda: pacemakers(957, sparse=False, gain=0.2),
+    "pacemakers": lambda: pacemakers(956, delays="synapse"),
+    "dense pacemakers": lambda: pacemakers(957, delays="scalar", sparse=False, gain=0.2),
 }
 WAYS = {"queue": np.inf, "windows": 0.0}
 
 
-def pacemakers(seed, **lateral):
+def pacemakers(seed, **options):
     """A loop of neurons of which some fire without input, and one rests at its threshold."""
-    net = lateral_net(seed, delays="scalar", **lateral)
+    net = lateral_net(seed, **options)
     net.population("b").v_leak[:3] = net.population("b").threshold[:3] + [0.4, 0.1, 0.0]
     return net
 

@@ -9,6 +9,7 @@ import scipy.sparse
 import eventsim as es
 from tests.support.nets import (
     lateral_net,
+    neuron_parameters,
     one_layer,
     one_neuron,
     one_sample,
@@ -145,6 +146,54 @@ def _ties(kind):
     return Run(lambda: net, lambda: stream)
 
 
+def _met(kind, later=0.0, *, weight, returns=None):
+    """Each of some spikes has an event, for its neuron alone, that arrives ``later`` ms behind it.
+
+    ``returns`` is the delay of self-connections. The first sample meets spikes of single precision,
+    the second those of double.
+    """
+    size, rng = 8, np.random.default_rng(57)
+    net = es.Network()
+    net.add_input("input", 5 + size)
+    given = neuron_parameters(rng, size)
+    if returns is not None:
+        given["refractory"] = np.where(np.arange(size) % 2, returns, given["refractory"])
+    net.add_population("hidden", size, **given)
+    weights = rng.uniform(0.0, 9.0, (5, size)) * (rng.random((5, size)) < 0.6)
+    weights = np.vstack([weights, np.diag(np.full(size, weight))])
+    net.connect("input", "hidden", weights if kind == "dense" else scipy.sparse.csr_array(weights))
+    own = np.full(size, 0.7 if returns is not None else 0.0)
+    if kind == "loop":
+        among = rng.uniform(-3.0, 2.5, (size, size)) * (rng.random((size, size)) < 0.5)
+        among = scipy.sparse.csr_array(among + np.diag(own))
+        net.connect("hidden", "hidden", among, delays=later)
+    elif returns is not None:
+        net.connect("hidden", "hidden", es.self_recurrent(own), delays=returns)
+
+    def stream():
+        first = [_meeting_events(net, later, precision) for precision in ("single", "double")]
+        return es.EventStream.from_samples(first, n_channels=5 + size, duration=30.0)
+
+    return Run(lambda: net, stream)
+
+
+def _meeting_events(net, later, precision, n_met=8):
+    """Random events, and those that meet what ``n_met`` spikes, one after the other, send."""
+    base = random_stream(58, n_samples=1, n_channels=5, duration=30.0, rate=80.0)
+    times, channels, after = base.times, base.channels, -1.0
+    for _ in range(n_met):
+        sample, size = (times, channels), net.populations["input"].size
+        stream = es.EventStream.from_samples([sample], n_channels=size, duration=30.0)
+        spikes = es.simulate(net, stream, backend="cpu", precision=precision)["hidden"]
+        behind = np.flatnonzero(spikes.times > after)
+        k = behind[np.argmin(spikes.times[behind])]
+        after = spikes.times[k]
+        place = np.searchsorted(times, after + later)
+        times = np.insert(times, place, after + later)
+        channels = np.insert(channels, place, 5 + spikes.neurons[k])
+    return times, channels
+
+
 def _runaway(sparse, self_delay):
     """A self-jump that nothing holds back, in the second sample."""
     net = one_neuron([0.0, 40.0], tau_mem=6.0, tau_syn=9.0)
@@ -202,7 +251,7 @@ RUNS = {
         lambda: shared_net(31, n=40, refractory=1.5, whole=False),
         lambda: random_stream(32, n_samples=2, n_channels=20, duration=15.0, rate=150.0),
     ),
-    "ring, returning": _pacemakers(_loop(lambda: ring_net(25))),
+    "ring, returning, in pieces": replace(_pacemakers(_loop(lambda: ring_net(25))), piece=13.0),
     "on a grid": Run(
         lambda: random_net(39, n_inputs=12, hidden=(9, 5), delays="none", self_delays="none"),
         _on_a_grid,
@@ -212,6 +261,13 @@ RUNS = {
     "ties, two sources": _ties("two sources"),
     "ties, loop": _ties("loop"),
     "ties, loop, at once": _ties("loop, at once"),
+    # At its crossing a neuron is held back: arrivals are summed before the threshold is tested.
+    "ties, crossing": _met("dense", weight=-30.0),
+    "ties, crossing, sparse": _met("sparse", weight=-30.0),
+    "ties, crossing, loop": _met("loop", weight=-30.0),
+    # Own spikes return as V is let go, and as others arrive.
+    "ties, returning": _met("sparse", 1.5, weight=2.0, returns=1.5),
+    "ties, returning, loop": _met("loop", 1.5, weight=2.0, returns=1.5),
     "adaptive, dense, in pieces": _adapting(
         _random(
             28,
