@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 from eventsim.chips.terms import ENERGY_TERMS, LATENCY_TERMS, Term
-from eventsim.entries import Count, NotNegative, Positive, Settings, Text
+from eventsim.entries import Count, NotNegative, Positive, Settings, Text, nearest
 from eventsim.errors import EventSimError
 
 Status = Literal["measured", "simulated", "estimated"]
@@ -161,7 +161,8 @@ class Chip(Settings):
     def _check_terms(self, table: str, terms: Mapping[str, Term]) -> None:
         given: Mapping[str, Quantity] = getattr(self, table)
         for name, quantity in given.items():
-            known = f"terms out of {', '.join(terms)}"
+            meant = nearest(name, terms)
+            known = f"a term.{f' {meant}' if meant else ''} Terms are {', '.join(terms)}"
             self.require(table, name, name in terms, known)
             unit, unit_of = quantity.unit, terms[name].unit
             self.require(f"{table}, {name}, unit", unit, unit == unit_of, f"one of {unit_of}")

@@ -6,12 +6,17 @@ from typing import Annotated, Any, Literal
 import typer
 
 from eventsim.cli.terminal import emit_json
+from eventsim.errors import ParameterError
 
 FileKind = Literal["recipe", "task", "chip", "network", "train"]
 
 
 def schema_command(
     kind: Annotated[FileKind, typer.Argument(metavar="KIND", help="Which file or table.")],
+    example: Annotated[
+        bool,
+        typer.Option("--example", help="Of a chip: a file with comments to begin with, in TOML."),
+    ] = False,
 ) -> None:
     """The JSON schema of recipes, tasks and chips, and of their tables `network` and `train`.
 
@@ -21,7 +26,16 @@ def schema_command(
     [bold]Examples[/bold]
 
     eventsim schema recipe > recipe.schema.json
+
+    eventsim schema chip --example > mine.toml
     """
+    if example and kind != "chip":
+        raise ParameterError(f"--example: is there for chip, not for {kind}. Leave it out.")
+    if example:
+        from eventsim.chips.example import example as text
+
+        typer.echo(text(), nl=False)
+        return
     emit_json(schema_of(kind))
 
 

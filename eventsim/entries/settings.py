@@ -18,6 +18,7 @@ import dataclasses
 import difflib
 import functools
 import math
+import re
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from typing import (
@@ -176,7 +177,8 @@ def _told(mistake: Mistake, owner: type, place: str, values: Any) -> str:
     where = _where(place, above, values)
     if mistake.kind == "unknown":
         keys = table_keys(hint)
-        meant = nearest(str(last), keys) or f"Keys are {', '.join(keys)}."
+        meant = _elsewhere(str(last), owner, hint) or nearest(str(last), keys)
+        meant = meant or f"Keys are {', '.join(keys)}."
         return f"{where}: has an unknown key {shown(last)}. {meant}"
     if mistake.kind == "missing":
         lacks = [key for key in required_keys(hint) if key not in mistake.value]
@@ -218,9 +220,28 @@ def _kind_of(values: Any) -> Any:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """``Did you mean ..?``, or nothing."""
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f"Did you mean {near[0]!r}?" if near else ""
+    """``Did you mean ..?``, or nothing; capitals and dashes for underscores are no difference."""
+    plain = {_folded(one): one for one in known}
+    near = difflib.get_close_matches(_folded(name), list(plain), n=1)
+    return f"Did you mean {plain[near[0]]!r}?" if near else ""
+
+
+def _folded(name: str) -> str:
+    """The name without what is often typed otherwise: ``weightBits``, ``Weight-Bits``."""
+    return re.sub(r"[\s_-]+", "", name).lower()
+
+
+def _elsewhere(key: str, owner: type, here: Any) -> str:
+    """In which table an unknown key belongs, where another table of the file has it; or nothing."""
+    inner = {
+        name: bare(hint)
+        for name, hint in hints_of(owner).items()
+        if dataclasses.is_dataclass(bare(hint)) and bare(hint) is not here
+    }
+    places = [name for name, kind in inner.items() if key in table_keys(kind)]
+    if here is not owner and key in table_keys(owner):
+        return f"{key!r} stands above all tables."
+    return f"{key!r} belongs in the table {' or '.join(places)}." if places else ""
 
 
 def _inner_hint(hint: Any, key: str | int) -> Any:
