@@ -175,7 +175,7 @@ def test_a_board_is_read(tmp_path):
         (
             "energy.synaptic_event",
             "energy.synapse",
-            "energy is 'synapse', expected a term. Terms are synaptic_event",
+            "energy is 'synapse', expected a term. Did you mean 'synaptic_event'",
         ),
         ('"table 3"', '"table 3"\nincludes = ["spikes"]', "includes is 'spikes', expected one of"),
         ('"table 3"', '"table 3"\nincludes = "spike"', "includes is 'spike', expected a list"),
