@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner
 
 from eventsim.cli.app import app
-from tests.unit.cli.conftest import call, finished, places  # noqa: F401  fixtures
+from tests.unit.cli.conftest import call, finished, places, undrawn  # noqa: F401  fixtures
 
 
 def commands(group=None, before=()):

@@ -49,10 +49,11 @@ def test_the_first_steps_are_those_of_the_equations():
 
 
 def test_several_events_of_a_step_are_counted_or_clipped_and_told():
-    stream = stream_at([0.3, 1.2, 1.9, 50.0])
+    samples = [([0.3, 1.2, 1.9, 50.0], [0] * 4), ([], [])]
+    stream = es.EventStream.from_samples(samples, n_channels=1, duration=[50.0, 60.0])
     counted = clocked.bin_events(stream, 1.0)
     assert counted.counts[:3, 0, 0].tolist() == [1, 2, 0]
-    assert counted.counts.sum() == 3  # the event at the very end causes nothing
+    assert counted.counts.sum() == 3  # the event at the very end of its sample causes nothing
     assert counted.shared == 1
     assert clocked.bin_events(stream, 1.0, clip=True).counts[:3, 0, 0].tolist() == [1, 1, 0]
 
