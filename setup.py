@@ -48,7 +48,7 @@ class BuildKernels(Command):
         return Path(self.build_lib, KERNELS).resolve()
 
     def get_source_files(self):
-        return [str(KERNELS / path.relative_to(KERNELS.resolve())) for path in sources()]
+        return [str(path.relative_to(KERNELS.resolve().parents[1])) for path in sources()]
 
     def get_outputs(self):
         return [str(Path(self.build_lib, KERNELS, Platform.here().library))]

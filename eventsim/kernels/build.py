@@ -8,7 +8,8 @@ A level is a set of instructions. ``cpu/level.cpp`` is compiled once per level, 
 ``KERNEL_LEVEL``; the other files of ``cpu`` once, with ``WITH_PLAIN``, ``WITH_V3`` .. for the
 levels that the library has, ``SOURCES``, the hash of the sources, and ``BUILT``, a text of three
 lines: that hash, the levels, the compiler. An object is compiled again where its sources, options
-or compiler changed.
+or compiler changed. Structs of what kernels are called with are written from the classes of
+``eventsim/engine/cpu/roles*.py``.
 
 ============================  ==================================================================
 environment variable
@@ -20,10 +21,12 @@ environment variable
 ============================  ==================================================================
 """
 
+import ast
 import hashlib
 import importlib.util
 import os
 import platform
+import re
 import shlex
 import shutil
 import subprocess
@@ -127,7 +130,7 @@ class Compiler:
 
     def compiling(self, target: Platform, level: str = "") -> tuple[str, ...]:
         """The command for the object of a level, or for another."""
-        flags = [*FLAGS, "-O3"]
+        flags = [*FLAGS, "-O3", "-I", str(declarations().parent)]
         march = f"-march={MARCH[level]}" if level in MARCH else ""
         if target.system != "windows":
             flags += ["-fPIC"]
@@ -194,7 +197,11 @@ def levels_asked(target: Platform) -> tuple[str, ...]:
 def sources() -> list[Path]:
     """All files that the library is made of, sorted; this one is among them."""
     found = [path for path in KERNELS.rglob("*") if path.suffix in (".hpp", ".cpp")]
-    return sorted([*found, KERNELS / "build.py"])
+    return sorted([*found, *_roles(), KERNELS / "build.py"])
+
+
+def _roles() -> list[Path]:
+    return sorted((KERNELS.parent / "engine" / "cpu").glob("roles*.py"))
 
 
 def source_hash() -> str:
@@ -202,9 +209,60 @@ def source_hash() -> str:
     digest = hashlib.sha256()
     for path in sources():
         content = path.read_bytes()
-        digest.update(f"{path.relative_to(KERNELS).as_posix()} {len(content)}\n".encode())
+        digest.update(f"{path.relative_to(KERNELS.parent).as_posix()} {len(content)}\n".encode())
         digest.update(content)
     return digest.hexdigest()[:16]
+
+
+def declarations() -> Path:
+    """The header with a struct for each role and call, written where it is not up to date."""
+    path, text = _kept("declared") / "declared.hpp", _declared()
+    if not path.is_file() or path.read_text("utf-8") != text:
+        unfinished = path.with_suffix(f".{os.getpid()}")
+        unfinished.write_text(text, "utf-8")
+        os.replace(unfinished, path)
+    return path
+
+
+def _declared() -> str:
+    """Structs, names of kernels by their calls, and the layout: see ``engine/cpu/roles.py``."""
+    body = [each for path in _roles() for each in ast.parse(path.read_text("utf-8")).body]
+    classes = [each for each in body if isinstance(each, ast.ClassDef)]
+    text = "\n".join(map(ast.unparse, body))
+    types = {
+        "int": "int64_t",
+        "float": "double",
+    }  # of a field, by the first word that says its type
+    types |= {name: _array(kind) for name, kind in re.findall(r"(\w+) = Annotated.*'(.+)'", text)}
+    written = re.findall(r"Annotated\[(\w+), WRITTEN\]", text)
+    structs, layout, of_state, of_none = [], [], [], []
+    for each in sorted(classes, key=lambda each: not each.name.endswith("Role")):  # roles first
+        name, fields, names = each.name.removesuffix("Role"), [], []
+        for field in (f for f in each.body if isinstance(f, ast.AnnAssign)):
+            hint = ast.unparse(field.annotation).removeprefix("Annotated[")
+            kind = types[re.split(r"\W", hint)[0]]
+            names.append(ast.unparse(field.target))
+            fields.append(f"{kind.removeprefix('const ' * (each.name in written))} {names[-1]};")
+        is_of_state = any(re.search(r"\bR\b", field) for field in fields)
+        types[each.name] = f"{name}<R>" if is_of_state else name
+        template = "template <class R> " if is_of_state else ""
+        structs.append(f"{template}struct {name} {{ {' '.join(fields)} }};")
+        layout.append(f'"{name} {" ".join(names)}\\n"')
+        if name == each.name:
+            kernel = f"KERNEL({re.sub('(?<=.)(?=[A-Z])', '_', name).lower()}, {name})"
+            (of_state if is_of_state else of_none).append(kernel)
+    macros = {"KERNELS(KERNEL)": of_state, "COMMON_KERNELS(KERNEL)": of_none, "LAYOUT": layout}
+    defined = [f"#define {name} {' '.join(parts)}" for name, parts in macros.items()]
+    return "\n".join(["namespace eventsim {", *structs, "}  // namespace eventsim", *defined, ""])
+
+
+def _array(kind: str) -> str:
+    """The type of an array in C++, by the text of its annotation."""
+    numbers = {"b1": "uint8_t", "i4": "int32_t", "i8": "int64_t", "f8": "double", "R": "R"}
+    number, _, at = kind.rstrip("w").partition("@")
+    if at:
+        return f"const {numbers[at]}* const*"
+    return f"{'' if kind.endswith('w') else 'const '}{numbers[number]}*"
 
 
 def build(folder: Path) -> tuple[Path, bool]:
@@ -251,7 +309,7 @@ def compile_objects(compiler: Compiler, target: Platform, levels: Sequence[str])
 def _object(compiler: Compiler, path: Path, source: str, command: tuple[str, ...]) -> Path:
     """Compile an object unless it is there, of the same sources and by the same command."""
     key = hashlib.sha256(repr((command, compiler.version)).encode())
-    headers = [each for each in sources() if each.suffix == ".hpp"]
+    headers = [*(each for each in sources() if each.suffix == ".hpp"), declarations()]
     for each in (KERNELS / "cpu" / source, *headers):
         key.update(each.read_bytes())
     note, unfinished = path.with_suffix(".key"), path.with_suffix(f".{os.getpid()}")

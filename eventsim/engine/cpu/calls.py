@@ -1,20 +1,21 @@
-"""All calls of compiled kernels, and how each lies in memory: twin of ``calls.hpp``.
-
-Each role and each call has a NumPy structured type, to which the library is held when it is loaded.
-"""
+"""All calls of compiled kernels, and how each lies in memory."""
 
 from functools import cache
 from inspect import get_annotations
 from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
-import numpy as np
-
 from eventsim.engine.cpu import roles, roles_fanin, roles_loop, roles_mapping, roles_order
 from eventsim.engine.cpu.roles import WRITTEN
 
-_ROOMS = (roles, roles_fanin, roles_loop, roles_order, roles_mapping)
-ROLES: tuple[type, ...] = sum((room.ROLES for room in _ROOMS), ())
-CALLS: tuple[type, ...] = sum((room.CALLS for room in _ROOMS), ())
+_ROOMS = (roles, roles_fanin, roles_loop, roles_mapping, roles_order)
+_DECLARED: list[Any] = [
+    each
+    for room in _ROOMS
+    for each in vars(room).values()
+    if getattr(each, "__module__", None) == room.__name__
+]
+ROLES: tuple[type, ...] = tuple(c for c in _DECLARED if c.__name__.endswith("Role"))
+CALLS: tuple[type, ...] = tuple(c for c in _DECLARED if c not in ROLES)
 
 _NUMBERS = {int: "q", float: "d"}
 
@@ -50,26 +51,14 @@ def entries_of(call: type) -> tuple[CallEntry, ...]:
     return tuple(entries)
 
 
-@cache
-def structure_of(struct: type) -> np.dtype[np.void]:
-    """A role, or a call, as a structured type."""
-    fields: list[tuple[str, Any]] = []
-    for name, hint in _hints(struct):
-        kind = _annotated(hint)[0]
-        number = {int: np.int64, float: np.float64}.get(kind, np.uintp)
-        fields.append((name, structure_of(kind) if kind in ROLES else number))
-    return np.dtype(fields)
-
-
 def layout() -> str:
-    """Sizes and offsets of all structs, a line for each, as library.cpp writes its own."""
-    lines = []
-    for struct in (*ROLES, *CALLS):
-        fields: Any = structure_of(struct).fields
-        places = " ".join(f"{name}:{place[1]}" for name, place in fields.items())
-        name = struct.__name__.removesuffix("Role")
-        lines.append(f"{name} {structure_of(struct).itemsize} {places}\n")
-    return "".join(lines)
+    """The fields of all roles and calls, a line for each, as build.py writes them for the library.
+
+    All have eight bytes, so that they lie in their order.
+    """
+    return "".join(
+        f"{each.__name__.removesuffix('Role')} {' '.join(each._fields)}\n" for each in _DECLARED
+    )
 
 
 def _hints(struct: type) -> list[tuple[str, Any]]:

@@ -12,7 +12,7 @@ from eventsim.engine.cpu.roles_order import ConnectionsRole, CountArrivals
 from eventsim.events.source import SourceSpikes
 from eventsim.network import Projection
 
-# What has delays of its own; twins in roles.hpp.
+# What has delays of its own; twins in order/count.hpp.
 OF_ALL, OF_NEURONS, OF_SYNAPSES = range(3)
 
 

@@ -131,7 +131,7 @@ def _stretches(
     met = skip.copy()
     events = EventsRole(*arrivals, job.duration, heard, skip, met)
     values = by_block(job, row_weights(job))
-    weights = WeightsRole(values, *values.shape[1:])
+    weights = WeightsRole.of(values)
     neurons, (begins, ends) = neurons_of(job, par), _standing(state, end, adapted)
     real = par.dtype.type
 

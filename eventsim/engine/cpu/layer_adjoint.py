@@ -123,7 +123,7 @@ def together(
     back = DenseBackward(
         TasksRole(np.arange(chunks), chunks, len(heard)),
         EventsRole(*merged, job.duration, heard, None, None),
-        WeightsRole(weights, *weights.shape[1:]),
+        WeightsRole.of(weights),
         neurons,
         tape,
         way,

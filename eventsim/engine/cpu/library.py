@@ -1,7 +1,8 @@
 """Kernels that were compiled ahead of time: finds their library, checks it, calls it.
 
 Their text is in ``eventsim/kernels``; ``cpu/library.cpp`` there is the other side of this file, and
-:mod:`~eventsim.engine.cpu.calls` has what goes across. The library holds every kernel once for each
+the modules
+``roles*`` have what goes across. The library holds every kernel once for each
 level, which is a set of instructions: all give the same bits. ``EVENTSIM_LEVEL`` chooses one; else
 it is the best that the processor runs.
 
@@ -41,9 +42,6 @@ INTERFACE = 1
 
 # What a kernel returns: calls.hpp.
 DONE, NO_MEMORY = 0, 1
-
-# Letters for which the library's text about its structs has room.
-_MOST_TEXT = 1 << 16
 
 # What an array of a call must be; its twin is Expected in library.cpp.
 _ADDRESS, _TODO = Struct("=Q"), Struct("=Qq")
@@ -194,9 +192,8 @@ def _difference(own: Any) -> str | None:
     try:
         own.eventsim_sources.restype = ctypes.c_char_p
         sources = own.eventsim_sources().decode()
-        text = ctypes.create_string_buffer(_MOST_TEXT)
-        own.eventsim_layout.argtypes = [ctypes.c_char_p, ctypes.c_int64]
-        own.eventsim_layout(text, len(text))
+        own.eventsim_layout.restype = ctypes.c_char_p
+        theirs = own.eventsim_layout().decode().splitlines()
         for function in ("eventsim_levels_built", "eventsim_levels_of_machine"):
             getattr(own, function)
     except AttributeError as error:
@@ -207,7 +204,6 @@ def _difference(own: Any) -> str | None:
         if sources != expected:
             return f"they have changed (their hash is {expected}, that of the library {sources})"
     mine = f"interface {INTERFACE} levels {' '.join(LEVELS)}\n{layout()}".splitlines()
-    theirs = text.value.decode().splitlines()
     for line in mine:
         if line not in theirs:
             kind = line.partition(" ")[0]

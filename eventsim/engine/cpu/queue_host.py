@@ -216,7 +216,7 @@ def _shared_weights(job: Job) -> WeightsRole:
     """Those of neurons that share their events, by row, for whole vectors."""
     weight = row_weights(job)
     padded = np.pad(weight, ((0, 0), (0, -weight.shape[1] % LANES)))
-    return WeightsRole(padded, *padded.shape)
+    return WeightsRole.of(padded)
 
 
 def _rows(job: Job) -> SynapseRowsRole:

@@ -138,7 +138,7 @@ def _weights(job: Job) -> WeightsRole:
 
     def make() -> WeightsRole:
         values = to_lanes(row_matrix(job, job.weights().astype(real)))
-        return WeightsRole(values, *values.shape[1:])
+        return WeightsRole.of(values)
 
     weights: WeightsRole = made_once((_weights, job.stage, real), make)
     return weights

@@ -1,9 +1,14 @@
-"""What compiled kernels are called with: twins of ``roles.hpp`` and ``calls.hpp``.
+"""What compiled kernels are called with. Declared here for both sides.
 
-A role is a tuple of arrays and numbers in the order of a struct's fields, a call a tuple of roles.
-What a field is says its annotation: an array of a type, C-contiguous, which may be ``| None``; or
-``int`` or ``float``. Arrays called ``Out`` are written to. All fields have 8 bytes. Other rooms
-have their own in modules beside, which :mod:`eventsim.engine.cpu.calls` gathers.
+A role is a tuple of arrays and numbers, a call a tuple of roles that begins with its tasks. What a
+field is says its annotation: an array of a type, C-contiguous, which may be ``| None``; or ``int``
+or ``float``. Arrays called ``Out`` are written to. All fields have 8 bytes.
+``eventsim/kernels/build.py`` writes a C++ struct of each of them in the order of its fields: of
+class ``EventsRole`` the struct ``Events``, a template over the type of the state where a field has
+it. Other rooms have their own in modules ``roles_*.py`` beside.
+
+Arrays are the caller's and outlive the call. Times are in ms. Sizes of tables are those of
+``eventsim/engine/contract/table.py``.
 """
 
 from typing import Annotated, Any, NamedTuple
@@ -11,17 +16,20 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-# Kind of the numbers and their bytes, R for the type of the state; w where they are written.
+# Kind of the numbers and their bytes, R for the type of the state; w where they are written; behind
+# @ what lies at an address.
 WRITTEN = "w"
 Flags = Annotated[NDArray[np.bool_], "b1"]
 FlagsOut = Annotated[NDArray[np.bool_], "b1w"]
 Rows = Annotated[NDArray[np.int32], "i4"]
 RowsOut = Annotated[NDArray[np.int32], "i4w"]
+RowsAt = Annotated[NDArray[np.int64], "i8@i4"]
 Ints = Annotated[NDArray[np.int64], "i8"]
-Addresses = Ints  # of arrays
 IntsOut = Annotated[NDArray[np.int64], "i8w"]
+IntsAt = Annotated[NDArray[np.int64], "i8@i8"]
 Doubles = Annotated[NDArray[np.float64], "f8"]
 DoublesOut = Annotated[NDArray[np.float64], "f8w"]
+DoublesAt = Annotated[NDArray[np.int64], "i8@f8"]
 Reals = Annotated[NDArray[np.floating[Any]], "R"]
 RealsOut = Annotated[NDArray[np.floating[Any]], "Rw"]
 
@@ -29,7 +37,7 @@ RealsOut = Annotated[NDArray[np.floating[Any]], "Rw"]
 class TasksRole(NamedTuple):
     """Tasks to run: number sample * n_blocks + block; backward chunks of samples."""
 
-    todo: Ints
+    todo: Ints  # [n]
     n: int
     n_blocks: int
 
@@ -42,18 +50,16 @@ class TasksRole(NamedTuple):
 class SourcesRole(NamedTuple):
     """Spikes of all sources, which have numbers: source after source, sample after sample.
 
-    Those of source k in sample s are ``first[k, s] : first[k, s + 1]``. Where times and neurons of
-    a source lie says the address of a spike of number 0. Rows of the wiring begin at
-    ``row_start[k]``; ``delay`` is that of each row, ms, 0 where synapses have their own. The arrays
-    at the addresses must outlive the call.
+    Those of source k in sample s are ``first[k, s] : first[k, s + 1]``. An address is that of a
+    spike of number 0, wherever the source's own begin.
     """
 
-    first: Ints
-    time: Addresses
-    neuron: Addresses
-    row_start: Ints
-    delay: Doubles
-    duration: Doubles
+    first: Ints  # [n_sources, n_samples + 1]
+    time: DoublesAt  # [n_sources]
+    neuron: RowsAt  # [n_sources], of the source
+    row_start: Ints  # [n_sources]: first row of the wiring
+    delay: Doubles  # [rows], 0 where synapses have their own
+    duration: Doubles  # [n_samples]
     n_sources: int
     n_samples: int
 
@@ -64,50 +70,52 @@ class EventsRole(NamedTuple):
     ``skip`` and ``met`` are asked for where samples may begin and end inside a stream.
     """
 
-    offsets: Ints
-    times: Doubles
-    rows: Rows
-    duration: Doubles
-    heard: Flags
-    skip: Ints | None
-    met: IntsOut | None
+    offsets: Ints  # [samples + 1]
+    times: Doubles  # [events]
+    rows: Rows  # [events], of the weights
+    duration: Doubles  # [samples]
+    heard: Flags  # [n_blocks, rows]: whether a block hears a row
+    skip: Ints | None  # [samples, n_blocks]: events that the begin has met; forward
+    met: IntsOut | None  # [samples, n_blocks]: those that the end has; forward
 
 
 class WeightsRole(NamedTuple):
     """Weights by block, zero behind the last neuron and in the last row."""
 
-    values: Reals
+    values: Reals  # [n_blocks, n_rows, width]
     n_rows: int
-    width: int
+    width: int  # a multiple of every vector's
+
+    @classmethod
+    def of(cls, values: Reals) -> "WeightsRole":
+        """Those of an array; of one block also without its number."""
+        return cls(values, *values.shape[-2:])
 
 
 class NeuronsRole(NamedTuple):
-    """Parameters of all neurons; strength and rate are those of an adaptive threshold.
+    """Parameters of all neurons; neurons that do not fire need no refractory time."""
 
-    Neurons that do not fire need no refractory time.
-    """
-
-    par: Reals
-    refractory: Doubles | None
-    strength: Doubles | None
-    rate: Doubles | None
+    par: Reals  # [N_PAR, size]
+    refractory: Doubles | None  # [size]
+    strength: Doubles | None  # [size], of thresholds that adapt, as the next
+    rate: Doubles | None  # [size], 1/ms
     size: int
-    fastest: float
+    fastest: float  # 1/ms: the largest rate, in the type of the state
 
 
 class StandingRole(NamedTuple):
-    """How neurons stand, [samples, size]; ``a`` and ``last`` of an adaptive threshold."""
+    """How neurons stand, [samples, size]; ``a`` and ``last`` of thresholds that adapt."""
 
     time: Doubles
     v: Reals
     j: Reals
-    until: Doubles
+    until: Doubles  # below zero where V is not held
     a: Doubles | None
     last: Doubles | None
 
 
 class SpikesRole(NamedTuple):
-    """Where spikes go, by task."""
+    """Where spikes go: the first ``limits[task]`` of a task from ``starts[task]`` on."""
 
     time: DoublesOut
     neuron: RowsOut
@@ -115,156 +123,134 @@ class SpikesRole(NamedTuple):
     restart: DoublesOut
     starts: Ints
     limits: Ints
-    counts: IntsOut
-    reached: DoublesOut
+    counts: IntsOut  # also past the limit; -1 - n where neuron n is the first to run away
+    reached: DoublesOut  # when that was
 
 
 class TapeRole(NamedTuple):
-    """Recorded spikes of a layer: :class:`eventsim.engine.cpu.arrays.Tape` between two more.
+    """Recorded spikes of a layer by sample and time: class Tape of ``arrays``, between two more."""
 
-    ``offsets`` are by sample; ``before`` is the adaptation just before each spike.
-    """
-
-    offsets: Ints
+    offsets: Ints  # [samples + 1]
     time: Doubles
     neuron: Rows
-    current: Doubles
-    restart: Doubles
-    by_time: Doubles
+    current: Doubles  # times the resistance
+    restart: Doubles  # not a number where the neuron is not let go of
+    by_time: Doubles  # what the loss says of them
     by_voltage: Doubles
-    previous: Ints
-    through: DoublesOut
-    before: Doubles | None
+    previous: Ints  # of the same neuron in the same sample, or -1
+    through: DoublesOut  # gathers dL/dt that runs over what the spike causes in its layer
+    before: Doubles | None  # adaptation just before the spike
 
 
 class WayBackRole(NamedTuple):
-    """How far samples go back, and with what; see :class:`eventsim.engine.contract.piece.Piece`.
+    """How far samples go back, and with what; see :class:`eventsim.engine.contract.piece.Piece`."""
 
-    Samples ``bounds[c] : bounds[c + 1]`` are chunk c; ``middle`` and ``length`` as
-    :class:`eventsim.engine.contract.adjoint_series.Span`; ``behind`` is of adaptive thresholds;
-    ``asked`` says of which rows' events dL/dt is asked for; ``cause`` is the spike of each event in
-    a loop.
-    """
-
-    bounds: Ints
-    middle: float
+    bounds: Ints  # [chunks + 1]: samples bounds[c] : bounds[c + 1] are chunk c
+    middle: float  # 1/ms, and with the length: class Span of adjoint_series
     length: float
-    begin: Doubles
-    adjoint: RealsOut | None
-    behind: DoublesOut | None
-    asked: Flags
-    cause: Ints | None
-    starts: int
+    begin: Doubles  # [samples]
+    adjoint: RealsOut | None  # [samples, 5, size] at the end, left as at the begin; None: zero
+    behind: DoublesOut | None  # [samples, N_BEHIND, size] of thresholds, likewise
+    asked: Flags  # [rows]: whether dL/dt of a row's events is asked for
+    cause: Ints | None  # [events]: the spike of the loop that an event is of, or -1
+    starts: int  # whether samples start at the begin
 
 
 class FoundRole(NamedTuple):
-    """What the way back adds to; all but ``effects``, dL/dt by event, by chunk."""
+    """What the way back adds to; that of a chunk is its own."""
 
-    by_weight: RealsOut
-    effects: RealsOut
-    sums: DoublesOut
-    own: DoublesOut
-    adapted: DoublesOut | None
-    grazes: IntsOut
+    by_weight: RealsOut  # [chunks, n_blocks, n_rows, width]
+    effects: RealsOut  # [events]: dL/dt
+    sums: DoublesOut  # [chunks, N_SUMS, size]
+    own: DoublesOut  # [chunks, N_OWN, size]
+    adapted: DoublesOut | None  # [chunks, 2, size]: by rise and rate of thresholds
+    grazes: IntsOut  # [chunks]
 
 
 class OutputsRole(NamedTuple):
-    """Outputs of a readout, by their rates: rows of a table [N_READOUT, size]."""
+    """Outputs of a readout by their rates: the first two rows of a table [N_READOUT, size]."""
 
     rates: Doubles
     size: int
 
 
 class GainTableRole(NamedTuple):
-    """Table of gains, [blocks, windows, N_GAIN, terms, LANES], by blocks of outputs.
+    """Table of gains by blocks of LANES outputs, for the weight exp(-rate t)."""
 
-    ``rate`` is that of the weight, ``per_ms`` the windows in a ms.
-    """
-
-    values: Reals
+    values: Reals  # [n_blocks, n_windows, N_GAIN, GAIN_TERMS, LANES]
     n_blocks: int
     n_windows: int
     rate: float
-    per_ms: float
+    per_ms: float  # windows
 
 
 class FanOutRole(NamedTuple):
-    """Synapses by source: those of row r are ``start[r] : start[r + 1]``; delays in ms."""
+    """Synapses by source: those of row r are ``start[r] : start[r + 1]``."""
 
-    start: Ints
-    target: Rows
+    start: Ints  # [rows + 1]
+    target: Rows  # [n], as the next
     weight: Reals
     delay: Doubles
     n: int
 
 
 class IntegralsRole(NamedTuple):
-    """Sums of weight times gain, [samples, size]."""
+    """Sums of weight times gain over all arrivals, [samples, size]."""
 
     values: DoublesOut
     size: int
 
 
 class IntegralsBackRole(NamedTuple):
-    """The way back from dL/d(integral), ``seeds`` [samples, size].
+    """The way back from them; what is found of a chunk is its own."""
 
-    Samples ``bounds[c] : bounds[c + 1]`` are of chunk c, whose gradients by weight and delay and
-    sums [chunks, 3, size] are its own. ``effects`` are dL/dt by spike.
-    """
-
-    bounds: Ints
-    seeds: Doubles
-    by_weight: DoublesOut
+    bounds: Ints  # [chunks + 1]
+    seeds: Doubles  # dL/d(integral), [samples, size]
+    by_weight: DoublesOut  # [chunks, weights], as the next
     by_delay: DoublesOut | None
-    effects: DoublesOut
-    sums: DoublesOut
+    effects: DoublesOut  # dL/dt of the spikes
+    sums: DoublesOut  # [chunks, 3, size]: seeds times integral, and its derivatives by the rates
     size: int
 
 
 class AskedRole(NamedTuple):
-    """Times [samples, n] at which all neurons are asked for their voltage [samples, n, size]."""
+    """Times at which all neurons are asked for their v, ascending in each sample."""
 
-    times: Doubles
+    times: Doubles  # [samples, n]
     n: int
-    value: DoublesOut
+    value: DoublesOut  # [samples, n, size], from E
 
 
 class AskedBackRole(NamedTuple):
-    """The way back from voltages at asked times.
-
-    Samples ``bounds[c] : bounds[c + 1]`` are of chunk c; ``asked`` says of which rows' events dL/dt
-    is asked for; ``middle`` and ``length`` as in
-    :class:`eventsim.engine.contract.adjoint_series.Span`.
-    """
+    """The way back from them; see :class:`WayBackRole`."""
 
     times: Doubles
     n: int
-    by_value: Doubles
+    by_value: Doubles  # [samples, n, size]
     bounds: Ints
     asked: Flags
-    sums: DoublesOut
+    sums: DoublesOut  # [chunks, N_SUMS, size]
     middle: float
     length: float
 
 
 class EventsBackRole(NamedTuple):
-    """Gradients by weight, [chunks, blocks, rows, width], and dL/dt by event."""
+    """Gradients by weight, [chunks, n_blocks, n_rows, width], and dL/dt by event."""
 
     by_weight: RealsOut
     effects: RealsOut
 
 
 class LargestRole(NamedTuple):
-    """By neuron: the largest v, when, and the event with which the time moves, or -1.
+    """By neuron, [samples, size]: its largest v, from E.
 
-    ``slope`` is dv/dt just before such an event. They begin as 0, 0, -1 and 0, which is the answer
-    where v never rises above 0.
+    They begin as 0, 0, -1 and 0, which is the answer where v never rises above 0.
     """
 
     value: DoublesOut
-    time: DoublesOut
-    arrival: IntsOut
-    slope: DoublesOut
+    time: DoublesOut  # when that is
+    arrival: IntsOut  # the event with which it moves, or -1
+    slope: DoublesOut  # dv/dt just before this event
 
 
 class DenseForward(NamedTuple):
@@ -300,7 +286,10 @@ class ReadoutGains(NamedTuple):
 
 
 class ReadoutForward(NamedTuple):
-    """Integrals of a readout that shares its events; tasks are samples."""
+    """Integrals of a readout that shares its events; tasks are samples.
+
+    Weights and integrals have a place for each of the LANES outputs of each block.
+    """
 
     tasks: TasksRole
     spikes: SourcesRole
@@ -310,7 +299,7 @@ class ReadoutForward(NamedTuple):
 
 
 class ReadoutBackward(NamedTuple):
-    """The way back from them; tasks are chunks."""
+    """The way back from them, without delays; tasks are chunks."""
 
     tasks: TasksRole
     spikes: SourcesRole
@@ -340,7 +329,7 @@ class ApartBackward(NamedTuple):
 
 
 class VoltagesForward(NamedTuple):
-    """Voltages of a readout at asked times; tasks are blocks in samples."""
+    """Voltages of a readout at asked times; tasks are blocks in samples, from the first event."""
 
     tasks: TasksRole
     events: EventsRole
@@ -368,38 +357,3 @@ class LargestForward(NamedTuple):
     weights: WeightsRole
     neurons: NeuronsRole
     largest: LargestRole
-
-
-ROLES: tuple[type, ...] = (
-    TasksRole,
-    SourcesRole,
-    EventsRole,
-    WeightsRole,
-    NeuronsRole,
-    StandingRole,
-    SpikesRole,
-    TapeRole,
-    WayBackRole,
-    FoundRole,
-    OutputsRole,
-    GainTableRole,
-    FanOutRole,
-    IntegralsRole,
-    IntegralsBackRole,
-    AskedRole,
-    AskedBackRole,
-    EventsBackRole,
-    LargestRole,
-)
-CALLS: tuple[type, ...] = (
-    DenseForward,
-    DenseBackward,
-    ReadoutGains,
-    ReadoutForward,
-    ReadoutBackward,
-    ApartForward,
-    ApartBackward,
-    VoltagesForward,
-    VoltagesBackward,
-    LargestForward,
-)

@@ -1,6 +1,6 @@
 """What kernels of layers are called with whose neurons have events of their own.
 
-Twins of ``fanin/roles.hpp`` and ``fanin/calls.hpp``, as in :mod:`eventsim.engine.cpu.roles`.
+See :mod:`eventsim.engine.cpu.roles`.
 """
 
 from typing import Annotated, NamedTuple
@@ -26,31 +26,28 @@ from eventsim.engine.cpu.roles import (
 class SentRole(NamedTuple):
     """Events of all sources, in each sample by time and row.
 
-    They are sent then where synapses have delays, otherwise they arrive then. What arrives before
-    ``begin`` (ms, by sample) was met in an earlier piece of the stream.
+    They are sent then where synapses have delays, otherwise they arrive then.
     """
 
-    offsets: Ints
-    time: Doubles
-    row: Rows
-    begin: Doubles
-    duration: Doubles
+    offsets: Ints  # [samples + 1]
+    time: Doubles  # [events]
+    row: Rows  # [events], of the wiring
+    begin: Doubles  # [samples]: arrivals before were met in an earlier piece of the stream
+    duration: Doubles  # [samples]
 
 
 class WiresRole(NamedTuple):
-    """Synapses by row; those onto the neurons ``low : low + size``, in blocks of nearly as many.
+    """Synapses by row, in each by target; those onto the neurons ``low : low + size`` are run.
 
-    ``bound`` [rows, blocks + 1] says how many of a row are before each block; ``parts`` are
-    addresses, see :mod:`eventsim.engine.cpu.weights`, of weights that are still to be multiplied by
-    the target's resistance where that is given.
+    These are divided into blocks of nearly as many.
     """
 
-    out_start: Ints
-    target: Rows
-    bound: Rows
-    parts: Ints
-    resistance: Doubles | None
-    delay: Doubles | None
+    out_start: Ints  # [n_rows + 1]
+    target: Rows  # [synapses]
+    bound: Rows  # [n_rows, n_blocks + 1]: how many of a row's are before each block
+    parts: Ints  # [2, n_parts + 1]: addresses of the weights, eventsim/engine/cpu/weights.py
+    resistance: Doubles | None  # of all neurons; None where weights are multiplied by it
+    delay: Doubles | None  # [synapses]
     n_parts: int
     n_rows: int
     low: int
@@ -58,14 +55,11 @@ class WiresRole(NamedTuple):
 
 
 class BoundsRole(NamedTuple):
-    """How many synapses of a row are before each block of the neurons ``low : low + size``.
-
-    ``bound`` is [rows, blocks + 1]: the last number is that of all before the end of these.
-    """
+    """How many synapses of a row are before each block of the neurons ``low : low + size``."""
 
     out_start: Ints
     target: Rows
-    bound: RowsOut
+    bound: RowsOut  # [n_rows, n_blocks + 1]: the last is that of all before the end of these
     n_rows: int
     n_blocks: int
     low: int
@@ -73,36 +67,36 @@ class BoundsRole(NamedTuple):
 
 
 class ReturnsRole(NamedTuple):
-    """Self-connections that return later than their spike; delay 0 where there is none.
+    """Self-connections that return later than their spike, of all neurons.
 
     ``early[first[i] :]`` are own spikes of an earlier piece that are still to return to the i-th
     (sample, neuron); forward.
     """
 
     weight: Reals
-    delay: Doubles
+    delay: Doubles  # 0 where there is none
     first: Ints | None
     early: Doubles | None
 
 
 class CarriedRole(NamedTuple):
-    """Adjoints at the end of a piece, which become those at its begin; None where they are zero."""
+    """What goes back, where a piece ends; see :class:`eventsim.engine.contract.piece.Piece`."""
 
-    adjoint: RealsOut | None
-    behind: DoublesOut | None
-    starts: int
+    adjoint: RealsOut | None  # [samples, N_STATE, size] at the end, left as at the begin
+    behind: DoublesOut | None  # [samples, N_BEHIND, size] of thresholds, likewise
+    starts: int  # whether samples start at the begin
 
 
 class WiresBackRole(NamedTuple):
-    """What the way back adds to; ``effects`` [parts, events] and ``grazes`` by part."""
+    """What the way back adds to."""
 
-    by_weight: RealsOut
-    by_delay: DoublesOut | None
-    effects: RealsOut
-    sums: DoublesOut
-    own: DoublesOut
-    adapted: DoublesOut | None
-    grazes: IntsOut
+    by_weight: RealsOut  # [synapses]
+    by_delay: DoublesOut | None  # [synapses]
+    effects: RealsOut  # [parts, n_events]: dL/dt
+    sums: DoublesOut  # [N_SUMS, all neurons]
+    own: DoublesOut  # [N_OWN, all neurons]
+    adapted: DoublesOut | None  # [2, all neurons], of thresholds that adapt
+    grazes: IntsOut  # [parts]
     n_parts: int
     n_samples: int
     n_events: int
@@ -139,14 +133,3 @@ class FaninBackward(NamedTuple):
     tape: TapeRole
     carried: CarriedRole
     found: WiresBackRole
-
-
-ROLES: tuple[type, ...] = (
-    SentRole,
-    WiresRole,
-    BoundsRole,
-    ReturnsRole,
-    CarriedRole,
-    WiresBackRole,
-)
-CALLS: tuple[type, ...] = (FindBounds, FaninForward, FaninBackward)

@@ -1,4 +1,4 @@
-"""What the kernels of loops are called with: twins of ``loop/roles.hpp`` and ``loop/calls.hpp``."""
+"""What the kernels of loops are called with; see :mod:`eventsim.engine.cpu.roles`."""
 
 from typing import Annotated, NamedTuple
 
@@ -21,41 +21,44 @@ from eventsim.engine.cpu.roles import (
 
 
 class LoopRole(NamedTuple):
-    """How neurons are joined: :class:`.bundles.Loop`; ``parts`` has addresses."""
+    """How neurons are joined: bundles of synapses that arrive together, by source neuron.
 
-    start: Ints
-    first: Ints
+    Synapses are those of all sources, other stages' included; class Loop of ``bundles``.
+    """
+
+    start: Ints  # [size + 1]: start[n] : start[n + 1] are the bundles of neuron n
+    first: Ints  # [bundles]: synapses first : last
     last: Ints
-    delay: Doubles
-    target: Rows
-    parts: Ints
-    own_weight: Reals
+    delay: Doubles  # [bundles]
+    target: Rows  # [synapses]
+    parts: Ints  # [2, n_parts + 1]: addresses of the weights, eventsim/engine/cpu/weights.py
+    own_weight: Reals  # [size]: of self-connections; their delay, where it is above zero
     own_delay: Doubles
     n_parts: int
 
 
 class ArrivingRole(NamedTuple):
-    """What is known to arrive: :class:`.bundles.Arriving`, and the samples' ends."""
+    """Bundles that are known to arrive, in each sample by time and first synapse."""
 
-    offsets: Ints
+    offsets: Ints  # [samples + 1]
     time: Doubles
-    first: Ints
+    first: Ints  # synapses first : last; OWN + n is the return of a spike of neuron n
     last: Ints
-    spike: Ints
-    cause: Ints
-    duration: Doubles
+    spike: Ints  # its spike among those of all sources, or -1
+    cause: Ints  # its spike among those of the loop, or -1
+    duration: Doubles  # [samples]
 
 
 class LoopStopRole(NamedTuple):
-    """How neurons stand: :class:`.loop_state.LoopStop`, and adaptive thresholds."""
+    """How neurons stand, [samples, size]; ``a`` and ``last`` of thresholds that adapt."""
 
     time: Doubles
     v: Reals
     j: Reals
-    until: Doubles
-    since: Doubles
+    until: Doubles  # below zero where V is not held
+    since: Doubles  # spikes of the ms from here on that have been counted
     recent: Ints
-    border: Doubles
+    border: Doubles  # [samples], as the next two: of windows
     idle: Ints
     halvings: Ints
     a: Doubles | None
@@ -63,54 +66,44 @@ class LoopStopRole(NamedTuple):
 
 
 class LoopBackRole(NamedTuple):
-    """How far samples go back, and with what; see :class:`eventsim.engine.contract.piece.Piece`.
+    """How far samples go back, and with what; see :class:`eventsim.engine.contract.piece.Piece`."""
 
-    ``last`` [samples, neurons] is the last spike of each, -1 if none; ``by_delay`` [chunks,
-    synapses] is there if synapses have delays of their own.
-    """
-
-    bounds: Ints
-    begin: Doubles
-    last: Ints
-    adjoint: RealsOut | None
-    behind: DoublesOut | None
-    by_delay: DoublesOut | None
+    bounds: Ints  # [chunks + 1]: samples bounds[c] : bounds[c + 1] are chunk c
+    begin: Doubles  # [samples]
+    last: Ints  # [samples, size]: last spike of each neuron, or -1
+    adjoint: RealsOut | None  # [samples, 5, size] at the end, left as at the begin; None: zero
+    behind: DoublesOut | None  # [samples, N_BEHIND, size] of thresholds, likewise
+    by_delay: DoublesOut | None  # [chunks, synapses]; where synapses have delays of their own
     n_synapses: int
-    starts: int
+    starts: int  # whether samples start at the begin
 
 
 class WindowsRole(NamedTuple):
-    """Length of windows, ms, and the least number of their pieces.
-
-    If ``border`` is not below zero there is one window, which ends there.
-    """
+    """How a loop is cut into windows: :mod:`eventsim.engine.contract.windowing`."""
 
     length: float
-    border: float
-    pieces: int
+    border: float  # of the only window; below zero: every one is ``length`` long
+    pieces: int  # of a window, at least
 
 
 class SumBasisRole(NamedTuple):
-    """As :class:`eventsim.engine.contract.windowing.Basis`; a neuron has ``width`` sums."""
+    """How the arrivals of a piece are summed: the functions of one, and what each adds to V, J."""
 
-    by_v: Reals
+    by_v: Reals  # [functions, size]
     by_j: Reals
-    width: int
-    reach: float
+    width: int  # sums of a neuron
+    reach: float  # of the powers; 0 where the functions are the two answers themselves
 
 
 class NeuronPartsRole(NamedTuple):
-    """Neurons ``bounds[p] : bounds[p + 1]`` of a sample are part p.
+    """Neurons ``bounds[p] : bounds[p + 1]`` of a sample are part p, which any thread may run."""
 
-    Where there are several, threads meet at ``meeting``: N_MEETING zeros.
-    """
-
-    bounds: Ints
-    meeting: IntsOut
+    bounds: Ints  # [n_blocks + 1] of the tasks
+    meeting: IntsOut  # [N_MEETING] zeros, where threads meet: meeting.hpp
 
 
 class SynapseRowsRole(NamedTuple):
-    """Row of the weights of every synapse."""
+    """Row of the weights of every synapse, of neurons that share their events."""
 
     row: Rows
 
@@ -128,7 +121,10 @@ class QueueForward(NamedTuple):
 
 
 class QueueBackward(NamedTuple):
-    """The backward pass of a loop whose neurons do not share their events; tasks are chunks."""
+    """The backward pass of a loop whose neurons do not share their events; tasks are chunks.
+
+    What is found by weight is [chunks, synapses], effects are by spike of all sources.
+    """
 
     tasks: TasksRole
     arriving: ArrivingRole
@@ -140,9 +136,10 @@ class QueueBackward(NamedTuple):
 
 
 class LoopSums(NamedTuple):
-    """A loop by windows, with sums; tasks are parts of neurons in samples.
+    """A loop by windows, with sums: a task is a part of the neurons in a sample.
 
-    If there are several parts all tasks are of one sample.
+    If there are several parts all tasks are of one sample, and threads may be called with some of
+    them each.
     """
 
     tasks: TasksRole
@@ -170,16 +167,3 @@ class LoopStretches(NamedTuple):
     begin: LoopStopRole
     end: Annotated[LoopStopRole, WRITTEN]
     spikes: SpikesRole
-
-
-ROLES: tuple[type, ...] = (
-    LoopRole,
-    ArrivingRole,
-    LoopStopRole,
-    LoopBackRole,
-    WindowsRole,
-    SumBasisRole,
-    NeuronPartsRole,
-    SynapseRowsRole,
-)
-CALLS: tuple[type, ...] = (QueueForward, QueueBackward, LoopSums, LoopStretches)

@@ -1,9 +1,9 @@
-"""What kernels that map neurons onto cores are called with: twins of ``kernels/cpu/mapping``.
+"""What kernels that map neurons onto cores are called with; see :mod:`eventsim.engine.cpu.roles`.
 
 The destinations of axon ``a`` are the slots ``wiring.start[a] : wiring.start[a] + holds.used[a]``,
 in no order: a core, and how many distinct targets the axon has there. It never has more of them
 than targets, so the slots of all axons take as much room as their targets, whatever the number of
-cores. What is called changes them in place.
+cores. What is called changes them in place. Where nothing is said tasks are one.
 """
 
 from typing import NamedTuple
@@ -22,222 +22,191 @@ from eventsim.engine.cpu.roles import (
 
 
 class AxonWiringRole(NamedTuple):
-    """Axons and their distinct targets: by axon, and the same by target.
+    """Axons and their distinct targets. Axons of neurons come first, then those from outside."""
 
-    ``spikes`` are by axon, ``fan_in`` by neuron; ``selfed`` says whether a neuron is its own
-    target. Axons of neurons come first, then those from outside.
-    """
-
-    start: Ints
+    start: Ints  # [n_axons + 1]: targets of axon a are start[a] : start[a + 1]
     target: Rows
-    column: Ints
+    column: Ints  # [n_neurons + 1]: the same by target
     source: Rows
-    spikes: Doubles
-    fan_in: Ints
-    selfed: Flags
+    spikes: Doubles  # [n_axons]
+    fan_in: Ints  # [n_neurons]
+    selfed: Flags  # [n_neurons]: whether it is its own target
     n_neurons: int
     n_axons: int
 
 
 class CoreHoldsRole(NamedTuple):
-    """What lies where: cores of neurons, -1 for nowhere; slots [slots, 2]; what cores hold.
+    """What lies where, and what cores hold."""
 
-    ``limits`` [4] are those of neurons, axons in, axons out and synapses.
-    """
-
-    core_of: RowsOut
-    slots: RowsOut
-    used: RowsOut
-    neurons: IntsOut
+    core_of: RowsOut  # [n_neurons], -1 for nowhere
+    slots: RowsOut  # [targets, 2]
+    used: RowsOut  # [n_axons]
+    neurons: IntsOut  # [n_cores], as the next
     axons_in: IntsOut
     axons_out: IntsOut
     synapses: IntsOut
-    limits: Ints
+    limits: Ints  # [4]: of these
     n_cores: int
 
 
 class GroundRole(NamedTuple):
-    """Where cores lie: column and row of each, [cores + 1], the last from the outside.
+    """Where cores lie: the last of each is the outside."""
 
-    ``x, y``: places of columns and rows; ``at_x, at_y``: those of every core. ``beside`` is what is
-    added to the distance between any two cores that are not the same.
-    """
-
-    column: Ints
+    column: Ints  # [n_cores + 1]
     row: Ints
-    x: Doubles
-    y: Doubles
-    at_x: Doubles
+    x: Doubles  # [n_columns]
+    y: Doubles  # [n_rows]
+    at_x: Doubles  # [n_cores + 1]
     at_y: Doubles
     n_columns: int
     n_rows: int
-    beside: float
+    beside: float  # what is added to the distance of any two cores that are not the same
 
 
 class CostsRole(NamedTuple):
-    """What the destinations of each axon cost, [axons]."""
+    """What the destinations of each axon cost."""
 
-    found: DoublesOut
+    found: DoublesOut  # [n_axons]
 
 
 class WishesRole(NamedTuple):
-    """Neurons that are moved, and their best cores, [n, most], where the best was full; -1: none.
+    """Neurons that are moved, and their best cores by falling gain where the best was full.
 
-    Cores come by falling gain, which is beyond that of the core where the neuron went.
+    The gain is beyond that of the core where the neuron went.
     """
 
-    neurons: Ints
+    neurons: Ints  # [n]
     n: int
-    core: RowsOut
-    gain: DoublesOut
+    core: RowsOut  # [n, most], -1 for none
+    gain: DoublesOut  # [n, most]
     most: int
 
 
 class MoveGainsRole(NamedTuple):
-    """Gains of neurons on ``cores``, [cores, n], or the largest on any other, [n]."""
+    """Gains of neurons on some cores, or, without these, the largest on any other."""
 
-    neurons: Ints
+    neurons: Ints  # [n]
     n: int
-    n_parts: int
-    cores: Rows | None
+    n_parts: int  # neighbours share axons, whose slots are then in the cache
+    cores: Rows | None  # [n_cores]
     n_cores: int
-    found: DoublesOut
+    found: DoublesOut  # [n_cores, n] or [n]
 
 
 class SwapsRole(NamedTuple):
-    """Neurons that would rather be on a core, what they wish to gain, and members of it.
-
-    ``gains`` [homes, members] are those of members at the beginning on the cores of the neurons;
-    ``columns`` says which of these a neuron lies on.
-    """
+    """Neurons that would rather be on a core, and members of it."""
 
     core: int
-    neurons: Ints
-    wishes: Doubles
-    columns: Ints
+    neurons: Ints  # [n_neurons]
+    wishes: Doubles  # [n_neurons]: what each gained there when it was asked
+    columns: Ints  # [n_neurons]: row of ``gains`` for the core that it lies on
     n_neurons: int
-    members: Ints
-    gains: Doubles
+    members: Ints  # [n_members]
+    gains: Doubles  # [n_homes, n_members]: of members on the cores of the neurons
     n_members: int
     n_homes: int
 
 
 class FillingRole(NamedTuple):
-    """Neurons ``first`` to before ``end`` that come to cores; ``found`` [1] is where this ends."""
+    """Neurons ``first`` to before ``end`` that come to cores."""
 
     first: int
     end: int
     core: int
-    found: IntsOut
+    found: IntsOut  # [1]: where this ends
 
 
 class GrowingRole(NamedTuple):
-    """What is known of the neurons that are still free; for an empty core between two calls.
+    """What is known of the neurons that are still free.
 
-    ``before, after`` [neurons + 1]: free neurons by what they bring to an empty core, as a ring
-    that begins behind the last entry. ``price`` [axons] is of a new axon, ``whole`` of all sources
-    of a neuron, ``fresh`` of those that the core does not have, of which there are ``n_fresh``.
-    ``inside``: whether the core has an axon, ``axons`` those that it has. ``touched``: whether a
-    neuron shares an axon with the core or was looked at, ``touches`` which; ``refused``: whether it
-    does not fit.
+    Between two calls it is that of an empty core, so that a core costs what it touches.
     """
 
-    free: FlagsOut
-    before: IntsOut
-    after: IntsOut
-    price: Doubles
-    whole: Doubles
-    fresh: DoublesOut
+    free: FlagsOut  # [n_neurons]
+    before: IntsOut  # [n_neurons + 1]: free neurons by what they bring to an empty core, a ring
+    after: IntsOut  # that begins behind the last entry
+    price: Doubles  # [n_axons], of a new axon
+    whole: Doubles  # [n_neurons]: price of all sources
+    fresh: DoublesOut  # [n_neurons]: price of those that the core does not have; their number
     n_fresh: IntsOut
-    inside: FlagsOut
+    inside: FlagsOut  # [n_axons]: whether the core has it; those that it has
     axons: RowsOut
-    touched: FlagsOut
-    touches: RowsOut
-    refused: FlagsOut
+    touched: FlagsOut  # [n_neurons]: whether it shares an axon with the core or was looked at
+    touches: RowsOut  # [n_neurons]: which
+    refused: FlagsOut  # [n_neurons]: whether it does not fit
 
 
 class NextNeuronsRole(NamedTuple):
-    """Of the touched neurons those that may be next: a heap by (due, number)."""
+    """Of the touched neurons those that may be next: a heap by (due, number), [n_neurons]."""
 
     heap: IntsOut
-    place: IntsOut
-    due: DoublesOut
+    place: IntsOut  # of those in the heap
+    due: DoublesOut  # infinity of those that are not
 
 
 class PricesRole(NamedTuple):
     """Price of each axon, and that of all sources of each neuron."""
 
-    price: Doubles
-    found: DoublesOut
+    price: Doubles  # [n_axons]
+    found: DoublesOut  # [n_neurons]
 
 
 class LeavingRole(NamedTuple):
     """Neurons of a core that are moved off it, or asked about it."""
 
-    neurons: Ints
+    neurons: Ints  # [n]
     n: int
     core: int
-    found: IntsOut
+    found: IntsOut  # [n] or [1]
 
 
 class ComingRole(NamedTuple):
-    """A neuron that is to come to a core: what changes by core, and whether it fits, [1]."""
+    """A neuron that is to come to a core."""
 
     neuron: int
     core: int
-    change: IntsOut | None
-    fits: IntsOut | None
+    change: IntsOut | None  # [n_cores]: what this adds to the axons out
+    fits: IntsOut | None  # [1]: whether all limits allow it
 
 
 class CoreFieldRole(NamedTuple):
-    """Spikes between cores in both directions together, and where cores lie.
+    """Spikes between cores in both directions, and where cores lie. Empty ones are last."""
 
-    ``start, other, flow``: by core and sorted; cores that are empty come last and have none.
-    ``inward`` [cores]: from outside. ``column, row`` [places]. ``x, y``: how far columns and rows
-    lie from the entry. ``at``: place of each core.
-    """
-
-    start: Ints
-    other: Rows
+    start: Ints  # [n_cores + 1]
+    other: Rows  # sorted for each core
     flow: Doubles
-    inward: Doubles
-    column: Ints
+    inward: Doubles  # [n_cores], from outside
+    column: Ints  # [places]
     row: Ints
-    x: Doubles
-    y: Doubles
-    at: IntsOut
+    x: Doubles  # [n_columns]: how far from the entry
+    y: Doubles  # [n_rows]
+    at: IntsOut  # [n_cores]: place of each
     n_cores: int
     n_columns: int
     n_rows: int
 
 
 class CoreSwapsRole(NamedTuple):
-    """Swaps of two cores: what each may add to the cost, or what it would add.
+    """Swaps of two cores: what each may add to the cost, or what it would add."""
 
-    ``costs`` [2] are that of now and the least one, whose places are ``best``.
-    """
-
-    ones: Ints
+    ones: Ints  # [n]
     others: Ints
     n: int
-    limits: Doubles | None
-    changes: DoublesOut | None
-    costs: DoublesOut | None
-    best: IntsOut | None
+    limits: Doubles | None  # [n]: what each may add
+    changes: DoublesOut | None  # [n]
+    costs: DoublesOut | None  # [2]: of now, and the least one
+    best: IntsOut | None  # [n_cores]: places with the least one
 
 
 class DescentRole(NamedTuple):
-    """Cores ``first`` to before ``end`` that swap if it gains more than ``least``; how many, [1].
-
-    ``across`` [cores, columns] and ``along`` [cores, rows] are what each costs there.
-    """
+    """Cores ``first`` to before ``end`` that swap; what each costs in every column and row."""
 
     first: int
     end: int
-    across: DoublesOut
-    along: DoublesOut
-    least: float
-    taken: IntsOut
+    across: DoublesOut  # [cores, columns]
+    along: DoublesOut  # [cores, rows]
+    least: float  # what a swap must gain
+    taken: IntsOut  # [1]: how many do
 
 
 class FillCores(NamedTuple):
@@ -344,7 +313,10 @@ class FillFirstFit(NamedTuple):
 
 
 class GrowCore(NamedTuple):
-    """Free neurons come to one core until none fits; found is the number of synapses followed."""
+    """Free neurons come to one core until none fits: that with the fewest new axons is next.
+
+    Found is the number of synapses followed.
+    """
 
     tasks: TasksRole
     wiring: AxonWiringRole
@@ -384,41 +356,3 @@ class DescendCores(NamedTuple):
     tasks: TasksRole
     field: CoreFieldRole
     descent: DescentRole
-
-
-ROLES: tuple[type, ...] = (
-    AxonWiringRole,
-    CoreHoldsRole,
-    GroundRole,
-    CostsRole,
-    WishesRole,
-    MoveGainsRole,
-    SwapsRole,
-    FillingRole,
-    GrowingRole,
-    NextNeuronsRole,
-    PricesRole,
-    LeavingRole,
-    ComingRole,
-    CoreFieldRole,
-    CoreSwapsRole,
-    DescentRole,
-)
-CALLS: tuple[type, ...] = (
-    FillCores,
-    AxonCosts,
-    FindGains,
-    MoveAll,
-    MoveAway,
-    CountAlone,
-    MoveNeuron,
-    AskCore,
-    SwapNeurons,
-    FillInOrder,
-    FillFirstFit,
-    GrowCore,
-    AddPrices,
-    SwapChanges,
-    AnnealCores,
-    DescendCores,
-)

@@ -1,14 +1,16 @@
-"""What kernels that put spikes in order are called with: twins of ``kernels/cpu/order``."""
+"""What kernels that put spikes in order are called with; see :mod:`eventsim.engine.cpu.roles`."""
 
 from typing import NamedTuple
 
 from eventsim.engine.cpu.roles import (
-    Addresses,
     Doubles,
+    DoublesAt,
     DoublesOut,
     Ints,
+    IntsAt,
     IntsOut,
     Rows,
+    RowsAt,
     RowsOut,
     SourcesRole,
     TasksRole,
@@ -18,71 +20,65 @@ from eventsim.engine.cpu.roles import (
 class MergedRole(NamedTuple):
     """Arrivals of all sources by sample, in order of (time, row), and their spikes' numbers."""
 
-    offsets: Ints
-    time: DoublesOut
+    offsets: Ints  # [samples + 1]
+    time: DoublesOut  # [events], as the next
     row: RowsOut
     number: IntsOut
 
 
 class ConnectionsRole(NamedTuple):
-    """Projections, and the spikes of their sources; all but two by projection.
+    """Projections, and the spikes of their sources in order of time, by sample.
 
-    ``delays_of`` says what has delays of its own (:mod:`eventsim.engine.cpu.counting`); ``first``
-    is where the synapses of every source neuron begin, 0 where each has ``each``. Counts are
-    ``found``. The arrays at the addresses must outlive the call.
+    All but two are by projection.
     """
 
-    offsets: Addresses
-    time: Addresses
-    neuron: Addresses
-    delay: Addresses
-    delays_of: Ints
-    first: Addresses
-    each: Ints
-    duration: Doubles
+    offsets: IntsAt  # of each [samples + 1]
+    time: DoublesAt
+    neuron: RowsAt
+    delay: DoublesAt
+    delays_of: Ints  # what has delays of its own: eventsim/engine/cpu/counting.py
+    first: IntsAt  # where the synapses of every source neuron begin; 0 where all have as many,
+    each: Ints  # and how many then
+    duration: Doubles  # [samples]
     n_samples: int
     found: IntsOut
 
 
 class OwnSpikesRole(NamedTuple):
-    """Spikes of a layer by sample and time; the resistance is by neuron."""
+    """Spikes of a layer by sample and time."""
 
-    offsets: Ints
-    neuron: Rows
+    offsets: Ints  # [samples + 1]
+    neuron: Rows  # [spikes]
     current: Doubles
     restart: Doubles
-    resistance: Doubles
+    resistance: Doubles  # [size]
     size: int
 
 
 class OwnAdaptedRole(NamedTuple):
-    """Adaptation just before every spike from ``begin`` (ms, by sample) on.
+    """Spikes of a layer whose thresholds adapt: their adaptation just before each of them."""
 
-    That of neurons at the begin, [samples, size], is changed.
-    """
-
-    offsets: Ints
-    neuron: Rows
+    offsets: Ints  # [samples + 1]
+    neuron: Rows  # [spikes]
     time: Doubles
-    rate: Doubles
-    begin: Doubles
-    a: DoublesOut
+    rate: Doubles  # [size], 1/ms
+    begin: Doubles  # [samples]: spikes before are left out
+    a: DoublesOut  # [samples, size], at the begin, and changed, as the next
     last: DoublesOut
-    before: DoublesOut
+    before: DoublesOut  # [spikes]
     size: int
 
 
 class LinkedRole(NamedTuple):
     """Per spike the one before of the same neuron and sample, or -1, and its drives.
 
-    Those are currents times the resistance. ``last`` [samples, size] is the last spike of every
-    neuron, or -1.
+    Those are currents times the resistance.
     """
 
-    previous: IntsOut
+    previous: IntsOut  # [spikes]
     current: DoublesOut
     restart: DoublesOut
-    last: IntsOut
+    last: IntsOut  # [samples, size]: last spike of every neuron, or -1
 
 
 class RoundsRole(NamedTuple):
@@ -91,11 +87,11 @@ class RoundsRole(NamedTuple):
     Those of sample s are of tasks ``s * n_parts : (s + 1) * n_parts``.
     """
 
-    time: Addresses
-    neuron: Addresses
-    current: Addresses
-    restart: Addresses
-    round: Ints
+    time: DoublesAt  # [rounds], as the next
+    neuron: RowsAt
+    current: DoublesAt
+    restart: DoublesAt
+    round: Ints  # [tasks], as the next
     starts: Ints
     counts: Ints
     n_parts: int
@@ -104,12 +100,12 @@ class RoundsRole(NamedTuple):
 class PackedRole(NamedTuple):
     """Spikes without gaps by sample, in order of (time, neuron), drives as currents."""
 
-    offsets: Ints
+    offsets: Ints  # [samples + 1]
     time: DoublesOut
     neuron: RowsOut
     current: DoublesOut
     restart: DoublesOut
-    resistance: Doubles
+    resistance: Doubles  # [size]
 
 
 class MergeSources(NamedTuple):
@@ -148,21 +144,3 @@ class PackSpikes(NamedTuple):
     tasks: TasksRole
     rounds: RoundsRole
     packed: PackedRole
-
-
-ROLES: tuple[type, ...] = (
-    MergedRole,
-    ConnectionsRole,
-    OwnSpikesRole,
-    OwnAdaptedRole,
-    LinkedRole,
-    RoundsRole,
-    PackedRole,
-)
-CALLS: tuple[type, ...] = (
-    MergeSources,
-    CountArrivals,
-    AdaptedBefore,
-    LinkSpikes,
-    PackSpikes,
-)

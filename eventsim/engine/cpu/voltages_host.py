@@ -86,7 +86,7 @@ def _layer_of(job: Job, merged: MergedEvents) -> tuple[EventsRole, WeightsRole, 
     values, par = by_block(job, row_weights(job)), linear_table(job)
     return (
         EventsRole(*arrivals, job.stage.heard, None, None),
-        WeightsRole(values, *values.shape[1:]),
+        WeightsRole.of(values),
         NeuronsRole(par, None, None, None, par.shape[1], fastest_rate(job)),
     )
 

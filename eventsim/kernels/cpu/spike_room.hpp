@@ -1,6 +1,6 @@
 // Room for the spikes of one task: those beyond its limit are counted, and not written.
 #pragma once
-#include "roles.hpp"
+#include "calls.hpp"
 
 namespace eventsim {
 

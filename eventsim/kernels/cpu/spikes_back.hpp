@@ -10,7 +10,7 @@
 #include "../neuron/adaptive.hpp"
 #include "../neuron/own_spikes.hpp"
 #include "arena.hpp"
-#include "roles.hpp"
+#include "calls.hpp"
 #include "table.hpp"
 
 namespace eventsim {

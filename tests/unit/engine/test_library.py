@@ -1,6 +1,7 @@
 """The library of compiled kernels: both sides agree, every level gives the same bits, errors."""
 
 import os
+import re
 import warnings
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from eventsim.engine.cpu import calls, roles
 from eventsim.engine.cpu import library as loader
 from eventsim.engine.cpu.library import LEVELS, Library, library, library_file
 from eventsim.errors import BackendError, InternalError, ParameterError, SlowWarning
+from eventsim.kernels import build
 from tests.support.losses import SpikeTimes
 from tests.support.nets import random_net, random_stream
 
@@ -67,18 +69,22 @@ def test_a_call_through_the_library_fires(call):
 
 def test_structs_of_both_sides_agree_and_one_that_does_not_is_told(monkeypatch):
     Library(library_file())
-    monkeypatch.setattr(loader, "layout", lambda: calls.layout().replace("Spikes 64", "Spikes 72"))
-    with pytest.raises(BackendError, match=r"expected 'Spikes 72 .*', it has 'Spikes 64 .*Build"):
+    monkeypatch.setattr(
+        loader, "layout", lambda: calls.layout().replace("Spikes time", "Spikes at")
+    )
+    with pytest.raises(BackendError, match=r"expected 'Spikes at .*', it has 'Spikes time .*Build"):
         Library(library_file())
 
 
-def test_every_field_has_eight_bytes_in_the_order_of_the_role():
+def test_what_is_declared_is_written_for_both_sides():
+    text = build.declarations().read_text("utf-8")
     for struct in (*calls.ROLES, *calls.CALLS):
-        names = calls.structure_of(struct).names
-        assert names == struct._fields
-    assert calls.structure_of(roles.DenseForward).itemsize == 8 * len(
-        calls.entries_of(roles.DenseForward)
-    )
+        (found,) = re.findall(rf"struct {struct.__name__.removesuffix('Role')} {{(.*)}};", text)
+        assert re.findall(r"(\w+);", found) == list(struct._fields)
+    assert "struct Standing { double* time; R* v; R* j; double* until;" in text  # some call writes
+    assert "struct Sources { const int64_t* first; const double* const* time;" in text
+    entries = calls.entries_of(roles.DenseForward)
+    assert [entry.at for entry in entries] == list(range(0, 8 * len(entries), 8))
 
 
 def test_library_that_is_missing_says_how_to_build_it(tmp_path):
@@ -105,7 +111,6 @@ def test_library_without_the_functions_is_not_that_of_eventsim():
 
 
 def test_library_of_older_sources_says_to_build_it_again(monkeypatch):
-    build = pytest.importorskip("eventsim.kernels.build")
     monkeypatch.setattr(build, "source_hash", lambda: "0" * 16)
     with pytest.raises(BackendError, match=r"they have changed .*0{16}.* Build it: python .*build"):
         Library(library_file())

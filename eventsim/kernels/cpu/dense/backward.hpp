@@ -3,7 +3,7 @@
 // Side by side    neurons of a block in vectors, stretch after stretch: block_back.hpp. A task is a
 //                 chunk of samples, taken one after the other: its sums are its own, so that no result
 //                 depends on threads.
-// Before          roles.hpp; gradients, effects and sums hold what they are added to.
+// Before          roles of the call; gradients, effects and sums hold what they are added to.
 // After           dL/dt of events in rows that are asked for; `through` of the tape, and what is carried,
 //                 changed to that at the begin.
 // Reference       eventsim/engine/reference/layer_adjoint.py

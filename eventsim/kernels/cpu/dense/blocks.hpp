@@ -8,7 +8,7 @@
 #include <algorithm>
 
 #include "../../neuron/stretch.hpp"
-#include "../roles.hpp"
+#include "../calls.hpp"
 #include "../table.hpp"
 
 namespace eventsim {

@@ -3,7 +3,7 @@
 // Side by side    neurons of a block in vectors, stretch after stretch; of SAMPLES tasks in step,
 //                 those that may fire within their stretches: pool.hpp. Tasks are dealt to threads by
 //                 the caller; no result depends on who runs beside whom.
-// Before          roles.hpp; limits[task] spikes have room.
+// Before          roles of the call; limits[task] spikes have room.
 // After           spikes by time and neuron, as many as there is room for; counts of all; `end` right
 //                 after the last arrival that is met.
 // Reference       eventsim/engine/reference/layer.py, one neuron at a time

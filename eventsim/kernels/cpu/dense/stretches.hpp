@@ -11,7 +11,7 @@
 #include "../../neuron/adaptive.hpp"
 #include "../../neuron/stretch.hpp"
 #include "../firing.hpp"
-#include "../roles.hpp"
+#include "../calls.hpp"
 
 namespace eventsim {
 

@@ -5,14 +5,14 @@
 // is a part of the neurons, all samples of which it takes one after the other: each weight is summed by
 // one thread, and in one order.
 //
-// Before          roles.hpp; gradients, effects and sums hold what they are added to.
+// Before          roles of the call; gradients, effects and sums hold what they are added to.
 // After           `through` of the tape, and what is carried, changed to that at the begin.
 // Reference       eventsim/engine/reference/layer_adjoint.py
 #pragma once
 #include "../../lanes.hpp"
 #include "../../neuron/adjoint_series.hpp"
 #include "../spikes_back.hpp"
-#include "calls.hpp"
+#include "../calls.hpp"
 #include "spread.hpp"
 
 namespace eventsim {

@@ -12,7 +12,7 @@
 #include "../order/search.hpp"
 #include "../order/sort.hpp"
 #include "../synapses.hpp"
-#include "roles.hpp"
+#include "../calls.hpp"
 
 namespace eventsim {
 

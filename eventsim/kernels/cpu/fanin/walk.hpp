@@ -13,7 +13,7 @@
 #include "../../neuron/adaptive.hpp"
 #include "../spike_room.hpp"
 #include "../table.hpp"
-#include "calls.hpp"
+#include "../calls.hpp"
 #include "spread.hpp"
 
 namespace eventsim {

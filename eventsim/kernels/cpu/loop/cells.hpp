@@ -7,7 +7,7 @@
 #include "../firing.hpp"
 #include "../spike_room.hpp"
 #include "../table.hpp"
-#include "roles.hpp"
+#include "../calls.hpp"
 
 namespace eventsim {
 

@@ -3,7 +3,7 @@
 // Bundles are in order of (time, first synapse), neurons of (time, number): ties are decided.
 #pragma once
 #include "../arena.hpp"
-#include "roles.hpp"
+#include "../calls.hpp"
 
 namespace eventsim {
 

@@ -6,7 +6,7 @@
 // nothing arrived since, so rarely. One whose time moves later stays where it is until then.
 //
 // Side by side    nothing; tasks are samples, dealt to threads by the caller.
-// Before          roles.hpp; limits[sample] spikes have room.
+// Before          roles of the call; limits[sample] spikes have room.
 // After           spikes in the order in which they happened, as many as there is room for; counts of
 //                 all; `end` as the last event of each neuron left it.
 // Reference       eventsim/engine/reference/queue.py

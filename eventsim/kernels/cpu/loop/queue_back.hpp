@@ -11,7 +11,7 @@
 //
 // Side by side    MOST arrivals, of one neuron or of many. A task is a chunk of samples, taken one after
 //                 the other: its sums are its own, so that no result depends on threads.
-// Before          roles.hpp; gradients, effects and sums hold what they are added to.
+// Before          roles of the call; gradients, effects and sums hold what they are added to.
 // After           `through` of the tape, and what is carried, changed to that at the begin.
 // Reference       eventsim/engine/reference/queue.py
 #pragma once

@@ -3,7 +3,7 @@
 // All that arrives within a window is known when it begins. Its last stretch ends at its border.
 //
 // Side by side    neurons in vectors: ../dense/steps.hpp. Tasks are samples.
-// Before          roles.hpp.
+// Before          roles of the call.
 // After           as summed.hpp; spikes by time and neuron.
 // Reference       eventsim/engine/reference/queue.py
 #pragma once

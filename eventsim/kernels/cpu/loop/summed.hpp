@@ -15,7 +15,7 @@
 //
 // Side by side    neurons in vectors; parts of a sample's neurons may be run by several threads, which meet
 //                 at the end of every window: meeting.hpp. No result depends on who runs what.
-// Before          roles.hpp; bundles have their targets in ascending order.
+// Before          roles of the call; bundles have their targets in ascending order.
 // After           spikes of each part as it found them, as many as there is room for; counts of all; `end`
 //                 at the last border before the end of the run, or there.
 // Reference       eventsim/engine/reference/queue.py

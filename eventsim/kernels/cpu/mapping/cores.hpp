@@ -16,6 +16,15 @@ enum { NEURONS, AXONS_IN, AXONS_OUT, SYNAPSES, N_LIMITS };
 constexpr int64_t UNLIMITED = std::numeric_limits<int64_t>::max();
 constexpr int32_t NOWHERE = -1;
 
+// A core that an axon reaches, and how many distinct targets it has there. Side by side in memory,
+// since most of the time goes into waiting for them.
+struct Slot {
+    int32_t core, pins;
+};
+
+// Those of all axons.
+inline Slot* slots_of(const CoreHolds& holds) { return (Slot*)holds.slots; }
+
 // Axons, and cores with what they hold.
 class Mapping {
   protected:
@@ -35,7 +44,7 @@ class Mapping {
         for (int64_t k = a.column[neuron]; k < a.column[neuron + 1]; ++k) f((int64_t)a.source[k]);
     }
 
-    Slot* first_slot(int64_t axon) const { return h.slots + a.start[axon]; }
+    Slot* first_slot(int64_t axon) const { return slots_of(h) + a.start[axon]; }
     Slot* end_of_slots(int64_t axon) const { return first_slot(axon) + h.used[axon]; }
 
     // That of a destination of an axon; null if the core is none.

@@ -8,6 +8,7 @@ namespace eventsim {
 inline int fill_cores(const FillCores& call) {
     const AxonWiring& a = call.wiring;
     const CoreHolds& h = call.holds;
+    Slot* const slots = slots_of(h);
     Arena arena(h.n_cores * sizeof(int64_t));
     if (!arena.ok()) return NO_MEMORY;
     int64_t* const at = arena.take<int64_t>(h.n_cores);  // slot of the axon at hand, or an earlier one
@@ -25,10 +26,10 @@ inline int fill_cores(const FillCores& call) {
             const int32_t core = h.core_of[a.target[k]];
             if (at[core] < low) {
                 at[core] = low + used++;
-                h.slots[at[core]] = {core, 0};
+                slots[at[core]] = {core, 0};
                 ++h.axons_in[core];
             }
-            ++h.slots[at[core]].pins;
+            ++slots[at[core]].pins;
         }
         h.used[axon] = used;
         if (axon < a.n_neurons) h.axons_out[h.core_of[axon]] += used;

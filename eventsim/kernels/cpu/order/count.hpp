@@ -5,6 +5,9 @@
 
 namespace eventsim {
 
+// What of a projection has delays of its own; twins in eventsim/engine/cpu/counting.py.
+enum { OF_ALL, OF_NEURONS, OF_SYNAPSES };
+
 // Of the spikes of one sample, in order: how many come before the end if all take equally long.
 inline int64_t count_in_time(const double* times, int64_t low, int64_t high, double delay, double end) {
     int64_t last = high;

@@ -10,7 +10,6 @@
 
 #include "../../neuron/readout.hpp"
 #include "../calls.hpp"
-#include "calls.hpp"
 
 namespace eventsim {
 

@@ -12,7 +12,6 @@
 #include "../calls.hpp"
 #include "../dense/blocks.hpp"
 #include "../dense/stretches.hpp"
-#include "calls.hpp"
 
 namespace eventsim {
 

@@ -13,7 +13,6 @@
 #include "../arena.hpp"
 #include "../calls.hpp"
 #include "../dense/block_back.hpp"
-#include "calls.hpp"
 
 namespace eventsim {
 
