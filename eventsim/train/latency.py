@@ -314,7 +314,7 @@ def _integrals(net: Network, tape: SpikeTape, answer: Answer, times: Floats) -> 
         first = begin[:, None]
         asked = np.concatenate([first, np.maximum(times, first)], axis=1)
         integral = _of_readout(
-            net, tape, answer, asked, lambda probe: probe.integral_since(constant)
+            net, tape, answer, asked, lambda probe: probe.integral(constant, since_first=True)
         )[:, 1:]
         weight = time_after(times, np.minimum(first, times), constant)
     # Up to the onset nothing counts yet: all scores are 0.

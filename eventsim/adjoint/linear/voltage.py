@@ -1,35 +1,11 @@
 r"""Voltage of neurons without spikes, at any times and at its maximum, with exact gradients.
 
 Readouts, and spiking neurons in samples in which they do not fire, are linear in what arrives. With
-arrivals :math:`(t_i, w_i)` and the kernel :math:`x, y, g` of
-:mod:`eventsim.engine.run.voltage_kernel`
+arrivals :math:`(t_i, w_i)` and the kernel :math:`g` of :mod:`eventsim.engine.run.voltage_kernel`
 
 .. math:: V(t) = E + \sum_{t_i < t} R\, w_i\, g(t - t_i).
 
-**Forward.** Each arrival is carried to the first asked time after it, the state :math:`(v, J)` from
-one asked time to the next. The work grows with arrivals, not with arrivals times asked times.
-
-**Integral.** With a weight :math:`e^{-\lambda u}`, :math:`v = V - E` and :math:`J = R I` both
-equations are integrated by parts,
-
-.. math::
-    K(t) = \int_0^t e^{-\lambda u} J\,du
-         = \frac{\sum_{t_i < t} R\, w_i\, e^{-\lambda t_i} - e^{-\lambda t} J(t)}{b + \lambda},
-    \qquad
-    \int_0^t e^{-\lambda u} v\,du = \frac{a\,K(t) - e^{-\lambda t} v(t)}{a + \lambda},
-
-so that the integral up to every asked time follows from the states there and a cumulative sum.
-
-**Backward.** With :math:`\alpha = \partial L/\partial v` and :math:`\beta = \partial L/\partial J`
-at the asked times, later ones included (:math:`\alpha_q = u_q + x\,\alpha_{q+1}`, :math:`\beta_q =
-g\,\alpha_{q+1} + y\,\beta_{q+1}`, where :math:`u` is the loss's own derivative), an arrival
-:math:`h` before the first of them has
-
-.. math::
-    \frac{\partial L}{\partial (R w)} = \alpha\, g + \beta\, y, \qquad
-    \frac{\partial L}{\partial t_i} = -R w\,\bigl(a\,(y - g)\,\alpha - b\,y\,\beta\bigr),
-
-and the rates get what the derivatives of the same maps say.
+States at the asked times, integrals and gradients are those of :mod:`eventsim.engine.run.states`.
 
 **Maximum.** Between two arrivals V has one extremum in closed form, and it is a maximum if V rises
 after the first and falls before the second. By the envelope theorem its time does not matter for
@@ -49,7 +25,7 @@ from eventsim.adjoint.linear.neurons import Neurons, bare_neurons, silent_parts
 from eventsim.arrays import Array, Floats, beside, largest, namespace
 from eventsim.engine.contract.job import DirectGradients, Voltages
 from eventsim.engine.run.arrivals import Arrivals
-from eventsim.engine.run.voltage_kernel import kernel, kernel_slopes
+from eventsim.engine.run.states import Met, Rates, States
 from eventsim.errors import ShapeError
 from eventsim.events import SpikeTape
 from eventsim.network import Network
@@ -63,9 +39,8 @@ class VoltageProbe:
     neurons: Neurons  # whose voltage
     times: Array  # ms, [rows, asked], ascending in every row, all at or after the start
     value: Array  # V, [rows, asked]
-    _asked: Array  # of every arrival: the first asked time after it, as row * n + number; or -1
-    _v: Array  # from E, at the asked times, [asked, rows]
-    _drive: Array
+    _states: States  # [asked, rows]
+    _met: Array  # which arrivals count at an asked time
     # Where one time was asked, the row's maximum, which may move with an arrival; else None
     maximum: Maximum | None = None
 
@@ -74,12 +49,11 @@ class VoltageProbe:
     @classmethod
     def at_maximum(cls, neurons: Neurons) -> "VoltageProbe":
         """Ask for the largest voltage of every row, and where it is."""
-        found, xp, maximum = neurons.arrivals, neurons.xp, find_maximum(neurons)
-        # One asked time per row has no moves between asked times: their states are of no use.
-        asked = xp.where(found.time < maximum.time[found.row], found.row, -1)
-        states = xp.zeros((1, neurons.n_rows))
-        times, value = maximum.time[:, None], maximum.value[:, None]
-        return cls(neurons, times, value, asked, states, states, maximum)
+        found, maximum = neurons.arrivals, find_maximum(neurons)
+        met = found.time < maximum.time[found.row]
+        number = neurons.xp.zeros(found.row.size, np.int64)
+        states = _states(neurons, maximum.time[None], met, number)
+        return cls(neurons, maximum.time[:, None], maximum.value[:, None], states, met, maximum)
 
     @classmethod
     def at(cls, neurons: Neurons, times: Array) -> "VoltageProbe":
@@ -89,94 +63,40 @@ class VoltageProbe:
                 f"VoltageProbe: times have shape {times.shape}, expected ({neurons.n_rows}, "
                 "times), one line per neuron in every sample."
             )
-        xp, found = neurons.xp, neurons.arrivals
-        n_rows, n = times.shape
-        a, b = (1.0 / neurons.by_row(neurons.parameter(k)) for k in ("tau_mem", "tau_syn"))
-        asked = _next_asked(found, times)
-        met = asked >= 0
-        place, row = asked[met], found.row[met]
-        step = kernel(times.ravel()[place] - found.time[met], a[row], b[row])
-        drive = neurons.by_row(neurons.parameter("resistance"))[row] * found.weight[met]
-        size = n_rows * n
-        gains = neurons.sum_by(drive * step.g, place, size).reshape(n_rows, n)
-        drives = neurons.sum_by(drive * step.y, place, size).reshape(n_rows, n)
-        v, j = xp.zeros((n, n_rows)), xp.zeros((n, n_rows))
-        for q in range(n):
-            v[q], j[q] = gains[:, q], drives[:, q]
-            if q:
-                move = kernel(times[:, q] - times[:, q - 1], a, b)
-                v[q] += move.x * v[q - 1] + move.g * j[q - 1]
-                j[q] += move.y * j[q - 1]
+        number = _next_asked(neurons.arrivals, times)
+        met = number < times.shape[1]
+        states = _states(neurons, times.T, met, number)
         rest = neurons.by_row(neurons.parameter("v_leak"))
-        return cls(neurons, times, rest[:, None] + v.T, asked, v, j)
+        return cls(neurons, times, rest[:, None] + states.v.T, states, met)
 
     def slope(self) -> Array:
         """dV/dt just before the asked times of :meth:`at`, [rows, asked], per ms."""
-        a = 1.0 / self.neurons.by_row(self.neurons.parameter("tau_mem"))
-        return (a * (self._drive - self._v)).T
+        return self._states.slope().T
 
-    def integral(self, time_constant: float) -> Array:
+    def integral(self, time_constant: float, *, since_first: bool = False) -> Array:
         """Integral of V from the start to the asked times of :meth:`at`, [rows, asked].
 
         V is weighted by ``exp(-t / time_constant)``, in ms; infinity weights evenly. Up to the end
-        of the sample it is that of :func:`eventsim.readout_integral`.
+        of the sample it is that of :func:`eventsim.readout_integral`. With ``since_first`` it is
+        from the first of the asked times on, from where the weight counts.
         """
-        rest = self.neurons.xp.zeros(self.neurons.n_rows)
-        return self._integral(time_constant, rest, rest, rest, self._asked >= 0)
-
-    def integral_since(self, time_constant: float) -> Array:
-        """As :meth:`integral`, from the first of the asked times on, from where the weight counts.
-
-        It follows from the state there; what came before counts by that alone.
-        """
-        n = self.times.shape[1]
-        met = (self._asked >= 0) & (self._asked % n > 0)
-        return self._integral(time_constant, self.times[:, 0], self._v[0], self._drive[0], met)
-
-    def _integral(
-        self, time_constant: float, begin: Array, v: Array, drive: Array, met: Array
-    ) -> Array:
-        """Integral from ``begin``, [rows], where the state is ``v`` and ``drive``, [rows]."""
-        one, found, rate = self.neurons, self.neurons.arrivals, 1.0 / time_constant
-        a, b = (1.0 / one.by_row(one.parameter(k)) for k in ("tau_mem", "tau_syn"))
-        row = found.row[met]
-        arrived = one.by_row(one.parameter("resistance"))[row] * found.weight[met]
-        weighted = arrived * one.xp.exp(-rate * (found.time[met] - begin[row]))
-        added = one.sum_by(weighted, self._asked[met], self.times.size)
-        total = one.xp.cumsum(added.reshape(self.times.shape), axis=1)
-        since = self.times - begin[:, None]
-        decay = one.xp.exp(-rate * since)
-        total = total + drive[:, None]
-        of_drive = (total - decay * self._drive.T) / (b + rate)[:, None]
-        fallen = v[:, None] - decay * self._v.T
-        above_rest = (a[:, None] * of_drive + fallen) / (a + rate)[:, None]
-        rest = one.by_row(one.parameter("v_leak"))[:, None]
-        found_integral: Array = rest * weighted_time(since, time_constant) + above_rest
-        return found_integral
+        rest = self.neurons.by_row(self.neurons.parameter("v_leak"))[:, None]
+        lasts = self.times - self.times[:, :1] if since_first else self.times
+        above_rest = self._states.integral(1.0 / time_constant, since_first=since_first)
+        found: Array = rest * weighted_time(lasts, time_constant) + above_rest.T
+        return found
 
     def backward(self, by_voltage: Array) -> DirectGradients:
         """Gradients from dL/dV at the asked times, [rows, asked]."""
-        one, found = self.neurons, self.neurons.arrivals
-        a, b = (1.0 / one.by_row(one.parameter(k)) for k in ("tau_mem", "tau_syn"))
-        alpha, beta, by_a, by_b = self._carried_back(by_voltage, a, b)
-        met = self._asked >= 0
-        place, row = self._asked[met], found.row[met]
-        h = self.times.ravel()[place] - found.time[met]
-        (_, y, g), g_by_a, g_by_b = kernel_slopes(h, a[row], b[row])
-        alpha, beta = alpha.ravel()[place], beta.ravel()[place]
-        r = one.by_row(one.parameter("resistance"))
-        weight, drive = found.weight[met], r[row] * found.weight[met]
-        by_drive = alpha * g + beta * y
-        by_time = -drive * (alpha * a[row] * (y - g) - beta * b[row] * y)
-        by_a += one.sum_by(drive * alpha * g_by_a, row, one.n_rows)
-        by_b += one.sum_by(drive * (alpha * g_by_b - beta * h * y), row, one.n_rows)
+        one, found, met = self.neurons, self.neurons.arrivals, self._met
+        back = self._states.backward(by_voltage.T)
         n_synapses = int(one.job.stage.wiring.synapse_start[-1])
         n_spikes = sum(source.times.size for source in one.job.sources)
-        synapse, spike = found.synapse[met], found.spike[met]
+        row, synapse, spike = found.row[met], found.synapse[met], found.spike[met]
         apart, delays = one.job.stage.delays_per_synapse, None
         if apart:
-            delays = one.sum_by(by_time, synapse, n_synapses)
-        spikes = one.sum_by(by_time, spike, n_spikes)
+            delays = one.sum_by(back.time, synapse, n_synapses)
+        spikes = one.sum_by(back.time, spike, n_spikes)
         if self.maximum is not None:
             turns = self.maximum.arrival >= 0
             arrival = self.maximum.arrival[turns]
@@ -184,14 +104,16 @@ class VoltageProbe:
             if apart:
                 delays = delays + one.sum_by(moved, found.synapse[arrival], n_synapses)
             spikes = spikes + one.sum_by(moved, found.spike[arrival], n_spikes)
+        a, b = self._states.rates
         per_neuron = {
-            "tau_mem": -(by_a * a * a),
-            "tau_syn": -(by_b * b * b),
-            "resistance": one.sum_by(weight * by_drive, row, one.n_rows),
+            "tau_mem": -(back.a * a * a),
+            "tau_syn": -(back.b * b * b),
+            "resistance": one.sum_by(found.weight[met] * back.drive, row, one.n_rows),
             "v_leak": by_voltage.sum(axis=1),
         }
+        r = one.by_row(one.parameter("resistance"))
         return DirectGradients(
-            synapses=one.sum_by(r[row] * by_drive, synapse, n_synapses),
+            synapses=one.sum_by(r[row] * back.drive, synapse, n_synapses),
             delays=delays,
             spikes=spikes,
             parameters={
@@ -200,22 +122,13 @@ class VoltageProbe:
             },
         )
 
-    def _carried_back(
-        self, by_voltage: Array, a: Array, b: Array
-    ) -> tuple[Array, Array, Array, Array]:
-        """Alpha and beta, [rows, asked], and what the moves between asked times give the rates."""
-        xp, (n_rows, n) = self.neurons.xp, self.times.shape
-        alpha, beta = by_voltage.copy(), xp.zeros((n_rows, n))
-        by_a, by_b = xp.zeros(n_rows), xp.zeros(n_rows)
-        for q in range(n - 1, 0, -1):
-            h = self.times[:, q] - self.times[:, q - 1]
-            (x, y, g), g_by_a, g_by_b = kernel_slopes(h, a, b)
-            v, j, up, side = self._v[q - 1], self._drive[q - 1], alpha[:, q], beta[:, q]
-            by_a += up * (g_by_a * j - h * x * v)
-            by_b += up * g_by_b * j - side * h * y * j
-            alpha[:, q - 1] += x * up
-            beta[:, q - 1] += g * up + y * side
-        return alpha, beta, by_a, by_b
+
+def _states(neurons: Neurons, times: Array, met: Array, number: Array) -> States:
+    """At ``times`` [asked, rows]; of arrivals those that are ``met`` by the time of that number."""
+    found, row = neurons.arrivals, neurons.arrivals.row[met]
+    a, b, r = (neurons.by_row(neurons.parameter(k)) for k in ("tau_mem", "tau_syn", "resistance"))
+    arrived = Met(row, number[met], found.time[met], r[row] * found.weight[met])
+    return States(times, Rates(1.0 / a, 1.0 / b), arrived, add=neurons.sum_by)
 
 
 @dataclass(frozen=True, eq=False)
@@ -302,7 +215,7 @@ def weighted_time(times: Array, time_constant: float) -> Array:
 
 
 def _next_asked(found: Arrivals, times: Array) -> Array:
-    """Flat number of the first asked time after every arrival, -1 if there is none."""
+    """Number of the first asked time after every arrival; that of all times if there is none."""
     xp, (n_rows, n) = namespace(times), times.shape
     # One search for all rows: a row's times are lifted above those of the rows before it.
     lift = 1.0 + max(largest(xp.abs(times)), largest(found.time))
@@ -310,9 +223,7 @@ def _next_asked(found: Arrivals, times: Array) -> Array:
     number = xp.searchsorted(keys, found.time + lift * found.row, side="right") - n * found.row
     number = xp.minimum(xp.maximum(number, 0), n)
     # The lift rounds: compare with the neighbours themselves.
-    base = found.row * n
-    before = times.ravel()[base + xp.maximum(number - 1, 0)]
+    before = times[found.row, xp.maximum(number - 1, 0)]
     number = xp.where((number > 0) & (before > found.time), number - 1, number)
-    here = times.ravel()[base + xp.minimum(number, n - 1)]
-    number = xp.where((number < n) & (here <= found.time), number + 1, number)
-    return xp.where(number < n, base + number, -1)
+    here = times[found.row, xp.minimum(number, n - 1)]
+    return xp.where((number < n) & (here <= found.time), number + 1, number)

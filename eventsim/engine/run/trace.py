@@ -1,17 +1,12 @@
 r"""Voltage and current of any population at any times, in closed form from the tape.
 
-A run keeps spikes, not states. Between two events the state follows from the one before,
-
-.. math::
-    V(t + h) = E + (V(t) - E)\,x(h) + R\,I(t)\,g(h), \qquad I(t + h) = I(t)\,y(h),
-
-with :math:`x, y, g` of :mod:`eventsim.engine.run.voltage_kernel`. An arrival adds its weight to
-:math:`I`. A spike sets :math:`V` to :math:`V_r` and holds it there for the refractory time.
+A run keeps spikes, not states. Between two marks they follow from each other and from what arrives:
+:mod:`eventsim.engine.run.states`. A spike sets :math:`V` to :math:`V_r` and holds it there for the
+refractory time.
 
 **Marks.** A row is one neuron in one sample. Its marks are the asked times, and the ends of its
-refractory times (the spikes themselves where there is none), in order of time. Every arrival is
-carried to the first mark at or after it, the state from mark to mark. The work grows with arrivals
-plus marks, never with their product. Both come in blocks, so that the memory in passing is bounded.
+refractory times (the spikes themselves where there is none), in order of time. Arrivals and marks
+come in blocks, so that the memory in passing is bounded.
 
 Values are right-continuous: at the time of an arrival the current holds its weight, at the time of
 a spike the voltage is the reset.
@@ -31,7 +26,7 @@ from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.state import start_voltage
 from eventsim.engine.run.arrivals import find_arrivals
 from eventsim.engine.run.run import make_job
-from eventsim.engine.run.voltage_kernel import kernel
+from eventsim.engine.run.states import Begin, Met, Rates, Release, States
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import SpikeTape
 from eventsim.events.doors import real_array, whole_array
@@ -308,22 +303,17 @@ class _Block:
         """V and I at ``asked`` (ms, ascending, no two equal), [2, samples, asked, neurons]."""
         marks = _Marks(asked, self.own, self.n_rows)
         row, time, weight = self._arrivals(asked[-1])
-        mark = marks.first_from(row, time)
-        step = kernel(marks.time[mark, row] - time, self.a[row], self.b[row])
-        place, size = mark * self.n_rows + row, marks.time.size
-        gain = np.bincount(place, weight * step.g, size).reshape(marks.time.shape)
-        added = np.bincount(place, weight * step.y, size).reshape(marks.time.shape)
-        move = kernel(np.diff(marks.time, axis=0, prepend=0.0), self.a, self.b)
-        v, i = self.start, np.zeros(self.n_rows)
-        found = np.empty((2, *marks.time.shape))
-        for q in range(marks.time.shape[0]):
-            v = move.x[q] * v + self.resistance * (move.g[q] * i + gain[q])
-            v = np.where(marks.is_release[q], self.reset, v)
-            i = move.y[q] * i + added[q]
-            found[:, q] = v, i
-        found = np.take_along_axis(found, marks.of_asked[None], axis=1)
-        found[0] = self.rest + np.where(marks.held, self.reset, found[0])
-        return found.reshape(2, asked.size, self.n_samples, self.size).swapaxes(1, 2)
+        found = States(
+            marks.time,
+            Rates(self.a, self.b),
+            Met(row, marks.first_from(row, time), time, self.resistance[row] * weight),
+            begin=Begin(np.zeros(self.n_rows), self.start, np.zeros(self.n_rows)),
+            release=Release(marks.is_release, self.reset),
+        )
+        v, j = (np.take_along_axis(each, marks.of_asked, axis=0) for each in (found.v, found.j))
+        v = self.rest + np.where(marks.held, self.reset, v)
+        shape = asked.size, self.n_samples, self.size
+        return np.stack([v, j / self.resistance]).reshape(2, *shape).swapaxes(1, 2)
 
     def _arrivals(self, last: float) -> tuple[Ints, Floats, Floats]:
         """Row, ms and weight of all arrivals up to ``last``, those of self-connections included."""
