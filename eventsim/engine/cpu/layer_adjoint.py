@@ -36,6 +36,7 @@ from eventsim.engine.cpu.blocks import by_block, by_row
 from eventsim.engine.cpu.layer import neurons_of
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles import (
+    AskedRole,
     DenseBackward,
     EventsRole,
     FoundRole,
@@ -47,6 +48,8 @@ from eventsim.engine.cpu.roles import (
 )
 from eventsim.engine.cpu.roles_fanin import CarriedRole, FaninBackward, WiresBackRole
 from eventsim.events import SpikeTrains
+
+NOTHING_ASKED = AskedRole(None, 0, None)
 
 
 def backward(
@@ -110,10 +113,11 @@ def together(
     tape: TapeRole,
     way: WayBackRole,
     adapted: Floats | None = None,
+    asked: AskedRole = NOTHING_ASKED,
 ) -> Together:
     """Run the kernel on the chunks of ``way``, whose sums are taken apart.
 
-    ``adapted`` gathers what is found by adaptive thresholds.
+    ``adapted`` gathers what is found by adaptive thresholds. From voltages where they are asked.
     """
     weights, size, chunks = by_block(job, row_weights(job)), neurons.size, way.bounds.size - 1
     by_weight = aligned((chunks, *weights.shape), weights.dtype)
@@ -127,6 +131,7 @@ def together(
         neurons,
         tape,
         way,
+        asked,
         FoundRole(by_weight, effects, sums, own, adapted, grazes),
     )  # fmt: skip
     library().run(back, weights.dtype.type)

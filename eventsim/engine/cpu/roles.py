@@ -167,6 +167,14 @@ class FoundRole(NamedTuple):
     grazes: IntsOut  # [chunks]
 
 
+class AskedRole(NamedTuple):
+    """Times at which all neurons are asked for their v, ascending in each sample."""
+
+    times: Doubles | None  # [samples, n]; None where n is 0
+    n: int
+    value: DoublesOut | None  # [samples, n, size]: v, from E; on the way back dL/dv
+
+
 class OutputsRole(NamedTuple):
     """Outputs of a readout by their rates: the first two rows of a table [N_READOUT, size]."""
 
@@ -213,34 +221,6 @@ class IntegralsBackRole(NamedTuple):
     size: int
 
 
-class AskedRole(NamedTuple):
-    """Times at which all neurons are asked for their v, ascending in each sample."""
-
-    times: Doubles  # [samples, n]
-    n: int
-    value: DoublesOut  # [samples, n, size], from E
-
-
-class AskedBackRole(NamedTuple):
-    """The way back from them; see :class:`WayBackRole`."""
-
-    times: Doubles
-    n: int
-    by_value: Doubles  # [samples, n, size]
-    bounds: Ints
-    asked: Flags
-    sums: DoublesOut  # [chunks, N_SUMS, size]
-    middle: float
-    length: float
-
-
-class EventsBackRole(NamedTuple):
-    """Gradients by weight, [chunks, n_blocks, n_rows, width], and dL/dt by event."""
-
-    by_weight: RealsOut
-    effects: RealsOut
-
-
 class LargestRole(NamedTuple):
     """By neuron, [samples, size]: its largest v, from E.
 
@@ -266,7 +246,10 @@ class DenseForward(NamedTuple):
 
 
 class DenseBackward(NamedTuple):
-    """The backward pass of a layer whose neurons all meet the same events."""
+    """The backward pass of a layer whose neurons all meet the same events.
+
+    Of a readout, whose tape is empty, from voltages at asked times.
+    """
 
     tasks: TasksRole
     events: EventsRole
@@ -274,6 +257,7 @@ class DenseBackward(NamedTuple):
     neurons: NeuronsRole
     tape: TapeRole
     way: WayBackRole
+    asked: AskedRole
     found: FoundRole
 
 
@@ -336,17 +320,6 @@ class VoltagesForward(NamedTuple):
     weights: WeightsRole
     neurons: NeuronsRole
     asked: AskedRole
-
-
-class VoltagesBackward(NamedTuple):
-    """The way back from them; tasks are chunks."""
-
-    tasks: TasksRole
-    events: EventsRole
-    weights: WeightsRole
-    neurons: NeuronsRole
-    asked: AskedBackRole
-    back: EventsBackRole
 
 
 class LargestForward(NamedTuple):

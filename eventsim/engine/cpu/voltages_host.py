@@ -17,7 +17,6 @@ from eventsim.engine.contract.table import (
     BY_DRIVE,
     BY_MEM,
     BY_SYN,
-    N_SUMS,
     by_targets,
     fastest_rate,
     linear_table,
@@ -32,19 +31,16 @@ from eventsim.engine.cpu.arrays import (
     sample_chunks,
 )
 from eventsim.engine.cpu.blocks import by_block
-from eventsim.engine.cpu.layer_adjoint import by_synapse, together
+from eventsim.engine.cpu.layer_adjoint import NOTHING_ASKED, Together, together
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles import (
-    AskedBackRole,
     AskedRole,
-    EventsBackRole,
     EventsRole,
     LargestForward,
     LargestRole,
     NeuronsRole,
     TapeRole,
     TasksRole,
-    VoltagesBackward,
     VoltagesForward,
     WayBackRole,
     WeightsRole,
@@ -120,6 +116,18 @@ def _tape(time: Floats, neuron: Index, alpha: Floats, previous: Index) -> Tape:
     return Tape(before, number, rises, no_restart, none, alpha, previous, none.copy())
 
 
+def _back(
+    job: Job, events: MergedEvents, bounds: Index, tape: TapeRole, asked: AskedRole
+) -> Together:
+    """The way back from spikes or from asked times, of the samples between ``bounds`` apart."""
+    size, par = job.stage.population.size, linear_table(job)
+    rows = np.ones(int(job.stage.wiring.row_start[-1]), np.bool_)
+    way = WayBackRole(bounds, *span_of(job), np.zeros(job.n_samples), None, None, rows, None, 0)
+    neurons = NeuronsRole(par, np.zeros(size), None, None, size, fastest_rate(job))
+    with threads_for(job):
+        return together(job, events, neurons, tape, way, asked=asked)
+
+
 @dataclass(frozen=True, eq=False)
 class _AtTimes:
     """The asked times, [samples, asked], and of what."""
@@ -134,25 +142,16 @@ class _AtTimes:
         In double precision: of the sum over all arrivals that a common delay gets, a part in
         thousands may be left, and rounding at every one of a hundred frames would show there.
         """
-        job, events = replace(self.job, precision="double"), self.events
-        layer, size = _layer_of(job, events), job.stage.population.size
-        weights = layer[1].values
-        bounds = sample_chunks(job, weights.nbytes)
-        chunks, asked = bounds.size - 1, np.ones(weights.shape[1], np.bool_)
-        by_weight = np.zeros((chunks, *weights.shape), weights.dtype)
-        sums = np.zeros((chunks, N_SUMS, size))
-        effects = np.zeros(events.times.size, weights.dtype)
-        by_asked = np.ascontiguousarray(by_value.transpose(0, 2, 1))
-        back = AskedBackRole(
-            self.times, self.times.shape[1], by_asked, bounds, asked, sums, *span_of(job)
-        )
-        tasks = TasksRole(np.arange(chunks), chunks, len(weights))
-        with threads_for(job):
-            call = VoltagesBackward(tasks, *layer, back, EventsBackRole(by_weight, effects))
-            library().run(call, real_type(job))
+        job = replace(self.job, precision="double")
+        bounds = sample_chunks(job, by_block(job, row_weights(job)).nbytes)
+        nothing = np.zeros(0)
+        silence = _tape(nothing, nothing, nothing, np.zeros(0, np.int64))
+        tape = TapeRole(np.zeros(job.n_samples + 1, np.int64), *silence, None)
+        of_value = np.array(by_value.transpose(0, 2, 1), order="C")
+        asked = AskedRole(self.times, self.times.shape[1], of_value)
+        back = _back(job, self.events, bounds, tape, asked)
         by_leak = by_value.sum(axis=(0, 2))
-        by_spike = events.by_spike(effects)
-        return _gradients(job, by_synapse(job, by_weight), by_spike, sums.sum(axis=0), by_leak)
+        return _gradients(job, back.by_drive, back.by_spike, back.sums, by_leak)
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,15 +169,10 @@ class _Largest:
         time = found.time[sample, neuron]
         order = np.lexsort((neuron, time, sample))
         sample, neuron, time = sample[order], neuron[order], time[order]
-        tape = _tape(time, neuron, by_value[sample, neuron], np.full(time.size, -1))
+        spikes = _tape(time, neuron, by_value[sample, neuron], np.full(time.size, -1))
         offsets = np.searchsorted(sample, np.arange(job.n_samples + 1))
-        asked = np.ones(int(job.stage.wiring.row_start[-1]), np.bool_)
-        bounds, begin = sample_chunks(job, row_weights(job).nbytes), np.zeros(job.n_samples)
-        way = WayBackRole(bounds, *span_of(job), begin, None, None, asked, None, 0)
-        size, par = job.stage.population.size, linear_table(job)
-        neurons = NeuronsRole(par, np.zeros(size), None, None, size, fastest_rate(job))
-        with threads_for(job):
-            back = together(job, events, neurons, TapeRole(offsets, *tape, None), way)
+        bounds = sample_chunks(job, row_weights(job).nbytes)
+        back = _back(job, events, bounds, TapeRole(offsets, *spikes, None), NOTHING_ASKED)
         by_spike = back.by_spike + events.by_spike(self._moved(by_value))
         return _gradients(job, back.by_drive, by_spike, back.sums, by_value.sum(axis=0))
 

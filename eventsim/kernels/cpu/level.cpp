@@ -17,7 +17,6 @@
 #include "readout/largest.hpp"
 #include "readout/shared.hpp"
 #include "readout/voltages.hpp"
-#include "readout/voltages_back.hpp"
 
 #define KERNEL_OF(name, type, Vector, Call)                                          \
     extern "C" int JOIN(name##_##type, KERNEL_LEVEL)(const void* call) {             \

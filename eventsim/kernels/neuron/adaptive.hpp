@@ -173,16 +173,21 @@ template <class R> FORMULA R adaptive_crossing(const Start<R>& s, R h) {
     return after_turns(s, h);
 }
 
-// Time from t on at which the neuron crosses its threshold within h ms, or -1; `top` is a bound of
-// v over the whole of them.
+// A neuron on its way over h ms, over which `top` is a bound of v.
+template <class R> struct OnWay {
+    R v, j, h, top;
+    Rates<R> rates;
+    R level, alert;
+};
+
+// Time from t on at which the neuron crosses its threshold on its way, or -1.
 template <class R>
-FORMULA R crossing_within(const Threshold& p, const Adapted& c, R v, R j, double t, R h, R top,
-                          const Rates<R>& rates, R level, R alert) {
+FORMULA R crossing_within(const Threshold& p, const Adapted& c, double t, const OnWay<R>& x) {
     const R rise = flush(R(p.strength * adaptation_at(p, c, t)));
-    if (rise == R(0)) return crossing(v, j, h, rates, level, true);
-    const R rate = R(p.rate), last = rise * decay(rate * (h * R(BEYOND))) * R(1.0 - ALERT_MARGIN);
-    if (top < alert + last) return R(-1);
-    return adaptive_crossing(Start<R>{v, j, rise, rates, rate, level}, h);
+    if (rise == R(0)) return crossing(x.v, x.j, x.h, x.rates, x.level, true);
+    const R rate = R(p.rate), last = rise * decay(rate * (x.h * R(BEYOND))) * R(1.0 - ALERT_MARGIN);
+    if (x.top < x.alert + last) return R(-1);
+    return adaptive_crossing(Start<R>{x.v, x.j, rise, x.rates, rate, x.level}, x.h);
 }
 
 // One neuron's threshold on the way back: dL/da right before the spike behind, its product with

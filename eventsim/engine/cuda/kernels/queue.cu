@@ -220,8 +220,8 @@ DEVICE double predict(const Cells& c, const Neuron& p, int n, double t_end) {
     if (bound < p.alert) return NEVER;
     const REAL h = (REAL)(t_end - c.time[n]);
 #if ADAPTIVE
-    const REAL rise = crossing_within(p.threshold, {c.a[n], c.last[n]}, v, j, c.time[n], h, bound,
-                                      p.rates, p.level, p.alert);
+    const OnWay<REAL> way = {v, j, h, bound, p.rates, p.level, p.alert};
+    const REAL rise = crossing_within(p.threshold, {c.a[n], c.last[n]}, c.time[n], way);
 #else
     const REAL rise = crossing(v, j, h, p.rates, p.level, true);
 #endif

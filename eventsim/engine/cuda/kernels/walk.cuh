@@ -156,8 +156,8 @@ DEVICE bool walk(const Neuron& n, Cell& c, double t_end, const Out& out, bool on
 #if ADAPTIVE
         top = top > c.v ? top : c.v;  // a falling threshold may meet a falling voltage
         if (top >= n.alert)
-            tau = crossing_within(n.threshold, c.adapted, c.v, c.j, c.t, h, top, n.rates, n.level,
-                                  n.alert);
+            tau = crossing_within(n.threshold, c.adapted, c.t,
+                                  OnWay<REAL>{c.v, c.j, h, top, n.rates, n.level, n.alert});
 #else
         if (top >= n.alert) tau = crossing(c.v, c.j, h, n.rates, n.level, true);
 #endif

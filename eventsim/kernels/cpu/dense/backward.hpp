@@ -6,6 +6,8 @@
 // Before          roles of the call; gradients, effects and sums hold what they are added to.
 // After           dL/dt of events in rows that are asked for; `through` of the tape, and what is carried,
 //                 changed to that at the begin.
+// Asked times     of readouts: from the last to the first, and then to the start, what the loss says of
+//                 a voltage is added to the adjoint; stretches end at asked times as well.
 // Reference       eventsim/engine/reference/layer_adjoint.py
 #pragma once
 #include "../../lanes.hpp"
@@ -68,11 +70,32 @@ template <class V> class LayerBack {
         block.clear();
         if (carried) block.take_state(carried, size, n);
         block.tape.take_sample(a.tape.offsets[s], a.tape.offsets[s + 1], behind, size);
-        block.go(ears.of(s, b), a.events.duration[s], a.way.begin[s],
-                 {a.way.asked, a.found.effects + lo, cause});
+        if (a.asked.n > 0) go_by_asked(s, ears.of(s, b), low, n);
+        else block.go(ears.of(s, b), a.events.duration[s], a.way.begin[s],
+                      {a.way.asked, a.found.effects + lo, cause});
         if (a.way.starts) block.end_at_start(n);
         if (carried) block.leave_state(carried, size, n);
         block.tape.leave_sample(behind, size);
+    }
+
+    // From the voltages of neurons that do not fire; at the start V rests, whatever comes.
+    void go_by_asked(int64_t s, const Heard& heard, int64_t low, int64_t n) {
+        const double* const at = a.asked.times + s * a.asked.n;
+        R* const effects = a.found.effects + a.events.offsets[s];
+        int64_t event = heard.n;
+        for (int64_t q = a.asked.n - 1; q >= 0 && at[q] > 0.0; --q) {
+            const double* const by_value = a.asked.value + (s * a.asked.n + q) * size + low;
+            for (int64_t k = 0; k < n; ++k) block.state[k] += R(by_value[k]);
+            const double begin = q > 0 ? at[q - 1] : 0.0;
+            if (!(begin < at[q])) continue;
+            while (event > 0 && heard.times[event - 1] >= at[q]) --event;
+            int64_t first = event;
+            while (first > 0 && heard.times[first - 1] >= begin) --first;
+            const int64_t* const mine = heard.number ? heard.number + first : nullptr;
+            block.go({heard.times + first, heard.rows + first, mine, event - first}, at[q], begin,
+                     {a.way.asked, mine ? effects : effects + first, nullptr});
+            event = first;
+        }
     }
 };
 

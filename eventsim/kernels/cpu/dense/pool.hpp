@@ -52,6 +52,20 @@ template <class V> class Pool {
         uint32_t inside;
     };
 
+    // Neurons of the lanes on their way, whose next event is `h` ms away; where those that wait would be.
+    template <class W> struct Walk {
+        Rates<W> rates;
+        W peak, alert, level, reset, self, v, j, h, v_there, j_there;
+        Whole<W> item;
+        Mask<W> walks, waits, held;
+    };
+
+    // States at the next item, and the lanes that may fire before.
+    template <class W> struct Next {
+        W v, j;
+        Mask<W> stops;
+    };
+
   public:
     int32_t* who;  // number of the neuron in its block
     int size = 0;
@@ -118,13 +132,61 @@ template <class V> class Pool {
         for (int l = mine; l < N; ++l) who[i + l] = who[i], whose[i + l] = whose[i];
         int32_t places[N];
         for (int l = 0; l < N; ++l) places[l] = (int32_t)(of(i + l).par - par) + who[i + l];
-        const Rates<W> rates = {parameter<W>(SLOW, places), parameter<W>(GAP, places),
-                                parameter<W>(RATE_MEM, places), W{}};
-        const W peak = parameter<W>(PEAK, places), alert = parameter<W>(ALERT, places);
-        W v = load<W>(start_v + i), j = load<W>(start_j + i), h = load<W>(since[0] + i);
-        W v_waits = v, j_waits = j;
+        Walk<W> y;
+        y.rates = {parameter<W>(SLOW, places), parameter<W>(GAP, places),
+                   parameter<W>(RATE_MEM, places), W{}};
+        y.peak = parameter<W>(PEAK, places), y.alert = parameter<W>(ALERT, places);
+        y.v = load<W>(start_v + i), y.j = load<W>(start_j + i), y.h = load<W>(since[0] + i);
+        y.v_there = y.v, y.j_there = y.j;
         const uint32_t all_mine = (uint32_t)((uint64_t(1) << mine) - 1);
         const uint32_t were_held = some_held ? held_of(i, all_mine) : 0;
+        take(x, i, mine);
+        y.waits = M{}, y.held = marked<W>(were_held);
+        y.item = Whole<W>{};
+        y.walks = marked<W>(all_mine & ~were_held);
+        // At first all go side by side, who is held aside.
+        for (int k = 0; k < ITEMS && any(y.walks); ++k) {
+            y.h = select(y.walks, load<W>(since[k] + i), y.h);
+            const Map<W> m = NEAR ? near_forward(y.h, y.rates) : far_forward(y.h, y.rates);
+            const Next<W> end = next_of(y, m, y.walks);
+            y.walks = without(end.stops, y.walks);
+            y.v = select(y.walks, flush(end.v), y.v);
+            y.j = select(y.walks, flush(flush(end.j) + load<W>(weight[k] + i)), y.j);
+            y.item = one_more(y.item, y.walks);
+        }
+        y.walks = y.held;
+        y.level = parameter<W>(LEVEL, places), y.reset = parameter<W>(RESET, places);
+        y.self = parameter<W>(SELF, places);
+        while (any(y.waits | y.walks)) {
+            if (any(y.waits)) end_waiting(x, i, y);
+            M let_go = M{};
+            if (any(y.held & y.walks)) {
+                store(x.h, y.h);
+                put<W>(y.item);
+                let_go = marked<W>(let_go_before(x, i, bits_of(M(y.held & y.walks))));
+                y.h = load<W>(x.h);
+            }
+            const Next<W> end = next_of(y, propagators(y.h, y.rates), without(y.held, y.walks));
+            const M on = without(let_go, without(end.stops, y.walks));
+            y.v = select(on, select(y.held, y.reset, flush(end.v)), y.v);
+            y.j = select(on, flush(flush(end.j) + weight_at<W>(y.item, i)), y.j);
+            if (any(let_go)) {
+                y.v = select(let_go, y.reset, y.v);
+                y.j = select(let_go, flush(end.j), y.j);
+                store(x.j, y.j);
+                release(x, i, bits_of(let_go));
+                y.held = without(let_go, y.held);
+                y.h = load<W>(x.h);
+            }
+            y.walks = let_go | reach(x, i, y, on);
+        }
+        store(x.v, y.v);
+        store(x.j, y.j);
+        leave(x, i, mine, bits_of(y.held), were_held);
+    }
+
+    // What is known of the lanes' neurons when they start.
+    template <class W> void take(Lane<W>& x, int i, int mine) {
         x.inside = 0;
         for (int l = 0; l < mine; ++l) {
             const Sample<R>& s = of(i + l);
@@ -132,112 +194,68 @@ template <class V> class Pool {
             x.met[l] = 0;
             x.fired[l] = s.fired_arrival[n] == s.arrival ? s.fired_times[n] : 0;
         }
-        M waits = M{}, held = marked<W>(were_held);
-        Whole<W> item = Whole<W>{};
-        M walks = marked<W>(all_mine & ~were_held);
-        // At first all go side by side, who is held aside.
-        for (int k = 0; k < ITEMS && any(walks); ++k) {
-            h = select(walks, load<W>(since[k] + i), h);
-            const Map<W> m = NEAR ? near_forward(h, rates) : far_forward(h, rates);
-            const W v_end = fused(m.gain, j, m.x * v), j_end = m.y * j;
-            const M stops = walks & may_fire(v, j, v_end, j_end, h, rates.mem, peak, alert);
-            v_waits = select(stops, v_end, v_waits);
-            j_waits = select(stops, j_end, j_waits);
-            waits = waits | stops;
-            walks = without(stops, walks);
-            v = select(walks, flush(v_end), v);
-            j = select(walks, flush(flush(j_end) + load<W>(weight[k] + i)), j);
-            item = one_more(item, walks);
-        }
-        walks = held;
-        const W level = parameter<W>(LEVEL, places), reset = parameter<W>(RESET, places);
-        const W self = parameter<W>(SELF, places);
-        while (any(waits | walks)) {
-            if (any(waits)) {
-                const M fires = fire(x, i, v, j, v_waits, j_waits, h, rates, level, alert, peak,
-                                     waits, item);
-                if (any(fires)) {
-                    if (refractory) held = held | (fires & marked<W>(held_of(i, bits_of(fires))));
-                    h = load<W>(x.h);
-                    v = select(fires, reset, v);
-                    j = select(fires, load<W>(x.left) + self, j);
-                }
-                // Where there is no crossing, the item is reached after all.
-                const M on = without(fires, waits);
-                v = select(on, flush(v_waits), v);
-                j = select(on, flush(flush(j_waits) + weight_at<W>(item, i)), j);
-                walks = walks | fires | reach(x, i, item, on, h);
-                waits = M{};
-            }
-            M let_go = M{};
-            if (any(held & walks)) {
-                store(x.h, h);
-                put<W>(item);
-                let_go = marked<W>(let_go_before(x, i, bits_of(M(held & walks))));
-                h = load<W>(x.h);
-            }
-            const Map<W> m = propagators(h, rates);
-            const W v_end = fused(m.gain, j, m.x * v), j_end = m.y * j;
-            const M stops = without(
-                held, walks & may_fire(v, j, v_end, j_end, h, rates.mem, peak, alert));
-            v_waits = select(stops, v_end, v_waits);
-            j_waits = select(stops, j_end, j_waits);
-            waits = waits | stops;
-            const M on = without(let_go, without(stops, walks));
-            v = select(on, select(held, reset, flush(v_end)), v);
-            j = select(on, flush(flush(j_end) + weight_at<W>(item, i)), j);
-            if (any(let_go)) {
-                v = select(let_go, reset, v);
-                j = select(let_go, flush(j_end), j);
-                store(x.j, j);
-                release(x, i, bits_of(let_go));
-                held = without(let_go, held);
-                h = load<W>(x.h);
-            }
-            walks = let_go | reach(x, i, item, on, h);
-        }
-        store(x.v, v);
-        store(x.j, j);
-        leave(x, i, mine, bits_of(held), were_held);
     }
 
-    template <class W>
-    FORMULA_MEMBER Mask<W> may_fire(W v, W j, W v_end, W j_end, W h, W rate_mem, W peak,
-                                    W alert) const {
-        W top = highest(v, j, v_end, j_end, h, rate_mem, peak);
-        if (neurons.strength) top = select(v > top, v, top);  // a threshold may fall onto it
-        return top >= alert;
+    // The states at the items of the lanes; those of `walking` that may fire before now wait.
+    template <class W> FORMULA_MEMBER Next<W> next_of(Walk<W>& y, const Map<W>& m, Mask<W> walking) const {
+        const W v = fused(m.gain, y.j, m.x * y.v), j = m.y * y.j;
+        const Mask<W> stops = walking & may_fire(y, v, j);
+        y.v_there = select(stops, v, y.v_there);
+        y.j_there = select(stops, j, y.j_there);
+        y.waits = y.waits | stops;
+        return {v, j, stops};
+    }
+
+    // Lanes that wait fire; where there is no crossing, the item is reached after all.
+    template <class W> FORMULA_MEMBER void end_waiting(Lane<W>& x, int i, Walk<W>& y) {
+        const Mask<W> fires = fire(x, i, y);
+        if (any(fires)) {
+            if (refractory) y.held = y.held | (fires & marked<W>(held_of(i, bits_of(fires))));
+            y.h = load<W>(x.h);
+            y.v = select(fires, y.reset, y.v);
+            y.j = select(fires, load<W>(x.left) + y.self, y.j);
+        }
+        const Mask<W> on = without(fires, y.waits);
+        y.v = select(on, flush(y.v_there), y.v);
+        y.j = select(on, flush(flush(y.j_there) + weight_at<W>(y.item, i)), y.j);
+        y.walks = y.walks | fires | reach(x, i, y, on);
+        y.waits = Mask<W>{};
+    }
+
+    template <class W> FORMULA_MEMBER W top_of(const Walk<W>& y, W v_end, W j_end) const {
+        const W top = highest(y.v, y.j, v_end, j_end, y.h, y.rates.mem, y.peak);
+        return neurons.strength ? select(y.v > top, y.v, top) : top;  // a threshold may fall onto it
+    }
+
+    template <class W> FORMULA_MEMBER Mask<W> may_fire(const Walk<W>& y, W v_end, W j_end) const {
+        return top_of(y, v_end, j_end) >= y.alert;
     }
 
     // Those of the lanes that wait that fire before their item; their spikes are written.
-    template <class W>
-    FORMULA_MEMBER Mask<W> fire(Lane<W>& x, int i, W v, W j, W v_end, W j_end, W h,
-                                const Rates<W>& rates, W level, W alert, W peak, Mask<W> waits,
-                                Whole<W> item) {
+    template <class W> FORMULA_MEMBER Mask<W> fire(Lane<W>& x, int i, const Walk<W>& y) {
         using M = Mask<W>;
-        put<W>(item);
+        put<W>(y.item);
         W tau;
         if (neurons.strength) {
-            store(x.h, h);
-            const W top = highest(v, j, v_end, j_end, h, rates.mem, peak);
-            store(x.top, select(v > top, v, top));
-            tau = one_by_one(waits, spread<W>(-1), [&](int l) {
+            store(x.h, y.h);
+            store(x.top, top_of(y, y.v_there, y.j_there));
+            tau = one_by_one(y.waits, spread<W>(-1), [&](int l) {
                 const Sample<R>& s = of(i + l);
                 const int n = who[i + l];
                 const Threshold p = {neurons.strength[s.low + n], neurons.rate[s.low + n]};
-                const Rates<R> own = {at(rates.slow, l), at(rates.gap, l), at(rates.mem, l), R(0)};
-                return crossing_within(p, s.adapted[n], at(v, l), at(j, l),
-                                       start_of(x, s, l, (int)items[l]), x.h[l], x.top[l], own,
-                                       at(level, l), at(alert, l));
+                const Rates<R> own = {at(y.rates.slow, l), at(y.rates.gap, l), at(y.rates.mem, l), R(0)};
+                const OnWay<R> way = {at(y.v, l), at(y.j, l), x.h[l],          x.top[l],
+                                      own,        at(y.level, l), at(y.alert, l)};
+                return crossing_within(p, s.adapted[n], start_of(x, s, l, (int)items[l]), way);
             });
         } else {
-            tau = crossing(v, j, h, rates, level, waits);
+            tau = crossing(y.v, y.j, y.h, y.rates, y.level, y.waits);
         }
-        const M found = waits & (tau >= R(0));
+        const M found = y.waits & (tau >= R(0));
         if (!any(found)) return M{};
         store(x.tau, tau);
-        store(x.left, flush(propagators(select(found, tau, spread<W>(0)), rates).y * j));
-        store(x.h, h);
+        store(x.left, flush(propagators(select(found, tau, spread<W>(0)), y.rates).y * y.j));
+        store(x.h, y.h);
         return marked<W>(note_spikes(x, i, bits_of(found)));
     }
 
@@ -268,16 +286,15 @@ template <class V> class Pool {
         return found;
     }
 
-    // Lanes `on` have met their item; those of them that have another, whose way is now `h`.
-    template <class W>
-    FORMULA_MEMBER Mask<W> reach(Lane<W>& x, int i, Whole<W>& item, Mask<W> on, W& h) const {
-        item = one_more(item, on);
+    // Lanes `on` have met their item; those of them that have another, whose way begins.
+    template <class W> FORMULA_MEMBER Mask<W> reach(Lane<W>& x, int i, Walk<W>& y, Mask<W> on) const {
+        y.item = one_more(y.item, on);
         x.inside &= ~bits_of(on);
-        W way = h;
+        W way = y.h;
         UNROLL for (int k = 1; k < ITEMS; ++k)
-            way = select(item == k, load<W>(since[k] + i), way);
-        h = select(on, way, h);
-        return on & (item < ITEMS);
+            way = select(y.item == k, load<W>(since[k] + i), way);
+        y.h = select(on, way, y.h);
+        return on & (y.item < ITEMS);
     }
 
     template <class W> double start_of(const Lane<W>& x, const Sample<R>& s, int l, int item) const {

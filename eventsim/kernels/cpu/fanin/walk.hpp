@@ -218,10 +218,9 @@ template <class V> class Walk {
     Threshold threshold(int64_t n) const { return {a.neurons.strength[n], a.neurons.rate[n]}; }
 
     R adaptive_way(int l) const {
-        const Rates<R> r = {slow[l], gap[l], mem[l], R(0)};
-        return crossing_within(threshold(lanes[l].n), lanes[l].adapted, v[l], j[l], t[l],
-                               R(to[l] - t[l]), top[l], r, level[l],
-                               a.neurons.par[ALERT * a.neurons.size + lanes[l].n]);
+        const OnWay<R> way = {v[l], j[l], R(to[l] - t[l]), top[l], {slow[l], gap[l], mem[l], R(0)},
+                              level[l], a.neurons.par[ALERT * a.neurons.size + lanes[l].n]};
+        return crossing_within(threshold(lanes[l].n), lanes[l].adapted, t[l], way);
     }
 
     void fire(int l) {

@@ -108,8 +108,8 @@ template <class R> class Cells {
         const R bound = peak_bound(c.v, c.j, c.peak);
         if (bound < c.alert) return never;
         const R h = R(t_end - c.time);
-        c.rise = adapts() ? crossing_within(threshold(n), adapted[n], c.v, c.j, c.time, h, bound,
-                                            c.rates(), c.level, c.alert)
+        const OnWay<R> way = {c.v, c.j, h, bound, c.rates(), c.level, c.alert};
+        c.rise = adapts() ? crossing_within(threshold(n), adapted[n], c.time, way)
                           : crossing(c.v, c.j, h, c.rates(), c.level, true);
         const double at = c.time + double(c.rise);
         return c.rise < R(0) || at >= t_end ? never : at;

@@ -192,7 +192,7 @@ template <class V> class Peaks {
         const R* const own = s.par + n;
         const Rates<double> rates = {own[SLOW * width], own[GAP * width], own[RATE_MEM * width], 0.0};
         const double m = (j - v) / (rates.mem * j + rates.gap * v), u = rates.gap * m;
-        const double since = u == 0.0 ? m : m * (__builtin_log1p(u) / u);
+        const double since = m * log_ratio(u);
         const Map<double> way = far_forward(since, rates);
         const double peak = fused(way.gain, j, way.x * v);
         if (peak > found.value[n]) note(found, n, peak, begin + since, -1, 0.0);
