@@ -36,21 +36,34 @@ DEVICE void sum_effects(const StagedArrivals& arrivals, int n_events, REAL* out,
     }
 }
 
-// The arrivals from the k-th on that lie after `after`, with the state at `back` ms before the
-// stretch's latest arrival. A thread without a neuron has a state of zeros. Returns the next one.
-DEVICE int meet_arrivals(int k, int m, double after, REAL back, REAL middle, REAL per_length,
-                         const Adjoint<REAL>& a, const Rates<REAL>& r, const Series<REAL>& s, StagedArrivals& arrivals,
-                         const REAL* column, REAL* slab, bool mine, REAL* sums) {
+// A neuron, if `mine`: its series, its weights and what is found of them, by row; and its sums.
+struct Meeting {
+    StagedArrivals& arrivals;
+    REAL middle, per_length;
+    const Series<REAL>& series;
+    REAL rate_syn;
+    const REAL* column;
+    REAL* slab;
+    bool mine;
+    REAL* sums;
+};
+
+// The arrivals from the k-th to before the m-th that lie after `after`, with the state at `back` ms
+// before the stretch's latest arrival. A thread without a neuron has a state of zeros. Returns the next.
+DEVICE int meet_arrivals(int k, int m, double after, REAL back, const Adjoint<REAL>& a,
+                         const Meeting& x) {
+    StagedArrivals& arrivals = x.arrivals;
+    const Series<REAL>& s = x.series;
     if (k >= m || arrivals.time[k] <= after) return k;
-    const REAL grow = REAL_(1.0) / decay(middle * back), start = back * per_length;
+    const REAL grow = REAL_(1.0) / decay(x.middle * back), start = back * x.per_length;
     const REAL alpha = a.alpha * grow, beta = a.beta * grow;
-    const Opened<REAL> open = opened(s, alpha, beta, r.syn);
+    const Opened<REAL> open = opened(s, alpha, beta, x.rate_syn);
     REAL moments[TERMS<REAL>];
     for (int q = 0; q < TERMS<REAL>; ++q) moments[q] = REAL_(0.0);
     for (; k < m && arrivals.time[k] > after; ++k) {
         const int at = arrivals.place[k];
-        const REAL w = column[at], u = arrivals.u[k] - start;
-        if (mine) slab[at] = fused(arrivals.p[k], series_at(open.betas, u), slab[at]);
+        const REAL w = x.column[at], u = arrivals.u[k] - start;
+        if (x.mine) x.slab[at] = fused(arrivals.p[k], series_at(open.betas, u), x.slab[at]);
         REAL p = arrivals.p[k];
         for (int q = 0; q < TERMS<REAL>; ++q) {
             moments[q] = fused(w, p, moments[q]);
@@ -61,8 +74,8 @@ DEVICE int meet_arrivals(int k, int m, double after, REAL back, REAL middle, REA
     const Adjoint<REAL> grown = {alpha, beta, a.alpha_mem * grow, a.beta_mem * grow,
                                  a.beta_syn * grow};
     const ByRates<REAL> gained = by_rates(s, moments, grown);
-    sums[BY_MEM] += gained.mem;
-    sums[BY_SYN] += gained.syn;
+    x.sums[BY_MEM] += gained.mem;
+    x.sums[BY_SYN] += gained.syn;
     return k;
 }
 
@@ -120,9 +133,9 @@ __launch_bounds__(TILE, SINGLE ? 8 - 2 * ADAPTIVE : 4 - ADAPTIVE) shared_backwar
                 const double at = next_stop(neuron, tape, back);
                 const bool stops = at >= t_low;
                 const double until = stops ? at : t_low;
-                k = meet_arrivals(k, m, stops ? at : -1.0, (REAL)(t - since), (REAL)middle,
-                                  per_length, a, neuron.rates, series, arrivals, column, slab, mine,
-                                  g.sums);
+                k = meet_arrivals(k, m, stops ? at : -1.0, (REAL)(t - since), a,
+                                  {arrivals, (REAL)middle, per_length, series, neuron.rates.syn,
+                                   column, slab, mine, g.sums});
                 const REAL h = (REAL)(since - until);
                 a = pull_back(h, far_adjoint(h, neuron.rates), a);
                 since = until;

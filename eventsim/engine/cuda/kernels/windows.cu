@@ -195,12 +195,20 @@ DEVICE long long synapse_of(const int* target, long long low, long long high, in
     return -1;
 }
 
-// Neuron n goes from arrival to arrival, to the end of a piece, and fires before `stop`. The number
-// of its arrivals, or -1 where it runs away.
-DEVICE int one_by_one(const Cells& c, const Neuron& p, int n, const Due& due, int first, int last,
-                      double end, double stop, const Loop& loop, const Spikes& out) {
+// The bundles due in a piece, its end, and that of the sample.
+struct Piece {
+    const Due& due;
+    int first, last;
+    double end, stop;
+};
+
+// Neuron n goes from arrival to arrival, to the end of a piece. The number of its arrivals, or -1 where
+// it runs away.
+DEVICE int one_by_one(const Cells& c, const Neuron& p, int n, const Piece& piece, const Loop& loop,
+                      const Spikes& out) {
+    const Due& due = piece.due;
     int met = 0;
-    for (int k = first; k < last; ++k) {
+    for (int k = piece.first; k < piece.last; ++k) {
         const double t = due.time[k];
         const bool own = due.first[k] >= OWN;
         const long long at = own ? (due.first[k] - OWN == n ? 0 : -1)
@@ -217,8 +225,8 @@ DEVICE int one_by_one(const Cells& c, const Neuron& p, int n, const Due& due, in
         }
         c.j[n] = c.j[n] + (own ? loop.own_weight[n] : loop.weight[at]);
     }
-    if (!catch_up(c, p, n, end, stop, out)) return -1;
-    bring(c, p, n, end);
+    if (!catch_up(c, p, n, piece.end, piece.stop, out)) return -1;
+    bring(c, p, n, piece.end);
     return met;
 }
 
@@ -280,10 +288,20 @@ DEVICE bool stays(const Cells& c, const Neuron& p, const Windows& w, int n, int 
     return false;
 }
 
-// Neuron n goes from `now` to `end` in stretches of the bundles due. False where it runs away.
-DEVICE bool by_stretches(const Cells& c, const Neuron& p, int n, int n_neurons, const DueRows& due,
-                         double now, double end, const REAL* weights, REAL fastest,
+// The bundles due of a window, their weights [rows + 1, n_neurons], and from when to when it is run.
+struct SharedWindow {
+    const DueRows& due;
+    const REAL* weights;
+    int n_neurons;
+    REAL fastest;
+    double now, end;
+};
+
+// Neuron n goes through a window in stretches. False where it runs away.
+DEVICE bool by_stretches(const Cells& c, const Neuron& p, int n, const SharedWindow& window,
                          const Spikes& out) {
+    const REAL fastest = window.fastest;
+    const double now = window.now, end = window.end;
     const Fired fired = {out.time,   out.current, out.restart, out.limit, out.neuron,
                          out.count, n,           c.since + n, c.recent + n};
     const REAL longest = REAL_(SPAN) / fastest;
@@ -299,7 +317,8 @@ DEVICE bool by_stretches(const Cells& c, const Neuron& p, int n, int n_neurons, 
     bool goes_on = true;
     long long next = 0;
     for (double t = now; goes_on && t < end;) {
-        const Stretch stretch = fill(due, next, end, weights + n, n_neurons, longest);
+        const Stretch stretch = fill(window.due, next, end, window.weights + n, window.n_neurons,
+                                     longest);
         goes_on = meet(p, answer, cell, fired, stretch, t, fastest);
         t = stretch.time[ITEMS - 1];
     }
@@ -406,9 +425,9 @@ extern "C" __global__ void windows_forward(
         if (w.by_stretches) {
             const DueRows rows = {due.time, due.first, shared_row, block.n_due};
             const double end = border < t_end ? border : t_end;
+            const SharedWindow window = {rows, shared_weight, n_neurons, fastest, now, end};
             for (int n = THREAD; n < n_neurons; n += blockDim.x)
-                if (!by_stretches(c, neuron_at(par, refractory, n, n_neurons), n, n_neurons, rows,
-                                  now, end, shared_weight, fastest, out))
+                if (!by_stretches(c, neuron_at(par, refractory, n, n_neurons), n, window, out))
                     atomicMin(&block.ran_away, n);
         }
         for (int piece = 1; piece <= block.pieces && !w.by_stretches; ++piece) {
@@ -437,7 +456,7 @@ extern "C" __global__ void windows_forward(
                 if (!stays(c, p, w, n, n_neurons, now, end, sums + (long long)n * w.width))
                     continue;
                 const int found =
-                    one_by_one(c, p, n, due, first, last, end, t_end, loop, out);
+                    one_by_one(c, p, n, {due, first, last, end, t_end}, loop, out);
                 if (found < 0) atomicMin(&block.ran_away, n); else atomicAdd(&block.met, found);
             }
             __syncthreads();
