@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,7 +16,9 @@ from eventsim.cli.options import (
     FailUnderOption,
     JsonOption,
     Machine,
+    RunArgument,
     SamplesOption,
+    WhichOption,
     chip_option,
     with_precision,
 )
@@ -40,7 +41,7 @@ from eventsim.hardware.quantise import formats_of, quantise
 from eventsim.measures import INTERVAL, interval_text, measure_name, wilson
 from eventsim.network import Network
 from eventsim.report.numbers import percent
-from eventsim.runs.run import Run, Which, load_run
+from eventsim.runs.run import Run, load_run
 from eventsim.train import TrainConfig, evaluate, predict_over_time
 from eventsim.train.choice import config_of, in_classes_of
 from eventsim.train.evaluation import MOST_CONFUSED, Evaluation
@@ -52,10 +53,7 @@ from eventsim.train.parts import Members
 class EvaluateOptions:
     """What is asked beside accuracy and loss, and of which network and recordings."""
 
-    which: Annotated[
-        Which,
-        typer.Option("--network", help="After the last epoch, chosen by validation, or untrained."),
-    ] = "last"
+    which: WhichOption = "last"
     latency: Annotated[
         bool,
         typer.Option(
@@ -97,14 +95,7 @@ class EvaluateOptions:
 @filled(EvaluateOptions, into="asked")
 @filled(Machine, into="machine")
 def evaluate_command(
-    run: Annotated[
-        Path,
-        typer.Argument(
-            metavar="RUN",
-            help="Folder of a finished run, or a network file.",
-            autocompletion=completion.complete_net,
-        ),
-    ],
+    run: RunArgument,
     data: Annotated[
         str | None,
         typer.Argument(

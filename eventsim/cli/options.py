@@ -12,6 +12,7 @@ import typer
 from eventsim.cli import completion
 from eventsim.engine.contract.registry import set_threads as use_threads
 from eventsim.errors import ParameterError
+from eventsim.runs.run import Which
 
 NetArgument = Annotated[
     Path,
@@ -20,6 +21,18 @@ NetArgument = Annotated[
         help="Network file, or folder of a run.",
         autocompletion=completion.complete_net,
     ),
+]
+RunArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN",
+        help="Folder of a finished run, or a network file.",
+        autocompletion=completion.complete_net,
+    ),
+]
+WhichOption = Annotated[
+    Which,
+    typer.Option("--network", help="After the last epoch, chosen by validation, or untrained."),
 ]
 EventsArgument = Annotated[
     str | None,

@@ -4,24 +4,22 @@ import csv
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
 
 from eventsim.arrays import Precision
-from eventsim.cli import completion
 from eventsim.cli.begin import how_read, words_of
 from eventsim.cli.damaged import SkipDamagedOption
 from eventsim.cli.events import Events, find_files, find_network
 from eventsim.cli.fields import filled
-from eventsim.cli.options import JsonOption, Machine
+from eventsim.cli.options import JsonOption, Machine, RunArgument, WhichOption
 from eventsim.cli.reading import MEASURED, Reading
 from eventsim.cli.terminal import present, say_backend, show_table, stdout
 from eventsim.errors import ParameterError
 from eventsim.events import concatenate
-from eventsim.runs.run import Which, load_run
+from eventsim.runs.run import load_run
 from eventsim.train.prediction import Prediction, predict
 
 COLUMNS = ("file", "sample", "key", "answer", "score", "second", "second_score", "note")
@@ -31,14 +29,7 @@ NO_EVENTS = "has no events"
 @filled(Reading, *MEASURED, into="reading")
 @filled(Machine, into="machine")
 def predict_command(
-    run: Annotated[
-        Path,
-        typer.Argument(
-            metavar="RUN",
-            help="Folder of a finished run, or a network file.",
-            autocompletion=completion.complete_net,
-        ),
-    ],
+    run: RunArgument,
     files: Annotated[
         list[str],
         typer.Argument(
@@ -48,10 +39,7 @@ def predict_command(
     ],
     *,
     reading: Reading,
-    which: Annotated[
-        Which,
-        typer.Option("--network", help="After the last epoch, chosen by validation, or untrained."),
-    ] = "last",
+    which: WhichOption = "last",
     skip_damaged: SkipDamagedOption = False,
     machine: Machine,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV on stdout, a line per row.")] = False,

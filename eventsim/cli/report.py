@@ -11,7 +11,6 @@ import typer
 import eventsim
 from eventsim.arrays import Floats
 from eventsim.chips import Chip
-from eventsim.cli import completion
 from eventsim.cli.cost import (
     DEFAULT_CHIPS,
     WeightBitsOption,
@@ -29,6 +28,7 @@ from eventsim.cli.options import (
     JsonOption,
     Machine,
     NeuronsPerCoreOption,
+    RunArgument,
     SamplesOption,
     chip_option,
     typed,
@@ -103,14 +103,7 @@ class ReportOptions:
 @filled(ReportOptions, into="asked")
 @filled(Machine, into="machine")
 def report_command(
-    run: Annotated[
-        Path,
-        typer.Argument(
-            metavar="RUN",
-            help="Folder of a finished run; or a network file.",
-            autocompletion=completion.complete_net,
-        ),
-    ],
+    run: RunArgument,
     events: EventsArgument = None,
     *,
     asked: ReportOptions,

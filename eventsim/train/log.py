@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import TracebackType
 from typing import TextIO
 
 from eventsim.errors import StorageError
@@ -88,12 +87,7 @@ class LogFile:
         self._left, self._begun = TimeLeft(), False
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *others: object) -> None:
         if self._begun:
             self._log.line("training ends" if kind is None else f"stopped by {kind.__name__}")
         self._log.close()

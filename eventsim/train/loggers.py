@@ -16,7 +16,6 @@ epoch, with validation where there is any.
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from eventsim.arrays import Floats
@@ -209,13 +208,8 @@ class WandB:
         self._run.define_metric("epoch/*", step_metric="epoch")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._run.finish(exit_code=0 if error is None else 1)
+    def __exit__(self, kind: type[BaseException] | None, *others: object) -> None:
+        self._run.finish(exit_code=0 if kind is None else 1)
         self._run = None
 
     def __call__(self, event: TrainEvent) -> None:
