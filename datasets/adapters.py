@@ -60,17 +60,37 @@ def from_arrays(
     duration: float | Sequence[float] | None = None,
     begin: Begin = "zero",
 ) -> EventStream:
-    """Events of structured arrays with the fields t, x and perhaps y and p. New arrays.
+    """Events of structured arrays with the fields t, x and perhaps y and p.
 
-    There is one array, or one per sample, with its events in any order. The sensor is (width,
-    height, polarities), by default of the largest values that occur, and has so many channels,
-    numbered as the module says; where it has one polarity, or one row, and the events have more,
-    these share channels, and a warning is logged with the number of each. Durations are ms of the
-    times of the arrays; None is the first whole millisecond after the last event. Time 0 is where
-    ``begin`` says, see :mod:`eventsim.events.begin`; what is moved takes its duration along.
+    Parameters
+    ----------
+    samples
+        One array, or one per sample; events in any order. None is changed.
+    sensor_size
+        (width, height, polarities). None takes the largest values that occur in the arrays.
+    unit
+        Of ``t``.
+    duration
+        ms, one number or one per sample, of the times of the arrays: where ``begin`` moves these,
+        it moves along. None for the first whole millisecond after the last event of each sample.
+    begin
+        Time 0 of every sample: ``zero`` for that of ``t``, ``first-event``, or a time in ms, see
+        :mod:`eventsim.events.begin`.
 
-    Raises DataError where a field is missing or holds what cannot be, or there are fields of other
-    names.
+    Returns
+    -------
+    EventStream
+        With width * height * polarities channels, numbered as the module says. New arrays.
+
+    Raises
+    ------
+    DataError
+        A field is missing or holds what cannot be, or there are fields of other names.
+
+    Notes
+    -----
+    Where ``sensor_size`` has one polarity, or one row, and the events have more, these share
+    channels: a warning is logged with the number of each.
     """
     arrays = [samples] if isinstance(samples, np.ndarray) else list(samples)
     stream = _stream_of(arrays, sensor_size, unit, duration, begin)

@@ -133,11 +133,22 @@ def write(
     test: Mapping[str, tuple[ArrayLike, ArrayLike]],
     attributes: Mapping[str, str] | None = None,
 ) -> None:
-    """Write a file of this layout, whole or not at all; an existing one is replaced.
+    """Write a file of this layout, whole or not at all.
 
-    Both parts have, of every key, the times in **ms** and the addresses, [events]; times are stored
-    as float64 seconds. Attributes are texts that are stored with the file, for example how it was
-    made. Raises DataError if a key is malformed, or its times and addresses are not a valid sample.
+    Parameters
+    ----------
+    path
+        The HDF5 file; an existing one is replaced.
+    train, test
+        Of every key the times in **ms** and the addresses, both [events]. Times are stored
+        as float64 seconds.
+    attributes
+        Texts that are stored with the file, for example how it was made.
+
+    Raises
+    ------
+    DataError
+        A key is malformed, or its times and addresses are not a valid sample.
     """
     import h5py
 

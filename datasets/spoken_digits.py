@@ -248,8 +248,17 @@ load = loading(source)
 def make(path: str | Path, *, recipe: SpeechRecipe | None = None) -> None:
     """Write a set in the layout of N-TIDIGITS18, made first if it is not in the cache.
 
-    An existing HDF5 file is replaced once the new one is complete. Raises DataError if eSpeak NG is
-    missing or lacks a voice.
+    Parameters
+    ----------
+    path
+        The HDF5 file; an existing one is replaced once the new one is complete.
+    recipe
+        None for ``SpeechRecipe()``.
+
+    Raises
+    ------
+    DataError
+        eSpeak NG is missing or lacks a voice.
     """
     recipe = recipe or SpeechRecipe()
     halves = {}

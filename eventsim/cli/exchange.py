@@ -1,7 +1,7 @@
 """``eventsim export`` and ``eventsim import``: networks to and from other programs."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -31,6 +31,8 @@ from eventsim.runs.run import Which, load_run
 N_SAMPLES, DURATION, RATE = 4, 200.0, 50.0  # of the events of a check: ms, events per second
 Program = Literal["norse", "snntorch", "spikingjelly", "rockpool"]
 Unit = Literal["s", "ms"]
+# Options of one format alone.
+OF_NIR, OF_C = ("target", "dt", "lossy", "time_unit"), ("name", "bits")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +43,9 @@ class ExportOptions:
         Literal["nir", "c"], typer.Option(help="A NIR file, or C99 for small processors.")
     ] = "nir"
     name: Annotated[str, typer.Option(help="Of C: the prefix of files and symbols.")] = "network"
+    bits: Annotated[
+        int | None, typer.Option(min=1, help="Of C: round the weights to so many bits; 4 or 8.")
+    ] = None
     target: Annotated[
         Program | None, typer.Option(help="Program that will read it; plain NIR by default.")
     ] = None
@@ -97,12 +102,13 @@ def export_command(
     network = find_network(net, which=asked.which)
     if asked.to == "c":
         _refuse_steps(net)
-        _refuse_for_c(asked)
+        _refuse_others(asked, OF_NIR, "NIR")
         stream, read = _events_for_c(net, network, asked, reading)
-        written = export_c(network, out, stream=stream, name=asked.name)
+        written = export_c(network, out, stream=stream, name=asked.name, bits=asked.bits)
         found = {"network": str(net), **written.to_dict(), "read": read}
         present(found, _show_c, as_json=as_json)
         return
+    _refuse_others(asked, OF_C, "C")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", NirWarning)
         write_nir(
@@ -135,14 +141,14 @@ def export_command(
         raise typer.Exit(CHECK_FAILED)
 
 
-def _refuse_for_c(asked: ExportOptions) -> None:
-    """Raise ParameterError for options that NIR files alone have."""
-    plain, of_nir = ExportOptions(), ("target", "dt", "lossy", "time_unit")
-    given = (name for name in of_nir if getattr(asked, name) != getattr(plain, name))
+def _refuse_others(asked: ExportOptions, others: Sequence[str], owner: str) -> None:
+    """Raise ParameterError for options that are of the other format."""
+    plain = ExportOptions()
+    given = (name for name in others if getattr(asked, name) != getattr(plain, name))
     named = [option_name(name) for name in given]
     if named:
         raise ParameterError(
-            f"--to c: has no {', '.join(named)}, which belong to NIR. Leave it out."
+            f"--to {asked.to}: has no {', '.join(named)}, which belong to {owner}. Leave it out."
         )
 
 

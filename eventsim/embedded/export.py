@@ -14,6 +14,7 @@ from eventsim.engine import place, simulate
 from eventsim.errors import ParameterError
 from eventsim.events import EventStream
 from eventsim.events.storage import write_atomically
+from eventsim.mapping import quantise
 from eventsim.network import Network
 from eventsim.train.prediction import read_answers
 
@@ -77,7 +78,12 @@ class CExport:
 
 
 def export_c(
-    net: Network, folder: str | Path, *, stream: EventStream, name: str = "network"
+    net: Network,
+    folder: str | Path,
+    *,
+    stream: EventStream,
+    name: str = "network",
+    bits: int | None = None,
 ) -> CExport:
     """Write a network as C99 with the spikes, to the bit, of backend cpu in single precision.
 
@@ -92,13 +98,17 @@ def export_c(
         for twice what waited in any of them.
     name
         Prefix of files and symbols: lower-case letters, digits and ``_``.
+    bits
+        Round the weights to so many bits first (:func:`eventsim.mapping.quantise`). Weights of a
+        projection that have at most 16 or 256 values, rounded here or before, are stored in 4 or
+        8 bits each.
 
     Raises
     ------
     NetworkError
         The network has something that the C text does not, by name; or no answer.
     ParameterError
-        The name cannot be one.
+        The name cannot be one, or a number of bits is below 1.
     ShapeError, RunawayError
         As :func:`eventsim.simulate`.
     """
@@ -107,6 +117,8 @@ def export_c(
             f"export_c: name is {name!r}, expected lower-case letters, digits and _, a letter "
             f"first, at most 31 in all, and not {TEMPLATE!r}."
         )
+    if bits is not None:
+        net = quantise(net, bits).net
     placed = place(net, backend="cpu")
     tape = simulate(placed, stream, backend="cpu", precision="single")
     tables = tables_of(net, tape)
@@ -121,7 +133,8 @@ def export_c(
         flash=constants.n_bytes,
         ram=ram_of(tables),
         rooms={s.name: s.room for s in tables.stages},
-        flops=STRETCH_FLOPS * sum(s.size for s in tables.stages if s.kind == "STRETCHES"),
+        flops=STRETCH_FLOPS
+        * sum(s.size for s in tables.stages if s.kind in ("STRETCHES", "WINDOWS")),
         recordings=n_test,
         spikes=sum(int(tape[p].offsets[n_test]) for p in tables.populations[1:]),
     )
@@ -129,6 +142,7 @@ def export_c(
         "config": config(tables),
         "constants": "\n".join(constants.text),
         "formulas": template("formulas.c"),
+        "adaptive": template("adaptive.c"),
         "data": recorded(tables, stream[:n_test], tape, answers),
         **_readme_parts(found, spikes_of(tables)),
     }

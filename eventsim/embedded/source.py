@@ -3,27 +3,25 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eventsim.arrays import Ints
 from eventsim.embedded.literals import Constants, double, macro, single
-from eventsim.embedded.tables import StageTables, Tables, fade
+from eventsim.embedded.tables import Route, StageTables, Tables, fade
 from eventsim.events import EventStream, SpikeTape
+from eventsim.network.answer import FIRST_EVENT
 
 LEAST_SPIKES = 256  # that wait to be polled
 # Bytes of a struct of c/tables.h where pointers have four.
-STAGE_BYTES, ROUTE_BYTES = 48, 32
-
-
-def _output(t: Tables) -> StageTables:
-    """The stage that answers."""
-    return next(s for s in t.stages if s.name == t.answer.population)
+STAGE_BYTES, ROUTE_BYTES = 64, 64
+# Weights of so few values are codes of so many bits; fewer weights than that are not worth it.
+CODES, LEAST_CODED = ((16, 4), (256, 8)), 64
 
 
 def sizes_of(t: Tables) -> dict[str, Any]:
     """Values of the macros that the network's state follows from, and those of its answer."""
-    answer, output = t.answer, _output(t)
-    readout = output.kind == "READOUT"
-    n_rows = max(s.weights.shape[0] for s in t.stages)
+    rule, readout = t.answer.rule, t.stages[-1].outputs is not None
+    kinds = {s.kind for s in t.stages}
     return {
         "CHANNELS": t.sizes[0],
         "POPULATIONS": len(t.populations),
@@ -32,22 +30,34 @@ def sizes_of(t: Tables) -> dict[str, Any]:
         "NEURONS": sum(s.size for s in t.stages),
         "ROOM": sum(s.room for s in t.stages),
         "SPIKES": spikes_of(t),
-        "CLASSES": len(answer.class_names) or output.size,
-        "ROW_TYPE": "uint16_t" if n_rows <= 2**16 else "uint32_t",
+        "CLASSES": t.n_scores,
+        "OUTPUTS": t.n_outputs,
+        "OUTPUT": 0 if readout else t.populations.index(t.answer.population),
+        "OUTPUT_STAGE": t.output,
+        "ROW_TYPE": "uint16_t" if max(_n_keys(s) for s in t.stages) < 2**16 - 1 else "uint32_t",
+        "STRETCHES": int(bool(kinds & {"STRETCHES", "WINDOWS"})),
+        "EVENTS": int("EVENTS" in kinds),
         "REFRACTORY": int(any((s.refractory > 0.0).any() for s in t.stages)),
+        "ADAPTIVE": int(any(s.adapts for s in t.stages)),
+        "OWN_DELAYS": int(any((s.own_delay > 0.0).any() for s in t.stages)),
+        "CODES": int(any(_bits(r) for s in t.stages for r in s.routes)),
         "RULE_READOUT": int(readout),
-        "RULE_INTEGRAL": int(answer.rule == "integral"),
+        "RULE_INTEGRAL": int(rule == "integral"),
+        "RULE_MAXIMUM": int(rule == "maximum"),
         "RULE_SPIKES": int(not readout),
-        "RULE_COUNT": int(answer.rule == "spike_count"),
-        "OUTPUTS": output.size,
-        "OUTPUT_STAGE": t.stages.index(output),
-        "OUTPUT": output.population,
+        "RULE_COUNT": int(rule == "spike_count"),
+        "ONSET_FIRST": int(t.answer.onset == FIRST_EVENT),
+        "DECISION": int(t.decision is not None),
     }
 
 
 def spikes_of(t: Tables) -> int:
     """Spikes that may wait to be polled."""
     return max(LEAST_SPIKES, sum(t.sizes[1:]))
+
+
+def _n_keys(s: StageTables) -> int:
+    return sum(route.n_keys for route in s.routes) + s.size
 
 
 def config(t: Tables) -> str:
@@ -67,80 +77,176 @@ def config(t: Tables) -> str:
 def ram_of(t: Tables) -> int:
     """Bytes of the struct of ``c/net.h``."""
     n = sizes_of(t)
-    doubles = 2 + n["STAGES"] + n["ROOM"] + n["SPIKES"]
-    singles = 2 * n["NEURONS"] + 3 * n["STAGES"] + 3
-    if n["REFRACTORY"]:
-        doubles += n["NEURONS"]
-    if n["RULE_SPIKES"]:
-        doubles, singles = doubles + n["CLASSES"], singles + n["CLASSES"]
-    if n["RULE_READOUT"]:
-        singles += n["OUTPUTS"]
-    row = 2 if n["ROW_TYPE"] == "uint16_t" else 4
-    n_bytes: int = 8 * doubles + 4 * singles + row * n["ROOM"] + 4 * n["SPIKES"] + 2
+    neurons, stages = n["NEURONS"], n["STAGES"]
+    doubles = 3 + 3 * stages + n["ROOM"] + n["SPIKES"]
+    doubles += (n["REFRACTORY"] + 2 * n["ADAPTIVE"] + 3 * n["EVENTS"]) * neurons
+    words = 2 * (1 + n["EVENTS"]) * neurons + 3 * stages + 3
+    words += (n["RULE_READOUT"] + n["RULE_MAXIMUM"]) * n["OUTPUTS"]
+    doubles, words = (
+        doubles + n["RULE_SPIKES"] * n["CLASSES"],
+        words + n["RULE_SPIKES"] * n["CLASSES"],
+    )
+    key = 2 if n["ROW_TYPE"] == "uint16_t" else 4
+    n_bytes: int = 8 * doubles + 4 * words + key * n["ROOM"] + 4 * n["SPIKES"] + 2 * stages + 4
     return -(-n_bytes // 8) * 8
 
 
 def constants_of(t: Tables) -> Constants:
     """The constants of ``NAME_weights.c``."""
-    to = Constants()
+    to, n = Constants(), sizes_of(t)
     for k, s in enumerate(t.stages):
-        to.array(f"static const float weights_{k}[]", s.weights)
-        if s.answers.size:
+        if s.answers is not None and s.kind != "EVENTS":
             to.array(f"static const float answers_{k}[]", s.answers)
         for i, route in enumerate(s.routes):
-            if not route.is_even:
-                to.array(f"static const double delays_{k}_{i}[]", route.delays)
-    to.array("const float net_par[]", np.concatenate([s.par.ravel() for s in t.stages]))
-    to.array("const double net_refractory[]", np.concatenate([s.refractory for s in t.stages]))
-    to.array("const float net_start[]", np.concatenate([s.start for s in t.stages]))
-    by_population = [s.population for s in t.stages]
-    stage_of = [0, *(by_population.index(p) for p in range(1, len(t.populations)))]
-    to.array("const uint32_t net_stage_of[]", np.array(stage_of, np.uint32))
-    _stages(t, to)
-    _routes(t, to)
-    if _output(t).kind == "READOUT":
-        to.array("const float net_outputs[NET_OUTPUTS * OUTPUT_PAR]", _output(t).outputs)
+            _route(to, f"{k}_{i}", route)
+    to.array("const float net_par[]", _joined([s.par for s in t.stages]))
+    to.array("const float net_start[]", _joined([s.start for s in t.stages]))
+    for wanted, what, parts in (
+        ("REFRACTORY", "const double net_refractory[]", [s.refractory for s in t.stages]),
+        ("ADAPTIVE", "const double net_thresholds[]", [s.thresholds for s in t.stages]),
+        ("OWN_DELAYS", "const double net_own_delay[]", [s.own_delay for s in t.stages]),
+        ("OWN_DELAYS", "const float net_own_weight[]", [s.own_weight for s in t.stages]),
+    ):
+        if n[wanted]:
+            to.array(what, _joined(parts))
+    _places(t, to)
+    _structs(t, to)
+    outputs = t.stages[-1].outputs
+    if outputs is not None:
+        to.array("const float net_outputs[NET_OUTPUTS * OUTPUT_PAR]", outputs)
+    if t.decision is not None:
+        weights, bias = (v.astype(np.float32) for v in (t.decision.weights, t.decision.bias))
+        to.array("const float net_decision[NET_OUTPUTS * NET_CLASSES]", weights)
+        to.array("const float net_bias[NET_CLASSES]", bias)
     return to
 
 
-def _stages(t: Tables, to: Constants) -> None:
-    rows, first, par, room, route = list[str](), 0, 0, 0, 0
-    for k, s in enumerate(t.stages):
-        numbers = (s.population, first, s.size, par, room, s.room, route, len(s.routes))
-        answers = f"answers_{k}" if s.answers.size else "0"
-        fields = [s.kind, *(f"{n}U" for n in numbers), single(s.longest), f"weights_{k}", answers]
-        rows.append(f"{{{', '.join(fields)}}}")
-        first, par, room = first + s.size, par + s.par.shape[0], room + s.room
-        route += len(s.routes)
-    to.rows("const net_stage net_stages[NET_STAGES]", rows, STAGE_BYTES * len(rows))
+def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    return np.concatenate([part.ravel() for part in parts])
 
 
-def _routes(t: Tables, to: Constants) -> None:
-    rows = list[str]()
+def _places(t: Tables, to: Constants) -> None:
+    """First neuron and first stage of every population, and what comes behind the last."""
+    first, of_stage = [0], [0]
+    start = np.concatenate([[0], np.cumsum([s.size for s in t.stages])])
+    for number in range(1, len(t.populations)):
+        of = [s.population <= number < s.population + s.members for s in t.stages]
+        stage = of.index(True)
+        of_stage.append(stage)
+        inside = sum(t.sizes[t.stages[stage].population : number])
+        first.append(int(start[stage]) + inside)
+    of_stage.append(sum(s.outputs is None for s in t.stages))
+    first.append(int(start[of_stage[-1]]))
+    to.array("const uint32_t net_first[NET_POPULATIONS + 1]", np.array(first, np.uint32))
+    to.array("const uint32_t net_stage_of[NET_POPULATIONS + 1]", np.array(of_stage, np.uint32))
+
+
+def _coded(route: Route) -> NDArray[Any]:
+    """The weights of which codes are made: alone, if the resistances differ."""
+    alike = bool((route.resistance == route.resistance[0]).all())
+    return route.weights if alike else route.plain
+
+
+def _bits(route: Route) -> int:
+    """Bits of the codes of a route's weights; 0 where they are numbers."""
+    if route.weights.size < LEAST_CODED:
+        return 0
+    n_values = np.unique(_coded(route)).size
+    return next((bits for most, bits in CODES if n_values <= most), 0)
+
+
+def _route(to: Constants, which: str, route: Route) -> None:
+    """The arrays of a route."""
+    bits, coded = _bits(route), _coded(route)
+    if bits:
+        levels, codes = np.unique(coded.ravel(), return_inverse=True)
+        if bits == 4:
+            codes = np.append(codes, np.zeros(codes.size % 2, codes.dtype)).reshape(-1, 2)
+            codes = codes[:, 0] + 16 * codes[:, 1]
+        if coded is route.weights:
+            to.array(f"static const float levels_{which}[]", levels)
+        else:
+            to.array(f"static const double grid_{which}[]", levels)
+            to.array(f"static const double resistance_{which}[]", route.resistance)
+        to.array(f"static const uint8_t codes_{which}[]", codes.astype(np.uint8))
+    else:
+        to.array(f"static const float values_{which}[]", route.weights)
+    if not route.is_even:
+        to.array(f"static const double delays_{which}[]", route.delays)
+    if route.rows is not None:
+        none = np.where(route.rows < 0, -1, route.rows)
+        to.array(f"static const NET_ROW_TYPE rows_{which}[]", none.astype(np.uint16))
+    if route.synapses is not None and route.targets is not None:
+        to.array(f"static const uint32_t synapses_{which}[]", route.synapses.astype(np.uint32))
+        last = np.ones(route.targets.size, bool)
+        if not route.apart:
+            last = np.isin(np.arange(1, last.size + 1), route.synapses)
+        targets = route.targets + 0x8000 * last
+        to.array(f"static const uint16_t targets_{which}[]", targets.astype(np.uint16))
+
+
+def _structs(t: Tables, to: Constants) -> None:
+    stages, routes = list[str](), list[str]()
+    first, par, room = 0, 0, 0
     for k, s in enumerate(t.stages):
+        key = 0
+        first_route = len(routes)
         for i, r in enumerate(s.routes):
-            delays = "0" if r.is_even else f"delays_{k}_{i}"
-            rows.append(f"{{{r.source}U, {k}U, {r.row}U, {double(r.least)}, {delays}}}")
-    to.rows("const net_route net_routes[NET_ROUTES]", rows, ROUTE_BYTES * len(rows))
+            routes.append(_route_struct(f"{k}_{i}", r, k, key))
+            key += r.n_keys
+        numbers = (s.population, s.members, first, s.size, par, room, s.room, first_route)
+        fields = [s.kind, *(f"{n}U" for n in (*numbers, len(s.routes), key, int(s.adapts)))]
+        answers = "0" if s.answers is None or s.kind == "EVENTS" else f"answers_{k}"
+        fields += [double(s.length), answers, single(s.longest)]
+        stages.append(f"{{{', '.join(fields)}}}")
+        first, par, room = first + s.size, par + s.par.shape[0], room + s.room
+    to.rows("const net_stage net_stages[NET_STAGES]", stages, STAGE_BYTES * len(stages))
+    to.rows("const net_route net_routes[NET_ROUTES]", routes, ROUTE_BYTES * len(routes))
+
+
+def _route_struct(which: str, r: Route, stage: int, key: int) -> str:
+    bits = _bits(r)
+    pointers = {
+        "delays": not r.is_even,
+        "values": not bits,
+        "levels": bits > 0 and _coded(r) is r.weights,
+        "grid": bits > 0 and _coded(r) is not r.weights,
+        "resistance": bits > 0 and _coded(r) is not r.weights,
+        "codes": bits > 0,
+        "rows": r.rows is not None,
+        "synapses": r.synapses is not None,
+        "targets": r.synapses is not None,
+    }
+    named = [f"{name}_{which}" if there else "0" for name, there in pointers.items()]
+    numbers = [f"{n}U" for n in (r.source, stage, key, bits or 32)]
+    return f"{{{', '.join([*numbers, double(r.least), *named, f'{int(r.apart)}U'])}}}"
 
 
 def recorded(t: Tables, stream: EventStream, tape: SpikeTape, answers: Ints) -> str:
-    """Recordings with their spikes and answers, for ``NAME_test.c``."""
+    """Recordings with their spikes and answers, for ``NAME_test.c``.
+
+    Spikes go by recording, neuron of all, and time.
+    """
     to, n = Constants(), stream.n_samples
     to.array("static const double event_time[]", stream.times)
     to.array("static const uint16_t event_channel[]", stream.channels.astype(np.uint16))
     to.array("static const uint32_t event_start[]", stream.offsets.astype(np.uint32))
     to.array("static const double duration[]", stream.duration)
-    to.array("static const int32_t expected[]", answers[:n].astype(np.uint32))
-    starts = [np.zeros(n + 1, np.int64)]
-    times, neurons = [np.zeros(0)], [np.zeros(0, np.uint16)]
-    for name in t.populations[1:]:
-        offsets = tape[name].offsets[: n + 1]
-        starts.append(offsets + sum(part.size for part in times))
-        times.append(tape[name].times[: offsets[-1]])
-        neurons.append(tape[name].neurons[: offsets[-1]].astype(np.uint16))
-    to.array("static const double spike_time[]", np.concatenate(times))
-    to.array("static const uint16_t spike_neuron[]", np.concatenate(neurons))
-    to.array("static const uint32_t spike_start[]", np.concatenate(starts).astype(np.uint32))
-    to.text.append(f"#define RECORDINGS {n}\n")
+    to.array("static const uint16_t expected[]", answers[:n].astype(np.uint16))
+    first = np.concatenate([[0, 0], np.cumsum(t.sizes[1:])])
+    times, places = [np.zeros(0)], [np.zeros(0, np.int64)]
+    for number, name in enumerate(t.populations[1:], start=1):
+        trains = tape[name]
+        end = int(trains.offsets[n])
+        neuron = trains.neurons[:end] + first[number]
+        times.append(trains.times[:end])
+        sample = np.repeat(np.arange(n), np.diff(trains.offsets[: n + 1]))
+        places.append(sample * first[-1] + neuron)
+    time, place = np.concatenate(times), np.concatenate(places)
+    order = np.lexsort((time, place))
+    starts = np.searchsorted(place[order], np.arange(n * first[-1] + 1))
+    to.array("static const double spike_time[]", time[order])
+    to.array("static const uint32_t spike_start[]", starts.astype(np.uint32))
+    to.array("static const uint32_t first_neuron[]", first[:-1].astype(np.uint32))
+    to.text.append(f"#define RECORDINGS {n}\n#define SENDERS {first[-1]}U\n")
     return "\n".join(to.text)

@@ -1,14 +1,16 @@
 """What the C text of a network is made of: its stages as tables, in the numbers of the engine."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import Floats
+from eventsim.arrays import Floats, Ints
 from eventsim.embedded.polynomials import Singles, answers
-from eventsim.engine.algorithm import Algorithm, algorithm_of
+from eventsim.embedded.refuse import KINDS, refuse
+from eventsim.engine.algorithm import Algorithm, algorithm_of, least_delay
 from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.series import SPAN
 from eventsim.engine.contract.state import start_voltage
@@ -24,55 +26,76 @@ from eventsim.engine.contract.table import (
     SLOW,
     fastest_rate,
     neuron_table,
+    row_matrix,
     row_weights,
+    scaled_weights,
 )
-from eventsim.errors import NetworkError
 from eventsim.events import SpikeTape
-from eventsim.network import Network
+from eventsim.network import Decision, Network
 from eventsim.network.answer import Answer
-from eventsim.plan import Plan, Stage, make_plan
+from eventsim.plan import BLOCK, Stage, make_plan
 
 PARAMETERS = (SLOW, GAP, RATE_MEM, LEVEL, ALERT, PEAK, RESET, SELF)  # of net_par
-RULES = ("integral", "last", "spike_count", "first_spike")
 SPARE, LEAST_ROOM = 2.0, 64  # of a queue: times what waited in the recordings, and beside
 
 
 @dataclass(frozen=True, eq=False)
 class Route:
-    """A population's spikes become arrivals of a stage; ``delays`` [neurons], ms."""
+    """A population's spikes become arrivals of a stage, as ``c/tables.h`` has it.
+
+    ``weights`` are [rows, neurons], or [synapses] where ``synapses`` are given; they are ``plain``
+    ones times the ``resistance`` of the target, rounded to single precision. ``delays`` by
+    neuron, or by synapse if these are ``apart``, ms. ``rows`` has -1 where a neuron has no row.
+    """
 
     source: int
-    row: int
+    plain: Floats
+    resistance: Floats
+    weights: Singles
     delays: Floats
+    rows: NDArray[np.int64] | None = None
+    synapses: Ints | None = None
+    targets: Ints | None = None
+    apart: bool = False
+
+    @property
+    def n_keys(self) -> int:
+        """Rows or synapses."""
+        return int(self.weights.shape[0])
 
     @property
     def least(self) -> float:
         """The least delay, ms."""
-        return float(self.delays.min())
+        return float(self.delays.min(initial=np.inf)) if self.delays.size else 0.0
 
     @property
     def is_even(self) -> bool:
         """Whether all have the least delay."""
-        return bool((self.delays == self.delays[0]).all())
+        return bool((self.delays == self.least).all())
 
 
 @dataclass(frozen=True, eq=False)
 class StageTables:
-    """A stage: numbers as ``c/tables.h`` takes them."""
+    """A stage, or a block of one; arrays are by neuron."""
 
     name: str
     kind: str
     population: int
+    members: int
     size: int
     routes: tuple[Route, ...]
-    weights: Singles  # [rows, neurons]
-    par: Singles  # [neurons, parameters]
-    answers: Singles
-    longest: float
-    refractory: Floats
-    start: Singles
-    outputs: Singles  # [neurons, 6] of the readout
     room: int
+    start: Singles
+    par: Singles
+    refractory: Floats
+    thresholds: Floats  # rise and rate
+    own_delay: Floats
+    own_weight: Singles
+    longest: float = 0.0
+    length: float = 0.0
+    adapts: bool = False
+    answers: Singles | None = None
+    outputs: Singles | None = None  # of a readout
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,51 +106,28 @@ class Tables:
     sizes: tuple[int, ...]
     stages: tuple[StageTables, ...]
     answer: Answer
+    decision: Decision | None
 
+    @property
+    def output(self) -> int:
+        """Number of the first stage that answers."""
+        if self.stages[-1].outputs is not None:
+            return len(self.stages) - 1
+        number = self.populations.index(self.answer.population)
+        of = [s.population <= number < s.population + s.members for s in self.stages]
+        return of.index(True)
 
-def refuse(net: Network, plan: Plan) -> Answer:
-    """Raise NetworkError for what the C text cannot do, by name; returns the answer."""
-    answer = net.answer
-    if answer is None:
-        raise NetworkError(
-            "export to C: the network has no answer. Say how it answers by net.set_answer(..)."
-        )
-    reasons = []
-    if answer.rule not in RULES:
-        reasons.append(f"the rule {answer.rule!r} (can be {', '.join(RULES)})")
-    if net.decision is not None:
-        reasons.append("a linear decision behind the readout")
-    if answer.onset not in (None, 0.0):
-        reasons.append(f"an onset of {answer.onset} (can be 0)")
-    for stage in plan.stages:
-        reasons += _reasons(stage, answer)
-    if reasons:
-        raise NetworkError(
-            f"export to C: not supported: {'; '.join(reasons)}. Simulate such a network by "
-            "eventsim itself."
-        )
-    return answer
+    @property
+    def n_outputs(self) -> int:
+        """Neurons that answer."""
+        if self.stages[-1].outputs is not None:
+            return self.stages[-1].size
+        return self.sizes[self.populations.index(self.answer.population)]
 
-
-def _reasons(stage: Stage, answer: Answer) -> list[str]:
-    name, found = stage.name, list[str]()
-    if stage.is_readout:
-        if name != answer.population:
-            found.append(f"readout {name!r}, which does not answer")
-        if not stage.shares_events:
-            found.append(f"readout {name!r} with sparse synapses or delays of synapses")
-        return found
-    algorithm = algorithm_of(stage)
-    if algorithm is not Algorithm.STRETCHES:
-        what = {
-            Algorithm.FAN_IN: "sparse synapses, or delays of synapses or self-connections",
-        }.get(algorithm, "connections in a loop")
-        found.append(f"population {name!r} with {what} (algorithm {algorithm.value!r})")
-    elif len(stage.heard) > 1:
-        found.append(f"population {name!r}, whose blocks hear different sources, as a convolution")
-    if stage.population.is_adaptive:
-        found.append(f"population {name!r} with adaptive thresholds")
-    return found
+    @property
+    def n_scores(self) -> int:
+        """Scores of the answer."""
+        return self.n_outputs if self.decision is None else self.decision.n_classes
 
 
 def tables_of(net: Network, tape: SpikeTape) -> Tables:
@@ -136,35 +136,101 @@ def tables_of(net: Network, tape: SpikeTape) -> Tables:
     plan = make_plan(net)
     answer = refuse(net, plan)
     senders = [stage for stage in plan.stages if not stage.is_readout]
-    names = (plan.input.name, *(stage.name for stage in senders))
-    sizes = (plan.input.size, *(stage.population.size for stage in senders))
-    stages = tuple(_stage(stage, names, answer, tape) for stage in plan.stages)
-    return Tables(names, sizes, stages, answer)
+    members = [member for stage in senders for member in stage.members]
+    names = (plan.input.name, *(member.name for member in members))
+    sizes = (plan.input.size, *(member.size for member in members))
+    waiting = _Waiting(names, tape)
+    found = [unit for stage in senders for unit in _units(stage, waiting)]
+    found += [_readout(stage, answer, waiting) for stage in plan.stages if stage.is_readout]
+    return Tables(names, sizes, tuple(found), answer, net.decision)
 
 
-def _stage(stage: Stage, names: Sequence[str], answer: Answer, tape: SpikeTape) -> StageTables:
+def _units(stage: Stage, waiting: "_Waiting") -> list[StageTables]:
+    """The stage, or its blocks if they hear different sources."""
     job = Job(stage, (), np.zeros(1), "single")
-    size, rows = stage.population.size, stage.wiring.row_start
-    delays = job.row_delays()
-    routes = tuple(
-        Route(names.index(p.source), int(rows[k]), delays[rows[k] : rows[k + 1]])
-        for k, p in enumerate(stage.afferents)
-    )
-    weights = np.asarray(row_weights(job))[:-1]
-    if stage.is_readout:
-        none = np.zeros((0,), np.float32)
-        return StageTables(
-            stage.name, "READOUT", 0, size, routes, weights, none, none, 0.0, np.zeros(0),
-            np.zeros(size, np.float32), _outputs(stage, answer), _room(names, routes, tape, 1.0),
-        )  # fmt: skip
+    algorithm, p = algorithm_of(stage), stage.population
     table = np.asarray(neuron_table(job))
     longest = np.float32(SPAN) / np.float32(fastest_rate(job))
-    return StageTables(
-        stage.name, "STRETCHES", names.index(stage.name), size, routes, weights,
-        np.ascontiguousarray(table[list(PARAMETERS)].T),
-        answers(table[RATE_MEM], table[RATE_SYN], longest), float(longest),
-        stage.population.refractory, np.asarray(start_voltage(job)),
-        np.zeros((0, 6), np.float32), _room(names, routes, tape, float(longest)),
+    thresholds = np.zeros((p.size, 2))
+    if p.is_adaptive:
+        thresholds = np.stack([p.adaptation, 1.0 / p.tau_adaptation], axis=1)
+    by_rows = algorithm in (Algorithm.STRETCHES, Algorithm.LOOP_STRETCHES)
+    routes = _routes(job, waiting.names, by_rows=by_rows)
+    whole = StageTables(
+        name=stage.name,
+        kind=KINDS[algorithm],
+        population=waiting.names.index(stage.members[0].name),
+        members=len(stage.members),
+        size=p.size,
+        routes=routes,
+        room=waiting.room(routes, float(longest)),
+        start=np.asarray(start_voltage(job)),
+        par=np.ascontiguousarray(table[list(PARAMETERS)].T),
+        refractory=p.refractory,
+        thresholds=thresholds,
+        own_delay=job.self_delays(),
+        own_weight=(job.self_weights() * p.resistance).astype(np.float32),
+        longest=float(longest),
+        length=least_delay(stage) if algorithm.by_windows else 0.0,
+        adapts=p.is_adaptive,
+        answers=answers(table[RATE_MEM], table[RATE_SYN], longest),
+    )
+    if algorithm is Algorithm.STRETCHES and len(stage.heard) > 1:
+        return [_block(whole, stage, k, waiting) for k in range(len(stage.heard))]
+    return [whole]
+
+
+def _block(whole: StageTables, stage: Stage, k: int, waiting: "_Waiting") -> StageTables:
+    """Neighbouring neurons with the rows that they hear."""
+    mine, start, heard = slice(k * BLOCK, (k + 1) * BLOCK), 0, stage.heard[k]
+    routes = list[Route]()
+    for route in whole.routes:
+        hears = heard[start : start + route.n_keys]
+        rows = np.where(hears, np.cumsum(hears) - 1, -1)
+        start += route.n_keys
+        if hears.any():
+            weights, plain = route.weights[hears, mine], route.plain[hears, mine]
+            resistance = route.resistance[mine]
+            routes.append(
+                replace(route, plain=plain, weights=weights, resistance=resistance, rows=rows)
+            )
+    by_neuron = ("start", "par", "refractory", "thresholds", "own_delay", "own_weight", "answers")
+    parts = {name: getattr(whole, name)[mine] for name in by_neuron}
+    room = waiting.room(tuple(routes), whole.longest)
+    name, size = f"{whole.name}_{k}", parts["start"].size
+    return replace(whole, name=name, size=size, routes=tuple(routes), room=room, **parts)
+
+
+def _routes(job: Job, names: Sequence[str], *, by_rows: bool) -> tuple[Route, ...]:
+    stage, start = job.stage, job.stage.wiring.row_start
+    if not by_rows:
+        return tuple(_sparse(job, names, k) for k in range(len(stage.projections)))
+    delays, weights = job.row_delays(), np.asarray(row_weights(job))
+    plain, resistance = row_matrix(job, job.weights()), stage.population.resistance
+    rows = [slice(int(start[k]), int(start[k + 1])) for k in range(len(stage.projections))]
+    return tuple(
+        Route(names.index(p.source), plain[mine], resistance, weights[mine], delays[mine])
+        for mine, p in zip(rows, stage.projections, strict=True)
+    )
+
+
+def _sparse(job: Job, names: Sequence[str], k: int) -> Route:
+    """A projection by synapse, or by row if all are there."""
+    p, wiring, size = job.stage.projections[k], job.stage.wiring, job.stage.population.size
+    low, high = (int(n) for n in wiring.row_start[k : k + 2])
+    first = wiring.out_start[low : high + 1]
+    mine = slice(int(first[0]), int(first[-1]))
+    plain, weights = job.weights()[mine], scaled_weights(job)[mine].astype(np.float32)
+    resistance = job.stage.population.resistance
+    source, delays = names.index(p.source), job.row_delays()[low:high]
+    if not p.delay_per_synapse and weights.size == (high - low) * size:
+        shape = high - low, size
+        return Route(source, plain.reshape(shape), resistance, weights.reshape(shape), delays)
+    if p.delay_per_synapse:
+        delays = job.delays()[mine]
+    return Route(
+        source, plain, resistance, weights, delays, synapses=first - first[0],
+        targets=wiring.target[mine].astype(np.int64), apart=p.delay_per_synapse,
     )  # fmt: skip
 
 
@@ -175,40 +241,66 @@ def fade(answer: Answer) -> float:
     return 1.0 / answer.time_constant
 
 
-def _outputs(stage: Stage, answer: Answer) -> Singles:
-    """Of every output: rates of its weighted voltage, a, 1 / (a + mu), a / (b + mu), v_leak."""
-    p, mu = stage.population, fade(answer)
+def _readout(stage: Stage, answer: Answer, waiting: "_Waiting") -> StageTables:
+    job, p, mu = Job(stage, (), np.zeros(1), "single"), stage.population, fade(answer)
     a, b = 1.0 / p.tau_mem, 1.0 / p.tau_syn
+    u = (b - a) / a
+    log = np.where(u == 0.0, 1.0, np.log1p(u) / np.where(u == 0.0, 1.0, u))
     rows = [np.minimum(a, b) + mu, b - a, a, 1.0 / (a + mu), a / (b + mu), p.v_leak]
-    return np.stack(rows, axis=1).astype(np.float32)
+    routes = _routes(job, waiting.names, by_rows=stage.shares_events)
+    none = np.zeros(0)
+    return StageTables(
+        name=stage.name, kind="READOUT", population=0, members=0, size=p.size, routes=routes,
+        room=waiting.room(routes, 1.0), start=np.zeros(p.size, np.float32),
+        par=np.zeros((0, len(PARAMETERS)), np.float32), refractory=none,
+        thresholds=np.zeros((0, 2)), own_delay=none, own_weight=np.zeros(0, np.float32),
+        outputs=np.stack([*rows, np.exp(-(1.0 + u) * log)], axis=1).astype(np.float32),
+    )  # fmt: skip
 
 
-def _room(names: Sequence[str], routes: tuple[Route, ...], tape: SpikeTape, lag: float) -> int:
-    """Arrivals that a queue holds: more than ever waited in the recordings of the tape.
+@dataclass(frozen=True, eq=False)
+class _Waiting:
+    """How many arrivals wait in the recordings of a tape."""
 
-    One waits from when it is sent to when the stretch that it is in is known, ``lag`` ms after
-    it arrives, and while a source before is behind as much.
-    """
-    most = 0
-    for sample in range(tape.stream.n_samples):
+    names: tuple[str, ...]
+    tape: SpikeTape
+
+    def room(self, routes: tuple[Route, ...], lag: float) -> int:
+        """Arrivals that a queue holds: more than ever waited.
+
+        One waits from when it is sent to when the stretch that it is in is known, some ``lag`` ms
+        after it arrives.
+        """
+        most = max(self._most(routes, sample, lag) for sample in range(self.tape.stream.n_samples))
+        return int(SPARE * most) + LEAST_ROOM
+
+    def _most(self, routes: tuple[Route, ...], sample: int, lag: float) -> int:
         begins, ends = [np.zeros(0)], [np.zeros(0)]
         for route in routes:
-            times, neurons = _sent(names, route.source, tape, sample)
-            begins.append(times)
-            ends.append(times + route.delays[neurons] + 2.0 * lag)
-        most = max(most, _most_at_once(np.concatenate(begins), np.concatenate(ends)))
-    return int(SPARE * most) + LEAST_ROOM
+            times, neurons = self._sent(route.source, sample)
+            if route.apart:
+                assert route.synapses is not None
+                low, high = route.synapses[neurons], route.synapses[neurons + 1]
+                synapse = np.concatenate([np.arange(a, b) for a, b in zip(low, high, strict=True)])
+                sent = np.repeat(times, high - low)
+                delays = route.delays[synapse.astype(np.int64)]
+            else:
+                if route.rows is not None:
+                    hears = route.rows[neurons] >= 0
+                    times, neurons = times[hears], neurons[hears]
+                sent, delays = times, route.delays[neurons]
+            begins.append(sent)
+            ends.append(sent + delays + 2.0 * lag)
+        return _most_at_once(np.concatenate(begins), np.concatenate(ends))
 
-
-def _sent(
-    names: Sequence[str], source: int, tape: SpikeTape, sample: int
-) -> tuple[Floats, NDArray[np.int32]]:
-    if source == 0:
-        low, high = tape.stream.offsets[sample : sample + 2]
-        return tape.stream.times[low:high], tape.stream.channels[low:high]
-    trains = tape[names[source]]
-    low, high = trains.offsets[sample : sample + 2]
-    return trains.times[low:high], trains.neurons[low:high]
+    def _sent(self, source: int, sample: int) -> tuple[Floats, NDArray[Any]]:
+        if source == 0:
+            stream = self.tape.stream
+            low, high = stream.offsets[sample : sample + 2]
+            return stream.times[low:high], stream.channels[low:high]
+        trains = self.tape[self.names[source]]
+        low, high = trains.offsets[sample : sample + 2]
+        return trains.times[low:high], trains.neurons[low:high]
 
 
 def _most_at_once(begins: Floats, ends: Floats) -> int:

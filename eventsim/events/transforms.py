@@ -77,9 +77,21 @@ def pixel_shift(
 ) -> EventStream:
     """Move each sample by up to ``amount`` pixels along x and y; off the edge events are lost.
 
-    The sensor is (width, height, polarities), whose channels are numbered (polarity, y, x), x
-    fastest, as those of all data sets of cameras. Two uniform integers in ``-amount .. amount`` are
-    drawn per sample. Raises ParameterError if the sensor has not as many channels as the stream.
+    Parameters
+    ----------
+    stream
+        Channels are numbered (polarity, y, x), x fastest, as those of all data sets of cameras.
+    amount
+        Two uniform integers in ``-amount .. amount`` are drawn per sample.
+    sensor_size
+        (width, height, polarities).
+    rng
+        Of the draws.
+
+    Raises
+    ------
+    ParameterError
+        The sensor has not as many channels as the stream.
     """
     polarity, y, x = _pixels("pixel_shift", stream, sensor_size)
     shift = rng.integers(-amount, amount, (2, stream.n_samples), endpoint=True)
@@ -98,13 +110,28 @@ def pixel_warp(
 ) -> EventStream:
     """Turn, stretch and shear the picture of each sample about its middle, at random.
 
-    Drawn per sample are an angle in ``-turn .. turn`` degrees, uniform; a factor in ``1 / (1 +
-    scale) .. 1 + scale``, log-uniform; and a share in ``-shear .. shear``, uniform, by which, times
-    their distance in y from the middle, events move along x before they are turned.
+    Parameters
+    ----------
+    stream, sensor_size, rng
+        As :func:`pixel_shift`.
+    turn
+        Degrees; an angle in ``-turn .. turn`` is drawn per sample, uniform.
+    scale
+        A factor in ``1 / (1 + scale) .. 1 + scale`` is drawn per sample, log-uniform.
+    shear
+        A share in ``-shear .. shear`` is drawn per sample, uniform: events move along x by it times
+        their distance in y from the middle, before they are turned.
 
-    Between two pixels an event falls on either at random, the nearer one more often, so that
-    stretching leaves no gaps. Off the edge events are lost. The sensor is that of
-    :func:`pixel_shift`. New arrays.
+    Returns
+    -------
+    EventStream
+        Between two pixels an event falls on either at random, the nearer one more often, so that
+        stretching leaves no gaps. Off the edge events are lost. New arrays.
+
+    Raises
+    ------
+    ParameterError
+        The sensor has not as many channels as the stream.
     """
     polarity, y, x = _pixels("pixel_warp", stream, sensor_size)
     width, height, _ = map(int, sensor_size)
@@ -160,10 +187,18 @@ def channel_jitter(
 
 
 def superpose(first: EventStream, second: EventStream) -> EventStream:
-    """Sample ``s`` of both streams on the same channels, as if both sounded at once. New arrays.
+    """Sample ``s`` of both streams on the same channels, as if both sounded at once.
 
-    They have equal numbers of samples and channels; a sample lasts as long as the longer one. To
-    stack the channels of two sensors instead, see :func:`eventsim.events.merge`.
+    Parameters
+    ----------
+    first, second
+        With equal numbers of samples and channels. To stack the channels of two sensors
+        instead, see :func:`eventsim.events.merge`.
+
+    Returns
+    -------
+    EventStream
+        All events of both. A sample lasts as long as the longer one. New arrays.
     """
     _check_alike("superpose", first, second)
     sample = np.concatenate([sample_of_event(first.offsets), sample_of_event(second.offsets)])
@@ -182,10 +217,21 @@ def mix(
 ) -> tuple[EventStream, Floats]:
     """Mix sample ``s`` of two streams in a random proportion, for training on mixed labels.
 
-    The share of ``first``, [samples], is drawn from Beta(alpha, alpha): small values of alpha give
-    nearly pure samples, 1 gives every share alike. Each event of ``first`` is kept with the
-    probability ``share``, each of ``second`` with ``1 - share``; these are the weights of their
-    labels.
+    Parameters
+    ----------
+    first, second
+        As :func:`superpose`.
+    alpha
+        Positive. The share of ``first`` is drawn from Beta(alpha, alpha), one per sample: small
+        values give nearly pure samples, 1 gives every share alike.
+
+    Returns
+    -------
+    stream
+        Each event of ``first`` is kept with the probability ``share``, each of ``second`` with
+        ``1 - share``.
+    share
+        Shape [samples]: weight of the label of ``first``; the other label's is ``1 - share``.
     """
     if not (alpha > 0 and np.isfinite(alpha)):
         raise ParameterError(f"mix: alpha is {alpha}, expected a finite value above 0.")
@@ -217,12 +263,25 @@ def extend(stream: EventStream, time: float) -> EventStream:
 
 
 def crop(stream: EventStream, begin: ArrayLike, end: ArrayLike | None = None) -> EventStream:
-    """Cut the window ``[begin, end)`` out of each sample; its begin becomes time 0. New arrays.
+    """Cut the window ``[begin, end)`` out of each sample; its begin becomes time 0.
 
-    Begin and end are ms, one number or [samples]; None is the end of each sample, and a window that
-    reaches past it ends there. An event at the very end of a sample belongs to the window that
-    reaches there, so that windows which meet share no event and lose none. Raises ParameterError
-    for a window that is empty, begins before 0, or begins at or after the end of its sample.
+    Parameters
+    ----------
+    begin, end
+        ms, one number or shape [samples]; ``end`` None is the end of each sample. A window may
+        reach past the end of a sample; the result then ends with the sample. An event at the
+        very end of a sample belongs to the window that reaches there, so that windows which
+        meet share no event and lose none.
+
+    Returns
+    -------
+    EventStream
+        A sample lasts ``min(end, duration) - begin``. New arrays.
+
+    Raises
+    ------
+    ParameterError
+        A window is empty, begins before 0, or begins at or after the end of its sample.
     """
     b = _per_sample(begin, "begin", stream)
     e = stream.duration if end is None else _per_sample(end, "end", stream)

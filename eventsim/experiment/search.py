@@ -194,16 +194,30 @@ def search(
     trials: int | None = None,
     capacity: Capacity | None = None,
 ) -> SearchResult:
-    """Try values until so many trials, those of before included, came to an end or were given up.
+    """Try values until so many trials came to an end or were given up.
 
-    Recipe, task and selection are those of :func:`eventsim.experiment.resolve`; the selection may
-    name the condition, and the seeds, in place of the recipe's. The folder may hold a search that
-    was stopped, which goes on. Without ``trials`` there are as many as the recipe says; without
-    ``capacity`` one at a time trains in a process of its own.
+    Parameters
+    ----------
+    recipe, task, selection
+        As :func:`eventsim.experiment.resolve`; ``selection.conditions`` may name the condition, and
+        ``selection.seeds`` the seeds, in place of the recipe's.
+    folder
+        Of the search; one that was stopped goes on.
+    observer
+        Told of every step.
+    trials
+        In all, those of before included; None for the recipe's number.
+    capacity
+        Who trains, and how many trials at a time; None for one at a time in a process of its own.
 
-    Raises RecipeError where the recipe has nothing to search, a setting does not fit, or Optuna is
-    missing; StorageError where the folder holds another search; KeyboardInterrupt after an
-    interrupt.
+    Raises
+    ------
+    RecipeError
+        The recipe has nothing to search, a setting does not fit, or Optuna is missing.
+    StorageError
+        The folder holds another search.
+    KeyboardInterrupt
+        After an interrupt; the search can go on.
     """
     import_optuna()
     capacity = capacity or Capacity()

@@ -74,7 +74,8 @@ def assert_same(net, stream, folder, *, flags="-O1", compiler="gcc -std=c99", **
         n_spikes += run.times.size
         for number, name in enumerate(exported.populations[1:], start=1):
             low, high = tape[name].offsets[s : s + 2]
-            mine = run.populations == number
+            mine = np.flatnonzero(run.populations == number)
+            mine = mine[np.lexsort((run.neurons[mine], run.times[mine]))]
             np.testing.assert_array_equal(run.times[mine], tape[name].times[low:high])
             np.testing.assert_array_equal(run.neurons[mine], tape[name].neurons[low:high])
         scale = np.abs(answers.scores[s]).max() + 1.0

@@ -9,6 +9,13 @@
 #pragma GCC optimize("fp-contract=off")
 #endif
 
+/* Not every network uses every function. */
+#if defined(__GNUC__)
+#define SPARE __attribute__((unused))
+#else
+#define SPARE
+#endif
+
 /* a b + c with one rounding: an instruction where there is one, else by whole numbers. */
 #if !defined(NET_SOFT_FMA) && !defined(__FP_FAST_FMAF) && !defined(__FMA__) && !defined(__ARM_FEATURE_FMA) && \
     !defined(__aarch64__) && !defined(__riscv_f)
@@ -132,7 +139,7 @@ static float peak_bound(float v, float j, float reach) {
 }
 
 /* A bound of v over h ms from (v, j) to (v_end, j_end). */
-static float highest(float v, float j, float v_end, float j_end, float h, float mem, float peak) {
+SPARE static float highest(float v, float j, float v_end, float j_end, float h, float mem, float peak) {
     const float span = mem * h, bound = peak_bound(v, j, span < peak ? span : peak);
     const float top = ((j_end < v_end || span > LONG_SPAN) && j > v) ? bound : v_end;
     return top > v_end ? top : v_end;
@@ -236,6 +243,36 @@ static float crossing(float v, float j, float h, const rates_t *r, float level) 
         }
     }
     return t;
+}
+
+/* log(1 + u) / u for u > -1. */
+SPARE static float log_ratio(float u) {
+    float below = u, doublings = 0.0F, s, square, sum = 0.0F;
+    int k;
+    if (u < -0.25F || u > 0.5F) {
+        float x = 1.0F + u;
+        for (k = 0; k < 1100; ++k) {
+            if (x > 1.5F) {
+                x = 0.5F * x;
+                doublings = doublings + 1.0F;
+            } else if (x < 0.75F) {
+                x = x + x;
+                doublings = doublings - 1.0F;
+            } else {
+                break;
+            }
+        }
+        below = x - 1.0F;
+    }
+    s = below / (2.0F + below);
+    square = s * s;
+    for (k = 25; k > 0; k -= 2) {
+        sum = sum * square + 1.0F / (float)k;
+    }
+    if (doublings == 0.0F) {
+        return 2.0F / (2.0F + below) * sum;
+    }
+    return (doublings * 0.6931471805599453F + 2.0F * s * sum) / u;
 }
 
 /* A stretch: up to ITEMS arrivals that a neuron meets at once, by their moments. */

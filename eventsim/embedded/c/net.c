@@ -1,23 +1,26 @@
 /* The network: events in, spikes and answers out.
  *
- * Every stage has a queue of what arrives at it, in order of time and row. It goes on as far as it knows
+ * Every stage has a queue of what arrives at it, in order of time and key. It goes on as far as it knows
  * all that arrives: up to the earliest time at which one of its sources may still send. In a stage of
  * STRETCHES all neurons meet up to four arrivals at once, as in eventsim/kernels/cpu/dense: where a
- * stretch ends follows from the times of the arrivals alone.
+ * stretch ends follows from the times of the arrivals alone. A stretch that has not ended yet can be
+ * peeked into: its spikes so far have the bits that they will have, and are not sent twice. A stage of
+ * EVENTS goes from arrival to arrival, as eventsim/kernels/cpu/fanin and loop/queue.hpp.
  */
+#include <float.h>
 #include <string.h>
 
 #include "@name@_tables.h"
 
-#if defined(__STDC_VERSION__) && __STDC_VERSION__ >= 199901L
-#include <float.h>
-#endif
-
 #define INFINITE (1e300)
-#define NEVER_FIRES (3.4e38F)
-#define MOST_SPIKES 1000 /* of a neuron in a ms; more are a runaway */
+#define FOREVER (1e37F)
+#define MOST_SPIKES 1000.0 /* of a neuron in a ms; more are a runaway */
 
 @formulas@
+#if NET_ADAPTIVE
+@adaptive@
+#endif
+
 /* ---- queues ------------------------------------------------------------------------------------- */
 
 static uint32_t place_of(const net_t *net, uint32_t stage, uint32_t number) {
@@ -29,27 +32,38 @@ static uint32_t place_of(const net_t *net, uint32_t stage, uint32_t number) {
     return s->room_first + at;
 }
 
-static void arrive(net_t *net, uint32_t stage, double time, uint32_t row) {
+static double time_of(const net_t *net, uint32_t stage, uint32_t number) {
+    return number < net->count[stage] ? net->when[place_of(net, stage, number)] : INFINITE;
+}
+
+static uint32_t key_of(const net_t *net, uint32_t stage, uint32_t number) {
+    return net->key[place_of(net, stage, number)];
+}
+
+static void arrive(net_t *net, uint32_t stage, double time, uint32_t key) {
     uint32_t i = net->count[stage];
     if (i >= net_stages[stage].room) {
         net->status = (uint8_t)NET_FULL;
         return;
     }
     net->count[stage] = i + 1U;
+    if (4U * i > 3U * net_stages[stage].room) {
+        net->crowded = 1U; /* a source may hold others up by a stretch that does not end */
+    }
     if (net->count[stage] > net->most[stage]) {
         net->most[stage] = net->count[stage];
     }
     for (; i > 0U; --i) {
         const uint32_t before = place_of(net, stage, i - 1U), here = place_of(net, stage, i);
-        if (net->when[before] < time || (net->when[before] == time && net->row[before] <= row)) {
+        if (net->when[before] < time || (net->when[before] == time && net->key[before] <= key)) {
             break;
         }
         net->when[here] = net->when[before];
-        net->row[here] = net->row[before];
+        net->key[here] = net->key[before];
     }
     i = place_of(net, stage, i);
     net->when[i] = time;
-    net->row[i] = (NET_ROW_TYPE)row;
+    net->key[i] = (NET_ROW_TYPE)key;
 }
 
 static void drop(net_t *net, uint32_t stage, uint32_t n) {
@@ -57,36 +71,88 @@ static void drop(net_t *net, uint32_t stage, uint32_t n) {
     net->count[stage] -= n;
 }
 
-/* A population's neuron has sent an event. */
+/* A neuron's event becomes the arrivals of a route. */
+static void take_route(net_t *net, const net_route *r, uint32_t neuron, double time) {
+    uint32_t k;
+    if (r->synapses != 0) {
+        const uint32_t low = r->synapses[neuron], high = r->synapses[neuron + 1U];
+        if (r->apart != 0U) {
+            for (k = low; k < high; ++k) {
+                arrive(net, r->to, time + (r->delays != 0 ? r->delays[k] : r->least), r->key + k);
+            }
+        } else if (low < high) {
+            arrive(net, r->to, time + (r->delays != 0 ? r->delays[neuron] : r->least), r->key + low);
+        }
+    } else if (r->rows == 0) {
+        arrive(net, r->to, time + (r->delays != 0 ? r->delays[neuron] : r->least), r->key + neuron);
+    } else if (r->rows[neuron] != NO_ROW) {
+        arrive(net, r->to, time + (r->delays != 0 ? r->delays[neuron] : r->least), r->key + r->rows[neuron]);
+    }
+}
+
 static void send(net_t *net, uint32_t population, uint32_t neuron, double time) {
     uint32_t r;
     for (r = 0U; r < (uint32_t)NET_ROUTES; ++r) {
-        const net_route *route = &net_routes[r];
-        if (route->from == population) {
-            const double delay = route->delays ? route->delays[neuron] : route->least;
-            arrive(net, route->to, time + delay, route->row + neuron);
+        if (net_routes[r].from == population) {
+            take_route(net, &net_routes[r], neuron, time);
         }
     }
 }
 
-/* Up to when all that arrives at a stage is known. */
+/* Up to when all that arrives at a stage from others is known. */
 static double known_until(const net_t *net, uint32_t stage) {
     const net_stage *s = &net_stages[stage];
-    double until = net->now;
-    uint32_t r;
+    double until = net->now < net->end ? net->now : net->end;
+    uint32_t r, k;
     for (r = s->first_route; r < s->first_route + s->n_routes; ++r) {
         const net_route *route = &net_routes[r];
-        if (route->from > 0U) {
-            const double sent = net->clock[net_stage_of[route->from]] + route->least;
-            until = sent < until ? sent : until;
+        if (route->from > 0U && !(route->from >= s->population && route->from < s->population + s->members)) {
+            for (k = net_stage_of[route->from]; k < net_stage_of[route->from + 1U] || k == net_stage_of[route->from];
+                 ++k) {
+                const double next = net->sent[k] + route->least;
+                until = next < until ? next : until;
+            }
         }
     }
     return until;
 }
 
+/* Where the weights of an arrival are: of neuron or synapse i it is weight_at(route, base + i, ..). */
+typedef struct {
+    const net_route *route;
+    uint32_t base;
+} weights_t;
+
+static weights_t weights_of(uint32_t stage, uint32_t key) {
+    const net_stage *s = &net_stages[stage];
+    weights_t w;
+    uint32_t r = s->first_route + s->n_routes - 1U;
+    while (r > s->first_route && net_routes[r].key > key) {
+        --r;
+    }
+    w.route = &net_routes[r];
+    w.base = key - w.route->key;
+    if (w.route->synapses == 0) {
+        w.base *= s->size;
+    }
+    return w;
+}
+
+/* Weight i of a route, onto that neuron. */
+static float weight_at(const net_route *r, uint32_t i, uint32_t neuron) {
+#if NET_CODES
+    if (r->codes != 0) {
+        const uint32_t code = r->bits == 8U ? r->codes[i] : ((uint32_t)r->codes[i >> 1] >> ((i & 1U) * 4U)) & 15U;
+        return r->levels != 0 ? r->levels[code] : (float)(r->grid[code] * r->resistance[neuron]);
+    }
+#endif
+    (void)neuron;
+    return r->values[i];
+}
+
 /* ---- spikes ------------------------------------------------------------------------------------- */
 
-/* Into the ring, in order of time and neuron among those of the same population that came since `first`. */
+/* Into the ring, in order of time and neuron among the last `fresh` ones. */
 static void note(net_t *net, uint32_t population, uint32_t neuron, double time, uint32_t *fresh) {
     uint32_t at, i;
     if (net->spike_count == (uint32_t)NET_SPIKES) {
@@ -98,8 +164,7 @@ static void note(net_t *net, uint32_t population, uint32_t neuron, double time, 
         }
     }
     for (i = 0U; i < *fresh; ++i) {
-        const uint32_t last = net->spike_count - 1U - i;
-        const uint32_t before = (net->spike_head + last) % (uint32_t)NET_SPIKES;
+        const uint32_t before = (net->spike_head + net->spike_count - 1U - i) % (uint32_t)NET_SPIKES;
         if (net->spike_time[before] < time ||
             (net->spike_time[before] == time && net->spike_neuron[before] < neuron)) {
             break;
@@ -117,10 +182,17 @@ static void note(net_t *net, uint32_t population, uint32_t neuron, double time, 
     ++*fresh;
 }
 
-static void fired(net_t *net, uint32_t population, uint32_t neuron, double time, uint32_t *fresh) {
+/* Neuron n of all has fired. */
+static void fired(net_t *net, uint32_t stage, uint32_t n, double time, uint32_t *fresh) {
+    const net_stage *s = &net_stages[stage];
+    uint32_t population = s->population, neuron;
+    while (population + 1U < s->population + s->members && n >= net_first[population + 1U]) {
+        ++population;
+    }
+    neuron = n - net_first[population];
     note(net, population, neuron, time, fresh);
 #if NET_RULE_SPIKES
-    if (population == (uint32_t)NET_OUTPUT && neuron < (uint32_t)NET_CLASSES) {
+    if (population == (uint32_t)NET_OUTPUT) {
         if (net->n_spikes[neuron] == 0U || time < net->first_spike[neuron]) {
             net->first_spike[neuron] = time;
         }
@@ -128,32 +200,153 @@ static void fired(net_t *net, uint32_t population, uint32_t neuron, double time,
     }
 #endif
     send(net, population, neuron, time);
+#if NET_OWN_DELAYS
+    if (net_own_delay[s->par + (n - s->first)] > 0.0) {
+        arrive(net, stage, time + net_own_delay[s->par + (n - s->first)], s->own + (n - s->first));
+    }
+#endif
+}
+
+/* ---- one neuron --------------------------------------------------------------------------------- */
+
+typedef struct {
+    double time, until; /* where it is; when V is let go, below 0 where it is not held */
+#if NET_ADAPTIVE
+    adapted_t adapted;
+#endif
+    float v, j;
+} cell_t;
+
+static cell_t cell_of(const net_t *net, uint32_t n, double time) {
+    cell_t c;
+    c.time = time;
+    c.v = net->v[n];
+    c.j = net->j[n];
+    c.until = -1.0;
+#if NET_REFRACTORY
+    c.until = net->until[n];
+#endif
+#if NET_ADAPTIVE
+    c.adapted.a = net->adaptation[n];
+    c.adapted.last = net->last[n];
+#endif
+    return c;
+}
+
+static void keep(net_t *net, uint32_t n, const cell_t *c) {
+    net->v[n] = c->v;
+    net->j[n] = c->j;
+#if NET_REFRACTORY
+    net->until[n] = c->until;
+#endif
+#if NET_ADAPTIVE
+    net->adaptation[n] = c->adapted.a;
+    net->last[n] = c->adapted.last;
+#endif
+}
+
+static rates_t rates_of(const float *par) {
+    rates_t r;
+    r.slow = par[SLOW];
+    r.gap = par[GAP];
+    r.mem = par[RATE_MEM];
+    return r;
+}
+
+/* Number i of the parameters crosses its level within h ms: after how many, or -1. */
+static float search(const net_stage *s, uint32_t i, const cell_t *c, float h, float top) {
+    const float *par = net_par + i * (uint32_t)N_PAR;
+    const rates_t rates = rates_of(par);
+#if NET_ADAPTIVE
+    if (s->adapts != 0U) {
+        const threshold_t p = {net_thresholds[2U * i], net_thresholds[2U * i + 1U]};
+        start_t from;
+        from.v = c->v;
+        from.j = c->j;
+        from.rise = 0.0F;
+        from.rates = rates;
+        from.rate = 0.0F;
+        from.level = par[LEVEL];
+        return crossing_within(&p, &c->adapted, &from, c->time, h, top, par[ALERT]);
+    }
+#endif
+    (void)s;
+    (void)top;
+    return crossing(c->v, c->j, h, &rates, par[LEVEL]);
+}
+
+/* It fires tau ms after where it is. */
+static void fire(uint32_t i, cell_t *c, float tau) {
+    const float *par = net_par + i * (uint32_t)N_PAR;
+    const rates_t rates = rates_of(par);
+    const map_t m = forward(tau, &rates);
+    c->j = flush(m.y * c->j) + par[SELF];
+    c->v = par[RESET];
+    c->time = c->time + (double)tau;
+#if NET_REFRACTORY
+    if (net_refractory[i] > 0.0) {
+        c->until = c->time + net_refractory[i];
+    }
+#endif
+#if NET_ADAPTIVE
+    {
+        const threshold_t p = {net_thresholds[2U * i], net_thresholds[2U * i + 1U]};
+        if (p.strength > 0.0 || p.rate > 0.0) {
+            jump(&p, &c->adapted, c->time);
+        }
+    }
+#endif
+}
+
+static void let_go(const float *par, cell_t *c) {
+    const rates_t rates = rates_of(par);
+    const map_t m = forward((float)(c->until - c->time), &rates);
+    c->j = flush(m.y * c->j);
+    c->v = par[RESET];
+    c->time = c->until;
+    c->until = -1.0;
 }
 
 /* ---- stretches ---------------------------------------------------------------------------------- */
 
+#if NET_STRETCHES
 /* Items, the last at the end; where there are fewer, nothing comes behind. Arrivals low .. high of the
  * queue are an item. */
 typedef struct {
     double time[ITEMS];
     float since[ITEMS], gap[ITEMS], share[ITEMS];
     uint32_t low[ITEMS], high[ITEMS];
+    weights_t weights[ITEMS]; /* of the first of them */
     int size;
 } stretch_t;
 
-/* The stretch of a stage from t on, if all of it is known. */
-static int fill(const net_t *net, uint32_t stage, double t, double known, double end, stretch_t *x) {
+static void close_stretch(const net_t *net, uint32_t stage, stretch_t *x) {
+    const double end = x->time[x->size - 1];
+    int k;
+    for (k = x->size; k < ITEMS; ++k) {
+        x->low[k] = x->high[x->size - 1];
+        x->high[k] = x->low[k];
+        x->time[k] = end;
+        x->since[k] = 0.0F;
+    }
+    for (k = 0; k < ITEMS; ++k) {
+        x->gap[k] = (float)(end - x->time[k]);
+        x->share[k] = x->gap[k] / net_stages[stage].longest;
+        if (x->low[k] < x->high[k]) {
+            x->weights[k] = weights_of(stage, key_of(net, stage, x->low[k]));
+        }
+    }
+}
+
+/* The stretch of a stage from its clock on, if all of it is known. */
+static int fill(const net_t *net, uint32_t stage, double known, double end, stretch_t *x) {
     const float longest = net_stages[stage].longest;
     uint32_t next = 0U;
-    double latest = 0.0;
-    int size = 0, ends = 0, full = 0, k;
+    double latest = 0.0, t = net->clock[stage];
+    int size = 0, ends = 0, full = 0;
     while (size < ITEMS && !ends && !full) {
-        double time = INFINITE;
-        int arrives = 0;
-        if (next < net->count[stage]) {
-            time = net->when[place_of(net, stage, next)];
-            arrives = time < known && time < end;
-        }
+        double time = time_of(net, stage, next);
+        const int arrives = time < known && time < end;
         ends = !arrives && known >= end;
         if (ends) {
             time = end;
@@ -172,7 +365,7 @@ static int fill(const net_t *net, uint32_t stage, double t, double known, double
             time = latest;
             ends = 0;
         } else if (!ends) {
-            while (next < net->count[stage] && net->when[place_of(net, stage, next)] == time) {
+            while (time_of(net, stage, next) == time) {
                 ++next;
             }
         }
@@ -183,160 +376,367 @@ static int fill(const net_t *net, uint32_t stage, double t, double known, double
         ++size;
     }
     x->size = size;
-    for (k = size; k < ITEMS; ++k) {
-        x->low[k] = next;
-        x->high[k] = next;
-        x->time[k] = t;
-        x->since[k] = 0.0F;
-    }
-    for (k = 0; k < ITEMS; ++k) {
-        x->gap[k] = (float)(t - x->time[k]);
-        x->share[k] = x->gap[k] / longest;
-    }
+    close_stretch(net, stage, x);
     return 1;
 }
 
-static float weight_of(const net_t *net, uint32_t stage, uint32_t number, uint32_t neuron) {
-    const net_stage *s = &net_stages[stage];
-    return s->weights[(uint32_t)net->row[place_of(net, stage, number)] * s->size + neuron];
-}
-
-/* What a neuron meets at an item. */
+/* What a neuron meets at an item: arrivals of one time are summed in order. */
 static float item_weight(const net_t *net, uint32_t stage, const stretch_t *x, int k, uint32_t neuron) {
     float sum = 0.0F;
     uint32_t i;
     if (x->low[k] < x->high[k]) {
-        sum = weight_of(net, stage, x->low[k], neuron);
+        sum = weight_at(x->weights[k].route, x->weights[k].base + neuron, neuron);
         for (i = x->low[k] + 1U; i < x->high[k]; ++i) {
-            sum += weight_of(net, stage, i, neuron);
+            const weights_t w = weights_of(stage, key_of(net, stage, i));
+            sum += weight_at(w.route, w.base + neuron, neuron);
         }
     }
     return sum;
 }
 
 /* A neuron that may fire within the stretch, or is let go, goes from item to item. */
-static void walk(net_t *net, uint32_t stage, const stretch_t *x, uint32_t neuron, const items_t *items,
+static void walk(net_t *net, uint32_t stage, const stretch_t *x, uint32_t neuron, const items_t *items, cell_t *c,
                  uint32_t *fresh) {
     const net_stage *s = &net_stages[stage];
-    const float *par = net_par + (s->par + neuron) * (uint32_t)N_PAR;
-    const rates_t rates = {par[SLOW], par[GAP], par[RATE_MEM]};
-    const uint32_t n = s->first + neuron;
-    const double length = x->time[ITEMS - 1] - net->clock[stage];
-    double start = net->clock[stage];
-    float v = net->v[n], j = net->j[n], h = x->since[0];
-    int item = 0, fires = 0;
-#if NET_REFRACTORY
-    const double refractory = net_refractory[s->par + neuron];
-    int held = net->until[n] >= 0.0;
-#endif
+    const uint32_t i = s->par + neuron;
+    const float *par = net_par + i * (uint32_t)N_PAR;
+    const rates_t rates = rates_of(par);
+    const double most = MOST_SPIKES * (1.0 + (x->time[ITEMS - 1] - c->time));
+    float h = x->since[0];
+    int item = 0;
+    double fires = 0.0;
     while (item < ITEMS) {
         map_t m;
         float v_end, j_end;
-#if NET_REFRACTORY
-        if (held && net->until[n] < x->time[item]) {
-            h = (float)(net->until[n] - start);
-            m = forward(h, &rates);
-            j = flush(m.y * j);
-            v = par[RESET];
-            start = net->until[n];
-            h = (float)(x->time[item] - start);
-            net->until[n] = -1.0;
-            held = 0;
+        if (c->until >= 0.0 && c->until < x->time[item]) {
+            let_go(par, c);
+            h = (float)(x->time[item] - c->time);
             continue;
         }
-#endif
         m = forward(h, &rates);
-        v_end = fused(m.gain, j, m.x * v);
-        j_end = m.y * j;
-#if NET_REFRACTORY
-        if (held) {
-            v_end = par[RESET];
-        } else
-#endif
-        if (highest(v, j, v_end, j_end, h, par[RATE_MEM], par[PEAK]) >= par[ALERT]) {
-            const float tau = crossing(v, j, h, &rates, par[LEVEL]);
-            const double time = start + (double)tau;
-            if (tau >= 0.0F && time < x->time[item] && item < x->size) {
-                m = forward(tau, &rates);
-                j = flush(m.y * j) + par[SELF];
-                v = par[RESET];
-                start = time;
-                h = (float)(x->time[item] - start);
-                fired(net, s->population, neuron, time, fresh);
-                if ((double)++fires > (double)MOST_SPIKES * (1.0 + length)) {
-                    net->status = (uint8_t)NET_RUNAWAY;
-                    return;
+        v_end = fused(m.gain, c->j, m.x * c->v);
+        j_end = m.y * c->j;
+        if (c->until < 0.0) {
+            float top = highest(c->v, c->j, v_end, j_end, h, par[RATE_MEM], par[PEAK]);
+            top = s->adapts != 0U && c->v > top ? c->v : top; /* a threshold may fall onto it */
+            if (top >= par[ALERT]) {
+                const float tau = search(s, i, c, h, top);
+                const double time = c->time + (double)tau;
+                if (tau >= 0.0F && time < x->time[item] && item < x->size) {
+                    fire(i, c, tau);
+                    h = (float)(x->time[item] - time);
+                    if (time >= net->sent[stage]) {
+                        fired(net, stage, s->first + neuron, time, fresh);
+                    }
+                    fires += 1.0;
+                    if (fires > most) {
+                        net->status = (uint8_t)NET_RUNAWAY;
+                        return;
+                    }
+                    continue;
                 }
-#if NET_REFRACTORY
-                if (refractory > 0.0) {
-                    net->until[n] = time + refractory;
-                    held = 1;
-                }
-#endif
-                continue;
             }
-            v_end = flush(v_end);
-        } else {
-            v_end = flush(v_end);
         }
-        v = v_end;
-        j = flush(flush(j_end) + items->weight[item]);
-        start = x->time[item];
+        c->v = c->until >= 0.0 ? par[RESET] : flush(v_end);
+        c->j = flush(flush(j_end) + items->weight[item]);
+        c->time = x->time[item];
         ++item;
         if (item < ITEMS) {
             h = x->since[item];
         }
     }
-    net->v[n] = v;
-    net->j[n] = j;
 }
 
-/* All neurons of a stage over its next stretches, as far as these are known. */
-static void run_stretches(net_t *net, uint32_t stage) {
+/* One neuron over a stretch. */
+static void over(net_t *net, uint32_t stage, const stretch_t *x, uint32_t neuron, cell_t *c, uint32_t *fresh) {
     const net_stage *s = &net_stages[stage];
-    const double known = known_until(net, stage);
-    stretch_t x;
-    while (net->status == (uint8_t)NET_OK && net->clock[stage] < net->end &&
-           fill(net, stage, net->clock[stage], known, net->end, &x)) {
-        const float h = (float)(x.time[ITEMS - 1] - net->clock[stage]);
-        uint32_t neuron, fresh = 0U;
-        int k;
-        for (neuron = 0U; neuron < s->size; ++neuron) {
-            const float *par = net_par + (s->par + neuron) * (uint32_t)N_PAR;
-            const rates_t rates = {par[SLOW], par[GAP], par[RATE_MEM]};
-            const uint32_t n = s->first + neuron;
-            items_t items;
-            ahead_t to;
-            int walks;
-            for (k = 0; k < ITEMS; ++k) {
-                items.weight[k] = item_weight(net, stage, &x, k, neuron);
-                items.gap[k] = x.gap[k];
-                items.share[k] = x.share[k];
-            }
-            to = ahead(net->v[n], net->j[n], &items, &rates, par[PEAK],
-                       s->answers + neuron * 2U * (uint32_t)DEGREE, h);
-            walks = to.bound >= par[ALERT];
-#if NET_REFRACTORY
-            if (net->until[n] >= 0.0) {
-                walks = net->until[n] < x.time[ITEMS - 1];
-                to.v = par[RESET];
-            }
-#endif
-            if (walks) {
-                walk(net, stage, &x, neuron, &items, &fresh);
-            } else {
-                net->v[n] = to.v;
-                net->j[n] = to.j;
-            }
+    const uint32_t i = s->par + neuron;
+    const float *par = net_par + i * (uint32_t)N_PAR;
+    const rates_t rates = rates_of(par);
+    const double end = x->time[ITEMS - 1];
+    items_t items;
+    ahead_t to;
+    float alert = par[ALERT];
+    int walks, k;
+    for (k = 0; k < ITEMS; ++k) {
+        items.weight[k] = item_weight(net, stage, x, k, neuron);
+        items.gap[k] = x->gap[k];
+        items.share[k] = x->share[k];
+    }
+    to = ahead(c->v, c->j, &items, &rates, par[PEAK], s->answers + neuron * 2U * (uint32_t)DEGREE,
+               (float)(end - c->time));
+    if (c->until >= 0.0) {
+        walks = c->until < end;
+        to.v = par[RESET];
+    } else {
+#if NET_ADAPTIVE
+        if (s->adapts != 0U) {
+            const threshold_t p = {net_thresholds[2U * i], net_thresholds[2U * i + 1U]};
+            alert = lifted(&p, &c->adapted, end, alert);
         }
-        drop(net, stage, x.high[ITEMS - 1]);
-        net->clock[stage] = x.time[ITEMS - 1];
+#endif
+        walks = to.bound >= alert;
+    }
+    if (walks) {
+        walk(net, stage, x, neuron, &items, c, fresh);
+    } else {
+        c->v = to.v;
+        c->j = to.j;
     }
 }
+
+/* All neurons of a stage over a stretch; where they stand then is kept if it has ended. */
+static void run_stretch(net_t *net, uint32_t stage, const stretch_t *x, int ended) {
+    const net_stage *s = &net_stages[stage];
+    const double end = x->time[ITEMS - 1];
+    uint32_t neuron, fresh = 0U;
+    for (neuron = 0U; neuron < s->size; ++neuron) {
+        cell_t c = cell_of(net, s->first + neuron, net->clock[stage]);
+        over(net, stage, x, neuron, &c, &fresh);
+        if (ended) {
+            keep(net, s->first + neuron, &c);
+        }
+    }
+    if (fresh > 0U || x->high[ITEMS - 1] > 0U) {
+        net->busy[stage] = 1U;
+    }
+    if (ended) {
+        drop(net, stage, x->high[ITEMS - 1]);
+        net->clock[stage] = end;
+    }
+    if (net->sent[stage] < end) {
+        net->sent[stage] = end;
+    }
+}
+
+/* Where the window of a stage ends; 0 where that is not known yet. After a window in which nothing happened the
+ * next one opens where something may: eventsim/kernels/cpu/loop/windows.hpp. */
+static double border_of(net_t *net, uint32_t stage, double known) {
+    const net_stage *s = &net_stages[stage];
+    double opens = net->clock[stage], coming = time_of(net, stage, 0U);
+    uint32_t neuron;
+    if (net->clock[stage] < net->border[stage]) {
+        return net->border[stage];
+    }
+    if (net->idle[stage] != 0U) {
+        int sure = coming < known, fires = 0;
+        for (neuron = 0U; neuron < s->size; ++neuron) {
+            const float *par = net_par + (s->par + neuron) * (uint32_t)N_PAR;
+            const cell_t c = cell_of(net, s->first + neuron, 0.0);
+            if (c.until >= 0.0) {
+                coming = c.until < coming ? c.until : coming;
+            } else if (peak_bound(c.v, c.j, par[PEAK]) >= par[ALERT]) {
+                fires = 1;
+            }
+        }
+        sure = sure || coming < known || known >= net->end;
+        if (!fires) {
+            if (!sure) {
+                if (net->sent[stage] < known) {
+                    net->sent[stage] = known;
+                }
+                return 0.0;
+            }
+            opens = coming > opens ? coming : opens;
+        }
+    }
+    net->border[stage] = opens + s->length;
+    net->busy[stage] = 0U;
+    return net->border[stage];
+}
+
+/* Up to where stretches may go now. */
+static double limit_of(net_t *net, uint32_t stage, double known) {
+    double limit = net->end;
+    if (net_stages[stage].kind == WINDOWS) {
+        const double border = border_of(net, stage, known);
+        limit = border < limit ? border : limit;
+    }
+    return limit;
+}
+
+/* The next stretch of a stage, if it is known that it has ended; whether it is. */
+static int step_stretches(net_t *net, uint32_t stage) {
+    const double known = known_until(net, stage), limit = limit_of(net, stage, known);
+    stretch_t x;
+    if (!(net->clock[stage] < limit) || !fill(net, stage, known, limit, &x)) {
+        return 0;
+    }
+    run_stretch(net, stage, &x, 1);
+    if (net_stages[stage].kind == WINDOWS && !(net->clock[stage] < net->border[stage])) {
+        net->idle[stage] = net->busy[stage] == 0U ? 1U : 0U;
+    }
+    return 1;
+}
+
+/* What is known of the stretch that has not ended. */
+static void peek_stretches(net_t *net, uint32_t stage) {
+    const double known = known_until(net, stage), limit = limit_of(net, stage, known);
+    stretch_t x;
+    if (net->sent[stage] < known && known <= limit && fill(net, stage, known, known, &x)) {
+        run_stretch(net, stage, &x, 0);
+    }
+}
+#endif
+
+/* ---- arrival by arrival ------------------------------------------------------------------------- */
+
+#if NET_EVENTS
+/* When a neuron fires or is let go if nothing arrives. */
+static void predict(net_t *net, uint32_t stage, uint32_t neuron) {
+    const net_stage *s = &net_stages[stage];
+    const uint32_t n = s->first + neuron, i = s->par + neuron;
+    const float *par = net_par + i * (uint32_t)N_PAR;
+    const cell_t c = cell_of(net, n, net->at[n]);
+    const float bound = peak_bound(c.v, c.j, par[PEAK]);
+    net->due[n] = INFINITE;
+    net->rise[n] = -1.0F;
+    if (c.until >= 0.0) {
+        net->due[n] = c.until;
+    } else if (bound >= par[ALERT]) {
+        net->rise[n] = search(s, i, &c, FOREVER, bound);
+        if (net->rise[n] >= 0.0F) {
+            net->due[n] = c.time + (double)net->rise[n];
+        }
+    }
+}
+
+/* The neuron that is due first. */
+static uint32_t first_due(const net_t *net, const net_stage *s) {
+    uint32_t n, first = s->first;
+    for (n = s->first + 1U; n < s->first + s->size; ++n) {
+        if (net->due[n] < net->due[first]) {
+            first = n;
+        }
+    }
+    return first;
+}
+
+/* A neuron fires, or is let go. */
+static void happen(net_t *net, uint32_t stage, uint32_t n, uint32_t *fresh) {
+    const net_stage *s = &net_stages[stage];
+    const uint32_t i = s->par + (n - s->first);
+    cell_t c = cell_of(net, n, net->at[n]);
+    if (c.until >= 0.0) {
+        let_go(net_par + i * (uint32_t)N_PAR, &c);
+    } else {
+        fire(i, &c, net->rise[n]);
+        fired(net, stage, n, c.time, fresh);
+        if (c.time - net->since[n] > 1.0) {
+            net->since[n] = c.time;
+            net->recent[n] = 0U;
+        }
+        ++net->recent[n];
+        if ((double)net->recent[n] > MOST_SPIKES) {
+            net->status = (uint8_t)NET_RUNAWAY;
+        }
+    }
+    keep(net, n, &c);
+    net->at[n] = c.time;
+    predict(net, stage, n - s->first);
+}
+
+/* A neuron meets an arrival. */
+static void meet(net_t *net, uint32_t stage, uint32_t neuron, double time, float weight) {
+    const net_stage *s = &net_stages[stage];
+    const uint32_t n = s->first + neuron;
+    const float *par = net_par + (s->par + neuron) * (uint32_t)N_PAR;
+    if (net->at[n] < time || net->due[n] >= 0.0) {
+        const rates_t rates = rates_of(par);
+        cell_t c = cell_of(net, n, net->at[n]);
+        const map_t m = forward((float)(time - c.time), &rates);
+        c.v = c.until >= 0.0 ? par[RESET] : flush(fused(m.gain, c.j, m.x * c.v));
+        c.j = flush(m.y * c.j);
+        keep(net, n, &c);
+        net->at[n] = time;
+        net->due[n] = -1.0; /* to be predicted anew */
+    }
+    net->j[n] += weight;
+}
+
+static void deliver(net_t *net, uint32_t stage, double time, uint32_t key) {
+    const net_stage *s = &net_stages[stage];
+    uint32_t k;
+#if NET_OWN_DELAYS
+    if (key >= s->own) {
+        meet(net, stage, key - s->own, time, net_own_weight[s->par + key - s->own]);
+        return;
+    }
+#endif
+    {
+        const weights_t w = weights_of(stage, key);
+        if (w.route->synapses == 0) {
+            for (k = 0U; k < s->size; ++k) {
+                meet(net, stage, k, time, weight_at(w.route, w.base + k, k));
+            }
+        } else {
+            uint32_t target;
+            k = w.base;
+            do {
+                target = w.route->targets[k];
+                meet(net, stage, target & ~LAST, time, weight_at(w.route, k, target & ~LAST));
+                ++k;
+            } while ((target & LAST) == 0U);
+        }
+    }
+}
+
+/* A stage goes on to the next time at which something arrives, and over it; whether it could. */
+static int step_events(net_t *net, uint32_t stage) {
+    const net_stage *s = &net_stages[stage];
+    const double known = known_until(net, stage);
+    uint32_t n, fresh = 0U;
+    double next;
+    for (;;) {
+        const uint32_t first = first_due(net, s);
+        next = time_of(net, stage, 0U);
+        next = next < known ? next : known;
+        if (!(net->due[first] < next) || net->status != (uint8_t)NET_OK) {
+            break;
+        }
+        happen(net, stage, first, &fresh);
+    }
+    n = net->sent[stage] < next ? 1U : 0U;
+    net->sent[stage] = next;
+    if (!(time_of(net, stage, 0U) < known) || net->status != (uint8_t)NET_OK) {
+        return (int)n;
+    }
+    while (time_of(net, stage, 0U) == next) {
+        deliver(net, stage, next, key_of(net, stage, 0U));
+        drop(net, stage, 1U);
+    }
+    for (n = s->first; n < s->first + s->size; ++n) {
+        if (net->due[n] < 0.0) {
+            predict(net, stage, n - s->first);
+        }
+    }
+    return 1;
+}
+#endif
 
 /* ---- readout ------------------------------------------------------------------------------------ */
 
 #if NET_RULE_READOUT
+#if NET_RULE_MAXIMUM
+/* The largest voltage on the way, from (v, j) to (v_end, j_end). */
+static void look_for_peak(net_t *net, uint32_t k, float v, float j, float v_end, float j_end, float h) {
+    const float *out = net_outputs + k * (uint32_t)OUTPUT_PAR;
+    const float a = out[2], gap = out[1];
+    if (v_end > net->largest[k]) {
+        net->largest[k] = v_end;
+    }
+    if (j > v && highest(v, j, v_end, j_end, h, a, out[6]) > net->largest[k]) {
+        const rates_t rates = {out[0], out[1], out[2]};
+        const float u = (j - v) / (j * (a + gap)), time = u * log_ratio(-gap * u);
+        if (time > 0.0F && time < h) {
+            const map_t m = forward(time, &rates);
+            const float top = fused(m.gain, j, m.x * v);
+            net->largest[k] = top > net->largest[k] ? top : net->largest[k];
+        }
+    }
+}
+#endif
+
 /* exp(-mu t) v and exp(-mu t) j of every output decay with rates that are larger by mu, and so the
  * integral of the first follows from the ends alone. */
 static void run_outputs_to(net_t *net, uint32_t stage, double time) {
@@ -347,34 +747,48 @@ static void run_outputs_to(net_t *net, uint32_t stage, double time) {
     for (k = 0U; k < s->size; ++k) {
         const float *out = net_outputs + k * (uint32_t)OUTPUT_PAR;
         const uint32_t n = s->first + k;
-        if (k == 0U || out[0] != out[-6] || out[1] != out[-5] || out[2] != out[-4]) {
+        const float v = net->v[n], j = net->j[n];
+        if (k == 0U || out[0] != out[-OUTPUT_PAR] || out[1] != out[1 - OUTPUT_PAR] || out[2] != out[2 - OUTPUT_PAR]) {
             const rates_t rates = {out[0], out[1], out[2]};
             m = forward(h, &rates);
         }
-        net->v[n] = flush(fused(m.gain, net->j[n], m.x * net->v[n]));
-        net->j[n] = flush(m.y * net->j[n]);
+        net->v[n] = flush(fused(m.gain, j, m.x * v));
+        net->j[n] = flush(m.y * j);
+#if NET_RULE_MAXIMUM
+        look_for_peak(net, k, v, j, net->v[n], net->j[n], h);
+#endif
     }
     net->clock[stage] = time;
+}
+
+static void meet_output(net_t *net, const net_stage *s, uint32_t k, float weight) {
+    net->j[s->first + k] += weight;
+    net->total[k] += weight;
 }
 
 static void run_outputs(net_t *net, uint32_t stage) {
     const net_stage *s = &net_stages[stage];
     const double known = known_until(net, stage);
-    while (net->count[stage] > 0U) {
-        const double time = net->when[place_of(net, stage, 0U)];
-        float fade;
+    while (time_of(net, stage, 0U) < known) {
+        const double time = time_of(net, stage, 0U);
+        const weights_t w = weights_of(stage, key_of(net, stage, 0U));
+        const float fade = decay((float)(time - net->onset) * NET_FADE);
         uint32_t k;
-        if (!(time < known && time < net->end)) {
-            break;
-        }
         if (time > net->clock[stage]) {
             run_outputs_to(net, stage, time);
         }
-        fade = decay((float)time * NET_FADE);
-        for (k = 0U; k < s->size; ++k) {
-            const float w = weight_of(net, stage, 0U, k) * fade;
-            net->j[s->first + k] += w;
-            net->total[k] += w;
+        if (w.route->synapses == 0) {
+            for (k = 0U; k < s->size; ++k) {
+                meet_output(net, s, k, weight_at(w.route, w.base + k, k) * fade);
+            }
+        } else {
+            uint32_t target;
+            k = w.base;
+            do {
+                target = w.route->targets[k];
+                meet_output(net, s, target & ~LAST, weight_at(w.route, k, target & ~LAST) * fade);
+                ++k;
+            } while ((target & LAST) == 0U);
         }
         drop(net, stage, 1U);
     }
@@ -383,17 +797,51 @@ static void run_outputs(net_t *net, uint32_t stage) {
 
 /* ---- the interface ------------------------------------------------------------------------------ */
 
-static void run(net_t *net) {
-    uint32_t k;
-    for (k = 0U; k < (uint32_t)NET_STAGES && net->status == (uint8_t)NET_OK; ++k) {
-        switch (net_stages[k].kind) {
-        case STRETCHES:
-            run_stretches(net, k);
-            break;
-        default:
-#if NET_RULE_READOUT
-            run_outputs(net, k);
+/* A stage goes one step further; whether it could. */
+static int step(net_t *net, uint32_t stage) {
+    switch (net_stages[stage].kind) {
+#if NET_STRETCHES
+    case STRETCHES:
+    case WINDOWS:
+        return step_stretches(net, stage);
 #endif
+#if NET_EVENTS
+    case EVENTS:
+        return step_events(net, stage);
+#endif
+    default:
+#if NET_RULE_READOUT
+        run_outputs(net, stage);
+#endif
+        return 0;
+    }
+}
+
+static void peek(net_t *net, uint32_t stage) {
+#if NET_STRETCHES
+    if (net_stages[stage].kind == STRETCHES || net_stages[stage].kind == WINDOWS) {
+        peek_stretches(net, stage);
+    }
+#else
+    (void)net;
+    (void)stage;
+#endif
+}
+
+/* All stages go on as far as is known; the last ones first, so that little waits between them. */
+static void run(net_t *net, int peeks) {
+    uint32_t peeked = 0U, k = (uint32_t)NET_STAGES;
+    while (net->status == (uint8_t)NET_OK) {
+        if (k > 0U) {
+            --k;
+            if (step(net, k)) {
+                k = (uint32_t)NET_STAGES;
+            }
+        } else if (peeks && peeked < (uint32_t)NET_STAGES) {
+            peek(net, peeked);
+            ++peeked;
+            k = (uint32_t)NET_STAGES;
+        } else {
             break;
         }
     }
@@ -485,6 +933,10 @@ net_status net_selftest(void) {
 void net_reset(net_t *net) {
     uint32_t k;
     memset(net->clock, 0, sizeof net->clock);
+    memset(net->sent, 0, sizeof net->sent);
+    memset(net->border, 0, sizeof net->border);
+    memset(net->idle, 0, sizeof net->idle);
+    memset(net->busy, 0, sizeof net->busy);
     memset(net->head, 0, sizeof net->head);
     memset(net->count, 0, sizeof net->count);
     net->now = 0.0;
@@ -494,6 +946,16 @@ void net_reset(net_t *net) {
         net->j[k] = 0.0F;
 #if NET_REFRACTORY
         net->until[k] = -1.0;
+#endif
+#if NET_ADAPTIVE
+        net->adaptation[k] = 0.0;
+        net->last[k] = 0.0;
+#endif
+#if NET_EVENTS
+        net->at[k] = 0.0;
+        net->since[k] = 0.0;
+        net->recent[k] = 0U;
+        net->due[k] = INFINITE;
 #endif
     }
 #if NET_RULE_SPIKES
@@ -505,10 +967,24 @@ void net_reset(net_t *net) {
 #if NET_RULE_READOUT
     memset(net->total, 0, sizeof net->total);
 #endif
+#if NET_RULE_MAXIMUM
+    memset(net->largest, 0, sizeof net->largest);
+#endif
+#if NET_EVENTS
+    for (k = 0U; k < (uint32_t)NET_STAGES; ++k) {
+        uint32_t neuron;
+        for (neuron = 0U; net_stages[k].kind == EVENTS && neuron < net_stages[k].size; ++neuron) {
+            predict(net, k, neuron);
+        }
+    }
+#endif
+    net->onset = 0.0;
+    net->heard = 0U;
     net->spike_head = 0U;
     net->spike_count = 0U;
     net->lost = 0U;
     net->ended = 0U;
+    net->crowded = 0U;
     if (net->status != (uint8_t)NET_BAD_BUILD) {
         net->status = (uint8_t)NET_OK;
     }
@@ -521,7 +997,7 @@ net_status net_init(net_t *net) {
     return (net_status)net->status;
 }
 
-net_status net_advance(net_t *net, double time) {
+static net_status advance(net_t *net, double time, int peek) {
     if (net->status != (uint8_t)NET_OK) {
         return (net_status)net->status;
     }
@@ -533,17 +1009,26 @@ net_status net_advance(net_t *net, double time) {
     }
     if (time > net->now) {
         net->now = time;
-        run(net);
+        run(net, peek || net->crowded != 0U);
+        net->crowded = 0U;
     }
     return (net_status)net->status;
 }
 
+net_status net_advance(net_t *net, double time) { return advance(net, time, 1); }
+
 net_status net_push(net_t *net, double time, uint32_t channel) {
     net_status status = NET_BAD_INPUT;
     if (channel < (uint32_t)NET_CHANNELS || net->status != (uint8_t)NET_OK) {
-        status = net_advance(net, time);
+        status = advance(net, time, 0);
     }
     if (status == NET_OK) {
+#if NET_ONSET_FIRST
+        if (net->heard == 0U) {
+            net->onset = time;
+        }
+#endif
+        net->heard = 1U;
         send(net, 0U, channel, time);
         status = (net_status)net->status;
     }
@@ -572,27 +1057,42 @@ uint32_t net_most(const net_t *net, uint32_t stage) {
     return stage < (uint32_t)NET_STAGES ? net->most[stage] : 0U;
 }
 
-static float score_of(const net_t *net, uint32_t k) {
 #if NET_RULE_READOUT
-    const net_stage *s = &net_stages[NET_OUTPUT_STAGE];
+/* What is read of an output. */
+static float value_of(const net_t *net, uint32_t k) {
+    const uint32_t n = net_stages[NET_OUTPUT_STAGE].first + k;
     const float *out = net_outputs + k * (uint32_t)OUTPUT_PAR;
-    const float v = net->v[s->first + k];
 #if NET_RULE_INTEGRAL
-    const float end = (float)net->end, weight = end * terms(end * NET_FADE).phi;
-    const float integral = (out[4] * (net->total[k] - net->j[s->first + k]) - v) * out[3];
-    return NET_GAIN * (integral / weight + out[5]);
+    const float span = (float)(net->end - net->onset), weight = span * terms(span * NET_FADE).phi;
+    return (out[4] * (net->total[k] - net->j[n]) - net->v[n]) * out[3] / weight + out[5];
+#elif NET_RULE_MAXIMUM
+    (void)n;
+    return net->largest[k] + out[5];
 #else
-    return NET_GAIN * (v + out[5]);
+    return net->v[n] + out[5];
 #endif
+}
+#endif
+
+static double score_of(const net_t *net, uint32_t k) {
+#if NET_DECISION
+    float sum = net_bias[k];
+    uint32_t u;
+    for (u = 0U; u < (uint32_t)NET_OUTPUTS; ++u) {
+        sum += value_of(net, u) * net_decision[u * (uint32_t)NET_CLASSES + k];
+    }
+    return (double)sum;
+#elif NET_RULE_READOUT
+    return (double)(NET_GAIN * value_of(net, k));
 #elif NET_RULE_COUNT
-    return NET_GAIN * ((float)net->n_spikes[k] * NET_TIME_CONSTANT / (float)net->end);
+    return (double)NET_GAIN * ((double)net->n_spikes[k] * (double)NET_TIME_CONSTANT / net->end);
 #else
-    const double first = net->n_spikes[k] > 0U ? net->first_spike[k] : net->end;
-    return (float)(-first / NET_TIME_CONSTANT);
+    return -(net->n_spikes[k] > 0U ? net->first_spike[k] : net->end) / (double)NET_TIME_CONSTANT;
 #endif
 }
 
 net_status net_decide(net_t *net, double duration, net_answer *answer) {
+    double best = 0.0;
     uint32_t k;
     if (net->status != (uint8_t)NET_OK) {
         return (net_status)net->status;
@@ -607,7 +1107,7 @@ net_status net_decide(net_t *net, double duration, net_answer *answer) {
         net->end = duration + NET_TAIL;
         net->now = INFINITE;
         net->ended = 1U;
-        run(net);
+        run(net, 0);
 #if NET_RULE_READOUT
         if (net->status == (uint8_t)NET_OK) {
             run_outputs_to(net, (uint32_t)NET_OUTPUT_STAGE, net->end);
@@ -616,8 +1116,10 @@ net_status net_decide(net_t *net, double duration, net_answer *answer) {
     }
     answer->answer = 0;
     for (k = 0U; k < (uint32_t)NET_CLASSES; ++k) {
-        answer->score[k] = score_of(net, k);
-        if (answer->score[k] > answer->score[answer->answer]) {
+        const double score = score_of(net, k);
+        answer->score[k] = (float)score;
+        if (k == 0U || score > best) {
+            best = score;
             answer->answer = (int32_t)k;
         }
     }

@@ -35,26 +35,37 @@ typedef struct {
 
 /* Its fields are private. */
 typedef struct {
-    double now, end;
-    double clock[NET_STAGES];
+    double now, end, onset;
+    double clock[NET_STAGES], sent[NET_STAGES], border[NET_STAGES];
     double when[NET_ROOM];
     double spike_time[NET_SPIKES];
 #if NET_REFRACTORY
     double until[NET_NEURONS];
 #endif
+#if NET_ADAPTIVE
+    double adaptation[NET_NEURONS], last[NET_NEURONS];
+#endif
+#if NET_EVENTS
+    double at[NET_NEURONS], due[NET_NEURONS], since[NET_NEURONS];
+    float rise[NET_NEURONS];
+    uint32_t recent[NET_NEURONS];
+#endif
 #if NET_RULE_SPIKES
     double first_spike[NET_CLASSES];
     uint32_t n_spikes[NET_CLASSES];
 #endif
-    float v[NET_NEURONS], j[NET_NEURONS];
 #if NET_RULE_READOUT
     float total[NET_OUTPUTS];
 #endif
+#if NET_RULE_MAXIMUM
+    float largest[NET_OUTPUTS];
+#endif
+    float v[NET_NEURONS], j[NET_NEURONS];
     uint32_t head[NET_STAGES], count[NET_STAGES], most[NET_STAGES];
     uint32_t spike_head, spike_count, lost;
-    NET_ROW_TYPE row[NET_ROOM];
+    NET_ROW_TYPE key[NET_ROOM];
     uint16_t spike_population[NET_SPIKES], spike_neuron[NET_SPIKES];
-    uint8_t status, ended;
+    uint8_t idle[NET_STAGES], busy[NET_STAGES], status, ended, crowded, heard;
 } net_t;
 
 #define NET_RAM_BYTES (sizeof(net_t))
@@ -71,7 +82,8 @@ net_status net_push(net_t *net, double time, uint32_t channel);
 /* As net_push; the time in whole microseconds. */
 net_status net_push_us(net_t *net, uint32_t time, uint32_t channel);
 
-/* No event will come before this time: what can be known by then is computed. */
+/* No event will come before this time: all spikes before it are computed. net_push leaves that to the end of
+ * a stretch of four arrivals, which takes less. */
 net_status net_advance(net_t *net, double time);
 
 /* The next spike of a population, in the order in which spikes become known; NET_EMPTY if there is none.

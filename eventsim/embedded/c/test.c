@@ -16,20 +16,17 @@ int net_test(void);
 static net_t net;
 
 @data@
-/* The next spike that is expected of every population. */
-static uint32_t next[NET_POPULATIONS];
+/* The next spike that is expected of every neuron. */
+static uint32_t next[SENDERS];
 static long equal;
-
-static uint32_t first_spike(uint32_t population, int recording) {
-    return spike_start[population * (RECORDINGS + 1U) + (uint32_t)recording];
-}
 
 static int check_spikes(int recording) {
     net_spike s;
     while (net_poll(&net, &s) == NET_OK) {
-        const uint32_t i = next[s.population]++;
-        if (i >= first_spike(s.population, recording + 1) || spike_time[i] != s.time ||
-            spike_neuron[i] != s.neuron) {
+        const uint32_t neuron = first_neuron[s.population] + s.neuron;
+        const uint32_t i = next[neuron];
+        ++next[neuron];
+        if (i >= spike_start[(uint32_t)recording * SENDERS + neuron + 1U] || spike_time[i] != s.time) {
             return 0;
         }
         ++equal;
@@ -49,12 +46,12 @@ static int go_on(int recording, double *now, double time) {
 
 static int run_recording(int recording) {
     net_answer answer;
-    uint32_t i, p;
+    uint32_t i, n;
     double now = 0.0;
     int good = 1;
     net_reset(&net);
-    for (p = 0U; p < (uint32_t)NET_POPULATIONS; ++p) {
-        next[p] = first_spike(p, recording);
+    for (n = 0U; n < SENDERS; ++n) {
+        next[n] = spike_start[(uint32_t)recording * SENDERS + n];
     }
     for (i = event_start[recording]; good && i < event_start[recording + 1]; ++i) {
         good = go_on(recording, &now, event_time[i]) &&
@@ -63,9 +60,9 @@ static int run_recording(int recording) {
     }
     good = good && go_on(recording, &now, duration[recording] + NET_TAIL) &&
            net_decide(&net, duration[recording], &answer) == NET_OK && check_spikes(recording) &&
-           answer.answer == expected[recording] && net_lost(&net) == 0U;
-    for (p = 0U; good && p < (uint32_t)NET_POPULATIONS; ++p) {
-        good = next[p] == first_spike(p, recording + 1);
+           answer.answer == (int32_t)expected[recording] && net_lost(&net) == 0U;
+    for (n = 0U; good && n < SENDERS; ++n) {
+        good = next[n] == spike_start[(uint32_t)recording * SENDERS + n + 1U];
     }
     return good;
 }

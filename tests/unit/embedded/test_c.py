@@ -1,5 +1,6 @@
 """The network as C against backend cpu, to the bit."""
 
+import shutil
 import subprocess
 from ctypes import c_double
 from pathlib import Path
@@ -9,7 +10,14 @@ import pytest
 
 import eventsim as es
 from tests.support.embedded import Compiled, assert_same
-from tests.support.nets import random_net
+from tests.support.nets import (
+    lateral_net,
+    random_net,
+    ring_net,
+    shared_net,
+    two_kinds_net,
+    with_adaptation,
+)
 
 HERE, ROOT = Path(__file__).parent, Path(__file__).parents[3]
 
@@ -23,23 +31,73 @@ def recordings(seed, *, n_channels=5, duration=150.0, rounded=1):
     return es.EventStream.from_samples(parts, n_channels=n_channels, duration=duration)
 
 
-def layered(seed, *, rule="integral", **options):
-    """A random network with skips and refractory times that answers by ``rule``."""
-    net = random_net(seed, hidden=(6, 33), self_delays="none", **options)
-    net.set_answer(es.Answer(rule=rule))
+def answering(net, rule="integral", population="output", **values):
+    """The network, which answers so."""
+    net.set_answer(es.Answer(rule=rule, population=population, **values))
     return net
 
 
+def layers(seed, rule="integral", **options):
+    """A random network with skips and refractory times."""
+    return answering(random_net(seed, hidden=(6, 33), self_delays="none", **options), rule)
+
+
 KINDS = {
-    "delays of sources": {"delays": "source"},
-    "neurons that fire by themselves": {"delays": "scalar", "pacemakers": True},
-    "equal time constants": {"delays": "none", "tau_ratio": 1.0, "rule": "last"},
+    "stretches, delays of sources": lambda k: layers(k, delays="source"),
+    "stretches, rest above threshold": lambda k: layers(k, delays="none", pacemakers=True),
+    "stretches, equal time constants": lambda k: layers(k, "last", delays="none", tau_ratio=1.0),
+    "stretches, adaptive": lambda k: answering(
+        es.scsr(5, (12, 20), 4, mean=6.0, alif=(0.4, 40.0), seed=k), "maximum"
+    ),
+    "blocks, decision": lambda k: answering(
+        es.convolutional(24, (4, 3), 3, mean=4.0, seed=k), "maximum"
+    ),
+    "fan-in": lambda k: answering(
+        random_net(k, hidden=(6, 9), delays="synapse", self_delays="neuron"), onset="first_event"
+    ),
+    "fan-in, sparse, adaptive": lambda k: answering(
+        with_adaptation(random_net(k, hidden=(6, 29), sparse=True, delays="source")), "last"
+    ),
+    "queue": lambda k: answering(lateral_net(k)),
+    "queue, ring, adaptive": lambda k: answering(with_adaptation(ring_net(k))),
+    "queue, no delay": lambda k: answering(es.rsnn(5, (12,), 3, delays=0.0, mean=4.0, seed=k)),
+    "windows": lambda k: answering(es.rsnn(5, (24,), 3, delays=1.0, mean=4.0, seed=k)),
+    "windows, counts": lambda k: answering(shared_net(k, 40), "spike_count", "hidden"),
+    "first spikes": lambda k: answering(
+        es.scsr(5, (12,), 3, mean=6.0, output="spiking", seed=k), "first_spike"
+    ),
 }
+QUICK = ("stretches, delays of sources", "blocks, decision", "fan-in, sparse, adaptive", "windows")
+COMPILERS = ("gcc -std=c99", "clang -std=c99")
+FLAGS = ("-O0", "-O3", "-O2 -mfma", "-O1 -fsanitize=undefined -fno-sanitize-recover")
 
 
-@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("kind", QUICK)
 def test_spikes_and_answers_of_the_c_text_are_those_of_cpu_to_the_bit(kind, tmp_path):
-    assert assert_same(layered(1, **KINDS[kind]), recordings(1), tmp_path) > 3000
+    net = KINDS[kind](1)
+    assert assert_same(net, recordings(1, n_channels=net.input.size), tmp_path) > 100
+
+
+@pytest.mark.nightly("a compiler for each of some hundred networks")
+@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_random_networks_have_the_bits_of_cpu_by_any_compiler(kind, seed, tmp_path):
+    net, compiler = KINDS[kind](seed), COMPILERS[seed % 2]
+    if shutil.which(compiler.split()[0]) is None:
+        compiler = COMPILERS[0]
+    given = recordings(seed, n_channels=net.input.size, rounded=(1, 2, 6)[seed % 3])
+    try:
+        assert_same(net, given, tmp_path, flags=FLAGS[seed // 2 % 4], compiler=compiler)
+    except es.errors.RunawayError:
+        pytest.skip("it runs away")
+
+
+def test_weights_of_four_bits_are_stored_so_and_answer_as_the_rounded_network(tmp_path):
+    net = answering(random_net(2, hidden=(6, 33), self_delays="none", delays="none"))
+    full = es.export_c(net, tmp_path, stream=recordings(2))
+    rounded = es.mapping.quantise(net, 4).net
+    assert assert_same(rounded, recordings(2), tmp_path, bits=4) > 100
+    assert es.export_c(net, tmp_path, stream=recordings(2), bits=4).flash < full.flash - 3000
 
 
 def test_formulas_of_the_c_text_have_the_bits_of_the_headers(tmp_path):
@@ -88,9 +146,13 @@ def test_wrong_events_are_told_and_not_taken(exported):
 
 
 def test_what_c_cannot_do_is_refused_by_name():
-    net = es.rsnn(5, (6,), 3)
-    net.set_answer(es.Answer(class_names=("a", "b", "c")))
-    with pytest.raises(es.errors.NetworkError, match="population 'hidden1' with .* loop"):
+    net = two_kinds_net(1)
+    with pytest.raises(es.errors.NetworkError, match="no answer"):
+        es.export_c(net, "nowhere", stream=recordings(1))
+    answering(net, "van_rossum", "a")
+    with pytest.raises(
+        es.errors.NetworkError, match="no rule 'van_rossum'.*no loop by windows, sums"
+    ):
         es.export_c(net, "nowhere", stream=recordings(1))
     with pytest.raises(es.errors.ParameterError, match="name is 'A-b'"):
         es.export_c(net, "nowhere", stream=recordings(1), name="A-b")

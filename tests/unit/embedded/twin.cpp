@@ -7,10 +7,12 @@
 
 #include <random>
 
+#include "eventsim/kernels/neuron/adaptive.hpp"
 #include "eventsim/kernels/neuron/stretch.hpp"
 
 namespace twin {
 #include "eventsim/embedded/c/formulas.c"
+#include "eventsim/embedded/c/adaptive.c"
 }
 
 using namespace eventsim;
@@ -27,13 +29,19 @@ static uint32_t bits(float x) {
     return b;
 }
 
+static uint64_t bits(double x) {
+    uint64_t b;
+    memcpy(&b, &x, 8);
+    return b;
+}
+
 static std::mt19937 rng(1);
 static float uniform(float low, float high) { return std::uniform_real_distribution<float>(low, high)(rng); }
 static float either(float a, float b) { return uniform(0, 1) < 0.5f ? a : b; }
 
 int main(int argc, char** argv) {
     const int vectors = argc > 1 ? atoi(argv[1]) : 0;
-    long differ = 0, fired = 0, n = vectors ? 100000 : 300000;
+    long differ = 0, fired = 0, adapted = 0, n = vectors ? 100000 : 60000;
     int printed = 0;
     for (long i = 0; i < n && (!vectors || printed < vectors); ++i) {
         const float tau_mem = uniform(1, 60), tau_syn = uniform(0, 1) < 0.1f ? tau_mem : uniform(1, 60);
@@ -63,7 +71,24 @@ int main(int argc, char** argv) {
                   bits(to.bound) != bits(tt.bound) ||
                   bits(top) != bits(twin::highest(v, j, tt.v, tt.j, h, a, level)) ||
                   bits(__builtin_fmaf(x, y, z)) != bits(twin::fused(x, y, z));
+        const Threshold p = {uniform(0.1f, 2), 1 / uniform(5, 300)};
+        const Adapted at = {uniform(0, 1) < 0.1f ? 0 : uniform(1, 3), 10.0};
+        const twin::threshold_t tp = {p.strength, p.rate};
+        const twin::adapted_t ta = {at.a, at.last};
+        const double t = 10.0 + uniform(0, 50);
+        const OnWay<float> way = {v, j, h, 9.0f, r, level, level - 0.1f};
+        const float by = crossing_within(p, at, t, way);
+        const twin::start_t start = {v, j, 0, tr, 0, level};
+        differ += bits(by) != bits(twin::crossing_within(&tp, &ta, &start, t, h, 9.0f, level - 0.1f)) ||
+                  bits(lifted(p, at, t, level)) != bits(twin::lifted(&tp, &ta, t, level)) ||
+                  bits(log_ratio(v * 0.6f)) != bits(twin::log_ratio(v * 0.6f));
+        const double big = x * double(y) + 1e-9 * z, tiny = z * 1e-300 * double(y);
+        differ += bits(__builtin_fma(big, double(v), -double(float(big * v)))) !=
+                      bits(twin::fused_double(big, double(v), -double(float(big * v)))) ||
+                  bits(__builtin_fma(tiny, 1e-9 * v, 1e-310 * j)) != bits(twin::fused_double(tiny, 1e-9 * v, 1e-310 * j)) ||
+                  bits(__builtin_fma(1.0 / y, 1.0 / x, z)) != bits(twin::fused_double(1.0 / y, 1.0 / x, z));
         fired += c > 0;
+        adapted += by > 0;
         // Vectors of the self-test: small times, and one Newton search that takes some steps.
         if (vectors && h < 60 && c > 0.5f && (to.bound < 1e6f)) {
             printf("    {{0x%08xU, 0x%08xU, 0x%08xU, 0x%08xU, 0x%08xU, 0x%08xU, 0x%08xU},\n     {0x%08xU, 0x%08xU, "
@@ -73,6 +98,6 @@ int main(int argc, char** argv) {
             ++printed;
         }
     }
-    if (!vectors) printf("%ld of %ld differ, %ld fired\n", differ, n, fired);
+    if (!vectors) printf("%ld of %ld differ, %ld fired, %ld with adaptation\n", differ, n, fired, adapted);
     return differ != 0;
 }

@@ -1,0 +1,52 @@
+"""What the C text cannot do, by name."""
+
+from collections.abc import Mapping
+
+from eventsim.engine.algorithm import Algorithm, algorithm_of
+from eventsim.errors import NetworkError
+from eventsim.network import Network
+from eventsim.network.answer import FIRST_EVENT, Answer
+from eventsim.plan import Plan, Stage
+
+RULES = ("integral", "maximum", "last", "spike_count", "first_spike")
+# How a stage runs in c/tables.h; that of sums is not there.
+KINDS: Mapping[Algorithm, str] = {
+    Algorithm.STRETCHES: "STRETCHES",
+    Algorithm.LOOP_STRETCHES: "WINDOWS",
+    Algorithm.FAN_IN: "EVENTS",
+    Algorithm.QUEUE: "EVENTS",
+}
+MOST_NEURONS = 1 << 15  # a target has 15 bits
+
+
+def refuse(net: Network, plan: Plan) -> Answer:
+    """Raise NetworkError for what the C text cannot do; returns the answer."""
+    answer = net.answer
+    if answer is None:
+        raise NetworkError(
+            "export_c: the network has no answer. Say how it answers by net.set_answer(..)."
+        )
+    reasons = []
+    if answer.rule not in RULES:
+        reasons.append(f"rule {answer.rule!r} (one of {', '.join(RULES)})")
+    if answer.onset not in (None, 0.0, FIRST_EVENT):
+        reasons.append(f"onset of {answer.onset} ms (0 or {FIRST_EVENT})")
+    for stage in plan.stages:
+        reasons += _reasons(stage, answer)
+    if reasons:
+        raise NetworkError(
+            f"export_c: the C text has no {'; no '.join(reasons)}. Run the network by eventsim."
+        )
+    return answer
+
+
+def _reasons(stage: Stage, answer: Answer) -> list[str]:
+    name, found = stage.name, list[str]()
+    if stage.is_readout:
+        if name != answer.population:
+            found.append(f"readout that does not answer, as {name!r}")
+    elif algorithm_of(stage) not in KINDS:
+        found.append(f"loop by {algorithm_of(stage).value}, as {name!r}: sparse, and busy")
+    if stage.population.size > MOST_NEURONS:
+        found.append(f"population of more than {MOST_NEURONS:,} neurons, as {name!r}")
+    return found
