@@ -93,10 +93,12 @@ lint: $(VENV)/.dev
 hooks: $(VENV)/.dev
 	$(BIN)/pre-commit install
 
-# The wheel is made of the sdist, and tried in a new environment outside the checkout.
+# The wheel is made of the sdist, with objects of the same sources that are here already, and tried in
+# a new environment outside the checkout.
 dist: $(VENV)/.dev
 	rm -rf dist
-	EVENTSIM_BUILD_LEVELS=all $(BIN)/python -m build --outdir dist
+	EVENTSIM_BUILD_LEVELS=all EVENTSIM_BUILD_FOLDER=$(CURDIR)/build/kernels \
+	  $(BIN)/python -m build --outdir dist
 	$(BIN)/twine check --strict dist/*
 	wheel=`ls $(CURDIR)/dist/*.whl` && outside=`mktemp -d` && trap 'rm -rf "$$outside"' EXIT && \
 	cd "$$outside" && $(PYTHON) -m venv venv && \
