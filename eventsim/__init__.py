@@ -12,18 +12,6 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from eventsim.adjoint import (
-    GradCheck,
-    Gradients,
-    Loss,
-    ReadoutSeed,
-    Seeds,
-    SpikeSeed,
-    backward,
-    backward_chunk,
-    backward_chunks,
-    gradcheck,
-)
 from eventsim.engine import (
     RunState,
     current,
@@ -52,6 +40,18 @@ from eventsim.network import (
 )
 
 if TYPE_CHECKING:
+    from eventsim.adjoint import (
+        GradCheck,
+        Gradients,
+        Loss,
+        ReadoutSeed,
+        Seeds,
+        SpikeSeed,
+        backward,
+        backward_chunk,
+        backward_chunks,
+        gradcheck,
+    )
     from eventsim.embedded import export_c
     from eventsim.runs.run import load_run
     from eventsim.train import TrainConfig, calibrate, evaluate, loggers, predict, train
@@ -108,9 +108,14 @@ __all__ = [
 ]
 
 
-# Names that come when they are asked for, and where from: simulation alone does without training
-# and figures. A name that is its own room is the room itself; ``train`` can be called.
+# Names that come when they are asked for, and where from: simulation alone does without gradients,
+# training and figures. A name that is its own room is the room itself; ``train`` can be called.
 _LATER = {
+    **dict.fromkeys(
+        ("GradCheck", "Gradients", "Loss", "ReadoutSeed", "Seeds", "SpikeSeed", "backward")
+        + ("backward_chunk", "backward_chunks", "gradcheck"),
+        "eventsim.adjoint",
+    ),
     "TrainConfig": "eventsim.train",
     "calibrate": "eventsim.train",
     "evaluate": "eventsim.train",

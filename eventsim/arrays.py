@@ -38,6 +38,13 @@ def aligned(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     return room[begin : begin + size].view(dtype).reshape(shape)
 
 
+def csr_array(*parts: Any, **options: Any) -> Any:
+    """As ``scipy.sparse.csr_array``, which is slow to import: dense networks do without."""
+    from scipy import sparse
+
+    return sparse.csr_array(*parts, **options)
+
+
 def namespace(array: Any) -> Any:
     """The module whose functions take ``array``: NumPy, or CuPy for an array on a GPU."""
     if type(array) is np.ndarray:

@@ -13,10 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy
 from numpy.typing import ArrayLike, NDArray
 
-from eventsim.arrays import Ints
+from eventsim.arrays import Ints, csr_array
 from eventsim.errors import ShapeError
 from eventsim.events.doors import real_array
 from eventsim.network.layers import Seed
@@ -136,7 +135,7 @@ class Convolution:
             )
         row, column, entry = self._synapses()
         first = np.searchsorted(row, np.arange(self.n_sources + 1))
-        matrix = scipy.sparse.csr_array(
+        matrix = csr_array(
             (kernel.ravel()[entry], column, first), shape=(self.n_sources, self.n_targets)
         )
         of_kernel = real_array(delays, f"Convolution {source!r} to {target!r}: delays")

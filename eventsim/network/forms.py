@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, get_args
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
+from eventsim.arrays import csr_array
 from eventsim.entries import Entry, parse_json
 from eventsim.errors import NetworkError, StorageError
 from eventsim.events.doors import whole_array
@@ -149,7 +149,7 @@ def weights_in(
         for key in ("indices", "indptr")
     )
     try:
-        return scipy.sparse.csr_array((weights, indices, indptr), shape=shape)
+        return csr_array((weights, indices, indptr), shape=shape)
     except ValueError as error:
         raise NetworkError(
             f"Projection {name!r}: sparse weights are malformed: {error}. Make the file anew."

@@ -14,10 +14,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-import scipy
 
 from eventsim.arrays import Floats, Ints
 from eventsim.entries import Bounds, Count, Positive, Settings
@@ -115,8 +114,10 @@ def sheet_rows(size: int) -> int:
     return rows
 
 
-def draw_pattern(lateral: Lateral, size: int, rng: np.random.Generator) -> scipy.sparse.csr_array:
+def draw_pattern(lateral: Lateral, size: int, rng: np.random.Generator) -> Any:
     """Synapses of a population onto itself as ones, [source, target], sorted, no diagonal."""
+    from scipy import sparse
+
     if lateral != "dense" and not isinstance(lateral, RandomLateral | DistanceLateral):
         raise ParameterError(
             f"rsnn: lateral is {lateral!r}, expected 'dense', a RandomLateral or a DistanceLateral."
@@ -133,7 +134,7 @@ def draw_pattern(lateral: Lateral, size: int, rng: np.random.Generator) -> scipy
     del blocks
     index = np.int32 if sources.size <= np.iinfo(np.int32).max else np.int64
     entries = (np.ones(sources.size, np.int8), sources, starts.astype(index))
-    pattern = scipy.sparse.csr_array(scipy.sparse.csc_array(entries, shape=(size, size)))
+    pattern = sparse.csr_array(sparse.csc_array(entries, shape=(size, size)))
     pattern.sort_indices()
     return pattern
 

@@ -40,10 +40,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import scipy
 from numpy.typing import ArrayLike, NDArray
 
-from eventsim.arrays import AT_ONCE, Array, Floats, Ints, namespace, owners, slices
+from eventsim.arrays import AT_ONCE, Array, Floats, Ints, csr_array, namespace, owners, slices
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events.doors import real_array, whole_number
 from eventsim.held import Extent
@@ -362,7 +361,7 @@ class Projection:
         if self.pattern is None:
             return values
         parts = (values, self.pattern.indices, self.pattern.indptr)
-        full: Floats = scipy.sparse.csr_array(parts, shape=self.weights.shape).toarray()
+        full: Floats = csr_array(parts, shape=self.weights.shape).toarray()
         return full
 
     def conditions(self) -> Iterator[DomainCheck]:
@@ -413,9 +412,7 @@ class Projection:
         weights = self.weights
         data = convert(weights.data)
         if namespace(data) is np:
-            return scipy.sparse.csr_array(
-                (data, weights.indices, weights.indptr), shape=weights.shape
-            )
+            return csr_array((data, weights.indices, weights.indptr), shape=weights.shape)
         return PlacedEntries(data, weights.indices, weights.indptr, weights.shape)
 
 

@@ -12,10 +12,9 @@ import sys
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
-from eventsim.arrays import slices
+from eventsim.arrays import csr_array, slices
 from eventsim.errors import NetworkError, ShapeError
 
 Index = NDArray[np.signedinteger[Any]]
@@ -30,10 +29,11 @@ class Pattern(NamedTuple):
 
 def is_sparse(weights: Any) -> bool:
     """Whether they are a sparse matrix: where ``scipy.sparse`` was never imported, nothing is."""
-    return "scipy.sparse" in sys.modules and bool(scipy.sparse.issparse(weights))
+    sparse = sys.modules.get("scipy.sparse")
+    return sparse is not None and bool(sparse.issparse(weights))
 
 
-def to_csr(where: str, weights: Any) -> tuple[scipy.sparse.csr_array, bool]:
+def to_csr(where: str, weights: Any) -> tuple[Any, bool]:
     """Any sparse matrix as a csr_array of float64 without duplicates, and whether it was so before.
 
     Indices are of 32 bits where they fit. Raises NetworkError for a malformed one and ShapeError
@@ -52,7 +52,7 @@ def to_csr(where: str, weights: Any) -> tuple[scipy.sparse.csr_array, bool]:
             weights.check_format(full_check=True)
         except ValueError as error:
             _refuse(where, str(error))
-    values = scipy.sparse.csr_array(weights, dtype=np.float64, copy=True)
+    values = csr_array(weights, dtype=np.float64, copy=True)
     canonical = bool(values.has_canonical_format)
     values.sum_duplicates()
     values.prune()

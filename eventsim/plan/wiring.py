@@ -28,9 +28,9 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
+from eventsim.arrays import csr_array
 from eventsim.network import Projection
 from eventsim.summary import short_repr
 
@@ -63,7 +63,7 @@ class Wiring:
         """All synapses by target."""
         n = self.target.size
         index = np.int32 if n <= np.iinfo(np.int32).max else np.int64
-        numbered = scipy.sparse.csr_array(
+        numbered = csr_array(
             (np.arange(n, dtype=index), self.target, self.out_start.astype(index)),
             shape=(self.out_start.size - 1, self.n_targets),
         )

@@ -9,10 +9,9 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
-from eventsim.arrays import Floats, Ints
+from eventsim.arrays import Floats, Ints, csr_array
 from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.state import LayerState, start_state
 from eventsim.engine.contract.windowing import Windows, windows_by
@@ -92,9 +91,7 @@ class LayerStepped:
         starts = np.zeros(n_rows + 1, np.int32)
         starts[1:] = np.cumsum(counts)
         target, weight = (values[synapse] for values in self._synapses)
-        weights = scipy.sparse.csr_array(
-            (weight, target, starts), shape=(n_rows, stage.population.size)
-        )
+        weights = csr_array((weight, target, starts), shape=(n_rows, stage.population.size))
         name, to = "arrivals", stage.name
         projection = Projection(
             f"{name}->{to}", name, to, "sparse", weights, np.zeros(synapse.size), "synapse"
