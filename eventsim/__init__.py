@@ -38,6 +38,7 @@ from eventsim.network import (
     scsr,
     self_recurrent,
 )
+from eventsim.neuron.linear import LIF, AdLIF, LinearNeuron, Resonator
 
 if TYPE_CHECKING:
     from eventsim.adjoint import (
@@ -59,6 +60,8 @@ if TYPE_CHECKING:
 __version__ = "0.2.0.dev0"
 
 __all__ = [
+    "LIF",
+    "AdLIF",
     "Answer",
     "Convolution",
     "Dataset",
@@ -67,12 +70,14 @@ __all__ = [
     "EventStream",
     "GradCheck",
     "Gradients",
+    "LinearNeuron",
     "Loss",
     "Network",
     "Population",
     "Projection",
     "RandomLateral",
     "ReadoutSeed",
+    "Resonator",
     "RunState",
     "Seeds",
     "SpikeSeed",

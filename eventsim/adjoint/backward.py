@@ -41,7 +41,7 @@ from eventsim.engine.run.look import check_values, on_device
 from eventsim.engine.run.members import join_members, member_order
 from eventsim.engine.run.run import begin_late
 from eventsim.errors import NetworkError, ParameterError, ShapeError
-from eventsim.events import SpikeTape
+from eventsim.events import SpikeTape, SpikeTrains
 from eventsim.events.doors import real_array
 from eventsim.held import holding
 from eventsim.network import Network, Population
@@ -319,18 +319,24 @@ def stage_gradients(
     if stage.is_readout:
         return _readout(engine, job, start.readouts.get(name))
     more = () if piece is None else (piece,)
+    if stage.is_linear:
+        return engine.linear_backward(job, *_given(engine, stage, tape, start))
     if not stage.lateral:
         by_voltage = start.voltage(name, engine.xp)
         return engine.layer_backward(job, tape[name], start.by_time[name], by_voltage, *more)
-    # A stage with a loop: its members run backward as one population.
+    return engine.queue_backward(job, *_given(engine, stage, tape, start), *more)
+
+
+def _given(
+    engine: Backend, stage: Stage, tape: SpikeTape, start: Start
+) -> tuple[SpikeTrains, Array, Array]:
+    """Spikes of all members as those of one population, and what the loss says of them."""
     order = member_order(stage, tape.trains)
     names, xp = [member.name for member in stage.members], engine.xp
-    return engine.queue_backward(
-        job,
+    return (
         join_members(stage, tape.trains, order),
         xp.concatenate([start.by_time[name] for name in names])[order],
         xp.concatenate([start.voltage(name, xp) for name in names])[order],
-        *more,
     )
 
 

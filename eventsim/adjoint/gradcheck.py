@@ -22,6 +22,7 @@ from eventsim.adjoint.backward import backward
 from eventsim.adjoint.seeds import Loss
 from eventsim.arrays import Floats
 from eventsim.engine import Precision, simulate
+from eventsim.engine.contract.linear import neuron_of
 from eventsim.errors import EventError
 from eventsim.events import EventStream, SpikeTape
 from eventsim.network import Network
@@ -125,7 +126,7 @@ def gradcheck(
     rows = []
     for name, values in work.parameters().items():
         chosen = _choose(values.size, n_directions, rng)
-        probe = _parameter_probe(values, _lowest(name), lambda: rerun(stream), step)
+        probe = _parameter_probe(values, _lowest(net, name), lambda: rerun(stream), step)
         rows.append(_row(name, chosen, grads.flat()[name], probe))
     chosen = _choose(stream.n_events, n_directions, rng)
     rows.append(_row("input_times", chosen, grads.input_times, _time_probe(stream, rerun, step)))
@@ -154,7 +155,12 @@ def _choose(size: int, n: int | None, rng: np.random.Generator) -> Sequence[int]
     return sorted(int(k) for k in rng.choice(size, n, replace=False))
 
 
-def _lowest(name: str) -> float:
+def _lowest(net: Network, name: str) -> float:
+    part, _, kind = name.rpartition(".")
+    if part in net.linear:
+        neuron = neuron_of(net.populations[part])
+        least = neuron.domain(kind).least
+        return -np.inf if least is None else least
     edges = (".delays", ".refractory", ".adaptation")
     return 0.0 if name.endswith(edges) else -np.inf
 

@@ -65,6 +65,7 @@ class EventModule(torch.nn.Module):
         self._calls: list[Call] = []
         live = self._net.parameters()
         net.refuse_decision("torch_module", "which a torch.nn.Linear of yours can take over")
+        net.refuse_linear("torch_module", "whose domains it does not keep: es.train does")
         if net.shared:
             raise NetworkError(
                 f"torch_module: values of {next(iter(net.shared))!r} are shared, which torch's "

@@ -101,6 +101,7 @@ def from_network(net: Network, dt: float = 1.0) -> ClockedNetwork:
         raise ParameterError(f"from_network: dt is {dt}, expected a finite value > 0 (ms).")
     net.refuse_decision("from_network", "which has no counterpart on the grid")
     net.refuse_adaptation("from_network", "which the grid does not have")
+    net.refuse_linear("from_network", "which the grid does not have")
     grid = net.to_host().copy()
     for projection in grid.projections.values():
         if projection.delay_per_synapse:

@@ -1,5 +1,7 @@
 """The network and the input of a case, as eventsim takes them; and whether it needs a queue."""
 
+from typing import Any
+
 import numpy as np
 import scipy
 from numpy.typing import NDArray
@@ -25,7 +27,8 @@ def network_of(case: Case) -> Network:
         if population.kind == "input":
             net.add_input(population.name, population.size)
         else:
-            net.add_population(population.name, population.size, **population.parameters)
+            given: dict[str, Any] = dict(population.parameters)
+            net.add_population(population.name, population.size, **given)
     for projection in case.projections:
         _connect(net, projection)
     return net

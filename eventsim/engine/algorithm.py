@@ -6,6 +6,8 @@ fan-in               a layer whose neurons meet events of their own: each walks 
 queue                a loop, event by event: one queue per sample
 windows, sums        a loop by windows of its least delay, arrivals of a window summed by neuron
 windows, stretches   the same where neurons share their events: side by side within a window
+linear               neurons of another kind than LIF (:mod:`eventsim.neuron.linear`), a layer or a
+                     loop, event by event
 ===================  ===============================================================================
 
 All give the same spikes up to rounding. In the last bits they differ, and in a network that is
@@ -52,6 +54,7 @@ class Algorithm(StrEnum):
     QUEUE = "queue"
     SUMS = "windows, sums"
     LOOP_STRETCHES = "windows, stretches"
+    LINEAR = "linear"
 
     @property
     def by_windows(self) -> bool:
@@ -61,6 +64,8 @@ class Algorithm(StrEnum):
 
 def algorithm_of(stage: Stage) -> Algorithm:
     """The algorithm of a stage, on every fast backend and in both precisions."""
+    if stage.is_linear:
+        return Algorithm.LINEAR
     if not stage.lateral:
         return Algorithm.STRETCHES if stage.shares_events else Algorithm.FAN_IN
     length = least_delay(stage)

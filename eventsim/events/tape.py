@@ -217,9 +217,9 @@ class SpikeTape:
         it.
     algorithms
         What ran every stage, by the stage's name: ``stretches``, ``fan-in``, ``queue``, ``windows,
-        sums`` or ``windows, stretches`` (:mod:`eventsim.engine.algorithm`), or the name of a
-        backend that has one way for all. Empty for a tape that was made by hand, or written before
-        tapes had it.
+        sums``, ``windows, stretches`` or ``linear`` (:mod:`eventsim.engine.algorithm`), or the name
+        of a backend that has one way for all. Empty for a tape that was made by hand, or written
+        before tapes had it.
     """
 
     stream: EventStream

@@ -151,6 +151,7 @@ def axon_graph(net: Network, tape: SpikeTape | None, *, inputs: Inputs = "extern
     if inputs not in ("external", "placed"):
         raise MappingError(f"inputs is {inputs!r}, expected 'external' or 'placed'.")
     net.refuse_decision("axon_graph", "which has no place on the cores of a chip")
+    net.refuse_linear("axon_graph", "of which no chip's table here says what a core holds")
     net = net.to_host()
     kinds = {name: p.kind for name, p in net.populations.items()}
     placed = [name for name, kind in kinds.items() if kind != "input" or inputs == "placed"]

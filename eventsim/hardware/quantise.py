@@ -133,6 +133,7 @@ def refuse_without_format(
         alone = "; a number of bits alone rounds its weights"
         net.refuse_decision(where, f"which has no place on a chip{alone}")
         net.refuse_adaptation(where, f"for which the chips' files have no format{alone}")
+        net.refuse_linear(where, f"for which the chips' files have no format{alone}")
 
 
 def round_values(net: Network, formats: Formats, step_ms: float | None) -> None:

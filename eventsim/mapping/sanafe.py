@@ -135,6 +135,7 @@ def export_sanafe(
 def _check(net: Network, mapping: Mapping, step_ms: float) -> None:
     net.refuse_decision("export_sanafe", "which SANA-FE has no unit for")
     net.refuse_adaptation("export_sanafe", "which SANA-FE's soma does not have")
+    net.refuse_linear("export_sanafe", "which SANA-FE's soma does not have")
     fullest = int(mapping.usage.neurons.max())
     if fullest > MOST_NEURONS:
         raise MappingError(

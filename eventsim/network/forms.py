@@ -1,9 +1,10 @@
 """The arrays that a network is in a file: which there must be, and of which shapes.
 
 ``structure`` is JSON: names, sizes and kinds of populations, ends and kinds of projections, the
-readout of a decision, which populations have an adaptive threshold, and which sparse projections
-have a delay for each synapse. All other shapes follow from it, so that it is read first, and the
-headers of the arrays are held to it before their values are read.
+readout of a decision, which populations have an adaptive threshold, kind and receptors of linear
+neurons, and which sparse projections have a delay for each synapse. All other shapes follow from
+it, so that it is read first, and the headers of the arrays are held to it before their values are
+read.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import csr_array
 from eventsim.entries import Entry, parse_json
-from eventsim.errors import NetworkError, StorageError
+from eventsim.errors import NetworkError, ParameterError, StorageError
 from eventsim.events.doors import whole_array
 from eventsim.events.npz import Archive, Form, check_forms
 from eventsim.network.parts import (
@@ -25,6 +26,7 @@ from eventsim.network.parts import (
     ProjectionKind,
     SelfRecurrent,
 )
+from eventsim.neuron.linear import LinearNeuron, neuron_described
 
 NETWORK_VERSION = 1
 # Before the keys of groups in files; no population or projection is called so.
@@ -34,17 +36,32 @@ LARGEST = np.iinfo(np.int32).max  # neurons of a population, numbered in 32 bits
 LONGEST_NAME = 1000  # characters
 
 
-_OPTIONAL = ("decision", "adaptive", "delays_of_synapses")
+_OPTIONAL = ("decision", "adaptive", "neurons", "delays_of_synapses")
 
 
 class Structure(NamedTuple):
-    """What ``structure`` says: populations with sizes and kinds, projections with kinds."""
+    """What ``structure`` says: populations with sizes and kinds, projections with kinds.
+
+    A projection has the names of its ends and of its receptor, ``""`` where that has none.
+    """
 
     populations: dict[str, tuple[int, PopulationKind]]
-    projections: dict[tuple[str, str], ProjectionKind]
+    projections: dict[tuple[str, str, str], ProjectionKind]
     decision: str | None
     adaptive: tuple[str, ...]
+    neurons: dict[str, LinearNeuron]
     delays_of_synapses: tuple[str, ...]
+
+    def keys_of(self, name: str) -> tuple[str, ...]:
+        """Parameters of a population."""
+        if name in self.neurons:
+            return self.neurons[name].names
+        return PARAMETERS[self.populations[name][1]] + (ADAPTIVE if name in self.adaptive else ())
+
+    def name_of(self, source: str, target: str, receptor: str) -> str:
+        """Name of a projection."""
+        several = target in self.neurons and len(self.neurons[target].receptors) > 1
+        return f"{source}->{target}:{receptor}" if several else f"{source}->{target}"
 
 
 def read_structure(text: str) -> Structure:
@@ -62,25 +79,51 @@ def read_structure(text: str) -> Structure:
         populations[_new(name, populations)] = size.value, kind.one_of(tuple(PARAMETERS))
     if [kind for _, kind in populations.values()].count("input") > 1:
         raise part["populations"].wrong("at most one input")
-    projections: dict[tuple[str, str], ProjectionKind] = {}
+    neurons = _neurons(part["neurons"], populations) if "neurons" in part else {}
+    projections: dict[tuple[str, str, str], ProjectionKind] = {}
     for row in part["projections"].rows():
-        source, target, kind = _three(row, "[source, target, kind]")
+        *three, receptor = _projection(row, neurons)
+        source, target, kind = three
         ends = source.one_of(tuple(populations)), target.one_of(tuple(populations))
-        if ends in projections:
+        if (*ends, receptor) in projections:
             raise row.wrong("each pair of populations once")
-        projections[ends] = kind.one_of(get_args(ProjectionKind))
+        projections[(*ends, receptor)] = kind.one_of(get_args(ProjectionKind))
     decision = part["decision"].one_of(tuple(populations)) if "decision" in part else None
     spiking = tuple(name for name, (_, kind) in populations.items() if kind == "spiking")
     adaptive = (
         [row.one_of(spiking) for row in part["adaptive"].rows()] if "adaptive" in part else []
     )
-    names = tuple(f"{source}->{target}" for source, target in projections)
+    known = Structure(populations, projections, decision, tuple(adaptive), neurons, ())
+    names = tuple(known.name_of(*ends) for ends in projections)
     apart = (
         [row.one_of(names) for row in part["delays_of_synapses"].rows()]
         if "delays_of_synapses" in part
         else []
     )
-    return Structure(populations, projections, decision, tuple(adaptive), tuple(apart))
+    return known._replace(delays_of_synapses=tuple(apart))
+
+
+def _neurons(
+    rows: Entry, populations: Mapping[str, tuple[int, PopulationKind]]
+) -> dict[str, LinearNeuron]:
+    found: dict[str, LinearNeuron] = {}
+    spiking = tuple(name for name, (_, kind) in populations.items() if kind == "spiking")
+    for row in rows.rows():
+        name, kind, *receptors = row.rows("[population, kind, receptors ..]")
+        try:
+            neuron = neuron_described(kind.text(), [one.text() for one in receptors])
+        except ParameterError as error:
+            raise StorageError(f"Network, population {name.text()!r}: {error}") from error
+        found[name.one_of(spiking)] = neuron
+    return found
+
+
+def _projection(row: Entry, neurons: Mapping[str, LinearNeuron]) -> tuple[Any, ...]:
+    """Source, target and kind of a projection as they stand there, and the receptor."""
+    parts = row.rows("[source, target, kind] or [source, target, kind, receptor]")
+    if len(parts) == 4 and parts[1].text() in neurons:
+        return (*parts[:3], parts[3].one_of(tuple(neurons[parts[1].text()].receptors)))
+    return (*_three(row, "[source, target, kind]"), "")
 
 
 def delays_of(
@@ -115,11 +158,11 @@ def check_network(claims: Mapping[str, Any], structure: Structure, prefix: str =
     Raises KeyError, ValueError (an array is missing, or of another form).
     """
     sizes = {name: size for name, (size, _) in structure.populations.items()}
-    for name, (size, kind) in structure.populations.items():
-        keys = PARAMETERS[kind] + (ADAPTIVE if name in structure.adaptive else ())
+    for name, (size, _) in structure.populations.items():
+        keys = structure.keys_of(name)
         check_forms(claims, {f"{prefix}{name}.{key}": Form("f8", (size,)) for key in keys})
-    for (source, target), projection in structure.projections.items():
-        where = f"{prefix}{source}->{target}"
+    for (source, target, receptor), projection in structure.projections.items():
+        where = f"{prefix}{structure.name_of(source, target, receptor)}"
         _check_projection(claims, where, projection, (sizes[source], sizes[target]))
     if structure.decision is not None:
         weights = f"{prefix}decision.weights"

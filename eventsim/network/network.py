@@ -19,8 +19,6 @@ from eventsim.network import forms, overview
 from eventsim.network.answer import Answer
 from eventsim.network.decision import Decision, make_decision
 from eventsim.network.parts import (
-    ADAPTIVE,
-    PARAMETERS,
     TAU_ADAPTATION,
     DelaysOf,
     DomainCheck,
@@ -29,8 +27,13 @@ from eventsim.network.parts import (
     Projection,
     make_population,
     make_projection,
+    projection_name,
 )
 from eventsim.network.sharing import Sharing, make_sharing
+from eventsim.neuron.linear import COMMON, LinearNeuron
+
+# Of add_population; others are None.
+_DEFAULTS = {"tau_mem": 20.0, "tau_syn": 5.0, "resistance": 1.0, **COMMON}
 
 
 class Network:
@@ -119,6 +122,7 @@ class Network:
         refractory: ArrayLike = 0.0,
         adaptation: ArrayLike | None = None,
         tau_adaptation: ArrayLike | None = None,
+        neuron: LinearNeuron | None = None,
     ) -> Population:
         """Add spiking neurons; every parameter is one number or one per neuron.
 
@@ -126,6 +130,10 @@ class Network:
         is given have an adaptive threshold, see :mod:`eventsim.neuron.adaptive`: each spike raises
         the threshold of its neuron by ``adaptation``, and the rise decays with ``tau_adaptation``
         (100 ms where it is not given).
+
+        Neurons of another kind are given by ``neuron``, such as ``es.AdLIF(a=2.0)``, which has
+        parameters of its own (:mod:`eventsim.neuron.linear`). ``threshold``, ``v_leak``,
+        ``v_reset`` and ``refractory`` may be given here or there, others only there.
 
         Returns
         -------
@@ -156,6 +164,9 @@ class Network:
             "v_reset": v_reset,
             "refractory": refractory,
         }
+        if neuron is not None:
+            more = {"adaptation": adaptation, "tau_adaptation": tau_adaptation}
+            return self._add(_linear_population(name, size, given | more, neuron))
         if adaptation is not None:
             given["adaptation"] = adaptation
             given["tau_adaptation"] = TAU_ADAPTATION if tau_adaptation is None else tau_adaptation
@@ -199,6 +210,7 @@ class Network:
         *,
         delays: ArrayLike = 0.0,
         delays_of: DelaysOf | None = None,
+        receptor: str | None = None,
     ) -> Projection:
         """Join two populations.
 
@@ -216,6 +228,10 @@ class Network:
             Whether a vector of delays has one for each ``source`` or for each ``synapse`` (of
             sparse weights, in CSR order). None: as its length says, which raises ShapeError where
             there are as many synapses as sources. One delay for all is both.
+        receptor
+            Of the targets, where they have several (``es.LIF(tau_syn={"ampa": 5, "nmda": 100})``).
+            Two populations may be joined once for each: the projection is then called
+            ``"source->target:ampa"``.
 
         Raises
         ------
@@ -223,6 +239,8 @@ class Network:
         """
         pre, post = self.population(source), self.population(target)
         name = f"{pre.name}->{post.name}"
+        receptor = post.receptor(receptor, f"Projection {name!r}")
+        name = projection_name(pre.name, post, receptor)
         if pre.is_readout:
             raise NetworkError(
                 f"Projection {name!r}: {pre.name!r} is a readout and sends no spikes."
@@ -233,7 +251,13 @@ class Network:
             )
         if name in self._projections:
             raise NetworkError(f"Projection {name!r}: exists already; add the two weight matrices.")
-        self._projections[name] = make_projection(pre, post, weights, delays, delays_of)
+        made = make_projection(pre, post, weights, delays, delays_of, receptor)
+        if made.one_to_one and post.name in self.recurrences:
+            raise NetworkError(
+                f"Projection {name!r}: {post.name!r} has self-connections already, "
+                f"{self.recurrences[post.name].name!r}. They can have one receptor."
+            )
+        self._projections[name] = made
         return self._projections[name]
 
     def population(self, name: str | Population) -> Population:
@@ -361,6 +385,20 @@ class Network:
             raise NetworkError(
                 f"{where}: population {names[0]!r} has an adaptive threshold, {what}. Build the "
                 "network without adaptation."
+            )
+
+    @property
+    def linear(self) -> tuple[str, ...]:
+        """Populations of neurons of another kind than LIF, by name."""
+        return tuple(name for name, p in self._populations.items() if p.neuron is not None)
+
+    def refuse_linear(self, where: str, what: str) -> None:
+        """Raise NetworkError for linear neurons of another kind, which ``where`` does not know."""
+        for name in self.linear:
+            kind = type(self._populations[name].neuron).__name__
+            raise NetworkError(
+                f"{where}: population {name!r} has neurons of kind {kind}, {what}. Build the "
+                "network of LIF neurons with one receptor, without neuron=."
             )
 
     @property
@@ -492,8 +530,14 @@ class Network:
         """Structure and values as named arrays, for files."""
         structure: dict[str, Any] = {
             "populations": [[p.name, p.size, p.kind] for p in self._populations.values()],
-            "projections": [[p.source, p.target, p.kind] for p in self._projections.values()],
+            "projections": [
+                [p.source, p.target, p.kind, *([p.receptor] if p.receptor else [])]
+                for p in self._projections.values()
+            ],
         }
+        if self.linear:
+            kinds = [(name, self._populations[name].neuron) for name in self.linear]
+            structure["neurons"] = [[name, *n.describe()] for name, n in kinds if n is not None]
         if self._decision is not None:
             structure["decision"] = self._decision.readout
         adaptive = [p.name for p in self._populations.values() if p.is_adaptive]
@@ -520,16 +564,18 @@ class Network:
             structure = forms.read_structure(str(arrays["structure"]))
             forms.check_network(arrays, structure)
             for name, (size, kind) in structure.populations.items():
-                keys = PARAMETERS[kind] + (ADAPTIVE if name in structure.adaptive else ())
+                keys, neuron = structure.keys_of(name), structure.neurons.get(name)
                 given = {key: arrays[f"{name}.{key}"] for key in keys}
-                net._add(make_population(name, size, kind, given))
-            for (source, target), kind_of_synapses in structure.projections.items():
-                name = f"{source}->{target}"
+                net._add(make_population(name, size, kind, given, neuron))
+            for (source, target, receptor), kind_of_synapses in structure.projections.items():
+                name = structure.name_of(source, target, receptor)
                 shape = net._populations[source].size, net._populations[target].size
                 weights = forms.weights_in(arrays, name, kind_of_synapses, shape)
                 delays = arrays[f"{name}.delays"]
                 of = forms.delays_of(structure, name, delays, shape)
-                net.connect(source, target, weights, delays=delays, delays_of=of)
+                net.connect(
+                    source, target, weights, delays=delays, delays_of=of, receptor=receptor or None
+                )
             if structure.decision is not None:
                 weights, bias = arrays["decision.weights"], arrays["decision.bias"]
                 net.decide(structure.decision, weights, bias=bias)
@@ -557,3 +603,20 @@ class Network:
 
     def _repr_html_(self) -> str:
         return overview.html(self._populations, self._projections, self._decision, self._answer)
+
+
+def _linear_population(
+    name: str, size: int, given: Mapping[str, Any], neuron: LinearNeuron
+) -> Population:
+    """Neurons of a kind; ``given`` are the arguments of add_population, whose defaults go."""
+    said = {key: v for key, v in given.items() if np.ndim(v) or v != _DEFAULTS.get(key)}
+    foreign = [key for key in said if key not in COMMON]
+    twice = [key for key in said if key in neuron.values]
+    if foreign or twice:
+        raise ParameterError(
+            f"Population {name!r}: {(foreign + twice)[0]} is given beside "
+            f"neuron={type(neuron).__name__}(..), expected there."
+        )
+    values = {key: neuron.default(key) for key in neuron.names} | neuron.values | said
+    kind = None if neuron.is_plain else neuron
+    return make_population(name, size, "spiking", values, kind)

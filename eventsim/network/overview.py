@@ -37,6 +37,12 @@ def line(
     if adaptive:
         found += f", adaptive threshold in {', '.join(adaptive[:MOST_NAMES])}"
         found += f", {len(adaptive) - MOST_NAMES} more" if len(adaptive) > MOST_NAMES else ""
+    kinds = [
+        f"{type(p.neuron).__name__} neurons in {p.name}"
+        for p in populations.values()
+        if p.neuron is not None
+    ]
+    found += "".join(f", {kind}" for kind in kinds[:MOST_NAMES])
     behind = "" if decision is None else f", decision behind {decision.readout}"
     if answer is not None:
         behind += f", answers by {answer.rule} of {answer.population}"

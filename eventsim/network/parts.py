@@ -26,6 +26,9 @@ tau_adaptation  time constant with which the  > 0                 100
                 rise decays, ms
 ==============  ============================  ==================  =======
 
+Neurons of another kind (:mod:`eventsim.neuron.linear`) have the parameters of their kind in place
+of these.
+
 Voltages have no unit, but a size: ``threshold - v_leak`` is zero, or between 1e-15 and 1e15 in
 absolute value, and weights are at most 1e20. Within this domain every backend gives the same
 spikes in both precisions, however the network is scaled: a state is taken for zero only below
@@ -47,6 +50,7 @@ from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events.doors import real_array, whole_number
 from eventsim.held import Extent
 from eventsim.network.pattern import Pattern, check_pattern, is_sparse, to_csr
+from eventsim.neuron.linear import LinearNeuron
 from eventsim.summary import short_repr
 
 PopulationKind = Literal["input", "spiking", "readout"]
@@ -145,16 +149,19 @@ class DomainCheck(NamedTuple):
 class Population:
     """Neurons of one kind; parameters as in the table of :mod:`eventsim.network.parts`.
 
-    The arrays are live: changing them in place changes the network.
+    The arrays are live: changing them in place changes the network. ``neuron`` is None of LIF
+    neurons of one receptor, with or without an adaptive threshold, of readouts and of the input.
     """
 
     name: str
     size: int
     kind: PopulationKind
     parameters: Mapping[str, Floats]
+    neuron: LinearNeuron | None = None
 
     def __repr__(self) -> str:
-        what = "channel" if self.is_input else f"{self.kind} neuron"
+        of = "" if self.neuron is None else f"{type(self.neuron).__name__} "
+        what = "channel" if self.is_input else f"{self.kind} {of}neuron"
         return f"Population({self.name!r}, {self.size} {what}{'s' * (self.size != 1)})"
 
     def __getattr__(self, name: str) -> Floats:
@@ -185,10 +192,25 @@ class Population:
         """Whether its neurons have an adaptive threshold."""
         return "adaptation" in self.parameters
 
+    def receptor(self, asked: str | None, where: str) -> str:
+        """The receptor of that name, or the only one for None; NetworkError if there is none."""
+        known = [""] if self.neuron is None else list(self.neuron.receptors)
+        if asked is None and len(known) == 1:
+            return known[0]
+        if asked is None or asked not in known:
+            there = "there are none by name, leave it out" if known == [""] else (
+                f"expected one of {known}"
+            )  # fmt: skip
+            raise NetworkError(f"{where}: receptor is {asked!r} of {self.name!r}; {there}.")
+        return asked
+
     def conditions(self) -> Iterator[DomainCheck]:
         """What the values must fulfil."""
         for name, values in self.parameters.items():
             yield DomainCheck(name, values, "a finite number", most=LARGEST)
+        if self.neuron is not None:
+            yield from self._conditions_of(self.neuron)
+        for name, values in self._lif_parameters().items():
             if name in _POSITIVE:
                 yield DomainCheck(name, values, "a value > 0", above=0.0)
             if name == "resistance":
@@ -207,6 +229,26 @@ class Population:
                 most=MOST,
                 magnitude=LEAST,
             )
+
+    def _lif_parameters(self) -> Mapping[str, Floats]:
+        return self.parameters if self.neuron is None else {}
+
+    def _conditions_of(self, neuron: LinearNeuron) -> Iterator[DomainCheck]:
+        """What a linear neuron must fulfil besides."""
+        for name, values in self.parameters.items():
+            domain = neuron.domain(name)
+            if domain.above is not None:
+                yield DomainCheck(name, values, f"a value > {domain.above:g}", above=domain.above)
+            if domain.least is not None:
+                yield DomainCheck(name, values, f"a value >= {domain.least:g}", least=domain.least)
+        with np.errstate(all="ignore"):
+            matrices, growth = neuron.matrices(self.parameters), neuron.growth(self.parameters)
+            restart = matrices.keep[:, 0, 0] * matrices.level + matrices.jump[:, 0]
+        unstable = "0: the neuron is unstable, its state grows without end"
+        yield DomainCheck("the fastest growing mode, per ms,", growth, unstable, most=0.0)
+        below = "a value > 0: after a spike the voltage must be below the threshold"
+        room = matrices.level - restart
+        yield DomainCheck("the threshold less the voltage after a spike", room, below, above=0.0)
 
     def check(self) -> None:
         """Raise ParameterError if a value has left its domain."""
@@ -248,6 +290,8 @@ class Projection:
 
     Attributes
     ----------
+    receptor
+        Receptor of the targets, ``""`` where these have only one without a name.
     kind
         ``dense``: weights [source, target]. ``sparse``: weights a csr_array of that shape, whose
         stored entries are the synapses, also where they are zero; :class:`PlacedEntries` where they
@@ -267,6 +311,7 @@ class Projection:
     weights: Any
     delays: Floats
     delays_of: DelaysOf
+    receptor: str = ""
 
     def __repr__(self) -> str:
         n = self.values.size
@@ -431,7 +476,11 @@ def self_recurrent(weights: ArrayLike) -> SelfRecurrent:
 
 
 def make_population(
-    name: str, size: int, kind: PopulationKind, given: Mapping[str, ArrayLike]
+    name: str,
+    size: int,
+    kind: PopulationKind,
+    given: Mapping[str, ArrayLike],
+    neuron: LinearNeuron | None = None,
 ) -> Population:
     """Check and build a population; scalars become one value per neuron."""
     if not name or "->" in name or "." in name:
@@ -441,7 +490,7 @@ def make_population(
         raise ShapeError(f"Population {name!r}: size is {size}, expected at least 1.")
     parameters = {}
     adaptive = ADAPTIVE if "adaptation" in given else ()
-    for key in PARAMETERS[kind] + adaptive:
+    for key in PARAMETERS[kind] + adaptive if neuron is None else neuron.names:
         values = real_array(given[key], f"Population {name!r}: {key}")
         if values.shape not in ((), (size,)):
             raise ShapeError(
@@ -449,17 +498,27 @@ def make_population(
                 f"({size},), one per neuron."
             )
         parameters[key] = np.array(np.broadcast_to(values, (size,)))
-    population = Population(name, size, kind, parameters)
+    population = Population(name, size, kind, parameters, neuron)
     population.check()
+    if neuron is not None and not neuron.always_stable:  # a description of one's own
+        neuron.check_slopes(parameters, f"Population {name!r}")
     return population
 
 
 def join_populations(members: Sequence[Population]) -> Population:
     """Populations of one kind as one, neuron after neuron. New arrays.
 
-    Where some have an adaptive threshold, that of the others rises by 0.
+    Where some have an adaptive threshold, that of the others rises by 0. Where some are linear
+    neurons of another kind, there is nothing that all have.
     """
     first = members[0]
+    if any(p.neuron is not None for p in members):
+        return Population(
+            "+".join(population.name for population in members),
+            sum(population.size for population in members),
+            first.kind,
+            {},
+        )
     xp = namespace(next(iter(first.parameters.values())))
     keys = PARAMETERS[first.kind]
     given = [p.parameters for p in members]
@@ -478,15 +537,23 @@ def join_populations(members: Sequence[Population]) -> Population:
     )
 
 
+def projection_name(source: str, target: Population, receptor: str) -> str:
+    """``source->target``, and ``:receptor`` where the target has several."""
+    several = target.neuron is not None and len(target.neuron.receptors) > 1
+    return f"{source}->{target.name}:{receptor}" if several else f"{source}->{target.name}"
+
+
 def make_projection(
     source: Population,
     target: Population,
     weights: Any,
     delays: ArrayLike,
     delays_of: DelaysOf | None = None,
+    receptor: str | None = None,
 ) -> Projection:
     """Check and build a projection; see :meth:`Network.connect`."""
-    name = f"{source.name}->{target.name}"
+    receptor = target.receptor(receptor, f"Projection '{source.name}->{target.name}'")
+    name = projection_name(source.name, target, receptor)
     kind: ProjectionKind
     if isinstance(weights, SelfRecurrent):
         kind, values, canonical = "self", _self_weights(name, source, target, weights), True
@@ -503,7 +570,7 @@ def make_projection(
         )
     lags = _delays(name, values, delays, delays_of)
     of = _delays_of(name, values, lags, delays_of)
-    projection = Projection(name, source.name, target.name, kind, values, lags, of)
+    projection = Projection(name, source.name, target.name, kind, values, lags, of, receptor)
     if projection.delay_per_synapse and not canonical:
         raise ShapeError(
             f"Projection {name!r}: delays per synapse need sparse weights with sorted indices and "

@@ -83,6 +83,11 @@ class Stage:
         return self.members[0].is_readout
 
     @property
+    def is_linear(self) -> bool:
+        """Whether some neurons are of another kind than LIF: :mod:`eventsim.neuron.linear`."""
+        return any(member.neuron is not None for member in self.members)
+
+    @property
     def projections(self) -> tuple[Projection, ...]:
         """Afferents, then lateral projections: the order of the wiring."""
         return self.afferents + self.lateral

@@ -1,6 +1,6 @@
 """Which network a tape is of: names, kinds and sizes, and a digest of every sparse pattern.
 
-Whether thresholds are adaptive is part of a kind.
+Whether thresholds are adaptive is part of a kind, and so is the kind of linear neurons.
 
 Values are no part of it: training changes weights between a run and the next, finite differences
 between a run and its gradients. A tape that was written before tapes carried a structure, or made
@@ -28,6 +28,9 @@ def structure_of(populations: Iterable[Population], projections: Iterable[Projec
 
 def _kind(population: Population) -> str:
     facts = f"{population.kind} of {population.size}"
+    if population.neuron is not None:
+        kind, *receptors = population.neuron.describe()
+        return f"{facts}, {kind} neurons with receptors {receptors}"
     return f"{facts}, adaptive threshold" if population.is_adaptive else facts
 
 

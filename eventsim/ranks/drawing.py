@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy
@@ -238,7 +238,8 @@ class RandomNetwork:
         bounds = part.decomposition.first
         for k, members in enumerate(self._members):
             mine = slice(int(bounds[k]), int(bounds[k + 1]))
-            given = {key: values[mine] for key, values in part.population.parameters.items()}
+            every = part.population.parameters
+            given: dict[str, Any] = {key: values[mine] for key, values in every.items()}
             net.add_population(members.name, members.size, **given)
         first = outline.source_first()
         bundles = np.diff(part.synapse)

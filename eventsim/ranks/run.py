@@ -299,6 +299,7 @@ def _check(
     check_precision(precision, "simulate_ranks")
     if isinstance(net, Network):
         net.refuse_adaptation("simulate_ranks", "which it does not run")
+        net.refuse_linear("simulate_ranks", "which it does not run")
         check_run(net, make_plan(net), engine, stream, precision)
         outline_of(net)
     elif stream.n_channels != net.outline().n_inputs:

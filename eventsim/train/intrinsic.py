@@ -102,6 +102,7 @@ class SpiKL(Settings):
         """Raise NetworkError if the rule is on and has no rate for some neurons."""
         if self.tuned:
             net.refuse_adaptation("TrainConfig: spikl", "for whose rate the rule has no formula")
+            net.refuse_linear("TrainConfig: spikl", "for whose rate the rule has no formula")
 
     def descent(self, population: Population, rates: Floats) -> dict[str, Floats]:
         """Negative derivative of L by the logarithms of resistance and tau_mem.

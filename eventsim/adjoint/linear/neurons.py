@@ -118,6 +118,9 @@ def bare_neurons(net: Network, tape: SpikeTape, name: str, chosen: Ints | None =
     tape.require_whole(f"Population {name!r}")
     population = net.population(name)
     stage = next(s for s in plan.stages if name in [member.name for member in s.members])
+    if stage.is_linear:
+        what = "whose voltage has no gradient without a spike (near misses, missed outputs)"
+        net.refuse_linear(f"Population {name!r}", what)
     chosen = np.arange(population.size) if chosen is None else chosen
     job = make_job(plan, stage, tape)
     in_stage = chosen + stage.start_of(name)

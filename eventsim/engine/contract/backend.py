@@ -29,6 +29,8 @@ class Backend(Protocol):
     name: str
     # Whether it runs neurons with an adaptive threshold.
     adaptive: bool = False
+    # Whether it runs stages with linear neurons of another kind than LIF.
+    linear: bool = False
     # Whether it runs every stage by what eventsim.engine.algorithm says; else in a way of its own.
     by_algorithm: bool = False
 
@@ -87,6 +89,14 @@ class Backend(Protocol):
 
         What their spikes do to each other is included.
         """
+
+    def linear_forward(self, job: Job) -> SpikeTrains:
+        """Spikes of a stage with linear neurons, a layer or a loop."""
+
+    def linear_backward(
+        self, job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats
+    ) -> StageGradients:
+        """As :meth:`queue_backward`, of a stage with linear neurons, of whole samples."""
 
     def readout_forward(self, job: Job, rate: float) -> Floats:
         """Integral of exp(-rate t) V(t) over every sample, shape [samples, size]."""

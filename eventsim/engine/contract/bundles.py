@@ -120,7 +120,7 @@ def make_loop(job: Job, bundles: Bundles, weight: Any) -> Loop:
         bundles.delay[bundle],
         stage.wiring.target,
         weight,
-        job.self_weights() * stage.population.resistance,
+        job.self_weights() * (1.0 if stage.is_linear else stage.population.resistance),
         job.self_delays(),
     )
 

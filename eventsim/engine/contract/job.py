@@ -112,7 +112,7 @@ class Job:
     @property
     def _xp(self) -> Any:
         """Library of the network's arrays."""
-        return namespace(self.stage.members[0].tau_mem)
+        return namespace(next(iter(self.stage.members[0].parameters.values())))
 
 
 def raise_first_runaway(

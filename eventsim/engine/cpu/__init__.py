@@ -16,6 +16,7 @@ from eventsim.engine.cpu import (
     counting,
     layer,
     layer_adjoint,
+    linear_host,
     queue_host,
     readout_host,
     voltages_host,
@@ -32,6 +33,7 @@ class CpuBackend(AbstractHostBackend):
 
     name = "cpu"
     adaptive = True
+    linear = True
     by_algorithm = True
 
     def count_arrivals(
@@ -76,6 +78,16 @@ class CpuBackend(AbstractHostBackend):
         piece: Piece | None = None,
     ) -> StageGradients:
         return queue_host.backward(job, trains, by_time, by_voltage, piece)
+
+    def linear_forward(self, job: Job) -> SpikeTrains:
+        with threads_for(job):
+            return linear_host.forward(job)
+
+    def linear_backward(
+        self, job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats
+    ) -> StageGradients:
+        with threads_for(job):
+            return linear_host.backward(job, trains, by_time, by_voltage)
 
     def readout_forward(self, job: Job, rate: float) -> Floats:
         with threads_for(job):

@@ -4,10 +4,17 @@ from functools import cache
 from inspect import get_annotations
 from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
-from eventsim.engine.cpu import roles, roles_fanin, roles_loop, roles_mapping, roles_order
+from eventsim.engine.cpu import (
+    roles,
+    roles_fanin,
+    roles_linear,
+    roles_loop,
+    roles_mapping,
+    roles_order,
+)
 from eventsim.engine.cpu.roles import WRITTEN
 
-_ROOMS = (roles, roles_fanin, roles_loop, roles_mapping, roles_order)
+_ROOMS = (roles, roles_fanin, roles_linear, roles_loop, roles_mapping, roles_order)
 _DECLARED: list[Any] = [
     each
     for room in _ROOMS

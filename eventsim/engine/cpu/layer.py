@@ -207,7 +207,9 @@ def _raise_runaway(job: Job, blocks: int, counts: Index, reached: np.ndarray) ->
 def _pack(
     job: Job, blocks: int, rounds: list[SpikeBuffers], where: Index, starts: Index, counts: Index
 ) -> SpikeTrains:
-    resistance, ends = job.stage.population.resistance, np.cumsum(counts)
+    linear, size = job.stage.is_linear, job.stage.population.size  # whose spikes have no currents
+    resistance = np.ones(size) if linear else job.stage.population.resistance
+    ends = np.cumsum(counts)
     offsets = np.zeros(job.n_samples + 1, np.int64)
     offsets[1:] = ends[blocks - 1 :: blocks]
     found = buffers(int(offsets[-1]))
@@ -224,7 +226,7 @@ def _pack(
         found.time,
         found.neuron,
         offsets,
-        resistance.size,
+        size,
         current=found.current,
         restart_current=found.restart,
     )

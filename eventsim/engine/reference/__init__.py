@@ -8,7 +8,14 @@ from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.engine.contract.loop_state import LoopState
 from eventsim.engine.contract.piece import Piece
 from eventsim.engine.contract.state import LayerState
-from eventsim.engine.reference import layer, layer_adjoint, queue, readout
+from eventsim.engine.reference import (
+    layer,
+    layer_adjoint,
+    linear,
+    linear_adjoint,
+    queue,
+    readout,
+)
 from eventsim.errors import BackendError
 from eventsim.events import SpikeTrains
 
@@ -18,6 +25,7 @@ class ReferenceBackend(AbstractHostBackend):
 
     name = "reference"
     adaptive = True
+    linear = True
 
     def layer_forward(self, job: Job) -> SpikeTrains:
         _double_only(job)
@@ -56,6 +64,15 @@ class ReferenceBackend(AbstractHostBackend):
     ) -> StageGradients:
         _whole_only(piece)
         return queue.backward(job, trains, by_time, by_voltage)
+
+    def linear_forward(self, job: Job) -> SpikeTrains:
+        _double_only(job)
+        return linear.forward(job)
+
+    def linear_backward(
+        self, job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats
+    ) -> StageGradients:
+        return linear_adjoint.backward(job, trains, by_time, by_voltage)
 
     def readout_forward(self, job: Job, rate: float) -> Floats:
         return readout.forward(job, rate)

@@ -100,7 +100,7 @@ def run_sample(
         steps.append(list[Step]())
     low, high = state.sent.offsets[sample : sample + 2]
     for time, neuron in zip(state.sent.times[low:high], state.sent.neurons[low:high], strict=True):
-        for target, arrival in _caused(job, int(neuron), float(time), EARLIER):
+        for target, arrival in caused(job, int(neuron), float(time), EARLIER):
             if begin <= arrival.time < duration:
                 insort(walkers[target].arrivals, arrival)
     dues = [walker.due() for walker in walkers]
@@ -115,7 +115,7 @@ def run_sample(
                 if recent[first].too_many(step.time):
                     raise runaway(job, sample, first, step.time)
                 ordinal = walkers[first].n_spikes
-                for target, arrival in _caused(job, first, step.time, ordinal):
+                for target, arrival in caused(job, first, step.time, ordinal):
                     if arrival.time < duration:
                         insort(walkers[target].arrivals, arrival)
                         changed.add(target)
@@ -158,7 +158,7 @@ class _Recent:
         return self.count > RUNAWAY_PER_MS
 
 
-def _caused(job: Job, neuron: int, time: float, ordinal: int) -> list[tuple[int, Arrival]]:
+def caused(job: Job, neuron: int, time: float, ordinal: int) -> list[tuple[int, Arrival]]:
     """The arrivals that the neuron's spike number ``ordinal`` causes inside the loop, by target."""
     stage, wiring, found = job.stage, job.stage.wiring, []
     weights, delays = job.weights(), job.delays()

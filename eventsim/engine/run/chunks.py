@@ -137,6 +137,7 @@ def _run_chunk(
     plan, engine = make_plan(net), get_backend(backend)
     check_run(net, plan, engine, chunk, precision)
     check_on_host(net, "simulate_chunk")
+    net.refuse_linear("simulate_chunk", "which run whole recordings only: es.simulate does")
     begin = np.zeros(chunk.n_samples) if state is None else state.end
     _check_follows(chunk, state, engine.name, precision)
     before = _nothing_before(net, chunk.n_samples) if state is None else state.before

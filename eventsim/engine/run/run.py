@@ -128,6 +128,8 @@ class Course:
         job = Job(stage, afferents, self.stream.duration, self.precision)
         engine = self.engine
         forward = engine.queue_forward if stage.lateral else engine.layer_forward
+        if stage.is_linear:
+            forward = engine.linear_forward
         return split_members(stage, forward(job))
 
     def synaptic_events(self) -> SynapticEvents:
@@ -342,6 +344,7 @@ def check_run(
     """Raise BackendError, ParameterError or ShapeError unless ``net`` can run on ``stream``."""
     check_precision(precision, "simulate")
     check_adaptive(net, engine, "simulate")
+    check_linear(net, plan, engine, "simulate")
     check_values(net, engine)
     plan.check_channels(stream.n_channels, "simulate")
 
@@ -361,6 +364,25 @@ def check_adaptive(net: Network, engine: Backend, where: str) -> None:
             f"{engine.name!r} does not run. Pass backend='cpu', or build the network without "
             "adaptation."
         )
+
+
+def check_linear(net: Network, plan: Plan, engine: Backend, where: str) -> None:
+    """Raise BackendError for linear neurons on a backend without them, or beside others."""
+    for name in net.linear:
+        if not getattr(engine, "linear", False):
+            raise BackendError(
+                f"{where}: population {name!r} has neurons of kind "
+                f"{type(net.populations[name].neuron).__name__}, which backend {engine.name!r} "
+                "does not run. Pass backend='cpu'."
+            )
+    for stage in plan.stages:
+        adaptive = [member.name for member in stage.members if member.is_adaptive]
+        if stage.is_linear and adaptive:
+            raise BackendError(
+                f"{where}: population {adaptive[0]!r} has an adaptive threshold and is in a loop "
+                f"with neurons of another kind ({stage.name}), which no backend runs. Give it "
+                "neuron=es.AdLIF(b=..) in place of adaptation."
+            )
 
 
 def check_precision(precision: Precision, where: str) -> None:

@@ -25,6 +25,7 @@ from eventsim.arrays import Bools, Floats, Ints
 from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.state import start_voltage
 from eventsim.engine.run.arrivals import find_arrivals
+from eventsim.engine.run.linear_trace import linear_states
 from eventsim.engine.run.run import make_job
 from eventsim.engine.run.states import Begin, Met, Rates, Release, States
 from eventsim.errors import NetworkError, ParameterError, ShapeError
@@ -149,6 +150,10 @@ def current(
     >>> es.current(net, tape, "output", [0.5, 1.0, 10.0]).shape
     (1, 3, 2)
     """
+    name = net.population(population).name
+    stage = next((s for s in make_plan(net).stages if name in [m.name for m in s.members]), None)
+    if stage is not None and stage.is_linear:
+        net.refuse_linear(f"current of {name!r}", "which may have several")
     return _state(_Call("current", net, tape, population), times, neurons, samples).current
 
 
@@ -192,7 +197,11 @@ def _state(
         own = source_of(tape[population.name]).of_samples(some) if population.is_spiking else None
         for few in _blocks(some.size * ascending.size + _arrivals_by_neuron(part, in_stage)):
             mine = None if own is None else own.of_neurons(chosen[few])
-            found[:, block, :, few] = _Block(part, in_stage[few], mine).states(ascending)
+            if stage.is_linear and mine is not None:
+                states = linear_states(part, in_stage[few], mine, ascending)
+                found[0, block, :, few] = states[..., 0] + population.v_leak[chosen[few]]
+            else:
+                found[:, block, :, few] = _Block(part, in_stage[few], mine).states(ascending)
     found[:, ascending > job.duration[rows][:, None]] = np.nan
     return _State(*found[:, :, place][..., column])
 

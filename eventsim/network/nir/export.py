@@ -131,6 +131,7 @@ def to_nir(
 
 def _judge(net: Network, dialect: Dialect, dt: float | None, lossy: bool) -> None:
     """Raise or warn of what the file cannot say."""
+    net.refuse_linear("to_nir", "for which NIR has no node")
     wrong: list[str] = []
     lost: list[str] = []
     for population in net.neurons.values():

@@ -1,0 +1,197 @@
+"""A stage of linear neurons as backends take it: tables of all members, and gradients by name.
+
+Members with fewer states than others have further ones that stay 0. A member of a loop that is an
+ordinary LIF population is one of :class:`eventsim.neuron.linear.LIF`.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from eventsim.arrays import Bools, Floats, Ints
+from eventsim.engine.contract.job import Job, StageGradients
+from eventsim.held import made_once
+from eventsim.network import Population
+from eventsim.neuron.linear import LIF, LinearNeuron, Matrices
+from eventsim.neuron.linear_flow import ALERT_MARGIN
+from eventsim.neuron.linear_tables import (
+    BackTables,
+    FlowTables,
+    back_tables,
+    bits_for,
+    flow_tables,
+    pieces_of,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class LinearCells:
+    """All neurons of a stage.
+
+    Attributes
+    ----------
+    matrices
+        Float64; of ``n`` states each, those that a neuron does not have included.
+    tables
+        Of the flows of all neurons, and then of those while V is held.
+    alert
+        A bound of V - E below it says that nothing crosses, [N].
+    start
+        State at time zero, [N, n]: a neuron that rests at or above its threshold is at its reset.
+    synapse_state, own_state
+        State that an arrival raises, by synapse of the wiring and, of self-connections, by neuron.
+    """
+
+    matrices: Matrices
+    tables: FlowTables
+    alert: Floats
+    start: Floats
+    synapse_state: Ints
+    own_state: Ints
+
+    @property
+    def size(self) -> int:
+        """Number of neurons."""
+        return len(self.alert)
+
+    @property
+    def n(self) -> int:
+        """Number of states."""
+        return int(self.start.shape[1])
+
+    @property
+    def rests_above(self) -> Bools:
+        """Whether a neuron begins at its reset, [N]."""
+        return self.matrices.level <= 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class ByMatrices:
+    """dL/d of what is in :class:`Matrices`, summed over samples; the flow is A."""
+
+    flow: Floats
+    keep: Floats
+    jump: Floats
+    level: Floats
+    hold: Floats
+
+
+def neuron_of(population: Population) -> LinearNeuron:
+    """The description of a population's neurons."""
+    return LIF() if population.neuron is None else population.neuron
+
+
+def linear_cells(job: Job) -> LinearCells:
+    """The neurons of a stage, for as long as its samples last."""
+    longest = float(job.duration.max(initial=0.0))
+    found: LinearCells = made_once(
+        (linear_cells, job.stage, longest), lambda: _linear_cells(job, longest)
+    )
+    return found
+
+
+def linear_back(job: Job) -> BackTables:
+    """Tables of the way back, of the same flows."""
+    tables = linear_cells(job).tables
+    return back_tables(
+        _flows(_joined(job, np.longdouble).flow), tables.piece, tables.powers.shape[1]
+    )
+
+
+def _linear_cells(job: Job, longest: float) -> LinearCells:
+    stage, matrices = job.stage, _joined(job, np.float64)
+    exact = _joined(job, np.longdouble).flow
+    piece = np.tile(pieces_of(exact), 2)
+    tables = flow_tables(_flows(exact), piece, bits_for(piece, longest), longest, len(exact))
+    level, first = matrices.level, matrices.keep[:, 0, 0] * matrices.level + matrices.jump[:, 0]
+    start = np.zeros(exact.shape[:2])
+    start[:, 0] = np.where(level <= 0.0, first, 0.0)
+    synapse_state = np.empty(int(stage.wiring.synapse_start[-1]), np.int64)
+    for k, projection in enumerate(stage.projections):
+        target = stage.members[[m.name for m in stage.members].index(projection.target)]
+        low, high = stage.wiring.synapse_start[k : k + 2]
+        synapse_state[low:high] = neuron_of(target).state_of(projection.receptor)
+    own_state = np.concatenate([
+        np.full(m.size, 1 if r is None else neuron_of(m).state_of(r.receptor))
+        for m, r in zip(stage.members, stage.recurrences, strict=True)
+    ])  # fmt: skip
+    return LinearCells(
+        matrices,
+        tables,
+        alert=level - ALERT_MARGIN * (np.abs(level) + np.abs(first)),
+        start=start,
+        synapse_state=synapse_state,
+        own_state=own_state,
+    )
+
+
+def _flows(flow: Floats) -> Floats:
+    """All flows, and then those while V is held: without their first rows."""
+    held = flow.copy()
+    held[:, 0] = 0.0
+    return np.concatenate([flow, held])
+
+
+def _joined(job: Job, dtype: type[np.floating[Any]]) -> Matrices:
+    """Matrices of all members, those of fewer states filled up with 0."""
+    members = job.stage.members
+    n = max(len(neuron_of(member).states) for member in members)
+    parts = []
+    for member in members:
+        values: dict[str, Floats] = {k: v.astype(dtype) for k, v in member.parameters.items()}
+        found = neuron_of(member).matrices(values)
+        more = n - len(neuron_of(member).states)
+        square, line = ((0, 0), (0, more), (0, more)), ((0, 0), (0, more))
+        parts.append(
+            Matrices(
+                np.pad(found.flow, square),
+                np.pad(found.keep, square),
+                np.pad(found.jump, line),
+                found.level,
+                found.hold,
+            )
+        )
+    return Matrices(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def by_names(job: Job, by: ByMatrices) -> dict[str, Floats]:
+    """dL/d of every parameter by name, [size]; 0 of members that do not have it."""
+    found: dict[str, Floats] = {}
+    for member, low in zip(job.stage.members, job.stage.member_start, strict=False):
+        neuron, mine = neuron_of(member), slice(int(low), int(low) + member.size)
+        n = len(neuron.states)
+        given = (
+            by.flow[mine, :n, :n], by.keep[mine, :n, :n], by.jump[mine, :n], by.level[mine],
+            by.hold[mine],
+        )  # fmt: skip
+        for name, slopes in neuron.slopes(member.parameters):
+            parts = [
+                (one * slope).reshape(member.size, -1).sum(axis=1)
+                for one, slope in zip(given, slopes, strict=True)
+            ]
+            found.setdefault(name, np.zeros(len(by.level)))[mine] = sum(parts)
+    return found
+
+
+def linear_gradients(
+    job: Job,
+    by: ByMatrices,
+    *,
+    weights: Floats,
+    delays: Floats,
+    self_weights: Floats,
+    self_delays: Floats,
+    source_times: tuple[Floats, ...],
+    grazes: int,
+) -> StageGradients:
+    """Gradients of a stage from those by its matrices."""
+    return StageGradients(
+        parameters=by_names(job, by),
+        weights=weights,
+        delays=delays if job.stage.delays_per_synapse else None,
+        self_weights=self_weights,
+        self_delays=self_delays,
+        source_times=source_times,
+        grazes=grazes,
+    )

@@ -1,0 +1,102 @@
+"""What the kernels of linear neurons are called with; see :mod:`eventsim.engine.cpu.roles`."""
+
+from typing import NamedTuple
+
+from eventsim.engine.cpu.roles import (
+    Doubles,
+    DoublesOut,
+    Ints,
+    IntsOut,
+    Rows,
+    SpikesRole,
+    TasksRole,
+)
+from eventsim.engine.cpu.roles_loop import ArrivingRole
+
+
+class LinearTablesRole(NamedTuple):
+    """Tables of all neurons, and of each while V is held: ``eventsim/neuron/linear_tables.py``."""
+
+    flow: Doubles  # [2, size, n, n], as all but bounds: first free, then held
+    alpha: Doubles  # [2, size, n, DEGREE + 1]
+    powers: Doubles  # [2, size, bits, n, n]
+    bounds: Doubles  # [size, 4, n]: up, down, bend, jerk
+    piece: Doubles  # [2, size]
+    beta: Doubles | None  # [2, size, pairs, DEGREE + 2]; None on the way forward
+    products: Doubles | None  # [2, size, bits, n^4]; likewise
+    size: int
+    n: int
+    bits: int
+
+
+class LinearJumpsRole(NamedTuple):
+    """What a spike does, and where neurons begin."""
+
+    keep: Doubles  # [size, n, n]
+    jump: Doubles  # [size, n]
+    level: Doubles  # [size]
+    alert: Doubles  # [size]
+    hold: Doubles  # [size]
+    start: Doubles  # [size, n]
+
+
+class LinearWiresRole(NamedTuple):
+    """How neurons are joined, as in LoopRole; and the state that an arrival raises."""
+
+    start: Ints  # [size + 1]
+    first: Ints  # [bundles]: synapses first : last
+    last: Ints
+    delay: Doubles  # [bundles]
+    target: Rows  # [synapses]
+    weight: Doubles  # [synapses]
+    state: Rows  # [synapses]
+    own_weight: Doubles  # [size]: of self-connections; their delay, where it is above zero
+    own_delay: Doubles
+    own_state: Rows
+    ordered: int  # whether spikes of one neuron may reach another, or itself later
+
+
+class LinearTapeRole(NamedTuple):
+    """Recorded spikes by sample and time, and what the loss says of them."""
+
+    bounds: Ints  # [chunks + 1]: samples bounds[c] : bounds[c + 1] are chunk c
+    offsets: Ints  # [samples + 1]
+    time: Doubles
+    neuron: Rows
+    by_time: Doubles
+    by_voltage: Doubles
+    through: DoublesOut  # gathers dL/dt that runs over what the spike causes in its stage
+
+
+class LinearFoundRole(NamedTuple):
+    """What the way back finds; that of a chunk is its own."""
+
+    weight: DoublesOut  # [chunks, synapses]
+    delay: DoublesOut | None  # [chunks, synapses]; None where none has its own
+    effects: DoublesOut  # dL/dt of the spikes of all sources
+    sums: DoublesOut  # [chunks, size, 2 n^2 + n + 4]: flow, keep, jump, level, hold, own synapse
+    grazes: IntsOut  # [chunks]
+    n_synapses: int
+
+
+class LinearForward(NamedTuple):
+    """The forward pass of linear neurons; tasks are samples."""
+
+    tasks: TasksRole
+    arriving: ArrivingRole
+    tables: LinearTablesRole
+    jumps: LinearJumpsRole
+    wires: LinearWiresRole
+    spikes: SpikesRole
+
+
+class LinearBackward(NamedTuple):
+    """The backward pass of linear neurons; tasks are chunks."""
+
+    tasks: TasksRole
+    arriving: ArrivingRole
+    tables: LinearTablesRole
+    jumps: LinearJumpsRole
+    wires: LinearWiresRole
+    tape: LinearTapeRole
+    found: LinearFoundRole

@@ -1,0 +1,256 @@
+// Forward pass of linear neurons event by event: layers and loops.
+//
+// Side by side    nothing; tasks are samples, dealt to threads by the caller.
+// Order           arrivals by (time, first synapse). In a layer a neuron is looked at when something
+//                 reaches it. Where spikes reach neurons of the stage, one order over arrivals and
+//                 crossings: a neuron waits at a time before which it does not fire; of one time
+//                 arrivals come first.
+// Before          roles.hpp; limits[sample] spikes have room.
+// After           spikes in any order, as many as there is room for; counts of all.
+// Reference       eventsim/engine/reference/linear.py
+#pragma once
+#include "../calls.hpp"
+#include "../loop/heap.hpp"
+#include "../spike_room.hpp"
+#include "cells.hpp"
+
+namespace eventsim {
+
+template <int N> class LinearRun {
+    const LinearForward& a;
+    const int64_t size;
+    const LinearNeurons<N> neurons;
+    Arena arena;
+    LinearCell<N>* const cells;
+    DueHeap due;
+    Waiting waiting;
+    double* const seen;    // ms from a neuron's time up to which it does not fire
+    uint8_t* const sure;   // whether it is due to fire or to be let go, and not to be looked at again
+    int64_t *const mark, *const reached;
+    int64_t epoch = 0, n_reached = 0;
+    double t_end = 0.0;
+
+    static std::size_t room(int64_t size) {
+        return size * (sizeof(LinearCell<N>) + 25) + DueHeap::room(size) + 8 * 64;
+    }
+
+  public:
+    explicit LinearRun(const LinearForward& call)
+        : a(call), size(call.tables.size), neurons(call.tables, call.jumps, call.wires),
+          arena(room(size)), cells(arena.take<LinearCell<N>>(size)), due(size, arena),
+          seen(arena.take<double>(size)), sure(arena.take<uint8_t>(size)),
+          mark(arena.take<int64_t>(size)), reached(arena.take<int64_t>(size)) {}
+
+    // False where there is no memory.
+    bool run() {
+        if (!arena.ok()) return false;
+        for (int64_t i = 0; i < a.tasks.n; ++i) {
+            const int64_t s = a.tasks.todo[i];
+            SpikeRoom spikes(a.spikes, s);
+            t_end = a.arriving.duration[s];
+            neurons.begin(cells);
+            const int64_t end = a.wires.ordered ? in_order(s, spikes) : one_by_one(s, spikes);
+            if (end == NO_ROOM) return false;
+            a.spikes.counts[s] = end == GOOD ? spikes.count : -1 - end;
+            a.spikes.reached[s] = end == GOOD ? t_end : cells[end].time;
+        }
+        return true;
+    }
+
+  private:
+    // Else the number of a neuron that runs away.
+    enum : int64_t { GOOD = -1, NO_ROOM = -2 };
+
+    int64_t one_by_one(int64_t s, SpikeRoom& spikes) {
+        const Arriving& x = a.arriving;
+        const LinearWires& w = a.wires;
+        for (int64_t e = x.offsets[s]; e < x.offsets[s + 1]; ++e)
+            for (int64_t k = x.first[e]; k < x.last[e]; ++k) {
+                const int64_t n = w.target[k];
+                if (walk(n, x.time[e], spikes)) return n;
+                cells[n].x[w.state[k]] += w.weight[k];
+            }
+        for (int64_t n = 0; n < size; ++n)
+            if (walk(n, t_end, spikes)) return n;
+        return GOOD;
+    }
+
+    // Neuron n goes on to t, and fires where it has to; whether it runs away.
+    bool walk(int64_t n, double t, SpikeRoom& spikes) {
+        LinearCell<N>& c = cells[n];
+        double y[N];
+        for (;;) {
+            const double h = t - c.time;
+            if (c.held()) {
+                if (c.until < t) {
+                    let_go(n, c);
+                    continue;
+                }
+                neurons.flow(n, true).ahead(h, c.x, y);
+                break;
+            }
+            if (!(h > 0.0)) return false;
+            const LinearFlow<N> flow = neurons.flow(n, false);
+            flow.ahead(h, c.x, y);
+            if (!flow.may_cross(c.x, y, h, neurons.alert(n))) break;
+            const double at = flow.crossing(c.x, h, neurons.level(n), neurons.alert(n));
+            if (!(at < h && c.time + at < t)) break;
+            if (fire(n, c, c.time + at, spikes)) return true;
+        }
+        for (int i = 0; i < N; ++i) c.x[i] = y[i];
+        c.time = t;
+        return false;
+    }
+
+    void let_go(int64_t n, LinearCell<N>& c) {
+        double y[N];
+        neurons.flow(n, true).ahead(c.until - c.time, c.x, y);
+        for (int i = 0; i < N; ++i) c.x[i] = y[i];
+        c.time = c.until;
+        c.until = -1.0;
+    }
+
+    // Whether it runs away.
+    bool fire(int64_t n, LinearCell<N>& c, double t, SpikeRoom& spikes) {
+        double y[N];
+        neurons.flow(n, false).ahead(t - c.time, c.x, y);
+        for (int i = 0; i < N; ++i) c.x[i] = y[i];
+        c.time = t;
+        spikes.add(n, t, __builtin_nan(""), false);
+        if (c.runs_away()) return true;
+        neurons.fire(n, c, 0);
+        return false;
+    }
+
+    int64_t in_order(int64_t s, SpikeRoom& spikes) {
+        const Arriving& x = a.arriving;
+        int64_t outside = x.offsets[s];
+        const int64_t end = x.offsets[s + 1];
+        due.clear();
+        waiting.size = 0;
+        for (int64_t n = 0; n < size; ++n) {
+            mark[n] = epoch;
+            expect(n);
+        }
+        for (;;) {
+            double t = outside < end ? x.time[outside] : t_end;
+            if (waiting.size > 0 && waiting.first().time < t) t = waiting.first().time;
+            if (due.first_time() < t) {
+                const int64_t n = due.first();
+                LinearCell<N>& c = cells[n];
+                if (!sure[n]) {
+                    look(n);
+                    continue;
+                }
+                if (c.held()) {
+                    let_go(n, c);
+                } else {
+                    if (fire(n, c, due.first_time(), spikes)) return n;
+                    if (!send(n, c.time)) return NO_ROOM;
+                }
+                expect(n);
+                continue;
+            }
+            if (!(t < t_end)) return GOOD;
+            meet(t, outside, end);
+        }
+    }
+
+    bool send(int64_t n, double t) {
+        const LinearWires& w = a.wires;
+        if (!waiting.reserve(w.start[n + 1] - w.start[n] + 1)) return false;
+        for (int64_t b = w.start[n]; b < w.start[n + 1]; ++b)
+            if (t + w.delay[b] < t_end) waiting.push({t + w.delay[b], w.first[b], w.last[b]});
+        const double back = w.own_delay[n];
+        if (back > 0.0 && t + back < t_end) waiting.push({t + back, OWN + n, OWN + n + 1});
+        return true;
+    }
+
+    // When neuron n, which something changed, is due.
+    void expect(int64_t n) {
+        seen[n] = 0.0;
+        if (cells[n].held()) {
+            sure[n] = 1;
+            due.move(n, cells[n].until < t_end ? cells[n].until : __builtin_inf());
+        } else {
+            look(n);
+        }
+    }
+
+    // A piece further than it has been looked at.
+    void look(int64_t n) {
+        const LinearCell<N>& c = cells[n];
+        const LinearFlow<N> flow = neurons.flow(n, false);
+        const double left = t_end - (c.time + seen[n]);
+        double y[N];
+        flow.ahead(seen[n], c.x, y);
+        sure[n] = 0;
+        if (!(left > 0.0) || flow.ever(y) < neurons.alert(n)) {
+            due.move(n, __builtin_inf());
+            return;
+        }
+        const double h = left < flow.piece ? left : flow.piece;
+        const double at = flow.crossing(y, h, neurons.level(n), neurons.alert(n));
+        sure[n] = at < h;
+        seen[n] += at;
+        due.move(n, c.time + seen[n]);
+    }
+
+    // All that arrives at t.
+    void meet(double t, int64_t& outside, int64_t end) {
+        const Arriving& x = a.arriving;
+        ++epoch;
+        n_reached = 0;
+        for (;;) {
+            const bool inside = waiting.size > 0 && waiting.first().time == t;
+            if (outside < end && x.time[outside] == t &&
+                !(inside && waiting.first().first < x.first[outside])) {
+                deliver({t, x.first[outside], x.last[outside]});
+                ++outside;
+            } else if (inside) {
+                const Bundle b = waiting.first();
+                waiting.pop();
+                deliver(b);
+            } else {
+                break;
+            }
+        }
+        for (int64_t i = 0; i < n_reached; ++i) expect(reached[i]);
+    }
+
+    void deliver(const Bundle& b) {
+        const LinearWires& w = a.wires;
+        if (b.first >= OWN) {
+            const int64_t n = b.first - OWN;
+            reach(n, b.time).x[w.own_state[n]] += w.own_weight[n];
+            return;
+        }
+        for (int64_t k = b.first; k < b.last; ++k)
+            reach(w.target[k], b.time).x[w.state[k]] += w.weight[k];
+    }
+
+    // Neuron n, brought to t, before which it does not fire.
+    LinearCell<N>& reach(int64_t n, double t) {
+        LinearCell<N>& c = cells[n];
+        if (mark[n] != epoch) {
+            mark[n] = epoch;
+            reached[n_reached++] = n;
+            double y[N];
+            neurons.flow(n, c.held()).ahead(t - c.time, c.x, y);
+            for (int i = 0; i < N; ++i) c.x[i] = y[i];
+            c.time = t;
+        }
+        return c;
+    }
+};
+
+inline int linear_forward(const LinearForward& call) {
+    switch (call.tables.n) {
+        case 2: return LinearRun<2>(call).run() ? DONE : NO_MEMORY;
+        case 3: return LinearRun<3>(call).run() ? DONE : NO_MEMORY;
+        case 4: return LinearRun<4>(call).run() ? DONE : NO_MEMORY;
+        default: return LinearRun<5>(call).run() ? DONE : NO_MEMORY;
+    }
+}
+
+}  // namespace eventsim

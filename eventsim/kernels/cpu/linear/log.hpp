@@ -1,0 +1,152 @@
+// What happened to linear neurons in a sample, step by step, from its recorded spikes.
+//
+// Nothing is searched for: all spikes are known. A step is the flow from the state before it, and what
+// ends it. Steps are in order of time, of one time arrivals before spikes, and those that a spike of that
+// time causes after it, so that read from the end all that a spike causes comes before it.
+#pragma once
+#include "../calls.hpp"
+#include "../loop/heap.hpp"
+#include "cells.hpp"
+
+namespace eventsim {
+
+// Room that grows; of plain values.
+template <class T> class GrowingRow {
+    T* values = nullptr;
+    int64_t room = 0;
+
+  public:
+    int64_t size = 0;
+
+    GrowingRow() = default;
+    GrowingRow(const GrowingRow&) = delete;
+    ~GrowingRow() { __builtin_free(values); }
+
+    T* begin() { return values; }
+    T& operator[](int64_t i) { return values[i]; }
+
+    // Room for `more` values; false where there is no memory.
+    bool reserve(int64_t more) {
+        if (size + more <= room) return true;
+        const int64_t wanted = std::max({2 * room, size + more, int64_t(1024)});
+        void* const found = __builtin_realloc(values, wanted * sizeof(T));
+        if (!found) return false;
+        values = (T*)found;
+        room = wanted;
+        return true;
+    }
+};
+
+enum LinearKind : int8_t { ARRIVAL, OWN_RETURN, SPIKE, LET_GO };
+
+// `index` is that of the arrival, or of the spike, which of an own return is that which returns.
+template <int N> struct LinearEntry {
+    double x[N], h;
+    int64_t index, synapse;
+    int32_t neuron;
+    LinearKind kind;
+    bool held;
+};
+
+// Where the replay of a sample is: the next arrival and the next spike.
+struct LinearPlace {
+    int64_t arrival, spike;
+};
+
+template <int N> class LinearReplay {
+    const LinearBackward& a;
+    const LinearNeurons<N>& neurons;
+    GrowingRow<LinearEntry<N>>* log = nullptr;
+
+  public:
+    LinearCell<N>* const cells;
+    int64_t n_steps = 0;
+
+    LinearReplay(const LinearBackward& call, const LinearNeurons<N>& neurons, LinearCell<N>* cells)
+        : a(call), neurons(neurons), cells(cells) {}
+
+    // Goes on from a place over about `most` steps or to the end of sample s, and writes them to the log
+    // if there is one; false where there is no memory.
+    bool run(int64_t s, LinearPlace& at, int64_t most, GrowingRow<LinearEntry<N>>* to) {
+        const Arriving& x = a.arriving;
+        const LinearTape& tape = a.tape;
+        const int64_t end = x.offsets[s + 1], last = tape.offsets[s + 1];
+        log = to;
+        n_steps = 0;
+        while ((at.arrival < end || at.spike < last) && n_steps < most) {
+            double t = at.arrival < end ? x.time[at.arrival] : __builtin_inf();
+            if (at.spike < last && tape.time[at.spike] < t) t = tape.time[at.spike];
+            const int64_t first = at.arrival;
+            while (at.arrival < end && x.time[at.arrival] == t) ++at.arrival;
+            for (int64_t e = first; e < at.arrival; ++e)
+                if (!caused_now(e, t) && !meet(e)) return false;
+            for (; at.spike < last && tape.time[at.spike] == t; ++at.spike)
+                if (!fire(at.spike)) return false;
+            for (int64_t e = first; e < at.arrival; ++e)
+                if (caused_now(e, t) && !meet(e)) return false;
+        }
+        return true;
+    }
+
+  private:
+    bool caused_now(int64_t e, double t) const {
+        return a.arriving.cause[e] >= 0 && a.tape.time[a.arriving.cause[e]] == t;
+    }
+
+    bool meet(int64_t e) {
+        const Arriving& x = a.arriving;
+        const LinearWires& w = a.wires;
+        if (x.first[e] >= OWN) {
+            const int64_t n = x.first[e] - OWN;
+            if (!go_to(n, x.time[e], OWN_RETURN, x.cause[e], 0)) return false;
+            cells[n].x[w.own_state[n]] += w.own_weight[n];
+            return true;
+        }
+        for (int64_t k = x.first[e]; k < x.last[e]; ++k) {
+            if (!go_to(w.target[k], x.time[e], ARRIVAL, e, k)) return false;
+            cells[w.target[k]].x[w.state[k]] += w.weight[k];
+        }
+        return true;
+    }
+
+    bool fire(int64_t spike) {
+        const int64_t n = a.tape.neuron[spike];
+        if (!go_to(n, a.tape.time[spike], SPIKE, spike, 0)) return false;
+        neurons.fire(n, cells[n], spike);
+        return true;
+    }
+
+    // The flow of neuron n up to t, where something happens, and to the end of its hold before.
+    bool go_to(int64_t n, double t, LinearKind kind, int64_t index, int64_t synapse) {
+        LinearCell<N>& c = cells[n];
+        if (c.held() && c.until < t) {
+            if (!flow(n, c.until, LET_GO, c.spike, 0)) return false;
+            c.until = -1.0;
+        }
+        return flow(n, t, kind, index, synapse);
+    }
+
+    bool flow(int64_t n, double t, LinearKind kind, int64_t index, int64_t synapse) {
+        LinearCell<N>& c = cells[n];
+        const double h = t - c.time;
+        ++n_steps;
+        if (log) {
+            if (!log->reserve(1)) return false;
+            LinearEntry<N>& e = (*log)[log->size++];
+            for (int i = 0; i < N; ++i) e.x[i] = c.x[i];
+            e.h = h;
+            e.index = index;
+            e.synapse = synapse;
+            e.neuron = (int32_t)n;
+            e.kind = kind;
+            e.held = c.held();
+        }
+        double y[N];
+        neurons.flow(n, c.held()).ahead(h, c.x, y);
+        for (int i = 0; i < N; ++i) c.x[i] = y[i];
+        c.time = t;
+        return true;
+    }
+};
+
+}  // namespace eventsim

@@ -1,0 +1,178 @@
+r"""The formulas of one linear neuron, in the order in which compiled kernels compute them.
+
+Tables are those of :mod:`eventsim.neuron.linear_tables`; symbols those of
+:mod:`eventsim.neuron.linear`. Level, bounds and crossings:
+
+**No crossing.** Over any time u = V - E stays below :math:`\sum_i K^+_i x_i^+ + K^-_i x_i^-`, and
+over h up to a piece below the chord, :math:`\max(u(0), u(h)) + \frac{h^2}{8} \sum_i G_i |x_i|`.
+
+**First crossing.** Over a span :math:`\sigma`, :math:`\ddot u \le M = \ddot u(0) + \sigma \sum_i
+J_i |x_i|`: u lies below :math:`u_0 + \dot u_0 s + M s^2/2`, and that parabola's first root, or the
+span, is a step that passes no crossing. The next span is at most eight steps. It is Newton's
+method from the left with a bound in place of concavity, and converges as quickly. A maximum that
+reaches the level is a crossing.
+
+**The integral** :math:`\int_0^h \lambda x^T dt` of the way back, from the adjoint at its end and
+the state at its begin: by powers of A and beta up to a piece, by products over dyadic times.
+
+Sources: exact integration by matrices, Rotter and Diesmann (1999); events of linear neurons,
+Brette (2007).
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from eventsim.arrays import Floats
+from eventsim.neuron.linear_tables import (
+    BEND,
+    DEGREE,
+    DOWN,
+    JERK,
+    LOW,
+    UP,
+    BackTables,
+    FlowTables,
+)
+
+Vector = list[float]
+Matrix = Sequence[Sequence[float]]
+
+# A level is looked for from this fraction of it and of the reset below it on.
+ALERT_MARGIN = 1e-10
+
+
+class NeuronFlow:
+    """The flow of neuron ``k`` of some tables."""
+
+    def __init__(self, tables: FlowTables, k: int, back: BackTables | None = None):
+        self.a: Matrix = tables.flow[k].tolist()
+        self.piece = float(tables.piece[k])
+        self.alpha: Matrix = tables.alpha[k].tolist()
+        self.powers = tables.powers[k].tolist()
+        self.bounds: Matrix = tables.bounds[k].tolist()
+        self.n = len(self.a)
+        self.transposed: Matrix = [list(column) for column in zip(*self.a, strict=True)]
+        self.back = None if back is None else (back.beta[k].tolist(), back.products[k])
+
+    def ahead(self, h: float, x: Vector) -> Vector:
+        """The state ``h`` ms later."""
+        q = math.floor(h / self.piece)
+        x = self.near(h - q * self.piece, x)
+        for power in self._bits(q):
+            x = times(power, x)
+        return x
+
+    def near(self, h: float, x: Vector, *, back: bool = False) -> Vector:
+        """The state, or with ``back`` the adjoint, ``h`` ms further; h up to a piece."""
+        a = self.transposed if back else self.a
+        degree = LOW if h * 8.0 <= self.piece else DEGREE
+        p = [polynomial(c, degree, h) for c in self.alpha]
+        y = [p[-1] * value for value in x]
+        for k in range(self.n - 2, -1, -1):
+            z = times(a, y)
+            y = [z[i] + p[k] * x[i] for i in range(self.n)]
+        return y
+
+    def _bits(self, q: int) -> list[Matrix]:
+        return [power for bit, power in enumerate(self.powers) if q >> bit & 1]
+
+    def ever(self, x: Vector) -> float:
+        """Bound of V - E over all times from the state on."""
+        total = 0.0
+        for up, down, value in zip(self.bounds[UP], self.bounds[DOWN], x, strict=True):
+            total += up * value if value > 0.0 else down * -value
+        return total
+
+    def weighed(self, which: int, x: Vector) -> float:
+        """Sum of a bound times the sizes of the state."""
+        total = 0.0
+        for bound, value in zip(self.bounds[which], x, strict=True):
+            total += bound * abs(value)
+        return total
+
+    def may_cross(self, x: Vector, y: Vector, h: float, alert: float) -> bool:
+        """Whether V - E may reach the alert level on the way from x to y, ``h`` ms later."""
+        if h > self.piece:
+            return self.ever(x) >= alert
+        return max(x[0], y[0]) + self.weighed(BEND, x) * (h * h * 0.125) >= alert
+
+    def crossing(self, x: Vector, h: float, level: float, alert: float) -> float:
+        """First time before ``h`` at which V - E reaches the level; h if there is none."""
+        base, t, trust, y = 0.0, 0.0, self.piece, x
+        while True:
+            v = times(self.a, y)
+            u, slope, bend = y[0] - level, v[0], times(self.a, v)[0]
+            if u >= 0.0:
+                return t
+            end = min(base + self.piece, h)
+            if t >= end:
+                if t >= h or self.ever(y) < alert:
+                    return h
+                base, x, end = t, y, min(t + self.piece, h)
+            span = min(end - t, trust)
+            most = bend + self.weighed(JERK, y) * span
+            inside = slope * slope - 2.0 * most * u
+            below = slope + math.sqrt(inside) if inside >= 0.0 else 0.0
+            if below > 0.0 and -2.0 * u < span * below:
+                step = -2.0 * u / below
+                if step <= 1e-16 * self.piece or t + step == t:
+                    return t
+                t += step
+            else:
+                step = span
+                t = end if step == end - t else t + step
+            trust = 8.0 * step
+            y = self.near(t - base, x)
+
+    def integral(self, h: float, adjoint: Vector, x: Vector, into: Floats) -> Vector:
+        """Add the integral over ``h`` ms to ``into`` [n, n]; returns the adjoint at its begin."""
+        assert self.back is not None
+        q, (beta, products) = math.floor(h / self.piece), self.back
+        rest = h - q * self.piece
+        bits = [bit for bit in range(len(self.powers)) if q >> bit & 1]
+        states = [self.near(rest, x)]
+        for bit in bits:
+            states.append(times(self.powers[bit], states[-1]))
+        for bit, state in zip(reversed(bits), states[-2::-1], strict=True):
+            tensor = products[bit].reshape((self.n,) * 4)
+            into += np.einsum("ijpq,p,q->ij", tensor, adjoint, state)
+            columns = [list(column) for column in zip(*self.powers[bit], strict=True)]
+            adjoint = times(columns, adjoint)
+        self._near_integral(rest, adjoint, x, beta, into)
+        return self.near(rest, adjoint, back=True)
+
+    def _near_integral(
+        self, h: float, adjoint: Vector, x: Vector, beta: Matrix, into: Floats
+    ) -> None:
+        left, right = [adjoint], [x]
+        for _ in range(1, self.n):
+            left.append(times(self.transposed, left[-1]))
+            right.append(times(self.a, right[-1]))
+        degree = (LOW if h * 8.0 <= self.piece else DEGREE) + 1
+        value = iter(polynomial(c, degree, h) for c in beta)
+        weight = np.zeros((self.n, self.n))
+        for k in range(self.n):
+            for q in range(k, self.n):
+                weight[k, q] = weight[q, k] = next(value)
+        into += np.array(left).T @ weight @ np.array(right)
+
+
+def polynomial(c: Sequence[float], degree: int, h: float) -> float:
+    """Value of a polynomial at ``h``, by Horner's rule."""
+    total = c[degree]
+    for m in range(degree - 1, -1, -1):
+        total = total * h + c[m]
+    return total
+
+
+def times(a: Matrix, x: Vector) -> Vector:
+    """Matrix times vector, each sum in the order of the columns."""
+    found = []
+    for row in a:
+        total = row[0] * x[0]
+        for j in range(1, len(x)):
+            total += row[j] * x[j]
+        found.append(total)
+    return found

@@ -1,0 +1,252 @@
+r"""What the formulas of linear neurons read, made once from their matrices.
+
+No eigenvalue is computed, so that complex, equal and defective ones are ordinary. By Cayley and
+Hamilton, with entire functions :math:`\alpha_k`,
+
+.. math::
+    e^{A h} = \sum_{k < n} \alpha_k(h) A^k, \qquad
+    \alpha_k = \sum_m \gamma_{m,k} \frac{h^m}{m!}, \qquad
+    \gamma_{m+1,k} = \gamma_{m,k-1} - c_k \gamma_{m,n-1},
+
+where c is the characteristic polynomial (Faddeev, LeVerrier). Up to a *piece* :math:`\Delta`, a
+power of two with :math:`\Delta \lVert A \rVert \le 1/2`, degree 14 is exact to rounding, up to
+:math:`\Delta / 8` degree 8. Longer times are a whole number of pieces, one stored
+:math:`e^{A \Delta 2^b}` for every bit of it, and a rest. All is made in extended precision where
+the machine has it; :math:`e^{A h} - 1` is squared, not :math:`e^{A h}`, so that slow modes beside
+fast ones keep their digits.
+
+=========  ==========================  =============================================================
+field      shape                       is
+=========  ==========================  =============================================================
+flow       [N, n, n]                   A
+piece      [N]                         :math:`\Delta`, ms
+alpha      [N, n, DEGREE + 1]          coefficients of :math:`\alpha_k`
+powers     [N, bits, n, n]             :math:`e^{A \Delta 2^b}`
+bounds     [N, 4, n]                   up, down: sup over all times of :math:`\pm (e^{A t})_{0i}`;
+                                       bend, jerk: sup of :math:`|e_0 A^2 e^{A t}|_i` and
+                                       :math:`|e_0 A^3 e^{A t}|_i` up to a piece
+beta       [N, pairs, DEGREE + 2]      :math:`\int_0^h \alpha_k(h - s)\, \alpha_l(s)\, ds`, k <= l
+products   [N, bits, n^4]              the integral over :math:`\Delta 2^b`, see
+                                       :func:`eventsim.neuron.linear_flow.integral`
+=========  ==========================  =============================================================
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.arrays import Floats
+
+DEGREE, LOW = 14, 8
+UP, DOWN, BEND, JERK = range(4)
+MOST_BITS = 60
+
+# Rows of a grid of times that are looked at together, and how many times that at most.
+_ROWS_LOG, _MOST_BLOCKS = 4, 256
+
+# A grid of bounds gets twice as wide where that adds less than this fraction of the bound.
+_LOOSE = 0.01
+# In place of a bound that was not found; finite, so that it is 0 of a state of 0.
+_NO_BOUND = 1e300
+# Bounds are this much larger, more than the rounding of the sums in them.
+_ROUNDED = 1.0 + 1e-9
+
+Exact = np.longdouble
+
+
+class FlowTables(NamedTuple):
+    """Tables of the flows of N neurons, float64; see the module."""
+
+    flow: Floats
+    piece: Floats
+    alpha: Floats
+    powers: Floats
+    bounds: Floats
+
+
+class BackTables(NamedTuple):
+    """What the way back reads besides, float64; see the module."""
+
+    beta: Floats
+    products: Floats
+
+
+def pieces_of(flow: NDArray[Any]) -> Floats:
+    """The piece of every flow, ms, [N]."""
+    size = np.abs(flow).astype(np.float64)
+    norm = np.minimum(size.sum(axis=1).max(axis=1), size.sum(axis=2).max(axis=1))
+    least: Floats = 2.0 ** np.floor(np.log2(0.5 / np.maximum(norm, 1e-30)))
+    return least
+
+
+def bits_for(piece: Floats, longest: float) -> int:
+    """Bits of the number of pieces of the longest time, ms."""
+    most = math.log2(max(longest, 1e-300) / float(piece.min()))
+    return min(max(math.ceil(most) + 1, 6), MOST_BITS)
+
+
+def flow_tables(
+    flow: NDArray[Any], piece: Floats, bits: int, longest: float, free: int
+) -> FlowTables:
+    """Tables of flows [N, n, n], given in extended precision, for times up to ``longest``, ms.
+
+    The first ``free`` have bounds; a voltage that is held needs none.
+    """
+    powers, bounds = _powers(flow, piece, bits), np.zeros((len(flow), 4, flow.shape[1]))
+    some = flow[:free], piece[:free]
+    bounds[:free, UP], bounds[:free, DOWN] = _highest(*some, powers[:free], longest)
+    bounds[:free, BEND], bounds[:free, JERK] = _swing(*some, 2), _swing(*some, 3)
+    plain = (flow, piece, _alphas(flow), powers, bounds)
+    return FlowTables(*(np.ascontiguousarray(part, np.float64) for part in plain))
+
+
+def back_tables(flow: NDArray[Any], piece: Floats, bits: int) -> BackTables:
+    """Tables of the way back of the same flows."""
+    beta = _betas(_alphas(flow))
+    products = _products(flow, piece, beta, _powers(flow, piece, bits))
+    return BackTables(*(np.ascontiguousarray(part, np.float64) for part in (beta, products)))
+
+
+def _alphas(flow: NDArray[Any]) -> NDArray[Any]:
+    """Coefficients of all alpha, [N, n, DEGREE + 1]."""
+    size, n, _ = flow.shape
+    eye = np.broadcast_to(np.eye(n, dtype=Exact), flow.shape)
+    c, m = np.zeros((size, n + 1), Exact), np.zeros_like(flow)
+    c[:, n] = 1.0
+    for k in range(1, n + 1):
+        m = flow @ m + c[:, n - k + 1, None, None] * eye
+        c[:, n - k] = -np.trace(flow @ m, axis1=1, axis2=2) / k
+    found, power = np.zeros((size, n, DEGREE + 1), Exact), np.zeros((size, n), Exact)
+    power[:, 0] = 1.0
+    for degree in range(DEGREE + 1):
+        found[:, :, degree] = power / math.factorial(degree)
+        top = power[:, -1:].copy()
+        power = np.concatenate([np.zeros((size, 1), Exact), power[:, :-1]], axis=1)
+        power -= top * c[:, :n]
+    return found
+
+
+def _betas(alpha: NDArray[Any]) -> NDArray[Any]:
+    """Coefficients of all beta, pair (k, l) after pair for k <= l, [N, pairs, DEGREE + 2]."""
+    size, n, _ = alpha.shape
+    # s^i (h - s)^j integrates to i! j! / (i + j + 1)! h^(i + j + 1).
+    factor = np.array([
+        [math.factorial(i) * math.factorial(j) / math.factorial(i + j + 1) if i + j <= DEGREE else 0
+         for j in range(DEGREE + 1)] for i in range(DEGREE + 1)
+    ], Exact)  # fmt: skip
+    found = []
+    for k in range(n):
+        for q in range(k, n):
+            terms = alpha[:, k, :, None] * alpha[:, q, None, :] * factor
+            total = np.zeros((size, DEGREE + 2), Exact)
+            for i in range(DEGREE + 1):
+                total[:, i + 1 :] += terms[:, i, : DEGREE + 1 - i]
+            found.append(total)
+    return np.stack(found, axis=1)
+
+
+def _powers(flow: NDArray[Any], piece: Floats, bits: int) -> NDArray[Any]:
+    step: NDArray[Any] = flow * piece.astype(Exact)[:, None, None]
+    term, less_one = step, step
+    for m in range(2, 24):
+        term = np.asarray(term @ step / m)
+        less_one = less_one + term
+    found, eye = [], np.eye(flow.shape[1], dtype=Exact)
+    for _ in range(bits):
+        found.append(less_one + eye)
+        less_one = 2.0 * less_one + less_one @ less_one
+    return np.stack(found, axis=1)
+
+
+def _products(
+    flow: NDArray[Any], piece: Floats, beta: NDArray[Any], powers: NDArray[Any]
+) -> NDArray[Any]:
+    """Integral over every dyadic time as a tensor [i, j, p, q] of adjoint p and state q, flat."""
+    size, n, _ = flow.shape
+    h, power = piece.astype(Exact)[:, None], [np.broadcast_to(np.eye(n, dtype=Exact), flow.shape)]
+    for _ in range(1, n):
+        power.append(power[-1] @ flow)
+    value = (beta * h[..., None] ** np.arange(DEGREE + 2)).sum(axis=2)
+    tensor = np.zeros((size, n, n, n, n), Exact)
+    pairs = [(k, q) for k in range(n) for q in range(k, n)]
+    for k in range(n):
+        for q in range(n):
+            weight = value[:, pairs.index((min(k, q), max(k, q))), None, None, None, None]
+            tensor += weight * (power[k].transpose(0, 2, 1)[:, :, None, :, None]
+                                * power[q][:, None, :, None, :])  # fmt: skip
+    found = [tensor]
+    for bit in range(powers.shape[1] - 1):
+        step = powers[:, bit]
+        # The later half is met from the state in the middle, the earlier one by the adjoint there.
+        later = np.einsum("nijpa,naq->nijpq", found[-1], step)
+        earlier = np.einsum("nijaq,npa->nijpq", found[-1], step)
+        found.append(later + earlier)
+    return np.stack(found, axis=1).reshape(size, powers.shape[1], n**4)
+
+
+def _swing(flow: NDArray[Any], piece: Floats, order: int) -> NDArray[Any]:
+    """Bound of the first row of A^order e^(A t) up to a piece, entry by entry, [N, n]."""
+    row = flow[:, 0]
+    for _ in range(order - 1):
+        row = np.einsum("ni,nij->nj", row, flow)
+    total: NDArray[Any] = np.abs(row)
+    factor: NDArray[Any] = np.ones((len(piece), 1), Exact)
+    for m in range(1, 20):
+        row, factor = np.einsum("ni,nij->nj", row, flow), factor * piece[:, None] / m
+        total = total + np.abs(row) * factor
+    return np.asarray(total * _ROUNDED)
+
+
+def _exp_of_sizes(flow: Floats, piece: Floats) -> Floats:
+    """Bound of e^(A t) up to a piece, entry by entry."""
+    size = np.abs(flow) * piece[:, None, None]
+    total = term = np.broadcast_to(np.eye(flow.shape[1]), flow.shape)
+    for m in range(1, 20):
+        term = term @ size / m
+        total = total + term
+    return total * _ROUNDED
+
+
+def _highest(
+    flow: NDArray[Any], piece: Floats, powers: NDArray[Any], longest: float
+) -> tuple[Floats, Floats]:
+    r"""Sup of the first row of :math:`\pm e^{A t}` over 0 <= t <= ``longest``, [N, n] each.
+
+    Rows r on a grid of step H, and between two of them the chord: at most
+    :math:`H^2/8\, |r A^2|\, M` more, where M bounds :math:`e^{A s}` for s <= H. The step doubles
+    where that stays small, so that slow modes beside fast ones take few rows.
+    """
+    a, steps = flow.astype(np.float64), powers.astype(np.float64)
+    square, most, k = np.abs(a @ a), _exp_of_sizes(a, piece), 0
+    row = np.zeros((len(piece), 1, a.shape[1]))
+    row[:, 0, 0] = 1.0
+    up = down = np.zeros((len(piece), a.shape[1]))
+    reached = np.zeros(len(piece))
+    for _ in range(_MOST_BLOCKS):
+        rows = row
+        for bit in range(_ROWS_LOG):
+            rows = np.concatenate([rows, rows @ steps[:, min(k + bit, steps.shape[1] - 1)]], axis=1)
+        width = piece * 2.0**k
+        slack = _slack(rows, square, most, width)
+        up, down = np.maximum(up, (rows + slack).max(1)), np.maximum(down, (slack - rows).max(1))
+        reached = reached + width * rows.shape[1]
+        tail = np.abs(rows[:, -1]).sum(axis=1) * most.sum(axis=2).max(axis=1)
+        falls = np.abs(steps[:, k]).sum(axis=2).max(axis=1) <= 0.5
+        done = (reached >= longest) | (falls & (tail <= 1e-9))
+        if done.all():
+            rest = np.where(reached >= longest, 0.0, tail)[:, None]
+            return np.maximum(up, rest) * _ROUNDED, np.maximum(down, rest) * _ROUNDED
+        row = rows[:, -1:] @ steps[:, k]
+        wider = np.maximum(most, np.abs(steps[:, k]) @ most)
+        more = _slack(row, square, wider, 2.0 * width)[:, 0]
+        if k + 1 + _ROWS_LOG <= steps.shape[1] and (more <= _LOOSE * np.maximum(up, down)).all():
+            most, k = wider, k + 1
+    none = np.where(done, 0.0, _NO_BOUND)[:, None]
+    return np.maximum(up, none) * _ROUNDED, np.maximum(down, none) * _ROUNDED
+
+
+def _slack(rows: Floats, square: Floats, most: Floats, width: Floats) -> Floats:
+    found: Floats = (width**2 / 8.0)[:, None, None] * (np.abs(rows) @ (square @ most))
+    return found

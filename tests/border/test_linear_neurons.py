@@ -1,0 +1,203 @@
+"""What is said where linear neurons are not known, or not what they should be."""
+
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.engine.contract.registry import using_backend
+from eventsim.errors import BackendError, NetworkError, ParameterError, StorageError
+
+
+def network(neuron=None, **values):
+    net = es.Network()
+    net.add_input("input", 2)
+    net.add_population("h", 2, neuron=neuron or es.AdLIF(), **values)
+    net.connect("input", "h", [[5.0, 5.0], [5.0, 5.0]])
+    return net
+
+
+STREAM = es.EventStream([1.0, 2.0], [0, 1], [0, 2], n_channels=2, duration=20.0)
+
+
+class Own(es.LinearNeuron):
+    states, receptors = ("v", "i"), MappingProxyType({"in": "i"})
+    parameters = MappingProxyType({"tau": 5.0, "grow": -0.1})
+
+    def flow(self, p):
+        return {("v", "v"): p.grow, ("v", "i"): 1 / p.tau, ("i", "i"): -1 / p.tau}
+
+
+class Rough(Own):
+    def flow(self, p):
+        return {**super().flow(p), ("v", "v"): -np.abs(p.grow)}
+
+
+class KickedVoltage(Own):
+    receptors = MappingProxyType({"in": "v"})
+
+
+class Unknown(Own):
+    def flow(self, p):
+        return {("v", "x"): 1.0}
+
+
+class SoftReset(Own):
+    def reset(self, p):
+        return {"v": ("add", 0.0 * p.v_reset)}
+
+
+WRONG = {
+    "a of adlif makes it unstable": (
+        lambda: es.AdLIF(a=[0.0, -1.0]),
+        "neuron 1: a is -1.0, expected a value > -1",
+    ),
+    "a time constant": (
+        lambda: es.AdLIF(tau_w=0.0),
+        "tau_w is 0.0, expected a value > 0",
+    ),
+    "a damping": (
+        lambda: es.Resonator(damping=-1.0),
+        "damping is -1.0, expected a value >= 0",
+    ),
+    "an own flow grows": (
+        lambda: Own(grow=[-0.1, 0.1]),
+        "neuron 1: the fastest growing mode",
+    ),
+    "an own flow is rough": (
+        lambda: Rough(),
+        "is not smooth in 'grow'",
+    ),
+    "an arrival raises the voltage": (
+        lambda: KickedVoltage(),
+        "cannot raise 'v'",
+    ),
+    "a flow of an unknown state": (
+        lambda: Unknown(),
+        "no state 'x'",
+    ),
+    "a reset leaves v at the threshold": (
+        lambda: SoftReset(),
+        "after a spike the voltage must be below",
+    ),
+    "an unknown parameter": (
+        lambda: es.AdLIF(tau=3.0),
+        "no parameter 'tau'",
+    ),
+    "a receptor without a name": (
+        lambda: es.LIF(tau_syn={"a b": 5.0}),
+        "a receptor is called 'a b'",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_linear_neuron_that_is_wrong_is_refused_with_place_and_reason(case):
+    make, said = WRONG[case]
+    with pytest.raises(ParameterError) as caught:
+        network(make())
+    assert said in str(caught.value)
+
+
+def test_parameters_given_beside_a_neuron_are_refused_and_common_ones_taken():
+    assert network(threshold=2.0).populations["h"].threshold.tolist() == [2.0, 2.0]
+    with pytest.raises(ParameterError, match="tau_mem is given beside neuron=AdLIF"):
+        network(tau_mem=3.0)
+
+
+def test_receptors_are_asked_for_by_name_where_there_are_several():
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_population("h", 1, neuron=es.LIF(tau_syn={"ampa": 5.0, "nmda": 50.0}))
+    for wrong in (None, "gaba"):
+        with pytest.raises(NetworkError, match=r"expected one of \['ampa', 'nmda'\]"):
+            net.connect("input", "h", [[1.0]], receptor=wrong)
+    net.connect("input", "h", [[1.0]], receptor="ampa")
+    net.connect("input", "h", [[1.0]], receptor="nmda")
+    assert list(net.projections) == ["input->h:ampa", "input->h:nmda"]
+    with pytest.raises(NetworkError, match="there are none by name"):
+        network(es.LIF()).connect("h", "h", [[1.0] * 2] * 2, receptor="ampa")
+
+
+def test_lif_of_one_time_constant_is_the_neuron_without_a_kind():
+    plain = network(es.LIF(tau_mem=15.0, resistance=2.0)).populations["h"]
+    assert plain.neuron is None
+    assert plain.tau_mem.tolist() == [15.0, 15.0]
+
+
+def test_a_network_of_linear_neurons_comes_back_from_its_file_unless_its_kind_is_unknown(tmp_path):
+    net = network()
+    net.add_population("g", 1, neuron=es.AdLIF(a=1.5, tau_syn={"x": 3.0, "y": 9.0}))
+    net.add_population("own", 1, neuron=Own(tau=7.0))
+    net.connect("h", "g", [[1.0], [2.0]], receptor="y")
+    net.connect("g", "own", [[1.0]])
+    net.save(tmp_path / "net.npz")
+    again = es.Network.load(tmp_path / "net.npz")
+    assert repr(again) == repr(net)
+    for key, values in net.parameters().items():
+        assert np.array_equal(again.parameters()[key], values)
+    one, two = (es.simulate(n, STREAM, backend="reference") for n in (net, again))
+    assert all(np.array_equal(one[name].times, two[name].times) for name in one.names)
+    arrays = net.to_arrays()
+    arrays["structure"] = np.array(str(arrays["structure"]).replace('"Own"', '"Gone"'))
+    with pytest.raises(StorageError, match="'Gone', a class that is not defined here"):
+        es.Network.from_arrays(arrays)
+
+
+def test_backends_without_linear_neurons_refuse_them_by_name(host_cuda):
+    with (
+        using_backend("cuda", host_cuda),
+        pytest.raises(BackendError, match="of kind AdLIF, which backend 'cuda'"),
+    ):
+        es.simulate(network(), STREAM, backend="cuda")
+
+
+def test_an_adaptive_threshold_in_a_loop_with_linear_neurons_is_refused():
+    net = network()
+    net.add_population("l", 1, adaptation=0.1)
+    net.connect("h", "l", [[1.0], [1.0]])
+    net.connect("l", "h", [[1.0, 1.0]])
+    with pytest.raises(BackendError, match="'l' has an adaptive threshold and is in a loop"):
+        es.simulate(net, STREAM, backend="cpu")
+
+
+def doors():
+    """What does not know linear neurons, and how it is asked."""
+    from eventsim import clocked, energy, mapping, ranks
+    from eventsim.network.nir.export import to_nir
+    from eventsim.train.near_miss import NearMiss
+
+    def tape(net):
+        return es.simulate(net, STREAM, backend="reference")
+
+    def silent(net):
+        net.projections["input->h"].weights[...] = 0.0
+        return net
+
+    return {
+        "chunks": lambda net: es.simulate_chunk(net, STREAM, backend="cpu"),
+        "current": lambda net: es.current(net, tape(net), "h", [1.0]),
+        "clocked": lambda net: clocked.from_network(net),
+        "energy": lambda net: energy.count(net, tape(net)),
+        "mapping": lambda net: mapping.axon_graph(net, None),
+        "ranks": lambda net: ranks.simulate_ranks(net, STREAM),
+        "nir": lambda net: to_nir(net),
+        "near miss": lambda net: NearMiss(1.0)(silent(net), tape(net)),
+    }
+
+
+@pytest.mark.parametrize(
+    "door", ["chunks", "current", "clocked", "energy", "mapping", "ranks", "nir", "near miss"]
+)
+def test_what_does_not_know_linear_neurons_says_so_by_name(door):
+    with pytest.raises(NetworkError, match="neurons of kind AdLIF"):
+        doors()[door](network())
+
+
+def test_the_voltage_of_linear_neurons_is_at_the_threshold_before_a_spike_and_reset_after_it():
+    net = network(es.AdLIF(a=1.0, b=0.2, v_leak=0.1, v_reset=-0.2), refractory=1.0)
+    tape = es.simulate(net, STREAM, backend="cpu")
+    first = tape["h"].times[0]
+    found = es.voltage(net, tape, "h", [0.0, first - 1e-9, first, first + 0.9])[0, :, 0]
+    assert found == pytest.approx([0.1, 1.0, -0.2, -0.2], abs=1e-7)

@@ -1,0 +1,289 @@
+"""Linear neurons to test with: kinds, random networks of them, and one neuron in 30 digits.
+
+:func:`exact_spikes` shares no code with eventsim: its equations are written anew, the flow is a
+Taylor series, crossings are looked for on a fine grid and at the maxima between its points.
+"""
+
+import math
+from types import MappingProxyType
+
+import mpmath as mp
+import numpy as np
+
+import eventsim as es
+
+DIGITS = 30
+KINDS = ("lif", "adlif", "equal eigenvalues", "resonator", "two receptors", "alpha", "compartments")
+
+
+class AlphaSynapse(es.LinearNeuron):
+    """A defective flow, whatever the parameters."""
+
+    states, receptors = ("v", "g", "i"), MappingProxyType({"in": "i"})
+    parameters = MappingProxyType({"tau_mem": 20.0, "tau_syn": 5.0})
+
+    def flow(self, p):
+        m, s = 1 / p.tau_mem, 1 / p.tau_syn
+        return {("v", "v"): -m, ("v", "g"): m, ("g", "g"): -s, ("g", "i"): s, ("i", "i"): -s}
+
+
+class TwoCompartments(es.LinearNeuron):
+    """Soma and dendrite with a synapse each, and an adaptation current: five states."""
+
+    states, receptors = ("v", "d", "i", "j", "w"), MappingProxyType({"soma": "i", "dendrite": "j"})
+    parameters = MappingProxyType({
+        "tau_soma": 10.0, "tau_dend": 30.0, "tau_1": 3.0, "tau_2": 20.0, "tau_w": 100.0,
+        "to_soma": 1.0, "to_dend": 0.5, "b": 0.2,
+    })  # fmt: skip
+
+    def flow(self, p):
+        g, e = 1 / p.tau_soma, 1 / p.tau_dend
+        return {
+            ("v", "v"): -g * (1 + p.to_soma), ("v", "d"): g * p.to_soma, ("v", "i"): g,
+            ("v", "w"): -g, ("d", "v"): e * p.to_dend, ("d", "d"): -e * (1 + p.to_dend),
+            ("d", "j"): e, ("i", "i"): -1 / p.tau_1, ("j", "j"): -1 / p.tau_2,
+            ("w", "w"): -1 / p.tau_w,
+        }  # fmt: skip
+
+    def reset(self, p):
+        return {"v": p.v_reset, "w": ("add", p.b)}
+
+
+def neuron_of(kind, values):
+    """The neuron of a kind with these values."""
+    two = {k: v for k, v in values.items() if k not in ("tau_1", "tau_2")}
+    taus = {"tau_syn": {"1": values.get("tau_1"), "2": values.get("tau_2")}}
+    taus = {"tau_syn": {f"r{k}": tau for k, tau in taus["tau_syn"].items()}}
+    return {
+        "lif": lambda: es.LIF(tau_syn={"only": values["tau_syn"]}, **_without(values, "tau_syn")),
+        "adlif": lambda: es.AdLIF(**values),
+        "equal eigenvalues": lambda: es.AdLIF(**values),
+        "resonator": lambda: es.Resonator(**values),
+        "two receptors": lambda: es.LIF(**two, **taus),
+        "alpha": lambda: AlphaSynapse(**values),
+        "compartments": lambda: TwoCompartments(**values),
+    }[kind]()
+
+
+def _without(values, *names):
+    return {k: v for k, v in values.items() if k not in names}
+
+
+def draw_values(kind, rng):
+    """Parameters of a neuron, those of every neuron included."""
+    u, wide = rng.uniform, lambda lo, hi: float(np.exp(rng.uniform(np.log(lo), np.log(hi))))
+    near = 1.0 + float(rng.choice([0.0, 1e-15, 1e-12, 1e-9, 1e-6, 1e-3]) * rng.choice([-1, 1]))
+    common = {
+        "threshold": 1.0, "v_reset": u(-0.3, 0.3), "v_leak": u(-0.2, 0.2),
+        "refractory": float(rng.choice([0.0, 2.0, 5.0])),
+    }  # fmt: skip
+    m = wide(3, 40)
+    if kind == "lif":
+        own = {"tau_mem": m, "tau_syn": m * near if u() < 0.5 else wide(1, 20)}
+    elif kind == "adlif":
+        own = {
+            "tau_mem": m, "tau_syn": wide(1, 20), "tau_w": wide(5, 300), "a": u(-0.5, 10), "b": u(),
+        }  # fmt: skip
+    elif kind == "equal eigenvalues":
+        w = wide(30, 200)
+        g, k = 1 / m, 1 / w
+        own = {
+            "tau_mem": m, "tau_w": w, "tau_syn": 2 / (g + k) * (2 - near), "b": u(),
+            "a": (g - k) ** 2 / (4 * g * k) * near,
+        }  # fmt: skip
+    elif kind == "resonator":
+        damping = float(rng.choice([0.0, wide(5, 100)]))
+        own = {"damping": damping, "frequency": 1e3 / wide(5, 100), "tau_syn": wide(1, 10)}
+    elif kind == "two receptors":
+        taus = (m * near, m * (2 - near)) if u() < 0.5 else (wide(1, 20), wide(20, 150))
+        own = {"tau_mem": m, "tau_1": taus[0], "tau_2": taus[1]}
+    elif kind == "alpha":
+        own = {"tau_mem": m, "tau_syn": m * near if u() < 0.5 else wide(1, 20)}
+    else:
+        own = {
+            "tau_soma": m, "tau_dend": wide(3, 80), "tau_1": wide(1, 10), "tau_2": wide(5, 100),
+            "tau_w": wide(20, 300), "to_soma": u(0.1, 3), "to_dend": u(0.1, 3), "b": u(),
+        }  # fmt: skip
+    return own | common
+
+
+# --- One neuron in 30 digits ---------------------------------------------------------------------
+
+
+def _system(kind, q):
+    """A, what a reset keeps, what it adds, and the state that each receptor raises."""
+    if kind in ("lif", "two receptors"):
+        taus = [q["tau_syn"]] if kind == "lif" else [q["tau_1"], q["tau_2"]]
+        n = len(taus) + 1
+        rows = [[-1 / q["tau_mem"], *[1 / q["tau_mem"]] * (n - 1)]]
+        rows += [[-1 / tau if j == k + 1 else 0 for j in range(n)] for k, tau in enumerate(taus)]
+        return rows, [0] + [1] * (n - 1), [0] * n, list(range(1, n))
+    if kind in ("adlif", "equal eigenvalues"):
+        m, w, s = 1 / q["tau_mem"], 1 / q["tau_w"], 1 / q["tau_syn"]
+        return [[-m, -m, m], [q["a"] * w, -w, 0], [0, 0, -s]], [0, 1, 1], [0, q["b"], 0], [2]
+    if kind == "resonator":
+        d, s = q["damping"] / 1000, 1 / q["tau_syn"]
+        f = q["frequency"] * mp.mpf(2e-3 * math.pi)
+        return [[-d, f, 0], [-f, -d, f], [0, 0, -s]], [0, 0, 1], [0, 0, 0], [2]
+    if kind == "alpha":
+        m, s = 1 / q["tau_mem"], 1 / q["tau_syn"]
+        return [[-m, m, 0], [0, -s, s], [0, 0, -s]], [0, 1, 1], [0, 0, 0], [2]
+    g, e = 1 / q["tau_soma"], 1 / q["tau_dend"]
+    rows = [
+        [-g * (1 + q["to_soma"]), g * q["to_soma"], g, 0, -g],
+        [e * q["to_dend"], -e * (1 + q["to_dend"]), 0, e, 0],
+        [0, 0, -1 / q["tau_1"], 0, 0],
+        [0, 0, 0, -1 / q["tau_2"], 0],
+        [0, 0, 0, 0, -1 / q["tau_w"]],
+    ]
+    return rows, [0, 1, 1, 1, 1], [0, 0, 0, 0, q["b"]], [2, 3]
+
+
+def exact_spikes(kind, values, arrivals, duration):
+    """Spike times (mpf) of one neuron; arrivals are (ms, receptor, weight)."""
+    with mp.workdps(DIGITS):
+        return _Exact(kind, values).run(arrivals, duration)
+
+
+class _Exact:
+    def __init__(self, kind, values):
+        q = {name: mp.mpf(value) for name, value in values.items()}
+        self.rows, self.kept, self.added, self.raised = _system(kind, q)
+        self.held_rows = [[0] * len(self.rows), *self.rows[1:]]
+        self.level, self.hold = q["threshold"] - q["v_leak"], q["refractory"]
+        self.added[0] = q["v_reset"] - q["v_leak"]
+        self.rate = max(sum(abs(v) for v in row) for row in self.rows)
+
+    def run(self, arrivals, duration):
+        x, t, until, spikes = [mp.mpf(0)] * len(self.rows), mp.mpf(0), None, []
+        for time, receptor, weight in [*sorted(arrivals), (duration, None, 0)]:
+            time = mp.mpf(time)
+            while t < time:
+                if until is not None:
+                    end = min(until, time)
+                    x, t = self.flow(x, end - t, self.held_rows), end
+                    until = None if end == until else until
+                    continue
+                h = self.crossing(x, time - t)
+                if h is None:
+                    x, t = self.flow(x, time - t), time
+                    continue
+                x, t = self.flow(x, h), t + h
+                spikes.append(t)
+                x = [k * v + a for k, v, a in zip(self.kept, x, self.added, strict=True)]
+                until = t + self.hold if self.hold else None
+            if receptor is not None:
+                x[self.raised[receptor]] += mp.mpf(weight)
+        return spikes
+
+    def flow(self, x, h, rows=None):
+        rows = self.rows if rows is None else rows
+        parts = max(1, math.ceil(h * self.rate))
+        for _ in range(parts):
+            term, total = x, list(x)
+            for m in range(1, 60):
+                term = [v * h / parts / m for v in _times(rows, term)]
+                total = [a + b for a, b in zip(total, term, strict=True)]
+                if max(map(abs, term)) < mp.mpf(10) ** (-DIGITS - 3):
+                    break
+            x = total
+        return x
+
+    def crossing(self, x, h):
+        k, n = max(4, math.ceil(h * self.rate * 5)), len(x)
+        part = h / k
+        columns = [self.flow([mp.mpf(i == j) for i in range(n)], part) for j in range(n)]
+        step, y = list(zip(*columns, strict=True)), x
+        for i in range(k):
+            z = _times(step, y)
+            if z[0] >= self.level:
+                return part * i + self.root(lambda s, y=y: self.flow(y, s)[0] - self.level, part)
+            if self.slope(y) > 0 > self.slope(z):
+                top = self.root(lambda s, y=y: -self.slope(self.flow(y, s)), part)
+                if self.flow(y, top)[0] >= self.level:
+                    return part * i + self.root(lambda s, y=y: self.flow(y, s)[0] - self.level, top)
+            y = z
+        return None
+
+    def slope(self, x):
+        return _times(self.rows[:1], x)[0]
+
+    @staticmethod
+    def root(f, high):
+        """The sign change from below in 0 .. high, by regula falsi of Illinois."""
+        low, below, above, side = mp.mpf(0), f(mp.mpf(0)), f(high), 0
+        for _ in range(100):
+            at = (low * above - high * below) / (above - below)
+            value = f(at)
+            if abs(value) < mp.mpf(10) ** (3 - DIGITS) or high - low < mp.mpf(10) ** (2 - DIGITS):
+                return at
+            if value < 0:
+                low, below = at, value
+                above, side = (above / 2 if side < 0 else above), -1
+            else:
+                high, above = at, value
+                below, side = (below / 2 if side > 0 else below), 1
+        raise AssertionError("no root was found")
+
+
+def _times(rows, x):
+    return [mp.fsum(a * b for a, b in zip(row, x, strict=True)) for row in rows]
+
+
+# --- Networks ------------------------------------------------------------------------------------
+
+
+def random_network(rng):
+    """Populations of random kinds, in layers and, half the time, in a loop; and a stream."""
+    net, n_in = es.Network(), 5
+    net.add_input("input", n_in)
+    names = [f"p{k}" for k in range(int(rng.integers(1, 4)))]
+    for name in names:
+        kind, size = str(rng.choice([*KINDS, "plain"])), int(rng.integers(1, 4))
+        drawn = [draw_values("lif" if kind == "plain" else kind, rng) for _ in range(size)]
+        values = {key: np.array([one[key] for one in drawn]) for key in drawn[0]}
+        if kind == "plain":
+            net.add_population(name, size, **values)
+        else:
+            net.add_population(name, size, neuron=neuron_of(kind, values))
+    net.add_readout("out", 2)
+    pairs = [
+        ("input", names[0]),
+        *zip(names, [*names[1:], "out"], strict=True),
+        ("input", names[-1]),
+    ]
+    if rng.random() < 0.5:
+        pairs += [(names[-1], names[0])]
+    for source, target in dict.fromkeys(pairs):
+        _connect(net, source, target, rng)
+    for name in names:
+        if rng.random() < 0.4 and name not in net.recurrences:
+            _connect(net, name, name, rng, own=True)
+    times = [np.sort(rng.uniform(0, 60, 25)) for _ in range(2)]
+    channels = rng.integers(0, n_in, 50).astype(np.int32)
+    return net, es.EventStream(
+        np.concatenate(times), channels, [0, 25, 50], n_channels=n_in, duration=70.0
+    )
+
+
+def _connect(net, source, target, rng, *, own=False):
+    population, size = net.populations[target], net.populations[source].size
+    receptors = [None] if population.neuron is None else list(population.neuron.receptors)
+    for receptor in receptors[:1] if own else receptors:
+        mean = 4.0 if source == "input" else 0.7
+        weights = rng.normal(mean / 3, mean, (size, population.size))
+        if source == target and not own and f"{source}->{target}" in net.projections:
+            continue
+        if own:
+            weights = es.self_recurrent(rng.normal(-0.2, 0.2, population.size))
+            net.connect(
+                source, target, weights, delays=float(rng.choice([0.0, 1.5])), receptor=receptor
+            )
+            continue
+        delays = [0.5, rng.uniform(0, 3, size), rng.uniform(0.1, 3, weights.shape)]
+        net.connect(
+            source, target, weights, delays=delays[int(rng.integers(3))],
+            delays_of=None if size != population.size else "source", receptor=receptor,
+        ) if size != population.size else net.connect(
+            source, target, weights, delays=0.5, receptor=receptor
+        )  # fmt: skip
