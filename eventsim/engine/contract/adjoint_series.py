@@ -58,7 +58,6 @@ EXTRA = 3
 LONGEST = 2.0
 
 DECAY, TAKEN, GAIN, GAIN_MEM, GAIN_SYN, DECAY_SYN = range(6)
-N_SERIES = 6
 
 
 class Span(NamedTuple):

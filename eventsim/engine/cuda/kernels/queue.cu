@@ -272,6 +272,75 @@ DEVICE void earliest(const double* due, int n_neurons, double* times, int* neuro
     __syncthreads();
 }
 
+// Where the spikes of a sample go, and how many it has.
+struct Spiking {
+    const Round& out;
+    const long long at;
+    const int room;
+    int n;
+};
+
+// Neuron n, which is held, is let go of.
+DEVICE void free_neuron(const Cells& c, const Neuron& p, int n, const Spiking& spikes) {
+    const double t = c.until[n];
+    c.j[n] = flush(far_forward((REAL)(t - c.time[n]), p.rates).y * c.j[n]);
+    c.v[n] = p.reset;
+    c.time[n] = t;
+    if (c.held[n] < spikes.room) spikes.out.restart[spikes.at + c.held[n]] = c.j[n];
+    c.held[n] = -1;
+}
+
+// Neuron n crosses its threshold, after its rise. Returns when; false in `goes_on` where it runs away.
+DEVICE double fire_neuron(const Cells& c, const Neuron& p, int n, Spiking& spikes, bool& goes_on) {
+    const REAL j = flush(far_forward(c.rise[n], p.rates).y * c.j[n]);
+    const double t = c.time[n] + (double)c.rise[n];
+    if (spikes.n < spikes.room) {
+        const long long place = spikes.at + spikes.n;
+        spikes.out.time[place] = t;
+        spikes.out.neuron[place] = n;
+        spikes.out.current[place] = j;
+        spikes.out.restart[place] = p.refractory > 0.0 ? not_a_number() : j;
+    }
+    if (p.refractory > 0.0) {
+        c.held[n] = spikes.n;
+        c.until[n] = t + p.refractory;
+    }
+    c.j[n] = j + p.self;
+    c.v[n] = p.reset;
+    c.time[n] = t;
+#if ADAPTIVE
+    Adapted adapted = {c.a[n], c.last[n]};
+    jump(p.threshold, adapted, t);
+    c.a[n] = adapted.a;
+    c.last[n] = adapted.last;
+#endif
+    spikes.n += 1;
+    if (t - c.since[n] > 1.0) {
+        c.since[n] = t;
+        c.recent[n] = 0;
+    }
+    c.recent[n] += 1;
+    goes_on = (double)c.recent[n] <= RUNAWAY_PER_MS;
+    return t;
+}
+
+// The next bundle that arrives at t, of the loop or of other stages, in order; -1 first if none does.
+DEVICE void take_bundle(const Heap& heap, int& waiting, const Arriving& outside, long long& coming,
+                        long long n_outside, double t, long long* bundle) {
+    const bool inside = waiting > 0 && heap.time[0] == t;
+    bundle[0] = -1;
+    if (coming < n_outside && outside.time[coming] == t &&
+        !(inside && heap.first[0] < outside.first[coming])) {
+        bundle[0] = outside.first[coming];
+        bundle[1] = outside.last[coming];
+        ++coming;
+    } else if (inside) {
+        bundle[0] = heap.first[0];
+        bundle[1] = heap.last[0];
+        pop_entry(heap, waiting--);
+    }
+}
+
 extern "C" __global__ void queue_forward(
     const int n_neurons, const int capacity,
     // arrivals of other stages, and how the neurons are joined
@@ -303,9 +372,9 @@ extern "C" __global__ void queue_forward(
     __syncthreads();
     // Of the first thread; the others follow what it writes to shared memory.
     long long coming = outside.offsets[s];
-    const long long n_outside = outside.offsets[s + 1], at = out.start[s];
-    int waiting = 0, n_spikes = 0, epoch = 0;
-    const int room = out.limit[s];
+    const long long n_outside = outside.offsets[s + 1];
+    int waiting = 0, epoch = 0;
+    Spiking spikes = {out, out.start[s], out.limit[s], 0};
     for (;;) {
         double due;
         int n;
@@ -318,47 +387,17 @@ extern "C" __global__ void queue_forward(
                 block.now = -1.0;
                 const Neuron p = neuron_at(par, refractory, n, n_neurons);
                 if (c.held[n] >= 0) {
-                    t = c.until[n];
-                    c.j[n] = flush(far_forward((REAL)(t - c.time[n]), p.rates).y * c.j[n]);
-                    c.v[n] = p.reset;
-                    c.time[n] = t;
-                    if (c.held[n] < room) out.restart[at + c.held[n]] = c.j[n];
-                    c.held[n] = -1;
+                    free_neuron(c, p, n, spikes);
                 } else {
-                    const REAL j = flush(far_forward(c.rise[n], p.rates).y * c.j[n]);
-                    t = c.time[n] + (double)c.rise[n];
-                    if (n_spikes < room) {
-                        out.time[at + n_spikes] = t;
-                        out.neuron[at + n_spikes] = n;
-                        out.current[at + n_spikes] = j;
-                        out.restart[at + n_spikes] = p.refractory > 0.0 ? not_a_number() : j;
-                    }
-                    if (p.refractory > 0.0) {
-                        c.held[n] = n_spikes;
-                        c.until[n] = t + p.refractory;
-                    }
-                    c.j[n] = j + p.self;
-                    c.v[n] = p.reset;
-                    c.time[n] = t;
-#if ADAPTIVE
-                    Adapted adapted = {c.a[n], c.last[n]};
-                    jump(p.threshold, adapted, t);
-                    c.a[n] = adapted.a;
-                    c.last[n] = adapted.last;
-#endif
-                    n_spikes += 1;
-                    if (t - c.since[n] > 1.0) {
-                        c.since[n] = t;
-                        c.recent[n] = 0;
-                    }
-                    c.recent[n] += 1;
-                    if ((double)c.recent[n] > RUNAWAY_PER_MS) {
+                    bool goes_on;
+                    t = fire_neuron(c, p, n, spikes, goes_on);
+                    if (!goes_on) {
                         block.verdict = QUEUE_RUNAWAY;
-                        n_spikes = n;
+                        spikes.n = n;
                         out.reached[s] = t;
-                    }
-                    if (block.verdict < 0 && !send(heap, waiting, capacity, loop, n, t, t_end))
+                    } else if (!send(heap, waiting, capacity, loop, n, t, t_end)) {
                         block.verdict = QUEUE_FULL;
+                    }
                 }
                 c.due[n] = predict(c, p, n, t_end);
             } else if (t < t_end) {
@@ -373,20 +412,8 @@ extern "C" __global__ void queue_forward(
         if (t < 0.0) continue;
         ++epoch;
         for (;;) {
-            if (THREAD == 0) {
-                const bool inside = waiting > 0 && heap.time[0] == t;
-                block.bundle[0] = -1;
-                if (coming < n_outside && outside.time[coming] == t &&
-                    !(inside && heap.first[0] < outside.first[coming])) {
-                    block.bundle[0] = outside.first[coming];
-                    block.bundle[1] = outside.last[coming];
-                    ++coming;
-                } else if (inside) {
-                    block.bundle[0] = heap.first[0];
-                    block.bundle[1] = heap.last[0];
-                    pop_entry(heap, waiting--);
-                }
-            }
+            if (THREAD == 0)
+                take_bundle(heap, waiting, outside, coming, n_outside, t, block.bundle);
             __syncthreads();
             const long long low = block.bundle[0], high = block.bundle[1];
             if (low < 0) break;
@@ -410,7 +437,7 @@ extern "C" __global__ void queue_forward(
     if (THREAD == 0) {
         *stop.border = t_end;
         *stop.idle = *stop.halvings = 0;
-        out.count[s] = n_spikes;
+        out.count[s] = spikes.n;
         out.status[s] = block.verdict;
     }
 }

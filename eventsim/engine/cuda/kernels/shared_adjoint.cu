@@ -36,28 +36,29 @@ DEVICE void sum_effects(const StagedArrivals& arrivals, int n_events, REAL* out,
     }
 }
 
-// A neuron, if `mine`: its series, its weights and what is found of them, by row; and its sums.
+// A neuron, if `mine`: its series, its weights and what is found of them, by row. A stretch has so many
+// arrivals.
 struct Meeting {
     StagedArrivals& arrivals;
     REAL middle, per_length;
     const Series<REAL>& series;
-    REAL rate_syn;
     const REAL* column;
     REAL* slab;
     bool mine;
-    REAL* sums;
+    int n_arrivals;
 };
 
-// The arrivals from the k-th to before the m-th that lie after `after`, with the state at `back` ms
-// before the stretch's latest arrival. A thread without a neuron has a state of zeros. Returns the next.
-DEVICE int meet_arrivals(int k, int m, double after, REAL back, const Adjoint<REAL>& a,
-                         const Meeting& x) {
+// The arrivals from the k-th on that lie after `after`, with the state at `back` ms before the
+// stretch's latest arrival. A thread without a neuron has a state of zeros. Returns the next one.
+DEVICE int meet_arrivals(int k, double after, REAL back, const Adjoint<REAL>& a, REAL rate_syn,
+                         const Meeting& x, REAL* sums) {
     StagedArrivals& arrivals = x.arrivals;
     const Series<REAL>& s = x.series;
+    const int m = x.n_arrivals;
     if (k >= m || arrivals.time[k] <= after) return k;
     const REAL grow = REAL_(1.0) / decay(x.middle * back), start = back * x.per_length;
     const REAL alpha = a.alpha * grow, beta = a.beta * grow;
-    const Opened<REAL> open = opened(s, alpha, beta, x.rate_syn);
+    const Opened<REAL> open = opened(s, alpha, beta, rate_syn);
     REAL moments[TERMS<REAL>];
     for (int q = 0; q < TERMS<REAL>; ++q) moments[q] = REAL_(0.0);
     for (; k < m && arrivals.time[k] > after; ++k) {
@@ -74,9 +75,37 @@ DEVICE int meet_arrivals(int k, int m, double after, REAL back, const Adjoint<RE
     const Adjoint<REAL> grown = {alpha, beta, a.alpha_mem * grow, a.beta_mem * grow,
                                  a.beta_syn * grow};
     const ByRates<REAL> gained = by_rates(s, moments, grown);
-    x.sums[BY_MEM] += gained.mem;
-    x.sums[BY_SYN] += gained.syn;
+    sums[BY_MEM] += gained.mem;
+    sums[BY_SYN] += gained.syn;
     return k;
+}
+
+// The neuron goes back over a stretch, from t to `low`.
+DEVICE void go_back(const Neuron& neuron, const Tape& tape, Back& back, Adjoint<REAL>& a,
+                    Gradients<REAL>& g, const Meeting& x, double t, double low) {
+    double since = t;
+    for (int k = 0;;) {
+        const double at = next_stop(neuron, tape, back);
+        const bool stops = at >= low;
+        const double until = stops ? at : low;
+        k = meet_arrivals(k, stops ? at : -1.0, (REAL)(t - since), a, neuron.rates.syn, x, g.sums);
+        const REAL h = (REAL)(since - until);
+        a = pull_back(h, far_adjoint(h, neuron.rates), a);
+        since = until;
+        if (!stops) return;
+        // Without a hold the restart and its spike are at one time.
+        while (next_stop(neuron, tape, back) >= until) meet(neuron, a, tape, back, g);
+    }
+}
+
+// The first threads stage an arrival each, which is there if `any`; the latest is at t.
+DEVICE void stage(const Meeting& x, double time, int place, bool any, double t, REAL longest) {
+    const REAL s = any ? (REAL)(t - time) : REAL_(0.0);
+    x.arrivals.time[THREAD] = any ? time : 0.0;
+    x.arrivals.place[THREAD] = any ? place : 0;
+    x.arrivals.p[THREAD] = decay(x.middle * s);
+    x.arrivals.u[THREAD] = s * x.per_length;
+    x.arrivals.inside[THREAD] = any && s <= longest;
 }
 
 extern "C" __global__ void
@@ -126,23 +155,10 @@ __launch_bounds__(TILE, SINGLE ? 8 - 2 * ADAPTIVE : 4 - ADAPTIVE) shared_backwar
         const long long hi = first_after(times, lo, offsets[sample + 1], t_end);
         double t = t_end;
         long long top = hi;
-        for (int m = 0;;) {
+        Meeting x = {arrivals, (REAL)middle, per_length, series, column, slab, mine, 0};
+        for (int& m = x.n_arrivals;;) {
             const double t_low = top - m > lo ? times[top - m - 1] : begin_of(way, sample);
-            double since = t;
-            for (int k = 0;;) {
-                const double at = next_stop(neuron, tape, back);
-                const bool stops = at >= t_low;
-                const double until = stops ? at : t_low;
-                k = meet_arrivals(k, m, stops ? at : -1.0, (REAL)(t - since), a,
-                                  {arrivals, (REAL)middle, per_length, series, neuron.rates.syn,
-                                   column, slab, mine, g.sums});
-                const REAL h = (REAL)(since - until);
-                a = pull_back(h, far_adjoint(h, neuron.rates), a);
-                since = until;
-                if (!stops) break;
-                // Without a hold the restart and its spike are at one time.
-                while (next_stop(neuron, tape, back) >= until) meet(neuron, a, tape, back, g);
-            }
+            go_back(neuron, tape, back, a, g, x, t, t_low);
             __syncthreads();
             sum_effects(arrivals, m, effects + tile * n_events, top - 1);
             __syncthreads();
@@ -152,12 +168,7 @@ __launch_bounds__(TILE, SINGLE ? 8 - 2 * ADAPTIVE : 4 - ADAPTIVE) shared_backwar
             if (THREAD < MOST) {
                 const long long event = top - 1 - THREAD;
                 const bool any = event >= lo;
-                const REAL s = any ? (REAL)(t - times[event]) : REAL_(0.0);
-                arrivals.time[THREAD] = any ? times[event] : 0.0;
-                arrivals.place[THREAD] = any ? rows[event] * n_neurons : 0;
-                arrivals.p[THREAD] = decay((REAL)middle * s);
-                arrivals.u[THREAD] = s * per_length;
-                arrivals.inside[THREAD] = any && s <= longest;
+                stage(x, any ? times[event] : 0.0, any ? rows[event] * n_neurons : 0, any, t, longest);
             }
             __syncthreads();
             for (m = 0; m < MOST && arrivals.inside[m];) ++m;

@@ -330,6 +330,146 @@ DEVICE bool by_stretches(const Cells& c, const Neuron& p, int n, const SharedWin
     return goes_on;
 }
 
+// Neurons of a loop: their parameters.
+struct Members {
+    const REAL* par;
+    const double* refractory;
+    int n;
+};
+
+DEVICE Neuron neuron_at(const Members& all, int n) {
+    return neuron_at(all.par, all.refractory, n, all.n);
+}
+
+// Of the first thread: arrivals that are still to come, how many wait in the heap, how often pieces are
+// halved, and the spikes before the window.
+struct Progress {
+    Coming coming;
+    int waiting, halvings, before;
+};
+
+// What the bundles due add to the sums of the neurons.
+struct Summing {
+    const Windows& w;
+    const Loop& loop;
+    const Due& due;
+    REAL* sums;
+};
+
+// When the first of the neurons may do something if nothing arrives; for the first thread.
+DEVICE double first_due(const Cells& c, const Members& all, WindowMemory& block) {
+    for (int n = THREAD; n < all.n; n += blockDim.x) {
+        const Neuron p = neuron_at(all, n);
+        c.due[n] = c.held[n] >= 0 ? c.until[n]
+                   : peak_bound(c.v[n], c.j[n], p.peak) >= p.alert ? -1.0 : NEVER;
+    }
+    __syncthreads();
+    double next;
+    int n;
+    earliest(c.due, all.n, block.times, block.neurons, next, n);
+    return next;
+}
+
+// When a window opens: with the first that happens, where nothing did before.
+DEVICE double opening(const Progress& x, const Heap& heap, double next, double now) {
+    if (next >= 0.0 && x.waiting > 0 && heap.time[0] < next) next = heap.time[0];
+    if (next >= 0.0 && x.coming.next < x.coming.end && x.coming.time[x.coming.next] < next)
+        next = x.coming.time[x.coming.next];
+    return next > now ? next : now;
+}
+
+// The first thread, where a sample begins or goes on.
+DEVICE void start_windows(const Standing& begin, int n_neurons, WindowMemory& block) {
+    block.now = *begin.border;
+    block.quiet = *begin.idle != 0;
+    block.n_spikes = 0;
+    block.met = 0;
+    block.ran_away = n_neurons;
+    block.verdict = -1;
+}
+
+// The first thread opens a window, and takes what arrives in it.
+DEVICE void open_window(Progress& x, const Windows& w, const Heap& heap, const Due& due, int capacity,
+                        WindowMemory& block) {
+    const double border = block.opens + w.length;
+    const int k = take(heap, x.waiting, x.coming, border, due, capacity);
+    if (k == capacity) block.verdict = QUEUE_FULL;
+    block.border = border;
+    block.n_due = k;
+    block.pieces = w.pieces << x.halvings;
+    x.before = block.n_spikes;
+}
+
+// Sums what arrives from the `first` of the bundles due on and before `end`; returns the next.
+DEVICE int sum_arrivals(const Summing& x, const Members& all, int first, int n_due, double end) {
+    const Windows& w = x.w;
+    int last = first;
+    for (; last < n_due && x.due.time[last] < end; ++last) {
+        const long long low = x.due.first[last], high = x.due.last[last];
+        const int one = low >= OWN ? (int)(low - OWN) : x.loop.target[low];
+        const Functions phi = functions(w, neuron_at(all, one).rates, (REAL)(end - x.due.time[last]));
+        if (low >= OWN) {
+            if (THREAD == 0)
+                add_arrival(w, x.loop.own_weight[one], phi, x.sums + (long long)one * w.width);
+        } else {
+            for (long long k = low + THREAD; k < high; k += blockDim.x)
+                add_arrival(w, x.loop.weight[k], phi, x.sums + (long long)x.loop.target[k] * w.width);
+        }
+        __syncthreads();
+    }
+    return last;
+}
+
+// All neurons go through the window, piece by piece.
+DEVICE void by_pieces(const Cells& c, const Members& all, const Summing& x, double t_end,
+                      const Spikes& out, WindowMemory& block) {
+    double now = block.now;
+    const double opens = block.opens, border = block.border;
+    int first = 0;
+    for (int piece = 1; piece <= block.pieces; ++piece) {
+        const double end = piece < block.pieces
+                               ? opens + (border - opens) * ((double)piece / (double)block.pieces)
+                               : border;
+        const int last = sum_arrivals(x, all, first, block.n_due, end);
+        for (int n = THREAD; n < all.n; n += blockDim.x) {
+            const Neuron p = neuron_at(all, n);
+            if (!stays(c, p, x.w, n, all.n, now, end, x.sums + (long long)n * x.w.width)) continue;
+            const int found = one_by_one(c, p, n, {x.due, first, last, end, t_end}, x.loop, out);
+            if (found < 0) atomicMin(&block.ran_away, n); else atomicAdd(&block.met, found);
+        }
+        __syncthreads();
+        if (__syncthreads_or(block.ran_away < all.n || block.n_spikes > out.limit)) return;
+        if (!(end < t_end)) return;
+        now = end;
+        first = last;
+    }
+}
+
+// The first thread closes a window, and sends its spikes on their way.
+DEVICE void close_window(Progress& x, const Heap& heap, const Loop& loop, const Spikes& out, int capacity,
+                         int n_neurons, double t_end, WindowMemory& block) {
+    if (block.ran_away < n_neurons) block.verdict = QUEUE_RUNAWAY;
+    else if (block.n_spikes > out.limit) block.verdict = QUEUE_DONE;
+    const long long events = block.met, asked = (long long)n_neurons * block.pieces;
+    if (events * MANY > asked)
+        x.halvings = x.halvings + 1 < MOST_HALVINGS ? x.halvings + 1 : MOST_HALVINGS;
+    else if (events * FEW < asked)
+        x.halvings = x.halvings > 0 ? x.halvings - 1 : 0;
+    block.met = 0;
+    block.now = block.border;
+    for (int k = x.before; k < block.n_spikes && block.verdict < 0; ++k)
+        if (!send(heap, x.waiting, capacity, loop, out.neuron[k], out.time[k], t_end))
+            block.verdict = QUEUE_FULL;
+    block.quiet = block.n_due == 0 && block.n_spikes == x.before;
+}
+
+// How the windows stand, for whoever goes on from here; by the first thread.
+DEVICE void lay_down(const Standing& stop, const WindowMemory& block, const Progress& x) {
+    *stop.border = block.now;
+    *stop.idle = block.quiet;
+    *stop.halvings = x.halvings;
+}
+
 extern "C" __global__ void windows_forward(
     const int n_neurons, const int capacity,
     // arrivals of other stages, and how the neurons are joined
@@ -353,6 +493,7 @@ extern "C" __global__ void windows_forward(
     const long long s = BLOCK, base = s * n_neurons;
     if (results.limit[s] < 0) return;
     const Cells c = cells_at(cells, base);
+    const Members all = {par, refractory, n_neurons};
     const Heap heap = heap_at(heaps, s * capacity);
     const Due due = {dues.time + s * capacity, dues.first + s * capacity, dues.last + s * capacity};
     const long long at = results.start[s];
@@ -365,38 +506,14 @@ extern "C" __global__ void windows_forward(
         take_up(begin, c, n);
         for (int q = 0; q < w.width; ++q) sums[(long long)n * w.width + q] = REAL_(0.0);
     }
-    if (THREAD == 0) {
-        block.now = *begin.border;
-        block.quiet = *begin.idle != 0;
-        block.n_spikes = 0;
-        block.met = 0;
-        block.ran_away = n_neurons;
-        block.verdict = -1;
-    }
+    if (THREAD == 0) start_windows(begin, n_neurons, block);
     __syncthreads();
-    // Of the first thread; the others follow what it writes to shared memory.
-    Coming coming = {outside.time, outside.first, outside.last, outside.offsets[s],
-                     outside.offsets[s + 1]};
-    int waiting = 0, halvings = (int)*begin.halvings, before = 0;
+    Progress x = {{outside.time, outside.first, outside.last, outside.offsets[s], outside.offsets[s + 1]},
+               0, (int)*begin.halvings, 0};
     bool whole = true;
     while (block.now < t_end) {
-        double next = -1.0;
-        if (block.quiet) {
-            for (int n = THREAD; n < n_neurons; n += blockDim.x) {
-                const Neuron p = neuron_at(par, refractory, n, n_neurons);
-                c.due[n] = c.held[n] >= 0 ? c.until[n]
-                           : peak_bound(c.v[n], c.j[n], p.peak) >= p.alert ? -1.0 : NEVER;
-            }
-            __syncthreads();
-            int n;
-            earliest(c.due, n_neurons, block.times, block.neurons, next, n);
-        }
-        if (THREAD == 0) {
-            if (next >= 0.0 && waiting > 0 && heap.time[0] < next) next = heap.time[0];
-            if (next >= 0.0 && coming.next < coming.end && coming.time[coming.next] < next)
-                next = coming.time[coming.next];
-            block.opens = next > block.now ? next : block.now;
-        }
+        const double due_first = block.quiet ? first_due(c, all, block) : -1.0;
+        if (THREAD == 0) block.opens = opening(x, heap, due_first, block.now);
         __syncthreads();
         if (!(block.opens < t_end)) break;
         whole = block.opens + w.length <= t_end;
@@ -404,88 +521,23 @@ extern "C" __global__ void windows_forward(
             for (int n = THREAD; n < n_neurons; n += blockDim.x)
                 lay_down(stop, c, n);
         if (THREAD == 0) {
-            if (!whole) {
-                *stop.border = block.now;
-                *stop.idle = block.quiet;
-                *stop.halvings = halvings;
-            }
-            const double border = block.opens + w.length;
-            const int k = take(heap, waiting, coming, border, due, capacity);
-            if (k == capacity) block.verdict = QUEUE_FULL;
-            block.border = border;
-            block.n_due = k;
-            block.pieces = w.pieces << halvings;
-            before = block.n_spikes;
+            if (!whole) lay_down(stop, block, x);
+            open_window(x, w, heap, due, capacity, block);
         }
         if (__syncthreads_or(THREAD == 0 && block.verdict >= 0)) break;
-        const bool silent = block.n_due == 0;
-        double now = block.now;
-        const double opens = block.opens, border = block.border;
-        int first = 0;
         if (w.by_stretches) {
             const DueRows rows = {due.time, due.first, shared_row, block.n_due};
-            const double end = border < t_end ? border : t_end;
-            const SharedWindow window = {rows, shared_weight, n_neurons, fastest, now, end};
+            const double border = block.border, end = border < t_end ? border : t_end;
+            const SharedWindow window = {rows, shared_weight, n_neurons, fastest, block.now, end};
             for (int n = THREAD; n < n_neurons; n += blockDim.x)
-                if (!by_stretches(c, neuron_at(par, refractory, n, n_neurons), n, window, out))
-                    atomicMin(&block.ran_away, n);
-        }
-        for (int piece = 1; piece <= block.pieces && !w.by_stretches; ++piece) {
-            const double end = piece < block.pieces
-                                   ? opens + (border - opens) * ((double)piece / (double)block.pieces)
-                                   : border;
-            int last = first;
-            for (; last < block.n_due && due.time[last] < end; ++last) {
-                const long long low = due.first[last], high = due.last[last];
-                const int one = low >= OWN ? (int)(low - OWN) : loop.target[low];
-                const Functions phi =
-                    functions(w, neuron_at(par, refractory, one, n_neurons).rates,
-                              (REAL)(end - due.time[last]));
-                if (low >= OWN) {
-                    if (THREAD == 0)
-                        add_arrival(w, loop.own_weight[one], phi, sums + (long long)one * w.width);
-                } else {
-                    for (long long k = low + THREAD; k < high; k += blockDim.x)
-                        add_arrival(w, loop.weight[k], phi,
-                                    sums + (long long)loop.target[k] * w.width);
-                }
-                __syncthreads();
-            }
-            for (int n = THREAD; n < n_neurons; n += blockDim.x) {
-                const Neuron p = neuron_at(par, refractory, n, n_neurons);
-                if (!stays(c, p, w, n, n_neurons, now, end, sums + (long long)n * w.width))
-                    continue;
-                const int found =
-                    one_by_one(c, p, n, {due, first, last, end, t_end}, loop, out);
-                if (found < 0) atomicMin(&block.ran_away, n); else atomicAdd(&block.met, found);
-            }
-            __syncthreads();
-            if (__syncthreads_or(block.ran_away < n_neurons || block.n_spikes > out.limit)) break;
-            if (!(end < t_end)) break;
-            now = end;
-            first = last;
+                if (!by_stretches(c, neuron_at(all, n), n, window, out)) atomicMin(&block.ran_away, n);
+        } else {
+            by_pieces(c, all, {w, loop, due, sums}, t_end, out, block);
         }
         __syncthreads();
         if (THREAD == 0) {
-            if (block.ran_away < n_neurons) {
-                block.verdict = QUEUE_RUNAWAY;
-                results.reached[s] = c.time[block.ran_away];
-            } else if (block.n_spikes > out.limit) {
-                block.verdict = QUEUE_DONE;
-            }
-            const long long events = block.met, asked = (long long)n_neurons * block.pieces;
-            if (events * MANY > asked)
-                halvings = halvings + 1 < MOST_HALVINGS ? halvings + 1 : MOST_HALVINGS;
-            else if (events * FEW < asked)
-                halvings = halvings > 0 ? halvings - 1 : 0;
-            block.met = 0;
-            block.now = border;
-            for (int k = before; k < block.n_spikes && block.verdict < 0; ++k) {
-                const int n = out.neuron[k];
-                if (!send(heap, waiting, capacity, loop, n, out.time[k], t_end))
-                    block.verdict = QUEUE_FULL;
-            }
-            block.quiet = silent && block.n_spikes == before;
+            close_window(x, heap, loop, out, capacity, n_neurons, t_end, block);
+            if (block.verdict == QUEUE_RUNAWAY) results.reached[s] = c.time[block.ran_away];
         }
         if (__syncthreads_or(THREAD == 0 && block.verdict >= 0)) break;
     }
@@ -493,11 +545,7 @@ extern "C" __global__ void windows_forward(
         for (int n = THREAD; n < n_neurons; n += blockDim.x)
             lay_down(stop, c, n);
     if (THREAD == 0) {
-        if (whole) {
-            *stop.border = block.now;
-            *stop.idle = block.quiet;
-            *stop.halvings = halvings;
-        }
+        if (whole) lay_down(stop, block, x);
         results.count[s] = block.ran_away < n_neurons ? block.ran_away : block.n_spikes;
         results.status[s] = block.verdict < 0 ? QUEUE_DONE : block.verdict;
     }
