@@ -1,6 +1,6 @@
 """``eventsim experiment ...``: recipes that compare networks and methods over seeds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from eventsim.cli.experiment_runs import (
     run_recipe,
 )
 from eventsim.cli.fields import filled, options_of
-from eventsim.cli.options import JsonOption, log_of
+from eventsim.cli.options import FiguresOption, JsonOption, forms_of, log_of
 from eventsim.cli.terminal import (
     INTERRUPTED,
     Guarded,
@@ -170,6 +170,7 @@ def experiment_run(
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="runs/experiments/RECIPE-TASK by default.")
     ] = None,
+    figures: FiguresOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run what is missing of a recipe, then show the table and draw the figure.
@@ -194,16 +195,17 @@ def experiment_run(
 
     eventsim experiment ti46_alpha --file TI46 --divide group
 
-    eventsim experiment mine.toml --out runs/mine
+    eventsim experiment mine.toml --out runs/mine --figures pdf,svg
 
     eventsim experiment bip --seeds 100 --executor dask://head:8786
     """
+    forms = forms_of(figures)
     recipe, task = load_both(name, data)
     selection = Selection(conditions=tuple(condition or ()), **selected)
     root = out or Path("runs") / "experiments" / resolve(recipe, task, selection).name
     _, ended = run_recipe(recipe, task, selection, root, how)
     failed = failures(ended)
-    present(_tabulate(root) | {"failed": failed}, _show_findings, as_json=as_json)
+    present(_tabulate(root, forms) | {"failed": failed}, _show_findings, as_json=as_json)
     exit_if(failed)
 
 
@@ -213,13 +215,14 @@ def experiment_table(
     as_markdown: Annotated[
         bool, typer.Option("--markdown", help="Markdown on stdout, no table.")
     ] = False,
+    figures: FiguresOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """The table of an experiment, finished or not; writes its table and figure again.
 
     [bold]Example[/bold]: eventsim experiment table runs/experiments/bip-fsdd --markdown
     """
-    found = _tabulate(folder)
+    found = _tabulate(folder, forms_of(figures))
     if as_markdown and not as_json:
         typer.echo((folder / MARKDOWN).read_text(encoding="utf-8"), nl=False)
     else:
@@ -302,17 +305,19 @@ def experiment_search(
     present(asdict(found) | {"folder": str(folder)}, _show_search, as_json=as_json)
 
 
-def _tabulate(root: Path) -> dict[str, Any]:
+def _tabulate(root: Path, forms: Sequence[str] = ()) -> dict[str, Any]:
     """Read all results of an experiment, and write its table and figure."""
     found = collect(root)
     write_atomically(root / MARKDOWN, markdown(found))
     write_json(root / TABLE, asdict(found))
     if found.rows:
         from eventsim.experiment.figure import figure  # loads Matplotlib
-        from eventsim.plot.style import look, png
+        from eventsim.plot.style import encoded, look
 
         with look():
-            write_atomically(root / FIGURE, png(figure(found)))
+            drawn, place = figure(found), root / FIGURE
+            for form in dict.fromkeys(("png", *forms)):
+                write_atomically(place.with_suffix(f".{form}"), encoded(drawn, form))
     return {
         **asdict(found),
         "folder": str(root),

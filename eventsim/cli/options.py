@@ -94,6 +94,15 @@ SplitOption = Annotated[
         show_default="test",
     ),
 ]
+FiguresOption = Annotated[
+    str | None,
+    typer.Option(
+        "--figures",
+        metavar="FORMATS",
+        help="Write the pictures for a paper too, into the folder figures: pdf, svg, png, or "
+        "several such as pdf,svg.",
+    ),
+]
 FailUnderOption = Annotated[
     float | None,
     typer.Option(
@@ -164,6 +173,16 @@ def with_precision(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options; the reference backend, which has no single precision, brings double along."""
     needed = {"precision": "double"} if options.get("backend") == "reference" else {}
     return needed | dict(options)
+
+
+def forms_of(typed: str | None) -> tuple[str, ...]:
+    """The formats of ``--figures``; ParameterError if there is another."""
+    known = ("pdf", "svg", "png")
+    forms = () if typed is None else tuple(one.strip() for one in typed.split(","))
+    wrong = [one for one in forms if one not in known]
+    if wrong:
+        raise ParameterError(f"--figures {typed}: {wrong[0]!r} is none of {', '.join(known)}.")
+    return forms
 
 
 def set_threads(threads: int | None, backend: str | None) -> None:

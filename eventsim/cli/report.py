@@ -24,6 +24,7 @@ from eventsim.cli.map import choose_method, find_congestion, find_study
 from eventsim.cli.measured import MeasuredPart, find_measured
 from eventsim.cli.options import (
     EventsArgument,
+    FiguresOption,
     FrameOption,
     JsonOption,
     Machine,
@@ -31,6 +32,7 @@ from eventsim.cli.options import (
     RunArgument,
     SamplesOption,
     chip_option,
+    forms_of,
     typed,
 )
 from eventsim.cli.reading import MEASURED, Reading
@@ -62,6 +64,7 @@ WINDOW_MS = 1.0  # in which spikes on a link are counted
 class ReportOptions:
     """What the page of a run has."""
 
+    figures: FiguresOption = None
     chip: Annotated[
         list[str] | None,
         chip_option(
@@ -125,12 +128,14 @@ def report_command(
 
     eventsim report runs/demo
 
+    eventsim report runs/demo --figures pdf,svg
+
     eventsim report runs/demo --map loihi --bits 2 --bits 4 --bits 8
 
     eventsim report runs/demo --chip loihi --chip 45nm --dt 1 --samples 50 --out report.html
     """
     on = machine.ready()
-    page = _page(run, asked.out)
+    page, forms = _page(run, asked.out), forms_of(asked.figures)
     maps = list(asked.onto or ())
     priced_on = find_chips(asked.chip or (*DEFAULT_CHIPS, *maps))
     # One without cores is refused here, before anything runs.
@@ -143,7 +148,7 @@ def report_command(
     report = _made(given, asked, (stream, labelled), priced_on, targets, on)
     from eventsim.report.write import write_page  # loads Matplotlib
 
-    outcome = _outcome(report, write_page(page, report), on)
+    outcome = _outcome(report, write_page(page, report, forms=forms), on)
     present(outcome | {"measured": measured.to_dict()}, _show, as_json=as_json)
 
 

@@ -15,9 +15,11 @@ from eventsim.cli.fields import filled, options_of
 from eventsim.cli.options import (
     DownloadOption,
     FailUnderOption,
+    FiguresOption,
     JsonOption,
     LogOption,
     ThreadsOption,
+    forms_of,
     log_of,
     option_name,
     set_threads,
@@ -121,6 +123,7 @@ class RunStart:
     ] = False
     log: LogOption = None
     fail_under: FailUnderOption = None
+    figures: FiguresOption = None
 
 
 @filled(TypedTraining, into="asked")
@@ -184,6 +187,7 @@ def train_command(
     torchrun --nproc-per-node 4 --no-python eventsim train fsdd --distributed --shards 8
     """
     asked, out = replace(asked, tables=tables), start.out
+    forms_of(start.figures)  # a wrong one is told before training
     if start.resume and start.overwrite:
         raise ParameterError("--resume and --overwrite contradict each other.")
     if start.resume:
@@ -313,7 +317,7 @@ def train_and_show(
         return
     from eventsim.report.write import write_report  # loads Matplotlib
 
-    page = write_report(folder, outcome.record)
+    page = write_report(folder, outcome.record, forms=forms_of(start.figures))
     found = outcome.result | {"folder": str(folder), "report": str(page)}
     present(found, _show, as_json=as_json)
     check_reached(found["test"]["accuracy"], start.fail_under)

@@ -7,12 +7,18 @@ it to a file. :func:`subplots` opens a figure of several axes in that style. Set
 stay as they are.
 """
 
+from eventsim.plot.comparison import comparison
+from eventsim.plot.confusion import confusion
 from eventsim.plot.curves import history
 from eventsim.plot.diagram import graph
 from eventsim.plot.events import stream
+from eventsim.plot.gain import fi_curve
 from eventsim.plot.parameters import taus
 from eventsim.plot.spikes import raster
 from eventsim.plot.style import subplots
 from eventsim.plot.traces import voltages
 
-__all__ = ["graph", "history", "raster", "stream", "subplots", "taus", "voltages"]
+__all__ = [
+    "comparison", "confusion", "fi_curve", "graph", "history", "raster", "stream", "subplots",
+    "taus", "voltages",
+]  # fmt: skip

@@ -158,6 +158,19 @@ def png(drawn: Figure) -> bytes:
     return buffer.getvalue()
 
 
+FORMS = ("pdf", "svg", "png")
+
+
+def encoded(drawn: Figure, form: str) -> bytes:
+    """The figure as the content of a file of one of ``FORMS``; letters of a PDF stay letters."""
+    if form != "pdf":
+        return {"png": png, "svg": svg}[form](drawn)
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({"pdf.fonttype": 42}):
+        drawn.savefig(buffer, format="pdf", dpi=DPI, metadata={"CreationDate": None})
+    return buffer.getvalue()
+
+
 def svg(drawn: Figure) -> bytes:
     """The figure as the content of an SVG file; what is drawn as dots is an image in it."""
     buffer = io.BytesIO()

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Floats
 from eventsim.network import Network
-from eventsim.plot import history
+from eventsim.plot import confusion, history
+from eventsim.plot.confusion import INCHES, MARGIN
 from eventsim.plot.parameters import SYMBOLS, UNITS, distribution
-from eventsim.plot.style import FAINT, INK, SHADES, figure, grid, population_colour
+from eventsim.plot.style import FAINT, INK, figure, grid, population_colour
 
 Metrics = dict[str, Any]
 
@@ -38,37 +39,11 @@ def learning_curves(lines: Sequence[Metrics], *, selected: int | None = None) ->
     return drawn
 
 
-def confusion_matrix(confusion: NDArray[np.int64], class_names: Sequence[str]) -> Figure:
+def confusion_matrix(counts: NDArray[np.int64], class_names: Sequence[str]) -> Figure:
     """Counts of true against predicted class; the shade is the share of the true class."""
-    n_true, n_predicted = confusion.shape
-    side = 1.6 + 0.42 * n_predicted
+    side = MARGIN + INCHES * counts.shape[1]
     drawn = figure(side, side)
-    axes = drawn.subplots()
-    share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
-    axes.imshow(share, cmap=SHADES, vmin=0.0, vmax=1.0)
-    for row, column in zip(*np.nonzero(confusion), strict=True):
-        colour = "white" if share[row, column] > 0.55 else INK
-        wrong = row != column
-        axes.text(
-            column,
-            row,
-            str(confusion[row, column]),
-            ha="center",
-            va="center",
-            color=colour,
-            fontsize=8.0,
-            fontweight="bold" if wrong else "normal",
-        )
-    predicted = [*class_names, *(f"#{k}" for k in range(len(class_names), n_predicted))]
-    axes.set_xticks(range(n_predicted), predicted[:n_predicted], rotation=45, ha="right")
-    axes.set_yticks(range(n_true), class_names)
-    axes.set_xlabel("answered")
-    axes.set_ylabel("true class")
-    axes.set_xticks(np.arange(n_predicted + 1) - 0.5, minor=True)
-    axes.set_yticks(np.arange(n_true + 1) - 0.5, minor=True)
-    axes.grid(visible=True, which="minor", color="#f0f3f6", linewidth=1.0)
-    axes.tick_params(which="both", length=0)
-    axes.spines[:].set_visible(False)
+    confusion(counts, class_names, ax=drawn.subplots())
     return drawn
 
 

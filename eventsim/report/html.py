@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from eventsim.report.tables import PageTable
 
@@ -24,6 +25,7 @@ class Picture:
     text: str
     content: bytes  # of the PNG file
     width: int = 100  # width of the picture on the page, in percent
+    drawn: Any = None  # the figure itself, which other formats are made of
 
 
 def document(title: str, body: str, *, footer: str, script: str = "") -> str:

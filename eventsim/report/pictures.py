@@ -37,7 +37,7 @@ def picture(drawn: Figure, file: str, title: str, text: str) -> Picture:
     wide as the page.
     """
     width = min(100, round(100.0 * drawn.get_figwidth() / FULL_INCHES))
-    return Picture(file, title, text, png(drawn), width)
+    return Picture(file, title, text, png(drawn), width, drawn)
 
 
 def _pictures(record: RunRecord) -> Iterator[Picture]:

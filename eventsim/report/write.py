@@ -10,6 +10,7 @@ taus.png                    time constants before and after training
 neurons.png                 the other trained neuron parameters, if there are any
 confusion.png               true against answered class
 rates.png                   spikes per second of every neuron
+figures/                    the pictures in the formats that were asked for
 ==========================  ==================================================================
 """
 
@@ -17,30 +18,47 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from eventsim.events.storage import write_atomically
-from eventsim.plot.style import look
+from eventsim.plot.style import encoded, look
 from eventsim.report.html import Picture
 from eventsim.report.page import render
 from eventsim.report.pictures import page_pictures
 from eventsim.report.record import Report, RunRecord
 
+FIGURES = "figures"
 
-def write_report(folder: str | Path, record: RunRecord) -> Path:
+
+def write_report(folder: str | Path, record: RunRecord, *, forms: Sequence[str] = ()) -> Path:
     """Write the page of a run and its pictures into ``folder``; the path of ``index.html``.
 
     That is written last. The folder is made if need be; files of an older report are replaced.
+    ``forms`` are further formats of the pictures, of :data:`eventsim.plot.style.FORMS`.
     """
     folder = Path(folder)
     report = Report.of_training(record)
     pictures = page_pictures(report)
     for picture in pictures:
         write_atomically(folder / picture.file, picture.content)
-    return write_page(folder / "index.html", report, pictures)
+    return write_page(folder / "index.html", report, pictures, forms=forms)
 
 
-def write_page(path: str | Path, report: Report, pictures: Sequence[Picture] | None = None) -> Path:
-    """Write a page into one HTML file, whole or not at all; pictures may be drawn already."""
+def write_page(
+    path: str | Path,
+    report: Report,
+    pictures: Sequence[Picture] | None = None,
+    *,
+    forms: Sequence[str] = (),
+) -> Path:
+    """Write a page into one HTML file, whole or not at all; pictures may be drawn already.
+
+    ``forms`` as in :func:`write_report`: they lie in the folder ``figures`` beside the page.
+    """
     path = Path(path)
     drawn = page_pictures(report) if pictures is None else pictures
     with look():
+        for picture in drawn:
+            for form in forms:
+                place = path.parent / FIGURES / f"{Path(picture.file).stem}.{form}"
+                place.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(place, encoded(picture.drawn, form))
         write_atomically(path, render(report, drawn))
     return path
