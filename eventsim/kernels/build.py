@@ -235,7 +235,7 @@ def _declared() -> str:
     }  # of a field, by the first word that says its type
     types |= {name: _array(kind) for name, kind in re.findall(r"(\w+) = Annotated.*'(.+)'", text)}
     written = re.findall(r"Annotated\[(\w+), WRITTEN\]", text)
-    structs, layout, of_state, of_none = [], [], [], []
+    structs, layout, of_state, of_none = (list[str]() for _ in range(4))
     for each in sorted(classes, key=lambda each: not each.name.endswith("Role")):  # roles first
         name, fields, names = each.name.removesuffix("Role"), [], []
         for field in (f for f in each.body if isinstance(f, ast.AnnAssign)):

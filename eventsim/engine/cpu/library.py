@@ -1,10 +1,9 @@
 """Kernels that were compiled ahead of time: finds their library, checks it, calls it.
 
 Their text is in ``eventsim/kernels``; ``cpu/library.cpp`` there is the other side of this file, and
-the modules
-``roles*`` have what goes across. The library holds every kernel once for each
-level, which is a set of instructions: all give the same bits. ``EVENTSIM_LEVEL`` chooses one; else
-it is the best that the processor runs.
+the modules ``roles*`` have what goes across. The library holds every kernel once for each level,
+which is a set of instructions: all give the same bits. ``EVENTSIM_LEVEL`` chooses one; else it is
+the best that the processor runs.
 
 The tasks of a call are dealt to a pool of Python threads, which run side by side, since a call does
 not hold Python's lock. No result depends on their number.

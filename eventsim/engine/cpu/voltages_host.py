@@ -67,11 +67,11 @@ def largest(job: Job) -> Voltages:
 def at(job: Job, times: Floats) -> Voltages:
     """Voltages of a readout whose stage shares events at ``times`` [samples, asked], ascending."""
     p, events = job.stage.population, merged_events(job)
-    asked = AskedRole(times, times.shape[1], np.empty((*times.shape, p.size)))
+    value: Floats = np.empty((*times.shape, p.size))
+    asked = AskedRole(times, times.shape[1], value)
     tasks = TasksRole.all(job.n_samples, len(job.stage.heard))
     with threads_for(job):
         library().run(VoltagesForward(tasks, *_layer_of(job, events), asked), real_type(job))
-    value = asked.value
     value += p.v_leak
     return Voltages(value.transpose(0, 2, 1), _AtTimes(job, events, times).backward)
 
@@ -144,8 +144,8 @@ class _AtTimes:
         """
         job = replace(self.job, precision="double")
         bounds = sample_chunks(job, by_block(job, row_weights(job)).nbytes)
-        nothing = np.zeros(0)
-        silence = _tape(nothing, nothing, nothing, np.zeros(0, np.int64))
+        nothing, nobody = np.zeros(0), np.zeros(0, np.int64)
+        silence = _tape(nothing, nobody, nothing, nobody)
         tape = TapeRole(np.zeros(job.n_samples + 1, np.int64), *silence, None)
         of_value = np.array(by_value.transpose(0, 2, 1), order="C")
         asked = AskedRole(self.times, self.times.shape[1], of_value)
