@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 from scipy.io import wavfile
 
+from eventsim.datasets import guarded, guarded_child
+
 
 @pytest.fixture(autouse=True)
 def places(tmp_path, monkeypatch):
@@ -10,6 +12,16 @@ def places(tmp_path, monkeypatch):
     monkeypatch.delenv("EVENTSIM_DATA", raising=False)
     monkeypatch.setattr("platformdirs.user_data_dir", lambda _app: str(tmp_path / "user"))
     return tmp_path
+
+
+@pytest.fixture
+def read_here(monkeypatch):
+    """Let libraries read in this process, quickly; test_vlen.py starts those that are real."""
+
+    def blocks(library, path, *arguments, **_limits):
+        return guarded_child.WAYS[library](str(path), *arguments)
+
+    monkeypatch.setattr(guarded, "blocks", blocks)
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ from eventsim import datasets
 from eventsim.datasets import shd
 from eventsim.errors import DataError
 
+pytestmark = pytest.mark.usefixtures("read_here")
+
 
 def recordings(n, kind, seed=0):
     rng = np.random.default_rng(seed)
