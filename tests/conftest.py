@@ -4,11 +4,14 @@
 compiled for the host behind the stand-in of ``tests/support/simt`` (id ``cuda-host``).
 """
 
+import functools
 import os
+from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from eventsim.datasets import yinyang
 from eventsim.engine.contract.registry import using_backend
 from eventsim.engine.cuda import CudaBackend
 from eventsim.engine.cuda.probe import Card, look
@@ -40,6 +43,13 @@ def pytest_configure(config):
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
     settings.load_profile("tier")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def drawn_once():
+    """Points of Yin-Yang are drawn once in a process: a sixth of a second for the training part."""
+    with mock.patch.object(yinyang, "draw", functools.cache(yinyang.draw)):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -53,8 +53,7 @@ spread = 4.0
 [train]
 epochs = 2
 batch_size = 12
-# Slow, but there is nothing to compile or load, and the networks are tiny.
-backend = "reference"
+backend = "cpu"
 precision = "double"
 
 [smoke.train]
