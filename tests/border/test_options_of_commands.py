@@ -5,7 +5,6 @@ import json
 import click
 import pytest
 import typer
-from typer.testing import CliRunner
 
 from eventsim.cli.app import app
 from tests.unit.cli.conftest import call, finished, places, undrawn  # noqa: F401  fixtures
@@ -50,7 +49,7 @@ def test_command_that_reads_files_of_events_takes_the_unit_of_text(name):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_of_a_command_shows_an_example(name):
-    shown = CliRunner().invoke(app, [*name.split(), "--help"]).stdout
+    shown = call(*name.split(), "--help").out
     assert "Example" in shown
     assert f"eventsim {name.replace('experiment run', 'experiment')}" in shown
 

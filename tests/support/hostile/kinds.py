@@ -10,8 +10,9 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import typer
+from click.testing import CliRunner
 from scipy.io import wavfile
-from typer.testing import CliRunner
 
 import eventsim as es
 from eventsim import datasets
@@ -51,6 +52,7 @@ from tests.support.nets import lateral_net, one_layer, random_net, random_stream
 from tests.support.run_kinds import old_run
 from tests.unit.experiment.conftest import TASK
 
+COMMAND = typer.main.get_command(app)
 LARGEST_INPUT = 10_000  # channels; a network of more is read, but not run
 
 
@@ -90,7 +92,7 @@ def command(*arguments):
     """Run eventsim as from a shell; raise what it did not turn into a message."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        result = CliRunner().invoke(app, [str(a) for a in arguments])
+        result = CliRunner().invoke(COMMAND, [str(a) for a in arguments])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     if result.exit_code not in (0, 1, 2):

@@ -9,9 +9,9 @@ from bench.suite import connected
 from eventsim import datasets
 
 pytest.importorskip("espeakng_loader", reason="needs the extra demo")
+pytestmark = pytest.mark.thorough("speaks a data set: 25 CPU s where none is in the cache")
 
 
-@pytest.mark.thorough("speaks a data set, seconds")
 def test_strings_are_digits_of_one_voice_with_silence_between_them():
     digits = datasets.load("spoken_digits", split="train")
     found = connected.strings("train", 30)

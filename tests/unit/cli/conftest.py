@@ -2,7 +2,8 @@ import json
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+import typer
+from click.testing import CliRunner
 
 from eventsim.cli.app import app
 from eventsim.datasets import ntidigits
@@ -64,9 +65,13 @@ class Outcome:
         return json.loads(self.out)
 
 
+# Made once: of all commands and options it takes longer than most commands do.
+COMMAND = typer.main.get_command(app)
+
+
 def call(*arguments):
     """Run eventsim as from a shell."""
-    return Outcome(CliRunner().invoke(app, [str(a) for a in arguments]))
+    return Outcome(CliRunner().invoke(COMMAND, [str(a) for a in arguments]))
 
 
 TINY = ("--hidden", 6, "--epochs", 2, "--batch-size", 6, "--threads", 1)

@@ -74,6 +74,7 @@ def test_trained_parameters_are_weights_and_neuron_parameters_that_learn(record)
     assert record.n_parameters == 72 + 6 * 8 + 4 * 2
 
 
+@pytest.mark.thorough("draws a whole report; commands write them without bip")
 def test_run_without_bip_and_validation_has_a_report(tmp_path):
     config = TrainConfig(
         epochs=1,
@@ -117,6 +118,7 @@ def test_silent_network_with_more_outputs_than_classes_has_a_report(record, tmp_
     assert write_report(tmp_path, silent).exists()
 
 
+@pytest.mark.thorough("draws whole reports; commands write them of every kind of run")
 def test_first_spike_run_with_a_spiking_output_has_a_report(tmp_path):
     config = TrainConfig(
         epochs=1,
