@@ -10,12 +10,12 @@ typedef struct {
 
 static uint64_t word_of(double x) {
     uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
+    (void)memcpy(&bits, &x, sizeof bits);
     return bits;
 }
 static double of_word(uint64_t bits) {
     double x;
-    memcpy(&x, &bits, sizeof x);
+    (void)memcpy(&x, &bits, sizeof x);
     return x;
 }
 
@@ -187,7 +187,7 @@ static double decay_double(double z) {
         p = fused_double(p, g, terms_of[i]);
     }
     p = fused_double(p, g, 1.0);
-    memcpy(&scale, &bits, sizeof scale);
+    (void)memcpy(&scale, &bits, sizeof scale);
     return fused_double(g, p, 1.0) * scale;
 }
 
@@ -255,8 +255,8 @@ static float middle_of(const start_t *s) {
     return time > 0.0F ? time : 0.0F;
 }
 
-static float root_of(int turns, float lo, float hi, const start_t *s) {
-    float t = lo;
+static float root_of(int turns, float from, float to, const start_t *s) {
+    float lo = from, hi = to, t = from;
     excess_t e = excess(lo, s);
     const int falls = (turns ? e.slope : e.by) > 0.0F;
     int k;

@@ -28,12 +28,12 @@
 #if NET_SOFT_FMA
 static uint64_t bits_of(double x) {
     uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
+    (void)memcpy(&bits, &x, sizeof bits);
     return bits;
 }
 static double of_bits(uint64_t bits) {
     double x;
-    memcpy(&x, &bits, sizeof x);
+    (void)memcpy(&x, &bits, sizeof x);
     return x;
 }
 /* In double precision the product is exact; the sum is rounded to odd, so that rounding it again gives
@@ -86,7 +86,7 @@ static float flush(float x) { return absolute(x) <= TINY ? 0.0F : x; }
 static float power_of_two(int32_t k) {
     const uint32_t bits = (uint32_t)(127 - k) << 23;
     float x;
-    memcpy(&x, &bits, sizeof x);
+    (void)memcpy(&x, &bits, sizeof x);
     return x;
 }
 

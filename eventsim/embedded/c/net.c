@@ -74,19 +74,19 @@ static void drop(net_t *net, uint32_t stage, uint32_t n) {
 /* A neuron's event becomes the arrivals of a route. */
 static void take_route(net_t *net, const net_route *r, uint32_t neuron, double time) {
     uint32_t k;
-    if (r->synapses != 0) {
+    if (r->synapses != NULL) {
         const uint32_t low = r->synapses[neuron], high = r->synapses[neuron + 1U];
         if (r->apart != 0U) {
             for (k = low; k < high; ++k) {
-                arrive(net, r->to, time + (r->delays != 0 ? r->delays[k] : r->least), r->key + k);
+                arrive(net, r->to, time + (r->delays != NULL ? r->delays[k] : r->least), r->key + k);
             }
         } else if (low < high) {
-            arrive(net, r->to, time + (r->delays != 0 ? r->delays[neuron] : r->least), r->key + low);
+            arrive(net, r->to, time + (r->delays != NULL ? r->delays[neuron] : r->least), r->key + low);
         }
-    } else if (r->rows == 0) {
-        arrive(net, r->to, time + (r->delays != 0 ? r->delays[neuron] : r->least), r->key + neuron);
+    } else if (r->rows == NULL) {
+        arrive(net, r->to, time + (r->delays != NULL ? r->delays[neuron] : r->least), r->key + neuron);
     } else if (r->rows[neuron] != NO_ROW) {
-        arrive(net, r->to, time + (r->delays != 0 ? r->delays[neuron] : r->least), r->key + r->rows[neuron]);
+        arrive(net, r->to, time + (r->delays != NULL ? r->delays[neuron] : r->least), r->key + r->rows[neuron]);
     }
 }
 
@@ -132,7 +132,7 @@ static weights_t weights_of(uint32_t stage, uint32_t key) {
     }
     w.route = &net_routes[r];
     w.base = key - w.route->key;
-    if (w.route->synapses == 0) {
+    if (w.route->synapses == NULL) {
         w.base *= s->size;
     }
     return w;
@@ -141,9 +141,9 @@ static weights_t weights_of(uint32_t stage, uint32_t key) {
 /* Weight i of a route, onto that neuron. */
 static float weight_at(const net_route *r, uint32_t i, uint32_t neuron) {
 #if NET_CODES
-    if (r->codes != 0) {
+    if (r->codes != NULL) {
         const uint32_t code = r->bits == 8U ? r->codes[i] : ((uint32_t)r->codes[i >> 1] >> ((i & 1U) * 4U)) & 15U;
-        return r->levels != 0 ? r->levels[code] : (float)(r->grid[code] * r->resistance[neuron]);
+        return r->levels != NULL ? r->levels[code] : (float)(r->grid[code] * r->resistance[neuron]);
     }
 #endif
     (void)neuron;
@@ -665,7 +665,7 @@ static void deliver(net_t *net, uint32_t stage, double time, uint32_t key) {
 #endif
     {
         const weights_t w = weights_of(stage, key);
-        if (w.route->synapses == 0) {
+        if (w.route->synapses == NULL) {
             for (k = 0U; k < s->size; ++k) {
                 meet(net, stage, k, time, weight_at(w.route, w.base + k, k));
             }
@@ -777,7 +777,7 @@ static void run_outputs(net_t *net, uint32_t stage) {
         if (time > net->clock[stage]) {
             run_outputs_to(net, stage, time);
         }
-        if (w.route->synapses == 0) {
+        if (w.route->synapses == NULL) {
             for (k = 0U; k < s->size; ++k) {
                 meet_output(net, s, k, weight_at(w.route, w.base + k, k) * fade);
             }
@@ -849,12 +849,12 @@ static void run(net_t *net, int peeks) {
 
 static float number_of(uint32_t bits) {
     float x;
-    memcpy(&x, &bits, sizeof x);
+    (void)memcpy(&x, &bits, sizeof x);
     return x;
 }
 static int same(float x, uint32_t bits) {
     uint32_t mine;
-    memcpy(&mine, &x, sizeof mine);
+    (void)memcpy(&mine, &x, sizeof mine);
     return mine == bits;
 }
 
@@ -932,13 +932,13 @@ net_status net_selftest(void) {
 
 void net_reset(net_t *net) {
     uint32_t k;
-    memset(net->clock, 0, sizeof net->clock);
-    memset(net->sent, 0, sizeof net->sent);
-    memset(net->border, 0, sizeof net->border);
-    memset(net->idle, 0, sizeof net->idle);
-    memset(net->busy, 0, sizeof net->busy);
-    memset(net->head, 0, sizeof net->head);
-    memset(net->count, 0, sizeof net->count);
+    (void)memset(net->clock, 0, sizeof net->clock);
+    (void)memset(net->sent, 0, sizeof net->sent);
+    (void)memset(net->border, 0, sizeof net->border);
+    (void)memset(net->idle, 0, sizeof net->idle);
+    (void)memset(net->busy, 0, sizeof net->busy);
+    (void)memset(net->head, 0, sizeof net->head);
+    (void)memset(net->count, 0, sizeof net->count);
     net->now = 0.0;
     net->end = INFINITE;
     for (k = 0U; k < (uint32_t)NET_NEURONS; ++k) {
@@ -965,10 +965,10 @@ void net_reset(net_t *net) {
     }
 #endif
 #if NET_RULE_READOUT
-    memset(net->total, 0, sizeof net->total);
+    (void)memset(net->total, 0, sizeof net->total);
 #endif
 #if NET_RULE_MAXIMUM
-    memset(net->largest, 0, sizeof net->largest);
+    (void)memset(net->largest, 0, sizeof net->largest);
 #endif
 #if NET_EVENTS
     for (k = 0U; k < (uint32_t)NET_STAGES; ++k) {
@@ -991,7 +991,7 @@ void net_reset(net_t *net) {
 }
 
 net_status net_init(net_t *net) {
-    memset(net, 0, sizeof *net);
+    (void)memset(net, 0, sizeof *net);
     net->status = (uint8_t)net_selftest();
     net_reset(net);
     return (net_status)net->status;
