@@ -23,18 +23,19 @@ from eventsim.cli.options import (
 )
 from eventsim.cli.reading import MEASURED, Reading
 from eventsim.cli.terminal import echo_late, present, print_table, say_backend, stdout
+from eventsim.embedded import footprint
 from eventsim.energy import DenseEquivalent, EnergyReport, Widths, dense_pair, run_costs
 from eventsim.energy.encoder import means_of
 from eventsim.engine import simulate
-from eventsim.errors import DataError, ParameterError
-from eventsim.events import EventStream
+from eventsim.errors import DataError, NetworkError, ParameterError
+from eventsim.events import EventStream, SpikeTape
 from eventsim.events.storage import write_atomically
 from eventsim.mapping import quantise
 from eventsim.mapping.fits import fit_on
 from eventsim.network import Network
 from eventsim.network.late import late_begin
 from eventsim.report import tables
-from eventsim.runs.run import load_run
+from eventsim.runs.run import Run, load_run
 
 DEFAULT_CHIPS = ("45nm", "loihi")
 FLOAT_BITS = 32  # as Widths has it
@@ -147,10 +148,21 @@ def cost_command(
         "energy": [report.to_dict() for report in costs.reports],
         "fits": {c.name: vars(fit) for c in chips if (fit := fit_on(network, c)) is not None},
         "dense": [found.to_dict() for found in dense],
+        "as_c": _as_c(network, tape, run),
         "backend": runs_on.name,
         "figure": None if asked.figure is None else str(asked.figure),
     }
     present(found, _show, as_json=as_json)
+
+
+def _as_c(network: Network, tape: SpikeTape, run: Run | None) -> dict[str, Any]:
+    """What the network takes as C; or why it cannot be C."""
+    if run is not None and run.settings.grid is not None:
+        return {"missing": "The run answers in time steps."}
+    try:
+        return vars(footprint(network, tape)) | {"missing": None}
+    except NetworkError as error:
+        return {"missing": str(error)}
 
 
 def find_chips(names: Sequence[str]) -> list[Chip]:
@@ -219,5 +231,16 @@ def _show(found: Mapping[str, Any]) -> None:
     for dense in found["dense"]:
         names = ", ".join(missing["name"] for missing in dense["missing"])
         _note(f"not in the sum of the dense {dense['cell'].upper()}: {names}")
+    _note(_line_of_c(found["as_c"]))
     if found["figure"] is not None:
         typer.echo(f"Picture: {found['figure']}")
+
+
+def _line_of_c(found: Mapping[str, Any]) -> str:
+    """What the network takes on a small processor, in a line."""
+    if found["missing"] is not None:
+        return f"As C, by eventsim export --to c: cannot be. {found['missing']}"
+    return (
+        f"As C, by eventsim export --to c: {found['flash']:,} bytes of constants, "
+        f"{found['ram']:,} bytes of RAM, and the code."
+    )

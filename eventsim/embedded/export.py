@@ -7,12 +7,12 @@ from typing import Any
 
 import eventsim
 from eventsim.arrays import to_host
-from eventsim.embedded.literals import filled, template
+from eventsim.embedded.literals import Constants, filled, template
 from eventsim.embedded.source import config, constants_of, ram_of, recorded, spikes_of
-from eventsim.embedded.tables import LEAST_ROOM, tables_of
+from eventsim.embedded.tables import LEAST_ROOM, Tables, tables_of
 from eventsim.engine import place, simulate
 from eventsim.errors import ParameterError
-from eventsim.events import EventStream
+from eventsim.events import EventStream, SpikeTape
 from eventsim.events.storage import write_atomically
 from eventsim.mapping import quantise
 from eventsim.network import Network
@@ -39,9 +39,32 @@ FILES = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class CExport:
-    """What was written.
+@dataclass(frozen=True)
+class Footprint:
+    """What a network takes as C.
+
+    Attributes
+    ----------
+    flash
+        Bytes of constants where pointers have four; the code comes beside, some 8 kB.
+    ram
+        Bytes of one network, ``NAME_RAM_BYTES``.
+    rooms
+        Arrivals that the queue of every stage holds, by its name.
+    flops
+        Floating-point operations of all neurons over a stretch of four arrivals, about; of stages
+        that go arrival by arrival none are in it.
+    """
+
+    flash: int
+    ram: int
+    rooms: dict[str, int]
+    flops: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CExport(Footprint):
+    """What was written, and its footprint.
 
     Attributes
     ----------
@@ -49,14 +72,6 @@ class CExport:
         Where, the prefix, and the paths of all files in the folder.
     populations
         Those whose spikes can be polled, in the order of their numbers; the input is number 0.
-    flash
-        Bytes of constants where pointers have four; the code comes beside.
-    ram
-        Bytes of one network, ``NAME_RAM_BYTES``.
-    rooms
-        Arrivals that the queue of every stage holds, by its name.
-    flops
-        Floating-point operations of all neurons over a stretch of four arrivals, about.
     recordings, spikes
         Of the recorded test.
     """
@@ -65,16 +80,34 @@ class CExport:
     name: str
     files: tuple[str, ...]
     populations: tuple[str, ...]
-    flash: int
-    ram: int
-    rooms: dict[str, int]
-    flops: int
     recordings: int
     spikes: int
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {**vars(self), "folder": str(self.folder), "files": list(self.files)}
+
+
+def footprint(net: Network, tape: SpikeTape) -> Footprint:
+    """What a network takes as C, with queues for the recordings of a tape.
+
+    Raises
+    ------
+    NetworkError
+        As :func:`export_c`.
+    """
+    tables = tables_of(net, tape)
+    return _footprint(tables, constants_of(tables, Constants(counts_only=True)))
+
+
+def _footprint(tables: Tables, constants: Constants) -> Footprint:
+    in_stretches = [s.size for s in tables.stages if s.kind in ("STRETCHES", "WINDOWS")]
+    return Footprint(
+        flash=constants.n_bytes,
+        ram=ram_of(tables),
+        rooms={s.name: s.room for s in tables.stages},
+        flops=STRETCH_FLOPS * sum(in_stretches),
+    )
 
 
 def export_c(
@@ -124,17 +157,13 @@ def export_c(
     tables = tables_of(net, tape)
     n_test = max(int((tape.stream.offsets[1:] <= TEST_EVENTS).sum()), 1)
     answers = to_host(read_answers(placed, tape).classes)
-    constants = constants_of(tables)
+    constants = constants_of(tables, Constants())
     found = CExport(
+        **vars(_footprint(tables, constants)),
         folder=Path(folder),
         name=name,
         files=tuple(file.replace("NAME", name) for file in FILES),
         populations=tables.populations,
-        flash=constants.n_bytes,
-        ram=ram_of(tables),
-        rooms={s.name: s.room for s in tables.stages},
-        flops=STRETCH_FLOPS
-        * sum(s.size for s in tables.stages if s.kind in ("STRETCHES", "WINDOWS")),
         recordings=n_test,
         spikes=sum(int(tape[p].offsets[n_test]) for p in tables.populations[1:]),
     )

@@ -36,20 +36,23 @@ def whole(x: float) -> str:
 
 
 class Constants:
-    """Text of constants, and the bytes that they take."""
+    """Text of constants, and the bytes that they take; or these alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, counts_only: bool = False) -> None:
         self.text: list[str] = []
         self.n_bytes = 0
+        self._counts_only = counts_only
 
     def array(self, what: str, values: NDArray[Any]) -> None:
         """An array by its declaration; one zero in place of nothing."""
+        self.n_bytes += max(values.nbytes, values.itemsize)
+        if self._counts_only:
+            return
         kind = values.dtype.kind
         literal = whole if kind in "ui" else (single if values.dtype == np.float32 else double)
         words = [literal(x) for x in values.ravel().tolist()] or [literal(0.0)]
         lines = [", ".join(words[i : i + PER_LINE]) for i in range(0, len(words), PER_LINE)]
         self.text.append(f"{what} = {{\n    " + ",\n    ".join(lines) + "};\n")
-        self.n_bytes += max(values.nbytes, values.itemsize)
 
     def rows(self, what: str, rows: list[str], n_bytes: int) -> None:
         """An array of structs of so many bytes in all."""

@@ -17,6 +17,7 @@ KINDS: Mapping[Algorithm, str] = {
     Algorithm.QUEUE: "EVENTS",
 }
 MOST_NEURONS = 1 << 15  # a target has 15 bits
+MOST_SYNAPSES = 1 << 22  # of all stages; 16 MB of flash
 
 
 def refuse(net: Network, plan: Plan) -> Answer:
@@ -33,6 +34,11 @@ def refuse(net: Network, plan: Plan) -> Answer:
         reasons.append(f"onset of {answer.onset} ms (0 or {FIRST_EVENT})")
     for stage in plan.stages:
         reasons += _reasons(stage, answer)
+    n_synapses = sum(p.values.size for stage in plan.stages for p in stage.projections)
+    if n_synapses > MOST_SYNAPSES:
+        reasons.append(
+            f"place for more than {MOST_SYNAPSES:,} synapses, and these are {n_synapses:,}"
+        )
     if reasons:
         raise NetworkError(
             f"export_c: the C text has no {'; no '.join(reasons)}. Run the network by eventsim."

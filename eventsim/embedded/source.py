@@ -91,9 +91,9 @@ def ram_of(t: Tables) -> int:
     return -(-n_bytes // 8) * 8
 
 
-def constants_of(t: Tables) -> Constants:
-    """The constants of ``NAME_weights.c``."""
-    to, n = Constants(), sizes_of(t)
+def constants_of(t: Tables, to: Constants) -> Constants:
+    """Put the constants of ``NAME_weights.c`` into ``to``, and return it."""
+    n = sizes_of(t)
     for k, s in enumerate(t.stages):
         if s.answers is not None and s.kind != "EVENTS":
             to.array(f"static const float answers_{k}[]", s.answers)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import Floats, Ints
+from eventsim.arrays import Floats, Ints, to_host
 from eventsim.embedded.polynomials import Singles, answers
 from eventsim.embedded.refuse import KINDS, refuse
 from eventsim.engine.algorithm import Algorithm, algorithm_of, least_delay
@@ -297,10 +297,10 @@ class _Waiting:
         if source == 0:
             stream = self.tape.stream
             low, high = stream.offsets[sample : sample + 2]
-            return stream.times[low:high], stream.channels[low:high]
+            return to_host(stream.times[low:high]), to_host(stream.channels[low:high])
         trains = self.tape[self.names[source]]
-        low, high = trains.offsets[sample : sample + 2]
-        return trains.times[low:high], trains.neurons[low:high]
+        low, high = (int(n) for n in trains.offsets[sample : sample + 2])
+        return to_host(trains.times[low:high]), to_host(trains.neurons[low:high])
 
 
 def _most_at_once(begins: Floats, ends: Floats) -> int:

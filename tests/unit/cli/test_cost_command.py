@@ -223,3 +223,18 @@ def test_energies_are_written_with_their_unit():
     assert written == ["1 pJ", "1 nJ", "1 µJ", "1 mJ", "1 J"]
     assert joules(0.0) == "0 pJ"
     assert joules(float(np.float64(23600))) == "23.6 nJ"
+
+
+def test_what_the_network_takes_as_c_is_told_or_why_it_cannot_be(files):
+    net, events, network, _ = files
+    outcome = cost(net, events)
+    assert (
+        "As C, by eventsim export --to c: cannot be. export_c: the network has no answer."
+        in outcome.out
+    )
+    network.set_answer(es.Answer())
+    save_network(net, network)
+    outcome = cost(net, events, "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.json["as_c"]["ram"] > outcome.json["as_c"]["flash"] / 100 > 0
+    assert outcome.json["as_c"]["rooms"].keys() == {"hidden1", "hidden2", "output"}
