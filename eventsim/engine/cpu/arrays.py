@@ -13,7 +13,7 @@ from eventsim.engine.contract.piece import Piece, whole
 from eventsim.engine.contract.state import start_adapted
 from eventsim.engine.contract.table import spike_bases
 from eventsim.engine.cpu.library import library
-from eventsim.engine.cpu.roles import SourcesRole, TasksRole
+from eventsim.engine.cpu.roles import CarriedRole, SourcesRole, TasksRole
 from eventsim.engine.cpu.roles_order import (
     AdaptedBefore,
     LinkedRole,
@@ -59,18 +59,6 @@ class Tape(NamedTuple):
     by_voltage: NDArray[np.float64]
     previous: NDArray[np.int64]
     through: NDArray[np.float64]
-
-
-class WayBack(NamedTuple):
-    """How far every sample goes back, and with what: :class:`eventsim.engine.contract.piece.Piece`.
-
-    ``adjoint`` [samples, N_ADJOINT, neurons] is that at the end, and is changed to that at
-    ``begin`` (ms, by sample); None is zero at the end. At time zero a sample ``starts``.
-    """
-
-    begin: NDArray[np.float64]
-    adjoint: NDArray[np.floating] | None
-    starts: bool
 
 
 class AdaptingBack(NamedTuple):
@@ -214,10 +202,10 @@ def adapted_sums(adapt: AdaptingBack) -> Floats | None:
     return None if adapt.found is None else summed(adapt.found)
 
 
-def way_back_of(job: Job, piece: Piece | None) -> WayBack:
-    """What the kernels of the way back take of a piece; None is the whole of the samples."""
+def carried_of(job: Job, piece: Piece | None, adapt: AdaptingBack) -> CarriedRole:
+    """What goes back in a piece; None is the whole of the samples."""
     begin, adjoint, starts, _ = whole(job) if piece is None else piece
-    return WayBack(begin, _or_none(adjoint), starts)
+    return CarriedRole(begin, _or_none(adjoint), adapt.carried, starts)
 
 
 def tape_of(

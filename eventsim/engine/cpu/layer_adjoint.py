@@ -26,17 +26,18 @@ from eventsim.engine.cpu.arrays import (
     MergedEvents,
     adapted_sums,
     adapting_back_of,
+    carried_of,
     merged_events,
     sample_chunks,
     since,
     tape_of,
-    way_back_of,
 )
 from eventsim.engine.cpu.blocks import by_block, by_row
 from eventsim.engine.cpu.layer import neurons_of
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles import (
     AskedRole,
+    CarriedRole,
     DenseBackward,
     EventsRole,
     FoundRole,
@@ -46,7 +47,7 @@ from eventsim.engine.cpu.roles import (
     WayBackRole,
     WeightsRole,
 )
-from eventsim.engine.cpu.roles_fanin import CarriedRole, FaninBackward, WiresBackRole
+from eventsim.engine.cpu.roles_fanin import FaninBackward, WiresBackRole
 from eventsim.events import SpikeTrains
 
 NOTHING_ASKED = AskedRole(None, 0, None)
@@ -69,14 +70,11 @@ def _backward_shared(
 ) -> tuple[StageGradients, Floats]:
     """The gradients, and the field ``through`` of the tape, in the order of the spikes."""
     tape, _ = tape_of(job, trains, by_time, by_voltage)
-    way_back = way_back_of(job, piece)
-    events = since(merged_events(job), way_back.begin)
     bounds = sample_chunks(job, row_weights(job).nbytes)
     adapt = adapting_back_of(job, trains, bounds.size - 1, piece)
-    way = WayBackRole(
-        bounds, *span_of(job), way_back.begin, way_back.adjoint, adapt.carried, _asked(job),
-        _cause(job, events, trains), way_back.starts,
-    )  # fmt: skip
+    carried = carried_of(job, piece, adapt)
+    events = since(merged_events(job), carried.begin)
+    way = WayBackRole(bounds, *span_of(job), _asked(job), _cause(job, events, trains)), carried
     tapes = TapeRole(trains.offsets, *tape, adapt.before)
     back = together(job, events, neurons_of(job, neuron_table(job)), tapes, way, adapt.found)
     found = layer_gradients(
@@ -111,7 +109,7 @@ def together(
     events: MergedEvents,
     neurons: NeuronsRole,
     tape: TapeRole,
-    way: WayBackRole,
+    way: tuple[WayBackRole, CarriedRole],
     adapted: Floats | None = None,
     asked: AskedRole = NOTHING_ASKED,
 ) -> Together:
@@ -119,7 +117,7 @@ def together(
 
     ``adapted`` gathers what is found by adaptive thresholds. From voltages where they are asked.
     """
-    weights, size, chunks = by_block(job, row_weights(job)), neurons.size, way.bounds.size - 1
+    weights, size, chunks = by_block(job, row_weights(job)), neurons.size, way[0].bounds.size - 1
     by_weight = aligned((chunks, *weights.shape), weights.dtype)
     sums, own = np.zeros((chunks, N_SUMS, size)), np.zeros((chunks, N_OWN, size))
     effects, grazes = np.zeros(events.times.size, weights.dtype), np.zeros(chunks, np.int64)
@@ -130,7 +128,7 @@ def together(
         WeightsRole.of(weights),
         neurons,
         tape,
-        way,
+        *way,
         asked,
         FoundRole(by_weight, effects, sums, own, adapted, grazes),
     )  # fmt: skip
@@ -171,24 +169,23 @@ def _backward_fanin(
     job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats, piece: Piece | None
 ) -> tuple[StageGradients, Floats]:
     """As :func:`_backward_shared`."""
-    way_back = way_back_of(job, piece)
     tape, _ = tape_of(job, trains, by_time, by_voltage)
     par, real, n_synapses = neuron_table(job), real_type(job), job.stage.wiring.target.size
     size, parts = par.shape[1], fanin.PARTS
-    sent, returns = fanin.sent_of(job, way_back.begin), fanin.returns_of(job, None)
+    adapt = adapting_back_of(job, trains, 1, piece)
+    carried = carried_of(job, piece, adapt)
+    sent, returns = fanin.sent_of(job, carried.begin), fanin.returns_of(job, None)
     n_events = sent.time.size
     by_weight = np.zeros(n_synapses, real)
     by_delay = np.zeros(n_synapses) if job.stage.delays_per_synapse else None
     sums, own = np.zeros((N_SUMS, size)), np.zeros((N_OWN, size))
     effects, grazes = np.zeros((parts, n_events), real), np.zeros(parts, np.int64)
-    adapt = adapting_back_of(job, trains, 1, piece)
     for low, high in fanin.groups(job):
         blocks = fanin.blocks_back(job, high - low)
         wires, _held = fanin.wires_of(job, blocks, low, high)
         back = FaninBackward(
             TasksRole(np.arange(parts), parts, blocks), sent, wires, neurons_of(job, par), returns,
-            TapeRole(trains.offsets, *tape, adapt.before),
-            CarriedRole(way_back.adjoint, adapt.carried, way_back.starts),
+            TapeRole(trains.offsets, *tape, adapt.before), carried,
             WiresBackRole(
                 by_weight, by_delay, effects, sums, own, adapt.found, grazes, parts, job.n_samples,
                 n_events,

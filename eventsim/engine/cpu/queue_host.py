@@ -43,10 +43,10 @@ from eventsim.engine.cpu.arrays import (
     Index,
     adapted_sums,
     adapting_back_of,
+    carried_of,
     sample_chunks,
     summed,
     tape_of,
-    way_back_of,
 )
 from eventsim.engine.cpu.lanes import LANES
 from eventsim.engine.cpu.layer import neurons_of, run_tasks
@@ -250,7 +250,7 @@ def backward(
     delay = np.zeros((chunks, n_synapses)) if job.stage.delays_per_synapse else None
     sums, own = np.zeros((chunks, N_SUMS, size)), np.zeros((chunks, N_OWN, size))
     effects, grazes = np.zeros(spike_bases(job)[-1], real), np.zeros(chunks, np.int64)
-    adapt, way_back = adapting_back_of(job, trains, chunks, piece), way_back_of(job, piece)
+    adapt = adapting_back_of(job, trains, chunks, piece)
     arriving = all_arrivals(job, bundles, trains, None if piece is None else piece.begin)
     call = QueueBackward(
         TasksRole.all(chunks),
@@ -258,10 +258,8 @@ def backward(
         _loop_role(loop),
         neurons_of(job, par),
         TapeRole(trains.offsets, *tape, adapt.before),
-        LoopBackRole(
-            bounds, way_back.begin, last, way_back.adjoint, adapt.carried, delay, n_synapses,
-            way_back.starts,
-        ),
+        LoopBackRole(bounds, last, delay, n_synapses),
+        carried_of(job, piece, adapt),
         FoundRole(weight, effects, sums, own, adapt.found, grazes),
     )  # fmt: skip
     library().run(call, real)

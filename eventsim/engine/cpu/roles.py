@@ -143,16 +143,23 @@ class TapeRole(NamedTuple):
 
 
 class WayBackRole(NamedTuple):
-    """How far samples go back, and with what; see :class:`eventsim.engine.contract.piece.Piece`."""
+    """How samples go back."""
 
     bounds: Ints  # [chunks + 1]: samples bounds[c] : bounds[c + 1] are chunk c
     middle: float  # 1/ms, and with the length: class Span of adjoint_series
     length: float
-    begin: Doubles  # [samples]
-    adjoint: RealsOut | None  # [samples, 5, size] at the end, left as at the begin; None: zero
-    behind: DoublesOut | None  # [samples, N_BEHIND, size] of thresholds, likewise
     asked: Flags  # [rows]: whether dL/dt of a row's events is asked for
     cause: Ints | None  # [events]: the spike of the loop that an event is of, or -1
+
+
+class CarriedRole(NamedTuple):
+    """What goes back, where a piece ends; see :class:`eventsim.engine.contract.piece.Piece`."""
+
+    begin: Doubles  # [samples]: where the piece begins
+    adjoint: (
+        RealsOut | None
+    )  # [samples, N_STATE, size] at the end, left as at the begin; None: zero
+    behind: DoublesOut | None  # [samples, N_BEHIND, size] of thresholds, likewise
     starts: int  # whether samples start at the begin
 
 
@@ -257,6 +264,7 @@ class DenseBackward(NamedTuple):
     neurons: NeuronsRole
     tape: TapeRole
     way: WayBackRole
+    carried: CarriedRole
     asked: AskedRole
     found: FoundRole
 

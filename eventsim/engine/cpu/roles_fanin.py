@@ -7,6 +7,7 @@ from typing import Annotated, NamedTuple
 
 from eventsim.engine.cpu.roles import (
     WRITTEN,
+    CarriedRole,
     Doubles,
     DoublesOut,
     Ints,
@@ -77,14 +78,6 @@ class ReturnsRole(NamedTuple):
     delay: Doubles  # 0 where there is none
     first: Ints | None
     early: Doubles | None
-
-
-class CarriedRole(NamedTuple):
-    """What goes back, where a piece ends; see :class:`eventsim.engine.contract.piece.Piece`."""
-
-    adjoint: RealsOut | None  # [samples, N_STATE, size] at the end, left as at the begin
-    behind: DoublesOut | None  # [samples, N_BEHIND, size] of thresholds, likewise
-    starts: int  # whether samples start at the begin
 
 
 class WiresBackRole(NamedTuple):

@@ -4,6 +4,7 @@ from typing import Annotated, NamedTuple
 
 from eventsim.engine.cpu.roles import (
     WRITTEN,
+    CarriedRole,
     Doubles,
     DoublesOut,
     FoundRole,
@@ -11,7 +12,6 @@ from eventsim.engine.cpu.roles import (
     IntsOut,
     NeuronsRole,
     Reals,
-    RealsOut,
     Rows,
     SpikesRole,
     TapeRole,
@@ -66,16 +66,12 @@ class LoopStopRole(NamedTuple):
 
 
 class LoopBackRole(NamedTuple):
-    """How far samples go back, and with what; see :class:`eventsim.engine.contract.piece.Piece`."""
+    """How samples go back."""
 
     bounds: Ints  # [chunks + 1]: samples bounds[c] : bounds[c + 1] are chunk c
-    begin: Doubles  # [samples]
     last: Ints  # [samples, size]: last spike of each neuron, or -1
-    adjoint: RealsOut | None  # [samples, 5, size] at the end, left as at the begin; None: zero
-    behind: DoublesOut | None  # [samples, N_BEHIND, size] of thresholds, likewise
     by_delay: DoublesOut | None  # [chunks, synapses]; where synapses have delays of their own
     n_synapses: int
-    starts: int  # whether samples start at the begin
 
 
 class WindowsRole(NamedTuple):
@@ -132,6 +128,7 @@ class QueueBackward(NamedTuple):
     neurons: NeuronsRole
     tape: TapeRole
     way: LoopBackRole
+    carried: CarriedRole
     found: FoundRole
 
 

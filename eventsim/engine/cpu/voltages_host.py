@@ -35,6 +35,7 @@ from eventsim.engine.cpu.layer_adjoint import NOTHING_ASKED, Together, together
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles import (
     AskedRole,
+    CarriedRole,
     EventsRole,
     LargestForward,
     LargestRole,
@@ -122,7 +123,8 @@ def _back(
     """The way back from spikes or from asked times, of the samples between ``bounds`` apart."""
     size, par = job.stage.population.size, linear_table(job)
     rows = np.ones(int(job.stage.wiring.row_start[-1]), np.bool_)
-    way = WayBackRole(bounds, *span_of(job), np.zeros(job.n_samples), None, None, rows, None, 0)
+    carried = CarriedRole(np.zeros(job.n_samples), None, None, 0)
+    way = WayBackRole(bounds, *span_of(job), rows, None), carried
     neurons = NeuronsRole(par, np.zeros(size), None, None, size, fastest_rate(job))
     with threads_for(job):
         return together(job, events, neurons, tape, way, asked=asked)

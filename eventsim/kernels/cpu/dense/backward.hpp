@@ -64,16 +64,16 @@ template <class V> class LayerBack {
 
     void run_sample(int64_t s, int64_t b, int64_t low, int64_t n) {
         const int64_t lo = a.events.offsets[s];
-        R* const carried = a.way.adjoint ? a.way.adjoint + s * N_STATE * size + low : nullptr;
-        double* const behind = a.way.behind ? a.way.behind + s * N_BEHIND * size : nullptr;
+        R* const carried = a.carried.adjoint ? a.carried.adjoint + s * N_STATE * size + low : nullptr;
+        double* const behind = a.carried.behind ? a.carried.behind + s * N_BEHIND * size : nullptr;
         const int64_t* const cause = a.way.cause ? a.way.cause + lo : nullptr;
         block.clear();
         if (carried) block.take_state(carried, size, n);
         block.tape.take_sample(a.tape.offsets[s], a.tape.offsets[s + 1], behind, size);
         if (a.asked.n > 0) go_by_asked(s, ears.of(s, b), low, n);
-        else block.go(ears.of(s, b), a.events.duration[s], a.way.begin[s],
+        else block.go(ears.of(s, b), a.events.duration[s], a.carried.begin[s],
                       {a.way.asked, a.found.effects + lo, cause});
-        if (a.way.starts) block.end_at_start(n);
+        if (a.carried.starts) block.end_at_start(n);
         if (carried) block.leave_state(carried, size, n);
         block.tape.leave_sample(behind, size);
     }

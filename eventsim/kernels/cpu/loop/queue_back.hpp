@@ -127,8 +127,8 @@ template <class V> class LoopBackward {
     }
 
     void run_sample(int64_t s) {
-        R* const carried = a.way.adjoint ? a.way.adjoint + s * N_STATE * size : nullptr;
-        double* const behind = a.way.behind ? a.way.behind + s * N_BEHIND * size : nullptr;
+        R* const carried = a.carried.adjoint ? a.carried.adjoint + s * N_STATE * size : nullptr;
+        double* const behind = a.carried.behind ? a.carried.behind + s * N_BEHIND * size : nullptr;
         const double t_end = a.arriving.duration[s];
         for (int64_t n = 0; n < size; ++n) {
             spikes.take_neuron(n, a.way.last[s * size + n], behind, size);
@@ -141,8 +141,8 @@ template <class V> class LoopBackward {
         meet_all(a.arriving.offsets[s], a.arriving.offsets[s + 1]);
         for (int64_t n = 0; n < size; ++n) {
             Place& x = place[n];
-            walk_to(n, x, a.way.begin[s]);
-            if (a.way.starts) spikes.end_at_start(n, x.state.alpha, x.state.alpha_mem);
+            walk_to(n, x, a.carried.begin[s]);
+            if (a.carried.starts) spikes.end_at_start(n, x.state.alpha, x.state.alpha_mem);
             if (carried) put_state(carried + n, x.state);
         }
         spikes.leave_sample(behind, size);
