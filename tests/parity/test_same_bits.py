@@ -14,6 +14,7 @@ from eventsim.adjoint.linear.voltage import joined_voltages, readout_maximum
 from eventsim.engine.algorithm import Algorithm, algorithms_of
 from eventsim.engine.cpu import layer, threads, window_host
 from eventsim.plan import make_plan
+from tests.support.linear_neurons import random_network
 from tests.support.nets import (
     lateral_net,
     random_net,
@@ -148,6 +149,21 @@ def largest_voltages(net, stream, backend):
     return joined_voltages(readout_maximum(net, tape, "output"))
 
 
+@pytest.mark.parametrize("precision", ["double", "single"])
+def test_linear_neurons_of_a_sample_have_the_same_bits_alone(precision):
+    options, n_spikes = {"backend": "cpu", "precision": precision}, 0
+    for seed in range(4):
+        net, stream = random_network(np.random.default_rng(seed))
+        tape = es.simulate(net, stream, **options)
+        assert "linear" in tape.algorithms.values()
+        for s in range(stream.n_samples):
+            alone = es.simulate(net, stream[s], **options)
+            assert_same_bits(spikes_of(alone, 0), spikes_of(tape, s), f"sample {s} alone")
+        n_spikes += sum(map(len, tape.trains.values()))
+    assert n_spikes > 20
+
+
 def test_every_algorithm_is_among_the_networks():
-    found = {a for make, _ in NETS.values() for a in algorithms_of(make_plan(make())).values()}
+    nets = [make() for make, _ in NETS.values()] + [random_network(np.random.default_rng(0))[0]]
+    found = {a for net in nets for a in algorithms_of(make_plan(net)).values()}
     assert found == {algorithm.value for algorithm in Algorithm}
