@@ -10,7 +10,10 @@ neuron without adaptation the curve is known in closed form,
 from the rheobase :math:`I_0 = (\vartheta - E) / R` on.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -24,10 +27,6 @@ from eventsim.events.doors import real_array
 from eventsim.network import Network, Population
 from eventsim.plot.style import FAINT, axes_for, grid, population_colour
 
-KNOWN = {
-    "tau_mem", "tau_syn", "resistance", "v_leak", "v_reset", "threshold", "refractory",
-    "adaptation", "tau_adaptation",
-}  # fmt: skip
 MS_PER_S = 1000.0
 POINTS, HIGHEST = 101, 4.0  # of the curve where no currents are given; in rheobases
 
@@ -98,9 +97,8 @@ def fi_curve(
 
 def _values(place: Population, neuron: int) -> dict[str, float]:
     """The parameters of the neuron."""
-    others = sorted(set(place.parameters) - KNOWN)
-    if not place.is_spiking or others:
-        what = f"have {', '.join(others)}" if place.is_spiking else "do not spike"
+    if not place.is_spiking or place.neuron is not None:
+        what = "are of a kind of their own" if place.is_spiking else "do not spike"
         raise NetworkError(
             f"plot.fi_curve: neurons of {place.name!r} {what}, expected LIF neurons, with or "
             "without adaptive threshold."
@@ -117,7 +115,7 @@ def firing_rates(neuron: Mapping[str, float], currents: Floats, duration: float)
     net = Network()
     net.add_input("input", 1)
     rest = neuron["v_leak"] + neuron["resistance"] * currents
-    others = {name: value for name, value in neuron.items() if name != "v_leak"}
+    others: dict[str, Any] = {name: value for name, value in neuron.items() if name != "v_leak"}
     net.add_population("neurons", currents.size, v_leak=rest, **others)
     net.connect("input", "neurons", np.zeros((1, currents.size)))
     silence = EventStream([], [], [0, 0], n_channels=1, duration=duration)

@@ -45,6 +45,14 @@ from eventsim.train.parallel import ProcessGroup, connect
 from eventsim.train.prediction import Prediction, predict
 from eventsim.train.quantised import QuantisedTraining
 from eventsim.train.readouts import VoltageCrossEntropy
+from eventsim.train.regression import (
+    MeanSquaredError,
+    RegressionConfig,
+    RegressionEvaluation,
+    RegressionResult,
+    evaluate_regression,
+    regress,
+)
 from eventsim.train.regularise import RateBand, lift_silent
 from eventsim.train.sparse import SparseTraining, prune, remove_idle
 from eventsim.train.spiking import ClassTrains, SpikeCount
@@ -53,13 +61,14 @@ __all__ = [
     "WordsLoss", "SpikeTrainLoss", "SpikeCountLoss", "MaximumLoss", "LastLoss", "IntegralLoss",
     "FirstSpikeLoss", "ActivityCost", "CTC", "AdamSettings", "AdamW", "Augmentation", "Calibration",
     "Callback", "ClassTrains", "CrossEntropy", "DecisionOverTime", "EarlyExit", "Evaluation",
-    "Exact", "FirstSpike", "LabelledEvents", "LearningRates", "NearMiss", "Prediction",
-    "ProcessGroup", "QuantisedTraining", "RateBand", "SparseTraining", "SpikeCount", "SpiKL",
+    "Exact", "FirstSpike", "LabelledEvents", "LearningRates", "MeanSquaredError",
+    "NearMiss", "Prediction", "ProcessGroup", "QuantisedTraining", "RateBand", "RegressionConfig",
+    "RegressionEvaluation", "RegressionResult", "SparseTraining", "SpikeCount", "SpiKL",
     "StoredLabelledEvents", "SumOfLosses", "TrainConfig", "TrainEvent", "TrainResult", "VanRossum",
     "VoltageCrossEntropy", "augment", "beam_strings", "calibrate", "connect", "decision_over_time",
-    "evaluate", "gradient", "greedy_strings", "label_error_rate", "lift_silent", "load_network",
-    "loggers", "predict", "predict_over_time", "prune", "remove_idle", "save_network", "schedule",
-    "select", "stratified_split", "train",
+    "evaluate", "evaluate_regression", "gradient", "greedy_strings", "label_error_rate",
+    "lift_silent", "load_network", "loggers", "predict", "predict_over_time", "prune", "regress",
+    "remove_idle", "save_network", "schedule", "select", "stratified_split", "train",
 ]  # fmt: skip
 
 # Old names: of Network.load, and of Dataset.

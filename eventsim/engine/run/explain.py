@@ -32,10 +32,6 @@ from eventsim.network import Network, Population, Projection
 from eventsim.neuron import lif
 from eventsim.plan import make_plan
 
-KNOWN = {
-    "tau_mem", "tau_syn", "resistance", "v_leak", "v_reset", "threshold", "refractory",
-    "adaptation", "tau_adaptation",
-}  # fmt: skip
 MS_PER_S = 1000.0
 
 
@@ -253,10 +249,9 @@ def _check(net: Network, tape: SpikeTape, place: Population, neuron: int, sample
             f"explain: population {place.name!r} is the input, whose channels have no voltage. Ask "
             f"for one of {list(net.neurons)}."
         )
-    others = sorted(set(place.parameters) - KNOWN)
-    if others:
+    if place.neuron is not None:
         raise NetworkError(
-            f"explain: neurons of {place.name!r} have {', '.join(others)}, expected LIF neurons, "
+            f"explain: neurons of {place.name!r} are of a kind of their own, expected LIF neurons, "
             "with or without adaptive threshold. es.voltage shows the voltage of all kinds."
         )
     make_plan(net).check_tape(tape, f"explain of {place.name!r}")

@@ -5,6 +5,7 @@ import pytest
 
 import eventsim as es
 from eventsim.errors import NetworkError, ParameterError
+from eventsim.neuron.linear import AdLIF
 from tests.unit.cli.conftest import call
 
 DURATION = 120.0
@@ -103,6 +104,9 @@ def test_reason_names_what_holds_a_neuron_back():
     for name, wrong in (("n", {"neuron": 3}), ("n", {"neuron": 0, "sample": 1})):
         with pytest.raises(ParameterError, match="expected a number in 0"):
             es.explain(net, tape, name, **wrong)
+    net.add_population("own", 1, neuron=AdLIF())
+    with pytest.raises(NetworkError, match="of a kind of their own"):
+        es.explain(net, tape, "own", 0)
     with pytest.raises(NetworkError, match="is the input"):
         es.explain(net, tape, "input", 0)
 

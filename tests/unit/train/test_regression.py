@@ -1,0 +1,93 @@
+"""Regression: the mean squared error against voltages of a tape, its gradients, and R2 by hand."""
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.errors import NetworkError, ShapeError
+from eventsim.train import (
+    MeanSquaredError,
+    RegressionConfig,
+    evaluate_regression,
+    regress,
+)
+
+DURATION = [60.0, 45.0, 60.0]
+TIMES = np.array([5.0, 20.0, 44.0, 58.0])
+
+
+@pytest.fixture(scope="module")
+def stream():
+    rng = np.random.default_rng(0)
+    samples = [(np.sort(rng.uniform(0, end, 25)), rng.integers(0, 4, 25)) for end in DURATION]
+    return es.EventStream.from_samples(samples, n_channels=4, duration=DURATION)
+
+
+@pytest.fixture(scope="module")
+def net(stream):
+    return es.calibrate(es.scsr(4, (6,), 2, seed=3), stream, target_hz=40.0)
+
+
+def targets():
+    """Of the second recording nothing is wanted after its end, nor of one output at one time."""
+    wanted = np.random.default_rng(1).normal(0.0, 0.5, (3, 4, 2))
+    wanted[1, 3] = wanted[0, 1, 1] = np.nan
+    return wanted
+
+
+def test_value_is_the_mean_squared_distance_of_voltages(net, stream, backend):
+    loss, tape = MeanSquaredError(targets(), TIMES), es.simulate(net, stream, backend=backend)
+    voltages = es.voltage(net, tape, "output", TIMES)
+    np.testing.assert_allclose(
+        loss(net, tape)[0], np.nanmean((voltages - targets()) ** 2), rtol=1e-6
+    )
+    found = loss.voltages(net, tape)
+    given = ~np.isnan(targets())
+    np.testing.assert_allclose(found[given], voltages[given], rtol=1e-6, atol=1e-7)
+    assert np.isnan(found[~given]).all()
+
+
+def test_gradients_match_finite_differences(net, stream):
+    check = es.gradcheck(net, stream, MeanSquaredError(targets(), TIMES), n_directions=2)
+    assert check.n_compared > 15
+    assert check.worst_relative_error < 1e-6
+
+
+def test_r2_is_that_by_hand_and_says_what_was_left_out(net, stream):
+    wanted = targets()
+    wanted[:, :, 1] = np.where(np.isnan(wanted[:, :, 1]), np.nan, 0.25)  # a constant has no R2
+    found = evaluate_regression(net, stream, MeanSquaredError(wanted, TIMES), precision="double")
+    voltages = es.voltage(net, es.simulate(net, stream), "output", TIMES)
+    mine, answer = wanted[:, :, 0].ravel(), voltages[:, :, 0].ravel()
+    mine, answer = mine[~np.isnan(mine)], answer[~np.isnan(mine)]
+    r2 = 1 - ((answer - mine) ** 2).sum() / ((mine - mine.mean()) ** 2).sum()
+    np.testing.assert_allclose(found.r2, [r2, np.nan], rtol=1e-9)
+    assert (found.n_targets, found.left_out) == (21, 3)
+
+
+def test_training_lowers_the_error_and_is_the_same_twice(net, stream):
+    wanted = np.repeat(np.array([0.3, 0.1, -0.2])[:, None, None], 2, axis=2) * np.ones((3, 3, 2))
+    loss = MeanSquaredError(wanted, TIMES[:3])
+    config, told = RegressionConfig(epochs=25, batch_size=2), []
+    before = evaluate_regression(net, stream, loss).mean_squared_error
+    results = [regress(net, stream, loss, config, callback=told.append) for _ in range(2)]
+    after = evaluate_regression(results[0].net, stream, loss).mean_squared_error
+    assert after < 0.5 * before
+    assert told[:25] == results[0].history == results[1].history
+    for one, other in zip(*(r.net.parameters().values() for r in results), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_what_does_not_fit_is_refused(net, stream):
+    for wanted, times, words in (
+        (np.zeros((3, 4)), TIMES, "expected \\(3, 4, 2\\)"),
+        (np.zeros((3, 4, 2)), TIMES, "sample 1: a target lies outside the recording"),
+        (np.zeros((2, 4, 2)), TIMES, "expected \\(3, 4, 2\\)"),
+    ):
+        with pytest.raises(ShapeError, match=words):
+            evaluate_regression(net, stream, MeanSquaredError(wanted, times))
+    for wanted, times in ((np.zeros(3), TIMES), (np.zeros((3, 4, 2)), TIMES[::-1])):
+        with pytest.raises(ShapeError, match="MeanSquaredError"):
+            MeanSquaredError(wanted, times)
+    with pytest.raises(NetworkError, match="expected a readout"):
+        regress(net, stream, MeanSquaredError(np.zeros((3, 3, 6)), TIMES[:3], "hidden1"))
