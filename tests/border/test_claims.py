@@ -166,29 +166,6 @@ def decisions_are_refused():
     assert np.array_equal(from_nir(graph).decision.weights, net.decision.weights)
 
 
-def c_takes_layers_that_answer():
-    def answering(net, rule="integral"):
-        net.set_answer(es.Answer(rule=rule, class_names=("a", "b")))
-        return net
-
-    late = es.Network()
-    late.add_input("input", 4)
-    late.add_readout("output", 2)
-    late.connect("input", "output", np.eye(4, 2), delays=np.arange(8.0).reshape(4, 2))
-    maps = es.convolutional(64, (4,), 2, output_maps=2, kernel=(3, 3), mean=6.0)
-    wide = es.EventStream([1.0], [0], [0, 1], n_channels=64, duration=9.0)
-    for net, what in (
-        (answering(es.rsnn(4, (6,), 2)), "loop"),
-        (answering(late), "delays of synapses"),
-        (answering(adaptive()), "adaptive thresholds"),
-        (answering(decided(), "maximum"), "linear decision"),
-        (answering(es.scsr(4, (6,), 3), "ctc"), "the rule 'ctc'"),
-        (answering(maps, "maximum"), "a linear decision behind the readout; population 'hidden1'"),
-    ):
-        stream = events() if net is not maps else wide
-        refused(lambda net=net, by=stream: es.export_c(net, "no", stream=by), what)
-
-
 def chunks_have_gradients_but_of_voltages():
     assert not any("chunk" in name for name in vars(TrainConfig()))
     for backend in ("cpu", "cuda"):
@@ -311,10 +288,6 @@ CLAIMS_OF = {
     "docs/howto/frontier.md": {
         "A network with a [linear decision](costs.md#a-linear-decision) has no place on a "
         "chip.": decisions_are_refused,
-    },
-    "docs/howto/microcontrollers.md": {
-        "Loops, sparse synapses, delays of synapses, adaptive thresholds, convolutions, linear "
-        "decisions and other rules are refused by name at export.": c_takes_layers_that_answer,
     },
     "docs/howto/pytorch.md": {
         "A network with a linear decision (`net.decide`) makes no module.": decisions_are_refused,
