@@ -42,6 +42,7 @@ from eventsim.runs.voices import further_accents, spoken_classes
 from eventsim.train.parts import Members, named
 
 Part = Literal["train", "test"]
+TESTED_BY = ("held_out", "test_group", "test_file", "folds")  # each says what is tested
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,8 +137,7 @@ class DataSettings(AbstractDataSettings):
             )
         assert whole.groups is not None
         shared = grouped_folds(whole.groups, n, seed=self.division_seed)
-        # What the fraction says is of no use to folds.
-        plain = replace(plain, divide="group", test_fraction=0.2)
+        plain = replace(plain, divide="group")
         return tuple(replace(plain, test_group=one) for one in shared)
 
     @cached_property

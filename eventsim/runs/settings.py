@@ -18,7 +18,7 @@ from eventsim.entries import Settings, check_same, read_object
 from eventsim.errors import StorageError
 from eventsim.events import AnyDataset
 from eventsim.network import Network
-from eventsim.runs.data import DataSettings
+from eventsim.runs.data import TESTED_BY, DataSettings
 from eventsim.runs.networks import NetworkSettings
 from eventsim.train import TrainConfig
 from eventsim.train.choice import answer_of
@@ -210,7 +210,7 @@ def _read(values: Mapping[str, Any], folder: Path) -> RunSettings:
         return RunSettings(train=train, grid=grid)
     data, network = values["data"], values["network"]
     return RunSettings(
-        data=DataSettings(**data),
+        data=_data(None, data),
         network=NetworkSettings(**network),
         train=train,
         grid=grid,
@@ -224,7 +224,7 @@ def _version_2(values: Mapping[str, Any]) -> RunSettings:
     if method is not None and method["name"] == "grid":
         grid = Grid(**{item.name: method[item.name] for item in fields(Grid)})
     return RunSettings(
-        data=None if data is None else _without(values.get("fold"), data),
+        data=None if data is None else _data(values.get("fold"), data),
         network=None if network is None else NetworkSettings(**network),
         train=TrainConfig.of_run(values["train"]),
         grid=grid,
@@ -232,10 +232,16 @@ def _version_2(values: Mapping[str, Any]) -> RunSettings:
     )
 
 
-def _without(fold: str | None, data: Mapping[str, Any]) -> DataSettings:
-    """The recordings of a run; earlier versions named the group that is tested beside them."""
+def _data(fold: str | None, data: Mapping[str, Any]) -> DataSettings:
+    """The recordings of a run; earlier versions named the group that is tested beside them.
+
+    They also took a fraction that had no effect beside what says what is tested.
+    """
     tested: dict[str, Any] = {} if fold is None else {"test_group": (fold,)}
-    return DataSettings(**{**tested, **data})  # a run that was resumed names it in both places
+    given = {**tested, **data}  # a run that was resumed names the group in both places
+    if any(given.get(key) for key in TESTED_BY):
+        given.pop("test_fraction", None)
+    return DataSettings(**given)
 
 
 def _in_path(groups: Sequence[str]) -> str:
@@ -257,7 +263,7 @@ def _experiment_of_version_1(values: Mapping[str, Any], folder: Path) -> RunSett
     if (folder / OLD_CONFIG).exists():
         train["backend"] = _old_config(folder)[0].backend
     return RunSettings(
-        data=_without(values["fold"], values["data"]),
+        data=_data(values["fold"], values["data"]),
         network=NetworkSettings(**values["network"]),
         train=TrainConfig.of_run(train),
         grid=None if values["method"] == "exact" else Grid(dt=values["dt"]),

@@ -444,7 +444,12 @@ def test_groups_that_are_not_there_cannot_divide(own):
         ({"file": "a.h5", "divide": "group", "test_file": "b.h5"}, "divide is 'group'.*test_file"),
         *(
             ({"file": "a.h5", "test_fraction": 0.3, **beside}, f"0.3, expected 0.2 beside {key},")
-            for beside in ({"test_group": ("a",)}, {"held_out": ("a",)}, {"test_file": "b.h5"})
+            for beside in (
+                {"test_group": ("a",)},
+                {"held_out": ("a",)},
+                {"test_file": "b.h5"},
+                {"folds": 3},
+            )
             for key in beside
         ),
     ],

@@ -198,6 +198,7 @@ def test_a_run_from_before_validation_by_group_goes_on_by_recording(tmp_path):
     del about["data"]["test_group"], about["data"]["folds"]
     train = now.train.to_dict()
     del train["validate"]
+    about["data"]["test_fraction"] = 0.5  # was taken beside a group, and had no effect
     before = {"format": "eventsim-run", "version": 2, "fold": "theo", "train": train, **about}
     (tmp_path / "run.json").write_text(json.dumps(before))
     old = RunSettings.load(tmp_path)
