@@ -42,7 +42,6 @@ from eventsim.runs.voices import further_accents, spoken_classes
 from eventsim.train.parts import Members, named
 
 Part = Literal["train", "test"]
-TESTED_BY = ("held_out", "test_group", "test_file", "folds")  # each says what is tested
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from eventsim.train.parts import named
 Encoder = Annotated[Mapping[str, Any], "parameters of CochleaEncoder by name"]
 Division = Literal["auto", "group", "recording"]
 OWN = "file"  # the name of a data set that is a file of one's own
+TESTED_BY = ("held_out", "test_group", "test_file", "folds")  # each says what is tested
 DIVIDED_ANEW = "true where a data set is divided anew"
 TI46 = ("ti46_digits", "ti46_alpha")
 
@@ -145,7 +146,7 @@ class AbstractDataSettings:
         changed = bool(self.voices or self.encoder or self.repeats > 1 or self.round_times)
         expected = "true with voices, repeats, an encoder or round_times"
         yield "in_memory", self.in_memory or not changed, expected
-        for key in ("held_out", "test_group", "test_file"):
+        for key in TESTED_BY:
             drawn = self.test_fraction == 0.2 or not getattr(self, key)
             yield "test_fraction", drawn, f"0.2 beside {key}, which says what is tested"
         for key in ("held_out", "test_group", "folds"):

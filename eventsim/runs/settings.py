@@ -18,8 +18,9 @@ from eventsim.entries import Settings, check_same, read_object
 from eventsim.errors import StorageError
 from eventsim.events import AnyDataset
 from eventsim.network import Network
-from eventsim.runs.data import TESTED_BY, DataSettings
+from eventsim.runs.data import DataSettings
 from eventsim.runs.networks import NetworkSettings
+from eventsim.runs.recordings import TESTED_BY
 from eventsim.train import TrainConfig
 from eventsim.train.choice import answer_of
 from eventsim.train.config import drop_unknown
