@@ -58,6 +58,7 @@ def experiment(home, **selection):
     files = Files(home / "recipe")
     files.change('title = "with skips"', 'method = "grid"\ndt = 1.0')
     files.change("bip = []", "bip = []\ninitial_logits = 0.0")  # as in version 1
+    files.change('backend = "cpu"', 'backend = "reference"', task=True)
     recipe = load_recipe(files.recipe)
     return resolve(recipe, load_task(recipe.task, home=recipe.home), Selection(**selection)).specs()
 
