@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -23,6 +24,7 @@ from eventsim.cli.options import (
     with_precision,
 )
 from eventsim.cli.reading import Reading
+from eventsim.cli.targets import follow, show_followed
 from eventsim.cli.terminal import (
     check_reached,
     label_error_row,
@@ -54,6 +56,14 @@ class EvaluateOptions:
     """What is asked beside accuracy and loss, and of which network and recordings."""
 
     which: WhichOption = "last"
+    targets: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Regression: mean squared error and R2 of the readout's voltage against arrays "
+            "of this npz file, targets [samples, times, outputs] and times (ms); no labels needed.",
+        ),
+    ] = None
     latency: Annotated[
         bool,
         typer.Option(
@@ -123,11 +133,19 @@ def evaluate_command(
 
     eventsim evaluate runs/demo --fail-under 0.9
 
+    eventsim evaluate follower.npz events.h5 --targets wanted.npz
+
     eventsim evaluate runs/demo --chip loihi
 
     eventsim evaluate runs/demo --latency --margin 0.8
     """
     machine.ready()
+    if asked.targets is not None:
+        _check_alone(asked, fail_under)
+        net, on = find_network(run, which=asked.which), machine.backend or "auto"
+        followed = follow(net, run, data, reading, asked.targets, backend=on)
+        present(followed, show_followed, as_json=as_json)
+        return
     require_margin("--margin", asked.margin)
     mine = load_run(run).on(machine.backend) if run.is_dir() else None
     if asked.latency and mine is not None and mine.settings.grid is not None:
@@ -170,6 +188,17 @@ def evaluate_command(
         say(str(one))
     present(values, _show, as_json=as_json)
     check_reached(found.accuracy, fail_under)
+
+
+def _check_alone(asked: EvaluateOptions, fail_under: float | None) -> None:
+    """Raise ParameterError for options that say something of classes."""
+    others = {
+        "--latency": asked.latency, "--samples": asked.samples, "--chip": asked.chip,
+        "--bits": asked.bits, "--dt": asked.dt, "--fail-under": fail_under is not None,
+    }  # fmt: skip
+    given = [name for name, value in others.items() if value]
+    if given:
+        raise ParameterError(f"--targets and {given[0]} contradict each other. Leave out one.")
 
 
 def _found(found: Evaluation, data: AnyDataset) -> dict[str, Any]:
