@@ -58,7 +58,7 @@ def test_a_dense_network_is_read_and_run_without_slow_packages(tmp_path):
     net = es.scsr(4, (3,), 2)
     net.set_answer(es.Answer(class_names=("a", "b")))
     net.save(tmp_path / "net.npz")
-    heavy = ["scipy", "numpy.random", "numpy.f2py", "h5py", "platformdirs", "eventsim.adjoint"]
+    heavy = ["scipy", "numpy.f2py", "h5py", "platformdirs", "eventsim.adjoint"]
     code = (
         "import eventsim as es, sys\n"
         "net = es.Network.load('net.npz')\n"
