@@ -40,7 +40,7 @@ FILES = {
 
 
 @dataclass(frozen=True)
-class Footprint:
+class CFootprint:
     """What a network takes as C.
 
     Attributes
@@ -63,7 +63,7 @@ class Footprint:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CExport(Footprint):
+class CExport(CFootprint):
     """What was written, and its footprint.
 
     Attributes
@@ -88,7 +88,7 @@ class CExport(Footprint):
         return {**vars(self), "folder": str(self.folder), "files": list(self.files)}
 
 
-def footprint(net: Network, tape: SpikeTape) -> Footprint:
+def footprint(net: Network, tape: SpikeTape) -> CFootprint:
     """What a network takes as C, with queues for the recordings of a tape.
 
     Raises
@@ -100,9 +100,9 @@ def footprint(net: Network, tape: SpikeTape) -> Footprint:
     return _footprint(tables, constants_of(tables, Constants(counts_only=True)))
 
 
-def _footprint(tables: Tables, constants: Constants) -> Footprint:
+def _footprint(tables: Tables, constants: Constants) -> CFootprint:
     in_stretches = [s.size for s in tables.stages if s.kind in ("STRETCHES", "WINDOWS")]
-    return Footprint(
+    return CFootprint(
         flash=constants.n_bytes,
         ram=ram_of(tables),
         rooms={s.name: s.room for s in tables.stages},

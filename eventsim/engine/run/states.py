@@ -64,7 +64,7 @@ class Begin(NamedTuple):
     j: Array
 
 
-class Release(NamedTuple):
+class Released(NamedTuple):
     """Marks at which v is set, [marks, rows], and to what, [rows]."""
 
     where: Array
@@ -90,7 +90,7 @@ class States:
     rates: Rates
     met: Met
     begin: Begin | None = None  # None: from rest at 0
-    release: Release | None = None
+    release: Released | None = None
     add: Callable[[Array, Array, int], Array] = sum_by  # of values by index, to a size, in order
 
     @property

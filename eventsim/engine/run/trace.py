@@ -27,7 +27,7 @@ from eventsim.engine.contract.state import start_voltage
 from eventsim.engine.run.arrivals import find_arrivals
 from eventsim.engine.run.linear_trace import linear_states
 from eventsim.engine.run.run import make_job
-from eventsim.engine.run.states import Begin, Met, Rates, Release, States
+from eventsim.engine.run.states import Begin, Met, Rates, Released, States
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import SpikeTape
 from eventsim.events.doors import real_array, whole_array
@@ -317,7 +317,7 @@ class _Block:
             Rates(self.a, self.b),
             Met(row, marks.first_from(row, time), time, self.resistance[row] * weight),
             begin=Begin(np.zeros(self.n_rows), self.start, np.zeros(self.n_rows)),
-            release=Release(marks.is_release, self.reset),
+            release=Released(marks.is_release, self.reset),
         )
         v, j = (np.take_along_axis(each, marks.of_asked, axis=0) for each in (found.v, found.j))
         v = self.rest + np.where(marks.held, self.reset, v)

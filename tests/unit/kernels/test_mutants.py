@@ -10,6 +10,8 @@ from tests.support.simt import why_not
 
 BUILDS = "compiles kernels with a fault and runs them; make mutants does it for some files"
 TEXTS = {"cuda": mutants_cuda, "cpu": mutants_cpu}
+# Rooms of loops without faults in a file, and the tests that hold them to Python, value by value.
+ELSEWHERE = {"mapping": "tests/unit/mapping", "linear": "tests/parity/test_linear_neurons.py"}
 FAULTS = [(text, fault) for text in TEXTS.values() for fault in text.MUTANTS]
 
 each_fault = pytest.mark.parametrize(
@@ -43,10 +45,11 @@ def test_every_file_of_kernels_has_faults():
     assert len(set(FAULTS)) == len(FAULTS)
     shared = {*device.FORMULAS, *device.SOURCES} - {"prelude.cuh"}
     assert {fault.file for fault in mutants_cuda.MUTANTS} == shared
-    # tests/unit/mapping holds the loops over cores to what they do one by one in Python.
-    loops = {path.parent for path in (KERNELS / "cpu").glob("*/*.hpp")} - {KERNELS / "cpu/mapping"}
-    found = {(KERNELS / fault.file).parent for fault in mutants_cpu.MUTANTS}
-    assert found - {KERNELS / "cpu"} == loops
+    loops = {path.parent for path in (KERNELS / "cpu").glob("*/*.hpp")}
+    found = {(KERNELS / fault.file).parent for fault in mutants_cpu.MUTANTS} - {KERNELS / "cpu"}
+    assert loops - found == {KERNELS / "cpu" / name for name in ELSEWHERE}
+    assert found <= loops
+    assert all((KERNELS.parents[1] / tests).exists() for tests in ELSEWHERE.values())
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
@@ -70,7 +73,8 @@ def test_a_file_of_all_loops_chooses_all_their_mutants(name):
 
 def test_every_file_that_may_change_chooses_mutants():
     for path in KERNELS.rglob("*.?p[py]"):
-        assert any(mutants.chosen(text, path.name) for text in TEXTS.values()), path
+        faults = any(mutants.chosen(text, path.name) for text in TEXTS.values())
+        assert faults or not ELSEWHERE.keys().isdisjoint([path.parent.name, path.stem]), path
 
 
 def test_a_word_that_chooses_no_mutant_fails(monkeypatch, capsys):
