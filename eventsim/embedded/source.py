@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Ints
 from eventsim.embedded.literals import Constants, double, macro, single
-from eventsim.embedded.tables import Route, StageTables, Tables, fade
+from eventsim.embedded.tables import Route, Tables, fade
 from eventsim.events import EventStream, SpikeTape
 from eventsim.network.answer import FIRST_EVENT
 
@@ -34,7 +34,7 @@ def sizes_of(t: Tables) -> dict[str, Any]:
         "OUTPUTS": t.n_outputs,
         "OUTPUT": 0 if readout else t.populations.index(t.answer.population),
         "OUTPUT_STAGE": t.output,
-        "ROW_TYPE": "uint16_t" if max(_n_keys(s) for s in t.stages) < 2**16 - 1 else "uint32_t",
+        "ROW_TYPE": f"{_row_type(t).__name__}_t",
         "STRETCHES": int(bool(kinds & {"STRETCHES", "WINDOWS"})),
         "EVENTS": int("EVENTS" in kinds),
         "REFRACTORY": int(any((s.refractory > 0.0).any() for s in t.stages)),
@@ -56,8 +56,10 @@ def spikes_of(t: Tables) -> int:
     return max(LEAST_SPIKES, sum(t.sizes[1:]))
 
 
-def _n_keys(s: StageTables) -> int:
-    return sum(route.n_keys for route in s.routes) + s.size
+def _row_type(t: Tables) -> type[np.unsignedinteger[Any]]:
+    """Type of keys and rows; its largest number is that of no row."""
+    n_keys = max(sum(route.n_keys for route in s.routes) + s.size for s in t.stages)
+    return np.uint16 if n_keys < 2**16 - 1 else np.uint32
 
 
 def config(t: Tables) -> str:
@@ -98,7 +100,7 @@ def constants_of(t: Tables, to: Constants) -> Constants:
         if s.answers is not None and s.kind != "EVENTS":
             to.array(f"static const float answers_{k}[]", s.answers)
         for i, route in enumerate(s.routes):
-            _route(to, f"{k}_{i}", route)
+            _route(to, f"{k}_{i}", route, _row_type(t))
     to.array("const float net_par[]", _joined([s.par for s in t.stages]))
     to.array("const float net_start[]", _joined([s.start for s in t.stages]))
     for wanted, what, parts in (
@@ -155,7 +157,9 @@ def _bits(route: Route) -> int:
     return next((bits for most, bits in CODES if n_values <= most), 0)
 
 
-def _route(to: Constants, which: str, route: Route) -> None:
+def _route(
+    to: Constants, which: str, route: Route, row_type: type[np.unsignedinteger[Any]]
+) -> None:
     """The arrays of a route."""
     bits, coded = _bits(route), _coded(route)
     if bits:
@@ -174,8 +178,8 @@ def _route(to: Constants, which: str, route: Route) -> None:
     if not route.is_even:
         to.array(f"static const double delays_{which}[]", route.delays)
     if route.rows is not None:
-        none = np.where(route.rows < 0, -1, route.rows)
-        to.array(f"static const NET_ROW_TYPE rows_{which}[]", none.astype(np.uint16))
+        rows = np.where(route.rows < 0, np.iinfo(row_type).max, route.rows)
+        to.array(f"static const NET_ROW_TYPE rows_{which}[]", rows.astype(row_type))
     if route.synapses is not None and route.targets is not None:
         to.array(f"static const uint32_t synapses_{which}[]", route.synapses.astype(np.uint32))
         last = np.ones(route.targets.size, bool)
@@ -229,7 +233,7 @@ def recorded(t: Tables, stream: EventStream, tape: SpikeTape, answers: Ints) -> 
     """
     to, n = Constants(), stream.n_samples
     to.array("static const double event_time[]", stream.times)
-    to.array("static const uint16_t event_channel[]", stream.channels.astype(np.uint16))
+    to.array("static const uint32_t event_channel[]", stream.channels.astype(np.uint32))
     to.array("static const uint32_t event_start[]", stream.offsets.astype(np.uint32))
     to.array("static const double duration[]", stream.duration)
     to.array("static const uint16_t expected[]", answers[:n].astype(np.uint16))
