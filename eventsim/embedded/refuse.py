@@ -48,7 +48,10 @@ def refuse(net: Network, plan: Plan) -> Answer:
 
 def _reasons(stage: Stage, answer: Answer) -> list[str]:
     name, found = stage.name, list[str]()
-    if stage.is_readout:
+    if stage.is_linear:
+        kinds = {type(m.neuron).__name__ for m in stage.members if m.neuron is not None}
+        found.append(f"neurons of the kind {' or '.join(sorted(kinds))}, as {name!r}")
+    elif stage.is_readout:
         if name != answer.population:
             found.append(f"readout that does not answer, as {name!r}")
     elif algorithm_of(stage) not in KINDS:

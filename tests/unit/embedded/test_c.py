@@ -154,5 +154,9 @@ def test_what_c_cannot_do_is_refused_by_name():
         es.errors.NetworkError, match="no rule 'van_rossum'.*no loop by windows, sums"
     ):
         es.export_c(net, "nowhere", stream=recordings(1))
+    net.add_population("other", 2, neuron=es.AdLIF())
+    net.connect("a", "other", np.ones((net.population("a").size, 2)))
+    with pytest.raises(es.errors.NetworkError, match="no neurons of the kind AdLIF, as 'other'"):
+        es.export_c(net, "nowhere", stream=recordings(1))
     with pytest.raises(es.errors.ParameterError, match="name is 'A-b'"):
         es.export_c(net, "nowhere", stream=recordings(1), name="A-b")
