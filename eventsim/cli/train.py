@@ -67,7 +67,7 @@ NETWORK_OPTIONS = (
     "model", "hidden", "self_recurrent", "skip", "tau_mem", "tau_syn", "tau_mem_range",
     "forward_delays", "output_delays",
     "skip_to_readout", "output_maps", "kernel", "stride", "lateral", "probability", "in_degree",
-    "scale", "lateral_gain", "inhibitory", "delays", "adaptation", "tau_adaptation",
+    "scale", "lateral_gain", "inhibitory", "delays", "adaptation", "tau_adaptation", "neuron",
 )  # fmt: skip
 TRAINING_OPTIONS = (
     "epochs", "patience", "patience_by", "batch_size", "seed", "validate", "shards", "train_delays",
@@ -223,6 +223,8 @@ def _started(asked: TypedTraining) -> tuple[RunSettings, Network | None]:
         train = settings.train
         if network.adaptation > 0.0 and train.bip == TrainConfig().bip:
             train = replace(train, bip=(*train.bip, "adaptation", "tau_adaptation"))
+        if network.neuron != "lif" and train.bip == TrainConfig().bip:
+            train = replace(train, bip=(*train.bip, "neuron"))
         return replace(settings, network=network, train=train), None
     if asked.network:
         name = option_name(next(iter(asked.network)))

@@ -49,7 +49,7 @@ from eventsim.energy.arrivals import (
 )
 from eventsim.entries import Count, Settings
 from eventsim.events import SpikeTape
-from eventsim.network import Network
+from eventsim.network import Network, Population
 from eventsim.network.answer import count_frames
 from eventsim.summary import short_repr
 
@@ -122,6 +122,9 @@ class Counts:
         Of the chip. [samples]
     widths, footprint
         Bits of a number, and bytes that follow.
+    unpriced
+        Populations of linear neurons of another kind than LIF, for whose updates no chip here has
+        a figure.
     """
 
     duration: Floats
@@ -139,6 +142,7 @@ class Counts:
     events_out: Ints
     widths: Widths
     footprint: Footprint
+    unpriced: tuple[str, ...] = ()
 
     __repr__ = short_repr
 
@@ -264,6 +268,7 @@ def count_run(run: CountedRun, widths: Widths, *, updates: bool = True) -> Count
         events_out=_leaving(run),
         widths=widths,
         footprint=footprint(run.net, widths),
+        unpriced=run.net.linear,
     )
 
 
@@ -361,10 +366,15 @@ def footprint(net: Network, widths: Widths) -> Footprint:
         indices=indices * widths.index / BITS_PER_BYTE,
         delays=delays * widths.delay / BITS_PER_BYTE,
         parameters=parameters * widths.parameter / BITS_PER_BYTE,
-        states=sum((STATES + p.is_adaptive) * p.size for p in neurons)
-        * widths.state
-        / BITS_PER_BYTE,
+        states=sum(_states(p) * p.size for p in neurons) * widths.state / BITS_PER_BYTE,
     )
+
+
+def _states(population: Population) -> int:
+    """Numbers that the state of a neuron is."""
+    if population.neuron is not None:
+        return len(population.neuron.states)
+    return STATES + population.is_adaptive
 
 
 def _numbers(values: Floats) -> int:

@@ -91,6 +91,7 @@ class ActivityPricing:
 
     def measure(self, net: Network, tape: SpikeTape) -> Activity:
         """What the activity on a tape, of :func:`eventsim.simulate` with the network, costs."""
+        net.refuse_linear("ActivityPricing", "for whose updates no chip here has a figure")
         run, step_ms = make_run(net, tape), self.chip.step_ms
         # What the chip does not price is not counted: that would take longest.
         by_arrivals = self._prices("membrane_update") if step_ms else self._prices(*_BY_ARRIVALS)

@@ -41,7 +41,7 @@ from eventsim.energy.encoder import EncoderCost, encoder_cost
 from eventsim.energy.missing import Missing, missing_terms
 from eventsim.energy.steps import ClockedCounts, clocked, total
 from eventsim.energy.terms import TermCost
-from eventsim.errors import ParameterError, ShapeError
+from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import EncoderOperations, SpikeTape
 from eventsim.network import Network
 
@@ -201,6 +201,12 @@ def energy(
     ParameterError, ShapeError
         ``mapped`` has other keys or shapes, or ``clocked`` is of other samples.
     """
+    if counts.unpriced:
+        raise NetworkError(
+            f"energy: population {counts.unpriced[0]!r} has linear neurons of another kind than "
+            f"LIF, for whose updates chip {chip.name!r} has no figure. Its operations are counted: "
+            "eventsim.energy.count."
+        )
     if clocked is not None and clocked.steps.size != counts.n_samples:
         raise ShapeError(
             f"energy: counts have {counts.n_samples} samples, those in steps {clocked.steps.size}. "

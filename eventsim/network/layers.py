@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from eventsim.errors import ParameterError
 from eventsim.network.network import Network
 from eventsim.network.parts import Population
+from eventsim.neuron.linear import LinearNeuron
 
 Output = Literal["readout", "spiking"]
 Delays = float | tuple[float, float]
@@ -29,6 +30,7 @@ def stack(
     tau_syn: ArrayLike,
     refractory: ArrayLike,
     alif: Alif,
+    neuron: LinearNeuron | None = None,
 ) -> Network:
     """Populations ``input``, ``hidden1`` .. and ``output``, without connections.
 
@@ -49,7 +51,16 @@ def stack(
     net = Network()
     net.add_input("input", n_inputs)
     rise, tau = (None, None) if alif is None else alif
+    if neuron is not None and (alif is not None or len(neuron.receptors) > 1):
+        wrong = "alif beside it" if alif is not None else "several receptors"
+        raise ParameterError(
+            f"{builder}: neuron is {neuron!r} with {wrong}. Leave out alif; join populations with "
+            "several receptors by Network.connect."
+        )
     for k, size in enumerate(hidden, start=1):
+        if neuron is not None:
+            net.add_population(f"hidden{k}", size, refractory=refractory, neuron=neuron)
+            continue
         net.add_population(
             f"hidden{k}", size, tau_mem=tau_mem, tau_syn=tau_syn, refractory=refractory,
             adaptation=rise, tau_adaptation=tau,

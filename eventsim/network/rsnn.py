@@ -45,6 +45,7 @@ from eventsim.network.lateral import Lateral, draw_pattern
 from eventsim.network.layers import Alif, Delays, Output, Seed, axon_delays, check_delays, stack
 from eventsim.network.network import Network
 from eventsim.network.parts import Population
+from eventsim.neuron.linear import LinearNeuron
 
 INPUT_GAIN = 2.0
 # Hidden to hidden, ms, over tau_syn; tests/unit/network/test_rsnn.py holds the rates that they
@@ -70,6 +71,7 @@ def rsnn(
     tau_syn: ArrayLike = 5.0,
     refractory: ArrayLike = 1.0,
     alif: Alif = None,
+    neuron: LinearNeuron | None = None,
     mean: float = 1.0,
     spread: float = 1.0,
     seed: Seed = 0,
@@ -98,7 +100,7 @@ def rsnn(
         places. None: both signs in every neuron. Training keeps signs with ``dale=True``.
     lateral_gain
         g of lateral weights, see the module.
-    output, tau_mem, tau_syn, refractory, alif
+    output, tau_mem, tau_syn, refractory, alif, neuron
         As :func:`eventsim.scsr`.
     mean, spread
         :math:`\mu` and :math:`\sigma`, see the module.
@@ -120,6 +122,7 @@ def rsnn(
         tau_syn=tau_syn,
         refractory=refractory,
         alif=alif,
+        neuron=neuron,
     )
     draw = _Draw(np.random.default_rng(seed), mean, spread)
     names = list(net.populations)

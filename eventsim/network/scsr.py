@@ -26,6 +26,7 @@ from eventsim.errors import NetworkError, ParameterError
 from eventsim.network.layers import Alif, Delays, Output, Seed, axon_delays, check_delays, stack
 from eventsim.network.network import Network
 from eventsim.network.parts import self_recurrent as self_weights
+from eventsim.neuron.linear import LinearNeuron
 
 Skips = bool | Sequence[tuple[str, str]]
 
@@ -44,6 +45,7 @@ def scsr(
     tau_syn: ArrayLike = 5.0,
     refractory: ArrayLike = 1.0,
     alif: Alif = None,
+    neuron: LinearNeuron | None = None,
     mean: float = 1.0,
     spread: float = 1.0,
     seed: Seed = 0,
@@ -76,6 +78,9 @@ def scsr(
     alif
         ``(adaptation, tau_adaptation)`` of hidden populations, as :meth:`Network.add_population`;
         None for thresholds that stay.
+    neuron
+        Neurons of hidden populations, such as ``es.AdLIF(a=0.5)``, with time constants of their
+        own; None for LIF neurons.
     mean, spread
         :math:`\mu` and :math:`\sigma` of the initial weights, see the module.
     seed
@@ -95,6 +100,7 @@ def scsr(
         tau_syn=tau_syn,
         refractory=refractory,
         alif=alif,
+        neuron=neuron,
     )
     rng, names = np.random.default_rng(seed), list(net.populations)
     drawn = []

@@ -219,7 +219,7 @@ def _highest(
     where that stays small, so that slow modes beside fast ones take few rows.
     """
     a, steps = flow.astype(np.float64), powers.astype(np.float64)
-    square, most, k = np.abs(a @ a), _exp_of_sizes(a, piece), 0
+    square, most, k = a @ a, _exp_of_sizes(a, piece), 0
     row = np.zeros((len(piece), 1, a.shape[1]))
     row[:, 0, 0] = 1.0
     up = down = np.zeros((len(piece), a.shape[1]))
@@ -248,5 +248,6 @@ def _highest(
 
 
 def _slack(rows: Floats, square: Floats, most: Floats, width: Floats) -> Floats:
-    found: Floats = (width**2 / 8.0)[:, None, None] * (np.abs(rows) @ (square @ most))
+    # The product first: where fast modes have decayed its terms cancel.
+    found: Floats = (width**2 / 8.0)[:, None, None] * (np.abs(rows @ square) @ most)
     return found

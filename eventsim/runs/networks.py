@@ -20,6 +20,7 @@ from eventsim.network import (
     scsr,
 )
 from eventsim.network.parts import TAU_ADAPTATION
+from eventsim.neuron.linear import AdLIF, LinearNeuron, Resonator
 
 Model = Literal["scsr", "rsnn", "convolutional"]
 Output = Literal["readout", "spiking"]
@@ -28,6 +29,8 @@ Sides = Annotated[tuple[Count, Count], "two sizes >= 1, the readout's last"]
 Delays = Annotated[tuple[Finite, Finite], "two numbers, low and high (ms)"]
 TauRange = Annotated[tuple[Positive, Positive], "two numbers > 0, low and high (ms)"]
 LateralName = Literal["dense", "random", "ring", "sheet"]
+NeuronKind = Literal["lif", "adlif", "resonator"]
+FREQUENCIES = (5.0, 40.0)  # Hz, of resonators at first
 
 TITLES = {"scsr": "ScSr-SNN", "rsnn": "RSNN", "convolutional": "convolutional SNN"}
 DRAWN_TAUS = 1  # beside the seed of a run: draws of their own, so that all others stay
@@ -40,6 +43,7 @@ _OWN: Mapping[Model, tuple[str, ...]] = {
         "tau_mem_range",
         "adaptation",
         "tau_adaptation",
+        "neuron",
     ),
     "rsnn": (
         "lateral",
@@ -52,6 +56,7 @@ _OWN: Mapping[Model, tuple[str, ...]] = {
         "tau_mem_range",
         "adaptation",
         "tau_adaptation",
+        "neuron",
     ),
     "convolutional": ("self_recurrent", "skip_to_readout", "output_maps", "kernel", "stride"),
 }
@@ -152,6 +157,13 @@ class NetworkSettings(Settings):
     tau_adaptation: Positive = setting(
         TAU_ADAPTATION, "scsr, rsnn: initial time constant with which the rise decays, ms."
     )
+    neuron: NeuronKind = setting(
+        "lif",
+        "scsr, rsnn: hidden neurons. lif: leaky integrate-and-fire. adlif: with an adaptation "
+        "current, initially a 0.5, b 0.1 and tau_w 100 ms. resonator: frequencies evenly from 5 to "
+        "40 Hz in the logarithm, damping 20 per second. The option --bip trains them. On the "
+        "backend cpu, many times slower than lif.",
+    )
     mean: Finite = setting(1.0, "Of the initial weights, see the builders.")
     spread: Positive = setting(1.0, "Of the initial weights, see the builders.")
 
@@ -160,6 +172,11 @@ class NetworkSettings(Settings):
         if self.tau_mem_range is not None:
             low, high = self.tau_mem_range
             self.require("tau_mem_range", self.tau_mem_range, low <= high, "low <= high (ms)")
+        alone = self.adaptation == 0.0 or self.neuron == "lif"
+        self.require("adaptation", self.adaptation, alone, f"0 with neurons {self.neuron}")
+        swings = self.neuron == "resonator" and self.tau_mem_range is not None
+        expected = "none with neurons resonator, which have no tau_mem"
+        self.require("tau_mem_range", self.tau_mem_range, not swings, expected)
 
     @classmethod
     def from_options(
@@ -213,6 +230,7 @@ class NetworkSettings(Settings):
         rise, tau = options.pop("adaptation", 0.0), options.pop("tau_adaptation", None)
         if rise > 0.0:
             options["alif"] = (rise, tau)
+        options["neuron"] = self._neuron()
         for name in options.keys() & {"forward_delays", "output_delays", "delays"}:
             low, high = options[name]
             options[name] = low if low == high else (low, high)
@@ -221,15 +239,26 @@ class NetworkSettings(Settings):
             self.require("model", self.model, fits, "another one for a loss of spikes")
             rise = self.adaptation
             self.require("adaptation", rise, rise == 0.0, "0 in a convolutional network")
+            options.pop("neuron")
             return convolutional(n_inputs, self.hidden, n_outputs, seed=seed, **options)
         if self.model == "rsnn":
             options["lateral"] = self._lateral()
         span = options.pop("tau_mem_range")
         builder = scsr if self.model == "scsr" else rsnn
         net = builder(n_inputs, self.hidden, n_outputs, seed=seed, output=output, **options)
+        if self.neuron == "resonator":
+            for name in net.linear:
+                hidden = net.populations[name]
+                hidden.frequency[...] = np.geomspace(*FREQUENCIES, hidden.size)
         if span is not None:
             draw_taus(net, *span, seed=np.random.default_rng([seed, DRAWN_TAUS]))
         return net
+
+    def _neuron(self) -> LinearNeuron | None:
+        taus = {"tau_mem": self.tau_mem, "tau_syn": self.tau_syn}
+        if self.neuron == "adlif":
+            return AdLIF(**taus, a=0.5, b=0.1)
+        return Resonator(tau_syn=self.tau_syn) if self.neuron == "resonator" else None
 
     def _lateral(self) -> Literal["dense"] | RandomLateral | DistanceLateral:
         if self.lateral == "dense":

@@ -35,7 +35,7 @@ from eventsim.train.sparse import SparseTraining
 
 Intrinsic = Literal[
     "tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset", "refractory",
-    "adaptation", "tau_adaptation",
+    "adaptation", "tau_adaptation", "neuron",
 ]  # fmt: skip
 Validate = Literal["auto", "group", "recording"]
 # The name that each value of a loss had when it was a key of TrainConfig itself.
@@ -103,7 +103,8 @@ class TrainConfig(Settings):
         ("tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset"),
         "Neuron parameters that are trained: a choice of tau_mem, tau_syn, resistance, threshold, "
         "v_leak, v_reset, refractory, and, where thresholds are adaptive, adaptation and "
-        "tau_adaptation; empty for weights only.",
+        "tau_adaptation; neuron for all further ones of linear neurons, such as a, b and tau_w of "
+        "AdLIF; empty for weights only.",
     )
     train_delays: bool = setting(
         False, "Whether delays are trained. Delays of neurons onto themselves stay fixed."

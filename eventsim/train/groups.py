@@ -1,6 +1,8 @@
 """Groups of parameters that share a learning rate, and the choice of what is trained."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from eventsim.errors import ParameterError
 from eventsim.network import Network
@@ -22,6 +24,38 @@ GROUP_OF = {
     "tau_adaptation": "taus",
 }
 
+LOGARITHMIC = ("tau_mem", "tau_syn", "resistance", "tau_adaptation")
+FLOORS: Mapping[str, float] = {
+    "tau_mem": 3.0, "tau_syn": 1.0, "refractory": 0.0, "delays": 0.0, "adaptation": 0.0,
+    "tau_adaptation": 1.0,
+}  # fmt: skip
+# What bip calls all parameters of linear neurons that have no group by their name.
+NEURON = "neuron"
+MARGIN = 0.05  # between a value and an open end of its domain
+
+
+class Coordinate(NamedTuple):
+    """How a parameter is trained: group of its rate, whether as a logarithm, and its floor."""
+
+    group: str
+    logarithmic: bool
+    floor: float
+
+
+def coordinate_of(net: Network, key: str) -> Coordinate:
+    """How a parameter of a network is trained; of linear neurons as their domains say."""
+    part, _, kind = key.rpartition(".")
+    if kind in GROUP_OF:
+        return Coordinate(GROUP_OF[kind], kind in LOGARITHMIC, FLOORS.get(kind, -math.inf))
+    neuron = net.populations[part].neuron
+    assert neuron is not None  # others have the kinds above
+    domain = neuron.domain(kind)
+    floor = domain.floor if domain.floor is not None else domain.least
+    if floor is None:
+        open_end = domain.above is not None and not domain.logarithmic
+        floor = domain.above + MARGIN if open_end and domain.above is not None else -math.inf
+    return Coordinate("taus" if domain.logarithmic else "intrinsic", domain.logarithmic, floor)
+
 
 def select(net: Network, names: Iterable[str]) -> list[str]:
     """Keys of ``net.parameters()`` that a choice of names means.
@@ -36,7 +70,9 @@ def select(net: Network, names: Iterable[str]) -> list[str]:
         a layer in which they differ from 0 takes many times as long. The bias of a decision goes
         with the weights. A kind of spiking neurons, such as ``"threshold"``, means nothing where
         there are none: a linear model trains by the settings of other networks. ``"adaptation"``
-        and ``"tau_adaptation"`` mean nothing where no threshold is adaptive.
+        and ``"tau_adaptation"`` mean nothing where no threshold is adaptive. ``"tau_syn"`` means
+        those of all receptors. ``"neuron"`` means the further parameters of linear neurons, such
+        as ``a`` and ``tau_w`` of AdLIF, and nothing where there are none.
 
     Raises
     ------
@@ -47,9 +83,12 @@ def select(net: Network, names: Iterable[str]) -> list[str]:
     chosen = set()
     for name in names:
         found = [
-            key for key in keys if key == name or (_means(name, key) and not _own_delay(net, key))
+            key
+            for key in keys
+            if key == name or (_means(net, name, key) and not _own_delay(net, key))
         ]
-        absent = name in ADAPTIVE or (name in GROUP_OF and not net.spiking)
+        absent = name in (*ADAPTIVE, NEURON)
+        absent |= name in GROUP_OF and (bool(net.linear) or not net.spiking)
         if not found and not absent:
             raise ParameterError(
                 f"select: {name!r} is no parameter of this network, expected one of "
@@ -59,8 +98,13 @@ def select(net: Network, names: Iterable[str]) -> list[str]:
     return [key for key in keys if key in chosen]
 
 
-def _means(name: str, key: str) -> bool:
+def _means(net: Network, name: str, key: str) -> bool:
     """Whether a kind means this parameter."""
+    if key.rpartition(".")[0] in net.linear:
+        if name == NEURON:
+            return kind_of(key) not in GROUP_OF and not kind_of(key).startswith("tau_syn_")
+        if name == "tau_syn" and kind_of(key).startswith("tau_syn_"):
+            return True
     return kind_of(key) == name or (name == "weights" and kind_of(key) == "bias")
 
 

@@ -23,6 +23,8 @@ resistance                           log         > 0                           `
 threshold                            itself      >= v_reset + margin           ``intrinsic``
 v_reset (threshold not trained)      itself      <= threshold - margin         ``intrinsic``
 v_leak (of neurons that fire)        itself      <= threshold - margin         ``intrinsic``
+others, of linear neurons            domain      its floor (``a`` > -1 of      ``taus`` (log),
+                                                 AdLIF: >= -0.95)              ``intrinsic``
 adaptation                           itself      >= 0                          ``intrinsic``
 refractory                           itself      >= 0 ms                       ``delays``
 delays                               itself      0 .. ``max_delay`` ms         ``delays``
@@ -61,14 +63,9 @@ from eventsim.entries import Above0, NotNegative, Settings
 from eventsim.errors import ParameterError, StorageError
 from eventsim.network import Network, Population
 from eventsim.train.dale import NeuronSigns
-from eventsim.train.groups import GROUP_OF
+from eventsim.train.groups import Coordinate, coordinate_of
 from eventsim.train.layout import Layout, kind_of
 
-LOGARITHMIC = ("tau_mem", "tau_syn", "resistance", "tau_adaptation")
-FLOORS = {
-    "tau_mem": 3.0, "tau_syn": 1.0, "refractory": 0.0, "delays": 0.0, "adaptation": 0.0,
-    "tau_adaptation": 1.0,
-}  # fmt: skip
 STABLE_FRACTION = 0.8  # of the self-weight at which a neuron runs away; see the module
 THRESHOLD_MARGIN = 0.05  # keeps V_r - theta, a denominator of the restart, away from 0
 
@@ -186,6 +183,7 @@ class AdamW:
         self.keys = tuple(keys)
         self._net = net
         self._values = {key: net.parameters()[key] for key in self.keys}
+        self._coordinates = _coordinates(net, self.keys)
         self._shared = {key: one for key, one in net.shared.items() if key in self._values}
         self.layout = Layout(self._values)
         self._xp = self.layout.xp
@@ -209,12 +207,11 @@ class AdamW:
         trained = []
         for key in self.layout.keys:
             kind = kind_of(key)
-            rate = float(getattr(s.rates, GROUP_OF[kind]))
+            group, logarithmic, least = self._coordinates[kind]
+            rate = float(getattr(s.rates, group))
             decay = s.weight_decay if kind == "weights" else 0.0
-            least = FLOORS.get(kind, -math.inf)
             most = s.max_delay if kind == "delays" else math.inf
-            values, logarithmic = self._values[key], kind in LOGARITHMIC
-            trained.append(Trained(values, rate, decay, logarithmic, least, most))
+            trained.append(Trained(self._values[key], rate, decay, logarithmic, least, most))
         bounded = [self._bounded(population) for population in self._net.spiking.values()]
         return engine.adam(trained, bounded, margin=THRESHOLD_MARGIN, stable=STABLE_FRACTION)
 
@@ -280,9 +277,9 @@ class AdamW:
         for key, one in self._shared.items():
             part = layout.view(gradient, key)
             part[...] = one.spread(part, "sum")
-        for kind in LOGARITHMIC:
-            if kind in layout.kinds:
-                gradient[layout.kinds[kind]] *= values[layout.kinds[kind]]
+        for kind, place in layout.kinds.items():
+            if self._coordinates[kind].logarithmic:
+                gradient[place] *= values[place]
         norm = self._norm(gradient)
         if not math.isfinite(norm):
             return StepReport(norm, clipped=False, skipped=True)
@@ -395,16 +392,17 @@ class AdamW:
         unbiased = first / (1.0 - s.beta1**self.n_steps)
         spread = xp.sqrt(second / (1.0 - s.beta2**self.n_steps)) + s.epsilon
         for kind, place in self.layout.kinds.items():
-            rate, value = factor * float(getattr(s.rates, GROUP_OF[kind])), values[place]
+            group, logarithmic, floor = self._coordinates[kind]
+            rate, value = factor * float(getattr(s.rates, group)), values[place]
             change = rate * unbiased[place] / spread[place]
-            if kind in LOGARITHMIC:
+            if logarithmic:
                 value *= xp.exp(-change)
             else:
                 if kind == "weights":
                     value *= 1.0 - rate * s.weight_decay
                 value -= change
-            if kind in FLOORS:
-                xp.maximum(value, FLOORS[kind], out=value)
+            if floor > -math.inf:
+                xp.maximum(value, floor, out=value)
             if kind == "delays":
                 xp.minimum(value, s.max_delay, out=value)
 
@@ -424,6 +422,8 @@ class AdamW:
             if f"{projection.name}.weights" not in self._values:
                 continue
             p, weights = self._net.populations[name], projection.values
+            if p.neuron is not None:  # no bound is known: RunawayError names one that runs away
+                continue
             limit = (p.threshold - p.v_reset) * p.tau_mem / (p.tau_syn * p.resistance)
             bounded = self._xp.minimum(weights, STABLE_FRACTION * limit)
             weights[...] = self._xp.where(p.refractory == 0, bounded, weights)
@@ -450,7 +450,7 @@ class AdamW:
                     "equal values in every group. Set them before."
                 )
         for key, value in self._values.items():
-            floor = FLOORS.get(kind_of(key), -math.inf)
+            floor = self._coordinates[kind_of(key)].floor
             if (value < floor).any():
                 raise ParameterError(
                     f"AdamW: {key} starts at {value.min():.6g}, below its floor of {floor} ms in "
@@ -471,3 +471,16 @@ class AdamW:
                     f"AdamW: a threshold of {population.name!r} starts {gap:.6g} above its reset, "
                     f"expected at least {THRESHOLD_MARGIN} where either is trained."
                 )
+
+
+def _coordinates(net: Network, keys: Iterable[str]) -> dict[str, Coordinate]:
+    """By kind; raises ParameterError if two populations have one name for different things."""
+    found: dict[str, Coordinate] = {}
+    for key in keys:
+        one = coordinate_of(net, key)
+        if found.setdefault(kind_of(key), one) != one:
+            raise ParameterError(
+                f"AdamW: {key} is trained as {one}, the parameter of that name of another "
+                f"population as {found[kind_of(key)]}. Rename one of them, or leave one out."
+            )
+    return found

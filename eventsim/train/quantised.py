@@ -46,7 +46,7 @@ from eventsim.hardware.quantise import (
 from eventsim.hardware.usage import check_room
 from eventsim.network import Network
 from eventsim.network.connectivity import with_synapses
-from eventsim.train.optimiser import FLOORS
+from eventsim.train.groups import FLOORS
 from eventsim.train.sparse import SparseTraining, fan_in
 
 

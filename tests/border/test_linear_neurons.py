@@ -179,7 +179,7 @@ def doors():
         "chunks": lambda net: es.simulate_chunk(net, STREAM, backend="cpu"),
         "current": lambda net: es.current(net, tape(net), "h", [1.0]),
         "clocked": lambda net: clocked.from_network(net),
-        "energy": lambda net: energy.count(net, tape(net)),
+        "steps": lambda net: energy.clocked(net, tape(net), step_ms=1.0),
         "mapping": lambda net: mapping.axon_graph(net, None),
         "ranks": lambda net: ranks.simulate_ranks(net, STREAM),
         "nir": lambda net: to_nir(net),
@@ -188,7 +188,7 @@ def doors():
 
 
 @pytest.mark.parametrize(
-    "door", ["chunks", "current", "clocked", "energy", "mapping", "ranks", "nir", "near miss"]
+    "door", ["chunks", "current", "clocked", "steps", "mapping", "ranks", "nir", "near miss"]
 )
 def test_what_does_not_know_linear_neurons_says_so_by_name(door):
     with pytest.raises(NetworkError, match="neurons of kind AdLIF"):
@@ -201,3 +201,13 @@ def test_the_voltage_of_linear_neurons_is_at_the_threshold_before_a_spike_and_re
     first = tape["h"].times[0]
     found = es.voltage(net, tape, "h", [0.0, first - 1e-9, first, first + 0.9])[0, :, 0]
     assert found == pytest.approx([0.1, 1.0, -0.2, -0.2], abs=1e-7)
+
+
+def test_operations_of_linear_neurons_are_counted_with_their_states_and_not_priced():
+    net = network()
+    tape = es.simulate(net, STREAM, backend="cpu")
+    counts = es.energy.count(net, tape)
+    assert counts.synaptic_events["input->h"].tolist() == [4]
+    assert counts.footprint.states == 2 * 3 * 4
+    with pytest.raises(NetworkError, match="'h' has linear neurons of another kind than LIF"):
+        es.energy.energy(counts, es.chips.load_chip("loihi"))

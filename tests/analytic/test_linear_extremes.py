@@ -1,0 +1,89 @@
+"""Linear neurons where formulas like to fail: stiff, equal, nearly unstable, undamped, silent."""
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from tests.support.linear_neurons import exact_spikes
+
+# tau_mem, tau_syn, ms: ratios up to a million, equal, nearly equal.
+TAUS = [(20.0, 2e-5), (2e-3, 2e3), (1e3, 1e-3), (20.0, 20.0), (20.0, 20.0 * (1 + 1e-9)), (5.0, 9.0)]
+
+
+@pytest.mark.parametrize(("tau_mem", "tau_syn"), TAUS)
+@pytest.mark.parametrize("silence", [0.0, 1e3])
+def test_the_core_of_linear_neurons_gives_what_lif_gives(tau_mem, tau_syn, silence):
+    rng = np.random.default_rng(1)
+    times = np.sort(rng.uniform(0, 40, 30))
+    times[20:] += silence
+    stream = es.EventStream(
+        times, rng.integers(0, 4, 30), [0, 30], n_channels=4, duration=silence + 60.0
+    )
+    # A kick lifts the voltage by some 0.4 of the threshold, whatever the time constants.
+    gain = tau_syn / (tau_mem + tau_syn) if tau_syn < tau_mem else 1.0
+    weights = rng.normal(0.4, 0.4, (4, 3)) / gain
+    tapes, found = [], []
+    for taus, receptor in ((tau_syn, None), ({"only": tau_syn}, "only")):
+        net = es.Network()
+        net.add_input("input", 4)
+        net.add_population("h", 3, neuron=es.LIF(tau_mem=tau_mem, tau_syn=taus), refractory=1.0)
+        net.connect("input", "h", weights, receptor=receptor)
+        tapes.append(es.simulate(net, stream, backend="cpu"))
+        found.append(es.backward(net, tapes[-1], {"h": np.ones(len(tapes[-1]["h"]))}).flat())
+    plain, core = (tape["h"] for tape in tapes)
+    assert len(plain) >= 3
+    assert core.neurons.tolist() == plain.neurons.tolist()
+    np.testing.assert_allclose(core.times, plain.times, rtol=1e-14, atol=1e-9)
+    for key, values in found[0].items():
+        mine = found[1][{"h.tau_syn": "h.tau_syn_only"}.get(key, key)]
+        np.testing.assert_allclose(mine, values, rtol=1e-5, atol=1e-7 * (1 + np.abs(values).max()))
+
+
+@pytest.mark.parametrize(
+    ("kind", "neuron", "values"),
+    [
+        (
+            "adlif",
+            es.AdLIF,
+            {"tau_mem": 10.0, "tau_syn": 5.0, "tau_w": 50.0, "a": -0.999, "b": 0.1},
+        ),
+        ("resonator", es.Resonator, {"frequency": 20.0, "damping": 0.0, "tau_syn": 5.0}),
+    ],
+)
+def test_a_kick_after_a_long_silence_meets_what_thirty_digits_say(kind, neuron, values):
+    common = {"threshold": 1.0, "v_reset": 0.0, "v_leak": 0.0, "refractory": 0.0}
+    arrivals = [(1.0, 0, 0.6), (500.0, 0, 4.0), (503.0, 0, 4.0)]
+    net = es.Network()
+    net.add_input("input", 3)
+    net.add_population("h", 1, neuron=neuron(**values, **common))
+    net.connect("input", "h", [[weight] for _, _, weight in arrivals])
+    stream = es.EventStream([1.0, 500.0, 503.0], [0, 1, 2], [0, 3], n_channels=3, duration=540.0)
+    found = es.simulate(net, stream, backend="cpu")["h"].times
+    expected = exact_spikes(kind, values | common, arrivals, 540.0)
+    assert len(found) == len(expected) >= 1
+    assert max(abs(a - b) for a, b in zip(found, expected, strict=True)) < 1e-10
+
+
+def test_neurons_without_arrivals_are_silent_and_have_gradients_of_zero():
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_population("h", 2, neuron=es.Resonator(damping=[0.0, 20.0]))
+    net.connect("input", "h", [[9.0, 9.0]])
+    stream = es.EventStream([], [], [0, 0], n_channels=1, duration=1e4)
+    tape = es.simulate(net, stream, backend="cpu")
+    assert len(tape["h"]) == 0
+    assert not any(
+        values.any() for values in es.backward(net, tape, {"h": np.zeros(0)}).flat().values()
+    )
+
+
+def test_a_neuron_that_excites_itself_without_bound_is_named():
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_population("h", 1, neuron=es.AdLIF())
+    net.connect("input", "h", [[50.0]])
+    net.connect("h", "h", es.self_recurrent(100.0))
+    stream = es.EventStream([1.0], [0], [0, 1], n_channels=1, duration=50.0)
+    for backend in ("reference", "cpu"):
+        with pytest.raises(es.errors.RunawayError, match="h.*neuron 0"):
+            es.simulate(net, stream, backend=backend)
