@@ -22,7 +22,6 @@ MOST_SYNAPSES = 1 << 22  # of all stages; 16 MB of flash
 
 def refuse(net: Network, plan: Plan) -> Answer:
     """Raise NetworkError for what the C text cannot do; returns the answer."""
-    net.refuse_linear("export_c", "which the C text does not have")
     answer = net.answer
     if answer is None:
         raise NetworkError(
