@@ -130,7 +130,8 @@ def _show(found: Mapping[str, Any]) -> None:
     columns += ["note"] if any(row["note"] for row in rows) else []
     which = "" if found["network"] is None else f" ({found['network']})"
     damaged = len(found["damaged"])
-    lost = f"; {damaged:,} files left out, missing or damaged" if damaged else ""
+    files = "file" if damaged == 1 else "files"
+    lost = f"; {damaged:,} {files} left out, missing or damaged" if damaged else ""
     show_table(
         f"{found['run']}{which}: {found['samples']:,} recordings{lost}",
         [name.replace("_", " ") for name in columns],
