@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.io
+import scipy
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats

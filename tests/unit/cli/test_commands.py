@@ -24,7 +24,7 @@ def test_help_imports_nothing_heavy():
         "from eventsim.cli.app import app\n"
         "try:\n    app(['--help'])\n"
         "except SystemExit:\n    pass\n"
-        "heavy = {'h5py', 'matplotlib', 'scipy.signal', 'scipy.stats'}\n"
+        "heavy = {'h5py', 'matplotlib', 'scipy.sparse', 'scipy.signal', 'scipy.stats'}\n"
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)\n"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
