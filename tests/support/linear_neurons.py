@@ -257,7 +257,8 @@ def random_network(rng):
     for source, target in dict.fromkeys(pairs):
         _connect(net, source, target, rng)
     for name in names:
-        if rng.random() < 0.4 and name not in net.recurrences:
+        lateral = any(p.source == p.target == name for p in net.projections.values())
+        if rng.random() < 0.4 and not lateral:
             _connect(net, name, name, rng, own=True)
     times = [np.sort(rng.uniform(0, 60, 25)) for _ in range(2)]
     channels = rng.integers(0, n_in, 50).astype(np.int32)
@@ -269,21 +270,12 @@ def random_network(rng):
 def _connect(net, source, target, rng, *, own=False):
     population, size = net.populations[target], net.populations[source].size
     receptors = [None] if population.neuron is None else list(population.neuron.receptors)
+    mean = 4.0 if source == "input" else 0.7
     for receptor in receptors[:1] if own else receptors:
-        mean = 4.0 if source == "input" else 0.7
         weights = rng.normal(mean / 3, mean, (size, population.size))
-        if source == target and not own and f"{source}->{target}" in net.projections:
-            continue
+        delays = [0.5, rng.uniform(0, 3, size), rng.uniform(0.1, 3, weights.shape)]
+        delay = delays[int(rng.integers(3))]
         if own:
             weights = es.self_recurrent(rng.normal(-0.2, 0.2, population.size))
-            net.connect(
-                source, target, weights, delays=float(rng.choice([0.0, 1.5])), receptor=receptor
-            )
-            continue
-        delays = [0.5, rng.uniform(0, 3, size), rng.uniform(0.1, 3, weights.shape)]
-        net.connect(
-            source, target, weights, delays=delays[int(rng.integers(3))],
-            delays_of=None if size != population.size else "source", receptor=receptor,
-        ) if size != population.size else net.connect(
-            source, target, weights, delays=0.5, receptor=receptor
-        )  # fmt: skip
+            delay = float(rng.choice([0.0, 1.5]))
+        net.connect(source, target, weights, delays=delay, receptor=receptor)
