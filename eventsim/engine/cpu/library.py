@@ -191,8 +191,8 @@ def _difference(own: Any) -> str | None:
     try:
         own.eventsim_sources.restype = ctypes.c_char_p
         sources = own.eventsim_sources().decode()
-        own.eventsim_layout.restype = ctypes.c_char_p
-        theirs = own.eventsim_layout().decode().splitlines()
+        own.eventsim_declared.restype = ctypes.c_char_p
+        theirs = own.eventsim_declared().decode().splitlines()
         for function in ("eventsim_levels_built", "eventsim_levels_of_machine"):
             getattr(own, function)
     except AttributeError as error:

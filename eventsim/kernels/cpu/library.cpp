@@ -37,8 +37,9 @@ EXPORT uint32_t eventsim_levels_of_machine() { return eventsim::levels_of_machin
 #endif
 EXPORT const char* eventsim_sources() { return TEXT(SOURCES); }
 
-// What calls.py writes of its own roles and calls. Raise the number where only the meaning changes.
-EXPORT const char* eventsim_layout() { return "interface 1 levels plain v3 v4 neon\n" LAYOUT; }
+// What calls.py writes of its own roles and calls. Raise the number where only the meaning changes. Functions
+// of this name always took nothing and returned a text: the library of another version is asked, too.
+EXPORT const char* eventsim_declared() { return "interface 1 levels plain v3 v4 neon\n" LAYOUT; }
 
 // --- Arrays of NumPy -----------------------------------------------------------------------------
 
