@@ -47,6 +47,7 @@ ON_THE_HOST = {
     ("engine/cuda/spikes.py", "guess_spikes(job, 1.0, GUESS_LEAST).max"),
     ("engine/algorithm.py", "delays[delays > 0.0].min"),
     ("engine/algorithm.py", "to_host(projection.delays).min"),
+    ("engine/contract/linear.py", "job.duration.max"),
     ("engine/run/trace.py", "duration.max"),
     ("engine/run/trace.py", "released[-1].max"),
     ("events/hdf5.py", "found.get"),  # of a group in a file

@@ -20,6 +20,7 @@ from eventsim.train import (
     ClassTrains,
     CrossEntropy,
     FirstSpike,
+    MeanSquaredError,
     NearMiss,
     RateBand,
     SpikeCount,
@@ -68,6 +69,12 @@ def strings():
     return StringLoss(LABELS, said, loss)
 
 
+def followed():
+    wanted = np.random.default_rng(607).normal(size=(3, 4, plain().population("output").size))
+    wanted[1, 2] = np.nan
+    return MeanSquaredError(wanted, [5.0, 13.0, 22.0, 30.0])
+
+
 # Loss and network by name; "pseudo" where finite differences cannot know what the loss asks for.
 CASES = {
     "cross entropy, weighted": (plain, lambda: CrossEntropy(LABELS, time_constant=25.0)),
@@ -94,6 +101,7 @@ CASES = {
         with_silent_neurons,
         lambda: ClassTrains(LABELS, population="hidden2", miss_margin=2.0),
     ),
+    "mean squared error": (plain, followed),
     "van Rossum": (plain, lambda: VanRossum(targets(), population="hidden2")),
     "ctc, decision": (decided, lambda: CTC([(0,), (), (0, 0)], interval=9.0)),
     "strings": (plain, strings),

@@ -20,7 +20,7 @@ def runs(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
     """The page of a training run, which other tests look at, takes seconds."""
-    monkeypatch.setattr(write, "write_report", lambda folder, _: folder / "index.html")
+    monkeypatch.setattr(write, "write_report", lambda folder, _, **__: folder / "index.html")
 
 
 @pytest.fixture(params=KINDS)
