@@ -12,14 +12,14 @@ entries of A, and what a spike does, from parameters by name; nothing else of ev
 Derivatives by a name are those of the lines that write the entries, by a complex step: with
 :math:`p + i\,10^{-30}` in place of p, the imaginary part of an entry is its derivative to rounding.
 
-=============  ==========================================  =======================  =======
-parameter      meaning                                     domain                   default
-=============  ==========================================  =======================  =======
-threshold      as of a LIF neuron; every neuron has it     above what V restarts at 1
-v_leak         resting potential                           finite                   0
-v_reset        V after a spike                             below the threshold      0
-refractory     how long V is held after a spike, ms        >= 0                     0
-=============  ==========================================  =======================  =======
+=============  ==========================================  ========================  =======
+parameter      meaning                                     domain                    default
+=============  ==========================================  ========================  =======
+threshold      as of a LIF neuron; every neuron has it     above what V restarts at  1
+v_leak         resting potential                           finite                    0
+v_reset        V after a spike                             below the threshold       0
+refractory     how long V is held after a spike, ms        >= 0                      0
+=============  ==========================================  ========================  =======
 
 The kinds below have further ones. A neuron of at most five states must be stable: no mode of its
 flow grows.

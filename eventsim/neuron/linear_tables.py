@@ -26,8 +26,7 @@ bounds     [N, 4, n]                   up, down: sup over all times of :math:`\p
                                        bend, jerk: sup of :math:`|e_0 A^2 e^{A t}|_i` and
                                        :math:`|e_0 A^3 e^{A t}|_i` up to a piece
 beta       [N, pairs, DEGREE + 2]      :math:`\int_0^h \alpha_k(h - s)\, \alpha_l(s)\, ds`, k <= l
-products   [N, bits, n^4]              the integral over :math:`\Delta 2^b`, see
-                                       :func:`eventsim.neuron.linear_flow.integral`
+products   [N, bits, n^4]              the same integral over :math:`\Delta 2^b`
 =========  ==========================  =============================================================
 """
 
