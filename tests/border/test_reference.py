@@ -27,6 +27,7 @@ ROOMS = (
     "eventsim.conformance",
     "eventsim.datasets",
     "eventsim.datasets.encoders",
+    "eventsim.embedded",
     "eventsim.energy",
     "eventsim.engine",
     "eventsim.events",
