@@ -40,4 +40,37 @@ class Arena {
     }
 };
 
+// Room that grows; of plain values.
+template <class T> class GrowingArray {
+    T* items = nullptr;
+    int64_t room = 0;
+
+  public:
+    int64_t size = 0;
+
+    GrowingArray() = default;
+    GrowingArray(const GrowingArray&) = delete;
+    ~GrowingArray() { __builtin_free(items); }
+    T& operator[](int64_t i) { return items[i]; }
+    const T& operator[](int64_t i) const { return items[i]; }
+    T* begin() { return items; }
+    const T* begin() const { return items; }
+
+    // Room for so many; false where there is no memory.
+    bool reserve(int64_t most) {
+        if (most <= room) return true;
+        const int64_t wanted = std::max({2 * room, most, int64_t(64)});
+        void* const found = __builtin_realloc(items, wanted * sizeof(T));
+        if (!found) return false;
+        items = (T*)found;
+        room = wanted;
+        return true;
+    }
+    bool push(const T& x) {
+        if (!reserve(size + 1)) return false;
+        items[size++] = x;
+        return true;
+    }
+};
+
 }  // namespace eventsim

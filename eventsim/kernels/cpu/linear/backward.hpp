@@ -22,9 +22,9 @@ template <int N> class LinearWayBack {
     Arena arena;
     LinearReplay<N> replay;
     double* const adjoint;  // [size, N]
-    GrowingRow<LinearEntry<N>> log;
-    GrowingRow<LinearCell<N>> marks;
-    GrowingRow<LinearPlace> places;
+    GrowingArray<LinearEntry<N>> log;
+    GrowingArray<LinearCell<N>> marks;
+    GrowingArray<LinearPlace> places;
     double *weight = nullptr, *delay = nullptr, *sums = nullptr;
     int64_t* grazes = nullptr;
 
@@ -70,10 +70,9 @@ template <int N> class LinearWayBack {
         log.size = marks.size = places.size = 0;
         // The first part is logged on the way, which is all where there is no other.
         for (bool first = true;; first = false) {
-            if (!marks.reserve(size) || !places.reserve(1)) return false;
+            if (!marks.reserve(marks.size + size) || !places.push(at)) return false;
             std::copy(replay.cells, replay.cells + size, marks.begin() + marks.size);
             marks.size += size;
-            places[places.size++] = at;
             if (!replay.run(s, at, most, first ? &log : nullptr)) return false;
             if (at.arrival >= a.arriving.offsets[s + 1] && at.spike >= a.tape.offsets[s + 1]) break;
         }

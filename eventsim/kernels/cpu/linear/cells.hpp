@@ -58,6 +58,14 @@ template <int N> class LinearNeurons {
         }
     }
 
+    // The neuron at t, up to which nothing happens to it.
+    void advance(int64_t n, LinearCell<N>& c, double t) const {
+        double y[N];
+        flow(n, c.held()).ahead(t - c.time, c.x, y);
+        for (int i = 0; i < N; ++i) c.x[i] = y[i];
+        c.time = t;
+    }
+
     // The state after the reset of a spike.
     void after(int64_t n, const double* x, double* y) const {
         times<N>(keep(n), x, y);

@@ -103,19 +103,13 @@ template <int N> class LinearRun {
     }
 
     void let_go(int64_t n, LinearCell<N>& c) {
-        double y[N];
-        neurons.flow(n, true).ahead(c.until - c.time, c.x, y);
-        for (int i = 0; i < N; ++i) c.x[i] = y[i];
-        c.time = c.until;
+        neurons.advance(n, c, c.until);
         c.until = -1.0;
     }
 
     // Whether it runs away.
     bool fire(int64_t n, LinearCell<N>& c, double t, SpikeRoom& spikes) {
-        double y[N];
-        neurons.flow(n, false).ahead(t - c.time, c.x, y);
-        for (int i = 0; i < N; ++i) c.x[i] = y[i];
-        c.time = t;
+        neurons.advance(n, c, t);
         spikes.add(n, t, __builtin_nan(""), false);
         if (c.runs_away()) return true;
         neurons.fire(n, c, 0);
@@ -146,7 +140,7 @@ template <int N> class LinearRun {
                     let_go(n, c);
                 } else {
                     if (fire(n, c, due.first_time(), spikes)) return n;
-                    if (!send(n, c.time)) return NO_ROOM;
+                    if (!waiting.send(a.wires, n, c.time, t_end)) return NO_ROOM;
                 }
                 expect(n);
                 continue;
@@ -154,16 +148,6 @@ template <int N> class LinearRun {
             if (!(t < t_end)) return GOOD;
             meet(t, outside, end);
         }
-    }
-
-    bool send(int64_t n, double t) {
-        const LinearWires& w = a.wires;
-        if (!waiting.reserve(w.start[n + 1] - w.start[n] + 1)) return false;
-        for (int64_t b = w.start[n]; b < w.start[n + 1]; ++b)
-            if (t + w.delay[b] < t_end) waiting.push({t + w.delay[b], w.first[b], w.last[b]});
-        const double back = w.own_delay[n];
-        if (back > 0.0 && t + back < t_end) waiting.push({t + back, OWN + n, OWN + n + 1});
-        return true;
     }
 
     // When neuron n, which something changed, is due.
@@ -198,23 +182,9 @@ template <int N> class LinearRun {
 
     // All that arrives at t.
     void meet(double t, int64_t& outside, int64_t end) {
-        const Arriving& x = a.arriving;
         ++epoch;
         n_reached = 0;
-        for (;;) {
-            const bool inside = waiting.size > 0 && waiting.first().time == t;
-            if (outside < end && x.time[outside] == t &&
-                !(inside && waiting.first().first < x.first[outside])) {
-                deliver({t, x.first[outside], x.last[outside]});
-                ++outside;
-            } else if (inside) {
-                const Bundle b = waiting.first();
-                waiting.pop();
-                deliver(b);
-            } else {
-                break;
-            }
-        }
+        waiting.meet(t, a.arriving, outside, end, [&](const Bundle& b) { deliver(b); });
         for (int64_t i = 0; i < n_reached; ++i) expect(reached[i]);
     }
 
@@ -235,10 +205,7 @@ template <int N> class LinearRun {
         if (mark[n] != epoch) {
             mark[n] = epoch;
             reached[n_reached++] = n;
-            double y[N];
-            neurons.flow(n, c.held()).ahead(t - c.time, c.x, y);
-            for (int i = 0; i < N; ++i) c.x[i] = y[i];
-            c.time = t;
+            neurons.advance(n, c, t);
         }
         return c;
     }

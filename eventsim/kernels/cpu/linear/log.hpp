@@ -10,33 +10,6 @@
 
 namespace eventsim {
 
-// Room that grows; of plain values.
-template <class T> class GrowingRow {
-    T* values = nullptr;
-    int64_t room = 0;
-
-  public:
-    int64_t size = 0;
-
-    GrowingRow() = default;
-    GrowingRow(const GrowingRow&) = delete;
-    ~GrowingRow() { __builtin_free(values); }
-
-    T* begin() { return values; }
-    T& operator[](int64_t i) { return values[i]; }
-
-    // Room for `more` values; false where there is no memory.
-    bool reserve(int64_t more) {
-        if (size + more <= room) return true;
-        const int64_t wanted = std::max({2 * room, size + more, int64_t(1024)});
-        void* const found = __builtin_realloc(values, wanted * sizeof(T));
-        if (!found) return false;
-        values = (T*)found;
-        room = wanted;
-        return true;
-    }
-};
-
 enum LinearKind : int8_t { ARRIVAL, OWN_RETURN, SPIKE, LET_GO };
 
 // `index` is that of the arrival, or of the spike, which of an own return is that which returns.
@@ -56,7 +29,7 @@ struct LinearPlace {
 template <int N> class LinearReplay {
     const LinearBackward& a;
     const LinearNeurons<N>& neurons;
-    GrowingRow<LinearEntry<N>>* log = nullptr;
+    GrowingArray<LinearEntry<N>>* log = nullptr;
 
   public:
     LinearCell<N>* const cells;
@@ -67,7 +40,7 @@ template <int N> class LinearReplay {
 
     // Goes on from a place over about `most` steps or to the end of sample s, and writes them to the log
     // if there is one; false where there is no memory.
-    bool run(int64_t s, LinearPlace& at, int64_t most, GrowingRow<LinearEntry<N>>* to) {
+    bool run(int64_t s, LinearPlace& at, int64_t most, GrowingArray<LinearEntry<N>>* to) {
         const Arriving& x = a.arriving;
         const LinearTape& tape = a.tape;
         const int64_t end = x.offsets[s + 1], last = tape.offsets[s + 1];
@@ -128,23 +101,19 @@ template <int N> class LinearReplay {
 
     bool flow(int64_t n, double t, LinearKind kind, int64_t index, int64_t synapse) {
         LinearCell<N>& c = cells[n];
-        const double h = t - c.time;
         ++n_steps;
         if (log) {
-            if (!log->reserve(1)) return false;
+            if (!log->reserve(log->size + 1)) return false;
             LinearEntry<N>& e = (*log)[log->size++];
             for (int i = 0; i < N; ++i) e.x[i] = c.x[i];
-            e.h = h;
+            e.h = t - c.time;
             e.index = index;
             e.synapse = synapse;
             e.neuron = (int32_t)n;
             e.kind = kind;
             e.held = c.held();
         }
-        double y[N];
-        neurons.flow(n, c.held()).ahead(h, c.x, y);
-        for (int i = 0; i < N; ++i) c.x[i] = y[i];
-        c.time = t;
+        neurons.advance(n, c, t);
         return true;
     }
 };

@@ -18,33 +18,16 @@ struct Bundle {
     bool operator<(const Bundle& b) const { return time < b.time || (time == b.time && first < b.first); }
 };
 
-// Bundles that wait. It grows as it has to.
-class Waiting {
-    Bundle* heap = nullptr;
-    int64_t room = 0;
-
+// Bundles that wait.
+class Waiting : private GrowingArray<Bundle> {
   public:
-    int64_t size = 0;
+    using GrowingArray::size;
 
-    Waiting() = default;
-    Waiting(const Waiting&) = delete;
-    ~Waiting() { __builtin_free(heap); }
-
-    const Bundle& first() const { return heap[0]; }
-
-    // Room for `more` bundles; false where there is no memory.
-    bool reserve(int64_t more) {
-        if (size + more <= room) return true;
-        const int64_t wanted = std::max({2 * room, size + more, int64_t(64)});
-        void* const found = __builtin_realloc(heap, wanted * sizeof(Bundle));
-        if (!found) return false;
-        heap = (Bundle*)found;
-        room = wanted;
-        return true;
-    }
+    const Bundle& first() const { return *begin(); }
 
     // There is room for it.
     void push(const Bundle& b) {
+        Bundle* const heap = begin();
         int64_t i = size++;
         for (int64_t up; i > 0; i = up) {
             up = (i - 1) >> 1;
@@ -56,6 +39,7 @@ class Waiting {
 
     // Take the first one out.
     void pop() {
+        Bundle* const heap = begin();
         const Bundle b = heap[--size];
         int64_t i = 0;
         for (int64_t down; (down = 2 * i + 1) < size; i = down) {
@@ -67,14 +51,33 @@ class Waiting {
     }
 
     // What a spike of neuron n at t sends before t_end; false where there is no memory.
-    template <class R> bool send(const Loop<R>& loop, int64_t n, double t, double t_end) {
+    template <class L> bool send(const L& loop, int64_t n, double t, double t_end) {
         const int64_t low = loop.start[n], high = loop.start[n + 1];
-        if (!reserve(high - low + 1)) return false;
+        if (!reserve(size + high - low + 1)) return false;
         for (int64_t b = low; b < high; ++b)
             if (t + loop.delay[b] < t_end) push({t + loop.delay[b], loop.first[b], loop.last[b]});
         const double back = loop.own_delay[n];
         if (back > 0.0 && t + back < t_end) push({t + back, OWN + n, OWN + n + 1});
         return true;
+    }
+
+    // Deliver all that arrives at t, these and what other stages send, from `outside` on, by their first
+    // synapse.
+    template <class F>
+    void meet(double t, const Arriving& x, int64_t& outside, int64_t end, const F& deliver) {
+        for (;;) {
+            const bool inside = size > 0 && first().time == t;
+            if (outside < end && x.time[outside] == t && !(inside && first().first < x.first[outside])) {
+                deliver({t, x.first[outside], x.last[outside]});
+                ++outside;
+            } else if (inside) {
+                const Bundle b = first();
+                pop();
+                deliver(b);
+            } else {
+                break;
+            }
+        }
     }
 };
 

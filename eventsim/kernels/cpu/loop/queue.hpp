@@ -120,25 +120,11 @@ template <class V> class LoopQueue {
         return waiting.send(a.loop, n, cells.cell[n].time, t_end) ? FIRED : NO_ROOM;
     }
 
-    // All that arrives at t; bundles of other stages and of the loop by their first synapse.
+    // All that arrives at t.
     void meet(double t, int64_t& outside, int64_t end) {
-        const Arriving& x = a.arriving;
         ++epoch;
         n_reached = 0;
-        for (;;) {
-            const bool inside = waiting.size > 0 && waiting.first().time == t;
-            if (outside < end && x.time[outside] == t &&
-                !(inside && waiting.first().first < x.first[outside])) {
-                deliver({t, x.first[outside], x.last[outside]});
-                ++outside;
-            } else if (inside) {
-                const Bundle b = waiting.first();
-                waiting.pop();
-                deliver(b);
-            } else {
-                break;
-            }
-        }
+        waiting.meet(t, a.arriving, outside, end, [&](const Bundle& b) { deliver(b); });
         look_again();
     }
 
