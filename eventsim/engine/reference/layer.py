@@ -96,8 +96,29 @@ def neurons(job: Job) -> list[Neuron]:
     return [Neuron(*(float(x) for x in row)) for row in zip(*columns, strict=True)]
 
 
+class Waits:
+    """What a neuron waits for in a sample; ``held`` is the spike whose reset still holds V."""
+
+    duration: float
+    arrivals: deque[Arrival]
+    returning: deque[tuple[float, int]]
+    held: int | None
+    release_time: float
+
+    def next_time(self) -> float:
+        """Time of the next event that is no crossing, or of the end."""
+        times = [self.duration]
+        if self.arrivals:
+            times.append(self.arrivals[0].time)
+        if self.returning:
+            times.append(self.returning[0][0])
+        if self.held is not None:
+            times.append(self.release_time)
+        return min(times)
+
+
 @dataclass
-class Walk:
+class Walk(Waits):
     """State of a neuron while it walks; ``held`` is the spike whose reset still holds V.
 
     ``a`` is the adaptation right after the last spike, at ``since``.
@@ -138,7 +159,7 @@ class Walk:
 
     def due(self) -> tuple[float, bool]:
         """Time of the next event, and whether it is a crossing."""
-        until = self._next_time()
+        until = self.next_time()
         crossing = self._crossing(until)
         return (crossing, True) if crossing < until else (until, False)
 
@@ -158,16 +179,6 @@ class Walk:
         """All that happens up to the end."""
         while self.t < self.duration:
             yield from self.step()
-
-    def _next_time(self) -> float:
-        times = [self.duration]
-        if self.arrivals:
-            times.append(self.arrivals[0].time)
-        if self.returning:
-            times.append(self.returning[0][0])
-        if self.held is not None:
-            times.append(self.release_time)
-        return min(times)
 
     def _crossing(self, until: float) -> float:
         p = self.p

@@ -19,7 +19,7 @@ import numpy as np
 from eventsim.engine.contract.job import RUNAWAY_PER_MS, Job
 from eventsim.engine.contract.linear import LinearCells, linear_back, linear_cells
 from eventsim.engine.reference.gather import Arrival, gather
-from eventsim.engine.reference.layer import SelfArrival, runaway
+from eventsim.engine.reference.layer import SelfArrival, Waits, runaway
 from eventsim.engine.reference.queue import caused
 from eventsim.events import SpikeTrains
 from eventsim.neuron.linear_flow import NeuronFlow, Vector, times
@@ -93,7 +93,7 @@ def linear_neurons(job: Job, *, back: bool = False) -> tuple[LinearCells, list[L
     return cells, found
 
 
-class LinearWalk:
+class LinearWalk(Waits):
     """A neuron on its way through a sample; ``held`` is the spike whose reset still holds V."""
 
     def __init__(self, p: LinearCell, x: Vector, duration: float, arrivals: deque[Arrival]) -> None:
@@ -105,7 +105,7 @@ class LinearWalk:
 
     def due(self) -> tuple[float, bool]:
         """Time of the next event, and whether it is a crossing."""
-        p, until = self.p, self._next_time()
+        p, until = self.p, self.next_time()
         h = until - self.t
         if self.held is not None or h <= 0.0:
             return until, False
@@ -114,16 +114,6 @@ class LinearWalk:
         crossing = p.free.crossing(self.x, h, p.level, p.alert)
         time = self.t + crossing
         return (time, True) if crossing < h and time < until else (until, False)
-
-    def _next_time(self) -> float:
-        times = [self.duration]
-        if self.arrivals:
-            times.append(self.arrivals[0].time)
-        if self.returning:
-            times.append(self.returning[0][0])
-        if self.held is not None:
-            times.append(self.release_time)
-        return min(times)
 
     def step(self, time: float, *, crosses: bool) -> Iterator[AnyStep]:
         """What happens up to the next event, which :meth:`due` said, and the event."""
