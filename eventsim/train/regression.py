@@ -37,9 +37,8 @@ from eventsim.summary import short_repr
 from eventsim.train.config import Intrinsic
 from eventsim.train.groups import select
 from eventsim.train.optimiser import AdamSettings, AdamW, LearningRates, schedule
+from eventsim.train.prediction import BATCH
 from eventsim.train.readouts import require_readout, voltage_seeds
-
-BATCH = 64  # recordings that are evaluated together; no result depends on it
 
 
 @dataclass(frozen=True, eq=False)
@@ -303,11 +302,13 @@ def evaluate_regression(
         As :func:`regress`.
     """
     loss.check(net, stream)
+    placed = place(net, backend=backend)
     parts = [np.zeros((0, *loss.targets.shape[1:]))]
-    for low in range(0, stream.n_samples, BATCH):
-        some = slice(low, low + BATCH)
-        tape = simulate(net, stream[some], tail=0.0, backend=backend, precision=precision)
-        parts.append(loss.of(some).voltages(net, tape))
+    for some in stream.batches(BATCH):
+        tape = simulate(
+            placed, stream[some], tail=0.0, backend=backend, precision=precision, resident=True
+        )
+        parts.append(loss.of(some).voltages(placed, tape))
     predicted = np.concatenate(parts)
     given = np.isfinite(loss.targets)
     squares = np.where(given, (predicted - loss.targets) ** 2, 0.0)
