@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from eventsim.errors import EventSimError, StorageError
+from eventsim.summary import cut
 
 DEEPEST = 50  # levels; files of eventsim have at most six
 LARGEST_WHOLE = 1 << 64
@@ -99,7 +100,7 @@ def check_format(
         raise error(f"{label}: is no {kind} (it has no line format = {name!r}).")
     found = values.pop("version", None)
     if found != version:
-        raise error(f"{label}: has version {found!r}, this eventsim reads {version}.")
+        raise error(f"{label}: has version {cut(repr(found))}, this eventsim reads {version}.")
 
 
 def _parsed(

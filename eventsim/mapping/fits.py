@@ -14,6 +14,7 @@ from eventsim.errors import NetworkError
 from eventsim.hardware.errors import InfeasibleError, MappingError
 from eventsim.mapping.mapping import Method, map_network
 from eventsim.network import Network
+from eventsim.summary import cut
 
 FitState = Literal["fits", "does not fit", "not checked"]
 METHODS: tuple[Method, ...] = ("first_fit", "refined")
@@ -42,7 +43,7 @@ class Fit:
         """Of plain values; TypeError or ValueError where they are none."""
         found = cls(**values)
         if found.state not in get_args(FitState):
-            raise ValueError(f"state is {found.state!r}")
+            raise ValueError(f"state is {cut(repr(found.state))}")
         return found
 
     @classmethod

@@ -30,7 +30,7 @@ from eventsim.mapping.mesh import (
 )
 from eventsim.mapping.search import assignments
 from eventsim.network import Network
-from eventsim.summary import short_repr
+from eventsim.summary import cut, short_repr
 
 Method = Literal["hypergraph", "refined", "first_fit", "population_order"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -156,7 +156,8 @@ def load_cores(path: str | Path) -> dict[str, Cores]:
     values = read_json(Path(path), str(path), StorageError)
     try:
         if values["format"] != FORMAT or values["version"] != VERSION:
-            raise ValueError(f"format {values['format']!r}, version {values['version']!r}")
+            said = (cut(repr(values[key])) for key in ("format", "version"))
+            raise ValueError("format {}, version {}".format(*said))
         return {name: _cores(name, cores) for name, cores in values["cores"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StorageError(
@@ -167,7 +168,7 @@ def load_cores(path: str | Path) -> dict[str, Cores]:
 def _cores(name: str, given: Any) -> Cores:
     largest = np.iinfo(np.int32).max
     if not isinstance(given, list) or not all(type(c) is int and 0 <= c <= largest for c in given):
-        raise ValueError(f"the cores of {name!r} are no list of whole numbers >= 0")
+        raise ValueError(f"the cores of {cut(repr(name))} are no list of whole numbers >= 0")
     return np.array(given, dtype=np.int32)
 
 
