@@ -5,9 +5,21 @@ import numpy as np
 import eventsim as es
 from eventsim.events import EventStream
 from eventsim.network import Network, self_recurrent
-from eventsim.train import LabelledEvents
+from eventsim.train import Augmentation, LabelledEvents, LearningRates, TrainConfig
 
 DURATION = 60.0
+CONFIG = TrainConfig(
+    epochs=3,
+    batch_size=8,
+    seed=5,
+    validation_fraction=0.2,
+    rates=LearningRates(weights=2e-2, taus=2e-2, intrinsic=1e-2, delays=2e-2),
+    train_delays=True,
+    rate_strength=1e-4,
+    silent_lift=1e-3,
+    augmentation=Augmentation(time_scale=0.1, time_shift=3.0, drop=0.05, jitter=0.5),
+    checkpoint_every=2,
+)
 
 
 def two_patterns(n_samples, *, seed=0):

@@ -21,7 +21,6 @@ from eventsim.train import (
     Augmentation,
     Exact,
     LabelledEvents,
-    LearningRates,
     TrainConfig,
     evaluate,
     load_network,
@@ -30,6 +29,7 @@ from eventsim.train import (
 from eventsim.train.augment import augment
 from eventsim.train.checkpoint import CHECKPOINT_VERSION
 from tests.unit.train.task import (
+    CONFIG,
     Stop,
     assert_same_run,
     first_spike_net,
@@ -39,18 +39,6 @@ from tests.unit.train.task import (
 )
 
 ROOT = Path(__file__).parents[3]
-CONFIG = TrainConfig(
-    epochs=3,
-    batch_size=8,
-    seed=5,
-    validation_fraction=0.2,
-    rates=LearningRates(weights=2e-2, taus=2e-2, intrinsic=1e-2, delays=2e-2),
-    train_delays=True,
-    rate_strength=1e-4,
-    silent_lift=1e-3,
-    augmentation=Augmentation(time_scale=0.1, time_shift=3.0, drop=0.05, jitter=0.5),
-    checkpoint_every=2,
-)
 # In samples this short neurons must be allowed to fire fast.
 FIRST_SPIKE = TrainConfig(
     batch_size=8, loss="first_spike", validation_fraction=0.0, rate_strength=0.0

@@ -9,14 +9,12 @@ import eventsim as es
 from eventsim.clocked import Grid
 from eventsim.train import (
     ActivityCost,
-    Augmentation,
-    LearningRates,
     QuantisedTraining,
     SparseTraining,
-    TrainConfig,
     train,
 )
 from eventsim.train.loss_settings import MaximumLoss
+from tests.unit.train import task
 from tests.unit.train.task import (
     Stop,
     assert_same_net,
@@ -27,19 +25,7 @@ from tests.unit.train.task import (
     two_patterns,
 )
 
-CONFIG = TrainConfig(
-    epochs=3,
-    batch_size=8,
-    seed=5,
-    validation_fraction=0.2,
-    rates=LearningRates(weights=2e-2, taus=2e-2, intrinsic=1e-2, delays=2e-2),
-    train_delays=True,
-    rate_strength=1e-4,
-    silent_lift=1e-3,
-    augmentation=Augmentation(time_scale=0.1, time_shift=3.0, drop=0.05, jitter=0.5),
-    averaged=0.5,
-    checkpoint_every=2,
-)
+CONFIG = replace(task.CONFIG, averaged=0.5)
 SPARSE = {
     "pruned": SparseTraining(scope="projection", sparsity=0.5, begin=0.1, end=0.6, interval=3),
     "rewired": SparseTraining(sparsity=0.5, end=0.0, rewire=0.4, interval=3),
