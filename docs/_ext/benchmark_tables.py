@@ -337,6 +337,14 @@ def _windows() -> Table:
     return _columns("windows", "bench.macro.windows", columns, lines_of("windows"))
 
 
+def _process() -> Table:
+    columns: dict[str, Callable[[Row], Any]] = {
+        "what a process does": lambda r: r["case"],
+        "CPU s": lambda r: f"{r['cpu_s']:.2f}",
+    }
+    return _columns("start", "bench.macro.start", columns, lines_of("start"))
+
+
 def _counts() -> Table:
     phases = ("forward", "loss", "backward", "optimiser", "other")
     columns: dict[str, Callable[[Row], Any]] = {
@@ -712,6 +720,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "filling": lambda: _ratios("filling", "bench.macro.filling"),
     "blocks": lambda: _ratios("blocks", "bench.macro.blocks"),
     "windows": _windows,
+    "process": _process,
     "counts": _counts,
     "accuracy": lambda: _accuracy(
         (
