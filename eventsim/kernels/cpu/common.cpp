@@ -14,10 +14,12 @@
 #include "order/link.hpp"
 #include "order/merge.hpp"
 #include "order/pack.hpp"
+#include "rounding.hpp"
 
 #define KERNEL(name, Call)                                                  \
     extern "C" __attribute__((visibility("default"))) int eventsim_##name( \
         int, const void* call) {                                           \
+        const eventsim::DefaultRounding rounding;                          \
         return eventsim::name(*(const eventsim::Call*)call);               \
     }
 

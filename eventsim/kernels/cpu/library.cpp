@@ -9,6 +9,7 @@
 // language's library that several levels have, linkers take the first.
 #include "calls.hpp"
 #include "dispatch.hpp"
+#include "rounding.hpp"
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
@@ -18,6 +19,7 @@
 #define ENTRY_OF(name)                                              \
     AT_EACH_LEVEL(DECLARE_AT, name)                                 \
     EXPORT int eventsim_##name(int level, const void* call) {       \
+        const eventsim::DefaultRounding rounding;                   \
         switch (level) { AT_EACH_LEVEL(CASE_AT, name) }             \
         return eventsim::NO_SUCH_LEVEL;                             \
     }

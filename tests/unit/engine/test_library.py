@@ -1,7 +1,10 @@
 """The library of compiled kernels: both sides agree, every level gives the same bits, errors."""
 
+import ctypes
 import os
+import platform
 import re
+import sys
 import warnings
 from pathlib import Path
 
@@ -266,3 +269,39 @@ def test_child_that_is_forked_after_a_call_has_threads_of_its_own(call):
         finally:
             os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def _resonators():
+    rng = np.random.default_rng(43)
+    net = es.Network()
+    net.add_input("input", 5)
+    net.add_population("hidden1", 8, neuron=es.Resonator(damping=20.0, frequency=40.0, tau_syn=5.0))
+    net.connect("input", "hidden1", rng.uniform(-1.0, 3.0, (5, 8)))
+    return net
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its library of C has no fesetround")
+@pytest.mark.parametrize("make", [lambda: random_net(41), _resonators], ids=["LIF", "resonators"])
+def test_a_thread_that_rounds_otherwise_gets_the_same_bits_and_rounds_on(make, monkeypatch):
+    rounding = ctypes.CDLL(None)
+    nearest, upward = 0, 0x800 if platform.machine() == "x86_64" else 0x400000
+    net, stream = make(), random_stream(42, n_samples=2, n_channels=5)
+    kernel, after = Library._one, []
+
+    def rounded(*call):
+        rounding.fesetround(upward)
+        kernel(*call)
+        after.append(rounding.fegetround())
+        rounding.fesetround(nearest)
+
+    def numbers():
+        tape = es.simulate(net, stream, backend="cpu")
+        found = es.backward(net, tape, SpikeTimes("hidden1")).flat()
+        return [tape["hidden1"].times, *found.values()]
+
+    expected = numbers()
+    monkeypatch.setattr(Library, "_one", rounded)
+    for one, other_one in zip(numbers(), expected, strict=True):
+        np.testing.assert_array_equal(one, other_one)
+    assert expected[0].size > 10
+    assert set(after) == {upward}
