@@ -18,16 +18,17 @@ from eventsim.cli.exchange import export_command, import_command
 from eventsim.cli.experiment import experiment_app
 from eventsim.cli.frontier import frontier_command
 from eventsim.cli.gradcheck import gradcheck_command
+from eventsim.cli.help import App, showing
 from eventsim.cli.map import map_command
 from eventsim.cli.predict import predict_command
 from eventsim.cli.report import report_command
 from eventsim.cli.schema import schema_command
 from eventsim.cli.simulate import simulate_command
 from eventsim.cli.terminal import Guarded, guarded
-from eventsim.cli.train import train_command
+from eventsim.cli.train import COMMON_OPTIONS, train_command
 from eventsim.cli.warm_up import SETTINGS, warm_up_command
 
-app = typer.Typer(
+app = App(
     cls=Guarded,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -36,7 +37,7 @@ app = typer.Typer(
     "Begin with: [bold]eventsim demo[/bold] (trains on spoken digits, writes a report) and "
     "[bold]eventsim gradcheck[/bold] (proves that gradients are right).",
 )
-app.command("train", rich_help_panel="Learn")(train_command)
+app.command("train", rich_help_panel="Learn", cls=showing(*COMMON_OPTIONS))(train_command)
 app.command("demo", rich_help_panel="Learn")(demo_command)
 data_app.command("import")(data_import.data_import)
 data_app.command("plot")(data_plot.data_plot)

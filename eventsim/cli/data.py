@@ -15,6 +15,7 @@ from eventsim.cli import completion
 from eventsim.cli.begin import how_read, show_begins_late, show_read
 from eventsim.cli.events import Events, find, find_settings, form_of, parts
 from eventsim.cli.fields import filled
+from eventsim.cli.help import App
 from eventsim.cli.options import (
     DataArgument,
     DownloadOption,
@@ -34,7 +35,7 @@ from eventsim.train.parts import Members
 
 MOST_EVENTS = 30_000_000  # about 2 GB while they are counted
 MOST_GROUPS = 24  # that are shown
-data_app = typer.Typer(
+data_app = App(
     cls=Guarded,
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -61,7 +61,7 @@ class EvaluateOptions:
         typer.Option(
             metavar="FILE",
             help="Regression: mean squared error and R2 of the readout's voltage against arrays "
-            "of this npz file, targets [samples, times, outputs] and times (ms); no labels needed.",
+            "of this npz file: targets (samples x times x outputs), times (ms). No labels.",
         ),
     ] = None
     latency: Annotated[

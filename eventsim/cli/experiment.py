@@ -20,6 +20,7 @@ from eventsim.cli.experiment_runs import (
     run_recipe,
 )
 from eventsim.cli.fields import filled, options_of
+from eventsim.cli.help import App
 from eventsim.cli.options import FiguresOption, JsonOption, forms_of, log_of
 from eventsim.cli.terminal import (
     INTERRUPTED,
@@ -75,7 +76,7 @@ class _RunByDefault(Guarded):
         return super().resolve_command(ctx, args)
 
 
-experiment_app = typer.Typer(
+experiment_app = App(
     cls=_RunByDefault,
     no_args_is_help=True,
     pretty_exceptions_enable=False,

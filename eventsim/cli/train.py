@@ -12,6 +12,7 @@ import typer
 from eventsim.cli import completion
 from eventsim.cli.events import find_network, find_settings
 from eventsim.cli.fields import filled, options_of
+from eventsim.cli.help import HelpAllOption
 from eventsim.cli.options import (
     DownloadOption,
     FailUnderOption,
@@ -78,6 +79,10 @@ DATA_OPTIONS = ("step", "divide", "test_fraction", "test_group", "division_seed"
 CHOSEN = (*DATA_OPTIONS, "round_times")  # of the recordings, beside which they are
 SPARSE_OPTIONS = ("sparsity", "fan_in", "rewire")
 QUANTISE_OPTIONS = ("chip", "bits", "begin")
+COMMON_OPTIONS = (
+    "data", "out", "resume", "test_group", "model", "hidden", "loss", "lr", "epochs", "patience",
+    "seed",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +93,7 @@ class RunStart:
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Of the run; runs/DATA by default.",
+            help="Folder of the run; runs/DATA by default.",
             autocompletion=completion.complete_run,
         ),
     ] = None
@@ -124,6 +129,7 @@ class RunStart:
     log: LogOption = None
     fail_under: FailUnderOption = None
     figures: FiguresOption = None
+    help_all: HelpAllOption = False
 
 
 @filled(TypedTraining, into="asked")

@@ -54,6 +54,25 @@ def test_help_of_a_command_shows_an_example(name):
     assert f"eventsim {name.replace('experiment run', 'experiment')}" in shown
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_on_80_columns_names_every_option_and_cuts_no_word(name, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    whole = "--help-all" if "--help-all" in options(COMMANDS[name]) else "--help"
+    shown = call(*name.split(), whole).out
+    assert "\N{HORIZONTAL ELLIPSIS}" not in shown
+    listed = [one for one in COMMANDS[name].params if not getattr(one, "hidden", False)]
+    words = [word for one in listed for word in (one.help or "").split()]
+    words += [name for one in listed for name in one.opts if name.startswith("--")]
+    assert {word for word in words if len(word) < 50 and word not in shown} == set()
+
+
+def test_help_of_train_shows_ten_options_and_says_where_the_others_are():
+    shown = call("train", "--help").out
+    named = {name for name in options(COMMANDS["train"]) if f"  {name} " in shown}
+    assert len(named - {"--help", "--help-all"}) == 10
+    assert "--help-all" in shown
+
+
 @pytest.mark.parametrize(
     "words",
     [
