@@ -268,14 +268,17 @@ def _array(kind: str) -> str:
 def build(folder: Path) -> tuple[Path, bool]:
     """Compile the library for this platform into ``folder`` where it is not up to date.
 
-    Returns the file, and whether it is new. Raises :class:`BuildError`.
+    Whose compiler made it counts only where ``CXX`` names one. Returns the file, and whether it is
+    new. Raises :class:`BuildError`.
     """
     target = Platform.here()
     levels = levels_asked(target)
-    library = folder / target.library
-    if library.is_file() and _built(levels).encode() in library.read_bytes():
+    library, compiler = folder / target.library, None
+    if os.environ.get("CXX"):
+        compiler = find_compiler()
+    if library.is_file() and _built(levels, compiler).encode() in library.read_bytes():
         return library, False
-    compiler = find_compiler()
+    compiler = compiler or find_compiler()
     if compiler is None:
         raise BuildError(
             "No C++ compiler was found: on the path is neither c++, g++ nor clang++, and CXX names "
@@ -292,7 +295,7 @@ def compile_objects(compiler: Compiler, target: Platform, levels: Sequence[str])
     The order is that of linking. Of a function that two objects hold the first's is taken: one that
     every processor can run.
     """
-    built = f"{_built(levels)}{compiler.version}\n".replace("\\", "/").replace('"', "'")
+    built = _built(levels, compiler)
     defined = [f"-DWITH_{level.upper()}" for level in levels]
     defined += [f"-DSOURCES={source_hash()}", '-DBUILT="' + built.replace("\n", "\\n") + '"']
     units = [(f"level-{n}.o", "level.cpp", compiler.compiling(target, n)) for n in levels]
@@ -375,9 +378,10 @@ def _run(
     )
 
 
-def _built(levels: Sequence[str]) -> str:
-    """The first two lines of ``BUILT``."""
-    return f"{source_hash()}\n{' '.join(levels)}\n"
+def _built(levels: Sequence[str], compiler: Compiler | None) -> str:
+    """The lines of ``BUILT``; the first two where no compiler is given."""
+    version = "" if compiler is None else f"{compiler.version}\n"
+    return f"{source_hash()}\n{' '.join(levels)}\n{version}".replace("\\", "/").replace('"', "'")
 
 
 def _kept(name: str) -> Path:

@@ -173,6 +173,21 @@ def test_library_is_compiled_again_for_other_levels(monkeypatch, compiled):
     assert compiled() == (False, [])
 
 
+def test_library_is_compiled_again_by_a_compiler_that_is_named_and_by_no_other(
+    tmp_path, monkeypatch, compiled
+):
+    compiled()
+    text = COMPILER.format(log=tmp_path / "log")
+    newer = script(tmp_path / "newer", text.replace("standin 1.0", "standin 2.0"))
+    with monkeypatch.context() as context:
+        context.delenv("CXX")
+        context.setattr(build, "find_compiler", lambda: pytest.fail("the library is there"))
+        assert compiled() == (False, [])
+    monkeypatch.setenv("CXX", newer)
+    assert compiled() == (True, ["built.cpp", "level.cpp", "level.cpp"])
+    assert compiled() == (False, [])
+
+
 def test_library_names_its_sources_its_levels_and_its_compiler(kernels, compiled):
     compiled()
     assert (
