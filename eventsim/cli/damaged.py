@@ -19,16 +19,24 @@ SkipDamagedOption = Annotated[
     ),
 ]
 
+REMEDY = " --skip-damaged leaves them out."
+
 
 @dataclass(frozen=True)
 class Damaged:
-    """A file that is missing or cannot be read, and why."""
+    """A file that is missing or cannot be read, why, and where it was named, as in a table."""
 
     file: str
     reason: str
+    named: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The file, and where it was named."""
+        return self.file if self.named is None else f"{self.file} ({self.named})"
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.reason}"
+        return f"{self.name}: {self.reason}"
 
 
 def read_files(
@@ -65,7 +73,6 @@ def read_files(
     found: dict[str, Events] = {}
     bad: list[Damaged] = []
     for place in dict.fromkeys(places):
-        named = (where or {}).get(place)
         try:
             if len(places) > 1 and place not in datasets.DATASETS and not Path(place).exists():
                 raise DataError("there is no such file.")
@@ -73,11 +80,29 @@ def read_files(
         except (EventSimError, OSError) as error:
             if len(places) == 1:
                 raise
-            reason = str(error).removeprefix(f"{place}: ")
-            bad.append(Damaged(place, reason if named is None else f"{reason} ({named})"))
+            bad.append(
+                Damaged(place, str(error).removeprefix(f"{place}: "), (where or {}).get(place))
+            )
     if bad and not (skip and found):
-        remedy = "" if skip else " --skip-damaged leaves them out."
-        lines = "".join(f"\n  {one}" for one in bad)
-        n_files = len(found) + len(bad)
-        raise DataError(f"{len(bad):,} of {n_files:,} files are missing or damaged.{remedy}{lines}")
+        raise DataError(_message(bad, len(found), remedy="" if skip else REMEDY))
     return found, bad
+
+
+def _message(bad: Sequence[Damaged], n_found: int, *, remedy: str) -> str:
+    """All files by name; a reason that several have stands once, above them."""
+    alike: dict[str, list[Damaged]] = {}
+    for one in bad:
+        alike.setdefault(one.reason, []).append(one)
+    if not n_found and len(alike) == 1:  # they are not damaged, but read as what they are not
+        return f"None of the {len(bad):,} files can be read, all for one reason. {bad[0]}"
+    lines = []
+    for reason, files in alike.items():
+        if len(files) == 1:
+            lines.append(f"\n  {files[0]}")
+        else:
+            lines += [
+                f"\n  {len(files):,} files: {reason}",
+                *(f"\n    {one.name}" for one in files),
+            ]
+    n_files = n_found + len(bad)
+    return f"{len(bad):,} of {n_files:,} files are missing or damaged.{remedy}{''.join(lines)}"

@@ -16,7 +16,14 @@ from eventsim.cli.damaged import Damaged, read_files
 from eventsim.cli.readers import READERS, TEXTS, Events, begins_of, check_unused, read, shd_part
 from eventsim.cli.reading import Reading
 from eventsim.cli.terminal import say
-from eventsim.cli.text_events import assumed_by, fill_channels, say_guesses
+from eventsim.cli.text_events import (
+    COLUMNS,
+    SENSOR,
+    assumed_by,
+    fill_channels,
+    notes_of,
+    say_guesses,
+)
 from eventsim.datasets.formats import FORMATS, format_of
 from eventsim.datasets.label_files import is_table
 from eventsim.errors import DataError, EventSimError
@@ -107,7 +114,7 @@ def find_for(net: Path, place: str | None, reading: Reading) -> Events:
     check_unused(reading, "the recordings of the run itself, which are read as it was trained")
     data = run.data(reading.part)
     name = run.data_settings.info.name
-    notes, begins = _notes_of(run), begins_of(data.stream)
+    notes, begins = notes_of(run.settings.data), begins_of(data.stream)
     return Events(name, data.stream, data, part=reading.part, own=True, notes=notes, begins=begins)
 
 
@@ -162,7 +169,7 @@ def _filled(net: Path, place: str, found: Events, size: int) -> Events:
     if found.text is not None:
         stream, n = fill_channels(place, found.stream[:], size, net), found.stream.n_channels
         told = f"channels 0 to {n - 1:,} of the network's {size:,} occur in the text"
-        return replace(found, stream=stream, told=(told,) if n < size else ())
+        return replace(found, stream=stream, told=(*found.told, *([told] if n < size else [])))
     if found.stream.n_channels != size:
         raise DataError(
             f"{place}: has {found.stream.n_channels:,} channels, expected {size:,}, those of the "
@@ -181,23 +188,23 @@ def _find_beside(net: Path, run: Run | None, place: str, reading: Reading) -> Ev
 def _read_beside(run: Run | None, place: str, reading: Reading) -> Events:
     """What was named for a network; text takes from it what it does not say of itself."""
     own = None if run is None else run.settings.data
-    form = form_of(place, reading)
+    form, told = form_of(place, reading), tuple[str, ...]()
     if form in TEXTS:
         reading = replace(reading, assumed=assumed_by(own))
+        notes = notes_of(own)
+        if reading.columns is None and reading.sensor_size is None and own and COLUMNS in notes:
+            columns, size = notes[COLUMNS], notes.get(SENSOR)
+            reading = replace(reading, columns=columns, sensor_size=size)
+            sensor = "" if size is None else f" of a sensor of {size}"
+            told = (f"columns {columns}{sensor}, as those of {Path(own.file or '').name}",)
     elif own is not None and own.name == place:
         reading = replace(reading, step=own.step)
     begins_as_own = form in (*TEXTS, "nir") or (form == "npz" and not is_moved(place))
     if begins_as_own and reading.begin is None:
         begin, reason = begin_of_run(own)
         reading = replace(reading, begin=begin, begin_reason=reason)
-    return read_one(place, reading)
-
-
-def _notes_of(run: Run) -> Mapping[str, str]:
-    """What the file of a run's own recordings keeps of how it was made."""
-    own = run.settings.data
-    is_there = own is not None and own.name == OWN and Path(own.file or "").is_file()
-    return StoredStream.open(own.file or "").notes if own is not None and is_there else {}
+    found = read_one(place, reading)
+    return replace(found, told=(*found.told, *told))
 
 
 def _check_there(net: Path) -> None:

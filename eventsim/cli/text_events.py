@@ -27,6 +27,7 @@ from eventsim.runs.recordings import OWN
 # In the notes of a file of recordings, of the text that it was made of:
 NOTE = "unit"
 GUESSES = "guesses"  # JSON, a list of texts
+COLUMNS = "columns"  # as they were typed: t,x,y,p
 SENSOR = "sensor_size"  # width, height and polarities of a camera: 34,34,2
 
 
@@ -44,11 +45,15 @@ CAMERA = Assumed("us", "nothing names a unit, and cameras count microseconds")
 
 @dataclass(frozen=True, eq=False)
 class TextEvents:
-    """What a text file says, and why its times are read in that unit, if that was assumed."""
+    """What a text file says, and why its times are read in that unit, if that was assumed.
+
+    ``columns`` are those that were named for it.
+    """
 
     place: str
     lines: text.Lines
     assumed: Assumed | None
+    columns: tuple[str, ...] | None = None
 
     @property
     def unit(self) -> Unit:
@@ -75,7 +80,8 @@ def read_text(
         sensor_size=sensor_size,
         otherwise=otherwise.unit,
     )
-    return TextEvents(place, lines, None if lines.is_stated else otherwise)
+    assumed = None if lines.is_stated else otherwise
+    return TextEvents(place, lines, assumed, None if columns is None else tuple(columns))
 
 
 def columns_of(typed: str | None) -> tuple[str, ...] | None:
@@ -162,11 +168,13 @@ def common_unit(files: Sequence[TextEvents]) -> Unit | None:
 def text_notes(files: Sequence[TextEvents], told: Sequence[str] = ()) -> dict[str, str]:
     """What the notes of a file of recordings keep of the files it is made of, and ``told``."""
     unit, told = common_unit(files), [*guesses(files), *told]
-    sizes = {one.lines.size for one in files}
+    sizes, columns = {one.lines.size for one in files}, {one.columns for one in files}
     size = sizes.pop() if len(sizes) == 1 else None
+    named = columns.pop() if len(columns) == 1 else None
     return {
         **({} if unit is None else {NOTE: unit}),
         **({GUESSES: json.dumps(told)} if told else {}),
+        **({} if named is None else {COLUMNS: ",".join(named)}),
         **({} if size is None else {SENSOR: ",".join(map(str, size))}),
     }
 
@@ -179,13 +187,17 @@ def guesses_of_notes(notes: Mapping[str, str], where: str) -> list[str]:
     return [str(one) for one in found]
 
 
+def notes_of(data: DataSettings | None) -> Mapping[str, str]:
+    """What the file of a run's own recordings keeps of how it was made; nothing of a data set."""
+    if data is None or data.name != OWN or not Path(data.file or "").is_file():
+        return {}
+    return StoredStream.open(data.file or "").notes
+
+
 def assumed_by(data: DataSettings | None) -> Assumed:
     """The unit of the text that the recordings of a run were made of; ms if that is not known."""
-    if data is None or data.name != OWN or not Path(data.file or "").is_file():
-        return PLAIN
-    notes: Any = StoredStream.open(data.file or "").notes
-    unit = notes.get(NOTE)
-    if unit not in UNITS:
+    unit: Any = notes_of(data).get(NOTE)
+    if data is None or unit not in UNITS:
         return PLAIN
     name = Path(data.file or "").name
     return Assumed(unit, f"the header names no unit, and {name} was made of times in {unit}")

@@ -74,6 +74,16 @@ def test_predict_names_all_bad_files_at_once_and_answers_the_rest_on_request(ins
     assert call("predict", "net.npz", *BAD, "--skip-damaged").code == 2
 
 
+def test_one_reason_of_several_files_stands_once(inside):
+    missing = [f"missing{k}.csv" for k in range(3)]
+    refused = call("predict", "net.npz", "a.csv", *missing, "damaged.csv").err
+    assert refused.count("there is no such file") == 1
+    assert all(name in refused for name in (*missing, "damaged.csv"))
+    alike = call("predict", "net.npz", *missing).err
+    assert "None of the 3 files can be read, all for one reason. missing0.csv: there is" in alike
+    assert "--skip-damaged" not in alike
+
+
 def test_predict_as_csv_has_a_row_also_for_what_could_not_be_read(inside):
     outcome = call("predict", "net.npz", *BAD[:1], *FILES, "--skip-damaged", "--csv")
     rows = list(csv.DictReader(io.StringIO(outcome.out)))
@@ -111,7 +121,7 @@ def test_import_names_all_bad_files_at_once_and_leaves_them_out_on_request(insid
     refused = call("data", "import", "--labels", "labels.csv", "--out", out)
     assert refused.code == 2
     assert "2 of 4 files are missing or damaged" in refused.err
-    assert "missing.csv: there is no such file. (labels.csv, line 3)" in refused.err
+    assert "missing.csv (labels.csv, line 3): there is no such file." in refused.err
     assert not out.exists()
     command = ("data", "import", "--labels", "labels.csv", "--skip-damaged", "--out", out)
     outcome = call(*command, "--json")
@@ -122,3 +132,30 @@ def test_import_names_all_bad_files_at_once_and_leaves_them_out_on_request(insid
     assert (len(data), data.class_names) == (2, ("x", "y"))
     kept = json.loads(data.stream.notes["guesses"])
     assert any("damaged.csv" in words for words in kept)
+
+
+def test_predict_takes_columns_and_sensor_from_the_recordings_of_the_run(inside, tmp_path):
+    rng = np.random.default_rng(3)
+    for name in ("left", "right"):
+        folder = tmp_path / "camera" / name
+        folder.mkdir(parents=True)
+        for k in range(6):
+            events = rng.integers(0, 2, (40, 3)) * [1, 1, 1]
+            times = np.sort(rng.integers(0, 50_000, 40))
+            np.save(folder / f"{k}.npy", np.column_stack([times, events]))
+    file, run = tmp_path / "camera.h5", tmp_path / "run"
+    one = str(tmp_path / "camera" / "left" / "0.npy")
+    named = ("--columns", "t,x,y,p", "--sensor-size", "2,2,2")
+    assert call("data", "import", tmp_path / "camera", *named, "--out", file).code == 0
+    trained = call("train", file, "--hidden", "4", "--epochs", "1", "--out", run)
+    assert trained.code == 0, trained.err
+    as_named = call("predict", run, one, *named, "--json")
+    assert as_named.code == 0, as_named.err
+    found = call("predict", run, one, "--json")
+    assert found.code == 0, found.err
+    told = "columns t,x,y,p of a sensor of 2,2,2, as those of camera.h5"
+    assert told in found.err
+    answer, expected_answer = found.json["answers"][0], as_named.json["answers"][0]
+    assert told in answer.pop("read")
+    del expected_answer["read"]
+    assert answer == expected_answer
