@@ -43,7 +43,7 @@ from eventsim.engine.run.run import begin_late
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import SpikeTape, SpikeTrains
 from eventsim.events.doors import real_array
-from eventsim.held import holding
+from eventsim.memo import Memo
 from eventsim.network import Network, Population
 from eventsim.plan import Plan, Stage, make_plan
 
@@ -105,13 +105,18 @@ def begin_backward(
     Where arrays are NumPy's, a seed that is not finite is refused at once. ``keys`` are those of
     the gradients that are needed: others, and those of the input times, may be zeros. None: all.
     """
-    with holding():
-        make_plan(net).check_tape(tape, "backward")
-        tape.require_whole("backward")
-        loss = np.nan
-        if callable(seeds):
-            loss, seeds = evaluated(seeds, net, tape)
-        return begin(net, tape, seeds, loss=loss, keys=keys)
+    tape = with_memo(tape)
+    make_plan(net, tape.memo).check_tape(tape, "backward")
+    tape.require_whole("backward")
+    loss = np.nan
+    if callable(seeds):
+        loss, seeds = evaluated(seeds, net, tape)
+    return begin(net, tape, seeds, loss=loss, keys=keys)
+
+
+def with_memo(tape: SpikeTape) -> SpikeTape:
+    """The tape with a memo for the loss and the way back, if it has none of a step of training."""
+    return tape if tape.memo is not None else replace(tape, memo=Memo())
 
 
 def begin(
@@ -124,9 +129,9 @@ def begin(
     run: RunStage | None = None,
 ) -> Begun:
     """As :func:`begin_backward`, of checked arguments; ``run`` takes each stage back."""
-    plan, engine = make_plan(net), get_backend(tape.backend)
+    plan, engine = make_plan(net, tape.memo), get_backend(tape.backend)
     if on_device(net):
-        check_values(net, engine)
+        check_values(net, engine, plan.memo)
     given, tape = tape, place_tape(tape, engine)
     start = Start.of(net, tape, engine.xp)
     checked = start.take(net, tape, seeds)
@@ -209,7 +214,7 @@ class Start(NamedTuple):
     def of(cls, net: Network, tape: SpikeTape, xp: Any) -> Start:
         """Zero everywhere."""
         by_time = {name: xp.zeros(len(tape[name])) for name in tape.names}
-        by_time[make_plan(net).input.name] = xp.zeros(tape.stream.n_events)
+        by_time[net.input.name] = xp.zeros(tape.stream.n_events)
         return cls(by_time, {}, {}, [], [])
 
     def take(self, net: Network, tape: SpikeTape, seeds: Seeds) -> list[Given]:

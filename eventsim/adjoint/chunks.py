@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.adjoint.backward import Start, begin, evaluated, of_shape, stage_gradients
+from eventsim.adjoint.backward import Start, begin, evaluated, of_shape, stage_gradients, with_memo
 from eventsim.adjoint.gradients import Gradients
 from eventsim.adjoint.seeds import (
     DecisionSeed,
@@ -45,7 +45,6 @@ from eventsim.engine.run.members import member_order
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.events.tape import Adapted, events_as_trains
-from eventsim.held import holding
 from eventsim.network import Network
 from eventsim.plan import Plan, Stage, make_plan
 from eventsim.summary import short_repr, span
@@ -118,19 +117,19 @@ def backward_chunk(
     NetworkError, ShapeError, BackendError
         As :func:`eventsim.backward`; the backend ``reference`` has whole runs only.
     """
-    with holding():
-        plan = make_plan(net)
-        plan.check_tape(tape, "backward_chunk")
-        if tape.begin is None or tape.before is None:
-            raise ParameterError(
-                "backward_chunk: the tape is not that of a chunk, or was read from a file, which "
-                "does not hold what came before. Take the tape from simulate_chunk; for a whole "
-                "run call eventsim.backward."
-            )
-        loss = np.nan
-        if callable(seeds):
-            loss, seeds = evaluated(seeds, net, tape)
-        return _Chunk(net, plan, tape, later).backward(seeds, loss)
+    tape = with_memo(tape)
+    plan = make_plan(net, tape.memo)
+    plan.check_tape(tape, "backward_chunk")
+    if tape.begin is None or tape.before is None:
+        raise ParameterError(
+            "backward_chunk: the tape is not that of a chunk, or was read from a file, which "
+            "does not hold what came before. Take the tape from simulate_chunk; for a whole "
+            "run call eventsim.backward."
+        )
+    loss = np.nan
+    if callable(seeds):
+        loss, seeds = evaluated(seeds, net, tape)
+    return _Chunk(net, plan, tape, later).backward(seeds, loss)
 
 
 class _Chunk:

@@ -18,6 +18,7 @@ from eventsim.clocked.network import ClockedNetwork, from_network
 from eventsim.entries import Bounds
 from eventsim.events import EventStream, StoredStream
 from eventsim.events.transforms import extend
+from eventsim.memo import Memo
 from eventsim.network import Network
 from eventsim.train import SpiKL, TrainConfig
 from eventsim.train.loss_settings import Target
@@ -81,7 +82,12 @@ class Grid(AbstractMethod):
         return np.argsort(-stream.duration, kind="stable")
 
     def forward(
-        self, net: Network, stream: EventStream, target: Target, config: TrainConfig, *, learn: bool
+        self,
+        net: Network,
+        stream: EventStream,
+        target: Target,
+        config: TrainConfig,
+        memo: Memo | None = None,
     ) -> Forward:
         """Run recordings on the grid."""
         order = self.order(stream)
@@ -91,7 +97,7 @@ class Grid(AbstractMethod):
             extend(stream[order], config.tail),
             precision=config.precision,
             clip=self.clip,
-            keep=learn,
+            keep=memo is not None,
         )
         outcome = outcome_of(config.loss, done, target.labels[order], config.output)
         scores = outcome.logits[back]

@@ -169,7 +169,7 @@ def make_run(net: Network, tape: SpikeTape) -> CountedRun:
             f"Network: has the projections {sorted(net.projections)}, the tape those of "
             f"{sorted(tape.synaptic_events)}. The tape is that of another network."
         )
-    make_plan(net).check_tape(tape, "SpikeTape")
+    make_plan(net, tape.memo).check_tape(tape, "SpikeTape")
     wires = {name: Wires(projection) for name, projection in net.projections.items()}
     return CountedRun(net, sent, wires, np.asarray(tape.stream.duration, dtype=np.float64))
 

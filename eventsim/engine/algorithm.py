@@ -31,7 +31,7 @@ from enum import StrEnum
 import numpy as np
 
 from eventsim.arrays import to_host
-from eventsim.held import extent_of, made_once
+from eventsim.memo import Memo
 from eventsim.network import Projection
 from eventsim.plan import Plan, Stage
 from eventsim.plan.plan import MOST_PLACES
@@ -101,24 +101,24 @@ def least_delay(stage: Stage) -> float:
     """
 
     def make() -> float:
-        between = min((_least(p) for p in stage.lateral), default=np.inf)
-        own = min((_least_later(r) for r in stage.recurrences if r is not None), default=np.inf)
-        return min(between, own) if between < np.inf else between
+        memo, own = stage.memo, filter(None, stage.recurrences)
+        between = min((_least(memo, p) for p in stage.lateral), default=np.inf)
+        later = min((_least_later(memo, r) for r in own), default=np.inf)
+        return min(between, later) if between < np.inf else between
 
-    found: float = made_once((least_delay, stage), make)
-    return found
+    return stage.once(least_delay, make)
 
 
-def _least(projection: Projection) -> float:
-    known = extent_of(projection.delays)
+def _least(memo: Memo, projection: Projection) -> float:
+    known = memo.extent(projection.delays)
     if known is not None:
         return known.least
     return float(to_host(projection.delays).min(initial=np.inf))
 
 
-def _least_later(projection: Projection) -> float:
+def _least_later(memo: Memo, projection: Projection) -> float:
     """Of the delays that are not 0."""
-    known = extent_of(projection.delays)
+    known = memo.extent(projection.delays)
     if known is not None:
         return known.magnitude
     delays = to_host(projection.delays)

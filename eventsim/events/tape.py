@@ -38,6 +38,7 @@ from eventsim.events.npz import Archive, Form, check_forms
 from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.events.stream import EventStream, check_stream, concatenate, sample_number
 from eventsim.measures import measure_name
+from eventsim.memo import Memo
 from eventsim.summary import html_card, html_table, number, short_repr, span
 
 TAPE_VERSION = 1
@@ -220,6 +221,9 @@ class SpikeTape:
         sums``, ``windows, stretches`` or ``linear`` (:mod:`eventsim.engine.algorithm`), or the name
         of a backend that has one way for all. Empty for a tape that was made by hand, or written
         before tapes had it.
+    memo
+        Of a step of training: what it made of the network's values, for losses and the way back.
+        None elsewhere.
     """
 
     stream: EventStream
@@ -232,6 +236,7 @@ class SpikeTape:
     begin: Floats | None = None
     before: Before | None = None
     algorithms: Mapping[str, str] = field(default_factory=dict)
+    memo: Memo | None = field(default=None, repr=False)
 
     def __getitem__(self, name: str) -> SpikeTrains:
         if name not in self.trains:

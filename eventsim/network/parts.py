@@ -48,7 +48,7 @@ from numpy.typing import ArrayLike, NDArray
 from eventsim.arrays import AT_ONCE, Array, Floats, Ints, csr_array, namespace, owners, slices
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events.doors import real_array, whole_number
-from eventsim.held import Extent
+from eventsim.memo import Extent
 from eventsim.network.pattern import Pattern, check_pattern, is_sparse, to_csr
 from eventsim.neuron.linear import LinearNeuron
 from eventsim.summary import short_repr

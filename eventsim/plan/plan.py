@@ -7,8 +7,8 @@ known, every (sample, neuron) pair can walk its own merged input alone, so that 
 one stage. By which algorithm a stage runs says :mod:`eventsim.engine.algorithm`.
 """
 
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 from weakref import WeakKeyDictionary
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from eventsim.arrays import owners
 from eventsim.errors import ShapeError
 from eventsim.events import SpikeTape
-from eventsim.held import any_nonzero, made_once
+from eventsim.memo import Made, Memo
 from eventsim.network import Network, Population, Projection
 from eventsim.network.parts import join_populations
 from eventsim.plan.structure import check_structure, structure_of
@@ -50,6 +50,10 @@ class Stage:
         Projections between members; empty unless they form a loop.
     recurrences
         The self-recurrent projection of every member, or None.
+    memo
+        What was made of its values, for as long as whoever runs it says that they stay.
+    kept
+        What follows from its structure, for as long as the network has it.
     seen
         What runs of the stage have shown and the next one may begin with; it decides no result.
     """
@@ -58,7 +62,18 @@ class Stage:
     afferents: tuple[Projection, ...]
     lateral: tuple[Projection, ...]
     recurrences: tuple[Projection | None, ...]
-    seen: dict[str, float] = field(default_factory=dict, init=False, repr=False, compare=False)
+    memo: Memo = field(default_factory=Memo, repr=False)
+    kept: Memo = field(default_factory=Memo, repr=False)
+    seen: dict[str, float] = field(default_factory=dict, repr=False)
+
+    def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
+        """What ``make`` gives of this stage; made once for every key while its values stay."""
+        # By a key that does not lead back to the memo: it ends with its last owner.
+        return self.memo.once((self.kept, key), make)
+
+    def once_for_back(self, key: Hashable, make: Callable[[], Made]) -> Made:
+        """As :meth:`once`; kept only where a backward pass follows."""
+        return self.memo.once_for_back((self.kept, key), make)
 
     @property
     def name(self) -> str:
@@ -70,12 +85,7 @@ class Stage:
         """The population; for a loop all members as one, with their values of now."""
         if len(self.members) == 1:
             return self.members[0]
-
-        def make() -> Population:
-            return join_populations(self.members)
-
-        joined: Population = made_once((Stage, self), make)
-        return joined
+        return self.once("population", lambda: join_populations(self.members))
 
     @property
     def is_readout(self) -> bool:
@@ -92,25 +102,28 @@ class Stage:
         """Afferents, then lateral projections: the order of the wiring."""
         return self.afferents + self.lateral
 
-    @cached_property
+    @property
     def member_start(self) -> NDArray[np.int64]:
         """First neuron of every member, and their total."""
+        return self.kept.once("member_start", self._member_start)
+
+    def _member_start(self) -> NDArray[np.int64]:
         sizes = [population.size for population in self.members]
         return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
-    @cached_property
+    @property
     def wiring(self) -> Wiring:
         """All synapses of the stage's projections as one matrix, by source and by target."""
-        return make_wiring(
-            self.projections,
-            [self.start_of(p.target) for p in self.projections],
-            int(self.member_start[-1]),
-        )
+        return self.kept.once("wiring", self._wiring)
+
+    def _wiring(self) -> Wiring:
+        starts = [self.start_of(p.target) for p in self.projections]
+        return make_wiring(self.projections, starts, int(self.member_start[-1]))
 
     @property
     def outdated(self) -> bool:
         """Whether some sparse weights have another pattern than the wiring, if that is made."""
-        if "wiring" not in self.__dict__:
+        if "wiring" not in self.kept.made:
             return False
         return not all(self.wiring.holds(k, p) for k, p in enumerate(self.projections))
 
@@ -132,11 +145,10 @@ class Stage:
         Then neurons can be advanced side by side; otherwise each walks the events of its own
         sources.
         """
-        if self.delays_per_synapse or not self._well_filled:
+        if self.delays_per_synapse or not self.kept.once("filled", self._well_filled):
             return False
-        return not any(r is not None and any_nonzero(r.delays) for r in self.recurrences)
+        return not any(self.memo.any_nonzero(r.delays) for r in self.recurrences if r is not None)
 
-    @cached_property
     def _well_filled(self) -> bool:
         if all(p.all_to_all for p in self.projections) and len(self.members) == 1:
             return True
@@ -145,19 +157,22 @@ class Stage:
         synapses = sum(p.values.size for p in self.projections)
         return bool(places <= MOST_PLACES and synapses >= LEAST_FILLED * places)
 
-    @cached_property
+    @property
     def places(self) -> NDArray[np.int64] | None:
         """Where every synapse is in the matrix [rows, size] of the wiring, flat.
 
         None if the matrix has no empty place, and the synapses are its entries in order.
         """
+        return self.kept.once("places", self._places)
+
+    def _places(self) -> NDArray[np.int64] | None:
         if all(p.all_to_all for p in self.projections) and len(self.members) == 1:
             return None
         wiring, size = self.wiring, int(self.member_start[-1])
         places: NDArray[np.int64] = owners(wiring.out_start, wiring.target.size) * size
         return places + wiring.target
 
-    @cached_property
+    @property
     def heard(self) -> NDArray[np.bool_]:
         """Whether some neuron of a block hears a row of the wiring, [blocks, rows].
 
@@ -166,6 +181,9 @@ class Stage:
         Those of a convolution hear what lies under one kernel. A loop is one block: its neurons
         hear one another.
         """
+        return self.kept.once("heard", self._heard)
+
+    def _heard(self) -> NDArray[np.bool_]:
         wiring, size = self.wiring, int(self.member_start[-1])
         n_rows, n_blocks = wiring.out_start.size - 1, -(-size // BLOCK)
         if self.places is not None and n_blocks > 1 and not self.lateral:
@@ -178,10 +196,17 @@ class Stage:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Stages in run order; readouts are among them."""
+    """Stages in run order; readouts are among them. ``memo`` and ``kept`` as those of a stage."""
 
     input: Population
     stages: tuple[Stage, ...]
+    memo: Memo = field(default_factory=Memo, repr=False)
+    kept: Memo = field(default_factory=Memo, repr=False)
+
+    def with_memo(self, memo: Memo) -> "Plan":
+        """The same plan for a time in which values stay."""
+        stages = tuple(replace(stage, memo=memo) for stage in self.stages)
+        return replace(self, stages=stages, memo=memo)
 
     @property
     def populations(self) -> list[Population]:
@@ -194,10 +219,10 @@ class Plan:
         own = [r for stage in self.stages for r in stage.recurrences if r is not None]
         return [*(p for stage in self.stages for p in stage.projections), *own]
 
-    @cached_property
+    @property
     def structure(self) -> str:
         """What tapes of the network carry; see :mod:`eventsim.plan.structure`."""
-        return structure_of(self.populations, self.projections)
+        return self.kept.once("structure", lambda: structure_of(self.populations, self.projections))
 
     @property
     def outdated(self) -> bool:
@@ -227,19 +252,25 @@ class Plan:
 _PLANS: WeakKeyDictionary[Network, tuple[tuple[int, int], Plan]] = WeakKeyDictionary()
 
 
-def make_plan(net: Network) -> Plan:
-    """Plan a network, or return its plan if its structure has not changed since.
+def make_plan(net: Network, memo: Memo | None = None) -> Plan:
+    """Plan a network; what follows from its structure is kept until that changes.
 
     Sparse weights whose pattern was changed in place count: they are compared every time, which
     takes about as long as a look at the values.
+
+    Parameters
+    ----------
+    memo
+        Of the time in which the values of the network stay, for its stages. None: a new one, which
+        ends with the plan.
 
     Raises
     ------
     NetworkError
         There is no input.
     """
-    plan: Plan = made_once((make_plan, net), lambda: _known_plan(net))
-    return plan
+    memo = Memo() if memo is None else memo
+    return memo.once((make_plan, net), lambda: _known_plan(net)).with_memo(memo)
 
 
 def _known_plan(net: Network) -> Plan:

@@ -217,7 +217,7 @@ class Run:
         net = method.begin(net, config)
         for index in stream.batches(config.batch_size):
             target = config.target(np.zeros(index.size, np.int64))
-            done = method.forward(net, stream[index], target, config, learn=False)
+            done = method.forward(net, stream[index], target, config)
             scores.append(done.scores)
         whole = np.concatenate(scores) if scores else None
         classes = np.zeros(0, np.int64) if whole is None else whole.argmax(axis=1)
@@ -244,7 +244,7 @@ class Run:
         net, tapes = method.begin(self.net, config), []
         for index in stream.batches(config.batch_size, order=method.order(stream)):
             target = config.target(np.zeros(index.size, np.int64))
-            done = method.forward(net, stream[index], target, config, learn=False)
+            done = method.forward(net, stream[index], target, config)
             tapes.append(done.tape())
         return joined_tapes(tapes)
 

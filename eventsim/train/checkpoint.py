@@ -31,7 +31,7 @@ from eventsim.errors import StorageError
 from eventsim.events import AnyDataset, EventStream
 from eventsim.events.npz import Archive
 from eventsim.events.storage import read_arrays, write_arrays
-from eventsim.held import HeldValues
+from eventsim.memo import Memo
 from eventsim.network import Answer, Network
 from eventsim.network.forms import ANSWER, check_claims
 from eventsim.train.config import TrainConfig, drop_unknown, with_defaults
@@ -67,7 +67,7 @@ class TrainState:
     # True while network, optimiser and sums do not belong together; never saved then
     busy: bool = False
     # What the last step found out about the values of ``net``; None for nothing
-    held: HeldValues | None = None
+    memo: Memo | None = None
     # Those in which the network runs; None for float. Set by the place in the run.
     numbers: Numbers | None = None
 

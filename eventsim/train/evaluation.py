@@ -223,7 +223,7 @@ def _tally(net: Network, batch: Dataset, config: TrainConfig, method: AbstractMe
     All but the first are whole numbers, which float64 adds exactly.
     """
     target = config.target(batch.labels, batch.class_names)
-    done = method.forward(net, batch.stream, target, config, learn=False)
+    done = method.forward(net, batch.stream, target, config)
     errors = 0 if done.label_errors is None else done.label_errors.sum()
     confusion = np.zeros(_confusion_shape(net, batch.class_names, config))
     if confusion.size:

@@ -7,7 +7,7 @@ between the events of a batch and the gradient: :class:`Exact`, or :class:`event
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,13 +15,16 @@ import numpy as np
 from eventsim.adjoint import merge_seeds
 from eventsim.adjoint.backward import begin_backward
 from eventsim.arrays import Array, Floats, Ints, fetch
-from eventsim.engine import get_backend, place, simulate
+from eventsim.engine import get_backend, place
 from eventsim.engine.contract.counting import SynapticEvents
 from eventsim.engine.contract.registry import backend_of
 from eventsim.engine.run.look import Look, begin_look
+from eventsim.engine.run.run import start
 from eventsim.entries import Settings
 from eventsim.events import EventStream, SpikeTape, StoredStream
+from eventsim.memo import Memo
 from eventsim.network import Network
+from eventsim.network.late import warn_late
 from eventsim.train.config import TrainConfig
 from eventsim.train.intrinsic import SpiKL
 from eventsim.train.loss_settings import Target
@@ -114,9 +117,14 @@ class AbstractMethod(Settings, ABC):
 
     @abstractmethod
     def forward(
-        self, net: Network, stream: EventStream, target: Target, config: TrainConfig, *, learn: bool
+        self,
+        net: Network,
+        stream: EventStream,
+        target: Target,
+        config: TrainConfig,
+        memo: Memo | None = None,
     ) -> Forward:
-        """Run recordings; ``learn`` if :meth:`backward` follows."""
+        """Run recordings; ``memo`` is that of the step if :meth:`backward` follows."""
 
     @abstractmethod
     def backward(self, net: Network, done: Forward, terms: Terms) -> Backward:
@@ -160,17 +168,24 @@ class Exact(AbstractMethod):
         return None if engine is None else begin_look(net, engine)
 
     def forward(
-        self, net: Network, stream: EventStream, target: Target, config: TrainConfig, *, learn: bool
+        self,
+        net: Network,
+        stream: EventStream,
+        target: Target,
+        config: TrainConfig,
+        memo: Memo | None = None,
     ) -> Forward:
         """Run recordings; the spikes stay on the device."""
-        tape = simulate(
+        course = start(
             net,
             stream,
             tail=config.tail,
             backend=config.backend,
             precision=config.precision,
-            resident=True,
+            memo=memo,
         )
+        warn_late(net, stream)
+        tape = replace(course.finish(), memo=memo)
         outcome: Classified = config.loss.of(target).classify(net, tape)
         engine, names = get_backend(tape.backend), list(net.spiking)
         counts = [engine.total_counts(tape[name]) for name in names]

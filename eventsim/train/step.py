@@ -16,7 +16,7 @@ from eventsim.arrays import Floats, Ints, fetch
 from eventsim.engine.contract.compiling import Watch, compile_seconds
 from eventsim.errors import ParameterError
 from eventsim.events import Dataset, EventStream
-from eventsim.held import HeldValues, holding
+from eventsim.memo import Memo
 from eventsim.network import Network
 from eventsim.train.activity import BatchActivity
 from eventsim.train.augment import augment, mix_pairs
@@ -67,12 +67,12 @@ class _Batch:
         """Numbers of the pieces that this process does."""
         return self.group.share(len(self.pieces))
 
-    def forward(self, net: Network, number: int) -> Forward:
-        """One piece through a network."""
+    def forward(self, net: Network, number: int, memo: Memo) -> Forward:
+        """One piece through a network whose values stay for as long as the memo is asked."""
         piece = self.pieces[number]
         kept = None if self.kept is None else self.kept[piece]
         target = self.config.target(self.targets[piece], self.class_names, keep=kept)
-        return self.method.forward(net, _part(self.stream, piece), target, self.config, learn=True)
+        return self.method.forward(net, _part(self.stream, piece), target, self.config, memo)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +110,7 @@ class _Taken:
     lifted: int
     missed: float
     cost: float
-    held: HeldValues | None
+    memo: Memo | None
 
 
 def train_batch(
@@ -132,17 +132,16 @@ def train_batch(
     watch, compiled = Watch(), compile_seconds()
     mine = _prepared(config, state.net, batch, rng, method=method, group=group)
     # What the last step saw were values before rounding.
-    held = (state.held if state.numbers is None else None) or HeldValues()
-    held.back = True
+    memo = (state.memo if state.numbers is None else None) or Memo(back=True)
     with state.rounded():
-        shards, facts = _forward_batch(mine, state.net, held)
+        shards, facts = _forward_batch(mine, state.net, memo)
         if not math.isfinite(facts.loss):
             raise ParameterError(
                 f"Training, epoch {state.epoch}, batch {state.batch}: the loss is "
                 f"{facts.loss / len(batch)}, expected a finite number. Lower the learning rate or "
                 "the gain, or look at the network's values."
             )
-        gradient = _backward_batch(mine, state, shards, facts, pace, held)
+        gradient = _backward_batch(mine, state, shards, facts, pace)
     state.busy = True
     taken = _take_step(mine, state, gradient, pace)
     seconds = watch.seconds()
@@ -150,7 +149,7 @@ def train_batch(
     if pace.counts:
         state.optimiser.average()
     state.batch += 1
-    state.held = taken.held
+    state.memo = taken.memo
     if config.sparse.on:
         watch = Watch()
 
@@ -191,12 +190,11 @@ def _prepared(
     return _Batch(config, method, group, stream, targets, labels, kept, names, pieces)
 
 
-def _forward_batch(batch: _Batch, net: Network, held: HeldValues) -> tuple[list[Forward], _Facts]:
+def _forward_batch(batch: _Batch, net: Network, memo: Memo) -> tuple[list[Forward], _Facts]:
     """Forward passes of this process's pieces, and what those of all showed."""
     shards, rows = [], []
     for i in batch.share():
-        with holding(held):
-            shards.append(batch.forward(net, i))
+        shards.append(batch.forward(net, i, memo))
         rows.append(_facts_of(batch.config, net, shards[-1], batch.labels[batch.pieces[i]]))
     gathered = batch.group.gather(rows, len(batch.pieces))
     return shards, _add_up(net, gathered, len(batch.method.forward_costs))
@@ -208,7 +206,6 @@ def _backward_batch(
     shards: Sequence[Forward],
     facts: _Facts,
     pace: Pace,
-    held: HeldValues,
 ) -> _Gradient:
     """Gradient of the loss, and of what rates, activity and near misses add to it."""
     config, net, layout = batch.config, state.net, state.optimiser.layout
@@ -221,8 +218,7 @@ def _backward_batch(
     terms = Terms(slopes, near_miss, hidden, batch.size, layout.keys)
     rows, passes = [], []
     for done in shards:
-        with holding(held):
-            passes.append(batch.method.backward(net, done, terms))
+        passes.append(batch.method.backward(net, done, terms))
         rows.append(_joined(layout, passes[-1]))
     n_pieces = len(batch.pieces)
     total = add_in_order(batch.group.gather(rows, n_pieces, xp=layout.xp))
@@ -252,11 +248,11 @@ def _take_step(batch: _Batch, state: TrainState, gradient: _Gradient, pace: Pace
     if good != len(batch.pieces):
         for one in gradient.passes:
             one.check()
-    held = None
+    memo = None
     if look is not None:
-        held = HeldValues()
-        look.finish(extents, held)
-    return _Taken(report, lifted, float(missed), float(cost), held)
+        memo = Memo(back=True)
+        look.finish(extents, memo)
+    return _Taken(report, lifted, float(missed), float(cost), memo)
 
 
 def _sums_of(batch: _Batch, facts: _Facts, gradient: _Gradient, taken: _Taken) -> BatchSums:
@@ -358,7 +354,8 @@ def _by_weights(batch: _Batch, net: Network) -> dict[str, Floats]:
     """Gradients of the loss of a batch alone by all weights of a network, by key."""
     layout = Layout({k: v for k, v in net.parameters().items() if kind_of(k) == "weights"})
     alone = Terms({}, NearMiss(0.0), {}, batch.size, layout.keys)
-    shards = [batch.forward(net, i) for i in batch.share()]
+    memo = Memo(back=True)
+    shards = [batch.forward(net, i, memo) for i in batch.share()]
     rows = [layout.join(batch.method.backward(net, done, alone).values) for done in shards]
     total = add_in_order(batch.group.gather(rows, len(batch.pieces), xp=layout.xp))
     return {key: layout.view(total, key) for key in layout.keys}

@@ -1,5 +1,9 @@
 """What the host asks of values on a device, in one launch, and how long it believes the answer."""
 
+import gc
+import weakref
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,8 +11,9 @@ import eventsim as es
 from eventsim.engine import place
 from eventsim.engine.contract.registry import using_backend
 from eventsim.engine.run.look import check_values
+from eventsim.engine.run.run import start
 from eventsim.errors import ParameterError
-from eventsim.held import Extent, any_nonzero, extent_of, holding, least_of, made_once
+from eventsim.memo import Extent, Memo
 from tests.support.nets import random_net, random_stream
 from tests.support.simt.counting import counted
 
@@ -63,7 +68,7 @@ def test_value_that_has_left_its_domain_is_found_as_on_the_host(host_cuda, name,
     with pytest.raises(ParameterError) as expected:
         net.check()
     with using_backend("cuda", host_cuda), pytest.raises(ParameterError) as actual:
-        check_values(place(net, backend="cuda"), host_cuda)
+        check_values(place(net, backend="cuda"), host_cuda, Memo())
     assert str(actual.value) == str(expected.value)
 
 
@@ -76,37 +81,52 @@ def test_weight_that_is_too_large_is_found(host_cuda, bad):
             es.simulate(net, random_stream(5), backend="cuda")
 
 
-def test_network_is_looked_at_once_while_it_is_held(host_cuda):
+def test_network_is_looked_at_once_a_memo(host_cuda):
     with using_backend("cuda", host_cuda):
-        net = place(random_net(6, hidden=(4,)), backend="cuda")
-        check_values(net, host_cuda)
-        with holding() as held, counted() as counts:
-            check_values(net, host_cuda)
-            check_values(net, host_cuda)
+        net, memo = place(random_net(6, hidden=(4,)), backend="cuda"), Memo()
+        with counted() as counts:
+            check_values(net, host_cuda, memo)
+            check_values(net, host_cuda, memo)
             known = net.population("hidden1").tau_mem
-            assert extent_of(known) == held.extents[id(known)][1]
-            assert least_of(known) == known.get().min()
-            assert any_nonzero(known)
+            assert memo.least(known) == memo.extent(known).least == known.get().min()
+            assert memo.any_nonzero(known)
     assert counts.total("to_host") == 2  # one look, and what the test itself fetched
 
 
-def test_what_is_held_is_forgotten_at_the_end():
+def test_what_is_made_is_made_once_by_its_owner():
     made = []
 
     def make():
         made.append(1)
         return len(made)
 
-    assert [made_once("key", make) for _ in range(2)] == [1, 2]
-    with holding() as outer:
-        assert [made_once("key", make) for _ in range(2)] == [3, 3]
-        with holding() as inner:
-            assert inner is outer
-            assert made_once("key", make) == 3
-    assert made_once("key", make) == 4
-    assert extent_of(np.ones(1)) is None
-    assert not any_nonzero(np.zeros(2))
-    assert least_of(np.array([2.0, 1.0])) == 1.0
+    memo, other = Memo(), Memo(back=True)
+    assert [memo.once("key", make) for _ in range(2)] == [1, 1]
+    assert [memo.once_for_back("large", make) for _ in range(2)] == [2, 3]
+    assert [other.once_for_back("large", make) for _ in range(2)] == [4, 4]
+    assert other.once("key", make) == 5
+    assert memo.extent(np.ones(1)) is None
+    assert not memo.any_nonzero(np.zeros(2))
+    assert (memo.least(np.array([2.0, 1.0])), memo.largest(np.array([2.0, 1.0]))) == (1.0, 2.0)
+
+
+@pytest.mark.parametrize("step", [False, True])
+def test_what_a_run_made_ends_with_its_owner(step):
+    """Without the collector of cycles: a memo leads to arrays, and no array back to it."""
+    net, stream = random_net(7), random_stream(8, n_samples=3, duration=30.0)
+    memo = Memo(back=True)
+    tape = start(net, stream, tail=None, backend="cpu", precision="double", memo=memo).finish()
+    tape = replace(tape, memo=memo if step else None)
+    seeds = {name: np.ones(len(trains)) for name, trains in tape.trains.items()}
+    gc.disable()
+    try:
+        es.backward(net, tape, seeds)
+        assert memo.made
+        ends = weakref.ref(memo)
+        del memo, tape
+        assert ends() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("options", [{}, {"delays": "source"}, {"sparse": True}])

@@ -39,7 +39,7 @@ def test_signature_of_es_train_is_that_of_the_function():
 def test_all_names_are_there_and_listed():
     assert [name for name in es.__all__ if not hasattr(es, name)] == []
     assert set(es.__all__) <= set(dir(es))
-    inner = {"arrays", "entries", "hardware", "held", "measures", "summary", "Any", "import_module"}
+    inner = {"arrays", "entries", "hardware", "measures", "memo", "summary", "Any", "import_module"}
     assert not inner & set(dir(es))
     assert es.plot is sys.modules["eventsim.plot"]
     with pytest.raises(AttributeError, match="'eventsim' has no attribute 'readout_voltage'"):

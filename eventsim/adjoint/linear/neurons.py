@@ -113,7 +113,7 @@ def silent_parts(
 
 def bare_neurons(net: Network, tape: SpikeTape, name: str, chosen: Ints | None = None) -> Neurons:
     """As :func:`silent_neurons`, whose arrivals are not spelled out."""
-    plan = make_plan(net)
+    plan = make_plan(net, tape.memo)
     plan.check_tape(tape, f"Population {name!r}")
     tape.require_whole(f"Population {name!r}")
     population = net.population(name)

@@ -46,7 +46,6 @@ import numpy as np
 from eventsim.arrays import Floats, Precision
 from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.series import shorter
-from eventsim.held import largest_of, least_of
 
 # Arrivals of one stretch at most; terms of the polynomials; delta S at most.
 MOST = 16
@@ -69,9 +68,9 @@ class Span(NamedTuple):
 
 def span_of(job: Job) -> Span:
     """The span of a layer."""
-    p = job.stage.population
-    fastest = max(1.0 / least_of(p.tau_mem), 1.0 / least_of(p.tau_syn))
-    slowest = min(1.0 / largest_of(p.tau_mem), 1.0 / largest_of(p.tau_syn))
+    p, memo = job.stage.population, job.stage.memo
+    fastest = max(1.0 / memo.least(p.tau_mem), 1.0 / memo.least(p.tau_syn))
+    slowest = min(1.0 / memo.largest(p.tau_mem), 1.0 / memo.largest(p.tau_syn))
     middle, spread = 0.5 * (fastest + slowest), 0.5 * (fastest - slowest)
     longest = LONGEST / middle
     return Span(middle, min(longest, REACH / spread) if spread > 0.0 else longest)

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from eventsim.arrays import Array, Floats, Precision, beside, fetch, namespace
 from eventsim.errors import RunawayError
 from eventsim.events.source import SourceSpikes
-from eventsim.held import made_once
 from eventsim.plan import Stage
 from eventsim.summary import short_repr
 
@@ -64,8 +63,7 @@ class Job:
     def weights(self) -> Floats:
         """Weights of all synapses in the order of the stage's wiring; not to be changed."""
         parts = [p.values.ravel() for p in self.stage.projections]
-        weights: Floats = made_once((Job.weights, self.stage), lambda: self._joined(parts))
-        return weights
+        return self.stage.once(Job.weights, lambda: self._joined(parts))
 
     def delays(self) -> Floats:
         """Delays of all synapses in the order of the stage's wiring, ms; not to be changed."""
@@ -73,8 +71,7 @@ class Job:
         def make() -> Floats:
             return self._joined([p.synapse_delays() for p in self.stage.projections])
 
-        delays: Floats = made_once((Job.delays, self.stage), make)
-        return delays
+        return self.stage.once(Job.delays, make)
 
     def row_delays(self) -> Floats:
         """Delay of every row of the wiring, ms, [rows]; 0 where synapses have their own. NumPy."""

@@ -11,7 +11,6 @@ import numpy as np
 
 from eventsim.arrays import Bools, Floats, Ints
 from eventsim.engine.contract.job import Job, StageGradients
-from eventsim.held import made_once
 from eventsim.network import Population
 from eventsim.neuron.linear import LIF, LinearNeuron, Matrices
 from eventsim.neuron.linear_flow import ALERT_MARGIN
@@ -85,10 +84,7 @@ def neuron_of(population: Population) -> LinearNeuron:
 def linear_cells(job: Job) -> LinearCells:
     """The neurons of a stage, for as long as its samples last."""
     longest = float(job.duration.max(initial=0.0))
-    found: LinearCells = made_once(
-        (linear_cells, job.stage, longest), lambda: _linear_cells(job, longest)
-    )
-    return found
+    return job.stage.once((linear_cells, longest), lambda: _linear_cells(job, longest))
 
 
 def linear_back(job: Job) -> BackTables:

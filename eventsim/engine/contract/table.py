@@ -28,7 +28,6 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Array, Floats, aligned, namespace, slices
 from eventsim.engine.contract.job import Job, StageGradients
-from eventsim.held import least_of, made_for_back, made_once
 
 SLOW, GAP, RATE_MEM, LEVEL, ALERT, PEAK, RATE_SYN, RESET, SELF, INSTANT = range(10)
 N_PAR = 10
@@ -59,10 +58,9 @@ def real_type(job: Job) -> type[np.floating[Any]]:
 def neuron_table(job: Job) -> Array:
     """Parameters of a spiking population, [N_PAR, size], in the type of the state.
 
-    Made once inside :func:`eventsim.held.holding`: not to be changed.
+    Made once while values stay: not to be changed.
     """
-    table: Array = made_once((neuron_table, job.stage, job.precision), lambda: _neuron_table(job))
-    return table
+    return job.stage.once((neuron_table, job.precision), lambda: _neuron_table(job))
 
 
 def _neuron_table(job: Job) -> Array:
@@ -141,9 +139,7 @@ def row_weights(job: Job) -> Array:
     The last row is zero: it is that of the end of a sample. Not to be changed: forward and backward
     pass may share it.
     """
-    key = (row_weights, job.stage, job.precision)
-    rows: Array = made_for_back(key, lambda: _row_weights(job))
-    return rows
+    return job.stage.once_for_back((row_weights, job.precision), lambda: _row_weights(job))
 
 
 def _row_weights(job: Job) -> Array:
@@ -185,14 +181,14 @@ def readout_table(job: Job) -> Array:
     def make() -> Array:
         return namespace(p.tau_mem).stack([1.0 / p.tau_mem, 1.0 / p.tau_syn, p.resistance])
 
-    table: Array = made_once((readout_table, job.stage), make)
-    return table
+    return job.stage.once(readout_table, make)
 
 
 def fastest_rate(job: Job) -> float:
     """Largest product of rate and ms that an interval can multiply, rounded up."""
     p = job.stage.population
-    fastest = max(1.0 / least_of(p.tau_mem), 1.0 / least_of(p.tau_syn))
+    least = job.stage.memo.least
+    fastest = max(1.0 / least(p.tau_mem), 1.0 / least(p.tau_syn))
     return fastest * (1.0 + 1e-6)
 
 

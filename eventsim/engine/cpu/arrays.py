@@ -24,7 +24,6 @@ from eventsim.engine.cpu.roles_order import (
     OwnSpikesRole,
 )
 from eventsim.events import SpikeTrains
-from eventsim.held import made_for_back
 
 Index = NDArray[np.int64]
 
@@ -133,7 +132,7 @@ def events_of_samples(job: Job) -> Index:
 def merged_events(job: Job) -> MergedEvents:
     """One ordered list of events for all neurons of a stage that shares events.
 
-    Forward and backward pass share it inside :func:`eventsim.held.holding` of both.
+    Forward and backward pass share it where they share a memo.
     """
     delays = [projection.delays for projection in job.stage.projections]
     if job.stage.delays_per_synapse:
@@ -142,9 +141,8 @@ def merged_events(job: Job) -> MergedEvents:
         (source,) = job.sources
         return MergedEvents(source.times.size, source.offsets, source.times, source.neurons, None)
     # The sources are kept beside, so that no other arrays can get their numbers.
-    key = (merged_events, job.stage, *(id(source.times) for source in job.sources))
-    found: MergedEvents = made_for_back(key, lambda: (_merged(job), job.sources))[0]
-    return found
+    key = (merged_events, *(id(source.times) for source in job.sources))
+    return job.stage.once_for_back(key, lambda: (_merged(job), job.sources))[0]
 
 
 def _merged(job: Job) -> MergedEvents:

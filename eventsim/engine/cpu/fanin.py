@@ -23,7 +23,6 @@ from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles import TasksRole
 from eventsim.engine.cpu.roles_fanin import BoundsRole, FindBounds, ReturnsRole, SentRole, WiresRole
 from eventsim.engine.cpu.weights import layer_weights
-from eventsim.held import made_once
 
 # Parts of the neurons: those of one sample that walk in parallel, and those of which each takes all
 # samples on the way back, whose effects on spikes are added up.
@@ -86,7 +85,7 @@ def wires_of(job: Job, blocks: int, low: int, high: int) -> tuple[WiresRole, Any
         return _bounds(job, blocks, low, high)
 
     whole = high - low == stage.population.size
-    bound = made_once((wires_of, stage, blocks), make) if whole else make()
+    bound = stage.once((wires_of, blocks), make) if whole else make()
     parts, resistance, held = layer_weights(job)
     delays = job.delays() if stage.delays_per_synapse else None
     wires = WiresRole(

@@ -81,7 +81,6 @@ from eventsim.engine.cpu.window_host import (
 )
 from eventsim.events import SpikeTrains
 from eventsim.events.tape import Adapted
-from eventsim.held import made_once
 
 
 def forward(job: Job) -> SpikeTrains:
@@ -227,8 +226,7 @@ def _rows(job: Job) -> SynapseRowsRole:
         row = owners(stage.wiring.out_start, stage.wiring.target.size)
         return SynapseRowsRole(row.astype(np.int32))
 
-    found: SynapseRowsRole = made_once((SynapseRowsRole, stage), make)
-    return found
+    return stage.once(SynapseRowsRole, make)
 
 
 def backward(

@@ -39,7 +39,6 @@ from eventsim.engine.cpu.roles import (
     TasksRole,
     WeightsRole,
 )
-from eventsim.held import made_once
 
 # Rows of the sums over arrivals, each times its weight: gain, its derivatives by both rates.
 N_SUMS = 3
@@ -124,8 +123,7 @@ def gains_of(job: Job, rate: float) -> GainTableRole:
         library().run(ReadoutGains(TasksRole.all(blocks), outputs, gains), real_type(job))
         return gains
 
-    gains: GainTableRole = made_once((gains_of, job.stage, real, rate, per_ms, n_windows), make)
-    return gains
+    return job.stage.once((gains_of, real, rate, per_ms, n_windows), make)
 
 
 def _blocks(job: Job) -> int:
@@ -140,8 +138,7 @@ def _weights(job: Job) -> WeightsRole:
         values = to_lanes(row_matrix(job, job.weights().astype(real)))
         return WeightsRole.of(values)
 
-    weights: WeightsRole = made_once((_weights, job.stage, real), make)
-    return weights
+    return job.stage.once((_weights, real), make)
 
 
 def _fan_out(job: Job) -> FanOutRole:

@@ -25,7 +25,6 @@ from eventsim.engine.cuda.order import (
     starts_of,
 )
 from eventsim.events.tape import Adapted
-from eventsim.held import any_nonzero, made_for_back, made_once
 from eventsim.plan import Wiring
 
 # Sums behind the others where thresholds are adaptive: by their rise, and by their rate.
@@ -76,10 +75,10 @@ class DeviceEvents:
 
 
 def _of_sources(make: Callable[[Device, Job], Any], dev: Device, job: Job) -> Any:
-    """What is made of the spikes of a job's sources, once while the network is held."""
+    """What is made of the spikes of a job's sources, once while values stay."""
     # The spikes are kept with it, so that no others can get their ids.
-    key = make, job.stage, job.precision, *(id(source.times) for source in job.sources)
-    return made_once(key, lambda: (make(dev, job), job.sources))[0]
+    key = make, job.precision, *(id(source.times) for source in job.sources)
+    return job.stage.once(key, lambda: (make(dev, job), job.sources))[0]
 
 
 def merged_events(dev: Device, job: Job) -> DeviceEvents:
@@ -89,7 +88,7 @@ def merged_events(dev: Device, job: Job) -> DeviceEvents:
 
 
 def _merged_events(dev: Device, job: Job) -> DeviceEvents:
-    if len(job.sources) == 1 and not any_nonzero(job.stage.afferents[0].delays):
+    if len(job.sources) == 1 and not job.stage.memo.any_nonzero(job.stage.afferents[0].delays):
         source = job.sources[0]
         return DeviceEvents(
             dev.asarray(source.offsets),
@@ -221,11 +220,8 @@ def spike_arrivals(
     """
     if begin is not None:
         return _spike_arrivals(dev, job, wiring, groups, begin)
-    key = spike_arrivals, job.stage, job.precision, groups
-    found: SortedArrivals = made_for_back(
-        key, lambda: _spike_arrivals(dev, job, wiring, groups, None)
-    )
-    return found
+    key = spike_arrivals, job.precision, groups
+    return job.stage.once_for_back(key, lambda: _spike_arrivals(dev, job, wiring, groups, None))
 
 
 def _spike_arrivals(
@@ -361,7 +357,7 @@ def to_real(dev: Device, job: Job, values: Array) -> Array:
 
 
 def real_weights(dev: Device, job: Job) -> Array:
-    """Weights of all synapses on the device, in the type of the state, once while held."""
+    """Weights of all synapses on the device, in the type of the state, once while values stay."""
 
     def make() -> Array:
         parts = [projection.values.ravel() for projection in job.stage.projections]
@@ -369,12 +365,11 @@ def real_weights(dev: Device, job: Job) -> Array:
             return to_real(dev, job, job.weights())
         return dev.xp.concatenate(parts, dtype=real_type(job), casting="same_kind")
 
-    weights: Array = made_once((real_weights, job.stage, job.precision), make)
-    return weights
+    return job.stage.once((real_weights, job.precision), make)
 
 
 def placed_delays(dev: Device, job: Job) -> Array:
-    """Delays of all synapses on the device, ms, once while held."""
+    """Delays of all synapses on the device, ms, once while values stay."""
 
     def make() -> Array:
         projections = job.stage.projections
@@ -386,5 +381,4 @@ def placed_delays(dev: Device, job: Job) -> Array:
             one.synapse_delays(out=delays[int(low) : int(high)])
         return delays
 
-    delays: Array = made_once((placed_delays, job.stage), make)
-    return delays
+    return job.stage.once(placed_delays, make)

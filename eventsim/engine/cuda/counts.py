@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from eventsim.arrays import Array, Floats
 from eventsim.engine.cuda.device import Device
 from eventsim.events.source import SourceSpikes
-from eventsim.held import Extent
+from eventsim.memo import Extent
 from eventsim.network import Projection
 
 BLOCK, BLOCKS = 128, 32  # threads of a block; blocks of one count at most

@@ -55,7 +55,6 @@ from eventsim.engine.cuda.spikes import SpikeMemory, grouped_tape
 from eventsim.events import SpikeTrains
 from eventsim.events.source import SourceSpikes
 from eventsim.events.tape import Adapted
-from eventsim.held import made_once
 
 # Threads of one sample's block: a power of two, for the way back.
 LEAST_BLOCK, MOST_BLOCK = 32, 256
@@ -324,7 +323,7 @@ class _Forward:
         weights, rows = dev.empty((0, 0), real), dev.empty(0, np.int32)
         if shares:
             weights = to_real(dev, job, row_weights(job))
-            rows = made_once((_rows, job.stage), lambda: _rows(dev, job))
+            rows = job.stage.once(_rows, lambda: _rows(dev, job))
         taken = PlacedWindows(
             windows.length, basis.reach, dev.asarray(basis.by_v), dev.asarray(basis.by_j),
             windows.pieces, shares, width, len(basis.by_v),

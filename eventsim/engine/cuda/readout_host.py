@@ -20,7 +20,6 @@ from eventsim.engine.cuda.arrays import (
 from eventsim.engine.cuda.device import LANES, OUTPUTS, Device
 from eventsim.engine.cuda.order import launch, sum_rows
 from eventsim.engine.cuda.tables import in_type_of_state
-from eventsim.held import made_once
 
 BLOCK = 128
 GROUPS = BLOCK // LANES  # of threads that share a spike
@@ -79,7 +78,7 @@ def _placed(dev: Device, job: Job) -> list[Array]:
 
 
 def gains_of(dev: Device, job: Job, rate: float, per_ms: float) -> Array:
-    """The table, computed in double precision, in the type of the state; once while held."""
+    """The table, computed in double precision, in the type of the state; once while values stay."""
     size, real = job.stage.population.size, real_type(job)
     n_windows, n_terms = count_windows(job, per_ms), terms_of(real)
 
@@ -92,8 +91,7 @@ def gains_of(dev: Device, job: Job, rate: float, per_ms: float) -> Array:
         )  # fmt: skip
         return gains
 
-    table: Array = made_once((gains_of, job.stage, real, rate, per_ms, n_windows), make)
-    return table
+    return job.stage.once((gains_of, real, rate, per_ms, n_windows), make)
 
 
 def forward(dev: Device, job: Job, wirings: WiringCache, rate: float) -> Array:

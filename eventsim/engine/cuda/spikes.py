@@ -17,7 +17,7 @@ from eventsim.engine.cuda.order import by_key, launch, merged_order, owners, sta
 from eventsim.engine.cuda.tables import start_of
 from eventsim.events import SpikeTrains
 from eventsim.events.tape import Adapted
-from eventsim.plan import Stage
+from eventsim.memo import Memo
 
 # Every (sample, neuron) has room for at least that many spikes at first.
 GUESS_LEAST = 8
@@ -122,19 +122,23 @@ class SpikeMemory:
     """
 
     def __init__(self) -> None:
-        self._limits: WeakKeyDictionary[Stage, int] = WeakKeyDictionary()
-        self._rooms: WeakKeyDictionary[Stage, tuple[int, Array, Array]] = WeakKeyDictionary()
+        self._limits: WeakKeyDictionary[Memo, int] = WeakKeyDictionary()
+        self._rooms: WeakKeyDictionary[Memo, tuple[int, Array, Array]] = WeakKeyDictionary()
         self.groupings: WeakKeyDictionary[SpikeTrains, Grouping] = WeakKeyDictionary()
 
     def room(self, dev: Device, job: Job) -> tuple[int, Array, Array]:
         """Spikes that every pair has room for, starts, and limits."""
-        n_pairs, limit = job.n_samples * job.stage.population.size, self._limits.get(job.stage)
+        n_pairs, limit = job.n_samples * job.stage.population.size, self._limits.get(job.stage.kept)
         if limit is None:
             limit = int(guess_spikes(job, 1.0, GUESS_LEAST).max(initial=GUESS_LEAST))
-        known = self._rooms.get(job.stage)
+        known = self._rooms.get(job.stage.kept)
         if known is None or known[0] != limit or known[1].size != n_pairs:
             start = dev.xp.arange(n_pairs, dtype=np.int64) * limit
-            known = self._rooms[job.stage] = limit, start, dev.xp.full(n_pairs, limit, np.int32)
+            known = self._rooms[job.stage.kept] = (
+                limit,
+                start,
+                dev.xp.full(n_pairs, limit, np.int32),
+            )
         return known
 
     def note(self, job: Job, room: int, most: int) -> None:
@@ -142,7 +146,7 @@ class SpikeMemory:
         n_pairs = job.n_samples * job.stage.population.size
         wanted = min(most + most // 4 + 1, max(room, GUESS_MOST // n_pairs))
         if wanted > room or 2 * wanted < room:
-            self._limits[job.stage] = max(wanted, GUESS_LEAST)
+            self._limits[job.stage.kept] = max(wanted, GUESS_LEAST)
 
 
 def collect(

@@ -24,7 +24,6 @@ from eventsim.engine.contract.table import (
 )
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.order import launch
-from eventsim.held import made_once
 from eventsim.network import Projection
 
 SPIKING = ("tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset")
@@ -43,12 +42,12 @@ def parameters_on_device(dev: Device, job: Job) -> bool:
 def start_of(dev: Device, job: Job) -> Array:
     """Voltage at time zero, measured from v_leak, in the type of the state.
 
-    The neuron table is made with it, and is at hand while the network is held.
+    The neuron table is made with it, and is at hand while values stay.
     """
     if not parameters_on_device(dev, job):
         return dev.asarray(start_voltage(job))
     table = _made(dev, job)
-    made_once((neuron_table, job.stage, job.precision), lambda: table[:N_PAR])
+    job.stage.once((neuron_table, job.precision), lambda: table[:N_PAR])
     return table[N_PAR]
 
 

@@ -35,7 +35,6 @@ from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.events.source import source_of
 from eventsim.events.tape import Adapted, Before, ReadoutState, events_as_trains
-from eventsim.held import holding
 from eventsim.network import Network, Projection
 from eventsim.network.parts import Population
 from eventsim.plan import make_plan
@@ -113,27 +112,6 @@ def simulate_chunk(
     NetworkError, BackendError, RunawayError
         As :func:`eventsim.simulate`.
     """
-    with holding():
-        return _run_chunk(net, chunk, state, backend, precision)
-
-
-def simulate_chunks(
-    net: Network,
-    chunks: Iterable[EventStream],
-    *,
-    backend: str = "auto",
-    precision: Precision = "double",
-) -> Iterator[SpikeTape]:
-    """Run ``net`` on chunks as they come, and give each one's tape; as :func:`simulate_chunk`."""
-    state = None
-    for chunk in chunks:
-        tape, state = simulate_chunk(net, chunk, state, backend=backend, precision=precision)
-        yield tape
-
-
-def _run_chunk(
-    net: Network, chunk: EventStream, state: RunState | None, backend: str, precision: Precision
-) -> tuple[SpikeTape, RunState]:
     plan, engine = make_plan(net), get_backend(backend)
     check_run(net, plan, engine, chunk, precision)
     check_on_host(net, "simulate_chunk")
@@ -178,6 +156,20 @@ def _run_chunk(
     }
     end = Before(left, readouts, adapted)
     return tape, RunState(chunk.duration, layers, loops, end, engine.name, precision)
+
+
+def simulate_chunks(
+    net: Network,
+    chunks: Iterable[EventStream],
+    *,
+    backend: str = "auto",
+    precision: Precision = "double",
+) -> Iterator[SpikeTape]:
+    """Run ``net`` on chunks as they come, and give each one's tape; as :func:`simulate_chunk`."""
+    state = None
+    for chunk in chunks:
+        tape, state = simulate_chunk(net, chunk, state, backend=backend, precision=precision)
+        yield tape
 
 
 def _nothing_before(net: Network, n_samples: int) -> Before:

@@ -1,7 +1,7 @@
 """Whether the values of a network lie in their domains, and their extents, asked of a device once.
 
 A backend whose arrays are on a device finds the extents of all arrays in one launch; the host reads
-them in one go. Inside :func:`eventsim.held.holding` they then serve everything that asks for them.
+them in one go. They then serve all that asks the same :class:`eventsim.memo.Memo`.
 """
 
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Array, to_host
 from eventsim.engine.contract.backend import Backend
-from eventsim.held import Extent, HeldValues, current, extent_of
+from eventsim.memo import Extent, Memo
 from eventsim.network import Network
 from eventsim.network.parts import DomainCheck
 
@@ -53,13 +53,13 @@ class Look:
         self._net, self._conditions, self._lookup = net, conditions, lookup
         self.found = lookup.start()
 
-    def finish(self, found: NDArray[Any], held: HeldValues) -> None:
+    def finish(self, found: NDArray[Any], memo: Memo) -> None:
         """Take what was fetched; raise ParameterError if a value has left its domain."""
         pairs = _pairs(self._conditions)
         extents = dict(zip(pairs, self._lookup.read(found), strict=True))
         for key, (values, minus) in pairs.items():
             if minus is None:
-                held.extents[id(values)] = (values, extents[key])
+                memo.note(values, extents[key])
         if not all(c.holds(extents[_key(c)]) for c in self._conditions):
             self._net.check()
 
@@ -90,20 +90,16 @@ def on_device(net: Network) -> bool:
     return any(not isinstance(values, np.ndarray) for values in net.parameters().values())
 
 
-def check_values(net: Network, engine: Backend) -> None:
-    """Raise unless the network passes its :meth:`~eventsim.Network.check`.
-
-    Inside :func:`eventsim.held.holding` it is asked once.
-    """
-    held = current() or HeldValues()
+def check_values(net: Network, engine: Backend, memo: Memo) -> None:
+    """Raise unless the network passes its :meth:`~eventsim.Network.check`, asked once a memo."""
     if not on_device(net):
         net.check()
         return
     net.check_patterns()
-    if all(extent_of(values) is not None for values in net.parameters().values()):
+    if all(memo.extent(values) is not None for values in net.parameters().values()):
         return
     look = begin_look(net, engine)
     if look is None:
         net.check()
     else:
-        look.finish(to_host(look.found), held)
+        look.finish(to_host(look.found), memo)

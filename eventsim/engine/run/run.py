@@ -23,7 +23,7 @@ from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.events.doors import real_array
 from eventsim.events.source import SourceSpikes, source_of
 from eventsim.events.transforms import extend
-from eventsim.held import holding
+from eventsim.memo import Memo
 from eventsim.network import Network
 from eventsim.network.late import warn_late
 from eventsim.plan import Plan, Stage, make_plan
@@ -80,24 +80,10 @@ def simulate(
     Of recordings that begin late for what the network is asked, a warning is logged:
     :mod:`eventsim.network.late`.
     """
-    with holding():
-        course = start(net, stream, tail=tail, backend=backend, precision=precision)
-        warn_late(net, stream)
-        for stage in course.plan.stages:
-            if not stage.is_readout:
-                course.send(course.run(stage))
-        events, algorithms = course.synaptic_events(), run_by(course.plan, course.engine)
-    tape = SpikeTape(
-        course.stream,
-        course.trains,
-        events if resident else dict(events),
-        course.engine.name,
-        precision,
-        course.placed,
-        structure=course.plan.structure,
-        algorithms=algorithms,
-    )
-    return tape if resident else tape.to_host()
+    course = start(net, stream, tail=tail, backend=backend, precision=precision)
+    warn_late(net, stream)
+    tape = course.finish()
+    return tape if resident else replace(tape.to_host(), synaptic_events=dict(tape.synaptic_events))
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +107,22 @@ class Course:
     placed: SpikeTrains | None
     sent: dict[str, SourceSpikes]
     trains: dict[str, SpikeTrains]
+
+    def finish(self) -> SpikeTape:
+        """Run all stages; the tape of it, on the device on which it was computed."""
+        for stage in self.plan.stages:
+            if not stage.is_readout:
+                self.send(self.run(stage))
+        return SpikeTape(
+            self.stream,
+            self.trains,
+            self.synaptic_events(),
+            self.engine.name,
+            self.precision,
+            self.placed,
+            structure=self.plan.structure,
+            algorithms=run_by(self.plan, self.engine),
+        )
 
     def run(self, stage: Stage) -> dict[str, SpikeTrains]:
         """Spikes of the members of a stage whose sources have sent; nothing is kept of them."""
@@ -149,9 +151,18 @@ class Course:
 
 
 def start(
-    net: Network, stream: EventStream, *, tail: float | None, backend: str, precision: Precision
+    net: Network,
+    stream: EventStream,
+    *,
+    tail: float | None,
+    backend: str,
+    precision: Precision,
+    memo: Memo | None = None,
 ) -> Course:
-    """Check and prepare a simulation; parameters and errors as :func:`simulate`."""
+    """Check and prepare a simulation; parameters and errors as :func:`simulate`.
+
+    ``memo`` is that of its caller, who says for how long the values stay; None for one of its own.
+    """
     if not isinstance(stream, EventStream):
         raise ParameterError(
             f"simulate: the stream is {type(stream).__name__}, expected an EventStream: of arrays "
@@ -160,7 +171,7 @@ def start(
     if tail is None:
         tail = 0.0 if net.answer is None else net.answer.tail
     stream = extend(stream, tail)
-    plan, engine = make_plan(net), get_backend(backend)
+    plan, engine = make_plan(net, memo), get_backend(backend)
     check_place(net, engine)
     check_run(net, plan, engine, stream, precision)
     placed = place_stream(stream, engine)
@@ -331,7 +342,7 @@ def _first_spikes(job: Job) -> Floats:
 def readout_job(net: Network, tape: SpikeTape, name: str) -> Job:
     """The job of a readout population; raises NetworkError if ``name`` is none."""
     net.readout(name, "Readout")
-    plan = make_plan(net)
+    plan = make_plan(net, tape.memo)
     plan.check_tape(tape, f"Readout {name!r}")
     tape.require_whole(f"Readout {name!r}")
     stage = next(stage for stage in plan.stages if stage.name == name)
@@ -345,7 +356,7 @@ def check_run(
     check_precision(precision, "simulate")
     check_adaptive(net, engine, "simulate")
     check_linear(net, plan, engine, "simulate")
-    check_values(net, engine)
+    check_values(net, engine, plan.memo)
     plan.check_channels(stream.n_channels, "simulate")
 
 

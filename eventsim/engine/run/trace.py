@@ -176,7 +176,7 @@ def _state(
             f"state. Ask for one of {list(call.net.neurons)}."
         )
     net, tape = call.net.to_host(), call.tape.to_host()
-    plan = make_plan(net)
+    plan = make_plan(net, tape.memo)
     plan.check_tape(tape, f"{call.where} of {population.name!r}")
     tape.require_whole(call.where)
     stage = next(s for s in plan.stages if population.name in [m.name for m in s.members])

@@ -27,7 +27,7 @@ from eventsim.engine.cuda.device import kernel_source
 from eventsim.engine.run.members import split_members
 from eventsim.errors import RunawayError
 from eventsim.events.source import source_of
-from eventsim.held import holding
+from eventsim.memo import Memo
 from eventsim.plan import make_plan
 from eventsim.train import AdamSettings, AdamW
 from tests.support.nets import random_net, random_stream
@@ -66,7 +66,7 @@ def _beside(backend, precision):
     """Sums, counts and steps of an optimiser, which no run asks for; a network that is placed."""
     found = {"sums": _sums(backend), "arrivals": _arrivals(backend), "extents": _extents(backend)}
     found["adam"] = _adam(backend)
-    with small_work_space(), holding():
+    with small_work_space():
         for key, value in _run(backend, precision, PLACED, placed=True):
             found[f"placed/{key}"] = value
     return found
@@ -120,7 +120,7 @@ def _first(value, other):
 def _run(backend, precision, run, *, placed=False):
     net, stream = run.net(), run.stream()
     net = net.map(backend.asarray) if placed else net
-    plan, trains = make_plan(net), {"input": stream}
+    plan, trains = make_plan(net, Memo(back=placed)), {"input": stream}
     rng = np.random.default_rng(0)
     for stage in plan.stages:
         job = _job(stage, stage.afferents, trains, stream, precision)

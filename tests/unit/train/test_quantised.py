@@ -88,9 +88,9 @@ class Watched(Exact):
 
     seen: ClassVar[list] = []
 
-    def forward(self, net, stream, target, config, *, learn):
-        Watched.seen.append((learn, net.projections["input->hidden1"].values.copy()))
-        return super().forward(net, stream, target, config, learn=learn)
+    def forward(self, net, stream, target, config, memo=None):
+        Watched.seen.append((memo is not None, net.projections["input->hidden1"].values.copy()))
+        return super().forward(net, stream, target, config, memo)
 
 
 def levels(weights, bits):
