@@ -66,7 +66,7 @@ def _reconnect(
     optimiser = AdamW(net, select(net, config.trained()), config.adam_settings())
     optimiser.load_arrays(arrays)
     state.net, state.optimiser = net, optimiser
-    state.held = None  # of arrays that are gone
+    state.memo = None  # of arrays that are gone
 
 
 def _is_by_synapse(key: str, projection: Any) -> bool:
