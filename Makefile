@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 LOWEST := build/lowest
 # What the library of the CPU's kernels is made of: an edit compiles again what it touches.
 KERNELS := $(shell find eventsim/kernels -name '*.[ch]pp' -o -name build.py) \
-	$(wildcard eventsim/engine/cpu/roles*.py)
+	$(wildcard eventsim/engine/cpu/roles*.py eventsim/embedded/c/*.[ch] eventsim/embedded/web/*.c)
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 comma  := ,
 # uv installs in a tenth of the time. pip is asked where it is not to be had, or finds no packages:
@@ -119,7 +119,8 @@ bench-gpu: $(VENV)/.cuda $(VENV)/.kernels
 	$(BIN)/python -m bench.gpu.run_all $(ARGS)
 
 clean:
-	rm -rf $(VENV) build eventsim/kernels/libeventsim.* docs/auto_gallery docs/sg_execution_times.rst \
+	rm -rf $(VENV) build eventsim/kernels/libeventsim.* eventsim/embedded/web/engine.wasm \
+	  docs/auto_gallery docs/sg_execution_times.rst \
 	  docs/reference/api/generated docs/reference/cli/generated docs/reference/generated
 
 $(VENV)/.created:
@@ -139,6 +140,7 @@ $(VENV)/.demo: $(VENV)/.created pyproject.toml setup.py
 # The installation has built the library; this is for what was edited since.
 $(VENV)/.kernels: $(VENV)/.demo $(KERNELS)
 	@$(BIN)/python eventsim/kernels/build.py
+	@$(BIN)/python eventsim/embedded/wasm.py || true
 	@touch $@
 
 # One CuPy, that for the driver which is here: `dev` brings one for CUDA 13, and two share a folder.

@@ -14,6 +14,10 @@ sys.path.insert(0, str(KERNELS.resolve()))
 from build import BuildError, Platform, sources  # noqa: E402
 from build import build as build_library  # noqa: E402
 
+EMBEDDED = Path("eventsim", "embedded")
+sys.path.append(str(EMBEDDED.resolve()))
+import wasm  # noqa: E402
+
 
 class WithLibrary(Distribution):
     def has_ext_modules(self):
@@ -25,9 +29,9 @@ class Build(build):
 
 
 class BuildKernels(Command):
-    """Compile the library: into the wheel, or in place where the installation is editable."""
+    """Compile library and engine of pages: into the wheel, or in place where that is editable."""
 
-    description = "compile the kernels of the CPU"
+    description = "compile the kernels of the CPU, and the engine of pages"
     user_options = ()
 
     def initialize_options(self):
@@ -42,6 +46,12 @@ class BuildKernels(Command):
             build_library(KERNELS.resolve() if self.editable_mode else self.folder)
         except BuildError as error:
             raise SystemExit(f"error: {error}") from None
+        try:
+            wasm.build((Path() if self.editable_mode else Path(self.build_lib)) / EMBEDDED / "web")
+        except wasm.NoCompiler as error:
+            if wasm.is_required():
+                raise SystemExit(f"error: {error}") from None
+            self.announce(f"`eventsim export --to web` is left out. {error}", level=3)
 
     @property
     def folder(self):

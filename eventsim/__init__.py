@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         gradcheck,
     )
     from eventsim.embedded import export_c
+    from eventsim.report.live import export_web
     from eventsim.runs.run import load_run
     from eventsim.train import TrainConfig, calibrate, evaluate, loggers, predict, train
 
@@ -94,6 +95,7 @@ __all__ = [
     "evaluate",
     "explain",
     "export_c",
+    "export_web",
     "gradcheck",
     "load_run",
     "loggers",
@@ -125,6 +127,7 @@ _LATER = {
     "calibrate": "eventsim.train",
     "evaluate": "eventsim.train",
     "export_c": "eventsim.embedded",
+    "export_web": "eventsim.report.live",
     "load_run": "eventsim.runs.run",
     "loggers": "eventsim.train",
     "predict": "eventsim.train",

@@ -1,7 +1,7 @@
 """``eventsim export`` and ``eventsim import``: networks to and from other programs."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,18 +21,23 @@ from eventsim.cli.options import (
 from eventsim.cli.reading import MEASURED, Reading
 from eventsim.cli.terminal import CHECK_FAILED, present, say, show_table
 from eventsim.conformance.round_trip import RoundTrip, round_trip
-from eventsim.embedded import export_c
+from eventsim.embedded import CExport, export_c
 from eventsim.errors import ParameterError
-from eventsim.events import EventStream
+from eventsim.events import Dataset, EventStream
 from eventsim.network import Network
 from eventsim.network.nir import NirWarning, read_nir, write_nir
+from eventsim.report.live import WebExport, export_web
 from eventsim.runs.run import Which, load_run
 
 N_SAMPLES, DURATION, RATE = 4, 200.0, 50.0  # of the events of a check: ms, events per second
 Program = Literal["norse", "snntorch", "spikingjelly", "rockpool"]
 Unit = Literal["s", "ms"]
-# Options of one format alone.
-OF_NIR, OF_C = ("target", "dt", "lossy", "time_unit"), ("name", "bits")
+# Options that not every format has.
+OF: Mapping[str, tuple[str, ...]] = {
+    "nir": ("target", "dt", "lossy", "time_unit"),
+    "c": ("name", "bits"),
+    "web": ("bits",),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +45,13 @@ class ExportOptions:
     """What is written, for whom, and by which recordings it is checked."""
 
     to: Annotated[
-        Literal["nir", "c"], typer.Option(help="A NIR file, or C99 for small processors.")
+        Literal["nir", "c", "web"],
+        typer.Option(help="A NIR file, C99 for small processors, or a page that runs it."),
     ] = "nir"
     name: Annotated[str, typer.Option(help="Of C: the prefix of files and symbols.")] = "network"
     bits: Annotated[
-        int | None, typer.Option(min=1, help="Of C: round the weights to so many bits; 4 or 8.")
+        int | None,
+        typer.Option(min=1, help="Of C, web: round the weights to so many bits; 4 or 8."),
     ] = None
     target: Annotated[
         Program | None, typer.Option(help="Program that will read it; plain NIR by default.")
@@ -63,7 +70,8 @@ class ExportOptions:
     events: Annotated[
         str | None,
         typer.Option(
-            help="For the check: a data set, or a file of events; of C by default the run's."
+            help="For the check, or in the page: a data set, or a file of events; of C and web by "
+            "default the run's."
         ),
     ] = None
     samples: SamplesOption = 10
@@ -74,7 +82,7 @@ class ExportOptions:
 def export_command(
     net: NetArgument,
     out: Annotated[
-        Path, typer.Option(metavar="FILE", help="The NIR file to write; of C a folder.")
+        Path, typer.Option(metavar="FILE", help="The NIR file to write; of C and web a folder.")
     ],
     *,
     asked: ExportOptions,
@@ -91,24 +99,28 @@ def export_command(
     With --to c the network becomes C99 without allocation: the same spikes, to the bit, as backend
     cpu in single precision. A test in the folder holds recordings, and their spikes.
 
+    With --to web it becomes one page, index.html, that runs it in a browser, without a server: with
+    the same spikes, on recordings in the page or on a file of events.
+
     [bold]Examples[/bold]
 
     eventsim export runs/demo --out demo.nir
 
     eventsim export runs/demo --to c --name digits --out digits
 
+    eventsim export runs/demo --to web --out page
+
     eventsim export runs/demo --target norse --dt 0.1 --lossy --out demo.nir
     """
     network = find_network(net, which=asked.which)
-    if asked.to == "c":
-        _refuse_steps(net)
-        _refuse_others(asked, OF_NIR, "NIR")
-        stream, read = _events_for_c(net, network, asked, reading)
-        written = export_c(network, out, stream=stream, name=asked.name, bits=asked.bits)
+    _refuse_others(asked)
+    if asked.to != "nir":
+        _refuse_steps(net, asked.to)
+        recordings, read = _recordings(net, network, asked, reading)
+        written = _write(asked, network, out, recordings, title=net.stem)
         found = {"network": str(net), **written.to_dict(), "read": read}
-        present(found, _show_c, as_json=as_json)
+        present(found, _show_c if asked.to == "c" else _show_web, as_json=as_json)
         return
-    _refuse_others(asked, OF_C, "C")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", NirWarning)
         write_nir(
@@ -141,35 +153,48 @@ def export_command(
         raise typer.Exit(CHECK_FAILED)
 
 
-def _refuse_others(asked: ExportOptions, others: Sequence[str], owner: str) -> None:
-    """Raise ParameterError for options that are of the other format."""
+def _refuse_others(asked: ExportOptions) -> None:
+    """Raise ParameterError for options that are of another format."""
     plain = ExportOptions()
-    given = (name for name in others if getattr(asked, name) != getattr(plain, name))
-    named = [option_name(name) for name in given]
-    if named:
-        raise ParameterError(
-            f"--to {asked.to}: has no {', '.join(named)}, which belong to {owner}. Leave it out."
-        )
+    for owner, names in OF.items():
+        others = [name for name in names if name not in OF[asked.to]]
+        given = [name for name in others if getattr(asked, name) != getattr(plain, name)]
+        if given:
+            raise ParameterError(
+                f"--to {asked.to}: has no {', '.join(map(option_name, given))}, which belong to "
+                f"{owner.upper()}. Leave it out."
+            )
 
 
-def _refuse_steps(net: Path) -> None:
+def _refuse_steps(net: Path, to: str) -> None:
     """Raise ParameterError for a run that answers in time steps."""
     grid = load_run(net).settings.grid if net.is_dir() else None
     if grid is not None:
         raise ParameterError(
-            f"--to c: {net} answers in steps of {grid.dt:g} ms, expected a run in exact event time."
-            " Give the file of its network, which then runs in exact time."
+            f"--to {to}: {net} answers in steps of {grid.dt:g} ms, expected a run in exact event "
+            "time. Give the file of its network, which then runs in exact time."
         )
 
 
-def _events_for_c(
+def _write(
+    asked: ExportOptions, net: Network, out: Path, recordings: EventStream | Dataset, *, title: str
+) -> CExport | WebExport:
+    """The network as C, or as a page with that title."""
+    if asked.to == "web":
+        return export_web(net, out, recordings=recordings, title=title, bits=asked.bits)
+    stream = recordings.stream if isinstance(recordings, Dataset) else recordings
+    return export_c(net, out, stream=stream, name=asked.name, bits=asked.bits)
+
+
+def _recordings(
     net: Path, network: Network, asked: ExportOptions, reading: Reading
-) -> tuple[EventStream, dict[str, Any]]:
+) -> tuple[EventStream | Dataset[EventStream], dict[str, Any]]:
     """Recordings of the run's data, or as they are named; random events where there are none."""
     if asked.events is None and not net.is_dir():
         return poisson_events(network), {}
     named = find_for(net, asked.events, reading)
-    return named.some(asked.samples)[0], how_read(named)
+    stream, labels = named.some(asked.samples)
+    return stream if labels is None else labels, how_read(named)
 
 
 def _show_c(found: Mapping[str, Any]) -> None:
@@ -185,6 +210,19 @@ def _show_c(found: Mapping[str, Any]) -> None:
     show_table("", ["", ""], rows)
     show_read(found["read"])
     typer.echo(f"Compile and test: make -C {found['folder']} test")
+
+
+def _show_web(found: Mapping[str, Any]) -> None:
+    """What was written."""
+    typer.echo(f"{found['network']} -> {found['file']}: a page of {found['size']:,} bytes")
+    rows = [
+        ["engine, WebAssembly", f"{found['engine']:,} bytes"],
+        ["network", f"{found['network_bytes']:,} bytes"],
+        ["recordings to choose", f"{found['recordings']:,}, {found['events']:,} events"],
+        ["not in the page", "audio, from a file or a microphone"],
+    ]
+    show_table("", ["", ""], rows)
+    show_read(found["read"])
 
 
 def import_command(

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 PER_LINE = 8
+# Of a field of a struct; text is the name of an array or of a constant, or "0".
+Value = str | int | float | np.float32
 
 
 def macro(name: str) -> str:
@@ -35,8 +37,19 @@ def whole(x: float) -> str:
     return f"{int(x)}U"
 
 
+def _field(value: Value) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        return whole(value)
+    return single(float(value)) if isinstance(value, np.float32) else double(value)
+
+
 class Constants:
     """Text of constants, and the bytes that they take; or these alone."""
+
+    row_type: type[np.unsignedinteger[Any]] | None = None  # None: as the network needs it
+    takes_all = False  # also what the network makes no use of
 
     def __init__(self, *, counts_only: bool = False) -> None:
         self.text: list[str] = []
@@ -54,9 +67,10 @@ class Constants:
         lines = [", ".join(words[i : i + PER_LINE]) for i in range(0, len(words), PER_LINE)]
         self.text.append(f"{what} = {{\n    " + ",\n    ".join(lines) + "};\n")
 
-    def rows(self, what: str, rows: list[str], n_bytes: int) -> None:
-        """An array of structs of so many bytes in all."""
-        self.text.append(f"{what} = {{\n    " + ",\n    ".join(rows) + "};\n")
+    def rows(self, what: str, rows: list[list[Value]], n_bytes: int) -> None:
+        """An array of structs of so many bytes in all, by the values of their fields."""
+        structs = [f"{{{', '.join(map(_field, row))}}}" for row in rows]
+        self.text.append(f"{what} = {{\n    " + ",\n    ".join(structs) + "};\n")
         self.n_bytes += n_bytes
 
 

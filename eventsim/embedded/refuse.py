@@ -8,6 +8,7 @@ from eventsim.network import Network
 from eventsim.network.answer import FIRST_EVENT, Answer
 from eventsim.plan import Plan, Stage
 
+# In the order of c/tables.h.
 RULES = ("integral", "maximum", "last", "spike_count", "first_spike")
 # How a stage runs in c/tables.h; that of sums is not there.
 KINDS: Mapping[Algorithm, str] = {

@@ -1,16 +1,18 @@
 """The parts of the C text that are of one network: sizes, constants, recordings."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Ints
-from eventsim.embedded.literals import Constants, double, macro, single
+from eventsim.embedded.literals import Constants, Value, double, macro, single
+from eventsim.embedded.refuse import RULES
 from eventsim.embedded.tables import Route, Tables, fade
 from eventsim.events import EventStream, SpikeTape
-from eventsim.network.answer import FIRST_EVENT
+from eventsim.network.answer import FIRST_EVENT, Answer
 
+C = TypeVar("C", bound=Constants)
 LEAST_SPIKES = 256  # that wait to be polled
 # Bytes of a struct of c/tables.h where pointers have four.
 STAGE_BYTES, ROUTE_BYTES = 64, 64
@@ -34,18 +36,16 @@ def sizes_of(t: Tables) -> dict[str, Any]:
         "OUTPUTS": t.n_outputs,
         "OUTPUT": 0 if readout else t.populations.index(t.answer.population),
         "OUTPUT_STAGE": t.output,
-        "ROW_TYPE": f"{_row_type(t).__name__}_t",
         "STRETCHES": int(bool(kinds & {"STRETCHES", "WINDOWS"})),
         "EVENTS": int("EVENTS" in kinds),
         "REFRACTORY": int(any((s.refractory > 0.0).any() for s in t.stages)),
         "ADAPTIVE": int(any(s.adapts for s in t.stages)),
         "OWN_DELAYS": int(any((s.own_delay > 0.0).any() for s in t.stages)),
         "CODES": int(any(_bits(r) for s in t.stages for r in s.routes)),
+        "RULE": RULES.index(rule),
         "RULE_READOUT": int(readout),
-        "RULE_INTEGRAL": int(rule == "integral"),
         "RULE_MAXIMUM": int(rule == "maximum"),
         "RULE_SPIKES": int(not readout),
-        "RULE_COUNT": int(rule == "spike_count"),
         "ONSET_FIRST": int(t.answer.onset == FIRST_EVENT),
         "DECISION": int(t.decision is not None),
     }
@@ -56,7 +56,7 @@ def spikes_of(t: Tables) -> int:
     return max(LEAST_SPIKES, sum(t.sizes[1:]))
 
 
-def _row_type(t: Tables) -> type[np.unsignedinteger[Any]]:
+def row_type(t: Tables) -> type[np.unsignedinteger[Any]]:
     """Type of keys and rows; its largest number is that of no row."""
     n_keys = max(sum(route.n_keys for route in s.routes) + s.size for s in t.stages)
     return np.uint16 if n_keys < 2**16 - 1 else np.uint32
@@ -66,14 +66,22 @@ def config(t: Tables) -> str:
     """The sizes of the network, as macros."""
     answer = t.answer
     values = sizes_of(t) | {
+        "ROW_TYPE": f"{np.dtype(row_type(t))}_t",
         "TAIL": double(answer.tail),
-        "GAIN": single(answer.gain or 1.0),
-        "TIME_CONSTANT": single(min(answer.time_constant or 1.0, 1e30)),
-        "FADE": single(fade(answer)),
+        **{key: single(value) for key, value in singles_of(answer).items()},
     }
     values |= {f"POPULATION_{macro(p)}": k for k, p in enumerate(t.populations)}
     values |= {f"ROOM_{macro(s.name)}": s.room for s in t.stages}
     return "".join(f"#define NET_{key} {value}\n" for key, value in values.items())
+
+
+def singles_of(answer: Answer) -> dict[str, float]:
+    """Values of the answer that are floats."""
+    return {
+        "GAIN": answer.gain or 1.0,
+        "TIME_CONSTANT": min(answer.time_constant or 1.0, 1e30),
+        "FADE": fade(answer),
+    }
 
 
 def ram_of(t: Tables) -> int:
@@ -88,19 +96,19 @@ def ram_of(t: Tables) -> int:
         doubles + n["RULE_SPIKES"] * n["CLASSES"],
         words + n["RULE_SPIKES"] * n["CLASSES"],
     )
-    key = 2 if n["ROW_TYPE"] == "uint16_t" else 4
+    key = np.dtype(row_type(t)).itemsize
     n_bytes: int = 8 * doubles + 4 * words + key * n["ROOM"] + 4 * n["SPIKES"] + 2 * stages + 4
     return -(-n_bytes // 8) * 8
 
 
-def constants_of(t: Tables, to: Constants) -> Constants:
+def constants_of(t: Tables, to: C) -> C:
     """Put the constants of ``NAME_weights.c`` into ``to``, and return it."""
-    n = sizes_of(t)
+    n, rows = sizes_of(t), to.row_type or row_type(t)
     for k, s in enumerate(t.stages):
         if s.answers is not None and s.kind != "EVENTS":
             to.array(f"static const float answers_{k}[]", s.answers)
         for i, route in enumerate(s.routes):
-            _route(to, f"{k}_{i}", route, _row_type(t))
+            _route(to, f"{k}_{i}", route, rows)
     to.array("const float net_par[]", _joined([s.par for s in t.stages]))
     to.array("const float net_start[]", _joined([s.start for s in t.stages]))
     for wanted, what, parts in (
@@ -109,7 +117,7 @@ def constants_of(t: Tables, to: Constants) -> Constants:
         ("OWN_DELAYS", "const double net_own_delay[]", [s.own_delay for s in t.stages]),
         ("OWN_DELAYS", "const float net_own_weight[]", [s.own_weight for s in t.stages]),
     ):
-        if n[wanted]:
+        if n[wanted] or to.takes_all:
             to.array(what, _joined(parts))
     _places(t, to)
     _structs(t, to)
@@ -157,9 +165,7 @@ def _bits(route: Route) -> int:
     return next((bits for most, bits in CODES if n_values <= most), 0)
 
 
-def _route(
-    to: Constants, which: str, route: Route, row_type: type[np.unsignedinteger[Any]]
-) -> None:
+def _route(to: Constants, which: str, route: Route, rows_as: type[np.unsignedinteger[Any]]) -> None:
     """The arrays of a route."""
     bits, coded = _bits(route), _coded(route)
     if bits:
@@ -178,8 +184,8 @@ def _route(
     if not route.is_even:
         to.array(f"static const double delays_{which}[]", route.delays)
     if route.rows is not None:
-        rows = np.where(route.rows < 0, np.iinfo(row_type).max, route.rows)
-        to.array(f"static const NET_ROW_TYPE rows_{which}[]", rows.astype(row_type))
+        rows = np.where(route.rows < 0, np.iinfo(rows_as).max, route.rows)
+        to.array(f"static const NET_ROW_TYPE rows_{which}[]", rows.astype(rows_as))
     if route.synapses is not None and route.targets is not None:
         to.array(f"static const uint32_t synapses_{which}[]", route.synapses.astype(np.uint32))
         last = np.ones(route.targets.size, bool)
@@ -190,7 +196,7 @@ def _route(
 
 
 def _structs(t: Tables, to: Constants) -> None:
-    stages, routes = list[str](), list[str]()
+    stages, routes = list[list[Value]](), list[list[Value]]()
     first, par, room = 0, 0, 0
     for k, s in enumerate(t.stages):
         key = 0
@@ -199,16 +205,15 @@ def _structs(t: Tables, to: Constants) -> None:
             routes.append(_route_struct(f"{k}_{i}", r, k, key))
             key += r.n_keys
         numbers = (s.population, s.members, first, s.size, par, room, s.room, first_route)
-        fields = [s.kind, *(f"{n}U" for n in (*numbers, len(s.routes), key, int(s.adapts)))]
         answers = "0" if s.answers is None or s.kind == "EVENTS" else f"answers_{k}"
-        fields += [double(s.length), answers, single(s.longest)]
-        stages.append(f"{{{', '.join(fields)}}}")
+        fields: list[Value] = [s.kind, *numbers, len(s.routes), key, int(s.adapts)]
+        stages.append([*fields, float(s.length), answers, np.float32(s.longest)])
         first, par, room = first + s.size, par + s.par.shape[0], room + s.room
     to.rows("const net_stage net_stages[NET_STAGES]", stages, STAGE_BYTES * len(stages))
     to.rows("const net_route net_routes[NET_ROUTES]", routes, ROUTE_BYTES * len(routes))
 
 
-def _route_struct(which: str, r: Route, stage: int, key: int) -> str:
+def _route_struct(which: str, r: Route, stage: int, key: int) -> list[Value]:
     bits = _bits(r)
     pointers = {
         "delays": not r.is_even,
@@ -222,8 +227,7 @@ def _route_struct(which: str, r: Route, stage: int, key: int) -> str:
         "targets": r.synapses is not None,
     }
     named = [f"{name}_{which}" if there else "0" for name, there in pointers.items()]
-    numbers = [f"{n}U" for n in (r.source, stage, key, bits or 32)]
-    return f"{{{', '.join([*numbers, double(r.least), *named, f'{int(r.apart)}U'])}}}"
+    return [r.source, stage, key, bits or 32, float(r.least), *named, int(r.apart)]
 
 
 def recorded(t: Tables, stream: EventStream, tape: SpikeTape, answers: Ints) -> str:

@@ -1,5 +1,6 @@
 """Build backend of the package: setuptools, and ziglang where no C++ compiler is found."""
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,9 +29,15 @@ __all__ = [
 
 def get_requires_for_build_wheel(config_settings: Mapping[str, Any] | None = None) -> list[str]:
     """What setuptools asks for, and the compiler."""
-    return build_meta.get_requires_for_build_wheel(config_settings) + build.requirements()
+    return build_meta.get_requires_for_build_wheel(config_settings) + _compilers()
 
 
 def get_requires_for_build_editable(config_settings: Mapping[str, Any] | None = None) -> list[str]:
     """What setuptools asks for, and the compiler."""
-    return build_meta.get_requires_for_build_editable(config_settings) + build.requirements()
+    return build_meta.get_requires_for_build_editable(config_settings) + _compilers()
+
+
+def _compilers() -> list[str]:
+    """Those of the kernels, and where it was asked for that of the engine of pages."""
+    of_pages = ["ziglang>=0.13"] if os.environ.get("EVENTSIM_BUILD_WEB") else []
+    return [*dict.fromkeys(build.requirements() + of_pages)]

@@ -28,16 +28,21 @@ class Picture:
     drawn: Any = None  # the figure itself, which other formats are made of
 
 
-def document(title: str, body: str, *, footer: str, script: str = "") -> str:
-    """A whole page; style and script are inside, nothing is loaded from elsewhere."""
-    style = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+def document(
+    title: str, body: str, *, footer: str, script: str = "", style: str = "", kind: str = "report"
+) -> str:
+    """A whole page; style and script are inside, nothing is loaded from elsewhere.
+
+    ``style`` comes behind that of all pages; ``kind`` stands in the name of the window.
+    """
+    style = Path(__file__).with_name("page.css").read_text(encoding="utf-8") + style
     program = f"<script>\n{script}</script>\n" if script else ""
     return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)}: eventsim report</title>
+<title>{escape(title)}: eventsim {kind}</title>
 <style>
 {style}</style>
 </head>

@@ -137,7 +137,7 @@ def test_a_wheel_is_built_for_every_platform_and_published_with_the_sdist():
     assert oldest == "cp" + python_versions()[0].replace(".", "")
     runners = re.search(r"runner: \[(.*)\]", text(".github/workflows/wheels.yml"))[1].split(", ")
     assert len(runners) == len(wheels["build"])
-    assert wheels["environment"] == {"EVENTSIM_BUILD_LEVELS": "all"}
+    assert wheels["environment"] == {"EVENTSIM_BUILD_LEVELS": "all", "EVENTSIM_BUILD_WEB": "1"}
     module = re.match(r"python -m ([a-z.]+) ", wheels["test-command"])[1]
     assert (ROOT / f"{module.replace('.', '/')}.py").is_file()
     release = text(".github/workflows/release.yml")

@@ -755,7 +755,9 @@ static void run_outputs_to(net_t *net, uint32_t stage, double time) {
         net->v[n] = flush(fused(m.gain, j, m.x * v));
         net->j[n] = flush(m.y * j);
 #if NET_RULE_MAXIMUM
-        look_for_peak(net, k, v, j, net->v[n], net->j[n], h);
+        if (NET_RULE == MAXIMUM) {
+            look_for_peak(net, k, v, j, net->v[n], net->j[n], h);
+        }
 #endif
     }
     net->clock[stage] = time;
@@ -932,13 +934,13 @@ net_status net_selftest(void) {
 
 void net_reset(net_t *net) {
     uint32_t k;
-    (void)memset(net->clock, 0, sizeof net->clock);
-    (void)memset(net->sent, 0, sizeof net->sent);
-    (void)memset(net->border, 0, sizeof net->border);
-    (void)memset(net->idle, 0, sizeof net->idle);
-    (void)memset(net->busy, 0, sizeof net->busy);
-    (void)memset(net->head, 0, sizeof net->head);
-    (void)memset(net->count, 0, sizeof net->count);
+    (void)memset(net->clock, 0, NET_STAGES * sizeof net->clock[0]);
+    (void)memset(net->sent, 0, NET_STAGES * sizeof net->sent[0]);
+    (void)memset(net->border, 0, NET_STAGES * sizeof net->border[0]);
+    (void)memset(net->idle, 0, NET_STAGES * sizeof net->idle[0]);
+    (void)memset(net->busy, 0, NET_STAGES * sizeof net->busy[0]);
+    (void)memset(net->head, 0, NET_STAGES * sizeof net->head[0]);
+    (void)memset(net->count, 0, NET_STAGES * sizeof net->count[0]);
     net->now = 0.0;
     net->end = INFINITE;
     for (k = 0U; k < (uint32_t)NET_NEURONS; ++k) {
@@ -965,10 +967,10 @@ void net_reset(net_t *net) {
     }
 #endif
 #if NET_RULE_READOUT
-    (void)memset(net->total, 0, sizeof net->total);
+    (void)memset(net->total, 0, NET_OUTPUTS * sizeof net->total[0]);
 #endif
 #if NET_RULE_MAXIMUM
-    (void)memset(net->largest, 0, sizeof net->largest);
+    (void)memset(net->largest, 0, NET_OUTPUTS * sizeof net->largest[0]);
 #endif
 #if NET_EVENTS
     for (k = 0U; k < (uint32_t)NET_STAGES; ++k) {
@@ -1023,11 +1025,9 @@ net_status net_push(net_t *net, double time, uint32_t channel) {
         status = advance(net, time, 0);
     }
     if (status == NET_OK) {
-#if NET_ONSET_FIRST
-        if (net->heard == 0U) {
+        if (NET_ONSET_FIRST != 0 && net->heard == 0U) {
             net->onset = time;
         }
-#endif
         net->heard = 1U;
         send(net, 0U, channel, time);
         status = (net_status)net->status;
@@ -1062,33 +1062,48 @@ uint32_t net_most(const net_t *net, uint32_t stage) {
 static float value_of(const net_t *net, uint32_t k) {
     const uint32_t n = net_stages[NET_OUTPUT_STAGE].first + k;
     const float *out = net_outputs + k * (uint32_t)OUTPUT_PAR;
-#if NET_RULE_INTEGRAL
-    const float span = (float)(net->end - net->onset), weight = span * terms(span * NET_FADE).phi;
-    return (out[4] * (net->total[k] - net->j[n]) - net->v[n]) * out[3] / weight + out[5];
-#elif NET_RULE_MAXIMUM
-    (void)n;
-    return net->largest[k] + out[5];
-#else
-    return net->v[n] + out[5];
+    float value = net->v[n];
+    if (NET_RULE == INTEGRAL) {
+        const float span = (float)(net->end - net->onset), weight = span * terms(span * NET_FADE).phi;
+        value = (out[4] * (net->total[k] - net->j[n]) - value) * out[3] / weight;
+    }
+#if NET_RULE_MAXIMUM
+    if (NET_RULE == MAXIMUM) {
+        value = net->largest[k];
+    }
 #endif
+    return value + out[5];
 }
-#endif
 
-static double score_of(const net_t *net, uint32_t k) {
+static float readout_of(const net_t *net, uint32_t k) {
 #if NET_DECISION
     float sum = net_bias[k];
     uint32_t u;
     for (u = 0U; u < (uint32_t)NET_OUTPUTS; ++u) {
         sum += value_of(net, u) * net_decision[u * (uint32_t)NET_CLASSES + k];
     }
-    return (double)sum;
-#elif NET_RULE_READOUT
-    return (double)(NET_GAIN * value_of(net, k));
-#elif NET_RULE_COUNT
-    return (double)NET_GAIN * ((double)net->n_spikes[k] * (double)NET_TIME_CONSTANT / net->end);
+    return sum;
 #else
-    return -(net->n_spikes[k] > 0U ? net->first_spike[k] : net->end) / (double)NET_TIME_CONSTANT;
+    return NET_GAIN * value_of(net, k);
 #endif
+}
+#endif
+
+static double score_of(const net_t *net, uint32_t k) {
+    double score = 0.0;
+#if NET_RULE_READOUT
+    if (NET_RULE < COUNT) {
+        score = (double)readout_of(net, k);
+    }
+#endif
+#if NET_RULE_SPIKES
+    if (NET_RULE == COUNT) {
+        score = (double)NET_GAIN * ((double)net->n_spikes[k] * (double)NET_TIME_CONSTANT / net->end);
+    } else if (NET_RULE == FIRST) {
+        score = -(net->n_spikes[k] > 0U ? net->first_spike[k] : net->end) / (double)NET_TIME_CONSTANT;
+    }
+#endif
+    return score;
 }
 
 net_status net_decide(net_t *net, double duration, net_answer *answer) {
@@ -1109,7 +1124,7 @@ net_status net_decide(net_t *net, double duration, net_answer *answer) {
         net->ended = 1U;
         run(net, 0);
 #if NET_RULE_READOUT
-        if (net->status == (uint8_t)NET_OK) {
+        if (NET_RULE < COUNT && net->status == (uint8_t)NET_OK) {
             run_outputs_to(net, (uint32_t)NET_OUTPUT_STAGE, net->end);
         }
 #endif

@@ -13,6 +13,9 @@ enum { SLOW, GAP, RATE_MEM, LEVEL, ALERT, PEAK, RESET, SELF, N_PAR };
 /* How a stage runs: in stretches of arrivals; so, in windows of its least delay; arrival by arrival. */
 enum { STRETCHES, WINDOWS, EVENTS, READOUT };
 
+/* How the network answers: by its readout, up to COUNT. */
+enum { INTEGRAL, MAXIMUM, LAST_VALUE, COUNT, FIRST };
+
 /* Arrivals are known by a key: the row of the weights; where synapses are few, or have delays of their own,
  * the first synapse; and behind all of these the neuron whose own spike returns. */
 typedef struct {

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.embedded.web import ENGINE
 from eventsim.network.nir import read_nir
 from eventsim.train import load_network, save_network
 from tests.support.nets import one_layer
@@ -73,7 +74,7 @@ def test_silent_networks_are_told(tmp_path):
     assert "No neuron fired" in outcome.out
 
 
-def test_export_of_a_run_as_c_writes_its_files_and_says_what_they_take(finished, tmp_path):
+def test_export_of_a_run_as_c_or_page_writes_its_files_and_says_what_they_take(finished, tmp_path):
     data, run, _ = finished
     folder = tmp_path / "c"
     outcome = call(*("export", run, "--to", "c", "--events", data, "--name", "digits"),
@@ -83,6 +84,16 @@ def test_export_of_a_run_as_c_writes_its_files_and_says_what_they_take(finished,
     assert outcome.json["rooms"].keys() == {"hidden1", "output"}
     assert outcome.json["ram"] > 0 < outcome.json["flash"]
     assert all((folder / file).is_file() for file in outcome.json["files"])
+    page = call(*("export", run, "--to", "web", "--events", data, "--samples", 3, "--out", folder),
+                "--json")  # fmt: skip
+    if ENGINE.is_file():
+        assert page.code == 0, page.err
+        assert page.json["file"] == str(folder / "index.html")
+        assert page.json["recordings"] == 3
+    else:
+        assert "python eventsim/embedded/wasm.py" in page.err
+    refused = call("export", run, "--to", "web", "--name", "digits", "--out", folder)
+    assert "--to web: has no --name, which belong to C" in refused.err
     refused = call("export", run, "--to", "c", "--target", "norse", "--lossy", "--out", folder)
     assert refused.code == 2
     assert "has no --target, --lossy" in refused.err

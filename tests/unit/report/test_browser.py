@@ -1,15 +1,8 @@
 """The joint page in a real browser, where there is one: nothing sticks out, every picture shows."""
 
-import json
-import os
-import re
-import shutil
-import subprocess
-
 import pytest
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-CHROMIUM = os.environ.get("EVENTSIM_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+from tests.support.browser import CHROMIUM, found_in
 
 # The page in a frame of a given width; what it measures is written into the frame's own page.
 FRAME = """<!doctype html><iframe src="page.html" style="border:0;width:{width}px;height:900px">
@@ -29,9 +22,7 @@ document.querySelector("iframe").onload = event => {{
 }};</script>"""
 
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="needs Chromium: put it on the path or name it in EVENTSIM_CHROMIUM"
-)
+pytestmark = CHROMIUM
 
 
 @pytest.fixture(scope="module")
@@ -42,15 +33,7 @@ def measure(tmp_path_factory, joint_html):
 
     def run(width):
         (folder / "frame.html").write_text(FRAME.format(width=width))
-        arguments = [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu",
-                     "--disable-dev-shm-usage", f"--user-data-dir={folder / 'profile'}",
-                     "--allow-file-access-from-files", "--window-size=1400,1000",
-                     "--virtual-time-budget=10000", "--dump-dom",
-                     (folder / "frame.html").as_uri()]  # fmt: skip
-        done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=True)
-        found = re.search(r'<pre id="found">(\{.*\})</pre>', done.stdout)
-        assert found, done.stderr[-2000:]
-        return json.loads(found[1])
+        return found_in(folder / "frame.html")
 
     return run
 

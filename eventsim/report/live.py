@@ -1,0 +1,237 @@
+"""A network as one page that runs it: the engine is WebAssembly, all else is data."""
+
+import base64
+import json
+from dataclasses import dataclass
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import eventsim
+from eventsim.arrays import to_host
+from eventsim.embedded.web import WebNetwork, web_network
+from eventsim.errors import ParameterError
+from eventsim.events import Dataset, EventStream
+from eventsim.events.storage import write_atomically
+from eventsim.network import Network
+from eventsim.report import html
+
+FILE = "index.html"
+SPEEDS = {"1": "real time", "4": "4 times faster", "0.25": "4 times slower", "0": "at once"}
+UNITS = {"1": "ms", "0.001": "us", "1000": "s"}
+COLOURS = ("input", "first", "second", "third", "fourth")  # of populations, in live.css
+NOT_THERE = (
+    "Not in this page: audio, from a file or a microphone. It takes events; audio becomes events "
+    "by eventsim data import."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebExport:
+    """What was written.
+
+    Attributes
+    ----------
+    file
+        The page, which needs no other file.
+    size
+        Its bytes.
+    engine, network_bytes
+        Bytes of engine and network, before they are written as text.
+    recordings, events
+        That can be chosen in the page.
+    """
+
+    file: Path
+    size: int
+    engine: int
+    network_bytes: int
+    recordings: int
+    events: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**vars(self), "file": str(self.file)}
+
+
+def export_web(
+    net: Network,
+    folder: str | Path,
+    *,
+    recordings: EventStream | Dataset[EventStream],
+    title: str = "network",
+    bits: int | None = None,
+) -> WebExport:
+    """Write a page that runs a network in a browser, with the spikes of backend cpu to the bit.
+
+    The page is one file, ``index.html``, that loads nothing. The engine in it is the text of
+    :func:`export_c`, compiled as WebAssembly when eventsim was built.
+
+    Parameters
+    ----------
+    net
+        A network that answers (:meth:`Network.set_answer`); not changed.
+    folder
+        Is made; a page in it is replaced.
+    recordings
+        All of them can be chosen in the page, with the names of their classes if they have
+        labels. Queues have room for twice what waited in any of them, and 64 arrivals more.
+    title
+        Heading of the page.
+    bits
+        Round the weights to so many bits first, as :func:`export_c`.
+
+    Raises
+    ------
+    NetworkError
+        The network has something that the C text does not, by name; or no answer.
+    ParameterError
+        There is no recording, or a number of bits is below 1.
+    BackendError
+        eventsim was built without a compiler for WebAssembly; the text says what to do.
+    ShapeError, RunawayError
+        As :func:`eventsim.simulate`.
+    """
+    stream = recordings.stream if isinstance(recordings, Dataset) else recordings
+    if not stream.n_samples:
+        raise ParameterError("export_web: there are no recordings, expected one or more.")
+    found = web_network(net, stream, bits=bits)
+    labels: list[str | None] = [None] * stream.n_samples
+    if isinstance(recordings, Dataset):
+        labels = [recordings.class_names[int(k)] for k in recordings.labels]
+    page = _page(found, stream, labels, title)
+    path = Path(folder) / FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, page)
+    return WebExport(
+        file=path,
+        size=len(page.encode()),
+        engine=len(found.engine),
+        network_bytes=len(found.image),
+        recordings=stream.n_samples,
+        events=stream.n_events,
+    )
+
+
+def _page(found: WebNetwork, stream: EventStream, labels: list[str | None], title: str) -> str:
+    data = {
+        "engine": _text(np.frombuffer(found.engine, np.uint8)),
+        "image": _text(np.frombuffer(found.image, np.uint8)),
+        "place": found.place,
+        "classes": found.class_names,
+        "populations": [{"name": name, "size": size} for name, size in found.populations.items()],
+        "tail": found.tail,
+        "recordings": [
+            _recording(stream, k, labels[k], int(found.answers[k])) for k in range(stream.n_samples)
+        ],
+    }
+    kept = json.dumps(data).replace("<", "\\u003c")
+    body = "\n".join(
+        [
+            html.header(title, _about(found)),
+            "<noscript><section><p>This page needs JavaScript.</p></section></noscript>",
+            '<p id="error" role="alert"></p>',
+            f'<div id="live" hidden>{_choice(labels)}{_seen(found)}{_facts(found)}</div>',
+            f'<script type="application/json" id="data">{kept}</script>',
+        ]
+    )
+    return html.document(
+        title,
+        body,
+        footer=f"eventsim {eventsim.__version__}",
+        script=_file("live.js"),
+        style=_file("live.css"),
+        kind="live",
+    )
+
+
+def _recording(stream: EventStream, k: int, label: str | None, answer: int) -> dict[str, Any]:
+    low, high = (int(n) for n in stream.offsets[k : k + 2])
+    times, channels = (to_host(values[low:high]) for values in (stream.times, stream.channels))
+    found = {
+        "times": _text(np.asarray(times, "<f8")),
+        "channels": _text(np.asarray(channels, "<u4")),
+        "duration": float(stream.duration[k]),
+        "answer": answer,
+    }
+    return found if label is None else found | {"label": label}
+
+
+def _about(found: WebNetwork) -> str:
+    sizes = ", ".join(f"{name} {size:,}" for name, size in found.populations.items())
+    return (
+        f"A spiking network that runs in this page, event by event in exact time ({sizes}). "
+        "Nothing is sent anywhere."
+    )
+
+
+def _choice(labels: list[str | None]) -> str:
+    names = [label or f"recording {k + 1}" for k, label in enumerate(labels)]
+    buttons = "".join(
+        f'<button type="button" aria-pressed="false">{escape(name)}</button>' for name in names
+    )
+    return (
+        "<section><h2>Choose a recording</h2>"
+        f'<div id="recordings" role="group" aria-label="Recordings">{buttons}</div>'
+        '<div class="controls"><label for="speed">Speed</label>'
+        f'<select id="speed">{_options(SPEEDS)}</select>'
+        '<button type="button" id="stop" disabled>Stop</button></div>'
+        '<div class="controls"><label for="file">or drop a file of events, lines of <code>time,'
+        "channel</code>, in</label>"
+        f'<select id="unit" aria-label="unit of its times">{_options(UNITS)}</select>'
+        '<input type="file" id="file" accept=".csv,.txt"></div></section>'
+    )
+
+
+def _options(values: dict[str, str]) -> str:
+    return "".join(f'<option value="{value}">{text}</option>' for value, text in values.items())
+
+
+def _seen(found: WebNetwork) -> str:
+    legend = "".join(
+        f'<li><span style="background:var(--{COLOURS[min(k, len(COLOURS) - 1)]})"></span>'
+        f"{escape(name)}</li>"
+        for k, name in enumerate(found.populations)
+    )
+    classes = "".join(
+        f'<li><span class="name" title="{escape(name)}">{escape(name)}</span>'
+        '<span class="track"><span class="bar"></span></span>'
+        '<span class="share">&ndash;</span></li>'
+        for name in found.class_names
+    )
+    return (
+        f'<section class="seen"><div><h2>Spikes</h2><ul class="legend">{legend}</ul>'
+        '<canvas id="raster" role="img" aria-label="Spikes over time: choose a recording"></canvas>'
+        '<div id="clock"></div></div>'
+        '<div><h2>Answer so far</h2><div id="answer">&ndash;</div>'
+        f'<ul id="classes">{classes}</ul></div><p id="told" role="status"></p></section>'
+    )
+
+
+def _facts(found: WebNetwork) -> str:
+    return html.details(
+        "What runs here",
+        html.paragraph(
+            "The spikes are, to the bit, those of eventsim's backend cpu in single precision on "
+            f"the same events. The engine has {len(found.engine):,} bytes of WebAssembly, the "
+            f"network {len(found.image):,} bytes."
+        ),
+        html.paragraph(
+            "A bar is the softmax of the class's score if the recording ended now"
+            + (f", with {found.tail:g} ms of silence behind it" if found.tail else "")
+            + ". Spikes are drawn when their time has come. A file of events ends with the last."
+        ),
+        html.paragraph(NOT_THERE),
+    )
+
+
+def _text(values: NDArray[Any]) -> str:
+    return base64.b64encode(values.tobytes()).decode("ascii")
+
+
+def _file(name: str) -> str:
+    return (files("eventsim.report") / name).read_text("utf-8")

@@ -1,0 +1,82 @@
+"""The engine of pages, run by wasmtime."""
+
+from typing import NamedTuple
+
+import numpy as np
+import wasmtime
+
+PAGE, STEP = 1 << 16, 4.0  # bytes; ms after which spikes are polled
+
+
+class Run(NamedTuple):
+    """What the engine gave for a recording."""
+
+    times: np.ndarray
+    populations: np.ndarray
+    neurons: np.ndarray
+    scores: np.ndarray
+    answer: int
+    preview: np.ndarray | None  # scores
+
+
+class Engine:
+    """A :class:`eventsim.embedded.web.WebNetwork`, running."""
+
+    def __init__(self, found):
+        self.found, self.store = found, wasmtime.Store()
+        module = wasmtime.Module(self.store.engine, found.engine)
+        self.exports = wasmtime.Instance(self.store, module, []).exports(self.store)
+        self.memory = self.exports["memory"]
+        missing = found.place + len(found.image) - self.memory.data_len(self.store)
+        if missing > 0:
+            self.memory.grow(self.store, -(-missing // PAGE))
+        self.memory.write(self.store, found.image, found.place)
+        self.status = self.call("start", len(found.image))
+
+    def call(self, name, *values):
+        return self.exports[name](self.store, *values)
+
+    def run(self, stream, sample, preview=np.inf):
+        """A recording; at the time ``preview`` also what would be answered then."""
+        self.call("reset")
+        low, high = stream.offsets[sample : sample + 2]
+        duration, spikes, seen = float(stream.duration[sample]), [], None
+        events = [
+            *zip(stream.times[low:high].tolist(), stream.channels[low:high].tolist(), strict=True)
+        ]
+        now = 0.0
+        for time, channel in [*events, (duration + self.found.tail, None)]:
+            while now + STEP < time or now < preview <= time:
+                now = min(now + STEP, preview) if now < preview else now + STEP
+                self._check(self.call("advance", now))
+                self._poll(spikes)
+                if now == preview:
+                    self._check(self.call("preview", now))
+                    seen = self._scores()[1]
+            now = time
+            if channel is not None:
+                self._check(self.call("push", time, channel))
+                self._poll(spikes)
+        self._check(self.call("decide", duration))
+        self._poll(spikes)
+        assert self.call("lost") == 0
+        answer, scores = self._scores()
+        columns = [np.array(column) for column in zip(*spikes, strict=True)]
+        return Run(*columns, scores, answer, seen)
+
+    def _check(self, status):
+        assert status == 0, status
+
+    def _scores(self):
+        at = self.call("answer")
+        answer, scores = self._read("<u4", at, 2)
+        return int(answer), self._read("<f4", int(scores), len(self.found.class_names))
+
+    def _poll(self, spikes):
+        while at := self.call("poll"):
+            population, neuron = self._read("<u2", at + 8, 2)
+            spikes.append((self._read("<f8", at, 1)[0], population, neuron))
+
+    def _read(self, kind, at, n):
+        values = self.memory.read(self.store, at, at + n * np.dtype(kind).itemsize)
+        return np.frombuffer(bytes(values), kind)
