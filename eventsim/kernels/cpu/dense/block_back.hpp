@@ -5,14 +5,17 @@
 // of the arrivals alone. Neurons lie side by side in vectors; one with a spike or a release on a
 // stretch goes aside.
 //
-// So do the neurons of a loop that all meet the same events, their own spikes among them. Here the
-// arrivals of a stretch also end at the next spike or release of any neuron, and what they add to the
-// dL/dt of spikes of the loop is added at once: all that a spike caused is known before it is met. Of a
-// spike and an arrival at exactly the same time the arrival came first, unless it was caused without a
-// delay by that neuron or one of a higher number, which fire after it.
+// So do the neurons of a loop that all meet the same events, their own spikes among them. What they add
+// to the dL/dt of a spike has to be known before that is met. A stretch therefore goes over spikes and
+// releases only where all that its arrivals were caused by came before it, as with a delay; else its
+// arrivals end at the next of these, and are met apart from the way behind them. Of a spike and an
+// arrival at exactly the same time the arrival came first, unless it was caused without a delay by that
+// neuron or one of a higher number, which fire after it.
 //
 // Reference       eventsim/engine/reference/layer_adjoint.py
 #pragma once
+#include <limits>
+
 #include "aside.hpp"
 
 namespace eventsim {
@@ -68,6 +71,7 @@ template <class R> struct Effects {
 template <class V> class BlockBack {
     using R = Real<V>;
     static constexpr int N = Numbers<V>::count, T = TERMS<R>;
+    static constexpr double NEVER = -std::numeric_limits<double>::infinity();
 
     const int64_t width, stride;  // of weights; of tables
     const R fastest;
@@ -76,6 +80,7 @@ template <class V> class BlockBack {
     const R* weights;             // [rows, width]
     R* by_weight;
     Passage<V> x;
+    double caused;                // when the last of the spikes was that caused the arrivals
 
   public:
     R* const state;               // [N_STATE, stride]
@@ -153,32 +158,33 @@ template <class V> class BlockBack {
 
     // From t_end to t_begin; adds to the sums, the gradients of weights, and effects.
     void go(const Heard& events, double t_end, double t_begin, const Effects<R>& effects) {
-        const bool joined = effects.cause != nullptr;
         while (tape.n_special > 0 && tape.special[tape.n_special - 1] >= t_end) --tape.n_special;
         int64_t event = events.n;
         while (event > 0 && events.times[event - 1] >= t_end) --event;
         x.size = x.n_asked = 0;
+        caused = NEVER;
         for (double t = t_end;;) {
             const bool last = event == x.size;
             const int64_t next = event - x.size - 1;
             const double t_low = last ? t_begin : events.times[next];
             const int64_t sender = last ? -1 : sender_of(effects.cause, next, t_low);
             const R h = R(t - t_low);
-            if (joined) {
-                // All spikes and releases are before the arrivals: none of these is met aside.
-                if (x.size > 0) sweep(true, false, h);
+            const bool apart = caused >= t_low;
+            if (apart) {
+                // All spikes and releases are before the arrivals: none meets these aside.
+                sweep(true, false, h);
                 add_effects(events, event, effects);
             }
             aside.set_aside(t_low, sender, state);
-            sweep(!joined && x.size > 0, true, h);
+            sweep(!apart && x.size > 0, true, h);
             const int64_t met = x.size;
-            if (joined) x.size = 0;
+            if (apart) x.size = 0;
             aside.back(x, t, t_low, sender, state);
-            if (!joined) add_effects(events, event, effects);
+            if (!apart) add_effects(events, event, effects);
             event -= met;
             if (event == 0) return;
             t = t_low;
-            gather_arrivals(events, event, effects);
+            gather_arrivals(events, event, t_begin, effects);
         }
     }
 
@@ -189,19 +195,27 @@ template <class V> class BlockBack {
         return k >= 0 && tape.time_of(k) == t ? tape.neuron_of(k) : -1;
     }
 
+    double caused_at(int64_t cause) const { return cause < 0 ? NEVER : tape.time_of(cause); }
+
     // The next arrivals on the way back, of those before `event`.
-    void gather_arrivals(const Heard& events, int64_t event, const Effects<R>& effects) {
+    void gather_arrivals(const Heard& events, int64_t event, double t_begin, const Effects<R>& effects) {
         const R length = R(span.length);
-        const bool joined = effects.cause && tape.n_special > 0;
         const double latest = events.times[event - 1];
         int m = 0;
         x.n_asked = 0;
+        caused = NEVER;
         for (const int most = (int)std::min<int64_t>(MOST, event); m < most; ++m) {
             const int64_t k = event - 1 - m;
             const double t = events.times[k];
             const R s = R(latest - t);
             if (s > length) break;
-            if (joined && m > 0 && tape.is_before(t, sender_of(effects.cause, k, t))) break;
+            if (effects.cause) {
+                const double by = std::max(caused, caused_at(effects.cause[k]));
+                const bool among =
+                    m > 0 && tape.n_special > 0 && tape.is_before(t, sender_of(effects.cause, k, t));
+                if (among && by >= (k > 0 ? events.times[k - 1] : t_begin)) break;
+                caused = by;
+            }
             const int64_t row = events.rows[k];
             x.time[m] = t;
             x.since[m] = s;
