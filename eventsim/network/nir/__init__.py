@@ -15,6 +15,7 @@ eventsim                 NIR
 =======================  =======================================================================
 input                    ``Input``
 spiking population       ``CubaLIF``, every parameter one value per neuron
+receptors                an ``LI`` for each, all into one ``LIF``
 readout                  ``CubaLI``
 projection               ``Linear`` on an edge of its own (skips and lateral ones alike), sparse
                          ones dense, with their pattern in the metadata
@@ -32,6 +33,9 @@ exist, the order of populations and projections, a linear decision (``net.decisi
 are one (``net.shared``), how the network answers (``net.answer``: population, rule, tail, names of
 classes). A :class:`NirWarning` names those that change spikes, and the decision; of a file for
 another program also the answer. Shared values are written each in its place.
+
+**Neurons of other kinds**, such as AdLIF and resonators, have no node. With ``lossy=True`` their
+kind and parameters stand in metadata, and in their place a ``LIF`` that never fires.
 
 **Other programs do not take spikes as impulses.** They run on time steps, and a spike is the number
 1 for one step: an impulse of area dt, a thousand or ten thousand times weaker. They also ignore or

@@ -21,6 +21,7 @@ from eventsim.network.nir.dialects import (
     gauge_of,
     to_leak,
 )
+from eventsim.network.nir.linear import linear_nodes, receptor_node
 from eventsim.network.nir.package import (
     FORMAT,
     NirWarning,
@@ -28,10 +29,12 @@ from eventsim.network.nir.package import (
     check_unit,
     load_nir,
     node_names,
+    times,
     unused,
 )
 from eventsim.network.nir.restore import ADAPTATION
 from eventsim.network.parts import Population, Projection
+from eventsim.neuron.linear import LIF
 
 MAX_ENTRIES = 2**24  # of one dense matrix; 128 MiB
 MAX_BRANCHES = 16  # of a projection whose delays differ from synapse to synapse
@@ -78,7 +81,8 @@ def to_nir(
     time_unit
         Of all times in the graph, ``s`` or ``ms``; other programs expect seconds.
     lossy
-        Warn, in place of raising, of what the target will leave out.
+        Warn, in place of raising, of what the target will leave out, and of neurons for which NIR
+        has no node.
     max_entries
         Largest weight matrix, in entries: NIR has no sparse ones, so a sparse projection becomes a
         dense matrix.
@@ -111,17 +115,21 @@ def to_nir(
     names = node_names(net)
     gauges = {p.name: gauge_of(p, dialect, step) for p in net.populations.values() if p.parameters}
     for population in net.populations.values():
-        node = _population(writing, population, gauges.get(population.name))
-        writing.nodes[names[population.name]] = node
+        name = names[population.name]
+        if population.neuron is not None:
+            _linear(writing, population, name)
+        else:
+            writing.nodes[name] = _population(writing, population, gauges.get(population.name))
     for projection in net.projections.values():
-        _projection(writing, projection, names, gauges)
+        landing = _landing(net.populations[projection.target], names, projection.receptor)
+        _projection(writing, projection, (names[projection.source], landing), gauges)
     _outputs(writing, net, names)
     metadata: dict[str, Any] = {
         "time_unit": time_unit,
         "eventsim_format": FORMAT,
         "eventsim_populations": json.dumps(list(names.values())),
         "eventsim_projections": json.dumps(
-            [[p.source, p.target] for p in net.projections.values()]
+            [[p.source, p.target, *filter(None, [p.receptor])] for p in net.projections.values()]
         ),
     } | beyond_graph(net)
     if target is not None and step is not None:
@@ -131,9 +139,10 @@ def to_nir(
 
 def _judge(net: Network, dialect: Dialect, dt: float | None, lossy: bool) -> None:
     """Raise or warn of what the file cannot say."""
-    net.refuse_linear("to_nir", "for which NIR has no node")
+    if not dialect.plain_nodes:
+        net.refuse_linear("to_nir", f"which {dialect.title} does not take from NIR")
     wrong: list[str] = []
-    lost: list[str] = []
+    lost = _without_node(net, lossy)
     for population in net.neurons.values():
         errors, losses = faults(population, dialect, dt)
         wrong, lost = wrong + errors, lost + losses
@@ -167,6 +176,37 @@ def _judge(net: Network, dialect: Dialect, dt: float | None, lossy: bool) -> Non
         )
 
 
+def _without_node(net: Network, lossy: bool) -> list[str]:
+    """Populations whose kind NIR lacks, in words; NetworkError unless ``lossy``."""
+    kinds = {name: net.populations[name].neuron for name in net.linear}
+    found = [
+        f"{name!r} has neurons of kind {type(kind).__name__}"
+        for name, kind in kinds.items()
+        if not isinstance(kind, LIF)
+    ]
+    if found and not lossy:
+        raise NetworkError(
+            f"to_nir: NIR has no node for some neurons: {'; '.join(found)}. Pass lossy=True "
+            "(--lossy): then they stand in the metadata, which eventsim reads, and other programs "
+            "find neurons in their place that never fire."
+        )
+    return [f"{text} (neurons that never fire stand in their place)" for text in found]
+
+
+def _linear(writing: _Writing, population: Population, name: str) -> None:
+    """Nodes of neurons with receptors: an LI for each, into a LIF; see :mod:`.linear`."""
+    for wanted, node in linear_nodes(writing.nir, population, name, writing.ms).items():
+        writing.nodes[wanted] = node
+        if wanted != name:
+            writing.edges.append((wanted, name))
+
+
+def _landing(target: Population, names: dict[str, str], receptor: str) -> str:
+    """Node at which arrivals of a projection end."""
+    name = names[target.name]
+    return name if target.neuron is None else receptor_node(name, receptor)
+
+
 def _population(writing: _Writing, population: Population, gauge: Gauge | None) -> Any:
     nir, dialect = writing.nir, writing.dialect
     metadata: dict[str, Any] = {"eventsim_name": population.name}
@@ -195,8 +235,8 @@ def _membrane(
     writing: _Writing, population: Population, gauge: Gauge, metadata: dict[str, Any]
 ) -> dict[str, Floats]:
     """Parameters that readouts have as well."""
-    tau_mem = _times(writing, "tau_mem", population.tau_mem, metadata)
-    tau_syn = _times(writing, "tau_syn", population.tau_syn, metadata)
+    tau_mem = times("tau_mem", population.tau_mem, writing.ms, metadata)
+    tau_syn = times("tau_syn", population.tau_syn, writing.ms, metadata)
     resistance, w_in = gauge.voltage * population.resistance / gauge.current, tau_syn
     rest, steps = gauge.voltage * (population.v_leak - gauge.shift), None
     if writing.dt is not None:
@@ -225,18 +265,10 @@ def _threshold(population: Population, gauge: Gauge, dialect: Dialect) -> dict[s
     return {"v_threshold": threshold, "v_reset": reset}
 
 
-def _times(writing: _Writing, key: str, values: Floats, metadata: dict[str, Any]) -> Floats:
-    """Times in the file's unit; where the way back is inexact, the exact ones as metadata."""
-    written = values / writing.ms
-    if (written * writing.ms != values).any():
-        metadata[f"eventsim_{key}_ms"] = values.copy()
-    return written
-
-
 def _projection(
-    writing: _Writing, projection: Projection, names: dict[str, str], gauges: dict[str, Gauge]
+    writing: _Writing, projection: Projection, ends: tuple[str, str], gauges: dict[str, Gauge]
 ) -> None:
-    nir, source, target = writing.nir, names[projection.source], names[projection.target]
+    nir = writing.nir
     metadata: dict[str, Any] = {"eventsim_kind": projection.kind}
     if projection.delays.ndim or projection.delays.any():
         # HDF5 compresses no scalars.
@@ -251,14 +283,14 @@ def _projection(
         node = nir.Scale(weights) if writing.dialect.plain_nodes else nir.Linear(np.diag(weights))
         node.metadata.update(metadata)
         delays = np.broadcast_to(projection.delays, (weights.size,))
-        _branch(writing, (source, target), node, delays)
+        _branch(writing, ends, node, delays)
         return
     dense, delays = _as_dense(writing, projection, metadata)
     for number, (mask, lags) in enumerate(_branches(projection, delays)):
         weights = dense if mask is None else np.where(mask, dense, 0.0)
         node = nir.Linear((weights * current).T.copy())
         node.metadata.update(metadata if number == 0 else {})
-        _branch(writing, (source, target), node, lags)
+        _branch(writing, ends, node, lags)
 
 
 def _branch(writing: _Writing, ends: tuple[str, str], node: Any, delays: Floats) -> None:

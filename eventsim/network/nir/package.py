@@ -1,8 +1,12 @@
 """The package nir, imported when it is needed; units; names of nodes."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
-from eventsim.errors import NetworkError, ParameterError
+import numpy as np
+
+from eventsim.arrays import Floats
+from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.extras import install_hint
 from eventsim.network.network import Network
 
@@ -36,6 +40,32 @@ def check_unit(who: str, unit: str) -> float:
     if unit not in PER_UNIT:
         raise ParameterError(f"{who}: time_unit is {unit!r}, expected 's' or 'ms'.")
     return PER_UNIT[unit]
+
+
+def times(key: str, values: Floats, ms: float, metadata: dict[str, Any]) -> Floats:
+    """Times in the file's unit; where the way back is inexact, the exact ones as metadata."""
+    written = values / ms
+    if (written * ms != values).any():
+        metadata[f"eventsim_{key}_ms"] = values.copy()
+    return written
+
+
+def exact_times(written: Floats, exact: Any, ms: float) -> Floats:
+    """Times in ms: those of the metadata, unless the node was changed since."""
+    if exact is not None and np.array_equal(np.asarray(exact) / ms, written):
+        return np.asarray(exact)
+    return written * ms
+
+
+def said(name: str, metadata: Mapping[str, Any], key: str, default: Floats) -> Floats:
+    """What the metadata of a node says of its neurons."""
+    values = np.asarray(metadata.get(f"eventsim_{key}", default), dtype=np.float64)
+    if values.shape != default.shape:
+        raise ShapeError(
+            f"from_nir: eventsim_{key} in the metadata of node {name!r} has shape {values.shape}, "
+            f"the node has {default.size} neurons. Make it fit, or remove it."
+        )
+    return values
 
 
 def node_names(net: Network) -> dict[str, str]:

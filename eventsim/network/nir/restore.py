@@ -1,7 +1,7 @@
 """from_nir: a NIR graph as a network, or why it cannot be one."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,15 @@ from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.network.network import Network
 from eventsim.network.nir.beyond import restore_beyond
 from eventsim.network.nir.dialects import DIALECTS, OUT_OF_REACH, Target, find_dialect, from_leak
-from eventsim.network.nir.package import FORMAT, TimeUnit, check_unit, load_nir
+from eventsim.network.nir.linear import read_linear
+from eventsim.network.nir.package import (
+    FORMAT,
+    TimeUnit,
+    check_unit,
+    exact_times,
+    load_nir,
+    said,
+)
 from eventsim.network.nir.paths import Chain, chains
 from eventsim.network.nir.simplify import simplified
 from eventsim.network.nir.wiring import End, connect
@@ -40,7 +48,7 @@ class _Neurons:
 
     end: End
     kind: str
-    parameters: Mapping[str, Floats]
+    parameters: Mapping[str, Any]
 
 
 def from_nir(
@@ -56,8 +64,9 @@ def from_nir(
     ----------
     graph
         A ``nir.NIRGraph``, also with graphs inside. ``CubaLIF`` and ``CubaLI`` become populations;
-        so does an ``LI`` that feeds one ``LIF`` or ``LI`` one to one, which is the same. Between
-        them lie ``Linear``, ``Scale``, ``Delay``, and ``Affine`` without bias.
+        so does an ``LI`` that feeds one ``LIF`` or ``LI`` one to one, which is the same; several
+        that feed one ``LIF`` are its receptors. Between populations lie ``Linear``, ``Scale``,
+        ``Delay``, and ``Affine`` without bias.
     source
         Program that wrote it, whose spikes are 1 for one step and not impulses. A graph from
         eventsim says so itself; None for any other is NIR to the letter.
@@ -97,12 +106,15 @@ def from_nir(
     for found in neurons.values():
         add[found.kind](found.end.name, found.end.size, **found.parameters)
     for chained in _by_pair(graph, neurons):
-        begin, end = neurons[chained[0].source], neurons[chained[0].target]
+        target, receptor = graph.receptors.get(chained[0].target, (chained[0].target, None))
+        begin, end = neurons[chained[0].source], neurons[target]
         if begin.kind == "readout":
             raise NetworkError(
                 f"from_nir: {begin.end.name!r} has no threshold but feeds {end.end.name!r}. "
                 "Voltages that flow between populations are no events."
             )
+        if receptor is not None:
+            end = replace(end, end=replace(end.end, receptor=receptor))
         connect(net, begin.end, end.end, chained, reading.ms)
     restore_beyond(net, graph.metadata)
     return net
@@ -147,7 +159,18 @@ def _find_neurons(nir: Any, graph: Any, reading: _Reading) -> dict[str, _Neurons
         node = graph.nodes[name]
         # The package nir puts inputs of its own before neurons that have none.
         added = written and isinstance(node, nir.Input) and name not in written
-        if isinstance(node, nir.Input | nir.CubaLIF | nir.CubaLI) and not added:
+        currents = {
+            receptor: graph.nodes[current]
+            for current, (fed, receptor) in graph.receptors.items()
+            if fed == name
+        }
+        if currents:
+            called = _called(name, node)
+            size, neuron = read_linear(name, node, currents, reading.ms)
+            neurons[name] = _Neurons(
+                End(called, size, np.ones(size)), "spiking", {"neuron": neuron}
+            )
+        elif isinstance(node, nir.Input | nir.CubaLIF | nir.CubaLI) and not added:
             neurons[name] = _neurons(name, node, reading)
     inputs = [name for name, found in neurons.items() if found.kind == "input"]
     if len(inputs) != 1:
@@ -182,18 +205,26 @@ def _by_pair(graph: Any, neurons: Mapping[str, _Neurons]) -> list[list[Chain]]:
     """The chains of every pair of populations, in the order in which eventsim wrote them."""
     sizes = {name: found.end.size for name, found in neurons.items()}
     inner = {name: size for name, size in sizes.items() if neurons[name].kind != "input"}
-    pairs: dict[tuple[str, str], list[Chain]] = {}
+    inner |= {current: sizes[fed] for current, (fed, _) in graph.receptors.items()}
+    pairs: dict[tuple[str, ...], list[Chain]] = {}
     for chain in chains(graph, sizes, inner):
-        named = (neurons[chain.source].end.name, neurons[chain.target].end.name)
-        pairs.setdefault(named, []).append(chain)
+        target, *receptor = graph.receptors.get(chain.target, (chain.target,))
+        ends = (neurons[chain.source].end.name, neurons[target].end.name)
+        pairs.setdefault((*ends, *filter(None, receptor)), []).append(chain)
     written = [tuple(pair) for pair in _said_names(graph, "projections") if isinstance(pair, list)]
     known = [pair for pair in written if pair in pairs]
     return [pairs[pair] for pair in known + [pair for pair in pairs if pair not in known]]
 
 
+def _called(name: str, node: Any) -> str:
+    """Name of a node's population."""
+    called: str = node.metadata.get("eventsim_name", name.replace(".", "_").replace("->", "_to_"))
+    return called
+
+
 def _neurons(name: str, node: Any, reading: _Reading) -> _Neurons:
     metadata = node.metadata
-    called = metadata.get("eventsim_name", name.replace(".", "_").replace("->", "_to_"))
+    called = _called(name, node)
     if type(node).__name__ == "Input":
         size = int(np.prod(np.asarray(node.input_type["input"], dtype=np.int64)))
         return _Neurons(End(called, size, np.ones(size)), "input", {})
@@ -208,36 +239,25 @@ def _neurons(name: str, node: Any, reading: _Reading) -> _Neurons:
             "expected one dimension, one value per neuron. Flatten them."
         )
     size = raw["tau_mem"].size
-    voltage = _said(name, metadata, "voltage_scale", np.ones(size))
-    current = _said(name, metadata, "current_scale", np.ones(size))
-    shift = _said(name, metadata, "voltage_shift", np.zeros(size))
+    voltage = said(name, metadata, "voltage_scale", np.ones(size))
+    current = said(name, metadata, "current_scale", np.ones(size))
+    shift = said(name, metadata, "voltage_shift", np.zeros(size))
     silent = raw.get("v_threshold", np.zeros(size)).min() >= OUT_OF_REACH
     kind = "readout" if silent or "v_threshold" not in raw else "spiking"
     parameters = {
-        "tau_mem": _exact(raw["tau_mem"], metadata.get("eventsim_tau_mem_ms"), reading.ms),
-        "tau_syn": _exact(raw["tau_syn"], metadata.get("eventsim_tau_syn_ms"), reading.ms),
+        "tau_mem": exact_times(raw["tau_mem"], metadata.get("eventsim_tau_mem_ms"), reading.ms),
+        "tau_syn": exact_times(raw["tau_syn"], metadata.get("eventsim_tau_syn_ms"), reading.ms),
         "resistance": _resistance(raw, reading) * current / voltage,
         "v_leak": _rest(raw, reading) / voltage + shift,
     }
     if kind == "spiking":
         parameters["threshold"] = raw["v_threshold"] / voltage + shift
         parameters["v_reset"] = raw["v_reset"] / voltage + shift
-        parameters["refractory"] = _said(name, metadata, "refractory_ms", np.zeros(size))
+        parameters["refractory"] = said(name, metadata, "refractory_ms", np.zeros(size))
         if "eventsim_adaptation" in metadata:
             for key, written in ADAPTATION.items():
-                parameters[key] = _said(name, metadata, written, np.zeros(size))
+                parameters[key] = said(name, metadata, written, np.zeros(size))
     return _Neurons(End(called, size, _jump(raw, reading) / current), kind, parameters)
-
-
-def _said(name: str, metadata: Mapping[str, Any], key: str, default: Floats) -> Floats:
-    """What the metadata of a node says of its neurons."""
-    values = np.asarray(metadata.get(f"eventsim_{key}", default), dtype=np.float64)
-    if values.shape != default.shape:
-        raise ShapeError(
-            f"from_nir: eventsim_{key} in the metadata of node {name!r} has shape {values.shape}, "
-            f"the node has {default.size} neurons. Make it fit, or remove it."
-        )
-    return values
 
 
 def _resistance(raw: Mapping[str, Floats], reading: _Reading) -> Floats:
@@ -260,10 +280,3 @@ def _jump(raw: Mapping[str, Floats], reading: _Reading) -> Floats:
     if reading.source == "rockpool":
         return np.ones(raw["w_in"].size)
     return raw["w_in"] * reading.dt / raw["tau_syn"]
-
-
-def _exact(written: Floats, exact: Any, ms: float) -> Floats:
-    """Times in ms: those of the metadata, unless the node was changed since."""
-    if exact is not None and np.array_equal(np.asarray(exact) / ms, written):
-        return np.asarray(exact)
-    return written * ms

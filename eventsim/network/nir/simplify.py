@@ -4,8 +4,9 @@ An ``LI`` without leak that feeds one ``LIF`` one to one is that neuron's synaps
 
     tau I' = -I + r S        =  CubaLIF with tau_syn = tau, w_in = r,
 
-and before an ``LI`` it makes a ``CubaLI``. Neurons without such a synapse are refused: a spike
-moves their voltage at once.
+and before an ``LI`` it makes a ``CubaLI``. Several that feed one ``LIF``, or one that is said to be
+a receptor, are its receptors. Neurons without such a synapse are refused: a spike moves their
+voltage at once.
 """
 
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from eventsim.errors import NetworkError
+from eventsim.network.nir.linear import RECEPTOR
 
 NEURONS = ("CubaLIF", "CubaLI")
 
@@ -25,10 +27,12 @@ class Graph:
     nodes: dict[str, Any] = field(default_factory=dict)
     edges: list[tuple[str, str]] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
+    # By the name of an LI: the LIF that it feeds, and what the receptor is called
+    receptors: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def simplified(nir: Any, graph: Any) -> Graph:
-    """The graph with ``CubaLIF`` and ``CubaLI`` as its only neurons.
+    """The graph with ``CubaLIF``, ``CubaLI`` and ``LIF`` with receptors as its only neurons.
 
     Raises NetworkError (other neurons are left).
     """
@@ -38,7 +42,8 @@ def simplified(nir: Any, graph: Any) -> Graph:
     _join_currents(nir, flat)
     for name, node in flat.nodes.items():
         kind = type(node).__name__
-        if kind in ("LIF", "LI"):
+        known = [*flat.receptors, *(fed for fed, _ in flat.receptors.values())]
+        if kind in ("LIF", "LI") and name not in known:
             raise NetworkError(
                 f"from_nir: node {name!r} is an {kind} without a synaptic current: a spike would "
                 "move its voltage at once. eventsim's neurons have a synaptic time constant: make "
@@ -79,11 +84,16 @@ def _join_currents(nir: Any, graph: Graph) -> None:
     for name, node in list(graph.nodes.items()):
         kind = type(node).__name__
         before = [a for a, b in graph.edges if b == name]
-        if kind not in ("LIF", "LI") or len(before) != 1:
+        fits = before and all(_is_current(nir, graph, current, name) for current in before)
+        if kind not in ("LIF", "LI") or not fits:
             continue
         current = graph.nodes[before[0]]
-        alone = [b for a, b in graph.edges if a == before[0]] == [name]
-        if not (isinstance(current, nir.LI) and alone) or np.any(current.v_leak):
+        if kind == "LIF" and (len(before) > 1 or RECEPTOR in current.metadata):
+            for each in before:
+                called = str(graph.nodes[each].metadata.get(RECEPTOR, each.replace(".", "_")))
+                graph.receptors[each] = name, called
+            continue
+        if len(before) > 1:
             continue
         values = {
             "tau_syn": current.tau,
@@ -100,3 +110,10 @@ def _join_currents(nir: Any, graph: Graph) -> None:
         graph.nodes[name] = joined
         del graph.nodes[before[0]]
         graph.edges = [(a, name if b == before[0] else b) for a, b in graph.edges if a != before[0]]
+
+
+def _is_current(nir: Any, graph: Graph, name: str, fed: str) -> bool:
+    """Whether the node is a current of that neuron and of no other."""
+    node = graph.nodes[name]
+    alone = [b for a, b in graph.edges if a == name] == [fed]
+    return isinstance(node, nir.LI) and alone and not np.any(node.v_leak)

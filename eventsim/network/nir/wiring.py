@@ -25,6 +25,7 @@ class End:
     name: str
     size: int
     factor: Floats
+    receptor: str | None = None
 
 
 def connect(net: Network, source: End, target: End, found: Sequence[Chain], ms: float) -> None:
@@ -37,13 +38,14 @@ def connect(net: Network, source: End, target: End, found: Sequence[Chain], ms: 
     """
     metadata = {key: value for chain in found for key, value in chain.metadata.items()}
     kind = metadata.get("eventsim_kind")
-    if source is target and kind in (None, "self") and all(map(_is_diagonal, found)):
+    same, receptor = source.name == target.name, target.receptor
+    if same and kind in (None, "self") and all(map(_is_diagonal, found)):
         weights, delays = _joined(source, target, found)
         own = np.diag(delays * ms)
         exact = _exact_delays(metadata, delays * ms, np.eye(source.size) > 0, None)
         recurrent = SelfRecurrent(np.diag(weights) * target.factor)
         lags = _one_or_all(own) if exact is None else exact
-        net.connect(source.name, target.name, recurrent, delays=lags)
+        net.connect(source.name, target.name, recurrent, delays=lags, receptor=receptor)
         return
     weights, delays = _joined(source, target, found)
     used = weights != 0.0
@@ -63,7 +65,7 @@ def connect(net: Network, source: End, target: End, found: Sequence[Chain], ms: 
         entries = (matrix[rows, pattern.indices], pattern.indices, pattern.indptr)
         matrix = scipy.sparse.csr_array(entries, shape=weights.shape)
         lags = lags[rows, pattern.indices] if lags.ndim == 2 else lags
-    net.connect(source.name, target.name, matrix, delays=lags, delays_of=of)
+    net.connect(source.name, target.name, matrix, delays=lags, delays_of=of, receptor=receptor)
 
 
 def _is_diagonal(chain: Chain) -> bool:

@@ -129,3 +129,91 @@ def test_a_changed_decision_or_sharing_fails_the_check(tmp_path):
     found = round_trip(other, events(), path=tmp_path / "net.nir", backend="reference")
     assert (found.decision, found.sharing, found.passed) == (True, False, False)
     assert round_trip(random_net(0), random_stream(3), backend="reference").decision is None
+
+
+def receptors_net(*, tau=9.7, neuron=None):
+    """Three receptors with delays and a loop, after a layer of them that has one."""
+    rng = np.random.default_rng(5)
+    net = es.Network()
+    net.add_input("input", 6)
+    net.add_population("first", 4, neuron=neuron or es.LIF(tau_syn={"only": tau}))
+    taus = {"nmda": 80.0, "ampa": [tau, 3.0, 5.0], "gaba": 1 / 0.3}
+    net.add_population("second", 3, neuron=es.LIF(tau_syn=taus, tau_mem=11.1), refractory=2.0)
+    net.add_readout("out", 2)
+    net.connect("input", "first", rng.normal(2.0, 1.0, (6, 4)), receptor=None)
+    for name, mean in (("ampa", 4.0), ("nmda", 0.2), ("gaba", -0.5)):
+        weights = rng.normal(mean, 0.5, (4, 3))
+        net.connect("first", "second", weights, receptor=name, delays=rng.uniform(0.1, 3.0, 4))
+    net.connect("second", "second", es.self_recurrent([0.1, -0.2, 0.3]), receptor="gaba", delays=1)
+    net.connect("second", "first", rng.normal(0.0, 0.3, (3, 4)), delays=2.0)
+    net.connect("second", "out", rng.normal(0.0, 1.0, (3, 2)))
+    return net
+
+
+@pytest.mark.filterwarnings("ignore::eventsim.network.nir.NirWarning")
+def test_receptors_are_an_li_each_into_one_lif_and_come_back_to_the_bit(tmp_path):
+    net = receptors_net()
+    graph = to_nir(net)
+    kinds = {name: type(node).__name__ for name, node in graph.nodes.items()}
+    assert [kinds[f"second.{name}"] for name in ("ampa", "nmda", "gaba")] == ["LI"] * 3
+    assert kinds["second"] == "LIF"
+    assert {(f"second.{name}", "second") for name in ("ampa", "nmda", "gaba")} <= set(graph.edges)
+    current = graph.nodes["second.gaba"]
+    assert (current.tau == current.r).all()
+    assert current.tau == pytest.approx(1 / 300)
+    back, told = through_file(net, tmp_path)
+    assert "kind" not in told
+    before, after = net.parameters(), back.parameters()
+    assert list(before) == list(after)
+    assert all(np.array_equal(values, after[key]) for key, values in before.items())
+    stream = random_stream(3, n_channels=6, n_samples=4, rate=250.0)
+    trip = round_trip(net, stream, backend="cpu")
+    assert trip.spikes > 50
+    assert trip.passed
+
+
+@pytest.mark.filterwarnings("ignore::eventsim.network.nir.NirWarning")
+def test_a_foreign_graph_of_currents_into_one_lif_is_read_as_receptors():
+    graph = to_nir(receptors_net())
+    graph.metadata.clear()
+    for node in graph.nodes.values():
+        node.metadata.clear()
+    back = from_nir(graph, time_unit="s")
+    assert set(back.populations["second"].neuron.receptors) == {
+        "second_ampa", "second_gaba", "second_nmda"
+    }  # fmt: skip
+    # One current alone is the synapse of a CubaLIF, as before.
+    assert back.populations["first"].neuron is None
+    graph.nodes["second.ampa"].r *= 2.0
+    with pytest.raises(NetworkError, match=r"'second_ampa' before node 'second' has an r that is"):
+        from_nir(graph, time_unit="s")
+
+
+@pytest.mark.filterwarnings("ignore::eventsim.network.nir.NirWarning")
+@pytest.mark.parametrize("neuron", [es.AdLIF(a=[2.0, 0.1, 0.0, -0.5], b=0.3), es.Resonator()])
+def test_neurons_without_a_node_go_as_metadata_where_that_is_allowed(tmp_path, neuron):
+    net, kind = receptors_net(neuron=neuron), type(neuron).__name__
+    with pytest.raises(NetworkError, match=rf"no node.*'first' has neurons of kind {kind}.*lossy"):
+        to_nir(net)
+    back, told = through_file(net, tmp_path, lossy=True)
+    assert f"'first' has neurons of kind {kind} (neurons that never fire stand in their" in told
+    assert type(back.populations["first"].neuron).__name__ == kind
+    before, after = net.parameters(), back.parameters()
+    assert list(before) == list(after)
+    assert all(np.array_equal(values, after[key]) for key, values in before.items())
+    assert to_nir(net, lossy=True).nodes["first"].v_threshold.min() >= 1e6
+    with pytest.raises(NetworkError, match=f"neurons of kind {kind}, which Norse does not take"):
+        to_nir(net, target="norse", lossy=True)
+
+
+@pytest.mark.filterwarnings("ignore::eventsim.network.nir.NirWarning")
+def test_damaged_metadata_of_a_neuron_is_told():
+    for value, said in [
+        ("[1]", "expected a kind"),
+        ('["AdLIF", "x"]', "receptors"),
+        ('["Nobody"]', "not defined here"),
+    ]:
+        graph = to_nir(receptors_net(neuron=es.AdLIF()), lossy=True)
+        graph.nodes["first"].metadata["eventsim_neuron"] = value
+        with pytest.raises(EventSimError, match=said):
+            from_nir(graph)
