@@ -30,6 +30,7 @@ extensions = [
     "benchmarks",
     "commands",
     "links",
+    "live",
     "mathml",
     "names",
     "notebooks",

@@ -203,7 +203,7 @@ window.live = (() => {
 
   let frame = 0;
 
-  function play(recording) {
+  function play(recording, speed = Number(at("speed").value)) {
     cancelAnimationFrame(frame);
     shown = null;
     at("told").textContent = "";
@@ -215,7 +215,6 @@ window.live = (() => {
     shown = run;
     clear(run);
     at("stop").disabled = false;
-    const speed = Number(at("speed").value);
     let last = performance.now();
     const step = now => {
       try {
@@ -307,7 +306,22 @@ window.live = (() => {
     return { ...run.found, spikes: run.spikes, since: run.since };
   }
 
-  const ready = start().then(all => { engine = all; listen(); at("live").hidden = false; },
+  // A page in whose frame this one stands has a heading of its own, and learns the height of this.
+  if (parent !== window) {
+    document.documentElement.classList.add("framed");
+    new ResizeObserver(() => parent.postMessage({ height: document.body.offsetHeight }, "*"))
+      .observe(document.body);
+  }
+
+  function begin(all) {
+    engine = all;
+    listen();
+    at("live").hidden = false;
+    choose(document.querySelector("#recordings button"));
+    play(unpacked(data.recordings[0]), 0);
+  }
+
+  const ready = start().then(begin,
     error => { at("error").textContent = `The network does not run in this browser: ${error.message}.`; });
   return { ready, answer, unpacked, parsed, data };
 })();

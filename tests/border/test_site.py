@@ -4,10 +4,13 @@ import sys
 
 import pytest
 
+import eventsim as es
+from eventsim.train import load_network
 from tests.border.prose import ROOT
 
 pytest.importorskip("sphinx", reason="needs the extra docs; make docs runs it")
 sys.path.insert(0, str(ROOT / "docs" / "_ext"))
+import live
 from links import broken
 from rooms import drawing, layers
 
@@ -27,3 +30,11 @@ def test_every_room_is_in_the_drawing(contract, folder):
     drawn = {name for names in layers(contract) for name in names}
     assert rooms <= drawn
     assert all(f">{name}</text>" in drawing(contract) for name in drawn)
+
+
+def test_network_of_the_first_page_knows_its_recordings_and_is_small():
+    data, folder = live.recordings(), ROOT / "docs" / "live"
+    assert sorted(data.labels) == list(range(11))
+    answers = es.predict(load_network(folder / "digits.npz"), data.stream, backend="cpu")
+    assert (answers.classes == data.labels).sum() >= 10
+    assert sum(path.stat().st_size for path in folder.glob("*.npz")) < 100_000

@@ -31,7 +31,7 @@ document.querySelector("iframe").onload = async event => {{
       (_, k) => found.spikes.filter(s => s.population === k).length));
   }}
   by("speed").value = "0";
-  const button = inside.querySelector("#recordings button");
+  const button = inside.querySelectorAll("#recordings button")[1];
   button.click();
   while (!by("told").textContent) await new Promise(done => setTimeout(done, 50));
   const refused = ["", "x,y\\n1,99", "1,0\\nnow,1"].map(text => {{
@@ -42,7 +42,7 @@ document.querySelector("iframe").onload = async event => {{
     answers, counts, scores, refused, file, told: by("told").textContent,
     pressed: button.getAttribute("aria-pressed"), picture: by("raster").getAttribute("aria-label"),
     dark: there.matchMedia("(prefers-color-scheme: dark)").matches,
-    page: there.getComputedStyle(inside.body).backgroundColor,
+    page: there.getComputedStyle(inside.querySelector("section")).backgroundColor,
     loaded: there.performance.getEntriesByType("resource").map(e => e.name),
     unnamed: [...inside.querySelectorAll("button, select, input")].filter(
       e => !e.textContent.trim() && !e.labels.length && !e.ariaLabel).map(e => e.id),
@@ -93,12 +93,12 @@ def test_in_a_browser_it_answers_as_eventsim_and_fits_the_screen(exported, width
     events = np.diff(data.stream.offsets)
     np.testing.assert_array_equal(found["counts"], np.stack([events, *spikes], axis=1))
     assert spikes[0].sum() > 100
-    assert f"Answer: {expected.names[0]}. It was: down <b>." in found["told"]
+    assert f"Answer: {expected.names[1]}. It was: up." in found["told"]
     assert "eventsim evaluate answers the same." in found["told"]
     assert found["pressed"] == "true"
-    assert f"{int(events[0] + spikes[0][0] + spikes[1][0])} in all" in found["picture"]
+    assert f"{int(events[1] + spikes[0][1] + spikes[1][1])} in all" in found["picture"]
     assert found["dark"] == dark
-    assert found["page"] == ("rgb(18, 23, 29)" if dark else "rgb(246, 247, 249)")
+    assert found["page"] == ("rgb(27, 34, 43)" if dark else "rgb(255, 255, 255)")
     assert found["loaded"] == found["unnamed"] == []
     assert found["scroll"] <= found["width"] <= width
     assert found["file"] == {"times": [1.0, 2.0], "channels": [3, 1], "duration": 2.0}

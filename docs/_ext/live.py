@@ -1,0 +1,62 @@
+"""The network of spoken digits that runs in the site: ``{live}`` puts its page where it stands.
+
+The page is made by :func:`eventsim.export_web` at every build, of ``docs/live``.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+import eventsim as es
+from eventsim.train import load_network
+
+HERE = Path(__file__).parent.parent / "live"
+FOLDER, TITLE = "live", "Spoken digits"
+FRAME = """<iframe class="live" src="{at}" title="A network of spoken digits, to try"></iframe>
+<script>
+addEventListener("message", event => {{
+  const frame = document.querySelector("iframe.live");
+  if (event.source === frame.contentWindow && event.data.height) {{
+    frame.style.height = `${{event.data.height}}px`;
+  }}
+}});
+</script>"""
+
+
+def recordings() -> es.Dataset:
+    """One recording of each class, of voices that were not learned."""
+    with np.load(HERE / "recordings.npz") as kept:
+        stream = es.EventStream(
+            np.cumsum(kept["steps"], dtype=np.int64) / 1e3,
+            kept["channels"],
+            kept["offsets"],
+            n_channels=64,
+            duration=kept["duration"],
+        )
+        return es.Dataset(stream, kept["labels"], class_names=kept["class_names"])
+
+
+def write(app: Sphinx) -> None:
+    """Write the page into the site."""
+    net = load_network(HERE / "digits.npz")
+    es.export_web(net, Path(app.outdir) / FOLDER, recordings=recordings(), title=TITLE)
+
+
+class Live(SphinxDirective):
+    """The page in a frame that is as high as it is."""
+
+    def run(self) -> list[nodes.Node]:
+        """One block of HTML."""
+        up = "../" * self.env.docname.count("/")
+        text = FRAME.format(at=f"{up}{FOLDER}/index.html")
+        return [nodes.raw("", text, format="html")]
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the directive."""
+    app.add_directive("live", Live)
+    app.connect("builder-inited", write)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
