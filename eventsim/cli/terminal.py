@@ -1,5 +1,6 @@
 """What a person or a program sees: tables and JSON on stdout, everything else on stderr."""
 
+import errno
 import json
 import signal
 import sys
@@ -166,6 +167,16 @@ def _ended_politely() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+def refusal(error: OSError) -> str:
+    """What the system refused, as a sentence, and what to do where a place may not be used."""
+    if error.filename is None or error.strerror is None:
+        return f"{error}."
+    text = f"{error.filename}: {error.strerror}."
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        text += " Name a place that this user may read and write, as with --out."
+    return text
+
+
 def guarded(run: Callable[[], Any]) -> Any:
     """Call ``run``; its errors become a red message on stderr and an exit code."""
     try:
@@ -179,7 +190,7 @@ def guarded(run: Callable[[], Any]) -> Any:
         raise  # the reader has gone, as in `| head`; Typer ends quietly
     except OSError as error:
         stderr().print("Error:", style="bold red", end=" ")
-        stderr().print(f"{error}.", style="red", markup=False, soft_wrap=True)
+        stderr().print(refusal(error), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(BAD_INPUT) from error
     except KeyboardInterrupt as error:
         say("Stopped.")

@@ -33,6 +33,7 @@ from eventsim.cli.terminal import (
     late_row,
     part_rows,
     present,
+    refusal,
     say,
     say_backend,
     show_table,
@@ -323,12 +324,23 @@ def train_and_show(
         raise typer.Exit(INTERRUPTED) from None
     if outcome is None:
         return
-    from eventsim.report.write import write_report  # loads Matplotlib
-
-    page = write_report(folder, outcome.record, forms=forms_of(start.figures))
+    page = _reported(folder, outcome, start)
     found = outcome.result | {"folder": str(folder), "report": str(page)}
     present(found, _show, as_json=as_json)
     check_reached(found["test"]["accuracy"], start.fail_under)
+
+
+def _reported(folder: Path, outcome: Outcome, start: RunStart) -> Path:
+    """Write the report; what cannot be written leaves a trained network that is saved."""
+    try:
+        from eventsim.report.write import write_report  # loads Matplotlib
+
+        return write_report(folder, outcome.record, forms=forms_of(start.figures))
+    except OSError as error:
+        raise StorageError(
+            f"{folder}: the network is trained and saved, but its report could not be written: "
+            f"{refusal(error)} Write it with: eventsim train --resume --out {folder}"
+        ) from error
 
 
 def _run(

@@ -1,5 +1,6 @@
-"""A command that is asked to end (SIGTERM) leaves as after Ctrl-C, and leaves nobody behind."""
+"""A command that is asked to end, or may not write, says so, and leaves what it has done."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -7,6 +8,9 @@ import sys
 import time
 
 import pytest
+
+from eventsim.cli.terminal import refusal
+from tests.unit.cli.conftest import TINY, call
 
 PATIENCE = 120.0  # s
 FOREVER = ("--epochs", "100000")
@@ -51,3 +55,34 @@ def test_workers_of_an_experiment_leave_too(tmp_path):
     with pytest.raises(ProcessLookupError):
         os.kill(worker, 0)
     assert (run / "checkpoint.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.EROFS, "Read-only file system", "r"), "r: Read-only file system. Name a"),
+        (OSError(errno.ENOSPC, "No space left on device", "r"), "r: No space left on device."),
+        (OSError("no cache folder"), "no cache folder."),
+    ],
+)
+def test_what_the_system_refuses_is_a_sentence_that_names_the_place(error, said):
+    assert refusal(error).startswith(said)
+    assert "Errno" not in refusal(error)
+
+
+@pytest.mark.thorough("trains for seconds")
+def test_report_that_cannot_be_written_leaves_a_network_that_is_saved(
+    digits, tmp_path, monkeypatch
+):
+    def refuse(*_, **__):
+        raise OSError(errno.EROFS, "Read-only file system", "index.html")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("eventsim.report.write.write_report", refuse)
+        outcome = call("train", digits, *TINY, "--out", "r")
+    assert outcome.code == 2
+    said = " ".join(outcome.err.split())
+    assert "the network is trained and saved" in said
+    assert "index.html: Read-only file system. Name a place" in said
+    assert call("train", "--resume", "--out", "r").code == 0
+    assert (tmp_path / "r" / "index.html").exists()
