@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         gradcheck,
     )
     from eventsim.embedded import export_c
+    from eventsim.live.listen import listen
     from eventsim.report.live import export_web
     from eventsim.runs.run import load_run
     from eventsim.train import TrainConfig, calibrate, evaluate, loggers, predict, train
@@ -97,6 +98,7 @@ __all__ = [
     "export_c",
     "export_web",
     "gradcheck",
+    "listen",
     "load_run",
     "loggers",
     "merge",
@@ -128,6 +130,7 @@ _LATER = {
     "evaluate": "eventsim.train",
     "export_c": "eventsim.embedded",
     "export_web": "eventsim.report.live",
+    "listen": "eventsim.live.listen",
     "load_run": "eventsim.runs.run",
     "loggers": "eventsim.train",
     "predict": "eventsim.train",
@@ -135,8 +138,8 @@ _LATER = {
 # Rooms of the reference: ``es.datasets.load`` needs no import of its own. Others are internal.
 _ROOMS = (
     "adjoint", "chips", "clocked", "conformance", "datasets", "embedded", "energy", "engine",
-    "errors", "events", "experiment", "frontier", "mapping", "network", "plan", "plot", "ranks",
-    "runs", "train",
+    "errors", "events", "experiment", "frontier", "live", "mapping", "network", "plan", "plot",
+    "ranks", "runs", "train",
 )  # fmt: skip
 _LATER |= {room: f"{__name__}.{room}" for room in _ROOMS}
 

@@ -19,6 +19,7 @@ from eventsim.cli.experiment import experiment_app
 from eventsim.cli.frontier import frontier_command
 from eventsim.cli.gradcheck import gradcheck_command
 from eventsim.cli.help import App, showing
+from eventsim.cli.listen import listen_command
 from eventsim.cli.map import map_command
 from eventsim.cli.predict import predict_command
 from eventsim.cli.report import report_command
@@ -46,6 +47,7 @@ app.add_typer(experiment_app, name="experiment")
 app.command("frontier", rich_help_panel="Learn")(frontier_command)
 app.command("evaluate", rich_help_panel="Use")(evaluate_command)
 app.command("predict", rich_help_panel="Use")(predict_command)
+app.command("listen", rich_help_panel="Use")(listen_command)
 app.command("simulate", rich_help_panel="Use")(simulate_command)
 app.command("export", rich_help_panel="Use")(export_command)
 app.command("import", rich_help_panel="Use")(import_command)

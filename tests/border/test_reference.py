@@ -33,6 +33,7 @@ ROOMS = (
     "eventsim.events",
     "eventsim.experiment",
     "eventsim.frontier",
+    "eventsim.live",
     "eventsim.mapping",
     "eventsim.network",
     "eventsim.network.nir",

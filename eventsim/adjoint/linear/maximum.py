@@ -32,7 +32,7 @@ class Maximum(NamedTuple):
     slope: Array
 
 
-class _States(NamedTuple):
+class Nodes(NamedTuple):
     """Of every row at every arrival and at its end, [nodes, rows]; v from E."""
 
     time: Array
@@ -51,7 +51,7 @@ def find_maximum(neurons: Neurons) -> Maximum:
     first_of_time[1:] = states.time[1:] != states.time[:-1]
     node = xp.where(first_of_time, states.v, -np.inf).argmax(axis=0)
     at_node = states.v[node, rows]
-    gap, inside, since = _best_inside(states, xp.maximum(at_node, 0.0), a, b)
+    gap, inside, since = best_inside(states, xp.maximum(at_node, 0.0), a, b)
     peaks, rests = inside > at_node, xp.maximum(inside, at_node) <= 0.0
     time = xp.where(peaks, states.time[gap, rows] + since, states.time[node, rows])
     v = xp.where(peaks, inside, at_node)
@@ -67,7 +67,7 @@ def find_maximum(neurons: Neurons) -> Maximum:
     )
 
 
-def _best_inside(states: _States, floor: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:
+def best_inside(states: Nodes, floor: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:
     """Of every row: the gap with the largest peak, the peak (or -inf), its time since the gap's."""
     xp, (n, n_rows) = namespace(floor), states.v.shape
     rises = states.drive[:-1] > states.v[:-1]
@@ -88,7 +88,7 @@ def _best_inside(states: _States, floor: Array, a: Array, b: Array) -> tuple[Arr
     return gap, peak[gap, rows], since[gap, rows]
 
 
-def _states(neurons: Neurons, a: Array, b: Array) -> _States:
+def _states(neurons: Neurons, a: Array, b: Array) -> Nodes:
     xp, found, n_rows = neurons.xp, neurons.arrivals, neurons.n_rows
     longest = int(largest(found.first[1:] - found.first[:-1])) + 1
     blocks = -(-longest // BLOCK)  # what is left over lies at the end
@@ -110,7 +110,7 @@ def _states(neurons: Neurons, a: Array, b: Array) -> _States:
         v, before = move.x[:, k] * v + move.g[:, k] * j, move.y[:, k] * j
         j = before + added[:, k]
         v_all[:, k], j_all[:, k], j_before[:, k] = v, j, before
-    return _States(time, v_all.reshape(flat), j_before.reshape(flat), j_all.reshape(flat))
+    return Nodes(time, v_all.reshape(flat), j_before.reshape(flat), j_all.reshape(flat))
 
 
 def _block_starts(

@@ -73,6 +73,29 @@ class _Piece:
         )
 
 
+def states_at(job: Job, before: ReadoutState, begin: Floats, times: Floats | None = None) -> States:
+    """States of a single sample at ascending marks from the begin on, ms; V from E over R.
+
+    The rows are the neurons. Arrivals behind the last mark are left out. Without ``times`` the
+    marks are all times of arrivals, and the end.
+    """
+    piece = _Piece(job, before, begin)
+    p, which = job.stage.population, piece.which
+    time = piece.arrivals.time[which]
+    if times is None:
+        times = np.unique(np.concatenate([time, job.duration]))
+    mark = np.searchsorted(times, time, side="left")
+    met = mark < times.size
+    row, weight = piece.arrivals.row[which][met], piece.arrivals.weight[which][met]
+    start = ((before.voltage - p.v_leak) / p.resistance).ravel()
+    return States(
+        np.repeat(times[:, None], p.size, axis=1),
+        Rates(1.0 / p.tau_mem, 1.0 / p.tau_syn),
+        Met(row, mark[met], time[met], weight),
+        Begin(np.repeat(begin, p.size), start, before.current.ravel()),
+    )
+
+
 def state_after(job: Job, before: ReadoutState, begin: Floats) -> ReadoutState:
     """Voltage and current at the end of the job, from those at ``begin``, ms by sample."""
     return _Piece(job, before, begin).after()
@@ -81,6 +104,11 @@ def state_after(job: Job, before: ReadoutState, begin: Floats) -> ReadoutState:
 def integral(job: Job, before: ReadoutState, begin: Floats, rate: float) -> Floats:
     """Integral of exp(-rate t) V over the piece, [samples, size]."""
     return _Integral(_Piece(job, before, begin), rate).value
+
+
+def integral_since(job: Job, before: ReadoutState, begin: Floats, rate: float) -> Floats:
+    """As :func:`integral`, with the t of the weight counted from the begin of the piece."""
+    return _Integral(_Piece(job, before, begin), rate).since
 
 
 class _Integral:
@@ -100,6 +128,7 @@ class _Integral:
         fallen = before.voltage - p.v_leak - self.at_end * (after.voltage - p.v_leak)
         self.inner = (fallen + self.a * p.resistance * self.current) / self.p
         self.leak: Floats = self.at_begin * leak_weight(lasts, rate)
+        self.since: Floats = self.inner + p.v_leak * leak_weight(lasts, rate)
         self.value: Floats = self.at_begin * self.inner + p.v_leak * self.leak
 
 

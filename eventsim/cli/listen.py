@@ -1,0 +1,296 @@
+"""``eventsim listen``."""
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from eventsim.cli.events import find_for, find_network
+from eventsim.cli.fields import filled, options_of
+from eventsim.cli.options import Machine, RunArgument, SamplesOption, WhichOption, option_name
+from eventsim.cli.reading import MEASURED, Reading
+from eventsim.cli.terminal import say, say_backend, show_table, stdout
+from eventsim.cli.text_events import size_of
+from eventsim.datasets import DATASETS
+from eventsim.datasets.addresses import checked_size
+from eventsim.errors import ParameterError
+from eventsim.events import EventStream
+from eventsim.live import Decided, Listener, ListenSettings, Size, WireForm, open_source, replay
+from eventsim.live.packets import Packet, Source
+from eventsim.live.record import Recorder
+from eventsim.live.sources import Format
+from eventsim.live.text import checked_unit
+from eventsim.network import Network
+
+SETTINGS = (
+    "step", "recordings", "end_channel", "gap", "every", "memory", "margin", "rest", "patience",
+    "duplicates", "most", "backward", "forward",
+)  # fmt: skip
+SHOWN = ("median_ms", "p99_ms", "longest_ms")  # of a latency
+NOTHING = "-"  # in place of a class
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListenOptions:
+    """What comes from where, and what is told of it."""
+
+    form: Annotated[
+        Format | None,
+        typer.Option(
+            "--format",
+            help="Of - and pipes: csv (the default: lines time,channel or time,x,y,polarity), evt2 "
+            "or evt3; of UDP: t64 (the default) and t32 of faery, spif of SPIF and AEStream.",
+        ),
+    ] = None
+    speed: Annotated[
+        str, typer.Option(help="Of a file: times real time, such as 1 or 10; max for no waiting.")
+    ] = "1"
+    again: Annotated[
+        bool, typer.Option("--again", help="Of a named pipe: wait for the next writer.")
+    ] = False
+    seconds: Annotated[
+        float | None, typer.Option("--for", metavar="SECONDS", help="Stop after so long.")
+    ] = None
+    which: WhichOption = "last"
+    samples: SamplesOption = None
+    every_step: Annotated[
+        bool, typer.Option("--all", help="A line for every piece, not only where answers change.")
+    ] = False
+    record: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write what is heard to this .h5 file of recordings."),
+    ] = None
+    view: Annotated[
+        bool, typer.Option("--view", help="A live view of all classes in place of lines.")
+    ] = False
+
+
+@filled(ListenOptions, into="asked")
+@filled(Reading, *MEASURED, into="reading")
+@options_of(ListenSettings, *SETTINGS, into="settings", panel="Events and answers (times in ms)")
+@filled(Machine, into="machine")
+def listen_command(
+    run: RunArgument,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="- (standard input), a named pipe, udp:PORT, or what is replayed: a data set or a "
+            "file of events.",
+        ),
+    ],
+    *,
+    asked: ListenOptions,
+    reading: Reading,
+    settings: dict[str, Any],
+    machine: Machine,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="A JSON object per line on stdout, no tables.")
+    ] = False,
+) -> None:
+    """Run a trained network on live events, and tell its answers as they come.
+
+    Lines are: time, answer, lead in probability; a dash is no answer. With --json every line is an
+    object. Where nothing says where recordings end, the stream has no end and answers are sliding.
+    At the end, also after Ctrl-C, come counters of what was late, unordered, duplicate, lost or
+    unreadable, the latency from arrival to answer, and the load.
+
+    [bold]Examples[/bold]
+
+    sensor | eventsim listen runs/demo - --margin 0.3
+
+    eventsim listen runs/demo udp:3333 --format spif --sensor-size 34,34,2
+
+    eventsim listen runs/demo fsdd --speed max --json
+
+    eventsim listen runs/demo /tmp/events --recordings --record heard.h5
+    """
+    backend = machine.ready()
+    net = find_network(run, which=asked.which)
+    runs_on = say_backend(backend)
+    if asked.view and as_json:
+        raise ParameterError("--view and --json: expected one of the two.")
+    listening = ListenSettings(**settings)
+    opened = _opened(run, source, net, asked, reading)
+    if opened.labels is not None:
+        listening = replace(listening, recordings=True)
+    heard = Listener(net, _for(opened.source, asked.seconds), listening, backend=runs_on.name)
+    told = _Told(heard, opened, asked, as_json=as_json)
+    with ExitStack() as stack:
+        recorder = None
+        if asked.record is not None:
+            recorder = stack.enter_context(Recorder(asked.record, net.input.size))
+        show = stack.enter_context(_View(heard)) if asked.view else told.line
+        try:
+            for step in heard:
+                if recorder is not None:
+                    recorder.take(step.piece)
+                if step.decided is not None:
+                    told.count(step.decided)
+                    show(step.decided)
+        except KeyboardInterrupt:
+            say("Stopped listening.")
+    told.summary()
+
+
+@dataclass(frozen=True, eq=False)
+class _Opened:
+    """A source; of recordings that are replayed, what is known of them."""
+
+    source: Source
+    title: str
+    labels: Any = None  # names of the right classes; empty texts where they are unknown
+
+
+def _opened(run: Path, place: str, net: Network, asked: ListenOptions, reading: Reading) -> _Opened:
+    if place in DATASETS or Path(place).is_file():
+        found = find_for(run, place, reading).fewer(asked.samples)
+        stream: EventStream = found.stream[:]
+        labels = np.full(stream.n_samples, "")
+        if found.data is not None:
+            labels = np.array(found.data.class_names)[found.data.labels]
+        return _Opened(replay(stream, speed=_speed(asked.speed)), place, labels)
+    for name in ("sensor", "columns", "begin", "split"):
+        if getattr(reading, name) is not None:
+            raise ParameterError(f"{option_name(name)} goes with a file that is replayed.")
+    typed = size_of(reading.sensor_size)
+    size = None if typed is None else Size(*checked_size(typed))
+    form = WireForm(asked.form, checked_unit(reading.unit or "ms"), size, asked.again)
+    return _Opened(open_source(place, n_channels=net.input.size, form=form), place)
+
+
+def _speed(typed: str) -> float:
+    try:
+        speed = math.inf if typed == "max" else float(typed)
+    except ValueError:
+        speed = math.nan
+    if not speed > 0.0:
+        raise ParameterError(f"--speed {typed}: expected a number > 0, or max.")
+    return speed
+
+
+def _for(source: Source, seconds: float | None) -> Iterator[Packet]:
+    """A source that ends after some time."""
+    began = time.monotonic()
+    for packet in source:
+        yield packet
+        if seconds is not None and time.monotonic() - began >= seconds:
+            return
+
+
+class _Told:
+    """What is printed: a line per answer, and a summary."""
+
+    def __init__(
+        self, heard: Listener, opened: _Opened, asked: ListenOptions, *, as_json: bool
+    ) -> None:
+        self.heard, self.opened, self.asked, self.as_json = heard, opened, asked, as_json
+        self.last: object = object()  # none is like it
+        self.right = self.of = 0
+
+    def _label(self, decided: Decided) -> str:
+        labels = self.opened.labels
+        return "" if labels is None else str(labels[decided.recording])
+
+    def count(self, decided: Decided) -> None:
+        """Whether the answer to a recording with a label is right."""
+        if label := self._label(decided):
+            self.of += 1
+            self.right += label == decided.answer
+
+    def line(self, decided: Decided) -> None:
+        """A line on stdout, where there is news."""
+        sliding = decided.why is None
+        if sliding and not self.asked.every_step and decided.answer == self.last:
+            return
+        self.last = decided.answer
+        label = self._label(decided)
+        if self.as_json:
+            typer.echo(json.dumps({**decided.to_dict(), "label": label or None}))
+            return
+        lead = "" if decided.margin is None else f"  {decided.margin:.2f} ahead"
+        right = f"  (is {label})" if label else ""
+        cut = "  (cut: its end was not told)" if decided.why in ("restart", "over") else ""
+        number = "" if sliding else f"  recording {decided.recording:,}"
+        typer.echo(
+            f"{decided.time:12,.1f} ms{number}  {decided.answer or NOTHING}{lead}{right}{cut}"
+        )
+
+    def summary(self) -> None:
+        """Counters, latency and load: a last object, or tables."""
+        found = {"source": self.opened.title, **self.heard.summary()}
+        found["accuracy"] = self.right / self.of if self.of else None
+        found["labelled"] = self.of
+        if self.as_json:
+            typer.echo(json.dumps({"summary": found}))
+            return
+        _show_summary(found)
+
+
+def _show_summary(found: dict[str, Any]) -> None:
+    counters = dict(found["counters"])
+    example, lost = counters.pop("example"), counters.pop("lost")
+    rows = [[name.replace("_", " "), f"{n:,.6g}"] for name, n in counters.items()]
+    rows += [[f"lost: {what}", f"{n:,}"] for what, n in lost.items()]
+    show_table(f"{found['source']}: what came", ["what", "number"], rows)
+    if example:
+        stdout().print(f"rubbish was such as {example!r}", markup=False)
+    rows = [
+        [what, f"{one['number']:,}", *(f"{one[name]:,.2f}" for name in SHOWN)]
+        for what, one in (("spike", found["spike_latency"]), ("answer", found["decision_latency"]))
+        if one["number"]
+    ]
+    title = "Latency from the arrival of the last event before it until it is known, ms"
+    show_table(title, ["of", "number", "median", "99th percentile", "longest"], rows)
+    load = "" if found["load"] is None else f", {100.0 * found['load']:.0f} % of it computing"
+    typer.echo(
+        f"{found['event_seconds']:,.1f} s of events in {found['seconds']:,.1f} s{load}; backend "
+        f"{found['backend']}, {found['precision']} precision"
+    )
+    if found["accuracy"] is not None:
+        typer.echo(
+            f"accuracy {found['accuracy']:.2%} of {found['labelled']:,} recordings with labels"
+        )
+
+
+class _View:
+    """All classes with their probabilities, drawn anew at most ten times a second."""
+
+    def __init__(self, heard: Listener) -> None:
+        from rich.live import Live
+
+        self.heard = heard
+        self._live = Live(console=stdout(), refresh_per_second=10, auto_refresh=False)
+        self._drawn = -math.inf
+
+    def __enter__(self) -> "_View":
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def __call__(self, decided: Decided) -> None:
+        """Draw an answer."""
+        from rich.table import Table
+
+        now = time.monotonic()
+        if decided.why is None and now - self._drawn < 0.1:
+            return
+        self._drawn = now
+        counters, answer = self.heard.counters, self.heard.answer
+        table = Table(
+            title=f"{decided.time:,.0f} ms  {decided.answer or NOTHING}", show_header=False
+        )
+        for number, share in enumerate(decided.shares):
+            table.add_row(answer.name_of(number), "#" * round(40 * share), f"{share:.2f}")
+        lost = counters.late + counters.too_many + sum(counters.lost.values())
+        table.caption = f"{counters.events:,} events, {lost:,} lost or late"
+        self._live.update(table, refresh=True)

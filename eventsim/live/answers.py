@@ -1,0 +1,388 @@
+r"""What a network answers while its recording still runs, and to a stream without an end.
+
+A run goes on piece by piece (:func:`eventsim.simulate_chunk`). What a rule of
+:mod:`eventsim.network.answer` needs of the pieces so far is a few numbers per class, which this
+module carries: its memory does not depend on how long the stream lasts.
+
+**Of a recording** the scores are those of :func:`eventsim.predict`, for the recording that ends
+where the last piece does; they differ by rounding, since sums are made piece by piece. The distance
+of ``van_rossum`` to regular firing at :math:`t_k = (k + \frac12)/r` is carried as if that went on
+for ever; with the trace :math:`f_c(T)` of the spikes so far, what lies behind the end :math:`T` is
+taken off:
+
+.. math::
+    z_c = \sum_i \sum_{k=0}^{\infty} e^{-|t_i - t_k|/\tau}
+          - f_c(T) \sum_{t_k \ge T} e^{-(t_k - T)/\tau}
+          - \tfrac12 \sum_{t_k, t_l < T} e^{-|t_k - t_l|/\tau} .
+
+**Of a stream without an end** (sliding) what is long past counts for nothing, with a memory
+:math:`m` in ms. From the end of one piece to that of the next, :math:`h` ms later, sums are kept by
+:math:`e^{-h/m}`:
+
+===============  ==================================================================================
+rule             sliding score of class :math:`c`
+===============  ==================================================================================
+``integral``     gain times the mean of :math:`V_c`, of every piece its exact mean, pieces weighted
+                 by :math:`e^{-\text{age}/m}` (a leaky readout)
+``last``         gain times :math:`V_c` now, or the linear decision
+``maximum``      of the largest :math:`V_c` in the pieces of the last m ms
+``spike_count``  gain times :math:`\tau/m` times :math:`\sum_i e^{-(t - t_i)/m}`
+``van_rossum``   :math:`2 f_c \bar f - \bar f^2` with the trace :math:`f_c`, and that of regular
+                 firing :math:`\bar f = r\tau`, both of the rule's :math:`\tau`
+``first_spike``  :math:`(t_0 - \min(t_c, t))/\tau`: a first spike, at :math:`t_0`, opens a race of m
+                 ms; before and after it all scores are 0 (a refractory decision)
+``ctc``          logits of the last frame; the blank is no answer
+===============  ==================================================================================
+
+Frames of ``ctc`` stand at multiples of its interval in both cases.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.adjoint.linear.maximum import Nodes, best_inside
+from eventsim.adjoint.linear.voltage import weighted_time
+from eventsim.arrays import Floats
+from eventsim.engine.contract.job import Job
+from eventsim.engine.run.readout_piece import integral_since, states_at
+from eventsim.engine.run.run import readout_job
+from eventsim.engine.run.voltage_kernel import kernel
+from eventsim.events import SpikeTape
+from eventsim.events.tape import ReadoutState
+from eventsim.network import Answer, Network
+from eventsim.network.answer import FIRST_EVENT, Rule, count_frames, words_of
+from eventsim.train.decode import String, strings_of
+from eventsim.train.readouts import logits_of
+
+MS_PER_S: Final = 1000.0
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """A piece of a run as an answer hears it."""
+
+    net: Network
+    tape: SpikeTape  # of the piece, of a single sample
+    output: str  # population that answers
+
+    @property
+    def begin(self) -> float:
+        """Where the piece begins, ms since the start of the recording."""
+        assert self.tape.begin is not None
+        return float(self.tape.begin[0])
+
+    @property
+    def end(self) -> float:
+        """Where it ends."""
+        return float(self.tape.stream.duration[0])
+
+    @property
+    def length(self) -> float:
+        """How long it lasts."""
+        return self.end - self.begin
+
+    @cached_property
+    def job(self) -> Job:
+        """The readout with all that reaches it."""
+        return readout_job(self.net, self.tape.with_before(), self.output)
+
+    @property
+    def before(self) -> ReadoutState:
+        """The readout where the piece begins."""
+        assert self.tape.before is not None
+        return self.tape.before.readouts[self.output]
+
+    def voltages(self, times: Floats) -> Floats:
+        """Voltages of the readout at ascending times in the piece, [times, neurons]."""
+        begin, p = np.array([self.begin]), self.job.stage.population
+        found = states_at(self.job, self.before, begin, times)
+        voltages: Floats = p.resistance * found.v + p.v_leak
+        return voltages
+
+    def integral(self, time_constant: float) -> Floats:
+        """Integral of exp(-t / time_constant) V with t from the begin of the piece, [neurons]."""
+        begin = np.array([self.begin])
+        found: Floats = integral_since(self.job, self.before, begin, 1.0 / time_constant)[0]
+        return found
+
+    def largest(self) -> Floats:
+        """Largest voltage of every neuron of the readout in the piece, [neurons]."""
+        found = states_at(self.job, self.before, np.array([self.begin]))
+        start, (a, b), p = found.begin, found.rates, self.job.stage.population
+        assert start is not None
+        times, v, drive = (
+            np.concatenate([first[None], later])
+            for first, later in zip(start, (found.times, found.v, found.j), strict=True)
+        )
+        faded = np.concatenate([drive[:1], kernel(np.diff(times, axis=0), a, b).y * drive[:-1]])
+        highest: Floats = v.max(axis=0)
+        _, inside, _ = best_inside(Nodes(times, v, faded, drive), np.maximum(highest, 0.0), a, b)
+        largest: Floats = p.resistance * np.maximum(highest, inside) + p.v_leak
+        return largest
+
+    def spikes(self) -> tuple[Floats, NDArray[np.int32]]:
+        """Times of the output's spikes in the piece, ms, and their neurons."""
+        trains = self.tape[self.output]
+        return trains.times, trains.neurons
+
+
+class AbstractRunning(ABC):
+    """Scores of a recording, or of a stream without an end, as its pieces come; see the module."""
+
+    @abstractmethod
+    def hear(self, heard: Heard) -> None:
+        """Go on by a piece."""
+
+    @abstractmethod
+    def scores(self) -> Floats:
+        """Of every class, at the end of the last piece. New array."""
+
+
+@dataclass
+class _MeanVoltage(AbstractRunning):
+    net: Network
+    answer: Answer
+    memory: float | None
+    total: Any = 0.0
+    weight: float = 0.0
+    onset: float | None = None  # of the recording, once it is known
+
+    def hear(self, heard: Heard) -> None:
+        if self.memory is not None:
+            keep = math.exp(-heard.length / self.memory)
+            mean = heard.integral(math.inf) / heard.length
+            self.total = keep * self.total + (1.0 - keep) * mean
+            self.weight = keep * self.weight + 1.0 - keep
+            return
+        self._begin(heard)
+        onset, constant = self.onset or 0.0, self.answer.time_constant
+        assert constant is not None
+        if heard.begin >= onset:
+            passed = math.exp(-(heard.begin - onset) / constant)
+            self.total = self.total + passed * heard.integral(constant)
+            self.weight = float(weighted_time(np.array(heard.end - onset), constant))
+
+    def _begin(self, heard: Heard) -> None:
+        """What came before the onset, where the piece begins, counts for nothing."""
+        if self.onset is None:
+            first = self.answer.onset == FIRST_EVENT
+            events = heard.tape.stream.times
+            begins = bool(events.size) and events[0] == heard.begin
+            wanted = heard.begin if first and begins else None if first else self.answer.onset
+            if wanted is not None:
+                assert not isinstance(wanted, str)
+                self.onset, self.total, self.weight = wanted, 0.0, 0.0
+
+    def scores(self) -> Floats:
+        assert self.answer.gain is not None
+        scale = self.answer.gain / self.weight if self.weight else 0.0
+        scores: Floats = scale * self.total + np.zeros(
+            self.net.population(self.answer.population).size
+        )
+        return scores
+
+
+@dataclass
+class _OneVoltage(AbstractRunning):
+    """The last voltage, or the largest: of all pieces, or of those within the memory."""
+
+    net: Network
+    answer: Answer
+    memory: float | None
+    kept: deque[tuple[float, Floats]] = field(default_factory=deque)
+
+    def hear(self, heard: Heard) -> None:
+        if self.answer.rule == "last":
+            now = heard.voltages(np.array([heard.end]))[0]
+            self.kept = deque([(heard.end, now)])
+            return
+        self.kept.append((heard.end, heard.largest()))
+        if self.memory is None:
+            self.kept = deque([(heard.end, self._largest())])
+        else:
+            while self.kept[0][0] <= heard.end - self.memory:
+                self.kept.popleft()
+
+    def _largest(self) -> Floats:
+        largest: Floats = np.max([one for _, one in self.kept], axis=0)
+        return largest
+
+    def scores(self) -> Floats:
+        gain, readout = self.answer.gain, self.answer.population
+        assert gain is not None
+        rest = self.net.population(readout).v_leak
+        return logits_of(self.net, readout, self._largest() if self.kept else rest, gain=gain)
+
+
+@dataclass
+class _Count(AbstractRunning):
+    net: Network
+    answer: Answer
+    memory: float | None
+    total: Any = 0.0
+    end: float = 0.0
+
+    def hear(self, heard: Heard) -> None:
+        times, neurons = heard.spikes()
+        size, weight = self.net.population(self.answer.population).size, None
+        if self.memory is not None:
+            self.total = self.total * math.exp(-heard.length / self.memory)
+            weight = np.exp((times - heard.end) / self.memory)
+        self.total = self.total + np.bincount(neurons, weight, minlength=size)
+        self.end = heard.end
+
+    def scores(self) -> Floats:
+        gain, tau = self.answer.gain, self.answer.time_constant
+        assert gain is not None
+        assert tau is not None
+        over = self.end if self.memory is None else self.memory
+        size = self.net.population(self.answer.population).size
+        scores: Floats = self.total * (gain * tau / over if over else 0.0) + np.zeros(size)
+        return scores
+
+
+@dataclass
+class _FirstSpike(AbstractRunning):
+    net: Network
+    answer: Answer
+    memory: float | None
+    opened: float | None = None
+    end: float = 0.0
+    first: Floats = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.first = np.full(self.net.population(self.answer.population).size, math.inf)
+
+    def hear(self, heard: Heard) -> None:
+        for time, neuron in zip(*heard.spikes(), strict=True):
+            if self.memory is not None and (self._is_over(time) or self.opened is None):
+                self.first[:], self.opened = math.inf, float(time)
+            self.first[neuron] = min(self.first[neuron], time)
+        self.end = heard.end
+
+    def _is_over(self, now: float) -> bool:
+        assert self.memory is not None
+        return self.opened is not None and now >= self.opened + self.memory
+
+    def scores(self) -> Floats:
+        tau = self.answer.time_constant
+        assert tau is not None
+        if self.memory is not None and (self.opened is None or self._is_over(self.end)):
+            return np.zeros(self.first.size)
+        scores: Floats = ((self.opened or 0.0) - np.minimum(self.first, self.end)) / tau
+        return scores
+
+
+@dataclass
+class _SpikeTrain(AbstractRunning):
+    net: Network
+    answer: Answer
+    memory: float | None
+    nearness: Any = 0.0  # to regular firing without an end
+    trace: Any = 0.0
+    end: float = 0.0
+
+    def hear(self, heard: Heard) -> None:
+        (times, neurons), (tau, interval) = heard.spikes(), self._values()
+        size = self.net.population(self.answer.population).size
+        faded = np.exp((times - heard.end) / tau)
+        self.trace = self.trace * math.exp(-heard.length / tau)
+        self.trace = self.trace + np.bincount(neurons, faded, minlength=size)
+        near = _nearness(times, tau, interval)
+        self.nearness = self.nearness + np.bincount(neurons, near, minlength=size)
+        self.end = heard.end
+
+    def _values(self) -> tuple[float, float]:
+        assert self.answer.time_constant is not None
+        assert self.answer.rate is not None
+        return self.answer.time_constant, MS_PER_S / self.answer.rate
+
+    def scores(self) -> Floats:
+        tau, interval = self._values()
+        zeros = np.zeros(self.net.population(self.answer.population).size)
+        if self.memory is not None:
+            mean = tau / interval
+            steady: Floats = 2.0 * mean * self.trace - mean**2 + zeros
+            return steady
+        keep = math.exp(-interval / tau)
+        n = max(math.ceil(self.end / interval - 0.5), 0)
+        behind = math.exp((self.end - (n + 0.5) * interval) / tau) / (1.0 - keep)
+        pairs = keep * (n - 1 - n * keep + keep**n) / (1.0 - keep) ** 2 if n else 0.0
+        scores: Floats = self.nearness - behind * self.trace - (0.5 * n + pairs) + zeros
+        return scores
+
+
+def _nearness(times: Floats, tau: float, interval: float) -> Floats:
+    """Sum of ``exp(-|t - t_k| / tau)`` over ``t_k = (k + 1/2) interval``, without an end."""
+    keep, earlier = math.exp(-interval / tau), np.floor(times / interval + 0.5)
+    since = times - (earlier - 0.5) * interval
+    before = np.where(earlier > 0, np.exp(-since / tau), 0.0) * (1.0 - keep**earlier)
+    near: Floats = (before + np.exp((since - interval) / tau)) / (1.0 - keep)
+    return near
+
+
+@dataclass
+class Words(AbstractRunning):
+    """The likeliest path so far: its string, in a recording, and the last frame."""
+
+    net: Network
+    answer: Answer
+    memory: float | None
+    frames: int = 0
+    last: Floats | None = None
+    before: int = -1  # label of the last frame
+    said: list[int] = field(default_factory=list)  # of a recording
+
+    def hear(self, heard: Heard) -> None:
+        """Go on by a piece."""
+        interval, gain = self.answer.interval, self.answer.gain
+        assert interval is not None
+        assert gain is not None
+        until = int(count_frames(np.array([heard.end]), interval)[0])
+        if until == self.frames:
+            return
+        times = np.minimum(np.arange(self.frames + 1, until + 1) * interval, heard.end)
+        logits = logits_of(self.net, heard.output, heard.voltages(times), gain=gain)
+        self.frames, self.last = until, logits[-1]
+        if self.memory is None:
+            for label in logits.argmax(axis=1).tolist():
+                if label not in (self.before, logits.shape[1] - 1):
+                    self.said.append(label)
+                self.before = label
+
+    def scores(self) -> Floats:
+        """Logits of the last frame; 0 before the first."""
+        if self.last is not None:
+            return self.last
+        size = self.net.population(self.answer.population).size
+        return np.zeros(size if self.net.decision is None else self.net.decision.n_classes)
+
+    def word(self, number: int) -> str:
+        """What a label stands for."""
+        words = words_of(self.answer.class_names)
+        return words[number] if number < len(words) else f"#{number}"
+
+    def number(self) -> int:
+        """The class whose string was heard; their number if it is none."""
+        strings: list[String] = strings_of(self.answer.class_names)
+        heard: String = tuple(self.said)
+        return strings.index(heard) if heard in strings else len(strings)
+
+
+RUNNING: Final[dict[Rule, Callable[[Network, Answer, float | None], AbstractRunning]]] = {
+    "integral": _MeanVoltage,
+    "maximum": _OneVoltage,
+    "last": _OneVoltage,
+    "first_spike": _FirstSpike,
+    "spike_count": _Count,
+    "van_rossum": _SpikeTrain,
+    "ctc": Words,
+}

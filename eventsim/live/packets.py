@@ -1,0 +1,89 @@
+"""Packet: what a source of live events hands over at once.
+
+A **source** is an iterator of packets, in any size and at any time: a generator function is one. It
+blocks until there is something to say, may say that there is nothing (an empty packet), and ends
+when nothing can come any more. Sources know nothing of networks or policies.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from eventsim.errors import ShapeError
+from eventsim.events import EventStream
+from eventsim.summary import short_repr
+
+Source = Iterable["Packet"]
+
+
+@dataclass(frozen=True, eq=False)
+class Packet:
+    """Events that arrived together.
+
+    Parameters
+    ----------
+    times
+        On the source's own clock, in units of ``1 / per_ms`` ms: int64 where the clock has ticks,
+        so that no bit is lost, else float64. Any order. [events]
+    channels
+        Whole numbers, [events]; what is no channel of the network is counted and left out.
+    per_ms
+        Units of the times in a ms: 1000 for us.
+    arrived
+        s, on the clock of :func:`time.monotonic`: when the events were read.
+    until
+        Time up to which the source has told everything, in the same units; None if it does not
+        know.
+    end
+        A recording ends at this time, in the same units, and the times of the next packet count
+        from 0 again; None if none does.
+    rubbish
+        What could not be read, one example of each of at most a few, and how many there were.
+    lost
+        Events or datagrams that the source itself had to drop, by what was dropped.
+    """
+
+    times: NDArray[Any]
+    channels: NDArray[np.int64]
+    per_ms: float = 1.0
+    arrived: float = field(default_factory=time.monotonic)
+    until: float | None = None
+    end: float | None = None
+    rubbish: tuple[int, str] = (0, "")
+    lost: tuple[tuple[str, int], ...] = ()
+
+    __repr__ = short_repr
+
+    @classmethod
+    def of(cls, times: ArrayLike, channels: ArrayLike, **more: Any) -> "Packet":
+        """A packet of whatever NumPy makes arrays of; raises ShapeError."""
+        t, c = np.atleast_1d(np.asarray(times)), np.atleast_1d(np.asarray(channels, np.int64))
+        if t.shape != c.shape or t.ndim != 1:
+            raise ShapeError(
+                f"Packet: times have shape {t.shape} and channels {c.shape}, expected one channel "
+                "per time."
+            )
+        return cls(t if t.dtype.kind in "iu" else t.astype(np.float64), c, **more)
+
+
+def packets_of(stream: EventStream, *, length: float) -> Iterator[Packet]:
+    """The recordings of a stream, one behind the other, in packets of ``length`` ms.
+
+    The end of every recording is told. Nothing waits: see :mod:`eventsim.live.replay`.
+    """
+    for (times, channels), duration in zip(stream, stream.duration.tolist(), strict=True):
+        n = max(1, int(np.ceil(duration / length)))
+        cuts = np.searchsorted(times, np.arange(1, n) * length)
+        pieces = zip(np.split(times, cuts), np.split(channels, cuts), strict=True)
+        for k, (t, c) in enumerate(pieces):
+            last = k == n - 1
+            yield Packet(
+                t,
+                c.astype(np.int64),
+                until=None if last else (k + 1) * length,
+                end=duration if last else None,
+            )

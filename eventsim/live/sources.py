@@ -1,0 +1,193 @@
+"""Where live events come from, by the text that names it.
+
+====================  ============================================================================
+text                  source
+====================  ============================================================================
+``-``                 standard input
+path of a pipe        a named pipe (``mkfifo``); any file, read to its end without waiting
+``udp:[HOST:]PORT``   datagrams; only those of this machine unless HOST says more (0.0.0.0: of all)
+``microphone[:NAME]`` audio through the streaming cochlea (extra ``microphone``)
+``camera``            the first USB event camera (extra ``usb-camera``)
+====================  ============================================================================
+
+What is read from standard input and pipes is text (``csv``), or raw ``evt2`` or ``evt3``.
+"""
+
+import os
+import select
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, get_args
+
+import numpy as np
+
+from eventsim.errors import DataError, ParameterError
+from eventsim.events import EventStream
+from eventsim.live.datagrams import DIALECTS, PORT, DatagramReader, Dialect, bind, receive
+from eventsim.live.packets import Packet, Source, packets_of
+from eventsim.live.raw import Evt2Reader, Evt3Reader
+from eventsim.live.text import Reader, Size, TextReader, Unit
+
+BytesFormat = Literal["csv", "evt2", "evt3"]
+Format = Literal["csv", "evt2", "evt3", "t64", "t32", "spif"]
+BLOCK: Final = 1 << 16  # bytes that are read at once
+POLL: Final = 0.1  # s after which a source that is silent says so
+LOCAL: Final = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class WireForm:
+    """What the bytes of a source mean.
+
+    Attributes
+    ----------
+    format
+        None for csv, and of datagrams t64.
+    unit
+        Of times in text.
+    size
+        Of the sensor, where events have an address; else x is the channel.
+    again
+        Of a named pipe: go on with the next writer when one has gone.
+    """
+
+    format: Format | None = None
+    unit: Unit = "ms"
+    size: Size | None = None
+    again: bool = False
+
+
+def open_source(place: str, *, n_channels: int, form: WireForm | None = None) -> Source:
+    """The source of that name; raises DataError or ParameterError."""
+    form = form or WireForm()
+    size = form.size or Size(n_channels)
+    if place.startswith("udp"):
+        address, reads = _address(place), DatagramReader(size, _dialect(form.format))
+        return receive(bind(*address), reads)
+    reader = _reader(form, size)
+    if place == "-":
+        return read_bytes(_stdin, reader, again=False)
+    path = Path(place)
+    if not path.exists():
+        raise DataError(
+            f"{place}: is no source. Expected - (standard input), a file or a named pipe, "
+            "udp:PORT, microphone or camera."
+        )
+    again = form.again and stat.S_ISFIFO(path.stat().st_mode)
+    return read_bytes(lambda: open(path, "rb", buffering=0), reader, again=again)
+
+
+def _stdin() -> Any:
+    """Standard input without a buffer of ours, in which bytes could wait unseen."""
+    return getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
+
+
+def _dialect(form: Format | None) -> Dialect:
+    known: Dialect
+    for known in DIALECTS:
+        if known == (form or "t64"):
+            return known
+    raise ParameterError(f"format is {form!r}, expected of datagrams {', '.join(DIALECTS)}.")
+
+
+def _reader(form: WireForm, size: Size) -> Reader:
+    if form.format in (None, "csv"):
+        return TextReader(size, form.unit)
+    if form.format == "evt2":
+        return Evt2Reader(size)
+    if form.format == "evt3":
+        return Evt3Reader(size)
+    known = ", ".join(get_args(BytesFormat))
+    raise ParameterError(f"format is {form.format!r}, expected of bytes {known}.")
+
+
+def _address(place: str) -> tuple[str, int]:
+    """Host and port of ``udp``, ``udp:PORT`` or ``udp:HOST:PORT``."""
+    _, *parts = place.split(":")
+    port = parts[-1] if parts else str(PORT)
+    host = parts[0] if len(parts) == 2 else LOCAL
+    if len(parts) > 2 or not port.isdecimal() or not 0 <= int(port) < 1 << 16:
+        raise ParameterError(f"{place}: expected udp:PORT or udp:HOST:PORT, a port below 65536.")
+    return host, int(port)
+
+
+def read_bytes(
+    opened: Callable[[], Any],
+    reader: Reader,
+    *,
+    again: bool,
+    clock: Callable[[], float] = time.monotonic,
+    poll: float = POLL,
+) -> Iterator[Packet]:
+    """Packets of the bytes of a file, as soon as they are there; with ``again`` of the next one."""
+    none = np.zeros(0, np.int64)
+    while True:
+        with opened() as file:
+            read = getattr(file, "read1", file.read)
+            while True:
+                if not _is_there(file, poll):
+                    yield Packet(none, none, arrived=clock())
+                    continue
+                data = read(BLOCK)
+                yield from reader(data, clock())
+                if not data:
+                    break
+        if not again:
+            return
+        lost = (("writers, that went", 1),)
+        yield Packet(none, none, arrived=clock(), lost=lost)
+
+
+def _is_there(file: Any, poll: float) -> bool:
+    """Whether something, or the end, can be read without waiting longer than ``poll`` s."""
+    try:
+        number = file.fileno()
+    except (OSError, AttributeError):
+        return True  # no file of the system: it waits for nothing
+    if os.name != "posix":
+        return True
+    ready, _, _ = select.select([number], [], [], poll)
+    return bool(ready)
+
+
+def replay(
+    stream: EventStream,
+    *,
+    speed: float = 1.0,
+    length: float = 1.0,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[Packet]:
+    """Recordings, one behind the other, as if they happened now.
+
+    Parameters
+    ----------
+    stream
+        The recordings.
+    speed
+        Times real time; infinite for without waiting.
+    length
+        ms of a packet. A packet arrives when its last event could have happened, however late it is
+        taken: falling behind is latency.
+    clock, sleep
+        Of a test.
+    """
+    began, done = clock(), 0.0
+    for packet in packets_of(stream, length=length):
+        reached = packet.end if packet.end is not None else packet.until
+        assert reached is not None
+        arrived = clock()
+        if np.isfinite(speed):
+            due = began + (done + reached) / (1e3 * speed)
+            if due > arrived:
+                sleep(due - arrived)
+            arrived = due
+        yield Packet(
+            packet.times, packet.channels, arrived=arrived, until=packet.until, end=packet.end
+        )
+        if packet.end is not None:
+            done += packet.end

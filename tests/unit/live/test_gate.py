@@ -1,0 +1,142 @@
+"""What is wrong with a stream is counted, by name, and does what the policy says."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eventsim.errors import EventError
+from eventsim.live.gate import Gate, GateSettings
+from eventsim.live.packets import Packet
+
+
+def run(packets, n_channels=4, **settings):
+    """Pieces and counters of packets; and of what is left at the end."""
+    gate = Gate(GateSettings(**settings), n_channels)
+    pieces = [piece for packet in packets for piece in gate.feed(packet)]
+    return [*pieces, *gate.finish()], gate
+
+
+def events(pieces):
+    return [(t, int(c)) for p in pieces for t, c in zip(p.times, p.channels, strict=True)]
+
+
+def test_pieces_end_at_steps_and_hold_each_event_once():
+    packets = [Packet.of([3.0, 12.0], [0, 1]), Packet.of([20.0, 31.0], [2, 3])]
+    pieces, gate = run(packets)
+    assert [(p.begin, p.end) for p in pieces] == [(0, 10), (10, 20), (20, 30), (30, 40)]
+    assert events(pieces) == [(3.0, 0), (12.0, 1), (20.0, 2), (31.0, 3)]
+    assert [p.why for p in pieces] == [None, None, None, "over"]
+    assert gate.counters.events == 4
+
+
+@given(cuts=st.lists(st.integers(0, 80), max_size=8), seed=st.integers(0, 9))
+def test_pieces_do_not_depend_on_how_events_were_packed(cuts, seed):
+    rng = np.random.default_rng(seed)
+    # In order, with ties and silences; and two ends.
+    times = np.sort(rng.integers(0, 900, 80) * rng.choice([0.25, 1.0]))
+    channels = np.where(np.arange(80) % 37 == 30, 4, rng.integers(0, 4, 80))
+    told = []
+    for split in (sorted(cuts), []):
+        parts = zip(np.split(times, split), np.split(channels, split), strict=True)
+        pieces, _ = run([Packet.of(t, c, arrived=0.0) for t, c in parts], step=90.0, end_channel=4)
+        told.append([(p.begin, p.end, p.zero, p.why, events([p])) for p in pieces])
+    assert told[0] == told[1]
+
+
+def test_late_event_is_dropped_and_unordered_ones_are_put_in_place():
+    packets = [Packet.of([5.0, 14.0], [0, 0]), Packet.of([12.0, 4.0, 13.0, 25.0], [1, 2, 1, 0])]
+    pieces, gate = run(packets)
+    assert events(pieces) == [(5.0, 0), (12.0, 1), (13.0, 1), (14.0, 0), (25.0, 0)]
+    assert (gate.counters.late, gate.counters.latest_ms, gate.counters.unordered) == (1, 6.0, 2)
+    pieces, gate = run(packets, patience=10.0)
+    assert events(pieces)[0] == (4.0, 2)
+    assert gate.counters.late == 0
+
+
+@pytest.mark.parametrize(("policy", "kept"), [("keep", 3), ("drop", 2)])
+def test_duplicates_are_counted_and_dropped_where_asked(policy, kept):
+    pieces, gate = run([Packet.of([2.0, 2.0, 2.0], [1, 0, 1])], duplicates=policy)
+    assert len(events(pieces)) == kept
+    assert gate.counters.duplicate == 1
+
+
+def test_flood_is_cut_at_the_limit_and_every_dropped_event_counted():
+    packets = [Packet.of(np.full(40, 5.0), np.zeros(40)) for _ in range(100)]
+    pieces, gate = run([*packets, Packet.of([11.0], [0])], most=100)
+    assert len(pieces[0].times) == 100
+    assert gate.counters.too_many == 3900
+    assert gate.counters.events + gate.counters.too_many == 4001
+
+
+def test_clock_that_begins_anew_ends_the_recording_and_begins_another():
+    packets = [Packet.of([70_000.0, 70_005.0], [0, 1]), Packet.of([3.0, 9.0], [2, 3])]
+    pieces, gate = run(packets)
+    assert events(pieces) == [(0.0, 0), (5.0, 1), (0.0, 2), (6.0, 3)]
+    assert [(p.zero, p.why) for p in pieces] == [(70_000.0, "restart"), (3.0, "over")]
+    assert (gate.counters.restarts, gate.counters.cut) == (1, 2)
+
+
+def test_jump_forth_does_not_compute_the_silence():
+    pieces, gate = run([Packet.of([1.0, 1e9, 1e9 + 2.0], [0, 1, 1])])
+    assert [(p.begin, p.end) for p in pieces] == [(0, 10), (0, 10)]
+    assert gate.counters.restarts == 1
+
+
+def test_rubbish_and_unknown_channels_are_counted_and_only_rubbish_is_an_error():
+    packet = Packet.of([1.0, np.nan, 2.0, 3.0], [0, 0, 9, -1], rubbish=(5, "hello"))
+    pieces, gate = run([packet])
+    assert events(pieces) == [(1.0, 0)]
+    assert (gate.counters.rubbish, gate.counters.no_channel) == (6, 2)
+    assert gate.counters.example == "hello"
+    none = np.zeros(0)
+    with pytest.raises(EventError, match="hello.*another format"):
+        run([Packet.of(none, none, rubbish=(1, "hello"))] * 1000)
+
+
+def test_times_of_a_clock_with_ticks_begin_at_the_first_event_to_the_bit():
+    base = 1_700_000_000_000_000
+    ticks = base + np.array([0, 333, 10_001])
+    pieces, _ = run([Packet.of(ticks, [0, 1, 2], per_ms=1000.0)])
+    assert [t for t, _ in events(pieces)] == [0.0, 333 / 1000.0, 10_001 / 1000.0]
+
+
+@pytest.mark.parametrize(
+    ("packets", "settings", "ends"),
+    [
+        ([Packet.of([5, 25, 30, 42], [0, 4, 1, 4])], {"end_channel": 4}, [20, 17]),
+        ([Packet.of([5, 15, 40, 41], [0, 1, 2, 3])], {"gap": 20.0}, [30, 21]),
+        ([Packet.of([5, 15, 40, 61], [0, 1, 2, 3])], {"every": 25.0}, [25, 25, 10]),
+        ([Packet.of([5.0], [0], end=12.5), Packet.of([1.0], [1], end=3.0)], {}, [12.5, 3.0]),
+    ],
+)
+def test_recording_ends_where_it_is_told(packets, settings, ends):
+    pieces, gate = run(packets, **settings)
+    last = [p for p in pieces if p.why is not None]
+    assert [p.end for p in last] == ends
+    assert gate.counters.recordings == len(ends)
+    # The last one, whose end nobody told, is a cut one.
+    assert gate.counters.cut == sum(p.why == "over" for p in last)
+
+
+def test_silence_on_the_wire_ends_a_recording_that_ends_by_a_gap():
+    none = np.zeros(0)
+    packets = [
+        Packet.of([1000, 3000], [0, 1], per_ms=1000.0, arrived=7.0),
+        Packet.of(none, none, arrived=7.04),
+        Packet.of(none, none, arrived=7.06),
+        Packet.of([990_000], [2], per_ms=1000.0, arrived=8.0),
+    ]
+    pieces, _ = run(packets, gap=50.0)
+    assert [(p.end, p.zero, p.why) for p in pieces if p.why] == [
+        (52.0, 1.0, "gap"),
+        (50.0, 990.0, "gap"),
+    ]
+
+
+def test_memory_of_a_gate_does_not_grow_with_the_stream():
+    gate, most = Gate(GateSettings(), 4), 0
+    for k in range(500):
+        list(gate.feed(Packet.of(k * 7.0 + np.arange(5.0), np.arange(5) % 4)))
+        most = max(most, gate.waiting)
+    assert most <= 10
