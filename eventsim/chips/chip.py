@@ -61,6 +61,9 @@ class Limits(Settings):
         A core's synapses as a number, or as memory and what one of them takes of it.
     fan_in_per_neuron
         Synapses of one neuron.
+    neuron_model
+        ``lif``: its neuron is fixed, and has no state beside a voltage and one current.
+        ``programmable``: neurons are programs. None: the file does not say.
     multicast
         Whether routers copy spikes, so that one with several destinations passes a link once.
     source
@@ -79,6 +82,7 @@ class Limits(Settings):
     synapse_bits_per_core: Count | None = None
     bits_per_synapse: Count | None = None
     fan_in_per_neuron: Count | None = None
+    neuron_model: Literal["lif", "programmable"] | None = None
     multicast: bool = False
     source: str = ""
 

@@ -28,6 +28,7 @@ neurons_per_core = 256
 #:synapse_bits_per_core = 1048576 # .. or as memory,
 #:bits_per_synapse = 16           # and what one synapse takes of it
 #:fan_in_per_neuron = 1024        # synapses of one neuron
+#:neuron_model = "programmable"   # or "lif": a voltage and one current, no further state
 #:multicast = true                # routers copy spikes: a link is passed once for several targets
 #:chips = [2, 1]                  # a board: columns, rows of chips that the mesh is cut into
 #:chip_link = 4.0                 # what a link between chips counts in a search; 1 inside a chip

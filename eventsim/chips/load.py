@@ -17,6 +17,7 @@ A file in TOML::
     chips = [2, 1]             # a board: columns, rows of chips that the mesh is cut into
     chip_link = 4.0            # what a link between chips counts in a search; 1 if left out
     neurons_per_core = 256
+    neuron_model = "lif"       # or "programmable"
 
     [formats]                  # what is left out is not rounded
     weight_bits = 8

@@ -12,6 +12,8 @@ membrane_updates    pairs (neuron, time) at which at least one spike arrives: ho
                     event-driven machine brings a neuron, or readout, up to date
 adaptive_updates    those of neurons with an adaptive threshold, each of which decays the rise of
                     the threshold as well and adds it: one multiplication and one addition more
+state_updates       further states of linear neurons at these updates: n - 2 of a neuron of n
+                    states, beside V and one current
 active_synapses     synapses of non-zero weight that carry at least one event in any sample
 decision_macs       multiply-adds of the linear decision behind a readout, its weights that are not
                     zero: once a sample, or in every frame of ``ctc`` (mean over the samples)
@@ -28,7 +30,7 @@ on a time step: :mod:`eventsim.energy.steps`.
 **Memory** is what must be stored, at the widths that were named: weights; for sparse projections
 one index per synapse and one pointer per source; delays, unless there are none (one number where
 all are equal); the neurons' parameters, one number where all neurons have the same; and the state,
-V and I, and the adaptation where thresholds are adaptive.
+V and I, the adaptation where thresholds are adaptive, and the further states of linear neurons.
 """
 
 from collections.abc import Collection, Mapping
@@ -114,6 +116,8 @@ class Counts:
         By population, readouts included, the input not. [samples]
     adaptive_updates
         By population with an adaptive threshold. [samples]
+    further_states
+        Of a neuron, beside V and one current; by population that has some.
     synapses
         By projection.
     decision_macs
@@ -122,9 +126,6 @@ class Counts:
         Of the chip. [samples]
     widths, footprint
         Bits of a number, and bytes that follow.
-    unpriced
-        Populations of linear neurons of another kind than LIF, for whose updates no chip here has
-        a figure.
     """
 
     duration: Floats
@@ -136,13 +137,13 @@ class Counts:
     effective_events: Mapping[str, Ints]
     membrane_updates: Mapping[str, Ints]
     adaptive_updates: Mapping[str, Ints]
+    further_states: Mapping[str, int]
     synapses: Mapping[str, SynapseCounts]
     decision_macs: int
     events_in: Ints
     events_out: Ints
     widths: Widths
     footprint: Footprint
-    unpriced: tuple[str, ...] = ()
 
     __repr__ = short_repr
 
@@ -170,10 +171,20 @@ class Counts:
             effective_events=named(self.effective_events, names),
             membrane_updates=named(self.membrane_updates, names),
             adaptive_updates=named(self.adaptive_updates, names),
+            further_states=named(self.further_states, names),
             decision_macs=0,
             events_in=nothing,
             events_out=nothing,
         )
+
+    @property
+    def state_updates(self) -> dict[str, Ints]:
+        """Updates of further states by population, [samples]."""
+        return {
+            name: self.membrane_updates[name] * n
+            for name, n in self.further_states.items()
+            if name in self.membrane_updates
+        }
 
     @property
     def connection_sparsity(self) -> float:
@@ -216,6 +227,7 @@ class Counts:
             "effective_events_per_sample": mean(self.effective_events),
             "membrane_updates_per_sample": mean(self.membrane_updates),
             "adaptive_updates_per_sample": mean(self.adaptive_updates),
+            "state_updates_per_sample": mean(self.state_updates),
             "decision_macs_per_sample": self.decision_macs,
             "events_in_per_sample": float(self.events_in.mean()),
             "events_out_per_sample": float(self.events_out.mean()),
@@ -262,13 +274,13 @@ def count_run(run: CountedRun, widths: Widths, *, updates: bool = True) -> Count
         adaptive_updates={
             name: n for name, n in membrane_updates.items() if populations[name].is_adaptive
         },
+        further_states={name: n for name, p in populations.items() if (n := _further_states(p))},
         synapses={name: _synapses(run, wires) for name, wires in run.wires.items()},
         decision_macs=_decided(run),
         events_in=np.diff(run.sent[run.net.input.name].offsets),
         events_out=_leaving(run),
         widths=widths,
         footprint=footprint(run.net, widths),
-        unpriced=run.net.linear,
     )
 
 
@@ -366,15 +378,18 @@ def footprint(net: Network, widths: Widths) -> Footprint:
         indices=indices * widths.index / BITS_PER_BYTE,
         delays=delays * widths.delay / BITS_PER_BYTE,
         parameters=parameters * widths.parameter / BITS_PER_BYTE,
-        states=sum(_states(p) * p.size for p in neurons) * widths.state / BITS_PER_BYTE,
+        states=sum(states_of(p) * p.size for p in neurons) * widths.state / BITS_PER_BYTE,
     )
 
 
-def _states(population: Population) -> int:
+def _further_states(population: Population) -> int:
+    """States of a linear neuron beside V and one current."""
+    return 0 if population.neuron is None else len(population.neuron.states) - STATES
+
+
+def states_of(population: Population) -> int:
     """Numbers that the state of a neuron is."""
-    if population.neuron is not None:
-        return len(population.neuron.states)
-    return STATES + population.is_adaptive
+    return STATES + population.is_adaptive + _further_states(population)
 
 
 def _numbers(values: Floats) -> int:

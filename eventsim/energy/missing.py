@@ -19,7 +19,8 @@ static_core                            static_chip, which is the power of the wh
 A machine has steps if its file has a step, a step was named, or it prices an update in a step. What
 did not happen at all is not owed: a run without spikes lacks no figure of a spike. Two costs have
 no term in a chip's file, and names of their own: ``decision_macs`` where the operations of synapses
-are priced in another way than by ``mac``, and ``adaptive_update``.
+are priced in another way than by ``mac``, ``adaptive_update``, and ``state_update`` of neurons of
+more states than V and I.
 """
 
 from collections.abc import Iterator, Mapping
@@ -46,6 +47,7 @@ UPDATES = ("neuron_update_active", "neuron_update_idle")
 _OTHER = {
     "decision_macs": "multiply-add of the linear decision",
     "adaptive_update": "update of an adaptive threshold",
+    "state_update": "update of a neuron's state beside V and one current",
 }
 
 Known = Mapping[str, tuple[str, Floats]]
@@ -111,11 +113,11 @@ def _numbers(known: Known, counts: Counts) -> dict[str, float]:
     found = {
         name: float(values.mean()) for name, (basis, values) in known.items() if basis != "time"
     }
-    adaptive = total(counts.adaptive_updates, counts.n_samples)
     return found | {
         "mac": found["mac"] - counts.decision_macs,
         "decision_macs": float(counts.decision_macs),
-        "adaptive_update": float(np.mean(adaptive)),
+        "adaptive_update": float(np.mean(total(counts.adaptive_updates, counts.n_samples))),
+        "state_update": float(np.mean(total(counts.state_updates, counts.n_samples))),
     }
 
 
@@ -136,7 +138,7 @@ def _owed(chip: Chip, paid: set[str], known: Known, counts: Counts) -> Iterator[
         yield "step_sync"
     if "mac" not in paid:
         yield "decision_macs"
-    yield "adaptive_update"
+    yield from ("adaptive_update", "state_update")
 
 
 def _updates(chip: Chip, paid: set[str], known: Known) -> Iterator[str]:

@@ -31,7 +31,7 @@ import numpy as np
 from eventsim.arrays import Floats
 from eventsim.chips import Chip
 from eventsim.energy.arrivals import make_run
-from eventsim.energy.counts import BITS_PER_BYTE, STATES, Widths, count_run, leaving_spikes
+from eventsim.energy.counts import BITS_PER_BYTE, Widths, count_run, leaving_spikes, states_of
 from eventsim.energy.report import ACCESSES, energy
 from eventsim.energy.steps import clock_run
 from eventsim.errors import NetworkError, ParameterError
@@ -91,7 +91,6 @@ class ActivityPricing:
 
     def measure(self, net: Network, tape: SpikeTape) -> Activity:
         """What the activity on a tape, of :func:`eventsim.simulate` with the network, costs."""
-        net.refuse_linear("ActivityPricing", "for whose updates no chip here has a figure")
         run, step_ms = make_run(net, tape), self.chip.step_ms
         # What the chip does not price is not counted: that would take longest.
         by_arrivals = self._prices("membrane_update") if step_ms else self._prices(*_BY_ARRIVALS)
@@ -142,7 +141,8 @@ class ActivityPricing:
         for projection in net.projections.values():
             target = projection.target
             share = updates.get(target, 0) / max(received[target], 1)
-            each = self._operation * self._counts(projection.name) + share * self._update
+            update = self._update(states_of(net.populations[target]))
+            each = self._operation * self._counts(projection.name) + share * update
             prices[projection.source] += each * np.diff(projection.first_synapses())
         return prices
 
@@ -161,12 +161,11 @@ class ActivityPricing:
         weight = Widths().weight / BITS_PER_BYTE * self._figures("memory_byte")
         return self._figures("synaptic_event", "ac") + weight
 
-    @property
-    def _update(self) -> float:
-        """Of an update of a neuron by an arrival, pJ."""
+    def _update(self, states: int) -> float:
+        """Of an update of a neuron of so many states by an arrival, pJ."""
         if self.chip.step_ms is not None:
             return self._figures("neuron_update_active") - self._figures("neuron_update_idle")
-        state = STATES * Widths().state / BITS_PER_BYTE * self._figures("memory_byte")
+        state = states * Widths().state / BITS_PER_BYTE * self._figures("memory_byte")
         return self._figures("membrane_update") + ACCESSES * (self._figures("state_access") + state)
 
 

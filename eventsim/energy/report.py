@@ -19,7 +19,7 @@ ac, mac                with a step: effective ACs and MACs; without: effective o
 state_access           two for every update of a neuron: of all neurons in every step, or without a
                        step at arrivals
 memory_byte            a weight for each ac and mac; V and I read and written at each update, and
-                       the adaptation of an adaptive threshold
+                       the adaptation of an adaptive threshold or the further states of a neuron
 step_sync              steps
 axon_out, hops         what the mapping says
 static_core            cores in use times ms
@@ -41,7 +41,7 @@ from eventsim.energy.encoder import EncoderCost, encoder_cost
 from eventsim.energy.missing import Missing, missing_terms
 from eventsim.energy.steps import ClockedCounts, clocked, total
 from eventsim.energy.terms import TermCost
-from eventsim.errors import NetworkError, ParameterError, ShapeError
+from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import EncoderOperations, SpikeTape
 from eventsim.network import Network
 
@@ -201,12 +201,6 @@ def energy(
     ParameterError, ShapeError
         ``mapped`` has other keys or shapes, or ``clocked`` is of other samples.
     """
-    if counts.unpriced:
-        raise NetworkError(
-            f"energy: population {counts.unpriced[0]!r} has linear neurons of another kind than "
-            f"LIF, for whose updates chip {chip.name!r} has no figure. Its operations are counted: "
-            "eventsim.energy.count."
-        )
     if clocked is not None and clocked.steps.size != counts.n_samples:
         raise ShapeError(
             f"energy: counts have {counts.n_samples} samples, those in steps {clocked.steps.size}. "
@@ -261,7 +255,7 @@ def _known(counts: Counts, clocked: ClockedCounts | None) -> _Known:
         known["step_sync"] = (basis, clocked.steps)
     macs = macs + counts.decision_macs
     accesses = ACCESSES * updates
-    states = STATES * updates + _adaptive_states(counts, clocked)
+    states = STATES * updates + _further_states(counts, clocked)
     bits = (acs + macs) * counts.widths.weight + ACCESSES * states * counts.widths.state
     known |= {
         "ac": (basis, acs),
@@ -272,11 +266,14 @@ def _known(counts: Counts, clocked: ClockedCounts | None) -> _Known:
     return {name: (basis, values.astype(np.float64)) for name, (basis, values) in known.items()}
 
 
-def _adaptive_states(counts: Counts, clocked: ClockedCounts | None) -> Any:
-    """Adaptations that are brought up to date in every sample."""
+def _further_states(counts: Counts, clocked: ClockedCounts | None) -> Any:
+    """Adaptations, and states beside V and I, that are brought up to date in every sample."""
     if clocked is None:
-        return total(counts.adaptive_updates, counts.n_samples)
-    return clocked.steps * sum(counts.sizes[name] for name in counts.adaptive_updates)
+        n = counts.n_samples
+        return total(counts.adaptive_updates, n) + total(counts.state_updates, n)
+    adaptive = sum(counts.sizes[name] for name in counts.adaptive_updates)
+    further = sum(counts.sizes[name] * n for name, n in counts.further_states.items())
+    return clocked.steps * (adaptive + further)
 
 
 def _from_mapping(counts: Counts, mapped: Mapping[str, ArrayLike]) -> _Known:

@@ -141,7 +141,6 @@ def clock_run(
     run: CountedRun, *, step_ms: float, batch_size: int = 1, operations: bool = True
 ) -> ClockedCounts:
     """As :func:`clocked`; without ``operations`` there are none of them, and no activations."""
-    run.net.refuse_linear("clocked", "of which no chip's time step is known")
     if not 0.0 < step_ms < np.inf:
         raise ParameterError(f"clocked: step_ms is {step_ms}, expected a finite number > 0.")
     if batch_size < 1:

@@ -32,7 +32,8 @@ import scipy
 from numpy.typing import NDArray
 
 from eventsim.arrays import Ints
-from eventsim.errors import ShapeError
+from eventsim.chips import Chip
+from eventsim.errors import NetworkError, ShapeError
 from eventsim.events import EventStream, SpikeTape
 from eventsim.hardware.errors import MappingError
 from eventsim.network import Network, Projection
@@ -130,6 +131,36 @@ def renumbered(graph: AxonGraph, order: Ints) -> AxonGraph:
     return AxonGraph((group,), graph.n_external, graph.spikes[axons], synapses)
 
 
+def check_kinds(net: Network, chip: Chip) -> None:
+    """Raise unless the chip has a place for the neurons of the network, whatever their number.
+
+    Raises
+    ------
+    NetworkError
+        The chip's neuron is fixed, and is not of a kind of the network.
+    MappingError
+        It is not known how many of them a core holds.
+    """
+    for name in net.linear:
+        kind = type(net.populations[name].neuron).__name__
+        model = None if chip.limits is None else chip.limits.neuron_model
+        what = f"Chip {chip.name!r}: population {name!r} has neurons of kind {kind}"
+        if model == "lif":
+            raise NetworkError(
+                f"{what}, and the chip's neuron is fixed: a voltage and one current at most, no "
+                "further state. Choose a chip whose neurons are programs, or LIF neurons."
+            )
+        if model == "programmable":
+            raise MappingError(
+                f"{what}. The chip's neurons are programs and can be of that kind, but how many of "
+                "them a core holds is not known: its file counts LIF neurons."
+            )
+        raise MappingError(
+            f"{what}, and the chip's file does not say whether its neurons can be: neuron_model in "
+            "its limits."
+        )
+
+
 def axon_graph(net: Network, tape: SpikeTape | None, *, inputs: Inputs = "external") -> AxonGraph:
     """Build the graph of a network with the spike counts of a tape.
 
@@ -151,7 +182,6 @@ def axon_graph(net: Network, tape: SpikeTape | None, *, inputs: Inputs = "extern
     if inputs not in ("external", "placed"):
         raise MappingError(f"inputs is {inputs!r}, expected 'external' or 'placed'.")
     net.refuse_decision("axon_graph", "which has no place on the cores of a chip")
-    net.refuse_linear("axon_graph", "of which no chip's table here says what a core holds")
     net = net.to_host()
     kinds = {name: p.kind for name, p in net.populations.items()}
     placed = [name for name, kind in kinds.items() if kind != "input" or inputs == "placed"]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from eventsim.arrays import Ints
 from eventsim.chips import Chip, Limits
 from eventsim.hardware.errors import InfeasibleError, MappingError
-from eventsim.hardware.graph import AxonGraph, axon_graph
+from eventsim.hardware.graph import AxonGraph, axon_graph, check_kinds
 from eventsim.network import Network
 from eventsim.summary import short_repr
 
@@ -181,6 +181,7 @@ def check_room(net: Network, chip: Chip) -> None:
     MappingError
         The chip has no limits, or the network no neurons.
     """
+    check_kinds(net, chip)
     limits, graph = limits_of(chip), axon_graph(net, None)
     check_neurons(graph, chip)
     needed = fewest_cores(graph, limits)

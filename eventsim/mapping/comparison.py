@@ -7,7 +7,7 @@ from eventsim.chips import Chip
 from eventsim.errors import InternalError
 from eventsim.events import SpikeTape
 from eventsim.hardware.errors import InfeasibleError
-from eventsim.hardware.graph import Inputs, axon_graph
+from eventsim.hardware.graph import Inputs, axon_graph, check_kinds
 from eventsim.mapping.check import check_mapping
 from eventsim.mapping.effort import Told
 from eventsim.mapping.mapping import BASELINES, Mapping, Method, map_graph
@@ -69,6 +69,7 @@ def compare_mappings(
     InfeasibleError
         The method that was asked for found no mapping.
     """
+    check_kinds(net, chip)
     graph = axon_graph(net, tape, inputs=inputs)
 
     def checked(each: Method, seconds: float | None = None, told: Told | None = None) -> Mapping:

@@ -71,7 +71,7 @@ def fit_on(net: Network, chip: Chip) -> Fit | None:
             found = map_network(net, None, chip, method=method)
         except InfeasibleError as error:
             reason = str(error)
-        except NetworkError as error:  # a linear decision
+        except NetworkError as error:  # a linear decision, neurons that the chip has not
             return Fit(state="does not fit", reason=str(error))
         except MappingError as error:
             return Fit(state="not checked", reason=str(error))

@@ -15,7 +15,7 @@ from eventsim.errors import StorageError
 from eventsim.events import SpikeTape
 from eventsim.events.storage import write_atomically
 from eventsim.hardware.errors import MappingError
-from eventsim.hardware.graph import AxonGraph, Inputs, axon_graph
+from eventsim.hardware.graph import AxonGraph, Inputs, axon_graph, check_kinds
 from eventsim.hardware.usage import Usage, check_neurons, core_usage, limits_of
 from eventsim.mapping.effort import Effort, Told
 from eventsim.mapping.mesh import (
@@ -221,10 +221,14 @@ def map_network(
     InfeasibleError
         A limit cannot be met, or was not by this method.
     MappingError
-        The chip has no limits, the method is unknown, or its package is missing.
+        The chip has no limits, the method is unknown, its package is missing, or it is not known
+        how many neurons of a kind a core holds.
+    NetworkError
+        The chip's neuron is fixed, and is not of a kind of the network.
     """
     if method not in METHODS:
         raise MappingError(f"method is {method!r}, expected one of {', '.join(METHODS)}.")
+    check_kinds(net, chip)
     graph = axon_graph(net, tape, inputs=inputs)
     return map_graph(
         graph,

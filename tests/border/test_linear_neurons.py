@@ -1,5 +1,6 @@
 """What is said where linear neurons are not known, or not what they should be."""
 
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import eventsim as es
 from eventsim.engine.contract.registry import using_backend
 from eventsim.errors import BackendError, NetworkError, ParameterError, StorageError
+from eventsim.mapping.fits import fit_on
 
 
 def network(neuron=None, **values):
@@ -164,7 +166,7 @@ def test_an_adaptive_threshold_in_a_loop_with_linear_neurons_is_refused():
 
 def doors():
     """What does not know linear neurons, and how it is asked."""
-    from eventsim import clocked, energy, mapping, ranks
+    from eventsim import clocked, mapping, ranks
     from eventsim.network.nir.export import to_nir
     from eventsim.train.near_miss import NearMiss
 
@@ -179,8 +181,7 @@ def doors():
         "chunks": lambda net: es.simulate_chunk(net, STREAM, backend="cpu"),
         "current": lambda net: es.current(net, tape(net), "h", [1.0]),
         "clocked": lambda net: clocked.from_network(net),
-        "steps": lambda net: energy.clocked(net, tape(net), step_ms=1.0),
-        "mapping": lambda net: mapping.axon_graph(net, None),
+        "mapping": lambda net: mapping.map_network(net, None, es.chips.load_chip("loihi")),
         "ranks": lambda net: ranks.simulate_ranks(net, STREAM),
         "nir": lambda net: to_nir(net),
         "near miss": lambda net: NearMiss(1.0)(silent(net), tape(net)),
@@ -188,7 +189,7 @@ def doors():
 
 
 @pytest.mark.parametrize(
-    "door", ["chunks", "current", "clocked", "steps", "mapping", "ranks", "nir", "near miss"]
+    "door", ["chunks", "current", "clocked", "mapping", "ranks", "nir", "near miss"]
 )
 def test_what_does_not_know_linear_neurons_says_so_by_name(door):
     with pytest.raises(NetworkError, match="neurons of kind AdLIF"):
@@ -203,11 +204,44 @@ def test_the_voltage_of_linear_neurons_is_at_the_threshold_before_a_spike_and_re
     assert found == pytest.approx([0.1, 1.0, -0.2, -0.2], abs=1e-7)
 
 
-def test_operations_of_linear_neurons_are_counted_with_their_states_and_not_priced():
+def test_further_states_are_counted_and_named_and_their_words_are_priced():
     net = network()
-    tape = es.simulate(net, STREAM, backend="cpu")
+    tape = es.simulate(net, STREAM, backend="reference")
     counts = es.energy.count(net, tape)
     assert counts.synaptic_events["input->h"].tolist() == [4]
     assert counts.footprint.states == 2 * 3 * 4
-    with pytest.raises(NetworkError, match="'h' has linear neurons of another kind than LIF"):
-        es.energy.energy(counts, es.chips.load_chip("loihi"))
+    # Two arrivals at each of two neurons, one state beside V and I.
+    assert counts.state_updates["h"].tolist() == counts.membrane_updates["h"].tolist() == [4]
+    steps = es.energy.clocked(net, tape, step_ms=1.0)
+    loihi = es.energy.energy(counts, es.chips.load_chip("loihi"), clocked=steps)
+    missing = {one.name: one.count for one in loihi.missing}
+    assert missing["state_update"] == 4.0
+    of_lif = es.energy.energy(replace(counts, further_states={}), es.chips.load_chip("loihi"))
+    assert "state_update" not in {one.name for one in of_lif.missing}
+    # Where memory has a price the words are in it: read and written, in every step or at arrivals.
+    sram = es.chips.load_chip("45nm_sram")
+    for clocked, words in ((None, 4), (steps, 2 * 20)):
+        mine, less = (
+            es.energy.energy(counted, sram, clocked=clocked).total_pj
+            for counted in (counts, replace(counts, further_states={}))
+        )
+        byte = sram.energy["memory_byte"].value
+        assert mine - less == pytest.approx(words * 2 * 4 * byte, rel=1e-12)
+
+
+def test_chips_say_whether_they_have_linear_neurons_and_why_not():
+    found = {}
+    for name in es.chips.chip_names():
+        chip = es.chips.load_chip(name)
+        if chip.limits is not None:
+            found[name] = fit_on(network(), chip)
+    fixed = {"loihi", "loihi_sanafe", "truenorth"}
+    programs = {"loihi2", "spinnaker", "spinnaker2"}
+    for name, fit in found.items():
+        said = "population 'h' has neurons of kind AdLIF"
+        said += ", and the chip's neuron is fixed" if name in fixed else ""
+        said += ". The chip's neurons are programs" if name in programs else ""
+        said += ", and the chip's file does not say" if name == "dynapse" else ""
+        assert fit.state == ("does not fit" if name in fixed else "not checked")
+        assert fit.reason.startswith(f"Chip {name!r}: {said}")
+    assert found.keys() == fixed | programs | {"dynapse"}
