@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from eventsim.engine.contract.adjoint_series import EXTRA
+from eventsim.engine.contract.series import shorter
 from eventsim.engine.cuda import device as cuda
 from tests.support.simt import HostDevice
 
@@ -29,3 +31,12 @@ def evaluated(device, precision, kernel, rows, *values):
     args = [size, *map(device.asarray, values), out]
     device.launch(precision, kernel, -(-size // 64), 64, args)
     return device.get(out)
+
+
+def economy(terms):
+    """Row k: power ``terms + k`` as a polynomial of degree below ``terms``, [EXTRA, terms]."""
+    chebyshev, found = shorter(), np.eye(terms + EXTRA)
+    for degree in range(terms + EXTRA - 1, terms - 1, -1):
+        leading = found[:, degree : degree + 1].copy()
+        found[:, : degree + 1] -= leading * chebyshev[degree, : degree + 1]
+    return found[terms:, :terms].copy()

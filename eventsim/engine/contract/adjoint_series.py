@@ -41,11 +41,8 @@ DECAY_SYN :math:`\partial y_q / \partial b`
 
 from typing import NamedTuple
 
-import numpy as np
-
-from eventsim.arrays import Floats, Precision
+from eventsim.arrays import Precision
 from eventsim.engine.contract.job import Job
-from eventsim.engine.contract.series import shorter
 
 # Arrivals of one stretch at most; terms of the polynomials; delta S at most.
 MOST = 16
@@ -55,8 +52,6 @@ EXTRA = 3
 
 # A stretch is at most this many times as long as the time constant of the middle rate.
 LONGEST = 2.0
-
-DECAY, TAKEN, GAIN, GAIN_MEM, GAIN_SYN, DECAY_SYN = range(6)
 
 
 class Span(NamedTuple):
@@ -74,12 +69,3 @@ def span_of(job: Job) -> Span:
     middle, spread = 0.5 * (fastest + slowest), 0.5 * (fastest - slowest)
     longest = LONGEST / middle
     return Span(middle, min(longest, REACH / spread) if spread > 0.0 else longest)
-
-
-def economy(terms: int) -> Floats:
-    """Row k: power ``terms + k`` as a polynomial of degree below ``terms``, [EXTRA, terms]."""
-    chebyshev, found = shorter(), np.eye(terms + EXTRA)
-    for degree in range(terms + EXTRA - 1, terms - 1, -1):
-        leading = found[:, degree : degree + 1].copy()
-        found[:, : degree + 1] -= leading * chebyshev[degree, : degree + 1]
-    return found[terms:, :terms].copy()

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from eventsim.engine.contract.adjoint_series import TERMS, economy
+from eventsim.engine.contract.adjoint_series import TERMS
+from tests.support.formulas import economy
 
 
 def test_economy_is_the_nearest_polynomial():

@@ -10,7 +10,7 @@ from eventsim.engine.contract import adjoint_series, gain_windows, series
 from eventsim.engine.contract.table import ALERT_MARGIN
 from eventsim.engine.cuda import device as cuda
 from eventsim.neuron import adaptive, lif
-from tests.support.formulas import TYPES, evaluated, formulas
+from tests.support.formulas import TYPES, economy, evaluated, formulas
 from tests.support.simt import build, why_not
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
@@ -100,12 +100,12 @@ def test_constants_are_those_of_python(device, precision):
 
 @pytest.mark.parametrize("precision", TYPES)
 def test_polynomials_of_lower_degree_are_those_of_python(device, precision):
-    expected = adjoint_series.economy(adjoint_series.TERMS[precision])
+    expected = economy(adjoint_series.TERMS[precision])
     shorter = device.zeros((13, 13), np.float64)
-    economy = device.zeros(expected.shape, np.float64)
-    device.launch(precision, "economies", 1, 1, [shorter, economy])
+    found = device.zeros(expected.shape, np.float64)
+    device.launch(precision, "economies", 1, 1, [shorter, found])
     assert np.array_equal(device.get(shorter), series.shorter())
-    assert np.array_equal(device.get(economy), expected)
+    assert np.array_equal(device.get(found), expected)
 
 
 TAUS = [(20.0, 10.0), (10.0, 20.0), (5.0, 5.0), (5.0, 5.0 + 1e-9), (2.0, 2000.0), (2000.0, 2.0)]
