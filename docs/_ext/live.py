@@ -3,9 +3,9 @@
 The page is made by :func:`eventsim.export_web` at every build, of ``docs/live``.
 """
 
+import sys
 from pathlib import Path
 
-import numpy as np
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
@@ -14,6 +14,9 @@ import eventsim as es
 from eventsim.train import load_network
 
 HERE = Path(__file__).parent.parent / "live"
+sys.path.insert(0, str(HERE))
+from packed import recordings  # noqa: E402
+
 FOLDER, TITLE = "live", "Spoken digits"
 FRAME = """<iframe class="live" src="{at}" title="A network of spoken digits, to try"></iframe>
 <script>
@@ -24,19 +27,6 @@ addEventListener("message", event => {{
   }}
 }});
 </script>"""
-
-
-def recordings() -> es.Dataset:
-    """One recording of each class, of voices that were not learned."""
-    with np.load(HERE / "recordings.npz") as kept:
-        stream = es.EventStream(
-            np.cumsum(kept["steps"], dtype=np.int64) / 1e3,
-            kept["channels"],
-            kept["offsets"],
-            n_channels=64,
-            duration=kept["duration"],
-        )
-        return es.Dataset(stream, kept["labels"], class_names=kept["class_names"])
 
 
 def write(app: Sphinx) -> None:

@@ -934,13 +934,13 @@ net_status net_selftest(void) {
 
 void net_reset(net_t *net) {
     uint32_t k;
-    (void)memset(net->clock, 0, NET_STAGES * sizeof net->clock[0]);
-    (void)memset(net->sent, 0, NET_STAGES * sizeof net->sent[0]);
-    (void)memset(net->border, 0, NET_STAGES * sizeof net->border[0]);
-    (void)memset(net->idle, 0, NET_STAGES * sizeof net->idle[0]);
-    (void)memset(net->busy, 0, NET_STAGES * sizeof net->busy[0]);
-    (void)memset(net->head, 0, NET_STAGES * sizeof net->head[0]);
-    (void)memset(net->count, 0, NET_STAGES * sizeof net->count[0]);
+    (void)memset(net->clock, 0, (size_t)NET_STAGES * sizeof net->clock[0]);
+    (void)memset(net->sent, 0, (size_t)NET_STAGES * sizeof net->sent[0]);
+    (void)memset(net->border, 0, (size_t)NET_STAGES * sizeof net->border[0]);
+    (void)memset(net->idle, 0, (size_t)NET_STAGES * sizeof net->idle[0]);
+    (void)memset(net->busy, 0, (size_t)NET_STAGES * sizeof net->busy[0]);
+    (void)memset(net->head, 0, (size_t)NET_STAGES * sizeof net->head[0]);
+    (void)memset(net->count, 0, (size_t)NET_STAGES * sizeof net->count[0]);
     net->now = 0.0;
     net->end = INFINITE;
     for (k = 0U; k < (uint32_t)NET_NEURONS; ++k) {
@@ -967,10 +967,10 @@ void net_reset(net_t *net) {
     }
 #endif
 #if NET_RULE_READOUT
-    (void)memset(net->total, 0, NET_OUTPUTS * sizeof net->total[0]);
+    (void)memset(net->total, 0, (size_t)NET_OUTPUTS * sizeof net->total[0]);
 #endif
 #if NET_RULE_MAXIMUM
-    (void)memset(net->largest, 0, NET_OUTPUTS * sizeof net->largest[0]);
+    (void)memset(net->largest, 0, (size_t)NET_OUTPUTS * sizeof net->largest[0]);
 #endif
 #if NET_EVENTS
     for (k = 0U; k < (uint32_t)NET_STAGES; ++k) {

@@ -1,7 +1,7 @@
-"""Packs a run on spoken digits for the first page: network, and one recording of each class.
+"""Keeps a run on spoken digits for the first page: network, and one recording of each class.
 
-``python docs/live/make.py RUN`` writes ``digits.npz`` and ``recordings.npz`` beside this file. The
-run of those was made at 5002beff by::
+``python docs/live/packed.py RUN`` writes ``digits.npz`` and ``recordings.npz`` beside this
+file. The run of those was made at 5002beff by::
 
     eventsim train spoken_digits --hidden 48 --hidden 48 --tau-syn 10 --forward-delays 0:150 \
         --epochs 20 --quantise-bits 4 --seed 0 --batch-size 32 --set tail=150 \
@@ -20,6 +20,19 @@ import eventsim as es
 from eventsim.events.labelled import spread
 
 HERE = Path(__file__).parent
+
+
+def recordings() -> es.Dataset:
+    """One recording of each class, of voices that were not learned."""
+    with np.load(HERE / "recordings.npz") as kept:
+        stream = es.EventStream(
+            np.cumsum(kept["steps"], dtype=np.int64) / 1e3,
+            kept["channels"],
+            kept["offsets"],
+            n_channels=64,
+            duration=kept["duration"],
+        )
+        return es.Dataset(stream, kept["labels"], class_names=kept["class_names"])
 
 
 def main(run: str) -> None:

@@ -1,0 +1,74 @@
+"""What a network as C takes on small processors: bytes, and instructions for an event.
+
+Method   `eventsim export --to c`; its recorded test on boards of QEMU, bit for bit, and
+         instructions of the same recordings without the checks (bench/boards/qemu.py). Networks:
+         that of the first page of the site (docs/live), and with --run that of `eventsim demo`,
+         which is not taken to Cortex-M0.
+Answer   results/boards.jsonl.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import eventsim as es
+from bench.boards import qemu
+from bench.harness import parser, report
+from eventsim.events.labelled import spread
+from eventsim.train import load_network
+
+LIVE = Path(__file__).parents[2] / "docs" / "live"
+sys.path.insert(0, str(LIVE))
+from packed import recordings  # noqa: E402
+
+
+def networks(run: str | None) -> Iterator[tuple[str, es.Network, es.EventStream, bool]]:
+    """Name, network, recordings, and whether it goes to Cortex-M0 too."""
+    small = load_network(LIVE / "digits.npz")
+    yield "48-48, 4 bits", small, recordings().stream, True
+    if run is not None:
+        loaded = es.load_run(run)
+        data = loaded.data("test")
+        few = data[spread(data.labels, len(data.class_names))]
+        yield "128-128 (demo)", loaded.net, few.stream, False
+
+
+def rows(run: str | None) -> Iterator[dict[str, Any]]:
+    """One for each network and board."""
+    for network, net, stream, everywhere in networks(run):
+        for board in qemu.BOARDS:
+            if board != "Cortex-M0" or everywhere:
+                yield {"bench": "boards", "network": network, **row(net, stream, board)}
+
+
+def row(net: es.Network, stream: es.EventStream, board: str) -> dict[str, Any]:
+    """Bytes and instructions."""
+    with TemporaryDirectory() as name:
+        written = es.export_c(net, name, stream=stream, name="digits")
+        found = qemu.run(Path(name), "digits", board)
+    if found.differs:
+        raise SystemExit(f"{board}: recording {found.differs - 1} differs.")
+    kept = stream[: found.recordings]
+    return {
+        "board": board,
+        "constants": written.flash,
+        "code": found.code,
+        "ram": written.ram,
+        "recordings": found.recordings,
+        "spikes": found.spikes,
+        "events": found.events,
+        "duration_ms": float(kept.duration.sum()),
+        "instructions": found.instructions,
+        "longest": found.longest,
+    }
+
+
+if __name__ == "__main__":
+    options = parser(__doc__.splitlines()[0])
+    options.add_argument("--run", help="folder of a run of eventsim demo")
+    options = options.parse_args()
+    if lacks := qemu.missing():
+        raise SystemExit(f"Not installed: {lacks}.")
+    report(rows(options.run), options)
