@@ -47,11 +47,15 @@ class BuildKernels(Command):
         except BuildError as error:
             raise SystemExit(f"error: {error}") from None
         try:
-            wasm.build((Path() if self.editable_mode else Path(self.build_lib)) / EMBEDDED / "web")
-        except wasm.NoCompiler as error:
+            wasm.build(EMBEDDED / "web" if self.editable_mode else self.engine.parent)
+        except wasm.NotBuilt as error:
             if wasm.is_required():
                 raise SystemExit(f"error: {error}") from None
             self.announce(f"`eventsim export --to web` is left out. {error}", level=3)
+
+    @property
+    def engine(self):
+        return Path(self.build_lib, EMBEDDED, "web", "engine.wasm")
 
     @property
     def folder(self):
@@ -61,7 +65,8 @@ class BuildKernels(Command):
         return [str(path.relative_to(KERNELS.resolve().parents[1])) for path in sources()]
 
     def get_outputs(self):
-        return [str(Path(self.build_lib, KERNELS, Platform.here().library))]
+        engine = [str(self.engine)] if self.engine.exists() else []
+        return [str(Path(self.build_lib, KERNELS, Platform.here().library)), *engine]
 
     def get_output_mapping(self):
         return {}

@@ -8,7 +8,7 @@ Answer   results/boards.jsonl.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -35,10 +35,10 @@ def networks(run: str | None) -> Iterator[tuple[str, es.Network, es.EventStream,
         yield "128-128 (demo)", loaded.net, few.stream, False
 
 
-def rows(run: str | None) -> Iterator[dict[str, Any]]:
+def rows(run: str | None, boards: Sequence[str]) -> Iterator[dict[str, Any]]:
     """One for each network and board."""
     for network, net, stream, everywhere in networks(run):
-        for board in qemu.BOARDS:
+        for board in boards:
             if board != "Cortex-M0" or everywhere:
                 yield {"bench": "boards", "network": network, **row(net, stream, board)}
 
@@ -68,7 +68,8 @@ def row(net: es.Network, stream: es.EventStream, board: str) -> dict[str, Any]:
 if __name__ == "__main__":
     options = parser(__doc__.splitlines()[0])
     options.add_argument("--run", help="folder of a run of eventsim demo")
+    options.add_argument("--board", choices=qemu.BOARDS, action="append", help="all by default")
     options = options.parse_args()
     if lacks := qemu.missing():
         raise SystemExit(f"Not installed: {lacks}.")
-    report(rows(options.run), options)
+    report(rows(options.run, options.board or list(qemu.BOARDS)), options)

@@ -345,6 +345,23 @@ def _process() -> Table:
     return _columns("start", "bench.macro.start", columns, lines_of("start"))
 
 
+def _boards() -> Table:
+    columns: dict[str, Callable[[Row], Any]] = {
+        "network": lambda r: r["network"],
+        "processor": lambda r: r["board"],
+        "constants, kB": lambda r: f"{r['constants'] / 1e3:.1f}",
+        "code, kB": lambda r: f"{r['code'] / 1e3:.1f}",
+        "RAM, kB": lambda r: f"{r['ram'] / 1e3:.1f}",
+        "events": lambda r: f"{r['events']:,}",
+        "instructions an event": lambda r: f"{r['instructions'] / r['events']:,.0f}",
+        "the longest event": lambda r: f"{r['longest']:,}",
+        "millions a second of recording": lambda r: (
+            f"{r['instructions'] / 1e3 / r['duration_ms']:,.0f}"
+        ),
+    }
+    return _columns("boards", "bench.boards.counts", columns, lines_of("boards"))
+
+
 def _counts() -> Table:
     phases = ("forward", "loss", "backward", "optimiser", "other")
     columns: dict[str, Callable[[Row], Any]] = {
@@ -721,6 +738,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "blocks": lambda: _ratios("blocks", "bench.macro.blocks"),
     "windows": _windows,
     "process": _process,
+    "boards": _boards,
     "counts": _counts,
     "accuracy": lambda: _accuracy(
         (

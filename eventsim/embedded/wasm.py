@@ -42,8 +42,8 @@ FLAGS = (
 SECTION = b"sources"
 
 
-class NoCompiler(Exception):
-    """There is nothing that compiles for WebAssembly."""
+class NotBuilt(Exception):
+    """Nothing compiles for WebAssembly, or it failed; the text says what to do."""
 
 
 def read(name: str) -> str:
@@ -142,14 +142,14 @@ def is_required() -> bool:
 def build(folder: Path) -> tuple[Path, bool]:
     """Compile the engine into a folder where it is not up to date.
 
-    Returns the file, and whether it is new. Raises :class:`NoCompiler`.
+    Returns the file, and whether it is new. Raises :class:`NotBuilt`.
     """
     to, wanted = folder / "engine.wasm", source_hash()
     if to.is_file() and built_from(to.read_bytes()) == wanted:
         return to, False
     command = find_compiler()
     if command is None:
-        raise NoCompiler(
+        raise NotBuilt(
             "Nothing here compiles for WebAssembly: Python has no package ziglang, and on the path "
             "are not both clang and wasm-ld. `pip install ziglang` brings it."
         )
@@ -163,7 +163,8 @@ def build(folder: Path) -> tuple[Path, bool]:
             capture_output=True, text=True, errors="replace", check=False, env=variables,
         )  # fmt: skip
         if done.returncode != 0:
-            raise RuntimeError(f"{command} did not compile the engine:\n{done.stderr[-3000:]}")
+            said = "\n".join(done.stderr.splitlines()[-12:])
+            raise NotBuilt(f"The engine of pages was not compiled by {' '.join(command)}:\n{said}")
         content = made.read_bytes()
     named = bytes([len(SECTION)]) + SECTION + wanted.encode()
     folder.mkdir(parents=True, exist_ok=True)
@@ -177,7 +178,7 @@ def main() -> str | None:
     """Build in place; what went wrong, if something did."""
     try:
         engine, new = build(HERE / "web")
-    except NoCompiler as error:
+    except NotBuilt as error:
         return str(error)
     sys.stdout.write(f"{engine.name}: {'built' if new else 'up to date'}\n")
     return None

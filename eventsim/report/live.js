@@ -2,8 +2,9 @@
 // A network that runs in the page: its engine is WebAssembly, its tables are data. live.py writes both.
 window.live = (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const STATUS = ["", "", "a queue of arrivals is full", "an event comes too late", "no such channel or time",
-    "the engine computes other numbers than it should", "a neuron fires without end"];
+  const STATUS = ["", "", "a queue of arrivals is full, so export the page with recordings as busy as this one",
+    "an event comes too late", "no such channel or time", "the engine computes other numbers than it should",
+    "a neuron fires without end"];
   const COLOURS = ["--input", "--first", "--second", "--third", "--fourth"];
   const LOOKS = 100; // at the running answer, of a recording
   const STEP = 1; // ms of silence, whose spikes are polled together

@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 import eventsim
+from eventsim.embedded import wasm
 from eventsim.kernels.build import Platform, source_hash
 from tests.support.checkout import ROOT, project, tracked_files
 from tests.support.simt import why_not
@@ -107,13 +108,21 @@ def shipped(path):
 def test_wheel_holds_every_file_of_the_packages_and_nothing_else(built):
     with zipfile.ZipFile(built.wheel) as archive:
         found = {name for name in archive.namelist() if ".dist-info/" not in name}
-    library = f"eventsim/kernels/{Platform.here().library}"
-    assert found == {library} | {place for path in tracked_files() if (place := shipped(path))}
+    made = {f"eventsim/kernels/{Platform.here().library}"}
+    if wasm.find_compiler() is not None:
+        made |= {"eventsim/embedded/web/engine.wasm"}
+    assert found == made | {place for path in tracked_files() if (place := shipped(path))}
     assert {
         "eventsim/kernels/neuron/crossing.hpp",
         "eventsim/kernels/cpu/level.cpp",
         "eventsim/engine/cuda/kernels/queue.cu",
     } <= found
+
+
+@pytest.mark.skipif(wasm.find_compiler() is None, reason="nothing compiles for WebAssembly")
+def test_wheel_has_the_engine_of_pages_that_its_own_text_makes(installed):
+    code = "from eventsim.embedded.web import read_engine; print(len(read_engine()))"
+    assert int(installed.run("python", "-c", code)) > 10_000
 
 
 def test_wheel_is_for_every_python_of_its_platform_and_every_processor_of_it(built):
