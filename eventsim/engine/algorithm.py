@@ -7,7 +7,7 @@ queue                a loop, event by event: one queue per sample
 windows, sums        a loop by windows of its least delay, arrivals of a window summed by neuron
 windows, stretches   the same where neurons share their events: side by side within a window
 linear               neurons of another kind than LIF (:mod:`eventsim.neuron.linear`), a layer or a
-                     loop, event by event
+                     loop: side by side where they meet the same events, else event by event
 ===================  ===============================================================================
 
 All give the same spikes up to rounding. In the last bits they differ, and in a network that is

@@ -23,6 +23,7 @@ import eventsim as es
 from eventsim.engine.contract.registry import set_threads
 from eventsim.engine.cpu import CpuBackend
 from eventsim.engine.cpu import library as loader
+from tests.support.linear_neurons import dense_layer, dense_stream
 from tests.support.nets import lateral_net, neuron_parameters, one_layer, one_sample, random_stream
 from tests.support.simt.build import sanitized_environment
 from tests.support.simt.exercise import differences, read, results
@@ -73,6 +74,8 @@ def _two_run_away():
 
 
 OWN = {
+    "linear, adaptive": Run(lambda: dense_layer("adlif"), dense_stream),
+    "linear, receptors": Run(lambda: dense_layer("receptors"), dense_stream),
     "two run away": Run(_two_run_away, lambda: one_sample([1.0], duration=9.0)),
     "loop, at once": Run(_at_once, lambda: one_sample([1.0, 2.0, 2.0, 8.0], duration=30.0)),
     "loop, beyond its room": Run(

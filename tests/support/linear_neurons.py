@@ -279,3 +279,61 @@ def _connect(net, source, target, rng, *, own=False):
             weights = es.self_recurrent(rng.normal(-0.2, 0.2, population.size))
             delay = float(rng.choice([0.0, 1.5]))
         net.connect(source, target, weights, delays=delay, receptor=receptor)
+
+
+# --- Layers --------------------------------------------------------------------------------------
+
+
+class Cable(es.LinearNeuron):
+    """Two compartments and two synapses, five states."""
+
+    states, receptors = ("v", "d", "w", "i", "j"), {"soma": "i", "dendrite": "j"}
+    parameters = {"tau": 15.0, "tau_w": 60.0, "tau_i": 3.0, "tau_j": 8.0}  # noqa: RUF012
+
+    def flow(self, p):
+        return {
+            ("v", "v"): -1.5 / p.tau, ("v", "d"): 0.5 / p.tau, ("v", "i"): 1 / p.tau,
+            ("v", "w"): -0.3 / p.tau, ("d", "d"): -1.5 / p.tau, ("d", "v"): 0.5 / p.tau,
+            ("d", "j"): 1 / p.tau, ("w", "v"): 0.2 / p.tau_w, ("w", "w"): -1 / p.tau_w,
+            ("i", "i"): -1 / p.tau_i, ("j", "j"): -1 / p.tau_j,
+        }  # fmt: skip
+
+
+def dense_layer(kind):
+    """70 neurons, two blocks, no two alike, half without a hold; delays, and a self-connection."""
+    rng, size = np.random.default_rng(7), 70
+    near = {
+        "refractory": rng.uniform(0.5, 3.0, size) * (np.arange(size) % 2),
+        "v_reset": rng.uniform(-0.5, 0.3, size),
+    }
+    if kind == "adlif":
+        neuron = es.AdLIF(tau_mem=rng.uniform(10, 30, size), a=0.5, b=0.2, **near)
+    elif kind == "resonator":
+        neuron = es.Resonator(frequency=rng.uniform(5, 40, size), **near)
+    elif kind == "receptors":
+        neuron = es.LIF(tau_syn={"x": 5.0, "y": rng.uniform(10, 40, size), "z": 2.0}, **near)
+    else:
+        neuron = Cable(tau_i=rng.uniform(2, 5, size), **near)
+    net = es.Network()
+    net.add_input("input", 3)
+    net.add_population("h", size, neuron=neuron)
+    for receptor in neuron.receptors:
+        weights = rng.normal(0.3, 1.0, (3, size))
+        net.connect("input", "h", weights, receptor=receptor, delays=rng.uniform(0, 2, 3))
+    back = es.self_recurrent(rng.normal(-0.3, 0.1, size))
+    net.connect("h", "h", back, receptor=next(iter(neuron.receptors)))
+    return net
+
+
+def dense_stream():
+    """Two samples: busy, a long silence, a burst; and one that ends within a stretch."""
+    rng = np.random.default_rng(8)
+    busy = [
+        rng.uniform(0, 40, 200),
+        rng.uniform(90, 160, 30),
+        rng.uniform(1500, 1520, 80),
+        [1700.0] * 2,
+    ]
+    first = np.sort(np.concatenate(busy))
+    samples = [(t, rng.integers(0, 3, len(t))) for t in (first, np.sort(rng.uniform(0, 33, 60)))]
+    return es.EventStream.from_samples(samples, n_channels=3, duration=[1750.0, 33.3])

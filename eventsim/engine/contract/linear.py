@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eventsim.arrays import Bools, Floats, Ints
 from eventsim.engine.contract.job import Job, StageGradients
@@ -22,6 +23,11 @@ from eventsim.neuron.linear_tables import (
     flow_tables,
     pieces_of,
 )
+from eventsim.plan import Stage
+
+# Neurons of a layer that share their piece; and how long that is at least, ms, where they go side
+# by side: of shorter ones most would be without an arrival.
+BLOCK, LEAST_PIECE = 64, 1.0 / 32.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,17 +95,22 @@ def linear_cells(job: Job) -> LinearCells:
 
 def linear_back(job: Job) -> BackTables:
     """Tables of the way back, of the same flows."""
-    tables = linear_cells(job).tables
-    return back_tables(
-        _flows(_joined(job, np.longdouble).flow), tables.piece, tables.powers.shape[1]
-    )
+    tables, exact = linear_cells(job).tables, _joined(job, np.longdouble).flow
+    first, which = _different(exact, tables.piece)
+    both = np.concatenate([first, first + len(exact)])
+    found = back_tables(_flows(exact[first]), tables.piece[both], tables.powers.shape[1])
+    which = np.concatenate([which, which + len(first)])
+    return BackTables(*(part[which] for part in found))
 
 
 def _linear_cells(job: Job, longest: float) -> LinearCells:
     stage, matrices = job.stage, _joined(job, np.float64)
     exact = _joined(job, np.longdouble).flow
-    piece = np.tile(pieces_of(exact), 2)
-    tables = flow_tables(_flows(exact), piece, bits_for(piece, longest), longest, len(exact))
+    piece = pieces_of(exact)
+    if shares_events(stage):
+        piece = _least_of_blocks(piece)
+    piece = np.tile(piece, 2)
+    tables = _flow_tables(exact, piece, longest)
     level, first = matrices.level, matrices.keep[:, 0, 0] * matrices.level + matrices.jump[:, 0]
     start = np.zeros(exact.shape[:2])
     start[:, 0] = np.where(level <= 0.0, first, 0.0)
@@ -120,6 +131,45 @@ def _linear_cells(job: Job, longest: float) -> LinearCells:
         synapse_state=synapse_state,
         own_state=own_state,
     )
+
+
+def _flow_tables(exact: NDArray[Any], piece: Floats, longest: float) -> FlowTables:
+    """Tables of all flows, and of those while V is held; equal neurons have theirs made once."""
+    first, which = _different(exact, piece)
+    both, bits = np.concatenate([first, first + len(exact)]), bits_for(piece, longest)
+    found = flow_tables(_flows(exact[first]), piece[both], bits, longest, len(first))
+    which = np.concatenate([which, which + len(first)])
+    return FlowTables(*(part[which] for part in found))
+
+
+def _different(exact: NDArray[Any], piece: Floats) -> tuple[Ints, Ints]:
+    """The first of equal flows each, and which of these every flow is."""
+    rows = np.column_stack([exact.reshape(len(exact), -1).astype(np.float64), piece[: len(exact)]])
+    _, first, which = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    return first, which.reshape(-1)
+
+
+def shares_events(stage: Stage) -> bool:
+    """Whether neurons meet the same events and cause none: then they may go side by side."""
+    return stage.shares_events and not stage.lateral
+
+
+def side_by_side(stage: Stage, cells: LinearCells) -> bool:
+    """Whether neurons go side by side, over stretches that are a piece each."""
+    return shares_events(stage) and float(cells.tables.piece.min()) >= LEAST_PIECE
+
+
+def block_of(size: int) -> int:
+    """Neurons of a block, which share their piece."""
+    return min(BLOCK, size)
+
+
+def _least_of_blocks(piece: Floats) -> Floats:
+    starts = np.arange(0, piece.size, block_of(piece.size))
+    least: Floats = np.repeat(np.minimum.reduceat(piece, starts), block_of(piece.size))[
+        : piece.size
+    ]
+    return least
 
 
 def _flows(flow: Floats) -> Floats:

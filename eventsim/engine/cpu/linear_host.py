@@ -1,11 +1,13 @@
 """A stage of linear neurons on the CPU, host side: a layer, or populations joined in loops.
 
-The state is of double precision, whatever that of the run.
+A layer whose neurons meet the same events goes side by side, by the tables of
+:mod:`~eventsim.engine.cpu.linear_lanes`; others event by event. The state is of double precision,
+whatever that of the run.
 """
 
 import numpy as np
 
-from eventsim.arrays import Floats
+from eventsim.arrays import Floats, aligned
 from eventsim.engine.contract.bundles import (
     Bundles,
     all_arrivals,
@@ -20,17 +22,28 @@ from eventsim.engine.contract.linear import (
     linear_back,
     linear_cells,
     linear_gradients,
+    side_by_side,
 )
 from eventsim.engine.contract.table import spike_bases, split_effects
-from eventsim.engine.cpu.arrays import Index, sample_chunks, summed
+from eventsim.engine.cpu.arrays import (
+    Index,
+    MergedEvents,
+    merged_events,
+    sample_chunks,
+    summed,
+)
 from eventsim.engine.cpu.layer import run_tasks
 from eventsim.engine.cpu.library import library
-from eventsim.engine.cpu.roles import SpikesRole, TasksRole
+from eventsim.engine.cpu.linear_lanes import lanes_back_of, lanes_of, of_blocks, weights_of
+from eventsim.engine.cpu.roles import EventsRole, SpikesRole, TasksRole
 from eventsim.engine.cpu.roles_linear import (
     LinearBackward,
     LinearForward,
     LinearFoundRole,
     LinearJumpsRole,
+    LinearLayerBackward,
+    LinearLayerForward,
+    LinearLayerFoundRole,
     LinearTablesRole,
     LinearTapeRole,
     LinearWiresRole,
@@ -42,6 +55,8 @@ from eventsim.events import SpikeTrains
 def forward(job: Job) -> SpikeTrains:
     """Spikes of the stage; without currents (NaN)."""
     cells, bundles = linear_cells(job), make_bundles(job)
+    if side_by_side(job.stage, cells):
+        return _forward_layer(job, cells, bundles)
     arriving = ArrivingRole(*outside_arrivals(job, bundles), job.duration)
     fed = arriving, _tables(job, cells), _jumps(cells), _wires(job, cells, bundles)
 
@@ -51,24 +66,90 @@ def forward(job: Job) -> SpikeTrains:
     return run_tasks(job, 1, run)
 
 
+def _forward_layer(job: Job, cells: LinearCells, bundles: Bundles) -> SpikeTrains:
+    """As :func:`forward`, side by side."""
+    fed = (
+        _events(job, merged_events(job)), weights_of(job), lanes_of(job, cells),
+        _tables(job, cells), _jumps(cells), _wires(job, cells, bundles),
+    )  # fmt: skip
+
+    def run(todo: Index, places: SpikesRole) -> None:
+        library().run(LinearLayerForward(TasksRole(todo, todo.size, 1), *fed, places))
+
+    return run_tasks(job, 1, run)
+
+
+def _events(job: Job, merged: MergedEvents) -> EventsRole:
+    return EventsRole(
+        merged.offsets, merged.times, merged.rows, job.duration, job.stage.heard, None, None
+    )
+
+
 def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats) -> StageGradients:
     """Gradients of the stage from dL/dt of its spikes and dL/dV just before them."""
     cells, bundles = linear_cells(job), make_bundles(job)
-    n, size, n_synapses = cells.n, cells.size, job.stage.wiring.target.size
+    way = _backward_layer if side_by_side(job.stage, cells) else _backward_each
+    n_synapses, n = job.stage.wiring.target.size, cells.n
     width = 2 * n * n + n + 4
-    bounds = sample_chunks(job, 8 * (n_synapses + size * width))
+    bounds = sample_chunks(job, 8 * (n_synapses + cells.size * width))
     chunks = bounds.size - 1
-    through = np.zeros(len(trains))
     tape = LinearTapeRole(
-        bounds, trains.offsets, trains.times, trains.neurons, by_time, by_voltage, through
+        bounds, trains.offsets, trains.times, trains.neurons, by_time, by_voltage,
+        np.zeros(len(trains)),
+    )  # fmt: skip
+    sums, grazes = np.zeros((chunks, cells.size, width)), np.zeros(chunks, np.int64)
+    weights, delays, effects = way(job, (cells, bundles, trains), tape, sums, grazes)
+    parts = np.split(summed(sums), np.cumsum([n * n, n * n, n, 1, 1, 1]), axis=1)
+    flow, keep, jump, *single = parts
+    level, hold, own_weight, own_delay = (one[:, 0] for one in single)
+    square = (cells.size, n, n)
+    return linear_gradients(
+        job,
+        ByMatrices(flow.reshape(square), keep.reshape(square), jump, level, hold),
+        weights=weights,
+        delays=delays,
+        self_weights=own_weight.copy(),
+        self_delays=own_delay.copy(),
+        source_times=split_effects(job, effects),
+        grazes=int(grazes.sum()),
     )
-    apart = job.stage.delays_per_synapse
+
+
+Known = tuple[LinearCells, Bundles, SpikeTrains]
+
+
+def _backward_layer(
+    job: Job, known: Known, tape: LinearTapeRole, sums: Floats, grazes: Index
+) -> tuple[Floats, Floats, Floats]:
+    """By weight, delay and time of all sources' spikes; what is found by matrices into ``sums``."""
+    cells, bundles, _ = known
+    merged, weights, chunks = merged_events(job), weights_of(job), len(grazes)
+    tables = _tables(job, cells, back=True)
+    assert tables.beta is not None
+    by_weight = aligned((chunks, *weights.values.shape), np.float64)
+    effects = np.zeros(merged.times.size)
+    asked = job.asked is None or any(job.asked)
+    back = LinearLayerBackward(
+        TasksRole.all(chunks), _events(job, merged), weights, lanes_of(job, cells),
+        lanes_back_of(cells, tables.beta), tables, _jumps(cells), _wires(job, cells, bundles), tape,
+        LinearLayerFoundRole(by_weight, effects if asked else None, sums, grazes),
+    )  # fmt: skip
+    library().run(back)
+    return of_blocks(job, summed(by_weight)), np.zeros(0), merged.by_spike(effects)
+
+
+def _backward_each(
+    job: Job, known: Known, tape: LinearTapeRole, sums: Floats, grazes: Index
+) -> tuple[Floats, Floats, Floats]:
+    """As :func:`_backward_layer`, event by event."""
+    cells, bundles, trains = known
+    chunks, n_synapses = len(grazes), job.stage.wiring.target.size
     found = LinearFoundRole(
         np.zeros((chunks, n_synapses)),
-        np.zeros((chunks, n_synapses)) if apart else None,
+        np.zeros((chunks, n_synapses)) if job.stage.delays_per_synapse else None,
         np.zeros(int(spike_bases(job)[-1])),
-        np.zeros((chunks, size, width)),
-        np.zeros(chunks, np.int64),
+        sums,
+        grazes,
         n_synapses,
     )
     library().run(
@@ -82,20 +163,8 @@ def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats)
             found,
         )
     )
-    sums = np.split(summed(found.sums), np.cumsum([n * n, n * n, n, 1, 1, 1]), axis=1)
-    flow, keep, jump, *single = sums
-    level, hold, own_weight, own_delay = (one[:, 0] for one in single)
-    square = (size, n, n)
-    return linear_gradients(
-        job,
-        ByMatrices(flow.reshape(square), keep.reshape(square), jump, level, hold),
-        weights=summed(found.weight),
-        delays=np.zeros(0) if found.delay is None else summed(found.delay),
-        self_weights=own_weight.copy(),
-        self_delays=own_delay.copy(),
-        source_times=split_effects(job, found.effects),
-        grazes=int(found.grazes.sum()),
-    )
+    delays = np.zeros(0) if found.delay is None else summed(found.delay)
+    return summed(found.weight), delays, found.effects
 
 
 def _tables(job: Job, cells: LinearCells, *, back: bool = False) -> LinearTablesRole:

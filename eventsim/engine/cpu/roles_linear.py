@@ -5,11 +5,13 @@ from typing import NamedTuple
 from eventsim.engine.cpu.roles import (
     Doubles,
     DoublesOut,
+    EventsRole,
     Ints,
     IntsOut,
     Rows,
     SpikesRole,
     TasksRole,
+    WeightsRole,
 )
 from eventsim.engine.cpu.roles_loop import ArrivingRole
 
@@ -56,6 +58,30 @@ class LinearWiresRole(NamedTuple):
     ordered: int  # whether spikes of one neuron may reach another, or itself later
 
 
+class LinearLanesRole(NamedTuple):
+    """Neurons side by side, [blocks, rows, width] each: ``eventsim/engine/cpu/linear_lanes.py``."""
+
+    powers: Doubles  # rows [bits, n, n]
+    meets: Doubles  # rows [receptors, n, TERMS]
+    bounds: Doubles  # rows [4, n]
+    slopes: Doubles  # rows [receptors]: dV/dt of a receptor's state
+    alert: Doubles  # one row
+    piece: Doubles  # [blocks]
+    receptor: Rows  # [rows of the weights]
+    state: Rows  # [receptors]: which state an arrival raises
+    n_blocks: int
+    n_receptors: int
+    bits: int
+
+
+class LinearLanesBackRole(NamedTuple):
+    """What the way back reads besides, [blocks, rows, width]."""
+
+    flow: Doubles  # rows [n, n]
+    betas: Doubles  # rows [pairs, TERMS]
+    whole: Doubles  # rows [pairs]: beta of a piece
+
+
 class LinearTapeRole(NamedTuple):
     """Recorded spikes by sample and time, and what the loss says of them."""
 
@@ -79,6 +105,15 @@ class LinearFoundRole(NamedTuple):
     n_synapses: int
 
 
+class LinearLayerFoundRole(NamedTuple):
+    """What the way back of a layer finds; that of a chunk is its own."""
+
+    weight: DoublesOut  # [chunks, blocks, rows, width]
+    effects: DoublesOut | None  # [events]: dL/dt; None where it is not asked for
+    sums: DoublesOut  # as in LinearFoundRole
+    grazes: IntsOut  # [chunks]
+
+
 class LinearForward(NamedTuple):
     """The forward pass of linear neurons; tasks are samples."""
 
@@ -100,3 +135,31 @@ class LinearBackward(NamedTuple):
     wires: LinearWiresRole
     tape: LinearTapeRole
     found: LinearFoundRole
+
+
+class LinearLayerForward(NamedTuple):
+    """The forward pass of a layer side by side; tasks are samples."""
+
+    tasks: TasksRole
+    events: EventsRole
+    weights: WeightsRole
+    lanes: LinearLanesRole
+    tables: LinearTablesRole
+    jumps: LinearJumpsRole
+    wires: LinearWiresRole
+    spikes: SpikesRole
+
+
+class LinearLayerBackward(NamedTuple):
+    """The backward pass of a layer side by side; tasks are chunks."""
+
+    tasks: TasksRole
+    events: EventsRole
+    weights: WeightsRole
+    lanes: LinearLanesRole
+    back: LinearLanesBackRole
+    tables: LinearTablesRole
+    jumps: LinearJumpsRole
+    wires: LinearWiresRole
+    tape: LinearTapeRole
+    found: LinearLayerFoundRole

@@ -127,8 +127,8 @@ def _run(backend, precision, run, *, placed=False):
         if stage.population.kind == "readout":
             yield from _readout(backend, job, run.rate, rng, stage.name)
             continue
-        forward = backend.queue_forward if stage.lateral else backend.layer_forward
-        backward = backend.queue_backward if stage.lateral else backend.layer_backward
+        kind = "linear" if stage.is_linear else "queue" if stage.lateral else "layer"
+        forward, backward = (getattr(backend, f"{kind}_{way}") for way in ("forward", "backward"))
         try:
             found = forward(job)
         except RunawayError as error:

@@ -1,8 +1,9 @@
 // Linear neurons as they stand, and their tables.
 #pragma once
 #include "../../neuron/linear.hpp"
-#include "../table.hpp"
 #include "../calls.hpp"
+#include "../spike_room.hpp"
+#include "../table.hpp"
 
 namespace eventsim {
 
@@ -50,12 +51,13 @@ template <int N> class LinearNeurons {
     double hold(int64_t n) const { return j.hold[n]; }
 
     void begin(LinearCell<N>* cells) const {
-        for (int64_t n = 0; n < t.size; ++n) {
-            for (int i = 0; i < N; ++i) cells[n].x[i] = j.start[n * N + i];
-            cells[n].time = cells[n].since = 0.0;
-            cells[n].until = -1.0;
-            cells[n].recent = cells[n].spike = 0;
-        }
+        for (int64_t n = 0; n < t.size; ++n) begin(n, cells[n]);
+    }
+    void begin(int64_t n, LinearCell<N>& c) const {
+        for (int i = 0; i < N; ++i) c.x[i] = j.start[n * N + i];
+        c.time = c.since = 0.0;
+        c.until = -1.0;
+        c.recent = c.spike = 0;
     }
 
     // The neuron at t, up to which nothing happens to it.
@@ -82,6 +84,49 @@ template <int N> class LinearNeurons {
             c.spike = spike;
         }
         if (w.own_delay[n] == 0.0) c.x[w.own_state[n]] += w.own_weight[n];
+    }
+
+    // Neuron n goes on to t, and fires where it has to; whether it runs away.
+    bool walk(int64_t n, LinearCell<N>& c, double t, SpikeRoom& spikes) const {
+        double y[N];
+        for (;;) {
+            const double h = t - c.time;
+            if (c.held()) {
+                if (c.until < t) {
+                    let_go(n, c);
+                    continue;
+                }
+                flow(n, true).ahead(h, c.x, y);
+                break;
+            }
+            if (!(h > 0.0)) return false;
+            const LinearFlow<N> flow = this->flow(n, false);
+            flow.ahead(h, c.x, y);
+            if (!flow.may_cross(c.x, y, h, alert(n))) break;
+            const double at = flow.crossing(c.x, h, level(n), alert(n));
+            if (!(at < h && c.time + at < t)) break;
+            if (fire_at(n, c, c.time + at, spikes)) return true;
+        }
+        for (int i = 0; i < N; ++i) c.x[i] = y[i];
+        c.time = t;
+        return false;
+    }
+
+    void let_go(int64_t n, LinearCell<N>& c) const {
+        advance(n, c, c.until);
+        c.until = -1.0;
+    }
+
+    // Whether it runs away.
+    bool fire_at(int64_t n, LinearCell<N>& c, double t, SpikeRoom& spikes) const {
+        advance(n, c, t);
+        return fire_now(n, c, spikes);
+    }
+    bool fire_now(int64_t n, LinearCell<N>& c, SpikeRoom& spikes) const {
+        spikes.add(n, c.time, __builtin_nan(""), false);
+        if (c.runs_away()) return true;
+        fire(n, c, 0);
+        return false;
     }
 };
 

@@ -11,7 +11,6 @@
 #pragma once
 #include "../calls.hpp"
 #include "../loop/heap.hpp"
-#include "../spike_room.hpp"
 #include "cells.hpp"
 
 namespace eventsim {
@@ -67,53 +66,12 @@ template <int N> class LinearRun {
         for (int64_t e = x.offsets[s]; e < x.offsets[s + 1]; ++e)
             for (int64_t k = x.first[e]; k < x.last[e]; ++k) {
                 const int64_t n = w.target[k];
-                if (walk(n, x.time[e], spikes)) return n;
+                if (neurons.walk(n, cells[n], x.time[e], spikes)) return n;
                 cells[n].x[w.state[k]] += w.weight[k];
             }
         for (int64_t n = 0; n < size; ++n)
-            if (walk(n, t_end, spikes)) return n;
+            if (neurons.walk(n, cells[n], t_end, spikes)) return n;
         return GOOD;
-    }
-
-    // Neuron n goes on to t, and fires where it has to; whether it runs away.
-    bool walk(int64_t n, double t, SpikeRoom& spikes) {
-        LinearCell<N>& c = cells[n];
-        double y[N];
-        for (;;) {
-            const double h = t - c.time;
-            if (c.held()) {
-                if (c.until < t) {
-                    let_go(n, c);
-                    continue;
-                }
-                neurons.flow(n, true).ahead(h, c.x, y);
-                break;
-            }
-            if (!(h > 0.0)) return false;
-            const LinearFlow<N> flow = neurons.flow(n, false);
-            flow.ahead(h, c.x, y);
-            if (!flow.may_cross(c.x, y, h, neurons.alert(n))) break;
-            const double at = flow.crossing(c.x, h, neurons.level(n), neurons.alert(n));
-            if (!(at < h && c.time + at < t)) break;
-            if (fire(n, c, c.time + at, spikes)) return true;
-        }
-        for (int i = 0; i < N; ++i) c.x[i] = y[i];
-        c.time = t;
-        return false;
-    }
-
-    void let_go(int64_t n, LinearCell<N>& c) {
-        neurons.advance(n, c, c.until);
-        c.until = -1.0;
-    }
-
-    // Whether it runs away.
-    bool fire(int64_t n, LinearCell<N>& c, double t, SpikeRoom& spikes) {
-        neurons.advance(n, c, t);
-        spikes.add(n, t, __builtin_nan(""), false);
-        if (c.runs_away()) return true;
-        neurons.fire(n, c, 0);
-        return false;
     }
 
     int64_t in_order(int64_t s, SpikeRoom& spikes) {
@@ -137,9 +95,9 @@ template <int N> class LinearRun {
                     continue;
                 }
                 if (c.held()) {
-                    let_go(n, c);
+                    neurons.let_go(n, c);
                 } else {
-                    if (fire(n, c, due.first_time(), spikes)) return n;
+                    if (neurons.fire_at(n, c, due.first_time(), spikes)) return n;
                     if (!waiting.send(a.wires, n, c.time, t_end)) return NO_ROOM;
                 }
                 expect(n);

@@ -1,0 +1,136 @@
+r"""Tables of linear neurons side by side, for stretches that are a piece each.
+
+Neurons of a block share their piece. An arrival at u pieces before the end of a stretch changes the
+state there by w times
+
+.. math:: e^{A u \Delta} B = \sum_q d_q u^q,
+
+the Taylor series of TERMS + EXTRA terms, whose powers from TERMS on are written as the polynomial
+of lower degree that is nearest to them on [0, 1] (Chebyshev economisation). With
+:math:`\Delta \lVert A \rVert \le 1/2` the error is below 1e-15 of the weight. So are the integrals
+of the way back, :math:`\beta(u \Delta)`.
+
+Arrays are [blocks, rows, neurons of a block], zero behind the last neuron, whose alert level is
+infinite.
+"""
+
+from functools import cache
+
+import numpy as np
+
+from eventsim.arrays import Floats, aligned
+from eventsim.engine.contract.job import Job
+from eventsim.engine.contract.linear import LinearCells, block_of
+from eventsim.engine.contract.table import of_synapses
+from eventsim.engine.cpu.lanes import LANES
+from eventsim.engine.cpu.roles import WeightsRole
+from eventsim.engine.cpu.roles_linear import LinearLanesBackRole, LinearLanesRole
+
+# As in kernels/cpu/linear/stretches.hpp.
+TERMS, EXTRA = 10, 12
+
+
+def width_of(size: int) -> int:
+    """Neurons of a block, in whole vectors."""
+    return -(-min(block_of(size), size) // LANES) * LANES
+
+
+def in_blocks(values: Floats, fill: float = 0.0) -> Floats:
+    """Values [size, ..] as [blocks, rows, neurons of a block]; ``fill`` behind the last neuron."""
+    rows = values.reshape(len(values), -1)
+    size, width = len(rows), width_of(len(rows))
+    n_blocks = -(-size // width)
+    wide = aligned((n_blocks, rows.shape[1], width), np.float64)
+    for k, block in enumerate(wide):
+        mine = rows[k * width : (k + 1) * width].T
+        block[:, mine.shape[1] :] = fill
+        block[:, : mine.shape[1]] = mine
+    return wide
+
+
+def lanes_of(job: Job, cells: LinearCells) -> LinearLanesRole:
+    """Tables of a layer whose neurons go side by side."""
+    t, size, stage = cells.tables, cells.size, job.stage
+    flow, piece = t.flow[:size], t.piece[:size]
+    firsts = stage.wiring.synapse_start[:-1]
+    state_of = [
+        int(cells.synapse_state[first]) if first < cells.synapse_state.size else 1
+        for first in firsts
+    ]
+    states = sorted(set(state_of))
+    row_counts = np.diff(stage.wiring.row_start)
+    receptor = np.repeat([states.index(state) for state in state_of], row_counts)
+    width = width_of(size)
+    return LinearLanesRole(
+        in_blocks(t.powers[:size]),
+        in_blocks(_meets(flow, piece, states)),
+        in_blocks(t.bounds[:size]),
+        in_blocks(flow[:, 0, states]),
+        in_blocks(cells.alert, np.inf),
+        np.ascontiguousarray(piece[::width]),
+        receptor.astype(np.int32),
+        np.array(states, np.int32),
+        -(-size // width),
+        len(states),
+        t.powers.shape[1],
+    )
+
+
+def lanes_back_of(cells: LinearCells, beta: Floats) -> LinearLanesBackRole:
+    """What the way back reads besides; ``beta`` is that of :class:`BackTables`."""
+    t, size = cells.tables, cells.size
+    series = beta[:size] * t.piece[:size, None, None] ** np.arange(beta.shape[2])
+    return LinearLanesBackRole(
+        in_blocks(t.flow[:size]),
+        in_blocks(shortened(series)),
+        in_blocks(series.sum(axis=2)),
+    )
+
+
+def weights_of(job: Job) -> WeightsRole:
+    """Weights of a layer in blocks, [blocks, rows, width]."""
+    stage, size = job.stage, job.stage.population.size
+    rows = np.zeros((int(stage.wiring.row_start[-1]), size))
+    if stage.places is None:
+        rows.reshape(-1)[:] = job.weights()
+    else:
+        rows.reshape(-1)[stage.places] = job.weights()
+    return WeightsRole.of(in_blocks(rows.T))
+
+
+def of_blocks(job: Job, blocks: Floats) -> Floats:
+    """Undo :func:`weights_of`: values of the synapses from [blocks, rows, width]."""
+    size = job.stage.population.size
+    rows = blocks.transpose(1, 0, 2).reshape(blocks.shape[1], -1)[:, :size]
+    found: Floats = of_synapses(job, np.ascontiguousarray(rows))
+    return found
+
+
+def _meets(flow: Floats, piece: Floats, states: list[int]) -> Floats:
+    """Coefficients of what an arrival adds, [size, receptors, n, TERMS]."""
+    a = flow * piece[:, None, None]
+    found = np.zeros((len(flow), len(states), flow.shape[1], TERMS + EXTRA))
+    for k, state in enumerate(states):
+        term = np.zeros(flow.shape[:2])
+        term[:, state] = 1.0
+        for m in range(TERMS + EXTRA):
+            found[:, k, :, m] = term
+            term = np.einsum("nij,nj->ni", a, term) / (m + 1)
+    return shortened(found)
+
+
+def shortened(series: Floats) -> Floats:
+    """Power series on [0, 1], of up to TERMS + EXTRA terms, with TERMS terms."""
+    found: Floats = series @ _shorter()[: series.shape[-1]]
+    return found
+
+
+@cache
+def _shorter() -> Floats:
+    """The powers as polynomials of TERMS terms, [TERMS + EXTRA, TERMS]."""
+    by = np.eye(TERMS + EXTRA, TERMS)
+    for m in range(TERMS, TERMS + EXTRA):
+        power = np.polynomial.Polynomial([0.0] * m + [1.0])
+        near = power.convert(kind=np.polynomial.Chebyshev, domain=[0.0, 1.0], window=[-1.0, 1.0])
+        by[m] = near.truncate(TERMS).convert(kind=np.polynomial.Polynomial).coef
+    return by

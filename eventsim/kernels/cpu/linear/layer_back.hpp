@@ -1,0 +1,486 @@
+// Backward pass of layers of linear neurons that all meet the same events, block by block of neurons.
+//
+// A sample is replayed from its spikes up to the last of the block, in parts from marks that are kept,
+// the last part first. Between two events of its own a neuron's adjoint does not know of arrivals: that
+// of a weight is lambda(t_k) B = sum_q (lambda d_q) u_k^q of its stretch, and their integral of adjoint
+// times state comes by their moments.
+//
+// Side by side    neurons of a block over a stretch. Those that fire in it, or whose V is held, go one
+//                 by one, their arrivals side by side. Tasks are chunks of samples.
+// Derivation      eventsim/engine/reference/linear_adjoint.py; stretches.hpp
+// Reference       the same
+#pragma once
+#include "adjoint.hpp"
+#include "walk.hpp"
+
+namespace eventsim {
+
+// A stretch of `pieces`, with the events first : last; how the neurons that go alone begin it.
+struct LinearStretch {
+    double m, pieces;
+    int64_t first, last, alone, alone_last;
+};
+
+// A neuron of the block that goes alone over a stretch.
+struct LinearAlone {
+    int k;
+    double until;
+    int64_t spike;
+};
+
+// What a neuron goes alone over without an event but arrivals, first : last; and what ends it.
+template <int N> struct LinearPart {
+    double x[N], end[N], from, to;
+    int64_t first, last, index;
+    LinearKind kind;
+    bool held;
+};
+
+// Where the replay of a block is: the stretch, the next event, the next of its spikes, who is held.
+struct LinearMark {
+    double m;
+    int64_t event, spike;
+    uint64_t held;
+};
+
+template <int N> class LinearLayerBack {
+    static constexpr int T = LINEAR_TERMS, PAIRS = N * (N + 1) / 2, L = Numbers<Doubles>::count;
+    static constexpr int64_t MOST = 512;  // stretches of a part
+    // From so many pieces without an event on each neuron goes over all of them by its products.
+    static constexpr double FAR = 256.0;
+
+    const LinearLayerBackward<double>& a;
+    const LinearNeurons<N> neurons;
+    LinearBlock<N> block;
+    LinearWalker<N> walker;
+    LinearAdjoint<N> events_back;
+    const int64_t width;
+    Arena arena;
+    LinearCell<N>* const cells;   // of the block
+    double *const now, *const adjoint, *const sums;  // [N, width] twice, [blocks, N N, width]
+    GrowingArray<double> states;  // [stretches, N, width]: where they begin
+    GrowingArray<double> effects;  // [arrivals, width]
+    GrowingArray<LinearStretch> stretches;
+    GrowingArray<LinearAlone> alone;
+    GrowingArray<LinearPart<N>> parts;
+    GrowingArray<LinearMark> marks;
+    GrowingArray<double> marked_states;  // [marks, N, width]
+    GrowingArray<LinearCell<N>> marked_cells;  // [marks, width]
+    GrowingArray<int64_t> spikes;  // of the block in the sample, by time
+    double* by_weight = nullptr;
+
+    static std::size_t room(const LinearLayerBackward<double>& a) {
+        const std::size_t width = a.weights.width;
+        return width * (sizeof(LinearCell<N>) + 2 * N * 8 + a.lanes.n_blocks * N * N * 8) + 5 * 64;
+    }
+
+  public:
+    explicit LinearLayerBack(const LinearLayerBackward<double>& call)
+        : a(call), neurons(call.tables, call.jumps, call.wires),
+          block(call.events, call.weights, call.lanes), walker(neurons, block),
+          events_back(neurons, call.wires, call.tape), width(call.weights.width), arena(room(call)),
+          cells(arena.take<LinearCell<N>>(width)), now(arena.take<double>(N * width)),
+          adjoint(arena.take<double>(N * width)),
+          sums(arena.take<double>(call.lanes.n_blocks * N * N * width)) {}
+
+    // False where there is no memory.
+    bool run() {
+        if (!arena.ok()) return false;
+        const int64_t size = a.tables.size, n_blocks = a.lanes.n_blocks, per_block = N * N * width;
+        for (int64_t i = 0; i < a.tasks.n; ++i) {
+            const int64_t chunk = a.tasks.todo[i];
+            events_back.sums = a.found.sums + chunk * size * events_back.WIDTH;
+            events_back.grazes = a.found.grazes + chunk;
+            std::fill(sums, sums + n_blocks * per_block, 0.0);
+            for (int64_t s = a.tape.bounds[chunk]; s < a.tape.bounds[chunk + 1]; ++s)
+                for (int64_t b = 0; b < n_blocks; ++b) {
+                    block.enter(b, size);
+                    by_weight = a.found.weight + (chunk * n_blocks + b) * a.weights.n_rows * width;
+                    if (!over_sample(s)) return false;
+                }
+            for (int64_t n = 0; n < size; ++n)
+                for (int ij = 0; ij < N * N; ++ij)
+                    events_back.flow_of(n)[ij] += sums[n / width * per_block + ij * width + n % width];
+        }
+        return true;
+    }
+
+  private:
+    bool over_sample(int64_t s) {
+        const LinearTape& tape = a.tape;
+        spikes.size = 0;
+        for (int64_t k = tape.offsets[s]; k < tape.offsets[s + 1]; ++k)
+            if (tape.neuron[k] >= block.low && tape.neuron[k] < block.low + block.size)
+                if (!spikes.push(k)) return false;
+        if (spikes.size == 0) return true;
+        std::fill(adjoint, adjoint + N * width, 0.0);
+        std::fill(now, now + N * width, 0.0);
+        for (int64_t k = 0; k < block.size; ++k) {
+            neurons.begin(block.low + k, cells[k]);
+            for (int i = 0; i < N; ++i) now[i * width + k] = cells[k].x[i];
+        }
+        LinearMark at = {0.0, a.events.offsets[s], 0, 0};
+        marks.size = 0;
+        while (at.spike < spikes.size) {
+            const int64_t n = marks.size;
+            if (!marks.push(at) || !marked_states.reserve((n + 1) * N * width) ||
+                !marked_cells.reserve((n + 1) * width))
+                return false;
+            std::copy(now, now + N * width, marked_states.begin() + n * N * width);
+            std::copy(cells, cells + width, marked_cells.begin() + n * width);
+            if (!replay(s, at)) return false;
+        }
+        for (int64_t part = marks.size - 1; part >= 0; --part) {
+            if (part < marks.size - 1) {
+                const double* const x = marked_states.begin() + part * N * width;
+                const LinearCell<N>* const c = marked_cells.begin() + part * width;
+                std::copy(x, x + N * width, now);
+                std::copy(c, c + width, cells);
+                at = marks[part];
+                if (!replay(s, at)) return false;
+            }
+            for (int64_t i = stretches.size - 1; i >= 0; --i)
+                if (!back(s, stretches[i], states.begin() + i * N * width)) return false;
+        }
+        for (int64_t k = 0; k < block.size; ++k) {
+            double lambda[N];
+            for (int i = 0; i < N; ++i) lambda[i] = adjoint[i * width + k];
+            events_back.begin(block.low + k, lambda);
+        }
+        return true;
+    }
+
+    bool gather(int64_t s, const LinearStretch& x, int64_t& e) {
+        return block.gather(x.m, e, a.events.offsets[s + 1], a.events.duration[s]) && walker.prepare();
+    }
+
+    // One part from a mark on, or to the last spike, stretch by stretch.
+    bool replay(int64_t s, LinearMark& at) {
+        const int64_t end = a.events.offsets[s + 1];
+        stretches.size = alone.size = 0;
+        if (!states.reserve(MOST * N * width)) return false;
+        while (at.spike < spikes.size && stretches.size < MOST) {
+            std::copy(now, now + N * width, states.begin() + stretches.size * N * width);
+            double until = a.tape.time[spikes[at.spike]];
+            if (at.event < end && a.events.times[at.event] < until) until = a.events.times[at.event];
+            const double idle = __builtin_floor((until - at.m * block.piece) / block.piece);
+            if (at.held == 0 && idle >= FAR) {
+                block.far((int64_t)idle, now);
+                if (!stretches.push({at.m, idle, at.event, at.event, 0, 0})) return false;
+                at.m += idle;
+                continue;
+            }
+            LinearStretch x = {at.m, 1.0, at.event, at.event, alone.size, alone.size};
+            if (!gather(s, x, at.event)) return false;
+            x.last = at.event;
+            const int64_t first = at.spike;
+            uint64_t fire = 0;
+            for (; at.spike < spikes.size && a.tape.time[spikes[at.spike]] < block.stop; ++at.spike)
+                fire |= uint64_t(1) << (a.tape.neuron[spikes[at.spike]] - block.low);
+            block.over(states.begin() + stretches.size * N * width, now);
+            for (uint64_t some = fire | at.held; some; some &= some - 1) {
+                const int k = __builtin_ctzll(some);
+                LinearCell<N>& c = cells[k];
+                if (!alone.push({k, c.held() ? c.until : -1.0, c.spike})) return false;
+                begin_alone(c, k, states.begin() + stretches.size * N * width);
+                if (!go(k, c, first, at.spike, false)) return false;
+                for (int i = 0; i < N; ++i) now[i * width + k] = c.x[i];
+                at.held = (at.held & ~(uint64_t(1) << k)) | (uint64_t)c.held() << k;
+            }
+            x.alone_last = alone.size;
+            if (!stretches.push(x)) return false;
+            at.m += 1.0;
+        }
+        return true;
+    }
+
+    void begin_alone(LinearCell<N>& c, int k, const double* from) const {
+        for (int i = 0; i < N; ++i) c.x[i] = from[i * width + k];
+        c.time = block.begin;
+    }
+
+    // Neuron k of the block over the stretch, with those spikes first : last that are its own; into
+    // `parts` if they are asked for.
+    bool go(int k, LinearCell<N>& c, int64_t first, int64_t last, bool asked) {
+        const int64_t n = block.low + k;
+        parts.size = 0;
+        int64_t i = 0;
+        for (int64_t at = first; at <= last; ++at) {
+            if (at < last && a.tape.neuron[spikes[at]] != n) continue;
+            const double t = at < last ? a.tape.time[spikes[at]] : block.stop;
+            if (c.held() && c.until < t) {
+                if (!one_part(k, c, c.until, i, LET_GO, c.spike, asked)) return false;
+                c.until = -1.0;
+            }
+            if (!one_part(k, c, t, i, at < last ? SPIKE : ARRIVAL, at < last ? spikes[at] : 0, asked))
+                return false;
+            if (at < last) neurons.fire(n, c, spikes[at]);
+        }
+        return true;
+    }
+
+    bool one_part(int k, LinearCell<N>& c, double t, int64_t& i, LinearKind kind, int64_t index,
+                  bool asked) {
+        LinearPart<N> part;
+        part.from = c.time;
+        part.to = t;
+        part.first = i;
+        part.index = index;
+        part.kind = kind;
+        part.held = c.held();
+        for (int q = 0; q < N; ++q) part.x[q] = c.x[q];
+        walker.go(block.low + k, k, c, t, i);
+        part.last = i;
+        for (int q = 0; q < N; ++q) part.end[q] = c.x[q];
+        return !asked || parts.push(part);
+    }
+
+    // The adjoint, at the end of a stretch, goes to its begin.
+    bool back(int64_t s, const LinearStretch& x, const double* from) {
+        if (x.pieces > 1.0) {
+            far_back(x, from);
+            return true;
+        }
+        int64_t e = x.first;
+        if (!gather(s, x, e)) return false;
+        const bool asked = a.found.effects != nullptr;
+        if (asked && !effects.reserve(block.arrivals.size * width)) return false;
+        uint64_t by_themselves = 0;
+        for (int64_t i = x.alone; i < x.alone_last; ++i) by_themselves |= uint64_t(1) << alone[i].k;
+        for (int64_t v = 0; v < width; v += L)
+            together(from, v, marked_lanes(~by_themselves >> v), asked);
+        int64_t last = spikes.size;
+        const int64_t first = spikes_before(block.begin, last);
+        last = spikes_before(block.stop, last);
+        for (int64_t i = x.alone; i < x.alone_last; ++i) {
+            const LinearAlone& one = alone[i];
+            LinearCell<N> c = cells[one.k];
+            begin_alone(c, one.k, from);
+            c.until = one.until;
+            c.spike = one.spike;
+            if (!go(one.k, c, first, last, true)) return false;
+            double lambda[N];
+            for (int q = 0; q < N; ++q) lambda[q] = adjoint[q * width + one.k];
+            for (int64_t p = parts.size - 1; p >= 0; --p) part_back(one.k, parts[p], lambda, asked);
+            for (int q = 0; q < N; ++q) adjoint[q * width + one.k] = lambda[q];
+        }
+        for (int64_t k = 0; asked && k < block.arrivals.size; ++k) {
+            double total = 0.0;
+            for (int64_t v = 0; v < width; ++v) total += effects[k * width + v];
+            a.found.effects[block.arrivals[k].event] += total;
+        }
+        return true;
+    }
+
+    static DoubleMask marked_lanes(uint64_t bits) { return marked<Doubles>((uint32_t)(bits & 0xff)); }
+
+    int64_t spikes_before(double t, int64_t last) const {
+        int64_t low = 0;
+        while (low < last) {
+            const int64_t middle = (low + last) / 2;
+            if (a.tape.time[spikes[middle]] < t) low = middle + 1;
+            else last = middle;
+        }
+        return low;
+    }
+
+    Doubles beta(int pair, int q, int64_t v) const {
+        return block.of_table(a.back.betas, PAIRS * T, pair * T + q, v);
+    }
+    Doubles flow(int i, int j, int64_t v) const {
+        return block.of_table(a.back.flow, N * N, i * N + j, v);
+    }
+
+    // Some neurons over the stretch, those in `which`.
+    void together(const double* from, int64_t v, DoubleMask which, bool asked) {
+        Doubles left[N][N], right[N][N], before[N];
+        const Doubles none = {};
+        UNROLL for (int i = 0; i < N; ++i) {
+            left[0][i] = load<Doubles>(adjoint + i * width + v);
+            right[0][i] = load<Doubles>(from + i * width + v);
+        }
+        UNROLL for (int k = 1; k < N; ++k)
+            UNROLL for (int i = 0; i < N; ++i) {
+                left[k][i] = flow(0, i, v) * left[k - 1][0];
+                right[k][i] = flow(i, 0, v) * right[k - 1][0];
+                UNROLL for (int j = 1; j < N; ++j) {
+                    left[k][i] = fused(flow(j, i, v), left[k - 1][j], left[k][i]);
+                    right[k][i] = fused(flow(i, j, v), right[k - 1][j], right[k][i]);
+                }
+            }
+        Doubles total[N][N];  // sum_l beta_kl A^l x
+        UNROLL for (int k = 0; k < N; ++k)
+            UNROLL for (int j = 0; j < N; ++j) {
+                total[k][j] = none;
+                UNROLL for (int l = 0; l < N; ++l) {
+                    const Doubles whole = block.of_table(a.back.whole, PAIRS, pair_of(k, l), v);
+                    total[k][j] = fused(whole, right[l][j], total[k][j]);
+                }
+            }
+        for (int r = 0; r < block.n_receptors(); ++r) {
+            if (!block.hears(r)) continue;
+            weights_back(r, left[0], v, which, asked);
+            meet_back(r, total, v);
+        }
+        double* const into = sums + (block.low / width) * N * N * width + v;
+        UNROLL for (int i = 0; i < N; ++i)
+            UNROLL for (int j = 0; j < N; ++j) {
+                Doubles found = none;
+                UNROLL for (int k = 0; k < N; ++k) found = fused(left[k][i], total[k][j], found);
+                double* const at = into + (i * N + j) * width;
+                store(at, load<Doubles>(at) + select(which, found, none));
+            }
+        UNROLL for (int i = 0; i < N; ++i) {
+            before[i] = block.power(0, i, v) * left[0][0];
+            UNROLL for (int j = 1; j < N; ++j)
+                before[i] = fused(block.power(0, j * N + i, v), left[0][j], before[i]);
+            store(adjoint + i * width + v, select(which, before[i], left[0][i]));
+        }
+    }
+
+    static constexpr int pair_of(int k, int l) {
+        const int low = k < l ? k : l, high = k < l ? l : k;
+        return low * N - low * (low - 1) / 2 + high - low;
+    }
+
+    // dL/dw of the arrivals of a receptor, and dL/dt of them if it is asked for.
+    void weights_back(int r, const Doubles* lambda, int64_t v, DoubleMask which, bool asked) {
+        Doubles gain[T];
+        const Doubles none = {};
+        UNROLL for (int q = 0; q < T; ++q) {
+            gain[q] = block.meets(r, 0, q, v) * lambda[0];
+            UNROLL for (int i = 1; i < N; ++i)
+                gain[q] = fused(block.meets(r, i, q, v), lambda[i], gain[q]);
+            gain[q] = select(which, gain[q], none);
+        }
+        for (int64_t i = block.first[r]; i < block.first[r + 1]; ++i) {
+            const LinearArrival& arrival = block.arrival(i);
+            const Doubles u = spread<Doubles>(arrival.u);
+            Doubles found = gain[T - 1];
+            UNROLL for (int q = T - 2; q >= 0; --q) found = fused(found, u, gain[q]);
+            double* const at = by_weight + arrival.row * width + v;
+            store(at, load<Doubles>(at) + found);
+            if (!asked) continue;
+            Doubles slope = gain[T - 1] * double(T - 1);
+            UNROLL for (int q = T - 2; q >= 1; --q) slope = fused(slope, u, gain[q] * double(q));
+            const Doubles w = load<Doubles>(arrival.weights + v);
+            store(effects.begin() + block.by_receptor[i] * width + v, -w * slope * (1.0 / block.piece));
+        }
+    }
+
+    // What the arrivals of a receptor add to sum_l beta_kl A^l x.
+    void meet_back(int r, Doubles (*total)[N], int64_t v) {
+        const LinearMoments s = block.moments(r, v);
+        Doubles column[N][N], weight[PAIRS];
+        UNROLL for (int i = 0; i < N; ++i)
+            column[0][i] = spread<Doubles>(i == block.state_of(r) ? 1.0 : 0.0);
+        UNROLL for (int l = 1; l < N; ++l)
+            UNROLL for (int i = 0; i < N; ++i) {
+                column[l][i] = flow(i, 0, v) * column[l - 1][0];
+                UNROLL for (int j = 1; j < N; ++j)
+                    column[l][i] = fused(flow(i, j, v), column[l - 1][j], column[l][i]);
+            }
+        UNROLL for (int pair = 0; pair < PAIRS; ++pair) {
+            weight[pair] = beta(pair, 0, v) * s.m[0];
+            UNROLL for (int q = 1; q < T; ++q) weight[pair] = fused(beta(pair, q, v), s.m[q], weight[pair]);
+        }
+        UNROLL for (int k = 0; k < N; ++k)
+            UNROLL for (int j = 0; j < N; ++j)
+                UNROLL for (int l = 0; l < N; ++l)
+                    total[k][j] = fused(weight[pair_of(k, l)], column[l][j], total[k][j]);
+    }
+
+    // Neuron k of the block over a part of its own, what ends it first.
+    void part_back(int k, const LinearPart<N>& part, double* lambda, bool asked) {
+        const int64_t n = block.low + k;
+        const LinearFlow<N> flow = neurons.flow(n, part.held);
+        if (part.kind != ARRIVAL) {
+            LinearEntry<N> e = {};
+            for (int q = 0; q < N; ++q) e.x[q] = part.end[q];
+            e.index = part.index;
+            e.neuron = (int32_t)n;
+            e.kind = part.kind;
+            e.held = part.held;
+            events_back.meet(e, lambda, flow);
+        }
+        const double* const beta = neurons.products(n, part.held).beta;
+        const int64_t n_nodes = walker.ways(part.from, part.to, part.first, part.last);
+        walker.integrals(flow, beta, n_nodes);
+        double left[N + 1][N], right[N][N], found[N][N] = {};
+        for (int q = 0; q < N; ++q) {
+            left[0][q] = lambda[q];
+            right[0][q] = part.x[q];
+        }
+        for (int l = 1; l <= N; ++l) times<N, true>(flow.a, left[l - 1], left[l]);
+        for (int l = 1; l < N; ++l) times<N>(flow.a, right[l - 1], right[l]);
+        double by_begin[PAIRS], by_receptor[N][PAIRS] = {};
+        for (int pair = 0; pair < PAIRS; ++pair) by_begin[pair] = walker.beta(pair, 0);
+        add_integral(left, right, by_begin, found);
+        for (int64_t j = part.first; j < part.last; ++j) {
+            const LinearArrival& arrival = block.arrivals[j];
+            const int64_t node = 1 + j - part.first;
+            const int state = block.state_of(arrival.receptor);
+            const double w = arrival.weights[k];
+            double gain = 0.0, slope = 0.0;
+            for (int l = 0; l < N; ++l) {
+                gain += walker.alpha(l, node) * left[l][state];
+                slope += walker.alpha(l, node) * left[l + 1][state];
+            }
+            by_weight[arrival.row * width + k] += gain;
+            if (asked) effects[j * width + k] = -w * slope;
+            for (int pair = 0; pair < PAIRS; ++pair)
+                by_receptor[arrival.receptor][pair] += w * walker.beta(pair, node);
+        }
+        for (int r = 0; r < block.n_receptors(); ++r) {
+            for (int q = 0; q < N; ++q) right[0][q] = q == block.state_of(r) ? 1.0 : 0.0;
+            for (int l = 1; l < N; ++l) times<N>(flow.a, right[l - 1], right[l]);
+            add_integral(left, right, by_receptor[r], found);
+        }
+        double* const into = events_back.flow_of(n);
+        for (int i = part.held ? 1 : 0; i < N; ++i)
+            for (int j = 0; j < N; ++j) into[i * N + j] += found[i][j];
+        flow.template near<true>(part.to - part.from, left[0], lambda);
+    }
+
+    // Adds sum beta_kl (A^T)^k lambda (A^l x)^T.
+    static void add_integral(const double (*left)[N], const double (*right)[N], const double* beta,
+                             double (*found)[N]) {
+        for (int k = 0; k < N; ++k)
+            for (int j = 0; j < N; ++j) {
+                double total = 0.0;
+                for (int l = 0; l < N; ++l) total += beta[pair_of(k, l)] * right[l][j];
+                for (int i = 0; i < N; ++i) found[i][j] += left[k][i] * total;
+            }
+    }
+
+    // All neurons over pieces without an event.
+    void far_back(const LinearStretch& x, const double* from) {
+        for (int64_t k = 0; k < block.size; ++k) {
+            const int64_t n = block.low + k;
+            double lambda[N], state[N];
+            for (int q = 0; q < N; ++q) {
+                lambda[q] = adjoint[q * width + k];
+                state[q] = from[q * width + k];
+            }
+            neurons.flow(n, false).integral(neurons.products(n, false), x.pieces * block.piece, lambda,
+                                            state, events_back.flow_of(n));
+            for (int q = 0; q < N; ++q) adjoint[q * width + k] = lambda[q];
+        }
+    }
+};
+
+// The state is of double precision, whatever that of the run: there is no other kernel.
+template <class V> int linear_layer_backward(const LinearLayerBackward<Real<V>>& call) {
+    if constexpr (sizeof(Real<V>) == 4) {
+        return NO_SUCH_LEVEL;
+    } else {
+        switch (call.tables.n) {
+            case 2: return LinearLayerBack<2>(call).run() ? DONE : NO_MEMORY;
+            case 3: return LinearLayerBack<3>(call).run() ? DONE : NO_MEMORY;
+            case 4: return LinearLayerBack<4>(call).run() ? DONE : NO_MEMORY;
+            default: return LinearLayerBack<5>(call).run() ? DONE : NO_MEMORY;
+        }
+    }
+}
+
+}  // namespace eventsim
