@@ -100,6 +100,7 @@ html_favicon = "_static/logo.svg"
 html_sidebars = {page: [] for page in ("index", "benchmarks", "faq", "references")}
 html_static_path = ["_static"]
 html_css_files = ["eventsim.css"]
+html_search_scorer = "_static/scorer.js"
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {

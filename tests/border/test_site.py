@@ -1,5 +1,6 @@
 """The steps of the site's build that look at what was written."""
 
+import re
 import sys
 
 import pytest
@@ -22,6 +23,17 @@ def test_link_to_a_missing_file_or_anchor_is_found(tmp_path):
     )
     (tmp_path / "b.html").write_text('<h1 id="there"></h1>')
     assert broken(tmp_path) == ["a.html: b.html#gone", "a.html: c.html", "a.html: no.png"]
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["quantise", "quantize", "early stopping", "k-fold", "cross-validation", "live", "UDP", "silent",
+     "timestamps", "fine-tuning", "inference", "surrogate gradient"],
+)  # fmt: skip
+def test_words_of_other_programs_lead_to_a_page(word):
+    rows = (ROOT / "docs" / "reference" / "words.md").read_text("utf-8").splitlines()
+    (row,) = [row for row in rows if re.search(rf"\b{word}\b", row)]
+    assert "{doc}`" in row.split("|")[2]
 
 
 @pytest.mark.parametrize(("contract", "folder"), [("rooms", "."), ("engine", "engine")])
