@@ -14,6 +14,7 @@ comma  := ,
 # it does not read pip's configuration, such as the address of an index.
 INSTALL = VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet $(1) || $(PIP) install --quiet $(1)
 ARGS   ?=
+SITE   ?= yes
 # A worker takes neighbouring tests, so that what a file's tests share is made once.
 WORKERS := -n auto --maxprocesses 4 --dist worksteal
 
@@ -34,7 +35,7 @@ help:
 	@echo "make mutants put faults into the kernels: the tests must find each (ARGS='queue race')"
 	@echo "make lint    format, lint, types, import rules"
 	@echo "make hooks   lint changed files before each commit, everything before each push"
-	@echo "make dist    build sdist and wheel into dist/, check them, try the wheel elsewhere"
+	@echo "make dist    build sdist, wheel and site into dist/, try the wheel elsewhere"
 	@echo "make docs    build the site: open build/docs/html/index.html"
 	@echo "make bench   run the benchmarks     (ARGS are passed on)"
 	@echo "make bench-gpu  check and time the CUDA kernels on this machine's card"
@@ -94,7 +95,7 @@ hooks: $(VENV)/.dev
 	$(BIN)/pre-commit install
 
 # The wheel is made of the sdist, with objects of the same sources that are here already, and tried in
-# a new environment outside the checkout.
+# a new environment outside the checkout. The site lies beside them as a zip; SITE=no leaves it out.
 dist: $(VENV)/.dev
 	rm -rf dist
 	EVENTSIM_BUILD_LEVELS=all EVENTSIM_BUILD_FOLDER=$(CURDIR)/build/kernels \
@@ -106,6 +107,8 @@ dist: $(VENV)/.dev
 	venv/bin/eventsim --version && \
 	venv/bin/eventsim conformance && \
 	venv/bin/eventsim demo --epochs 1
+	@test "$(SITE)" = no || { $(MAKE) docs && $(BIN)/python -c "import shutil, eventsim as es; \
+	  shutil.make_archive(f'dist/eventsim-site-{es.__version__}', 'zip', 'build/docs/html')"; }
 
 # A warning is an error. What cells printed is kept in build/docs/cells: only changed ones run again.
 docs: $(VENV)/.docs $(VENV)/.kernels

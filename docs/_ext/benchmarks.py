@@ -1,4 +1,7 @@
-"""The directive ``benchmark``: one table of bench/results, with commit and machine below it."""
+"""The directive ``benchmark``: one table of bench/results, with commit and machine below it.
+
+On the page of benchmarks every section shows its first paragraph, its answer; the rest is folded.
+"""
 
 from typing import ClassVar
 
@@ -8,6 +11,8 @@ from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+
+PAGE = "benchmarks"
 
 
 class Benchmark(SphinxDirective):
@@ -36,7 +41,25 @@ class Benchmark(SphinxDirective):
         return [wrapper]
 
 
+def fold(_app: Sphinx, tree: nodes.document) -> None:
+    """Put what follows the first paragraph of a section into ``<details>``, its subsections not."""
+    if tree.settings.env.current_document.docname != PAGE:
+        return
+    for section in tree.findall(nodes.section):
+        inner = [one for one in section.children if not isinstance(one, nodes.section)]
+        more = inner[2:]  # behind title and answer
+        if isinstance(section.parent, nodes.document) or not more:
+            continue
+        at = section.index(more[0])
+        for one in more:
+            section.remove(one)
+        opened = "<details><summary>Numbers, conditions and how to read them</summary>"
+        section[at:at] = [nodes.raw("", opened, format="html"), *more,
+                          nodes.raw("", "</details>", format="html")]  # fmt: skip
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the directive."""
+    """Register the directive and the step."""
     app.add_directive("benchmark", Benchmark)
+    app.connect("doctree-read", fold)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
