@@ -2,7 +2,7 @@
 The graph of a network
 ======================
 
-A ScSr-SNN: every population hears all earlier ones, and every neuron itself.
+A ScSr-SNN: every population has input from all earlier ones, and every neuron from itself.
 """
 
 import eventsim as es

@@ -405,7 +405,7 @@ def backward_chunks(
     net
         As :func:`eventsim.simulate_chunk`.
     chunks
-        The stream in pieces, as of :meth:`eventsim.EventStream.chunks`, by number.
+        The stream in chunks, as :meth:`eventsim.EventStream.chunks`, by number.
     loss
         Gives the loss of one chunk's tape and its seeds, as for :func:`eventsim.backward_chunk`;
         called from the last chunk to the first, with ``truncate`` from the first to the last.

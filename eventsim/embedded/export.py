@@ -127,8 +127,8 @@ def export_c(
     folder
         Is made; files of earlier exports in it are replaced.
     stream
-        Recordings. The first of them, about 4,000 events, are those of the test; queues have room
-        for twice what waited in any of them.
+        Recordings. The first of them, about 4,000 events, are those of the test. A queue holds
+        twice as many events as ever waited in it.
     name
         Prefix of files and symbols: lower-case letters, digits and ``_``.
     bits

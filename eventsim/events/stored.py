@@ -184,9 +184,9 @@ class StoredStream:
                 pass
 
     def chunks(self, length: float) -> Iterator[EventStream]:
-        """The stream in pieces of ``length`` ms, as :meth:`EventStream.chunks` gives them.
+        """The stream in chunks of ``length`` ms, as :meth:`EventStream.chunks` gives them.
 
-        Memory is that of a piece, and of one block of the file for every sample.
+        Memory is that of a chunk, and of one block of the file for every sample.
         """
         if not 0.0 < length < np.inf:
             raise EventError(f"chunks: length is {length} ms, expected a positive, finite number.")

@@ -298,10 +298,10 @@ class EventStream:
         )
 
     def chunks(self, length: float) -> Iterator[EventStream]:
-        """The stream in pieces of ``length`` ms, for :func:`eventsim.simulate_chunk`.
+        """The stream in chunks of ``length`` ms, for :func:`eventsim.simulate_chunk`.
 
-        Times go on counting from the start of the recording, and the ``duration`` of a piece is its
-        end. An event on a border belongs to the later piece; a sample that is over has no more
+        Times go on counting from the start of the recording, and the ``duration`` of a chunk is its
+        end. An event on a border belongs to the later chunk; a sample that is over has no more
         events and keeps its duration.
 
         Raises

@@ -219,7 +219,7 @@ class SpikeTape:
     algorithms
         What ran every stage, by the stage's name: ``stretches``, ``fan-in``, ``queue``, ``windows,
         sums``, ``windows, stretches`` or ``linear`` (:mod:`eventsim.engine.algorithm`), or the name
-        of a backend that has one way for all. Empty for a tape that was made by hand, or written
+        of a backend with one algorithm for all. Empty for a tape that was made by hand, or written
         before tapes had it.
     memo
         Of a step of training: what it made of the network's values, for losses and the way back.

@@ -32,7 +32,7 @@ class Convolution:
     shape
         Of the grid of sources; a number if it has one axis, as in what follows.
     kernel
-        Places that a target hears along every axis.
+        Sources of a target along every axis.
     stride
         Places between the kernels of neighbouring targets; None for 1.
     padding

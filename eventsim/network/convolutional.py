@@ -67,7 +67,7 @@ def convolutional(
     self_recurrent
         Give every spiking neuron a connection onto itself.
     skip_to_readout
-        Let the readout hear every spiking convolution, and not the last alone: its kernel and
+        Connect every spiking convolution to the readout, not the last alone: its kernel and
         stride are then as many channels wide on each.
     forward_delays
         ms, of connections from spiking neurons: one number, or ``(low, high)``.

@@ -80,7 +80,7 @@ class Network:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Populations of neurons that no other one hears; of a ring, the one added last."""
+        """Populations that project to no other one; of a ring, the one added last."""
         heard = {p.source for p in self._projections.values() if p.source != p.target}
         found = tuple(name for name in self.neurons if name not in heard)
         return found or tuple(self._populations)[-1:]

@@ -8,7 +8,7 @@ itself: every neuron from others of its population, never from itself.
 .. math:: w_{ij} \sim \mathcal N\big(\mu g / n,\; (\sigma g)^2 / n\big),
 
 where g is 2 from the input, 1 laterally and to the output; the readout has mean 0. From one hidden
-population to the next, which without skips hears nothing else, g is 40 ms / tau_syn (50 ms where
+population to the next, which without skips has no other input, g is 40 ms / tau_syn (50 ms where
 neurons have signs): so much that the population is active, at any length of its currents.
 Under Poisson input of 60 Hz on each of 64 channels a neuron then fires 10 to 35 times a second,
 averaged over one of two hidden populations (2 to 85 in the second where neurons have signs); like

@@ -55,7 +55,7 @@ def scsr(
     Parameters
     ----------
     n_inputs, hidden, n_outputs
-        Sizes; ``hidden`` has one entry per hidden population. Without any, the readout hears the
+        Sizes; ``hidden`` has one entry per hidden population. Without any, the readout takes the
         input alone: a linear model of it, to compare with.
     self_recurrent
         Give every hidden neuron a connection onto itself.

@@ -132,7 +132,7 @@ def calibrate(
     backend, precision
         As :func:`eventsim.simulate`.
     callback
-        Told of every population what was done: ``calibrate(net, stream, callback=print)``.
+        Called with what was done, for every population: ``calibrate(net, stream, callback=print)``.
 
     Returns
     -------

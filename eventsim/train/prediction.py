@@ -102,7 +102,7 @@ def predict(
     Parameters
     ----------
     net
-        A network that was trained, or to which ``net.set_answer`` was told how it answers.
+        A trained network, or one whose answer ``net.set_answer`` has set.
     stream
         The recordings, in memory or in a file; of a data set no label is read.
     keys

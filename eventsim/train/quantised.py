@@ -89,7 +89,7 @@ class QuantisedTraining(Settings):
     chip: str = setting(
         "",
         "Name of a chip, or the file of one, whose formats and time step hold in training. The "
-        "network must have room on it, and the fan-in is pruned to its limit. Empty for none.",
+        "network must fit onto it, and the fan-in is pruned to its limit. Empty for none.",
     )
     bits: Count | None = setting(
         None,

@@ -27,8 +27,8 @@ def test_link_to_a_missing_file_or_anchor_is_found(tmp_path):
 
 @pytest.mark.parametrize(
     "word",
-    ["quantise", "quantize", "early stopping", "k-fold", "cross-validation", "live", "UDP", "silent",
-     "timestamps", "fine-tuning", "inference", "surrogate gradient"],
+    ["quantise", "quantize", "early stopping", "k-fold", "cross-validation", "live", "UDP",
+     "silent", "timestamps", "fine-tuning", "inference", "surrogate gradient"],
 )  # fmt: skip
 def test_words_of_other_programs_lead_to_a_page(word):
     rows = (ROOT / "docs" / "reference" / "words.md").read_text("utf-8").splitlines()

@@ -77,7 +77,7 @@ def simulate(
 
     Notes
     -----
-    Of recordings that begin late for what the network is asked, a warning is logged:
+    A warning is logged if recordings begin late for the answer of the network:
     :mod:`eventsim.network.late`.
     """
     course = start(net, stream, tail=tail, backend=backend, precision=precision)
