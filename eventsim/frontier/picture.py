@@ -53,6 +53,8 @@ def draw(frontier: Frontier, axis: Key) -> Figure:
     axes.set_xlabel(frontier.axes[axis] + unit + bound)
     axes.set_ylabel(f"accuracy on {frontier.data} (%)")
     axes.margins(0.08)
+    if axes.get_xscale() == "log":
+        style.log_scale(axes)
     style.grid(axes, axis="both")
     for point in shown:
         misfit = frontier.misfit(point, axis)

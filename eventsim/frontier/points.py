@@ -182,8 +182,10 @@ class Frontier:
 
     Attributes
     ----------
-    title, about
+    title
         Of the experiment.
+    about
+        What the experiment says of itself, and the titles of the points.
     data
         The recordings on which everything is measured, in words.
     chosen_by
@@ -299,7 +301,7 @@ def gather(
     )
     frontier = Frontier(
         title=plan.title,
-        about=plan.about,
+        about=f"{plan.about.strip()} Here: {'; '.join(point.title for point in done)}.".strip(),
         data=f"{part} of {plan.data.title}{some}",
         chosen_by=CHOICE if validated else ACCURACY,
         chips=tuple(_note(name, asked) for name in asked.chips),

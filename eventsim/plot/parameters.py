@@ -2,7 +2,7 @@
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 
 from eventsim.arrays import Floats, to_host
 from eventsim.errors import NetworkError
@@ -15,6 +15,7 @@ from eventsim.plot.style import (
     MUTED,
     axes_for,
     grid,
+    log_scale,
     population_colour,
     size_points,
 )
@@ -129,22 +130,10 @@ def _value_axis(axes: Axes, values: Floats, name: str) -> Floats:
     edges: Floats
     if name in (*TAUS, "tau_adaptation") and low > 0.0:
         edges = np.geomspace(low / MARGIN, high * MARGIN, BINS + 1)
-        axes.set_xscale("log")
-        _plain_ticks(axes, edges[0], edges[-1])
+        axes.set_xlim(edges[0], edges[-1])
+        log_scale(axes)
     else:
         margin = 0.06 * max(high - low, 0.1 * max(abs(high), 0.1))
         edges = np.linspace(low - margin, high + margin, BINS + 1)
     axes.set_xlim(edges[0], edges[-1])
     return edges
-
-
-def _plain_ticks(axes: Axes, low: float, high: float) -> None:
-    """Few ticks, written as plain numbers: 1, 2, 5 of a decade, or even steps in less than one."""
-    decades = [m * 10.0**e for e in range(-3, 6) for m in (1, 2, 5)]
-    ticks = [tick for tick in decades if low < tick < high]
-    if len(ticks) < 3:
-        ticks = [float(t) for t in MaxNLocator(nbins=5).tick_values(low, high) if low < t < high]
-    axes.set_xticks(ticks)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xticks([], minor=True)

@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 INK = "#1d2733"
 MUTED = "#5f6b7a"
@@ -32,6 +33,8 @@ POPULATIONS = (BLUE, GREEN, PURPLE, SKY, VERMILION, ORANGE)
 SHADES = LinearSegmentedColormap.from_list("shades", ["#ffffff", "#b9d6ea", "#3d8fc4", "#08415f"])
 
 DPI = 160
+MOST_TICKS = 6  # of a logarithmic axis, each LABEL_POINTS wide
+LABEL_POINTS = 36.0
 TEXT = 9.0
 POINTS_PER_INCH = 72.0
 
@@ -184,6 +187,28 @@ def grid(axes: Axes, *, axis: str = "y") -> None:
     which: Any = axis
     axes.grid(visible=True, axis=which, color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
+
+
+def log_scale(axes: Axes) -> None:
+    """Make the x axis logarithmic, with at most MOST_TICKS plain numbers, none over another.
+
+    Ticks are 1, 2, 5 of a decade, only powers of ten on a wide axis, even steps on one of less than
+    a decade. Call it when everything is drawn and the limits are set.
+    """
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    most = int(min(MOST_TICKS, max(2.0, size_points(axes)[0] // LABEL_POINTS)))
+    ticks: list[float] = []
+    for steps in ((1, 2, 5), (1,)):
+        found = (m * 10.0**e for e in range(-20, 21) for m in steps)
+        ticks = ticks if 3 <= len(ticks) <= most else [x for x in found if low <= x <= high]
+    ticks = ticks[:: -(-len(ticks) // most)] if ticks else ticks
+    if len(ticks) < 2:
+        even = MaxNLocator(nbins=max(1, most - 2)).tick_values(low, high)
+        ticks = [float(x) for x in even if low <= x <= high]
+    axes.set_xticks(ticks, [f"{x:g}" for x in ticks])
+    axes.set_xticks([], minor=True)
+    axes.set_xlim(low, high)
 
 
 def population_colour(index: int) -> str:

@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from eventsim.energy import ClockedCounts, Counts
 from eventsim.mapping import Mapping
-from eventsim.plot.style import BLUE, FAINT, INK, MUTED, VERMILION, figure
+from eventsim.plot.style import BLUE, FAINT, INK, MUTED, VERMILION, figure, log_scale
 
 ROW_INCHES = 0.44
 
@@ -38,6 +38,7 @@ def operations(counts: Counts, steps: ClockedCounts | None) -> Figure:
                       color=MUTED, fontsize=8)  # fmt: skip
     axes.set_xscale("log")
     axes.margins(x=0.12)
+    log_scale(axes)
     _rows(axes, names)
     ring = "" if steps is None else f"; ring: every weight in every step of {steps.step_ms:g} ms"
     axes.set_xlabel(f"operations per recording; dot: exact{ring}")

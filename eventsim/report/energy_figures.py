@@ -18,6 +18,7 @@ from eventsim.plot.style import (
     SKY,
     VERMILION,
     figure,
+    log_scale,
 )
 from eventsim.report.numbers import joules
 
@@ -108,6 +109,7 @@ def _draw_totals(
         _write(axes, mean, row, bool(found.missing))
     axes.set_xscale("log")
     axes.margins(x=0.2)
+    log_scale(axes)
     axes.grid(visible=True, axis="x")
     axes.set_xlabel("filled: without leakage, ring: with it; ≥: a lower bound, terms are missing")
 

@@ -135,8 +135,9 @@ def _row(found: PageTable, cells: Sequence[object], tag: str) -> str:
 def _cell(text: str, tag: str, kind: str) -> str:
     if not kind and " " not in text and ("->" in text or "_" in text):
         kind = "name"  # one word, though a browser would break it
-    opening = f'<{tag} class="{kind}">' if kind else f"<{tag}>"
-    return f"{opening}{escape(text)}</{tag}>"
+    scope = ' scope="col"' if tag == "th" else ""
+    marked = f' class="{kind}"' if kind else ""
+    return f"<{tag}{scope}{marked}>{escape(text)}</{tag}>"
 
 
 def definitions(words: Mapping[str, str]) -> str:

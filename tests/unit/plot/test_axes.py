@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import pairwise
 
 import matplotlib
 import pytest
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 
 import eventsim as es
 from eventsim.errors import EventError
-from eventsim.plot.style import look
+from eventsim.plot.style import MOST_TICKS, figure, log_scale, look
 
 LINES = [{"epoch": 1, "loss": 2.0, "accuracy": 0.25}]
 PICTURES = {
@@ -137,3 +138,20 @@ def test_interactive_mode_that_a_backend_switches_on_stays_on():
         assert matplotlib.is_interactive()
     finally:
         matplotlib.interactive(before)
+
+
+@pytest.mark.parametrize(
+    "limits", [(3, 40), (1, 9), (120, 180), (180, 950), (0.02, 7e3), (1e-3, 1e12)]
+)
+@pytest.mark.parametrize("width", [2.2, 4.0, 7.2])
+def test_numbers_of_a_logarithmic_axis_do_not_overprint(limits, width):
+    with look():
+        drawn = figure(width, 1.5)
+        axes = drawn.subplots()
+        axes.plot(limits, [0, 1])
+        log_scale(axes)
+        drawn.canvas.draw()
+    labels = [*axes.xaxis.get_majorticklabels(), *axes.xaxis.get_minorticklabels()]
+    boxes = [label.get_window_extent() for label in labels if label.get_text()]
+    assert 2 <= len(boxes) <= MOST_TICKS
+    assert all(left.x1 < right.x0 for left, right in pairwise(sorted(boxes, key=lambda b: b.x0)))
