@@ -80,9 +80,8 @@ def read_files(
         except (EventSimError, OSError) as error:
             if len(places) == 1:
                 raise
-            bad.append(
-                Damaged(place, str(error).removeprefix(f"{place}: "), (where or {}).get(place))
-            )
+            reason = str(error).removeprefix(place).lstrip(":, ")
+            bad.append(Damaged(place, reason, (where or {}).get(place)))
     if bad and not (skip and found):
         raise DataError(_message(bad, len(found), remedy="" if skip else REMEDY))
     return found, bad

@@ -262,15 +262,17 @@ def _finite(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _show_info(found: Mapping[str, Any]) -> None:
-    """Statistics as tables, one column per part, beside N-TIDIGITS18."""
+    """Statistics as tables, one column per part; N-TIDIGITS18 stands beside as many channels."""
     parts: Mapping[str, Any] = found["splits"]
+    beside = any(part["rows"].get("channels") == N_TIDIGITS["channels"] for part in parts.values())
     names = list(dict.fromkeys(name for part in parts.values() for name in part["rows"]))
     table = [
-        [name, *(part["rows"].get(name, "") for part in parts.values()), N_TIDIGITS.get(name, "")]
+        [name, *(part["rows"].get(name, "") for part in parts.values())]
+        + [N_TIDIGITS.get(name, "")] * beside
         for name in names
     ]
     title = f"{found['data']}: {found['description']}"
-    show_table(title, ["", *parts, "N-TIDIGITS18, single digits"], table)
+    show_table(title, ["", *parts, *["N-TIDIGITS18, single digits"] * beside], table)
     for split, part in parts.items():
         if part["events"]:
             bars = sparkline(np.array(part["profile"]))

@@ -52,9 +52,9 @@ def form_of(place: str, reading: Reading) -> str:
     path = Path(place)
     if path.is_dir():
         raise DataError(
-            f"{place}: is a folder, expected a data set or a file. Name the data set and give the "
-            "folder by --file, or read a folder per class into a file: eventsim data import "
-            f"{place} --out mine.h5"
+            f"{place}: is a folder, expected a data set or a file. Name its files "
+            f"({place.rstrip('/')}/*); or name the data set and give the folder by --file; or read "
+            f"a folder per class into a file: eventsim data import {place} --out mine.h5"
         )
     if path.exists():
         form = format_of(path)

@@ -48,7 +48,7 @@ class Helped(TyperCommand):
         named = (*self.common, "help_all", "help")
         whole = not self.common or ctx.meta.get(ALL, False)
         told, _, examples = (self.help or "").partition("[bold]Examples[/bold]")
-        paragraphs = [" ".join(one.split()) for one in told.split("\n\n")]
+        paragraphs = [" ".join(one.split()) for one in told.split("\n\n") if one.strip()]
         for one in [self.get_usage(ctx), *(paragraphs if whole else paragraphs[:1])]:
             console.print(_text(one), end="\n\n")
         lines = [line.strip() for line in examples.splitlines() if line.strip()]

@@ -42,7 +42,9 @@ def predict_command(
     which: WhichOption = "last",
     skip_damaged: SkipDamagedOption = False,
     machine: Machine,
-    as_csv: Annotated[bool, typer.Option("--csv", help="CSV on stdout, a line per row.")] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="CSV on stdout, a line per row: --csv > answers.csv.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """What a trained network answers to new recordings: answer, score, and second answer.
