@@ -222,7 +222,7 @@ class SpikeTape:
         of a backend with one algorithm for all. Empty for a tape that was made by hand, or written
         before tapes had it.
     memo
-        Of a step of training: what it made of the network's values, for losses and the way back.
+        Of a step of training: what it made of the network's values, for losses and the adjoint.
         None elsewhere.
     """
 

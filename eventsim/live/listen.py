@@ -320,7 +320,7 @@ def listen(
     Returns
     -------
     Listener
-        Iterate over it for a :class:`Step` per piece; ``counters``, latencies and
+        Iterate over it for a :class:`Step` per chunk; ``counters``, latencies and
         :meth:`Listener.summary` may be asked at any time. Memory does not grow with the stream.
 
     Raises
@@ -328,7 +328,7 @@ def listen(
     NetworkError, ParameterError, BackendError
         The network has no answer or neurons that do not run in chunks; a setting is wrong.
     DataError, EventError
-        The source cannot be opened; on the way, only rubbish comes from it.
+        The source cannot be opened; or nothing but rubbish comes from it.
 
     Examples
     --------

@@ -79,7 +79,7 @@ def export_web(
         Is made; a page in it is replaced.
     recordings
         All of them can be chosen in the page, with the names of their classes if they have
-        labels. Queues have room for twice what waited in any of them, and 64 arrivals more.
+        labels. A queue holds twice as many arrivals as ever waited in it, and 64 more.
     title
         Heading of the page.
     bits
