@@ -171,7 +171,7 @@ def test_what_has_no_adaptive_threshold_refuses_it(tmp_path):
         call(plain)
 
     def export(n):
-        mapping = map_network(n, None, load_chip("loihi_sanafe"))
+        mapping = map_network(n, None, load_chip("loihi_sanafe"), method="refined")
         return export_sanafe(n, mapping, stream, tmp_path, step_ms=1.0)
 
     refused(lambda: export(net))
