@@ -151,6 +151,21 @@ def _readout() -> Table:
     return _columns("readout", "bench.macro.readout", columns, lines_of("readout"))
 
 
+def _linear_neurons() -> Table:
+    columns: dict[str, Callable[[Row], Any]] = {
+        "events/s": lambda r: number(r["events"], 4),
+        "synapses %": lambda r: number(100 * r["share"]),
+        "neuron": lambda r: r["neuron"],
+        "spikes/s": lambda r: number(r["hz"]),
+        "forward, LIF is 1": lambda r: number(r["forward"]),
+        "backward, LIF is 1": lambda r: number(r["backward"]),
+        "forward ms": lambda r: number(r["forward_ms"]),
+        "backward ms": lambda r: number(r["backward_ms"]),
+    }
+    lines = lines_of("linear_neurons")
+    return _columns("linear_neurons", "bench.macro.linear_neurons", columns, lines)
+
+
 def _w2() -> Table:
     columns: dict[str, Callable[[Row], Any]] = {
         "case": lambda r: r["case"],
@@ -723,6 +738,7 @@ PUBLISHED: Mapping[str, Callable[[Row], Any]] = {
 TABLES: Mapping[str, Callable[[], Table]] = {
     "w1": _w1,
     "readout": _readout,
+    "linear-neurons": _linear_neurons,
     "w2": _w2,
     "balanced": _balanced,
     "balanced-nest": _balanced_nest,
