@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     )
     from eventsim.embedded import export_c
     from eventsim.live.listen import listen
-    from eventsim.report.live import export_web
+    from eventsim.report.web import export_web
     from eventsim.runs.run import load_run
     from eventsim.train import TrainConfig, calibrate, evaluate, loggers, predict, train
 
@@ -129,7 +129,7 @@ _LATER = {
     "calibrate": "eventsim.train",
     "evaluate": "eventsim.train",
     "export_c": "eventsim.embedded",
-    "export_web": "eventsim.report.live",
+    "export_web": "eventsim.report.web",
     "listen": "eventsim.live.listen",
     "load_run": "eventsim.runs.run",
     "loggers": "eventsim.train",

@@ -26,7 +26,7 @@ from eventsim.errors import ParameterError
 from eventsim.events import Dataset, EventStream
 from eventsim.network import Network
 from eventsim.network.nir import NirWarning, read_nir, write_nir
-from eventsim.report.live import WebExport, export_web
+from eventsim.report.web import WebExport, export_web
 from eventsim.runs.run import Which, load_run
 
 N_SAMPLES, DURATION, RATE = 4, 200.0, 50.0  # of the events of a check: ms, events per second

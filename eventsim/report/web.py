@@ -23,7 +23,7 @@ from eventsim.report import html
 FILE = "index.html"
 SPEEDS = {"1": "real time", "4": "4 times faster", "0.25": "4 times slower", "0": "at once"}
 UNITS = {"1": "ms", "0.001": "us", "1000": "s"}
-COLOURS = ("input", "first", "second", "third", "fourth")  # of populations, in live.css
+COLOURS = ("input", "first", "second", "third", "fourth")  # of populations, in web.css
 NOT_THERE = (
     "Not in this page: audio, from a file or a microphone. It takes events; audio becomes events "
     "by eventsim data import."
@@ -143,9 +143,9 @@ def _page(found: WebNetwork, stream: EventStream, labels: list[str | None], titl
         title,
         body,
         footer=f"eventsim {eventsim.__version__}",
-        script=_file("live.js"),
-        style=_file("live.css"),
-        kind="live",
+        script=_file("web.js"),
+        style=_file("web.css"),
+        kind="network",
     )
 
 

@@ -1,5 +1,5 @@
 "use strict";
-// A network that runs in the page: its engine is WebAssembly, its tables are data. live.py writes both.
+// A network that runs in the page: its engine is WebAssembly, its tables are data. web.py writes both.
 window.live = (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const STATUS = ["", "", "a queue of arrivals is full, so export the page with recordings as busy as this one",
