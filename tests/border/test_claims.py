@@ -156,7 +156,7 @@ def decisions_are_refused():
     refused(lambda: axon_graph(net, None), "linear decision")
     refused(lambda: from_network(net), "linear decision")
     if find_spec("torch"):
-        refused(lambda: es.bridge.torch_module(net), "linear decision")
+        refused(lambda: import_module("eventsim.bridge").torch_module(net), "linear decision")
     pytest.importorskip("nir", minversion="1.0.8")
     with pytest.warns(NirWarning, match="refractory.*linear decision"):
         graph = to_nir(net)
@@ -274,8 +274,8 @@ CLAIMS_OF = {
         "**NCCL itself was never run, and nothing here was run on a cluster.**": no_card_has_run_it,
     },
     "docs/howto/chunks.md": {
-        "Losses of voltages and peaks need one piece, and so does the backend "
-        "`reference`.": chunks_have_gradients_but_of_voltages,
+        "Losses of voltages and of largest voltages need the whole recording, and so does the "
+        "backend `reference`.": chunks_have_gradients_but_of_voltages,
     },
     "docs/howto/chip.md": {
         "A linear decision and adaptive thresholds are in no chip's file: such networks are "
