@@ -3,10 +3,13 @@
 Method   `eventsim export --to c`; its recorded test on boards of QEMU, bit for bit, and
          instructions of the same recordings without the checks (bench/boards/qemu.py). Networks:
          that of the first page of the site (docs/live), and with --run that of `eventsim demo`,
-         which is not taken to Cortex-M0.
+         which is not taken to Cortex-M0. On this machine: CPU time of the test, checks and all, the
+         least of --repeats.
 Answer   results/boards.jsonl.
 """
 
+import os
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,6 +22,7 @@ from bench.harness import parser, report
 from eventsim.events.labelled import spread
 from eventsim.train import load_network
 
+HOST, HOST_FLAGS = "this machine", "-std=c99 -O2 -march=native -ffp-contract=off"
 LIVE = Path(__file__).parents[2] / "docs" / "live"
 sys.path.insert(0, str(LIVE))
 from packed import recordings  # noqa: E402
@@ -35,12 +39,42 @@ def networks(run: str | None) -> Iterator[tuple[str, es.Network, es.EventStream,
         yield "128-128 (demo)", loaded.net, few.stream, False
 
 
-def rows(run: str | None, boards: Sequence[str]) -> Iterator[dict[str, Any]]:
+def rows(run: str | None, boards: Sequence[str], repeats: int) -> Iterator[dict[str, Any]]:
     """One for each network and board."""
     for network, net, stream, everywhere in networks(run):
-        for board in boards:
+        if HOST in boards:
+            yield {"bench": "boards", "network": network, **host_row(net, stream, repeats)}
+        for board in (board for board in boards if board != HOST):
             if board != "Cortex-M0" or everywhere:
                 yield {"bench": "boards", "network": network, **row(net, stream, board)}
+
+
+def host_row(net: es.Network, stream: es.EventStream, repeats: int) -> dict[str, Any]:
+    """CPU time of a recording on this machine."""
+    with TemporaryDirectory() as folder:
+        written = es.export_c(net, folder, stream=stream, name="digits")
+        sources = ("digits.c", "digits_weights.c", "test/digits_test.c")
+        command = ["cc", *HOST_FLAGS.split(), *sources, "-o", "run"]
+        subprocess.run(command, cwd=folder, check=True)
+        spent = min(_spent(Path(folder, "run")) for _ in range(repeats))
+    return {
+        "board": HOST,
+        "constants": written.flash,
+        "ram": written.ram,
+        "recordings": written.recordings,
+        "spikes": written.spikes,
+        "events": int(stream.offsets[written.recordings]),
+        "microseconds": round(1e6 * spent / written.recordings),
+    }
+
+
+def _spent(program: Path) -> float:
+    process = subprocess.Popen([program], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{program} found a difference.")
+    return usage.ru_utime + usage.ru_stime
 
 
 def row(net: es.Network, stream: es.EventStream, board: str) -> dict[str, Any]:
@@ -68,8 +102,11 @@ def row(net: es.Network, stream: es.EventStream, board: str) -> dict[str, Any]:
 if __name__ == "__main__":
     options = parser(__doc__.splitlines()[0])
     options.add_argument("--run", help="folder of a run of eventsim demo")
-    options.add_argument("--board", choices=qemu.BOARDS, action="append", help="all by default")
+    options.add_argument(
+        "--board", choices=[HOST, *qemu.BOARDS], action="append", help="all by default"
+    )
     options = options.parse_args()
     if lacks := qemu.missing():
         raise SystemExit(f"Not installed: {lacks}.")
-    report(rows(options.run, options.board or list(qemu.BOARDS)), options)
+    boards = options.board or [HOST, *qemu.BOARDS]
+    report(rows(options.run, boards, options.repeats), options)

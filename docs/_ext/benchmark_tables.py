@@ -361,20 +361,28 @@ def _process() -> Table:
 
 
 def _boards() -> Table:
+    def counted(row: Row, value: Callable[[], float]) -> str:
+        return f"{value():,.0f}" if "instructions" in row else ""
+
     columns: dict[str, Callable[[Row], Any]] = {
         "network": lambda r: r["network"],
         "processor": lambda r: r["board"],
         "constants, kB": lambda r: f"{r['constants'] / 1e3:.1f}",
-        "code, kB": lambda r: f"{r['code'] / 1e3:.1f}",
+        "code, kB": lambda r: f"{r['code'] / 1e3:.1f}" if "code" in r else "",
         "RAM, kB": lambda r: f"{r['ram'] / 1e3:.1f}",
         "events": lambda r: f"{r['events']:,}",
-        "instructions an event": lambda r: f"{r['instructions'] / r['events']:,.0f}",
-        "the longest event": lambda r: f"{r['longest']:,}",
-        "millions a second of recording": lambda r: (
-            f"{r['instructions'] / 1e3 / r['duration_ms']:,.0f}"
+        "instructions an event": lambda r: counted(r, lambda: r["instructions"] / r["events"]),
+        "the longest event": lambda r: counted(r, lambda: r["longest"]),
+        "millions a second of recording": lambda r: counted(
+            r, lambda: r["instructions"] / 1e3 / r["duration_ms"]
         ),
+        "CPU us a recording": lambda r: f"{r['microseconds']:,}" if "microseconds" in r else "",
     }
-    return _columns("boards", "bench.boards.counts", columns, lines_of("boards"))
+    order = ("this machine", "Cortex-M0", "Cortex-M4F", "Cortex-M7")
+    lines = sorted(
+        lines_of("boards"), key=lambda r: (r["network"][:3] != "48-", order.index(r["board"]))
+    )
+    return _columns("boards", "bench.boards.counts", columns, lines)
 
 
 def _counts() -> Table:
