@@ -36,7 +36,7 @@ class RunBars:
         self._bars[spec.label] = bar
 
     def advanced(self, spec: RunSettings, metrics: Metrics) -> None:
-        """Move it."""
+        """Move the bar to where the run is."""
         self._latest[spec.label] = metrics
         self._progress.update(self._bars[spec.label], completed=metrics["epoch"])
 
@@ -92,7 +92,7 @@ class TrialBars:
         self._bars[number] = bar
 
     def advanced(self, number: int, metrics: Metrics) -> None:
-        """Move it."""
+        """Move the bar to where the run is."""
         del metrics
         self._progress.advance(self._bars[number])
 

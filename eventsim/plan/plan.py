@@ -30,8 +30,8 @@ from eventsim.plan.wiring import Wiring, make_wiring
 LEAST_FILLED = 1 / 16
 MOST_PLACES = 1 << 24  # 128 MB in double precision
 
-# Neighbouring neurons that a processor advances side by side, and the share of all rows that they
-# hear at most if the others are to be left out (bench/results/blocks.jsonl).
+# A processor advances so many neighbouring neurons side by side. It skips rows without a synapse
+# onto them if at most this share of all rows has one (bench/results/blocks.jsonl).
 BLOCK = 32
 MOST_HEARD = 1 / 4
 

@@ -68,7 +68,7 @@ class Augmentation(Settings):
     channel_jitter
         Channels; standard deviation of every event's own shift.
     noise
-        Hz; rate at which every channel has events of its own that mean nothing.
+        Hz; Poisson noise: every channel gets events at random times, at this rate.
     crop
         ms; a window of this length at a random place, of samples that are longer.
     mix
