@@ -1,5 +1,6 @@
 """The engine of pages, run by wasmtime."""
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -19,13 +20,27 @@ class Run(NamedTuple):
     preview: np.ndarray | None  # scores
 
 
+class Compiled(NamedTuple):
+    """An engine of wasmtime, and the module that it compiled."""
+
+    engine: wasmtime.Engine
+    module: wasmtime.Module
+
+
+@cache
+def compiled(content):
+    """The module, compiled once."""
+    engine = wasmtime.Engine()
+    return Compiled(engine, wasmtime.Module(engine, content))
+
+
 class Engine:
     """A :class:`eventsim.embedded.web.WebNetwork`, running."""
 
     def __init__(self, found):
-        self.found, self.store = found, wasmtime.Store()
-        module = wasmtime.Module(self.store.engine, found.engine)
-        self.exports = wasmtime.Instance(self.store, module, []).exports(self.store)
+        module = compiled(found.engine)
+        self.found, self.store = found, wasmtime.Store(module.engine)
+        self.exports = wasmtime.Instance(self.store, module.module, []).exports(self.store)
         self.memory = self.exports["memory"]
         missing = found.place + len(found.image) - self.memory.data_len(self.store)
         if missing > 0:
