@@ -5,7 +5,7 @@ bits of the time, 11 of x and 11 of y; 8 the upper 28 bits of the time. EVT3 has
 0 is y; 2 an event at x; 3 the base of a vector, whose events are the bits of words of kind 4 (12 of
 them) and 5 (8); 6 and 8 are the lower and the upper 12 bits of the time, which counts on when it
 begins anew after 16.8 s. Other kinds (triggers, monitoring) are left out. A header of lines that
-begin with ``%`` is skipped.
+begin with ``%`` and a blank is skipped, to the line ``% end`` where there is one.
 
 State is carried from call to call: the time, in EVT3 also y, base and polarity, and the bytes of
 half a word. Words before the first time are rubbish.
@@ -39,14 +39,14 @@ class _Header:
     def words(self, data: bytes, dtype: str) -> NDArray[Any]:
         data = self.left + data
         while not self.over and data:
-            if not data.startswith(b"%"):
+            if not data.startswith(b"% "[: len(data)]):
                 self.over = True
                 break
-            _, end, rest = data.partition(b"\n")
+            line, end, rest = data.partition(b"\n")
             if not end:
                 self.left = data
                 return np.zeros(0, dtype)
-            data = rest
+            data, self.over = rest, line.strip() == b"% end"
         whole = len(data) // np.dtype(dtype).itemsize * np.dtype(dtype).itemsize
         self.left = data[whole:]
         return np.frombuffer(data[:whole], dtype).astype(np.int64)
