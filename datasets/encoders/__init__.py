@@ -14,6 +14,7 @@ spike coders                          :class:`Bsa`, :class:`IntegrateAndFire`,
                                       :class:`DeltaModulation`
 both, with loudness normalisation     :class:`CochleaEncoder`; ``SILICON`` is one with the
 and lateral inhibition                channel statistics of N-TIDIGITS18
+audio that comes in pieces            :func:`encode_live`, :class:`LiveCochlea`
 what a chip would have to do          :func:`bank_operations`, :func:`cochlea_operations`
 ====================================  ==========================================================
 """
@@ -21,13 +22,15 @@ what a chip would have to do          :func:`bank_operations`, :func:`cochlea_op
 from eventsim.datasets.encoders.bsa import Bsa
 from eventsim.datasets.encoders.cochlea import SILICON, CochleaEncoder
 from eventsim.datasets.encoders.delta import DeltaModulation
-from eventsim.datasets.encoders.frames import FilterBank, Frames, SpikeCoder, encode
+from eventsim.datasets.encoders.frames import FilterBank, Frames, SpikeCoder, encode, encode_live
 from eventsim.datasets.encoders.gammatone import GammatoneBank
 from eventsim.datasets.encoders.integrate_and_fire import IntegrateAndFire
+from eventsim.datasets.encoders.live_cochlea import LiveCochlea
 from eventsim.datasets.encoders.lyon import LyonEar
 from eventsim.datasets.encoders.operations import bank_operations, cochlea_operations
 
 __all__ = [
     "SILICON", "Bsa", "CochleaEncoder", "DeltaModulation", "FilterBank", "Frames", "GammatoneBank",
-    "IntegrateAndFire", "LyonEar", "SpikeCoder", "bank_operations", "cochlea_operations", "encode",
+    "IntegrateAndFire", "LiveCochlea", "LyonEar", "SpikeCoder", "bank_operations",
+    "cochlea_operations", "encode", "encode_live",
 ]  # fmt: skip

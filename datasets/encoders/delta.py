@@ -27,6 +27,7 @@ brain-machine-interfaces, IEEE Trans. Biomed. Circuits Syst. 9:699 (asynchronous
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,42 +52,68 @@ class DeltaModulation(Settings):
 
     def spikes(self, frames: Frames) -> Events:
         """Events of all channels, as :class:`eventsim.datasets.encoders.frames.SpikeCoder`."""
-        n_channels = frames.values.shape[0]
-        times, channels = [np.zeros(0)], [np.zeros(0, np.int32)]
-        for channel, row in enumerate(frames.values):
-            t, up = crossings(row, self.delta)
-            times.append(t * frames.step)
-            channels.append(np.where(up, channel, n_channels + channel).astype(np.int32))
-        return in_order(np.concatenate(times), np.concatenate(channels))
+        return self.start(frames.values.shape[0], frames.step)(frames.values)
+
+    def start(self, n_channels: int, step: float) -> Callable[[Floats], Events]:
+        """As :class:`eventsim.datasets.encoders.frames.LiveCoder`.
+
+        Carried of every channel: its :class:`DeltaFollower`.
+        """
+        followers = [DeltaFollower() for _ in range(n_channels)]
+
+        def push(values: Floats) -> Events:
+            times, channels = [np.zeros(0)], [np.zeros(0, np.int32)]
+            for channel, (row, follower) in enumerate(zip(values, followers, strict=True)):
+                t, up = crossings(row, self.delta, follower)
+                times.append(t * step)
+                channels.append(np.where(up, channel, n_channels + channel).astype(np.int32))
+            return in_order(np.concatenate(times), np.concatenate(channels))
+
+        return push
 
     def n_outputs(self, n_channels: int) -> int:
         """Number of event channels: one for each direction."""
         return 2 * n_channels
 
 
-def crossings(values: Floats, delta: float) -> tuple[Floats, NDArray[np.bool_]]:
+@dataclass
+class DeltaFollower:
+    """What a channel carries from piece to piece."""
+
+    level: float = 0.0  # signal at the last frame, in deltas
+    reference: int = 0  # in deltas
+    frames: int = 0  # so far
+
+
+def crossings(
+    values: Floats, delta: float, follower: DeltaFollower | None = None
+) -> tuple[Floats, NDArray[np.bool_]]:
     """Times of the events of one channel, in frames, and whether each is "up".
 
     Frame ``k`` of the values is the signal at time ``k + 1``; at time 0 it is 0. ``delta`` is the
-    step of the reference.
+    step of the reference. Of a piece of a signal, ``follower`` says what came before, and is moved
+    on.
     """
-    level = np.concatenate([[0.0], values / delta])
-    steps = _reference_steps(level)
+    follower = follower or DeltaFollower()
+    level = np.concatenate([[follower.level], values / delta])
+    steps = _reference_steps(level, follower.reference)
     frame = np.repeat(np.arange(steps.size), np.abs(steps))
     up = steps[frame] > 0
     # The reference before the frame, and which of the frame's events this one is.
-    before = np.concatenate([[0], np.cumsum(steps)[:-1]])
+    before = follower.reference + np.concatenate([[0], np.cumsum(steps)[:-1]])
     first = np.concatenate([[0], np.cumsum(np.abs(steps))[:-1]])
     number = np.arange(frame.size) - first[frame] + 1
     reached = before[frame] + np.where(up, number, -number)
     rise = level[frame + 1] - level[frame]
     fraction = np.clip((reached - level[frame]) / rise, 0.0, 1.0)
-    return frame + fraction, up
+    times = follower.frames + frame + fraction
+    follower.level, follower.reference = float(level[-1]), follower.reference + int(steps.sum())
+    follower.frames += steps.size
+    return times, up
 
 
-def _reference_steps(level: Floats) -> NDArray[np.int64]:
+def _reference_steps(level: Floats, reference: int) -> NDArray[np.int64]:
     """By how many deltas the reference moves in every frame."""
-    reference = 0
     steps = np.zeros(level.size - 1, dtype=np.int64)
     # A hysteresis has memory: one value after the other, as plain numbers.
     for k, x in enumerate(level[1:].tolist()):

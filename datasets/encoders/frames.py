@@ -11,6 +11,7 @@ Column ``k`` of the frames is what the bank knows of the time from ``k * step`` 
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -58,6 +59,55 @@ class SpikeCoder(Protocol):
 
     def n_outputs(self, n_channels: int) -> int:
         """Number of event channels for so many channels of the bank."""
+
+
+class LiveBank(Protocol):
+    """A filter bank that needs no later audio."""
+
+    @property
+    def decimation(self) -> int:
+        """Audio samples per frame."""
+
+    def start(self, sample_rate: float) -> Callable[[Floats], Floats]:
+        """A function from the next samples, as floats, to their frames, [channels, frames]."""
+
+
+class LiveCoder(Protocol):
+    """A spike coder that needs no later frames: all but BSA."""
+
+    def start(self, n_channels: int, step: float) -> Callable[[Floats], Events]:
+        """A function from the next frames, of ``step`` ms each, to their events."""
+
+
+def encode_live(
+    sample_rate: float, *, bank: LiveBank, coder: LiveCoder
+) -> Callable[[ArrayLike], Events]:
+    """As :func:`encode`, for audio that comes in pieces.
+
+    What bank and coder carry from piece to piece is said by their ``start``.
+
+    Parameters
+    ----------
+    sample_rate, bank, coder
+        As :func:`encode`.
+
+    Returns
+    -------
+    callable
+        Takes the next piece of the audio, and gives the events in it: times in ms since the first
+        piece. All of them are, to the bit, those of the whole clip.
+    """
+    hear, fire = bank.start(sample_rate), None
+
+    def push(audio: ArrayLike) -> Events:
+        nonlocal fire
+        if not np.size(audio):
+            return np.zeros(0), np.zeros(0, np.int32)
+        values = hear(checked_clip(audio, sample_rate, who="encode_live"))
+        fire = fire or coder.start(values.shape[0], 1e3 * bank.decimation / sample_rate)
+        return fire(values)
+
+    return push
 
 
 def encode(audio: ArrayLike, sample_rate: float, *, bank: FilterBank, coder: SpikeCoder) -> Events:

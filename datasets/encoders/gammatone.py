@@ -39,8 +39,9 @@ a Gammatone filterbank, Acta Acust. 88:433 (the complex resonators).
 """
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import scipy
@@ -87,18 +88,77 @@ class GammatoneBank(Settings):
     def frames(self, audio: ArrayLike, sample_rate: float) -> Frames:
         """Frames of one mono clip, as :class:`eventsim.datasets.encoders.frames.FilterBank`."""
         clip = checked_clip(audio, sample_rate, who="GammatoneBank")
-        centres = centre_frequencies(self.n_channels, self.frequency_min, self.frequency_max)
-        n_frames = clip.size // self.decimation
-        values = np.zeros((self.n_channels, n_frames))
-        # Channel by channel: a minute of audio through all of them at once would fill memory.
-        for channel in np.flatnonzero(centres < sample_rate / 2.0):
-            motion = _resonate(
-                clip[: n_frames * self.decimation], centres[channel], self, sample_rate
-            )
-            rectified = np.maximum(motion, 0.0) ** self.compression
-            values[channel] = rectified.reshape(n_frames, self.decimation).mean(axis=1)
         step = 1e3 * self.decimation / sample_rate
+        values = self.start(sample_rate)(clip)
         return Frames(values, step=step, duration=1e3 * clip.size / sample_rate)
+
+    def start(self, sample_rate: float) -> Callable[[Floats], Floats]:
+        """As :class:`eventsim.datasets.encoders.frames.LiveBank`.
+
+        Carried: the :class:`Resonators`, and the samples of a frame that is not whole yet.
+        """
+        resonators = Resonators(self, self.order, sample_rate)
+        left = np.zeros(0)
+
+        def push(clip: Floats) -> Floats:
+            nonlocal left
+            clip = np.concatenate([left, clip])
+            n_frames = clip.size // self.decimation
+            clip, left = np.split(clip, [n_frames * self.decimation])
+            values = np.zeros((self.n_channels, n_frames))
+            # Channel by channel: a minute of audio through all at once would fill memory.
+            for channel, motion in resonators.push(clip):
+                rectified = np.maximum(motion, 0.0) ** self.compression
+                values[channel] = rectified.reshape(n_frames, self.decimation).mean(axis=1)
+            return values
+
+        return push
+
+
+class Band(Protocol):
+    """What says where the channels are."""
+
+    @property
+    def n_channels(self) -> int:
+        """Channels."""
+
+    @property
+    def frequency_min(self) -> float:
+        """Hz, of the last channel."""
+
+    @property
+    def frequency_max(self) -> float:
+        """Hz, of the first channel."""
+
+
+class Resonators:
+    """The filters of all channels below half the sample rate, sample after sample.
+
+    Carried from piece to piece: of every channel the output of each of its ``order`` complex
+    resonators, one behind the other. The motion is that of all samples at once, to the bit.
+    """
+
+    def __init__(self, band: Band, order: int, sample_rate: float) -> None:
+        """Before the first sample."""
+        centres = centre_frequencies(band.n_channels, band.frequency_min, band.frequency_max)
+        w = 2.0 * math.pi / sample_rate
+        self._channels = np.flatnonzero(centres < sample_rate / 2.0)
+        self._radius = [math.exp(-w * _bandwidth(c)) for c in centres[self._channels]]
+        self._poles = [
+            [1.0, -radius * np.exp(1j * w * centre)]
+            for radius, centre in zip(self._radius, centres[self._channels], strict=True)
+        ]
+        self._state = np.zeros((self._channels.size, order, 1), complex)
+
+    def push(self, clip: Floats) -> Iterator[tuple[int, Floats]]:
+        """Channel and motion, [samples], of one channel after the other."""
+        for k, channel in enumerate(self._channels.tolist() if clip.size else ()):
+            motion: NDArray[Any] = clip
+            for stage in range(self._state.shape[1]):
+                motion, self._state[k, stage] = scipy.signal.lfilter(
+                    [1.0 - self._radius[k]], self._poles[k], motion, zi=self._state[k, stage]
+                )
+            yield channel, np.asarray(2.0 * motion.real)
 
 
 def centre_frequencies(n_channels: int, frequency_min: float, frequency_max: float) -> Floats:
@@ -111,17 +171,6 @@ def centre_frequencies(n_channels: int, frequency_min: float, frequency_max: flo
 def response(frequency: NDArray[Any], centre: Any, order: int) -> NDArray[np.complex128]:
     """Frequency response at ``frequency`` of filters at ``centre``, both Hz; they broadcast."""
     return np.asarray((1.0 + 1j * (frequency - centre) / _bandwidth(centre)) ** -order)
-
-
-def _resonate(clip: Floats, centre: float, bank: GammatoneBank, sample_rate: float) -> Floats:
-    """Output of the filter at ``centre``."""
-    w = 2.0 * math.pi / sample_rate
-    radius = math.exp(-w * _bandwidth(centre))
-    pole = [1.0, -radius * np.exp(1j * w * centre)]
-    motion: NDArray[Any] = clip
-    for _ in range(bank.order):
-        motion = scipy.signal.lfilter([1.0 - radius], pole, motion)
-    return np.asarray(2.0 * motion.real)
 
 
 def _bandwidth(centre: Any) -> Any:

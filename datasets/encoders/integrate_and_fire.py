@@ -40,6 +40,7 @@ Liu, van Schaik, Minch, Delbruck (2014), Asynchronous binaural spatial audition 
 N-TIDIGITS18, and the mismatch of its channels).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,11 +77,20 @@ class IntegrateAndFire(Settings):
 
     def spikes(self, frames: Frames) -> Events:
         """Events of all channels, as :class:`eventsim.datasets.encoders.frames.SpikeCoder`."""
+        return self.start(frames.values.shape[0], frames.step)(frames.values)
+
+    def start(self, n_channels: int, step: float) -> Callable[[Floats], Events]:
+        """As :class:`eventsim.datasets.encoders.frames.LiveCoder`; carried: :class:`Units`."""
         rng = np.random.default_rng(self.seed)
-        theta = thresholds(frames.values.shape[0], mismatch=self.mismatch, rng=rng)
-        drive = np.maximum(frames.values * (self.gain / theta[:, None]) - self.leak, 0.0)
-        drive /= 1.0 + 1e-3 * self.refractory * drive
-        return fire(drive, 1e3 / frames.step, end=frames.duration)
+        theta = thresholds(n_channels, mismatch=self.mismatch, rng=rng)
+        units = Units(n_channels, 1e3 / step)
+
+        def push(values: Floats) -> Events:
+            drive = np.maximum(values * (self.gain / theta[:, None]) - self.leak, 0.0)
+            drive /= 1.0 + 1e-3 * self.refractory * drive
+            return units.push(drive)
+
+        return push
 
     def n_outputs(self, n_channels: int) -> int:
         """Number of event channels: that of the bank."""
@@ -99,18 +109,36 @@ def fire(drive: NDArray[Any], rate: float, *, end: float) -> Events:
     Events after ``end`` ms are left out: the last frame may reach past the end of the audio. New
     arrays, sorted by (time, channel).
     """
-    total = np.zeros((drive.shape[0], drive.shape[1] + 1))
-    np.cumsum(drive, axis=1, dtype=np.float64, out=total[:, 1:])
-    total /= rate
-    counts = total[:, -1].astype(np.int64)
-    times = np.zeros(counts.sum())
-    start = 0
-    for row, count in zip(total, counts, strict=True):
-        level = np.arange(1, count + 1)
-        after = np.searchsorted(row, level)
-        fraction = (level - row[after - 1]) / (row[after] - row[after - 1])
-        times[start : start + count] = (after - 1 + fraction) * (1e3 / rate)
-        start += count
-    channels = np.repeat(np.arange(counts.size, dtype=np.int32), counts)
+    times, channels = Units(drive.shape[0], rate).push(drive)
     inside = times <= end
-    return in_order(times[inside], channels[inside])
+    return times[inside], channels[inside]
+
+
+class Units:
+    """The units of all channels, frame after frame.
+
+    Carried from piece to piece: the sum of every channel's drive, float64 [channels], and the
+    number of frames so far. The events are those of all frames at once, to the bit.
+    """
+
+    def __init__(self, n_channels: int, rate: float) -> None:
+        """At ``rate`` frames per second, before the first."""
+        self._sum, self._frames, self._rate = np.zeros(n_channels), 0, rate
+
+    def push(self, drive: NDArray[Any]) -> Events:
+        """Events in the next frames, whose drive is [channels, frames]; as :func:`fire`."""
+        total = np.cumsum(np.concatenate([self._sum[:, None], drive], axis=1), axis=1)
+        self._sum = total[:, -1].copy()
+        total /= self._rate
+        first = total[:, 0].astype(np.int64)
+        counts = total[:, -1].astype(np.int64) - first
+        times, start = np.zeros(counts.sum()), 0
+        for row, low, count in zip(total, first, counts, strict=True):
+            level = np.arange(low + 1, low + count + 1)
+            after = np.searchsorted(row, level)
+            fraction = (level - row[after - 1]) / (row[after] - row[after - 1])
+            frame = self._frames + after - 1
+            times[start : start + count] = (frame + fraction) * (1e3 / self._rate)
+            start += count
+        self._frames += drive.shape[1]
+        return in_order(times, np.repeat(np.arange(counts.size, dtype=np.int32), counts))

@@ -62,7 +62,7 @@ whose constants and order of operations are those here).
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -142,7 +142,7 @@ class LyonEar(Settings):
             audio = np.zeros((max(sizes, default=0), batch.size))
             for column, k in enumerate(batch):
                 audio[: sizes[column], column] = checked[k]
-            values = _hear(self, audio, sample_rate)
+            values = _Hearing(self, sample_rate, batch.size).frames(audio)
             for column, k in enumerate(batch):
                 mine = values[: sizes[column] // self.decimation, :, column].T
                 result[k] = Frames(
@@ -151,6 +151,22 @@ class LyonEar(Settings):
                     duration=1e3 * sizes[column] / sample_rate,
                 )
         return [frames for frames in result if frames is not None]
+
+    def start(self, sample_rate: float) -> Callable[[Floats], Floats]:
+        """As :class:`eventsim.datasets.encoders.frames.LiveBank`.
+
+        Carried: states of filters and gain control, and the samples of a frame that is not whole.
+        """
+        hearing, left = _Hearing(self, sample_rate, 1), np.zeros(0)
+
+        def push(clip: Floats) -> Floats:
+            nonlocal left
+            clip = np.concatenate([left, clip])
+            whole = clip.size // self.decimation * self.decimation
+            clip, left = np.split(clip, [whole])
+            return np.ascontiguousarray(hearing.frames(clip[:, None])[:, :, 0].T)
+
+        return push
 
 
 def filters(sample_rate: float, ear_q: float, step: float) -> Floats:
@@ -200,37 +216,52 @@ def _with_gain(sos: Floats, gain: Any, *, frequency: float) -> Floats:
     return np.concatenate([sos[:, :3] * scale[:, None], sos[:, 3:]], axis=1)
 
 
-def _hear(ear: LyonEar, audio: Floats, sample_rate: float) -> Floats:
-    """Frames [frames, channels, clips] of audio [samples, clips]."""
-    sos = filters(sample_rate, ear.ear_q, ear.step)
-    n_stages, n_clips = sos.shape[0], audio.shape[1]
-    n_frames = audio.shape[0] // ear.decimation
-    result = np.zeros((n_frames, n_stages - FRONT, n_clips))
-    control = GainControl(sample_rate, n_stages, n_clips)
-    low_pass, low_pass_state = _low_pass(ear, sample_rate), np.zeros((2, n_stages, n_clips))
-    cascade_state = np.zeros((n_stages, 2, n_clips))
-    # Block by block, so that memory does not grow with the audio and stays in the cache.
-    block = max(1, BLOCK // ear.decimation)
-    for start in range(0, n_frames, block):
-        stop = min(start + block, n_frames)
-        signal = audio[start * ear.decimation : stop * ear.decimation]
-        channels = np.empty((signal.shape[0], n_stages, n_clips))
-        for k, section in enumerate(sos):
-            signal, cascade_state[k] = scipy.signal.lfilter(
-                section[:3], section[3:], signal, axis=0, zi=cascade_state[k]
+class _Hearing:
+    """The ear on clips side by side, frame after frame.
+
+    Carried from piece to piece: two numbers of every section of the cascade, the states of the gain
+    control, and two numbers per channel of the low-pass before decimation.
+    """
+
+    def __init__(self, ear: LyonEar, sample_rate: float, n_clips: int) -> None:
+        self.ear, self.sos = ear, filters(sample_rate, ear.ear_q, ear.step)
+        n_stages = self.sos.shape[0]
+        self.control = GainControl(sample_rate, n_stages, n_clips)
+        self.low_pass = _low_pass(ear, sample_rate)
+        self.low_pass_state = np.zeros((2, n_stages, n_clips))
+        self.cascade_state = np.zeros((n_stages, 2, n_clips))
+
+    def frames(self, audio: Floats) -> Floats:
+        """Frames [frames, channels, clips] of the next audio [samples, clips], without its rest."""
+        decimation, (n_stages, _, n_clips) = self.ear.decimation, self.cascade_state.shape
+        n_frames = audio.shape[0] // decimation
+        result = np.zeros((n_frames, n_stages - FRONT, n_clips))
+        # Block by block, so that memory does not grow with the audio and stays in the cache.
+        block = max(1, BLOCK // decimation)
+        for start in range(0, n_frames, block):
+            stop = min(start + block, n_frames)
+            result[start:stop] = self._block(audio[start * decimation : stop * decimation])
+        return result
+
+    def _block(self, signal: Floats) -> Floats:
+        ear, n_stages = self.ear, self.sos.shape[0]
+        channels = np.empty((signal.shape[0], n_stages, signal.shape[1]))
+        for k, section in enumerate(self.sos):
+            signal, self.cascade_state[k] = scipy.signal.lfilter(
+                section[:3], section[3:], signal, axis=0, zi=self.cascade_state[k]
             )
             np.maximum(signal, 0.0, out=channels[:, k])
         channels[:: ear.decimation, :FRONT] = 0.0
         if ear.gain_control:
-            control.apply(channels.reshape(signal.shape[0], -1))
+            self.control.apply(channels.reshape(signal.shape[0], -1))
         if ear.differentiate:
             channels[:, 1:] = np.maximum(channels[:, :-1] - channels[:, 1:], 0.0)
         if ear.decimation > 1:
-            channels, low_pass_state = scipy.signal.lfilter(
-                *low_pass, channels, axis=0, zi=low_pass_state
+            channels, self.low_pass_state = scipy.signal.lfilter(
+                *self.low_pass, channels, axis=0, zi=self.low_pass_state
             )
-        result[start:stop] = channels[ear.decimation - 1 :: ear.decimation, FRONT:]
-    return result
+        kept: Floats = channels[ear.decimation - 1 :: ear.decimation, FRONT:]
+        return kept
 
 
 def _low_pass(ear: LyonEar, sample_rate: float) -> tuple[Floats, Floats]:
