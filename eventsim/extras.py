@@ -13,6 +13,7 @@ Extra = Literal[
     "dask",
     "demo",
     "mapping",
+    "microphone",
     "mpi",
     "nccl12",
     "nccl13",
@@ -22,6 +23,7 @@ Extra = Literal[
     "tensorboard",
     "tonic",
     "torch",
+    "usb-camera",
     "wandb",
 ]
 

@@ -82,8 +82,8 @@ def listen_command(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="- (standard input), a named pipe, udp:PORT, or what is replayed: a data set or a "
-            "file of events.",
+            help="- (standard input), a named pipe, udp:PORT, microphone, camera, or what is "
+            "replayed: a data set or a file of events.",
         ),
     ],
     *,
@@ -109,6 +109,8 @@ def listen_command(
     eventsim listen runs/demo udp:3333 --format spif --sensor-size 34,34,2
 
     eventsim listen runs/demo fsdd --speed max --json
+
+    eventsim listen runs/demo microphone --gap 300 --view
 
     eventsim listen runs/demo /tmp/events --recordings --record heard.h5
     """

@@ -28,6 +28,7 @@ import numpy as np
 from eventsim.errors import DataError, ParameterError
 from eventsim.events import EventStream
 from eventsim.live.datagrams import DIALECTS, PORT, DatagramReader, Dialect, bind, receive
+from eventsim.live.devices import camera, microphone
 from eventsim.live.packets import Packet, Source, packets_of
 from eventsim.live.raw import Evt2Reader, Evt3Reader
 from eventsim.live.text import Reader, Size, TextReader, Unit
@@ -68,6 +69,10 @@ def open_source(place: str, *, n_channels: int, form: WireForm | None = None) ->
     if place.startswith("udp"):
         address, reads = _address(place), DatagramReader(size, _dialect(form.format))
         return receive(bind(*address), reads)
+    if place == "camera":
+        return camera(form.size)
+    if place.partition(":")[0] == "microphone":
+        return microphone(place.partition(":")[2] or None, n_channels)
     reader = _reader(form, size)
     if place == "-":
         return read_bytes(_stdin, reader, again=False)

@@ -1,0 +1,150 @@
+"""Sensors of this machine: a microphone through the cochlea, and USB event cameras.
+
+Both need a package of their own, an extra; without it, and without a device, they are refused.
+"""
+
+import importlib
+import queue
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.datasets.encoders import CochleaEncoder, LiveCochlea
+from eventsim.errors import DataError, ParameterError
+from eventsim.extras import Extra, install_hint
+from eventsim.live.packets import Packet
+from eventsim.live.text import Size
+
+RATE: Final = 16_000  # Hz
+BLOCK: Final = 160  # samples that a microphone hands over at once: 10 ms
+LONGEST: Final = 1000  # blocks that may wait; what comes then is lost, and counted
+POLL: Final = 0.1  # s
+
+Blocks = queue.Queue[tuple[NDArray[np.float32], float]]
+
+
+def needed(package: str, extra: Extra, what: str) -> Any:
+    """The package of an extra; DataError, with the command that installs it, where it is not."""
+    try:
+        return importlib.import_module(package)
+    except (ImportError, OSError) as error:  # OSError: the library of the system is missing
+        raise DataError(
+            f"{what} needs the package {package.replace('_', '-')}: {install_hint(extra)} "
+            f"({error})."
+        ) from error
+
+
+def microphone(
+    name: str | None, n_channels: int, *, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Packet]:
+    """Packets of what a microphone hears, through the streaming cochlea of as many channels.
+
+    The parameters are those of FSDD. A name is a part of that of the device, or its number.
+
+    Raises
+    ------
+    DataError
+        The package or the device is missing.
+    """
+    sound = needed("sounddevice", "microphone", "The microphone")
+    waiting: Blocks = queue.Queue(LONGEST)
+    lost = [0]
+
+    def take(block: NDArray[np.float32], _frames: int, _time: Any, status: Any) -> None:
+        # Called by the driver's own thread.
+        lost[0] += bool(status)
+        try:
+            waiting.put_nowait((block[:, 0].copy(), clock()))
+        except queue.Full:
+            lost[0] += 1
+
+    device = int(name) if name is not None and name.isdecimal() else name
+    try:
+        opened = sound.InputStream(
+            samplerate=RATE, blocksize=BLOCK, channels=1, dtype="float32", device=device,
+            callback=take,
+        )  # fmt: skip
+    except (sound.PortAudioError, ValueError) as error:
+        raise DataError(
+            f"microphone: there is none, or it cannot be used ({error}). python -m sounddevice "
+            "lists the devices."
+        ) from error
+    encoder = CochleaEncoder(n_channels=n_channels)
+    return _heard(opened, waiting, lost, LiveCochlea(encoder, RATE), clock)
+
+
+def _heard(
+    opened: Any,
+    waiting: Blocks,
+    lost: list[int],
+    cochlea: LiveCochlea,
+    clock: Callable[[], float],
+) -> Iterator[Packet]:
+    none = np.zeros(0, np.int64)
+    told = 0
+    with opened:
+        while True:
+            try:
+                block, arrived = waiting.get(timeout=POLL)
+            except queue.Empty:
+                yield Packet(none, none, arrived=clock())
+                continue
+            times, channels = cochlea(block)
+            more, told = lost[0] - told, lost[0]
+            yield Packet(
+                times,
+                channels.astype(np.int64),
+                arrived=arrived,
+                until=cochlea.until,
+                lost=(("blocks of audio", more),) if more else (),
+            )
+
+
+def camera(
+    size: Size | None,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    wall: Callable[[], float] = time.time,
+) -> Iterator[Packet]:
+    """Packets of the first USB event camera; its times are in us.
+
+    Raises
+    ------
+    DataError, ParameterError
+        The package or the camera is missing; there is no size, without which no channel is known.
+    """
+    if size is None:
+        raise ParameterError(
+            "camera: give its --sensor-size WIDTH,HEIGHT,2, as in the import of its recordings."
+        )
+    drivers = needed("neuromorphic_drivers", "usb-camera", "The camera")
+    try:
+        opened = drivers.open(iterator_timeout=POLL)
+    except Exception as error:  # the package raises its own and plain ones
+        raise DataError(f"camera: none can be opened ({error}).") from error
+    return _seen(opened, size, clock, wall)
+
+
+def _seen(
+    opened: Any, size: Size, clock: Callable[[], float], wall: Callable[[], float]
+) -> Iterator[Packet]:
+    none, dropped = np.zeros(0, np.int64), 0
+    with opened as device:
+        for status, packet in device:
+            now, ring = clock(), status.ring
+            events = None if packet is None else packet.polarity_events
+            if ring is None or events is None:
+                yield Packet(none, none, arrived=now)
+                continue
+            more, dropped = ring.dropped_packets - dropped, ring.dropped_packets
+            x, y, on = (events[name].astype(np.int64) for name in ("x", "y", "on"))
+            yield Packet(
+                events["t"].astype(np.int64),
+                size.channels(x, y, on),
+                per_ms=1000.0,
+                arrived=now - max(0.0, wall() - ring.system_time),
+                lost=(("packets of the camera", more),) if more > 0 else (),
+            )
