@@ -73,7 +73,7 @@ class Packet:
 def packets_of(stream: EventStream, *, length: float) -> Iterator[Packet]:
     """The recordings of a stream, one behind the other, in packets of ``length`` ms.
 
-    The end of every recording is told. Nothing waits: see :mod:`eventsim.live.replay`.
+    The end of every recording is told. Nothing waits: see :func:`eventsim.live.replay`.
     """
     for (times, channels), duration in zip(stream, stream.duration.tolist(), strict=True):
         n = max(1, int(np.ceil(duration / length)))
