@@ -190,6 +190,13 @@ def chip_figures() -> str:
     return "\n\n".join(_chip(load_chip(name)) for name in chip_names()) + "\n"
 
 
+def _limit(value: Any) -> str:
+    """A limit or format: a number, several of them, or words."""
+    if isinstance(value, tuple):
+        return " × ".join(map(str, value))
+    return escaped(value) if isinstance(value, str) else f"{value:,}"
+
+
 def _chip(chip: Any) -> str:
     step = "no time step" if chip.step_ms is None else f"time step {chip.step_ms:g} ms"
     lines = [f"(chip-{chip.name})=", f"## `{chip.name}`: {chip.title}",
@@ -198,11 +205,7 @@ def _chip(chip: Any) -> str:
         if given is None:
             continue
         known = {f.name: getattr(given, f.name) for f in fields(given) if f.name != "source"}
-        cells = [
-            (f"`{key}`", " × ".join(map(str, one)) if isinstance(one, tuple) else f"{one:,}")
-            for key, one in known.items()
-            if one is not None
-        ]
+        cells = [(f"`{key}`", _limit(one)) for key, one in known.items() if one is not None]
         if cells:
             lines += [f"**{title}.** {escaped(_flat(given.source))}", table(("", ""), cells)]
     for title, terms in (("Energies and powers", chip.energy), ("Latencies", chip.latency)):
