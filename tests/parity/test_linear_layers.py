@@ -8,9 +8,9 @@ from eventsim.engine.contract import linear
 from tests.support.linear_neurons import dense_layer, dense_stream
 
 
-def results(net, events):
+def results(net, events, backend="cpu"):
     """Spikes, and gradients of a random loss of their times; by delays too."""
-    tape = es.simulate(net, events, backend="cpu")
+    tape = es.simulate(net, events, backend=backend)
     own = np.random.default_rng(len(tape["h"])).normal(size=len(tape["h"]))
     found = es.backward(net, tape, lambda *_: (float(own @ tape["h"].times), {"h": own}))
     return tape["h"], found.flat()
@@ -31,3 +31,18 @@ def test_layers_side_by_side_have_the_spikes_and_gradients_of_event_by_event(kin
         np.testing.assert_allclose(
             mine[key], values, rtol=0, atol=1e-8 * scale + 1e-12, err_msg=key
         )
+
+
+@pytest.mark.parametrize("itself", [False, True])
+def test_a_layer_that_nothing_reaches_is_that_of_the_reference(itself):
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_population("h", 2, neuron=es.AdLIF(v_leak=[1.5, 0.0], refractory=[0.5, 0.0]))
+    if itself:
+        net.connect("h", "h", es.self_recurrent([-0.1, 0.1]))
+    events = es.EventStream([1.0], [0], [0, 1], n_channels=1, duration=90.0)
+    (found, mine), (expected, right) = (results(net, events, b) for b in ("cpu", "reference"))
+    assert len(expected) > 1
+    np.testing.assert_allclose(found.times, expected.times, rtol=0, atol=1e-10)
+    for key, values in right.items():
+        np.testing.assert_allclose(mine[key], values, rtol=1e-9, atol=1e-12, err_msg=key)

@@ -23,7 +23,7 @@ import eventsim as es
 from eventsim.engine.contract.registry import set_threads
 from eventsim.engine.cpu import CpuBackend
 from eventsim.engine.cpu import library as loader
-from tests.support.linear_neurons import dense_layer, dense_stream
+from tests.support.linear_neurons import dense_layer, dense_stream, random_network
 from tests.support.nets import lateral_net, neuron_parameters, one_layer, one_sample, random_stream
 from tests.support.simt.build import sanitized_environment
 from tests.support.simt.exercise import differences, read, results
@@ -76,6 +76,7 @@ def _two_run_away():
 OWN = {
     "linear, adaptive": Run(lambda: dense_layer("adlif"), dense_stream),
     "linear, receptors": Run(lambda: dense_layer("receptors"), dense_stream),
+    "linear, loop": Run(*(lambda k=k: random_network(np.random.default_rng(3))[k] for k in (0, 1))),
     "two run away": Run(_two_run_away, lambda: one_sample([1.0], duration=9.0)),
     "loop, at once": Run(_at_once, lambda: one_sample([1.0, 2.0, 2.0, 8.0], duration=30.0)),
     "loop, beyond its room": Run(

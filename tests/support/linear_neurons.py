@@ -326,14 +326,9 @@ def dense_layer(kind):
 
 
 def dense_stream():
-    """Two samples: busy, a long silence, a burst; and one that ends within a stretch."""
+    """Two samples: busy, nearly silent, busy, silent, busy; one that ends within a stretch."""
     rng = np.random.default_rng(8)
-    busy = [
-        rng.uniform(0, 40, 200),
-        rng.uniform(90, 160, 30),
-        rng.uniform(1500, 1520, 80),
-        [1700.0] * 2,
-    ]
-    first = np.sort(np.concatenate(busy))
+    spans = [(0, 40, 200), (90, 160, 30), (160, 1500, 15), (1500, 1520, 80), (2400, 2410, 40)]
+    first = np.sort(np.concatenate([*(rng.uniform(*span) for span in spans), [2400.0] * 2]))
     samples = [(t, rng.integers(0, 3, len(t))) for t in (first, np.sort(rng.uniform(0, 33, 60)))]
-    return es.EventStream.from_samples(samples, n_channels=3, duration=[1750.0, 33.3])
+    return es.EventStream.from_samples(samples, n_channels=3, duration=[2450.0, 33.3])

@@ -14,6 +14,7 @@ Arrays are [blocks, rows, neurons of a block], zero behind the last neuron, whos
 infinite.
 """
 
+import math
 from functools import cache
 
 import numpy as np
@@ -37,7 +38,7 @@ def width_of(size: int) -> int:
 
 def in_blocks(values: Floats, fill: float = 0.0) -> Floats:
     """Values [size, ..] as [blocks, rows, neurons of a block]; ``fill`` behind the last neuron."""
-    rows = values.reshape(len(values), -1)
+    rows = values.reshape(len(values), math.prod(values.shape[1:]))
     size, width = len(rows), width_of(len(rows))
     n_blocks = -(-size // width)
     wide = aligned((n_blocks, rows.shape[1], width), np.float64)
@@ -100,8 +101,8 @@ def weights_of(job: Job) -> WeightsRole:
 
 def of_blocks(job: Job, blocks: Floats) -> Floats:
     """Undo :func:`weights_of`: values of the synapses from [blocks, rows, width]."""
-    size = job.stage.population.size
-    rows = blocks.transpose(1, 0, 2).reshape(blocks.shape[1], -1)[:, :size]
+    (n_blocks, n_rows, width), size = blocks.shape, job.stage.population.size
+    rows = blocks.transpose(1, 0, 2).reshape(n_rows, n_blocks * width)[:, :size]
     found: Floats = of_synapses(job, np.ascontiguousarray(rows))
     return found
 
