@@ -59,6 +59,15 @@ def test_one_engine_runs_every_kind_of_network_with_the_bits_of_cpu(kind):
     assert assert_same(net, stream, *run_all(net, stream)) > 500
 
 
+@pytest.mark.nightly("78 networks; one of each kind is in make test-all")
+@pytest.mark.parametrize("seed", range(10, 16))
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_random_networks_have_the_bits_of_cpu(kind, seed):
+    net = KINDS[kind](seed)
+    stream = recordings(seed, n_channels=net.input.size, rounded=(1, 2, 6)[seed % 3])
+    assert_same(net, stream, *run_all(net, stream))
+
+
 def test_weights_of_four_bits_answer_as_the_rounded_network():
     net = KINDS["stretches, delays of sources"](2)
     stream = recordings(2, n_channels=net.input.size)
