@@ -101,10 +101,12 @@ def flow_tables(
     return FlowTables(*(np.ascontiguousarray(part, np.float64) for part in plain))
 
 
-def back_tables(flow: NDArray[Any], piece: Floats, bits: int) -> BackTables:
-    """Tables of the way back of the same flows."""
+def back_tables(flow: NDArray[Any], piece: Floats, bits: int, *, far: bool = True) -> BackTables:
+    """Tables of the way back of the same flows; without ``far`` there are no products."""
     beta = _betas(_alphas(flow))
-    products = _products(flow, piece, beta, _powers(flow, piece, bits))
+    products = np.zeros((len(flow), 0))
+    if far:
+        products = _products(flow, piece, beta, _powers(flow, piece, bits))
     return BackTables(*(np.ascontiguousarray(part, np.float64) for part in (beta, products)))
 
 
@@ -135,15 +137,13 @@ def _betas(alpha: NDArray[Any]) -> NDArray[Any]:
         [math.factorial(i) * math.factorial(j) / math.factorial(i + j + 1) if i + j <= DEGREE else 0
          for j in range(DEGREE + 1)] for i in range(DEGREE + 1)
     ], Exact)  # fmt: skip
-    found = []
-    for k in range(n):
-        for q in range(k, n):
-            terms = alpha[:, k, :, None] * alpha[:, q, None, :] * factor
-            total = np.zeros((size, DEGREE + 2), Exact)
-            for i in range(DEGREE + 1):
-                total[:, i + 1 :] += terms[:, i, : DEGREE + 1 - i]
-            found.append(total)
-    return np.stack(found, axis=1)
+    k, q = np.triu_indices(n)
+    first, second = alpha[:, k], alpha[:, q]
+    found = np.zeros((size, k.size, DEGREE + 2), Exact)
+    for i in range(DEGREE + 1):
+        rest = DEGREE + 1 - i
+        found[..., i + 1 :] += first[..., i, None] * (second[..., :rest] * factor[i, :rest])
+    return found
 
 
 def _powers(flow: NDArray[Any], piece: Floats, bits: int) -> NDArray[Any]:

@@ -93,12 +93,13 @@ def linear_cells(job: Job) -> LinearCells:
     return job.stage.once((linear_cells, longest), lambda: _linear_cells(job, longest))
 
 
-def linear_back(job: Job) -> BackTables:
-    """Tables of the way back, of the same flows."""
+def linear_back(job: Job, *, far: bool = True) -> BackTables:
+    """Tables of the way back, of the same flows; with products if it goes ``far`` at once."""
     tables, exact = linear_cells(job).tables, _joined(job, np.longdouble).flow
     first, which = _different(exact, tables.piece)
     both = np.concatenate([first, first + len(exact)])
-    found = back_tables(_flows(exact[first]), tables.piece[both], tables.powers.shape[1])
+    bits = tables.powers.shape[1]
+    found = back_tables(_flows(exact[first]), tables.piece[both], bits, far=far)
     which = np.concatenate([which, which + len(first)])
     return BackTables(*(part[which] for part in found))
 

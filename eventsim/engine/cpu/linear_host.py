@@ -34,7 +34,13 @@ from eventsim.engine.cpu.arrays import (
 )
 from eventsim.engine.cpu.layer import run_tasks
 from eventsim.engine.cpu.library import library
-from eventsim.engine.cpu.linear_lanes import lanes_back_of, lanes_of, of_blocks, weights_of
+from eventsim.engine.cpu.linear_lanes import (
+    goes_far,
+    lanes_back_of,
+    lanes_of,
+    of_blocks,
+    weights_of,
+)
 from eventsim.engine.cpu.roles import EventsRole, SpikesRole, TasksRole
 from eventsim.engine.cpu.roles_linear import (
     LinearBackward,
@@ -50,6 +56,7 @@ from eventsim.engine.cpu.roles_linear import (
 )
 from eventsim.engine.cpu.roles_loop import ArrivingRole
 from eventsim.events import SpikeTrains
+from eventsim.neuron.linear_tables import BackTables
 
 
 def forward(job: Job) -> SpikeTrains:
@@ -58,7 +65,7 @@ def forward(job: Job) -> SpikeTrains:
     if side_by_side(job.stage, cells):
         return _forward_layer(job, cells, bundles)
     arriving = ArrivingRole(*outside_arrivals(job, bundles), job.duration)
-    fed = arriving, _tables(job, cells), _jumps(cells), _wires(job, cells, bundles)
+    fed = arriving, _tables(cells), _jumps(cells), _wires(job, cells, bundles)
 
     def run(todo: Index, places: SpikesRole) -> None:
         library().run(LinearForward(TasksRole(todo, todo.size, 1), *fed, places))
@@ -70,7 +77,7 @@ def _forward_layer(job: Job, cells: LinearCells, bundles: Bundles) -> SpikeTrain
     """As :func:`forward`, side by side."""
     fed = (
         _events(job, merged_events(job)), weights_of(job), lanes_of(job, cells),
-        _tables(job, cells), _jumps(cells), _wires(job, cells, bundles),
+        _tables(cells), _jumps(cells), _wires(job, cells, bundles),
     )  # fmt: skip
 
     def run(todo: Index, places: SpikesRole) -> None:
@@ -124,7 +131,7 @@ def _backward_layer(
     """By weight, delay and time of all sources' spikes; what is found by matrices into ``sums``."""
     cells, bundles, _ = known
     merged, weights, chunks = merged_events(job), weights_of(job), len(grazes)
-    tables = _tables(job, cells, back=True)
+    tables = _tables(cells, linear_back(job, far=goes_far(merged, job.duration, cells)))
     assert tables.beta is not None
     by_weight = aligned((chunks, *weights.values.shape), np.float64)
     effects = np.zeros(merged.times.size)
@@ -156,7 +163,7 @@ def _backward_each(
         LinearBackward(
             TasksRole.all(chunks),
             ArrivingRole(*all_arrivals(job, bundles, trains), job.duration),
-            _tables(job, cells, back=True),
+            _tables(cells, linear_back(job)),
             _jumps(cells),
             _wires(job, cells, bundles),
             tape,
@@ -167,9 +174,9 @@ def _backward_each(
     return summed(found.weight), delays, found.effects
 
 
-def _tables(job: Job, cells: LinearCells, *, back: bool = False) -> LinearTablesRole:
+def _tables(cells: LinearCells, back: BackTables | None = None) -> LinearTablesRole:
     t, sizes = cells.tables, (cells.size, cells.n, cells.tables.powers.shape[1])
-    beta, products = linear_back(job) if back else (None, None)
+    beta, products = back or (None, None)
     return LinearTablesRole(
         t.flow, t.alpha, t.powers, t.bounds, t.piece, beta, products, *sizes
     )  # fmt: skip

@@ -23,12 +23,14 @@ from eventsim.arrays import Floats, aligned
 from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.linear import LinearCells, block_of
 from eventsim.engine.contract.table import of_synapses
+from eventsim.engine.cpu.arrays import MergedEvents
 from eventsim.engine.cpu.lanes import LANES
 from eventsim.engine.cpu.roles import WeightsRole
 from eventsim.engine.cpu.roles_linear import LinearLanesBackRole, LinearLanesRole
 
-# As in kernels/cpu/linear/stretches.hpp.
+# As in kernels/cpu/linear: stretches.hpp, and layer_back.hpp.
 TERMS, EXTRA = 10, 12
+FAR = 256
 
 
 def width_of(size: int) -> int:
@@ -86,6 +88,17 @@ def lanes_back_of(cells: LinearCells, beta: Floats) -> LinearLanesBackRole:
         in_blocks(shortened(series)),
         in_blocks(series.sum(axis=2)),
     )
+
+
+def goes_far(merged: MergedEvents, duration: Floats, cells: LinearCells) -> bool:
+    """Whether somewhere nothing arrives for so long that the way back goes over it at once."""
+    times, some = merged.times, np.diff(merged.offsets) > 0
+    before, last = np.zeros(len(times)), np.zeros(len(some))
+    before[1:] = times[:-1]
+    before[merged.offsets[:-1][some]] = 0.0
+    last[some] = times[merged.offsets[1:][some] - 1]
+    longest = max((times - before).max(initial=0.0), (duration - last).max(initial=0.0))
+    return bool(longest >= FAR * cells.tables.piece.min())
 
 
 def weights_of(job: Job) -> WeightsRole:
