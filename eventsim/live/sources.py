@@ -1,14 +1,14 @@
 """Where live events come from, by the text that names it.
 
-====================  ============================================================================
-text                  source
-====================  ============================================================================
-``-``                 standard input
-path of a pipe        a named pipe (``mkfifo``); any file, read to its end without waiting
-``udp:[HOST:]PORT``   datagrams; only those of this machine unless HOST says more (0.0.0.0: of all)
-``microphone[:NAME]`` audio through the streaming cochlea (extra ``microphone``)
-``camera``            the first USB event camera (extra ``usb-camera``)
-====================  ============================================================================
+=====================  ===========================================================================
+text                   source
+=====================  ===========================================================================
+``-``                  standard input
+path of a pipe         a named pipe (``mkfifo``); any file, read to its end without waiting
+``udp:[HOST:]PORT``    datagrams; only those of this machine unless HOST says more (0.0.0.0: of all)
+``microphone[:NAME]``  audio through the streaming cochlea (extra ``microphone``)
+``camera``             the first USB event camera (extra ``usb-camera``)
+=====================  ===========================================================================
 
 What is read from standard input and pipes is text (``csv``), or raw ``evt2`` or ``evt3``.
 """
