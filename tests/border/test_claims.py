@@ -182,6 +182,9 @@ def neurons_are_lif():
     assert set(PARAMETERS["spiking"]) == NEURON
     assert not any("surrogate" in name for name in vars(TrainConfig()))
     thresholds_adapt_everywhere()
+    linear = scsr(neuron=es.AdLIF())
+    assert es.simulate(linear, events(), backend="cpu").stream.n_samples == 1
+    refused(lambda: es.simulate(linear, events(), backend="cuda"), "cuda")
 
 
 def silent_neurons_have_no_gradient():
@@ -240,7 +243,8 @@ CLAIMS_OF = {
         "Training takes whole recordings. On a stream without an end gradients come [by "
         "chunks](docs/howto/chunks.md), for an optimiser of your own; not those of losses of "
         "voltages.": chunks_have_gradients_but_of_voltages,
-        "Neurons are leaky integrate-and-fire, with thresholds that adapt if you like: no "
+        "Neurons are leaky integrate-and-fire, with thresholds that adapt if you like, or linear "
+        "between their events (receptors, AdLIF, resonators, your own; not on a GPU): no "
         "conductances, no adaptive exponential neurons, no surrogate gradient.": neurons_are_lif,
         "Exact gradients do not see spikes appear or vanish, and grow without bound as a "
         "voltage grazes its threshold. Training clips them by norm; a rate band and a lift of "
@@ -251,8 +255,10 @@ CLAIMS_OF = {
     "docs/faq.md": {
         "LIF with an exponential synaptic current, its threshold fixed or "
         "[adaptive](explanation/model.md#adaptive-threshold) (ALIF), and readouts without a "
-        "threshold. Every parameter may differ between neurons and is trainable. Equations of "
-        "your own are not there.": neurons_are_lif,
+        "threshold. Every parameter may differ between neurons and is trainable. [Neurons that "
+        "are linear between their events](explanation/linear_neurons.md) run on the CPU: several "
+        "receptors, AdLIF, resonators, and equations of your own. Equations that are not linear "
+        "are not there.": neurons_are_lif,
         "self-recurrence, lateral connections, and loops over several populations, "
         "with any delays. They simulate and train. Loops run in chunks too, without "
         "end.": loops_run_everywhere,
@@ -305,8 +311,9 @@ CLAIMS_OF = {
         "shape but those of adaptive thresholds": gradcheck_asks_of_all_but_adaptation,
     },
     "docs/explanation/decisions.md": {
-        "current-based LIF, with thresholds that stay or adapt. No conductances, no adaptive "
-        "exponential neurons.": neurons_are_lif,
+        "current-based LIF, with thresholds that stay or adapt, and neurons that are linear "
+        "between their events. No conductances, no adaptive exponential "
+        "neurons.": neurons_are_lif,
     },
     "docs/explanation/model.md": {
         "All backends run such neurons, whole or in chunks, with gradients; those by chunk need "
