@@ -1,0 +1,85 @@
+"""How long after an event the answer of `eventsim listen` is there, and at which load.
+
+Method   a network scsr(64, (64, 64), 10), untrained, sliding answers, one thread; events of 64
+         channels at random times, 2,800 a second at real time (as the cochlea sends speech), in
+         packets of a ms, which arrive when their last event could have happened. Latency of an
+         answer: from the arrival of the last event before it until it is known, so that waiting for
+         the end of the piece counts. ``hour``: an hour of 300 events a second as fast as it can be
+         computed, in pieces of a second; memory is that of the process.
+Answer   results/live.jsonl.
+"""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import eventsim as es
+from bench.harness import arguments, report
+from eventsim.engine.contract.registry import set_threads
+from eventsim.live import ListenSettings, Packet
+
+RATE, SECONDS = 2800.0, 4.0
+CASES = [(step, speed) for step in (1.0, 10.0, 50.0) for speed in (1.0, 4.0, 10.0)]
+
+
+def network() -> es.Network:
+    """The network."""
+    net = es.scsr(64, (64, 64), 10, mean=4.0)
+    net.set_answer(es.Answer(class_names=tuple("0123456789")))
+    return net
+
+
+def sensor(speed: float) -> Iterator[Packet]:
+    """Events as they happen, at ``speed`` times real time."""
+    rng, began = np.random.default_rng(0), time.monotonic()
+    for k in range(round(SECONDS * 1e3 * speed)):
+        due = began + (k + 1) / (1e3 * speed)
+        time.sleep(max(0.0, due - time.monotonic()))
+        n = rng.poisson(RATE / 1e3)
+        times = k + np.sort(rng.uniform(0.0, 1.0, n))
+        yield Packet.of(times, rng.integers(0, 64, n), arrived=due, until=k + 1.0)
+
+
+def latency(step: float, speed: float) -> dict[str, Any]:
+    """One case."""
+    listener = es.listen(network(), sensor(speed), settings=ListenSettings(step=step))
+    for _ in listener:
+        pass
+    found = listener.summary()
+    told = found["decision_latency"]
+    return {
+        "bench": "live", "case": "latency", "step_ms": step, "speed": speed,
+        "events_per_second": RATE * speed, "load": found["load"],
+        **{name: told[name] for name in ("median_ms", "p99_ms", "longest_ms")},
+    }  # fmt: skip
+
+
+def hour(rate: float = 300.0) -> dict[str, Any]:
+    """An hour of events as fast as it can be computed."""
+
+    def source() -> Iterator[Packet]:
+        rng = np.random.default_rng(0)
+        for k in range(3600):
+            n = rng.poisson(rate)
+            times = 1e3 * k + np.sort(rng.uniform(0.0, 1e3, n))
+            yield Packet.of(times, rng.integers(0, 64, n), until=1e3 * (k + 1))
+
+    listener = es.listen(network(), source(), settings=ListenSettings(step=1000.0))
+    began, memory = time.process_time(), list[float]()
+    for _ in listener:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        memory.append(pages * 4096 / 1e6)
+    return {
+        "bench": "live", "case": "hour", "events": listener.counters.events,
+        "first_mb": max(memory[:360]), "most_mb": max(memory), "last_mb": memory[-1],
+        "cpu_s": time.process_time() - began,
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    options = arguments(__doc__.splitlines()[0])
+    set_threads(1, backend="cpu")
+    report([hour(), *(latency(*case) for case in CASES)], options)
