@@ -249,7 +249,7 @@ def _show_summary(found: dict[str, Any]) -> None:
         for what, one in (("spike", found["spike_latency"]), ("answer", found["decision_latency"]))
         if one["number"]
     ]
-    title = "Latency from the arrival of the last event before it until it is known, ms"
+    title = "Latency from the last event (of a recording: from what told its end), ms"
     show_table(title, ["of", "number", "median", "99th percentile", "longest"], rows)
     load = "" if found["load"] is None else f", {100.0 * found['load']:.0f} % of it computing"
     typer.echo(

@@ -121,6 +121,7 @@ class Passage:
     channels: NDArray[np.int64]
     arrived: Floats  # s, of every event
     zero: float  # ms, time 0 of the recording on the source's clock
+    told: float  # s, arrival of what closed the piece
     why: Why | None = None  # the recording ends here, and how that is known
 
     __repr__ = short_repr
@@ -143,6 +144,7 @@ class Gate:
         self._per_ms = 1.0
         self._in_a_row = 0  # unreadable things
         self._last_arrival = math.inf  # s, of an event
+        self._now = math.nan  # s, arrival of the last packet
         self._waiting = _NONE
         self._start(None)
 
@@ -161,6 +163,7 @@ class Gate:
     def feed(self, packet: Packet) -> Iterator[Passage]:
         """The pieces that a packet closes."""
         self.counters.packets += 1
+        self._now = packet.arrived
         self.counters.lost.update(dict(packet.lost))
         if packet.times.size or packet.until is not None or packet.end is not None:
             self._per_ms = packet.per_ms
@@ -339,7 +342,7 @@ class Gate:
         self.counters.events += ms.size
         begin, self._closed = self._closed, end
         zero = float(self._base / self._per_ms)
-        return Passage(begin, end, ms, events.channels, events.arrived, zero, why)
+        return Passage(begin, end, ms, events.channels, events.arrived, zero, self._now, why)
 
 
 class _Events(NamedTuple):

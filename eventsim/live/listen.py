@@ -106,8 +106,9 @@ class Listener:
     counters
         What came so far, and what became of it.
     spike_latency, decision_latency
-        From the arrival of the last event before a spike of the output (before the decision) to
-        the time at which the spike (the decision) is known, s.
+        From the arrival of the last event before a spike to the time at which the spike is known,
+        s, of all neurons. Of a sliding decision the same, where its piece has an event; of that to
+        a recording, from the arrival of what told its end.
     busy, began
         Seconds of computing, and when listening began, on the clock.
     """
@@ -159,7 +160,6 @@ class Listener:
         self._running: AbstractRunning = RUNNING[self.answer.rule](self.net, self.answer, memory)
         self._rests_until = -np.inf
         self._onset = np.inf
-        self._arrived = np.nan  # of the last event
 
     def __iter__(self) -> Iterator[Step]:
         """Steps as they come; at the end of the source, those of what is left."""
@@ -182,8 +182,6 @@ class Listener:
     def _step(self, piece: Passage) -> Step:
         began = self._clock()
         tapes = self._run(piece) if piece.end > piece.begin else []
-        if piece.arrived.size:
-            self._arrived = float(piece.arrived[-1])
         decided = self._decide(piece)
         now = self._clock()
         self.busy += now - began
@@ -268,8 +266,10 @@ class Listener:
         self, piece: Passage, tapes: list[SpikeTape], decided: Decided | None, now: float
     ) -> None:
         """Count how long after their causes came spikes and decision are known."""
-        if decided is not None and np.isfinite(self._arrived):
-            self.decision_latency.add(np.array([now - self._arrived]))
+        if decided is not None and decided.why is not None:
+            self.decision_latency.add(np.array([now - piece.told]))
+        elif decided is not None:
+            self.decision_latency.add(now - piece.arrived[-1:])
         if piece.times.size:
             for trains in (one for tape in tapes for one in tape.trains.values()):
                 last = np.searchsorted(piece.times, trains.times, side="right") - 1
