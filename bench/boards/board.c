@@ -1,7 +1,7 @@
 /* Runs NAME_test.c on a board of QEMU, and counts instructions; NAME is put in by qemu.py.
  *
  * With -icount shift=0 an instruction takes 1 ns of the board's time, and the core's timer, at 25 MHz,
- * counts every 40th.
+ * counts every 40th. It turns after 671 million, which no call on Cortex-M4F or M7 takes.
  */
 #define NET_TEST_QUIET
 #include "test/@name@_test.c"

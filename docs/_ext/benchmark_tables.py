@@ -378,7 +378,7 @@ def _boards() -> Table:
         ),
         "CPU us a recording": lambda r: f"{r['microseconds']:,}" if "microseconds" in r else "",
     }
-    order = ("this machine", "Cortex-M0", "Cortex-M4F", "Cortex-M7")
+    order = ("this machine", "Cortex-M4F", "Cortex-M7")
     lines = sorted(
         lines_of("boards"), key=lambda r: (r["network"][:3] != "48-", order.index(r["board"]))
     )
