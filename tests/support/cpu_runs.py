@@ -3,15 +3,14 @@
 The runs are those of ``simt/runs.py``, some that the CUDA text does not have, and some of edges of
 loops.
 
-    python -m tests.support.cpu_runs LIBRARY FOLDER THREADS
+    python -m tests.support.cpu_runs LIBRARY FOLDER THREADS PRECISION...
 
-does it with the library at LIBRARY, whatever it was built from, in a process of its own, and leaves
-what is found in FOLDER. So a library may be built with a fault, or under a sanitizer; Python itself
-is not instrumented.
+does it with the library at LIBRARY, whatever it was built from, in a process of its own, and prints
+what differs first from the results in FOLDER. So a library may be built with a fault, or under a
+sanitizer; Python itself is not instrumented.
 """
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 from unittest import mock
@@ -23,10 +22,11 @@ import eventsim as es
 from eventsim.engine.contract.registry import set_threads
 from eventsim.engine.cpu import CpuBackend
 from eventsim.engine.cpu import library as loader
+from tests.support.built import LEVEL
 from tests.support.linear_neurons import dense_layer, dense_stream, random_network
 from tests.support.nets import lateral_net, neuron_parameters, one_layer, one_sample, random_stream
+from tests.support.simt import exercise
 from tests.support.simt.build import sanitized_environment
-from tests.support.simt.exercise import differences, read, results
 from tests.support.simt.runs import Run
 
 PRECISIONS = ("single", "double")
@@ -91,38 +91,38 @@ OWN = {
 }
 
 
-def all_results(precision):
-    """What this backend computes on all runs."""
-    return results(CpuBackend(), precision) | results(CpuBackend(), precision, OWN)
+def each_result(precision):
+    """What this backend computes on all runs, one by one."""
+    backend = CpuBackend()
+    yield from exercise.each_result(backend, precision, OWN)
+    yield from exercise.each_result(backend, precision)
 
 
-def run_apart(library, folder, *, flavour="plain", threads=1, timeout=None):
-    """The program of this module with a library of that flavour; its output is in the result."""
-    words = [sys.executable, "-m", __name__, str(library), str(folder), str(threads)]
-    environment = os.environ if flavour == "plain" else sanitized_environment(flavour)
-    return subprocess.run(
-        words, env=environment, capture_output=True, text=True, timeout=timeout, check=False
-    )
-
-
-def first_difference(folder, expected) -> str | None:
-    """What such a process found otherwise, against :func:`all_results` by precision."""
+def write_results(folder):
+    """Keep all of it for :func:`run_apart`."""
     for precision in PRECISIONS:
-        found = read(folder / f"{precision}.npz")
-        for wrong in differences(found, expected[precision], precision):
-            return f"{precision}, {wrong}"
-    return None
+        exercise.write(folder / f"{precision}.npz", dict(each_result(precision)))
 
 
-def main(library, folder, threads):
-    """Go through all runs."""
+def run_apart(library, folder, *, flavour="plain", threads=1, precisions=PRECISIONS, limit=None):
+    """The program of this module with a library of that flavour; its output is in the result."""
+    words = [__name__, str(library), str(folder), str(threads), *precisions]
+    environment = os.environ if flavour == "plain" else sanitized_environment(flavour)
+    return exercise.run_program(words, environment | {"EVENTSIM_LEVEL": LEVEL}, limit)
+
+
+def main(library, folder, threads, *precisions):
+    """Go through all runs, up to the first difference."""
     any_sources = mock.patch.object(loader, "_difference", return_value=None)
     with any_sources, mock.patch.object(loader, "library_file", return_value=Path(library)):
         loader.library()
         set_threads(int(threads), backend="cpu")
-        for precision in PRECISIONS:
-            found = {key.replace("/", "|"): one for key, one in all_results(precision).items()}
-            np.savez(Path(folder) / f"{precision}.npz", **found)
+        for precision in precisions:
+            expected = exercise.read(Path(folder) / f"{precision}.npz")
+            wrong = exercise.first_difference(each_result(precision), expected, precision)
+            if wrong is not None:
+                print(f"{precision}, {wrong}")
+                return
 
 
 if __name__ == "__main__":

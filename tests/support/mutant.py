@@ -1,5 +1,6 @@
 """A fault in a text of kernels, and what became of it."""
 
+import signal
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -50,8 +51,12 @@ def stale(mutant, path) -> str | None:
     return None if n == 1 else f"its text is {n} times in {mutant.file}, expected once"
 
 
-def summary(done) -> str:
-    """The line of a failed process that says most."""
+def found_by(done) -> str | None:
+    """What is wrong with a process of runs: what it printed, or what says most; or None."""
+    if not done.returncode:
+        return done.stdout.strip() or None
+    if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
+        return "it would not end"
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     for sign in ("SUMMARY: ", "runtime error: "):
         for line in lines:

@@ -2,11 +2,12 @@
 
 Used with a backend in hand, or as a program, for builds that need a process of their own:
 
-    python -m tests.support.simt.exercise FLAVOUR SEED PRECISION [--texts FOLDER] [--to FILE]
+    python -m tests.support.simt.exercise FLAVOUR SEED PRECISION [--texts FOLDER] [--against FILE]
 
 ``--texts`` takes the CUDA text from ``FOLDER/single.cu`` and ``double.cu``, that for adaptive
-thresholds from ``single-adaptive.cu`` and ``double-adaptive.cu``, and builds it in FOLDER;
-``--to`` writes all results to a file, for :func:`read`.
+thresholds from ``single-adaptive.cu`` and ``double-adaptive.cu``, and builds it in the folder that
+has FOLDER; ``--against`` holds all results against those of a file, and ends at the first that
+differs, which it prints.
 """
 
 import argparse
@@ -54,22 +55,28 @@ def results(backend, precision, runs=None) -> dict[str, np.ndarray]:
 
     Without ``runs``: on those of ``runs.py``, and what else it computes.
     """
-    found = _beside(backend, precision) if runs is None else {}
+    return dict(each_result(backend, precision, runs))
+
+
+def each_result(backend, precision, runs=None):
+    """The same, one by one."""
     with small_work_space():
         for name, run in (RUNS if runs is None else runs).items():
             for key, value in _run(backend, precision, run):
-                found[f"{name}/{key}"] = value
-    return found
+                yield f"{name}/{key}", value
+    if runs is None:
+        yield from _beside(backend, precision)
 
 
 def _beside(backend, precision):
-    """Sums, counts and steps of an optimiser, which no run asks for; a network that is placed."""
-    found = {"sums": _sums(backend), "arrivals": _arrivals(backend), "extents": _extents(backend)}
-    found["adam"] = _adam(backend)
+    """A network that is placed; sums, counts and steps of an optimiser, which no run asks for."""
     with small_work_space():
         for key, value in _run(backend, precision, PLACED, placed=True):
-            found[f"placed/{key}"] = value
-    return found
+            yield f"placed/{key}", value
+    yield "sums", _sums(backend)
+    yield "arrivals", _arrivals(backend)
+    yield "extents", _extents(backend)
+    yield "adam", _adam(backend)
 
 
 @contextmanager
@@ -89,21 +96,33 @@ def small_work_space():
 
 def differences(actual, expected, precision) -> list[str]:
     """What two results disagree in: gradients beyond their tolerance, all else by one bit."""
-    wrong = []
-    for key, value in actual.items():
-        if key not in expected:
-            continue
-        other = expected[key]
-        if value.shape != other.shape or value.dtype != other.dtype:
-            wrong.append(f"{key}: {value.dtype}{value.shape} and {other.dtype}{other.shape}")
-        elif _is_exact(key):
-            if not np.array_equal(value, other, equal_nan=value.dtype.kind == "f"):
-                wrong.append(f"{key}: {_first(value, other)}")
-        elif not np.abs(value - other).max(initial=0.0) <= (
-            bound := GRADIENT_RTOL[precision] * np.abs(other).max(initial=0.0)
-        ):
-            wrong.append(f"{key}: off by {np.abs(value - other).max():.3e}, allowed {bound:.3e}")
-    return wrong + [f"{key}: only in one" for key in sorted(actual.keys() ^ expected.keys())]
+    each = [_difference(key, value, expected, precision) for key, value in actual.items()]
+    missing = [f"{key}: only in one" for key in sorted(expected.keys() - actual.keys())]
+    return [wrong for wrong in each if wrong is not None] + missing
+
+
+def first_difference(found, expected, precision) -> str | None:
+    """The same of results that come one by one, up to the first."""
+    missing = dict(expected)
+    for key, value in found:
+        if (wrong := _difference(key, value, expected, precision)) is not None:
+            return wrong
+        del missing[key]
+    return next((f"{key}: only in one" for key in missing), None)
+
+
+def _difference(key, value, expected, precision):
+    other = expected.get(key)
+    if other is None:
+        return f"{key}: only in one"
+    if value.shape != other.shape or value.dtype != other.dtype:
+        return f"{key}: {value.dtype}{value.shape} and {other.dtype}{other.shape}"
+    if _is_exact(key):
+        same = np.array_equal(value, other, equal_nan=value.dtype.kind == "f")
+        return None if same else f"{key}: {_first(value, other)}"
+    bound = GRADIENT_RTOL[precision] * np.abs(other).max(initial=0.0)
+    off = np.abs(value - other).max(initial=0.0)
+    return None if off <= bound else f"{key}: off by {off:.3e}, allowed {bound:.3e}"
 
 
 def _is_exact(key):
@@ -263,22 +282,29 @@ def placed(backend, values):
     return backend.asarray(values) if hasattr(backend, "asarray") else values
 
 
-def run_apart(flavour, seed, precision, *, texts=None, to=None, environment=None, timeout=None):
-    """The program of this module, in a process of its own; its output is in the result."""
+def run_apart(flavour, seed, precision, *, texts=None, against=None, environment=None, limit=None):
+    """The program of this module, in a process of its own; its output is in the result.
+
+    ``limit`` are seconds of a processor, after which it ends by a signal.
+    """
     if texts is None:
         for each in ("single", "double"):  # sums by group are double in both
             build.library(kernel_source(each), flavour)
         build.library(kernel_source(precision, adaptive=True), flavour)
     options = [] if texts is None else ["--texts", str(texts)]
-    options += [] if to is None else ["--to", str(to)]
-    return subprocess.run(
-        [sys.executable, "-m", __name__, flavour, str(seed), precision, *options],
-        env=build.sanitized_environment(flavour) | (environment or {}),
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
+    options += [] if against is None else ["--against", str(against)]
+    return run_program(
+        [__name__, flavour, str(seed), precision, *options],
+        build.sanitized_environment(flavour) | (environment or {}),
+        limit,
     )
+
+
+def run_program(words, environment, limit=None):
+    """A module of the tests in a process of its own, that ends after seconds of a processor."""
+    limited = "" if limit is None else f"ulimit -t {limit} && "
+    command = ["sh", "-c", f'{limited}exec "$@"', "sh", sys.executable, "-m", *words]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 def text_name(precision, adaptive):
@@ -286,8 +312,13 @@ def text_name(precision, adaptive):
     return f"{precision}{'-adaptive' if adaptive else ''}.cu"
 
 
+def write(path, found):
+    """Keep results, for :func:`read`."""
+    np.savez(path, **{key.replace("/", "|"): value for key, value in found.items()})
+
+
 def read(path):
-    """Results that the program has written."""
+    """Results that :func:`write` has kept."""
     with np.load(path) as file:
         return {key.replace("|", "/"): file[key] for key in file.files}
 
@@ -299,18 +330,20 @@ def main():
     parser.add_argument("seed", type=int)
     parser.add_argument("precision")
     parser.add_argument("--texts", type=Path)
-    parser.add_argument("--to", type=Path)
+    parser.add_argument("--against", type=Path)
     chosen = parser.parse_args()
 
     def text(precision, adaptive):
         return (chosen.texts / text_name(precision, adaptive)).read_text("utf-8")
 
-    device = HostDevice(
-        chosen.seed, chosen.flavour, source=chosen.texts and text, folder=chosen.texts
-    )
-    found = results(CudaBackend(device), chosen.precision)
-    if chosen.to is not None:
-        np.savez(chosen.to, **{key.replace("/", "|"): value for key, value in found.items()})
+    own = {} if chosen.texts is None else {"source": text, "folder": chosen.texts.parent}
+    backend = CudaBackend(HostDevice(chosen.seed, chosen.flavour, **own))
+    if chosen.against is None:
+        results(backend, chosen.precision)
+        return
+    found = each_result(backend, chosen.precision)
+    if wrong := first_difference(found, read(chosen.against), chosen.precision):
+        print(wrong)
 
 
 if __name__ == "__main__":
