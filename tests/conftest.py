@@ -5,6 +5,7 @@ compiled for the host behind the stand-in of ``tests/support/simt`` (id ``cuda-h
 """
 
 import functools
+import gc
 import os
 from unittest import mock
 
@@ -38,7 +39,7 @@ def pytest_configure(config):
     left_out = sum(name in config.option.markexpr for name in ("thorough", "nightly"))
     settings.register_profile(
         "tier",
-        max_examples=(200, 50, 20)[left_out],
+        max_examples=(200, 50, 10)[left_out],
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
@@ -80,6 +81,17 @@ def _named(request):
     host = request.getfixturevalue("host_cuda")
     with using_backend("cuda", host), small_grids():
         yield "cuda"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Look for no cycles among tests: half a million objects, which live to the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses

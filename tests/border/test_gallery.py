@@ -12,13 +12,16 @@ from tests.border.prose import ROOT
 
 SCRIPTS = sorted((ROOT / "docs" / "gallery").glob("plot_*.py"))
 MOST_LINES = 25
-SLOW = {"plot_energy", "plot_frontier", "plot_learning_curve", "plot_taus"}
-TRAINS = pytest.mark.thorough("simulates or trains for seconds")
+QUICK = {"plot_camera", "plot_confusion", "plot_first_raster", "plot_loop", "plot_voltage"}
+DRAWN = pytest.mark.thorough("make docs draws all, some for seconds")
 
 
 @pytest.mark.parametrize(
     "script",
-    [pytest.param(path, id=path.stem, marks=[TRAINS] * (path.stem in SLOW)) for path in SCRIPTS],
+    [
+        pytest.param(path, id=path.stem, marks=[DRAWN] * (path.stem not in QUICK))
+        for path in SCRIPTS
+    ],
 )
 def test_script_draws(script, monkeypatch):
     monkeypatch.setenv("EVENTSIM_DATA", "/nowhere")

@@ -9,6 +9,7 @@ from eventsim.engine.contract.registry import using_backend
 from tests.support.nets import one_sample
 from tests.support.simt.arrays import simt_arrays as xp
 from tests.support.simt.counting import counted
+from tests.support.tiers import beyond
 
 # Upper bounds of launches and of reads by the host.
 MOST = {
@@ -95,7 +96,9 @@ def test_what_asks_is_named(host_cuda):
     assert "_judged" in {name.rpartition(".")[2] for name in counts.by_function("to_host")}
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", beyond(2, CASES, pytest.mark.thorough("a training step of each kind; no number of any"))
+)
 def test_a_training_step_asks_no_more_of_a_device_than_it_did(host_cuda, case):
     with using_backend("cuda", host_cuda):
         found = counts_of(**CASES[case])

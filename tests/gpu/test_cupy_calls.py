@@ -27,6 +27,7 @@ from tests.support.simt.signatures import (
     parsed,
     recorded,
 )
+from tests.support.tiers import beyond
 
 cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
 
@@ -170,7 +171,10 @@ def test_every_ufunc_has_the_arguments_and_keywords_of_the_tables():
 
 
 @pytest.mark.skipif(why_not() is not None, reason=why_not() or "")
-@pytest.mark.parametrize("work", WORK)
+@pytest.mark.parametrize(
+    "work",
+    beyond(4, WORK, pytest.mark.thorough("the stand-in takes only calls of its tables, above")),
+)
 def test_calls_of_what_people_do_are_calls_that_cupy_takes(work, host_cuda, tmp_path):
     with using_backend("cuda", host_cuda), small_grids(), recorded() as calls:
         WORK[work](tmp_path)

@@ -93,9 +93,9 @@ def cupy(monkeypatch, tmp_path):
 
 
 ASKED = [
+    ("sm_75", "double", True),  # the least text
     ("sm_90", "single", False),
     ("sm_120", "double", False),  # takes most registers
-    ("sm_75", "double", True),
     ("sm_80", "double", False),
 ]
 OTHERS = [

@@ -277,7 +277,8 @@ def loops_of_many_samples(delays):
     return net, stream, Sum(SpikeTimes("a", "b"), Readout(20.0))
 
 
-@pytest.mark.crossed("the reference takes seconds each", test=0)
+@pytest.mark.thorough("seconds by the reference; runs of the CUDA text hold loops in make test")
+@pytest.mark.crossed("the reference takes seconds each", all=1)
 @pytest.mark.parametrize("precision", ["double", "single"])
 @pytest.mark.parametrize("delays", ["none", "source", "synapse"])
 def test_loops_of_many_samples_have_the_gradients_of_the_reference(fast_backend, delays, precision):

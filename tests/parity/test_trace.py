@@ -26,18 +26,19 @@ from tests.support.nets import (
     random_stream,
     ring_net,
 )
+from tests.support.tiers import beyond
 
 NETS = {
     "dense, delays by synapse": lambda: random_net(1),
     "sparse, delays by synapse": lambda: random_net(2, sparse=True),
-    "no delays, instant self-jumps": lambda: random_net(3, delays="none", self_delays="none"),
-    "sparse, one delay": lambda: random_net(4, sparse=True, delays="scalar", self_delays="scalar"),
     "equal time constants": lambda: random_net(5, tau_ratio=1.0, delays="source"),
-    "nearly equal time constants": lambda: random_net(6, tau_ratio=1.0 + 1e-9),
     "pacemakers": lambda: random_net(7, pacemakers=True),
     "loop": lambda: lateral_net(8),
-    "dense loop without delays": lambda: lateral_net(9, delays="none", sparse=False),
     "ring with self-recurrence": lambda: ring_net(10),
+    "no delays, instant self-jumps": lambda: random_net(3, delays="none", self_delays="none"),
+    "sparse, one delay": lambda: random_net(4, sparse=True, delays="scalar", self_delays="scalar"),
+    "nearly equal time constants": lambda: random_net(6, tau_ratio=1.0 + 1e-9),
+    "dense loop without delays": lambda: lateral_net(9, delays="none", sparse=False),
 }
 
 
@@ -105,7 +106,10 @@ def test_state_of_spiking_neurons_is_that_of_the_reference_engine(name):
     assert compared > 2000
 
 
-@pytest.mark.parametrize("name", list(NETS))
+@pytest.mark.parametrize(
+    "name",
+    beyond(6, NETS, pytest.mark.thorough("half a second each; spikes and resets of all are below")),
+)
 def test_state_matches_matrix_exponentials(backend, name):
     net, tape = simulated(name, backend)
     spikes = [tape[population].times[:2] for population in net.spiking]

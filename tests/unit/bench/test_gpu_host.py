@@ -60,6 +60,7 @@ def test_timings_run_on_the_host_build(name, rows):
     assert all(row["launches"] >= 1 for row in kernels)
 
 
+@pytest.mark.crossed("every kernel on the host build; spans are asked above", test=0)
 @pytest.mark.parametrize("words", [[], ["--profile"]])
 def test_program_for_tools_runs_on_the_host_build(words):
     assert small.main(["--host", *words]) == 0

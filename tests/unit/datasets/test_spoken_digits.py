@@ -203,6 +203,7 @@ def test_set_in_the_cache_is_made_once(monkeypatch):
 
 
 @needs_espeak
+@pytest.mark.crossed("speaks a set for each", test=0)
 @pytest.mark.parametrize("damage", ["truncated", "foreign", "flipped"])
 def test_damaged_set_in_the_cache_is_made_anew(damage):
     recipe = SpeechRecipe(train_voices=1, test_voices=1)

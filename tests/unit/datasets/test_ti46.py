@@ -92,6 +92,7 @@ def test_spikes_are_those_of_the_oracle_and_the_published_program(corpus):
         np.testing.assert_allclose(data.stream.sample(k)[0], times)
 
 
+@pytest.mark.thorough("encodes seconds of speech")
 def test_long_recording_is_cut_at_700_steps(corpus):
     path = corpus / "ti20" / "train" / "f1" / "03f1set0.wav"
     path.write_bytes(sphere(speech(1, 20000)))

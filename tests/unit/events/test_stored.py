@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from eventsim.errors import EventError, ShapeError, StorageError
 from eventsim.events import Recording, StoredStream, gather, write_stored
 from eventsim.events import stored as stored_module
+from tests.support.tiers import beyond
 
 
 def recordings(counts, *, n_channels=64, seed=0):
@@ -95,7 +96,9 @@ def test_pieces_are_the_arrays_of_the_stream(memory, stored, monkeypatch):
         np.testing.assert_array_equal(np.concatenate(pieces), getattr(memory, name))
 
 
-@pytest.mark.parametrize("length", [7.0, 25.0, 1000.0])
+@pytest.mark.parametrize(
+    "length", beyond(2, [25.0, 1000.0, 7.0], pytest.mark.thorough("many chunks"))
+)
 def test_chunks_are_those_of_the_stream_in_memory(memory, stored, monkeypatch, length):
     monkeypatch.setattr(stored_module, "CHUNK", 100)
     for a, b in zip(stored.chunks(length), memory.chunks(length), strict=True):

@@ -25,7 +25,7 @@ from tests.unit.train.task import small_net, two_patterns
 def record(tmp_path_factory):
     """A short run of two epochs, tested on other recordings."""
     config = TrainConfig(
-        epochs=2, batch_size=8, validation_fraction=0.25, backend="reference", precision="double"
+        epochs=2, batch_size=8, validation_fraction=0.25, backend="cpu", precision="double"
     )
     net, test = small_net(), two_patterns(10, seed=9)
     result = train(net, two_patterns(16), config, tmp_path_factory.mktemp("run"))
@@ -49,13 +49,11 @@ def record(tmp_path_factory):
 def joint(record):
     """The run of ``record``, priced on two chips, mapped onto one, with one number of bits."""
     net, stream = record.net_after, record.test.stream
-    tape = es.simulate(net, stream, backend="reference")
+    tape = es.simulate(net, stream, backend="cpu")
     loihi, technology = filled_less(load_chip("loihi"), 2), load_chip("45nm")
     compared = compare_mappings(net, tape, loihi, method="refined")
     mapped = {"loihi": compared.best.counts()}
-    study = quantisation_study(
-        net, stream, loihi, bits=(3,), backend="reference", score=lambda _net: 0.5
-    )
+    study = quantisation_study(net, stream, loihi, bits=(3,), backend="cpu", score=lambda _net: 0.5)
     return Report(
         title=record.title,
         about="Poisson patterns.",
@@ -91,4 +89,4 @@ def _over_time(net, tape, labels, chips):
 @pytest.fixture(scope="session")
 def joint_html(joint):
     """The page of ``joint``, drawn once."""
-    return whole_page(joint)
+    return whole_page(joint, drawn=True)

@@ -1,11 +1,13 @@
 """What a test can say of a page without a browser."""
 
 import re
+from contextlib import nullcontext
 from html.parser import HTMLParser
 
 from eventsim.plot.style import look
 from eventsim.report.page import render
 from eventsim.report.pictures import page_pictures
+from tests.support.pages import blank_pictures
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 
@@ -62,8 +64,9 @@ def check_page(text):
     return page
 
 
-def whole_page(report):
-    """The page of a report as text."""
-    pictures = page_pictures(report)
+def whole_page(report, *, drawn=False):
+    """The page of a report as text, its pictures blank unless they are to be drawn."""
+    with nullcontext() if drawn else blank_pictures():
+        pictures = page_pictures(report)
     with look():
         return render(report, pictures)

@@ -99,7 +99,7 @@ def test_what_cannot_be_made_is_a_sentence(joint, plain):
     ]
     none, mute, unlabelled = map(Unmade, reasons)
     mapped = ChipMapping(joint.mappings["Intel Loihi"].compared, mute)
-    tape = es.simulate(plain.net, plain.stream, backend="reference")
+    tape = es.simulate(plain.net, plain.stream, backend="cpu")
     priced = Priced(run_costs(plain.net, tape, [load_chip("dynapse")]), plain.priced.dense)
     mappings = {"Tiny": none, "Intel Loihi": mapped}
     found = replace(plain, mappings=mappings, priced=priced, over_time=unlabelled)
@@ -184,7 +184,7 @@ def test_time_section_holds_the_numbers_of_the_library(joint, joint_html):
 
 def test_time_section_without_figures_has_no_energy(joint, plain):
     net, stream = joint.net, joint.stream
-    tape = es.simulate(net, stream, backend="reference")
+    tape = es.simulate(net, stream, backend="cpu")
     bare = costs_over_time(net, tape, [load_chip("dynapse")], [30.0, 60.0])
     page = check_page(whole_page(replace(plain, over_time=replace(joint.over_time, costs=bare))))
     assert "energy on" not in page.text

@@ -81,7 +81,7 @@ def test_run_without_bip_and_validation_has_a_report(tmp_path):
         batch_size=8,
         validation_fraction=0.0,
         bip=(),
-        backend="reference",
+        backend="cpu",
         precision="double",
     )
     net, data = small_net(), two_patterns(8)
@@ -125,7 +125,7 @@ def test_first_spike_run_with_a_spiking_output_has_a_report(tmp_path):
         batch_size=8,
         validation_fraction=0.0,
         loss="first_spike",
-        backend="reference",
+        backend="cpu",
         precision="double",
     )
     net: Network = scsr(6, (6,), 2, output="spiking", tau_syn=10.0)

@@ -16,6 +16,7 @@ from eventsim.train import LabelledEvents, TrainConfig, evaluate, load_network, 
 from eventsim.train.checkpoint import CHECKPOINT_VERSION
 from eventsim.train.choice import answer_of, config_of, make_loss
 from eventsim.train.loss_settings import LOSSES, IntegralLoss
+from tests.support.tiers import beyond
 from tests.unit.train.task import Stop, first_spike_net, small_net, stop_at, two_patterns
 
 CONFIG = TrainConfig(
@@ -25,6 +26,7 @@ CONFIG = TrainConfig(
     tail=12.0,
     loss=IntegralLoss(gain=17.0, time_constant=23.0),
 )
+TRAINS = pytest.mark.thorough("a second each; tests/gradients/test_every_loss.py has all losses")
 SPIKING = ("first_spike", "spike_count", "van_rossum")
 DATA, UNSEEN = two_patterns(64), two_patterns(70, seed=5)
 
@@ -55,7 +57,7 @@ def by_config(net, config, names):
     return make_loss(config, UNSEEN.labels, names).predictions(net, tape)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", beyond(4, LOSSES, TRAINS))
 def test_trained_network_its_files_and_nir_answer_as_the_config_does(loss, tmp_path):
     net, config, names = task(loss)
     result = train(net, named(DATA, names), config, tmp_path)
