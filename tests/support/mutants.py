@@ -16,7 +16,6 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from rich.console import Console
-from rich.table import Table
 
 from tests.support import mutants_cpu, mutants_cuda
 
@@ -46,27 +45,16 @@ def main(words) -> int:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for verdict in pool.map(lambda mutant: text.judge(mutant, expected), some):  # noqa: B023
                 verdicts.append(verdict)
-                if not verdict.good:
-                    told = f"survived: {verdict.mutant.why} ({verdict.evidence})"
-                    console.print(told, style="red")
-    console.print(_table(verdicts))
+                style = None if verdict.good else "red"
+                console.print(_line(verdict), style=style, markup=False, soft_wrap=True)
     found = sum(verdict.good for verdict in verdicts)
     console.print(f"{found} of {len(verdicts)} mutants found")
     return 0 if found == len(verdicts) else 1
 
 
-def _table(verdicts):
-    table = Table("", "file", "fault", "found by", "evidence", title="Mutants of the kernels")
-    for number, verdict in enumerate(verdicts, start=1):
-        table.add_row(
-            str(number),
-            verdict.mutant.file,
-            verdict.mutant.why,
-            verdict.detector or "nobody",
-            verdict.evidence[:160],
-            style=None if verdict.good else "red",
-        )
-    return table
+def _line(verdict):
+    who = verdict.detector or "nobody"
+    return f"{verdict.mutant.file}: {verdict.mutant.why}: found by {who}: {verdict.evidence[:160]}"
 
 
 if __name__ == "__main__":

@@ -292,7 +292,7 @@ def test_every_command_keeps_in_json_and_shows_that_recordings_begin_late(comman
     told = {}
     for shift in (0.0, 5000.0):
         streams(shift).save(tmp_path / "mine.npz")
-        run = (command, "net.npz", "mine.npz", "--begin", "zero", "--backend", "reference")
+        run = (command, "net.npz", "mine.npz", "--begin", "zero", "--backend", "cpu")
         outcome = call(*run, *options, "--json")
         assert outcome.code == 0, outcome.err
         told[shift] = outcome.json["late_begin"]

@@ -38,7 +38,7 @@ def files(tmp_path):
 
 
 def cost(*arguments):
-    return call("cost", *arguments, "--backend", "reference")
+    return call("cost", *arguments, "--backend", "cpu")
 
 
 def test_encoder_of_audio_is_counted_and_stands_beside_the_sum(tmp_path, monkeypatch):
@@ -78,7 +78,7 @@ def test_json_holds_the_counts_and_energies_of_the_library(files):
     net_file, events_file, net, stream = files
     outcome = cost(net_file, events_file, "--chip", "loihi", "--chip", "45nm", "--json")
     assert outcome.code == 0, outcome.err
-    tape = es.simulate(net, stream, backend="reference")
+    tape = es.simulate(net, stream, backend="cpu")
     counts, steps = count(net, tape), clocked(net, tape, step_ms=1.0)
     found = outcome.json
     assert found["counts"] == counts.to_dict()

@@ -81,7 +81,7 @@ def test_map_takes_every_run(place):
 @ONE_KIND
 def test_report_takes_every_run(place, kind):
     folder, data = place
-    found = done("report", folder, *data, "--chip", "loihi", "--backend", "reference")
+    found = done("report", folder, *data, "--chip", "loihi", "--backend", "cpu")
     assert "training" not in found["not_made"]
     assert ("answers over time" in found["not_made"]) == (kind in ON_GRID)
     assert Path(found["report"]).exists()
@@ -91,7 +91,7 @@ def test_report_takes_every_run(place, kind):
 def test_simulate_and_export_take_every_run(place, runs, kind, tmp_path):
     folder, data = place
     events = data or (("yinyang",) if kind.endswith(("exact", "grid")) else (runs[0],))
-    found = done("simulate", folder, *events, "--samples", 2, "--backend", "reference")
+    found = done("simulate", folder, *events, "--samples", 2, "--backend", "cpu")
     assert found["samples"] == 2
     done("export", folder, "--out", tmp_path / "net.nir")
 
@@ -107,7 +107,7 @@ def test_every_run_is_gone_on_from(place, runs, kind, tmp_path):
         assert "has 3 neurons, expected at least 11" in outcome.err
         assert not (tmp_path / "tuned").exists()
         return
-    tuned = ("--epochs", 1, "--backend", "reference", "--out", tmp_path / "tuned")
+    tuned = ("--epochs", 1, "--backend", "cpu", "--out", tmp_path / "tuned")
     done("train", events, "--init", folder, *tuned)
     assert stored(tmp_path / "tuned")["network"] is None
 

@@ -241,7 +241,7 @@ def test_what_eventsim_map_refuses_is_on_no_front_of_the_chip_and_says_why(
     assert "synapses_per_core" in reason
     for point, code in ((plain, 2), (small, 0)):
         mapped = call("map", f"out/{point['runs'][0]['folder']}", "--chip", "small.chip.toml",
-                      "--method", "refined", "--backend", "reference")  # fmt: skip
+                      "--method", "refined", "--backend", "cpu")  # fmt: skip
         assert mapped.code == code, mapped.err
     assert reason in outcome.out
     assert reason in html.unescape(Path("out/frontier.html").read_text())

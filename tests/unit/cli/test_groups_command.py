@@ -9,7 +9,7 @@ import pytest
 from eventsim.events import Dataset, EventStream
 from tests.unit.cli.conftest import call
 
-QUICK = ("--hidden", 4, "--epochs", 1, "--batch-size", 12, "--backend", "reference")
+QUICK = ("--hidden", 4, "--epochs", 1, "--batch-size", 12, "--backend", "cpu")
 PEOPLE = ("ann", "bob", "cid", "dot")
 
 

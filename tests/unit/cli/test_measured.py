@@ -33,7 +33,7 @@ def run(tmp_path):
     data.save(tmp_path / "mine.h5")
     settings = RunSettings(
         data=DataSettings(name=OWN, file=str(tmp_path / "mine.h5")), network=None,
-        train=TrainConfig(backend="reference", precision="double"), command="",
+        train=TrainConfig(backend="cpu", precision="double"), command="",
     )  # fmt: skip
     net = small_net()
     net.set_answer(answer_of(settings.train, data.class_names))
@@ -147,7 +147,7 @@ def test_evaluate_takes_the_test_part_and_tells_it_where_the_accuracy_stands(run
 def test_every_command_tells_what_it_measured(run, command):
     shutil.copy(run.parent / "mine.h5", run.parent / "copy.h5")
     more = {"map": ("--chip", "loihi", "--method", "first-fit"), "cost": ("--chip", "loihi")}
-    options = (*more.get(command, ()), "--backend", "reference", "--samples", 10)
+    options = (*more.get(command, ()), "--backend", "cpu", "--samples", 10)
     outcome = call(command, run, run.parent / "copy.h5", *options, "--json")
     assert outcome.code == 0, outcome.err
     assert outcome.json["measured"]["recordings"] == 10

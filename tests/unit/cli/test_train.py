@@ -416,7 +416,7 @@ def test_numbers_of_a_chip_are_trained_with_and_every_command_reads_them(digits,
 @pytest.mark.thorough("trains for seconds")
 def test_a_network_is_tuned_with_few_bits_from_a_run_in_float(digits, tmp_path):
     assert call("train", digits, *TINY, "--epochs", 1, "--out", "float").code == 0
-    options = ("--batch-size", 6, "--backend", "reference", "--epochs", 1)
+    options = ("--batch-size", 6, "--backend", "cpu", "--epochs", 1)
     tuned = call("train", digits, *options, "--init", "float", "--quantise-bits", 3, "--out", "r",
                  "--json")  # fmt: skip
     assert tuned.code == 0, tuned.err

@@ -32,7 +32,7 @@ NETS = {
 @pytest.fixture(params=NETS, ids=str, scope="module")
 def run(request):
     net = NETS[request.param]()
-    return net, es.simulate(net, random_stream(3, n_samples=4), backend="reference")
+    return net, es.simulate(net, random_stream(3, n_samples=4), backend="cpu")
 
 
 def as_lists(table):
@@ -52,7 +52,7 @@ def test_every_count_equals_that_of_loops_over_events(run):
 @pytest.mark.parametrize("make", [lambda: lateral_net(1), lambda: ring_net(1)])
 def test_spikes_that_no_population_hears_leave_the_chip_where_no_answer_does(make):
     net = without_readouts(make())
-    tape = es.simulate(net, random_stream(3, n_samples=4), backend="reference")
+    tape = es.simulate(net, random_stream(3, n_samples=4), backend="cpu")
     found = count(net, tape)
     expected = recount(net, tape)["events_out"]
     assert sum(expected) > 0
@@ -78,7 +78,7 @@ def without_readouts(net):
 
 def test_rounding_leaves_synapses_that_carry_events_and_do_nothing():
     net = NETS["rounded to 2 bits"]()
-    found = count(net, es.simulate(net, random_stream(3, n_samples=4), backend="reference"))
+    found = count(net, es.simulate(net, random_stream(3, n_samples=4), backend="cpu"))
     stored, effective = (
         sum(int(values.sum()) for values in table.values())
         for table in (found.synaptic_events, found.effective_events)
@@ -112,7 +112,7 @@ def test_counts_do_not_depend_on_how_many_arrivals_are_written_out_at_a_time(run
 def test_random_nets_are_counted_right(seed, sparse, delays, duration):
     net = random_net(seed, n_inputs=3, hidden=(3, 2), n_outputs=2, sparse=sparse, delays=delays)
     stream = random_stream(seed, n_samples=2, n_channels=3, duration=duration)
-    tape = es.simulate(net, stream, backend="reference")
+    tape = es.simulate(net, stream, backend="cpu")
     found, expected = count(net, tape), recount(net, tape)
     for key in ("spikes", "synaptic_events", "effective_events", "membrane_updates"):
         assert as_lists(getattr(found, key)) == expected[key], key
@@ -123,7 +123,7 @@ def test_a_sample_does_not_see_its_batch(run):
     net, tape = run
     whole = count(net, tape)
     for sample in range(tape.stream.n_samples):
-        alone = count(net, es.simulate(net, tape.stream[sample], backend="reference"))
+        alone = count(net, es.simulate(net, tape.stream[sample], backend="cpu"))
         for key in ("spikes", "synaptic_events", "membrane_updates", "silent"):
             for name, values in getattr(whole, key).items():
                 assert getattr(alone, key)[name].tolist() == [values[sample]]
@@ -140,7 +140,7 @@ def two_inputs(weights, delays=0.0):
 def test_events_that_arrive_at_or_after_the_end_do_not_count():
     net = two_inputs(np.ones((2, 3)), delays=[5.0, 4.0])
     # 95 + 5 is the end itself; 95 + 4 lies before it.
-    tape = es.simulate(net, one_sample([95.0, 95.0], [0, 1], n_channels=2), backend="reference")
+    tape = es.simulate(net, one_sample([95.0, 95.0], [0, 1], n_channels=2), backend="cpu")
     found = count(net, tape)
     assert found.synaptic_events["input->output"].tolist() == [3]
     assert found.membrane_updates["output"].tolist() == [3]
@@ -149,7 +149,7 @@ def test_events_that_arrive_at_or_after_the_end_do_not_count():
 
 def test_simultaneous_arrivals_are_one_update_and_two_events():
     net = two_inputs(np.ones((2, 3)))
-    tape = es.simulate(net, one_sample([7.0, 7.0], [0, 1], n_channels=2), backend="reference")
+    tape = es.simulate(net, one_sample([7.0, 7.0], [0, 1], n_channels=2), backend="cpu")
     found = count(net, tape)
     assert found.synaptic_events["input->output"].tolist() == [6]
     assert found.membrane_updates["output"].tolist() == [3]
@@ -159,7 +159,7 @@ def test_stored_zeros_carry_events_but_are_no_effective_or_active_synapses():
     weights = sp.csr_array(np.array([[1.0, 2.0, 0.0], [3.0, 0.0, 0.0]]))
     weights.data[0] = 0.0
     net = two_inputs(weights)
-    tape = es.simulate(net, one_sample([7.0], [0], n_channels=2), backend="reference")
+    tape = es.simulate(net, one_sample([7.0], [0], n_channels=2), backend="cpu")
     found = count(net, tape)
     assert found.synaptic_events["input->output"].tolist() == [2]
     assert found.effective_events["input->output"].tolist() == [1]
@@ -170,7 +170,7 @@ def test_stored_zeros_carry_events_but_are_no_effective_or_active_synapses():
 
 def test_sparsities_and_rates_follow_from_the_counts():
     net = random_net(1)
-    tape = es.simulate(net, random_stream(3, n_samples=4), backend="reference")
+    tape = es.simulate(net, random_stream(3, n_samples=4), backend="cpu")
     found = count(net, tape)
     fired = sum(
         len({(s, n) for s in range(4) for n in tape[p].sample(s)[1]})
@@ -202,13 +202,11 @@ def test_footprint_counts_what_must_be_stored_at_the_named_widths():
 
 def test_tape_of_another_network_is_refused():
     net = random_net(1)
-    tape = es.simulate(net, random_stream(3), backend="reference")
+    tape = es.simulate(net, random_stream(3), backend="cpu")
     with pytest.raises(ShapeError, match="'hidden1': has 7 neurons in the network, 6 on the tape"):
         count(random_net(1, hidden=(7, 5)), tape)
     with pytest.raises(NetworkError, match="tape is that of another network"):
-        count(
-            lateral_net(1), es.simulate(ring_net(1, size=6), random_stream(3), backend="reference")
-        )
+        count(lateral_net(1), es.simulate(ring_net(1, size=6), random_stream(3), backend="cpu"))
 
 
 def test_width_of_no_bit_is_refused():
@@ -220,13 +218,13 @@ def test_tape_without_a_sample_is_refused():
     net = random_net(1)
     none = es.EventStream([], [], [0], n_channels=5, duration=[])
     with pytest.raises(ShapeError, match="holds no sample"):
-        count(net, es.simulate(net, none, backend="reference"))
+        count(net, es.simulate(net, none, backend="cpu"))
 
 
 def test_run_without_spikes_counts_nothing():
     net = random_net(1)
     empty = es.EventStream([], [], [0, 0], n_channels=5, duration=50.0)
-    found = count(net, es.simulate(net, empty, backend="reference"))
+    found = count(net, es.simulate(net, empty, backend="cpu"))
     assert found.synaptic_events["input->hidden1"].tolist() == [0]
     assert found.membrane_updates["output"].tolist() == [0]
     assert found.silent_share == 1.0
@@ -236,5 +234,5 @@ def test_summary_is_json():
     import json
 
     net = random_net(1)
-    found = count(net, es.simulate(net, random_stream(3), backend="reference")).to_dict()
+    found = count(net, es.simulate(net, random_stream(3), backend="cpu")).to_dict()
     assert json.loads(json.dumps(found)) == found

@@ -29,7 +29,7 @@ def check(net, tape, step_ms, batch_size):
 @pytest.mark.parametrize("delays", ["none", "source", "synapse"])
 def test_every_count_equals_that_of_loops_over_events(delays, step_ms, batch_size):
     net = random_net(1, sparse=delays == "source", delays=delays)
-    tape = es.simulate(net, random_stream(3, n_samples=4), backend="reference")
+    tape = es.simulate(net, random_stream(3, n_samples=4), backend="cpu")
     check(net, tape, step_ms, batch_size)
 
 
@@ -37,14 +37,14 @@ def test_every_count_equals_that_of_loops_over_events(delays, step_ms, batch_siz
 @pytest.mark.parametrize("delays", ["none", "source", "synapse"])
 def test_pruned_and_rounded_networks_are_counted_right(delays, batch_size):
     net = quantise(prune(random_net(1, delays=delays), 0.5), 3).net
-    tape = es.simulate(net, random_stream(3, n_samples=4), backend="reference")
+    tape = es.simulate(net, random_stream(3, n_samples=4), backend="cpu")
     check(net, tape, 1.0, batch_size)
 
 
 @pytest.mark.parametrize("make", [lateral_net, ring_net])
 def test_loops_are_counted_right(make):
     net = make(2)
-    check(net, es.simulate(net, random_stream(3), backend="reference"), 1.0, 2)
+    check(net, es.simulate(net, random_stream(3), backend="cpu"), 1.0, 2)
 
 
 @given(
@@ -57,14 +57,14 @@ def test_loops_are_counted_right(make):
 def test_random_nets_are_counted_right(seed, sparse, delays, step_ms, batch_size):
     net = random_net(seed, n_inputs=3, hidden=(3, 2), n_outputs=2, sparse=sparse, delays=delays)
     stream = random_stream(seed, n_samples=3, n_channels=3, duration=30.0)
-    found = check(net, es.simulate(net, stream, backend="reference"), step_ms, batch_size)
+    found = check(net, es.simulate(net, stream, backend="cpu"), step_ms, batch_size)
     assert all((values <= found.steps * found.sizes[name]).all()
                for name, values in found.active_updates.items())  # fmt: skip
 
 
 def test_effective_acs_are_the_exact_events_once_no_step_holds_two():
     net = random_net(4)
-    tape = es.simulate(net, random_stream(3), backend="reference")
+    tape = es.simulate(net, random_stream(3), backend="cpu")
     fine = clocked(net, tape, step_ms=1e-6)
     exact = count(net, tape)
     for name, values in exact.effective_events.items():
@@ -78,7 +78,7 @@ def test_second_event_in_a_step_turns_the_whole_call_into_multiplications():
     net.add_readout("output", 3)
     net.connect("input", "output", np.ones((2, 3)))
     stream = one_sample([0.2, 0.4, 0.6, 1.5], [0, 0, 1, 1], n_channels=2, duration=3.0)
-    found = clocked(net, es.simulate(net, stream, backend="reference"), step_ms=1.0)
+    found = clocked(net, es.simulate(net, stream, backend="cpu"), step_ms=1.0)
     assert found.effective_macs["input->output"].tolist() == [6]
     assert found.effective_acs["input->output"].tolist() == [3]
     assert found.dense["input->output"].tolist() == [18]
@@ -89,7 +89,7 @@ def test_second_event_in_a_step_turns_the_whole_call_into_multiplications():
 @pytest.mark.parametrize("step_ms", [0.0, -1.0, np.inf, np.nan])
 def test_step_that_is_none_is_refused(step_ms):
     net = random_net(1)
-    tape = es.simulate(net, random_stream(3), backend="reference")
+    tape = es.simulate(net, random_stream(3), backend="cpu")
     with pytest.raises(ParameterError, match="step_ms is"):
         clocked(net, tape, step_ms=step_ms)
     with pytest.raises(ParameterError, match="batch_size is 0"):

@@ -14,7 +14,7 @@ from tests.unit.train.task import first_spike_net, small_net, two_patterns
 
 # Sums of some hundred terms in another order; the means of first arrivals are differences of them.
 EXACT = {"rtol": 1e-9, "atol": 1e-10}
-REFERENCE = {"backend": "reference", "precision": "double"}
+DOUBLE = {"backend": "cpu", "precision": "double"}
 DECIDING = np.random.default_rng(4).normal(size=(3, 5))
 
 
@@ -59,12 +59,12 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_scores_are_those_of_recordings_that_end_there(case, seed):
     net, stream = answered(CASES[case][0], seed, *CASES[case][1:])
-    tape, times = es.simulate(net, stream, backend="reference"), grid(stream, seed)
+    tape, times = es.simulate(net, stream, **DOUBLE), grid(stream, seed)
     found = decision_over_time(net, tape, times)
     for number, time in enumerate(times):
         ends = np.minimum(time, stream.duration)
         np.testing.assert_array_equal(found.times[:, number], ends)
-        again = es.predict(net, crop(stream, 0.0, ends), **REFERENCE)
+        again = es.predict(net, crop(stream, 0.0, ends), **DOUBLE)
         np.testing.assert_allclose(found.scores[:, number], again.scores, **EXACT)
         np.testing.assert_array_equal(found.classes[:, number], again.classes)
     assert len(np.unique(found.scores)) > 10
@@ -73,14 +73,14 @@ def test_scores_are_those_of_recordings_that_end_there(case, seed):
 @pytest.mark.parametrize("time_constant", [11.0, np.inf])
 def test_integral_up_to_a_time_is_that_of_a_run_that_ends_there(time_constant):
     net, stream = readout_net(3)
-    tape, times = es.simulate(net, stream, backend="reference"), grid(stream, 3)
+    tape, times = es.simulate(net, stream, **DOUBLE), grid(stream, 3)
     times = np.minimum(times, stream.duration[:, None])
     neurons = silent_neurons(net, tape, "output")
     size = net.population("output").size
     probe = VoltageProbe.at(neurons, np.repeat(times, size, axis=0))
     found = probe.integral(time_constant).reshape(stream.n_samples, size, -1)
     for number, ends in enumerate(times.T):
-        short = es.simulate(net, crop(stream, 0.0, ends), backend="reference")
+        short = es.simulate(net, crop(stream, 0.0, ends), **DOUBLE)
         again = es.readout_integral(net, short, "output", time_constant=time_constant)
         np.testing.assert_allclose(found[:, :, number], again, rtol=1e-11, atol=1e-12)
 
@@ -89,19 +89,19 @@ def test_integral_with_equal_time_constants_is_that_of_a_run_that_ends_there():
     net, stream = random_net(5, tau_ratio=1.0), random_stream(5, n_samples=2)
     net.set_answer(es.Answer(time_constant=20.0))
     ends = 0.6 * stream.duration
-    found = decision_over_time(net, es.simulate(net, stream, backend="reference"), ends[:, None])
-    again = es.predict(net, crop(stream, 0.0, ends), **REFERENCE)
+    found = decision_over_time(net, es.simulate(net, stream, **DOUBLE), ends[:, None])
+    again = es.predict(net, crop(stream, 0.0, ends), **DOUBLE)
     np.testing.assert_allclose(found.scores[:, 0], again.scores, **EXACT)
 
 
 def test_recordings_are_asked_at_shares_of_their_time_with_the_tail():
     net, data = small_net(), two_patterns(70)
     net.set_answer(es.Answer(tail=15.0))
-    found = predict_over_time(net, data.stream, shares=[0.5, 1.0], **REFERENCE)
+    found = predict_over_time(net, data.stream, shares=[0.5, 1.0], **DOUBLE)
     np.testing.assert_array_equal(found.times, [[37.5, 75.0]] * 70)
-    whole = es.predict(net, data.stream, **REFERENCE)
+    whole = es.predict(net, data.stream, **DOUBLE)
     np.testing.assert_allclose(found.scores[:, 1], whole.scores, **EXACT)
-    none = predict_over_time(net, data.stream[:0], **REFERENCE)
+    none = predict_over_time(net, data.stream[:0], **DOUBLE)
     assert none.scores.shape == (0, 100, 2)
 
 
@@ -149,14 +149,14 @@ def test_one_class_is_answered_at_once():
 def test_other_rules_are_refused(rule):
     net, stream = readout_net(1)
     net.set_answer(es.Answer(rule=rule))
-    tape = es.simulate(net, stream, backend="reference")
+    tape = es.simulate(net, stream, **DOUBLE)
     with pytest.raises(NetworkError, match=f"rule '{rule}'.*integral, last, spike_count"):
         decision_over_time(net, tape, [10.0])
 
 
 def test_network_without_answer_and_tape_of_another_are_refused():
     net, stream = readout_net(1)
-    tape = es.simulate(net, stream, backend="reference")
+    tape = es.simulate(net, stream, **DOUBLE)
     with pytest.raises(NetworkError, match="decision_over_time: the network has no answer"):
         decision_over_time(net, tape, [10.0])
     other = random_net(1, hidden=(4, 3))
@@ -179,7 +179,7 @@ def test_network_without_answer_and_tape_of_another_are_refused():
 def test_times_that_cannot_be_are_refused(times, error, message):
     net, stream = readout_net(1)
     net.set_answer(es.Answer())
-    tape = es.simulate(net, stream, backend="reference")
+    tape = es.simulate(net, stream, **DOUBLE)
     with pytest.raises(error, match=message):
         decision_over_time(net, tape, times)
 

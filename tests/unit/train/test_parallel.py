@@ -39,7 +39,7 @@ CONFIG = TrainConfig(
     rate_strength=1e-3,
     silent_lift=1e-2,
     augmentation=Augmentation(time_scale=0.1, time_shift=3.0, drop=0.05, jitter=0.5),
-    backend="reference",
+    backend="cpu",
     precision="double",
     checkpoint_every=2,
 )

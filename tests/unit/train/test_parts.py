@@ -16,7 +16,7 @@ from eventsim.train.parts import Members, parts_of_run, validation_split
 from tests.unit.train.task import small_net, two_patterns
 
 CONFIG = TrainConfig(
-    epochs=1, batch_size=8, validation_fraction=0.2, backend="reference", precision="double"
+    epochs=1, batch_size=8, validation_fraction=0.2, backend="cpu", precision="double"
 )
 SPEAKERS = np.repeat(["ann", "bob", "cid", "dot", "eve"], 8)
 INFO = DatasetInfo("mine", "", ("a", "b"), 3, "", "", "", grouped=("train",))

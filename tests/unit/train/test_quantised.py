@@ -122,11 +122,11 @@ def test_gradient_by_shadow_weights_is_the_exact_one_at_the_rounded_network(tmp_
     data, net = two_patterns(8), small_net()
     config = replace(
         CONFIG, epochs=1, validation_fraction=0.0, rate_strength=0.0, silent_lift=0.0,
-        clip_norm=np.inf, bip=(), backend="reference", precision="double",
+        clip_norm=np.inf, bip=(), backend="cpu", precision="double",
     )  # fmt: skip
     train(net, data, config, tmp_path / "run")
     rounded = quantise(net, 4).net
-    tape = simulate(rounded, data.stream, backend="reference")
+    tape = simulate(rounded, data.stream, backend="cpu")
     expected = backward(rounded, tape, config.loss.of(config.target(data.labels))).flat()
     arrays = read_arrays(tmp_path / "run/checkpoint.npz", kind="eventsim-checkpoint", version=1)
     for name in net.projections:
@@ -202,7 +202,7 @@ def test_saved_network_lies_on_the_grid_and_has_the_claimed_accuracy(tmp_path, b
         assert same_size if bits == 1 else levels(values, bits), projection.name
     _, held_out = stratified_split(data.labels, fraction=0.25, seed=draw_seed(config, Draw.SPLIT))
     part = data.subset(held_out)
-    answers = predict(saved, part.stream, backend="reference", precision="double")
+    answers = predict(saved, part.stream, backend="cpu", precision="double")
     accuracy = float(np.mean(answers.classes == part.labels))
     assert accuracy == found.last["validation_accuracy"]
     assert evaluate(saved, part).accuracy == accuracy
@@ -308,9 +308,7 @@ def test_a_chip_whose_file_has_changed_is_told_where_a_run_is_resumed(tmp_path, 
 @pytest.mark.parametrize("size", [2, 3])
 def test_processes_change_no_bit(tmp_path, chip, size):
     given = QuantisedTraining(chip=chip(), begin=0.3)
-    config = replace(
-        CONFIG, epochs=3, shards=3, backend="reference", precision="double", quantise=given
-    )
+    config = replace(CONFIG, epochs=3, shards=3, backend="cpu", precision="double", quantise=given)
     data = two_patterns(22)
     alone = train(small_net(), data, config)
     results = together(
