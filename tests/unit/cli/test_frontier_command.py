@@ -4,10 +4,8 @@ import csv
 import html
 import importlib.util
 import json
-import re
 import shlex
 import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +15,11 @@ import eventsim as es
 from eventsim.cli.experiment_progress import RunBars
 from eventsim.mapping import quantise
 from eventsim.train.parts import validation_split
+from tests.support.browser import CHROMIUM, found_in
 from tests.unit.cli.conftest import call
 from tests.unit.datasets import conftest as audio
 from tests.unit.experiment.conftest import TASK
 from tests.unit.report.pages import Page
-from tests.unit.report.test_browser import CHROMIUM
 
 RECIPE = """
 format = "eventsim-recipe"
@@ -180,18 +178,12 @@ LOOK = """<script>addEventListener("load", () => {
 });</script>"""
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the path or in EVENTSIM_CHROMIUM")
+@CHROMIUM
 def test_page_shows_one_axis_at_a_time_and_tells_of_the_point_under_the_mouse(swept, tmp_path):
     home, _ = swept
     page = tmp_path / "page.html"
     page.write_text((home / "out" / "frontier.html").read_text() + LOOK)
-    arguments = [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu",
-                 "--disable-dev-shm-usage", f"--user-data-dir={tmp_path / 'profile'}",
-                 "--window-size=600,900", "--dump-dom", page.as_uri()]  # fmt: skip
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=True)
-    match = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.DOTALL)
-    assert match, done.stderr[-2000:]
-    found = json.loads(html.unescape(match[1]))
+    found = found_in(page, "--window-size=600,900")
     assert (found["axes"], found["hidden"], found["first"], found["then"]) == (5, 4, 0, 2)
     assert "train.sparse.sparsity 0.8" in found["tip"]
     assert found["inside"]
