@@ -1,5 +1,6 @@
 """Answers piece by piece are those of predict, by every rule, however a recording is cut."""
 
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -139,3 +140,16 @@ def test_network_without_an_answer_is_refused():
 def test_settings_replace_keeps_them_checked():
     with pytest.raises(es.errors.ParameterError, match="step"):
         replace(ListenSettings(), step=0.0)
+
+
+@pytest.mark.crossed("every rule", test=1, all=None)
+@pytest.mark.parametrize(("population", "values"), RULES, ids=lambda v: str(v))
+def test_what_is_carried_does_not_grow_with_the_stream(population, values):
+    net, rng = network(population, values), np.random.default_rng(0)
+    source = (
+        Packet.of(100.0 * k + np.arange(0.0, 100.0, 2.0), rng.integers(0, 6, 50)) for k in range(12)
+    )
+    listener = listen(net, source, settings=ListenSettings(step=50.0), backend="cpu")
+    sizes = [len(pickle.dumps((listener._state, vars(listener._running)))) for _ in listener]
+    # The memory fills first; how many spikes are on their way varies.
+    assert max(sizes[14:-1]) <= 1.1 * max(sizes[7:14])
