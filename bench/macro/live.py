@@ -79,7 +79,14 @@ def hour(rate: float = 300.0) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def rows() -> Iterator[dict[str, Any]]:
+    """All cases."""
+    for case in CASES:
+        yield latency(*case)
+    yield hour()
+
+
 if __name__ == "__main__":
     options = arguments(__doc__.splitlines()[0])
     set_threads(1, backend="cpu")
-    report([hour(), *(latency(*case) for case in CASES)], options)
+    report(rows(), options)
