@@ -317,6 +317,20 @@ def _streams() -> Table:
     return _columns("streams", "bench.macro.streams", columns, lines_of("streams"))
 
 
+def _live() -> Table:
+    columns: dict[str, Callable[[Row], Any]] = {
+        "pieces of, ms": lambda r: number(r["step_ms"]),
+        "events per second": lambda r: f"{r['events_per_second']:,.0f}",
+        "times real time": lambda r: number(r["speed"]),
+        "load %": lambda r: number(100.0 * r["load"], 2),
+        "median ms": lambda r: number(r["median_ms"]),
+        "99th percentile ms": lambda r: number(r["p99_ms"]),
+        "longest ms": lambda r: number(r["longest_ms"]),
+    }
+    lines = [r for r in lines_of("live") if r["case"] == "latency"]
+    return _columns("live", "bench.macro.live", columns, lines)
+
+
 def _epoch() -> Table:
     columns: dict[str, Callable[[Row], Any]] = {
         "program": lambda r: f"{r['program']} ({r['version']})",
@@ -753,6 +767,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "scaling": _scaling,
     "large": _large,
     "streams": _streams,
+    "live": _live,
     "ranks-strong": lambda: _ranks("strong"),
     "ranks-weak": lambda: _ranks("weak"),
     "ranks-beside": _ranks_beside,
