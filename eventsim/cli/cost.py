@@ -20,6 +20,7 @@ from eventsim.cli.options import (
     NetArgument,
     SamplesOption,
     chip_option,
+    option,
 )
 from eventsim.cli.reading import MEASURED, Reading
 from eventsim.cli.terminal import echo_late, present, print_table, say_backend, stdout
@@ -54,27 +55,18 @@ WeightBitsOption = Annotated[
 class CostOptions:
     """What is counted, and priced by what."""
 
-    chip: Annotated[
-        list[str] | None,
-        chip_option(
-            "Chip or technology, or a TOML file of your own; repeat for more, all for all. "
-            f"By default {' and '.join(DEFAULT_CHIPS)}."
-        ),
-    ] = None
-    dt: Annotated[
-        float | None,
-        typer.Option(
-            metavar="MS", help="Time step of the clocked terms; by default that of each chip."
-        ),
-    ] = None
+    chip: list[str] | None = chip_option(
+        None,
+        "Chip or technology, or a TOML file of your own; repeat for more, all for all. "
+        f"By default {' and '.join(DEFAULT_CHIPS)}.",
+    )
+    dt: float | None = option(
+        None, "Time step of the clocked terms; by default that of each chip.", metavar="MS"
+    )
     frame: FrameOption = 10.0
     weight_bits: WeightBitsOption = None
-    bits: Annotated[
-        int | None, typer.Option(min=1, help="Round all weights to so many bits first.")
-    ] = None
-    figure: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw the energies; .png or .svg.")
-    ] = None
+    bits: int | None = option(None, "Round all weights to so many bits first.", min=1)
+    figure: Path | None = option(None, "Draw the energies; .png or .svg.", metavar="FILE")
 
 
 @filled(Reading, *MEASURED, into="reading")

@@ -21,6 +21,7 @@ from eventsim.cli.options import (
     SamplesOption,
     WhichOption,
     chip_option,
+    option,
     with_precision,
 )
 from eventsim.cli.reading import Reading
@@ -56,49 +57,35 @@ class EvaluateOptions:
     """What is asked beside accuracy and loss, and of which network and recordings."""
 
     which: WhichOption = "last"
-    targets: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Regression: mean squared error and R2 of the readout's voltage against arrays "
-            "of this npz file: targets (samples x times x outputs), times (ms). No labels.",
-        ),
-    ] = None
-    latency: Annotated[
-        bool,
-        typer.Option(
-            "--latency",
-            help="Also when the answer is there: accuracy by the share of a recording that is "
-            "read, latency, and early exit; of the network in exact time.",
-        ),
-    ] = False
-    margin: Annotated[
-        float,
-        typer.Option(
-            help="Of the early exit of --latency: by how much the leading class is ahead, in "
-            "probability."
-        ),
-    ] = MARGIN
+    targets: Path | None = option(
+        None,
+        "Regression: mean squared error and R2 of the readout's voltage against arrays "
+        "of this npz file: targets (samples x times x outputs), times (ms). No labels.",
+        metavar="FILE",
+    )
+    latency: bool = option(
+        False,
+        "Also when the answer is there: accuracy by the share of a recording that is "
+        "read, latency, and early exit; of the network in exact time.",
+        "--latency",
+    )
+    margin: float = option(
+        MARGIN,
+        "Of the early exit of --latency: by how much the leading class is ahead, in probability.",
+    )
     samples: SamplesOption = None
-    chip: Annotated[
-        str | None,
-        chip_option(
-            "Evaluate with the numbers of a chip as well, in exact time and in its time step; "
-            "or a TOML file of your own."
-        ),
-    ] = None
-    bits: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Bits of a weight, in place of the chip's; of a run that was trained for this "
-            "chip, those of its training. Without --chip of the weights alone.",
-        ),
-    ] = None
-    dt: Annotated[
-        float | None,
-        typer.Option(metavar="MS", help="Time step, at most 1; by default the chip's."),
-    ] = None
+    chip: str | None = chip_option(
+        None,
+        "Evaluate with the numbers of a chip as well, in exact time and in its time step; "
+        "or a TOML file of your own.",
+    )
+    bits: int | None = option(
+        None,
+        "Bits of a weight, in place of the chip's; of a run that was trained for this "
+        "chip, those of its training. Without --chip of the weights alone.",
+        min=1,
+    )
+    dt: float | None = option(None, "Time step, at most 1; by default the chip's.", metavar="MS")
 
 
 @filled(Reading, "file", "split", into="reading")

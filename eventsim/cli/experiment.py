@@ -21,7 +21,7 @@ from eventsim.cli.experiment_runs import (
 )
 from eventsim.cli.fields import filled, options_of
 from eventsim.cli.help import App
-from eventsim.cli.options import FiguresOption, JsonOption, forms_of, log_of
+from eventsim.cli.options import FiguresOption, JsonOption, forms_of, log_of, option
 from eventsim.cli.terminal import (
     INTERRUPTED,
     Guarded,
@@ -234,22 +234,12 @@ def experiment_table(
 class SearchOptions:
     """What is searched, and how long."""
 
-    condition: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Whose settings; the recipe's choice.")
-    ] = None
-    trials: Annotated[int | None, typer.Option(min=1, help="In all, those of before included.")] = (
-        None
+    condition: str | None = option(None, "Whose settings; the recipe's choice.", metavar="NAME")
+    trials: int | None = option(None, "In all, those of before included.", min=1)
+    jobs: int = option(
+        1, "Trials at a time, each in a process; 0: one after the other in this process.", min=0
     )
-    jobs: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="Trials at a time, each in a process; 0: one after the other in this process.",
-        ),
-    ] = 1
-    out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="runs/searches/RECIPE-TASK by default.")
-    ] = None
+    out: Path | None = option(None, "runs/searches/RECIPE-TASK by default.", metavar="FOLDER")
 
 
 @experiment_app.command("search")

@@ -13,7 +13,7 @@ import typer
 from eventsim.cli import completion
 from eventsim.cli.events import find_settings
 from eventsim.cli.experiment_progress import RunBars, RunLog, display
-from eventsim.cli.options import DownloadOption, LogOption, log_of
+from eventsim.cli.options import DownloadOption, LogOption, log_of, option
 from eventsim.cli.terminal import CHECK_FAILED, INTERRUPTED, say, say_backend
 from eventsim.datasets import DATASETS
 from eventsim.errors import ParameterError
@@ -70,30 +70,23 @@ class Executing:
     """Where and how runs are executed."""
 
     download: DownloadOption = False
-    executor: Annotated[
-        str,
-        typer.Option(
-            metavar="WHERE",
-            help="Who executes: local (processes of this machine), dask://HOST:PORT, slurm (with "
-            "parameters slurm?timeout_min=240&mem_gb=4), or mpi; the extras dask, slurm, mpi.",
-        ),
-    ] = LOCAL
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            help="Processes at a time, one run each, 1 by default; 0: all in this process. Another "
-            "executor has its own number.",
-        ),
-    ] = None
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Of each process; by default an equal share of the cores, 1 with another "
-            "executor.",
-        ),
-    ] = None
+    executor: str = option(
+        LOCAL,
+        "Who executes: local (processes of this machine), dask://HOST:PORT, slurm (with "
+        "parameters slurm?timeout_min=240&mem_gb=4), or mpi; the extras dask, slurm, mpi.",
+        metavar="WHERE",
+    )
+    jobs: int | None = option(
+        None,
+        "Processes at a time, one run each, 1 by default; 0: all in this process. Another "
+        "executor has its own number.",
+        min=0,
+    )
+    threads: int | None = option(
+        None,
+        "Of each process; by default an equal share of the cores, 1 with another executor.",
+        min=1,
+    )
     log: LogOption = None
 
     def __post_init__(self) -> None:

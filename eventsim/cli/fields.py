@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
 
-from eventsim.cli.options import option_name, read_pair
+from eventsim.cli.options import OPTION, option_name, read_pair
 from eventsim.entries import hints_of
 from eventsim.entries.described import meanings
 
@@ -58,15 +58,18 @@ def filled(kind: type, *names: str, into: str) -> Callable[[Any], Any]:
     Parameters
     ----------
     kind
-        The dataclass; the annotations of these fields are those of options. Its other fields keep
-        their defaults.
+        The dataclass; these fields are made by :func:`~eventsim.cli.options.option`, or annotated
+        as options. Its other fields keep their defaults.
     names
         Of the fields, in the order of the help; all with options of their own if none is named.
     into
         Parameter of the command that gets the object; the options stand in its place.
     """
-    hints = hints_of(kind)
+    hints = dict(hints_of(kind))
     defaults = {field.name: field.default for field in dataclasses.fields(kind)}
+    for field in dataclasses.fields(kind):
+        if OPTION in field.metadata:
+            hints[field.name] = Annotated[hints[field.name], field.metadata[OPTION]]
     names = names or tuple(name for name, hint in hints.items() if get_origin(hint) is Annotated)
     added = {
         name: inspect.Parameter(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
 import typer
 
@@ -25,6 +25,7 @@ from eventsim.cli.options import (
     SamplesOption,
     SplitOption,
     chip_option,
+    option,
 )
 from eventsim.cli.reading import PART
 from eventsim.cli.terminal import CHECK_FAILED, present, print_table, say
@@ -41,45 +42,34 @@ DEFAULT_CHIP = "loihi"
 class FrontierOptions:
     """What is swept, and how it is measured."""
 
-    chip: Annotated[
-        list[str] | None,
-        chip_option(
-            "Chip or technology, or a TOML file of your own; repeat for more. By default "
-            f"{DEFAULT_CHIP}."
-        ),
-    ] = None
-    axis: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="SETTING=VALUES",
-            help="Sweep a setting in place of the recipe's sweeps, such as "
-            "train.sparse.sparsity=0.5,0.9 or network.hidden=[64],[32]; repeat for every "
-            "combination.",
-        ),
-    ] = None
-    baseline: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A dense network to compare with, trained by PyTorch (extra torch): gru, rnn on "
-            "frames, ann on event counts; repeat for more."
-        ),
-    ] = None
-    bits: Annotated[
-        list[int] | None,
-        typer.Option(
-            min=1,
-            help="Round the weights of every trained network to so many bits, as points of their "
-            "own; nothing is trained again. Repeat for more.",
-        ),
-    ] = None
+    chip: list[str] | None = chip_option(
+        None,
+        "Chip or technology, or a TOML file of your own; repeat for more. By default "
+        f"{DEFAULT_CHIP}.",
+    )
+    axis: list[str] | None = option(
+        None,
+        "Sweep a setting in place of the recipe's sweeps, such as "
+        "train.sparse.sparsity=0.5,0.9 or network.hidden=[64],[32]; repeat for every "
+        "combination.",
+        metavar="SETTING=VALUES",
+    )
+    baseline: list[str] | None = option(
+        None,
+        "A dense network to compare with, trained by PyTorch (extra torch): gru, rnn on "
+        "frames, ann on event counts; repeat for more.",
+    )
+    bits: list[int] | None = option(
+        None,
+        "Round the weights of every trained network to so many bits, as points of their "
+        "own; nothing is trained again. Repeat for more.",
+        min=1,
+    )
     frame: FrameOption = 10.0
-    dt: Annotated[
-        float | None,
-        typer.Option(metavar="MS", help="Time step of the clocked terms; by default each chip's."),
-    ] = None
-    out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="runs/frontiers/RECIPE-TASK by default.")
-    ] = None
+    dt: float | None = option(
+        None, "Time step of the clocked terms; by default each chip's.", metavar="MS"
+    )
+    out: Path | None = option(None, "runs/frontiers/RECIPE-TASK by default.", metavar="FOLDER")
     condition: ConditionsOption = None
     split: SplitOption = None
     samples: SamplesOption = None

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Any, Literal, cast
 
 import typer
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
@@ -22,6 +22,7 @@ from eventsim.cli.options import (
     NeuronsPerCoreOption,
     SamplesOption,
     chip_option,
+    option,
 )
 from eventsim.cli.reading import MEASURED, Reading
 from eventsim.cli.terminal import echo_late, present, print_table, say, say_backend, stderr
@@ -53,77 +54,50 @@ from eventsim.train import evaluate
 class MapOptions:
     """What is asked of a mapping."""
 
-    chip: Annotated[
-        str,
-        chip_option("A chip, or a TOML file of your own."),
-    ] = "loihi"
-    method: Annotated[
-        Literal["hypergraph", "refined", "first-fit", "population-order"] | None,
-        typer.Option(
-            help="hypergraph (extra mapping; default where it is installed; minutes "
-            "for millions of synapses), refined (needs nothing), or a baseline."
-        ),
-    ] = None
-    compare: Annotated[
-        bool,
-        typer.Option(
-            "--compare/--no-compare", help="Map with first-fit and population-order, too."
-        ),
-    ] = True
-    inputs: Annotated[
-        Literal["external", "placed"],
-        typer.Option(
-            help="external: channels send from outside, entering at tile (0, 0). placed: each "
-            "takes the place of a neuron."
-        ),
-    ] = "external"
+    chip: str = chip_option("loihi", "A chip, or a TOML file of your own.")
+    method: Literal["hypergraph", "refined", "first-fit", "population-order"] | None = option(
+        None,
+        "hypergraph (extra mapping; default where it is installed; minutes "
+        "for millions of synapses), refined (needs nothing), or a baseline.",
+    )
+    compare: bool = option(
+        True, "Map with first-fit and population-order, too.", "--compare/--no-compare"
+    )
+    inputs: Literal["external", "placed"] = option(
+        "external",
+        "external: channels send from outside, entering at tile (0, 0). placed: each "
+        "takes the place of a neuron.",
+    )
     neurons_per_core: NeuronsPerCoreOption = None
-    chips: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMNSxROWS",
-            help="A board of several of the chip, such as 2x1; links between chips are counted "
-            "apart.",
-        ),
-    ] = None
-    chip_link: Annotated[
-        float | None,
-        typer.Option(
-            metavar="LINKS",
-            help="What a link between two chips of the board counts in the search, against 1 for "
-            "one inside a chip. By default the chip's own, or 1.",
-        ),
-    ] = None
-    seconds: Annotated[
-        float | None,
-        typer.Option(
-            metavar="S",
-            help="End the search after this time with the best mapping so far; the first is "
-            "finished in any case. By default it goes on until nothing is left to do.",
-        ),
-    ] = None
-    bits: Annotated[
-        list[int] | None,
-        typer.Option(
-            min=1,
-            help="Simulate with weights of so many bits, decays, thresholds and delays in the "
-            "chip's formats; repeat for more.",
-        ),
-    ] = None
-    window: Annotated[
-        float, typer.Option(metavar="MS", help="In which spikes on a link are counted.")
-    ] = 1.0
-    sanafe: Annotated[
-        float | None,
-        typer.Option(
-            metavar="MS",
-            help="Write files for SANA-FE with this time step, for the first recording.",
-        ),
-    ] = None
-    out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Write mapping.json and pictures there.")
-    ] = None
-    seed: Annotated[int, typer.Option(min=0)] = 0
+    chips: str | None = option(
+        None,
+        "A board of several of the chip, such as 2x1; links between chips are counted apart.",
+        metavar="COLUMNSxROWS",
+    )
+    chip_link: float | None = option(
+        None,
+        "What a link between two chips of the board counts in the search, against 1 for "
+        "one inside a chip. By default the chip's own, or 1.",
+        metavar="LINKS",
+    )
+    seconds: float | None = option(
+        None,
+        "End the search after this time with the best mapping so far; the first is "
+        "finished in any case. By default it goes on until nothing is left to do.",
+        metavar="S",
+    )
+    bits: list[int] | None = option(
+        None,
+        "Simulate with weights of so many bits, decays, thresholds and delays in the "
+        "chip's formats; repeat for more.",
+        min=1,
+    )
+    window: float = option(1.0, "In which spikes on a link are counted.", metavar="MS")
+    sanafe: float | None = option(
+        None, "Write files for SANA-FE with this time step, for the first recording.", metavar="MS"
+    )
+    out: Path | None = option(None, "Write mapping.json and pictures there.", metavar="FOLDER")
+    seed: int = option(0, "", min=0)
 
 
 @filled(Reading, *MEASURED, into="reading")

@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +13,8 @@ from eventsim.cli import completion
 from eventsim.engine.contract.registry import set_threads as use_threads
 from eventsim.errors import ParameterError
 from eventsim.runs.run import Which
+
+OPTION = "option"  # in the metadata of a field: how it is typed
 
 NetArgument = Annotated[
     Path,
@@ -141,9 +143,33 @@ NeuronsPerCoreOption = Annotated[
 ]
 
 
-def chip_option(text: str, name: str = "--chip") -> Any:
-    """An option that names a chip; ``text`` is its help."""
-    return typer.Option(name, metavar="NAME", autocompletion=completion.complete_chip, help=text)
+def option(
+    default: Any,
+    text: str,
+    *names: str,
+    metavar: str | None = None,
+    min: float | None = None,
+    autocompletion: Any = None,
+    rich_help_panel: str | None = None,
+) -> Any:
+    """A field that is an option: its default and its help, and what typer takes besides.
+
+    A class of such fields is given to a command by :func:`eventsim.cli.fields.filled`.
+    """
+    typed = typer.Option(
+        *names,
+        help=text or None,
+        metavar=metavar,
+        min=min,
+        autocompletion=autocompletion,
+        rich_help_panel=rich_help_panel,
+    )
+    return field(default=default, metadata={OPTION: typed})
+
+
+def chip_option(default: Any, text: str, name: str = "--chip") -> Any:
+    """A field that names chips; ``text`` is its help."""
+    return option(default, text, name, metavar="NAME", autocompletion=completion.complete_chip)
 
 
 def read_pair(option: str, text: str) -> tuple[float, float]:

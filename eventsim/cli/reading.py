@@ -1,11 +1,8 @@
 """How events are read: the options that say it, once for all commands."""
 
 from dataclasses import dataclass
-from typing import Annotated
 
-import typer
-
-from eventsim.cli.options import DownloadOption, FileOption, SplitOption
+from eventsim.cli.options import DownloadOption, FileOption, SplitOption, option
 from eventsim.cli.text_events import PLAIN, Assumed
 
 PART = "test"  # of divided data, where none is named
@@ -23,80 +20,55 @@ class Reading:
     eventsim wrote, ``whole`` takes all of them in place of :attr:`part`.
     """
 
-    form: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            help="auto (told by the content), set, stored, ntidigits, shd, nir, aedat, nas, csv, "
-            "arrays, npz, or tonic (PLACE is the name of a data set of tonic, --file its folder).",
-        ),
-    ] = "auto"
+    form: str = option(
+        "auto",
+        "auto (told by the content), set, stored, ntidigits, shd, nir, aedat, nas, csv, "
+        "arrays, npz, or tonic (PLACE is the name of a data set of tonic, --file its folder).",
+        "--format",
+    )
     file: FileOption = None
     split: SplitOption = None
     whole: bool = False
     download: DownloadOption = False
-    sensor: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Of an AEDAT file: nas_64_stereo, nas_32_mono_usbaer, cochlea_ams1c, dvs128, ...",
-        ),
-    ] = None
-    address_bytes: Annotated[
-        int | None, typer.Option(help="Of an AEDAT file, if not the sensor's: 2 or 4.")
-    ] = None
-    tick_us: Annotated[
-        float | None, typer.Option(help="Of an AEDAT file, if not the sensor's: a tick in us.")
-    ] = None
-    by: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FIELDS",
-            help="Of an AEDAT file: fields that make up the channel, e.g. ear,channel.",
-        ),
-    ] = None
-    where: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FIELD=VALUE", help="Of an AEDAT file: only these events."),
-    ] = None
-    after_reset: Annotated[
-        bool,
-        typer.Option("--after-reset", help="Of an AEDAT file: what follows the clock's reset."),
-    ] = False
-    unit: Annotated[
-        str | None,
-        typer.Option(
-            help="Of times in a file of text or arrays: s, ms or us; by default what its header "
-            "says, else ms in text and us in arrays."
-        ),
-    ] = None
-    channels: Annotated[
-        int | None,
-        typer.Option(min=1, help="Of text or arrays; the largest channel by default."),
-    ] = None
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAMES",
-            help="Of text or arrays: what each column is, time, channel, sample, x, y, p, or a "
-            "dash to drop it: t_us,channel,-. Where arrays have names: which of them are read.",
-        ),
-    ] = None
-    sensor_size: Annotated[
-        str | None,
-        typer.Option(
-            metavar="W,H,P",
-            help="With columns x, y or p: width, height, polarities of the sensor.",
-        ),
-    ] = None
-    begin: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME",
-            help="Time 0 of every recording: first-event, zero (as in the file), or a time of the "
-            "file in ms. By default first-event where times are plainly a clock.",
-        ),
-    ] = None
+    sensor: str | None = option(
+        None,
+        "Of an AEDAT file: nas_64_stereo, nas_32_mono_usbaer, cochlea_ams1c, dvs128, ...",
+        metavar="NAME",
+    )
+    address_bytes: int | None = option(None, "Of an AEDAT file, if not the sensor's: 2 or 4.")
+    tick_us: float | None = option(None, "Of an AEDAT file, if not the sensor's: a tick in us.")
+    by: str | None = option(
+        None,
+        "Of an AEDAT file: fields that make up the channel, e.g. ear,channel.",
+        metavar="FIELDS",
+    )
+    where: list[str] | None = option(
+        None, "Of an AEDAT file: only these events.", metavar="FIELD=VALUE"
+    )
+    after_reset: bool = option(
+        False, "Of an AEDAT file: what follows the clock's reset.", "--after-reset"
+    )
+    unit: str | None = option(
+        None,
+        "Of times in a file of text or arrays: s, ms or us; by default what its header "
+        "says, else ms in text and us in arrays.",
+    )
+    channels: int | None = option(None, "Of text or arrays; the largest channel by default.", min=1)
+    columns: str | None = option(
+        None,
+        "Of text or arrays: what each column is, time, channel, sample, x, y, p, or a "
+        "dash to drop it: t_us,channel,-. Where arrays have names: which of them are read.",
+        metavar="NAMES",
+    )
+    sensor_size: str | None = option(
+        None, "With columns x, y or p: width, height, polarities of the sensor.", metavar="W,H,P"
+    )
+    begin: str | None = option(
+        None,
+        "Time 0 of every recording: first-event, zero (as in the file), or a time of the "
+        "file in ms. By default first-event where times are plainly a clock.",
+        metavar="TIME",
+    )
     begin_reason: str = "--begin"
     assumed: Assumed = PLAIN
     step: float | None = None

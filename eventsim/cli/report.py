@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import typer
@@ -33,6 +33,7 @@ from eventsim.cli.options import (
     SamplesOption,
     chip_option,
     forms_of,
+    option,
     typed,
 )
 from eventsim.cli.reading import MEASURED, Reading
@@ -65,41 +66,31 @@ class ReportOptions:
     """What the page of a run has."""
 
     figures: FiguresOption = None
-    chip: Annotated[
-        list[str] | None,
-        chip_option(
-            "Price with this chip, technology, or TOML file of your own; repeat for more, all "
-            f"for all. By default {' and '.join(DEFAULT_CHIPS)}, and those of --map."
-        ),
-    ] = None
-    onto: Annotated[
-        list[str] | None,
-        chip_option("Map onto this chip; repeat for more.", "--map"),
-    ] = None
-    method: Annotated[
-        Literal["hypergraph", "refined", "first-fit", "population-order"] | None,
-        typer.Option(help="Of the mapping, as in eventsim map."),
-    ] = None
+    chip: list[str] | None = chip_option(
+        None,
+        "Price with this chip, technology, or TOML file of your own; repeat for more, all "
+        f"for all. By default {' and '.join(DEFAULT_CHIPS)}, and those of --map.",
+    )
+    onto: list[str] | None = chip_option(None, "Map onto this chip; repeat for more.", "--map")
+    method: Literal["hypergraph", "refined", "first-fit", "population-order"] | None = option(
+        None, "Of the mapping, as in eventsim map."
+    )
     neurons_per_core: NeuronsPerCoreOption = None
-    bits: Annotated[
-        list[int] | None,
-        typer.Option(
-            min=1,
-            help="Simulate with weights of so many bits, in the formats of the mapped chips; "
-            "repeat for more.",
-        ),
-    ] = None
-    dt: Annotated[
-        float | None,
-        typer.Option(metavar="MS", help="Time step of the clocked terms; by default each chip's."),
-    ] = None
+    bits: list[int] | None = option(
+        None,
+        "Simulate with weights of so many bits, in the formats of the mapped chips; "
+        "repeat for more.",
+        min=1,
+    )
+    dt: float | None = option(
+        None, "Time step of the clocked terms; by default each chip's.", metavar="MS"
+    )
     frame: FrameOption = 10.0
     weight_bits: WeightBitsOption = None
-    seed: Annotated[int, typer.Option(min=0, help="Of the mapping.")] = 0
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="RUN/index.html, the page of the training, by default."),
-    ] = None
+    seed: int = option(0, "Of the mapping.", min=0)
+    out: Path | None = option(
+        None, "RUN/index.html, the page of the training, by default.", metavar="FILE"
+    )
 
 
 @filled(Reading, *MEASURED, into="reading")

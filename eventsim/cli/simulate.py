@@ -15,12 +15,7 @@ from eventsim.cli import completion
 from eventsim.cli.events import find_network
 from eventsim.cli.fields import filled
 from eventsim.cli.measured import MeasuredPart, find_measured
-from eventsim.cli.options import (
-    JsonOption,
-    Machine,
-    NetArgument,
-    SamplesOption,
-)
+from eventsim.cli.options import JsonOption, Machine, NetArgument, SamplesOption, option
 from eventsim.cli.reading import MEASURED, Reading
 from eventsim.cli.terminal import echo_late, present, say_backend, show_table
 from eventsim.engine import Explanation, explain, simulate
@@ -40,21 +35,17 @@ MOST_ANSWERS = 20  # classes in the table of a simulation
 class SimulateOptions:
     """How many recordings are run, how, and what is told of them."""
 
-    out: Annotated[
-        Path | None, typer.Option(metavar="TAPE", help="Write all spikes to this .npz file.")
-    ] = None
+    out: Path | None = option(None, "Write all spikes to this .npz file.", metavar="TAPE")
     samples: SamplesOption = None
-    precision: Annotated[Precision, typer.Option()] = "double"
-    explained: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--explain",
-            metavar="POPULATION[:NEURON[:RECORDING]]",
-            help="Why a neuron is silent, or fires so much: events by source, peak of the voltage, "
-            "the factor on its weights that is missing. Without a number: the first silent neuron "
-            "and the most active one.",
-        ),
-    ] = None
+    precision: Precision = option("double", "")
+    explained: list[str] | None = option(
+        None,
+        "Why a neuron is silent, or fires so much: events by source, peak of the voltage, "
+        "the factor on its weights that is missing. Without a number: the first silent neuron "
+        "and the most active one.",
+        "--explain",
+        metavar="POPULATION[:NEURON[:RECORDING]]",
+    )
 
 
 @filled(Reading, *MEASURED, into="reading")

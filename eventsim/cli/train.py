@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -22,6 +22,7 @@ from eventsim.cli.options import (
     ThreadsOption,
     forms_of,
     log_of,
+    option,
     option_name,
     set_threads,
     typed,
@@ -90,43 +91,33 @@ COMMON_OPTIONS = (
 class RunStart:
     """Where and how the run starts, which decides no number."""
 
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Folder of the run; runs/DATA by default.",
-            autocompletion=completion.complete_run,
-        ),
-    ] = None
-    resume: Annotated[
-        bool,
-        typer.Option(
-            "--resume",
-            help="Continue the run in --out to the same final numbers; with --epochs, to more "
-            "epochs than it had.",
-        ),
-    ] = False
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the run in --out, or in runs/DATA.")
-    ] = False
+    out: Path | None = option(
+        None,
+        "Folder of the run; runs/DATA by default.",
+        metavar="FOLDER",
+        autocompletion=completion.complete_run,
+    )
+    resume: bool = option(
+        False,
+        "Continue the run in --out to the same final numbers; with --epochs, to more "
+        "epochs than it had.",
+        "--resume",
+    )
+    overwrite: bool = option(False, "Replace the run in --out, or in runs/DATA.", "--overwrite")
     download: DownloadOption = False
-    distributed: Annotated[
-        bool | None,
-        typer.Option(
-            "--distributed/--no-distributed",
-            help="Processes started by torchrun, mpirun or srun train one network together, each "
-            "on a GPU of its own; or one network each.",
-        ),
-    ] = None
+    distributed: bool | None = option(
+        None,
+        "Processes started by torchrun, mpirun or srun train one network together, each "
+        "on a GPU of its own; or one network each.",
+        "--distributed/--no-distributed",
+    )
     threads: ThreadsOption = None
-    tensorboard: Annotated[
-        bool,
-        typer.Option(
-            "--tensorboard",
-            help="Write scalars and histograms of the parameters to tensorboard/ in the folder of "
-            "the run (extra tensorboard).",
-        ),
-    ] = False
+    tensorboard: bool = option(
+        False,
+        "Write scalars and histograms of the parameters to tensorboard/ in the folder of "
+        "the run (extra tensorboard).",
+        "--tensorboard",
+    )
     log: LogOption = None
     fail_under: FailUnderOption = None
     figures: FiguresOption = None

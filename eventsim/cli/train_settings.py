@@ -8,7 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from eventsim.cli import completion
-from eventsim.cli.options import FileOption, RoundTimesOption, TestDataOption, with_precision
+from eventsim.cli.options import (
+    FileOption,
+    RoundTimesOption,
+    TestDataOption,
+    option,
+    with_precision,
+)
 from eventsim.entries import parse_word, read_json, read_toml, shown
 from eventsim.errors import ParameterError
 from eventsim.train import TrainConfig
@@ -34,51 +40,39 @@ class TypedTraining:
     file: FileOption = None
     test_data: TestDataOption = None
     round_times: RoundTimesOption = None
-    loss: Annotated[
-        str | None,
-        typer.Option(
-            rich_help_panel="Training",
-            help="cross_entropy (default; of the readout's weighted integral), "
-            "cross_entropy_maximum, cross_entropy_last; of a spiking output first_spike, "
-            "spike_count, van_rossum; ctc for strings of words.",
-        ),
-    ] = None
-    bip: Annotated[
-        bool | None,
-        typer.Option(
-            "--bip/--no-bip",
-            rich_help_panel="Training",
-            help="Train the neurons' parameters, not only weights; which, by --set bip=[..].",
-        ),
-    ] = None
-    lr: Annotated[
-        float | None, typer.Option(rich_help_panel="Training", help="Learning rate of the weights.")
-    ] = None
-    assigned: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            rich_help_panel="Training",
-            help="Any other setting (eventsim schema train), such as near_miss_strength=0.3, "
-            "rates.delays=0.1 or augmentation.jitter=3; repeat for more.",
-        ),
-    ] = None
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            rich_help_panel="Training",
-            help="TOML or JSON of TrainConfig keys, or run.json of a run; options go before it.",
-        ),
-    ] = None
-    init: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="NET",
-            autocompletion=completion.complete_net,
-            help="Start from this network, a file or the folder of a run, instead of a new one.",
-        ),
-    ] = None
+    loss: str | None = option(
+        None,
+        "cross_entropy (default; of the readout's weighted integral), "
+        "cross_entropy_maximum, cross_entropy_last; of a spiking output first_spike, "
+        "spike_count, van_rossum; ctc for strings of words.",
+        rich_help_panel="Training",
+    )
+    bip: bool | None = option(
+        None,
+        "Train the neurons' parameters, not only weights; which, by --set bip=[..].",
+        "--bip/--no-bip",
+        rich_help_panel="Training",
+    )
+    lr: float | None = option(None, "Learning rate of the weights.", rich_help_panel="Training")
+    assigned: list[str] | None = option(
+        None,
+        "Any other setting (eventsim schema train), such as near_miss_strength=0.3, "
+        "rates.delays=0.1 or augmentation.jitter=3; repeat for more.",
+        "--set",
+        metavar="KEY=VALUE",
+        rich_help_panel="Training",
+    )
+    config: Path | None = option(
+        None,
+        "TOML or JSON of TrainConfig keys, or run.json of a run; options go before it.",
+        rich_help_panel="Training",
+    )
+    init: Path | None = option(
+        None,
+        "Start from this network, a file or the folder of a run, instead of a new one.",
+        metavar="NET",
+        autocompletion=completion.complete_net,
+    )
     tables: Mapping[str, Table] = field(default_factory=dict)
 
     @property
