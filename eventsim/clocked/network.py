@@ -37,7 +37,7 @@ import numpy as np
 from eventsim.arrays import Floats
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.network import Network
-from eventsim.network.parts import Projection
+from eventsim.network.projection import Projection
 from eventsim.summary import short_repr
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from eventsim.network.parts import Projection
+from eventsim.network.projection import Projection
 
 Array = NDArray[Any]
 ROWS = 8192  # of one matrix product: (steps x samples); what is converted to floats at a time

@@ -6,7 +6,8 @@ from eventsim.network.convolutional import convolutional
 from eventsim.network.decision import Decision
 from eventsim.network.lateral import DistanceLateral, RandomLateral
 from eventsim.network.network import Network
-from eventsim.network.parts import Population, Projection, SelfRecurrent, self_recurrent
+from eventsim.network.parts import Population
+from eventsim.network.projection import Projection, SelfRecurrent, self_recurrent
 from eventsim.network.rsnn import rsnn
 from eventsim.network.scsr import scsr
 from eventsim.network.taus import draw_taus

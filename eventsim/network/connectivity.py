@@ -15,7 +15,7 @@ from eventsim.arrays import Floats, Ints
 from eventsim.errors import NetworkError
 from eventsim.network.forms import SHARED
 from eventsim.network.network import Network
-from eventsim.network.parts import Projection
+from eventsim.network.projection import Projection
 
 
 def synapse_numbers(projection: Projection) -> Ints:

@@ -20,7 +20,7 @@ from eventsim.errors import ShapeError
 from eventsim.events.doors import real_array
 from eventsim.network.layers import Seed
 from eventsim.network.network import Network
-from eventsim.network.parts import DelaysOf, Projection
+from eventsim.network.projection import DelaysOf, Projection
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from eventsim.errors import ShapeError
 from eventsim.network.convolution import Convolution
 from eventsim.network.layers import Delays, Seed, check_delays
 from eventsim.network.network import Network
-from eventsim.network.parts import self_recurrent as self_weights
+from eventsim.network.projection import self_recurrent as self_weights
 
 # Factors on mean and spread of weights from one spiking convolution to the next.
 AMONG_SPIKING = (4.0, 3.0)

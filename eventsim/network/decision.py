@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike
 from eventsim.arrays import Array, Floats
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events.doors import real_array
-from eventsim.network.parts import LARGEST, DomainCheck, Population
+from eventsim.network.domain import LARGEST, DomainCheck
+from eventsim.network.parts import Population
 from eventsim.summary import short_repr
 
 

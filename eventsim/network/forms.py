@@ -7,25 +7,29 @@ it, so that it is read first, and the headers of the arrays are held to it befor
 read.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import csr_array
+from eventsim.arrays import Array, csr_array, to_host
 from eventsim.entries import Entry, parse_json
 from eventsim.errors import NetworkError, ParameterError, StorageError
 from eventsim.events.doors import whole_array
 from eventsim.events.npz import Archive, Form, check_forms
-from eventsim.network.parts import (
-    ADAPTIVE,
-    PARAMETERS,
+from eventsim.network.answer import Answer
+from eventsim.network.decision import Decision
+from eventsim.network.parts import ADAPTIVE, PARAMETERS, Population, PopulationKind
+from eventsim.network.projection import (
     DelaysOf,
-    PopulationKind,
+    Projection,
     ProjectionKind,
     SelfRecurrent,
+    projection_name,
 )
+from eventsim.network.sharing import Sharing
 from eventsim.neuron.linear import LinearNeuron, neuron_described
 
 NETWORK_VERSION = 1
@@ -60,8 +64,7 @@ class Structure(NamedTuple):
 
     def name_of(self, source: str, target: str, receptor: str) -> str:
         """Name of a projection."""
-        several = target in self.neurons and len(self.neurons[target].receptors) > 1
-        return f"{source}->{target}:{receptor}" if several else f"{source}->{target}"
+        return projection_name(source, target, self.neurons.get(target), receptor)
 
 
 def read_structure(text: str) -> Structure:
@@ -173,6 +176,43 @@ def check_network(claims: Mapping[str, Any], structure: Structure, prefix: str =
         if name.startswith(f"{prefix}{SHARED}"):
             shared = claims[f"{prefix}{name.removeprefix(f'{prefix}{SHARED}')}"]
             check_forms(claims, {name: Form("i8", shared.shape)})
+
+
+def arrays_of(
+    populations: Mapping[str, Population],
+    projections: Mapping[str, Projection],
+    parameters: Mapping[str, Array],
+    decision: Decision | None,
+    answer: Answer | None,
+    shared: Mapping[str, Sharing],
+) -> dict[str, NDArray[Any]]:
+    """Structure and values of a network as arrays, as :func:`check_network` wants them."""
+    structure: dict[str, Any] = {
+        "populations": [[p.name, p.size, p.kind] for p in populations.values()],
+        "projections": [
+            [p.source, p.target, p.kind, *([p.receptor] if p.receptor else [])]
+            for p in projections.values()
+        ],
+        "neurons": [
+            [p.name, *p.neuron.describe()] for p in populations.values() if p.neuron is not None
+        ],
+        "decision": None if decision is None else decision.readout,
+        "adaptive": [p.name for p in populations.values() if p.is_adaptive],
+        # Of dense weights the shape says it.
+        "delays_of_synapses": [
+            p.name for p in projections.values() if p.pattern and p.delay_per_synapse
+        ],
+    }
+    said = {key: one for key, one in structure.items() if one or key not in _OPTIONAL}
+    arrays: dict[str, NDArray[Any]] = {"structure": np.array(json.dumps(said))}
+    arrays |= {key: np.array(to_host(values)) for key, values in parameters.items()}
+    for projection in projections.values():
+        if projection.pattern is not None:
+            arrays[f"{projection.name}.indices"] = projection.pattern.indices
+            arrays[f"{projection.name}.indptr"] = projection.pattern.indptr
+    if answer is not None:
+        arrays[ANSWER] = np.array(json.dumps(answer.to_dict()))
+    return arrays | {f"{SHARED}{key}": one.groups for key, one in shared.items()}
 
 
 def weights_in(

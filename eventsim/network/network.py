@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-import json
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +17,17 @@ from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.network import forms, overview
 from eventsim.network.answer import Answer
 from eventsim.network.decision import Decision, make_decision
+from eventsim.network.domain import DomainCheck, all_hold
 from eventsim.network.parts import (
     TAU_ADAPTATION,
-    DelaysOf,
-    DomainCheck,
     Population,
     PopulationKind,
-    Projection,
+    linear_population,
     make_population,
-    make_projection,
-    projection_name,
 )
+from eventsim.network.projection import DelaysOf, Projection, make_projection, projection_name
 from eventsim.network.sharing import Sharing, make_sharing
-from eventsim.neuron.linear import COMMON, LinearNeuron
-
-# Of add_population; others are None.
-_DEFAULTS = {"tau_mem": 20.0, "tau_syn": 5.0, "resistance": 1.0, **COMMON}
+from eventsim.neuron.linear import LinearNeuron
 
 
 class Network:
@@ -166,7 +160,7 @@ class Network:
         }
         if neuron is not None:
             more = {"adaptation": adaptation, "tau_adaptation": tau_adaptation}
-            return self._add(_linear_population(name, size, given | more, neuron))
+            return self._add(linear_population(name, size, given | more, neuron))
         if adaptation is not None:
             given["adaptation"] = adaptation
             given["tau_adaptation"] = TAU_ADAPTATION if tau_adaptation is None else tau_adaptation
@@ -240,7 +234,7 @@ class Network:
         pre, post = self.population(source), self.population(target)
         name = f"{pre.name}->{post.name}"
         receptor = post.receptor(receptor, f"Projection {name!r}")
-        name = projection_name(pre.name, post, receptor)
+        name = projection_name(pre.name, post.name, post.neuron, receptor)
         if pre.is_readout:
             raise NetworkError(
                 f"Projection {name!r}: {pre.name!r} is a readout and sends no spikes."
@@ -435,20 +429,7 @@ class Network:
         NetworkError if the pattern of sparse weights, edited in place, is none any more.
         """
         self.check_patterns()
-        alike: dict[Hashable, list[DomainCheck]] = {}
-        good: list[Array] = []
-        for condition in self.conditions():
-            first, *others = condition.pieces
-            if others:
-                good += [piece.good.all(keepdims=True) for piece in (first, *others)]
-            else:
-                alike.setdefault(condition.bounds, []).append(first)
-        for first, *others in alike.values():
-            held = first.held
-            held = namespace(held).concatenate([held, *(condition.held for condition in others)])
-            good.append(first._replace(values=held, minus=None).good)
-        # One answer for all: on a device each has its price.
-        if good and not bool(namespace(good[0]).concatenate(good).all()):
+        if not all_hold(self.conditions()):
             for part in self._parts():
                 part.check()
 
@@ -528,33 +509,14 @@ class Network:
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Structure and values as named arrays, for files."""
-        structure: dict[str, Any] = {
-            "populations": [[p.name, p.size, p.kind] for p in self._populations.values()],
-            "projections": [
-                [p.source, p.target, p.kind, *([p.receptor] if p.receptor else [])]
-                for p in self._projections.values()
-            ],
-        }
-        if self.linear:
-            kinds = [(name, self._populations[name].neuron) for name in self.linear]
-            structure["neurons"] = [[name, *n.describe()] for name, n in kinds if n is not None]
-        if self._decision is not None:
-            structure["decision"] = self._decision.readout
-        adaptive = [p.name for p in self._populations.values() if p.is_adaptive]
-        if adaptive:
-            structure["adaptive"] = adaptive
-        apart = [p.name for p in self._projections.values() if p.pattern and p.delay_per_synapse]
-        if apart:  # of dense weights the shape says it
-            structure["delays_of_synapses"] = apart
-        arrays: dict[str, NDArray[Any]] = {"structure": np.array(json.dumps(structure))}
-        arrays |= {key: np.array(to_host(values)) for key, values in self.parameters().items()}
-        for projection in self._projections.values():
-            if projection.pattern is not None:
-                arrays[f"{projection.name}.indices"] = projection.pattern.indices
-                arrays[f"{projection.name}.indptr"] = projection.pattern.indptr
-        if self._answer is not None:
-            arrays[forms.ANSWER] = np.array(json.dumps(self._answer.to_dict()))
-        return arrays | {f"{forms.SHARED}{key}": one.groups for key, one in self._shared.items()}
+        return forms.arrays_of(
+            self._populations,
+            self._projections,
+            self.parameters(),
+            self._decision,
+            self._answer,
+            self._shared,
+        )
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Network:
@@ -603,20 +565,3 @@ class Network:
 
     def _repr_html_(self) -> str:
         return overview.html(self._populations, self._projections, self._decision, self._answer)
-
-
-def _linear_population(
-    name: str, size: int, given: Mapping[str, Any], neuron: LinearNeuron
-) -> Population:
-    """Neurons of a kind; ``given`` are the arguments of add_population, whose defaults go."""
-    said = {key: v for key, v in given.items() if np.ndim(v) or v != _DEFAULTS.get(key)}
-    foreign = [key for key in said if key not in COMMON]
-    twice = [key for key in said if key in neuron.values]
-    if foreign or twice:
-        raise ParameterError(
-            f"Population {name!r}: {(foreign + twice)[0]} is given beside "
-            f"neuron={type(neuron).__name__}(..), expected there."
-        )
-    values = {key: neuron.default(key) for key in neuron.names} | neuron.values | said
-    kind = None if neuron.is_plain else neuron
-    return make_population(name, size, "spiking", values, kind)

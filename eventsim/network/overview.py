@@ -7,7 +7,8 @@ import numpy as np
 from eventsim.arrays import to_host
 from eventsim.network.answer import Answer
 from eventsim.network.decision import Decision
-from eventsim.network.parts import ADAPTIVE, Population, Projection
+from eventsim.network.parts import ADAPTIVE, Population
+from eventsim.network.projection import Projection
 from eventsim.summary import brief, html_card, html_table, number, span
 
 # More names than these are counted in the line of a network.

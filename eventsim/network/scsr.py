@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike
 from eventsim.errors import NetworkError, ParameterError
 from eventsim.network.layers import Alif, Delays, Output, Seed, axon_delays, check_delays, stack
 from eventsim.network.network import Network
-from eventsim.network.parts import self_recurrent as self_weights
+from eventsim.network.projection import self_recurrent as self_weights
 from eventsim.neuron.linear import LinearNeuron
 
 Skips = bool | Sequence[tuple[str, str]]

@@ -50,8 +50,8 @@ from eventsim.events import AnyDataset, EventStream, SpikeTape, SpikeTrains, Sto
 from eventsim.events.begin import edges
 from eventsim.events.doors import real_array
 from eventsim.network import Network
+from eventsim.network.domain import MOST_WEIGHT
 from eventsim.network.late import REACH, memory, one_warning, warn_late
-from eventsim.network.parts import MOST_WEIGHT
 from eventsim.plan import Stage
 from eventsim.train.choice import make_loss
 from eventsim.train.config import TrainConfig

@@ -14,7 +14,7 @@ from eventsim.arrays import Array, to_host
 from eventsim.engine.contract.backend import Backend
 from eventsim.memo import Extent, Memo
 from eventsim.network import Network
-from eventsim.network.parts import DomainCheck
+from eventsim.network.domain import DomainCheck
 
 
 class ExtentLookup(Protocol):

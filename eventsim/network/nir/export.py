@@ -33,7 +33,8 @@ from eventsim.network.nir.package import (
     unused,
 )
 from eventsim.network.nir.restore import ADAPTATION
-from eventsim.network.parts import Population, Projection
+from eventsim.network.parts import Population
+from eventsim.network.projection import Projection
 from eventsim.neuron.linear import LIF
 
 MAX_ENTRIES = 2**24  # of one dense matrix; 128 MiB

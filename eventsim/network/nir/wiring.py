@@ -15,7 +15,7 @@ from eventsim.arrays import Bools, Floats
 from eventsim.errors import NetworkError
 from eventsim.network.network import Network
 from eventsim.network.nir.paths import Chain
-from eventsim.network.parts import DelaysOf, SelfRecurrent
+from eventsim.network.projection import DelaysOf, SelfRecurrent
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 import eventsim as es
 from eventsim.errors import NetworkError, ShapeError, StorageError
-from eventsim.network.parts import PlacedEntries
+from eventsim.network.projection import PlacedEntries
 from tests.support.nets import one_layer, random_stream
 
 
@@ -144,7 +144,7 @@ def test_disorder_is_found_wherever_patterns_are_looked_at_in_parts(monkeypatch,
 def test_value_out_of_its_domain_is_found_where_values_are_looked_at_in_parts(
     monkeypatch, entry, bad
 ):
-    for module in ("arrays", "network.parts"):
+    for module in ("arrays", "network.domain"):
         monkeypatch.setattr(f"eventsim.{module}.AT_ONCE", 4)
     net = sparse_net()
     net.check()

@@ -1,0 +1,333 @@
+"""Projections: synapses from one population to another, and the checks of their values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from eventsim.arrays import Array, Floats, Ints, csr_array, namespace, owners
+from eventsim.errors import NetworkError, ParameterError, ShapeError
+from eventsim.events.doors import real_array
+from eventsim.network.domain import LARGEST, MOST_WEIGHT, DomainCheck
+from eventsim.network.parts import Population
+from eventsim.network.pattern import Pattern, check_pattern, is_sparse, to_csr
+from eventsim.neuron.linear import LinearNeuron
+from eventsim.summary import short_repr
+
+ProjectionKind = Literal["dense", "sparse", "self"]
+DelaysOf = Literal["source", "synapse"]
+
+
+class PlacedEntries(NamedTuple):
+    """Sparse weights whose values are on a device; fields as those of a csr_array.
+
+    ``data`` is live, as that of a csr_array in a network of NumPy arrays. ``indices`` and
+    ``indptr`` are NumPy arrays.
+    """
+
+    data: Array
+    indices: NDArray[np.int32]
+    indptr: NDArray[np.int32]
+    shape: tuple[int, int]
+
+    @property
+    def nnz(self) -> int:
+        """Number of stored entries."""
+        return int(self.data.size)
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """Synapses from one population to another, or of every neuron onto itself.
+
+    Attributes
+    ----------
+    receptor
+        Receptor of the targets, ``""`` where these have only one without a name.
+    kind
+        ``dense``: weights [source, target]. ``sparse``: weights a csr_array of that shape, whose
+        stored entries are the synapses, also where they are zero; :class:`PlacedEntries` where they
+        are on a device. ``self``: weights [size].
+    delays
+        ms, >= 0. Shape () for one delay, [source] for one per source neuron, or one per
+        synapse: [source, target] (dense), [stored entries] in CSR order (sparse), [size] (self).
+    delays_of
+        Whether a vector of ``delays`` has one for each ``source`` or for each ``synapse``; of one
+        delay for all, and of self-weights, where both are the same, ``source``.
+    """
+
+    name: str
+    source: str
+    target: str
+    kind: ProjectionKind
+    weights: Any
+    delays: Floats
+    delays_of: DelaysOf
+    receptor: str = ""
+
+    def __repr__(self) -> str:
+        n = self.values.size
+        return f"Projection({self.name!r}, {self.kind}, {n} synapse{'s' * (n != 1)})"
+
+    @property
+    def pattern(self) -> Pattern | None:
+        """Which synapses sparse weights have, live; None where their number follows from the shape.
+
+        All else that depends on the form of the weights follows from it.
+        """
+        return Pattern(self.weights.indptr, self.weights.indices) if self.kind == "sparse" else None
+
+    @property
+    def values(self) -> Floats:
+        """The weights as one live array: dense, stored entries, or the self-weights."""
+        values: Floats = self.weights if self.pattern is None else self.weights.data
+        return values
+
+    @property
+    def all_to_all(self) -> bool:
+        """Whether there is a synapse from every source to every target: dense weights."""
+        return self.kind == "dense"
+
+    @property
+    def one_to_one(self) -> bool:
+        """Whether neurons project to themselves only: self-recurrent weights."""
+        return self.kind == "self"
+
+    @property
+    def delay_per_synapse(self) -> bool:
+        """Whether targets of one source may see its spikes at different times."""
+        return self.delays_of == "synapse"
+
+    def first_synapses(self) -> Ints:
+        """First synapse of every source in the order of ``values``, and their total.
+
+        Shape [sources + 1]. New array on the host, as those of the next two.
+        """
+        if self.pattern is not None:
+            return self.pattern.indptr.astype(np.int64)
+        n_sources, *per_source = self.weights.shape
+        first: Ints = np.arange(n_sources + 1, dtype=np.int64) * math.prod(per_source)
+        return first
+
+    def sources(self) -> Ints:
+        """Source neuron of every synapse, [synapses]."""
+        found: Ints = owners(self.first_synapses(), self.values.size)
+        return found
+
+    def targets(self, synapses: Ints | None = None) -> Ints:
+        """Target neuron of some synapses, or of all."""
+        if self.pattern is not None:
+            chosen = self.pattern.indices if synapses is None else self.pattern.indices[synapses]
+            return np.array(chosen, dtype=np.int64)
+        numbers: Ints = np.arange(self.values.size) if synapses is None else synapses
+        found: Ints = numbers % int(self.weights.shape[-1])
+        return found
+
+    def of_sources(self, by_source: Array) -> Array:
+        """The value [sources] of every synapse's source, in the shape of ``values``."""
+        xp = namespace(by_source)
+        if self.pattern is not None:
+            return by_source[owners(xp.asarray(self.pattern.indptr), self.values.size)]
+        columns = by_source.reshape(-1, *(1 for _ in self.weights.shape[1:]))
+        return xp.broadcast_to(columns, self.weights.shape)
+
+    def of_targets(self, by_target: Array) -> Array:
+        """The value [targets] of every synapse's target, in a shape that fits ``values``."""
+        if self.pattern is None:
+            return by_target
+        return by_target[namespace(by_target).asarray(self.pattern.indices)]
+
+    def synapse_delays(self, out: Floats | None = None) -> Floats:
+        """One delay per synapse, flat, whatever form they have, ms; in ``out`` if that is given."""
+        if self.delay_per_synapse:
+            every = self.delays
+        elif self.delays.ndim:
+            every = self.of_sources(self.delays)
+        else:
+            every = namespace(self.delays).broadcast_to(self.delays, self.values.shape)
+        if out is None:
+            delays: Floats = every.ravel()
+            return delays
+        out.reshape(every.shape)[...] = every
+        return out
+
+    def matrix(self, values: Floats) -> Floats:
+        """Values of synapses as a matrix [source, target], 0 where there is no synapse."""
+        if self.one_to_one:
+            return np.diag(values)
+        if self.pattern is None:
+            return values
+        parts = (values, self.pattern.indices, self.pattern.indptr)
+        full: Floats = csr_array(parts, shape=self.weights.shape).toarray()
+        return full
+
+    def conditions(self) -> Iterator[DomainCheck]:
+        """What weights and delays must fulfil."""
+        expected = f"a finite number, at most {MOST_WEIGHT:g} in absolute value"
+        yield DomainCheck("weight", self.values, expected, most=MOST_WEIGHT)
+        yield DomainCheck("delay", self.delays, "a finite value >= 0 (ms)", least=0.0, most=LARGEST)
+
+    def check_pattern(self, n_sources: int, n_targets: int) -> None:
+        """Raise NetworkError if sparse weights, edited in place, are no whole CSR any more."""
+        if self.pattern is None:
+            return
+        where = f"Projection {self.name!r}"
+        check_pattern(where, self.weights, (n_sources, n_targets))
+        if self.delay_per_synapse and self.delays.shape != (self.weights.nnz,):
+            raise NetworkError(
+                f"{where}: there are {self.delays.size} delays for {self.weights.nnz} synapses, "
+                "expected one each. Connect the new weights in a new network."
+            )
+
+    def check(self) -> None:
+        """Raise ParameterError if a weight or delay has left its domain."""
+        for check in self.conditions():
+            for piece in check.pieces:
+                bad = piece.values[~piece.good]
+                if bad.size:
+                    raise ParameterError(
+                        f"Projection {self.name!r}: a {check.name} is {bad.ravel()[0]}, expected "
+                        f"{check.expected}."
+                    )
+
+    def share_targets(self, targets: NDArray[np.int32]) -> None:
+        """Have the indices of sparse weights, which are equal to ``targets``, in that array.
+
+        Weights on a device, or of another type of index, keep their own.
+        """
+        weights = self.weights
+        if is_sparse(weights) and weights.indices.dtype == targets.dtype:
+            weights.indices = targets
+
+    def map(self, convert: Callable[[Array], Array]) -> Projection:
+        """The same projection, every array of values put through ``convert``."""
+        return replace(self, weights=self._mapped_weights(convert), delays=convert(self.delays))
+
+    def _mapped_weights(self, convert: Callable[[Array], Array]) -> Any:
+        if self.pattern is None:
+            return convert(self.weights)
+        weights = self.weights
+        data = convert(weights.data)
+        if namespace(data) is np:
+            return csr_array((data, weights.indices, weights.indptr), shape=weights.shape)
+        return PlacedEntries(data, weights.indices, weights.indptr, weights.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class SelfRecurrent:
+    """One weight per neuron, from the neuron onto itself; made by :func:`self_recurrent`."""
+
+    weights: Floats
+
+    __repr__ = short_repr
+
+
+def self_recurrent(weights: ArrayLike) -> SelfRecurrent:
+    """Self-recurrent weights for ``connect(name, name, ...)``, one per neuron (or one for all)."""
+    return SelfRecurrent(np.array(real_array(weights, "self_recurrent: weights")))
+
+
+def projection_name(source: str, target: str, neuron: LinearNeuron | None, receptor: str) -> str:
+    """``source->target``, and ``:receptor`` where the target's neurons have several."""
+    several = neuron is not None and len(neuron.receptors) > 1
+    return f"{source}->{target}:{receptor}" if several else f"{source}->{target}"
+
+
+def make_projection(
+    source: Population,
+    target: Population,
+    weights: Any,
+    delays: ArrayLike,
+    delays_of: DelaysOf | None = None,
+    receptor: str | None = None,
+) -> Projection:
+    """Check and build a projection; see :meth:`Network.connect`."""
+    receptor = target.receptor(receptor, f"Projection '{source.name}->{target.name}'")
+    name = projection_name(source.name, target.name, target.neuron, receptor)
+    kind: ProjectionKind
+    if isinstance(weights, SelfRecurrent):
+        kind, values, canonical = "self", _self_weights(name, source, target, weights), True
+    elif is_sparse(weights):
+        kind, (values, canonical) = "sparse", to_csr(f"Projection {name!r}", weights)
+    else:
+        values = np.array(real_array(weights, f"Projection {name!r}: weights"), order="C")
+        kind, canonical = "dense", True
+    if kind != "self" and values.shape != (source.size, target.size):
+        hint = " If yours is [target, source], pass weights.T." if values.ndim == 2 else ""
+        raise ShapeError(
+            f"Projection {name!r}: weights have shape {values.shape}, expected "
+            f"{(source.size, target.size)} = (source.size, target.size).{hint}"
+        )
+    lags = _delays(name, values, delays, delays_of)
+    of = _delays_of(name, values, lags, delays_of)
+    projection = Projection(name, source.name, target.name, kind, values, lags, of, receptor)
+    if projection.delay_per_synapse and not canonical:
+        raise ShapeError(
+            f"Projection {name!r}: delays per synapse need sparse weights with sorted indices and "
+            "no duplicates. Call weights.sum_duplicates() before you build the delays."
+        )
+    projection.check()
+    return projection
+
+
+def _self_weights(
+    name: str, source: Population, target: Population, weights: SelfRecurrent
+) -> Floats:
+    if source.name != target.name:
+        raise NetworkError(
+            f"Projection {name!r}: self_recurrent joins every neuron to itself, so source and "
+            "target must be the same population."
+        )
+    if weights.weights.shape not in ((), (target.size,)):
+        raise ShapeError(
+            f"Projection {name!r}: self-weights have shape {weights.weights.shape}, expected "
+            f"({target.size},), one per neuron."
+        )
+    return np.array(np.broadcast_to(weights.weights, (target.size,)))
+
+
+def _delays(name: str, weights: Any, given: ArrayLike, delays_of: DelaysOf | None) -> Floats:
+    """Delays of a shape that ``delays_of`` allows."""
+    delays = np.array(real_array(given, f"Projection {name!r}: delays"), order="C")
+    shapes = _shapes(weights)
+    if delays_of not in (None, *shapes):
+        raise NetworkError(
+            f"Projection {name!r}: delays_of is {delays_of!r}, expected 'source' or 'synapse'."
+        )
+    allowed = [shape for of, shape in shapes.items() if delays_of in (None, of)]
+    if delays.shape not in ((), *allowed):
+        expected = " or ".join(f"{shape} for one per {of}" for of, shape in shapes.items())
+        said = "" if delays_of is None else f", and delays_of is {delays_of!r}"
+        raise ShapeError(
+            f"Projection {name!r}: delays have shape {delays.shape}{said}. Expected one number, or "
+            f"{expected}."
+        )
+    return delays
+
+
+def _delays_of(name: str, weights: Any, delays: Floats, given: DelaysOf | None) -> DelaysOf:
+    """What delays of an allowed shape are of."""
+    shapes = _shapes(weights)
+    if delays.ndim == 0 or (shapes["source"] == shapes["synapse"] and not is_sparse(weights)):
+        return "source"
+    if given is not None:
+        return given
+    fits = [of for of, shape in shapes.items() if shape == delays.shape]
+    if len(fits) > 1 and not (np.diff(weights.indptr) == 1).all():
+        raise ShapeError(
+            f"Projection {name!r}: {delays.size} delays could be one per source or one per "
+            f"synapse, since there are {delays.size} of both. Pass delays_of='source' or "
+            "delays_of='synapse'."
+        )
+    return fits[0]
+
+
+def _shapes(weights: Any) -> dict[DelaysOf, tuple[int, ...]]:
+    """The shapes of an array of delays."""
+    per_synapse = (weights.nnz,) if is_sparse(weights) else weights.shape
+    return {"source": (weights.shape[0],), "synapse": per_synapse}
