@@ -51,6 +51,15 @@ from eventsim.train.evaluation import MOST_CONFUSED, Evaluation
 from eventsim.train.latency import MARGIN, SHARES, require_margin
 from eventsim.train.parts import Members
 
+EvaluatedArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="DATA",
+        help="Data set, or file with labels; the run's own by default.",
+        autocompletion=completion.complete_data,
+    ),
+]
+
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateOptions:
@@ -93,14 +102,7 @@ class EvaluateOptions:
 @filled(Machine, into="machine")
 def evaluate_command(
     run: RunArgument,
-    data: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="DATA",
-            help="Data set, or file with labels; the run's own by default.",
-            autocompletion=completion.complete_data,
-        ),
-    ] = None,
+    data: EvaluatedArgument = None,
     *,
     reading: Reading,
     asked: EvaluateOptions,
@@ -147,13 +149,14 @@ def evaluate_command(
     target, compiled = _target(mine, asked.chip, asked.bits, asked.dt), compile_seconds()
     if mine is not None:
         config = mine.config
-        runs_on, began = say_backend(mine.config.backend), Watch()
-        found = mine.evaluate(recordings, which=asked.which)
     else:
         config = config_of(net, str(run))
         if machine.backend is not None:
             config = replace(config, **with_precision({"backend": machine.backend}))
-        runs_on, began = say_backend(config.backend), Watch()
+    runs_on, began = say_backend(config.backend), Watch()
+    if mine is not None:
+        found = mine.evaluate(recordings, which=asked.which)
+    else:
         found = evaluate(net, recordings, config)
     rounded = None if target is None else _on_chip(net, recordings, config, target)
     over_time = _over_time(net, recordings, config, asked.margin) if asked.latency else None

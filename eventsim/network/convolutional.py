@@ -17,9 +17,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from eventsim.errors import ShapeError
 from eventsim.network.convolution import Convolution
@@ -84,65 +85,86 @@ def convolutional(
     ------
     NetworkError, ShapeError, ParameterError
     """
+    _check(hidden, kernel, stride, skip_to_readout)
+    check_delays("convolutional", "forward_delays", forward_delays)
+    span = forward_delays if isinstance(forward_delays, tuple) else (forward_delays,) * 2
+    draw, net = _Draw(np.random.default_rng(seed), mean, spread, span), Network()
+    net.add_input("input", n_inputs)
+    places, in_maps = n_inputs, 1
+    for k, maps in enumerate(hidden):
+        source, target = f"hidden{k}" if k else "input", f"hidden{k + 1}"
+        layer = Convolution(places, kernel[0], stride[0], kernel[0] // 2, in_maps, maps)
+        net.add_population(
+            target, layer.n_targets, tau_mem=tau_mem, tau_syn=tau_syn, refractory=refractory
+        )
+        draw.join(net, layer, source, target)
+        if self_recurrent:
+            own = np.tile(draw.rng.normal(0.0, 0.1, maps), layer.out_shape)
+            net.connect(target, target, self_weights(own))
+        layer.share_neurons(net, target)
+        (places,), in_maps = layer.out_shape, maps
+    for k in range(0 if skip_to_readout else len(hidden) - 1, len(hidden)):
+        source = f"hidden{k + 1}"
+        places, above = net.population(source).size // hidden[k], stride[0] ** (len(hidden) - 1 - k)
+        layer = _onto_readout(places, hidden[k], output_maps, (kernel[1], stride[1]), above)
+        if "output" not in net.populations:
+            net.add_readout("output", layer.n_targets, tau_mem=tau_mem, tau_syn=tau_syn)
+        draw.join(net, layer, source, "output")
+    layer.share_neurons(net, "output")
+    draw.decide(net, n_outputs)
+    return net
+
+
+def _onto_readout(
+    places: int, in_maps: int, maps: int, form: tuple[int, int], above: int
+) -> Convolution:
+    """One of them: a place of the readout is above the same channels, whichever it hears."""
+    width = (form[0] - 1) * above + 1
+    return Convolution(places, width, form[1] * above, width // 2, in_maps, maps)
+
+
+def _check(
+    hidden: Sequence[int], kernel: Sequence[int], stride: Sequence[int], skip_to_readout: bool
+) -> None:
     if not hidden or len(kernel) != 2 or len(stride) != 2:
         raise ShapeError(
             f"convolutional: hidden is {tuple(hidden)}, kernel {tuple(kernel)} and stride "
             f"{tuple(stride)}, expected at least one spiking convolution, and two numbers each for "
             "kernel and stride: of the spiking convolutions and of the readout's."
         )
-    check_delays("convolutional", "forward_delays", forward_delays)
-    span = forward_delays if isinstance(forward_delays, tuple) else (forward_delays,) * 2
     if skip_to_readout and any(width % 2 == 0 for width in kernel):
         raise ShapeError(
             f"convolutional: kernel is {tuple(kernel)}, expected odd numbers of places with "
             "skip_to_readout, so that the readout hears the same channels of all convolutions."
         )
-    rng, net = np.random.default_rng(seed), Network()
-    net.add_input("input", n_inputs)
-    places, in_maps, heard = n_inputs, 1, ["input"]
-    for k, maps in enumerate(hidden):
-        target, (width, step) = f"hidden{k + 1}", (kernel[0], stride[0])
-        layer = Convolution(places, width, step, width // 2, in_maps, maps)
-        net.add_population(
-            target, layer.n_targets, tau_mem=tau_mem, tau_syn=tau_syn, refractory=refractory
-        )
-        gains = (AMONG_SPIKING[0] * mean, AMONG_SPIKING[1] * spread) if k else (mean, 2.0 * spread)
-        _join(net, layer, heard[-1], target, layer.draw(rng, mean=gains[0], spread=gains[1]), span)
-        if self_recurrent:
-            own = np.tile(rng.normal(0.0, 0.1, maps), layer.out_shape)
-            net.connect(target, target, self_weights(own))
-        layer.share_neurons(net, target)
-        (places,), in_maps = layer.out_shape, maps
-        heard.append(target)
-    for k in range(0 if skip_to_readout else len(hidden) - 1, len(hidden)):
-        # A place of the readout is above the same channels, whichever convolution it hears.
-        ratio = stride[0] ** (len(hidden) - 1 - k)
-        width, source = (kernel[1] - 1) * ratio + 1, heard[k + 1]
-        n = net.population(source).size // hidden[k]
-        layer = Convolution(n, width, stride[1] * ratio, width // 2, hidden[k], output_maps)
-        if "output" not in net.populations:
-            net.add_readout("output", layer.n_targets, tau_mem=tau_mem, tau_syn=tau_syn)
-        _join(net, layer, source, "output", layer.draw(rng, mean=mean, spread=spread), span)
-    layer.share_neurons(net, "output")
-    size = net.population("output").size
-    limit = 1.0 / math.sqrt(size)
-    net.decide("output", rng.uniform(-limit, limit, (size, n_outputs)))
-    return net
 
 
-def _join(
-    net: Network,
-    layer: Convolution,
-    source: str,
-    target: str,
-    weights: NDArray[np.float64],
-    span: tuple[float, float],
-) -> None:
-    """Connect, and let every map of a spiking convolution send after a time of its own."""
-    if source == "input":
-        layer.connect(net, source, target, weights, delays=np.zeros(layer.n_sources))
-        return
-    maps = layer.in_maps
-    delays = np.tile(np.linspace(*span, maps), layer.n_sources // maps)
-    projection = layer.connect(net, source, target, weights, delays=delays)
-    net.share(f"{projection.name}.delays", np.arange(delays.size) % maps)
+@dataclass(frozen=True, eq=False)
+class _Draw:
+    """Weights and delays, in the order in which they are asked for."""
+
+    rng: np.random.Generator
+    mean: float
+    spread: float
+    span: tuple[float, float]
+
+    def decide(self, net: Network, n_outputs: int) -> None:
+        """The linear decision behind the readout."""
+        size = net.population("output").size
+        limit = 1.0 / math.sqrt(size)
+        net.decide("output", self.rng.uniform(-limit, limit, (size, n_outputs)))
+
+    def join(self, net: Network, layer: Convolution, source: str, target: str) -> None:
+        """Connect, and let every map of a spiking convolution send after a time of its own."""
+        mean, spread, maps = self.mean, self.spread, layer.in_maps
+        if source == "input":
+            spread *= 2.0
+        elif target != "output":
+            mean, spread = AMONG_SPIKING[0] * mean, AMONG_SPIKING[1] * spread
+        weights = layer.draw(self.rng, mean=mean, spread=spread)
+        if source == "input":
+            layer.connect(net, source, target, weights, delays=np.zeros(layer.n_sources))
+            return
+        delays = np.tile(np.linspace(*self.span, maps), layer.n_sources // maps)
+        projection = layer.connect(net, source, target, weights, delays=delays)
+        net.share(f"{projection.name}.delays", np.arange(delays.size) % maps)

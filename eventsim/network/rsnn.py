@@ -115,15 +115,9 @@ def rsnn(
     check_delays("rsnn", "forward_delays", forward_delays)
     _check(inhibitory, spread)
     net = stack(
-        "rsnn",
-        (n_inputs, hidden, n_outputs),
-        output=output,
-        tau_mem=tau_mem,
-        tau_syn=tau_syn,
-        refractory=refractory,
-        alif=alif,
-        neuron=neuron,
-    )
+        "rsnn", (n_inputs, hidden, n_outputs), output=output, tau_mem=tau_mem, tau_syn=tau_syn,
+        refractory=refractory, alif=alif, neuron=neuron,
+    )  # fmt: skip
     draw = _Draw(np.random.default_rng(seed), mean, spread)
     names = list(net.populations)
     before, signs = "input", None
@@ -136,11 +130,8 @@ def rsnn(
         if name == "output":
             break
         signs = draw.signs(post.size, inhibitory)
-        synapses = draw_pattern(lateral, post.size, draw.rng)
+        synapses = draw.lateral(lateral, post.size, gain=lateral_gain, signs=signs)
         if synapses.nnz:
-            sources = np.repeat(np.arange(post.size, dtype=np.int32), np.diff(synapses.indptr))
-            degree = synapses.nnz / post.size
-            synapses.data = draw.weights(sources, degree, gain=lateral_gain, signs=signs)
             lags = draw.delays(delays, synapses.nnz)
             net.connect(name, name, synapses, delays=lags, delays_of="synapse")
         before = name
@@ -179,6 +170,14 @@ class _Draw:
             charge = FORWARD_GAIN if signs is None else SIGNED_FORWARD_GAIN
             gain = charge / float(post.tau_syn.mean())
         return self.weights(sources, pre.size, gain=gain, signs=signs)
+
+    def lateral(self, lateral: Lateral, size: int, *, gain: float, signs: Floats | None) -> Any:
+        """Sparse weights within a population."""
+        synapses = draw_pattern(lateral, size, self.rng)
+        if synapses.nnz:
+            sources = np.repeat(np.arange(size, dtype=np.int32), np.diff(synapses.indptr))
+            synapses.data = self.weights(sources, synapses.nnz / size, gain=gain, signs=signs)
+        return synapses
 
     def weights(
         self,

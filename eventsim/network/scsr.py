@@ -22,9 +22,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from eventsim.arrays import Floats
 from eventsim.errors import NetworkError, ParameterError
 from eventsim.network.layers import Alif, Delays, Output, Seed, axon_delays, check_delays, stack
 from eventsim.network.network import Network
+from eventsim.network.parts import Population
 from eventsim.network.projection import self_recurrent as self_weights
 from eventsim.neuron.linear import LinearNeuron
 
@@ -93,23 +95,12 @@ def scsr(
     check_delays("scsr", "forward_delays", forward_delays)
     check_delays("scsr", "output_delays", output_delays)
     net = stack(
-        "scsr",
-        (n_inputs, hidden, n_outputs),
-        output=output,
-        tau_mem=tau_mem,
-        tau_syn=tau_syn,
-        refractory=refractory,
-        alif=alif,
-        neuron=neuron,
-    )
+        "scsr", (n_inputs, hidden, n_outputs), output=output, tau_mem=tau_mem, tau_syn=tau_syn,
+        refractory=refractory, alif=alif, neuron=neuron,
+    )  # fmt: skip
     rng, names = np.random.default_rng(seed), list(net.populations)
-    drawn = []
-    for source, target in _connections(names, skip):
-        pre, post = net.population(source), net.population(target)
-        gain = 2.0 if pre is net.input else 1.0
-        bias = 0.0 if target in net.readouts else mean * gain / pre.size
-        shape = (pre.size, post.size)
-        drawn.append((pre, post, rng.normal(bias, spread * gain / np.sqrt(pre.size), shape)))
+    pairs = [(net.population(a), net.population(b)) for a, b in _connections(names, skip)]
+    drawn = [(*pair, _weights(*pair, mean=mean, spread=spread, rng=rng)) for pair in pairs]
     # In any case: networks with and without self-recurrence share their delays.
     own = [rng.normal(0.0, 0.1, net.population(name).size) for name in names[1:-1]]
     for pre, post, weights in drawn:
@@ -119,6 +110,14 @@ def scsr(
         for name, values in zip(names[1:-1], own, strict=True):
             net.connect(name, name, self_weights(values))
     return net
+
+
+def _weights(
+    pre: Population, post: Population, *, mean: float, spread: float, rng: np.random.Generator
+) -> Floats:
+    gain = 2.0 if pre.is_input else 1.0
+    bias = 0.0 if post.is_readout else mean * gain / pre.size
+    return rng.normal(bias, spread * gain / np.sqrt(pre.size), (pre.size, post.size))
 
 
 def _connections(names: list[str], skip: Skips) -> list[tuple[str, str]]:

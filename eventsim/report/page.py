@@ -22,14 +22,11 @@ from eventsim.train.evaluation import MOST_CONFUSED
 from eventsim.train.parts import NEVER_LEARNED
 from eventsim.train.silence import silent_populations
 
-_EPOCH_COLUMNS = {
-    "epoch": "epoch",
-    "loss": "loss",
-    "accuracy": "accuracy",
-    "validation_loss": "validation loss",
-    "validation_accuracy": "validation accuracy",
-    "gradient_norm": "gradient norm",
-    "clipped_steps": "clipped steps",
+_BY_NAME = (
+    "epoch", "loss", "accuracy", "validation_loss", "validation_accuracy", "gradient_norm",
+    "clipped_steps",
+)  # fmt: skip
+_EPOCH_COLUMNS = {name: name.replace("_", " ") for name in _BY_NAME} | {
     "skipped_steps": "skipped steps (gradient not finite)",
     "grazes": "grazing spikes",
     "synaptic_events_per_sample": f"{measure_name('synaptic_operations')} per recording",
@@ -104,6 +101,7 @@ def _unmade(found: Unmade) -> str:
 def _overview(report: Report) -> str:
     """The numbers that are asked for first, after the accuracies."""
     run, priced, values = report.run, report.priced, dict[str, str]()
+    operations = f"{measure_name('synaptic_operations')} per recording"
     if isinstance(run, RunRecord):
         values |= {
             "loss on these recordings": f"{run.last.evaluation.loss:.4f}",
@@ -111,16 +109,15 @@ def _overview(report: Report) -> str:
             "of the network: weights": f"{run.n_weights:,}",
             **_times(run),
             measure_name("rate"): f"{run.mean_rate:.1f}",
-            f"{measure_name('synaptic_operations')} per recording": f"{run.synaptic_events:,.0f}",
+            operations: f"{run.synaptic_events:,.0f}",
+            **_training_costs(run),
         }
-        values |= _training_costs(run)
     if isinstance(priced, Priced):
         counts = priced.costs.counts
         spikes = sum(float(counts.spikes[name].mean()) for name in counts.spiking)
-        operations = sum(float(v.mean()) for v in counts.synaptic_events.values())
+        events = sum(float(v.mean()) for v in counts.synaptic_events.values())
         values["spikes of neurons per recording"] = f"{spikes:,.1f}"
-        name = f"{measure_name('synaptic_operations')} per recording"
-        values[name] = f"{operations:,.0f}"
+        values[operations] = f"{events:,.0f}"
         for found in priced.costs.reports:
             if found.terms and found.chip.kind == "chip":
                 values |= _energy_tile(found)

@@ -146,15 +146,7 @@ def simulate_chunk(
         chunk, trains, events, engine.name, precision, structure=plan.structure, begin=begin,
         before=before, algorithms=run_by(plan, engine),
     )  # fmt: skip
-    left = {
-        name: found.where(still_acting(net, name, found, chunk.duration))
-        for name, found in acting.items()
-    }
-    adapted = {
-        name: _adapted_after(net.population(name), trains[name], one)
-        for name, one in before.adapted.items()
-    }
-    end = Before(left, readouts, adapted)
+    end = _before_next(net, tape, acting, readouts, before.adapted)
     return tape, RunState(chunk.duration, layers, loops, end, engine.name, precision)
 
 
@@ -170,6 +162,23 @@ def simulate_chunks(
     for chunk in chunks:
         tape, state = simulate_chunk(net, chunk, state, backend=backend, precision=precision)
         yield tape
+
+
+def _before_next(
+    net: Network,
+    tape: SpikeTape,
+    acting: Mapping[str, SpikeTrains],
+    readouts: Mapping[str, ReadoutState],
+    adapted: Mapping[str, Adapted],
+) -> Before:
+    """What the next chunk depends on of all that happened until the end of this one."""
+    end = tape.stream.duration
+    left = {name: one.where(still_acting(net, name, one, end)) for name, one in acting.items()}
+    after = {
+        name: _adapted_after(net.population(name), tape.trains[name], one)
+        for name, one in adapted.items()
+    }
+    return Before(left, readouts, after)
 
 
 def _nothing_before(net: Network, n_samples: int) -> Before:
