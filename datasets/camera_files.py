@@ -232,8 +232,7 @@ def _checked(name: str, values: Any, where: str) -> NDArray[Any]:
             "expected one number per event. Choose the columns: --columns t,x,y,p (in Python "
             "columns=)."
         )
-    column: NDArray[Any] = np.atleast_1d(values)
-    return column
+    return np.atleast_1d(values)
 
 
 def _dropped(found: Columns, read: Sequence[NDArray[Any]]) -> tuple[str, ...]:

@@ -48,8 +48,7 @@ class Memo:
         """What ``make`` gives, made once for every key; not to be changed."""
         if key not in self.made:
             self.made[key] = make()
-        found: Made = self.made[key]
-        return found
+        return self.made[key]
 
     def once_for_back(self, key: Hashable, make: Callable[[], Made]) -> Made:
         """As :meth:`once`, for what is large: kept only where a backward pass will ask for it."""

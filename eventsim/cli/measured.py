@@ -168,5 +168,4 @@ def _marks(times: Floats, channels: NDArray[np.int32]) -> Floats:
     """
     order = np.argsort(channels, kind="stable")
     at = np.linspace(0, order.size - 1, min(order.size, MARKS)).astype(np.int64)
-    marks: Floats = times[order[at]] - times[0]
-    return marks
+    return times[order[at]] - times[0]

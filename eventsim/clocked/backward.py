@@ -192,13 +192,11 @@ class _Retreat:
     def _before(self, t: int, n: int) -> Array:
         """Voltage after step t - 1 and its reset."""
         if t == 0:
-            start: Array = np.broadcast_to(self.c.start, (n, self.c.start.size))
-            return start
+            return np.broadcast_to(self.c.start, (n, self.c.start.size))
         voltage, spikes = self.record.voltage[t - 1, :n], self.record.spikes
         if spikes is None:
             return voltage
-        after: Array = np.where(spikes[t - 1, :n], self.c.reset, voltage)
-        return after
+        return np.where(spikes[t - 1, :n], self.c.reset, voltage)
 
     def _spiking(self, t: int, worth: Array, before: Array, later: Array) -> Array:
         """Delta of the step; ``later`` becomes what the step before sees."""
@@ -227,10 +225,8 @@ class _Retreat:
     def _surrogate(self, voltage: Array) -> Array:
         z = (self.c.level - voltage) / SURROGATE_WIDTH
         e = np.exp(np.clip(z, -SURROGATE_RANGE, SURROGATE_RANGE))
-        slope: Array = self.dt * e / (SURROGATE_WIDTH * (1.0 + e) ** 2)
-        return slope
+        return self.dt * e / (SURROGATE_WIDTH * (1.0 + e) ** 2)
 
 
 def _over_samples(first: Array, second: Array) -> Array:
-    total: Array = np.einsum("bn,bn->n", first, second)
-    return total
+    return np.einsum("bn,bn->n", first, second)

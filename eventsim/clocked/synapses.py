@@ -72,8 +72,7 @@ class Synapses:
                 total += _rows(sent).T @ _rows(error)
         if projection.pattern is None:
             return total
-        stored: NDArray[np.float64] = total[projection.sources(), projection.targets()]
-        return stored
+        return total[projection.sources(), projection.targets()]
 
     def arrivals(self, spikes: Array, alive: NDArray[np.bool_] | None) -> int:
         """Number of spikes that arrive at synapses before their sample ends."""
@@ -101,15 +100,13 @@ class Synapses:
 
     def _forward(self, sent: Array) -> Array:
         if self.projection.one_to_one:
-            scaled: Array = sent * self._weights
-            return scaled
+            return sent * self._weights
         return _product(sent, self._weights)
 
     def _backward(self, errors: Array, columns: Any) -> Array:
         """What arrivals are worth to the sources in these columns."""
         if self.projection.one_to_one:
-            back: Array = errors[..., columns] * self._weights[columns]
-            return back
+            return errors[..., columns] * self._weights[columns]
         return _product(errors, self._weights[columns].T)
 
 

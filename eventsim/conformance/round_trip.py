@@ -146,8 +146,7 @@ def _by_train(spikes: SpikeTrains, chosen: NDArray[np.bool_]) -> NDArray[np.floa
     """Spike times of the chosen trains, train after train."""
     numbers = spikes.train_numbers()
     order = np.lexsort((spikes.times, numbers))
-    found: NDArray[np.float64] = spikes.times[order][chosen[numbers[order]]]
-    return found
+    return spikes.times[order][chosen[numbers[order]]]
 
 
 def _readout(net: Network, before: SpikeTape, back: Network, after: SpikeTape, name: str) -> float:

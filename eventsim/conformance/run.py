@@ -147,5 +147,4 @@ def load_simulator(place: str) -> Simulator:
             f"Adapter {place!r}: lacks {', '.join(missing)}; eventsim.conformance.Simulator says "
             "what they are."
         )
-    simulator: Simulator = found
-    return simulator
+    return found

@@ -191,15 +191,13 @@ class _Grid:
 
     def sample(self, step: Ints) -> Ints:
         """Sample to which steps belong."""
-        found: Ints = np.searchsorted(self.first, step, side="right") - 1
-        return found
+        return np.searchsorted(self.first, step, side="right") - 1
 
     def call(self, step: Ints) -> Ints:
         """Number of the call in which steps take part."""
         sample = self.sample(step)
         begin = np.cumsum(self.steps_of_call) - self.steps_of_call
-        found: Ints = begin[self.call_of_sample[sample]] + step - self.first[sample]
-        return found
+        return begin[self.call_of_sample[sample]] + step - self.first[sample]
 
     def by_sample(self, step: Ints, weights: Any = 1) -> Ints:
         """Sum over the steps of every sample."""

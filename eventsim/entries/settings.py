@@ -110,8 +110,7 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that JSON can hold; an infinite number is the text ``"inf"``."""
-        plain: dict[str, Any] = _plain(dataclasses.asdict(typing.cast(Any, self)))
-        return plain
+        return _plain(dataclasses.asdict(typing.cast(Any, self)))
 
 
 def check_types(

@@ -21,8 +21,7 @@ class SourceSpikes(NamedTuple):
     @property
     def sample(self) -> Ints:
         """Sample of every spike. New array."""
-        found: Ints = owners(self.offsets, self.times.size)
-        return found
+        return owners(self.offsets, self.times.size)
 
     def between(self, low: int, high: int) -> "SourceSpikes":
         """The spikes of samples ``low`` to ``high - 1``, numbered from 0. Views."""

@@ -113,18 +113,15 @@ class SpikeTrains:
     def counts(self) -> Ints:
         """Spikes of every neuron in every sample, shape [samples, size]. New array."""
         flat = counts_of(self.train_numbers(), self.n_samples * self.size)
-        counts: Ints = flat.reshape(self.n_samples, self.size).astype(np.int64)
-        return counts
+        return flat.reshape(self.n_samples, self.size).astype(np.int64)
 
     def total_counts(self) -> Ints:
         """Spikes of every neuron in all samples, shape [size]. New array."""
-        counts: Ints = counts_of(self.neurons, self.size).astype(np.int64)
-        return counts
+        return counts_of(self.neurons, self.size).astype(np.int64)
 
     def train_numbers(self) -> Ints:
         """Number of the train, ``sample * size + neuron``, of every spike. New array."""
-        numbers: Ints = owners(self.offsets, len(self)) * self.size + self.neurons
-        return numbers
+        return owners(self.offsets, len(self)) * self.size + self.neurons
 
     def map(self, convert: Callable[[Array], Array]) -> SpikeTrains:
         """The same spikes, every array put through ``convert``."""

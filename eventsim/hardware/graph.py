@@ -88,8 +88,7 @@ class AxonGraph:
     @cached_property
     def fan_in(self) -> Ints:
         """Synapses of every neuron, int64 [neurons]."""
-        found: Ints = np.asarray(self.synapses.sum(axis=0)).ravel().astype(np.int64)
-        return found
+        return np.asarray(self.synapses.sum(axis=0)).ravel().astype(np.int64)
 
     @cached_property
     def by_target(self) -> "scipy.sparse.csc_array":
@@ -99,14 +98,12 @@ class AxonGraph:
     @cached_property
     def n_sources(self) -> Ints:
         """Distinct sources of every neuron, int64 [neurons]."""
-        found: Ints = np.diff(self.by_target.indptr).astype(np.int64)
-        return found
+        return np.diff(self.by_target.indptr).astype(np.int64)
 
     def sources(self, neuron: int) -> NDArray[np.int32]:
         """Axons that reach a neuron. View."""
         lo, hi = self.by_target.indptr[neuron], self.by_target.indptr[neuron + 1]
-        found: NDArray[np.int32] = self.by_target.indices[lo:hi]
-        return found
+        return self.by_target.indices[lo:hi]
 
     def name_of(self, neuron: int) -> tuple[str, int]:
         """Population of a placed neuron, and its index there."""
@@ -232,8 +229,7 @@ def _counts(name: str, size: int, kind: str, tape: SpikeTape) -> Ints:
 def before_end(stream: EventStream) -> NDArray[np.bool_]:
     """True where an event comes before the end of its sample, [events]."""
     ends = np.repeat(stream.duration, np.diff(stream.offsets))
-    early: NDArray[np.bool_] = stream.times < ends
-    return early
+    return stream.times < ends
 
 
 def _matrix(

@@ -62,15 +62,13 @@ def weights_of(net: Network) -> dict[str, Floats]:
 
 def delay_steps(delays: Floats, step_ms: float) -> Floats:
     """Times in whole steps, however many."""
-    steps: Floats = namespace(delays).round(delays / step_ms)
-    return steps
+    return namespace(delays).round(delays / step_ms)
 
 
 def decay_units(tau: Floats, step_ms: float, bits: int) -> Floats:
     """Decays per step in units of ``bits`` bits, 0 and 2 ** bits among them."""
     xp = namespace(tau)
-    units: Floats = xp.round(-xp.expm1(-step_ms / tau) * 2.0**bits)
-    return units
+    return xp.round(-xp.expm1(-step_ms / tau) * 2.0**bits)
 
 
 def threshold_units(population: Population, bits: int) -> tuple[Floats, Floats, float]:

@@ -178,8 +178,7 @@ class _Packets:
     y1: Ints
 
     def hops(self) -> Ints:
-        hops: Ints = np.abs(self.x1 - self.x0) + np.abs(self.y1 - self.y0)
-        return hops
+        return np.abs(self.x1 - self.x0) + np.abs(self.y1 - self.y0)
 
 
 def _packets(net: Network, tape: SpikeTape, mapping: Mapping, step_ms: float | None) -> _Packets:

@@ -172,8 +172,7 @@ class _PlaceSearch:
     @property
     def at(self) -> NDArray[np.int64]:
         """Place of every core. View."""
-        found: NDArray[np.int64] = self.field.at
-        return found
+        return self.field.at
 
     def cost(self) -> float:
         """Links passed by all spikes."""
@@ -230,5 +229,4 @@ class _PlaceSearch:
         flow = scipy.sparse.csr_array((field.flow, field.other, field.start), (size, size))
         ones = (np.ones(size), line[self.at], np.arange(size + 1))
         loads = flow @ scipy.sparse.csr_array(ones, (size, where.size))
-        found: Floats = loads @ np.abs(where[:, None] - where) + np.outer(field.inward, where)
-        return found
+        return loads @ np.abs(where[:, None] - where) + np.outer(field.inward, where)

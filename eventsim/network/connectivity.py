@@ -20,8 +20,7 @@ from eventsim.network.projection import Projection
 
 def synapse_numbers(projection: Projection) -> Ints:
     """Number of every synapse of a dense or sparse projection, in the order of its values."""
-    numbers: Ints = projection.sources() * int(projection.weights.shape[1]) + projection.targets()
-    return numbers
+    return projection.sources() * int(projection.weights.shape[1]) + projection.targets()
 
 
 def moved(values: Floats, before: Ints, after: Ints) -> Floats:

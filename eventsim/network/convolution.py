@@ -172,8 +172,7 @@ class Convolution:
 
     def _axes(self, name: str) -> tuple[int, ...]:
         """A size as one number per axis, which it is from the start."""
-        numbers: tuple[int, ...] = getattr(self, name)
-        return numbers
+        return getattr(self, name)
 
 
 def _grid(shape: Sequence[int]) -> Ints:

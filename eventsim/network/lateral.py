@@ -151,5 +151,4 @@ def _drawn(rng: np.random.Generator, probability: Floats, target: int) -> Ints:
 
 def _round_trip(difference: Ints, length: int) -> Ints:
     direct = np.abs(difference)
-    shorter: Ints = np.minimum(direct, length - direct)
-    return shorter
+    return np.minimum(direct, length - direct)

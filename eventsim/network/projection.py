@@ -85,8 +85,7 @@ class Projection:
     @property
     def values(self) -> Floats:
         """The weights as one live array: dense, stored entries, or the self-weights."""
-        values: Floats = self.weights if self.pattern is None else self.weights.data
-        return values
+        return self.weights if self.pattern is None else self.weights.data
 
     @property
     def all_to_all(self) -> bool:
@@ -111,13 +110,11 @@ class Projection:
         if self.pattern is not None:
             return self.pattern.indptr.astype(np.int64)
         n_sources, *per_source = self.weights.shape
-        first: Ints = np.arange(n_sources + 1, dtype=np.int64) * math.prod(per_source)
-        return first
+        return np.arange(n_sources + 1, dtype=np.int64) * math.prod(per_source)
 
     def sources(self) -> Ints:
         """Source neuron of every synapse, [synapses]."""
-        found: Ints = owners(self.first_synapses(), self.values.size)
-        return found
+        return owners(self.first_synapses(), self.values.size)
 
     def targets(self, synapses: Ints | None = None) -> Ints:
         """Target neuron of some synapses, or of all."""
@@ -125,8 +122,7 @@ class Projection:
             chosen = self.pattern.indices if synapses is None else self.pattern.indices[synapses]
             return np.array(chosen, dtype=np.int64)
         numbers: Ints = np.arange(self.values.size) if synapses is None else synapses
-        found: Ints = numbers % int(self.weights.shape[-1])
-        return found
+        return numbers % int(self.weights.shape[-1])
 
     def of_sources(self, by_source: Array) -> Array:
         """The value [sources] of every synapse's source, in the shape of ``values``."""
@@ -151,8 +147,7 @@ class Projection:
         else:
             every = namespace(self.delays).broadcast_to(self.delays, self.values.shape)
         if out is None:
-            delays: Floats = every.ravel()
-            return delays
+            return every.ravel()
         out.reshape(every.shape)[...] = every
         return out
 
@@ -163,8 +158,7 @@ class Projection:
         if self.pattern is None:
             return values
         parts = (values, self.pattern.indices, self.pattern.indptr)
-        full: Floats = csr_array(parts, shape=self.weights.shape).toarray()
-        return full
+        return csr_array(parts, shape=self.weights.shape).toarray()
 
     def conditions(self) -> Iterator[DomainCheck]:
         """What weights and delays must fulfil."""

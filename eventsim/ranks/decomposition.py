@@ -69,8 +69,7 @@ class Decomposition:
         """Process of every neuron."""
         population = np.searchsorted(self.first, neurons, side="right") - 1
         block = self._first_block[population] + (neurons - self.first[population]) // BLOCK
-        owner: Ints = block % self.n_ranks
-        return owner
+        return block % self.n_ranks
 
     def blocks(self, rank: int) -> list[NeuronBlock]:
         """The blocks of a process, in order."""

@@ -62,5 +62,4 @@ def evenly(n: int, limit: int | None) -> NDArray[np.int64] | None:
     """
     if limit is None or limit >= n:
         return None
-    chosen: NDArray[np.int64] = np.arange(limit) * n // limit
-    return chosen
+    return np.arange(limit) * n // limit

@@ -226,8 +226,7 @@ def stored_validation(path: Path) -> By:
         path, kind="eventsim-checkpoint", version=CHECKPOINT_VERSION, check=_check_claims
     )
     stored = parse_json(str(arrays["origin"]), f"{path}, origin", StorageError)
-    by: By = stored["config"].get("validate", "recording")  # what earlier versions did
-    return by
+    return stored["config"].get("validate", "recording")  # what earlier versions did
 
 
 def _check_claims(archive: Archive) -> None:

@@ -84,8 +84,7 @@ class Evaluation:
     @property
     def class_samples(self) -> Ints:
         """Samples of every class, [classes]; empty where the confusion matrix is."""
-        found: Ints = self.confusion.sum(axis=1)
-        return found
+        return self.confusion.sum(axis=1)
 
     @property
     def class_accuracy(self) -> Floats:
@@ -95,8 +94,7 @@ class Evaluation:
         """
         n = self.class_samples
         right = np.diagonal(self.confusion[:, : n.size]).astype(np.float64)
-        found: Floats = np.divide(right, n, out=np.full(n.size, np.nan), where=n > 0)
-        return found
+        return np.divide(right, n, out=np.full(n.size, np.nan), where=n > 0)
 
     def by_class(self, class_names: Sequence[str]) -> list[dict[str, Any]]:
         """Accuracy of every class with its interval, as plain values that JSON can hold.

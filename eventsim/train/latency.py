@@ -109,8 +109,7 @@ class DecisionOverTime:
     @property
     def classes(self) -> Ints:
         """Class of the largest score, of equal ones the first; int64 [samples, times]."""
-        best: Ints = self.scores.argmax(axis=2)
-        return best
+        return self.scores.argmax(axis=2)
 
     @property
     def margins(self) -> Floats:
@@ -135,8 +134,7 @@ class DecisionOverTime:
 
     def accuracy(self, labels: ArrayLike) -> Floats:
         """Share of samples whose class is right at each time, [times]."""
-        right: Floats = (self.classes == self._labels(labels)[:, None]).mean(axis=0)
-        return right
+        return (self.classes == self._labels(labels)[:, None]).mean(axis=0)
 
     def summary(self, labels: ArrayLike, *, margin: float = MARGIN) -> dict[str, Any]:
         """Latency and early exit in a few numbers, for JSON; at least one sample.
@@ -172,8 +170,7 @@ class DecisionOverTime:
 
     def _times_of(self, there: Bools) -> Floats:
         """The first time that is marked in every sample, or the last time."""
-        found: Floats = self.times[np.arange(there.shape[0]), _first(there)]
-        return found
+        return self.times[np.arange(there.shape[0]), _first(there)]
 
 
 def decision_over_time(net: Network, tape: SpikeTape, times: ArrayLike) -> DecisionOverTime:
@@ -319,8 +316,7 @@ def _integrals(net: Network, tape: SpikeTape, answer: Answer, times: Floats) -> 
         weight = time_after(times, np.minimum(first, times), constant)
     # Up to the onset nothing counts yet: all scores are 0.
     scale = np.divide(answer.gain, weight, out=np.zeros(weight.shape), where=weight > 0.0)
-    mean: Floats = integral * scale[:, :, None]
-    return mean
+    return integral * scale[:, :, None]
 
 
 def _voltages(net: Network, tape: SpikeTape, answer: Answer, times: Floats) -> Floats:
@@ -329,8 +325,7 @@ def _voltages(net: Network, tape: SpikeTape, answer: Answer, times: Floats) -> F
     decision = decision_behind(net, answer.population)
     if decision is None:
         return answer.gain * voltages
-    decided: Floats = voltages @ decision.weights + decision.bias
-    return decided
+    return voltages @ decision.weights + decision.bias
 
 
 def _of_readout(
@@ -361,8 +356,7 @@ def _spike_counts(net: Network, tape: SpikeTape, answer: Answer, times: Floats) 
         first = np.searchsorted(times[sample], spikes, side="right")
         np.add.at(counts[sample], (first, neurons), 1.0)
     counts = np.cumsum(counts[:, :-1], axis=1)
-    scores: Floats = counts * (answer.gain * answer.time_constant / times)[:, :, None]
-    return scores
+    return counts * (answer.gain * answer.time_constant / times)[:, :, None]
 
 
 def _first_spikes(net: Network, tape: SpikeTape, answer: Answer, times: Floats) -> Floats:
@@ -371,8 +365,7 @@ def _first_spikes(net: Network, tape: SpikeTape, answer: Answer, times: Floats) 
     first = np.full(trains.n_samples * trains.size, np.inf)
     np.minimum.at(first, trains.train_numbers(), trains.times)
     fired = np.minimum(first.reshape(-1, 1, trains.size), times[:, :, None])
-    scores: Floats = fired / -answer.time_constant
-    return scores
+    return fired / -answer.time_constant
 
 
 _Rule = Callable[[Network, SpikeTape, Answer, Floats], Floats]
@@ -389,14 +382,12 @@ def _lead(values: Floats) -> Floats:
     if values.shape[-1] == 1:
         return np.ones(values.shape[:-1])
     two = np.partition(values, -2, axis=-1)[..., -2:]
-    lead: Floats = two[..., 1] - two[..., 0]
-    return lead
+    return two[..., 1] - two[..., 0]
 
 
 def _first(there: Bools) -> Ints:
     """Number of the first time that is marked in every sample, that of the last where none is."""
-    found: Ints = np.where(there.any(axis=1), there.argmax(axis=1), there.shape[1] - 1)
-    return found
+    return np.where(there.any(axis=1), there.argmax(axis=1), there.shape[1] - 1)
 
 
 def _middle(values: Floats) -> dict[str, float | None]:

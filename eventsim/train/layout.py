@@ -39,8 +39,7 @@ class Layout:
 
     def zeros(self) -> Floats:
         """A vector of zeros. New array."""
-        vector: Floats = self.xp.zeros(self.size)
-        return vector
+        return self.xp.zeros(self.size)
 
     def join(self, arrays: Mapping[str, Array], *behind: Array) -> Floats:
         """The arrays as one vector, with ``behind`` after them; further keys are ignored.
@@ -55,8 +54,7 @@ class Layout:
                     f"{shape}, that of the parameter."
                 )
             parts.append(beside(arrays[key], like).ravel())
-        vector: Floats = self.xp.concatenate([like, *parts, *behind])
-        return vector
+        return self.xp.concatenate([like, *parts, *behind])
 
     def view(self, vector: Floats, key: str) -> Floats:
         """The part of one parameter, in its shape."""

@@ -129,8 +129,7 @@ class CrossEntropy(AbstractClassifier):
     def _logits(self, net: Network, tape: SpikeTape, begin: Floats | None) -> Floats:
         constant = self.time_constant
         integral = readout_integral(net, tape, self.readout, time_constant=constant, begin=begin)
-        scaled: Floats = integral * self._scale(tape, begin, integral)
-        return scaled
+        return integral * self._scale(tape, begin, integral)
 
     def _begin(self, tape: SpikeTape) -> Floats | None:
         """Onset of every sample, ms [samples]; None for the start."""
@@ -139,8 +138,7 @@ class CrossEntropy(AbstractClassifier):
     def _scale(self, tape: SpikeTape, begin: Floats | None, like: Floats) -> Floats:
         """From integral to logit, [samples, 1], where ``like`` is."""
         weight = time_after(tape.stream.duration, begin, self.time_constant)
-        scale: Floats = beside((self.gain / weight)[:, np.newaxis], like)
-        return scale
+        return beside((self.gain / weight)[:, np.newaxis], like)
 
 
 @dataclass(frozen=True, eq=False)

@@ -195,5 +195,4 @@ def _able(net: Network, name: str, neurons: Ints) -> Ints:
     """Those that rest below their threshold; the others fire by themselves."""
     population = net.population(name)
     rests = to_host(population.v_leak) < to_host(population.threshold)
-    able: Ints = neurons[rests[neurons]]
-    return able
+    return neurons[rests[neurons]]

@@ -104,8 +104,7 @@ class VoltageCrossEntropy(AbstractClassifier):
                 f"VoltageCrossEntropy: keep has shape {self.keep.shape}, expected {values.shape}: "
                 "samples, readout neurons."
             )
-        kept: Floats = values * beside(self.keep, values)
-        return kept
+        return values * beside(self.keep, values)
 
     def _probes(self, net: Network, tape: SpikeTape) -> Sequence[Probe]:
         require_readout("VoltageCrossEntropy", net, self.readout)
@@ -126,8 +125,7 @@ def logits_of(net: Network, readout: str, voltages: Floats, *, gain: float) -> F
     if decision is None:
         return gain * voltages
     weights, bias = (beside(v, voltages) for v in (decision.weights, decision.bias))
-    logits: Floats = voltages @ weights + bias
-    return logits
+    return voltages @ weights + bias
 
 
 def logits_back(

@@ -98,8 +98,7 @@ class MeanSquaredError:
     def voltages(self, net: Network, tape: SpikeTape) -> Floats:
         """The answer, [samples, times, outputs]; NaN where nothing is wanted. New array."""
         _, error = self._errors(net, tape)
-        found: Floats = error + self.targets
-        return found
+        return error + self.targets
 
     def of(self, samples: Any) -> MeanSquaredError:
         """The same of some samples."""

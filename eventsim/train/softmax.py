@@ -76,8 +76,7 @@ def softmax(logits: Floats) -> Floats:
     """Probability of every class, [samples, classes]. New array."""
     xp = namespace(logits)
     grown = xp.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: Floats = grown / grown.sum(axis=1, keepdims=True)
-    return shares
+    return grown / grown.sum(axis=1, keepdims=True)
 
 
 def smoothed(labels: Ints, n_classes: int, *, smoothing: float) -> Floats:
@@ -89,8 +88,7 @@ def smoothed(labels: Ints, n_classes: int, *, smoothing: float) -> Floats:
 
 def predicted(logits: Floats) -> Ints:
     """Class of the largest logit of every sample. New array."""
-    best: Ints = logits.argmax(axis=1)
-    return best
+    return logits.argmax(axis=1)
 
 
 def require_positive(where: str, name: str, value: float) -> None:
@@ -111,8 +109,7 @@ def shares_of(labels: Ints | Floats, shape: tuple[int, int], where: str) -> Floa
                 f"{where}, sample {bad[0]}: shares of the classes are {given[bad[0]].tolist()}, "
                 "expected values >= 0 whose sum is 1."
             )
-        shares: Floats = given
-        return shares
+        return given
     if given.shape != (n_samples,):
         raise ShapeError(
             f"{where}: labels have shape {given.shape}, expected ({n_samples},), one per sample."

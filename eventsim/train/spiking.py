@@ -90,8 +90,7 @@ class SpikeCount(AbstractClassifier):
     def logits(self, net: Network, tape: SpikeTape) -> Floats:
         """Logits, shape [samples, classes]. New array."""
         counts = tape[self.population].counts()
-        logits: Floats = counts * self._per_spike(tape)
-        return logits
+        return counts * self._per_spike(tape)
 
     def classify(self, net: Network, tape: SpikeTape) -> Classified:
         """Value, seeds and logits in one pass."""
@@ -110,8 +109,7 @@ class SpikeCount(AbstractClassifier):
     def _per_spike(self, tape: SpikeTape) -> Floats:
         """What one spike adds to its logit, [samples, 1]."""
         duration = beside(tape.stream.duration, tape[self.population].times)
-        unit: Floats = (self.gain * self.time_constant / duration)[:, None]
-        return unit
+        return (self.gain * self.time_constant / duration)[:, None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,8 +187,7 @@ class ClassTrains(AbstractClassifier):
                 f"ClassTrains, sample {bad[0]}: label is {labels[bad[0]]}, expected 0 .. "
                 f"{size - 1}, the index of an output neuron."
             )
-        wanted: NDArray[np.bool_] = np.arange(size) == labels[:, None]
-        return wanted
+        return np.arange(size) == labels[:, None]
 
     def _distances(
         self, tape: SpikeTape

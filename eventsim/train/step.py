@@ -373,5 +373,4 @@ def _plasticity(
     if not config.spikl.tuned:
         return np.zeros(0)
     rows = [config.spikl.pull(net, shard.tape(), names) for shard in shards]
-    pull: Floats = add_in_order(group.gather(rows, n_shards))
-    return pull
+    return add_in_order(group.gather(rows, n_shards))

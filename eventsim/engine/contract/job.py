@@ -103,8 +103,7 @@ class Job:
         return parts[0] if len(parts) == 1 else self._joined(parts)
 
     def _joined(self, parts: "list[Floats]") -> Floats:
-        joined: Floats = self._xp.concatenate([self._xp.zeros(0), *parts])
-        return joined
+        return self._xp.concatenate([self._xp.zeros(0), *parts])
 
     @property
     def _xp(self) -> Any:

@@ -105,5 +105,4 @@ class LayerStepped:
 def ranges(first: Ints, counts: Ints) -> Ints:
     """The numbers ``first[k] : first[k] + counts[k]`` for every k. New array."""
     before = np.cumsum(counts) - counts
-    numbers: Ints = np.arange(int(counts.sum())) + np.repeat(first - before, counts)
-    return numbers
+    return np.arange(int(counts.sum())) + np.repeat(first - before, counts)

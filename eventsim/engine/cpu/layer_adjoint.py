@@ -144,8 +144,7 @@ def together(
 
 def by_synapse(job: Job, by_weight: Floats) -> Floats:
     """Sums over groups of samples, [groups, blocks, rows, neurons], as values of the synapses."""
-    found: Floats = of_synapses(job, by_row(job, by_weight.sum(axis=0, dtype=np.float64))[:-1])
-    return found
+    return of_synapses(job, by_row(job, by_weight.sum(axis=0, dtype=np.float64))[:-1])
 
 
 def _cause(job: Job, events: MergedEvents, trains: SpikeTrains) -> NDArray[np.int64] | None:
@@ -153,8 +152,7 @@ def _cause(job: Job, events: MergedEvents, trains: SpikeTrains) -> NDArray[np.in
     if not job.stage.lateral:
         return None
     cause = causes(job, trains)
-    found: NDArray[np.int64] = cause if events.spike is None else cause[events.spike]
-    return found
+    return cause if events.spike is None else cause[events.spike]
 
 
 def _asked(job: Job) -> NDArray[np.bool_]:

@@ -57,8 +57,7 @@ def forward(job: Job, rate: float) -> Floats:
     else:
         library().run(ApartForward(tasks, spikes, gains, _fan_out(job), integrals), real_type(job))
     integral = integrals.values[:, : p.size]
-    result: Floats = p.resistance * integral + p.v_leak * leak_weight(job, rate)
-    return result
+    return p.resistance * integral + p.v_leak * leak_weight(job, rate)
 
 
 def backward(job: Job, rate: float, by_integral: Floats) -> StageGradients:

@@ -269,8 +269,7 @@ def still_acting(net: Network, name: str, spikes: SpikeTrains, end: Floats) -> N
     margin = max((float(p.refractory.max()) for p in spiking), default=0.0)
     # Without a delay a spike was met in its own chunk, and no spike lies at the chunk's end.
     until = spikes.times + longest[spikes.neurons] + margin
-    acting: NDArray[np.bool_] = until >= end[owners(spikes.offsets, len(spikes))]
-    return acting
+    return until >= end[owners(spikes.offsets, len(spikes))]
 
 
 def _longest_delay(projection: Projection, size: int) -> Floats:

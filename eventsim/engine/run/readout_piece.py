@@ -49,8 +49,7 @@ class _Piece:
     def which(self) -> Ints:
         """Of the arrivals those from the begin on."""
         row = self.arrivals.row // self.job.stage.population.size
-        found: Ints = np.flatnonzero(self.arrivals.time >= self.begin[row])
-        return found
+        return np.flatnonzero(self.arrivals.time >= self.begin[row])
 
     @cached_property
     def states(self) -> States:
