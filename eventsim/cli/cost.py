@@ -9,19 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from eventsim.chips import Chip, chip_names, load_chip
+from eventsim.cli import options as opt
 from eventsim.cli.events import find_encoder, find_network
 from eventsim.cli.fields import filled
 from eventsim.cli.measured import MeasuredPart, find_measured
-from eventsim.cli.options import (
-    EventsArgument,
-    FrameOption,
-    JsonOption,
-    Machine,
-    NetArgument,
-    SamplesOption,
-    chip_option,
-    option,
-)
 from eventsim.cli.reading import MEASURED, Reading
 from eventsim.cli.terminal import echo_late, present, print_table, say_backend, stdout
 from eventsim.embedded import footprint
@@ -55,32 +46,32 @@ WeightBitsOption = Annotated[
 class CostOptions:
     """What is counted, and priced by what."""
 
-    chip: list[str] | None = chip_option(
+    chip: list[str] | None = opt.chip_option(
         None,
         "Chip or technology, or a TOML file of your own; repeat for more, all for all. "
         f"By default {' and '.join(DEFAULT_CHIPS)}.",
     )
-    dt: float | None = option(
+    dt: float | None = opt.option(
         None, "Time step of the clocked terms; by default that of each chip.", metavar="MS"
     )
-    frame: FrameOption = 10.0
+    frame: opt.FrameOption = 10.0
     weight_bits: WeightBitsOption = None
-    bits: int | None = option(None, "Round all weights to so many bits first.", min=1)
-    figure: Path | None = option(None, "Draw the energies; .png or .svg.", metavar="FILE")
+    bits: int | None = opt.option(None, "Round all weights to so many bits first.", min=1)
+    figure: Path | None = opt.option(None, "Draw the energies; .png or .svg.", metavar="FILE")
 
 
 @filled(Reading, *MEASURED, into="reading")
 @filled(CostOptions, into="asked")
-@filled(Machine, into="machine")
+@filled(opt.Machine, into="machine")
 def cost_command(
-    net: NetArgument,
-    events: EventsArgument = None,
+    net: opt.NetArgument,
+    events: opt.EventsArgument = None,
     *,
     asked: CostOptions,
     reading: Reading,
-    samples: SamplesOption = None,
-    machine: Machine,
-    as_json: JsonOption = False,
+    samples: opt.SamplesOption = None,
+    machine: opt.Machine,
+    as_json: opt.JsonOption = False,
 ) -> None:
     """Count what a network does, exactly, and price it with the figures of chips.
 

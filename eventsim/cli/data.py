@@ -12,17 +12,11 @@ import typer
 
 from eventsim import datasets
 from eventsim.cli import completion
+from eventsim.cli import options as opt
 from eventsim.cli.begin import how_read, show_begins_late, show_read
 from eventsim.cli.events import Events, find, find_settings, form_of, parts
 from eventsim.cli.fields import filled
 from eventsim.cli.help import App
-from eventsim.cli.options import (
-    DataArgument,
-    DownloadOption,
-    FileOption,
-    JsonOption,
-    SamplesOption,
-)
 from eventsim.cli.reading import Reading
 from eventsim.cli.terminal import Guarded, present, show_table, stdout
 from eventsim.datasets.formats import FORMATS
@@ -54,7 +48,7 @@ PlaceArgument = Annotated[
 
 
 @data_app.command("list")
-def data_list(as_json: JsonOption = False) -> None:
+def data_list(as_json: opt.JsonOption = False) -> None:
     """The data sets, their licences, and how to get them.
 
     [bold]Example[/bold]: eventsim data list
@@ -93,10 +87,10 @@ def _show_all(found: Mapping[str, Any]) -> None:
 
 @data_app.command("make")
 def data_make(
-    data: DataArgument,
-    file: FileOption = None,
-    download: DownloadOption = False,
-    as_json: JsonOption = False,
+    data: opt.DataArgument,
+    file: opt.FileOption = None,
+    download: opt.DownloadOption = False,
+    as_json: opt.JsonOption = False,
 ) -> None:
     """Make or encode a data set into the cache, so that later commands start at once.
 
@@ -152,8 +146,8 @@ def data_info(
     ] = None,
     *,
     reading: Reading,
-    samples: SamplesOption = None,
-    as_json: JsonOption = False,
+    samples: opt.SamplesOption = None,
+    as_json: opt.JsonOption = False,
 ) -> None:
     """Rates, durations, active channels, intervals and classes, beside those of N-TIDIGITS18.
 

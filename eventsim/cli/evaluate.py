@@ -8,34 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from eventsim.chips import Formats, load_chip
-from eventsim.cli import completion
+from eventsim.cli import completion, terminal
+from eventsim.cli import options as opt
 from eventsim.cli.begin import show_read
 from eventsim.cli.events import find_for, find_network
 from eventsim.cli.fields import filled
 from eventsim.cli.measured import MeasuredPart, say_measured
-from eventsim.cli.options import (
-    FailUnderOption,
-    JsonOption,
-    Machine,
-    RunArgument,
-    SamplesOption,
-    WhichOption,
-    chip_option,
-    option,
-    with_precision,
-)
 from eventsim.cli.reading import Reading
 from eventsim.cli.targets import follow, show_followed
-from eventsim.cli.terminal import (
-    check_reached,
-    label_error_row,
-    late_row,
-    present,
-    print_table,
-    say,
-    say_backend,
-    show_table,
-)
 from eventsim.clocked import Grid
 from eventsim.engine.contract.compiling import SHOWN, Watch, compile_seconds
 from eventsim.errors import ParameterError
@@ -65,50 +45,52 @@ EvaluatedArgument = Annotated[
 class EvaluateOptions:
     """What is asked beside accuracy and loss, and of which network and recordings."""
 
-    which: WhichOption = "last"
-    targets: Path | None = option(
+    which: opt.WhichOption = "last"
+    targets: Path | None = opt.option(
         None,
         "Regression: mean squared error and R2 of the readout's voltage against arrays "
         "of this npz file: targets (samples x times x outputs), times (ms). No labels.",
         metavar="FILE",
     )
-    latency: bool = option(
+    latency: bool = opt.option(
         False,
         "Also when the answer is there: accuracy by the share of a recording that is "
         "read, latency, and early exit; of the network in exact time.",
         "--latency",
     )
-    margin: float = option(
+    margin: float = opt.option(
         MARGIN,
         "Of the early exit of --latency: by how much the leading class is ahead, in probability.",
     )
-    samples: SamplesOption = None
-    chip: str | None = chip_option(
+    samples: opt.SamplesOption = None
+    chip: str | None = opt.chip_option(
         None,
         "Evaluate with the numbers of a chip as well, in exact time and in its time step; "
         "or a TOML file of your own.",
     )
-    bits: int | None = option(
+    bits: int | None = opt.option(
         None,
         "Bits of a weight, in place of the chip's; of a run that was trained for this "
         "chip, those of its training. Without --chip of the weights alone.",
         min=1,
     )
-    dt: float | None = option(None, "Time step, at most 1; by default the chip's.", metavar="MS")
+    dt: float | None = opt.option(
+        None, "Time step, at most 1; by default the chip's.", metavar="MS"
+    )
 
 
 @filled(Reading, "file", "split", into="reading")
 @filled(EvaluateOptions, into="asked")
-@filled(Machine, into="machine")
+@filled(opt.Machine, into="machine")
 def evaluate_command(
-    run: RunArgument,
+    run: opt.RunArgument,
     data: EvaluatedArgument = None,
     *,
     reading: Reading,
     asked: EvaluateOptions,
-    machine: Machine,
-    fail_under: FailUnderOption = None,
-    as_json: JsonOption = False,
+    machine: opt.Machine,
+    fail_under: opt.FailUnderOption = None,
+    as_json: opt.JsonOption = False,
 ) -> None:
     """Accuracy, loss, confusion matrix, spike rates and synaptic operations of a trained network.
 
@@ -133,7 +115,7 @@ def evaluate_command(
         _check_alone(asked, fail_under)
         net, on = find_network(run, which=asked.which), machine.backend or "auto"
         followed = follow(net, run, data, reading, asked.targets, backend=on)
-        present(followed, show_followed, as_json=as_json)
+        terminal.present(followed, show_followed, as_json=as_json)
         return
     require_margin("--margin", asked.margin)
     mine = load_run(run).on(machine.backend) if run.is_dir() else None
@@ -152,8 +134,8 @@ def evaluate_command(
     else:
         config = config_of(net, str(run))
         if machine.backend is not None:
-            config = replace(config, **with_precision({"backend": machine.backend}))
-    runs_on, began = say_backend(config.backend), Watch()
+            config = replace(config, **opt.with_precision({"backend": machine.backend}))
+    runs_on, began = terminal.say_backend(config.backend), Watch()
     if mine is not None:
         found = mine.evaluate(recordings, which=asked.which)
     else:
@@ -175,9 +157,9 @@ def evaluate_command(
         "compile_seconds": compile_seconds() - compiled,
     }
     for one in found.silent:
-        say(str(one))
-    present(values, _show, as_json=as_json)
-    check_reached(found.accuracy, fail_under)
+        terminal.say(str(one))
+    terminal.present(values, _show, as_json=as_json)
+    terminal.check_reached(found.accuracy, fail_under)
 
 
 def _check_alone(asked: EvaluateOptions, fail_under: float | None) -> None:
@@ -247,7 +229,7 @@ def _on_chip(
     """Accuracies with the numbers of a chip, in exact time and in steps."""
     rounded = quantise(net, target.formats, step_ms=target.step_ms)
     for misfit in rounded.misfits:
-        say(f"{target.chip or 'rounded'}: {misfit}")
+        terminal.say(f"{target.chip or 'rounded'}: {misfit}")
     steps = None
     if target.step_ms is not None:
         steps = evaluate(rounded.net, data, config, method=Grid(dt=target.step_ms)).accuracy
@@ -312,10 +294,10 @@ def _show(found: Mapping[str, Any]) -> None:
         [INTERVAL, interval_text(found["accuracy"], found["samples"])],
         *_chip_rows(found["on_chip"], found["samples"]),
         ["loss", f"{found['loss']:.4f}"],
-        *label_error_row(found),
+        *terminal.label_error_row(found),
         ["recordings", str(Members(found["samples"], found["groups"]))],
         ["of these", MeasuredPart(**found["measured"]).about_training],
-        *late_row(found),
+        *terminal.late_row(found),
         *(
             [f"{name}: {measure_name('rate')}", f"{rate:.1f}"]
             for name, rate in found["spikes_per_neuron_and_second"].items()
@@ -327,14 +309,14 @@ def _show(found: Mapping[str, Any]) -> None:
         ["time", f"{found['seconds']:.2f} s"],
         *_compiling_row(found["compile_seconds"]),
     ]
-    show_table(title, ["", ""], rows)
+    terminal.show_table(title, ["", ""], rows)
     show_read(found["measured"]["read"])
     if found["over_time"] is not None:
         _show_over_time(found["over_time"] | {"n_samples": found["samples"]})
     if found["accuracy_by_class"]:
         from eventsim.report import tables
 
-        print_table(tables.classes(found["accuracy_by_class"]))
+        terminal.print_table(tables.classes(found["accuracy_by_class"]))
     if not found["confusion"]:
         typer.echo(f"Confusion matrix: left out, of more than {MOST_CONFUSED} classes.")
         return
@@ -345,7 +327,7 @@ def _show(found: Mapping[str, Any]) -> None:
         [name, *(number or "." for number in counts)]
         for name, counts in zip(classes, found["confusion"], strict=True)
     ]
-    show_table("Confusion matrix", columns, matrix)
+    terminal.show_table("Confusion matrix", columns, matrix)
 
 
 def _show_over_time(found: Mapping[str, Any]) -> None:
@@ -356,5 +338,5 @@ def _show_over_time(found: Mapping[str, Any]) -> None:
     n = found["n_samples"]
     rows = [[percent(share), _within(accuracy[share], n)] for share in (0.25, 0.5, 0.75, 1.0)]
     title = "Accuracy by the share of a recording that is read, with its 95 % interval"
-    show_table(title, ["read", "accuracy"], rows)
-    print_table(latency(found))
+    terminal.show_table(title, ["read", "accuracy"], rows)
+    terminal.print_table(latency(found))

@@ -8,28 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
+from eventsim.cli import experiment_runs, terminal
 from eventsim.cli.experiment_progress import TrialBars, TrialLog, display, shown
-from eventsim.cli.experiment_runs import (
-    ConditionsOption,
-    Executing,
-    RecipeArgument,
-    TaskOption,
-    exit_if,
-    failures,
-    load_both,
-    run_recipe,
-)
 from eventsim.cli.fields import filled, options_of
 from eventsim.cli.help import App
 from eventsim.cli.options import FiguresOption, JsonOption, forms_of, log_of, option
-from eventsim.cli.terminal import (
-    INTERRUPTED,
-    Guarded,
-    present,
-    say,
-    say_backend,
-    show_table,
-)
 from eventsim.entries import flat
 from eventsim.events.storage import write_atomically, write_json
 from eventsim.experiment import (
@@ -66,7 +49,7 @@ MARKDOWN, TABLE, FIGURE = "table.md", "table.json", "figure.png"
 BEST_TRIALS = 10
 
 
-class _RunByDefault(Guarded):
+class _RunByDefault(terminal.Guarded):
     """``eventsim experiment NAME`` is ``eventsim experiment run NAME``."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -106,13 +89,13 @@ def experiment_list(as_json: JsonOption = False) -> None:
         ],
         "tasks": [{"name": name, "title": load_task(name).title} for name in task_names()],
     }
-    present(found, _show_all, as_json=as_json)
+    terminal.present(found, _show_all, as_json=as_json)
 
 
 @experiment_app.command("show")
 def experiment_show(
-    name: RecipeArgument,
-    data: TaskOption = None,
+    name: experiment_runs.RecipeArgument,
+    data: experiment_runs.TaskOption = None,
     smoke: Annotated[bool, typer.Option("--smoke", help="The small size of the task.")] = False,
     as_toml: Annotated[
         bool, typer.Option("--toml", help="The file itself: where a recipe of your own begins.")
@@ -132,7 +115,7 @@ def experiment_show(
     if as_toml:
         typer.echo(source("recipe", name), nl=False)
         return
-    plan = resolve(*load_both(name, data), Selection(smoke=smoke))
+    plan = resolve(*experiment_runs.load_both(name, data), Selection(smoke=smoke))
     shape = Shape.described(plan.data)
     found = {
         **{key: getattr(plan, key) for key in (*HEAD, "small_size")},
@@ -152,22 +135,22 @@ def experiment_show(
             for variant in plan.variants
         ],
     }
-    present(found, _show, as_json=as_json)
+    terminal.present(found, _show, as_json=as_json)
 
 
 @experiment_app.command("run")
-@filled(Executing, into="how")
+@filled(experiment_runs.Executing, into="how")
 @options_of(
     Selection, "file", "step", "divide", "folds", "test_fraction", "held_out", "validate", "seeds",
     "epochs", "smoke", "backend", into="selected", panel="Options",
 )  # fmt: skip
 def experiment_run(
     selected: Mapping[str, Any],
-    name: RecipeArgument,
-    data: TaskOption = None,
-    condition: ConditionsOption = None,
+    name: experiment_runs.RecipeArgument,
+    data: experiment_runs.TaskOption = None,
+    condition: experiment_runs.ConditionsOption = None,
     *,
-    how: Executing,
+    how: experiment_runs.Executing,
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="runs/experiments/RECIPE-TASK by default.")
     ] = None,
@@ -201,13 +184,13 @@ def experiment_run(
     eventsim experiment bip --seeds 100 --executor dask://head:8786
     """
     forms = forms_of(figures)
-    recipe, task = load_both(name, data)
+    recipe, task = experiment_runs.load_both(name, data)
     selection = Selection(conditions=tuple(condition or ()), **selected)
     root = out or Path("runs") / "experiments" / resolve(recipe, task, selection).name
-    _, ended = run_recipe(recipe, task, selection, root, how)
-    failed = failures(ended)
-    present(_tabulate(root, forms) | {"failed": failed}, _show_findings, as_json=as_json)
-    exit_if(failed)
+    _, ended = experiment_runs.run_recipe(recipe, task, selection, root, how)
+    failed = experiment_runs.failures(ended)
+    terminal.present(_tabulate(root, forms) | {"failed": failed}, _show_findings, as_json=as_json)
+    experiment_runs.exit_if(failed)
 
 
 @experiment_app.command("table")
@@ -227,7 +210,7 @@ def experiment_table(
     if as_markdown and not as_json:
         typer.echo((folder / MARKDOWN).read_text(encoding="utf-8"), nl=False)
     else:
-        present(found, _show_findings, as_json=as_json)
+        terminal.present(found, _show_findings, as_json=as_json)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,18 +227,18 @@ class SearchOptions:
 
 @experiment_app.command("search")
 @filled(SearchOptions, into="asked")
-@filled(Executing, "download", "executor", "threads", "log", into="how")
+@filled(experiment_runs.Executing, "download", "executor", "threads", "log", into="how")
 @options_of(
     Selection, "file", "step", "divide", "test_fraction", "validate", "seeds", "epochs", "smoke",
     "backend", into="selected", panel="Options",
 )  # fmt: skip
 def experiment_search(
     selected: Mapping[str, Any],
-    name: RecipeArgument,
-    data: TaskOption = None,
+    name: experiment_runs.RecipeArgument,
+    data: experiment_runs.TaskOption = None,
     *,
     asked: SearchOptions,
-    how: Executing,
+    how: experiment_runs.Executing,
     as_json: JsonOption = False,
 ) -> None:
     r"""Look for better settings with Optuna, within the recipe's ranges, on validation data only.
@@ -269,13 +252,13 @@ def experiment_search(
 
     eventsim experiment search bip --data fsdd --trials 200 --jobs 20 --executor dask://head:8786
     """
-    recipe, task = load_both(name, data)
+    recipe, task = experiment_runs.load_both(name, data)
     selection = Selection(conditions=(asked.condition,) if asked.condition else (), **selected)
     plan = resolve(recipe, task, selection)
     if how.download:
         plan.data.labelled("train", download=True)
     folder = asked.out or Path("runs") / "searches" / plan.name
-    say_backend(plan.variants[0].train.backend)
+    terminal.say_backend(plan.variants[0].train.backend)
     try:
         with (
             open_executor(how.executor, folder, threads=how.threads) as pool,
@@ -291,9 +274,9 @@ def experiment_search(
                 trials=asked.trials, capacity=Capacity(asked.jobs, how.threads, pool),
             )  # fmt: skip
     except KeyboardInterrupt:
-        say(f"Stopped. Type the same command to go on. Folder: {folder}")
-        raise typer.Exit(INTERRUPTED) from None
-    present(asdict(found) | {"folder": str(folder)}, _show_search, as_json=as_json)
+        terminal.say(f"Stopped. Type the same command to go on. Folder: {folder}")
+        raise typer.Exit(terminal.INTERRUPTED) from None
+    terminal.present(asdict(found) | {"folder": str(folder)}, _show_search, as_json=as_json)
 
 
 def _tabulate(root: Path, forms: Sequence[str] = ()) -> dict[str, Any]:
@@ -321,9 +304,9 @@ def _tabulate(root: Path, forms: Sequence[str] = ()) -> dict[str, Any]:
 def _show_all(found: Mapping[str, Any]) -> None:
     """Recipes and tasks as tables."""
     rows = [[r["name"], r["title"], ", ".join(r["conditions"])] for r in found["recipes"]]
-    show_table("Recipes", ["name", "what it asks", "conditions"], rows, numbers=3)
+    terminal.show_table("Recipes", ["name", "what it asks", "conditions"], rows, numbers=3)
     rows = [[task["name"], task["title"]] for task in found["tasks"]]
-    show_table("Tasks, for --data", ["name", "data"], rows, numbers=2)
+    terminal.show_table("Tasks, for --data", ["name", "data"], rows, numbers=2)
     typer.echo("Try: eventsim experiment architectures --data yinyang --smoke")
 
 
@@ -350,7 +333,9 @@ def _show(found: Mapping[str, Any]) -> None:
         ]
         for one, keys in zip(settings, own, strict=True)
     ]
-    show_table(found["title"], ["condition", "in what they differ", "parameters"], rows, numbers=2)
+    terminal.show_table(
+        found["title"], ["condition", "in what they differ", "parameters"], rows, numbers=2
+    )
     usual = flat({"network": NetworkSettings().described(), "train": TrainConfig().to_dict()})
     shared = [
         [key, shown(value)]
@@ -359,7 +344,7 @@ def _show(found: Mapping[str, Any]) -> None:
         and key not in differing
         and shown(value) != shown(usual.get(key))
     ]
-    show_table("Shared settings that are not the defaults", ["", ""], shared)
+    terminal.show_table("Shared settings that are not the defaults", ["", ""], shared)
 
 
 def _show_findings(found: Mapping[str, Any]) -> None:
@@ -372,13 +357,13 @@ def _show_findings(found: Mapping[str, Any]) -> None:
         return
     table, split = found["table"], ACCURACY_COLUMNS
     columns, rows = table["columns"], table["cells"]
-    show_table(found["title"], columns[:split], [row[:split] for row in rows])
+    terminal.show_table(found["title"], columns[:split], [row[:split] for row in rows])
     folds = found["fold_table"]
     if folds["cells"]:
         title = "Folds: test accuracy in %, last epoch, mean over seeds"
-        show_table(title, folds["columns"], folds["cells"], numbers=2)
+        terminal.show_table(title, folds["columns"], folds["cells"], numbers=2)
     costs = [[row[0], *row[split:]] for row in rows]
-    show_table("What it costs", [columns[0], *columns[split:]], costs)
+    terminal.show_table("What it costs", [columns[0], *columns[split:]], costs)
     for note in table["notes"]:
         typer.echo(note)
     for name in (MARKDOWN, TABLE, FIGURE):
@@ -403,7 +388,7 @@ def _show_search(found: Mapping[str, Any]) -> None:
         f"Best of {len(trials)} trials of {found['condition']}: validation accuracy in %, last "
         f"epoch, mean over seeds {seeds}; validated by {by}"
     )
-    show_table(title, ["trial", "state", "accuracy", *keys], rows, numbers=2)
+    terminal.show_table(title, ["trial", "state", "accuracy", *keys], rows, numbers=2)
     if found["small_size"] is not None:
         typer.echo(found["small_size"])
     if best is None:

@@ -8,25 +8,9 @@ from typing import Any, cast
 import typer
 
 from eventsim.chips import load_chip
-from eventsim.cli.experiment_runs import (
-    ConditionsOption,
-    Executing,
-    RecipeArgument,
-    TaskOption,
-    exit_if,
-    failures,
-    load_both,
-    run_recipe,
-)
+from eventsim.cli import experiment_runs
+from eventsim.cli import options as opt
 from eventsim.cli.fields import filled, options_of
-from eventsim.cli.options import (
-    FrameOption,
-    JsonOption,
-    SamplesOption,
-    SplitOption,
-    chip_option,
-    option,
-)
 from eventsim.cli.reading import PART
 from eventsim.cli.terminal import CHECK_FAILED, present, print_table, say
 from eventsim.entries import parse_toml
@@ -42,52 +26,52 @@ DEFAULT_CHIP = "loihi"
 class FrontierOptions:
     """What is swept, and how it is measured."""
 
-    chip: list[str] | None = chip_option(
+    chip: list[str] | None = opt.chip_option(
         None,
         "Chip or technology, or a TOML file of your own; repeat for more. By default "
         f"{DEFAULT_CHIP}.",
     )
-    axis: list[str] | None = option(
+    axis: list[str] | None = opt.option(
         None,
         "Sweep a setting in place of the recipe's sweeps, such as "
         "train.sparse.sparsity=0.5,0.9 or network.hidden=[64],[32]; repeat for every "
         "combination.",
         metavar="SETTING=VALUES",
     )
-    baseline: list[str] | None = option(
+    baseline: list[str] | None = opt.option(
         None,
         "A dense network to compare with, trained by PyTorch (extra torch): gru, rnn on "
         "frames, ann on event counts; repeat for more.",
     )
-    bits: list[int] | None = option(
+    bits: list[int] | None = opt.option(
         None,
         "Round the weights of every trained network to so many bits, as points of their "
         "own; nothing is trained again. Repeat for more.",
         min=1,
     )
-    frame: FrameOption = 10.0
-    dt: float | None = option(
+    frame: opt.FrameOption = 10.0
+    dt: float | None = opt.option(
         None, "Time step of the clocked terms; by default each chip's.", metavar="MS"
     )
-    out: Path | None = option(None, "runs/frontiers/RECIPE-TASK by default.", metavar="FOLDER")
-    condition: ConditionsOption = None
-    split: SplitOption = None
-    samples: SamplesOption = None
+    out: Path | None = opt.option(None, "runs/frontiers/RECIPE-TASK by default.", metavar="FOLDER")
+    condition: experiment_runs.ConditionsOption = None
+    split: opt.SplitOption = None
+    samples: opt.SamplesOption = None
 
 
 @options_of(
     Selection, "file", "seeds", "epochs", "smoke", "backend", into="selected", panel="Options"
 )
 @filled(FrontierOptions, into="asked")
-@filled(Executing, into="how")
+@filled(experiment_runs.Executing, into="how")
 def frontier_command(
     selected: Mapping[str, Any],
-    name: RecipeArgument = "frontier",
-    data: TaskOption = None,
+    name: experiment_runs.RecipeArgument = "frontier",
+    data: experiment_runs.TaskOption = None,
     *,
     asked: FrontierOptions,
-    how: Executing,
-    as_json: JsonOption = False,
+    how: experiment_runs.Executing,
+    as_json: opt.JsonOption = False,
 ) -> None:
     """Accuracy against energy on chips: train a sweep, measure every run, find the Pareto front.
 
@@ -112,7 +96,7 @@ def frontier_command(
     from eventsim.frontier.tables import notes, point_tables
     from eventsim.frontier.write import PAGE, POINTS, ROWS, plain
 
-    recipe, task = load_both(name, data)
+    recipe, task = experiment_runs.load_both(name, data)
     if asked.axis:
         recipe = along(recipe, asked.axis)
     chips = {given: load_chip(given) for given in dict.fromkeys(asked.chip or (DEFAULT_CHIP,))}
@@ -128,7 +112,7 @@ def frontier_command(
         find_torch()  # before anything runs
     selection = Selection(conditions=tuple(asked.condition or ()), **selected)
     root = asked.out or Path("runs") / "frontiers" / resolve(recipe, task, selection).name
-    plan, ended = run_recipe(recipe, task, selection, root, how)
+    plan, ended = experiment_runs.run_recipe(recipe, task, selection, root, how)
     found = gather(
         plan,
         root,
@@ -137,10 +121,10 @@ def frontier_command(
         bits=tuple(dict.fromkeys(asked.bits or ())),
         watch=lambda label: say(f"measuring {label}"),
     )
-    failed = failures(ended)
+    failed = experiment_runs.failures(ended)
     if not found.points:
         say("No run is done, so there is nothing to measure.")
-        exit_if(failed)
+        experiment_runs.exit_if(failed)
         raise typer.Exit(CHECK_FAILED)
     write_frontier(root, found)
     files = [str(root / name) for name in (PAGE, ROWS, POINTS)]
@@ -154,7 +138,7 @@ def frontier_command(
             typer.echo(f"Written: {path}")
 
     present(plain(found) | {"files": files, "failed": failed}, show, as_json=as_json)
-    exit_if(failed)
+    experiment_runs.exit_if(failed)
 
 
 def along(recipe: Recipe, axes: Sequence[str]) -> Recipe:

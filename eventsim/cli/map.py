@@ -11,19 +11,10 @@ import typer
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
 from eventsim.chips import Chip, board_of, load_chip
+from eventsim.cli import options as opt
 from eventsim.cli.events import find_network
 from eventsim.cli.fields import filled
 from eventsim.cli.measured import MeasuredPart, find_measured
-from eventsim.cli.options import (
-    EventsArgument,
-    JsonOption,
-    Machine,
-    NetArgument,
-    NeuronsPerCoreOption,
-    SamplesOption,
-    chip_option,
-    option,
-)
 from eventsim.cli.reading import MEASURED, Reading
 from eventsim.cli.terminal import echo_late, present, print_table, say, say_backend, stderr
 from eventsim.engine import simulate
@@ -54,64 +45,64 @@ from eventsim.train import evaluate
 class MapOptions:
     """What is asked of a mapping."""
 
-    chip: str = chip_option("loihi", "A chip, or a TOML file of your own.")
-    method: Literal["hypergraph", "refined", "first-fit", "population-order"] | None = option(
+    chip: str = opt.chip_option("loihi", "A chip, or a TOML file of your own.")
+    method: Literal["hypergraph", "refined", "first-fit", "population-order"] | None = opt.option(
         None,
         "hypergraph (extra mapping; default where it is installed; minutes "
         "for millions of synapses), refined (needs nothing), or a baseline.",
     )
-    compare: bool = option(
+    compare: bool = opt.option(
         True, "Map with first-fit and population-order, too.", "--compare/--no-compare"
     )
-    inputs: Literal["external", "placed"] = option(
+    inputs: Literal["external", "placed"] = opt.option(
         "external",
         "external: channels send from outside, entering at tile (0, 0). placed: each "
         "takes the place of a neuron.",
     )
-    neurons_per_core: NeuronsPerCoreOption = None
-    chips: str | None = option(
+    neurons_per_core: opt.NeuronsPerCoreOption = None
+    chips: str | None = opt.option(
         None,
         "A board of several of the chip, such as 2x1; links between chips are counted apart.",
         metavar="COLUMNSxROWS",
     )
-    chip_link: float | None = option(
+    chip_link: float | None = opt.option(
         None,
         "What a link between two chips of the board counts in the search, against 1 for "
         "one inside a chip. By default the chip's own, or 1.",
         metavar="LINKS",
     )
-    seconds: float | None = option(
+    seconds: float | None = opt.option(
         None,
         "End the search after this time with the best mapping so far; the first is "
         "finished in any case. By default it goes on until nothing is left to do.",
         metavar="S",
     )
-    bits: list[int] | None = option(
+    bits: list[int] | None = opt.option(
         None,
         "Simulate with weights of so many bits, decays, thresholds and delays in the "
         "chip's formats; repeat for more.",
         min=1,
     )
-    window: float = option(1.0, "In which spikes on a link are counted.", metavar="MS")
-    sanafe: float | None = option(
+    window: float = opt.option(1.0, "In which spikes on a link are counted.", metavar="MS")
+    sanafe: float | None = opt.option(
         None, "Write files for SANA-FE with this time step, for the first recording.", metavar="MS"
     )
-    out: Path | None = option(None, "Write mapping.json and pictures there.", metavar="FOLDER")
-    seed: int = option(0, "", min=0)
+    out: Path | None = opt.option(None, "Write mapping.json and pictures there.", metavar="FOLDER")
+    seed: int = opt.option(0, "", min=0)
 
 
 @filled(Reading, *MEASURED, into="reading")
 @filled(MapOptions, into="asked")
-@filled(Machine, into="machine")
+@filled(opt.Machine, into="machine")
 def map_command(
-    net: NetArgument,
-    events: EventsArgument = None,
+    net: opt.NetArgument,
+    events: opt.EventsArgument = None,
     *,
     asked: MapOptions,
     reading: Reading,
-    samples: SamplesOption = None,
-    machine: Machine,
-    as_json: JsonOption = False,
+    samples: opt.SamplesOption = None,
+    machine: opt.Machine,
+    as_json: opt.JsonOption = False,
 ) -> None:
     """Map a network onto the cores of a chip, weighted by the spikes that it really sends.
 

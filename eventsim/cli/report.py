@@ -11,6 +11,7 @@ import typer
 import eventsim
 from eventsim.arrays import Floats
 from eventsim.chips import Chip
+from eventsim.cli import options as opt
 from eventsim.cli.cost import (
     DEFAULT_CHIPS,
     WeightBitsOption,
@@ -22,20 +23,6 @@ from eventsim.cli.events import find_network
 from eventsim.cli.fields import filled
 from eventsim.cli.map import choose_method, find_congestion, find_study
 from eventsim.cli.measured import MeasuredPart, find_measured
-from eventsim.cli.options import (
-    EventsArgument,
-    FiguresOption,
-    FrameOption,
-    JsonOption,
-    Machine,
-    NeuronsPerCoreOption,
-    RunArgument,
-    SamplesOption,
-    chip_option,
-    forms_of,
-    option,
-    typed,
-)
 from eventsim.cli.reading import MEASURED, Reading
 from eventsim.cli.terminal import echo_late, present, say, say_backend
 from eventsim.energy import RunCosts, costs_over_time, run_costs
@@ -65,46 +52,46 @@ WINDOW_MS = 1.0  # in which spikes on a link are counted
 class ReportOptions:
     """What the page of a run has."""
 
-    figures: FiguresOption = None
-    chip: list[str] | None = chip_option(
+    figures: opt.FiguresOption = None
+    chip: list[str] | None = opt.chip_option(
         None,
         "Price with this chip, technology, or TOML file of your own; repeat for more, all "
         f"for all. By default {' and '.join(DEFAULT_CHIPS)}, and those of --map.",
     )
-    onto: list[str] | None = chip_option(None, "Map onto this chip; repeat for more.", "--map")
-    method: Literal["hypergraph", "refined", "first-fit", "population-order"] | None = option(
+    onto: list[str] | None = opt.chip_option(None, "Map onto this chip; repeat for more.", "--map")
+    method: Literal["hypergraph", "refined", "first-fit", "population-order"] | None = opt.option(
         None, "Of the mapping, as in eventsim map."
     )
-    neurons_per_core: NeuronsPerCoreOption = None
-    bits: list[int] | None = option(
+    neurons_per_core: opt.NeuronsPerCoreOption = None
+    bits: list[int] | None = opt.option(
         None,
         "Simulate with weights of so many bits, in the formats of the mapped chips; "
         "repeat for more.",
         min=1,
     )
-    dt: float | None = option(
+    dt: float | None = opt.option(
         None, "Time step of the clocked terms; by default each chip's.", metavar="MS"
     )
-    frame: FrameOption = 10.0
+    frame: opt.FrameOption = 10.0
     weight_bits: WeightBitsOption = None
-    seed: int = option(0, "Of the mapping.", min=0)
-    out: Path | None = option(
+    seed: int = opt.option(0, "Of the mapping.", min=0)
+    out: Path | None = opt.option(
         None, "RUN/index.html, the page of the training, by default.", metavar="FILE"
     )
 
 
 @filled(Reading, *MEASURED, into="reading")
 @filled(ReportOptions, into="asked")
-@filled(Machine, into="machine")
+@filled(opt.Machine, into="machine")
 def report_command(
-    run: RunArgument,
-    events: EventsArgument = None,
+    run: opt.RunArgument,
+    events: opt.EventsArgument = None,
     *,
     asked: ReportOptions,
     reading: Reading,
-    samples: SamplesOption = None,
-    machine: Machine,
-    as_json: JsonOption = False,
+    samples: opt.SamplesOption = None,
+    machine: opt.Machine,
+    as_json: opt.JsonOption = False,
 ) -> None:
     """Complete the page of a run: sparsity, energy, latency and mapping beside its training.
 
@@ -126,7 +113,7 @@ def report_command(
     eventsim report runs/demo --chip loihi --chip 45nm --dt 1 --samples 50 --out report.html
     """
     on = machine.ready()
-    page, forms = _page(run, asked.out), forms_of(asked.figures)
+    page, forms = _page(run, asked.out), opt.forms_of(asked.figures)
     maps = list(asked.onto or ())
     priced_on = find_chips(asked.chip or (*DEFAULT_CHIPS, *maps))
     # One without cores is refused here, before anything runs.
@@ -181,7 +168,7 @@ def _made(
         about=trained.about if isinstance(trained, RunRecord) else "",
         version=eventsim.__version__,
         data=_words(given, labelled),
-        command=typed(),
+        command=opt.typed(),
         net=net,
         stream=stream,
         rates=firing_rates(tape),

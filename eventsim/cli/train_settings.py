@@ -8,13 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from eventsim.cli import completion
-from eventsim.cli.options import (
-    FileOption,
-    RoundTimesOption,
-    TestDataOption,
-    option,
-    with_precision,
-)
+from eventsim.cli import options as opt
 from eventsim.entries import parse_word, read_json, read_toml, shown
 from eventsim.errors import ParameterError
 from eventsim.train import TrainConfig
@@ -37,24 +31,24 @@ class TypedTraining:
             autocompletion=completion.complete_data,
         ),
     ] = None
-    file: FileOption = None
-    test_data: TestDataOption = None
-    round_times: RoundTimesOption = None
-    loss: str | None = option(
+    file: opt.FileOption = None
+    test_data: opt.TestDataOption = None
+    round_times: opt.RoundTimesOption = None
+    loss: str | None = opt.option(
         None,
         "cross_entropy (default; of the readout's weighted integral), "
         "cross_entropy_maximum, cross_entropy_last; of a spiking output first_spike, "
         "spike_count, van_rossum; ctc for strings of words.",
         rich_help_panel="Training",
     )
-    bip: bool | None = option(
+    bip: bool | None = opt.option(
         None,
         "Train the neurons' parameters, not only weights; which, by --set bip=[..].",
         "--bip/--no-bip",
         rich_help_panel="Training",
     )
-    lr: float | None = option(None, "Learning rate of the weights.", rich_help_panel="Training")
-    assigned: list[str] | None = option(
+    lr: float | None = opt.option(None, "Learning rate of the weights.", rich_help_panel="Training")
+    assigned: list[str] | None = opt.option(
         None,
         "Any other setting (eventsim schema train), such as near_miss_strength=0.3, "
         "rates.delays=0.1 or augmentation.jitter=3; repeat for more.",
@@ -62,12 +56,12 @@ class TypedTraining:
         metavar="KEY=VALUE",
         rich_help_panel="Training",
     )
-    config: Path | None = option(
+    config: Path | None = opt.option(
         None,
         "TOML or JSON of TrainConfig keys, or run.json of a run; options go before it.",
         rich_help_panel="Training",
     )
-    init: Path | None = option(
+    init: Path | None = opt.option(
         None,
         "Start from this network, a file or the folder of a run, instead of a new one.",
         metavar="NET",
@@ -92,7 +86,7 @@ def config_of(asked: TypedTraining, base: Mapping[str, Any]) -> TrainConfig:
     values = dict(base)
     if asked.config is not None:
         values |= read_config_file(asked.config)
-    values |= with_precision(asked.tables["train"])
+    values |= opt.with_precision(asked.tables["train"])
     values |= {} if asked.loss is None else {"loss": asked.loss}
     for name in ("activity", "sparse", "quantise"):
         values[name] = {**values[name], **asked.tables[name]}

@@ -14,17 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from eventsim.hardware.usage import limits_of
 from eventsim.mapping import Mapping, StudyRow
 from eventsim.mapping.mesh import coordinates
-from eventsim.plot.style import (
-    BLUE,
-    FAINT,
-    INK,
-    MUTED,
-    SHADES,
-    VERMILION,
-    figure,
-    grid,
-    population_colour,
-)
+from eventsim.plot import style
 
 MOST_LINES = 400  # flows that are drawn, the strongest
 SIDE = 0.42  # half of a tile
@@ -40,7 +30,7 @@ def core_map(mapping: Mapping) -> Figure:
     """
     limits = limits_of(mapping.chip)
     columns, rows = _window(mapping)
-    drawn = figure(max(4.6, 1.0 * columns + 2.4), max(3.2, 1.0 * rows + 1.3))
+    drawn = style.figure(max(4.6, 1.0 * columns + 2.4), max(3.2, 1.0 * rows + 1.3))
     axes = drawn.subplots()
     _tiles(axes, columns, rows)
     x, y = (axis[mapping.used] for axis in coordinates(limits))
@@ -55,17 +45,17 @@ def core_map(mapping: Mapping) -> Figure:
         left = x[k] - SIDE + pitch * (inside % across) + GAP
         bottom = y[k] - SIDE + pitch * (inside // across) + GAP
         axes.add_patch(
-            Rectangle((left, bottom), side, side, facecolor="white", edgecolor=MUTED, lw=0.6)
+            Rectangle((left, bottom), side, side, facecolor="white", edgecolor=style.MUTED, lw=0.6)
         )
         level = bottom
         for colour, number in enumerate(shares[:, k].tolist()):
             height = side * number / most
             axes.add_patch(
-                Rectangle((left, level), side, height, color=population_colour(colour), lw=0)
+                Rectangle((left, level), side, height, color=style.population_colour(colour), lw=0)
             )
             level += height
     for index, name in enumerate(mapping.cores):
-        axes.plot([], [], "s", color=population_colour(index), label=name)
+        axes.plot([], [], "s", color=style.population_colour(index), label=name)
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     axes.set_title(
         f"{mapping.chip.title}: {mapping.n_cores} cores, {mapping.method.replace('_', '-')}"
@@ -76,7 +66,7 @@ def core_map(mapping: Mapping) -> Figure:
 def link_map(mapping: Mapping) -> Figure:
     """Spikes on every link of the mesh, both directions side by side."""
     columns, rows = _window(mapping)
-    drawn = figure(max(4.6, 1.0 * columns + 2.2), max(3.2, 1.0 * rows + 1.3))
+    drawn = style.figure(max(4.6, 1.0 * columns + 2.2), max(3.2, 1.0 * rows + 1.3))
     axes = drawn.subplots()
     _tiles(axes, columns, rows)
     sent = mapping.traffic
@@ -95,7 +85,7 @@ def link_map(mapping: Mapping) -> Figure:
             loads.append(int(table[row, column]))
     top = max(loads, default=1)
     # White is nothing at all: the least load is already a shade.
-    scale = ScalarMappable(Normalize(-LEAST_SHADE * top, top), SHADES)
+    scale = ScalarMappable(Normalize(-LEAST_SHADE * top, top), style.SHADES)
     axes.add_collection(
         LineCollection(segments, colors=scale.to_rgba(np.array(loads)), linewidths=9.0)
     )
@@ -115,23 +105,23 @@ def bits_study(study: Sequence[StudyRow]) -> Figure:
     known = sorted((row for row in study if row.bits is not None), key=lambda row: row.bits or 0)
     bits = [row.bits or 0 for row in known]
     scores = [(row.bits or 0, 100.0 * row.score) for row in known if row.score is not None]
-    drawn = figure(10.0 if scores else 5.4, 3.2)
+    drawn = style.figure(10.0 if scores else 5.4, 3.2)
     panels = drawn.subplots(1, 2 if scores else 1, squeeze=False)[0]
     lost = [100.0 * row.without_partner for row in known]
-    _bits_panel(panels[0], bits, lost, VERMILION)
+    _bits_panel(panels[0], bits, lost, style.VERMILION)
     panels[0].set_title(f"Spikes lost or moved by more than {study[0].window_ms:g} ms (%)")
     panels[0].set_ylim(bottom=0.0)
     if scores:
-        _bits_panel(panels[1], [b for b, _ in scores], [s for _, s in scores], BLUE)
+        _bits_panel(panels[1], [b for b, _ in scores], [s for _, s in scores], style.BLUE)
         if study[0].score is not None:
             exact = 100.0 * study[0].score
-            panels[1].axhline(exact, color=INK, linewidth=1.0, linestyle=(0, (3, 2)))
+            panels[1].axhline(exact, color=style.INK, linewidth=1.0, linestyle=(0, (3, 2)))
             panels[1].annotate(
                 f"as trained: {exact:.1f}",
                 (bits[0], exact),
                 xytext=(0, 4),
                 textcoords="offset points",
-                color=MUTED,
+                color=style.MUTED,
             )
         panels[1].set_title("Accuracy (%)")
     return drawn
@@ -141,7 +131,7 @@ def _bits_panel(axes: Axes, bits: list[int], values: list[float], colour: str) -
     axes.plot(bits, values, color=colour, marker="o", markersize=4)
     axes.set_xlabel("bits of a weight")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    grid(axes)
+    style.grid(axes)
 
 
 def _window(mapping: Mapping) -> tuple[int, int]:
@@ -160,7 +150,7 @@ def _tiles(axes: Axes, columns: int, rows: int) -> None:
                     2 * SIDE,
                     2 * SIDE,
                     facecolor="#f7f9fb",
-                    edgecolor=FAINT,
+                    edgecolor=style.FAINT,
                     linewidth=0.8,
                 )
             )
@@ -202,5 +192,5 @@ def _flow_lines(
     lines = [[(x[i], y[i]), (x[j], y[j])] for i, j in pairs]
     widths = 0.3 + 4.0 * loads[order] / loads.max()
     axes.add_collection(
-        LineCollection(lines, linewidths=widths.tolist(), colors=INK, alpha=0.3, zorder=3)
+        LineCollection(lines, linewidths=widths.tolist(), colors=style.INK, alpha=0.3, zorder=3)
     )

@@ -11,16 +11,8 @@ from numpy.typing import NDArray
 from eventsim.engine import simulate, voltage
 from eventsim.events import AnyDataset, Dataset, SpikeTape
 from eventsim.network import Network
+from eventsim.plot import style
 from eventsim.plot.spikes import dots
-from eventsim.plot.style import (
-    BLUE,
-    FAINT,
-    INK,
-    MUTED,
-    VERMILION,
-    figure,
-    population_colour,
-)
 from eventsim.train import TrainConfig
 from eventsim.train.choice import make_loss
 from eventsim.train.readouts import decision_behind
@@ -75,7 +67,7 @@ def raster(net: Network, shown: Shown, class_names: Sequence[str], *, output: st
     names = [name for name in tape.names if name != output or net.populations[name].size > 1]
     has_readout = output in net.readouts
     heights = [1.25, *(1.0 for _ in names), *([1.15] if has_readout else [])]
-    drawn = figure(2.9 * stream.n_samples + 0.9, 1.75 * len(heights) + 0.5)
+    drawn = style.figure(2.9 * stream.n_samples + 0.9, 1.75 * len(heights) + 0.5)
     ratios = [float(length) for length in stream.duration]
     panels = drawn.subplots(
         len(heights),
@@ -88,10 +80,10 @@ def raster(net: Network, shown: Shown, class_names: Sequence[str], *, output: st
     n_input = stream.n_channels
     for column in range(stream.n_samples):
         _title(panels[0, column], shown, column, class_names)
-        _row(panels[0, column], *stream.sample(column), n_input, INK)
+        _row(panels[0, column], *stream.sample(column), n_input, style.INK)
         for row, name in enumerate(names, start=1):
             trains = tape[name]
-            colour = population_colour(row - 1)
+            colour = style.population_colour(row - 1)
             _row(panels[row, column], *trains.sample(column), trains.size, colour)
         panels[-1, column].set_xlabel("time (ms)")
         panels[-1, column].set_xlim(0.0, stream.duration[column])
@@ -125,7 +117,7 @@ def _title(axes: Axes, shown: Shown, column: int, class_names: Sequence[str]) ->
     heard = class_names[answer] if answer < len(class_names) else f"#{answer}"
     right = label == answer
     verdict = "right" if right else f"heard “{heard}”"
-    axes.set_title(f"“{said}”\n{verdict}", color=BLUE if right else VERMILION)
+    axes.set_title(f"“{said}”\n{verdict}", color=style.BLUE if right else style.VERMILION)
 
 
 def _voltages(panels: NDArray[np.object_], net: Network, shown: Shown, output: str) -> None:
@@ -137,13 +129,13 @@ def _voltages(panels: NDArray[np.object_], net: Network, shown: Shown, output: s
         inside = grid <= stream.duration[column]
         times, curves = grid[inside], voltages[column][inside]
         label, answer = int(shown.labels[column]), int(shown.predicted[column])
-        axes.axhline(0.0, color=FAINT, linewidth=0.8, zorder=0)
+        axes.axhline(0.0, color=style.FAINT, linewidth=0.8, zorder=0)
         # Behind a decision the readout's neurons are no classes.
         apart = (label, answer) if classes else ()
         others = [k for k in range(curves.shape[1]) if k not in apart]
-        axes.plot(times, curves[:, others], color=FAINT, linewidth=0.9)
+        axes.plot(times, curves[:, others], color=style.FAINT, linewidth=0.9)
         if apart and answer != label:
-            axes.plot(times, curves[:, answer], color=VERMILION, linestyle=(0, (4, 2)))
+            axes.plot(times, curves[:, answer], color=style.VERMILION, linestyle=(0, (4, 2)))
         if apart:
-            axes.plot(times, curves[:, label], color=BLUE)
-        axes.tick_params(colors=MUTED)
+            axes.plot(times, curves[:, label], color=style.BLUE)
+        axes.tick_params(colors=style.MUTED)

@@ -6,6 +6,7 @@ import numpy as np
 
 from eventsim.arrays import Floats
 from eventsim.engine.algorithm import Algorithm, algorithm_of
+from eventsim.engine.contract import table as T
 from eventsim.engine.contract.job import Job, raise_first_runaway
 from eventsim.engine.contract.state import (
     LayerState,
@@ -16,14 +17,8 @@ from eventsim.engine.contract.state import (
     still_pending,
     with_pending,
 )
-from eventsim.engine.contract.table import (
-    GUESS_MOST,
-    fastest_rate,
-    guess_spikes,
-    neuron_table,
-    row_weights,
-)
 from eventsim.engine.cpu import fanin
+from eventsim.engine.cpu import roles as R
 from eventsim.engine.cpu.arrays import (
     Index,
     SpikeBuffers,
@@ -34,15 +29,6 @@ from eventsim.engine.cpu.arrays import (
 )
 from eventsim.engine.cpu.blocks import by_block
 from eventsim.engine.cpu.library import library
-from eventsim.engine.cpu.roles import (
-    DenseForward,
-    EventsRole,
-    NeuronsRole,
-    SpikesRole,
-    StandingRole,
-    TasksRole,
-    WeightsRole,
-)
 from eventsim.engine.cpu.roles_fanin import FaninForward
 from eventsim.engine.cpu.roles_order import PackedRole, PackSpikes, RoundsRole
 from eventsim.engine.cpu.threads import SMALL_WORK, dealt
@@ -63,7 +49,7 @@ LEAST_SPAN = 1.0
 SPARE = 1.25
 RATE = "spikes per ms and task"
 
-Run = Callable[[Index, SpikesRole], None]
+Run = Callable[[Index, R.SpikesRole], None]
 
 
 def forward(job: Job) -> SpikeTrains:
@@ -91,14 +77,14 @@ def _advance(
 
 def _fanin(job: Job, state: LayerState, end: Stop, adapted: Adapted | None) -> SpikeTrains:
     """As :func:`_advance`, of neurons with events of their own, to ``end`` and ``adapted``."""
-    blocks, par = fanin.n_blocks(job), neuron_table(job)
+    blocks, par = fanin.n_blocks(job), T.neuron_table(job)
     sent, returns = fanin.sent_of(job, state.begin), fanin.returns_of(job, state)
     wires, _held = fanin.wires_of(job, blocks, 0, job.stage.population.size)
     neurons, (begins, ends) = neurons_of(job, par), _standing(state, end, adapted)
     real = par.dtype.type
 
-    def run(todo: Index, places: SpikesRole) -> None:
-        tasks = TasksRole(todo, todo.size, blocks)
+    def run(todo: Index, places: R.SpikesRole) -> None:
+        tasks = R.TasksRole(todo, todo.size, blocks)
         call = FaninForward(tasks, sent, wires, neurons, returns, begins, ends, places)
         library().run(call, real)
 
@@ -107,12 +93,12 @@ def _fanin(job: Job, state: LayerState, end: Stop, adapted: Adapted | None) -> S
 
 def _standing(
     state: LayerState, end: Stop, adapted: Adapted | None
-) -> tuple[StandingRole, StandingRole]:
+) -> tuple[R.StandingRole, R.StandingRole]:
     """How neurons stand at first, and where they are to be written at last."""
     nothing = (None, None)
     return (
-        StandingRole(*state.stop, *(state.adapted or nothing)),
-        StandingRole(*end, *(adapted or nothing)),
+        R.StandingRole(*state.stop, *(state.adapted or nothing)),
+        R.StandingRole(*end, *(adapted or nothing)),
     )
 
 
@@ -120,7 +106,7 @@ def _stretches(
     job: Job, state: LayerState, end: Stop, adapted: Adapted | None, *, carry: bool
 ) -> tuple[SpikeTrains, Pending | None]:
     """As :func:`_advance`, of neurons that meet the same events, to ``end`` and ``adapted``."""
-    merged, heard, par = merged_events(job), job.stage.heard, neuron_table(job)
+    merged, heard, par = merged_events(job), job.stage.heard, T.neuron_table(job)
     if carry:
         merged = since(merged, state.begin)
     arrivals = with_pending(state.pending, merged.offsets, merged.times, merged.rows)
@@ -129,26 +115,26 @@ def _stretches(
     if state.pending is not None:
         skip = state.pending.skip
     met = skip.copy()
-    events = EventsRole(*arrivals, job.duration, heard, skip, met)
-    values = by_block(job, row_weights(job))
-    weights = WeightsRole.of(values)
+    events = R.EventsRole(*arrivals, job.duration, heard, skip, met)
+    values = by_block(job, T.row_weights(job))
+    weights = R.WeightsRole.of(values)
     neurons, (begins, ends) = neurons_of(job, par), _standing(state, end, adapted)
     real = par.dtype.type
 
-    def run(todo: Index, places: SpikesRole) -> None:
-        tasks = TasksRole(todo, todo.size, n_blocks)
-        call = DenseForward(tasks, events, weights, neurons, begins, ends, places)
+    def run(todo: Index, places: R.SpikesRole) -> None:
+        tasks = R.TasksRole(todo, todo.size, n_blocks)
+        call = R.DenseForward(tasks, events, weights, neurons, begins, ends, places)
         library().run(call, real)
 
     trains = run_tasks(job, n_blocks, run, job.duration - state.begin)
     return trains, still_pending(*arrivals, met, job.duration) if carry else None
 
 
-def neurons_of(job: Job, par: np.ndarray) -> NeuronsRole:
+def neurons_of(job: Job, par: np.ndarray) -> R.NeuronsRole:
     """Parameters of all neurons as the kernels take them."""
     p = job.stage.population
     strength, rate = (p.adaptation, 1.0 / p.tau_adaptation) if p.is_adaptive else (None, None)
-    return NeuronsRole(par, p.refractory, strength, rate, p.size, fastest_rate(job))
+    return R.NeuronsRole(par, p.refractory, strength, rate, p.size, T.fastest_rate(job))
 
 
 def run_tasks(
@@ -163,7 +149,7 @@ def run_tasks(
     ``apart``.
     """
     size, n_tasks = job.stage.population.size, job.n_samples * blocks
-    limits = np.repeat(guess_spikes(job, size / blocks, GUESS_LEAST, span), blocks)
+    limits = np.repeat(T.guess_spikes(job, size / blocks, GUESS_LEAST, span), blocks)
     counts, reached = np.zeros(n_tasks, np.int64), np.zeros(n_tasks)
     rounds: list[SpikeBuffers] = []
     work = events_of_samples(job)
@@ -174,13 +160,15 @@ def run_tasks(
     if apart and RATE not in job.stage.seen and size * work.sum() >= SMALL_WORK:
         parts = [tasks[::TRIED].copy(), np.delete(tasks, slice(None, None, TRIED))]
     for todo in parts:
-        room = np.minimum(job.stage.seen.get(RATE, 0.0) * lasts[todo], GUESS_MOST / max(n_tasks, 1))
+        room = np.minimum(
+            job.stage.seen.get(RATE, 0.0) * lasts[todo], T.GUESS_MOST / max(n_tasks, 1)
+        )
         limits[todo] = np.maximum(limits[todo], room.astype(np.int64))
         while todo.size:
             ends = np.cumsum(limits[todo])
             starts[todo] = ends - limits[todo]
             spikes = buffers(int(ends[-1]))
-            run(todo, SpikesRole(*spikes, starts, limits, counts, reached))
+            run(todo, R.SpikesRole(*spikes, starts, limits, counts, reached))
             where[todo] = len(rounds)
             rounds.append(spikes)
             todo = np.flatnonzero(counts > limits)
@@ -217,7 +205,7 @@ def _pack(
         addresses([spikes[k] for spikes in rounds]) for k in range(len(found))
     )
     call = PackSpikes(
-        TasksRole.all(job.n_samples),
+        R.TasksRole.all(job.n_samples),
         RoundsRole(time, neuron, current, restart, where, starts, counts, blocks),
         PackedRole(offsets, *found, resistance),
     )

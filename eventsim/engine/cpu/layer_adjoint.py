@@ -7,50 +7,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, aligned
+from eventsim.engine.contract import table as T
 from eventsim.engine.contract.adjoint_series import span_of
 from eventsim.engine.contract.bundles import causes
 from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.engine.contract.piece import Piece
-from eventsim.engine.contract.table import (
-    N_OWN,
-    N_SUMS,
-    layer_gradients,
-    neuron_table,
-    of_synapses,
-    real_type,
-    row_weights,
-    split_effects,
-)
+from eventsim.engine.cpu import arrays as A
 from eventsim.engine.cpu import fanin
-from eventsim.engine.cpu.arrays import (
-    MergedEvents,
-    adapted_sums,
-    adapting_back_of,
-    carried_of,
-    merged_events,
-    sample_chunks,
-    since,
-    tape_of,
-)
+from eventsim.engine.cpu import roles as R
 from eventsim.engine.cpu.blocks import by_block, by_row
 from eventsim.engine.cpu.layer import neurons_of
 from eventsim.engine.cpu.library import library
-from eventsim.engine.cpu.roles import (
-    AskedRole,
-    CarriedRole,
-    DenseBackward,
-    EventsRole,
-    FoundRole,
-    NeuronsRole,
-    TapeRole,
-    TasksRole,
-    WayBackRole,
-    WeightsRole,
-)
 from eventsim.engine.cpu.roles_fanin import FaninBackward, WiresBackRole
 from eventsim.events import SpikeTrains
 
-NOTHING_ASKED = AskedRole(None, 0, None)
+NOTHING_ASKED = R.AskedRole(None, 0, None)
 
 
 def backward(
@@ -69,23 +40,23 @@ def _backward_shared(
     job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats, piece: Piece | None
 ) -> tuple[StageGradients, Floats]:
     """The gradients, and the field ``through`` of the tape, in the order of the spikes."""
-    tape, _ = tape_of(job, trains, by_time, by_voltage)
-    bounds = sample_chunks(job, row_weights(job).nbytes)
-    adapt = adapting_back_of(job, trains, bounds.size - 1, piece)
-    carried = carried_of(job, piece, adapt)
-    events = since(merged_events(job), carried.begin)
-    way = WayBackRole(bounds, *span_of(job), _asked(job), _cause(job, events, trains)), carried
-    tapes = TapeRole(trains.offsets, *tape, adapt.before)
-    back = together(job, events, neurons_of(job, neuron_table(job)), tapes, way, adapt.found)
-    found = layer_gradients(
+    tape, _ = A.tape_of(job, trains, by_time, by_voltage)
+    bounds = A.sample_chunks(job, T.row_weights(job).nbytes)
+    adapt = A.adapting_back_of(job, trains, bounds.size - 1, piece)
+    carried = A.carried_of(job, piece, adapt)
+    events = A.since(A.merged_events(job), carried.begin)
+    way = R.WayBackRole(bounds, *span_of(job), _asked(job), _cause(job, events, trains)), carried
+    tapes = R.TapeRole(trains.offsets, *tape, adapt.before)
+    back = together(job, events, neurons_of(job, T.neuron_table(job)), tapes, way, adapt.found)
+    found = T.layer_gradients(
         job,
         by_drive=back.by_drive,
         by_delay=None,
-        source_times=split_effects(job, back.by_spike),
+        source_times=T.split_effects(job, back.by_spike),
         sums=back.sums,
         own=back.own,
         grazes=back.grazes,
-        adapted=adapted_sums(adapt),
+        adapted=A.adapted_sums(adapt),
     )
     return found, tape.through
 
@@ -106,31 +77,31 @@ class Together(NamedTuple):
 
 def together(
     job: Job,
-    events: MergedEvents,
-    neurons: NeuronsRole,
-    tape: TapeRole,
-    way: tuple[WayBackRole, CarriedRole],
+    events: A.MergedEvents,
+    neurons: R.NeuronsRole,
+    tape: R.TapeRole,
+    way: tuple[R.WayBackRole, R.CarriedRole],
     adapted: Floats | None = None,
-    asked: AskedRole = NOTHING_ASKED,
+    asked: R.AskedRole = NOTHING_ASKED,
 ) -> Together:
     """Run the kernel on the chunks of ``way``, whose sums are taken apart.
 
     ``adapted`` gathers what is found by adaptive thresholds. From voltages where they are asked.
     """
-    weights, size, chunks = by_block(job, row_weights(job)), neurons.size, way[0].bounds.size - 1
+    weights, size, chunks = by_block(job, T.row_weights(job)), neurons.size, way[0].bounds.size - 1
     by_weight = aligned((chunks, *weights.shape), weights.dtype)
-    sums, own = np.zeros((chunks, N_SUMS, size)), np.zeros((chunks, N_OWN, size))
+    sums, own = np.zeros((chunks, T.N_SUMS, size)), np.zeros((chunks, T.N_OWN, size))
     effects, grazes = np.zeros(events.times.size, weights.dtype), np.zeros(chunks, np.int64)
     heard, merged = job.stage.heard, (events.offsets, events.times, events.rows)
-    back = DenseBackward(
-        TasksRole(np.arange(chunks), chunks, len(heard)),
-        EventsRole(*merged, job.duration, heard, None, None),
-        WeightsRole.of(weights),
+    back = R.DenseBackward(
+        R.TasksRole(np.arange(chunks), chunks, len(heard)),
+        R.EventsRole(*merged, job.duration, heard, None, None),
+        R.WeightsRole.of(weights),
         neurons,
         tape,
         *way,
         asked,
-        FoundRole(by_weight, effects, sums, own, adapted, grazes),
+        R.FoundRole(by_weight, effects, sums, own, adapted, grazes),
     )  # fmt: skip
     library().run(back, weights.dtype.type)
     return Together(
@@ -144,10 +115,10 @@ def together(
 
 def by_synapse(job: Job, by_weight: Floats) -> Floats:
     """Sums over groups of samples, [groups, blocks, rows, neurons], as values of the synapses."""
-    return of_synapses(job, by_row(job, by_weight.sum(axis=0, dtype=np.float64))[:-1])
+    return T.of_synapses(job, by_row(job, by_weight.sum(axis=0, dtype=np.float64))[:-1])
 
 
-def _cause(job: Job, events: MergedEvents, trains: SpikeTrains) -> NDArray[np.int64] | None:
+def _cause(job: Job, events: A.MergedEvents, trains: SpikeTrains) -> NDArray[np.int64] | None:
     """Per event its spike among those of the loop, or -1; None where there is no loop."""
     if not job.stage.lateral:
         return None
@@ -167,38 +138,39 @@ def _backward_fanin(
     job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats, piece: Piece | None
 ) -> tuple[StageGradients, Floats]:
     """As :func:`_backward_shared`."""
-    tape, _ = tape_of(job, trains, by_time, by_voltage)
-    par, real, n_synapses = neuron_table(job), real_type(job), job.stage.wiring.target.size
+    tape, _ = A.tape_of(job, trains, by_time, by_voltage)
+    par, real, n_synapses = T.neuron_table(job), T.real_type(job), job.stage.wiring.target.size
     size, parts = par.shape[1], fanin.PARTS
-    adapt = adapting_back_of(job, trains, 1, piece)
-    carried = carried_of(job, piece, adapt)
+    adapt = A.adapting_back_of(job, trains, 1, piece)
+    carried = A.carried_of(job, piece, adapt)
     sent, returns = fanin.sent_of(job, carried.begin), fanin.returns_of(job, None)
     n_events = sent.time.size
     by_weight = np.zeros(n_synapses, real)
     by_delay = np.zeros(n_synapses) if job.stage.delays_per_synapse else None
-    sums, own = np.zeros((N_SUMS, size)), np.zeros((N_OWN, size))
+    sums, own = np.zeros((T.N_SUMS, size)), np.zeros((T.N_OWN, size))
     effects, grazes = np.zeros((parts, n_events), real), np.zeros(parts, np.int64)
     for low, high in fanin.groups(job):
         blocks = fanin.blocks_back(job, high - low)
         wires, _held = fanin.wires_of(job, blocks, low, high)
         back = FaninBackward(
-            TasksRole(np.arange(parts), parts, blocks), sent, wires, neurons_of(job, par), returns,
-            TapeRole(trains.offsets, *tape, adapt.before), carried,
+            R.TasksRole(np.arange(parts), parts, blocks), sent, wires, neurons_of(job, par),
+            returns,
+            R.TapeRole(trains.offsets, *tape, adapt.before), carried,
             WiresBackRole(
                 by_weight, by_delay, effects, sums, own, adapt.found, grazes, parts, job.n_samples,
                 n_events,
             ),
         )  # fmt: skip
         library().run(back, real)
-    by_spike = merged_events(job).by_spike(effects.sum(axis=0, dtype=np.float64))
-    found = layer_gradients(
+    by_spike = A.merged_events(job).by_spike(effects.sum(axis=0, dtype=np.float64))
+    found = T.layer_gradients(
         job,
         by_drive=by_weight.astype(np.float64, copy=False),
         by_delay=by_delay,
-        source_times=split_effects(job, by_spike),
+        source_times=T.split_effects(job, by_spike),
         sums=sums,
         own=own,
         grazes=int(grazes.sum()),
-        adapted=adapted_sums(adapt),
+        adapted=A.adapted_sums(adapt),
     )
     return found, tape.through

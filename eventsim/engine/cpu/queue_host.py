@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, owners
 from eventsim.engine.algorithm import Algorithm, algorithm_by_windows
+from eventsim.engine.contract import loop_state
+from eventsim.engine.contract import table as T
 from eventsim.engine.contract.bundles import (
     Arriving,
     Bundles,
@@ -18,58 +20,15 @@ from eventsim.engine.contract.bundles import (
     outside_arrivals,
 )
 from eventsim.engine.contract.job import Job, StageGradients
-from eventsim.engine.contract.loop_state import (
-    LoopState,
-    LoopStop,
-    after,
-    arrivals_since,
-    copied,
-    start_loop,
-)
 from eventsim.engine.contract.piece import Piece
-from eventsim.engine.contract.table import (
-    N_OWN,
-    N_SUMS,
-    layer_gradients,
-    neuron_table,
-    real_type,
-    row_weights,
-    spike_bases,
-    split_effects,
-)
 from eventsim.engine.contract.windowing import Windows, met_in_window, windows_of
+from eventsim.engine.cpu import arrays as A
 from eventsim.engine.cpu import layer_adjoint
-from eventsim.engine.cpu.arrays import (
-    Index,
-    adapted_sums,
-    adapting_back_of,
-    carried_of,
-    sample_chunks,
-    summed,
-    tape_of,
-)
+from eventsim.engine.cpu import roles as R
+from eventsim.engine.cpu import roles_loop as RL
 from eventsim.engine.cpu.lanes import LANES
 from eventsim.engine.cpu.layer import neurons_of, run_tasks
 from eventsim.engine.cpu.library import library
-from eventsim.engine.cpu.roles import (
-    FoundRole,
-    NeuronsRole,
-    SpikesRole,
-    TapeRole,
-    TasksRole,
-    WeightsRole,
-)
-from eventsim.engine.cpu.roles_loop import (
-    ArrivingRole,
-    LoopBackRole,
-    LoopRole,
-    LoopStopRole,
-    LoopStretches,
-    QueueBackward,
-    QueueForward,
-    SynapseRowsRole,
-    WindowsRole,
-)
 from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.cpu.weights import synapse_weights
 from eventsim.engine.cpu.window_host import (
@@ -87,10 +46,10 @@ def forward(job: Job) -> SpikeTrains:
     return _run(job, prepare(job), windows_of(job))
 
 
-def resume(job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
+def resume(job: Job, state: loop_state.LoopState) -> tuple[SpikeTrains, loop_state.LoopState]:
     prepared, windows = prepare(job, state), windows_of(job)
     trains = _run(job, prepared, windows)
-    return after(
+    return loop_state.after(
         job, prepared.loop, state, prepared.arrivals, trains, prepared.stop,
         by_windows=windows is not None, adapted=prepared.adapted,
     )  # fmt: skip
@@ -113,28 +72,28 @@ class Prepared:
     loop: Loop
     weights: tuple[NDArray[Any], ...]
     par: NDArray[np.floating[Any]]
-    begin: LoopStop
-    stop: LoopStop
+    begin: loop_state.LoopStop
+    stop: loop_state.LoopStop
     span: Floats
     adapted_begin: Adapted | None
     adapted: Adapted | None
 
 
-def prepare(job: Job, state: LoopState | None = None) -> Prepared:
+def prepare(job: Job, state: loop_state.LoopState | None = None) -> Prepared:
     """From a job to arrays; None is the state at time zero."""
     bundles = make_bundles(job)
     loop, weights = _loop_of(job, bundles)
     if state is None:
-        state, arrivals = start_loop(job), outside_arrivals(job, bundles)
+        state, arrivals = loop_state.start_loop(job), outside_arrivals(job, bundles)
     else:
-        arrivals = arrivals_since(job, bundles, loop, state)
+        arrivals = loop_state.arrivals_since(job, bundles, loop, state)
     return Prepared(
         arrivals,
         loop,
         weights,
-        neuron_table(job),
+        T.neuron_table(job),
         state.stop,
-        copied(state.stop),
+        loop_state.copied(state.stop),
         job.duration - state.begin,
         state.adapted,
         None if state.adapted is None else Adapted(*(a.copy() for a in state.adapted)),
@@ -145,7 +104,7 @@ def _loop_of(job: Job, bundles: Bundles) -> tuple[Loop, tuple[NDArray[Any], ...]
     """The loop with arrays of the types that the kernels are compiled for, and its weights."""
     addresses, weights = synapse_weights(job)
     loop = make_loop(job, bundles, addresses)
-    own_weight = loop.own_weight.astype(real_type(job))
+    own_weight = loop.own_weight.astype(T.real_type(job))
     return loop._replace(own_weight=own_weight), weights
 
 
@@ -153,25 +112,27 @@ def by_queue(job: Job, prepared: Prepared) -> SpikeTrains:
     """Every sample by its queue of events."""
     fed, stands = _roles(job, prepared)
 
-    def run(todo: Index, places: SpikesRole) -> None:
-        tasks = TasksRole(todo, todo.size, 1)
-        library().run(QueueForward(tasks, *fed, *stands, places), real_type(job))
+    def run(todo: A.Index, places: R.SpikesRole) -> None:
+        tasks = R.TasksRole(todo, todo.size, 1)
+        library().run(RL.QueueForward(tasks, *fed, *stands, places), T.real_type(job))
 
     return run_tasks(job, 1, run, prepared.span)
 
 
 def _roles(
     job: Job, p: Prepared
-) -> tuple[tuple[ArrivingRole, LoopRole, NeuronsRole], tuple[LoopStopRole, LoopStopRole]]:
+) -> tuple[
+    tuple[RL.ArrivingRole, RL.LoopRole, R.NeuronsRole], tuple[RL.LoopStopRole, RL.LoopStopRole]
+]:
     """What all kernels take: what arrives, the loop and its neurons; how these stand, and will."""
-    fed = ArrivingRole(*p.arrivals, job.duration), _loop_role(p.loop), neurons_of(job, p.par)
+    fed = RL.ArrivingRole(*p.arrivals, job.duration), _loop_role(p.loop), neurons_of(job, p.par)
     nothing = None, None
-    begin = LoopStopRole(*p.begin, *(p.adapted_begin or nothing))
-    return fed, (begin, LoopStopRole(*p.stop, *(p.adapted or nothing)))
+    begin = RL.LoopStopRole(*p.begin, *(p.adapted_begin or nothing))
+    return fed, (begin, RL.LoopStopRole(*p.stop, *(p.adapted or nothing)))
 
 
-def _loop_role(loop: Loop) -> LoopRole:
-    return LoopRole(*loop, loop.weight.shape[1] - 1)
+def _loop_role(loop: Loop) -> RL.LoopRole:
+    return RL.LoopRole(*loop, loop.weight.shape[1] - 1)
 
 
 def by_windows(
@@ -188,10 +149,10 @@ def by_windows(
     if parts is None:
         met = met_in_window(p.span, p.arrivals, windows.length)
         parts = parts_for(met, n_threads() if job.n_samples < n_threads() else 1)
-    cut, (fed, stands) = WindowsRole(windows.length, NO_BORDER, windows.pieces), _roles(job, p)
+    cut, (fed, stands) = RL.WindowsRole(windows.length, NO_BORDER, windows.pieces), _roles(job, p)
     sums = SumsRun(*fed, cut, basis_of(windows), *stands, bounds_of_parts(size, parts))
 
-    def run(todo: Index, places: SpikesRole) -> None:
+    def run(todo: A.Index, places: R.SpikesRole) -> None:
         sums.run(todo, places)
 
     return run_tasks(job, parts, run, p.span, apart=parts == 1)
@@ -199,34 +160,34 @@ def by_windows(
 
 def _by_stretches(job: Job, p: Prepared, length: float) -> SpikeTrains:
     """Every sample by windows of ``length`` ms of neurons that share their events."""
-    cut, (fed, stands) = WindowsRole(length, NO_BORDER, 1), _roles(job, p)
+    cut, (fed, stands) = RL.WindowsRole(length, NO_BORDER, 1), _roles(job, p)
     weights, rows = _shared_weights(job), _rows(job)
 
-    def run(todo: Index, places: SpikesRole) -> None:
-        call = LoopStretches(
-            TasksRole(todo, todo.size, 1), *fed, cut, weights, rows, *stands, places
+    def run(todo: A.Index, places: R.SpikesRole) -> None:
+        call = RL.LoopStretches(
+            R.TasksRole(todo, todo.size, 1), *fed, cut, weights, rows, *stands, places
         )
-        library().run(call, real_type(job))
+        library().run(call, T.real_type(job))
 
     return run_tasks(job, 1, run, p.span)
 
 
-def _shared_weights(job: Job) -> WeightsRole:
+def _shared_weights(job: Job) -> R.WeightsRole:
     """Those of neurons that share their events, by row, for whole vectors."""
-    weight = row_weights(job)
+    weight = T.row_weights(job)
     padded = np.pad(weight, ((0, 0), (0, -weight.shape[1] % LANES)))
-    return WeightsRole.of(padded)
+    return R.WeightsRole.of(padded)
 
 
-def _rows(job: Job) -> SynapseRowsRole:
+def _rows(job: Job) -> RL.SynapseRowsRole:
     """Row of the weights of every synapse."""
     stage = job.stage
 
-    def make() -> SynapseRowsRole:
+    def make() -> RL.SynapseRowsRole:
         row = owners(stage.wiring.out_start, stage.wiring.target.size)
-        return SynapseRowsRole(row.astype(np.int32))
+        return RL.SynapseRowsRole(row.astype(np.int32))
 
-    return stage.once(SynapseRowsRole, make)
+    return stage.once(RL.SynapseRowsRole, make)
 
 
 def backward(
@@ -238,37 +199,37 @@ def backward(
 ) -> StageGradients:
     if job.stage.shares_events:
         return layer_adjoint.backward(job, trains, by_time, by_voltage, piece)
-    tape, last = tape_of(job, trains, by_time, by_voltage)
-    bundles, par, size = make_bundles(job), neuron_table(job), trains.size
+    tape, last = A.tape_of(job, trains, by_time, by_voltage)
+    bundles, par, size = make_bundles(job), T.neuron_table(job), trains.size
     loop, _held = _loop_of(job, bundles)  # the loop has addresses of what is held here
     n_synapses, real = loop.target.size, par.dtype.type
-    bounds = sample_chunks(job, n_synapses * par.itemsize)
+    bounds = A.sample_chunks(job, n_synapses * par.itemsize)
     chunks = bounds.size - 1
     weight = np.zeros((chunks, n_synapses), real)
     delay = np.zeros((chunks, n_synapses)) if job.stage.delays_per_synapse else None
-    sums, own = np.zeros((chunks, N_SUMS, size)), np.zeros((chunks, N_OWN, size))
-    effects, grazes = np.zeros(spike_bases(job)[-1], real), np.zeros(chunks, np.int64)
-    adapt = adapting_back_of(job, trains, chunks, piece)
+    sums, own = np.zeros((chunks, T.N_SUMS, size)), np.zeros((chunks, T.N_OWN, size))
+    effects, grazes = np.zeros(T.spike_bases(job)[-1], real), np.zeros(chunks, np.int64)
+    adapt = A.adapting_back_of(job, trains, chunks, piece)
     arriving = all_arrivals(job, bundles, trains, None if piece is None else piece.begin)
-    call = QueueBackward(
-        TasksRole.all(chunks),
-        ArrivingRole(*arriving, job.duration),
+    call = RL.QueueBackward(
+        R.TasksRole.all(chunks),
+        RL.ArrivingRole(*arriving, job.duration),
         _loop_role(loop),
         neurons_of(job, par),
-        TapeRole(trains.offsets, *tape, adapt.before),
-        LoopBackRole(bounds, last, delay, n_synapses),
-        carried_of(job, piece, adapt),
-        FoundRole(weight, effects, sums, own, adapt.found, grazes),
+        R.TapeRole(trains.offsets, *tape, adapt.before),
+        RL.LoopBackRole(bounds, last, delay, n_synapses),
+        A.carried_of(job, piece, adapt),
+        R.FoundRole(weight, effects, sums, own, adapt.found, grazes),
     )  # fmt: skip
     library().run(call, real)
-    found = layer_gradients(
+    found = T.layer_gradients(
         job,
-        by_drive=summed(weight),
+        by_drive=A.summed(weight),
         by_delay=None if delay is None else delay.sum(axis=0),
-        source_times=split_effects(job, effects.astype(np.float64)),
+        source_times=T.split_effects(job, effects.astype(np.float64)),
         sums=sums.sum(axis=0),
         own=own.sum(axis=0),
         grazes=int(grazes.sum()),
-        adapted=adapted_sums(adapt),
+        adapted=A.adapted_sums(adapt),
     )
     return found if piece is None else replace(found, own_times=tape.by_time + tape.through)

@@ -9,36 +9,13 @@ are taken one by one.
 import numpy as np
 
 from eventsim.arrays import Floats, aligned
+from eventsim.engine.contract import table as T
 from eventsim.engine.contract.gain_windows import N_GAIN, count_windows, terms_of, windows_per_ms
 from eventsim.engine.contract.job import Job, StageGradients
-from eventsim.engine.contract.table import (
-    leak_weight,
-    of_synapses,
-    readout_gradients,
-    readout_table,
-    real_type,
-    row_matrix,
-    spike_bases,
-    split_effects,
-)
+from eventsim.engine.cpu import roles as R
 from eventsim.engine.cpu.arrays import sample_chunks, sources_of
 from eventsim.engine.cpu.lanes import LANES, of_lanes, to_lanes
 from eventsim.engine.cpu.library import library
-from eventsim.engine.cpu.roles import (
-    ApartBackward,
-    ApartForward,
-    FanOutRole,
-    GainTableRole,
-    IntegralsBackRole,
-    IntegralsRole,
-    OutputsRole,
-    ReadoutBackward,
-    ReadoutForward,
-    ReadoutGains,
-    SourcesRole,
-    TasksRole,
-    WeightsRole,
-)
 
 # Rows of the sums over arrivals, each times its weight: gain, its derivatives by both rates.
 N_SUMS = 3
@@ -46,39 +23,41 @@ N_SUMS = 3
 
 def forward(job: Job, rate: float) -> Floats:
     p, (spikes, _held), gains = job.stage.population, sources_of(job), gains_of(job, rate)
-    tasks = TasksRole.all(job.n_samples)
+    tasks = R.TasksRole.all(job.n_samples)
     shared = job.stage.shares_events
     size = _blocks(job) * LANES if shared else p.size
-    integrals = IntegralsRole(np.empty((job.n_samples, size)), size)
+    integrals = R.IntegralsRole(np.empty((job.n_samples, size)), size)
     if shared:
         library().run(
-            ReadoutForward(tasks, spikes, gains, _weights(job), integrals), real_type(job)
+            R.ReadoutForward(tasks, spikes, gains, _weights(job), integrals), T.real_type(job)
         )
     else:
-        library().run(ApartForward(tasks, spikes, gains, _fan_out(job), integrals), real_type(job))
+        library().run(
+            R.ApartForward(tasks, spikes, gains, _fan_out(job), integrals), T.real_type(job)
+        )
     integral = integrals.values[:, : p.size]
-    return p.resistance * integral + p.v_leak * leak_weight(job, rate)
+    return p.resistance * integral + p.v_leak * T.leak_weight(job, rate)
 
 
 def backward(job: Job, rate: float, by_integral: Floats) -> StageGradients:
     p = job.stage.population
-    seeds, effects = by_integral * p.resistance, np.zeros(spike_bases(job)[-1])
+    seeds, effects = by_integral * p.resistance, np.zeros(T.spike_bases(job)[-1])
     run = _backward_shared if job.stage.shares_events else _backward_apart
     spikes, _held = sources_of(job)
     by_weight, by_delay, sums = run(job, spikes, gains_of(job, rate), seeds, effects)
     by_gain, by_mem, by_syn = sums
-    return readout_gradients(
+    return T.readout_gradients(
         job,
         by_weight=by_weight,
         by_delay=by_delay,
-        source_times=split_effects(job, effects),
+        source_times=T.split_effects(job, effects),
         sums=np.stack([by_mem, by_syn, by_gain / p.resistance]),
-        by_leak=(by_integral * leak_weight(job, rate)).sum(axis=0),
+        by_leak=(by_integral * T.leak_weight(job, rate)).sum(axis=0),
     )
 
 
 def _backward_shared(
-    job: Job, spikes: SourcesRole, gains: GainTableRole, seeds: Floats, effects: Floats
+    job: Job, spikes: R.SourcesRole, gains: R.GainTableRole, seeds: Floats, effects: Floats
 ) -> tuple[Floats, Floats | None, Floats]:
     """dL/dw of the synapses; dL/d(delay) of each, where it has one of its own; sums of outputs."""
     weights, size, wide = _weights(job), job.stage.population.size, _blocks(job) * LANES
@@ -88,16 +67,16 @@ def _backward_shared(
     sums = np.zeros((parts, N_SUMS, wide))
     of_outputs = np.zeros((job.n_samples, wide))
     of_outputs[:, :size] = seeds
-    back = IntegralsBackRole(bounds, of_outputs, by_weight, None, effects, sums, wide)
+    back = R.IntegralsBackRole(bounds, of_outputs, by_weight, None, effects, sums, wide)
     library().run(
-        ReadoutBackward(TasksRole.all(parts), spikes, gains, weights, back), real_type(job)
+        R.ReadoutBackward(R.TasksRole.all(parts), spikes, gains, weights, back), T.real_type(job)
     )
-    found = of_synapses(job, of_lanes(by_weight.sum(axis=0), size))
+    found = T.of_synapses(job, of_lanes(by_weight.sum(axis=0), size))
     return found, None, sums.sum(axis=0)[:, :size]
 
 
 def _backward_apart(
-    job: Job, spikes: SourcesRole, gains: GainTableRole, seeds: Floats, effects: Floats
+    job: Job, spikes: R.SourcesRole, gains: R.GainTableRole, seeds: Floats, effects: Floats
 ) -> tuple[Floats, Floats | None, Floats]:
     """As :func:`_backward_shared`."""
     fan, size = _fan_out(job), job.stage.population.size
@@ -105,21 +84,23 @@ def _backward_apart(
     shape = (bounds.size - 1, fan.n)
     by_weight, by_delay = np.zeros(shape), np.zeros(shape)
     sums = np.zeros((shape[0], N_SUMS, size))
-    back = IntegralsBackRole(bounds, seeds, by_weight, by_delay, effects, sums, size)
-    library().run(ApartBackward(TasksRole.all(shape[0]), spikes, gains, fan, back), real_type(job))
+    back = R.IntegralsBackRole(bounds, seeds, by_weight, by_delay, effects, sums, size)
+    library().run(
+        R.ApartBackward(R.TasksRole.all(shape[0]), spikes, gains, fan, back), T.real_type(job)
+    )
     return by_weight.sum(axis=0), by_delay.sum(axis=0), sums.sum(axis=0)
 
 
-def gains_of(job: Job, rate: float) -> GainTableRole:
+def gains_of(job: Job, rate: float) -> R.GainTableRole:
     """Filled; forward and backward pass may share it."""
-    real, per_ms = real_type(job), windows_per_ms(job, rate)
+    real, per_ms = T.real_type(job), windows_per_ms(job, rate)
     n_windows, blocks = count_windows(job, per_ms), _blocks(job)
 
-    def make() -> GainTableRole:
+    def make() -> R.GainTableRole:
         values = aligned((blocks, n_windows, N_GAIN, terms_of(real), LANES), real)
-        gains = GainTableRole(values, blocks, n_windows, rate, per_ms)
-        outputs = OutputsRole(readout_table(job), job.stage.population.size)
-        library().run(ReadoutGains(TasksRole.all(blocks), outputs, gains), real_type(job))
+        gains = R.GainTableRole(values, blocks, n_windows, rate, per_ms)
+        outputs = R.OutputsRole(T.readout_table(job), job.stage.population.size)
+        library().run(R.ReadoutGains(R.TasksRole.all(blocks), outputs, gains), T.real_type(job))
         return gains
 
     return job.stage.once((gains_of, real, rate, per_ms, n_windows), make)
@@ -129,18 +110,18 @@ def _blocks(job: Job) -> int:
     return -(-job.stage.population.size // LANES)
 
 
-def _weights(job: Job) -> WeightsRole:
+def _weights(job: Job) -> R.WeightsRole:
     """Weights by row, as :func:`eventsim.engine.cpu.lanes.to_lanes`, in the type of the state."""
-    real = real_type(job)
+    real = T.real_type(job)
 
-    def make() -> WeightsRole:
-        values = to_lanes(row_matrix(job, job.weights().astype(real)))
-        return WeightsRole.of(values)
+    def make() -> R.WeightsRole:
+        values = to_lanes(T.row_matrix(job, job.weights().astype(real)))
+        return R.WeightsRole.of(values)
 
     return job.stage.once((_weights, real), make)
 
 
-def _fan_out(job: Job) -> FanOutRole:
+def _fan_out(job: Job) -> R.FanOutRole:
     wiring = job.stage.wiring
-    weight = job.weights().astype(real_type(job))
-    return FanOutRole(wiring.out_start, wiring.target, weight, job.delays(), weight.size)
+    weight = job.weights().astype(T.real_type(job))
+    return R.FanOutRole(wiring.out_start, wiring.target, weight, job.delays(), weight.size)

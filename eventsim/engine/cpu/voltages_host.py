@@ -11,41 +11,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from eventsim.arrays import Floats
+from eventsim.engine.contract import table as T
 from eventsim.engine.contract.adjoint_series import span_of
 from eventsim.engine.contract.job import DirectGradients, Job, Voltages
-from eventsim.engine.contract.table import (
-    BY_DRIVE,
-    BY_MEM,
-    BY_SYN,
-    by_targets,
-    fastest_rate,
-    linear_table,
-    real_type,
-    row_weights,
-)
-from eventsim.engine.cpu.arrays import (
-    Index,
-    MergedEvents,
-    Tape,
-    merged_events,
-    sample_chunks,
-)
+from eventsim.engine.cpu import arrays as A
+from eventsim.engine.cpu import roles as R
 from eventsim.engine.cpu.blocks import by_block
 from eventsim.engine.cpu.layer_adjoint import NOTHING_ASKED, Together, together
 from eventsim.engine.cpu.library import library
-from eventsim.engine.cpu.roles import (
-    AskedRole,
-    CarriedRole,
-    EventsRole,
-    LargestForward,
-    LargestRole,
-    NeuronsRole,
-    TapeRole,
-    TasksRole,
-    VoltagesForward,
-    WayBackRole,
-    WeightsRole,
-)
 from eventsim.engine.cpu.threads import threads_for
 
 
@@ -55,36 +28,38 @@ def largest(job: Job) -> Voltages:
     They are found in double precision, as on every backend. Around its maximum V is flat: where it
     is known to a part in 10^7, its time is to some us, by which gradients of a part in 2,000 move.
     """
-    p, events, exact = job.stage.population, merged_events(job), replace(job, precision="double")
+    p, events, exact = job.stage.population, A.merged_events(job), replace(job, precision="double")
     shape = (job.n_samples, p.size)
-    found = LargestRole(np.zeros(shape), np.zeros(shape), np.full(shape, -1), np.zeros(shape))
-    tasks = TasksRole.all(job.n_samples, len(job.stage.heard))
+    found = R.LargestRole(np.zeros(shape), np.zeros(shape), np.full(shape, -1), np.zeros(shape))
+    tasks = R.TasksRole.all(job.n_samples, len(job.stage.heard))
     with threads_for(job):
-        call = LargestForward(tasks, *_layer_of(exact, events), found)
-        library().run(call, real_type(exact))
+        call = R.LargestForward(tasks, *_layer_of(exact, events), found)
+        library().run(call, T.real_type(exact))
     return Voltages((found.value + p.v_leak)[:, :, None], _Largest(job, events, found).backward)
 
 
 def at(job: Job, times: Floats) -> Voltages:
     """Voltages of a readout whose stage shares events at ``times`` [samples, asked], ascending."""
-    p, events = job.stage.population, merged_events(job)
+    p, events = job.stage.population, A.merged_events(job)
     value: Floats = np.empty((*times.shape, p.size))
-    asked = AskedRole(times, times.shape[1], value)
-    tasks = TasksRole.all(job.n_samples, len(job.stage.heard))
+    asked = R.AskedRole(times, times.shape[1], value)
+    tasks = R.TasksRole.all(job.n_samples, len(job.stage.heard))
     with threads_for(job):
-        library().run(VoltagesForward(tasks, *_layer_of(job, events), asked), real_type(job))
+        library().run(R.VoltagesForward(tasks, *_layer_of(job, events), asked), T.real_type(job))
     value += p.v_leak
     return Voltages(value.transpose(0, 2, 1), _AtTimes(job, events, times).backward)
 
 
-def _layer_of(job: Job, merged: MergedEvents) -> tuple[EventsRole, WeightsRole, NeuronsRole]:
+def _layer_of(
+    job: Job, merged: A.MergedEvents
+) -> tuple[R.EventsRole, R.WeightsRole, R.NeuronsRole]:
     """The readout as a layer of neurons that do not fire."""
     arrivals = (merged.offsets, merged.times, merged.rows, job.duration)
-    values, par = by_block(job, row_weights(job)), linear_table(job)
+    values, par = by_block(job, T.row_weights(job)), T.linear_table(job)
     return (
-        EventsRole(*arrivals, job.stage.heard, None, None),
-        WeightsRole.of(values),
-        NeuronsRole(par, None, None, None, par.shape[1], fastest_rate(job)),
+        R.EventsRole(*arrivals, job.stage.heard, None, None),
+        R.WeightsRole.of(values),
+        R.NeuronsRole(par, None, None, None, par.shape[1], T.fastest_rate(job)),
     )
 
 
@@ -94,19 +69,19 @@ def _gradients(
     """As the protocol wants them, of what the way back found."""
     p = job.stage.population
     return DirectGradients(
-        synapses=by_targets(job, by_drive, p.resistance, in_place=True),
+        synapses=T.by_targets(job, by_drive, p.resistance, in_place=True),
         delays=None,
         spikes=by_spike,
         parameters={
-            "tau_mem": -sums[BY_MEM] / p.tau_mem**2,
-            "tau_syn": -sums[BY_SYN] / p.tau_syn**2,
-            "resistance": sums[BY_DRIVE] / p.resistance,
+            "tau_mem": -sums[T.BY_MEM] / p.tau_mem**2,
+            "tau_syn": -sums[T.BY_SYN] / p.tau_syn**2,
+            "resistance": sums[T.BY_DRIVE] / p.resistance,
             "v_leak": by_leak,
         },
     )
 
 
-def _tape(time: Floats, neuron: Index, alpha: Floats, previous: Index) -> Tape:
+def _tape(time: Floats, neuron: A.Index, alpha: Floats, previous: A.Index) -> A.Tape:
     """Spikes in order, each just before its time: an arrival then comes after it.
 
     Their currents let V rise, so that alpha is taken as it is; they have no restart.
@@ -114,18 +89,18 @@ def _tape(time: Floats, neuron: Index, alpha: Floats, previous: Index) -> Tape:
     none, rises = np.zeros(time.size), np.ones(time.size)
     before = np.nextafter(time, -np.inf)
     no_restart, number = np.full(time.size, np.nan), neuron.astype(np.int32)
-    return Tape(before, number, rises, no_restart, none, alpha, previous, none.copy())
+    return A.Tape(before, number, rises, no_restart, none, alpha, previous, none.copy())
 
 
 def _back(
-    job: Job, events: MergedEvents, bounds: Index, tape: TapeRole, asked: AskedRole
+    job: Job, events: A.MergedEvents, bounds: A.Index, tape: R.TapeRole, asked: R.AskedRole
 ) -> Together:
     """The way back from spikes or from asked times, of the samples between ``bounds`` apart."""
-    size, par = job.stage.population.size, linear_table(job)
+    size, par = job.stage.population.size, T.linear_table(job)
     rows = np.ones(int(job.stage.wiring.row_start[-1]), np.bool_)
-    carried = CarriedRole(np.zeros(job.n_samples), None, None, 0)
-    way = WayBackRole(bounds, *span_of(job), rows, None), carried
-    neurons = NeuronsRole(par, np.zeros(size), None, None, size, fastest_rate(job))
+    carried = R.CarriedRole(np.zeros(job.n_samples), None, None, 0)
+    way = R.WayBackRole(bounds, *span_of(job), rows, None), carried
+    neurons = R.NeuronsRole(par, np.zeros(size), None, None, size, T.fastest_rate(job))
     with threads_for(job):
         return together(job, events, neurons, tape, way, asked=asked)
 
@@ -135,7 +110,7 @@ class _AtTimes:
     """The asked times, [samples, asked], and of what."""
 
     job: Job
-    events: MergedEvents
+    events: A.MergedEvents
     times: Floats
 
     def backward(self, by_value: Floats) -> DirectGradients:
@@ -145,12 +120,12 @@ class _AtTimes:
         thousands may be left, and rounding at every one of a hundred frames would show there.
         """
         job = replace(self.job, precision="double")
-        bounds = sample_chunks(job, by_block(job, row_weights(job)).nbytes)
+        bounds = A.sample_chunks(job, by_block(job, T.row_weights(job)).nbytes)
         nothing, nobody = np.zeros(0), np.zeros(0, np.int64)
         silence = _tape(nothing, nobody, nothing, nobody)
-        tape = TapeRole(np.zeros(job.n_samples + 1, np.int64), *silence, None)
+        tape = R.TapeRole(np.zeros(job.n_samples + 1, np.int64), *silence, None)
         of_value = np.array(by_value.transpose(0, 2, 1), order="C")
-        asked = AskedRole(self.times, self.times.shape[1], of_value)
+        asked = R.AskedRole(self.times, self.times.shape[1], of_value)
         back = _back(job, self.events, bounds, tape, asked)
         by_leak = by_value.sum(axis=(0, 2))
         return _gradients(job, back.by_drive, back.by_spike, back.sums, by_leak)
@@ -161,8 +136,8 @@ class _Largest:
     """Where the largest voltages are, [samples, size], and of what."""
 
     job: Job
-    events: MergedEvents
-    found: LargestRole
+    events: A.MergedEvents
+    found: R.LargestRole
 
     def backward(self, by_value: Floats) -> DirectGradients:
         """Gradients from dL/d(value), [samples, size, 1], as the protocol wants them."""
@@ -173,8 +148,8 @@ class _Largest:
         sample, neuron, time = sample[order], neuron[order], time[order]
         spikes = _tape(time, neuron, by_value[sample, neuron], np.full(time.size, -1))
         offsets = np.searchsorted(sample, np.arange(job.n_samples + 1))
-        bounds = sample_chunks(job, row_weights(job).nbytes)
-        back = _back(job, events, bounds, TapeRole(offsets, *spikes, None), NOTHING_ASKED)
+        bounds = A.sample_chunks(job, T.row_weights(job).nbytes)
+        back = _back(job, events, bounds, R.TapeRole(offsets, *spikes, None), NOTHING_ASKED)
         by_spike = back.by_spike + events.by_spike(self._moved(by_value))
         return _gradients(job, back.by_drive, by_spike, back.sums, by_value.sum(axis=0))
 

@@ -6,17 +6,9 @@ import numpy as np
 
 from eventsim.arrays import Ints
 from eventsim.engine.contract.windowing import Windows
+from eventsim.engine.cpu import roles_loop as RL
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles import NeuronsRole, SpikesRole, TasksRole
-from eventsim.engine.cpu.roles_loop import (
-    ArrivingRole,
-    LoopRole,
-    LoopStopRole,
-    LoopSums,
-    NeuronPartsRole,
-    SumBasisRole,
-    WindowsRole,
-)
 
 # Synaptic events of other stages in a window for which a thread is woken: a ms of work. On a busy
 # machine a thread may wait a time slice for the others at every window's end; with 5,000 events and
@@ -39,13 +31,13 @@ class SumsRun(NamedTuple):
     The neurons ``bounds[p] : bounds[p + 1]`` of a sample are part p.
     """
 
-    arriving: ArrivingRole
-    loop: LoopRole
+    arriving: RL.ArrivingRole
+    loop: RL.LoopRole
     neurons: NeuronsRole
-    windows: WindowsRole
-    basis: SumBasisRole
-    begin: LoopStopRole
-    end: LoopStopRole
+    windows: RL.WindowsRole
+    basis: RL.SumBasisRole
+    begin: RL.LoopStopRole
+    end: RL.LoopStopRole
     bounds: Ints
 
     def run(self, todo: Ints, spikes: SpikesRole) -> None:
@@ -55,18 +47,18 @@ class SumsRun(NamedTuple):
         if parts > 1:
             apart = [s * parts + np.arange(parts) for s in np.unique(todo // parts)]
         for tasks in apart:
-            meeting = NeuronPartsRole(self.bounds, np.zeros(N_MEETING, np.int64))
-            call = LoopSums(
+            meeting = RL.NeuronPartsRole(self.bounds, np.zeros(N_MEETING, np.int64))
+            call = RL.LoopSums(
                 TasksRole(tasks, tasks.size, parts), self.arriving, self.loop, self.neurons,
                 self.windows, self.basis, meeting, self.begin, self.end, spikes,
             )  # fmt: skip
             library().run(call, real)
 
 
-def basis_of(windows: Windows) -> SumBasisRole:
+def basis_of(windows: Windows) -> RL.SumBasisRole:
     """As the kernel takes it."""
     basis = windows.basis
-    return SumBasisRole(
+    return RL.SumBasisRole(
         np.ascontiguousarray(basis.by_v), np.ascontiguousarray(basis.by_j), windows.width,
         basis.reach,
     )  # fmt: skip
