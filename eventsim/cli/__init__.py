@@ -1,4 +1,19 @@
-"""The command ``eventsim``."""
+"""The command ``eventsim``: one file for each of its commands, which ``app`` puts together.
+
+From an option to where it acts: a command is a function whose parameters are options. Those that
+several commands share are in ``options``; a class of options is put in the place of a parameter by
+``fields``, and so are the fields of settings, whose meaning is then the help (``help`` prints it).
+So ``--lr`` is the field ``learning_rate`` of TrainConfig, by ``train_settings``.
+
+What a command reads: ``events`` resolves DATA and EVENTS by ``readers``, as ``reading``,
+``text_events`` and ``begin`` say; ``measured`` and ``damaged`` tell what was read, ``targets`` are
+signals to follow. What it says goes through ``terminal``; ``completion`` is for the shell.
+
+The commands: ``train``, ``evaluate``, ``predict``, ``simulate``, ``listen``, ``demo``, ``report``,
+``cost``, ``map``, ``frontier``, ``experiment`` (with ``experiment_runs``, ``experiment_progress``),
+``data`` (``data_import``, ``data_plot``), ``exchange``, ``gradcheck``, ``conformance``, ``schema``
+and ``warm_up``.
+"""
 
 import os
 import sys

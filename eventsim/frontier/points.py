@@ -22,8 +22,22 @@ from eventsim.entries import flat
 from eventsim.events import AnyDataset
 from eventsim.experiment.resolve import Experiment
 from eventsim.experiment.statistics import Summary
-from eventsim.frontier import measure
 from eventsim.frontier.dense import DenseBaseline, dense_numbers
+from eventsim.frontier.measure import (
+    ACCURACY,
+    CHOICE,
+    ENERGY,
+    LEAKAGE,
+    OPERATIONS,
+    Measured,
+    Numbers,
+    Question,
+    cores_key,
+    energy_key,
+    measure,
+    measure_rounded,
+    total_key,
+)
 from eventsim.frontier.pareto import pareto_front
 from eventsim.mapping.fits import UNCHECKED, Fit
 from eventsim.measures import measure_name
@@ -60,7 +74,7 @@ class SweptRun:
     folder: str
     link: str
     command: str
-    numbers: measure.Numbers
+    numbers: Numbers
     fits: Mapping[str, Fit]
     missing: Mapping[str, tuple[str, ...]]
 
@@ -148,9 +162,9 @@ class Point:
         """Whether its cost on an axis is a lower bound: a sum that lacks a term."""
         kind, _, chip = axis.partition(":")
         names = {*self.missing.get(chip, ())}
-        leakage = names.intersection(measure.LEAKAGE)
+        leakage = names.intersection(LEAKAGE)
         return {
-            measure.ENERGY: bool(names - leakage),
+            ENERGY: bool(names - leakage),
             "leakage_pj": bool(leakage),
             "energy_with_leakage_pj": bool(names),
             "encoder_pj": True,  # memory of an encoder is never counted
@@ -209,20 +223,20 @@ class Frontier:
             if chip.has_energy:
                 step = "" if chip.step_ms is None else f" in steps of {chip.step_ms:g} ms"
                 title = f"energy per recording on {chip.title}{step}"
-                found[measure.energy_key(chip.name)] = title
+                found[energy_key(chip.name)] = title
                 if chip.has_leakage:
-                    found[measure.total_key(chip.name)] = f"{title}, with leakage"
-        found[measure.OPERATIONS] = f"{measure_name('synaptic_operations')} per recording"
+                    found[total_key(chip.name)] = f"{title}, with leakage"
+        found[OPERATIONS] = f"{measure_name('synaptic_operations')} per recording"
         for chip in self.chips:
             if chip.has_cores:
-                found[measure.cores_key(chip.name)] = f"cores of {chip.title}"
+                found[cores_key(chip.name)] = f"cores of {chip.title}"
         return found
 
 
 def gather(
     plan: Experiment,
     root: Path,
-    asked: measure.Question,
+    asked: Question,
     *,
     baselines: Sequence[DenseBaseline] = (),
     bits: Sequence[int] = (),
@@ -280,7 +294,7 @@ def gather(
     for baseline in baselines if beside else ():
         watch(baseline.name)
         done.append(_dense(baseline, beside, root, asked, data))
-    validated = all(measure.CHOICE in point.summary for point in done if point.is_exact)
+    validated = all(CHOICE in point.summary for point in done if point.is_exact)
     part = f"the {asked.part} part"
     some = (
         "" if asked.samples is None else f", {asked.samples:,} recordings spread over its classes"
@@ -289,7 +303,7 @@ def gather(
         title=plan.title,
         about=f"{plan.about.strip()} Here: {'; '.join(point.title for point in done)}.".strip(),
         data=f"{part} of {plan.data.title}{some}",
-        chosen_by=measure.CHOICE if validated else measure.ACCURACY,
+        chosen_by=CHOICE if validated else ACCURACY,
         chips=tuple(_note(name, asked) for name in asked.chips),
         points=tuple(done),
         absent=tuple(name for name, found in runs.items() if not found),
@@ -331,22 +345,22 @@ def _of_all(runs: Sequence[SweptRun]) -> dict[str, Any]:
 
 
 def _rounded(
-    spec: RunSettings, root: Path, asked: measure.Question, data: "_Recordings", bits: int
+    spec: RunSettings, root: Path, asked: Question, data: "_Recordings", bits: int
 ) -> SweptRun:
     """A run with rounded weights."""
     run = Run(root / spec.label, spec)
     tested, training = data.of(run, asked.part), data.of(run, "train")
-    measured = measure.measure_rounded(run, tested, training, asked, bits)
+    measured = measure_rounded(run, tested, training, asked, bits)
     return _swept_run(run, asked.command(run.folder, bits), measured)
 
 
-def _swept(spec: RunSettings, root: Path, asked: measure.Question, data: "_Recordings") -> SweptRun:
+def _swept(spec: RunSettings, root: Path, asked: Question, data: "_Recordings") -> SweptRun:
     run = Run(root / spec.label, spec)
-    measured = measure.measure(run, data.of(run, asked.part), asked)
+    measured = measure(run, data.of(run, asked.part), asked)
     return _swept_run(run, asked.command(run.folder), measured)
 
 
-def _swept_run(run: Run, command: str, measured: measure.Measured) -> SweptRun:
+def _swept_run(run: Run, command: str, measured: Measured) -> SweptRun:
     return SweptRun(
         seed=run.config.seed,
         folder=run.settings.label,
@@ -374,7 +388,7 @@ def _dense(
     baseline: DenseBaseline,
     beside: Sequence[RunSettings],
     root: Path,
-    asked: measure.Question,
+    asked: Question,
     data: _Recordings,
 ) -> Point:
     """The point of a dense network: one of it beside every run."""
@@ -402,7 +416,7 @@ def _dense(
     )
 
 
-def _note(name: str, asked: measure.Question) -> ChipNote:
+def _note(name: str, asked: Question) -> ChipNote:
     chip = asked.chips[name]
     step = chip.step_ms if asked.step_ms is None else asked.step_ms
     return ChipNote(
@@ -424,7 +438,7 @@ def _figure(term: str, quantity: Quantity, step_ms: float | None) -> dict[str, A
     return {"term": term, "counted": counted, **kept}
 
 
-def _summary(runs: Sequence[measure.Numbers]) -> dict[str, Summary]:
+def _summary(runs: Sequence[Numbers]) -> dict[str, Summary]:
     """Of every number that all runs have."""
     found = {}
     for key in runs[0]:

@@ -6,7 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from eventsim.experiment.statistics import Summary
-from eventsim.frontier import measure
+from eventsim.frontier.measure import (
+    ACCURACY,
+    CHOICE,
+    OPERATIONS,
+    TIME,
+    cores_key,
+    encoder_key,
+    energy_key,
+    leakage_key,
+    total_key,
+)
 from eventsim.frontier.points import ROUNDED, ChipNote, Frontier, Key, Point, SweptRun
 from eventsim.mapping.fits import UNCHECKED
 from eventsim.measures import measure_name
@@ -15,8 +25,8 @@ from eventsim.report.tables import PageTable
 
 MARK = "●"  # on a front
 WORDS = {
-    measure.OPERATIONS: measure_name("synaptic_operations"),
-    f"{measure.OPERATIONS}_of_neurons": "of them by spikes of neurons",
+    OPERATIONS: measure_name("synaptic_operations"),
+    f"{OPERATIONS}_of_neurons": "of them by spikes of neurons",
     "spikes": measure_name("spikes"),
     "synapses": measure_name("synapses"),
 }
@@ -26,36 +36,34 @@ def point_tables(frontier: Frontier) -> list[PageTable]:
     """A row per point: accuracies and operations, then for every chip energies and cores."""
     columns = _names(frontier)
     columns["runs"] = [f"{len(point.runs)}" for point in frontier.points]
-    columns["accuracy %"] = [_percent(point, measure.ACCURACY) for point in frontier.points]
-    if frontier.chosen_by == measure.CHOICE:
-        columns["validation %"] = [_percent(point, measure.CHOICE) for point in frontier.points]
+    columns["accuracy %"] = [_percent(point, ACCURACY) for point in frontier.points]
+    if frontier.chosen_by == CHOICE:
+        columns["validation %"] = [_percent(point, CHOICE) for point in frontier.points]
     for key, words in WORDS.items():
         columns[words] = [_number(point, key) for point in frontier.points]
     columns[f"{measure_name('inference_time')} (ms)"] = [
-        _number(point, measure.TIME) for point in frontier.points
+        _number(point, TIME) for point in frontier.points
     ]
-    columns["front"] = _marks(frontier, measure.OPERATIONS)
+    columns["front"] = _marks(frontier, OPERATIONS)
     found = [_page_table("Accuracy and operations per recording", columns)]
     for chip in frontier.chips:
         columns = _names(frontier)
-        columns["accuracy %"] = [_percent(point, measure.ACCURACY) for point in frontier.points]
+        columns["accuracy %"] = [_percent(point, ACCURACY) for point in frontier.points]
         if chip.has_cores:
             columns["fits"] = [fits_word(point, chip) for point in frontier.points]
         if chip.has_energy:
-            columns["energy"] = [_energy(p, measure.energy_key(chip.name)) for p in frontier.points]
-            columns["front"] = _marks(frontier, measure.energy_key(chip.name))
+            columns["energy"] = [_energy(p, energy_key(chip.name)) for p in frontier.points]
+            columns["front"] = _marks(frontier, energy_key(chip.name))
         if chip.has_leakage:
-            whole = measure.total_key(chip.name)
-            columns["leakage"] = [
-                _energy(p, measure.leakage_key(chip.name)) for p in frontier.points
-            ]
+            whole = total_key(chip.name)
+            columns["leakage"] = [_energy(p, leakage_key(chip.name)) for p in frontier.points]
             columns["with leakage"] = [_energy(p, whole) for p in frontier.points]
             columns["front with it"] = _marks(frontier, whole)
         if _has_encoder(frontier, chip):
-            made = measure.encoder_key(chip.name)
+            made = encoder_key(chip.name)
             columns["encoder, besides"] = [_energy(point, made) for point in frontier.points]
         if chip.has_cores:
-            columns["cores"] = [_number(p, measure.cores_key(chip.name)) for p in frontier.points]
+            columns["cores"] = [_number(p, cores_key(chip.name)) for p in frontier.points]
         step = "" if chip.step_ms is None else f", dt = {chip.step_ms:g} ms"
         found.append(_page_table(f"{chip.title} ({chip.name}){step}, per recording", columns))
     return found
@@ -63,7 +71,7 @@ def point_tables(frontier: Frontier) -> list[PageTable]:
 
 def _has_encoder(frontier: Frontier, chip: ChipNote) -> bool:
     """Whether the encoder of the input has a price on a chip."""
-    return any(measure.encoder_key(chip.name) in point.summary for point in frontier.points)
+    return any(encoder_key(chip.name) in point.summary for point in frontier.points)
 
 
 def fits_word(point: Point, chip: ChipNote) -> str:
@@ -127,15 +135,15 @@ def told(frontier: Frontier, point: Point) -> str:
     """A point in some lines: its settings and its numbers."""
     lines = [point.title]
     lines += [f"{key} {value}" for key, value in point.settings.items() if value is not None]
-    lines.append(f"accuracy {_percent(point, measure.ACCURACY)} %, {len(point.runs)} runs")
-    lines.append(f"{_number(point, measure.OPERATIONS)} {measure_name('synaptic_operations')}")
+    lines.append(f"accuracy {_percent(point, ACCURACY)} %, {len(point.runs)} runs")
+    lines.append(f"{_number(point, OPERATIONS)} {measure_name('synaptic_operations')}")
     for chip in frontier.chips:
         if chip.has_energy:
-            whole = f", with leakage {_energy(point, measure.total_key(chip.name))}"
-            energy = _energy(point, measure.energy_key(chip.name))
+            whole = f", with leakage {_energy(point, total_key(chip.name))}"
+            energy = _energy(point, energy_key(chip.name))
             lines.append(f"{chip.name}: {energy}{whole if chip.has_leakage else ''}")
         if chip.has_cores:
-            lines.append(f"cores of {chip.name}: {_number(point, measure.cores_key(chip.name))}")
+            lines.append(f"cores of {chip.name}: {_number(point, cores_key(chip.name))}")
         fit = point.fit_on(chip)
         if fit is not None and fit.state != "fits":
             lines.append(f"{fit.state} on {chip.name}: {fit.reason}")
@@ -178,7 +186,7 @@ def notes(frontier: Frontier) -> Iterator[str]:
         "network after the last epoch: mean ± standard deviation over the runs, which are "
         f"{_runs_of(frontier)}."
     )
-    if frontier.chosen_by == measure.CHOICE:
+    if frontier.chosen_by == CHOICE:
         yield (
             "The points of a front were chosen by their mean accuracy on the validation part, "
             "which training holds out of its own data. The accuracies that stand here were "

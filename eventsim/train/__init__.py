@@ -1,6 +1,20 @@
 """Training: losses, regularisers, optimiser, augmentation, the loop and its checkpoints.
 
 The package can be called: ``eventsim.train(net, data, config)`` is :func:`eventsim.train.train`.
+
+A run: ``loop`` goes through epochs, ``step`` through a batch by a ``method``, ``optimiser`` moves
+what ``groups`` chose, in the vector of ``layout``. It is decided by ``config`` and begun by
+``calibration``; its random numbers are ``draws``, its state is a ``checkpoint`` with ``sums``, in a
+``folder``.
+Several processes share it by ``parallel``, ``launch`` and ``mpi``. ``parts`` divides the data.
+
+Losses: ``losses``, ``readouts``, ``spiking``, ``ctc`` (with ``decode``) and ``regression``, with
+``softmax`` and ``onset`` below them and ``loss_settings`` above. What is asked besides of a batch:
+``augment``, ``regularise``, ``near_miss``, ``activity``, ``dale``, ``intrinsic``; of the network:
+``sparse`` with ``reconnect``, and ``quantised``.
+
+Afterwards: ``choice`` and ``prediction`` answer, ``evaluation`` counts, ``latency`` says when.
+Watched it is by ``progress``, ``log``, ``loggers``, ``silence``, ``counting`` and ``interrupt``.
 """
 
 import sys

@@ -1,5 +1,6 @@
 """Files and modules that the text of the program and of its guides names: they are there."""
 
+import ast
 import re
 from importlib.util import find_spec
 
@@ -45,3 +46,16 @@ def test_modules_that_a_text_refers_to_are_there(folder):
         for a, b in MODULE.findall(text)
     }
     assert [one for one in sorted(named) if find_spec(one[1]) is None] == []
+
+
+ROOMS = (
+    "train", "cli", "network", "events", "runs", "engine/cpu", "engine/contract", "engine/run",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_large_room_says_of_each_of_its_files_what_it_is_there_for(room):
+    folder = ROOT / "eventsim" / room
+    told = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8")))
+    files = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    assert files - set(re.findall(r"``([\w.]+)``", told)) == set()

@@ -1,6 +1,13 @@
 """The cpu backend: compiled kernels on all cores, single or double precision.
 
-The kernels are C++, compiled ahead of time: :mod:`~eventsim.engine.cpu.library`.
+The kernels are C++, compiled ahead of time: ``library`` loads and runs them, ``calls`` lists them,
+and their arguments are declared in ``roles``, ``roles_fanin``, ``roles_loop``, ``roles_linear``,
+``roles_order`` and ``roles_mapping``.
+
+The hosts, by what a stage is: ``layer`` and ``layer_adjoint`` (neurons that share their events;
+with ``fanin`` those that do not), ``queue_host`` (loops, with ``window_host`` those by windows),
+``linear_host``, ``readout_host`` and ``voltages_host``; ``window_step`` is for ranks. Below are
+``arrays``, ``weights``, ``blocks``, ``lanes``, ``threads`` and ``counting``.
 """
 
 from collections.abc import Sequence
