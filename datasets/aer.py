@@ -31,16 +31,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.datasets import aer_dv
-from eventsim.datasets.aer_files import (
-    RawEvents,
-    Values,
-    as_sensor,
-    read_caer,
-    read_header,
-    read_jaer,
-    version_of,
-)
+from eventsim.datasets import aer_dv, aer_files
 from eventsim.datasets.aer_sensors import SENSORS, Field, Sensor, nas
 from eventsim.datasets.dataset import duration_after, opened
 from eventsim.errors import DataError
@@ -127,7 +118,7 @@ def load(
         not written by this sensor.
     """
     place = Path(path)
-    raw = _read(place, as_sensor(sensor))
+    raw = _read(place, aer_files.as_sensor(sensor))
     names = _checked_fields(raw.sensor, by, where)
     begin = _begin(raw, place, after_reset)
     ticks, values = raw.ticks[begin:], {name: v[begin:] for name, v in raw.values.items()}
@@ -163,14 +154,14 @@ def load(
     )
 
 
-def _read(path: Path, sensor: Sensor | None) -> RawEvents:
+def _read(path: Path, sensor: Sensor | None) -> aer_files.RawEvents:
     with opened(path, expected="an AEDAT file") as (file, size):
-        header = read_header(file, path)
-        version = version_of(header)
+        header = aer_files.read_header(file, path)
+        version = aer_files.version_of(header)
         if version in ("1.0", "2.0"):
-            return read_jaer(file, size, path, header, sensor)
+            return aer_files.read_jaer(file, size, path, header, sensor)
         if version == "3.1":
-            return read_caer(file, size, path, header, sensor)
+            return aer_files.read_caer(file, size, path, header, sensor)
         if version == "4.0":
             return aer_dv.read(file, size, path, header, sensor)
     raise DataError(
@@ -199,7 +190,7 @@ def _checked_fields(
     return names
 
 
-def _begin(raw: RawEvents, path: Path, after_reset: bool) -> int:
+def _begin(raw: aer_files.RawEvents, path: Path, after_reset: bool) -> int:
     """Number of the first event whose time can be told."""
     limit = RESET_MS * 1000.0 / raw.sensor.tick_us
     resets = np.flatnonzero(np.diff(raw.ticks) < -limit) + 1
@@ -217,7 +208,7 @@ def _begin(raw: RawEvents, path: Path, after_reset: bool) -> int:
 
 
 def _channels(
-    sensor: Sensor, values: Values, names: tuple[str, ...]
+    sensor: Sensor, values: aer_files.Values, names: tuple[str, ...]
 ) -> tuple[NDArray[np.int64], int]:
     """Channel of every event, and their number."""
     sizes = [sensor.sizes[name] for name in names]
@@ -226,7 +217,7 @@ def _channels(
 
 
 def _counts(
-    sensor: Sensor, values: Values, chosen: NDArray[np.bool_]
+    sensor: Sensor, values: aer_files.Values, chosen: NDArray[np.bool_]
 ) -> dict[str, tuple[int, ...]]:
     return {
         name: tuple(np.bincount(values[name][chosen], minlength=size).tolist())

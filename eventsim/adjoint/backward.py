@@ -8,14 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from eventsim.adjoint.finite import (
-    Given,
-    all_finite,
-    of_neurons,
-    of_spikes,
-    require_finite,
-    require_finite_loss,
-)
+from eventsim.adjoint import finite
 from eventsim.adjoint.gradients import Gradients
 from eventsim.adjoint.linear.direct import by_key, by_projection, by_source
 from eventsim.adjoint.linear.neurons import Neurons
@@ -141,8 +134,8 @@ def begin(
 
     def check() -> None:
         again = Start.of(net, tape, engine.xp)
-        require_finite("backward", again.take(net, tape, seeds))
-        require_finite("backward", again.take_direct(net, tape, direct)[1])
+        finite.require_finite("backward", again.take(net, tape, seeds))
+        finite.require_finite("backward", again.take_direct(net, tape, direct)[1])
 
     total, grazes = dict[str, Array](), list[Array]()
     for stage in reversed(plan.stages):
@@ -186,18 +179,18 @@ def _sum(grazes: list[Array]) -> Array:
     return sum(some[1:], start=some[0]) if some else 0
 
 
-def _good(engine: Backend, checked: list[Given]) -> Array:
+def _good(engine: Backend, checked: list[finite.Given]) -> Array:
     """Whether all seeds are finite; raises for arrays of NumPy, of which it is known at once."""
     on_host = [one for one in checked if namespace(one.values) is np]
-    require_finite("backward", on_host)
-    found = all_finite([one for one in checked if namespace(one.values) is not np])
+    finite.require_finite("backward", on_host)
+    found = finite.all_finite([one for one in checked if namespace(one.values) is not np])
     return found[0] if found else engine.xp.ones((), np.bool_)
 
 
 def evaluated(loss: Loss, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
     """Value and seeds of a loss; raises ParameterError for a value that is not finite."""
     value, seeds = loss(net, tape)
-    require_finite_loss("backward", value, loss)
+    finite.require_finite_loss("backward", value, loss)
     return value, seeds
 
 
@@ -217,9 +210,9 @@ class Start(NamedTuple):
         by_time[net.input.name] = xp.zeros(tape.stream.n_events)
         return cls(by_time, {}, {}, [], [])
 
-    def take(self, net: Network, tape: SpikeTape, seeds: Seeds) -> list[Given]:
+    def take(self, net: Network, tape: SpikeTape, seeds: Seeds) -> list[finite.Given]:
         """Add the seeds; returns what must be finite."""
-        checked = list[Given]()
+        checked = list[finite.Given]()
         for name, given in seeds.items():
             population = net.population(name)
             for seed in joined(name, seeds_of(given)):
@@ -228,7 +221,7 @@ class Start(NamedTuple):
 
     def _take(
         self, net: Network, tape: SpikeTape, population: Population, seed: Seed
-    ) -> Iterator[Given]:
+    ) -> Iterator[finite.Given]:
         name = population.name
         if isinstance(seed, SpikeSeed):
             if not population.is_spiking:
@@ -242,34 +235,34 @@ class Start(NamedTuple):
                 raise NetworkError(f"backward: {name!r} got a ReadoutSeed but is no readout.")
             found = _readout_seed(name, seed, (tape.stream.n_samples, population.size))
             self.readouts[name] = found
-            place = of_neurons(population.size)
-            yield Given(f"dL/d(integral) of {name!r}", found.integral, place)
+            place = finite.of_neurons(population.size)
+            yield finite.Given(f"dL/d(integral) of {name!r}", found.integral, place)
         elif isinstance(seed, DecisionSeed):
             known = net.parameters()
             for key, values in seed.values.items():
                 if key not in known:
                     raise NetworkError(f"backward: {name!r} got a seed of {key!r}, which is not.")
                 self.decision.append((key, of_shape(f"dL/d({key})", values, known[key].shape)))
-                yield Given(f"dL/d({key})", values, lambda k: f"entry {k}")
+                yield finite.Given(f"dL/d({key})", values, lambda k: f"entry {k}")
         else:
             self.direct.append(seed)
             if isinstance(seed, VoltageSeed):
                 what = f"dL/dV of {name!r}"
                 values = of_shape(what, seed.by_voltage, seed.probe.value.shape)
-                yield Given(what, values, lambda k: f"entry {k}")
+                yield finite.Given(what, values, lambda k: f"entry {k}")
 
-    def _take_spikes(self, tape: SpikeTape, name: str, seed: SpikeSeed) -> Iterator[Given]:
+    def _take_spikes(self, tape: SpikeTape, name: str, seed: SpikeSeed) -> Iterator[finite.Given]:
         into = self.by_time[name]
         if seed.time is not None:
             what = f"dL/dt of {name!r}"
             into += beside(of_shape(what, seed.time, into.shape), into)
-            yield Given(what, into, of_spikes(tape[name]))
+            yield finite.Given(what, into, finite.of_spikes(tape[name]))
         if seed.voltage is not None:
             what = f"dL/dV of {name!r}"
             given = beside(of_shape(what, seed.voltage, into.shape), into)
             before = self.by_voltage.get(name)
             self.by_voltage[name] = given if before is None else before + given
-            yield Given(what, self.by_voltage[name], of_spikes(tape[name]))
+            yield finite.Given(what, self.by_voltage[name], finite.of_spikes(tape[name]))
 
     def voltage(self, name: str, xp: Any) -> Array:
         """dL/dV just before every spike."""
@@ -278,17 +271,17 @@ class Start(NamedTuple):
 
     def take_direct(
         self, net: Network, tape: SpikeTape, direct: list[tuple[Neurons, DirectGradients]]
-    ) -> tuple[list[Array], list[Given]]:
+    ) -> tuple[list[Array], list[finite.Given]]:
         """Add what acts on spikes; returns what acts on the input's events, and must be finite."""
-        checked, by_input = dict[str, Given](), list[Array]()
+        checked, by_input = dict[str, finite.Given](), list[Array]()
         for neurons, found in direct:
             for name, values in by_source(neurons, found):
                 if name == net.input.name:
                     by_input.append(values)
                     continue
                 self.by_time[name] += beside(values, self.by_time[name])
-                place = of_spikes(tape[name])
-                checked[name] = Given(f"dL/dt of {name!r}", self.by_time[name], place)
+                place = finite.of_spikes(tape[name])
+                checked[name] = finite.Given(f"dL/dt of {name!r}", self.by_time[name], place)
         return by_input, list(checked.values())
 
 

@@ -10,16 +10,8 @@ import numpy as np
 
 from eventsim import datasets
 from eventsim.arrays import Floats
+from eventsim.cli import text_events
 from eventsim.cli.reading import Reading
-from eventsim.cli.text_events import (
-    CAMERA,
-    PLAIN,
-    SENSOR,
-    TextEvents,
-    columns_of,
-    read_text,
-    size_of,
-)
 from eventsim.datasets import adapters, aer, camera_files, nir_events, nmnist, text
 from eventsim.datasets.aer_sensors import SENSORS, find_sensor
 from eventsim.datasets.dataset import check_split
@@ -44,7 +36,7 @@ class Events:
     stream: EventStream | StoredStream  # the recordings
     data: AnyDataset | None = None  # they and their labels; None where there are no labels
     details: dict[str, Any] = field(default_factory=dict)  # what else the file says of itself
-    text: TextEvents | None = None  # of a text file, how it was read
+    text: text_events.TextEvents | None = None  # of a text file, how it was read
     # Where the times begin, where they are others than those of the file, or were looked at
     begun: TimeZero | None = None
     # Whether the file says how long a recording lasts; else it lasts to its last event
@@ -85,8 +77,8 @@ class Events:
         """Width, height and polarities of the camera; None where the channels are no pixels."""
         if self.text is not None:
             return self.text.lines.size
-        if SENSOR in self.notes:
-            return size_of(self.notes[SENSOR])
+        if text_events.SENSOR in self.notes:
+            return text_events.size_of(self.notes[text_events.SENSOR])
         return (nmnist.SIDE, nmnist.SIDE, 2) if self.name == "nmnist" else None
 
     def labelled(self) -> AnyDataset:
@@ -328,19 +320,19 @@ def _read_csv(place: str, reading: Reading) -> Events:
 
 
 def _read_arrays(place: str, reading: Reading) -> Events:
-    if reading.assumed is PLAIN:
-        reading = replace(reading, assumed=CAMERA)
+    if reading.assumed is text_events.PLAIN:
+        reading = replace(reading, assumed=text_events.CAMERA)
     return _read_columns(camera_files.read, place, reading)
 
 
 def _read_columns(read: Any, place: str, reading: Reading) -> Events:
-    found = read_text(
+    found = text_events.read_text(
         read,
         place,
         unit=cast(Any, reading.unit),  # read_text says which there are
         n_channels=reading.channels,
-        columns=columns_of(reading.columns),
-        sensor_size=size_of(reading.sensor_size),
+        columns=text_events.columns_of(reading.columns),
+        sensor_size=text_events.size_of(reading.sensor_size),
         otherwise=reading.assumed,
     )
     begin = begin_of(reading.begin)

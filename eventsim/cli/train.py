@@ -9,37 +9,11 @@ from typing import Any
 
 import typer
 
-from eventsim.cli import completion
+from eventsim.cli import completion, terminal
+from eventsim.cli import options as opt
 from eventsim.cli.events import find_network, find_settings
 from eventsim.cli.fields import filled, options_of
 from eventsim.cli.help import HelpAllOption
-from eventsim.cli.options import (
-    DownloadOption,
-    FailUnderOption,
-    FiguresOption,
-    JsonOption,
-    LogOption,
-    ThreadsOption,
-    forms_of,
-    log_of,
-    option,
-    option_name,
-    set_threads,
-    typed,
-)
-from eventsim.cli.terminal import (
-    INTERRUPTED,
-    check_reached,
-    label_error_row,
-    late_row,
-    part_rows,
-    present,
-    refusal,
-    say,
-    say_backend,
-    show_table,
-    stderr,
-)
 from eventsim.cli.train_settings import TypedTraining, config_of
 from eventsim.engine.contract.compiling import SHOWN
 from eventsim.errors import DataError, ParameterError, StorageError
@@ -91,36 +65,36 @@ COMMON_OPTIONS = (
 class RunStart:
     """Where and how the run starts, which decides no number."""
 
-    out: Path | None = option(
+    out: Path | None = opt.option(
         None,
         "Folder of the run; runs/DATA by default.",
         metavar="FOLDER",
         autocompletion=completion.complete_run,
     )
-    resume: bool = option(
+    resume: bool = opt.option(
         False,
         "Continue the run in --out to the same final numbers; with --epochs, to more "
         "epochs than it had.",
         "--resume",
     )
-    overwrite: bool = option(False, "Replace the run in --out, or in runs/DATA.", "--overwrite")
-    download: DownloadOption = False
-    distributed: bool | None = option(
+    overwrite: bool = opt.option(False, "Replace the run in --out, or in runs/DATA.", "--overwrite")
+    download: opt.DownloadOption = False
+    distributed: bool | None = opt.option(
         None,
         "Processes started by torchrun, mpirun or srun train one network together, each "
         "on a GPU of its own; or one network each.",
         "--distributed/--no-distributed",
     )
-    threads: ThreadsOption = None
-    tensorboard: bool = option(
+    threads: opt.ThreadsOption = None
+    tensorboard: bool = opt.option(
         False,
         "Write scalars and histograms of the parameters to tensorboard/ in the folder of "
         "the run (extra tensorboard).",
         "--tensorboard",
     )
-    log: LogOption = None
-    fail_under: FailUnderOption = None
-    figures: FiguresOption = None
+    log: opt.LogOption = None
+    fail_under: opt.FailUnderOption = None
+    figures: opt.FiguresOption = None
     help_all: HelpAllOption = False
 
 
@@ -140,7 +114,7 @@ def train_command(
     asked: TypedTraining,
     start: RunStart,
     tables: Mapping[str, Mapping[str, Any]],
-    as_json: JsonOption = False,
+    as_json: opt.JsonOption = False,
 ) -> None:
     """Train a spiking network to classify recordings, test it, and write a report.
 
@@ -185,7 +159,7 @@ def train_command(
     torchrun --nproc-per-node 4 --no-python eventsim train fsdd --distributed --shards 8
     """
     asked, out = replace(asked, tables=tables), start.out
-    forms_of(start.figures)  # a wrong one is told before training
+    opt.forms_of(start.figures)  # a wrong one is told before training
     if start.resume and start.overwrite:
         raise ParameterError("--resume and --overwrite contradict each other.")
     if start.resume:
@@ -214,10 +188,10 @@ def _started(asked: TypedTraining) -> tuple[RunSettings, Network | None]:
         data=find_settings(asked.data, asked.file, test_data=asked.test_data, more=asked.chosen),
         network=None,
         train=config_of(asked, TrainConfig().to_dict()),
-        command=typed(),
+        command=opt.typed(),
     )
     if asked.init is None:
-        network = NetworkSettings.from_options(asked.network, called=option_name)
+        network = NetworkSettings.from_options(asked.network, called=opt.option_name)
         train = settings.train
         if network.adaptation > 0.0 and train.bip == TrainConfig().bip:
             train = replace(train, bip=(*train.bip, "adaptation", "tau_adaptation"))
@@ -225,7 +199,7 @@ def _started(asked: TypedTraining) -> tuple[RunSettings, Network | None]:
             train = replace(train, bip=(*train.bip, "neuron"))
         return replace(settings, network=network, train=train), None
     if asked.network:
-        name = option_name(next(iter(asked.network)))
+        name = opt.option_name(next(iter(asked.network)))
         raise ParameterError(f"--init and {name} contradict each other: the network has its shape.")
     return settings, find_network(asked.init)
 
@@ -264,9 +238,9 @@ def _resumed(asked: TypedTraining, folder: Path) -> RunSettings:
         )
     history = load_run(folder).history if config.patience and RunFolder(folder).holds_run else []
     if config.stops_after(history):
-        say(f"{folder}: was {early_text(config, len(history))}. It does not go on.")
+        terminal.say(f"{folder}: was {early_text(config, len(history))}. It does not go on.")
     elif config.epochs > stored.train.epochs and config.ease_in < config.epochs:
-        say(
+        terminal.say(
             f"{folder}: is extended from {stored.train.epochs} to {config.epochs} epochs. The "
             "learning rate falls over all epochs of a run, so the numbers are not those of a run "
             f"of {config.epochs} epochs from the start."
@@ -312,13 +286,13 @@ def train_and_show(
     except KeyboardInterrupt:
         if group.leads:
             _say_how_to_go_on(folder, distributed=bool(start.distributed))
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(terminal.INTERRUPTED) from None
     if outcome is None:
         return
     page = _reported(folder, outcome, start)
     found = outcome.result | {"folder": str(folder), "report": str(page)}
-    present(found, _show, as_json=as_json)
-    check_reached(found["test"]["accuracy"], start.fail_under)
+    terminal.present(found, _show, as_json=as_json)
+    terminal.check_reached(found["test"]["accuracy"], start.fail_under)
 
 
 def _reported(folder: Path, outcome: Outcome, start: RunStart) -> Path:
@@ -326,11 +300,11 @@ def _reported(folder: Path, outcome: Outcome, start: RunStart) -> Path:
     try:
         from eventsim.report.write import write_report  # loads Matplotlib
 
-        return write_report(folder, outcome.record, forms=forms_of(start.figures))
+        return write_report(folder, outcome.record, forms=opt.forms_of(start.figures))
     except OSError as error:
         raise StorageError(
             f"{folder}: the network is trained and saved, but its report could not be written: "
-            f"{refusal(error)} Write it with: eventsim train --resume --out {folder}"
+            f"{terminal.refusal(error)} Write it with: eventsim train --resume --out {folder}"
         ) from error
 
 
@@ -341,17 +315,17 @@ def _run(
     net: Network | None,
     group: ProcessGroup,
 ) -> Outcome | None:
-    set_threads(start.threads, settings.train.backend)
+    opt.set_threads(start.threads, settings.train.backend)
     if group.leads:
         if start.resume and _is_finished(settings, folder):
-            say(f"{folder}: this run is finished; its report is written again.")
-        say_backend(settings.train.backend)
+            terminal.say(f"{folder}: this run is finished; its report is written again.")
+        terminal.say_backend(settings.train.backend)
         if settings.data is not None and settings.data.is_read_here:
-            say(f"data: {settings.data.info.description}; {settings.data.info.splits}")
+            terminal.say(f"data: {settings.data.info.description}; {settings.data.info.splits}")
         if group.size > 1:
-            say(f"processes: {group.size}, for {settings.train.shards} shards of a batch")
-    watchers: list[Callback] = [Progress(stderr())]
-    log = log_of(start.log, folder, "train.log")
+            terminal.say(f"processes: {group.size}, for {settings.train.shards} shards of a batch")
+    watchers: list[Callback] = [Progress(terminal.stderr())]
+    log = opt.log_of(start.log, folder, "train.log")
     if log is not None and group.leads:
         watchers.append(LogFile(log))
     if start.tensorboard:
@@ -376,12 +350,12 @@ def _is_finished(settings: RunSettings, folder: Path) -> bool:
 
 def _say_how_to_go_on(folder: Path, *, distributed: bool) -> None:
     if not RunFolder(folder).holds_run:
-        say("Stopped before training began. Type the same command to start again.")
+        terminal.say("Stopped before training began. Type the same command to start again.")
         return
     command = f"eventsim train --resume --out {shlex.quote(str(folder))}"
-    say(f"Stopped. What was learned is kept. Continue with:\n  {command}")
+    terminal.say(f"Stopped. What was learned is kept. Continue with:\n  {command}")
     if distributed:
-        say("and --distributed, by your launcher, with as many processes as you like.")
+        terminal.say("and --distributed, by your launcher, with as many processes as you like.")
 
 
 def _early_rows(outcome: Mapping[str, Any]) -> list[list[str]]:
@@ -431,11 +405,11 @@ def _show(outcome: Mapping[str, Any]) -> None:
         ],
         [f"its {INTERVAL}", interval_text(test["accuracy"], test["samples"])],
     ]
-    rows += label_error_row(test) + late_row(test)
+    rows += terminal.label_error_row(test) + terminal.late_row(test)
     if selected is not None:
         text = f"held-out accuracy, epoch {selected['epoch']} (chosen by validation)"
         rows.append([text, percent(selected["accuracy"])])
-    rows += part_rows(outcome["parts"])
+    rows += terminal.part_rows(outcome["parts"])
     rows += [
         ["guess: always the commonest class of training", percent(outcome["guess_accuracy"])],
         [
@@ -453,6 +427,6 @@ def _show(outcome: Mapping[str, Any]) -> None:
         *_skipped_rows(outcome),
         *_time_rows(outcome),
     ]
-    show_table("Result", ["", ""], rows)
+    terminal.show_table("Result", ["", ""], rows)
     typer.echo(f"Report: {outcome['report']}")
     typer.echo(f"Evaluate again: eventsim evaluate {outcome['folder']}")

@@ -29,18 +29,7 @@ from typing import (
     get_origin,
 )
 
-from eventsim.entries.annotations import (
-    INFINITE,
-    Checker,
-    Mistake,
-    Place,
-    bare,
-    hints_of,
-    members_of,
-    required_keys,
-    table_keys,
-    words_of,
-)
+from eventsim.entries import annotations
 from eventsim.errors import EventSimError, ParameterError
 from eventsim.summary import changed_repr, cut
 
@@ -66,7 +55,7 @@ class SettingError(ParameterError):
         In words.
     """
 
-    def __init__(self, where: str, place: Place, value: object, expected: str):
+    def __init__(self, where: str, place: annotations.Place, value: object, expected: str):
         self.place, self.value, self.expected = place, value, expected
         path = ".".join(map(str, place))
         super().__init__(f"{where}: {path} is {shown(value)}, expected {expected}.")
@@ -122,12 +111,12 @@ def check_types(
     begins with ``where``, by default the name of the class.
     """
     kind: Any = type(settings)
-    given = {name: getattr(settings, name) for name in hints_of(kind)}
-    checker = Checker(tables=False)
+    given = {name: getattr(settings, name) for name in annotations.hints_of(kind)}
+    checker = annotations.Checker(tables=False)
     found = checker.fields(kind, list(given), given)
     if checker.mistakes:
         name = str(checker.mistakes[0].place[0])
-        words = words_of(hints_of(kind)[name])
+        words = annotations.words_of(annotations.hints_of(kind)[name])
         problem = SettingError(where or kind.__name__, (name,), given[name], words)
         raise problem if error is ParameterError else error(str(problem))
     for name, value in found.items():
@@ -145,8 +134,8 @@ def read(kind: type[Kind], values: Any, place: str, error: ErrorType) -> Kind:
         values = _upgraded(kind, values)
     except ParameterError as problem:
         raise error(f"{place}: {problem}") from problem
-    checker = Checker(tables=True)
-    found = checker.fields(kind, table_keys(kind), values)
+    checker = annotations.Checker(tables=True)
+    found = checker.fields(kind, annotations.table_keys(kind), values)
     if checker.mistakes:
         unknown = [one for one in checker.mistakes if one.kind == "unknown"]
         raise error(_told((unknown or checker.mistakes)[0], kind, place, values))
@@ -161,28 +150,28 @@ def read(kind: type[Kind], values: Any, place: str, error: ErrorType) -> Kind:
 
 def _upgraded(hint: Any, values: Any) -> Any:
     """The table with :meth:`Settings.upgraded` of its class and of those of its fields."""
-    kind: Any = bare(hint)
+    kind: Any = annotations.bare(hint)
     upgrade = getattr(kind, "upgraded", None)
     if upgrade is None or not isinstance(values, Mapping):
         return values
-    hints = hints_of(kind)
+    hints = annotations.hints_of(kind)
     return {key: _upgraded(hints.get(key), one) for key, one in upgrade(values).items()}
 
 
-def _told(mistake: Mistake, owner: type, place: str, values: Any) -> str:
+def _told(mistake: annotations.Mistake, owner: type, place: str, values: Any) -> str:
     """The message of a file."""
     *above, last = mistake.place or ("",)
-    hint = bare(functools.reduce(_inner_hint, above, owner))
+    hint = annotations.bare(functools.reduce(_inner_hint, above, owner))
     where = _where(place, above, values)
     if mistake.kind == "unknown":
-        keys = table_keys(hint)
+        keys = annotations.table_keys(hint)
         meant = _elsewhere(str(last), owner, hint) or nearest(str(last), keys)
         meant = meant or f"Keys are {', '.join(keys)}."
         return f"{where}: has an unknown key {shown(last)}. {meant}"
     if mistake.kind == "missing":
-        lacks = [key for key in required_keys(hint) if key not in mistake.value]
+        lacks = [key for key in annotations.required_keys(hint) if key not in mistake.value]
         return f"{where}: lacks {', '.join(lacks)}."
-    expected = words_of(functools.reduce(_inner_hint, mistake.place, owner))
+    expected = annotations.words_of(functools.reduce(_inner_hint, mistake.place, owner))
     return _sentence(place, mistake.place, values, mistake.value, expected)
 
 
@@ -233,23 +222,23 @@ def _folded(name: str) -> str:
 def _elsewhere(key: str, owner: type, here: Any) -> str:
     """In which table an unknown key belongs, where another table of the file has it; or nothing."""
     inner = {
-        name: bare(hint)
-        for name, hint in hints_of(owner).items()
-        if dataclasses.is_dataclass(bare(hint)) and bare(hint) is not here
+        name: annotations.bare(hint)
+        for name, hint in annotations.hints_of(owner).items()
+        if dataclasses.is_dataclass(annotations.bare(hint)) and annotations.bare(hint) is not here
     }
-    places = [name for name, kind in inner.items() if key in table_keys(kind)]
-    if here is not owner and key in table_keys(owner):
+    places = [name for name, kind in inner.items() if key in annotations.table_keys(kind)]
+    if here is not owner and key in annotations.table_keys(owner):
         return f"{key!r} stands above all tables."
     return f"{key!r} belongs in the table {' or '.join(places)}." if places else ""
 
 
 def _inner_hint(hint: Any, key: str | int) -> Any:
     """The annotation of what lies in a value under that key."""
-    hint = bare(hint)
-    if key in (members := members_of(hint)):
+    hint = annotations.bare(hint)
+    if key in (members := annotations.members_of(hint)):
         return members[str(key)]
     if dataclasses.is_dataclass(hint):
-        return hints_of(typing.cast(Any, hint)).get(str(key), Any)
+        return annotations.hints_of(typing.cast(Any, hint)).get(str(key), Any)
     inner = get_args(hint)
     if get_origin(hint) is tuple and isinstance(key, int):
         return inner[0] if inner[-1] is Ellipsis else inner[min(key, len(inner) - 1)]
@@ -279,16 +268,16 @@ def _plain(value: Any) -> Any:
         return {key: _plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
-    return INFINITE if isinstance(value, float) and value == math.inf else value
+    return annotations.INFINITE if isinstance(value, float) and value == math.inf else value
 
 
 def _built(hint: Any, value: Any) -> Any:
     """The instances that checked tables describe."""
-    hint = bare(hint)
-    if (members := members_of(hint)) and isinstance(value, Mapping):
+    hint = annotations.bare(hint)
+    if (members := annotations.members_of(hint)) and isinstance(value, Mapping):
         hint = members[value["kind"]]
     if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
-        hints = hints_of(typing.cast(Any, hint))
+        hints = annotations.hints_of(typing.cast(Any, hint))
         parts = {key: _inside(key, hints[key], one) for key, one in value.items()}
         return typing.cast(Any, hint)(**parts)
     if get_origin(hint) is tuple and isinstance(value, tuple):

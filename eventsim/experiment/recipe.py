@@ -78,15 +78,7 @@ from typing import Annotated, Any, Literal
 
 from eventsim.entries import Bounds, Count, Positive, Settings, Text, read
 from eventsim.errors import ParameterError
-from eventsim.experiment.reading import (
-    Name,
-    RecipeError,
-    Seeds,
-    merged,
-    name_list,
-    nested,
-    open_file,
-)
+from eventsim.experiment import reading
 
 Method = Literal["exact", "grid"]
 Table = Mapping[str, Any]
@@ -114,7 +106,7 @@ class Condition(Settings):
         In its file, for messages.
     """
 
-    name: Name
+    name: reading.Name
     title: str = ""
     method: Method = "exact"
     dt: Positive | None = None
@@ -147,7 +139,7 @@ class Sweep(Settings):
         Of all its conditions, as in :class:`Condition`.
     """
 
-    name: Name
+    name: reading.Name
     title: str = ""
     axes: Annotated[Mapping[str, AxisValues], Bounds(min_length=1), "one setting or more"]
     method: Method = "exact"
@@ -175,8 +167,8 @@ class Sweep(Settings):
             title=f"{self.title}: {told}" if self.title else told,
             method=self.method,
             dt=self.dt,
-            network=merged(self.network, nested(chosen, "network")),
-            train=merged(self.train, nested(chosen, "train")),
+            network=reading.merged(self.network, reading.nested(chosen, "network")),
+            train=reading.merged(self.train, reading.nested(chosen, "train")),
         )
 
 
@@ -245,7 +237,7 @@ class SearchSettings(Settings):
 
     condition: str
     space: Annotated[Mapping[str, Range], Bounds(min_length=1), "one key or more"]
-    seeds: Seeds = 1
+    seeds: reading.Seeds = 1
     trials: Count = 30
 
     def __post_init__(self) -> None:
@@ -262,7 +254,7 @@ class Recipe(Settings):
     ``home`` is the folder of a file of the user's own.
     """
 
-    name: Name
+    name: reading.Name
     title: Text
     task: Text
     baseline: str
@@ -270,7 +262,7 @@ class Recipe(Settings):
         tuple[Condition, ...], Bounds(min_length=1), "one table or more, each under [[..]]"
     ]
     about: str = ""
-    seeds: Seeds = 3
+    seeds: reading.Seeds = 3
     network: Table = field(default_factory=dict)
     train: Table = field(default_factory=dict)
     sweep: tuple[Sweep, ...] = ()
@@ -306,7 +298,7 @@ class Recipe(Settings):
             placed = (replace(one, place=f"{self.place}, condition {one.name}") for one in added)
             return replace(self, condition=(*self.condition, *placed), sweep=())
         except ParameterError as error:
-            raise RecipeError(f"{self.place}: {error}") from error
+            raise reading.RecipeError(f"{self.place}: {error}") from error
 
     def _check_model(self, number: int, one: Condition) -> None:
         """A condition that takes its widths from another one."""
@@ -337,7 +329,7 @@ class Smoke(Settings):
 class Task(Settings):
     """A data set and the settings that suit it; see the module."""
 
-    name: Name
+    name: reading.Name
     title: Text
     based_on: str | None = None
     data: Table = field(default_factory=dict)
@@ -349,12 +341,12 @@ class Task(Settings):
 
 def recipe_names() -> tuple[str, ...]:
     """Recipes that come with eventsim."""
-    return name_list("recipe")
+    return reading.name_list("recipe")
 
 
 def task_names() -> tuple[str, ...]:
     """Tasks that come with eventsim."""
-    return name_list("task")
+    return reading.name_list("task")
 
 
 def load_recipe(name_or_path: str | Path) -> Recipe:
@@ -365,8 +357,8 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     RecipeError
         It is unknown or malformed: with the file, the key, what came and what was expected.
     """
-    values, place, home = open_file("recipe", name_or_path)
-    recipe = read(Recipe, values, place, RecipeError)
+    values, place, home = reading.open_file("recipe", name_or_path)
+    recipe = read(Recipe, values, place, reading.RecipeError)
     conditions = tuple(
         replace(one, place=f"{place}, condition {one.name}") for one in recipe.condition
     )
@@ -384,9 +376,9 @@ def load_task(name_or_path: str | Path, *, home: str = "") -> Task:
     """
     if home and (Path(home) / name_or_path).is_file():
         name_or_path = Path(home) / name_or_path
-    values, place, folder = open_file("task", name_or_path)
+    values, place, folder = reading.open_file("task", name_or_path)
     values = _with_base(values, place, folder, (str(name_or_path),))
-    return replace(read(Task, values, place, RecipeError), place=place)
+    return replace(read(Task, values, place, reading.RecipeError), place=place)
 
 
 def _with_base(
@@ -398,15 +390,15 @@ def _with_base(
         return values
     expected = "the name of a task, or the file of one beside this one"
     if not isinstance(base, str):
-        raise RecipeError(f"{place}, based_on: got {base!r}, expected {expected}.")
+        raise reading.RecipeError(f"{place}, based_on: got {base!r}, expected {expected}.")
     if home and (Path(home) / base).is_file():
         base = str(Path(home) / base)
     if Path(base).resolve() in {Path(one).resolve() for one in above}:
         chain = " is based on ".join((*above, base))
-        raise RecipeError(f"{place}, based_on: {chain}. Let one of them stand alone.")
+        raise reading.RecipeError(f"{place}, based_on: {chain}. Let one of them stand alone.")
     try:
-        found, below_place, below_home = open_file("task", base)
-    except RecipeError as error:
-        raise RecipeError(f"{place}, based_on: {error}") from error
+        found, below_place, below_home = reading.open_file("task", base)
+    except reading.RecipeError as error:
+        raise reading.RecipeError(f"{place}, based_on: {error}") from error
     below = _with_base(found, below_place, below_home, (*above, base))
-    return merged({k: v for k, v in below.items() if k not in ("name", "title")}, values)
+    return reading.merged({k: v for k, v in below.items() if k not in ("name", "title")}, values)

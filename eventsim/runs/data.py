@@ -29,14 +29,7 @@ from eventsim.events import (
     stratified_split,
 )
 from eventsim.events.labelled import grouped_folds, grouped_split, joined
-from eventsim.runs.division import (
-    disjoint,
-    evenly,
-    groups_said,
-    has_groups,
-    has_parts,
-    parts_left_out,
-)
+from eventsim.runs import division
 from eventsim.runs.recordings import DIVIDED_ANEW, OWN, TI46, AbstractDataSettings
 from eventsim.runs.voices import further_accents, spoken_classes
 from eventsim.train.parts import Members, named
@@ -62,7 +55,7 @@ class DataSettings(AbstractDataSettings):
 
         Of text files it also says how they were read.
         """
-        said = groups_said(self.test_group, self.held_out, self.folds)
+        said = division.groups_said(self.test_group, self.held_out, self.folds)
         anew = said is not None or self.divide != "auto"
         if self.name != OWN and (self.test_group or not self.is_read_here):
             info = datasets.DATASETS[self.name]
@@ -76,14 +69,14 @@ class DataSettings(AbstractDataSettings):
         said = said or info.splits
         if anew and self.name != OWN and self._text is None:
             taken = (self.train_split, self.test_split)
-            said += parts_left_out(datasets.DATASETS[self.name].parts, taken)
+            said += division.parts_left_out(datasets.DATASETS[self.name].parts, taken)
         return replace(info, splits=said)
 
     def _division_of(self, found: AnyDataset) -> str:
         """How recordings are divided that are divided here, or by a file of one's own."""
         if self.test_file is not None:
             return f"all of {Path(self.test_file).name} is the test part"
-        if self.divide == "auto" and has_parts(found):
+        if self.divide == "auto" and division.has_parts(found):
             return f"as the file says: {self.train_split} and {self.test_split}"
         whole = self._by_group(found)
         of = "the recordings, in whole groups," if whole else "every class"
@@ -149,14 +142,16 @@ class DataSettings(AbstractDataSettings):
         if self.name == OWN or self._text is not None:
             whole = self._undivided()
             if self.test_file is not None:
-                return disjoint(whole, Dataset.open(self.test_file))
-            if not has_parts(whole):
+                return division.disjoint(whole, Dataset.open(self.test_file))
+            if not division.has_parts(whole):
                 return self._by_group(whole)
             assert self.file is not None
             sides = (self.train_split, self.test_split)
-            return disjoint(*(Dataset.open(self.file, split=one) for one in sides))
+            return division.disjoint(*(Dataset.open(self.file, split=one) for one in sides))
         if self.name in TI46 and ti46_text.is_divided(self.file):
-            return disjoint(*(self.source(s).stored() for s in (self.train_split, self.test_split)))
+            return division.disjoint(
+                *(self.source(s).stored() for s in (self.train_split, self.test_split))
+            )
         return {self.train_split, self.test_split} <= {*datasets.DATASETS[self.name].grouped}
 
     def labelled(self, split: str, *, download: bool = False) -> AnyDataset:
@@ -206,7 +201,7 @@ class DataSettings(AbstractDataSettings):
         """One part, without repeats and voices."""
         limit = self.train_samples if part == "train" else self.test_samples
         found = self._divided(part, download) if self.test_group else self._load(part, download)
-        chosen = evenly(len(found), limit)
+        chosen = division.evenly(len(found), limit)
         found = found if chosen is None else found.subset(chosen)
         return self._marked(found, part)
 
@@ -285,7 +280,7 @@ class DataSettings(AbstractDataSettings):
                     f"{whole.stream.n_channels} as in {self.file}."
                 )
             return replace(found, split=part)
-        if self.divide == "auto" and has_parts(whole):
+        if self.divide == "auto" and division.has_parts(whole):
             assert self.file is not None
             self._refuse_drawing()
             return Dataset.open(self.file, split=getattr(self, f"{part}_split"))
@@ -304,7 +299,7 @@ class DataSettings(AbstractDataSettings):
     def _refuse_part(self, split: str) -> None:
         """Raise DataError if recordings that are divided here shall have another part."""
         drawn = self.divide != "auto" or self.test_file is not None or self._text is not None
-        if drawn or (self.name == OWN and not has_parts(self._undivided())):
+        if drawn or (self.name == OWN and not division.has_parts(self._undivided())):
             raise DataError(
                 f"{self.title}: has no part {split!r}: eventsim divides it into train and test. "
                 "Name one of them."
@@ -322,7 +317,7 @@ class DataSettings(AbstractDataSettings):
 
     def _by_group(self, whole: AnyDataset) -> bool:
         """Whether whole groups are tested; DataError where groups are asked for and not there."""
-        there = has_groups(whole)
+        there = division.has_groups(whole)
         if self.divide == "group" and not there:
             raise DataError(
                 f"{self.title}: divide is 'group', expected recordings of two groups or more. Give "

@@ -63,22 +63,15 @@ from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import SpikeTape, SpikeTrains
 from eventsim.network import Network
 from eventsim.network.answer import Onset
+from eventsim.train import softmax
 from eventsim.train.near_miss import check_margin, with_misses
 from eventsim.train.onset import check_onset, onsets, time_after
-from eventsim.train.softmax import (
-    AbstractClassifier,
-    Classified,
-    require_positive,
-    shares_of,
-    softmax,
-    softmax_loss,
-)
 
 TINY, EPSILON = float(np.finfo(np.float64).tiny), float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, eq=False)
-class CrossEntropy(AbstractClassifier):
+class CrossEntropy(softmax.AbstractClassifier):
     """Softmax cross-entropy on the weighted mean voltage of a readout; see the module.
 
     Parameters
@@ -109,22 +102,22 @@ class CrossEntropy(AbstractClassifier):
     onset: Onset = 0.0
 
     def __post_init__(self) -> None:
-        require_positive("CrossEntropy", "time_constant", self.time_constant)
-        require_positive("CrossEntropy", "gain", self.gain)
+        softmax.require_positive("CrossEntropy", "time_constant", self.time_constant)
+        softmax.require_positive("CrossEntropy", "gain", self.gain)
         check_onset("CrossEntropy", self.onset)
 
     def logits(self, net: Network, tape: SpikeTape) -> Floats:
         """Logits, shape [samples, classes]. New array."""
         return self._logits(net, tape, self._begin(tape))
 
-    def classify(self, net: Network, tape: SpikeTape) -> Classified:
+    def classify(self, net: Network, tape: SpikeTape) -> softmax.Classified:
         """Value, seeds and logits in one pass."""
         begin = self._begin(tape)
         logits = self._logits(net, tape, begin)
-        value, d_logits = softmax_loss(logits, self.labels, "CrossEntropy")
+        value, d_logits = softmax.softmax_loss(logits, self.labels, "CrossEntropy")
         integral = d_logits * self._scale(tape, begin, d_logits)
         seed = ReadoutSeed(time_constant=self.time_constant, integral=integral, begin=begin)
-        return Classified(value, {self.readout: seed}, logits)
+        return softmax.Classified(value, {self.readout: seed}, logits)
 
     def _logits(self, net: Network, tape: SpikeTape, begin: Floats | None) -> Floats:
         constant = self.time_constant
@@ -142,7 +135,7 @@ class CrossEntropy(AbstractClassifier):
 
 
 @dataclass(frozen=True, eq=False)
-class FirstSpike(AbstractClassifier):
+class FirstSpike(softmax.AbstractClassifier):
     r"""Softmax cross-entropy on first-spike times; see the module.
 
     Parameters
@@ -171,25 +164,25 @@ class FirstSpike(AbstractClassifier):
     late_time_constant: float = 6.4
 
     def __post_init__(self) -> None:
-        require_positive("FirstSpike", "time_constant", self.time_constant)
+        softmax.require_positive("FirstSpike", "time_constant", self.time_constant)
         check_margin("FirstSpike", self.miss_margin)
         if not 0.0 <= self.late_strength < np.inf:
             raise ParameterError(
                 f"FirstSpike: late_strength is {self.late_strength}, expected a value >= 0."
             )
-        require_positive("FirstSpike", "late_time_constant", self.late_time_constant)
+        softmax.require_positive("FirstSpike", "late_time_constant", self.late_time_constant)
 
     def logits(self, net: Network, tape: SpikeTape) -> Floats:
         """Logits, shape [samples, neurons]. New array."""
         return self._first(tape)[0] / -self.time_constant
 
-    def classify(self, net: Network, tape: SpikeTape) -> Classified:
+    def classify(self, net: Network, tape: SpikeTape) -> softmax.Classified:
         """Value, seeds and logits in one pass."""
         times, spike, entry = self._first(tape)
         xp, logits = namespace(times), times / -self.time_constant
-        value, d_logits = softmax_loss(logits, self.labels, "FirstSpike")
+        value, d_logits = softmax.softmax_loss(logits, self.labels, "FirstSpike")
         n_samples = logits.shape[0]
-        y = xp.asarray(shares_of(self.labels, logits.shape, "FirstSpike"))
+        y = xp.asarray(softmax.shares_of(self.labels, logits.shape, "FirstSpike"))
         late = self._late(times, y)
         d_times = late / self.late_time_constant - d_logits / self.time_constant
         d_time = xp.zeros(len(tape[self.population]))
@@ -199,12 +192,12 @@ class FirstSpike(AbstractClassifier):
         def effect(times: Array) -> Array:
             sooner = -times / self.time_constant - logits
             # Where p rounds to 0 or 1 its logarithms have no use, only a limit.
-            p = xp.clip(softmax(logits), TINY, 1.0 - EPSILON)
+            p = xp.clip(softmax.softmax(logits), TINY, 1.0 - EPSILON)
             change = (xp.logaddexp(xp.log1p(-p), xp.log(p) + sooner) - y * sooner) / n_samples
             return change + self._late(times, y) - late
 
         seeds = with_misses(seeds, net, tape, self.population, effect, margin=self.miss_margin)
-        return Classified(value + late.sum() - self.late_strength, seeds, logits)
+        return softmax.Classified(value + late.sum() - self.late_strength, seeds, logits)
 
     def _late(self, times: Array, y: Array) -> Array:
         """What spikes at these times would cost beside, as the right ones, and 1 more."""
@@ -248,7 +241,7 @@ class VanRossum:
     time_constant: float = 10.0
 
     def __post_init__(self) -> None:
-        require_positive("VanRossum", "time_constant", self.time_constant)
+        softmax.require_positive("VanRossum", "time_constant", self.time_constant)
 
     def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and seeds."""

@@ -16,17 +16,8 @@ import numpy as np
 from eventsim.arrays import Floats
 from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.engine.contract.state import start_state
+from eventsim.engine.reference import layer
 from eventsim.engine.reference.gather import Arrival
-from eventsim.engine.reference.layer import (
-    Flow,
-    Neuron,
-    Release,
-    SelfArrival,
-    Spike,
-    Step,
-    neurons,
-    walk,
-)
 from eventsim.events import SpikeTrains
 from eventsim.network.parts import ADAPTIVE
 from eventsim.neuron.lif import decay, synaptic_gain, synaptic_gain_slopes
@@ -51,7 +42,7 @@ class Sums:
 class Back:
     """Adjoint state of one neuron in one sample; ``later_spike`` is the one behind, with kappa."""
 
-    p: Neuron
+    p: layer.Neuron
     neuron: int
     by_time: Sequence[float]
     by_voltage: Sequence[float]
@@ -59,34 +50,34 @@ class Back:
     alpha: float = 0.0
     beta: float = 0.0
     kappa: float = 0.0
-    later_spike: Spike | None = None
+    later_spike: layer.Spike | None = None
     through: dict[int, float] = field(default_factory=dict)
 
     def add(self, name: str, value: float) -> None:
         """Add to dL/d(parameter) of this neuron."""
         self.sums.parameters[name][self.neuron] += value
 
-    def run(self, steps: Sequence[Step]) -> None:
+    def run(self, steps: Sequence[layer.Step]) -> None:
         """All steps of a sample, from the last to the first."""
-        spike = sum(isinstance(step, Spike) for step in steps)
+        spike = sum(isinstance(step, layer.Spike) for step in steps)
         for step in reversed(steps):
-            if isinstance(step, Spike):
+            if isinstance(step, layer.Spike):
                 spike -= 1
                 self.spike(step, spike, self.by_time[spike])
             else:
                 self.step(step)
         self.finish()
 
-    def step(self, step: Step) -> None:
+    def step(self, step: layer.Step) -> None:
         """Any step but a spike."""
         match step:
-            case Flow():
+            case layer.Flow():
                 self.flow(step)
             case Arrival():
                 self.arrival(step)
-            case SelfArrival():
+            case layer.SelfArrival():
                 self.self_arrival(step)
-            case Release():
+            case layer.Release():
                 self.release(step)
 
     def finish(self) -> None:
@@ -94,7 +85,7 @@ class Back:
         if self.p.level <= 0.0:
             self.add("v_reset", self.alpha)
 
-    def flow(self, step: Flow) -> None:
+    def flow(self, step: layer.Flow) -> None:
         """Time without an event."""
         p, dt, tau_mem, tau_syn = self.p, step.dt, self.p.tau_mem, self.p.tau_syn
         y = decay(dt, tau_syn)
@@ -122,14 +113,14 @@ class Back:
         self.sums.delays[step.synapse] += self.later(step.weight)
         self.sums.source_times[step.afferent][step.spike] += self.later(step.weight)
 
-    def self_arrival(self, step: SelfArrival) -> None:
+    def self_arrival(self, step: layer.SelfArrival) -> None:
         """A spike of its own."""
         later = self.later(self.p.self_weight)
         self.sums.self_weights[self.neuron] += self.beta
         self.sums.self_delays[self.neuron] += later
         self.through[step.spike] = self.through.get(step.spike, 0.0) + later
 
-    def release(self, step: Release) -> None:
+    def release(self, step: layer.Release) -> None:
         """The end of a refractory time."""
         p, pull = self.p, -self.alpha / self.p.tau_mem
         later = pull * (p.resistance * step.current - p.v_reset)
@@ -141,7 +132,7 @@ class Back:
         self.add("v_reset", self.alpha)
         self.alpha = 0.0
 
-    def spike(self, step: Spike, k: int, by_time: float) -> None:
+    def spike(self, step: layer.Spike, k: int, by_time: float) -> None:
         """Spike number k; ``by_time`` is all that came of it outside the neuron."""
         p = self.p
         slope = (p.resistance * step.current - p.level) / p.tau_mem
@@ -161,7 +152,7 @@ class Back:
             self.kappa -= p.adaptation * self.alpha
             self.later_spike = step
 
-    def _to_spike(self, step: Spike) -> None:
+    def _to_spike(self, step: layer.Spike) -> None:
         """Take kappa from the spike behind to right after this one."""
         if self.later_spike is not None:
             dt, tau = self.later_spike.time - step.time, self.p.tau_adaptation
@@ -174,10 +165,10 @@ def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats)
     start = start_state(job)
     for sample in range(job.n_samples):
         lo, hi = trains.offsets[sample], trains.offsets[sample + 1]
-        for neuron, p in enumerate(neurons(job)):
+        for neuron, p in enumerate(layer.neurons(job)):
             mine = np.flatnonzero(trains.neurons[lo:hi] == neuron) + lo
             state = Back(p, neuron, by_time[mine].tolist(), by_voltage[mine].tolist(), sums)
-            state.run(walk(job, start, p, sample, neuron)[0])
+            state.run(layer.walk(job, start, p, sample, neuron)[0])
     return gradients(job, sums)
 
 

@@ -30,16 +30,8 @@ from eventsim.engine.contract.loop_state import (
     start_loop,
 )
 from eventsim.engine.contract.state import LayerState, Stop
+from eventsim.engine.reference import layer
 from eventsim.engine.reference.gather import Arrival, gather
-from eventsim.engine.reference.layer import (
-    EARLIER,
-    Spike,
-    Step,
-    Walk,
-    neurons,
-    runaway,
-    table_of_spikes,
-)
 from eventsim.engine.reference.layer_adjoint import Back, gradients, new_sums
 from eventsim.events import SpikeTrains
 from eventsim.events.tape import Adapted
@@ -68,7 +60,7 @@ def _advance(job: Job, state: LoopState, stop: LoopStop) -> tuple[SpikeTrains, A
     for sample in range(job.n_samples):
         found, walkers = run_sample(job, sample, state, stop)
         for neuron, (steps, walker) in enumerate(zip(found, walkers, strict=True)):
-            rows += table_of_spikes(steps, neuron)
+            rows += layer.table_of_spikes(steps, neuron)
             for values, value in zip(adapted or (), (walker.a, walker.since), strict=False):
                 values[sample, neuron] = value
         rows[offsets[-1] :] = sorted(rows[offsets[-1] :])
@@ -87,20 +79,20 @@ def _advance(job: Job, state: LoopState, stop: LoopStop) -> tuple[SpikeTrains, A
 
 def run_sample(
     job: Job, sample: int, state: LoopState, stop: LoopStop
-) -> tuple[list[list[Step]], list[Walk]]:
+) -> tuple[list[list[layer.Step]], list[layer.Walk]]:
     """The steps of every neuron, and the neurons at the end."""
     duration, begin = float(job.duration[sample]), float(state.begin[sample])
     walkers, recent, steps = [], [], []
     start = _as_layer(job, state)
-    for neuron, p in enumerate(neurons(job)):
-        walkers.append(Walk(p, duration, deque(gather(job, sample, neuron))))
+    for neuron, p in enumerate(layer.neurons(job)):
+        walkers.append(layer.Walk(p, duration, deque(gather(job, sample, neuron))))
         walkers[-1].go_on(start, sample, neuron)
         since, count = state.stop.since[sample, neuron], state.stop.recent[sample, neuron]
         recent.append(_Recent(float(since), int(count)))
-        steps.append(list[Step]())
+        steps.append(list[layer.Step]())
     low, high = state.sent.offsets[sample : sample + 2]
     for time, neuron in zip(state.sent.times[low:high], state.sent.neurons[low:high], strict=True):
-        for target, arrival in caused(job, int(neuron), float(time), EARLIER):
+        for target, arrival in caused(job, int(neuron), float(time), layer.EARLIER):
             if begin <= arrival.time < duration:
                 insort(walkers[target].arrivals, arrival)
     dues = [walker.due() for walker in walkers]
@@ -111,9 +103,9 @@ def run_sample(
         changed = {first}
         for step in walkers[first].step():
             steps[first].append(step)
-            if isinstance(step, Spike):
+            if isinstance(step, layer.Spike):
                 if recent[first].too_many(step.time):
-                    raise runaway(job, sample, first, step.time)
+                    raise layer.runaway(job, sample, first, step.time)
                 ordinal = walkers[first].n_spikes
                 for target, arrival in caused(job, first, step.time, ordinal):
                     if arrival.time < duration:
@@ -184,7 +176,7 @@ def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats)
         ]
         turns = []
         found, _ = run_sample(job, sample, start, copied(start.stop))
-        for neuron, (p, steps) in enumerate(zip(neurons(job), found, strict=True)):
+        for neuron, (p, steps) in enumerate(zip(layer.neurons(job), found, strict=True)):
             mine = numbers[neuron]
             named = [_named(job, step, numbers, wake.causes) for step in steps]
             back = Back(p, neuron, [], by_voltage[mine].tolist(), sums)
@@ -200,10 +192,10 @@ def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats)
 
 def _named(
     job: Job,
-    step: Step,
+    step: layer.Step,
     numbers: list[NDArray[np.int64]],
     causes: dict[tuple[int, int], int],
-) -> Step:
+) -> layer.Step:
     """An arrival of the loop with the number of its spike in its source, as all others have."""
     stage = job.stage
     if not isinstance(step, Arrival) or step.afferent < len(stage.afferents):
@@ -229,7 +221,7 @@ class _Wake:
         """Number in the tape of the spike that arrives; None if it is of another stage."""
         return self.causes.get((arrival.afferent, arrival.spike))
 
-    def expect(self, steps: list[Step]) -> None:
+    def expect(self, steps: list[layer.Step]) -> None:
         """Count the arrivals among the steps of a neuron."""
         arrivals = [step for step in steps if isinstance(step, Arrival)]
         found = [self.cause(arrival) for arrival in arrivals]
@@ -249,13 +241,13 @@ class _Turn:
 
     back: Back
     spikes: list[int]
-    steps: list[Step]
+    steps: list[layer.Step]
 
     def go_back(self, wake: _Wake) -> None:
         """Until a spike that waits for something it caused."""
         while self.steps:
             step = self.steps[-1]
-            if isinstance(step, Spike):
+            if isinstance(step, layer.Spike):
                 if wake.waiting[self.spikes[-1]] > 0:
                     return
                 number = self.spikes.pop()

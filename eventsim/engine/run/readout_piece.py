@@ -19,14 +19,9 @@ from functools import cached_property
 import numpy as np
 
 from eventsim.arrays import Floats, Ints
+from eventsim.engine.contract import table as T
 from eventsim.engine.contract.backend import sum_by
 from eventsim.engine.contract.job import Job, StageGradients
-from eventsim.engine.contract.table import (
-    leak_weight,
-    readout_gradients,
-    spike_bases,
-    split_effects,
-)
 from eventsim.engine.run.arrivals import Arrivals, find_arrivals
 from eventsim.engine.run.states import Begin, Met, Rates, States
 from eventsim.events.tape import ReadoutState
@@ -126,8 +121,8 @@ class _Integral:
         self.current = (before.current - self.at_end * after.current + arrived) / self.q
         fallen = before.voltage - p.v_leak - self.at_end * (after.voltage - p.v_leak)
         self.inner = (fallen + self.a * p.resistance * self.current) / self.p
-        self.leak: Floats = self.at_begin * leak_weight(lasts, rate)
-        self.since: Floats = self.inner + p.v_leak * leak_weight(lasts, rate)
+        self.leak: Floats = self.at_begin * T.leak_weight(lasts, rate)
+        self.since: Floats = self.inner + p.v_leak * T.leak_weight(lasts, rate)
         self.value: Floats = self.at_begin * self.inner + p.v_leak * self.leak
 
 
@@ -185,13 +180,13 @@ def backward(
 def _gradients(
     job: Job, piece: _Piece, by_arrival: Floats, by_time: Floats, sums: Floats, by_leak: Floats
 ) -> StageGradients:
-    n_synapses, n_spikes = int(job.stage.wiring.synapse_start[-1]), int(spike_bases(job)[-1])
+    n_synapses, n_spikes = int(job.stage.wiring.synapse_start[-1]), int(T.spike_bases(job)[-1])
     synapse, spike = piece.arrivals.synapse[piece.which], piece.arrivals.spike[piece.which]
-    return readout_gradients(
+    return T.readout_gradients(
         job,
         by_weight=sum_by(by_arrival, synapse, n_synapses),
         by_delay=sum_by(by_time, synapse, n_synapses),
-        source_times=split_effects(job, sum_by(by_time, spike, n_spikes)),
+        source_times=T.split_effects(job, sum_by(by_time, spike, n_spikes)),
         sums=sums,
         by_leak=by_leak,
     )
