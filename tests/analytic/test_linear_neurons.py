@@ -6,6 +6,7 @@ import pytest
 
 import eventsim as es
 from tests.support.linear_neurons import DIGITS, KINDS, draw_values, exact_spikes, neuron_of
+from tests.support.tiers import beyond
 
 DURATION, ARRIVALS = 50.0, 16
 
@@ -42,7 +43,7 @@ def test_a_linear_neuron_fires_when_its_equations_say_in_thirty_digits(kind):
     assert max(abs(a - b) for a, b in zip(tape["h"].times, expected, strict=True)) < 1e-11
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", beyond(3, KINDS, pytest.mark.thorough("most of a second each")))
 def test_gradients_by_all_parameters_are_those_of_thirty_digits(kind):
     net, tape, values, arrivals = a_neuron(kind, 2)
     rng = np.random.default_rng(3)

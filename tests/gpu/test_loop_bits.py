@@ -91,7 +91,7 @@ WINDOWS = {
 }
 
 
-@pytest.mark.crossed("steps loops on the host build; the other cases in make test-all", test=0)
+@pytest.mark.thorough("steps loops for seconds; tests/parity has loops on the host build")
 @pytest.mark.parametrize("precision", ["single", "double"])
 @pytest.mark.parametrize("order", [0, 1], ids=["permuted", "in order"])
 def test_loops_have_the_bits_of_cpu(order, precision):

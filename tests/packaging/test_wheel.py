@@ -187,6 +187,7 @@ def test_installed_package_reads_all_its_data(installed):
     assert all(found[name] for name in ("style", "script", "typed", "datasets"))
 
 
+@pytest.mark.crossed("a process for each", test=0)
 @pytest.mark.parametrize("command", [("eventsim",), ("python", "-m", "eventsim")])
 def test_installed_command_says_its_version(installed, command):
     assert installed.run(*command, "--version") == f"eventsim {eventsim.__version__}\n"

@@ -26,6 +26,7 @@ def test_an_epoch_of_the_grid_has_every_recording_once_and_all_of_its_events():
     assert sorted(seen) == sorted(np.diff(data.stream.offsets))
 
 
+@pytest.mark.crossed("trains for a second each", test=0)
 @pytest.mark.parametrize("program", list(budget.PROGRAMS))
 def test_one_command_makes_rows_and_a_picture(program, monkeypatch, capsys, tmp_path):
     needs = budget.PROGRAMS[program].needs

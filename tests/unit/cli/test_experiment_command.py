@@ -180,7 +180,7 @@ def test_search_prints_the_best_settings_as_a_recipe_has_them(files, tmp_path):
     assert load_recipe(files.recipe).condition[1].train["batch_size"] >= 8
 
 
-@pytest.mark.crossed("every recipe is resolved in test_recipe.py", test=0, all=None)
+@pytest.mark.thorough("trains for seconds; every recipe is resolved in test_recipe.py")
 @pytest.mark.parametrize("recipe", ["architectures", "baselines", "convolution", "delays", "grid"])
 def test_recipe_runs_at_its_small_size(recipe):
     options = ("--data", "yinyang", "--smoke", "--seeds", 1, "--jobs", 0, "--json")

@@ -72,6 +72,7 @@ def test_search_draws_within_ranges_and_never_opens_the_test_part(files, tmp_pat
     assert found.tied == sum(one.value == found.best.value for one in done)
 
 
+@pytest.mark.thorough("runs trials for seconds")
 def test_stopped_search_takes_its_running_trial_up_again(
     files, tmp_path, no_test_data, monkeypatch
 ):
