@@ -34,6 +34,7 @@ class Brian2:
     """Brian2 at one time step, in ms."""
 
     name = "brian2"
+    capabilities = frozenset({"lateral"})
     precision = "double"
 
     def __init__(self, dt):
@@ -42,8 +43,6 @@ class Brian2:
         self.settings = f"dt = {dt:g} ms, exact integration, rk4 for equal time constants"
 
     def supports(self, case):
-        if "adaptive" in case.needs:
-            return "an adaptive threshold"
         steps = case.duration / self.dt
         return f"takes {steps:.0f} steps of {self.dt:g} ms" if steps > MAX_STEPS else None
 

@@ -27,6 +27,7 @@ class Jaxsnn:
     """jaxsnn in one precision."""
 
     name = "jaxsnn"
+    capabilities = frozenset({"lateral"})
 
     def __init__(self, precision):
         self.precision = precision
@@ -35,8 +36,6 @@ class Jaxsnn:
         jax.config.update("jax_enable_x64", precision == "double")
 
     def supports(self, case):
-        if "adaptive" in case.needs:
-            return "an adaptive threshold"
         for population in case.populations[1:]:
             p = population.parameters
             ratios = {m / s for m, s in zip(p["tau_mem"], p["tau_syn"], strict=True)}

@@ -21,6 +21,7 @@ class Nest:
     """A model of NEST at a resolution in ms."""
 
     name = "nest"
+    capabilities = frozenset({"lateral"})
     precision = "double"
 
     def __init__(self, model, resolution=0.01):
@@ -30,8 +31,6 @@ class Nest:
         nest.set_verbosity("M_FATAL")
 
     def supports(self, case):
-        if "adaptive" in case.needs:
-            return "an adaptive threshold"
         step = self.resolution
         if case.duration / step > MAX_STEPS:
             return f"takes {case.duration / step:.0f} steps of {step:g} ms"

@@ -1,14 +1,16 @@
 """The network and the input of a case, as eventsim takes them; and whether it needs a queue."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from eventsim.conformance.case import Case, CaseProjection
+from eventsim.conformance.case import Case, CaseNeuron, CaseProjection
 from eventsim.events import EventStream
 from eventsim.network import Network, self_recurrent
+from eventsim.neuron.linear import COMMON, LinearNeuron, neuron_described
 
 
 def network_of(case: Case) -> Network:
@@ -26,9 +28,13 @@ def network_of(case: Case) -> Network:
     for population in case.populations:
         if population.kind == "input":
             net.add_input(population.name, population.size)
-        else:
+        elif population.neuron is None:
             given: dict[str, Any] = dict(population.parameters)
             net.add_population(population.name, population.size, **given)
+        else:
+            neuron = kind_of(population.neuron, population.parameters)
+            neuron.values.update(population.parameters)
+            net.add_population(population.name, population.size, neuron=neuron)
     for projection in case.projections:
         _connect(net, projection)
     return net
@@ -44,6 +50,52 @@ def stream_of(case: Case) -> EventStream:
         n_channels=case.input.size,
         duration=case.duration,
     )
+
+
+class _GivenFlow(LinearNeuron):
+    """Neurons whose entries are their parameters."""
+
+    def __init__(self, neuron: CaseNeuron, names: Iterable[str]) -> None:
+        self.states, self.receptors = neuron.states, neuron.receptors
+        self.parameters = {name: 0.0 for name in names if name not in COMMON}
+        super().__init__()
+
+    def flow(self, p: Any) -> Mapping[tuple[str, str], Any]:
+        """All entries that are given."""
+        pairs = [(to, by) for to in self.states for by in self.states]
+        return {
+            (to, by): getattr(p, name)
+            for to, by in pairs
+            if (name := flow_name(to, by)) in self.parameters
+        }
+
+    def reset(self, p: Any) -> Mapping[str, Any]:
+        """V to its reset, and what is given."""
+        found = dict(super().reset(p))
+        for state in self.states[1:]:
+            if f"set_{state}" in self.parameters:
+                found[state] = getattr(p, f"set_{state}")
+            elif f"add_{state}" in self.parameters:
+                found[state] = ("add", getattr(p, f"add_{state}"))
+        return found
+
+
+def flow_name(to: str, by: str) -> str:
+    """Name of the entry by which one state drives another."""
+    return f"flow_{to}_{by}"
+
+
+def kind_of(neuron: CaseNeuron, names: Iterable[str]) -> LinearNeuron:
+    """Neurons of a case as eventsim has them; ``names`` are those of their parameters.
+
+    Raises
+    ------
+    ParameterError
+        The kind is unknown, or states and receptors contradict each other.
+    """
+    if neuron.kind == "linear":
+        return _GivenFlow(neuron, names)
+    return neuron_described(neuron.kind, [name for name in neuron.receptors if name])
 
 
 def is_lateral(case: Case) -> bool:
@@ -79,7 +131,7 @@ def _connect(net: Network, projection: CaseProjection) -> None:
         own = {row.source: row for row in rows}
         weights = [own[j].weight if j in own else 0.0 for j in range(target.size)]
         delays = [own[j].delay if j in own else 0.0 for j in range(target.size)]
-        net.connect(source.name, target.name, self_recurrent(weights), delays=delays)
+        _join(net, projection, self_recurrent(weights), delays=delays)
         return
     places = np.array([row.source for row in rows]), np.array([row.target for row in rows])
     values = np.array([row.weight for row in rows], dtype=np.float64)
@@ -87,11 +139,15 @@ def _connect(net: Network, projection: CaseProjection) -> None:
     if len(rows) == source.size * target.size:
         dense, dense_lags = np.zeros((2, source.size, target.size))
         dense[places], dense_lags[places] = values, lags
-        net.connect(source.name, target.name, dense, delays=_one_or_all(dense_lags))
+        _join(net, projection, dense, delays=_one_or_all(dense_lags))
         return
     sparse = scipy.sparse.csr_array((values, places), shape=(source.size, target.size))
-    lags = _one_or_all(lags)
-    net.connect(source.name, target.name, sparse, delays=lags, delays_of="synapse")
+    _join(net, projection, sparse, delays=_one_or_all(lags), delays_of="synapse")
+
+
+def _join(net: Network, projection: CaseProjection, weights: Any, **delays: Any) -> None:
+    receptor = projection.receptor
+    net.connect(projection.source, projection.target, weights, receptor=receptor, **delays)
 
 
 def _one_or_all(delays: NDArray[np.float64]) -> NDArray[np.float64]:

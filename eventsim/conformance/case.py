@@ -17,6 +17,27 @@ it causes at that time. The sample lasts [0, T): what would happen at T or later
 Where the threshold is adaptive it is :math:`\vartheta + b\,a`, with :math:`\tau_a \dot a = -a`,
 :math:`a = 0` at the start; a spike adds 1 to a, right after it.
 
+**Neurons of further states.** A population with the key ``neuron`` has neurons that are linear
+between their events (:mod:`eventsim.neuron.linear`): states x with :math:`x_0 = V - E`,
+:math:`\dot x = A x`, and several receptors, each of which raises one state. Kinds:
+
+==============  ==================================================================================
+kind            equations
+==============  ==================================================================================
+``LIF``         as above, with one current per receptor, each of its own ``tau_syn_<receptor>``
+``AdLIF``       :math:`\tau_m \dot V = -(V - E) - w + \sum I`,
+                :math:`\tau_w \dot w = a (V - E) - w`; a spike adds b to w
+``Resonator``   :math:`\dot V = -\delta (V - E) + \omega u`,
+                :math:`\dot u = -\omega (V - E) - \delta u + \omega \sum I`; a spike sets u to 0;
+                :math:`\omega = 2 \pi f / 1000`, f = ``frequency`` in Hz, and :math:`\delta` =
+                ``damping`` / 1000
+``linear``      A is given: ``flow_x_y`` is the entry by which state y drives state x, per ms, 0
+                where there is none; a spike adds ``add_x`` to state x, or makes it ``set_x``
+==============  ==================================================================================
+
+All have ``threshold``, ``v_leak``, ``v_reset`` and ``refractory``, as above; while V is held the
+other states go on.
+
 **A case file** is one JSON object. Every key is needed, none else is allowed:
 
 ===========  ================================================================================
@@ -27,13 +48,18 @@ version      1
 name         as the file's, without ``.json``
 title        one line
 description  what the case tests, and which mistake it finds
-needs        a list: ``"lateral"`` if neurons form loops other than onto themselves, and
-             ``"adaptive"`` if some threshold is adaptive
+needs        a list, in this order: ``"lateral"`` if neurons form loops other than onto
+             themselves, ``"adaptive"`` if some threshold is adaptive, ``"receptors"`` if neurons
+             have receptors with names, and the kinds of further states: ``"AdLIF"``,
+             ``"Resonator"``, ``"linear"``
 units        of time, voltage and weights, in words
 populations  the input: name, kind ``input``, size; others: kind ``spiking``, and every
              parameter of :mod:`eventsim.network.parts` as a list, one number per neuron; those
-             of an adaptive threshold only where it is one
-projections  source, target, synapses: each a list ``[source, target, weight, delay in ms]``
+             of an adaptive threshold only where it is one. Of further states: also ``neuron``, an
+             object with ``kind``, ``states`` and ``receptors`` (the state that each raises), and
+             the parameters of the kind
+projections  source, target, synapses: each a list ``[source, target, weight, delay in ms]``; and
+             ``receptor`` where the targets have receptors with names
 events       input events, each a list ``[time in ms, channel]``
 duration     T in ms
 spikes       of every spiking population: per neuron a list of times in ms, ascending, each a
@@ -59,7 +85,18 @@ from typing import Literal, NamedTuple
 from eventsim.arrays import Precision
 
 FORMAT, VERSION = "eventsim-conformance-case", 1
-LATERAL, ADAPTIVE = "lateral", "adaptive"
+LATERAL, ADAPTIVE, RECEPTORS = "lateral", "adaptive", "receptors"
+# What a case may need, in the order of its list, and how it is said.
+NEEDS: Mapping[str, str] = {
+    LATERAL: "neurons in a loop",
+    ADAPTIVE: "an adaptive threshold",
+    RECEPTORS: "receptors with time constants of their own",
+    "AdLIF": "AdLIF neurons",
+    "Resonator": "resonators",
+    "linear": "neurons whose flow is given",
+}
+# Needs of cases of the first editions: what an adapter is taken to meet that does not say.
+FIRST_NEEDS = frozenset({LATERAL, ADAPTIVE})
 
 
 class Synapse(NamedTuple):
@@ -78,6 +115,20 @@ class Event(NamedTuple):
     channel: int
 
 
+class CaseNeuron(NamedTuple):
+    """Neurons of further states; ``receptors`` names the state that each raises."""
+
+    kind: str
+    states: tuple[str, ...]
+    receptors: Mapping[str, str]
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What a simulator must know to run them."""
+        several = (RECEPTORS,) if list(self.receptors) != [""] else ()
+        return (*several, *((self.kind,) if self.kind != "LIF" else ()))
+
+
 @dataclass(frozen=True)
 class CasePopulation:
     """Input channels, or neurons with one value of every parameter each."""
@@ -86,6 +137,7 @@ class CasePopulation:
     kind: Literal["input", "spiking"]
     size: int
     parameters: Mapping[str, tuple[float, ...]]
+    neuron: CaseNeuron | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +147,7 @@ class CaseProjection:
     source: str
     target: str
     synapses: tuple[Synapse, ...]
+    receptor: str | None = None
 
 
 @dataclass(frozen=True)

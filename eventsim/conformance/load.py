@@ -10,25 +10,28 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal
 
-from eventsim.conformance.build import is_lateral, network_of, stream_of
+from eventsim.conformance.build import flow_name, is_lateral, kind_of, network_of, stream_of
 from eventsim.conformance.case import (
     ADAPTIVE,
     FORMAT,
     LATERAL,
+    NEEDS,
     VERSION,
     Case,
+    CaseNeuron,
     CasePopulation,
     CaseProjection,
     Event,
     Synapse,
 )
 from eventsim.entries import Entry, names_in, read_json
-from eventsim.errors import CaseError, EventSimError
+from eventsim.errors import CaseError, EventSimError, ParameterError
 from eventsim.network import parts
 from eventsim.network.parts import PARAMETERS
 
 Kind = Literal["input", "spiking"]
 
+KINDS = ("LIF", "AdLIF", "Resonator", "linear")
 SPIKE_DIGITS = 30
 MAX_SIZE = 10_000  # neurons of a population; a case is small enough to be read by a person
 KEYS = (
@@ -132,6 +135,8 @@ def _check_whole(entry: Entry, part: Mapping[str, Entry], case: Case) -> None:
         raise CaseError(f"{entry.place}: {error}") from error
     expected = [LATERAL] if is_lateral(case) else []
     expected += [ADAPTIVE] if any("adaptation" in p.parameters for p in case.populations) else []
+    of_neurons = [need for p in case.populations if p.neuron for need in p.neuron.needs]
+    expected += [need for need in NEEDS if need in of_neurons]
     if list(case.needs) != expected:
         raise part["needs"].wrong(f"{expected}, as projections and populations have it")
 
@@ -148,9 +153,15 @@ def _populations(entry: Entry) -> tuple[CasePopulation, ...]:
 
 def _population(entry: Entry, *, first: bool) -> CasePopulation:
     kind: Kind = "input" if first else "spiking"
-    adaptive = kind == "spiking" and "adaptation" in entry.mapping()
-    keys = PARAMETERS[kind] + (parts.ADAPTIVE if adaptive else ())
-    name, its_kind, size, *values = _exactly(entry, ("name", "kind", "size", *keys))
+    given = {} if first else entry.mapping()
+    neuron = _neuron(entry.inner("neuron", given["neuron"])) if "neuron" in given else None
+    keys = PARAMETERS[kind] + (parts.ADAPTIVE if "adaptation" in given else ())
+    if neuron is None:
+        name, its_kind, size, *values = _exactly(entry, ("name", "kind", "size", *keys))
+    else:
+        keys = _keys_of(entry, neuron, given)
+        fixed = ("name", "kind", "size", "neuron")
+        name, its_kind, size, _, *values = _exactly(entry, (*fixed, *keys))
     if its_kind.value != kind:
         raise its_kind.wrong(f"{kind!r}: the first population is the input, the others are spiking")
     count = _index(size, MAX_SIZE + 1, first=1)
@@ -160,12 +171,39 @@ def _population(entry: Entry, *, first: bool) -> CasePopulation:
         parameters[key] = tuple(item.number() for item in value.rows(expected))
         if len(parameters[key]) != count:
             raise value.wrong(expected)
-    return CasePopulation(name.text(), kind, count, parameters)
+    return CasePopulation(name.text(), kind, count, parameters, neuron)
+
+
+def _neuron(entry: Entry) -> CaseNeuron:
+    kind, states, receptors = _exactly(entry, ("kind", "states", "receptors"))
+    if kind.value not in KINDS:
+        raise kind.wrong(f"one of {', '.join(KINDS)}")
+    names = tuple(state.text() for state in states.rows("a list of names"))
+    raised = receptors.mapping("an object: the state that each receptor raises")
+    return CaseNeuron(kind.text(), names, {name: str(state) for name, state in raised.items()})
+
+
+def _keys_of(entry: Entry, neuron: CaseNeuron, given: Mapping[str, Any]) -> tuple[str, ...]:
+    """Parameters of neurons of further states."""
+    states, own = neuron.states, ()
+    if neuron.kind == "linear":
+        known = [flow_name(to, by) for to in states for by in states]
+        known += [f"{what}_{state}" for what in ("add", "set") for state in states[1:]]
+        own = tuple(name for name in known if name in given)
+    try:
+        found = kind_of(neuron, own)
+    except ParameterError as error:
+        raise CaseError(f"{entry.place}, neuron: {error}") from error
+    if (found.states, dict(found.receptors)) != (states, dict(neuron.receptors)):
+        raise entry.inner("neuron", given["neuron"]).wrong(
+            f"the states {list(found.states)} and receptors {dict(found.receptors)} of the kind"
+        )
+    return found.names
 
 
 def _projections(entry: Entry, sizes: Mapping[str, int]) -> tuple[CaseProjection, ...]:
     found = [_projection(row, sizes) for row in entry.rows()]
-    pairs = [(projection.source, projection.target) for projection in found]
+    pairs = [(one.source, one.target, *filter(None, [one.receptor])) for one in found]
     twice = [pair for pair in pairs if pairs.count(pair) > 1]
     if twice:
         raise CaseError(
@@ -175,7 +213,8 @@ def _projections(entry: Entry, sizes: Mapping[str, int]) -> tuple[CaseProjection
 
 
 def _projection(entry: Entry, sizes: Mapping[str, int]) -> CaseProjection:
-    source, target, synapses = _exactly(entry, ("source", "target", "synapses"))
+    named = ("receptor",) if "receptor" in entry.mapping() else ()
+    source, target, synapses, *more = _exactly(entry, ("source", "target", "synapses", *named))
     for end in (source, target):
         if end.text() not in sizes:
             raise end.wrong(f"a population: {', '.join(sizes)}")
@@ -186,7 +225,8 @@ def _projection(entry: Entry, sizes: Mapping[str, int]) -> CaseProjection:
             f"{synapses.place}: has {len(rows)} synapses, expected at least one, and at most one "
             "from a neuron to a neuron."
         )
-    return CaseProjection(source.value, target.value, tuple(rows))
+    receptor = more[0].text() if more else None
+    return CaseProjection(source.value, target.value, tuple(rows), receptor)
 
 
 def _synapse(entry: Entry, n_sources: int, n_targets: int) -> Synapse:

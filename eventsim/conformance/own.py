@@ -1,11 +1,12 @@
 """eventsim's own backends as simulators of the suite."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import eventsim
 from eventsim.arrays import Precision
 from eventsim.conformance.build import network_of, stream_of
-from eventsim.conformance.case import Case
+from eventsim.conformance.case import NEEDS, Case
 from eventsim.conformance.run import Spikes
 from eventsim.engine import simulate
 from eventsim.engine.contract.registry import available_backends, get_backend
@@ -24,6 +25,7 @@ class EventsimSimulator:
     precision: Precision = "double"
     settings: str = ""
     version: str = field(default=eventsim.__version__, init=False)
+    capabilities: ClassVar = frozenset(NEEDS)  # a backend that lacks one says so in its own words
 
     @property
     def name(self) -> str:

@@ -1,7 +1,10 @@
 """Run cases on a simulator: the interface that an adapter has, and what came out.
 
 To test another simulator, write a class with the members of :class:`Simulator` and pass it as
-``eventsim conformance --adapter module:object``; examples are in bench/conformance.
+``eventsim conformance --adapter module:object``; examples are in bench/conformance. Its
+``capabilities`` say which needs of cases (:data:`eventsim.conformance.case.NEEDS`) it meets: a case
+that needs more is not run, and its result names what is missing. One that has no ``capabilities``
+is taken to know loops and adaptive thresholds.
 """
 
 import importlib
@@ -12,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from eventsim.arrays import Precision
-from eventsim.conformance.case import Case
+from eventsim.conformance.case import FIRST_NEEDS, NEEDS, Case
 from eventsim.conformance.compare import CaseComparison, compare, find_fault
 from eventsim.errors import BackendError, CaseError
 
@@ -98,6 +101,10 @@ def run_cases(simulator: Simulator, cases: Iterable[Case]) -> list[CaseResult]:
 def run_case(simulator: Simulator, case: Case) -> CaseResult:
     """Run one case and judge the answer; what the simulator raises becomes an ``error``."""
     tolerance = case.tolerance[simulator.precision]
+    known = getattr(simulator, "capabilities", FIRST_NEEDS)
+    lacking = ", ".join(NEEDS[need] for need in case.needs if need not in known)
+    if lacking:
+        return CaseResult(case.name, "not supported", tolerance, lacking)
     if tolerance is None:
         reason = f"{simulator.precision} precision does not decide its number of spikes"
         return CaseResult(case.name, "not supported", None, reason)

@@ -202,8 +202,8 @@ def gradcheck_asks_of_all_but_adaptation():
     assert set(net.populations["hidden1"].parameters) == NEURON
 
 
-def conformance_has_98_cases():
-    assert len(case_names()) == 98
+def conformance_has_134_cases():
+    assert len(case_names()) == 134
 
 
 def registers_spill_as_the_gates_allow():
@@ -236,8 +236,8 @@ CLAIMS_OF = {
         "(ScSr-SNN, [arXiv 2010.12691](https://arxiv.org/abs/2010.12691)), lateral recurrence, "
         "convolutions.": kinds_of_networks,
         "`eventsim gradcheck` compares the gradients with finite differences; "
-        "`eventsim conformance` runs 98 networks whose spike times are known "
-        "exactly.": conformance_has_98_cases,
+        "`eventsim conformance` runs 134 networks whose spike times are known "
+        "exactly.": conformance_has_134_cases,
         "**It was not yet seen on a GPU.** The CUDA kernels run in the tests on a host build; "
         "machine code on a card, NCCL and all timings there are unproven.": no_card_has_run_it,
         "Training takes whole recordings. On a stream without an end gradients come [by "

@@ -15,7 +15,8 @@ of one time are taken by number of the neuron, each followed by its arrivals wit
 An adaptive threshold adds a third exponential. :math:`V - \vartheta(t)` is then taken as a sum of
 polynomials times exponentials; a function has at most one zero more than its derivative, and that
 of a sum times :math:`e^{rt}` has one term, or one degree of a polynomial, less: so all zeros are
-found, from those of a sum without terms on (:func:`zeros`).
+found, from those of a sum without terms on (:func:`zeros`). Neurons of further states are in
+:mod:`tests.support.conformance_modes`.
 
 Run as a script, it reads the inputs in the case files and writes what can be derived from them:
 
@@ -36,6 +37,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import mpmath as mp
+
+from tests.support.conformance_modes import Cell
 
 CASES = Path(__file__).parents[2] / "eventsim" / "conformance" / "cases"
 DIGITS, FEWER_DIGITS, AGREED = 70, 56, 40
@@ -141,10 +144,28 @@ class Neuron:
 
     def predict(self, end):
         """Time of the next crossing before ``end`` if nothing arrives, or infinity."""
-        ahead = deepcopy(self)
-        ahead.advance(max(self.t, min(self.held, end)))
-        h = ahead.first_crossing(end - ahead.t)
-        self.crossing = mp.inf if h is None or ahead.t + h >= end else ahead.t + h
+        self.crossing = crossing_of(self, end)
+
+    def receive(self, _, jump):
+        """An arrival raises I."""
+        self.i += jump
+
+    def fire(self):
+        """What a spike does, now."""
+        self.v, self.held = self.v_reset, self.t + self.refractory
+        self.a += 1
+
+    def peaks(self, span, *, last):
+        """V minus its threshold at the peaks in the next ``span`` ms; if ``last``, at their end."""
+        if self.adaptation is not None:
+            terms = self.excess()
+            slope = derivative(terms, mp.mpf(0))
+            tops = [h for h in zeros(slope, span) if value(derivative(slope, mp.mpf(0)), h) < 0]
+            return [value(terms, h) for h in (*tops, *([span] if last else []))]
+        turn = self.turn()
+        inside = turn is not None and turn < span and self.slope() > 0
+        at = [turn] if inside else [span] if last else []
+        return [self.voltage(h) - self.threshold for h in at]
 
     def first_crossing(self, span):
         """Smallest h in [0, span] at which V rises through the threshold, or None."""
@@ -176,6 +197,14 @@ class Neuron:
             middle = (left + right) / 2
             left, right = (middle, right) if above(middle) < 0 else (left, middle)
         return right
+
+
+def crossing_of(neuron, end):
+    """Time of a neuron's next crossing before ``end`` if nothing arrives, or infinity."""
+    ahead = deepcopy(neuron)
+    ahead.advance(max(neuron.t, min(neuron.held, end)))
+    h = ahead.first_crossing(end - ahead.t)
+    return mp.inf if h is None or ahead.t + h >= end else ahead.t + h
 
 
 def value(terms, h):
@@ -226,6 +255,15 @@ def bisected(terms, left, right):
     return right
 
 
+def neuron_of(population, j):
+    """Neuron j of a population of a case file."""
+    if "neuron" in population:
+        return Cell(population, j)
+    return Neuron(**{
+        p: mp.mpf(population[p][j]) for p in PARAMETERS + ADAPTIVE if p in population
+    })  # fmt: skip
+
+
 class Run:
     """One network: neurons by number, who receives from whom, one queue of arrivals."""
 
@@ -235,10 +273,7 @@ class Run:
         for population in entry["populations"][1:]:
             for j in range(population["size"]):
                 self.keys.append((population["name"], j))
-                own = {
-                    p: mp.mpf(population[p][j]) for p in PARAMETERS + ADAPTIVE if p in population
-                }
-                self.neurons.append(Neuron(**own))
+                self.neurons.append(neuron_of(population, j))
         self.order = list(range(len(self.keys)))[:: -1 if reverse else 1]
         self.queue, self.count = [], 0
         self.spikes = {key: [] for key in self.keys}
@@ -246,10 +281,11 @@ class Run:
         number = {key: k for k, key in enumerate(self.keys)}
         self.fans = {}
         for projection in entry["projections"]:
+            receptor = projection.get("receptor", "")
             for source, target, weight, delay in projection["synapses"]:
                 fan = self.fans.setdefault((projection["source"], source), [])
                 goal = number[projection["target"], target]
-                fan.append((goal, mp.mpf(weight), mp.mpf(delay)))
+                fan.append(((goal, receptor), mp.mpf(weight), mp.mpf(delay)))
         for time, channel in entry["events"]:
             self.send((entry["populations"][0]["name"], channel), mp.mpf(time))
 
@@ -281,14 +317,16 @@ class Run:
         """All arrivals of one time, then the thresholds."""
         jumps = {}
         while self.queue and self.queue[0][0] == time:
-            _, _, goal, weight = heapq.heappop(self.queue)
-            jumps[goal] = jumps.get(goal, mp.mpf(0)) + weight
-        for goal, jump in jumps.items():
+            _, _, (goal, receptor), weight = heapq.heappop(self.queue)
+            jump = jumps.setdefault(goal, {})
+            jump[receptor] = jump.get(receptor, mp.mpf(0)) + weight
+        for goal, by_receptor in jumps.items():
             neuron = self.neurons[goal]
             tied = neuron.crossing == time
             before = deepcopy(neuron)
             neuron.advance(time)
-            neuron.i += jump
+            for receptor, jump in by_receptor.items():
+                neuron.receive(receptor, jump)
             if tied and neuron.slope() > 0:
                 continue  # V is at the threshold and still rises: it fires at this time
             # A tie is decided by the order of neurons, not by how near V comes.
@@ -302,11 +340,10 @@ class Run:
         self.spikes[self.keys[k]].append(time)
         before = deepcopy(neuron)
         before.advance(time)
-        following = [entry[0] for entry in self.queue if entry[2] == k and entry[0] > time]
+        following = [entry[0] for entry in self.queue if entry[2][0] == k and entry[0] > time]
         self.near.append(before.highest(min([*following, self.end]) - time))
         neuron.advance(time)
-        neuron.v, neuron.held = neuron.v_reset, time + neuron.refractory
-        neuron.a += 1
+        neuron.fire()
         self.send(self.keys[k], time)
         neuron.predict(self.end)
 
@@ -314,21 +351,8 @@ class Run:
         """Note how near V came to the threshold from the neuron's state until ``time``."""
         ahead = deepcopy(neuron)
         ahead.advance(min(max(ahead.t, ahead.held), time))
-        if ahead.t < time and ahead.adaptation is not None:
-            self.watch_excess(ahead, time - ahead.t, last=last)
-        elif ahead.t < time:
-            turn = ahead.turn()
-            inside = turn is not None and turn < time - ahead.t and ahead.slope() > 0
-            if inside or last:
-                h = turn if inside else time - ahead.t
-                self.near.append(ahead.threshold - ahead.voltage(h))
-
-    def watch_excess(self, ahead, span, *, last):
-        """As watch, of an adaptive threshold: every peak of the difference counts."""
-        terms = ahead.excess()
-        slope = derivative(terms, mp.mpf(0))
-        peaks = [h for h in zeros(slope, span) if value(derivative(slope, mp.mpf(0)), h) < 0]
-        self.near += [-value(terms, h) for h in (*peaks, *([span] if last else []))]
+        if ahead.t < time:
+            self.near += [-top for top in ahead.peaks(time - ahead.t, last=last)]
 
 
 def solve(entry, *, digits=DIGITS, reverse=False):
@@ -372,7 +396,7 @@ def numbers(entry):
     for p, population in enumerate(entry["populations"][1:], start=1):
         # V starts at v_leak below the threshold and at v_reset from it on: an edge has no slope.
         edge = [a == b for a, b in zip(population["v_leak"], population["threshold"], strict=True)]
-        for name in (p for p in PARAMETERS + ADAPTIVE if p in population):
+        for name in (key for key, values in population.items() if isinstance(values, list)):
             kind = "times" if name == "refractory" else "parameters"
             rows = [j for j, on in enumerate(edge) if not (on and name in ("v_leak", "threshold"))]
             found.append((kind, [("populations", p, name, j) for j in rows]))

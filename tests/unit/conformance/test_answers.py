@@ -9,7 +9,7 @@ import pytest
 from eventsim.conformance import case_names
 from tests.support.conformance_answers import CASES, agreed_spikes, derive, read, written
 
-FAST = ("one-arrival", "tied-pair-that-inhibits")
+FAST = ("one-arrival", "tied-pair-that-inhibits", "receptors-long-silence")
 CLOSE = mp.mpf(10) ** -28
 
 
@@ -108,6 +108,25 @@ def test_files_are_those_whose_answers_were_derived():
 def test_answer_is_derived_again(name):
     entry = read(name)
     assert derive(entry) == entry
+
+
+def test_modes_give_what_the_closed_forms_of_lif_give():
+    """The same network, once as plain LIF neurons and once as one receptor with a name."""
+    for name in ("equal-time-constants", "release-between-two-arrivals", "self-excitation"):
+        entry = read(name)
+        expected = agreed_spikes(entry)
+        for population in entry["populations"][1:]:
+            population["tau_syn_one"] = population.pop("tau_syn")
+            population["neuron"] = {
+                "kind": "LIF", "states": ["v", "i_one"], "receptors": {"one": "i_one"}
+            }  # fmt: skip
+        for projection in entry["projections"]:
+            projection["receptor"] = "one"
+        found = agreed_spikes(entry)
+        assert found.keys() == expected.keys()
+        for key, times in expected.items():
+            pairs = zip(times, found[key], strict=True)
+            assert all(abs(one - two) < mp.mpf(10) ** -40 for one, two in pairs)
 
 
 @pytest.mark.nightly("70 digits take seconds a case; the files are held by their hashes")

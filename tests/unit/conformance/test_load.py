@@ -141,6 +141,40 @@ def test_broken_case_file_is_refused_with_its_place(entry, write, change):
     assert "one-arrival.json" in str(caught.value)
 
 
+NEURON = ("populations", 1, "neuron")
+BROKEN_NEURONS = {
+    "another kind": (put("Izhikevich", *NEURON, "kind"), "kind: is 'Izhikevich', expected one of"),
+    "another state": (put(["v", "i_gaba"], *NEURON, "states"), "neuron: is .*expected the states"),
+    "a parameter is missing": (drop(*HIDDEN, "tau_syn_gaba"), r"lacks \['tau_syn_gaba'\]"),
+    "a parameter of nobody": (put([1.0, 1.0], *HIDDEN, "c"), r"has unknown \['c'\]"),
+    "a time below 0": (put([-1.0, 1.0], *HIDDEN, "tau_w"), "tau_w is -1.0, expected a value > 0"),
+    "no receptor": (drop("projections", 0, "receptor"), "receptor is None"),
+    "another receptor": (put("nmda", "projections", 0, "receptor"), "receptor is 'nmda'"),
+    "needs less": (put(["AdLIF"], "needs"), r"needs: is .*expected \['receptors', 'AdLIF'\]"),
+}
+
+
+@pytest.mark.parametrize("change", BROKEN_NEURONS)
+def test_broken_neuron_of_further_states_is_refused_with_its_place(write, change):
+    entry = read("adlif-with-receptors")
+    apply, message = BROKEN_NEURONS[change]
+    apply(entry)
+    with pytest.raises(CaseError, match=message):
+        read_case(write(entry, "adlif-with-receptors"))
+
+
+def test_given_entries_that_grow_or_raise_the_voltage_are_refused(write):
+    for change, message in (
+        (put([0.2], *HIDDEN, "flow_v_v"), "the neuron is unstable"),
+        (put({"in": "v"}, *NEURON, "receptors"), "cannot raise 'v'"),
+        (put([0.2], *HIDDEN, "flow_v_x"), r"has unknown \['flow_v_x'\]"),
+    ):
+        entry = read("own-alpha-synapse")
+        change(entry)
+        with pytest.raises(CaseError, match=message):
+            read_case(write(entry, "own-alpha-synapse"))
+
+
 @pytest.mark.parametrize("content", [[], 3, None, {"format": "eventsim-conformance-case"}])
 def test_file_of_another_shape_is_refused(write, content):
     with pytest.raises(CaseError):

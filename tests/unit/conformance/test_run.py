@@ -14,6 +14,7 @@ from eventsim.conformance import (
     run_cases,
     usable_backends,
 )
+from eventsim.conformance.case import NEEDS
 from eventsim.errors import BackendError, CaseError, NetworkError
 
 
@@ -27,6 +28,7 @@ class Fake:
     name: str = "fake"
     version: str = "1"
     settings: str = ""
+    capabilities: frozenset = field(default_factory=lambda: frozenset(NEEDS))
     seen: list = field(default_factory=list)
 
     def supports(self, case):
@@ -56,6 +58,20 @@ def test_exact_answers_pass_every_case():
     results = run_cases(fake, load_cases())
     assert {result.outcome for result in results} == {"passed"}
     assert len(fake.seen) == len(results)
+
+
+def test_simulator_is_not_asked_what_it_does_not_say_that_it_knows():
+    older = Fake()
+    del older.capabilities
+    cases = [case for case in load_cases() if set(case.needs) - {"lateral", "adaptive"}]
+    assert len(cases) >= 30
+    for fake in (older, Fake(capabilities=frozenset({"lateral", "adaptive"}))):
+        results = dict(zip([case.name for case in cases], run_cases(fake, cases), strict=True))
+        assert {result.outcome for result in results.values()} == {"not supported"}
+        assert results["adlif-with-receptors"].reason == (
+            "receptors with time constants of their own, AdLIF neurons"
+        )
+        assert fake.seen == []
 
 
 def test_wrong_answer_fails_with_the_first_mistake():
