@@ -185,7 +185,8 @@ def _neuron(entry: Entry) -> CaseNeuron:
 
 def _keys_of(entry: Entry, neuron: CaseNeuron, given: Mapping[str, Any]) -> tuple[str, ...]:
     """Parameters of neurons of further states."""
-    states, own = neuron.states, ()
+    states = neuron.states
+    own: tuple[str, ...] = ()
     if neuron.kind == "linear":
         known = [flow_name(to, by) for to in states for by in states]
         known += [f"{what}_{state}" for what in ("add", "set") for state in states[1:]]
