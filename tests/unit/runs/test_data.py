@@ -11,7 +11,7 @@ from eventsim.errors import DataError, ParameterError
 from eventsim.events import Dataset, EventStream, StoredStream
 from eventsim.experiment import DataSettings
 from eventsim.experiment.resolve import Shape
-from eventsim.runs.data import evenly
+from eventsim.runs.division import evenly
 from eventsim.train import TrainConfig, stratified_split
 from eventsim.train.draws import Draw, draw_seed
 from eventsim.train.parts import Members, validation_split
