@@ -1,10 +1,14 @@
 """Layers of linear neurons side by side against the same neurons event by event."""
 
+import re
+
 import numpy as np
 import pytest
 
 import eventsim as es
 from eventsim.engine.contract import linear
+from eventsim.engine.cpu import linear_lanes
+from eventsim.kernels import build
 from tests.support.linear_neurons import dense_layer, dense_stream
 
 
@@ -46,3 +50,11 @@ def test_a_layer_that_nothing_reaches_is_that_of_the_reference(itself):
     np.testing.assert_allclose(found.times, expected.times, rtol=0, atol=1e-10)
     for key, values in right.items():
         np.testing.assert_allclose(mine[key], values, rtol=1e-9, atol=1e-12, err_msg=key)
+
+
+def test_constants_of_both_sides_are_equal():
+    """Were FAR of Python larger, the way back would read behind the products of long gaps."""
+    folder = build.KERNELS / "cpu" / "linear"
+    text = "".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.hpp")))
+    assert re.findall(r"LINEAR_TERMS = (\d+);", text) == [str(linear_lanes.TERMS)]
+    assert re.findall(r"double FAR = ([\d.]+);", text) == [f"{linear_lanes.FAR:.1f}"]
