@@ -35,12 +35,12 @@ PRECISIONS = ("single", "double")
 def _convolution():
     """Six blocks of neurons that hear little in common, which this backend alone has."""
     rng = np.random.default_rng(51)
-    maps = es.Convolution(50, 3, out_maps=4)
+    maps = es.Convolution(50, 5, out_maps=4)
     net = es.Network()
     net.add_input("input", 50)
     given = neuron_parameters(rng, maps.n_targets)
     net.add_population("hidden", maps.n_targets, **given)
-    weights = maps.draw(rng, mean=9.0, spread=4.0)
+    weights = maps.draw(rng, mean=5.4, spread=4.0)
     maps.connect(net, "input", "hidden", weights, delays=rng.uniform(0.0, 4.0, 50))
     net.connect("hidden", "hidden", es.self_recurrent(rng.uniform(-0.3, 0.3, maps.n_targets)))
     return net
