@@ -79,7 +79,7 @@ def test_negative_self_weight_silences_what_would_fire_again(backend):
 def exact_train_of_delayed_jumps(self_weight, self_delay, refractory):
     neuron = Neuron(11.0, 6.0, 1.1, 0.9, 0.1, -0.2, refractory)
     options = {"self_weight": self_weight, "self_delay": self_delay}
-    expected = exact_train(neuron, [(1.0, 9.0), (21.0, 6.0)], 35.0, **options)
+    expected = exact_train(neuron, [(1.0, 9.0), (21.0, 6.0)], 50.0, **options)
     return neuron, options, [float(t) for t in expected]
 
 
@@ -91,7 +91,7 @@ def test_delayed_self_jump_lands_after_its_delay(backend, self_weight, self_dela
     neuron, options, expected = exact_train_of_delayed_jumps(*given)
     assert len(expected) >= 3
     net = one_neuron([9.0, 6.0], **options, **parameters(neuron))
-    stream = one_sample([1.0, 21.0], [0, 1], n_channels=2, duration=35.0)
+    stream = one_sample([1.0, 21.0], [0, 1], n_channels=2, duration=50.0)
     times = es.simulate(net, stream, backend=backend)["hidden"].times
     np.testing.assert_allclose(times, expected, rtol=0, atol=TIME_ATOL[backend])
 
