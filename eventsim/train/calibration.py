@@ -37,7 +37,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,7 @@ from eventsim.errors import CalibrationError, ParameterError, RunawayError
 from eventsim.events import AnyDataset, EventStream, SpikeTape, SpikeTrains, StoredStream
 from eventsim.events.begin import edges
 from eventsim.events.doors import real_array
+from eventsim.memo import Memo
 from eventsim.network import Network
 from eventsim.network.domain import MOST_WEIGHT
 from eventsim.network.late import REACH, memory, one_warning, warn_late
@@ -373,7 +374,8 @@ class _Unit:
             projection.values[...] = weights * factor
         self.factor = factor
         try:
-            self.spikes = self.course.run(self.stage)
+            # A memo of its own: the weights are others than in the run before.
+            self.spikes = self.course.run(replace(self.stage, memo=Memo()))
         except RunawayError:
             self.spikes = None
             self.tried[factor] = math.inf
