@@ -3,7 +3,8 @@
 Whoever runs a network says for how long its values stay, and owns the :class:`Memo` of that time: a
 simulation and a way back each have one of their own, a step of training has one for all its passes.
 The stages of the plan carry it (:func:`eventsim.plan.make_plan`), and so does the tape of a step of
-training. Where it ends, what was made ends: nothing is kept by a process.
+training. Where it ends, what was made ends: nothing is kept by a process. That of a tape that is
+kept longer than its step is over, and knows nothing of the values of that step.
 
 On a device every look of the host at a value waits for all that was asked before; what was seen of
 an array once serves as long.
@@ -41,14 +42,21 @@ class Memo:
     def __init__(self, *, back: bool = False) -> None:
         self.made: dict[Hashable, Any] = {}
         self.back = back
+        self._over = False
         # The arrays are kept, so that no other can get the id of one.
         self._extents: dict[int, tuple[Array, Extent]] = {}
 
     def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
         """What ``make`` gives, made once for every key; not to be changed."""
+        if self._over:
+            return make()
         if key not in self.made:
             self.made[key] = make()
         return self.made[key]
+
+    def end(self) -> None:
+        """The values change: what was made is forgotten, and nothing is kept any more."""
+        self.made, self._extents, self._over = {}, {}, True
 
     def once_for_back(self, key: Hashable, make: Callable[[], Made]) -> Made:
         """As :meth:`once`, for what is large: kept only where a backward pass will ask for it."""
@@ -56,7 +64,8 @@ class Memo:
 
     def note(self, array: Array, extent: Extent) -> None:
         """Keep what was seen of an array."""
-        self._extents[id(array)] = array, extent
+        if not self._over:
+            self._extents[id(array)] = array, extent
 
     def extent(self, array: Array) -> Extent | None:
         """What was seen of an array; None if nothing was."""

@@ -142,6 +142,7 @@ def train_batch(
                 "the gain, or look at the network's values."
             )
         gradient = _backward_batch(mine, state, shards, facts, pace)
+    memo.end()
     state.busy = True
     taken = _take_step(mine, state, gradient, pace)
     seconds = watch.seconds()
