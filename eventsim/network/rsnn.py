@@ -118,7 +118,7 @@ def rsnn(
         "rsnn", (n_inputs, hidden, n_outputs), output=output, tau_mem=tau_mem, tau_syn=tau_syn,
         refractory=refractory, alif=alif, neuron=neuron,
     )  # fmt: skip
-    draw = _Draw(np.random.default_rng(seed), mean, spread)
+    draw = _LateralDraw(np.random.default_rng(seed), mean, spread)
     names = list(net.populations)
     before, signs = "input", None
     for name in names[1:]:
@@ -139,7 +139,7 @@ def rsnn(
 
 
 @dataclass(frozen=True, eq=False)
-class _Draw:
+class _LateralDraw:
     """What is drawn, in the order in which it is asked for."""
 
     rng: np.random.Generator

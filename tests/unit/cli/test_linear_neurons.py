@@ -16,6 +16,9 @@ def test_linear_neurons_are_trained_and_evaluated_by_name(digits, tmp_path, kind
     assert not np.array_equal(*(n.parameters()[f"hidden1.{key}"] for n in (before, after)))
     assert load_run(tmp_path / "r").settings.train.bip[-1] == "neuron"
     assert call("evaluate", "r").code == 0
-    refused = call("cost", "r")
+    priced = call("cost", "r", "--json")
+    assert priced.code == 0, priced.err
+    assert "state_update" in priced.out
+    refused = call("map", "r")
     assert refused.code == 2
     assert "has neurons of kind" in refused.err
