@@ -232,7 +232,8 @@ def _checked(name: str, values: Any, where: str) -> NDArray[Any]:
             "expected one number per event. Choose the columns: --columns t,x,y,p (in Python "
             "columns=)."
         )
-    return np.atleast_1d(values)
+    column: NDArray[Any] = np.atleast_1d(values)
+    return column
 
 
 def _dropped(found: Columns, read: Sequence[NDArray[Any]]) -> tuple[str, ...]:

@@ -52,7 +52,8 @@ class Memo:
             return make()
         if key not in self.made:
             self.made[key] = make()
-        return self.made[key]
+        found: Made = self.made[key]
+        return found
 
     def end(self) -> None:
         """The values change: what was made is forgotten, and nothing is kept any more."""

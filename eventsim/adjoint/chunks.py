@@ -188,7 +188,8 @@ class _Chunk:
     def _early(self, name: str) -> NDArray[np.bool_]:
         """Which of a population's spikes, those of before among them, are of before."""
         trains = self.known[name]
-        return trains.times < self.begin[owners(trains.offsets, len(trains))]
+        early: NDArray[np.bool_] = trains.times < self.begin[owners(trains.offsets, len(trains))]
+        return early
 
     def backward(self, seeds: Seeds, loss: float) -> tuple[Gradients, AdjointState]:
         """The gradients, and what the chunk before goes on from."""

@@ -168,4 +168,5 @@ def _marks(times: Floats, channels: NDArray[np.int32]) -> Floats:
     """
     order = np.argsort(channels, kind="stable")
     at = np.linspace(0, order.size - 1, min(order.size, MARKS)).astype(np.int64)
-    return times[order[at]] - times[0]
+    marks: Floats = times[order[at]] - times[0]
+    return marks

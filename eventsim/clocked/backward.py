@@ -192,11 +192,13 @@ class _Retreat:
     def _before(self, t: int, n: int) -> Array:
         """Voltage after step t - 1 and its reset."""
         if t == 0:
-            return np.broadcast_to(self.c.start, (n, self.c.start.size))
+            start: Array = np.broadcast_to(self.c.start, (n, self.c.start.size))
+            return start
         voltage, spikes = self.record.voltage[t - 1, :n], self.record.spikes
         if spikes is None:
             return voltage
-        return np.where(spikes[t - 1, :n], self.c.reset, voltage)
+        after: Array = np.where(spikes[t - 1, :n], self.c.reset, voltage)
+        return after
 
     def _spiking(self, t: int, worth: Array, before: Array, later: Array) -> Array:
         """Delta of the step; ``later`` becomes what the step before sees."""
@@ -225,8 +227,10 @@ class _Retreat:
     def _surrogate(self, voltage: Array) -> Array:
         z = (self.c.level - voltage) / SURROGATE_WIDTH
         e = np.exp(np.clip(z, -SURROGATE_RANGE, SURROGATE_RANGE))
-        return self.dt * e / (SURROGATE_WIDTH * (1.0 + e) ** 2)
+        slope: Array = self.dt * e / (SURROGATE_WIDTH * (1.0 + e) ** 2)
+        return slope
 
 
 def _over_samples(first: Array, second: Array) -> Array:
-    return np.einsum("bn,bn->n", first, second)
+    total: Array = np.einsum("bn,bn->n", first, second)
+    return total

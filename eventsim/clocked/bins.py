@@ -48,7 +48,8 @@ class BinnedEvents:
         n_steps = self.counts.shape[0]
         if (self.steps == n_steps).all():
             return None
-        return np.arange(n_steps)[:, None, None] < self.steps[:, None]
+        alive: NDArray[np.bool_] = np.arange(n_steps)[:, None, None] < self.steps[:, None]
+        return alive
 
     @property
     def live(self) -> NDArray[np.int64]:
@@ -59,12 +60,14 @@ class BinnedEvents:
         last = np.zeros(self.counts.shape[0] + 1, np.int64)
         np.maximum.at(last, self.steps, np.arange(1, self.steps.size + 1))
         # Of the samples that end later than the step.
-        return np.maximum.accumulate(last[::-1])[::-1][1:]
+        live: NDArray[np.int64] = np.maximum.accumulate(last[::-1])[::-1][1:]
+        return live
 
 
 def step_of(times: Floats, dt: float) -> NDArray[np.int64]:
     """Number of the step of ``dt`` ms that every time, in ms, lies in."""
-    return np.floor(times / dt + ROUNDING).astype(np.int64)
+    step: NDArray[np.int64] = np.floor(times / dt + ROUNDING).astype(np.int64)
+    return step
 
 
 def bin_events(stream: EventStream, dt: float, *, clip: bool = False) -> BinnedEvents:

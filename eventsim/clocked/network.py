@@ -118,4 +118,5 @@ def from_network(net: Network, dt: float = 1.0) -> ClockedNetwork:
 def _grid_factor(net: Network, projection: Projection) -> Floats:
     """tau_syn / tau_mem of the target of every weight, in a shape that fits the weights."""
     target = net.populations[projection.target]
-    return projection.of_targets(target.tau_syn / target.tau_mem)
+    factor: Floats = projection.of_targets(target.tau_syn / target.tau_mem)
+    return factor

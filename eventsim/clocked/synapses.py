@@ -72,7 +72,8 @@ class Synapses:
                 total += _rows(sent).T @ _rows(error)
         if projection.pattern is None:
             return total
-        return total[projection.sources(), projection.targets()]
+        stored: NDArray[np.float64] = total[projection.sources(), projection.targets()]
+        return stored
 
     def arrivals(self, spikes: Array, alive: NDArray[np.bool_] | None) -> int:
         """Number of spikes that arrive at synapses before their sample ends."""
@@ -100,13 +101,15 @@ class Synapses:
 
     def _forward(self, sent: Array) -> Array:
         if self.projection.one_to_one:
-            return sent * self._weights
+            scaled: Array = sent * self._weights
+            return scaled
         return _product(sent, self._weights)
 
     def _backward(self, errors: Array, columns: Any) -> Array:
         """What arrivals are worth to the sources in these columns."""
         if self.projection.one_to_one:
-            return errors[..., columns] * self._weights[columns]
+            back: Array = errors[..., columns] * self._weights[columns]
+            return back
         return _product(errors, self._weights[columns].T)
 
 

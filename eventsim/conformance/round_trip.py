@@ -146,7 +146,8 @@ def _by_train(spikes: SpikeTrains, chosen: NDArray[np.bool_]) -> NDArray[np.floa
     """Spike times of the chosen trains, train after train."""
     numbers = spikes.train_numbers()
     order = np.lexsort((spikes.times, numbers))
-    return spikes.times[order][chosen[numbers[order]]]
+    found: NDArray[np.float64] = spikes.times[order][chosen[numbers[order]]]
+    return found
 
 
 def _readout(net: Network, before: SpikeTape, back: Network, after: SpikeTape, name: str) -> float:

@@ -154,4 +154,5 @@ def load_simulator(place: str) -> Simulator:
             f"Adapter {place!r}: lacks {', '.join(missing)}; eventsim.conformance.Simulator says "
             "what they are."
         )
-    return found
+    simulator: Simulator = found
+    return simulator

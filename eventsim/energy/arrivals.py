@@ -190,14 +190,16 @@ def distinct(values: Ints) -> Ints:
     """The different ones of whole numbers, ascending. New array."""
     # np.unique of NumPy 2.3 hashes: ten times slower for millions of different numbers.
     ordered = np.sort(values)
-    return ordered[np.concatenate([[True], np.diff(ordered) != 0])[: ordered.size]]
+    found: Ints = ordered[np.concatenate([[True], np.diff(ordered) != 0])[: ordered.size]]
+    return found
 
 
 def steps_of(time: Floats, end: Floats, step_ms: float) -> Ints:
     """Step in which each time lies, of a sample that ends at ``end``. New array."""
     # Rounding of the quotient may put the last moments behind the last step.
     last = np.ceil(end / step_ms) - 1.0
-    return np.minimum(np.floor(time / step_ms), last).astype(np.int64)
+    steps: Ints = np.minimum(np.floor(time / step_ms), last).astype(np.int64)
+    return steps
 
 
 def distinct_arrivals(run: CountedRun, population: str, *, step_ms: float | None = None) -> Ints:

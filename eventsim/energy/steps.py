@@ -191,13 +191,15 @@ class _Grid:
 
     def sample(self, step: Ints) -> Ints:
         """Sample to which steps belong."""
-        return np.searchsorted(self.first, step, side="right") - 1
+        found: Ints = np.searchsorted(self.first, step, side="right") - 1
+        return found
 
     def call(self, step: Ints) -> Ints:
         """Number of the call in which steps take part."""
         sample = self.sample(step)
         begin = np.cumsum(self.steps_of_call) - self.steps_of_call
-        return begin[self.call_of_sample[sample]] + step - self.first[sample]
+        found: Ints = begin[self.call_of_sample[sample]] + step - self.first[sample]
+        return found
 
     def by_sample(self, step: Ints, weights: Any = 1) -> Ints:
         """Sum over the steps of every sample."""

@@ -99,7 +99,8 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that JSON can hold; an infinite number is the text ``"inf"``."""
-        return _plain(dataclasses.asdict(typing.cast(Any, self)))
+        plain: dict[str, Any] = _plain(dataclasses.asdict(typing.cast(Any, self)))
+        return plain
 
 
 def check_types(

@@ -88,7 +88,8 @@ def parse_toml(text: str, label: str, error: _ErrorType) -> dict[str, Any]:
     # The time that tomllib takes for a key grows with the square of its dots.
     if any(piece.count(".") > MOST_DOTS for piece in _NO_KEY.split(text)):
         raise error(_too_deep(label))
-    return _parsed(tomllib.loads, "TOML", text, label, error)
+    values: dict[str, Any] = _parsed(tomllib.loads, "TOML", text, label, error)
+    return values
 
 
 def check_format(

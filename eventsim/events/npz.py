@@ -114,7 +114,8 @@ class Archive:
             if content.read(1):  # its end, where the checksum is compared
                 raise ValueError(f"{name} goes on after its values")
         order = "F" if claim.in_fortran_order else "C"
-        return values.reshape(claim.shape, order=order)
+        array: NDArray[Any] = values.reshape(claim.shape, order=order)
+        return array
 
     def text(self, name: str) -> str:
         """A text that is stored as an array without dimensions."""

@@ -21,7 +21,8 @@ class SourceSpikes(NamedTuple):
     @property
     def sample(self) -> Ints:
         """Sample of every spike. New array."""
-        return owners(self.offsets, self.times.size)
+        found: Ints = owners(self.offsets, self.times.size)
+        return found
 
     def between(self, low: int, high: int) -> "SourceSpikes":
         """The spikes of samples ``low`` to ``high - 1``, numbered from 0. Views."""

@@ -113,15 +113,18 @@ class SpikeTrains:
     def counts(self) -> Ints:
         """Spikes of every neuron in every sample, shape [samples, size]. New array."""
         flat = counts_of(self.train_numbers(), self.n_samples * self.size)
-        return flat.reshape(self.n_samples, self.size).astype(np.int64)
+        counts: Ints = flat.reshape(self.n_samples, self.size).astype(np.int64)
+        return counts
 
     def total_counts(self) -> Ints:
         """Spikes of every neuron in all samples, shape [size]. New array."""
-        return counts_of(self.neurons, self.size).astype(np.int64)
+        counts: Ints = counts_of(self.neurons, self.size).astype(np.int64)
+        return counts
 
     def train_numbers(self) -> Ints:
         """Number of the train, ``sample * size + neuron``, of every spike. New array."""
-        return owners(self.offsets, len(self)) * self.size + self.neurons
+        numbers: Ints = owners(self.offsets, len(self)) * self.size + self.neurons
+        return numbers
 
     def map(self, convert: Callable[[Array], Array]) -> SpikeTrains:
         """The same spikes, every array put through ``convert``."""

@@ -88,7 +88,8 @@ class AxonGraph:
     @cached_property
     def fan_in(self) -> Ints:
         """Synapses of every neuron, int64 [neurons]."""
-        return np.asarray(self.synapses.sum(axis=0)).ravel().astype(np.int64)
+        found: Ints = np.asarray(self.synapses.sum(axis=0)).ravel().astype(np.int64)
+        return found
 
     @cached_property
     def by_target(self) -> "scipy.sparse.csc_array":
@@ -98,12 +99,14 @@ class AxonGraph:
     @cached_property
     def n_sources(self) -> Ints:
         """Distinct sources of every neuron, int64 [neurons]."""
-        return np.diff(self.by_target.indptr).astype(np.int64)
+        found: Ints = np.diff(self.by_target.indptr).astype(np.int64)
+        return found
 
     def sources(self, neuron: int) -> NDArray[np.int32]:
         """Axons that reach a neuron. View."""
         lo, hi = self.by_target.indptr[neuron], self.by_target.indptr[neuron + 1]
-        return self.by_target.indices[lo:hi]
+        found: NDArray[np.int32] = self.by_target.indices[lo:hi]
+        return found
 
     def name_of(self, neuron: int) -> tuple[str, int]:
         """Population of a placed neuron, and its index there."""
@@ -229,7 +232,8 @@ def _counts(name: str, size: int, kind: str, tape: SpikeTape) -> Ints:
 def before_end(stream: EventStream) -> NDArray[np.bool_]:
     """True where an event comes before the end of its sample, [events]."""
     ends = np.repeat(stream.duration, np.diff(stream.offsets))
-    return stream.times < ends
+    early: NDArray[np.bool_] = stream.times < ends
+    return early
 
 
 def _matrix(

@@ -62,13 +62,15 @@ def weights_of(net: Network) -> dict[str, Floats]:
 
 def delay_steps(delays: Floats, step_ms: float) -> Floats:
     """Times in whole steps, however many."""
-    return namespace(delays).round(delays / step_ms)
+    steps: Floats = namespace(delays).round(delays / step_ms)
+    return steps
 
 
 def decay_units(tau: Floats, step_ms: float, bits: int) -> Floats:
     """Decays per step in units of ``bits`` bits, 0 and 2 ** bits among them."""
     xp = namespace(tau)
-    return xp.round(-xp.expm1(-step_ms / tau) * 2.0**bits)
+    units: Floats = xp.round(-xp.expm1(-step_ms / tau) * 2.0**bits)
+    return units
 
 
 def threshold_units(population: Population, bits: int) -> tuple[Floats, Floats, float]:

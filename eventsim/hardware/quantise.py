@@ -176,19 +176,22 @@ def round_weights(weights: Floats, bits: int) -> Floats:
         magnitudes = xp.abs(weights[weights != 0])
         if not magnitudes.size:
             return weights.copy()
-        return xp.sign(weights) * magnitudes.mean()
+        signs: Floats = xp.sign(weights) * magnitudes.mean()
+        return signs
     largest = xp.abs(weights).max()
     # In this order, because the unit of tiny weights would underflow to 0.
     units = 2 ** (bits - 1) - 1
     share = weights / xp.where(largest == 0.0, 1.0, largest)
-    return xp.round(share * units) / units * largest
+    rounded: Floats = xp.round(share * units) / units * largest
+    return rounded
 
 
 def round_tau(tau: Floats, step_ms: float, bits: int) -> Floats:
     """Time constants whose decay in a step has ``bits`` bits; ms, new array."""
     xp, unit = namespace(tau), 2.0**-bits
     decay = decay_units(tau, step_ms, bits) * unit
-    return -step_ms / xp.log1p(-xp.clip(decay, unit, 1.0 - unit))
+    rounded: Floats = -step_ms / xp.log1p(-xp.clip(decay, unit, 1.0 - unit))
+    return rounded
 
 
 def tau_range(step_ms: float, bits: int) -> tuple[float, float]:

@@ -178,7 +178,8 @@ class _Packets:
     y1: Ints
 
     def hops(self) -> Ints:
-        return np.abs(self.x1 - self.x0) + np.abs(self.y1 - self.y0)
+        hops: Ints = np.abs(self.x1 - self.x0) + np.abs(self.y1 - self.y0)
+        return hops
 
 
 def _packets(net: Network, tape: SpikeTape, mapping: Mapping, step_ms: float | None) -> _Packets:

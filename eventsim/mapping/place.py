@@ -172,7 +172,8 @@ class _PlaceSearch:
     @property
     def at(self) -> NDArray[np.int64]:
         """Place of every core. View."""
-        return self.field.at
+        found: NDArray[np.int64] = self.field.at
+        return found
 
     def cost(self) -> float:
         """Links passed by all spikes."""
@@ -229,4 +230,5 @@ class _PlaceSearch:
         flow = scipy.sparse.csr_array((field.flow, field.other, field.start), (size, size))
         ones = (np.ones(size), line[self.at], np.arange(size + 1))
         loads = flow @ scipy.sparse.csr_array(ones, (size, where.size))
-        return loads @ np.abs(where[:, None] - where) + np.outer(field.inward, where)
+        found: Floats = loads @ np.abs(where[:, None] - where) + np.outer(field.inward, where)
+        return found

@@ -273,7 +273,8 @@ def _node_weights(graph: AxonGraph, chip: Chip) -> NDArray[np.int64]:
     most = synapse_limit(limits)
     if most:
         shares = np.maximum(shares, graph.fan_in / most)
-    return np.maximum(np.floor(shares * SCALE), 1).astype(np.int64)
+    weights: NDArray[np.int64] = np.maximum(np.floor(shares * SCALE), 1).astype(np.int64)
+    return weights
 
 
 def _hyperedges(graph: AxonGraph) -> tuple[list[list[int]], list[int]]:

@@ -87,7 +87,8 @@ class CoreState:
     @property
     def core_of(self) -> NDArray[np.int32]:
         """Core of every neuron, int32 [neurons]; -1 for a neuron that has no core yet. View."""
-        return self.held.core_of
+        found: NDArray[np.int32] = self.held.core_of
+        return found
 
     @property
     def n_cores(self) -> int:

@@ -175,7 +175,8 @@ class Answer(Settings):
 
 def count_frames(duration: Floats, interval: float) -> Ints:
     """Frames of ``ctc``, an interval apart, in recordings of those durations, ms. New array."""
-    return np.floor(duration / interval * (1.0 + 1e-12)).astype(np.int64)
+    frames: Ints = np.floor(duration / interval * (1.0 + 1e-12)).astype(np.int64)
+    return frames
 
 
 def words_of(class_names: Sequence[str]) -> list[str]:

@@ -20,7 +20,8 @@ from eventsim.network.projection import Projection
 
 def synapse_numbers(projection: Projection) -> Ints:
     """Number of every synapse of a dense or sparse projection, in the order of its values."""
-    return projection.sources() * int(projection.weights.shape[1]) + projection.targets()
+    numbers: Ints = projection.sources() * int(projection.weights.shape[1]) + projection.targets()
+    return numbers
 
 
 def moved(values: Floats, before: Ints, after: Ints) -> Floats:

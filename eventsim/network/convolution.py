@@ -172,7 +172,8 @@ class Convolution:
 
     def _axes(self, name: str) -> tuple[int, ...]:
         """A size as one number per axis, which it is from the start."""
-        return getattr(self, name)
+        numbers: tuple[int, ...] = getattr(self, name)
+        return numbers
 
 
 def _grid(shape: Sequence[int]) -> Ints:

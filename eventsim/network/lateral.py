@@ -151,4 +151,5 @@ def _drawn(rng: np.random.Generator, probability: Floats, target: int) -> Ints:
 
 def _round_trip(difference: Ints, length: int) -> Ints:
     direct = np.abs(difference)
-    return np.minimum(direct, length - direct)
+    shorter: Ints = np.minimum(direct, length - direct)
+    return shorter

@@ -85,7 +85,8 @@ class Projection:
     @property
     def values(self) -> Floats:
         """The weights as one live array: dense, stored entries, or the self-weights."""
-        return self.weights if self.pattern is None else self.weights.data
+        values: Floats = self.weights if self.pattern is None else self.weights.data
+        return values
 
     @property
     def all_to_all(self) -> bool:
@@ -110,11 +111,13 @@ class Projection:
         if self.pattern is not None:
             return self.pattern.indptr.astype(np.int64)
         n_sources, *per_source = self.weights.shape
-        return np.arange(n_sources + 1, dtype=np.int64) * math.prod(per_source)
+        first: Ints = np.arange(n_sources + 1, dtype=np.int64) * math.prod(per_source)
+        return first
 
     def sources(self) -> Ints:
         """Source neuron of every synapse, [synapses]."""
-        return owners(self.first_synapses(), self.values.size)
+        found: Ints = owners(self.first_synapses(), self.values.size)
+        return found
 
     def targets(self, synapses: Ints | None = None) -> Ints:
         """Target neuron of some synapses, or of all."""
@@ -122,7 +125,8 @@ class Projection:
             chosen = self.pattern.indices if synapses is None else self.pattern.indices[synapses]
             return np.array(chosen, dtype=np.int64)
         numbers: Ints = np.arange(self.values.size) if synapses is None else synapses
-        return numbers % int(self.weights.shape[-1])
+        found: Ints = numbers % int(self.weights.shape[-1])
+        return found
 
     def of_sources(self, by_source: Array) -> Array:
         """The value [sources] of every synapse's source, in the shape of ``values``."""
@@ -147,7 +151,8 @@ class Projection:
         else:
             every = namespace(self.delays).broadcast_to(self.delays, self.values.shape)
         if out is None:
-            return every.ravel()
+            delays: Floats = every.ravel()
+            return delays
         out.reshape(every.shape)[...] = every
         return out
 
@@ -158,7 +163,8 @@ class Projection:
         if self.pattern is None:
             return values
         parts = (values, self.pattern.indices, self.pattern.indptr)
-        return csr_array(parts, shape=self.weights.shape).toarray()
+        full: Floats = csr_array(parts, shape=self.weights.shape).toarray()
+        return full
 
     def conditions(self) -> Iterator[DomainCheck]:
         """What weights and delays must fulfil."""

@@ -80,4 +80,5 @@ def _draw(axes: Axes, number: int, values: Floats, ringed: Floats) -> None:
 
 
 def _offsets(n: int) -> Floats:
-    return np.linspace(-0.16, 0.16, n) if n > 1 else np.zeros(n)
+    offsets: Floats = np.linspace(-0.16, 0.16, n) if n > 1 else np.zeros(n)
+    return offsets

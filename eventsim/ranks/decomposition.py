@@ -69,7 +69,8 @@ class Decomposition:
         """Process of every neuron."""
         population = np.searchsorted(self.first, neurons, side="right") - 1
         block = self._first_block[population] + (neurons - self.first[population]) // BLOCK
-        return block % self.n_ranks
+        owner: Ints = block % self.n_ranks
+        return owner
 
     def blocks(self, rank: int) -> list[NeuronBlock]:
         """The blocks of a process, in order."""

@@ -62,4 +62,5 @@ def evenly(n: int, limit: int | None) -> NDArray[np.int64] | None:
     """
     if limit is None or limit >= n:
         return None
-    return np.arange(limit) * n // limit
+    chosen: NDArray[np.int64] = np.arange(limit) * n // limit
+    return chosen

@@ -139,7 +139,8 @@ class Run:
     def network(self, which: Which = "last") -> Network:
         """``net``, ``selected`` or ``initial`` by its name in the folder."""
         found = {"last": "net"}.get(which, which)
-        return getattr(self, found)
+        net: Network = getattr(self, found)
+        return net
 
     def data(self, split: str = "test", *, download: bool = False) -> AnyDataset:
         """Recordings of its own data set: ``train`` or ``test`` as the run had them.

@@ -226,7 +226,8 @@ def stored_validation(path: Path) -> By:
         path, kind="eventsim-checkpoint", version=CHECKPOINT_VERSION, check=_check_claims
     )
     stored = parse_json(str(arrays["origin"]), f"{path}, origin", StorageError)
-    return stored["config"].get("validate", "recording")  # what earlier versions did
+    by: By = stored["config"].get("validate", "recording")  # what earlier versions did
+    return by
 
 
 def _check_claims(archive: Archive) -> None:

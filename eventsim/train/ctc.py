@@ -144,7 +144,8 @@ def ctc(frames: FrameLogits, targets: Strings) -> tuple[Floats, Floats]:
 def log_softmax(logits: Floats) -> Floats:
     """Logarithm of the probability of every class, along the last axis. New array."""
     shifted = logits - logits.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    found: Floats = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return found
 
 
 def frames_needed(string: Sequence[int]) -> int:

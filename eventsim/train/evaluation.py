@@ -84,7 +84,8 @@ class Evaluation:
     @property
     def class_samples(self) -> Ints:
         """Samples of every class, [classes]; empty where the confusion matrix is."""
-        return self.confusion.sum(axis=1)
+        found: Ints = self.confusion.sum(axis=1)
+        return found
 
     @property
     def class_accuracy(self) -> Floats:
@@ -94,7 +95,8 @@ class Evaluation:
         """
         n = self.class_samples
         right = np.diagonal(self.confusion[:, : n.size]).astype(np.float64)
-        return np.divide(right, n, out=np.full(n.size, np.nan), where=n > 0)
+        found: Floats = np.divide(right, n, out=np.full(n.size, np.nan), where=n > 0)
+        return found
 
     def by_class(self, class_names: Sequence[str]) -> list[dict[str, Any]]:
         """Accuracy of every class with its interval, as plain values that JSON can hold.

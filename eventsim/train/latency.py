@@ -109,7 +109,8 @@ class DecisionOverTime:
     @property
     def classes(self) -> Ints:
         """Class of the largest score, of equal ones the first; int64 [samples, times]."""
-        return self.scores.argmax(axis=2)
+        best: Ints = self.scores.argmax(axis=2)
+        return best
 
     @property
     def margins(self) -> Floats:
@@ -134,7 +135,8 @@ class DecisionOverTime:
 
     def accuracy(self, labels: ArrayLike) -> Floats:
         """Share of samples whose class is right at each time, [times]."""
-        return (self.classes == self._labels(labels)[:, None]).mean(axis=0)
+        right: Floats = (self.classes == self._labels(labels)[:, None]).mean(axis=0)
+        return right
 
     def summary(self, labels: ArrayLike, *, margin: float = MARGIN) -> dict[str, Any]:
         """Latency and early exit in a few numbers, for JSON; at least one sample.
@@ -170,7 +172,8 @@ class DecisionOverTime:
 
     def _times_of(self, there: Bools) -> Floats:
         """The first time that is marked in every sample, or the last time."""
-        return self.times[np.arange(there.shape[0]), _first(there)]
+        found: Floats = self.times[np.arange(there.shape[0]), _first(there)]
+        return found
 
 
 def decision_over_time(net: Network, tape: SpikeTape, times: ArrayLike) -> DecisionOverTime:
@@ -316,7 +319,8 @@ def _integrals(net: Network, tape: SpikeTape, answer: Answer, times: Floats) -> 
         weight = time_after(times, np.minimum(first, times), constant)
     # Up to the onset nothing counts yet: all scores are 0.
     scale = np.divide(answer.gain, weight, out=np.zeros(weight.shape), where=weight > 0.0)
-    return integral * scale[:, :, None]
+    mean: Floats = integral * scale[:, :, None]
+    return mean
 
 
 def _voltages(net: Network, tape: SpikeTape, answer: Answer, times: Floats) -> Floats:
@@ -325,7 +329,8 @@ def _voltages(net: Network, tape: SpikeTape, answer: Answer, times: Floats) -> F
     decision = decision_behind(net, answer.population)
     if decision is None:
         return answer.gain * voltages
-    return voltages @ decision.weights + decision.bias
+    decided: Floats = voltages @ decision.weights + decision.bias
+    return decided
 
 
 def _of_readout(
@@ -356,7 +361,8 @@ def _spike_counts(net: Network, tape: SpikeTape, answer: Answer, times: Floats) 
         first = np.searchsorted(times[sample], spikes, side="right")
         np.add.at(counts[sample], (first, neurons), 1.0)
     counts = np.cumsum(counts[:, :-1], axis=1)
-    return counts * (answer.gain * answer.time_constant / times)[:, :, None]
+    scores: Floats = counts * (answer.gain * answer.time_constant / times)[:, :, None]
+    return scores
 
 
 def _first_spikes(net: Network, tape: SpikeTape, answer: Answer, times: Floats) -> Floats:
@@ -365,7 +371,8 @@ def _first_spikes(net: Network, tape: SpikeTape, answer: Answer, times: Floats) 
     first = np.full(trains.n_samples * trains.size, np.inf)
     np.minimum.at(first, trains.train_numbers(), trains.times)
     fired = np.minimum(first.reshape(-1, 1, trains.size), times[:, :, None])
-    return fired / -answer.time_constant
+    scores: Floats = fired / -answer.time_constant
+    return scores
 
 
 _Rule = Callable[[Network, SpikeTape, Answer, Floats], Floats]
@@ -382,12 +389,14 @@ def _lead(values: Floats) -> Floats:
     if values.shape[-1] == 1:
         return np.ones(values.shape[:-1])
     two = np.partition(values, -2, axis=-1)[..., -2:]
-    return two[..., 1] - two[..., 0]
+    lead: Floats = two[..., 1] - two[..., 0]
+    return lead
 
 
 def _first(there: Bools) -> Ints:
     """Number of the first time that is marked in every sample, that of the last where none is."""
-    return np.where(there.any(axis=1), there.argmax(axis=1), there.shape[1] - 1)
+    found: Ints = np.where(there.any(axis=1), there.argmax(axis=1), there.shape[1] - 1)
+    return found
 
 
 def _middle(values: Floats) -> dict[str, float | None]:

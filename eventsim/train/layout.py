@@ -39,7 +39,8 @@ class Layout:
 
     def zeros(self) -> Floats:
         """A vector of zeros. New array."""
-        return self.xp.zeros(self.size)
+        vector: Floats = self.xp.zeros(self.size)
+        return vector
 
     def join(self, arrays: Mapping[str, Array], *behind: Array) -> Floats:
         """The arrays as one vector, with ``behind`` after them; further keys are ignored.
@@ -54,7 +55,8 @@ class Layout:
                     f"{shape}, that of the parameter."
                 )
             parts.append(beside(arrays[key], like).ravel())
-        return self.xp.concatenate([like, *parts, *behind])
+        vector: Floats = self.xp.concatenate([like, *parts, *behind])
+        return vector
 
     def view(self, vector: Floats, key: str) -> Floats:
         """The part of one parameter, in its shape."""

@@ -122,7 +122,8 @@ class CrossEntropy(softmax.AbstractClassifier):
     def _logits(self, net: Network, tape: SpikeTape, begin: Floats | None) -> Floats:
         constant = self.time_constant
         integral = readout_integral(net, tape, self.readout, time_constant=constant, begin=begin)
-        return integral * self._scale(tape, begin, integral)
+        scaled: Floats = integral * self._scale(tape, begin, integral)
+        return scaled
 
     def _begin(self, tape: SpikeTape) -> Floats | None:
         """Onset of every sample, ms [samples]; None for the start."""
@@ -131,7 +132,8 @@ class CrossEntropy(softmax.AbstractClassifier):
     def _scale(self, tape: SpikeTape, begin: Floats | None, like: Floats) -> Floats:
         """From integral to logit, [samples, 1], where ``like`` is."""
         weight = time_after(tape.stream.duration, begin, self.time_constant)
-        return beside((self.gain / weight)[:, np.newaxis], like)
+        scale: Floats = beside((self.gain / weight)[:, np.newaxis], like)
+        return scale
 
 
 @dataclass(frozen=True, eq=False)

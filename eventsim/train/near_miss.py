@@ -195,4 +195,5 @@ def _able(net: Network, name: str, neurons: Ints) -> Ints:
     """Those that rest below their threshold; the others fire by themselves."""
     population = net.population(name)
     rests = to_host(population.v_leak) < to_host(population.threshold)
-    return neurons[rests[neurons]]
+    able: Ints = neurons[rests[neurons]]
+    return able

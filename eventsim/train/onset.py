@@ -66,4 +66,5 @@ def onsets(stream: EventStream, onset: Onset, where: str) -> Floats | None:
 def time_after(duration: Floats, begin: Floats | None, time_constant: float) -> Floats:
     """Integral of the weight from the onsets to the ends, ms [samples]: it is 1 at the onset."""
     lasts = duration if begin is None else duration - begin
-    return weighted_time(lasts, time_constant)
+    whole: Floats = weighted_time(lasts, time_constant)
+    return whole

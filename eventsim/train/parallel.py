@@ -271,7 +271,8 @@ class ProcessGroup:
     def _round(self, status: _Status, n: int = 0, width: int = 0) -> Ints:
         """Status and facts of all processes, shape [size, 3]."""
         assert self._communicator is not None
-        return self._communicator.all_gather(np.array([status, n, width], np.int64))
+        table: Ints = self._communicator.all_gather(np.array([status, n, width], np.int64))
+        return table
 
     def _messages(self, text: str) -> list[str]:
         """Exchange a text, cut to MESSAGE_BYTES."""

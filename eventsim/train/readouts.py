@@ -104,7 +104,8 @@ class VoltageCrossEntropy(AbstractClassifier):
                 f"VoltageCrossEntropy: keep has shape {self.keep.shape}, expected {values.shape}: "
                 "samples, readout neurons."
             )
-        return values * beside(self.keep, values)
+        kept: Floats = values * beside(self.keep, values)
+        return kept
 
     def _probes(self, net: Network, tape: SpikeTape) -> Sequence[Probe]:
         require_readout("VoltageCrossEntropy", net, self.readout)
@@ -125,7 +126,8 @@ def logits_of(net: Network, readout: str, voltages: Floats, *, gain: float) -> F
     if decision is None:
         return gain * voltages
     weights, bias = (beside(v, voltages) for v in (decision.weights, decision.bias))
-    return voltages @ weights + bias
+    logits: Floats = voltages @ weights + bias
+    return logits
 
 
 def logits_back(

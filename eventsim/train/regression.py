@@ -98,7 +98,8 @@ class MeanSquaredError:
     def voltages(self, net: Network, tape: SpikeTape) -> Floats:
         """The answer, [samples, times, outputs]; NaN where nothing is wanted. New array."""
         _, error = self._errors(net, tape)
-        return error + self.targets
+        found: Floats = error + self.targets
+        return found
 
     def of(self, samples: Any) -> MeanSquaredError:
         """The same of some samples."""

@@ -76,7 +76,8 @@ def softmax(logits: Floats) -> Floats:
     """Probability of every class, [samples, classes]. New array."""
     xp = namespace(logits)
     grown = xp.exp(logits - logits.max(axis=1, keepdims=True))
-    return grown / grown.sum(axis=1, keepdims=True)
+    shares: Floats = grown / grown.sum(axis=1, keepdims=True)
+    return shares
 
 
 def smoothed(labels: Ints, n_classes: int, *, smoothing: float) -> Floats:
@@ -88,7 +89,8 @@ def smoothed(labels: Ints, n_classes: int, *, smoothing: float) -> Floats:
 
 def predicted(logits: Floats) -> Ints:
     """Class of the largest logit of every sample. New array."""
-    return logits.argmax(axis=1)
+    best: Ints = logits.argmax(axis=1)
+    return best
 
 
 def require_positive(where: str, name: str, value: float) -> None:
@@ -109,7 +111,8 @@ def shares_of(labels: Ints | Floats, shape: tuple[int, int], where: str) -> Floa
                 f"{where}, sample {bad[0]}: shares of the classes are {given[bad[0]].tolist()}, "
                 "expected values >= 0 whose sum is 1."
             )
-        return given
+        shares: Floats = given
+        return shares
     if given.shape != (n_samples,):
         raise ShapeError(
             f"{where}: labels have shape {given.shape}, expected ({n_samples},), one per sample."

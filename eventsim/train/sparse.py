@@ -437,4 +437,5 @@ def _neurons(chosen: Sequence[Projection], targets: Sequence[Ints]) -> Ints:
             first[projection.target] = total
             total += int(projection.weights.shape[1])
     pairs = zip(chosen, targets, strict=True)
-    return np.concatenate([first[p.target] + own for p, own in pairs])
+    found: Ints = np.concatenate([first[p.target] + own for p, own in pairs])
+    return found

@@ -90,7 +90,8 @@ class SpikeCount(AbstractClassifier):
     def logits(self, net: Network, tape: SpikeTape) -> Floats:
         """Logits, shape [samples, classes]. New array."""
         counts = tape[self.population].counts()
-        return counts * self._per_spike(tape)
+        logits: Floats = counts * self._per_spike(tape)
+        return logits
 
     def classify(self, net: Network, tape: SpikeTape) -> Classified:
         """Value, seeds and logits in one pass."""
@@ -109,7 +110,8 @@ class SpikeCount(AbstractClassifier):
     def _per_spike(self, tape: SpikeTape) -> Floats:
         """What one spike adds to its logit, [samples, 1]."""
         duration = beside(tape.stream.duration, tape[self.population].times)
-        return (self.gain * self.time_constant / duration)[:, None]
+        unit: Floats = (self.gain * self.time_constant / duration)[:, None]
+        return unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +189,8 @@ class ClassTrains(AbstractClassifier):
                 f"ClassTrains, sample {bad[0]}: label is {labels[bad[0]]}, expected 0 .. "
                 f"{size - 1}, the index of an output neuron."
             )
-        return np.arange(size) == labels[:, None]
+        wanted: NDArray[np.bool_] = np.arange(size) == labels[:, None]
+        return wanted
 
     def _distances(
         self, tape: SpikeTape

@@ -374,4 +374,5 @@ def _plasticity(
     if not config.spikl.tuned:
         return np.zeros(0)
     rows = [config.spikl.pull(net, shard.tape(), names) for shard in shards]
-    return add_in_order(group.gather(rows, n_shards))
+    pull: Floats = add_in_order(group.gather(rows, n_shards))
+    return pull

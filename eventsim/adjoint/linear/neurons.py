@@ -60,7 +60,8 @@ class Neurons:
     def parameter(self, name: str) -> Array:
         """Values of the chosen neurons, [neurons], where the arrivals are."""
         values = beside(getattr(self.job.stage.population, name), self.arrivals.time)
-        return values[self.xp.asarray(self.chosen)]
+        found: Array = values[self.xp.asarray(self.chosen)]
+        return found
 
     def by_row(self, values: Array) -> Array:
         """One value per neuron as one per row. New array."""

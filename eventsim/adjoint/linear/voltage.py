@@ -83,7 +83,8 @@ class VoltageProbe:
         rest = self.neurons.by_row(self.neurons.parameter("v_leak"))[:, None]
         lasts = self.times - self.times[:, :1] if since_first else self.times
         above_rest = self._states.integral(1.0 / time_constant, since_first=since_first)
-        return rest * weighted_time(lasts, time_constant) + above_rest.T
+        found: Array = rest * weighted_time(lasts, time_constant) + above_rest.T
+        return found
 
     def backward(self, by_voltage: Array) -> DirectGradients:
         """Gradients from dL/dV at the asked times, [rows, asked]."""

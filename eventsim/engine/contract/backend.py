@@ -173,4 +173,5 @@ def sum_source(job: Job, k: int, values: Floats) -> Floats:
 
 def sum_by(values: Floats, index: NDArray[Any], size: int) -> Floats:
     """Sum of NumPy ``values`` by ``index``, [size]; each sum in the order of the values."""
-    return np.bincount(index, weights=values, minlength=size).astype(np.float64)
+    total: Floats = np.bincount(index, weights=values, minlength=size).astype(np.float64)
+    return total

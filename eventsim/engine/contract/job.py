@@ -103,7 +103,8 @@ class Job:
         return parts[0] if len(parts) == 1 else self._joined(parts)
 
     def _joined(self, parts: "list[Floats]") -> Floats:
-        return self._xp.concatenate([self._xp.zeros(0), *parts])
+        joined: Floats = self._xp.concatenate([self._xp.zeros(0), *parts])
+        return joined
 
     @property
     def _xp(self) -> Any:

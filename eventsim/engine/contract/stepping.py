@@ -105,4 +105,5 @@ class LayerStepped:
 def ranges(first: Ints, counts: Ints) -> Ints:
     """The numbers ``first[k] : first[k] + counts[k]`` for every k. New array."""
     before = np.cumsum(counts) - counts
-    return np.arange(int(counts.sum())) + np.repeat(first - before, counts)
+    numbers: Ints = np.arange(int(counts.sum())) + np.repeat(first - before, counts)
+    return numbers

@@ -229,11 +229,14 @@ def sample_chunks(job: Job, bytes_each: int) -> Index:
     """Bounds of the sample groups whose sums are taken apart; depends on sizes only."""
     most = max(2, CHUNK_BYTES // max(bytes_each, 1))
     n = max(1, min(CHUNKS, most, job.n_samples))
-    return np.linspace(0, job.n_samples, n + 1).astype(np.int64)
+    bounds: Index = np.linspace(0, job.n_samples, n + 1).astype(np.int64)
+    return bounds
 
 
 def summed(parts: NDArray[np.floating[Any]]) -> Floats:
     """The sum of the parts [parts, entries] in order, float64; a view of one that is alone."""
     if parts.shape[0] == 1 and parts.dtype == np.float64:
-        return parts[0]
-    return parts.sum(axis=0, dtype=np.float64)
+        alone: Floats = parts[0]
+        return alone
+    found: Floats = parts.sum(axis=0, dtype=np.float64)
+    return found

@@ -115,7 +115,8 @@ def together(
 
 def by_synapse(job: Job, by_weight: Floats) -> Floats:
     """Sums over groups of samples, [groups, blocks, rows, neurons], as values of the synapses."""
-    return T.of_synapses(job, by_row(job, by_weight.sum(axis=0, dtype=np.float64))[:-1])
+    found: Floats = T.of_synapses(job, by_row(job, by_weight.sum(axis=0, dtype=np.float64))[:-1])
+    return found
 
 
 def _cause(job: Job, events: A.MergedEvents, trains: SpikeTrains) -> NDArray[np.int64] | None:
@@ -123,7 +124,8 @@ def _cause(job: Job, events: A.MergedEvents, trains: SpikeTrains) -> NDArray[np.
     if not job.stage.lateral:
         return None
     cause = causes(job, trains)
-    return cause if events.spike is None else cause[events.spike]
+    found: NDArray[np.int64] = cause if events.spike is None else cause[events.spike]
+    return found
 
 
 def _asked(job: Job) -> NDArray[np.bool_]:

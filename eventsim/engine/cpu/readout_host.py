@@ -36,7 +36,8 @@ def forward(job: Job, rate: float) -> Floats:
             R.ApartForward(tasks, spikes, gains, _fan_out(job), integrals), T.real_type(job)
         )
     integral = integrals.values[:, : p.size]
-    return p.resistance * integral + p.v_leak * T.leak_weight(job, rate)
+    result: Floats = p.resistance * integral + p.v_leak * T.leak_weight(job, rate)
+    return result
 
 
 def backward(job: Job, rate: float, by_integral: Floats) -> StageGradients:

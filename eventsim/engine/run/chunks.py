@@ -269,7 +269,8 @@ def still_acting(net: Network, name: str, spikes: SpikeTrains, end: Floats) -> N
     margin = max((float(p.refractory.max()) for p in spiking), default=0.0)
     # Without a delay a spike was met in its own chunk, and no spike lies at the chunk's end.
     until = spikes.times + longest[spikes.neurons] + margin
-    return until >= end[owners(spikes.offsets, len(spikes))]
+    acting: NDArray[np.bool_] = until >= end[owners(spikes.offsets, len(spikes))]
+    return acting
 
 
 def _longest_delay(projection: Projection, size: int) -> Floats:

@@ -27,8 +27,10 @@ def member_order(stage: Stage, trains: Mapping[str, SpikeTrains]) -> NDArray[np.
     """Order by (sample, time, neuron) of the members' spikes, member after member."""
     parts = [trains[member.name] for member in stage.members]
     xp = namespace(parts[0].times)
+    order: NDArray[np.int64]
     if len(parts) == 1:
-        return xp.arange(len(parts[0]))
+        order = xp.arange(len(parts[0]))
+        return order
     neurons, times, sample = (
         xp.concatenate(arrays)
         for arrays in (
@@ -40,7 +42,8 @@ def member_order(stage: Stage, trains: Mapping[str, SpikeTrains]) -> NDArray[np.
     if xp is np:
         return order_of_parts(sample, times, neurons)
     # CuPy takes the keys as one array.
-    return xp.lexsort(xp.stack([key.astype(np.float64) for key in (neurons, times, sample)]))
+    order = xp.lexsort(xp.stack([key.astype(np.float64) for key in (neurons, times, sample)]))
+    return order
 
 
 def join_members(
@@ -52,7 +55,8 @@ def join_members(
     xp = namespace(order)
 
     def joined(arrays: list[Floats]) -> Floats:
-        return xp.concatenate(arrays)[order]
+        together: Floats = xp.concatenate(arrays)[order]
+        return together
 
     neurons = [
         part.neurons + int(low) for part, low in zip(parts, stage.member_start, strict=False)

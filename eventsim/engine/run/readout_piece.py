@@ -44,7 +44,8 @@ class _Piece:
     def which(self) -> Ints:
         """Of the arrivals those from the begin on."""
         row = self.arrivals.row // self.job.stage.population.size
-        return np.flatnonzero(self.arrivals.time >= self.begin[row])
+        found: Ints = np.flatnonzero(self.arrivals.time >= self.begin[row])
+        return found
 
     @cached_property
     def states(self) -> States:

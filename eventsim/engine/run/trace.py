@@ -253,7 +253,8 @@ def _arrivals_by_neuron(job: Job, neurons: Ints) -> Ints:
     sent = [np.bincount(source.neurons, minlength=source.size) for source in job.sources]
     met = np.concatenate([np.zeros(0, np.int64), *sent])[wiring.row]
     before = np.concatenate([[0], np.cumsum(met)])[wiring.in_start]
-    return np.diff(before)[neurons]
+    found: Ints = np.diff(before)[neurons]
+    return found
 
 
 def _blocks(costs: Ints) -> Iterator[slice]:
@@ -380,10 +381,12 @@ class _Marks:
         n = ranks.size + 1
         keys = self._row * n + np.searchsorted(ranks, self._release)
         released = np.searchsorted(keys, row * n + np.searchsorted(ranks, time)) - self._first[row]
-        return released + np.searchsorted(self._asked, time)
+        found: Ints = released + np.searchsorted(self._asked, time)
+        return found
 
 
 def _running_counts(number: Ints, row: Ints, shape: tuple[int, ...]) -> Ints:
     """How many of a row have that number or a lower one, [numbers, rows]."""
     counts = np.bincount(number * shape[1] + row, minlength=shape[0] * shape[1])
-    return np.cumsum(counts.reshape(shape), axis=0)
+    found: Ints = np.cumsum(counts.reshape(shape), axis=0)
+    return found
