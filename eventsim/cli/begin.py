@@ -23,7 +23,6 @@ from eventsim.errors import StorageError
 from eventsim.events import EventStream, StoredStream
 from eventsim.events.begin import Edges, TimeZero, edges, spread
 from eventsim.runs.data import DataSettings
-from eventsim.runs.recordings import OWN
 
 NOTE = "begin"  # in the notes of a file of recordings: JSON of TimeZero.summary
 
@@ -206,12 +205,13 @@ def is_moved(place: str) -> bool:
     return found is not None and found["rule"] != "zero"
 
 
-def begin_of_run(data: DataSettings | None) -> tuple[str | None, str]:
-    """Where files that are read for a run begin, as ``--begin`` says it, and why."""
-    if data is None or data.name != OWN or not Path(data.file or "").is_file():
-        return None, "--begin"
-    path = Path(data.file or "")
-    found = begin_of_notes(StoredStream.open(path).notes, str(path))
+def begin_of_run(data: DataSettings | None, notes: Mapping[str, str]) -> tuple[str | None, str]:
+    """Where files that are read for a run begin, as ``--begin`` says it, and why.
+
+    ``notes`` are those of the run's own recordings, :func:`eventsim.cli.text_events.notes_of`.
+    """
+    path = Path("" if data is None else data.file or "")
+    found = begin_of_notes(notes, str(path))
     if found is None:
         return None, "--begin"
     begin = repr(found["time_ms"]) if found["rule"] == "time" else found["rule"]

@@ -6,7 +6,8 @@ content. What is found are events, with labels where the place has them.
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -141,9 +142,10 @@ def find_files(
     _check_there(net)
     run, size = run_of(net), find_network(net).input.size
     settings = None if run is None else run.settings.data
+    own = _Own(settings)
 
     def read_checked(place: str) -> Events:
-        found = _read_beside(run, place, replace(reading, whole=reading.split is None))
+        found = _read_beside(own, place, replace(reading, whole=reading.split is None))
         _filled(net, place, found, size)
         divided = found.data is not None and found.data.split
         return replace(found, part=reading.part) if divided else found
@@ -180,28 +182,39 @@ def _filled(net: Path, place: str, found: Events, size: int) -> Events:
 
 def _find_beside(net: Path, run: Run | None, place: str, reading: Reading) -> Events:
     """What was named for a network, and what had to be assumed of it said on stderr."""
-    (found,) = _begun([_read_beside(run, place, reading)])
+    own = _Own(None if run is None else run.settings.data)
+    (found,) = _begun([_read_beside(own, place, reading)])
     say_all([found])
     return found if found.text is None else _filled(net, place, found, find_network(net).input.size)
 
 
-def _read_beside(run: Run | None, place: str, reading: Reading) -> Events:
+@dataclass(frozen=True)
+class _Own:
+    """The data of a run, and what its file keeps of how it was made: read once, if asked for."""
+
+    data: DataSettings | None
+
+    @cached_property
+    def notes(self) -> Mapping[str, str]:
+        return notes_of(self.data)
+
+
+def _read_beside(own: _Own, place: str, reading: Reading) -> Events:
     """What was named for a network; text takes from it what it does not say of itself."""
-    own = None if run is None else run.settings.data
-    form, told = form_of(place, reading), tuple[str, ...]()
+    data, form, told = own.data, form_of(place, reading), tuple[str, ...]()
     if form in TEXTS:
-        reading = replace(reading, assumed=assumed_by(own))
-        notes = notes_of(own)
-        if reading.columns is None and reading.sensor_size is None and own and COLUMNS in notes:
-            columns, size = notes[COLUMNS], notes.get(SENSOR)
+        reading = replace(reading, assumed=assumed_by(data, own.notes))
+        is_plain = reading.columns is None and reading.sensor_size is None
+        if is_plain and data and COLUMNS in own.notes:
+            columns, size = own.notes[COLUMNS], own.notes.get(SENSOR)
             reading = replace(reading, columns=columns, sensor_size=size)
             sensor = "" if size is None else f" of a sensor of {size}"
-            told = (f"columns {columns}{sensor}, as those of {Path(own.file or '').name}",)
-    elif own is not None and own.name == place:
-        reading = replace(reading, step=own.step)
+            told = (f"columns {columns}{sensor}, as those of {Path(data.file or '').name}",)
+    elif data is not None and data.name == place:
+        reading = replace(reading, step=data.step)
     begins_as_own = form in (*TEXTS, "nir") or (form == "npz" and not is_moved(place))
     if begins_as_own and reading.begin is None:
-        begin, reason = begin_of_run(own)
+        begin, reason = begin_of_run(data, own.notes)
         reading = replace(reading, begin=begin, begin_reason=reason)
     found = read_one(place, reading)
     return replace(found, told=(*found.told, *told))

@@ -194,9 +194,12 @@ def notes_of(data: DataSettings | None) -> Mapping[str, str]:
     return StoredStream.open(data.file or "").notes
 
 
-def assumed_by(data: DataSettings | None) -> Assumed:
-    """The unit of the text that the recordings of a run were made of; ms if that is not known."""
-    unit: Any = notes_of(data).get(NOTE)
+def assumed_by(data: DataSettings | None, notes: Mapping[str, str]) -> Assumed:
+    """The unit of the text that the recordings of a run were made of; ms if that is not known.
+
+    ``notes`` are those of :func:`notes_of`.
+    """
+    unit: Any = notes.get(NOTE)
     if data is None or unit not in UNITS:
         return PLAIN
     name = Path(data.file or "").name

@@ -13,6 +13,7 @@ from eventsim.cli.begin import begin_note, begin_of_run, begin_summary
 from eventsim.cli.events import _find_beside
 from eventsim.cli.readers import read
 from eventsim.cli.reading import Reading
+from eventsim.cli.text_events import notes_of
 from eventsim.datasets import nir_events
 from eventsim.errors import DataError
 from eventsim.events import Dataset, EventStream, StoredStream
@@ -245,6 +246,9 @@ def test_text_of_a_clock_is_read_as_the_recordings_of_the_run(tmp_path):
 
 
 def test_files_that_are_read_for_a_run_begin_as_its_own(tmp_path):
+    def begins(data):
+        return begin_of_run(data, notes_of(data))
+
     write(tmp_path / "late", 300.0)
     for options, begin in (
         (("--begin", "first-event"), "first-event"),
@@ -252,11 +256,11 @@ def test_files_that_are_read_for_a_run_begin_as_its_own(tmp_path):
         ((), "zero"),
     ):
         call("data", "import", "late", *options, "--out", "late.h5")
-        found = begin_of_run(DataSettings(file=str(tmp_path / "late.h5")))
+        found = begins(DataSettings(file=str(tmp_path / "late.h5")))
         assert found == (begin, "as those of late.h5")
     Dataset(streams(0.0), np.zeros(N, int), ("a",)).save(tmp_path / "old.h5")
-    assert begin_of_run(DataSettings(file=str(tmp_path / "old.h5")))[0] is None
-    assert begin_of_run(DataSettings(name="yinyang"))[0] is None
+    assert begins(DataSettings(file=str(tmp_path / "old.h5")))[0] is None
+    assert begins(DataSettings(name="yinyang"))[0] is None
 
 
 def test_a_file_that_its_import_has_moved_is_not_moved_again_beside_a_run(tmp_path):
