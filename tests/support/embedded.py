@@ -16,13 +16,17 @@ ROOM = 1 << 18
 
 
 class Run(NamedTuple):
-    """What the C text gave: time, population and neuron of all spikes; scores and the class."""
+    """What the text gave: time, population and neuron of all spikes; scores and the class.
+
+    ``preview`` are the scores of the page while it runs.
+    """
 
     times: np.ndarray
     populations: np.ndarray
     neurons: np.ndarray
     scores: np.ndarray
     answer: int
+    preview: np.ndarray | None = None
 
 
 class Compiled:
@@ -63,16 +67,22 @@ def assert_same(net, stream, folder, *, flags="-O1", compiler="gcc -std=c99", **
     compiled = Compiled(folder, "one", flags, compiler)
     assert compiled.library.drive_init() == 0
     assert compiled.library.drive_ram() == exported.ram
-    tape = es.simulate(net, stream, backend="cpu", precision="single")
-    answers = es.predict(net, stream, backend="cpu")
-    n_spikes = 0
+    n_scores, runs = es.predict(net, stream, backend="cpu").scores.shape[1], []
     for s in range(stream.n_samples):
         low, high = stream.offsets[s : s + 2]
         recording = stream.times[low:high], stream.channels[low:high], stream.duration[s]
-        run = compiled.run(*recording, answers.scores.shape[1])
-        assert isinstance(run, Run), run
-        n_spikes += run.times.size
-        for number, name in enumerate(exported.populations[1:], start=1):
+        runs.append(compiled.run(*recording, n_scores))
+        assert isinstance(runs[-1], Run), runs[-1]
+    return assert_as_cpu(net, stream, exported.populations, runs)
+
+
+def assert_as_cpu(net, stream, populations, runs):
+    """Runs have the spikes of backend cpu to the bit, and its answers; how many spikes."""
+    tape = es.simulate(net, stream, backend="cpu", precision="single")
+    answers = es.predict(net, stream, backend="cpu")
+    assert len(runs) == stream.n_samples
+    for s, run in enumerate(runs):
+        for number, name in enumerate(list(populations)[1:], start=1):
             low, high = tape[name].offsets[s : s + 2]
             mine = np.flatnonzero(run.populations == number)
             mine = mine[np.lexsort((run.neurons[mine], run.times[mine]))]
@@ -81,4 +91,4 @@ def assert_same(net, stream, folder, *, flags="-O1", compiler="gcc -std=c99", **
         scale = np.abs(answers.scores[s]).max() + 1.0
         np.testing.assert_allclose(run.scores, answers.scores[s], rtol=0.0, atol=2e-5 * scale)
         assert run.answer == answers.classes[s]
-    return n_spikes
+    return sum(run.times.size for run in runs)

@@ -6,18 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import wasmtime
 
+from tests.support.embedded import Run
+
 PAGE, STEP = 1 << 16, 4.0  # bytes; ms after which spikes are polled
-
-
-class Run(NamedTuple):
-    """What the engine gave for a recording."""
-
-    times: np.ndarray
-    populations: np.ndarray
-    neurons: np.ndarray
-    scores: np.ndarray
-    answer: int
-    preview: np.ndarray | None  # scores
 
 
 class Compiled(NamedTuple):

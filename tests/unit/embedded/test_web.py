@@ -7,6 +7,7 @@ import eventsim as es
 from eventsim.embedded import wasm
 from eventsim.embedded.web import ENGINE, web_network
 from eventsim.errors import BackendError
+from tests.support.embedded import assert_as_cpu
 from tests.unit.embedded.test_c import KINDS, QUICK, recordings
 
 pytest.importorskip("wasmtime", reason="the engine of pages runs in wasmtime: the extra dev has it")
@@ -26,20 +27,9 @@ def run_all(net, stream, **options):
 
 
 def assert_same(net, stream, found, runs):
-    """The spikes of backend cpu to the bit, and its answers; how many spikes."""
-    tape = es.simulate(net, stream, backend="cpu", precision="single")
-    answers = es.predict(net, stream, backend="cpu")
-    for sample, run in enumerate(runs):
-        for number, name in enumerate(list(found.populations)[1:], start=1):
-            low, high = tape[name].offsets[sample : sample + 2]
-            mine = np.flatnonzero(run.populations == number)
-            mine = mine[np.lexsort((run.neurons[mine], run.times[mine]))]
-            np.testing.assert_array_equal(run.times[mine], tape[name].times[low:high])
-            np.testing.assert_array_equal(run.neurons[mine], tape[name].neurons[low:high])
-        scale = np.abs(answers.scores[sample]).max() + 1.0
-        np.testing.assert_allclose(run.scores, answers.scores[sample], rtol=0.0, atol=2e-5 * scale)
-        assert run.answer == answers.classes[sample] == found.answers[sample]
-    return sum(run.times.size for run in runs)
+    """As :func:`assert_as_cpu`; the answers that the page knows of are these, too."""
+    assert [run.answer for run in runs] == list(found.answers)
+    return assert_as_cpu(net, stream, found.populations, runs)
 
 
 @pytest.mark.parametrize(
