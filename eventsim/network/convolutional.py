@@ -85,8 +85,7 @@ def convolutional(
     ------
     NetworkError, ShapeError, ParameterError
     """
-    _check(hidden, kernel, stride, skip_to_readout)
-    check_delays("convolutional", "forward_delays", forward_delays)
+    _check(hidden, kernel, stride, skip_to_readout, forward_delays)
     span = forward_delays if isinstance(forward_delays, tuple) else (forward_delays,) * 2
     draw, net = _Draw(np.random.default_rng(seed), mean, spread, span), Network()
     net.add_input("input", n_inputs)
@@ -124,7 +123,11 @@ def _onto_readout(
 
 
 def _check(
-    hidden: Sequence[int], kernel: Sequence[int], stride: Sequence[int], skip_to_readout: bool
+    hidden: Sequence[int],
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    skip_to_readout: bool,
+    forward_delays: Delays,
 ) -> None:
     if not hidden or len(kernel) != 2 or len(stride) != 2:
         raise ShapeError(
@@ -137,6 +140,7 @@ def _check(
             f"convolutional: kernel is {tuple(kernel)}, expected odd numbers of places with "
             "skip_to_readout, so that the readout hears the same channels of all convolutions."
         )
+    check_delays("convolutional", "forward_delays", forward_delays)
 
 
 @dataclass(frozen=True, eq=False)
