@@ -142,7 +142,7 @@ def find_files(
     _check_there(net)
     run, size = run_of(net), find_network(net).input.size
     settings = None if run is None else run.settings.data
-    own = _Own(settings)
+    own = _OwnNotes(settings)
 
     def read_checked(place: str) -> Events:
         found = _read_beside(own, place, replace(reading, whole=reading.split is None))
@@ -182,14 +182,14 @@ def _filled(net: Path, place: str, found: Events, size: int) -> Events:
 
 def _find_beside(net: Path, run: Run | None, place: str, reading: Reading) -> Events:
     """What was named for a network, and what had to be assumed of it said on stderr."""
-    own = _Own(None if run is None else run.settings.data)
+    own = _OwnNotes(None if run is None else run.settings.data)
     (found,) = _begun([_read_beside(own, place, reading)])
     say_all([found])
     return found if found.text is None else _filled(net, place, found, find_network(net).input.size)
 
 
 @dataclass(frozen=True)
-class _Own:
+class _OwnNotes:
     """The data of a run, and what its file keeps of how it was made: read once, if asked for."""
 
     data: DataSettings | None
@@ -199,7 +199,7 @@ class _Own:
         return notes_of(self.data)
 
 
-def _read_beside(own: _Own, place: str, reading: Reading) -> Events:
+def _read_beside(own: _OwnNotes, place: str, reading: Reading) -> Events:
     """What was named for a network; text takes from it what it does not say of itself."""
     data, form, told = own.data, form_of(place, reading), tuple[str, ...]()
     if form in TEXTS:
