@@ -1,7 +1,8 @@
 """What was made of values that stay as they are for a while, so that it is made once.
 
 Whoever runs a network says for how long its values stay, and owns the :class:`Memo` of that time: a
-simulation and a way back each have one of their own, a step of training has one for all its passes.
+simulation and a way back each have one of their own, a step of training has one for all its passes,
+a run that goes on piece by piece has one for all its pieces.
 The stages of the plan carry it (:func:`eventsim.plan.make_plan`), and so does the tape of a step of
 training. Where it ends, what was made ends: nothing is kept by a process. That of a tape that is
 kept longer than its step is over, and knows nothing of the values of that step.
@@ -37,18 +38,25 @@ class Memo:
     back
         Whether a backward pass follows with the same memo: then what the forward pass made of its
         spikes is kept for it as well.
+    pieces
+        Whether it is that of a run that goes on piece by piece, whose spikes are others in each.
     """
 
-    def __init__(self, *, back: bool = False) -> None:
+    def __init__(self, *, back: bool = False, pieces: bool = False) -> None:
         self.made: dict[Hashable, Any] = {}
-        self.back = back
+        self.back, self.pieces = back, pieces
+        self.again = back or pieces
         self._over = False
         # The arrays are kept, so that no other can get the id of one.
         self._extents: dict[int, tuple[Array, Extent]] = {}
 
-    def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
-        """What ``make`` gives, made once for every key; not to be changed."""
-        if self._over:
+    def once(self, key: Hashable, make: Callable[[], Made], *, kept: bool = True) -> Made:
+        """What ``make`` gives, made once for every key; not to be changed.
+
+        ``kept`` says whether it is worth its memory here: what is large only where another pass
+        will ask for it, what was made of spikes not from piece to piece.
+        """
+        if self._over or not kept:
             return make()
         if key not in self.made:
             self.made[key] = make()
@@ -58,10 +66,6 @@ class Memo:
     def end(self) -> None:
         """The values change: what was made is forgotten, and nothing is kept any more."""
         self.made, self._extents, self._over = {}, {}, True
-
-    def once_for_back(self, key: Hashable, make: Callable[[], Made]) -> Made:
-        """As :meth:`once`, for what is large: kept only where a backward pass will ask for it."""
-        return self.once(key, make) if self.back else make()
 
     def note(self, array: Array, extent: Extent) -> None:
         """Keep what was seen of an array."""

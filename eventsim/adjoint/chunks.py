@@ -174,7 +174,7 @@ class _Chunk:
             )
         found = {}
         for name, trains in self.known.items():
-            acting = np.flatnonzero(still_acting(self.net, name, trains, end))
+            acting = np.flatnonzero(still_acting(self.plan, name, trains, end))
             if acting.size != later.spikes[name].size:
                 raise ShapeError(
                     f"backward_chunk: {acting.size} spikes of {name!r} act in the following chunk, "

@@ -66,14 +66,10 @@ class Stage:
     kept: Memo = field(default_factory=Memo, repr=False)
     seen: dict[str, float] = field(default_factory=dict, repr=False)
 
-    def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
+    def once(self, key: Hashable, make: Callable[[], Made], *, kept: bool = True) -> Made:
         """What ``make`` gives of this stage; made once for every key while its values stay."""
         # By a key that does not lead back to the memo: it ends with its last owner.
-        return self.memo.once((self.kept, key), make)
-
-    def once_for_back(self, key: Hashable, make: Callable[[], Made]) -> Made:
-        """As :meth:`once`; kept only where a backward pass follows."""
-        return self.memo.once_for_back((self.kept, key), make)
+        return self.memo.once((self.kept, key), make, kept=kept)
 
     @property
     def name(self) -> str:

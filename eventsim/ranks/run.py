@@ -34,7 +34,7 @@ from eventsim.engine import get_backend
 from eventsim.engine.contract.backend import Backend
 from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.stepping import BundledSynapses, Due, Frame, ranges
-from eventsim.engine.run.run import check_precision, check_run
+from eventsim.engine.run.run import check_network, check_precision
 from eventsim.errors import BackendError, ParameterError, RunawayError, ShapeError
 from eventsim.events import EventStream, SpikeTrains
 from eventsim.network import Network
@@ -300,7 +300,9 @@ def _check(
     if isinstance(net, Network):
         net.refuse_adaptation("simulate_ranks", "which it does not run")
         net.refuse_linear("simulate_ranks", "which it does not run")
-        check_run(net, make_plan(net), engine, stream, precision)
+        plan = make_plan(net)
+        check_network(net, plan, engine, precision)
+        plan.check_channels(stream.n_channels, "simulate")
         outline_of(net)
     elif stream.n_channels != net.outline().n_inputs:
         raise ShapeError(

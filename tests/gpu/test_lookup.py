@@ -102,8 +102,9 @@ def test_what_is_made_is_made_once_by_its_owner():
 
     memo, other = Memo(), Memo(back=True)
     assert [memo.once("key", make) for _ in range(2)] == [1, 1]
-    assert [memo.once_for_back("large", make) for _ in range(2)] == [2, 3]
-    assert [other.once_for_back("large", make) for _ in range(2)] == [4, 4]
+    assert [memo.once("large", make, kept=memo.again) for _ in range(2)] == [2, 3]
+    assert [other.once("large", make, kept=other.again) for _ in range(2)] == [4, 4]
+    assert [Memo(pieces=True).again, Memo(pieces=True).back] == [True, False]
     assert other.once("key", make) == 5
     assert memo.extent(np.ones(1)) is None
     assert not memo.any_nonzero(np.zeros(2))

@@ -5,6 +5,7 @@ import pytest
 
 import eventsim as es
 from eventsim.engine import algorithm
+from eventsim.engine.contract import table
 from eventsim.errors import EventError, ParameterError, ShapeError
 from tests.support.nets import (
     large_net,
@@ -286,3 +287,59 @@ def test_tape_of_the_first_chunk_is_one_from_the_start(where):
     net, stream = case("shared events")
     tape, _ = es.simulate_chunk(net, next(stream.chunks(40.0)))
     ASKED[where](net, tape)
+
+
+KINDS = {name: LOOPS[name] for name in ("dense, delays by source", "delays by synapse")} | {
+    name: lambda name=name: case(name)[0] for name in ("shared events", "sparse, self-delays")
+}
+
+
+@pytest.mark.parametrize("name", list(KINDS))
+def test_second_chunk_makes_no_tables(name, monkeypatch):
+    net, made = KINDS[name](), []
+    for maker in ("_neuron_table", "_row_weights"):
+        monkeypatch.setattr(table, maker, _noted(getattr(table, maker), made))
+    monkeypatch.setattr(es.Network, "check", _noted(es.Network.check, made))
+    counts = []
+    for _ in es.simulate_chunks(net, _input_of(net).chunks(6.0), backend="cpu"):
+        counts.append(len(made))
+    assert len(counts) > 4
+    assert counts[-1] == counts[0]
+
+
+def _noted(function, calls):
+    def noted(*arguments):
+        calls.append(function)
+        return function(*arguments)
+
+    return noted
+
+
+def _input_of(net):
+    return random_stream(969, n_samples=2, n_channels=net.input.size, duration=30.0)
+
+
+@pytest.mark.parametrize("key", ["weights", "delays", "tau_mem", "refractory"])
+@pytest.mark.parametrize("name", list(KINDS))
+def test_values_changed_between_chunks_act_from_the_next_on(name, key):
+    net = KINDS[name]()
+    first, second, *_ = _input_of(net).chunks(15.0)
+    _, state = es.simulate_chunk(net, first, backend="cpu", precision="single")
+    for number, values in enumerate(v for k, v in net.parameters().items() if k.endswith(key)):
+        values *= 1.5 + 0.1 * number
+    found, expected = (
+        es.simulate_chunk(one, second, state, backend="cpu", precision="single")[0]
+        for one in (net, net.copy())
+    )
+    assert sum(map(len, found.trains.values())) > 3
+    for population, trains in expected.trains.items():
+        np.testing.assert_array_equal(found[population].times, trains.times)
+
+
+def test_value_that_left_its_domain_between_chunks_is_refused():
+    net, stream = case("shared events")
+    first, second, *_ = stream.chunks(10.0)
+    _, state = es.simulate_chunk(net, first, backend="cpu")
+    net.population("hidden1").tau_mem[0] = -1.0
+    with pytest.raises(ParameterError, match="tau_mem"):
+        es.simulate_chunk(net, second, state, backend="cpu")

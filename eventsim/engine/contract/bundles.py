@@ -79,7 +79,11 @@ class Arriving(NamedTuple):
 
 
 def make_bundles(job: Job) -> Bundles:
-    """The bundles of a stage, with the delays of now."""
+    """The bundles of a stage; not to be changed."""
+    return job.stage.once(make_bundles, lambda: _bundles(job), kept=job.stage.memo.pieces)
+
+
+def _bundles(job: Job) -> Bundles:
     wiring = job.stage.wiring
     apart = np.repeat(
         [projection.delay_per_synapse for projection in job.stage.projections],

@@ -139,7 +139,8 @@ def row_weights(job: Job) -> Array:
     The last row is zero: it is that of the end of a sample. Not to be changed: forward and backward
     pass may share it.
     """
-    return job.stage.once_for_back((row_weights, job.precision), lambda: _row_weights(job))
+    key, kept = (row_weights, job.precision), job.stage.memo.again
+    return job.stage.once(key, lambda: _row_weights(job), kept=kept)
 
 
 def _row_weights(job: Job) -> Array:

@@ -74,7 +74,11 @@ def windows_of(job: Job) -> Windows | None:
     """The windows of a loop, None where it goes by its queue of events."""
     if not algorithm_of(job.stage).by_windows:
         return None
-    return make_windows(job, least_delay(job.stage))
+
+    def make() -> Windows:
+        return make_windows(job, least_delay(job.stage))
+
+    return job.stage.once((windows_of, job.precision), make)
 
 
 def met_in_window(span: Floats, outside: Arriving, length: float) -> float:

@@ -142,7 +142,8 @@ def merged_events(job: Job) -> MergedEvents:
         return MergedEvents(source.times.size, source.offsets, source.times, source.neurons, None)
     # The sources are kept beside, so that no other arrays can get their numbers.
     key = (merged_events, *(id(source.times) for source in job.sources))
-    return job.stage.once_for_back(key, lambda: (_merged(job), job.sources))[0]
+    kept = job.stage.memo.back
+    return job.stage.once(key, lambda: (_merged(job), job.sources), kept=kept)[0]
 
 
 def _merged(job: Job) -> MergedEvents:

@@ -102,10 +102,14 @@ def prepare(job: Job, state: loop_state.LoopState | None = None) -> Prepared:
 
 def _loop_of(job: Job, bundles: Bundles) -> tuple[Loop, tuple[NDArray[Any], ...]]:
     """The loop with arrays of the types that the kernels are compiled for, and its weights."""
-    addresses, weights = synapse_weights(job)
-    loop = make_loop(job, bundles, addresses)
-    own_weight = loop.own_weight.astype(T.real_type(job))
-    return loop._replace(own_weight=own_weight), weights
+
+    def make() -> tuple[Loop, tuple[NDArray[Any], ...]]:
+        addresses, weights = synapse_weights(job)
+        loop = make_loop(job, bundles, addresses)
+        own_weight = loop.own_weight.astype(T.real_type(job))
+        return loop._replace(own_weight=own_weight), weights
+
+    return job.stage.once((_loop_of, job.precision), make, kept=job.stage.memo.pieces)
 
 
 def by_queue(job: Job, prepared: Prepared) -> SpikeTrains:
@@ -174,9 +178,12 @@ def _by_stretches(job: Job, p: Prepared, length: float) -> SpikeTrains:
 
 def _shared_weights(job: Job) -> R.WeightsRole:
     """Those of neurons that share their events, by row, for whole vectors."""
-    weight = T.row_weights(job)
-    padded = np.pad(weight, ((0, 0), (0, -weight.shape[1] % LANES)))
-    return R.WeightsRole.of(padded)
+
+    def make() -> R.WeightsRole:
+        weight = T.row_weights(job)
+        return R.WeightsRole.of(np.pad(weight, ((0, 0), (0, -weight.shape[1] % LANES))))
+
+    return job.stage.once((_shared_weights, job.precision), make, kept=job.stage.memo.pieces)
 
 
 def _rows(job: Job) -> RL.SynapseRowsRole:

@@ -38,6 +38,11 @@ def synapse_weights(job: Job) -> tuple[Addresses, tuple[NDArray[Any], ...]]:
 
     The arrays must outlive the addresses, and are not to be changed: they may be the network's own.
     """
+    key, kept = (synapse_weights, job.precision), job.stage.memo.pieces
+    return job.stage.once(key, lambda: _synapse_weights(job), kept=kept)
+
+
+def _synapse_weights(job: Job) -> tuple[Addresses, tuple[NDArray[Any], ...]]:
     stage, real = job.stage, real_type(job)
     resistance, starts = stage.population.resistance, stage.wiring.synapse_start
     parts = [projection.values.reshape(-1) for projection in stage.projections]

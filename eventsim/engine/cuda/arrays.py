@@ -78,7 +78,8 @@ def _of_sources(make: Callable[[Device, Job], Any], dev: Device, job: Job) -> An
     """What is made of the spikes of a job's sources, once while values stay."""
     # The spikes are kept with it, so that no others can get their ids.
     key = make, job.precision, *(id(source.times) for source in job.sources)
-    return job.stage.once(key, lambda: (make(dev, job), job.sources))[0]
+    kept = not job.stage.memo.pieces
+    return job.stage.once(key, lambda: (make(dev, job), job.sources), kept=kept)[0]
 
 
 def merged_events(dev: Device, job: Job) -> DeviceEvents:
@@ -221,7 +222,8 @@ def spike_arrivals(
     if begin is not None:
         return _spike_arrivals(dev, job, wiring, groups, begin)
     key = spike_arrivals, job.precision, groups
-    return job.stage.once_for_back(key, lambda: _spike_arrivals(dev, job, wiring, groups, None))
+    kept = job.stage.memo.back
+    return job.stage.once(key, lambda: _spike_arrivals(dev, job, wiring, groups, None), kept=kept)
 
 
 def _spike_arrivals(

@@ -17,11 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Precision, owners
+from eventsim.engine.contract.backend import Backend
 from eventsim.engine.contract.counting import count_arrivals
 from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.loop_state import LoopState, start_loop
@@ -30,15 +32,41 @@ from eventsim.engine.contract.state import LayerState, start_state
 from eventsim.engine.run.members import split_members
 from eventsim.engine.run.place import check_on_host
 from eventsim.engine.run.readout_piece import state_after
-from eventsim.engine.run.run import check_run, run_by
+from eventsim.engine.run.run import check_network, run_by
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.events.source import source_of
 from eventsim.events.tape import Adapted, Before, ReadoutState, events_as_trains
+from eventsim.memo import Memo
 from eventsim.network import Network, Projection
 from eventsim.network.parts import Population
-from eventsim.plan import make_plan
+from eventsim.plan import Plan, make_plan
 from eventsim.summary import span
+
+
+class _Kept(NamedTuple):
+    """A plan with all that was made of the values of its network, and a copy of these."""
+
+    plan: Plan
+    values: Mapping[str, tuple[Floats, Floats]]  # as the network has them, and as they were
+
+    @classmethod
+    def of(cls, net: Network) -> _Kept:
+        """Nothing but the plan yet."""
+        values = {key: (now, now.copy()) for key, now in net.parameters().items()}
+        return cls(make_plan(net, Memo(pieces=True)), values)
+
+    def holds(self, net: Network) -> bool:
+        """Whether it is of this network, and structure and values are as they were."""
+        now = net.parameters()
+        return (
+            now.keys() == self.values.keys()
+            and not self.plan.outdated
+            and all(
+                now[key] is live and np.array_equal(live, copy)
+                for key, (live, copy) in self.values.items()
+            )
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +82,8 @@ class RunState:
     before
         Spikes of every population, the input included, that still act, and every readout at
         ``end``.
+    kept
+        The network and what was made of its values, once for all chunks in which they stay.
     backend, precision
         Of the run; the next chunk must have the same.
     """
@@ -62,6 +92,7 @@ class RunState:
     layers: Mapping[str, LayerState]
     loops: Mapping[str, LoopState]
     before: Before
+    kept: _Kept
     backend: str
     precision: str
 
@@ -87,8 +118,9 @@ def simulate_chunk(
     Parameters
     ----------
     net
-        As :func:`eventsim.simulate`; not to be changed between chunks. Its tail has no effect: a
-        last chunk without events, that ends later, is one.
+        As :func:`eventsim.simulate`. What is made of its values is made once, in the first chunk
+        and in one before which they were changed in place, which acts from then on. Its tail has no
+        effect: a last chunk without events, that ends later, is one.
     chunk
         Events from the end of the chunk before to ``chunk.duration``, in ms since the start of the
         recording; the same number of samples every time.
@@ -112,10 +144,10 @@ def simulate_chunk(
     NetworkError, BackendError, RunawayError
         As :func:`eventsim.simulate`.
     """
-    plan, engine = make_plan(net), get_backend(backend)
-    check_run(net, plan, engine, chunk, precision)
-    check_on_host(net, "simulate_chunk")
-    net.refuse_linear("simulate_chunk", "which run whole recordings only: es.simulate does")
+    engine = get_backend(backend)
+    kept = _kept_of(net, engine, precision, None if state is None else state.kept)
+    plan = kept.plan
+    plan.check_channels(chunk.n_channels, "simulate")
     begin = np.zeros(chunk.n_samples) if state is None else state.end
     _check_follows(chunk, state, engine.name, precision)
     before = _nothing_before(net, chunk.n_samples) if state is None else state.before
@@ -144,10 +176,22 @@ def simulate_chunk(
     events = {p.name: int(n) for (p, _), n in zip(pairs, counts, strict=True)}
     tape = SpikeTape(
         chunk, trains, events, engine.name, precision, structure=plan.structure, begin=begin,
-        before=before, algorithms=run_by(plan, engine),
+        before=before, algorithms=dict(plan.memo.once(run_by, lambda: run_by(plan, engine))),
     )  # fmt: skip
-    end = _before_next(net, tape, acting, readouts, before.adapted)
-    return tape, RunState(chunk.duration, layers, loops, end, engine.name, precision)
+    end = _before_next(plan, tape, acting, readouts, before.adapted)
+    return tape, RunState(chunk.duration, layers, loops, end, kept, engine.name, precision)
+
+
+def _kept_of(net: Network, engine: Backend, precision: Precision, kept: _Kept | None) -> _Kept:
+    """That of the chunk before if it still holds; else of a network that was checked again."""
+    if kept is not None and kept.holds(net):
+        net.check_patterns()
+        return kept
+    check_on_host(net, "simulate_chunk")
+    net.refuse_linear("simulate_chunk", "which run whole recordings only: es.simulate does")
+    kept = _Kept.of(net)
+    check_network(net, kept.plan, engine, precision)
+    return kept
 
 
 def simulate_chunks(
@@ -165,7 +209,7 @@ def simulate_chunks(
 
 
 def _before_next(
-    net: Network,
+    plan: Plan,
     tape: SpikeTape,
     acting: Mapping[str, SpikeTrains],
     readouts: Mapping[str, ReadoutState],
@@ -173,9 +217,10 @@ def _before_next(
 ) -> Before:
     """What the next chunk depends on of all that happened until the end of this one."""
     end = tape.stream.duration
-    left = {name: one.where(still_acting(net, name, one, end)) for name, one in acting.items()}
+    left = {name: one.where(still_acting(plan, name, one, end)) for name, one in acting.items()}
+    population = {p.name: p for p in plan.populations}
     after = {
-        name: _adapted_after(net.population(name), tape.trains[name], one)
+        name: _adapted_after(population[name], tape.trains[name], one)
         for name, one in adapted.items()
     }
     return Before(left, readouts, after)
@@ -253,24 +298,31 @@ def _check_follows(
         )
 
 
-def still_acting(net: Network, name: str, spikes: SpikeTrains, end: Floats) -> NDArray[np.bool_]:
+def still_acting(plan: Plan, name: str, spikes: SpikeTrains, end: Floats) -> NDArray[np.bool_]:
     """Which of a population's spikes act on anything at or after ``end``, ms by sample.
 
     They are on their way to a target, or hold their neuron; and those shortly before, on which the
     current of a neuron that is let go depends.
     """
-    longest = np.zeros(spikes.size)
-    for projection in net.projections.values():
-        if projection.source == name:
-            np.maximum(longest, _longest_delay(projection, spikes.size), out=longest)
-    spiking = [p for p in net.populations.values() if p.is_spiking]
-    if name in [p.name for p in spiking]:
-        np.maximum(longest, net.population(name).refractory, out=longest)
-    margin = max((float(p.refractory.max()) for p in spiking), default=0.0)
+    longest, margin = plan.memo.once((_lasting, name), lambda: _lasting(plan, name))
     # Without a delay a spike was met in its own chunk, and no spike lies at the chunk's end.
     until = spikes.times + longest[spikes.neurons] + margin
     acting: NDArray[np.bool_] = until >= end[owners(spikes.offsets, len(spikes))]
     return acting
+
+
+def _lasting(plan: Plan, name: str) -> tuple[Floats, float]:
+    """How long a spike of every neuron of a population acts, ms [size], and the margin."""
+    spiking = [p for p in plan.populations if p.is_spiking]
+    size = next(p.size for p in plan.populations if p.name == name)
+    longest = np.zeros(size)
+    for projection in plan.projections:
+        if projection.source == name:
+            np.maximum(longest, _longest_delay(projection, size), out=longest)
+    for population in spiking:
+        if population.name == name:
+            np.maximum(longest, population.refractory, out=longest)
+    return longest, max((float(p.refractory.max()) for p in spiking), default=0.0)
 
 
 def _longest_delay(projection: Projection, size: int) -> Floats:

@@ -173,7 +173,8 @@ def start(
     stream = extend(stream, tail)
     plan, engine = make_plan(net, memo), get_backend(backend)
     check_place(net, engine)
-    check_run(net, plan, engine, stream, precision)
+    check_network(net, plan, engine, precision)
+    plan.check_channels(stream.n_channels, "simulate")
     placed = place_stream(stream, engine)
     sent = {plan.input.name: source_of(stream if placed is None else placed)}
     return Course(plan, engine, precision, stream, placed, sent, {})
@@ -349,15 +350,12 @@ def readout_job(net: Network, tape: SpikeTape, name: str) -> Job:
     return make_job(plan, stage, tape)
 
 
-def check_run(
-    net: Network, plan: Plan, engine: Backend, stream: EventStream, precision: Precision
-) -> None:
-    """Raise BackendError, ParameterError or ShapeError unless ``net`` can run on ``stream``."""
+def check_network(net: Network, plan: Plan, engine: Backend, precision: Precision) -> None:
+    """Raise BackendError, NetworkError or ParameterError unless ``net`` can run."""
     check_precision(precision, "simulate")
     check_adaptive(net, engine, "simulate")
     check_linear(net, plan, engine, "simulate")
     check_values(net, engine, plan.memo)
-    plan.check_channels(stream.n_channels, "simulate")
 
 
 def run_by(plan: Plan, engine: Backend) -> dict[str, str]:
