@@ -13,6 +13,8 @@
 #define FORMULA [[maybe_unused]] static __device__ __forceinline__
 #define FORMULA_MEMBER __device__ __forceinline__
 #define RARE_FORMULA [[maybe_unused]] static __device__ __noinline__
+#define ON_DEVICE __device__
+#define RARE_MEMBER __device__ __noinline__
 #define UNROLL _Pragma("unroll")
 #else
 #include <stdint.h>
@@ -30,6 +32,8 @@
 #define FORMULA_MEMBER
 #endif
 #define RARE_FORMULA [[maybe_unused, gnu::noinline]] static
+#define ON_DEVICE
+#define RARE_MEMBER [[gnu::noinline]]
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
@@ -55,7 +59,7 @@ template <class V> using Mask = typename Numbers<V>::Mask;
 // The bits of a double, as a whole number.
 using Word = unsigned long long;
 
-// a b + c with one rounding; |x|; the largest whole number that is not above x; 2^-k for a whole
+// a b + c with one rounding; |x|; the largest whole number that is not above x; its root; 2^-k for a whole
 // k >= 0 below the exponent range, by writing the exponent's bits; a word of a double, and back.
 #if defined(__CUDACC__) || defined(__CUDACC_RTC__)
 FORMULA float fused(float a, float b, float c) { return fmaf(a, b, c); }
@@ -64,6 +68,8 @@ FORMULA float absolute(float x) { return fabsf(x); }
 FORMULA double absolute(double x) { return fabs(x); }
 FORMULA float floored(float x) { return floorf(x); }
 FORMULA double floored(double x) { return floor(x); }
+FORMULA float square_root(float x) { return sqrtf(x); }
+FORMULA double square_root(double x) { return sqrt(x); }
 FORMULA float power_of_two(float k) { return __int_as_float((127 - (int)k) << 23); }
 FORMULA double power_of_two(double k) {
     return __longlong_as_double((1023LL - (long long)k) << 52);
@@ -82,6 +88,8 @@ FORMULA float absolute(float x) { return __builtin_fabsf(x); }
 FORMULA double absolute(double x) { return __builtin_fabs(x); }
 FORMULA float floored(float x) { return __builtin_floorf(x); }
 FORMULA double floored(double x) { return __builtin_floor(x); }
+FORMULA float square_root(float x) { return __builtin_sqrtf(x); }
+FORMULA double square_root(double x) { return __builtin_sqrt(x); }
 FORMULA float power_of_two(float k) {
     const int32_t bits = (127 - (int32_t)k) << 23;
     float x;

@@ -2,61 +2,67 @@
 //
 // Derivation      eventsim/neuron/linear_tables.py, linear_flow.py: the same operations in the same
 //                 order, so that both give the same bits in double precision.
-// Error           of a state, after h ms: a few roundings for every bit of the number of pieces in h.
-// Tables          are rows of one neuron; double alone.
+// Error           of a state, after h ms: a few roundings of the type for every bit of the number of
+//                 pieces in h. Times are double in either type; only what is left of one within a
+//                 piece has the type of the state.
+// Tables          are rows of one neuron.
 #pragma once
-#include <stdint.h>
+#include "../numbers.hpp"
 
 namespace eventsim {
 
-constexpr int LINEAR_DEGREE = 14, LINEAR_LOW = 8;
+// Degrees up to a piece, and up to an eighth of it: exact to the rounding of the type.
+template <class R> constexpr int LINEAR_DEGREE = sizeof(R) == sizeof(float) ? 8 : 14;
+template <class R> constexpr int LINEAR_LOW = sizeof(R) == sizeof(float) ? 4 : 8;
+
+// A crossing is found where the next step is below this fraction of a piece.
+template <class R> constexpr double LINEAR_STEP = sizeof(R) == sizeof(float) ? 3e-8 : 1e-16;
 
 // What an integral over a time h needs beside the flow: eventsim/neuron/linear_tables.py.
-struct LinearProducts {
-    const double* beta;      // [N (N + 1) / 2, DEGREE + 2]
-    const double* products;  // [bits, N^4]
+template <class R> struct LinearProducts {
+    const R* beta;      // [N (N + 1) / 2, DEGREE + 2]
+    const R* products;  // [bits, N^4]
 };
 
-inline double larger(double a, double b) { return b > a ? b : a; }
-inline double size_of(double a) { return a < 0.0 ? -a : a; }
-
-inline double polynomial(const double* c, int degree, double h) {
-    double total = c[degree];
+template <class R> ON_DEVICE inline R polynomial(const R* c, int degree, R h) {
+    R total = c[degree];
     for (int m = degree - 1; m >= 0; --m) total = total * h + c[m];
     return total;
 }
 
 // y = A x, or with BACK the transposed A times x.
-template <int N, bool BACK = false> inline void times(const double* a, const double* x, double* y) {
+template <int N, bool BACK = false, class R> ON_DEVICE inline void times(const R* a, const R* x, R* y) {
     for (int i = 0; i < N; ++i) {
-        double total = a[BACK ? i : i * N] * x[0];
+        R total = a[BACK ? i : i * N] * x[0];
         for (int j = 1; j < N; ++j) total += a[BACK ? j * N + i : i * N + j] * x[j];
         y[i] = total;
     }
 }
 
-template <int N> inline double dot(const double* a, const double* x) {
-    double total = 0.0;
+template <int N, class R> ON_DEVICE inline R dot(const R* a, const R* x) {
+    R total = 0;
     for (int i = 0; i < N; ++i) total += a[i] * x[i];
     return total;
 }
 
-template <int N> struct LinearFlow {
-    const double* a;       // [N, N]
-    const double* alpha;   // [N, DEGREE + 1]
-    const double* powers;  // [bits, N, N]
-    const double* bounds;  // [4, N]: up, down, bend, jerk
-    double piece;          // ms
+template <int N, class R> struct LinearFlow {
+    static constexpr int DEGREE = LINEAR_DEGREE<R>, LOW = LINEAR_LOW<R>;
+
+    const R* a;       // [N, N]
+    const R* alpha;   // [N, DEGREE + 1]
+    const R* powers;  // [bits, N, N]
+    const R* bounds;  // [4, N]: up, down, bend, jerk
+    double piece;     // ms
     int bits;
 
     // The state, or with BACK the adjoint, h ms further; h up to a piece.
-    template <bool BACK = false> void near(double h, const double* x, double* y) const {
-        const bool low = h * 8.0 <= piece;
-        double p[N], z[N];
+    template <bool BACK = false> ON_DEVICE void near(R h, const R* x, R* y) const {
+        const bool low = h * R(8) <= R(piece);
+        R p[N], z[N];
         for (int k = 0; k < N; ++k)
-            p[k] = low ? polynomial(alpha + k * (LINEAR_DEGREE + 1), LINEAR_LOW, h)
-                       : polynomial(alpha + k * (LINEAR_DEGREE + 1), LINEAR_DEGREE, h);
-        double w[N];
+            p[k] = low ? polynomial(alpha + k * (DEGREE + 1), LOW, h)
+                       : polynomial(alpha + k * (DEGREE + 1), DEGREE, h);
+        R w[N];
         for (int i = 0; i < N; ++i) w[i] = p[N - 1] * x[i];
         for (int k = N - 2; k >= 0; --k) {
             times<N, BACK>(a, w, z);
@@ -66,56 +72,59 @@ template <int N> struct LinearFlow {
     }
 
     // The whole pieces of h, and the rest.
-    int64_t pieces(double h, double& rest) const {
+    ON_DEVICE int64_t pieces(double h, double& rest) const {
         if (h < piece) {
             rest = h;
             return 0;
         }
-        const double q = __builtin_floor(h / piece);
+        const double q = floored(h / piece);
         rest = h - q * piece;
         return (int64_t)q;
     }
 
-    void ahead(double h, const double* x, double* y) const {
+    ON_DEVICE void ahead(double h, const R* x, R* y) const {
         double rest;
         int64_t q = pieces(h, rest);
-        near(rest, x, y);
-        for (const double* power = powers; q; q >>= 1, power += N * N)
+        near(R(rest), x, y);
+        for (const R* power = powers; q; q >>= 1, power += N * N)
             if (q & 1) {
-                double z[N];
+                R z[N];
                 times<N>(power, y, z);
                 for (int i = 0; i < N; ++i) y[i] = z[i];
             }
     }
 
-    double weighed(const double* bound, const double* x) const {
-        double total = 0.0;
-        for (int i = 0; i < N; ++i) total += bound[i] * size_of(x[i]);
+    ON_DEVICE R weighed(const R* bound, const R* x) const {
+        R total = 0;
+        for (int i = 0; i < N; ++i) total += bound[i] * absolute(x[i]);
         return total;
     }
 
     // Bound of V - E over all times from the state on.
-    double ever(const double* x) const {
-        double total = 0.0;
-        for (int i = 0; i < N; ++i) total += x[i] > 0.0 ? bounds[i] * x[i] : bounds[N + i] * -x[i];
+    ON_DEVICE R ever(const R* x) const {
+        R total = 0;
+        for (int i = 0; i < N; ++i) total += x[i] > R(0) ? bounds[i] * x[i] : bounds[N + i] * -x[i];
         return total;
     }
 
     // Whether V - E may reach the alert level on the way from x to y, h ms later.
-    bool may_cross(const double* x, const double* y, double h, double alert) const {
+    ON_DEVICE bool may_cross(const R* x, const R* y, double h, R alert) const {
         if (h > piece) return ever(x) >= alert;
-        return larger(x[0], y[0]) + weighed(bounds + 2 * N, x) * (h * h * 0.125) >= alert;
+        const R near_h = R(h), top = y[0] > x[0] ? y[0] : x[0];
+        return top + weighed(bounds + 2 * N, x) * (near_h * near_h * R(0.125)) >= alert;
     }
 
-    // First time before h at which V - E is at the level, from below; h if there is none.
-    double crossing(const double* from, double h, double level, double alert) const {
-        double base = 0.0, t = 0.0, trust = piece, x[N], y[N], v[N], w[N];
+    // First time before h at which V - E is at the level, from below; h if there is none. Times are
+    // doubles, and the numbers of the type count from the begin of a piece.
+    ON_DEVICE double crossing(const R* from, double h, R level, R alert) const {
+        double base = 0.0, t = 0.0, trust = piece;
+        R x[N], y[N], v[N], w[N];
         for (int i = 0; i < N; ++i) x[i] = y[i] = from[i];
         for (;;) {
             times<N>(a, y, v);
             times<N>(a, v, w);
-            const double u = y[0] - level, slope = v[0];
-            if (u >= 0.0) return t;
+            const R u = y[0] - level, slope = v[0];
+            if (u >= R(0)) return t;
             double end = base + piece < h ? base + piece : h;
             if (t >= end) {
                 if (t >= h || ever(y) < alert) return h;
@@ -124,38 +133,36 @@ template <int N> struct LinearFlow {
                 end = t + piece < h ? t + piece : h;
             }
             const double span = end - t < trust ? end - t : trust;
-            const double most = w[0] + weighed(bounds + 3 * N, y) * span;
-            const double inside = slope * slope - 2.0 * most * u;
-            const double below = inside >= 0.0 ? slope + __builtin_sqrt(inside) : 0.0;
+            const R most = w[0] + weighed(bounds + 3 * N, y) * R(span);
+            const R inside = slope * slope - R(2) * most * u;
+            const R below = inside >= R(0) ? slope + square_root(inside) : R(0);
             double step = span;
-            if (below > 0.0 && -2.0 * u < span * below) {
-                step = -2.0 * u / below;
-                if (step <= 1e-16 * piece || t + step == t) return t;
+            if (below > R(0) && R(-2) * u < R(span) * below) {
+                step = double(R(-2) * u / below);
+                if (step <= LINEAR_STEP<R> * piece || t + step == t) return t;
                 t += step;
             } else {
                 t = step == end - t ? end : t + step;
             }
             trust = 8.0 * step;
-            near(t - base, x, y);
+            near(R(t - base), x, y);
         }
     }
 
     // Adds the integral of adjoint times state over h ms to `into` [N, N], from the adjoint at its end,
     // which becomes that at its begin, and the state at its begin.
-    void integral(const LinearProducts& p, double h, double* adjoint, const double* x,
-                  double* into) const {
+    ON_DEVICE void integral(const LinearProducts<R>& p, double h, R* adjoint, const R* x, R* into) const {
         double rest;
         const int64_t q = pieces(h, rest);
-        if (q) far_integral(p, q, rest, adjoint, x, into);
-        near_integral(p.beta, rest, adjoint, x, into);
-        near<true>(rest, adjoint, adjoint);
+        if (q) far_integral(p, q, R(rest), adjoint, x, into);
+        near_integral(p.beta, R(rest), adjoint, x, into);
+        near<true>(R(rest), adjoint, adjoint);
     }
 
   private:
-    __attribute__((noinline)) void far_integral(const LinearProducts& p, int64_t q, double rest,
-                                                double* adjoint, const double* x,
-                                                double* into) const {
-        double state[64][N];
+    RARE_MEMBER void far_integral(const LinearProducts<R>& p, int64_t q, R rest, R* adjoint, const R* x,
+                                  R* into) const {
+        R state[64][N];
         near(rest, x, state[0]);
         int at = 0;
         for (int bit = 0; bit < bits; ++bit)
@@ -165,23 +172,22 @@ template <int N> struct LinearFlow {
             }
         for (int bit = bits - 1; bit >= 0; --bit)
             if (q >> bit & 1) {
-                const double* tensor = p.products + bit * N * N * N * N;
-                const double* const s = state[--at];
+                const R* tensor = p.products + bit * N * N * N * N;
+                const R* const s = state[--at];
                 for (int ij = 0; ij < N * N; ++ij)
                     for (int r = 0; r < N; ++r) {
                         into[ij] += adjoint[r] * dot<N>(tensor, s);
                         tensor += N;
                     }
-                double before[N];
+                R before[N];
                 times<N, true>(powers + bit * N * N, adjoint, before);
                 for (int i = 0; i < N; ++i) adjoint[i] = before[i];
             }
     }
 
-    void near_integral(const double* beta, double h, const double* adjoint, const double* x,
-                       double* into) const {
-        const bool low = h * 8.0 <= piece;
-        double left[N][N], right[N][N], weight[N][N];
+    ON_DEVICE void near_integral(const R* beta, R h, const R* adjoint, const R* x, R* into) const {
+        const bool low = h * R(8) <= R(piece);
+        R left[N][N], right[N][N], weight[N][N];
         for (int i = 0; i < N; ++i) {
             left[0][i] = adjoint[i];
             right[0][i] = x[i];
@@ -192,13 +198,13 @@ template <int N> struct LinearFlow {
         }
         for (int k = 0; k < N; ++k)
             for (int l = k; l < N; ++l) {
-                weight[k][l] = weight[l][k] = low ? polynomial(beta, LINEAR_LOW + 1, h)
-                                                  : polynomial(beta, LINEAR_DEGREE + 1, h);
-                beta += LINEAR_DEGREE + 2;
+                weight[k][l] = weight[l][k] = low ? polynomial(beta, LOW + 1, h)
+                                                  : polynomial(beta, DEGREE + 1, h);
+                beta += DEGREE + 2;
             }
         for (int k = 0; k < N; ++k)
             for (int j = 0; j < N; ++j) {
-                double total = 0.0;
+                R total = 0;
                 for (int l = 0; l < N; ++l) total += weight[k][l] * right[l][j];
                 for (int i = 0; i < N; ++i) into[i * N + j] += left[k][i] * total;
             }

@@ -28,7 +28,7 @@ template <int N> struct LinearAdjoint {
     double& own_delay_of(int64_t n) const { return jump_of(n)[N + 3]; }
 
     // What ends the flow e but an arrival, and which is at the neuron's adjoint then.
-    void meet(const LinearEntry<N>& e, double* lambda, const LinearFlow<N>& flow) const {
+    void meet(const LinearEntry<N>& e, double* lambda, const LinearFlow<N, double>& flow) const {
         switch (e.kind) {
             case ARRIVAL: break;
             case OWN_RETURN: {
@@ -51,13 +51,13 @@ template <int N> struct LinearAdjoint {
     }
 
     // dL/dt of an arrival: the flow before it minus the flow after it.
-    static double later(const LinearFlow<N>& flow, const double* lambda, int64_t state, double weight) {
+    static double later(const LinearFlow<N, double>& flow, const double* lambda, int64_t state, double weight) {
         double total = 0.0;
         for (int i = 0; i < N; ++i) total += flow.a[i * N + state] * lambda[i];
         return -weight * total;
     }
 
-    double own_return(int64_t n, const double* lambda, const LinearFlow<N>& flow) const {
+    double own_return(int64_t n, const double* lambda, const LinearFlow<N, double>& flow) const {
         const int64_t state = wires.own_state[n];
         const double moved = later(flow, lambda, state, wires.own_weight[n]);
         own_weight_of(n) += lambda[state];
@@ -66,7 +66,7 @@ template <int N> struct LinearAdjoint {
     }
 
     // The end of a hold, from whose begin the spike e.index is.
-    void let_go(const LinearEntry<N>& e, const double* lambda, const LinearFlow<N>& flow) const {
+    void let_go(const LinearEntry<N>& e, const double* lambda, const LinearFlow<N, double>& flow) const {
         const int64_t n = e.neuron;
         double x[N], speed[N];
         flow.ahead(e.h, e.x, x);
@@ -76,9 +76,9 @@ template <int N> struct LinearAdjoint {
         hold_of(n) += moved;
     }
 
-    void spike(const LinearEntry<N>& e, double* lambda, const LinearFlow<N>& flow) const {
+    void spike(const LinearEntry<N>& e, double* lambda, const LinearFlow<N, double>& flow) const {
         const int64_t n = e.neuron, k = e.index;
-        const LinearFlow<N> then = neurons.flow(n, neurons.hold(n) > 0.0);
+        const LinearFlow<N, double> then = neurons.flow(n, neurons.hold(n) > 0.0);
         const bool at_once = wires.own_delay[n] == 0.0;
         double moved = at_once ? own_return(n, lambda, then) : 0.0;
         double x[N], speed[N], kept[N], now[N], after[N];

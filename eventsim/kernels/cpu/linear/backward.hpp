@@ -84,7 +84,7 @@ template <int N> class LinearWayBack {
     void back(const LinearEntry<N>& e) {
         const int64_t n = e.neuron;
         double* const lambda = adjoint + n * N;
-        const LinearFlow<N> flow = neurons.flow(n, e.held);
+        const LinearFlow<N, double> flow = neurons.flow(n, e.held);
         if (e.kind == ARRIVAL) arrival(e, lambda, flow);
         else on_the_way.meet(e, lambda, flow);
         double found[N * N] = {};
@@ -93,7 +93,7 @@ template <int N> class LinearWayBack {
         for (int i = e.held ? N : 0; i < N * N; ++i) into[i] += found[i];
     }
 
-    void arrival(const LinearEntry<N>& e, const double* lambda, const LinearFlow<N>& flow) {
+    void arrival(const LinearEntry<N>& e, const double* lambda, const LinearFlow<N, double>& flow) {
         const int64_t k = e.synapse, state = a.wires.state[k], cause = a.arriving.cause[e.index];
         const double moved = on_the_way.later(flow, lambda, state, a.wires.weight[k]);
         weight[k] += lambda[state];

@@ -33,15 +33,15 @@ template <int N> class LinearNeurons {
     LinearNeurons(const LinearTables& tables, const LinearJumps& jumps, const LinearWires& wires)
         : t(tables), j(jumps), w(wires) {}
 
-    LinearFlow<N> flow(int64_t n, bool held) const {
+    LinearFlow<N, double> flow(int64_t n, bool held) const {
         const int64_t k = held ? t.size + n : n;
-        return {t.flow + k * N * N, t.alpha + k * N * (LINEAR_DEGREE + 1), t.powers + k * t.bits * N * N,
+        return {t.flow + k * N * N, t.alpha + k * N * (LINEAR_DEGREE<double> + 1), t.powers + k * t.bits * N * N,
                 t.bounds + n * 4 * N, t.piece[n], (int)t.bits};
     }
 
-    LinearProducts products(int64_t n, bool held) const {
+    LinearProducts<double> products(int64_t n, bool held) const {
         const int64_t k = held ? t.size + n : n;
-        return {t.beta + k * (N * (N + 1) / 2) * (LINEAR_DEGREE + 2),
+        return {t.beta + k * (N * (N + 1) / 2) * (LINEAR_DEGREE<double> + 2),
                 t.products + k * t.bits * N * N * N * N};
     }
 
@@ -100,7 +100,7 @@ template <int N> class LinearNeurons {
                 break;
             }
             if (!(h > 0.0)) return false;
-            const LinearFlow<N> flow = this->flow(n, false);
+            const LinearFlow<N, double> flow = this->flow(n, false);
             flow.ahead(h, c.x, y);
             if (!flow.may_cross(c.x, y, h, alert(n))) break;
             const double at = flow.crossing(c.x, h, level(n), alert(n));

@@ -122,7 +122,7 @@ template <int N> class LinearRun {
     // A piece further than it has been looked at.
     void look(int64_t n) {
         const LinearCell<N>& c = cells[n];
-        const LinearFlow<N> flow = neurons.flow(n, false);
+        const LinearFlow<N, double> flow = neurons.flow(n, false);
         const double left = t_end - (c.time + seen[n]);
         double y[N];
         flow.ahead(seen[n], c.x, y);

@@ -393,7 +393,7 @@ template <int N> class LinearLayerBack {
     // Neuron k of the block over a part of its own, what ends it first.
     void part_back(int k, const LinearPart<N>& part, double* lambda, bool asked) {
         const int64_t n = block.low + k;
-        const LinearFlow<N> flow = neurons.flow(n, part.held);
+        const LinearFlow<N, double> flow = neurons.flow(n, part.held);
         if (part.kind != ARRIVAL) {
             LinearEntry<N> e = {};
             for (int q = 0; q < N; ++q) e.x[q] = part.end[q];

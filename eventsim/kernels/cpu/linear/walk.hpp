@@ -12,7 +12,7 @@
 namespace eventsim {
 
 template <int N> class LinearWalker {
-    static constexpr int L = Numbers<Doubles>::count, D = LINEAR_DEGREE;
+    static constexpr int L = Numbers<Doubles>::count, D = LINEAR_DEGREE<double>;
     static constexpr int PAIRS = N * (N + 1) / 2;
     // Rows of the nodes of a walk: its begin, the arrivals, its end.
     enum { WAY, STATE, AHEAD = STATE + N, KICK = AHEAD + N, WEIGHT = KICK + N, BETA = WEIGHT + N, ROWS = BETA + PAIRS };
@@ -47,7 +47,7 @@ template <int N> class LinearWalker {
 
     // Without a spike up to t, over the arrivals from number i on up to then; i is then behind them.
     void go(int64_t n, int k, LinearCell<N>& c, double t, int64_t& i) {
-        const LinearFlow<N> flow = neurons.flow(n, c.held());
+        const LinearFlow<N, double> flow = neurons.flow(n, c.held());
         const int64_t from = i;
         while (i < block.arrivals.size && block.arrivals[i].time <= t) ++i;
         const int64_t n_nodes = ways(c.time, t, from, i);
@@ -81,7 +81,7 @@ template <int N> class LinearWalker {
     }
 
     // All alpha and beta of the ways.
-    void integrals(const LinearFlow<N>& flow, const double* beta, int64_t n_nodes) {
+    void integrals(const LinearFlow<N, double>& flow, const double* beta, int64_t n_nodes) {
         for (int64_t g = 0; g < n_nodes; g += L) {
             Doubles ahead[N], back[N];
             series(flow, g, ahead, back);
@@ -100,7 +100,7 @@ template <int N> class LinearWalker {
 
     // Whether the neuron fires; then it is at the crossing, else at the end. i is behind the arrivals met.
     bool fires(int64_t n, int k, LinearCell<N>& c, int64_t& i) {
-        const LinearFlow<N> flow = neurons.flow(n, false);
+        const LinearFlow<N, double> flow = neurons.flow(n, false);
         const int64_t n_nodes = states(flow, k, c, i);
         for (int64_t g = 0; g + 1 < n_nodes; g += L) {
             uint32_t marks = may_cross(flow, g, neurons.alert(n));
@@ -126,7 +126,7 @@ template <int N> class LinearWalker {
     }
 
     // The states just before the nodes from the begin c on, over the arrivals from i on; how many.
-    int64_t states(const LinearFlow<N>& flow, int k, const LinearCell<N>& c, int64_t i) {
+    int64_t states(const LinearFlow<N, double>& flow, int k, const LinearCell<N>& c, int64_t i) {
         const int64_t n_nodes = block.arrivals.size - i + 2;
         double* const way = row(WAY);
         way[0] = 0.0;
@@ -179,7 +179,7 @@ template <int N> class LinearWalker {
     }
 
     // All alpha of the ways, and of them backward.
-    void series(const LinearFlow<N>& flow, int64_t g, Doubles* ahead, Doubles* back) const {
+    void series(const LinearFlow<N, double>& flow, int64_t g, Doubles* ahead, Doubles* back) const {
         const Doubles h = load<Doubles>(row(WAY) + g), square = h * h;
         UNROLL for (int l = 0; l < N; ++l) {
             const double* const c = flow.alpha + l * (D + 1);
@@ -192,7 +192,7 @@ template <int N> class LinearWalker {
     }
 
     // What arrives, taken back to the begin.
-    void kicks(const LinearFlow<N>& flow, const double (*columns)[N][N], int64_t g) {
+    void kicks(const LinearFlow<N, double>& flow, const double (*columns)[N][N], int64_t g) {
         Doubles ahead[N], back[N], kick[N] = {};
         series(flow, g, ahead, back);
         for (int r = 0; r < block.n_receptors(); ++r) {
@@ -210,7 +210,7 @@ template <int N> class LinearWalker {
         }
     }
 
-    void flows(const LinearFlow<N>& flow, int64_t g) {
+    void flows(const LinearFlow<N, double>& flow, int64_t g) {
         Doubles z[N], y[N];
         UNROLL for (int q = 0; q < N; ++q) z[q] = load<Doubles>(row(KICK + q) + g);
         const Doubles last = load<Doubles>(row(AHEAD + N - 1) + g);
@@ -229,7 +229,7 @@ template <int N> class LinearWalker {
     }
 
     // As LinearFlow::crossing, h up to a piece: V as one polynomial, and one bound of its third derivative.
-    static double crossing(const LinearFlow<N>& flow, const double* x, double h, double level) {
+    static double crossing(const LinearFlow<N, double>& flow, const double* x, double h, double level) {
         double z[N], y[N], v[D + 1];
         for (int q = 0; q < N; ++q) z[q] = x[q];
         for (int m = 0; m <= D; ++m) v[m] = flow.alpha[m] * z[0];
@@ -268,7 +268,7 @@ template <int N> class LinearWalker {
     }
 
     // Bit m: whether V may reach the alert level between nodes g + m and g + m + 1.
-    uint32_t may_cross(const LinearFlow<N>& flow, int64_t g, double alert) const {
+    uint32_t may_cross(const LinearFlow<N, double>& flow, int64_t g, double alert) const {
         Doubles bend = {};
         UNROLL for (int q = 0; q < N; ++q) {
             Doubles x = load<Doubles>(row(STATE + q) + g);
