@@ -10,15 +10,13 @@ with ``fanin`` those that do not), ``queue_host`` (loops, with ``window_host`` t
 for ranks. Below are ``arrays``, ``weights``, ``blocks``, ``lanes``, ``threads`` and ``counting``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from eventsim.arrays import Floats, Ints
+from eventsim.arrays import Floats
 from eventsim.engine.contract.backend import AbstractHostBackend
-from eventsim.engine.contract.job import Job, StageGradients, Voltages
-from eventsim.engine.contract.loop_state import LoopState
-from eventsim.engine.contract.piece import Piece
-from eventsim.engine.contract.state import LayerState
-from eventsim.engine.contract.stepping import BundledSynapses, Frame, Stepped
+from eventsim.engine.contract.job import Job, Voltages
 from eventsim.engine.cpu import (
     counting,
     layer,
@@ -30,9 +28,22 @@ from eventsim.engine.cpu import (
     window_step,
 )
 from eventsim.engine.cpu.threads import threads_for
-from eventsim.events import SpikeTrains
-from eventsim.events.source import SourceSpikes
-from eventsim.network import Projection
+
+Given = ParamSpec("Given")
+Found = TypeVar("Found")
+
+
+def _threaded(run: Callable[Given, Found]) -> Callable[Concatenate[Any, Given], Found]:
+    """The function of a job as a method, with as many threads as the job is worth."""
+
+    @wraps(run)
+    def method(self: Any, /, *given: Given.args, **named: Given.kwargs) -> Found:
+        del self
+        job: Any = given[0]
+        with threads_for(job):
+            return run(*given, **named)
+
+    return method
 
 
 class CpuBackend(AbstractHostBackend):
@@ -43,66 +54,18 @@ class CpuBackend(AbstractHostBackend):
     linear = True
     by_algorithm = True
 
-    def count_arrivals(
-        self, pairs: Sequence[tuple[Projection, SourceSpikes]], duration: Floats
-    ) -> Ints:
-        return counting.count_arrivals(pairs, duration)
-
-    def layer_forward(self, job: Job) -> SpikeTrains:
-        with threads_for(job):
-            return layer.forward(job)
-
-    def layer_resume(self, job: Job, state: LayerState) -> tuple[SpikeTrains, LayerState]:
-        with threads_for(job):
-            return layer.resume(job, state)
-
-    def stepped(self, job: Job, synapses: BundledSynapses, frame: Frame) -> Stepped:
-        return window_step.SteppedNeurons(job, synapses, frame)
-
-    def layer_backward(
-        self,
-        job: Job,
-        trains: SpikeTrains,
-        by_time: Floats,
-        by_voltage: Floats,
-        piece: Piece | None = None,
-    ) -> StageGradients:
-        with threads_for(job):
-            return layer_adjoint.backward(job, trains, by_time, by_voltage, piece)
-
-    def queue_forward(self, job: Job) -> SpikeTrains:
-        return queue_host.forward(job)
-
-    def queue_resume(self, job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
-        return queue_host.resume(job, state)
-
-    def queue_backward(
-        self,
-        job: Job,
-        trains: SpikeTrains,
-        by_time: Floats,
-        by_voltage: Floats,
-        piece: Piece | None = None,
-    ) -> StageGradients:
-        return queue_host.backward(job, trains, by_time, by_voltage, piece)
-
-    def linear_forward(self, job: Job) -> SpikeTrains:
-        with threads_for(job):
-            return linear_host.forward(job)
-
-    def linear_backward(
-        self, job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats
-    ) -> StageGradients:
-        with threads_for(job):
-            return linear_host.backward(job, trains, by_time, by_voltage)
-
-    def readout_forward(self, job: Job, rate: float) -> Floats:
-        with threads_for(job):
-            return readout_host.forward(job, rate)
-
-    def readout_backward(self, job: Job, rate: float, by_integral: Floats) -> StageGradients:
-        with threads_for(job):
-            return readout_host.backward(job, rate, by_integral)
+    layer_forward = _threaded(layer.forward)
+    layer_resume = _threaded(layer.resume)
+    layer_backward = _threaded(layer_adjoint.backward)
+    queue_forward = staticmethod(queue_host.forward)
+    queue_resume = staticmethod(queue_host.resume)
+    queue_backward = staticmethod(queue_host.backward)
+    linear_forward = _threaded(linear_host.forward)
+    linear_backward = _threaded(linear_host.backward)
+    readout_forward = _threaded(readout_host.forward)
+    readout_backward = _threaded(readout_host.backward)
+    stepped = staticmethod(window_step.SteppedNeurons)
+    count_arrivals = staticmethod(counting.count_arrivals)
 
     def readout_peaks(self, job: Job) -> Voltages | None:
         return voltages_host.largest(job) if job.stage.shares_events else None

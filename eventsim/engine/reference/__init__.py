@@ -1,23 +1,33 @@
 """The reference backend: plain Python, double precision, slow, the definition."""
 
-import numpy as np
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from eventsim.arrays import Floats
 from eventsim.engine.contract.backend import AbstractHostBackend
-from eventsim.engine.contract.job import Job, StageGradients
-from eventsim.engine.contract.loop_state import LoopState
-from eventsim.engine.contract.piece import Piece
-from eventsim.engine.contract.state import LayerState
-from eventsim.engine.reference import (
-    layer,
-    layer_adjoint,
-    linear,
-    linear_adjoint,
-    queue,
-    readout,
-)
+from eventsim.engine.reference import layer, layer_adjoint, linear_adjoint, queue, readout
+from eventsim.engine.reference import linear as linear_stage
 from eventsim.errors import BackendError
-from eventsim.events import SpikeTrains
+
+Given = ParamSpec("Given")
+Found = TypeVar("Found")
+
+
+def _in_double(run: Callable[Given, Found]) -> Callable[Concatenate[Any, Given], Found]:
+    """The function of a job as a method, which refuses single precision."""
+
+    @wraps(run)
+    def method(self: Any, /, *given: Given.args, **named: Given.kwargs) -> Found:
+        del self
+        job: Any = given[0]
+        if job.precision != "double":
+            raise BackendError(
+                f"Backend 'reference' computes in double precision only, got {job.precision!r}. "
+                "Pass precision='double' or backend='cpu'."
+            )
+        return run(*given, **named)
+
+    return method
 
 
 class ReferenceBackend(AbstractHostBackend):
@@ -27,71 +37,13 @@ class ReferenceBackend(AbstractHostBackend):
     adaptive = True
     linear = True
 
-    def layer_forward(self, job: Job) -> SpikeTrains:
-        _double_only(job)
-        return layer.forward(job)
-
-    def layer_resume(self, job: Job, state: LayerState) -> tuple[SpikeTrains, LayerState]:
-        _double_only(job)
-        return layer.resume(job, state)
-
-    def layer_backward(
-        self,
-        job: Job,
-        trains: SpikeTrains,
-        by_time: Floats,
-        by_voltage: Floats,
-        piece: Piece | None = None,
-    ) -> StageGradients:
-        _whole_only(piece)
-        return layer_adjoint.backward(job, trains, by_time, by_voltage)
-
-    def queue_forward(self, job: Job) -> SpikeTrains:
-        _double_only(job)
-        return queue.forward(job)
-
-    def queue_resume(self, job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
-        _double_only(job)
-        return queue.resume(job, state)
-
-    def queue_backward(
-        self,
-        job: Job,
-        trains: SpikeTrains,
-        by_time: Floats,
-        by_voltage: Floats,
-        piece: Piece | None = None,
-    ) -> StageGradients:
-        _whole_only(piece)
-        return queue.backward(job, trains, by_time, by_voltage)
-
-    def linear_forward(self, job: Job) -> SpikeTrains:
-        _double_only(job)
-        return linear.forward(job)
-
-    def linear_backward(
-        self, job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats
-    ) -> StageGradients:
-        return linear_adjoint.backward(job, trains, by_time, by_voltage)
-
-    def readout_forward(self, job: Job, rate: float) -> Floats:
-        return readout.forward(job, rate)
-
-    def readout_backward(self, job: Job, rate: float, by_integral: Floats) -> StageGradients:
-        return readout.backward(job, rate, np.asarray(by_integral))
-
-
-def _double_only(job: Job) -> None:
-    if job.precision != "double":
-        raise BackendError(
-            f"Backend 'reference' computes in double precision only, got {job.precision!r}. Pass "
-            "precision='double' or backend='cpu'."
-        )
-
-
-def _whole_only(piece: Piece | None) -> None:
-    if piece is not None:
-        raise BackendError(
-            "Backend 'reference' computes gradients of whole runs only, not by chunk. Run the "
-            "chunks with backend='cpu'."
-        )
+    layer_forward = _in_double(layer.forward)
+    layer_resume = _in_double(layer.resume)
+    layer_backward = staticmethod(layer_adjoint.backward)
+    queue_forward = _in_double(queue.forward)
+    queue_resume = _in_double(queue.resume)
+    queue_backward = staticmethod(queue.backward)
+    linear_forward = _in_double(linear_stage.forward)
+    linear_backward = staticmethod(linear_adjoint.backward)
+    readout_forward = staticmethod(readout.forward)
+    readout_backward = staticmethod(readout.backward)

@@ -15,9 +15,11 @@ import numpy as np
 
 from eventsim.arrays import Floats
 from eventsim.engine.contract.job import Job, StageGradients
+from eventsim.engine.contract.piece import Piece
 from eventsim.engine.contract.state import start_state
 from eventsim.engine.reference import layer
 from eventsim.engine.reference.gather import Arrival
+from eventsim.errors import BackendError
 from eventsim.events import SpikeTrains
 from eventsim.network.parts import ADAPTIVE
 from eventsim.neuron.lif import decay, synaptic_gain, synaptic_gain_slopes
@@ -160,7 +162,14 @@ class Back:
             self.kappa *= decay(dt, tau)
 
 
-def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats) -> StageGradients:
+def backward(
+    job: Job,
+    trains: SpikeTrains,
+    by_time: Floats,
+    by_voltage: Floats,
+    piece: Piece | None = None,
+) -> StageGradients:
+    whole_only(piece)
     sums = new_sums(job)
     start = start_state(job)
     for sample in range(job.n_samples):
@@ -170,6 +179,15 @@ def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats)
             state = Back(p, neuron, by_time[mine].tolist(), by_voltage[mine].tolist(), sums)
             state.run(layer.walk(job, start, p, sample, neuron)[0])
     return gradients(job, sums)
+
+
+def whole_only(piece: Piece | None) -> None:
+    """Raise BackendError for a piece."""
+    if piece is not None:
+        raise BackendError(
+            "Backend 'reference' computes gradients of whole runs only, not by chunk. Run the "
+            "chunks with backend='cpu'."
+        )
 
 
 def new_sums(job: Job) -> Sums:

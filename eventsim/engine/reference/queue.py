@@ -29,10 +29,11 @@ from eventsim.engine.contract.loop_state import (
     copied,
     start_loop,
 )
+from eventsim.engine.contract.piece import Piece
 from eventsim.engine.contract.state import LayerState, Stop
 from eventsim.engine.reference import layer
 from eventsim.engine.reference.gather import Arrival, gather
-from eventsim.engine.reference.layer_adjoint import Back, gradients, new_sums
+from eventsim.engine.reference.layer_adjoint import Back, gradients, new_sums, whole_only
 from eventsim.events import SpikeTrains
 from eventsim.events.tape import Adapted
 
@@ -166,7 +167,14 @@ def caused(job: Job, neuron: int, time: float, ordinal: int) -> list[tuple[int, 
     return found
 
 
-def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats) -> StageGradients:
+def backward(
+    job: Job,
+    trains: SpikeTrains,
+    by_time: Floats,
+    by_voltage: Floats,
+    piece: Piece | None = None,
+) -> StageGradients:
+    whole_only(piece)
     sums, start = new_sums(job), start_loop(job)
     wake = _Wake(_causes(job, trains), by_time.tolist())
     for sample in range(job.n_samples):
