@@ -59,7 +59,9 @@ class NeuronFlow:
     def ahead(self, h: float, x: Vector) -> Vector:
         """The state ``h`` ms later."""
         q = math.floor(h / self.piece)
-        x = self.near(h - q * self.piece, x)
+        return self._over_pieces(q, self.near(h - q * self.piece, x))
+
+    def _over_pieces(self, q: int, x: Vector) -> Vector:
         for power in self._bits(q):
             x = times(power, x)
         return x
@@ -99,19 +101,30 @@ class NeuronFlow:
         return max(x[0], y[0]) + self.weighed(BEND, x) * (h * h * 0.125) >= alert
 
     def crossing(self, x: Vector, h: float, level: float, alert: float) -> float:
-        """First time before ``h`` at which V - E reaches the level; h if there is none."""
-        base, t, trust, y = 0.0, 0.0, self.piece, x
+        """First time before ``h`` at which V - E reaches the level; h if there is none.
+
+        Its bits do not depend on ``h``.
+        """
+        q = 0
+        while q == 0 or q * self.piece < h:
+            y = self._over_pieces(q, x)
+            if q > 0 and self.ever(y) < alert:
+                return h
+            at = self._within(y, h - q * self.piece, level)
+            if at < self.piece:
+                return q * self.piece + at
+            q += 1
+        return h
+
+    def _within(self, x: Vector, limit: float, level: float) -> float:
+        """The same within a piece; the piece if there is none before ``limit`` in it."""
+        t, trust, y = 0.0, self.piece, x
         while True:
             v = times(self.a, y)
             u, slope, bend = y[0] - level, v[0], times(self.a, v)[0]
             if u >= 0.0:
                 return t
-            end = min(base + self.piece, h)
-            if t >= end:
-                if t >= h or self.ever(y) < alert:
-                    return h
-                base, x, end = t, y, min(t + self.piece, h)
-            span = min(end - t, trust)
+            span = min(self.piece - t, trust)
             most = bend + self.weighed(JERK, y) * span
             inside = slope * slope - 2.0 * most * u
             below = slope + math.sqrt(inside) if inside >= 0.0 else 0.0
@@ -122,9 +135,11 @@ class NeuronFlow:
                 t += step
             else:
                 step = span
-                t = end if step == end - t else t + step
+                t = self.piece if step == self.piece - t else t + step
+            if not (t < self.piece and t < limit):
+                return self.piece
             trust = 8.0 * step
-            y = self.near(t - base, x)
+            y = self.near(t, x)
 
     def integral(self, h: float, adjoint: Vector, x: Vector, into: Floats) -> Vector:
         """Add the integral over ``h`` ms to ``into`` [n, n]; returns the adjoint at its begin."""

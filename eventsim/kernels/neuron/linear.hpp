@@ -84,8 +84,13 @@ template <int N, class R> struct LinearFlow {
 
     ON_DEVICE void ahead(double h, const R* x, R* y) const {
         double rest;
-        int64_t q = pieces(h, rest);
+        const int64_t q = pieces(h, rest);
         near(R(rest), x, y);
+        over_pieces(q, y);
+    }
+
+    // The state q pieces later.
+    ON_DEVICE void over_pieces(int64_t q, R* y) const {
         for (const R* power = powers; q; q >>= 1, power += N * N)
             if (q & 1) {
                 R z[N];
@@ -114,25 +119,32 @@ template <int N, class R> struct LinearFlow {
         return top + weighed(bounds + 2 * N, x) * (near_h * near_h * R(0.125)) >= alert;
     }
 
-    // First time before h at which V - E is at the level, from below; h if there is none. Times are
-    // doubles, and the numbers of the type count from the begin of a piece.
+    // First time before h at which V - E is at the level, from below; h if there is none. Its bits do not
+    // depend on h. Times are doubles, and the numbers of the type count from the begin of a piece.
     ON_DEVICE double crossing(const R* from, double h, R level, R alert) const {
-        double base = 0.0, t = 0.0, trust = piece;
-        R x[N], y[N], v[N], w[N];
-        for (int i = 0; i < N; ++i) x[i] = y[i] = from[i];
+        R x[N];
+        for (int64_t q = 0;; ++q) {
+            const double base = (double)q * piece;
+            if (q && !(base < h)) return h;
+            for (int i = 0; i < N; ++i) x[i] = from[i];
+            over_pieces(q, x);
+            if (q && ever(x) < alert) return h;
+            const double at = within(x, h - base, level);
+            if (at < piece) return base + at;
+        }
+    }
+
+    // The same within a piece; the piece if there is none before `limit` in it.
+    ON_DEVICE double within(const R* x, double limit, R level) const {
+        double t = 0.0, trust = piece;
+        R y[N], v[N], w[N];
+        for (int i = 0; i < N; ++i) y[i] = x[i];
         for (;;) {
             times<N>(a, y, v);
             times<N>(a, v, w);
             const R u = y[0] - level, slope = v[0];
             if (u >= R(0)) return t;
-            double end = base + piece < h ? base + piece : h;
-            if (t >= end) {
-                if (t >= h || ever(y) < alert) return h;
-                base = t;
-                for (int i = 0; i < N; ++i) x[i] = y[i];
-                end = t + piece < h ? t + piece : h;
-            }
-            const double span = end - t < trust ? end - t : trust;
+            const double span = piece - t < trust ? piece - t : trust;
             const R most = w[0] + weighed(bounds + 3 * N, y) * R(span);
             const R inside = slope * slope - R(2) * most * u;
             const R below = inside >= R(0) ? slope + square_root(inside) : R(0);
@@ -142,10 +154,11 @@ template <int N, class R> struct LinearFlow {
                 if (step <= LINEAR_STEP<R> * piece || t + step == t) return t;
                 t += step;
             } else {
-                t = step == end - t ? end : t + step;
+                t = step == piece - t ? piece : t + step;
             }
+            if (!(t < piece && t < limit)) return piece;
             trust = 8.0 * step;
-            near(R(t - base), x, y);
+            near(R(t), x, y);
         }
     }
 

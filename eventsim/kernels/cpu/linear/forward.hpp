@@ -131,9 +131,8 @@ template <int N> class LinearRun {
             due.move(n, __builtin_inf());
             return;
         }
-        const double h = left < flow.piece ? left : flow.piece;
-        const double at = flow.crossing(y, h, neurons.level(n), neurons.alert(n));
-        sure[n] = at < h;
+        const double at = flow.within(y, left, neurons.level(n));
+        sure[n] = at < flow.piece;
         seen[n] += at;
         due.move(n, c.time + seen[n]);
     }
