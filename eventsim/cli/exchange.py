@@ -205,11 +205,18 @@ def _show_c(found: Mapping[str, Any]) -> None:
         ["one network, RAM", f"{found['ram']:,} bytes"],
         *([f"queue of {k}", f"{room:,} arrivals"] for k, room in found["rooms"].items()),
         ["operations per four arrivals, about", f"{found['flops']:,}"],
+        *_of_linear(found["flops_linear"]),
         ["recorded test", f"{found['recordings']:,} recordings, {found['spikes']:,} spikes"],
     ]
     show_table("", ["", ""], rows)
     show_read(found["read"])
     typer.echo(f"Compile and test: make -C {found['folder']} test")
+
+
+def _of_linear(flops: int) -> list[list[str]]:
+    """What neurons of other kinds take beside LIF."""
+    name = "of linear neurons, in double precision"
+    return [[name, f"{flops:,}"]] if flops else []
 
 
 def _show_web(found: Mapping[str, Any]) -> None:

@@ -23,6 +23,12 @@ TEMPLATE = "net"  # the prefix in the templates
 TEST_EVENTS = 4000  # of the recorded test, about
 # Of one neuron over a stretch of four arrivals, counted in c/formulas.c: a map, and ahead().
 STRETCH_FLOPS = 110
+LINEAR_WORK = """
+Neurons of other kinds than LIF are computed in double precision: without it in hardware each
+operation takes a hundred cycles and more. Those of a layer take {flops:,} operations, about, over a
+stretch of their grid with four arrivals; others go event by event. Of a silence longer than the
+recordings that were exported with, last bits may differ.
+"""
 # Template and purpose of every file; NAME is the prefix.
 FILES = {
     "NAME.h": ("net.h", "what you call"),
@@ -52,14 +58,18 @@ class CFootprint:
     rooms
         Arrivals that the queue of every stage holds, by its name.
     flops
-        Floating-point operations of all neurons over a stretch of four arrivals, about; of stages
-        that go arrival by arrival none are in it.
+        Floating-point operations of all LIF neurons over a stretch of four arrivals, about; of
+        stages that go arrival by arrival none are in it.
+    flops_linear
+        Those of all neurons of other kinds over one stretch of their grid with four arrivals,
+        about, in double precision; none of stages that go arrival by arrival.
     """
 
     flash: int
     ram: int
     rooms: dict[str, int]
     flops: int
+    flops_linear: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +117,7 @@ def _footprint(tables: Tables, constants: Constants) -> CFootprint:
         ram=ram_of(tables),
         rooms={s.name: s.room for s in tables.stages},
         flops=STRETCH_FLOPS * sum(in_stretches),
+        flops_linear=sum(s.linear.flops for s in tables.stages if s.kind == "PIECES" and s.linear),
     )
 
 
@@ -172,8 +183,11 @@ def export_c(
         "constants": "\n".join(constants.text),
         "formulas": template("formulas.c"),
         "adaptive": template("adaptive.c"),
+        "doubles": template("doubles.c"),
+        "linear": template("linear.c"),
+        "linear_stages": template("linear_stages.c"),
         "data": recorded(tables, stream[:n_test], tape, answers),
-        **_readme_parts(found, spikes_of(tables)),
+        **_readme_parts(found, tables),
     }
     for file, (source, _) in zip(found.files, FILES.values(), strict=True):
         (found.folder / file).parent.mkdir(parents=True, exist_ok=True)
@@ -181,12 +195,12 @@ def export_c(
     return found
 
 
-def _readme_parts(found: CExport, waiting: int) -> dict[str, str]:
+def _readme_parts(found: CExport, tables: Tables) -> dict[str, str]:
     rows = [
         ("constants (flash)", f"{found.flash:,} bytes; the code comes beside"),
         ("one network (RAM)", f"{found.ram:,} bytes"),
         *((f"queue of {name}", f"{room} arrivals") for name, room in found.rooms.items()),
-        ("spikes that wait to be polled", str(waiting)),
+        ("spikes that wait to be polled", str(spikes_of(tables))),
     ]
     files = [(f"`{file.replace('NAME', found.name)}`", what) for file, (_, what) in FILES.items()]
     return {
@@ -196,6 +210,7 @@ def _readme_parts(found: CExport, waiting: int) -> dict[str, str]:
         "spikes": f"{found.spikes:,}",
         "least": str(LEAST_ROOM),
         "flops": str(STRETCH_FLOPS),
+        "neurons": LINEAR_WORK.format(flops=found.flops_linear) if tables.has_linear else "",
         "sizes": _table(rows),
         "files": _table(files),
     }

@@ -12,7 +12,8 @@ from eventsim.embedded.source import constants_of, singles_of, sizes_of
 from eventsim.embedded.tables import Tables
 
 TYPES = {"uint32_t": "<u4", "float": "<f4", "double": "<f8"}
-KINDS = ("STRETCHES", "WINDOWS", "EVENTS", "READOUT")  # in the order of c/tables.h
+# In the order of c/tables.h.
+KINDS = ("STRETCHES", "WINDOWS", "EVENTS", "READOUT", "PIECES", "LINEAR_EVENTS")
 ALIGNED = 8  # every array begins at a multiple
 
 

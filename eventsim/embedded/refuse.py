@@ -49,13 +49,10 @@ def refuse(net: Network, plan: Plan) -> Answer:
 
 def _reasons(stage: Stage, answer: Answer) -> list[str]:
     name, found = stage.name, list[str]()
-    if stage.is_linear:
-        kinds = {type(m.neuron).__name__ for m in stage.members if m.neuron is not None}
-        found.append(f"neurons of the kind {' or '.join(sorted(kinds))}, as {name!r}")
-    elif stage.is_readout:
+    if stage.is_readout:
         if name != answer.population:
             found.append(f"readout that does not answer, as {name!r}")
-    elif algorithm_of(stage) not in KINDS:
+    elif not stage.is_linear and algorithm_of(stage) not in KINDS:
         found.append(f"loop by {algorithm_of(stage).value}, as {name!r}: sparse, and busy")
     if stage.population.size > MOST_NEURONS:
         found.append(f"population of more than {MOST_NEURONS:,} neurons, as {name!r}")

@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from eventsim.arrays import Ints
 from eventsim.embedded.literals import Constants, Value, double, macro, single
 from eventsim.embedded.refuse import RULES
-from eventsim.embedded.tables import Route, Tables, fade
+from eventsim.embedded.tables import Route, StageTables, Tables, fade
 from eventsim.events import EventStream, SpikeTape
 from eventsim.network.answer import FIRST_EVENT, Answer
 
 C = TypeVar("C", bound=Constants)
 LEAST_SPIKES = 256  # that wait to be polled
 # Bytes of a struct of c/tables.h where pointers have four.
-STAGE_BYTES, ROUTE_BYTES = 64, 64
+STAGE_BYTES, ROUTE_BYTES, LINEAR_BYTES = 72, 80, 36
 # Weights of so few values are codes of so many bits; fewer weights than that are not worth it.
 CODES, LEAST_CODED = ((16, 4), (256, 8)), 64
 
@@ -36,9 +36,15 @@ def sizes_of(t: Tables) -> dict[str, Any]:
         "OUTPUTS": t.n_outputs,
         "OUTPUT": 0 if readout else t.populations.index(t.answer.population),
         "OUTPUT_STAGE": t.output,
+        "STATES": sum(states_of(s) for s in t.stages),
         "STRETCHES": int(bool(kinds & {"STRETCHES", "WINDOWS"})),
         "EVENTS": int("EVENTS" in kinds),
-        "REFRACTORY": int(any((s.refractory > 0.0).any() for s in t.stages)),
+        "LINEAR": int(bool(kinds & {"PIECES", "LINEAR_EVENTS"})),
+        "LINEAR_EVENTS": int("LINEAR_EVENTS" in kinds),
+        "LINEAR_STRETCHES": int("PIECES" in kinds),
+        "DUES": int(bool(kinds & {"EVENTS", "LINEAR_EVENTS"})),
+        "COUNTS": int(bool(kinds & {"EVENTS", "PIECES", "LINEAR_EVENTS"})),
+        "REFRACTORY": int(any(_holds(s) for s in t.stages)),
         "ADAPTIVE": int(any(s.adapts for s in t.stages)),
         "OWN_DELAYS": int(any((s.own_delay > 0.0).any() for s in t.stages)),
         "CODES": int(any(_bits(r) for s in t.stages for r in s.routes)),
@@ -49,6 +55,16 @@ def sizes_of(t: Tables) -> dict[str, Any]:
         "ONSET_FIRST": int(t.answer.onset == FIRST_EVENT),
         "DECISION": int(t.decision is not None),
     }
+
+
+def _holds(s: StageTables) -> bool:
+    """Whether voltages are held after spikes."""
+    return bool((s.refractory > 0.0).any()) or (s.linear is not None and s.linear.holds)
+
+
+def states_of(s: StageTables) -> int:
+    """States of linear neurons."""
+    return 0 if s.linear is None else s.linear.n * s.size
 
 
 def spikes_of(t: Tables) -> int:
@@ -89,8 +105,9 @@ def ram_of(t: Tables) -> int:
     n = sizes_of(t)
     neurons, stages = n["NEURONS"], n["STAGES"]
     doubles = 3 + 3 * stages + n["ROOM"] + n["SPIKES"]
-    doubles += (n["REFRACTORY"] + 2 * n["ADAPTIVE"] + 3 * n["EVENTS"]) * neurons
-    words = 2 * (1 + n["EVENTS"]) * neurons + 3 * stages + 3
+    by_neuron = n["REFRACTORY"] + 2 * n["ADAPTIVE"] + 2 * n["DUES"] + n["LINEAR_EVENTS"]
+    doubles += (by_neuron + n["COUNTS"]) * neurons + n["STATES"]
+    words = (2 + n["EVENTS"] + n["COUNTS"]) * neurons + 3 * stages + 3
     words += (n["RULE_READOUT"] + n["RULE_MAXIMUM"]) * n["OUTPUTS"]
     doubles, words = (
         doubles + n["RULE_SPIKES"] * n["CLASSES"],
@@ -98,6 +115,7 @@ def ram_of(t: Tables) -> int:
     )
     key = np.dtype(row_type(t)).itemsize
     n_bytes: int = 8 * doubles + 4 * words + key * n["ROOM"] + 4 * n["SPIKES"] + 2 * stages + 4
+    n_bytes += n["LINEAR_EVENTS"] * neurons
     return -(-n_bytes // 8) * 8
 
 
@@ -121,6 +139,7 @@ def constants_of(t: Tables, to: C) -> C:
             to.array(what, _joined(parts))
     _places(t, to)
     _structs(t, to)
+    _linear(t, to)
     outputs = t.stages[-1].outputs
     if outputs is not None:
         to.array("const float net_outputs[NET_OUTPUTS * OUTPUT_PAR]", outputs)
@@ -153,6 +172,8 @@ def _places(t: Tables, to: Constants) -> None:
 
 def _coded(route: Route) -> NDArray[Any]:
     """The weights of which codes are made: alone, if the resistances differ."""
+    if route.exact:
+        return route.weights
     alike = bool((route.resistance == route.resistance[0]).all())
     return route.weights if alike else route.plain
 
@@ -173,12 +194,16 @@ def _route(to: Constants, which: str, route: Route, rows_as: type[np.unsignedint
         if bits == 4:
             codes = np.append(codes, np.zeros(codes.size % 2, codes.dtype)).reshape(-1, 2)
             codes = codes[:, 0] + 16 * codes[:, 1]
-        if coded is route.weights:
+        if route.exact:
+            to.array(f"static const double grid_{which}[]", levels)
+        elif coded is route.weights:
             to.array(f"static const float levels_{which}[]", levels)
         else:
             to.array(f"static const double grid_{which}[]", levels)
             to.array(f"static const double resistance_{which}[]", route.resistance)
         to.array(f"static const uint8_t codes_{which}[]", codes.astype(np.uint8))
+    elif route.exact:
+        to.array(f"static const net_real exact_{which}[]", route.weights)
     else:
         to.array(f"static const float values_{which}[]", route.weights)
     if not route.is_even:
@@ -197,7 +222,7 @@ def _route(to: Constants, which: str, route: Route, rows_as: type[np.unsignedint
 
 def _structs(t: Tables, to: Constants) -> None:
     stages, routes = list[list[Value]](), list[list[Value]]()
-    first, par, room = 0, 0, 0
+    first, par, room, linear, state = 0, 0, 0, 0, 0
     for k, s in enumerate(t.stages):
         key = 0
         first_route = len(routes)
@@ -206,8 +231,9 @@ def _structs(t: Tables, to: Constants) -> None:
             key += r.n_keys
         numbers = (s.population, s.members, first, s.size, par, room, s.room, first_route)
         answers = "0" if s.answers is None or s.kind == "EVENTS" else f"answers_{k}"
-        fields: list[Value] = [s.kind, *numbers, len(s.routes), key, int(s.adapts)]
+        fields: list[Value] = [s.kind, *numbers, len(s.routes), key, int(s.adapts), linear, state]
         stages.append([*fields, float(s.length), answers, np.float32(s.longest)])
+        linear, state = linear + int(s.linear is not None), state + states_of(s)
         first, par, room = first + s.size, par + s.par.shape[0], room + s.room
     to.rows("const net_stage net_stages[NET_STAGES]", stages, STAGE_BYTES * len(stages))
     to.rows("const net_route net_routes[NET_ROUTES]", routes, ROUTE_BYTES * len(routes))
@@ -215,19 +241,41 @@ def _structs(t: Tables, to: Constants) -> None:
 
 def _route_struct(which: str, r: Route, stage: int, key: int) -> list[Value]:
     bits = _bits(r)
+    by_level = bits > 0 and not r.exact and _coded(r) is r.weights
     pointers = {
         "delays": not r.is_even,
-        "values": not bits,
-        "levels": bits > 0 and _coded(r) is r.weights,
-        "grid": bits > 0 and _coded(r) is not r.weights,
-        "resistance": bits > 0 and _coded(r) is not r.weights,
+        "values": not bits and not r.exact,
+        "levels": by_level,
+        "grid": bits > 0 and not by_level,
+        "resistance": bits > 0 and not by_level and not r.exact,
         "codes": bits > 0,
         "rows": r.rows is not None,
         "synapses": r.synapses is not None,
         "targets": r.synapses is not None,
     }
     named = [f"{name}_{which}" if there else "0" for name, there in pointers.items()]
-    return [r.source, stage, key, bits or 32, float(r.least), *named, int(r.apart)]
+    exact = f"exact_{which}" if r.exact and not bits else "0"
+    numbers = (r.source, stage, key, bits or 32)
+    return [*numbers, float(r.least), *named, int(r.apart), exact, r.state, r.receptor]
+
+
+def _linear(t: Tables, to: Constants) -> None:
+    """Tables of linear neurons."""
+    found = list[list[Value]]()
+    for k, s in enumerate(t.stages):
+        if s.linear is None:
+            continue
+        m, own = s.linear, s.linear.own_weight.size > 0
+        to.array(f"static const net_real table_{k}[]", m.table)
+        to.array(f"static const double times_{k}[]", m.times)
+        to.array(f"static const uint16_t which_{k}[]", m.which)
+        if own:
+            to.array(f"static const net_real own_{k}[]", m.own_weight)
+        numbers = (m.n, m.bits, m.receptors, int(m.holds), m.table.shape[1])
+        pointers = (f"table_{k}", f"times_{k}", f"which_{k}", f"own_{k}" if own else "0")
+        found.append([*numbers, *pointers])
+    if found:
+        to.rows("const net_linear net_linears[]", found, LINEAR_BYTES * len(found))
 
 
 def recorded(t: Tables, stream: EventStream, tape: SpikeTape, answers: Ints) -> str:

@@ -8,6 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Ints, to_host
+from eventsim.embedded.linear import (
+    LinearTables,
+    kind_of,
+    linear_tables,
+    receptors_of,
+    states_of,
+)
 from eventsim.embedded.polynomials import Singles, answers
 from eventsim.embedded.refuse import KINDS, refuse
 from eventsim.engine.algorithm import Algorithm, algorithm_of, least_delay
@@ -44,19 +51,23 @@ class Route:
     """A population's spikes become arrivals of a stage, as ``c/tables.h`` has it.
 
     ``weights`` are [rows, neurons], or [synapses] where ``synapses`` are given; they are ``plain``
-    ones times the ``resistance`` of the target, rounded to single precision. ``delays`` by
+    ones times the ``resistance`` of the target, rounded to single precision; onto linear neurons
+    they are ``exact``, and raise the state ``state`` of receptor number ``receptor``. ``delays`` by
     neuron, or by synapse if these are ``apart``, ms. ``rows`` has -1 where a neuron has no row.
     """
 
     source: int
     plain: Floats
     resistance: Floats
-    weights: Singles
+    weights: Singles | Floats
     delays: Floats
     rows: NDArray[np.int64] | None = None
     synapses: Ints | None = None
     targets: Ints | None = None
     apart: bool = False
+    exact: bool = False
+    state: int = 0
+    receptor: int = 0
 
     @property
     def n_keys(self) -> int:
@@ -96,6 +107,7 @@ class StageTables:
     adapts: bool = False
     answers: Singles | None = None
     outputs: Singles | None = None  # of a readout
+    linear: LinearTables | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +128,11 @@ class Tables:
         number = self.populations.index(self.answer.population)
         of = [s.population <= number < s.population + s.members for s in self.stages]
         return of.index(True)
+
+    @property
+    def has_linear(self) -> bool:
+        """Whether some neurons are of another kind than LIF."""
+        return any(s.linear is not None for s in self.stages)
 
     @property
     def n_outputs(self) -> int:
@@ -139,8 +156,12 @@ def tables_of(net: Network, tape: SpikeTape) -> Tables:
     members = [member for stage in senders for member in stage.members]
     names = (plan.input.name, *(member.name for member in members))
     sizes = (plan.input.size, *(member.size for member in members))
-    waiting = _Waiting(names, tape)
-    found = [unit for stage in senders for unit in _units(stage, waiting)]
+    waiting = _Waiting(names, tape, answer.tail)
+    found = [
+        unit
+        for stage in senders
+        for unit in (_linear_units if stage.is_linear else _units)(stage, waiting)
+    ]
     found += [_readout(stage, answer, waiting) for stage in plan.stages if stage.is_readout]
     return Tables(names, sizes, tuple(found), answer, net.decision)
 
@@ -180,6 +201,37 @@ def _units(stage: Stage, waiting: "_Waiting") -> list[StageTables]:
     return [whole]
 
 
+def _linear_units(stage: Stage, waiting: "_Waiting") -> list[StageTables]:
+    """The stage, or its blocks of neurons that share their pieces."""
+    job = Job(stage, (), waiting.longest, "single")
+    kind, blocks = kind_of(job), linear_tables(job)
+    by_rows = kind == "PIECES"
+    routes = tuple(
+        replace(route, exact=True, state=state, receptor=int(receptor))
+        for route, state, receptor in zip(
+            _routes(job, waiting.names, by_rows=by_rows),
+            states_of(stage),
+            receptors_of(stage),
+            strict=True,
+        )
+    )
+    found, none = list[StageTables](), np.zeros(0)
+    for k, (mine, tables) in enumerate(blocks):
+        heard = routes
+        if by_rows:
+            heard = tuple(replace(r, weights=r.weights[:, mine]) for r in routes)
+        found.append(StageTables(
+            name=f"{stage.name}_{k}" if len(blocks) > 1 else stage.name, kind=kind,
+            population=waiting.names.index(stage.members[0].name), members=len(stage.members),
+            size=tables.which.size, routes=heard, room=waiting.room(heard, tables.piece),
+            start=np.zeros(tables.which.size, np.float32),
+            par=np.zeros((0, len(PARAMETERS)), np.float32), refractory=none,
+            thresholds=np.zeros((0, 2)), own_delay=job.self_delays()[mine],
+            own_weight=np.zeros(0, np.float32), linear=tables,
+        ))  # fmt: skip
+    return found
+
+
 def _block(whole: StageTables, stage: Stage, k: int, waiting: "_Waiting") -> StageTables:
     """Neighbouring neurons with the rows that they hear."""
     mine, start, heard = slice(k * BLOCK, (k + 1) * BLOCK), 0, stage.heard[k]
@@ -205,13 +257,22 @@ def _routes(job: Job, names: Sequence[str], *, by_rows: bool) -> tuple[Route, ..
     stage, start = job.stage, job.stage.wiring.row_start
     if not by_rows:
         return tuple(_sparse(job, names, k) for k in range(len(stage.projections)))
-    delays, weights = job.row_delays(), np.asarray(row_weights(job))
-    plain, resistance = row_matrix(job, job.weights()), stage.population.resistance
+    delays = job.row_delays()
+    weights = row_matrix(job, job.weights()) if stage.is_linear else np.asarray(row_weights(job))
+    plain, resistance = row_matrix(job, job.weights()), _resistance(stage)
     rows = [slice(int(start[k]), int(start[k + 1])) for k in range(len(stage.projections))]
     return tuple(
         Route(names.index(p.source), plain[mine], resistance, weights[mine], delays[mine])
         for mine, p in zip(rows, stage.projections, strict=True)
     )
+
+
+def _resistance(stage: Stage) -> Floats:
+    """By neuron; of linear neurons it is in their flow."""
+    if stage.is_linear:
+        return np.ones(int(stage.member_start[-1]))
+    found: Floats = stage.population.resistance
+    return found
 
 
 def _sparse(job: Job, names: Sequence[str], k: int) -> Route:
@@ -220,8 +281,9 @@ def _sparse(job: Job, names: Sequence[str], k: int) -> Route:
     low, high = (int(n) for n in wiring.row_start[k : k + 2])
     first = wiring.out_start[low : high + 1]
     mine = slice(int(first[0]), int(first[-1]))
-    plain, weights = job.weights()[mine], scaled_weights(job)[mine].astype(np.float32)
-    resistance = job.stage.population.resistance
+    plain = job.weights()[mine]
+    weights = plain if job.stage.is_linear else scaled_weights(job)[mine].astype(np.float32)
+    resistance = _resistance(job.stage)
     source, delays = names.index(p.source), job.row_delays()[low:high]
     if not p.delay_per_synapse and weights.size == (high - low) * size:
         shape = high - low, size
@@ -264,6 +326,12 @@ class _Waiting:
 
     names: tuple[str, ...]
     tape: SpikeTape
+    tail: float
+
+    @property
+    def longest(self) -> Floats:
+        """How long the longest recording is with its tail, ms, [1]."""
+        return np.array([float(self.tape.stream.duration.max()) + self.tail])
 
     def room(self, routes: tuple[Route, ...], lag: float) -> int:
         """Arrivals that a queue holds: more than ever waited.
@@ -281,9 +349,9 @@ class _Waiting:
             if route.apart:
                 assert route.synapses is not None
                 low, high = route.synapses[neurons], route.synapses[neurons + 1]
-                synapse = np.concatenate([np.arange(a, b) for a, b in zip(low, high, strict=True)])
-                sent = np.repeat(times, high - low)
-                delays = route.delays[synapse.astype(np.int64)]
+                parts = [np.arange(a, b) for a, b in zip(low, high, strict=True)]
+                synapse = np.concatenate([np.zeros(0, np.int64), *parts]).astype(np.int64)
+                sent, delays = np.repeat(times, high - low), route.delays[synapse]
             else:
                 if route.rows is not None:
                     hears = route.rows[neurons] >= 0

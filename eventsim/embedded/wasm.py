@@ -26,7 +26,7 @@ HEAD = {
     "double": ("TAIL",),
     "uint32_t": (
         *("CHANNELS", "POPULATIONS", "STAGES", "ROUTES", "NEURONS", "ROOM", "SPIKES", "CLASSES"),
-        *("OUTPUTS", "OUTPUT", "OUTPUT_STAGE", "RULE", "ONSET_FIRST"),
+        *("OUTPUTS", "OUTPUT", "OUTPUT_STAGE", "RULE", "ONSET_FIRST", "STATES"),
     ),
     "float": ("GAIN", "TIME_CONSTANT", "FADE"),
 }
@@ -34,6 +34,7 @@ HEAD = {
 PARTS = (
     *("STRETCHES", "EVENTS", "REFRACTORY", "ADAPTIVE", "OWN_DELAYS", "CODES", "DECISION"),
     *("RULE_READOUT", "RULE_MAXIMUM", "RULE_SPIKES", "SOFT_FMA"),
+    *("LINEAR", "LINEAR_EVENTS", "LINEAR_STRETCHES", "DUES", "COUNTS"),
 )
 FLAGS = (
     *("-std=c11", "-O2", "-ffreestanding", "-ffp-contract=off", "-fvisibility=hidden"),
@@ -95,6 +96,9 @@ def source_text() -> str:
         "config": "\n".join(config),
         "formulas": read("formulas.c"),
         "adaptive": read("adaptive.c"),
+        "doubles": read("doubles.c"),
+        "linear": read("linear.c"),
+        "linear_stages": read("linear_stages.c"),
         "name": "engine",
         "version": "",
     }

@@ -5,7 +5,8 @@
  * STRETCHES all neurons meet up to four arrivals at once, as in eventsim/kernels/cpu/dense: where a
  * stretch ends follows from the times of the arrivals alone. A stretch that has not ended yet can be
  * peeked into: its spikes so far have the bits that they will have, and are not sent twice. A stage of
- * EVENTS goes from arrival to arrival, as eventsim/kernels/cpu/fanin and loop/queue.hpp.
+ * EVENTS goes from arrival to arrival, as eventsim/kernels/cpu/fanin and loop/queue.hpp. Linear neurons
+ * do so, too, or all neurons of a stage go on by PIECES of time, as kernels/cpu/linear.
  */
 #include <float.h>
 #include <string.h>
@@ -17,8 +18,14 @@
 #define MOST_SPIKES 1000.0 /* of a neuron in a ms; more are a runaway */
 
 @formulas@
+#if NET_ADAPTIVE || NET_LINEAR
+@doubles@
+#endif
 #if NET_ADAPTIVE
 @adaptive@
+#endif
+#if NET_LINEAR
+@linear@
 #endif
 
 /* ---- queues ------------------------------------------------------------------------------------- */
@@ -138,11 +145,17 @@ static weights_t weights_of(uint32_t stage, uint32_t key) {
     return w;
 }
 
+#if NET_CODES
+static uint32_t code_at(const net_route *r, uint32_t i) {
+    return r->bits == 8U ? r->codes[i] : ((uint32_t)r->codes[i >> 1] >> ((i & 1U) * 4U)) & 15U;
+}
+#endif
+
 /* Weight i of a route, onto that neuron. */
-static float weight_at(const net_route *r, uint32_t i, uint32_t neuron) {
+SPARE static float weight_at(const net_route *r, uint32_t i, uint32_t neuron) {
 #if NET_CODES
     if (r->codes != NULL) {
-        const uint32_t code = r->bits == 8U ? r->codes[i] : ((uint32_t)r->codes[i >> 1] >> ((i & 1U) * 4U)) & 15U;
+        const uint32_t code = code_at(r, i);
         return r->levels != NULL ? r->levels[code] : (float)(r->grid[code] * r->resistance[neuron]);
     }
 #endif
@@ -182,6 +195,29 @@ static void note(net_t *net, uint32_t population, uint32_t neuron, double time, 
     ++*fresh;
 }
 
+static double own_delay_of(uint32_t n) {
+#if NET_OWN_DELAYS
+    return net_own_delay[n];
+#else
+    (void)n;
+    return 0.0;
+#endif
+}
+
+#if NET_COUNTS
+/* A spike of neuron n; too many in a ms are a runaway. */
+static void count_spike(net_t *net, uint32_t n, double time) {
+    if (time - net->since[n] > 1.0) {
+        net->since[n] = time;
+        net->recent[n] = 0U;
+    }
+    ++net->recent[n];
+    if ((double)net->recent[n] > MOST_SPIKES) {
+        net->status = (uint8_t)NET_RUNAWAY;
+    }
+}
+#endif
+
 /* Neuron n of all has fired. */
 static void fired(net_t *net, uint32_t stage, uint32_t n, double time, uint32_t *fresh) {
     const net_stage *s = &net_stages[stage];
@@ -200,15 +236,14 @@ static void fired(net_t *net, uint32_t stage, uint32_t n, double time, uint32_t 
     }
 #endif
     send(net, population, neuron, time);
-#if NET_OWN_DELAYS
-    if (net_own_delay[s->par + (n - s->first)] > 0.0) {
-        arrive(net, stage, time + net_own_delay[s->par + (n - s->first)], s->own + (n - s->first));
+    if (own_delay_of(n) > 0.0) {
+        arrive(net, stage, time + own_delay_of(n), s->own + (n - s->first));
     }
-#endif
 }
 
 /* ---- one neuron --------------------------------------------------------------------------------- */
 
+#if NET_STRETCHES || NET_EVENTS
 typedef struct {
     double time, until; /* where it is; when V is let go, below 0 where it is not held */
 #if NET_ADAPTIVE
@@ -306,6 +341,7 @@ static void let_go(const float *par, cell_t *c) {
     c->time = c->until;
     c->until = -1.0;
 }
+#endif
 
 /* ---- stretches ---------------------------------------------------------------------------------- */
 
@@ -579,6 +615,10 @@ static void peek_stretches(net_t *net, uint32_t stage) {
 }
 #endif
 
+#if NET_LINEAR
+@linear_stages@
+#endif
+
 /* ---- arrival by arrival ------------------------------------------------------------------------- */
 
 #if NET_EVENTS
@@ -601,17 +641,6 @@ static void predict(net_t *net, uint32_t stage, uint32_t neuron) {
     }
 }
 
-/* The neuron that is due first. */
-static uint32_t first_due(const net_t *net, const net_stage *s) {
-    uint32_t n, first = s->first;
-    for (n = s->first + 1U; n < s->first + s->size; ++n) {
-        if (net->due[n] < net->due[first]) {
-            first = n;
-        }
-    }
-    return first;
-}
-
 /* A neuron fires, or is let go. */
 static void happen(net_t *net, uint32_t stage, uint32_t n, uint32_t *fresh) {
     const net_stage *s = &net_stages[stage];
@@ -622,14 +651,7 @@ static void happen(net_t *net, uint32_t stage, uint32_t n, uint32_t *fresh) {
     } else {
         fire(i, &c, net->rise[n]);
         fired(net, stage, n, c.time, fresh);
-        if (c.time - net->since[n] > 1.0) {
-            net->since[n] = c.time;
-            net->recent[n] = 0U;
-        }
-        ++net->recent[n];
-        if ((double)net->recent[n] > MOST_SPIKES) {
-            net->status = (uint8_t)NET_RUNAWAY;
-        }
+        count_spike(net, n, c.time);
     }
     keep(net, n, &c);
     net->at[n] = c.time;
@@ -653,13 +675,79 @@ static void meet(net_t *net, uint32_t stage, uint32_t neuron, double time, float
     }
     net->j[n] += weight;
 }
+#endif
+
+#if NET_DUES
+/* The neuron that is due first. */
+static uint32_t first_due(const net_t *net, const net_stage *s) {
+    uint32_t n, first = s->first;
+    for (n = s->first + 1U; n < s->first + s->size; ++n) {
+        if (net->due[n] < net->due[first]) {
+            first = n;
+        }
+    }
+    return first;
+}
+
+static void predict_one(net_t *net, uint32_t stage, uint32_t neuron) {
+#if NET_LINEAR_EVENTS
+    if (net_stages[stage].kind == LINEAR_EVENTS) {
+        predict_linear(net, stage, neuron);
+        return;
+    }
+#endif
+#if NET_EVENTS
+    predict(net, stage, neuron);
+#endif
+}
+
+static void happen_one(net_t *net, uint32_t stage, uint32_t n, uint32_t *fresh) {
+#if NET_LINEAR_EVENTS
+    if (net_stages[stage].kind == LINEAR_EVENTS) {
+        happen_linear(net, stage, n, fresh);
+        return;
+    }
+#endif
+#if NET_EVENTS
+    happen(net, stage, n, fresh);
+#endif
+}
+
+/* A neuron meets weight i of a route. */
+static void reach(net_t *net, uint32_t stage, uint32_t neuron, double time, const net_route *r, uint32_t i) {
+#if NET_LINEAR_EVENTS
+    if (net_stages[stage].kind == LINEAR_EVENTS) {
+        meet_linear(net, stage, neuron, time, r->state, exact_at(r, i));
+        return;
+    }
+#endif
+#if NET_EVENTS
+    meet(net, stage, neuron, time, weight_at(r, i, neuron));
+#endif
+}
+
+#if NET_OWN_DELAYS
+/* A spike of its own returns to a neuron. */
+static void return_to(net_t *net, uint32_t stage, uint32_t neuron, double time) {
+#if NET_LINEAR_EVENTS
+    if (net_stages[stage].kind == LINEAR_EVENTS) {
+        const net_linear *l = linear_of(stage);
+        meet_linear(net, stage, neuron, time, (uint32_t)times_of_neuron(l, neuron)[2], l->own_weight[neuron]);
+        return;
+    }
+#endif
+#if NET_EVENTS
+    meet(net, stage, neuron, time, net_own_weight[net_stages[stage].par + neuron]);
+#endif
+}
+#endif
 
 static void deliver(net_t *net, uint32_t stage, double time, uint32_t key) {
     const net_stage *s = &net_stages[stage];
     uint32_t k;
 #if NET_OWN_DELAYS
     if (key >= s->own) {
-        meet(net, stage, key - s->own, time, net_own_weight[s->par + key - s->own]);
+        return_to(net, stage, key - s->own, time);
         return;
     }
 #endif
@@ -667,14 +755,14 @@ static void deliver(net_t *net, uint32_t stage, double time, uint32_t key) {
         const weights_t w = weights_of(stage, key);
         if (w.route->synapses == NULL) {
             for (k = 0U; k < s->size; ++k) {
-                meet(net, stage, k, time, weight_at(w.route, w.base + k, k));
+                reach(net, stage, k, time, w.route, w.base + k);
             }
         } else {
             uint32_t target;
             k = w.base;
             do {
                 target = w.route->targets[k];
-                meet(net, stage, target & ~LAST, time, weight_at(w.route, k, target & ~LAST));
+                reach(net, stage, target & ~LAST, time, w.route, k);
                 ++k;
             } while ((target & LAST) == 0U);
         }
@@ -694,7 +782,7 @@ static int step_events(net_t *net, uint32_t stage) {
         if (!(net->due[first] < next) || net->status != (uint8_t)NET_OK) {
             break;
         }
-        happen(net, stage, first, &fresh);
+        happen_one(net, stage, first, &fresh);
     }
     n = net->sent[stage] < next ? 1U : 0U;
     net->sent[stage] = next;
@@ -707,7 +795,7 @@ static int step_events(net_t *net, uint32_t stage) {
     }
     for (n = s->first; n < s->first + s->size; ++n) {
         if (net->due[n] < 0.0) {
-            predict(net, stage, n - s->first);
+            predict_one(net, stage, n - s->first);
         }
     }
     return 1;
@@ -807,8 +895,13 @@ static int step(net_t *net, uint32_t stage) {
     case WINDOWS:
         return step_stretches(net, stage);
 #endif
-#if NET_EVENTS
+#if NET_LINEAR_STRETCHES
+    case PIECES:
+        return step_linear(net, stage);
+#endif
+#if NET_DUES
     case EVENTS:
+    case LINEAR_EVENTS:
         return step_events(net, stage);
 #endif
     default:
@@ -929,6 +1022,11 @@ net_status net_selftest(void) {
             status = NET_BAD_BUILD;
         }
     }
+#if NET_LINEAR
+    if (linear_differs()) {
+        status = NET_BAD_BUILD;
+    }
+#endif
     return status;
 }
 
@@ -953,11 +1051,13 @@ void net_reset(net_t *net) {
         net->adaptation[k] = 0.0;
         net->last[k] = 0.0;
 #endif
-#if NET_EVENTS
+#if NET_DUES
         net->at[k] = 0.0;
+        net->due[k] = INFINITE;
+#endif
+#if NET_COUNTS
         net->since[k] = 0.0;
         net->recent[k] = 0U;
-        net->due[k] = INFINITE;
 #endif
     }
 #if NET_RULE_SPIKES
@@ -972,11 +1072,19 @@ void net_reset(net_t *net) {
 #if NET_RULE_MAXIMUM
     (void)memset(net->largest, 0, (size_t)NET_OUTPUTS * sizeof net->largest[0]);
 #endif
-#if NET_EVENTS
+#if NET_LINEAR
+    for (k = 0U; k < (uint32_t)NET_STAGES; ++k) {
+        if (net_stages[k].kind == PIECES || net_stages[k].kind == LINEAR_EVENTS) {
+            reset_linear(net, k);
+        }
+    }
+#endif
+#if NET_DUES
     for (k = 0U; k < (uint32_t)NET_STAGES; ++k) {
         uint32_t neuron;
-        for (neuron = 0U; net_stages[k].kind == EVENTS && neuron < net_stages[k].size; ++neuron) {
-            predict(net, k, neuron);
+        const int has_dues = net_stages[k].kind == EVENTS || net_stages[k].kind == LINEAR_EVENTS;
+        for (neuron = 0U; has_dues && neuron < net_stages[k].size; ++neuron) {
+            predict_one(net, k, neuron);
         }
     }
 #endif

@@ -33,6 +33,9 @@ typedef struct {
     float score[NET_CLASSES];
 } net_answer;
 
+/* Of the states of neurons that are linear between their events. */
+typedef double net_real;
+
 /* Its fields are private. */
 typedef struct {
     double now, end, onset;
@@ -45,10 +48,21 @@ typedef struct {
 #if NET_ADAPTIVE
     double adaptation[NET_NEURONS], last[NET_NEURONS];
 #endif
-#if NET_EVENTS
-    double at[NET_NEURONS], due[NET_NEURONS], since[NET_NEURONS];
-    float rise[NET_NEURONS];
+#if NET_LINEAR
+    net_real x[NET_STATES];
+#endif
+#if NET_DUES
+    double at[NET_NEURONS], due[NET_NEURONS];
+#endif
+#if NET_LINEAR_EVENTS
+    double seen[NET_NEURONS];
+#endif
+#if NET_COUNTS
+    double since[NET_NEURONS];
     uint32_t recent[NET_NEURONS];
+#endif
+#if NET_EVENTS
+    float rise[NET_NEURONS];
 #endif
 #if NET_RULE_SPIKES
     double first_spike[NET_CLASSES];
@@ -65,6 +79,9 @@ typedef struct {
     uint32_t spike_head, spike_count, lost;
     NET_ROW_TYPE key[NET_ROOM];
     uint16_t spike_population[NET_SPIKES], spike_neuron[NET_SPIKES];
+#if NET_LINEAR_EVENTS
+    uint8_t sure[NET_NEURONS];
+#endif
     uint8_t idle[NET_STAGES], busy[NET_STAGES], status, ended, crowded, heard;
 } net_t;
 
@@ -83,7 +100,8 @@ net_status net_push(net_t *net, double time, uint32_t channel);
 net_status net_push_us(net_t *net, uint32_t time, uint32_t channel);
 
 /* No event will come before this time: all spikes before it are computed. net_push leaves that to the end of
- * a stretch of four arrivals, which takes less. */
+ * a stretch of four arrivals, which takes less. Of linear neurons that all hear the same they are those up to the last
+ * whole piece of time, at most a half of the shortest time constant before. */
 net_status net_advance(net_t *net, double time);
 
 /* The next spike of a population, in the order in which spikes become known; NET_EMPTY if there is none.

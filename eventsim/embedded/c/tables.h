@@ -10,8 +10,9 @@ enum { SLOW, GAP, RATE_MEM, LEVEL, ALERT, PEAK, RESET, SELF, N_PAR };
  * a / (b + mu), v_leak, and the largest gain of the voltage itself. */
 #define OUTPUT_PAR 7
 
-/* How a stage runs: in stretches of arrivals; so, in windows of its least delay; arrival by arrival. */
-enum { STRETCHES, WINDOWS, EVENTS, READOUT };
+/* How a stage runs: in stretches of arrivals; so, in windows of its least delay; arrival by arrival. And linear
+ * neurons, on a grid of pieces of time and arrival by arrival. */
+enum { STRETCHES, WINDOWS, EVENTS, READOUT, PIECES, LINEAR_EVENTS };
 
 /* How the network answers: by its readout, up to COUNT. */
 enum { INTEGRAL, MAXIMUM, LAST_VALUE, COUNT, FIRST };
@@ -25,6 +26,7 @@ typedef struct {
     uint32_t room_first, room;          /* of the queue of arrivals */
     uint32_t first_route, n_routes;     /* of what leads into it */
     uint32_t own, adapts;               /* key of the first return; whether thresholds adapt */
+    uint32_t linear, state;             /* of linear neurons: number in net_linears, first state */
     double length;                      /* of a window, ms */
     const float *answers;               /* [size, 2 DEGREE] */
     float longest;                      /* ms from the first item of a stretch to its last, at most */
@@ -43,7 +45,19 @@ typedef struct {
     const uint32_t *synapses;      /* [neurons + 1]; null: there is a weight for every neuron */
     const uint16_t *targets;
     uint32_t apart;                /* synapses have delays of their own */
+    const net_real *exact;         /* `values` onto linear neurons; `grid` is theirs, too */
+    uint32_t state, receptor;      /* that an arrival raises, and its number among the stage's */
 } net_route;
+
+/* Linear neurons of a stage; linear.c says what is in a table. Neurons of one table are equal. */
+typedef struct {
+    uint32_t n, bits, receptors;  /* states, powers, receptors */
+    uint32_t holds, stride;       /* whether voltages are held after spikes; size of a table */
+    const net_real *table;
+    const double *times;          /* of every table: piece, refractory time, state that own spikes raise */
+    const uint16_t *which;        /* table of every neuron */
+    const net_real *own_weight;   /* null: none */
+} net_linear;
 
 #define LAST 0x8000U
 #define NO_ROW ((NET_ROW_TYPE)~(NET_ROW_TYPE)0)
@@ -54,6 +68,9 @@ extern const uint32_t net_first[NET_POPULATIONS + 1];  /* neuron of every popula
 extern const uint32_t net_stage_of[NET_POPULATIONS + 1]; /* its first stage; several follow each other */
 extern const float net_par[];
 extern const float net_start[];
+#if NET_LINEAR
+extern const net_linear net_linears[];
+#endif
 #if NET_REFRACTORY
 extern const double net_refractory[];
 #endif

@@ -66,7 +66,7 @@ def lanes_of(job: Job, cells: LinearCells) -> LinearLanesRole:
     width = width_of(size)
     return LinearLanesRole(
         in_blocks(t.powers[:size]),
-        in_blocks(_meets(flow, piece, states)),
+        in_blocks(meets_of(flow, piece, states)),
         in_blocks(t.bounds[:size]),
         in_blocks(flow[:, 0, states]),
         in_blocks(cells.alert, np.inf),
@@ -120,7 +120,7 @@ def of_blocks(job: Job, blocks: Floats) -> Floats:
     return found
 
 
-def _meets(flow: Floats, piece: Floats, states: list[int]) -> Floats:
+def meets_of(flow: Floats, piece: Floats, states: list[int]) -> Floats:
     """Coefficients of what an arrival adds, [size, receptors, n, TERMS]."""
     a = flow * piece[:, None, None]
     found = np.zeros((len(flow), len(states), flow.shape[1], TERMS + EXTRA))

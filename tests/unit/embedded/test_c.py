@@ -10,6 +10,7 @@ import pytest
 
 import eventsim as es
 from tests.support.embedded import Compiled, assert_same
+from tests.support.linear_neurons import dense_layer, random_network
 from tests.support.nets import (
     lateral_net,
     random_net,
@@ -42,6 +43,14 @@ def layers(seed, rule="integral", **options):
     return answering(random_net(seed, hidden=(6, 33), self_delays="none", **options), rule)
 
 
+def side_by_side(seed):
+    """Two blocks of linear neurons that all hear the same, half of them refractory."""
+    net = dense_layer(("adlif", "resonator", "receptors", "cable")[seed % 4])
+    net.add_readout("output", 3)
+    net.connect("h", "output", np.random.default_rng(seed).normal(0, 1, (70, 3)))
+    return answering(net)
+
+
 KINDS = {
     "stretches, delays of sources": lambda k: layers(k, delays="source"),
     "stretches, rest above threshold": lambda k: layers(k, delays="none", pacemakers=True),
@@ -66,8 +75,21 @@ KINDS = {
     "first spikes": lambda k: answering(
         es.scsr(5, (12,), 3, mean=6.0, output="spiking", seed=k), "first_spike"
     ),
+    "linear, side by side": side_by_side,
+    "linear, skips, maximum": lambda k: answering(
+        es.scsr(5, (12, 20), 4, mean=6.0, neuron=es.AdLIF(a=0.5, b=0.2), seed=k), "maximum"
+    ),
+    "linear, loop": lambda k: answering(
+        es.rsnn(5, (12,), 3, delays=1.0, mean=4.0, neuron=es.Resonator(frequency=20.0), seed=k)
+    ),
+    "linear, kinds mixed": lambda k: answering(
+        random_network(np.random.default_rng(k))[0], population="out"
+    ),
 }
-QUICK = ("stretches, delays of sources", "blocks, decision", "fan-in, sparse, adaptive", "windows")
+QUICK = (
+    "stretches, delays of sources", "blocks, decision", "fan-in, sparse, adaptive", "windows",
+    "linear, side by side", "linear, kinds mixed",
+)  # fmt: skip
 COMPILERS = ("gcc -std=c99", "clang -std=c99")
 FLAGS = ("-O0", "-O3", "-O2 -mfma", "-O1 -fsanitize=undefined -fno-sanitize-recover")
 
@@ -157,10 +179,6 @@ def test_what_c_cannot_do_is_refused_by_name():
     with pytest.raises(
         es.errors.NetworkError, match="no rule 'van_rossum'.*no loop by windows, sums"
     ):
-        es.export_c(net, "nowhere", stream=recordings(1))
-    net.add_population("other", 2, neuron=es.AdLIF())
-    net.connect("a", "other", np.ones((net.population("a").size, 2)))
-    with pytest.raises(es.errors.NetworkError, match="no neurons of the kind AdLIF, as 'other'"):
         es.export_c(net, "nowhere", stream=recordings(1))
     with pytest.raises(es.errors.ParameterError, match="name is 'A-b'"):
         es.export_c(net, "nowhere", stream=recordings(1), name="A-b")

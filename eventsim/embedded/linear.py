@@ -1,0 +1,114 @@
+"""Tables of stages whose neurons are linear between their events, as ``c/linear.c`` reads them.
+
+Every number is that of backend ``cpu``, in double precision: :mod:`eventsim.neuron.linear_tables`
+and :mod:`eventsim.engine.cpu.linear_lanes`. Neurons that are equal share a table.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.arrays import Floats, Ints
+from eventsim.engine.contract.job import Job
+from eventsim.engine.contract.linear import (
+    LinearCells,
+    block_of,
+    linear_cells,
+    neuron_of,
+    side_by_side,
+)
+from eventsim.engine.cpu.linear_lanes import meets_of
+from eventsim.plan import Stage
+
+
+@dataclass(frozen=True, eq=False)
+class LinearTables:
+    """The neurons of a stage, or of a block; see ``net_linear`` in ``c/tables.h``.
+
+    ``table`` is [kinds, stride], ``times`` [kinds, 3]; ``which`` kind a neuron is, [size].
+    """
+
+    n: int
+    bits: int
+    receptors: int
+    holds: bool
+    table: Floats
+    times: Floats
+    which: NDArray[np.uint16]
+    own_weight: Floats
+
+    @property
+    def piece(self) -> float:
+        """The longest piece of a neuron, ms."""
+        return float(self.times[:, 0].max())
+
+    @property
+    def flops(self) -> int:
+        """Operations in double precision of all neurons over a piece with four arrivals, about."""
+        per_receptor = 4 * (2 * 10 + 10) + 2 * 10 * self.n
+        return self.which.size * (2 * self.n**2 + 4 * self.n + self.receptors * per_receptor)
+
+
+def kind_of(job: Job) -> str:
+    """How the stage runs, in the names of ``c/tables.h``."""
+    return "PIECES" if side_by_side(job.stage, linear_cells(job)) else "LINEAR_EVENTS"
+
+
+def states_of(stage: Stage) -> list[int]:
+    """The state that each projection's arrivals raise."""
+    of = {member.name: neuron_of(member) for member in stage.members}
+    return [of[p.target].state_of(p.receptor) for p in stage.projections]
+
+
+def linear_tables(job: Job) -> list[tuple[slice, LinearTables]]:
+    """Tables of the stage; of its blocks, with their neurons, where it goes side by side."""
+    cells = linear_cells(job)
+    states = sorted(set(states_of(job.stage))) if kind_of(job) == "PIECES" else []
+    rows, times = _rows(cells, states)
+    size, width = cells.size, block_of(cells.size) if states else cells.size
+    own = job.self_weights()
+    return [
+        (mine, _tables(cells, rows[mine], times[mine], len(states), own[mine]))
+        for mine in (slice(low, min(low + width, size)) for low in range(0, size, width))
+    ]
+
+
+def _rows(cells: LinearCells, states: Sequence[int]) -> tuple[Floats, Floats]:
+    """What every neuron's table has, [size, stride], and its times."""
+    t, m, size = cells.tables, cells.matrices, cells.size
+    free, held = slice(0, size), slice(size, 2 * size)
+    parts = [
+        t.flow[free], t.alpha[free], t.powers[free], t.bounds[free], m.keep, m.jump, cells.start,
+        m.level, cells.alert,
+    ]  # fmt: skip
+    if (m.hold > 0.0).any():
+        parts += [t.alpha[held], t.powers[held]]
+    if states:
+        parts.append(meets_of(t.flow[free], t.piece[free], list(states)))
+    rows = np.concatenate([part.reshape(size, -1) for part in parts], axis=1)
+    return rows, np.stack([t.piece[free], m.hold, cells.own_state.astype(np.float64)], axis=1)
+
+
+def _tables(
+    cells: LinearCells, rows: Floats, times: Floats, receptors: int, own: Floats
+) -> LinearTables:
+    both = np.concatenate([rows, times], axis=1)
+    _, first, which = np.unique(both, axis=0, return_index=True, return_inverse=True)
+    return LinearTables(
+        n=cells.n,
+        bits=int(cells.tables.powers.shape[1]),
+        receptors=receptors,
+        holds=bool((cells.matrices.hold > 0.0).any()),
+        table=rows[first],
+        times=times[first],
+        which=which.reshape(-1).astype(np.uint16),
+        own_weight=own if own.any() else np.zeros(0),
+    )
+
+
+def receptors_of(stage: Stage) -> Ints:
+    """Number of every projection's receptor among those of the stage."""
+    states = states_of(stage)
+    return np.searchsorted(sorted(set(states)), states)
