@@ -12,27 +12,8 @@ from eventsim.engine import algorithm
 from eventsim.errors import BackendError, ParameterError, ShapeError
 from eventsim.train import VoltageCrossEntropy
 from tests.parity.test_chunks import CASES, LOOPS, WAYS, case
+from tests.support.losses import Sums
 from tests.support.nets import random_stream
-
-
-class Sums:
-    """A loss that is a sum over spikes and over time, and so over chunks."""
-
-    def __init__(self, net, n_samples):
-        rng = np.random.default_rng(5)
-        shapes = {name: (n_samples, p.size) for name, p in net.readouts.items()}
-        self.by_integral = {name: rng.normal(size=shape) for name, shape in shapes.items()}
-
-    def __call__(self, net, tape):
-        value, seeds = 0.0, {}
-        for name, trains in tape.trains.items():
-            phase = owners(trains.offsets, len(trains)) + 2.3 * trains.neurons + trains.times / 9.0
-            value += np.sin(phase).sum()
-            seeds[name] = es.SpikeSeed(np.cos(phase) / 9.0, 0.1 * np.sin(2.0 * phase))
-        for name, weights in self.by_integral.items():
-            value += (weights * es.readout_integral(net, tape, name, time_constant=70.0)).sum()
-            seeds[name] = es.ReadoutSeed(70.0, weights)
-        return value, seeds
 
 
 def chunked(net, stream, length, loss, **options):

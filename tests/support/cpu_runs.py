@@ -24,10 +24,19 @@ from eventsim.engine.cpu import CpuBackend
 from eventsim.engine.cpu import library as loader
 from tests.support.built import LEVEL
 from tests.support.linear_neurons import dense_layer, dense_stream, random_network
-from tests.support.nets import lateral_net, neuron_parameters, one_layer, one_sample, random_stream
+from tests.support.nets import (
+    lateral_net,
+    neuron_parameters,
+    one_layer,
+    one_sample,
+    random_stream,
+    shared_net,
+    two_kinds_net,
+    with_adaptation,
+)
 from tests.support.simt import exercise
 from tests.support.simt.build import sanitized_environment
-from tests.support.simt.runs import Run
+from tests.support.simt.runs import Run, met
 
 PRECISIONS = ("single", "double")
 
@@ -73,6 +82,85 @@ def _two_run_away():
     return net
 
 
+def _falling(**delays):
+    """Thresholds that come down onto V, while inhibition pulls V down as well."""
+    rng = np.random.default_rng(21)
+    weights = np.vstack([rng.uniform(2.0, 20.0, (4, 40)), rng.uniform(-30.0, -2.0, (4, 40))])
+    late = {name: rng.uniform(0.0, high, weights.shape) for name, high in delays.items()}
+    taus = {"tau_mem": rng.uniform(4.0, 20.0, 40), "tau_syn": rng.uniform(2.0, 8.0, 40)}
+    net = one_layer("hidden", weights, **taus, **late)
+    return with_adaptation(net, 21, adaptation=(1.0, 6.0), tau=(0.3, 4.0))
+
+
+def _often(kind):
+    """Neurons that fire 800 times a ms between arrivals; in a loop too often, over a border."""
+    weights, v_leak = np.full((1, 2), 0.5), 1300.0 if kind == "loop" else 800.0
+    late = {"delays": np.array([[0.0, 0.1]])} if kind == "fan-in" else {}
+    net = one_layer("hidden", weights, tau_mem=1.0, tau_syn=1.0, v_leak=v_leak, **late)
+    if kind == "loop":
+        net.connect("hidden", "hidden", np.full((2, 2), 0.1), delays=5.0)
+    return net
+
+
+def _at_borders(delays):
+    """Events arrive as pieces end."""
+    rng = np.random.default_rng(63)
+    weights = rng.uniform(0.0, 5.0, (3, 6))
+    net = one_layer("hidden", weights, delays=delays, **neuron_parameters(rng, 6))
+    net.add_readout("output", 35, **neuron_parameters(rng, 35, spiking=False))
+    net.connect("hidden", "output", rng.uniform(-1.0, 2.0, (6, 35)), delays=1.5)
+    return net
+
+
+def _released_with_others():
+    """V of a neuron is let go as another fires, whose spike arrives at once."""
+    net = es.Network()
+    net.add_input("input", 2)
+    net.add_population("a", 4, tau_mem=10.0, tau_syn=5.0, refractory=1.0)
+    first = np.array([1.0, 0.0, 0.0, 1.0])
+    net.connect("input", "a", 6.0 * np.array([first, 1.0 - first]))
+    rng = np.random.default_rng(64)
+    net.connect("a", "a", rng.uniform(0.1, 0.5, (4, 4)) * np.outer(1.0 - first, np.ones(4)))
+    return net
+
+
+def _bursts(n_channels, rate):
+    """Events with two silences between them, of different length."""
+    rng = np.random.default_rng(65)
+    spans = ((0.0, 8.0), (25.0, 30.0), (63.0, 68.0))
+    times = np.concatenate([rng.uniform(*span, int(rate * (span[1] - span[0]))) for span in spans])
+    channels = rng.integers(0, n_channels, times.size)
+    return one_sample(np.sort(times), channels, n_channels=n_channels, duration=70.0)
+
+
+def _linear_at_once(delay=0.0):
+    """Linear neurons that send to each other without a delay, and fire at one time."""
+    rng = np.random.default_rng(66)
+    net = es.Network()
+    net.add_input("input", 1)
+    for name in ("a", "b"):
+        neuron = es.LIF(tau_mem=10.0, tau_syn={"x": 5.0, "y": 2.0}, refractory=1.0)
+        net.add_population(name, 4, neuron=neuron)
+        net.connect("input", name, np.full((1, 4), 6.0), receptor="x")
+    net.connect("a", "b", rng.uniform(0.1, 1.0, (4, 4)), receptor="y", delays=delay)
+    net.connect("b", "a", rng.uniform(0.1, 1.0, (4, 4)), receptor="x", delays=1.0)
+    return net
+
+
+def _on_borders():
+    times = [1.0, 2.5, 7.7, 7.8, 7.9, 8.0, 8.0, 13.0, 17.7, 17.8, 17.9, 18.0, 19.0]
+    channels = [0, 1, 0, 1, 0, 2, 1, 0, 1, 0, 2, 1, 2]
+    return one_sample(times, channels, n_channels=3, duration=30.0)
+
+
+def _inhibited():
+    return random_stream(21, n_samples=1, n_channels=8, duration=60.0, rate=25.0)
+
+
+def _grid():
+    return one_sample([1.0, 2.0, 2.0, 8.0, 9.0], duration=30.0)
+
+
 OWN = {
     "linear, adaptive": Run(lambda: dense_layer("adlif"), dense_stream),
     "linear, receptors": Run(lambda: dense_layer("receptors"), dense_stream),
@@ -87,6 +175,31 @@ OWN = {
         _convolution,
         lambda: random_stream(52, n_samples=1, n_channels=50, duration=20.0, rate=120.0),
         piece=9.0,
+    ),
+    "linear, at once": Run(_linear_at_once, _grid),
+    "falls": Run(_falling, _inhibited, piece=20.0),
+    "falls, fan-in": Run(lambda: _falling(delays=2.0), _inhibited, piece=20.0),
+    "ties, held": met("dense", 1.5, weight=2.0, held=1.5),
+    "often": Run(lambda: _often("dense"), lambda: one_sample([0.5, 1.0, 1.5, 2.0], duration=3.0)),
+    "often, fan-in": Run(
+        lambda: _often("fan-in"), lambda: one_sample([0.5, 1.0, 1.5, 2.0], duration=3.0)
+    ),
+    "too often, in pieces": Run(
+        lambda: _often("loop"), lambda: one_sample([0.3], duration=2.0), piece=0.7
+    ),
+    "at borders": Run(lambda: _at_borders(2.0), _on_borders, piece=10.0),
+    "at borders, fan-in": Run(
+        lambda: _at_borders(np.where(np.eye(3, 6), 2.0, 1.0)), _on_borders, piece=10.0
+    ),
+    "loop, released with others": Run(
+        _released_with_others,
+        lambda: one_sample([1024.0, 1025.0], [0, 1], n_channels=2, duration=1040.0),
+    ),
+    "loop, by windows, in pieces": Run(
+        lambda: two_kinds_net(26, 20), lambda: _bursts(5, 3.0), piece=17.3
+    ),
+    "loop, by stretches, in pieces": Run(
+        lambda: shared_net(31, n=20, refractory=1.5), lambda: _bursts(20, 4.0), piece=17.3
     ),
 }
 

@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 import eventsim as es
+from eventsim.arrays import owners
 from eventsim.train import (
     CTC,
     ClassTrains,
@@ -56,6 +57,26 @@ class SpikeTimes:
             terms += list(c * spikes.times + b * np.sin(spikes.times / 9.0))
             seeds[name] = c + b * np.cos(spikes.times / 9.0) / 9.0
         return math.fsum(terms), seeds
+
+
+class Sums:
+    """A loss that is a sum over spikes and over time, and so over chunks."""
+
+    def __init__(self, net, n_samples):
+        rng = np.random.default_rng(5)
+        shapes = {name: (n_samples, p.size) for name, p in net.readouts.items()}
+        self.by_integral = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+
+    def __call__(self, net, tape):
+        value, seeds = 0.0, {}
+        for name, trains in tape.trains.items():
+            phase = owners(trains.offsets, len(trains)) + 2.3 * trains.neurons + trains.times / 9.0
+            value += np.sin(phase).sum()
+            seeds[name] = es.SpikeSeed(np.cos(phase) / 9.0, 0.1 * np.sin(2.0 * phase))
+        for name, weights in self.by_integral.items():
+            value += (weights * es.readout_integral(net, tape, name, time_constant=70.0)).sum()
+            seeds[name] = es.ReadoutSeed(70.0, weights)
+        return value, seeds
 
 
 class Readout:

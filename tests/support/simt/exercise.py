@@ -31,6 +31,7 @@ from eventsim.events.source import source_of
 from eventsim.memo import Memo
 from eventsim.plan import make_plan
 from eventsim.train import AdamSettings, AdamW
+from tests.support.losses import Sums
 from tests.support.nets import random_net, random_stream
 from tests.support.simt import build
 from tests.support.simt.host_device import HostDevice
@@ -152,7 +153,7 @@ def _run(backend, precision, run, *, placed=False):
             found = forward(job)
         except RunawayError as error:
             yield f"{stage.name}/error", np.array(str(error))
-            return
+            break
         for field in SPIKES:
             yield f"{stage.name}/{field}", fetched(getattr(found, field))
         trains |= split_members(stage, found)
@@ -264,12 +265,30 @@ def _gradients(name, gradients):
 
 
 def _in_pieces(backend, precision, net, pieces):
+    state, tapes, error = None, [], None
     with using_backend(backend.name, backend):
-        tapes = list(es.simulate_chunks(net, pieces, backend=backend.name, precision=precision))
-    for k, tape in enumerate(tapes):
-        for name in tape.names:
-            for field in SPIKES:
-                yield f"piece {k}/{name}/{field}", getattr(tape[name], field)
+        for piece in pieces:
+            try:
+                tape, state = es.simulate_chunk(
+                    net, piece, state, backend=backend.name, precision=precision
+                )
+            except RunawayError as found:
+                error = str(found)
+                break
+            tapes.append(tape)
+        for k, tape in enumerate(tapes):
+            for name in tape.names:
+                for field in SPIKES:
+                    yield f"piece {k}/{name}/{field}", getattr(tape[name], field)
+        if error is not None:
+            yield "pieces/error", np.array(error)
+            return
+        loss, later = Sums(net, len(tapes[0].stream)), None
+        for k, tape in reversed(list(enumerate(tapes))):
+            found, later = es.backward_chunk(net, tape, loss, later)
+            for key, values in found.values.items():
+                yield f"piece {k}/by {key}", fetched(values)
+            yield f"piece {k}/by input", fetched(found.input_times)
 
 
 def fetched(values):

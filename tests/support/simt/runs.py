@@ -146,11 +146,11 @@ def _ties(kind):
     return Run(lambda: net, lambda: stream)
 
 
-def _met(kind, later=0.0, *, weight, returns=None):
+def met(kind, later=0.0, *, weight, returns=None, held=None):
     """Each of some spikes has an event, for its neuron alone, that arrives ``later`` ms behind it.
 
-    ``returns`` is the delay of self-connections. The first sample meets spikes of single precision,
-    the second those of double.
+    ``returns`` is the delay of self-connections, ``held`` the refractory time. The first sample
+    meets spikes of single precision, the second those of double.
     """
     size, rng = 8, np.random.default_rng(57)
     net = es.Network()
@@ -158,6 +158,8 @@ def _met(kind, later=0.0, *, weight, returns=None):
     given = neuron_parameters(rng, size)
     if returns is not None:
         given["refractory"] = np.where(np.arange(size) % 2, returns, given["refractory"])
+    if held is not None:
+        given["refractory"][:] = held
     net.add_population("hidden", size, **given)
     weights = rng.uniform(0.0, 9.0, (5, size)) * (rng.random((5, size)) < 0.6)
     weights = np.vstack([weights, np.diag(np.full(size, weight))])
@@ -262,12 +264,12 @@ RUNS = {
     "ties, loop": _ties("loop"),
     "ties, loop, at once": _ties("loop, at once"),
     # At its crossing a neuron is held back: arrivals are summed before the threshold is tested.
-    "ties, crossing": _met("dense", weight=-30.0),
-    "ties, crossing, sparse": _met("sparse", weight=-30.0),
-    "ties, crossing, loop": _met("loop", weight=-30.0),
+    "ties, crossing": met("dense", weight=-30.0),
+    "ties, crossing, sparse": met("sparse", weight=-30.0),
+    "ties, crossing, loop": met("loop", weight=-30.0),
     # Own spikes return as V is let go, and as others arrive.
-    "ties, returning": _met("sparse", 1.5, weight=2.0, returns=1.5),
-    "ties, returning, loop": _met("loop", 1.5, weight=2.0, returns=1.5),
+    "ties, returning": met("sparse", 1.5, weight=2.0, returns=1.5),
+    "ties, returning, loop": met("loop", 1.5, weight=2.0, returns=1.5),
     "adaptive, dense, in pieces": _adapting(
         _random(
             28,

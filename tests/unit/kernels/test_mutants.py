@@ -10,10 +10,8 @@ from tests.support.simt import why_not
 
 BUILDS = "compiles kernels with a fault and runs them; make mutants does it for some files"
 TEXTS = {"cuda": mutants_cuda, "cpu": mutants_cpu}
-# Rooms of loops, and formulas of the CPU alone, without faults in a file; and the tests that hold
-# them to Python, value by value.
+# Rooms of loops without faults in a file, and the tests that hold them to Python, value by value.
 ELSEWHERE = {"mapping": "tests/unit/mapping"}
-FORMULAS_ELSEWHERE = {"linear.hpp": "tests/parity/test_linear_neurons.py"}
 FAULTS = [(text, fault) for text in TEXTS.values() for fault in text.MUTANTS]
 
 each_fault = pytest.mark.parametrize(
@@ -48,11 +46,11 @@ def test_every_file_of_kernels_has_faults():
     shared = {*device.FORMULAS, *device.SOURCES} - {"prelude.cuh"}
     assert {fault.file for fault in mutants_cuda.MUTANTS} == shared
     loops = {path.parent for path in (KERNELS / "cpu").glob("*/*.hpp")}
-    found = {(KERNELS / fault.file).parent for fault in mutants_cpu.MUTANTS} - {KERNELS / "cpu"}
+    found = {(KERNELS / fault.file).parent for fault in mutants_cpu.MUTANTS}
+    found -= {KERNELS / "cpu", KERNELS / "neuron"}
     assert loops - found == {KERNELS / "cpu" / name for name in ELSEWHERE}
     assert found <= loops
-    given = ELSEWHERE | FORMULAS_ELSEWHERE
-    assert all((KERNELS.parents[1] / tests).exists() for tests in given.values())
+    assert all((KERNELS.parents[1] / tests).exists() for tests in ELSEWHERE.values())
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
@@ -77,7 +75,7 @@ def test_a_file_of_all_loops_chooses_all_their_mutants(name):
 def test_every_file_that_may_change_chooses_mutants():
     for path in KERNELS.rglob("*.?p[py]"):
         faults = any(mutants.chosen(text, path.name) for text in TEXTS.values())
-        assert faults or path.parent.name in ELSEWHERE or path.name in FORMULAS_ELSEWHERE, path
+        assert faults or path.parent.name in ELSEWHERE, path
 
 
 def test_a_word_that_chooses_no_mutant_fails(monkeypatch, capsys):

@@ -21,10 +21,10 @@ template <class R> struct alignas(64) Cell {
     FORMULA_MEMBER Rates<R> rates() const { return {slow, gap, mem, R(0)}; }
 };
 
-// Bring a neuron to an arrival at t.
+// Bring a neuron to an arrival at t. Nothing reads the V of one that is held: it is let go at its reset.
 template <class R> FORMULA void advance(Cell<R>& c, double t) {
     const Map<R> m = far_forward(R(t - c.time), c.rates());
-    c.v = c.held() ? c.reset : flush(fused(m.gain, c.j, m.x * c.v));
+    c.v = flush(fused(m.gain, c.j, m.x * c.v));
     c.j = flush(m.y * c.j);
     c.time = t;
 }
