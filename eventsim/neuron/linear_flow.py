@@ -12,6 +12,11 @@ span, is a step that passes no crossing. The next span is at most eight steps. I
 method from the left with a bound in place of concavity, and converges as quickly. A maximum that
 reaches the level is a crossing.
 
+**Leaps.** Bends flow as states do: with :math:`w = A^2 x` all later ones stay below :math:`M =
+\sum_i K^+_i w_i^+ + K^-_i w_i^-`, and the parabola with this M holds over any span. So once fast
+modes have decayed, slow ones are followed over many pieces at once. M also has a bound of the
+rounding of w.
+
 **The integral** :math:`\int_0^h \lambda x^T dt` of the way back, from the adjoint at its end and
 the state at its begin: by powers of A and beta up to a piece, by products over dyadic times.
 
@@ -42,6 +47,10 @@ Matrix = Sequence[Sequence[float]]
 # A level is looked for from this fraction of it and of the reset below it on.
 ALERT_MARGIN = 1e-10
 
+# Of A^2 x, in sizes of the products: more than the roundings of two sums of five terms.
+LEAP_ROUNDING = 1e-14
+LONGEST_LEAP = 1e15  # pieces
+
 
 class NeuronFlow:
     """The flow of neuron ``k`` of some tables."""
@@ -53,6 +62,7 @@ class NeuronFlow:
         self.powers = tables.powers[k].tolist()
         self.bounds: Matrix = tables.bounds[k].tolist()
         self.n = len(self.a)
+        self.sizes: Matrix = np.abs(tables.flow[k]).tolist()
         self.transposed: Matrix = [list(column) for column in zip(*self.a, strict=True)]
         self.back = None if back is None else (back.beta[k].tolist(), back.products[k])
 
@@ -110,11 +120,30 @@ class NeuronFlow:
             y = self._over_pieces(q, x)
             if q > 0 and self.ever(y) < alert:
                 return h
+            far = self._leap(y, level) if q > 0 else 0
+            if far:
+                q += far
+                continue
             at = self._within(y, h - q * self.piece, level)
             if at < self.piece:
                 return q * self.piece + at
             q += 1
         return h
+
+    def _leap(self, x: Vector, level: float) -> int:
+        """How many whole pieces V - E cannot reach the level in, from the state on."""
+        v = times(self.a, x)
+        w = times(self.a, v)
+        rounding = times(self.sizes, times(self.sizes, [abs(value) for value in x]))
+        u, most = x[0] - level, self.ever(w)
+        for up, down, value in zip(self.bounds[UP], self.bounds[DOWN], rounding, strict=True):
+            most += LEAP_ROUNDING * (abs(up) + abs(down)) * value
+        inside = v[0] * v[0] - 2.0 * most * u
+        if not u < 0.0:
+            return 0
+        below = v[0] + math.sqrt(inside) if inside >= 0.0 else 0.0
+        far = -2.0 * u / below / self.piece if below > 0.0 else LONGEST_LEAP
+        return int(min(far, LONGEST_LEAP)) if far > 0.0 else 0
 
     def _within(self, x: Vector, limit: float, level: float) -> float:
         """The same within a piece; the piece if there is none before ``limit`` in it."""

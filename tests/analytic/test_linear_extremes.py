@@ -39,6 +39,22 @@ def test_the_core_of_linear_neurons_gives_what_lif_gives(tau_mem, tau_syn, silen
         np.testing.assert_allclose(mine, values, rtol=1e-5, atol=1e-7 * (1 + np.abs(values).max()))
 
 
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+@pytest.mark.parametrize("ratio", [1e7, 1e11])
+def test_a_receptor_that_forgets_at_once_moves_no_spike_of_slow_ones(backend, ratio):
+    stream = es.EventStream([3.0, 20.0, 41.0, 900.0], [0] * 4, [0, 4], n_channels=1, duration=950.0)
+    found = []
+    for taus in (20.0, {"slow": 20.0, "fast": 20.0 / ratio}):
+        net = es.Network()
+        net.add_input("input", 1)
+        neuron = es.LIF(tau_mem=20.0, tau_syn=taus, refractory=2.0)
+        net.add_population("h", 1, neuron=neuron)
+        net.connect("input", "h", [[4.0]], receptor="slow" if isinstance(taus, dict) else None)
+        found.append(es.simulate(net, stream, backend=backend)["h"].times)
+    assert len(found[0]) == 7
+    np.testing.assert_allclose(found[1], found[0], rtol=0, atol=1e-11)
+
+
 @pytest.mark.parametrize(
     ("kind", "neuron", "values"),
     [

@@ -18,6 +18,10 @@ template <class R> constexpr int LINEAR_LOW = sizeof(R) == sizeof(float) ? 4 : 8
 // A crossing is found where the next step is below this fraction of a piece.
 template <class R> constexpr double LINEAR_STEP = sizeof(R) == sizeof(float) ? 3e-8 : 1e-16;
 
+// Of A^2 x, in sizes of the products, and pieces; eventsim/neuron/linear_flow.py.
+template <class R> constexpr R LEAP_ROUNDING = sizeof(R) == sizeof(float) ? R(5e-6) : R(1e-14);
+constexpr double LONGEST_LEAP = 1e15;
+
 // What an integral over a time h needs beside the flow: eventsim/neuron/linear_tables.py.
 template <class R> struct LinearProducts {
     const R* beta;      // [N (N + 1) / 2, DEGREE + 2]
@@ -119,16 +123,38 @@ template <int N, class R> struct LinearFlow {
         return top + weighed(bounds + 2 * N, x) * (near_h * near_h * R(0.125)) >= alert;
     }
 
+    // How many whole pieces V - E cannot reach the level in, from the state on.
+    ON_DEVICE int64_t leap(const R* x, R level) const {
+        R v[N], w[N], sizes[N * N], once[N], twice[N];
+        times<N>(a, x, v);
+        times<N>(a, v, w);
+        for (int k = 0; k < N * N; ++k) sizes[k] = absolute(a[k]);
+        for (int i = 0; i < N; ++i) twice[i] = absolute(x[i]);
+        times<N>(sizes, twice, once);
+        times<N>(sizes, once, twice);
+        R most = ever(w);
+        for (int i = 0; i < N; ++i)
+            most += LEAP_ROUNDING<R> * (absolute(bounds[i]) + absolute(bounds[N + i])) * twice[i];
+        const R u = x[0] - level, inside = v[0] * v[0] - R(2) * most * u;
+        if (!(u < R(0))) return 0;
+        const R below = inside >= R(0) ? v[0] + square_root(inside) : R(0);
+        const double far = below > R(0) ? double(R(-2) * u / below) / piece : LONGEST_LEAP;
+        return far > 0.0 ? (int64_t)(far < LONGEST_LEAP ? far : LONGEST_LEAP) : 0;
+    }
+
     // First time before h at which V - E is at the level, from below; h if there is none. Its bits do not
     // depend on h. Times are doubles, and the numbers of the type count from the begin of a piece.
     ON_DEVICE double crossing(const R* from, double h, R level, R alert) const {
         R x[N];
-        for (int64_t q = 0;; ++q) {
+        for (int64_t q = 0;;) {
             const double base = (double)q * piece;
             if (q && !(base < h)) return h;
             for (int i = 0; i < N; ++i) x[i] = from[i];
             over_pieces(q, x);
             if (q && ever(x) < alert) return h;
+            const int64_t far = q ? leap(x, level) : 0;
+            q += far ? far : 1;
+            if (far) continue;
             const double at = within(x, h - base, level);
             if (at < piece) return base + at;
         }
