@@ -50,13 +50,15 @@ class Domain(NamedTuple):
     """Which values a parameter may have, and how it is trained.
 
     Above ``above`` (exclusive), at least ``least``; where ``logarithmic`` as its logarithm.
-    ``floor`` is the least value that training keeps; None: as the domain says.
+    ``floor`` is the least value that training keeps; None: as the domain says. A learning rate is
+    per ``unit`` of a value that is trained as itself.
     """
 
     above: float | None = None
     least: float | None = None
     logarithmic: bool = False
     floor: float | None = None
+    unit: float = 1.0
 
 
 TIME = Domain(above=0.0, logarithmic=True, floor=1.0)
@@ -234,6 +236,13 @@ class LinearNeuron:
         rate: NDArray[np.float64] = np.linalg.eigvals(flow).real.max(axis=1)
         return np.where(rate <= GROWTH * np.abs(flow).max(axis=(1, 2)), 0.0, rate)
 
+    def swing(self, values: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+        """Highest frequency of the modes that outlast a radian, Hz, [N]; 0 where none does."""
+        modes = np.linalg.eigvals(self.matrices(values).flow)
+        seen = np.where(np.abs(modes.imag) > -modes.real, np.abs(modes.imag), 0.0)
+        found: NDArray[np.float64] = seen.max(axis=1) * (1e3 / (2.0 * np.pi))
+        return found
+
     def check_slopes(self, values: Mapping[str, NDArray[Any]], where: str) -> None:
         """Raise ParameterError unless complex steps differentiate ``flow`` and ``reset``.
 
@@ -382,7 +391,8 @@ class Resonator(_WithSynapses):
     own_states = ("v", "u")
     own: Mapping[str, float] = {"frequency": 10.0, "damping": 20.0}
     domains: Mapping[str, Domain] = {
-        "frequency": Domain(above=0.0, logarithmic=True, floor=0.1), "damping": FROM_0
+        "frequency": Domain(above=0.0, logarithmic=True, floor=0.1),
+        "damping": Domain(least=0.0, unit=20.0),
     }  # fmt: skip
     always_stable = True
 

@@ -19,7 +19,10 @@ which counts as one: one factor, and the mean rate of all its neurons. Readouts 
 stay.
 
 Training by default scales only populations below a tenth of the target. Rates above the target are
-no obstacle: every spike has a gradient, and :class:`.RateBand` lowers a rate.
+no obstacle: every spike has a gradient, and :class:`.RateBand` lowers a rate. Resonators and other
+neurons that swing are one: a spike ends a swing, and a neuron that fires more often than it swings
+hears no frequency. So a population of them whose rate is above the median of their frequencies is
+scaled down, to the target or to that median, whichever is lower.
 
 **Logits.** A readout hears hundreds of spikes, so that with weights like those of hidden neurons
 its logits begin far apart: the network is sure of its answers before it has learned anything, and
@@ -184,7 +187,8 @@ def scale(
     precision: Precision,
     refuse: Callable[[CalibrationError], None],
 ) -> list[Calibration]:
-    """:func:`calibrate` in place, of populations whose rate is below ``least`` Hz.
+    """:func:`calibrate` in place; with ``least`` only of populations whose rate is below it, in Hz,
+    and of those that fire more often than they swing.
 
     Run are ``n_samples`` recordings, all at once. ``refuse`` is told of what cannot be reached; if
     it returns, that population stays as it is.
@@ -202,10 +206,11 @@ def scale(
         if stage.is_readout:
             continue
         unit = _Unit(course, stage, seconds)
-        before = unit.rate(1.0)
-        if before < least:
+        before, swing = unit.rate(1.0), _swing(stage)
+        often = least < math.inf and 0.0 < swing < before
+        if before < least or often:
             try:
-                unit.reach(target)
+                unit.reach(min(target, swing) if often else target)
                 names = tuple(member.name for member in stage.members)
                 after = unit.tried[unit.factor]
                 done.append(Calibration(names, unit.factor, before, after, n, stream.n_samples))
@@ -216,6 +221,16 @@ def scale(
             break  # without bound: only a run can say where
         course.send(unit.spikes)
     return done
+
+
+def _swing(stage: Stage) -> float:
+    """Median of the frequencies with which the neurons swing, Hz; 0 where most do not."""
+    found = []
+    for member in stage.members:
+        values = {name: to_host(value) for name, value in member.parameters.items()}
+        plain = member.neuron is None
+        found.append(np.zeros(member.size) if plain else member.neuron.swing(values))
+    return float(np.median(np.concatenate(found)))
 
 
 def _seconds_of_events(net: Network, stream: EventStream) -> float:

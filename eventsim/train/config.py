@@ -118,8 +118,9 @@ class TrainConfig(Settings):
     calibrate: NotNegative | None = setting(
         10.0,
         "Rate in Hz to which a new run scales silent populations before it begins: spiking "
-        "populations that fire less than a tenth of it on the training data, see "
-        ":func:`eventsim.calibrate`; 0 for none. None, as 0, of runs of versions without it.",
+        "populations that fire less than a tenth of it on the training data, and resonators that "
+        "fire more often than they swing, see :mod:`eventsim.train.calibration`; 0 for none. None, "
+        "as 0, of runs of versions without it.",
     )
     initial_logits: NotNegative | None = setting(
         1.0,

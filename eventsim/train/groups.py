@@ -35,11 +35,12 @@ MARGIN = 0.05  # between a value and an open end of its domain
 
 
 class Coordinate(NamedTuple):
-    """How a parameter is trained: group of its rate, whether as a logarithm, and its floor."""
+    """How a parameter is trained: group of its rate, whether as a logarithm, floor, and unit."""
 
     group: str
     logarithmic: bool
     floor: float
+    unit: float = 1.0  # of the rate, where not as a logarithm
 
 
 def coordinate_of(net: Network, key: str) -> Coordinate:
@@ -54,7 +55,8 @@ def coordinate_of(net: Network, key: str) -> Coordinate:
     if floor is None:
         open_end = domain.above is not None and not domain.logarithmic
         floor = domain.above + MARGIN if open_end and domain.above is not None else -math.inf
-    return Coordinate("taus" if domain.logarithmic else "intrinsic", domain.logarithmic, floor)
+    group, unit = ("taus", 1.0) if domain.logarithmic else ("intrinsic", domain.unit)
+    return Coordinate(group, domain.logarithmic, floor, unit)
 
 
 def select(net: Network, names: Iterable[str]) -> list[str]:

@@ -25,6 +25,7 @@ v_reset (threshold not trained)      itself      <= threshold - margin         `
 v_leak (of neurons that fire)        itself      <= threshold - margin         ``intrinsic``
 others, of linear neurons            domain      its floor (``a`` > -1 of      ``taus`` (log),
                                                  AdLIF: >= -0.95)              ``intrinsic``
+                                                                               times its unit
 adaptation                           itself      >= 0                          ``intrinsic``
 refractory                           itself      >= 0 ms                       ``delays``
 delays                               itself      0 .. ``max_delay`` ms         ``delays``
@@ -207,8 +208,8 @@ class AdamW:
         trained = []
         for key in self.layout.keys:
             kind = kind_of(key)
-            group, logarithmic, least = self._coordinates[kind]
-            rate = float(getattr(s.rates, group))
+            group, logarithmic, least, unit = self._coordinates[kind]
+            rate = float(getattr(s.rates, group)) * unit
             decay = s.weight_decay if kind == "weights" else 0.0
             most = s.max_delay if kind == "delays" else math.inf
             trained.append(Trained(self._values[key], rate, decay, logarithmic, least, most))
@@ -392,8 +393,8 @@ class AdamW:
         unbiased = first / (1.0 - s.beta1**self.n_steps)
         spread = xp.sqrt(second / (1.0 - s.beta2**self.n_steps)) + s.epsilon
         for kind, place in self.layout.kinds.items():
-            group, logarithmic, floor = self._coordinates[kind]
-            rate, value = factor * float(getattr(s.rates, group)), values[place]
+            group, logarithmic, floor, unit = self._coordinates[kind]
+            rate, value = factor * float(getattr(s.rates, group)) * unit, values[place]
             change = rate * unbiased[place] / spread[place]
             if logarithmic:
                 value *= xp.exp(-change)

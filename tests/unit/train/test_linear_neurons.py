@@ -8,6 +8,7 @@ import pytest
 import eventsim as es
 from eventsim.errors import ParameterError
 from eventsim.train import AdamSettings, AdamW, LearningRates, TrainConfig, select, train
+from eventsim.train.calibration import wake
 from tests.unit.train.task import two_patterns
 
 
@@ -91,3 +92,46 @@ def test_networks_of_linear_neurons_learn(neuron):
     for key in ("tau_syn", *neuron.parameters):
         values = [one.parameters()[f"hidden.{key}"] for one in (net, trained)]
         assert not np.array_equal(*values)
+
+
+def driven(neuron):
+    """A population that a strong rhythm drives, and the recordings."""
+    rng = np.random.default_rng(5)
+    times = np.sort(rng.uniform(0.0, 500.0, 600))
+    stream = es.EventStream(times, rng.integers(0, 4, 600), [0, 600], n_channels=4, duration=500.0)
+    net = es.Network()
+    net.add_input("input", 4)
+    net.add_population("hidden", 9, neuron=neuron, refractory=2.0)
+    net.connect("input", "hidden", rng.normal(1.0, 2.0, (4, 9)))
+    return net, stream
+
+
+@pytest.mark.parametrize(
+    ("neuron", "target"),
+    [
+        (es.Resonator(frequency=np.geomspace(4.0, 36.0, 9)), 10.0),  # median 12 Hz
+        (es.Resonator(frequency=6.0), 6.0),
+        (es.AdLIF(a=30.0), 10.0),  # swings with 19 Hz
+        (es.Resonator(frequency=2.0), None),  # fades within a radian: no resonance to keep
+        (es.AdLIF(a=0.5), None),
+    ],
+)
+def test_neurons_that_fire_more_often_than_they_swing_start_lower(neuron, target):
+    net, stream = driven(neuron)
+    before = net.projections["input->hidden"].weights.copy()
+    done = wake(net, stream, TrainConfig(backend="cpu"), log=False)
+    seconds = (stream.times[-1] - stream.times[0]) / 1000.0
+    rate = len(es.simulate(net, stream, backend="cpu")["hidden"]) / 9 / seconds
+    if target is None:
+        assert not done
+        np.testing.assert_array_equal(net.projections["input->hidden"].weights, before)
+        assert rate > 10.0
+    else:
+        assert rate == pytest.approx(target, rel=0.15)
+
+
+def test_a_damping_moves_in_its_own_unit():
+    net = network(es.Resonator(damping=30.0))
+    optimiser = AdamW(net, ["hidden.damping"], AdamSettings(rates=LearningRates(intrinsic=1e-2)))
+    optimiser.step({"hidden.damping": np.full(6, 3.0)})
+    np.testing.assert_allclose(net.populations["hidden"].damping, 30.0 - 1e-2 * 20.0, rtol=1e-6)
