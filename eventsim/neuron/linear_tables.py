@@ -41,6 +41,7 @@ from eventsim.arrays import Floats
 DEGREE, LOW = 14, 8
 UP, DOWN, BEND, JERK = range(4)
 MOST_BITS = 60
+MOST_PIECES = 1e12
 
 # Rows of a grid of times that are looked at together, and how many times that at most.
 _ROWS_LOG, _MOST_BLOCKS = 4, 256
@@ -84,6 +85,12 @@ def bits_for(piece: Floats, longest: float) -> int:
     """Bits of the number of pieces of the longest time, ms."""
     most = math.log2(max(longest, 1e-300) / float(piece.min()))
     return min(max(math.ceil(most) + 1, 6), MOST_BITS)
+
+
+def without_bound(tables: FlowTables, longest: float) -> NDArray[np.int64]:
+    """Flows for which no bound was found, and which have too many pieces to look into each."""
+    unknown = tables.bounds[:, UP : DOWN + 1].max(axis=(1, 2)) >= _NO_BOUND
+    return np.flatnonzero(unknown & (longest > MOST_PIECES * tables.piece))
 
 
 def flow_tables(

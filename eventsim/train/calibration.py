@@ -228,8 +228,8 @@ def _swing(stage: Stage) -> float:
     found = []
     for member in stage.members:
         values = {name: to_host(value) for name, value in member.parameters.items()}
-        plain = member.neuron is None
-        found.append(np.zeros(member.size) if plain else member.neuron.swing(values))
+        neuron = member.neuron
+        found.append(np.zeros(member.size) if neuron is None else neuron.swing(values))
     return float(np.median(np.concatenate(found)))
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.errors import ParameterError
 from tests.support.linear_neurons import exact_spikes
 
 # tau_mem, tau_syn, ms: ratios up to a million, equal, nearly equal.
@@ -37,6 +38,17 @@ def test_the_core_of_linear_neurons_gives_what_lif_gives(tau_mem, tau_syn, silen
     for key, values in found[0].items():
         mine = found[1][{"h.tau_syn": "h.tau_syn_only"}.get(key, key)]
         np.testing.assert_allclose(mine, values, rtol=1e-5, atol=1e-7 * (1 + np.abs(values).max()))
+
+
+def test_time_constants_too_far_apart_are_refused_with_the_neuron():
+    net = es.Network()
+    net.add_input("input", 1)
+    neuron = es.LIF(tau_syn={"slow": 20.0, "fast": [5.0, 2e-12]})
+    net.add_population("h", 2, neuron=neuron)
+    net.connect("input", "h", [[4.0, 4.0]], receptor="slow")
+    stream = es.EventStream([3.0], [0], [0, 1], n_channels=1, duration=1e3)
+    with pytest.raises(ParameterError, match=r"'h', neuron 1: its fastest rate is 5e\+11 per ms"):
+        es.simulate(net, stream, backend="cpu")
 
 
 @pytest.mark.parametrize("backend", ["reference", "cpu"])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Bools, Floats, Ints
 from eventsim.engine.contract.job import Job, StageGradients
+from eventsim.errors import ParameterError
 from eventsim.network import Population
 from eventsim.neuron.linear import LIF, LinearNeuron, Matrices
 from eventsim.neuron.linear_flow import ALERT_MARGIN
@@ -22,6 +23,7 @@ from eventsim.neuron.linear_tables import (
     bits_for,
     flow_tables,
     pieces_of,
+    without_bound,
 )
 from eventsim.plan import Stage
 
@@ -112,6 +114,15 @@ def _linear_cells(job: Job, longest: float) -> LinearCells:
         piece = _least_of_blocks(piece)
     piece = np.tile(piece, 2)
     tables = _flow_tables(exact, piece, longest)
+    lost = without_bound(tables, longest)
+    if lost.size:
+        rates = np.abs(matrices.flow).max(axis=(1, 2))
+        worst = lost[rates[lost].argmax()]  # neurons of a block share their piece
+        raise ParameterError(
+            f"Population {stage.name!r}, neuron {worst}: its fastest rate is {rates[worst]:.3g} per ms; "
+            f"slow states cannot be followed beside it for {longest:g} ms. Raise its shortest time "
+            "constant: in a recording of a second they may differ by a factor of 1e11."
+        )
     level, first = matrices.level, matrices.keep[:, 0, 0] * matrices.level + matrices.jump[:, 0]
     start = np.zeros(exact.shape[:2])
     start[:, 0] = np.where(level <= 0.0, first, 0.0)
