@@ -187,11 +187,11 @@ def scale(
     precision: Precision,
     refuse: Callable[[CalibrationError], None],
 ) -> list[Calibration]:
-    """:func:`calibrate` in place; with ``least`` only of populations whose rate is below it, in Hz,
-    and of those that fire more often than they swing.
+    """:func:`calibrate` in place, of populations that need it.
 
-    Run are ``n_samples`` recordings, all at once. ``refuse`` is told of what cannot be reached; if
-    it returns, that population stays as it is.
+    With ``least`` these are those whose rate is below it, in Hz, and those that fire more often
+    than they swing. Run are ``n_samples`` recordings, all at once. ``refuse`` is told of what
+    cannot be reached; if it returns, that population stays as it is.
     """
     n = min(n_samples, stream.n_samples)
     few = stream[_spaced(n, stream.n_samples)]
