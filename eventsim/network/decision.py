@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from eventsim.arrays import Array, Floats
+from eventsim.arrays import Array, Floats, beside
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events.doors import real_array
 from eventsim.network.domain import LARGEST, DomainCheck
@@ -86,4 +86,4 @@ def make_decision(readout: Population, weights: ArrayLike, bias: ArrayLike) -> D
         )
     decision = Decision(readout.name, values, np.array(np.broadcast_to(offset, (values.shape[1],))))
     decision.check()
-    return decision
+    return decision.map(lambda values: beside(values, readout.tau_mem))

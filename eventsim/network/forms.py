@@ -8,28 +8,21 @@ read.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import Array, csr_array, to_host
-from eventsim.entries import Entry, parse_json
-from eventsim.errors import NetworkError, ParameterError, StorageError
+from eventsim.arrays import csr_array, to_host
+from eventsim.entries import Entry, parse_json, read
+from eventsim.errors import EventSimError, NetworkError, ParameterError, StorageError
 from eventsim.events.doors import whole_array
 from eventsim.events.npz import Archive, Form, check_forms
 from eventsim.network.answer import Answer
-from eventsim.network.decision import Decision
-from eventsim.network.parts import ADAPTIVE, PARAMETERS, Population, PopulationKind
-from eventsim.network.projection import (
-    DelaysOf,
-    Projection,
-    ProjectionKind,
-    SelfRecurrent,
-    projection_name,
-)
-from eventsim.network.sharing import Sharing
+from eventsim.network.overview import Described
+from eventsim.network.parts import ADAPTIVE, PARAMETERS, Population, PopulationKind, make_population
+from eventsim.network.projection import DelaysOf, ProjectionKind, SelfRecurrent, projection_name
 from eventsim.neuron.linear import LinearNeuron, neuron_described
 
 NETWORK_VERSION = 1
@@ -129,7 +122,7 @@ def _projection(row: Entry, neurons: Mapping[str, LinearNeuron]) -> tuple[Any, .
     return (*_three(row, "[source, target, kind]"), "")
 
 
-def delays_of(
+def _delays_of(
     structure: Structure, name: str, delays: NDArray[Any], shape: tuple[int, int]
 ) -> DelaysOf:
     """What the delays of a projection in a file are of.
@@ -178,15 +171,9 @@ def check_network(claims: Mapping[str, Any], structure: Structure, prefix: str =
             check_forms(claims, {name: Form("i8", shared.shape)})
 
 
-def arrays_of(
-    populations: Mapping[str, Population],
-    projections: Mapping[str, Projection],
-    parameters: Mapping[str, Array],
-    decision: Decision | None,
-    answer: Answer | None,
-    shared: Mapping[str, Sharing],
-) -> dict[str, NDArray[Any]]:
+def arrays_of(net: Described) -> dict[str, NDArray[Any]]:
     """Structure and values of a network as arrays, as :func:`check_network` wants them."""
+    populations, projections, decision = net.populations, net.projections, net.decision
     structure: dict[str, Any] = {
         "populations": [[p.name, p.size, p.kind] for p in populations.values()],
         "projections": [
@@ -205,17 +192,53 @@ def arrays_of(
     }
     said = {key: one for key, one in structure.items() if one or key not in _OPTIONAL}
     arrays: dict[str, NDArray[Any]] = {"structure": np.array(json.dumps(said))}
-    arrays |= {key: np.array(to_host(values)) for key, values in parameters.items()}
+    arrays |= {key: np.array(to_host(values)) for key, values in net.parameters().items()}
     for projection in projections.values():
         if projection.pattern is not None:
             arrays[f"{projection.name}.indices"] = projection.pattern.indices
             arrays[f"{projection.name}.indptr"] = projection.pattern.indptr
-    if answer is not None:
-        arrays[ANSWER] = np.array(json.dumps(answer.to_dict()))
-    return arrays | {f"{SHARED}{key}": one.groups for key, one in shared.items()}
+    if net.answer is not None:
+        arrays[ANSWER] = np.array(json.dumps(net.answer.to_dict()))
+    return arrays | {f"{SHARED}{key}": one.groups for key, one in net.shared.items()}
 
 
-def weights_in(
+def fill(
+    net: Any, add: Callable[[Population], Population], arrays: Mapping[str, NDArray[Any]]
+) -> None:
+    """Put what :func:`arrays_of` described into an empty Network; ``add`` adds a population to it.
+
+    Raises StorageError (something is missing, or malformed).
+    """
+    try:
+        structure = read_structure(str(arrays["structure"]))
+        check_network(arrays, structure)
+        for name, (size, kind) in structure.populations.items():
+            given = {key: arrays[f"{name}.{key}"] for key in structure.keys_of(name)}
+            add(make_population(name, size, kind, given, structure.neurons.get(name)))
+        for (source, target, receptor), of in structure.projections.items():
+            name = structure.name_of(source, target, receptor)
+            shape = net.populations[source].size, net.populations[target].size
+            weights, delays = _weights(arrays, name, of, shape), arrays[f"{name}.delays"]
+            each = _delays_of(structure, name, delays, shape)
+            net.connect(
+                source, target, weights, delays=delays, delays_of=each, receptor=receptor or None
+            )
+        if structure.decision is not None:
+            net.decide(structure.decision, arrays["decision.weights"], bias=arrays["decision.bias"])
+        for key in [key for key in arrays if key.startswith(SHARED)]:
+            net.share(key.removeprefix(SHARED), arrays[key])
+        if ANSWER in arrays:
+            said = parse_json(str(arrays[ANSWER]), "Network: the answer", StorageError)
+            net.set_answer(read(Answer, said, "Network: the answer", StorageError))
+    except KeyError as error:
+        raise StorageError(f"Network: the description lacks {error}.") from error
+    except EventSimError:
+        raise
+    except ValueError as error:
+        raise StorageError(f"Network: {error}.") from error
+
+
+def _weights(
     arrays: Mapping[str, NDArray[Any]], name: str, kind: ProjectionKind, shape: tuple[int, int]
 ) -> Any:
     """Weights of a projection in the form that :meth:`Network.connect` takes.

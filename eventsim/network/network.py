@@ -10,22 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from eventsim.arrays import Array, Floats, beside, namespace, to_host
-from eventsim.entries import parse_json, read
-from eventsim.errors import EventSimError, NetworkError, ParameterError, ShapeError, StorageError
+from eventsim.arrays import Array, Floats, namespace, to_host
+from eventsim.errors import EventSimError, NetworkError, ShapeError, StorageError
 from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.network import forms, overview
 from eventsim.network.answer import Answer
 from eventsim.network.decision import Decision, make_decision
 from eventsim.network.domain import DomainCheck, all_hold
-from eventsim.network.parts import (
-    TAU_ADAPTATION,
-    Population,
-    PopulationKind,
-    linear_population,
-    make_population,
-)
-from eventsim.network.projection import DelaysOf, Projection, make_projection, projection_name
+from eventsim.network.parts import Population, PopulationKind, make_population, spiking_population
+from eventsim.network.projection import DelaysOf, Projection, joint_of, make_projection
 from eventsim.network.sharing import Sharing, make_sharing
 from eventsim.neuron.linear import LinearNeuron
 
@@ -158,18 +151,8 @@ class Network:
             "v_reset": v_reset,
             "refractory": refractory,
         }
-        if neuron is not None:
-            more = {"adaptation": adaptation, "tau_adaptation": tau_adaptation}
-            return self._add(linear_population(name, size, given | more, neuron))
-        if adaptation is not None:
-            given["adaptation"] = adaptation
-            given["tau_adaptation"] = TAU_ADAPTATION if tau_adaptation is None else tau_adaptation
-        elif tau_adaptation is not None:
-            raise ParameterError(
-                f"Population {name!r}: tau_adaptation is given without adaptation, the rise of the "
-                "threshold after a spike. Give both, or none for a threshold that stays."
-            )
-        return self._add(make_population(name, size, "spiking", given))
+        adapting = {"adaptation": adaptation, "tau_adaptation": tau_adaptation}
+        return self._add(spiking_population(name, size, given, adapting, neuron))
 
     def add_readout(
         self,
@@ -232,17 +215,7 @@ class Network:
         NetworkError, ShapeError, ParameterError
         """
         pre, post = self.population(source), self.population(target)
-        name = f"{pre.name}->{post.name}"
-        receptor = post.receptor(receptor, f"Projection {name!r}")
-        name = projection_name(pre.name, post.name, post.neuron, receptor)
-        if pre.is_readout:
-            raise NetworkError(
-                f"Projection {name!r}: {pre.name!r} is a readout and sends no spikes."
-            )
-        if post.is_input:
-            raise NetworkError(
-                f"Projection {name!r}: {post.name!r} is the input and has no neurons."
-            )
+        name, receptor = joint_of(pre, post, receptor)
         if name in self._projections:
             raise NetworkError(f"Projection {name!r}: exists already; add the two weight matrices.")
         made = make_projection(pre, post, weights, delays, delays_of, receptor)
@@ -251,8 +224,7 @@ class Network:
                 f"Projection {name!r}: {post.name!r} has self-connections already, "
                 f"{self.recurrences[post.name].name!r}. They can have one receptor."
             )
-        self._projections[name] = made
-        return self._projections[name]
+        return self._projections.setdefault(name, made)
 
     def population(self, name: str | Population) -> Population:
         """The population of that name, or the population itself if it is one of this network.
@@ -333,8 +305,6 @@ class Network:
         """
         found = None if readout is None else self.readout(readout, "Decision")
         decision = None if found is None else make_decision(found, weights, bias)
-        if found is not None and decision is not None:
-            decision = decision.map(lambda values: beside(values, found.tau_mem))
         for key in self._decision.parameters if self._decision is not None else ():
             self._shared.pop(key, None)
         self._decision = decision
@@ -374,10 +344,9 @@ class Network:
 
     def refuse_adaptation(self, where: str, what: str) -> None:
         """Raise NetworkError for adaptive thresholds, which ``where`` cannot take along."""
-        names = [name for name, p in self._populations.items() if p.is_adaptive]
-        if names:
+        for name in (name for name, p in self._populations.items() if p.is_adaptive):
             raise NetworkError(
-                f"{where}: population {names[0]!r} has an adaptive threshold, {what}. Build the "
+                f"{where}: population {name!r} has an adaptive threshold, {what}. Build the "
                 "network without adaptation."
             )
 
@@ -509,59 +478,22 @@ class Network:
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Structure and values as named arrays, for files."""
-        return forms.arrays_of(
-            self._populations,
-            self._projections,
-            self.parameters(),
-            self._decision,
-            self._answer,
-            self._shared,
-        )
+        return forms.arrays_of(self)
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Network:
         """Rebuild what :meth:`to_arrays` described; raises StorageError if it is incomplete."""
         net = cls()
-        try:
-            structure = forms.read_structure(str(arrays["structure"]))
-            forms.check_network(arrays, structure)
-            for name, (size, kind) in structure.populations.items():
-                keys, neuron = structure.keys_of(name), structure.neurons.get(name)
-                given = {key: arrays[f"{name}.{key}"] for key in keys}
-                net._add(make_population(name, size, kind, given, neuron))
-            for (source, target, receptor), kind_of_synapses in structure.projections.items():
-                name = structure.name_of(source, target, receptor)
-                shape = net._populations[source].size, net._populations[target].size
-                weights = forms.weights_in(arrays, name, kind_of_synapses, shape)
-                delays = arrays[f"{name}.delays"]
-                of = forms.delays_of(structure, name, delays, shape)
-                net.connect(
-                    source, target, weights, delays=delays, delays_of=of, receptor=receptor or None
-                )
-            if structure.decision is not None:
-                weights, bias = arrays["decision.weights"], arrays["decision.bias"]
-                net.decide(structure.decision, weights, bias=bias)
-            for key in [key for key in arrays if key.startswith(forms.SHARED)]:
-                net.share(key.removeprefix(forms.SHARED), arrays[key])
-            if forms.ANSWER in arrays:
-                said = parse_json(str(arrays[forms.ANSWER]), "Network: the answer", StorageError)
-                net.set_answer(read(Answer, said, "Network: the answer", StorageError))
-        except KeyError as error:
-            raise StorageError(f"Network: the description lacks {error}.") from error
-        except EventSimError:
-            raise
-        except ValueError as error:
-            raise StorageError(f"Network: {error}.") from error
+        forms.fill(net, net._add, arrays)
         return net
 
     def _add(self, population: Population) -> Population:
         if population.name in self._populations:
             raise NetworkError(f"Network: a population {population.name!r} exists already.")
-        self._populations[population.name] = population
-        return population
+        return self._populations.setdefault(population.name, population)
 
     def __repr__(self) -> str:
-        return overview.line(self._populations, self._projections, self._decision, self._answer)
+        return overview.line(self)
 
     def _repr_html_(self) -> str:
-        return overview.html(self._populations, self._projections, self._decision, self._answer)
+        return overview.html(self)

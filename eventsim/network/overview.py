@@ -1,14 +1,16 @@
 """A network in a line, and as tables for notebooks."""
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import numpy as np
 
-from eventsim.arrays import to_host
+from eventsim.arrays import Array, to_host
 from eventsim.network.answer import Answer
 from eventsim.network.decision import Decision
 from eventsim.network.parts import ADAPTIVE, Population
 from eventsim.network.projection import Projection
+from eventsim.network.sharing import Sharing
 from eventsim.summary import brief, html_card, html_table, number, span
 
 # More names than these are counted in the line of a network.
@@ -22,13 +24,37 @@ SHOWN = ("tau_mem", "tau_syn", "threshold", "refractory")
 ADAPTIVE_COLUMNS = ("adaptation", "tau_adaptation (ms)")
 
 
-def line(
-    populations: Mapping[str, Population],
-    projections: Mapping[str, Projection],
-    decision: Decision | None,
-    answer: Answer | None,
-) -> str:
+class Described(Protocol):
+    """What a network says of itself; see :class:`eventsim.Network`."""
+
+    @property
+    def populations(self) -> Mapping[str, Population]:
+        """By name."""
+
+    @property
+    def projections(self) -> Mapping[str, Projection]:
+        """By name."""
+
+    @property
+    def decision(self) -> Decision | None:
+        """Behind a readout."""
+
+    @property
+    def answer(self) -> Answer | None:
+        """How it answers."""
+
+    @property
+    def shared(self) -> Mapping[str, Sharing]:
+        """Which values are one."""
+
+    def parameters(self) -> Mapping[str, Array]:
+        """All live arrays."""
+
+
+def line(net: Described) -> str:
     """What ``repr`` gives: sizes, projections, decision and answer."""
+    populations, projections = net.populations, net.projections
+    decision, answer = net.decision, net.answer
     sizes = ", ".join(f"{p.name}: {p.size}" for p in list(populations.values())[:MOST_NAMES])
     if len(populations) > MOST_NAMES:
         sizes += f", {len(populations) - MOST_NAMES} more"
@@ -51,13 +77,10 @@ def line(
     return f"Network({{{sizes}}}, {found}{behind})"
 
 
-def html(
-    populations: Mapping[str, Population],
-    projections: Mapping[str, Projection],
-    decision: Decision | None,
-    answer: Answer | None,
-) -> str:
+def html(net: Described) -> str:
     """What ``_repr_html_`` gives: a table of populations and one of projections."""
+    populations, projections = net.populations, net.projections
+    decision, answer = net.decision, net.answer
     neurons = sum(p.size for p in populations.values() if not p.is_input)
     synapses = sum(p.values.size for p in projections.values())
     about = f"{number(neurons)} neurons, {number(int(synapses))} synapses"

@@ -252,7 +252,27 @@ def join_populations(members: Sequence[Population]) -> Population:
     )
 
 
-def linear_population(
+def spiking_population(
+    name: str,
+    size: int,
+    given: Mapping[str, Any],
+    adapting: Mapping[str, Any],
+    neuron: LinearNeuron | None,
+) -> Population:
+    """Neurons as add_population is asked for them; None of what is not given of ``adapting``."""
+    if neuron is not None:
+        return _linear_population(name, size, {**given, **adapting}, neuron)
+    rise, tau = adapting["adaptation"], adapting["tau_adaptation"]
+    if rise is None and tau is not None:
+        raise ParameterError(
+            f"Population {name!r}: tau_adaptation is given without adaptation, the rise of the "
+            "threshold after a spike. Give both, or none for a threshold that stays."
+        )
+    more = {"adaptation": rise, "tau_adaptation": TAU_ADAPTATION if tau is None else tau}
+    return make_population(name, size, "spiking", given if rise is None else {**given, **more})
+
+
+def _linear_population(
     name: str, size: int, given: Mapping[str, Any], neuron: LinearNeuron
 ) -> Population:
     """Neurons of a kind; ``given`` are the arguments of add_population, whose defaults go."""

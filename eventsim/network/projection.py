@@ -238,6 +238,20 @@ def projection_name(source: str, target: str, neuron: LinearNeuron | None, recep
     return f"{source}->{target}:{receptor}" if several else f"{source}->{target}"
 
 
+def joint_of(source: Population, target: Population, receptor: str | None) -> tuple[str, str]:
+    """Name of a projection between both, and its receptor; NetworkError if there can be none."""
+    name = f"{source.name}->{target.name}"
+    receptor = target.receptor(receptor, f"Projection {name!r}")
+    name = projection_name(source.name, target.name, target.neuron, receptor)
+    if source.is_readout:
+        raise NetworkError(
+            f"Projection {name!r}: {source.name!r} is a readout and sends no spikes."
+        )
+    if target.is_input:
+        raise NetworkError(f"Projection {name!r}: {target.name!r} is the input and has no neurons.")
+    return name, receptor
+
+
 def make_projection(
     source: Population,
     target: Population,
@@ -247,8 +261,7 @@ def make_projection(
     receptor: str | None = None,
 ) -> Projection:
     """Check and build a projection; see :meth:`Network.connect`."""
-    receptor = target.receptor(receptor, f"Projection '{source.name}->{target.name}'")
-    name = projection_name(source.name, target.name, target.neuron, receptor)
+    name, receptor = joint_of(source, target, receptor)
     kind: ProjectionKind
     if isinstance(weights, SelfRecurrent):
         kind, values, canonical = "self", _self_weights(name, source, target, weights), True
