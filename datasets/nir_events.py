@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from eventsim.arrays import is_whole
 from eventsim.datasets import hdf5
 from eventsim.datasets.dataset import to_ms
 from eventsim.errors import DataError, EventSimError
@@ -38,7 +39,7 @@ def from_nir(data: Any) -> EventStream:
             "EventData without them."
         )
     index, times = np.asarray(data.idx), np.asarray(data.time, dtype=np.float64)
-    if index.ndim != 2 or index.shape != times.shape or index.dtype.kind not in "iu":
+    if index.ndim != 2 or index.shape != times.shape or not is_whole(index.dtype):
         raise DataError(
             f"from_nir: idx has shape {index.shape} and type {index.dtype}, time {times.shape}; "
             "expected integers and floats of one shape (n_samples, n_events)."
@@ -133,7 +134,7 @@ def _data(group: Any) -> "_Data":
     idx, time = hdf5.dataset(group, "idx"), hdf5.dataset(group, "time")
     n_neurons, t_max = (attribute(group, name) for name in ("n_neurons", "t_max"))
     numbers = isinstance(n_neurons, np.integer) and isinstance(t_max, np.number)
-    if not numbers or idx.dtype.kind not in "iu" or time.dtype.kind not in "iuf":
+    if not numbers or not is_whole(idx.dtype) or time.dtype.kind not in "iuf":
         raise DataError(
             f"{group.file.filename}, {group.name}: idx is of {idx.dtype}, time of {time.dtype}, "
             f"n_neurons {n_neurons}, t_max {t_max}; expected numbers, idx and n_neurons whole ones."

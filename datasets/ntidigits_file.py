@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from eventsim.arrays import Ints
+from eventsim.arrays import Ints, is_whole
 from eventsim.datasets import hdf5
 from eventsim.datasets.dataset import check_split, sorted_recording, to_ms
 from eventsim.errors import DataError
@@ -116,7 +116,7 @@ def recording(where: str, times: NDArray[np.float64], addresses: NDArray[Any]) -
             f"{where}: timestamps have shape {times.shape}, addresses {addresses.shape}, expected "
             "two one-dimensional arrays of equal length."
         )
-    if addresses.size and addresses.dtype.kind not in "iu":
+    if addresses.size and not is_whole(addresses.dtype):
         raise DataError(f"{where}: addresses have type {addresses.dtype}, expected integers.")
     return sorted_recording(where, times, addresses, N_CHANNELS, names=("timestamp", "addresses"))
 

@@ -25,6 +25,11 @@ AT_ONCE = 1 << 16
 CACHE_LINE = 64  # bytes
 
 
+def is_whole(dtype: Any) -> bool:
+    """Whether numbers of a type are whole ones."""
+    return np.dtype(dtype).kind in "iu"
+
+
 def slices(size: int) -> Iterator[slice]:
     """Parts of an array of that many entries, none of more than AT_ONCE."""
     return (slice(low, min(low + AT_ONCE, size)) for low in range(0, size, AT_ONCE))

@@ -157,6 +157,11 @@ class Chip(Settings):
     energy: Mapping[str, Quantity] = field(default_factory=dict)
     latency: Mapping[str, Quantity] = field(default_factory=dict)
 
+    @property
+    def is_technology(self) -> bool:
+        """Whether it has figures of energy alone, without limits and formats."""
+        return self.kind == "technology"
+
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_terms("energy", ENERGY_TERMS)

@@ -74,9 +74,8 @@ def _read(path: Traversable, label: str, *, stem: str | None = None) -> Chip:
     values = read_toml(path, place, ChipError)
     check_format(values, FORMAT, VERSION, place, ChipError, kind="chip file")
     chip = read(Chip, values, place, ChipError)
-    is_chip = chip.kind == "chip"
-    if is_chip != (chip.limits is not None):
-        need = "a table limits" if is_chip else "no table limits"
+    if chip.is_technology == (chip.limits is not None):
+        need = "no table limits" if chip.is_technology else "a table limits"
         raise ChipError(f"{place}: is of kind {chip.kind!r}, which needs {need}.")
     if stem is not None and chip.name != stem:
         raise ChipError(f"{place}, name: is {chip.name!r}, expected the file's own name, {stem!r}.")

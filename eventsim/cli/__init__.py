@@ -11,8 +11,8 @@ signals to follow. What it says goes through ``terminal``; ``completion`` is for
 
 The commands: ``train``, ``evaluate``, ``predict``, ``simulate``, ``listen``, ``demo``, ``report``,
 ``cost``, ``map``, ``frontier``, ``experiment`` (with ``experiment_runs``, ``experiment_progress``),
-``data`` (``data_import``, ``data_plot``), ``exchange``, ``gradcheck``, ``conformance``, ``schema``
-and ``warm_up``.
+``data`` (``data_import``, ``data_plot``), ``exchange``, ``gradcheck``, ``conformance`` and
+``schema``.
 """
 
 import os

@@ -27,7 +27,6 @@ from eventsim.cli.schema import schema_command
 from eventsim.cli.simulate import simulate_command
 from eventsim.cli.terminal import Guarded, guarded
 from eventsim.cli.train import COMMON_OPTIONS, train_command
-from eventsim.cli.warm_up import SETTINGS, warm_up_command
 
 app = App(
     cls=Guarded,
@@ -57,7 +56,6 @@ app.command("report", rich_help_panel="Use")(report_command)
 app.command("gradcheck", rich_help_panel="Prove")(gradcheck_command)
 app.command("conformance", rich_help_panel="Prove")(conformance_command)
 app.command("schema", rich_help_panel="Use")(schema_command)
-app.command("warm-up", hidden=True, context_settings=SETTINGS)(warm_up_command)
 
 
 def _version(wanted: bool) -> None:

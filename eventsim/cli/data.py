@@ -128,17 +128,9 @@ def _show_made(found: Mapping[str, Any]) -> None:
 
 @data_app.command("info")
 @filled(
-    Reading,
-    "file",
-    "form",
-    "sensor",
-    "unit",
-    "columns",
-    "sensor_size",
-    "begin",
-    "after_reset",
+    Reading, "file", "form", "sensor", "unit", "columns", "sensor_size", "begin", "after_reset",
     into="reading",
-)
+)  # fmt: skip
 def data_info(
     place: PlaceArgument,
     split: Annotated[

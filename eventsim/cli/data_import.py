@@ -15,9 +15,7 @@ from eventsim.cli.damaged import Damaged, SkipDamagedOption, read_files
 from eventsim.cli.data import show_details
 from eventsim.cli.events import Events, form_of, parts, read_one, say_all
 from eventsim.cli.fields import filled
-from eventsim.cli.options import (
-    JsonOption,
-)
+from eventsim.cli.options import JsonOption
 from eventsim.cli.reading import Reading
 from eventsim.cli.terminal import present, say, show_table, stdout
 from eventsim.cli.text_events import NOTE, TextEvents, guesses_of_notes, text_notes

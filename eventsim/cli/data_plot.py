@@ -11,9 +11,7 @@ from eventsim.cli.begin import how_read, show_read
 from eventsim.cli.data import PlaceArgument
 from eventsim.cli.events import Events, find, form_of
 from eventsim.cli.fields import filled
-from eventsim.cli.options import (
-    JsonOption,
-)
+from eventsim.cli.options import JsonOption
 from eventsim.cli.readers import TEXTS
 from eventsim.cli.reading import Reading
 from eventsim.cli.terminal import present
@@ -24,17 +22,9 @@ from eventsim.events.transforms import crop
 
 
 @filled(
-    Reading,
-    "file",
-    "split",
-    "form",
-    "sensor",
-    "unit",
-    "columns",
-    "sensor_size",
-    "after_reset",
+    Reading, "file", "split", "form", "sensor", "unit", "columns", "sensor_size", "after_reset",
     into="reading",
-)
+)  # fmt: skip
 def data_plot(
     place: PlaceArgument,
     sample: Annotated[int, typer.Option(min=0, help="Number of the recording.")] = 0,

@@ -43,9 +43,9 @@ class RunBars:
     def ended(self, spec: RunSettings, how: Ended) -> None:
         """Put a line in its place."""
         self._progress.remove_task(self._bars.pop(spec.label))
-        self._progress.advance(self._all, how.kind == "done")
-        text = f"{spec.label}: {how.kind}"
-        if how.kind == "done" and "validation_accuracy" in self._latest.get(spec.label, {}):
+        done, text = how.kind == "done", f"{spec.label}: {how.kind}"
+        self._progress.advance(self._all, done)
+        if done and "validation_accuracy" in self._latest.get(spec.label, {}):
             text += f", validation {self._latest[spec.label]['validation_accuracy']:.2%}"
         _print(self._progress, text + (f" ({how.text})" if how.text else ""))
 

@@ -96,6 +96,13 @@ class SynapseCounts:
     active: int
 
 
+# Fields of Counts by population or projection that are of what is counted alone.
+_NARROWED = (
+    "kinds", "spikes", "synaptic_events", "effective_events", "membrane_updates",
+    "adaptive_updates", "further_states",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, eq=False)
 class Counts:
     """What a run did, exactly; see :mod:`eventsim.energy.counts`.
@@ -163,19 +170,8 @@ class Counts:
         What enters and leaves the chip is none then.
         """
         nothing = np.zeros(self.n_samples, np.int64)
-        return replace(
-            self,
-            kinds=named(self.kinds, names),
-            spikes=named(self.spikes, names),
-            synaptic_events=named(self.synaptic_events, names),
-            effective_events=named(self.effective_events, names),
-            membrane_updates=named(self.membrane_updates, names),
-            adaptive_updates=named(self.adaptive_updates, names),
-            further_states=named(self.further_states, names),
-            decision_macs=0,
-            events_in=nothing,
-            events_out=nothing,
-        )
+        tables = {key: named(one, names) for key, one in vars(self).items() if key in _NARROWED}
+        return replace(self, **tables, decision_macs=0, events_in=nothing, events_out=nothing)
 
     @property
     def state_updates(self) -> dict[str, Ints]:

@@ -125,7 +125,7 @@ def _owed(chip: Chip, paid: set[str], known: Known, counts: Counts) -> Iterator[
     """What this machine pays, whether the file has a figure of it or not."""
     by_parts = "synaptic_event" not in paid and not paid.isdisjoint(("ac", "mac"))
     yield from ("ac", "mac") if by_parts else ("synaptic_event",)
-    if by_parts or chip.kind == "technology" or (counts.decision_macs and "mac" in paid):
+    if by_parts or chip.is_technology or (counts.decision_macs and "mac" in paid):
         yield "memory_byte"
     yield from _updates(chip, paid, known)
     yield from ("spike", "event_in", "event_out", "axon_out")

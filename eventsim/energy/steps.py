@@ -38,6 +38,9 @@ from eventsim.events import SpikeTape
 from eventsim.network import Network
 from eventsim.summary import short_repr
 
+# Fields of ClockedCounts by population or projection.
+_TABLES = ("sizes", "active_updates", "activations", "dense", "effective_acs", "effective_macs")
+
 
 @dataclass(frozen=True, eq=False)
 class ClockedCounts:
@@ -75,15 +78,8 @@ class ClockedCounts:
 
     def only(self, names: Collection[str]) -> "ClockedCounts":
         """Operations of these projections, and updates of these populations, alone."""
-        return replace(
-            self,
-            sizes=named(self.sizes, names),
-            active_updates=named(self.active_updates, names),
-            activations=named(self.activations, names),
-            dense=named(self.dense, names),
-            effective_acs=named(self.effective_acs, names),
-            effective_macs=named(self.effective_macs, names),
-        )
+        tables = {key: named(one, names) for key, one in vars(self).items() if key in _TABLES}
+        return replace(self, **tables)
 
     @property
     def neuron_updates(self) -> Ints:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.arrays import is_whole
 from eventsim.errors import ParameterError, ShapeError
 
 # Channels, neurons and sources are numbered in int32.
@@ -27,7 +28,7 @@ def real_array(values: Any, where: str) -> NDArray[np.float64]:
 def whole_array(values: Any, where: str) -> NDArray[np.int64]:
     """The values as int64; the same array if it is one. Raises ShapeError."""
     array = _unmasked(values, where)
-    if array.size and array.dtype.kind not in "iu":
+    if array.size and not is_whole(array.dtype):
         raise _refused(where, array, "an array of integers")
     if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
         raise ShapeError(f"{where}: holds {array.max()}, expected integers below 2^63.")

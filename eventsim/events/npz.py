@@ -26,6 +26,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from eventsim.arrays import is_whole
 from eventsim.errors import EventSimError, StorageError
 
 LARGEST_RATIO = 100  # unpacked over packed
@@ -131,7 +132,7 @@ class Archive:
     def number(self, name: str) -> int:
         """A whole number that is stored as an array without dimensions."""
         claim = self.claims[name]
-        if claim.shape or claim.dtype.kind not in "iu":
+        if claim.shape or not is_whole(claim.dtype):
             raise ValueError(f"{name} is {claim.shape} of {claim.dtype}, expected a whole number")
         return int(self.read(name))
 
@@ -207,7 +208,7 @@ def check_forms(claims: Mapping[str, Any], forms: Mapping[str, Form]) -> None:
             for length, wanted in zip(claim.shape, form.shape, strict=True)
         )
         wanted = np.dtype(form.dtype)
-        number = not form.shape and wanted.kind == "i" and claim.dtype.kind in "iu"
+        number = not form.shape and wanted.kind == "i" and is_whole(claim.dtype)
         same_type = claim.dtype.newbyteorder("=") == wanted or number
         if not (same_length and same_type):
             lengths = ", ".join("any" if n is None else str(n) for n in form.shape)

@@ -119,7 +119,7 @@ def _overview(report: Report) -> str:
         values["spikes of neurons per recording"] = f"{spikes:,.1f}"
         values[operations] = f"{events:,.0f}"
         for found in priced.costs.reports:
-            if found.terms and found.chip.kind == "chip":
+            if found.terms and not found.chip.is_technology:
                 values |= _energy_tile(found)
     for title, mapped in report.mappings.items():
         if isinstance(mapped, ChipMapping):

@@ -32,15 +32,6 @@ def test_help_imports_nothing_heavy():
     assert "gradcheck" in ran.stdout
 
 
-@pytest.mark.parametrize("options", [[], ["--json", "--precision", "single", "--processes", "4"]])
-def test_warm_up_of_an_old_script_says_that_it_has_nothing_to_do(options):
-    outcome = call("warm-up", *options)
-    assert outcome.code == 0
-    assert outcome.err.startswith("warm-up: nothing to do. Kernels of the CPU are part of the inst")
-    assert outcome.out == ('{"backends": []}\n' if options else "")
-    assert "warm-up" not in call("--help").out
-
-
 def test_version_is_printed():
     assert call("--version").out == f"eventsim {eventsim.__version__}\n"
 
