@@ -115,9 +115,9 @@ def rows(found: EventStatistics) -> list[tuple[str, str, str]]:
     return [(name, value, N_TIDIGITS.get(name, "")) for name, value in table.items()]
 
 
-def sparkline(profile: Floats, *, width: int = 64) -> str:
-    """The profile as one line of bars, first channel left, at most ``width`` characters."""
-    parts = np.array_split(profile, min(width, profile.size))
+def sparkline(profile: Floats) -> str:
+    """The profile as one line of bars, first channel left, at most 64 characters."""
+    parts = np.array_split(profile, min(64, profile.size))
     heights = np.array([part.mean() for part in parts])
     top = heights.max(initial=0.0)
     levels = np.ceil(heights / top * len(_BARS)).astype(int) - 1 if top > 0 else heights.astype(int)

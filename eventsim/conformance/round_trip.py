@@ -86,20 +86,19 @@ def round_trip(
     *,
     path: str | Path | None = None,
     target: Target | None = None,
-    dt: float | None = None,
     backend: str = "auto",
 ) -> RoundTrip:
     """Write a network to NIR, read it, simulate both on ``stream`` in double precision.
 
-    The file at ``path`` was written before; without one a file is written and removed. Target and
-    ``dt`` are those of :func:`eventsim.network.nir.to_nir`. Errors are those of writing and
+    The file at ``path`` was written before; without one a file is written and removed. ``target``
+    is that of :func:`eventsim.network.nir.to_nir`. Errors are those of writing and
     reading, and NetworkError for populations that have got other names or sizes.
     """
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", NirWarning)
         file = Path(folder) / "network.nir" if path is None else Path(path)
         if path is None:
-            write_nir(net, file, target=target, dt=dt, lossy=True)
+            write_nir(net, file, target=target, lossy=True)
         back = read_nir(file)
     before = simulate(net, stream, backend=backend)
     after = simulate(back, stream, backend=backend)

@@ -170,7 +170,8 @@ class Counts:
         What enters and leaves the chip is none then.
         """
         nothing = np.zeros(self.n_samples, np.int64)
-        tables = {key: named(one, names) for key, one in vars(self).items() if key in _NARROWED}
+        own = {key: one for key, one in vars(self).items() if key in _NARROWED}
+        tables: dict[str, Any] = {key: named(one, names) for key, one in own.items()}
         return replace(self, **tables, decision_macs=0, events_in=nothing, events_out=nothing)
 
     @property

@@ -78,7 +78,8 @@ class ClockedCounts:
 
     def only(self, names: Collection[str]) -> "ClockedCounts":
         """Operations of these projections, and updates of these populations, alone."""
-        tables = {key: named(one, names) for key, one in vars(self).items() if key in _TABLES}
+        own = {key: one for key, one in vars(self).items() if key in _TABLES}
+        tables: dict[str, Any] = {key: named(one, names) for key, one in own.items()}
         return replace(self, **tables)
 
     @property

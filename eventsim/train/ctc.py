@@ -41,7 +41,7 @@ from eventsim.errors import DataError, ParameterError, ShapeError
 from eventsim.events import SpikeTape
 from eventsim.network import Network
 from eventsim.network.answer import count_frames
-from eventsim.train.readouts import logits_back, logits_of, require_readout, voltage_seeds
+from eventsim.train.readouts import logits_back, logits_of, voltage_seeds
 from eventsim.train.softmax import require_positive
 
 Strings = Sequence[Sequence[int]]
@@ -111,7 +111,7 @@ class CTC:
 
     def _probed(self, net: Network, tape: SpikeTape) -> tuple[Sequence[Probe], Floats, Ints]:
         """Probes; their voltages [samples, frames, neurons] on the host; frames of every sample."""
-        require_readout("CTC", net, self.readout)
+        net.readout(self.readout, "CTC")
         duration, lengths = tape.stream.duration, self.lengths(tape.stream.duration)
         number = np.arange(1, max(int(lengths.max(initial=0)), 1) + 1)
         # Frames that a sample does not have stand at its end, which costs and means nothing.

@@ -35,7 +35,7 @@ from eventsim.adjoint.linear.voltage import (
     readout_maximum,
 )
 from eventsim.arrays import Floats, Ints, beside
-from eventsim.errors import NetworkError, ParameterError, ShapeError
+from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import SpikeTape
 from eventsim.network import Decision, Network
 from eventsim.train.softmax import AbstractClassifier, Classified, require_positive, softmax_loss
@@ -108,7 +108,7 @@ class VoltageCrossEntropy(AbstractClassifier):
         return kept
 
     def _probes(self, net: Network, tape: SpikeTape) -> Sequence[Probe]:
-        require_readout("VoltageCrossEntropy", net, self.readout)
+        net.readout(self.readout, "VoltageCrossEntropy")
         if self.at == "maximum":
             return readout_maximum(net, tape, self.readout)
         return readout_last(net, tape, self.readout)
@@ -151,10 +151,3 @@ def voltage_seeds(probes: Sequence[Probe], by_voltage: Floats) -> list[Seed]:
         found.append(VoltageSeed(probe, beside(by, probe.value)))
         low = high
     return found
-
-
-def require_readout(where: str, net: Network, name: str) -> None:
-    """Raise NetworkError unless the population is a readout."""
-    kind = net.population(name).kind
-    if kind != "readout":
-        raise NetworkError(f"{where}: population {name!r} is of kind {kind!r}, expected a readout.")

@@ -38,7 +38,7 @@ from eventsim.train.config import Intrinsic
 from eventsim.train.groups import select
 from eventsim.train.optimiser import AdamSettings, AdamW, LearningRates, schedule
 from eventsim.train.prediction import BATCH
-from eventsim.train.readouts import require_readout, voltage_seeds
+from eventsim.train.readouts import voltage_seeds
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +107,7 @@ class MeanSquaredError:
 
     def check(self, net: Network, stream: EventStream | StoredStream) -> None:
         """Raise ShapeError or NetworkError unless they fit these recordings and the network."""
-        require_readout("MeanSquaredError", net, self.readout)
+        net.readout(self.readout, "MeanSquaredError")
         expected = (stream.n_samples, self.times.shape[1], net.population(self.readout).size)
         if self.targets.shape != expected:
             raise ShapeError(

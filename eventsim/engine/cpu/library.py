@@ -98,8 +98,9 @@ class Library:
     ) -> None:
         """Run a call for states of that type, its tasks dealt to so many threads.
 
-        Of a call without states the type does not matter. None are as many threads as kernels use
-        now, see :mod:`~eventsim.engine.cpu.threads`.
+        The kernel of a call ``DenseForward`` is ``dense_forward``, in ``eventsim/kernels/cpu``; so
+        it is of each. Of a call without states the type does not matter. None are as many threads
+        as kernels use now, see :mod:`~eventsim.engine.cpu.threads`.
 
         Raises MemoryError; InternalError if an array is not what the kernel takes.
         """
