@@ -134,6 +134,18 @@ def random_stream(seed, *, n_samples=3, n_channels=5, duration=100.0, rate=60.0)
     return es.EventStream.from_samples(samples, n_channels=n_channels, duration=lengths)
 
 
+def filled_stream(seed=0, n_samples=5, n_events=200):
+    """Samples of many events on 16 channels, with one at each border."""
+    rng = np.random.default_rng(seed)
+    duration = rng.uniform(50.0, 200.0, n_samples)
+    samples = []
+    for end in duration:
+        times = np.sort(rng.uniform(0.0, end, n_events))
+        times[0], times[-1] = 0.0, end  # both borders
+        samples.append((times, rng.integers(0, 16, n_events)))
+    return es.EventStream.from_samples(samples, n_channels=16, duration=duration)
+
+
 def with_adaptation(net, seed=0, *, adaptation=(0.1, 0.6), tau=(10.0, 60.0), populations=None):
     """The same network, every spiking population (or those named) with an adaptive threshold."""
     rng, new = np.random.default_rng(seed), es.Network()

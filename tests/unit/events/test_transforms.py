@@ -25,6 +25,7 @@ from eventsim.events.transforms import (
     time_scale,
     time_shift,
 )
+from tests.support.nets import filled_stream
 
 N_CHANNELS = 4
 FIELDS = ("times", "channels", "offsets", "duration")
@@ -318,7 +319,7 @@ def test_crops_that_meet_share_no_event_and_lose_none(stream, share):
 
 
 def test_crop_of_everything_is_the_same_stream():
-    stream = random_stream()
+    stream = filled_stream()
     for whole in (crop(stream, 0.0), crop(stream, 0.0, 1e9)):
         for name in FIELDS:
             np.testing.assert_array_equal(getattr(whole, name), getattr(stream, name))
@@ -332,7 +333,7 @@ def test_crop_outside_the_sample_is_refused(window):
 
 
 def test_crop_refuses_windows_that_are_no_numbers_or_too_many():
-    stream = random_stream()
+    stream = filled_stream()
     with pytest.raises(ParameterError, match="begin holds a value that is not finite"):
         crop(stream, np.nan)
     with pytest.raises(ShapeError, match=r"end has shape \(2,\), expected one number or \(5,\)"):
@@ -340,7 +341,7 @@ def test_crop_refuses_windows_that_are_no_numbers_or_too_many():
 
 
 def test_random_crop_has_its_length_and_keeps_short_samples_whole():
-    stream = random_stream()
+    stream = filled_stream()
     cut = random_crop(stream, 100.0, rng=generator())
     np.testing.assert_allclose(cut.duration, np.minimum(stream.duration, 100.0), rtol=1e-12)
     short = stream.duration <= 100.0
@@ -379,22 +380,11 @@ def test_refractory_filter_drops_exactly_what_comes_too_early(stream, interval):
 )
 def test_arguments_out_of_range_raise(call, words):
     with pytest.raises((ParameterError, ShapeError), match=words):
-        call(random_stream())
-
-
-def random_stream(seed=0, n_samples=5, n_events=200):
-    rng = np.random.default_rng(seed)
-    duration = rng.uniform(50.0, 200.0, n_samples)
-    samples = []
-    for end in duration:
-        times = np.sort(rng.uniform(0.0, end, n_events))
-        times[0], times[-1] = 0.0, end  # both borders
-        samples.append((times, rng.integers(0, 16, n_events)))
-    return EventStream.from_samples(samples, n_channels=16, duration=duration)
+        call(filled_stream())
 
 
 def test_time_scale_stretches_events_and_duration_alike():
-    stream = random_stream()
+    stream = filled_stream()
     scaled = time_scale(stream, 0.2, rng=np.random.default_rng(0))
     factor = scaled.duration / stream.duration
     assert ((factor >= 1 / 1.2) & (factor <= 1.2)).all()
@@ -404,7 +394,7 @@ def test_time_scale_stretches_events_and_duration_alike():
 
 
 def test_time_shift_loses_exactly_what_leaves_the_window():
-    stream = random_stream()
+    stream = filled_stream()
     shifted = time_shift(stream, 30.0, rng=np.random.default_rng(1))
     shift = np.random.default_rng(1).uniform(-30.0, 30.0, len(stream))
     for index, move in enumerate(shift):
@@ -416,7 +406,7 @@ def test_time_shift_loses_exactly_what_leaves_the_window():
 
 
 def test_channel_shift_loses_exactly_what_leaves_the_edge():
-    stream = random_stream()
+    stream = filled_stream()
     shifted = channel_shift(stream, 3, rng=np.random.default_rng(1))
     shift = np.random.default_rng(1).integers(-3, 3, len(stream), endpoint=True)
     assert set(shift) > {0}
@@ -428,7 +418,7 @@ def test_channel_shift_loses_exactly_what_leaves_the_edge():
 
 
 def test_drop_deletes_about_its_share():
-    stream = random_stream(n_samples=20)
+    stream = filled_stream(n_samples=20)
     kept = drop(stream, 0.3, rng=np.random.default_rng(2)).n_events / stream.n_events
     assert kept == pytest.approx(0.7, abs=0.03)  # six standard deviations
     assert drop(stream, 0.0, rng=np.random.default_rng(2)).n_events == stream.n_events

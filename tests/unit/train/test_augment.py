@@ -8,21 +8,11 @@ from eventsim.events import EventStream
 from eventsim.events.transforms import drop, time_scale
 from eventsim.train import Augmentation, augment
 from eventsim.train.augment import mix_pairs
-
-
-def random_stream(seed=0, n_samples=5, n_events=200):
-    rng = np.random.default_rng(seed)
-    duration = rng.uniform(50.0, 200.0, n_samples)
-    samples = []
-    for end in duration:
-        times = np.sort(rng.uniform(0.0, end, n_events))
-        times[0], times[-1] = 0.0, end  # both borders
-        samples.append((times, rng.integers(0, 16, n_events)))
-    return EventStream.from_samples(samples, n_channels=16, duration=duration)
+from tests.support.nets import filled_stream
 
 
 def test_same_generator_gives_the_same_batch_and_leaves_the_input():
-    stream = random_stream()
+    stream = filled_stream()
     times = stream.times.copy()
     how = Augmentation(time_scale=0.1, time_shift=5.0, channel_shift=2, drop=0.1, jitter=1.0)
     first = augment(stream, how, rng=np.random.default_rng(4))
@@ -35,7 +25,7 @@ def test_same_generator_gives_the_same_batch_and_leaves_the_input():
 
 
 def test_augmentations_are_applied_in_the_order_of_the_fields():
-    stream, rng = random_stream(), np.random.default_rng(6)
+    stream, rng = filled_stream(), np.random.default_rng(6)
     expected = drop(time_scale(stream, 0.2, rng=rng), 0.1, rng=rng)
     how = Augmentation(drop=0.1, time_scale=0.2)
     changed = augment(stream, how, rng=np.random.default_rng(6))
@@ -44,7 +34,7 @@ def test_augmentations_are_applied_in_the_order_of_the_fields():
 
 
 def test_no_augmentation_returns_the_stream_itself():
-    stream = random_stream()
+    stream = filled_stream()
     assert augment(stream, Augmentation(), rng=np.random.default_rng(0)) is stream
 
 
@@ -76,7 +66,7 @@ def test_amounts_out_of_range_raise(given):
 
 
 def test_noise_adds_events_at_its_rate_and_keeps_all_others():
-    stream = random_stream()
+    stream = filled_stream()
     noisy = augment(stream, Augmentation(noise=200.0), rng=np.random.default_rng(7))
     seconds = stream.duration.sum() / 1000.0
     expected = 200.0 * seconds * stream.n_channels
@@ -88,14 +78,14 @@ def test_noise_adds_events_at_its_rate_and_keeps_all_others():
 
 
 def test_crop_leaves_windows_of_its_length():
-    stream = random_stream()
+    stream = filled_stream()
     length = 0.5 * stream.duration.min()
     cropped = augment(stream, Augmentation(crop=length), rng=np.random.default_rng(8))
     np.testing.assert_allclose(cropped.duration, length)
 
 
 def test_mixed_labels_are_the_shares_of_what_was_mixed():
-    stream = random_stream()
+    stream = filled_stream()
     mixed, shares = mix_pairs(stream, np.eye(stream.n_samples), 0.4, rng=np.random.default_rng(9))
     np.testing.assert_allclose(shares.sum(axis=1), 1.0)
     assert mixed.n_samples == stream.n_samples
