@@ -221,11 +221,11 @@ def _highest(
     r"""Sup of the first row of :math:`\pm e^{A t}` over 0 <= t <= ``longest``, [N, n] each.
 
     Rows r on a grid of step H, and between two of them the chord: at most
-    :math:`H^2/8\, |r A^2|\, M` more, where M bounds :math:`e^{A s}` for s <= H. The step doubles
-    where that stays small, so that slow modes beside fast ones take few rows.
+    :math:`H^2/8\, |r A^2|\, M` more, where M bounds :math:`e^{A s}` for s <= H. The step of
+    a neuron doubles where that stays small, so that slow modes beside fast ones take few rows.
     """
-    a, steps = flow.astype(np.float64), powers.astype(np.float64)
-    square, most, k = a @ a, _exp_of_sizes(a, piece), 0
+    a, steps, each = flow.astype(np.float64), powers.astype(np.float64), np.arange(len(piece))
+    square, most, k = a @ a, _exp_of_sizes(a, piece), np.zeros(len(piece), np.int64)
     row = np.zeros((len(piece), 1, a.shape[1]))
     row[:, 0, 0] = 1.0
     up = down = np.zeros((len(piece), a.shape[1]))
@@ -233,22 +233,24 @@ def _highest(
     for _ in range(_MOST_BLOCKS):
         rows = row
         for bit in range(_ROWS_LOG):
-            rows = np.concatenate([rows, rows @ steps[:, min(k + bit, steps.shape[1] - 1)]], axis=1)
+            step = steps[each, np.minimum(k + bit, steps.shape[1] - 1)]
+            rows = np.concatenate([rows, rows @ step], axis=1)
         width = piece * 2.0**k
         slack = _slack(rows, square, most, width)
         up, down = np.maximum(up, (rows + slack).max(1)), np.maximum(down, (slack - rows).max(1))
         reached = reached + width * rows.shape[1]
         tail = np.abs(rows[:, -1]).sum(axis=1) * most.sum(axis=2).max(axis=1)
-        falls = np.abs(steps[:, k]).sum(axis=2).max(axis=1) <= 0.5
+        falls = np.abs(steps[each, k]).sum(axis=2).max(axis=1) <= 0.5
         done = (reached >= longest) | (falls & (tail <= 1e-9))
         if done.all():
             rest = np.where(reached >= longest, 0.0, tail)[:, None]
             return np.maximum(up, rest) * _ROUNDED, np.maximum(down, rest) * _ROUNDED
-        row = rows[:, -1:] @ steps[:, k]
-        wider = np.maximum(most, np.abs(steps[:, k]) @ most)
+        row = rows[:, -1:] @ steps[each, k]
+        wider = np.maximum(most, np.abs(steps[each, k]) @ most)
         more = _slack(row, square, wider, 2.0 * width)[:, 0]
-        if k + 1 + _ROWS_LOG <= steps.shape[1] and (more <= _LOOSE * np.maximum(up, down)).all():
-            most, k = wider, k + 1
+        widens = (more <= _LOOSE * np.maximum(up, down)).all(axis=1)
+        widens &= k + 1 + _ROWS_LOG <= steps.shape[1]
+        most, k = np.where(widens[:, None, None], wider, most), k + widens
     none = np.where(done, 0.0, _NO_BOUND)[:, None]
     return np.maximum(up, none) * _ROUNDED, np.maximum(down, none) * _ROUNDED
 

@@ -5,6 +5,7 @@ import pytest
 
 import eventsim as es
 from eventsim.errors import ParameterError
+from eventsim.neuron.linear_tables import bits_for, flow_tables, pieces_of
 from tests.support.linear_neurons import exact_spikes
 
 # tau_mem, tau_syn, ms: ratios up to a million, equal, nearly equal.
@@ -38,6 +39,20 @@ def test_the_core_of_linear_neurons_gives_what_lif_gives(tau_mem, tau_syn, silen
     for key, values in found[0].items():
         mine = found[1][{"h.tau_syn": "h.tau_syn_only"}.get(key, key)]
         np.testing.assert_allclose(mine, values, rtol=1e-5, atol=1e-7 * (1 + np.abs(values).max()))
+
+
+def test_a_neuron_has_its_bounds_whoever_is_beside_it():
+    neuron = es.Resonator(tau_syn=[1e-3, 5.0], damping=[20.0, 0.0])
+    cells = es.Network().add_population("h", 2, neuron=neuron)
+    flow = neuron.matrices(
+        {name: values.astype(np.longdouble) for name, values in cells.parameters.items()}
+    ).flow
+    piece = pieces_of(flow)
+    bits = bits_for(piece, 400.0)
+    both = flow_tables(flow, piece, bits, 400.0, 2).bounds
+    alone = [flow_tables(flow[k : k + 1], piece[k : k + 1], bits, 400.0, 1).bounds for k in (0, 1)]
+    np.testing.assert_array_equal(both, np.concatenate(alone))
+    assert both[:, :2].max() < 2.0
 
 
 def test_time_constants_too_far_apart_are_refused_with_the_neuron():

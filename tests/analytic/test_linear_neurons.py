@@ -35,9 +35,14 @@ def a_neuron(kind, seed):
                 return net, tape, values, arrivals
 
 
+MANY = pytest.mark.nightly("63 neurons in 30 digits take minutes")
+SEEDS = [1, *(pytest.param(seed, marks=MANY) for seed in range(11, 20))]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_linear_neuron_fires_when_its_equations_say_in_thirty_digits(kind):
-    _, tape, values, arrivals = a_neuron(kind, 1)
+def test_a_linear_neuron_fires_when_its_equations_say_in_thirty_digits(kind, seed):
+    _, tape, values, arrivals = a_neuron(kind, seed)
     expected = exact_spikes(kind, values, arrivals, DURATION)
     assert len(tape["h"]) == len(expected)
     assert max(abs(a - b) for a, b in zip(tape["h"].times, expected, strict=True)) < 1e-11

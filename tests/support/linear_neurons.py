@@ -233,14 +233,35 @@ def _times(rows, x):
 # --- Networks ------------------------------------------------------------------------------------
 
 
-def random_network(rng):
-    """Populations of random kinds, in layers and, half the time, in a loop; and a stream."""
+def extreme(kind, values, rng):
+    """The same neuron at an edge: stiff, nearly unstable, undamped, silent, or nearly so."""
+    edge = str(rng.choice(["stiff", "slow", "unstable", "silent", "none"]))
+    taus = [name for name in values if name.startswith("tau")]
+    if edge in ("stiff", "slow") and taus:
+        name = str(rng.choice(taus))
+        # Without a hold lasting currents make it run away, and a quick voltage fires all the time.
+        return values | {"refractory": 2.0, name: values[name] * (1e-3 if edge == "stiff" else 1e6)}
+    if edge == "unstable" and "a" in values:
+        return values | {"a": -1.0 + float(rng.choice([1e-2, 1e-4, 1e-6]))}
+    if edge == "unstable" and kind == "resonator":
+        return values | {"damping": float(rng.choice([0.0, 1e-6, 1e-3]))}
+    return values | {"threshold": 50.0} if edge == "silent" else values
+
+
+def random_network(rng, *, extremes=False):
+    """Populations of random kinds, in layers and, half the time, in a loop; and a stream.
+
+    With ``extremes`` some neurons are at an edge, and 300 ms of silence may divide the stream.
+    """
     net, n_in = es.Network(), 5
     net.add_input("input", n_in)
     names = [f"p{k}" for k in range(int(rng.integers(1, 4)))]
     for name in names:
         kind, size = str(rng.choice([*KINDS, "plain"])), int(rng.integers(1, 4))
-        drawn = [draw_values("lif" if kind == "plain" else kind, rng) for _ in range(size)]
+        own = "lif" if kind == "plain" else kind
+        drawn = [draw_values(own, rng) for _ in range(size)]
+        if extremes and kind != "plain":
+            drawn = [extreme(own, values, rng) for values in drawn]
         values = {key: np.array([one[key] for one in drawn]) for key in drawn[0]}
         if kind == "plain":
             net.add_population(name, size, **values)
@@ -260,10 +281,12 @@ def random_network(rng):
         lateral = any(p.source == p.target == name for p in net.projections.values())
         if rng.random() < 0.4 and not lateral:
             _connect(net, name, name, rng, own=True)
-    times = [np.sort(rng.uniform(0, 60, 25)) for _ in range(2)]
+    times = np.array([np.sort(rng.uniform(0, 60, 25)) for _ in range(2)])
+    silence = float(rng.choice([0.0, 300.0])) if extremes else 0.0
+    times[:, 15:] += silence
     channels = rng.integers(0, n_in, 50).astype(np.int32)
     return net, es.EventStream(
-        np.concatenate(times), channels, [0, 25, 50], n_channels=n_in, duration=70.0
+        times.ravel(), channels, [0, 25, 50], n_channels=n_in, duration=70.0 + silence
     )
 
 
