@@ -78,7 +78,7 @@ def encoder_operations(
     name
         A key of ``DATASETS``.
     encoder
-        Of fsdd, if it is not the data set's own.
+        Of fsdd and spoken_digits, if it is not the data set's own.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def encoder_operations(
     if name == fsdd.INFO.name:
         return cochlea_operations(encoder or fsdd.ENCODER, FSDD_RATE)
     if name == spoken_digits.INFO.name:
-        return cochlea_operations(spoken_digits.SpeechRecipe().encoder, ESPEAK_RATE)
+        return cochlea_operations(encoder or spoken_digits.ENCODER, ESPEAK_RATE)
     if name in (info.name for info in ti46.INFO.values()):
         return bank_operations(ti46.EAR, ti46.CODER, ti46.SAMPLE_RATE)
     return None

@@ -20,12 +20,11 @@ what a chip would have to do          :func:`bank_operations`, :func:`cochlea_op
 """
 
 from eventsim.datasets.encoders.bsa import Bsa
-from eventsim.datasets.encoders.cochlea import SILICON, CochleaEncoder
+from eventsim.datasets.encoders.cochlea import SILICON, CochleaEncoder, LiveCochlea
 from eventsim.datasets.encoders.delta import DeltaModulation
 from eventsim.datasets.encoders.frames import FilterBank, Frames, SpikeCoder, encode, encode_live
 from eventsim.datasets.encoders.gammatone import GammatoneBank
 from eventsim.datasets.encoders.integrate_and_fire import IntegrateAndFire
-from eventsim.datasets.encoders.live_cochlea import LiveCochlea
 from eventsim.datasets.encoders.lyon import LyonEar
 from eventsim.datasets.encoders.operations import bank_operations, cochlea_operations
 

@@ -150,6 +150,11 @@ class Resonators:
         ]
         self._state = np.zeros((self._channels.size, order, 1), complex)
 
+    def coefficients(self) -> Floats:
+        """Gain of a stage, and its pole, negative, as two numbers; [filters, 3]. New array."""
+        rows = zip(self._radius, self._poles, strict=True)
+        return np.array([(1.0 - r, pole[1].real, pole[1].imag) for r, pole in rows])
+
     def push(self, clip: Floats) -> Iterator[tuple[int, Floats]]:
         """Channel and motion, [samples], of one channel after the other."""
         for k, channel in enumerate(self._channels.tolist() if clip.size else ()):

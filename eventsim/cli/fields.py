@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
 
-from eventsim.cli.options import OPTION, option_name, read_pair
+from eventsim.cli.options import OPTION, option_name, read_pair, read_pairs
 from eventsim.entries import hints_of
 from eventsim.entries.described import meanings
 
@@ -32,8 +32,8 @@ def options_of(
     kind
         The dataclass.
     names
-        Of the fields: ``tau_mem`` becomes ``--tau-mem``. Fields of several numbers are repeated,
-        those of two numbers are written ``1:3``.
+        Of the fields: ``tau_mem`` becomes ``--tau-mem``. Fields of several numbers are repeated, as
+        are values by name, ``KEY=VALUE``; those of two numbers are written ``1:3``.
     into
         Parameter of the command that gets the given values by name, a dict; ``tables.network`` is
         the entry ``network`` of the parameter ``tables``.
@@ -121,6 +121,8 @@ def _option(name: str, hint: Any, text: str, panel: str) -> inspect.Parameter:
         called = [f"{called[0]}/--no-{called[0].removeprefix('--')}"]
     elif _is_pair(bare):
         bare, limits = str, {"metavar": "MS"}
+    elif get_origin(bare) is Mapping:
+        bare, limits = list[str], {"metavar": "KEY=VALUE"}
     elif words := _words_beside(hint):
         bare, limits = str, {"metavar": "|".join(["N", *words])}
     elif get_origin(bare) is tuple:
@@ -139,6 +141,8 @@ def _value(name: str, hint: Any, typed: Any) -> Any:
     """The value of the field for what was typed."""
     if _is_pair(_bare(hint)[0]):
         return read_pair(option_name(name), typed)
+    if get_origin(_bare(hint)[0]) is Mapping:
+        return read_pairs(option_name(name), typed)
     if _words_beside(hint) and typed.lstrip("-").isdigit():
         return int(typed)
     return tuple(typed) if isinstance(typed, list) else typed

@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +11,7 @@ import typer
 
 from eventsim.cli import completion
 from eventsim.engine.contract.registry import set_threads as use_threads
+from eventsim.entries import parse_word, shown
 from eventsim.errors import ParameterError
 from eventsim.runs.run import Which
 
@@ -181,6 +182,17 @@ def read_pair(option: str, text: str) -> tuple[float, float]:
         raise ParameterError(
             f"{option} {text}: expected one number such as 1.5, or two such as 1:3 (ms)."
         ) from None
+
+
+def read_pairs(option: str, texts: Sequence[str]) -> dict[str, Any]:
+    """``["gain=10", "streaming=true"]`` as values by key; ParameterError if one is no such pair."""
+    found = dict[str, Any]()
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not (key.strip() and equals):
+            raise ParameterError(f"{option} {shown(text)}: expected KEY=VALUE, such as gain=10.")
+        found[key.strip()] = parse_word(value, f"{option} {shown(text)}", ParameterError)
+    return found
 
 
 def option_name(name: str) -> str:

@@ -51,7 +51,7 @@ TRAINING_OPTIONS = (
     "max_delay", "dale", "backend", "precision",
 )  # fmt: skip
 ACTIVITY_OPTIONS = ("target", "chip")
-DATA_OPTIONS = ("step", "divide", "test_fraction", "test_group", "division_seed")
+DATA_OPTIONS = ("step", "encoder", "divide", "test_fraction", "test_group", "division_seed")
 CHOSEN = (*DATA_OPTIONS, "round_times")  # of the recordings, beside which they are
 SPARSE_OPTIONS = ("sparsity", "fan_in", "rewire")
 QUANTISE_OPTIONS = ("chip", "bits", "begin")

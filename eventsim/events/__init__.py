@@ -9,7 +9,7 @@ At the border: ``doors`` checks what callers pass, ``npz`` and ``hdf5`` what fil
 ``storage`` writes files whole or not at all, ``nir_data`` speaks NIR's form.
 """
 
-from eventsim.events.encoding import EncoderOperations
+from eventsim.events.encoding import AudioTables, EncoderOperations
 from eventsim.events.labelled import AnyDataset, Dataset, DatasetInfo, stratified_split
 from eventsim.events.merge import merge
 from eventsim.events.stored import Recording, StoredStream, gather, write_stored
@@ -17,7 +17,7 @@ from eventsim.events.stream import EventStream, concatenate
 from eventsim.events.tape import SpikeTape, SpikeTrains
 
 __all__ = [
-    "AnyDataset", "Dataset", "DatasetInfo", "EncoderOperations", "EventStream", "Recording",
-    "SpikeTape", "SpikeTrains", "StoredStream", "concatenate", "gather", "merge",
+    "AnyDataset", "AudioTables", "Dataset", "DatasetInfo", "EncoderOperations", "EventStream",
+    "Recording", "SpikeTape", "SpikeTrains", "StoredStream", "concatenate", "gather", "merge",
     "stratified_split", "write_stored",
 ]  # fmt: skip

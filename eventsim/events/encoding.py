@@ -77,3 +77,21 @@ class EncoderOperations:
             "additions": self.additions * seconds + self.event_additions * np.asarray(events),
             "functions": self.functions * seconds,
         }
+
+
+@dataclass(frozen=True, eq=False)
+class AudioTables:
+    """What a program elsewhere needs to encode audio as the streaming cochlea does.
+
+    ``coefficients`` are float64 arrays by the sample rate of the audio, Hz; the first rate is that
+    of the recordings which a network has learned.
+    """
+
+    coefficients: Mapping[float, Floats]
+
+    __repr__ = short_repr
+
+    @property
+    def sample_rate(self) -> float:
+        """Hz, of the recordings that were learned."""
+        return next(iter(self.coefficients))

@@ -18,7 +18,7 @@ import numpy as np
 
 from eventsim import datasets
 from eventsim.arrays import Ints
-from eventsim.datasets import fsdd, ti46, ti46_text
+from eventsim.datasets import fsdd, spoken_digits, ti46, ti46_text
 from eventsim.datasets.sources import Source
 from eventsim.entries.described import described
 from eventsim.errors import DataError, ParameterError
@@ -244,6 +244,9 @@ class DataSettings(AbstractDataSettings):
         """One part of the data set's own division."""
         if self.encoder:
             encoder = self._encoder()
+            if self.name == "spoken_digits":
+                recipe = spoken_digits.SpeechRecipe(encoder=encoder)
+                return spoken_digits.load(split, root=self.file, recipe=recipe)
             return fsdd.load(split, root=self.file, encoder=encoder, download=download)
         source = self.source(split, download=download)
         return source.load() if self.in_memory else source.stored()
@@ -331,7 +334,7 @@ class DataSettings(AbstractDataSettings):
         if not self.voices:
             return []
         if self.name == "spoken_digits":
-            return [further_accents(learned, self.voices)]
+            return [further_accents(learned, self.voices, self._encoder())]
         return spoken_classes(learned.class_names, accents=self.voices, encoder=self._encoder())
 
     def _divided(self, part: Part, download: bool) -> AnyDataset:

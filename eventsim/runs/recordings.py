@@ -21,6 +21,8 @@ OWN = "file"  # the name of a data set that is a file of one's own
 TESTED_BY = ("held_out", "test_group", "test_file", "folds")  # each says what is tested
 DIVIDED_ANEW = "true where a data set is divided anew"
 TI46 = ("ti46_digits", "ti46_alpha")
+# What makes events of the audio of a data set, where a run may choose.
+ENCODERS = {"fsdd": fsdd.ENCODER, "spoken_digits": spoken_digits.ENCODER}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,7 @@ class AbstractDataSettings:
     encoder: Encoder = setting(
         dict,
         "Parameters of :class:`eventsim.datasets.encoders.CochleaEncoder` that are not the data "
-        "set's. Of ``fsdd`` only.",
+        "set's. Of ``fsdd`` and ``spoken_digits`` only.",
     )
     voices: Natural = setting(
         0,
@@ -134,9 +136,8 @@ class AbstractDataSettings:
             drawn = self.division_seed == 0 or self.divide != "auto"
             yield "division_seed", drawn, f"0, or another {beside}"
         yield "test_split", self.train_split != self.test_split, "another part than train_split"
-        of_fsdd = self.name == "fsdd"
-        fsdd_only = f"none for the data set {self.name!r}, only for 'fsdd'"
-        yield "encoder", of_fsdd or not self.encoder, fsdd_only
+        spoken_only = f"none for the data set {self.name!r}, only for {' and '.join(ENCODERS)}"
+        yield "encoder", self.name in ENCODERS or not self.encoder, spoken_only
         n_accents = len(spoken_digits.ACCENTS)
         most = {"fsdd": n_accents, "spoken_digits": n_accents - 1}.get(self.name, 0)
         yield "voices", self.voices <= most, f"0 .. {most} for the data set {self.name!r}"
@@ -178,9 +179,9 @@ class AbstractDataSettings:
         return {k: v for k, v in asdict(self).items() if k not in elsewhere}
 
     def _encoder(self) -> CochleaEncoder:
-        """The encoder of FSDD, with what is asked for."""
+        """The encoder of the data set (elsewhere that of FSDD), with what is asked for."""
         try:
-            return replace(fsdd.ENCODER, **self.encoder)
+            return replace(ENCODERS.get(self.name, fsdd.ENCODER), **self.encoder)
         except ParameterError as error:
             raise ParameterError(f"data: encoder: {error}") from error
         except TypeError as error:

@@ -9,10 +9,11 @@ from eventsim.datasets.encoders import CochleaEncoder
 from eventsim.events import Dataset
 
 
-def further_accents(learned: Dataset, n: int) -> Dataset:
+def further_accents(learned: Dataset, n: int, encoder: CochleaEncoder) -> Dataset:
     """What the voices of the training part that are learned say in n more accents."""
+    recipe = spoken_digits.SpeechRecipe(accents=1 + n, encoder=encoder)
     own = [str(u.key) for u in spoken_digits.utterances(spoken_digits.SpeechRecipe(), "train")]
-    every = spoken_digits.load("train", recipe=spoken_digits.SpeechRecipe(accents=1 + n))
+    every = spoken_digits.load("train", recipe=recipe)
     assert every.keys is not None
     assert every.groups is not None
     assert learned.groups is not None

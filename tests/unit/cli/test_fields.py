@@ -1,5 +1,6 @@
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 import typer
@@ -27,6 +28,7 @@ class Shape(Settings):
     range: tuple[Finite, Finite] = setting((0.0, 0.0), "From low to high.")
     deep: bool = setting(False, "Deep.")
     tau: Positive | None = setting(None, "In ms.")
+    more: Mapping[str, Any] = setting(dict, "By name.")
     names: list[str] = setting(list, "Of all.")
 
 
@@ -35,7 +37,7 @@ def run():
     app, seen = typer.Typer(), []
 
     @app.command()
-    @options_of(Shape, "kind", "sizes", "range", "deep", "tau", into="shape", panel="Shape")
+    @options_of(Shape, "kind", "sizes", "range", "deep", "tau", "more", into="shape", panel="Shape")
     def command(name: str, shape: dict, loud: bool = False) -> None:
         seen.append((name, shape, loud))
 
@@ -53,6 +55,7 @@ def test_meanings_are_plain_in_help_and_whole_in_the_docstring():
         "From low to high.",
         "Deep.",
         "In ms.",
+        "By name.",
         "Of all.",
     ]
     assert "Attributes\n----------\nkind\n    Round or square, see :func:" in Shape.__doc__
@@ -76,6 +79,13 @@ def test_help_and_bounds_are_those_of_the_class(run):
         assert word in text
     assert run("a", "--sizes", "0")[0].exit_code == 2
     assert run("a", "--kind", "flat")[0].exit_code == 2
+
+
+def test_values_by_name_are_typed_as_pairs_of_key_and_value(run):
+    typed = ("--more", "gain=2.5", "--more", "dry=true", "--more", "kind=flat")
+    assert run("a", *typed)[1][1] == {"more": {"gain": 2.5, "dry": True, "kind": "flat"}}
+    result, _ = run("a", "--more", "gain")
+    assert "--more 'gain': expected KEY=VALUE" in str(result.exception)
 
 
 def test_a_pair_that_is_none_is_refused_by_its_option(run):

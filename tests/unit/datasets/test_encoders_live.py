@@ -15,6 +15,7 @@ from eventsim.datasets.encoders import (
     encode,
     encode_live,
 )
+from eventsim.errors import ParameterError
 
 RATE = 8000
 GAMMATONE = GammatoneBank(n_channels=5, frequency_max=3000.0, decimation=7, compression=0.4)
@@ -63,6 +64,37 @@ def test_live_cochlea_in_pieces_is_the_whole_to_the_bit(places, seed):
     assert live.until == 1e3 * clip.size / RATE
     for one, other in zip(found, wanted, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_streaming_encoder_encodes_a_clip_as_the_live_cochlea():
+    encoder, clip = CochleaEncoder(n_channels=6, streaming=True), audio(2)
+    found, wanted = (
+        encoder.encode(clip, RATE),
+        LiveCochlea(CochleaEncoder(n_channels=6), RATE)(clip),
+    )
+    np.testing.assert_array_equal(found, np.array(wanted))
+    assert CochleaEncoder(n_channels=6).encode(clip, RATE)[0].size != found[0].size
+
+
+def test_tables_of_a_page_are_of_common_rates_that_of_the_recordings_first():
+    tables = CochleaEncoder(streaming=True).tables(12500)
+    assert tables.sample_rate == 12500.0
+    assert {8000.0, 44100.0, 48000.0} <= set(tables.coefficients)
+    own = LiveCochlea(CochleaEncoder(), 48000).coefficients()
+    np.testing.assert_array_equal(tables.coefficients[48000.0], own)
+
+
+@pytest.mark.parametrize(
+    ("options", "rate", "words"),
+    [
+        ({"streaming": False}, 8000, "streaming is False"),
+        ({"compression": 0.4}, 8000, "compression is 0.4"),
+        ({}, 192000, "sample rate is 192000 Hz, expected in a page at most 128000"),
+    ],
+)
+def test_a_cochlea_that_no_page_computes_is_refused(options, rate, words):
+    with pytest.raises(ParameterError, match=words):
+        CochleaEncoder(**{"streaming": True, **options}).tables(rate)
 
 
 def test_live_cochlea_hears_what_the_cochlea_hears():

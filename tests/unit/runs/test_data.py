@@ -165,6 +165,18 @@ def test_encoder_is_that_of_both_parts(spoken, fold):
     assert sum(part.stream.n_events for part in plain) > n_events
 
 
+def test_synthetic_digits_are_heard_by_the_encoder_of_the_run(monkeypatch):
+    heard, few = [], datasets.load("yinyang", split="test")
+
+    def noted(split, *, root, recipe):
+        heard.append(recipe.encoder)
+        return few
+
+    monkeypatch.setattr(spoken_digits, "load", noted)
+    DataSettings(name="spoken_digits", encoder={"streaming": True}).labelled("train")
+    assert heard == [replace(spoken_digits.ENCODER, streaming=True)]
+
+
 def test_voices_are_heard_by_the_encoder_of_the_recordings(spoken, monkeypatch):
     heard, few = [], datasets.load("fsdd", split="test", root=spoken.file)
 
