@@ -49,7 +49,7 @@ class NotBuilt(Exception):
 
 def read(name: str) -> str:
     """A file of ``c``, or of ``web``."""
-    folder = "web" if name == "engine.c" else "c"
+    folder = "web" if name in ("engine.c", "cochlea.c") else "c"
     return (HERE / folder / name).read_text("utf-8")
 
 
@@ -99,6 +99,7 @@ def source_text() -> str:
         "doubles": read("doubles.c"),
         "linear": read("linear.c"),
         "linear_stages": read("linear_stages.c"),
+        "cochlea": read("cochlea.c"),
         "name": "engine",
         "version": "",
     }

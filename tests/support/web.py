@@ -86,3 +86,18 @@ class Engine:
     def _read(self, kind, at, n):
         values = self.memory.read(self.store, at, at + n * np.dtype(kind).itemsize)
         return np.frombuffer(bytes(values), kind)
+
+    def hear(self, coefficients, clip, pieces):
+        """Times and channels of the events in pieces of a clip, floats with full scale 1."""
+        place = self.call("audio_place", coefficients.nbytes)
+        self.memory.write(self.store, coefficients.tobytes(), place)
+        self._check(self.call("audio_start", place, coefficients.nbytes))
+        times, channels = [], []
+        for piece in np.array_split(clip, pieces):
+            self.memory.write(self.store, piece.astype("<f8").tobytes(), self.call("audio_in"))
+            self._check(self.call("audio_push", piece.size))
+            at, n = self.call("audio_out"), self.call("audio_found")
+            found = self._read("<f8", at, 2 * n)
+            times.append(found[::2])
+            channels.append(found.view("<u4")[2::4])
+        return np.concatenate(times), np.concatenate(channels)

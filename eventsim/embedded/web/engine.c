@@ -35,9 +35,14 @@ extern unsigned char __heap_base;
 
 #define EXPORT(name) __attribute__((export_name(#name)))
 
+/* Whether memory reaches up to there, after growing. */
+static uint32_t reserve(uint32_t end) {
+    uint32_t have = (uint32_t)__builtin_wasm_memory_size(0) * PAGE;
+    return end <= have || (int)__builtin_wasm_memory_grow(0, (end - have) / PAGE + 1U) >= 0;
+}
+
 /* Makes the network ready whose tables have so many bytes. */
 EXPORT(start) uint32_t start(uint32_t bytes) {
-    uint32_t end, have;
     if ((uint32_t)&__heap_base > IMAGE) {
         return NO_MEMORY;
     }
@@ -45,9 +50,7 @@ EXPORT(start) uint32_t start(uint32_t bytes) {
     arrays[1] = lay_out(&now, arrays[0]);
     arrays[2] = lay_out(&then, arrays[1]);
     answer.score = (float *)arrays[2];
-    end = arrays[2] + NET_CLASSES * (uint32_t)sizeof(float);
-    have = (uint32_t)__builtin_wasm_memory_size(0) * PAGE;
-    if (end > have && (int)__builtin_wasm_memory_grow(0, (end - have) / PAGE + 1U) < 0) {
+    if (!reserve(arrays[2] + NET_CLASSES * (uint32_t)sizeof(float))) {
         return NO_MEMORY;
     }
     (void)memset((void *)arrays[0], 0, arrays[1] - arrays[0]);
@@ -80,3 +83,5 @@ EXPORT(preview) uint32_t preview(double duration) {
     (void)memcpy((void *)arrays[1], (const void *)arrays[0], arrays[1] - arrays[0]);
     return (uint32_t)net_decide(&then, duration, &answer);
 }
+
+@cochlea@

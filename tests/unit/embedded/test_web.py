@@ -1,9 +1,14 @@
 """The engine of pages against backend cpu, to the bit."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.datasets.audio import read_audio
+from eventsim.datasets.encoders import CochleaEncoder, LiveCochlea
 from eventsim.embedded import wasm
 from eventsim.embedded.web import ENGINE, web_network
 from eventsim.errors import BackendError
@@ -92,6 +97,53 @@ def test_events_that_are_wrong_or_too_many_are_told_and_not_taken():
     assert engine.call("push", 2.0, 5) == 4, "no such channel"
     assert engine.call("push", float("nan"), 1) == 4
     assert [engine.call("push", 2.0, 1) for _ in range(2000)][-1] == 2, "full"
+
+
+def sweep(rate, seed, seconds=0.4):
+    """Silence, then a sweep that grows beneath noise."""
+    rng, t = np.random.default_rng(seed), np.arange(round(seconds * rate)) / rate
+    tone = np.sin(2 * np.pi * (200 + 3000 * t) * t) * np.minimum(t / 0.1, 1.0)
+    return np.where(t < 0.02, 0.0, 0.3 * tone + 0.02 * rng.standard_normal(t.size))
+
+
+@pytest.fixture(scope="module")
+def ear():
+    return Engine(web_network(KINDS["queue"](1), recordings(1)))
+
+
+@pytest.mark.parametrize(
+    ("options", "rate"),
+    [
+        ({}, 8000),
+        ({"mismatch": 0.4, "emphasis": 0.9, "inhibition_width": 5}, 22050),
+        ({"n_channels": 6, "refractory": 0.0, "level_min": 0.08, "filter_order": 3}, 44100),
+        ({"n_channels": 20, "frequency_max": 6500.0, "compression": 1.0, "floor": 0.02}, 11025),
+    ],
+)
+def test_the_cochlea_of_the_engine_finds_the_events_of_python_to_the_bit(ear, options, rate):
+    cochlea, clip = LiveCochlea(CochleaEncoder(**options), rate), sweep(rate, seed=1)
+    wanted = cochlea(clip)
+    assert wanted[0].size > 50
+    for found, expected in zip(ear.hear(cochlea.coefficients(), clip, 9), wanted, strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.skipif("EVENTSIM_DATA" not in os.environ, reason="EVENTSIM_DATA has no fsdd")
+def test_the_cochlea_of_the_engine_hears_recorded_digits_as_python_to_the_bit(ear):
+    files = sorted(Path(os.environ["EVENTSIM_DATA"], "fsdd").rglob("*.wav"))[::400]
+    for file in files or pytest.skip("EVENTSIM_DATA has no fsdd"):
+        rate, clip = read_audio(file.read_bytes(), file.name)
+        cochlea = LiveCochlea(CochleaEncoder(), rate)
+        wanted = cochlea(clip)
+        found = ear.hear(cochlea.coefficients(), clip / 32768.0, 3)
+        assert wanted[0].size > 50
+        np.testing.assert_array_equal(found, np.array(wanted))
+
+
+def test_events_of_a_cochlea_that_are_too_many_are_told(ear):
+    cochlea = LiveCochlea(CochleaEncoder(n_channels=2, refractory=0.0, gain=1e9), 8000)
+    with pytest.raises(AssertionError, match="2"):
+        ear.hear(cochlea.coefficients(), sweep(8000, seed=1), 1)
 
 
 def test_an_engine_of_other_sources_or_none_is_refused_in_words(monkeypatch, tmp_path):
