@@ -95,3 +95,8 @@ class AudioTables:
     def sample_rate(self) -> float:
         """Hz, of the recordings that were learned."""
         return next(iter(self.coefficients))
+
+    @property
+    def n_channels(self) -> int:
+        """Channels of the cochlea."""
+        return int(self.coefficients[self.sample_rate][0])

@@ -8,6 +8,10 @@ window.live = (() => {
   const COLOURS = ["--input", "--first", "--second", "--third", "--fourth"];
   const LOOKS = 100; // at the running answer, of a recording
   const STEP = 1; // ms of silence, whose spikes are polled together
+  const AT_ONCE = 4096, EVENT = 16; // samples that the engine hears at a time; bytes of an event
+  // Of a word at the microphone, ms: looks at its answer, sound before it, silence that ends it, longest.
+  const LOOK = 20, BEFORE = 40, SILENCE = 200, LONGEST = 2000;
+  const ABOVE = 10, LEAST = 1e-7, DOUBLES = 1000; // power over the room's, which may double in so many ms
   const at = name => document.getElementById(name);
   const bytes = text => Uint8Array.from(atob(text), c => c.charCodeAt(0));
   const senders = data.populations;
@@ -42,14 +46,15 @@ window.live = (() => {
     constructor(recording) {
       Object.assign(this, { recording, next: 0, time: 0, spikes: [], looks: [], busy: 0, ended: false });
       this.end = recording.duration + data.tail;
+      this.grid = recording.grid || recording.duration / LOOKS;
       engine.reset();
     }
 
     to(time) {
-      const { times, channels, duration } = this.recording, grid = duration / LOOKS;
+      const { times, channels, duration } = this.recording;
       const until = Math.min(time, duration);
       for (;;) {
-        const look = grid * (this.looks.length + 1);
+        const look = this.grid * (this.looks.length + 1);
         const event = this.next < times.length ? times[this.next] : Infinity;
         if (event <= until && event <= look) {
           this.take(event, channels[this.next]);
@@ -93,7 +98,7 @@ window.live = (() => {
       this.ended = true;
       this.found = scores();
       const same = this.looks.map(look => look.answer === this.found.answer);
-      this.since = this.recording.duration / LOOKS * (same.lastIndexOf(false) + 2);
+      this.since = this.grid * (same.lastIndexOf(false) + 2);
       this.lost = engine.lost();
     }
 
@@ -110,6 +115,222 @@ window.live = (() => {
           neuron: view.getUint16(s + 10, true) });
       }
     }
+  }
+
+  // ---- audio -----------------------------------------------------------------------------------
+
+  // The cochlea in the engine: samples to events, piece by piece. There is one at a time.
+  class Ear {
+    constructor(rate) {
+      const kept = bytes(data.audio.coefficients[rate]), place = engine.audio_place(kept.length);
+      if (!place) throw new Error("there is not enough memory");
+      new Uint8Array(engine.memory.buffer).set(kept, place);
+      check(engine.audio_start(place, kept.length));
+      this.block = new Float64Array(kept.buffer)[3]; // samples after which events are known
+    }
+
+    // Times (ms since the first sample) and channels of the events in the next samples.
+    hear(samples) {
+      const times = [], channels = [];
+      for (let k = 0; k < samples.length; k += AT_ONCE) {
+        const part = samples.subarray(k, k + AT_ONCE);
+        new Float64Array(engine.memory.buffer, engine.audio_in(), part.length).set(part);
+        if (engine.audio_push(part.length)) throw new Error("the audio makes too many events");
+        const view = new DataView(engine.memory.buffer, engine.audio_out());
+        for (let i = 0; i < engine.audio_found(); i += 1) {
+          times.push(view.getFloat64(EVENT * i, true));
+          channels.push(view.getUint32(EVENT * i + 8, true));
+        }
+      }
+      return { times, channels };
+    }
+  }
+
+  // Samples of a WAV file, full scale 1, its channels averaged; null if a browser has to decode it.
+  function wave(buffer) {
+    const view = new DataView(buffer), name = at => String.fromCharCode(...new Uint8Array(buffer, at, 4));
+    if (buffer.byteLength < 12 || name(0) !== "RIFF" || name(8) !== "WAVE") return null;
+    let form = null;
+    for (let at = 12; at + 8 <= buffer.byteLength;) {
+      const kind = name(at), size = view.getUint32(at + 4, true);
+      at += 8;
+      if (at + size > buffer.byteLength) throw new Error("the WAV file is cut off");
+      if (kind === "fmt " && size >= 16) {
+        const tag = view.getUint16(at, true);
+        form = { tag: tag === 0xfffe && size >= 26 ? view.getUint16(at + 24, true) : tag,
+          mixed: view.getUint16(at + 2, true), rate: view.getUint32(at + 4, true), bits: view.getUint16(at + 14, true) };
+      } else if (kind === "data" && form) {
+        const { rate, mixed } = form, read = reader(view, form), width = form.bits / 8;
+        return read && { rate, mixed, samples: averaged(
+          Math.floor(size / (mixed * width)), mixed, (i, k) => read(at + (i * mixed + k) * width)) };
+      }
+      at += size + size % 2;
+    }
+    throw new Error("the WAV file has no samples");
+  }
+
+  // What reads the sample at a place; null of a coding that is not known here.
+  function reader(view, { tag, bits }) {
+    return { "1 8": at => (view.getUint8(at) - 128) / 128, "1 16": at => view.getInt16(at, true) / 32768,
+      "1 24": at => (view.getUint16(at, true) + 65536 * view.getInt8(at + 2)) / 8388608,
+      "1 32": at => view.getInt32(at, true) / 2147483648, "3 32": at => view.getFloat32(at, true),
+      "3 64": at => view.getFloat64(at, true) }[`${tag} ${bits}`] || null;
+  }
+
+  function averaged(n, mixed, read) {
+    return Float64Array.from({ length: n }, (_, i) => {
+      let sum = 0;
+      for (let k = 0; k < mixed; k += 1) sum += read(i, k);
+      return sum / mixed;
+    });
+  }
+
+  // A file of audio as a recording; what was done to it is told with its answer.
+  async function heardFile(buffer) {
+    if (!data.audio.coefficients) throw new Error(`it is audio, and ${data.audio.reason}`);
+    const { rate } = data.audio;
+    let clip = wave(buffer), told = "";
+    if (!clip || !data.audio.coefficients[clip.rate]) {
+      const decoded = await new OfflineAudioContext(1, 1, rate).decodeAudioData(buffer).catch(() => {
+        throw new Error("it is neither events nor audio that this browser decodes");
+      });
+      const mixed = decoded.numberOfChannels, parts = Array.from({ length: mixed }, (_, k) => decoded.getChannelData(k));
+      clip = { rate, mixed, samples: averaged(decoded.length, mixed, (i, k) => parts[k][i]) };
+      told = `, decoded and brought to ${rate} Hz by this browser`;
+    }
+    if (!clip.samples.length) throw new Error("the audio has no samples");
+    const before = performance.now(), events = new Ear(clip.rate).hear(clip.samples);
+    const took = performance.now() - before;
+    return { ...events, duration: 1e3 * clip.samples.length / clip.rate,
+      heard: `Audio at ${clip.rate} Hz${told}${clip.mixed > 1 ? `, mean of ${clip.mixed} channels` : ""}` +
+        `${clip.rate === rate ? "" : `; the network has learned audio at ${rate} Hz`}. ` +
+        `The cochlea took ${took.toFixed(0)} ms.` };
+  }
+
+  // Audio without an end, block by block. What is louder than the room is a word, a recording of its own.
+  class Words {
+    constructor(rate) {
+      Object.assign(this, { rate, ear: new Ear(rate), heard: 0, room: Infinity, before: [], word: null });
+    }
+
+    // A block; the word that has ended with it, if one has.
+    take(block) {
+      const arrived = performance.now(), length = 1e3 * block.length / this.rate;
+      const { times, channels } = this.ear.hear(block), power = block.reduce((sum, x) => sum + x * x, 0) / block.length;
+      this.heard += block.length;
+      this.time = 1e3 * (this.heard - this.heard % this.ear.block) / this.rate;
+      this.room = Math.min(power, Math.max(this.room, 1e-12) * 2 ** (length / DOUBLES));
+      const loud = power > ABOVE * this.room + LEAST;
+      this.before.push(...times.map((time, k) => [time, channels[k]]));
+      if (!this.word && loud) this.begin(Math.max(0, this.time - length - BEFORE));
+      if (!this.word) {
+        this.before = this.before.filter(([time]) => time > this.time - BEFORE - LOOK);
+        return null;
+      }
+      const word = this.word, now = this.time - word.begin;
+      for (const [time, channel] of this.before) {
+        word.recording.times.push(time - word.begin);
+        word.recording.channels.push(channel);
+      }
+      this.before = [];
+      word.quiet = loud ? 0 : word.quiet + length;
+      const over = word.quiet >= SILENCE || now >= LONGEST;
+      if (over) word.recording.duration = Math.min(now, LONGEST);
+      if (over) word.run.end = word.recording.duration + data.tail;
+      word.run.to(over ? word.run.end : now);
+      word.waits.push(performance.now() - arrived);
+      if (over) this.word = null;
+      return over ? word : null;
+    }
+
+    begin(time) {
+      const recording = { times: [], channels: [], duration: LONGEST, grid: LOOK };
+      this.before = this.before.filter(([one]) => one >= time);
+      this.word = { begin: time, recording, run: new Run(recording), quiet: 0, waits: [] };
+    }
+  }
+
+  // In a thread of its own: hands over what the microphone gives, 128 samples at a time.
+  const WORKLET = `registerProcessor("blocks", class extends AudioWorkletProcessor {
+    process(inputs) { if (inputs[0].length) this.port.postMessage(inputs[0][0].slice()); return true; }
+  });`;
+  const REFUSED = { NotAllowedError: "its use was not allowed", NotFoundError: "there is none",
+    NotReadableError: "another program has it" };
+  let microphone = null;
+
+  async function opened() {
+    if (!navigator.mediaDevices) throw new Error("this browser gives none to pages that are neither files nor https");
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1,
+      echoCancellation: false, noiseSuppression: false, autoGainControl: false } });
+    const code = `data:text/javascript,${encodeURIComponent(WORKLET)}`; // of a file, no blob may be loaded
+    // A browser that does not resample has one rate of its own.
+    for (const options of [{ sampleRate: data.audio.rate }, {}]) {
+      const context = new AudioContext(options);
+      try {
+        const source = context.createMediaStreamSource(stream);
+        await context.audioWorklet.addModule(code);
+        const node = new AudioWorkletNode(context, "blocks", { numberOfOutputs: 0 });
+        source.connect(node);
+        return { stream, context, node };
+      } catch (error) {
+        await context.close();
+        if (!options.sampleRate) throw error;
+      }
+    }
+  }
+
+  async function hear() {
+    if (microphone) return deafen("The microphone is off.");
+    cancelAnimationFrame(frame);
+    choose(null);
+    at("error").textContent = "";
+    at("heard").textContent = "The browser asks for the microphone.";
+    try {
+      microphone = await opened();
+      const { node, context } = microphone, rate = context.sampleRate;
+      if (!data.audio.coefficients[rate]) throw new Error(`it gives ${rate} Hz, which this page does not hear`);
+      const words = new Words(rate);
+      node.port.onmessage = event => heardBlock(words, event.data);
+      at("microphone").textContent = "Microphone off";
+      at("heard").textContent = `Listening at ${rate} Hz. Say a word. It ends with ${SILENCE} ms of silence, or after ` +
+        `${LONGEST / 1e3} s. Nothing is kept or sent.` +
+        (rate === data.audio.rate ? "" : ` The network has learned audio at ${data.audio.rate} Hz.`);
+    } catch (error) {
+      deafen(`The microphone cannot be used: ${REFUSED[error.name] || error.message}.`);
+    }
+  }
+
+  function deafen(told) {
+    if (microphone) {
+      microphone.stream.getTracks().forEach(track => track.stop());
+      microphone.context.close();
+      microphone = null;
+    }
+    at("microphone").textContent = "Microphone";
+    at("heard").textContent = told;
+  }
+
+  function heardBlock(words, block) {
+    if (!microphone) return;
+    try {
+      const over = words.take(block), word = over || words.word;
+      if (word && shown !== word.run) { at("told").textContent = ""; clear(shown = word.run); }
+      if (over) {
+        clear(over.run);
+        done(over.run);
+        at("told").textContent += ` ${toldOf(over, block.length / words.rate * 1e3)}`;
+      }
+      if (word) show(word.run);
+    } catch (error) {
+      words.word = null;
+      fail(error);
+    }
+  }
+
+  function toldOf(word, length) {
+    const waits = word.waits.slice().sort((a, b) => a - b);
+    return `From a block of ${length.toFixed(1)} ms of audio to the answer so far: median ` +
+      `${waits[Math.floor(waits.length / 2)].toFixed(1)} ms, longest ${waits[waits.length - 1].toFixed(1)} ms.`;
   }
 
   // ---- what is seen ----------------------------------------------------------------------------
@@ -188,6 +409,7 @@ window.live = (() => {
   function told(run) {
     const own = run.spikes.length - run.recording.times.length, name = data.classes[run.found.answer];
     const lines = [`Answer: ${name}.`];
+    if (run.recording.heard) lines.push(run.recording.heard);
     if (run.recording.label) lines.push(`It was: ${run.recording.label}.`);
     lines.push(run.since < run.recording.duration
       ? `The answer stood from ${Math.round(run.since)} ms of ${Math.round(run.recording.duration)} ms on.`
@@ -267,10 +489,13 @@ window.live = (() => {
     return { times: events.map(e => e[0]), channels: events.map(e => e[1]), duration: Math.max(last, 1) };
   }
 
-  async function opened(file) {
+  async function dropped(file) {
     choose(null);
     try {
-      play(parsed(await file.text(), Number(at("unit").value)));
+      const buffer = await file.arrayBuffer(), head = new TextDecoder().decode(buffer.slice(0, 4));
+      const audio = head === "RIFF" || /^(audio|video)/.test(file.type);
+      if (microphone) deafen("");
+      play(audio ? await heardFile(buffer) : parsed(new TextDecoder().decode(buffer), Number(at("unit").value)));
     } catch (error) { fail(error); }
   }
 
@@ -281,12 +506,17 @@ window.live = (() => {
 
   function listen() {
     document.querySelectorAll("#recordings button").forEach((button, k) =>
-      button.addEventListener("click", () => { choose(button); play(unpacked(data.recordings[k])); }));
-    at("file").addEventListener("change", event => event.target.files[0] && opened(event.target.files[0]));
+      button.addEventListener("click", () => {
+        if (microphone) deafen("");
+        choose(button);
+        play(unpacked(data.recordings[k]));
+      }));
+    at("file").addEventListener("change", event => event.target.files[0] && dropped(event.target.files[0]));
+    if (data.audio.coefficients) at("microphone").addEventListener("click", hear);
     document.addEventListener("dragover", event => event.preventDefault());
     document.addEventListener("drop", event => {
       event.preventDefault();
-      if (event.dataTransfer.files[0]) opened(event.dataTransfer.files[0]);
+      if (event.dataTransfer.files[0]) dropped(event.dataTransfer.files[0]);
     });
     at("stop").addEventListener("click", () => {
       cancelAnimationFrame(frame);
@@ -324,5 +554,5 @@ window.live = (() => {
 
   const ready = start().then(begin,
     error => { at("error").textContent = `The network does not run in this browser: ${error.message}.`; });
-  return { ready, answer, unpacked, parsed, data };
+  return { ready, answer, unpacked, parsed, heardFile, Words, data };
 })();

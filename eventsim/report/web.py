@@ -15,7 +15,7 @@ import eventsim
 from eventsim.arrays import to_host
 from eventsim.embedded.web import WebNetwork, web_network
 from eventsim.errors import ParameterError
-from eventsim.events import Dataset, EventStream
+from eventsim.events import AudioTables, Dataset, EventStream
 from eventsim.events.storage import write_atomically
 from eventsim.network import Network
 from eventsim.report import html
@@ -24,9 +24,9 @@ FILE = "index.html"
 SPEEDS = {"1": "real time", "4": "4 times faster", "0.25": "4 times slower", "0": "at once"}
 UNITS = {"1": "ms", "0.001": "us", "1000": "s"}
 COLOURS = ("input", "first", "second", "third", "fourth")  # of populations, in web.css
-NOT_THERE = (
-    "Not in this page: audio, from a file or a microphone. It takes events; audio becomes events "
-    "by eventsim data import."
+UNKNOWN = (
+    "it is not known which cochlea made the events that the network has learned. See the guide on "
+    "a network as a page"
 )
 
 
@@ -44,6 +44,8 @@ class WebExport:
         Bytes of engine and network, before they are written as text.
     recordings, events
         That can be chosen in the page.
+    audio
+        Whether the page hears audio, from files and a microphone; else ``no_audio`` says why not.
     """
 
     file: Path
@@ -52,6 +54,8 @@ class WebExport:
     network_bytes: int
     recordings: int
     events: int
+    audio: bool
+    no_audio: str | None
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -65,6 +69,7 @@ def export_web(
     recordings: EventStream | Dataset[EventStream],
     title: str = "network",
     bits: int | None = None,
+    audio: AudioTables | str = UNKNOWN,
 ) -> WebExport:
     """Write a page that runs a network in a browser, with the spikes of backend cpu to the bit.
 
@@ -84,13 +89,17 @@ def export_web(
         Heading of the page.
     bits
         Round the weights to so many bits first, as :func:`export_c`.
+    audio
+        The streaming cochlea whose events the network has learned, as
+        :meth:`eventsim.datasets.CochleaEncoder.tables`: the page then hears audio. Else why it does
+        not, in words that follow "no audio, since".
 
     Raises
     ------
     NetworkError
         The network has something that the C text does not, by name; or no answer.
     ParameterError
-        There is no recording, or a number of bits is below 1.
+        There is no recording, a number of bits is below 1, or the cochlea has other channels.
     BackendError
         eventsim was built without a compiler for WebAssembly; the text says what to do.
     ShapeError, RunawayError
@@ -99,11 +108,16 @@ def export_web(
     stream = recordings.stream if isinstance(recordings, Dataset) else recordings
     if not stream.n_samples:
         raise ParameterError("export_web: there are no recordings, expected one or more.")
+    if isinstance(audio, AudioTables) and audio.n_channels != net.input.size:
+        raise ParameterError(
+            f"export_web: the cochlea has {audio.n_channels} channels, expected {net.input.size}, "
+            "as many as the input of the network."
+        )
     found = web_network(net, stream, bits=bits)
     labels: list[str | None] = [None] * stream.n_samples
     if isinstance(recordings, Dataset):
         labels = [recordings.class_names[int(k)] for k in recordings.labels]
-    page = _page(found, stream, labels, title)
+    page = _page(found, stream, labels, title, audio)
     path = Path(folder) / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, page)
@@ -114,10 +128,18 @@ def export_web(
         network_bytes=len(found.image),
         recordings=stream.n_samples,
         events=stream.n_events,
+        audio=isinstance(audio, AudioTables),
+        no_audio=audio if isinstance(audio, str) else None,
     )
 
 
-def _page(found: WebNetwork, stream: EventStream, labels: list[str | None], title: str) -> str:
+def _page(
+    found: WebNetwork,
+    stream: EventStream,
+    labels: list[str | None],
+    title: str,
+    audio: AudioTables | str,
+) -> str:
     data = {
         "engine": _text(np.frombuffer(found.engine, np.uint8)),
         "image": _text(np.frombuffer(found.image, np.uint8)),
@@ -125,6 +147,7 @@ def _page(found: WebNetwork, stream: EventStream, labels: list[str | None], titl
         "classes": found.class_names,
         "populations": [{"name": name, "size": size} for name, size in found.populations.items()],
         "tail": found.tail,
+        "audio": _audio(audio),
         "recordings": [
             _recording(stream, k, labels[k], int(found.answers[k])) for k in range(stream.n_samples)
         ],
@@ -135,7 +158,8 @@ def _page(found: WebNetwork, stream: EventStream, labels: list[str | None], titl
             html.header(title, _about(found)),
             "<noscript><section><p>This page needs JavaScript.</p></section></noscript>",
             '<p id="error" role="alert"></p>',
-            f'<div id="live" hidden>{_choice(labels)}{_seen(found)}{_facts(found)}</div>',
+            f'<div id="live" hidden>{_choice(labels, audio)}{_seen(found)}'
+            f"{_facts(found, audio)}</div>",
             f'<script type="application/json" id="data">{kept}</script>',
         ]
     )
@@ -147,6 +171,13 @@ def _page(found: WebNetwork, stream: EventStream, labels: list[str | None], titl
         style=_file("web.css"),
         kind="network",
     )
+
+
+def _audio(audio: AudioTables | str) -> dict[str, Any]:
+    if isinstance(audio, str):
+        return {"reason": audio}
+    coefficients = {f"{rate:g}": _text(one) for rate, one in audio.coefficients.items()}
+    return {"rate": audio.sample_rate, "coefficients": coefficients}
 
 
 def _recording(stream: EventStream, k: int, label: str | None, answer: int) -> dict[str, Any]:
@@ -169,7 +200,8 @@ def _about(found: WebNetwork) -> str:
     )
 
 
-def _choice(labels: list[str | None]) -> str:
+def _choice(labels: list[str | None], audio: AudioTables | str) -> str:
+    hears = isinstance(audio, AudioTables)
     names = [label or f"recording {k + 1}" for k, label in enumerate(labels)]
     buttons = "".join(
         f'<button type="button" aria-pressed="false">{escape(name)}</button>' for name in names
@@ -179,11 +211,14 @@ def _choice(labels: list[str | None]) -> str:
         f'<div id="recordings" role="group" aria-label="Recordings">{buttons}</div>'
         '<div class="controls"><label for="speed">Speed</label>'
         f'<select id="speed">{_options(SPEEDS)}</select>'
-        '<button type="button" id="stop" disabled>Stop</button></div>'
-        '<div class="controls"><label for="file">or drop a file of events, lines of <code>time,'
-        "channel</code>, in</label>"
+        '<button type="button" id="stop" disabled>Stop</button>'
+        + ('<button type="button" id="microphone">Microphone</button>' if hears else "")
+        + '</div><p id="heard" role="status"></p>'
+        f'<div class="controls"><label for="file">or drop a file {"of audio, or " if hears else ""}'
+        "of events, lines of <code>time,channel</code>, in</label>"
         f'<select id="unit" aria-label="unit of its times">{_options(UNITS)}</select>'
-        '<input type="file" id="file" accept=".csv,.txt"></div></section>'
+        f'<input type="file" id="file" accept=".csv,.txt{",.wav,audio/*" if hears else ""}"></div>'
+        "</section>"
     )
 
 
@@ -212,7 +247,7 @@ def _seen(found: WebNetwork) -> str:
     )
 
 
-def _facts(found: WebNetwork) -> str:
+def _facts(found: WebNetwork, audio: AudioTables | str) -> str:
     return html.details(
         "What runs here",
         html.paragraph(
@@ -225,7 +260,13 @@ def _facts(found: WebNetwork) -> str:
             + (f", with {found.tail:g} ms of silence behind it" if found.tail else "")
             + ". Spikes are drawn when their time has come. A file of events ends with the last."
         ),
-        html.paragraph(NOT_THERE),
+        html.paragraph(
+            f"Not in this page: audio, since {audio}."
+            if isinstance(audio, str)
+            else "Audio becomes events by the cochlea that made those which the network has "
+            f"learned, of audio at {audio.sample_rate:g} Hz. Microphones are brought to this rate "
+            "by the browser; WAV files are heard at their own rate, where it is a common one."
+        ),
     )
 
 

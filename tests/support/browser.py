@@ -6,6 +6,8 @@ import os
 import re
 import shutil
 import subprocess
+import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -16,11 +18,61 @@ CHROMIUM = pytest.mark.skipif(
 )
 
 
+def command(page, *options):
+    """The browser without a window; its profile lies beside the page."""
+    return [BROWSER, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+            f"--user-data-dir={page.parent / 'profile'}", *options]  # fmt: skip
+
+
+@contextmanager
+def opened(page, *options):
+    """A page in real time: a function from JavaScript to its value."""
+    theirs, ours = os.pipe(), os.pipe()
+
+    def as_asked():
+        for wanted, end in zip((3, 4), [os.dup(theirs[0]), os.dup(ours[1])], strict=True):
+            os.dup2(end, wanted)
+
+    browser = subprocess.Popen(
+        command(page, "--remote-debugging-pipe", *options),
+        preexec_fn=as_asked, close_fds=False, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    os.close(theirs[0])
+    os.close(ours[1])
+
+    def call(method, session=None, **params):
+        about = {} if session is None else {"sessionId": session}
+        said = json.dumps({"id": 1, "method": method, "params": params, **about})
+        os.write(theirs[1], said.encode() + b"\0")
+        while True:
+            text = b"".join(iter(lambda: answers.read(1), b"\0"))
+            if (found := json.loads(text)).get("id"):
+                return found["result"]
+
+    with browser, os.fdopen(ours[0], "rb") as answers:
+        target = call("Target.createTarget", url=page.as_uri())["targetId"]
+        session = call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        try:
+            yield lambda text: call(
+                "Runtime.evaluate", session, expression=text, awaitPromise=True, returnByValue=True
+            )["result"].get("value")
+        finally:
+            browser.terminate()
+            os.close(theirs[1])
+
+
+def until(value, seconds=10.0):
+    """What a function gives, once that is something; fails after some seconds."""
+    end = time.monotonic() + seconds
+    while not (found := value()):
+        assert time.monotonic() < end, "nothing came"
+        time.sleep(0.05)
+    return found
+
+
 def found_in(page, *options):
     """What the script of a page writes into its element ``found``, as JSON."""
-    arguments = [BROWSER, "--headless=new", "--no-sandbox", "--disable-gpu",
-                 "--disable-dev-shm-usage", f"--user-data-dir={page.parent / 'profile'}",
-                 "--allow-file-access-from-files", "--window-size=1400,1000",
+    arguments = [*command(page, "--allow-file-access-from-files", "--window-size=1400,1000"),
                  "--virtual-time-budget=10000", *options, "--dump-dom",
                  page.as_uri()]  # fmt: skip
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=True)

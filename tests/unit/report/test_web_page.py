@@ -1,15 +1,19 @@
 """The page that runs a network: what is in it, and in a real browser what it answers."""
 
+import base64
+import io
 import json
 import re
+import wave
 
 import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.datasets.encoders import CochleaEncoder, LiveCochlea
 from eventsim.embedded.web import ENGINE
 from eventsim.errors import ParameterError
-from tests.support.browser import CHROMIUM, found_in
+from tests.support.browser import CHROMIUM, found_in, opened, until
 
 pytestmark = pytest.mark.skipif(
     not ENGINE.is_file(), reason="no engine of pages: python eventsim/embedded/wasm.py makes it"
@@ -18,6 +22,9 @@ pytestmark = pytest.mark.skipif(
 # The page in a frame of a given width: every recording at once, then one by its button, then files.
 FRAME = """<!doctype html><iframe src="index.html" style="border:0;width:{width}px;height:900px">
 </iframe><pre id="found"></pre><script>
+addEventListener("unhandledrejection", ({{ reason }}) => {{
+  document.getElementById("found").textContent = JSON.stringify({{ error: reason.stack }});
+}});
 document.querySelector("iframe").onload = async event => {{
   const inside = event.target.contentDocument, there = event.target.contentWindow;
   const live = there.live, root = inside.documentElement, by = id => inside.getElementById(id);
@@ -38,7 +45,18 @@ document.querySelector("iframe").onload = async event => {{
     try {{ live.parsed(text, 1); return ""; }} catch (error) {{ return error.message; }}
   }});
   const file = live.parsed("time,channel\\n2000,1\\n1000;3\\n", 0.001);
-  document.getElementById("found").textContent = JSON.stringify({{
+  const clip = Uint8Array.from(atob("{clip}"), c => c.charCodeAt(0)).buffer;
+  const heard = await live.heardFile(clip), ofFile = await live.answer(heard);
+  const samples = new Float32Array(new Int16Array(clip, 44)).map(x => x / 32768);
+  const words = new live.Words(8000);
+  let word = null;
+  for (let k = 0; k < samples.length; k += 128) {{
+    word = words.take(samples.subarray(k, k + 128)) || word;
+  }}
+  const audio = {{ ...heard, answer: ofFile.answer, word: {{
+    ...word.recording, begin: word.begin, answer: word.run.found.answer, waits: word.waits.length,
+    looks: word.run.looks.length, spikes: word.run.spikes.filter(s => s.population).length }} }};
+  document.getElementById("found").textContent = JSON.stringify({{ audio,
     answers, counts, scores, refused, file, told: by("told").textContent,
     pressed: button.getAttribute("aria-pressed"), picture: by("raster").getAttribute("aria-label"),
     dark: there.matchMedia("(prefers-color-scheme: dark)").matches,
@@ -48,6 +66,9 @@ document.querySelector("iframe").onload = async event => {{
       e => !e.textContent.trim() && !e.labels.length && !e.ariaLabel).map(e => e.id),
     width: root.clientWidth, scroll: root.scrollWidth}});
 }};</script>"""
+
+
+COCHLEA = CochleaEncoder(n_channels=5, gain=4000.0, inhibition_width=3, streaming=True)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +81,49 @@ def exported(tmp_path_factory):
     parts = [(np.sort(rng.uniform(0.0, 90.0, 60)), rng.integers(0, 5, 60)) for _ in range(4)]
     stream = es.EventStream.from_samples(parts, n_channels=5, duration=100.0)
     data = es.Dataset(stream, [0, 1, 0, 1], class_names=("down <b>", "up"))
-    return net, data, es.export_web(net, folder, recordings=data, title="small & quick")
+    audio = COCHLEA.tables(8000)
+    options = {"recordings": data, "title": "small & quick", "audio": audio}
+    return net, data, es.export_web(net, folder, **options)
+
+
+@pytest.fixture(scope="module")
+def clip():
+    """A word between silences, int16 at 8 kHz."""
+    rng, t = np.random.default_rng(2), np.arange(2000) / 8000
+    tone = 9000 * np.sin(2 * np.pi * (300 + 4000 * t) * t) + rng.normal(0, 300, t.size)
+    return np.concatenate([rng.normal(0, 3, 1500), tone, np.zeros(2100)]).astype("<i2")
+
+
+def wav(samples):
+    """A WAV file."""
+    with io.BytesIO() as kept:
+        with wave.open(kept, "wb") as file:
+            file.setparams((1, 2, 8000, 0, "NONE", ""))
+            file.writeframes(samples.tobytes())
+        return kept.getvalue()
+
+
+def check_audio(found, net, clip):
+    """Events and answers of a file, and of the word in the same sound as blocks of a microphone."""
+    times, channels = LiveCochlea(COCHLEA, 8000)(clip)
+    assert times.size > 50
+    assert (found["times"], found["channels"]) == (times.tolist(), channels.tolist())
+    assert found["duration"] == clip.size / 8
+    assert "Audio at 8000 Hz. The cochlea took" in found["heard"]
+    word = found["word"]
+    begin = int((times < word["begin"]).sum())
+    np.testing.assert_allclose(word["times"], times[begin:] - word["begin"], atol=1e-9)
+    assert word["channels"] == channels[begin:].tolist()
+    assert 130 <= word["begin"] <= 190
+    assert 490 <= word["duration"] <= 540
+    assert word["waits"] > 20
+    assert word["looks"] == -(-word["duration"] // 20) - 1
+    for one in (found, word):
+        part = one["times"], one["channels"]
+        stream = es.EventStream.from_samples([part], n_channels=5, duration=one["duration"])
+        assert es.predict(net, stream, backend="cpu").classes.tolist() == [one["answer"]]
+    tape = es.simulate(net, stream, backend="cpu", precision="single")
+    assert sum(tape[name].times.size for name in ("hidden1", "hidden2")) == word["spikes"]
 
 
 def test_the_page_is_one_file_that_loads_nothing_and_escapes_names(exported):
@@ -75,16 +138,17 @@ def test_the_page_is_one_file_that_loads_nothing_and_escapes_names(exported):
     kept = re.search(r'<script type="application/json" id="data">(.*)</script>', text)
     assert kept is not None
     assert json.loads(kept[1])["classes"] == ["down <b>", "up"]
-    assert "Not in this page: audio, from a file or a microphone." in text
 
 
 @CHROMIUM
 @pytest.mark.parametrize(("width", "dark"), [(390, True), (1280, False)])
-def test_in_a_browser_it_answers_as_eventsim_and_fits_the_screen(exported, width, dark):
+def test_in_a_browser_it_answers_as_eventsim_and_fits_the_screen(exported, clip, width, dark):
     net, data, written = exported
     frame = written.file.with_name("frame.html")
-    frame.write_text(FRAME.format(width=width))
-    found = found_in(frame, f"--blink-settings=preferredColorScheme={0 if dark else 1}")
+    frame.write_text(FRAME.format(width=width, clip=base64.b64encode(wav(clip)).decode()))
+    scheme = f"--blink-settings=preferredColorScheme={0 if dark else 1}"
+    found = found_in(frame, scheme)
+    check_audio(found["audio"], net, clip)
     expected = es.predict(net, data.stream, backend="cpu")
     assert found["answers"] == expected.classes.tolist()
     np.testing.assert_allclose(found["scores"], expected.scores, rtol=1e-4, atol=1e-4)
@@ -109,7 +173,62 @@ def test_in_a_browser_it_answers_as_eventsim_and_fits_the_screen(exported, width
     ]
 
 
+ALLOWED = "--use-fake-ui-for-media-stream"
+TOLD = "document.getElementById('told').textContent"
+HEARD = "document.getElementById('heard').textContent"
+
+
+@CHROMIUM
+@pytest.mark.thorough("speaks to a browser in real time, for seconds")
+def test_a_microphone_is_heard_word_by_word(exported, clip, tmp_path):
+    spoken = tmp_path / "spoken.wav"  # again and again
+    spoken.write_bytes(wav(np.concatenate([clip, np.zeros(4000, "<i2")])))
+    device = ("--use-fake-device-for-media-stream", f"--use-file-for-fake-audio-capture={spoken}")
+    with opened(exported[2].file, ALLOWED, *device) as value:
+        until(lambda: value("live.ready.then(() => 1)"))
+        value("document.getElementById('microphone').click()")
+        until(lambda: "Listening at 8000 Hz." in value(HEARD))
+        until(lambda: "From a block of 16.0 ms" in value(TOLD))
+        assert re.match("Answer: (down <b>|up).", value(TOLD))
+        value("document.getElementById('microphone').click()")
+        assert value(HEARD) == "The microphone is off."
+
+
+@CHROMIUM
+@pytest.mark.thorough("speaks to a browser in real time, for seconds")
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ([ALLOWED], "there is none"),
+        (
+            ["--use-fake-device-for-media-stream", "--deny-permission-prompts"],
+            "its use was not allowed",
+        ),
+    ],
+)
+def test_without_a_microphone_the_page_says_so(exported, options, words):
+    with opened(exported[2].file, *options) as value:
+        until(lambda: value("live.ready.then(() => 1)"))
+        value("document.getElementById('microphone').click()")
+        assert until(lambda: "cannot" in value(HEARD))
+        assert value(HEARD) == f"The microphone cannot be used: {words}."
+
+
 def test_without_recordings_there_is_no_page(exported, tmp_path):
     net, data, _ = exported
     with pytest.raises(ParameterError, match="there are no recordings"):
         es.export_web(net, tmp_path, recordings=data.stream[:0])
+
+
+def test_a_page_without_audio_says_why_and_one_of_other_channels_is_refused(exported, tmp_path):
+    net, data, with_audio = exported
+    written = es.export_web(net, tmp_path, recordings=data, audio="nobody knows the cochlea")
+    text = written.file.read_text("utf-8")
+    assert "Not in this page: audio, since nobody knows the cochlea." in text
+    assert 'id="microphone"' not in text
+    assert (written.audio, written.no_audio) == (False, "nobody knows the cochlea")
+    assert (with_audio.audio, with_audio.no_audio) == (True, None)
+    with pytest.raises(ParameterError, match="the cochlea has 64 channels, expected 5"):
+        es.export_web(
+            net, tmp_path, recordings=data, audio=CochleaEncoder(streaming=True).tables(8000)
+        )
