@@ -39,7 +39,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-FSDD_RATE, ESPEAK_RATE = 8_000, 22_050  # Hz, of all recordings
+SAMPLE_RATES = {"fsdd": 8_000, "spoken_digits": 22_050}  # Hz, of all recordings
 
 
 class OpenSource(Protocol):
@@ -86,9 +86,9 @@ def encoder_operations(
         None where a sensor sends events, there was no signal, or the encoder is not one of ours.
     """
     if name == fsdd.INFO.name:
-        return cochlea_operations(encoder or fsdd.ENCODER, FSDD_RATE)
+        return cochlea_operations(encoder or fsdd.ENCODER, SAMPLE_RATES[name])
     if name == spoken_digits.INFO.name:
-        return cochlea_operations(encoder or spoken_digits.ENCODER, ESPEAK_RATE)
+        return cochlea_operations(encoder or spoken_digits.ENCODER, SAMPLE_RATES[name])
     if name in (info.name for info in ti46.INFO.values()):
         return bank_operations(ti46.EAR, ti46.CODER, ti46.SAMPLE_RATE)
     return None

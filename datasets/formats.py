@@ -11,6 +11,7 @@ format         file
 ``aedat``      AEDAT 1 to 4; version 1 has no mark: anything binary called ``.aedat``
 ``arrays``     npy, npz, MATLAB, HDF5 and raw files of cameras, see
                :mod:`eventsim.datasets.camera_files`
+``audio``      wav or NIST SPHERE, which the streaming cochlea encodes
 ``csv``        text, see :mod:`eventsim.datasets.text`
 ============== ==================================================================
 """
@@ -29,6 +30,7 @@ FORMATS = {
     "npz": "a file of EventStream.save (.npz)",
     "aedat": "AEDAT",
     "arrays": "events of a camera in arrays (.npy, .npz, .mat, HDF5, raw EVT)",
+    "audio": "audio (wav, NIST SPHERE)",
     "csv": "text: time, channel, perhaps sample",
 }
 _EXPECTED = f"a file of events: {'; '.join(FORMATS.values())}"
@@ -60,6 +62,8 @@ def format_of(path: str | Path) -> str:
         return "aedat"
     if head.startswith(_ARRAYS) or (head.startswith(b"% ") and b"% evt " in head):
         return "arrays"
+    if head.startswith(b"NIST_1A") or (head.startswith(b"RIFF") and head[8:12] == b"WAVE"):
+        return "audio"
     if head.startswith(b"MATLAB 7.3"):
         return _format_of_hdf5(place)
     if _is_text(head):

@@ -19,6 +19,7 @@ from eventsim.cli.options import JsonOption
 from eventsim.cli.reading import Reading
 from eventsim.cli.terminal import present, say, show_table, stdout
 from eventsim.cli.text_events import NOTE, TextEvents, guesses_of_notes, text_notes
+from eventsim.datasets.audio_events import NOTE as AUDIO
 from eventsim.datasets.label_files import (
     Labelled,
     labelled_files,
@@ -38,7 +39,7 @@ MOST_NAMED = 6  # files in a message
 # How the files are read; which parts of them, the command says in its own words.
 IMPORTED = (
     "form", "file", "download", "sensor", "address_bytes", "tick_us", "by", "where", "after_reset",
-    "unit", "channels", "columns", "sensor_size", "begin",
+    "unit", "channels", "columns", "sensor_size", "encoder", "begin",
 )  # fmt: skip
 
 
@@ -79,6 +80,8 @@ def data_import(
     a data set, of a table (--labels), or of folders: a folder per class, and train/ and test/ above
     them if the parts are to be kept.
 
+    Audio becomes events by the streaming cochlea (--encoder), as a microphone's does.
+
     Recordings whose times are plainly a clock are put to their first event: where, in half of them
     or more, the silence before the first event is longer than their events last (--begin).
 
@@ -91,6 +94,8 @@ def data_import(
     eventsim data import folder --out mine.h5
 
     eventsim data import speech.aedat --sensor nas_64_stereo --by ear,channel --out speech.npz
+
+    eventsim data import words --encoder frequency_max=8000 --out words.h5
 
     eventsim data import events.csv --unit us --channels 64 --out events.npz
 
@@ -129,7 +134,8 @@ def _imported_from(
     told = [*part.told, *_taken(place, form, reading), *_lost(part, out)]
     for words in told[len(part.told) :]:
         say(words)
-    notes = {**part.notes, **text_notes(_texts([part]), told), **begin_note(part.begun)}
+    told_notes = text_notes(_texts([part]), told) | _audio_note([part])
+    notes = {**part.notes, **told_notes, **begin_note(part.begun)}
     _write(out, part, notes)
     kept = part if out.suffix == ".h5" else replace(part, data=None)
     splits = _splits(kept)
@@ -184,6 +190,24 @@ def _texts(parts: Sequence[Events]) -> list[TextEvents]:
     return [part.text for part in parts if part.text is not None]
 
 
+def _audio_note(parts: Sequence[Events]) -> dict[str, str]:
+    """What made the events, if all of them are of audio; of several sample rates the commonest."""
+    made = Counter(part.audio for part in parts if part.audio is not None)
+    if not made or made.total() < len(parts):
+        return {}
+    return {AUDIO: made.most_common(1)[0][0].note()}
+
+
+def _of_rates(parts: Sequence[Events]) -> list[str]:
+    """That audio has several sample rates, or is not all there is: what a microphone cannot be."""
+    rates = Counter(f"{part.audio.sample_rate:g} Hz" for part in parts if part.audio is not None)
+    others = len(parts) - rates.total()
+    if not rates or (len(rates) == 1 and not others):
+        return []
+    named = [f"{n:,} of {rate}" for rate, n in rates.most_common()]
+    return [f"audio of different kinds: {', '.join(named)}; {others:,} files of no audio"]
+
+
 def _import_labelled(
     places: Sequence[str], reading: Reading, *, labels: Path | None, out: Path, skip: bool
 ) -> dict[str, Any]:
@@ -202,13 +226,18 @@ def _import_labelled(
     read = dict(zip(map(Path, files), automatic(list(files.values())), strict=True))
     say_all(list(read.values()))
     rows = [row for row in named if row.file in read]
-    told = [*_left_out(paths, named, labels), *_ungrouped(rows), *_skipped(bad, named, rows)]
+    told = [
+        *_left_out(paths, named, labels),
+        *_ungrouped(rows),
+        *_skipped(bad, named, rows),
+        *_of_rates(list(read.values())),
+    ]
     for words in told:
         say(words)
     data, splits = labelled_files(rows, lambda file: read[file].stream, name=out.stem)
     each = [read[row.file].zero[_chosen(row.sample)] for row in rows]
     begun = together(list(read.values()), data.stream, np.concatenate(each))
-    notes = text_notes(_texts(list(read.values())), told)
+    notes = text_notes(_texts(list(read.values())), told) | _audio_note(list(read.values()))
     begins = begun.zero if begun.is_moved else None
     data.save(out, splits=splits, begins=begins, notes=notes | begin_note(begun))
     found = Events(out.stem, data.stream, data, begun=begun)
@@ -277,8 +306,15 @@ def _imported(
         "labels": part.data is not None,
         "classes": dict(zip(names, map(int, counts), strict=True)),
         "details": part.details,
+        "audio": json.loads(notes.get(AUDIO, "null")),
         "damaged": [],
     }
+
+
+def _made_by(audio: Mapping[str, Any]) -> str:
+    """Which cochlea, in words."""
+    kind = "streaming cochlea" if audio["encoder"]["streaming"] else "cochlea of whole recordings"
+    return f"{kind}, {audio['encoder']['n_channels']} channels, {audio['sample_rate']:g} Hz"
 
 
 def _show_import(found: Mapping[str, Any]) -> None:
@@ -290,6 +326,7 @@ def _show_import(found: Mapping[str, Any]) -> None:
         ["events", f"{found['events']:,}"],
         ["channels", f"{found['channels']:,}"],
         *([["files left out", f"{len(found['damaged']):,}"]] if found["damaged"] else []),
+        *([["made of audio by", _made_by(found["audio"])]] if found["audio"] else []),
         *([["times read as", found["unit"]]] if found["unit"] else []),
         *([["first event", shown_spread(found["first_event_ms"])]] if found["events"] else []),
         ["duration", f"{found['seconds_of_events']:,.3f} s"],

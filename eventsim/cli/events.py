@@ -210,6 +210,9 @@ def _read_beside(own: _OwnNotes, place: str, reading: Reading) -> Events:
             reading = replace(reading, columns=columns, sensor_size=size)
             sensor = "" if size is None else f" of a sensor of {size}"
             told = (f"columns {columns}{sensor}, as those of {Path(data.file or '').name}",)
+    elif form == "audio" and data is not None and data.audio is not None:
+        reading = replace(reading, cochlea=data.audio.encoder)
+        told = (f"audio encoded by the cochlea of {data.title}, on which the run was trained",)
     elif data is not None and data.name == place:
         reading = replace(reading, step=data.step)
     begins_as_own = form in (*TEXTS, "nir") or (form == "npz" and not is_moved(place))

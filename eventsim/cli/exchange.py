@@ -10,7 +10,7 @@ import numpy as np
 import typer
 
 from eventsim.cli.begin import how_read, show_read
-from eventsim.cli.events import find_for, find_network
+from eventsim.cli.events import find_for, find_network, run_of
 from eventsim.cli.fields import filled
 from eventsim.cli.options import (
     JsonOption,
@@ -19,14 +19,14 @@ from eventsim.cli.options import (
     option_name,
 )
 from eventsim.cli.reading import MEASURED, Reading
-from eventsim.cli.terminal import CHECK_FAILED, present, say, show_table
+from eventsim.cli.terminal import CHECK_FAILED, present, say, show_table, stdout
 from eventsim.conformance.round_trip import RoundTrip, round_trip
 from eventsim.embedded import CExport, export_c
 from eventsim.errors import ParameterError
-from eventsim.events import Dataset, EventStream
+from eventsim.events import AudioTables, Dataset, EventStream
 from eventsim.network import Network
 from eventsim.network.nir import NirWarning, read_nir, write_nir
-from eventsim.report.web import WebExport, export_web
+from eventsim.report.web import UNKNOWN, WebExport, export_web
 from eventsim.runs.run import Which, load_run
 
 N_SAMPLES, DURATION, RATE = 4, 200.0, 50.0  # of the events of a check: ms, events per second
@@ -117,7 +117,7 @@ def export_command(
     if asked.to != "nir":
         _refuse_steps(net, asked.to)
         recordings, read = _recordings(net, network, asked, reading)
-        written = _write(asked, network, out, recordings, title=net.stem)
+        written = _write(asked, network, out, recordings, title=net)
         found = {"network": str(net), **written.to_dict(), "read": read}
         present(found, _show_c if asked.to == "c" else _show_web, as_json=as_json)
         return
@@ -177,13 +177,35 @@ def _refuse_steps(net: Path, to: str) -> None:
 
 
 def _write(
-    asked: ExportOptions, net: Network, out: Path, recordings: EventStream | Dataset, *, title: str
+    asked: ExportOptions, net: Network, out: Path, recordings: EventStream | Dataset, *, title: Path
 ) -> CExport | WebExport:
-    """The network as C, or as a page with that title."""
+    """The network as C, or as a page with the name of its run as title."""
     if asked.to == "web":
-        return export_web(net, out, recordings=recordings, title=title, bits=asked.bits)
+        return export_web(
+            net, out, recordings=recordings, title=title.stem, bits=asked.bits, audio=_audio(title)
+        )
     stream = recordings.stream if isinstance(recordings, Dataset) else recordings
     return export_c(net, out, stream=stream, name=asked.name, bits=asked.bits)
+
+
+def _audio(net: Path) -> AudioTables | str:
+    """The streaming cochlea whose events a network has learned, or why a page cannot have it."""
+    run = run_of(net)
+    data = None if run is None else run.settings.data
+    audio = None if data is None else data.audio
+    if data is None or audio is None:
+        return UNKNOWN
+    if not audio.encoder.streaming:
+        return (
+            f"the network has learned events of {data.title}, whose cochlea hears a whole "
+            "recording before its first event. Train it with --encoder streaming=true"
+        )
+    if data.round_times is not None:
+        return f"the run has rounded its times to {data.round_times:g} ms, and a page does not"
+    try:
+        return audio.encoder.tables(audio.sample_rate)
+    except ParameterError as error:
+        return str(error).rstrip(".")
 
 
 def _recordings(
@@ -226,9 +248,11 @@ def _show_web(found: Mapping[str, Any]) -> None:
         ["engine, WebAssembly", f"{found['engine']:,} bytes"],
         ["network", f"{found['network_bytes']:,} bytes"],
         ["recordings to choose", f"{found['recordings']:,}, {found['events']:,} events"],
-        ["not in the page", "audio, from a file or a microphone"],
+        ["audio, from files and a microphone", "yes" if found["audio"] else "no"],
     ]
     show_table("", ["", ""], rows)
+    if not found["audio"]:
+        stdout().print(f"No audio, since {found['no_audio']}.", markup=False, soft_wrap=True)
     show_read(found["read"])
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from eventsim.cli.events import find_for, find_network
+from eventsim.cli.events import find_for, find_network, run_of
 from eventsim.cli.fields import filled, options_of
 from eventsim.cli.options import Machine, RunArgument, SamplesOption, WhichOption, option_name
 from eventsim.cli.reading import MEASURED, Reading
@@ -20,6 +20,7 @@ from eventsim.cli.terminal import say, say_backend, show_table, stdout
 from eventsim.cli.text_events import size_of
 from eventsim.datasets import DATASETS
 from eventsim.datasets.addresses import checked_size
+from eventsim.datasets.audio_events import AudioEncoding
 from eventsim.errors import ParameterError
 from eventsim.events import EventStream
 from eventsim.live import Decided, Listener, ListenSettings, Size, WireForm, open_source, replay
@@ -164,8 +165,28 @@ def _opened(run: Path, place: str, net: Network, asked: ListenOptions, reading: 
             raise ParameterError(f"{option_name(name)} goes with a file that is replayed.")
     typed = size_of(reading.sensor_size)
     size = None if typed is None else Size(*checked_size(typed))
-    form = WireForm(asked.form, checked_unit(reading.unit or "ms"), size, asked.again)
+    audio = _cochlea_of(run) if place.startswith("microphone") else None
+    form = WireForm(asked.form, checked_unit(reading.unit or "ms"), size, asked.again, audio)
     return _Opened(open_source(place, n_channels=net.input.size, form=form), place)
+
+
+def _cochlea_of(net: Path) -> AudioEncoding | None:
+    """What made the events that a network has learned; says where the microphone's are others."""
+    run = run_of(net)
+    data = None if run is None else run.settings.data
+    audio = None if data is None else data.audio
+    if data is None or audio is None:
+        say(
+            "It is not known which cochlea the network has learned: the microphone has that of "
+            "FSDD."
+        )
+    elif not audio.encoder.streaming:
+        say(
+            f"The network has learned events of {data.title}, whose cochlea hears whole "
+            "recordings: those of the microphone are others. Train it with --encoder "
+            "streaming=true."
+        )
+    return audio
 
 
 def _speed(typed: str) -> float:

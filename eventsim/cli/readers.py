@@ -11,9 +11,19 @@ import numpy as np
 from eventsim import datasets
 from eventsim.arrays import Floats
 from eventsim.cli import text_events
+from eventsim.cli.options import read_pairs
 from eventsim.cli.reading import Reading
-from eventsim.datasets import adapters, aer, camera_files, nir_events, nmnist, text
+from eventsim.datasets import (
+    adapters,
+    aer,
+    audio_events,
+    camera_files,
+    nir_events,
+    nmnist,
+    text,
+)
 from eventsim.datasets.aer_sensors import SENSORS, find_sensor
+from eventsim.datasets.audio_events import AudioEncoding
 from eventsim.datasets.dataset import check_split
 from eventsim.entries import parse_json
 from eventsim.errors import DataError, StorageError
@@ -50,6 +60,7 @@ class Events:
     # Time 0 of every recording on the clock of its source, ms [samples], as a file of eventsim
     # keeps it; None where nothing keeps it
     begins: Floats | None = None
+    audio: AudioEncoding | None = None  # what made the events of a file of audio
 
     def at(self, begin: Begin, reason: str) -> "Events":
         """The same recordings in memory with another time 0; ``reason`` says why, in words."""
@@ -125,7 +136,7 @@ class Events:
         return data.stream, data
 
 
-_FILES = ("stored", "ntidigits", "shd", "nir", "npz", "aedat", "nas", "csv", "arrays")
+_FILES = ("stored", "ntidigits", "shd", "nir", "npz", "aedat", "nas", "audio", "csv", "arrays")
 TEXTS = ("csv", "arrays")  # whose columns say what they are, and not where times begin
 _DIVIDED = ("set", "ntidigits", "tonic")  # a file of eventsim's own may be
 # Options that say something of some formats only.
@@ -142,6 +153,7 @@ _ONLY = {
     "channels": TEXTS,
     "columns": TEXTS,
     "sensor_size": TEXTS,
+    "encoder": ("audio",),
     "begin": (*_FILES, "tonic"),
 }
 
@@ -341,6 +353,20 @@ def _read_columns(read: Any, place: str, reading: Reading) -> Events:
     return Events(Path(place).stem, stream, text=found, begun=begun)
 
 
+def _read_audio(place: str, reading: Reading) -> Events:
+    given = read_pairs("--encoder", reading.encoder or ())
+    try:
+        cochlea = replace(reading.cochlea, **given)
+    except TypeError as error:
+        raise DataError(
+            f"--encoder: expected parameters of CochleaEncoder by name ({error})."
+        ) from error
+    stream, audio = audio_events.read(place, cochlea)
+    # Nothing is guessed: the first sample is time 0.
+    begun = TimeZero("zero", "audio begins with its first sample", np.zeros(1), edges(stream))
+    return Events(Path(place).stem, stream, begun=begun, audio=audio)
+
+
 def _read_npz(place: str, reading: Reading) -> Events:
     del reading
     stream, notes = EventStream.load(place), EventStream.read_notes(place)
@@ -421,5 +447,6 @@ READERS: dict[str, Callable[[str, Reading], Events]] = {
     "nas": _read_nas,
     "csv": _read_csv,
     "arrays": _read_arrays,
+    "audio": _read_audio,
     "tonic": _read_tonic,
 }

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from eventsim.cli.options import DownloadOption, FileOption, SplitOption, option
 from eventsim.cli.text_events import PLAIN, Assumed
+from eventsim.datasets.audio_events import ENCODER
+from eventsim.datasets.encoders import CochleaEncoder
 
 PART = "test"  # of divided data, where none is named
 
@@ -15,15 +17,17 @@ MEASURED = ("split", "sensor", "unit", "columns", "sensor_size", "begin")
 class Reading:
     """How a place is read; the options of the commands, by their names there.
 
-    ``assumed`` and ``step`` are no options: the unit of text that names none, and the step of TI46,
-    as a run has them. ``begin_reason`` says why ``begin`` is what it is. Of a file with parts that
-    eventsim wrote, ``whole`` takes all of them in place of :attr:`part`.
+    ``assumed``, ``step`` and ``cochlea`` are no options: the unit of text that names none, the step
+    of TI46, and what encodes audio, as a run has them. ``begin_reason`` says why ``begin`` is what
+    it is. Of a file with parts that eventsim wrote, ``whole`` takes all of them in place of
+    :attr:`part`.
     """
 
     form: str = option(
         "auto",
         "auto (told by the content), set, stored, ntidigits, shd, nir, aedat, nas, csv, "
-        "arrays, npz, or tonic (PLACE is the name of a data set of tonic, --file its folder).",
+        "arrays, npz, audio, or tonic (PLACE is the name of a data set of tonic, --file its "
+        "folder).",
         "--format",
     )
     file: FileOption = None
@@ -63,6 +67,12 @@ class Reading:
     sensor_size: str | None = option(
         None, "With columns x, y or p: width, height, polarities of the sensor.", metavar="W,H,P"
     )
+    encoder: list[str] | None = option(
+        None,
+        "Of audio: parameters of CochleaEncoder, such as n_channels=32 or frequency_max=8000; by "
+        "default a streaming cochlea of 64 channels from 100 to 3700 Hz.",
+        metavar="KEY=VALUE",
+    )
     begin: str | None = option(
         None,
         "Time 0 of every recording: first-event, zero (as in the file), or a time of the "
@@ -72,6 +82,7 @@ class Reading:
     begin_reason: str = "--begin"
     assumed: Assumed = PLAIN
     step: float | None = None
+    cochlea: CochleaEncoder = ENCODER
 
     @property
     def part(self) -> str:

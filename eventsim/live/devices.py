@@ -12,14 +12,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.datasets.encoders import CochleaEncoder, LiveCochlea
+from eventsim.datasets.audio_events import AudioEncoding
+from eventsim.datasets.encoders import LiveCochlea
 from eventsim.errors import DataError, ParameterError
 from eventsim.extras import Extra, install_hint
 from eventsim.live.packets import Packet
 from eventsim.live.text import Size
 
-RATE: Final = 16_000  # Hz
-BLOCK: Final = 160  # samples that a microphone hands over at once: 10 ms
+RATE: Final = 16_000.0  # Hz, where nothing says another
+BLOCK: Final = 10.0  # ms that a microphone hands over at once
 LONGEST: Final = 1000  # blocks that may wait; what comes then is lost, and counted
 POLL: Final = 0.1  # s
 
@@ -38,11 +39,11 @@ def needed(package: str, extra: Extra, what: str) -> Any:
 
 
 def microphone(
-    name: str | None, n_channels: int, *, clock: Callable[[], float] = time.monotonic
+    name: str | None, audio: AudioEncoding, *, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[Packet]:
-    """Packets of what a microphone hears, through the streaming cochlea of as many channels.
+    """Packets of what a microphone hears, through the streaming cochlea of these parameters.
 
-    The parameters are those of FSDD. A name is a part of that of the device, or its number.
+    A name is a part of that of the device, or its number.
 
     Raises
     ------
@@ -64,16 +65,15 @@ def microphone(
     device = int(name) if name is not None and name.isdecimal() else name
     try:
         opened = sound.InputStream(
-            samplerate=RATE, blocksize=BLOCK, channels=1, dtype="float32", device=device,
-            callback=take,
+            samplerate=audio.sample_rate, blocksize=round(BLOCK * audio.sample_rate / 1e3),
+            channels=1, dtype="float32", device=device, callback=take,
         )  # fmt: skip
     except (sound.PortAudioError, ValueError) as error:
         raise DataError(
             f"microphone: there is none, or it cannot be used ({error}). python -m sounddevice "
             "lists the devices."
         ) from error
-    encoder = CochleaEncoder(n_channels=n_channels)
-    return _heard(opened, waiting, lost, LiveCochlea(encoder, RATE), clock)
+    return _heard(opened, waiting, lost, LiveCochlea(audio.encoder, audio.sample_rate), clock)
 
 
 def _heard(

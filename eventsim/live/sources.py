@@ -25,10 +25,12 @@ from typing import Any, Final, Literal, get_args
 
 import numpy as np
 
+from eventsim.datasets.audio_events import AudioEncoding
+from eventsim.datasets.encoders import CochleaEncoder
 from eventsim.errors import DataError, ParameterError
 from eventsim.events import EventStream
 from eventsim.live.datagrams import DIALECTS, PORT, DatagramReader, Dialect, bind, receive
-from eventsim.live.devices import camera, microphone
+from eventsim.live.devices import RATE, camera, microphone
 from eventsim.live.packets import Packet, Source, packets_of
 from eventsim.live.raw import Evt2Reader, Evt3Reader
 from eventsim.live.text import Reader, Size, TextReader, Unit
@@ -54,12 +56,16 @@ class WireForm:
         Of the sensor, where events have an address; else x is the channel.
     again
         Of a named pipe: go on with the next writer when one has gone.
+    audio
+        What encodes the sound of a microphone; None for the cochlea of FSDD at 16 kHz, with as many
+        channels as the network.
     """
 
     format: Format | None = None
     unit: Unit = "ms"
     size: Size | None = None
     again: bool = False
+    audio: AudioEncoding | None = None
 
 
 def open_source(place: str, *, n_channels: int, form: WireForm | None = None) -> Source:
@@ -72,7 +78,8 @@ def open_source(place: str, *, n_channels: int, form: WireForm | None = None) ->
     if place == "camera":
         return camera(form.size)
     if place.partition(":")[0] == "microphone":
-        return microphone(place.partition(":")[2] or None, n_channels)
+        audio = form.audio or AudioEncoding(CochleaEncoder(n_channels=n_channels), RATE)
+        return microphone(place.partition(":")[2] or None, audio)
     reader = _reader(form, size)
     if place == "-":
         return read_bytes(_stdin, reader, again=False)

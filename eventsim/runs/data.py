@@ -19,6 +19,7 @@ import numpy as np
 from eventsim import datasets
 from eventsim.arrays import Ints
 from eventsim.datasets import fsdd, spoken_digits, ti46, ti46_text
+from eventsim.datasets.audio_events import NOTE, AudioEncoding
 from eventsim.datasets.sources import Source
 from eventsim.entries.described import described
 from eventsim.errors import DataError, ParameterError
@@ -26,11 +27,12 @@ from eventsim.events import (
     AnyDataset,
     Dataset,
     DatasetInfo,
+    StoredStream,
     stratified_split,
 )
 from eventsim.events.labelled import grouped_folds, grouped_split, joined
 from eventsim.runs import division
-from eventsim.runs.recordings import DIVIDED_ANEW, OWN, TI46, AbstractDataSettings
+from eventsim.runs.recordings import DIVIDED_ANEW, ENCODERS, OWN, TI46, AbstractDataSettings
 from eventsim.runs.voices import further_accents, spoken_classes
 from eventsim.train.parts import Members, named
 
@@ -153,6 +155,20 @@ class DataSettings(AbstractDataSettings):
                 *(self.source(s).stored() for s in (self.train_split, self.test_split))
             )
         return {self.train_split, self.test_split} <= {*datasets.DATASETS[self.name].grouped}
+
+    @property
+    def audio(self) -> AudioEncoding | None:
+        """What made the events of audio; None where no encoder did, or it is not known.
+
+        Raises DataError or StorageError where the file of one's own cannot be read.
+        """
+        if self.name in ENCODERS and (self.name == "fsdd" or self.file is None):
+            return AudioEncoding(self._encoder(), float(datasets.SAMPLE_RATES[self.name]))
+        if self.name != OWN or not Path(self.file or "").is_file():
+            return None
+        assert self.file is not None
+        note = StoredStream.open(self.file).notes.get(NOTE)
+        return None if note is None else AudioEncoding.of_note(note, f"{self.file}, {NOTE}")
 
     def labelled(self, split: str, *, download: bool = False) -> AnyDataset:
         """One part as training takes it.

@@ -298,4 +298,4 @@ def test_espeak_speaks_at_the_rate_that_is_counted():
     pytest.importorskip("espeakng_loader", reason="needs the extra demo")
     from eventsim.datasets.espeak import Synthesizer
 
-    assert Synthesizer().sample_rate == datasets.ESPEAK_RATE
+    assert Synthesizer().sample_rate == datasets.SAMPLE_RATES["spoken_digits"]

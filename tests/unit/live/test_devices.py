@@ -6,9 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from eventsim.datasets.audio_events import AudioEncoding
 from eventsim.datasets.encoders import CochleaEncoder, LiveCochlea
 from eventsim.errors import DataError, ParameterError
-from eventsim.live import Size, devices, open_source
+from eventsim.live import Size, WireForm, devices, open_source
 
 
 class Device:
@@ -27,21 +28,28 @@ class Device:
         return iter(self.given)
 
 
-def test_microphone_gives_the_events_of_the_live_cochlea_and_counts_lost_blocks(monkeypatch):
-    blocks = np.random.default_rng(0).standard_normal((40, devices.BLOCK)).astype(np.float32)
+@pytest.mark.parametrize(
+    "audio",
+    [None, AudioEncoding(CochleaEncoder(n_channels=8, gain=900.0, streaming=True), 8000.0)],
+)
+def test_microphone_gives_the_events_of_the_cochlea_and_counts_lost_blocks(monkeypatch, audio):
+    wanted = audio or AudioEncoding(CochleaEncoder(n_channels=8), devices.RATE)
+    size = round(wanted.sample_rate / 100)
+    blocks = np.random.default_rng(0).standard_normal((40, size)).astype(np.float32)
     made = []
 
     def stream(**asked):
+        assert (asked["samplerate"], asked["blocksize"]) == (wanted.sample_rate, size)
         for k, block in enumerate(blocks):
-            asked["callback"](block[:, None], devices.BLOCK, None, "overflow" if k == 3 else None)
+            asked["callback"](block[:, None], size, None, "overflow" if k == 3 else None)
         made.append(Device())
         return made[0]
 
     sound = SimpleNamespace(InputStream=stream, PortAudioError=RuntimeError)
     monkeypatch.setitem(sys.modules, "sounddevice", sound)
-    source = open_source("microphone", n_channels=8)
+    source = open_source("microphone", n_channels=8, form=WireForm(audio=audio))
     packets = [next(source) for _ in range(40)]
-    times, channels = LiveCochlea(CochleaEncoder(n_channels=8), devices.RATE)(blocks.ravel())
+    times, channels = LiveCochlea(wanted.encoder, wanted.sample_rate)(blocks.ravel())
     np.testing.assert_array_equal(np.concatenate([p.times for p in packets]), times)
     np.testing.assert_array_equal(np.concatenate([p.channels for p in packets]), channels)
     assert packets[-1].until == 400.0

@@ -1,0 +1,65 @@
+"""Audio files as events of the streaming cochlea; a note says which one made them.
+
+A network that has learned such events hears files, a microphone and a page in the same way.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from eventsim.datasets.audio import read_audio
+from eventsim.datasets.dataset import read_content
+from eventsim.datasets.encoders import CochleaEncoder
+from eventsim.entries import parse_json
+from eventsim.errors import DataError, ParameterError
+from eventsim.events import EventStream
+
+ENCODER = CochleaEncoder(streaming=True)
+NOTE = "audio"  # the key of the note in a file of events
+LARGEST_FILE = 1 << 30  # bytes
+
+
+@dataclass(frozen=True)
+class AudioEncoding:
+    """Which cochlea made events, of audio at which sample rate, Hz."""
+
+    encoder: CochleaEncoder
+    sample_rate: float
+
+    def note(self) -> str:
+        """All of it as text."""
+        return json.dumps({"encoder": asdict(self.encoder), "sample_rate": self.sample_rate})
+
+    @classmethod
+    def of_note(cls, text: str, where: str) -> "AudioEncoding":
+        """What :meth:`note` wrote; raises DataError in the name of ``where``."""
+        found = parse_json(text, where, DataError)
+        try:
+            return cls(CochleaEncoder(**found["encoder"]), float(found["sample_rate"]))
+        except (TypeError, KeyError, ValueError, ParameterError) as error:
+            raise DataError(f"{where}: says no encoder of audio ({error}).") from error
+
+
+def read(path: str | Path, encoder: CochleaEncoder = ENCODER) -> tuple[EventStream, AudioEncoding]:
+    """The events of an audio file as one recording, which lasts as long as the audio.
+
+    Parameters
+    ----------
+    path
+        A wav or NIST SPHERE file, mono, 16-bit PCM.
+    encoder
+        The cochlea, at the sample rate of the file.
+
+    Raises
+    ------
+    DataError
+        The file is missing, damaged, or of another form.
+    """
+    content = read_content(Path(path), expected="an audio file", largest=LARGEST_FILE)
+    rate, clip = read_audio(content, str(path))
+    stream = EventStream.from_samples(
+        [encoder.encode(clip, rate)],
+        n_channels=encoder.n_channels,
+        duration=1e3 * clip.size / rate,
+    )
+    return stream, AudioEncoding(encoder, rate)

@@ -1,0 +1,95 @@
+"""Audio files and the microphone: one cochlea for what is learned and what is heard."""
+
+import numpy as np
+import pytest
+from scipy.io import wavfile
+
+import eventsim as es
+from eventsim.cli.exchange import _audio
+from eventsim.cli.listen import _cochlea_of
+from eventsim.datasets.audio_events import AudioEncoding
+from eventsim.datasets.encoders import CochleaEncoder
+from eventsim.events import Dataset
+from tests.unit.cli.conftest import TINY, call
+
+COCHLEA = CochleaEncoder(n_channels=8, inhibition_width=3, gain=4000.0, streaming=True)
+TYPED = [f"--encoder={name}={getattr(COCHLEA, name)}" for name in ("n_channels", "gain")]
+TYPED += ["--encoder=inhibition_width=3"]
+
+
+def word(pitch, rate=8000):
+    rng, t = np.random.default_rng(pitch), np.arange(rate // 10) / rate
+    tone = 9000 * np.sin(2 * np.pi * pitch * t)
+    return (tone + rng.normal(0, 200, t.size)).astype("<i2")
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory):
+    """A folder per class with files of audio; the file made of it; and a run on that."""
+    home = tmp_path_factory.mktemp("words")
+    for name, pitch in (("low", 300), ("high", 2500)):
+        (home / "files" / name).mkdir(parents=True)
+        for k in range(4):
+            wavfile.write(home / "files" / name / f"{k}.wav", 8000, word(pitch + 20 * k))
+    outcome = call("data", "import", home / "files", *TYPED, "--out", home / "words.h5", "--json")
+    assert outcome.code == 0, outcome.err
+    trained = call("train", home / "words.h5", *TINY, "--out", home / "run", "--json")
+    assert trained.code == 0, trained.err
+    return home, outcome.json
+
+
+def test_a_folder_of_audio_becomes_events_that_say_by_which_cochlea(words):
+    home, found = words
+    assert found["audio"] == {"encoder": vars(COCHLEA), "sample_rate": 8000.0}
+    data = Dataset.open(home / "words.h5")[:]
+    assert data.class_names == ("high", "low")
+    times, channels = COCHLEA.encode(word(2500), 8000)
+    first = data.stream[:1]
+    np.testing.assert_array_equal(first.times, times)
+    np.testing.assert_array_equal(first.channels, channels)
+    assert first.duration.tolist() == [100.0]
+
+
+def test_a_run_hears_files_and_the_microphone_by_the_cochlea_that_it_has_learned(words):
+    home, _ = words
+    file = home / "files" / "low" / "1.wav"
+    found = call("predict", home / "run", file, "--json")
+    assert "audio encoded by the cochlea of words.h5" in found.err
+    part = COCHLEA.encode(word(320), 8000)
+    stream = es.EventStream.from_samples([part], n_channels=8, duration=100.0)
+    wanted = es.predict(es.load_run(home / "run").net, stream)
+    assert found.json["answers"][0]["answer"] == wanted.names[0]
+    assert _cochlea_of(home / "run") == AudioEncoding(COCHLEA, 8000.0)
+    assert _audio(home / "run").sample_rate == 8000.0
+
+
+def test_audio_of_several_rates_is_told(words, tmp_path):
+    wavfile.write(tmp_path / "a.wav", 16000, word(300, 16000))
+    lines = [f"{tmp_path / 'a.wav'},low", f"{words[0] / 'files' / 'high' / '0.wav'},high"]
+    (tmp_path / "labels.csv").write_text("file,label\n" + "\n".join(lines))
+    found = call("data", "import", "--labels", tmp_path / "labels.csv", "--out", tmp_path / "a.h5")
+    assert "audio of different kinds: 1 of 16000 Hz, 1 of 8000 Hz; 0 files of no audio" in found.err
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("gian=1", "--encoder: expected parameters of CochleaEncoder by name"),
+        ("gain=-1", "CochleaEncoder: gain is -1"),
+    ],
+)
+def test_an_encoder_that_is_none_is_refused(typed, told, tmp_path):
+    file = tmp_path / "a.wav"
+    wavfile.write(file, 8000, word(300))
+    found = call("data", "import", file, "--encoder", typed, "--out", tmp_path / "a.npz")
+    assert found.code == 2
+    assert told in found.err
+
+
+def test_a_run_on_events_of_whole_recordings_gets_no_microphone_in_its_page(finished, monkeypatch):
+    _, run, _ = finished
+    assert "it is not known which cochlea" in _audio(run)
+    monkeypatch.setattr(
+        "eventsim.runs.data.DataSettings.audio", AudioEncoding(CochleaEncoder(), 8000.0)
+    )
+    assert "whose cochlea hears a whole recording before its first event" in _audio(run)
