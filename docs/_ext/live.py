@@ -15,10 +15,11 @@ from eventsim.train import load_network
 
 HERE = Path(__file__).parent.parent / "live"
 sys.path.insert(0, str(HERE))
-from packed import recordings  # noqa: E402
+from packed import audio, recordings  # noqa: E402
 
 FOLDER, TITLE = "live", "Spoken digits"
-FRAME = """<iframe class="live" src="{at}" title="A network of spoken digits, to try"></iframe>
+FRAME = """<iframe class="live" src="{at}" title="A network of spoken digits, to try"
+  allow="microphone *"></iframe>
 <script>
 addEventListener("message", event => {{
   const frame = document.querySelector("iframe.live");
@@ -32,7 +33,8 @@ addEventListener("message", event => {{
 def write(app: Sphinx) -> None:
     """Write the page into the site."""
     net = load_network(HERE / "digits.npz")
-    es.export_web(net, Path(app.outdir) / FOLDER, recordings=recordings(), title=TITLE)
+    folder = Path(app.outdir) / FOLDER
+    es.export_web(net, folder, recordings=recordings(), title=TITLE, audio=audio())
 
 
 class Live(SphinxDirective):

@@ -1,9 +1,9 @@
 """Keeps a run on spoken digits for the first page: network, and one recording of each class.
 
 ``python docs/live/packed.py RUN`` writes ``digits.npz`` and ``recordings.npz`` beside this
-file. The run of those was made at 5002beff by::
+file. The run of those was made by::
 
-    eventsim train spoken_digits --hidden 48 --hidden 48 --tau-syn 10 --forward-delays 0:150 \
+    eventsim train spoken_digits --encoder streaming=true --hidden 48 --hidden 48 --tau-syn 10 --forward-delays 0:150 \
         --epochs 20 --quantise-bits 4 --seed 0 --batch-size 32 --set tail=150 \
         --set augmentation.time_scale=0.2 --set augmentation.channel_shift=2 \
         --set augmentation.drop=0.15 --set augmentation.jitter=3 --out RUN
@@ -12,11 +12,14 @@ Times are rounded to whole microseconds and kept as differences; everything is c
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 import eventsim as es
+from eventsim.datasets import SAMPLE_RATES, spoken_digits
+from eventsim.events import AudioTables
 from eventsim.events.labelled import spread
 
 HERE = Path(__file__).parent
@@ -33,6 +36,12 @@ def recordings() -> es.Dataset:
             duration=kept["duration"],
         )
         return es.Dataset(stream, kept["labels"], class_names=kept["class_names"])
+
+
+def audio() -> AudioTables:
+    """The cochlea whose events the network has learned."""
+    encoder = replace(spoken_digits.ENCODER, streaming=True)
+    return encoder.tables(SAMPLE_RATES["spoken_digits"])
 
 
 def main(run: str) -> None:
