@@ -3,7 +3,8 @@
 ``python docs/live/packed.py RUN`` writes ``digits.npz`` and ``recordings.npz`` beside this
 file. The run of those was made by::
 
-    eventsim train spoken_digits --encoder streaming=true --hidden 48 --hidden 48 --tau-syn 10 --forward-delays 0:150 \
+    eventsim train spoken_digits --encoder streaming=true --hidden 48 --hidden 48 --tau-syn 10 \
+        --forward-delays 0:150 \
         --epochs 20 --quantise-bits 4 --seed 0 --batch-size 32 --set tail=150 \
         --set augmentation.time_scale=0.2 --set augmentation.channel_shift=2 \
         --set augmentation.drop=0.15 --set augmentation.jitter=3 --out RUN
