@@ -176,7 +176,7 @@ static uint32_t hear_block(uint32_t n) {
     return NET_OK;
 }
 
-static double *take(uint32_t *at, uint32_t n) {
+static double *next_of(uint32_t *at, uint32_t n) {
     double *here = (double *)*at;
     *at += n * (uint32_t)sizeof(double);
     return here;
@@ -197,14 +197,14 @@ EXPORT(audio_start) uint32_t audio_start(uint32_t place, uint32_t bytes) {
     (void)memset(&ear, 0, sizeof ear);
     ear.level = COCHLEA->level;
     ear.room = (AT_ONCE / block + 1U) * channels * (block < IN_BLOCK ? block : IN_BLOCK);
-    ear.in = take(&at, AT_ONCE);
-    ear.state = take(&at, (uint32_t)(COCHLEA->filters * COCHLEA->order) * 2U);
-    ear.low_pass = take(&at, channels);
-    ear.spread = take(&at, channels);
-    ear.sum = take(&at, channels);
-    ear.mean = take(&at, channels);
-    ear.drive = take(&at, block);
-    ear.block = take(&at, block);
+    ear.in = next_of(&at, AT_ONCE);
+    ear.state = next_of(&at, (uint32_t)(COCHLEA->filters * COCHLEA->order) * 2U);
+    ear.low_pass = next_of(&at, channels);
+    ear.spread = next_of(&at, channels);
+    ear.sum = next_of(&at, channels);
+    ear.mean = next_of(&at, channels);
+    ear.drive = next_of(&at, block);
+    ear.block = next_of(&at, block);
     ear.out = (heard_t *)at;
     if (!reserve(at + ear.room * (uint32_t)sizeof(heard_t))) {
         return NO_MEMORY;
