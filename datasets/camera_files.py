@@ -1,4 +1,4 @@
-r"""Events of a camera in arrays: npy, npz, MATLAB and HDF5 files, and raw EVT2 or EVT3.
+r"""Events of a camera in arrays: npy, npz, MATLAB and HDF5 files, and raw EVT2, EVT2.1 or EVT3.
 
 =======  =====================================================================================
 file     where its columns are
@@ -7,7 +7,8 @@ file     where its columns are
 .npz     one array per column; or one array as in .npy
 .mat     one variable per column, or one structure; version 7.3 is HDF5
 HDF5     ``events/{t,x,y,p}``; a table ``events`` or ``CD/events``; or the same names in the root
-.raw     EVT2, EVT2.1 or EVT3 of Prophesee, read by faery: t (us), x, y, p, and the sensor's size
+.raw     EVT2, EVT2.1 or EVT3 of Prophesee: t (us), x, y, p, and the sensor's size; faery reads
+         EVT2 and EVT3, :mod:`eventsim.datasets.evt21` the third
 =======  =====================================================================================
 
 Columns mean what :mod:`eventsim.datasets.text_columns` says; ``ts``, ``xs``, ``ys``, ``ps`` and
@@ -16,6 +17,7 @@ others are dropped, which ``Lines.dropped`` tells; without it, each must be one 
 """
 
 import importlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ import scipy
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats
+from eventsim.datasets import evt21
 from eventsim.datasets.addresses import checked_size
 from eventsim.datasets.dataset import Unit, check_unit
 from eventsim.datasets.text import Lines, made_lines
@@ -37,6 +40,8 @@ Columns = dict[str, NDArray[Any]]
 _OTHER_WORDS = {"ts": "t", "xs": "x", "ys": "y", "ps": "p", "on": "p"}
 _EXPECTED = "events in arrays t, x, y and p"
 _NUMBERS = "iufb"
+_SIZE = re.compile(rb"geometry\s+(?P<width>\d+)x(?P<height>\d+)")
+_SIDES = re.compile(rb"height=(?P<height>\d+);width=(?P<width>\d+)")
 
 
 def read(
@@ -161,18 +166,23 @@ def _beside(file: Any) -> Columns:
 
 
 def _evt(path: Path, size: tuple[int, int, int] | None) -> tuple[Columns, Any, bool]:
+    header = list(_header(path))
+    found = _SIZE.search(b" ".join(header)) or _SIDES.search(b" ".join(header))
+    others = not evt21.is_named(header) and any(b"width" in line for line in header)
+    if size is None and found is None and not others:
+        raise DataError(
+            f"{path}: does not say how large its sensor is. Give --sensor-size WIDTH,HEIGHT,2 (in "
+            "Python sensor_size=)."
+        )
+    if evt21.is_named(header):
+        told = None if found is None else (int(found["width"]), int(found["height"]), 2)
+        return _evt21(path, header), told, True
     try:
         faery = importlib.import_module("faery")
     except ImportError as error:
         raise DataError(
             f"{path}: raw EVT files need the package faery: {install_hint('camera')} ({error})."
         ) from error
-    told = any(b"geometry" in line or b"width" in line for line in _header(path))
-    if size is None and not told:
-        raise DataError(
-            f"{path}: does not say how large its sensor is. Give --sensor-size WIDTH,HEIGHT,2 (in "
-            "Python sensor_size=)."
-        )
     stream = faery.events_stream_from_file(
         path, file_type="evt", dimensions_fallback=(size or (1, 1, 2))[:2]
     )
@@ -181,12 +191,33 @@ def _evt(path: Path, size: tuple[int, int, int] | None) -> tuple[Columns, Any, b
     return cells, (width, height, 2), True
 
 
+def _evt21(path: Path, header: list[bytes]) -> Columns:
+    left, high, found = path.stat().st_size - sum(map(len, header)), -1, list[evt21.Decoded]()
+    if left % evt21.BYTES:
+        raise DataError(f"{path}: ends within a word of {evt21.BYTES} bytes, it is cut off.")
+    with open(path, "rb") as file:
+        file.seek(sum(map(len, header)))
+        for data in iter(lambda: file.read(evt21.BYTES * evt21.AT_ONCE), b""):
+            words = evt21.words_of(data, legacy=evt21.is_legacy(header))
+            found.append(evt21.decode(words, high))
+            high = found[-1].high
+    early = sum(one.early for one in found)
+    if early:
+        raise DataError(
+            f"{path}: {early:,} words of events come before the first time. Expected EVT2.1 whose "
+            "byte order is little-endian, or endianness=legacy in its header."
+        )
+    return {k: np.concatenate([getattr(one, k) for one in found] or [[]]) for k in "txyp"}
+
+
 def _header(path: Path) -> Iterator[bytes]:
     with open(path, "rb") as file:
         for line in iter(lambda: file.readline(1024), b""):
             if not line.startswith(b"% "):
                 return
             yield line
+            if line.strip() == b"% end":
+                return
 
 
 def _chosen(found: Columns, columns: Sequence[str] | None, where: str) -> Columns:

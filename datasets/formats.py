@@ -16,6 +16,7 @@ format         file
 ============== ==================================================================
 """
 
+import re
 from pathlib import Path
 
 from eventsim.datasets.dataset import opened
@@ -36,6 +37,7 @@ FORMATS = {
 _EXPECTED = f"a file of events: {'; '.join(FORMATS.values())}"
 _HEAD = 4096  # bytes that tell text from others
 _HDF5, _ZIP, _AEDAT = b"\x89HDF\r\n\x1a\n", b"PK", b"#!AER-DAT"
+_EVT = re.compile(rb"^% (evt |format EVT)", re.MULTILINE)
 _ARRAYS = (b"\x93NUMPY", b"MATLAB 5.0")
 _COLUMNS = ({"t", "x"}, {"ts", "xs"}, {"ts", "x"}, {"timestamps", "x"})  # that tell arrays
 _PACKED = {"t", "x", "y", "p", "offsets", "label"}  # of N-MNIST, as eventsim.datasets.nmnist packs
@@ -60,7 +62,7 @@ def format_of(path: str | Path) -> str:
         return _format_of_npz(place)
     if head.startswith(_AEDAT):
         return "aedat"
-    if head.startswith(_ARRAYS) or (head.startswith(b"% ") and b"% evt " in head):
+    if head.startswith(_ARRAYS) or (head.startswith(b"% ") and _EVT.search(head)):
         return "arrays"
     if head.startswith(b"NIST_1A") or (head.startswith(b"RIFF") and head[8:12] == b"WAVE"):
         return "audio"

@@ -46,8 +46,9 @@ class ListenOptions:
         Format | None,
         typer.Option(
             "--format",
-            help="Of - and pipes: csv (the default: lines time,channel or time,x,y,polarity), evt2 "
-            "or evt3; of UDP: t64 (the default) and t32 of faery, spif of SPIF and AEStream.",
+            help="Of - and pipes: csv (the default: lines time,channel or time,x,y,polarity), "
+            "evt2, evt21 or evt3; of UDP: t64 (the default) and t32 of faery, spif of SPIF and "
+            "AEStream.",
         ),
     ] = None
     speed: Annotated[

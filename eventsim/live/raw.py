@@ -1,11 +1,12 @@
-"""Raw EVT2 and EVT3 of event cameras as they come, byte by byte; times in us.
+"""Raw EVT2, EVT2.1 and EVT3 of event cameras as they come, byte by byte; times in us.
 
 EVT2 has words of 32 bits, the kind in the highest four: 0 and 1 an event that is off or on, with 6
 bits of the time, 11 of x and 11 of y; 8 the upper 28 bits of the time. EVT3 has words of 16 bits:
 0 is y; 2 an event at x; 3 the base of a vector, whose events are the bits of words of kind 4 (12 of
 them) and 5 (8); 6 and 8 are the lower and the upper 12 bits of the time, which counts on when it
 begins anew after 16.8 s. Other kinds (triggers, monitoring) are left out. A header of lines that
-begin with ``%`` and a blank is skipped, to the line ``% end`` where there is one.
+begin with ``%`` and a blank is skipped, to the line ``% end`` where there is one. EVT2.1 is that of
+:mod:`eventsim.datasets.evt21`; its header says the order of bytes.
 
 State is carried from call to call: the time, in EVT3 also y, base and polarity, and the bytes of
 half a word. Words before the first time are rubbish.
@@ -22,6 +23,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.datasets import evt21
 from eventsim.live.packets import Packet
 from eventsim.live.text import Size
 
@@ -35,8 +37,14 @@ class _Header:
 
     left: bytes = b""
     over: bool = False
+    lines: list[bytes] = field(default_factory=list)
 
     def words(self, data: bytes, dtype: str) -> NDArray[Any]:
+        """Whole words behind the header."""
+        return np.frombuffer(self.whole(data, np.dtype(dtype).itemsize), dtype).astype(np.int64)
+
+    def whole(self, data: bytes, size: int) -> bytes:
+        """What is there of whole words of so many bytes."""
         data = self.left + data
         while not self.over and data:
             if not data.startswith(b"% "[: len(data)]):
@@ -45,11 +53,12 @@ class _Header:
             line, end, rest = data.partition(b"\n")
             if not end:
                 self.left = data
-                return np.zeros(0, dtype)
+                return b""
             data, self.over = rest, line.strip() == b"% end"
-        whole = len(data) // np.dtype(dtype).itemsize * np.dtype(dtype).itemsize
+            self.lines.append(line)
+        whole = len(data) // size * size
         self.left = data[whole:]
-        return np.frombuffer(data[:whole], dtype).astype(np.int64)
+        return data[:whole]
 
 
 @dataclass
@@ -73,6 +82,23 @@ class Evt2Reader:
         yield _packet(
             times, self.size.channels(x, y, kind[good]), arrived, int((event & ~good).sum())
         )
+
+
+@dataclass
+class Evt21Reader:
+    """Bytes of EVT2.1 to packets."""
+
+    size: Size
+    header: _Header = field(default_factory=_Header)
+    high: int = -1
+
+    def __call__(self, data: bytes, arrived: float) -> Iterator[Packet]:
+        """The packet of some bytes."""
+        data = self.header.whole(data, evt21.BYTES)
+        words = evt21.words_of(data, legacy=evt21.is_legacy(self.header.lines))
+        found = evt21.decode(words, self.high)
+        self.high = found.high
+        yield _packet(found.t, self.size.channels(found.x, found.y, found.p), arrived, found.early)
 
 
 @dataclass

@@ -10,7 +10,8 @@ path of a pipe         a named pipe (``mkfifo``); any file, read to its end with
 ``camera``             the first USB event camera (extra ``usb-camera``)
 =====================  ===========================================================================
 
-What is read from standard input and pipes is text (``csv``), or raw ``evt2`` or ``evt3``.
+What is read from standard input and pipes is text (``csv``), or raw ``evt2``, ``evt21`` or
+``evt3``.
 """
 
 import os
@@ -32,11 +33,11 @@ from eventsim.events import EventStream
 from eventsim.live.datagrams import DIALECTS, PORT, DatagramReader, Dialect, bind, receive
 from eventsim.live.devices import RATE, camera, microphone
 from eventsim.live.packets import Packet, Source, packets_of
-from eventsim.live.raw import Evt2Reader, Evt3Reader
+from eventsim.live.raw import Evt2Reader, Evt3Reader, Evt21Reader
 from eventsim.live.text import Reader, Size, TextReader, Unit
 
-BytesFormat = Literal["csv", "evt2", "evt3"]
-Format = Literal["csv", "evt2", "evt3", "t64", "t32", "spif"]
+BytesFormat = Literal["csv", "evt2", "evt21", "evt3"]
+Format = Literal["csv", "evt2", "evt21", "evt3", "t64", "t32", "spif"]
 BLOCK: Final = 1 << 16  # bytes that are read at once
 POLL: Final = 0.1  # s after which a source that is silent says so
 LOCAL: Final = "127.0.0.1"
@@ -109,10 +110,9 @@ def _dialect(form: Format | None) -> Dialect:
 def _reader(form: WireForm, size: Size) -> Reader:
     if form.format in (None, "csv"):
         return TextReader(size, form.unit)
-    if form.format == "evt2":
-        return Evt2Reader(size)
-    if form.format == "evt3":
-        return Evt3Reader(size)
+    raw = {"evt2": Evt2Reader, "evt21": Evt21Reader, "evt3": Evt3Reader}
+    if form.format in raw:
+        return raw[form.format](size)
     known = ", ".join(get_args(BytesFormat))
     raise ParameterError(f"format is {form.format!r}, expected of bytes {known}.")
 

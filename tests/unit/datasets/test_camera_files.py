@@ -48,6 +48,8 @@ def write(kind, path):
     elif kind == "hdf5-table":
         with h5py.File(path, "w") as file:
             file["CD/events"] = FIELDS
+    elif kind.startswith("evt21"):
+        path.write_bytes(raw21(kind.partition("-")[2] or "little"))
     else:
         path.write_bytes(raw())
     return ()
@@ -63,7 +65,21 @@ def raw():
     )
 
 
+def raw21(order="little"):
+    """EVT 2.1 by its own description: the events of two neighbours in one word."""
+    words = []
+    for t, x, y, p in EVENTS.tolist():
+        words += [0x8 << 60 | t >> 6 << 32]
+        words += [p << 60 | (t & 63) << 54 | (x & ~31) << 43 | y << 32 | 1 << (x & 31)]
+    if order == "legacy":
+        words = [word >> 32 | (word & 0xFFFFFFFF) << 32 for word in words]
+    told = b"legacy" if order == "legacy" else b"little"
+    head = b"% evt 2.1\n% format EVT21;endianness=" + told + b";height=16;width=16\n% end\n"
+    return head + struct.pack(f"<{len(words)}Q", *words)
+
+
 KINDS = {
+    "evt21": ".raw", "evt21-legacy": ".raw",
     "csv": ".csv", "npy": ".npy", "npy-fields": ".npy", "npz": ".npz", "npz-one": ".npz",
     "npz-more": ".npz", "mat": ".mat", "hdf5": ".h5", "hdf5-table": ".hdf5", "evt2": ".raw",
 }  # fmt: skip
@@ -76,14 +92,14 @@ def test_camera_file_is_imported_with_channels_of_its_addresses(kind, tmp_path):
     path = tmp_path / f"camera{KINDS[kind]}"
     options = write(kind, path)
     assert format_of(path) == ("csv" if kind == "csv" else "arrays")
-    size = () if kind == "evt2" else ("--sensor-size", SIZE)
+    size = () if kind.startswith("evt2") else ("--sensor-size", SIZE)
     outcome = call("data", "import", path, *options, *size, "--begin", "zero", "--out", "out.npz")
     assert outcome.code == 0, outcome.err
     found = EventStream.load("out.npz")
     np.testing.assert_array_equal(found.times, T / 1000)
     np.testing.assert_array_equal(found.channels, CHANNELS)
     assert found.n_channels == 512
-    stated = kind in ("csv", "evt2")
+    stated = kind == "csv" or kind.startswith("evt2")
     assert ("times read as us: nothing names a unit" in outcome.err) != stated
     assert ("columns dropped: frame" in EventStream.read_notes("out.npz").get("guesses", "")) == (
         kind == "npz-more"
@@ -117,6 +133,18 @@ def test_raw_file_without_a_size_asks_for_it(tmp_path):
         camera_files.read(path)
     found = camera_files.read(path, sensor_size=(16, 16, 2))
     np.testing.assert_array_equal(found.channels, CHANNELS)
+
+
+def test_evt21_that_is_cut_off_or_of_another_order_of_bytes_is_refused(tmp_path):
+    path = tmp_path / "camera.raw"
+    for content, words in (
+        (raw21()[:-3], "ends within a word of 8 bytes"),
+        (raw21().replace(b"endianness=little", b"endianness=legacy"), "before the first time"),
+        (raw21().replace(b";height=16;width=16", b""), "--sensor-size WIDTH,HEIGHT,2"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=words):
+            camera_files.read(path)
 
 
 def test_plot_draws_the_picture_of_a_camera_that_the_file_or_the_caller_names(tmp_path):

@@ -11,7 +11,7 @@ import eventsim as es
 from eventsim.live import ListenSettings, Size, listen
 from eventsim.live.datagrams import DatagramReader, bind, encode, receive
 from eventsim.live.packets import Packet
-from eventsim.live.raw import Evt2Reader, Evt3Reader
+from eventsim.live.raw import Evt2Reader, Evt3Reader, Evt21Reader
 from eventsim.live.sources import read_bytes, replay
 from eventsim.live.text import TextReader
 
@@ -63,6 +63,19 @@ def slow_evt2(data):
         elif kind in (0, 1) and high is not None:
             time = high << 6 | (word >> 22) & 63
             found.append((time, (word >> 11) & 0x7FF, word & 0x7FF, kind))
+    return found
+
+
+def slow_evt21(data, order="<u8"):
+    """EVT2.1 word by word, as its documentation says it."""
+    high, found = None, []
+    for word in np.frombuffer(data, order).tolist():
+        kind = word >> 60
+        if kind == 8:
+            high = word >> 32 & 0xFFFFFFF
+        elif kind in (0, 1) and high is not None:
+            time, x, y = high << 6 | word >> 54 & 63, word >> 43 & 0x7FF, word >> 32 & 0x7FF
+            found += [(time, x + k, y, kind) for k in range(32) if word >> k & 1]
     return found
 
 
@@ -118,6 +131,27 @@ def test_raw_camera_bytes_are_those_of_the_plain_decoder_however_they_are_cut(se
         times, channels, _ = events(found)
         assert np.round(np.array(times) * 1000).astype(int).tolist() == [w[0] for w in wanted]
         assert channels == channels_of(wanted)
+
+
+@given(seed=st.integers(0, 99), places=st.lists(st.integers(0, 900), max_size=6))
+@pytest.mark.parametrize("legacy", [False, True])
+def test_bytes_of_evt21_are_those_of_the_plain_decoder_in_either_order(seed, places, legacy):
+    rng = np.random.default_rng(seed)
+    kinds = rng.choice([0, 0, 1, 8, 10], 100).astype(np.uint64)
+    words = kinds << np.uint64(60) | rng.integers(0, 1 << 60, 100, np.uint64)
+    words &= ~np.uint64((0x7F0 << 43 | 0x7F0 << 32) * 1)  # addresses near the sensor
+    data = words.astype("<u8").tobytes()
+    wanted = slow_evt21(data)
+    header = b"% evt 2.1\n% end\n"
+    if legacy:  # the upper half of a word first
+        data = np.frombuffer(data, "<u4").reshape(-1, 2)[:, ::-1].tobytes()
+        header = b"% evt 2.1\n% format EVT21;endianness=legacy;height=10;width=20\n% end\n"
+    reader = Evt21Reader(SIZE)
+    times, channels, _ = events(
+        [p for part in cut(header + data, places) for p in reader(part, 0.0)]
+    )
+    assert np.round(np.array(times) * 1000).astype(int).tolist() == [w[0] for w in wanted]
+    assert channels == channels_of(wanted)
 
 
 # Byte by byte, as faery and SPIF write an event at 258 us, x 3, y 2, on.
