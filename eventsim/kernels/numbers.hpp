@@ -10,6 +10,10 @@
 #pragma once
 
 #if defined(__CUDACC__) || defined(__CUDACC_RTC__)
+#if defined(__CUDACC_RTC__)
+using int32_t = int;
+using int64_t = long long;
+#endif
 #define FORMULA [[maybe_unused]] static __device__ __forceinline__
 #define FORMULA_MEMBER __device__ __forceinline__
 #define RARE_FORMULA [[maybe_unused]] static __device__ __noinline__

@@ -44,7 +44,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from eventsim.arrays import Array, Floats, namespace
+from eventsim.arrays import Array, Floats, namespace, to_host
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events.doors import real_array, whole_number
 from eventsim.network.domain import LARGEST, LEAST, MOST, DomainCheck
@@ -165,13 +165,15 @@ class Population:
                 yield DomainCheck(name, values, f"a value > {domain.above:g}", above=domain.above)
             if domain.least is not None:
                 yield DomainCheck(name, values, f"a value >= {domain.least:g}", least=domain.least)
+        there = namespace(self.v_leak).asarray
+        here = {name: to_host(v) for name, v in self.parameters.items()}
         with np.errstate(all="ignore"):
-            matrices, growth = neuron.matrices(self.parameters), neuron.growth(self.parameters)
+            matrices, growth = neuron.matrices(here), neuron.growth(here)
             restart = matrices.keep[:, 0, 0] * matrices.level + matrices.jump[:, 0]
         unstable = "0: the neuron is unstable, its state grows without end"
-        yield DomainCheck("the fastest growing mode, per ms,", growth, unstable, most=0.0)
+        yield DomainCheck("the fastest growing mode, per ms,", there(growth), unstable, most=0.0)
         below = "a value > 0: after a spike the voltage must be below the threshold"
-        room = matrices.level - restart
+        room = there(matrices.level - restart)
         yield DomainCheck("the threshold less the voltage after a spike", room, below, above=0.0)
 
     def check(self) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 import eventsim as es
 from eventsim.engine.contract.registry import using_backend
+from eventsim.engine.reference import ReferenceBackend
 from eventsim.errors import BackendError, NetworkError, ParameterError, StorageError
 from eventsim.mapping.fits import fit_on
 
@@ -147,12 +148,15 @@ def test_a_network_of_linear_neurons_comes_back_from_its_file_unless_its_kind_is
         es.Network.from_arrays(arrays)
 
 
-def test_backends_without_linear_neurons_refuse_them_by_name(host_cuda):
+def test_backends_without_linear_neurons_refuse_them_by_name():
+    class Other(ReferenceBackend):
+        name, linear = "other", False
+
     with (
-        using_backend("cuda", host_cuda),
-        pytest.raises(BackendError, match="of kind AdLIF, which backend 'cuda'"),
+        using_backend("other", Other()),
+        pytest.raises(BackendError, match="of kind AdLIF, which backend 'other'"),
     ):
-        es.simulate(network(), STREAM, backend="cuda")
+        es.simulate(network(), STREAM, backend="other")
 
 
 def test_an_adaptive_threshold_in_a_loop_with_linear_neurons_is_refused():

@@ -137,6 +137,35 @@ def test_nvrtc_compiles_what_the_loader_asks_for(
     assert beyond == {}
 
 
+# Bytes of stack and spills that a thread of linear neurons has, by their number of states.
+LINEAR_BYTES = {2: 1536, 3: 2048, 4: 4096, 5: 4096}
+
+
+@pytest.mark.parametrize(
+    ("states", "architecture"),
+    [
+        (3, "sm_90"),
+        *(
+            pytest.param(states, architecture, marks=pytest.mark.nightly("seconds to compile each"))
+            for states in LINEAR_BYTES
+            for architecture in [*ARCHITECTURES, "sm_100"]
+            if (states, architecture) != (3, "sm_90")
+        ),
+    ],
+)
+def test_nvrtc_compiles_linear_neurons_of_every_number_of_states(
+    cupy, monkeypatch, states, architecture
+):
+    monkeypatch.setattr(kernels, "OPTIONS", (*OPTIONS, "--ptxas-options=-v"))
+    cupy.target = (f"-arch={architecture}", "cubin")
+    source = kernel_source("double", states=states)
+    kernels.compiled(cupy, source)
+    (log,) = cupy.logs
+    assert "warning" not in log.lower()
+    beyond = _beyond_registers(log, source)
+    assert max((max(used) for used in beyond.values()), default=0) <= LINEAR_BYTES[states]
+
+
 @pytest.mark.thorough("compiles for seconds; make test looks at what NVRTC is asked for")
 @pytest.mark.parametrize(("precision", "adaptive"), TEXTS)
 def test_kernels_neither_flush_denormal_numbers_nor_approximate(cupy, precision, adaptive):

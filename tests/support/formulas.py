@@ -18,7 +18,7 @@ def formulas():
     return HostDevice(source=_text)
 
 
-def _text(precision, adaptive):
+def _text(precision, *_):
     """The formulas, and the kernels that evaluate them."""
     real = {"single": "float", "double": "double"}[precision]
     return f"#define REAL {real}\n{cuda.joined(cuda.FORMULAS)}\n{KERNELS}"

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 import mpmath as mp
 import numpy as np
+import scipy.sparse
 
 import eventsim as es
 
@@ -355,3 +356,43 @@ def dense_stream():
     first = np.sort(np.concatenate([*(rng.uniform(*span) for span in spans), [2400.0] * 2]))
     samples = [(t, rng.integers(0, 3, len(t))) for t in (first, np.sort(rng.uniform(0, 33, 60)))]
     return es.EventStream.from_samples(samples, n_channels=3, duration=[2450.0, 33.3])
+
+
+SPARSE = {
+    "adlif": lambda u: es.AdLIF(a=u(-0.5, 3.0), b=0.3, tau_w=u(20, 90), v_reset=u(-0.3, 0.3)),
+    "resonator": lambda u: es.Resonator(frequency=u(10, 40), damping=u(0, 30)),
+    "receptors": lambda u: es.LIF(tau_syn={"ampa": u(2, 8), "nmda": 50.0}, v_leak=u(-0.2, 0.2)),
+    "one of one's own": lambda u: TwoCompartments(b=0.3, tau_w=u(20, 90)),
+    # Rests above its threshold, so that it begins at its reset and fires by itself.
+    "pacemaker": lambda u: es.AdLIF(a=0.2, b=0.3, v_leak=u(0.9, 1.3), tau_w=40.0),
+}
+
+
+def sparse_layer(kind, returns):
+    """A sparse layer with delays by synapse, half of it held, and a readout; own spikes return."""
+    rng = np.random.default_rng(5)
+    neuron = SPARSE[kind](lambda low, high: rng.uniform(low, high, 7))
+    net = es.Network()
+    net.add_input("input", 6)
+    net.add_population("h", 7, neuron=neuron, refractory=np.array([0, 1.5] * 4)[:7])
+    net.add_readout("out", 2)
+    for receptor in neuron.receptors:
+        weights = rng.normal(0.8, 2.0, (6, 7)) * (rng.random((6, 7)) < 0.6)
+        delays = rng.uniform(0.0, 3.0, int((weights != 0).sum()))
+        net.connect(
+            "input", "h", scipy.sparse.csr_array(weights), delays=delays, receptor=receptor or None
+        )
+    first = next(iter(neuron.receptors)) or None
+    own = es.self_recurrent(rng.normal(-0.2, 0.1, 7))
+    net.connect("h", "h", own, delays=returns, receptor=first)
+    net.connect("h", "out", rng.normal(0.0, 1.0, (7, 2)))
+    return net
+
+
+def sparse_stream():
+    """Three samples: busy; arrivals at equal times around a silence of seconds; none."""
+    rng = np.random.default_rng(6)
+    busy = np.sort(rng.uniform(0, 60, 90))
+    apart = np.sort(np.concatenate([[2.0] * 6, rng.uniform(5, 9, 20), rng.uniform(4000, 4020, 40)]))
+    samples = [(t, rng.integers(0, 6, t.size)) for t in (busy, apart, np.zeros(0))]
+    return es.EventStream.from_samples(samples, n_channels=6, duration=[61.3, 4030.0, 20.0])

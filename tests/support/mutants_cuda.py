@@ -19,12 +19,17 @@ from eventsim.engine.cuda import device
 from tests.support.mutant import Verdict, found_by, read_faults, stale
 from tests.support.simt import build, why_not
 from tests.support.simt.exercise import results, run_apart, text_name, write
+from tests.support.simt.runs import LINEAR_STATES
 
 __all__ = ["IN_ALL_KERNELS", "MUTANTS", "expected_results", "judge", "path_of", "why_not"]
 
 MUTANTS = read_faults(Path(__file__).with_suffix(".diff"))
 
 PRECISION = "single"
+TEXTS = [
+    *((*key, 0) for key in product(("single", "double"), (False, True))),
+    *(("double", False, states) for states in LINEAR_STATES),
+]
 EXPECTED = "expected.npz"
 IN_ALL_KERNELS = ("device.py", "numbers.hpp", "prelude.cuh")
 DETECTORS = (("bits", "quick", 0), ("order", "quick", 3), ("asan", "asan", 0), ("tsan", "tsan", 0),
@@ -48,9 +53,9 @@ def path_of(mutant) -> Path:
     return device.path_of(mutant.file)
 
 
-def mutated(mutant, precision, *, adaptive=False) -> str:
-    """The CUDA text with the fault in it, if it has the file."""
-    begin, text = f'#line 1 "{mutant.file}"\n', device.kernel_source(precision, adaptive)
+def mutated(mutant, *key) -> str:
+    """The CUDA text of that ``key`` with the fault in it, if it has the file."""
+    begin, text = f'#line 1 "{mutant.file}"\n', device.kernel_source(*key)
     if begin not in text:
         return text
     before, after = text.split(begin)
@@ -64,13 +69,12 @@ def judge(mutant, expected) -> Verdict:
         return Verdict(mutant, None, reason)
     with tempfile.TemporaryDirectory(dir=expected.name) as folder:
         texts = Path(folder)
-        for precision, adaptive in product(("single", "double"), (False, True)):
-            text = mutated(mutant, precision, adaptive=adaptive)
-            (texts / text_name(precision, adaptive)).write_text(text, "utf-8")
+        for key in TEXTS:
+            (texts / text_name(*key)).write_text(mutated(mutant, *key), "utf-8")
         try:
-            for adaptive in (False, True):
-                text = mutated(mutant, PRECISION, adaptive=adaptive)
-                build.library(text, "quick", folder=texts.parent)
+            for key in TEXTS:
+                if key[0] == PRECISION or key[2]:
+                    build.library(mutated(mutant, *key), "quick", folder=texts.parent)
         except RuntimeError as error:
             return Verdict(mutant, None, f"it does not compile: {error}")
         against = texts.parent / EXPECTED

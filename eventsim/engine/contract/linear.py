@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import Bools, Floats, Ints
+from eventsim.arrays import Bools, Floats, Ints, to_host
 from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.errors import ParameterError
 from eventsim.network import Population
@@ -197,7 +197,8 @@ def _joined(job: Job, dtype: type[np.floating[Any]]) -> Matrices:
     n = max(len(neuron_of(member).states) for member in members)
     parts = []
     for member in members:
-        values: dict[str, Floats] = {k: v.astype(dtype) for k, v in member.parameters.items()}
+        given = {name: to_host(value) for name, value in member.parameters.items()}
+        values: dict[str, Floats] = {k: v.astype(dtype) for k, v in given.items()}
         found = neuron_of(member).matrices(values)
         more = n - len(neuron_of(member).states)
         square, line = ((0, 0), (0, more), (0, more)), ((0, 0), (0, more))
@@ -223,7 +224,8 @@ def by_names(job: Job, by: ByMatrices) -> dict[str, Floats]:
             by.flow[mine, :n, :n], by.keep[mine, :n, :n], by.jump[mine, :n], by.level[mine],
             by.hold[mine],
         )  # fmt: skip
-        for name, slopes in neuron.slopes(member.parameters):
+        values = {name: to_host(value) for name, value in member.parameters.items()}
+        for name, slopes in neuron.slopes(values):
             parts = [
                 (one * slope).reshape(member.size, -1).sum(axis=1)
                 for one, slope in zip(given, slopes, strict=True)

@@ -19,7 +19,7 @@ from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.engine.contract.loop_state import LoopState
 from eventsim.engine.contract.piece import Piece
 from eventsim.engine.contract.state import LayerState
-from eventsim.engine.cuda import counts, layer, layer_adjoint, queue, readout_host
+from eventsim.engine.cuda import counts, layer, layer_adjoint, linear, queue, readout_host
 from eventsim.engine.cuda.arrays import WiringCache, sum_source
 from eventsim.engine.cuda.device import CupyDevice, Device
 from eventsim.engine.cuda.optimiser import FusedAdam
@@ -64,6 +64,7 @@ class CudaBackend(Backend):
 
     name = "cuda"
     adaptive = True
+    linear = True
     by_algorithm = True
 
     def __init__(self, device: Device | None = None) -> None:
@@ -110,7 +111,8 @@ class CudaBackend(Backend):
     ) -> FusedAdam | None:
         arrays = [one.values for one in trained]
         arrays += [a for one in bounded for a in one.population.parameters.values()]
-        if not trained or not _plain(arrays):
+        others = any(one.population.neuron is not None for one in bounded)
+        if not trained or others or not _plain(arrays):
             return None
         return FusedAdam(self.device, trained, bounded, margin=margin, stable=stable)
 
@@ -159,6 +161,18 @@ class CudaBackend(Backend):
         piece: Piece | None = None,
     ) -> StageGradients:
         return queue.backward(self.device, job, trains, by_time, by_voltage, piece)
+
+    @_advised
+    def linear_forward(self, job: Job) -> SpikeTrains:
+        return linear.forward(self.device, job, self._wirings, self._memory)
+
+    @_advised
+    def linear_backward(
+        self, job: Job, trains: SpikeTrains, by_time: Array, by_voltage: Array
+    ) -> StageGradients:
+        return linear.backward(
+            self.device, job, self._wirings, self._memory, trains, by_time, by_voltage
+        )
 
     @_advised
     def readout_forward(self, job: Job, rate: float) -> Array:

@@ -238,7 +238,7 @@ def _spike_arrivals(
         dev, job.precision, "expand_arrivals", 32 * n_spikes,
         [
             n_spikes, size, n_pairs, groups.sample, groups.row, groups.times, to, wiring.out_start,
-            wiring.target, placed_delays(dev, job),
+            wiring.target, _delays_beside(dev, job),
             dev.zeros(job.n_samples, np.float64) if begin is None else begin,
             dev.asarray(job.duration), times, pair, synapse,
         ],
@@ -246,6 +246,28 @@ def _spike_arrivals(
     order = by_time(dev, times, pair, n_pairs)
     first = firsts(dev, pair[order], n_pairs)
     return SortedArrivals(first, times[order], synapse[order], order, to)
+
+
+def sums_of_arrivals(
+    dev: Device, job: Job, wiring: PlacedWiring, groups: Groups, arrivals: SortedArrivals,
+    by_arrival: Array, later: Array,
+) -> tuple[Array, Array, Array]:  # fmt: skip
+    """dL/d(weight), dL/d(delay), dL/dt of all spikes of the sources, from those of the arrivals."""
+    n_synapses, n_spikes = wiring.target.size, int(spike_bases(job)[-1])
+    by_weight, by_delay = dev.empty(n_synapses, np.float64), dev.empty(n_synapses, np.float64)
+    launch(
+        dev, job.precision, "sum_by_synapse", n_synapses,
+        [
+            n_synapses, job.n_samples, int(job.stage.wiring.row_start[-1]), wiring.source_row,
+            wiring.out_start, groups.first, arrivals.to, by_arrival, later, by_weight, by_delay,
+        ],
+    )  # fmt: skip
+    by_spike = dev.empty(n_spikes, np.float64)
+    launch(
+        dev, job.precision, "sum_by_spike", n_spikes,
+        [n_spikes, groups.spike, arrivals.to, later, by_spike],
+    )  # fmt: skip
+    return by_weight, by_delay, by_spike
 
 
 @dataclass(frozen=True, eq=False)
@@ -347,6 +369,13 @@ def parameters_home(dev: Device, job: Job) -> Callable[[Array], Array]:
     """Takes gradients of parameters to where the network's parameters are."""
     on_host = type(job.stage.population.tau_mem) is np.ndarray
     return dev.get if on_host else lambda gradients: gradients
+
+
+def _delays_beside(dev: Device, job: Job) -> Array:
+    """Delays of all synapses that are not in the times of the groups, ms."""
+    if not job.stage.shares_events:
+        return placed_delays(dev, job)
+    return dev.zeros(job.stage.wiring.target.size, np.float64)
 
 
 def _joined(dev: Device, parts: list[Array], dtype: type) -> Array:

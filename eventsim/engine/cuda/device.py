@@ -60,6 +60,16 @@ SOURCES = (
     "optimiser.cu",
 )
 
+# Linear neurons have a text of their own for every number of states that a neuron may have.
+LINEAR_FORMULAS = (
+    "numbers.hpp",
+    "neuron/exponential.hpp",
+    "neuron/linear.hpp",
+    "neuron/linear_cell.hpp",
+    "neuron/linear_adjoint.hpp",
+)
+LINEAR_SOURCES = ("prelude.cuh", "linear.cu", "linear_adjoint.cu")
+
 # Neurons of one block where all meet the same events: small blocks leave the multiprocessors many
 # to choose from. Events staged at a time on the way forward.
 TILE = 64
@@ -123,17 +133,20 @@ class Device(Protocol):
         shared: int = 0,
         *,
         adaptive: bool = False,
+        states: int = 0,
     ) -> None:
         """Start ``grid`` blocks of ``block`` threads with ``shared`` bytes of shared memory.
 
         At most 48 KiB: what every device gives without being asked. Of the kernel's texts, that
-        for ``adaptive`` thresholds or the plain one.
+        for ``adaptive`` thresholds, for linear neurons of that many ``states``, or the plain one.
         """
 
 
 @cache
-def kernel_source(precision: Precision, adaptive: bool = False) -> str:
+def kernel_source(precision: Precision, adaptive: bool = False, states: int = 0) -> str:
     """The CUDA text of all kernels for one type of the state, or of those for adaptive thresholds.
+
+    With ``states``: of those for linear neurons of that many.
 
     Kernels have the same name in both, and the same parameters; see walk.cuh.
     """
@@ -150,8 +163,10 @@ def kernel_source(precision: Precision, adaptive: bool = False) -> str:
         f"#define FORWARD_EVENTS {FORWARD_EVENTS}\n"
         f"#define LANES {LANES}\n"
         f"#define OUTPUTS {OUTPUTS}\n"
+        f"#define STATES {states}\n"
     )
-    text = head + joined((*FORMULAS, *(NEURON_SOURCES if adaptive else SOURCES)))
+    files = (*FORMULAS, *(NEURON_SOURCES if adaptive else SOURCES))
+    text = head + joined((*LINEAR_FORMULAS, *LINEAR_SOURCES) if states else files)
     sizes = (
         f'static_assert(sizeof({name}) == {struct.dtype.itemsize}, "size of {name}");'
         for name, struct in structs(text).items()
@@ -168,9 +183,10 @@ def joined(names: Sequence[str]) -> str:
 
 
 def path_of(name: str) -> Path:
-    """Where a file of FORMULAS or SOURCES lies."""
+    """Where a file of FORMULAS or SOURCES lies, or of those of linear neurons."""
     here = Path(__file__)
-    return (here.parents[2] if name in FORMULAS else here.parent) / "kernels" / name
+    formulas = name in (*FORMULAS, *LINEAR_FORMULAS)
+    return (here.parents[2] if formulas else here.parent) / "kernels" / name
 
 
 @dataclass(frozen=True)
@@ -323,7 +339,7 @@ class CupyDevice(Device):
 
         self.xp = cupy
         self.out_of_memory: type[Exception] = cupy.cuda.memory.OutOfMemoryError
-        self._modules: dict[tuple[int, str, bool], Any] = {}
+        self._modules: dict[tuple[Any, ...], Any] = {}
         properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
         self.name: str = properties["name"].decode()
 
@@ -350,17 +366,19 @@ class CupyDevice(Device):
         shared: int = 0,
         *,
         adaptive: bool = False,
+        states: int = 0,
     ) -> None:
         # An empty grid is no launch.
         if grid == 0:
             return
-        expected = signatures(kernel_source(precision, adaptive))[kernel]
+        text: tuple[Precision, bool, int] = (precision, adaptive, states)
+        expected = signatures(kernel_source(*text))[kernel]
         bound = bind(kernel, expected, args, lambda a: isinstance(a, self.xp.ndarray))
-        function = self._module(precision, adaptive).get_function(kernel)
+        function = self._module(*text).get_function(kernel)
         function((grid,), (block,), tuple(bound), shared_mem=shared)
 
-    def _module(self, precision: Precision, adaptive: bool) -> Any:
-        key = (self.xp.cuda.Device().id, precision, adaptive)
+    def _module(self, precision: Precision, adaptive: bool, states: int) -> Any:
+        key = (self.xp.cuda.Device().id, precision, adaptive, states)
         if key not in self._modules:
-            self._modules[key] = load(self.xp, kernel_source(precision, adaptive))
+            self._modules[key] = load(self.xp, kernel_source(precision, adaptive, states))
         return self._modules[key]

@@ -7,7 +7,7 @@ import numpy as np
 
 from eventsim.arrays import Array
 from eventsim.engine.contract.job import Job
-from eventsim.engine.contract.table import neuron_table, scaled_weights, spike_bases
+from eventsim.engine.contract.table import neuron_table, scaled_weights
 from eventsim.engine.cuda.arrays import (
     GroupedTape,
     PlacedPiece,
@@ -16,6 +16,7 @@ from eventsim.engine.cuda.arrays import (
     neuron_times,
     spike_arrivals,
     spike_groups,
+    sums_of_arrivals,
     to_real,
     way_back,
 )
@@ -78,18 +79,5 @@ class FanInLayer:
             ],
             adaptive=self._adaptive,
         )  # fmt: skip
-        n_synapses, n_spikes = self._weights.size, int(spike_bases(job)[-1])
-        by_weight, by_delay = dev.empty(n_synapses, np.float64), dev.empty(n_synapses, np.float64)
-        launch(
-            dev, job.precision, "sum_by_synapse", n_synapses,
-            [
-                n_synapses, job.n_samples, int(job.stage.wiring.row_start[-1]), wiring.source_row,
-                wiring.out_start, groups.first, arrivals.to, by_arrival, later, by_weight, by_delay,
-            ],
-        )  # fmt: skip
-        by_spike = dev.empty(n_spikes, np.float64)
-        launch(
-            dev, job.precision, "sum_by_spike", n_spikes,
-            [n_spikes, groups.spike, arrivals.to, later, by_spike],
-        )  # fmt: skip
-        return by_weight, by_delay, by_spike, sum_rows(dev, job.precision, sums), grazes
+        summed = sums_of_arrivals(dev, job, wiring, groups, arrivals, by_arrival, later)
+        return (*summed, sum_rows(dev, job.precision, sums), grazes)

@@ -25,9 +25,11 @@ def launch(
     args: list[Any],
     *,
     adaptive: bool = False,
+    states: int = 0,
 ) -> None:
     """Run a kernel that has one thread per item and no shared memory."""
-    dev.launch(precision, kernel, -(-n_threads // BLOCK), BLOCK, args, adaptive=adaptive)
+    n_blocks = -(-n_threads // BLOCK)
+    dev.launch(precision, kernel, n_blocks, BLOCK, args, adaptive=adaptive, states=states)
 
 
 def starts_of(dev: Device, counts: Array) -> Array:

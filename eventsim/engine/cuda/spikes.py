@@ -228,7 +228,7 @@ def _packed(
     launch(
         dev, job.precision, "arrange_spikes", total,
         [
-            total, dev.asarray(job.stage.population.resistance), order, time, neuron, current,
+            total, _resistance(dev, job), order, time, neuron, current,
             restart, times, neurons, currents, restarts, number,
         ],
     )  # fmt: skip
@@ -240,13 +240,19 @@ def _packed(
     return trains
 
 
+def _resistance(dev: Device, job: Job) -> Array:
+    """By which a recorded drive is divided; of linear neurons none is recorded."""
+    if job.stage.is_linear:
+        return dev.zeros(job.stage.population.size, np.float64)
+    return dev.asarray(job.stage.population.resistance)
+
+
 def grouped_tape(
     dev: Device, job: Job, memory: SpikeMemory, trains: SpikeTrains, by_time: Any, by_voltage: Any
 ) -> GroupedTape:
     """Recorded spikes by (sample, neuron), with what the loss says of them."""
     neurons, real = dev.asarray(trains.neurons), real_type(job)
-    n, known = neurons.size, memory.groupings.get(trains)
-    order, first = _grouped(dev, job, trains) if known is None else (known.order, known.first)
+    n, (order, first) = neurons.size, grouping_of(dev, job, memory, trains)
     through = dev.zeros(n, np.float64)
     tape = GroupedTape(
         order,
@@ -271,7 +277,13 @@ def grouped_tape(
     return tape
 
 
-def _grouped(dev: Device, job: Job, trains: SpikeTrains) -> tuple[Array, Array]:
+def grouping_of(
+    dev: Device, job: Job, memory: SpikeMemory, trains: SpikeTrains
+) -> tuple[Array, Array]:
+    """Order of spikes by (sample, neuron), and the first of every pair."""
+    known = memory.groupings.get(trains)
+    if known is not None:
+        return known.order, known.first
     size, neurons = job.stage.population.size, dev.asarray(trains.neurons)
     sample = owners(dev, dev.asarray(trains.offsets), neurons.size).astype(np.int64)
     return by_key(dev, sample * size + neurons, job.n_samples * size)

@@ -7,6 +7,12 @@
 
 namespace eventsim {
 
+// What arrives raises a state, which is not V. x may be in registers.
+template <int N, class R> ON_DEVICE inline void raise(R* x, int64_t state, R weight) {
+    UNROLL for (int i = 1; i < N; ++i)
+        if (i == state) x[i] += weight;
+}
+
 // A neuron after its last event, at `time`; V is held up to `until`, unless that is below zero.
 template <int N, class R = double> struct LinearCell {
     R x[N];
@@ -25,6 +31,13 @@ template <int N, class R = double> struct LinearCell {
     }
 };
 
+// When a neuron that others may reach is due: to fire or to be let go if that is sure, else to be looked
+// at again. Up to `seen` ms from its time it does not fire.
+struct LinearDue {
+    double time, seen;
+    bool sure;
+};
+
 template <int N, class R, class Tables, class Jumps, class Wires> class LinearNeuronsOf {
     static constexpr int DEGREE = LINEAR_DEGREE<R>;
     const Tables t;
@@ -34,6 +47,8 @@ template <int N, class R, class Tables, class Jumps, class Wires> class LinearNe
   public:
     ON_DEVICE LinearNeuronsOf(const Tables& tables, const Jumps& jumps, const Wires& wires)
         : t(tables), j(jumps), w(wires) {}
+
+    ON_DEVICE int64_t size() const { return t.size; }
 
     ON_DEVICE LinearFlow<N, R> flow(int64_t n, bool held) const {
         const int64_t k = held ? t.size + n : n;
@@ -76,15 +91,9 @@ template <int N, class R, class Tables, class Jumps, class Wires> class LinearNe
         for (int i = 0; i < N; ++i) y[i] = y[i] + j.jump[n * N + i];
     }
 
-    // What arrives raises a state.
-    ON_DEVICE void raise(LinearCell<N, R>& c, int state, R weight) const {
-        UNROLL for (int i = 1; i < N; ++i)
-            if (i == state) c.x[i] += weight;
-    }
-
     // A spike of its own returns.
     ON_DEVICE void returned(int64_t n, LinearCell<N, R>& c) const {
-        raise(c, w.own_state[n], w.own_weight[n]);
+        raise<N>(c.x, w.own_state[n], w.own_weight[n]);
     }
 
     // The neuron, at the level now, fires: spike number `spike`.
@@ -140,6 +149,24 @@ template <int N, class R, class Tables, class Jumps, class Wires> class LinearNe
         if (c.runs_away()) return true;
         fire(n, c, 0);
         return false;
+    }
+
+    // When the neuron, which something changed, is due; `never` if not before t_end.
+    ON_DEVICE LinearDue expect(int64_t n, const LinearCell<N, R>& c, double t_end, double never) const {
+        if (c.held()) return {c.until < t_end ? c.until : never, 0.0, true};
+        return look(n, c, 0.0, t_end, never);
+    }
+
+    // The same a piece further than it has been looked at.
+    ON_DEVICE LinearDue look(int64_t n, const LinearCell<N, R>& c, double seen, double t_end,
+                             double never) const {
+        const LinearFlow<N, R> flow = this->flow(n, false);
+        const double left = t_end - (c.time + seen);
+        R y[N];
+        flow.ahead(seen, c.x, y);
+        if (!(left > 0.0) || flow.ever(y) < alert(n)) return {never, seen, false};
+        const double at = flow.within(y, left, level(n));
+        return {c.time + (seen + at), seen + at, at < flow.piece};
     }
 };
 

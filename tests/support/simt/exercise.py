@@ -5,9 +5,9 @@ Used with a backend in hand, or as a program, for builds that need a process of 
     python -m tests.support.simt.exercise FLAVOUR SEED PRECISION [--texts FOLDER] [--against FILE]
 
 ``--texts`` takes the CUDA text from ``FOLDER/single.cu`` and ``double.cu``, that for adaptive
-thresholds from ``single-adaptive.cu`` and ``double-adaptive.cu``, and builds it in the folder that
-has FOLDER; ``--against`` holds all results against those of a file, and ends at the first that
-differs, which it prints.
+thresholds from ``single-adaptive.cu`` and ``double-adaptive.cu``, that of linear neurons of n
+states from ``double-n.cu``, and builds it in the folder that has FOLDER; ``--against`` holds all
+results against those of a file, and ends at the first that differs, which it prints.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from tests.support.losses import Sums
 from tests.support.nets import random_net, random_stream
 from tests.support.simt import build
 from tests.support.simt.host_device import HostDevice
-from tests.support.simt.runs import RUNS, Run
+from tests.support.simt.runs import LINEAR_RUNS, LINEAR_STATES, RUNS, Run
 
 # Backends add up an event's effect over the neurons, and a readout's over its synapses, in another
 # order: n terms of one size then differ by about sqrt(n) roundings of the state's type. Relative to
@@ -74,6 +74,9 @@ def _beside(backend, precision):
     with small_work_space():
         for key, value in _run(backend, precision, PLACED, placed=True):
             yield f"placed/{key}", value
+        for name, run in LINEAR_RUNS.items():
+            for key, value in _run(backend, "double", run):
+                yield f"{name}/{key}", value
     yield "sums", _sums(backend)
     yield "arrivals", _arrivals(backend)
     yield "extents", _extents(backend)
@@ -310,6 +313,8 @@ def run_apart(flavour, seed, precision, *, texts=None, against=None, environment
         for each in ("single", "double"):  # sums by group are double in both
             build.library(kernel_source(each), flavour)
         build.library(kernel_source(precision, adaptive=True), flavour)
+        for states in LINEAR_STATES:
+            build.library(kernel_source("double", states=states), flavour)
     options = [] if texts is None else ["--texts", str(texts)]
     options += [] if against is None else ["--against", str(against)]
     return run_program(
@@ -326,9 +331,9 @@ def run_program(words, environment, limit=None):
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-def text_name(precision, adaptive):
+def text_name(precision, adaptive, states):
     """File of a CUDA text in a folder of texts."""
-    return f"{precision}{'-adaptive' if adaptive else ''}.cu"
+    return f"{precision}{'-adaptive' if adaptive else ''}{f'-{states}' if states else ''}.cu"
 
 
 def write(path, found):
@@ -352,8 +357,8 @@ def main():
     parser.add_argument("--against", type=Path)
     chosen = parser.parse_args()
 
-    def text(precision, adaptive):
-        return (chosen.texts / text_name(precision, adaptive)).read_text("utf-8")
+    def text(*key):
+        return (chosen.texts / text_name(*key)).read_text("utf-8")
 
     own = {} if chosen.texts is None else {"source": text, "folder": chosen.texts.parent}
     backend = CudaBackend(HostDevice(chosen.seed, chosen.flavour, **own))

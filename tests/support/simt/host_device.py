@@ -56,8 +56,8 @@ class HostDevice:
         A key of :data:`tests.support.simt.build.FLAVOURS`. All but "plain" must be run in a
         process of their own, started with :func:`tests.support.simt.build.sanitized_environment`.
     source
-        A function from a precision, and whether thresholds are adaptive, to the CUDA text; None
-        for the kernels' own.
+        A function from a precision, whether thresholds are adaptive, and the number of states of
+        linear neurons, 0 of others, to the CUDA text; None for the kernels' own.
     folder
         Where libraries are built and kept; None for the user's cache.
     flush
@@ -92,12 +92,12 @@ class HostDevice:
             raise TypeError(f"get: {type(array)} is no device array")
         return array.get()
 
-    def launch(self, precision, kernel, grid, block, args, shared=0, *, adaptive=False):
+    def launch(self, precision, kernel, grid, block, args, shared=0, *, adaptive=False, states=0):
         """Run a kernel; RuntimeError says what its threads did wrong."""
         grid, block = _three(grid), _three(block)
         if min(grid) == 0:
             return
-        chosen = self._kernel(precision, adaptive, kernel)
+        chosen = self._kernel((precision, adaptive, states), kernel)
         _check_limits(kernel, grid, block, shared, len(args), chosen.largest_block)
         bound = bind(kernel, chosen.parameters, args, lambda value: isinstance(value, ndarray))
         packed = chosen.packing.pack(*map(_slot, bound))
@@ -108,14 +108,13 @@ class HostDevice:
         if message is not None:
             raise RuntimeError(f"{kernel}: {message.decode()}")
 
-    def _kernel(self, precision, adaptive, name):
-        key = precision, adaptive
+    def _kernel(self, key, name):
         if key not in self._kernels:
             self._kernels[key] = self._load(*key)
         return self._kernels[key][name]
 
-    def _load(self, precision, adaptive):
-        source = self._source(precision, adaptive)
+    def _load(self, precision, adaptive, states):
+        source = self._source(precision, adaptive, states)
         path = build.library(source, self.flavour, folder=self._folder)
         loaded = ctypes.CDLL(str(path))
         meeting, bounds = kernels_that_meet(source), launch_bounds(source)

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import scipy.sparse
 
 import eventsim as es
+from tests.support.linear_neurons import sparse_layer, sparse_stream
 from tests.support.nets import (
     lateral_net,
     neuron_parameters,
@@ -316,3 +318,10 @@ RUNS = {
     "run-away, returning": _runaway(sparse=True, self_delay=1e-5),
     "run-away, loop": _runaway_loop(),
 }
+
+# Of linear neurons, in double precision whatever that of the others.
+LINEAR_RUNS = {
+    f"linear, {kind}, {returns} ms": Run(partial(sparse_layer, kind, returns), sparse_stream)
+    for kind, returns in [("adlif", 1.5), ("pacemaker", 0.0), ("one of one's own", 1.5)]
+}
+LINEAR_STATES = (3, 5)

@@ -27,7 +27,9 @@ def test_fault_has_its_place_in_the_kernels(text, fault):
 
 @pytest.mark.parametrize("fault", mutants_cuda.MUTANTS, ids=lambda fault: fault.why)
 def test_fault_is_in_the_text_that_is_compiled(fault):
-    found, source = mutants_cuda.mutated(fault, "single"), device.kernel_source("single")
+    own = fault.file in {*device.LINEAR_FORMULAS, *device.LINEAR_SOURCES} - {*device.FORMULAS}
+    key = ("double", False, 3) if own else ("single",)
+    found, source = mutants_cuda.mutated(fault, *key), device.kernel_source(*key)
     assert fault.new in found
     assert len(found) == len(source) - len(fault.old) + len(fault.new)
 
@@ -43,7 +45,8 @@ def test_fault_is_found(text, fault):
 
 def test_every_file_of_kernels_has_faults():
     assert len(set(FAULTS)) == len(FAULTS)
-    shared = {*device.FORMULAS, *device.SOURCES} - {"prelude.cuh"}
+    shared = {*device.FORMULAS, *device.SOURCES, *device.LINEAR_FORMULAS, *device.LINEAR_SOURCES}
+    shared -= {"prelude.cuh", "neuron/linear.hpp"}  # whose faults are among those of the CPU
     assert {fault.file for fault in mutants_cuda.MUTANTS} == shared
     loops = {path.parent for path in (KERNELS / "cpu").glob("*/*.hpp")}
     found = {(KERNELS / fault.file).parent for fault in mutants_cpu.MUTANTS}
