@@ -641,6 +641,32 @@ def _amount() -> Table:
     return Table(header, rows, found, "amount", "bench.suite.amount")
 
 
+def _frequency() -> Table:
+    """Of every kind the learning rate that its own recordings chose."""
+    found, rows = lines_of("frequency"), []
+    for kind in dict.fromkeys(r["kind"] for r in found):
+        by_rate = defaultdict(list)
+        for r in found:
+            if r["kind"] == kind:
+                by_rate[r["rate_factor"]].append(r)
+        chosen = max(by_rate, key=lambda f: mean(r["chosen_accuracy"] for r in by_rate[f]))
+        mine, other = by_rate.pop(chosen), [r for held in by_rate.values() for r in held]
+        rows.append([
+            kind,
+            str(mine[0]["hidden"]),
+            str(mine[0]["numbers"]),
+            _spread([r["accuracy"] for r in mine]),
+            ", ".join(f"{100 * r['accuracy']:.1f}" for r in mine),
+            f"{mean(r['synaptic_events'] for r in mine):,.0f}",
+            number(chosen),
+            _spread([r["accuracy"] for r in other]),
+            number(mean(r["cpu_seconds"] for r in mine)),
+        ])  # fmt: skip
+    header = ["neuron", "hidden", "numbers", "accuracy %", "single seeds %", "operations",
+              "rate times", "with the other rate %", "CPU s a training"]  # fmt: skip
+    return Table(header, rows, found, "frequency", "bench.suite.frequency")
+
+
 def _conformance() -> Table:
     found = lines_of("conformance")
     groups: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
@@ -796,6 +822,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "start": lambda: _accuracy(("start_400",)),
     "memory": lambda: _accuracy(("memory",)),
     "delays": lambda: _accuracy(("delays_400",)),
+    "frequency": _frequency,
     "adaptive": lambda: _accuracy(("adaptive_400", "adaptive_fsdd", "adaptive_voices")),
     "amount": _amount,
     "budget": _budget,
