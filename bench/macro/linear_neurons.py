@@ -3,8 +3,7 @@
 Method   64 channels of Poisson events onto 256 neurons, 8 samples of 1 s: all synapses there, or
          3 %. Weights are scaled until each kind fires at about the same rate. Forward is
          `es.simulate`, backward `es.backward` of a random loss of all spike times; CPU time on one
-         thread in turn, least of all repeats. LIF in double precision is 1; linear neurons have a
-         state of double precision in either.
+         thread in turn, least of all repeats. LIF is 1 in either precision.
 Answer   results/linear_neurons.jsonl.
 """
 
@@ -20,15 +19,18 @@ from bench.harness import arguments, in_turn, report
 
 CHANNELS, NEURONS, SAMPLES, DURATION = 64, 256, 8, 1000.0
 RATES, TARGET = (6400.0, 500.0), 15.0  # arrivals and spikes per second
+PRECISIONS = ("double", "single")
 SHARES = (1.0, 0.03)  # of synapses that are there
 KINDS: dict[str, Any] = {
     "LIF": None,
-    "LIF, single": None,
     "AdLIF": partial(es.AdLIF, a=0.5, b=0.2),
     "resonator": es.Resonator,
     "two receptors": partial(es.LIF, tau_syn={"fast": 5.0, "slow": 20.0}),
 }
-FIRST = ("events", "share", "neuron", "hz", "forward", "backward", "forward_ms", "backward_ms")
+FIRST = (
+    "events", "share", "precision", "neuron", "hz", "forward", "backward", "forward_ms",
+    "backward_ms",
+)  # fmt: skip
 
 
 def stream_of(rate: float) -> es.EventStream:
@@ -87,23 +89,25 @@ def measured(share: float, rate: float, repeats: int) -> Iterator[dict[str, Any]
     stream, calls, rates = stream_of(rate), {}, {}
     for kind in KINDS:
         net = tuned(kind, share, stream)
-        how = {"precision": "single"} if kind == "LIF, single" else {}
-        run = partial(es.simulate, net, stream, backend="cpu", **how)
-        tape = run()
-        rates[kind] = rate_of(tape)
-        calls[kind, "forward"] = run
-        calls[kind, "backward"] = partial(es.backward, net, tape, _loss)
+        for precision in PRECISIONS:
+            run = partial(es.simulate, net, stream, backend="cpu", precision=precision)
+            tape = run()
+            rates[kind, precision] = rate_of(tape)
+            calls[kind, precision, "forward"] = run
+            calls[kind, precision, "backward"] = partial(es.backward, net, tape, _loss)
     took = {name: 1e3 * one.minimum for name, one in in_turn(calls, repeats=repeats).items()}
-    for kind in KINDS:
+    ways = "forward", "backward"
+    for kind, precision in rates:
         yield {
             "bench": "linear_neurons",
             "events": rate,
             "share": share,
+            "precision": precision,
             "neuron": kind,
-            "hz": rates[kind],
+            "hz": rates[kind, precision],
             "clock": "CPU",
-            **{way: took[kind, way] / took["LIF", way] for way in ("forward", "backward")},
-            **{f"{way}_ms": took[kind, way] for way in ("forward", "backward")},
+            **{w: took[kind, precision, w] / took["LIF", precision, w] for w in ways},
+            **{f"{w}_ms": took[kind, precision, w] for w in ways},
         }
 
 

@@ -44,7 +44,8 @@ from eventsim.neuron.linear_tables import (
 Vector = list[float]
 Matrix = Sequence[Sequence[float]]
 
-# A level is looked for from this fraction of it and of the reset below it on.
+# A level is looked for from this fraction of it and of the reset below it on; in single precision
+# from that of eventsim/engine/contract/table.py.
 ALERT_MARGIN = 1e-10
 
 # Of A^2 x, in sizes of the products: more than the roundings of two sums of five terms.

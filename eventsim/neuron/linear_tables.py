@@ -39,6 +39,7 @@ from numpy.typing import NDArray
 from eventsim.arrays import Floats
 
 DEGREE, LOW = 14, 8
+DEGREE_SINGLE = 8  # and 4: kernels/neuron/linear.hpp
 UP, DOWN, BEND, JERK = range(4)
 MOST_BITS = 60
 MOST_PIECES = 1e12
@@ -49,7 +50,7 @@ _ROWS_LOG, _MOST_BLOCKS = 4, 256
 # A grid of bounds gets twice as wide where that adds less than this fraction of the bound.
 _LOOSE = 0.01
 # In place of a bound that was not found; finite, so that it is 0 of a state of 0.
-_NO_BOUND = 1e300
+_NO_BOUND, _NO_BOUND_SINGLE = 1e300, 1e30
 # Bounds are this much larger, more than the rounding of the sums in them.
 _ROUNDED = 1.0 + 1e-9
 
@@ -65,12 +66,33 @@ class FlowTables(NamedTuple):
     powers: Floats
     bounds: Floats
 
+    def single(self) -> "FlowTables":
+        """The same as kernels of single precision read them: ``powers`` are less one."""
+        eye = np.eye(self.flow.shape[1])
+        return FlowTables(
+            _single(self.flow),
+            self.piece,
+            _single(self.alpha[..., : DEGREE_SINGLE + 1]),
+            _single(self.powers - eye),
+            _single(np.minimum(self.bounds, _NO_BOUND_SINGLE)),
+        )
+
 
 class BackTables(NamedTuple):
     """What the way back reads besides, float64; see the module."""
 
     beta: Floats
     products: Floats
+
+    def single(self) -> "BackTables":
+        """The same as kernels of single precision read them."""
+        return BackTables(_single(self.beta[..., : DEGREE_SINGLE + 2]), _single(self.products))
+
+
+def _single(values: Floats) -> Any:
+    """As float32, without what is as good as zero: products of it would be slow."""
+    small = np.abs(values) < 1e-30
+    return np.ascontiguousarray(np.where(small, 0.0, values), np.float32)
 
 
 def pieces_of(flow: NDArray[Any]) -> Floats:

@@ -9,6 +9,7 @@ import eventsim as es
 from eventsim.engine.contract import linear
 from eventsim.engine.cpu import linear_lanes
 from eventsim.kernels import build
+from eventsim.neuron import linear_tables
 from tests.support.linear_neurons import dense_layer, dense_stream
 
 
@@ -56,5 +57,9 @@ def test_constants_of_both_sides_are_equal():
     """Were FAR of Python larger, the way back would read behind the products of long gaps."""
     folder = build.KERNELS / "cpu" / "linear"
     text = "".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.hpp")))
-    assert re.findall(r"LINEAR_TERMS = (\d+);", text) == [str(linear_lanes.TERMS)]
+    terms = [str(linear_lanes.terms_of(real)) for real in (np.float32, np.float64)]
+    assert re.findall(r"LINEAR_TERMS = .* (\d+) : (\d+);", text) == [tuple(terms)]
+    formulas = (build.KERNELS / "neuron" / "linear.hpp").read_text(encoding="utf-8")
+    degrees = [(str(linear_tables.DEGREE_SINGLE), str(linear_tables.DEGREE))]
+    assert re.findall(r"LINEAR_DEGREE = .* (\d+) : (\d+);", formulas) == degrees
     assert re.findall(r"double FAR = ([\d.]+);", text) == [f"{linear_lanes.FAR:.1f}"]

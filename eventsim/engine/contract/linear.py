@@ -4,6 +4,9 @@ Members with fewer states than others have further ones that stay 0. A member of
 ordinary LIF population is one of :class:`eventsim.neuron.linear.LIF`.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Bools, Floats, Ints, to_host
+from eventsim.engine.contract import table
 from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.errors import ParameterError
 from eventsim.network import Population
@@ -63,9 +67,30 @@ class LinearCells:
         return len(self.alert)
 
     @property
+    def real(self) -> type[np.floating[Any]]:
+        """Type of the state."""
+        found: type[np.floating[Any]] = self.alert.dtype.type
+        return found
+
+    @property
     def n(self) -> int:
         """Number of states."""
         return int(self.start.shape[1])
+
+    def single(self) -> "LinearCells":
+        """The same as kernels of single precision read them."""
+        m, real = self.matrices, np.float32
+        first = m.keep[:, 0, 0] * m.level + m.jump[:, 0]
+        return LinearCells(
+            Matrices(
+                m.flow, m.keep.astype(real), m.jump.astype(real), m.level.astype(real), m.hold
+            ),
+            self.tables.single(),
+            (m.level - table.ALERT_MARGIN * (np.abs(m.level) + np.abs(first))).astype(real),
+            self.start.astype(real),
+            self.synapse_state,
+            self.own_state,
+        )
 
     @property
     def rests_above(self) -> Bools:
@@ -95,13 +120,48 @@ def linear_cells(job: Job) -> LinearCells:
     return job.stage.once((linear_cells, longest), lambda: _linear_cells(job, longest))
 
 
+_DOUBLE = ContextVar("linear neurons in double precision", default=False)
+
+
+@contextmanager
+def linear_in_double() -> Iterator[None]:
+    """Within it linear neurons compute in double precision, whatever the run's: as the C text's."""
+    before = _DOUBLE.set(True)
+    try:
+        yield
+    finally:
+        _DOUBLE.reset(before)
+
+
+def linear_type(job: Job) -> type[np.floating[Any]]:
+    """Type of the state: that of the run, and double where a neuron is too quick for the other.
+
+    A piece below LEAST_PIECE says so. Then the slope and the bend of V, by which a crossing is
+    found, are small differences of large numbers, whose rounding single precision has not enough
+    digits for.
+    """
+    quick = float(linear_cells(job).tables.piece.min()) < LEAST_PIECE
+    return np.float64 if quick or _DOUBLE.get() else table.real_type(job)
+
+
+def typed_cells(job: Job) -> LinearCells:
+    """:func:`linear_cells` in the type of :func:`linear_type`."""
+    cells = linear_cells(job)
+    if linear_type(job) is np.float64:
+        return cells
+    longest = float(job.duration.max(initial=0.0))
+    return job.stage.once((typed_cells, longest), cells.single)
+
+
 def linear_back(job: Job, *, far: bool = True) -> BackTables:
-    """Tables of the way back, of the same flows; with products if it goes ``far`` at once."""
+    """Tables of the way back, of the same type; with products if it goes ``far`` at once."""
     tables, exact = linear_cells(job).tables, _joined(job, np.longdouble).flow
     first, which = _different(exact, tables.piece)
     both = np.concatenate([first, first + len(exact)])
     bits = tables.powers.shape[1]
     found = back_tables(_flows(exact[first]), tables.piece[both], bits, far=far)
+    if linear_type(job) is np.float32:
+        found = found.single()
     which = np.concatenate([which, which + len(first)])
     return BackTables(*(part[which] for part in found))
 

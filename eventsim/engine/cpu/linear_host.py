@@ -1,8 +1,8 @@
 """A stage of linear neurons on the CPU, host side: a layer, or populations joined in loops.
 
 A layer whose neurons meet the same events goes side by side, by the tables of
-:mod:`~eventsim.engine.cpu.linear_lanes`; others event by event. The state is of double precision,
-whatever that of the run.
+:mod:`~eventsim.engine.cpu.linear_lanes`; others event by event. Which type the state has says
+:func:`~eventsim.engine.contract.linear.linear_type`.
 """
 
 import numpy as np
@@ -20,9 +20,9 @@ from eventsim.engine.contract.linear import (
     ByMatrices,
     LinearCells,
     linear_back,
-    linear_cells,
     linear_gradients,
     side_by_side,
+    typed_cells,
 )
 from eventsim.engine.contract.table import spike_bases, split_effects
 from eventsim.engine.cpu.arrays import (
@@ -61,14 +61,14 @@ from eventsim.neuron.linear_tables import BackTables
 
 def forward(job: Job) -> SpikeTrains:
     """Spikes of the stage; without currents (NaN)."""
-    cells, bundles = linear_cells(job), make_bundles(job)
+    cells, bundles = typed_cells(job), make_bundles(job)
     if side_by_side(job.stage, cells):
         return _forward_layer(job, cells, bundles)
     arriving = ArrivingRole(*outside_arrivals(job, bundles), job.duration)
     fed = arriving, _tables(cells), _jumps(cells), _wires(job, cells, bundles)
 
     def run(todo: Index, places: SpikesRole) -> None:
-        library().run(LinearForward(TasksRole(todo, todo.size, 1), *fed, places))
+        library().run(LinearForward(TasksRole(todo, todo.size, 1), *fed, places), cells.real)
 
     return run_tasks(job, 1, run)
 
@@ -76,12 +76,12 @@ def forward(job: Job) -> SpikeTrains:
 def _forward_layer(job: Job, cells: LinearCells, bundles: Bundles) -> SpikeTrains:
     """As :func:`forward`, side by side."""
     fed = (
-        _events(job, merged_events(job)), weights_of(job), lanes_of(job, cells),
+        _events(job, merged_events(job)), weights_of(job, cells.real), lanes_of(job, cells),
         _tables(cells), _jumps(cells), _wires(job, cells, bundles),
     )  # fmt: skip
 
     def run(todo: Index, places: SpikesRole) -> None:
-        library().run(LinearLayerForward(TasksRole(todo, todo.size, 1), *fed, places))
+        library().run(LinearLayerForward(TasksRole(todo, todo.size, 1), *fed, places), cells.real)
 
     return run_tasks(job, 1, run)
 
@@ -94,7 +94,7 @@ def _events(job: Job, merged: MergedEvents) -> EventsRole:
 
 def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats) -> StageGradients:
     """Gradients of the stage from dL/dt of its spikes and dL/dV just before them."""
-    cells, bundles = linear_cells(job), make_bundles(job)
+    cells, bundles = typed_cells(job), make_bundles(job)
     way = _backward_layer if side_by_side(job.stage, cells) else _backward_each
     n_synapses, n = job.stage.wiring.target.size, cells.n
     width = 2 * n * n + n + 4
@@ -130,10 +130,10 @@ def _backward_layer(
 ) -> tuple[Floats, Floats, Floats]:
     """By weight, delay and time of all sources' spikes; what is found by matrices into ``sums``."""
     cells, bundles, _ = known
-    merged, weights, chunks = merged_events(job), weights_of(job), len(grazes)
+    merged, weights, chunks = merged_events(job), weights_of(job, cells.real), len(grazes)
     tables = _tables(cells, linear_back(job, far=goes_far(merged, job.duration, cells)))
     assert tables.beta is not None
-    by_weight = aligned((chunks, *weights.values.shape), np.float64)
+    by_weight = aligned((chunks, *weights.values.shape), cells.real)
     effects = np.zeros(merged.times.size)
     asked = job.asked is None or any(job.asked)
     back = LinearLayerBackward(
@@ -141,7 +141,7 @@ def _backward_layer(
         lanes_back_of(cells, tables.beta), tables, _jumps(cells), _wires(job, cells, bundles), tape,
         LinearLayerFoundRole(by_weight, effects if asked else None, sums, grazes),
     )  # fmt: skip
-    library().run(back)
+    library().run(back, cells.real)
     return of_blocks(job, summed(by_weight)), np.zeros(0), merged.by_spike(effects)
 
 
@@ -168,7 +168,8 @@ def _backward_each(
             _wires(job, cells, bundles),
             tape,
             found,
-        )
+        ),
+        cells.real,
     )
     delays = np.zeros(0) if found.delay is None else summed(found.delay)
     return summed(found.weight), delays, found.effects
@@ -196,9 +197,9 @@ def _wires(job: Job, cells: LinearCells, bundles: Bundles) -> LinearWiresRole:
         loop.last,
         loop.delay,
         loop.target,
-        loop.weight,
+        loop.weight.astype(cells.real, copy=False),
         cells.synapse_state.astype(np.int32),
-        loop.own_weight,
+        loop.own_weight.astype(cells.real, copy=False),
         loop.own_delay,
         cells.own_state.astype(np.int32),
         int(ordered),

@@ -8,6 +8,8 @@ from eventsim.engine.cpu.roles import (
     EventsRole,
     Ints,
     IntsOut,
+    Reals,
+    RealsOut,
     Rows,
     SpikesRole,
     TasksRole,
@@ -19,13 +21,13 @@ from eventsim.engine.cpu.roles_loop import ArrivingRole
 class LinearTablesRole(NamedTuple):
     """Tables of all neurons, and of each while V is held: ``eventsim/neuron/linear_tables.py``."""
 
-    flow: Doubles  # [2, size, n, n], as all but bounds: first free, then held
-    alpha: Doubles  # [2, size, n, DEGREE + 1]
-    powers: Doubles  # [2, size, bits, n, n]
-    bounds: Doubles  # [size, 4, n]: up, down, bend, jerk
+    flow: Reals  # [2, size, n, n], as all but bounds: first free, then held
+    alpha: Reals  # [2, size, n, DEGREE + 1]
+    powers: Reals  # [2, size, bits, n, n]; in single precision less one
+    bounds: Reals  # [size, 4, n]: up, down, bend, jerk
     piece: Doubles  # [2, size]
-    beta: Doubles | None  # [2, size, pairs, DEGREE + 2]; None on the way forward
-    products: Doubles | None  # [2, size, bits, n^4]; likewise
+    beta: Reals | None  # [2, size, pairs, DEGREE + 2]; None on the way forward
+    products: Reals | None  # [2, size, bits, n^4]; likewise
     size: int
     n: int
     bits: int
@@ -34,12 +36,12 @@ class LinearTablesRole(NamedTuple):
 class LinearJumpsRole(NamedTuple):
     """What a spike does, and where neurons begin."""
 
-    keep: Doubles  # [size, n, n]
-    jump: Doubles  # [size, n]
-    level: Doubles  # [size]
-    alert: Doubles  # [size]
+    keep: Reals  # [size, n, n]
+    jump: Reals  # [size, n]
+    level: Reals  # [size]
+    alert: Reals  # [size]
     hold: Doubles  # [size]
-    start: Doubles  # [size, n]
+    start: Reals  # [size, n]
 
 
 class LinearWiresRole(NamedTuple):
@@ -50,9 +52,9 @@ class LinearWiresRole(NamedTuple):
     last: Ints
     delay: Doubles  # [bundles]
     target: Rows  # [synapses]
-    weight: Doubles  # [synapses]
+    weight: Reals  # [synapses]
     state: Rows  # [synapses]
-    own_weight: Doubles  # [size]: of self-connections; their delay, where it is above zero
+    own_weight: Reals  # [size]: of self-connections; their delay, where it is above zero
     own_delay: Doubles
     own_state: Rows
     ordered: int  # whether spikes of one neuron may reach another, or itself later
@@ -61,11 +63,11 @@ class LinearWiresRole(NamedTuple):
 class LinearLanesRole(NamedTuple):
     """Neurons side by side, [blocks, rows, width] each: ``eventsim/engine/cpu/linear_lanes.py``."""
 
-    powers: Doubles  # rows [bits, n, n]
-    meets: Doubles  # rows [receptors, n, TERMS]
-    bounds: Doubles  # rows [4, n]
-    slopes: Doubles  # rows [receptors]: dV/dt of a receptor's state
-    alert: Doubles  # one row
+    powers: Reals  # rows [bits, n, n]
+    meets: Reals  # rows [receptors, n, TERMS]
+    bounds: Reals  # rows [4, n]
+    slopes: Reals  # rows [receptors]: dV/dt of a receptor's state
+    alert: Reals  # one row
     piece: Doubles  # [blocks]
     receptor: Rows  # [rows of the weights]
     state: Rows  # [receptors]: which state an arrival raises
@@ -77,9 +79,9 @@ class LinearLanesRole(NamedTuple):
 class LinearLanesBackRole(NamedTuple):
     """What the way back reads besides, [blocks, rows, width]."""
 
-    flow: Doubles  # rows [n, n]
-    betas: Doubles  # rows [pairs, TERMS]
-    whole: Doubles  # rows [pairs]: beta of a piece
+    flow: Reals  # rows [n, n]
+    betas: Reals  # rows [pairs, TERMS]
+    whole: Reals  # rows [pairs]: beta of a piece
 
 
 class LinearTapeRole(NamedTuple):
@@ -108,7 +110,7 @@ class LinearFoundRole(NamedTuple):
 class LinearLayerFoundRole(NamedTuple):
     """What the way back of a layer finds; that of a chunk is its own."""
 
-    weight: DoublesOut  # [chunks, blocks, rows, width]
+    weight: RealsOut  # [chunks, blocks, rows, width]
     effects: DoublesOut | None  # [events]: dL/dt; None where it is not asked for
     sums: DoublesOut  # as in LinearFoundRole
     grazes: IntsOut  # [chunks]

@@ -3,8 +3,6 @@
 #define KERNEL_LEVEL common  // numbers.hpp: the processor may have no fused multiply-add
 #include "calls.hpp"
 #include "fanin/bounds.hpp"
-#include "linear/backward.hpp"
-#include "linear/forward.hpp"
 #include "mapping/grow.hpp"
 #include "mapping/moves.hpp"
 #include "mapping/place.hpp"

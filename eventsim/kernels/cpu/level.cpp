@@ -9,6 +9,8 @@
 #include "dense/forward.hpp"
 #include "fanin/backward.hpp"
 #include "fanin/forward.hpp"
+#include "linear/backward.hpp"
+#include "linear/forward.hpp"
 #include "linear/layer.hpp"
 #include "linear/layer_back.hpp"
 #include "loop/queue.hpp"

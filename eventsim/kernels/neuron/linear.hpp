@@ -7,13 +7,16 @@
 //                 piece has the type of the state.
 // Tables          are rows of one neuron.
 #pragma once
-#include "../numbers.hpp"
+#include "exponential.hpp"
 
 namespace eventsim {
 
 // Degrees up to a piece, and up to an eighth of it: exact to the rounding of the type.
 template <class R> constexpr int LINEAR_DEGREE = sizeof(R) == sizeof(float) ? 8 : 14;
 template <class R> constexpr int LINEAR_LOW = sizeof(R) == sizeof(float) ? 4 : 8;
+
+// Whether e^(A piece 2^bit) is stored less one, so that slow modes beside fast ones keep their digits.
+template <class R> constexpr bool LINEAR_LESS_ONE = sizeof(R) == sizeof(float);
 
 // A crossing is found where the next step is below this fraction of a piece.
 template <class R> constexpr double LINEAR_STEP = sizeof(R) == sizeof(float) ? 3e-8 : 1e-16;
@@ -43,6 +46,13 @@ template <int N, bool BACK = false, class R> ON_DEVICE inline void times(const R
     }
 }
 
+// The state, or with BACK the adjoint, after the time of a stored power.
+template <int N, bool BACK = false, class R> ON_DEVICE inline void jump_by(const R* power, const R* x, R* y) {
+    times<N, BACK>(power, x, y);
+    if constexpr (LINEAR_LESS_ONE<R>)
+        for (int i = 0; i < N; ++i) y[i] = flush(x[i] + y[i]);
+}
+
 template <int N, class R> ON_DEVICE inline R dot(const R* a, const R* x) {
     R total = 0;
     for (int i = 0; i < N; ++i) total += a[i] * x[i];
@@ -54,7 +64,7 @@ template <int N, class R> struct LinearFlow {
 
     const R* a;       // [N, N]
     const R* alpha;   // [N, DEGREE + 1]
-    const R* powers;  // [bits, N, N]
+    const R* powers;  // [bits, N, N], in single precision less one
     const R* bounds;  // [4, N]: up, down, bend, jerk
     double piece;     // ms
     int bits;
@@ -98,7 +108,7 @@ template <int N, class R> struct LinearFlow {
         for (const R* power = powers; q; q >>= 1, power += N * N)
             if (q & 1) {
                 R z[N];
-                times<N>(power, y, z);
+                jump_by<N>(power, y, z);
                 for (int i = 0; i < N; ++i) y[i] = z[i];
             }
     }
@@ -190,7 +200,8 @@ template <int N, class R> struct LinearFlow {
 
     // Adds the integral of adjoint times state over h ms to `into` [N, N], from the adjoint at its end,
     // which becomes that at its begin, and the state at its begin.
-    ON_DEVICE void integral(const LinearProducts<R>& p, double h, R* adjoint, const R* x, R* into) const {
+    template <class S>
+    ON_DEVICE void integral(const LinearProducts<R>& p, double h, R* adjoint, const R* x, S* into) const {
         double rest;
         const int64_t q = pieces(h, rest);
         if (q) far_integral(p, q, R(rest), adjoint, x, into);
@@ -199,14 +210,15 @@ template <int N, class R> struct LinearFlow {
     }
 
   private:
+    template <class S>
     RARE_MEMBER void far_integral(const LinearProducts<R>& p, int64_t q, R rest, R* adjoint, const R* x,
-                                  R* into) const {
+                                  S* into) const {
         R state[64][N];
         near(rest, x, state[0]);
         int at = 0;
         for (int bit = 0; bit < bits; ++bit)
             if (q >> bit & 1) {
-                times<N>(powers + bit * N * N, state[at], state[at + 1]);
+                jump_by<N>(powers + bit * N * N, state[at], state[at + 1]);
                 ++at;
             }
         for (int bit = bits - 1; bit >= 0; --bit)
@@ -219,12 +231,13 @@ template <int N, class R> struct LinearFlow {
                         tensor += N;
                     }
                 R before[N];
-                times<N, true>(powers + bit * N * N, adjoint, before);
+                jump_by<N, true>(powers + bit * N * N, adjoint, before);
                 for (int i = 0; i < N; ++i) adjoint[i] = before[i];
             }
     }
 
-    ON_DEVICE void near_integral(const R* beta, R h, const R* adjoint, const R* x, R* into) const {
+    template <class S>
+    ON_DEVICE void near_integral(const R* beta, R h, const R* adjoint, const R* x, S* into) const {
         const bool low = h * R(8) <= R(piece);
         R left[N][N], right[N][N], weight[N][N];
         for (int i = 0; i < N; ++i) {

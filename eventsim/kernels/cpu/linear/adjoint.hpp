@@ -7,16 +7,16 @@
 
 namespace eventsim {
 
-template <int N> struct LinearAdjoint {
+template <int N, class R> struct LinearAdjoint {
     static constexpr int64_t WIDTH = 2 * N * N + N + 4;
 
-    const LinearNeurons<N>& neurons;
-    const LinearWires& wires;
+    const LinearNeurons<N, R>& neurons;
+    const LinearWires<R>& wires;
     const LinearTape& tape;
     double* sums = nullptr;  // [size, WIDTH] of a chunk
     int64_t* grazes = nullptr;
 
-    LinearAdjoint(const LinearNeurons<N>& neurons, const LinearWires& wires, const LinearTape& tape)
+    LinearAdjoint(const LinearNeurons<N, R>& neurons, const LinearWires<R>& wires, const LinearTape& tape)
         : neurons(neurons), wires(wires), tape(tape) {}
 
     double* flow_of(int64_t n) const { return sums + n * WIDTH; }
@@ -28,7 +28,7 @@ template <int N> struct LinearAdjoint {
     double& own_delay_of(int64_t n) const { return jump_of(n)[N + 3]; }
 
     // What ends the flow e but an arrival, and which is at the neuron's adjoint then.
-    void meet(const LinearEntry<N>& e, double* lambda, const LinearFlow<N, double>& flow) const {
+    void meet(const LinearEntry<N, R>& e, R* lambda, const LinearFlow<N, R>& flow) const {
         switch (e.kind) {
             case ARRIVAL: break;
             case OWN_RETURN: {
@@ -42,22 +42,22 @@ template <int N> struct LinearAdjoint {
     }
 
     // The begin of a sample.
-    void begin(int64_t n, const double* lambda) const {
-        if (neurons.level(n) > 0.0) return;  // else it begins at its reset
-        const double first = lambda[0];
+    void begin(int64_t n, const R* lambda) const {
+        if (neurons.level(n) > R(0)) return;  // else it begins at its reset
+        const R first = lambda[0];
         jump_of(n)[0] += first;
         keep_of(n)[0] += first * neurons.level(n);
         level_of(n) += first * neurons.keep(n)[0];
     }
 
     // dL/dt of an arrival: the flow before it minus the flow after it.
-    static double later(const LinearFlow<N, double>& flow, const double* lambda, int64_t state, double weight) {
-        double total = 0.0;
+    static R later(const LinearFlow<N, R>& flow, const R* lambda, int64_t state, R weight) {
+        R total = 0;
         for (int i = 0; i < N; ++i) total += flow.a[i * N + state] * lambda[i];
         return -weight * total;
     }
 
-    double own_return(int64_t n, const double* lambda, const LinearFlow<N, double>& flow) const {
+    double own_return(int64_t n, const R* lambda, const LinearFlow<N, R>& flow) const {
         const int64_t state = wires.own_state[n];
         const double moved = later(flow, lambda, state, wires.own_weight[n]);
         own_weight_of(n) += lambda[state];
@@ -66,9 +66,9 @@ template <int N> struct LinearAdjoint {
     }
 
     // The end of a hold, from whose begin the spike e.index is.
-    void let_go(const LinearEntry<N>& e, const double* lambda, const LinearFlow<N, double>& flow) const {
+    void let_go(const LinearEntry<N, R>& e, const R* lambda, const LinearFlow<N, R>& flow) const {
         const int64_t n = e.neuron;
-        double x[N], speed[N];
+        R x[N], speed[N];
         flow.ahead(e.h, e.x, x);
         times<N>(neurons.flow(n, false).a, x, speed);
         const double moved = -lambda[0] * speed[0];
@@ -76,20 +76,20 @@ template <int N> struct LinearAdjoint {
         hold_of(n) += moved;
     }
 
-    void spike(const LinearEntry<N>& e, double* lambda, const LinearFlow<N, double>& flow) const {
+    void spike(const LinearEntry<N, R>& e, R* lambda, const LinearFlow<N, R>& flow) const {
         const int64_t n = e.neuron, k = e.index;
-        const LinearFlow<N, double> then = neurons.flow(n, neurons.hold(n) > 0.0);
+        const LinearFlow<N, R> then = neurons.flow(n, neurons.hold(n) > 0.0);
         const bool at_once = wires.own_delay[n] == 0.0;
         double moved = at_once ? own_return(n, lambda, then) : 0.0;
-        double x[N], speed[N], kept[N], now[N], after[N];
+        R x[N], speed[N], kept[N], now[N], after[N];
         flow.ahead(e.h, e.x, x);
         times<N>(flow.a, x, speed);
         times<N>(neurons.keep(n), speed, kept);
         neurons.after(n, x, now);
         times<N>(then.a, now, after);
         double by_level = -tape.by_voltage[k];
-        if (speed[0] > 0.0) {
-            moved += dot<N>(lambda, kept) - dot<N>(lambda, after) + tape.by_time[k] + tape.through[k];
+        if (speed[0] > R(0)) {
+            moved += double(dot<N>(lambda, kept)) - double(dot<N>(lambda, after)) + tape.by_time[k] + tape.through[k];
             by_level += moved / speed[0];
         } else {
             ++*grazes;
@@ -104,7 +104,7 @@ template <int N> struct LinearAdjoint {
             times<N>(flow.a, now, after);
             hold_of(n) -= lambda[0] * after[0];
         }
-        double before[N];
+        R before[N];
         times<N, true>(neurons.keep(n), lambda, before);
         for (int i = 0; i < N; ++i) lambda[i] = before[i];
         lambda[0] -= by_level;

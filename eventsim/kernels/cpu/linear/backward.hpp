@@ -11,32 +11,32 @@
 
 namespace eventsim {
 
-template <int N> class LinearWayBack {
+template <int N, class R> class LinearWayBack {
     // Steps of a part at least, and for each neuron.
     static constexpr int64_t PART = 1 << 16, PART_OF_NEURON = 16;
 
-    const LinearBackward& a;
+    const LinearBackward<R>& a;
     const int64_t size, most;
-    const LinearNeurons<N> neurons;
-    LinearAdjoint<N> on_the_way;
+    const LinearNeurons<N, R> neurons;
+    LinearAdjoint<N, R> on_the_way;
     Arena arena;
-    LinearReplay<N> replay;
-    double* const adjoint;  // [size, N]
-    GrowingArray<LinearEntry<N>> log;
-    GrowingArray<LinearCell<N>> marks;
+    LinearReplay<N, R> replay;
+    R* const adjoint;  // [size, N]
+    GrowingArray<LinearEntry<N, R>> log;
+    GrowingArray<LinearCell<N, R>> marks;
     GrowingArray<LinearPlace> places;
     double *weight = nullptr, *delay = nullptr;
 
     static std::size_t room(int64_t size) {
-        return size * (sizeof(LinearCell<N>) + N * 8) + 2 * 64;
+        return size * (sizeof(LinearCell<N, R>) + N * sizeof(R)) + 2 * 64;
     }
 
   public:
-    explicit LinearWayBack(const LinearBackward& call)
+    explicit LinearWayBack(const LinearBackward<R>& call)
         : a(call), size(call.tables.size), most(std::max(PART, PART_OF_NEURON * size)),
           neurons(call.tables, call.jumps, call.wires), on_the_way(neurons, call.wires, call.tape),
           arena(room(size)),
-          replay(call, neurons, arena.take<LinearCell<N>>(size)), adjoint(arena.take<double>(size * N)) {}
+          replay(call, neurons, arena.take<LinearCell<N, R>>(size)), adjoint(arena.take<R>(size * N)) {}
 
     // False where there is no memory.
     bool run() {
@@ -56,7 +56,7 @@ template <int N> class LinearWayBack {
 
   private:
     bool run_sample(int64_t s) {
-        std::fill(adjoint, adjoint + size * N, 0.0);
+        std::fill(adjoint, adjoint + size * N, R(0));
         neurons.begin(replay.cells);
         LinearPlace at = {a.arriving.offsets[s], a.tape.offsets[s]};
         log.size = marks.size = places.size = 0;
@@ -81,21 +81,21 @@ template <int N> class LinearWayBack {
         return true;
     }
 
-    void back(const LinearEntry<N>& e) {
+    void back(const LinearEntry<N, R>& e) {
         const int64_t n = e.neuron;
-        double* const lambda = adjoint + n * N;
-        const LinearFlow<N, double> flow = neurons.flow(n, e.held);
+        R* const lambda = adjoint + n * N;
+        const LinearFlow<N, R> flow = neurons.flow(n, e.held);
         if (e.kind == ARRIVAL) arrival(e, lambda, flow);
         else on_the_way.meet(e, lambda, flow);
-        double found[N * N] = {};
+        R found[N * N] = {};
         flow.integral(neurons.products(n, e.held), e.h, lambda, e.x, found);
         double* const into = on_the_way.flow_of(n);
         for (int i = e.held ? N : 0; i < N * N; ++i) into[i] += found[i];
     }
 
-    void arrival(const LinearEntry<N>& e, const double* lambda, const LinearFlow<N, double>& flow) {
+    void arrival(const LinearEntry<N, R>& e, const R* lambda, const LinearFlow<N, R>& flow) {
         const int64_t k = e.synapse, state = a.wires.state[k], cause = a.arriving.cause[e.index];
-        const double moved = on_the_way.later(flow, lambda, state, a.wires.weight[k]);
+        const R moved = on_the_way.later(flow, lambda, state, a.wires.weight[k]);
         weight[k] += lambda[state];
         if (delay) delay[k] += moved;
         a.found.effects[a.arriving.spike[e.index]] += moved;
@@ -103,12 +103,12 @@ template <int N> class LinearWayBack {
     }
 };
 
-inline int linear_backward(const LinearBackward& call) {
+template <class V> int linear_backward(const LinearBackward<Real<V>>& call) {
     switch (call.tables.n) {
-        case 2: return LinearWayBack<2>(call).run() ? DONE : NO_MEMORY;
-        case 3: return LinearWayBack<3>(call).run() ? DONE : NO_MEMORY;
-        case 4: return LinearWayBack<4>(call).run() ? DONE : NO_MEMORY;
-        default: return LinearWayBack<5>(call).run() ? DONE : NO_MEMORY;
+        case 2: return LinearWayBack<2, Real<V>>(call).run() ? DONE : NO_MEMORY;
+        case 3: return LinearWayBack<3, Real<V>>(call).run() ? DONE : NO_MEMORY;
+        case 4: return LinearWayBack<4, Real<V>>(call).run() ? DONE : NO_MEMORY;
+        default: return LinearWayBack<5, Real<V>>(call).run() ? DONE : NO_MEMORY;
     }
 }
 

@@ -8,7 +8,7 @@
 
 namespace eventsim {
 
-template <int N, class R = double>
-using LinearNeurons = LinearNeuronsOf<N, R, LinearTables, LinearJumps, LinearWires>;
+template <int N, class R>
+using LinearNeurons = LinearNeuronsOf<N, R, LinearTables<R>, LinearJumps<R>, LinearWires<R>>;
 
 }  // namespace eventsim

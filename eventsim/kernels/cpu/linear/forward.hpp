@@ -15,12 +15,12 @@
 
 namespace eventsim {
 
-template <int N> class LinearRun {
-    const LinearForward& a;
+template <int N, class R> class LinearRun {
+    const LinearForward<R>& a;
     const int64_t size;
-    const LinearNeurons<N> neurons;
+    const LinearNeurons<N, R> neurons;
     Arena arena;
-    LinearCell<N>* const cells;
+    LinearCell<N, R>* const cells;
     DueHeap due;
     Waiting waiting;
     double* const seen;    // ms from a neuron's time up to which it does not fire
@@ -30,13 +30,13 @@ template <int N> class LinearRun {
     double t_end = 0.0;
 
     static std::size_t room(int64_t size) {
-        return size * (sizeof(LinearCell<N>) + 25) + DueHeap::room(size) + 8 * 64;
+        return size * (sizeof(LinearCell<N, R>) + 25) + DueHeap::room(size) + 8 * 64;
     }
 
   public:
-    explicit LinearRun(const LinearForward& call)
+    explicit LinearRun(const LinearForward<R>& call)
         : a(call), size(call.tables.size), neurons(call.tables, call.jumps, call.wires),
-          arena(room(size)), cells(arena.take<LinearCell<N>>(size)), due(size, arena),
+          arena(room(size)), cells(arena.take<LinearCell<N, R>>(size)), due(size, arena),
           seen(arena.take<double>(size)), sure(arena.take<uint8_t>(size)),
           mark(arena.take<int64_t>(size)), reached(arena.take<int64_t>(size)) {}
 
@@ -62,7 +62,7 @@ template <int N> class LinearRun {
 
     int64_t one_by_one(int64_t s, SpikeRoom& spikes) {
         const Arriving& x = a.arriving;
-        const LinearWires& w = a.wires;
+        const LinearWires<R>& w = a.wires;
         for (int64_t e = x.offsets[s]; e < x.offsets[s + 1]; ++e)
             for (int64_t k = x.first[e]; k < x.last[e]; ++k) {
                 const int64_t n = w.target[k];
@@ -89,7 +89,7 @@ template <int N> class LinearRun {
             if (waiting.size > 0 && waiting.first().time < t) t = waiting.first().time;
             if (due.first_time() < t) {
                 const int64_t n = due.first();
-                LinearCell<N>& c = cells[n];
+                LinearCell<N, R>& c = cells[n];
                 if (!sure[n]) {
                     look(n);
                     continue;
@@ -121,10 +121,10 @@ template <int N> class LinearRun {
 
     // A piece further than it has been looked at.
     void look(int64_t n) {
-        const LinearCell<N>& c = cells[n];
-        const LinearFlow<N, double> flow = neurons.flow(n, false);
+        const LinearCell<N, R>& c = cells[n];
+        const LinearFlow<N, R> flow = neurons.flow(n, false);
         const double left = t_end - (c.time + seen[n]);
-        double y[N];
+        R y[N];
         flow.ahead(seen[n], c.x, y);
         sure[n] = 0;
         if (!(left > 0.0) || flow.ever(y) < neurons.alert(n)) {
@@ -146,7 +146,7 @@ template <int N> class LinearRun {
     }
 
     void deliver(const Bundle& b) {
-        const LinearWires& w = a.wires;
+        const LinearWires<R>& w = a.wires;
         if (b.first >= OWN) {
             const int64_t n = b.first - OWN;
             reach(n, b.time).x[w.own_state[n]] += w.own_weight[n];
@@ -157,8 +157,8 @@ template <int N> class LinearRun {
     }
 
     // Neuron n, brought to t, before which it does not fire.
-    LinearCell<N>& reach(int64_t n, double t) {
-        LinearCell<N>& c = cells[n];
+    LinearCell<N, R>& reach(int64_t n, double t) {
+        LinearCell<N, R>& c = cells[n];
         if (mark[n] != epoch) {
             mark[n] = epoch;
             reached[n_reached++] = n;
@@ -168,12 +168,12 @@ template <int N> class LinearRun {
     }
 };
 
-inline int linear_forward(const LinearForward& call) {
+template <class V> int linear_forward(const LinearForward<Real<V>>& call) {
     switch (call.tables.n) {
-        case 2: return LinearRun<2>(call).run() ? DONE : NO_MEMORY;
-        case 3: return LinearRun<3>(call).run() ? DONE : NO_MEMORY;
-        case 4: return LinearRun<4>(call).run() ? DONE : NO_MEMORY;
-        default: return LinearRun<5>(call).run() ? DONE : NO_MEMORY;
+        case 2: return LinearRun<2, Real<V>>(call).run() ? DONE : NO_MEMORY;
+        case 3: return LinearRun<3, Real<V>>(call).run() ? DONE : NO_MEMORY;
+        case 4: return LinearRun<4, Real<V>>(call).run() ? DONE : NO_MEMORY;
+        default: return LinearRun<5, Real<V>>(call).run() ? DONE : NO_MEMORY;
     }
 }
 

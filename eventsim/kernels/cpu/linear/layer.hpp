@@ -12,22 +12,23 @@
 
 namespace eventsim {
 
-template <int N> class LinearLayerRun {
-    const LinearLayerForward<double>& a;
-    const LinearNeurons<N> neurons;
-    LinearBlock<N> block;
-    LinearWalker<N> walker;
+template <int N, class V> class LinearLayerRun {
+    using R = Real<V>;
+    const LinearLayerForward<R>& a;
+    const LinearNeurons<N, R> neurons;
+    LinearBlock<N, V> block;
+    LinearWalker<N, V> walker;
     Arena arena;
-    LinearCell<N>* const cells;
-    double *now, *next;  // [N, width]
+    LinearCell<N, R>* const cells;
+    R *now, *next;  // [N, width]
 
   public:
-    explicit LinearLayerRun(const LinearLayerForward<double>& call)
+    explicit LinearLayerRun(const LinearLayerForward<R>& call)
         : a(call), neurons(call.tables, call.jumps, call.wires),
           block(call.events, call.weights, call.lanes), walker(neurons, block),
-          arena(call.tables.size * sizeof(LinearCell<N>) + 2 * N * block.width * 8 + 3 * 64),
-          cells(arena.take<LinearCell<N>>(call.tables.size)), now(arena.take<double>(N * block.width)),
-          next(arena.take<double>(N * block.width)) {}
+          arena(call.tables.size * sizeof(LinearCell<N, R>) + 2 * N * block.width * sizeof(R) + 3 * 64),
+          cells(arena.take<LinearCell<N, R>>(call.tables.size)), now(arena.take<R>(N * block.width)),
+          next(arena.take<R>(N * block.width)) {}
 
     // False where there is no memory.
     bool run() {
@@ -56,7 +57,7 @@ template <int N> class LinearLayerRun {
         int64_t e = a.events.offsets[s];
         const int64_t end = a.events.offsets[s + 1], width = block.width;
         const double t_end = a.events.duration[s];
-        std::fill(now, now + N * width, 0.0);
+        std::fill(now, now + N * width, R(0));
         for (int64_t n = 0; n < block.size; ++n)
             for (int i = 0; i < N; ++i) now[i * width + n] = cells[block.low + n].x[i];
         uint64_t held = 0;
@@ -72,7 +73,7 @@ template <int N> class LinearLayerRun {
             for (uint64_t marks = block.over_or_fires(now, next) | held; marks; marks &= marks - 1) {
                 const int k = __builtin_ctzll(marks);
                 const int64_t n = block.low + k;
-                LinearCell<N>& c = cells[n];
+                LinearCell<N, R>& c = cells[n];
                 for (int i = 0; i < N; ++i) c.x[i] = now[i * width + k];
                 c.time = block.begin;
                 if (walker.walk(n, k, c, spikes)) return n;
@@ -86,17 +87,12 @@ template <int N> class LinearLayerRun {
     }
 };
 
-// The state is of double precision, whatever that of the run: there is no other kernel.
 template <class V> int linear_layer_forward(const LinearLayerForward<Real<V>>& call) {
-    if constexpr (sizeof(Real<V>) == 4) {
-        return NO_SUCH_LEVEL;
-    } else {
-        switch (call.tables.n) {
-            case 2: return LinearLayerRun<2>(call).run() ? DONE : NO_MEMORY;
-            case 3: return LinearLayerRun<3>(call).run() ? DONE : NO_MEMORY;
-            case 4: return LinearLayerRun<4>(call).run() ? DONE : NO_MEMORY;
-            default: return LinearLayerRun<5>(call).run() ? DONE : NO_MEMORY;
-        }
+    switch (call.tables.n) {
+        case 2: return LinearLayerRun<2, V>(call).run() ? DONE : NO_MEMORY;
+        case 3: return LinearLayerRun<3, V>(call).run() ? DONE : NO_MEMORY;
+        case 4: return LinearLayerRun<4, V>(call).run() ? DONE : NO_MEMORY;
+        default: return LinearLayerRun<5, V>(call).run() ? DONE : NO_MEMORY;
     }
 }
 

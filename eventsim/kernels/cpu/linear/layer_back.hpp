@@ -29,8 +29,9 @@ struct LinearAlone {
 };
 
 // What a neuron goes alone over without an event but arrivals, first : last; and what ends it.
-template <int N> struct LinearPart {
-    double x[N], end[N], from, to;
+template <int N, class R> struct LinearPart {
+    R x[N], end[N];
+    double from, to;
     int64_t first, last, index;
     LinearKind kind;
     bool held;
@@ -43,69 +44,81 @@ struct LinearMark {
     uint64_t held;
 };
 
-template <int N> class LinearLayerBack {
-    static constexpr int T = LINEAR_TERMS, PAIRS = N * (N + 1) / 2, L = Numbers<Doubles>::count;
+template <int N, class V> class LinearLayerBack {
+    using R = Real<V>;
+    static constexpr int T = LINEAR_TERMS<R>, PAIRS = N * (N + 1) / 2, L = Numbers<V>::count;
     static constexpr int64_t MOST = 512;  // stretches of a part
     // From so many pieces without an event on each neuron goes over all of them by its products.
     static constexpr double FAR = 256.0;
 
-    const LinearLayerBackward<double>& a;
-    const LinearNeurons<N> neurons;
-    LinearBlock<N> block;
-    LinearWalker<N> walker;
-    LinearAdjoint<N> events_back;
+    const LinearLayerBackward<R>& a;
+    const LinearNeurons<N, R> neurons;
+    LinearBlock<N, V> block;
+    LinearWalker<N, V> walker;
+    LinearAdjoint<N, R> events_back;
     const int64_t width;
     Arena arena;
-    LinearCell<N>* const cells;   // of the block
-    double *const now, *const adjoint, *const sums;  // [N, width] twice, [blocks, N N, width]
-    GrowingArray<double> states;  // [stretches, N, width]: where they begin
-    GrowingArray<double> effects;  // [arrivals, width]
+    LinearCell<N, R>* const cells;   // of the block
+    R *const now, *const adjoint, *const sums;  // [N, width] twice, [blocks, N N, width]
+    GrowingArray<R> states;  // [stretches, N, width]: where they begin
+    GrowingArray<R> effects;  // [arrivals, width]
     GrowingArray<LinearStretch> stretches;
     GrowingArray<LinearAlone> alone;
-    GrowingArray<LinearPart<N>> parts;
+    GrowingArray<LinearPart<N, R>> parts;
     GrowingArray<LinearMark> marks;
-    GrowingArray<double> marked_states;  // [marks, N, width]
-    GrowingArray<LinearCell<N>> marked_cells;  // [marks, width]
+    GrowingArray<R> marked_states;  // [marks, N, width]
+    GrowingArray<LinearCell<N, R>> marked_cells;  // [marks, width]
     GrowingArray<int64_t> spikes;  // of the block in the sample, by time
-    double* by_weight = nullptr;
+    R* by_weight = nullptr;
 
-    static std::size_t room(const LinearLayerBackward<double>& a) {
+    static std::size_t room(const LinearLayerBackward<R>& a) {
         const std::size_t width = a.weights.width;
-        return width * (sizeof(LinearCell<N>) + 2 * N * 8 + a.lanes.n_blocks * N * N * 8) + 5 * 64;
+        return width * (sizeof(LinearCell<N, R>) + (2 * N + a.lanes.n_blocks * N * N) * sizeof(R)) + 5 * 64;
     }
 
   public:
-    explicit LinearLayerBack(const LinearLayerBackward<double>& call)
+    explicit LinearLayerBack(const LinearLayerBackward<R>& call)
         : a(call), neurons(call.tables, call.jumps, call.wires),
           block(call.events, call.weights, call.lanes), walker(neurons, block),
           events_back(neurons, call.wires, call.tape), width(call.weights.width), arena(room(call)),
-          cells(arena.take<LinearCell<N>>(width)), now(arena.take<double>(N * width)),
-          adjoint(arena.take<double>(N * width)),
-          sums(arena.take<double>(call.lanes.n_blocks * N * N * width)) {}
+          cells(arena.take<LinearCell<N, R>>(width)), now(arena.take<R>(N * width)),
+          adjoint(arena.take<R>(N * width)),
+          sums(arena.take<R>(call.lanes.n_blocks * N * N * width)) {}
 
     // False where there is no memory.
     bool run() {
         if (!arena.ok()) return false;
-        const int64_t size = a.tables.size, n_blocks = a.lanes.n_blocks, per_block = N * N * width;
+        const int64_t size = a.tables.size, n_blocks = a.lanes.n_blocks;
         for (int64_t i = 0; i < a.tasks.n; ++i) {
             const int64_t chunk = a.tasks.todo[i];
             events_back.sums = a.found.sums + chunk * size * events_back.WIDTH;
             events_back.grazes = a.found.grazes + chunk;
-            std::fill(sums, sums + n_blocks * per_block, 0.0);
-            for (int64_t s = a.tape.bounds[chunk]; s < a.tape.bounds[chunk + 1]; ++s)
+            std::fill(sums, sums + n_blocks * N * N * width, R(0));
+            const int64_t end = a.tape.bounds[chunk + 1];
+            for (int64_t s = a.tape.bounds[chunk]; s < end; ++s) {
                 for (int64_t b = 0; b < n_blocks; ++b) {
                     block.enter(b, size);
                     by_weight = a.found.weight + (chunk * n_blocks + b) * a.weights.n_rows * width;
                     if (!over_sample(s)) return false;
                 }
-            for (int64_t n = 0; n < size; ++n)
-                for (int ij = 0; ij < N * N; ++ij)
-                    events_back.flow_of(n)[ij] += sums[n / width * per_block + ij * width + n % width];
+                // What a single-precision number may gather is a sample.
+                if (sizeof(R) == sizeof(float) || s + 1 == end) add_sums();
+            }
         }
         return true;
     }
 
   private:
+    void add_sums() {
+        const int64_t per_block = N * N * width;
+        for (int64_t n = 0; n < a.tables.size; ++n)
+            for (int ij = 0; ij < N * N; ++ij) {
+                R& sum = sums[n / width * per_block + ij * width + n % width];
+                events_back.flow_of(n)[ij] += sum;
+                sum = 0;
+            }
+    }
+
     bool over_sample(int64_t s) {
         const LinearTape& tape = a.tape;
         spikes.size = 0;
@@ -113,8 +126,8 @@ template <int N> class LinearLayerBack {
             if (tape.neuron[k] >= block.low && tape.neuron[k] < block.low + block.size)
                 if (!spikes.push(k)) return false;
         if (spikes.size == 0) return true;
-        std::fill(adjoint, adjoint + N * width, 0.0);
-        std::fill(now, now + N * width, 0.0);
+        std::fill(adjoint, adjoint + N * width, R(0));
+        std::fill(now, now + N * width, R(0));
         for (int64_t k = 0; k < block.size; ++k) {
             neurons.begin(block.low + k, cells[k]);
             for (int i = 0; i < N; ++i) now[i * width + k] = cells[k].x[i];
@@ -132,8 +145,8 @@ template <int N> class LinearLayerBack {
         }
         for (int64_t part = marks.size - 1; part >= 0; --part) {
             if (part < marks.size - 1) {
-                const double* const x = marked_states.begin() + part * N * width;
-                const LinearCell<N>* const c = marked_cells.begin() + part * width;
+                const R* const x = marked_states.begin() + part * N * width;
+                const LinearCell<N, R>* const c = marked_cells.begin() + part * width;
                 std::copy(x, x + N * width, now);
                 std::copy(c, c + width, cells);
                 at = marks[part];
@@ -143,7 +156,7 @@ template <int N> class LinearLayerBack {
                 if (!back(s, stretches[i], states.begin() + i * N * width)) return false;
         }
         for (int64_t k = 0; k < block.size; ++k) {
-            double lambda[N];
+            R lambda[N];
             for (int i = 0; i < N; ++i) lambda[i] = adjoint[i * width + k];
             events_back.begin(block.low + k, lambda);
         }
@@ -180,7 +193,7 @@ template <int N> class LinearLayerBack {
             block.over(states.begin() + stretches.size * N * width, now);
             for (uint64_t some = fire | at.held; some; some &= some - 1) {
                 const int k = __builtin_ctzll(some);
-                LinearCell<N>& c = cells[k];
+                LinearCell<N, R>& c = cells[k];
                 if (!alone.push({k, c.held() ? c.until : -1.0, c.spike})) return false;
                 begin_alone(c, k, states.begin() + stretches.size * N * width);
                 if (!go(k, c, first, at.spike, false)) return false;
@@ -194,14 +207,14 @@ template <int N> class LinearLayerBack {
         return true;
     }
 
-    void begin_alone(LinearCell<N>& c, int k, const double* from) const {
+    void begin_alone(LinearCell<N, R>& c, int k, const R* from) const {
         for (int i = 0; i < N; ++i) c.x[i] = from[i * width + k];
         c.time = block.begin;
     }
 
     // Neuron k of the block over the stretch, with those spikes first : last that are its own; into
     // `parts` if they are asked for.
-    bool go(int k, LinearCell<N>& c, int64_t first, int64_t last, bool asked) {
+    bool go(int k, LinearCell<N, R>& c, int64_t first, int64_t last, bool asked) {
         const int64_t n = block.low + k;
         parts.size = 0;
         int64_t i = 0;
@@ -219,9 +232,9 @@ template <int N> class LinearLayerBack {
         return true;
     }
 
-    bool one_part(int k, LinearCell<N>& c, double t, int64_t& i, LinearKind kind, int64_t index,
+    bool one_part(int k, LinearCell<N, R>& c, double t, int64_t& i, LinearKind kind, int64_t index,
                   bool asked) {
-        LinearPart<N> part;
+        LinearPart<N, R> part;
         part.from = c.time;
         part.to = t;
         part.first = i;
@@ -236,7 +249,7 @@ template <int N> class LinearLayerBack {
     }
 
     // The adjoint, at the end of a stretch, goes to its begin.
-    bool back(int64_t s, const LinearStretch& x, const double* from) {
+    bool back(int64_t s, const LinearStretch& x, const R* from) {
         if (x.pieces > 1.0) {
             far_back(x, from);
             return true;
@@ -254,12 +267,12 @@ template <int N> class LinearLayerBack {
         last = spikes_before(block.stop, last);
         for (int64_t i = x.alone; i < x.alone_last; ++i) {
             const LinearAlone& one = alone[i];
-            LinearCell<N> c = cells[one.k];
+            LinearCell<N, R> c = cells[one.k];
             begin_alone(c, one.k, from);
             c.until = one.until;
             c.spike = one.spike;
             if (!go(one.k, c, first, last, true)) return false;
-            double lambda[N];
+            R lambda[N];
             for (int q = 0; q < N; ++q) lambda[q] = adjoint[q * width + one.k];
             for (int64_t p = parts.size - 1; p >= 0; --p) part_back(one.k, parts[p], lambda, asked);
             for (int q = 0; q < N; ++q) adjoint[q * width + one.k] = lambda[q];
@@ -272,7 +285,7 @@ template <int N> class LinearLayerBack {
         return true;
     }
 
-    static DoubleMask marked_lanes(uint64_t bits) { return marked<Doubles>((uint32_t)(bits & 0xff)); }
+    static Mask<V> marked_lanes(uint64_t bits) { return marked<V>((uint32_t)(bits & ((1u << L) - 1))); }
 
     int64_t spikes_before(double t, int64_t last) const {
         int64_t low = 0;
@@ -284,20 +297,20 @@ template <int N> class LinearLayerBack {
         return low;
     }
 
-    Doubles beta(int pair, int q, int64_t v) const {
+    V beta(int pair, int q, int64_t v) const {
         return block.of_table(a.back.betas, PAIRS * T, pair * T + q, v);
     }
-    Doubles flow(int i, int j, int64_t v) const {
+    V flow(int i, int j, int64_t v) const {
         return block.of_table(a.back.flow, N * N, i * N + j, v);
     }
 
     // Some neurons over the stretch, those in `which`.
-    void together(const double* from, int64_t v, DoubleMask which, bool asked) {
-        Doubles left[N][N], right[N][N], before[N];
-        const Doubles none = {};
+    void together(const R* from, int64_t v, Mask<V> which, bool asked) {
+        V left[N][N], right[N][N], before[N];
+        const V none = {};
         UNROLL for (int i = 0; i < N; ++i) {
-            left[0][i] = load<Doubles>(adjoint + i * width + v);
-            right[0][i] = load<Doubles>(from + i * width + v);
+            left[0][i] = load<V>(adjoint + i * width + v);
+            right[0][i] = load<V>(from + i * width + v);
         }
         UNROLL for (int k = 1; k < N; ++k)
             UNROLL for (int i = 0; i < N; ++i) {
@@ -308,12 +321,12 @@ template <int N> class LinearLayerBack {
                     right[k][i] = fused(flow(i, j, v), right[k - 1][j], right[k][i]);
                 }
             }
-        Doubles total[N][N];  // sum_l beta_kl A^l x
+        V total[N][N];  // sum_l beta_kl A^l x
         UNROLL for (int k = 0; k < N; ++k)
             UNROLL for (int j = 0; j < N; ++j) {
                 total[k][j] = none;
                 UNROLL for (int l = 0; l < N; ++l) {
-                    const Doubles whole = block.of_table(a.back.whole, PAIRS, pair_of(k, l), v);
+                    const V whole = block.of_table(a.back.whole, PAIRS, pair_of(k, l), v);
                     total[k][j] = fused(whole, right[l][j], total[k][j]);
                 }
             }
@@ -322,18 +335,20 @@ template <int N> class LinearLayerBack {
             weights_back(r, left[0], v, which, asked);
             meet_back(r, total, v);
         }
-        double* const into = sums + (block.low / width) * N * N * width + v;
+        R* const into = sums + (block.low / width) * N * N * width + v;
         UNROLL for (int i = 0; i < N; ++i)
             UNROLL for (int j = 0; j < N; ++j) {
-                Doubles found = none;
+                V found = none;
                 UNROLL for (int k = 0; k < N; ++k) found = fused(left[k][i], total[k][j], found);
-                double* const at = into + (i * N + j) * width;
-                store(at, load<Doubles>(at) + select(which, found, none));
+                R* const at = into + (i * N + j) * width;
+                store(at, load<V>(at) + select(which, found, none));
             }
         UNROLL for (int i = 0; i < N; ++i) {
-            before[i] = block.power(0, i, v) * left[0][0];
+            before[i] = LINEAR_LESS_ONE<R> ? fused(block.power(0, i, v), left[0][0], left[0][i])
+                                 : block.power(0, i, v) * left[0][0];
             UNROLL for (int j = 1; j < N; ++j)
                 before[i] = fused(block.power(0, j * N + i, v), left[0][j], before[i]);
+            if (LINEAR_LESS_ONE<R>) before[i] = flush(before[i]);
             store(adjoint + i * width + v, select(which, before[i], left[0][i]));
         }
     }
@@ -344,9 +359,9 @@ template <int N> class LinearLayerBack {
     }
 
     // dL/dw of the arrivals of a receptor, and dL/dt of them if it is asked for.
-    void weights_back(int r, const Doubles* lambda, int64_t v, DoubleMask which, bool asked) {
-        Doubles gain[T];
-        const Doubles none = {};
+    void weights_back(int r, const V* lambda, int64_t v, Mask<V> which, bool asked) {
+        V gain[T];
+        const V none = {};
         UNROLL for (int q = 0; q < T; ++q) {
             gain[q] = block.meets(r, 0, q, v) * lambda[0];
             UNROLL for (int i = 1; i < N; ++i)
@@ -354,26 +369,26 @@ template <int N> class LinearLayerBack {
             gain[q] = select(which, gain[q], none);
         }
         for (int64_t i = block.first[r]; i < block.first[r + 1]; ++i) {
-            const LinearArrival& arrival = block.arrival(i);
-            const Doubles u = spread<Doubles>(arrival.u);
-            Doubles found = gain[T - 1];
+            const LinearArrival<R>& arrival = block.arrival(i);
+            const V u = spread<V>(R(arrival.u));
+            V found = gain[T - 1];
             UNROLL for (int q = T - 2; q >= 0; --q) found = fused(found, u, gain[q]);
-            double* const at = by_weight + arrival.row * width + v;
-            store(at, load<Doubles>(at) + found);
+            R* const at = by_weight + arrival.row * width + v;
+            store(at, load<V>(at) + found);
             if (!asked) continue;
-            Doubles slope = gain[T - 1] * double(T - 1);
-            UNROLL for (int q = T - 2; q >= 1; --q) slope = fused(slope, u, gain[q] * double(q));
-            const Doubles w = load<Doubles>(arrival.weights + v);
-            store(effects.begin() + block.by_receptor[i] * width + v, -w * slope * (1.0 / block.piece));
+            V slope = gain[T - 1] * R(T - 1);
+            UNROLL for (int q = T - 2; q >= 1; --q) slope = fused(slope, u, gain[q] * R(q));
+            const V w = load<V>(arrival.weights + v);
+            store(effects.begin() + block.by_receptor[i] * width + v, -w * slope * R(1.0 / block.piece));
         }
     }
 
     // What the arrivals of a receptor add to sum_l beta_kl A^l x.
-    void meet_back(int r, Doubles (*total)[N], int64_t v) {
-        const LinearMoments s = block.moments(r, v);
-        Doubles column[N][N], weight[PAIRS];
+    void meet_back(int r, V (*total)[N], int64_t v) {
+        const LinearMoments<V> s = block.moments(r, v);
+        V column[N][N], weight[PAIRS];
         UNROLL for (int i = 0; i < N; ++i)
-            column[0][i] = spread<Doubles>(i == block.state_of(r) ? 1.0 : 0.0);
+            column[0][i] = spread<V>(i == block.state_of(r) ? R(1) : R(0));
         UNROLL for (int l = 1; l < N; ++l)
             UNROLL for (int i = 0; i < N; ++i) {
                 column[l][i] = flow(i, 0, v) * column[l - 1][0];
@@ -391,11 +406,11 @@ template <int N> class LinearLayerBack {
     }
 
     // Neuron k of the block over a part of its own, what ends it first.
-    void part_back(int k, const LinearPart<N>& part, double* lambda, bool asked) {
+    void part_back(int k, const LinearPart<N, R>& part, R* lambda, bool asked) {
         const int64_t n = block.low + k;
-        const LinearFlow<N, double> flow = neurons.flow(n, part.held);
+        const LinearFlow<N, R> flow = neurons.flow(n, part.held);
         if (part.kind != ARRIVAL) {
-            LinearEntry<N> e = {};
+            LinearEntry<N, R> e = {};
             for (int q = 0; q < N; ++q) e.x[q] = part.end[q];
             e.index = part.index;
             e.neuron = (int32_t)n;
@@ -403,25 +418,25 @@ template <int N> class LinearLayerBack {
             e.held = part.held;
             events_back.meet(e, lambda, flow);
         }
-        const double* const beta = neurons.products(n, part.held).beta;
+        const R* const beta = neurons.products(n, part.held).beta;
         const int64_t n_nodes = walker.ways(part.from, part.to, part.first, part.last);
         walker.integrals(flow, beta, n_nodes);
-        double left[N + 1][N], right[N][N], found[N][N] = {};
+        R left[N + 1][N], right[N][N], found[N][N] = {};
         for (int q = 0; q < N; ++q) {
             left[0][q] = lambda[q];
             right[0][q] = part.x[q];
         }
         for (int l = 1; l <= N; ++l) times<N, true>(flow.a, left[l - 1], left[l]);
         for (int l = 1; l < N; ++l) times<N>(flow.a, right[l - 1], right[l]);
-        double by_begin[PAIRS], by_receptor[N][PAIRS] = {};
+        R by_begin[PAIRS], by_receptor[N][PAIRS] = {};
         for (int pair = 0; pair < PAIRS; ++pair) by_begin[pair] = walker.beta(pair, 0);
         add_integral(left, right, by_begin, found);
         for (int64_t j = part.first; j < part.last; ++j) {
-            const LinearArrival& arrival = block.arrivals[j];
+            const LinearArrival<R>& arrival = block.arrivals[j];
             const int64_t node = 1 + j - part.first;
             const int state = block.state_of(arrival.receptor);
-            const double w = arrival.weights[k];
-            double gain = 0.0, slope = 0.0;
+            const R w = arrival.weights[k];
+            R gain = 0, slope = 0;
             for (int l = 0; l < N; ++l) {
                 gain += walker.alpha(l, node) * left[l][state];
                 slope += walker.alpha(l, node) * left[l + 1][state];
@@ -432,32 +447,31 @@ template <int N> class LinearLayerBack {
                 by_receptor[arrival.receptor][pair] += w * walker.beta(pair, node);
         }
         for (int r = 0; r < block.n_receptors(); ++r) {
-            for (int q = 0; q < N; ++q) right[0][q] = q == block.state_of(r) ? 1.0 : 0.0;
+            for (int q = 0; q < N; ++q) right[0][q] = q == block.state_of(r) ? R(1) : R(0);
             for (int l = 1; l < N; ++l) times<N>(flow.a, right[l - 1], right[l]);
             add_integral(left, right, by_receptor[r], found);
         }
         double* const into = events_back.flow_of(n);
         for (int i = part.held ? 1 : 0; i < N; ++i)
             for (int j = 0; j < N; ++j) into[i * N + j] += found[i][j];
-        flow.template near<true>(part.to - part.from, left[0], lambda);
+        flow.template near<true>(R(part.to - part.from), left[0], lambda);
     }
 
     // Adds sum beta_kl (A^T)^k lambda (A^l x)^T.
-    static void add_integral(const double (*left)[N], const double (*right)[N], const double* beta,
-                             double (*found)[N]) {
+    static void add_integral(const R (*left)[N], const R (*right)[N], const R* beta, R (*found)[N]) {
         for (int k = 0; k < N; ++k)
             for (int j = 0; j < N; ++j) {
-                double total = 0.0;
+                R total = 0;
                 for (int l = 0; l < N; ++l) total += beta[pair_of(k, l)] * right[l][j];
                 for (int i = 0; i < N; ++i) found[i][j] += left[k][i] * total;
             }
     }
 
     // All neurons over pieces without an event.
-    void far_back(const LinearStretch& x, const double* from) {
+    void far_back(const LinearStretch& x, const R* from) {
         for (int64_t k = 0; k < block.size; ++k) {
             const int64_t n = block.low + k;
-            double lambda[N], state[N];
+            R lambda[N], state[N];
             for (int q = 0; q < N; ++q) {
                 lambda[q] = adjoint[q * width + k];
                 state[q] = from[q * width + k];
@@ -469,17 +483,12 @@ template <int N> class LinearLayerBack {
     }
 };
 
-// The state is of double precision, whatever that of the run: there is no other kernel.
 template <class V> int linear_layer_backward(const LinearLayerBackward<Real<V>>& call) {
-    if constexpr (sizeof(Real<V>) == 4) {
-        return NO_SUCH_LEVEL;
-    } else {
-        switch (call.tables.n) {
-            case 2: return LinearLayerBack<2>(call).run() ? DONE : NO_MEMORY;
-            case 3: return LinearLayerBack<3>(call).run() ? DONE : NO_MEMORY;
-            case 4: return LinearLayerBack<4>(call).run() ? DONE : NO_MEMORY;
-            default: return LinearLayerBack<5>(call).run() ? DONE : NO_MEMORY;
-        }
+    switch (call.tables.n) {
+        case 2: return LinearLayerBack<2, V>(call).run() ? DONE : NO_MEMORY;
+        case 3: return LinearLayerBack<3, V>(call).run() ? DONE : NO_MEMORY;
+        case 4: return LinearLayerBack<4, V>(call).run() ? DONE : NO_MEMORY;
+        default: return LinearLayerBack<5, V>(call).run() ? DONE : NO_MEMORY;
     }
 }
 

@@ -13,8 +13,9 @@ namespace eventsim {
 enum LinearKind : int8_t { ARRIVAL, OWN_RETURN, SPIKE, LET_GO };
 
 // `index` is that of the arrival, or of the spike, which of an own return is that which returns.
-template <int N> struct LinearEntry {
-    double x[N], h;
+template <int N, class R> struct LinearEntry {
+    R x[N];
+    double h;
     int64_t index, synapse;
     int32_t neuron;
     LinearKind kind;
@@ -26,21 +27,21 @@ struct LinearPlace {
     int64_t arrival, spike;
 };
 
-template <int N> class LinearReplay {
-    const LinearBackward& a;
-    const LinearNeurons<N>& neurons;
-    GrowingArray<LinearEntry<N>>* log = nullptr;
+template <int N, class R> class LinearReplay {
+    const LinearBackward<R>& a;
+    const LinearNeurons<N, R>& neurons;
+    GrowingArray<LinearEntry<N, R>>* log = nullptr;
 
   public:
-    LinearCell<N>* const cells;
+    LinearCell<N, R>* const cells;
     int64_t n_steps = 0;
 
-    LinearReplay(const LinearBackward& call, const LinearNeurons<N>& neurons, LinearCell<N>* cells)
+    LinearReplay(const LinearBackward<R>& call, const LinearNeurons<N, R>& neurons, LinearCell<N, R>* cells)
         : a(call), neurons(neurons), cells(cells) {}
 
     // Goes on from a place over about `most` steps or to the end of sample s, and writes them to the log
     // if there is one; false where there is no memory.
-    bool run(int64_t s, LinearPlace& at, int64_t most, GrowingArray<LinearEntry<N>>* to) {
+    bool run(int64_t s, LinearPlace& at, int64_t most, GrowingArray<LinearEntry<N, R>>* to) {
         const Arriving& x = a.arriving;
         const LinearTape& tape = a.tape;
         const int64_t end = x.offsets[s + 1], last = tape.offsets[s + 1];
@@ -68,7 +69,7 @@ template <int N> class LinearReplay {
 
     bool meet(int64_t e) {
         const Arriving& x = a.arriving;
-        const LinearWires& w = a.wires;
+        const LinearWires<R>& w = a.wires;
         if (x.first[e] >= OWN) {
             const int64_t n = x.first[e] - OWN;
             if (!go_to(n, x.time[e], OWN_RETURN, x.cause[e], 0)) return false;
@@ -91,7 +92,7 @@ template <int N> class LinearReplay {
 
     // The flow of neuron n up to t, where something happens, and to the end of its hold before.
     bool go_to(int64_t n, double t, LinearKind kind, int64_t index, int64_t synapse) {
-        LinearCell<N>& c = cells[n];
+        LinearCell<N, R>& c = cells[n];
         if (c.held() && c.until < t) {
             if (!flow(n, c.until, LET_GO, c.spike, 0)) return false;
             c.until = -1.0;
@@ -100,11 +101,11 @@ template <int N> class LinearReplay {
     }
 
     bool flow(int64_t n, double t, LinearKind kind, int64_t index, int64_t synapse) {
-        LinearCell<N>& c = cells[n];
+        LinearCell<N, R>& c = cells[n];
         ++n_steps;
         if (log) {
             if (!log->reserve(log->size + 1)) return false;
-            LinearEntry<N>& e = (*log)[log->size++];
+            LinearEntry<N, R>& e = (*log)[log->size++];
             for (int i = 0; i < N; ++i) e.x[i] = c.x[i];
             e.h = t - c.time;
             e.index = index;

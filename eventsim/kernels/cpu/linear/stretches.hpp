@@ -18,39 +18,40 @@
 
 namespace eventsim {
 
-constexpr int LINEAR_TERMS = 10;  // of the moments: linear_lanes.py
+template <class R> constexpr int LINEAR_TERMS = sizeof(R) == sizeof(float) ? 6 : 10;  // of the moments: linear_lanes.py
 
 // An arrival of a stretch: its time, weights, receptor, and number among the events.
-struct LinearArrival {
+template <class R> struct LinearArrival {
     double time, u, kink;
-    const double* weights;
+    const R* weights;
     int64_t event, row;
     int32_t receptor;
 };
 
 // The moments of the arrivals of one receptor at some neurons; and what is negative among them.
-struct LinearMoments {
-    Doubles m[LINEAR_TERMS], below, below_kinks;
+template <class V> struct LinearMoments {
+    V m[LINEAR_TERMS<Real<V>>], below, below_kinks;
 };
 
-template <int N> class LinearBlock {
-    static constexpr int T = LINEAR_TERMS;
+template <int N, class V> class LinearBlock {
+    using R = Real<V>;
+    static constexpr int T = LINEAR_TERMS<R>;
     const Events& events;
-    const Weights<double>& weights;
-    const LinearLanes& lanes;
-    const double* rows = nullptr;  // weights of the block
+    const Weights<R>& weights;
+    const LinearLanes<R>& lanes;
+    const R* rows = nullptr;  // weights of the block
     int64_t block = 0;
-    GrowingArray<double> powers;   // u^q, [arrivals, T], in order of receptors
+    GrowingArray<R> powers;   // u^q, [arrivals, T], in order of receptors
 
   public:
     const int64_t width;
     double piece = 0.0, begin = 0.0, stop = 0.0;
     int64_t low = 0, size = 0;
-    GrowingArray<LinearArrival> arrivals;  // by time
+    GrowingArray<LinearArrival<R>> arrivals;  // by time
     GrowingArray<int32_t> by_receptor;
     int64_t first[N];  // of a receptor, among them; `receptors` and one more
 
-    LinearBlock(const Events& events, const Weights<double>& weights, const LinearLanes& lanes)
+    LinearBlock(const Events& events, const Weights<R>& weights, const LinearLanes<R>& lanes)
         : events(events), weights(weights), lanes(lanes), width(weights.width) {}
 
     void enter(int64_t number, int64_t n_neurons) {
@@ -83,66 +84,67 @@ template <int N> class LinearBlock {
         }
         first[lanes.n_receptors] = n;
         for (int64_t i = 0; i < n; ++i) {
-            double* const p = powers.begin() + i * T;
+            R* const p = powers.begin() + i * T;
             const double u = arrivals[by_receptor[i]].u;
-            p[0] = 1.0;
-            for (int q = 1; q < T; ++q) p[q] = p[q - 1] * u;
+            double power = 1.0;
+            for (int q = 0; q < T; ++q, power *= u) p[q] = R(power);
         }
         return true;
     }
 
-    const LinearArrival& arrival(int64_t i) const { return arrivals[by_receptor[i]]; }
+    const LinearArrival<R>& arrival(int64_t i) const { return arrivals[by_receptor[i]]; }
     bool hears(int r) const { return first[r] < first[r + 1]; }
     int n_receptors() const { return (int)lanes.n_receptors; }
     int state_of(int r) const { return lanes.state[r]; }
 
     // Row `row` of a table of so many rows by block.
-    Doubles of_table(const double* table, int64_t n_rows, int64_t row, int64_t v) const {
-        return load<Doubles>(table + (block * n_rows + row) * width + v);
+    V of_table(const R* table, int64_t n_rows, int64_t row, int64_t v) const {
+        return load<V>(table + (block * n_rows + row) * width + v);
     }
-    Doubles power(int bit, int ij, int64_t v) const {
+    V power(int bit, int ij, int64_t v) const {
         return of_table(lanes.powers, lanes.bits * N * N, bit * N * N + ij, v);
     }
-    Doubles meets(int r, int i, int q, int64_t v) const {
+    V meets(int r, int i, int q, int64_t v) const {
         return of_table(lanes.meets, lanes.n_receptors * N * T, (r * N + i) * T + q, v);
     }
-    Doubles bound(int which, int i, int64_t v) const {
+    V bound(int which, int i, int64_t v) const {
         return of_table(lanes.bounds, 4 * N, which * N + i, v);
     }
 
-    LinearMoments moments(int r, int64_t v) const {
-        LinearMoments s = {};
+    LinearMoments<V> moments(int r, int64_t v) const {
+        LinearMoments<V> s = {};
         for (int64_t i = first[r]; i < first[r + 1]; ++i) {
-            const LinearArrival& arrival = this->arrival(i);
-            const double* const p = powers.begin() + i * T;
-            const Doubles w = load<Doubles>(arrival.weights + v), none = {};
-            const Doubles less = select(w < none, -w, none);
+            const LinearArrival<R>& arrival = this->arrival(i);
+            const R* const p = powers.begin() + i * T;
+            const V w = load<V>(arrival.weights + v), none = {};
+            const V less = select(w < none, -w, none);
             s.m[0] = s.m[0] + w;
-            UNROLL for (int q = 1; q < T; ++q) s.m[q] = fused(w, spread<Doubles>(p[q]), s.m[q]);
+            UNROLL for (int q = 1; q < T; ++q) s.m[q] = fused(w, spread<V>(p[q]), s.m[q]);
             s.below = s.below + less;
-            s.below_kinks = fused(less, spread<Doubles>(arrival.kink), s.below_kinks);
+            s.below_kinks = fused(less, spread<V>(R(arrival.kink)), s.below_kinks);
         }
         return s;
     }
 
     // y = e^(A PIECE 2^bit) x.
-    void step(int bit, const Doubles* x, Doubles* y, int64_t v) const {
+    void step(int bit, const V* x, V* y, int64_t v) const {
         UNROLL for (int i = 0; i < N; ++i) {
-            y[i] = power(bit, i * N, v) * x[0];
+            y[i] = LINEAR_LESS_ONE<R> ? fused(power(bit, i * N, v), x[0], x[i]) : power(bit, i * N, v) * x[0];
             UNROLL for (int j = 1; j < N; ++j) y[i] = fused(power(bit, i * N + j, v), x[j], y[i]);
+            if (LINEAR_LESS_ONE<R>) y[i] = flush(y[i]);
         }
     }
 
-    void meet(int r, const LinearMoments& s, Doubles* y, int64_t v) const {
+    void meet(int r, const LinearMoments<V>& s, V* y, int64_t v) const {
         UNROLL for (int i = 0; i < N; ++i)
             UNROLL for (int q = 0; q < T; ++q) y[i] = fused(meets(r, i, q, v), s.m[q], y[i]);
     }
 
     // The states behind the stretch.
-    void over(const double* from, double* to) const {
-        for (int64_t v = 0; v < width; v += Numbers<Doubles>::count) {
-            Doubles x[N], y[N];
-            UNROLL for (int i = 0; i < N; ++i) x[i] = load<Doubles>(from + i * width + v);
+    void over(const R* from, R* to) const {
+        for (int64_t v = 0; v < width; v += Numbers<V>::count) {
+            V x[N], y[N];
+            UNROLL for (int i = 0; i < N; ++i) x[i] = load<V>(from + i * width + v);
             step(0, x, y, v);
             for (int r = 0; r < n_receptors(); ++r)
                 if (hears(r)) meet(r, moments(r, v), y, v);
@@ -151,53 +153,53 @@ template <int N> class LinearBlock {
     }
 
     // Likewise; marks the neurons that may fire within it.
-    uint64_t over_or_fires(const double* from, double* to) const {
+    uint64_t over_or_fires(const R* from, R* to) const {
         uint64_t marks = 0;
-        for (int64_t v = 0; v < width; v += Numbers<Doubles>::count) {
-            Doubles x[N], y[N], bend = {}, kinks = {};
-            UNROLL for (int i = 0; i < N; ++i) x[i] = load<Doubles>(from + i * width + v);
+        for (int64_t v = 0; v < width; v += Numbers<V>::count) {
+            V x[N], y[N], bend = {}, kinks = {};
+            UNROLL for (int i = 0; i < N; ++i) x[i] = load<V>(from + i * width + v);
             step(0, x, y, v);
             UNROLL for (int i = 0; i < N; ++i) bend = fused(bound(2, i, v), absolute(x[i]), bend);
             for (int r = 0; r < n_receptors(); ++r) {
                 if (!hears(r)) continue;
-                const LinearMoments s = moments(r, v);
+                const LinearMoments<V> s = moments(r, v);
                 meet(r, s, y, v);
                 bend = fused(bound(2, state_of(r), v), s.m[0] + (s.below + s.below), bend);
-                const Doubles slope = of_table(lanes.slopes, n_receptors(), r, v), none = {};
-                const Doubles kinked = fused(s.m[1] - s.m[2], spread<Doubles>(piece), s.below_kinks);
+                const V slope = of_table(lanes.slopes, n_receptors(), r, v), none = {};
+                const V kinked = fused(s.m[1] - s.m[2], spread<V>(R(piece)), s.below_kinks);
                 kinks = kinks + select(slope > none, slope * s.below_kinks,
                                        -slope * select(kinked > none, kinked, none));
             }
             UNROLL for (int i = 0; i < N; ++i) store(to + i * width + v, y[i]);
-            const Doubles chord = select(y[0] > x[0], y[0], x[0]) + kinks;
-            const Doubles most = fused(bend, spread<Doubles>(piece * piece * 0.125), chord);
-            marks |= (uint64_t)bits_of(DoubleMask(most >= alert(v))) << v;
+            const V chord = select(y[0] > x[0], y[0], x[0]) + kinks;
+            const V most = fused(bend, spread<V>(R(piece * piece * 0.125)), chord);
+            marks |= (uint64_t)bits_of(Mask<V>(most >= alert(v))) << v;
         }
         return marks;
     }
 
-    Doubles alert(int64_t v) const { return of_table(lanes.alert, 1, 0, v); }
+    V alert(int64_t v) const { return of_table(lanes.alert, 1, 0, v); }
 
     // Whether no neuron fires again unless something arrives.
-    bool silent(const double* from) const {
+    bool silent(const R* from) const {
         bool all_below = true;
-        for (int64_t v = 0; v < width; v += Numbers<Doubles>::count) {
-            Doubles most = {};
-            const Doubles none = {};
+        for (int64_t v = 0; v < width; v += Numbers<V>::count) {
+            V most = {};
+            const V none = {};
             UNROLL for (int i = 0; i < N; ++i) {
-                const Doubles x = load<Doubles>(from + i * width + v);
+                const V x = load<V>(from + i * width + v);
                 most = fused(select(x > none, bound(0, i, v), -bound(1, i, v)), x, most);
             }
-            all_below &= all(DoubleMask(most < alert(v)));
+            all_below &= all(Mask<V>(most < alert(v)));
         }
         return all_below;
     }
 
     // The states q pieces without an arrival later.
-    void far(int64_t q, double* states) const {
-        for (int64_t v = 0; v < width; v += Numbers<Doubles>::count) {
-            Doubles x[N], y[N];
-            UNROLL for (int i = 0; i < N; ++i) x[i] = load<Doubles>(states + i * width + v);
+    void far(int64_t q, R* states) const {
+        for (int64_t v = 0; v < width; v += Numbers<V>::count) {
+            V x[N], y[N];
+            UNROLL for (int i = 0; i < N; ++i) x[i] = load<V>(states + i * width + v);
             int64_t left = q;
             for (int bit = 0; left; left >>= 1, ++bit)
                 if (left & 1) {

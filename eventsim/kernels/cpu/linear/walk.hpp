@@ -11,29 +11,30 @@
 
 namespace eventsim {
 
-template <int N> class LinearWalker {
-    static constexpr int L = Numbers<Doubles>::count, D = LINEAR_DEGREE<double>;
+template <int N, class V> class LinearWalker {
+    using R = Real<V>;
+    static constexpr int L = Numbers<V>::count, D = LINEAR_DEGREE<R>;
     static constexpr int PAIRS = N * (N + 1) / 2;
     // Rows of the nodes of a walk: its begin, the arrivals, its end.
     enum { WAY, STATE, AHEAD = STATE + N, KICK = AHEAD + N, WEIGHT = KICK + N, BETA = WEIGHT + N, ROWS = BETA + PAIRS };
 
-    const LinearNeurons<N>& neurons;
-    const LinearBlock<N>& block;
-    GrowingArray<double> room;
+    const LinearNeurons<N, R>& neurons;
+    const LinearBlock<N, V>& block;
+    GrowingArray<R> room;
     int64_t stride = 0;
 
   public:
-    LinearWalker(const LinearNeurons<N>& neurons, const LinearBlock<N>& block)
+    LinearWalker(const LinearNeurons<N, R>& neurons, const LinearBlock<N, V>& block)
         : neurons(neurons), block(block) {}
 
     // For the stretch that the block has gathered; false where there is no memory.
     bool prepare() {
-        stride = block.arrivals.size + 2 + 2 * 8;
+        stride = block.arrivals.size + 2 + 2 * L;
         return room.reserve(ROWS * stride);
     }
 
     // Neuron n, number k of the block, from the begin of the stretch to its end; whether it runs away.
-    bool walk(int64_t n, int k, LinearCell<N>& c, SpikeRoom& spikes) {
+    bool walk(int64_t n, int k, LinearCell<N, R>& c, SpikeRoom& spikes) {
         for (int64_t i = 0;;) {
             if (c.held()) {
                 go(n, k, c, std::min(c.until, block.stop), i);
@@ -46,22 +47,22 @@ template <int N> class LinearWalker {
     }
 
     // Without a spike up to t, over the arrivals from number i on up to then; i is then behind them.
-    void go(int64_t n, int k, LinearCell<N>& c, double t, int64_t& i) {
-        const LinearFlow<N, double> flow = neurons.flow(n, c.held());
+    void go(int64_t n, int k, LinearCell<N, R>& c, double t, int64_t& i) {
+        const LinearFlow<N, R> flow = neurons.flow(n, c.held());
         const int64_t from = i;
         while (i < block.arrivals.size && block.arrivals[i].time <= t) ++i;
         const int64_t n_nodes = ways(c.time, t, from, i);
         for (int64_t g = 0; g < n_nodes; g += L) {
-            Doubles ahead[N], back[N];
+            V ahead[N], back[N];
             series(flow, g, ahead, back);
             UNROLL for (int l = 0; l < N; ++l) store(row(AHEAD + l) + g, ahead[l]);
         }
-        double y[N], z[N];
+        R y[N], z[N];
         for (int l = N - 1; l >= 0; --l) {
-            double term[N];
+            R term[N];
             for (int q = 0; q < N; ++q) term[q] = alpha(l, 0) * c.x[q];
             for (int64_t j = from; j < i; ++j) {
-                const LinearArrival& arrival = block.arrivals[j];
+                const LinearArrival<R>& arrival = block.arrivals[j];
                 term[block.state_of(arrival.receptor)] += arrival.weights[k] * alpha(l, 1 + j - from);
             }
             if (l < N - 1) times<N>(flow.a, y, z);
@@ -73,34 +74,34 @@ template <int N> class LinearWalker {
 
     // The ways to t as nodes: from a begin, and from the arrivals first : last; how many.
     int64_t ways(double begin, double t, int64_t first, int64_t last) {
-        double* const way = row(WAY);
-        way[0] = t - begin;
-        for (int64_t j = first; j < last; ++j) way[1 + j - first] = t - block.arrivals[j].time;
+        R* const way = row(WAY);
+        way[0] = R(t - begin);
+        for (int64_t j = first; j < last; ++j) way[1 + j - first] = R(t - block.arrivals[j].time);
         fill(WAY, last - first + 1);
         return last - first + 1;
     }
 
     // All alpha and beta of the ways.
-    void integrals(const LinearFlow<N, double>& flow, const double* beta, int64_t n_nodes) {
+    void integrals(const LinearFlow<N, R>& flow, const R* beta, int64_t n_nodes) {
         for (int64_t g = 0; g < n_nodes; g += L) {
-            Doubles ahead[N], back[N];
+            V ahead[N], back[N];
             series(flow, g, ahead, back);
             UNROLL for (int l = 0; l < N; ++l) store(row(AHEAD + l) + g, ahead[l]);
-            const Doubles h = load<Doubles>(row(WAY) + g);
+            const V h = load<V>(row(WAY) + g);
             for (int pair = 0; pair < PAIRS; ++pair) {
-                const double* const c = beta + pair * (D + 2);
-                Doubles value = spread<Doubles>(c[D + 1]);
-                UNROLL for (int m = D; m >= 0; --m) value = fused(value, h, spread<Doubles>(c[m]));
+                const R* const c = beta + pair * (D + 2);
+                V value = spread<V>(c[D + 1]);
+                UNROLL for (int m = D; m >= 0; --m) value = fused(value, h, spread<V>(c[m]));
                 store(row(BETA + pair) + g, value);
             }
         }
     }
-    double alpha(int l, int64_t node) const { return row(AHEAD + l)[node]; }
-    double beta(int pair, int64_t node) const { return row(BETA + pair)[node]; }
+    R alpha(int l, int64_t node) const { return row(AHEAD + l)[node]; }
+    R beta(int pair, int64_t node) const { return row(BETA + pair)[node]; }
 
     // Whether the neuron fires; then it is at the crossing, else at the end. i is behind the arrivals met.
-    bool fires(int64_t n, int k, LinearCell<N>& c, int64_t& i) {
-        const LinearFlow<N, double> flow = neurons.flow(n, false);
+    bool fires(int64_t n, int k, LinearCell<N, R>& c, int64_t& i) {
+        const LinearFlow<N, R> flow = neurons.flow(n, false);
         const int64_t n_nodes = states(flow, k, c, i);
         for (int64_t g = 0; g + 1 < n_nodes; g += L) {
             uint32_t marks = may_cross(flow, g, neurons.alert(n));
@@ -108,10 +109,10 @@ template <int N> class LinearWalker {
             for (; marks; marks &= marks - 1) {
                 const int64_t m = g + __builtin_ctz(marks);
                 const double t = m ? block.arrivals[i + m - 1].time : c.time, end = time_of(i + m);
-                double x[N];
+                R x[N];
                 after(m, x);
                 if (!(end - t > 0.0)) continue;
-                const double at = crossing(flow, x, end - t, neurons.level(n));
+                const double at = crossing(flow, x, R(end - t), neurons.level(n));
                 if (!(at < end - t && t + at < end)) continue;
                 flow.ahead((t + at) - t, x, c.x);
                 c.time = t + at;
@@ -126,32 +127,32 @@ template <int N> class LinearWalker {
     }
 
     // The states just before the nodes from the begin c on, over the arrivals from i on; how many.
-    int64_t states(const LinearFlow<N, double>& flow, int k, const LinearCell<N>& c, int64_t i) {
+    int64_t states(const LinearFlow<N, R>& flow, int k, const LinearCell<N, R>& c, int64_t i) {
         const int64_t n_nodes = block.arrivals.size - i + 2;
-        double* const way = row(WAY);
-        way[0] = 0.0;
+        R* const way = row(WAY);
+        way[0] = 0;
         for (int r = 0; r < block.n_receptors(); ++r) {
-            std::fill(row(WEIGHT + r), row(WEIGHT + r) + n_nodes, 0.0);
+            std::fill(row(WEIGHT + r), row(WEIGHT + r) + n_nodes, R(0));
             fill(WEIGHT + r, n_nodes);
         }
         for (int64_t m = 1; m + 1 < n_nodes; ++m) {
-            const LinearArrival& arrival = block.arrivals[i + m - 1];
-            way[m] = arrival.time - c.time;
+            const LinearArrival<R>& arrival = block.arrivals[i + m - 1];
+            way[m] = R(arrival.time - c.time);
             row(WEIGHT + arrival.receptor)[m] = arrival.weights[k];
         }
-        way[n_nodes - 1] = block.stop - c.time;
+        way[n_nodes - 1] = R(block.stop - c.time);
         fill(WAY, n_nodes);
-        double columns[N][N][N];  // of a receptor: A^l B
+        R columns[N][N][N];  // of a receptor: A^l B
         for (int r = 0; r < block.n_receptors(); ++r) {
-            for (int q = 0; q < N; ++q) columns[r][0][q] = q == block.state_of(r) ? 1.0 : 0.0;
+            for (int q = 0; q < N; ++q) columns[r][0][q] = q == block.state_of(r) ? R(1) : R(0);
             for (int l = 1; l < N; ++l) times<N>(flow.a, columns[r][l - 1], columns[r][l]);
         }
         for (int64_t g = 0; g < n_nodes; g += L) kicks(flow, columns, g);
         for (int q = 0; q < N; ++q) {
-            double z = c.x[q];
-            double* const kick = row(KICK + q);
+            R z = c.x[q];
+            R* const kick = row(KICK + q);
             for (int64_t m = 0; m < n_nodes; ++m) {
-                const double more = kick[m];
+                const R more = kick[m];
                 kick[m] = z;
                 z += more;
             }
@@ -161,46 +162,46 @@ template <int N> class LinearWalker {
     }
 
     // The state right after node m.
-    void after(int64_t m, double* x) const {
+    void after(int64_t m, R* x) const {
         for (int q = 0; q < N; ++q) x[q] = row(STATE + q)[m];
         for (int r = 0; r < block.n_receptors(); ++r) x[block.state_of(r)] += row(WEIGHT + r)[m];
     }
 
   private:
-    double* row(int k) { return room.begin() + k * stride; }
-    const double* row(int k) const { return room.begin() + k * stride; }
+    R* row(int k) { return room.begin() + k * stride; }
+    const R* row(int k) const { return room.begin() + k * stride; }
     double time_of(int64_t i) const {
         return i < block.arrivals.size ? block.arrivals[i].time : block.stop;
     }
 
     // Zeros behind the nodes, up to a whole vector and one more.
     void fill(int k, int64_t n_nodes) {
-        for (int64_t m = n_nodes; m < n_nodes + 2 * 8; ++m) row(k)[m] = 0.0;
+        for (int64_t m = n_nodes; m < n_nodes + 2 * L; ++m) row(k)[m] = 0;
     }
 
     // All alpha of the ways, and of them backward.
-    void series(const LinearFlow<N, double>& flow, int64_t g, Doubles* ahead, Doubles* back) const {
-        const Doubles h = load<Doubles>(row(WAY) + g), square = h * h;
+    void series(const LinearFlow<N, R>& flow, int64_t g, V* ahead, V* back) const {
+        const V h = load<V>(row(WAY) + g), square = h * h;
         UNROLL for (int l = 0; l < N; ++l) {
-            const double* const c = flow.alpha + l * (D + 1);
-            Doubles even = spread<Doubles>(c[D]), odd = spread<Doubles>(c[D - 1]);
-            UNROLL for (int m = D - 2; m >= 0; m -= 2) even = fused(even, square, spread<Doubles>(c[m]));
-            UNROLL for (int m = D - 3; m >= 1; m -= 2) odd = fused(odd, square, spread<Doubles>(c[m]));
+            const R* const c = flow.alpha + l * (D + 1);
+            V even = spread<V>(c[D]), odd = spread<V>(c[D - 1]);
+            UNROLL for (int m = D - 2; m >= 0; m -= 2) even = fused(even, square, spread<V>(c[m]));
+            UNROLL for (int m = D - 3; m >= 1; m -= 2) odd = fused(odd, square, spread<V>(c[m]));
             ahead[l] = fused(odd, h, even);
             back[l] = fused(-odd, h, even);
         }
     }
 
     // What arrives, taken back to the begin.
-    void kicks(const LinearFlow<N, double>& flow, const double (*columns)[N][N], int64_t g) {
-        Doubles ahead[N], back[N], kick[N] = {};
+    void kicks(const LinearFlow<N, R>& flow, const R (*columns)[N][N], int64_t g) {
+        V ahead[N], back[N], kick[N] = {};
         series(flow, g, ahead, back);
         for (int r = 0; r < block.n_receptors(); ++r) {
-            const Doubles w = load<Doubles>(row(WEIGHT + r) + g);
+            const V w = load<V>(row(WEIGHT + r) + g);
             UNROLL for (int q = 0; q < N; ++q) {
-                Doubles gain = back[0] * spread<Doubles>(columns[r][0][q]);
+                V gain = back[0] * spread<V>(columns[r][0][q]);
                 UNROLL for (int l = 1; l < N; ++l)
-                    gain = fused(back[l], spread<Doubles>(columns[r][l][q]), gain);
+                    gain = fused(back[l], spread<V>(columns[r][l][q]), gain);
                 kick[q] = fused(w, gain, kick[q]);
             }
         }
@@ -210,18 +211,18 @@ template <int N> class LinearWalker {
         }
     }
 
-    void flows(const LinearFlow<N, double>& flow, int64_t g) {
-        Doubles z[N], y[N];
-        UNROLL for (int q = 0; q < N; ++q) z[q] = load<Doubles>(row(KICK + q) + g);
-        const Doubles last = load<Doubles>(row(AHEAD + N - 1) + g);
+    void flows(const LinearFlow<N, R>& flow, int64_t g) {
+        V z[N], y[N];
+        UNROLL for (int q = 0; q < N; ++q) z[q] = load<V>(row(KICK + q) + g);
+        const V last = load<V>(row(AHEAD + N - 1) + g);
         UNROLL for (int q = 0; q < N; ++q) y[q] = last * z[q];
         UNROLL for (int l = N - 2; l >= 0; --l) {
-            const Doubles ahead = load<Doubles>(row(AHEAD + l) + g);
-            Doubles next[N];
+            const V ahead = load<V>(row(AHEAD + l) + g);
+            V next[N];
             UNROLL for (int q = 0; q < N; ++q) {
                 next[q] = ahead * z[q];
                 UNROLL for (int p = 0; p < N; ++p)
-                    next[q] = fused(spread<Doubles>(flow.a[q * N + p]), y[p], next[q]);
+                    next[q] = fused(spread<V>(flow.a[q * N + p]), y[p], next[q]);
             }
             UNROLL for (int q = 0; q < N; ++q) y[q] = next[q];
         }
@@ -229,8 +230,9 @@ template <int N> class LinearWalker {
     }
 
     // As LinearFlow::crossing, h up to a piece: V as one polynomial, and one bound of its third derivative.
-    static double crossing(const LinearFlow<N, double>& flow, const double* x, double h, double level) {
-        double z[N], y[N], v[D + 1];
+    // Infinity if there is none.
+    static double crossing(const LinearFlow<N, R>& flow, const R* x, R h, R level) {
+        R z[N], y[N], v[D + 1];
         for (int q = 0; q < N; ++q) z[q] = x[q];
         for (int m = 0; m <= D; ++m) v[m] = flow.alpha[m] * z[0];
         for (int l = 1; l < N; ++l) {
@@ -238,10 +240,10 @@ template <int N> class LinearWalker {
             for (int q = 0; q < N; ++q) z[q] = y[q];
             for (int m = 0; m <= D; ++m) v[m] = fused(flow.alpha[l * (D + 1) + m], z[0], v[m]);
         }
-        const double jerk = flow.weighed(flow.bounds + 3 * N, x);
-        double t = 0.0, trust = h;
+        const R jerk = flow.weighed(flow.bounds + 3 * N, x);
+        R t = 0, trust = h;
         for (;;) {
-            double u = v[D], slope = 0.0, bend = 0.0;
+            R u = v[D], slope = 0, bend = 0;
             for (int m = D - 1; m >= 0; --m) {
                 bend = fused(bend, t, slope);
                 slope = fused(slope, t, u);
@@ -249,37 +251,37 @@ template <int N> class LinearWalker {
             }
             u -= level;
             bend += bend;
-            if (u >= 0.0) return t;
-            if (t >= h) return h;
-            const double span = h - t < trust ? h - t : trust;
-            const double most = fused(jerk, span, bend);
-            const double inside = slope * slope - 2.0 * most * u;
-            const double below = inside >= 0.0 ? slope + __builtin_sqrt(inside) : 0.0;
-            double step = span;
-            if (below > 0.0 && -2.0 * u < span * below) {
-                step = -2.0 * u / below;
-                if (step <= 1e-16 * flow.piece || t + step == t) return t;
+            if (u >= R(0)) return t;
+            if (t >= h) return __builtin_inf();
+            const R span = h - t < trust ? h - t : trust;
+            const R most = fused(jerk, span, bend);
+            const R inside = slope * slope - R(2) * most * u;
+            const R below = inside >= R(0) ? slope + square_root(inside) : R(0);
+            R step = span;
+            if (below > R(0) && R(-2) * u < span * below) {
+                step = R(-2) * u / below;
+                if (step <= LINEAR_STEP<R> * flow.piece || t + step == t) return t;
                 t += step;
             } else {
                 t = step == h - t ? h : t + step;
             }
-            trust = 8.0 * step;
+            trust = R(8) * step;
         }
     }
 
     // Bit m: whether V may reach the alert level between nodes g + m and g + m + 1.
-    uint32_t may_cross(const LinearFlow<N, double>& flow, int64_t g, double alert) const {
-        Doubles bend = {};
+    uint32_t may_cross(const LinearFlow<N, R>& flow, int64_t g, R alert) const {
+        V bend = {};
         UNROLL for (int q = 0; q < N; ++q) {
-            Doubles x = load<Doubles>(row(STATE + q) + g);
+            V x = load<V>(row(STATE + q) + g);
             for (int r = 0; r < block.n_receptors(); ++r)
-                if (block.state_of(r) == q) x = x + load<Doubles>(row(WEIGHT + r) + g);
-            bend = fused(spread<Doubles>(flow.bounds[2 * N + q]), absolute(x), bend);
+                if (block.state_of(r) == q) x = x + load<V>(row(WEIGHT + r) + g);
+            bend = fused(spread<V>(flow.bounds[2 * N + q]), absolute(x), bend);
         }
-        const Doubles h = load<Doubles>(row(WAY) + g + 1) - load<Doubles>(row(WAY) + g);
-        const Doubles u = load<Doubles>(row(STATE) + g), v = load<Doubles>(row(STATE) + g + 1);
-        const Doubles most = fused(h * h * 0.125, bend, select(v > u, v, u));
-        return bits_of(DoubleMask(most >= spread<Doubles>(alert)));
+        const V h = load<V>(row(WAY) + g + 1) - load<V>(row(WAY) + g);
+        const V u = load<V>(row(STATE) + g), v = load<V>(row(STATE) + g + 1);
+        const V most = fused(h * h * R(0.125), bend, select(v > u, v, u));
+        return bits_of(Mask<V>(most >= spread<V>(alert)));
     }
 };
 
