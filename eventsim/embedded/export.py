@@ -11,6 +11,7 @@ from eventsim.embedded.literals import Constants, filled, template
 from eventsim.embedded.source import config, constants_of, ram_of, recorded, spikes_of
 from eventsim.embedded.tables import LEAST_ROOM, Tables, tables_of
 from eventsim.engine import place, simulate
+from eventsim.engine.contract.linear import linear_in_double
 from eventsim.errors import ParameterError
 from eventsim.events import EventStream, SpikeTape
 from eventsim.events.storage import write_atomically
@@ -131,6 +132,8 @@ def export_c(
 ) -> CExport:
     """Write a network as C99 with the spikes, to the bit, of backend cpu in single precision.
 
+    Neurons of other kinds than LIF compute in double precision.
+
     Parameters
     ----------
     net
@@ -164,7 +167,8 @@ def export_c(
     if bits is not None:
         net = quantise(net, bits).net
     placed = place(net, backend="cpu")
-    tape = simulate(placed, stream, backend="cpu", precision="single")
+    with linear_in_double():
+        tape = simulate(placed, stream, backend="cpu", precision="single")
     tables = tables_of(net, tape)
     n_test = max(int((tape.stream.offsets[1:] <= TEST_EVENTS).sum()), 1)
     answers = to_host(read_answers(placed, tape).classes)
