@@ -117,6 +117,7 @@ def backward_chunk(
     NetworkError, ShapeError, BackendError
         As :func:`eventsim.backward`; the backend ``reference`` has whole runs only.
     """
+    net.refuse_linear("backward_chunk", "whose gradients are those of whole recordings only")
     tape = with_memo(tape)
     plan = make_plan(net, tape.memo)
     plan.check_tape(tape, "backward_chunk")
@@ -435,6 +436,7 @@ def backward_chunks(
         )
     if keep < 2:
         raise ParameterError(f"backward_chunks: keep is {keep}, expected at least 2.")
+    net.refuse_linear("backward_chunks", "whose gradients are those of whole recordings only")
     run, total = _Stream(net, chunks, backend, precision, loss), _Total()
     if truncate:
         state = None

@@ -9,6 +9,7 @@ import numpy as np
 
 from eventsim.arrays import Precision
 from eventsim.engine import RunState, get_backend, simulate_chunk
+from eventsim.engine.run.chunks import check_pieces
 from eventsim.entries import NotNegative, Positive, Share
 from eventsim.entries.described import described, setting
 from eventsim.events import EventStream, SpikeTape
@@ -128,7 +129,7 @@ class Listener:
         answer = net.answer
         assert answer is not None
         answer.check(net.populations, net.decision)
-        net.refuse_linear("listen", "which run whole recordings only: es.simulate does")
+        check_pieces(net, get_backend(backend), "listen")
         if answer.rule == "ctc" and settings.is_sliding:
             assert answer.interval is not None
             settings = replace(settings, step=answer.interval)

@@ -182,7 +182,9 @@ def doors():
         return net
 
     return {
-        "chunks": lambda net: es.simulate_chunk(net, STREAM, backend="cpu"),
+        "chunks": lambda net: es.simulate_chunk(net, STREAM, backend="reference"),
+        "chunks back": lambda net: es.backward_chunk(net, es.simulate_chunk(net, STREAM)[0], {}),
+        "all chunks back": lambda net: es.backward_chunks(net, [STREAM], lambda *_: (0.0, {})),
         "current": lambda net: es.current(net, tape(net), "h", [1.0]),
         "clocked": lambda net: clocked.from_network(net),
         "mapping": lambda net: mapping.map_network(net, None, es.chips.load_chip("loihi")),
@@ -193,7 +195,18 @@ def doors():
 
 
 @pytest.mark.parametrize(
-    "door", ["chunks", "current", "clocked", "mapping", "ranks", "nir", "near miss"]
+    "door",
+    [
+        "chunks",
+        "chunks back",
+        "all chunks back",
+        "current",
+        "clocked",
+        "mapping",
+        "ranks",
+        "nir",
+        "near miss",
+    ],
 )
 def test_what_does_not_know_linear_neurons_says_so_by_name(door):
     with pytest.raises(NetworkError, match="neurons of kind AdLIF"):

@@ -31,6 +31,8 @@ class Backend(Protocol):
     adaptive: bool = False
     # Whether it runs stages with linear neurons of another kind than LIF.
     linear: bool = False
+    # Whether it runs them piece by piece, too.
+    linear_pieces: bool = False
     # Whether it runs every stage by what eventsim.engine.algorithm says; else in a way of its own.
     by_algorithm: bool = False
 
@@ -92,6 +94,9 @@ class Backend(Protocol):
 
     def linear_forward(self, job: Job) -> SpikeTrains:
         """Spikes of a stage with linear neurons, a layer or a loop."""
+
+    def linear_resume(self, job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
+        """As :meth:`queue_resume`, of a stage with linear neurons, event by event."""
 
     def linear_backward(
         self, job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats

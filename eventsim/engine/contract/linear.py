@@ -4,11 +4,12 @@ Members with fewer states than others have further ones that stay 0. A member of
 ordinary LIF population is one of :class:`eventsim.neuron.linear.LIF`.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from eventsim.arrays import Bools, Floats, Ints, to_host
 from eventsim.engine.contract import table
 from eventsim.engine.contract.job import Job, StageGradients
+from eventsim.engine.contract.loop_state import LoopState, nothing_sent
 from eventsim.errors import ParameterError
 from eventsim.network import Population
 from eventsim.neuron.linear import LIF, LinearNeuron, Matrices
@@ -116,8 +118,13 @@ def neuron_of(population: Population) -> LinearNeuron:
 
 def linear_cells(job: Job) -> LinearCells:
     """The neurons of a stage, for as long as its samples last."""
-    longest = float(job.duration.max(initial=0.0))
+    longest = _longest(job)
     return job.stage.once((linear_cells, longest), lambda: _linear_cells(job, longest))
+
+
+def _longest(job: Job) -> float:
+    """How long tables are good for, ms: a power of two, so that many pieces share them."""
+    return 2.0 ** math.ceil(math.log2(max(float(job.duration.max(initial=0.0)), 1.0)))
 
 
 _DOUBLE = ContextVar("linear neurons in double precision", default=False)
@@ -149,8 +156,31 @@ def typed_cells(job: Job) -> LinearCells:
     cells = linear_cells(job)
     if linear_type(job) is np.float64:
         return cells
-    longest = float(job.duration.max(initial=0.0))
-    return job.stage.once((typed_cells, longest), cells.single)
+    return job.stage.once((typed_cells, _longest(job)), cells.single)
+
+
+class LinearStop(NamedTuple):
+    """Neurons as their last event left them: state, and of each sample and neuron as LoopStop."""
+
+    x: Floats  # [samples, size, n], in the type of the state
+    time: Floats
+    until: Floats
+    since: Floats
+    recent: Ints
+
+
+def start_linear(job: Job) -> LoopState:
+    """The state at time zero."""
+    cells = typed_cells(job)
+    shape = job.n_samples, cells.size
+    stop = LinearStop(
+        np.broadcast_to(cells.start, (job.n_samples, *cells.start.shape)).copy(),
+        np.zeros(shape),
+        np.full(shape, -1.0),
+        np.zeros(shape),
+        np.zeros(shape, np.int64),
+    )
+    return nothing_sent(job, stop)
 
 
 def linear_back(job: Job, *, far: bool = True) -> BackTables:

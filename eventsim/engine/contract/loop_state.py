@@ -10,8 +10,8 @@ Own spikes up to where the neurons stand, and arrivals between there and the end
 as they have something to do; what the next piece finds again is left out.
 """
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -62,7 +62,7 @@ class LoopState:
     begin
         End of what has been run, ms, [samples].
     stop
-        The neurons.
+        The neurons; of linear ones a ``LinearStop`` of :mod:`eventsim.engine.contract.linear`.
     sent
         Own spikes up to there that reach a neuron of the loop at ``begin`` or later.
     pending
@@ -72,7 +72,7 @@ class LoopState:
     """
 
     begin: Floats
-    stop: LoopStop
+    stop: Any
     sent: SourceSpikes
     pending: Arriving
     adapted: Adapted | None = None
@@ -88,11 +88,16 @@ def start_loop(job: Job) -> LoopState:
         *start.stop, since=np.zeros(shape), recent=np.zeros(shape, np.int64), border=np.zeros(n),
         idle=np.zeros(n, np.int64), halvings=np.zeros(n, np.int64),
     )  # fmt: skip
-    nothing, offsets = np.zeros(0), np.zeros(n + 1, np.int64)
-    sent = SourceSpikes(nothing, np.zeros(0, np.int32), offsets, shape[1])
+    return replace(nothing_sent(job, stop), adapted=start.adapted)
+
+
+def nothing_sent(job: Job, stop: Any) -> LoopState:
+    """Neurons as they stand at time zero, when nothing is under way."""
+    nothing, offsets = np.zeros(0), np.zeros(job.n_samples + 1, np.int64)
+    sent = SourceSpikes(nothing, np.zeros(0, np.int32), offsets, stop.time.shape[1])
     none = np.zeros(0, np.int64)
     arriving = Arriving(offsets, nothing, none, none, none, none)
-    return LoopState(np.zeros(n), stop, sent, arriving, adapted=start.adapted)
+    return LoopState(np.zeros(job.n_samples), stop, sent, arriving)
 
 
 def copied(stop: LoopStop) -> LoopStop:
@@ -113,7 +118,7 @@ def arrivals_since(job: Job, bundles: Bundles, loop: Loop, state: LoopState) -> 
 
 def after(
     job: Job, loop: Loop, before: LoopState, arrivals: Arriving, trains: SpikeTrains,
-    stop: LoopStop, *, by_windows: bool, adapted: Adapted | None = None,
+    stop: Any, *, by_windows: bool, adapted: Adapted | None = None,
 ) -> tuple[SpikeTrains, LoopState]:  # fmt: skip
     """What a piece of a stream leaves: its spikes, and the state to go on from.
 

@@ -51,7 +51,7 @@ class CpuBackend(AbstractHostBackend):
 
     name = "cpu"
     adaptive = True
-    linear = True
+    linear = linear_pieces = True
     by_algorithm = True
 
     layer_forward = _threaded(layer.forward)
@@ -61,6 +61,7 @@ class CpuBackend(AbstractHostBackend):
     queue_resume = staticmethod(queue_host.resume)
     queue_backward = staticmethod(queue_host.backward)
     linear_forward = _threaded(linear_host.forward)
+    linear_resume = _threaded(linear_host.resume)
     linear_backward = _threaded(linear_host.backward)
     readout_forward = _threaded(readout_host.forward)
     readout_backward = _threaded(readout_host.backward)

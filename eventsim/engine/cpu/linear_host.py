@@ -9,6 +9,7 @@ import numpy as np
 
 from eventsim.arrays import Floats, aligned
 from eventsim.engine.contract.bundles import (
+    Arriving,
     Bundles,
     all_arrivals,
     make_bundles,
@@ -19,11 +20,14 @@ from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.engine.contract.linear import (
     ByMatrices,
     LinearCells,
+    LinearStop,
     linear_back,
     linear_gradients,
     side_by_side,
+    start_linear,
     typed_cells,
 )
+from eventsim.engine.contract.loop_state import LoopState, after, arrivals_since
 from eventsim.engine.contract.table import spike_bases, split_effects
 from eventsim.engine.cpu.arrays import (
     Index,
@@ -50,6 +54,7 @@ from eventsim.engine.cpu.roles_linear import (
     LinearLayerBackward,
     LinearLayerForward,
     LinearLayerFoundRole,
+    LinearStopRole,
     LinearTablesRole,
     LinearTapeRole,
     LinearWiresRole,
@@ -64,13 +69,34 @@ def forward(job: Job) -> SpikeTrains:
     cells, bundles = typed_cells(job), make_bundles(job)
     if side_by_side(job.stage, cells):
         return _forward_layer(job, cells, bundles)
-    arriving = ArrivingRole(*outside_arrivals(job, bundles), job.duration)
-    fed = arriving, _tables(cells), _jumps(cells), _wires(job, cells, bundles)
+    start = start_linear(job)
+    return _by_events(job, outside_arrivals(job, bundles), start.stop, job.duration)[0]
+
+
+def resume(job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
+    """A piece of a stream, event by event: its spikes, and the state to go on from."""
+    bundles = make_bundles(job)
+    loop = make_loop(job, bundles, None)
+    arriving = arrivals_since(job, bundles, loop, state)
+    trains, stop = _by_events(job, arriving, state.stop, job.duration - state.begin)
+    return after(job, loop, state, arriving, trains, stop, by_windows=False)
+
+
+def _by_events(
+    job: Job, arriving: Arriving, begin: LinearStop, span: Floats
+) -> tuple[SpikeTrains, LinearStop]:
+    """Spikes from where the neurons stand on, ``span`` ms by sample, and where they stand then."""
+    cells, bundles = typed_cells(job), make_bundles(job)
+    stop = LinearStop(*(values.copy() for values in begin))
+    fed = (
+        ArrivingRole(*arriving, job.duration), _tables(cells), _jumps(cells),
+        _wires(job, cells, bundles), LinearStopRole(*begin), LinearStopRole(*stop),
+    )  # fmt: skip
 
     def run(todo: Index, places: SpikesRole) -> None:
         library().run(LinearForward(TasksRole(todo, todo.size, 1), *fed, places), cells.real)
 
-    return run_tasks(job, 1, run)
+    return run_tasks(job, 1, run, span), stop
 
 
 def _forward_layer(job: Job, cells: LinearCells, bundles: Bundles) -> SpikeTrains:

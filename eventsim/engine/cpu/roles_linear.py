@@ -1,8 +1,9 @@
 """What the kernels of linear neurons are called with; see :mod:`eventsim.engine.cpu.roles`."""
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from eventsim.engine.cpu.roles import (
+    WRITTEN,
     Doubles,
     DoublesOut,
     EventsRole,
@@ -58,6 +59,16 @@ class LinearWiresRole(NamedTuple):
     own_delay: Doubles
     own_state: Rows
     ordered: int  # whether spikes of one neuron may reach another, or itself later
+
+
+class LinearStopRole(NamedTuple):
+    """How neurons stand, [samples, size]."""
+
+    x: Reals  # [samples, size, n]
+    time: Doubles
+    until: Doubles  # below zero where V is not held
+    since: Doubles  # spikes of the ms from here on that have been counted
+    recent: Ints
 
 
 class LinearLanesRole(NamedTuple):
@@ -124,6 +135,8 @@ class LinearForward(NamedTuple):
     tables: LinearTablesRole
     jumps: LinearJumpsRole
     wires: LinearWiresRole
+    begin: LinearStopRole
+    end: Annotated[LinearStopRole, WRITTEN]
     spikes: SpikesRole
 
 

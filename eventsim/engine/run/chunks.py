@@ -26,6 +26,7 @@ from eventsim.arrays import Floats, Precision, owners
 from eventsim.engine.contract.backend import Backend
 from eventsim.engine.contract.counting import count_arrivals
 from eventsim.engine.contract.job import Job
+from eventsim.engine.contract.linear import start_linear
 from eventsim.engine.contract.loop_state import LoopState, start_loop
 from eventsim.engine.contract.registry import get_backend
 from eventsim.engine.contract.state import LayerState, start_state
@@ -162,7 +163,10 @@ def simulate_chunk(
         if stage.is_readout:
             readouts[stage.name] = state_after(job, before.readouts[stage.name], begin)
             continue
-        if stage.lateral:
+        if stage.is_linear:
+            loop = start_linear(job) if state is None else state.loops[stage.name]
+            spikes, loops[stage.name] = engine.linear_resume(job, loop)
+        elif stage.lateral:
             loop = start_loop(job) if state is None else state.loops[stage.name]
             spikes, loops[stage.name] = engine.queue_resume(job, loop)
         else:
@@ -188,10 +192,17 @@ def _kept_of(net: Network, engine: Backend, precision: Precision, kept: _Kept | 
         net.check_patterns()
         return kept
     check_on_host(net, "simulate_chunk")
-    net.refuse_linear("simulate_chunk", "which run whole recordings only: es.simulate does")
+    check_pieces(net, engine, "simulate_chunk")
     kept = _Kept.of(net)
     check_network(net, kept.plan, engine, precision)
     return kept
+
+
+def check_pieces(net: Network, engine: Backend, where: str) -> None:
+    """Raise NetworkError if the backend does not run these neurons piece by piece."""
+    if not getattr(engine, "linear_pieces", False):
+        what = f"which backend {engine.name!r} runs in whole recordings only; backend 'cpu' does"
+        net.refuse_linear(where, what)
 
 
 def simulate_chunks(

@@ -108,8 +108,10 @@ template <int N, class R, class Tables, class Jumps, class Wires> class LinearNe
         if (w.own_delay[n] == 0.0) returned(n, c);
     }
 
-    // Neuron n goes on to t, and fires where it has to; whether it runs away.
-    template <class Room> ON_DEVICE bool walk(int64_t n, LinearCell<N, R>& c, double t, Room& spikes) const {
+    // Neuron n goes on to t, and fires where it has to; whether it runs away. With STAYS it is left as its
+    // last event before t left it.
+    template <bool STAYS = false, class Room>
+    ON_DEVICE bool walk(int64_t n, LinearCell<N, R>& c, double t, Room& spikes) const {
         R y[N];
         for (;;) {
             const double h = t - c.time;
@@ -118,6 +120,7 @@ template <int N, class R, class Tables, class Jumps, class Wires> class LinearNe
                     let_go(n, c);
                     continue;
                 }
+                if (STAYS) return false;
                 flow(n, true).ahead(h, c.x, y);
                 break;
             }
@@ -129,6 +132,7 @@ template <int N, class R, class Tables, class Jumps, class Wires> class LinearNe
             if (!(at < h && c.time + at < t)) break;
             if (fire_at(n, c, c.time + at, spikes)) return true;
         }
+        if (STAYS) return false;
         for (int i = 0; i < N; ++i) c.x[i] = y[i];
         c.time = t;
         return false;

@@ -53,6 +53,18 @@ def test_answers_to_recordings_in_a_stream_are_those_of_predict(population, valu
             np.testing.assert_allclose(scores, wanted.scores.max(axis=1), atol=1e-11)
 
 
+def test_linear_neurons_listen_as_they_predict():
+    net, stream = es.scsr(6, (9,), 3, mean=6.0, neuron=es.AdLIF(a=0.5, b=0.2)), recordings()
+    net.set_answer(es.Answer(class_names=("a", "b", "c")))
+    how = {"backend": "cpu", "precision": "double"}
+    wanted, settings = es.predict(net, stream, **how), ListenSettings(step=10.0)
+    steps = list(listen(net, stream, settings=settings, **how))
+    assert sum(len(tape["hidden1"]) for step in steps for tape in step.tapes) > 5
+    found = [step.decided for step in steps if step.decided is not None]
+    assert [one.answer for one in found] == list(wanted.names)
+    np.testing.assert_allclose([one.score for one in found], wanted.scores.max(axis=1), atol=1e-9)
+
+
 def test_spikes_and_sliding_answers_do_not_depend_on_packets():
     net, (times, channels) = network("output", {"rule": "integral"}), recordings().sample(0)
     cut = [

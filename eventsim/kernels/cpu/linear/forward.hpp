@@ -6,7 +6,8 @@
 //                 crossings: a neuron waits at a time before which it does not fire; of one time
 //                 arrivals come first.
 // Before          roles.hpp; limits[sample] spikes have room.
-// After           spikes in any order, as many as there is room for; counts of all.
+// After           spikes in any order, as many as there is room for; counts of all; `end` as the last
+//                 event of each neuron left it.
 // Reference       eventsim/engine/reference/linear.py
 #pragma once
 #include "../calls.hpp"
@@ -47,11 +48,12 @@ template <int N, class R> class LinearRun {
             const int64_t s = a.tasks.todo[i];
             SpikeRoom spikes(a.spikes, s);
             t_end = a.arriving.duration[s];
-            neurons.begin(cells);
+            begin(s);
             const int64_t end = a.wires.ordered ? in_order(s, spikes) : one_by_one(s, spikes);
             if (end == NO_ROOM) return false;
             a.spikes.counts[s] = end == GOOD ? spikes.count : -1 - end;
             a.spikes.reached[s] = end == GOOD ? t_end : cells[end].time;
+            keep(s);
         }
         return true;
     }
@@ -59,6 +61,29 @@ template <int N, class R> class LinearRun {
   private:
     // Else the number of a neuron that runs away.
     enum : int64_t { GOOD = -1, NO_ROOM = -2 };
+
+    // The neurons as they stand, and as they are left.
+    void begin(int64_t s) {
+        for (int64_t n = 0, at = s * size; n < size; ++n, ++at) {
+            LinearCell<N, R>& c = cells[n];
+            for (int i = 0; i < N; ++i) c.x[i] = a.begin.x[at * N + i];
+            c.time = a.begin.time[at];
+            c.until = a.begin.until[at];
+            c.since = a.begin.since[at];
+            c.recent = a.begin.recent[at];
+            c.spike = 0;
+        }
+    }
+    void keep(int64_t s) const {
+        for (int64_t n = 0, at = s * size; n < size; ++n, ++at) {
+            const LinearCell<N, R>& c = cells[n];
+            for (int i = 0; i < N; ++i) a.end.x[at * N + i] = c.x[i];
+            a.end.time[at] = c.time;
+            a.end.until[at] = c.until;
+            a.end.since[at] = c.since;
+            a.end.recent[at] = c.recent;
+        }
+    }
 
     int64_t one_by_one(int64_t s, SpikeRoom& spikes) {
         const Arriving& x = a.arriving;
@@ -70,7 +95,7 @@ template <int N, class R> class LinearRun {
                 cells[n].x[w.state[k]] += w.weight[k];
             }
         for (int64_t n = 0; n < size; ++n)
-            if (neurons.walk(n, cells[n], t_end, spikes)) return n;
+            if (neurons.template walk<true>(n, cells[n], t_end, spikes)) return n;
         return GOOD;
     }
 
