@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import Bools, Floats, Ints, to_host
+from eventsim.arrays import Array, Bools, Floats, Ints, to_host
 from eventsim.engine.contract import table
 from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.engine.contract.loop_state import LoopState, nothing_sent
@@ -162,11 +162,11 @@ def typed_cells(job: Job) -> LinearCells:
 class LinearStop(NamedTuple):
     """Neurons as their last event left them: state, and of each sample and neuron as LoopStop."""
 
-    x: Floats  # [samples, size, n], in the type of the state
-    time: Floats
-    until: Floats
-    since: Floats
-    recent: Ints
+    x: Array  # [samples, size, n], in the type of the state
+    time: Array
+    until: Array
+    since: Array
+    recent: Array
 
 
 def start_linear(job: Job) -> LoopState:
@@ -183,15 +183,19 @@ def start_linear(job: Job) -> LoopState:
     return nothing_sent(job, stop)
 
 
+def typed_back(job: Job, *, far: bool = True) -> BackTables:
+    """:func:`linear_back` in the type of :func:`linear_type`."""
+    found = linear_back(job, far=far)
+    return found.single() if linear_type(job) is np.float32 else found
+
+
 def linear_back(job: Job, *, far: bool = True) -> BackTables:
-    """Tables of the way back, of the same type; with products if it goes ``far`` at once."""
+    """Tables of the way back, of the same flows; with products if it goes ``far`` at once."""
     tables, exact = linear_cells(job).tables, _joined(job, np.longdouble).flow
     first, which = _different(exact, tables.piece)
     both = np.concatenate([first, first + len(exact)])
     bits = tables.powers.shape[1]
     found = back_tables(_flows(exact[first]), tables.piece[both], bits, far=far)
-    if linear_type(job) is np.float32:
-        found = found.single()
     which = np.concatenate([which, which + len(first)])
     return BackTables(*(part[which] for part in found))
 

@@ -21,10 +21,10 @@ from eventsim.engine.contract.linear import (
     ByMatrices,
     LinearCells,
     LinearStop,
-    linear_back,
     linear_gradients,
     side_by_side,
     start_linear,
+    typed_back,
     typed_cells,
 )
 from eventsim.engine.contract.loop_state import LoopState, after, arrivals_since
@@ -157,7 +157,7 @@ def _backward_layer(
     """By weight, delay and time of all sources' spikes; what is found by matrices into ``sums``."""
     cells, bundles, _ = known
     merged, weights, chunks = merged_events(job), weights_of(job, cells.real), len(grazes)
-    tables = _tables(cells, linear_back(job, far=goes_far(merged, job.duration, cells)))
+    tables = _tables(cells, typed_back(job, far=goes_far(merged, job.duration, cells)))
     assert tables.beta is not None
     by_weight = aligned((chunks, *weights.values.shape), cells.real)
     effects = np.zeros(merged.times.size)
@@ -189,7 +189,7 @@ def _backward_each(
         LinearBackward(
             TasksRole.all(chunks),
             ArrivingRole(*all_arrivals(job, bundles, trains), job.duration),
-            _tables(cells, linear_back(job)),
+            _tables(cells, typed_back(job)),
             _jumps(cells),
             _wires(job, cells, bundles),
             tape,

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from eventsim.arrays import Floats, aligned
+from eventsim.arrays import Array, Floats, aligned
 from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.linear import LinearCells, block_of
 from eventsim.engine.contract.table import of_synapses
@@ -85,7 +85,7 @@ def lanes_of(job: Job, cells: LinearCells) -> LinearLanesRole:
     )
 
 
-def lanes_back_of(cells: LinearCells, beta: Floats) -> LinearLanesBackRole:
+def lanes_back_of(cells: LinearCells, beta: Array) -> LinearLanesBackRole:
     """What the way back reads besides; ``beta`` is that of :class:`BackTables`."""
     t, size, real = cells.tables, cells.size, cells.alert.dtype
     series = beta[:size] * t.piece[:size, None, None] ** np.arange(beta.shape[2])

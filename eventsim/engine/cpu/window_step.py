@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from eventsim.arrays import Floats
 from eventsim.engine.contract.bundles import OWN
 from eventsim.engine.contract.job import Job, raise_first_runaway
-from eventsim.engine.contract.loop_state import copied, start_loop
+from eventsim.engine.contract.loop_state import LoopStop, copied, start_loop
 from eventsim.engine.contract.stepping import BundledSynapses, Due, Frame, ranges, windows_in
 from eventsim.engine.contract.table import guess_spikes, neuron_table
 from eventsim.engine.cpu.layer import GUESS_LEAST, buffers, neurons_of
@@ -44,7 +44,7 @@ class SteppedNeurons:
             np.zeros(p.size + 1, np.int64), none, none, np.zeros(0), synapses.target,
             addresses_of(weight), own, np.zeros(p.size), 1,
         )  # fmt: skip
-        stop = start_loop(job).stop
+        stop: LoopStop = start_loop(job).stop
         self._now, self._begin, self._end = 0.0, stop, copied(stop)
         self._returning = np.zeros(0), np.zeros(0, np.int32)
 
