@@ -155,7 +155,7 @@ def _linear_neurons() -> Table:
     columns: dict[str, Callable[[Row], Any]] = {
         "events/s": lambda r: number(r["events"], 4),
         "synapses %": lambda r: number(100 * r["share"]),
-        "neuron": lambda r: r["neuron"],
+        "neuron": lambda r: r["neuron"] + (", single" if r.get("precision") == "single" else ""),
         "spikes/s": lambda r: number(r["hz"]),
         "forward, LIF is 1": lambda r: number(r["forward"]),
         "backward, LIF is 1": lambda r: number(r["backward"]),
