@@ -10,7 +10,9 @@ from chunk to chunk:
   holding their neuron,
 * voltage and current of every readout at the end.
 
-Spikes are, to the bit, those of one run over the whole stream, of loops too.
+Spikes are, to the bit, those of one run over the whole stream, of loops too. Linear neurons of
+another kind than LIF go event by event: a dense layer of them, which a whole run takes side by
+side, agrees to rounding.
 """
 
 from __future__ import annotations
