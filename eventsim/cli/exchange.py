@@ -16,6 +16,7 @@ from eventsim.cli.options import (
     JsonOption,
     NetArgument,
     SamplesOption,
+    option,
     option_name,
 )
 from eventsim.cli.reading import MEASURED, Reading
@@ -44,36 +45,23 @@ OF: Mapping[str, tuple[str, ...]] = {
 class ExportOptions:
     """What is written, for whom, and by which recordings it is checked."""
 
-    to: Annotated[
-        Literal["nir", "c", "web"],
-        typer.Option(help="A NIR file, C99 for small processors, or a page that runs it."),
-    ] = "nir"
-    name: Annotated[str, typer.Option(help="Of C: the prefix of files and symbols.")] = "network"
-    bits: Annotated[
-        int | None,
-        typer.Option(min=1, help="Of C, web: round the weights to so many bits; 4 or 8."),
-    ] = None
-    target: Annotated[
-        Program | None, typer.Option(help="Program that will read it; plain NIR by default.")
-    ] = None
-    dt: Annotated[
-        float | None, typer.Option(help="Time step that the target will run with, ms.")
-    ] = None
-    time_unit: Annotated[Unit, typer.Option(help="Of times in the file.")] = "s"
-    lossy: Annotated[
-        bool, typer.Option("--lossy", help="Only warn of what the target will leave out.")
-    ] = False
-    which: Annotated[
-        Which,
-        typer.Option("--network", help="Of a run: last epoch, chosen by validation, untrained."),
-    ] = "last"
-    events: Annotated[
-        str | None,
-        typer.Option(
-            help="For the check, or in the page: a data set, or a file of events; of C and web by "
-            "default the run's."
-        ),
-    ] = None
+    to: Literal["nir", "c", "web"] = option(
+        "nir", "A NIR file, C99 for small processors, or a page that runs it."
+    )
+    name: str = option("network", "Of C: the prefix of files and symbols.")
+    bits: int | None = option(None, "Of C, web: round the weights to so many bits; 4 or 8.", min=1)
+    target: Program | None = option(None, "Program that will read it; plain NIR by default.")
+    dt: float | None = option(None, "Time step that the target will run with, ms.")
+    time_unit: Unit = option("s", "Of times in the file.")
+    lossy: bool = option(False, "Only warn of what the target will leave out.", "--lossy")
+    which: Which = option(
+        "last", "Of a run: last epoch, chosen by validation, untrained.", "--network"
+    )
+    events: str | None = option(
+        None,
+        "For the check, or in the page: a data set, or a file of events; of C and web by default "
+        "the run's.",
+    )
     samples: SamplesOption = 10
 
 

@@ -14,7 +14,14 @@ import typer
 
 from eventsim.cli.events import find_for, find_network, run_of
 from eventsim.cli.fields import filled, options_of
-from eventsim.cli.options import Machine, RunArgument, SamplesOption, WhichOption, option_name
+from eventsim.cli.options import (
+    Machine,
+    RunArgument,
+    SamplesOption,
+    WhichOption,
+    option,
+    option_name,
+)
 from eventsim.cli.reading import MEASURED, Reading
 from eventsim.cli.terminal import say, say_backend, show_table, stdout
 from eventsim.cli.text_events import size_of
@@ -42,36 +49,24 @@ NOTHING = "-"  # in place of a class
 class ListenOptions:
     """What comes from where, and what is told of it."""
 
-    form: Annotated[
-        Format | None,
-        typer.Option(
-            "--format",
-            help="Of - and pipes: csv (the default: lines time,channel or time,x,y,polarity), "
-            "evt2, evt21 or evt3; of UDP: t64 (the default) and t32 of faery, spif of SPIF and "
-            "AEStream.",
-        ),
-    ] = None
-    speed: Annotated[
-        str, typer.Option(help="Of a file: times real time, such as 1 or 10; max for no waiting.")
-    ] = "1"
-    again: Annotated[
-        bool, typer.Option("--again", help="Of a named pipe: wait for the next writer.")
-    ] = False
-    seconds: Annotated[
-        float | None, typer.Option("--for", metavar="SECONDS", help="Stop after so long.")
-    ] = None
+    form: Format | None = option(
+        None,
+        "Of - and pipes: csv (the default: lines time,channel or time,x,y,polarity), evt2, evt21 "
+        "or evt3; of UDP: t64 (the default) and t32 of faery, spif of SPIF and AEStream.",
+        "--format",
+    )
+    speed: str = option("1", "Of a file: times real time, such as 1 or 10; max for no waiting.")
+    again: bool = option(False, "Of a named pipe: wait for the next writer.", "--again")
+    seconds: float | None = option(None, "Stop after so long.", "--for", metavar="SECONDS")
     which: WhichOption = "last"
     samples: SamplesOption = None
-    every_step: Annotated[
-        bool, typer.Option("--all", help="A line for every piece, not only where answers change.")
-    ] = False
-    record: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write what is heard to this .h5 file of recordings."),
-    ] = None
-    view: Annotated[
-        bool, typer.Option("--view", help="A live view of all classes in place of lines.")
-    ] = False
+    every_step: bool = option(
+        False, "A line for every piece, not only where answers change.", "--all"
+    )
+    record: Path | None = option(
+        None, "Write what is heard to this .h5 file of recordings.", metavar="FILE"
+    )
+    view: bool = option(False, "A live view of all classes in place of lines.", "--view")
 
 
 @filled(ListenOptions, into="asked")
