@@ -110,7 +110,11 @@ def _dialect(form: Format | None) -> Dialect:
 def _reader(form: WireForm, size: Size) -> Reader:
     if form.format in (None, "csv"):
         return TextReader(size, form.unit)
-    raw = {"evt2": Evt2Reader, "evt21": Evt21Reader, "evt3": Evt3Reader}
+    raw: dict[str, Callable[[Size], Reader]] = {
+        "evt2": Evt2Reader,
+        "evt21": Evt21Reader,
+        "evt3": Evt3Reader,
+    }
     if form.format in raw:
         return raw[form.format](size)
     known = ", ".join(get_args(BytesFormat))
