@@ -225,8 +225,7 @@ def _show_c(found: Mapping[str, Any]) -> None:
 
 def _of_linear(flops: int) -> list[list[str]]:
     """What neurons of other kinds take beside LIF."""
-    name = "of linear neurons, in double precision"
-    return [[name, f"{flops:,}"]] if flops else []
+    return [["of linear neurons", f"{flops:,}"]] if flops else []
 
 
 def _show_web(found: Mapping[str, Any]) -> None:

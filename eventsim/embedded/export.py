@@ -11,7 +11,6 @@ from eventsim.embedded.literals import Constants, filled, template
 from eventsim.embedded.source import config, constants_of, ram_of, recorded, spikes_of
 from eventsim.embedded.tables import LEAST_ROOM, Tables, tables_of
 from eventsim.engine import place, simulate
-from eventsim.engine.contract.linear import linear_in_double
 from eventsim.errors import ParameterError
 from eventsim.events import EventStream, SpikeTape
 from eventsim.events.storage import write_atomically
@@ -25,10 +24,9 @@ TEST_EVENTS = 4000  # of the recorded test, about
 # Of one neuron over a stretch of four arrivals, counted in c/formulas.c: a map, and ahead().
 STRETCH_FLOPS = 110
 LINEAR_WORK = """
-Neurons of other kinds than LIF are computed in double precision: without it in hardware each
-operation takes a hundred cycles and more. Those of a layer take {flops:,} operations, about, over a
-stretch of their grid with four arrivals; others go event by event. Of a silence longer than the
-recordings that were exported with, last bits may differ.
+Neurons of other kinds than LIF: those of a layer take {flops:,} operations, about, over a stretch
+of their grid with four arrivals; others go event by event. Of a silence longer than the recordings
+that were exported with, last bits may differ.
 """
 # Template and purpose of every file; NAME is the prefix.
 FILES = {
@@ -63,7 +61,7 @@ class CFootprint:
         stages that go arrival by arrival none are in it.
     flops_linear
         Those of all neurons of other kinds over one stretch of their grid with four arrivals,
-        about, in double precision; none of stages that go arrival by arrival.
+        about; none of stages that go arrival by arrival.
     """
 
     flash: int
@@ -132,8 +130,6 @@ def export_c(
 ) -> CExport:
     """Write a network as C99 with the spikes, to the bit, of backend cpu in single precision.
 
-    Neurons of other kinds than LIF compute in double precision.
-
     Parameters
     ----------
     net
@@ -167,8 +163,7 @@ def export_c(
     if bits is not None:
         net = quantise(net, bits).net
     placed = place(net, backend="cpu")
-    with linear_in_double():
-        tape = simulate(placed, stream, backend="cpu", precision="single")
+    tape = simulate(placed, stream, backend="cpu", precision="single")
     tables = tables_of(net, tape)
     n_test = max(int((tape.stream.offsets[1:] <= TEST_EVENTS).sum()), 1)
     answers = to_host(read_answers(placed, tape).classes)

@@ -1,6 +1,6 @@
 """Tables of stages whose neurons are linear between their events, as ``c/linear.c`` reads them.
 
-Every number is that of backend ``cpu``, in double precision: :mod:`eventsim.neuron.linear_tables`
+Every number is that of backend ``cpu`` in single precision: :mod:`eventsim.neuron.linear_tables`
 and :mod:`eventsim.engine.cpu.linear_lanes`. Neurons that are equal share a table.
 """
 
@@ -11,16 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Ints
+from eventsim.embedded.polynomials import Singles
 from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.linear import (
     LinearCells,
     block_of,
-    linear_cells,
     neuron_of,
     side_by_side,
+    typed_cells,
 )
-from eventsim.engine.cpu.linear_lanes import meets_of
+from eventsim.engine.cpu.linear_lanes import meets_of, terms_of
+from eventsim.errors import NetworkError
 from eventsim.plan import Stage
+
+TERMS = terms_of(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,10 +38,11 @@ class LinearTables:
     bits: int
     receptors: int
     holds: bool
-    table: Floats
+    leaps: bool
+    table: Singles
     times: Floats
     which: NDArray[np.uint16]
-    own_weight: Floats
+    own_weight: Singles
 
     @property
     def piece(self) -> float:
@@ -46,14 +51,14 @@ class LinearTables:
 
     @property
     def flops(self) -> int:
-        """Operations in double precision of all neurons over a piece with four arrivals, about."""
-        per_receptor = 4 * (2 * 10 + 10) + 2 * 10 * self.n
+        """Operations of all neurons over a stretch with four arrivals, about."""
+        per_receptor = 4 * (3 * TERMS + 8) + 2 * TERMS * self.n
         return self.which.size * (2 * self.n**2 + 4 * self.n + self.receptors * per_receptor)
 
 
 def kind_of(job: Job) -> str:
     """How the stage runs, in the names of ``c/tables.h``."""
-    return "PIECES" if side_by_side(job.stage, linear_cells(job)) else "LINEAR_EVENTS"
+    return "PIECES" if side_by_side(job.stage, typed_cells(job)) else "LINEAR_EVENTS"
 
 
 def states_of(stage: Stage) -> list[int]:
@@ -63,19 +68,29 @@ def states_of(stage: Stage) -> list[int]:
 
 
 def linear_tables(job: Job) -> list[tuple[slice, LinearTables]]:
-    """Tables of the stage; of its blocks, with their neurons, where it goes side by side."""
-    cells = linear_cells(job)
+    """Tables of the stage; of its blocks, with their neurons, where it goes side by side.
+
+    Raises NetworkError where ``cpu`` computes in double precision, whatever that of the run.
+    """
+    cells = typed_cells(job)
+    if cells.real is not np.float32:
+        raise NetworkError(
+            "export_c: the C text has no neurons so quick that they need double precision, as "
+            f"{job.stage.name!r}: some time constant is below 1/16 ms, about. Run the network by "
+            "eventsim."
+        )
     states = sorted(set(states_of(job.stage))) if kind_of(job) == "PIECES" else []
     rows, times = _rows(cells, states)
+    leaps = not job.stage.lateral and not (job.self_delays() > 0.0).any()
     size, width = cells.size, block_of(cells.size) if states else cells.size
-    own = job.self_weights()
+    own = job.self_weights().astype(np.float32)
     return [
-        (mine, _tables(cells, rows[mine], times[mine], len(states), own[mine]))
+        (mine, _tables(cells, (rows[mine], times[mine], own[mine]), len(states), leaps=leaps))
         for mine in (slice(low, min(low + width, size)) for low in range(0, size, width))
     ]
 
 
-def _rows(cells: LinearCells, states: Sequence[int]) -> tuple[Floats, Floats]:
+def _rows(cells: LinearCells, states: Sequence[int]) -> tuple[Singles, Floats]:
     """What every neuron's table has, [size, stride], and its times."""
     t, m, size = cells.tables, cells.matrices, cells.size
     free, held = slice(0, size), slice(size, 2 * size)
@@ -86,14 +101,15 @@ def _rows(cells: LinearCells, states: Sequence[int]) -> tuple[Floats, Floats]:
     if (m.hold > 0.0).any():
         parts += [t.alpha[held], t.powers[held]]
     if states:
-        parts.append(meets_of(t.flow[free], t.piece[free], list(states)))
-    rows = np.concatenate([part.reshape(size, -1) for part in parts], axis=1)
+        parts.append(meets_of(m.flow, t.piece[free], list(states), TERMS))
+    rows = np.concatenate([part.reshape(size, -1) for part in parts], axis=1).astype(np.float32)
     return rows, np.stack([t.piece[free], m.hold, cells.own_state.astype(np.float64)], axis=1)
 
 
 def _tables(
-    cells: LinearCells, rows: Floats, times: Floats, receptors: int, own: Floats
+    cells: LinearCells, of: tuple[Singles, Floats, Singles], receptors: int, *, leaps: bool
 ) -> LinearTables:
+    rows, times, own = of
     both = np.concatenate([rows, times], axis=1)
     _, first, which = np.unique(both, axis=0, return_index=True, return_inverse=True)
     return LinearTables(
@@ -101,10 +117,11 @@ def _tables(
         bits=int(cells.tables.powers.shape[1]),
         receptors=receptors,
         holds=bool((cells.matrices.hold > 0.0).any()),
+        leaps=leaps,
         table=rows[first],
         times=times[first],
         which=which.reshape(-1).astype(np.uint16),
-        own_weight=own if own.any() else np.zeros(0),
+        own_weight=own if own.any() else np.zeros(0, np.float32),
     )
 
 

@@ -15,7 +15,7 @@ from eventsim.network.answer import FIRST_EVENT, Answer
 C = TypeVar("C", bound=Constants)
 LEAST_SPIKES = 256  # that wait to be polled
 # Bytes of a struct of c/tables.h where pointers have four.
-STAGE_BYTES, ROUTE_BYTES, LINEAR_BYTES = 72, 80, 36
+STAGE_BYTES, ROUTE_BYTES, LINEAR_BYTES = 72, 72, 40
 # Weights of so few values are codes of so many bits; fewer weights than that are not worth it.
 CODES, LEAST_CODED = ((16, 4), (256, 8)), 64
 
@@ -106,8 +106,8 @@ def ram_of(t: Tables) -> int:
     neurons, stages = n["NEURONS"], n["STAGES"]
     doubles = 3 + 3 * stages + n["ROOM"] + n["SPIKES"]
     by_neuron = n["REFRACTORY"] + 2 * n["ADAPTIVE"] + 2 * n["DUES"] + n["LINEAR_EVENTS"]
-    doubles += (by_neuron + n["COUNTS"]) * neurons + n["STATES"]
-    words = (2 + n["EVENTS"] + n["COUNTS"]) * neurons + 3 * stages + 3
+    doubles += (by_neuron + n["COUNTS"]) * neurons
+    words = n["STATES"] + (2 + n["EVENTS"] + n["COUNTS"]) * neurons + 3 * stages + 3
     words += (n["RULE_READOUT"] + n["RULE_MAXIMUM"]) * n["OUTPUTS"]
     doubles, words = (
         doubles + n["RULE_SPIKES"] * n["CLASSES"],
@@ -172,8 +172,6 @@ def _places(t: Tables, to: Constants) -> None:
 
 def _coded(route: Route) -> NDArray[Any]:
     """The weights of which codes are made: alone, if the resistances differ."""
-    if route.exact:
-        return route.weights
     alike = bool((route.resistance == route.resistance[0]).all())
     return route.weights if alike else route.plain
 
@@ -194,16 +192,12 @@ def _route(to: Constants, which: str, route: Route, rows_as: type[np.unsignedint
         if bits == 4:
             codes = np.append(codes, np.zeros(codes.size % 2, codes.dtype)).reshape(-1, 2)
             codes = codes[:, 0] + 16 * codes[:, 1]
-        if route.exact:
-            to.array(f"static const double grid_{which}[]", levels)
-        elif coded is route.weights:
+        if coded is route.weights:
             to.array(f"static const float levels_{which}[]", levels)
         else:
             to.array(f"static const double grid_{which}[]", levels)
             to.array(f"static const double resistance_{which}[]", route.resistance)
         to.array(f"static const uint8_t codes_{which}[]", codes.astype(np.uint8))
-    elif route.exact:
-        to.array(f"static const net_real exact_{which}[]", route.weights)
     else:
         to.array(f"static const float values_{which}[]", route.weights)
     if not route.is_even:
@@ -241,22 +235,21 @@ def _structs(t: Tables, to: Constants) -> None:
 
 def _route_struct(which: str, r: Route, stage: int, key: int) -> list[Value]:
     bits = _bits(r)
-    by_level = bits > 0 and not r.exact and _coded(r) is r.weights
+    by_level = bits > 0 and _coded(r) is r.weights
     pointers = {
         "delays": not r.is_even,
-        "values": not bits and not r.exact,
+        "values": not bits,
         "levels": by_level,
         "grid": bits > 0 and not by_level,
-        "resistance": bits > 0 and not by_level and not r.exact,
+        "resistance": bits > 0 and not by_level,
         "codes": bits > 0,
         "rows": r.rows is not None,
         "synapses": r.synapses is not None,
         "targets": r.synapses is not None,
     }
     named = [f"{name}_{which}" if there else "0" for name, there in pointers.items()]
-    exact = f"exact_{which}" if r.exact and not bits else "0"
     numbers = (r.source, stage, key, bits or 32)
-    return [*numbers, float(r.least), *named, int(r.apart), exact, r.state, r.receptor]
+    return [*numbers, float(r.least), *named, int(r.apart), r.state, r.receptor]
 
 
 def _linear(t: Tables, to: Constants) -> None:
@@ -266,12 +259,12 @@ def _linear(t: Tables, to: Constants) -> None:
         if s.linear is None:
             continue
         m, own = s.linear, s.linear.own_weight.size > 0
-        to.array(f"static const net_real table_{k}[]", m.table)
+        to.array(f"static const float table_{k}[]", m.table)
         to.array(f"static const double times_{k}[]", m.times)
         to.array(f"static const uint16_t which_{k}[]", m.which)
         if own:
-            to.array(f"static const net_real own_{k}[]", m.own_weight)
-        numbers = (m.n, m.bits, m.receptors, int(m.holds), m.table.shape[1])
+            to.array(f"static const float own_{k}[]", m.own_weight)
+        numbers = (m.n, m.bits, m.receptors, int(m.holds), int(m.leaps), m.table.shape[1])
         pointers = (f"table_{k}", f"times_{k}", f"which_{k}", f"own_{k}" if own else "0")
         found.append([*numbers, *pointers])
     if found:

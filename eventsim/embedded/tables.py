@@ -51,21 +51,20 @@ class Route:
     """A population's spikes become arrivals of a stage, as ``c/tables.h`` has it.
 
     ``weights`` are [rows, neurons], or [synapses] where ``synapses`` are given; they are ``plain``
-    ones times the ``resistance`` of the target, rounded to single precision; onto linear neurons
-    they are ``exact``, and raise the state ``state`` of receptor number ``receptor``. ``delays`` by
-    neuron, or by synapse if these are ``apart``, ms. ``rows`` has -1 where a neuron has no row.
+    ones times the ``resistance`` of the target, rounded to single precision. In linear neurons they
+    raise the state ``state``, of receptor number ``receptor``. ``delays`` by neuron, or by synapse
+    if these are ``apart``, ms. ``rows`` has -1 where a neuron has no row.
     """
 
     source: int
     plain: Floats
     resistance: Floats
-    weights: Singles | Floats
+    weights: Singles
     delays: Floats
     rows: NDArray[np.int64] | None = None
     synapses: Ints | None = None
     targets: Ints | None = None
     apart: bool = False
-    exact: bool = False
     state: int = 0
     receptor: int = 0
 
@@ -207,7 +206,7 @@ def _linear_units(stage: Stage, waiting: "_Waiting") -> list[StageTables]:
     kind, blocks = kind_of(job), linear_tables(job)
     by_rows = kind == "PIECES"
     routes = tuple(
-        replace(route, exact=True, state=state, receptor=int(receptor))
+        replace(route, state=state, receptor=int(receptor))
         for route, state, receptor in zip(
             _routes(job, waiting.names, by_rows=by_rows),
             states_of(stage),
@@ -219,7 +218,15 @@ def _linear_units(stage: Stage, waiting: "_Waiting") -> list[StageTables]:
     for k, (mine, tables) in enumerate(blocks):
         heard = routes
         if by_rows:
-            heard = tuple(replace(r, weights=r.weights[:, mine]) for r in routes)
+            heard = tuple(
+                replace(
+                    r,
+                    plain=r.plain[:, mine],
+                    weights=r.weights[:, mine],
+                    resistance=r.resistance[mine],
+                )
+                for r in routes
+            )
         found.append(StageTables(
             name=f"{stage.name}_{k}" if len(blocks) > 1 else stage.name, kind=kind,
             population=waiting.names.index(stage.members[0].name), members=len(stage.members),
@@ -258,8 +265,8 @@ def _routes(job: Job, names: Sequence[str], *, by_rows: bool) -> tuple[Route, ..
     if not by_rows:
         return tuple(_sparse(job, names, k) for k in range(len(stage.projections)))
     delays = job.row_delays()
-    weights = row_matrix(job, job.weights()) if stage.is_linear else np.asarray(row_weights(job))
     plain, resistance = row_matrix(job, job.weights()), _resistance(stage)
+    weights = plain.astype(np.float32) if stage.is_linear else np.asarray(row_weights(job))
     rows = [slice(int(start[k]), int(start[k + 1])) for k in range(len(stage.projections))]
     return tuple(
         Route(names.index(p.source), plain[mine], resistance, weights[mine], delays[mine])
@@ -282,7 +289,7 @@ def _sparse(job: Job, names: Sequence[str], k: int) -> Route:
     first = wiring.out_start[low : high + 1]
     mine = slice(int(first[0]), int(first[-1]))
     plain = job.weights()[mine]
-    weights = plain if job.stage.is_linear else scaled_weights(job)[mine].astype(np.float32)
+    weights = (plain if job.stage.is_linear else scaled_weights(job)[mine]).astype(np.float32)
     resistance = _resistance(job.stage)
     source, delays = names.index(p.source), job.row_delays()[low:high]
     if not p.delay_per_synapse and weights.size == (high - low) * size:

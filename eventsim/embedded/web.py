@@ -8,7 +8,6 @@ from eventsim.embedded import wasm
 from eventsim.embedded.image import image_of
 from eventsim.embedded.tables import tables_of
 from eventsim.engine import place, simulate
-from eventsim.engine.contract.linear import linear_in_double
 from eventsim.errors import BackendError
 from eventsim.events import EventStream
 from eventsim.mapping import quantise
@@ -41,8 +40,7 @@ def web_network(net: Network, stream: EventStream, *, bits: int | None = None) -
     if bits is not None:
         net = quantise(net, bits).net
     placed = place(net, backend="cpu")
-    with linear_in_double():
-        tape = simulate(placed, stream, backend="cpu", precision="single")
+    tape = simulate(placed, stream, backend="cpu", precision="single")
     tables = tables_of(net, tape)
     return WebNetwork(
         engine=engine,

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 
 import eventsim as es
-from eventsim.engine.contract.linear import linear_in_double
 
 DRIVER = Path(__file__).with_name("embedded.c")
 WARNINGS = "-Wall -Wextra -Wconversion -pedantic -Werror -Wno-unknown-pragmas"
@@ -79,8 +78,7 @@ def assert_same(net, stream, folder, *, flags="-O1", compiler="gcc -std=c99", **
 
 def assert_as_cpu(net, stream, populations, runs):
     """Runs have the spikes of backend cpu to the bit, and its answers; how many spikes."""
-    with linear_in_double():
-        tape = es.simulate(net, stream, backend="cpu", precision="single")
+    tape = es.simulate(net, stream, backend="cpu", precision="single")
     answers = es.predict(net, stream, backend="cpu")
     assert len(runs) == stream.n_samples
     for s, run in enumerate(runs):

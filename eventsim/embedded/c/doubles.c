@@ -118,7 +118,7 @@ static wide_t product_of(uint64_t a, uint64_t b) {
     return y;
 }
 
-static double fused_double(double a, double b, double c) {
+SPARE static double fused_double(double a, double b, double c) {
     const uint64_t sign = (uint64_t)1 << 63, of_c = word_of(c) & sign;
     const uint64_t of_product = (word_of(a) ^ word_of(b)) & sign;
     int ea, eb, ec, at_p, at_q, at, less;
@@ -163,7 +163,7 @@ static double fused_double(double a, double b, double c) {
     return of_word(of_product | nearest(r, at));
 }
 #else
-static double fused_double(double a, double b, double c) { return __builtin_fma(a, b, c); }
+SPARE static double fused_double(double a, double b, double c) { return __builtin_fma(a, b, c); }
 #endif
 
 /* The square root, rounded once, by whole numbers: not every processor has it. */

@@ -1,13 +1,13 @@
 /* Stages of linear neurons, event by event and in stretches: the C99 twin of eventsim/kernels/cpu/linear.
  *
- * A table of net_linear has, in this order: A, the series alpha, e^(A piece 2^bit), bounds (up, down, bend,
+ * A table of net_linear has, in this order: A, the series alpha, e^(A piece 2^bit) - 1, bounds (up, down, bend,
  * jerk), what a reset keeps and adds, the start, level, alert; where some voltages are held, alpha and powers
  * of the held flow; in stretches, what an arrival adds, by receptor.
  */
-#define TERMS 10 /* of the moments of arrivals */
+#define TERMS 6U /* of the moments of arrivals */
 
 typedef struct {
-    net_real x[MOST_STATES];
+    float x[MOST_STATES];
     double time, until; /* where it is; when V is let go, below 0 where it is not held */
 } linear_t;
 
@@ -15,7 +15,7 @@ typedef struct {
 
 static const net_linear *linear_of(uint32_t stage) { return &net_linears[net_stages[stage].linear]; }
 
-static const net_real *table_of(const net_linear *l, uint32_t neuron) {
+static const float *table_of(const net_linear *l, uint32_t neuron) {
     return l->table + (uint32_t)l->which[neuron] * l->stride;
 }
 
@@ -25,28 +25,28 @@ static const double *times_of_neuron(const net_linear *l, uint32_t neuron) {
 }
 
 /* What follows A, alpha, the powers and the bounds: keep, jump, start, level, alert. */
-static const net_real *reset_of(const net_linear *l, uint32_t neuron) {
+static const float *reset_of(const net_linear *l, uint32_t neuron) {
     const uint32_t n = l->n;
-    return table_of(l, neuron) + n * n + n * (SERIES + 1U) + l->bits * n * n + 4U * n;
+    return table_of(l, neuron) + n * n + n * ALPHAS + l->bits * n * n + 4U * n;
 }
 
-static const net_real *start_of(const net_linear *l, uint32_t neuron) {
+static const float *start_of(const net_linear *l, uint32_t neuron) {
     return reset_of(l, neuron) + l->n * l->n + l->n;
 }
 
-static net_real level_of(const net_linear *l, uint32_t neuron) { return start_of(l, neuron)[l->n]; }
-static net_real alert_of(const net_linear *l, uint32_t neuron) { return start_of(l, neuron)[l->n + 1U]; }
+static float level_of(const net_linear *l, uint32_t neuron) { return start_of(l, neuron)[l->n]; }
+static float alert_of(const net_linear *l, uint32_t neuron) { return start_of(l, neuron)[l->n + 1U]; }
 
 /* Behind them. */
-static const net_real *rest_of(const net_linear *l, uint32_t neuron) { return start_of(l, neuron) + l->n + 2U; }
+static const float *rest_of(const net_linear *l, uint32_t neuron) { return start_of(l, neuron) + l->n + 2U; }
 
 static flow_t flow_of(const net_linear *l, uint32_t neuron, int held) {
     const uint32_t n = l->n;
     flow_t f;
     f.a = table_of(l, neuron);
     f.alpha = held ? rest_of(l, neuron) : f.a + n * n;
-    f.powers = f.alpha + n * (SERIES + 1U);
-    f.bounds = f.a + n * n + n * (SERIES + 1U) + l->bits * n * n;
+    f.powers = f.alpha + n * ALPHAS;
+    f.bounds = f.a + n * n + n * ALPHAS + l->bits * n * n;
     f.piece = times_of_neuron(l, neuron)[0];
     f.n = n;
     f.bits = l->bits;
@@ -59,7 +59,7 @@ static linear_t linear_at(const net_t *net, uint32_t stage, uint32_t neuron, dou
     linear_t c;
     uint32_t i;
     for (i = 0U; i < MOST_STATES; ++i) {
-        c.x[i] = i < l->n ? net->x[net_stages[stage].state + neuron * l->n + i] : 0.0;
+        c.x[i] = i < l->n ? net->x[net_stages[stage].state + neuron * l->n + i] : 0.0F;
     }
     c.time = time;
     c.until = -1.0;
@@ -84,9 +84,9 @@ static void keep_linear(net_t *net, uint32_t stage, uint32_t neuron, const linea
 static void fire_linear(net_t *net, uint32_t stage, uint32_t neuron, linear_t *c, uint32_t *fresh) {
     const net_linear *l = linear_of(stage);
     const uint32_t n = net_stages[stage].first + neuron;
-    const net_real *reset = reset_of(l, neuron), *jump = reset + l->n * l->n;
+    const float *reset = reset_of(l, neuron), *jump = reset + l->n * l->n;
     const double *times = times_of_neuron(l, neuron);
-    net_real y[MOST_STATES];
+    float y[MOST_STATES] = {0.0F};
     uint32_t i;
     fired(net, stage, n, c->time, fresh);
     count_spike(net, n, c->time);
@@ -112,16 +112,6 @@ static void reset_linear(net_t *net, uint32_t stage) {
     }
 }
 
-/* Weight i of a route into linear neurons. */
-static net_real exact_at(const net_route *r, uint32_t i) {
-#if NET_CODES
-    if (r->codes != NULL) {
-        return r->grid[code_at(r, i)];
-    }
-#endif
-    return r->exact[i];
-}
-
 /* ---- event by event ----------------------------------------------------------------------------- */
 
 #if NET_LINEAR_EVENTS
@@ -131,12 +121,13 @@ static void look(net_t *net, uint32_t stage, uint32_t neuron) {
     const uint32_t n = net_stages[stage].first + neuron;
     const linear_t c = linear_at(net, stage, neuron, net->at[n]);
     const flow_t f = flow_of(l, neuron, 0);
-    net_real y[MOST_STATES];
+    float y[MOST_STATES] = {0.0F};
     ahead_to(&f, net->seen[n], c.x, y);
     net->sure[n] = 0U;
     net->due[n] = INFINITE;
     if (!(ever(&f, y) < alert_of(l, neuron))) {
-        const double at = within(&f, y, level_of(l, neuron));
+        const double far = l->leaps != 0U && net->seen[n] > 0.0 ? leap(&f, y, level_of(l, neuron)) : 0.0;
+        const double at = far > 0.0 ? far * f.piece : within(&f, y, level_of(l, neuron));
         net->sure[n] = at < f.piece ? 1U : 0U;
         net->seen[n] += at;
         net->due[n] = c.time + net->seen[n];
@@ -165,7 +156,7 @@ static void happen_linear(net_t *net, uint32_t stage, uint32_t n, uint32_t *fres
         linear_t c = linear_at(net, stage, neuron, net->at[n]);
         const int held = c.until >= 0.0;
         const flow_t f = flow_of(linear_of(stage), neuron, held);
-        net_real y[MOST_STATES];
+        float y[MOST_STATES] = {0.0F};
         ahead_to(&f, net->due[n] - c.time, c.x, y);
         take(&f, y, c.x);
         c.time = net->due[n];
@@ -180,13 +171,13 @@ static void happen_linear(net_t *net, uint32_t stage, uint32_t n, uint32_t *fres
     }
 }
 
-static void meet_linear(net_t *net, uint32_t stage, uint32_t neuron, double time, uint32_t state, net_real weight) {
+static void meet_linear(net_t *net, uint32_t stage, uint32_t neuron, double time, uint32_t state, float weight) {
     const net_linear *l = linear_of(stage);
     const uint32_t n = net_stages[stage].first + neuron;
     if (net->due[n] >= 0.0) {
         linear_t c = linear_at(net, stage, neuron, net->at[n]);
         const flow_t f = flow_of(l, neuron, c.until >= 0.0);
-        net_real y[MOST_STATES];
+        float y[MOST_STATES] = {0.0F};
         ahead_to(&f, time - c.time, c.x, y);
         take(&f, y, c.x);
         keep_linear(net, stage, neuron, &c);
@@ -210,7 +201,7 @@ typedef struct {
 typedef struct {
     double time;
     const net_route *route;
-    net_real weight;
+    float weight;
 } arrival_t;
 
 static arrival_t arrival_of(const net_t *net, uint32_t stage, uint32_t number, uint32_t neuron) {
@@ -218,16 +209,17 @@ static arrival_t arrival_of(const net_t *net, uint32_t stage, uint32_t number, u
     arrival_t a;
     a.time = time_of(net, stage, number);
     a.route = w.route;
-    a.weight = exact_at(w.route, w.base + neuron);
+    a.weight = weight_at(w.route, w.base + neuron, neuron);
     return a;
 }
 
 /* A neuron that is held goes to t over the arrivals from number *i on up to then. */
 static void go(const net_t *net, uint32_t stage, uint32_t neuron, const piece_t *x, double t, uint32_t *i, linear_t *c) {
     const flow_t f = flow_of(linear_of(stage), neuron, 1);
-    net_real term[MOST_STATES][MOST_STATES], by[MOST_STATES], back_by[MOST_STATES], y[MOST_STATES], z[MOST_STATES];
+    float term[MOST_STATES][MOST_STATES] = {{0.0F}}, by[MOST_STATES] = {0.0F}, back_by[MOST_STATES] = {0.0F},
+        y[MOST_STATES] = {0.0F}, z[MOST_STATES] = {0.0F};
     uint32_t l, q;
-    both_ways(&f, REAL(t - c->time), by, back_by);
+    both_ways(&f, (float)(t - c->time), by, back_by);
     for (l = 0U; l < f.n; ++l) {
         for (q = 0U; q < f.n; ++q) {
             term[l][q] = by[l] * c->x[q];
@@ -235,7 +227,7 @@ static void go(const net_t *net, uint32_t stage, uint32_t neuron, const piece_t 
     }
     for (; *i < x->size && time_of(net, stage, *i) <= t; ++*i) {
         const arrival_t a = arrival_of(net, stage, *i, neuron);
-        both_ways(&f, REAL(t - a.time), by, back_by);
+        both_ways(&f, (float)(t - a.time), by, back_by);
         for (l = 0U; l < f.n; ++l) {
             term[l][a.route->state] += a.weight * by[l];
         }
@@ -252,18 +244,18 @@ static void go(const net_t *net, uint32_t stage, uint32_t neuron, const piece_t 
 }
 
 /* What an arrival adds, taken back to the begin. */
-static void add_kick(const flow_t *f, const arrival_t *a, const net_real *back_by, net_real *z) {
-    net_real column[MOST_STATES], next[MOST_STATES], gain[MOST_STATES];
+static void add_kick(const flow_t *f, const arrival_t *a, const float *back_by, float *z) {
+    float column[MOST_STATES] = {0.0F}, next[MOST_STATES] = {0.0F}, gain[MOST_STATES] = {0.0F};
     uint32_t l, q;
     for (q = 0U; q < f->n; ++q) {
-        column[q] = q == a->route->state ? REAL(1) : REAL(0);
+        column[q] = q == a->route->state ? 1.0F : 0.0F;
         gain[q] = back_by[0] * column[q];
     }
     for (l = 1U; l < f->n; ++l) {
         slope_of(f, column, next);
         take(f, next, column);
         for (q = 0U; q < f->n; ++q) {
-            gain[q] = FUSED(back_by[l], column[q], gain[q]);
+            gain[q] = fused(back_by[l], column[q], gain[q]);
         }
     }
     for (q = 0U; q < f->n; ++q) {
@@ -277,32 +269,32 @@ static void add_kick(const flow_t *f, const arrival_t *a, const net_real *back_b
 static int fires_within(const net_t *net, uint32_t stage, uint32_t neuron, const piece_t *x, uint32_t *i, linear_t *c) {
     const net_linear *l = linear_of(stage);
     const flow_t f = flow_of(l, neuron, 0);
-    const net_real level = level_of(l, neuron), alert = alert_of(l, neuron);
-    net_real z[MOST_STATES], now[MOST_STATES], by[MOST_STATES], back_by[MOST_STATES];
-    net_real way = REAL(0);
+    const float level = level_of(l, neuron), alert = alert_of(l, neuron);
+    float z[MOST_STATES] = {0.0F}, now[MOST_STATES] = {0.0F}, by[MOST_STATES] = {0.0F}, back_by[MOST_STATES] = {0.0F};
+    float way = 0.0F;
     double time = c->time;
     uint32_t next;
     take(&f, c->x, z);
     take(&f, c->x, now);
     for (next = *i; next <= x->size; ++next) {
-        arrival_t a = {0.0, NULL, 0.0};
-        net_real then[MOST_STATES], bend = REAL(0), further, h;
+        arrival_t a = {0.0, NULL, 0.0F};
+        float then[MOST_STATES] = {0.0F}, bend = 0.0F, further, h;
         double end = x->stop;
         uint32_t q;
         if (next < x->size) {
             a = arrival_of(net, stage, next, neuron);
             end = a.time;
         }
-        further = REAL(end - c->time);
+        further = (float)(end - c->time);
         both_ways(&f, further, by, back_by);
         flow_by(&f, by, z, then);
         for (q = 0U; q < f.n; ++q) {
-            bend = FUSED(f.bounds[2U * f.n + q], size_of(now[q]), bend);
+            bend = fused(f.bounds[2U * f.n + q], absolute(now[q]), bend);
         }
         h = further - way;
         /* `time` is where the last arrival was met, of which now[] has the weight. */
-        if (FUSED(h * h * REAL(0.125), bend, then[0] > now[0] ? then[0] : now[0]) >= alert && end - time > 0.0) {
-            const double at = crossing_before(&f, now, REAL(end - time), level);
+        if (fused(h * h * 0.125F, bend, then[0] > now[0] ? then[0] : now[0]) >= alert && end - time > 0.0) {
+            const double at = crossing_before(&f, now, (float)(end - time), level);
             if (at < end - time && time + at < end) {
                 ahead_to(&f, (time + at) - time, now, c->x);
                 c->time = time + at;
@@ -344,29 +336,29 @@ static void walk_linear(net_t *net, uint32_t stage, uint32_t neuron, const piece
 
 /* The moments of the arrivals of a receptor; what is negative among them. */
 typedef struct {
-    net_real m[TERMS], below, below_kinks;
+    float m[TERMS], below, below_kinks;
     uint32_t state;
     int hears;
 } moments_t;
 
 static moments_t moments_of(const net_t *net, uint32_t stage, uint32_t neuron, const piece_t *x, uint32_t receptor,
                             double piece) {
-    moments_t s = {{0.0}, 0.0, 0.0, 0U, 0};
-    uint32_t i;
-    int q;
+    moments_t s;
+    uint32_t i, q;
+    (void)memset(&s, 0, sizeof s);
     for (i = 0U; i < x->size; ++i) {
         const arrival_t a = arrival_of(net, stage, i, neuron);
         if (a.route->receptor == receptor) {
             const double u = (x->begin + piece - a.time) / piece;
-            const net_real less = a.weight < REAL(0) ? -a.weight : REAL(0);
+            const float less = a.weight < 0.0F ? -a.weight : 0.0F;
             double power = 1.0;
             s.m[0] = s.m[0] + a.weight;
-            for (q = 1; q < TERMS; ++q) {
+            for (q = 1U; q < TERMS; ++q) {
                 power = power * u;
-                s.m[q] = FUSED(a.weight, REAL(power), s.m[q]);
+                s.m[q] = fused(a.weight, (float)(power), s.m[q]);
             }
             s.below = s.below + less;
-            s.below_kinks = FUSED(less, REAL(piece * (u - u * u)), s.below_kinks);
+            s.below_kinks = fused(less, (float)(piece * (u - u * u)), s.below_kinks);
             s.state = a.route->state;
             s.hears = 1;
         }
@@ -375,34 +367,33 @@ static moments_t moments_of(const net_t *net, uint32_t stage, uint32_t neuron, c
 }
 
 /* From x to y over a piece; whether the neuron may fire within it. */
-static int over_piece(const net_t *net, uint32_t stage, uint32_t neuron, const piece_t *p, const net_real *x,
-                      net_real *y) {
+static int over_piece(const net_t *net, uint32_t stage, uint32_t neuron, const piece_t *p, const float *x,
+                      float *y) {
     const net_linear *l = linear_of(stage);
     const flow_t f = flow_of(l, neuron, 0);
     const uint32_t n = f.n;
-    const net_real *meets = rest_of(l, neuron) + l->holds * (n * (SERIES + 1U) + l->bits * n * n);
-    net_real bend = REAL(0), kinks = REAL(0), chord;
-    uint32_t i, r;
-    int q;
-    times_fused(f.powers, n, x, y);
+    const float *meets = rest_of(l, neuron) + l->holds * (n * ALPHAS + l->bits * n * n);
+    float bend = 0.0F, kinks = 0.0F, chord;
+    uint32_t i, q, r;
+    power_fused(f.powers, n, x, y);
     for (i = 0U; i < n; ++i) {
-        bend = FUSED(f.bounds[2U * n + i], size_of(x[i]), bend);
+        bend = fused(f.bounds[2U * n + i], absolute(x[i]), bend);
     }
     for (r = 0U; r < l->receptors; ++r) {
         const moments_t s = moments_of(net, stage, neuron, p, r, f.piece);
         if (s.hears) {
-            const net_real slope = f.a[s.state], kinked = FUSED(s.m[1] - s.m[2], REAL(f.piece), s.below_kinks);
+            const float slope = f.a[s.state], kinked = fused(s.m[1] - s.m[2], (float)(f.piece), s.below_kinks);
             for (i = 0U; i < n; ++i) {
-                for (q = 0; q < TERMS; ++q) {
-                    y[i] = FUSED(meets[(r * n + i) * TERMS + (uint32_t)q], s.m[q], y[i]);
+                for (q = 0U; q < TERMS; ++q) {
+                    y[i] = fused(meets[(r * n + i) * TERMS + q], s.m[q], y[i]);
                 }
             }
-            bend = FUSED(f.bounds[2U * n + s.state], s.m[0] + (s.below + s.below), bend);
-            kinks = kinks + (slope > REAL(0) ? slope * s.below_kinks : -slope * (kinked > REAL(0) ? kinked : REAL(0)));
+            bend = fused(f.bounds[2U * n + s.state], s.m[0] + (s.below + s.below), bend);
+            kinks = kinks + (slope > 0.0F ? slope * s.below_kinks : -slope * (kinked > 0.0F ? kinked : 0.0F));
         }
     }
     chord = (y[0] > x[0] ? y[0] : x[0]) + kinks;
-    return FUSED(bend, REAL(f.piece * f.piece * 0.125), chord) >= alert_of(l, neuron);
+    return fused(bend, (float)(f.piece * f.piece * 0.125), chord) >= alert_of(l, neuron);
 }
 
 /* Whether no neuron is held, and none fires again unless something arrives; found once for each place on the grid. */
@@ -414,9 +405,9 @@ static int is_silent(net_t *net, uint32_t stage) {
         for (neuron = 0U; neuron < net_stages[stage].size && net->idle[stage] == 1U; ++neuron) {
             const linear_t c = linear_at(net, stage, neuron, 0.0);
             const flow_t f = flow_of(l, neuron, 0);
-            net_real most = REAL(0);
+            float most = 0.0F;
             for (i = 0U; i < f.n; ++i) {
-                most = FUSED(c.x[i] > REAL(0) ? f.bounds[i] : -f.bounds[f.n + i], c.x[i], most);
+                most = fused(c.x[i] > 0.0F ? f.bounds[i] : -f.bounds[f.n + i], c.x[i], most);
             }
             if (c.until >= 0.0 || !(most < alert_of(l, neuron))) {
                 net->idle[stage] = 2U;
@@ -431,7 +422,7 @@ static void run_piece(net_t *net, uint32_t stage, const piece_t *x) {
     uint32_t neuron, fresh = 0U;
     for (neuron = 0U; neuron < net_stages[stage].size; ++neuron) {
         linear_t c = linear_at(net, stage, neuron, x->begin);
-        net_real y[MOST_STATES];
+        float y[MOST_STATES] = {0.0F};
         if (c.until >= 0.0 || over_piece(net, stage, neuron, x, c.x, y)) {
             walk_linear(net, stage, neuron, x, &c, &fresh);
         } else {

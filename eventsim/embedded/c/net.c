@@ -145,17 +145,11 @@ static weights_t weights_of(uint32_t stage, uint32_t key) {
     return w;
 }
 
-#if NET_CODES
-static uint32_t code_at(const net_route *r, uint32_t i) {
-    return r->bits == 8U ? r->codes[i] : ((uint32_t)r->codes[i >> 1] >> ((i & 1U) * 4U)) & 15U;
-}
-#endif
-
 /* Weight i of a route, onto that neuron. */
-SPARE static float weight_at(const net_route *r, uint32_t i, uint32_t neuron) {
+static float weight_at(const net_route *r, uint32_t i, uint32_t neuron) {
 #if NET_CODES
     if (r->codes != NULL) {
-        const uint32_t code = code_at(r, i);
+        const uint32_t code = r->bits == 8U ? r->codes[i] : ((uint32_t)r->codes[i >> 1] >> ((i & 1U) * 4U)) & 15U;
         return r->levels != NULL ? r->levels[code] : (float)(r->grid[code] * r->resistance[neuron]);
     }
 #endif
@@ -715,14 +709,15 @@ static void happen_one(net_t *net, uint32_t stage, uint32_t n, uint32_t *fresh) 
 
 /* A neuron meets weight i of a route. */
 static void reach(net_t *net, uint32_t stage, uint32_t neuron, double time, const net_route *r, uint32_t i) {
+    const float weight = weight_at(r, i, neuron);
 #if NET_LINEAR_EVENTS
     if (net_stages[stage].kind == LINEAR_EVENTS) {
-        meet_linear(net, stage, neuron, time, r->state, exact_at(r, i));
+        meet_linear(net, stage, neuron, time, r->state, weight);
         return;
     }
 #endif
 #if NET_EVENTS
-    meet(net, stage, neuron, time, weight_at(r, i, neuron));
+    meet(net, stage, neuron, time, weight);
 #endif
 }
 

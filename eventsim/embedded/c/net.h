@@ -33,9 +33,6 @@ typedef struct {
     float score[NET_CLASSES];
 } net_answer;
 
-/* Of the states of neurons that are linear between their events. */
-typedef double net_real;
-
 /* Its fields are private. */
 typedef struct {
     double now, end, onset;
@@ -48,9 +45,6 @@ typedef struct {
 #if NET_ADAPTIVE
     double adaptation[NET_NEURONS], last[NET_NEURONS];
 #endif
-#if NET_LINEAR
-    net_real x[NET_STATES];
-#endif
 #if NET_DUES
     double at[NET_NEURONS], due[NET_NEURONS];
 #endif
@@ -59,14 +53,19 @@ typedef struct {
 #endif
 #if NET_COUNTS
     double since[NET_NEURONS];
+#endif
+#if NET_RULE_SPIKES
+    double first_spike[NET_CLASSES];
+    uint32_t n_spikes[NET_CLASSES];
+#endif
+#if NET_COUNTS
     uint32_t recent[NET_NEURONS];
 #endif
 #if NET_EVENTS
     float rise[NET_NEURONS];
 #endif
-#if NET_RULE_SPIKES
-    double first_spike[NET_CLASSES];
-    uint32_t n_spikes[NET_CLASSES];
+#if NET_LINEAR
+    float x[NET_STATES];
 #endif
 #if NET_RULE_READOUT
     float total[NET_OUTPUTS];

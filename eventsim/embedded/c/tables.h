@@ -45,18 +45,17 @@ typedef struct {
     const uint32_t *synapses;      /* [neurons + 1]; null: there is a weight for every neuron */
     const uint16_t *targets;
     uint32_t apart;                /* synapses have delays of their own */
-    const net_real *exact;         /* `values` onto linear neurons; `grid` is theirs, too */
-    uint32_t state, receptor;      /* that an arrival raises, and its number among the stage's */
+    uint32_t state, receptor;      /* of linear neurons: that an arrival raises; its number among the stage's */
 } net_route;
 
 /* Linear neurons of a stage; linear.c says what is in a table. Neurons of one table are equal. */
 typedef struct {
     uint32_t n, bits, receptors;  /* states, powers, receptors */
-    uint32_t holds, stride;       /* whether voltages are held after spikes; size of a table */
-    const net_real *table;
+    uint32_t holds, leaps, stride; /* whether voltages are held, and searches leap over pieces; size of a table */
+    const float *table;
     const double *times;          /* of every table: piece, refractory time, state that own spikes raise */
     const uint16_t *which;        /* table of every neuron */
-    const net_real *own_weight;   /* null: none */
+    const float *own_weight;      /* null: none */
 } net_linear;
 
 #define LAST 0x8000U

@@ -5,9 +5,6 @@ ordinary LIF population is one of :class:`eventsim.neuron.linear.LIF`.
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -127,19 +124,6 @@ def _longest(job: Job) -> float:
     return 2.0 ** math.ceil(math.log2(max(float(job.duration.max(initial=0.0)), 1.0)))
 
 
-_DOUBLE = ContextVar("linear neurons in double precision", default=False)
-
-
-@contextmanager
-def linear_in_double() -> Iterator[None]:
-    """Within it linear neurons compute in double precision, whatever the run's: as the C text's."""
-    before = _DOUBLE.set(True)
-    try:
-        yield
-    finally:
-        _DOUBLE.reset(before)
-
-
 def linear_type(job: Job) -> type[np.floating[Any]]:
     """Type of the state: that of the run, and double where a neuron is too quick for the other.
 
@@ -148,7 +132,7 @@ def linear_type(job: Job) -> type[np.floating[Any]]:
     digits for.
     """
     quick = float(linear_cells(job).tables.piece.min()) < LEAST_PIECE
-    return np.float64 if quick or _DOUBLE.get() else table.real_type(job)
+    return np.float64 if quick else table.real_type(job)
 
 
 def typed_cells(job: Job) -> LinearCells:

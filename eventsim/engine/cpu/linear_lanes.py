@@ -126,7 +126,7 @@ def of_blocks(job: Job, blocks: Floats) -> Floats:
     return found
 
 
-def meets_of(flow: Floats, piece: Floats, states: list[int], terms: int = 10) -> Floats:
+def meets_of(flow: Floats, piece: Floats, states: list[int], terms: int) -> Floats:
     """Coefficients of what an arrival adds, [size, receptors, n, terms]."""
     a = flow * piece[:, None, None]
     found = np.zeros((len(flow), len(states), flow.shape[1], MOST))

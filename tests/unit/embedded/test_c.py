@@ -171,6 +171,23 @@ def test_wrong_events_are_told_and_not_taken(exported):
     assert small.drive_push(c_double(1.0), 1) == 0
 
 
+def one_layer(size, **values):
+    """AdLIF neurons that are equal, but in their weights."""
+    net = es.Network()
+    net.add_input("input", 5)
+    net.add_population("h", size, neuron=es.AdLIF(**values))
+    net.connect("input", "h", np.random.default_rng(1).normal(2.0, 1.0, (5, size)))
+    return answering(net, "spike_count", "h")
+
+
+def test_equal_linear_neurons_share_a_table_and_the_footprint_has_their_work(tmp_path):
+    few, many = (es.export_c(one_layer(n), tmp_path, stream=recordings(1)) for n in (2, 20))
+    by_neuron = 4 * 5 + 4 + 8 + 2  # weights, start, delay or its zero, table of a neuron
+    assert many.flash - few.flash <= 18 * by_neuron
+    assert many.flops_linear == 10 * few.flops_linear > 1000
+    assert f"{many.flops_linear:,} operations" in (tmp_path / "README.md").read_text("utf-8")
+
+
 def test_what_c_cannot_do_is_refused_by_name():
     net = two_kinds_net(1)
     with pytest.raises(es.errors.NetworkError, match="no answer"):
@@ -180,5 +197,8 @@ def test_what_c_cannot_do_is_refused_by_name():
         es.errors.NetworkError, match="no rule 'van_rossum'.*no loop by windows, sums"
     ):
         es.export_c(net, "nowhere", stream=recordings(1))
+    quick = one_layer(2, tau_syn=0.02)
+    with pytest.raises(es.errors.NetworkError, match="need double precision, as 'h'"):
+        es.export_c(quick, "nowhere", stream=recordings(1))
     with pytest.raises(es.errors.ParameterError, match="name is 'A-b'"):
         es.export_c(net, "nowhere", stream=recordings(1), name="A-b")

@@ -12,7 +12,6 @@
 #include "eventsim/kernels/neuron/stretch.hpp"
 
 namespace twin {
-typedef double net_real;
 #define INFINITE 1e300
 #include "eventsim/embedded/c/formulas.c"
 #include "eventsim/embedded/c/doubles.c"
@@ -45,39 +44,42 @@ static float uniform(float low, float high) { return std::uniform_real_distribut
 static float either(float a, float b) { return uniform(0, 1) < 0.5f ? a : b; }
 
 // A neuron of N states whose tables are any numbers: formulas have to do the same with them.
-template <int N> static long linear_differs(double scale) {
-    double table[N * N * 4 + N * 19], x[N], y[N], ty[N];
-    for (double& value : table) value = uniform(-1, 1) * scale;
-    for (double& value : x) value = uniform(-2, 2);
-    const double *alpha = table + N * N, *powers = alpha + N * 15, *bounds = powers + 3 * N * N;
-    for (int k = 0; k < 4 * N; ++k) table[bounds - table + k] = absolute(bounds[k]);
-    const LinearFlow<N, double> f = {table, alpha, powers, bounds, 0.5, 3};
-    const twin::flow_t tf = {table, alpha, powers, bounds, 0.5, N, 3, 0};
-    const double h = uniform(0, 3), level = x[0] + uniform(0, 0.5f), near = uniform(0, 1) * h;
+template <int N> static long linear_differs(float scale) {
+    float table[N * N * 4 + N * 13], x[N], y[N], ty[N];
+    for (float& value : table) value = uniform(-1, 1) * scale;
+    for (float& value : x) value = uniform(-2, 2);
+    float *const alpha = table + N * N, *const powers = alpha + N * 9, *const bounds = powers + 2 * N * N;
+    for (int k = 0; k < 4 * N; ++k) bounds[k] = absolute(bounds[k]);
+    const LinearFlow<N, float> f = {table, alpha, powers, bounds, 0.5, 2};
+    const twin::flow_t tf = {table, alpha, powers, bounds, 0.5, N, 2, 0};
+    const float level = x[0] + uniform(0, 0.5f), near = uniform(0, 0.5f);
+    const double h = uniform(0, 1.5f);
     f.ahead(h, x, y);
     twin::ahead_to(&tf, h, x, ty);
     long differ = memcmp(y, ty, sizeof y) != 0;
-    f.near(near * 0.15, x, y);
-    twin::near_to(&tf, near * 0.15, x, ty);
+    f.near(near, x, y);
+    twin::near_to(&tf, near, x, ty);
     differ += memcmp(y, ty, sizeof y) != 0;
     differ += bits(f.within(x, 1e300, level)) != bits(twin::within(&tf, x, level));
     differ += bits(f.ever(x)) != bits(twin::ever(&tf, x));
-    const double number = (double)uniform(0, 1) * uniform(1e-30f, 1e30f) * (h > 2 ? 1e-300 : 1.0);
+    differ += (double)f.leap(x, level) != twin::leap(&tf, x, level);
+    const double number = (double)uniform(0, 1) * uniform(1e-30f, 1e30f) * (h > 1 ? 1e-300 : 1.0);
     return differ + (bits(__builtin_sqrt(number)) != bits(twin::root_of_number(number)));
 }
 
-// Vectors of linear_selftest.
+// Vectors of the self-test of linear neurons.
 static void print_linear() {
-    double a[4] = {-0.25, 0.5, -0.125, -0.75}, alpha[30];
-    for (int k = 0; k < 30; ++k) alpha[k] = 1.0 / (double)(k + 3);
-    const LinearFlow<2, double> f = {a, alpha, nullptr, nullptr, 8.0, 0};
-    for (int k = 0; k < 6; ++k) {
-        const double x[2] = {uniform(-2, 2) / 3.0, uniform(-2, 2) / 3.0}, h = uniform(0, 4) / 3.0;
-        double y[2];
+    const float a[4] = {-0.25f, 0.5f, -0.125f, -0.75f};
+    float alpha[18];
+    for (int k = 0; k < 18; ++k) alpha[k] = 1.0f / (float)(k + 3);
+    const LinearFlow<2, float> f = {a, alpha, nullptr, nullptr, 8.0, 0};
+    for (int k = 0; k < 4; ++k) {
+        const float x[2] = {uniform(-2, 2), uniform(-2, 2)}, h = uniform(0, 2);
+        float y[2];
         f.near(h, x, y);
-        const double found[7] = {x[0], x[1], h, y[0], y[1], __builtin_fma(x[0], x[1], -x[0] * x[1]), __builtin_sqrt(h)};
+        const float found[6] = {x[0], x[1], h, y[0], y[1], __builtin_sqrtf(h)};
         printf("    {");
-        for (double value : found) printf("0x%016lxU, ", (unsigned long)bits(value));
+        for (float value : found) printf("0x%08xU, ", bits(value));
         printf("},\n");
     }
 }
@@ -130,7 +132,7 @@ int main(int argc, char** argv) {
                       bits(twin::fused_double(big, double(v), -double(float(big * v)))) ||
                   bits(__builtin_fma(tiny, 1e-9 * v, 1e-310 * j)) != bits(twin::fused_double(tiny, 1e-9 * v, 1e-310 * j)) ||
                   bits(__builtin_fma(1.0 / y, 1.0 / x, z)) != bits(twin::fused_double(1.0 / y, 1.0 / x, z));
-        differ += linear_differs<2>(0.3) + linear_differs<3>(0.2) + linear_differs<5>(0.1);
+        differ += linear_differs<2>(0.3f) + linear_differs<3>(0.2f) + linear_differs<5>(0.1f);
         fired += c > 0;
         adapted += by > 0;
         // Vectors of the self-test: small times, and one Newton search that takes some steps.
