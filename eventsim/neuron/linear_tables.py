@@ -111,7 +111,7 @@ def bits_for(piece: Floats, longest: float) -> int:
 
 def without_bound(tables: FlowTables, longest: float) -> NDArray[np.int64]:
     """Flows for which no bound was found, and which have too many pieces to look into each."""
-    unknown = tables.bounds[:, UP : DOWN + 1].max(axis=(1, 2)) >= _NO_BOUND
+    unknown = tables.bounds[:, UP : DOWN + 1].max(axis=(1, 2)) >= _NO_BOUND_SINGLE
     return np.flatnonzero(unknown & (longest > MOST_PIECES * tables.piece))
 
 

@@ -55,7 +55,8 @@ def test_a_neuron_has_its_bounds_whoever_is_beside_it():
     assert both[:, :2].max() < 2.0
 
 
-def test_time_constants_too_far_apart_are_refused_with_the_neuron():
+@pytest.mark.parametrize("precision", ["double", "single"])
+def test_time_constants_too_far_apart_are_refused_with_the_neuron(precision):
     net = es.Network()
     net.add_input("input", 1)
     neuron = es.LIF(tau_syn={"slow": 20.0, "fast": [5.0, 2e-12]})
@@ -63,7 +64,7 @@ def test_time_constants_too_far_apart_are_refused_with_the_neuron():
     net.connect("input", "h", [[4.0, 4.0]], receptor="slow")
     stream = es.EventStream([3.0], [0], [0, 1], n_channels=1, duration=1e3)
     with pytest.raises(ParameterError, match=r"'h', neuron 1: its fastest rate is 5e\+11 per ms"):
-        es.simulate(net, stream, backend="cpu")
+        es.simulate(net, stream, backend="cpu", precision=precision)
 
 
 @pytest.mark.parametrize("backend", ["reference", "cpu"])
