@@ -18,7 +18,7 @@ using int64_t = long long;
 #define FORMULA_MEMBER __device__ __forceinline__
 #define RARE_FORMULA [[maybe_unused]] static __device__ __noinline__
 #define ON_DEVICE __device__
-#define RARE_MEMBER __device__ __noinline__
+#define RARE_MEMBER __device__  // its arguments stay in registers
 #define UNROLL _Pragma("unroll")
 #else
 #include <stdint.h>

@@ -1,8 +1,8 @@
 """A layer of linear neurons on a GPU, host side; twin of engine/cpu/linear_host.py.
 
 Each neuron walks the events that reach it, event by event. Its tables are made on the host, where
-there is extended precision, from parameters that may lie on the device. The state is of double
-precision, whatever that of the run.
+there is extended precision, from parameters that may lie on the device. Which type the state has
+says :func:`~eventsim.engine.contract.linear.typed_cells`.
 """
 
 from dataclasses import replace
@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from eventsim.arrays import Array
+from eventsim.arrays import Array, Precision
 from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.engine.contract.linear import (
     ByMatrices,
-    linear_back,
-    linear_cells,
     linear_gradients,
+    typed_back,
+    typed_cells,
 )
 from eventsim.engine.contract.table import split_effects
 from eventsim.engine.cuda.arrays import (
@@ -110,9 +110,10 @@ class LinearLayer:
     """Arrivals, weights and tables of one job on the device."""
 
     def __init__(self, dev: Device, job: Job, wirings: WiringCache) -> None:
-        self._dev, self._cells = dev, linear_cells(job)
-        self._real = np.float64
-        self.job = job = replace(job, precision="double")
+        self._dev, self._cells = dev, typed_cells(job)
+        self._real = self._cells.real
+        precision: Precision = "single" if self._real is np.float32 else "double"
+        self.job = job = replace(job, precision=precision)
         self._wiring = wirings.place(dev, job.stage.wiring)
         self._groups = spike_groups(dev, job)
         self._arrivals = spike_arrivals(dev, job, self._wiring, self._groups)
@@ -164,7 +165,7 @@ class LinearLayer:
 
     def _tables(self, *, back: bool = False) -> PlacedTables:
         t, place = self._cells.tables, self._dev.asarray
-        beta, products = map(place, linear_back(self.job)) if back else (None, None)
+        beta, products = map(place, typed_back(self.job)) if back else (None, None)
         return PlacedTables(
             place(t.flow), place(t.alpha), place(t.powers), place(t.bounds), place(t.piece),
             beta, products, self._cells.size, t.powers.shape[1],

@@ -213,27 +213,22 @@ template <int N, class R> struct LinearFlow {
     template <class S>
     RARE_MEMBER void far_integral(const LinearProducts<R>& p, int64_t q, R rest, R* adjoint, const R* x,
                                   S* into) const {
-        R state[64][N];
-        near(rest, x, state[0]);
-        int at = 0;
-        for (int bit = 0; bit < bits; ++bit)
-            if (q >> bit & 1) {
-                jump_by<N>(powers + bit * N * N, state[at], state[at + 1]);
-                ++at;
-            }
-        for (int bit = bits - 1; bit >= 0; --bit)
-            if (q >> bit & 1) {
-                const R* tensor = p.products + bit * N * N * N * N;
-                const R* const s = state[--at];
-                for (int ij = 0; ij < N * N; ++ij)
-                    for (int r = 0; r < N; ++r) {
-                        into[ij] += adjoint[r] * dot<N>(tensor, s);
-                        tensor += N;
-                    }
-                R before[N];
-                jump_by<N, true>(powers + bit * N * N, adjoint, before);
-                for (int i = 0; i < N; ++i) adjoint[i] = before[i];
-            }
+        R first[N];
+        near(rest, x, first);
+        for (int bit = bits - 1; bit >= 0; --bit) {
+            if (!(q >> bit & 1)) continue;
+            R state[N], before[N];  // the state at the begin of these pieces is found anew
+            for (int i = 0; i < N; ++i) state[i] = first[i];
+            over_pieces(q & ((int64_t(1) << bit) - 1), state);
+            const R* tensor = p.products + bit * N * N * N * N;
+            for (int ij = 0; ij < N * N; ++ij)
+                for (int r = 0; r < N; ++r) {
+                    into[ij] += adjoint[r] * dot<N>(tensor, state);
+                    tensor += N;
+                }
+            jump_by<N, true>(powers + bit * N * N, adjoint, before);
+            for (int i = 0; i < N; ++i) adjoint[i] = before[i];
+        }
     }
 
     template <class S>

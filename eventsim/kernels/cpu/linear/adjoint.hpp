@@ -1,114 +1,11 @@
-// What happens to linear neurons, on the way back: sums by the entries of their matrices.
-//
-// Derivation      eventsim/engine/reference/linear_adjoint.py
-// Reference       the same
+// What happens to linear neurons of the CPU, on the way back.
 #pragma once
 #include "log.hpp"
 
 namespace eventsim {
 
-template <int N, class R> struct LinearAdjoint {
-    static constexpr int64_t WIDTH = 2 * N * N + N + 4;
-
-    const LinearNeurons<N, R>& neurons;
-    const LinearWires<R>& wires;
-    const LinearTape& tape;
-    double* sums = nullptr;  // [size, WIDTH] of a chunk
-    int64_t* grazes = nullptr;
-
-    LinearAdjoint(const LinearNeurons<N, R>& neurons, const LinearWires<R>& wires, const LinearTape& tape)
-        : neurons(neurons), wires(wires), tape(tape) {}
-
-    double* flow_of(int64_t n) const { return sums + n * WIDTH; }
-    double* keep_of(int64_t n) const { return flow_of(n) + N * N; }
-    double* jump_of(int64_t n) const { return flow_of(n) + 2 * N * N; }
-    double& level_of(int64_t n) const { return jump_of(n)[N]; }
-    double& hold_of(int64_t n) const { return jump_of(n)[N + 1]; }
-    double& own_weight_of(int64_t n) const { return jump_of(n)[N + 2]; }
-    double& own_delay_of(int64_t n) const { return jump_of(n)[N + 3]; }
-
-    // What ends the flow e but an arrival, and which is at the neuron's adjoint then.
-    void meet(const LinearEntry<N, R>& e, R* lambda, const LinearFlow<N, R>& flow) const {
-        switch (e.kind) {
-            case ARRIVAL: break;
-            case OWN_RETURN: {
-                const double later = own_return(e.neuron, lambda, flow);
-                tape.through[e.index] += later;
-                break;
-            }
-            case SPIKE: spike(e, lambda, flow); break;
-            case LET_GO: let_go(e, lambda, flow); break;
-        }
-    }
-
-    // The begin of a sample.
-    void begin(int64_t n, const R* lambda) const {
-        if (neurons.level(n) > R(0)) return;  // else it begins at its reset
-        const R first = lambda[0];
-        jump_of(n)[0] += first;
-        keep_of(n)[0] += first * neurons.level(n);
-        level_of(n) += first * neurons.keep(n)[0];
-    }
-
-    // dL/dt of an arrival: the flow before it minus the flow after it.
-    static R later(const LinearFlow<N, R>& flow, const R* lambda, int64_t state, R weight) {
-        R total = 0;
-        for (int i = 0; i < N; ++i) total += flow.a[i * N + state] * lambda[i];
-        return -weight * total;
-    }
-
-    double own_return(int64_t n, const R* lambda, const LinearFlow<N, R>& flow) const {
-        const int64_t state = wires.own_state[n];
-        const double moved = later(flow, lambda, state, wires.own_weight[n]);
-        own_weight_of(n) += lambda[state];
-        own_delay_of(n) += moved;
-        return moved;
-    }
-
-    // The end of a hold, from whose begin the spike e.index is.
-    void let_go(const LinearEntry<N, R>& e, const R* lambda, const LinearFlow<N, R>& flow) const {
-        const int64_t n = e.neuron;
-        R x[N], speed[N];
-        flow.ahead(e.h, e.x, x);
-        times<N>(neurons.flow(n, false).a, x, speed);
-        const double moved = -lambda[0] * speed[0];
-        tape.through[e.index] += moved;
-        hold_of(n) += moved;
-    }
-
-    void spike(const LinearEntry<N, R>& e, R* lambda, const LinearFlow<N, R>& flow) const {
-        const int64_t n = e.neuron, k = e.index;
-        const LinearFlow<N, R> then = neurons.flow(n, neurons.hold(n) > 0.0);
-        const bool at_once = wires.own_delay[n] == 0.0;
-        double moved = at_once ? own_return(n, lambda, then) : 0.0;
-        R x[N], speed[N], kept[N], now[N], after[N];
-        flow.ahead(e.h, e.x, x);
-        times<N>(flow.a, x, speed);
-        times<N>(neurons.keep(n), speed, kept);
-        neurons.after(n, x, now);
-        times<N>(then.a, now, after);
-        double by_level = -tape.by_voltage[k];
-        if (speed[0] > R(0)) {
-            moved += double(dot<N>(lambda, kept)) - double(dot<N>(lambda, after)) + tape.by_time[k] + tape.through[k];
-            by_level += moved / speed[0];
-        } else {
-            ++*grazes;
-        }
-        level_of(n) += by_level;
-        for (int i = 0; i < N; ++i) {
-            jump_of(n)[i] += lambda[i];
-            for (int j = 0; j < N; ++j) keep_of(n)[i * N + j] += lambda[i] * x[j];
-        }
-        if (neurons.hold(n) == 0.0) {  // a hold would begin to grow here, after a self-jump
-            if (at_once) now[wires.own_state[n]] += wires.own_weight[n];
-            times<N>(flow.a, now, after);
-            hold_of(n) -= lambda[0] * after[0];
-        }
-        R before[N];
-        times<N, true>(neurons.keep(n), lambda, before);
-        for (int i = 0; i < N; ++i) lambda[i] = before[i];
-        lambda[0] -= by_level;
-    }
-};
+template <int N, class R>
+using LinearAdjoint =
+    LinearAdjointOf<N, R, LinearNeurons<N, R>, LinearWires<R>, LinearTape, int64_t>;
 
 }  // namespace eventsim

@@ -134,32 +134,15 @@ template <int N, class R> class LinearRun {
     }
 
     // When neuron n, which something changed, is due.
-    void expect(int64_t n) {
-        seen[n] = 0.0;
-        if (cells[n].held()) {
-            sure[n] = 1;
-            due.move(n, cells[n].until < t_end ? cells[n].until : __builtin_inf());
-        } else {
-            look(n);
-        }
-    }
+    void expect(int64_t n) { put(n, neurons.expect(n, cells[n], t_end, __builtin_inf())); }
 
     // A piece further than it has been looked at.
-    void look(int64_t n) {
-        const LinearCell<N, R>& c = cells[n];
-        const LinearFlow<N, R> flow = neurons.flow(n, false);
-        const double left = t_end - (c.time + seen[n]);
-        R y[N];
-        flow.ahead(seen[n], c.x, y);
-        sure[n] = 0;
-        if (!(left > 0.0) || flow.ever(y) < neurons.alert(n)) {
-            due.move(n, __builtin_inf());
-            return;
-        }
-        const double at = flow.within(y, left, neurons.level(n));
-        sure[n] = at < flow.piece;
-        seen[n] += at;
-        due.move(n, c.time + seen[n]);
+    void look(int64_t n) { put(n, neurons.look(n, cells[n], seen[n], t_end, __builtin_inf())); }
+
+    void put(int64_t n, const LinearDue& next) {
+        seen[n] = next.seen;
+        sure[n] = next.sure;
+        due.move(n, next.time);
     }
 
     // All that arrives at t.

@@ -8,19 +8,9 @@
 #include "../loop/heap.hpp"
 #include "cells.hpp"
 
+#include "../../neuron/linear_adjoint.hpp"
+
 namespace eventsim {
-
-enum LinearKind : int8_t { ARRIVAL, OWN_RETURN, SPIKE, LET_GO };
-
-// `index` is that of the arrival, or of the spike, which of an own return is that which returns.
-template <int N, class R> struct LinearEntry {
-    R x[N];
-    double h;
-    int64_t index, synapse;
-    int32_t neuron;
-    LinearKind kind;
-    bool held;
-};
 
 // Where the replay of a sample is: the next arrival and the next spike.
 struct LinearPlace {
