@@ -6,10 +6,12 @@ Method   a network scsr(64, (64, 64), 10), untrained, sliding answers, one threa
          CPU time of the process; waiting for events is added to it and not spent, so that a busy
          machine counts as an idle one. Latency of an answer: from the arrival of the last event
          before it until it is known. ``hour``: an hour of 300 events a second as fast as it can
-         be computed, in pieces of a second; memory is that of the process.
+         be computed, in pieces of a second; memory is that of the process, at every minute of the
+         stream.
 Answer   results/live.jsonl.
 """
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,24 +73,34 @@ def latency(step: float, speed: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def hour(rate: float = 300.0) -> dict[str, Any]:
+def quiet_hour(rate: float = 300.0, minutes: int = 60) -> Iterator[Packet]:
+    """Packets of a second of random events."""
+    rng = np.random.default_rng(0)
+    for k in range(60 * minutes):
+        n = rng.poisson(rate)
+        times = 1e3 * k + np.sort(rng.uniform(0.0, 1e3, n))
+        yield Packet.of(times, rng.integers(0, 64, n), until=1e3 * (k + 1))
+
+
+def resident() -> float:
+    """Memory of the process, MB."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def hour(minutes: int = 60) -> dict[str, Any]:
     """An hour of events as fast as it can be computed."""
-
-    def source() -> Iterator[Packet]:
-        rng = np.random.default_rng(0)
-        for k in range(3600):
-            n = rng.poisson(rate)
-            times = 1e3 * k + np.sort(rng.uniform(0.0, 1e3, n))
-            yield Packet.of(times, rng.integers(0, 64, n), until=1e3 * (k + 1))
-
-    listener = es.listen(network(), source(), settings=ListenSettings(step=1000.0))
+    source, settings = quiet_hour(minutes=minutes), ListenSettings(step=1000.0)
+    listener = es.listen(network(), source, settings=settings)
     began, memory = time.process_time(), list[float]()
-    for _ in listener:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        memory.append(pages * 4096 / 1e6)
+    for k, _ in enumerate(listener):
+        if k % 60 == 59:
+            memory.append(resident())
+    counters = listener.counters.to_dict()
     return {
-        "bench": "live", "case": "hour", "events": listener.counters.events,
-        "first_mb": max(memory[:360]), "most_mb": max(memory), "last_mb": memory[-1],
+        "bench": "live", "case": "hour", "events": counters.pop("events"),
+        "minutes_mb": [round(one, 1) for one in memory],
+        "grown_mb": max(memory[1:]) - memory[0],
+        "counters": {name: n for name, n in counters.items() if n},
         "cpu_s": time.process_time() - began,
     }  # fmt: skip
 
