@@ -87,10 +87,10 @@ def resident() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def hour(minutes: int = 60) -> dict[str, Any]:
+def hour(minutes: int = 60, **settings: Any) -> dict[str, Any]:
     """An hour of events as fast as it can be computed."""
-    source, settings = quiet_hour(minutes=minutes), ListenSettings(step=1000.0)
-    listener = es.listen(network(), source, settings=settings)
+    chosen = ListenSettings(step=1000.0, **settings)
+    listener = es.listen(network(), quiet_hour(minutes=minutes), settings=chosen)
     began, memory = time.process_time(), list[float]()
     for k, _ in enumerate(listener):
         if k % 60 == 59:
