@@ -331,6 +331,24 @@ def _live() -> Table:
     return _columns("live", "bench.macro.live", columns, lines)
 
 
+def _live_cochlea() -> Table:
+    words = {
+        "whole": "whole recordings",
+        "streaming": "streaming",
+        "voices": "streaming, synthetic voices",
+        "people": "streaming, people (FSDD, 8 kHz)",
+    }
+    columns: dict[str, Callable[[Row], Any]] = {
+        "learned by the cochlea": lambda r: words[r["learned"]],
+        "heard by the cochlea": lambda r: words[r["heard"]],
+        "recordings": lambda r: number(r["recordings"]),
+        "accuracy %": lambda r: number(100.0 * r["accuracy"], 3),
+        "95 % interval": lambda r: " to ".join(f"{100.0 * x:.1f}" for x in r["interval"]),
+    }
+    file = "live_cochlea"
+    return _columns(file, "bench.macro.live_cochlea", columns, lines_of(file))
+
+
 def _epoch() -> Table:
     columns: dict[str, Callable[[Row], Any]] = {
         "program": lambda r: f"{r['program']} ({r['version']})",
@@ -794,6 +812,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "large": _large,
     "streams": _streams,
     "live": _live,
+    "live-cochlea": _live_cochlea,
     "ranks-strong": lambda: _ranks("strong"),
     "ranks-weak": lambda: _ranks("weak"),
     "ranks-beside": _ranks_beside,
