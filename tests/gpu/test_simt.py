@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.support.simt import HostDevice, build, source, why_not
+from tests.support.simt.exercise import run_program
 from tests.support.simt.meetings import TEXT, meet, meetings
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
@@ -208,3 +209,9 @@ def test_address_sanitizer_sees_overruns_and_undefined_behaviour(kernel, message
     assert last.startswith(kernel), done.stderr
     assert message in last
     assert "meetings.cu:" in last
+
+
+@pytest.mark.parametrize("flavour", ["asan", "tsan"])
+def test_a_program_of_runs_starts_under_a_sanitizer(flavour):
+    done = run_program(["platform"], build.sanitized_environment(flavour), limit=30)
+    assert (done.returncode, done.stderr) == (0, "")

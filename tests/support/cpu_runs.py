@@ -32,11 +32,10 @@ from tests.support.nets import (
     random_stream,
     shared_net,
     two_kinds_net,
-    with_adaptation,
 )
 from tests.support.simt import exercise
 from tests.support.simt.build import sanitized_environment
-from tests.support.simt.runs import Run, met
+from tests.support.simt.runs import Run, falls, met
 
 PRECISIONS = ("single", "double")
 
@@ -80,16 +79,6 @@ def _two_run_away():
     net = one_layer("hidden", np.array([[60.0, 30.0]]), tau_mem=6.0, tau_syn=9.0)
     net.connect("hidden", "hidden", es.self_recurrent(np.array([30.0, 30.0])))
     return net
-
-
-def _falling(**delays):
-    """Thresholds that come down onto V, while inhibition pulls V down as well."""
-    rng = np.random.default_rng(21)
-    weights = np.vstack([rng.uniform(2.0, 20.0, (4, 40)), rng.uniform(-30.0, -2.0, (4, 40))])
-    late = {name: rng.uniform(0.0, high, weights.shape) for name, high in delays.items()}
-    taus = {"tau_mem": rng.uniform(4.0, 20.0, 40), "tau_syn": rng.uniform(2.0, 8.0, 40)}
-    net = one_layer("hidden", weights, **taus, **late)
-    return with_adaptation(net, 21, adaptation=(1.0, 6.0), tau=(0.3, 4.0))
 
 
 def _often(kind):
@@ -153,10 +142,6 @@ def _on_borders():
     return one_sample(times, channels, n_channels=3, duration=30.0)
 
 
-def _inhibited():
-    return random_stream(21, n_samples=1, n_channels=8, duration=60.0, rate=25.0)
-
-
 def _grid():
     return one_sample([1.0, 2.0, 2.0, 8.0, 9.0], duration=30.0)
 
@@ -177,8 +162,7 @@ OWN = {
         piece=9.0,
     ),
     "linear, at once": Run(_linear_at_once, _grid),
-    "falls": Run(_falling, _inhibited, piece=20.0),
-    "falls, fan-in": Run(lambda: _falling(delays=2.0), _inhibited, piece=20.0),
+    "falls, fan-in": falls(delays=2.0),
     "ties, held": met("dense", 1.5, weight=2.0, held=1.5),
     "often": Run(lambda: _often("dense"), lambda: one_sample([0.5, 1.0, 1.5, 2.0], duration=3.0)),
     "often, fan-in": Run(

@@ -115,7 +115,8 @@ def _pushed_down():
 def _long_silence():
     """What fires after the last event before a silence in which all decays below any number."""
     net = one_neuron([9.0, -6.0], tau_mem=10.0, tau_syn=5.0, refractory=0.5, v_reset=-0.4)
-    stream = one_sample([2.0, 5.0, 1e9, 1e9 + 3.0], [0, 1, 1, 0], n_channels=2, duration=2e9)
+    times, channels = [2.0, 5.0, 40.0, 1e9, 1e9 + 3.0], [0, 1, 0, 1, 0]
+    stream = one_sample(times, channels, n_channels=2, duration=2e9)
     return Run(lambda: net, lambda: stream)
 
 
@@ -196,6 +197,18 @@ def _meeting_events(net, later, precision, n_met=8):
         times = np.insert(times, place, after + later)
         channels = np.insert(channels, place, 5 + spikes.neurons[k])
     return times, channels
+
+
+def falls(**delays):
+    """Thresholds that come down onto V, while inhibition pulls V down as well."""
+    rng = np.random.default_rng(21)
+    weights = np.vstack([rng.uniform(2.0, 20.0, (4, 40)), rng.uniform(-30.0, -2.0, (4, 40))])
+    late = {name: rng.uniform(0.0, high, weights.shape) for name, high in delays.items()}
+    taus = {"tau_mem": rng.uniform(4.0, 20.0, 40), "tau_syn": rng.uniform(2.0, 8.0, 40)}
+    net = one_layer("hidden", weights, **taus, **late)
+    net = with_adaptation(net, 21, adaptation=(1.0, 6.0), tau=(0.3, 4.0))
+    options = {"n_samples": 1, "n_channels": 8, "duration": 60.0, "rate": 25.0}
+    return Run(lambda: net, lambda: random_stream(21, **options), piece=20.0)
 
 
 def _runaway(sparse, self_delay):
@@ -303,6 +316,7 @@ RUNS = {
             duration=40.0,
         )
     ),
+    "adaptive, falls": falls(),
     "adaptive, loop": _adapting(_loop(lambda: lateral_net(37, size=5), 25.0)),
     "adaptive, ring, returning, in pieces": _adapting(
         replace(_loop(lambda: ring_net(38), 25.0), piece=13.0)
