@@ -12,6 +12,7 @@ sanitizer; Python itself is not instrumented.
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -162,7 +163,8 @@ OWN = {
         piece=9.0,
     ),
     "linear, at once": Run(_linear_at_once, _grid),
-    "falls, fan-in": falls(delays=2.0),
+    "falls": replace(falls(), back=True),
+    "falls, fan-in": replace(falls(delays=2.0), back=True),
     "ties, held": met("dense", 1.5, weight=2.0, held=1.5),
     "often": Run(lambda: _often("dense"), lambda: one_sample([0.5, 1.0, 1.5, 2.0], duration=3.0)),
     "often, fan-in": Run(
@@ -171,19 +173,22 @@ OWN = {
     "too often, in pieces": Run(
         lambda: _often("loop"), lambda: one_sample([0.3], duration=2.0), piece=0.7
     ),
-    "at borders": Run(lambda: _at_borders(2.0), _on_borders, piece=10.0),
+    "at borders": Run(lambda: _at_borders(2.0), _on_borders, piece=10.0, back=True),
     "at borders, fan-in": Run(
-        lambda: _at_borders(np.where(np.eye(3, 6), 2.0, 1.0)), _on_borders, piece=10.0
+        lambda: _at_borders(np.where(np.eye(3, 6), 2.0, 1.0)), _on_borders, piece=10.0, back=True
     ),
     "loop, released with others": Run(
         _released_with_others,
         lambda: one_sample([1024.0, 1025.0], [0, 1], n_channels=2, duration=1040.0),
     ),
     "loop, by windows, in pieces": Run(
-        lambda: two_kinds_net(26, 20), lambda: _bursts(5, 3.0), piece=17.3
+        lambda: two_kinds_net(26, 20), lambda: _bursts(5, 3.0), piece=17.3, back=True
     ),
     "loop, by stretches, in pieces": Run(
-        lambda: shared_net(31, n=20, refractory=1.5), lambda: _bursts(20, 4.0), piece=17.3
+        lambda: shared_net(31, n=20, refractory=1.5),
+        lambda: _bursts(20, 4.0),
+        piece=17.3,
+        back=True,
     ),
 }
 

@@ -163,7 +163,7 @@ def _run(backend, precision, run, *, placed=False):
         job = _job(stage, stage.projections, trains, stream, precision)
         yield from _backward(backend, backward, job, found, rng, stage.name)
     if run.piece is not None:
-        yield from _in_pieces(backend, precision, net, stream.chunks(run.piece))
+        yield from _in_pieces(backend, precision, net, stream.chunks(run.piece), run.back)
 
 
 def _job(stage, projections, trains, stream, precision):
@@ -267,7 +267,7 @@ def _gradients(name, gradients):
     yield f"{name}/grazes", fetched(gradients.grazes)
 
 
-def _in_pieces(backend, precision, net, pieces):
+def _in_pieces(backend, precision, net, pieces, back):
     state, tapes, error = None, [], None
     with using_backend(backend.name, backend):
         for piece in pieces:
@@ -285,6 +285,7 @@ def _in_pieces(backend, precision, net, pieces):
                     yield f"piece {k}/{name}/{field}", getattr(tape[name], field)
         if error is not None:
             yield "pieces/error", np.array(error)
+        if error is not None or not back:
             return
         loss, later = Sums(net, len(tapes[0].stream)), None
         for k, tape in reversed(list(enumerate(tapes))):

@@ -29,13 +29,14 @@ class Run:
     """A network and its stream.
 
     ``rate`` (1/ms) weights the readout; ``piece`` (ms) is the length of the pieces in which the
-    stream is run a second time.
+    stream is run a second time, and ``back`` asks for the gradients of these pieces as well.
     """
 
     net: Callable[[], es.Network]
     stream: Callable[[], es.EventStream]
     rate: float = 0.05
     piece: float | None = None
+    back: bool = False
 
 
 def _random(seed, *, n_channels=6, duration=60.0, n_samples=3, rate=60.0, piece=None, **options):
