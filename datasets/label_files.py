@@ -13,12 +13,18 @@ column      content
 ``split``   optional: part that it belongs to, such as train or test
 ==========  =====================================================================
 
+The column of the groups may have another name, such as ``speaker``, which the caller says.
+
+A **table of targets** has numbers in place of a class: see :func:`read_targets`.
+
 A **folder** has one subfolder per class, named as the class, with its files. Folders of parts,
 ``train`` and ``test`` among them, may lie between: ``folder/train/yes/1.csv``.
 """
 
 import csv
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +37,7 @@ from eventsim.events import Dataset, DatasetInfo, EventStream, StoredStream, gat
 from eventsim.events.labelled import recordings_of
 
 _COLUMNS = ("file", "label", "sample", "group", "split")
+TIME = "time_ms"  # of a target
 LARGEST_TABLE = 1 << 28  # bytes
 LONGEST_LINE = 1 << 16  # bytes of names of columns
 
@@ -72,24 +79,24 @@ def _mark(first: str) -> str:
 
 
 def read_labels(
-    path: str | Path, files: Sequence[Path] = (), *, may_lack: bool = False
+    path: str | Path,
+    files: Sequence[Path] = (),
+    *,
+    may_lack: bool = False,
+    group_column: str = "group",
 ) -> list[Labelled]:
-    """The lines of a table, of paths of recordings.
+    """The lines of a table of labels.
 
-    The paths begin at the folder of the table, or at a single folder that is given as ``files``;
-    else each of ``files`` must be in the table and none else. Raises DataError with the line that
-    is wrong.
+    Paths of recordings begin at the folder of the table, or at a single folder that is given as
+    ``files``; else each of ``files`` must be in the table and none else. ``group_column`` is the
+    name of the column with the groups. ``may_lack`` allows files that do not exist. Raises
+    DataError with the line that is wrong.
     """
     place = Path(path)
-    base = files[0] if len(files) == 1 and files[0].is_dir() else None
-    known = {} if base is not None else _by_name(files)
+    lines = _lines(place, ("file", "label"), group_column)
     found: list[Labelled] = []
     seen: dict[Path, dict[int | None, str]] = {}
-    for line, cells in _lines(place):
-        where = f"{place}, line {line}"
-        row = _row(cells, where, base or place.parent, known)
-        if not (may_lack or row.file.is_file()):
-            raise DataError(f"{where}: there is no file {row.file}.")
+    for where, cells, row in _rows(lines, place, files, may_lack=may_lack):
         others = seen.setdefault(row.file, {})
         before = others.get(row.sample) or others.get(None)
         if before is None and row.sample is None:  # all recordings, some of which were named
@@ -98,14 +105,101 @@ def read_labels(
             raise DataError(f"{where}: {cells['file']} is there twice, first in {before}.")
         others[row.sample] = where
         found.append(row)
-    if not found:
+    _check_splits(found)
+    return found
+
+
+@dataclass(frozen=True)
+class TargetTable:
+    """What a table of targets says."""
+
+    names: tuple[str, ...]  # of the outputs, its other columns
+    rows: Sequence[Labelled]  # one per recording, without a label
+    # Of every recording its targets: time on the clock of the file in ms, NaN for its end, and a
+    # value of every output, NaN where the cell is empty
+    targets: Sequence[Sequence[tuple[float, tuple[float, ...]]]]
+
+
+def read_targets(
+    path: str | Path, files: Sequence[Path] = (), *, group_column: str = "group"
+) -> TargetTable:
+    """The lines of a table of targets: the values that a network is to give for a recording.
+
+    Its columns are ``file``, and as in a table of labels ``sample``, ``group``, ``split``; perhaps
+    ``time_ms``, when the values are wanted, on the clock of the file; every other column is an
+    output. A recording has a line for each of its times; without a time the value is wanted at its
+    end. An empty cell is no target. Parameters and errors are those of :func:`read_labels`.
+    """
+    place = Path(path)
+    lines = _lines(place, ("file",), group_column, outputs=True)
+    found: dict[tuple[Path, int | None], Labelled] = {}
+    targets: dict[tuple[Path, int | None], list[tuple[float, tuple[float, ...]]]] = {}
+    names: tuple[str, ...] = ()
+    for where, cells, row in _rows(lines, place, files, may_lack=True):
+        names = tuple(name for name in cells if name not in (*_COLUMNS, TIME))
+        first = found.setdefault((row.file, row.sample), row)
+        if (first.group, first.split) != (row.group, row.split):
+            raise DataError(
+                f"{where}: {cells['file']} has another group or split than in {first.where}, "
+                "expected the same in all lines of a recording."
+            )
+        values = tuple(_number(cells[name], name, where) for name in names)
+        time = _number(cells.get(TIME, ""), TIME, where)
+        mine = targets.setdefault((row.file, row.sample), [])
+        if any(time == other or (time != time and other != other) for other, _ in mine):
+            when = "its end" if time != time else f"{time:g} ms"
+            raise DataError(f"{where}: {cells['file']} has two lines for {when}, expected one.")
+        mine.append((time, values))
+    for file, sample in found:
+        if sample is None and any(f == file and k is not None for f, k in found):
+            where = found[file, sample].where
+            raise DataError(f"{where}: has no sample, but other lines of {file} have one.")
+    _check_splits(list(found.values()))
+    return TargetTable(names, list(found.values()), list(targets.values()))
+
+
+def _number(cell: str, name: str, where: str) -> float:
+    """The number in a cell; NaN where it is empty."""
+    if not cell:
+        return math.nan
+    try:
+        found = float(cell)
+    except ValueError:
+        found = math.inf
+    if not math.isfinite(found):
+        raise DataError(
+            f"{where}: {name} is {cell!r}, expected a number, or an empty cell. If the column has "
+            f"the groups: --group-column {name}"
+        )
+    return found
+
+
+def _rows(
+    lines: Iterable[tuple[int, dict[str, str]]],
+    place: Path,
+    files: Sequence[Path],
+    *,
+    may_lack: bool,
+) -> Iterator[tuple[str, dict[str, str], Labelled]]:
+    """Place, cells and recording of every line; DataError where there is none, or not for a file.
+
+    Parameters and paths as in :func:`read_labels`.
+    """
+    base = files[0] if len(files) == 1 and files[0].is_dir() else None
+    known = {} if base is not None else _by_name(files)
+    listed = set()
+    for line, cells in lines:
+        where = f"{place}, line {line}"
+        row = _row(cells, where, base or place.parent, known)
+        if not (may_lack or row.file.is_file()):
+            raise DataError(f"{where}: there is no file {row.file}.")
+        listed.add(row.file)
+        yield where, cells, row
+    if not listed:
         raise DataError(f"{place}: holds names of columns, but no recording.")
-    listed = {row.file for row in found}
     missing = [file for file in known.values() if file not in listed]
     if missing:
         raise DataError(f"{place}: has no line for the file {missing[0]}, expected one for each.")
-    _check_splits(found)
-    return found
 
 
 def left_out(folder: str | Path, rows: Sequence[Labelled]) -> list[Path]:
@@ -211,8 +305,13 @@ def _subfolders(folder: Path) -> list[Path]:
     return sorted(one for one in folder.iterdir() if one.is_dir() and one.name[0] != ".")
 
 
-def _lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Number and cells of every line below the names of the columns."""
+def _lines(
+    path: Path, needed: Sequence[str], group_column: str, *, outputs: bool = False
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Number and cells of every line below the names of the columns; see :func:`read_labels`.
+
+    With ``outputs`` every column without a meaning is one.
+    """
     content = read_content(path, expected="a table of labels", largest=LARGEST_TABLE)
     try:
         text = content.decode("utf-8-sig")
@@ -226,12 +325,7 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         raise DataError(
             f"{path}, line {reader.line_num}: is no line of a table ({error})."
         ) from error
-    names = [cell.lower() for cell in rows[0][1]] if rows else []
-    if len(set(names) & set(_COLUMNS)) < len(names) or not {"file", "label"} <= set(names):
-        raise DataError(
-            f"{path}, line 1: is {first.strip()[:80]!r}, expected the names of the columns: file, "
-            "label, and perhaps sample, group, split."
-        )
+    names = _names(rows[0][1] if rows else [], f"{path}, line 1", needed, group_column, outputs)
     for number, row in rows[1:]:
         if row and len(row) != len(names):
             raise DataError(
@@ -242,9 +336,59 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
             yield number, dict(zip(names, row, strict=True))
 
 
+def _names(
+    written: Sequence[str], where: str, needed: Sequence[str], group_column: str, outputs: bool
+) -> list[str]:
+    """The names of the columns, that of the groups as ``group``; DataError where they are wrong."""
+    names = [cell.lower() for cell in written]
+    if group_column.lower() not in names and group_column != "group":
+        raise DataError(f"{where}: has no column {group_column!r}, the one of the groups.")
+    if group_column != "group":
+        if "group" in names:
+            raise DataError(
+                f"{where}: has the columns 'group' and {group_column!r}, expected one of them. "
+                "Leave out the other."
+            )
+        names[names.index(group_column.lower())] = "group"
+    lacks = [name for name in needed if name not in names]
+    if lacks:
+        line = ",".join(written)[:80]
+        raise DataError(
+            f"{where}: is {line!r}, expected the names of the columns: {_expected(needed, outputs)}"
+        )
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"{where}: has the column {twice!r} twice, expected it once.")
+    others = [name for name in names if name not in _COLUMNS]
+    if not outputs and others:
+        raise DataError(
+            f"{where}: has the unknown column {others[0]!r}, expected the columns "
+            f"{_expected(needed, outputs)} If it has the groups: --group-column {others[0]}"
+        )
+    wrong = [name for name in others if name != TIME and re.match(r"(t|time)([_ ]|$)", name)]
+    if outputs and ("label" in names or wrong):
+        raise DataError(
+            f"{where}: has the column {wrong[0] if wrong else 'label'!r}, expected the columns "
+            f"{_expected(needed, outputs)}"
+        )
+    if outputs and not set(others) - {TIME}:
+        raise DataError(
+            f"{where}: has no column of values, expected the columns {_expected(needed, outputs)}"
+        )
+    return [
+        name if name in (*_COLUMNS, TIME) else written[k] for k, name in enumerate(names)
+    ]  # an output keeps its capitals
+
+
+def _expected(needed: Sequence[str], outputs: bool) -> str:
+    if outputs:
+        return "file, perhaps sample, time_ms, group, split, and one column or more with values."
+    return f"{', '.join(needed)}, and perhaps sample, group, split."
+
+
 def _row(cells: dict[str, str], where: str, base: Path, known: dict[str, Path]) -> Labelled:
     for name in ("file", "label"):
-        if not cells[name]:
+        if name in cells and not cells[name]:
             raise DataError(f"{where}: has no {name}, expected one.")
     file = base / cells["file"]
     if known:
@@ -257,7 +401,7 @@ def _row(cells: dict[str, str], where: str, base: Path, known: dict[str, Path]) 
         raise DataError(f"{where}: sample is {sample!r}, expected a number from 0 on.")
     return Labelled(
         file=file,
-        label=cells["label"],
+        label=cells.get("label", ""),
         where=where,
         sample=int(sample) if sample else None,
         group=cells.get("group", ""),

@@ -3,11 +3,12 @@
 From an option to where it acts: a command is a function whose parameters are options. Those that
 several commands share are in ``options``; a class of options is put in the place of a parameter by
 ``fields``, and so are the fields of settings, whose meaning is then the help (``help`` prints it).
-So ``--lr`` is the field ``learning_rate`` of TrainConfig, by ``train_settings``.
+So ``--lr`` is ``rates.weights`` of TrainConfig, by ``train_settings``.
 
 What a command reads: ``events`` resolves DATA and EVENTS by ``readers``, as ``reading``,
-``text_events`` and ``begin`` say; ``measured`` and ``damaged`` tell what was read, ``targets`` are
-signals to follow. What it says goes through ``terminal``; ``completion`` is for the shell.
+``text_events`` and ``begin`` say; ``measured`` and ``damaged`` tell what was read. ``targets`` and
+``regression`` are for values in place of classes. What it says goes through ``terminal``;
+``completion`` is for the shell.
 
 The commands: ``train``, ``evaluate``, ``predict``, ``simulate``, ``listen``, ``demo``, ``report``,
 ``cost``, ``map``, ``frontier``, ``experiment`` (with ``experiment_runs``, ``experiment_progress``),

@@ -35,7 +35,7 @@ app = App(
     rich_markup_mode="rich",
     help="Spiking neural networks in exact event time.\n\n"
     "Begin with: [bold]eventsim demo[/bold] (trains on spoken digits, writes a report) and "
-    "[bold]eventsim gradcheck[/bold] (proves that gradients are right).",
+    "[bold]eventsim gradcheck[/bold] (checks that gradients are right).",
 )
 app.command("train", rich_help_panel="Learn", cls=showing(*COMMON_OPTIONS))(train_command)
 app.command("demo", rich_help_panel="Learn")(demo_command)

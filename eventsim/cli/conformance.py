@@ -34,7 +34,9 @@ WRONG = ("failed", "error")
 def conformance_command(
     backend: Annotated[
         list[str] | None,
-        typer.Option(help="As elsewhere; or all: every backend that runs here. May be repeated."),
+        typer.Option(
+            help="Backend: auto, cuda, cpu, reference, or all that run here. Repeat for more."
+        ),
     ] = None,
     precision: Annotated[Chosen, typer.Option("--precision")] = "double",
     case: Annotated[

@@ -27,6 +27,7 @@ from eventsim.mapping.fits import fit_on
 from eventsim.network import Network
 from eventsim.network.late import late_begin
 from eventsim.report import tables
+from eventsim.runs.regression import is_regression
 from eventsim.runs.run import Run, load_run
 
 DEFAULT_CHIPS = ("45nm", "loihi")
@@ -77,11 +78,11 @@ def cost_command(
 
     Every term of an energy is shown with its count, its published figure, and the figure's status
     and source. What a sum lacks is named, term by term, and the sum is marked as a lower bound (≥).
-    A chip on whose cores the network has no place is named, with the reason. Terms of clocked chips
-    depend on the time step, which is shown beside them. A run that was trained on a grid of time is
-    counted as it runs on its grid. A dense RNN and GRU of the same layer sizes on frames stand
-    beside them. Where events were made of audio by an encoder that eventsim knows, its operations
-    are told as well, beside the sum: a chip that hears the audio itself has to do them.
+    If the network does not fit onto the cores of a chip, this is said, with the reason. Terms of
+    clocked chips depend on the time step, which is shown beside them. A run that was trained on a
+    grid of time is counted as it runs on its grid. A dense RNN and GRU of the same layer sizes on
+    frames are shown for comparison. If an encoder that eventsim knows made the events of audio, its
+    operations are shown too, outside the sum: a chip with a microphone has to do them itself.
 
     [bold]Examples[/bold]
 
@@ -103,7 +104,8 @@ def cost_command(
     )
     if stream.n_samples == 0:
         raise DataError("EVENTS holds no recordings, expected at least one.")
-    network, run = find_network(net), load_run(net) if net.is_dir() else None
+    network = find_network(net)
+    run = load_run(net) if net.is_dir() and not is_regression(net) else None
     if asked.bits is not None:
         network = quantise(network, asked.bits).net
         run = None if run is None else run.rounded(asked.bits)

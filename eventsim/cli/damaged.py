@@ -15,7 +15,7 @@ SkipDamagedOption = Annotated[
     bool,
     typer.Option(
         "--skip-damaged",
-        help="Leave out files that are missing or damaged, by name, in place of an error.",
+        help="Leave out missing or damaged files and name them; without this they are an error.",
     ),
 ]
 

@@ -102,7 +102,9 @@ def data_make(
     """
     settings, began = find_settings(data, file), time.perf_counter()
     if settings.name == OWN:
-        raise DataError(f"{data}: is made already, every command takes it as it is.")
+        raise DataError(
+            f"{data}: is a file of eventsim already, which every command reads: nothing to make."
+        )
     made = {}
     for split in parts(settings.name, Reading()):
         part = datasets.stored(settings.name, split=split, root=settings.file, download=download)

@@ -3,13 +3,14 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
 
+from eventsim.arrays import Floats
 from eventsim.cli.begin import automatic, begin_note, show_read, shown_spread, together
 from eventsim.cli.damaged import Damaged, SkipDamagedOption, read_files
 from eventsim.cli.data import show_details
@@ -22,16 +23,19 @@ from eventsim.cli.text_events import NOTE, TextEvents, guesses_of_notes, text_no
 from eventsim.datasets.audio_events import NOTE as AUDIO
 from eventsim.datasets.label_files import (
     Labelled,
+    TargetTable,
     labelled_files,
     left_out,
     read_folder,
     read_labels,
+    read_targets,
 )
-from eventsim.errors import DataError
-from eventsim.events import StoredStream
+from eventsim.errors import DataError, ParameterError
+from eventsim.events import Dataset, StoredStream
 from eventsim.events.begin import edges, spread
 from eventsim.events.labelled import BEGINS, Texts, recordings_of, splits_of
 from eventsim.events.stored import write_stored
+from eventsim.events.targets import Targets, write_targets
 
 MS_PER_S = 1000.0
 MOST_NAMED = 6  # files in a message
@@ -46,7 +50,7 @@ IMPORTED = (
 @filled(Reading, *IMPORTED, into="reading")
 def data_import(
     out: Annotated[
-        Path, typer.Option(metavar="FILE", help="To write: .h5, or .npz without labels.")
+        Path, typer.Option(metavar="FILE", help="File to write: .h5, or .npz without labels.")
     ],
     places: Annotated[
         list[str] | None,
@@ -59,14 +63,30 @@ def data_import(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Classes of the files: a table with the columns file, label and perhaps sample, "
-            "group (who is recorded), split (train or test).",
+            help="Classes of the files: a table with the columns file and label, and perhaps "
+            "sample, group (who is recorded) and split (train or test).",
         ),
     ] = None,
+    targets: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Values of the files, for regression: a table with the column file, a column "
+            "of numbers per output, and perhaps time_ms (without it: at the end), sample, "
+            "group and split.",
+        ),
+    ] = None,
+    group_column: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="Name of the column of the groups in the table, such as speaker."
+        ),
+    ] = "group",
     split: Annotated[
         str | None,
         typer.Option(
-            help="Part of the data set, test by default; of a file that eventsim wrote all parts."
+            help="Part of the data set, test by default. Of a file of eventsim all parts by "
+            "default."
         ),
     ] = None,
     *,
@@ -76,18 +96,23 @@ def data_import(
 ) -> None:
     """Read events from any supported files or data set and write them as eventsim stores them.
 
-    Every command takes the result; with labels (.h5) also train and evaluate. Classes are those of
-    a data set, of a table (--labels), or of folders: a folder per class, and train/ and test/ above
-    them if the parts are to be kept.
+    Every command reads the result; train and evaluate need labels or targets (.h5). Classes are
+    those of a data set, of a table (--labels), or of folders: a folder per class, and perhaps
+    train/ and test/ above them.
 
     Audio becomes events by the streaming cochlea (--encoder), as a microphone's does.
 
-    Recordings whose times are plainly a clock are put to their first event: where, in half of them
-    or more, the silence before the first event is longer than their events last (--begin).
+    If the times are plainly those of a clock, recordings are moved to their first event. They are,
+    if in half of the recordings or more the silence before the first event is longer than the time
+    from the first event to the last. --begin chooses another start.
 
     [bold]Examples[/bold]
 
     eventsim data import --labels labels.csv --out mine.h5
+
+    eventsim data import --labels labels.csv --group-column speaker --out mine.h5
+
+    eventsim data import --targets targets.csv --out mine.h5
 
     eventsim data import recordings/*.aedat --sensor nas_64_stereo --labels labels.csv --out mine.h5
 
@@ -106,12 +131,42 @@ def data_import(
     eventsim data import NMNIST --format tonic --file data --split test --out nmnist.h5
     """
     reading = replace(reading, split=split, whole=split is None)
-    found = _imported_from(places or [], reading, labels=labels, out=out, skip=skip_damaged)
+    table = _Table(labels, targets, group_column)
+    found = _imported_from(places or [], reading, table=table, out=out, skip=skip_damaged)
     present(found, _show_import, as_json=as_json)
 
 
+@dataclass(frozen=True)
+class _Table:
+    """The table that says what the recordings are; ``path`` is None where folders say it."""
+
+    labels: Path | None
+    targets: Path | None
+    group_column: str
+
+    def __post_init__(self) -> None:
+        if self.labels is not None and self.targets is not None:
+            raise ParameterError("--labels and --targets contradict each other. Leave out one.")
+        if self.path is None and self.group_column != "group":
+            raise ParameterError("--group-column names a column of --labels or --targets. Name it.")
+
+    @property
+    def path(self) -> Path | None:
+        return self.labels or self.targets
+
+    def read(self, paths: Sequence[Path]) -> tuple[list[Labelled], TargetTable | None]:
+        """A row per recording, and the targets where the table has them."""
+        if self.targets is not None:
+            found = read_targets(self.targets, paths, group_column=self.group_column)
+            return list(found.rows), found
+        if self.labels is None:
+            return read_folder(paths[0]), None
+        column = self.group_column
+        return read_labels(self.labels, paths, may_lack=True, group_column=column), None
+
+
 def _imported_from(
-    places: Sequence[str], reading: Reading, *, labels: Path | None, out: Path, skip: bool
+    places: Sequence[str], reading: Reading, *, table: _Table, out: Path, skip: bool
 ) -> dict[str, Any]:
     """Read files of events, with a class of each where one is given, and write them to one file.
 
@@ -119,8 +174,8 @@ def _imported_from(
     """
     if out.suffix not in (".npz", ".h5"):
         raise DataError(f"--out {out}: expected a name that ends with .npz or .h5.")
-    if labels is not None or any(Path(place).is_dir() for place in places):
-        return _import_labelled(places, reading, labels=labels, out=out, skip=skip)
+    if table.path is not None or any(Path(place).is_dir() for place in places):
+        return _import_labelled(places, reading, table=table, out=out, skip=skip)
     if len(places) != 1:
         raise DataError(
             f"{len(places)} places were named without their classes, expected one place, or "
@@ -209,50 +264,90 @@ def _of_rates(parts: Sequence[Events]) -> list[str]:
 
 
 def _import_labelled(
-    places: Sequence[str], reading: Reading, *, labels: Path | None, out: Path, skip: bool
+    places: Sequence[str], reading: Reading, *, table: _Table, out: Path, skip: bool
 ) -> dict[str, Any]:
     if out.suffix != ".h5":
-        raise DataError(f"--out {out}: expected a name that ends with .h5, which keeps labels.")
-    if labels is None and len(places) != 1:
+        raise DataError(
+            f"--out {out}: expected a name that ends with .h5, which keeps labels and targets."
+        )
+    if table.path is None and len(places) != 1:
         raise DataError(f"{' '.join(places)}: expected one folder, with a folder per class.")
     paths = [Path(place) for place in places]
-    named = read_folder(paths[0]) if labels is None else read_labels(labels, paths, may_lack=True)
+    named, values = table.read(paths)
     files, bad = read_files(
         [str(row.file) for row in named],
         lambda file: read_one(file, reading),
         skip=skip,
-        where={} if labels is None else {str(row.file): row.where for row in named},
+        where={} if table.path is None else {str(row.file): row.where for row in named},
     )
     read = dict(zip(map(Path, files), automatic(list(files.values())), strict=True))
     say_all(list(read.values()))
     rows = [row for row in named if row.file in read]
     told = [
-        *_left_out(paths, named, labels),
+        *_left_out(paths, named, table.path),
         *_ungrouped(rows),
         *_skipped(bad, named, rows),
         *_of_rates(list(read.values())),
     ]
-    for words in told:
-        say(words)
     data, splits = labelled_files(rows, lambda file: read[file].stream, name=out.stem)
     each = [read[row.file].zero[_chosen(row.sample)] for row in rows]
-    begun = together(list(read.values()), data.stream, np.concatenate(each))
+    zero = np.concatenate(each)
+    targets = None
+    if values is not None:
+        data, targets = _with_targets(data, values, rows, zero)
+        longer = int((data.stream.duration > _durations(rows, read)).sum())
+        told += [f"{longer:,} recordings last until their last target"] if longer else []
+    for words in told:
+        say(words)
+    begun = together(list(read.values()), data.stream, zero)
     notes = text_notes(_texts(list(read.values())), told) | _audio_note(list(read.values()))
+    notes |= begin_note(begun)
     begins = begun.zero if begun.is_moved else None
-    data.save(out, splits=splits, begins=begins, notes=notes | begin_note(begun))
+    if targets is None:
+        data.save(out, splits=splits, begins=begins, notes=notes)
+    else:
+        write_targets(out, data, targets, splits=splits, begins=begins, notes=notes)
     found = Events(out.stem, data.stream, data, begun=begun)
-    source = str(labels or paths[0])
-    form = "files of a folder" if labels is None else "files of a table"
+    source = str(table.path or paths[0])
+    form = "files of a folder" if table.path is None else "files of a table"
     given = [] if splits is None else splits.tolist()
-    more = {"parts": dict(Counter(given)), "damaged": [asdict(one) for one in bad]}
-    return _imported(source, form, out, found, notes) | more
+    more: dict[str, Any] = {"parts": dict(Counter(given)), "damaged": [asdict(one) for one in bad]}
+    more |= {"targets": None if targets is None else targets.summary()}
+    imported = _imported(source, form, out, found, notes) | more
+    return imported if targets is None else imported | {"labels": False, "classes": {}}
+
+
+def _durations(rows: Sequence[Labelled], read: Mapping[Path, Events]) -> Floats:
+    """Durations of the recordings of the rows, ms, as they were read."""
+    each = [read[row.file].stream.duration[_chosen(row.sample)] for row in rows]
+    return np.concatenate(each)
+
+
+def _with_targets(
+    data: Dataset, table: TargetTable, rows: Sequence[Labelled], zero: Floats
+) -> tuple[Dataset, Targets]:
+    """The recordings, each as long as its last target at least, and their targets."""
+    if len(data) != len(rows):
+        raise DataError(
+            f"{rows[0].where}: the {len(rows):,} files have {len(data):,} recordings, expected one "
+            "for every file of the table. Say which by a column 'sample'."
+        )
+    of_row = {id(row): lines for row, lines in zip(table.rows, table.targets, strict=True)}
+    targets = Targets.of_lines(
+        [of_row[id(row)] for row in rows],
+        zero=zero,
+        duration=data.stream.duration,
+        names=table.names,
+    )
+    duration = np.maximum(data.stream.duration, targets.times[:, -1])
+    return replace(data, stream=replace(data.stream, duration=duration)), targets
 
 
 def _skipped(
     bad: Sequence[Damaged], named: Sequence[Labelled], rows: Sequence[Labelled]
 ) -> list[str]:
     """Which files were left out because they are missing or damaged, and classes without others."""
-    gone = sorted({row.label for row in named} - {row.label for row in rows})
+    gone = sorted({row.label for row in named} - {row.label for row in rows} - {""})
     without = [f"no recording is left of the classes {', '.join(gone)}"] if gone else []
     return [*(f"left out: {one}" for one in bad), *without]
 
@@ -308,7 +403,18 @@ def _imported(
         "details": part.details,
         "audio": json.loads(notes.get(AUDIO, "null")),
         "damaged": [],
+        "targets": None,
     }
+
+
+def _target_rows(found: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """Every output, and its values in words."""
+    if found is None:
+        return []
+    return [
+        (name, f"{one['values']:,} values, {one['least']:.4g} to {one['largest']:.4g}")
+        for name, one in found.items()
+    ]
 
 
 def _made_by(audio: Mapping[str, Any]) -> str:
@@ -332,6 +438,7 @@ def _show_import(found: Mapping[str, Any]) -> None:
         ["duration", f"{found['seconds_of_events']:,.3f} s"],
         ["events per second", f"{found['events_per_second']:,.0f}"],
         *([f"class {name}", f"{n:,}"] for name, n in found["classes"].items()),
+        *([f"target {name}", text] for name, text in _target_rows(found["targets"])),
         *([f"part {name}", f"{n:,}"] for name, n in found["parts"].items()),
     ]
     show_table(f"{found['source']} ({found['format']})", ["", ""], table)

@@ -37,9 +37,9 @@ def demo_command(
 ) -> None:
     """Make spoken digits, train a ScSr-SNN with BIP on them, write a report. A few minutes.
 
-    The digits are spoken by eSpeak NG; test recordings are of voices that were never heard in
-    training. If the folder holds a demo that was stopped, it goes on; if it holds a finished one,
-    a new folder is taken.
+    The digits are spoken by eSpeak NG. Test recordings are of voices that are not in the training
+    data. If the folder holds a demo that was stopped, the demo continues; if it holds a finished
+    one, a new folder is made.
 
     [bold]Example[/bold]
 

@@ -15,6 +15,7 @@ from eventsim.cli.events import find_for, find_network
 from eventsim.cli.fields import filled
 from eventsim.cli.measured import MeasuredPart, say_measured
 from eventsim.cli.reading import Reading
+from eventsim.cli.regression import evaluate_values, has_targets
 from eventsim.cli.targets import follow, show_followed
 from eventsim.clocked import Grid
 from eventsim.engine.contract.compiling import SHOWN, Watch, compile_seconds
@@ -24,6 +25,7 @@ from eventsim.hardware.quantise import formats_of, quantise
 from eventsim.measures import INTERVAL, interval_text, measure_name, wilson
 from eventsim.network import Network
 from eventsim.report.numbers import percent
+from eventsim.runs.regression import is_regression
 from eventsim.runs.run import Run, load_run
 from eventsim.train import TrainConfig, evaluate, predict_over_time
 from eventsim.train.choice import config_of, in_classes_of
@@ -35,7 +37,7 @@ EvaluatedArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="DATA",
-        help="Data set, or file with labels; the run's own by default.",
+        help="Data set, or file with labels or targets; by default the run's own.",
         autocompletion=completion.complete_data,
     ),
 ]
@@ -48,30 +50,31 @@ class EvaluateOptions:
     which: opt.WhichOption = "last"
     targets: Path | None = opt.option(
         None,
-        "Regression: mean squared error and R2 of the readout's voltage against arrays "
-        "of this npz file: targets (samples x times x outputs), times (ms). No labels.",
+        "Regression with a network of your own: an npz file with the arrays targets (samples "
+        "x times x outputs) and times (ms). Prints mean squared error and R2; labels are not "
+        "read.",
         metavar="FILE",
     )
     latency: bool = opt.option(
         False,
-        "Also when the answer is there: accuracy by the share of a recording that is "
-        "read, latency, and early exit; of the network in exact time.",
+        "Also the time of the answer: accuracy by the share of a recording that is read, "
+        "latency, and early exit, in exact time.",
         "--latency",
     )
     margin: float = opt.option(
         MARGIN,
-        "Of the early exit of --latency: by how much the leading class is ahead, in probability.",
+        "Margin of the early exit of --latency: lead of the best class, in probability.",
     )
     samples: opt.SamplesOption = None
     chip: str | None = opt.chip_option(
         None,
-        "Evaluate with the numbers of a chip as well, in exact time and in its time step; "
-        "or a TOML file of your own.",
+        "Also evaluate with the number formats of a chip, in exact time and in its time step. "
+        "A name, or a TOML file of your own.",
     )
     bits: int | None = opt.option(
         None,
-        "Bits of a weight, in place of the chip's; of a run that was trained for this "
-        "chip, those of its training. Without --chip of the weights alone.",
+        "Bits of a weight, in place of the chip's. By default those of the training, if the "
+        "run was trained for this chip. Without --chip only weights are rounded.",
         min=1,
     )
     dt: float | None = opt.option(
@@ -94,6 +97,8 @@ def evaluate_command(
 ) -> None:
     """Accuracy, loss, confusion matrix, spike rates and synaptic operations of a trained network.
 
+    Of regression: mean squared error and R2.
+
     [bold]Examples[/bold]
 
     eventsim evaluate runs/demo
@@ -103,6 +108,8 @@ def evaluate_command(
     eventsim evaluate net.npz fsdd
 
     eventsim evaluate runs/demo --fail-under 0.9
+
+    eventsim evaluate runs/values
 
     eventsim evaluate follower.npz events.h5 --targets wanted.npz
 
@@ -116,6 +123,11 @@ def evaluate_command(
         net, on = find_network(run, which=asked.which), machine.backend or "auto"
         followed = follow(net, run, data, reading, asked.targets, backend=on)
         terminal.present(followed, show_followed, as_json=as_json)
+        return
+    if (run.is_dir() and is_regression(run)) or has_targets(data):
+        _check_alone(asked, fail_under)
+        fit = evaluate_values(run, data, reading, which=asked.which, backend=machine.backend)
+        terminal.present(fit, show_followed, as_json=as_json)
         return
     require_margin("--margin", asked.margin)
     mine = load_run(run).on(machine.backend) if run.is_dir() else None
@@ -170,7 +182,10 @@ def _check_alone(asked: EvaluateOptions, fail_under: float | None) -> None:
     }  # fmt: skip
     given = [name for name, value in others.items() if value]
     if given:
-        raise ParameterError(f"--targets and {given[0]} contradict each other. Leave out one.")
+        raise ParameterError(
+            f"{given[0]} contradicts regression (--targets, or a run that answers with values): "
+            "there are no classes. Leave it out."
+        )
 
 
 def _found(found: Evaluation, data: AnyDataset) -> dict[str, Any]:

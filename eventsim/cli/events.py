@@ -33,7 +33,8 @@ from eventsim.events.labelled import parts_of
 from eventsim.network import Network
 from eventsim.runs.data import DataSettings
 from eventsim.runs.recordings import OWN
-from eventsim.runs.run import Run, Which, load_run
+from eventsim.runs.regression import RegressionRun, load_any
+from eventsim.runs.run import Run, Which
 from eventsim.train.folder import NETWORKS
 
 __all__ = [
@@ -119,14 +120,14 @@ def find_for(net: Path, place: str | None, reading: Reading) -> Events:
     return Events(name, data.stream, data, part=reading.part, own=True, notes=notes, begins=begins)
 
 
-def run_of(net: Path) -> Run | None:
+def run_of(net: Path) -> Run | RegressionRun | None:
     """The run of a network: its folder, or that in which the file of the network lies."""
     if net.is_dir():
-        return load_run(net)
+        return load_any(net)
     if net.suffix != ".npz" or net.stem not in NETWORKS:
         return None
     try:
-        return load_run(net.parent)
+        return load_any(net.parent)
     except EventSimError:
         return None
 
@@ -180,7 +181,9 @@ def _filled(net: Path, place: str, found: Events, size: int) -> Events:
     return found
 
 
-def _find_beside(net: Path, run: Run | None, place: str, reading: Reading) -> Events:
+def _find_beside(
+    net: Path, run: Run | RegressionRun | None, place: str, reading: Reading
+) -> Events:
     """What was named for a network, and what had to be assumed of it said on stderr."""
     own = _OwnNotes(None if run is None else run.settings.data)
     (found,) = _begun([_read_beside(own, place, reading)])
@@ -230,7 +233,7 @@ def _check_there(net: Path) -> None:
         )
 
 
-def _is_own(run: Run, place: str) -> bool:
+def _is_own(run: Run | RegressionRun, place: str) -> bool:
     """Whether a run is on a file of one's own, which is at that place."""
     own = run.settings.data
     if own is None or own.name != OWN:
@@ -242,7 +245,7 @@ def find_encoder(net: Path, place: str | None) -> EncoderOperations | None:
     """What made the events of audio that :func:`find_for` finds; None where nothing is known."""
     if place is not None and form_of(place, Reading()) == "set":
         return datasets.encoder_operations(place)
-    settings = load_run(net).settings.data if net.is_dir() and place is None else None
+    settings = load_any(net).settings.data if net.is_dir() and place is None else None
     return None if settings is None else settings.encoder_operations()
 
 
@@ -252,18 +255,27 @@ def find_settings(
     *,
     test_data: Path | None = None,
     more: Mapping[str, Any] | None = None,
+    targets: bool = False,
 ) -> DataSettings:
     """The labelled recordings that DATA stands for, with their division.
 
     ``file`` is where a data set is; ``test_data`` is another file with labels for the test, where
     DATA is one of eventsim's own; ``more`` are further fields of
-    :class:`eventsim.runs.data.DataSettings`. Raises DataError where there is no such place or it
-    has no labels, ParameterError where a field does not fit the recordings.
+    :class:`eventsim.runs.data.DataSettings`; ``targets`` asks for values in place of labels. Raises
+    DataError where there is no such place or it has no labels, ParameterError where a field does
+    not fit the recordings.
     """
-    return DataSettings(**{**_settings_of(data, file, test_data), **(more or {})})
+    return DataSettings(**{**_settings_of(data, file, test_data, targets), **(more or {})})
 
 
-def _settings_of(data: str, file: Path | None, test_data: Path | None) -> dict[str, Any]:
+def _settings_of(
+    data: str, file: Path | None, test_data: Path | None, targets: bool
+) -> dict[str, Any]:
+    if targets and (data in datasets.DATASETS or form_of(data, Reading()) != "stored"):
+        raise DataError(
+            f"{data}: has no targets, expected a file with values of its recordings. Make one: "
+            "eventsim data import --targets targets.csv --out mine.h5"
+        )
     if data in datasets.DATASETS:
         if test_data is not None:
             raise DataError(f"--test-data: the data set {data} has a test part. Leave it out.")
@@ -274,11 +286,12 @@ def _settings_of(data: str, file: Path | None, test_data: Path | None) -> dict[s
     path = str(Path(data).resolve())
     if form == "stored":
         for one in (path, *([] if test_data is None else [str(test_data)])):
-            Dataset.open(one)
+            Dataset.open(one, targets=targets)
+        kept = {"targets": True, "in_memory": False} if targets else {}
         test_file = None if test_data is None else str(test_data.resolve())
-        return {"name": OWN, "file": path, "test_file": test_file}
+        return {"name": OWN, "file": path, "test_file": test_file, **kept}
     if test_data is not None:
-        raise DataError("--test-data goes with a file that eventsim data import wrote.")
+        raise DataError("--test-data is only for a file of eventsim data import. Leave it out.")
     if form == "ntidigits":
         return {"name": "ntidigits", "file": path}
     if form == "shd":
@@ -302,4 +315,4 @@ def parts(place: str, reading: Reading) -> tuple[str, ...]:
 def find_network(place: Path, *, which: Which = "last") -> Network:
     """The network in a file, or ``which`` (last, selected, initial) of a run's folder."""
     _check_there(place)
-    return load_run(place).network(which) if place.is_dir() else Network.load(place)
+    return load_any(place).network(which) if place.is_dir() else Network.load(place)

@@ -46,21 +46,25 @@ class ExportOptions:
     """What is written, for whom, and by which recordings it is checked."""
 
     to: Literal["nir", "c", "web"] = option(
-        "nir", "A NIR file, C99 for small processors, or a page that runs it."
+        "nir", "Format: a NIR file, C99 for small processors, or a web page that runs the network."
     )
-    name: str = option("network", "Of C: the prefix of files and symbols.")
-    bits: int | None = option(None, "Of C, web: round the weights to so many bits; 4 or 8.", min=1)
+    name: str = option("network", "C: prefix of files and symbols.")
+    bits: int | None = option(None, "C and web: round the weights to 4 or 8 bits.", min=1)
     target: Program | None = option(None, "Program that will read it; plain NIR by default.")
     dt: float | None = option(None, "Time step that the target will run with, ms.")
-    time_unit: Unit = option("s", "Of times in the file.")
-    lossy: bool = option(False, "Only warn of what the target will leave out.", "--lossy")
+    time_unit: Unit = option("s", "Unit of times in the file.")
+    lossy: bool = option(
+        False, "Warn of what the target program cannot express, in place of an error.", "--lossy"
+    )
     which: Which = option(
-        "last", "Of a run: last epoch, chosen by validation, untrained.", "--network"
+        "last",
+        "Network of a run: of the last epoch, chosen by validation, or untrained.",
+        "--network",
     )
     events: str | None = option(
         None,
-        "For the check, or in the page: a data set, or a file of events; of C and web by default "
-        "the run's.",
+        "Events for the check, or for the page: a data set, or a file of events. For C and "
+        "web by default the run's own.",
     )
     samples: SamplesOption = 10
 
@@ -70,7 +74,7 @@ class ExportOptions:
 def export_command(
     net: NetArgument,
     out: Annotated[
-        Path, typer.Option(metavar="FILE", help="The NIR file to write; of C and web a folder.")
+        Path, typer.Option(metavar="FILE", help="NIR file to write; for C and web a folder.")
     ],
     *,
     asked: ExportOptions,
@@ -80,15 +84,15 @@ def export_command(
     """Write a network for other programs, read it back, and compare the spikes of both.
 
     Plain NIR takes a spike as an impulse. Norse, snnTorch, SpikingJelly and Rockpool take it as 1
-    for one time step: name the one that will read the file. What it cannot do is an error; with
-    --lossy refractory times are left out, which networks of eventsim train have. The exit code
-    is 1 if the check fails.
+    for one time step: name the program that will read the file. Parts of the network that it cannot
+    express are an error. With --lossy they are left out with a warning, such as the refractory
+    times of eventsim train. The exit code is 1 if the check fails.
 
     With --to c the network becomes C99 without allocation: the same spikes, to the bit, as backend
     cpu in single precision. A test in the folder holds recordings, and their spikes.
 
-    With --to web it becomes one page, index.html, that runs it in a browser, without a server: with
-    the same spikes, on recordings in the page or on a file of events.
+    With --to web it becomes one page, index.html, that runs the network in a browser, without a
+    server: with the same spikes, on recordings in the page or on a file of events.
 
     [bold]Examples[/bold]
 
@@ -149,8 +153,8 @@ def _refuse_others(asked: ExportOptions) -> None:
         given = [name for name in others if getattr(asked, name) != getattr(plain, name)]
         if given:
             raise ParameterError(
-                f"--to {asked.to}: has no {', '.join(map(option_name, given))}, which belong to "
-                f"{owner.upper()}. Leave it out."
+                f"--to {asked.to}: does not take {', '.join(map(option_name, given))}, only "
+                f"{owner.upper()} does. Leave it out."
             )
 
 
@@ -251,14 +255,14 @@ def import_command(
     ] = None,
     dt: Annotated[float | None, typer.Option(help="Time step of that program, ms.")] = None,
     time_unit: Annotated[
-        Unit | None, typer.Option(help="Of times in the file, if it is not said.")
+        Unit | None, typer.Option(help="Unit of times in the file, if the file does not say it.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Read a NIR file into a network file, which other commands take.
 
-    What eventsim cannot express is an error that names the node. A file of Norse, snnTorch,
-    SpikingJelly or Rockpool means spikes of one time step: say so by --source.
+    A node that eventsim cannot express is an error with its name. In files of Norse, snnTorch,
+    SpikingJelly and Rockpool a spike lasts one time step: name the program by --source.
 
     [bold]Examples[/bold]
 

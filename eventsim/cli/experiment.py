@@ -96,9 +96,11 @@ def experiment_list(as_json: JsonOption = False) -> None:
 def experiment_show(
     name: experiment_runs.RecipeArgument,
     data: experiment_runs.TaskOption = None,
-    smoke: Annotated[bool, typer.Option("--smoke", help="The small size of the task.")] = False,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="Settings of --smoke: the small size of the task.")
+    ] = False,
     as_toml: Annotated[
-        bool, typer.Option("--toml", help="The file itself: where a recipe of your own begins.")
+        bool, typer.Option("--toml", help="Print the file itself, to start a recipe of your own.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -157,11 +159,11 @@ def experiment_run(
     figures: FiguresOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run what is missing of a recipe, then show the table and draw the figure.
+    """Run the missing runs of a recipe, then show the table and draw the figure.
 
-    Every condition runs with every seed in a folder of its own. Runs that are done are not run
-    again; those that were stopped go on from their checkpoint; one that fails is named at the end,
-    and the exit code is 1. The folder gets table.md, table.json and figure.png.
+    Every condition runs with every seed in a folder of its own. Finished runs are not run again;
+    stopped runs continue from their checkpoint. Runs that fail are named at the end, and the exit
+    code is 1. The folder gets table.md, table.json and figure.png.
 
     [bold]Examples[/bold]
 
@@ -195,7 +197,7 @@ def experiment_run(
 
 @experiment_app.command("table")
 def experiment_table(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Of an experiment.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of an experiment.")],
     as_markdown: Annotated[
         bool, typer.Option("--markdown", help="Markdown on stdout, no table.")
     ] = False,
@@ -217,8 +219,12 @@ def experiment_table(
 class SearchOptions:
     """What is searched, and how long."""
 
-    condition: str | None = option(None, "Whose settings; the recipe's choice.", metavar="NAME")
-    trials: int | None = option(None, "In all, those of before included.", min=1)
+    condition: str | None = option(
+        None, "Condition whose settings are varied; by default the recipe's choice.", metavar="NAME"
+    )
+    trials: int | None = option(
+        None, "Number of trials, those of earlier commands included.", min=1
+    )
     jobs: int = option(
         1, "Trials at a time, each in a process; 0: one after the other in this process.", min=0
     )
@@ -243,8 +249,8 @@ def experiment_search(
 ) -> None:
     r"""Look for better settings with Optuna, within the recipe's ranges, on validation data only.
 
-    Trials that are below the median of the others after an epoch are given up. A search that was
-    stopped goes on. Needs Optuna, the extra search of eventsim.
+    Trials that are below the median of the others after an epoch are stopped. The same command
+    continues a search. Needs Optuna, the extra search of eventsim.
 
     [bold]Examples[/bold]
 

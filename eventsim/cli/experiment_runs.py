@@ -53,15 +53,15 @@ TaskOption = Annotated[
     typer.Option(
         "--data",
         metavar="TASK",
-        help="Data set and the settings that suit it (see: eventsim experiment list), a TOML file, "
-        "or what eventsim train takes as DATA, with its default settings; the recipe's own by "
-        "default.",
+        help="A task: a data set with suitable settings (see: eventsim experiment list), or a "
+        "TOML file. Or what eventsim train takes as DATA, with default settings. By "
+        "default the recipe's own.",
         autocompletion=completion.complete_task,
     ),
 ]
 ConditionsOption = Annotated[
     list[str] | None,
-    typer.Option("--condition", metavar="NAME", help="Only this one; repeat for more."),
+    typer.Option("--condition", metavar="NAME", help="Only this condition; repeat for more."),
 ]
 
 
@@ -72,19 +72,19 @@ class Executing:
     download: DownloadOption = False
     executor: str = option(
         LOCAL,
-        "Who executes: local (processes of this machine), dask://HOST:PORT, slurm (with "
-        "parameters slurm?timeout_min=240&mem_gb=4), or mpi; the extras dask, slurm, mpi.",
+        "Where runs are executed: local (processes of this machine), dask://HOST:PORT, slurm "
+        "(with parameters slurm?timeout_min=240&mem_gb=4), or mpi. Extras: dask, slurm, mpi.",
         metavar="WHERE",
     )
     jobs: int | None = option(
         None,
-        "Processes at a time, one run each, 1 by default; 0: all in this process. Another "
-        "executor has its own number.",
+        "Number of processes, each with one run at a time; 1 by default. 0: all runs in this "
+        "process. Only with the executor local.",
         min=0,
     )
     threads: int | None = option(
         None,
-        "Of each process; by default an equal share of the cores, 1 with another executor.",
+        "Threads of each process; by default an equal share of the cores, with another executor 1.",
         min=1,
     )
     log: LogOption = None
@@ -92,8 +92,8 @@ class Executing:
     def __post_init__(self) -> None:
         if self.executor != LOCAL and self.jobs is not None:
             raise ParameterError(
-                f"--jobs {self.jobs} with --executor {self.executor}: how many runs go on at a "
-                "time is the number of its workers. Leave out --jobs."
+                f"--jobs {self.jobs} with --executor {self.executor}: the number of workers "
+                "decides how many runs are executed at a time. Leave out --jobs."
             )
 
 

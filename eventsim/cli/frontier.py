@@ -45,8 +45,8 @@ class FrontierOptions:
     )
     bits: list[int] | None = opt.option(
         None,
-        "Round the weights of every trained network to so many bits, as points of their "
-        "own; nothing is trained again. Repeat for more.",
+        "Also round the weights of every trained network to this number of bits, without "
+        "training, as further points. Repeat for more.",
         min=1,
     )
     frame: opt.FrameOption = 10.0
@@ -76,8 +76,8 @@ def frontier_command(
     """Accuracy against energy on chips: train a sweep, measure every run, find the Pareto front.
 
     The recipe's conditions differ in what they cost: by activity as a term of the loss, by pruned
-    synapses, by size, or by any other setting. Runs that are done are not run again, and what was
-    measured is kept: the same command goes on. The folder gets frontier.html, one page with
+    synapses, by size, or by any other setting. Finished runs are not run again, and
+    measurements are kept: the same command continues. The folder gets frontier.html, one page with
     pictures to point at, and frontier.csv and frontier.json. Every row names the command
     that gives its energies.
 

@@ -50,21 +50,21 @@ def gradcheck_command(
     ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     neurons: Annotated[
-        int, typer.Option(min=1, help="Per hidden population of the random network.")
+        int, typer.Option(min=1, help="Neurons per hidden population of the random network.")
     ] = 5,
     directions: Annotated[
         int, typer.Option(min=1, help="Entries compared per parameter array.")
     ] = 4,
     tolerance: Annotated[float, typer.Option(help="Largest relative error that passes.")] = 1e-6,
-    backend: Annotated[str, typer.Option(help="The one that is checked.")] = "cpu",
+    backend: Annotated[str, typer.Option(help="Backend that is checked.")] = "cpu",
     as_json: JsonOption = False,
 ) -> None:
-    """Prove the gradients: against finite differences, and against the reference backend.
+    """Check the gradients: against finite differences, and against the reference backend.
 
-    The random network has two hidden populations with self-recurrence and skip connections,
-    delays, refractory times, leak and reset away from zero; its thresholds do not adapt, those of
-    a run may. Entries whose change makes a spike appear or vanish cannot be judged by finite
-    differences; they are left out and counted. The exit code is 1 if the check fails.
+    The random network has two hidden populations with self-recurrence and skip connections, delays,
+    refractory times, and a leak and reset that are not zero; its thresholds do not adapt, those of
+    a run may. Where a change of an entry makes a spike appear or vanish, finite differences are not
+    valid; such entries are left out and counted. The exit code is 1 if the check fails.
 
     [bold]Examples[/bold]
 

@@ -51,21 +51,23 @@ class ListenOptions:
 
     form: Format | None = option(
         None,
-        "Of - and pipes: csv (the default: lines time,channel or time,x,y,polarity), evt2, evt21 "
-        "or evt3; of UDP: t64 (the default) and t32 of faery, spif of SPIF and AEStream.",
+        "Format. Of - and pipes: csv (the default: lines time,channel or time,x,y,polarity), "
+        "evt2, evt21 or evt3. Of UDP: t64 (the default) or t32 of faery, or spif of SPIF and "
+        "AEStream.",
         "--format",
     )
-    speed: str = option("1", "Of a file: times real time, such as 1 or 10; max for no waiting.")
-    again: bool = option(False, "Of a named pipe: wait for the next writer.", "--again")
-    seconds: float | None = option(None, "Stop after so long.", "--for", metavar="SECONDS")
+    speed: str = option(
+        "1",
+        "Speed of a replayed file: 1 for real time, 10 for ten times faster; max for no waiting.",
+    )
+    again: bool = option(False, "At the end of a named pipe, wait for the next writer.", "--again")
+    seconds: float | None = option(None, "Stop after this time.", "--for", metavar="SECONDS")
     which: WhichOption = "last"
     samples: SamplesOption = None
     every_step: bool = option(
-        False, "A line for every piece, not only where answers change.", "--all"
+        False, "Print a line for every chunk, not only for a new answer.", "--all"
     )
-    record: Path | None = option(
-        None, "Write what is heard to this .h5 file of recordings.", metavar="FILE"
-    )
+    record: Path | None = option(None, "Record the events to this .h5 file.", metavar="FILE")
     view: bool = option(False, "A live view of all classes in place of lines.", "--view")
 
 
@@ -79,8 +81,8 @@ def listen_command(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="- (standard input), a named pipe, udp:PORT, microphone, camera, or what is "
-            "replayed: a data set or a file of events.",
+            help="- (standard input), a named pipe, udp:PORT, microphone or camera. To replay: "
+            "a data set or a file of events.",
         ),
     ],
     *,
@@ -92,12 +94,12 @@ def listen_command(
         bool, typer.Option("--json", help="A JSON object per line on stdout, no tables.")
     ] = False,
 ) -> None:
-    """Run a trained network on live events, and tell its answers as they come.
+    """Run a trained network on live events, and print its answers as they come.
 
-    Lines are: time, answer, lead in probability; a dash is no answer. With --json every line is an
-    object. Where nothing says where recordings end, the stream has no end and answers are sliding.
-    At the end, also after Ctrl-C, come counters of what was late, unordered, duplicate, lost or
-    unreadable, the latency from arrival to answer, and the load.
+    A line has time, answer, and lead in probability; a dash means no answer. With --json every line
+    is an object. Where nothing says where recordings end, the stream has no end and answers are
+    sliding. At the end, also after Ctrl-C, it prints counters of what was late, unordered,
+    duplicate, lost or unreadable, the latency from arrival to answer, and the load.
 
     [bold]Examples[/bold]
 
@@ -158,7 +160,9 @@ def _opened(run: Path, place: str, net: Network, asked: ListenOptions, reading: 
         return _Opened(replay(stream, speed=_speed(asked.speed)), place, labels)
     for name in ("sensor", "columns", "begin", "split"):
         if getattr(reading, name) is not None:
-            raise ParameterError(f"{option_name(name)} goes with a file that is replayed.")
+            raise ParameterError(
+                f"{option_name(name)} is only for a file that is replayed. Leave it out."
+            )
     typed = size_of(reading.sensor_size)
     size = None if typed is None else Size(*checked_size(typed))
     audio = _cochlea_of(run) if place.startswith("microphone") else None

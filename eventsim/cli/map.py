@@ -52,38 +52,43 @@ class MapOptions:
         "for millions of synapses), refined (needs nothing), or a baseline.",
     )
     compare: bool = opt.option(
-        True, "Map with first-fit and population-order, too.", "--compare/--no-compare"
+        True,
+        "Also map with first-fit and population-order, for comparison.",
+        "--compare/--no-compare",
     )
     inputs: Literal["external", "placed"] = opt.option(
         "external",
-        "external: channels send from outside, entering at tile (0, 0). placed: each "
-        "takes the place of a neuron.",
+        "external: input channels send from outside; their spikes enter at tile (0, 0). "
+        "placed: each channel takes the place of a neuron.",
     )
     neurons_per_core: opt.NeuronsPerCoreOption = None
     chips: str | None = opt.option(
         None,
-        "A board of several of the chip, such as 2x1; links between chips are counted apart.",
+        "Map onto a board of several such chips, such as 2x1. Links between chips are counted "
+        "apart.",
         metavar="COLUMNSxROWS",
     )
     chip_link: float | None = opt.option(
         None,
-        "What a link between two chips of the board counts in the search, against 1 for "
-        "one inside a chip. By default the chip's own, or 1.",
+        "Cost of a link between two chips in the search, where a link inside a chip costs 1. "
+        "By default the chip's own, or 1.",
         metavar="LINKS",
     )
     seconds: float | None = opt.option(
         None,
-        "End the search after this time with the best mapping so far; the first is "
-        "finished in any case. By default it goes on until nothing is left to do.",
+        "End the search after this time with the best mapping so far; the first mapping is "
+        "always finished. By default the search runs until it finds no improvement.",
         metavar="S",
     )
     bits: list[int] | None = opt.option(
         None,
-        "Simulate with weights of so many bits, decays, thresholds and delays in the "
-        "chip's formats; repeat for more.",
+        "Simulate with weights of this number of bits, and decays, thresholds and delays in "
+        "the chip's formats; repeat for more.",
         min=1,
     )
-    window: float = opt.option(1.0, "In which spikes on a link are counted.", metavar="MS")
+    window: float = opt.option(
+        1.0, "Time window in which spikes on a link are counted.", metavar="MS"
+    )
     sanafe: float | None = opt.option(
         None, "Write files for SANA-FE with this time step, for the first recording.", metavar="MS"
     )
@@ -104,11 +109,12 @@ def map_command(
     machine: opt.Machine,
     as_json: opt.JsonOption = False,
 ) -> None:
-    """Map a network onto the cores of a chip, weighted by the spikes that it really sends.
+    """Map a network onto the cores of a chip, weighted by its measured spikes.
 
-    All limits of the chip hold, and an independent count checks them; if they cannot, the message
-    says which, where and by how much. Shown are the fill of the cores, spikes between cores, links
-    they pass, latencies on the mesh, and what the chip's number formats do to spikes and accuracy.
+    The mapping keeps all limits of the chip, which an independent count checks. If this is not
+    possible, the message says which limit, where, and by how much. The output has the fill of the
+    cores, spikes between cores, links that they pass, latencies on the mesh, and the effect of the
+    chip's number formats on spikes and accuracy.
 
     [bold]Examples[/bold]
 

@@ -35,7 +35,11 @@ RunArgument = Annotated[
 ]
 WhichOption = Annotated[
     Which,
-    typer.Option("--network", help="After the last epoch, chosen by validation, or untrained."),
+    typer.Option(
+        "--network",
+        help="Network of a run: after the last epoch (last), chosen by validation (selected), or "
+        "untrained (initial).",
+    ),
 ]
 EventsArgument = Annotated[
     str | None,
@@ -64,8 +68,8 @@ TestDataOption = Annotated[
     typer.Option(
         "--test-data",
         metavar="FILE",
-        help="Another file of eventsim data import for the test. Without it the file says what "
-        "is tested; where it does not, see --divide.",
+        help="Another file of eventsim data import for the test. Without it the test part is "
+        "that of the file, or drawn: see --divide.",
     ),
 ]
 RoundTimesOption = Annotated[
@@ -73,7 +77,8 @@ RoundTimesOption = Annotated[
     typer.Option(
         "--round-times",
         metavar="MS",
-        help="Put every event on a multiple of so many ms: coarse times take less time.",
+        help="Round the time of every event to a multiple of this. Coarse times take less "
+        "computing time.",
     ),
 ]
 DownloadOption = Annotated[
@@ -84,8 +89,9 @@ LogOption = Annotated[
     typer.Option(
         "--log",
         metavar="FILE",
-        help="Add plain lines of progress to this file: time, epoch, loss, accuracy, time left. "
-        "Where standard error is no terminal they go into the folder of the run.",
+        help="Add plain lines of progress to this file: time, epoch, loss, accuracy, time "
+        "left. If standard error is no terminal, they go to a file in the folder of the "
+        "run.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, no tables.")]
@@ -102,7 +108,7 @@ FiguresOption = Annotated[
     typer.Option(
         "--figures",
         metavar="FORMATS",
-        help="Write the pictures for a paper too, into the folder figures: pdf, svg, png, or "
+        help="Also write the pictures for a paper, into the folder figures: pdf, svg, png, or "
         "several such as pdf,svg.",
     ),
 ]
@@ -121,7 +127,8 @@ SamplesOption = Annotated[
     typer.Option(
         "--samples",
         min=1,
-        help="Only so many recordings: spread evenly over the classes; without labels the first.",
+        help="Use at most this number of recordings, spread evenly over the classes; without "
+        "labels the first ones.",
     ),
 ]
 BackendOption = Annotated[
@@ -136,11 +143,11 @@ ThreadsOption = Annotated[
     int | None, typer.Option("--threads", min=1, help="Threads; all cores by default.")
 ]
 FrameOption = Annotated[
-    float, typer.Option("--frame", metavar="MS", help="Frames of the dense RNN and GRU.")
+    float, typer.Option("--frame", metavar="MS", help="Length of a frame of the dense RNN and GRU.")
 ]
 NeuronsPerCoreOption = Annotated[
     int | None,
-    typer.Option("--neurons-per-core", min=1, help="Fill cores less than the chip allows."),
+    typer.Option("--neurons-per-core", min=1, help="Use at most this number of neurons of a core."),
 ]
 
 

@@ -16,9 +16,11 @@ from eventsim.cli.events import Events, find_files, find_network
 from eventsim.cli.fields import filled
 from eventsim.cli.options import JsonOption, Machine, RunArgument, WhichOption
 from eventsim.cli.reading import MEASURED, Reading
+from eventsim.cli.regression import predict_values, show_values, write_values_csv
 from eventsim.cli.terminal import present, say_backend, show_table, stdout
 from eventsim.errors import ParameterError
 from eventsim.events import concatenate
+from eventsim.runs.regression import is_regression
 from eventsim.runs.run import load_run
 from eventsim.train.prediction import Prediction, predict
 
@@ -34,22 +36,32 @@ def predict_command(
         list[str],
         typer.Argument(
             metavar="FILE...",
-            help="Recordings, of which no label is read: files of events, or a data set.",
+            help="Recordings: files of events, or a data set. Labels are not read.",
         ),
     ],
     *,
     reading: Reading,
     which: WhichOption = "last",
     skip_damaged: SkipDamagedOption = False,
+    every: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MS",
+            min=0.001,
+            help="Regression: answer every MS milliseconds and at the end; by default only at "
+            "the end.",
+        ),
+    ] = None,
     machine: Machine,
     as_csv: Annotated[
         bool, typer.Option("--csv", help="CSV on stdout, a line per row: --csv > answers.csv.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """What a trained network answers to new recordings: answer, score, and second answer.
+    """Print the answers of a trained network to new recordings: answer, score, second answer.
 
-    Labels are not needed. A score is the network's logit of a class: the largest one wins.
+    Labels are not needed. A score is the network's logit of a class; the largest score is the
+    answer. A run of regression answers with a value of every output.
 
     [bold]Examples[/bold]
 
@@ -57,12 +69,20 @@ def predict_command(
 
     eventsim predict runs/demo new/*.aedat --sensor nas_64_stereo --skip-damaged --csv
 
+    eventsim predict runs/values new/*.csv --every 10 --csv
+
     eventsim predict net.npz later.h5 --json
     """
     machine.ready()
     if as_csv and as_json:
         raise ParameterError("--csv and --json: expected one of the two.")
     found, bad = find_files(run, files, reading, skip=skip_damaged)
+    if run.is_dir() and is_regression(run):
+        fitted = predict_values(run, found, bad, every=every, backend=machine.backend)
+        present(fitted, write_values_csv if as_csv else show_values, as_json=as_json)
+        return
+    if every is not None:
+        raise ParameterError("--every: is for a run of regression. Leave it out.")
     mine = load_run(run).on(machine.backend) if run.is_dir() else None
     runs_on = say_backend((mine.config.backend if mine else machine.backend) or "auto")
     streams = [part.stream for part in found.values()]

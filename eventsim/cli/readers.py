@@ -162,7 +162,7 @@ def _check_options(form: str, reading: Reading) -> None:
     for name in _options(reading):
         if form not in _ONLY[name]:
             raise DataError(
-                f"--{name.replace('_', '-')} says nothing of format {form}, only of "
+                f"--{name.replace('_', '-')} does not apply to format {form}, only to "
                 f"{' and '.join(_ONLY[name])}. Leave it out, or name the --format."
             )
 
@@ -183,7 +183,7 @@ def _check_part(form: str, place: str, reading: Reading) -> None:
 def check_unused(reading: Reading, what: str) -> None:
     """Raise DataError if an option was given that says how a file is read; ``what`` is not."""
     for name in _options(reading):
-        raise DataError(f"--{name.replace('_', '-')} says nothing of {what}. Leave it out.")
+        raise DataError(f"--{name.replace('_', '-')} does not apply to {what}. Leave it out.")
 
 
 def _options(reading: Reading) -> list[str]:
@@ -194,7 +194,7 @@ def _options(reading: Reading) -> list[str]:
 def read(form: str, place: str, reading: Reading) -> Events:
     """The recordings of a place of that format.
 
-    Raises DataError (an option says nothing of the format, or what is there cannot be read).
+    Raises DataError (an option does not apply to the format, or the place cannot be read).
     """
     _check_options(form, reading)
     _check_part(form, place, reading)
@@ -280,7 +280,9 @@ def _read_aedat(place: str, reading: Reading) -> Events:
     if reading.sensor is not None:
         sensor = replace(find_sensor(reading.sensor), **changes)
     elif changes:
-        raise DataError(f"{place}: --address-bytes and --tick-us change a sensor. Name it.")
+        raise DataError(
+            f"{place}: --address-bytes and --tick-us change a sensor. Name it: --sensor NAME."
+        )
     where = dict(map(_condition, reading.where or ()))
     by = None if reading.by is None else tuple(name.strip() for name in reading.by.split(","))
     try:

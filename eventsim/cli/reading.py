@@ -25,9 +25,9 @@ class Reading:
 
     form: str = option(
         "auto",
-        "auto (told by the content), set, stored, ntidigits, shd, nir, aedat, nas, csv, "
-        "arrays, npz, audio, or tonic (PLACE is the name of a data set of tonic, --file its "
-        "folder).",
+        "Format: auto (recognised by the content), set, stored, ntidigits, shd, nir, aedat, "
+        "nas, csv, arrays, npz, audio, or tonic (PLACE is the name of a data set of tonic, "
+        "--file its folder).",
         "--format",
     )
     file: FileOption = None
@@ -36,32 +36,34 @@ class Reading:
     download: DownloadOption = False
     sensor: str | None = option(
         None,
-        "Of an AEDAT file: nas_64_stereo, nas_32_mono_usbaer, cochlea_ams1c, dvs128, ...",
+        "AEDAT: sensor, such as nas_64_stereo, nas_32_mono_usbaer, cochlea_ams1c or dvs128.",
         metavar="NAME",
     )
-    address_bytes: int | None = option(None, "Of an AEDAT file, if not the sensor's: 2 or 4.")
-    tick_us: float | None = option(None, "Of an AEDAT file, if not the sensor's: a tick in us.")
+    address_bytes: int | None = option(
+        None, "AEDAT: bytes of an address, 2 or 4, if not the sensor's."
+    )
+    tick_us: float | None = option(None, "AEDAT: a tick in us, if not the sensor's.")
     by: str | None = option(
         None,
-        "Of an AEDAT file: fields that make up the channel, e.g. ear,channel.",
+        "AEDAT: fields that make up the channel, such as ear,channel.",
         metavar="FIELDS",
     )
-    where: list[str] | None = option(
-        None, "Of an AEDAT file: only these events.", metavar="FIELD=VALUE"
-    )
+    where: list[str] | None = option(None, "AEDAT: read only these events.", metavar="FIELD=VALUE")
     after_reset: bool = option(
-        False, "Of an AEDAT file: what follows the clock's reset.", "--after-reset"
+        False, "AEDAT: read only the events after the reset of the clock.", "--after-reset"
     )
     unit: str | None = option(
         None,
-        "Of times in a file of text or arrays: s, ms or us; by default what its header "
-        "says, else ms in text and us in arrays.",
+        "Text and arrays: unit of times, s, ms or us. By default that of the header, else ms "
+        "in text and us in arrays.",
     )
-    channels: int | None = option(None, "Of text or arrays; the largest channel by default.", min=1)
+    channels: int | None = option(
+        None, "Text and arrays: number of channels. By default the largest channel plus one.", min=1
+    )
     columns: str | None = option(
         None,
-        "Of text or arrays: what each column is, time, channel, sample, x, y, p, or a "
-        "dash to drop it: t_us,channel,-. Where arrays have names: which of them are read.",
+        "Text and arrays: name of each column in order: time, channel, sample, x, y, p, or a "
+        "dash to drop it, such as t_us,channel,-. If arrays have names: those that are read.",
         metavar="NAMES",
     )
     sensor_size: str | None = option(

@@ -24,10 +24,11 @@ from eventsim.cli.fields import filled
 from eventsim.cli.map import choose_method, find_congestion, find_study
 from eventsim.cli.measured import MeasuredPart, find_measured
 from eventsim.cli.reading import MEASURED, Reading
+from eventsim.cli.regression import report_values
 from eventsim.cli.terminal import echo_late, present, say, say_backend
 from eventsim.energy import RunCosts, costs_over_time, run_costs
 from eventsim.engine import simulate
-from eventsim.errors import DataError, NetworkError
+from eventsim.errors import DataError, NetworkError, ParameterError
 from eventsim.events import AnyDataset, EventStream, SpikeTape
 from eventsim.mapping import InfeasibleError, StudyRow, compare_mappings
 from eventsim.mapping.mapping import filled_less
@@ -41,6 +42,7 @@ from eventsim.report.record import (
     Unmade,
     firing_rates,
 )
+from eventsim.runs.regression import is_regression
 from eventsim.runs.run import load_run
 from eventsim.train.choice import in_classes_of
 from eventsim.train.latency import MARGIN, SHARES, decision_over_time
@@ -60,13 +62,13 @@ class ReportOptions:
     )
     onto: list[str] | None = opt.chip_option(None, "Map onto this chip; repeat for more.", "--map")
     method: Literal["hypergraph", "refined", "first-fit", "population-order"] | None = opt.option(
-        None, "Of the mapping, as in eventsim map."
+        None, "Method of the mapping, as in eventsim map."
     )
     neurons_per_core: opt.NeuronsPerCoreOption = None
     bits: list[int] | None = opt.option(
         None,
-        "Simulate with weights of so many bits, in the formats of the mapped chips; "
-        "repeat for more.",
+        "Also simulate with weights of this number of bits, in the formats of the mapped "
+        "chips; repeat for more.",
         min=1,
     )
     dt: float | None = opt.option(
@@ -74,9 +76,9 @@ class ReportOptions:
     )
     frame: opt.FrameOption = 10.0
     weight_bits: WeightBitsOption = None
-    seed: int = opt.option(0, "Of the mapping.", min=0)
+    seed: int = opt.option(0, "Seed of the mapping.", min=0)
     out: Path | None = opt.option(
-        None, "RUN/index.html, the page of the training, by default.", metavar="FILE"
+        None, "Page to write; by default RUN/index.html, that of the training.", metavar="FILE"
     )
 
 
@@ -95,12 +97,12 @@ def report_command(
 ) -> None:
     """Complete the page of a run: sparsity, energy, latency and mapping beside its training.
 
-    A section shows when the answer is there: accuracy and energy by the share of a recording that
-    is read, latency, and early exit at a margin of 0.9.
+    A section shows the time of the answer: accuracy and energy by the share of a recording that is
+    read, latency, and early exit at a margin of 0.9.
 
-    The page loads nothing from elsewhere: figures are inside. Where a network is mapped onto a chip
-    that is priced too, its axons, links and cores are in the energy. What was not asked for, or
-    cannot be made, is a sentence.
+    The page is one file with all figures inside. If a network is mapped onto a chip, the energy on
+    that chip includes axons, links and cores. Parts that were not asked for, or cannot be made, are
+    named in a sentence.
 
     [bold]Examples[/bold]
 
@@ -113,6 +115,9 @@ def report_command(
     eventsim report runs/demo --chip loihi --chip 45nm --dt 1 --samples 50 --out report.html
     """
     on = machine.ready()
+    if run.is_dir() and is_regression(run):
+        _write_values(run, events, asked, samples, as_json=as_json)
+        return
     page, forms = _page(run, asked.out), opt.forms_of(asked.figures)
     maps = list(asked.onto or ())
     priced_on = find_chips(asked.chip or (*DEFAULT_CHIPS, *maps))
@@ -128,6 +133,19 @@ def report_command(
 
     outcome = _outcome(report, write_page(page, report, forms=forms), on)
     present(outcome | {"measured": measured.to_dict()}, _show, as_json=as_json)
+
+
+def _write_values(
+    run: Path, events: str | None, asked: ReportOptions, samples: int | None, *, as_json: bool
+) -> None:
+    """The page of a run of regression, which has its training and test alone."""
+    defaults = replace(ReportOptions(), figures=asked.figures, out=asked.out)
+    if asked != defaults or events is not None or samples is not None:
+        raise ParameterError(
+            f"{run}: is a run of regression, whose page takes --out and --figures alone. For costs "
+            f"and mapping: eventsim cost {run}, eventsim map {run}."
+        )
+    report_values(run, asked.out, opt.forms_of(asked.figures), as_json=as_json)
 
 
 def _made(

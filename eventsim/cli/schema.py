@@ -15,13 +15,13 @@ def schema_command(
     kind: Annotated[FileKind, typer.Argument(metavar="KIND", help="Which file or table.")],
     example: Annotated[
         bool,
-        typer.Option("--example", help="Of a chip: a file with comments to begin with, in TOML."),
+        typer.Option("--example", help="For chip: print a TOML file with comments, to start from."),
     ] = False,
 ) -> None:
     """The JSON schema of recipes, tasks and chips, and of their tables `network` and `train`.
 
-    Editors check and complete TOML files by it. Bounds that only several keys together can break
-    are not in it; the commands check these too.
+    Editors use it to check and complete TOML files. Conditions on several keys together are not in
+    it; the commands check them too.
 
     [bold]Examples[/bold]
 

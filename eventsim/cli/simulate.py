@@ -40,9 +40,9 @@ class SimulateOptions:
     precision: Precision = option("double", "")
     explained: list[str] | None = option(
         None,
-        "Why a neuron is silent, or fires so much: events by source, peak of the voltage, "
-        "the factor on its weights that is missing. Without a number: the first silent neuron "
-        "and the most active one.",
+        "Say why a neuron is silent, or fires so much: events by source, peak of the voltage, "
+        "and the factor by which its weights are too small. Without a number: the first "
+        "silent neuron and the most active one.",
         "--explain",
         metavar="POPULATION[:NEURON[:RECORDING]]",
     )
@@ -69,7 +69,7 @@ def simulate_command(
 ) -> None:
     """Run a network on events: spikes, synaptic operations, and the time it took.
 
-    A trained network runs on after every recording as in training, and its answers are shown.
+    A trained network also runs for its tail after every recording, and its answers are shown.
 
     [bold]Examples[/bold]
 

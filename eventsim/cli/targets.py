@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import typer
 
 from eventsim.cli.events import find_for
@@ -12,9 +11,10 @@ from eventsim.cli.measured import MeasuredPart, say_measured
 from eventsim.cli.options import with_precision
 from eventsim.cli.reading import Reading
 from eventsim.cli.terminal import say_backend, show_table
-from eventsim.errors import DataError, NetworkError
+from eventsim.errors import DataError
 from eventsim.events import npz
 from eventsim.network import Network
+from eventsim.runs.regression import described_fit, only_readout
 from eventsim.train import MeanSquaredError, evaluate_regression
 
 
@@ -34,10 +34,7 @@ def follow(
         "measured": measured.to_dict(),
         "samples": named.stream.n_samples,
         "readout": loss.readout,
-        "mean_squared_error": found.mean_squared_error,
-        "r2": [float(one) if np.isfinite(one) else None for one in found.r2],
-        "targets": found.n_targets,
-        "targets_left_out": found.left_out,
+        **described_fit(found, tuple(f"output {k}" for k in range(found.r2.size))),
         "backend": on.name,
         "device": on.device,
     }
@@ -45,11 +42,7 @@ def follow(
 
 def _loss(path: Path, net: Network) -> MeanSquaredError:
     """The wanted voltages of a file, of the only readout of the network."""
-    if len(net.readouts) != 1:
-        raise NetworkError(
-            f"--targets: the network has the readouts {', '.join(net.readouts) or 'none'}, "
-            "expected one. In Python es.train.evaluate_regression takes the name of one."
-        )
+    readout = only_readout(net)
     expected = "an npz file with arrays 'targets' [samples, times, outputs] and 'times' [times], ms"
     with npz.opened(path, expected=expected, error=DataError) as archive:
         missing = {"targets", "times"} - set(archive.claims)
@@ -57,7 +50,7 @@ def _loss(path: Path, net: Network) -> MeanSquaredError:
             raise DataError(
                 f"{path}: has no array {', '.join(sorted(missing))}, expected {expected}."
             )
-        return MeanSquaredError(archive.read("targets"), archive.read("times"), *net.readouts)
+        return MeanSquaredError(archive.read("targets"), archive.read("times"), readout)
 
 
 def show_followed(found: Mapping[str, Any]) -> None:
@@ -68,10 +61,10 @@ def show_followed(found: Mapping[str, Any]) -> None:
         ["mean squared error", f"{found['mean_squared_error']:.6g}"],
         *(
             [
-                f"R2 of output {k}",
+                f"R2 of {name}",
                 "none: its targets are all equal" if one is None else f"{one:.4f}",
             ]
-            for k, one in enumerate(found["r2"])
+            for name, one in zip(found["outputs"], found["r2"], strict=True)
         ),
         ["recordings", f"{found['samples']:,}"],
         ["targets", f"{of:,}" + (f"; {left:,} left out (NaN)" if left else "")],

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from eventsim.cli import completion, terminal
+from eventsim.cli import completion, regression, terminal
 from eventsim.cli import options as opt
 from eventsim.cli.events import find_network, find_settings
 from eventsim.cli.fields import filled, options_of
@@ -23,6 +23,7 @@ from eventsim.report.numbers import percent
 from eventsim.runs.data import DataSettings
 from eventsim.runs.execution import Execution, Outcome, execute
 from eventsim.runs.networks import NetworkSettings
+from eventsim.runs.regression import LOSS
 from eventsim.runs.run import load_run
 from eventsim.runs.settings import RunSettings, check_same_run
 from eventsim.train import (
@@ -73,16 +74,16 @@ class RunStart:
     )
     resume: bool = opt.option(
         False,
-        "Continue the run in --out to the same final numbers; with --epochs, to more "
-        "epochs than it had.",
+        "Continue the run in --out; it ends with the same numbers as without a stop. With "
+        "--epochs: extend it.",
         "--resume",
     )
     overwrite: bool = opt.option(False, "Replace the run in --out, or in runs/DATA.", "--overwrite")
     download: opt.DownloadOption = False
     distributed: bool | None = opt.option(
         None,
-        "Processes started by torchrun, mpirun or srun train one network together, each "
-        "on a GPU of its own; or one network each.",
+        "Whether the processes of torchrun, mpirun or srun train one network together, each "
+        "on its own GPU, or one network each.",
         "--distributed/--no-distributed",
     )
     threads: opt.ThreadsOption = None
@@ -116,17 +117,17 @@ def train_command(
     tables: Mapping[str, Mapping[str, Any]],
     as_json: opt.JsonOption = False,
 ) -> None:
-    """Train a spiking network to classify recordings, test it, and write a report.
+    """Train a spiking network on recordings with classes or values, test it, and write a report.
 
     A part of the training data is held out for validation; test data is used only after the end.
-    Where speakers are tested that are not learned, those of validation are not learned either.
+    If the test part has other speakers than the training part, so has the validation part.
 
-    --resume --epochs extends a run. The learning rate falls over all epochs of a run, and the
-    finished epochs have followed that of the former number: the numbers are not those of a run of
-    so many epochs from the start.
+    --resume --epochs extends a run. The learning rate falls over all epochs of a run. The finished
+    epochs have used the schedule of the former number of epochs, so the result differs from a run
+    with all epochs from the start.
 
-    With --distributed the numbers depend on --shards, not on how many processes there are: a run
-    can be resumed with another number of them.
+    With --distributed the numbers depend on --shards, not on the number of processes. A run can be
+    resumed with another number of processes.
 
     [bold]Examples[/bold]
 
@@ -137,6 +138,8 @@ def train_command(
     eventsim train --resume --out runs/plain
 
     eventsim train mine.h5 --test-data later.h5
+
+    eventsim train values.h5 --loss mean_squared_error --hidden 64
 
     eventsim train mine.h5 --test-group theo --validate recording
 
@@ -166,16 +169,46 @@ def train_command(
         if out is None:
             raise ParameterError("--resume: say which run by --out FOLDER.")
         settings, folder, net = _resumed(asked, out), out, None
+    elif regression.is_asked(asked):
+        _train_values(asked, start, as_json=as_json)
+        return
     else:
         settings, net = _started(asked)
-        default = Path("runs") / Path(asked.data or "").stem
-        folder = out or (default if start.overwrite else free_folder(default))
-        if RunFolder(folder).holds_run and not start.overwrite:
-            raise StorageError(
-                f"{folder}: holds a run already. Add --resume to continue it or --overwrite to "
-                "replace it, or choose another --out."
-            )
+        folder = _folder_of(asked, start)
     train_and_show(settings, folder, start, net, as_json=as_json)
+
+
+def _folder_of(asked: TypedTraining, start: RunStart) -> Path:
+    """Where a new run goes; StorageError where a run is."""
+    default = Path("runs") / Path(asked.data or "").stem
+    folder = start.out or (default if start.overwrite else free_folder(default))
+    if RunFolder(folder).holds_run and not start.overwrite:
+        raise StorageError(
+            f"{folder}: holds a run already. Add --resume to continue it or --overwrite to "
+            "replace it, or choose another --out."
+        )
+    return folder
+
+
+def _train_values(asked: TypedTraining, start: RunStart, *, as_json: bool) -> None:
+    """Regression; ParameterError for options that it does not take."""
+    refused = {
+        "--distributed": start.distributed, "--tensorboard": start.tensorboard,
+        "--log": start.log, "--fail-under": start.fail_under,
+    }  # fmt: skip
+    for name, given in refused.items():
+        if given:
+            raise ParameterError(f"{name}: is not for --loss {LOSS}. Leave it out.")
+    settings, net = regression.settings_of(asked, opt.typed())
+    opt.set_threads(start.threads, settings.train.backend)
+    regression.train_values(
+        settings,
+        net,
+        _folder_of(asked, start),
+        overwrite=start.overwrite,
+        forms=opt.forms_of(start.figures),
+        as_json=as_json,
+    )
 
 
 def _started(asked: TypedTraining) -> tuple[RunSettings, Network | None]:

@@ -36,14 +36,15 @@ class TypedTraining:
     round_times: opt.RoundTimesOption = None
     loss: str | None = opt.option(
         None,
-        "cross_entropy (default; of the readout's weighted integral), "
-        "cross_entropy_maximum, cross_entropy_last; of a spiking output first_spike, "
-        "spike_count, van_rossum; ctc for strings of words.",
+        "Loss. Of a readout: cross_entropy (default; of its weighted integral), "
+        "cross_entropy_maximum, cross_entropy_last. Of a spiking output: first_spike, "
+        "spike_count, van_rossum. ctc: strings of words. mean_squared_error: regression (data "
+        "import --targets).",
         rich_help_panel="Training",
     )
     bip: bool | None = opt.option(
         None,
-        "Train the neurons' parameters, not only weights; which, by --set bip=[..].",
+        "Train neuron parameters as well as weights; choose them by --set bip=[..].",
         "--bip/--no-bip",
         rich_help_panel="Training",
     )
@@ -58,7 +59,7 @@ class TypedTraining:
     )
     config: Path | None = opt.option(
         None,
-        "TOML or JSON of TrainConfig keys, or run.json of a run; options go before it.",
+        "TOML or JSON file of TrainConfig keys, or run.json of a run. Options take precedence.",
         rich_help_panel="Training",
     )
     init: Path | None = opt.option(

@@ -1,7 +1,7 @@
 """Dataset: recordings with a class each, in memory or in a file, and their division into parts.
 
-Every loader gives a :class:`Dataset`, every trainer and every command takes it. Recordings in a
-file stay there: no more than what is asked for is ever in memory.
+Every loader returns a :class:`Dataset`, and every trainer and command takes one. Recordings in a
+file stay there: only what is asked for is read into memory.
 
 As a file a data set is one of :mod:`eventsim.events.stored` with these columns and notes:
 
@@ -17,6 +17,9 @@ As a file a data set is one of :mod:`eventsim.events.stored` with these columns 
 ``guesses``      note                JSON list: what was guessed of that text; may be missing
 ``begin``        note                JSON: where times begin, and why; may be missing
 ===============  ==================  ======================================================
+
+A file of targets (:mod:`eventsim.events.targets`) has values in place of ``labels`` and
+``class_names``.
 """
 
 from __future__ import annotations
@@ -50,16 +53,16 @@ else:
     Stream_co = TypeVar("Stream_co", covariant=True)
 
 Texts = NDArray[np.str_]
-BEGINS = "begins"  # the column of a file
+BEGINS, TARGETS = "begins", "targets"  # columns of a file
 
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """What is known of a data set before it is opened.
+    """Description of a data set that is not open yet.
 
-    ``name`` is the one ``load`` takes, ``classes`` the word of every label, ``channels`` the
-    number of input channels; ``splits`` says how the samples are divided, ``parts`` names what
-    ``split`` may be; ``samples`` tells how many there are, ``obtain`` how to get the files.
+    ``name`` is the one that ``load`` takes, ``classes`` the name of every class, ``channels`` the
+    number of input channels. ``splits`` says how the samples are divided, ``parts`` has the values
+    of ``split``, ``samples`` their number, ``obtain`` how to get the files.
     ``grouped`` names the parts that share no group (speaker, writer) with another part of their
     division: it is a division by group.
     """
@@ -180,7 +183,7 @@ class Dataset(Generic[Stream_co]):
         return Dataset(stream, labels, self.class_names, self.info, groups, keys, self.split)
 
     def relabelled(self, class_names: Sequence[str]) -> Dataset[Stream_co]:
-        """The same recordings with the labels of other class names, in which all its own occur.
+        """The same recordings with labels for other class names, which include all of its own.
 
         Raises
         ------
@@ -222,17 +225,11 @@ class Dataset(Generic[Stream_co]):
         notes
             What else is known of the whole file, texts by name.
         """
-        columns: dict[str, NDArray[Any] | None]
-        columns = {"labels": self.labels, "keys": self.keys, "groups": self.groups}
-        if splits is not None:
-            columns["splits"] = np.asarray(splits, dtype=np.str_)
-        if begins is not None:
-            columns[BEGINS] = np.asarray(begins, dtype=np.float64)
         write_stored(
             path,
             recordings_of(self.stream),
             n_channels=self.stream.n_channels,
-            columns={name: values for name, values in columns.items() if values is not None},
+            columns={"labels": self.labels, **self.columns(splits=splits, begins=begins)},
             notes={
                 **(notes or {}),
                 "class_names": json.dumps(self.class_names),
@@ -240,8 +237,21 @@ class Dataset(Generic[Stream_co]):
             },
         )
 
+    def columns(
+        self, *, splits: ArrayLike | None = None, begins: ArrayLike | None = None
+    ) -> dict[str, NDArray[Any]]:
+        """The columns of a file but for the labels; parameters as :meth:`save`."""
+        found: dict[str, NDArray[Any] | None] = {"keys": self.keys, "groups": self.groups}
+        if splits is not None:
+            found["splits"] = np.asarray(splits, dtype=np.str_)
+        if begins is not None:
+            found[BEGINS] = np.asarray(begins, dtype=np.float64)
+        return {name: values for name, values in found.items() if values is not None}
+
     @classmethod
-    def open(cls, path: str | Path, *, split: str | None = None) -> Dataset[StoredStream]:
+    def open(
+        cls, path: str | Path, *, split: str | None = None, targets: bool = False
+    ) -> Dataset[StoredStream]:
         """A data set that :meth:`save` wrote, left in its file.
 
         Parameters
@@ -250,15 +260,18 @@ class Dataset(Generic[Stream_co]):
             The file.
         split
             Only the recordings of this part; None for all.
+        targets
+            Open a file of targets: all its recordings are of one class, and
+            :class:`eventsim.events.targets.Targets` has their values.
 
         Raises
         ------
         StorageError
             The file is missing, damaged, or something else.
         DataError
-            It holds events without labels, or has no such part.
+            It holds events without labels (with ``targets``: without targets), or has no such part.
         """
-        found = described(StoredStream.open(path))
+        found = described(StoredStream.open(path), targets=targets)
         if split is None:
             return found
         splits, parts = splits_of(found.stream), parts_of(found.stream)
@@ -289,9 +302,21 @@ def _numbers(labels: ArrayLike, names: tuple[str, ...], where: str) -> ArrayLike
 AnyDataset = Dataset[EventStream | StoredStream]
 
 
-def described(stored: StoredStream) -> Dataset[StoredStream]:
-    """All recordings of an open file with their labels; raises as :meth:`Dataset.open`."""
+def described(stored: StoredStream, *, targets: bool = False) -> Dataset[StoredStream]:
+    """All recordings of an open file with their labels; as :meth:`Dataset.open`."""
     columns, path = stored.columns, stored.path
+    if targets and TARGETS not in columns:
+        raise DataError(
+            f"{path}: has no targets, expected values of its recordings. Give them some: eventsim "
+            f"data import {path} --targets TARGETS.csv --out WITH_TARGETS.h5"
+        )
+    if targets:
+        columns = {**columns, "labels": np.zeros(stored.n_samples, np.int64)}
+    if "labels" not in columns and TARGETS in columns:
+        raise DataError(
+            f"{path}: holds values of its recordings (targets) and no classes, expected a class of "
+            "every recording. eventsim train fits values by regression: --loss mean_squared_error."
+        )
     if "labels" not in columns:
         raise DataError(
             f"{path}: holds events without labels, expected a class of every recording. Give them "
@@ -373,8 +398,9 @@ def stratified_split(labels: Ints, *, fraction: float, seed: int) -> tuple[Ints,
     labels
         Shape [samples].
     fraction
-        Share of every class that goes to validation, in [0, 1). It is rounded to whole samples;
-        if ``fraction > 0``, a class of two or more samples gives at least one; it always keeps one.
+        Fraction of every class that goes to validation, in [0, 1), rounded to whole samples. If it
+        is above 0, a class of two or more samples gives at least one sample. Every class keeps at
+        least one sample for training.
     seed
         Chooses which.
 
@@ -399,8 +425,8 @@ def stratified_split(labels: Ints, *, fraction: float, seed: int) -> tuple[Ints,
 def grouped_split(groups: Texts, *, fraction: float, seed: int) -> tuple[Ints, Ints]:
     """As :func:`stratified_split`, but every group is in one part as a whole.
 
-    ``groups`` has shape [samples]. Groups in a random order go to validation while it stays within
-    its fraction of the samples, above 0; at least one does, and at least one does not.
+    ``groups`` has shape [samples]. In a random order, groups are added to validation as long as it
+    stays within its fraction of the samples, above 0. At least one group is in each part.
     """
     names, member = np.unique(groups, return_inverse=True)
     sizes = np.bincount(member, minlength=names.size)
@@ -416,9 +442,9 @@ def grouped_split(groups: Texts, *, fraction: float, seed: int) -> tuple[Ints, I
 def grouped_folds(groups: Texts, n: int, *, seed: int) -> tuple[tuple[str, ...], ...]:
     """The names of the groups of each of ``n`` folds, sorted; each group is in one fold.
 
-    Large groups are shared out first, each to the fold that has the fewest samples by then; the
-    seed decides between groups of one size. There are ``n`` different groups or more in ``groups``,
-    [samples].
+    Large groups are assigned first, each to the fold with the fewest samples so far; the seed
+    decides the order of groups of the same size. There are ``n`` different groups or more in
+    ``groups``, [samples].
     """
     names, sizes = np.unique(groups, return_counts=True)
     drawn = np.random.default_rng(seed).permutation(names.size)
@@ -432,11 +458,11 @@ def grouped_folds(groups: Texts, n: int, *, seed: int) -> tuple[tuple[str, ...],
 
 
 def spread(labels: Ints, samples: int) -> Ints:
-    """Numbers of recordings that stand for all, ascending: equally many of every class.
+    """Numbers of recordings that represent all, ascending: equally many of every class.
 
-    They are spread over each class. What does not go into equal parts, and what a small class
-    lacks, is shared out among the others. All of them if there are no more than ``samples``, which
-    is at least 1.
+    They are spread evenly over each class. If a class has too few, or ``samples`` is no multiple of
+    the classes, other classes give more. All recordings if there are no more than ``samples``,
+    which is at least 1.
     """
     rank = np.empty(labels.size, np.int64)
     members = [np.flatnonzero(labels == label) for label in np.unique(labels)]

@@ -1,4 +1,4 @@
-"""StoredStream: recordings in an HDF5 file, of which only what is asked for is read.
+"""StoredStream: recordings in an HDF5 file, which are read only when they are asked for.
 
 Layout of the file:
 
@@ -7,7 +7,7 @@ Layout of the file:
 ``/channels``          uint8, 16 or 32 [events]  the smallest type that holds all channels
 ``/offsets``           int64 [samples + 1]       first event of every sample
 ``/duration``          float64 [samples]         ms
-``/columns/...``       any [samples]             what else is known of every sample
+``/columns/...``       any [samples, ..]         what else is known of every sample
 ``/notes``             uint8 [bytes]             what is known of all: JSON, text by name, in UTF-8
 attributes             text, integers            ``kind``, ``version``, ``n_channels``
 =====================  ========================  ================================================
@@ -18,7 +18,7 @@ because those of variable length lie in a heap without checksums, which the HDF5
 for ever if it is damaged.
 
 A :class:`StoredStream` holds offsets and durations in memory, 24 bytes a sample, and no open file:
-it may be sent to another process, or be alive while one forks.
+it can be sent to another process, and is safe when a process forks.
 """
 
 import json
@@ -71,7 +71,7 @@ class StoredStream:
     duration
         ms, float64 [samples].
     columns
-        What else is known of every sample, arrays [samples] by name.
+        What else is known of every sample, arrays [samples] or [samples, ..] by name.
     notes
         What is known of the whole file, texts by name.
     """
@@ -273,10 +273,10 @@ def write_stored(
         _write_small(file, "duration", duration)
         file.create_group("columns")
         for name, values in (columns or {}).items():
-            if values.shape != duration.shape:
+            if values.shape[:1] != duration.shape:
                 raise ShapeError(
                     f"write_stored: column {name!r} has shape {values.shape}, expected "
-                    f"{duration.shape}, one entry per recording."
+                    f"({duration.size}, ..), one entry per recording."
                 )
             is_text = np.issubdtype(values.dtype, np.str_)
             stored = np.char.encode(values, "utf-8") if is_text else values
@@ -304,7 +304,11 @@ def _write_events(
 
 
 def _write_small(file: Any, name: str, values: NDArray[Any]) -> None:
-    options = {"chunks": (min(values.size, CHUNK),), "fletcher32": True} if values.size else {}
+    options: dict[str, Any] = {}
+    if values.size:
+        rows = max(CHUNK * len(values) // values.size, 1)
+        chunks = (min(len(values), rows), *values.shape[1:])
+        options = {"chunks": chunks, "fletcher32": True}
     file.create_dataset(name, data=values, **options)
 
 
@@ -391,12 +395,13 @@ def _names(file: Any) -> list[str]:
     return list(hdf5.member(file, "columns", error=StorageError))
 
 
-def _member(file: Any, name: str, ndim: int) -> Any:
+def _member(file: Any, name: str, ndim: int | None) -> Any:
+    """A dataset of the file; ``ndim`` is None for any number of axes but 0."""
     from eventsim.events import hdf5  # as in write_stored
 
     # Not compressed, so that as much is stored as is claimed.
     data = hdf5.dataset(file, name, error=StorageError, ratio=1.0)
-    if data.ndim != ndim or data.dtype.kind not in "iufSb":
+    if data.ndim != (ndim or max(data.ndim, 1)) or data.dtype.kind not in "iufSb":
         raise StorageError(f"{file.filename}: {name} is not what it should be; make it anew.")
     if data.id.get_storage_size() < data.nbytes:
         raise StorageError(
@@ -407,10 +412,10 @@ def _member(file: Any, name: str, ndim: int) -> Any:
 
 
 def _column(file: Any, name: str, duration: Floats) -> NDArray[Any]:
-    values = np.asarray(_member(file, name, 1)[...])
-    if values.shape != duration.shape:
+    values = np.asarray(_member(file, name, None)[...])
+    if values.shape[:1] != duration.shape:
         raise StorageError(
-            f"{file.filename}: {name} has {values.size} entries for {duration.size} recordings. "
+            f"{file.filename}: {name} has {len(values)} entries for {duration.size} recordings. "
             "Make it anew."
         )
     return np.char.decode(values, "utf-8") if np.issubdtype(values.dtype, np.bytes_) else values

@@ -2,15 +2,15 @@ r"""Networks of convolutions along the channels of one input, with a linear deci
 
 Spiking convolutions in a row, whose neurons may feed back onto themselves, then a convolution of
 leaky integrators, the readout, and a linear decision behind its neurons' largest voltages. Weights
-and neuron parameters are shared along the channels, so that what was learned at one place of the
-cochlea is heard at all of them: by another voice, in another pitch.
+and neuron parameters are shared along the channels. So a pattern that was learned at one position
+of the cochlea is recognised at all of them: by another voice, in another pitch.
 
 .. math:: w \sim \mathcal N\big(\mu / n,\; (\sigma g)^2 / n\big)
 
 with :math:`n` the number of sources and a gain :math:`g` of 2 for the input's. Between spiking
 convolutions it is 3, and :math:`\mu` four times as large: the second would hardly fire. Every map
-of a spiking convolution sends after a time of its own, evenly from the least to the largest delay:
-what was heard then meets what is heard now.
+of a spiking convolution has a delay of its own, evenly spaced from the smallest to the largest: so
+earlier and present events arrive together.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def convolutional(
     self_recurrent
         Give every spiking neuron a connection onto itself.
     skip_to_readout
-        Connect every spiking convolution to the readout, not the last alone: its kernel and
+        Connect every spiking convolution to the readout, not only the last: its kernel and
         stride are then as many channels wide on each.
     forward_delays
         ms, of connections from spiking neurons: one number, or ``(low, high)``.
@@ -138,7 +138,7 @@ def _check(
     if skip_to_readout and any(width % 2 == 0 for width in kernel):
         raise ShapeError(
             f"convolutional: kernel is {tuple(kernel)}, expected odd numbers of places with "
-            "skip_to_readout, so that the readout hears the same channels of all convolutions."
+            "skip_to_readout, so that the readout receives the same channels of all convolutions."
         )
     check_delays("convolutional", "forward_delays", forward_delays)
 

@@ -96,7 +96,7 @@ def make_sharing(key: str, values: Array, groups: ArrayLike) -> Sharing:
     sharing = Sharing(np.array(numbers))
     if not sharing.agrees(values):
         raise ParameterError(
-            f"share: values of {key!r} that are to be one differ, expected equal values in "
+            f"share: shared values of {key!r} differ, expected equal values in "
             "every group. Set them before."
         )
     return sharing

@@ -1,15 +1,16 @@
-"""One run: which recordings, which network, how it is trained; its folder and what came out.
+"""One run: its recordings, network, training, folder and results.
 
 =================  =================================================================
 module             content
 =================  =================================================================
-``recordings``     which recordings: the settings, and what must hold of them
+``recordings``     which recordings: the settings, and their conditions
 ``data``           these recordings, read and divided
 ``division``       what recordings say of their division
 ``voices``         voices of a synthesiser, learned beside recordings
 ``networks``       the network: which builder, and the settings that it takes
-``settings``       all that decides a run, as its folder tells it
+``settings``       all settings of a run, as its folder keeps them
 ``run``            a run read from its folder
 ``execution``      a run executed: trained, tested, measured
+``regression``     a run that is fitted to values: all of the above for it
 =================  =================================================================
 """

@@ -1,12 +1,12 @@
 """The recordings of a run: a data set or a file of one's own, its division, and how much of it.
 
-A file is divided as its column ``splits`` says. Without one a seeded part of every class is the
-test part, or of the groups where the file names groups: those of one group stay together. By
-``divide`` either of both is asked for, also of a data set in place of its own division.
+A file is divided as its column ``splits`` says. Without this column the test part is drawn by a
+seed: from every class, or, if the file names groups, in whole groups. ``divide`` chooses one of
+both, also for a data set in place of its own division.
 
-By ``test_group`` a division of its own is made: recordings of these groups of the data set
-(speakers, writers) are the test part, all other ones the training part, whichever part of the data
-set they come from. ``held_out`` and ``folds`` make several such divisions, one after the other.
+With ``test_group`` the recordings of these groups (speakers, writers) are the test part, and all
+others the training part, whichever part of the data set they come from. ``held_out`` and ``folds``
+make several such divisions, one after the other.
 """
 
 from dataclasses import dataclass, replace
@@ -42,7 +42,7 @@ Part = Literal["train", "test"]
 @dataclass(frozen=True, kw_only=True)
 @described
 class DataSettings(AbstractDataSettings):
-    """Which recordings are learned, and which are asked."""
+    """Which recordings are the training part, and which the test part."""
 
     @property
     def is_read_here(self) -> bool:
@@ -53,7 +53,7 @@ class DataSettings(AbstractDataSettings):
 
     @cached_property
     def info(self) -> DatasetInfo:
-        """What is known of the recordings; where they are divided here, it says how.
+        """Description of the recordings, with their division.
 
         Of text files it also says how they were read.
         """
@@ -82,6 +82,7 @@ class DataSettings(AbstractDataSettings):
             return f"as the file says: {self.train_split} and {self.test_split}"
         whole = self._by_group(found)
         of = "the recordings, in whole groups," if whole else "every class"
+        of = "the recordings" if self.targets and not whole else of
         said = f"{100 * self.test_fraction:g} % of {of} are the test part, drawn by seed "
         said += str(self.division_seed)
         if not whole:
@@ -144,12 +145,12 @@ class DataSettings(AbstractDataSettings):
         if self.name == OWN or self._text is not None:
             whole = self._undivided()
             if self.test_file is not None:
-                return division.disjoint(whole, Dataset.open(self.test_file))
+                return division.disjoint(whole, self._open(self.test_file))
             if not division.has_parts(whole):
                 return self._by_group(whole)
             assert self.file is not None
             sides = (self.train_split, self.test_split)
-            return division.disjoint(*(Dataset.open(self.file, split=one) for one in sides))
+            return division.disjoint(*(self._open(self.file, one) for one in sides))
         if self.name in TI46 and ti46_text.is_divided(self.file):
             return division.disjoint(
                 *(self.source(s).stored() for s in (self.train_split, self.test_split))
@@ -282,17 +283,21 @@ class DataSettings(AbstractDataSettings):
             return self._text.stored()
         if self.name == OWN:
             assert self.file is not None
-            return Dataset.open(self.file)
+            return self._open(self.file)
         if not self.in_memory:
             raise ParameterError(f"data: in_memory is False, expected {DIVIDED_ANEW}.")
         parts = (self._split(one, download)[:] for one in (self.train_split, self.test_split))
         return joined(*parts)
 
+    def _open(self, path: str, split: str | None = None) -> Dataset[StoredStream]:
+        """A file of one's own, with classes or targets."""
+        return Dataset.open(path, split=split, targets=self.targets)
+
     def _own(self, part: Part, download: bool) -> AnyDataset:
         """One part of recordings that are divided here, or by a file of one's own."""
         whole = self._undivided(download)
         if self.test_file is not None and part == "test":
-            found = Dataset.open(self.test_file).relabelled(whole.class_names)
+            found = self._open(self.test_file).relabelled(whole.class_names)
             if found.stream.n_channels != whole.stream.n_channels:
                 raise DataError(
                     f"{self.test_file}: has {found.stream.n_channels} channels, expected "
@@ -302,7 +307,7 @@ class DataSettings(AbstractDataSettings):
         if self.divide == "auto" and division.has_parts(whole):
             assert self.file is not None
             self._refuse_drawing()
-            return Dataset.open(self.file, split=getattr(self, f"{part}_split"))
+            return self._open(self.file, getattr(self, f"{part}_split"))
         if self.test_file is not None:
             return replace(whole, split=part)
         return replace(whole.subset(self._halves(whole)[part == "test"]), split=part)

@@ -1,4 +1,4 @@
-"""A run executed: training, test, what it cost; all of it in one folder.
+"""A run executed: training, test and costs, in one folder.
 
 The files are those of :mod:`eventsim.train.folder`.
 
@@ -35,7 +35,7 @@ from eventsim.train.sparse import connection_sparsity
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """How a run is executed, which decides no number that comes out."""
+    """How a run is executed; this changes no result."""
 
     # Go on with the run that the folder holds; its epochs may be more than before
     resume: bool = False
@@ -64,7 +64,7 @@ def execute(
     *,
     net: Network | None = None,
 ) -> Outcome | None:
-    """Train and test; the test data is met only after training has ended.
+    """Train and test; the test data is read only after training has ended.
 
     Parameters
     ----------

@@ -101,7 +101,9 @@ class NetworkSettings(Settings):
     self_recurrent: bool = setting(True, "scsr, convolutional: neurons feed back on themselves.")
     skip: bool = setting(True, "scsr: populations receive from all earlier ones.")
     skip_to_readout: bool = setting(
-        False, "convolutional: the readout hears every spiking convolution, and not the last alone."
+        False,
+        "convolutional: the readout receives from every spiking convolution, not only "
+        "from the last.",
     )
     tau_mem: Positive = setting(20.0, "Initial membrane time constant, ms.")
     tau_syn: Positive = setting(10.0, "Initial synaptic time constant, ms.")
@@ -112,35 +114,36 @@ class NetworkSettings(Settings):
     )
     forward_delays: Delays = setting(
         (0.0, 0.0),
-        "Delays of connections to later hidden populations, ms: one for all, or a range such as "
-        "0:150, from which every source (convolutional: every map) draws its own. Goes well with "
-        "a tail as long.",
+        "Delays of connections to later hidden populations, ms: one for all, or a range such "
+        "as 0:150, from which every source (convolutional: every map) draws its own. Take a "
+        "tail of the same length.",
     )
     output_delays: Delays = setting(
         (0.0, 0.0),
-        "scsr: delays of connections to a readout, likewise. Goes well with the loss "
-        "cross_entropy_maximum.",
+        "scsr: delays of connections to a readout, likewise. For the loss cross_entropy_maximum.",
     )
     output_maps: Count = setting(30, "convolutional: maps of the readout.")
     kernel: Sides = setting(
-        (9, 5), "convolutional: places of a spiking neuron's kernel, then of a readout's; 9 and 5."
+        (9, 5), "convolutional: kernel width of spiking neurons, then of the readout; 9 and 5."
     )
-    stride: Sides = setting((2, 2), "convolutional: likewise; 2 and 2.")
+    stride: Sides = setting((2, 2), "convolutional: stride of both; 2 and 2.")
     lateral: LateralName = setting(
         "dense",
         "rsnn: connections from all neurons of the population, from random ones, or from near "
         "ones on a ring or a sheet.",
     )
-    probability: float | None = setting(None, "Of a random lateral connection; 0.1.")
-    in_degree: int | None = setting(None, "Or: random lateral sources of every neuron.")
+    probability: float | None = setting(None, "Probability of a random lateral connection; 0.1.")
+    in_degree: int | None = setting(
+        None, "In place of a probability: number of random lateral sources of every neuron."
+    )
     scale: float | None = setting(
         None,
-        "Of ring and sheet: standard deviation of the profile, in distances between neighbours; 8.",
+        "Ring and sheet: standard deviation of the profile, in distances between neighbours; 8.",
     )
     lateral_gain: NotNegative = setting(
         1.0,
-        "rsnn: factor on the initial lateral weights. With little data networks trained better "
-        "from 0.1, whose activity begins near that without lateral connections.",
+        "rsnn: factor on the initial lateral weights. With little data, networks trained "
+        "better with 0.1: their initial activity is near that without lateral connections.",
     )
     inhibitory: float | None = setting(
         None, "rsnn: this fraction of neurons only inhibits, the others only excite."

@@ -1,4 +1,4 @@
-"""Which recordings a run is of: the settings, and what must hold of them."""
+"""Which recordings a run has: the settings, and their conditions."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -28,10 +28,12 @@ ENCODERS = {"fsdd": fsdd.ENCODER, "spoken_digits": spoken_digits.ENCODER}
 @dataclass(frozen=True, kw_only=True)
 @described
 class AbstractDataSettings:
-    """Which recordings are learned, and which are asked; :class:`.DataSettings` reads them."""
+    """Which recordings are for training and test; :class:`.DataSettings` reads them."""
 
     name: str = setting(
-        OWN, "A key of ``eventsim.datasets.DATASETS``, or ``file`` for recordings of your own."
+        OWN,
+        "Name of a data set of ``eventsim.datasets.DATASETS``, or ``file`` for recordings "
+        "of your own.",
     )
     file: str | None = setting(
         None,
@@ -42,17 +44,20 @@ class AbstractDataSettings:
     test_split: str = setting("test", "Parts of the data set.")
     test_group: tuple[str, ...] = setting(
         (),
-        "Groups (speakers, writers) that are the test part together, whatever the data set says; "
-        "all others are learned. Repeat for more.",
+        "Groups (speakers, writers) that together are the test part, whatever the data set "
+        "says; all others are the training part. Repeat for more.",
     )
     held_out: tuple[str, ...] = setting(
-        (), "Groups, each of which is the test part once; empty for the division of the data set."
+        (),
+        "Groups, each of which is the test part of one run; empty for the division of the "
+        "data set.",
     )
     folds: Folds | None = setting(
         None,
-        "Folds over the groups: so many divisions, in each of which other groups are tested, "
-        "every group once; ``each`` for one of every group. The groups are shared out by "
-        "``division_seed``, so that folds have about as many recordings.",
+        "Folds over the groups: number of divisions, each with other groups as the test part, "
+        "so that every group is tested once; ``each`` for one fold per group. "
+        "``division_seed`` draws the groups of a fold, so that folds have about the same "
+        "number of recordings.",
     )
     train_samples: Count | None = setting(
         None, "At most so many, evenly taken from all; None for all of them."
@@ -62,9 +67,9 @@ class AbstractDataSettings:
     )
     repeats: Count = setting(
         1,
-        "How often an epoch takes every recording of the training part, at least 1: more of what "
-        "was recorded beside what voices add. Once where a validation part is held out of it, "
-        "which would hold copies of what is learned.",
+        "How often an epoch uses every recording of the training part, at least 1: more "
+        "recordings beside those of voices. It must be 1 if a validation part is held out, "
+        "which would otherwise contain copies of training recordings.",
     )
     encoder: Encoder = setting(
         dict,
@@ -86,24 +91,31 @@ class AbstractDataSettings:
         "run's own choice: recordings that a command reads for the run are rounded as well.",
     )
     in_memory: bool = setting(
-        True, "False to leave the events on disk, of which a batch at a time is read."
+        True, "False to leave the events on disk and to read one batch at a time."
+    )
+    targets: bool = setting(
+        False,
+        "A file of your own with values in place of classes (``eventsim data import "
+        "--targets``), for regression.",
     )
     test_file: str | None = setting(
-        None, "Of your own: another such file, all of which is the test part."
+        None, "Another file of your own, all of which is the test part."
     )
     divide: Division = setting(
         "auto",
-        "How recordings are divided into a training and a test part: by ``group`` (whole groups, "
-        "such as speakers, are tested), by ``recording`` (single utterances of every class, "
-        "whoever speaks them), or ``auto``: as the data set or the file says, where it says "
-        "nothing by group if there are groups, else by recording.",
+        "How recordings are divided into a training and a test part: by ``group`` (whole "
+        "groups, such as speakers, are tested), by ``recording`` (single recordings of every "
+        "class are tested), or ``auto``: as the data set or the file says; if it does not say "
+        "it, by group if there are groups, else by recording.",
     )
     test_fraction: Share = setting(
         0.2,
-        "Share of the recordings that is the test part, in (0, 1), where eventsim divides them: "
-        "by ``divide``, or a file that does not say how.",
+        "Fraction of the recordings that is the test part, in (0, 1), if eventsim divides "
+        "them: with ``divide``, or if the file does not say how.",
     )
-    division_seed: Natural = setting(0, "Seed by which the test part is drawn, likewise.")
+    division_seed: Natural = setting(
+        0, "Seed that draws the test part, if eventsim divides the recordings."
+    )
     step: Positive | None = setting(
         None, "ms, > 0: length of a step of TI46, 1.6 if none is given."
     )
@@ -130,11 +142,14 @@ class AbstractDataSettings:
             for key in ("train_split", "test_split"):
                 yield key, getattr(self, key) in parts, f"one of {parts}"
             yield "test_file", self.test_file is None, f"none for the set {self.name!r}"
+            yield "targets", not self.targets, f"false for the set {self.name!r}"
             drawn = self.test_fraction == 0.2 or self.divide != "auto"
             beside = f"beside divide, which says how the set {self.name!r} is divided"
             yield "test_fraction", drawn, f"0.2, or another {beside}"
             drawn = self.division_seed == 0 or self.divide != "auto"
             yield "division_seed", drawn, f"0, or another {beside}"
+        kept = not (self.targets and self.in_memory)
+        yield "in_memory", kept, "false with targets, which are in the file"
         yield "test_split", self.train_split != self.test_split, "another part than train_split"
         spoken_only = f"none for the data set {self.name!r}, only for {' and '.join(ENCODERS)}"
         yield "encoder", self.name in ENCODERS or not self.encoder, spoken_only
@@ -174,7 +189,7 @@ class AbstractDataSettings:
         return Path(self.file).name if self.name == OWN and self.file else self.name
 
     def plain(self) -> dict[str, Any]:
-        """The settings that decide what is learned and asked, as plain values."""
+        """The settings that decide training and test part, as plain values."""
         elsewhere = ("held_out", "folds", *(() if self.name == OWN else ("file",)))
         return {k: v for k, v in asdict(self).items() if k not in elsewhere}
 
@@ -191,7 +206,7 @@ class AbstractDataSettings:
             ) from error
 
     def encoder_operations(self) -> EncoderOperations | None:
-        """What a machine does that makes these events of their audio; None where there was none."""
+        """Operations that make these events from audio; None where there was no audio."""
         own = self._encoder() if self.encoder else None
         found = datasets.encoder_operations(self.name, own) if self.name != OWN else None
         if found is None or self.step is None:

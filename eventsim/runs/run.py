@@ -1,4 +1,4 @@
-"""A run read from its folder, whoever made it."""
+"""A run read from its folder, of a command, a recipe or a program."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -115,7 +115,7 @@ class Run:
 
     @cached_property
     def parts(self) -> Parts | None:
-        """Who is learned, validated and tested; None of runs of versions that did not say it."""
+        """Who is learned, validated and tested; None for runs of versions that did not keep it."""
         path = self.folder / SETTINGS
         known = read_object(path).get("parts") if path.exists() else None
         return None if known is None else read(Parts, known, f"{path}, parts", StorageError)
@@ -127,7 +127,7 @@ class Run:
 
     @cached_property
     def result(self) -> dict[str, Any]:
-        """What was measured on test data; StorageError where the run was not tested."""
+        """Results on test data; StorageError where the run was not tested."""
         return read_result(self.folder / RESULT)
 
     @cached_property
@@ -189,7 +189,7 @@ class Run:
         keys: Sequence[str] | None = None,
         which: Which = "last",
     ) -> Prediction:
-        """What the network answers, by the method that trained it.
+        """Answers of the network, by the method that trained it.
 
         Parameters
         ----------
@@ -365,7 +365,7 @@ class Run:
 
 
 def load_run(folder: str | Path) -> Run:
-    """The run in a folder, whoever made it: a command, a recipe or a program, now or earlier.
+    """The run in a folder, made by a command, a recipe or a program of any version.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""RunSettings: everything that decides a run, and how its folder tells it.
+"""RunSettings: all settings of a run, and how its folder keeps them.
 
-``run.json`` of version 2 is written by :mod:`eventsim.train.folder`. Read are also the files of
-earlier versions: those of ``eventsim train`` and of ``eventsim experiment``, both without a line
+``run.json`` of version 2 is written by :mod:`eventsim.train.folder`. Files of earlier versions are
+read too: those of ``eventsim train`` and of ``eventsim experiment``, both without a line
 ``format`` and different from each other, and folders of :func:`eventsim.train.train` with a
 ``config.json`` alone.
 """
@@ -87,6 +87,11 @@ class RunSettings(Settings):
     name: str = ""
     title: str = ""
     command: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        targets = self.data is not None and self.data.targets
+        self.require("data", "with targets", not targets, "recordings with classes")
 
     @property
     def fold(self) -> str | None:
@@ -181,8 +186,8 @@ def check_same_run(
     """Raise StorageError if the folder holds a run of other settings than ``now``.
 
     ``before`` are those of the folder, where they are known already; with ``longer``, ``now`` may
-    have more epochs. Where the data lies, the backend and how often state is saved are no settings
-    of a run.
+    have more epochs. The place of the data, the backend and how often state is saved are not
+    compared.
     """
     if before is None:
         if not (folder / SETTINGS).exists():
@@ -198,6 +203,12 @@ def check_same_run(
 
 def _read(values: Mapping[str, Any], folder: Path) -> RunSettings:
     if values.get("format") == FORMAT:
+        if values.get("task") == "regression":
+            raise StorageError(
+                f"{folder}: is a run of regression, which answers with values. eventsim evaluate, "
+                "predict and report take it, and it cannot be resumed. Others take its network, "
+                f"{folder / 'last.npz'}, beside the name of recordings."
+            )
         if values["version"] != VERSION:
             raise StorageError(
                 f"{folder / SETTINGS}: is of version {values['version']}, this eventsim reads "

@@ -1,4 +1,4 @@
-"""What voices of eSpeak NG say, to learn from beside recordings."""
+"""Recordings by voices of eSpeak NG, as further training data."""
 
 from collections.abc import Sequence
 

@@ -86,8 +86,8 @@ class RunFolder:
 
     @property
     def holds_run(self) -> bool:
-        """Whether a run was started there."""
-        return self.checkpoint.exists()
+        """Whether a run was started there; one of regression, which has no state, was ended."""
+        return self.checkpoint.exists() or (self.path / "last.npz").exists()
 
     def check_free(self) -> None:
         """Raise StorageError if the folder holds a run."""
@@ -99,7 +99,7 @@ class RunFolder:
 
     def check_run(self) -> None:
         """Raise StorageError unless the folder holds a run that can be resumed."""
-        if not self.holds_run:
+        if not self.checkpoint.exists():
             raise StorageError(
                 f"{self.path}: holds no run to resume (no {CHECKPOINT}). Leave out resume=True to "
                 "start one."

@@ -55,8 +55,7 @@ def read_nir(
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
         # The package takes anything for a value of a node or of its metadata.
         raise StorageError(
-            f"{path}: holds a NIR graph with values that are none ({type(error).__name__}: "
-            f"{error})."
+            f"{path}: holds a NIR graph with invalid values ({type(error).__name__}: {error})."
         ) from error
 
 

@@ -79,7 +79,7 @@ def _follow(
             here = chain.after.size
             if here != targets[name]:
                 raise ShapeError(
-                    f"from_nir: the way {' -> '.join((*way, name))} ends with {here} signals, "
+                    f"from_nir: the path {' -> '.join((*way, name))} ends with {here} signals, "
                     f"expected {targets[name]}, one per neuron of {name!r}."
                 )
             yield replace(chain, target=name)
@@ -113,8 +113,8 @@ def _through(chain: Chain, name: str, node: Any) -> Chain:
     if kind == "Flatten":
         return chain
     raise NetworkError(
-        f"from_nir: node {name!r} is of type {kind}, which eventsim has not; between populations "
-        f"it reads {', '.join(PASSING)}."
+        f"from_nir: node {name!r} is of type {kind}, which eventsim does not have; between "
+        f"populations it reads {', '.join(PASSING)}."
     )
 
 

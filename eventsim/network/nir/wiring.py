@@ -34,7 +34,7 @@ def connect(net: Network, source: End, target: End, found: Sequence[Chain], ms: 
     Raises
     ------
     NetworkError
-        A neuron reaches another on several ways with different delays.
+        A neuron reaches another on several paths with different delays.
     """
     metadata = {key: value for chain in found for key, value in chain.metadata.items()}
     kind = metadata.get("eventsim_kind")
@@ -85,7 +85,7 @@ def _joined(source: End, target: End, found: Sequence[Chain]) -> tuple[Floats, F
             i, j = np.argwhere(clash)[0]
             raise NetworkError(
                 f"from_nir: neuron {i} of {source.name!r} reaches neuron {j} of {target.name!r} "
-                f"on several ways, after {delays[i, j]:g} and {lags[i, j]:g}. eventsim has one "
+                f"on several paths, after {delays[i, j]:g} and {lags[i, j]:g}. eventsim has one "
                 "synapse with one delay for a pair of neurons."
             )
         delays = np.where(weights != 0.0, delays, lags)

@@ -158,7 +158,7 @@ def test_import_from_tonic_takes_the_folder_and_fetches_nothing(tmp_path):
         (("info", "{tmp}/none.csv"), "nor a file"),
         (("info", "strange.bin"), "is neither text, HDF5, npz nor AEDAT"),
         (("info", "table.csv", "--format", "xml"), "--format is 'xml', expected auto, set"),
-        (("info", "table.csv", "--sensor", "dvs128"), "--sensor says nothing of format csv"),
+        (("info", "table.csv", "--sensor", "dvs128"), "--sensor does not apply to format csv"),
         (("info", "table.csv", "--split", "test"), "table.csv is one file, it has no parts"),
         (("info", "table.csv", "--unit", "s"), "times are in us, you said s"),
         (("info", "yinyang", "--split", "dev"), "yinyang: split is 'dev'"),

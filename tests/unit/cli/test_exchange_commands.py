@@ -93,7 +93,7 @@ def test_export_of_a_run_as_c_or_page_writes_its_files_and_says_what_they_take(f
     else:
         assert "python eventsim/embedded/wasm.py" in page.err
     refused = call("export", run, "--to", "web", "--name", "digits", "--out", folder)
-    assert "--to web: has no --name, which belong to C" in refused.err
+    assert "--to web: does not take --name, only C does" in refused.err
     refused = call("export", run, "--to", "c", "--target", "norse", "--lossy", "--out", folder)
     assert refused.code == 2
-    assert "has no --target, --lossy" in refused.err
+    assert "does not take --target, --lossy" in refused.err

@@ -88,7 +88,7 @@ def test_stream_without_an_end_tells_changes_and_a_summary_in_words(home):
         (["udp:abc"], "expected udp:PORT"),
         (["udp:0", "--format", "evt2"], "expected of datagrams"),
         (["-", "--format", "spif"], "expected of bytes"),
-        (["-", "--sensor", "dvs128"], "goes with a file that is replayed"),
+        (["-", "--sensor", "dvs128"], "is only for a file that is replayed"),
         (["-", "--unit", "years"], "expected s, ms, us"),
     ],
 )

@@ -161,7 +161,9 @@ def test_every_command_tells_what_it_measured(run, command):
 def test_options_that_say_how_a_file_is_read_are_refused_for_the_run_s_own(run, given):
     (name,) = given
     for place in (None, str(run.parent / "mine.h5")):
-        with pytest.raises(DataError, match=f"--{name} says nothing of the recordings of the run"):
+        with pytest.raises(
+            DataError, match=f"--{name} does not apply to the recordings of the run"
+        ):
             find_for(run, place, Reading(**given))
 
 

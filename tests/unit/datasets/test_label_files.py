@@ -1,5 +1,7 @@
 """Classes of recordings by a table, or by folders."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from eventsim.datasets.label_files import (
     left_out,
     read_folder,
     read_labels,
+    read_targets,
 )
 from eventsim.errors import DataError
 from eventsim.events import Dataset, EventStream
@@ -68,7 +71,7 @@ def test_files_that_are_named_are_found_by_their_names(folder):
     [
         ("a.csv,x\n", (), "line 1: is 'a.csv,x', expected the names of the columns: file, label"),
         ("file,class\n", (), "line 1: is 'file,class', expected"),
-        ("file,label,label\n", (), "line 1: is"),
+        ("file,label,label\n", (), "line 1: has the column 'label' twice"),
         ("file,label\n", (), "holds names of columns, but no recording"),
         ("file,label\na.csv,x\n\nb.csv\n", (), "line 4: has 1 cells, expected 2: file, label"),
         ("file,label\na.csv,\n", (), "line 2: has no label"),
@@ -165,3 +168,32 @@ def test_files_of_a_folder_that_no_row_names_are_known(tmp_path):
     rows = [Labelled(tmp_path / n, "no", n) for n in ("no/1.csv", "yes/3.csv")]
     found = [str(path.relative_to(tmp_path)) for path in left_out(tmp_path, rows)]
     assert found == ["README.md", "no/deep/2.csv"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("file,label,v\na.csv,x,1\n", "has the column 'label'"),
+        ("file,time,v\na.csv,1,1\n", "has the column 'time', expected the columns file"),
+        ("file,time_ms\na.csv,1\n", "has no column of values"),
+        ("file,v\na.csv,fast\n", "line 2: v is 'fast', expected a number"),
+        ("file,v\na.csv,inf\n", "line 2: v is 'inf', expected a number"),
+        ("file,time_ms,v\na.csv,1,1\na.csv,1.0,2\n", "line 3: a.csv has two lines for 1 ms"),
+        ("file,v\na.csv,1\na.csv,2\n", "line 3: a.csv has two lines for its end"),
+        ("file,time_ms,v,group\na.csv,1,1,x\na.csv,2,2,y\n", "line 3: a.csv has another group"),
+        ("file,sample,v\na.csv,0,1\na.csv,,2\n", "line 3: has no sample"),
+    ],
+)
+def test_table_of_targets_with_a_mistake_is_refused_with_its_line(folder, content, message):
+    with pytest.raises(DataError, match=re.escape(message)):
+        read_targets(table(folder, content))
+
+
+def test_group_column_of_another_name_is_read_and_an_unknown_column_says_how(folder):
+    content = "file,label,Speaker\na.csv,x,theo\nb.csv,y,ann\n"
+    rows = read_labels(table(folder, content), group_column="speaker")
+    assert [row.group for row in rows] == ["theo", "ann"]
+    with pytest.raises(DataError, match="--group-column speaker"):
+        read_labels(table(folder, content))
+    with pytest.raises(DataError, match="has no column 'writer'"):
+        read_labels(table(folder, content), group_column="writer")

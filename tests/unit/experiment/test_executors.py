@@ -263,7 +263,7 @@ def test_jobs_of_another_executor_are_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     outcome = call("experiment", "bip", "--executor", "dask://host:1", "--jobs", 4)
     assert outcome.code == 2
-    assert "--jobs 4 with --executor dask://host:1: how many runs go on" in outcome.err
+    assert "--jobs 4 with --executor dask://host:1: the number of workers" in outcome.err
     outcome = call("experiment", "bip", "--executor", "ray")
     assert outcome.code == 2
     assert "executor is 'ray', expected local, dask://HOST:PORT" in outcome.err

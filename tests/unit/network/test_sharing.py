@@ -79,5 +79,5 @@ def test_what_cannot_be_one_is_refused():
         net.share("hidden1.tau_mem", [0, 0, 0])
     with pytest.raises(ShapeError, match="float64"):
         net.share("hidden1.tau_mem", [0.0, 0.0, 0.0, 0.0])
-    with pytest.raises(ParameterError, match="'hidden1.tau_mem' that are to be one differ"):
+    with pytest.raises(ParameterError, match="shared values of 'hidden1.tau_mem' differ"):
         net.share("hidden1.tau_mem", [0, 0, 1, 1])

@@ -1,0 +1,139 @@
+"""Targets: the values that a network is to give for recordings, and the times of these values.
+
+They are what regression learns, as labels are what classification learns. In a file of
+:mod:`eventsim.events.stored` they are two columns and a note:
+
+================  ===================================  =========================================
+``targets``       float64 [samples, times, outputs]    wanted values, NaN for none
+``target_times``  float64 [samples, times]             ms, ascending, within the recording
+``target_names``  note                                 JSON list of texts: name of every output
+================  ===================================  =========================================
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from eventsim.arrays import Floats
+from eventsim.entries import parse_json
+from eventsim.errors import DataError, StorageError
+from eventsim.events.labelled import TARGETS, AnyDataset, recordings_of
+from eventsim.events.stored import StoredStream, write_stored
+
+TIMES, NAMES = "target_times", "target_names"
+# Of one recording: time in ms, NaN for its end, and a value of every output
+Lines = Sequence[tuple[float, tuple[float, ...]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """Wanted values of recordings.
+
+    Attributes
+    ----------
+    values
+        [samples, times, outputs], NaN where nothing is wanted.
+    times
+        ms, [samples, times], ascending.
+    names
+        Of the outputs.
+    """
+
+    values: Floats
+    times: Floats
+    names: tuple[str, ...]
+
+    @classmethod
+    def of_lines(
+        cls, lines: Sequence[Lines], *, zero: Floats, duration: Floats, names: tuple[str, ...]
+    ) -> Targets:
+        """Targets of the lines of a table, by recording.
+
+        ``zero`` is the time on the clock of the table that is 0 in the recording, ms [samples];
+        ``duration`` is that of the recordings, at whose end a value without a time is wanted. A
+        recording may have fewer times than another: NaN stands behind them. Raises DataError for a
+        time before 0.
+        """
+        most = max(map(len, lines))
+        values = np.full((len(lines), most, len(names)), np.nan)
+        times = np.empty((len(lines), most))
+        for k, mine in enumerate(lines):
+            at = np.array([time for time, _ in mine]) - zero[k]
+            at = np.where(np.isnan(at), max(duration[k], np.nanmax([0.0, *at])), at)
+            if at.min() < 0:
+                raise DataError(
+                    f"recording {k}: a target is wanted at {at.min() + zero[k]:g} ms, before the "
+                    f"recording begins, at {zero[k]:g} ms on its clock. Leave it out, or say where "
+                    "the recording begins: --begin zero."
+                )
+            order = np.argsort(at, kind="stable")
+            times[k] = at.max()
+            times[k, : at.size] = at[order]
+            values[k, : at.size] = np.array([value for _, value in mine])[order]
+        return cls(values, times, names)
+
+    def summary(self) -> dict[str, Any]:
+        """Number, least and largest value of every output, plain values."""
+        found = {}
+        for k, name in enumerate(self.names):
+            there = self.values[:, :, k][~np.isnan(self.values[:, :, k])]
+            ends = (float(there.min()), float(there.max())) if there.size else (None, None)
+            found[name] = {"values": int(there.size), "least": ends[0], "largest": ends[1]}
+        return found
+
+    def of(self, samples: Any) -> Targets:
+        """Those of some recordings."""
+        return replace(self, values=self.values[samples], times=self.times[samples])
+
+
+def write_targets(
+    path: str | Path,
+    data: AnyDataset,
+    targets: Targets,
+    *,
+    splits: ArrayLike | None = None,
+    begins: ArrayLike | None = None,
+    notes: Mapping[str, str] | None = None,
+) -> None:
+    """Write recordings with targets to an HDF5 file, whole or not at all.
+
+    Keys and groups are those of ``data``, whose labels are not written; the other parameters are
+    those of :meth:`eventsim.events.Dataset.save`.
+    """
+    write_stored(
+        path,
+        recordings_of(data.stream),
+        n_channels=data.stream.n_channels,
+        columns={
+            TARGETS: targets.values,
+            TIMES: targets.times,
+            **data.columns(splits=splits, begins=begins),
+        },
+        notes={
+            **(notes or {}),
+            NAMES: json.dumps(targets.names),
+            "source": "" if data.info is None else data.info.name,
+        },
+    )
+
+
+def targets_of(stored: StoredStream) -> Targets:
+    """Targets of recordings in a file; StorageError where it has none, or damaged ones."""
+    found, names = stored.columns, stored.notes.get(NAMES, "[]")
+    values, times = (np.asarray(found.get(k, np.zeros(0))) for k in (TARGETS, TIMES))
+    listed: Any = parse_json(names, f"{stored.path}, {NAMES}", StorageError)
+    fits = values.ndim == 3 and values.shape[:2] == times.shape
+    if not (fits and isinstance(listed, list) and len(listed) == values.shape[2]):
+        raise StorageError(
+            f"{stored.path}: {TARGETS} have shape {values.shape}, {TIMES} {times.shape}, and the "
+            f"outputs are {listed!r}, expected [samples, times, outputs], [samples, times] and a "
+            "name of each output. Import the recordings again with --targets."
+        )
+    return Targets(values.astype(np.float64), times.astype(np.float64), tuple(map(str, listed)))

@@ -1,0 +1,138 @@
+"""The page of a run of regression: errors, R2, and answers beside targets."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from eventsim.arrays import Floats
+from eventsim.events.storage import write_atomically
+from eventsim.events.targets import Targets
+from eventsim.plot import history
+from eventsim.plot.style import FAINT, encoded, figure, grid, look, population_colour
+from eventsim.report import html
+from eventsim.report.html import Picture
+from eventsim.report.numbers import duration
+from eventsim.report.pictures import picture
+from eventsim.report.tables import PageTable
+from eventsim.report.write import FIGURES
+
+MOST_DRAWN = 3  # recordings whose answers are drawn over time
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """What the page tells."""
+
+    title: str
+    command: str  # what was typed
+    result: Mapping[str, Any]  # the content of result.json
+    history: Sequence[Mapping[str, Any]]
+    targets: Targets  # of the test part
+    predicted: Floats  # [samples, times, outputs], NaN where nothing is wanted
+
+
+def write_fit(path: Path, fit: Fit, *, forms: Sequence[str] = ()) -> Path:
+    """Write the page, whole or not at all, and its pictures in further formats beside it."""
+    with look():
+        drawn = list(_pictures(fit))
+        for one in drawn:
+            for form in forms:
+                place = path.parent / FIGURES / f"{Path(one.file).stem}.{form}"
+                place.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(place, encoded(one.drawn, form))
+    write_atomically(path, _page(fit, drawn))
+    return path
+
+
+def _page(fit: Fit, drawn: Sequence[Picture]) -> str:
+    result, test = fit.result, fit.result["test"]
+    items = [
+        html.item("none" if r2 is None else f"{r2:.3f}", f"R2 of {name} on the test part")
+        for name, r2 in zip(test["outputs"], test["r2"], strict=True)
+    ]
+    values = {
+        "mean squared error, test part": f"{test['mean_squared_error']:.4g}",
+        "guess: always the mean of training": f"{result['guess_mean_squared_error']:.4g}",
+        "recordings learned": f"{result['learned']:,}",
+        "recordings tested": f"{test['samples']:,}",
+        "targets compared": f"{test['targets']:,}",
+        "targets left out (empty)": f"{test['targets_left_out']:,}",
+        "trained parameters": f"{result['trained_parameters']:,}",
+        "training time": duration(result["training_seconds"]),
+    }
+    rows = [[line["epoch"], f"{line['loss']:.5g}"] for line in fit.history]
+    body = "".join(
+        [
+            html.header(fit.title, f"Division: {result['division']}. There is no validation part."),
+            f'<div class="headline">{"".join(items)}</div>',
+            html.paragraph(
+                "R2 is 1 for a perfect answer and 0 for one that is as good as the mean of the "
+                "targets. It is none where all targets are equal."
+            ),
+            html.tiles(values),
+            html.section("answers", "Answers and targets", html.figures(drawn)),
+            html.details(
+                "Every epoch",
+                html.paragraph("Loss: mean squared error as a fraction of the variance."),
+                html.table(PageTable("", ["epoch", "loss"], rows, numbers=0)),
+            ),
+            html.details("Command", html.code(fit.command)),
+        ]
+    )
+    footer = f"Written by eventsim {result['version']}. Numbers are of the test part."
+    return html.document(fit.title, body, footer=footer)
+
+
+def _pictures(fit: Fit) -> Iterator[Picture]:
+    yield picture(
+        _against(fit),
+        "answers.png",
+        "Answers against targets",
+        "Every dot is a target of the test part. On the line the answer is equal to the target.",
+    )
+    if fit.targets.values.shape[1] > 1:
+        yield picture(
+            _over_time(fit),
+            "followed.png",
+            "Answers over time",
+            "The first recordings of the test part. Dots: targets; line: answers at their times.",
+        )
+    drawn = figure(6.0, 3.4)
+    history(list(fit.history), metric="loss", ax=drawn.subplots())
+    text = "Mean squared error of training by epoch, as a fraction of the variance of the targets."
+    yield picture(drawn, "learning.png", "Learning curve", text)
+
+
+def _against(fit: Fit) -> Figure:
+    names = fit.targets.names
+    drawn = figure(max(4.2 * len(names), 4.2), 4.0)
+    for k, axes in enumerate(drawn.subplots(1, len(names), squeeze=False)[0]):
+        wanted, found = fit.targets.values[:, :, k].ravel(), fit.predicted[:, :, k].ravel()
+        ends = np.nanmin([wanted, found]), np.nanmax([wanted, found])
+        axes.plot(ends, ends, color=FAINT, linewidth=1.0)
+        axes.plot(wanted, found, ".", color=population_colour(k))
+        axes.set_title(names[k])
+        axes.set_xlabel("target")
+        axes.set_ylabel("answer")
+        grid(axes)
+    return drawn
+
+
+def _over_time(fit: Fit) -> Figure:
+    n = min(MOST_DRAWN, fit.predicted.shape[0])
+    drawn = figure(10.0, 2.0 * n)
+    for row, axes in enumerate(drawn.subplots(n, 1, squeeze=False)[:, 0]):
+        for k, name in enumerate(fit.targets.names):
+            colour = population_colour(k)
+            there = ~np.isnan(fit.targets.values[row, :, k])
+            times = fit.targets.times[row, there]
+            axes.plot(times, fit.targets.values[row, there, k], "o", color=colour, label=name)
+            axes.plot(times, fit.predicted[row, there, k], color=colour)
+        axes.set_ylabel(f"recording {row}")
+        grid(axes)
+    axes.set_xlabel("time (ms)")
+    return drawn

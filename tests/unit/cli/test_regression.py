@@ -1,0 +1,118 @@
+"""Regression by commands: a table of values in, R2 and values out, equal to arithmetic by hand."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.runs.regression import load_regression
+from tests.unit.cli.conftest import call
+
+N, TIMES = 12, (15.0, 40.0)
+TRAINED = ("--hidden", 6, "--epochs", 2, "--batch-size", 6, "--threads", 1, "--out", "run")
+
+
+def write_table(path, header, rows):
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+
+
+@pytest.fixture
+def values(places):
+    """Recordings with two values at two times each, on a clock that begins at 1,000 ms."""
+    rng, found = np.random.default_rng(0), {}
+    for k in range(N):
+        times = 1000.0 + np.sort(rng.uniform(0.0, 35.0, 30))
+        times[0] = 1000.0
+        channels = rng.integers(0, 8, 30)
+        write_table(places / f"{k}.csv", ("time_ms", "channel"), zip(times, channels, strict=True))
+        found[f"{k}.csv"] = rng.normal((50.0, -2.0), (10.0, 0.5), (2, 2))
+    found["0.csv"][0, 1] = np.nan
+    rows = [
+        (file, f"s{int(file[:-4]) % 4}", 1000.0 + time, *("" if x != x else x for x in row))
+        for file, each in found.items()
+        for time, row in zip(TIMES, each, strict=True)
+    ]
+    write_table(places / "targets.csv", ("file", "Speaker", "time_ms", "speed", "Angle"), rows)
+    return found
+
+
+def answers_of(outcome):
+    """Values of a CSV by file and time."""
+    assert outcome.code == 0, outcome.err
+    return {
+        (row["file"], float(row["time_ms"])): (float(row["speed"]), float(row["Angle"]))
+        for row in csv.DictReader(outcome.out.splitlines())
+    }
+
+
+def test_values_of_a_table_are_fitted_evaluated_and_predicted_as_by_hand(values, places):
+    imported = call(
+        "data", "import", "--targets", "targets.csv", "--group-column", "speaker", "--out", "m.h5",
+        "--json",
+    )  # fmt: skip
+    assert imported.code == 0, imported.err
+    assert imported.json["targets"]["speed"]["values"] == 2 * N
+    assert imported.json["targets"]["Angle"]["values"] == 2 * N - 1
+    assert f"{N} recordings last until their last target" in imported.err
+    trained = call("train", "m.h5", *TRAINED, "--json")
+    assert trained.code == 0, trained.err
+    test = trained.json["test"]
+    assert test["samples"] == N // 4  # whole speakers
+    assert (places / "run" / "index.html").read_text().count("R2 of") == 2
+
+    again = call("evaluate", "run", "--json").json
+    assert [again[key] for key in ("r2", "mean_squared_error")] == [
+        test["r2"], test["mean_squared_error"]
+    ]  # fmt: skip
+    files = [f"{k}.csv" for k in range(N) if str(k) in numbers_of_test_part(places)]
+    found = answers_of(call("predict", "run", *files, "--every", "5", "--csv"))
+    asked = [(file, k) for file in files for k in (0, 1)]
+    wanted = np.array([values[file][k] for file, k in asked])
+    answered = np.array([found[file, min(TIMES[k], last(found, file))] for file, k in asked])
+    # A target after the last event is met by a longer recording: predict reads the file alone.
+    met = np.array([TIMES[k] <= last(found, file) for file, k in asked])
+    net = es.Network.load(places / "run" / "last.npz")
+    stored = es.events.StoredStream.open("m.h5")
+    rows = [list(stored.columns["keys"]).index(file) for file in files]
+    tape = es.simulate(net, stored[rows], backend="reference")
+    voltages = es.voltage(net, tape, "output", np.array(TIMES))
+    by_hand = voltages.reshape(-1, 2)
+    np.testing.assert_allclose(answered[met], by_hand[met], rtol=1e-4)
+    there = ~np.isnan(wanted)
+    error = np.where(there, by_hand - wanted, 0.0) ** 2
+    around = (wanted - np.nanmean(wanted, axis=0)) ** 2
+    np.testing.assert_allclose(test["r2"], 1 - error.sum(0) / np.nansum(around, axis=0), rtol=1e-3)
+    np.testing.assert_allclose(test["mean_squared_error"], error.sum() / there.sum(), rtol=1e-3)
+
+
+def last(found, file):
+    return max(time for name, time in found if name == file)
+
+
+def numbers_of_test_part(places):
+    """Numbers of the files that the run tested."""
+    return {key.removesuffix(".csv") for key in load_regression(places / "run").data("test").keys}
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("train", "m.h5", "--loss", "cross_entropy"), "holds values of its recordings"),
+        (("train", "m.h5", "--patience", 3), "--patience: is not for"),
+        (("train", "fsdd", "--loss", "mean_squared_error"), "has no targets"),
+        (("evaluate", "run", "--latency"), "there are no classes"),
+        (("train", "--resume", "--out", "run"), "cannot be resumed"),
+    ],
+)
+def test_what_regression_does_not_do_is_refused_by_name(values, places, command, said):
+    assert call("data", "import", "--targets", "targets.csv", "--group-column", "Speaker",
+                "--out", "m.h5").code == 0  # fmt: skip
+    (places / "run").mkdir()
+    about = {"format": "eventsim-run", "version": 2, "task": "regression"}
+    (places / "run" / "run.json").write_text(json.dumps(about))
+    refused = call(*command)
+    assert refused.code == 2
+    assert said in refused.err.replace("\n", " ")
