@@ -16,6 +16,8 @@ WORDS = {
     r"held": (r"held[- ]out|held out", "kept, stays at, compared with"),
     r"pieces?": (r"", "chunk, part"),
     r"ways?": (r"(the same|only|own|either|give|right) way|way sooner", "backward pass, algorithm"),
+    r"hears?|heard|hearing": (r"", "receive, process; a speaker is in training or is new"),
+    r"anew": (r"", "again"),
     r"rooms?": (r"", "space, capacity; a package is a room on the pages of its drawing alone"),
 }
 
@@ -44,5 +46,7 @@ def test_word_that_had_two_meanings_stands_for_one(word):
     found = []
     for name, text in texts():
         plain = re.sub(allowed, "", text, flags=re.IGNORECASE) if allowed else text
-        found += [f"{name}: {hit}" for hit in re.findall(rf".*\b{word}\b.*", plain, re.IGNORECASE)]
+        found += [
+            f"{name}: {hit}" for hit in re.findall(rf".*\b(?:{word})\b.*", plain, re.IGNORECASE)
+        ]
     assert not found, f"say: {instead}\n" + "\n".join(found)
