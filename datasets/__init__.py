@@ -5,10 +5,10 @@
 >>> train.stream.n_samples, train.labels.size, train.class_names
 (5000, 5000, ('yin', 'yang', 'dot'))
 
-``DATASETS`` lists what there is. The module of a data set has its description (``INFO``) and a
+``DATASETS`` lists the data sets. The module of a data set has its description (``INFO``) and a
 ``load`` that takes more options, for example ``fsdd.load(speakers=...)``; ``source`` takes the same
-ones and reads no events yet. What :func:`stored` gives leaves the events on disk and reads the
-samples of a batch when they are asked for. :class:`CochleaEncoder` makes events of any audio.
+options and reads no events yet. :func:`stored` leaves the events on disk; the samples of a batch
+are read when they are needed. :class:`CochleaEncoder` makes events of any audio.
 """
 
 from collections.abc import Mapping
@@ -71,7 +71,7 @@ DATASETS: Mapping[str, DatasetInfo] = {info.name: info for info, _ in _ENTRIES}
 def encoder_operations(
     name: str, encoder: CochleaEncoder | None = None
 ) -> EncoderOperations | None:
-    """What a machine does that makes the events of a data set of its audio, sample by sample.
+    """Operations that make the events of a data set from its audio, sample by sample.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def encoder_operations(
     Returns
     -------
     EncoderOperations
-        None where a sensor sends events, there was no signal, or the encoder is not one of ours.
+        None where a sensor sends events, there was no signal, or the encoder is unknown.
     """
     if name == fsdd.INFO.name:
         return cochlea_operations(encoder or fsdd.ENCODER, SAMPLE_RATES[name])

@@ -4,7 +4,7 @@ r"""Events of other libraries: structured arrays and tonic's data sets; NIR's Ev
 and perhaps ``y`` and ``p`` (polarity). Times are in us unless said otherwise, as in tonic, and
 count from the begin of the sample. The sensor's size is given as tonic gives it, (width, height,
 polarities), and decides the channel as :mod:`eventsim.datasets.addresses` says. Other fields are
-refused: they would be lost.
+refused, because they would be lost.
 
 **Any data set** that can be indexed and gives (events, target) is adapted without reading it:
 :class:`AdaptedSet` reads a sample when it is asked for. tonic itself is not imported here: pass one
@@ -85,11 +85,11 @@ def from_arrays(
     Raises
     ------
     DataError
-        A field is missing or holds what cannot be, or there are fields of other names.
+        A field is missing or holds invalid values, or there are fields of other names.
 
     Notes
     -----
-    Where ``sensor_size`` has one polarity, or one row, and the events have more, these share
+    If ``sensor_size`` has one polarity, or one row, and the events have more, events share
     channels: a warning is logged with the number of each.
     """
     arrays = [samples] if isinstance(samples, np.ndarray) else list(samples)

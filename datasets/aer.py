@@ -11,7 +11,7 @@ package ``aedat`` (:mod:`eventsim.datasets.aer_dv`). How an address becomes fiel
 channel and polarity is said by the sensor (:mod:`eventsim.datasets.aer_sensors`).
 
 Time 0 is the first event of the file; its time on the file's own clock is kept in the record.
-Counts of ticks are unwrapped and divided as integers, so that no time is rounded but to the
+Counts of ticks are unwrapped and divided as integers, so that times are only rounded to the
 nearest float64. The duration is the first whole millisecond after the last event. A recording is
 one sample.
 
@@ -45,7 +45,7 @@ MOST_VALUES = 16  # fields of at most so many values are counted value by value
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What is known of a file beside its events."""
+    """Facts about a file beside its events."""
 
     # Names, for example "AEDAT 2.0" and "nas_64_stereo"
     format: str

@@ -12,8 +12,8 @@ version  records after the header
 4.0      packets in Flatbuffers, compressed: :mod:`eventsim.datasets.aer_dv`
 =======  ===============================================================================
 
-Times are ticks of a counter that begins anew after its largest value; they are unwrapped here
-into int64. Every size that a file claims is compared with the file before memory is taken.
+Times are ticks of a counter that restarts after its largest value; they are unwrapped here into
+int64. Every size that a file claims is compared with the file before memory is taken.
 
 References
 ----------

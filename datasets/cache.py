@@ -3,8 +3,8 @@
 An entry is a file of :mod:`eventsim.events.stored` that holds the samples, their labels, and, as
 text, the whole key: checksum of the source files, parameters of the encoder, digest of the code,
 versions of the libraries that computed it. Its name is a hash of that text. A file is used only if
-what is read of it is whole and it holds the very same text; anything else is made anew, so that a
-half-written, damaged, foreign or outdated file never becomes data.
+it is complete and holds the same text. Otherwise it is made again, so that an incomplete, damaged,
+foreign or outdated file is never used.
 
 Files are moved into place whole: processes that make the same entry at the same time each write a
 complete file, and one of them remains. An entry is never changed, so that it may be read while

@@ -12,8 +12,8 @@ HDF5     ``events/{t,x,y,p}``; a table ``events`` or ``CD/events``; or the same 
 =======  =====================================================================================
 
 Columns mean what :mod:`eventsim.datasets.text_columns` says; ``ts``, ``xs``, ``ys``, ``ps`` and
-``on`` (the polarity) are known too. Where a file has names, ``columns`` chooses from them, and the
-others are dropped, which ``Lines.dropped`` tells; without it, each must be one that is known.
+``on`` (the polarity) are known too. If a file has names, ``columns`` chooses from them; the
+others are dropped and listed in ``Lines.dropped``. Without ``columns``, each name must be known.
 """
 
 import importlib
@@ -53,7 +53,7 @@ def read(
     sensor_size: Sequence[int] | None = None,
     otherwise: Unit = "us",
 ) -> Lines:
-    """Events of a file, before the times are put to where they begin.
+    """Events of a file, with the times of the file.
 
     Parameters
     ----------
@@ -74,7 +74,8 @@ def read(
     Raises
     ------
     DataError
-        The file is missing, damaged, of another form, or holds columns that nobody asked to drop.
+        The file is missing, damaged, of another form, or holds columns that are neither used nor
+        dropped.
     """
     place = Path(path)
     if unit is not None:

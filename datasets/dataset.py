@@ -1,4 +1,4 @@
-"""Where the files of a data set are looked for, how they are opened, and what all sets share.
+"""Where the files of a data set are, how they are opened, and functions for all sets.
 
 Files are looked for in this order: the ``root`` that the caller names, the folder of the
 data set inside ``$EVENTSIM_DATA``, the folder of the data set in the user's data folder.

@@ -1,14 +1,14 @@
 r"""Delayed match to sample: a pattern, a silence, and the same pattern or another.
 
-There are ``patterns`` of them, each with ``channels`` of its own. A pattern that is shown fires
-every one of its channels ``spikes`` times, at times drawn evenly from the ``shown`` ms of its
-showing: two showings of one pattern are never the same events. The silence between both is drawn
-evenly from ``silence``, and ``after`` ms without events follow. Samples are "match" or "other" by
-turns, shuffled; a pattern that is not the first is drawn evenly from the others.
+There are ``patterns`` of them, each with ``channels`` of its own. When a pattern is shown, each of
+its channels fires ``spikes`` times, at uniform random times in ``shown`` ms: no two showings of a
+pattern have the same events. The silence between both is drawn evenly from ``silence``, and
+``after`` ms without events follow. Half of the samples are "match", half "other", in random order;
+in "other" the second pattern is drawn uniformly from the others.
 
-Neither showing alone says anything of the class, nor does the sum of what both say (it is an
-exclusive or), so that a network must know the first one when the second comes: nothing without a
-memory as long as the silence does better than half. That is what the set is for.
+Neither showing alone says anything about the class, nor does a sum over both (it is an exclusive
+or). So a network must remember the first pattern until the second comes: without a memory as long
+as the silence, its accuracy is one half.
 
 References
 ----------

@@ -172,9 +172,9 @@ def _roles(called: Sequence[str], where: str, line: str) -> tuple[dict[str, int]
         kept = [DROP if k in unknown else cell for k, cell in enumerate(called)]
         said = ", ".join(f"{k + 1} is {called[k][:40]!r}" for k in unknown)
         raise DataError(
-            f"{where}: column {said}, which is none of time, channel, sample, x, y and p. None is "
-            f"left out in silence. Drop it on purpose: {_asked(kept)}; or let it make the channel "
-            "together with the other one: call them x and y, and give --sensor-size."
+            f"{where}: column {said}, which is none of time, channel, sample, x, y and p. To drop "
+            f"it: {_asked(kept)}. To make the channel of it and of the other column, call them x "
+            "and y, and give --sensor-size."
         )
     return columns, unit
 

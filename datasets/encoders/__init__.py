@@ -14,8 +14,8 @@ spike coders                          :class:`Bsa`, :class:`IntegrateAndFire`,
                                       :class:`DeltaModulation`
 both, with loudness normalisation     :class:`CochleaEncoder`; ``SILICON`` is one with the
 and lateral inhibition                channel statistics of N-TIDIGITS18
-audio that comes in pieces            :func:`encode_live`, :class:`LiveCochlea`
-what a chip would have to do          :func:`bank_operations`, :func:`cochlea_operations`
+audio that comes in chunks            :func:`encode_live`, :class:`LiveCochlea`
+operations on a chip                  :func:`bank_operations`, :func:`cochlea_operations`
 ====================================  ==========================================================
 """
 

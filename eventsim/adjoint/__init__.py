@@ -6,8 +6,8 @@ backward in time (:math:`x, y, g` from :mod:`eventsim.neuron.lif`, over an inter
 
 .. math:: \alpha \leftarrow x\,\alpha, \qquad \beta \leftarrow y\,\beta + R g\,\alpha .
 
-**An arrival** of weight w at time t adds w to I. Moving it later exchanges a stretch of flow with
-I for one without:
+**An arrival** of weight w at time t adds w to I. Moving it later
+replaces a short interval with the added current by one without it:
 
 .. math::
     \frac{\partial L}{\partial w} = \beta, \qquad
@@ -18,7 +18,7 @@ I for one without:
 :math:`\partial L/\partial t_{ref}`, and :math:`\alpha` to :math:`\partial L/\partial V_r`; before
 it, while V is held, :math:`\alpha = 0`.
 
-**A spike** at :math:`t_k` gathers in :math:`B_k` the loss's own :math:`\partial L/\partial t_k`,
+**A spike** at :math:`t_k` collects in :math:`B_k` the loss's own :math:`\partial L/\partial t_k`,
 the restart's term, and the term of every arrival that it causes, its own return included. A
 self-jump without delay acts right after the reset: with a refractory time :math:`\alpha = 0`
 there, and the restart sees I after it; without one V runs already, and the restart sees I before
@@ -65,8 +65,8 @@ scaling of all times   :math:`\sum \tau\, \partial_\tau L + d\, \partial_d L + t
                        \partial l / \partial t_k` (losses of spike times alone)
 =====================  ==========================================================================
 
-They say what BIP is: resistance and threshold are gains, which change the path of an optimiser but
-not what a network can express; time constants and delays enlarge what it can express.
+They say what BIP can do: resistance and threshold are gains, which change the path of an optimiser
+but not what a network can express; time constants and delays do increase it.
 
 References
 ----------

@@ -1,4 +1,4 @@
-"""backward: walk the stages of a run in reverse and collect the gradients."""
+"""backward: go through the stages of a run in reverse and collect the gradients."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Gradients of a stream that runs in chunks, from the last chunk to the first.
 
-What a chunk hands to the one before it is an :class:`AdjointState`: the adjoint state of every
-neuron where it begins, and dL/dt of earlier spikes by what they do in it. So the gradients of all
+A chunk passes an :class:`AdjointState` to the chunk before it: the adjoint state of every neuron at
+its beginning, and dL/dt of earlier spikes by their effects in it. So the gradients of all
 chunks add up to those of one run over the whole stream, to rounding, while the memory is that of
 one chunk.
 
@@ -52,7 +52,7 @@ from eventsim.summary import short_repr, span
 
 @dataclass(frozen=True, eq=False)
 class AdjointState:
-    """What a chunk hands to the one before it, on the way back.
+    """What a chunk passes to the chunk before it in the backward pass.
 
     Attributes
     ----------
@@ -86,7 +86,7 @@ class AdjointState:
 def backward_chunk(
     net: Network, tape: SpikeTape, seeds: Seeds | Loss, later: AdjointState | None = None
 ) -> tuple[Gradients, AdjointState]:
-    """Exact gradients over one chunk of a stream, with what later chunks make of it.
+    """Exact gradients over one chunk of a stream, with its effects on later chunks.
 
     Take the chunks from the last to the first, and add up the gradients.
 
@@ -101,7 +101,7 @@ def backward_chunk(
         and ReadoutSeed (and arrays of dL/dt) by population.
     later
         What the call for the following chunk returned; None for the last chunk, or to leave out
-        what later chunks make of this one (truncated backpropagation).
+        its effects on later chunks (truncated backpropagation).
 
     Returns
     -------
@@ -414,7 +414,7 @@ def backward_chunks(
         States of the run, of at least 2, that are kept on each level of checkpoints: with K
         chunks every chunk runs about log(K) / log(keep) times more.
     truncate
-        Leave out what a chunk does to later ones beyond its end: one run, no checkpoints.
+        Leave out the effects of a chunk on later ones: one run, no checkpoints.
     backend, precision
         As :func:`eventsim.simulate`.
 

@@ -1,7 +1,7 @@
-"""What goes into a backward pass must be finite: NaN or infinity is refused, with its place named.
+"""The inputs of a backward pass must be finite: NaN or infinity is refused, with its place.
 
-Kernels flush what is tiny, and a comparison with NaN is false: what is not a number might come out
-as one. All arrays are asked together, since on a device every answer has its price.
+Kernels set tiny numbers to 0, and a comparison with NaN is false: NaN could turn into a number.
+All arrays are checked together, since on a device each check costs time.
 """
 
 from collections.abc import Callable, Sequence

@@ -38,7 +38,7 @@ class Gradients:
     loss
         Value of the loss, or NaN when seeds were given.
     grazes
-        Spikes at which V did not rise, whose gradient is infinite and was left out.
+        Number of spikes at which V did not rise; their gradient is infinite and was left out.
     """
 
     values: Mapping[str, Floats]

@@ -1,7 +1,7 @@
 """Neuromorphic chips and arithmetic technologies as data: limits, formats, energies, latencies.
 
-One TOML file per chip, with the source and the status of every figure; a figure that nobody has
-published is left out. :func:`load_chip` reads the files that come with eventsim by name and a
+One TOML file per chip, with the source and the status of every figure; figures that were never
+published are left out. :func:`load_chip` reads the files that come with eventsim by name and a
 user's own by path. The format is described in :mod:`eventsim.chips.load`, the names and units of
 the figures in :mod:`eventsim.chips.terms`.
 """

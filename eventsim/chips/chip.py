@@ -51,8 +51,8 @@ class Limits(Settings):
         Cores of the chip, and its tiles as (columns, rows) of the mesh that joins them.
     chips, chip_link
         A board: (columns, rows) of chips, into which ``cores`` and ``mesh``, those of the whole
-        board, are cut evenly. What a link between two chips counts in a search, against 1 for one
-        inside a chip: a user's own choice, or a ratio of energies or times.
+        board, are cut evenly. ``chip_link`` is the cost of a link between two chips in a search,
+        where a link inside a chip costs 1: a user's own choice, or a ratio of energies or times.
     neurons_per_core
         Neurons, or compartments.
     axons_in_per_core, axons_out_per_core
@@ -67,7 +67,7 @@ class Limits(Settings):
     multicast
         Whether routers copy spikes, so that one with several destinations passes a link once.
     source
-        Where these come from, and what was assumed.
+        Sources of these limits, and assumptions.
     """
 
     cores: Count
@@ -137,7 +137,7 @@ class Chip(Settings):
     kind
         ``chip`` or ``technology``.
     source
-        What the file rests on, and what it leaves out.
+        Sources of the file, and what it leaves out.
     step_ms
         Usual length of a time step in ms; None for an asynchronous chip.
     limits, formats
@@ -199,8 +199,8 @@ def board_of(chip: Chip, chips: tuple[int, int], *, link: float | None = None) -
     Raises
     ------
     ChipError
-        The chip has no limits, or its mesh has places without a core: those of the next chip would
-        move into them.
+        The chip has no limits, or its mesh has positions without a core, which the cores of the
+        next chip would take.
     """
     limits = chip.limits
     if limits is None:

@@ -1,4 +1,4 @@
-"""A chip file to begin with: every key and every term, with what it means."""
+"""A chip file to start from: every key and every term, with its meaning."""
 
 from collections.abc import Iterator, Mapping
 

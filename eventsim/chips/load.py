@@ -1,4 +1,4 @@
-"""Chip files, those of eventsim by name or any by path: read and checked, with places of mistakes.
+"""Chip files, those of eventsim by name and others by path, with checks.
 
 A file in TOML::
 

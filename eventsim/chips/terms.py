@@ -1,12 +1,12 @@
-"""The figures that a chip may have: names, units, and what each is paid for.
+"""The figures that a chip may have: names, units and meanings.
 
-Energies are in pJ for each of something, powers in uW; the tables below say of what. Chips without
+Energies are in pJ per operation, powers in uW; the tables below name the operations. Chips without
 a step have ``membrane_update`` in place of both kinds of ``neuron_update``. All figures of a file
 are added, so a cost is given once: ``synaptic_event`` for all that an arrival takes, or ``ac``,
 ``mac`` and ``memory_byte`` for its parts. :mod:`eventsim.energy.missing` says what a sum lacks.
 
-``axon_out`` and the hops are known once neurons have places on the chip (:mod:`eventsim.mapping`).
-Latencies are in ns and have the names of what they delay.
+``axon_out`` and the hops are known after the neurons are mapped (:mod:`eventsim.mapping`).
+Latencies are in ns.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ class Term:
     name, unit
         As in a chip's file.
     meaning
-        What it is paid for, for people.
+        Its meaning in words.
     needs
         What must be known to count it: the ``spikes`` of a run, a time ``step``, a ``mapping`` of
         neurons to cores, or only how much ``time`` passes.

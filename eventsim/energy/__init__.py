@@ -1,7 +1,7 @@
-"""What a run costs: exact counts from a tape, and energies by the tables of chips.
+"""The cost of a run: exact counts from a tape, and energies by the tables of chips.
 
-:func:`count` needs no time step; :func:`clocked` says what a clocked machine would do at one that
-is named; :func:`energy` prices both with the figures of a chip, term by term.
+:func:`count` needs no time step; :func:`clocked` counts the work of a clocked machine with a given
+step; :func:`energy` prices both with the figures of a chip, term by term.
 """
 
 from eventsim.energy.costs import RunCosts, costs_over_time, dense_pair, run_costs

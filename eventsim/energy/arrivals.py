@@ -1,4 +1,4 @@
-"""Where and when the spikes of a run arrive: what all counters count.
+"""Where and when the spikes of a run arrive, for all counters.
 
 A spike of source i at time t reaches a synapse of delay d at t + d; it counts if that is before
 the end of its sample, as in :func:`eventsim.simulate`. Where delays do not differ between the

@@ -10,8 +10,9 @@ effective_events    the same at synapses whose weight is not zero: NeuroBench's 
                     if no time step ever puts two events of a source together
 membrane_updates    pairs (neuron, time) at which at least one spike arrives: how often an
                     event-driven machine brings a neuron, or readout, up to date
-adaptive_updates    those of neurons with an adaptive threshold, each of which decays the rise of
-                    the threshold as well and adds it: one multiplication and one addition more
+adaptive_updates    those of neurons with an adaptive threshold, each of which also decays the rise
+of
+                    the threshold and adds it: one more multiplication and addition
 state_updates       further states of linear neurons at these updates: n - 2 of a neuron of n
                     states, beside V and one current
 active_synapses     synapses of non-zero weight that carry at least one event in any sample
@@ -19,12 +20,12 @@ decision_macs       multiply-adds of the linear decision behind a readout, its w
                     zero: once a sample, or in every frame of ``ctc`` (mean over the samples)
 events_in           events that enter the chip: those of the input
 events_out          what leaves it: one answer a sample where the network has a readout or an
-                    answer, else the spikes of the populations that no other hears
+                    answer, else the spikes of populations that project to no other
 ==================  ================================================================================
 
 **Sparsity.** Connection sparsity is the share of synapses that are missing or zero, among all that
 full matrices would have; a self-recurrent projection could have one per neuron. The silent share is
-that of pairs (sample, neuron) without a single spike; it is no activation sparsity, which depends
+that of pairs (sample, neuron) without a single spike; it is not activation sparsity, which depends
 on a time step: :mod:`eventsim.energy.steps`.
 
 **Memory** is what must be stored, at the widths that were named: weights; for sparse projections

@@ -1,17 +1,17 @@
 r"""A dense recurrent network of the same shape on frames, to compare a spiking run with.
 
-Every spiking population of size h becomes a recurrent layer of h units that sees everything its
-population hears, fully connected, in every frame. With n inputs (all its sources but itself) it
+Every spiking population of size h becomes a recurrent layer of h units, fully connected to all
+sources of the population, in every frame. With n inputs (all its sources but itself) it
 takes
 
 .. math:: h (n + h) \;\text{MACs (RNN)}, \qquad 3 h (n + h) + 3 h \;\text{MACs (GRU)}
 
 per frame; the 3 h are the products of gates; biases are not counted, as in NeuroBench. A readout is
-a linear layer, h n MACs. All of it in every frame, whether anything happens or not.
+a linear layer, h n MACs. All of this is computed in every frame, also without any event.
 
 The energy is that of the MACs, and of reading the weights where memory has a price. It is a lower
-bound: the additions of biases, the functions of activation, the power that flows while nothing is
-done, and the memory where it has no price are named as missing.
+bound: the additions of biases, the activation functions, the static power, and the memory if it has
+no figure are named as missing.
 """
 
 from dataclasses import dataclass

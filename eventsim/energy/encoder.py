@@ -1,8 +1,8 @@
-"""What it costs to make the input's events of a signal on the chip, apart from the network.
+"""The cost of making the input's events from a signal on the chip, apart from the network.
 
-A sensor with events of its own (a silicon cochlea, an event camera) needs none of it; where audio
-was encoded by a program, a chip with a microphone would have to do it. Multiply-adds have the price
-``mac``, additions and comparisons the price ``ac``. No chip here has a figure for powers and
+A sensor with events of its own (a silicon cochlea, an event camera) has no such cost. If a program
+encoded audio, a chip with a microphone would have to do the same. Multiply-adds have the figure
+``mac``, additions and comparisons the figure ``ac``. No chip here has a figure for powers and
 quotients; memory of the encoder is not counted. Both are named as missing.
 """
 

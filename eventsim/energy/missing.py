@@ -1,8 +1,8 @@
-"""What a sum of energies leaves out: every term that a machine pays and the sum lacks, by name.
+"""What a sum of energies leaves out: every term that a machine needs and the sum lacks, by name.
 
 A term is in the sum if the chip's file has a figure of it and its number is known. It needs none if
-another figure of the sum pays for it: one that names it under ``includes``, or one that stands for
-it by its meaning:
+another figure of the sum includes it: one that names it under ``includes``, or one that includes it
+by its meaning:
 
 =====================================  =====================================================
 term                                   needs no figure of its own where the sum has
@@ -16,11 +16,11 @@ state_access, memory_byte (of states)  owed as part of the updates, never beside
 static_core                            static_chip, which is the power of the whole chip
 =====================================  =====================================================
 
-A machine has steps if its file has a step, a step was named, or it prices an update in a step. What
-did not happen at all is not owed: a run without spikes lacks no figure of a spike. Two costs have
-no term in a chip's file, and names of their own: ``decision_macs`` where the operations of synapses
-are priced in another way than by ``mac``, ``adaptive_update``, and ``state_update`` of neurons of
-more states than V and I.
+A machine has steps if its file has a step, a step was named, or it prices an update in a step. A
+term whose number is 0 is not missing: a run without spikes needs no figure of a spike. Two costs
+have no term in a chip's file, and names of their own: ``decision_macs`` where the operations of
+synapses are priced in another way than by ``mac``, ``adaptive_update``, and ``state_update`` of
+neurons of more states than V and I.
 """
 
 from collections.abc import Iterator, Mapping
@@ -63,11 +63,11 @@ class Missing:
     name
         Of the term as in a chip's file; or another word that never changes.
     what
-        What it is paid for, for people.
+        Its meaning in words.
     reason
         Why it is not in the sum.
     count
-        How many a sample has, mean; None where that is not known, and for powers.
+        Mean number per sample; None where it is not known, and for powers.
     """
 
     name: str

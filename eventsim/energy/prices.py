@@ -1,4 +1,4 @@
-r"""What the activity of a run costs on a chip, and what one more spike costs: for losses.
+r"""Cost of the activity of a run on a chip, and of one more spike: for losses.
 
 The energy of activity is that of :func:`eventsim.energy.energy`, of the terms that rest on spikes
 or on steps: without leakage, and without links between cores, which only a mapping knows.
@@ -12,10 +12,10 @@ projection p, from there onto population :math:`B(p)`, and the figures e of the 
     \qquad e_{op} = e_{synaptic\_event} + e_{ac} + b_w\, e_{memory\_byte},
 
 with the bytes :math:`b_w` of a weight; :math:`e_{io}` is ``event_in`` of the input's events and
-``event_out`` of spikes that leave the chip. All that arrives at a population has an equal share of
-its updates: U updates of its neurons in the batch are spread over the O synaptic operations that it
-receives. With a time step :math:`e_{update}` is what an update with input costs more than one
-without; without a step it is ``membrane_update`` and what the accesses to the state cost.
+``event_out`` of spikes that leave the chip. All arrivals at a population share its updates equally:
+U updates of its neurons in the batch are spread over the O synaptic operations that it receives.
+With a time step :math:`e_{update}` is what an update with input costs more than one without;
+without a step it is ``membrane_update`` and what the accesses to the state cost.
 
 So the prices of all spikes, those of the input included, add up to the energy of activity, less
 the idle updates of every step and the answer that leaves, where every spike arrives before its

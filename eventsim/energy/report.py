@@ -1,9 +1,9 @@
 """Energy of a run on a chip: the sum of terms, each a count times a published figure.
 
-Every term keeps its count, its figure with status and source, and what it rests on: the ``exact``
-spikes, a ``step`` of named length, a ``mapping`` of neurons to cores, or the ``time`` that passes.
-Every term that the machine pays and the sum lacks is named (:mod:`eventsim.energy.missing`). A sum
-is a lower bound as long as a term of it is missing, and says so.
+Every term keeps its count, its figure with status and source, and its basis: the ``exact`` spikes,
+a ``step`` of given length, a ``mapping`` of neurons to cores, or the ``time`` of the recording.
+Every term that the machine needs and the sum lacks is named (:mod:`eventsim.energy.missing`). A sum
+with a missing term is a lower bound, and says so.
 
 =====================  ===========================================================================
 term                   what is counted per sample

@@ -1,4 +1,4 @@
-r"""What a clocked machine does with the same spikes, at a named time step.
+r"""What a clocked machine does with the same spikes, with a given time step.
 
 Spikes of the exact run are put into bins of ``step_ms``; an event counts in the bin in which it
 arrives. In every step a clocked machine updates all neurons, and calls every layer (projection)

@@ -1,20 +1,21 @@
 r"""Where the time of recordings begins: at 0, at their first event, or at a time that is named.
 
 A recording that was cut out of a session, or that has the times of a sensor's clock, begins long
-before its first event. Losses, rates and durations count from time 0, so such a recording is put to
-its first event. **The rule**, asked once for all recordings of an import: the times are a clock if,
-in at least half of the recordings, the silence before the first event is longer than the span from
-the first event to the last,
+before its first event. Losses, rates and durations count from time 0, so such a recording is moved
+to its first event. **The rule**, applied once to all recordings of an import: the times are a clock
+if, in at least half of the recordings, the silence before the first event is longer than the span
+from the first event to the last,
 
 .. math::
     t_\text{first} > t_\text{last} - t_\text{first}.
 
-Recordings whose span is 0 (no event, one event, or all events at one time) do not vote; where none
-votes, the times are no clock. If they are one, every recording is put to its own first event, those
-that did not vote as well, so that recordings of one clock keep no relation to each other. A
-recording without events stays as it is.
+Recordings whose span is 0 (no event, one event, or all events at one time) are not counted; if all
+are such, the times are no clock. If the times are a clock, every recording is moved to its own
+first event, also those that were not counted; recordings of one clock then have no common time any
+more. A recording without events is not moved.
 
-A duration that the source states moves along; one that was made of the last event is made anew.
+A duration that the source states is shifted as well; one that follows from the last event is
+computed again.
 """
 
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ class Edges:
 
     @property
     def vote(self) -> Floats:
-        """Silence before the first event in units of the span, of the recordings that vote."""
+        """Silence before the first event in units of the span, of the recordings that count."""
         span = self.last - self.first
         return self.first[span > 0] / span[span > 0]
 
@@ -124,7 +125,7 @@ def ways_out(times: Floats) -> str:
 
 
 def exact(value: float) -> str:
-    """A number with as few digits as give it back; whole ones without a point."""
+    """The shortest text of a number that reads back exactly; whole numbers without a point."""
     return f"{value:.0f}" if float(value).is_integer() and abs(value) < 1e17 else repr(float(value))
 
 

@@ -1,7 +1,7 @@
-"""Arrays and numbers as they come from a caller: refused where a conversion would lose a part.
+"""Arrays and numbers from a caller: refused if a conversion would lose a part of them.
 
-NumPy turns fractions into integers, drops imaginary parts and forgets what was masked; an integer
-of 2^31 becomes a negative one in an array of int32. Each door names what came and where.
+NumPy turns fractions into integers, drops imaginary parts and ignores masks; the integer 2^31
+becomes negative in an array of int32. Each function names the value and its place.
 """
 
 import operator

@@ -1,4 +1,4 @@
-"""What a machine has to do that makes the events of a signal itself, sample by sample.
+"""Operations of a machine that makes the events of a signal itself, sample by sample.
 
 ==============  ====================================================================================
 operation       what counts as one

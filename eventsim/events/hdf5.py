@@ -1,12 +1,12 @@
-"""HDF5 files of unknown origin: nothing outside the file is read, no claim is believed.
+"""HDF5 files of unknown origin: nothing outside the file is read, and every claim is checked.
 
-A name in an HDF5 file may be a link to another file, a data set may keep its values in other files,
-and may claim any size and hold nothing of it, or be compressed a thousandfold. So
+A name in an HDF5 file may be a link to another file. A data set may keep its values in other files,
+may claim a size that it does not have, or be compressed a thousandfold. So
 
-* only hard links are followed: an external link is not even looked at, because opening it is what
-  it wants (a pipe never ends), and a soft link may lead to one,
+* only hard links are followed: an external link is not even looked at, because opening it may do
+  harm (a pipe never ends), and a soft link may lead to one,
 * storage outside the file (external, virtual) is refused,
-* a claim is held to the bytes that are stored for it before memory is taken.
+* a claimed size is compared with the stored bytes before memory is taken.
 """
 
 from collections.abc import Iterator

@@ -1,14 +1,14 @@
 """Files of named arrays (``.npz``) of unknown origin: headers first, then what they claim.
 
-NumPy's own reader takes memory for whatever a header claims, and unpacks a member before anybody
-has seen its shape. Here the headers of all members are read first, a few bytes each. What they
-claim is held
+NumPy's own reader allocates the memory that a header claims, and unpacks a member before its shape
+can be checked. Here the headers of all members are read first, a few bytes each. Their claims are
+compared with
 
-* to the size that the archive gives the member,
-* to the packed size of the file: recorded events, weights and sound unpack to 2 to 5 times as
+* the size that the archive gives the member,
+* the packed size of the file: recorded events, weights and sound unpack to 2 to 5 times as
   much; beyond ``FREE_BYTES`` more than ``LARGEST_RATIO`` times is refused, and what eventsim writes
   stays below (:func:`eventsim.events.storage.write_arrays`),
-* to what the reader of the file expects: it sees the claims before the first value is read.
+* the form that the reader of the file expects, before the first value is read.
 
 Nothing is unpickled.
 """

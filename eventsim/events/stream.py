@@ -260,8 +260,8 @@ class EventStream:
     def round_times(self, tick: float) -> EventStream:
         """The same events on a coarse clock: every time becomes a multiple of ``tick``. New arrays.
 
-        Events at one time are one step of the engine, so that a run takes less time the more of
-        them share a tick; from the rounded times on it is exact. Durations stay.
+        Events at one time are one step of the engine. So the more events share a tick, the less
+        time a run takes. The run is exact for the rounded times. Durations do not change.
 
         Parameters
         ----------
@@ -300,7 +300,7 @@ class EventStream:
     def chunks(self, length: float) -> Iterator[EventStream]:
         """The stream in chunks of ``length`` ms, for :func:`eventsim.simulate_chunk`.
 
-        Times go on counting from the start of the recording, and the ``duration`` of a chunk is its
+        Times count from the start of the recording, and the ``duration`` of a chunk is its
         end. An event on a border belongs to the later chunk; a sample that is over has no more
         events and keeps its duration.
 

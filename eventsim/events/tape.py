@@ -1,4 +1,4 @@
-"""SpikeTape: everything a run leaves behind, and all that the backward pass needs.
+"""SpikeTape: the record of a run, with all that the backward pass needs.
 
 Its size grows with the number of spikes. The state between events is not kept: it follows
 from the events in closed form.
@@ -217,12 +217,12 @@ class SpikeTape:
         Of the tape of a chunk: what happened before, as far as it depends on it. Files do not hold
         it.
     algorithms
-        What ran every stage, by the stage's name: ``stretches``, ``fan-in``, ``queue``, ``windows,
-        sums``, ``windows, stretches`` or ``linear`` (:mod:`eventsim.engine.algorithm`), or the name
-        of a backend with one algorithm for all. Empty for a tape that was made by hand, or written
-        before tapes had it.
+        Algorithm of every stage, by the stage's name: ``stretches``, ``fan-in``, ``queue``,
+        ``windows, sums``, ``windows, stretches`` or ``linear`` (:mod:`eventsim.engine.algorithm`),
+        or the name of a backend with one algorithm for all. Empty for a tape that was made by hand,
+        or written before tapes had it.
     memo
-        Of a step of training: what it made of the network's values, for losses and the adjoint.
+        In a training step: values that were computed from the network, for losses and the adjoint.
         None elsewhere.
     """
 
@@ -324,7 +324,7 @@ class SpikeTape:
         return replace(self, trains=trains, placed_input=None)
 
     def with_before(self) -> SpikeTape:
-        """The tape of a chunk with the spikes of before that still act in it, as if of its own."""
+        """The tape of a chunk together with earlier spikes that still act in it."""
         if self.before is None:
             return self
         earlier = self.before.spikes

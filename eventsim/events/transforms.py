@@ -1,8 +1,8 @@
 """Transforms in event time: pure functions from a batch of events to another.
 
-None changes its input; each returns a new, valid stream. What draws at random draws from the
-generator that it is given. An event is lost only where the table says so; what is lost is lost
-because it left the recording, or because losing it is the transform.
+None changes its input; each returns a new, valid stream. Random transforms draw from the given
+generator. The table says which events are lost: those that leave the recording, or that the
+transform deletes.
 
 =================  =======================================================  ======================
 function           what it does                                             events lost
@@ -119,8 +119,8 @@ def pixel_warp(
     scale
         A factor in ``1 / (1 + scale) .. 1 + scale`` is drawn per sample, log-uniform.
     shear
-        A share in ``-shear .. shear`` is drawn per sample, uniform: events move along x by it times
-        their distance in y from the middle, before they are turned.
+        A number in ``-shear .. shear`` is drawn per sample, uniform. Events move along x by this
+        number times their distance in y from the middle, before they are turned.
 
     Returns
     -------

@@ -1,8 +1,8 @@
-"""Recipes: networks, methods, data and seeds to be compared, run by one command.
+"""Recipes compare networks, methods, data and seeds by one command.
 
 A recipe (:mod:`eventsim.experiment.recipe`) lists conditions; :func:`resolve` fills in every
-setting; :func:`run_all` trains what is missing, each run in a process of its own or by a cluster,
-whose executor :func:`open_executor` makes; :func:`collect` reads what came out, with tests over
+setting; :func:`run_all` trains the missing runs, each in a process of its own or on a cluster,
+whose executor :func:`open_executor` makes; :func:`collect` reads the results, with tests over
 seeds. :func:`search` looks for better settings on validation data.
 
 >>> from eventsim import experiment

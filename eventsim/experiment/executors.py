@@ -174,8 +174,9 @@ def _absent(name: str, extra: Extra, error: Exception) -> BackendError:
 class SlurmExecutor(Executor):
     """The jobs of an executor of submitit as futures.
 
-    A future is done when its job is; that it runs, it does not tell. Cancelling one cancels its
-    job. A job that reaches its time limit, or is preempted, is queued again and called again.
+    A future is done when its job is done; it does not report that the job runs. Cancelling it
+    cancels the job. A job that reaches its time limit, or is preempted, is queued again and called
+    again.
     """
 
     def __init__(self, jobs: Any):

@@ -1,4 +1,4 @@
-"""Picture of an experiment: accuracy of every condition and seed, and what an inference costs."""
+"""Picture of an experiment: accuracy of every condition and seed, and the cost of an inference."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Runs by an executor: several at a time, those that are missing, none lost by another.
+"""The missing runs of an experiment, by an executor, several at a time; none stops another.
 
 :mod:`eventsim.experiment.workers` says who executes them, and how parent and runs meet.
 """
@@ -19,7 +19,7 @@ from eventsim.train.folder import HISTORY, RESULT, RunFolder
 
 
 class Observer(Protocol):
-    """Who is told of the runs, in the thread that called :func:`run_all`."""
+    """Observer of the runs, called in the thread that called :func:`run_all`."""
 
     def started(self, spec: RunSettings) -> None:
         """It is being executed."""
@@ -53,7 +53,7 @@ def run_all(
     threads: int | None = None,
     executor: Executor | None = None,
 ) -> dict[str, Ended]:
-    """Run everything that has no result, and go on when one fails.
+    """Run everything that has no result; a run that fails does not stop the others.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def run_all(
     root
         Folder of the experiment; each run has its own in it.
     observer
-        Told of every step.
+        Called at every step.
     jobs
         Processes at a time; 0: in this process, one after the other, where a debugger can follow.
     threads

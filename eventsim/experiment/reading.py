@@ -1,4 +1,4 @@
-"""TOML files of recipes and tasks: found, opened, and laid over each other."""
+"""TOML files of recipes and tasks: found, opened and merged."""
 
 from collections.abc import Mapping
 from importlib.resources import files
@@ -86,7 +86,7 @@ def _home(kind: FileKind) -> Traversable:
 
 
 def merged(*tables: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables laid over each other: the last one decides, tables inside key by key. New dict."""
+    """Merged tables: the last one takes precedence, inner tables are merged by key. New dict."""
     whole: dict[str, Any] = {}
     for table in tables:
         for key, value in table.items():

@@ -1,7 +1,7 @@
-"""Recipes and tasks: what is compared, and on what.
+"""Recipes and tasks: what is compared, and on which data.
 
-A **recipe** lists conditions that differ in little. A **task** is a data set with the settings that
-suit it, and a small size of all that runs in seconds. Any recipe goes with any task::
+A **recipe** lists conditions that differ in a few settings. A **task** is a data set with suitable
+settings, and a small size that runs in seconds. Any recipe goes with any task::
 
     format = "eventsim-recipe"
     version = 1
@@ -99,7 +99,7 @@ class Condition(Settings):
     dt
         Time step of the grid, ms; None in exact time.
     same_parameters_as
-        Condition whose number of trained parameters it shall have; None for its own.
+        Condition whose number of trained parameters it gets; None for its own.
     network, train
         Keys that differ from the recipe's.
     place
@@ -232,7 +232,7 @@ class SearchSettings(Settings):
     seeds
         Every trial trains with each; its value is the mean.
     trials
-        How many, where nobody says.
+        Number of trials, unless another is given.
     """
 
     condition: str
@@ -318,7 +318,7 @@ class Recipe(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class Smoke(Settings):
-    """What is laid over a task for its small size."""
+    """Settings that replace those of a task for its small size."""
 
     data: Table = field(default_factory=dict)
     network: Table = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""From a recipe and a task to experiments whose every setting is known and checked."""
+"""From a recipe and a task to an experiment, all of whose settings are known and checked."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -26,21 +26,21 @@ SMOKE_SEEDS = 2
 @dataclass(frozen=True, kw_only=True)
 @described
 class Selection:
-    """What is selected of a recipe and a task, or given in place of what they say."""
+    """Selection from a recipe and a task, and settings in place of theirs."""
 
-    conditions: tuple[str, ...] = setting((), "Only these; all if empty.")
+    conditions: tuple[str, ...] = setting((), "Only these conditions; empty for all.")
     seeds: Seeds | None = setting(
-        None, "How many, 0 .. n - 1 (in Python also a list); the recipe's by default."
+        None, "Number of seeds, 0 .. n - 1 (in Python also a list); by default the recipe's."
     )
-    epochs: Count | None = setting(None, "In place of the task's.")
-    backend: str | None = setting(None, "Of exact time; as in eventsim train.")
+    epochs: Count | None = setting(None, "Epochs, in place of the task's.")
+    backend: str | None = setting(None, "Backend of runs in exact time, as in eventsim train.")
     held_out: tuple[str, ...] = setting(
         (),
         "Test on this group (speaker, writer), train on all others; repeat to take several in "
         "turn.",
     )
     file: str | None = setting(None, "File or folder of the data set.")
-    step: Positive | None = setting(None, "ms, in place of the task's: length of a step of TI46.")
+    step: Positive | None = setting(None, "Length of a step of TI46 in ms, in place of the task's.")
     divide: Division | None = setting(
         None,
         "How recordings are divided into a training and a test part, in place of the task's: by "
@@ -48,23 +48,23 @@ class Selection:
         "every class), or auto (as the data say, else by group where there are groups).",
     )
     test_fraction: Share | None = setting(
-        None, "Share of the recordings that is the test part, where they are divided by divide."
+        None, "Fraction of the recordings that is the test part, if they are divided by divide."
     )
     validate: Validate | None = setting(
         None,
-        "What is held out for validation, in place of the task's: by group, so that validation "
-        "and whatever is chosen by it hears nobody who is learned, by recording, or auto (as the "
-        "test part is divided).",
+        "What is held out for validation, in place of the task's: by group (validation has "
+        "other speakers than training), by recording, or auto (as the test part is divided).",
     )
     folds: Folds | None = setting(
         None,
-        "Folds over groups: as many divisions, in each of which other groups are tested, every "
-        "group once; each for one of every group. Then mean, spread and tests are over folds.",
+        "Folds over groups: number of divisions, each with other groups as the test part, so "
+        "that every group is tested once; each for one fold per group. Mean, spread and tests "
+        "are then over folds.",
     )
     smoke: bool = setting(
         False,
-        "The small size of the task, and the first two seeds: shows in seconds that all works. "
-        "What a condition names itself (an axis of a sweep too) stays as it says.",
+        "Small size of the task, and the first two seeds: shows in seconds that everything "
+        "works. Settings of a condition, or of an axis of a sweep, are kept.",
     )
 
 

@@ -1,8 +1,8 @@
-"""What an experiment has found so far: one row per condition, over its repeats.
+"""Results of an experiment so far: one row per condition, over its repeats.
 
 **Repeats** are seeds where there is one division into a training and a test part. Where groups
 are held out in turn, or in folds, they are the folds, whose accuracy is the mean over the seeds.
-Of a condition those seeds count of which all folds are done; what does not count is named. A
+A seed of a condition counts if all its folds are done; seeds that do not count are named. A
 condition's tests against the baseline use the repeats, and in folds the seeds, that both have.
 """
 
@@ -95,7 +95,7 @@ class TestedDivision:
 
 @dataclass(frozen=True, kw_only=True)
 class Repeats:
-    """What means, spreads and tests are over, and how far they reach."""
+    """What means, spreads and tests are over, and what they say."""
 
     kind: Literal["seeds", "folds"]  # ``seeds`` of one division, or ``folds``: divisions
     divisions: int  # how many

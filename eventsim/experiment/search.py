@@ -1,11 +1,11 @@
-"""Looking for settings with Optuna: on validation data only, resumable, pruned by epoch.
+"""Search for settings with Optuna: on validation data only, resumable, pruned by epoch.
 
 A trial trains the recipe's ``[search]`` condition with values drawn from ``[search.space]``, once
 per seed. Its value is the accuracy on the validation part, which training holds out of the
 training data, after the last epoch, averaged over the seeds. The test part is never opened. After
 every epoch the accuracy so far is reported; a trial that is below the median of the others at that
-epoch is given up. Several trials may go on at a time, on workers of
-:mod:`eventsim.experiment.workers`: Optuna draws the values of each from what is known by then.
+epoch is stopped. Several trials may run at a time, on workers of
+:mod:`eventsim.experiment.workers`: Optuna draws the values of each from the results so far.
 
 A search lives in one folder:
 
@@ -17,9 +17,9 @@ trials/HASH/seed-n   the training run of those values, as :mod:`eventsim.train.f
 search.json          best values and all trials, written when the search ends or is stopped
 ===================  =======================================================================
 
-A search that was stopped or killed goes on. The trials that were running count as failed; new
-trials take their values up, before any others are drawn, and go on from their checkpoints.
-``trials`` counts those of before that came to their end or were given up.
+A search that was stopped or killed can be continued. The trials that were running count as failed;
+new trials first take their values and continue from their checkpoints. ``trials`` includes finished
+and pruned trials of before.
 """
 
 import hashlib
@@ -48,7 +48,7 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class TrialLine:
-    """A trial as people see it.
+    """A trial in words and numbers.
 
     ``value`` is None unless it came to its end; ``error`` says why it failed.
     """
@@ -194,7 +194,7 @@ def search(
     trials: int | None = None,
     capacity: Capacity | None = None,
 ) -> SearchResult:
-    """Try values until so many trials came to an end or were given up.
+    """Try values until this number of trials is finished or pruned.
 
     Parameters
     ----------

@@ -5,19 +5,19 @@ own, in which other groups (speakers) are tested. With the differences :math:`d_
 at repeat r, n of them, their mean :math:`\bar d` and variance :math:`s^2`:
 
 * **t, over seeds**: the paired t-test, two-sided. Right if the differences are normal. All seeds
-  test the same recordings: what is found is true of other seeds, and says nothing of other
+  test the same recordings: the result holds for other seeds, and says nothing about other
   recordings or speakers.
-* **t, over folds**: folds are not independent, since any two of them learn mostly the same
-  recordings; the plain test finds too much. The corrected one (Nadeau and Bengio) is
+* **t, over folds**: folds are not independent, since any two of them share most training
+  recordings; the p values of the plain test are too small. The corrected one (Nadeau and Bengio) is
 
   .. math:: t = \frac{\bar d}{\sqrt{(1/n + q)\, s^2}}, \qquad n - 1 \text{ degrees of freedom,}
 
   with q the recordings of a test part over those of its training part, mean over the folds. It is
-  an approximation, and with few folds it finds large differences alone.
+  an approximation; with few folds only large differences are significant.
 * **signs**: if the conditions were alike, every :math:`d_r` would be as likely with the other
   sign. All :math:`2^n` choices of signs are tried; p is the share of those whose mean is at least
-  as far from zero. Nothing is assumed of the distribution; but p cannot be below
-  :math:`2^{1-n}`: three repeats give 0.25 at best, six 0.03. Over folds it takes them as
+  as far from zero. No distribution is assumed, but p cannot be below
+  :math:`2^{1-n}`: three repeats give 0.25 at best, six 0.03. Over folds it assumes that they are
   independent.
 
 p values of several conditions against one baseline are also given as Holm corrects them: sorted,

@@ -1,17 +1,17 @@
-"""Work in folders, done by an executor here or elsewhere, and followed through files.
+"""Work in folders, done by an executor here or elsewhere, and observed through files.
 
 By default every piece of work has a fresh process, so that its peak of memory is its own and a
 crash ends nothing else. Any other :class:`concurrent.futures.Executor` takes the work as well, on
 this machine or on others that share the folder: see :mod:`eventsim.experiment.executors`.
 
-Parent and workers meet in files only, because an executor need not tell what has begun, and its
-``cancel`` need not reach what is running:
+Parent and workers communicate by files only, because an executor need not report what has begun,
+and its ``cancel`` need not stop what is running:
 
 ===================  =======================================================================
 file                 who writes it, and what it says
 ===================  =======================================================================
-ROOT/.stop           the parent: leave. Workers look for it after every batch, write a
-                     checkpoint and leave
+ROOT/.stop           the parent: stop. Workers look for it after every batch, write a
+                     checkpoint and stop
 FOLDER/.lock         the worker, as long as it works there: nobody else may. Its lines are the
                      call of the parent for which it works, so that the parent knows what has
                      begun, and host and process of the worker
@@ -20,10 +20,9 @@ FOLDER/.../          the worker: one line for every epoch, which the parent tell
 metrics.jsonl
 ===================  =======================================================================
 
-The lock is one of the file system (``flock``), which lets it go when the process ends, however it
-ends. A worker that finds the folder locked waits: an executor that took a worker for dead may have
-given its work to a second one while the first goes on, and a command that was killed may have left
-workers behind.
+The lock is one of the file system (``flock``), which is released when the process ends in any way.
+A worker that finds the folder locked waits: an executor may have given the work of a slow worker to
+a second one, and workers of a killed command may still run.
 """
 
 import fcntl

@@ -1,4 +1,4 @@
-"""Live events in: sources, what is done about bad ones, and the answers of a network as they come.
+"""Live events: sources, rules for bad events, and the answers of a network as they come.
 
 >>> import eventsim as es
 >>> net = es.scsr(4, (8,), 2, mean=4.0)

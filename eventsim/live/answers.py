@@ -1,31 +1,31 @@
-r"""What a network answers while its recording still runs, and to a stream without an end.
+r"""Answers of a network during a recording, and to a stream without an end.
 
-A run goes on piece by piece (:func:`eventsim.simulate_chunk`). What a rule of
-:mod:`eventsim.network.answer` needs of the pieces so far is a few numbers per class, which this
-module carries: its memory does not depend on how long the stream lasts.
+A run is computed chunk by chunk (:func:`eventsim.simulate_chunk`). A rule of
+:mod:`eventsim.network.answer` needs a few numbers per class of the chunks so far, which this
+module keeps: its memory does not depend on the length of the stream.
 
 **Of a recording** the scores are those of :func:`eventsim.predict`, for the recording that ends
-where the last piece does; they differ by rounding, since sums are made piece by piece. The distance
-of ``van_rossum`` to regular firing at :math:`t_k = (k + \frac12)/r` is carried as if that went on
-for ever; with the trace :math:`f_c(T)` of the spikes so far, what lies behind the end :math:`T` is
-taken off:
+where the last chunk does; they differ by rounding, since sums are made chunk by chunk. The distance
+of ``van_rossum`` to regular firing at :math:`t_k = (k + \frac12)/r` is kept as if the firing had no
+end. With the trace :math:`f_c(T)` of the spikes so far, the part after the end :math:`T` is
+subtracted:
 
 .. math::
     z_c = \sum_i \sum_{k=0}^{\infty} e^{-|t_i - t_k|/\tau}
           - f_c(T) \sum_{t_k \ge T} e^{-(t_k - T)/\tau}
           - \tfrac12 \sum_{t_k, t_l < T} e^{-|t_k - t_l|/\tau} .
 
-**Of a stream without an end** (sliding) what is long past counts for nothing, with a memory
-:math:`m` in ms. From the end of one piece to that of the next, :math:`h` ms later, sums are kept by
-:math:`e^{-h/m}`:
+**Of a stream without an end** the answer is sliding: the past is forgotten with a time constant,
+the memory :math:`m` in ms. From the end of one chunk to the end of the next, :math:`h` ms later,
+sums are multiplied by :math:`e^{-h/m}`:
 
 ===============  ==================================================================================
 rule             sliding score of class :math:`c`
 ===============  ==================================================================================
-``integral``     gain times the mean of :math:`V_c`, of every piece its exact mean, pieces weighted
+``integral``     gain times the mean of :math:`V_c`, of every chunk its exact mean, chunks weighted
                  by :math:`e^{-\text{age}/m}` (a leaky readout)
 ``last``         gain times :math:`V_c` now, or the linear decision
-``maximum``      of the largest :math:`V_c` in the pieces of the last m ms
+``maximum``      of the largest :math:`V_c` in the chunks of the last m ms
 ``spike_count``  gain times :math:`\tau/m` times :math:`\sum_i e^{-(t - t_i)/m}`
 ``van_rossum``   :math:`2 f_c \bar f - \bar f^2` with the trace :math:`f_c`, and that of regular
                  firing :math:`\bar f = r\tau`, both of the rule's :math:`\tau`
@@ -67,7 +67,7 @@ MS_PER_S: Final = 1000.0
 
 @dataclass(frozen=True, eq=False)
 class Heard:
-    """A piece of a run as an answer hears it."""
+    """A chunk of a run, as the answer needs it."""
 
     net: Network
     tape: SpikeTape  # of the piece, of a single sample

@@ -7,12 +7,12 @@
             follows, and that of the arrival counts. Of SPIF and AEStream
 ==========  ======================================================================================
 
-Times of 32 bits count on when they begin anew, after 71.6 minutes. A datagram that is no whole
-number of events is rubbish as a whole.
+Times of 32 bits restart after 71.6 minutes, which is corrected. A datagram whose length is not a
+whole number of events is invalid as a whole.
 
-The buffer of the socket is the queue: what comes while the network computes waits there. What the
-system drops when it is full is counted where the system tells it (Linux), as is the time at which
-a datagram came, so that waiting counts as latency.
+The buffer of the socket is the queue: datagrams wait there while the network computes. Datagrams
+that the system drops when it is full are counted if the system reports them (Linux). The system
+also reports when a datagram arrived, so waiting counts as latency.
 """
 
 import socket

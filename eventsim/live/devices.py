@@ -41,7 +41,7 @@ def needed(package: str, extra: Extra, what: str) -> Any:
 def microphone(
     name: str | None, audio: AudioEncoding, *, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[Packet]:
-    """Packets of what a microphone hears, through the streaming cochlea of these parameters.
+    """Packets of a microphone, through the streaming cochlea of these parameters.
 
     A name is a part of that of the device, or its number.
 

@@ -1,32 +1,32 @@
-"""Gate: from packets as they come to pieces of recordings as a network takes them.
+"""Gate: from packets as they arrive to chunks of recordings for a network.
 
-Times of a source become ms since the start of a recording. Pieces end at multiples of ``step``, and
-where a recording does: they do not depend on how events were packed. A piece is closed once the
-source has told of a later time, ``patience`` ms later.
+Times of a source become ms since the start of a recording. Chunks end at multiples of ``step``, and
+at the end of a recording: they do not depend on the packets. A chunk is closed when the source has
+reported a time that is later by ``patience`` ms.
 
-What is wrong with a stream has one policy, and a counter (:class:`Counters`):
+Each kind of error in a stream has one rule and a counter (:class:`Counters`):
 
 ===============  ==================================================================================
-late             an event before the end of the last closed piece is dropped
-unordered        an event before one that came earlier, but not late, is put in its place
+late             an event before the end of the last closed chunk is dropped
+unordered        an event that is earlier than one before it, but not late, is sorted in
 duplicate        an event at the time and on the channel of another is kept, or dropped if asked
 too many         of more than ``most`` events in a step, those that came last are dropped
-behind the end   an event at or behind the end of its recording, told later, is dropped
+behind the end   an event at or after the end of its recording, reported later, is dropped
 no channel       an event on a channel that the network does not have is dropped
-rubbish          what cannot be read, or has no finite time, is dropped; where 1,000 in a row are,
-                 and no event ever came, it is an error: the source speaks another language
-restart          a jump of more than ``backward`` ms back or ``forward`` ms forth is a clock that
-                 began anew: the recording ends where its last event was, and time 0 is now
+rubbish          what cannot be read, or has no finite time, is dropped. 1,000 in a row, before
+                 any event, are an error: the source has another format
+restart          a jump of more than ``backward`` ms back or ``forward`` ms forward is a restart
+                 of the clock: the recording ends at its last event, and time 0 is now
 ===============  ==================================================================================
 
-**Where a recording ends** is told by the source (``Packet.end``), by an event on the channel
-``end_channel``, which is no event of the network, by ``gap`` ms without an event, or after every
-``every`` ms. Without any of them there is one recording without an end. What is left when the
-source ends is a recording that was cut, unless a gap ends recordings.
+**A recording ends** when the source says so (``Packet.end``), at an event on the channel
+``end_channel``, which the network does not get, after ``gap`` ms without an event, or after every
+``every`` ms. Without any of them there is one recording without an end. The events that are left
+when the source ends are a recording that was cut, unless a gap ends recordings.
 
-**Time 0** is where the recording before ended. Of the first one it is that of the source, if its
-times are no whole numbers and begin within ``forward`` ms of it; else, as of a sensor's clock and
-after a gap or a restart, that of the first event.
+**Time 0** is the end of the recording before. For the first recording it is time 0 of the source,
+if its times are not whole numbers and begin within ``forward`` ms of it. Else, as for a sensor's
+clock and after a gap or a restart, it is the first event.
 """
 
 import math
@@ -60,25 +60,23 @@ class GateSettings(Settings):
         A value lies outside its domain.
     """
 
-    step: Positive = setting(10.0, "Length of a piece, ms: how often there is news.")
-    patience: NotNegative = setting(
-        0.0, "How long events that come too early wait for those before them, ms."
-    )
+    step: Positive = setting(10.0, "Length of a chunk, ms: how often answers are computed.")
+    patience: NotNegative = setting(0.0, "Time for which the stream waits for late events, ms.")
     duplicates: Literal["keep", "drop"] = setting(
-        "keep", "What becomes of an event at the time and on the channel of another."
+        "keep", "What to do with an event at the same time and channel as another event."
     )
-    most: Count = setting(1_000_000, "Largest number of events that wait for the end of a piece.")
+    most: Count = setting(1_000_000, "Largest number of events that wait for the end of a chunk.")
     backward: Positive = setting(
-        1000.0, "A jump back by more than so many ms is a clock that began anew."
+        1000.0, "A jump back by more than this, in ms, is a restart of the clock."
     )
     forward: Positive = setting(
-        60_000.0, "A jump forth by more than so many ms is a clock that began anew."
+        60_000.0, "A jump forward by more than this, in ms, is a restart of the clock."
     )
     end_channel: Annotated[int, Bounds(ge=0)] | None = setting(
-        None, "An event on this channel ends a recording, and is none itself."
+        None, "An event on this channel ends a recording; it is not part of the recording."
     )
-    gap: Positive | None = setting(None, "So many ms without an event end a recording.")
-    every: Positive | None = setting(None, "A recording ends after every so many ms.")
+    gap: Positive | None = setting(None, "A time without events, in ms, that ends a recording.")
+    every: Positive | None = setting(None, "Length of a recording, in ms: it ends after this time.")
 
     @property
     def is_divided(self) -> bool:
@@ -88,7 +86,7 @@ class GateSettings(Settings):
 
 @dataclass
 class Counters:
-    """What came, and what became of it, in events unless another word is there."""
+    """Counts of what arrived and what was done with it, in events unless another unit is given."""
 
     events: int = 0  # that went into the network
     packets: int = 0
@@ -128,7 +126,7 @@ class Passage:
 
 
 class Gate:
-    """What came and is in no piece yet, and how far time is.
+    """Events that are in no chunk yet, and the time so far.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How long answers take, counted in bins: an hour needs as much memory as a second."""
+"""Latencies, counted in bins: an hour needs as much memory as a second."""
 
 import math
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ class Latency:
         return int(self.counts.sum())
 
     def quantile(self, share: float) -> float:
-        """What at least this share is not above, s, to the width of a bin; NaN of none."""
+        """Quantile in s, to the width of a bin; NaN without values."""
         if not self.number:
             return math.nan
         wanted = max(1, math.ceil(share * self.number))

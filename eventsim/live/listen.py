@@ -1,4 +1,4 @@
-"""listen: a network on live events, piece by piece, and what it answers as it goes."""
+"""listen: a network on live events, chunk by chunk, and its answers."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -40,18 +40,22 @@ class ListenSettings(GateSettings):
 
     recordings: bool = setting(
         False,
-        "The source tells where recordings end, in text by lines TIME,end. Without this, and "
+        "The source says where recordings end, in text by lines TIME,end. Without this, and "
         "without end_channel, gap and every, the stream has no end and decisions are sliding.",
     )
     memory: Positive | None = setting(
         None,
-        "Of sliding decisions, ms; by default the time constant of a rule integral, else 300.",
+        "Time that a sliding decision looks back, ms. By default the time constant of a rule "
+        "integral, else 300.",
     )
     margin: Share = setting(
-        0.0, "Least lead of the best class, in probability, below which the answer is nothing."
+        0.0,
+        "Smallest lead of the best class, in probability, for an answer. With a smaller "
+        "lead there is no answer.",
     )
     rest: NotNegative = setting(
-        0.0, "After a sliding answer no other is given for so many ms (a refractory decision)."
+        0.0,
+        "Time after a sliding answer without another answer, ms (refractory time of decisions).",
     )
 
     @property
@@ -105,11 +109,11 @@ class Listener:
     Attributes
     ----------
     counters
-        What came so far, and what became of it.
+        Counts of what arrived so far, and what was done with it.
     spike_latency, decision_latency
         From the arrival of the last event before a spike to the time at which the spike is known,
-        s, of all neurons. Of a sliding decision the same, where its piece has an event; of that to
-        a recording, from the arrival of what told its end.
+        s, of all neurons. Of a sliding decision the same, if its chunk has an event. Of the answer
+        to a recording, from the arrival of the event, line or silence that ended it.
     busy, began
         Seconds of computing, and when listening began, on the clock.
     """
@@ -306,10 +310,10 @@ def listen(
     Parameters
     ----------
     net
-        A network that was trained, or to which ``net.set_answer`` was told how it answers.
+        A trained network, or one whose answer was set by ``net.set_answer``.
     source
         Where events come from: a text as ``eventsim listen`` takes it (``-``, ``udp:3333``, the
-        name of a pipe); recordings, one behind the other, as fast as they can be computed; or an
+        name of a pipe); recordings, one after the other, as fast as they can be computed; or an
         iterable of :class:`Packet`.
     settings
         How it listens; None for the defaults. For recordings, ``recordings`` is always set.
@@ -329,7 +333,7 @@ def listen(
     NetworkError, ParameterError, BackendError
         The network has no answer or neurons that do not run in chunks; a setting is wrong.
     DataError, EventError
-        The source cannot be opened; or nothing but rubbish comes from it.
+        The source cannot be opened, or sends only invalid data.
 
     Examples
     --------

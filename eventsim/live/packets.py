@@ -1,8 +1,8 @@
-"""Packet: what a source of live events hands over at once.
+"""Packet: events that a source of live events sends at once.
 
 A **source** is an iterator of packets, in any size and at any time: a generator function is one. It
-blocks until there is something to say, may say that there is nothing (an empty packet), and ends
-when nothing can come any more. Sources know nothing of networks or policies.
+blocks until there are events, may send an empty packet, and ends when there are no more events.
+Sources do not depend on networks or rules.
 """
 
 import time
@@ -36,13 +36,13 @@ class Packet:
     arrived
         s, on the clock of :func:`time.monotonic`: when the events were read.
     until
-        Time up to which the source has told everything, in the same units; None if it does not
+        Time up to which the source has sent all events, in the same units; None if it does not
         know.
     end
         A recording ends at this time, in the same units, and the times of the next packet count
         from 0 again; None if none does.
     rubbish
-        What could not be read, one example of each of at most a few, and how many there were.
+        Data that could not be read: a few examples, and how many there were.
     lost
         Events or datagrams that the source itself had to drop, by what was dropped.
     """
@@ -73,7 +73,7 @@ class Packet:
 def packets_of(stream: EventStream, *, length: float) -> Iterator[Packet]:
     """The recordings of a stream, one behind the other, in packets of ``length`` ms.
 
-    The end of every recording is told. Nothing waits: see :func:`eventsim.live.replay`.
+    The packets mark the end of every recording. They do not wait: see :func:`eventsim.live.replay`.
     """
     for (times, channels), duration in zip(stream, stream.duration.tolist(), strict=True):
         n = max(1, int(np.ceil(duration / length)))

@@ -1,4 +1,4 @@
-"""Recorder: what was heard, as a file of recordings that every command reads."""
+"""Recorder: live events as a file of recordings that every command reads."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -16,7 +16,7 @@ from eventsim.live.gate import Passage
 
 @dataclass
 class Recorder:
-    """Takes pieces as they come, keeps their events on disk, and writes the file at the end.
+    """Takes chunks as they come, keeps their events on disk, and writes the file at the end.
 
     A context: the file is written where the block is left, whatever ended it.
     """

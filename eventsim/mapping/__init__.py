@@ -1,10 +1,10 @@
 """Networks on the cores of a neuromorphic chip: partition, placement, traffic, formats, export.
 
-What a neuron, an axon and a synapse are to a chip is defined in :mod:`eventsim.hardware.graph`. A
+The meaning of neuron, axon and synapse on a chip is defined in :mod:`eventsim.hardware.graph`. A
 mapping is found by :func:`map_network` from the measured spike counts of a tape;
 :func:`check_mapping` counts every limit again, on its own; :func:`congestion` follows the spikes
 over the mesh in time; :func:`quantise` rounds a network to the chip's number formats, and
-:func:`quantisation_study` says what that does to its spikes.
+:func:`quantisation_study` measures the effect on its spikes.
 """
 
 from eventsim.hardware.errors import InfeasibleError, MappingError

@@ -1,8 +1,8 @@
 """An independent check of a mapping: every limit, counted again from the network.
 
 It shares no code with the partitioner and takes only the network, the chip, and the core of every
-neuron, so that mappings of other tools can be checked too. What a core holds is counted by sorting
-pairs (core, source), projection by projection: 10^7 synapses take seconds. Words as in
+neuron, so that mappings of other tools can be checked too. The content of a core is counted by
+sorting pairs (core, source), projection by projection: 10^7 synapses take seconds. Words as in
 :mod:`eventsim.hardware.graph`.
 """
 
@@ -23,7 +23,7 @@ Numbers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Violation:
-    """A limit that does not hold: field of ``Limits``, where, what came, what is allowed."""
+    """A limit that is exceeded: field of ``Limits``, place, value, allowed value."""
 
     limit: str
     where: str

@@ -1,4 +1,4 @@
-"""A mapping beside its baselines, each held to the chip's limits by an independent count."""
+"""A mapping and its baselines, each checked against the chip's limits by an independent count."""
 
 from collections.abc import Mapping as Table
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-r"""Links over time: how full they are, and how long spikes take, from exact spike times.
+r"""Links over time: their load, and latencies of spikes, from exact spike times.
 
 Model. A spike enters the mesh at its time, once for every destination core on another tile, in the
 order (time, axon, destination), and follows its XY route. Links serve first come, first served: a

@@ -1,8 +1,8 @@
-"""How long a search may take, and how far it has come.
+"""Time limit and progress of a search.
 
-The parts of a search tell what they do, and ask whether time is up. One assignment is always
-finished, so that there is an answer; whatever comes after it ends when it is told to, with the best
-so far.
+The parts of a search report their progress, and ask whether time is up. The first assignment is
+always finished, so that there is a result; later parts end at the time limit, with the best so
+far.
 """
 
 import time
@@ -20,8 +20,8 @@ class TimeIsUp(Exception):
 class Effort:
     """Time for a search, and whom to tell.
 
-    After so many seconds it ends with the best so far; None ends it when nothing is left to do.
-    ``told`` is given what is being done, and the share of all steps that are behind, 0 to 1.
+    After this number of seconds it ends with the best so far; None: no limit. ``told`` is called
+    with the present step and the fraction of all steps that are done, 0 to 1.
     """
 
     def __init__(self, seconds: float | None = None, told: Told | None = None):

@@ -1,8 +1,8 @@
-"""Whether a network has a place on a chip's cores, as ``eventsim map`` would find it.
+"""Whether a network fits onto a chip's cores, as ``eventsim map`` would find.
 
-A first-fit mapping is tried first, then the search that needs no other program (``refined``). Where
-neither finds a place, the network does not fit, with the limit as the reason; a network with a
-linear decision has no place on any core. A technology has no cores, so nothing can fail to fit.
+A first-fit mapping is tried first, then the search that needs no other program (``refined``). If
+neither finds a mapping, the network does not fit, with the limit as the reason. A network with a
+linear decision fits onto no core. A technology has no cores, so every network fits.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Mapping: which neuron lies on which core of a chip; how it is found, written and read."""
+"""Mapping: which neuron is on which core of a chip; how it is found, written and read."""
 
 import json
 from collections.abc import Mapping as Table
@@ -203,7 +203,7 @@ def map_network(
     inputs
         As in :func:`axon_graph`.
     neurons_per_core
-        Fill cores less than the chip allows, so that they work in parallel.
+        Use at most this number of neurons of a core, so that more cores work in parallel.
     optimise_placement
         False puts core after core in the chip's numbering. By default baselines are placed so; the
         other methods by :func:`place`, after which neurons are moved by the links they save.
@@ -214,12 +214,12 @@ def map_network(
         After which the search ends with the best mapping so far (anytime); the first is finished in
         any case. Starts of our own come before Mt-KaHyPar. None: until nothing is left to do.
     told
-        Is called with what is being done and the share of all steps that are behind, 0 to 1.
+        Called with the present step and the fraction of all steps that are done, 0 to 1.
 
     Raises
     ------
     InfeasibleError
-        A limit cannot be met, or was not by this method.
+        A limit cannot be kept, or was not kept by this method.
     MappingError
         The chip has no limits, the method is unknown, its package is missing, or it is not known
         how many neurons of a kind a core holds.

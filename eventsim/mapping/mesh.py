@@ -1,4 +1,4 @@
-"""The mesh of a chip: places of cores, XY routes, and what they carry.
+"""The mesh of a chip: positions of cores, XY routes, and their traffic.
 
 Core ``s`` of the chip lies on tile ``s // cores_per_tile``; tile ``t`` lies in column ``t %
 columns`` and row ``t // columns``. East is to higher columns, north to higher rows. A spike goes

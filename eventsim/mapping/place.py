@@ -7,8 +7,8 @@ annealing over swaps of two places (one may be empty) goes from a temperature at
 pass down to none, and then each core in turn takes its best swap, until none gains. Several runs of
 it, and the order of the cores, improved by swaps only, compete.
 
-d is a sum over columns and rows, so that what a core costs in every column and in every row tells
-what it costs anywhere: a look at all swaps takes a time of places squared, not cubed.
+d is a sum over columns and rows. So the cost of a core at any position follows from its cost in
+every column and in every row: checking all swaps takes time of positions squared, not cubed.
 """
 
 import numpy as np

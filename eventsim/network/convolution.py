@@ -1,9 +1,9 @@
 """Convolutions: local connections whose weights are the same everywhere on a grid.
 
-Neurons lie on a grid of one or more axes, several maps at every place; the number of a neuron is
-that of its place, the last axis fastest, times the number of maps, plus its map. Channels of a
-cochlea are a grid (n,) of one map, pixels of an event camera a grid (height, width) of as many maps
-as it has polarities.
+Neurons are on a grid of one or more axes, with several maps at every position. The number of a
+neuron is the number of its position (last axis fastest) times the number of maps, plus its map.
+Channels of a cochlea are a grid (n,) of one map, pixels of an event camera a grid (height, width)
+of as many maps as it has polarities.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class Convolution:
     kernel
         Sources of a target along every axis.
     stride
-        Places between the kernels of neighbouring targets; None for 1.
+        Distance of the kernels of neighbouring targets; None for 1.
     padding
-        Places by which the first kernel begins before the grid, and the last may end behind it;
-        what lies outside has no synapse. None for 0.
+        How far the first kernel begins before the grid, and the last may end behind it;
+        there are no synapses outside the grid. None for 0.
     in_maps, out_maps
         Neurons at every place of the sources and of the targets.
 
@@ -97,7 +97,7 @@ class Convolution:
         return (*self._axes("kernel"), self.in_maps, self.out_maps)
 
     def draw(self, seed: Seed, *, mean: float = 1.0, spread: float = 1.0) -> NDArray[np.float64]:
-        """Initial weights: normal, of this mean over the sources and spread over their root."""
+        """Initial weights: normal, mean over the number of sources, spread over its root."""
         rng, n = np.random.default_rng(seed), math.prod(self.weight_shape[:-1])
         return rng.normal(mean / n, spread / math.sqrt(n), self.weight_shape)
 
@@ -110,7 +110,7 @@ class Convolution:
         *,
         delays: ArrayLike = 0.0,
     ) -> Projection:
-        """Join two populations by sparse weights that are shared between all places.
+        """Join two populations by sparse weights that are shared between all positions.
 
         Parameters
         ----------
@@ -149,7 +149,7 @@ class Convolution:
         return projection
 
     def share_neurons(self, net: Network, target: str) -> None:
-        """Let the neurons of a target's map have one of every parameter, self-weights included."""
+        """Share all parameters of the neurons of a map of the target, self-weights too."""
         maps = np.arange(self.n_targets) % self.out_maps
         for name in net.population(target).parameters:
             net.share(f"{target}.{name}", maps)

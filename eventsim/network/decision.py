@@ -2,9 +2,10 @@ r"""A linear decision: classes from one voltage of every readout neuron.
 
 .. math:: z_c = b_c + \sum_u w_{uc}\, V_u
 
-where :math:`V_u` is the voltage that the loss reads, most usefully the largest in the sample: then
-every readout neuron can look for something of its own, wherever and whenever it comes, and the
-decision weighs what was found. It has no time and no events; its values are trained as all others.
+where :math:`V_u` is the voltage that the loss reads. The largest voltage in the sample is most
+useful: then every readout neuron can detect a pattern of its own, at any position and time, and the
+decision weighs these detections. It has no time and no events; its values are trained like all
+others.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,6 +1,6 @@
 r"""Recordings that begin late: when a warning is due, and what it says.
 
-Of the median recording let the first event be at :math:`t_1` and the end at :math:`T`. A network
+Let the first event of the median recording be at :math:`t_1` and the end at :math:`T`. A network
 answers by a mean of its readout's voltage that is weighted by :math:`e^{-(t - t_0)/T_w}` from the
 onset :math:`t_0` on (:mod:`eventsim.network.answer`): at the first event a share
 :math:`e^{-(t_1 - t_0)/T_w}` of the weight is left. Below one half a warning is due.
@@ -8,9 +8,9 @@ onset :math:`t_0` on (:mod:`eventsim.network.answer`): at the first event a shar
 Whatever the answer, the network is at rest until the first event. With its longest time constant
 :math:`\tau` and its longest delay d, a share :math:`e^{-(t_1 - d)/\tau}` of a state at time 0 is
 left at the first event. Where this is less than 1 %, and more than half of the recording has passed
-by then, the time before is no part of what the network can relate: rates, leakage and targets that
-are counted over the whole recording are thinned by it, whatever the onset. A warning is due then as
-well.
+by then, the network has no memory of the time before. Rates, leakage and targets that
+are counted over the whole recording are then too low, whatever the onset. A warning is due in this
+case too.
 
 A cut out of a session and the clock of a sensor are the usual reasons.
 """

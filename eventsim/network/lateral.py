@@ -1,9 +1,9 @@
 r"""Which neurons of a population project onto which others of the same population.
 
 A pattern draws, target by target, the sources that project onto it; a neuron is never its own
-source. Neurons that have a place sit with one neuron per unit of length, on a ring (neuron i at i)
-or on a sheet (row by row) whose opposite edges meet, so that no neuron is at the edge. With the
-distance d of two neurons along the shorter way round, they are joined with probability
+source. Neurons that have a position are at unit distance, on a ring (neuron i at i) or on a sheet
+(row by row) whose opposite edges are joined, so that no neuron is at an edge. With the shorter
+distance d of two neurons, they are joined with probability
 
 .. math::
     p(d) = p_0\, e^{-d^2 / 2\lambda^2} \;\text{(gaussian)}, \qquad

@@ -67,7 +67,7 @@ class Network:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Populations that project to no other one; of a ring, the one added last."""
+        """Populations that project to no other; in a ring, the one that was added last."""
         heard = {p.source for p in self._projections.values() if p.source != p.target}
         found = tuple(name for name in self.neurons if name not in heard)
         return found or tuple(self._populations)[-1:]
@@ -120,7 +120,8 @@ class Network:
 
         Neurons of another kind are given by ``neuron``, such as ``es.AdLIF(a=2.0)``, which has
         parameters of its own (:mod:`eventsim.neuron.linear`). ``threshold``, ``v_leak``,
-        ``v_reset`` and ``refractory`` may be given here or there, others only there.
+        ``v_reset`` and ``refractory`` may be given here or in ``neuron``; all other parameters only
+        in ``neuron``.
 
         Returns
         -------
@@ -203,8 +204,8 @@ class Network:
             ms; shapes in :class:`Projection`.
         delays_of
             Whether a vector of delays has one for each ``source`` or for each ``synapse`` (of
-            sparse weights, in CSR order). None: as its length says, which raises ShapeError where
-            there are as many synapses as sources. One delay for all is both.
+            sparse weights, in CSR order). None: as its length says; if there are as many synapses
+            as sources, this raises ShapeError. One delay for all is possible in both cases.
         receptor
             Of the targets, where they have several (``es.LIF(tau_syn={"ampa": 5, "nmda": 100})``).
             Two populations may be joined once for each: the projection is then called
@@ -286,9 +287,9 @@ class Network:
     def decide(
         self, readout: str | None, weights: ArrayLike = (), *, bias: ArrayLike = 0.0
     ) -> None:
-        """Put a linear decision behind a readout, in place of one that is there.
+        """Put a linear decision behind a readout, in place of the present one.
 
-        An answer (:meth:`set_answer`) that no longer fits goes.
+        An answer (:meth:`set_answer`) that no longer fits is removed.
 
         Parameters
         ----------
@@ -319,9 +320,9 @@ class Network:
         return self._answer
 
     def set_answer(self, answer: Answer | None) -> None:
-        """Say how the network answers, in place of what was said before; None for nothing.
+        """Set how the network answers, in place of the present answer; None for no answer.
 
-        Training does so; copies and files keep it. :func:`eventsim.simulate` lets the network run
+        Training sets it; copies and files keep it. :func:`eventsim.simulate` lets the network run
         on for ``answer.tail`` ms, :func:`eventsim.predict` answers by it.
 
         Raises
@@ -366,11 +367,11 @@ class Network:
 
     @property
     def shared(self) -> Mapping[str, Sharing]:
-        """Which values are one, by key of :meth:`parameters`; see :meth:`share`."""
+        """Which values are shared, by key of :meth:`parameters`; see :meth:`share`."""
         return self._shared
 
     def share(self, key: str, groups: ArrayLike) -> None:
-        """Say which values of a parameter are one, as the weights of a convolution are.
+        """Say which values of a parameter are shared, as the weights of a convolution are.
 
         Training with :class:`eventsim.train.AdamW` keeps them equal.
 
@@ -379,8 +380,8 @@ class Network:
         key
             Of :meth:`parameters`.
         groups
-            Whole numbers in the shape of the parameter: values of the same number >= 0 are one,
-            those of negative numbers stand alone.
+            Whole numbers in the shape of the parameter: values with the same number >= 0 are
+            shared, those with a negative number are not.
 
         Raises
         ------
@@ -395,7 +396,7 @@ class Network:
     def check(self) -> None:
         """Raise ParameterError if a value, changed in place, has left its domain.
 
-        NetworkError if the pattern of sparse weights, edited in place, is none any more.
+        NetworkError if sparse weights were edited in place so that they are malformed.
         """
         self.check_patterns()
         if not all_hold(self.conditions()):
@@ -403,7 +404,7 @@ class Network:
                 part.check()
 
     def check_patterns(self) -> None:
-        """Raise NetworkError if a pattern of sparse weights, edited in place, is none any more."""
+        """Raise NetworkError if sparse weights were edited in place so that they are malformed."""
         for projection in self._projections.values():
             ends = (self._populations[name] for name in (projection.source, projection.target))
             projection.check_pattern(*(population.size for population in ends))
@@ -446,7 +447,7 @@ class Network:
         Parameters
         ----------
         path
-            Name of the file, by habit ending in ``.npz``.
+            Name of the file, usually with the ending ``.npz``.
 
         Examples
         --------

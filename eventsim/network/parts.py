@@ -29,9 +29,9 @@ tau_adaptation  time constant with which the  > 0                 100
 Neurons of another kind (:mod:`eventsim.neuron.linear`) have the parameters of their kind in place
 of these.
 
-Voltages have no unit, but a size: ``threshold - v_leak`` is zero, or between 1e-15 and 1e15 in
+Voltages have no unit, but a range: ``threshold - v_leak`` is zero, or between 1e-15 and 1e15 in
 absolute value, and weights are at most 1e20. Within this domain every backend gives the same
-spikes in both precisions, however the network is scaled: a state is taken for zero only below
+spikes in both precisions, however the network is scaled: a state counts as zero only below
 1e-30 (single precision) or 1e-200 (double), far below rounding.
 """
 
@@ -73,8 +73,9 @@ _SIZES = f"{LEAST:g} to {MOST:g} in absolute value; scale voltages and weights a
 class Population:
     """Neurons of one kind; parameters as in the table of :mod:`eventsim.network.parts`.
 
-    The arrays are live: changing them in place changes the network. ``neuron`` is None of LIF
-    neurons of one receptor, with or without an adaptive threshold, of readouts and of the input.
+    The arrays are live: changing them in place changes the network. ``neuron`` is None for LIF
+    neurons with one receptor, with or without an adaptive threshold, for readouts and for the
+    input.
     """
 
     name: str

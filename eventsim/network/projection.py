@@ -76,10 +76,7 @@ class Projection:
 
     @property
     def pattern(self) -> Pattern | None:
-        """Which synapses sparse weights have, live; None where their number follows from the shape.
-
-        All else that depends on the form of the weights follows from it.
-        """
+        """Pattern of sparse weights, live; None for other weights, which need none."""
         return Pattern(self.weights.indptr, self.weights.indices) if self.kind == "sparse" else None
 
     @property

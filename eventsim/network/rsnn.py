@@ -1,7 +1,7 @@
 r"""Recurrent networks with lateral connections (RSNN), to compare ScSr-SNNs with.
 
-Hidden populations in a row, each of which receives from the one before it and, laterally, from
-itself: every neuron from others of its population, never from itself.
+Hidden populations in a row. Each receives from the one before it and, laterally, from itself: every
+neuron receives from others of its population, never from itself.
 
 **Weights.** As in :mod:`eventsim.network.scsr`, with :math:`n` the number of sources of a neuron,
 
@@ -9,13 +9,13 @@ itself: every neuron from others of its population, never from itself.
 
 where g is 2 from the input, 1 laterally and to the output; the readout has mean 0. From one hidden
 population to the next, which without skips has no other input, g is 40 ms / tau_syn (50 ms where
-neurons have signs): so much that the population is active, at any length of its currents.
+neurons have signs): large enough that the population is active, for any synaptic time constant.
 Under Poisson input of 60 Hz on each of 64 channels a neuron then fires 10 to 35 times a second,
 averaged over one of two hidden populations (2 to 85 in the second where neurons have signs); like
 scsr, a network is nearly silent at 20 Hz.
 
 **Excitatory and inhibitory neurons.** If a fraction f of every hidden population is inhibitory,
-what leaves a neuron for spiking neurons has one sign. With a standard normal z,
+all weights of a neuron onto spiking neurons have one sign. With a standard normal z,
 
 .. math::
     w_{ij} = \frac{\sigma g}{\sqrt n}\,|z| \cdot \begin{cases}
@@ -24,9 +24,9 @@ what leaves a neuron for spiking neurons has one sign. With a standard normal z,
     \end{cases}, \qquad
     \delta = \frac{\mu}{2 \sigma} \sqrt{\frac{\pi}{2\, n f (1 - f)}},
 
-so excitation and inhibition of a neuron balance but for the same mean sum :math:`\mu g`, and the
-second moment is about that above. (:math:`\delta` is at most 0.9: few sources keep some
-inhibition.) What the input sends, and what a readout receives, has both signs.
+so excitation and inhibition of a neuron balance up to the same mean sum :math:`\mu g`, and the
+second moment is about that above. (:math:`\delta` is at most 0.9, so that some inhibition is left
+with few sources.) Weights of the input and of a readout have both signs.
 """
 
 from __future__ import annotations

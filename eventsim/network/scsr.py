@@ -5,13 +5,13 @@ may receive from every earlier population, the input included. Initial weights a
 
 .. math:: w_{ij} \sim \mathcal N\big(\mu g / n,\; (\sigma g)^2 / n\big)
 
-with :math:`n` the number of sources and :math:`g` a gain per projection kind, so that neurons of
-every layer begin in a regime in which they fire.
+with :math:`n` the number of sources and :math:`g` a gain per projection kind, so that the neurons
+of every layer fire at the start.
 
-**Delays.** With ``forward_delays=(low, high)`` every channel and neuron sends to each later hidden
-population after a time of its own: what was heard up to ``high`` ms ago meets what is heard now,
-and neurons can answer to sequences that are longer than their time constants. Such delays cost no
-operations. On spoken digits they are worth nine points (docs/benchmarks.md).
+**Delays.** With ``forward_delays=(low, high)`` every channel and neuron has a delay of its own to
+each later hidden population. So events of up to ``high`` ms ago arrive together with present
+events, and neurons can respond to sequences that are longer than their time constants. Such delays
+cost no operations. On spoken digits they raise the accuracy by nine points (docs/benchmarks.md).
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def scsr(
     Parameters
     ----------
     n_inputs, hidden, n_outputs
-        Sizes; ``hidden`` has one entry per hidden population. Without any, the readout takes the
-        input alone: a linear model of it, to compare with.
+        Sizes; ``hidden`` has one entry per hidden population. Without any, the readout receives the
+        input alone: a linear model to compare with.
     self_recurrent
         Give every hidden neuron a connection onto itself.
     skip
@@ -75,8 +75,8 @@ def scsr(
     tau_mem, tau_syn
         ms, for hidden and output populations.
     refractory
-        ms, for hidden populations and a spiking output. Without it a neuron that training makes
-        excite itself may fire without bound.
+        ms, for hidden populations and a spiking output. Without it, a neuron may learn to
+        excite itself and fire without bound.
     alif
         ``(adaptation, tau_adaptation)`` of hidden populations, as :meth:`Network.add_population`;
         None for thresholds that stay.

@@ -45,7 +45,7 @@ def fi_curve(
     Parameters
     ----------
     net
-        The network; what else is in it plays no part.
+        The network; its other populations have no effect.
     population
         Name of a spiking population, or the population itself.
     neuron

@@ -1,4 +1,4 @@
-"""Where the boxes and arrows of a network's picture lie.
+"""Positions of the boxes and arrows in the picture of a network.
 
 Populations stand in columns by topological depth, the longest way from a population without
 sources. Populations that reach each other form a loop and share a column, one below the other.
@@ -13,7 +13,7 @@ onto itself         a small bow below the lowest box of a column, above the high
                     on the right of one between
 ==================  =================================================================
 
-All places are in units of columns (x) and boxes (y).
+All positions are in units of columns (x) and boxes (y).
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""How all pictures look, where they are drawn, and how they become PNG or SVG bytes.
+"""Style of all pictures, and their conversion to PNG or SVG.
 
 Figures of reports are built by matplotlib's object interface and drawn by Agg: no display, no
 global state. Only :func:`subplots` opens a figure of pyplot, which a notebook or a window shows.
@@ -165,7 +165,7 @@ FORMS = ("pdf", "svg", "png")
 
 
 def encoded(drawn: Figure, form: str) -> bytes:
-    """The figure as the content of a file of one of ``FORMS``; letters of a PDF stay letters."""
+    """The figure as the content of a file of one of ``FORMS``; text in a PDF stays text."""
     if form != "pdf":
         return {"png": png, "svg": svg}[form](drawn)
     buffer = io.BytesIO()

@@ -91,7 +91,7 @@ def export_web(
         Round the weights to so many bits first, as :func:`export_c`.
     audio
         The streaming cochlea whose events the network has learned, as
-        :meth:`eventsim.datasets.CochleaEncoder.tables`: the page then hears audio. Else why it does
+        :meth:`eventsim.datasets.CochleaEncoder.tables`: the page then takes audio. Else why it does
         not, in words that follow "no audio, since".
 
     Raises

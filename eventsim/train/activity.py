@@ -7,8 +7,8 @@ batch, and a target :math:`E^*`, the penalty is
     L = \frac{s}{2} \max\Big(\frac{E}{E^*} - 1,\, 0\Big)^2, \qquad\text{or}\quad
     L = s\,E \quad\text{without a target}.
 
-The target falls slowly, because spikes that were lost hardly come back: from the energy :math:`E_1`
-of the first epoch, at the share p of the steps until ``end`` it is
+The target falls slowly, because neurons that fall silent hardly fire again: from the energy
+:math:`E_1` of the first epoch, at the share p of the steps until ``end`` it is
 
 .. math:: E^*_p = E^* \Big(\frac{E_1}{E^*}\Big)^{1 - p}, \qquad E_1 > E^*,
 
@@ -76,17 +76,18 @@ class ActivityCost(Settings):
 
     target: NotNegative | None = setting(
         None,
-        "What an inference may cost: microjoules on the chip, or synaptic operations without a "
-        "chip. 0 for no target: everything is penalised. None switches the penalty off.",
+        "Target cost of an inference: microjoules on the chip, or synaptic operations without "
+        "a chip. 0: every cost is penalised. None: no penalty.",
     )
     strength: NotNegative = setting(
         3.0,
-        ":math:`s`: twice the loss where an inference costs twice its target; without a target "
-        "loss per microjoule or per operation.",
+        "Strength :math:`s`: the term is twice this if an inference costs twice its target. "
+        "Without a target: loss per microjoule or per operation.",
     )
     end: Annotated[float, Bounds(ge=0, le=1)] = setting(
         0.7,
-        "Where the target is reached, as a fraction of the training steps; 0 for from the start.",
+        "Point of training at which the target is reached, as a fraction of the training "
+        "steps; 0 for the start.",
     )
     chip: str = setting(
         "",

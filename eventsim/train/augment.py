@@ -54,8 +54,8 @@ class Augmentation(Settings):
         Factors are log-uniform in ``[1 / (1 + x), 1 + x]``, one per sample: pictures are stretched
         about their middle.
     pixel_shear
-        Shares are uniform in ``[-x, x]``, one per sample: pictures slant to either side, as
-        handwriting does.
+        Uniform in ``[-x, x]``, one per sample: pictures are sheared to either side, as in
+        handwriting.
     sensor_size
         (width, height, polarities) of the camera, for what moves pixels.
     channel_scale
@@ -72,8 +72,8 @@ class Augmentation(Settings):
     crop
         ms; a window of this length at a random place, of samples that are longer.
     mix
-        Shape of the distribution, Beta(x, x), of the share that a sample keeps when another one of
-        the batch is mixed into it, events and labels alike: see
+        Mixup: another sample of the batch is mixed in, events and labels alike. The share that a
+        sample keeps has the distribution Beta(x, x): see
         :func:`eventsim.events.transforms.mix`.
     """
 

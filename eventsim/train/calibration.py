@@ -1,7 +1,7 @@
 r"""Calibration of initial weights: useful rates, and a loss that begins at chance.
 
-Exact gradients do not see that a spike appears, so that a silent population learns nothing. Which
-weights wake it depends on the input: its channels, their rates, the time constants. For every
+Exact gradients do not see that a spike appears, so a silent population learns nothing. Which
+weights make it fire depends on the input: its channels, their rates, the time constants. For every
 population, upstream first, one factor :math:`c > 0` multiplies the weights of all projections from
 upstream populations, so that the mean rate
 
@@ -9,29 +9,29 @@ upstream populations, so that the mean rate
     r(c) = \frac{1}{n\,T} \sum_{\text{recordings}} \text{spikes of the } n \text{ neurons}
 
 in the :math:`T` seconds of events of a few recordings is the target: from the first event of each
-to the last, and on for as long as the network remembers it, which is its longest delay and five of
-its longest time constants, up to the end of the recording. The search doubles or halves c until r
-has passed the target, then bisects :math:`\log c`. Beyond a factor of 10,000 it does not go. It is
+to the last, and then for the memory of the network, which is its longest delay and five of its
+longest time constants, up to the end of the recording. The search doubles or halves c until r
+has passed the target, then bisects :math:`\log c`. The factor is at most 10,000. The search is
 deterministic and only simulates.
 
 Weights of neurons onto themselves stay as they are, and so do those inside a loop of populations,
 which counts as one: one factor, and the mean rate of all its neurons. Readouts have no rate and
 stay.
 
-Training by default scales only populations below a tenth of the target. Rates above the target are
-no obstacle: every spike has a gradient, and :class:`.RateBand` lowers a rate. Resonators and other
-neurons that swing are one: a spike ends a swing, and a neuron that fires more often than it swings
-hears no frequency. So a population of them whose rate is above the median of their frequencies is
-scaled down, to the target or to that median, whichever is lower.
+Training by default scales only populations below a tenth of the target. Rates above the target do
+no harm to LIF neurons: every spike has a gradient, and :class:`.RateBand` lowers a rate. They do to
+resonators and other neurons that oscillate: a spike ends an oscillation, and a neuron that fires
+more often than it oscillates selects no frequency. So a population of them whose rate is above the
+median of their frequencies is scaled down, to the target or to that median, whichever is lower.
 
-**Logits.** A readout hears hundreds of spikes, so that with weights like those of hidden neurons
-its logits begin far apart: the network is sure of its answers before it has learned anything, and
-the first epochs go into unlearning them, with gradients that are clipped at every step. So training
+**Logits.** A readout receives hundreds of spikes, so with weights like those of hidden neurons
+its logits begin far apart. The network is then sure of wrong answers, and the first epochs only
+reduce the logits, with gradients that are clipped at every step. So training
 by default divides the weights into the readout until the standard deviation of the logits over the
 classes is 1. With the loss ``ctc``, whose logits are those of frames, nearly all frames are for the
-blank: from equal classes training would spend its first epochs on that alone, by silencing the
-neurons that excite the words. So the blank also begins with the share of frames that will be its
-own: with U labels in F frames and K words, its resting voltage times the gain, or its bias, is
+blank: with equal classes, the first epochs would only learn this, by silencing the
+neurons that excite the words. So the blank begins with the fraction of frames that it will
+have: with U labels in F frames and K words, its resting voltage times the gain, or its bias, is
 :math:`\ln(K (F - U) / U)`.
 """
 
@@ -89,7 +89,7 @@ class Calibration:
         Mean rate, spikes per neuron and second of events: with the weights as they were (and
         upstream populations calibrated), and with the new ones.
     recordings, recordings_in_all
-        So many were looked at, of so many.
+        Number of recordings that were run, and of all.
     """
 
     populations: tuple[str, ...]
@@ -130,9 +130,9 @@ def calibrate(
     stream
         Recordings like those that the network is for. At most 32 of them are run, evenly spaced.
     target_hz
-        Spikes per neuron and second of events, > 0: the mean of a population, of all neurons of a
-        loop. Time counts from the first event of a recording to the last, and on for as long as
-        the network remembers it: its longest delay and five of its longest time constants.
+        Spikes per neuron and second of events, > 0: the mean of a population, or of all neurons of
+        a loop. Time counts from the first event of a recording to the last, and then for the memory
+        of the network: its longest delay and five of its longest time constants.
     backend, precision
         As :func:`eventsim.simulate`.
     callback

@@ -11,8 +11,8 @@ entry                  meaning
 ``optimiser:...``      moments, step number and mean
 =====================  =====================================================================
 
-No generator state is stored, because none lives longer than a batch: the order of an epoch is
-drawn from (seed, epoch), a batch's augmentation from (seed, epoch, batch).
+No state of a random generator is stored, because none is used for longer than a batch: the order of
+an epoch is drawn from (seed, epoch), a batch's augmentation from (seed, epoch, batch).
 """
 
 import hashlib

@@ -68,19 +68,20 @@ class TrainConfig(Settings):
     )
     shards: Count = setting(
         1,
-        "Number of parts of a batch whose gradients are summed in a fixed order, 1 to batch_size, "
-        "at least one per process. Shards change the rounding of the sum; processes do not.",
+        "Number of parts of a batch whose gradients are summed in a fixed order, 1 to "
+        "batch_size, at least one per process. The number of shards changes the rounding of "
+        "the sum; the number of processes does not.",
     )
     validation_fraction: Share = setting(
         0.1, "Fraction of the training data that is held out for validation, in [0, 1)."
     )
     validate: Validate = setting(
         "auto",
-        "What is held out: by ``group`` (whole groups, such as speakers, so that none of them is "
-        "learned), by ``recording`` (single utterances of every class, whoever speaks them), or "
-        "``auto``: as the test part is divided, by group where the recordings say so "
+        "What is held out: by ``group`` (whole groups, such as speakers, so that validation "
+        "has other speakers than training), by ``recording`` (single recordings of every "
+        "class), or ``auto``: as the test part is divided, by group if the recordings say so "
         "(:attr:`eventsim.events.DatasetInfo.grouped`), else by recording. Runs of versions "
-        "without it were validated by recording.",
+        "without this setting were validated by recording.",
     )
     tail: Tail = setting(
         0.0,
@@ -118,9 +119,10 @@ class TrainConfig(Settings):
     calibrate: NotNegative | None = setting(
         10.0,
         "Rate in Hz to which a new run scales silent populations before it begins: spiking "
-        "populations that fire less than a tenth of it on the training data, and resonators that "
-        "fire more often than they swing, see :mod:`eventsim.train.calibration`; 0 for none. None, "
-        "as 0, of runs of versions without it.",
+        "populations that fire less than a tenth of this rate on the training data, and "
+        "resonators that fire more often than they oscillate, see "
+        ":mod:`eventsim.train.calibration`; 0 for none. None, as 0, for runs of versions without "
+        "this setting.",
     )
     initial_logits: NotNegative | None = setting(
         1.0,
@@ -146,9 +148,9 @@ class TrainConfig(Settings):
     )
     rate_low: NotNegative = setting(
         0.0,
-        "The :class:`RateBand` of all hidden populations, Hz; strength 0 switches it off. Its "
-        "rates are spikes, those in the tail included, per second of the recordings without the "
-        "tail.",
+        "Lower rate of the :class:`RateBand` of all hidden populations, Hz; strength 0 "
+        "switches it off. A rate is the number of spikes, those in the tail included, per "
+        "second of the recordings without the tail.",
     )
     rate_high: From0 = setting(30.0, "As ``rate_low``.")
     rate_strength: NotNegative = setting(1e-4, "As ``rate_low``.")
@@ -159,7 +161,8 @@ class TrainConfig(Settings):
     )
     silent_lift: NotNegative = setting(
         1e-3,
-        "Added to the incoming weights of neurons that were silent in a whole batch; 0 for none.",
+        "Amount that is added to the incoming weights of neurons that were silent in a whole "
+        "batch; 0 for none.",
     )
     near_miss_strength: NotNegative = setting(
         0.0,
@@ -187,12 +190,13 @@ class TrainConfig(Settings):
     )
     patience: Natural = setting(
         0,
-        "Early stopping: training ends once validation has not improved for so many epochs; 0 for "
-        "none. The learning rate falls over ``epochs`` all the same. Not with pruning or rounding "
-        "that begins during training.",
+        "Early stopping: training ends if validation has not improved for this number of "
+        "epochs; 0 for none. The schedule of the learning rate still goes over all "
+        "``epochs``. Not with pruning or rounding that begins during training.",
     )
     patience_by: Literal["loss", "accuracy"] = setting(
-        "loss", "What has to improve: the validation ``loss``, or the validation ``accuracy``."
+        "loss",
+        "Measure that has to improve: the validation ``loss``, or the validation ``accuracy``.",
     )
     checkpoint_every: Natural = setting(
         50,

@@ -57,9 +57,9 @@ class Evaluation:
     neuron_updates
         Times that a neuron was advanced by a step, mean per sample, on a grid of time; else None.
     late
-        What is to be said of recordings that begin late; None where they do not.
+        Warning about recordings that begin late; None where they do not.
     heard
-        Share of the simulated time, the tail included, that is not before the first events, in
+        Fraction of the simulated time, the tail included, that is not before the first events, in
         (0, 1].
     """
 
@@ -116,7 +116,7 @@ class Evaluation:
     def silent(self) -> tuple[Silent, ...]:
         """Populations that are silent on these recordings; the text of each is a warning.
 
-        They are judged from the first events on: what comes before is the recordings' silence.
+        Only the time from the first events on counts.
         """
         return silent_populations(self.rates, heard=self.heard)
 
@@ -139,7 +139,7 @@ def evaluate(
         The recordings, in memory or in a file; not augmented.
     config
         Gives the loss, the output population, the tail, the batch size, backend and precision.
-        None: as the network's own answer says, its classes included, with the defaults of the
+        None: loss, output, tail and classes of the network's own answer, and defaults for the
         others.
     group
         Processes that divide the batches among them; each gets the whole result, with the same
@@ -157,7 +157,7 @@ def evaluate(
 
     Notes
     -----
-    Of recordings that begin late a warning is logged, which the result keeps as ``late``.
+    If recordings begin late, a warning is logged and kept as ``late`` of the result.
     """
     if config is None:
         config, data = config_of(net, "evaluate"), in_classes_of(net, data)

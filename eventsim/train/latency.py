@@ -1,7 +1,7 @@
 r"""When the answer of a network is there: its scores at every time, latency, and early exit.
 
-The scores at a time :math:`t` are those of the recording that ends there: what was sent and has
-arrived before :math:`t` counts, nothing later does. They follow from one tape in closed form, with
+The scores at a time :math:`t` are those of the recording that ends there: only arrivals before
+:math:`t` count. They follow from one tape in closed form, with
 work that grows with spikes plus times, never with their product:
 
 ===============  ===================================================================  ============
@@ -18,16 +18,16 @@ Integral and voltage are those of :class:`eventsim.adjoint.linear.voltage.Voltag
 precision whatever that of the run. The rules ``maximum``, ``van_rossum`` and ``ctc`` are refused:
 a running maximum, and what a distance or a path would be at every time, are not computed here.
 
-**Latency** is the earliest of the times from which on the answer is the last one, and leads: its
-score is above that of any other class, so that a tie, as before the first arrival, is no answer.
-Where the last scores are tied it is the last time. It is no earlier than the moment that it stands
-for, by less than the step between two times; a change of mind between two times is not seen.
+**Latency** is the earliest time after which the answer is always the last one, with a score above
+that of any other class. A tie, as before the first arrival, is no answer. If the last scores are
+tied, latency is the last time. It is too late by less than the step between two times; a change of
+the answer between two times is not seen.
 
 **Early exit** stops at the first of the times at which the leading class is ahead by a margin. With
 :math:`p = \mathrm{softmax}(z)` the margin is :math:`p_{(1)} - p_{(2)}`, largest less second. Where
 it is never reached, the last time and its answer count. Neither label nor length of the recording
-are used. Before anything arrives the margin is that of the resting potentials of the readout:
-a margin below it is reached at once. Choose the margin on validation data.
+are used. Before the first arrival the margin is that of the resting potentials of the readout:
+a smaller margin is reached at once. Choose the margin on validation data.
 
 References
 ----------
@@ -119,7 +119,7 @@ class DecisionOverTime:
         return _lead(flat).reshape(self.times.shape)
 
     def latency(self) -> Floats:
-        """Earliest time from which on the answer is the last one, and leads; ms, [samples]."""
+        """Earliest time after which the answer is always the last one; ms, [samples]."""
         classes = self.classes
         settled = (classes == classes[:, -1:]) & (_lead(self.scores) > 0.0)
         settled = np.logical_and.accumulate(settled[:, ::-1], axis=1)[:, ::-1]
@@ -177,7 +177,7 @@ class DecisionOverTime:
 
 
 def decision_over_time(net: Network, tape: SpikeTape, times: ArrayLike) -> DecisionOverTime:
-    """What a network answers if the recording ends at each of some times, exact to rounding.
+    """Answers of a network if the recording ended at each of some times, exact to rounding.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Which of how many processes this one is, read from the variables that launchers set.
 
-The first launcher of ``LAUNCHERS`` whose variables are all there is believed: torchrun and mpirun
-may themselves have been started by srun. A batch script of Slurm has SLURM_PROCID too, but no
+The first launcher of ``LAUNCHERS`` whose variables are all set is taken: srun may have started
+torchrun or mpirun. A batch script of Slurm has SLURM_PROCID too, but no
 SLURM_STEP_NUM_TASKS, so that it counts as one process.
 
 Where process 0 can be reached is needed by NCCL only: MASTER_ADDR and MASTER_PORT, which torchrun

@@ -7,7 +7,7 @@
     2026-11-27 12:34:07  epoch 1/55  done  loss 2.9441  accuracy 14.83%  validation 21.50%  left ..
     2026-11-27 13:30:15  training ends
 
-Every epoch has a line, and between two of them comes one every half minute at most.
+Every epoch has a line; within an epoch there is a line at most every half minute.
 """
 
 import time

@@ -3,12 +3,12 @@
 A run lives in one folder, see :mod:`eventsim.train.folder`; or in memory, and then it cannot be
 resumed.
 
-A run that was stopped and resumed ends with the same bits as one that was not: whatever is
-random is drawn anew from (seed, purpose, epoch, batch), so it does not know where a run stopped.
+A run that was stopped and resumed ends with the same bits as one that was not: random
+numbers depend on (seed, purpose, epoch, batch) alone, not on where a run stopped.
 
 Several processes may share a run, see :mod:`eventsim.train.parallel`. All of them hold the whole
-state; process 0 alone writes files and is told of progress. The number of processes is no part of
-a run: it may change where a run is resumed.
+state; process 0 alone writes files and calls the callback. The number of processes is not part of
+a run: it may be another when the run is resumed.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _LOGGER = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrainEvent:
-    """What a callback is told.
+    """What a callback gets.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ class TrainEvent:
 
     @property
     def step(self) -> int:
-        """Batches that are done since the start of the run; a resumed run goes on counting."""
+        """Number of batches since the start of the run, also of a resumed run."""
         return (self.epoch - 1) * self.n_batches + self.batch
 
 
@@ -116,9 +116,9 @@ class TrainResult:
         Network and metrics after the last epoch. The network knows how it answers: ``net.answer``.
     selected_net, selected
         Network and metrics of the epoch with the best validation accuracy (of equal ones, the
-        lowest validation loss, then the earliest); those of the last epoch without validation. Of
-        a network that is pruned, only epochs with as many synapses as in the end are compared; of
-        one that is quantised, only epochs that were.
+        lowest validation loss, then the earliest); those of the last epoch without validation. With
+        pruning, only epochs with the final number of synapses are compared; with quantisation,
+        only quantised epochs.
     history
         Metrics of all epochs.
     folder
@@ -212,7 +212,7 @@ def train(
 ) -> TrainResult:
     """Train a network to classify recordings.
 
-    Everything that is given is checked before anything is written.
+    All arguments are checked before anything is written.
 
     Parameters
     ----------
@@ -229,15 +229,15 @@ def train(
     resume
         Continue the run that ``folder`` holds, with the same net, data and config.
         ``config.epochs`` may be larger than before: the run is extended, finished or not. The
-        learning rate follows a cosine over all epochs, and the epochs that are done have followed
-        that of the former number: the numbers are those of a run of so many epochs from the start
-        only where ``ease_in`` covers all of them. A run that ``config.patience`` has stopped
-        stays stopped.
+        learning rate follows a cosine over all epochs, and the finished epochs have followed the
+        cosine of the former number of epochs. So the result differs from a run with all epochs from
+        the start, unless ``ease_in`` covers all of them. A run that ``config.patience`` has stopped
+        is not continued.
     overwrite
         Replace the run that ``folder`` holds, if it holds one. Other files there stay.
     callback
-        Told after every batch and epoch, in process 0, such as
-        :class:`eventsim.train.loggers.Progress`; what it raises stops the run, which can be
+        Called after every batch and epoch, in process 0, such as
+        :class:`eventsim.train.loggers.Progress`. If it raises an error, the run stops and can be
         resumed. If it is a context manager, training is done inside it.
     group
         Processes that share the run, see :func:`eventsim.train.connect`; None for this one alone.
@@ -265,7 +265,7 @@ def train(
 
     Notes
     -----
-    Of recordings that begin late a warning is logged, which ``run.json`` keeps:
+    If recordings begin late, a warning is logged and kept in ``run.json``:
     :mod:`eventsim.network.late`.
     """
     group, method, compiled = group or ProcessGroup(), method or Exact(), compile_seconds()

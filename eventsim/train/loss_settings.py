@@ -16,7 +16,7 @@ The network answers by the rule of its loss (:mod:`eventsim.network.answer`). ``
 ``interval`` are in ms, ``rate`` is in Hz; ``gain`` is the factor from voltage or trace to logit.
 
 ``dropout`` leaves each readout neuron out of the linear decision with this probability, drawn for
-every sample of every batch; the other neurons count for as much more. It needs
+every sample of every batch; the other neurons are scaled up accordingly. It needs
 :meth:`eventsim.Network.decide`. ``missed_outputs`` lets silent neurons of the output learn from
 near misses within ``TrainConfig.near_miss_margin`` (for ``van_rossum``, also from unwanted spikes):
 a pseudo-gradient, see :mod:`eventsim.train.near_miss`. The defaults were measured by

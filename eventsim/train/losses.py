@@ -20,9 +20,9 @@ label :math:`y`, :math:`L = -\log p_y` and :math:`\partial L / \partial z = p - 
 **FirstSpike.** The same with :math:`z_c = -t_c / \tau`, where :math:`t_c` is the first spike of
 neuron :math:`c`. A neuron without a spike counts as firing at :math:`T`, and gets no gradient,
 unless ``miss_margin`` is given: then near misses do (:mod:`eventsim.train.near_miss`), whose spike
-at :math:`t` would change the loss by :math:`\Delta = \ln(1 - p_c + p_c e^{\delta}) - \delta\,
-y_c`, :math:`\delta = (T - t) / \tau`. The softmax knows only differences of times. What pulls the
-right neuron :math:`y` forward, so that it does not fall silent, is a second term
+at :math:`t` would change the loss by :math:`\Delta = \ln(1 - p_c + p_c e^{\delta}) - \delta\, y_c`,
+:math:`\delta = (T - t) / \tau`. The softmax knows only differences of times. A second term pulls
+the spike of the right neuron :math:`y` forward, so that the neuron does not fall silent:
 :math:`\alpha\,(e^{t_y / \tau_1} - 1)` with ``late_strength`` :math:`\alpha`; it changes
 :math:`\Delta` by :math:`\alpha\, y_c\, (e^{t/\tau_1} - e^{T/\tau_1})`.
 
@@ -41,7 +41,7 @@ likewise from later spikes
     D = \tfrac12 \sum_i s_i^2 + \sum_i s_i A_i, \qquad
     \frac{\partial D}{\partial t_i} = \frac{s_i}{\tau} (B_i - A_i).
 
-An actual spike exactly at a target spike sits in a kink of :math:`D`; its own pair contributes
+At an actual spike exactly at a target spike :math:`D` has a kink; this pair contributes
 nothing to the gradient. One superfluous or missing spike alone costs 1/2.
 
 References
@@ -151,7 +151,8 @@ class FirstSpike(softmax.AbstractClassifier):
     miss_margin
         Of near misses, in thresholds above rest; None for none.
     late_strength
-        :math:`\alpha` >= 0: what a late spike of the right neuron costs beside; 0 for nothing.
+        :math:`\alpha` >= 0: strength of the second term, for late spikes of the right neuron; 0 for
+        none.
     late_time_constant
         :math:`\tau_1` in ms, > 0: not much shorter than the recordings, since the cost grows
         e-fold in it.
@@ -258,7 +259,7 @@ class VanRossum:
         return value, gradient
 
     def parts(self, tape: SpikeTape) -> tuple[Floats, Floats, Floats]:
-        """As :meth:`distance`, and what the distance has from every actual spike being there."""
+        """As :meth:`distance`, and the change of the distance by each actual spike."""
         actual, targets = tape[self.population], self.targets
         if (actual.n_samples, actual.size) != (targets.n_samples, targets.size):
             raise ShapeError(

@@ -1,4 +1,4 @@
-r"""Near misses: what neurons without a spike could do if they had one, which exact gradients miss.
+r"""Near misses: gradients for neurons without a spike, which exact gradients do not have.
 
 A neuron that stays silent in a sample has no spike on which a gradient could act, but its largest
 voltage :math:`V^*`, below the threshold, is known exactly, and so is its derivative by every weight
@@ -18,8 +18,8 @@ neurons in the population, :math:`S` samples in the batch, strength :math:`s`):
     L = \frac{s}{n S} \sum_{\text{silent}} \sum_{\text{samples}} \bigl(1 - h(m)^2\bigr), \qquad
     \frac{\partial L}{\partial V^*} = -\frac{s}{n S}\,\frac{2\,h(m)}{m_0\,(\vartheta - E)}.
 
-It is exact, for as long as the same neurons are silent: it pulls most where a spike is nearest, and
-not at all at neurons further than :math:`m_0` from it.
+It is exact as long as the same neurons are silent. It is strongest where a spike is nearest, and
+0 for neurons further than :math:`m_0` from a spike.
 
 **Missed output spikes** are a pseudo-gradient, for outputs that answer by spikes. If the loss would
 change by :math:`\Delta < 0` with one more spike at :math:`t^*`, then, as at the surrogate of

@@ -1,22 +1,22 @@
 r"""The onset of a recording: the time at which a loss of its mean voltage begins.
 
-A recording is often longer than what was said in it. Until its first event all voltages are at
-rest; a weight :math:`e^{-t/T_w}` that runs from the start of the recording has fallen by then, and
-falls differently in recordings that begin at different times. From an onset :math:`t_0` on
+A recording often begins with silence. Until its first event all voltages are at rest. A weight
+:math:`e^{-t/T_w}` from the start of the recording has decayed by then, and differently in
+recordings with different first events. From an onset :math:`t_0` on
 
 .. math::
     z_c = \frac{g}{W} \int_{t_0}^T e^{-(t-t_0)/T_w}\, V_c(t)\, dt, \qquad
     W = \int_{t_0}^T e^{-(t-t_0)/T_w}\, dt .
 
 The onset is a time in ms, the same in every recording, or ``first_event``: that of the first event
-of each recording, of any channel, 0 where there is none before the end. It counts as given: the
-gradients by parameters are exact, and those by times of events leave out that the first one moves
-the onset.
+of each recording, of any channel, 0 where there is none before the end. It counts as a
+constant: gradients by parameters are exact; those by event times leave out that the first event
+moves the onset.
 
-What came before the onset is taken off the integral, so that rounding counts
+The part before the onset is subtracted from the integral, so that rounding counts
 :math:`e^{d/T_w}` times as much, where d is the time from the first spike of the recording to the
 onset: at most ten time constants. Before a first event a network is at rest, unless it fires by
-itself, so that ``first_event`` may be as late as it likes.
+itself, so ``first_event`` may be at any time.
 """
 
 import math

@@ -31,13 +31,13 @@ refractory                           itself      >= 0 ms                       `
 delays                               itself      0 .. ``max_delay`` ms         ``delays``
 ===================================  ==========  ============================  ================
 
-**Run-away.** A neuron without refractory time that excites itself can fire ever faster. Under a
-large current its intervals are :math:`h = (\vartheta - V_r)\,\tau_m / (R I)`; in each, I gains the
-self-weight r and loses :math:`I h / \tau_s`. So I grows without bound if
+**Run-away.** A neuron without refractory time that excites itself can fire faster and faster. Under
+a large current its intervals are :math:`h = (\vartheta - V_r)\,\tau_m / (R I)`; in each, I gains
+the self-weight r and loses :math:`I h / \tau_s`. So I grows without bound if
 
 .. math:: r > \frac{(\vartheta - V_r)\,\tau_m}{R\,\tau_s},
 
-and training, which moves all of these, must stay below.
+and training, which changes all of these values, keeps r below this bound.
 
 The rate :math:`\eta` of a step is the group's rate times :func:`schedule`: a linear ease-in, then
 a cosine to zero.
@@ -126,7 +126,7 @@ class AdamSettings(Settings):
 
 @dataclass(frozen=True)
 class StepReport:
-    """What one step did: the gradient's norm before clipping, and what became of it."""
+    """Report of a step: gradient norm before clipping, and whether it was clipped or skipped."""
 
     norm: float
     clipped: bool

@@ -2,8 +2,8 @@ r"""Data-parallel training: one batch over several processes, the same numbers o
 
 **Shards.** A batch of :math:`B` samples is cut into :math:`S` shards of :math:`B_s` consecutive
 samples; the cut depends on :math:`B` and ``TrainConfig.shards`` alone, never on the processes. Each
-process runs some of the shards. The loss is a mean over samples, so that of the batch is made of
-those of the shards by their shares of samples,
+process runs some of the shards. The loss is a mean over samples, so the loss of the batch is the
+sum of those of the shards, weighted by their fractions of the samples,
 
 .. math::
     L = \frac{1}{B} \sum_{b=1}^{B} \ell_b = \sum_{s=1}^{S} \frac{B_s}{B}\, L_s, \qquad
@@ -22,21 +22,21 @@ gathered on every process, which adds them as
 .. math:: ((g_1 + g_2) + g_3) + \dots + g_S \qquad \text{in float64.}
 
 Hence every process takes the same step to the last bit, and a single process that runs the same
-shards one after the other takes it as well: a run may be stopped and go on with another number of
-processes. What this costs is :math:`S` gradients of memory and traffic on each process, in place of
+shards one after the other takes it as well: a run may be stopped and continued with another number
+of processes. The cost is :math:`S` gradients of memory and traffic on each process, in place of
 one.
 
-**Leaving together.** A process that fails while others wait for it in a gather would leave them
-waiting for ever. So each gather opens with a round in which every process says how it fares, and a
-process that leaves the group, by an error or in peace, takes part in one such round more:
+**Leaving together.** If a process fails while others wait for it in a gather, they would wait
+for ever. So each gather begins with a round in which every process sends its status. A process
+that leaves the group, with or without an error, takes part in one more such round:
 
 - an error: the others raise :class:`~eventsim.errors.PeerError` with its text at their next gather;
 - an interrupt (SIGINT, SIGTERM): the next round makes it known, all finish that batch and stop;
-- a second interrupt: that process stops at once, the others at their next gather. If it falls into
-  a gather, nothing orderly is possible, and all processes are aborted.
+- a second interrupt: that process stops at once, the others at their next gather. If it comes
+  during a gather, all processes are aborted.
 
-A process that is killed (SIGKILL, out of memory) cannot say so: ending the others is then the
-launcher's work, which torchrun, mpirun and ``srun --kill-on-bad-exit`` do.
+A process that is killed (SIGKILL, out of memory) cannot send its status. The launcher has to end
+the others then; torchrun, mpirun and ``srun --kill-on-bad-exit`` do so.
 """
 
 import os

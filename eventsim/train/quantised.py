@@ -10,14 +10,14 @@ values :math:`x` by the gradient at the rounded ones, as if rounding were the id
 .. math:: \hat x = \mathrm{round}(x), \qquad
           \frac{\partial L}{\partial x} := \frac{\partial L}{\partial \hat x}.
 
-The derivative of the forward pass itself stays exact. Where a format ends, the estimator is
-clipped: shadow time constants and delays are kept between the ends of their formats, so that a step
-outwards is lost and a step inwards is not. Weights have no such end, because the largest one makes
-the grid.
+The derivative of the forward pass itself stays exact. At the ends of a format the estimator is
+clipped: shadow time constants and delays stay within the range of their formats, so that a step
+out of the range is lost. Weights have no such range, because the largest weight defines the
+grid.
 
-Before ``begin`` the network is trained in float. A network that comes out of training is rounded,
-and from ``begin`` on so is one that is validated; a checkpoint has the shadow values, with which
-training goes on. The default of ``begin`` was measured: bench/results/defaults.md.
+Before ``begin`` the network is trained in float. The final network is rounded, and so is the
+validated network from ``begin`` on. A checkpoint has the shadow values, with which training
+continues. The default of ``begin`` was measured: bench/results/defaults.md.
 
 References
 ----------
@@ -98,8 +98,8 @@ class QuantisedTraining(Settings):
     )
     begin: Share = setting(
         0.5,
-        "Where rounding begins, as a fraction of the training steps, in [0, 1). Take 0 for a "
-        "network that was trained in float before.",
+        "Point of training at which rounding begins, as a fraction of the training steps, in "
+        "[0, 1). Take 0 for a network that was trained in float before.",
     )
 
     @property

@@ -9,7 +9,7 @@ and :math:`L = -\log \mathrm{softmax}(z)_y`. The maximum is found between events
 its gradient follows by the envelope theorem: see :mod:`eventsim.adjoint.linear.voltage`.
 
 Where the network has a linear decision behind the readout (:meth:`eventsim.Network.decide`), the
-voltages :math:`V_u` of its neurons are what the decision hears, and there is no gain:
+voltages :math:`V_u` of its neurons are the inputs of the decision, and there is no gain:
 
 .. math:: z_c = b_c + \sum_u w_{uc}\, k_u V_u, \qquad
     \frac{\partial L}{\partial w_{uc}} = \sum_s k_u V_u (p_c - y_c), \qquad
@@ -58,7 +58,7 @@ class VoltageCrossEntropy(AbstractClassifier):
     gain
         :math:`g`, > 0: voltage to logit.
     keep
-        Factors on what the decision hears, [samples, readout neurons]; None for 1.
+        Factors on the inputs of the decision, [samples, readout neurons]; None for 1.
 
     Raises
     ------

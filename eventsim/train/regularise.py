@@ -1,7 +1,7 @@
 r"""Keep neurons in a useful range of rates: a rate band, and a lift for silent neurons.
 
-Exact gradients do not see that a spike appears or vanishes, so they cannot steer a rate. Both
-remedies here are stated as what they are.
+Exact gradients do not see that a spike appears or vanishes, so they cannot steer a rate. Two
+remedies are here.
 
 **RateBand** is a pseudo-gradient. With the mean rate :math:`r_n = N_n / T` of neuron n over the
 batch (:math:`N_n` spikes in :math:`T` seconds of all samples) the penalty is

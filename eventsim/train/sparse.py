@@ -1,22 +1,22 @@
 r"""Sparse connectivity that trains: pruning by magnitude on a schedule, and rewiring.
 
 Only synapses that are stored have a weight, moments of the optimiser and a part of the gradient; a
-dense projection becomes a sparse one. Sparsity is the share of the synapses that full matrices
-would have which are missing; projections of neurons onto themselves and shared weights are left as
-they are, and do not count.
+dense projection becomes a sparse one. Sparsity is the fraction of the synapses of full matrices
+that are missing. Projections of neurons onto themselves and shared weights are not changed, and do
+not count.
 
 **Pruning** (Zhu and Gupta). From the step :math:`t_0` on, every few steps until :math:`t_1`, the
 weights of least magnitude are removed until the sparsity is
 
 .. math:: s(t) = s_f \Big[1 - \Big(1 - \frac{t - t_0}{t_1 - t_0}\Big)^3\Big],
 
-of each projection, or of all together. Then a projection from m onto n neurons has the density
-:math:`\epsilon\,(m + n)/(m n)`, at most 1 (Erdos-Renyi, Mocanu et al.): a readout keeps more of its
-few synapses. Or its density follows from magnitudes alone (``global``).
+of each projection, or of all together. For all together, a projection from m onto n neurons has the
+density :math:`\epsilon\,(m + n)/(m n)`, at most 1 (Erdos-Renyi, Mocanu et al.), so that a readout
+keeps more of its few synapses; or its density follows from magnitudes alone (``global``).
 
 With a limit F of the fan-in, a neuron that has :math:`F_0` possible synapses keeps its
-:math:`F + (F_0 - F)\big(1 - \frac{t - t_0}{t_1 - t_0}\big)^3` largest, rounded up, where those that
-are left as they are count in F.
+:math:`F + (F_0 - F)\big(1 - \frac{t - t_0}{t_1 - t_0}\big)^3` largest, rounded up; synapses that
+are not pruned count in F.
 
 **Rewiring** (RigL, Evci et al.). At the same intervals the share
 
@@ -29,10 +29,9 @@ the weight 0: until they are trained they change nothing.
 
 The gradient by an absent synapse is that by a synapse of weight 0, exact as all others, from one
 pass of the batch through the network with all possible synapses: this takes the memory and time of
-a full matrix, at those steps alone. It is only defined where the synapse would have a known delay:
-not in projections with a delay per synapse, which are refused. It is 0 of sources that are silent
-and of targets without a spike: such synapses are never grown, and where there are too few others,
-fewer are exchanged.
+a full matrix, at those steps alone. It is only defined where the delay of the new synapse is known:
+projections with a delay per synapse are refused. It is 0 for silent sources and for targets without
+a spike: such synapses are never grown, and if there are too few others, fewer are exchanged.
 
 References
 ----------
@@ -89,30 +88,32 @@ class SparseTraining(Settings):
     )
     begin: Part = setting(
         0.2,
-        "Where pruning begins and where it has reached its sparsity, as fractions of the training "
-        "steps. With ``end`` 0 the initial network is pruned, before anything is trained.",
+        "Points of training at which pruning begins and ends, as fractions of the training "
+        "steps. With ``end`` 0 the initial network is pruned before training.",
     )
     end: Part = setting(0.7, "As ``begin``.")
     interval: Count = setting(10, "Number of training steps between two changes of the synapses.")
     scope: Scope = setting(
         "erdos_renyi",
-        "What the sparsity is of: each projection (``projection``); all together, those with "
-        "fewer possible synapses denser (``erdos_renyi``); or all together, by magnitude alone "
-        "(``global``).",
+        "What the sparsity applies to: each projection (``projection``); all together, those "
+        "with fewer possible synapses denser (``erdos_renyi``); or all together, by magnitude "
+        "alone (``global``).",
     )
     fan_in: Count | None = setting(
         None,
-        "Largest number of synapses that a neuron receives in the end, those that are left as "
-        "they are included, as ``load_chip(..).limits.fan_in_per_neuron`` has it; None for no "
-        "limit.",
+        "Largest number of incoming synapses of a neuron in the end, unpruned projections "
+        "included, as in ``load_chip(..).limits.fan_in_per_neuron``; None for no limit.",
     )
     projections: tuple[str, ...] = setting(
-        (), "Names of the projections that are changed; empty for all whose synapses can be."
+        (), "Names of the projections that are pruned; empty for all that can be pruned."
     )
     rewire: Share = setting(
-        0.0, "RigL: share of the synapses that is exchanged at the first of these steps, in [0, 1)."
+        0.0,
+        "RigL: fraction of the synapses that is exchanged in the first of these steps, in [0, 1).",
     )
-    rewire_end: Part = setting(0.75, "Where rewiring ends, as a fraction of the training steps.")
+    rewire_end: Part = setting(
+        0.75, "Point of training at which rewiring ends, as a fraction of the training steps."
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -237,7 +238,7 @@ def prune(
 
 
 def remove_idle(net: Network, counts: Mapping[str, Ints] | None = None) -> Network:
-    """A network without neurons that nobody hears, whose answers are the same.
+    """A network without its idle neurons, whose answers are the same.
 
     Parameters
     ----------

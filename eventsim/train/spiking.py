@@ -22,9 +22,9 @@ neuron :math:`c` to a regular and to an empty train
 .. math::
     L = D^{on}_y + \frac{1}{n - 1} \sum_{c \ne y} D^{off}_c, \qquad z_c = D^{off}_c - D^{on}_c,
 
-for :math:`n` neurons: without the weight, silence of all would nearly be the best answer to many
-classes. The largest logit names the class whose target lies nearest. The gradient by spike times is
-exact.
+for :math:`n` neurons. Without the weight, silence of all neurons would be nearly the best answer
+for many classes. The largest logit names the class whose target lies nearest. The gradient by spike
+times is exact.
 
 A neuron without a spike gets no gradient from either, unless ``miss_margin`` is given: then near
 misses do, see :mod:`eventsim.train.near_miss`. One more spike at :math:`t` changes SpikeCount by
@@ -34,8 +34,8 @@ its derivative, and ClassTrains by
 
 weighted as the distance.
 
-Nor does a spike that ought not be there: alone it costs 1/2 wherever it is. So with ``miss_margin``
-ClassTrains also pushes down the voltage before every spike :math:`i` without which
+An unwanted spike has no useful gradient either: alone it costs 1/2 at any time. So with
+``miss_margin`` ClassTrains also pushes down the voltage before every spike :math:`i` without which
 the distance would be smaller, by :math:`\max(\Delta_i, 0) / (\vartheta - E)`, where
 :math:`\Delta_i` is what the distance has from that spike being there.
 """

@@ -1,8 +1,8 @@
-"""What reaches the neurons of one population, arrival by arrival, for formulas outside the engine.
+"""Arrivals at the neurons of one population, for formulas outside the engine.
 
-The engine walks arrivals without ever writing them down. Where a loss needs the voltage at times of
-its own, they are spelled out here, for a readout or for a few neurons of a spiking population, in
-arrays of the tape's library. A row is one neuron in one sample, ``sample * n_neurons + neuron``.
+The engine processes arrivals without storing them. If a loss needs the voltage at other times, the
+arrivals are written out here, for a readout or for a few neurons of a spiking population, in arrays
+of the tape's library. A row is one neuron in one sample, ``sample * n_neurons + neuron``.
 """
 
 from dataclasses import dataclass

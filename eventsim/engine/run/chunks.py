@@ -1,13 +1,12 @@
-"""simulate_chunk: a stream that comes in pieces, or is longer than memory.
+"""simulate_chunk: a stream that comes in chunks, or is longer than memory.
 
-A chunk is an EventStream whose times go on counting from the start of the recording and whose
-``duration`` is the chunk's end; :meth:`eventsim.EventStream.chunks` cuts one so. What a run carries
-from chunk to chunk:
+A chunk is an EventStream whose times count from the start of the recording and whose ``duration``
+is the chunk's end; :meth:`eventsim.EventStream.chunks` makes them. From chunk to chunk a run keeps:
 
 * the state of every spiking population, see :mod:`eventsim.engine.contract.state`, and of every
   loop, see :mod:`eventsim.engine.contract.loop_state`,
-* spikes that still act: on their way to some target, because a delay takes them past the end, or
-  holding their neuron,
+* spikes that still act: their delay ends after the chunk, or the refractory time of their neuron
+  does,
 * voltage and current of every readout at the end.
 
 Spikes are, to the bit, those of one run over the whole stream, of loops too. Linear neurons of
@@ -74,7 +73,7 @@ class _Kept(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class RunState:
-    """Where a run stands at the end of a chunk.
+    """State of a run at the end of a chunk.
 
     Attributes
     ----------
@@ -128,14 +127,14 @@ def simulate_chunk(
         Events from the end of the chunk before to ``chunk.duration``, in ms since the start of the
         recording; the same number of samples every time.
     state
-        What the chunk before returned; None for the first.
+        State that the call for the chunk before returned; None for the first.
     backend, precision
         As :func:`eventsim.simulate`, the same for all chunks.
 
     Returns
     -------
     tuple[SpikeTape, RunState]
-        The chunk's spikes, and what the next chunk goes on from. A spike whose refractory time
+        The chunk's spikes, and the state for the next chunk. A spike whose refractory time
         ends in a later chunk has no ``restart_current``. Gradients of it come from
         :func:`eventsim.backward_chunk`; voltages need a tape from the start and refuse that of a
         later chunk.

@@ -1,4 +1,4 @@
-r"""Why a neuron is silent, or fires so much: its arrivals, its drive, and what is missing.
+r"""Why a neuron is silent, or fires so much: its arrivals, its drive, and the missing factor.
 
 The **drive** of a neuron is the voltage that it would have if it never fired,
 
@@ -14,7 +14,7 @@ weights, so
     f = (\vartheta - E) / (U^* - E)
 
 is the factor on all incoming weights at which the neuron just reaches its threshold. It is above 1
-where the neuron is silent, and below 1 where it fires. One event of weight w lifts V by at most
+where the neuron is silent, and below 1 where it fires. One event of weight w raises V by at most
 :math:`w R \max_h g(h)`. Voltages are in the unit of the threshold, times in ms.
 """
 
@@ -46,7 +46,7 @@ class ArrivingEvents:
     synapses
         Onto the neuron.
     unused
-        Of them, those whose source sends nothing that arrives.
+        Those of them without an arrival.
     events
         Arrivals before the end of the recording.
     mean_weight
@@ -86,11 +86,11 @@ class Explanation:
         Largest drive, and when, ms. Drive: the voltage that the neuron would have without its own
         spikes.
     lift
-        By how much one event of weight 1 lifts the voltage at most.
+        Largest rise of the voltage by one event of weight 1.
     factor
-        On all incoming weights, the arrivals being the same: with it the neuron just reaches its
-        threshold. None where no factor does: nothing arrives, inhibition wins at all times, it
-        rests above its threshold, or it is a readout.
+        Factor on all incoming weights with which the neuron just reaches its threshold, for the
+        same arrivals. None where there is no such factor: nothing arrives, inhibition wins at all
+        times, it rests above its threshold, or it is a readout.
     """
 
     population: str
@@ -186,8 +186,8 @@ def explain(
     Returns
     -------
     Explanation
-        Printed, it is a few lines. What arrives through the neuron's connection to itself is not in
-        it, since the drive is that before the first spike.
+        Printed, it is a few lines. Arrivals through the neuron's connection to itself are left out,
+        since the drive is that before the first spike.
 
     Raises
     ------

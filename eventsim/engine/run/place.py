@@ -1,7 +1,7 @@
 """Networks and tapes where a backend has its arrays.
 
-A backend takes a network or a tape of NumPy arrays, and carries over what it needs at every call.
-What is to stay, as in training, is placed once.
+A backend takes a network or a tape of NumPy arrays, and copies them to the device at every call.
+In training they are placed there once.
 """
 
 from dataclasses import replace

@@ -1,4 +1,4 @@
-r"""A readout over one piece of a stream, forward and backward, from its state at the piece's begin.
+r"""A readout over one chunk of a stream, forward and backward, from its state at the chunk's begin.
 
 States at the end, and what the way back says of them, are those of
 :mod:`eventsim.engine.run.states`, of a resistance of one, so that J is the current. With

@@ -42,7 +42,8 @@ def simulate(
 ) -> SpikeTape:
     """Run ``net`` on every sample of ``stream``.
 
-    A network that was trained to run on after a recording does so: see ``tail``.
+    A network that was trained with a tail also runs for its tail after every recording: see
+    ``tail``.
 
     Parameters
     ----------
@@ -62,9 +63,9 @@ def simulate(
     precision
         Type of the state: ``double`` or ``single``. Times are float64 in both.
     resident
-        Leave the spikes on the device on which they were computed: what then works with the tape,
-        such as losses and :func:`eventsim.backward`, does it there and gives arrays that are there.
-        Nothing changes with a backend on the processor.
+        Leave the spikes on the device on which they were computed: losses and
+        :func:`eventsim.backward` then run there and return arrays that are there.
+        No effect with a backend on the processor.
 
     Returns
     -------
