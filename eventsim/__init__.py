@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from eventsim.runs.run import load_run
     from eventsim.train import TrainConfig, calibrate, evaluate, loggers, predict, train
 
-__version__ = "0.2.0"
+__version__ = "0.3.0.dev0"
 
 __all__ = [
     "LIF",
