@@ -131,11 +131,11 @@ def train_values(
 
 
 def _write_page(run: RegressionRun, path: Path, forms: Sequence[str]) -> Path:
-    from eventsim.report.regression import Fit, write_fit  # loads Matplotlib
+    from eventsim.report.regression import FitPage, write_fit  # loads Matplotlib
 
     data = run.data("test")
     found, targets = evaluate_run(run.network(), data, run.settings.train)
-    fit = Fit(
+    fit = FitPage(
         title=f"{run.settings.data.title}: regression",
         command=run.settings.command,
         result=run.result,

@@ -202,7 +202,7 @@ def arrays_of(net: Described) -> dict[str, NDArray[Any]]:
     return arrays | {f"{SHARED}{key}": one.groups for key, one in net.shared.items()}
 
 
-def fill(
+def read_into(
     net: Any, add: Callable[[Population], Population], arrays: Mapping[str, NDArray[Any]]
 ) -> None:
     """Put what :func:`arrays_of` described into an empty Network; ``add`` adds a population to it.

@@ -485,7 +485,7 @@ class Network:
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Network:
         """Rebuild what :meth:`to_arrays` described; raises StorageError if it is incomplete."""
         net = cls()
-        forms.fill(net, net._add, arrays)
+        forms.read_into(net, net._add, arrays)
         return net
 
     def _add(self, population: Population) -> Population:

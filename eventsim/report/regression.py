@@ -24,7 +24,7 @@ MOST_DRAWN = 3  # recordings whose answers are drawn over time
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
+class FitPage:
     """What the page tells."""
 
     title: str
@@ -35,7 +35,7 @@ class Fit:
     predicted: Floats  # [samples, times, outputs], NaN where nothing is wanted
 
 
-def write_fit(path: Path, fit: Fit, *, forms: Sequence[str] = ()) -> Path:
+def write_fit(path: Path, fit: FitPage, *, forms: Sequence[str] = ()) -> Path:
     """Write the page, whole or not at all, and its pictures in further formats beside it."""
     with look():
         drawn = list(_pictures(fit))
@@ -48,7 +48,7 @@ def write_fit(path: Path, fit: Fit, *, forms: Sequence[str] = ()) -> Path:
     return path
 
 
-def _page(fit: Fit, drawn: Sequence[Picture]) -> str:
+def _page(fit: FitPage, drawn: Sequence[Picture]) -> str:
     result, test = fit.result, fit.result["test"]
     items = [
         html.item("none" if r2 is None else f"{r2:.3f}", f"R2 of {name} on the test part")
@@ -87,7 +87,7 @@ def _page(fit: Fit, drawn: Sequence[Picture]) -> str:
     return html.document(fit.title, body, footer=footer)
 
 
-def _pictures(fit: Fit) -> Iterator[Picture]:
+def _pictures(fit: FitPage) -> Iterator[Picture]:
     yield picture(
         _against(fit),
         "answers.png",
@@ -107,7 +107,7 @@ def _pictures(fit: Fit) -> Iterator[Picture]:
     yield picture(drawn, "learning.png", "Learning curve", text)
 
 
-def _against(fit: Fit) -> Figure:
+def _against(fit: FitPage) -> Figure:
     names = fit.targets.names
     drawn = figure(max(4.2 * len(names), 4.2), 4.0)
     for k, axes in enumerate(drawn.subplots(1, len(names), squeeze=False)[0]):
@@ -122,7 +122,7 @@ def _against(fit: Fit) -> Figure:
     return drawn
 
 
-def _over_time(fit: Fit) -> Figure:
+def _over_time(fit: FitPage) -> Figure:
     n = min(MOST_DRAWN, fit.predicted.shape[0])
     drawn = figure(10.0, 2.0 * n)
     for row, axes in enumerate(drawn.subplots(n, 1, squeeze=False)[:, 0]):

@@ -13,6 +13,10 @@ DRAW = {
 }
 
 
+REAL = {(room, name): getattr(room, name) for room, names in DRAW.items() for name in names}
+REAL[pictures, "png"] = png
+
+
 @cache
 def _blank():
     empty = figure(0.1, 0.1)
@@ -28,4 +32,13 @@ def blank_pictures():
         for room, names in DRAW.items():
             for name in names:
                 patches.enter_context(mock.patch.object(room, name, return_value=empty))
+        yield
+
+
+@contextmanager
+def drawn_pictures():
+    """They are drawn meanwhile, also within :func:`blank_pictures`."""
+    with ExitStack() as patches:
+        for (room, name), draw in REAL.items():
+            patches.enter_context(mock.patch.object(room, name, draw))
         yield

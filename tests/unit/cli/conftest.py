@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from eventsim.cli.app import app
 from eventsim.datasets import ntidigits
-from tests.support.pages import blank_pictures
+from tests.support.pages import blank_pictures, drawn_pictures
 
 WORDS = "o12"
 
@@ -82,6 +82,7 @@ def finished(tmp_path_factory):
     """Data file and folder of a finished run; not to be changed."""
     home = tmp_path_factory.mktemp("finished")
     data, folder = write_digits(home / "digits.hdf5"), home / "run"
-    outcome = call("train", data, *TINY, "--out", folder, "--json")
+    with drawn_pictures():
+        outcome = call("train", data, *TINY, "--out", folder, "--json")
     assert outcome.code == 0, outcome.err
     return data, folder, outcome
