@@ -164,8 +164,8 @@ class NetworkSettings(Settings):
         "lif",
         "scsr, rsnn: hidden neurons. lif: leaky integrate-and-fire. adlif: with an adaptation "
         "current, initially a 0.5, b 0.1 and tau_w 100 ms. resonator: frequencies evenly from 5 to "
-        "40 Hz in the logarithm, damping 20 per second. The option --bip trains them. On the "
-        "backend cpu, many times slower than lif.",
+        "40 Hz in the logarithm, damping 20 per second. The option --bip trains them. "
+        "Training takes several times as long as with lif.",
     )
     mean: Finite = setting(1.0, "Of the initial weights, see the builders.")
     spread: Positive = setting(1.0, "Of the initial weights, see the builders.")

@@ -185,6 +185,9 @@ def neurons_are_lif():
     linear = scsr(neuron=es.AdLIF())
     assert es.simulate(linear, events(), backend="cpu").stream.n_samples == 1
     assert es.simulate(linear, events(), backend="cuda").stream.n_samples == 1
+    loop = es.rsnn(linear.input.size, (3,), 2, neuron=es.AdLIF())
+    with pytest.raises(EventSimError):
+        es.simulate(loop, events(), backend="cuda")
 
 
 def silent_neurons_have_no_gradient():
@@ -244,7 +247,7 @@ CLAIMS_OF = {
         "[by chunks](docs/howto/chunks.md) and bring your own optimiser. Losses of "
         "voltages have no gradients by chunks.": chunks_have_gradients_but_of_voltages,
         "Neurons are leaky integrate-and-fire, with thresholds that adapt if you like, or linear "
-        "between their events (receptors, AdLIF, resonators, your own): no "
+        "between their events (receptors, AdLIF, resonators, your own; on `cuda` not in loops): no "
         "conductances, no adaptive exponential neurons, no surrogate gradient.": neurons_are_lif,
         "Exact gradients do not see that a spike appears or vanishes. They grow without "
         "bound where a voltage only just reaches its threshold. Training clips the "
@@ -257,9 +260,9 @@ CLAIMS_OF = {
         "LIF with an exponential synaptic current, its threshold fixed or "
         "[adaptive](explanation/model.md#adaptive-threshold) (ALIF), and readouts without a "
         "threshold. Every parameter may differ between neurons and is trainable. [Neurons that "
-        "are linear between their events](explanation/linear_neurons.md) run on the CPU: several "
-        "receptors, AdLIF, resonators, and equations of your own. Equations that are not linear "
-        "are not there.": neurons_are_lif,
+        "are linear between their events](explanation/linear_neurons.md) are there too: several "
+        "receptors, AdLIF, resonators, and equations of your own; on `cuda` in layers, not in "
+        "loops. Equations that are not linear are not there.": neurons_are_lif,
         "self-recurrence, lateral connections, and loops over several populations, "
         "with any delays. They simulate and train. Loops run in chunks too, without "
         "end.": loops_run_everywhere,
