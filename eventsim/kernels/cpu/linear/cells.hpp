@@ -4,6 +4,7 @@
 #include "../spike_room.hpp"
 #include "../table.hpp"
 
+#include "../../lanes.hpp"  // in front of formulas that are used with vectors
 #include "../../neuron/linear_cell.hpp"
 
 namespace eventsim {
