@@ -8,19 +8,21 @@ Method   a network scsr(64, (64, 64), 10), untrained, sliding answers, one threa
          before it until it is known. ``hour``: an hour of 300 events a second as fast as it can
          be computed, in pieces of a second; memory is that of the process, at every minute of the
          stream.
+         python -m bench.macro.live [--case latency --case hour]
 Answer   results/live.jsonl.
 """
 
 import os
 import time
 from collections.abc import Iterator
+from itertools import chain, starmap
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import eventsim as es
-from bench.harness import arguments, report
+from bench.harness import parser, report
 from eventsim.engine.contract.registry import set_threads
 from eventsim.live import Listener, ListenSettings, Packet
 
@@ -105,14 +107,12 @@ def hour(minutes: int = 60, **settings: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def rows() -> Iterator[dict[str, Any]]:
-    """All cases."""
-    for case in CASES:
-        yield latency(*case)
-    yield hour()
+ROWS = {"latency": lambda: starmap(latency, CASES), "hour": lambda: iter([hour()])}
 
 
 if __name__ == "__main__":
-    options = arguments(__doc__.splitlines()[0])
+    words = parser(__doc__.splitlines()[0])
+    words.add_argument("--case", action="append", choices=list(ROWS), help="may be given again")
+    options = words.parse_args()
     set_threads(1, backend="cpu")
-    report(rows(), options)
+    report(chain.from_iterable(ROWS[name]() for name in options.case or ROWS), options)
