@@ -331,6 +331,18 @@ def _live() -> Table:
     return _columns("live", "bench.macro.live", columns, lines)
 
 
+def _live_hour() -> Table:
+    columns: dict[str, Callable[[Row], Any]] = {
+        "minutes of stream": lambda r: len(r["minutes_mb"]),
+        "events": lambda r: f"{r['events']:,}",
+        "MB after the first minute": lambda r: number(r["minutes_mb"][0]),
+        "most MB after any minute": lambda r: number(max(r["minutes_mb"])),
+        "CPU s": lambda r: number(r["cpu_s"]),
+    }
+    lines = [r for r in lines_of("live") if r["case"] == "hour"]
+    return _columns("live", "bench.macro.live", columns, lines)
+
+
 def _live_cochlea() -> Table:
     words = {
         "whole": "whole recordings",
@@ -813,6 +825,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "streams": _streams,
     "live": _live,
     "live-cochlea": _live_cochlea,
+    "live-hour": _live_hour,
     "ranks-strong": lambda: _ranks("strong"),
     "ranks-weak": lambda: _ranks("weak"),
     "ranks-beside": _ranks_beside,
