@@ -9,10 +9,10 @@ from pathlib import Path
 
 from eventsim.datasets.audio import read_audio
 from eventsim.datasets.dataset import read_content
-from eventsim.datasets.encoders import CochleaEncoder
+from eventsim.datasets.encoders import CochleaEncoder, cochlea_operations
 from eventsim.entries import parse_json
 from eventsim.errors import DataError, ParameterError
-from eventsim.events import EventStream
+from eventsim.events import EncoderOperations, EventStream
 
 ENCODER = CochleaEncoder(streaming=True)
 NOTE = "audio"  # the key of the note in a file of events
@@ -29,6 +29,10 @@ class AudioEncoding:
     def note(self) -> str:
         """All of it as text."""
         return json.dumps({"encoder": asdict(self.encoder), "sample_rate": self.sample_rate})
+
+    def operations(self) -> EncoderOperations:
+        """What the cochlea computes, of a second of audio and of an event."""
+        return cochlea_operations(self.encoder, self.sample_rate)
 
     @classmethod
     def of_note(cls, text: str, where: str) -> "AudioEncoding":

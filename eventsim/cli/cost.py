@@ -10,9 +10,9 @@ import typer
 
 from eventsim.chips import Chip, chip_names, load_chip
 from eventsim.cli import options as opt
-from eventsim.cli.events import find_encoder, find_network
+from eventsim.cli.events import find_encoder, find_for, find_network
 from eventsim.cli.fields import filled
-from eventsim.cli.measured import MeasuredPart, find_measured
+from eventsim.cli.measured import MeasuredPart, say_measured
 from eventsim.cli.reading import MEASURED, Reading
 from eventsim.cli.terminal import echo_late, present, print_table, say_backend, stdout
 from eventsim.embedded import footprint
@@ -96,12 +96,9 @@ def cost_command(
     if asked.figure is not None and asked.figure.suffix not in (".png", ".svg"):
         raise DataError(f"--figure {asked.figure}: expected a name that ends with .png or .svg.")
     chips = find_chips(asked.chip or DEFAULT_CHIPS)
-    stream, _, measured = find_measured(
-        net,
-        events,
-        reading,
-        samples=samples,
-    )
+    named = find_for(net, events, reading)
+    stream, _ = named.some(samples)
+    measured = say_measured(net, named, stream)
     if stream.n_samples == 0:
         raise DataError("EVENTS holds no recordings, expected at least one.")
     network = find_network(net)
@@ -114,7 +111,7 @@ def cost_command(
         tape = simulate(network, stream, backend=on)
     else:
         tape = run.tape(stream, backend=on)
-    encoder = find_encoder(net, events)
+    encoder = find_encoder(net, events, named)
     known = asked.bits if run is None else run.weight_bits
     widths = stored_widths(asked.weight_bits, known)
     costs = run_costs(network, tape, chips, step_ms=asked.dt, widths=widths, encoder=encoder)

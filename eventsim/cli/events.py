@@ -241,12 +241,15 @@ def _is_own(run: Run | RegressionRun, place: str) -> bool:
     return Path(own.file or "").resolve() == Path(place).resolve()
 
 
-def find_encoder(net: Path, place: str | None) -> EncoderOperations | None:
-    """What made the events of audio that :func:`find_for` finds; None where nothing is known."""
-    if place is not None and form_of(place, Reading()) == "set":
+def find_encoder(net: Path, place: str | None, found: Events) -> EncoderOperations | None:
+    """What made the events of audio that :func:`find_for` has found; None where none is known."""
+    run = run_of(net)
+    settings = None if run is None else run.settings.data
+    if settings is not None and (found.own or place == settings.name):
+        return settings.encoder_operations()
+    if place in datasets.DATASETS:
         return datasets.encoder_operations(place)
-    settings = load_any(net).settings.data if net.is_dir() and place is None else None
-    return None if settings is None else settings.encoder_operations()
+    return None if found.heard is None else found.heard.operations()
 
 
 def find_settings(

@@ -84,6 +84,14 @@ class Events:
         return np.zeros(self.stream.n_samples) if self.begins is None else self.begins
 
     @property
+    def heard(self) -> AudioEncoding | None:
+        """What made the events of audio, as the file or its notes say; None where they do not."""
+        note = self.notes.get(audio_events.NOTE)
+        if self.audio is not None or note is None:
+            return self.audio
+        return AudioEncoding.of_note(note, f"{self.name}, {audio_events.NOTE}")
+
+    @property
     def sensor(self) -> tuple[int, ...] | None:
         """Width, height and polarities of the camera; None where the channels are no pixels."""
         if self.text is not None:

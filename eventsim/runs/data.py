@@ -27,6 +27,7 @@ from eventsim.events import (
     AnyDataset,
     Dataset,
     DatasetInfo,
+    EncoderOperations,
     StoredStream,
     stratified_split,
 )
@@ -157,7 +158,7 @@ class DataSettings(AbstractDataSettings):
             )
         return {self.train_split, self.test_split} <= {*datasets.DATASETS[self.name].grouped}
 
-    @property
+    @cached_property
     def audio(self) -> AudioEncoding | None:
         """What made the events of audio; None where no encoder did, or it is not known.
 
@@ -170,6 +171,19 @@ class DataSettings(AbstractDataSettings):
         assert self.file is not None
         note = StoredStream.open(self.file).notes.get(NOTE)
         return None if note is None else AudioEncoding.of_note(note, f"{self.file}, {NOTE}")
+
+    def encoder_operations(self) -> EncoderOperations | None:
+        """Operations that make these events from audio; None where no audio is known.
+
+        Raises as :attr:`audio`.
+        """
+        if self.name == OWN:
+            return None if self.audio is None else self.audio.operations()
+        own = self._encoder() if self.encoder else None
+        found = datasets.encoder_operations(self.name, own)
+        if found is None or self.step is None:
+            return found
+        return found * (ti46.STEP / self.step)  # so much of the audio passes in the time of a step
 
     def labelled(self, split: str, *, download: bool = False) -> AnyDataset:
         """One part as training takes it.

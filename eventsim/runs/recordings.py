@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from eventsim import datasets
-from eventsim.datasets import fsdd, spoken_digits, ti46
+from eventsim.datasets import fsdd, spoken_digits
 from eventsim.datasets.encoders import CochleaEncoder
 from eventsim.entries import Count, Natural, Positive, Share, check_types, shown
 from eventsim.entries.described import described, setting
 from eventsim.errors import ParameterError
-from eventsim.events import EncoderOperations
 from eventsim.runs.division import Folds
 from eventsim.train.parts import named
 
@@ -204,11 +203,3 @@ class AbstractDataSettings:
                 f"data: encoder is {self.encoder!r}, expected parameters of CochleaEncoder by "
                 f"name ({error})."
             ) from error
-
-    def encoder_operations(self) -> EncoderOperations | None:
-        """Operations that make these events from audio; None where there was no audio."""
-        own = self._encoder() if self.encoder else None
-        found = datasets.encoder_operations(self.name, own) if self.name != OWN else None
-        if found is None or self.step is None:
-            return found
-        return found * (ti46.STEP / self.step)  # so much of the audio passes in the time of a step

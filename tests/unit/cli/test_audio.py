@@ -8,7 +8,7 @@ import eventsim as es
 from eventsim.cli.exchange import _audio
 from eventsim.cli.listen import _cochlea_of
 from eventsim.datasets.audio_events import AudioEncoding
-from eventsim.datasets.encoders import CochleaEncoder
+from eventsim.datasets.encoders import CochleaEncoder, cochlea_operations
 from eventsim.events import Dataset
 from tests.unit.cli.conftest import TINY, call
 
@@ -61,6 +61,15 @@ def test_a_run_hears_files_and_the_microphone_by_the_cochlea_that_it_has_learned
     assert found.json["answers"][0]["answer"] == wanted.names[0]
     assert _cochlea_of(home / "run") == AudioEncoding(COCHLEA, 8000.0)
     assert _audio(home / "run").sample_rate == 8000.0
+
+
+@pytest.mark.parametrize("events", [[], ["words.h5"], ["files/low/1.wav"]])
+def test_cost_counts_the_cochlea_of_audio_of_ones_own(words, events):
+    home, _ = words
+    found = call("cost", home / "run", *(home / one for one in events), "--json")
+    assert found.code == 0, found.err
+    of_second = cochlea_operations(COCHLEA, 8000.0).multiply_adds
+    assert found.json["encoder"]["multiply_adds"] == pytest.approx(0.1 * of_second)
 
 
 def test_audio_of_several_rates_is_told(words, tmp_path):
