@@ -230,7 +230,7 @@ def begin_of(typed: str | None) -> Begin | None:
 
 def _read_set(place: str, reading: Reading) -> Events:
     root = None if reading.file is None else str(reading.file)
-    settings = DataSettings(name=place, file=root, step=reading.step)
+    settings = DataSettings(name=place, file=root, **reading.of_set)
     found = settings.source(reading.part, download=reading.download).stored()
     return Events(place, found.stream, found)
 

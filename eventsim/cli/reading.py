@@ -1,6 +1,8 @@
 """How events are read: the options that say it, once for all commands."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from eventsim.cli.options import DownloadOption, FileOption, SplitOption, option
 from eventsim.cli.text_events import PLAIN, Assumed
@@ -17,8 +19,9 @@ MEASURED = ("split", "sensor", "unit", "columns", "sensor_size", "begin")
 class Reading:
     """How a place is read; the options of the commands, by their names there.
 
-    ``assumed``, ``step`` and ``cochlea`` are no options: the unit of text that names none, the step
-    of TI46, and what encodes audio, as a run has them. ``begin_reason`` says why ``begin`` is what
+    ``assumed``, ``of_set`` and ``cochlea`` are no options: the unit of text that names none, the
+    fields of DataSettings that say how a data set becomes events (step of TI46, encoder), and what
+    encodes audio, as a run has them. ``begin_reason`` says why ``begin`` is what
     it is. Of a file with parts that eventsim wrote, ``whole`` takes all of them in place of
     :attr:`part`.
     """
@@ -83,7 +86,7 @@ class Reading:
     )
     begin_reason: str = "--begin"
     assumed: Assumed = PLAIN
-    step: float | None = None
+    of_set: Mapping[str, Any] = field(default_factory=dict)
     cochlea: CochleaEncoder = ENCODER
 
     @property

@@ -262,6 +262,12 @@ class DataSettings(AbstractDataSettings):
         if self.name in TI46 and self.step is not None:
             opener = ti46_text.digits if self.name == "ti46_digits" else ti46_text.alpha
             return opener(split, root=self.file, step=self.step)
+        if self.encoder and self.name == "spoken_digits":
+            recipe = spoken_digits.SpeechRecipe(encoder=self._encoder())
+            return spoken_digits.source(split, root=self.file, recipe=recipe)
+        if self.encoder:
+            encoder = self._encoder()
+            return fsdd.source(split, root=self.file, encoder=encoder, download=download)
         return datasets.source(self.name, split=split, root=self.file, download=download)
 
     def _load(self, part: Part, download: bool) -> AnyDataset:
@@ -273,12 +279,6 @@ class DataSettings(AbstractDataSettings):
 
     def _split(self, split: str, download: bool) -> AnyDataset:
         """One part of the data set's own division."""
-        if self.encoder:
-            encoder = self._encoder()
-            if self.name == "spoken_digits":
-                recipe = spoken_digits.SpeechRecipe(encoder=encoder)
-                return spoken_digits.load(split, root=self.file, recipe=recipe)
-            return fsdd.load(split, root=self.file, encoder=encoder, download=download)
         source = self.source(split, download=download)
         return source.load() if self.in_memory else source.stored()
 

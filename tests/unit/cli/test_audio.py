@@ -5,12 +5,17 @@ import pytest
 from scipy.io import wavfile
 
 import eventsim as es
+from eventsim.cli.events import find_for
 from eventsim.cli.exchange import _audio
 from eventsim.cli.listen import _cochlea_of
+from eventsim.cli.reading import Reading
 from eventsim.datasets.audio_events import AudioEncoding
 from eventsim.datasets.encoders import CochleaEncoder, cochlea_operations
 from eventsim.events import Dataset
 from tests.unit.cli.conftest import TINY, call
+from tests.unit.datasets import conftest as files
+
+wavs = files.wavs
 
 COCHLEA = CochleaEncoder(n_channels=8, inhibition_width=3, gain=4000.0, streaming=True)
 TYPED = [f"--encoder={name}={getattr(COCHLEA, name)}" for name in ("n_channels", "gain")]
@@ -70,6 +75,20 @@ def test_cost_counts_the_cochlea_of_audio_of_ones_own(words, events):
     assert found.code == 0, found.err
     of_second = cochlea_operations(COCHLEA, 8000.0).multiply_adds
     assert found.json["encoder"]["multiply_adds"] == pytest.approx(0.1 * of_second)
+
+
+def test_a_data_set_by_name_is_encoded_as_that_of_the_run(wavs, monkeypatch, tmp_path):
+    monkeypatch.setenv("EVENTSIM_DATA", str(wavs.parent))
+    monkeypatch.setenv("EVENTSIM_CACHE", str(tmp_path / "cache"))
+    soft = ["--encoder=gain=4000", "--encoder=n_channels=16", "--encoder=inhibition_width=3"]
+    trained = call("train", "fsdd", *soft, *TINY, "--out", tmp_path / "run", "--json")
+    assert trained.code == 0, trained.err
+    own, named = (find_for(tmp_path / "run", place, Reading()) for place in (None, "fsdd"))
+    assert own.stream.n_channels == named.stream.n_channels == 16
+    np.testing.assert_array_equal(own.stream[:].times, named.stream[:].times)
+    found = call("cost", tmp_path / "run", "fsdd", "--json")
+    assert "fsdd encoded as the run's recordings: gain=4000, n_channels=16" in found.err
+    assert found.json["encoder"] == call("cost", tmp_path / "run", "--json").json["encoder"]
 
 
 def test_audio_of_several_rates_is_told(words, tmp_path):

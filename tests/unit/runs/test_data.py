@@ -1,6 +1,7 @@
 import shutil
 from dataclasses import asdict, replace
 from itertools import chain
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -170,9 +171,9 @@ def test_synthetic_digits_are_heard_by_the_encoder_of_the_run(monkeypatch):
 
     def noted(split, *, root, recipe):
         heard.append(recipe.encoder)
-        return few
+        return SimpleNamespace(load=lambda: few)
 
-    monkeypatch.setattr(spoken_digits, "load", noted)
+    monkeypatch.setattr(spoken_digits, "source", noted)
     DataSettings(name="spoken_digits", encoder={"streaming": True}).labelled("train")
     assert heard == [replace(spoken_digits.ENCODER, streaming=True)]
 
