@@ -256,37 +256,47 @@ window.live = (() => {
   });`;
   const REFUSED = { NotAllowedError: "its use was not allowed", NotFoundError: "there is none",
     NotReadableError: "another program has it" };
-  let microphone = null;
+  let microphone = null, asked = false; // asked: the browser has not said yet whether there is one
 
   async function opened() {
     if (!navigator.mediaDevices) throw new Error("this browser gives none to pages that are neither files nor https");
     const stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1,
       echoCancellation: false, noiseSuppression: false, autoGainControl: false } });
     const code = `data:text/javascript,${encodeURIComponent(WORKLET)}`; // of a file, no blob may be loaded
+    let failed;
     // A browser that does not resample has one rate of its own.
     for (const options of [{ sampleRate: data.audio.rate }, {}]) {
-      const context = new AudioContext(options);
+      let context;
       try {
+        context = new AudioContext(options);
         const source = context.createMediaStreamSource(stream);
         await context.audioWorklet.addModule(code);
         const node = new AudioWorkletNode(context, "blocks", { numberOfOutputs: 0 });
         source.connect(node);
         return { stream, context, node };
       } catch (error) {
-        await context.close();
-        if (!options.sampleRate) throw error;
+        failed = error;
+        await context?.close();
       }
     }
+    release(stream);
+    throw failed;
+  }
+
+  function release(stream) {
+    stream.getTracks().forEach(track => track.stop());
   }
 
   async function hear() {
+    if (asked) return;
     if (microphone) return deafen("The microphone is off.");
     cancelAnimationFrame(frame);
     choose(null);
     at("error").textContent = "";
     at("heard").textContent = "The browser asks for the microphone.";
     try {
-      microphone = await opened();
+      asked = true;
+      microphone = await opened().finally(() => { asked = false; });
       const { node, context } = microphone, rate = context.sampleRate;
       if (!data.audio.coefficients[rate]) throw new Error(`it gives ${rate} Hz, which this page does not hear`);
       const words = new Words(rate);
@@ -302,7 +312,7 @@ window.live = (() => {
 
   function deafen(told) {
     if (microphone) {
-      microphone.stream.getTracks().forEach(track => track.stop());
+      release(microphone.stream);
       microphone.context.close();
       microphone = null;
     }

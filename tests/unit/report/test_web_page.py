@@ -214,6 +214,29 @@ def test_without_a_microphone_the_page_says_so(exported, options, words):
         assert value(HEARD) == f"The microphone cannot be used: {words}."
 
 
+@CHROMIUM
+@pytest.mark.thorough("opens a browser, for a second")
+def test_a_microphone_is_opened_once_and_given_back_where_it_cannot_be_used(exported):
+    with opened(exported[2].file) as value:
+        until(lambda: value("live.ready.then(() => 1)"))
+        value("""
+            window.opened = [], window.stopped = 0, window.allow = null;
+            const stream = { getTracks: () => [{ stop: () => { window.stopped += 1; } }] };
+            navigator.mediaDevices.getUserMedia = () => new Promise(allow => {
+              window.opened.push(window.allow = () => allow(stream));
+            });
+            window.AudioContext = class { constructor() { throw new Error("there is no sound"); } };
+            for (let k = 0; k < 2; k += 1) document.getElementById("microphone").click();
+        """)
+        assert value("window.opened.length") == 1
+        value("window.allow()")
+        assert until(lambda: "cannot" in value(HEARD))
+        assert value(HEARD) == "The microphone cannot be used: there is no sound."
+        assert value("window.stopped") == 1
+        value("document.getElementById('microphone').click()")
+        assert value("window.opened.length") == 2
+
+
 def test_without_recordings_there_is_no_page(exported, tmp_path):
     net, data, _ = exported
     with pytest.raises(ParameterError, match="there are no recordings"):
