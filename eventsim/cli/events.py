@@ -108,16 +108,20 @@ def find_for(net: Path, place: str | None, reading: Reading) -> Events:
     run = run_of(net)
     if place is not None and not (run is not None and _is_own(run, place)):
         found = _find_beside(net, run, place, reading)
-        divided = found.data is not None and found.data.split
-        found = replace(found, part=reading.part if divided else "all")
         settings = None if run is None else run.settings.data
         return found if settings is None else found.rounded(settings)
     assert run is not None
     check_unused(reading, "the recordings of the run itself, which are read as it was trained")
     data = run.data(reading.part)
-    name = run.data_settings.info.name
-    notes, begins = notes_of(run.settings.data), begins_of(data.stream)
-    return Events(name, data.stream, data, part=reading.part, own=True, notes=notes, begins=begins)
+    return Events(
+        run.data_settings.info.name,
+        data.stream,
+        None if run.data_settings.targets else data,
+        notes=notes_of(run.settings.data),
+        part=reading.part,
+        own=True,
+        begins=begins_of(data.stream),
+    )
 
 
 def run_of(net: Path) -> Run | RegressionRun | None:
@@ -148,8 +152,7 @@ def find_files(
     def read_checked(place: str) -> Events:
         found = _read_beside(own, place, replace(reading, whole=reading.split is None))
         _filled(net, place, found, size)
-        divided = found.data is not None and found.data.split
-        return replace(found, part=reading.part) if divided else found
+        return found
 
     read, bad = read_files(places, read_checked, skip=skip)
     begun = dict(zip(read, _begun(list(read.values())), strict=True))

@@ -114,7 +114,7 @@ def _rows(found: Mapping[str, Events], answers: Prediction) -> list[dict[str, An
     for file, part in found.items():
         read = words_of(how_read(part))
         read += [] if part.part == "all" else [f"{file}: only the {part.part} part (--split)"]
-        keys = None if part.data is None else part.data.keys
+        keys = part.keys
         for sample, n_events in enumerate(np.diff(part.stream.offsets).tolist()):
             key = None if keys is None else str(keys[sample]) or None
             rows.append(

@@ -29,7 +29,7 @@ from eventsim.entries import parse_json
 from eventsim.errors import DataError, StorageError
 from eventsim.events import AnyDataset, Dataset, EventStream, StoredStream
 from eventsim.events.begin import Begin, TimeZero, edges, put, zeros
-from eventsim.events.labelled import BEGINS, described, parts_of, spread
+from eventsim.events.labelled import BEGINS, TARGETS, Texts, parts_of, spread
 from eventsim.extras import install_hint
 from eventsim.runs.data import DataSettings
 
@@ -99,6 +99,13 @@ class Events:
         if text_events.SENSOR in self.notes:
             return text_events.size_of(self.notes[text_events.SENSOR])
         return (nmnist.SIDE, nmnist.SIDE, 2) if self.name == "nmnist" else None
+
+    @property
+    def keys(self) -> Texts | None:
+        """Names of the recordings; None where they have none."""
+        if self.data is None and isinstance(self.stream, StoredStream):
+            return self.stream.columns.get("keys")
+        return None if self.data is None else self.data.keys
 
     def labelled(self) -> AnyDataset:
         """The recordings with their labels; raises DataError if they have none."""
@@ -207,6 +214,8 @@ def read(form: str, place: str, reading: Reading) -> Events:
     _check_options(form, reading)
     _check_part(form, place, reading)
     begin, found = begin_of(reading.begin), READERS[form](place, reading)
+    if found.data is not None and found.data.split:
+        found = replace(found, part=reading.part)
     # Text has its own way: its times may be negative before.
     return found if begin is None or form in TEXTS else found.at(begin, reading.begin_reason)
 
@@ -263,12 +272,19 @@ def shd_part(place: str) -> tuple[str, str]:
 def _read_stored(place: str, reading: Reading) -> Events:
     stored = StoredStream.open(place)
     name = Path(place).stem
-    if "labels" not in stored.columns:
+    labelled, valued = "labels" in stored.columns, TARGETS in stored.columns
+    if not (labelled or valued):
         return Events(name, stored, notes=stored.notes, begins=begins_of(stored))
-    all_of_it = reading.whole or not parts_of(stored)
-    data = described(stored) if all_of_it else Dataset.open(place, split=reading.part)
-    begins = begins_of(data.stream)
-    return Events(name, data.stream, data, notes=stored.notes, begins=begins)
+    split = None if reading.whole or not parts_of(stored) else reading.part
+    data = Dataset.open(place, split=split, targets=not labelled)
+    return Events(
+        name,
+        data.stream,
+        data if labelled else None,
+        notes=stored.notes,
+        part=data.split or "all",
+        begins=begins_of(data.stream),
+    )
 
 
 def begins_of(stream: EventStream | StoredStream) -> Floats | None:

@@ -21,7 +21,7 @@ from eventsim.cli.reading import Reading
 from eventsim.cli.train_settings import TypedTraining, assign
 from eventsim.datasets.formats import format_of
 from eventsim.errors import DataError, ParameterError
-from eventsim.events import StoredStream, concatenate
+from eventsim.events import Dataset, StoredStream, concatenate
 from eventsim.events.labelled import TARGETS, described
 from eventsim.network import Network
 from eventsim.runs.networks import NetworkSettings
@@ -163,11 +163,11 @@ def evaluate_values(
     config = RegressionConfig() if run is None else run.settings.train
     if backend is not None:
         config = replace(config, **opt.with_precision({"backend": backend}))
-    named = _with_values(find_for(place, data, reading))
+    named = find_for(place, data, reading)
+    valued = _with_values(named)
     measured = say_measured(place, named, named.stream)
     on = terminal.say_backend(config.backend)
-    assert named.data is not None
-    found, targets = evaluate_run(find_network(place, which=which), named.data, config)
+    found, targets = evaluate_run(find_network(place, which=which), valued, config)
     return {
         "run": str(place),
         "data": named.name,
@@ -180,15 +180,13 @@ def evaluate_values(
     }
 
 
-def _with_values(found: Events) -> Events:
+def _with_values(found: Events) -> Dataset[StoredStream]:
     """Recordings with targets; DataError if they have none."""
-    if found.data is None and isinstance(found.stream, StoredStream):
-        return replace(found, data=described(found.stream, targets=True))
-    if found.data is None or not isinstance(found.stream, StoredStream):
+    if not isinstance(found.stream, StoredStream):
         raise DataError(
             f"{found.name}: has no targets, expected a file of eventsim data import --targets."
         )
-    return found
+    return described(found.stream, targets=True)
 
 
 def predict_values(
@@ -212,7 +210,7 @@ def predict_values(
     names, rows, sample = run.result["test"]["outputs"], list[dict[str, Any]](), 0
     for file, part in found.items():
         read = words_of(how_read(part))
-        keys = None if part.data is None else part.data.keys
+        keys = part.keys
         for inner in range(part.stream.n_samples):
             key = None if keys is None else str(keys[inner]) or None
             # Times behind the end of a recording repeat its end.

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.events.targets import Targets, targets_of, write_targets
 from eventsim.runs.regression import load_regression
 from tests.unit.cli.conftest import call
 
@@ -116,3 +117,34 @@ def test_what_regression_does_not_do_is_refused_by_name(values, places, command,
     refused = call(*command)
     assert refused.code == 2
     assert said in refused.err.replace("\n", " ")
+
+
+SPLITS = ("train", "test", "train")
+
+
+@pytest.fixture
+def divided(places):
+    """A file of three recordings with values and parts, and a network that answers them."""
+    samples = [(np.arange(1.0, 6.0 + k), np.arange(5 + k) % 4) for k in range(len(SPLITS))]
+    stream = es.EventStream.from_samples(samples, n_channels=4, duration=20.0)
+    told = {"keys": list("abc"), "groups": ["x", "y", "x"]}
+    data = es.events.Dataset(stream, [0, 0, 0], ["0"], **told)
+    values = np.arange(6.0).reshape(3, 2, 1)
+    targets = Targets(values, np.tile([5.0, 20.0], (3, 1)), ("speed",))
+    write_targets("v.h5", data, targets, splits=SPLITS, begins=[3.0, 4.0, 5.0])
+    es.scsr(4, (5,), 1, seed=1).save("n.npz")
+    return targets
+
+
+def test_a_part_of_a_file_of_values_is_the_part_that_was_named(divided):
+    evaluated = call("evaluate", "n.npz", "v.h5", "--split", "train", "--json")
+    assert evaluated.code == 0, evaluated.err
+    found = evaluated.json
+    assert (found["split"], found["samples"], found["targets"]) == ("train", 2, 4)
+    assert found["measured"]["part"] == "train"
+    shown = call("data", "info", "v.h5", "--json").json["splits"]
+    assert {part: shown[part]["samples"] for part in shown} == {"train": 2, "test": 1}
+    assert call("train", "v.h5", *TRAINED).code == 0
+    (answer,) = call("predict", "run", "v.h5", "--split", "test", "--json").json["answers"]
+    assert answer["key"] == "b"
+    assert len(call("predict", "run", "v.h5", "--json").json["answers"]) == len(SPLITS)
