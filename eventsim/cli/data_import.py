@@ -33,12 +33,13 @@ from eventsim.datasets.label_files import (
 from eventsim.errors import DataError, ParameterError
 from eventsim.events import Dataset, StoredStream
 from eventsim.events.begin import edges, spread
-from eventsim.events.labelled import BEGINS, Texts, recordings_of, splits_of
-from eventsim.events.stored import write_stored
-from eventsim.events.targets import Targets, write_targets
+from eventsim.events.labelled import BEGINS, TARGETS, Texts, recordings_of
+from eventsim.events.stored import Columns, write_stored
+from eventsim.events.targets import Targets, targets_of, write_targets
 
 MS_PER_S = 1000.0
 MOST_NAMED = 6  # files in a message
+KEPT = (TARGETS, "labels", "groups", "keys", "splits")  # of recordings, in a file .h5 alone
 
 # How the files are read; which parts of them, the command says in its own words.
 IMPORTED = (
@@ -186,23 +187,40 @@ def _imported_from(
     part = read_one(place, reading)
     (part,) = [part] if form == "set" else automatic([part])
     say_all([part])
-    told = [*part.told, *_taken(place, form, reading), *_lost(part, out)]
+    columns = _columns(place, form, part, reading)
+    told = [*part.told, *_taken(place, form, reading), *_lost(columns, part, out)]
     for words in told[len(part.told) :]:
         say(words)
     told_notes = text_notes(_texts([part]), told) | _audio_note([part])
     notes = {**part.notes, **told_notes, **begin_note(part.begun)}
-    _write(out, part, notes)
-    kept = part if out.suffix == ".h5" else replace(part, data=None)
-    splits = _splits(kept)
+    _write(out, part, columns, notes)
+    if out.suffix == ".npz":
+        part, columns = replace(part, data=None), {}
+    targets = targets_of(StoredStream.open(out)) if TARGETS in columns else None
+    return _imported(place, form, out, part, notes) | _told(columns.get("splits"), targets)
+
+
+def _told(splits: Texts | None, targets: Targets | None) -> dict[str, Any]:
+    """Parts and targets of what was imported, plain values."""
     given = [] if splits is None else splits.tolist()
-    return _imported(place, form, out, kept, notes) | {"parts": dict(Counter(given))}
+    summary = None if targets is None else targets.summary()
+    return {"parts": dict(Counter(given)), "targets": summary}
 
 
-def _splits(part: Events) -> Texts | None:
-    """Part of every recording, as the file says that it was read of; None if it does not."""
-    if part.data is None or not isinstance(part.data.stream, StoredStream):
-        return None
-    return splits_of(part.data.stream)
+def _columns(place: str, form: str, part: Events, reading: Reading) -> Columns:
+    """What the file that was read says of its recordings, also of those that are moved in time.
+
+    Raises DataError where targets would have to be moved.
+    """
+    is_moved = form == "stored" and not isinstance(part.stream, StoredStream)
+    read = read_one(place, replace(reading, begin=None)) if is_moved else part
+    columns = read.stream.columns if isinstance(read.stream, StoredStream) else {}
+    if is_moved and TARGETS in columns:
+        raise DataError(
+            f"{place}: its targets are wanted at times of their own, and another time 0 would "
+            "leave them behind. Leave out --begin, or import the recordings anew with --targets."
+        )
+    return {name: values for name, values in columns.items() if name != BEGINS}
 
 
 def _taken(place: str, form: str, reading: Reading) -> list[str]:
@@ -213,30 +231,31 @@ def _taken(place: str, form: str, reading: Reading) -> list[str]:
     return [f"part {reading.part}; left out: {', '.join(others)} (--split)"]
 
 
-def _lost(part: Events, out: Path) -> list[str]:
+def _lost(columns: Columns, part: Events, out: Path) -> list[str]:
     """What an npz file does not keep."""
-    if part.data is None or out.suffix != ".npz":
+    data = part.data
+    if data is not None:
+        columns = {"labels": data.labels, **data.columns(splits=columns.get("splits"))}
+    there = [name for name in KEPT if name in columns]
+    if not there or out.suffix != ".npz":
         return []
-    columns = {"labels": part.data.labels, "groups": part.data.groups, "keys": part.data.keys}
-    there = [name for name, values in columns.items() if values is not None]
-    there += [] if _splits(part) is None else ["splits"]
     return [f"not in an npz file: {', '.join(there)}; --out {out.with_suffix('.h5')} keeps them"]
 
 
-def _write(out: Path, part: Events, notes: Mapping[str, str]) -> None:
+def _write(out: Path, part: Events, columns: Columns, notes: Mapping[str, str]) -> None:
     """Write recordings, and what is known of them, in the form that the name says."""
     begins = part.zero if part.zero.any() else None
     if out.suffix == ".npz":
         kept = {} if begins is None else {BEGINS: json.dumps(begins.tolist())}
         part.stream[:].save(out, notes={**notes, **kept})
     elif part.data is not None:
-        part.data.save(out, splits=_splits(part), begins=begins, notes=notes)
+        part.data.save(out, splits=columns.get("splits"), begins=begins, notes=notes)
     else:
         write_stored(
             out,
             recordings_of(part.stream),
             n_channels=part.stream.n_channels,
-            columns={} if begins is None else {BEGINS: begins},
+            columns={**columns, **({} if begins is None else {BEGINS: begins})},
             notes={"source": part.name, **notes},
         )
 
@@ -310,10 +329,8 @@ def _import_labelled(
     found = Events(out.stem, data.stream, data, begun=begun)
     source = str(table.path or paths[0])
     form = "files of a folder" if table.path is None else "files of a table"
-    given = [] if splits is None else splits.tolist()
-    more: dict[str, Any] = {"parts": dict(Counter(given)), "damaged": [asdict(one) for one in bad]}
-    more |= {"targets": None if targets is None else targets.summary()}
-    imported = _imported(source, form, out, found, notes) | more
+    imported = _imported(source, form, out, found, notes) | _told(splits, targets)
+    imported |= {"damaged": [asdict(one) for one in bad]}
     return imported if targets is None else imported | {"labels": False, "classes": {}}
 
 

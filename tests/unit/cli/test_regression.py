@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.cli.begin import begin_note
+from eventsim.events.begin import TimeZero, edges
 from eventsim.events.targets import Targets, targets_of, write_targets
 from eventsim.runs.regression import load_regression
 from tests.unit.cli.conftest import call
@@ -131,7 +133,9 @@ def divided(places):
     data = es.events.Dataset(stream, [0, 0, 0], ["0"], **told)
     values = np.arange(6.0).reshape(3, 2, 1)
     targets = Targets(values, np.tile([5.0, 20.0], (3, 1)), ("speed",))
-    write_targets("v.h5", data, targets, splits=SPLITS, begins=[3.0, 4.0, 5.0])
+    begins = np.array([3.0, 4.0, 5.0])
+    notes = begin_note(TimeZero("first-event", "why", begins, edges(stream)))
+    write_targets("v.h5", data, targets, splits=SPLITS, begins=begins, notes=notes)
     es.scsr(4, (5,), 1, seed=1).save("n.npz")
     return targets
 
@@ -148,3 +152,27 @@ def test_a_part_of_a_file_of_values_is_the_part_that_was_named(divided):
     (answer,) = call("predict", "run", "v.h5", "--split", "test", "--json").json["answers"]
     assert answer["key"] == "b"
     assert len(call("predict", "run", "v.h5", "--json").json["answers"]) == len(SPLITS)
+
+
+def test_a_file_of_values_is_written_again_with_all_that_it_says(divided):
+    again = call("data", "import", "v.h5", "--out", "again.h5", "--json")
+    assert again.code == 0, again.err
+    assert again.json["targets"] == divided.summary()
+    assert again.json["parts"] == {"train": 2, "test": 1}
+    before, after = (es.events.StoredStream.open(name) for name in ("v.h5", "again.h5"))
+    assert {name: column.tolist() for name, column in after.columns.items()} == {
+        name: column.tolist() for name, column in before.columns.items()
+    }
+    assert targets_of(after).names == divided.names
+    lost = call("data", "import", "v.h5", "--out", "again.npz").err
+    assert "not in an npz file: targets, groups, keys, splits" in " ".join(lost.split())
+    moved = call("data", "import", "v.h5", "--begin", "2", "--out", "moved.h5")
+    assert (moved.code, "targets are wanted at times of their own" in moved.err) == (2, True)
+
+
+def test_labelled_recordings_that_are_moved_keep_their_parts(divided):
+    stream = es.events.StoredStream.open("v.h5")[:]
+    es.events.Dataset(stream, [0, 1, 0], ["no", "yes"]).save("labelled.h5", splits=SPLITS)
+    moved = call("data", "import", "labelled.h5", "--begin", "first-event", "--out", "m.h5")
+    assert moved.code == 0, moved.err
+    assert es.events.StoredStream.open("m.h5").columns["splits"].tolist() == list(SPLITS)
