@@ -78,7 +78,8 @@ def predict_command(
         raise ParameterError("--csv and --json: expected one of the two.")
     found, bad = find_files(run, files, reading, skip=skip_damaged)
     if run.is_dir() and is_regression(run):
-        fitted = predict_values(run, found, bad, every=every, backend=machine.backend)
+        how: dict[str, Any] = {"every": every, "which": which, "backend": machine.backend}
+        fitted = predict_values(run, found, bad, **how)
         present(fitted, write_values_csv if as_csv else show_values, as_json=as_json)
         return
     if every is not None:

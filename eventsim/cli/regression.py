@@ -35,6 +35,7 @@ from eventsim.runs.regression import (
     is_regression,
     load_regression,
 )
+from eventsim.runs.run import Which
 from eventsim.train import RegressionConfig
 
 TAKEN = ("epochs", "batch_size", "seed", "backend", "precision")  # options of the training
@@ -156,7 +157,7 @@ def report_values(run: Path, out: Path | None, forms: Sequence[str], *, as_json:
 
 
 def evaluate_values(
-    place: Path, data: str | None, reading: Reading, *, which: Any, backend: str | None
+    place: Path, data: str | None, reading: Reading, *, which: Which, backend: str | None
 ) -> dict[str, Any]:
     """How well a network fits the values of recordings; plain values."""
     run = load_regression(place) if place.is_dir() and is_regression(place) else None
@@ -195,6 +196,7 @@ def predict_values(
     bad: Sequence[Damaged],
     *,
     every: float | None,
+    which: Which,
     backend: str | None,
 ) -> dict[str, Any]:
     """The answers of a run to recordings: at their end, or every so many ms; plain values."""
@@ -206,7 +208,7 @@ def predict_values(
     streams = [part.stream for part in found.values()]
     stream = streams[0] if len(streams) == 1 else concatenate([one[:] for one in streams])
     times = _times(np.asarray(stream.duration), every)
-    predicted = run.predict(stream, times)
+    predicted = run.predict(stream, times, which=which)
     names, rows, sample = run.result["test"]["outputs"], list[dict[str, Any]](), 0
     for file, part in found.items():
         read = words_of(how_read(part))

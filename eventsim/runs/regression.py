@@ -119,9 +119,9 @@ class RegressionRun:
         """What was measured on test data."""
         return read_object(self.folder / RESULT)
 
-    def predict(self, stream: Any, times: Floats) -> Floats:
+    def predict(self, stream: Any, times: Floats, *, which: Which = "last") -> Floats:
         """The answers at times, ms [samples, times]; [samples, times, outputs]. New array."""
-        net, config = self.network(), self.settings.train
+        net, config = self.network(which), self.settings.train
         wanted = np.zeros((*times.shape, net.population(only_readout(net)).size))
         loss = MeanSquaredError(wanted, times, only_readout(net))
         found = evaluate_regression(

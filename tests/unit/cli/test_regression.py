@@ -140,7 +140,7 @@ def divided(places):
     return targets
 
 
-def test_a_part_of_a_file_of_values_is_the_part_that_was_named(divided):
+def test_part_and_network_of_values_are_those_that_were_named(divided):
     evaluated = call("evaluate", "n.npz", "v.h5", "--split", "train", "--json")
     assert evaluated.code == 0, evaluated.err
     found = evaluated.json
@@ -151,7 +151,17 @@ def test_a_part_of_a_file_of_values_is_the_part_that_was_named(divided):
     assert call("train", "v.h5", *TRAINED).code == 0
     (answer,) = call("predict", "run", "v.h5", "--split", "test", "--json").json["answers"]
     assert answer["key"] == "b"
-    assert len(call("predict", "run", "v.h5", "--json").json["answers"]) == len(SPLITS)
+    every, first = (
+        call("predict", "run", "v.h5", "--network", which, "--json").json["answers"]
+        for which in ("last", "initial")
+    )
+    assert len(every) == len(SPLITS)
+    stored = es.events.StoredStream.open("v.h5")
+    net = es.Network.load("run/initial.npz")
+    by_hand = es.voltage(net, es.simulate(net, stored[:], backend="reference"), "output", [20.0])
+    answered = [row["values"]["speed"] for row in first]
+    np.testing.assert_allclose(answered, by_hand.ravel(), rtol=1e-4)
+    assert "selects no network" in call("predict", "run", "v.h5", "--network", "selected").err
 
 
 def test_a_file_of_values_is_written_again_with_all_that_it_says(divided):
