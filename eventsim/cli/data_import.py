@@ -429,8 +429,9 @@ def _target_rows(found: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     if found is None:
         return []
     return [
-        (name, f"{one['values']:,} values, {one['least']:.4g} to {one['largest']:.4g}")
+        (name, f"{n:,} values" + (f", {one['least']:.4g} to {one['largest']:.4g}" if n else ""))
         for name, one in found.items()
+        for n in [one["values"]]
     ]
 
 

@@ -164,6 +164,14 @@ def test_part_and_network_of_values_are_those_that_were_named(divided):
     assert "selects no network" in call("predict", "run", "v.h5", "--network", "selected").err
 
 
+def test_an_output_without_any_value_is_told_when_it_is_imported(values, places):
+    rows = [(file, "", 1.0) for file in values]
+    write_table(places / "targets.csv", ("file", "speed", "angle"), rows)
+    imported = call("data", "import", "--targets", "targets.csv", "--out", "m.h5")
+    assert imported.code == 0, imported.err
+    assert "0 values" in imported.out
+
+
 def test_a_file_of_values_is_written_again_with_all_that_it_says(divided):
     again = call("data", "import", "v.h5", "--out", "again.h5", "--json")
     assert again.code == 0, again.err
