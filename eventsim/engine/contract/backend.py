@@ -4,8 +4,10 @@
 or without this class as a base, and is made known by :func:`eventsim.engine.register_backend`.
 """
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+import inspect
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,9 @@ from eventsim.engine.contract.stepping import BundledSynapses, Frame, LayerStepp
 from eventsim.events import SpikeTrains
 from eventsim.events.source import SourceSpikes
 from eventsim.network import Projection
+
+Given = ParamSpec("Given")
+Found = TypeVar("Found")
 
 
 class Backend(Protocol):
@@ -161,6 +166,14 @@ class AbstractHostBackend(Backend):
 
     xp: Any = np
 
+    def __init_subclass__(cls) -> None:
+        """Methods without words of their own have those of the protocol."""
+        super().__init_subclass__()
+        for name, promised in vars(Backend).items():
+            own = vars(cls).get(name)
+            if inspect.isfunction(own) and own.__doc__ is None:
+                own.__doc__ = promised.__doc__
+
     def asarray(self, values: Any) -> NDArray[Any]:
         return np.asarray(values)
 
@@ -169,6 +182,25 @@ class AbstractHostBackend(Backend):
 
     def sum_source(self, job: Job, k: int, values: Floats) -> Floats:
         return sum_source(job, k, values)
+
+
+def hosted(
+    run: Callable[Given, Found],
+    around: Callable[[Any], AbstractContextManager[Any]] | None = None,
+) -> Callable[Concatenate[Any, Given], Found]:
+    """A function of a host as a method; a function of a job may run ``around`` it."""
+
+    def method(self: Any, /, *given: Given.args, **named: Given.kwargs) -> Found:
+        del self
+        with nullcontext() if around is None else around(given[0] if given else named["job"]):
+            return run(*given, **named)
+
+    taken = inspect.signature(run)
+    itself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    method.__signature__ = taken.replace(  # type: ignore[attr-defined]
+        parameters=[itself, *taken.parameters.values()]
+    )
+    return method
 
 
 def sum_source(job: Job, k: int, values: Floats) -> Floats:

@@ -10,12 +10,8 @@ with ``fanin`` those that do not), ``queue_host`` (loops, with ``window_host`` t
 for ranks. Below are ``arrays``, ``weights``, ``blocks``, ``lanes``, ``threads`` and ``counting``.
 """
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
-
 from eventsim.arrays import Floats
-from eventsim.engine.contract.backend import AbstractHostBackend
+from eventsim.engine.contract.backend import AbstractHostBackend, hosted
 from eventsim.engine.contract.job import Job, Voltages
 from eventsim.engine.cpu import (
     counting,
@@ -29,22 +25,6 @@ from eventsim.engine.cpu import (
 )
 from eventsim.engine.cpu.threads import threads_for
 
-Given = ParamSpec("Given")
-Found = TypeVar("Found")
-
-
-def _threaded(run: Callable[Given, Found]) -> Callable[Concatenate[Any, Given], Found]:
-    """The function of a job as a method, with as many threads as the job is worth."""
-
-    @wraps(run)
-    def method(self: Any, /, *given: Given.args, **named: Given.kwargs) -> Found:
-        del self
-        job: Any = given[0]
-        with threads_for(job):
-            return run(*given, **named)
-
-    return method
-
 
 class CpuBackend(AbstractHostBackend):
     """Neurons side by side in vectors, where they do not cause each other's events."""
@@ -54,19 +34,19 @@ class CpuBackend(AbstractHostBackend):
     linear = linear_pieces = True
     by_algorithm = True
 
-    layer_forward = _threaded(layer.forward)
-    layer_resume = _threaded(layer.resume)
-    layer_backward = _threaded(layer_adjoint.backward)
-    queue_forward = staticmethod(queue_host.forward)
-    queue_resume = staticmethod(queue_host.resume)
-    queue_backward = staticmethod(queue_host.backward)
-    linear_forward = _threaded(linear_host.forward)
-    linear_resume = _threaded(linear_host.resume)
-    linear_backward = _threaded(linear_host.backward)
-    readout_forward = _threaded(readout_host.forward)
-    readout_backward = _threaded(readout_host.backward)
-    stepped = staticmethod(window_step.SteppedNeurons)
-    count_arrivals = staticmethod(counting.count_arrivals)
+    layer_forward = hosted(layer.forward, threads_for)
+    layer_resume = hosted(layer.resume, threads_for)
+    layer_backward = hosted(layer_adjoint.backward, threads_for)
+    queue_forward = hosted(queue_host.forward)
+    queue_resume = hosted(queue_host.resume)
+    queue_backward = hosted(queue_host.backward)
+    linear_forward = hosted(linear_host.forward, threads_for)
+    linear_resume = hosted(linear_host.resume, threads_for)
+    linear_backward = hosted(linear_host.backward, threads_for)
+    readout_forward = hosted(readout_host.forward, threads_for)
+    readout_backward = hosted(readout_host.backward, threads_for)
+    stepped = hosted(window_step.SteppedNeurons)
+    count_arrivals = hosted(counting.count_arrivals)
 
     def readout_peaks(self, job: Job) -> Voltages | None:
         return voltages_host.largest(job) if job.stage.shares_events else None
