@@ -65,6 +65,7 @@ class CudaBackend(Backend):
     name = "cuda"
     adaptive = True
     linear = True
+    linear_loops = False
     by_algorithm = True
 
     def __init__(self, device: Device | None = None) -> None:

@@ -23,9 +23,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import Floats, Precision, owners
+from eventsim.arrays import Floats, Precision, owners, to_host
 from eventsim.engine.contract.backend import Backend
-from eventsim.engine.contract.counting import count_arrivals
 from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.linear import start_linear
 from eventsim.engine.contract.loop_state import LoopState, start_loop
@@ -35,7 +34,7 @@ from eventsim.engine.run.members import split_members
 from eventsim.engine.run.place import check_on_host
 from eventsim.engine.run.readout_piece import state_after
 from eventsim.engine.run.run import check_network, run_by
-from eventsim.errors import ParameterError, ShapeError
+from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.events.source import source_of
 from eventsim.events.tape import Adapted, Before, ReadoutState, events_as_trains
@@ -177,7 +176,8 @@ def simulate_chunk(
             trains[name] = part
             acting[name] = _joined(before, name, part)
     pairs = [(p, source_of(acting[p.source])) for p in net.projections.values()]
-    counts = count_arrivals(pairs, chunk.duration) - count_arrivals(pairs, begin)
+    count = engine.count_arrivals
+    counts = to_host(count(pairs, chunk.duration) - count(pairs, begin))
     events = {p.name: int(n) for (p, _), n in zip(pairs, counts, strict=True)}
     tape = SpikeTape(
         chunk, trains, events, engine.name, precision, structure=plan.structure, begin=begin,
@@ -193,17 +193,20 @@ def _kept_of(net: Network, engine: Backend, precision: Precision, kept: _Kept | 
         net.check_patterns()
         return kept
     check_on_host(net, "simulate_chunk")
-    check_pieces(net, engine, "simulate_chunk")
     kept = _Kept.of(net)
     check_network(net, kept.plan, engine, precision)
+    check_pieces(net, engine, "simulate_chunk")
     return kept
 
 
 def check_pieces(net: Network, engine: Backend, where: str) -> None:
-    """Raise NetworkError if the backend does not run these neurons piece by piece."""
-    if not getattr(engine, "linear_pieces", False):
-        what = f"which backend {engine.name!r} runs in whole recordings only; backend 'cpu' does"
-        net.refuse_linear(where, what)
+    """Raise NetworkError if the backend does not run these neurons chunk by chunk."""
+    if net.linear and not getattr(engine, "linear_pieces", False):
+        kind = type(net.populations[net.linear[0]].neuron).__name__
+        raise NetworkError(
+            f"{where}: population {net.linear[0]!r} has neurons of kind {kind}, which backend "
+            f"{engine.name!r} does not run by chunks. Pass backend='cpu', or run whole recordings."
+        )
 
 
 def simulate_chunks(
