@@ -10,19 +10,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import Floats, Ints
+from eventsim.arrays import Floats
 from eventsim.embedded.polynomials import Singles
 from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.linear import (
     LinearCells,
     block_of,
-    neuron_of,
     side_by_side,
+    states_of,
     typed_cells,
 )
 from eventsim.engine.cpu.linear_lanes import meets_of, terms_of
 from eventsim.errors import NetworkError
-from eventsim.plan import Stage
 
 TERMS = terms_of(np.float32)
 
@@ -59,12 +58,6 @@ class LinearTables:
 def kind_of(job: Job) -> str:
     """How the stage runs, in the names of ``c/tables.h``."""
     return "PIECES" if side_by_side(job.stage, typed_cells(job)) else "LINEAR_EVENTS"
-
-
-def states_of(stage: Stage) -> list[int]:
-    """The state that each projection's arrivals raise."""
-    of = {member.name: neuron_of(member) for member in stage.members}
-    return [of[p.target].state_of(p.receptor) for p in stage.projections]
 
 
 def linear_tables(job: Job) -> list[tuple[slice, LinearTables]]:
@@ -123,9 +116,3 @@ def _tables(
         which=which.reshape(-1).astype(np.uint16),
         own_weight=own if own.any() else np.zeros(0, np.float32),
     )
-
-
-def receptors_of(stage: Stage) -> Ints:
-    """Number of every projection's receptor among those of the stage."""
-    states = states_of(stage)
-    return np.searchsorted(sorted(set(states)), states)

@@ -12,13 +12,12 @@ from eventsim.embedded.linear import (
     LinearTables,
     kind_of,
     linear_tables,
-    receptors_of,
-    states_of,
 )
 from eventsim.embedded.polynomials import Singles, answers
 from eventsim.embedded.refuse import KINDS, refuse
 from eventsim.engine.algorithm import Algorithm, algorithm_of, least_delay
 from eventsim.engine.contract.job import Job
+from eventsim.engine.contract.linear import receptors_of, states_of
 from eventsim.engine.contract.series import SPAN
 from eventsim.engine.contract.state import start_voltage
 from eventsim.engine.contract.table import (

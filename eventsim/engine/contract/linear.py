@@ -33,6 +33,9 @@ from eventsim.plan import Stage
 # Neurons of a layer that share their piece; and how long that is at least, ms, where they go side
 # by side: of shorter ones most would be without an arrival.
 BLOCK, LEAST_PIECE = 64, 1.0 / 32.0
+# For how long tables are good from the first piece of a stream on, ms: making them takes longer
+# than to run many pieces.
+LEAST_OF_PIECES = 2.0**14
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +45,8 @@ class LinearCells:
     Attributes
     ----------
     matrices
-        Float64; of ``n`` states each, those that a neuron does not have included.
+        Of ``n`` states each, those that a neuron does not have included. Float64; after
+        :meth:`single` all but flow and hold float32.
     tables
         Of the flows of all neurons, and then of those while V is held.
     alert
@@ -79,13 +83,12 @@ class LinearCells:
     def single(self) -> "LinearCells":
         """The same as kernels of single precision read them."""
         m, real = self.matrices, np.float32
-        first = m.keep[:, 0, 0] * m.level + m.jump[:, 0]
         return LinearCells(
             Matrices(
                 m.flow, m.keep.astype(real), m.jump.astype(real), m.level.astype(real), m.hold
             ),
             self.tables.single(),
-            (m.level - table.ALERT_MARGIN * (np.abs(m.level) + np.abs(first))).astype(real),
+            _alert(m, table.ALERT_MARGIN).astype(real),
             self.start.astype(real),
             self.synapse_state,
             self.own_state,
@@ -113,6 +116,18 @@ def neuron_of(population: Population) -> LinearNeuron:
     return LIF() if population.neuron is None else population.neuron
 
 
+def states_of(stage: Stage) -> list[int]:
+    """The state that each projection's arrivals raise."""
+    of = {member.name: neuron_of(member) for member in stage.members}
+    return [of[p.target].state_of(p.receptor) for p in stage.projections]
+
+
+def receptors_of(stage: Stage) -> Ints:
+    """Number of every projection's receptor among those of the stage."""
+    states = states_of(stage)
+    return np.searchsorted(sorted(set(states)), states)
+
+
 def linear_cells(job: Job) -> LinearCells:
     """The neurons of a stage, for as long as its samples last."""
     longest = _longest(job)
@@ -121,7 +136,8 @@ def linear_cells(job: Job) -> LinearCells:
 
 def _longest(job: Job) -> float:
     """How long tables are good for, ms: a power of two, so that many pieces share them."""
-    return 2.0 ** math.ceil(math.log2(max(float(job.duration.max(initial=0.0)), 1.0)))
+    least = LEAST_OF_PIECES if job.stage.memo.pieces else 1.0
+    return 2.0 ** math.ceil(math.log2(max(float(job.duration.max(initial=0.0)), least)))
 
 
 def linear_type(job: Job) -> type[np.floating[Any]]:
@@ -169,13 +185,18 @@ def start_linear(job: Job) -> LoopState:
 
 def typed_back(job: Job, *, far: bool = True) -> BackTables:
     """:func:`linear_back` in the type of :func:`linear_type`."""
-    found = linear_back(job, far=far)
-    return found.single() if linear_type(job) is np.float32 else found
+
+    def make() -> BackTables:
+        found = linear_back(job, far=far)
+        return found.single() if linear_type(job) is np.float32 else found
+
+    key = typed_back, _longest(job), linear_type(job), far
+    return job.stage.once(key, make, kept=job.stage.memo.back)
 
 
 def linear_back(job: Job, *, far: bool = True) -> BackTables:
     """Tables of the way back, of the same flows; with products if it goes ``far`` at once."""
-    tables, exact = linear_cells(job).tables, _joined(job, np.longdouble).flow
+    tables, exact = linear_cells(job).tables, _exact_flow(job)
     first, which = _different(exact, tables.piece)
     both = np.concatenate([first, first + len(exact)])
     bits = tables.powers.shape[1]
@@ -186,7 +207,7 @@ def linear_back(job: Job, *, far: bool = True) -> BackTables:
 
 def _linear_cells(job: Job, longest: float) -> LinearCells:
     stage, matrices = job.stage, _joined(job, np.float64)
-    exact = _joined(job, np.longdouble).flow
+    exact = _exact_flow(job)
     piece = pieces_of(exact)
     if shares_events(stage):
         piece = _least_of_blocks(piece)
@@ -201,14 +222,9 @@ def _linear_cells(job: Job, longest: float) -> LinearCells:
             f"per ms; slow states cannot be followed beside it for {longest:g} ms. Raise its "
             "shortest time constant: within a second they may differ by a factor of 1e11."
         )
-    level, first = matrices.level, matrices.keep[:, 0, 0] * matrices.level + matrices.jump[:, 0]
     start = np.zeros(exact.shape[:2])
-    start[:, 0] = np.where(level <= 0.0, first, 0.0)
-    synapse_state = np.empty(int(stage.wiring.synapse_start[-1]), np.int64)
-    for k, projection in enumerate(stage.projections):
-        target = stage.members[[m.name for m in stage.members].index(projection.target)]
-        low, high = stage.wiring.synapse_start[k : k + 2]
-        synapse_state[low:high] = neuron_of(target).state_of(projection.receptor)
+    start[:, 0] = np.where(matrices.level <= 0.0, _first_v(matrices), 0.0)
+    raised = np.array(states_of(stage), np.int64)
     own_state = np.concatenate([
         np.full(m.size, 1 if r is None else neuron_of(m).state_of(r.receptor))
         for m, r in zip(stage.members, stage.recurrences, strict=True)
@@ -216,11 +232,29 @@ def _linear_cells(job: Job, longest: float) -> LinearCells:
     return LinearCells(
         matrices,
         tables,
-        alert=level - ALERT_MARGIN * (np.abs(level) + np.abs(first)),
+        alert=_alert(matrices, ALERT_MARGIN),
         start=start,
-        synapse_state=synapse_state,
+        synapse_state=np.repeat(raised, np.diff(stage.wiring.synapse_start)),
         own_state=own_state,
     )
+
+
+def _exact_flow(job: Job) -> NDArray[Any]:
+    """The flows in extended precision, once for the tables of both ways."""
+    return job.stage.once(
+        _exact_flow, lambda: _joined(job, np.longdouble).flow, kept=job.stage.memo.back
+    )
+
+
+def _first_v(m: Matrices) -> Floats:
+    """V right after a spike, from rest, [N]."""
+    return m.keep[:, 0, 0] * m.level + m.jump[:, 0]
+
+
+def _alert(m: Matrices, margin: float) -> Floats:
+    """Where a crossing of the level is looked for, for roundings of ``margin``, [N]."""
+    found: Floats = m.level - margin * (np.abs(m.level) + np.abs(_first_v(m)))
+    return found
 
 
 def _flow_tables(exact: NDArray[Any], piece: Floats, longest: float) -> FlowTables:
@@ -290,6 +324,20 @@ def _joined(job: Job, dtype: type[np.floating[Any]]) -> Matrices:
             )
         )
     return Matrices(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def width_of_sums(n: int) -> int:
+    """Numbers that a kernel sums of every neuron of n states; :func:`of_sums` says which."""
+    return 2 * n * n + n + 4
+
+
+def of_sums(sums: Floats, n: int) -> tuple[ByMatrices, Floats, Floats]:
+    """dL/d by matrices, by self-weight and by self-delay, from sums [N, :func:`width_of_sums`]."""
+    flow, keep, jump, *single = np.split(sums, np.cumsum([n * n, n * n, n, 1, 1, 1]), axis=1)
+    level, hold, own_weight, own_delay = (one[:, 0].copy() for one in single)
+    square = (len(sums), n, n)
+    by = ByMatrices(flow.reshape(square), keep.reshape(square), jump, level, hold)
+    return by, own_weight, own_delay
 
 
 def by_names(job: Job, by: ByMatrices) -> dict[str, Floats]:

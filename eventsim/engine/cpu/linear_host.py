@@ -11,6 +11,7 @@ from eventsim.arrays import Floats, aligned
 from eventsim.engine.contract.bundles import (
     Arriving,
     Bundles,
+    Loop,
     all_arrivals,
     make_bundles,
     make_loop,
@@ -18,14 +19,15 @@ from eventsim.engine.contract.bundles import (
 )
 from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.engine.contract.linear import (
-    ByMatrices,
     LinearCells,
     LinearStop,
     linear_gradients,
+    of_sums,
     side_by_side,
     start_linear,
     typed_back,
     typed_cells,
+    width_of_sums,
 )
 from eventsim.engine.contract.loop_state import LoopState, after, arrivals_since
 from eventsim.engine.contract.table import spike_bases, split_effects
@@ -69,24 +71,24 @@ def forward(job: Job) -> SpikeTrains:
     cells, bundles = typed_cells(job), make_bundles(job)
     if side_by_side(job.stage, cells):
         return _forward_layer(job, cells, bundles)
-    start = start_linear(job)
-    return _by_events(job, outside_arrivals(job, bundles), start.stop, job.duration)[0]
+    arriving, begin = outside_arrivals(job, bundles), start_linear(job).stop
+    return _by_events(job, bundles, arriving, begin, job.duration)[0]
 
 
 def resume(job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
     """A piece of a stream, event by event: its spikes, and the state to go on from."""
     bundles = make_bundles(job)
-    loop = make_loop(job, bundles, None)
+    loop = _loop_of(job, bundles)
     arriving = arrivals_since(job, bundles, loop, state)
-    trains, stop = _by_events(job, arriving, state.stop, job.duration - state.begin)
+    trains, stop = _by_events(job, bundles, arriving, state.stop, job.duration - state.begin)
     return after(job, loop, state, arriving, trains, stop, by_windows=False)
 
 
 def _by_events(
-    job: Job, arriving: Arriving, begin: LinearStop, span: Floats
+    job: Job, bundles: Bundles, arriving: Arriving, begin: LinearStop, span: Floats
 ) -> tuple[SpikeTrains, LinearStop]:
     """Spikes from where the neurons stand on, ``span`` ms by sample, and where they stand then."""
-    cells, bundles = typed_cells(job), make_bundles(job)
+    cells = typed_cells(job)
     stop = LinearStop(*(values.copy() for values in begin))
     fed = (
         ArrivingRole(*arriving, job.duration), _tables(cells), _jumps(cells),
@@ -123,7 +125,7 @@ def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats)
     cells, bundles = typed_cells(job), make_bundles(job)
     way = _backward_layer if side_by_side(job.stage, cells) else _backward_each
     n_synapses, n = job.stage.wiring.target.size, cells.n
-    width = 2 * n * n + n + 4
+    width = width_of_sums(n)
     bounds = sample_chunks(job, 8 * (n_synapses + cells.size * width))
     chunks = bounds.size - 1
     tape = LinearTapeRole(
@@ -132,17 +134,14 @@ def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats)
     )  # fmt: skip
     sums, grazes = np.zeros((chunks, cells.size, width)), np.zeros(chunks, np.int64)
     weights, delays, effects = way(job, (cells, bundles, trains), tape, sums, grazes)
-    parts = np.split(summed(sums), np.cumsum([n * n, n * n, n, 1, 1, 1]), axis=1)
-    flow, keep, jump, *single = parts
-    level, hold, own_weight, own_delay = (one[:, 0] for one in single)
-    square = (cells.size, n, n)
+    by, own_weight, own_delay = of_sums(summed(sums), n)
     return linear_gradients(
         job,
-        ByMatrices(flow.reshape(square), keep.reshape(square), jump, level, hold),
+        by,
         weights=weights,
         delays=delays,
-        self_weights=own_weight.copy(),
-        self_delays=own_delay.copy(),
+        self_weights=own_weight,
+        self_delays=own_delay,
         source_times=split_effects(job, effects),
         grazes=int(grazes.sum()),
     )
@@ -214,8 +213,24 @@ def _jumps(cells: LinearCells) -> LinearJumpsRole:
     return LinearJumpsRole(m.keep, m.jump, m.level, cells.alert, m.hold, cells.start)
 
 
+def _loop_of(job: Job, bundles: Bundles) -> Loop:
+    """The loop with its weights, once for all pieces of a run."""
+    return job.stage.once(
+        _loop_of, lambda: make_loop(job, bundles, job.weights()), kept=job.stage.memo.pieces
+    )
+
+
 def _wires(job: Job, cells: LinearCells, bundles: Bundles) -> LinearWiresRole:
-    loop = make_loop(job, bundles, job.weights())
+    """As the kernels take them, once for all passes of a step and all pieces of a run."""
+    return job.stage.once(
+        (_wires, cells.real),
+        lambda: _new_wires(job, cells, bundles),
+        kept=job.stage.memo.again,
+    )
+
+
+def _new_wires(job: Job, cells: LinearCells, bundles: Bundles) -> LinearWiresRole:
+    loop = _loop_of(job, bundles)
     ordered = bool(job.stage.lateral) or bool((loop.own_delay > 0.0).any())
     return LinearWiresRole(
         loop.start,

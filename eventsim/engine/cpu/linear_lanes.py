@@ -23,7 +23,7 @@ from numpy.typing import DTypeLike
 
 from eventsim.arrays import Array, Floats, aligned
 from eventsim.engine.contract.job import Job
-from eventsim.engine.contract.linear import LinearCells, block_of
+from eventsim.engine.contract.linear import LinearCells, block_of, receptors_of, states_of
 from eventsim.engine.contract.table import of_synapses
 from eventsim.engine.cpu.arrays import MergedEvents
 from eventsim.engine.cpu.lanes import LANES
@@ -59,16 +59,10 @@ def in_blocks(values: Floats, fill: float = 0.0) -> Floats:
 
 def lanes_of(job: Job, cells: LinearCells) -> LinearLanesRole:
     """Tables of a layer whose neurons go side by side."""
-    t, size, stage, real = cells.tables, cells.size, job.stage, cells.alert.dtype
+    t, size, stage, real = cells.tables, cells.size, job.stage, cells.real
     flow, piece = cells.matrices.flow, t.piece[:size]
-    firsts = stage.wiring.synapse_start[:-1]
-    state_of = [
-        int(cells.synapse_state[first]) if first < cells.synapse_state.size else 1
-        for first in firsts
-    ]
-    states = sorted(set(state_of))
-    row_counts = np.diff(stage.wiring.row_start)
-    receptor = np.repeat([states.index(state) for state in state_of], row_counts)
+    states = sorted(set(states_of(stage)))
+    receptor = np.repeat(receptors_of(stage), np.diff(stage.wiring.row_start))
     width = width_of(size)
     return LinearLanesRole(
         in_blocks(t.powers[:size]),
@@ -87,7 +81,7 @@ def lanes_of(job: Job, cells: LinearCells) -> LinearLanesRole:
 
 def lanes_back_of(cells: LinearCells, beta: Array) -> LinearLanesBackRole:
     """What the way back reads besides; ``beta`` is that of :class:`BackTables`."""
-    t, size, real = cells.tables, cells.size, cells.alert.dtype
+    t, size, real = cells.tables, cells.size, cells.real
     series = beta[:size] * t.piece[:size, None, None] ** np.arange(beta.shape[2])
     return LinearLanesBackRole(
         in_blocks(t.flow[:size]),

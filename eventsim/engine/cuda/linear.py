@@ -1,8 +1,8 @@
 """A layer of linear neurons on a GPU, host side; twin of engine/cpu/linear_host.py.
 
 Each neuron walks the events that reach it, event by event. Its tables are made on the host, where
-there is extended precision, from parameters that may lie on the device. Which type the state has
-says :func:`~eventsim.engine.contract.linear.typed_cells`.
+there is extended precision, from parameters that may lie on the device. The type of the state is
+that of :func:`~eventsim.engine.contract.linear.linear_type`.
 """
 
 from dataclasses import replace
@@ -13,10 +13,11 @@ import numpy as np
 from eventsim.arrays import Array, Precision
 from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.engine.contract.linear import (
-    ByMatrices,
     linear_gradients,
+    of_sums,
     typed_back,
     typed_cells,
+    width_of_sums,
 )
 from eventsim.engine.contract.table import split_effects
 from eventsim.engine.cuda.arrays import (
@@ -30,7 +31,6 @@ from eventsim.engine.cuda.arrays import (
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.order import launch, sum_rows
 from eventsim.engine.cuda.spikes import Buffers, SpikeMemory, collect, grouping_of
-from eventsim.errors import BackendError
 from eventsim.events import SpikeTrains
 
 
@@ -136,11 +136,10 @@ class LinearLayer:
         log = LogRoom(
             dev.empty((steps, n), real), dev.empty(steps, np.float64), dev.empty(steps, np.uint8)
         )
-        width = 2 * n * n + n + 4
         found = Found(
             dev.zeros(n_arrivals, real),
             dev.zeros(n_arrivals, real),
-            dev.zeros((job.n_samples, self._cells.size, width), np.float64),
+            dev.zeros((job.n_samples, self._cells.size, width_of_sums(n)), np.float64),
             dev.zeros(self._n_pairs, np.int32),
         )
         self._launch(
@@ -189,19 +188,8 @@ class LinearLayer:
         )
 
 
-def check(job: Job) -> None:
-    """Raise BackendError for linear neurons in a loop."""
-    if job.stage.lateral:
-        kinds = [type(m.neuron).__name__ for m in job.stage.members if m.neuron is not None]
-        raise BackendError(
-            f"{job.stage.name!r} has neurons of kind {kinds[0]} in a loop, which backend 'cuda' "
-            "does not run: it has them in layers. Pass backend='cpu'."
-        )
-
-
 def forward(dev: Device, job: Job, wirings: WiringCache, memory: SpikeMemory) -> SpikeTrains:
     """Spikes of the layer; without currents (NaN)."""
-    check(job)
     layer = LinearLayer(dev, job, wirings)
     return collect(dev, layer.job, memory, layer.run)
 
@@ -211,7 +199,6 @@ def backward(
     by_time: Array, by_voltage: Array,
 ) -> StageGradients:  # fmt: skip
     """Gradients from dL/dt of its spikes and dL/dV just before them."""
-    check(job)
     order, first = grouping_of(dev, job, memory, trains)
     times, by_time, by_voltage = (
         dev.asarray(values, np.float64)[order] for values in (trains.times, by_time, by_voltage)
@@ -219,14 +206,11 @@ def backward(
     tape = PlacedTape(first, times, by_time, by_voltage, dev.zeros(order.size, np.float64))
     layer = LinearLayer(dev, job, wirings)
     found, weights, delays, effects = layer.run_back(tape)
-    size, n = job.stage.population.size, layer.n_states
     total = dev.get(sum_rows(dev, layer.job.precision, found.sums))
-    flow, keep, jump, *single = np.split(total, np.cumsum([n * n, n * n, n, 1, 1, 1]), axis=1)
-    level, hold, own_weight, own_delay = (one[:, 0].copy() for one in single)
-    square = (size, n, n)
+    by, own_weight, own_delay = of_sums(total, layer.n_states)
     by_host = linear_gradients(
         job,
-        ByMatrices(flow.reshape(square), keep.reshape(square), jump, level, hold),
+        by,
         weights=dev.get(weights),
         delays=dev.get(delays),
         self_weights=own_weight,
