@@ -186,8 +186,7 @@ def neurons_are_lif():
     assert es.simulate(linear, events(), backend="cpu").stream.n_samples == 1
     assert es.simulate(linear, events(), backend="cuda").stream.n_samples == 1
     loop = es.rsnn(linear.input.size, (3,), 2, neuron=es.AdLIF())
-    with pytest.raises(EventSimError):
-        es.simulate(loop, events(), backend="cuda")
+    refused(lambda: es.simulate(loop, events(), backend="cuda"), "in a loop", "cuda")
 
 
 def silent_neurons_have_no_gradient():
@@ -320,6 +319,9 @@ CLAIMS_OF = {
         "neurons.": neurons_are_lif,
     },
     "docs/explanation/linear_neurons.md": {
+        "Their bits would change, and with them the spikes of every network that was trained with "
+        "them; they run on `cuda` in loops and by moments, which linear neurons do "
+        "not.": neurons_are_lif,
         "**None of it ran on a GPU yet**: tests run the text on a CPU, and NVRTC compiles "
         "it.": no_card_has_run_it,
     },
@@ -343,7 +345,7 @@ CLAIMS = [Claim(page, *one) for page, claims in CLAIMS_OF.items() for one in cla
 
 SUBJECT = re.compile(
     r"adaptive threshold|thresholds? (that|do not) adapt|\bALIF\b|linear decision|net\.decide|"
-    r"\bon an? (GPU|card)\b|\bthe GPU\)",
+    r"\bon an? (GPU|card)\b|\bthe GPU\)|\bon `cuda`",
     re.IGNORECASE,
 )
 LIMIT = re.compile(

@@ -324,14 +324,21 @@ def _input_of(net):
 def test_values_changed_between_chunks_act_from_the_next_on(name, key):
     net = KINDS[name]()
     first, second, *_ = _input_of(net).chunks(15.0)
+    before = net.copy()
     _, state = es.simulate_chunk(net, first, backend="cpu", precision="single")
     for number, values in enumerate(v for k, v in net.parameters().items() if k.endswith(key)):
         values *= 1.5 + 0.1 * number
-    found, expected = (
+        if key == "delays":
+            values += 0.3
+    found, expected, unchanged = (
         es.simulate_chunk(one, second, state, backend="cpu", precision="single")[0]
-        for one in (net, net.copy())
+        for one in (net, net.copy(), before)
     )
     assert sum(map(len, found.trains.values())) > 3
+    assert any(
+        found[name].times.tolist() != trains.times.tolist()
+        for name, trains in unchanged.trains.items()
+    )
     for population, trains in expected.trains.items():
         np.testing.assert_array_equal(found[population].times, trains.times)
 

@@ -38,7 +38,7 @@ def test_layers_in_single_precision_have_the_spikes_and_gradients_of_double(kind
 
 
 @pytest.mark.parametrize("first", range(0, 12, 4))
-def test_random_networks_in_single_precision_have_the_spikes_of_the_reference(first):
+def test_random_networks_in_single_precision_have_the_spikes_of_double(first):
     for seed in range(first, first + 4):
         net, stream = random_network(np.random.default_rng(seed))
         single = es.simulate(net, stream, backend="cpu", precision="single")

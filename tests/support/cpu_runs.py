@@ -123,7 +123,7 @@ def _bursts(n_channels, rate):
     return one_sample(np.sort(times), channels, n_channels=n_channels, duration=70.0)
 
 
-def _linear_at_once(delay=0.0):
+def _linear_at_once():
     """Linear neurons that send to each other without a delay, and fire at one time."""
     rng = np.random.default_rng(66)
     net = es.Network()
@@ -132,9 +132,51 @@ def _linear_at_once(delay=0.0):
         neuron = es.LIF(tau_mem=10.0, tau_syn={"x": 5.0, "y": 2.0}, refractory=1.0)
         net.add_population(name, 4, neuron=neuron)
         net.connect("input", name, np.full((1, 4), 6.0), receptor="x")
-    net.connect("a", "b", rng.uniform(0.1, 1.0, (4, 4)), receptor="y", delays=delay)
+    net.connect("a", "b", rng.uniform(0.1, 1.0, (4, 4)), receptor="y")
     net.connect("b", "a", rng.uniform(0.1, 1.0, (4, 4)), receptor="x", delays=1.0)
     return net
+
+
+def _rebound():
+    """Resonators that fire after inhibition alone, each with events of its own."""
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_population("h", 2, neuron=es.Resonator(frequency=20.0, damping=5.0), refractory=1.0)
+    net.connect("input", "h", np.full((1, 2), -8.0), delays=[[0.0, 0.3]])
+    return net
+
+
+def _peaks():
+    """Neurons whose voltage is above its threshold between two arrivals, and at neither."""
+    net = es.Network()
+    net.add_input("input", 2)
+    neuron = es.LIF(tau_mem=10.0, tau_syn={"a": 5.0, "b": 2.0})
+    net.add_population("h", 40, neuron=neuron, refractory=1.0)
+    weights = np.stack([np.linspace(4.0005, 4.02, 40), np.full(40, 1e-9)])
+    delays = np.stack([np.zeros(40), np.linspace(0.0, 1e-6, 40)])
+    net.connect("input", "h", weights, receptor="a", delays=delays)
+    return net
+
+
+def _around_peaks():
+    peak = 10.0 * np.log(2.0)
+    return one_sample([0.0, peak - 0.4, peak + 0.4], [0, 1, 1], n_channels=2, duration=30.0)
+
+
+def _in_reverse():
+    """Arrivals of six sources at one time, which the sources sent in the reverse order."""
+    net = es.Network()
+    net.add_input("input", 6)
+    net.add_population("h", 12, tau_mem=20.0, tau_syn=5.0)
+    weights = np.random.default_rng(67).uniform(0.5, 2.5, (6, 12))
+    net.connect("input", "h", weights, delays=np.arange(6.0), delays_of="source")
+    return net
+
+
+def _reversed():
+    base, channel = np.meshgrid(np.arange(0.0, 60.0, 6.0), np.arange(5, -1, -1), indexing="ij")
+    times = base + 6.0 - channel
+    return one_sample(times.ravel(), channel.ravel(), n_channels=6, duration=75.0)
 
 
 def _on_borders():
@@ -151,6 +193,9 @@ OWN = {
     "linear, adaptive": Run(lambda: dense_layer("adlif"), dense_stream),
     "linear, receptors": Run(lambda: dense_layer("receptors"), dense_stream),
     "linear, loop": Run(*(lambda k=k: random_network(np.random.default_rng(3))[k] for k in (0, 1))),
+    "linear, rebound": Run(_rebound, lambda: one_sample([1.0], duration=200.0)),
+    "linear, peaks": Run(_peaks, _around_peaks),
+    "ties, sent in reverse": Run(_in_reverse, _reversed),
     "two run away": Run(_two_run_away, lambda: one_sample([1.0], duration=9.0)),
     "loop, at once": Run(_at_once, lambda: one_sample([1.0, 2.0, 2.0, 8.0], duration=30.0)),
     "loop, beyond its room": Run(
