@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(coverage.why_not() is not None, reason=str(cover
 @pytest.mark.nightly("compiles the text again, to count its lines; CI does where a kernel changed")
 def test_runs_cover_the_lines_of_the_kernels(tmp_path):
     counts = coverage.covered_lines(tmp_path)
-    texts = {*device.FORMULAS, *device.SOURCES}
+    texts = {*device.FORMULAS, *device.SOURCES, *device.LINEAR_FORMULAS, *device.LINEAR_SOURCES}
     kernels = {name: lines for name, lines in counts.items() if name in texts}
     n_lines = sum(len(lines) for lines in kernels.values())
     missed = [

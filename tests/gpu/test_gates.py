@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from itertools import product
 from types import SimpleNamespace
 
 import pytest
@@ -142,23 +143,23 @@ LINEAR_BYTES = {2: 0, 3: 0, 4: 1024, 5: 2048}
 
 
 @pytest.mark.parametrize(
-    ("states", "architecture"),
+    ("states", "architecture", "precision"),
     [
-        (3, "sm_90"),
+        (3, "sm_90", "double"),
+        pytest.param(3, "sm_90", "single", marks=pytest.mark.thorough("seconds to compile")),
         *(
-            pytest.param(states, architecture, marks=pytest.mark.nightly("seconds to compile each"))
-            for states in LINEAR_BYTES
-            for architecture in [*ARCHITECTURES, "sm_100"]
-            if (states, architecture) != (3, "sm_90")
+            pytest.param(*case, marks=pytest.mark.nightly("seconds to compile each"))
+            for case in product(LINEAR_BYTES, [*ARCHITECTURES, "sm_100"], PRECISIONS)
+            if case[:2] != (3, "sm_90")
         ),
     ],
 )
 def test_nvrtc_compiles_linear_neurons_of_every_number_of_states(
-    cupy, monkeypatch, states, architecture
+    cupy, monkeypatch, states, architecture, precision
 ):
     monkeypatch.setattr(kernels, "OPTIONS", (*OPTIONS, "--ptxas-options=-v"))
     cupy.target = (f"-arch={architecture}", "cubin")
-    source = kernel_source("double", states=states)
+    source = kernel_source(precision, states=states)
     kernels.compiled(cupy, source)
     (log,) = cupy.logs
     assert "warning" not in log.lower()

@@ -10,6 +10,7 @@ from pathlib import Path
 from eventsim.engine.cuda.device import kernel_source
 from tests.support.simt import build
 from tests.support.simt.exercise import run_apart
+from tests.support.simt.runs import LINEAR_STATES
 
 
 def why_not() -> str | None:
@@ -34,8 +35,10 @@ def covered_lines(folder: Path, precisions=("single", "double")) -> dict[str, di
 def _run(precision, place):
     """Leave gcov's two files in ``place``."""
     place.mkdir()
-    for adaptive in (False, True):
-        library = build.library(kernel_source(precision, adaptive), "gcov")
+    texts = [kernel_source(precision, adaptive) for adaptive in (False, True)]
+    texts += [kernel_source("double", states=states) for states in LINEAR_STATES]
+    for text in texts:
+        library = build.library(text, "gcov")
         shutil.copy(library.parent / f"{library.parent.name}.gcno", place)
     # The counts go to the folder of the object file; take all of it off but the name.
     redirected = {"GCOV_PREFIX": str(place), "GCOV_PREFIX_STRIP": "99"}
