@@ -252,7 +252,7 @@ def find_encoder(net: Path, place: str | None, found: Events) -> EncoderOperatio
     settings = None if run is None else run.settings.data
     if settings is not None and (found.own or place == settings.name):
         return settings.encoder_operations()
-    if place in datasets.DATASETS:
+    if place is not None and place in datasets.DATASETS:
         return datasets.encoder_operations(place)
     return None if found.heard is None else found.heard.operations()
 

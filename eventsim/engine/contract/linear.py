@@ -241,9 +241,10 @@ def _linear_cells(job: Job, longest: float) -> LinearCells:
 
 def _exact_flow(job: Job) -> NDArray[Any]:
     """The flows in extended precision, once for the tables of both ways."""
-    return job.stage.once(
+    flow: NDArray[Any] = job.stage.once(
         _exact_flow, lambda: _joined(job, np.longdouble).flow, kept=job.stage.memo.back
     )
+    return flow
 
 
 def _first_v(m: Matrices) -> Floats:
