@@ -241,15 +241,15 @@ def _linear_cells(job: Job, longest: float) -> LinearCells:
 
 def _exact_flow(job: Job) -> NDArray[Any]:
     """The flows in extended precision, once for the tables of both ways."""
-    flow: NDArray[Any] = job.stage.once(
+    return job.stage.once(
         _exact_flow, lambda: _joined(job, np.longdouble).flow, kept=job.stage.memo.back
     )
-    return flow
 
 
 def _first_v(m: Matrices) -> Floats:
     """V right after a spike, from rest, [N]."""
-    return m.keep[:, 0, 0] * m.level + m.jump[:, 0]
+    first: Floats = m.keep[:, 0, 0] * m.level + m.jump[:, 0]
+    return first
 
 
 def _alert(m: Matrices, margin: float) -> Floats:
