@@ -47,21 +47,8 @@ struct LinearArrivals {
     const double* duration;   // ms, by sample
 };
 
-// Room for the spikes of pairs: Buffers of spikes.py.
-struct Buffers {
-    const long long* start;
-    const int* limit;
-    double* time;
-    REAL* current;
-    REAL* restart;
-    int* count;
-    double* reached;
-};
-
 using Neurons = LinearNeuronsOf<STATES, REAL, LinearTables, LinearJumps, LinearWires>;
 using Cell = LinearCell<STATES, REAL>;
-
-#define NEVER 1e300
 
 // Where the spikes of a pair go.
 struct Fired {

@@ -16,6 +16,7 @@ using namespace eventsim;
 #define GLOBAL_THREAD (BLOCK * (long long)blockDim.x + THREAD)
 
 #define REAL_(x) ((REAL)(x))
+#define NEVER 1e300  // ms, behind all samples
 
 DEVICE REAL not_a_number() {
 #if SINGLE
@@ -24,3 +25,14 @@ DEVICE REAL not_a_number() {
     return __longlong_as_double(0x7ff8000000000000LL);
 #endif
 }
+
+// Room for the spikes of pairs [samples, neurons]: Buffers of spikes.py.
+struct Buffers {
+    const long long* start;
+    const int* limit;  // below zero: the pair has been run already
+    double* time;      // ms
+    REAL* current;
+    REAL* restart;
+    int* count;        // also past the limit; -1 after a run-away
+    double* reached;   // ms: time of the run-away
+};

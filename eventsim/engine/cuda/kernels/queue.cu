@@ -211,7 +211,6 @@ DEVICE void lay_down(const Standing& to, const Cells& c, int n) {
     to.recent[n] = c.recent[n];
 }
 
-#define NEVER 1e300
 
 DEVICE double predict(const Cells& c, const Neuron& p, int n, double t_end) {
     if (c.held[n] >= 0) return c.until[n] < t_end ? c.until[n] : NEVER;

@@ -103,17 +103,6 @@ DEVICE void keep(const Stop& end, long long pair, const Cell& c, double t) {
 #endif
 }
 
-// Room for the spikes of pairs [samples, neurons]: Buffers of spikes.py.
-struct Buffers {
-    const long long* start;
-    const int* limit;  // below zero: the pair has been run already
-    double* time;      // ms
-    REAL* current;
-    REAL* restart;
-    int* count;        // also past the limit; -1 after a run-away
-    double* reached;   // ms: time of the run-away
-};
-
 // Where the neuron's spikes go: the first `limit` of them; the rest are counted.
 struct Written {
     double* time;

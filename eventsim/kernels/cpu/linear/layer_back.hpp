@@ -101,7 +101,7 @@ template <int N, class V> class LinearLayerBack {
                     by_weight = a.found.weight + (chunk * n_blocks + b) * a.weights.n_rows * width;
                     if (!over_sample(s)) return false;
                 }
-                // What a single-precision number may gather is a sample.
+                // A sum of a neuron gathers one sample at most in single precision.
                 if (sizeof(R) == sizeof(float) || s + 1 == end) add_sums();
             }
         }
@@ -343,14 +343,8 @@ template <int N, class V> class LinearLayerBack {
                 R* const at = into + (i * N + j) * width;
                 store(at, load<V>(at) + select(which, found, none));
             }
-        UNROLL for (int i = 0; i < N; ++i) {
-            before[i] = LINEAR_LESS_ONE<R> ? fused(block.power(0, i, v), left[0][0], left[0][i])
-                                 : block.power(0, i, v) * left[0][0];
-            UNROLL for (int j = 1; j < N; ++j)
-                before[i] = fused(block.power(0, j * N + i, v), left[0][j], before[i]);
-            if (LINEAR_LESS_ONE<R>) before[i] = flush(before[i]);
-            store(adjoint + i * width + v, select(which, before[i], left[0][i]));
-        }
+        block.template step<true>(0, left[0], before, v);
+        UNROLL for (int i = 0; i < N; ++i) store(adjoint + i * width + v, select(which, before[i], left[0][i]));
     }
 
     static constexpr int pair_of(int k, int l) {

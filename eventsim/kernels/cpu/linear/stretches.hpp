@@ -126,11 +126,12 @@ template <int N, class V> class LinearBlock {
         return s;
     }
 
-    // y = e^(A PIECE 2^bit) x.
-    void step(int bit, const V* x, V* y, int64_t v) const {
+    // y = e^(A PIECE 2^bit) x, or x e^(A PIECE 2^bit).
+    template <bool BACK = false> void step(int bit, const V* x, V* y, int64_t v) const {
+        const auto entry = [&](int i, int j) { return power(bit, BACK ? j * N + i : i * N + j, v); };
         UNROLL for (int i = 0; i < N; ++i) {
-            y[i] = LINEAR_LESS_ONE<R> ? fused(power(bit, i * N, v), x[0], x[i]) : power(bit, i * N, v) * x[0];
-            UNROLL for (int j = 1; j < N; ++j) y[i] = fused(power(bit, i * N + j, v), x[j], y[i]);
+            y[i] = LINEAR_LESS_ONE<R> ? fused(entry(i, 0), x[0], x[i]) : entry(i, 0) * x[0];
+            UNROLL for (int j = 1; j < N; ++j) y[i] = fused(entry(i, j), x[j], y[i]);
             if (LINEAR_LESS_ONE<R>) y[i] = flush(y[i]);
         }
     }
