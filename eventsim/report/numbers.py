@@ -1,5 +1,8 @@
 """Numbers as people read them, with their units."""
 
+from collections.abc import Mapping
+from typing import Any
+
 _JOULES = (("J", 1e12), ("mJ", 1e9), ("µJ", 1e6), ("nJ", 1e3))
 
 
@@ -38,3 +41,11 @@ def general(value: float) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:,.0f}" if abs(value) >= 1000.0 else f"{value:.4g}"
+
+
+def r2_rows(fit: Mapping[str, Any], of: str = "") -> list[list[str]]:
+    """Every output of a regression, and its R2 in words."""
+    return [
+        [f"R2 of {name}{of}", "none: its targets are all equal" if r2 is None else f"{r2:.4f}"]
+        for name, r2 in zip(fit["outputs"], fit["r2"], strict=True)
+    ]

@@ -12,13 +12,13 @@ from eventsim.arrays import Floats
 from eventsim.events.storage import write_atomically
 from eventsim.events.targets import Targets
 from eventsim.plot import history
-from eventsim.plot.style import FAINT, encoded, figure, grid, look, population_colour
+from eventsim.plot.style import FAINT, figure, grid, look, population_colour
 from eventsim.report import html
 from eventsim.report.html import Picture
-from eventsim.report.numbers import duration
+from eventsim.report.numbers import duration, r2_rows
 from eventsim.report.pictures import picture
 from eventsim.report.tables import PageTable
-from eventsim.report.write import FIGURES
+from eventsim.report.write import write_forms
 
 MOST_DRAWN = 3  # recordings whose answers are drawn over time
 
@@ -39,21 +39,14 @@ def write_fit(path: Path, fit: FitPage, *, forms: Sequence[str] = ()) -> Path:
     """Write the page, whole or not at all, and its pictures in further formats beside it."""
     with look():
         drawn = list(_pictures(fit))
-        for one in drawn:
-            for form in forms:
-                place = path.parent / FIGURES / f"{Path(one.file).stem}.{form}"
-                place.parent.mkdir(parents=True, exist_ok=True)
-                write_atomically(place, encoded(one.drawn, form))
+        write_forms(path.parent, drawn, forms)
     write_atomically(path, _page(fit, drawn))
     return path
 
 
 def _page(fit: FitPage, drawn: Sequence[Picture]) -> str:
     result, test = fit.result, fit.result["test"]
-    items = [
-        html.item("none" if r2 is None else f"{r2:.3f}", f"R2 of {name} on the test part")
-        for name, r2 in zip(test["outputs"], test["r2"], strict=True)
-    ]
+    items = [html.item(r2, name) for name, r2 in r2_rows(test, ", test part")]
     values = {
         "mean squared error, test part": f"{test['mean_squared_error']:.4g}",
         "guess: always the mean of training": f"{result['guess_mean_squared_error']:.4g}",

@@ -55,10 +55,15 @@ def write_page(
     path = Path(path)
     drawn = page_pictures(report) if pictures is None else pictures
     with look():
-        for picture in drawn:
-            for form in forms:
-                place = path.parent / FIGURES / f"{Path(picture.file).stem}.{form}"
-                place.parent.mkdir(parents=True, exist_ok=True)
-                write_atomically(place, encoded(picture.drawn, form))
+        write_forms(path.parent, drawn, forms)
         write_atomically(path, render(report, drawn))
     return path
+
+
+def write_forms(folder: Path, pictures: Sequence[Picture], forms: Sequence[str]) -> None:
+    """Write pictures in further formats to the folder ``figures`` beside a page."""
+    for one in pictures:
+        for form in forms:
+            place = folder / FIGURES / f"{Path(one.file).stem}.{form}"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(place, encoded(one.drawn, form))
