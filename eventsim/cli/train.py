@@ -11,10 +11,10 @@ import typer
 
 from eventsim.cli import completion, regression, terminal
 from eventsim.cli import options as opt
-from eventsim.cli.events import find_network, find_settings
+from eventsim.cli.events import find_settings
 from eventsim.cli.fields import filled, options_of
 from eventsim.cli.help import HelpAllOption
-from eventsim.cli.train_settings import TypedTraining, config_of
+from eventsim.cli.train_settings import TypedTraining, config_of, network_of, own_bip
 from eventsim.engine.contract.compiling import SHOWN
 from eventsim.errors import DataError, ParameterError, StorageError
 from eventsim.measures import INTERVAL, interval_text, measure_name
@@ -223,18 +223,11 @@ def _started(asked: TypedTraining) -> tuple[RunSettings, Network | None]:
         train=config_of(asked, TrainConfig().to_dict()),
         command=opt.typed(),
     )
-    if asked.init is None:
-        network = NetworkSettings.from_options(asked.network, called=opt.option_name)
-        train = settings.train
-        if network.adaptation > 0.0 and train.bip == TrainConfig().bip:
-            train = replace(train, bip=(*train.bip, "adaptation", "tau_adaptation"))
-        if network.neuron != "lif" and train.bip == TrainConfig().bip:
-            train = replace(train, bip=(*train.bip, "neuron"))
-        return replace(settings, network=network, train=train), None
-    if asked.network:
-        name = opt.option_name(next(iter(asked.network)))
-        raise ParameterError(f"--init and {name} contradict each other: the network has its shape.")
-    return settings, find_network(asked.init)
+    network, net = network_of(asked)
+    if settings.train.bip != TrainConfig().bip:
+        return replace(settings, network=network), net
+    train = replace(settings.train, bip=(*settings.train.bip, *own_bip(network)))
+    return replace(settings, network=network, train=train), net
 
 
 def _resumed(asked: TypedTraining, folder: Path) -> RunSettings:

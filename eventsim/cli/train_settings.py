@@ -9,9 +9,13 @@ import typer
 
 from eventsim.cli import completion
 from eventsim.cli import options as opt
+from eventsim.cli.events import find_network
 from eventsim.entries import parse_word, read_json, read_toml, shown
 from eventsim.errors import ParameterError
+from eventsim.network import Network
+from eventsim.runs.networks import NetworkSettings
 from eventsim.train import TrainConfig
+from eventsim.train.config import Intrinsic
 from eventsim.train.folder import FORMAT
 
 Table = Mapping[str, Any]
@@ -91,6 +95,11 @@ def config_of(asked: TypedTraining, base: Mapping[str, Any]) -> TrainConfig:
     values |= {} if asked.loss is None else {"loss": asked.loss}
     for name in ("activity", "sparse", "quantise"):
         values[name] = {**values[name], **asked.tables[name]}
+    return TrainConfig.from_dict(with_options(asked, values))
+
+
+def with_options(asked: TypedTraining, values: dict[str, Any]) -> dict[str, Any]:
+    """The same settings with what ``--bip``, ``--lr`` and ``--set`` change."""
     if asked.bip is False:
         values["bip"] = []
     elif asked.bip and not values["bip"]:
@@ -99,7 +108,26 @@ def config_of(asked: TypedTraining, base: Mapping[str, Any]) -> TrainConfig:
         values["rates"] = {**values["rates"], "weights": asked.lr}
     for text in asked.assigned or ():
         assign(values, text)
-    return TrainConfig.from_dict(values)
+    return values
+
+
+def network_of(asked: TypedTraining) -> tuple[NetworkSettings | None, Network | None]:
+    """How a new network is built, or the one that the run goes on from."""
+    if asked.init is None:
+        return NetworkSettings.from_options(asked.network, called=opt.option_name), None
+    if asked.network:
+        name = opt.option_name(next(iter(asked.network)))
+        raise ParameterError(f"--init and {name} contradict each other: the network has its shape.")
+    return None, find_network(asked.init)
+
+
+def own_bip(network: NetworkSettings | None) -> tuple[Intrinsic, ...]:
+    """Parameters of a kind of neuron that are trained beside the usual ones."""
+    if network is None:
+        return ()
+    adaptive: tuple[Intrinsic, ...] = ("adaptation", "tau_adaptation")
+    found = adaptive if network.adaptation > 0.0 else ()
+    return found if network.neuron == "lif" else (*found, "neuron")
 
 
 def assign(values: dict[str, Any], text: str) -> None:
