@@ -27,8 +27,8 @@ from eventsim.mapping.fits import fit_on
 from eventsim.network import Network
 from eventsim.network.late import late_begin
 from eventsim.report import tables
-from eventsim.runs.regression import is_regression
-from eventsim.runs.run import Run, load_run
+from eventsim.runs.regression import load_any
+from eventsim.runs.run import Run
 
 DEFAULT_CHIPS = ("45nm", "loihi")
 FLOAT_BITS = 32  # as Widths has it
@@ -101,8 +101,8 @@ def cost_command(
     measured = say_measured(net, named, stream)
     if stream.n_samples == 0:
         raise DataError("EVENTS holds no recordings, expected at least one.")
-    network = find_network(net)
-    run = load_run(net) if net.is_dir() and not is_regression(net) else None
+    stored = load_any(net) if net.is_dir() else None
+    network, run = find_network(net), stored if isinstance(stored, Run) else None
     if asked.bits is not None:
         network = quantise(network, asked.bits).net
         run = None if run is None else run.rounded(asked.bits)

@@ -15,8 +15,8 @@ from eventsim.cli.events import find_for, find_network
 from eventsim.cli.fields import filled
 from eventsim.cli.measured import MeasuredPart, say_measured
 from eventsim.cli.reading import Reading
-from eventsim.cli.regression import evaluate_values, has_targets
-from eventsim.cli.targets import follow, show_followed
+from eventsim.cli.regression import has_targets
+from eventsim.cli.targets import measured_fit, read_wanted, show_fit, stored_wanted
 from eventsim.clocked import Grid
 from eventsim.engine.contract.compiling import SHOWN, Watch, compile_seconds
 from eventsim.errors import ParameterError
@@ -25,9 +25,9 @@ from eventsim.hardware.quantise import formats_of, quantise
 from eventsim.measures import INTERVAL, interval_text, measure_name, wilson
 from eventsim.network import Network
 from eventsim.report.numbers import percent
-from eventsim.runs.regression import is_regression
-from eventsim.runs.run import Run, load_run
-from eventsim.train import TrainConfig, evaluate, predict_over_time
+from eventsim.runs.regression import RegressionRun, load_any
+from eventsim.runs.run import Run, on_backend
+from eventsim.train import RegressionConfig, TrainConfig, evaluate, predict_over_time
 from eventsim.train.choice import config_of, in_classes_of
 from eventsim.train.evaluation import MOST_CONFUSED, Evaluation
 from eventsim.train.latency import MARGIN, SHARES, require_margin
@@ -118,19 +118,12 @@ def evaluate_command(
     eventsim evaluate runs/demo --latency --margin 0.8
     """
     machine.ready()
-    if asked.targets is not None:
+    mine = load_any(run).on(machine.backend) if run.is_dir() else None
+    if isinstance(mine, RegressionRun) or asked.targets is not None or has_targets(data):
         _check_alone(asked, fail_under)
-        net, on = find_network(run, which=asked.which), machine.backend or "auto"
-        followed = follow(net, run, data, reading, asked.targets, backend=on)
-        terminal.present(followed, show_followed, as_json=as_json)
-        return
-    if (run.is_dir() and is_regression(run)) or has_targets(data):
-        _check_alone(asked, fail_under)
-        fit = evaluate_values(run, data, reading, which=asked.which, backend=machine.backend)
-        terminal.present(fit, show_followed, as_json=as_json)
+        terminal.present(_fit(run, mine, data, reading, asked, machine), show_fit, as_json=as_json)
         return
     require_margin("--margin", asked.margin)
-    mine = load_run(run).on(machine.backend) if run.is_dir() else None
     if asked.latency and mine is not None and mine.settings.grid is not None:
         raise ParameterError(
             f"--latency: {run} answers on a grid of time, expected a run in exact event time. "
@@ -141,17 +134,11 @@ def evaluate_command(
     recordings = in_classes_of(net, named.fewer(asked.samples).labelled())
     measured = say_measured(run, named, recordings.stream)
     target, compiled = _target(mine, asked.chip, asked.bits, asked.dt), compile_seconds()
-    if mine is not None:
-        config = mine.config
-    else:
-        config = config_of(net, str(run))
-        if machine.backend is not None:
-            config = replace(config, **opt.with_precision({"backend": machine.backend}))
+    config = config_of(net, str(run)) if mine is None else mine.config
+    config = on_backend(config, machine.backend)
     runs_on, began = terminal.say_backend(config.backend), Watch()
-    if mine is not None:
-        found = mine.evaluate(recordings, which=asked.which)
-    else:
-        found = evaluate(net, recordings, config)
+    method = None if mine is None else mine.settings.method
+    found = evaluate(net, recordings, config, method=method)
     rounded = None if target is None else _on_chip(net, recordings, config, target)
     over_time = _over_time(net, recordings, config, asked.margin) if asked.latency else None
     values = {
@@ -172,6 +159,23 @@ def evaluate_command(
         terminal.say(str(one))
     terminal.present(values, _show, as_json=as_json)
     terminal.check_reached(found.accuracy, fail_under)
+
+
+def _fit(
+    place: Path,
+    run: Run | RegressionRun | None,
+    data: str | None,
+    reading: Reading,
+    asked: EvaluateOptions,
+    machine: opt.Machine,
+) -> dict[str, Any]:
+    """How well a network, read from ``place``, gives the values that are wanted."""
+    config = on_backend(RegressionConfig(), machine.backend)
+    config = run.settings.train if isinstance(run, RegressionRun) else config
+    net, named = find_network(place, which=asked.which), find_for(place, data, reading)
+    at = asked.targets
+    wanted = stored_wanted(named, net) if at is None else read_wanted(at, net)
+    return measured_fit(place, named, net, wanted, config)
 
 
 def _check_alone(asked: EvaluateOptions, fail_under: float | None) -> None:

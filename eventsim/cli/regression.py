@@ -1,9 +1,6 @@
 """Regression by ``train``, ``evaluate``, ``predict`` and ``report``: values, not classes."""
 
-import csv
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +10,22 @@ import typer
 from eventsim.arrays import Floats
 from eventsim.cli import options as opt
 from eventsim.cli import terminal
-from eventsim.cli.begin import how_read, words_of
-from eventsim.cli.damaged import Damaged
-from eventsim.cli.events import Events, find_for, find_network, find_settings
-from eventsim.cli.measured import say_measured
-from eventsim.cli.reading import Reading
-from eventsim.cli.train_settings import TypedTraining, assign
+from eventsim.cli.answers import noted, one_stream, recordings_of, show_answers, write_csv
+from eventsim.cli.events import Events, find_settings
+from eventsim.cli.train_settings import TypedTraining, network_of, own_bip, with_options
 from eventsim.datasets.formats import format_of
 from eventsim.errors import DataError, ParameterError
-from eventsim.events import Dataset, StoredStream, concatenate
-from eventsim.events.labelled import TARGETS, described
+from eventsim.events import StoredStream
+from eventsim.events.labelled import TARGETS
 from eventsim.network import Network
-from eventsim.runs.networks import NetworkSettings
+from eventsim.report.numbers import r2_rows
 from eventsim.runs.regression import (
     LOSS,
+    RegressionOutcome,
     RegressionRun,
     RegressionSettings,
-    described_fit,
     evaluate_run,
     execute_regression,
-    is_regression,
-    load_regression,
 )
 from eventsim.runs.run import Which
 from eventsim.train import RegressionConfig
@@ -74,30 +66,14 @@ def settings_of(asked: TypedTraining, command: str) -> tuple[RegressionSettings,
             "and of the data, --epochs, --batch-size, --seed, --lr, --bip, --init, --backend, "
             "--precision and --set."
         )
+    network, net = network_of(asked)
     values: dict[str, Any] = RegressionConfig().to_dict()
     values |= opt.with_precision(asked.tables["train"])
-    net, network = None, None
-    if asked.init is None:
-        network = NetworkSettings.from_options(asked.network, called=opt.option_name)
-        values["bip"] += ["adaptation", "tau_adaptation"] if network.adaptation > 0 else []
-        values["bip"] += ["neuron"] if network.neuron != "lif" else []
-    else:
-        net = find_network(asked.init)
-        if asked.network:
-            name = opt.option_name(next(iter(asked.network)))
-            raise ParameterError(
-                f"--init and {name} contradict each other: the network has its shape."
-            )
-    if asked.bip is False:
-        values["bip"] = []
-    if asked.lr is not None:
-        values["rates"] = {**values["rates"], "weights": asked.lr}
-    for text in asked.assigned or ():
-        assign(values, text)
+    values["bip"] += own_bip(network)
+    config = RegressionConfig.from_dict(with_options(asked, values))
     data = find_settings(
         asked.data, asked.file, test_data=asked.test_data, more=asked.chosen, targets=True
     )
-    config = RegressionConfig.from_dict(values)
     return RegressionSettings(data=data, network=network, train=config, command=command), net
 
 
@@ -122,112 +98,58 @@ def train_values(
             terminal.say(f"epoch {line['epoch']} of {config.epochs}: loss {line['loss']:.4f}")
 
     try:
-        run = execute_regression(settings, folder, net=net, overwrite=overwrite, callback=told)
+        done = execute_regression(settings, folder, net=net, overwrite=overwrite, callback=told)
     except KeyboardInterrupt:
         terminal.say("Stopped. Nothing of it is kept: regression cannot be resumed.")
         raise typer.Exit(terminal.INTERRUPTED) from None
-    page = _write_page(run, folder / "index.html", forms)
-    found = run.result | {"folder": str(folder), "report": str(page)}
-    terminal.present(found, _show_run, as_json=as_json)
+    _report(done, folder / "index.html", forms, as_json=as_json)
 
 
-def _write_page(run: RegressionRun, path: Path, forms: Sequence[str]) -> Path:
+def _report(done: RegressionOutcome, path: Path, forms: Sequence[str], *, as_json: bool) -> None:
+    """Write the page of a run, and show its result."""
     from eventsim.report.regression import FitPage, write_fit  # loads Matplotlib
 
-    data = run.data("test")
-    found, targets = evaluate_run(run.network(), data, run.settings.train)
+    run = done.run
     fit = FitPage(
         title=f"{run.settings.data.title}: regression",
         command=run.settings.command,
         result=run.result,
         history=run.history,
-        targets=targets,
-        predicted=found.predicted,
+        targets=done.targets,
+        predicted=done.found.predicted,
     )
-    return write_fit(path, fit, forms=forms)
+    page = write_fit(path, fit, forms=forms)
+    found = run.result | {"folder": str(run.folder), "report": str(page)}
+    terminal.present(found, _show_run, as_json=as_json)
 
 
-def report_values(run: Path, out: Path | None, forms: Sequence[str], *, as_json: bool) -> None:
+def report_values(
+    run: RegressionRun, out: Path | None, forms: Sequence[str], *, as_json: bool
+) -> None:
     """Write the page of a run again."""
-    found = load_regression(run)
-    page = _write_page(found, out or run / "index.html", forms)
-    terminal.present(
-        found.result | {"folder": str(run), "report": str(page)}, _show_run, as_json=as_json
-    )
-
-
-def evaluate_values(
-    place: Path, data: str | None, reading: Reading, *, which: Which, backend: str | None
-) -> dict[str, Any]:
-    """How well a network fits the values of recordings; plain values."""
-    run = load_regression(place) if place.is_dir() and is_regression(place) else None
-    config = RegressionConfig() if run is None else run.settings.train
-    if backend is not None:
-        config = replace(config, **opt.with_precision({"backend": backend}))
-    named = find_for(place, data, reading)
-    valued = _with_values(named)
-    measured = say_measured(place, named, named.stream)
-    on = terminal.say_backend(config.backend)
-    found, targets = evaluate_run(find_network(place, which=which), valued, config)
-    return {
-        "run": str(place),
-        "data": named.name,
-        "split": named.part,
-        "measured": measured.to_dict(),
-        "samples": named.stream.n_samples,
-        **described_fit(found, targets.names),
-        "backend": on.name,
-        "device": on.device,
-    }
-
-
-def _with_values(found: Events) -> Dataset[StoredStream]:
-    """Recordings with targets; DataError if they have none."""
-    if not isinstance(found.stream, StoredStream):
-        raise DataError(
-            f"{found.name}: has no targets, expected a file of eventsim data import --targets."
-        )
-    return described(found.stream, targets=True)
+    found, targets = evaluate_run(run.network(), run.data("test"), run.settings.train)
+    done = RegressionOutcome(run, found, targets)
+    _report(done, out or run.folder / "index.html", forms, as_json=as_json)
 
 
 def predict_values(
-    place: Path,
-    found: Mapping[str, Events],
-    bad: Sequence[Damaged],
-    *,
-    every: float | None,
-    which: Which,
-    backend: str | None,
+    run: RegressionRun, found: Mapping[str, Events], *, every: float | None, which: Which
 ) -> dict[str, Any]:
     """The answers of a run to recordings: at their end, or every so many ms; plain values."""
-    run = load_regression(place)
-    if backend is not None:
-        train = replace(run.settings.train, **opt.with_precision({"backend": backend}))
-        run = RegressionRun(run.folder, replace(run.settings, train=train))
-    on = terminal.say_backend(run.settings.train.backend)
-    streams = [part.stream for part in found.values()]
-    stream = streams[0] if len(streams) == 1 else concatenate([one[:] for one in streams])
+    on, stream = terminal.say_backend(run.settings.train.backend), one_stream(found)
     times = _times(np.asarray(stream.duration), every)
     predicted = run.predict(stream, times, which=which)
-    names, rows, sample = run.result["test"]["outputs"], list[dict[str, Any]](), 0
-    for file, part in found.items():
-        read = words_of(how_read(part))
-        keys = part.keys
-        for inner in range(part.stream.n_samples):
-            key = None if keys is None else str(keys[inner]) or None
-            # Times behind the end of a recording repeat its end.
-            for k in np.flatnonzero(np.diff(times[sample], prepend=-1.0) > 0):
-                values = dict(zip(names, map(float, predicted[sample, k]), strict=True))
-                row = {"file": file, "sample": inner, "key": key}
-                row |= {"time_ms": float(times[sample, k]), "values": values, "read": read}
-                rows.append(row)
-            sample += 1
+    names, rows = run.result["test"]["outputs"], list[dict[str, Any]]()
+    for where, mine, answers in zip(recordings_of(found), times, predicted, strict=True):
+        # Times behind the end of a recording repeat its end.
+        for k in np.flatnonzero(np.diff(mine, prepend=-1.0) > 0):
+            values = dict(zip(names, map(float, answers[k]), strict=True))
+            rows.append({**where, "time_ms": float(mine[k]), "values": values})
     return {
-        "run": str(place),
-        "samples": sample,
+        "run": str(run.folder),
+        "samples": stream.n_samples,
         "outputs": names,
         "answers": rows,
-        "damaged": [asdict(one) for one in bad],
         "backend": on.name,
         "device": on.device,
     }
@@ -242,54 +164,28 @@ def _times(duration: Floats, every: float | None) -> Floats:
     return times
 
 
-def _flat(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The rows of a table: answers, and files that could not be read."""
-    rows = [{**row, **row["values"], "note": ""} for row in found["answers"]]
-    return [*rows, *({"file": one["file"], "note": one["reason"]} for one in found["damaged"])]
-
-
 def _columns(found: Mapping[str, Any]) -> list[str]:
     return ["file", "sample", "key", "time_ms", *found["outputs"], "note"]
 
 
 def write_values_csv(found: Mapping[str, Any]) -> None:
     """Answers as CSV on stdout."""
-    columns = _columns(found)
-    writer = csv.DictWriter(sys.stdout, columns, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(_flat(found))
+    write_csv(_columns(found), found)
 
 
 def show_values(found: Mapping[str, Any]) -> None:
     """Answers as a table."""
-    rows = _flat(found)
+    rows = noted(found)
     empty = {name for name in ("sample", "key", "note") if not any(row.get(name) for row in rows)}
     columns = [name for name in _columns(found) if name not in empty]
-    cells = [[_cell(row.get(name)) for name in columns] for row in rows]
-    lost = len(found["damaged"])
-    left = f"; {lost:,} files left out, missing or damaged" if lost else ""
-    title = f"{found['run']}: {found['samples']:,} recordings{left}"
-    terminal.show_table(title, [name.replace("_ms", " (ms)") for name in columns], cells)
-    for words in dict.fromkeys(words for row in found["answers"] for words in row["read"]):
-        terminal.stdout().print(f"events: {words}", markup=False, soft_wrap=True)
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    headings = {name: name.replace("_ms", " (ms)") for name in columns}
+    show_answers(found["run"], headings, found, form=".6g", numbers=1)
 
 
 def _show_run(outcome: Mapping[str, Any]) -> None:
     """The end of a run as a table."""
     test = outcome["test"]
-    rows = [
-        [
-            f"R2 of {name}, test part",
-            "none: its targets are all equal" if r2 is None else f"{r2:.4f}",
-        ]
-        for name, r2 in zip(test["outputs"], test["r2"], strict=True)
-    ]
+    rows = r2_rows(test, ", test part")
     left = f"; {test['targets_left_out']:,} left out (empty)" if test["targets_left_out"] else ""
     rows += [
         ["mean squared error, test part", f"{test['mean_squared_error']:.6g}"],

@@ -42,7 +42,7 @@ from eventsim.report.record import (
     Unmade,
     firing_rates,
 )
-from eventsim.runs.regression import is_regression
+from eventsim.runs.regression import RegressionRun, load_any
 from eventsim.runs.run import load_run
 from eventsim.train.choice import in_classes_of
 from eventsim.train.latency import MARGIN, SHARES, decision_over_time
@@ -115,8 +115,9 @@ def report_command(
     eventsim report runs/demo --chip loihi --chip 45nm --dt 1 --samples 50 --out report.html
     """
     on = machine.ready()
-    if run.is_dir() and is_regression(run):
-        _write_values(run, events, asked, samples, as_json=as_json)
+    mine = load_any(run) if run.is_dir() else None
+    if isinstance(mine, RegressionRun):
+        _write_values(mine, events, asked, samples, as_json=as_json)
         return
     page, forms = _page(run, asked.out), opt.forms_of(asked.figures)
     maps = list(asked.onto or ())
@@ -136,14 +137,19 @@ def report_command(
 
 
 def _write_values(
-    run: Path, events: str | None, asked: ReportOptions, samples: int | None, *, as_json: bool
+    run: RegressionRun,
+    events: str | None,
+    asked: ReportOptions,
+    samples: int | None,
+    *,
+    as_json: bool,
 ) -> None:
     """The page of a run of regression, which has its training and test alone."""
     defaults = replace(ReportOptions(), figures=asked.figures, out=asked.out)
     if asked != defaults or events is not None or samples is not None:
         raise ParameterError(
-            f"{run}: is a run of regression, whose page takes --out and --figures alone. For costs "
-            f"and mapping: eventsim cost {run}, eventsim map {run}."
+            f"{run.folder}: is a run of regression, whose page takes --out and --figures alone. "
+            f"For costs and mapping: eventsim cost {run.folder}, eventsim map {run.folder}."
         )
     report_values(run, asked.out, opt.forms_of(asked.figures), as_json=as_json)
 

@@ -1,4 +1,4 @@
-"""``eventsim evaluate --targets``: how well a network follows signals."""
+"""Regression by ``eventsim evaluate``: how well a network fits wanted values."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,27 +6,37 @@ from typing import Any
 
 import typer
 
-from eventsim.cli.events import find_for
+from eventsim.cli.events import Events
 from eventsim.cli.measured import MeasuredPart, say_measured
-from eventsim.cli.options import with_precision
-from eventsim.cli.reading import Reading
 from eventsim.cli.terminal import say_backend, show_table
 from eventsim.errors import DataError
-from eventsim.events import npz
+from eventsim.events import StoredStream, npz
+from eventsim.events.labelled import described
+from eventsim.events.targets import targets_of
 from eventsim.network import Network
+from eventsim.report.numbers import r2_rows
 from eventsim.runs.regression import described_fit, only_readout
-from eventsim.train import MeanSquaredError, evaluate_regression
+from eventsim.runs.run import on_backend
+from eventsim.train import MeanSquaredError, RegressionConfig, evaluate_regression
+
+Wanted = tuple[MeanSquaredError, tuple[str, ...]]  # and the names of the outputs
 
 
-def follow(
-    net: Network, place: Path, data: str | None, reading: Reading, targets: Path, *, backend: str
+def measured_fit(
+    place: Path,
+    named: Events,
+    net: Network,
+    wanted: Wanted,
+    config: RegressionConfig,
 ) -> dict[str, Any]:
-    """Mean squared error and R2 of a network, which was read from ``place``; plain values."""
-    named = find_for(place, data, reading)
-    loss = _loss(targets, net)
+    """How well a network, read from ``place``, fits wanted values of recordings; plain values."""
+    loss, names = wanted
     measured = say_measured(place, named, named.stream)
-    on = say_backend(backend)
-    found = evaluate_regression(net, named.stream, loss, **with_precision({"backend": on.name}))
+    on = say_backend(config.backend)
+    config = on_backend(config, on.name)
+    found = evaluate_regression(
+        net, named.stream, loss, backend=config.backend, precision=config.precision
+    )
     return {
         "run": str(place),
         "data": named.name,
@@ -34,14 +44,24 @@ def follow(
         "measured": measured.to_dict(),
         "samples": named.stream.n_samples,
         "readout": loss.readout,
-        **described_fit(found, tuple(f"output {k}" for k in range(found.r2.size))),
+        **described_fit(found, names),
         "backend": on.name,
         "device": on.device,
     }
 
 
-def _loss(path: Path, net: Network) -> MeanSquaredError:
-    """The wanted voltages of a file, of the only readout of the network."""
+def stored_wanted(named: Events, net: Network) -> Wanted:
+    """The targets of a file of recordings; DataError where it has none."""
+    if not isinstance(named.stream, StoredStream):
+        raise DataError(
+            f"{named.name}: has no targets, expected a file of eventsim data import --targets."
+        )
+    found = targets_of(described(named.stream, targets=True).stream)
+    return MeanSquaredError(found.values, found.times, only_readout(net)), found.names
+
+
+def read_wanted(path: Path, net: Network) -> Wanted:
+    """The targets of an npz file of one's own, whose outputs have numbers as names."""
     readout = only_readout(net)
     expected = "an npz file with arrays 'targets' [samples, times, outputs] and 'times' [times], ms"
     with npz.opened(path, expected=expected, error=DataError) as archive:
@@ -50,22 +70,17 @@ def _loss(path: Path, net: Network) -> MeanSquaredError:
             raise DataError(
                 f"{path}: has no array {', '.join(sorted(missing))}, expected {expected}."
             )
-        return MeanSquaredError(archive.read("targets"), archive.read("times"), readout)
+        loss = MeanSquaredError(archive.read("targets"), archive.read("times"), readout)
+    return loss, tuple(f"output {k}" for k in range(loss.targets.shape[2]))
 
 
-def show_followed(found: Mapping[str, Any]) -> None:
-    """How well the network follows, as a table."""
+def show_fit(found: Mapping[str, Any]) -> None:
+    """How well a network fits wanted values, as a table."""
     of = found["targets"]
     left = found["targets_left_out"]
     rows = [
         ["mean squared error", f"{found['mean_squared_error']:.6g}"],
-        *(
-            [
-                f"R2 of {name}",
-                "none: its targets are all equal" if one is None else f"{one:.4f}",
-            ]
-            for name, one in zip(found["outputs"], found["r2"], strict=True)
-        ),
+        *r2_rows(found),
         ["recordings", f"{found['samples']:,}"],
         ["targets", f"{of:,}" + (f"; {left:,} left out (NaN)" if left else "")],
     ]

@@ -15,8 +15,8 @@ The folder has ``run.json`` (its key ``task`` is ``regression``), ``metrics.json
 resumed.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from time import perf_counter
@@ -27,7 +27,7 @@ import numpy as np
 import eventsim
 from eventsim.arrays import Floats
 from eventsim.engine import describe_backend
-from eventsim.entries import Settings, parse_json_lines, read_object, read_text
+from eventsim.entries import Settings, read_object
 from eventsim.errors import DataError, NetworkError, StorageError
 from eventsim.events import AnyDataset, StoredStream
 from eventsim.events.storage import write_json
@@ -35,10 +35,19 @@ from eventsim.events.targets import Targets, targets_of
 from eventsim.network import Network
 from eventsim.runs.data import DataSettings
 from eventsim.runs.networks import NetworkSettings
-from eventsim.runs.run import Run, Which, load_run
+from eventsim.runs.run import Run, Which, on_backend, read_history, stored_network
+from eventsim.runs.settings import RunSettings
 from eventsim.train.calibration import Calibration, calibrate
 from eventsim.train.counting import distinct_values
-from eventsim.train.folder import FORMAT, HISTORY, RESULT, SETTINGS, VERSION, RunFolder
+from eventsim.train.folder import (
+    FORMAT,
+    RESULT,
+    SETTINGS,
+    TASK,
+    VERSION,
+    RunFolder,
+    read_about,
+)
 from eventsim.train.groups import select
 from eventsim.train.regression import (
     MeanSquaredError,
@@ -48,7 +57,6 @@ from eventsim.train.regression import (
     regress,
 )
 
-TASK = "regression"
 LOSS = "mean_squared_error"  # its name, as that of a loss of classification
 
 
@@ -76,7 +84,7 @@ class RegressionSettings(Settings):
 
 @dataclass(frozen=True, eq=False)
 class RegressionRun:
-    """A run of regression in its folder; made by :func:`load_regression`.
+    """A run of regression in its folder; made by :func:`load_any`.
 
     Attributes
     ----------
@@ -94,25 +102,25 @@ class RegressionRun:
         """What its recordings are."""
         return self.settings.data
 
+    def on(self, backend: str | None) -> "RegressionRun":
+        """As :meth:`Run.on`."""
+        train = on_backend(self.settings.train, backend)
+        return RegressionRun(self.folder, replace(self.settings, train=train))
+
     def data(self, split: str = "test", *, download: bool = False) -> AnyDataset:
         """Recordings of its own file: ``train`` or ``test`` as the run had them."""
         return self.settings.data.labelled(split, download=download)
 
     def network(self, which: Which = "last") -> Network:
         """The network after the last epoch, or the initial one."""
-        path = self.folder / f"{which}.npz"
         if which == "selected":
             raise StorageError(f"{self.folder}: regression selects no network. Ask for last.")
-        if not path.is_file():
-            raise StorageError(f"{self.folder}: holds no {path.name}: the run is not finished.")
-        return Network.load(path)
+        return stored_network(self.folder, which)
 
     @cached_property
     def history(self) -> list[dict[str, Any]]:
         """``epoch``, ``loss`` and ``seconds`` of all epochs."""
-        path = self.folder / HISTORY
-        text = read_text(path, str(path), StorageError)
-        return list(parse_json_lines(text, str(path), StorageError))
+        return read_history(self.folder, ("epoch", "loss", "seconds"))
 
     @cached_property
     def result(self) -> dict[str, Any]:
@@ -130,16 +138,20 @@ class RegressionRun:
         return found.predicted
 
 
-def is_regression(folder: Path) -> bool:
-    """Whether a run of regression is in the folder."""
-    path = folder / SETTINGS
-    return path.is_file() and read_object(path).get("task") == TASK
+@dataclass(frozen=True, eq=False)
+class RegressionOutcome:
+    """A run of regression that was executed, and how well it fits the targets of its test part."""
+
+    run: RegressionRun
+    found: RegressionEvaluation
+    targets: Targets
 
 
-def load_regression(folder: Path) -> RegressionRun:
-    """The run of regression in a folder; StorageError where it is damaged."""
-    path = folder / SETTINGS
-    values = read_object(path)
+def load_any(folder: Path) -> Run | RegressionRun:
+    """The run in a folder, of classification or regression; errors as :func:`load_run`."""
+    values, path = read_about(folder), folder / SETTINGS
+    if values.get("task") != TASK:
+        return Run(folder, RunSettings.load(folder, values))
     try:
         network = values["network"]
         return RegressionRun(
@@ -153,11 +165,6 @@ def load_regression(folder: Path) -> RegressionRun:
         )
     except (KeyError, TypeError) as error:
         raise StorageError(f"{path}: is not whole ({type(error).__name__}: {error}).") from error
-
-
-def load_any(folder: Path) -> Run | RegressionRun:
-    """The run in a folder, of classification or regression."""
-    return load_regression(folder) if is_regression(folder) else load_run(folder)
 
 
 def only_readout(net: Network) -> str:
@@ -177,7 +184,7 @@ def execute_regression(
     net: Network | None = None,
     overwrite: bool = False,
     callback: Callable[[Mapping[str, Any]], None] | None = None,
-) -> RegressionRun:
+) -> RegressionOutcome:
     """Train and test; the test data is read only after training has ended.
 
     Parameters
@@ -227,9 +234,14 @@ def execute_regression(
 
     scaled = MeanSquaredError((targets.values - mean) / size, targets.times, only_readout(net))
     fitted = regress(net, stream, scaled, settings.train, callback=told).net
-    in_units(fitted, mean, size).save(folder / "last.npz")
-    write_json(folder / RESULT, _result(run, targets, lines), indent=None)
-    return run
+    fitted = in_units(fitted, mean, size)
+    fitted.save(folder / "last.npz")
+    found, wanted = evaluate_run(fitted, run.data("test"), settings.train)
+    outcome = RegressionOutcome(run, found, wanted)
+    result = _result(outcome, fitted, lines, n_learned=len(training), guess=mean)
+    write_json(folder / RESULT, result, indent=None)
+    vars(run).update(history=lines, result=result)
+    return outcome
 
 
 def in_units(net: Network, mean: Floats, size: Floats) -> Network:
@@ -303,20 +315,28 @@ def described_fit(found: RegressionEvaluation, names: tuple[str, ...]) -> dict[s
     }
 
 
-def _result(run: RegressionRun, learned: Targets, lines: list[dict[str, Any]]) -> dict[str, Any]:
-    settings, config = run.settings, run.settings.train
-    net, test = run.network(), run.data("test")
-    found, targets = evaluate_run(net, test, config)
-    guess = np.nanmean(learned.values, axis=(0, 1))
-    backend = describe_backend(config.backend)
+def _result(
+    outcome: RegressionOutcome,
+    net: Network,
+    lines: Sequence[Mapping[str, Any]],
+    *,
+    n_learned: int,
+    guess: Floats,
+) -> dict[str, Any]:
+    """The content of result.json; ``guess`` is the mean of what was learned, [outputs]."""
+    settings, targets = outcome.run.settings, outcome.targets
+    config, backend = settings.train, describe_backend(settings.train.backend)
     sizes = distinct_values(net)
     return {
         "task": TASK,
         "seed": config.seed,
         "division": settings.data.info.splits,
-        "learned": learned.values.shape[0],
+        "learned": n_learned,
         "epochs": len(lines),
-        "test": {"samples": len(test), **described_fit(found, targets.names)},
+        "test": {
+            "samples": len(targets.values),
+            **described_fit(outcome.found, targets.names),
+        },
         "guess_mean_squared_error": float(np.nanmean((targets.values - guess) ** 2)),
         "loss": lines[-1]["loss"],
         "trained_parameters": sum(sizes[key] for key in select(net, ("weights", *config.bip))),

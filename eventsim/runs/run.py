@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 import eventsim
+from eventsim.arrays import Precision
 from eventsim.energy import count
 from eventsim.engine import simulate
 from eventsim.entries import parse_json_lines, read, read_object, read_text
@@ -23,6 +24,7 @@ from eventsim.runs.settings import RunSettings, Shape
 from eventsim.train import (
     Evaluation,
     ProcessGroup,
+    RegressionConfig,
     TrainConfig,
     TrainResult,
     evaluate,
@@ -38,6 +40,7 @@ Metrics = dict[str, Any]
 # Numbers in every line of the history, and those of a run that holds data out for validation.
 MEASURED = ("epoch", "loss", "accuracy", "seconds")
 VALIDATED = ("validation_loss", "validation_accuracy")
+Config = TypeVar("Config", TrainConfig, RegressionConfig)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,15 +106,7 @@ class Run:
     @cached_property
     def history(self) -> list[Metrics]:
         """The metrics of all finished epochs."""
-        path = self.folder / HISTORY
-        lines = parse_json_lines(read_text(path, str(path), StorageError), str(path), StorageError)
-        validated = any("validation_accuracy" in line for line in lines)
-        keys = (*MEASURED, *VALIDATED) if validated else MEASURED
-        for line in lines:
-            wrong = [key for key in keys if not isinstance(line.get(key), int | float)]
-            if wrong:
-                raise StorageError(f"{path}: is not whole: {wrong[0]} of a line is no number.")
-        return lines
+        return read_history(self.folder)
 
     @cached_property
     def parts(self) -> Parts | None:
@@ -164,10 +159,7 @@ class Run:
 
     def on(self, backend: str | None) -> "Run":
         """The run whose network is evaluated by another backend; None for its own."""
-        if backend is None:
-            return self
-        precision = "double" if backend == "reference" else self.config.precision
-        config = replace(self.config, backend=backend, precision=precision)
+        config = on_backend(self.config, backend)
         return Run(self.folder, replace(self.settings, train=config))
 
     def rounded(self, bits: int) -> "Run":
@@ -351,13 +343,8 @@ class Run:
         )
 
     def _network(self, which: str) -> Network:
-        path = self.folder / f"{which}.npz"
-        if not path.is_file():
-            raise StorageError(
-                f"{self.folder}: holds no {path.name}: the run is not finished. Continue it by "
-                f"train(.., resume=True), or by: eventsim train --resume --out {self.folder}"
-            )
-        net = Network.load(path)
+        hint = f"train(.., resume=True), or by: eventsim train --resume --out {self.folder}"
+        net = stored_network(self.folder, which, f" Continue it by {hint}")
         if net.answer is None:  # of an earlier version, whose settings say how it answers
             names = () if self.settings.data is None else self.settings.data.info.classes
             net.set_answer(answer_of(self.config, names))
@@ -379,6 +366,35 @@ def load_run(folder: str | Path) -> Run:
     """
     folder = Path(folder)
     return Run(folder, RunSettings.load(folder))
+
+
+def on_backend(config: Config, backend: str | None) -> Config:
+    """The settings with another backend, and a precision that it has; None for their own."""
+    if backend is None:
+        return config
+    precision: Precision = "double" if backend == "reference" else config.precision
+    return replace(config, backend=backend, precision=precision)
+
+
+def read_history(folder: Path, keys: Sequence[str] = MEASURED) -> list[Metrics]:
+    """The metrics of all finished epochs; StorageError where a line lacks one of the keys."""
+    path = folder / HISTORY
+    lines = parse_json_lines(read_text(path, str(path), StorageError), str(path), StorageError)
+    validated = any("validation_accuracy" in line for line in lines)
+    for line in lines:
+        needed = (*keys, *VALIDATED) if validated else keys
+        wrong = [key for key in needed if not isinstance(line.get(key), int | float)]
+        if wrong:
+            raise StorageError(f"{path}: is not whole: {wrong[0]} of a line is no number.")
+    return lines
+
+
+def stored_network(folder: Path, name: str, hint: str = "") -> Network:
+    """A network of a run by its name there; StorageError, with ``hint``, where it is missing."""
+    path = folder / f"{name}.npz"
+    if not path.is_file():
+        raise StorageError(f"{folder}: holds no {path.name}: the run is not finished.{hint}")
+    return Network.load(path)
 
 
 def read_result(path: Path) -> dict[str, Any]:

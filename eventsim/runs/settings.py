@@ -25,7 +25,7 @@ from eventsim.train import TrainConfig
 from eventsim.train.choice import answer_of
 from eventsim.train.config import drop_unknown
 from eventsim.train.counting import count_trained
-from eventsim.train.folder import FORMAT, SETTINGS, VERSION
+from eventsim.train.folder import FORMAT, SETTINGS, TASK, read_about
 from eventsim.train.method import AbstractMethod, Exact
 from eventsim.train.parts import By
 
@@ -155,8 +155,10 @@ class RunSettings(Settings):
         return found
 
     @classmethod
-    def load(cls, folder: Path) -> "RunSettings":
+    def load(cls, folder: Path, about: Mapping[str, Any] | None = None) -> "RunSettings":
         """Read the settings of the run in ``folder``, of this version or an earlier one.
+
+        ``about`` is the content of its run.json, where that was read already.
 
         Raises
         ------
@@ -172,8 +174,7 @@ class RunSettings(Settings):
                 "eventsim train, eventsim experiment or train(..) in Python has written."
             )
         try:
-            values = read_object(path) if path.exists() else {}
-            return _read(values, folder)
+            return _read(read_about(folder) if about is None else about, folder)
         except (KeyError, TypeError, AttributeError) as error:
             raise StorageError(
                 f"{path}: is not whole ({type(error).__name__}: {error})."
@@ -203,16 +204,11 @@ def check_same_run(
 
 def _read(values: Mapping[str, Any], folder: Path) -> RunSettings:
     if values.get("format") == FORMAT:
-        if values.get("task") == "regression":
+        if values.get("task") == TASK:
             raise StorageError(
-                f"{folder}: is a run of regression, which answers with values. eventsim evaluate, "
-                "predict and report take it, and it cannot be resumed. Others take its network, "
-                f"{folder / 'last.npz'}, beside the name of recordings."
-            )
-        if values["version"] != VERSION:
-            raise StorageError(
-                f"{folder / SETTINGS}: is of version {values['version']}, this eventsim reads "
-                f"versions up to {VERSION}. Install a newer one."
+                f"{folder}: is a run of regression, which answers with values, expected one with "
+                "classes; it cannot be resumed. In its place name its network, "
+                f"{folder / 'last.npz'}, and recordings."
             )
         return _version_2(values)
     if "condition" in values:

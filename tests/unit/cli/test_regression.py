@@ -10,9 +10,12 @@ import eventsim as es
 from eventsim.cli.begin import begin_note
 from eventsim.events.begin import TimeZero, edges
 from eventsim.events.targets import Targets, targets_of, write_targets
-from eventsim.runs.regression import load_regression
+from eventsim.runs import regression
+from eventsim.runs.regression import load_any
+from eventsim.train import folder
 from tests.unit.cli.conftest import call
 
+MOST_READS = 4  # of run.json by a command
 N, TIMES = 12, (15.0, 40.0)
 TRAINED = ("--hidden", 6, "--epochs", 2, "--batch-size", 6, "--threads", 1, "--out", "run")
 
@@ -51,7 +54,9 @@ def answers_of(outcome):
     }
 
 
-def test_values_of_a_table_are_fitted_evaluated_and_predicted_as_by_hand(values, places):
+def test_values_of_a_table_are_fitted_evaluated_and_predicted_as_by_hand(
+    values, places, monkeypatch
+):
     imported = call(
         "data", "import", "--targets", "targets.csv", "--group-column", "speaker", "--out", "m.h5",
         "--json",
@@ -60,8 +65,10 @@ def test_values_of_a_table_are_fitted_evaluated_and_predicted_as_by_hand(values,
     assert imported.json["targets"]["speed"]["values"] == 2 * N
     assert imported.json["targets"]["Angle"]["values"] == 2 * N - 1
     assert f"{N} recordings last until their last target" in imported.err
+    simulated = counted(monkeypatch, regression, "evaluate_regression")
     trained = call("train", "m.h5", *TRAINED, "--json")
     assert trained.code == 0, trained.err
+    assert len(simulated) == 1  # the test part, once
     test = trained.json["test"]
     assert test["samples"] == N // 4  # whole speakers
     assert (places / "run" / "index.html").read_text().count("R2 of") == 2
@@ -91,13 +98,25 @@ def test_values_of_a_table_are_fitted_evaluated_and_predicted_as_by_hand(values,
     np.testing.assert_allclose(test["mean_squared_error"], error.sum() / there.sum(), rtol=1e-3)
 
 
+def counted(monkeypatch, where, name):
+    """Calls of a function of a module, as they come."""
+    called, plain = [], getattr(where, name)
+
+    def noting(*args, **kwargs):
+        called.append(args)
+        return plain(*args, **kwargs)
+
+    monkeypatch.setattr(where, name, noting)
+    return called
+
+
 def last(found, file):
     return max(time for name, time in found if name == file)
 
 
 def numbers_of_test_part(places):
     """Numbers of the files that the run tested."""
-    return {key.removesuffix(".csv") for key in load_regression(places / "run").data("test").keys}
+    return {key.removesuffix(".csv") for key in load_any(places / "run").data("test").keys}
 
 
 @pytest.mark.parametrize(
@@ -114,7 +133,8 @@ def test_what_regression_does_not_do_is_refused_by_name(values, places, command,
     assert call("data", "import", "--targets", "targets.csv", "--group-column", "Speaker",
                 "--out", "m.h5").code == 0  # fmt: skip
     (places / "run").mkdir()
-    about = {"format": "eventsim-run", "version": 2, "task": "regression"}
+    about = {"format": "eventsim-run", "version": 2, "task": "regression", "train": {}}
+    about |= {"network": None, "data": {"name": "file", "file": "m.h5"}, "command": ""}
     (places / "run" / "run.json").write_text(json.dumps(about))
     refused = call(*command)
     assert refused.code == 2
@@ -162,6 +182,25 @@ def test_part_and_network_of_values_are_those_that_were_named(divided):
     answered = [row["values"]["speed"] for row in first]
     np.testing.assert_allclose(answered, by_hand.ravel(), rtol=1e-4)
     assert "selects no network" in call("predict", "run", "v.h5", "--network", "selected").err
+
+
+def test_a_run_of_values_is_read_once_says_what_it_read_and_refuses_what_it_cannot(
+    divided, places, monkeypatch
+):
+    assert call("train", "v.h5", *TRAINED).code == 0
+    empty = es.EventStream.from_samples([([], [])] * 2, n_channels=4, duration=20.0)
+    es.events.Dataset(empty, [0, 1], ["no", "yes"]).save("empty.h5", splits=("train", "test"))
+    shown = " ".join(call("predict", "run", "empty.h5", "--split", "test").out.split())
+    assert "has no events" in shown
+    assert "only the test part (--split)" in shown
+    said = call("evaluate", "run", "empty.h5").err
+    assert "has no targets" in " ".join(said.split())
+    reads = counted(monkeypatch, folder, "read_object")
+    assert call("evaluate", "run").code == 0
+    assert len(reads) <= MOST_READS
+    about = json.loads((places / "run" / "run.json").read_text())
+    (places / "run" / "run.json").write_text(json.dumps(about | {"version": 3}))
+    assert "is of version 3, this eventsim reads" in " ".join(call("evaluate", "run").err.split())
 
 
 def test_an_output_without_any_value_is_told_when_it_is_imported(values, places):
