@@ -106,13 +106,20 @@ def machine() -> dict[str, Any]:
     from eventsim.engine.cpu.threads import n_threads
 
     return {
-        "commit": _git("describe", "--always", "--dirty", "--abbrev=12"),
+        "commit": _commit(),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
         "processor": _processor(),
         "threads": n_threads(),
         "python": platform.python_version(),
         "eventsim": eventsim.__version__,
     }
+
+
+def _commit() -> str:
+    """Of the tree, and whether anything but results differs from it: those come as a bench runs."""
+    others = ("--untracked-files=no", "--", ":/", ":(exclude,top)bench/results")
+    dirty = "-dirty" if _git("status", "--porcelain", *others) else ""
+    return _git("describe", "--always", "--abbrev=12") + dirty
 
 
 def _git(*words: str) -> str:

@@ -694,7 +694,7 @@ def _frequency() -> Table:
         ])  # fmt: skip
     header = ["neuron", "hidden", "numbers", "accuracy %", "single seeds %", "operations",
               "rate times", "with the other rate %", "CPU s a training"]  # fmt: skip
-    return Table(header, rows, found, "frequency", "bench.suite.frequency")
+    return Table(header, rows, found, "frequency", "bench.suite.neurons")
 
 
 def _conformance() -> Table:
