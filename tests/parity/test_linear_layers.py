@@ -10,32 +10,20 @@ from eventsim.engine.contract import linear
 from eventsim.engine.cpu import linear_lanes
 from eventsim.kernels import build
 from eventsim.neuron import linear_tables
-from tests.support.linear_neurons import dense_layer, dense_stream
-
-
-def results(net, events, backend="cpu"):
-    """Spikes, and gradients of a random loss of their times; by delays too."""
-    tape = es.simulate(net, events, backend=backend)
-    own = np.random.default_rng(len(tape["h"])).normal(size=len(tape["h"]))
-    found = es.backward(net, tape, lambda *_: (float(own @ tape["h"].times), {"h": own}))
-    return tape["h"], found.flat()
+from tests.support.compare import assert_close_by_name
+from tests.support.linear_neurons import dense_layer, dense_stream, spikes_and_gradients
 
 
 @pytest.mark.parametrize("kind", ["adlif", "resonator", "receptors", "cable"])
 def test_layers_side_by_side_have_the_spikes_and_gradients_of_event_by_event(kind, monkeypatch):
     net, events = dense_layer(kind), dense_stream()
-    found, mine = results(net, events)
+    found, mine = spikes_and_gradients(net, events, backend="cpu")
     monkeypatch.setattr(linear, "LEAST_PIECE", np.inf)
-    expected, right = results(net, events)
+    expected, right = spikes_and_gradients(net, events, backend="cpu")
     assert len(expected) > 200
     assert found.neurons.tolist() == expected.neurons.tolist()
     np.testing.assert_allclose(found.times, expected.times, rtol=0, atol=1e-10)
-    assert right.keys() == mine.keys()
-    for key, values in right.items():
-        scale = np.abs(values).max(initial=0.0)
-        np.testing.assert_allclose(
-            mine[key], values, rtol=0, atol=1e-8 * scale + 1e-12, err_msg=key
-        )
+    assert_close_by_name(mine, right, rtol=1e-8)
 
 
 @pytest.mark.parametrize("itself", [False, True])
@@ -46,11 +34,12 @@ def test_a_layer_that_nothing_reaches_is_that_of_the_reference(itself):
     if itself:
         net.connect("h", "h", es.self_recurrent([-0.1, 0.1]))
     events = es.EventStream([1.0], [0], [0, 1], n_channels=1, duration=90.0)
-    (found, mine), (expected, right) = (results(net, events, b) for b in ("cpu", "reference"))
+    (found, mine), (expected, right) = (
+        spikes_and_gradients(net, events, backend=name) for name in ("cpu", "reference")
+    )
     assert len(expected) > 1
     np.testing.assert_allclose(found.times, expected.times, rtol=0, atol=1e-10)
-    for key, values in right.items():
-        np.testing.assert_allclose(mine[key], values, rtol=1e-9, atol=1e-12, err_msg=key)
+    assert_close_by_name(mine, right, rtol=1e-9)
 
 
 def test_constants_of_both_sides_are_equal():

@@ -6,18 +6,7 @@ import pytest
 import eventsim as es
 from eventsim.errors import RunawayError
 from tests.support.linear_neurons import random_network
-
-
-def _loss(net, tape):
-    """Spikes of all populations, and the integral of the readout."""
-    value, seeds = 0.0, {}
-    for name in tape.names:
-        own = np.random.default_rng(len(tape[name])).normal(size=len(tape[name]))
-        value, seeds[name] = value + float(own @ tape[name].times), own
-    integral = es.readout_integral(net, tape, "out", time_constant=30.0)
-    by_integral = np.cos(np.arange(integral.size)).reshape(integral.shape)
-    seeds["out"] = es.ReadoutSeed(time_constant=30.0, integral=by_integral)
-    return value + float((by_integral * integral).sum()), seeds
+from tests.support.losses import Sums
 
 
 def same(seed, *, extremes=False):
@@ -35,7 +24,8 @@ def same(seed, *, extremes=False):
     for name in expected.names:
         assert found[name].neurons.tolist() == expected[name].neurons.tolist()
         np.testing.assert_allclose(found[name].times, expected[name].times, rtol=0, atol=1e-9)
-    right, mine = (es.backward(net, tape, _loss).flat() for tape in (expected, found))
+    loss = Sums(net, stream.n_samples)
+    right, mine = (es.backward(net, tape, loss).flat() for tape in (expected, found))
     for key, values in right.items():
         scale = np.abs(values).max(initial=0.0)
         np.testing.assert_allclose(mine[key], values, rtol=1e-6, atol=1e-9 + 1e-6 * scale)

@@ -63,6 +63,20 @@ def assert_same_spikes(actual, expected, *, atol_ms, net=None):
     return total
 
 
+def assert_close_by_name(actual, expected, *, rtol, floor=0.0):
+    """Arrays by name: within ``rtol`` of the largest expected entry of each, at least ``floor``."""
+    assert actual.keys() == expected.keys()
+    for name, values in expected.items():
+        scale = max(np.abs(values).max(initial=0.0), floor)
+        np.testing.assert_allclose(actual[name], values, rtol=0, atol=rtol * scale, err_msg=name)
+
+
+def assert_same_gradients(actual, expected, *, rtol):
+    """Gradients by all parameters and by the input's times: see :func:`assert_close_by_name`."""
+    named = [found.flat() | {"input times": found.input_times} for found in (actual, expected)]
+    assert_close_by_name(*named, rtol=rtol)
+
+
 def _first_divergence(mine, theirs, atol_ms):
     """``(time, (sample, neuron), actual, expected)`` of the earliest difference, or None."""
     found = []

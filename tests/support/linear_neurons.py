@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse
 
 import eventsim as es
+from tests.support.losses import Sums
 
 DIGITS = 30
 KINDS = ("lif", "adlif", "equal eigenvalues", "resonator", "two receptors", "alpha", "compartments")
@@ -356,6 +357,12 @@ def dense_stream():
     first = np.sort(np.concatenate([*(rng.uniform(*span) for span in spans), [2400.0] * 2]))
     samples = [(t, rng.integers(0, 3, len(t))) for t in (first, np.sort(rng.uniform(0, 33, 60)))]
     return es.EventStream.from_samples(samples, n_channels=3, duration=[2450.0, 33.3])
+
+
+def spikes_and_gradients(net, events, **options):
+    """Spikes of ``h``, and the gradients of a loss of all spikes and readouts."""
+    tape = es.simulate(net, events, **options)
+    return tape["h"], es.backward(net, tape, Sums(net, events.n_samples)).flat()
 
 
 SPARSE = {

@@ -1,8 +1,8 @@
-"""Faults of the CPU's kernels: what loops over samples, neurons and events, in ``kernels/cpu``.
+"""Faults of the CPU's kernels, in ``kernels/cpu``, and of formulas of linear neurons.
 
-Those of formulas that the CUDA text has as well are in :mod:`tests.support.mutants_cuda`. Kernels
-that a mutant's file is part of are built at one level, and take the place of the product's; the
-library goes through the runs of :mod:`tests.support.cpu_runs`. Detectors:
+Faults of all other formulas are in :mod:`tests.support.mutants_cuda`. Kernels that a mutant's file
+is part of are built at one level, and take the place of the product's; the library goes through
+the runs of :mod:`tests.support.cpu_runs`. Detectors:
 
 ``single``, ``double``   spikes bit for bit and gradients within their tolerance, in that precision:
                          as the tests hold this backend against the CUDA text behind its stand-in
