@@ -17,18 +17,31 @@ ARCHITECTURES = ["sm_75", "sm_80", "sm_90", "sm_120"]
 # Bytes of ``shared_backward`` in double precision, which takes all 255 registers there.
 SPILLED = {"sm_100": 32, "sm_120": 32}
 PRECISIONS = ["single", "double"]
-TEXTS = [(precision, adaptive) for precision in PRECISIONS for adaptive in (False, True)]
 
 NVCC = shutil.which("nvcc")
 
 A_FEW_NUMBERS = 128  # bytes, of kernels for adaptive thresholds
 
+# What flushes denormal numbers, or approximates, in PTX.
+_INEXACT = re.compile(r"\S+\.(?:ftz|approx|full)\S*")
 _COMPILED = re.compile(
     r"Compiling entry function '(\w+)'.*?"
     r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads.*?"
     r"Used (\d+) registers",
     re.DOTALL,
 )
+
+
+def _looked_at(cupy, monkeypatch, architecture, source):
+    """Machine code of a text, and what its kernels keep beyond registers; PTX is looked at, too."""
+    monkeypatch.setattr(kernels, "OPTIONS", (*OPTIONS, "--ptxas-options=-v"))
+    cupy.target = (f"-arch={architecture}", "cubin")
+    code = kernels.compiled(cupy, source)
+    (log,), (ptx,) = cupy.logs, cupy.texts
+    assert "warning" not in log.lower()
+    assert set(signatures(source)) <= set(re.findall(r"\.entry (\w+)", ptx))
+    assert _INEXACT.findall(ptx) == []
+    return code, _beyond_registers(log, source)
 
 
 def _beyond_registers(log, source):
@@ -40,7 +53,10 @@ def _beyond_registers(log, source):
 
 @pytest.mark.skipif(NVCC is None, reason="nvcc is not installed")
 @pytest.mark.thorough("compiles for seconds what NVRTC compiles for make test")
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize(
+    "precision",
+    ["single", pytest.param("double", marks=pytest.mark.nightly("NVRTC compiles it below"))],
+)
 def test_nvcc_compiles_without_a_warning_or_a_spill(tmp_path, precision):
     architecture = ARCHITECTURES[-1]  # the one that NVRTC spills on; of the others it is asked
     known = subprocess.run([NVCC, "--list-gpu-code"], capture_output=True, text=True, check=True)
@@ -62,7 +78,7 @@ def cupy(monkeypatch, tmp_path):
     """Real CuPy and NVRTC, which are told of a device of compute capability 9.0.
 
     ``cupy.target`` is what CuPy asks the compiler for, ``cupy.options`` what NVRTC was given,
-    ``cupy.logs`` what it said.
+    ``cupy.logs`` what it said, ``cupy.texts`` the PTX that it made on its way.
     """
     real = pytest.importorskip("cupy", reason="CuPy is not installed")
     monkeypatch.setenv("EVENTSIM_CACHE", str(tmp_path / "cache"))
@@ -78,6 +94,7 @@ def cupy(monkeypatch, tmp_path):
         target=("-arch=sm_90", "cubin"),
         options=[],
         logs=[],
+        texts=[],
     )
     compile_program = real.cuda.nvrtc.compileProgram
 
@@ -85,6 +102,7 @@ def cupy(monkeypatch, tmp_path):
         found.options.append(tuple(options))
         compile_program(program, options)
         found.logs.append(real.cuda.nvrtc.getProgramLog(program))
+        found.texts.append(real.cuda.nvrtc.getPTX(program).decode())
 
     monkeypatch.setattr(
         real.cuda.compiler, "_get_arch_for_options_for_nvrtc", lambda arch: found.target
@@ -97,7 +115,7 @@ ASKED = [
     ("sm_75", "double", True),  # the least text
     ("sm_90", "single", False),
     ("sm_120", "double", False),  # takes most registers
-    ("sm_80", "double", False),
+    ("sm_75", "single", True),
 ]
 OTHERS = [
     (architecture, precision, False)
@@ -116,21 +134,17 @@ OTHERS = [
         *ASKED,
         *(
             pytest.param(*case, marks=pytest.mark.nightly("another compilation of seconds"))
-            for case in [*OTHERS, ("sm_100", "double", False), ("sm_75", "single", True)]
+            for case in [*OTHERS, ("sm_100", "double", False)]
         ),
     ],
 )
 def test_nvrtc_compiles_what_the_loader_asks_for(
     cupy, monkeypatch, architecture, precision, adaptive
 ):
-    monkeypatch.setattr(kernels, "OPTIONS", (*OPTIONS, "--ptxas-options=-v"))
-    cupy.target, source = (f"-arch={architecture}", "cubin"), kernel_source(precision, adaptive)
-    code = kernels.compiled(cupy, source)
+    source = kernel_source(precision, adaptive)
+    code, beyond = _looked_at(cupy, monkeypatch, architecture, source)
     for kernel in signatures(source):
         assert f".text.{kernel}".encode() in code
-    (log,) = cupy.logs
-    assert "warning" not in log.lower()
-    beyond = _beyond_registers(log, source)
     if adaptive:  # keeps some numbers of a thread in memory
         beyond = {name: used for name, used in beyond.items() if max(used) > A_FEW_NUMBERS}
     elif precision == "double" and architecture in SPILLED:
@@ -146,41 +160,29 @@ LINEAR_BYTES = {2: 0, 3: 0, 4: 1024, 5: 2048}
     ("states", "architecture", "precision"),
     [
         (3, "sm_90", "double"),
-        pytest.param(3, "sm_90", "single", marks=pytest.mark.thorough("seconds to compile")),
         *(
-            pytest.param(*case, marks=pytest.mark.nightly("seconds to compile each"))
+            pytest.param(*case, marks=pytest.mark.nightly("seconds to compile; the first does it"))
             for case in product(LINEAR_BYTES, [*ARCHITECTURES, "sm_100"], PRECISIONS)
-            if case[:2] != (3, "sm_90")
+            if case != (3, "sm_90", "double")
         ),
     ],
 )
 def test_nvrtc_compiles_linear_neurons_of_every_number_of_states(
     cupy, monkeypatch, states, architecture, precision
 ):
-    monkeypatch.setattr(kernels, "OPTIONS", (*OPTIONS, "--ptxas-options=-v"))
-    cupy.target = (f"-arch={architecture}", "cubin")
     source = kernel_source(precision, states=states)
-    kernels.compiled(cupy, source)
-    (log,) = cupy.logs
-    assert "warning" not in log.lower()
-    beyond = _beyond_registers(log, source)
+    _, beyond = _looked_at(cupy, monkeypatch, architecture, source)
     assert max((max(used) for used in beyond.values()), default=0) <= LINEAR_BYTES[states]
 
 
-@pytest.mark.thorough("compiles for seconds; make test looks at what NVRTC is asked for")
-@pytest.mark.parametrize(("precision", "adaptive"), TEXTS)
-def test_kernels_neither_flush_denormal_numbers_nor_approximate(cupy, precision, adaptive):
-    cupy.target, source = ("-arch=compute_90", "ptx"), kernel_source(precision, adaptive)
-    text = kernels.compiled(cupy, source).decode()
-    assert set(signatures(source)) <= set(re.findall(r"\.entry (\w+)", text))
-    assert re.findall(r"\S+\.(?:ftz|approx|full)\S*", text) == []
-
-
-@pytest.mark.thorough("compiles with another option, to see that the test above would fail")
 def test_flag_that_cupy_appends_elsewhere_would_be_seen(cupy, monkeypatch):
+    source = 'extern "C" __global__ void one(float* a) { a[0] *= 2.0f; }'
+    kernels.compiled(cupy, source)
     monkeypatch.setattr(kernels, "OPTIONS", (*OPTIONS, "-ftz=true"))
-    cupy.target = ("-arch=compute_90", "ptx")
-    assert b".ftz" in kernels.compiled(cupy, kernel_source("single"))
+    kernels.compiled(cupy, source)
+    exact, flushing = (_INEXACT.findall(ptx) for ptx in cupy.texts)
+    assert exact == []
+    assert len(flushing) == 1
 
 
 def test_compiled_kernels_are_kept_until_something_changes_or_is_damaged(cupy, tmp_path):
