@@ -6,7 +6,7 @@ import pytest
 import eventsim as es
 from eventsim.engine.contract.registry import using_backend
 from eventsim.engine.cuda import CudaBackend
-from eventsim.errors import BackendError, RunawayError
+from eventsim.errors import BackendError, NetworkError, RunawayError
 from tests.support.compare import assert_close_by_name
 from tests.support.linear_neurons import (
     SPARSE,
@@ -90,5 +90,5 @@ def test_linear_neurons_in_a_loop_are_refused_by_name(host_cuda):
 
 def test_linear_neurons_in_pieces_are_refused_by_name(host_cuda):
     net, events = sparse_layer("adlif", 1.5), sparse_stream()
-    with using_backend("cuda", host_cuda), pytest.raises(BackendError, match="'h' has .* AdLIF"):
+    with using_backend("cuda", host_cuda), pytest.raises(NetworkError, match="'h' has .* AdLIF"):
         es.simulate_chunk(net, next(iter(events.chunks(9.0))), backend="cuda")
