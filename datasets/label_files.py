@@ -35,6 +35,7 @@ from eventsim.datasets.formats import format_of
 from eventsim.errors import DataError
 from eventsim.events import Dataset, DatasetInfo, EventStream, StoredStream, gather
 from eventsim.events.labelled import recordings_of
+from eventsim.events.targets import Lines
 
 _COLUMNS = ("file", "label", "sample", "group", "split")
 TIME = "time_ms"  # of a target
@@ -115,9 +116,7 @@ class TargetTable:
 
     names: tuple[str, ...]  # of the outputs, its other columns
     rows: Sequence[Labelled]  # one per recording, without a label
-    # Of every recording its targets: time on the clock of the file in ms, NaN for its end, and a
-    # value of every output, NaN where the cell is empty
-    targets: Sequence[Sequence[tuple[float, tuple[float, ...]]]]
+    targets: Sequence[Lines]  # of every recording; NaN where a cell is empty
 
 
 def read_targets(
@@ -133,7 +132,7 @@ def read_targets(
     place = Path(path)
     lines = _lines(place, ("file",), group_column, outputs=True)
     found: dict[tuple[Path, int | None], Labelled] = {}
-    targets: dict[tuple[Path, int | None], list[tuple[float, tuple[float, ...]]]] = {}
+    targets: dict[tuple[Path, int | None], dict[str, tuple[float, tuple[float, ...]]]] = {}
     names: tuple[str, ...] = ()
     for where, cells, row in _rows(lines, place, files, may_lack=True):
         names = tuple(name for name in cells if name not in (*_COLUMNS, TIME))
@@ -145,17 +144,18 @@ def read_targets(
             )
         values = tuple(_number(cells[name], name, where) for name in names)
         time = _number(cells.get(TIME, ""), TIME, where)
-        mine = targets.setdefault((row.file, row.sample), [])
-        if any(time == other or (time != time and other != other) for other, _ in mine):
-            when = "its end" if time != time else f"{time:g} ms"
-            raise DataError(f"{where}: {cells['file']} has two lines for {when}, expected one.")
-        mine.append((time, values))
+        at = "its end" if math.isnan(time) else f"{time:.17g} ms"
+        mine = targets.setdefault((row.file, row.sample), {})
+        if at in mine:
+            raise DataError(f"{where}: {cells['file']} has two lines for {at}, expected one.")
+        mine[at] = (time, values)
+    whole = {file: row.where for (file, sample), row in found.items() if sample is None}
     for file, sample in found:
-        if sample is None and any(f == file and k is not None for f, k in found):
-            where = found[file, sample].where
-            raise DataError(f"{where}: has no sample, but other lines of {file} have one.")
+        if sample is not None and file in whole:
+            raise DataError(f"{whole[file]}: has no sample, but other lines of {file} have one.")
     _check_splits(list(found.values()))
-    return TargetTable(names, list(found.values()), list(targets.values()))
+    lines_of = [tuple(mine.values()) for mine in targets.values()]
+    return TargetTable(names, list(found.values()), lines_of)
 
 
 def _number(cell: str, name: str, where: str) -> float:

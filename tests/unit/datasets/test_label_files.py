@@ -1,6 +1,7 @@
 """Classes of recordings by a table, or by folders."""
 
 import re
+from time import process_time
 
 import numpy as np
 import pytest
@@ -187,6 +188,18 @@ def test_files_of_a_folder_that_no_row_names_are_known(tmp_path):
 def test_table_of_targets_with_a_mistake_is_refused_with_its_line(folder, content, message):
     with pytest.raises(DataError, match=re.escape(message)):
         read_targets(table(folder, content))
+
+
+@pytest.mark.parametrize("column", ["sample", "time_ms"])
+def test_a_table_of_targets_is_read_in_a_time_that_grows_with_its_lines(folder, column):
+    spent = []
+    for n in (1_000, 8_000):
+        lines = "".join(f"a.csv,{k},1\n" for k in range(n))
+        path = table(folder, f"file,{column},v\n{lines}")
+        began = process_time()
+        assert sum(map(len, read_targets(path).targets)) == n
+        spent.append(process_time() - began)
+    assert spent[1] < 24 * spent[0]  # 64 times where each line looks at all others
 
 
 def test_group_column_of_another_name_is_read_and_an_unknown_column_says_how(folder):
