@@ -16,7 +16,7 @@ from eventsim.cli.damaged import Damaged, SkipDamagedOption, read_files
 from eventsim.cli.data import show_details
 from eventsim.cli.events import Events, form_of, parts, read_one, say_all
 from eventsim.cli.fields import filled
-from eventsim.cli.options import JsonOption
+from eventsim.cli.options import JsonOption, option
 from eventsim.cli.reading import Reading
 from eventsim.cli.terminal import present, say, show_table, stdout
 from eventsim.cli.text_events import NOTE, TextEvents, guesses_of_notes, text_notes
@@ -48,6 +48,48 @@ IMPORTED = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Table:
+    """The table that says what the recordings are; ``path`` is None where folders say it."""
+
+    labels: Path | None = option(
+        None,
+        "Classes of the files: a table with the columns file and label, and perhaps sample, group "
+        "(who is recorded) and split (train or test).",
+        metavar="FILE",
+    )
+    targets: Path | None = option(
+        None,
+        "Values of the files, for regression: a table with the column file, a column of numbers "
+        "per output, and perhaps time_ms (without it: at the end), sample, group and split.",
+        metavar="FILE",
+    )
+    group_column: str = option(
+        "group", "Name of the column of the groups in the table, such as speaker.", metavar="NAME"
+    )
+
+    def __post_init__(self) -> None:
+        if self.labels is not None and self.targets is not None:
+            raise ParameterError("--labels and --targets contradict each other. Leave out one.")
+        if self.path is None and self.group_column != "group":
+            raise ParameterError("--group-column names a column of --labels or --targets. Name it.")
+
+    @property
+    def path(self) -> Path | None:
+        return self.labels or self.targets
+
+    def read(self, paths: Sequence[Path]) -> tuple[list[Labelled], TargetTable | None]:
+        """A row per recording, and the targets where the table has them."""
+        if self.targets is not None:
+            found = read_targets(self.targets, paths, group_column=self.group_column)
+            return list(found.rows), found
+        if self.labels is None:
+            return read_folder(paths[0]), None
+        column = self.group_column
+        return read_labels(self.labels, paths, may_lack=True, group_column=column), None
+
+
+@filled(_Table, into="table")
 @filled(Reading, *IMPORTED, into="reading")
 def data_import(
     out: Annotated[
@@ -60,29 +102,8 @@ def data_import(
             help="A data set, files of events, or a folder that has a folder per class.",
         ),
     ] = None,
-    labels: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Classes of the files: a table with the columns file and label, and perhaps "
-            "sample, group (who is recorded) and split (train or test).",
-        ),
-    ] = None,
-    targets: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Values of the files, for regression: a table with the column file, a column "
-            "of numbers per output, and perhaps time_ms (without it: at the end), sample, "
-            "group and split.",
-        ),
-    ] = None,
-    group_column: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME", help="Name of the column of the groups in the table, such as speaker."
-        ),
-    ] = "group",
+    *,
+    table: _Table,
     split: Annotated[
         str | None,
         typer.Option(
@@ -90,7 +111,6 @@ def data_import(
             "default."
         ),
     ] = None,
-    *,
     reading: Reading,
     skip_damaged: SkipDamagedOption = False,
     as_json: JsonOption = False,
@@ -132,38 +152,8 @@ def data_import(
     eventsim data import NMNIST --format tonic --file data --split test --out nmnist.h5
     """
     reading = replace(reading, split=split, whole=split is None)
-    table = _Table(labels, targets, group_column)
     found = _imported_from(places or [], reading, table=table, out=out, skip=skip_damaged)
     present(found, _show_import, as_json=as_json)
-
-
-@dataclass(frozen=True)
-class _Table:
-    """The table that says what the recordings are; ``path`` is None where folders say it."""
-
-    labels: Path | None
-    targets: Path | None
-    group_column: str
-
-    def __post_init__(self) -> None:
-        if self.labels is not None and self.targets is not None:
-            raise ParameterError("--labels and --targets contradict each other. Leave out one.")
-        if self.path is None and self.group_column != "group":
-            raise ParameterError("--group-column names a column of --labels or --targets. Name it.")
-
-    @property
-    def path(self) -> Path | None:
-        return self.labels or self.targets
-
-    def read(self, paths: Sequence[Path]) -> tuple[list[Labelled], TargetTable | None]:
-        """A row per recording, and the targets where the table has them."""
-        if self.targets is not None:
-            found = read_targets(self.targets, paths, group_column=self.group_column)
-            return list(found.rows), found
-        if self.labels is None:
-            return read_folder(paths[0]), None
-        column = self.group_column
-        return read_labels(self.labels, paths, may_lack=True, group_column=column), None
 
 
 def _imported_from(
@@ -299,45 +289,38 @@ def _import_labelled(
         skip=skip,
         where={} if table.path is None else {str(row.file): row.where for row in named},
     )
-    read = dict(zip(map(Path, files), automatic(list(files.values())), strict=True))
-    say_all(list(read.values()))
+    each = automatic(list(files.values()))
+    read = dict(zip(map(Path, files), each, strict=True))
+    say_all(each)
     rows = [row for row in named if row.file in read]
     told = [
         *_left_out(paths, named, table.path),
         *_ungrouped(rows),
         *_skipped(bad, named, rows),
-        *_of_rates(list(read.values())),
+        *_of_rates(each),
     ]
     data, splits = labelled_files(rows, lambda file: read[file].stream, name=out.stem)
-    each = [read[row.file].zero[_chosen(row.sample)] for row in rows]
-    zero = np.concatenate(each)
+    zero = np.concatenate([read[row.file].zero[_chosen(row.sample)] for row in rows])
     targets = None
     if values is not None:
+        before = data.stream.duration
         data, targets = _with_targets(data, values, rows, zero)
-        longer = int((data.stream.duration > _durations(rows, read)).sum())
+        longer = int((data.stream.duration > before).sum())
         told += [f"{longer:,} recordings last until their last target"] if longer else []
     for words in told:
         say(words)
-    begun = together(list(read.values()), data.stream, zero)
-    notes = text_notes(_texts(list(read.values())), told) | _audio_note(list(read.values()))
-    notes |= begin_note(begun)
+    begun = together(each, data.stream, zero)
+    notes = text_notes(_texts(each), told) | _audio_note(each) | begin_note(begun)
     begins = begun.zero if begun.is_moved else None
     if targets is None:
         data.save(out, splits=splits, begins=begins, notes=notes)
     else:
         write_targets(out, data, targets, splits=splits, begins=begins, notes=notes)
-    found = Events(out.stem, data.stream, data, begun=begun)
+    found = Events(out.stem, data.stream, data if targets is None else None, begun=begun)
     source = str(table.path or paths[0])
     form = "files of a folder" if table.path is None else "files of a table"
     imported = _imported(source, form, out, found, notes) | _told(splits, targets)
-    imported |= {"damaged": [asdict(one) for one in bad]}
-    return imported if targets is None else imported | {"labels": False, "classes": {}}
-
-
-def _durations(rows: Sequence[Labelled], read: Mapping[Path, Events]) -> Floats:
-    """Durations of the recordings of the rows, ms, as they were read."""
-    each = [read[row.file].stream.duration[_chosen(row.sample)] for row in rows]
-    return np.concatenate(each)
+    return imported | {"damaged": [asdict(one) for one in bad]}
 
 
 def _with_targets(
