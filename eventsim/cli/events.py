@@ -25,6 +25,7 @@ from eventsim.cli.text_events import (
     notes_of,
     say_guesses,
 )
+from eventsim.datasets.audio_events import AudioEncoding
 from eventsim.datasets.formats import FORMATS, format_of
 from eventsim.datasets.label_files import is_table
 from eventsim.errors import DataError, EventSimError
@@ -38,8 +39,8 @@ from eventsim.runs.run import Run, Which
 from eventsim.train.folder import NETWORKS
 
 __all__ = [
-    "Events", "find", "find_encoder", "find_files", "find_for", "find_network", "find_settings",
-    "form_of", "parts", "read_one", "say_all",
+    "Events", "audio_of", "find", "find_encoder", "find_files", "find_for", "find_network",
+    "find_settings", "form_of", "parts", "read_one", "say_all",
 ]  # fmt: skip
 
 
@@ -244,6 +245,13 @@ def _is_own(run: Run | RegressionRun, place: str) -> bool:
     if own is None or own.name != OWN:
         return False
     return Path(own.file or "").resolve() == Path(place).resolve()
+
+
+def audio_of(net: Path) -> tuple[DataSettings, AudioEncoding] | None:
+    """The recordings that a network has learned, and what made them of audio, where it is known."""
+    run = run_of(net)
+    data = None if run is None else run.settings.data
+    return None if data is None or data.audio is None else (data, data.audio)
 
 
 def find_encoder(net: Path, place: str | None, found: Events) -> EncoderOperations | None:

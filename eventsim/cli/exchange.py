@@ -10,7 +10,7 @@ import numpy as np
 import typer
 
 from eventsim.cli.begin import how_read, show_read
-from eventsim.cli.events import find_for, find_network, run_of
+from eventsim.cli.events import audio_of, find_for, find_network
 from eventsim.cli.fields import filled
 from eventsim.cli.options import (
     JsonOption,
@@ -182,11 +182,10 @@ def _write(
 
 def _audio(net: Path) -> AudioTables | str:
     """The streaming cochlea whose events a network has learned, or why a page cannot have it."""
-    run = run_of(net)
-    data = None if run is None else run.settings.data
-    audio = None if data is None else data.audio
-    if data is None or audio is None:
+    found = audio_of(net)
+    if found is None:
         return UNKNOWN
+    data, audio = found
     if not audio.encoder.streaming:
         return (
             f"the network has learned events of {data.title}, whose cochlea hears a whole "

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from eventsim.cli.events import find_for, find_network, run_of
+from eventsim.cli.events import audio_of, find_for, find_network
 from eventsim.cli.fields import filled, options_of
 from eventsim.cli.options import (
     Machine,
@@ -165,22 +165,22 @@ def _opened(run: Path, place: str, net: Network, asked: ListenOptions, reading: 
             )
     typed = size_of(reading.sensor_size)
     size = None if typed is None else Size(*checked_size(typed))
-    audio = _cochlea_of(run) if place.startswith("microphone") else None
+    audio = _cochlea_of(run) if place.partition(":")[0] == "microphone" else None
     form = WireForm(asked.form, checked_unit(reading.unit or "ms"), size, asked.again, audio)
     return _Opened(open_source(place, n_channels=net.input.size, form=form), place)
 
 
 def _cochlea_of(net: Path) -> AudioEncoding | None:
     """What made the events that a network has learned; says where the microphone's are others."""
-    run = run_of(net)
-    data = None if run is None else run.settings.data
-    audio = None if data is None else data.audio
-    if data is None or audio is None:
+    found = audio_of(net)
+    if found is None:
         say(
             "It is not known which cochlea the network has learned: the microphone has that of "
             "FSDD."
         )
-    elif not audio.encoder.streaming:
+        return None
+    data, audio = found
+    if not audio.encoder.streaming:
         say(
             f"The network has learned events of {data.title}, whose cochlea hears whole "
             "recordings: those of the microphone are others. Train it with --encoder "

@@ -73,14 +73,15 @@ def open_source(place: str, *, n_channels: int, form: WireForm | None = None) ->
     """The source of that name; raises DataError or ParameterError."""
     form = form or WireForm()
     size = form.size or Size(n_channels)
-    if place.startswith("udp"):
+    kind, _, name = place.partition(":")
+    if kind == "udp":
         address, reads = _address(place), DatagramReader(size, _dialect(form.format))
         return receive(bind(*address), reads)
     if place == "camera":
         return camera(form.size)
-    if place.partition(":")[0] == "microphone":
+    if kind == "microphone":
         audio = form.audio or AudioEncoding(CochleaEncoder(n_channels=n_channels), RATE)
-        return microphone(place.partition(":")[2] or None, audio)
+        return microphone(name or None, audio)
     reader = _reader(form, size)
     if place == "-":
         return read_bytes(_stdin, reader, again=False)

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -55,14 +56,17 @@ def test_file_and_standard_input_and_pipe_have_the_answers_of_predict(home, monk
     monkeypatch.setattr("eventsim.live.sources._stdin", lambda: io.BytesIO(text))
     lines, _ = listened(call("listen", home.net, "-", "--recordings", "--json"))
     assert found(lines) == wanted
-    pipe = tmp_path / "events"
-    os.mkfifo(pipe)
-    writer = threading.Thread(target=pipe.write_bytes, args=(text,))
-    writer.start()
-    lines, summary = listened(call("listen", home.net, pipe, "--recordings", "--json"))
-    writer.join()
-    assert found(lines) == wanted
-    assert summary["counters"]["rubbish"] == summary["counters"]["cut"] == 0
+    monkeypatch.chdir(tmp_path)
+    for pipe in Path("microphone.pipe"), Path("udp.pipe"):  # neither of the two
+        os.mkfifo(pipe)
+        writer = threading.Thread(target=pipe.write_bytes, args=(text,), daemon=True)
+        writer.start()
+        outcome = call("listen", home.net, pipe, "--recordings", "--json")
+        lines, summary = listened(outcome)
+        writer.join()
+        assert "cochlea" not in outcome.err
+        assert found(lines) == wanted
+        assert summary["counters"]["rubbish"] == summary["counters"]["cut"] == 0
 
 
 def test_recording_of_what_was_heard_is_read_by_other_commands(home, tmp_path):
