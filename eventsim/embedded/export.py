@@ -7,9 +7,10 @@ from typing import Any
 
 import eventsim
 from eventsim.arrays import to_host
-from eventsim.embedded.literals import Constants, filled, template
+from eventsim.embedded.literals import Constants, filled
 from eventsim.embedded.source import config, constants_of, ram_of, recorded, spikes_of
 from eventsim.embedded.tables import LEAST_ROOM, Tables, tables_of
+from eventsim.embedded.wasm import included, read
 from eventsim.engine import place, simulate
 from eventsim.errors import ParameterError
 from eventsim.events import EventStream, SpikeTape
@@ -180,17 +181,13 @@ def export_c(
     parts = {
         "config": config(tables),
         "constants": "\n".join(constants.text),
-        "formulas": template("formulas.c"),
-        "adaptive": template("adaptive.c"),
-        "doubles": template("doubles.c"),
-        "linear": template("linear.c"),
-        "linear_stages": template("linear_stages.c"),
+        **included(),
         "data": recorded(tables, stream[:n_test], tape, answers),
         **_readme_parts(found, tables),
     }
     for file, (source, _) in zip(found.files, FILES.values(), strict=True):
         (found.folder / file).parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(found.folder / file, filled(template(source), name, parts))
+        write_atomically(found.folder / file, filled(read(source), name, parts))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Tables of stages whose neurons are linear between their events, as ``c/linear.c`` reads them.
+"""Tables of stages whose neurons are linear between events, as ``c/linear_stages.c`` has them.
 
 Every number is that of backend ``cpu`` in single precision: :mod:`eventsim.neuron.linear_tables`
 and :mod:`eventsim.engine.cpu.linear_lanes`. Neurons that are equal share a table.

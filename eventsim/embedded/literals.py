@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -72,11 +71,6 @@ class Constants:
         structs = [f"{{{', '.join(map(_field, row))}}}" for row in rows]
         self.text.append(f"{what} = {{\n    " + ",\n    ".join(structs) + "};\n")
         self.n_bytes += n_bytes
-
-
-def template(file: str) -> str:
-    """The text of a file of ``c``."""
-    return (files("eventsim.embedded") / "c" / file).read_text("utf-8")
 
 
 def filled(text: str, name: str, parts: Mapping[str, str]) -> str:

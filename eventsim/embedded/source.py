@@ -36,7 +36,7 @@ def sizes_of(t: Tables) -> dict[str, Any]:
         "OUTPUTS": t.n_outputs,
         "OUTPUT": 0 if readout else t.populations.index(t.answer.population),
         "OUTPUT_STAGE": t.output,
-        "STATES": sum(states_of(s) for s in t.stages),
+        "STATES": sum(n_states(s) for s in t.stages),
         "STRETCHES": int(bool(kinds & {"STRETCHES", "WINDOWS"})),
         "EVENTS": int("EVENTS" in kinds),
         "LINEAR": int(bool(kinds & {"PIECES", "LINEAR_EVENTS"})),
@@ -62,7 +62,7 @@ def _holds(s: StageTables) -> bool:
     return bool((s.refractory > 0.0).any()) or (s.linear is not None and s.linear.holds)
 
 
-def states_of(s: StageTables) -> int:
+def n_states(s: StageTables) -> int:
     """States of linear neurons."""
     return 0 if s.linear is None else s.linear.n * s.size
 
@@ -227,7 +227,7 @@ def _structs(t: Tables, to: Constants) -> None:
         answers = "0" if s.answers is None or s.kind == "EVENTS" else f"answers_{k}"
         fields: list[Value] = [s.kind, *numbers, len(s.routes), key, int(s.adapts), linear, state]
         stages.append([*fields, float(s.length), answers, np.float32(s.longest)])
-        linear, state = linear + int(s.linear is not None), state + states_of(s)
+        linear, state = linear + int(s.linear is not None), state + n_states(s)
         first, par, room = first + s.size, par + s.par.shape[0], room + s.room
     to.rows("const net_stage net_stages[NET_STAGES]", stages, STAGE_BYTES * len(stages))
     to.rows("const net_route net_routes[NET_ROUTES]", routes, ROUTE_BYTES * len(routes))

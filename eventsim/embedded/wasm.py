@@ -53,6 +53,12 @@ def read(name: str) -> str:
     return (HERE / folder / name).read_text("utf-8")
 
 
+def included() -> dict[str, str]:
+    """The files that the text of ``c/net.c`` takes in, by their names there."""
+    names = re.findall(r"^@(\w+)@$", read("net.c"), flags=re.MULTILINE)
+    return {name: read(f"{name}.c") for name in names}
+
+
 def pointers() -> dict[str, str]:
     """Arrays of ``c/tables.h`` and the types of their items."""
     found = re.findall(r"extern const (\w+) (net_\w+)\[", read("tables.h"))
@@ -94,11 +100,7 @@ def source_text() -> str:
         "macros": "\n".join(f"#define {name} (HEAD->{name})" for name in pointers()),
         "layout": "\n".join(_laid_out()),
         "config": "\n".join(config),
-        "formulas": read("formulas.c"),
-        "adaptive": read("adaptive.c"),
-        "doubles": read("doubles.c"),
-        "linear": read("linear.c"),
-        "linear_stages": read("linear_stages.c"),
+        **included(),
         "cochlea": read("cochlea.c"),
         "name": "engine",
         "version": "",

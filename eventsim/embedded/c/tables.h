@@ -48,7 +48,7 @@ typedef struct {
     uint32_t state, receptor;      /* of linear neurons: that an arrival raises; its number among the stage's */
 } net_route;
 
-/* Linear neurons of a stage; linear.c says what is in a table. Neurons of one table are equal. */
+/* Linear neurons of a stage; linear_stages.c says what is in a table. Neurons of one table are equal. */
 typedef struct {
     uint32_t n, bits, receptors;  /* states, powers, receptors */
     uint32_t holds, leaps, stride; /* whether voltages are held, and searches leap over pieces; size of a table */
