@@ -74,7 +74,7 @@ def test_runs_of_this_commit_alone_are_left_out(monkeypatch, tmp_path):
 
 
 def test_one_row_has_accuracy_operations_and_energy(monkeypatch):
-    small = neurons.Task(lambda s: (neurons.modulated(8, s),) * 3, (6,), 1)
+    small = neurons.Task(lambda s: (neurons.modulated(8, s),) * 3, 6, 1)
     monkeypatch.setitem(neurons.TASKS, "frequency", small)
     row = neurons.run("frequency", "adlif", 0, 1.0, 1)
     assert 0 <= row["accuracy"] <= 1
