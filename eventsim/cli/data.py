@@ -210,7 +210,7 @@ def _rows(part: Events, stream: EventStream, found: EventStatistics) -> dict[str
         table["counted, evenly spread"] = f"{stream.n_samples:,}"
     groups = None if part.data is None else part.data.groups
     if groups is not None and (count := np.unique(groups).size) > 1:
-        table["speakers"] = f"{count:,}"
+        table["groups"] = f"{count:,}"
     table["events"] = f"{part.stream.n_events:,}"
     table["channels"] = f"{found.n_channels:,}"
     for name, spread, unit in (
@@ -266,7 +266,7 @@ def _show_info(found: Mapping[str, Any]) -> None:
             bars = sparkline(np.array(part["profile"]))
             stdout().print(f"events by channel, {split}: {bars}", markup=False)
         if part["unit"]:
-            stdout().print(f"times of the text were in {part['unit']}", markup=False)
+            stdout().print(f"times of the files were in {part['unit']}", markup=False)
         show_read(part)
         show_begins_late(part)
         if part["details"]:

@@ -61,7 +61,7 @@ def test_data_make_and_info_count_what_is_in_the_file(digits):
         "N-TIDIGITS18",
         "about 2800 /s",
         "active channels",
-        "speakers",
+        "│ groups",
         "by channel, train",
     ):
         assert text in shown
