@@ -224,5 +224,6 @@ def _line_of_c(found: Mapping[str, Any]) -> str:
         return f"As C, by eventsim export --to c: cannot be. {found['missing']}"
     return (
         f"As C, by eventsim export --to c: {found['flash']:,} bytes of constants, "
-        f"{found['ram']:,} bytes of RAM, and the code."
+        f"{found['ram']:,} bytes of RAM, with queues for {found['waited']:,} recordings like "
+        "these, and the code."
     )

@@ -217,6 +217,7 @@ def _show_c(found: Mapping[str, Any]) -> None:
         ["constants, flash (code comes beside)", f"{found['flash']:,} bytes"],
         ["one network, RAM", f"{found['ram']:,} bytes"],
         *([f"queue of {k}", f"{room:,} arrivals"] for k, room in found["rooms"].items()),
+        ["queues are twice what waited in", f"{found['waited']:,} recordings (--samples)"],
         ["operations per four arrivals, about", f"{found['flops']:,}"],
         *_of_linear(found["flops_linear"]),
         ["recorded test", f"{found['recordings']:,} recordings, {found['spikes']:,} spikes"],

@@ -56,7 +56,9 @@ class CFootprint:
     ram
         Bytes of one network, ``NAME_RAM_BYTES``.
     rooms
-        Arrivals that the queue of every stage holds, by its name.
+        Arrivals that the queue of every stage holds, by its name: twice what ever waited there.
+    waited
+        Recordings in which this was counted.
     flops
         Floating-point operations of all LIF neurons over a stretch of four arrivals, about; of
         stages that go arrival by arrival none are in it.
@@ -68,6 +70,7 @@ class CFootprint:
     flash: int
     ram: int
     rooms: dict[str, int]
+    waited: int
     flops: int
     flops_linear: int
 
@@ -107,15 +110,16 @@ def footprint(net: Network, tape: SpikeTape) -> CFootprint:
         As :func:`export_c`.
     """
     tables = tables_of(net, tape)
-    return _footprint(tables, constants_of(tables, Constants(counts_only=True)))
+    return _footprint(tables, constants_of(tables, Constants(counts_only=True)), tape)
 
 
-def _footprint(tables: Tables, constants: Constants) -> CFootprint:
+def _footprint(tables: Tables, constants: Constants, tape: SpikeTape) -> CFootprint:
     in_stretches = [s.size for s in tables.stages if s.kind in ("STRETCHES", "WINDOWS")]
     return CFootprint(
         flash=constants.n_bytes,
         ram=ram_of(tables),
         rooms={s.name: s.room for s in tables.stages},
+        waited=tape.stream.n_samples,
         flops=STRETCH_FLOPS * sum(in_stretches),
         flops_linear=sum(s.linear.flops for s in tables.stages if s.kind == "PIECES" and s.linear),
     )
@@ -170,7 +174,7 @@ def export_c(
     answers = to_host(read_answers(placed, tape).classes)
     constants = constants_of(tables, Constants())
     found = CExport(
-        **vars(_footprint(tables, constants)),
+        **vars(_footprint(tables, constants, tape)),
         folder=Path(folder),
         name=name,
         files=tuple(file.replace("NAME", name) for file in FILES),
@@ -201,6 +205,7 @@ def _readme_parts(found: CExport, tables: Tables) -> dict[str, str]:
     files = [(f"`{file.replace('NAME', found.name)}`", what) for file, (_, what) in FILES.items()]
     return {
         "version": eventsim.__version__,
+        "waited": f"{found.waited:,}",
         "ram": f"{found.ram:,}",
         "recordings": str(found.recordings),
         "spikes": f"{found.spikes:,}",

@@ -82,6 +82,9 @@ def test_export_of_a_run_as_c_or_page_writes_its_files_and_says_what_they_take(f
     assert outcome.code == 0, outcome.err
     assert outcome.json["recordings"] == 3
     assert outcome.json["rooms"].keys() == {"hidden1", "output"}
+    assert outcome.json["waited"] == 3
+    cost = call("cost", run, data, "--samples", 3, "--json").json["as_c"]
+    assert all(outcome.json[name] == value for name, value in cost.items() if name != "missing")
     assert outcome.json["ram"] > 0 < outcome.json["flash"]
     assert all((folder / file).is_file() for file in outcome.json["files"])
     page = call(*("export", run, "--to", "web", "--events", data, "--samples", 3, "--out", folder),
