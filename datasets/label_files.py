@@ -45,24 +45,13 @@ LONGEST_LINE = 1 << 16  # bytes of names of columns
 
 @dataclass(frozen=True)
 class Labelled:
-    """One line of a table, or one file of a folder.
+    """One line of a table, or one file of a folder."""
 
-    Attributes
-    ----------
-    file
-        Of the recording.
-    label, group, split
-        As the module says; empty texts where nothing is said.
-    where
-        Table and line, for messages.
-    sample
-        Number of the recording in the file; None for all of them.
-    """
-
-    file: Path
+    file: Path  # Of the recording
+    # label, group, split: As the module says; empty texts where nothing is said
     label: str
-    where: str
-    sample: int | None = None
+    where: str  # Table and line, for messages
+    sample: int | None = None  # Number of the recording in the file; None for all of them
     group: str = ""
     split: str = ""
 

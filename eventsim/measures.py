@@ -56,33 +56,15 @@ def interval_text(share: float, n: int) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """What a number is.
+    """What a number is."""
 
-    Attributes
-    ----------
-    name
-        For people.
-    unit
-        Of the number; empty for a plain number.
-    counts
-        What is counted.
-    leaves_out
-        What one might look for in it, and is not in it.
-    neurobench
-        NeuroBench's name of the same, with the difference if there is one.
-    keys
-        Names in JSON files and in Python.
-    instead_of
-        Other words for it, which are not used.
-    """
-
-    name: str
-    unit: str
-    counts: str
-    leaves_out: str = ""
-    neurobench: str = ""
-    keys: tuple[str, ...] = ()
-    instead_of: tuple[str, ...] = ()
+    name: str  # For people
+    unit: str  # Of the number; empty for a plain number
+    counts: str  # What is counted
+    leaves_out: str = ""  # What one might look for in it, and is not in it
+    neurobench: str = ""  # NeuroBench's name of the same, with the difference if there is one
+    keys: tuple[str, ...] = ()  # Names in JSON files and in Python
+    instead_of: tuple[str, ...] = ()  # Other words for it, which are not used
 
 
 LOSSES_DIFFER = (

@@ -34,21 +34,11 @@ Lines = Sequence[tuple[float, tuple[float, ...]]]
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """Wanted values of recordings.
+    """Wanted values of recordings."""
 
-    Attributes
-    ----------
-    values
-        [samples, times, outputs], NaN where nothing is wanted.
-    times
-        ms, [samples, times], ascending.
-    names
-        Of the outputs.
-    """
-
-    values: Floats
-    times: Floats
-    names: tuple[str, ...]
+    values: Floats  # [samples, times, outputs], NaN where nothing is wanted
+    times: Floats  # ms, [samples, times], ascending
+    names: tuple[str, ...]  # Of the outputs
 
     @classmethod
     def of_lines(

@@ -33,29 +33,19 @@ LAUNCHERS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Launch:
-    """One process among those that were started together.
+    """One process among those that were started together."""
 
-    Attributes
-    ----------
-    launcher
-        What started it.
-    rank, size
-        Its number, 0 .. size - 1, and that of all.
-    local_rank, local_size
-        The same among the processes of its machine.
-    host, port
-        Where process 0 listens while NCCL connects; host None where nothing tells it.
-    devices_chosen
-        Whether the launcher, or a person, chose the devices that the process sees.
-    """
-
-    launcher: str
+    launcher: str  # What started it
+    # rank, size: Its number, 0 .. size - 1, and that of all.
     rank: int
     size: int
+    # local_rank, local_size: The same among the processes of its machine
     local_rank: int
     local_size: int
+    # host, port: Where process 0 listens while NCCL connects; host None where nothing tells it
     host: str | None = None
     port: int = DEFAULT_PORT
+    # Whether the launcher, or a person, chose the devices that the process sees
     devices_chosen: bool = False
 
     def __post_init__(self) -> None:

@@ -25,25 +25,14 @@ ARRIVALS_AT_ONCE = 1 << 22
 
 @dataclass(frozen=True, eq=False)
 class Neurons:
-    """Some neurons of one stage, with all that arrives at them; made by :func:`silent_neurons`.
+    """Some neurons of one stage, with all that arrives at them; made by :func:`silent_neurons`."""
 
-    Attributes
-    ----------
-    job
-        Of the stage.
-    chosen, in_member
-        Numbers of the neurons in the stage and in their population, NumPy.
-    arrivals
-        By row: ``sample * chosen.size + neuron``.
-    backend
-        Whose ``sum_by`` adds in a fixed order.
-    """
-
-    job: Job
+    job: Job  # Of the stage
+    # chosen, in_member: Numbers of the neurons in the stage and in their population, NumPy
     chosen: Ints
     in_member: Ints
-    arrivals: Arrivals
-    backend: str
+    arrivals: Arrivals  # By row: sample * chosen.size + neuron
+    backend: str  # Whose sum_by adds in a fixed order
 
     __repr__ = short_repr
 

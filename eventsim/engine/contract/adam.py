@@ -13,69 +13,39 @@ from eventsim.network import Population
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """An array that is trained, float64.
+    """An array that is trained, float64."""
 
-    Attributes
-    ----------
-    values
-        Changed in place.
-    rate, decay
-        Learning rate before its factor, and weight decay per unit of it.
-    logarithmic
-        Whether its logarithm is trained.
-    least, most
-        Bounds of its values after a step.
-    """
-
-    values: Array
+    values: Array  # Changed in place
+    # rate, decay: Learning rate before its factor, and weight decay per unit of it
     rate: float
     decay: float
-    logarithmic: bool
+    logarithmic: bool  # Whether its logarithm is trained
+    # least, most: Bounds of its values after a step
     least: float
     most: float
 
 
 @dataclass(frozen=True, eq=False)
 class Bounded:
-    """A spiking population whose parameters bound each other.
+    """A spiking population whose parameters bound each other."""
 
-    Attributes
-    ----------
-    population
-        Its arrays are changed in place.
-    self_weights
-        Of its self-recurrent projection, or None.
-    trained
-        Which of ``threshold``, ``v_reset``, ``v_leak`` and ``weights`` (the self-weights) are.
-    """
-
-    population: Population
-    self_weights: Array | None
+    population: Population  # Its arrays are changed in place
+    self_weights: Array | None  # Of its self-recurrent projection, or None
+    # Which of threshold, v_reset, v_leak and weights (the self-weights) are
     trained: frozenset[str]
 
 
 @dataclass(frozen=True)
 class AdamStep:
-    """Numbers of one step.
+    """Numbers of one step."""
 
-    Attributes
-    ----------
-    factor
-        Of all learning rates.
-    clip
-        Largest norm of the gradient.
-    beta1, beta2, epsilon
-        Of Adam.
-    number
-        Of the step, counted from 1.
-    """
-
-    factor: float
-    clip: float
+    factor: float  # Of all learning rates
+    clip: float  # Largest norm of the gradient
+    # beta1, beta2, epsilon: Of Adam
     beta1: float
     beta2: float
     epsilon: float
-    number: int
+    number: int  # Of the step, counted from 1
 
 
 class Adam(Protocol):

@@ -23,26 +23,16 @@ RUNAWAY_PER_MS = 1000
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One stage with the spikes of all its sources.
-
-    Attributes
-    ----------
-    sources
-        One per afferent of the stage, in the same order; for the way back over a stage with a
-        loop one per projection.
-    duration
-        ms, shape [samples].
-    precision
-        ``double`` or ``single``: the type of the state. Times are float64 in both.
-    asked
-        Of every source whether the way back is asked for dL/dt of its spikes, which may be zeros
-        where it is not; None: of all.
-    """
+    """One stage with the spikes of all its sources."""
 
     stage: Stage
+    # One per afferent of the stage, in the same order; for the way back over a stage with a loop
+    # one per projection
     sources: tuple[SourceSpikes, ...]
-    duration: Floats
-    precision: Precision
+    duration: Floats  # ms, shape [samples]
+    precision: Precision  # double or single: the type of the state. Times are float64 in both.
+    # Of every source whether the way back is asked for dL/dt of its spikes, which may be zeros
+    # where it is not; None: of all
     asked: tuple[bool, ...] | None = None
 
     __repr__ = short_repr
@@ -134,36 +124,22 @@ def raise_first_runaway(
 
 @dataclass(frozen=True, eq=False)
 class StageGradients:
-    """Gradients of one stage.
+    """Gradients of one stage."""
 
-    Attributes
-    ----------
-    parameters
-        dL/d(parameter) [size] by name.
-    weights
-        dL/dw of all synapses, in the order of the stage's wiring.
-    delays
-        As weights, for delays; None where no projection has delays per synapse.
-    self_weights, self_delays
-        Shape [size].
-    source_times
-        dL/dt of every spike of every source, by what that projection alone carries of it; one
-        array per projection.
-    grazes
-        Spikes whose V rose too slowly for a gradient; theirs was left out. A whole number, or an
-        array of the backend without dimensions.
-    own_times
-        dL/dt of every spike of the stage itself, what was given included; of spikes before a
-        piece's begin what comes of them in it. None of a readout.
-    """
-
-    parameters: Mapping[str, Floats]
-    weights: Floats
-    delays: Floats | None
+    parameters: Mapping[str, Floats]  # dL/d(parameter) [size] by name
+    weights: Floats  # dL/dw of all synapses, in the order of the stage's wiring
+    delays: Floats | None  # As weights, for delays; None where no projection has delays per synapse
+    # self_weights, self_delays: Shape [size]
     self_weights: Floats
     self_delays: Floats
+    # dL/dt of every spike of every source, by what that projection alone carries of it; one array
+    # per projection
     source_times: tuple[Floats, ...]
+    # Spikes whose V rose too slowly for a gradient; theirs was left out. A whole number, or an
+    # array of the backend without dimensions.
     grazes: Array
+    # dL/dt of every spike of the stage itself, what was given included; of spikes before a piece's
+    # begin what comes of them in it. None of a readout.
     own_times: Array | None = None
 
     def plus(self, other: "StageGradients") -> "StageGradients":

@@ -55,27 +55,13 @@ class LoopStop(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class LoopState:
-    """State of every neuron of a loop in every sample; of one backend and precision.
+    """State of every neuron of a loop in every sample; of one backend and precision."""
 
-    Attributes
-    ----------
-    begin
-        End of what has been run, ms, [samples].
-    stop
-        The neurons; of linear ones a ``LinearStop`` of :mod:`eventsim.engine.contract.linear`.
-    sent
-        Own spikes up to there that reach a neuron of the loop at ``begin`` or later.
-    pending
-        Arrivals before ``begin`` that the neurons have not met.
-    adapted
-        The adaptation at ``stop``; None where no threshold is adaptive.
-    """
-
-    begin: Floats
-    stop: Any
-    sent: SourceSpikes
-    pending: Arriving
-    adapted: Adapted | None = None
+    begin: Floats  # End of what has been run, ms, [samples]
+    stop: Any  # The neurons; of linear ones a LinearStop of :mod:`eventsim.engine.contract.linear`
+    sent: SourceSpikes  # Own spikes up to there that reach a neuron of the loop at begin or later
+    pending: Arriving  # Arrivals before begin that the neurons have not met
+    adapted: Adapted | None = None  # The adaptation at stop; None where no threshold is adaptive
 
     __repr__ = short_repr
 

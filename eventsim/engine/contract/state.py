@@ -51,28 +51,16 @@ class Pending(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class LayerState:
-    """State of every neuron in every sample; of one backend and precision.
+    """State of every neuron in every sample; of one backend and precision."""
 
-    Attributes
-    ----------
-    begin
-        End of what has been run, ms, [samples].
-    stop
-        The neurons after their last arrivals.
-    spikes, first
-        Own spikes up to ``stop.time`` that return later: ms, grouped by (sample, neuron), and the
-        first of every group and their total.
-    pending
-        Arrivals still to be met; None where there are none.
-    adapted
-        The adaptation at ``stop``; None where the threshold is not adaptive.
-    """
-
-    begin: Array
-    stop: Stop
+    begin: Array  # End of what has been run, ms, [samples]
+    stop: Stop  # The neurons after their last arrivals
+    # spikes, first: Own spikes up to stop.time that return later: ms, grouped by (sample, neuron),
+    # and the first of every group and their total
     spikes: Array
     first: Array
-    pending: Pending | None = None
+    pending: Pending | None = None  # Arrivals still to be met; None where there are none
+    # The adaptation at stop; None where the threshold is not adaptive
     adapted: Adapted | None = None
 
     __repr__ = short_repr

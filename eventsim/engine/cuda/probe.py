@@ -34,20 +34,13 @@ _OTHER_BACKEND = "Or use backend='cpu'."
 
 @dataclass(frozen=True)
 class Card:
-    """A device that can be used.
-
-    Attributes
-    ----------
-    compute_capability
-        Major and minor number, such as ``9.0``.
-    driver, runtime, nvrtc
-        Versions of CUDA: the newest that the driver supports, that CuPy was built with, and that
-        of the compiler it found.
-    """
+    """A device that can be used."""
 
     name: str
-    compute_capability: str
+    compute_capability: str  # Major and minor number, such as 9.0
     cupy: str
+    # driver, runtime, nvrtc: Versions of CUDA: the newest that the driver supports, that CuPy was
+    # built with, and that of the compiler it found
     driver: str
     runtime: str
     nvrtc: str
@@ -55,21 +48,11 @@ class Card:
 
 @dataclass(frozen=True)
 class Obstacle(Exception):
-    """What stands between this machine and CUDA; :func:`look` returns it.
+    """What stands between this machine and CUDA; :func:`look` returns it."""
 
-    Attributes
-    ----------
-    kind
-        One word for programs.
-    reason
-        A clause, without a capital letter and a full stop where it can be.
-    remedy
-        One sentence or two, with the command.
-    """
-
-    kind: str
-    reason: str
-    remedy: str
+    kind: str  # One word for programs
+    reason: str  # A clause, without a capital letter and a full stop where it can be
+    remedy: str  # One sentence or two, with the command
 
     def __str__(self) -> str:
         return f"Backend 'cuda' cannot run here: {self.reason}. {self.remedy} {_OTHER_BACKEND}"

@@ -20,30 +20,14 @@ RADIX_ROWS = 1 << 16
 
 @dataclass(frozen=True, eq=False)
 class Arrivals:
-    """Arrivals before the end of their sample, sorted by (row, time).
+    """Arrivals before the end of their sample, sorted by (row, time)."""
 
-    Attributes
-    ----------
-    row
-        Neuron in a sample, see the module; int64 [arrivals].
-    time
-        ms, the delay included.
-    weight
-        Added to the synaptic current.
-    synapse
-        Number in the wiring of the stage.
-    spike
-        Number among the spikes of all sources, one source after the other.
-    first
-        First arrival of every row, and their total; [rows + 1].
-    """
-
-    row: Array
-    time: Array
-    weight: Array
-    synapse: Array
-    spike: Array
-    first: Array
+    row: Array  # Neuron in a sample, see the module; int64 [arrivals]
+    time: Array  # ms, the delay included
+    weight: Array  # Added to the synaptic current
+    synapse: Array  # Number in the wiring of the stage
+    spike: Array  # Number among the spikes of all sources, one source after the other
+    first: Array  # First arrival of every row, and their total; [rows + 1]
 
     __repr__ = short_repr
 

@@ -37,31 +37,17 @@ MS_PER_S = 1000.0
 
 @dataclass(frozen=True)
 class ArrivingEvents:
-    """What one projection brings to a neuron in one recording.
+    """What one projection brings to a neuron in one recording."""
 
-    Attributes
-    ----------
-    projection, source
-        Names.
-    synapses
-        Onto the neuron.
-    unused
-        Those of them without an arrival.
-    events
-        Arrivals before the end of the recording.
-    mean_weight
-        Mean weight of an arrival; 0 without arrivals.
-    excitation, inhibition
-        What arrivals of positive and of negative weight add to the drive at its peak, in the unit
-        of the threshold.
-    """
-
+    # projection, source: Names
     projection: str
     source: str
-    synapses: int
-    unused: int
-    events: int
-    mean_weight: float
+    synapses: int  # Onto the neuron
+    unused: int  # Those of them without an arrival
+    events: int  # Arrivals before the end of the recording
+    mean_weight: float  # Mean weight of an arrival; 0 without arrivals
+    # excitation, inhibition: What arrivals of positive and of negative weight add to the drive at
+    # its peak, in the unit of the threshold
     excitation: float
     inhibition: float
 

@@ -89,23 +89,16 @@ def simulate(
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """A simulation between its stages; made by :func:`start`.
+    """A simulation between its stages; made by :func:`start`."""
 
-    Attributes
-    ----------
-    plan, engine, precision
-        What runs, and by what.
-    stream
-        The input, the tail included; ``placed`` is the same on the device, if there is one.
-    sent, trains
-        What the input and the populations have sent so far, by name; changed in place.
-    """
-
+    # plan, engine, precision: What runs, and by what
     plan: Plan
     engine: Backend
     precision: Precision
+    # The input, the tail included; placed is the same on the device, if there is one
     stream: EventStream
     placed: SpikeTrains | None
+    # sent, trains: What the input and the populations have sent so far, by name; changed in place
     sent: dict[str, SourceSpikes]
     trains: dict[str, SpikeTrains]
 
