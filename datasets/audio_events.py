@@ -47,17 +47,10 @@ class AudioEncoding:
 def read(path: str | Path, encoder: CochleaEncoder = ENCODER) -> tuple[EventStream, AudioEncoding]:
     """The events of an audio file as one recording, which lasts as long as the audio.
 
-    Parameters
-    ----------
-    path
-        A wav or NIST SPHERE file, mono, 16-bit PCM.
-    encoder
-        The cochlea, at the sample rate of the file.
+    ``path``: a wav or NIST SPHERE file, mono, 16-bit PCM. ``encoder``: the cochlea, at the sample
+    rate of the file.
 
-    Raises
-    ------
-    DataError
-        The file is missing, damaged, or of another form.
+    Raises DataError (the file is missing, damaged, or of another form).
     """
     content = read_content(Path(path), expected="an audio file", largest=LARGEST_FILE)
     rate, clip = read_audio(content, str(path))

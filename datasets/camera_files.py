@@ -55,27 +55,14 @@ def read(
 ) -> Lines:
     """Events of a file, with the times of the file.
 
-    Parameters
-    ----------
-    path
-        The file.
-    unit
-        Of the times; None for what ``columns`` says (``t_us``), else ``otherwise``.
-    n_channels
-        Where there is a channel in place of an address.
-    columns
-        What the columns are, such as ``("t", "x", "y", "p")``: of an array without names all of
-        them, in order, a dash to drop one; else those that are read.
-    sensor_size
-        (width, height, polarities); None for what a raw file says.
-    otherwise
-        As said.
+    ``unit``: of the times; None for what ``columns`` says (``t_us``), else ``otherwise``.
+    ``n_channels``: where there is a channel in place of an address. ``columns``: what the columns
+    are, such as ``("t", "x", "y", "p")``: of an array without names all of them, in order, a dash
+    to drop one; else those that are read. ``sensor_size``: (width, height, polarities); None for
+    what a raw file says.
 
-    Raises
-    ------
-    DataError
-        The file is missing, damaged, of another form, or holds columns that are neither used nor
-        dropped.
+    Raises DataError (the file is missing, damaged, of another form, or holds columns that are
+    neither used nor dropped).
     """
     place = Path(path)
     if unit is not None:

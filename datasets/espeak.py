@@ -39,10 +39,7 @@ _Callback = ctypes.CFUNCTYPE(
 class Synthesizer:
     """A speech synthesizer in its initial state.
 
-    Raises
-    ------
-    DataError
-        The ``demo`` extra is not installed, or the library does not start.
+    Raises DataError (the ``demo`` extra is not installed, or the library does not start).
     """
 
     def __init__(self) -> None:

@@ -31,11 +31,7 @@ Extra = Literal[
 def install_hint(extra: Extra, *, upgrade: bool = False) -> str:
     """Command that installs an extra of eventsim.
 
-    Parameters
-    ----------
-    extra
-        Its name in [project.optional-dependencies] of pyproject.toml.
-    upgrade
-        Packages that are installed already are brought up to date.
+    ``extra``: its name in [project.optional-dependencies] of pyproject.toml. ``upgrade``: packages
+    that are installed already are brought up to date.
     """
     return f"pip install {'--upgrade ' if upgrade else ''}'{DISTRIBUTION}[{extra}]'"

@@ -33,13 +33,9 @@ class Extent(NamedTuple):
 class Memo:
     """What was made, by key, and extents of arrays; a new one knows nothing.
 
-    Parameters
-    ----------
-    back
-        Whether a backward pass follows with the same memo: then what the forward pass made of its
-        spikes is kept for it as well.
-    pieces
-        Whether it is that of a run that goes on piece by piece, whose spikes are others in each.
+    ``back``: whether a backward pass follows with the same memo: then what the forward pass made of
+    its spikes is kept for it as well. ``pieces``: whether it is that of a run that goes on piece by
+    piece, whose spikes are others in each.
     """
 
     def __init__(self, *, back: bool = False, pieces: bool = False) -> None:

@@ -88,10 +88,7 @@ def flow_name(to: str, by: str) -> str:
 def kind_of(neuron: CaseNeuron, names: Iterable[str]) -> LinearNeuron:
     """Neurons of a case as eventsim has them; ``names`` are those of their parameters.
 
-    Raises
-    ------
-    ParameterError
-        The kind is unknown, or states and receptors contradict each other.
+    Raises ParameterError (the kind is unknown, or states and receptors contradict each other).
     """
     if neuron.kind == "linear":
         return _GivenFlow(neuron, names)

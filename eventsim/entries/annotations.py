@@ -78,10 +78,7 @@ class Mistake(NamedTuple):
 class Checker:
     """Holds values to annotations, and keeps every mistake that it finds.
 
-    Parameters
-    ----------
-    tables
-        Whether dataclasses inside are tables, else instances.
+    ``tables``: whether dataclasses inside are tables, else instances.
     """
 
     def __init__(self, *, tables: bool):

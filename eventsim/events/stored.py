@@ -135,10 +135,7 @@ class StoredStream:
     def __getitem__(self, index: Any) -> EventStream:
         """Read samples by integer, slice, integer array or boolean mask. New arrays.
 
-        Raises
-        ------
-        StorageError
-            The file is gone, or what is read is damaged.
+        Raises StorageError (the file is gone, or what is read is damaged).
         """
         part = self.subset(index)
         times, channels = (np.concatenate(list(part.pieces(name))) for name in _EVENT_FIELDS)

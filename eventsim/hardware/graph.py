@@ -134,12 +134,8 @@ def renumbered(graph: AxonGraph, order: Ints) -> AxonGraph:
 def check_kinds(net: Network, chip: Chip) -> None:
     """Raise unless the chip has a place for the neurons of the network, whatever their number.
 
-    Raises
-    ------
-    NetworkError
-        The chip's neuron is fixed, and is not of a kind of the network.
-    MappingError
-        It is not known how many of them a core holds.
+    Raises NetworkError (the chip's neuron is fixed, and is not of a kind of the network),
+    MappingError (it is not known how many of them a core holds).
     """
     for name in net.linear:
         kind = type(net.populations[name].neuron).__name__

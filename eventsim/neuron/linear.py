@@ -416,10 +416,7 @@ class Resonator(_WithSynapses):
 def neuron_described(name: str, receptors: Sequence[str]) -> LinearNeuron:
     """The kind that :meth:`LinearNeuron.describe` described, if its class is known here.
 
-    Raises
-    ------
-    ParameterError
-        No class of that name has been defined.
+    Raises ParameterError (no class of that name has been defined).
     """
     kinds = {kind.__name__: kind for kind in _subclasses(LinearNeuron)}
     if name not in kinds or name.startswith("_"):

@@ -13,12 +13,7 @@ from eventsim.network import Projection
 class SynapticEvents(Mapping[str, int]):
     """Counts by projection, which come from a device when the first of them is asked for.
 
-    Parameters
-    ----------
-    names
-        Of projections.
-    counts
-        Whole numbers in the same order, on the device.
+    ``names``: of projections. ``counts``: whole numbers in the same order, on the device.
     """
 
     def __init__(self, names: Sequence[str], counts: Array) -> None:

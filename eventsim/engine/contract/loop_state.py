@@ -108,20 +108,10 @@ def after(
 ) -> tuple[SpikeTrains, LoopState]:  # fmt: skip
     """What a piece of a stream leaves: its spikes, and the state to go on from.
 
-    Parameters
-    ----------
-    loop, arrivals
-        What the kernels took; NumPy arrays, as all others.
-    before
-        Where the piece started.
-    trains
-        All spikes from there to the end of the job.
-    stop
-        The neurons after it.
-    by_windows
-        Whether the loop goes by windows: then the neurons stand at the last border.
-    adapted
-        As :class:`LoopState`.
+    ``loop, arrivals``: what the kernels took; NumPy arrays, as all others. ``before``: where the
+    piece started. ``trains``: all spikes from there to the end of the job. ``stop``: the neurons
+    after it. ``by_windows``: whether the loop goes by windows: then the neurons stand at the last
+    border. ``adapted``: as :class:`LoopState`.
     """
     end = job.duration
     stand = stop.border if by_windows else end

@@ -200,10 +200,8 @@ def using_backend(name: str, backend: Backend) -> Iterator[Backend]:
 def set_threads(n: int, *, backend: str = "auto") -> None:
     """Let a backend use ``n`` threads; a backend without threads of its own ignores it.
 
-    Raises
-    ------
-    ParameterError, BackendError
-        ``n`` is out of range, the backend unknown or not loadable.
+    Raises ParameterError, BackendError (``n`` is out of range, the backend unknown or not
+    loadable).
     """
     name = get_backend(backend).name
     if name == "cpu":

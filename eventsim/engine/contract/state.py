@@ -141,18 +141,9 @@ def carried(
 ) -> tuple[SpikeTrains, LayerState]:
     """What a piece of a stream leaves: its spikes, and the state to go on from.
 
-    Parameters
-    ----------
-    before
-        Where the piece started.
-    trains
-        All spikes from ``before.stop`` on.
-    end
-        The neurons after their last arrivals.
-    pending
-        Arrivals that they have not all met.
-    adapted
-        Their adaptation at ``end``.
+    ``before``: where the piece started. ``trains``: all spikes from ``before.stop`` on. ``end``:
+    the neurons after their last arrivals. ``pending``: arrivals that they have not all met.
+    ``adapted``: their adaptation at ``end``.
     """
     sample = np.repeat(np.arange(job.n_samples), np.diff(trains.offsets))
     pair = sample * trains.size + trains.neurons

@@ -236,16 +236,10 @@ def layer_gradients(
 ) -> StageGradients:
     """From derivatives by drive and rates to those by weights and time constants.
 
-    Parameters
-    ----------
-    by_drive
-        dL/d(weight times resistance) of every synapse; may be changed.
-    by_delay, source_times, grazes
-        As in StageGradients.
-    sums, own
-        [N_SUMS, size] and [N_OWN, size].
-    adapted
-        By rise and rate of an adaptive threshold, [2, size]; None where it is not adaptive.
+    ``by_drive``: dL/d(weight times resistance) of every synapse; may be changed. ``by_delay,
+    source_times, grazes``: as in StageGradients. ``sums, own``: [N_SUMS, size] and [N_OWN, size].
+    ``adapted``: by rise and rate of an adaptive threshold, [2, size]; None where it is not
+    adaptive.
     """
     p = job.stage.population
     return StageGradients(

@@ -63,20 +63,11 @@ class CallForm(NamedTuple):
 class Library:
     """A library of kernels, at one level.
 
-    Parameters
-    ----------
-    path
-        The file.
-    asked
-        The level; None for the best that the library has and the processor runs.
+    ``asked``: the level; None for the best that the library has and the processor runs.
 
-    Raises
-    ------
-    BackendError
-        The file is not there, cannot be loaded, was built from other sources than those of this
-        installation, or does not have the level, or the processor does not run it.
-    ParameterError
-        There is no such level.
+    Raises BackendError (the file is not there, cannot be loaded, was built from other sources than
+    those of this installation, or does not have the level, or the processor does not run it),
+    ParameterError (there is no such level).
     """
 
     def __init__(self, path: Path, asked: str | None = None):

@@ -52,10 +52,7 @@ def dealt(work: Ints) -> Ints:
 def n_threads() -> int:
     """Number of threads that kernels use now.
 
-    Raises
-    ------
-    ParameterError
-        ``EVENTSIM_THREADS`` is no number of threads.
+    Raises ParameterError (``EVENTSIM_THREADS`` is no number of threads).
     """
     if _alone.get():
         return 1

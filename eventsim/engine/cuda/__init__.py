@@ -56,10 +56,7 @@ def _plain(arrays: Sequence[Array]) -> bool:
 class CudaBackend(Backend):
     """All kernels on one device.
 
-    Parameters
-    ----------
-    device
-        What runs the kernels; None for the current CUDA device.
+    ``device``: what runs the kernels; None for the current CUDA device.
     """
 
     name = "cuda"

@@ -20,14 +20,8 @@ from eventsim.extras import install_hint
 class NcclCommunicator:
     """All processes of ``cupyx.distributed``; an ``eventsim.train.parallel.Communicator``.
 
-    Parameters
-    ----------
-    backend
-        What ``cupyx.distributed.init_process_group`` returned.
-    xp
-        CuPy.
-    rank, size
-        As given to it.
+    ``backend``: what ``cupyx.distributed.init_process_group`` returned. ``xp``: CuPy. ``rank,
+    size``: as given to it.
     """
 
     def __init__(self, backend: Any, xp: Any, *, rank: int, size: int):
@@ -57,18 +51,11 @@ class NcclCommunicator:
 def take_device(local_rank: int, *, chosen: bool) -> None:
     """Make the device of that number the current one; nothing where there is no CUDA.
 
-    Parameters
-    ----------
-    local_rank
-        Number of this process on its machine.
-    chosen
-        Whether CUDA_VISIBLE_DEVICES is set. One visible device is then that of this process,
-        whatever its number: launchers bind processes in that way. NCCL refuses if two share it.
+    ``local_rank``: number of this process on its machine. ``chosen``: whether CUDA_VISIBLE_DEVICES
+    is set. One visible device is then that of this process, whatever its number: launchers bind
+    processes in that way. NCCL refuses if two share it.
 
-    Raises
-    ------
-    BackendError
-        There are fewer devices than that.
+    Raises BackendError (there are fewer devices than that).
     """
     try:
         import cupy

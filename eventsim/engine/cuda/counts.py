@@ -60,12 +60,7 @@ def count_arrivals(
 class AddressLookup:
     """Finds the extents of the same arrays again and again; those of one size in a pair.
 
-    Parameters
-    ----------
-    dev
-        Where they are.
-    pairs
-        float64 arrays, each with another to subtract or None.
+    ``dev``: where they are. ``pairs``: float64 arrays, each with another to subtract or None.
     """
 
     def __init__(self, dev: Device, pairs: Sequence[tuple[Array, Array | None]]) -> None:

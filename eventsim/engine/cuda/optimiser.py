@@ -22,16 +22,9 @@ BITS = {"threshold": 1, "v_reset": 2, "v_leak": 4, "weights": 8}
 class FusedAdam:
     """An :class:`eventsim.engine.contract.adam.Adam` on one device.
 
-    Parameters
-    ----------
-    dev
-        Where the arrays are.
-    trained
-        The arrays, in the order of the vectors.
-    bounded
-        Populations whose parameters bound each other.
-    margin, stable
-        Of thresholds above resets and rests, and of self-weights below those of a run-away.
+    ``dev``: where the arrays are. ``trained``: the arrays, in the order of the vectors.
+    ``bounded``: populations whose parameters bound each other. ``margin, stable``: of thresholds
+    above resets and rests, and of self-weights below those of a run-away.
     """
 
     def __init__(

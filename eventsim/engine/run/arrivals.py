@@ -50,12 +50,8 @@ def no_arrivals(job: Job) -> Arrivals:
 def find_arrivals(job: Job, neurons: Ints) -> Arrivals:
     """Arrivals at ``neurons`` of the stage in every sample, without those of self-connections.
 
-    Parameters
-    ----------
-    job
-        The stage with the spikes of all its sources.
-    neurons
-        Numbers in the stage, NumPy, without repetition.
+    ``job``: the stage with the spikes of all its sources. ``neurons``: numbers in the stage, NumPy,
+    without repetition.
     """
     like = _like(job)
     xp, fan = namespace(like), _fan_out(job, neurons, like)

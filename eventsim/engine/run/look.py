@@ -39,14 +39,8 @@ Pair = tuple[Array, Array | None]
 class Look:
     """A look at a network that has begun; ``found`` is what the host has to fetch.
 
-    Parameters
-    ----------
-    net
-        The network.
-    conditions
-        What its values must fulfil.
-    lookup
-        Of the arrays of the conditions, each once.
+    ``conditions``: what its values must fulfil. ``lookup``: of the arrays of the conditions, each
+    once.
     """
 
     def __init__(self, net: Network, conditions: list[DomainCheck], lookup: ExtentLookup) -> None:

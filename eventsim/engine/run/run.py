@@ -288,11 +288,8 @@ def begin_late(job: Job, begin: Floats, time_constant: float, where: str) -> Lat
     Where the weight would fade until then, times count from the begin of each sample, or from its
     first spike if that is earlier: a readout rests until then.
 
-    Raises
-    ------
-    ParameterError, ShapeError
-        For ``where``: a time lies outside its sample, or too long after its first spike, or there
-        is not one for every sample.
+    Raises ParameterError, ShapeError (for ``where``: a time lies outside its sample, or too long
+    after its first spike, or there is not one for every sample).
     """
     begin = real_array(begin, f"{where}: begin")
     if begin.shape != job.duration.shape:

@@ -280,14 +280,8 @@ class _Own(NamedTuple):
 class _Block:
     """Some neurons of a stage in all samples of a job, one row each: ``sample * size + neuron``.
 
-    Parameters
-    ----------
-    job
-        Of the samples.
-    neurons
-        Numbers in the stage.
-    own
-        Spikes of the neurons, numbered as ``neurons`` are; None for a readout.
+    ``job``: of the samples. ``neurons``: numbers in the stage. ``own``: spikes of the neurons,
+    numbered as ``neurons`` are; None for a readout.
     """
 
     def __init__(self, job: Job, neurons: Ints, own: SourceSpikes | None) -> None:

@@ -75,12 +75,7 @@ def read_linear(
 
     ``currents`` are its ``LI`` by receptor.
 
-    Raises
-    ------
-    NetworkError
-        Metadata is damaged.
-    ParameterError
-        The kind is not defined here.
+    Raises NetworkError (metadata is damaged), ParameterError (the kind is not defined here).
     """
     size, metadata = np.asarray(node.tau).size, node.metadata
     if KIND in metadata:
