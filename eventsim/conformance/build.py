@@ -26,7 +26,7 @@ def network_of(case: Case) -> Network:
     """
     net = Network()
     for population in case.populations:
-        if population.kind == "input":
+        if population is case.input:
             net.add_input(population.name, population.size)
         elif population.neuron is None:
             given: dict[str, Any] = dict(population.parameters)
@@ -90,7 +90,7 @@ def kind_of(neuron: CaseNeuron, names: Iterable[str]) -> LinearNeuron:
 
     Raises ParameterError (the kind is unknown, or states and receptors contradict each other).
     """
-    if neuron.kind == "linear":
+    if neuron.gives_flow:
         return _GivenFlow(neuron, names)
     return neuron_described(neuron.kind, [name for name in neuron.receptors if name])
 

@@ -123,6 +123,11 @@ class CaseNeuron(NamedTuple):
     receptors: Mapping[str, str]
 
     @property
+    def gives_flow(self) -> bool:
+        """Whether its entries are parameters of their own, not those of a kind."""
+        return self.kind == "linear"
+
+    @property
     def needs(self) -> tuple[str, ...]:
         """What a simulator must know to run them."""
         several = (RECEPTORS,) if list(self.receptors) != [""] else ()

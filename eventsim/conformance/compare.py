@@ -67,7 +67,7 @@ class CaseComparison:
 
     def count(self, kind: Kind) -> int:
         """Number of mismatches of a kind."""
-        return sum(mismatch.kind == kind for mismatch in self.mismatches)
+        return [mismatch.kind for mismatch in self.mismatches].count(kind)
 
 
 def find_fault(case: Case, spikes: Mapping[str, Sequence[Sequence[float]]]) -> str | None:

@@ -187,7 +187,7 @@ def _keys_of(entry: Entry, neuron: CaseNeuron, given: Mapping[str, Any]) -> tupl
     """Parameters of neurons of further states."""
     states = neuron.states
     own: tuple[str, ...] = ()
-    if neuron.kind == "linear":
+    if neuron.gives_flow:
         known = [flow_name(to, by) for to in states for by in states]
         known += [f"{what}_{state}" for what in ("add", "set") for state in states[1:]]
         own = tuple(name for name in known if name in given)

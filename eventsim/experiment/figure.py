@@ -39,7 +39,7 @@ def figure(findings: Findings) -> Figure:
                           color=INK)  # fmt: skip
     accuracy.set_title("Accuracy on the test part (%)")
     kind = findings.repeats.kind
-    over = "folds" if kind == "folds" else "seeds of one division"
+    over = "folds" if findings.repeats.are_folds else "seeds of one division"
     accuracy.set_xlabel(
         f"dot: a {kind.removesuffix('s')} after its last epoch, ring: chosen by validation,\n"
         f"bar: mean ± standard deviation over {over}"

@@ -220,7 +220,7 @@ def notes(frontier: Frontier) -> Iterator[str]:
             "measured again, on the validation part too. Memory is read, where a chip has a figure "
             "of it, with so many bits."
         )
-    if any(point.kind == "grid" for point in frontier.points):
+    if not all(point.is_exact or point.is_dense for point in frontier.points):
         yield (
             "Squares are networks that were trained, tested and counted in fixed steps. They are "
             "for comparison and on no front."

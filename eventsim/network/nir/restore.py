@@ -50,6 +50,11 @@ class _Neurons:
     kind: str
     parameters: Mapping[str, Any]
 
+    @property
+    def is_input(self) -> bool:
+        """Whether it is the input's channels."""
+        return self.kind == "input"
+
 
 def from_nir(
     graph: Any,
@@ -108,7 +113,7 @@ def from_nir(
     for chained in _by_pair(graph, neurons):
         target, receptor = graph.receptors.get(chained[0].target, (chained[0].target, None))
         begin, end = neurons[chained[0].source], neurons[target]
-        if begin.kind == "readout":
+        if net.population(begin.end.name).is_readout:
             raise NetworkError(
                 f"from_nir: {begin.end.name!r} has no threshold but feeds {end.end.name!r}. "
                 "Voltages that flow between populations are no events."
@@ -172,7 +177,7 @@ def _find_neurons(nir: Any, graph: Any, reading: _Reading) -> dict[str, _Neurons
             )
         elif isinstance(node, nir.Input | nir.CubaLIF | nir.CubaLI) and not added:
             neurons[name] = _neurons(name, node, reading)
-    inputs = [name for name, found in neurons.items() if found.kind == "input"]
+    inputs = [name for name, found in neurons.items() if found.is_input]
     if len(inputs) != 1:
         raise NetworkError(
             f"from_nir: the graph has {len(inputs)} inputs {inputs}, expected one. Join them into "
@@ -204,7 +209,7 @@ def _said_names(graph: Any, what: str) -> list[Any]:
 def _by_pair(graph: Any, neurons: Mapping[str, _Neurons]) -> list[list[Chain]]:
     """The chains of every pair of populations, in the order in which eventsim wrote them."""
     sizes = {name: found.end.size for name, found in neurons.items()}
-    inner = {name: size for name, size in sizes.items() if neurons[name].kind != "input"}
+    inner = {name: size for name, size in sizes.items() if not neurons[name].is_input}
     inner |= {current: sizes[fed] for current, (fed, _) in graph.receptors.items()}
     pairs: dict[tuple[str, ...], list[Chain]] = {}
     for chain in chains(graph, sizes, inner):
