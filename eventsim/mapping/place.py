@@ -17,15 +17,8 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Ints
 from eventsim.chips import Limits
+from eventsim.engine.cpu import roles_mapping
 from eventsim.engine.cpu.library import library
-from eventsim.engine.cpu.roles_mapping import (
-    AnnealCores,
-    CoreFieldRole,
-    CoreSwapsRole,
-    DescendCores,
-    DescentRole,
-    SwapChanges,
-)
 from eventsim.mapping.effort import Effort
 from eventsim.mapping.mesh import Cores, Flows, coordinates, line_places
 from eventsim.mapping.state import ONE_TASK
@@ -154,7 +147,7 @@ class _PlaceSearch:
         across, along = line_places(limits)
         start = np.full(places.size + 1, flow.nnz, np.int64)
         start[: self.n + 1] = flow.indptr
-        self.field = CoreFieldRole(
+        self.field = roles_mapping.CoreFieldRole(
             start=start,
             other=flow.indices.astype(np.int32),
             flow=flow.data,
@@ -186,8 +179,8 @@ class _PlaceSearch:
     def changes(self, ones: Ints, others: Ints) -> Floats:
         """What swapping the places of two cores would add to the cost, float64 [swaps]."""
         found = np.empty(ones.size)
-        swaps = CoreSwapsRole(ones, others, ones.size, None, found, None, None)
-        library().run(SwapChanges(ONE_TASK, self.field, swaps))
+        swaps = roles_mapping.CoreSwapsRole(ones, others, ones.size, None, found, None, None)
+        library().run(roles_mapping.SwapChanges(ONE_TASK, self.field, swaps))
         return found
 
     def anneal(self, rng: np.random.Generator, effort: Effort) -> None:
@@ -204,8 +197,8 @@ class _PlaceSearch:
                 break
             first, second = rng.integers(0, n, tries), rng.integers(0, size, tries)
             limits = -temperature * np.log(rng.random(tries) + 1e-300)
-            swaps = CoreSwapsRole(first, second, tries, limits, None, costs, best)
-            library().run(AnnealCores(ONE_TASK, field, swaps))
+            swaps = roles_mapping.CoreSwapsRole(first, second, tries, limits, None, costs, best)
+            library().run(roles_mapping.AnnealCores(ONE_TASK, field, swaps))
         self.at[:] = best
 
     def descend(self, effort: Effort) -> None:
@@ -220,8 +213,10 @@ class _PlaceSearch:
                 if effort.is_over():
                     return
                 end = min(low + SLICE, self.n)
-                descent = DescentRole(low, end, across, along, LEAST, np.empty(1, np.int64))
-                library().run(DescendCores(ONE_TASK, field, descent))
+                descent = roles_mapping.DescentRole(
+                    low, end, across, along, LEAST, np.empty(1, np.int64)
+                )
+                library().run(roles_mapping.DescendCores(ONE_TASK, field, descent))
                 taken += int(descent.taken[0])
 
     def _potential(self, line: Ints, where: Floats) -> Floats:

@@ -14,16 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats
+from eventsim.engine.cpu import roles_mapping
 from eventsim.engine.cpu.library import library
-from eventsim.engine.cpu.roles_mapping import (
-    CountAlone,
-    LeavingRole,
-    MoveAll,
-    MoveAway,
-    SwapNeurons,
-    SwapsRole,
-    WishesRole,
-)
 from eventsim.hardware.errors import InfeasibleError
 from eventsim.hardware.usage import ADVICE, LIMIT_OF, core_usage
 from eventsim.mapping.effort import Effort
@@ -73,8 +65,10 @@ def _move_pass(state: CoreState, neurons: NDArray[np.int64], effort: Effort) -> 
             break
         some = slice(low, low + SLICE)
         mine = neurons[some]
-        wishes = WishesRole(mine, mine.size, wished[some], gains[some], WISHES)
-        library().run(MoveAll(ONE_TASK, state.wiring, state.held, state.ground, wishes))
+        wishes = roles_mapping.WishesRole(mine, mine.size, wished[some], gains[some], WISHES)
+        library().run(
+            roles_mapping.MoveAll(ONE_TASK, state.wiring, state.held, state.ground, wishes)
+        )
     row, rank = np.nonzero(wished != NOWHERE)
     return _Wishes(neurons[row], wished[row, rank], gains[row, rank])
 
@@ -102,11 +96,13 @@ def _swap_pass(state: CoreState, wishes: _Wishes, effort: Effort) -> None:
             continue
         neurons, wished = wishes.neurons[mine], wishes.gains[mine]
         homes, column = np.unique(state.core_of[neurons], return_inverse=True)
-        swaps = SwapsRole(
+        swaps = roles_mapping.SwapsRole(
             core, neurons, wished, column, neurons.size, members, state.gains(members, homes),
             members.size, homes.size,
         )  # fmt: skip
-        library().run(SwapNeurons(ONE_TASK, state.wiring, state.held, state.ground, swaps))
+        library().run(
+            roles_mapping.SwapNeurons(ONE_TASK, state.wiring, state.held, state.ground, swaps)
+        )
 
 
 def repair(state: CoreState, *, chip: str, max_cores: int) -> None:
@@ -146,8 +142,8 @@ def _relieve(state: CoreState, core: int, *, chip: str, max_cores: int) -> None:
 
 def _move_away(state: CoreState, core: int, neurons: NDArray[np.int64]) -> int:
     """Move neurons off a core until it is within its limits, or one finds no room; how many."""
-    leaving = LeavingRole(neurons, neurons.size, core, np.empty(1, np.int64))
-    library().run(MoveAway(ONE_TASK, state.wiring, state.held, state.ground, leaving))
+    leaving = roles_mapping.LeavingRole(neurons, neurons.size, core, np.empty(1, np.int64))
+    library().run(roles_mapping.MoveAway(ONE_TASK, state.wiring, state.held, state.ground, leaving))
     return int(leaving.found[0])
 
 
@@ -161,8 +157,8 @@ def _relief(state: CoreState, core: int, members: NDArray[np.int64]) -> Floats:
     if held.synapses[core] > synapses:
         relief += wiring.fan_in[members] / synapses
     if held.axons_in[core] > axons_in:
-        leaving = LeavingRole(members, members.size, core, np.empty_like(members))
-        library().run(CountAlone(ONE_TASK, wiring, held, leaving))
+        leaving = roles_mapping.LeavingRole(members, members.size, core, np.empty_like(members))
+        library().run(roles_mapping.CountAlone(ONE_TASK, wiring, held, leaving))
         relief += leaving.found / axons_in
     if held.axons_out[core] > axons_out:
         relief += held.used[members] / axons_out

@@ -24,21 +24,9 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Ints
 from eventsim.chips import Limits
+from eventsim.engine.cpu import roles_mapping
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles import TasksRole
-from eventsim.engine.cpu.roles_mapping import (
-    AskCore,
-    AxonCosts,
-    AxonWiringRole,
-    ComingRole,
-    CoreHoldsRole,
-    CostsRole,
-    FillCores,
-    FindGains,
-    GroundRole,
-    MoveGainsRole,
-    MoveNeuron,
-)
 from eventsim.hardware.graph import AxonGraph
 from eventsim.hardware.usage import synapse_limit
 from eventsim.mapping.mesh import Cores, coordinates, line_places
@@ -68,7 +56,7 @@ class CoreState:
             limits.axons_out_per_core,
             synapse_limit(limits),
         )
-        self.held = CoreHoldsRole(
+        self.held = roles_mapping.CoreHoldsRole(
             core_of=np.full(graph.n_neurons, NOWHERE, np.int32),
             slots=np.zeros((graph.synapses.nnz, 2), np.int32),
             used=np.zeros(graph.n_axons, np.int32),
@@ -82,7 +70,7 @@ class CoreState:
         self.ground = even_ground(n_cores)
         if core_of is not None:
             self.held.core_of[:] = core_of
-            library().run(FillCores(ONE_TASK, self.wiring, self.held))
+            library().run(roles_mapping.FillCores(ONE_TASK, self.wiring, self.held))
 
     @property
     def core_of(self) -> NDArray[np.int32]:
@@ -97,9 +85,9 @@ class CoreState:
 
     def cost(self) -> float:
         """Sum over axons of spikes times distances to their destination cores."""
-        costs = CostsRole(np.empty(self.graph.n_axons))
+        costs = roles_mapping.CostsRole(np.empty(self.graph.n_axons))
         tasks = TasksRole.all(self.graph.n_axons)
-        call = AxonCosts(tasks, self.wiring, self.held, self.ground, costs)
+        call = roles_mapping.AxonCosts(tasks, self.wiring, self.held, self.ground, costs)
         library().run(call)
         return float(costs.found.sum())
 
@@ -110,8 +98,12 @@ class CoreState:
         """
         n = neurons.size
         found = np.empty(n if cores is None else (cores.size, n))
-        asked = MoveGainsRole(neurons, n, PARTS, cores, 0 if cores is None else cores.size, found)
-        call = FindGains(TasksRole.all(PARTS), self.wiring, self.held, self.ground, asked)
+        asked = roles_mapping.MoveGainsRole(
+            neurons, n, PARTS, cores, 0 if cores is None else cores.size, found
+        )
+        call = roles_mapping.FindGains(
+            TasksRole.all(PARTS), self.wiring, self.held, self.ground, asked
+        )
         library().run(call)
         return found
 
@@ -131,14 +123,14 @@ class CoreState:
         And what that would add to the axons out of every core, int64 [cores].
         """
         change, fits = np.empty(self.n_cores, np.int64), np.empty(1, np.int64)
-        coming = ComingRole(neuron, core, change, fits)
-        library().run(AskCore(ONE_TASK, self.wiring, self.held, coming))
+        coming = roles_mapping.ComingRole(neuron, core, change, fits)
+        library().run(roles_mapping.AskCore(ONE_TASK, self.wiring, self.held, coming))
         return bool(fits[0]), change
 
     def move(self, neuron: int, core: int) -> None:
         """Put a neuron on a core, from where it is or from nowhere."""
-        coming = ComingRole(neuron, core, None, None)
-        library().run(MoveNeuron(ONE_TASK, self.wiring, self.held, coming))
+        coming = roles_mapping.ComingRole(neuron, core, None, None)
+        library().run(roles_mapping.MoveNeuron(ONE_TASK, self.wiring, self.held, coming))
 
     def excess(self) -> NDArray[np.float64]:
         """By how much every core is beyond its worst limit, relative to it; 0 if it is not."""
@@ -150,10 +142,10 @@ class CoreState:
         return worst
 
 
-def wiring(graph: AxonGraph) -> AxonWiringRole:
+def wiring(graph: AxonGraph) -> roles_mapping.AxonWiringRole:
     """A graph as the compiled loops read it; arrays of the graph where they have the right type."""
     by_axon, by_target = graph.synapses, graph.by_target
-    return AxonWiringRole(
+    return roles_mapping.AxonWiringRole(
         by_axon.indptr.astype(np.int64),
         by_axon.indices.astype(np.int32, copy=False),
         by_target.indptr.astype(np.int64),
@@ -166,17 +158,17 @@ def wiring(graph: AxonGraph) -> AxonWiringRole:
     )
 
 
-def even_ground(n_cores: int) -> GroundRole:
+def even_ground(n_cores: int) -> roles_mapping.GroundRole:
     """1 between any two cores and from the outside."""
     nowhere, at = np.zeros(n_cores + 1, np.int64), np.zeros(n_cores + 1)
-    return GroundRole(nowhere, nowhere, np.zeros(1), np.zeros(1), at, at, 1, 1, 1.0)
+    return roles_mapping.GroundRole(nowhere, nowhere, np.zeros(1), np.zeros(1), at, at, 1, 1, 1.0)
 
 
-def mesh_ground(place: Cores, limits: Limits) -> GroundRole:
+def mesh_ground(place: Cores, limits: Limits) -> roles_mapping.GroundRole:
     """Links between cores of an assignment, and from the entry, as the compiled loops read them.
 
     Cores on one tile are :data:`BESIDE` apart, so that spikes between them are not for nothing.
     """
     column, row = (np.append(axis[place], 0) for axis in coordinates(limits))
     x, y = line_places(limits)
-    return GroundRole(column, row, x, y, x[column], y[row], x.size, y.size, BESIDE)
+    return roles_mapping.GroundRole(column, row, x, y, x[column], y[row], x.size, y.size, BESIDE)

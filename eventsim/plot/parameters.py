@@ -7,18 +7,9 @@ from matplotlib.ticker import MaxNLocator
 from eventsim.arrays import Floats, to_host
 from eventsim.errors import NetworkError
 from eventsim.network import Network
+from eventsim.plot import style
 from eventsim.plot.doors import check_kind
 from eventsim.plot.spikes import TWO_LINES
-from eventsim.plot.style import (
-    FAINT,
-    INK,
-    MUTED,
-    axes_for,
-    grid,
-    log_scale,
-    population_colour,
-    size_points,
-)
 
 TAUS = ("tau_mem", "tau_syn")
 UNITS = {"tau_mem": "ms", "tau_syn": "ms", "refractory": "ms", "tau_adaptation": "ms"}
@@ -69,7 +60,7 @@ def taus(net: Network, *, ax: Axes | None = None) -> Axes:
         for colour, (name, population) in enumerate(net.neurons.items())
         for key, alpha in zip(TAUS, ALPHAS, strict=True)
     ]
-    with axes_for(ax, size=(6.0, max(4.0, ROW_INCHES * len(rows) + 0.8))) as axes:
+    with style.axes_for(ax, size=(6.0, max(4.0, ROW_INCHES * len(rows) + 0.8))) as axes:
         edges = _value_axis(axes, np.concatenate([values for _, values, _, _ in rows]), "tau_mem")
         for row, (_, values, colour, alpha) in enumerate(rows):
             bins = edges
@@ -78,20 +69,20 @@ def taus(net: Network, *, ax: Axes | None = None) -> Axes:
             counts, _ = np.histogram(values, bins=bins)
             base = float(len(rows) - 1 - row)
             axes.stairs(base + FULL * counts / counts.max(), bins, baseline=base, fill=True,
-                        color=population_colour(colour), alpha=alpha)  # fmt: skip
+                        color=style.population_colour(colour), alpha=alpha)  # fmt: skip
             middle = float(np.median(values))
-            axes.plot([middle, middle], [base, base + FULL], color=INK, linewidth=1.2)
-            axes.axhline(base, color=FAINT, linewidth=0.8, zorder=0)
-        two = size_points(axes)[1] / len(rows) >= TWO_LINES
+            axes.plot([middle, middle], [base, base + FULL], color=style.INK, linewidth=1.2)
+            axes.axhline(base, color=style.FAINT, linewidth=0.8, zorder=0)
+        two = style.size_points(axes)[1] / len(rows) >= TWO_LINES
         labels = [
             f"{label}\nmedian {np.median(values):.3g} ms" if two else label
             for label, values, _, _ in rows
         ]
         axes.set_yticks(np.arange(len(rows))[::-1] + FULL / 2, labels)
-        axes.tick_params(axis="y", length=0.0, labelcolor=INK)
+        axes.tick_params(axis="y", length=0.0, labelcolor=style.INK)
         axes.set_ylim(-0.1, len(rows))
         axes.set_xlabel("time constant (ms)")
-        grid(axes, axis="x")
+        style.grid(axes, axis="x")
         return axes
 
 
@@ -102,10 +93,12 @@ def distribution(axes: Axes, values: Floats, before: Floats, *, name: str, colou
     bins = edges.tolist()
     axes.hist(values, bins=bins, color=colour, alpha=0.9, edgecolor="white", linewidth=0.5)
     if np.ptp(before) == 0.0:
-        axes.axvline(before[0], ymax=0.74, color=INK, linewidth=1.2, linestyle=(0, (3, 2)))
+        axes.axvline(before[0], ymax=0.74, color=style.INK, linewidth=1.2, linestyle=(0, (3, 2)))
         label = f"before: {before[0]:.3g}"
     else:
-        axes.hist(before, bins=bins, histtype="step", color=INK, linewidth=1.0, linestyle="--")
+        axes.hist(
+            before, bins=bins, histtype="step", color=style.INK, linewidth=1.0, linestyle="--"
+        )
         label = f"before: median {np.median(before):.3g}"
     after = f"after: median {np.median(values):.3g}" if changed else "unchanged"
     axes.text(
@@ -116,12 +109,12 @@ def distribution(axes: Axes, values: Floats, before: Floats, *, name: str, colou
         ha="right",
         va="top",
         fontsize=8.0,
-        color=MUTED,
+        color=style.MUTED,
         linespacing=1.4,
     )
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
     axes.set_ylim(top=1.35 * axes.get_ylim()[1])
-    grid(axes)
+    style.grid(axes)
 
 
 def _value_axis(axes: Axes, values: Floats, name: str) -> Floats:
@@ -131,7 +124,7 @@ def _value_axis(axes: Axes, values: Floats, name: str) -> Floats:
     if name in (*TAUS, "tau_adaptation") and low > 0.0:
         edges = np.geomspace(low / MARGIN, high * MARGIN, BINS + 1)
         axes.set_xlim(edges[0], edges[-1])
-        log_scale(axes)
+        style.log_scale(axes)
     else:
         margin = 0.06 * max(high - low, 0.1 * max(abs(high), 0.1))
         edges = np.linspace(low - margin, high + margin, BINS + 1)

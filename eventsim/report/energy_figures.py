@@ -7,19 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from eventsim.energy import DenseEquivalent, EnergyReport
-from eventsim.plot.style import (
-    BLUE,
-    FAINT,
-    GREEN,
-    INK,
-    MUTED,
-    ORANGE,
-    PURPLE,
-    SKY,
-    VERMILION,
-    figure,
-    log_scale,
-)
+from eventsim.plot import style
 from eventsim.report.numbers import joules
 
 ROW_INCHES = 0.42
@@ -27,22 +15,22 @@ PJ_PER_UJ = 1e6
 
 # A colour for what a term is about; a hatch tells its variants apart.
 _LOOK: dict[str, tuple[str, str, str | None]] = {
-    "synaptic_event": ("synaptic operations", BLUE, None),
-    "ac": ("accumulations", BLUE, "////"),
-    "mac": ("multiplications", BLUE, "...."),
-    "memory_byte": ("memory", SKY, None),
-    "state_access": ("state accesses", SKY, "////"),
-    "neuron_update_active": ("neuron updates with input", VERMILION, None),
-    "neuron_update_idle": ("neuron updates without", ORANGE, None),
-    "membrane_update": ("neuron updates by arrivals", VERMILION, "////"),
-    "spike": ("spikes", GREEN, None),
-    "axon_out": ("axons", GREEN, "////"),
-    "event_in": ("events that enter", GREEN, "...."),
-    "event_out": ("events that leave", GREEN, "xxxx"),
-    "hop_ew": ("links east-west", PURPLE, None),
-    "hop_ns": ("links north-south", PURPLE, "////"),
-    "hop_chip": ("links between chips", PURPLE, "...."),
-    "step_sync": ("barriers", MUTED, None),
+    "synaptic_event": ("synaptic operations", style.BLUE, None),
+    "ac": ("accumulations", style.BLUE, "////"),
+    "mac": ("multiplications", style.BLUE, "...."),
+    "memory_byte": ("memory", style.SKY, None),
+    "state_access": ("state accesses", style.SKY, "////"),
+    "neuron_update_active": ("neuron updates with input", style.VERMILION, None),
+    "neuron_update_idle": ("neuron updates without", style.ORANGE, None),
+    "membrane_update": ("neuron updates by arrivals", style.VERMILION, "////"),
+    "spike": ("spikes", style.GREEN, None),
+    "axon_out": ("axons", style.GREEN, "////"),
+    "event_in": ("events that enter", style.GREEN, "...."),
+    "event_out": ("events that leave", style.GREEN, "xxxx"),
+    "hop_ew": ("links east-west", style.PURPLE, None),
+    "hop_ns": ("links north-south", style.PURPLE, "////"),
+    "hop_chip": ("links between chips", style.PURPLE, "...."),
+    "step_sync": ("barriers", style.MUTED, None),
 }
 
 
@@ -59,7 +47,7 @@ def energy_breakdown(
     term has the sign of a lower bound. Chips without a single figure are named only.
     """
     rows = len(reports) + len(dense)
-    drawn = figure(10.0, 1.6 + ROW_INCHES * max(rows, 2))
+    drawn = style.figure(10.0, 1.6 + ROW_INCHES * max(rows, 2))
     totals, shares = drawn.subplots(1, 2, width_ratios=[1.0, 1.25], sharey=True)
     _draw_totals(totals, reports, dense)
     _draw_shares(shares, reports, len(dense))
@@ -69,7 +57,7 @@ def energy_breakdown(
     unique = dict(zip(labels, handles, strict=True))
     drawn.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=4, fontsize=8)
     if title:
-        drawn.suptitle(title, x=0.01, ha="left", fontsize=9, color=MUTED)
+        drawn.suptitle(title, x=0.01, ha="left", fontsize=9, color=style.MUTED)
     return drawn
 
 
@@ -94,29 +82,30 @@ def _draw_totals(
             dynamic = 0.0
         if report.leakage != "missing":
             if dynamic > 0.0:
-                axes.plot([dynamic, whole], [row, row], color=FAINT, zorder=1)
-            axes.plot(whole, row, "o", mfc="white", mec=INK, ms=6, zorder=2)
+                axes.plot([dynamic, whole], [row, row], color=style.FAINT, zorder=1)
+            axes.plot(whole, row, "o", mfc="white", mec=style.INK, ms=6, zorder=2)
             _write(axes, whole, row, report.is_lower_bound)
         if dynamic > 0.0:
-            axes.plot(dynamic, row, "o", color=INK, ms=6, zorder=3)
+            axes.plot(dynamic, row, "o", color=style.INK, ms=6, zorder=3)
             _write(axes, dynamic, row, report.activity_is_lower_bound)
         if whole == 0.0:
             axes.text(0.5, row, "no figures", transform=axes.get_yaxis_transform(),
-                      ha="center", va="center", color=MUTED, fontsize=8)  # fmt: skip
+                      ha="center", va="center", color=style.MUTED, fontsize=8)  # fmt: skip
     for row, found in enumerate(dense, start=len(reports)):
         mean = float(found.energy_pj.mean()) / PJ_PER_UJ
-        axes.plot(mean, row, "s", color=MUTED, ms=6)
+        axes.plot(mean, row, "s", color=style.MUTED, ms=6)
         _write(axes, mean, row, bool(found.missing))
     axes.set_xscale("log")
     axes.margins(x=0.2)
-    log_scale(axes)
+    style.log_scale(axes)
     axes.grid(visible=True, axis="x")
     axes.set_xlabel("filled: without leakage, ring: with it; ≥: a lower bound, terms are missing")
 
 
 def _write(axes: Axes, value: float, row: int, lower_bound: bool) -> None:
-    axes.annotate(joules(value * PJ_PER_UJ, at_least=lower_bound), (value, row), (0, 7),
-                  textcoords="offset points", ha="center", fontsize=7.5, color=INK)  # fmt: skip
+    text = joules(value * PJ_PER_UJ, at_least=lower_bound)
+    axes.annotate(text, (value, row), (0, 7), textcoords="offset points", ha="center", fontsize=7.5,
+                  color=style.INK)  # fmt: skip
 
 
 def _draw_shares(axes: Axes, reports: Sequence[EnergyReport], n_dense: int) -> None:
@@ -133,6 +122,8 @@ def _draw_shares(axes: Axes, reports: Sequence[EnergyReport], n_dense: int) -> N
                       label=label, height=0.6, linewidth=0.5)  # fmt: skip
             left += share
     for row in range(len(reports), len(reports) + n_dense):
-        axes.text(50.0, row, "not split up", ha="center", va="center", color=MUTED, fontsize=8)
+        axes.text(
+            50.0, row, "not split up", ha="center", va="center", color=style.MUTED, fontsize=8
+        )
     axes.set_xlim(0.0, 100.0)
     axes.tick_params(axis="y", labelleft=False)

@@ -4,15 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Array
+from eventsim.engine.contract import table
 from eventsim.engine.contract.adjoint_series import span_of
 from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.state import LayerState, Pending, still_pending, with_pending
-from eventsim.engine.contract.table import (
-    fastest_rate,
-    neuron_table,
-    of_synapses,
-    row_weights,
-)
 from eventsim.engine.cuda.arrays import (
     DeviceEvents,
     GroupedTape,
@@ -42,9 +37,9 @@ class SharedLayer:
         if state is not None:
             self._events, skip = _since(dev, self._events, state)
         self._skip = dev.asarray(skip)
-        self._weights = to_real(dev, job, row_weights(job))
+        self._weights = to_real(dev, job, table.row_weights(job))
         self._n_rows = self._weights.shape[0] - 1
-        self._par = to_real(dev, job, neuron_table(job))
+        self._par = to_real(dev, job, table.neuron_table(job))
         self._times = neuron_times(dev, job)
         self._adaptive = job.stage.population.is_adaptive
         self._duration = dev.asarray(job.duration)
@@ -57,7 +52,7 @@ class SharedLayer:
             job.precision, "shared_forward", job.n_samples * self._tiles, TILE,
             [
                 job.stage.population.size, events.offsets, events.times, events.rows,
-                self._duration, self._weights, self._par, self._times, fastest_rate(job),
+                self._duration, self._weights, self._par, self._times, table.fastest_rate(job),
                 state.begin, state.end, self._skip, met, into,
             ],
             shared=size_of("StagedEvents", job.precision),
@@ -109,7 +104,7 @@ class SharedLayer:
             by_spike = (dev.empty if whole else dev.zeros)(n_spikes, np.float64)
             by_spike[events.spike] = by_event
             by_event = by_spike
-        total = of_synapses(job, sum_rows(dev, job.precision, by_weight))
+        total = table.of_synapses(job, sum_rows(dev, job.precision, by_weight))
         return total, by_event, sum_rows(dev, job.precision, sums), grazes
 
 

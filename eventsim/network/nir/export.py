@@ -10,6 +10,7 @@ import numpy as np
 from eventsim.arrays import Floats
 from eventsim.errors import NetworkError
 from eventsim.network.network import Network
+from eventsim.network.nir import package
 from eventsim.network.nir.beyond import beyond_graph
 from eventsim.network.nir.dialects import (
     OUT_OF_REACH,
@@ -22,16 +23,6 @@ from eventsim.network.nir.dialects import (
     to_leak,
 )
 from eventsim.network.nir.linear import linear_nodes, receptor_node
-from eventsim.network.nir.package import (
-    FORMAT,
-    NirWarning,
-    TimeUnit,
-    check_unit,
-    load_nir,
-    node_names,
-    times,
-    unused,
-)
 from eventsim.network.nir.restore import ADAPTATION
 from eventsim.network.parts import Population
 from eventsim.network.projection import Projection
@@ -54,7 +45,7 @@ class _Writing:
     edges: list[tuple[str, str]] = field(default_factory=list)
 
     def add(self, wanted: str, node: Any) -> str:
-        name = unused(wanted, set(self.nodes))
+        name = package.unused(wanted, set(self.nodes))
         self.nodes[name] = node
         return name
 
@@ -64,7 +55,7 @@ def to_nir(
     *,
     target: Target | None = None,
     dt: float | None = None,
-    time_unit: TimeUnit = "s",
+    time_unit: package.TimeUnit = "s",
     lossy: bool = False,
     max_entries: int = MAX_ENTRIES,
 ) -> Any:
@@ -106,14 +97,14 @@ def to_nir(
         Something that changes spikes, or of a target's file how the network answers, stands in
         metadata only.
     """
-    nir = load_nir("to_nir")
-    ms = check_unit("to_nir", time_unit)
+    nir = package.load_nir("to_nir")
+    ms = package.check_unit("to_nir", time_unit)
     dialect, step = find_dialect("to_nir", target, dt)
     net.check()
     net = net.to_host()
     _judge(net, dialect, step, lossy)
     writing = _Writing(nir, dialect, step, ms, max_entries)
-    names = node_names(net)
+    names = package.node_names(net)
     gauges = {p.name: gauge_of(p, dialect, step) for p in net.populations.values() if p.parameters}
     for population in net.populations.values():
         name = names[population.name]
@@ -127,7 +118,7 @@ def to_nir(
     _outputs(writing, net, names)
     metadata: dict[str, Any] = {
         "time_unit": time_unit,
-        "eventsim_format": FORMAT,
+        "eventsim_format": package.FORMAT,
         "eventsim_populations": json.dumps(list(names.values())),
         "eventsim_projections": json.dumps(
             [[p.source, p.target, *filter(None, [p.receptor])] for p in net.projections.values()]
@@ -164,7 +155,7 @@ def _judge(net: Network, dialect: Dialect, dt: float | None, lossy: bool) -> Non
         warnings.warn(
             f"to_nir: {dialect.title} does not see how this network answers: {told}. Do so there "
             "yourself; it stands in the metadata, which eventsim reads.",
-            NirWarning,
+            package.NirWarning,
             stacklevel=3,
         )
     if lost:
@@ -172,7 +163,7 @@ def _judge(net: Network, dialect: Dialect, dt: float | None, lossy: bool) -> Non
         warnings.warn(
             f"to_nir: NIR has no word for some of this network, and {who} not see it: "
             f"{'; '.join(lost)}. It stands in the metadata, which eventsim reads.",
-            NirWarning,
+            package.NirWarning,
             stacklevel=3,
         )
 
@@ -236,8 +227,8 @@ def _membrane(
     writing: _Writing, population: Population, gauge: Gauge, metadata: dict[str, Any]
 ) -> dict[str, Floats]:
     """Parameters that readouts have as well."""
-    tau_mem = times("tau_mem", population.tau_mem, writing.ms, metadata)
-    tau_syn = times("tau_syn", population.tau_syn, writing.ms, metadata)
+    tau_mem = package.times("tau_mem", population.tau_mem, writing.ms, metadata)
+    tau_syn = package.times("tau_syn", population.tau_syn, writing.ms, metadata)
     resistance, w_in = gauge.voltage * population.resistance / gauge.current, tau_syn
     rest, steps = gauge.voltage * (population.v_leak - gauge.shift), None
     if writing.dt is not None:
