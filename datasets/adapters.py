@@ -23,13 +23,7 @@ from numpy.lib.recfunctions import rename_fields
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Ints
-from eventsim.datasets.addresses import (
-    Size,
-    channels_of,
-    checked_size,
-    count_merged,
-    merged_text,
-)
+from eventsim.datasets.addresses import Size, channels_of, checked_size, count_merged, merged_text
 from eventsim.datasets.dataset import PER_MS, Unit, check_unit, duration_after, to_ms
 from eventsim.datasets.nir_events import from_nir, to_nir
 from eventsim.errors import DataError

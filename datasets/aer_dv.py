@@ -72,11 +72,7 @@ def read(
 def _camera(width: int, height: int, path: Path) -> Sensor:
     if width < 1 or height < 1:
         raise DataError(f"{path}: says that its sensor has {width} x {height} pixels.")
-    fields = (
-        Field("polarity", 2, 0, 1),
-        Field("y", height, 1, 15),
-        Field("x", width, 16, 16),
-    )
+    fields = (Field("polarity", 2, 0, 1), Field("y", height, 1, 15), Field("x", width, 16, 16))
     return Sensor(name=f"camera of {width} x {height}", fields=fields)
 
 

@@ -55,8 +55,6 @@ def read(path: str | Path, encoder: CochleaEncoder = ENCODER) -> tuple[EventStre
     content = read_content(Path(path), expected="an audio file", largest=LARGEST_FILE)
     rate, clip = read_audio(content, str(path))
     stream = EventStream.from_samples(
-        [encoder.encode(clip, rate)],
-        n_channels=encoder.n_channels,
-        duration=1e3 * clip.size / rate,
+        [encoder.encode(clip, rate)], n_channels=encoder.n_channels, duration=1e3 * clip.size / rate
     )
     return stream, AudioEncoding(encoder, rate)

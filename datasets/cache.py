@@ -23,12 +23,7 @@ from typing import TypeVar
 import numpy as np
 import scipy
 from numpy.typing import NDArray
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from eventsim.errors import StorageError
 from eventsim.events import Recording, StoredStream, write_stored

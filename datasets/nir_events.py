@@ -66,11 +66,7 @@ def from_nir(data: Any) -> EventStream:
 def to_nir(stream: EventStream) -> Any:
     """The stream as a ``nir.EventData``; ``t_max`` is its longest duration. New arrays."""
     return event_data(
-        stream.times,
-        stream.channels,
-        stream.offsets,
-        stream.n_channels,
-        duration=stream.duration,
+        stream.times, stream.channels, stream.offsets, stream.n_channels, duration=stream.duration
     )
 
 

@@ -43,11 +43,7 @@ class SimulateFunction(torch.autograd.Function):
         ctx.save_for_backward(*values)
         set_values(call.net, call.keys, values)
         tape = simulate(
-            call.net,
-            call.stream,
-            backend=call.backend,
-            precision=call.precision,
-            resident=True,
+            call.net, call.stream, backend=call.backend, precision=call.precision, resident=True
         )
         call.tape = tape
         integrals = [

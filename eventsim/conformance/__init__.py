@@ -10,13 +10,7 @@ from eventsim.conformance.case import Case, Event, Synapse
 from eventsim.conformance.compare import CaseComparison, Mismatch, compare
 from eventsim.conformance.load import case_names, load_case, load_cases, read_case
 from eventsim.conformance.own import EventsimSimulator, precisions, usable_backends
-from eventsim.conformance.run import (
-    CaseResult,
-    Simulator,
-    load_simulator,
-    run_case,
-    run_cases,
-)
+from eventsim.conformance.run import CaseResult, Simulator, load_simulator, run_case, run_cases
 
 __all__ = [
     "Case", "CaseResult", "CaseComparison", "Event", "EventsimSimulator", "Mismatch", "Simulator",

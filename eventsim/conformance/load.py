@@ -283,10 +283,7 @@ def _spike(entry: Entry) -> Decimal:
 
 def _tolerance(entry: Entry) -> dict[Any, float | None]:
     double, single = _exactly(entry, ("double", "single"))
-    found = {
-        "double": double.number(),
-        "single": None if single.value is None else single.number(),
-    }
+    found = {"double": double.number(), "single": None if single.value is None else single.number()}
     if any(value is not None and value <= 0.0 for value in found.values()):
         raise entry.wrong("numbers of ms > 0")
     return found

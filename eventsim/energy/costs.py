@@ -142,12 +142,7 @@ def dense_pair(
     technology = load_chip(DENSE_PRICES)
     rnn, gru = (
         dense_equivalent(
-            net,
-            stream.duration,
-            technology,
-            frame_ms=frame_ms,
-            cell=cell,
-            weight_bits=weight_bits,
+            net, stream.duration, technology, frame_ms=frame_ms, cell=cell, weight_bits=weight_bits
         )
         for cell in get_args(Cell)
     )

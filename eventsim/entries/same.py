@@ -8,11 +8,7 @@ from eventsim.errors import StorageError
 
 
 def check_same(
-    where: str,
-    before: Mapping[str, Any],
-    now: Mapping[str, Any],
-    *,
-    may_grow: Collection[str] = (),
+    where: str, before: Mapping[str, Any], now: Mapping[str, Any], *, may_grow: Collection[str] = ()
 ) -> None:
     """Raise StorageError, with the first key that differs, unless two sets of settings are equal.
 

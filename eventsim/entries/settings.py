@@ -21,13 +21,7 @@ import math
 import re
 import typing
 from collections.abc import Iterable, Mapping, Sequence
-from typing import (
-    Any,
-    Self,
-    TypeVar,
-    get_args,
-    get_origin,
-)
+from typing import Any, Self, TypeVar, get_args, get_origin
 
 from eventsim.entries import annotations
 from eventsim.errors import EventSimError, ParameterError

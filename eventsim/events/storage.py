@@ -114,11 +114,7 @@ def write_arrays(path: str | Path, arrays: Mapping[str, Any], *, kind: str, vers
 
 
 def read_arrays(
-    path: str | Path,
-    *,
-    kind: str,
-    version: int,
-    check: Callable[[npz.Archive], None] | None = None,
+    path: str | Path, *, kind: str, version: int, check: Callable[[npz.Archive], None] | None = None
 ) -> Arrays:
     """Read a file that :func:`write_arrays` wrote.
 

@@ -129,11 +129,7 @@ class EventStream:
 
     @classmethod
     def from_samples(
-        cls,
-        samples: Sequence[tuple[ArrayLike, ArrayLike]],
-        *,
-        n_channels: int,
-        duration: ArrayLike,
+        cls, samples: Sequence[tuple[ArrayLike, ArrayLike]], *, n_channels: int, duration: ArrayLike
     ) -> EventStream:
         """Build a stream from one ``(times, channels)`` pair per sample. New arrays."""
         times = [_vector(t, "times", np.float64) for t, _ in samples]

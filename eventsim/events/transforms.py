@@ -397,10 +397,7 @@ def _on_channels(stream: EventStream, channels: NDArray[Any]) -> EventStream:
 
 
 def _rebuilt(
-    stream: EventStream,
-    times: Floats,
-    channels: NDArray[np.signedinteger],
-    kept: NDArray[np.bool_],
+    stream: EventStream, times: Floats, channels: NDArray[np.signedinteger], kept: NDArray[np.bool_]
 ) -> EventStream:
     before = np.concatenate([[0], np.cumsum(kept)])
     return EventStream.from_unsorted(

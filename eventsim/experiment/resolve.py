@@ -100,11 +100,7 @@ class Experiment:
     def specs(self) -> list[RunSettings]:
         """All runs: seed by seed, so that early results are of all conditions."""
         return [
-            replace(
-                variant,
-                train=replace(variant.train, seed=seed),
-                data=_data_of(variant, data),
-            )
+            replace(variant, train=replace(variant.train, seed=seed), data=_data_of(variant, data))
             for seed in self.seeds
             for data in self.data.turns
             for variant in self.variants

@@ -97,10 +97,7 @@ def misfits(
 
 
 def _one_kind(
-    what: str,
-    masks: Iterable[tuple[str, Mask]],
-    reason: str | Callable[[], str],
-    done: str,
+    what: str, masks: Iterable[tuple[str, Mask]], reason: str | Callable[[], str], done: str
 ) -> Iterator[Misfit]:
     """The values that the masks of all projections or populations choose; nothing if none does."""
     chosen = list(masks)

@@ -201,13 +201,7 @@ class _Placed:
     """Neurons on cores that have places: ``cost`` is the links that spikes pass."""
 
     def __init__(
-        self,
-        graph: AxonGraph,
-        chip: Chip,
-        core_of: Cores,
-        n_cores: int,
-        effort: Effort,
-        seed: int,
+        self, graph: AxonGraph, chip: Chip, core_of: Cores, n_cores: int, effort: Effort, seed: int
     ):
         self.graph, self.limits, self.core_of = graph, limits_of(chip), core_of
         self.places = place(flows(graph, core_of, n_cores), self.limits, effort, seed=seed)

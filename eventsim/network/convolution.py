@@ -102,13 +102,7 @@ class Convolution:
         return rng.normal(mean / n, spread / math.sqrt(n), self.weight_shape)
 
     def connect(
-        self,
-        net: Network,
-        source: str,
-        target: str,
-        weights: ArrayLike,
-        *,
-        delays: ArrayLike = 0.0,
+        self, net: Network, source: str, target: str, weights: ArrayLike, *, delays: ArrayLike = 0.0
     ) -> Projection:
         """Join two populations by sparse weights that are shared between all positions.
 

@@ -172,12 +172,7 @@ class Network:
         Population
             The readout; :meth:`connect` takes it in place of its name.
         """
-        given = {
-            "tau_mem": tau_mem,
-            "tau_syn": tau_syn,
-            "resistance": resistance,
-            "v_leak": v_leak,
-        }
+        given = {"tau_mem": tau_mem, "tau_syn": tau_syn, "resistance": resistance, "v_leak": v_leak}
         return self._add(make_population(name, size, "readout", given))
 
     def connect(

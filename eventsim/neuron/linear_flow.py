@@ -30,16 +30,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from eventsim.arrays import Floats
-from eventsim.neuron.linear_tables import (
-    BEND,
-    DEGREE,
-    DOWN,
-    JERK,
-    LOW,
-    UP,
-    BackTables,
-    FlowTables,
-)
+from eventsim.neuron.linear_tables import BEND, DEGREE, DOWN, JERK, LOW, UP, BackTables, FlowTables
 
 Vector = list[float]
 Matrix = Sequence[Sequence[float]]

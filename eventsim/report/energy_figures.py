@@ -35,10 +35,7 @@ _LOOK: dict[str, tuple[str, str, str | None]] = {
 
 
 def energy_breakdown(
-    reports: Sequence[EnergyReport],
-    *,
-    dense: Sequence[DenseEquivalent] = (),
-    title: str = "",
+    reports: Sequence[EnergyReport], *, dense: Sequence[DenseEquivalent] = (), title: str = ""
 ) -> Figure:
     """Energy per sample of every chip, and the shares of its terms.
 

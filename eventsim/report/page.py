@@ -59,10 +59,7 @@ def render(report: Report, pictures: Sequence[html.Picture]) -> str:
     training = [found for found in pictures if found.file != RATES]
     rates = [found for found in pictures if found.file == RATES]
     priced, run = report.priced, report.run
-    parts = {
-        "trained": _trained(report),
-        "training": _training(run, training),
-    }
+    parts = {"trained": _trained(report), "training": _training(run, training)}
     if isinstance(priced, Unmade):
         parts |= {"sparsity": [html.figures(rates), _unmade(priced)]}
     else:
@@ -432,10 +429,7 @@ def _study(title: str, rows: Sequence[StudyRow]) -> list[str]:
     text += ", and accuracy; dashed: as trained. " if scored else ". "
     text += "Read off how few bits are enough: where the curves become flat."
     drawn = picture(
-        mapping_figures.bits_study(rows),
-        "bits.png",
-        f"Bits of the weights on {title}",
-        text,
+        mapping_figures.bits_study(rows), "bits.png", f"Bits of the weights on {title}", text
     )
     values = [asdict(row) for row in rows]
     lines = [html.paragraph(line) for line in tables.not_held(values)]

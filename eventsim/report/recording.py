@@ -18,11 +18,7 @@ MS_PER_S = 1000.0
 
 
 def recording(
-    stream: EventStream,
-    *,
-    title: str,
-    begin: float = 0.0,
-    sensor: Sequence[int] | None = None,
+    stream: EventStream, *, title: str, begin: float = 0.0, sensor: Sequence[int] | None = None
 ) -> Figure:
     """Picture of the first sample of ``stream``, whose time 0 is drawn at ``begin`` ms.
 

@@ -58,11 +58,7 @@ class Outcome:
 
 
 def execute(
-    settings: RunSettings,
-    folder: Path,
-    how: Execution | None = None,
-    *,
-    net: Network | None = None,
+    settings: RunSettings, folder: Path, how: Execution | None = None, *, net: Network | None = None
 ) -> Outcome | None:
     """Train and test; the test data is read only after training has ended.
 

@@ -67,7 +67,7 @@ ONLY_OF: Mapping[str, tuple[Model, ...]] = {
 }
 # Where a model's own differ from those of the others.
 DEFAULTS: Mapping[Any, Mapping[str, Any]] = {
-    "convolutional": {"hidden": (24,), "forward_delays": (0.0, 170.0)},
+    "convolutional": {"hidden": (24,), "forward_delays": (0.0, 170.0)}
 }
 ONLY_FOR_LATERAL: Mapping[str, tuple[str, ...]] = {
     "probability": ("random",),

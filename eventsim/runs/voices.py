@@ -26,11 +26,7 @@ def spoken_classes(
 ) -> list[Dataset]:
     """The classes by all voices, as FSDD would have recorded them; groups are the voices."""
     recipe = spoken_digits.SpeechRecipe(
-        accents=accents,
-        encoder=encoder,
-        sample_rate=8000,
-        equaliser=6.0,
-        noise=0.01,
+        accents=accents, encoder=encoder, sample_rate=8000, equaliser=6.0, noise=0.01
     )
     found, number = [], {name: k for k, name in enumerate(class_names)}
     for split in spoken_digits.SPLITS:

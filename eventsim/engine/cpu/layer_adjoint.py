@@ -25,11 +25,7 @@ NOTHING_ASKED = R.AskedRole(None, 0, None)
 
 
 def backward(
-    job: Job,
-    trains: SpikeTrains,
-    by_time: Floats,
-    by_voltage: Floats,
-    piece: Piece | None = None,
+    job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats, piece: Piece | None = None
 ) -> StageGradients:
     run = _backward_shared if job.stage.shares_events else _backward_fanin
     found, through = run(job, trains, by_time, by_voltage, piece)

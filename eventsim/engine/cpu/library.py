@@ -82,10 +82,7 @@ class Library:
         self._python = (ctypes.c_void_p * 3)(*places, id(None))
 
     def run(
-        self,
-        call: Any,
-        real: type[np.floating[Any]] = np.float64,
-        threads: int | None = None,
+        self, call: Any, real: type[np.floating[Any]] = np.float64, threads: int | None = None
     ) -> None:
         """Run a call for states of that type, its tasks dealt to so many threads.
 

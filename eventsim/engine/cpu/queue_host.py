@@ -31,13 +31,7 @@ from eventsim.engine.cpu.layer import neurons_of, run_tasks
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.cpu.weights import synapse_weights
-from eventsim.engine.cpu.window_host import (
-    NO_BORDER,
-    SumsRun,
-    basis_of,
-    bounds_of_parts,
-    parts_for,
-)
+from eventsim.engine.cpu.window_host import NO_BORDER, SumsRun, basis_of, bounds_of_parts, parts_for
 from eventsim.events import SpikeTrains
 from eventsim.events.tape import Adapted
 
@@ -198,11 +192,7 @@ def _rows(job: Job) -> RL.SynapseRowsRole:
 
 
 def backward(
-    job: Job,
-    trains: SpikeTrains,
-    by_time: Floats,
-    by_voltage: Floats,
-    piece: Piece | None = None,
+    job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats, piece: Piece | None = None
 ) -> StageGradients:
     if job.stage.shares_events:
         return layer_adjoint.backward(job, trains, by_time, by_voltage, piece)

@@ -11,13 +11,7 @@ from eventsim.engine.cuda.arrays import WiringCache
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.fanin import FanInLayer
 from eventsim.engine.cuda.shared import SharedLayer
-from eventsim.engine.cuda.spikes import (
-    PlacedState,
-    SpikeMemory,
-    collect,
-    place_start,
-    place_state,
-)
+from eventsim.engine.cuda.spikes import PlacedState, SpikeMemory, collect, place_start, place_state
 from eventsim.events import SpikeTrains
 
 

@@ -43,14 +43,7 @@ from eventsim.engine.cuda.arrays import (
     way_back,
 )
 from eventsim.engine.cuda.device import Device, size_of
-from eventsim.engine.cuda.order import (
-    by_time,
-    firsts,
-    sorting,
-    starts_of,
-    sum_by,
-    sum_rows,
-)
+from eventsim.engine.cuda.order import by_time, firsts, sorting, starts_of, sum_by, sum_rows
 from eventsim.engine.cuda.spikes import SpikeMemory, grouped_tape
 from eventsim.events import SpikeTrains
 from eventsim.events.source import SourceSpikes

@@ -163,11 +163,7 @@ class Back:
 
 
 def backward(
-    job: Job,
-    trains: SpikeTrains,
-    by_time: Floats,
-    by_voltage: Floats,
-    piece: Piece | None = None,
+    job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats, piece: Piece | None = None
 ) -> StageGradients:
     whole_only(piece)
     sums = new_sums(job)

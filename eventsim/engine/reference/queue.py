@@ -168,11 +168,7 @@ def caused(job: Job, neuron: int, time: float, ordinal: int) -> list[tuple[int, 
 
 
 def backward(
-    job: Job,
-    trains: SpikeTrains,
-    by_time: Floats,
-    by_voltage: Floats,
-    piece: Piece | None = None,
+    job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats, piece: Piece | None = None
 ) -> StageGradients:
     whole_only(piece)
     sums, start = new_sums(job), start_loop(job)
@@ -199,10 +195,7 @@ def backward(
 
 
 def _named(
-    job: Job,
-    step: layer.Step,
-    numbers: list[NDArray[np.int64]],
-    causes: dict[tuple[int, int], int],
+    job: Job, step: layer.Step, numbers: list[NDArray[np.int64]], causes: dict[tuple[int, int], int]
 ) -> layer.Step:
     """An arrival of the loop with the number of its spike in its source, as all others have."""
     stage = job.stage

@@ -13,14 +13,7 @@ from eventsim.network.network import Network
 from eventsim.network.nir.beyond import restore_beyond
 from eventsim.network.nir.dialects import DIALECTS, OUT_OF_REACH, Target, find_dialect, from_leak
 from eventsim.network.nir.linear import read_linear
-from eventsim.network.nir.package import (
-    FORMAT,
-    TimeUnit,
-    check_unit,
-    exact_times,
-    load_nir,
-    said,
-)
+from eventsim.network.nir.package import FORMAT, TimeUnit, check_unit, exact_times, load_nir, said
 from eventsim.network.nir.paths import Chain, chains
 from eventsim.network.nir.simplify import simplified
 from eventsim.network.nir.wiring import End, connect
