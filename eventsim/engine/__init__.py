@@ -23,23 +23,8 @@ from eventsim.engine.run.run import make_job, readout_integral, simulate
 from eventsim.engine.run.trace import current, voltage
 
 __all__ = [
-    "BackendInfo",
-    "Explanation",
-    "Precision",
-    "RunState",
-    "available_backends",
-    "current",
-    "describe_backend",
-    "explain",
-    "get_backend",
-    "make_job",
-    "place",
-    "place_tape",
-    "readout_integral",
-    "register_backend",
-    "simulate",
-    "simulate_chunk",
-    "simulate_chunks",
-    "using_backend",
-    "voltage",
-]
+    "BackendInfo", "Explanation", "Precision", "RunState", "available_backends", "current",
+    "describe_backend", "explain", "get_backend", "make_job", "place", "place_tape",
+    "readout_integral", "register_backend", "simulate", "simulate_chunk", "simulate_chunks",
+    "using_backend", "voltage",
+]  # fmt: skip

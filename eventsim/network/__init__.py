@@ -23,18 +23,7 @@ from eventsim.network.scsr import scsr
 from eventsim.network.taus import draw_taus
 
 __all__ = [
-    "Answer",
-    "Convolution",
-    "Decision",
-    "DistanceLateral",
-    "Network",
-    "Population",
-    "Projection",
-    "RandomLateral",
-    "SelfRecurrent",
-    "convolutional",
-    "draw_taus",
-    "rsnn",
-    "scsr",
+    "Answer", "Convolution", "Decision", "DistanceLateral", "Network", "Population", "Projection",
+    "RandomLateral", "SelfRecurrent", "convolutional", "draw_taus", "rsnn", "scsr",
     "self_recurrent",
-]
+]  # fmt: skip

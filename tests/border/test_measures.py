@@ -13,17 +13,9 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = Path(eventsim.__file__).parent
 # What shows numbers to people; kernels and their comments do not.
 ROOMS = (
-    "chips",
-    "cli",
-    "energy",
-    "experiment",
-    "frontier",
-    "hardware",
-    "mapping",
-    "report",
-    "runs",
+    "chips", "cli", "energy", "experiment", "frontier", "hardware", "mapping", "report", "runs",
     "train",
-)
+)  # fmt: skip
 PAGES = [
     *(path for path in sorted((ROOT / "docs").rglob("*.md")) if "generated" not in path.parts),
     ROOT / "README.md",

@@ -19,30 +19,13 @@ API = sorted((ROOT / "docs" / "reference" / "api").glob("*.md"))
 # Rooms whose names the reference lists. What the others have is for eventsim itself: `entries`
 # checks what people write, `cli` is the command, whose pages are made of its help.
 ROOMS = (
-    "eventsim",
-    "eventsim.adjoint",
-    "eventsim.bridge",
-    "eventsim.chips",
-    "eventsim.clocked",
-    "eventsim.conformance",
-    "eventsim.datasets",
-    "eventsim.datasets.encoders",
-    "eventsim.embedded",
-    "eventsim.energy",
-    "eventsim.engine",
-    "eventsim.events",
-    "eventsim.experiment",
-    "eventsim.frontier",
-    "eventsim.live",
-    "eventsim.mapping",
-    "eventsim.network",
-    "eventsim.network.nir",
-    "eventsim.plan",
-    "eventsim.plot",
-    "eventsim.ranks",
-    "eventsim.train",
+    "eventsim", "eventsim.adjoint", "eventsim.bridge", "eventsim.chips", "eventsim.clocked",
+    "eventsim.conformance", "eventsim.datasets", "eventsim.datasets.encoders", "eventsim.embedded",
+    "eventsim.energy", "eventsim.engine", "eventsim.events", "eventsim.experiment",
+    "eventsim.frontier", "eventsim.live", "eventsim.mapping", "eventsim.network",
+    "eventsim.network.nir", "eventsim.plan", "eventsim.plot", "eventsim.ranks", "eventsim.train",
     "eventsim.train.loggers",
-)
+)  # fmt: skip
 INTERNAL = {"eventsim.entries", "eventsim.cli"}
 
 

@@ -30,16 +30,10 @@ Size = Sequence[int]
 # device, in kernels beside this file. Later files use what earlier ones define. Those of spiking
 # neurons are compiled a second time, for adaptive thresholds.
 FORMULAS = (
-    "numbers.hpp",
-    "neuron/exponential.hpp",
-    "neuron/propagators.hpp",
-    "neuron/own_spikes.hpp",
-    "neuron/crossing.hpp",
-    "neuron/stretch.hpp",
-    "neuron/adaptive.hpp",
-    "neuron/adjoint_series.hpp",
+    "numbers.hpp", "neuron/exponential.hpp", "neuron/propagators.hpp", "neuron/own_spikes.hpp",
+    "neuron/crossing.hpp", "neuron/stretch.hpp", "neuron/adaptive.hpp", "neuron/adjoint_series.hpp",
     "neuron/readout.hpp",
-)
+)  # fmt: skip
 NEURON_SOURCES = (
     "prelude.cuh",
     "walk.cuh",

@@ -11,16 +11,9 @@ from eventsim.network import Network, scsr, self_recurrent
 from eventsim.train import AdamSettings, AdamW, LearningRates, TrainConfig, schedule, select
 
 EVERYTHING = (
-    "weights",
-    "delays",
-    "tau_mem",
-    "tau_syn",
-    "resistance",
-    "threshold",
-    "v_leak",
-    "v_reset",
+    "weights", "delays", "tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset",
     "refractory",
-)
+)  # fmt: skip
 
 
 def small_net():
