@@ -29,7 +29,6 @@ from eventsim.frontier.measure import (
     ENERGY,
     LEAKAGE,
     OPERATIONS,
-    Measured,
     Numbers,
     Question,
     cores_key,
@@ -274,12 +273,12 @@ def gather(
     finished = [spec for spec in plan.specs() if (root / spec.label / RESULT).exists()]
     for spec in finished:
         watch(spec.label)
-        runs[spec.name].append(_swept(spec, root, asked, data))
+        runs[spec.name].append(_swept(Run(root / spec.label, spec), asked, data))
         for number in bits if spec.grid is None else ():
             if number >= (spec.train.quantise.bits or math.inf):
                 continue  # it was trained with as few
             watch(f"{spec.label} at {number} bits")
-            one = _rounded(spec, root, asked, data, number)
+            one = _swept(Run(root / spec.label, spec), asked, data, number)
             rounded.setdefault((spec.name, number), []).append(one)
     settings = differing(plan.variants)
     done = []
@@ -295,14 +294,12 @@ def gather(
         watch(baseline.name)
         done.append(_dense(baseline, beside, root, asked, data))
     validated = all(CHOICE in point.summary for point in done if point.is_exact)
-    part = f"the {asked.part} part"
-    some = (
-        "" if asked.samples is None else f", {asked.samples:,} recordings spread over its classes"
-    )
+    n = asked.samples
+    some = "" if n is None else f", {n:,} recordings spread over its classes"
     frontier = Frontier(
         title=plan.title,
         about=f"{plan.about.strip()} Here: {'; '.join(point.title for point in done)}.".strip(),
-        data=f"{part} of {plan.data.title}{some}",
+        data=f"the {asked.part} part of {plan.data.title}{some}",
         chosen_by=CHOICE if validated else ACCURACY,
         chips=tuple(_note(name, asked) for name in asked.chips),
         points=tuple(done),
@@ -344,28 +341,19 @@ def _of_all(runs: Sequence[SweptRun]) -> dict[str, Any]:
     }
 
 
-def _rounded(
-    spec: RunSettings, root: Path, asked: Question, data: "_Recordings", bits: int
-) -> SweptRun:
-    """A run with rounded weights."""
-    run = Run(root / spec.label, spec)
-    tested, training = data.of(run, asked.part), data.of(run, "train")
-    measured = measure_rounded(run, tested, training, asked, bits)
-    return _swept_run(run, asked.command(run.folder, bits), measured)
-
-
-def _swept(spec: RunSettings, root: Path, asked: Question, data: "_Recordings") -> SweptRun:
-    run = Run(root / spec.label, spec)
-    measured = measure(run, data.of(run, asked.part), asked)
-    return _swept_run(run, asked.command(run.folder), measured)
-
-
-def _swept_run(run: Run, command: str, measured: Measured) -> SweptRun:
+def _swept(run: Run, asked: Question, data: "_Recordings", bits: int | None = None) -> SweptRun:
+    """A run, measured; with ``bits`` it with rounded weights."""
+    tested = data.of(run, asked.part)
+    if bits is None:
+        measured = measure(run, tested, asked)
+    else:
+        measured = measure_rounded(run, tested, data.of(run, "train"), asked, bits)
+    label = run.settings.label
     return SweptRun(
         seed=run.config.seed,
-        folder=run.settings.label,
-        link=f"{run.settings.label}/{REPORT if (run.folder / REPORT).exists() else ''}",
-        command=command,
+        folder=label,
+        link=f"{label}/{REPORT if (run.folder / REPORT).exists() else ''}",
+        command=asked.command(run.folder, bits),
         **vars(measured),
     )
 

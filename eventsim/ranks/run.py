@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -132,17 +132,8 @@ def simulate_ranks(
     exchange.agree(None, facts)
     neurons = part.sources[np.searchsorted(part.sources, part.outline.n_inputs) :]
     exchange.listen(part.decomposition, neurons - part.outline.n_inputs)
-    built, cpu, found = time.perf_counter(), time.process_time(), []
-    while not course.over:
-        try:
-            spikes = course.advance()
-        except BaseException:
-            exchange.fail()
-            raise
-        theirs = exchange.spikes(spikes.times, spikes.neurons, part.neurons)
-        course.take(SpikeList(spikes.times, part.neurons[spikes.neurons]))
-        course.take(theirs)
-        found.append(spikes)
+    built, cpu = time.perf_counter(), time.process_time()
+    found = list(_windows(course, part, exchange))
     own = SpikeList(*(np.concatenate(each) for each in zip(*found, strict=True)))
     traffic = exchange.traffic
     seconds = {
@@ -159,6 +150,20 @@ def simulate_ranks(
         part.neurons.size,
         part.n_synapses,
     )
+
+
+def _windows(course: _Course, part: Part, exchange: Exchange) -> Iterator[SpikeList]:
+    """The own spikes of every window, each exchanged before the next one begins."""
+    while not course.over:
+        try:
+            spikes = course.advance()
+        except BaseException:
+            exchange.fail()
+            raise
+        theirs = exchange.spikes(spikes.times, spikes.neurons, part.neurons)
+        course.take(SpikeList(spikes.times, part.neurons[spikes.neurons]))
+        course.take(theirs)
+        yield spikes
 
 
 class _Travelling(NamedTuple):
