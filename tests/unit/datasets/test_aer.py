@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from eventsim.datasets import aer
 from eventsim.datasets.aer_sensors import SENSORS, find_sensor, nas
@@ -301,39 +299,3 @@ def test_fields_of_a_sensor_do_not_overlap(name):
     sensor = find_sensor(name)
     masks = [field.mask for field in sensor.fields] + [sensor.special, sensor.unused]
     assert sum(masks) == sensor.known
-
-
-JUNK = st.one_of(st.binary(max_size=60), st.binary(min_size=4, max_size=4).map(lambda b: 8 * b))
-
-
-@st.composite
-def damaged(draw):
-    """A whole file, cut, overwritten or with something inserted."""
-    events = draw(st.lists(st.tuples(st.integers(0, 63), st.integers(0, 1 << 32)), max_size=8))
-    whole = draw(
-        st.sampled_from(
-            [
-                jaer(events),
-                jaer(events, width=2),
-                jaer(events, header=HEADER_2 + END_2),
-                caer(GOOD_3, GOOD_3),
-                HEADER_3 + END_3,
-            ]
-        )
-    )
-    at, until = (draw(st.integers(0, len(whole))) for _ in range(2))
-    return whole[:at] + draw(JUNK) + whole[until:]
-
-
-@given(
-    content=damaged(), sensor=st.sampled_from([None, "nas_32_mono", "dvs128", "nas_16_mono_usbaer"])
-)
-def test_damaged_files_are_read_whole_or_refused(write, content, sensor):
-    path = write(content)
-    try:
-        stream, record = aer.load(path, sensor=sensor)
-    except DataError as error:
-        assert str(path) in str(error)  # noqa: PT017
-    else:
-        assert stream.n_events == record.n_events > 0
-        assert record.n_events + sum(record.skipped.values()) <= len(content) / 6

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from eventsim.datasets.encoders import Bsa, Frames
 from eventsim.datasets.encoders.bsa import kernel
-from eventsim.errors import ParameterError
 
 
 def slow(values, *, threshold=0.6, scale=2000.0, hold=10, limit=700):
@@ -122,12 +121,3 @@ def test_lone_channel_is_summed_in_the_order_of_the_steps():
     # A tie: sums in pairs end on other bits, and the spikes from step 21 on differ.
     values = [0.0, 1e-4, 1e-4, 1e-4, 1e-4]
     assert steps(values) == slow(values) == [2, 3, 9, 13, 17, 21, 25, 30, 35]
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("threshold", 0.0), ("scale", np.inf), ("hold", 0), ("limit", 0)],
-)
-def test_parameter_outside_its_domain_is_refused_by_name(name, value):
-    with pytest.raises(ParameterError, match=name):
-        Bsa(**{name: value})

@@ -180,15 +180,6 @@ def test_unusable_audio_is_refused_with_a_reason(audio, rate, words):
         LyonEar().frames(audio, rate)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("decimation", 0), ("ear_q", 0.5), ("step_factor", -1.0), ("tau_factor", np.inf)],
-)
-def test_parameter_outside_its_domain_is_refused_by_name(name, value):
-    with pytest.raises(ParameterError, match=name):
-        LyonEar(**{name: value})
-
-
 def test_step_that_leaves_no_channel_is_refused():
     with pytest.raises(ParameterError, match="at least two channels"):
         LyonEar(step_factor=100.0).frames(noise(), 8000)

@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from eventsim.datasets import text
 from eventsim.errors import DataError
@@ -256,26 +254,6 @@ def test_samples_are_put_together(write, names):
 def test_what_cannot_be_read_is_refused(write, content, options, words):
     with pytest.raises(DataError, match=words):
         text.load(write(content), **options)
-
-
-WHOLE = "time_us,channel,sample\n" + "".join(f"{100 * k},{k % 7},{k // 5}\n" for k in range(12))
-
-
-@given(
-    junk=st.one_of(st.binary(max_size=12), st.text("0123456789,.-+eE\n #", max_size=12)),
-    at=st.integers(0, len(WHOLE)),
-    until=st.integers(0, len(WHOLE)),
-)
-def test_damaged_files_are_read_or_refused(write, junk, at, until):
-    junk = junk.encode() if isinstance(junk, str) else junk
-    path = write(WHOLE[:at].encode() + junk + WHOLE[until:].encode())
-    try:
-        stream = text.load(path)
-    except DataError as error:
-        assert str(path) in str(error)  # noqa: PT017
-    else:
-        assert stream.n_events > 0
-        assert np.isfinite(stream.times).all()
 
 
 def test_lines_of_fewer_columns_than_are_named_are_refused(tmp_path):

@@ -9,8 +9,6 @@ import zipfile
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from eventsim.errors import StorageError
 from eventsim.events import EventStream
@@ -29,27 +27,6 @@ def content(compressed):
 
 
 WHOLE = {True: content(True), False: content(False)}
-ANYWHERE = st.integers(0, max(map(len, WHOLE.values())) - 1)
-
-
-@given(
-    compressed=st.booleans(),
-    changes=st.lists(st.tuples(ANYWHERE, st.integers(0, 255)), max_size=5),
-    cut=st.one_of(st.none(), ANYWHERE),
-)
-def test_damaged_files_are_read_whole_or_refused(tmp_path, compressed, changes, cut):
-    damaged = bytearray(WHOLE[compressed])
-    for at, value in changes:
-        damaged[at % len(damaged)] = value
-    path = tmp_path / "events.npz"
-    path.write_bytes(damaged[:cut])
-    try:
-        stream = EventStream.load(path)
-    except StorageError as error:
-        assert str(path) in str(error)  # noqa: PT017
-    else:
-        np.testing.assert_array_equal(stream.times, STREAM.times)
-        np.testing.assert_array_equal(stream.channels, STREAM.channels)
 
 
 def test_array_of_a_huge_claimed_size_is_refused(tmp_path):

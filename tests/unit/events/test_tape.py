@@ -1,6 +1,5 @@
 """SpikeTape: access, storage, and files that are not tapes."""
 
-import os
 import zipfile
 
 import numpy as np
@@ -151,26 +150,6 @@ def test_file_whose_arrays_contradict_each_other_is_refused(path):
         _rewrite(path, lambda arrays, name=name: arrays.update({name: arrays[name][:-1]}))
         with pytest.raises(es.errors.StorageError):
             es.SpikeTape.load(path)
-
-
-def test_failed_save_leaves_the_old_file_and_no_litter(tape, path, monkeypatch):
-    before = path.read_bytes()
-
-    def fail(*_, **__):
-        raise OSError("disk full")
-
-    monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="disk full"):
-        tape.save(path)
-    assert path.read_bytes() == before
-    assert [p.name for p in path.parent.iterdir()] == ["tape.npz"]
-
-
-def test_save_replaces_the_whole_file(tape, path):
-    path.write_bytes(b"old" * 10_000)
-    tape.save(path)
-    assert es.SpikeTape.load(path)["hidden1"].times.size == tape["hidden1"].times.size
-    assert [p.name for p in path.parent.iterdir()] == ["tape.npz"]
 
 
 def test_tapes_of_the_parts_of_a_stream_are_joined_to_that_of_the_whole(tape):

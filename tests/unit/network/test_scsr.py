@@ -99,16 +99,11 @@ def test_output_delays_are_of_every_source_of_the_readout():
         np.testing.assert_array_equal(projection.weights, plain.projections[name].weights)
 
 
-@pytest.mark.parametrize("given", [-1.0, (3.0, 1.0), (0.0, np.inf)])
-def test_output_delays_outside_their_domain_are_refused(given):
-    with pytest.raises(ParameterError, match="scsr: output_delays is"):
-        es.scsr(5, (6,), 3, output_delays=given)
-
-
+@pytest.mark.parametrize("name", ["output_delays", "forward_delays"])
 @pytest.mark.parametrize("given", [-1.0, (2.0, 1.0), (0.0, np.inf), (1.0,), "5"])
-def test_forward_delays_outside_their_domain_are_refused(given):
-    with pytest.raises(ParameterError, match="scsr: forward_delays is"):
-        es.scsr(5, (6,), 3, forward_delays=given)
+def test_delays_outside_their_domain_are_refused(name, given):
+    with pytest.raises(ParameterError, match=f"scsr: {name} is"):
+        es.scsr(5, (6,), 3, **{name: given})
 
 
 @pytest.mark.parametrize("build", [es.scsr, es.rsnn])

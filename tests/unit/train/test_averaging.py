@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from eventsim.clocked import Grid
-from eventsim.errors import ParameterError
 from eventsim.train import (
     AdamSettings,
     AdamW,
@@ -143,9 +142,3 @@ def test_shares_of_the_last_steps():
             counted.append(state.pace(config, 5).counts)
     assert counted == [False] * 15 + [True] * 5
     assert not state.pace(replace(config, averaged=0.0), 5).counts
-
-
-@pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
-def test_shares_that_make_no_sense_are_refused(share):
-    with pytest.raises(ParameterError, match="averaged"):
-        replace(CONFIG, averaged=share)

@@ -8,7 +8,15 @@ import pytest
 from eventsim.entries import schema
 from eventsim.errors import ParameterError
 from eventsim.network.answer import VALUES
-from eventsim.train import Augmentation, LearningRates, TrainConfig
+from eventsim.train import (
+    ActivityCost,
+    Augmentation,
+    LearningRates,
+    QuantisedTraining,
+    SparseTraining,
+    SpiKL,
+    TrainConfig,
+)  # fmt: skip
 from eventsim.train.config import with_defaults
 from eventsim.train.loss_settings import (
     LOSSES,
@@ -16,6 +24,31 @@ from eventsim.train.loss_settings import (
     IntegralLoss,
     SpikeCountLoss,
 )
+
+TERMS = {
+    "sparse": SparseTraining(sparsity=0.5, fan_in=3),
+    "quantise": QuantisedTraining(chip="loihi", bits=4, begin=0.25),
+    "activity": ActivityCost(target=2.0, chip="loihi", only=("hidden1->output",)),
+    "spikl": SpiKL(resistance=0.05, mean_rate=60.0),
+}
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_terms_survive_json_and_are_off_in_runs_from_before_them(name):
+    config = TrainConfig(bip=("threshold",), **{name: TERMS[name]})
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    older = config.to_dict()
+    del older[name]
+    assert getattr(TrainConfig.of_run(older), name) == type(TERMS[name])()
+
+
+@pytest.mark.parametrize(("name", "new"), [("calibrate", 10.0), ("initial_logits", 1.0)])
+def test_runs_from_before_a_network_was_scaled_say_that_it_was_not(name, new):
+    stored = {key: value for key, value in TrainConfig().to_dict().items() if key != name}
+    assert getattr(TrainConfig.of_run(stored), name) is None
+    assert getattr(TrainConfig.from_dict(stored), name) == new
+    off = TrainConfig(**{name: 0.0})
+    assert TrainConfig.of_run(off.to_dict()) == off
 
 
 def test_config_survives_json():

@@ -174,9 +174,3 @@ def test_a_resumed_run_is_not_scaled_again(data, tmp_path, monkeypatch):
         train(loud_net(), data, OFF, tmp_path, resume=True)
     assert_same_net(train(loud_net(), data, CONFIG, tmp_path, resume=True).net, whole.net)
     assert json.loads((tmp_path / "run.json").read_text())["initial_logits"]
-
-
-def test_settings_of_older_runs_say_that_they_were_not_scaled():
-    stored = {k: v for k, v in CONFIG.to_dict().items() if k != "initial_logits"}
-    assert TrainConfig.of_run(stored).initial_logits is None
-    assert TrainConfig.from_dict(stored).initial_logits == 1.0

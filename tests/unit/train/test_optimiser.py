@@ -206,19 +206,6 @@ def test_state_of_another_choice_is_refused():
         AdamW(net, select(net, ["tau_mem"])).load_arrays(state)
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: LearningRates(taus=-1.0),
-        lambda: AdamSettings(weight_decay=-1.0),
-        lambda: AdamSettings(clip_norm=0.0),
-    ],
-)
-def test_settings_out_of_range_raise(make):
-    with pytest.raises(ParameterError, match="expected"):
-        make()
-
-
 def test_self_weights_stay_below_the_bound_at_which_a_neuron_runs_away():
     net = scsr(2, (3,), 2, tau_mem=8.0, tau_syn=16.0, refractory=0.0)
     net.populations["hidden1"].refractory[2] = 1.0

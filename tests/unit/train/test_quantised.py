@@ -403,8 +403,6 @@ def refused(error, match, net=None, **settings):
 
 
 def test_bad_settings_are_refused_at_the_door(chip):
-    with pytest.raises(ParameterError, match="bits is 0"):
-        QuantisedTraining(bits=0)
     with pytest.raises(ParameterError, match="begin is 1"):
         QuantisedTraining(bits=4, begin=1.0)
     refused(ChipError, "nochip", quantise=QuantisedTraining(chip="nochip"))
@@ -464,13 +462,3 @@ def test_a_decision_on_a_chip_and_a_grid_are_refused():
     refused(NetworkError, match, net, loss="cross_entropy_last", quantise=on_chip)
     with pytest.raises(ParameterError, match="quantise is .*, expected none on a grid"):
         train(small_net(), two_patterns(8), replace(CONFIG, bip=()), method=Grid())
-
-
-def test_settings_go_through_a_file_and_are_off_in_older_ones():
-    config = TrainConfig(quantise=QuantisedTraining(chip="loihi", bits=4, begin=0.25))
-    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
-    older = config.to_dict()
-    del older["quantise"]
-    assert TrainConfig.of_run(older).quantise == QuantisedTraining()
-    assert not QuantisedTraining().on
-    assert TrainConfig(quantise=QuantisedTraining(chip="elsewhere.toml")).quantise.on

@@ -206,10 +206,3 @@ def test_a_resumed_run_is_not_scaled_again_and_keeps_its_bits(data, tmp_path, mo
         train(quiet_net(), data, OFF, stopped, resume=True)
     assert_same_net(train(quiet_net(), data, CONFIG, stopped, resume=True).net, whole.net)
     assert json.loads((stopped / "run.json").read_text())["calibrated"]
-
-
-def test_settings_of_older_runs_say_that_they_were_not_scaled():
-    stored = {k: v for k, v in CONFIG.to_dict().items() if k != "calibrate"}
-    assert TrainConfig.of_run(stored).calibrate is None
-    assert TrainConfig.from_dict(stored).calibrate == 10.0
-    assert TrainConfig.of_run(OFF.to_dict()) == OFF
