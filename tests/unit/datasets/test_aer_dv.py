@@ -7,14 +7,7 @@ import pytest
 
 from eventsim.datasets import aer, aer_dv, guarded_child
 from eventsim.errors import DataError
-from tests.support.aedat import (
-    DESCRIPTION,
-    EVENTS_4,
-    LZ4_PACKET,
-    ZSTD_PACKET,
-    dv,
-    dv_packet,
-)
+from tests.support.aedat import DESCRIPTION, EVENTS_4, LZ4_PACKET, ZSTD_PACKET, dv, dv_packet
 
 WHOLE = dv(dv_packet(EVENTS_4))
 needs_aedat = pytest.mark.skipif(

@@ -108,10 +108,7 @@ def test_guess_of_columns_without_names_is_told(write, content, guess):
 
 @pytest.mark.parametrize(
     ("begin", "times", "zero"),
-    [
-        ("first-event", [0.0, 1.5, 0.0], [-3.0, 7.0]),
-        (-4.0, [1.0, 2.5, 11.0], [-4.0, -4.0]),
-    ],
+    [("first-event", [0.0, 1.5, 0.0], [-3.0, 7.0]), (-4.0, [1.0, 2.5, 11.0], [-4.0, -4.0])],
 )
 def test_negative_times_are_read_from_where_they_begin(write, begin, times, zero):
     path = write("time_ms,channel,sample\n-3,0,0\n-1.5,1,0\n7,0,1\n")
@@ -209,11 +206,7 @@ def test_samples_are_put_together(write, names):
         ("a,b\n1,2\n", {}, "line 1: 'a,b' is neither numbers nor names of columns"),
         ("time,c,ch\n1,2,3\n", {}, "two columns are called channel"),
         ("t,x,y,p\n1,2,3,0\n", {}, "columns of an address, x and y and p"),
-        (
-            "t,channel,p\n1,2,3\n",
-            {},
-            "p beside a channel.*s t,x,p .*s t,channel,- ",
-        ),
+        ("t,channel,p\n1,2,3\n", {}, "p beside a channel.*s t,x,p .*s t,channel,- "),
         ("t,channel,ear\n1,2,3\n", {}, "column 3 is 'ear', which is none of .*t,channel,- "),
         ("t,channel,ear,note\n1,2,3,4\n", {}, "column 3 is 'ear', 4 is 'note'"),
         ("t,channel_gain,c\n1,2,3\n", {}, "column 2 is 'channel_gain'"),

@@ -5,14 +5,7 @@ import pytest
 
 import eventsim as es
 from eventsim.chips import load_chip
-from eventsim.energy import (
-    Widths,
-    cost,
-    costs_over_time,
-    dense_equivalent,
-    dense_pair,
-    run_costs,
-)
+from eventsim.energy import Widths, cost, costs_over_time, dense_equivalent, dense_pair, run_costs
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events.transforms import crop
 from tests.support.nets import random_net, random_stream

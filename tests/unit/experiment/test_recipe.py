@@ -168,11 +168,7 @@ def test_recordings_come_once_where_some_are_held_out_for_validation():
         ('baseline = "plain"', 'baseline = "plane"', "baseline is 'plane', expected one of plain"),
         ('name = "skip"', 'name = "plain"', "condition is 'plain', expected .*different names"),
         ('name = "skip"', 'name = "a/b"', "condition a/b: name is 'a/b', expected a name of"),
-        (
-            'name = "skip"',
-            'name = "skip"\nmethod = "grid"',
-            "skip: dt is None, expected a time",
-        ),
+        ('name = "skip"', 'name = "skip"\nmethod = "grid"', "skip: dt is None, expected a time"),
         ('name = "skip"', 'name = "skip"\ndt = 1.0', "skip: dt is 1.0, expected none"),
         ('name = "skip"', 'name = "skip"\nsame_parameters_as = "skip"', "expected another cond"),
         ("bip = []", "bipp = []", "condition plain on task .*small.toml: .*unknown key 'bipp'"),

@@ -13,10 +13,7 @@ from tests.support.nets import one_layer
 from tests.unit.mapping.helpers import random_net, random_stream
 
 
-@given(
-    hnp.arrays(float, st.integers(1, 30), elements=st.floats(-1e3, 1e3)),
-    st.integers(2, 12),
-)
+@given(hnp.arrays(float, st.integers(1, 30), elements=st.floats(-1e3, 1e3)), st.integers(2, 12))
 def test_rounded_weights_lie_on_the_grid_and_near(weights, bits):
     rounded = round_weights(weights, bits)
     largest = np.abs(weights).max()

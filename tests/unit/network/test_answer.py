@@ -39,10 +39,7 @@ def test_values_of_a_rule_have_defaults_and_survive_json(rule):
     ("given", "message"),
     [
         ({"rule": "loudest"}, "rule is 'loudest', expected one of integral, maximum"),
-        (
-            {"rule": "maximum", "time_constant": 3.0},
-            "time_constant is 3.0, expected None",
-        ),
+        ({"rule": "maximum", "time_constant": 3.0}, "time_constant is 3.0, expected None"),
         ({"rule": "last", "interval": 3.0}, "interval is 3.0, expected None with the rule 'last'"),
         ({"gain": 0.0}, "gain is 0.0, expected a finite number > 0"),
         ({"rule": "first_spike", "time_constant": np.inf}, "time_constant is inf"),

@@ -12,14 +12,7 @@ from scipy.integrate import solve_ivp
 
 import eventsim as es
 from eventsim.errors import NetworkError, ParameterError, StorageError
-from eventsim.network.nir import (
-    NirWarning,
-    from_nir,
-    read_nir,
-    tape_to_nir,
-    to_nir,
-    write_nir,
-)
+from eventsim.network.nir import NirWarning, from_nir, read_nir, tape_to_nir, to_nir, write_nir
 from tests.support.nets import (
     lateral_net,
     one_layer,

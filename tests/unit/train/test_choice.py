@@ -26,11 +26,7 @@ LABELS = np.array([0, 1])
 
 
 @pytest.mark.parametrize(
-    ("loss", "more"),
-    [
-        ("cross_entropy_maximum", {}),
-        ("cross_entropy_last", {}),
-    ],
+    ("loss", "more"), [("cross_entropy_maximum", {}), ("cross_entropy_last", {})]
 )
 def test_training_with_the_loss_learns_two_patterns(loss, more, tmp_path):
     config = replace(CONFIG, loss=loss, **more)

@@ -18,12 +18,7 @@ from eventsim.train import (
     TrainConfig,
 )  # fmt: skip
 from eventsim.train.config import with_defaults
-from eventsim.train.loss_settings import (
-    LOSSES,
-    FirstSpikeLoss,
-    IntegralLoss,
-    SpikeCountLoss,
-)
+from eventsim.train.loss_settings import LOSSES, FirstSpikeLoss, IntegralLoss, SpikeCountLoss
 
 TERMS = {
     "sparse": SparseTraining(sparsity=0.5, fan_in=3),

@@ -8,14 +8,7 @@ from eventsim.arrays import to_host
 from eventsim.engine import place
 from eventsim.errors import ParameterError, StorageError
 from eventsim.network import Network, RandomLateral, rsnn, self_recurrent
-from eventsim.train import (
-    AdamSettings,
-    AdamW,
-    LearningRates,
-    TrainConfig,
-    select,
-    train,
-)
+from eventsim.train import AdamSettings, AdamW, LearningRates, TrainConfig, select, train
 from tests.unit.train.task import two_patterns
 
 BETWEEN = ("hidden1->hidden1", "hidden1->hidden2", "hidden2->hidden2")

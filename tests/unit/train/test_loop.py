@@ -163,11 +163,7 @@ def test_files_of_a_run_hold_its_result(straight):
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert lines == straight.history
     assert [line["epoch"] for line in lines] == [1, 2, 3]
-    nets = {
-        "initial": small_net(),
-        "last": straight.net,
-        "selected": straight.selected_net,
-    }
+    nets = {"initial": small_net(), "last": straight.net, "selected": straight.selected_net}
     for name, net in nets.items():
         stored = load_network(folder / f"{name}.npz").parameters()
         for key, array in net.parameters().items():

@@ -9,14 +9,7 @@ import eventsim as es
 from eventsim.adjoint import VoltageSeed
 from eventsim.errors import ParameterError
 from eventsim.events import SpikeTrains
-from eventsim.train import (
-    ClassTrains,
-    FirstSpike,
-    NearMiss,
-    RateBand,
-    SpikeCount,
-    SumOfLosses,
-)
+from eventsim.train import ClassTrains, FirstSpike, NearMiss, RateBand, SpikeCount, SumOfLosses
 from tests.support.differences import Differences, assert_gradients_match
 from tests.support.nets import (
     lateral_net,

@@ -5,12 +5,7 @@ import pytest
 
 import eventsim as es
 from eventsim.errors import NetworkError, ShapeError
-from eventsim.train import (
-    MeanSquaredError,
-    RegressionConfig,
-    evaluate_regression,
-    regress,
-)
+from eventsim.train import MeanSquaredError, RegressionConfig, evaluate_regression, regress
 
 DURATION = [60.0, 45.0, 60.0]
 TIMES = np.array([5.0, 20.0, 44.0, 58.0])

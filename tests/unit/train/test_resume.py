@@ -7,12 +7,7 @@ import pytest
 
 import eventsim as es
 from eventsim.clocked import Grid
-from eventsim.train import (
-    ActivityCost,
-    QuantisedTraining,
-    SparseTraining,
-    train,
-)
+from eventsim.train import ActivityCost, QuantisedTraining, SparseTraining, train
 from eventsim.train.loss_settings import MaximumLoss
 from tests.unit.train import task
 from tests.unit.train.task import (
