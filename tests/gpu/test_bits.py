@@ -11,10 +11,9 @@ from eventsim.engine.cuda import readout_host as cuda_readout
 from eventsim.engine.cuda.probe import Card, look
 from eventsim.engine.run.run import readout_job
 from tests.support.nets import neuron_parameters, random_net, random_stream
-from tests.support.simt import HostDevice, devices, why_not
+from tests.support.simt import devices, why_not
 from tests.support.simt.exercise import differences, results
 from tests.support.simt.runs import Run
-from tests.support.tiers import beyond
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 
@@ -30,7 +29,7 @@ CASES = {
     "sparse, delays by synapse": {"sparse": True, "delays": "synapse", "self_delays": "neuron"},
     "scsr": None,
 }
-SPIKES = 14_500  # at least, in each: more than 100,000 in all
+SPIKES = 6_500  # at least, in each: some 70,000 in all
 
 
 def case(name):
@@ -40,7 +39,7 @@ def case(name):
     else:
         net = random_net(seed, n_inputs=30, hidden=(96, 70), n_outputs=5, **CASES[name])
     duration = 60.0 if CASES[name] else 250.0
-    stream = random_stream(seed, n_samples=4, n_channels=30, duration=duration, rate=40.0)
+    stream = random_stream(seed, n_samples=2, n_channels=30, duration=duration, rate=40.0)
     return Run(lambda: net, lambda: stream)
 
 
@@ -57,48 +56,34 @@ def scsr(seed):
     return net
 
 
-def n_spikes(found):
-    return sum(value.size for key, value in found.items() if key.endswith("/times"))
+def assert_same_bits(precision, runs=None):
+    """Of cpu and two devices in spikes; of these two, with threads in other orders, in all."""
+    expected = results(get_backend("cpu"), precision, runs)
+    first, again = (results(CudaBackend(device), precision, runs) for device in devices(precision))
+    assert differences(first, expected, precision) == []
+    assert differences(again, expected, precision) == []
+    for key, value in first.items():
+        assert np.array_equal(again[key], value, equal_nan=value.dtype.kind == "f"), key
+    return sum(value.size for key, value in expected.items() if key.endswith("/times"))
 
 
 @pytest.mark.crossed("large networks; the next test has one of each kind", test=0, all=1)
 @pytest.mark.parametrize("precision", ["single", "double"])
 @pytest.mark.parametrize("name", list(CASES))
-def test_host_build_has_the_bits_of_cpu(name, precision):
+def test_host_build_has_the_bits_of_cpu_and_of_itself_in_another_order(name, precision):
     run = {name: case(name)}
     for population in run[name].net().populations.values():
         if population.kind != "input":
             taus = np.concatenate([population.tau_mem, population.tau_syn])
             assert np.unique(taus).size == taus.size
-    expected = results(get_backend("cpu"), precision, run)
-    assert n_spikes(expected) >= SPIKES
-    for device in devices(precision):
-        actual = results(CudaBackend(device), precision, run)
-        assert differences(actual, expected, precision) == []
+    assert assert_same_bits(precision, run) >= SPIKES
 
 
 @pytest.mark.thorough("every run; make test has a network of each kind, above")
 @pytest.mark.crossed("the cases above are of both precisions", all=0)
 @pytest.mark.parametrize("precision", ["single", "double"])
-def test_host_build_agrees_with_cpu_at_the_edges(precision):
-    expected = results(get_backend("cpu"), precision)
-    for device in devices(precision):
-        actual = results(CudaBackend(device), precision)
-        assert differences(actual, expected, precision) == []
-
-
-@pytest.mark.thorough("all runs twice; spikes in another order are compared with cpu in make test")
-@pytest.mark.parametrize(
-    "precision", beyond(1, ["single", "double"], pytest.mark.nightly("the same order of sums"))
-)
-def test_gradients_do_not_depend_on_the_order_of_threads_and_blocks(precision):
-    more = {"scsr": case("scsr"), "sparse": case("sparse, delays by synapse")}
-    first, again = (
-        results(backend, precision) | results(backend, precision, more)
-        for backend in (CudaBackend(HostDevice(seed)) for seed in (0, 3))
-    )
-    for key, value in first.items():
-        assert np.array_equal(again[key], value, equal_nan=value.dtype.kind == "f"), key
+def test_host_build_agrees_with_cpu_at_the_edges_and_with_itself_in_another_order(precision):
+    assert_same_bits(precision)
 
 
 @pytest.mark.parametrize("precision", ["single", "double"])

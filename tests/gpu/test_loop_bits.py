@@ -85,13 +85,14 @@ WINDOWS = {
         lambda: shared_net(1217, n=70, refractory=2.5, whole=False), large_stream
     ),
     "windows, stretches after silences": Run(
-        lambda: lateral_net(1218, size=40, sparse=False, delays="scalar", gain=0.05),
+        lambda: lateral_net(1218, size=20, sparse=False, delays="scalar", gain=0.05),
         lambda: pauses(5),
     ),
 }
 
 
 @pytest.mark.thorough("steps loops for seconds; tests/parity has loops on the host build")
+@pytest.mark.crossed("seconds each; both orders and both precisions are in make test-all", all=1)
 @pytest.mark.parametrize("precision", ["single", "double"])
 @pytest.mark.parametrize("order", [0, 1], ids=["permuted", "in order"])
 def test_loops_have_the_bits_of_cpu(order, precision):
@@ -120,6 +121,7 @@ def test_windows_have_the_bits_of_cpu(least, precision, monkeypatch):
 
 
 @pytest.mark.thorough("the order of threads; devices above have two of them")
+@pytest.mark.crossed("seconds each; both blocks and both ways are in make test-all", all=1)
 @pytest.mark.parametrize("block", [32, 128])
 @pytest.mark.parametrize(
     ("cases", "share"),
