@@ -33,7 +33,7 @@ def test_logits_are_the_weighted_largest_voltages_plus_the_bias():
     np.testing.assert_array_equal(loss.predictions(net, tape), expected.argmax(axis=1))
 
 
-@pytest.mark.crossed("seconds each", test=0)
+@pytest.mark.crossed("seconds each", test=0, all=1)
 @pytest.mark.parametrize("at", ["maximum", "last"])
 @pytest.mark.parametrize("dropout", [False, True])
 def test_gradients_match_finite_differences(at, dropout):

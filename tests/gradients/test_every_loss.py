@@ -38,29 +38,29 @@ LABELS = np.array([1, 0, 1])
 
 
 def plain():
-    return random_net(602, delays="source")
+    return random_net(602, hidden=(5,), delays="source")
 
 
 def decided():
-    net = random_net(603, delays="source")
+    net = random_net(603, hidden=(5,), delays="source")
     net.decide("output", np.random.default_rng(604).normal(size=(3, 2)), bias=[0.1, -0.2])
     return net
 
 
 def with_silent_neurons():
-    net = random_net(605, delays="source")
-    net.populations["hidden2"].threshold[1:3] = 50.0
+    net = random_net(609, hidden=(5,), delays="source")
+    net.populations["hidden1"].threshold[1:3] = 50.0
     tape = es.simulate(net, STREAM, backend="cpu")
     largest = es.adjoint.linear.maximum.find_maximum(
-        es.adjoint.linear.neurons.silent_neurons(net, tape, "hidden2", np.array([1, 2]))
+        es.adjoint.linear.neurons.silent_neurons(net, tape, "hidden1", np.array([1, 2]))
     )
-    net.populations["hidden2"].threshold[1:3] = largest.value.reshape(3, 2).max(axis=0) + 0.2
+    net.populations["hidden1"].threshold[1:3] = largest.value.reshape(3, 2).max(axis=0) + 0.2
     return net
 
 
 def targets():
-    other = random_net(606, delays="source")
-    return es.simulate(other, STREAM, backend="cpu")["hidden2"]
+    other = random_net(606, hidden=(5,), delays="source")
+    return es.simulate(other, STREAM, backend="cpu")["hidden1"]
 
 
 def strings():
@@ -79,7 +79,7 @@ def followed():
 CASES = {
     "cross entropy, weighted": (plain, lambda: CrossEntropy(LABELS, time_constant=25.0)),
     "largest voltage": (plain, lambda: VoltageCrossEntropy(LABELS)),
-    "class trains": (plain, lambda: ClassTrains(LABELS, population="hidden2")),
+    "class trains": (plain, lambda: ClassTrains(LABELS, population="hidden1")),
     "ctc": (plain, lambda: CTC([(0, 1), (), (1, 1)], interval=9.0)),
     "cross entropy": (plain, lambda: CrossEntropy(LABELS)),
     "smoothed labels": (plain, lambda: CrossEntropy(smoothed(LABELS, 3, smoothing=0.3))),
@@ -87,22 +87,22 @@ CASES = {
     "last voltage": (plain, lambda: VoltageCrossEntropy(LABELS, at="last")),
     "largest voltage, decision": (decided, lambda: VoltageCrossEntropy(LABELS)),
     "last voltage, decision": (decided, lambda: VoltageCrossEntropy(LABELS, at="last")),
-    "first spike": (plain, lambda: FirstSpike(LABELS, population="hidden2")),
+    "first spike": (plain, lambda: FirstSpike(LABELS, population="hidden1")),
     "first spike, pseudo": (
         with_silent_neurons,
-        lambda: FirstSpike(LABELS, population="hidden2", miss_margin=2.0),
+        lambda: FirstSpike(LABELS, population="hidden1", miss_margin=2.0),
     ),
-    "spike count, pseudo": (plain, lambda: SpikeCount(LABELS, population="hidden2")),
+    "spike count, pseudo": (plain, lambda: SpikeCount(LABELS, population="hidden1")),
     "spike count with misses, pseudo": (
         with_silent_neurons,
-        lambda: SpikeCount(LABELS, population="hidden2", miss_margin=2.0),
+        lambda: SpikeCount(LABELS, population="hidden1", miss_margin=2.0),
     ),
     "class trains with misses, pseudo": (
         with_silent_neurons,
-        lambda: ClassTrains(LABELS, population="hidden2", miss_margin=2.0),
+        lambda: ClassTrains(LABELS, population="hidden1", miss_margin=2.0),
     ),
     "mean squared error": (plain, followed),
-    "van Rossum": (plain, lambda: VanRossum(targets(), population="hidden2")),
+    "van Rossum": (plain, lambda: VanRossum(targets(), population="hidden1")),
     "ctc, decision": (decided, lambda: CTC([(0,), (), (0, 0)], interval=9.0)),
     "strings": (plain, strings),
     "near miss": (with_silent_neurons, lambda: NearMiss(1.0, margin=3.0)),
@@ -114,7 +114,7 @@ CASES = {
             (
                 (1.0, CrossEntropy(LABELS)),
                 (0.5, VoltageCrossEntropy(LABELS)),
-                (0.2, VanRossum(targets(), population="hidden2")),
+                (0.2, VanRossum(targets(), population="hidden1")),
             )
         ),
     ),

@@ -106,13 +106,21 @@ def deciding_net():
     return net
 
 
-@pytest.mark.thorough("trains 120 epochs; the training of strings above is quick")
-def test_strings_are_told_behind_a_linear_decision(tmp_path):
-    # Of 6 seeds each has learned all by then.
-    config = replace(CONFIG, epochs=120, rates=LearningRates(weights=0.02))
+@pytest.mark.parametrize(
+    "epochs",
+    [
+        2,
+        pytest.param(
+            120, marks=pytest.mark.nightly("6 s; above strings are learned without a decision")
+        ),
+    ],
+)
+def test_strings_are_told_behind_a_linear_decision(tmp_path, epochs):
+    config = replace(CONFIG, epochs=epochs, rates=LearningRates(weights=0.02))
     result, new = train(deciding_net(), spoken(96, 0), config, tmp_path), spoken(40, 1)
     tested = evaluate(result.net, new, config)
-    assert tested.label_error_rate < 0.1
+    if epochs == 120:  # of 6 seeds each has learned all by then
+        assert tested.label_error_rate < 0.1
     answers = es.predict(load_network(tmp_path / "last.npz"), new.stream)
     assert (answers.classes == new.labels).mean() == pytest.approx(tested.accuracy)
     # The decision is asked in every frame, of which a recording has 12 on the average.

@@ -79,7 +79,9 @@ def test_maximum_is_that_of_a_fine_grid(case):
     np.testing.assert_allclose(own, found.value, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.crossed("seconds each; test_every_loss.py has gradients of voltages as well", test=0)
+@pytest.mark.crossed(
+    "seconds each; test_every_loss.py has gradients of voltages as well", test=0, all=1
+)
 @pytest.mark.parametrize("case", ["equal time constants", "delays by synapse", "loop"])
 @pytest.mark.parametrize("loss", [loss_at_times, loss_at_maximum])
 def test_gradients_match_finite_differences(case, loss):
