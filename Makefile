@@ -15,8 +15,9 @@ comma  := ,
 INSTALL = VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet $(1) || $(PIP) install --quiet $(1)
 ARGS   ?=
 SITE   ?= yes
-# A worker takes neighbouring tests, so that what a file's tests share is made once.
-WORKERS := -n auto --maxprocesses 4 --dist worksteal
+# A worker takes neighbouring tests, so that what a file's tests share is made once. One more than
+# cores, up to four: tests wait for processes that they started.
+WORKERS = -n `$(BIN)/python -c 'import os; print(min(4, os.cpu_count() + 1))'` --dist worksteal
 
 # Tests start processes by the hundred: what Python compiles is kept, where an image says otherwise,
 # too. `eventsim train --help` then takes 1.3 CPU s, 2.6 where all is compiled anew (298b30e, Xeon).
@@ -153,14 +154,19 @@ $(VENV)/.cuda: $(VENV)/.demo
 	  $(PIP) uninstall -qq --yes cupy-cuda12x cupy-cuda13x && \
 	  $(PIP) install --quiet --editable ".[demo,$$extra]" && touch $@; fi
 
-$(VENV)/.dev: $(VENV)/.created pyproject.toml setup.py
-	$(call INSTALL,--editable '.[demo$(comma)dev]')
+# With further extras in one command: what they download is here when the kernels are compiled.
+define install_dev
+	$(call INSTALL,--editable '.[demo$(comma)dev$(1)]')
 	@touch $(VENV)/.demo
 	@if rm $(VENV)/.cuda 2>/dev/null; then $(MAKE) $(VENV)/.cuda; fi
-	@touch $@
+	@touch $(VENV)/.dev
+endef
 
-$(VENV)/.docs: $(VENV)/.dev
-	$(call INSTALL,--editable '.[docs]')
+$(VENV)/.dev: $(VENV)/.created pyproject.toml setup.py
+	$(call install_dev)
+
+$(VENV)/.docs: $(VENV)/.created pyproject.toml setup.py
+	$(call install_dev,$(comma)docs)
 	@touch $@
 
 $(LOWEST)/.made: pyproject.toml setup.py
