@@ -29,8 +29,7 @@ def _show_all(ctx: typer.Context, wanted: bool) -> None:
 
 
 HelpAllOption = Annotated[
-    bool,
-    typer.Option("--help-all", callback=_show_all, is_eager=True, help="Show all options."),
+    bool, typer.Option("--help-all", callback=_show_all, is_eager=True, help="Show all options.")
 ]
 
 

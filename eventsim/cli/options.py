@@ -60,8 +60,7 @@ DataArgument = Annotated[
     ),
 ]
 FileOption = Annotated[
-    Path | None,
-    typer.Option("--file", metavar="PATH", help="File or folder of the data set."),
+    Path | None, typer.Option("--file", metavar="PATH", help="File or folder of the data set.")
 ]
 TestDataOption = Annotated[
     Path | None,

@@ -47,9 +47,7 @@ class Reading:
     )
     tick_us: float | None = option(None, "AEDAT: a tick in us, if not the sensor's.")
     by: str | None = option(
-        None,
-        "AEDAT: fields that make up the channel, such as ear,channel.",
-        metavar="FIELDS",
+        None, "AEDAT: fields that make up the channel, such as ear,channel.", metavar="FIELDS"
     )
     where: list[str] | None = option(None, "AEDAT: read only these events.", metavar="FIELD=VALUE")
     after_reset: bool = option(

@@ -218,9 +218,5 @@ def fill_channels(place: str, stream: EventStream, size: int, net: Path) -> Even
             "training, from 0 on, or name another network."
         )
     return EventStream(
-        stream.times,
-        stream.channels,
-        stream.offsets,
-        n_channels=size,
-        duration=stream.duration,
+        stream.times, stream.channels, stream.offsets, n_channels=size, duration=stream.duration
     )

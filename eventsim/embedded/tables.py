@@ -8,11 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Ints, to_host
-from eventsim.embedded.linear import (
-    LinearTables,
-    kind_of,
-    linear_tables,
-)
+from eventsim.embedded.linear import LinearTables, kind_of, linear_tables
 from eventsim.embedded.polynomials import Singles, answers
 from eventsim.embedded.refuse import KINDS, refuse
 from eventsim.engine.algorithm import Algorithm, algorithm_of, least_delay

@@ -77,11 +77,7 @@ def microphone(
 
 
 def _heard(
-    opened: Any,
-    waiting: Blocks,
-    lost: list[int],
-    cochlea: LiveCochlea,
-    clock: Callable[[], float],
+    opened: Any, waiting: Blocks, lost: list[int], cochlea: LiveCochlea, clock: Callable[[], float]
 ) -> Iterator[Packet]:
     none = np.zeros(0, np.int64)
     told = 0

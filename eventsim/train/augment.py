@@ -163,11 +163,7 @@ def poisson_events(stream: EventStream, rate: float, *, rng: np.random.Generator
 
 
 def mix_pairs(
-    stream: EventStream,
-    shares: NDArray[np.float64],
-    alpha: float,
-    *,
-    rng: np.random.Generator,
+    stream: EventStream, shares: NDArray[np.float64], alpha: float, *, rng: np.random.Generator
 ) -> tuple[EventStream, NDArray[np.float64]]:
     """Mix every sample of a batch with another one, drawn without repetition.
 

@@ -154,13 +154,7 @@ def find_misses(linear: Neurons, tape: SpikeTape, name: str, margin: float) -> M
 
 
 def with_misses(
-    seeds: Seeds,
-    net: Network,
-    tape: SpikeTape,
-    name: str,
-    effect: Effect,
-    *,
-    margin: float | None,
+    seeds: Seeds, net: Network, tape: SpikeTape, name: str, effect: Effect, *, margin: float | None
 ) -> Seeds:
     r"""The seeds of the loss, and the pseudo-gradient of missed spikes of population ``name``.
 

@@ -51,11 +51,7 @@ class Prediction:
 
     @classmethod
     def of(
-        cls,
-        answer: Answer,
-        classes: Ints,
-        scores: Floats | None,
-        keys: Sequence[str] | None = None,
+        cls, answer: Answer, classes: Ints, scores: Floats | None, keys: Sequence[str] | None = None
     ) -> "Prediction":
         """The answers of that rule, with the names of the classes."""
         names = tuple(answer.name_of(int(k)) for k in classes)

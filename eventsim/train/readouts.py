@@ -28,12 +28,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Literal, get_args
 
 from eventsim.adjoint import DecisionSeed, Seed, VoltageSeed
-from eventsim.adjoint.linear.voltage import (
-    Probe,
-    joined_voltages,
-    readout_last,
-    readout_maximum,
-)
+from eventsim.adjoint.linear.voltage import Probe, joined_voltages, readout_last, readout_maximum
 from eventsim.arrays import Floats, Ints, beside
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import SpikeTape

@@ -343,10 +343,7 @@ def _ranks(groups: Ints, keys: Floats) -> Ints:
 
 
 def _pruned(
-    chosen: Sequence[Projection],
-    sparsity: float,
-    scope: Scope,
-    limit: Mapping[str, Floats] | None,
+    chosen: Sequence[Projection], sparsity: float, scope: Scope, limit: Mapping[str, Floats] | None
 ) -> Chosen:
     """Synapses that stay: those of the largest magnitude."""
     keys = np.concatenate(_magnitudes(chosen))
@@ -386,11 +383,7 @@ def _densities(shapes: Sequence[tuple[int, int]], density: float) -> Floats:
 
 
 def _exchanged(
-    chosen: Sequence[Projection],
-    share: float,
-    gradients: Mapping[str, Floats],
-    *,
-    by_neuron: bool,
+    chosen: Sequence[Projection], share: float, gradients: Mapping[str, Floats], *, by_neuron: bool
 ) -> Chosen:
     """Synapses after the share of least magnitude gave way to those of the largest gradient."""
     numbers = [synapse_numbers(p) for p in chosen]
