@@ -36,13 +36,7 @@ from typing import Any
 from eventsim.chips import Chip, Formats, load_chip
 from eventsim.entries import Count, Settings, Share
 from eventsim.entries.described import described, setting
-from eventsim.hardware.quantise import (
-    clip_values,
-    formats_of,
-    refuse_without_format,
-    round_values,
-    tau_range,
-)
+from eventsim.hardware import quantise
 from eventsim.hardware.usage import check_room
 from eventsim.network import Network
 from eventsim.network.connectivity import with_synapses
@@ -65,12 +59,12 @@ class Numbers:
 
     def round(self, net: Network) -> None:
         """Round all values of a network, in place."""
-        round_values(net, self.formats, self.step_ms)
+        quantise.round_values(net, self.formats, self.step_ms)
 
     @contextmanager
     def rounded(self, net: Network) -> Iterator[None]:
         """Inside, the network has rounded values; afterwards its own, within the formats' ends."""
-        clip_values(net, self.formats, self.step_ms)
+        quantise.clip_values(net, self.formats, self.step_ms)
         live = net.parameters()
         own = {key: values.copy() for key, values in live.items()}
         try:
@@ -121,8 +115,8 @@ class QuantisedTraining(Settings):
     def numbers(self) -> Numbers | None:
         """The numbers in which the network runs; None without. Raises ChipError, MappingError."""
         if self._chip is None:
-            return None if self.bits is None else Numbers(*formats_of(self.bits))
-        formats, step_ms = formats_of(self._chip)
+            return None if self.bits is None else Numbers(*quantise.formats_of(self.bits))
+        formats, step_ms = quantise.formats_of(self._chip)
         if self.bits is not None:
             formats = replace(formats, weight_bits=self.bits)
         return Numbers(formats, step_ms)
@@ -166,7 +160,7 @@ class QuantisedTraining(Settings):
             return
         self._check_taus(self.numbers, bip)
         formats, step_ms = self.numbers.formats, self.numbers.step_ms
-        refuse_without_format(net, formats, step_ms, where="TrainConfig: quantise")
+        quantise.refuse_without_format(net, formats, step_ms, where="TrainConfig: quantise")
         if self._chip is not None and self._chip.limits is not None:
             kept = net.to_host().copy()
             if sparse.prunes:
@@ -179,7 +173,7 @@ class QuantisedTraining(Settings):
         formats, step_ms = numbers.formats, numbers.step_ms
         if formats.decay_bits is None or step_ms is None:
             return
-        _, longest = tau_range(step_ms, formats.decay_bits)
+        _, longest = quantise.tau_range(step_ms, formats.decay_bits)
         for kind in ("tau_mem", "tau_syn"):
             good = kind not in bip or longest >= FLOORS[kind]
             expected = (

@@ -3,19 +3,10 @@
 import numpy as np
 import pytest
 
+from eventsim.engine.cpu import roles_order
 from eventsim.engine.cpu.arrays import addresses
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles import SourcesRole, TasksRole
-from eventsim.engine.cpu.roles_order import (
-    LinkedRole,
-    LinkSpikes,
-    MergedRole,
-    MergeSources,
-    OwnSpikesRole,
-    PackedRole,
-    PackSpikes,
-    RoundsRole,
-)
 
 N = 3000
 OFFSETS = np.array([0, 0, 1, 30, 1500, 1500, N])
@@ -61,10 +52,10 @@ def merged(parts, delay):
     found = []
     for threads in (1, 2):
         offsets = sum(offsets for offsets, _, _ in parts)
-        out = MergedRole(
+        out = roles_order.MergedRole(
             offsets, *(np.empty(offsets[-1], kind) for kind in (float, np.int32, np.int64))
         )
-        call = MergeSources(TasksRole.all(sources.n_samples), sources, out)
+        call = roles_order.MergeSources(TasksRole.all(sources.n_samples), sources, out)
         library().run(call, threads=threads)
         found.append(out[1:])
     for one, two in zip(*found, strict=True):
@@ -130,9 +121,11 @@ def test_spikes_that_take_longer_by_neuron_are_put_in_order_of_arrival():
 def test_linked_spikes_are_those_before_of_their_neuron_and_sample():
     _, _, neuron = source_of("even", 1, ordered=True)
     current, restart, resistance = np.random.default_rng(2).normal(size=(3, N))
-    out = LinkedRole(np.empty(N, np.int64), np.empty(N), np.empty(N), np.empty((6, ROWS), np.int64))
-    own = OwnSpikesRole(OFFSETS, neuron, current, restart, resistance[:ROWS], ROWS)
-    library().run(LinkSpikes(TasksRole.all(6), own, out))
+    out = roles_order.LinkedRole(
+        np.empty(N, np.int64), np.empty(N), np.empty(N), np.empty((6, ROWS), np.int64)
+    )
+    own = roles_order.OwnSpikesRole(OFFSETS, neuron, current, restart, resistance[:ROWS], ROWS)
+    library().run(roles_order.LinkSpikes(TasksRole.all(6), own, out))
     before = {}
     for k in range(N):
         key = (SAMPLE[k], neuron[k])
@@ -166,10 +159,10 @@ def test_what_tasks_wrote_is_packed_in_order_of_time_and_neuron(kind, ordered):
             rounds[k][-1] = rounds[k][-1].astype(values.dtype)
     places = (addresses(list(arrays)) for arrays in zip(*rounds, strict=True))
     out = [np.empty(N, kind) for kind in (float, np.int32, float, float)]
-    call = PackSpikes(
+    call = roles_order.PackSpikes(
         TasksRole.all(6),
-        RoundsRole(*places, task_round, begins + 7, counts, parts),
-        PackedRole(offsets, *out, resistance),
+        roles_order.RoundsRole(*places, task_round, begins + 7, counts, parts),
+        roles_order.PackedRole(offsets, *out, resistance),
     )
     library().run(call, threads=2)
     order = np.lexsort((np.arange(N), neurons, times, SAMPLE))

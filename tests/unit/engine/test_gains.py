@@ -14,21 +14,10 @@ from eventsim.engine.contract.gain_windows import (
     count_windows,
     terms_of,
 )
+from eventsim.engine.cpu import roles
 from eventsim.engine.cpu.arrays import addresses
 from eventsim.engine.cpu.lanes import LANES, of_lanes, to_lanes
 from eventsim.engine.cpu.library import library
-from eventsim.engine.cpu.roles import (
-    GainTableRole,
-    IntegralsBackRole,
-    IntegralsRole,
-    OutputsRole,
-    ReadoutBackward,
-    ReadoutForward,
-    ReadoutGains,
-    SourcesRole,
-    TasksRole,
-    WeightsRole,
-)
 
 # Largest error relative to the largest value in the table: what the polynomials leave out, and a
 # few roundings, more where the derivative by a fast membrane is a small difference.
@@ -62,24 +51,26 @@ def in_kernels(real, rate, lefts):
     rates = np.array([[1.0 / tau for tau in taus] for taus in zip(*CONSTANTS, strict=True)])
     per_ms = 4.0 * (float(rates[:2].max()) + rate)
     windows = number_of(LONGEST, per_ms) + 1
-    gains = GainTableRole(
+    gains = roles.GainTableRole(
         np.zeros((1, windows, N_GAIN, terms_of(real), LANES), real), 1, windows, rate, per_ms
     )
-    library().run(ReadoutGains(TasksRole.all(1), OutputsRole(rates[:2], N), gains), real)
+    library().run(
+        roles.ReadoutGains(roles.TasksRole.all(1), roles.OutputsRole(rates[:2], N), gains), real
+    )
     duration = np.repeat(lefts, N)
     n = duration.size
     times, neurons = np.zeros(n), np.zeros(n, np.int32)
-    spikes = SourcesRole(
+    spikes = roles.SourcesRole(
         np.arange(n + 1)[None], addresses([times]), addresses([neurons]), np.zeros(1, np.int64),
         np.zeros(1), duration, 1, n,
     )  # fmt: skip
-    weights = WeightsRole(to_lanes(np.ones((1, N), real)), 1, LANES)
-    integral, tasks = IntegralsRole(np.empty((n, LANES)), LANES), TasksRole.all(n)
-    library().run(ReadoutForward(tasks, spikes, gains, weights, integral), real)
+    weights = roles.WeightsRole(to_lanes(np.ones((1, N), real)), 1, LANES)
+    integral, tasks = roles.IntegralsRole(np.empty((n, LANES)), LANES), roles.TasksRole.all(n)
+    library().run(roles.ReadoutForward(tasks, spikes, gains, weights, integral), real)
     seeds = np.tile(np.eye(N, LANES), (len(lefts), 1))
     by_weight, effects, sums = np.zeros((n, 1, LANES)), np.zeros(n), np.zeros((n, 3, LANES))
-    back = IntegralsBackRole(np.arange(n + 1), seeds, by_weight, None, effects, sums, LANES)
-    library().run(ReadoutBackward(tasks, spikes, gains, weights, back), real)
+    back = roles.IntegralsBackRole(np.arange(n + 1), seeds, by_weight, None, effects, sums, LANES)
+    library().run(roles.ReadoutBackward(tasks, spikes, gains, weights, back), real)
     own = sums.reshape(-1, N, 3, LANES)[:, np.arange(N), :, np.arange(N)]  # [N, lefts, 3]
     assert np.array_equal(by_weight[::N, 0, 0], own[0, :, 0])
     forward = integral.values[::N, :N]
