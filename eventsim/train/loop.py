@@ -9,6 +9,14 @@ numbers depend on (seed, purpose, epoch, batch) alone, not on where a run stoppe
 Several processes may share a run, see :mod:`eventsim.train.parallel`. All of them hold the whole
 state; process 0 alone writes files and calls the callback. The number of processes is not part of
 a run: it may be another when the run is resumed.
+
+A run that is resumed with more epochs is extended, finished or not. The learning rate follows a
+cosine over all epochs, and the finished epochs have followed the cosine of the former number of
+epochs. So the result differs from a run with all epochs from the start, unless ``ease_in`` covers
+all of them.
+
+If recordings begin late, a warning is logged and kept in ``run.json``:
+:mod:`eventsim.network.late`.
 """
 
 from __future__ import annotations
@@ -210,9 +218,7 @@ def train(
     group: ProcessGroup | None = None,
     method: AbstractMethod | None = None,
 ) -> TrainResult:
-    """Train a network to classify recordings.
-
-    All arguments are checked before anything is written.
+    """Train a network to classify recordings; all arguments are checked before anything is written.
 
     Parameters
     ----------
@@ -227,11 +233,8 @@ def train(
         Of the run; made if it does not exist. Files as in :mod:`eventsim.train.folder`. None to
         train in memory and write nothing.
     resume
-        Continue the run that ``folder`` holds, with the same net, data and config.
-        ``config.epochs`` may be larger than before: the run is extended, finished or not. The
-        learning rate follows a cosine over all epochs, and the finished epochs have followed the
-        cosine of the former number of epochs. So the result differs from a run with all epochs from
-        the start, unless ``ease_in`` covers all of them. A run that ``config.patience`` has stopped
+        Continue the run that ``folder`` holds, with the same net, data and config;
+        ``config.epochs`` may be larger, see the module. A run that ``config.patience`` has stopped
         is not continued.
     overwrite
         Replace the run that ``folder`` holds, if it holds one. Other files there stay.
@@ -252,8 +255,7 @@ def train(
     DataError, NetworkError, ShapeError
         If data, network and settings do not fit each other.
     ParameterError
-        If there are more processes than ``config.shards``, or if ``resume`` and ``overwrite``
-        contradict each other.
+        If there are more processes than ``config.shards``, or ``resume`` beside ``overwrite``.
     PeerError
         If another process of the group failed, or was started with other arguments.
     StorageError
@@ -262,11 +264,6 @@ def train(
     KeyboardInterrupt
         After the first interrupt, once the running batch is done and the checkpoint written. A
         second interrupt stops at once; the checkpoint is then an older one.
-
-    Notes
-    -----
-    If recordings begin late, a warning is logged and kept in ``run.json``:
-    :mod:`eventsim.network.late`.
     """
     group, method, compiled = group or ProcessGroup(), method or Exact(), compile_seconds()
     _check_given(net, data, config)
