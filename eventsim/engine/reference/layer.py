@@ -295,16 +295,7 @@ def _advance(job: Job, state: LayerState) -> tuple[SpikeTrains, Stop, Adapted | 
             raise min(failed, key=lambda error: (error.time, error.neuron))
         rows += sorted(found)
         offsets.append(len(rows))
-    table = np.array(rows, dtype=np.float64).reshape(-1, 4)
-    trains = SpikeTrains(
-        times=table[:, 0].copy(),
-        neurons=table[:, 1].astype(np.int32),
-        offsets=np.array(offsets, dtype=np.int64),
-        size=len(parameters),
-        current=table[:, 2].copy(),
-        restart_current=table[:, 3].copy(),
-    )
-    return trains, end, adapted
+    return trains_of(rows, offsets, len(parameters)), end, adapted
 
 
 def table_of_spikes(steps: list[Step], neuron: int) -> list[tuple[float, int, float, float]]:
@@ -312,3 +303,18 @@ def table_of_spikes(steps: list[Step], neuron: int) -> list[tuple[float, int, fl
     restart = {s.spike: s.current for s in steps if isinstance(s, Release)}
     spikes = [s for s in steps if isinstance(s, Spike)]
     return [(s.time, neuron, s.current, restart.get(k, np.nan)) for k, s in enumerate(spikes)]
+
+
+def trains_of(
+    rows: list[tuple[float, int, float, float]], offsets: list[int], size: int
+) -> SpikeTrains:
+    """The spikes of :func:`table_of_spikes`, sorted, of all samples."""
+    table = np.array(rows, dtype=np.float64).reshape(-1, 4)
+    return SpikeTrains(
+        times=table[:, 0].copy(),
+        neurons=table[:, 1].astype(np.int32),
+        offsets=np.array(offsets, dtype=np.int64),
+        size=size,
+        current=table[:, 2].copy(),
+        restart_current=table[:, 3].copy(),
+    )

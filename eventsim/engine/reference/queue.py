@@ -66,16 +66,7 @@ def _advance(job: Job, state: LoopState, stop: LoopStop) -> tuple[SpikeTrains, A
                 values[sample, neuron] = value
         rows[offsets[-1] :] = sorted(rows[offsets[-1] :])
         offsets.append(len(rows))
-    table = np.array(rows, dtype=np.float64).reshape(-1, 4)
-    trains = SpikeTrains(
-        times=table[:, 0].copy(),
-        neurons=table[:, 1].astype(np.int32),
-        offsets=np.array(offsets, dtype=np.int64),
-        size=job.stage.population.size,
-        current=table[:, 2].copy(),
-        restart_current=table[:, 3].copy(),
-    )
-    return trains, adapted
+    return layer.trains_of(rows, offsets, job.stage.population.size), adapted
 
 
 def run_sample(
