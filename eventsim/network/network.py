@@ -18,7 +18,7 @@ from eventsim.network.answer import Answer
 from eventsim.network.decision import Decision, make_decision
 from eventsim.network.domain import DomainCheck, all_hold
 from eventsim.network.parts import Population, PopulationKind, make_population, spiking_population
-from eventsim.network.projection import DelaysOf, Projection, joint_of, make_projection
+from eventsim.network.projection import DelaysOf, Projection, make_projection
 from eventsim.network.sharing import Sharing, make_sharing
 from eventsim.neuron.linear import LinearNeuron
 
@@ -211,10 +211,10 @@ class Network:
         NetworkError, ShapeError, ParameterError
         """
         pre, post = self.population(source), self.population(target)
-        name, receptor = joint_of(pre, post, receptor)
+        made = make_projection(pre, post, weights, delays, delays_of, receptor)
+        name = made.name
         if name in self._projections:
             raise NetworkError(f"Projection {name!r}: exists already; add the two weight matrices.")
-        made = make_projection(pre, post, weights, delays, delays_of, receptor)
         if made.one_to_one and post.name in self.recurrences:
             raise NetworkError(
                 f"Projection {name!r}: {post.name!r} has self-connections already, "

@@ -235,7 +235,7 @@ def projection_name(source: str, target: str, neuron: LinearNeuron | None, recep
     return f"{source}->{target}:{receptor}" if several else f"{source}->{target}"
 
 
-def joint_of(source: Population, target: Population, receptor: str | None) -> tuple[str, str]:
+def _joint(source: Population, target: Population, receptor: str | None) -> tuple[str, str]:
     """Name of a projection between both, and its receptor; NetworkError if there can be none."""
     name = f"{source.name}->{target.name}"
     receptor = target.receptor(receptor, f"Projection {name!r}")
@@ -258,7 +258,7 @@ def make_projection(
     receptor: str | None = None,
 ) -> Projection:
     """Check and build a projection; see :meth:`Network.connect`."""
-    name, receptor = joint_of(source, target, receptor)
+    name, receptor = _joint(source, target, receptor)
     kind: ProjectionKind
     if isinstance(weights, SelfRecurrent):
         kind, values, canonical = "self", _self_weights(name, source, target, weights), True
