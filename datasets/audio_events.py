@@ -4,8 +4,10 @@ A network that has learned such events hears files, a microphone and a page in t
 """
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from eventsim.datasets.audio import read_audio
 from eventsim.datasets.dataset import read_content
@@ -42,6 +44,18 @@ class AudioEncoding:
             return cls(CochleaEncoder(**found["encoder"]), float(found["sample_rate"]))
         except (TypeError, KeyError, ValueError, ParameterError) as error:
             raise DataError(f"{where}: says no encoder of audio ({error}).") from error
+
+
+def changed(encoder: CochleaEncoder, given: Mapping[str, Any], where: str) -> CochleaEncoder:
+    """The cochlea with other parameters, by name; ParameterError in the name of ``where``."""
+    try:
+        return replace(encoder, **given)
+    except ParameterError as error:
+        raise ParameterError(f"{where}: {error}") from error
+    except TypeError as error:
+        raise ParameterError(
+            f"{where} is {given!r}, expected parameters of CochleaEncoder by name ({error})."
+        ) from error
 
 
 def read(path: str | Path, encoder: CochleaEncoder = ENCODER) -> tuple[EventStream, AudioEncoding]:

@@ -381,12 +381,7 @@ def _read_columns(read: Any, place: str, reading: Reading) -> Events:
 
 def _read_audio(place: str, reading: Reading) -> Events:
     given = read_pairs("--encoder", reading.encoder or ())
-    try:
-        cochlea = replace(reading.cochlea, **given)
-    except TypeError as error:
-        raise DataError(
-            f"--encoder: expected parameters of CochleaEncoder by name ({error})."
-        ) from error
+    cochlea = audio_events.changed(reading.cochlea, given, "--encoder")
     stream, audio = audio_events.read(place, cochlea)
     # Nothing is guessed: the first sample is time 0.
     begun = TimeZero("zero", "audio begins with its first sample", np.zeros(1), edges(stream))

@@ -1,12 +1,12 @@
 """Which recordings a run has: the settings, and their conditions."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from eventsim import datasets
-from eventsim.datasets import fsdd, spoken_digits
+from eventsim.datasets import audio_events, fsdd, spoken_digits
 from eventsim.datasets.encoders import CochleaEncoder
 from eventsim.entries import Count, Natural, Positive, Share, check_types, shown
 from eventsim.entries.described import described, setting
@@ -194,12 +194,5 @@ class AbstractDataSettings:
 
     def _encoder(self) -> CochleaEncoder:
         """The encoder of the data set (elsewhere that of FSDD), with what is asked for."""
-        try:
-            return replace(ENCODERS.get(self.name, fsdd.ENCODER), **self.encoder)
-        except ParameterError as error:
-            raise ParameterError(f"data: encoder: {error}") from error
-        except TypeError as error:
-            raise ParameterError(
-                f"data: encoder is {self.encoder!r}, expected parameters of CochleaEncoder by "
-                f"name ({error})."
-            ) from error
+        own = ENCODERS.get(self.name, fsdd.ENCODER)
+        return audio_events.changed(own, self.encoder, "data: encoder")

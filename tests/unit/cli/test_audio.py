@@ -102,8 +102,8 @@ def test_audio_of_several_rates_is_told(words, tmp_path):
 @pytest.mark.parametrize(
     ("typed", "told"),
     [
-        ("gian=1", "--encoder: expected parameters of CochleaEncoder by name"),
-        ("gain=-1", "CochleaEncoder: gain is -1"),
+        ("gian=1", "--encoder is {'gian': 1}, expected parameters of CochleaEncoder by name"),
+        ("gain=-1", "--encoder: CochleaEncoder: gain is -1"),
     ],
 )
 def test_an_encoder_that_is_none_is_refused(typed, told, tmp_path):
