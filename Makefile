@@ -99,7 +99,7 @@ hooks: $(VENV)/.dev
 # a new environment outside the checkout. The site lies beside them as a zip; SITE=no leaves it out.
 dist: $(VENV)/.dev
 	rm -rf dist
-	EVENTSIM_BUILD_LEVELS=all EVENTSIM_BUILD_FOLDER=$(CURDIR)/build/kernels \
+	EVENTSIM_BUILD_LEVELS=all EVENTSIM_BUILD_FOLDER=$(CURDIR)/build/kernels EVENTSIM_BUILD_WEB=1 \
 	  $(BIN)/python -m build --outdir dist
 	$(BIN)/twine check --strict dist/*
 	wheel=`ls $(CURDIR)/dist/*.whl` && outside=`mktemp -d` && trap 'rm -rf "$$outside"' EXIT && \
@@ -107,7 +107,8 @@ dist: $(VENV)/.dev
 	venv/bin/pip --disable-pip-version-check install --quiet "$$wheel[demo]" && \
 	venv/bin/eventsim --version && \
 	venv/bin/eventsim conformance && \
-	venv/bin/eventsim demo --epochs 1
+	venv/bin/eventsim demo --epochs 1 && \
+	venv/bin/eventsim export runs/demo --to web --samples 6 --out page
 	@test "$(SITE)" = no || { $(MAKE) docs && $(BIN)/python -c "import shutil, eventsim as es; \
 	  shutil.make_archive(f'dist/eventsim-site-{es.__version__}', 'zip', 'build/docs/html')"; }
 

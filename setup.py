@@ -8,15 +8,27 @@ from pathlib import Path
 from setuptools import Command, Distribution, find_packages, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build import build
+from setuptools.command.sdist import sdist
 
 KERNELS = Path("eventsim", "kernels")
 sys.path.insert(0, str(KERNELS.resolve()))
 from build import BuildError, Platform, sources  # noqa: E402
 from build import build as build_library  # noqa: E402
 
-EMBEDDED = Path("eventsim", "embedded")
-sys.path.append(str(EMBEDDED.resolve()))
+WEB = Path("eventsim", "embedded", "web")
+sys.path.append(str(WEB.parent.resolve()))
 import wasm  # noqa: E402
+
+
+def build_engine(command, folder):
+    """Compile the engine of pages; where that cannot be, say so and leave none of other sources."""
+    try:
+        wasm.build(folder)
+    except wasm.NotBuilt as error:
+        if wasm.is_required():
+            raise SystemExit(f"error: {error}") from None
+        (folder / wasm.NAME).unlink(missing_ok=True)
+        command.warn(f"`eventsim export --to web` will not work with what is built. {error}")
 
 
 class WithLibrary(Distribution):
@@ -46,16 +58,11 @@ class BuildKernels(Command):
             build_library(KERNELS.resolve() if self.editable_mode else self.folder)
         except BuildError as error:
             raise SystemExit(f"error: {error}") from None
-        try:
-            wasm.build(EMBEDDED / "web" if self.editable_mode else self.engine.parent)
-        except wasm.NotBuilt as error:
-            if wasm.is_required():
-                raise SystemExit(f"error: {error}") from None
-            self.announce(f"`eventsim export --to web` is left out. {error}", level=3)
+        build_engine(self, WEB if self.editable_mode else self.engine.parent)
 
     @property
     def engine(self):
-        return Path(self.build_lib, EMBEDDED, "web", "engine.wasm")
+        return Path(self.build_lib, WEB, wasm.NAME)
 
     @property
     def folder(self):
@@ -70,6 +77,14 @@ class BuildKernels(Command):
 
     def get_output_mapping(self):
         return {}
+
+
+class Sdist(sdist):
+    """What is made of the sdist has the engine of pages without a compiler for it."""
+
+    def run(self):
+        build_engine(self, WEB)
+        super().run()
 
 
 class ForEveryPython(bdist_wheel):
@@ -87,5 +102,10 @@ setup(
         *(f"eventsim.datasets.{name}" for name in find_packages("datasets")),
     ],
     distclass=WithLibrary,
-    cmdclass={"bdist_wheel": ForEveryPython, "build": Build, "build_kernels": BuildKernels},
+    cmdclass={
+        "bdist_wheel": ForEveryPython,
+        "build": Build,
+        "build_kernels": BuildKernels,
+        "sdist": Sdist,
+    },
 )

@@ -1,7 +1,7 @@
 """Keeps a run on spoken digits for the first page: network, and one recording of each class.
 
 ``python docs/live/packed.py RUN`` writes ``digits.npz`` and ``recordings.npz`` beside this
-file. The run of those was made by::
+file. Those came with commit 8446f4d1; at which the run was made was not kept. Its command::
 
     eventsim train spoken_digits --encoder streaming=true --hidden 48 --hidden 48 --tau-syn 10 \
         --forward-delays 0:150 \

@@ -1,9 +1,11 @@
 """Compiles the C text once for all networks, as WebAssembly: ``web/engine.wasm``.
 
-``python eventsim/embedded/wasm.py`` compiles in place; setup.py calls :func:`build` for wheels and
-for ``pip install -e .``, where a compiler is found: the package ziglang, or clang with wasm-ld.
-With ``EVENTSIM_BUILD_WEB=1`` pip brings ziglang, and a wheel without the engine is an error. Only
-the standard library is imported: while eventsim is being installed it cannot be imported.
+``python eventsim/embedded/wasm.py`` compiles in place; setup.py calls :func:`build` for wheels,
+for the sdist, and for ``pip install -e .``. The compiler is the package ziglang, or clang with
+wasm-ld. Where it is missing, pip brings ziglang for a wheel or an sdist, unless the engine is in
+place already, as in an sdist: it is the same file on every platform. ``EVENTSIM_BUILD_WEB`` is 0 to
+compile none, 1 to make what is built without it an error. Only the standard library is
+imported: while eventsim is being installed it cannot be imported.
 
 The text is that of ``c``, with pointers in place of arrays, in the frame of ``web/engine.c``. Its
 hash is the custom section ``sources`` of the file.
@@ -41,6 +43,7 @@ FLAGS = (
     *("-mbulk-memory", "-nostdlib", "-Wl,--no-entry", "-Wl,--strip-all", "-Wl,-z,stack-size=32768"),
 )
 SECTION = b"sources"
+NAME, ASKED = "engine.wasm", "EVENTSIM_BUILD_WEB"
 
 
 class NotBuilt(Exception):
@@ -142,8 +145,20 @@ def find_compiler() -> tuple[str, ...] | None:
 
 
 def is_required() -> bool:
-    """Whether ``EVENTSIM_BUILD_WEB`` says that a wheel must have the engine."""
-    return bool(os.environ.get("EVENTSIM_BUILD_WEB"))
+    """Whether ``EVENTSIM_BUILD_WEB`` says that what is built must have the engine."""
+    return os.environ.get(ASKED, "0") not in ("", "0")
+
+
+def requirements() -> list[str]:
+    """Packages that a build needs for the engine: ziglang where nothing else makes it."""
+    declined = os.environ.get(ASKED) == "0"
+    return [] if declined or is_built(HERE / "web") or find_compiler() else ["ziglang>=0.13"]
+
+
+def is_built(folder: Path) -> bool:
+    """Whether the engine in a folder is of these sources."""
+    engine = folder / NAME
+    return engine.is_file() and built_from(engine.read_bytes()) == source_hash()
 
 
 def build(folder: Path) -> tuple[Path, bool]:
@@ -151,9 +166,11 @@ def build(folder: Path) -> tuple[Path, bool]:
 
     Returns the file, and whether it is new. Raises :class:`NotBuilt`.
     """
-    to, wanted = folder / "engine.wasm", source_hash()
-    if to.is_file() and built_from(to.read_bytes()) == wanted:
+    to, wanted = folder / NAME, source_hash()
+    if is_built(folder):
         return to, False
+    if os.environ.get(ASKED) == "0":
+        raise NotBuilt(f"{ASKED} is 0.")
     command = find_compiler()
     if command is None:
         raise NotBuilt(

@@ -1,7 +1,8 @@
-"""Build backend of the package: setuptools, and ziglang where no C++ compiler is found."""
+"""Build backend of the package: setuptools, and ziglang where a compiler is missing."""
 
-import os
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import build  # beside this file: backend-path in pyproject.toml
@@ -10,10 +11,12 @@ from setuptools.build_meta import (
     build_editable,
     build_sdist,
     build_wheel,
-    get_requires_for_build_sdist,
     prepare_metadata_for_build_editable,
     prepare_metadata_for_build_wheel,
 )
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "embedded"))
+import wasm
 
 __all__ = [
     "build_editable", "build_sdist", "build_wheel", "get_requires_for_build_editable",
@@ -22,17 +25,19 @@ __all__ = [
 ]  # fmt: skip
 
 
+def get_requires_for_build_sdist(config_settings: Mapping[str, Any] | None = None) -> list[str]:
+    """What setuptools asks for, and the compiler of the engine of pages."""
+    return build_meta.get_requires_for_build_sdist(config_settings) + wasm.requirements()
+
+
 def get_requires_for_build_wheel(config_settings: Mapping[str, Any] | None = None) -> list[str]:
-    """What setuptools asks for, and the compiler."""
-    return build_meta.get_requires_for_build_wheel(config_settings) + _compilers()
+    """What setuptools asks for, and the compilers of the kernels and of the engine of pages."""
+    needed = dict.fromkeys(build.requirements() + wasm.requirements())
+    return [*build_meta.get_requires_for_build_wheel(config_settings), *needed]
 
 
 def get_requires_for_build_editable(config_settings: Mapping[str, Any] | None = None) -> list[str]:
-    """What setuptools asks for, and the compiler."""
-    return build_meta.get_requires_for_build_editable(config_settings) + _compilers()
-
-
-def _compilers() -> list[str]:
-    """Those of the kernels, and where it was asked for that of the engine of pages."""
-    of_pages = ["ziglang>=0.13"] if os.environ.get("EVENTSIM_BUILD_WEB") else []
-    return [*dict.fromkeys(build.requirements() + of_pages)]
+    """What setuptools asks for, and the compiler of the kernels."""
+    needed = wasm.requirements() if wasm.is_required() else []
+    needed = dict.fromkeys(build.requirements() + needed)
+    return [*build_meta.get_requires_for_build_editable(config_settings), *needed]

@@ -6,14 +6,18 @@ make is in test_wheel.py.
 
 import importlib.util
 import os
+import runpy
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
+from setuptools import build_meta
 
+from eventsim.embedded import wasm
 from eventsim.kernels import build
 from eventsim.kernels.build import BuildError, Compiler, Platform
+from tests.support.checkout import ROOT
 from tests.support.levels import levels_here
 
 LINUX = Platform("linux", "x86_64")
@@ -42,7 +46,13 @@ exit 1
 
 @pytest.fixture(autouse=True)
 def without_names(monkeypatch):
-    for name in ("CXX", "EVENTSIM_BUILD_LEVELS", "EVENTSIM_BUILD_FOLDER", "ARCHFLAGS"):
+    for name in (
+        "CXX",
+        "EVENTSIM_BUILD_LEVELS",
+        "EVENTSIM_BUILD_FOLDER",
+        "ARCHFLAGS",
+        "EVENTSIM_BUILD_WEB",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -113,6 +123,42 @@ def test_ziglang_is_asked_for_where_there_is_no_compiler_or_cxx_names_it(tmp_pat
     assert build.requirements() == []
     monkeypatch.setenv("CXX", "ziglang")
     assert build.requirements() == [needed]
+
+
+PAGES = ["ziglang>=0.13"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "programs", "in_place", "wanted"),
+    [
+        (None, (), "none", {"sdist": PAGES, "wheel": PAGES, "editable": []}),
+        ("1", (), "other", {"sdist": PAGES, "wheel": PAGES, "editable": PAGES}),
+        ("0", (), "none", {"sdist": [], "wheel": [], "editable": []}),
+        ("1", (), "same", {"sdist": [], "wheel": [], "editable": []}),  # as in an sdist
+        (None, ("clang", "wasm-ld"), "none", {"sdist": [], "wheel": [], "editable": []}),
+    ],
+)
+def test_pip_brings_ziglang_for_the_engine_of_pages_where_a_wheel_would_lack_it(
+    tmp_path, monkeypatch, asked, programs, in_place, wanted
+):
+    monkeypatch.setattr(wasm, "HERE", tmp_path)
+    monkeypatch.setattr(wasm, "source_hash", lambda: 16 * "a")
+    (tmp_path / "web").mkdir()
+    if in_place != "none":
+        content = b"wasm" + 16 * (b"a" if in_place == "same" else b"b")
+        (tmp_path / "web" / "engine.wasm").write_bytes(content)
+    without_ziglang(monkeypatch)
+    path_of(tmp_path, monkeypatch, "c++", *programs)
+    if asked is not None:
+        monkeypatch.setenv("EVENTSIM_BUILD_WEB", asked)
+    for name, module in ("build", build), ("wasm", wasm):
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    backend = runpy.run_path(str(ROOT / "eventsim" / "kernels" / "backend.py"))
+    for of, needed in wanted.items():
+        name = f"get_requires_for_build_{of}"
+        monkeypatch.setattr(build_meta, name, lambda _: ["setuptools"])
+        assert backend[name]() == ["setuptools", *needed]
 
 
 def test_ziglang_that_is_installed_compiles(tmp_path, monkeypatch):

@@ -24,6 +24,8 @@ from eventsim.kernels.build import Platform, source_hash
 from tests.support.checkout import ROOT, project, tracked_files
 from tests.support.simt import why_not
 
+COMPILES = wasm.find_compiler() is not None
+ENGINE = "eventsim/embedded/web/engine.wasm"
 PACKAGES = {"eventsim": "eventsim", "datasets": "eventsim/datasets"}  # in the checkout, installed
 
 
@@ -66,14 +68,16 @@ def built(tmp_path_factory):
     for path in tracked_files():
         (folder / "copy" / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / path, folder / "copy" / path)
-    # As in a checkout with an editable installation: this library is that of no wheel.
-    (folder / "copy" / "eventsim" / "kernels" / Platform.here().library).write_text("in place")
+    # As in a checkout with an editable installation: these are of no wheel.
+    for old in (f"kernels/{Platform.here().library}", "embedded/web/engine.wasm"):
+        (folder / "copy" / "eventsim" / old).write_text("in place")
     # The sdist first, then the wheel from the sdist. Objects of the same sources, by the same
     # compiler, that the checkout has are taken.
     kernels = {"EVENTSIM_BUILD_LEVELS": "all", "EVENTSIM_BUILD_FOLDER": f"{ROOT}/build/kernels"}
     options = ("--no-isolation", "--outdir", folder)
+    pages = {} if COMPILES else {"EVENTSIM_BUILD_WEB": "0"}
     command = (sys.executable, "-m", "build", *options, folder / "copy")
-    call(*command, cwd=folder, env=os.environ | kernels)
+    call(*command, cwd=folder, env=os.environ | kernels | pages)
     (sdist,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
     return Built(sdist, wheel)
 
@@ -109,8 +113,8 @@ def test_wheel_holds_every_file_of_the_packages_and_nothing_else(built):
     with zipfile.ZipFile(built.wheel) as archive:
         found = {name for name in archive.namelist() if ".dist-info/" not in name}
     made = {f"eventsim/kernels/{Platform.here().library}"}
-    if wasm.find_compiler() is not None:
-        made |= {"eventsim/embedded/web/engine.wasm"}
+    if COMPILES:
+        made |= {ENGINE}
     assert found == made | {place for path in tracked_files() if (place := shipped(path))}
     assert {
         "eventsim/kernels/neuron/crossing.hpp",
@@ -119,10 +123,17 @@ def test_wheel_holds_every_file_of_the_packages_and_nothing_else(built):
     } <= found
 
 
-@pytest.mark.skipif(wasm.find_compiler() is None, reason="nothing compiles for WebAssembly")
+@pytest.mark.skipif(not COMPILES, reason="nothing compiles for WebAssembly")
 def test_wheel_has_the_engine_of_pages_that_its_own_text_makes(installed):
     code = "from eventsim.embedded.web import read_engine; print(len(read_engine()))"
     assert int(installed.run("python", "-c", code)) > 10_000
+
+
+@pytest.mark.skipif(not COMPILES, reason="nothing compiles for WebAssembly")
+def test_sdist_has_the_engine_of_pages_so_that_its_wheels_need_no_compiler_for_it(built):
+    with tarfile.open(built.sdist) as archive:
+        (name,) = (name for name in archive.getnames() if name.endswith(ENGINE))
+        assert wasm.built_from(archive.extractfile(name).read()) == wasm.source_hash()
 
 
 def test_wheel_is_for_every_python_of_its_platform_and_every_processor_of_it(built):
@@ -155,6 +166,7 @@ def test_sdist_holds_every_file_that_is_not_hidden(built):
         names = [PurePosixPath(entry.name) for entry in archive.getmembers() if entry.isfile()]
     found = {str(PurePosixPath(*name.parts[1:])) for name in names}
     made = {name for name in found if name == "PKG-INFO" or ".egg-info/" in name} | {"setup.cfg"}
+    made |= {ENGINE} if COMPILES else set()
     expected = {str(path) for path in tracked_files() if not path.parts[0].startswith(".")}
     assert found - made == expected
     assert {"CHANGELOG.md", "Makefile", "tests/conftest.py", "bench/harness.py"} <= found
