@@ -25,8 +25,11 @@ def command(page, *options):
 
 
 @contextmanager
-def opened(page, *options):
-    """A page in real time: a function from JavaScript to its value."""
+def opened(page, *options, phone=None):
+    """A page in real time: a function from JavaScript to its value.
+
+    ``phone`` is the width of a phone's screen, in the dark.
+    """
     theirs, ours = os.pipe(), os.pipe()
 
     def as_asked():
@@ -50,8 +53,14 @@ def opened(page, *options):
                 return found["result"]
 
     with browser, os.fdopen(ours[0], "rb") as answers:
-        target = call("Target.createTarget", url=page.as_uri())["targetId"]
+        target = call("Target.createTarget", url="about:blank")["targetId"]
         session = call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        if phone is not None:
+            screen = {"width": phone, "height": 700, "deviceScaleFactor": 2, "mobile": True}
+            call("Emulation.setDeviceMetricsOverride", session, **screen)
+            dark = {"name": "prefers-color-scheme", "value": "dark"}
+            call("Emulation.setEmulatedMedia", session, features=[dark])
+        call("Page.navigate", session, url=page.as_uri())
         try:
             yield lambda text: call(
                 "Runtime.evaluate", session, expression=text, awaitPromise=True, returnByValue=True

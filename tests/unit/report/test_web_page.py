@@ -178,6 +178,47 @@ TOLD = "document.getElementById('told').textContent"
 HEARD = "document.getElementById('heard').textContent"
 
 
+# Texts with less contrast than 4.5 to what they stand on (WCAG 2, level AA).
+PALE = """(() => {
+  const rgb = text => text.match(/[\\d.]+/g).map(Number);
+  const light = text => rgb(text).slice(0, 3).map(v => v / 255).map(
+    v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4
+  ).reduce((sum, v, k) => sum + v * [0.2126, 0.7152, 0.0722][k], 0.05);
+  const ground = e => {
+    const found = getComputedStyle(e || document.documentElement).backgroundColor;
+    return !e || rgb(found)[3] !== 0 ? found : ground(e.parentElement);
+  };
+  return [...document.body.querySelectorAll("*")].filter(e => e.checkVisibility()
+    && !e.disabled && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())
+  ).map(e => [getComputedStyle(e).color, ground(e), e.outerHTML.slice(0, 80)]
+  ).filter(([ink, paper]) => {
+    const [low, high] = [light(ink), light(paper)].sort((a, b) => a - b);
+    return high / low < 4.5;
+  });
+})()"""
+
+
+@CHROMIUM
+@pytest.mark.thorough("speaks to a browser in real time, for seconds")
+def test_a_file_on_a_phone_in_the_dark_answers_and_can_be_read(exported):
+    net, data, written = exported
+    with opened(written.file, phone=320) as value:
+        until(lambda: value("live.ready.then(() => 1)"))
+        assert value("location.protocol") == "file:"
+        assert value("matchMedia('(prefers-color-scheme: dark)').matches")
+        value("document.getElementById('speed').value = '0'")
+        value("document.querySelectorAll('#recordings button')[1].click()")
+        told = until(lambda: value(TOLD))
+        answer = es.predict(net, data.stream[1:2], backend="cpu").names[0]
+        assert f"Answer: {answer}. It was: up." in told
+        value("document.getElementById('microphone').click()")
+        assert until(lambda: "cannot" in value(HEARD))
+        assert value("innerWidth") == 320
+        assert value("document.documentElement.scrollWidth") <= 320
+        assert value("document.body.innerText.length") > 300
+        assert value(PALE) == []
+
+
 @CHROMIUM
 @pytest.mark.thorough("speaks to a browser in real time, for seconds")
 def test_a_microphone_is_heard_word_by_word(exported, clip, tmp_path):
