@@ -7,7 +7,7 @@ import pytest
 
 from eventsim.train import load_network
 from tests.support.processes import mpiexec
-from tests.unit.cli.conftest import TINY, call, places, write_digits  # noqa: F401
+from tests.unit.cli.conftest import TINY, call, places, undrawn, write_digits  # noqa: F401
 
 TRAIN = (*TINY, "--shards", 2, "--json")
 

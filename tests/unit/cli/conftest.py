@@ -22,9 +22,9 @@ def places(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def undrawn():
-    """Pages have blank pictures, but for those of ``finished``."""
+    """Pages have blank pictures, also in fixtures of a module; ``finished`` has real ones."""
     with blank_pictures():
         yield
 
