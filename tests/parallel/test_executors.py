@@ -193,7 +193,7 @@ def test_interrupt_reaches_the_workers_of_a_cluster(files, dask, tmp_path):
     assert not (out / "plain" / "seed-1").exists()
 
 
-@pytest.mark.thorough("starts clusters and commands, each a Python of its own")
+@pytest.mark.nightly("11 s; tests/unit/experiment/test_workers.py waits for a run another has")
 def test_killed_command_goes_on_beside_the_workers_that_it_left(files, dask, alone, tmp_path):
     words, out = (files.recipe, "--seeds", 1, "--epochs", 16), tmp_path / "out"
     runs = [out / name / "seed-0" for name in ("plain", "skip")]

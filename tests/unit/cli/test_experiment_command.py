@@ -6,6 +6,7 @@ import pytest
 
 from eventsim.cli.experiment_progress import RunBars
 from eventsim.experiment import load_recipe, save_plan
+from tests.support.tiers import beyond
 from tests.unit.cli.conftest import call
 from tests.unit.experiment.conftest import Files
 from tests.unit.experiment.test_results import write as write_result
@@ -181,7 +182,14 @@ def test_search_prints_the_best_settings_as_a_recipe_has_them(files, tmp_path):
 
 
 @pytest.mark.thorough("trains for seconds; every recipe is resolved in test_recipe.py")
-@pytest.mark.parametrize("recipe", ["architectures", "baselines", "convolution", "delays", "grid"])
+@pytest.mark.parametrize(
+    "recipe",
+    beyond(
+        2,
+        ["baselines", "convolution", "architectures", "delays", "grid"],
+        pytest.mark.nightly("trains; test_recipe.py resolves each, test_train.py has its options"),
+    ),
+)
 def test_recipe_runs_at_its_small_size(recipe):
     options = ("--data", "yinyang", "--smoke", "--seeds", 1, "--jobs", 0, "--json")
     outcome = call("experiment", recipe, *options)

@@ -116,7 +116,7 @@ def test_a_part_of_a_file_that_has_none_is_refused_in_every_format(form, tmp_pat
         assert Reading(split=split).part == (split or "test")
 
 
-@pytest.mark.thorough("makes a data set of 7,000 recordings; a file with parts is above")
+@pytest.mark.nightly("makes a data set of 7,000 recordings; a file with parts is above")
 def test_part_of_a_data_set_that_is_taken_is_said():
     outcome = imported("yinyang")
     assert outcome.json["guesses"] == ["part test; left out: train, valid (--split)"]

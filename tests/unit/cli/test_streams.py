@@ -23,7 +23,7 @@ def run(*words, close=()):
 
 
 @pytest.mark.crossed("a process each", test=0)
-@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("words", COMMANDS[1::2], ids=" ".join)
 def test_command_whose_reader_has_gone_ends_quietly(words):
     reader, writer = os.pipe()
     os.close(reader)
@@ -38,7 +38,7 @@ def test_command_whose_reader_has_gone_ends_quietly(words):
 
 
 @pytest.mark.crossed("a process each; no command knows what is closed", test=0, all=1)
-@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("words", COMMANDS[::2], ids=" ".join)
 @pytest.mark.parametrize("close", [(1,), (0, 1, 2)], ids=str)
 def test_command_without_a_standard_output_does_its_work(words, close):
     done = run(*words, close=close)

@@ -19,6 +19,7 @@ from eventsim.train import (
 )
 from eventsim.train.choice import make_loss
 from eventsim.train.loss_settings import LOSSES, LastLoss, SpikeTrainLoss
+from tests.support.tiers import beyond
 from tests.unit.train.task import first_spike_net, small_net, two_patterns
 
 CONFIG = TrainConfig(epochs=8, batch_size=8, validation_fraction=0.0, precision="double")
@@ -52,7 +53,14 @@ def test_training_by_largest_voltages_with_shares_of_classes_learns_two_patterns
 
 
 @pytest.mark.thorough("trains for seconds")
-@pytest.mark.parametrize("loss", ["spike_count", "first_spike"])
+@pytest.mark.parametrize(
+    "loss",
+    beyond(
+        1,
+        ["spike_count", "first_spike"],
+        pytest.mark.nightly("3 s; its gradient by misses is in tests/gradients/test_every_loss.py"),
+    ),
+)
 def test_output_that_learns_from_missed_spikes_learns_more(loss, tmp_path):
     def accuracy(*, missed):
         config = replace(CONFIG, loss=LOSSES[loss](missed_outputs=missed), epochs=25)

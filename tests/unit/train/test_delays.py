@@ -77,7 +77,9 @@ def lateral_net(delays):
     return net
 
 
-@pytest.mark.crossed("trains for seconds; gradients by delays are those of the reference", test=0)
+@pytest.mark.crossed(
+    "trains for seconds; gradients by delays are those of the reference", test=0, all=1
+)
 @pytest.mark.parametrize(
     ("build", "key"),
     [(forward_net, "input->output"), (lateral_net, "hidden1->hidden1")],

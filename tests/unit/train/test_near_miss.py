@@ -41,7 +41,10 @@ def with_silent(net, name, neurons):
     "make",
     [
         lambda: with_silent(random_net(92, delays="synapse", sparse=True), "hidden2", [0, 3]),
-        lambda: with_silent(random_net(93, delays="none"), "hidden1", [1]),
+        pytest.param(
+            lambda: with_silent(random_net(93, delays="none"), "hidden1", [1]),
+            marks=pytest.mark.nightly("as the others; test_every_loss.py has a dense network"),
+        ),
         lambda: with_silent(lateral_net(94), "b", [2, 4]),
     ],
 )

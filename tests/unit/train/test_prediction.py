@@ -40,7 +40,7 @@ def task(loss):
         CONFIG, loss=LOSSES[loss](**{key: given[key] for key in given if key in names})
     )
     if loss in SPIKING:
-        return first_spike_net(seed=1), replace(config, epochs=25), DATA.class_names
+        return first_spike_net(seed=1), replace(config, epochs=10), DATA.class_names
     if loss == "ctc":
         net = es.scsr(6, (8,), 3, mean=4.0, spread=4.0)
         # As of earlier versions: too few steps to leave the blank that a run begins with.
