@@ -151,8 +151,10 @@ def is_required() -> bool:
 
 def requirements() -> list[str]:
     """Packages that a build needs for the engine: ziglang where nothing else makes it."""
-    declined = os.environ.get(ASKED) == "0"
-    return [] if declined or is_built(HERE / "web") or find_compiler() else ["ziglang>=0.13"]
+    if os.environ.get(ASKED) == "0" or is_built(HERE / "web") or find_compiler():
+        return []
+    there = sys.platform in ("linux", "darwin", "win32")  # for others it has no wheel
+    return ["ziglang>=0.13"] if there or is_required() else []
 
 
 def is_built(folder: Path) -> bool:

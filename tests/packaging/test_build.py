@@ -161,6 +161,16 @@ def test_pip_brings_ziglang_for_the_engine_of_pages_where_a_wheel_would_lack_it(
         assert backend[name]() == ["setuptools", *needed]
 
 
+def test_a_build_needs_no_ziglang_for_pages_where_there_is_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(wasm, "HERE", tmp_path)
+    without_ziglang(monkeypatch)
+    path_of(tmp_path, monkeypatch)
+    monkeypatch.setattr(sys, "platform", "freebsd14")
+    assert wasm.requirements() == []
+    monkeypatch.setenv("EVENTSIM_BUILD_WEB", "1")
+    assert wasm.requirements() == PAGES
+
+
 def test_ziglang_that_is_installed_compiles(tmp_path, monkeypatch):
     path_of(tmp_path, monkeypatch)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name == "ziglang")
