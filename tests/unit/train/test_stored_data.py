@@ -109,7 +109,7 @@ train(small_net(), two_patterns(20), TrainConfig(epochs=1), sys.argv[2] + "/smal
 stream = StoredStream.open(sys.argv[1])
 labels = np.arange(len(stream)) % 2
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (used + (100 << 20),) * 2)
+resource.setrlimit(resource.RLIMIT_AS, (used + (60 << 20),) * 2)
 try:
     stream[:]
 except MemoryError:
@@ -125,7 +125,7 @@ print(result.last["epoch"])
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_file_larger_than_memory_trains(tmp_path):
     each = Recording(np.linspace(0, 59, 20_000), np.arange(20_000) % 6, 60.0)
-    write_stored(tmp_path / "big", (each for _ in range(500)), n_channels=6)  # 120 MB in memory
+    write_stored(tmp_path / "big", (each for _ in range(300)), n_channels=6)  # 72 MB in memory
     run = subprocess.run(
         [sys.executable, "-c", LARGER_THAN_MEMORY, str(tmp_path / "big"), str(tmp_path)],
         capture_output=True,
