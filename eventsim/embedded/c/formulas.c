@@ -7,6 +7,10 @@
 #pragma STDC FP_CONTRACT OFF
 #elif defined(__GNUC__)
 #pragma GCC optimize("fp-contract=off")
+#if defined(__thumb__) && !defined(__thumb2__)
+/* With -Os GCC 14 pops r1 to r3 at the end of a function whose caller, by this pass, relies on them. */
+#pragma GCC optimize("no-ipa-ra")
+#endif
 #endif
 
 /* Not every network uses every function. */

@@ -5,6 +5,7 @@
  * of the held flow; in stretches, what an arrival adds, by receptor.
  */
 #define TERMS 6U /* of the moments of arrivals */
+#define MET 32U  /* arrivals in a piece, of which numbers are kept for all neurons */
 
 typedef struct {
     float x[MOST_STATES];
@@ -191,10 +192,17 @@ static void meet_linear(net_t *net, uint32_t stage, uint32_t neuron, double time
 /* ---- in stretches ------------------------------------------------------------------------------- */
 
 #if NET_LINEAR_STRETCHES
-/* A piece of the grid, and how many arrivals, the first of the queue, come in it. */
+/* An arrival in a piece: powers of the share of the piece behind it, and by what it bends V's chord. */
 typedef struct {
-    double begin, stop;
+    weights_t weights;
+    float powers[TERMS - 1U], kink;
+} met_t;
+
+/* A piece of the grid, how many arrivals, the first of the queue, come in it, and the first of these. */
+typedef struct {
+    double begin, stop, length;
     uint32_t size;
+    met_t met[MET];
 } piece_t;
 
 /* An arrival at a neuron. */
@@ -341,25 +349,40 @@ typedef struct {
     int hears;
 } moments_t;
 
-static moments_t moments_of(const net_t *net, uint32_t stage, uint32_t neuron, const piece_t *x, uint32_t receptor,
-                            double piece) {
+static void meet_in(const net_t *net, uint32_t stage, const piece_t *x, uint32_t number, met_t *to) {
+    const double u = (x->begin + x->length - time_of(net, stage, number)) / x->length;
+    double power = 1.0;
+    uint32_t q;
+    to->weights = weights_of(stage, key_of(net, stage, number));
+    for (q = 1U; q < TERMS; ++q) {
+        power = power * u;
+        to->powers[q - 1U] = (float)power;
+    }
+    to->kink = (float)(x->length * (u - u * u));
+}
+
+static moments_t moments_of(const net_t *net, uint32_t stage, uint32_t neuron, const piece_t *x, uint32_t receptor) {
     moments_t s;
+    met_t made;
     uint32_t i, q;
     (void)memset(&s, 0, sizeof s);
     for (i = 0U; i < x->size; ++i) {
-        const arrival_t a = arrival_of(net, stage, i, neuron);
-        if (a.route->receptor == receptor) {
-            const double u = (x->begin + piece - a.time) / piece;
-            const float less = a.weight < 0.0F ? -a.weight : 0.0F;
-            double power = 1.0;
-            s.m[0] = s.m[0] + a.weight;
+        const met_t *met = i < MET ? &x->met[i] : &made;
+        const net_route *route;
+        if (i >= MET) {
+            meet_in(net, stage, x, i, &made);
+        }
+        route = met->weights.route;
+        if (route->receptor == receptor) {
+            const float weight = weight_at(route, met->weights.base + neuron, neuron);
+            const float less = weight < 0.0F ? -weight : 0.0F;
+            s.m[0] = s.m[0] + weight;
             for (q = 1U; q < TERMS; ++q) {
-                power = power * u;
-                s.m[q] = fused(a.weight, (float)(power), s.m[q]);
+                s.m[q] = fused(weight, met->powers[q - 1U], s.m[q]);
             }
             s.below = s.below + less;
-            s.below_kinks = fused(less, (float)(piece * (u - u * u)), s.below_kinks);
-            s.state = a.route->state;
+            s.below_kinks = fused(less, met->kink, s.below_kinks);
+            s.state = route->state;
             s.hears = 1;
         }
     }
@@ -380,7 +403,7 @@ static int over_piece(const net_t *net, uint32_t stage, uint32_t neuron, const p
         bend = fused(f.bounds[2U * n + i], absolute(x[i]), bend);
     }
     for (r = 0U; r < l->receptors; ++r) {
-        const moments_t s = moments_of(net, stage, neuron, p, r, f.piece);
+        const moments_t s = moments_of(net, stage, neuron, p, r);
         if (s.hears) {
             const float slope = f.a[s.state], kinked = fused(s.m[1] - s.m[2], (float)(f.piece), s.below_kinks);
             for (i = 0U; i < n; ++i) {
@@ -418,8 +441,11 @@ static int is_silent(net_t *net, uint32_t stage) {
 }
 
 /* All neurons over a piece. */
-static void run_piece(net_t *net, uint32_t stage, const piece_t *x) {
-    uint32_t neuron, fresh = 0U;
+static void run_piece(net_t *net, uint32_t stage, piece_t *x) {
+    uint32_t neuron, i, fresh = 0U;
+    for (i = 0U; i < x->size && i < MET; ++i) {
+        meet_in(net, stage, x, i, &x->met[i]);
+    }
     for (neuron = 0U; neuron < net_stages[stage].size; ++neuron) {
         linear_t c = linear_at(net, stage, neuron, x->begin);
         float y[MOST_STATES] = {0.0F};
@@ -474,6 +500,7 @@ static int step_linear(net_t *net, uint32_t stage) {
         net->clock[stage] = (clock / piece + idle) * piece;
     } else {
         x.begin = clock;
+        x.length = piece;
         x.stop = clock + piece < net->end ? clock + piece : net->end;
         if (known < x.stop) {
             return is_silent(net, stage) && tell(net, stage, until);
