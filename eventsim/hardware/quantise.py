@@ -201,13 +201,14 @@ def tau_range(step_ms: float, bits: int) -> tuple[float, float]:
 
 
 def _worst_tau_error(net: Network, rounded: Network) -> float:
-    """Largest relative change of a time constant."""
+    """Largest relative change of a time constant; those of linear neurons are never rounded."""
     changes = [
         float(
             np.abs(rounded.neurons[name].parameters[key] / population.parameters[key] - 1.0).max()
         )
         for name, population in net.neurons.items()
         for key in ("tau_mem", "tau_syn")
+        if population.neuron is None
     ]
     return max(changes, default=0.0)
 

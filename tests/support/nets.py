@@ -281,14 +281,22 @@ def large_net(seed, *, n=300, refractory=True, delays=0.5):
     return net
 
 
-def two_kinds_net(seed, n=60):
-    """Two populations in a loop, each with time constants of its own, some neurons without hold."""
+def two_kinds_net(seed, n=60, **kinds):
+    """Two populations in a loop, some neurons without hold; ``kinds`` are values of ``a`` or ``b``.
+
+    As LIF neurons they have time constants of their own.
+    """
     rng = np.random.default_rng(seed)
+    lif = {
+        "a": {"tau_mem": 10.0, "tau_syn": 5.0},
+        "b": {"tau_mem": 20.0, "tau_syn": 3.0, "threshold": 0.7},
+    }
+    kinds = lif | kinds
     net = es.Network()
     net.add_input("input", 5)
     held = rng.uniform(0.0, 2.0, n) * (rng.random(n) < 0.6)
-    net.add_population("a", n, tau_mem=10.0, tau_syn=5.0, refractory=held)
-    net.add_population("b", n // 2, tau_mem=20.0, tau_syn=3.0, refractory=1.0, threshold=0.7)
+    net.add_population("a", n, refractory=held, **kinds["a"])
+    net.add_population("b", n // 2, refractory=1.0, **kinds["b"])
     net.connect("input", "a", rng.normal(0.7, 0.4, (5, n)))
     net.connect("a", "b", rng.normal(0.1, 0.2, (n, n // 2)), delays=1.0)
     net.connect("b", "a", rng.normal(-0.1, 0.2, (n // 2, n)), delays=2.5)
