@@ -176,6 +176,7 @@ def settings_sections() -> Iterator[tuple[str, str]]:
         train.ActivityCost, train.SparseTraining, train.QuantisedTraining,
         train.AdamSettings, train.IntegralLoss, train.MaximumLoss, train.LastLoss,
         train.FirstSpikeLoss, train.SpikeCountLoss, train.SpikeTrainLoss, train.WordsLoss,
+        train.ValuesLoss,
         experiment.NetworkSettings, experiment.DataSettings, experiment.Condition,
         chips.Limits, chips.Formats, chips.Quantity,
     )  # fmt: skip

@@ -27,8 +27,7 @@ from eventsim.mapping.fits import fit_on
 from eventsim.network import Network
 from eventsim.network.late import late_begin
 from eventsim.report import tables
-from eventsim.runs.regression import load_any
-from eventsim.runs.run import Run
+from eventsim.runs.run import Run, load_any
 
 DEFAULT_CHIPS = ("45nm", "loihi")
 FLOAT_BITS = 32  # as Widths has it
@@ -101,8 +100,8 @@ def cost_command(
     measured = say_measured(net, named, stream)
     if stream.n_samples == 0:
         raise DataError("EVENTS holds no recordings, expected at least one.")
-    stored = load_any(net) if net.is_dir() else None
-    network, run = find_network(net), stored if isinstance(stored, Run) else None
+    run = load_any(net) if net.is_dir() else None
+    network = find_network(net) if run is None else run.net
     if asked.bits is not None:
         network = quantise(network, asked.bits).net
         run = None if run is None else run.rounded(asked.bits)

@@ -33,9 +33,9 @@ from eventsim.datasets.label_files import (
 from eventsim.errors import DataError, ParameterError
 from eventsim.events import Dataset, StoredStream
 from eventsim.events.begin import edges, spread
-from eventsim.events.labelled import BEGINS, TARGETS, Texts, recordings_of
+from eventsim.events.labelled import BEGINS, Texts, recordings_of
 from eventsim.events.stored import Columns, write_stored
-from eventsim.events.targets import Targets, targets_of, write_targets
+from eventsim.events.targets import TARGETS, Targets, targets_of
 
 MS_PER_S = 1000.0
 MOST_NAMED = 6  # files in a message
@@ -312,10 +312,7 @@ def _import_labelled(
     begun = together(each, data.stream, zero)
     notes = text_notes(_texts(each), told) | _audio_note(each) | begin_note(begun)
     begins = begun.zero if begun.is_moved else None
-    if targets is None:
-        data.save(out, splits=splits, begins=begins, notes=notes)
-    else:
-        write_targets(out, data, targets, splits=splits, begins=begins, notes=notes)
+    replace(data, targets=targets).save(out, splits=splits, begins=begins, notes=notes)
     found = Events(out.stem, data.stream, data if targets is None else None, begun=begun)
     source = str(table.path or paths[0])
     form = "files of a folder" if table.path is None else "files of a table"

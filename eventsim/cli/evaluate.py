@@ -25,9 +25,8 @@ from eventsim.hardware.quantise import formats_of, quantise
 from eventsim.measures import INTERVAL, interval_text, measure_name, wilson
 from eventsim.network import Network
 from eventsim.report.numbers import percent
-from eventsim.runs.regression import RegressionRun, load_any
-from eventsim.runs.run import Run, on_backend
-from eventsim.train import RegressionConfig, TrainConfig, evaluate, predict_over_time
+from eventsim.runs.run import Run, load_any, on_backend
+from eventsim.train import TrainConfig, evaluate, predict_over_time
 from eventsim.train.choice import config_of, in_classes_of
 from eventsim.train.evaluation import MOST_CONFUSED, Evaluation
 from eventsim.train.latency import MARGIN, SHARES, require_margin
@@ -119,7 +118,11 @@ def evaluate_command(
     """
     machine.ready()
     mine = load_any(run).on(machine.backend) if run.is_dir() else None
-    if isinstance(mine, RegressionRun) or asked.targets is not None or has_targets(data):
+    if (
+        (mine is not None and mine.settings.fits_values)
+        or asked.targets is not None
+        or has_targets(data)
+    ):
         _check_alone(asked, fail_under)
         terminal.present(_fit(run, mine, data, reading, asked, machine), show_fit, as_json=as_json)
         return
@@ -163,15 +166,15 @@ def evaluate_command(
 
 def _fit(
     place: Path,
-    run: Run | RegressionRun | None,
+    run: Run | None,
     data: str | None,
     reading: Reading,
     asked: EvaluateOptions,
     machine: opt.Machine,
 ) -> dict[str, Any]:
     """How well a network, read from ``place``, gives the values that are wanted."""
-    config = on_backend(RegressionConfig(), machine.backend)
-    config = run.settings.train if isinstance(run, RegressionRun) else config
+    config = on_backend(TrainConfig(), machine.backend)
+    config = run.config if run is not None and run.settings.fits_values else config
     net, named = find_network(place, which=asked.which), find_for(place, data, reading)
     at = asked.targets
     wanted = stored_wanted(named, net) if at is None else read_wanted(at, net)

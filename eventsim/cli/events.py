@@ -34,8 +34,7 @@ from eventsim.events.labelled import parts_of
 from eventsim.network import Network
 from eventsim.runs.data import DataSettings
 from eventsim.runs.recordings import OWN
-from eventsim.runs.regression import RegressionRun, load_any
-from eventsim.runs.run import Run, Which
+from eventsim.runs.run import Run, Which, load_any
 from eventsim.train.folder import NETWORKS
 
 __all__ = [
@@ -125,7 +124,7 @@ def find_for(net: Path, place: str | None, reading: Reading) -> Events:
     )
 
 
-def run_of(net: Path) -> Run | RegressionRun | None:
+def run_of(net: Path) -> Run | None:
     """The run of a network: its folder, or that in which the file of the network lies."""
     if net.is_dir():
         return load_any(net)
@@ -185,9 +184,7 @@ def _filled(net: Path, place: str, found: Events, size: int) -> Events:
     return found
 
 
-def _find_beside(
-    net: Path, run: Run | RegressionRun | None, place: str, reading: Reading
-) -> Events:
+def _find_beside(net: Path, run: Run | None, place: str, reading: Reading) -> Events:
     """What was named for a network, and what had to be assumed of it said on stderr."""
     own = _OwnNotes(None if run is None else run.settings.data)
     (found,) = _begun([_read_beside(own, place, reading)])
@@ -239,7 +236,7 @@ def _check_there(net: Path) -> None:
         )
 
 
-def _is_own(run: Run | RegressionRun, place: str) -> bool:
+def _is_own(run: Run, place: str) -> bool:
     """Whether a run is on a file of one's own, which is at that place."""
     own = run.settings.data
     if own is None or own.name != OWN:

@@ -22,7 +22,6 @@ from eventsim.cli.reading import Reading
 from eventsim.cli.terminal import say
 from eventsim.errors import EventSimError
 from eventsim.events import Dataset, EventStream, StoredStream
-from eventsim.runs.regression import RegressionRun
 from eventsim.runs.run import Run
 
 SAME_MS = 1.5e-3  # a difference of times that were rounded to a microsecond moves by less
@@ -116,7 +115,7 @@ def _measured(net: Path, found: Events, stream: EventStream | StoredStream) -> M
         return MeasuredPart(found.part, n, None, str(error).rstrip("."))
 
 
-def _divided_alike(run: Run | RegressionRun, found: Events) -> bool:
+def _divided_alike(run: Run, found: Events) -> bool:
     """Whether they are a part of the data set of the run, in the division that both have.
 
     Other parts of a data set may have recordings in common, as those of other tasks have.
@@ -129,7 +128,7 @@ def _divided_alike(run: Run | RegressionRun, found: Events) -> bool:
     return found.part == "test" or (found.part == "train" and own.train_samples is None)
 
 
-def _met(run: Run | RegressionRun, stream: EventStream | StoredStream) -> int:
+def _met(run: Run, stream: EventStream | StoredStream) -> int:
     """How many of the recordings are among those of training, by their events."""
     learned = run.data("train").stream
     found: dict[bytes, list[tuple[int, Floats]]] = {}

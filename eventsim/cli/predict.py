@@ -17,7 +17,7 @@ from eventsim.cli.reading import MEASURED, Reading
 from eventsim.cli.regression import predict_values, show_values, write_values_csv
 from eventsim.cli.terminal import present, say_backend
 from eventsim.errors import ParameterError
-from eventsim.runs.regression import RegressionRun, load_any
+from eventsim.runs.run import load_any
 from eventsim.train.prediction import predict
 
 COLUMNS = ("file", "sample", "key", "answer", "score", "second", "second_score", "note")
@@ -73,7 +73,7 @@ def predict_command(
         raise ParameterError("--csv and --json: expected one of the two.")
     found, bad = find_files(run, files, reading, skip=skip_damaged)
     mine = load_any(run).on(machine.backend) if run.is_dir() else None
-    if isinstance(mine, RegressionRun):
+    if mine is not None and mine.settings.fits_values:
         fitted = predict_values(mine, found, every=every, which=which)
         fitted["damaged"] = [asdict(one) for one in bad]
         present(fitted, write_values_csv if as_csv else show_values, as_json=as_json)

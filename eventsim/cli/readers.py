@@ -29,7 +29,8 @@ from eventsim.entries import parse_json
 from eventsim.errors import DataError, StorageError
 from eventsim.events import AnyDataset, Dataset, EventStream, StoredStream
 from eventsim.events.begin import Begin, TimeZero, edges, put, zeros
-from eventsim.events.labelled import BEGINS, TARGETS, Texts, parts_of, spread
+from eventsim.events.labelled import BEGINS, Texts, parts_of, spread
+from eventsim.events.targets import TARGETS
 from eventsim.extras import install_hint
 from eventsim.runs.data import DataSettings
 

@@ -42,8 +42,7 @@ from eventsim.report.record import (
     Unmade,
     firing_rates,
 )
-from eventsim.runs.regression import RegressionRun, load_any
-from eventsim.runs.run import load_run
+from eventsim.runs.run import Run, load_any, load_run
 from eventsim.train.choice import in_classes_of
 from eventsim.train.latency import MARGIN, SHARES, decision_over_time
 
@@ -116,7 +115,7 @@ def report_command(
     """
     on = machine.ready()
     mine = load_any(run) if run.is_dir() else None
-    if isinstance(mine, RegressionRun):
+    if mine is not None and mine.settings.fits_values:
         _write_values(mine, events, asked, samples, as_json=as_json)
         return
     page, forms = _page(run, asked.out), opt.forms_of(asked.figures)
@@ -137,7 +136,7 @@ def report_command(
 
 
 def _write_values(
-    run: RegressionRun,
+    run: Run,
     events: str | None,
     asked: ReportOptions,
     samples: int | None,

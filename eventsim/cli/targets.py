@@ -12,12 +12,11 @@ from eventsim.cli.terminal import say_backend, show_table
 from eventsim.errors import DataError
 from eventsim.events import StoredStream, npz
 from eventsim.events.labelled import described
-from eventsim.events.targets import targets_of
 from eventsim.network import Network
 from eventsim.report.numbers import r2_rows
 from eventsim.runs.regression import described_fit, only_readout
 from eventsim.runs.run import on_backend
-from eventsim.train import MeanSquaredError, RegressionConfig, evaluate_regression
+from eventsim.train import MeanSquaredError, TrainConfig, evaluate_regression
 
 Wanted = tuple[MeanSquaredError, tuple[str, ...]]  # and the names of the outputs
 
@@ -27,7 +26,7 @@ def measured_fit(
     named: Events,
     net: Network,
     wanted: Wanted,
-    config: RegressionConfig,
+    config: TrainConfig,
 ) -> dict[str, Any]:
     """How well a network, read from ``place``, fits wanted values of recordings; plain values."""
     loss, names = wanted
@@ -56,7 +55,8 @@ def stored_wanted(named: Events, net: Network) -> Wanted:
         raise DataError(
             f"{named.name}: has no targets, expected a file of eventsim data import --targets."
         )
-    found = targets_of(described(named.stream, targets=True).stream)
+    found = described(named.stream, targets=True).targets
+    assert found is not None
     return MeanSquaredError(found.values, found.times, only_readout(net)), found.names
 
 

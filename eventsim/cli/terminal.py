@@ -195,3 +195,14 @@ def guarded(run: Callable[[], Any]) -> Any:
     except KeyboardInterrupt as error:
         say("Stopped.")
         raise typer.Exit(INTERRUPTED) from error
+
+
+def end_rows(outcome: Mapping[str, Any]) -> list[list[str]]:
+    """Why a run ended before all its epochs, and steps that it left out, where there are some."""
+    early, n = outcome["stopped_early"], outcome["skipped_steps"]
+    rows = [["steps skipped, gradient not finite", f"{n:,}"]] if n else []
+    if early is None:
+        return rows
+    what = f"validation {early['by']} not better for {early['patience']} epochs"
+    told = f"after {outcome['epochs']} of {early['epochs']} epochs: {what}"
+    return [["stopped early", told], *rows]

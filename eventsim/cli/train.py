@@ -23,8 +23,8 @@ from eventsim.report.numbers import percent
 from eventsim.runs.data import DataSettings
 from eventsim.runs.execution import Execution, Outcome, execute
 from eventsim.runs.networks import NetworkSettings
-from eventsim.runs.regression import LOSS
-from eventsim.runs.run import load_run
+from eventsim.runs.regression import FitOutcome, execute_values
+from eventsim.runs.run import load_any
 from eventsim.runs.settings import RunSettings, check_same_run
 from eventsim.train import (
     ActivityCost,
@@ -169,9 +169,6 @@ def train_command(
         if out is None:
             raise ParameterError("--resume: say which run by --out FOLDER.")
         settings, folder, net = _resumed(asked, out), out, None
-    elif regression.is_asked(asked):
-        _train_values(asked, start, as_json=as_json)
-        return
     else:
         settings, net = _started(asked)
         folder = _folder_of(asked, start)
@@ -190,51 +187,32 @@ def _folder_of(asked: TypedTraining, start: RunStart) -> Path:
     return folder
 
 
-def _train_values(asked: TypedTraining, start: RunStart, *, as_json: bool) -> None:
-    """Regression; ParameterError for options that it does not take."""
-    refused = {
-        "--distributed": start.distributed, "--tensorboard": start.tensorboard,
-        "--log": start.log, "--fail-under": start.fail_under,
-    }  # fmt: skip
-    for name, given in refused.items():
-        if given:
-            raise ParameterError(f"{name}: is not for --loss {LOSS}. Leave it out.")
-    settings, net = regression.settings_of(asked, opt.typed())
-    opt.set_threads(start.threads, settings.train.backend)
-    regression.train_values(
-        settings,
-        net,
-        _folder_of(asked, start),
-        overwrite=start.overwrite,
-        forms=opt.forms_of(start.figures),
-        as_json=as_json,
-    )
-
-
 def _started(asked: TypedTraining) -> tuple[RunSettings, Network | None]:
     """Settings of a new run, and the network that it goes on from, if it is an old one."""
     if asked.data is None:
         raise DataError(
             "eventsim train: no DATA. Name a data set (eventsim data list) or a file with labels."
         )
-    settings = RunSettings(
-        data=find_settings(asked.data, asked.file, test_data=asked.test_data, more=asked.chosen),
-        network=None,
-        train=config_of(asked, TrainConfig().to_dict()),
-        command=opt.typed(),
-    )
+    base = regression.base_of(asked)
+    train = config_of(asked, base.to_dict())
     network, net = network_of(asked)
-    if settings.train.bip != TrainConfig().bip:
-        return replace(settings, network=network), net
-    train = replace(settings.train, bip=(*settings.train.bip, *own_bip(network)))
-    return replace(settings, network=network, train=train), net
+    if train.bip == base.bip:
+        train = replace(train, bip=(*train.bip, *own_bip(network)))
+    data = find_settings(
+        asked.data,
+        asked.file,
+        test_data=asked.test_data,
+        more=asked.chosen,
+        targets=train.loss.rule is None,
+    )
+    return RunSettings(data=data, network=network, train=train, command=opt.typed()), net
 
 
 def _resumed(asked: TypedTraining, folder: Path) -> RunSettings:
     """The settings of the run, with more epochs if they were typed, and nothing else changed."""
     if asked.init is not None:
         raise ParameterError("--resume and --init contradict each other: the run has its network.")
-    stored = load_run(folder).settings
+    stored = load_any(folder).settings
     if stored.data is None and stored.train.validate == "auto":
         # A program divided the recordings; those that are named here may follow another division.
         validate = stored_validation(RunFolder(folder).checkpoint)
@@ -249,7 +227,8 @@ def _resumed(asked: TypedTraining, folder: Path) -> RunSettings:
         file, test_data = asked.file, asked.test_data
         if file or test_data or data is None or asked.data != data.name:
             known = {} if data is None else {key: getattr(data, key) for key in CHOSEN}
-            data = find_settings(asked.data, file, test_data=test_data, more=known)
+            values = stored.fits_values
+            data = find_settings(asked.data, file, test_data=test_data, more=known, targets=values)
     if asked.chosen and data is not None:
         data = replace(data, **asked.chosen)
     if asked.network and network is not None:
@@ -262,7 +241,7 @@ def _resumed(asked: TypedTraining, folder: Path) -> RunSettings:
             f"{folder}: does not know its data, which a program gave to train(..). Name them: "
             f"eventsim train DATA --resume --out {folder}"
         )
-    history = load_run(folder).history if config.patience and RunFolder(folder).holds_run else []
+    history = load_any(folder).history if config.patience and RunFolder(folder).holds_run else []
     if config.stops_after(history):
         terminal.say(f"{folder}: was {early_text(config, len(history))}. It does not go on.")
     elif config.epochs > stored.train.epochs and config.ease_in < config.epochs:
@@ -305,6 +284,8 @@ def train_and_show(
     as_json: bool,
 ) -> None:
     """Train in the folder, from ``net`` if one is given, test, report, show the result."""
+    if settings.fits_values and start.fail_under is not None:
+        raise ParameterError("--fail-under: is an accuracy, and values have none. Leave it out.")
     group = join(start.distributed, settings.train.backend)
     try:
         with group:
@@ -317,16 +298,22 @@ def train_and_show(
         return
     page = _reported(folder, outcome, start)
     found = outcome.result | {"folder": str(folder), "report": str(page)}
-    terminal.present(found, _show, as_json=as_json)
+    show = regression.show_run if settings.fits_values else _show
+    terminal.present(found, show, as_json=as_json)
+    if settings.fits_values:
+        return
     terminal.check_reached(found["test"]["accuracy"], start.fail_under)
 
 
-def _reported(folder: Path, outcome: Outcome, start: RunStart) -> Path:
+def _reported(folder: Path, outcome: Outcome | FitOutcome, start: RunStart) -> Path:
     """Write the report; what cannot be written leaves a trained network that is saved."""
+    forms = opt.forms_of(start.figures)
     try:
+        if isinstance(outcome, FitOutcome):
+            return regression.write_page(outcome, folder / "index.html", forms)
         from eventsim.report.write import write_report  # loads Matplotlib
 
-        return write_report(folder, outcome.record, forms=opt.forms_of(start.figures))
+        return write_report(folder, outcome.record, forms=forms)
     except OSError as error:
         raise StorageError(
             f"{folder}: the network is trained and saved, but its report could not be written: "
@@ -340,7 +327,7 @@ def _run(
     start: RunStart,
     net: Network | None,
     group: ProcessGroup,
-) -> Outcome | None:
+) -> Outcome | FitOutcome | None:
     opt.set_threads(start.threads, settings.train.backend)
     if group.leads:
         if start.resume and _is_finished(settings, folder):
@@ -364,11 +351,12 @@ def _run(
         callback=Several(*watchers),
         group=group,
     )
-    return execute(settings, folder, how, net=net)
+    run = execute_values if settings.fits_values else execute
+    return run(settings, folder, how, net=net)
 
 
 def _is_finished(settings: RunSettings, folder: Path) -> bool:
-    run = load_run(folder)
+    run = load_any(folder)
     train = settings.train
     ended = len(run.history) == train.epochs or train.stops_after(run.history)
     return run.finished and ended
@@ -382,21 +370,6 @@ def _say_how_to_go_on(folder: Path, *, distributed: bool) -> None:
     terminal.say(f"Stopped. What was learned is kept. Continue with:\n  {command}")
     if distributed:
         terminal.say("and --distributed, by your launcher, with as many processes as you like.")
-
-
-def _early_rows(outcome: Mapping[str, Any]) -> list[list[str]]:
-    """Why the run ended before all its epochs; none where it did not."""
-    early = outcome["stopped_early"]
-    if early is None:
-        return []
-    what = f"validation {early['by']} not better for {early['patience']} epochs"
-    return [["stopped early", f"after {outcome['epochs']} of {early['epochs']} epochs: {what}"]]
-
-
-def _skipped_rows(outcome: Mapping[str, Any]) -> list[list[str]]:
-    """Steps that were left out, where there are some."""
-    n = outcome["skipped_steps"]
-    return [["steps skipped, gradient not finite", f"{n:,}"]] if n else []
 
 
 def _time_rows(outcome: Mapping[str, Any]) -> list[list[str]]:
@@ -449,8 +422,7 @@ def _show(outcome: Mapping[str, Any]) -> None:
         ],
         [measure_name("trained_parameters"), f"{outcome['trained_parameters']:,}"],
         *([["rounded in training", outcome["quantised"]["title"]]] if outcome["quantised"] else []),
-        *_early_rows(outcome),
-        *_skipped_rows(outcome),
+        *terminal.end_rows(outcome),
         *_time_rows(outcome),
     ]
     terminal.show_table("Result", ["", ""], rows)

@@ -39,6 +39,7 @@ from eventsim.errors import DataError, ParameterError, ShapeError, StorageError
 from eventsim.events.doors import whole_array
 from eventsim.events.stored import Recording, StoredStream, write_stored
 from eventsim.events.stream import EventStream, concatenate
+from eventsim.events.targets import NAMES, TARGETS, Targets, targets_of
 
 if TYPE_CHECKING:
     # A default of a type variable is known to Python from 3.13 on, to type checkers before.
@@ -53,7 +54,7 @@ else:
     Stream_co = TypeVar("Stream_co", covariant=True)
 
 Texts = NDArray[np.str_]
-BEGINS, TARGETS = "begins", "targets"  # columns of a file
+BEGINS = "begins"  # a column of a file
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,8 @@ class Dataset(Generic[Stream_co]):
         Name of every recording in its source, texts [samples]; None for its number.
     split
         Which part of which division this is.
+    targets
+        Wanted values of every recording, for regression; the labels are then all of one class.
 
     Raises
     ------
@@ -117,6 +120,7 @@ class Dataset(Generic[Stream_co]):
     groups: Texts | None
     keys: Texts | None
     split: str
+    targets: Targets | None
 
     def __init__(
         self,
@@ -127,6 +131,7 @@ class Dataset(Generic[Stream_co]):
         groups: ArrayLike | None = None,
         keys: ArrayLike | None = None,
         split: str = "",
+        targets: Targets | None = None,
     ):
         where = "Dataset" if info is None else info.name
         n, names = stream.n_samples, tuple(str(name) for name in class_names)
@@ -150,7 +155,7 @@ class Dataset(Generic[Stream_co]):
                 f"{len(names) - 1} (there are {len(names)} class names)."
             )
         fields = {"stream": stream, "class_names": names, "info": info, "split": split}
-        for name, value in (fields | columns).items():
+        for name, value in (fields | columns | {"targets": targets}).items():
             object.__setattr__(self, name, value)
 
     def __len__(self) -> int:
@@ -180,7 +185,10 @@ class Dataset(Generic[Stream_co]):
         columns = (self.labels, self.groups, self.keys)
         labels, groups, keys = (None if c is None else np.atleast_1d(c[index]) for c in columns)
         assert labels is not None
-        return Dataset(stream, labels, self.class_names, self.info, groups, keys, self.split)
+        chosen = np.atleast_1d(np.arange(len(self))[index])
+        targets = None if self.targets is None else self.targets.of(chosen)
+        about = (self.class_names, self.info, groups, keys, self.split, targets)
+        return Dataset(stream, labels, *about)
 
     def relabelled(self, class_names: Sequence[str]) -> Dataset[Stream_co]:
         """The same recordings with labels for other class names, which include all of its own.
@@ -210,7 +218,7 @@ class Dataset(Generic[Stream_co]):
         begins: ArrayLike | None = None,
         notes: Mapping[str, str] | None = None,
     ) -> None:
-        """Write the data set to an HDF5 file, whole or not at all.
+        """Write the data set to an HDF5 file, whole or not at all; targets in place of labels.
 
         Parameters
         ----------
@@ -225,14 +233,17 @@ class Dataset(Generic[Stream_co]):
         notes
             What else is known of the whole file, texts by name.
         """
+        own, names = {"labels": self.labels}, {"class_names": json.dumps(self.class_names)}
+        if self.targets is not None:
+            own, names = self.targets.columns, {NAMES: json.dumps(self.targets.names)}
         write_stored(
             path,
             recordings_of(self.stream),
             n_channels=self.stream.n_channels,
-            columns={"labels": self.labels, **self.columns(splits=splits, begins=begins)},
+            columns={**own, **self.columns(splits=splits, begins=begins)},
             notes={
                 **(notes or {}),
-                "class_names": json.dumps(self.class_names),
+                **names,
                 "source": "" if self.info is None else self.info.name,
             },
         )
@@ -261,8 +272,7 @@ class Dataset(Generic[Stream_co]):
         split
             Only the recordings of this part; None for all.
         targets
-            Open a file of targets: all its recordings are of one class, and
-            :class:`eventsim.events.targets.Targets` has their values.
+            Open a file of targets: all its recordings are of one class.
 
         Raises
         ------
@@ -337,7 +347,9 @@ def described(stored: StoredStream, *, targets: bool = False) -> Dataset[StoredS
             parts=parts,
             samples=f"{stored.n_samples:,}",
         )
-        return Dataset(stored, labels, names, info, columns.get("groups"), columns.get("keys"))
+        wanted = targets_of(stored) if targets else None
+        groups, keys = columns.get("groups"), columns.get("keys")
+        return Dataset(stored, labels, names, info, groups, keys, targets=wanted)
     except (ShapeError, DataError) as error:
         raise StorageError(f"{path}: is not a whole data set ({error}). Make it anew.") from error
 

@@ -12,22 +12,19 @@ They are what regression learns, as labels are what classification learns. In a 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 
 from eventsim.arrays import Floats
 from eventsim.entries import parse_json
 from eventsim.errors import DataError, StorageError
-from eventsim.events.labelled import TARGETS, AnyDataset, recordings_of
-from eventsim.events.stored import StoredStream, write_stored
+from eventsim.events.stored import StoredStream
 
-TIMES, NAMES = "target_times", "target_names"
+TARGETS, TIMES, NAMES = "targets", "target_times", "target_names"
 # Of one recording: time in ms, NaN for its end, and a value of every output
 Lines = Sequence[tuple[float, tuple[float, ...]]]
 
@@ -78,40 +75,14 @@ class Targets:
             found[name] = {"values": int(there.size), "least": ends[0], "largest": ends[1]}
         return found
 
+    @property
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Those of a file."""
+        return {TARGETS: self.values, TIMES: self.times}
+
     def of(self, samples: Any) -> Targets:
         """Those of some recordings."""
         return replace(self, values=self.values[samples], times=self.times[samples])
-
-
-def write_targets(
-    path: str | Path,
-    data: AnyDataset,
-    targets: Targets,
-    *,
-    splits: ArrayLike | None = None,
-    begins: ArrayLike | None = None,
-    notes: Mapping[str, str] | None = None,
-) -> None:
-    """Write recordings with targets to an HDF5 file, whole or not at all.
-
-    Keys and groups are those of ``data``, whose labels are not written; the other parameters are
-    those of :meth:`eventsim.events.Dataset.save`.
-    """
-    write_stored(
-        path,
-        recordings_of(data.stream),
-        n_channels=data.stream.n_channels,
-        columns={
-            TARGETS: targets.values,
-            TIMES: targets.times,
-            **data.columns(splits=splits, begins=begins),
-        },
-        notes={
-            **(notes or {}),
-            NAMES: json.dumps(targets.names),
-            "source": "" if data.info is None else data.info.name,
-        },
-    )
 
 
 def targets_of(stored: StoredStream) -> Targets:

@@ -1,7 +1,7 @@
-"""What the page of a run is made of: its training, and what was found out about the network.
+"""The content of the page of a run: its training, and measurements of its network.
 
-``eventsim train`` knows the training alone; ``eventsim report`` adds costs, mappings and number
-formats. A part that was not asked for, or could not be made, is a sentence instead.
+``eventsim train`` has the training alone. ``eventsim report`` adds costs, mappings and number
+formats. A sentence takes the place of a part that was not asked for or could not be made.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ Metrics = dict[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Checked:
-    """A network of the run and how it did on held-out data."""
+    """A network of the run, and its evaluation on held-out data."""
 
     epoch: int  # after which the network was taken, counted from 1
     evaluation: Evaluation  # on the held-out data
@@ -60,7 +60,9 @@ class RunRecord:
     @property
     def answer(self) -> Answer:
         """How the network answers."""
-        return answer_of(self.config, self.test.class_names)
+        found = answer_of(self.config, self.test.class_names)
+        assert found is not None  # a run with classes
+        return found
 
     @property
     def n_parameters(self) -> int:
@@ -69,20 +71,20 @@ class RunRecord:
 
     @property
     def n_weights(self) -> int:
-        """Synaptic weights, those that are one counted once."""
+        """Number of synaptic weights; a shared weight counts once."""
         sizes = distinct_values(self.net_after)
         return sum(size for key, size in sizes.items() if key.endswith(".weights"))
 
     @property
     def seconds(self) -> float:
-        """Time spent training, validation included; see :attr:`compile_seconds`."""
+        """Time of training in seconds, validation included; see :attr:`compile_seconds`."""
         return float(sum(line["seconds"] for line in self.history))
 
     @property
     def compile_seconds(self) -> float | None:
-        """Time spent compiling kernels, which is no part of :attr:`seconds`.
+        """Time of compiling kernels in seconds, which :attr:`seconds` does not include.
 
-        None of a run of earlier versions, whose :attr:`seconds` include it.
+        None for a run of an earlier version: its :attr:`seconds` include it.
         """
         if not all("compile_seconds" in line for line in self.history):
             return None
@@ -102,7 +104,7 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class Unmade:
-    """Stands for a part that was not made."""
+    """In place of a part that was not made: the reason."""
 
     reason: str  # A sentence: why, and how one gets it
 
@@ -121,7 +123,7 @@ class ChipMapping:
 
 @dataclass(frozen=True)
 class Priced:
-    """Costs of the run, and the dense networks beside it."""
+    """Costs of the run, and of dense networks for comparison."""
 
     costs: RunCosts
     dense: tuple[DenseEquivalent, ...]
@@ -140,7 +142,7 @@ class OverTime:
 
     @property
     def chips(self) -> list[str]:
-        """Names of the chips that have a figure of an energy."""
+        """Names of the chips with a figure for some energy."""
         return [found.chip.name for found in self.costs[-1].reports if found.terms]
 
     def summary(self) -> dict[str, Any]:
@@ -150,8 +152,8 @@ class OverTime:
     def rows(self) -> list[dict[str, Any]]:
         """Accuracy and energy where costs are known, means over the recordings, for JSON.
 
-        ``activity_pj`` is the energy without leakage, of chips that have it as a term of its own.
-        ``missing`` names what the energy of every chip lacks.
+        ``activity_pj`` is the energy without leakage, for chips that have leakage as a term of its
+        own. ``missing`` names the terms that the energy of a chip lacks.
         """
         accuracy, times = self.decided.accuracy(self.labels), self.decided.times.mean(axis=0)
         return [
@@ -175,7 +177,7 @@ class OverTime:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Report:
-    """A network on recordings, and everything that is told of it on its page."""
+    """A network on recordings, and all content of its page."""
 
     # Heading, sentences on the data, version of eventsim
     title: str
@@ -198,12 +200,12 @@ class Report:
 
     @property
     def answer(self) -> Answer | None:
-        """How the network answers: as it was trained, where that is known."""
+        """The answer of the network: that of its training, if this is known."""
         return self.net.answer if isinstance(self.run, Unmade) else self.run.answer
 
     @property
     def late(self) -> LateBegin | None:
-        """What is to be said of recordings that begin late; None where they do not."""
+        """Warning about recordings that begin late; None if they do not."""
         return late_begin(self.net, self.stream, self.answer)
 
     @classmethod
@@ -225,7 +227,7 @@ class Report:
 
 
 def firing_rates(tape: SpikeTape) -> dict[str, Floats]:
-    """Spikes per second of every neuron in all that was simulated, [size] by population."""
+    """Spikes per second of each neuron over the whole simulated time, [size] by population."""
     seconds = float(tape.stream.duration.sum()) / 1000.0
     return {
         name: np.bincount(tape[name].neurons, minlength=tape[name].size) / seconds

@@ -25,7 +25,7 @@ MOST_DRAWN = 3  # recordings whose answers are drawn over time
 
 @dataclass(frozen=True, eq=False)
 class FitPage:
-    """What the page tells."""
+    """The content of the page."""
 
     title: str
     command: str  # what was typed
@@ -50,17 +50,19 @@ def _page(fit: FitPage, drawn: Sequence[Picture]) -> str:
     values = {
         "mean squared error, test part": f"{test['mean_squared_error']:.4g}",
         "guess: always the mean of training": f"{result['guess_mean_squared_error']:.4g}",
-        "recordings learned": f"{result['learned']:,}",
+        "recordings learned": f"{result['parts']['training']['recordings']:,}",
+        "recordings held out for validation": f"{result['parts']['validation']['recordings']:,}",
         "recordings tested": f"{test['samples']:,}",
         "targets compared": f"{test['targets']:,}",
         "targets left out (empty)": f"{test['targets_left_out']:,}",
         "trained parameters": f"{result['trained_parameters']:,}",
         "training time": duration(result["training_seconds"]),
     }
-    rows = [[line["epoch"], f"{line['loss']:.5g}"] for line in fit.history]
+    columns = ["epoch", *(key for key in ("loss", "validation_loss") if key in fit.history[-1])]
+    rows = [[line["epoch"], *(f"{line[key]:.5g}" for key in columns[1:])] for line in fit.history]
     body = "".join(
         [
-            html.header(fit.title, f"Division: {result['division']}. There is no validation part."),
+            html.header(fit.title, f"Division: {result['division']}."),
             f'<div class="headline">{"".join(items)}</div>',
             html.paragraph(
                 "R2 is 1 for a perfect answer and 0 for one that is as good as the mean of the "
@@ -71,7 +73,9 @@ def _page(fit: FitPage, drawn: Sequence[Picture]) -> str:
             html.details(
                 "Every epoch",
                 html.paragraph("Loss: mean squared error as a fraction of the variance."),
-                html.table(PageTable("", ["epoch", "loss"], rows, numbers=0)),
+                html.table(
+                    PageTable("", [name.replace("_", " ") for name in columns], rows, numbers=0)
+                ),
             ),
             html.details("Command", html.code(fit.command)),
         ]

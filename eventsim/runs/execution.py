@@ -88,6 +88,7 @@ def execute(
     """
     how = how or Execution()
     group = how.group or ProcessGroup()
+    settings.require("loss", settings.train.loss.kind, not settings.fits_values, "one with classes")
     # Process 0 goes first, so that the data is fetched or made once.
     if not group.leads:
         group.wait()
@@ -166,7 +167,7 @@ def _result(run: Run, record: RunRecord) -> dict[str, Any]:
         "fold": settings.fold,
         "parts": None if record.parts is None else record.parts.to_dict(),
         "epochs": len(record.history),
-        "stopped_early": _stopped_early(record),
+        "stopped_early": stopped_early(record.config, len(record.history)),
         "test": _checked(record.last),
         "selected_by_validation": None if record.selected is None else _checked(record.selected),
         "guess_accuracy": record.guess,
@@ -197,10 +198,9 @@ def _numbers(config: TrainConfig) -> dict[str, Any] | None:
     return {"title": title, "chip": chip, **numbers.described()}
 
 
-def _stopped_early(record: RunRecord) -> dict[str, Any] | None:
-    """What ended the run before its number of epochs; None where nothing did."""
-    config = record.config
-    if len(record.history) >= config.epochs:
+def stopped_early(config: TrainConfig, epochs: int) -> dict[str, Any] | None:
+    """What ended a run before its number of epochs; None where nothing did."""
+    if epochs >= config.epochs:
         return None
     return {"epochs": config.epochs, "patience": config.patience, "by": config.patience_by}
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 
@@ -24,7 +24,6 @@ from eventsim.runs.settings import RunSettings, Shape
 from eventsim.train import (
     Evaluation,
     ProcessGroup,
-    RegressionConfig,
     TrainConfig,
     TrainResult,
     evaluate,
@@ -40,7 +39,6 @@ Metrics = dict[str, Any]
 # Numbers in every line of the history, and those of a run that holds data out for validation.
 MEASURED = ("epoch", "loss", "accuracy", "seconds")
 VALIDATED = ("validation_loss", "validation_accuracy")
-Config = TypeVar("Config", TrainConfig, RegressionConfig)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +104,17 @@ class Run:
     @cached_property
     def history(self) -> list[Metrics]:
         """The metrics of all finished epochs."""
-        return read_history(self.folder)
+        path = self.folder / HISTORY
+        lines = parse_json_lines(read_text(path, str(path), StorageError), str(path), StorageError)
+        validated = any("validation_loss" in line for line in lines)
+        keys = [*MEASURED, *(VALIDATED if validated else ())]
+        if self.settings.fits_values:
+            keys = [key for key in keys if "accuracy" not in key]
+        for line in lines:
+            wrong = [key for key in keys if not isinstance(line.get(key), int | float)]
+            if wrong:
+                raise StorageError(f"{path}: is not whole: {wrong[0]} of a line is no number.")
+        return lines
 
     @cached_property
     def parts(self) -> Parts | None:
@@ -343,8 +351,13 @@ class Run:
         )
 
     def _network(self, which: str) -> Network:
-        hint = f"train(.., resume=True), or by: eventsim train --resume --out {self.folder}"
-        net = stored_network(self.folder, which, f" Continue it by {hint}")
+        path = self.folder / f"{which}.npz"
+        if not path.is_file():
+            raise StorageError(
+                f"{self.folder}: holds no {path.name}: the run is not finished. Continue it by "
+                f"train(.., resume=True), or by: eventsim train --resume --out {self.folder}"
+            )
+        net = Network.load(path)
         if net.answer is None:  # of an earlier version, whose settings say how it answers
             names = () if self.settings.data is None else self.settings.data.info.classes
             net.set_answer(answer_of(self.config, names))
@@ -362,39 +375,29 @@ def load_run(folder: str | Path) -> Run:
     Raises
     ------
     StorageError
-        The folder holds no run, or its settings are damaged.
+        The folder holds no run, or its settings are damaged; or it is a run of regression, which
+        has no classes.
     """
-    folder = Path(folder)
+    run = load_any(Path(folder))
+    if run.settings.fits_values:
+        raise StorageError(
+            f"{folder}: is a run of regression, which answers with values, expected one with "
+            f"classes. In its place name its network, {run.folder / 'last.npz'}, and recordings."
+        )
+    return run
+
+
+def load_any(folder: Path) -> Run:
+    """The run in a folder, of classes or values; otherwise as :func:`load_run`."""
     return Run(folder, RunSettings.load(folder))
 
 
-def on_backend(config: Config, backend: str | None) -> Config:
+def on_backend(config: TrainConfig, backend: str | None) -> TrainConfig:
     """The settings with another backend, and a precision that it has; None for their own."""
     if backend is None:
         return config
     precision: Precision = "double" if backend == "reference" else config.precision
     return replace(config, backend=backend, precision=precision)
-
-
-def read_history(folder: Path, keys: Sequence[str] = MEASURED) -> list[Metrics]:
-    """The metrics of all finished epochs; StorageError where a line lacks one of the keys."""
-    path = folder / HISTORY
-    lines = parse_json_lines(read_text(path, str(path), StorageError), str(path), StorageError)
-    validated = any("validation_accuracy" in line for line in lines)
-    for line in lines:
-        needed = (*keys, *VALIDATED) if validated else keys
-        wrong = [key for key in needed if not isinstance(line.get(key), int | float)]
-        if wrong:
-            raise StorageError(f"{path}: is not whole: {wrong[0]} of a line is no number.")
-    return lines
-
-
-def stored_network(folder: Path, name: str, hint: str = "") -> Network:
-    """A network of a run by its name there; StorageError, with ``hint``, where it is missing."""
-    path = folder / f"{name}.npz"
-    if not path.is_file():
-        raise StorageError(f"{folder}: holds no {path.name}: the run is not finished.{hint}")
-    return Network.load(path)
 
 
 def read_result(path: Path) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from eventsim.train import TrainConfig
 from eventsim.train.choice import answer_of
 from eventsim.train.config import drop_unknown
 from eventsim.train.counting import count_trained
-from eventsim.train.folder import FORMAT, SETTINGS, TASK, read_about
+from eventsim.train.folder import FORMAT, SETTINGS, VERSION
 from eventsim.train.method import AbstractMethod, Exact
 from eventsim.train.parts import By
 
@@ -41,7 +41,7 @@ FREE = ("train.backend", "train.checkpoint_every")
 
 @dataclass(frozen=True)
 class Shape:
-    """What a network must know of the data: input channels, and the names of the classes."""
+    """What a network must know of the data: input channels, and names of classes or outputs."""
 
     n_inputs: int
     class_names: tuple[str, ...]
@@ -49,7 +49,8 @@ class Shape:
     @classmethod
     def of(cls, data: AnyDataset) -> "Shape":
         """That of recordings."""
-        return cls(data.stream.n_channels, data.class_names)
+        names = data.class_names if data.targets is None else data.targets.names
+        return cls(data.stream.n_channels, names)
 
     @classmethod
     def described(cls, data: DataSettings) -> "Shape":
@@ -90,8 +91,15 @@ class RunSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        targets = self.data is not None and self.data.targets
-        self.require("data", "with targets", not targets, "recordings with classes")
+        if self.data is not None:
+            came = "with targets" if self.data.targets else "with classes"
+            fits, kind = self.data.targets == self.fits_values, self.train.loss.kind
+            self.require("data", came, fits, f"recordings that fit the loss {kind}")
+
+    @property
+    def fits_values(self) -> bool:
+        """Whether it is a run of regression: its network is fitted to values."""
+        return self.train.loss.rule is None
 
     @property
     def fold(self) -> str | None:
@@ -126,8 +134,10 @@ class RunSettings(Settings):
         """The network that the run starts from, by its own seed or another."""
         assert self.network is not None
         seed = self.train.seed if seed is None else seed
-        answer = answer_of(self.train, shape.class_names)
-        return self.network.build(shape.n_inputs, answer.n_outputs, seed=seed, output=answer.kind)
+        n, answer = shape.n_inputs, answer_of(self.train, shape.class_names)
+        if answer is None:
+            return self.network.build(n, len(shape.class_names), seed=seed)
+        return self.network.build(n, answer.n_outputs, seed=seed, output=answer.kind)
 
     def count_parameters(self, shape: Shape) -> int:
         """Numbers that training moves, those of a local rule included."""
@@ -155,10 +165,8 @@ class RunSettings(Settings):
         return found
 
     @classmethod
-    def load(cls, folder: Path, about: Mapping[str, Any] | None = None) -> "RunSettings":
+    def load(cls, folder: Path) -> "RunSettings":
         """Read the settings of the run in ``folder``, of this version or an earlier one.
-
-        ``about`` is the content of its run.json, where that was read already.
 
         Raises
         ------
@@ -174,7 +182,8 @@ class RunSettings(Settings):
                 "eventsim train, eventsim experiment or train(..) in Python has written."
             )
         try:
-            return _read(read_about(folder) if about is None else about, folder)
+            values = read_object(path) if path.exists() else {}
+            return _read(values, folder)
         except (KeyError, TypeError, AttributeError) as error:
             raise StorageError(
                 f"{path}: is not whole ({type(error).__name__}: {error})."
@@ -204,11 +213,10 @@ def check_same_run(
 
 def _read(values: Mapping[str, Any], folder: Path) -> RunSettings:
     if values.get("format") == FORMAT:
-        if values.get("task") == TASK:
+        if values["version"] != VERSION:
             raise StorageError(
-                f"{folder}: is a run of regression, which answers with values, expected one with "
-                "classes; it cannot be resumed. In its place name its network, "
-                f"{folder / 'last.npz'}, and recordings."
+                f"{folder / SETTINGS}: is of version {values['version']}, this eventsim reads "
+                f"versions up to {VERSION}. Install a newer one."
             )
         return _version_2(values)
     if "condition" in values:

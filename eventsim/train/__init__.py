@@ -49,6 +49,7 @@ from eventsim.train.loss_settings import (
     MaximumLoss,
     SpikeCountLoss,
     SpikeTrainLoss,
+    ValuesLoss,
     WordsLoss,
 )
 from eventsim.train.losses import CrossEntropy, FirstSpike, SumOfLosses, VanRossum
@@ -60,7 +61,6 @@ from eventsim.train.prediction import Prediction, predict
 from eventsim.train.quantised import QuantisedTraining
 from eventsim.train.readouts import VoltageCrossEntropy
 from eventsim.train.regression import (
-    MeanSquaredError,
     RegressionConfig,
     RegressionEvaluation,
     RegressionResult,
@@ -70,19 +70,22 @@ from eventsim.train.regression import (
 from eventsim.train.regularise import RateBand, lift_silent
 from eventsim.train.sparse import SparseTraining, prune, remove_idle
 from eventsim.train.spiking import ClassTrains, SpikeCount
+from eventsim.train.values import MeanSquaredError
 
 __all__ = [
     "WordsLoss", "SpikeTrainLoss", "SpikeCountLoss", "MaximumLoss", "LastLoss", "IntegralLoss",
-    "FirstSpikeLoss", "ActivityCost", "CTC", "AdamSettings", "AdamW", "Augmentation", "Calibration",
-    "Callback", "ClassTrains", "CrossEntropy", "DecisionOverTime", "EarlyExit", "Evaluation",
-    "Exact", "FirstSpike", "LabelledEvents", "LearningRates", "MeanSquaredError",
-    "NearMiss", "Prediction", "ProcessGroup", "QuantisedTraining", "RateBand", "RegressionConfig",
-    "RegressionEvaluation", "RegressionResult", "SparseTraining", "SpikeCount", "SpiKL",
-    "StoredLabelledEvents", "SumOfLosses", "TrainConfig", "TrainEvent", "TrainResult", "VanRossum",
-    "VoltageCrossEntropy", "augment", "beam_strings", "calibrate", "connect", "decision_over_time",
-    "evaluate", "evaluate_regression", "gradient", "greedy_strings", "label_error_rate",
-    "lift_silent", "load_network", "loggers", "predict", "predict_over_time", "prune", "regress",
-    "remove_idle", "save_network", "schedule", "select", "stratified_split", "train",
+    "ValuesLoss", "FirstSpikeLoss", "ActivityCost", "CTC", "AdamSettings", "AdamW",
+    "Augmentation", "Calibration", "Callback", "ClassTrains", "CrossEntropy",
+    "DecisionOverTime", "EarlyExit", "Evaluation", "Exact", "FirstSpike", "LabelledEvents",
+    "LearningRates", "MeanSquaredError", "NearMiss", "Prediction", "ProcessGroup",
+    "QuantisedTraining", "RateBand", "RegressionConfig", "RegressionEvaluation",
+    "RegressionResult", "SparseTraining", "SpikeCount", "SpiKL", "StoredLabelledEvents",
+    "SumOfLosses", "TrainConfig", "TrainEvent", "TrainResult", "VanRossum",
+    "VoltageCrossEntropy", "augment", "beam_strings", "calibrate", "connect",
+    "decision_over_time", "evaluate", "evaluate_regression", "gradient", "greedy_strings",
+    "label_error_rate", "lift_silent", "load_network", "loggers", "predict",
+    "predict_over_time", "prune", "regress", "remove_idle", "save_network", "schedule",
+    "select", "stratified_split", "train",
 ]  # fmt: skip
 
 # Old names: of Network.load, and of Dataset.

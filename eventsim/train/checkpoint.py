@@ -71,7 +71,7 @@ class TrainState:
     # Those in which the network runs; None for float. Set by the place in the run.
     numbers: Numbers | None = None
 
-    def set_answer(self, answer: Answer) -> None:
+    def set_answer(self, answer: Answer | None) -> None:
         """Say how its networks answer, which checkpoints of older versions do not."""
         for net in (self.net, self.selected):
             if net is not None:
@@ -91,7 +91,7 @@ class TrainState:
 
     def end_epoch(self, line: Metrics) -> None:
         """Note a finished epoch; keep its network if it is the best one."""
-        if "validation_accuracy" in line and best_epoch([*self.history, line]) is line:
+        if "validation_loss" in line and best_epoch([*self.history, line]) is line:
             self.selected = self.outcome()
         self.history.append(line)
         self.epoch, self.batch, self.sums = self.epoch + 1, 0, BatchSums()
@@ -247,7 +247,7 @@ def best_epoch(history: Sequence[Metrics]) -> Metrics:
 
 
 def _merit(line: Metrics) -> tuple[float, float]:
-    return line["validation_accuracy"], -line["validation_loss"]
+    return line.get("validation_accuracy", 0.0), -line["validation_loss"]
 
 
 def save_network(path: str | Path, net: Network) -> None:
@@ -292,6 +292,8 @@ def digest_of_data(data: AnyDataset) -> str:
     """:func:`digest` of the arrays of recordings; those in a file are read piece by piece."""
     stream = data.stream
     small = {"duration": stream.duration, "labels": data.labels, "offsets": stream.offsets}
+    if data.targets is not None:
+        small |= {"targets": data.targets.values, "target_times": data.targets.times}
     if isinstance(stream, EventStream):
         return digest(small | {"channels": stream.channels, "times": stream.times})
     n = (stream.n_events,)

@@ -21,8 +21,13 @@ def make_loss(
     return config.loss.of(config.target(labels, class_names))
 
 
-def answer_of(config: TrainConfig, class_names: Sequence[str]) -> Answer:
-    """How a network answers that was trained by ``config`` on data of these classes."""
+def answer_of(config: TrainConfig, class_names: Sequence[str]) -> Answer | None:
+    """How a network answers that was trained by ``config`` on data of these classes.
+
+    None of one that is fitted to values.
+    """
+    if config.loss.rule is None:
+        return None
     values: dict[str, Any] = {name: getattr(config.loss, name) for name in VALUES[config.loss.rule]}
     return Answer(
         population=config.output,

@@ -93,7 +93,8 @@ class TrainConfig(Settings):
         IntegralLoss,
         "Loss that is minimised, with its settings; its name alone means its defaults. "
         "cross_entropy, cross_entropy_maximum, cross_entropy_last and ctc read a readout; "
-        "first_spike, spike_count and van_rossum read a spiking output. See "
+        "first_spike, spike_count and van_rossum read a spiking output. mean_squared_error fits a "
+        "readout to values (regression). See "
         ":mod:`eventsim.train.loss_settings`.",
     )
     output: str = setting("output", "Name of the population that answers.")
@@ -208,7 +209,8 @@ class TrainConfig(Settings):
         super().__post_init__()
         few = f"1 .. {self.batch_size}, the batch size"
         self.require("shards", self.shards, self.shards <= self.batch_size, few)
-        smoothing, shares = self.label_smoothing, self.loss.kind not in ("van_rossum", "ctc")
+        without = ("van_rossum", "ctc", "mean_squared_error")
+        smoothing, shares = self.label_smoothing, self.loss.kind not in without
         expected = f"0 with the loss {self.loss.kind!r}, which takes no shares of classes"
         self.require("label_smoothing", smoothing, shares or smoothing == 0, expected)
         mix = self.augmentation.mix
@@ -218,6 +220,14 @@ class TrainConfig(Settings):
         held, whole = self.validation_fraction > 0, not (self.sparse.on or self.quantise.on)
         needs = "0 without validation (validation_fraction)"
         self.require("patience", self.patience, held or not self.patience, needs)
+        if self.loss.rule is None:  # a batch counts by its targets, a shard by its samples
+            self.require("shards", self.shards, self.shards == 1, "1 with mean_squared_error")
+            by, needs = self.patience_by, "'loss' with mean_squared_error"
+            self.require("patience_by", by, by == "loss", needs)
+            for name in ("time_scale", "time_shift", "crop"):
+                moved, needs = getattr(self.augmentation, name), "0 with mean_squared_error"
+                expected = f"{needs}, whose targets keep their times"
+                self.require(f"augmentation.{name}", moved, moved == 0, expected)
         needs = "0 with sparse or quantise, whose networks cost something else before their end"
         self.require("patience", self.patience, whole or not self.patience, needs)
         band = (self.rate_low, self.rate_high)
@@ -233,10 +243,10 @@ class TrainConfig(Settings):
             dale=self.dale,
         )
 
-    def target(self, labels: Any, class_names: Sequence[str] = (), *, keep: Any = None) -> Target:
-        """What the loss of a batch is asked for; see :class:`.Target`."""
+    def target(self, labels: Any, class_names: Sequence[str] = (), **given: Any) -> Target:
+        """What the loss of a batch is asked for; ``given`` as in :class:`.Target`."""
         margin = self.near_miss_margin
-        return Target(labels, self.output, class_names, near_miss_margin=margin, keep=keep)
+        return Target(labels, self.output, class_names, near_miss_margin=margin, **given)
 
     def stops_after(self, history: Sequence[Mapping[str, Any]]) -> bool:
         """Whether a run with these finished epochs is stopped early, see ``patience``."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from eventsim.arrays import Floats, Ints
-from eventsim.errors import DataError
+from eventsim.errors import DataError, ParameterError
 from eventsim.events import AnyDataset, Dataset
 from eventsim.measures import wilson
 from eventsim.network import Network
@@ -22,6 +22,7 @@ from eventsim.train.choice import (
 )
 from eventsim.train.config import TrainConfig
 from eventsim.train.decode import strings_of
+from eventsim.train.loss_settings import ValuesLoss
 from eventsim.train.method import AbstractMethod, Exact
 from eventsim.train.parallel import ProcessGroup, add_in_order
 from eventsim.train.regularise import MS_PER_S
@@ -161,6 +162,10 @@ def evaluate(
     """
     if config is None:
         config, data = config_of(net, "evaluate"), in_classes_of(net, data)
+    if config.loss.rule is None:
+        raise ParameterError(
+            "evaluate: mean_squared_error has values and no classes. Take evaluate_regression."
+        )
     check_fit(net, data, config)
     method, group = method or Exact(), group or ProcessGroup()
     late = late_begin(net, data.stream, answer_of(config, data.class_names))
@@ -222,7 +227,7 @@ def _tally(net: Network, batch: Dataset, config: TrainConfig, method: AbstractMe
 
     All but the first are whole numbers, which float64 adds exactly.
     """
-    target = config.target(batch.labels, batch.class_names)
+    target = config.target(batch.labels, batch.class_names, values=batch.targets)
     done = method.forward(net, batch.stream, target, config)
     errors = 0 if done.label_errors is None else done.label_errors.sum()
     confusion = np.zeros(_confusion_shape(net, batch.class_names, config))
@@ -242,4 +247,12 @@ def check_fit(net: Network, data: AnyDataset, config: TrainConfig) -> None:
     """Raise if data, network and loss cannot work together."""
     if not len(data):
         raise DataError("The data holds no recordings, expected at least one.")
-    answer_of(config, data.class_names).check(net.populations, net.decision)
+    if isinstance(config.loss, ValuesLoss):
+        config.loss.of(config.target(data.labels, values=data.targets)).check(net, data.stream)
+    elif data.targets is not None:
+        raise DataError(
+            f"The recordings have targets, which are values, and the loss {config.loss.kind!r} "
+            "asks for classes. Take the loss 'mean_squared_error', or recordings with labels."
+        )
+    elif (answer := answer_of(config, data.class_names)) is not None:
+        answer.check(net.populations, net.decision)

@@ -40,7 +40,6 @@ from eventsim.train.method import AbstractMethod
 
 FORMAT, VERSION = "eventsim-run", 2
 SETTINGS, HISTORY, CHECKPOINT, RESULT = "run.json", "metrics.jsonl", "checkpoint.npz", "result.json"
-TASK = "regression"  # the key ``task`` of a run of regression; others have none
 ERROR = "error.txt"  # why a run failed, until it is run again
 NETWORKS = ("initial", "last", "selected")
 # All that belongs to a run, those of earlier versions and of its report included.
@@ -87,8 +86,8 @@ class RunFolder:
 
     @property
     def holds_run(self) -> bool:
-        """Whether a run was started there; one of regression, which has no state, was ended."""
-        return self.checkpoint.exists() or (self.path / "last.npz").exists()
+        """Whether a run was started there."""
+        return self.checkpoint.exists()
 
     def check_free(self) -> None:
         """Raise StorageError if the folder holds a run."""
@@ -147,18 +146,3 @@ class RunFolder:
     def save_history(self, history: Sequence[Metrics]) -> None:
         """Write the metrics of all epochs."""
         write_atomically(self.path / HISTORY, "".join(json.dumps(line) + "\n" for line in history))
-
-
-def read_about(folder: Path) -> dict[str, Any]:
-    """The content of run.json; {} where there is none.
-
-    Raises StorageError (it is damaged, or of a later version of eventsim).
-    """
-    path = folder / SETTINGS
-    values = read_object(path) if path.exists() else {}
-    if values.get("format") == FORMAT and values.get("version") != VERSION:
-        raise StorageError(
-            f"{path}: is of version {values.get('version')}, this eventsim reads versions up to "
-            f"{VERSION}. Install a newer one."
-        )
-    return values

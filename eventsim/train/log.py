@@ -127,7 +127,9 @@ class TimeLeft:
 
 def told(metrics: Metrics) -> str:
     """Loss and accuracies of an epoch, or of the part of it that is done."""
-    text = f"loss {metrics['loss']:.4f}  accuracy {metrics['accuracy']:.2%}"
-    if "validation_accuracy" in metrics:
-        text += f"  validation {metrics['validation_accuracy']:.2%}"
+    text = f"loss {metrics['loss']:.4f}"
+    for key, name in (("accuracy", "accuracy"), ("validation_accuracy", "validation")):
+        text += f"  {name} {metrics[key]:.2%}" if key in metrics else ""
+    if "accuracy" not in metrics and "validation_loss" in metrics:
+        text += f"  validation {metrics['validation_loss']:.4f}"
     return text

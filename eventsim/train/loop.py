@@ -424,7 +424,8 @@ def _end_epoch(run: _Run, state: TrainState) -> None:
         with state.optimiser.averaged(), state.rounded():
             checked = measure(state.net, run.validation, config, run.group, run.method)
         line["validation_loss"] = checked.loss
-        line["validation_accuracy"] = checked.accuracy
+        if config.loss.rule is not None:
+            line["validation_accuracy"] = checked.accuracy
     if line["skipped_steps"] and run.group.leads:
         _LOGGER.warning("%s", skipped_text(line, run.n_batches))
     _look_for_silence(run, state, line, checked.rates if len(run.validation) else line["rates"])

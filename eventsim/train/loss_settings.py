@@ -10,6 +10,7 @@ first_spike            :class:`FirstSpikeLoss`  :class:`.FirstSpike`            
 spike_count            :class:`SpikeCountLoss`  :class:`.SpikeCount`                         spiking
 van_rossum             :class:`SpikeTrainLoss`  :class:`.ClassTrains`                        spiking
 ctc                    :class:`WordsLoss`       :class:`.CTC`, a string of words             readout
+mean_squared_error     :class:`ValuesLoss`      :class:`.MeanSquaredError`, regression       readout
 =====================  =======================  ===========================================  =======
 
 The network answers by the rule of its loss (:mod:`eventsim.network.answer`). ``time_constant`` and
@@ -30,7 +31,9 @@ from typing import Any, ClassVar, Literal, Protocol, get_args
 from eventsim.adjoint import Loss
 from eventsim.arrays import Floats, Ints
 from eventsim.entries import Above0, NotNegative, Positive, Settings, Share
+from eventsim.errors import DataError
 from eventsim.events import SpikeTape
+from eventsim.events.targets import Targets
 from eventsim.network import Network
 from eventsim.network.answer import Onset, Rule
 from eventsim.train.ctc import CTC
@@ -39,6 +42,7 @@ from eventsim.train.losses import CrossEntropy, FirstSpike
 from eventsim.train.readouts import VoltageCrossEntropy
 from eventsim.train.softmax import Classified
 from eventsim.train.spiking import ClassTrains, SpikeCount
+from eventsim.train.values import MeanSquaredError
 
 
 class ClassifyingLoss(Loss, Protocol):
@@ -62,6 +66,7 @@ class Target:
     near_miss_margin: float = 1.0
     # Of :class:`.VoltageCrossEntropy`; the other losses have no decision
     keep: Floats | None = None
+    values: Targets | None = None  # wanted values; ``mean_squared_error`` alone asks for them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,8 +210,29 @@ class WordsLoss(Settings):
         return StringLoss(to.labels, strings, loss)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ValuesLoss(Settings):
+    """``mean_squared_error``; ``scale`` is the unit of each output in which errors count.
+
+    Empty for 1. A run by command has the standard deviation of each output over its training part.
+    """
+
+    kind: Literal["mean_squared_error"] = "mean_squared_error"
+    scale: tuple[Above0, ...] = ()
+    rule: ClassVar[None] = None  # it answers with values, not with a class
+
+    def of(self, to: Target) -> MeanSquaredError:
+        """The loss of a batch; DataError where the recordings have no targets."""
+        if to.values is None:
+            raise DataError(
+                "mean_squared_error: the recordings have no targets, expected a file of eventsim "
+                "data import --targets, or Dataset(.., targets=..)."
+            )
+        return MeanSquaredError(to.values.values, to.values.times, to.output, self.scale)
+
+
 LossSettings = (
     IntegralLoss | MaximumLoss | LastLoss | FirstSpikeLoss | SpikeCountLoss | SpikeTrainLoss
-    | WordsLoss
+    | WordsLoss | ValuesLoss
 )  # fmt: skip
 LOSSES: Mapping[str, type[LossSettings]] = {one.kind: one for one in get_args(LossSettings)}

@@ -17,120 +17,25 @@ Voltages are in the unit of the targets, times in ms.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from eventsim.adjoint import Seeds, backward
-from eventsim.adjoint.linear.voltage import Probe, joined_voltages, readout_at
-from eventsim.arrays import Floats, Ints, Precision, to_host
+from eventsim.arrays import Floats, Precision
 from eventsim.engine import place, simulate
 from eventsim.entries import Above0, Count, Natural, NotNegative, Settings
-from eventsim.errors import ShapeError
-from eventsim.events import EventStream, SpikeTape, StoredStream
-from eventsim.events.doors import real_array
+from eventsim.events import AnyDataset, Dataset, EventStream, StoredStream
+from eventsim.events.targets import Targets
 from eventsim.network import Network
 from eventsim.summary import short_repr
-from eventsim.train.config import Intrinsic
-from eventsim.train.groups import select
-from eventsim.train.optimiser import AdamSettings, AdamW, LearningRates, schedule
+from eventsim.train.config import Intrinsic, TrainConfig
+from eventsim.train.loop import TrainEvent, train
+from eventsim.train.loss_settings import ValuesLoss
+from eventsim.train.optimiser import LearningRates
 from eventsim.train.prediction import BATCH
-from eventsim.train.readouts import voltage_seeds
-
-
-@dataclass(frozen=True, eq=False)
-class MeanSquaredError:
-    """Mean squared error of the voltages of a readout at asked times; see the module.
-
-    Parameters
-    ----------
-    targets
-        Wanted voltages, [samples, times, outputs], or [samples, times] of one output; NaN where
-        nothing is wanted.
-    times
-        ms, ascending: [times] for all samples, or [samples, times]; none after the end of a sample
-        for which something is wanted.
-    readout
-        Name of the readout population; its neurons are the outputs.
-
-    Raises
-    ------
-    ShapeError, NetworkError
-        At once, or at the call if they do not fit the tape or the network.
-    """
-
-    targets: Floats
-    times: Floats
-    readout: str = "output"
-
-    __repr__ = short_repr
-
-    def __init__(self, targets: ArrayLike, times: ArrayLike, readout: str = "output") -> None:
-        wanted, asked = np.asarray(targets, np.float64), real_array(times, "times")
-        wanted = wanted[:, :, None] if wanted.ndim == 2 else wanted
-        if wanted.ndim == 3 and asked.ndim == 1:
-            asked = np.broadcast_to(asked, (wanted.shape[0], asked.size))
-        if wanted.ndim != 3 or asked.shape != wanted.shape[:2]:
-            raise ShapeError(
-                f"MeanSquaredError: targets have shape {np.shape(targets)} and times "
-                f"{np.shape(times)}, expected [samples, times, outputs], and [times] or [samples, "
-                "times]."
-            )
-        if np.isinf(wanted).any() or (np.diff(asked, axis=1) < 0).any():
-            raise ShapeError(
-                "MeanSquaredError: targets are infinite or times descend, expected finite targets, "
-                "or NaN, and ascending times."
-            )
-        for name, value in (("targets", wanted), ("times", asked), ("readout", readout)):
-            object.__setattr__(self, name, value)
-
-    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
-        """Value and seeds."""
-        probes, error = self._errors(net, tape)
-        n = max(int(np.isfinite(error).sum()), 1)
-        error = np.nan_to_num(error)
-        seeds = voltage_seeds(probes, (2.0 / n * error).transpose(0, 2, 1))
-        return float((error**2).sum() / n), {self.readout: tuple(seeds)}
-
-    def voltages(self, net: Network, tape: SpikeTape) -> Floats:
-        """The answer, [samples, times, outputs]; NaN where nothing is wanted. New array."""
-        _, error = self._errors(net, tape)
-        found: Floats = error + self.targets
-        return found
-
-    def of(self, samples: Any) -> MeanSquaredError:
-        """The same of some samples."""
-        return MeanSquaredError(self.targets[samples], self.times[samples], self.readout)
-
-    def check(self, net: Network, stream: EventStream | StoredStream) -> None:
-        """Raise ShapeError or NetworkError unless they fit these recordings and the network."""
-        net.readout(self.readout, "MeanSquaredError")
-        expected = (stream.n_samples, self.times.shape[1], net.population(self.readout).size)
-        if self.targets.shape != expected:
-            raise ShapeError(
-                f"MeanSquaredError: targets have shape {self.targets.shape}, expected {expected}: "
-                f"samples, times, neurons of {self.readout!r}."
-            )
-        late = self.times > np.asarray(stream.duration)[:, None]
-        wanted = late & ~np.isnan(self.targets).all(axis=2)
-        if wanted.any() or (self.times < 0).any():
-            sample = int(np.flatnonzero(wanted.any(axis=1) | (self.times < 0).any(axis=1))[0])
-            raise ShapeError(
-                f"MeanSquaredError, sample {sample}: a target lies outside the recording, which "
-                f"lasts {float(stream.duration[sample]):g} ms. Make the recording longer, or the "
-                "target NaN."
-            )
-
-    def _errors(self, net: Network, tape: SpikeTape) -> tuple[Sequence[Probe], Floats]:
-        """Probes, and voltage minus target on the host."""
-        self.check(net, tape.stream)
-        times = np.minimum(self.times, tape.stream.duration[:, None])
-        probes = readout_at(net, tape, self.readout, times)
-        found: Floats = to_host(joined_voltages(probes)).transpose(0, 2, 1) - self.targets
-        return probes, found
+from eventsim.train.values import MeanSquaredError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +68,13 @@ class RegressionConfig(Settings):
     ease_in: NotNegative = 1.0
     backend: str = "auto"
     precision: Precision = "single"
+
+    def of(self, loss: MeanSquaredError) -> TrainConfig:
+        """The settings of the training loop: nothing is held out, nothing done beside the loss."""
+        plain = ValuesLoss(scale=tuple(loss.scale.tolist()))
+        given: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self)}
+        given |= {"validation_fraction": 0.0, "calibrate": 0.0, "silent_lift": 0.0}
+        return TrainConfig(loss=plain, output=loss.readout, **given)
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,42 +149,19 @@ def regress(
     """
     config = config or RegressionConfig()
     loss.check(net, stream)
-    placed = place(net.copy(), backend=config.backend)
-    settings = AdamSettings(
-        rates=config.rates, weight_decay=config.weight_decay, clip_norm=config.clip_norm
-    )
-    optimiser = AdamW(placed, select(placed, ("weights", *config.bip)), settings)
-    n_batches = -(-stream.n_samples // config.batch_size)
-    ease_in, total = round(config.ease_in * n_batches), config.epochs * n_batches
+    targets = Targets(loss.targets, loss.times, tuple(map(str, range(loss.targets.shape[2]))))
+    n = stream.n_samples
+    data: AnyDataset = Dataset(stream, np.zeros(n, np.int64), ("0",), targets=targets)
     history: list[dict[str, Any]] = []
-    for epoch in range(config.epochs):
-        order = np.random.default_rng((config.seed, epoch)).permutation(stream.n_samples)
-        values = []
-        for batch, samples in enumerate(np.array_split(order, n_batches)):
-            value, gradients = _gradients(placed, stream, loss, samples, config)
-            factor = schedule(epoch * n_batches + batch, total=total, ease_in=ease_in)
-            optimiser.step(gradients, factor=factor)
-            values.append(value)
-        history.append({"epoch": epoch + 1, "loss": float(np.mean(values))})
-        if callback is not None:
-            callback(history[-1])
-    return RegressionResult(placed.to_host().copy(), history)
 
+    def told(event: TrainEvent) -> None:
+        if event.ends_epoch:
+            history.append({key: event.metrics[key] for key in ("epoch", "loss")})
+            if callback is not None:
+                callback(history[-1])
 
-def _gradients(
-    net: Network,
-    stream: EventStream | StoredStream,
-    loss: MeanSquaredError,
-    samples: Ints,
-    config: RegressionConfig,
-) -> tuple[float, Any]:
-    """Value of the loss of some samples, and its gradients."""
-    tape = simulate(
-        net, stream[samples], tail=0.0, backend=config.backend, precision=config.precision,
-        resident=True,
-    )  # fmt: skip
-    value, seeds = loss.of(samples)(net, tape)
-    return value, backward(net, tape, seeds).flat()
+    found = train(net, data, config.of(loss), callback=told).net
+    return RegressionResult(found, history)
 
 
 def evaluate_regression(

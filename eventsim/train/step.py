@@ -16,6 +16,7 @@ from eventsim.arrays import Floats, Ints, fetch
 from eventsim.engine.contract.compiling import Watch, compile_seconds
 from eventsim.errors import ParameterError
 from eventsim.events import Dataset, EventStream
+from eventsim.events.targets import Targets
 from eventsim.memo import Memo
 from eventsim.network import Network
 from eventsim.train.activity import BatchActivity
@@ -52,6 +53,7 @@ class _Batch:
     kept: Floats | None
     class_names: Sequence[str]
     pieces: list[slice]
+    values: Targets | None
 
     @property
     def size(self) -> int:
@@ -71,7 +73,8 @@ class _Batch:
         """One piece through a network whose values stay for as long as the memo is asked."""
         piece = self.pieces[number]
         kept = None if self.kept is None else self.kept[piece]
-        target = self.config.target(self.targets[piece], self.class_names, keep=kept)
+        values = None if self.values is None else self.values.of(piece)
+        target = self.config.target(self.targets[piece], self.class_names, keep=kept, values=values)
         return self.method.forward(net, _part(self.stream, piece), target, self.config, memo)
 
 
@@ -187,8 +190,8 @@ def _prepared(
     # Where two recordings are mixed the answer that counts is that of the larger share.
     labels = targets.argmax(axis=1) if config.augmentation.mix else batch.labels
     kept, pieces = _kept(config, net, len(batch), rng), cut(len(batch), config.shards)
-    names = batch.class_names
-    return _Batch(config, method, group, stream, targets, labels, kept, names, pieces)
+    about = (batch.class_names, pieces, batch.targets)
+    return _Batch(config, method, group, stream, targets, labels, kept, *about)
 
 
 def _forward_batch(batch: _Batch, net: Network, memo: Memo) -> tuple[list[Forward], _Facts]:
@@ -265,7 +268,7 @@ def _sums_of(batch: _Batch, facts: _Facts, gradient: _Gradient, taken: _Taken) -
         samples=n,
         batches=1,
         loss=facts.loss,
-        correct=facts.correct,
+        correct=None if config.loss.rule is None else facts.correct,
         gradient_norm=0.0 if taken.report.skipped else taken.report.norm,
         clipped=int(taken.report.clipped),
         skipped=int(taken.report.skipped),

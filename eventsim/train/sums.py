@@ -16,7 +16,6 @@ class BatchSums:
 
     samples: int = 0
     batches: int = 0
-    correct: int = 0  # samples that were answered rightly
     # Means of batches times their samples
     loss: float = 0.0
     penalty: float = 0.0
@@ -31,7 +30,8 @@ class BatchSums:
     # Without compiling, and that alone
     wall_seconds: float = 0.0
     compile_seconds: float = 0.0
-    # Likewise; None where they are not asked for
+    correct: int | None = None  # samples that were answered rightly; None without classes
+    # Over the samples; None where they are not asked for
     activity: float | None = None
     energy_pj: float | None = None
     # What the method counts, by name: see :class:`eventsim.train.method.AbstractMethod`. Of
@@ -70,7 +70,7 @@ class BatchSums:
         """Of the batches so far, one at least; ``stored_mb`` is the most that one of them kept."""
         line = {
             "loss": self.loss / self.samples,
-            "accuracy": self.correct / self.samples,
+            **({} if self.correct is None else {"accuracy": self.correct / self.samples}),
             "penalty": self.penalty / self.samples,
             "gradient_norm": self.gradient_norm / max(self.batches - self.skipped, 1),
             "clipped_steps": self.clipped,

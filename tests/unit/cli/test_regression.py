@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,13 +10,14 @@ import pytest
 import eventsim as es
 from eventsim.cli.begin import begin_note
 from eventsim.events.begin import TimeZero, edges
-from eventsim.events.targets import Targets, targets_of, write_targets
-from eventsim.runs import regression
-from eventsim.runs.regression import load_any
-from eventsim.train import folder
+from eventsim.events.targets import Targets, targets_of
+from eventsim.runs import regression, settings
+from eventsim.runs.execution import Execution
+from eventsim.runs.run import load_any
 from tests.unit.cli.conftest import call
 
 MOST_READS = 4  # of run.json by a command
+SAME = ("test", "selected_by_validation", "loss", "validation_loss", "epochs")
 N, TIMES = 12, (15.0, 40.0)
 TRAINED = ("--hidden", 6, "--epochs", 2, "--batch-size", 6, "--threads", 1, "--out", "run")
 
@@ -68,7 +70,7 @@ def test_values_of_a_table_are_fitted_evaluated_and_predicted_as_by_hand(
     simulated = counted(monkeypatch, regression, "evaluate_regression")
     trained = call("train", "m.h5", *TRAINED, "--json")
     assert trained.code == 0, trained.err
-    assert len(simulated) == 1  # the test part, once
+    assert len(simulated) <= 2  # the test part, once by each network that is asked
     test = trained.json["test"]
     assert test["samples"] == N // 4  # whole speakers
     assert (places / "run" / "index.html").read_text().count("R2 of") == 2
@@ -123,22 +125,50 @@ def numbers_of_test_part(places):
     ("command", "said"),
     [
         (("train", "m.h5", "--loss", "cross_entropy"), "holds values of its recordings"),
-        (("train", "m.h5", "--patience", 3), "--patience: is not for"),
+        (("train", "m.h5", "--fail-under", 0.9), "--fail-under: is an accuracy"),
+        (("train", "m.h5", "--patience", 3, "--patience-by", "accuracy"), "patience_by is"),
         (("train", "fsdd", "--loss", "mean_squared_error"), "has no targets"),
-        (("evaluate", "run", "--latency"), "there are no classes"),
-        (("train", "--resume", "--out", "run"), "cannot be resumed"),
+        (("evaluate", "n.npz", "m.h5", "--latency"), "there are no classes"),
     ],
 )
 def test_what_regression_does_not_do_is_refused_by_name(values, places, command, said):
     assert call("data", "import", "--targets", "targets.csv", "--group-column", "Speaker",
                 "--out", "m.h5").code == 0  # fmt: skip
-    (places / "run").mkdir()
-    about = {"format": "eventsim-run", "version": 2, "task": "regression", "train": {}}
-    about |= {"network": None, "data": {"name": "file", "file": "m.h5"}, "command": ""}
-    (places / "run" / "run.json").write_text(json.dumps(about))
+    es.scsr(8, (5,), 2, seed=1).save("n.npz")
     refused = call(*command)
     assert refused.code == 2
     assert said in refused.err.replace("\n", " ")
+
+
+def test_a_run_of_values_is_resumed_to_the_same_bits_and_stopped_by_its_validation(values, places):
+    assert call("data", "import", "--targets", "targets.csv", "--group-column", "speaker",
+                "--out", "m.h5").code == 0  # fmt: skip
+    whole = call("train", "m.h5", *TRAINED, "--json").json
+    assert whole["validation_loss"] > 0
+    parts = json.loads((places / "run" / "run.json").read_text())["parts"]
+    assert not parts["training"]["groups"].keys() & parts["validation"]["groups"].keys()
+
+    def stop(event):
+        if event.ends_epoch:
+            raise KeyboardInterrupt
+
+    halted = load_any(places / "run").settings
+    with pytest.raises(KeyboardInterrupt):
+        regression.execute_values(halted, places / "half", Execution(callback=stop))
+    assert len(load_any(places / "half").history) == 1
+    assert call("train", "m.h5", "--out", "half").code == 2
+    resumed = call("train", "--resume", "--out", "half", "--threads", 1, "--json").json
+    assert {key: resumed[key] for key in SAME} == {key: whole[key] for key in SAME}
+    for name in ("last", "selected", "initial"):
+        one, other = (load_any(places / run).network(name) for run in ("run", "half"))
+        assert [*one.to_arrays()] == [*other.to_arrays()]
+        for key, found in one.to_arrays().items():
+            np.testing.assert_array_equal(found, other.to_arrays()[key])
+    stopped = call("train", "m.h5", *TRAINED[:-1], "still", "--epochs", 9, "--patience", 1, "--lr",
+                   "0", "--no-bip", "--set", "silent_lift=0", "--json")  # fmt: skip
+    assert stopped.code == 0, stopped.err
+    assert stopped.json["stopped_early"]["patience"] == 1
+    assert stopped.json["epochs"] == 2
 
 
 SPLITS = ("train", "test", "train")
@@ -155,7 +185,7 @@ def divided(places):
     targets = Targets(values, np.tile([5.0, 20.0], (3, 1)), ("speed",))
     begins = np.array([3.0, 4.0, 5.0])
     notes = begin_note(TimeZero("first-event", "why", begins, edges(stream)))
-    write_targets("v.h5", data, targets, splits=SPLITS, begins=begins, notes=notes)
+    replace(data, targets=targets).save("v.h5", splits=SPLITS, begins=begins, notes=notes)
     es.scsr(4, (5,), 1, seed=1).save("n.npz")
     return targets
 
@@ -181,7 +211,6 @@ def test_part_and_network_of_values_are_those_that_were_named(divided):
     by_hand = es.voltage(net, es.simulate(net, stored[:], backend="reference"), "output", [20.0])
     answered = [row["values"]["speed"] for row in first]
     np.testing.assert_allclose(answered, by_hand.ravel(), rtol=1e-4)
-    assert "selects no network" in call("predict", "run", "v.h5", "--network", "selected").err
 
 
 def test_a_run_of_values_is_read_once_says_what_it_read_and_refuses_what_it_cannot(
@@ -195,7 +224,7 @@ def test_a_run_of_values_is_read_once_says_what_it_read_and_refuses_what_it_cann
     assert "only the test part (--split)" in shown
     said = call("evaluate", "run", "empty.h5").err
     assert "has no targets" in " ".join(said.split())
-    reads = counted(monkeypatch, folder, "read_object")
+    reads = counted(monkeypatch, settings, "read_object")
     assert call("evaluate", "run").code == 0
     assert len(reads) <= MOST_READS
     about = json.loads((places / "run" / "run.json").read_text())

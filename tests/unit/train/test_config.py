@@ -68,7 +68,7 @@ def test_time_constant_follows_the_loss_where_none_is_given():
     assert TrainConfig.from_dict({"time_constant": 5.0}).loss == IntegralLoss(time_constant=5.0)
 
 
-@pytest.mark.parametrize("kind", LOSSES)
+@pytest.mark.parametrize("kind", [kind for kind in LOSSES if LOSSES[kind].rule is not None])
 def test_defaults_of_a_loss_are_those_of_its_answer(kind):
     loss = LOSSES[kind]()
     assert {key: getattr(loss, key) for key in VALUES[loss.rule]} == VALUES[loss.rule]

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from eventsim.cli.train import _skipped_rows
+from eventsim.cli.terminal import end_rows
 from eventsim.train import TrainEvent
 from eventsim.train.loggers import Progress
 from eventsim.train.loop import skipped_text
@@ -45,5 +45,7 @@ def test_steps_that_were_skipped_are_named_with_what_to_do():
     text = skipped_text({"epoch": 2, "skipped_steps": 3}, 12)
     assert text.startswith("epoch 2: 3 of 12 steps were skipped, since their gradients are not fin")
     assert "Lower the learning rate" in text
-    assert _skipped_rows({"skipped_steps": 0}) == []
-    assert _skipped_rows({"skipped_steps": 3}) == [["steps skipped, gradient not finite", "3"]]
+    assert end_rows({"skipped_steps": 0, "stopped_early": None}) == []
+    assert end_rows({"skipped_steps": 3, "stopped_early": None}) == [
+        ["steps skipped, gradient not finite", "3"]
+    ]

@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.errors import NetworkError, ShapeError
-from eventsim.train import MeanSquaredError, RegressionConfig, evaluate_regression, regress
+from eventsim.errors import DataError, NetworkError, ParameterError, ShapeError
+from eventsim.events import Dataset
+from eventsim.events.targets import Targets
+from eventsim.train import (
+    MeanSquaredError, RegressionConfig, TrainConfig, evaluate_regression, regress,
+)  # fmt: skip
 
 DURATION = [60.0, 45.0, 60.0]
 TIMES = np.array([5.0, 20.0, 44.0, 58.0])
@@ -71,6 +75,23 @@ def test_training_lowers_the_error_and_is_the_same_twice(net, stream):
     assert told[:25] == results[0].history == results[1].history
     for one, other in zip(*(r.net.parameters().values() for r in results), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_values_and_classes_are_not_taken_for_each_other(net, stream):
+    plain = Dataset(stream, [0, 1, 0], ["a", "b"])
+    wanted = Dataset(stream, [0] * 3, ["0"], targets=Targets(targets(), np.tile(TIMES, (3, 1)), ()))
+    values = TrainConfig(loss="mean_squared_error", epochs=1)
+    for data, config, said in (
+        (wanted, TrainConfig(epochs=1), "asks for classes"),
+        (plain, values, "have no targets"),
+    ):
+        with pytest.raises(DataError, match=said):
+            es.train(net, data, config)
+    with pytest.raises(ParameterError, match="evaluate_regression"):
+        es.train.evaluate(net, wanted, values)
+    for wrong in ({"shards": 2}, {"augmentation": {"time_shift": 3.0}}, {"label_smoothing": 0.1}):
+        with pytest.raises(ParameterError, match="mean_squared_error"):
+            TrainConfig.from_dict(values.to_dict() | wrong)
 
 
 def test_what_does_not_fit_is_refused(net, stream):
