@@ -5,13 +5,13 @@
 >>> logits = module(stream).readout  # extra torch  # doctest: +SKIP
 >>> torch.nn.functional.cross_entropy(logits, labels).backward()  # extra torch  # doctest: +SKIP
 
-The forward pass is :func:`eventsim.simulate`; its results are tensors: integrals of readouts, times
-of spikes. The backward pass is :func:`eventsim.backward`: gradients of the parameters and of the
-input times, exact for losses of these. Gradients flow on to whatever made the input times, or the
-parameters.
+The forward pass is :func:`eventsim.simulate`. Its results are tensors: integrals of readouts and
+times of spikes. The backward pass is :func:`eventsim.backward`. It gives gradients by the
+parameters and by the input times, which are exact for any loss of these tensors. PyTorch passes
+them on to the operations that made the input times or the parameters.
 
-Batches by ``torch.utils.data.DataLoader``: items are ``(stream[i : i + 1], label)``, and its
-``collate_fn`` joins them by :func:`eventsim.concatenate`.
+For a ``torch.utils.data.DataLoader`` items are ``(stream[i : i + 1], label)``, and ``collate_fn``
+joins them by :func:`eventsim.concatenate`.
 
 Nothing here is imported before it is used: ``import eventsim.bridge`` works without PyTorch.
 """
@@ -48,14 +48,14 @@ def torch_module(
     net
         Not changed.
     trained
-        What has ``requires_grad``: kinds of parameters (``"weights"``, ``"delays"``,
-        ``"tau_mem"``, ...) or single ones by their names in ``net.parameters()``. The others are
-        parameters of the module too, so that ``state_dict`` is whole.
+        Parameters with ``requires_grad``: kinds (``"weights"``, ``"delays"``, ``"tau_mem"``, ...),
+        or single ones by their names in ``net.parameters()``. The others are parameters of the
+        module too, so that ``state_dict`` is complete.
     time_constant
         ms; readouts are integrated with the weight ``exp(-t / time_constant)``, see
         :func:`eventsim.readout_integral`.
     backend, precision
-        As :func:`eventsim.simulate`. On a GPU the parameters lie there.
+        As in :func:`eventsim.simulate`. With a GPU the parameters are in its memory.
 
     Returns
     -------
@@ -66,9 +66,10 @@ def torch_module(
     BackendError
         PyTorch is missing.
     ParameterError
-        The network is none, ``trained`` is one string, or ``time_constant`` is no number > 0.
+        ``net`` is no network, ``trained`` is a single string, or ``time_constant`` is no number
+        > 0.
     NetworkError
-        ``trained`` names something that the network has not, or some of its values are shared.
+        ``trained`` names something that the network lacks, or some of its values are shared.
     """
     require_torch("torch_module")
     if not isinstance(net, Network):
@@ -96,7 +97,7 @@ def torch_module(
 
 
 def require_torch(who: str) -> Any:
-    """The module ``torch``; BackendError for ``who`` without it."""
+    """The module ``torch``; BackendError, which names ``who``, where it is missing."""
     try:
         import torch
     except ImportError as error:

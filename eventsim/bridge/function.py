@@ -16,7 +16,7 @@ from eventsim.network import Network
 
 @dataclass(eq=False)
 class Call:
-    """One run: what it takes, and the tape that it leaves."""
+    """One run: its arguments, and the tape that it records."""
 
     net: Network
     stream: EventStream
@@ -55,7 +55,7 @@ class SimulateFunction(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *by_result: Any) -> tuple[Any, ...]:
-        """Exact gradients by the values, and by the input times where they are asked for."""
+        """Exact gradients by the values, and by the input times where these need one."""
         call, values = ctx.call, ctx.saved_tensors
         set_values(call.net, call.keys, values)
         found = backward(call.net, call.tape, _seeds(call, by_result))

@@ -1,7 +1,7 @@
 """EventModule: a network whose parameters PyTorch trains.
 
 ==========================  ============  =====================================================
-parameter                   trained as    kept in its domain by
+parameter                   trained as    its domain is kept by
 ==========================  ============  =====================================================
 tau_mem, tau_syn,           logarithm     itself; in ``state_dict`` as ``log_tau_mem`` ...
 resistance, tau_adaptation
@@ -11,9 +11,9 @@ adaptation
 weights, v_leak, v_reset    itself
 ==========================  ============  =====================================================
 
-What is trained as itself shares its memory with the network: a step of an optimiser changes both.
-Where that is not so any more (after ``module.to(...)`` or a deep copy), values are copied at every
-run.
+A parameter that is trained as itself shares its memory with the network: a step of an optimiser
+changes both. After ``module.to(...)`` or a deep copy this is no longer so. Then values are copied
+at every run.
 """
 
 from collections.abc import Iterator
@@ -90,10 +90,10 @@ class EventModule(torch.nn.Module):
         Parameters
         ----------
         stream
-            The batch; a network with a tail runs on for it, as in :func:`eventsim.simulate`.
+            The batch. A network with a tail runs on for its tail, as in :func:`eventsim.simulate`.
         times
-            Tensor float64 [events] in the order of the stream, in place of its times: where these
-            require a gradient, they get one.
+            Tensor float64 [events] in the order of the stream, in place of its times. If it
+            requires a gradient, it gets one.
 
         Returns
         -------
@@ -102,8 +102,8 @@ class EventModule(torch.nn.Module):
         Raises
         ------
         ParameterError
-            The stream is none, the times are no tensor of floating-point numbers, or a parameter
-            is complex.
+            ``stream`` is no stream, ``times`` is no tensor of floating-point numbers, or a
+            parameter is complex.
         EventError, ShapeError
             The times do not fit the stream, or are in another order; a parameter has another shape.
         """
@@ -151,13 +151,13 @@ class EventModule(torch.nn.Module):
         return self._net.to_host().copy()
 
     def gradients(self) -> Gradients | None:
-        """What the last backward pass found, with its count of grazing spikes; None before it."""
+        """Gradients of the last backward pass, and its count of grazing spikes; None before it."""
         found = self._calls[-1].gradients if self._calls else []
         return found[-1] if found else None
 
     @torch.no_grad()
     def project_(self) -> None:
-        """Put values that a step moved out of their domain back to its border."""
+        """Move values that a step took out of their domain back to its border."""
         for part, kind, value in self._entries():
             low: Any = 0.0
             if kind == "threshold":

@@ -1,4 +1,4 @@
-"""What a run of a module returns: tensors that know where they come from."""
+"""Results of a run of a module: tensors that autograd can differentiate."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from eventsim.network import Network
 
 @dataclass(frozen=True, eq=False)
 class Spikes:
-    """Spikes of one population, sorted by (sample, time, neuron). Not to be changed in place.
+    """Spikes of one population, sorted by (sample, time, neuron). Do not change them in place.
 
     Attributes
     ----------
@@ -95,9 +95,9 @@ class Outputs:
     def voltage(self, name: str, at: Any) -> Any:
         """V of a readout at times ``at``, tensor [samples, times, size]; differentiable.
 
-        ``at`` is a tensor [times] in ms, which may itself require a gradient. What would arrive at
-        or after the end of a sample is left out. Raises ParameterError or ShapeError for anything
-        else, NetworkError unless ``name`` is a readout.
+        ``at`` is a tensor [times] in ms, which may itself require a gradient. Arrivals at or after
+        the end of a sample are left out. Raises ParameterError or ShapeError if ``at`` is
+        something else, NetworkError unless ``name`` is a readout.
         """
         times = {name: spikes.times for name, spikes in self.spikes.items()}
         times[self.net.input.name] = self.input_times

@@ -1,6 +1,6 @@
-"""Arrays of NumPy or CuPy as tensors and back, without a copy: both see one memory.
+"""Arrays of NumPy or CuPy as tensors and back, without a copy: both share one memory.
 
-CuPy is met only through DLPack, by the library that an array belongs to.
+CuPy arrays are exchanged only through DLPack, by the library to which an array belongs.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ def from_torch(tensor: Any, like: Array) -> Array:
 def set_values(net: Network, keys: Sequence[str], values: Sequence[Any]) -> None:
     """Put the values of tensors into the network.
 
-    Raises ParameterError, ShapeError (a value is complex, or of another shape than the network's).
+    Raises ParameterError (a value is complex) and ShapeError (a shape differs from the network's).
     """
     live = net.parameters()
     for key, value in zip(keys, values, strict=True):
@@ -69,6 +69,6 @@ def require_times(where: str, what: str, given: Any) -> None:
 
 
 def put(tensor: Any, into: Array) -> None:
-    """Make an array hold the values of a tensor, if they do not share their memory already."""
+    """Copy the values of a tensor into an array, unless the two share their memory."""
     if to_torch(into).data_ptr() != tensor.data_ptr():
         into[...] = from_torch(tensor.to(torch.float64), into)

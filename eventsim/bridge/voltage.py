@@ -1,8 +1,8 @@
-"""Voltage of a readout at times of the caller's, as one differentiable function of PyTorch.
+"""Voltage of a readout at given times, as one differentiable function of PyTorch.
 
 Values and derivatives are those of :class:`eventsim.adjoint.linear.voltage.VoltageProbe`. Gradients
-go to the readout's parameters, to the weights and delays of what reaches it, to the times of the
-spikes and input events, and to the asked times.
+are by the readout's parameters, by the weights and delays of projections into it, by the times of
+spikes and input events, and by the given times.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ from eventsim.network import Network
 
 @dataclass(frozen=True, eq=False)
 class _Asked:
-    """A readout of a run, the sources that reach it, and the keys of what acts on it."""
+    """A readout of a run, its sources, and the keys of the parameters that act on it."""
 
     net: Network
     tape: SpikeTape
@@ -90,7 +90,7 @@ class _Voltage(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, by_voltage: Any) -> tuple[Any, ...]:
-        """Gradients by the asked times, the sources' times and the values."""
+        """Gradients by the given times, the sources' times and the values."""
         asked, probe, (at, *values) = ctx.asked, ctx.probe, ctx.saved_tensors
         set_values(asked.net, asked.keys, values)
         by = by_voltage[:, ctx.order].transpose(1, 2).reshape(probe.value.shape)

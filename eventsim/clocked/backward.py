@@ -1,6 +1,7 @@
 r"""Backward pass on the grid: TSSL-BP for weights, BIP for the neurons' own parameters.
 
-Let :math:`q_j[t]` be what one spike of neuron j in step t is worth through all it sends out,
+Let :math:`q_j[t]` be the derivative of the loss by one spike of neuron j in step t, through all
+that the neuron sends out:
 
 .. math::
     q_j[t] = \frac{\partial L}{\partial s_j[t]} + \sum_i w_{ij}\, g_i[t + d_{ij}], \qquad
@@ -8,31 +9,32 @@ Let :math:`q_j[t]` be what one spike of neuron j in step t is worth through all 
              \Delta R_i\, \delta_i[m],
 
 :math:`\delta = \partial L / \partial u`, and :math:`\Delta u[t] = u[t] - \tilde u[t-1]`. TSSL-BP
-(arXiv 2002.10085) takes, with :math:`\kappa = \mathrm{clip}(\Delta / \Delta u, 0, 8)`, that is
-:math:`-\mathrm{clamp}(-1/\Delta u, -8, 0)` at 1 ms, in the step of a spike
+(arXiv 2002.10085) takes in the step of a spike, with
+:math:`\kappa = \mathrm{clip}(\Delta / \Delta u, 0, 8)`, which is
+:math:`-\mathrm{clamp}(-1/\Delta u, -8, 0)` at 1 ms,
 
 .. math:: \delta[t] = \kappa\, \Big(q[t] + \frac{u[t] - (V_r - E)}{\tau_m}\, \Theta\Big),
 
 and otherwise :math:`\delta[t] = (1 - \Delta / \tau_m)\, \Theta`, where :math:`\Theta` is
 :math:`\delta` of the step after (0 past the end; unchanged over steps in which u is held, whose
-own :math:`\delta` is 0). The first term of the spike is the dependence between neurons: the time
-of the spike, which :math:`\partial t / \partial u = -1/\dot u` moves, times the change of its trace
-with time. The published program takes for that change minus :math:`\tau_s` times the slope of the
-trace, minus the trace itself, so that more voltage is always more trace; this is followed. (A
-later revision of that program adds the first term in steps without a spike as well; this follows
-the one before.) The second term is the dependence inside the neuron: the reset, which moves with
+own :math:`\delta` is 0). The first term is the dependence between neurons. It is the shift of the
+spike's time, :math:`\partial t / \partial u = -1/\dot u`, times the change of its trace with time.
+For that change the published program takes minus :math:`\tau_s` times the slope of the trace, minus
+the trace itself, so that more voltage always gives more trace. This program does the same. (A later
+revision of the published program adds the first term in steps without a spike as well. This program
+follows the earlier one.) The second term is the dependence inside the neuron: the reset moves with
 the spike.
 
-Where the neuron's own trace :math:`a[t]` lies below :math:`1 / (4 \tau_s)`, it has been silent for
-long, and
+A neuron whose own trace :math:`a[t]` lies below :math:`1 / (4 \tau_s)` has been silent for long.
+Then
 
 .. math::
     \delta[t] = \frac{\Delta}{1\,\mathrm{ms}}\, q[t]\, \frac{e^{z}}{\alpha\,(1 + e^z)^2}, \qquad
     z = \mathrm{clip}\Big(\frac{\vartheta - E - u[t]}{\alpha}, -8, 8\Big),\ \alpha = 0.2,
 
-the derivative of a sigmoid, is put in its place; :math:`\Theta` does not see it, as published. The
-factors :math:`\Delta` keep the gradient of a given input from growing as the step shrinks; they are
-1 in the published method.
+the derivative of a sigmoid, takes the place of the spike's term; as published, it does not enter
+:math:`\Theta`. Because of the factors :math:`\Delta` the gradient of a given input does not grow as
+the step shrinks; they are 1 in the published method.
 
 **BIP** (arXiv 2010.12691) is the chain rule from :math:`\delta` to the parameters in u:
 
@@ -120,7 +122,7 @@ def _backward_stage(
     per_spike: Mapping[str, NDArray[np.float64]],
     gradients: Gradients,
 ) -> None:
-    """Turn the worth of the members' spikes into errors of their inputs, in the same arrays."""
+    """Turn derivatives by the members' spikes into those by their inputs, in the same arrays."""
     members = {
         p.name: _Retreat(p, run.records[p.name], run.clocked.dt, per_spike.get(p.name))
         for p in stage.members
@@ -162,7 +164,7 @@ class _Retreat:
         self.sums = {key: np.zeros(shape[1]) for key in BIP if key in population.parameters}
 
     def step(self, t: int, worth: Array) -> None:
-        """Replace the worth of spikes in step t by dL/d(what arrives in it)."""
+        """Replace the derivative by spikes in step t by dL/d(what arrives in it)."""
         c, record, n = self.c, self.record, len(worth)
         before, later, error = self._before(t, n), self.later[:n], self.error[:n]
         if record.spikes is None:
@@ -201,7 +203,7 @@ class _Retreat:
         return after
 
     def _spiking(self, t: int, worth: Array, before: Array, later: Array) -> Array:
-        """Delta of the step; ``later`` becomes what the step before sees."""
+        """Delta of the step; ``later`` becomes that which the step before needs."""
         c, record, dt, n = self.c, self.record, self.dt, len(worth)
         voltage, spikes = record.voltage[t, :n], record.spikes[t, :n]  # type: ignore[index]
         low = record.low[t, :n]  # type: ignore[index]

@@ -2,7 +2,7 @@ r"""Events in steps of time.
 
 Step t of a sample covers :math:`[t \Delta, (t+1) \Delta)`; a sample of length T has
 :math:`\lceil T / \Delta \rceil` steps. Events of one channel in one step are counted, or clipped to
-one, as the published data sets are; what is lost by that is told.
+one, as in the published data sets. The number of events that clipping loses is kept.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class BinnedEvents:
     dt
         Time step, ms.
     shared
-        Events that met another of their channel in their step.
+        Events in a step in which their channel has another event.
     """
 
     counts: NDArray[np.uint16]
@@ -53,9 +53,10 @@ class BinnedEvents:
 
     @property
     def live(self) -> NDArray[np.int64]:
-        """[steps]: how many leading samples hold all that the step belongs to; falls with time.
+        """[steps]: how many leading samples include all that last until the step; falls with time.
 
-        The loops over steps leave out the rest: a batch costs least with its longest sample first.
+        The loops over steps leave out the other samples. A batch costs least with its longest
+        sample first.
         """
         last = np.zeros(self.counts.shape[0] + 1, np.int64)
         np.maximum.at(last, self.steps, np.arange(1, self.steps.size + 1))
@@ -65,7 +66,7 @@ class BinnedEvents:
 
 
 def step_of(times: Floats, dt: float) -> NDArray[np.int64]:
-    """Number of the step of ``dt`` ms that every time, in ms, lies in."""
+    """Number of the step of ``dt`` ms in which each time, ms, lies."""
     step: NDArray[np.int64] = np.floor(times / dt + ROUNDING).astype(np.int64)
     return step
 
@@ -76,11 +77,11 @@ def bin_events(stream: EventStream, dt: float, *, clip: bool = False) -> BinnedE
     Parameters
     ----------
     stream
-        The events. One at the very end of its sample causes nothing, as in exact time.
+        The events. An event at the very end of its sample has no effect, as in exact time.
     dt
         Time step, ms, > 0.
     clip
-        Whether several events of a channel in a step are one.
+        Whether several events of a channel in a step count as one.
     """
     steps = np.ceil(stream.duration / dt - ROUNDING).astype(np.int64)
     n_steps = int(steps.max(initial=0))

@@ -1,7 +1,7 @@
 """Forward pass on the grid; the equations are those of :mod:`eventsim.clocked.network`.
 
-What leads into a population from outside its loop is one matrix product over all its steps; the
-loop over the steps does what depends on the step before.
+Input from outside a population's loop is one matrix product over all steps. The loop over the steps
+computes what depends on the step before.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ LOW_TRACE = 0.25  # of 1 / tau_syn: below, TSSL-BP takes its surrogate
 
 @dataclass(frozen=True, eq=False)
 class GridRecord:
-    """What one population leaves behind; each [steps, samples, size]."""
+    """What is recorded of one population; each array is [steps, samples, size]."""
 
     current: Array  # x after every step
     voltage: Array  # u after every step, before the reset; 0 past the end of the sample
@@ -97,9 +97,9 @@ class ClockedRun:
 
     @cached_property
     def tape(self) -> SpikeTape:
-        """The spikes as exact time knows them, each in the middle of its step.
+        """The spikes as a tape of exact time, each in the middle of its step.
 
-        ``synaptic_events`` are counted as there: one per spike and synapse.
+        ``synaptic_events`` are counted as in exact time: one per spike and synapse.
         """
         trains = {
             name: self._trains(record.spikes)
@@ -123,7 +123,7 @@ class ClockedRun:
         return make_synapses(self.clocked, DTYPES[self.precision])
 
     def spikes(self, name: str) -> Array:
-        """What a population sent: event counts of the input, or booleans."""
+        """What a population sent: counts of events for the input, booleans for others."""
         if name == self.clocked.grid.input.name:
             return self.events.counts
         spikes = self.records[name].spikes
@@ -179,7 +179,7 @@ def run(
     clip
         As in :func:`bin_events`.
     keep
-        Whether what only the backward pass needs is recorded as well.
+        Whether the arrays that only the backward pass needs are recorded too.
 
     Raises
     ------
@@ -198,7 +198,7 @@ def run(
 
 
 def make_synapses(clocked: ClockedNetwork, dtype: DTypeLike) -> dict[str, Synapses]:
-    """All projections on the grid; those of a loop, and self-connections, with a step's delay."""
+    """All projections on the grid; those of a loop and self-connections have a delay of a step."""
     found = {}
     for stage in make_plan(clocked.grid).stages:
         own = [p for p in stage.recurrences if p is not None]

@@ -8,17 +8,18 @@ r"""Losses on the grid, and the decision that goes with each.
     \frac{\partial L}{\partial s_c[t]} = \frac{\Delta}{\tau} \sum_{m \ge t}
         \Big(1 - \frac{\Delta}{\tau}\Big)^{m-t} (a_c[m] - a_c^*[m]).
 
-The neuron of the class shall fire at :math:`(k + 1/2) / r` for a rate :math:`r`, as in
-:class:`eventsim.train.spiking.ClassTrains`, the others not at all; the decision is the largest
-:math:`\sum_t a_c[t]`.
+The desired train of the neuron of the class has spikes at :math:`(k + 1/2) / r` for a rate
+:math:`r`, as in :class:`eventsim.train.spiking.ClassTrains`. That of the others is empty. The class
+with the largest :math:`\sum_t a_c[t]` is the decision.
 
-**Cross-entropy** on a readout, as :class:`eventsim.train.CrossEntropy`, its integral a sum:
+**Cross-entropy** on a readout, as in :class:`eventsim.train.CrossEntropy`, with a sum in place of
+the integral:
 
 .. math::
     z_c = g\, \frac{\sum_t \omega[t]\, V_c[t]}{\sum_t \omega[t]}, \qquad
     \omega[t] = e^{-(t - t_0)\, \Delta / T_w},
 
-over the steps from that of the onset :math:`t_0` on, 0 where the loss has none.
+over the steps from that of the onset :math:`t_0` on; :math:`t_0` is 0 where the loss has no onset.
 
 Both are means over the samples; steps past the end of a sample do not count.
 """
@@ -44,7 +45,7 @@ MS_PER_S = 1000.0
 
 @dataclass(frozen=True, eq=False)
 class ClockedOutcome:
-    """What a loss says of a batch.
+    """A loss of a batch, and where its backward pass starts.
 
     Attributes
     ----------
@@ -66,7 +67,7 @@ class ClockedOutcome:
 def outcome_of(
     loss: LossSettings, run: ClockedRun, labels: Ints, output: str = "output"
 ) -> ClockedOutcome:
-    """What a loss says of a run.
+    """The loss of a run.
 
     Parameters
     ----------

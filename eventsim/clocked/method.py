@@ -1,7 +1,7 @@
 """Grid: the method by which :func:`eventsim.train.train` trains the fixed-step counterpart.
 
-The counterpart sees the same augmented events in the same batches as in exact time. Weights are
-trained in the units of the grid, as published; the networks that come out are for exact time.
+The counterpart gets the same augmented events in the same batches as in exact time. Weights are
+trained in the units of the grid, as published. The trained networks are for exact time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -127,7 +127,7 @@ class Grid(AbstractMethod):
     def follow(
         self, net: Network, rule: SpiKL, names: Sequence[str], pull: Floats, n_samples: int
     ) -> None:
-        """One step of SpiKL-IP, whose derivation holds the weights of exact time."""
+        """One step of SpiKL-IP; its derivation keeps the weights of exact time constant."""
         before = {name: net.populations[name].tau_mem.copy() for name in names if rule.tuned}
         rule.apply(net, names, pull, n_samples)
         for projection in net.projections.values():
@@ -137,7 +137,7 @@ class Grid(AbstractMethod):
                 projection.values[...] *= projection.of_targets(factor)
 
     def bound(self, net: Network) -> None:
-        """Keep self-weights where the network, moved to exact time, does not run away.
+        """Keep self-weights so small that the network does not run away in exact time.
 
         The bound of :mod:`eventsim.train.optimiser` in the units of the grid. On the grid itself a
         neuron fires once in a step at most.

@@ -11,18 +11,18 @@ With step :math:`\Delta` (ms), for neuron i with resting potential E, :math:`u =
     \tilde u_i[t] = u_i[t]\,(1 - s_i[t]) + (V_{r,i} - E_i)\, s_i[t].
 
 At :math:`\Delta` = 1 ms and E = V_r = 0 this is the neuron of TSSL-BP (Zhang and Li, arXiv
-2002.10085) with a synaptic trace of unit integral and a hard reset. Three things are stated:
+2002.10085) with a synaptic trace of unit integral and a hard reset. Three things differ:
 
-* The trace is that of the target: by linearity :math:`x_i = \sum_j w_{ij} a_j` with the published
-  trace :math:`a_j` of the source if all :math:`\tau_s` are equal; of input channels, which have no
-  time constant, a trace of the source would not be defined.
+* The trace belongs to the target. If all :math:`\tau_s` are equal, this is by linearity the same:
+  :math:`x_i = \sum_j w_{ij} a_j` with the published trace :math:`a_j` of the source. Input channels
+  have no time constant, so a trace of the source would not be defined for them.
 * A projection inside a loop, and a connection of a neuron onto itself, arrives one step later at
   the earliest (:math:`d \ge 1`); others in the step of the spike. Delays are rounded to steps.
-* A refractory time, which the published neuron does not have, is rounded to steps in which u is
-  held at its reset.
+* The published neuron has no refractory time. Here it is rounded to steps in which u stays at its
+  reset.
 
-**Weights.** In continuous time, after a spike, the grid says
-:math:`\dot u = -u/\tau_m + R\,w\,e^{-t/\tau_s}/\tau_s`, and eventsim
+**Weights.** In continuous time, after a spike, the equation of the grid is
+:math:`\dot u = -u/\tau_m + R\,w\,e^{-t/\tau_s}/\tau_s`, and that of eventsim
 :math:`\tau_m \dot V = -V + R\,w\,e^{-t/\tau_s}`. So
 
 .. math:: w_{exact} = w_{grid}\, \tau_m / \tau_s

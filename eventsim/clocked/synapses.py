@@ -1,7 +1,7 @@
 """Projections on the grid: spikes times weights, over whole runs or step by step, and back.
 
-Arrays are [steps, samples, neurons]. Products are matrix products over all samples of a step, or of
-many steps where the target does not act back on the source.
+Arrays are [steps, samples, neurons]. A matrix product is over all samples of a step. Where the
+target does not act back on the source, it is over many steps.
 """
 
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ class Synapses:
         out += self._forward(self._sent(spikes, step, step + 1)[0])
 
     def add_back(self, errors: Array, out: Array) -> None:
-        """Add to every spike (``out``) what its arrivals are worth, over a whole run."""
+        """Add to each spike (``out``) the derivative through its arrivals, over a whole run."""
         for begin, end in _chunks(errors):
             back = self._backward(errors[begin:end], slice(None))
             for shift, columns in self._groups:
@@ -88,7 +88,7 @@ class Synapses:
     def _sent(self, spikes: Array, begin: int, end: int) -> Array:
         """Spikes that arrive in the steps begin .. end - 1, as numbers of ``dtype``. New array.
 
-        Each source's are those of its delay before, side by side: one product serves all delays.
+        Spikes of a source were sent its delay earlier. So one product is enough for all delays.
         """
         sent = np.zeros((end - begin, *spikes.shape[1:]), self.dtype)
         for shift, columns in self._groups:
@@ -106,7 +106,7 @@ class Synapses:
         return _product(sent, self._weights)
 
     def _backward(self, errors: Array, columns: Any) -> Array:
-        """What arrivals are worth to the sources in these columns."""
+        """Derivatives through arrivals, of the sources in these columns."""
         if self.projection.one_to_one:
             back: Array = errors[..., columns] * self._weights[columns]
             return back
@@ -123,7 +123,7 @@ def _rows(values: Array) -> Array:
 
 
 def _chunks(like: Array) -> Iterator[tuple[int, int]]:
-    """First step, and the one after the last, of pieces of the run."""
+    """First step of each piece of the run, and the step behind its last."""
     n_steps, n_samples = like.shape[:2]
     length = max(ROWS // max(n_samples, 1), 1)
     for begin in range(0, n_steps, length):

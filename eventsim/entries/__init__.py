@@ -1,4 +1,4 @@
-"""What people and programs write: texts in TOML and JSON, their values, and settings.
+"""Input of people and programs: texts in TOML and JSON, their values, and settings.
 
 =======================================  =========================================================
 :mod:`~eventsim.entries.texts`           a file or a text, parsed; every way in which it can be

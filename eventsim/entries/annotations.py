@@ -1,8 +1,8 @@
 """What the annotations of settings allow: values held to them, words for people, JSON schemas.
 
-A dataclass is checked as a table of its keys where tables are asked for, else as an instance. What
-else stands in ``Annotated`` is a :class:`Bounds`, a function that a good value passes, or a text
-that says in words what is expected.
+A dataclass is checked as a table of its keys, or as an instance, as the caller wants. Further
+arguments of ``Annotated`` are a :class:`Bounds`, a function that is true for good values, or a text
+that says what is expected.
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ class Bounds(NamedTuple):
     min_length: int | None = None
 
     def hold(self, value: Any) -> bool:
-        """Whether the value is inside; no bound holds for what is no number."""
+        """Whether the value is inside; False if it is no number."""
         return (
             (self.gt is None or value > self.gt)
             and (self.ge is None or value >= self.ge)
@@ -67,7 +67,7 @@ _JSON_LENGTHS = {"array": "minItems", "object": "minProperties", "string": "minL
 class Mistake(NamedTuple):
     """Where a value is not as expected, what came, and whether a key is ``unknown`` or ``missing``.
 
-    An unknown key is the last of ``place``, a missing one too: then the table is what came.
+    An unknown or missing key is the last of ``place``; then ``came`` is the table.
     """
 
     place: Place
@@ -85,7 +85,7 @@ class Checker:
         self.tables, self.mistakes = tables, list[Mistake]()
 
     def fields(self, kind: Any, names: Collection[str], values: Any, place: Place = ()) -> Any:
-        """A table of these fields of a dataclass, each as its annotation has it."""
+        """A table of these fields of a dataclass, each as its annotation says."""
         if not isinstance(values, Mapping):
             return self._wrong(place, values)
         hints, required = hints_of(kind), required_keys(kind)
@@ -101,7 +101,7 @@ class Checker:
         return found
 
     def value(self, hint: Any, value: Any, place: Place) -> Any:
-        """A value as an annotation has it."""
+        """A value as an annotation says."""
         origin, inner = get_origin(hint), get_args(hint)
         if origin is Annotated:
             return self._annotated(inner[0], inner[1:], value, place)
@@ -125,7 +125,7 @@ class Checker:
         return value
 
     def _plain(self, kind: Any, given: Any, place: Place) -> Any:
-        """A value of a class; of float every real number, and numbers of NumPy."""
+        """A value of a class. For float any real number is good, also one of NumPy."""
         value = given
         if kind in (int, float):
             value = value.item() if isinstance(value, np.generic) else value
@@ -148,7 +148,7 @@ class Checker:
         return found
 
     def _member(self, members: Mapping[str, Any], value: Any, place: Place) -> Any:
-        """Settings of a union: by their word alone, by a table that has it, or an instance."""
+        """Settings of a union: given by their ``kind``, by a table with it, or as an instance."""
         if isinstance(value, str) and value in members:
             return {"kind": value} if self.tables else members[value]()
         if not self.tables:
@@ -160,7 +160,7 @@ class Checker:
         return self.fields(members[word], table_keys(members[word]), value, (*place, word))
 
     def _union(self, hints: Collection[Any], value: Any, place: Place) -> Any:
-        """What the first that takes the value makes of it; of one class or None, what it lacks."""
+        """The result of the first member that accepts the value; a class beside None is checked."""
         if type(None) in hints and value is None:
             return None
         others = [one for one in hints if one is not type(None)]
@@ -174,7 +174,7 @@ class Checker:
         return self._wrong(place, value)
 
     def _sequence(self, kind: Any, hints: Collection[Any], value: Any, place: Place) -> Any:
-        """A list, or a tuple, of which a list will do."""
+        """A list or a tuple; a list is good where a tuple is expected."""
         first, *others = hints
         if not isinstance(value, (list, kind)):
             return self._wrong(place, value)
@@ -200,7 +200,7 @@ def hints_of(kind: Any) -> dict[str, Any]:
 
 
 def table_keys(kind: Any) -> list[str]:
-    """Keys that a table may have; fields whose metadata say ``from_file=False`` are none."""
+    """Keys that a table may have; not fields whose metadata say ``from_file=False``."""
     fields = dataclasses.fields(kind)
     return [item.name for item in fields if item.init and item.metadata.get("from_file", True)]
 
@@ -216,7 +216,7 @@ def required_keys(kind: Any) -> list[str]:
 
 
 def bare(hint: Any) -> Any:
-    """Without bounds, and without None."""
+    """The annotation without bounds and without None."""
     if get_origin(hint) is Annotated:
         return bare(get_args(hint)[0])
     if get_origin(hint) in (Union, types.UnionType):
@@ -227,7 +227,7 @@ def bare(hint: Any) -> Any:
 
 @functools.cache
 def members_of(hint: Any) -> dict[str, Any]:
-    """The classes of a union of settings by the word that each has as its ``kind``, else none."""
+    """The classes of a union of settings by their ``kind``; empty for other annotations."""
     if get_origin(hint) not in (Union, types.UnionType):
         return {}
     classes: list[Any] = [one for one in get_args(hint) if dataclasses.is_dataclass(one)]

@@ -10,9 +10,9 @@ _ROLE = re.compile(r":\w+:`~?(?:[\w.]*\.)?([\w()]+)`")
 
 
 def setting(default: Any, about: str) -> Any:
-    """The default of a field, and what it means; a class as default is called for every instance.
+    """The default of a field, and its meaning. A class as default is called for every instance.
 
-    Its class is :func:`described`.
+    The class of the field needs the decorator :func:`described`.
     """
     metadata = {"about": about}
     if isinstance(default, type):
@@ -21,7 +21,7 @@ def setting(default: Any, about: str) -> Any:
 
 
 def described(kind: type[Kind]) -> type[Kind]:
-    """Below ``dataclass``: a class whose docstring also says what its fields mean."""
+    """Decorator below ``dataclass``: the docstring of the class lists the meaning of its fields."""
     of_base: dict[str, Any] = getattr(kind, "__dataclass_fields__", {})
     own = {n: f for n, f in vars(kind).items() if isinstance(f, dataclasses.Field)}
     found = of_base | own
@@ -32,6 +32,6 @@ def described(kind: type[Kind]) -> type[Kind]:
 
 
 def meanings(kind: Any) -> dict[str, str]:
-    """What the fields of a described class mean, without marks of reStructuredText."""
+    """Meaning of the fields of a described class, without marks of reStructuredText."""
     told = {one.name: one.metadata.get("about", "") for one in dataclasses.fields(kind)}
     return {name: _ROLE.sub(r"\1", text).replace("``", "") for name, text in told.items()}

@@ -1,7 +1,7 @@
 """Values of files that people write: checked one by one, with the places of mistakes.
 
-An :class:`Entry` is a value and its place. What it refuses becomes an error of the class that it
-was made with: where, what came, what was expected.
+An :class:`Entry` is a value and its place. A wrong value raises an error of the class that the
+entry was made with. It says where the value is, what came, and what was expected.
 """
 
 from collections.abc import Collection, Iterable
@@ -42,7 +42,7 @@ class Entry:
         return Entry(f"{self.place}, {key}", value, self.error)
 
     def table(self, keys: Collection[str], *, optional: Collection[str] = ()) -> dict[str, "Entry"]:
-        """The entries of a table that has no other keys than these, and all that must be."""
+        """The entries of a table. It has no other keys than these, and all that are required."""
         values = self.mapping(f"a table with keys of {', '.join(keys)}")
         for key in values:
             if key not in keys:
@@ -54,7 +54,7 @@ class Entry:
         return {key: self.inner(key, value) for key, value in values.items()}
 
     def mapping(self, expected: str = "a table") -> dict[str, Any]:
-        """The values of a table of any keys."""
+        """The values of a table with any keys."""
         if not isinstance(self.value, dict):
             raise self.wrong(expected)
         return self.value
@@ -74,7 +74,7 @@ class Entry:
         return self.value
 
     def one_of(self, choices: Collection[str]) -> Any:
-        """One of these."""
+        """One of these words."""
         if not isinstance(self.value, str) or self.value not in choices:
             raise self.wrong(f"one of {', '.join(choices)}")
         return self.value
@@ -94,13 +94,13 @@ class Entry:
 
 
 def names_in(folder: Traversable, ending: str) -> tuple[str, ...]:
-    """Names without their ending of the files of a folder that end so, sorted."""
+    """Names, without their ending, of the files of a folder with this ending; sorted."""
     found = (entry.name for entry in folder.iterdir())
     return tuple(sorted(name.removesuffix(ending) for name in found if name.endswith(ending)))
 
 
 def unknown(what: str, name: str, known: Iterable[str], *, otherwise: str) -> str:
-    """Message for a name that is not there: what is, and the nearest or another way."""
+    """Message for an unknown name: the known names, and the nearest one or another hint."""
     names = tuple(known)
     hint = nearest(name, names) or otherwise
     return f"{what} {name!r} is unknown; there are {', '.join(names)}. {hint}"

@@ -1,4 +1,4 @@
-"""Whether settings are those that something was started with."""
+"""Compares settings with those of the start of a run."""
 
 import json
 from collections.abc import Collection, Mapping

@@ -1,17 +1,18 @@
 """Settings: dataclasses whose annotations say what is allowed.
 
 A field says its type and its range, as ``epochs: Annotated[int, Bounds(ge=1)]`` does. Values are
-held to them (:mod:`~eventsim.entries.annotations`) at two doors:
+checked against them (:mod:`~eventsim.entries.annotations`) in two places:
 
 * :class:`Settings` made in Python check their own fields;
-* :func:`read` checks a table from a file whole, the tables inside it included.
+* :func:`read` checks a whole table from a file, with the tables inside it.
 
-Of several classes of settings, ``A | B``, the one is meant whose field ``kind``, a Literal, has the
-value of the table's key ``kind``. That word alone means the class with its defaults.
+For several classes of settings, ``A | B``, the key ``kind`` of the table chooses the class: its
+field ``kind``, a Literal, has the same value. The word alone means the class with its defaults.
 
-Types are strict: ``true`` is no number, nor is ``"3"``. Of ``float`` every real number is accepted,
-of ``tuple`` a list too (JSON and TOML have nothing else), and numbers of NumPy become those of
-Python. An unknown key is told the nearest known one. :func:`schema` gives the JSON schema.
+Types are strict: ``true`` is no number, nor is ``"3"``. A ``float`` may be any real number. A
+``tuple`` may be a list, because JSON and TOML have no tuples. Numbers of NumPy become those of
+Python. The message for an unknown key names the nearest known one. :func:`schema` gives the JSON
+schema.
 """
 
 import dataclasses
@@ -37,7 +38,7 @@ def shown(value: object) -> str:
 
 
 class SettingError(ParameterError):
-    """A setting is not as expected.
+    """A setting has a wrong value.
 
     Attributes
     ----------
@@ -62,8 +63,8 @@ class SettingError(ParameterError):
 class Settings:
     """Base of settings: a frozen dataclass that checks its fields when it is made.
 
-    A class with a ``__post_init__`` of its own calls this one first, and then checks with
-    :meth:`require` what only several fields together can break.
+    A class with a ``__post_init__`` of its own calls this one first. Then it checks with
+    :meth:`require` conditions on several fields.
     """
 
     def __init_subclass__(cls) -> None:
@@ -144,7 +145,7 @@ def read(kind: type[Kind], values: Any, place: str, error: ErrorType) -> Kind:
 
 
 def _upgraded(hint: Any, values: Any) -> Any:
-    """The table with :meth:`Settings.upgraded` of its class and of those of its fields."""
+    """The table after :meth:`Settings.upgraded` of its class and of the classes of its fields."""
     kind: Any = annotations.bare(hint)
     upgrade = getattr(kind, "upgraded", None)
     if upgrade is None or not isinstance(values, Mapping):
@@ -154,7 +155,7 @@ def _upgraded(hint: Any, values: Any) -> Any:
 
 
 def _told(mistake: annotations.Mistake, owner: type, place: str, values: Any) -> str:
-    """The message of a file."""
+    """The message of a mistake in a file."""
     *above, last = mistake.place or ("",)
     hint = annotations.bare(functools.reduce(_inner_hint, above, owner))
     where = _where(place, above, values)
@@ -173,7 +174,7 @@ def _told(mistake: annotations.Mistake, owner: type, place: str, values: Any) ->
 def _sentence(
     place: str, keys: Sequence[str | int], values: Any, value: object, expected: str
 ) -> str:
-    """The message of a mistake: the recipe and condition, and there which key is what."""
+    """The message of a mistake: recipe, condition, key, and the value that came."""
     *above, name = keys or ("",)
     while isinstance(name, int) and above:
         name = f"{above.pop()}[{name}]" if isinstance(above[-1], str) else above.pop()
@@ -203,19 +204,19 @@ def _kind_of(values: Any) -> Any:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """``Did you mean ..?``, or nothing; capitals and dashes for underscores are no difference."""
+    """``Did you mean ..?``, or nothing; capitals, and dashes for underscores, do not matter."""
     plain = {_folded(one): one for one in known}
     near = difflib.get_close_matches(_folded(name), list(plain), n=1)
     return f"Did you mean {plain[near[0]]!r}?" if near else ""
 
 
 def _folded(name: str) -> str:
-    """The name without what is often typed otherwise: ``weightBits``, ``Weight-Bits``."""
+    """The name in one spelling for variants such as ``weightBits`` and ``Weight-Bits``."""
     return re.sub(r"[\s_-]+", "", name).lower()
 
 
 def _elsewhere(key: str, owner: type, here: Any) -> str:
-    """In which table an unknown key belongs, where another table of the file has it; or nothing."""
+    """The table to which an unknown key belongs, if another table of the file has it."""
     inner = {
         name: annotations.bare(hint)
         for name, hint in annotations.hints_of(owner).items()
@@ -228,7 +229,7 @@ def _elsewhere(key: str, owner: type, here: Any) -> str:
 
 
 def _inner_hint(hint: Any, key: str | int) -> Any:
-    """The annotation of what lies in a value under that key."""
+    """The annotation of the value under that key."""
     hint = annotations.bare(hint)
     if key in (members := annotations.members_of(hint)):
         return members[str(key)]
@@ -243,7 +244,7 @@ def _inner_hint(hint: Any, key: str | int) -> Any:
 
 
 def _at(values: Any, place: Iterable[Any]) -> Any:
-    """The value of that place as it was given; names of members of a union are no keys."""
+    """The given value at that place; names of members of a union are no keys."""
     for key in place:
         if _has(values, key):
             values = values[key]
@@ -267,7 +268,7 @@ def _plain(value: Any) -> Any:
 
 
 def _built(hint: Any, value: Any) -> Any:
-    """The instances that checked tables describe."""
+    """The instance that a checked table describes."""
     hint = annotations.bare(hint)
     if (members := annotations.members_of(hint)) and isinstance(value, Mapping):
         hint = members[value["kind"]]

@@ -1,10 +1,10 @@
-"""JSON and TOML of unknown origin: parsed, or refused by one error that names where it came from.
+"""JSON and TOML of unknown origin: parsed, or refused by one error that names the source.
 
 The parsers of the standard library raise a ``RecursionError`` at deep nesting and a bare
-``ValueError`` at long numbers; others of their values break whatever handles them later. So what is
-nested deeper than ``DEEPEST`` levels is refused, whole numbers of more than 64 bits, and texts that
-cannot be written down again (half of a surrogate pair, a zero character). A JSON file may hold
-``NaN`` and ``Infinity``, as the metrics of a run do; who expects a finite number checks it.
+``ValueError`` at long numbers. Some values that they accept cause errors later. So three things are
+refused: nesting of more than ``DEEPEST`` levels, whole numbers of more than 64 bits, and texts that
+cannot be written again (half of a surrogate pair, a zero character). A JSON file may contain
+``NaN`` and ``Infinity``, as the metrics of a run do. Code that needs a finite number checks for it.
 """
 
 import json
@@ -28,7 +28,7 @@ _ErrorType = type[EventSimError]
 
 
 def read_text(path: Traversable, label: str, error: _ErrorType, *, kind: str = "text") -> str:
-    """A file's text; ``error`` with the label if it cannot be read as what it should be."""
+    """The text of a file; ``error`` with the label if it cannot be read as text."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as problem:  # no UTF-8; a name with a zero character
@@ -41,7 +41,7 @@ def read_json(path: Traversable, label: str, error: _ErrorType) -> Any:
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """An object from a JSON file of a run; raises StorageError if it cannot be one."""
+    """An object from a JSON file of a run; StorageError if the file has none."""
     if not path.exists():
         raise StorageError(f"{path}: no such file; {path.parent} is no run of eventsim.")
     values = read_json(path, str(path), StorageError)
@@ -56,7 +56,7 @@ def read_toml(path: Traversable, label: str, error: _ErrorType) -> dict[str, Any
 
 
 def parse_json(text: str, label: str, error: _ErrorType) -> Any:
-    """The value of a JSON text; ``error`` with the label if it is none."""
+    """The value of a JSON text; ``error`` with the label if it is no JSON."""
     return _parsed(json.loads, "JSON", text, label, error)
 
 
@@ -84,7 +84,7 @@ def parse_json_lines(text: str, label: str, error: _ErrorType) -> list[dict[str,
 
 
 def parse_toml(text: str, label: str, error: _ErrorType) -> dict[str, Any]:
-    """The tables of a TOML text; ``error`` with the label if it is none."""
+    """The tables of a TOML text; ``error`` with the label if it is no TOML."""
     # The time that tomllib takes for a key grows with the square of its dots.
     if any(piece.count(".") > MOST_DOTS for piece in _NO_KEY.split(text)):
         raise error(_too_deep(label))
@@ -95,7 +95,7 @@ def parse_toml(text: str, label: str, error: _ErrorType) -> dict[str, Any]:
 def check_format(
     values: Any, name: str, version: int, label: str, error: _ErrorType, *, kind: str
 ) -> None:
-    """Take the keys ``format`` and ``version`` out of a table, or say that it is no such file."""
+    """Take the keys ``format`` and ``version`` out of a table; raise if they are wrong."""
     if not isinstance(values, dict) or values.pop("format", None) != name:
         raise error(f"{label}: is no {kind} (it has no line format = {name!r}).")
     found = values.pop("version", None)
@@ -117,7 +117,7 @@ def _parsed(
 
 
 def _check(value: Any, label: str, error: _ErrorType) -> None:
-    """Raise for values that would break what handles them; level by level, not recursive."""
+    """Raise for values that cause errors later; level by level, without recursion."""
     level, depth = [value], 0
     while level:
         if depth > DEEPEST:

@@ -26,18 +26,18 @@ __all__ = [
 
 
 def get_requires_for_build_sdist(config_settings: Mapping[str, Any] | None = None) -> list[str]:
-    """What setuptools asks for, and the compiler of the engine of pages."""
+    """The requirements of setuptools, and the compiler of the engine of pages."""
     return build_meta.get_requires_for_build_sdist(config_settings) + wasm.requirements()
 
 
 def get_requires_for_build_wheel(config_settings: Mapping[str, Any] | None = None) -> list[str]:
-    """What setuptools asks for, and the compilers of the kernels and of the engine of pages."""
+    """The requirements of setuptools, and the compilers of the kernels and of the engine of pages."""
     needed = dict.fromkeys(build.requirements() + wasm.requirements())
     return [*build_meta.get_requires_for_build_wheel(config_settings), *needed]
 
 
 def get_requires_for_build_editable(config_settings: Mapping[str, Any] | None = None) -> list[str]:
-    """What setuptools asks for, and the compiler of the kernels."""
+    """The requirements of setuptools, and the compiler of the kernels."""
     needed = wasm.requirements() if wasm.is_required() else []
     needed = dict.fromkeys(build.requirements() + needed)
     return [*build_meta.get_requires_for_build_editable(config_settings), *needed]

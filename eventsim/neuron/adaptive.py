@@ -6,32 +6,32 @@ Voltage and current are those of :mod:`eventsim.neuron.lif`. The threshold is
     \vartheta(t) = \vartheta_0 + b\,a(t), \qquad \tau_a \dot a = -a, \qquad
     a \leftarrow a + 1 \;\text{right after a spike of the neuron,}
 
-with :math:`a = 0` at the start. The jump stays through the reset and the refractory time, in which
-:math:`a` goes on decaying. Arrivals do not change :math:`a`: between two spikes it is known from
-the time of the last one, :math:`a(t) = a(t_k^+)\,e^{-(t - t_k)/\tau_a}`. With :math:`b = 0` the
-neuron is that of :mod:`eventsim.neuron.lif`, to the bit.
+with :math:`a = 0` at the start. Neither the reset nor the refractory time changes :math:`a`, which
+goes on decaying. Arrivals do not change it either. So between two spikes it follows from the last
+one: :math:`a(t) = a(t_k^+)\,e^{-(t - t_k)/\tau_a}`. With :math:`b = 0` the neuron is that of
+:mod:`eventsim.neuron.lif`, to the bit.
 
-**A crossing** is that of :math:`u = v - (\vartheta_0 - E) - b\,a`, from below. It has three
-exponentials, and so at most two extrema. They lie between those of :math:`e^{t/\tau_a} \dot u`,
-which has at most one, at a time that is known in closed form (:func:`meeting`): there
+**A crossing** is an upward zero of :math:`u = v - (\vartheta_0 - E) - b\,a`. This is a sum of three
+exponentials, so it has at most two extrema. The function :math:`e^{t/\tau_a} \dot u` has at most
+one extremum, which separates them. Its time has a closed form (:func:`meeting`): there
 
 .. math::
     (c - a - b')\,R I = (c - a)\,v, \qquad a = 1/\tau_m,\; b' = 1/\tau_s,\; c = 1/\tau_a .
 
-Between its extrema u is monotone, so that each piece is bracketed and solved, and no crossing is
-missed. While v rises under :math:`I > 0`, no later slope of u is larger than that of now: Newton's
-method from the left never passes the first crossing, and the general way is left to a voltage that
-falls more slowly than its threshold.
+Between its extrema u is monotone. Each piece is bracketed and solved, so no crossing is missed.
+While v rises under :math:`I > 0`, no later slope of u is larger than the present one, and Newton's
+method from the left never passes the first crossing. The general way is needed only for a voltage
+that falls more slowly than its threshold.
 
-**The adjoint.** Of a spike at :math:`t_k`, whose :math:`\partial L/\partial t_k` is :math:`B_k`
-(:mod:`eventsim.adjoint`), the time is set by :math:`u(t_k) = 0`, so that with
-:math:`D = \dot v^- + b\,a^-/\tau_a`, the slope of u,
+**The adjoint.** A spike at :math:`t_k` has :math:`\partial L/\partial t_k = B_k`
+(:mod:`eventsim.adjoint`). Its time follows from :math:`u(t_k) = 0`. With the slope of u,
+:math:`D = \dot v^- + b\,a^-/\tau_a`, this gives
 
 .. math::
     dt_k = -\frac{dv^- - d\vartheta_0 - a^-\,db - b\,da^-}{D} .
 
-The jump is an event of its own: moved later by :math:`dt`, :math:`a` decays for longer without it,
-which leaves :math:`dt/\tau_a` more of :math:`a` after it. With
+The jump is an event of its own. If it comes later by :math:`dt`, the jump decays for a shorter
+time, which leaves :math:`dt/\tau_a` more of :math:`a` afterwards. With
 :math:`\kappa = \partial L/\partial a`, backward in time
 :math:`\kappa \leftarrow \kappa\,e^{-h/\tau_a}` between spikes, and at a spike
 
@@ -54,11 +54,11 @@ symbol               name            unit
 :math:`b\,a`         rise            as the threshold
 ===================  ==============  ====================
 
-A second neuron model defines the same five things: the flow of its state between events, the jump
-at a spike, a first crossing of which none is missed, and the adjoint of each. A quadratic
-integrate-and-fire neuron driven by an exponential current has no elementary closed form between
-events (its equation is one of Riccati, solved by Bessel functions), so that it would take those, or
-a flow that is integrated to rounding, with a threshold at infinity that it reaches in finite time.
+Another neuron model has to define the same: the flow of its state between events, the jump at a
+spike, the first crossing, and the adjoint of each. A quadratic integrate-and-fire neuron with an
+exponential current has no elementary closed form between events: its equation is a Riccati
+equation, which Bessel functions solve. It would need these functions, or a flow that is integrated
+to rounding. Its threshold is at infinity, and it reaches it in finite time.
 
 References
 ----------
@@ -103,7 +103,7 @@ def meeting(
 
 
 class Excess(NamedTuple):
-    """The difference u = v - level - rise, from the state (v, drive, rise) at time zero."""
+    """The difference u = v - level - rise, from the state (v, drive, rise) at time zero on."""
 
     v: float
     drive: float
@@ -196,7 +196,7 @@ def first_crossing(
 
 
 def _root(function: Callable[[float], tuple[float, float]], lo: float, hi: float) -> float:
-    """Newton inside a bracket that bisection keeps; the end of the bracket behind the root."""
+    """Newton's method inside a bracket that bisection keeps; returns the end behind the root."""
     sign = -1.0 if function(lo)[0] < 0.0 else 1.0
     t = lo
     while True:

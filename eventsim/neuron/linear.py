@@ -1,4 +1,4 @@
-r"""Neurons that are linear between their events, described by names and run by matrices.
+r"""Neurons that are linear between their events: described by names, computed by matrices.
 
 With :math:`x = (V - E, \ldots)`, one number for each state,
 
@@ -6,23 +6,24 @@ With :math:`x = (V - E, \ldots)`, one number for each state,
     \dot x = A x, \qquad x_s \leftarrow x_s + w \;\text{at an arrival}, \qquad
     x \leftarrow R x + r \;\text{where}\; V \;\text{rises through}\; \vartheta .
 
-A receptor r of an arrival says which state s it raises. After a spike V is held for the refractory
-time, in which the others go on: the flow is A without its first row. A description writes the
-entries of A, and what a spike does, from parameters by name; nothing else of eventsim knows them.
-Derivatives by a name are those of the lines that write the entries, by a complex step: with
-:math:`p + i\,10^{-30}` in place of p, the imaginary part of an entry is its derivative to rounding.
+The receptor of an arrival says which state s the arrival raises. After a spike V is constant for
+the refractory time, while the other states go on: the flow is A without its first row. A
+description computes the entries of A, and the effect of a spike, from parameters with names. No
+other part of eventsim knows these parameters. Derivatives by them are those of the lines that
+compute the entries, by a complex step: with :math:`p + i\,10^{-30}` in place of p, the imaginary
+part of an entry is its derivative to rounding.
 
 =============  ==========================================  ========================  =======
 parameter      meaning                                     domain                    default
 =============  ==========================================  ========================  =======
-threshold      as of a LIF neuron; every neuron has it     above what V restarts at  1
+threshold      as of a LIF neuron; every neuron has it     above V after a spike     1
 v_leak         resting potential                           finite                    0
 v_reset        V after a spike                             below the threshold       0
-refractory     how long V is held after a spike, ms        >= 0                      0
+refractory     time for which V stays after a spike, ms    >= 0                      0
 =============  ==========================================  ========================  =======
 
-The kinds below have further ones. A neuron of at most five states must be stable: no mode of its
-flow grows.
+The kinds below have further parameters. A neuron has at most five states, and it must be stable: no
+mode of its flow grows.
 """
 
 from __future__ import annotations
@@ -47,11 +48,11 @@ GROWTH = 1e-12
 
 
 class Domain(NamedTuple):
-    """Which values a parameter may have, and how it is trained.
+    """Values that a parameter may have, and how it is trained.
 
-    Above ``above`` (exclusive), at least ``least``; where ``logarithmic`` as its logarithm.
-    ``floor`` is the least value that training keeps; None: as the domain says. A learning rate is
-    per ``unit`` of a value that is trained as itself.
+    A value is above ``above`` (exclusive), and at least ``least``. If ``logarithmic``, its
+    logarithm is trained. ``floor`` is the least value that training allows; None for the least of
+    the domain. A learning rate is per ``unit`` of a value that is not trained as a logarithm.
     """
 
     above: float | None = None
@@ -67,7 +68,7 @@ FROM_0 = Domain(least=0.0)
 
 
 class Matrices(NamedTuple):
-    """What the engine knows of neurons: A and R [N, n, n], r [N, n], level and hold [N].
+    """The matrices of N neurons for the engine: A and R [N, n, n], r [N, n], level, hold [N].
 
     ``level`` is the threshold measured from v_leak, ``hold`` the refractory time in ms.
     """
@@ -87,12 +88,12 @@ class LinearNeuron:
     states
         Names, that of the voltage first; at most five.
     receptors
-        The state that an arrival raises, by the name of its receptor. The voltage is none.
+        The state that an arrival raises, by the name of its receptor; never the voltage.
     parameters
-        Default of every parameter but those that all neurons have.
+        Default of each parameter, without the parameters that all neurons have.
     domains
-        :class:`Domain` by parameter; those called ``tau..`` are > 0 and trained as logarithms
-        unless it says otherwise, others may be any number.
+        :class:`Domain` by parameter. Without an entry, a parameter with a name ``tau..`` is > 0
+        and trained as a logarithm, and another one may be any number.
 
     Parameters
     ----------
@@ -102,7 +103,7 @@ class LinearNeuron:
     Raises
     ------
     ParameterError
-        There is no such parameter, or the description contradicts itself.
+        A parameter is unknown, or the description contradicts itself.
 
     Examples
     --------
@@ -151,7 +152,7 @@ class LinearNeuron:
         raise NotImplementedError(f"{type(self).__name__} has no flow")
 
     def reset(self, p: Any) -> Mapping[str, Any]:
-        """What a spike does: a new value of a state, or ``("add", change)``; others are kept."""
+        """Effect of a spike: a new value of a state, or ``("add", change)``; other states stay."""
         return {self.states[0]: p.v_reset}
 
     @property
@@ -170,7 +171,7 @@ class LinearNeuron:
         return self.domains.get(name, TIME if name.startswith("tau") else ANY)
 
     def state_of(self, receptor: str) -> int:
-        """Number of the state that the receptor raises."""
+        """Index of the state that the receptor raises."""
         return self.states.index(self.receptors[receptor])
 
     def _check_form(self) -> None:
@@ -193,7 +194,7 @@ class LinearNeuron:
         Raises
         ------
         ParameterError
-            ``flow`` or ``reset`` names a state that there is not.
+            ``flow`` or ``reset`` names an unknown state.
         """
         p = dict(values)
         p["v_reset"] = values["v_reset"] - values["v_leak"]
@@ -229,7 +230,7 @@ class LinearNeuron:
             yield name, Matrices(*(np.ascontiguousarray(m.imag / STEP) for m in found))
 
     def growth(self, values: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
-        """Rate at which the fastest growing mode grows, 1/ms, [N]; 0 where none does."""
+        """Rate of the fastest growing mode, 1/ms, [N]; 0 where no mode grows."""
         flow = self.matrices(values).flow
         if self.always_stable or not np.isfinite(flow).all():
             return np.zeros(flow.shape[0])
@@ -237,7 +238,7 @@ class LinearNeuron:
         return np.where(rate <= GROWTH * np.abs(flow).max(axis=(1, 2)), 0.0, rate)
 
     def swing(self, values: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
-        """Highest frequency of the modes that outlast a radian, Hz, [N]; 0 where none does."""
+        """Highest frequency of the modes that last longer than a radian, Hz, [N]; 0 without one."""
         modes = np.linalg.eigvals(self.matrices(values).flow)
         seen = np.where(np.abs(modes.imag) > -modes.real, np.abs(modes.imag), 0.0)
         found: NDArray[np.float64] = seen.max(axis=1) * (1e3 / (2.0 * np.pi))
@@ -246,7 +247,7 @@ class LinearNeuron:
     def check_slopes(self, values: Mapping[str, NDArray[Any]], where: str) -> None:
         """Raise ParameterError unless complex steps differentiate ``flow`` and ``reset``.
 
-        They do not where these take a real part, an absolute value or a maximum.
+        They do not if these functions use a real part, an absolute value or a maximum.
         """
         for name, by_name in self.slopes(values):
             h = 1e-6 * np.maximum(1e-3, np.abs(values[name]))
@@ -263,11 +264,11 @@ class LinearNeuron:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is the LIF neuron of one receptor, of which populations are by themselves."""
+        """Whether it is the LIF neuron with one receptor, the default of a population."""
         return type(self) is LIF and list(self.receptors) == [""]
 
     def describe(self) -> tuple[str, ...]:
-        """For files: the name of the kind, and of its receptors those that have one."""
+        """For files: the name of the kind, and the names of its receptors that have one."""
         return (type(self).__name__, *filter(None, self.receptors))
 
     @classmethod
@@ -281,7 +282,7 @@ class LinearNeuron:
 
 
 class _WithSynapses(LinearNeuron):
-    """A neuron one or several of whose states are synaptic currents."""
+    """A neuron with one or several synaptic currents among its states."""
 
     own_states: tuple[str, ...] = ()
     own: Mapping[str, float] = {}
@@ -303,14 +304,14 @@ class _WithSynapses(LinearNeuron):
         super().__init__(**values, **{self.taus[r]: tau for r, tau in by_name.items()})
 
     def decays(self, p: Any) -> dict[tuple[str, str], Any]:
-        """The entries of the currents."""
+        """The entries of A for the decay of the currents."""
         return {
             (self.currents[r], self.currents[r]): -1.0 / getattr(p, tau)
             for r, tau in self.taus.items()
         }
 
     def drives(self, state: str, gain: Any) -> dict[tuple[str, str], Any]:
-        """Entries by which all currents drive a state."""
+        """Entries of A by which all currents drive a state."""
         return {(state, current): gain for current in self.currents.values()}
 
     @classmethod
@@ -372,7 +373,7 @@ class AdLIF(_WithSynapses):
         }
 
     def reset(self, p: Any) -> Mapping[str, Any]:
-        """What a spike does, above."""
+        """The effect of a spike, as above."""
         return {"v": p.v_reset, "w": ("add", p.b)}
 
 
@@ -414,7 +415,7 @@ class Resonator(_WithSynapses):
 
 
 def neuron_described(name: str, receptors: Sequence[str]) -> LinearNeuron:
-    """The kind that :meth:`LinearNeuron.describe` described, if its class is known here.
+    """The kind of a description by :meth:`LinearNeuron.describe`, if its class is known here.
 
     Raises ParameterError (no class of that name has been defined).
     """

@@ -1,4 +1,4 @@
-r"""The formulas of one linear neuron, in the order in which compiled kernels compute them.
+r"""The formulas of one linear neuron, in the order of operations of the compiled kernels.
 
 Tables are those of :mod:`eventsim.neuron.linear_tables`; symbols those of
 :mod:`eventsim.neuron.linear`. Level, bounds and crossings:
@@ -7,18 +7,19 @@ Tables are those of :mod:`eventsim.neuron.linear_tables`; symbols those of
 over h up to a piece below the chord, :math:`\max(u(0), u(h)) + \frac{h^2}{8} \sum_i G_i |x_i|`.
 
 **First crossing.** Over a span :math:`\sigma`, :math:`\ddot u \le M = \ddot u(0) + \sigma \sum_i
-J_i |x_i|`: u lies below :math:`u_0 + \dot u_0 s + M s^2/2`, and that parabola's first root, or the
-span, is a step that passes no crossing. The next span is at most eight steps. It is Newton's
-method from the left with a bound in place of concavity, and converges as quickly. A maximum that
-reaches the level is a crossing.
+J_i |x_i|`, so u lies below the parabola :math:`u_0 + \dot u_0 s + M s^2/2`. A step to the first
+root of this parabola, or over the span, passes no crossing. The next span is at most eight steps.
+This is Newton's method from the left with a bound in place of concavity, and it converges as
+quickly. A maximum that reaches the level is a crossing.
 
-**Leaps.** Bends flow as states do: with :math:`w = A^2 x` all later ones stay below :math:`M =
-\sum_i K^+_i w_i^+ + K^-_i w_i^-`, and the parabola with this M holds over any span. So once fast
-modes have decayed, slow ones are followed over many pieces at once. M also has a bound of the
-rounding of w.
+**Leaps.** Second derivatives have the same flow as states. With :math:`w = A^2 x` all later second
+derivatives stay below :math:`M = \sum_i K^+_i w_i^+ + K^-_i w_i^-`, and the parabola with this M is
+a bound over any span. So after fast modes have decayed, one step can cover many pieces. M includes
+a bound of the rounding of w.
 
-**The integral** :math:`\int_0^h \lambda x^T dt` of the way back, from the adjoint at its end and
-the state at its begin: by powers of A and beta up to a piece, by products over dyadic times.
+**The integral** :math:`\int_0^h \lambda x^T dt` of the backward pass follows from the adjoint at
+its end and the state at its begin: up to a piece by powers of A and beta, over dyadic times by
+products.
 
 Sources: exact integration by matrices, Rotter and Diesmann (1999); events of linear neurons,
 Brette (2007).
@@ -69,7 +70,7 @@ class NeuronFlow:
         return x
 
     def near(self, h: float, x: Vector, *, back: bool = False) -> Vector:
-        """The state, or with ``back`` the adjoint, ``h`` ms further; h up to a piece."""
+        """The state, or with ``back`` the adjoint, after ``h`` ms; h is at most a piece."""
         a = self.transposed if back else self.a
         degree = LOW if h * 8.0 <= self.piece else DEGREE
         p = [polynomial(c, degree, h) for c in self.alpha]
@@ -83,14 +84,14 @@ class NeuronFlow:
         return [power for bit, power in enumerate(self.powers) if q >> bit & 1]
 
     def ever(self, x: Vector) -> float:
-        """Bound of V - E over all times from the state on."""
+        """Upper bound of V - E over all times after the state."""
         total = 0.0
         for up, down, value in zip(self.bounds[UP], self.bounds[DOWN], x, strict=True):
             total += up * value if value > 0.0 else down * -value
         return total
 
     def weighed(self, which: int, x: Vector) -> float:
-        """Sum of a bound times the sizes of the state."""
+        """Sum over the entries of a bound times the absolute values of the state."""
         total = 0.0
         for bound, value in zip(self.bounds[which], x, strict=True):
             total += bound * abs(value)
@@ -123,7 +124,7 @@ class NeuronFlow:
         return h
 
     def _leap(self, x: Vector, level: float) -> int:
-        """How many whole pieces V - E cannot reach the level in, from the state on."""
+        """Number of whole pieces after the state in which V - E cannot reach the level."""
         v = times(self.a, x)
         w = times(self.a, v)
         rounding = times(self.sizes, times(self.sizes, [abs(value) for value in x]))
@@ -138,7 +139,7 @@ class NeuronFlow:
         return int(min(far, LONGEST_LEAP)) if far > 0.0 else 0
 
     def _within(self, x: Vector, limit: float, level: float) -> float:
-        """The same within a piece; the piece if there is none before ``limit`` in it."""
+        """The first crossing within a piece; the piece if there is none before ``limit``."""
         t, trust, y = 0.0, self.piece, x
         while True:
             v = times(self.a, y)

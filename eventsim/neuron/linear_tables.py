@@ -1,7 +1,7 @@
-r"""What the formulas of linear neurons read, made once from their matrices.
+r"""Tables for the formulas of linear neurons, computed once from their matrices.
 
-No eigenvalue is computed, so that complex, equal and defective ones are ordinary. By Cayley and
-Hamilton, with entire functions :math:`\alpha_k`,
+No eigenvalue is computed. So complex, equal and defective eigenvalues are no special cases. By the
+theorem of Cayley and Hamilton, with entire functions :math:`\alpha_k`,
 
 .. math::
     e^{A h} = \sum_{k < n} \alpha_k(h) A^k, \qquad
@@ -9,11 +9,11 @@ Hamilton, with entire functions :math:`\alpha_k`,
     \gamma_{m+1,k} = \gamma_{m,k-1} - c_k \gamma_{m,n-1},
 
 where c is the characteristic polynomial (Faddeev, LeVerrier). Up to a *piece* :math:`\Delta`, a
-power of two with :math:`\Delta \lVert A \rVert \le 1/2`, degree 14 is exact to rounding, up to
-:math:`\Delta / 8` degree 8. Longer times are a whole number of pieces, one stored
-:math:`e^{A \Delta 2^b}` for every bit of it, and a rest. All is made in extended precision where
-the machine has it; :math:`e^{A h} - 1` is squared, not :math:`e^{A h}`, so that slow modes beside
-fast ones keep their digits.
+power of two with :math:`\Delta \lVert A \rVert \le 1/2`, degree 14 is exact to rounding. Up to
+:math:`\Delta / 8` degree 8 is enough. A longer time is a whole number of pieces and a rest; for
+each bit of this number a matrix :math:`e^{A \Delta 2^b}` is stored. The tables are computed in
+extended precision where the machine has it. :math:`e^{A h} - 1` is squared in place of :math:`e^{A
+h}`, so that slow modes beside fast ones keep their digits.
 
 =========  ==========================  =============================================================
 field      shape                       is
@@ -67,7 +67,7 @@ class FlowTables(NamedTuple):
     bounds: Floats
 
     def single(self) -> "FlowTables":
-        """The same as kernels of single precision read them: ``powers`` are less one."""
+        """The same for kernels of single precision: ``powers`` without the unit matrix."""
         eye = np.eye(self.flow.shape[1])
         return FlowTables(
             _single(self.flow),
@@ -79,18 +79,18 @@ class FlowTables(NamedTuple):
 
 
 class BackTables(NamedTuple):
-    """What the way back reads besides, float64; see the module."""
+    """Further tables of the backward pass, float64; see the module."""
 
     beta: Floats
     products: Floats
 
     def single(self) -> "BackTables":
-        """The same as kernels of single precision read them."""
+        """The same for kernels of single precision."""
         return BackTables(_single(self.beta[..., : DEGREE_SINGLE + 2]), _single(self.products))
 
 
 def _single(values: Floats) -> Any:
-    """As float32, without what is as good as zero: products of it would be slow."""
+    """As float32, with tiny values as zero: products of them would be slow."""
     small = np.abs(values) < 1e-30
     return np.ascontiguousarray(np.where(small, 0.0, values), np.float32)
 
@@ -104,13 +104,13 @@ def pieces_of(flow: NDArray[Any]) -> Floats:
 
 
 def bits_for(piece: Floats, longest: float) -> int:
-    """Bits of the number of pieces of the longest time, ms."""
+    """Bits of the number of pieces in the longest time, ms."""
     most = math.log2(max(longest, 1e-300) / float(piece.min()))
     return min(max(math.ceil(most) + 1, 6), MOST_BITS)
 
 
 def without_bound(tables: FlowTables, longest: float) -> NDArray[np.int64]:
-    """Flows for which no bound was found, and which have too many pieces to look into each."""
+    """Flows without a known bound that have too many pieces to search each of them."""
     unknown = tables.bounds[:, UP : DOWN + 1].max(axis=(1, 2)) >= _NO_BOUND_SINGLE
     return np.flatnonzero(unknown & (longest > MOST_PIECES * tables.piece))
 
@@ -120,7 +120,7 @@ def flow_tables(
 ) -> FlowTables:
     """Tables of flows [N, n, n], given in extended precision, for times up to ``longest``, ms.
 
-    The first ``free`` have bounds; a voltage that is held needs none.
+    The first ``free`` flows have bounds; those of a voltage in its refractory time need none.
     """
     powers, bounds = _powers(flow, piece, bits), np.zeros((len(flow), 4, flow.shape[1]))
     some = flow[:free], piece[:free]
@@ -131,7 +131,7 @@ def flow_tables(
 
 
 def back_tables(flow: NDArray[Any], piece: Floats, bits: int, *, far: bool = True) -> BackTables:
-    """Tables of the way back of the same flows; without ``far`` there are no products."""
+    """Tables of the backward pass of the same flows; without ``far`` there are no products."""
     beta = _betas(_alphas(flow))
     products = np.zeros((len(flow), 0))
     if far:
@@ -242,9 +242,9 @@ def _highest(
 ) -> tuple[Floats, Floats]:
     r"""Sup of the first row of :math:`\pm e^{A t}` over 0 <= t <= ``longest``, [N, n] each.
 
-    Rows r on a grid of step H, and between two of them the chord: at most
-    :math:`H^2/8\, |r A^2|\, M` more, where M bounds :math:`e^{A s}` for s <= H. The step of
-    a neuron doubles where that stays small, so that slow modes beside fast ones take few rows.
+    It computes rows r on a grid of step H. Between two of them the value is at most
+    :math:`H^2/8\, |r A^2|\, M` above the chord, where M bounds :math:`e^{A s}` for s <= H. The step
+    of a neuron doubles where this stays small, so that slow modes beside fast ones need few rows.
     """
     a, steps, each = flow.astype(np.float64), powers.astype(np.float64), np.arange(len(piece))
     square, most, k = a @ a, _exp_of_sizes(a, piece), np.zeros(len(piece), np.int64)

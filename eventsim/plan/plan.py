@@ -1,10 +1,11 @@
 """Plan: the population graph condensed into stages, in the order in which they run.
 
 Populations that reach each other through projections, and a population that projects to itself,
-form a loop and run together as one stage: what one neuron sends may reach it again. Everything else
-is feedforward apart from self-connections of single neurons: once the spikes of all sources are
-known, every (sample, neuron) pair can walk its own merged input alone, so that one population is
-one stage. By which algorithm a stage runs says :mod:`eventsim.engine.algorithm`.
+form a loop. They run together as one stage, because a spike of a neuron may reach it again. All
+other populations are feedforward, apart from self-connections of single neurons. Once the spikes of
+all sources are known, each (sample, neuron) pair can process its own merged input alone. So each of
+these populations is a stage of its own. :mod:`eventsim.engine.algorithm` chooses the algorithm of a
+stage.
 """
 
 from collections.abc import Callable, Hashable
@@ -38,7 +39,7 @@ MOST_HEARD = 1 / 4
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """Populations that run together, with all that leads into them.
+    """Populations that run together, with all projections into them.
 
     Attributes
     ----------
@@ -51,11 +52,12 @@ class Stage:
     recurrences
         The self-recurrent projection of every member, or None.
     memo
-        What was made of its values, for as long as whoever runs it says that they stay.
+        Results that depend on its values, valid as long as the caller says that these stay.
     kept
-        What follows from its structure, for as long as the network has it.
+        Results that depend on its structure, valid as long as the network keeps it.
     seen
-        What runs of the stage have shown and the next one may begin with; it decides no result.
+        Facts from earlier runs of the stage with which the next run may begin. They change no
+        result.
     """
 
     members: tuple[Population, ...]
@@ -67,7 +69,7 @@ class Stage:
     seen: dict[str, float] = field(default_factory=dict, repr=False)
 
     def once(self, key: Hashable, make: Callable[[], Made], *, kept: bool = True) -> Made:
-        """What ``make`` gives of this stage; made once for every key while its values stay."""
+        """The result of ``make`` for this stage; computed once per key while its values stay."""
         # By a key that does not lead back to the memo: it ends with its last owner.
         return self.memo.once((self.kept, key), make, kept=kept)
 
@@ -78,7 +80,7 @@ class Stage:
 
     @property
     def population(self) -> Population:
-        """The population; for a loop all members as one, with their values of now."""
+        """The population; for a loop all members as one population, with their present values."""
         if len(self.members) == 1:
             return self.members[0]
         return self.once("population", lambda: join_populations(self.members))
@@ -118,7 +120,7 @@ class Stage:
 
     @property
     def outdated(self) -> bool:
-        """Whether some sparse weights have another pattern than the wiring, if that is made."""
+        """Whether some sparse weights have another pattern than the wiring, if there is one."""
         if "wiring" not in self.kept.made:
             return False
         return not all(self.wiring.holds(k, p) for k, p in enumerate(self.projections))
@@ -134,11 +136,11 @@ class Stage:
 
     @property
     def shares_events(self) -> bool:
-        """Whether all neurons of the stage meet the same events at the same times.
+        """Whether all neurons of the stage get the same events at the same times.
 
-        So it is if no delay depends on the target and the matrix of all projections is filled well
-        enough to be kept with its zeros: an event that does not concern a neuron costs it little.
-        Then neurons can be advanced side by side; otherwise each walks the events of its own
+        This is so if no delay depends on the target and the matrix of all projections is dense
+        enough to be stored with its zeros: an event without effect on a neuron costs little. Then
+        neurons can be advanced side by side. Otherwise each neuron processes the events of its own
         sources.
         """
         if self.delays_per_synapse or not self.kept.once("filled", self._well_filled):
@@ -155,9 +157,9 @@ class Stage:
 
     @property
     def places(self) -> NDArray[np.int64] | None:
-        """Where every synapse is in the matrix [rows, size] of the wiring, flat.
+        """Index of each synapse in the flat matrix [rows, size] of the wiring.
 
-        None if the matrix has no empty place, and the synapses are its entries in order.
+        None if the matrix has no empty entry: then the synapses are its entries in order.
         """
         return self.kept.once("places", self._places)
 
@@ -170,12 +172,12 @@ class Stage:
 
     @property
     def heard(self) -> NDArray[np.bool_]:
-        """Whether some neuron of a block hears a row of the wiring, [blocks, rows].
+        """Whether some neuron of a block has a synapse in a row of the wiring, [blocks, rows].
 
-        Blocks are of BLOCK neurons, the last one of what is left; all neurons are one block if
-        smaller ones would hear more than MOST_HEARD of the rows, as where synapses are scattered.
-        Those of a convolution hear what lies under one kernel. A loop is one block: its neurons
-        hear one another.
+        A block has BLOCK neurons; the last block has the rest. If such blocks have synapses in more
+        than the fraction MOST_HEARD of the rows, as with scattered synapses, all neurons are one
+        block. A block of a convolution has the rows under its kernels. A loop is one block, since
+        its neurons are connected with one another.
         """
         return self.kept.once("heard", self._heard)
 
@@ -192,7 +194,7 @@ class Stage:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Stages in run order; readouts are among them. ``memo`` and ``kept`` as those of a stage."""
+    """Stages in run order, readouts included. ``memo`` and ``kept`` are as in a stage."""
 
     input: Population
     stages: tuple[Stage, ...]
@@ -200,7 +202,7 @@ class Plan:
     kept: Memo = field(default_factory=Memo, repr=False)
 
     def with_memo(self, memo: Memo) -> "Plan":
-        """The same plan for a time in which values stay."""
+        """The same plan with another memo, that of a time in which values stay."""
         stages = tuple(replace(stage, memo=memo) for stage in self.stages)
         return replace(self, stages=stages, memo=memo)
 
@@ -217,12 +219,12 @@ class Plan:
 
     @property
     def structure(self) -> str:
-        """What tapes of the network carry; see :mod:`eventsim.plan.structure`."""
+        """The structure that tapes of the network contain; see :mod:`eventsim.plan.structure`."""
         return self.kept.once("structure", lambda: structure_of(self.populations, self.projections))
 
     @property
     def outdated(self) -> bool:
-        """Whether sparse weights were given another pattern since their wiring was made."""
+        """Whether the pattern of some sparse weights changed after their wiring was made."""
         return any(stage.outdated for stage in self.stages)
 
     def check_tape(self, tape: SpikeTape, where: str) -> None:
@@ -249,21 +251,21 @@ _PLANS: WeakKeyDictionary[Network, tuple[tuple[int, int], Plan]] = WeakKeyDictio
 
 
 def make_plan(net: Network, memo: Memo | None = None) -> Plan:
-    """Plan a network; what follows from its structure is kept until that changes.
+    """Plan a network. Results that depend on its structure are kept until it changes.
 
-    Sparse weights whose pattern was changed in place count: they are compared every time, which
-    takes about as long as a look at the values.
+    Patterns of sparse weights that are changed in place are noticed: they are compared every time,
+    which takes about as long as reading the values.
 
     Parameters
     ----------
     memo
-        Of the time in which the values of the network stay, for its stages. None: a new one, which
-        ends with the plan.
+        For the stages: the memo of a time in which the values of the network stay. None for a
+        new one, which ends with the plan.
 
     Raises
     ------
     NetworkError
-        There is no input.
+        The network has no input.
     """
     memo = Memo() if memo is None else memo
     return memo.once((make_plan, net), lambda: _known_plan(net)).with_memo(memo)
@@ -305,10 +307,11 @@ def _stage(net: Network, members: tuple[Population, ...]) -> Stage:
 
 
 def _components(net: Network) -> dict[str, int]:
-    """Number of the loop that every population belongs to; most are alone in theirs.
+    """Number of the loop to which each population belongs; most loops have a single member.
 
-    Its number is that of its first member. Kosaraju's algorithm: those that a population reaches
-    against the arrows, taken in the reverse of the order in which walks along them end.
+    The number of a loop is that of its first member. This is Kosaraju's algorithm: depth-first
+    walks against the projections, started in the reverse of the order in which walks along them
+    ended.
     """
     targets: dict[str, list[str]] = {name: [] for name in net.populations}
     sources: dict[str, list[str]] = {name: [] for name in net.populations}
@@ -326,7 +329,7 @@ def _components(net: Network) -> dict[str, int]:
 
 
 def _reached(start: str, after: dict[str, list[str]], seen: set[str]) -> list[str]:
-    """What a walk from here finds that was not ``seen`` before, each behind all that follows it."""
+    """Populations that a depth-first walk finds and that were not ``seen``, in postorder."""
     if start in seen:
         return []
     seen.add(start)

@@ -1,10 +1,10 @@
-"""Which network a tape is of: names, kinds and sizes, and a digest of every sparse pattern.
+"""The network to which a tape belongs: names, kinds, sizes, and a digest of each sparse pattern.
 
 Whether thresholds are adaptive is part of a kind, and so is the kind of linear neurons.
 
-Values are no part of it: training changes weights between a run and the next, finite differences
-between a run and its gradients. A tape that was written before tapes carried a structure, or made
-by hand, has only the names and sizes of its trains to go by.
+Values are no part of it: training changes weights between two runs, and finite differences change
+them between a run and its gradients. A tape that was made by hand, or by a version without a
+structure in its tapes, is compared by the names and sizes of its trains alone.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from eventsim.network import Population, Projection
 
 
 def structure_of(populations: Iterable[Population], projections: Iterable[Projection]) -> str:
-    """The structure as text, whatever the order in which the network was put together."""
+    """The structure as text; the order in which the network was built does not matter."""
     parts = {f"population {p.name!r}": _kind(p) for p in populations}
     parts |= {f"projection {p.name!r}": _facts(p) for p in projections}
     return json.dumps(parts, sort_keys=True)
@@ -48,9 +48,9 @@ def _facts(projection: Projection) -> str:
 def check_structure(
     here: Mapping[str, int], source: str, structure: str, tape: SpikeTape, where: str
 ) -> None:
-    """Raise NetworkError unless the tape can be one of a network of that structure.
+    """Raise NetworkError unless the tape can belong to a network of that structure.
 
-    ``here`` are the sizes of the populations that send spikes, ``source`` is the input's name.
+    ``here`` has the sizes of the populations that send spikes, ``source`` is the name of the input.
     """
     if tape.structure is not None and tape.structure != structure:
         raise _other_network(where, json.loads(structure), json.loads(tape.structure))

@@ -17,8 +17,8 @@ synapse        int32 [synapses]     the permutation: synapse number of every CSC
                                     int64 from 2^31 synapses on
 =============  ===================  ====================================================
 
-A synapse's target is in memory once: sparse weights have their indices in ``target``, as long as
-they keep their pattern. Fan-in is made when it is asked for.
+The target of a synapse is stored once: the index array of sparse weights is a view of ``target``
+as long as their pattern stays. Fan-in is computed when it is first needed.
 """
 
 from collections.abc import Sequence
@@ -123,7 +123,7 @@ def make_wiring(
 def _targets(
     projections: Sequence[Projection], target_starts: Sequence[int], synapse_start: Index
 ) -> NDArray[np.int32]:
-    """Targets of all synapses, where those that are numbered in the same way have theirs too."""
+    """Targets of all synapses; sparse weights with the same numbering share this memory."""
     if len(projections) == 1 and target_starts[0] == 0 and projections[0].pattern is not None:
         return projections[0].pattern.indices.astype(np.int32, copy=False)
     target = np.empty(int(synapse_start[-1]), np.int32)
@@ -140,6 +140,6 @@ def _targets(
 
 
 def _checksum(projection: Projection) -> int:
-    """Of the targets of sparse weights, which the wiring may share; 0 of others."""
+    """Checksum of the targets of sparse weights, which the wiring may share; 0 for others."""
     pattern = projection.pattern
     return 0 if pattern is None else crc32(np.ascontiguousarray(pattern.indices).data)

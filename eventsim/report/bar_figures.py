@@ -16,8 +16,8 @@ ROW_INCHES = 0.44
 def operations(counts: Counts, steps: ClockedCounts | None) -> Figure:
     """Synaptic operations of every projection per recording, on a logarithmic axis.
 
-    A dot is what the exact spikes cause; a ring, with ``steps``, what a clocked machine without
-    any use of sparsity would do: every weight in every step.
+    A dot shows the operations of the exact spikes. With ``steps``, a ring shows those of a clocked
+    machine that makes no use of sparsity: each weight in each step.
     """
     names = list(counts.synaptic_events)
     drawn = figure(7.2, 1.2 + ROW_INCHES * max(len(names), 2))
@@ -46,7 +46,7 @@ def operations(counts: Counts, steps: ClockedCounts | None) -> Figure:
 
 
 def traffic(mappings: Sequence[Mapping]) -> Figure:
-    """Links passed by spikes, of every method: those between cores, and those from outside."""
+    """Links that spikes pass, by method: between cores, and from outside."""
     drawn = figure(7.2, 1.2 + ROW_INCHES * max(len(mappings), 2))
     axes = drawn.subplots()
     for row, mapping in enumerate(mappings):

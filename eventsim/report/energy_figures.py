@@ -1,4 +1,4 @@
-"""Pictures of what a run costs: energies of chips, and what they are made of."""
+"""Pictures of the costs of a run: energies of chips, and their terms."""
 
 from collections.abc import Sequence
 
@@ -39,9 +39,9 @@ def energy_breakdown(
 ) -> Figure:
     """Energy per sample of every chip, and the shares of its terms.
 
-    On the left totals on a logarithmic axis, without leakage and, as a ring, with it; on the right
-    what the energy consists of, where leakage is a term of its own without it. A sum that lacks a
-    term has the sign of a lower bound. Chips without a single figure are named only.
+    The left panel has totals on a logarithmic axis: dots without leakage, rings with it. The right
+    panel has the terms of the energy; leakage is left out if it is a term of its own. A sum that
+    lacks a term has the sign of a lower bound. Chips without any figure are only named.
     """
     rows = len(reports) + len(dense)
     drawn = style.figure(10.0, 1.6 + ROW_INCHES * max(rows, 2))

@@ -40,7 +40,7 @@ def learning_curves(lines: Sequence[Metrics], *, selected: int | None = None) ->
 
 
 def confusion_matrix(counts: NDArray[np.int64], class_names: Sequence[str]) -> Figure:
-    """Counts of true against predicted class; the shade is the share of the true class."""
+    """Counts by true and predicted class; the shade is the share of the true class."""
     side = MARGIN + INCHES * counts.shape[1]
     drawn = figure(side, side)
     confusion(counts, class_names, ax=drawn.subplots())

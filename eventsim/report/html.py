@@ -33,7 +33,7 @@ def document(
 ) -> str:
     """A whole page; style and script are inside, nothing is loaded from elsewhere.
 
-    ``style`` comes behind that of all pages; ``kind`` stands in the name of the window.
+    ``style`` follows the style of all pages; ``kind`` is part of the name of the window.
     """
     style = Path(__file__).with_name("page.css").read_text(encoding="utf-8") + style
     program = f"<script>\n{script}</script>\n" if script else ""
@@ -57,7 +57,7 @@ def document(
 
 
 def header(title: str, about: str) -> str:
-    """Name of the page, and what it is about."""
+    """Name of the page, and a sentence about it."""
     return f"<header><h1>{escape(title)}</h1>{paragraph(about) if about else ''}</header>"
 
 
@@ -68,7 +68,7 @@ def paragraph(text: str, *, kind: str = "") -> str:
 
 
 def section(name: str, title: str, *blocks: str) -> str:
-    """A part of the page that a link can lead to."""
+    """A part of the page, with an address for links."""
     return f'\n<section id="{name}">\n<h2>{escape(title)}</h2>\n{"".join(blocks)}\n</section>'
 
 
@@ -81,7 +81,7 @@ def contents(sections: Mapping[str, str]) -> str:
 
 
 def item(value: str, label: str, *, kind: str = "") -> str:
-    """A number and what it is."""
+    """A number and its meaning."""
     opening = f'<div class="{kind}">' if kind else "<div>"
     return (
         f'{opening}<div class="value">{escape(value)}</div>'
@@ -90,7 +90,7 @@ def item(value: str, label: str, *, kind: str = "") -> str:
 
 
 def tiles(values: Mapping[str, str]) -> str:
-    """Several numbers by what they are."""
+    """Several numbers by their meaning."""
     return f'<div class="tiles">{"".join(item(v, k) for k, v in values.items())}</div>'
 
 
@@ -105,7 +105,7 @@ def image(picture: Picture) -> str:
 
 
 def figures(pictures: Sequence[Picture]) -> str:
-    """Pictures with their captions; narrow ones stand side by side where there is room."""
+    """Pictures with their captions; narrow pictures stand side by side if there is room."""
     found = "".join(
         f'<figure class="{"whole" if picture.width > 50 else "half"}">'
         f"<h3>{escape(picture.title)}</h3>\n{image(picture)}\n"
@@ -116,7 +116,7 @@ def figures(pictures: Sequence[Picture]) -> str:
 
 
 def table(found: PageTable) -> str:
-    """A table under its title; too wide for the page, it can be moved sideways."""
+    """A table under its title; a table that is too wide for the page scrolls sideways."""
     title = f'<h3 class="title">{escape(found.title)}</h3>' if found.title else ""
     label = f' aria-label="{escape(found.title)}"' if found.title else ""
     kind = "" if any(found.columns) else f' class="{"facts" if found.texts else "pairs"}"'
@@ -141,7 +141,7 @@ def _cell(text: str, tag: str, kind: str) -> str:
 
 
 def definitions(words: Mapping[str, str]) -> str:
-    """Words and what they mean."""
+    """Words and their meaning."""
     rows = "".join(f"<dt>{escape(w)}</dt><dd>{escape(text)}</dd>" for w, text in words.items())
     return f"<dl>{rows}</dl>"
 
@@ -155,11 +155,11 @@ def details(summary: str, *blocks: str, opened: bool = False) -> str:
 
 
 def links(places: Mapping[str, str]) -> str:
-    """Links beside each other, ``{address: text}``."""
+    """Links side by side, ``{address: text}``."""
     found = " ".join(f'<a href="{escape(at)}">{escape(text)}</a>' for at, text in places.items())
     return f"<p>{found}</p>"
 
 
 def code(text: str) -> str:
-    """Text as it was typed; nothing if it is empty."""
+    """A command as it was typed; an empty text gives nothing."""
     return f"<pre>{escape(text)}</pre>" if text else ""

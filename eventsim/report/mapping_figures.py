@@ -25,7 +25,7 @@ LEAST_SHADE = 0.15  # of a link that carries anything
 def core_map(mapping: Mapping) -> Figure:
     """Tiles and cores in the colours of their populations, joined by the spikes between them.
 
-    A core is filled in proportion to its neurons; a line is the wider, the more spikes go between
+    The fill of a core is in proportion to its neurons. A line is wider if more spikes go between
     its two tiles, in both directions together.
     """
     limits = limits_of(mapping.chip)
@@ -101,7 +101,7 @@ def link_map(mapping: Mapping) -> Figure:
 
 
 def bits_study(study: Sequence[StudyRow]) -> Figure:
-    """Share of spikes that are lost or moved, and accuracy, against the bits of the weights."""
+    """Share of spikes that are lost or moved, and accuracy, by the bits of the weights."""
     known = sorted((row for row in study if row.bits is not None), key=lambda row: row.bits or 0)
     bits = [row.bits or 0 for row in known]
     scores = [(row.bits or 0, 100.0 * row.score) for row in known if row.score is not None]
@@ -135,7 +135,7 @@ def _bits_panel(axes: Axes, bits: list[int], values: list[float], colour: str) -
 
 
 def _window(mapping: Mapping) -> tuple[int, int]:
-    """Columns and rows that are drawn: all that are used and one more, at least 2 x 2."""
+    """Columns and rows to draw: the used ones and one more, at least 2 x 2."""
     x, y = (axis[mapping.used] for axis in coordinates(limits_of(mapping.chip)))
     columns, rows = limits_of(mapping.chip).mesh
     return min(columns, max(2, int(x.max()) + 2)), min(rows, max(2, int(y.max()) + 2))

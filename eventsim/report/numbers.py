@@ -37,7 +37,7 @@ def memory(size: float) -> str:
 
 
 def general(value: float) -> str:
-    """Any number: whole ones whole, large ones without decimals, others to four digits."""
+    """Any number: integers as they are, large numbers without decimals, others to four digits."""
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:,.0f}" if abs(value) >= 1000.0 else f"{value:.4g}"

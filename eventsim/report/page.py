@@ -83,7 +83,7 @@ def render(report: Report, pictures: Sequence[html.Picture]) -> str:
 
 
 def _warnings(report: Report) -> list[str]:
-    """What is to be known of the numbers before they are read."""
+    """Warnings about the numbers, which a reader needs first."""
     answer, late = report.answer, report.late
     tail = 0.0 if answer is None else answer.tail
     silent = silent_populations(report.rates, heard=heard_share(report.stream, tail=tail))
@@ -96,7 +96,7 @@ def _unmade(found: Unmade) -> str:
 
 
 def _overview(report: Report) -> str:
-    """The numbers that are asked for first, after the accuracies."""
+    """The most important numbers after the accuracies."""
     run, priced, values = report.run, report.priced, dict[str, str]()
     operations = f"{measure_name('synaptic_operations')} per recording"
     if isinstance(run, RunRecord):
@@ -125,7 +125,7 @@ def _overview(report: Report) -> str:
 
 
 def _times(run: RunRecord) -> dict[str, str]:
-    """Time of training, and of compiling where the run tells it apart."""
+    """Time of training, and of compiling if the run has it as a number of its own."""
     if run.compile_seconds is None:
         return {"training time, compiling included": duration(run.seconds)}
     if run.compile_seconds < SHOWN:
@@ -146,7 +146,7 @@ def _time_of(run: RunRecord) -> str:
 
 
 def _training_costs(run: RunRecord) -> dict[str, str]:
-    """What training was told to watch, in its last epoch."""
+    """Costs that training was to lower, in its last epoch."""
     last, found = run.history[-1], dict[str, str]()
     if "energy_pj_per_sample" in last:
         chip = run.config.activity.chip
@@ -197,7 +197,7 @@ def _trained(record: Report) -> list[str]:
 
 
 def _early(run: RunRecord) -> str:
-    """Why there are no more epochs; empty where all were done."""
+    """Why training stopped early; empty if it did not."""
     if len(run.history) >= run.config.epochs:
         return ""
     by, patience = run.config.patience_by, run.config.patience
@@ -207,7 +207,7 @@ def _early(run: RunRecord) -> str:
 
 
 def _held_out(run: RunRecord) -> list[list[str]]:
-    """Who was validated and tested."""
+    """The groups of the validation and test parts."""
     fraction, parts = run.config.validation_fraction, run.parts
     asked = f"{percent(fraction)} of the training part"
     if parts is None:
@@ -252,7 +252,7 @@ def _sparsity(priced: Priced, rates: Sequence[html.Picture]) -> list[str]:
 
 
 def _words() -> dict[str, str]:
-    """What the measures of this page are, and what they leave out."""
+    """Meaning of the measures of this page, and what they leave out."""
     found = {}
     for key in _DEFINED:
         one = measures()[key]
@@ -313,7 +313,7 @@ def _with_sources(report: tables.Values) -> PageTable:
 
 
 def _missing(report: tables.Values, name: str) -> str:
-    """What a sum lacks, terms of one reason together."""
+    """Terms that a sum lacks, grouped by their reason."""
     reasons: dict[str, list[str]] = {}
     for one in report["missing"]:
         reasons.setdefault(one["reason"], []).append(tables.lacking(one))
@@ -437,7 +437,7 @@ def _study(title: str, rows: Sequence[StudyRow]) -> list[str]:
 
 
 def headline(record: RunRecord) -> str:
-    """Accuracies, the first thing that anyone asks for; not those of recordings of one class."""
+    """Accuracies; not of recordings that are all of one class."""
     last, present = record.last, np.unique(record.test.labels)
     if present.size == 1 and len(record.test.class_names) > 1:
         name = record.test.class_names[present[0]]
@@ -469,7 +469,7 @@ def headline(record: RunRecord) -> str:
 
 
 def _epochs(record: RunRecord) -> str:
-    """Metrics of every epoch, behind a click."""
+    """Metrics of each epoch, in a block that opens at a click."""
     used = [key for key in _EPOCH_COLUMNS if key in record.history[0]]
     rows = [[general(line[key]) for key in used] for line in record.history]
     columns = [_EPOCH_COLUMNS[key] for key in used]

@@ -1,4 +1,4 @@
-"""The pictures of a training run, with the sentences that tell how to read them."""
+"""The pictures of a training run, with sentences that explain them."""
 
 from collections.abc import Iterator
 
@@ -33,8 +33,8 @@ def page_pictures(report: Report) -> list[Picture]:
 def picture(drawn: Figure, file: str, title: str, text: str) -> Picture:
     """A figure with its caption; call it inside :func:`eventsim.plot.style.look`.
 
-    Letters have about the same size in all pictures of a page: one of ``FULL_INCHES`` or more is as
-    wide as the page.
+    Letters have about the same size in all pictures of a page. A picture of ``FULL_INCHES`` or more
+    is as wide as the page.
     """
     width = min(100, round(100.0 * drawn.get_figwidth() / FULL_INCHES))
     return Picture(file, title, text, png(drawn), width, drawn)
@@ -95,7 +95,7 @@ def _trained_sentence(record: RunRecord, names: tuple[str, ...]) -> str:
 
 
 def _voltages(record: RunRecord) -> str:
-    """What the lines of the readout's voltages are."""
+    """Caption for the voltages of the readout."""
     if decision_behind(record.net_after, record.config.output) is not None:
         return "of all its neurons, which a linear decision weighs"
     return "the true class in blue, a wrong answer dashed in vermilion, all others grey"

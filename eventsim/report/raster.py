@@ -33,10 +33,10 @@ class Shown:
 
 
 def choose(net: Network, test: AnyDataset, config: TrainConfig) -> Shown:
-    """Recordings worth a look: right answers of different classes, and one mistake if there is one.
+    """Recordings to draw: right answers of different classes, and a wrong one if there is one.
 
-    At most ``N_SEARCHED`` recordings, spread evenly over ``test``, are looked through. The choice
-    is the same for the same network and data.
+    The search takes at most ``N_SEARCHED`` recordings, spread evenly over ``test``. The choice is
+    the same for the same network and data.
     """
     spread = np.unique(np.linspace(0, len(test) - 1, min(N_SEARCHED, len(test))).astype(np.int64))
     some = test[spread]
@@ -106,7 +106,7 @@ def _row(
 
 
 def _tamed(ratios: list[float]) -> list[float]:
-    """Widths that follow the durations, but never so far that a column is too narrow to read."""
+    """Widths in proportion to the durations, with a least width so that each can be read."""
     middle = float(np.median(ratios))
     return [min(max(ratio, 0.75 * middle), 1.3 * middle) for ratio in ratios]
 

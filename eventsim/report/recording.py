@@ -20,9 +20,9 @@ MS_PER_S = 1000.0
 def recording(
     stream: EventStream, *, title: str, begin: float = 0.0, sensor: Sequence[int] | None = None
 ) -> Figure:
-    """Picture of the first sample of ``stream``, whose time 0 is drawn at ``begin`` ms.
+    """Picture of the first sample of ``stream``; its time 0 is at ``begin`` ms of the axis.
 
-    With a ``sensor``, (width, height, polarities), it is that of a camera, with the rate below it.
+    With a ``sensor``, (width, height, polarities), it shows frames of a camera and the rate below.
     """
     times, channels = stream.sample(0)
     times, end = times + begin, begin + float(stream.duration[0])

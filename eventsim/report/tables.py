@@ -1,6 +1,6 @@
 """Tables of counts, energies and mappings, for the terminal and for a page.
 
-They are made of the plain values of ``to_dict()``: those that a command prints with ``--json``.
+Their input are the plain values of ``to_dict()``, which a command prints with ``--json``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ class PageTable:
     texts: int = 0  # so many last columns are text all the same
 
     def kind(self, column: int) -> str:
-        """``number``, ``text`` (one that may be long), or nothing for names."""
+        """Kind of a column: ``number``, ``text`` (may be long), or empty for names."""
         if column < self.numbers:
             return ""
         return "number" if column < len(self.columns) - self.texts else "text"
@@ -143,13 +143,13 @@ def totals(counts: Values) -> PageTable:
 
 
 def encoder(operations: Values) -> PageTable:
-    """What makes the events of a signal, of ``EncoderCost.operations_per_sample``."""
+    """Operations that turn a signal into events, of ``EncoderCost.operations_per_sample``."""
     rows = [[words, f"{operations[name]:,.0f}"] for name, words in WORDS.items()]
     return PageTable("Encoder that made the input's events, per recording", ["", ""], rows)
 
 
 def encoder_energy(report: Values) -> list[str]:
-    """A line on what an encoder costs on the chip, beside the sum; none without an encoder."""
+    """A line on the energy of an encoder on the chip, beside the sum; none without an encoder."""
     made = report["encoder"]
     if made is None:
         return []
@@ -166,7 +166,7 @@ def encoder_energy(report: Values) -> list[str]:
 
 
 def steps(found: Values) -> PageTable:
-    """What a clocked machine does, of ``ClockedCounts.to_dict()``."""
+    """Operations of a clocked machine, of ``ClockedCounts.to_dict()``."""
     rows = [
         ["steps", f"{found['steps_per_sample']:,.1f}"],
         [measure_name("neuron_updates"), f"{found['neuron_updates_per_sample']:,.0f}"],
@@ -208,7 +208,7 @@ def energy(report: Values) -> PageTable:
 
 
 def summed(found: Values, key: str) -> str:
-    """A sum of energies of ``to_dict()``, with a sign in front where it is a lower bound."""
+    """A sum of energies of ``to_dict()``, with a sign if it is a lower bound."""
     return joules(found[key], at_least=found["lower_bound"][key])
 
 
@@ -217,23 +217,23 @@ def _basis(basis: str, step_ms: float | None) -> str:
 
 
 def sources(report: Values) -> list[str]:
-    """What each numbered term is paid for, and where its figure is from."""
+    """For each numbered term its operation and the source of its figure."""
     return [f"per {term['for_each']}. {term['source'].strip()}" for term in report["terms"]]
 
 
 def missing(report: Values) -> list[str]:
-    """What a sum lacks, and why: a line for every term."""
+    """The terms that a sum lacks, and why: a line for each."""
     return [f"{lacking(one)}: {one['reason']}" for one in report["missing"]]
 
 
 def lacking(one: Values) -> str:
-    """A term that a sum lacks: its name, what it is paid for, and how many there are."""
+    """A term that a sum lacks: its name, its operation, and the number of operations."""
     many = "" if one["count"] is None else f", {one['count']:,.1f} a recording"
     return f"{one['name']} ({one['what']}{many})"
 
 
 def energies(reports: Sequence[Values], dense: Sequence[Values]) -> PageTable:
-    """Chips side by side, and dense networks beneath."""
+    """Chips side by side, with dense networks below."""
     rows: list[list[object]] = []
     for report in reports:
         step = "-" if report["step_ms"] is None else f"{report['step_ms']:g} ms"
@@ -318,14 +318,14 @@ def _link_energy(found: Values) -> str:
 
 
 def left_out(limits: Sequence[str]) -> list[str]:
-    """A line on the limits that a chip's file does not have; none where it has all."""
+    """A line on the limits that the file of a chip lacks; none if it has all."""
     return [f"No limit in the chip's file, so none was checked: {', '.join(limits)}."] * bool(
         limits
     )
 
 
 def fewer(own: int, other: int) -> str:
-    """How many links one mapping saves against another."""
+    """The factor by which a mapping saves links against another."""
     if other == 0:
         return "as many" if own == 0 else "more"
     return f"{percent(1.0 - own / other)} fewer"
@@ -350,7 +350,7 @@ def latencies(found: Values) -> PageTable:
 
 
 def not_held(study: Sequence[Values]) -> list[str]:
-    """A line for every kind of value that the chip's own formats do not hold."""
+    """A line for each kind of value that does not fit into the formats of the chip."""
     own = study[1]["misfits"] if len(study) > 1 else ()
     return [f"The chip's formats do not hold all {Misfit(**one)}." for one in own]
 

@@ -1,4 +1,4 @@
-"""Pictures of when the answer is there: accuracy against time and against energy."""
+"""Pictures of the answer over time: accuracy by time and by energy."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,7 +12,7 @@ PERCENT = 100.0
 
 
 def over_time(found: OverTime) -> Figure:
-    """On the left accuracy and settled answers by time; on the right accuracy by energy."""
+    """Left: accuracy and settled answers by time. Right: accuracy by energy."""
     drawn = figure(10.0, 3.6)
     by_time, by_energy = drawn.subplots(1, 2, sharey=True)
     _draw_times(by_time, found)

@@ -1,4 +1,4 @@
-"""A network as one page that runs it: the engine is WebAssembly, all else is data."""
+"""A page that runs a network: the engine is WebAssembly, the rest is data."""
 
 import base64
 import json
@@ -32,7 +32,7 @@ UNKNOWN = (
 
 @dataclass(frozen=True, kw_only=True)
 class WebExport:
-    """What was written.
+    """The page that was written.
 
     Attributes
     ----------
@@ -41,9 +41,9 @@ class WebExport:
     size
         Its bytes.
     engine, network_bytes
-        Bytes of engine and network, before they are written as text.
+        Bytes of engine and network, before they are encoded as text.
     recordings, events
-        That can be chosen in the page.
+        Numbers of those that can be chosen in the page.
     audio
         Whether the page hears audio, from files and a microphone; else ``no_audio`` says why not.
     """
@@ -81,23 +81,25 @@ def export_web(
     net
         A network that answers (:meth:`Network.set_answer`); not changed.
     folder
-        Is made; a page in it is replaced.
+        Is made if it is missing; a page in it is replaced.
     recordings
         All of them can be chosen in the page, with the names of their classes if they have
-        labels. A queue holds twice as many arrivals as ever waited in it, and 64 more.
+        labels. A queue has room for twice the largest number of arrivals that waited in it, and
+        for 64 more.
     title
         Heading of the page.
     bits
-        Round the weights to so many bits first, as :func:`export_c`.
+        Number of bits to which the weights are rounded first, as in :func:`export_c`.
     audio
         The streaming cochlea whose events the network has learned, as
-        :meth:`eventsim.datasets.CochleaEncoder.tables`: the page then takes audio. Else why it does
-        not, in words that follow "no audio, since".
+        :meth:`eventsim.datasets.CochleaEncoder.tables`: then the page takes audio. Otherwise the
+        reason why it does not, in words that follow "no audio, since".
 
     Raises
     ------
     NetworkError
-        The network has something that the C text does not, by name; or no answer.
+        The network has a part that the C text does not support, which the message names; or it
+        has no answer.
     ParameterError
         There is no recording, a number of bits is below 1, or the cochlea has other channels.
     BackendError

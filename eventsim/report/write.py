@@ -30,7 +30,8 @@ FIGURES = "figures"
 def write_report(folder: str | Path, record: RunRecord, *, forms: Sequence[str] = ()) -> Path:
     """Write the page of a run and its pictures into ``folder``; the path of ``index.html``.
 
-    That is written last. The folder is made if need be; files of an older report are replaced.
+    The page is written last. The folder is made if it is missing; files of an older report are
+    replaced.
     ``forms`` are further formats of the pictures, of :data:`eventsim.plot.style.FORMS`.
     """
     folder = Path(folder)
@@ -50,7 +51,7 @@ def write_page(
 ) -> Path:
     """Write a page into one HTML file, whole or not at all; pictures may be drawn already.
 
-    ``forms`` as in :func:`write_report`: they lie in the folder ``figures`` beside the page.
+    ``forms`` as in :func:`write_report`; these files are in the folder ``figures`` beside the page.
     """
     path = Path(path)
     drawn = page_pictures(report) if pictures is None else pictures
