@@ -1,4 +1,4 @@
-"""Spike-time cases with exact answers, and what it takes to test a simulator with them.
+"""Cases with exact spike times, and the functions to test a simulator with them.
 
 >>> from eventsim.conformance import EventsimSimulator, load_case, run_case
 >>> run_case(EventsimSimulator("reference"), load_case("one-arrival")).outcome

@@ -1,4 +1,4 @@
-"""The network and the input of a case, as eventsim takes them; and whether it needs a queue."""
+"""The network and the input of a case for eventsim, and whether it needs a queue."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -16,8 +16,8 @@ from eventsim.neuron.linear import COMMON, LinearNeuron, neuron_described
 def network_of(case: Case) -> Network:
     """Network of a case.
 
-    A projection of neurons onto themselves becomes self-recurrent, one with all its synapses
-    dense, any other sparse.
+    A projection of neurons onto themselves becomes self-recurrent. A projection with all possible
+    synapses becomes dense, any other sparse.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def stream_of(case: Case) -> EventStream:
 
 
 class _GivenFlow(LinearNeuron):
-    """Neurons whose entries are their parameters."""
+    """Neurons that have the entries of their matrices as parameters."""
 
     def __init__(self, neuron: CaseNeuron, names: Iterable[str]) -> None:
         self.states, self.receptors = neuron.states, neuron.receptors
@@ -61,7 +61,7 @@ class _GivenFlow(LinearNeuron):
         super().__init__()
 
     def flow(self, p: Any) -> Mapping[tuple[str, str], Any]:
-        """All entries that are given."""
+        """All given entries."""
         pairs = [(to, by) for to in self.states for by in self.states]
         return {
             (to, by): getattr(p, name)
@@ -70,7 +70,7 @@ class _GivenFlow(LinearNeuron):
         }
 
     def reset(self, p: Any) -> Mapping[str, Any]:
-        """V to its reset, and what is given."""
+        """V becomes its reset; other states change as given."""
         found = dict(super().reset(p))
         for state in self.states[1:]:
             if f"set_{state}" in self.parameters:
@@ -86,7 +86,7 @@ def flow_name(to: str, by: str) -> str:
 
 
 def kind_of(neuron: CaseNeuron, names: Iterable[str]) -> LinearNeuron:
-    """Neurons of a case as eventsim has them; ``names`` are those of their parameters.
+    """Neurons of a case as a kind of eventsim; ``names`` are those of their parameters.
 
     Raises ParameterError (the kind is unknown, or states and receptors contradict each other).
     """
@@ -148,5 +148,5 @@ def _join(net: Network, projection: CaseProjection, weights: Any, **delays: Any)
 
 
 def _one_or_all(delays: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The common delay as an array of no dimension, if there is one."""
+    """The common delay as an array without dimensions, if there is one; else all delays."""
     return np.array(delays.flat[0]) if (delays == delays.flat[0]).all() else delays

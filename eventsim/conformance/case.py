@@ -1,18 +1,18 @@
 r"""A conformance case: a small network, its input, and the exact spike times.
 
-**What is to be simulated.** Neurons with a membrane and a synaptic current,
+**What to simulate.** Neurons with a membrane and a synaptic current,
 
 .. math::
     \tau_m \dot V = -(V - E) + R I, \qquad \tau_s \dot I = -I,
 
-start at :math:`V = E`, :math:`I = 0`; one whose leak is not below its threshold,
-:math:`E \ge \vartheta`, starts at :math:`V_r`. An arrival adds its weight to I, at the time of
-its event or spike plus the synapse's delay. The first upward crossing :math:`V = \vartheta` is a
+start at :math:`V = E`, :math:`I = 0`. A neuron with a leak that is not below its threshold,
+:math:`E \ge \vartheta`, starts at :math:`V_r`. An arrival adds its weight to I, at the time of its
+event or spike plus the delay of the synapse. The first upward crossing :math:`V = \vartheta` is a
 spike: V becomes :math:`V_r` and stays there for the refractory time, while I goes on and takes
 arrivals. All arrivals of one time at one neuron are summed before the threshold is tested. A
 synapse without delay acts at the time of the spike, on the neuron itself right after its reset.
-Spikes of one time are taken in the order of populations and neurons, each with the arrivals that
-it causes at that time. The sample lasts [0, T): what would happen at T or later does not.
+Spikes of one time are processed in the order of populations and neurons, each with the arrivals
+that it causes at that time. The sample lasts [0, T): events at T or later are ignored.
 
 Where the threshold is adaptive it is :math:`\vartheta + b\,a`, with :math:`\tau_a \dot a = -a`,
 :math:`a = 0` at the start; a spike adds 1 to a, right after it.
@@ -35,10 +35,10 @@ kind            equations
                 where there is none; a spike adds ``add_x`` to state x, or makes it ``set_x``
 ==============  ==================================================================================
 
-All have ``threshold``, ``v_leak``, ``v_reset`` and ``refractory``, as above; while V is held the
-other states go on.
+All have ``threshold``, ``v_leak``, ``v_reset`` and ``refractory``, as above. During the refractory
+time the other states go on.
 
-**A case file** is one JSON object. Every key is needed, none else is allowed:
+**A case file** is one JSON object. Each of these keys is needed, and no other is allowed:
 
 ===========  ================================================================================
 key          meaning
@@ -66,7 +66,7 @@ spikes       of every spiking population: per neuron a list of times in ms, asce
              text with at least 30 significant digits
 tolerance    ``double`` and ``single``: the largest error in ms that passes. ``single`` is null
              where single precision cannot decide how many spikes there are
-condition    ``parameters`` and ``times``: ms by which some spike moves per relative change of
+condition    ``parameters`` and ``times``: largest shift of a spike in ms per relative change of
              one weight or neuron parameter, and of one event time, delay or refractory time
 margin       smallest distance of a peak of V from its threshold, in the unit of V, or null if
              there is no peak; larger errors of V change the number of spikes
@@ -124,12 +124,12 @@ class CaseNeuron(NamedTuple):
 
     @property
     def gives_flow(self) -> bool:
-        """Whether its entries are parameters of their own, not those of a kind."""
+        """Whether the entries of its matrices are parameters, in place of those of a kind."""
         return self.kind == "linear"
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """What a simulator must know to run them."""
+        """Needs that a simulator must meet to run them."""
         several = (RECEPTORS,) if list(self.receptors) != [""] else ()
         return (*several, *((self.kind,) if self.kind != "LIF" else ()))
 

@@ -1,13 +1,13 @@
-r"""Which spikes of a simulator are right: matched, misplaced, missing, or extra.
+r"""Compares spikes of a simulator with a case: matched, misplaced, missing, or extra.
 
-Per neuron, the expected and the given times are aligned in order so that
+For each neuron the expected and the given times are aligned in order so that
 
 .. math::
     \sum_{pairs} \min(|\Delta t|, W) + \tfrac{W}{2} \cdot (\text{spikes without a partner})
 
 is smallest, with :math:`W` = ``PARTNER_WITHIN``. A pair within the tolerance is matched, any other
-misplaced; an expected spike without partner is missing, a given one extra. Differences are taken
-in decimals, exactly: an expected time has 30 digits, a given one is a double.
+pair is misplaced. An expected spike without a partner is missing, a given one is extra. Differences
+are computed exactly, in decimals: an expected time has 30 digits, a given time is a double.
 """
 
 import math
@@ -26,7 +26,7 @@ Pair = tuple[int | None, int | None]
 
 @dataclass(frozen=True)
 class Mismatch:
-    """A spike that is not right; times in ms, None where there is none."""
+    """A wrong, missing or extra spike; times in ms, None where there is no such spike."""
 
     kind: Kind
     population: str
@@ -45,7 +45,7 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class CaseComparison:
-    """All spikes of a case against those that were given.
+    """The spikes of a case, compared with the given ones.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class CaseComparison:
 
     @property
     def passed(self) -> bool:
-        """Whether every spike is there, within the tolerance, and no other."""
+        """Whether there is each expected spike, within the tolerance, and no other."""
         return not self.mismatches
 
     def count(self, kind: Kind) -> int:
@@ -71,7 +71,7 @@ class CaseComparison:
 
 
 def find_fault(case: Case, spikes: Mapping[str, Sequence[Sequence[float]]]) -> str | None:
-    """Why ``spikes`` is no answer to a case at all, or None."""
+    """Why ``spikes`` is no valid answer to a case, or None."""
     for name, neurons in case.spikes.items():
         if name not in spikes:
             return f"no spikes of population {name!r}; there are {sorted(spikes)}"
@@ -92,7 +92,7 @@ def compare(
     Parameters
     ----------
     case
-        What was to be simulated.
+        The case.
     spikes
         Per population and neuron the spike times in ms, in any order; without a fault by
         :func:`find_fault`. Other populations are ignored.

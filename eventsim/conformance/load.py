@@ -1,4 +1,4 @@
-"""Case files: the published ones by name, or any; read and checked, with the place of a mistake.
+"""Reads and checks case files, published ones by name; errors name the place of a mistake.
 
 The format is described in :mod:`eventsim.conformance.case`.
 """
@@ -60,7 +60,7 @@ def load_cases(names: Sequence[str] = ()) -> list[Case]:
 
 
 def read_case(path: str | Path) -> Case:
-    """A case from any file; raises CaseError with the place in the file and what was expected."""
+    """A case from any file; CaseError names the place in the file and what was expected."""
     return _read(Path(path), str(path))
 
 
@@ -127,7 +127,7 @@ def _parse(entry: Entry, stem: str) -> Case:
 
 
 def _check_whole(entry: Entry, part: Mapping[str, Entry], case: Case) -> None:
-    """What only the parts together can break: domains, event times, loops that are not named."""
+    """Check conditions on several parts: domains, event times, loops that ``needs`` lacks."""
     try:
         network_of(case).check()
         stream_of(case)

@@ -33,7 +33,7 @@ class EventsimSimulator:
         return f"eventsim {self.backend}, {self.precision}"
 
     def supports(self, case: Case) -> str | None:
-        """The plan's own words, if it refuses the network."""
+        """The error of the plan as text, if it refuses the network."""
         try:
             make_plan(network_of(case))
         except NetworkError as error:
@@ -67,5 +67,5 @@ def usable_backends() -> list[str]:
 
 
 def precisions(backend: str) -> tuple[Precision, ...]:
-    """In which the backend of that name keeps its state."""
+    """Precisions in which the backend of that name can keep its state."""
     return ("double",) if backend in DOUBLE_ONLY else ("double", "single")

@@ -1,8 +1,8 @@
-"""Does a network survive NIR? Written, read back, and both simulated on the same events.
+"""Checks that a network survives NIR: written, read back, and both simulated on the same events.
 
 Plain NIR must give the same spikes to the bit. A file for another program has other units of
-voltage and current, which :func:`eventsim.network.nir.from_nir` undoes up to rounding: then every
-neuron fires as often, at times that differ by roundings over slopes.
+voltage and current. :func:`eventsim.network.nir.from_nir` converts them back up to rounding. Then
+each neuron fires as often as before, and its times differ by rounding errors divided by slopes.
 """
 
 import tempfile
@@ -37,7 +37,7 @@ class PopulationTrip:
 
 @dataclass(frozen=True)
 class RoundTrip:
-    """What :func:`round_trip` found."""
+    """Result of :func:`round_trip`."""
 
     populations: Mapping[str, PopulationTrip]  # by name, the spiking ones
     # Largest difference of the integral of a readout's voltage, relative to the largest integral
@@ -55,7 +55,7 @@ class RoundTrip:
 
     @property
     def identical(self) -> bool:
-        """Whether every spike time is the same double, and every readout, and what follows."""
+        """Whether all spike times and readouts are the same doubles, and all that follows."""
         spikes = all(found.identical for found in self.populations.values())
         return spikes and not any(self.readouts.values()) and self._follows
 
@@ -90,8 +90,8 @@ def round_trip(
 ) -> RoundTrip:
     """Write a network to NIR, read it, simulate both on ``stream`` in double precision.
 
-    The file at ``path`` was written before; without one a file is written and removed. ``target``
-    is that of :func:`eventsim.network.nir.to_nir`. Errors are those of writing and
+    The file at ``path`` was written before; without ``path`` a file is written and removed.
+    ``target`` is that of :func:`eventsim.network.nir.to_nir`. Errors are those of writing and
     reading, and NetworkError for populations that have got other names or sizes.
     """
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as caught:

@@ -1,10 +1,10 @@
-"""Run cases on a simulator: the interface that an adapter has, and what came out.
+"""Run cases on a simulator: the interface of an adapter, and the results.
 
 To test another simulator, write a class with the members of :class:`Simulator` and pass it as
 ``eventsim conformance --adapter module:object``; examples are in bench/conformance. Its
-``capabilities`` say which needs of cases (:data:`eventsim.conformance.case.NEEDS`) it meets: a case
-that needs more is not run, and its result names what is missing. One that has no ``capabilities``
-is taken to know loops and adaptive thresholds.
+``capabilities`` say which needs of cases (:data:`eventsim.conformance.case.NEEDS`) it meets. A case
+that needs more is not run, and its result names what is missing. Without ``capabilities`` a
+simulator is assumed to support loops and adaptive thresholds.
 """
 
 import importlib
@@ -24,7 +24,7 @@ Spikes = Mapping[str, Sequence[Sequence[float]]]
 
 
 class Simulator(Protocol):
-    """What the suite needs of a simulator."""
+    """The members that the suite needs of a simulator."""
 
     @property
     def name(self) -> str:
@@ -36,11 +36,11 @@ class Simulator(Protocol):
 
     @property
     def settings(self) -> str:
-        """What an answer depends on besides the case, e.g. ``dt = 0.1 ms``; may be empty."""
+        """Settings that affect an answer besides the case, e.g. ``dt = 0.1 ms``; may be empty."""
 
     @property
     def precision(self) -> Precision:
-        """Which tolerance of a case holds."""
+        """Which tolerance of a case applies."""
 
     def supports(self, case: Case) -> str | None:
         """Why the simulator cannot run the case as it is described, or None if it can."""
@@ -51,7 +51,7 @@ class Simulator(Protocol):
         Raises
         ------
         BackendError
-            The case turns out not to be supported, which ``supports`` could not foresee.
+            The case is not supported after all, although ``supports`` allowed it.
         """
 
 
@@ -94,12 +94,12 @@ class CaseResult:
 
 
 def run_cases(simulator: Simulator, cases: Iterable[Case]) -> list[CaseResult]:
-    """As :func:`run_case`, for every case."""
+    """As :func:`run_case`, for each case."""
     return [run_case(simulator, case) for case in cases]
 
 
 def run_case(simulator: Simulator, case: Case) -> CaseResult:
-    """Run one case and judge the answer; what the simulator raises becomes an ``error``."""
+    """Run one case and compare the answer; an exception of the simulator becomes an ``error``."""
     tolerance = case.tolerance[simulator.precision]
     known = getattr(simulator, "capabilities", FIRST_NEEDS)
     lacking = ", ".join(NEEDS[need] for need in case.needs if need not in known)
@@ -127,14 +127,14 @@ def run_case(simulator: Simulator, case: Case) -> CaseResult:
 
 
 def load_simulator(place: str) -> Simulator:
-    """The adapter at ``module:object``: a simulator, or what makes one when it is called.
+    """The adapter at ``module:object``: a simulator, or a function that returns one.
 
-    Modules of the current folder are found, too.
+    Modules of the current folder are found too.
 
     Raises
     ------
     CaseError
-        There is no such thing, or it lacks a member of :class:`Simulator`.
+        There is no such object, or it lacks a member of :class:`Simulator`.
     """
     module, colon, attribute = place.partition(":")
     if not (module and colon and attribute):

@@ -47,12 +47,12 @@ FILES = {
 
 @dataclass(frozen=True)
 class CFootprint:
-    """What a network takes as C.
+    """Memory and operations of a network as C.
 
     Attributes
     ----------
     flash
-        Bytes of constants where pointers have four; the code comes beside, some 8 kB.
+        Bytes of constants, with pointers of four bytes; the code is some 8 kB more.
     ram
         Bytes of one network, ``NAME_RAM_BYTES``.
     rooms
@@ -82,11 +82,11 @@ class CExport(CFootprint):
     Attributes
     ----------
     folder, name, files
-        Where, the prefix, and the paths of all files in the folder.
+        The folder, the prefix, and the paths of all files in the folder.
     populations
         Those whose spikes can be polled, in the order of their numbers; the input is number 0.
     recordings, spikes
-        Of the recorded test.
+        Numbers of those of the recorded test.
     """
 
     folder: Path
@@ -102,7 +102,7 @@ class CExport(CFootprint):
 
 
 def footprint(net: Network, tape: SpikeTape) -> CFootprint:
-    """What a network takes as C, with queues for the recordings of a tape.
+    """The footprint of a network as C, with queues for the recordings of a tape.
 
     Raises
     ------
@@ -140,23 +140,24 @@ def export_c(
     net
         A network that answers (:meth:`Network.set_answer`); not changed.
     folder
-        Is made; files of earlier exports in it are replaced.
+        Is made if it is missing; files of earlier exports in it are replaced.
     stream
         Recordings. The first of them, about 4,000 events, are those of the test. A queue holds
         twice as many events as ever waited in it.
     name
         Prefix of files and symbols: lower-case letters, digits and ``_``.
     bits
-        Round the weights to so many bits first (:func:`eventsim.mapping.quantise`). Weights of a
-        projection that have at most 16 or 256 values, rounded here or before, are stored in 4 or
-        8 bits each.
+        Number of bits to which the weights are rounded first (:func:`eventsim.mapping.quantise`).
+        If the weights of a projection have at most 16 or 256 values, rounded here or before, they
+        are stored in 4 or 8 bits each.
 
     Raises
     ------
     NetworkError
-        The network has something that the C text does not, by name; or no answer.
+        The network has a part that the C text does not support, which the message names; or it
+        has no answer.
     ParameterError
-        The name cannot be one, or a number of bits is below 1.
+        The name is not allowed, or a number of bits is below 1.
     ShapeError, RunawayError
         As :func:`eventsim.simulate`.
     """

@@ -1,4 +1,4 @@
-"""The tables of a network as the bytes that ``web/engine.wasm`` finds in its memory."""
+"""The tables of a network as bytes in the memory of ``web/engine.wasm``."""
 
 import re
 from typing import Any
@@ -18,7 +18,7 @@ ALIGNED = 8  # every array begins at a multiple
 
 
 def _struct(fields: list[tuple[str, str]]) -> np.dtype[Any]:
-    """A struct as a compiler for wasm32 lays it out, whose pointers have four bytes."""
+    """A struct in the layout of wasm32, with pointers of four bytes."""
     return np.dtype([(name, TYPES.get(kind, "<u4")) for kind, name in fields], align=True)
 
 
@@ -51,7 +51,7 @@ class Image(Constants):
         self._put(name, found.tobytes())
 
     def finished(self, values: dict[str, float]) -> bytes:
-        """All bytes; the values are those of the head."""
+        """All bytes, with these values in the head."""
         for name in self._head.dtype.names or ():
             self._head[name] = values[name] if name in values else self._at.get(name, 0)
         self._parts[0] = _padded(self._head.tobytes())
@@ -83,8 +83,8 @@ def _padded(content: bytes) -> bytes:
 def image_of(t: Tables) -> bytes:
     """The tables of a network, for the engine of any network.
 
-    The engine always reads its outputs through a decision. Where the network has none it is the
-    identity times the gain, which changes no bit.
+    The engine always reads its outputs through a decision. For a network without a decision it is
+    the identity times the gain, which changes no bit.
     """
     to = constants_of(t, Image())
     if t.decision is None:

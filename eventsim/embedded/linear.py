@@ -1,7 +1,7 @@
-"""Tables of stages whose neurons are linear between events, as ``c/linear_stages.c`` has them.
+"""Tables of stages with neurons that are linear between events, for ``c/linear_stages.c``.
 
-Every number is that of backend ``cpu`` in single precision: :mod:`eventsim.neuron.linear_tables`
-and :mod:`eventsim.engine.cpu.linear_lanes`. Neurons that are equal share a table.
+All numbers are those of backend ``cpu`` in single precision: :mod:`eventsim.neuron.linear_tables`
+and :mod:`eventsim.engine.cpu.linear_lanes`. Equal neurons share a table.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,8 @@ TERMS = terms_of(np.float32)
 class LinearTables:
     """The neurons of a stage, or of a block; see ``net_linear`` in ``c/tables.h``.
 
-    ``table`` is [kinds, stride], ``times`` [kinds, 3]; ``which`` kind a neuron is, [size].
+    ``table`` is [kinds, stride], ``times`` [kinds, 3]; ``which`` is the kind of each neuron,
+    [size].
     """
 
     n: int
@@ -56,14 +57,15 @@ class LinearTables:
 
 
 def kind_of(job: Job) -> str:
-    """How the stage runs, in the names of ``c/tables.h``."""
+    """The way in which the stage runs, by its name in ``c/tables.h``."""
     return "PIECES" if side_by_side(job.stage, typed_cells(job)) else "LINEAR_EVENTS"
 
 
 def linear_tables(job: Job) -> list[tuple[slice, LinearTables]]:
     """Tables of the stage; of its blocks, with their neurons, where it goes side by side.
 
-    Raises NetworkError where ``cpu`` computes in double precision, whatever that of the run.
+    Raises NetworkError where ``cpu`` computes in double precision also in a run of single
+    precision.
     """
     cells = typed_cells(job)
     if cells.real is not np.float32:
@@ -84,7 +86,7 @@ def linear_tables(job: Job) -> list[tuple[slice, LinearTables]]:
 
 
 def _rows(cells: LinearCells, states: Sequence[int]) -> tuple[Singles, Floats]:
-    """What every neuron's table has, [size, stride], and its times."""
+    """The table of each neuron, [size, stride], and its times."""
     t, m, size = cells.tables, cells.matrices, cells.size
     free, held = slice(0, size), slice(size, 2 * size)
     parts = [

@@ -1,4 +1,4 @@
-"""Numbers and names as C has them; every number reads back exactly."""
+"""Numbers and names in C; each number is read back exactly."""
 
 import re
 from collections.abc import Mapping
@@ -13,17 +13,17 @@ Value = str | int | float | np.float32
 
 
 def macro(name: str) -> str:
-    """A name as part of one of C."""
+    """A name as a part of a macro's name in C."""
     return re.sub(r"[^A-Z0-9]", "_", name.upper())
 
 
 def single(x: float) -> str:
-    """A float: nine digits say which."""
+    """A float, with nine digits, which are enough to read it back."""
     return _decimal(f"{x:.9g}") + "F"
 
 
 def double(x: float) -> str:
-    """A double: seventeen digits."""
+    """A double, with seventeen digits, which are enough to read it back."""
     return _decimal(f"{x:.17g}")
 
 
@@ -45,7 +45,7 @@ def _field(value: Value) -> str:
 
 
 class Constants:
-    """Text of constants, and the bytes that they take; or these alone."""
+    """Text of constants and their size in bytes, or the size alone."""
 
     row_type: type[np.unsignedinteger[Any]] | None = None  # None: as the network needs it
     takes_all = False  # also what the network makes no use of
@@ -56,7 +56,7 @@ class Constants:
         self._counts_only = counts_only
 
     def array(self, what: str, values: NDArray[Any]) -> None:
-        """An array by its declaration; one zero in place of nothing."""
+        """An array by its declaration; an empty one gets a zero."""
         self.n_bytes += max(values.nbytes, values.itemsize)
         if self._counts_only:
             return
@@ -67,7 +67,7 @@ class Constants:
         self.text.append(f"{what} = {{\n    " + ",\n    ".join(lines) + "};\n")
 
     def rows(self, what: str, rows: list[list[Value]], n_bytes: int) -> None:
-        """An array of structs of so many bytes in all, by the values of their fields."""
+        """An array of structs by the values of their fields, with its size in bytes."""
         structs = [f"{{{', '.join(map(_field, row))}}}" for row in rows]
         self.text.append(f"{what} = {{\n    " + ",\n    ".join(structs) + "};\n")
         self.n_bytes += n_bytes

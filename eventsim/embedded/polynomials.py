@@ -1,8 +1,8 @@
-r"""The polynomials of a stretch, of every neuron, to the bit of ``kernels/neuron/stretch.hpp``.
+r"""The polynomials of a stretch for each neuron, to the bit of ``kernels/neuron/stretch.hpp``.
 
 An arrival of weight 1 that comes :math:`u L` ms before the end changes v and j there by polynomials
-in u: their coefficients are :func:`answers`. They are computed where the network is exported, since
-a small processor would compute them at each start.
+in u, whose coefficients are :func:`answers`. They are computed when the network is exported,
+because a small processor would have to compute them at each start.
 """
 
 from typing import Any
@@ -18,8 +18,8 @@ Singles = NDArray[np.float32]
 def fused(a: Singles, b: Any, c: Singles) -> Singles:
     """A b + c with one rounding.
 
-    The product is exact in double precision; the sum is rounded to odd, so that rounding it again
-    gives what one rounding gives (Boldo and Melquiond, 2008). As ``kernels/soft.hpp``.
+    The product is exact in double precision. The sum is rounded to odd, so that a second rounding
+    gives the result of one rounding (Boldo and Melquiond, 2008). As in ``kernels/soft.hpp``.
     """
     product, c64 = a.astype(np.float64) * np.float64(b), c.astype(np.float64)
     total = product + c64

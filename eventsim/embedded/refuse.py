@@ -1,4 +1,4 @@
-"""What the C text cannot do, by name."""
+"""Refuses, by name, parts of a network that the C text does not support."""
 
 from collections.abc import Mapping
 
@@ -22,7 +22,7 @@ MOST_SYNAPSES = 1 << 22  # of all stages; 16 MB of flash
 
 
 def refuse(net: Network, plan: Plan) -> Answer:
-    """Raise NetworkError for what the C text cannot do; returns the answer."""
+    """Raise NetworkError for a part that the C text does not support; returns the answer."""
     answer = net.answer
     if answer is None:
         raise NetworkError(

@@ -1,4 +1,4 @@
-"""The parts of the C text that are of one network: sizes, constants, recordings."""
+"""The parts of the C text that belong to one network: sizes, constants, recordings."""
 
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ CODES, LEAST_CODED = ((16, 4), (256, 8)), 64
 
 
 def sizes_of(t: Tables) -> dict[str, Any]:
-    """Values of the macros that the network's state follows from, and those of its answer."""
+    """Values of the macros for the size of the network's state, and for its answer."""
     rule, readout = t.answer.rule, t.stages[-1].outputs is not None
     kinds = {s.kind for s in t.stages}
     return {
@@ -58,7 +58,7 @@ def sizes_of(t: Tables) -> dict[str, Any]:
 
 
 def _holds(s: StageTables) -> bool:
-    """Whether voltages are held after spikes."""
+    """Whether some neuron has a refractory time."""
     return bool((s.refractory > 0.0).any()) or (s.linear is not None and s.linear.holds)
 
 
@@ -68,12 +68,12 @@ def n_states(s: StageTables) -> int:
 
 
 def spikes_of(t: Tables) -> int:
-    """Spikes that may wait to be polled."""
+    """Number of spikes that may wait to be polled."""
     return max(LEAST_SPIKES, sum(t.sizes[1:]))
 
 
 def row_type(t: Tables) -> type[np.unsignedinteger[Any]]:
-    """Type of keys and rows; its largest number is that of no row."""
+    """Type of keys and rows; its largest number means no row."""
     n_keys = max(sum(route.n_keys for route in s.routes) + s.size for s in t.stages)
     return np.uint16 if n_keys < 2**16 - 1 else np.uint32
 
@@ -155,7 +155,7 @@ def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
 
 
 def _places(t: Tables, to: Constants) -> None:
-    """First neuron and first stage of every population, and what comes behind the last."""
+    """First neuron and first stage of each population, and the numbers behind the last."""
     first, of_stage = [0], [0]
     start = np.concatenate([[0], np.cumsum([s.size for s in t.stages])])
     for number in range(1, len(t.populations)):
@@ -171,13 +171,13 @@ def _places(t: Tables, to: Constants) -> None:
 
 
 def _coded(route: Route) -> NDArray[Any]:
-    """The weights of which codes are made: alone, if the resistances differ."""
+    """The weights to encode: without the resistances, if these differ."""
     alike = bool((route.resistance == route.resistance[0]).all())
     return route.weights if alike else route.plain
 
 
 def _bits(route: Route) -> int:
-    """Bits of the codes of a route's weights; 0 where they are numbers."""
+    """Bits of the codes of a route's weights; 0 if they are stored as numbers."""
     if route.weights.size < LEAST_CODED:
         return 0
     n_values = np.unique(_coded(route)).size
@@ -274,7 +274,7 @@ def _linear(t: Tables, to: Constants) -> None:
 def recorded(t: Tables, stream: EventStream, tape: SpikeTape, answers: Ints) -> str:
     """Recordings with their spikes and answers, for ``NAME_test.c``.
 
-    Spikes go by recording, neuron of all, and time.
+    Spikes are sorted by recording, neuron among all, and time.
     """
     to, n = Constants(), stream.n_samples
     to.array("static const double event_time[]", stream.times)

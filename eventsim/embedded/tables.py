@@ -1,4 +1,4 @@
-"""What the C text of a network is made of: its stages as tables, in the numbers of the engine."""
+"""The stages of a network as tables for the C text, with the numbers of the engine."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -43,7 +43,7 @@ SPARE, LEAST_ROOM = 2.0, 64  # of a queue: times what waited in the recordings, 
 
 @dataclass(frozen=True, eq=False)
 class Route:
-    """A population's spikes become arrivals of a stage, as ``c/tables.h`` has it.
+    """How spikes of a population become arrivals of a stage, as in ``c/tables.h``.
 
     ``weights`` are [rows, neurons], or [synapses] where ``synapses`` are given; they are ``plain``
     ones times the ``resistance`` of the target, rounded to single precision. In linear neurons they
@@ -116,7 +116,7 @@ class Tables:
 
     @property
     def output(self) -> int:
-        """Number of the first stage that answers."""
+        """Number of the first stage that gives the answer."""
         if self.stages[-1].outputs is not None:
             return len(self.stages) - 1
         number = self.populations.index(self.answer.population)
@@ -130,19 +130,19 @@ class Tables:
 
     @property
     def n_outputs(self) -> int:
-        """Neurons that answer."""
+        """Number of neurons that give the answer."""
         if self.stages[-1].outputs is not None:
             return self.stages[-1].size
         return self.sizes[self.populations.index(self.answer.population)]
 
     @property
     def n_scores(self) -> int:
-        """Scores of the answer."""
+        """Number of scores of the answer."""
         return self.n_outputs if self.decision is None else self.decision.n_classes
 
 
 def tables_of(net: Network, tape: SpikeTape) -> Tables:
-    """Tables of a network; ``tape`` says how many events wait in its queues."""
+    """Tables of a network; from ``tape`` follows how many events wait in its queues."""
     net = net.to_host()
     plan = make_plan(net)
     answer = refuse(net, plan)
@@ -161,7 +161,7 @@ def tables_of(net: Network, tape: SpikeTape) -> Tables:
 
 
 def _units(stage: Stage, waiting: "_Waiting") -> list[StageTables]:
-    """The stage, or its blocks if they hear different sources."""
+    """The stage, or its blocks if these have different sources."""
     job = Job(stage, (), np.zeros(1), "single")
     algorithm, p = algorithm_of(stage), stage.population
     table = np.asarray(neuron_table(job))
@@ -235,7 +235,7 @@ def _linear_units(stage: Stage, waiting: "_Waiting") -> list[StageTables]:
 
 
 def _block(whole: StageTables, stage: Stage, k: int, waiting: "_Waiting") -> StageTables:
-    """Neighbouring neurons with the rows that they hear."""
+    """A block of neighbouring neurons, with the rows of their synapses."""
     mine, start, heard = slice(k * BLOCK, (k + 1) * BLOCK), 0, stage.heard[k]
     routes = list[Route]()
     for route in whole.routes:
@@ -270,7 +270,7 @@ def _routes(job: Job, names: Sequence[str], *, by_rows: bool) -> tuple[Route, ..
 
 
 def _resistance(stage: Stage) -> Floats:
-    """By neuron; of linear neurons it is in their flow."""
+    """Resistance by neuron; 1 for linear neurons, whose flow includes it."""
     if stage.is_linear:
         return np.ones(int(stage.member_start[-1]))
     found: Floats = stage.population.resistance
@@ -324,7 +324,7 @@ def _readout(stage: Stage, answer: Answer, waiting: "_Waiting") -> StageTables:
 
 @dataclass(frozen=True, eq=False)
 class _Waiting:
-    """How many arrivals wait in the recordings of a tape."""
+    """Number of arrivals that wait in the recordings of a tape."""
 
     names: tuple[str, ...]
     tape: SpikeTape
@@ -332,13 +332,13 @@ class _Waiting:
 
     @property
     def longest(self) -> Floats:
-        """How long the longest recording is with its tail, ms, [1]."""
+        """Duration of the longest recording with its tail, ms, [1]."""
         return np.array([float(self.tape.stream.duration.max()) + self.tail])
 
     def room(self, routes: tuple[Route, ...], lag: float) -> int:
-        """Arrivals that a queue holds: more than ever waited.
+        """Number of arrivals for which a queue has room: more than ever waited.
 
-        One waits from when it is sent to when the stretch that it is in is known, some ``lag`` ms
+        An arrival waits from the time when it is sent until its stretch is known, some ``lag`` ms
         after it arrives.
         """
         most = max(self._most(routes, sample, lag) for sample in range(self.tape.stream.n_samples))

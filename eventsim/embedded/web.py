@@ -1,4 +1,4 @@
-"""A network as data of the engine that every page has."""
+"""A network as data for the engine of a page."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ HOW = (
 
 @dataclass(frozen=True, eq=False)
 class WebNetwork:
-    """A network and the engine that runs it; ``populations`` are sizes by name, the input first."""
+    """A network and the engine that runs it; ``populations`` has sizes by name, input first."""
 
     engine: bytes
     image: bytes
@@ -54,7 +54,7 @@ def web_network(net: Network, stream: EventStream, *, bits: int | None = None) -
 
 
 def read_engine() -> bytes:
-    """The engine; BackendError where it is missing or of other sources."""
+    """The engine; BackendError if it is missing or was built from other sources."""
     if not ENGINE.is_file():
         raise BackendError(
             f"export_web: this eventsim was built without its engine for pages. {HOW}"

@@ -1,23 +1,23 @@
-r"""Dense networks on frames, trained by PyTorch: what the points of a sweep stand beside.
+r"""Dense networks on frames, trained by PyTorch: a comparison for the points of a sweep.
 
 ========  ========================================================================================
 kind      network
 ========  ========================================================================================
-``gru``   every spiking population of the baseline is a GRU of as many units, every readout a
-          linear layer; each sees what its population hears: the shape of
+``gru``   a GRU of as many units in place of each spiking population of the baseline, a linear
+          layer in place of each readout, with the inputs of these populations: the shape of
           :func:`eventsim.energy.dense_equivalent`
 ``rnn``   the same with simple recurrent layers (tanh)
 ``ann``   two hidden layers (ReLU) of one width on the events of every channel in the whole
           recording (their log(1 + n)), with as many parameters as the baseline trains
 ========  ========================================================================================
 
-Input of the recurrent ones are the events of every channel in frames of ``frame_ms``, the tail of
-the run included; a class is scored by its mean over the frames. Recordings, validation part,
-augmentation (but for ``mix``), batch size and epochs are those of the baseline's run;
-Adam with a rate of ``RATE``, for which nothing was searched.
+The input of the recurrent networks are the events of each channel in frames of ``frame_ms``, the
+tail of the run included. The score of a class is its mean over the frames. Recordings, validation
+part, augmentation (without ``mix``), batch size and epochs are those of the baseline's run. The
+optimiser is Adam with the rate ``RATE``, which was not searched for.
 
-Energies are those of the multiplications in 45 nm (:mod:`eventsim.energy.dense`), memory aside:
-``eventsim cost`` prints those of ``gru`` and ``rnn`` beside the baseline's run.
+Energies are those of the multiplications in 45 nm (:mod:`eventsim.energy.dense`), without memory.
+``eventsim cost`` prints them for ``gru`` and ``rnn`` beside the baseline's run.
 """
 
 import itertools
@@ -62,14 +62,14 @@ _LACKING = ("event_counts", "bias_additions", "activation_functions", "static_ch
 
 @dataclass(frozen=True, kw_only=True)
 class DenseBaseline:
-    """A dense network that the points are compared with.
+    """A dense network with which the points are compared.
 
     Attributes
     ----------
     kind
         ``gru``, ``rnn`` or ``ann``.
     frame_ms
-        Length of a frame of the recurrent ones.
+        Length of a frame of the recurrent networks.
     """
 
     kind: DenseKind
@@ -84,7 +84,7 @@ class DenseBaseline:
 
     @property
     def on_frames(self) -> bool:
-        """Whether it sees frames, and not the event counts of a whole recording."""
+        """Whether its input are frames; otherwise it is the event counts of a whole recording."""
         return self.kind != "ann"
 
     @property
@@ -109,10 +109,10 @@ def dense_numbers(
     baseline: DenseBaseline, run: Run, training: AnyDataset, data: AnyDataset, asked: Question,
     folder: Path,
 ) -> Measured:  # fmt: skip
-    """Train and measure a dense network beside a run; what was measured is kept in its ``folder``.
+    """Train and measure a dense network beside a run; the numbers are kept in its ``folder``.
 
-    The run is of the sweep's baseline, finished: its network gives the shape, its settings the
-    rest. Raises BackendError if PyTorch is missing.
+    The run is a finished one of the sweep's baseline. Its network gives the shape, its settings
+    give the rest. Raises BackendError if PyTorch is missing.
     """
     asks = repr((baseline, run.settings.deciding(), asked.described())).encode()
     return remembered(folder, asks, lambda: _trained(baseline, run, training, data, asked))
@@ -159,7 +159,7 @@ def _trained(
 
 
 class _Framed:
-    """Recurrent layers in the places of spiking populations, linear ones in those of readouts."""
+    """Recurrent layers in place of spiking populations, linear layers in place of readouts."""
 
     def __init__(self, torch: Any, baseline: DenseBaseline, run: Run):
         self.torch, self.baseline, self.net, self.tail = torch, baseline, run.net, run.config.tail
@@ -187,7 +187,7 @@ class _Framed:
         return (sent[name] * alive[:, :, None]).sum(dim=0) / steps[:, None]
 
     def cost(self, stream: EventStream) -> tuple[float, float, tuple[str, ...]]:
-        """Multiplications and accumulations of a recording, their energy in pJ, what it lacks."""
+        """Multiplications and additions of a recording, their energy in pJ, and what it lacks."""
         found = dense_equivalent(
             self.net,
             extend(stream, self.tail).duration,
@@ -230,7 +230,7 @@ class _Counted:
         return self.layers(self.torch.from_numpy(np.log1p(counts).astype(np.float32)))
 
     def cost(self, stream: EventStream) -> tuple[float, float, tuple[str, ...]]:
-        """As that of the other: every weight once per recording."""
+        """As the other cost: each weight counts once per recording."""
         del stream
         macs = float(sum(p.numel() for p in self.parameters() if p.dim() > 1))
         return macs, macs * load_chip(DENSE_PRICES).energy["mac"].value, _LACKING

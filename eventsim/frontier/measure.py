@@ -1,14 +1,14 @@
-"""What a finished run costs on chips, and how accurate it is: the numbers of a point.
+"""Accuracy and costs of a finished run: the numbers of a point.
 
-Energies are those that ``eventsim cost`` prints for the same run and chips: nothing is counted
-another way. They leave out what needs a mapping; leakage is a part of its own: static power over
-the time of an inference, which is the whole recording and the time that the network runs on after
-it. What an encoder of the input costs is a number beside these. Cores are those that a first-fit
-mapping uses, as ``eventsim map --method first-fit`` tells, or those of the search where first-fit
-finds no place; :mod:`eventsim.mapping.fits` says whether a network fits at all.
+Energies are those that ``eventsim cost`` prints for the same run and chips. They leave out terms
+that need a mapping. Leakage is a number of its own: static power over the time of an inference,
+which is the whole recording and the time for which the network runs on after it. The energy of an
+encoder of the input is a number of its own too. Cores are those of a first-fit mapping, as in
+``eventsim map --method first-fit``, or those of the search if first-fit finds no place.
+:mod:`eventsim.mapping.fits` says whether a network fits at all.
 
-What was measured is kept in the folder of the run, in ``frontier.json``, with the question: the
-same question of the same network is not measured again.
+The numbers are kept in the folder of the run, in ``frontier.json``, with the question. The same
+question of the same network is not measured again.
 """
 
 import hashlib
@@ -45,7 +45,7 @@ _VERSION = (
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What was measured of a run.
+    """The measurements of a run.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What is measured of every run.
+    """What to measure of each run.
 
     Attributes
     ----------
@@ -108,7 +108,7 @@ class Question:
         return data[:] if self.samples is None else data[spread(data.labels, self.samples)][:]
 
     def described(self) -> dict[str, Any]:
-        """All that decides the numbers, as plain values."""
+        """All settings on which the numbers depend, as plain values."""
         return {
             "chips": [asdict(chip) for chip in self.chips.values()],
             "part": self.part,
@@ -119,12 +119,12 @@ class Question:
 
 
 def energy_key(chip: str) -> str:
-    """Name of the energy of what a run does on a chip, leakage aside, pJ per recording."""
+    """Name of the energy of a run on a chip without leakage, pJ per recording."""
     return f"{ENERGY}:{chip}"
 
 
 def leakage_key(chip: str) -> str:
-    """Name of the energy of static power over an inference; None where it is no term of its own."""
+    """Name of the leakage energy of an inference; None if it is no term of its own."""
     return f"leakage_pj:{chip}"
 
 

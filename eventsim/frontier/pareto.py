@@ -1,12 +1,12 @@
-r"""The Pareto front: what no other point is better than in everything that counts.
+r"""The Pareto front: the points that no other point dominates.
 
-A point with cost :math:`c_i` and value :math:`v_i` is dominated if some other point costs no more
-and is worth no less, and differs in one of them:
+A point with cost :math:`c_i` and value :math:`v_i` is dominated if another point costs no more, has
+no smaller value, and differs in one of the two:
 
 .. math:: c_j \le c_i, \quad v_j \ge v_i, \quad (c_j, v_j) \ne (c_i, v_i).
 
-Points that are not dominated are the front. Of points that are alike in both all are on the front,
-or none; a single point is.
+The other points are the front. Points with the same cost and value are all on the front, or none of
+them is. A single point is on the front.
 """
 
 import numpy as np

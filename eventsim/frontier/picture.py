@@ -1,7 +1,7 @@
 """The picture of a front: accuracy against one axis of cost, as SVG for a page.
 
-The picture is drawn by matplotlib and stands in the page as elements, not as an image. Every point
-is a link to its first run and says its name where a mouse rests, also without JavaScript.
+Matplotlib draws the picture, and the page contains it as SVG elements, not as an image. Each point
+is a link to its first run. Its name appears under the mouse, also without JavaScript.
 """
 
 from collections.abc import Mapping
@@ -31,9 +31,9 @@ WIDE = 4.0  # an axis over a wider range is logarithmic
 def draw(frontier: Frontier, axis: Key) -> Figure:
     """Accuracy against that axis; call it inside :func:`eventsim.plot.style.look`.
 
-    A dot is a condition, the mean over its seeds with their standard deviation; the line joins
-    those on the front. A square is the fixed-step counterpart, a triangle a dense network, a cross
-    does not fit on the chip of the axis, or was not checked.
+    A dot is a condition: the mean over its seeds with their standard deviation. The line joins the
+    dots on the front. A square is the fixed-step counterpart, a triangle is a dense network. A
+    cross does not fit on the chip of the axis, or was not checked.
     """
     drawn = style.figure(9.0, 5.0)
     axes = drawn.subplots()

@@ -1,14 +1,14 @@
 """All points of a sweep: measured, summarised over seeds, and which of them are on a front.
 
-A point is a condition of an experiment, its numbers are means over the seeds. Every axis of cost
+A point is a condition of an experiment. Its numbers are means over the seeds. Each axis of cost
 (the energy on a chip, without leakage and with it, synaptic operations, cores) has a front of its
-own, by the mean cost and the mean accuracy. **The accuracy by which a front is chosen is that of
-the validation part**, which training holds out of its own data; what the page shows beside it was
-measured on other recordings. Where runs have no validation part the measured accuracy itself
-chooses: the front then is as optimistic as any best of many, and says so.
+own, by the mean cost and the mean accuracy. **A front is chosen by the accuracy on the validation
+part**, which training holds out of its own data. The accuracies of the page were measured on other
+recordings. If runs have no validation part, the measured accuracy chooses the front. Such a front
+is as optimistic as any best of many, and the page says so.
 
-Conditions on a grid of time and dense networks are drawn beside the others and are on no front. A
-condition whose networks do not fit on a chip, or were not checked, is on no front of that chip.
+Conditions on a grid of time and dense networks are drawn too, but are on no front. A condition
+whose networks do not fit on a chip, or were not checked, is on no front of that chip.
 """
 
 import math
@@ -62,9 +62,9 @@ class SweptRun:
     folder
         Its own, relative to that of the sweep, with ``/`` between names.
     link
-        Its report where it has one, else its folder; relative as well.
+        Its report if it has one, else its folder; relative as well.
     command
-        Which tells the same counts and energies; empty where there is none.
+        That prints the same counts and energies; empty if there is none.
     numbers, fits, missing
         As in :class:`eventsim.frontier.Measured`.
     """
@@ -80,21 +80,21 @@ class SweptRun:
 
 @dataclass(frozen=True, kw_only=True)
 class ChipNote:
-    """What the energies on a chip rest on.
+    """Assumptions behind the energies on a chip.
 
     Attributes
     ----------
     name, title
         Of the chip.
     step_ms
-        Of its clocked terms; None without.
+        Of its clocked terms; None without such terms.
     has_energy, has_cores
         Whether it has figures, and cores that a network can be put on.
     has_leakage
         Whether leakage is a term of its own; else it is part of the others, or unknown.
     figures
-        Of its terms: name, value, unit, status, source, and whether the term is in the energies
-        (``counted``): those that need a mapping are not, and leakage is told apart.
+        Of its terms: name, value, unit, status, source, and whether the energies include the
+        term (``counted``). They do not include terms that need a mapping, nor leakage.
     """
 
     name: str
@@ -117,14 +117,13 @@ class Point:
     kind
         ``exact`` time, its fixed-step counterpart on a ``grid``, or a ``dense`` network.
     settings
-        In which it differs from some other point, by path.
+        Those in which it differs from some other point, by path.
     runs
         One per seed, and per group that is held out.
     summary
         Mean and standard deviation over the runs of every number that all runs have.
     fits
-        Whether the networks of all runs fit, by name of the chip; a chip that is not among them was
-        not checked.
+        Whether the networks of all runs fit, by name of the chip; other chips were not checked.
     missing
         Names of the terms that the energies lack, by name of the chip.
     front
@@ -152,7 +151,7 @@ class Point:
         return self.kind == "dense"
 
     def fit_on(self, chip: ChipNote) -> Fit | None:
-        """Whether it fits on a chip; None where there is nothing to fit: no cores, or no spikes."""
+        """Whether it fits on a chip; None if the chip has no cores, or the network no spikes."""
         if not chip.has_cores or self.is_dense:
             return None
         return self.fits.get(chip.name, UNCHECKED)
@@ -184,15 +183,15 @@ class Frontier:
     title
         Of the experiment.
     about
-        What the experiment says of itself, and the titles of the points.
+        The description in the experiment, and the titles of the points.
     data
-        The recordings on which everything is measured, in words.
+        The recordings of all measurements, in words.
     chosen_by
-        ``validation_accuracy`` where fronts are chosen by it, else ``accuracy``.
+        ``validation_accuracy`` if it chooses the fronts, else ``accuracy``.
     chips
         By which the runs are priced.
     points
-        In the order of the recipe; those of which no run is done are in ``absent``.
+        In the order of the recipe; conditions without a finished run are in ``absent``.
     absent
         Names of conditions without a finished run.
     small_size
@@ -216,7 +215,7 @@ class Frontier:
 
     @property
     def axes(self) -> dict[Key, str]:
-        """Axes of cost, and what they are called."""
+        """Axes of cost, and their names."""
         found = {}
         for chip in self.chips:
             if chip.has_energy:
@@ -254,18 +253,18 @@ def gather(
     baselines
         Dense networks, each trained beside every finished run of the sweep's baseline.
     bits
-        Every condition in exact time is a point of its own at each number of bits, to which its
-        weights are rounded after training; nothing is trained again. One that was trained with as
-        few bits is not rounded.
+        For each number of bits, each condition in exact time gives a further point: its weights
+        are rounded to so many bits after training, and nothing is trained again. A condition that
+        was trained with as few bits is not rounded.
     watch
-        Told the label of every run before it is measured.
+        Called with the label of each run before it is measured.
 
     Raises
     ------
     StorageError
         A file of a run is damaged.
     BackendError
-        There are baselines, and PyTorch is missing.
+        Baselines were given, and PyTorch is missing.
     """
     data = _Recordings()
     runs: dict[str, list[SweptRun]] = {variant.name: [] for variant in plan.variants}
@@ -315,7 +314,7 @@ def _point(
     runs: Sequence[SweptRun],
     bits: int | None = None,
 ) -> Point:
-    """The point of a condition, or of it with weights rounded after training."""
+    """The point of a condition, perhaps with weights rounded after training."""
     after = "" if bits is None else f", rounded to {bits} bits"
     return Point(
         name=variant.name if bits is None else f"{variant.name}-{bits}-bits",
@@ -328,7 +327,7 @@ def _point(
 
 
 def _of_all(runs: Sequence[SweptRun]) -> dict[str, Any]:
-    """What the runs of a point say together."""
+    """The summary of the runs of a point."""
     chips = dict.fromkeys(name for run in runs for name in run.missing)
     checked = dict.fromkeys(name for run in runs for name in run.fits)
     return {
@@ -342,7 +341,7 @@ def _of_all(runs: Sequence[SweptRun]) -> dict[str, Any]:
 
 
 def _swept(run: Run, asked: Question, data: "_Recordings", bits: int | None = None) -> SweptRun:
-    """A run, measured; with ``bits`` it with rounded weights."""
+    """A measured run; with ``bits`` its weights are rounded."""
     tested = data.of(run, asked.part)
     if bits is None:
         measured = measure(run, tested, asked)
@@ -359,7 +358,7 @@ def _swept(run: Run, asked: Question, data: "_Recordings", bits: int | None = No
 
 
 class _Recordings:
-    """Those of all runs, each part read once."""
+    """Recordings of all runs; each part is read once."""
 
     def __init__(self) -> None:
         self._known: dict[Any, AnyDataset] = {}
@@ -379,7 +378,7 @@ def _dense(
     asked: Question,
     data: _Recordings,
 ) -> Point:
-    """The point of a dense network: one of it beside every run."""
+    """The point of a dense network, which is trained beside each run."""
     runs = []
     for spec in beside:
         run = Run(root / spec.label, spec)
@@ -427,7 +426,7 @@ def _figure(term: str, quantity: Quantity, step_ms: float | None) -> dict[str, A
 
 
 def _summary(runs: Sequence[Numbers]) -> dict[str, Summary]:
-    """Of every number that all runs have."""
+    """Mean and standard deviation of each number that all runs have."""
     found = {}
     for key in runs[0]:
         values = [value for run in runs if (value := run.get(key)) is not None]
@@ -437,7 +436,7 @@ def _summary(runs: Sequence[Numbers]) -> dict[str, Summary]:
 
 
 def differing(variants: Sequence[RunSettings]) -> dict[str, dict[str, Any]]:
-    """Of every variant the settings that are not the same in all, by path."""
+    """For each variant, the settings that are not the same in all variants, by path."""
     plain = {
         one.name: flat(
             {
@@ -454,7 +453,7 @@ def differing(variants: Sequence[RunSettings]) -> dict[str, dict[str, Any]]:
 
 
 def with_fronts(frontier: Frontier) -> Frontier:
-    """The same with every point's fronts found."""
+    """The same sweep with the fronts of each point."""
     fronts: dict[str, list[Key]] = {point.name: [] for point in frontier.points}
     for axis in frontier.axes:
         able = [

@@ -33,7 +33,7 @@ WORDS = {
 
 
 def point_tables(frontier: Frontier) -> list[PageTable]:
-    """A row per point: accuracies and operations, then for every chip energies and cores."""
+    """A row per point: accuracies and operations, then energies and cores of each chip."""
     columns = _names(frontier)
     columns["runs"] = [f"{len(point.runs)}" for point in frontier.points]
     columns["accuracy %"] = [_percent(point, ACCURACY) for point in frontier.points]
@@ -110,7 +110,7 @@ def axis_name(axis: Key) -> str:
 
 
 def commands_table(frontier: Frontier) -> PageTable:
-    """The command that tells counts and energies of every run."""
+    """For each run the command that prints its counts and energies."""
     rows = [[run.folder, run.command] for point in frontier.points for run in point.runs]
     return PageTable("", ["run", "command"], rows, numbers=1, texts=1)
 
@@ -170,7 +170,7 @@ def as_csv(frontier: Frontier) -> str:
 
 
 def _told_of_run(frontier: Frontier, point: Point, run: SweptRun) -> Iterator[str]:
-    """For every chip: whether the network of a run fits, why not, and what its energy lacks."""
+    """For each chip: whether the network of a run fits, why not, and the terms its energy lacks."""
     for chip in frontier.chips:
         fit = None if point.fit_on(chip) is None else run.fits.get(chip.name, UNCHECKED)
         yield from ("", "") if fit is None else (fit.state, fit.reason)
@@ -178,7 +178,7 @@ def _told_of_run(frontier: Frontier, point: Point, run: SweptRun) -> Iterator[st
 
 
 def notes(frontier: Frontier) -> Iterator[str]:
-    """What the numbers are, in sentences."""
+    """Sentences that explain the numbers."""
     if frontier.small_size is not None:
         yield frontier.small_size
     yield (
@@ -239,7 +239,7 @@ def notes(frontier: Frontier) -> Iterator[str]:
 
 
 def _lacking(frontier: Frontier) -> Iterator[str]:
-    """What energies of spiking networks and of their encoder leave out, lines of every chip."""
+    """Terms that energies of spiking networks and of their encoder leave out, by chip."""
     spiking = [point for point in frontier.points if not point.is_dense]
     for chip in frontier.chips:
         names = ", ".join(_missing(spiking, chip.name))
@@ -259,7 +259,7 @@ def _missing(points: Sequence[Point], *chips: str) -> list[str]:
 
 
 def _runs_of(frontier: Frontier) -> str:
-    """What the runs of a point are, and how far a spread over them reaches."""
+    """The runs of a point, and what a spread over them covers."""
     if any(len({run.seed for run in point.runs}) < len(point.runs) for point in frontier.points):
         return "all seeds in all divisions, in each of which other groups are tested"
     return (

@@ -4,7 +4,7 @@
 file                 content
 ===================  =========================================================================
 frontier.html        the page
-frontier.csv         a row per run, with all numbers and the command that tells its energies
+frontier.csv         a row per run, with all numbers and the command that prints its energies
 frontier.json        the same by points, with means and standard deviations, and the fronts
 ===================  =========================================================================
 """
@@ -46,6 +46,6 @@ def write_frontier(folder: str | Path, frontier: Frontier) -> Path:
 
 
 def plain(frontier: Frontier) -> dict[str, Any]:
-    """All of it as plain values for JSON."""
+    """The sweep as plain values for JSON."""
     head = {"format": FORMAT, "version": VERSION, "eventsim": eventsim.__version__}
     return head | asdict(frontier) | {"axes": frontier.axes}

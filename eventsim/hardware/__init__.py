@@ -1,4 +1,4 @@
-"""What a chip has room for: its axons, limits and number formats, before anything is mapped.
+"""Capacity of a chip: axons, limits and number formats, before anything is mapped.
 
 Internal; its public names are those of :mod:`eventsim.mapping`.
 """

@@ -1,4 +1,4 @@
-"""What mapping raises: facts are fields, so that a program can react."""
+"""Errors of mapping; facts are fields, so that a program can react."""
 
 from eventsim.errors import EventSimError
 
@@ -15,11 +15,11 @@ class InfeasibleError(MappingError):
     limit
         Name of the field of ``Limits``, for example ``"axons_in_per_core"``.
     needed, available
-        What the network asks for, and what the chip has.
+        What the network needs, and what the chip has.
     core
         The core on which the limit is exceeded; None if no core could hold it.
     neuron
-        ``(population, index)`` if one neuron alone is too much; None otherwise.
+        ``(population, index)`` if a single neuron exceeds the limit; None otherwise.
     """
 
     def __init__(

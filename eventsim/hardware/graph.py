@@ -1,13 +1,12 @@
-"""AxonGraph: a network as a chip sees it, neuron by neuron, with measured spike counts.
+"""AxonGraph: a network as a graph of neurons and axons for a chip, with measured spike counts.
 
 Definitions, which every part of this room shares:
 
 =============  ===================================================================================
 placed neuron  a neuron of a spiking population or of a readout; with ``inputs="placed"`` also every
                input channel, as a relay that occupies a neuron's place
-axon           what carries the spikes of one source to all of its targets: one per placed neuron,
-               and, with ``inputs="external"``, one per input channel, which enters the chip from
-               outside
+axon           carries the spikes of one source to all of its targets: one per placed neuron, and,
+               with ``inputs="external"``, one per input channel, which enters the chip from outside
 synapse        an entry of a weight matrix that is not 0, self-connections included; it lies in the
                memory of its target's core
 axon in        of a core: a source with at least one target there, whatever the number of its
@@ -18,8 +17,8 @@ fan-in         of a neuron: its synapses
 synapse bits   of a core: its synapses times ``bits_per_synapse``
 =============  ===================================================================================
 
-Axons are numbered as the neurons are, population after population in the order of the network;
-those from outside follow.
+Axons have the numbers of their neurons, population after population in the order of the network.
+Axons from outside follow.
 """
 
 from collections.abc import Sequence
@@ -119,7 +118,7 @@ class AxonGraph:
 def renumbered(graph: AxonGraph, order: Ints) -> AxonGraph:
     """The graph with its neurons in another order: number k is neuron ``order[k]``. New arrays.
 
-    It has one group without a name: its neurons are those of several populations.
+    It has one group without a name, since its neurons are of several populations.
     """
     axons = np.concatenate([order, np.arange(graph.n_neurons, graph.n_axons)])
     number = np.empty(order.size, np.int32)
@@ -165,7 +164,7 @@ def axon_graph(net: Network, tape: SpikeTape | None, *, inputs: Inputs = "extern
     net
         The network; not changed.
     tape
-        A run of it; None gives every axon one spike, so that mappings count axons, not spikes.
+        A run of it. None gives each axon one spike, so that mappings count axons, not spikes.
     inputs
         ``external``: channels send spikes from outside the chip. ``placed``: every channel takes a
         neuron's place on a core, as a relay.
@@ -201,7 +200,7 @@ def axon_graph(net: Network, tape: SpikeTape | None, *, inputs: Inputs = "extern
 def _number(
     net: Network, placed: Sequence[str], outside: Sequence[str]
 ) -> tuple[dict[str, int], tuple[Group, ...]]:
-    """First axon of every population, and the placed ones as groups."""
+    """First axon of each population, and the placed populations as groups."""
     starts, total = {}, 0
     for name in (*placed, *outside):
         starts[name] = total

@@ -1,8 +1,8 @@
-r"""Values of a network in whole units of a chip's formats, and those that no unit holds.
+r"""Values of a network in whole units of a chip's formats, and values that do not fit.
 
-Rounding moves a value by half a unit at most. What is beyond the ends of a format, or so near to
-zero that nothing is left of it, is no matter of rounding: it is set to the nearest value that the
-format has, and named here. :mod:`eventsim.hardware.quantise` says what the units are.
+Rounding changes a value by half a unit at most. A value beyond the range of a format, or one so
+near to zero that it becomes 0, does not fit: it is set to the nearest value of the format and named
+here. :mod:`eventsim.hardware.quantise` defines the units.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -21,7 +21,7 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Misfit:
-    """Values of one kind that a chip's format does not hold.
+    """Values of one kind that do not fit into a chip's format.
 
     Attributes
     ----------
@@ -30,11 +30,11 @@ class Misfit:
     where
         Projections or populations that have some, or ``decision``.
     values, of
-        How many do not fit, of how many in the network.
+        Number of values that do not fit, and of all values in the network.
     reason
-        What is wrong with them.
+        Why they do not fit.
     done
-        What became of them.
+        What was done with them.
     """
 
     what: str
@@ -55,13 +55,13 @@ class Misfit:
 
 
 def weights_of(net: Network) -> dict[str, Floats]:
-    """The live weights that have a grid each, by projection, and as ``decision`` those of one."""
+    """The live weights by projection, and as ``decision`` those of a decision; a grid for each."""
     every, end = net.parameters(), ".weights"
     return {key.removesuffix(end): every[key] for key in every if key.endswith(end)}
 
 
 def delay_steps(delays: Floats, step_ms: float) -> Floats:
-    """Times in whole steps, however many."""
+    """Times in whole steps, without an upper limit."""
     steps: Floats = namespace(delays).round(delays / step_ms)
     return steps
 
@@ -86,7 +86,7 @@ def threshold_units(population: Population, bits: int) -> tuple[Floats, Floats, 
 def misfits(
     net: Network, rounded: Network, formats: Formats, step_ms: float | None
 ) -> tuple[Misfit, ...]:
-    """What of ``net`` the formats do not hold, where ``rounded`` is what became of it."""
+    """Values of ``net`` that do not fit into the formats; ``rounded`` is the rounded network."""
     found = [
         *([] if step_ms is None else _misfit_delays(net, step_ms, formats.max_delay_steps)),
         *_misfit_weights(net, rounded),
@@ -99,7 +99,7 @@ def misfits(
 def _one_kind(
     what: str, masks: Iterable[tuple[str, Mask]], reason: str | Callable[[], str], done: str
 ) -> Iterator[Misfit]:
-    """The values that the masks of all projections or populations choose; nothing if none does."""
+    """The values that masks choose, by projection or population; empty if there are none."""
     chosen = list(masks)
     where = tuple(dict.fromkeys(name for name, mask in chosen if mask.any()))
     if where:
@@ -127,7 +127,7 @@ def _misfit_weights(net: Network, rounded: Network) -> Iterator[Misfit]:
 
 
 def _misfit_times(net: Network, step_ms: float, bits: int | None) -> Iterator[Misfit]:
-    """Time constants whose decay is no unit or all of them; refractory times of no step."""
+    """Time constants with a decay of 0 units or of all; refractory times of less than a step."""
     if bits is not None:
         units = [
             (name, decay_units(tau, step_ms, bits))

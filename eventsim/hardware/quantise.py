@@ -4,19 +4,19 @@ Weights of a projection lie on the grid of its largest one,
 
 .. math:: s = \max |w| / (2^{b-1} - 1), \qquad w \leftarrow s\, \mathrm{round}(w / s),
 
-one sign bit among the b; of a single bit only the sign is left, times the mean magnitude. The
-weights of a linear decision have a grid of their own, its bias keeps its value. A time constant
-becomes a decay per step of length h on the chip's grid,
+one sign bit among the b. A single bit leaves only the sign, times the mean magnitude. The weights
+of a linear decision have a grid of their own; its bias stays. A time constant becomes a decay per
+step of length h on the chip's grid,
 
 .. math:: \delta = \mathrm{round}\big((1 - e^{-h/\tau})\, 2^b\big)\, 2^{-b}, \qquad
           \tau \leftarrow -h / \ln(1 - \delta),
 
-with :math:`\delta` kept between one unit and one unit below 1. Thresholds and resets are rounded in
-the unit in which a chip has them, current summed with weights: :math:`(\vartheta - E) / R` on the
+with :math:`\delta` between one unit and one unit below 1. Thresholds and resets are rounded in the
+unit that a chip uses for them, a current summed with weights: :math:`(\vartheta - E) / R` on the
 grid of the population's largest one, unsigned b bits, never below the reset. Delays and refractory
-times are rounded to multiples of h; a delay beyond ``max_delay_steps`` is cut to it. Resistance and
-resting potential keep their values: a chip has them in threshold and bias. What the formats cannot
-hold is counted, see :mod:`eventsim.hardware.misfits`.
+times are rounded to multiples of h; a delay above ``max_delay_steps`` is cut to it. Resistance and
+resting potential stay: on a chip they are part of threshold and bias. Values that do not fit into
+the formats are counted, see :mod:`eventsim.hardware.misfits`.
 """
 
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class Quantised:
     worst_tau_error
         Largest relative change of a time constant.
     misfits
-        Values that the formats do not hold, and what became of them.
+        Values that do not fit into the formats, and what was done with them.
     """
 
     net: Network
@@ -64,7 +64,7 @@ class Quantised:
 
     @property
     def delays_cut(self) -> int:
-        """Synapses (or sources, or projections: as the delays are given) with too long a delay."""
+        """Number of too long delays: of synapses, sources or projections, as they are given."""
         return sum(one.values for one in self.misfits if one.what == "delays")
 
 
@@ -80,7 +80,7 @@ def quantise(
     formats
         A chip, its formats, or a number of bits for the weights alone.
     step_ms
-        Time step; that of the chip by default. Without one, time constants and delays stay.
+        Time step; that of the chip by default. Without a step, time constants and delays stay.
 
     Raises
     ------
@@ -89,8 +89,8 @@ def quantise(
     ParameterError
         A number of bits is below 1.
     NetworkError
-        There is a decision behind a readout, or an adaptive threshold, and more than weights is to
-        be rounded.
+        More than weights is to be rounded, and there is a decision behind a readout or an adaptive
+        threshold.
     """
     formats, step_ms = formats_of(formats, step_ms)
     refuse_without_format(net, formats, step_ms, where="quantise")
@@ -123,10 +123,10 @@ def formats_of(
 def refuse_without_format(
     net: Network, formats: Formats, step_ms: float | None, *, where: str
 ) -> None:
-    """Raise NetworkError for what a chip's formats leave out; not where weights alone are rounded.
+    """Raise NetworkError for parts without a format on a chip, unless only weights are rounded.
 
-    Weights of a few bits are a question of memory, whatever reads them; a decision and an adaptive
-    threshold have no place in a chip's time steps.
+    Weights of a few bits save memory on any machine. But a decision and an adaptive threshold have
+    no place in a chip's time steps.
     """
     others = (formats.decay_bits, formats.threshold_bits, formats.max_delay_steps, step_ms)
     if any(one is not None for one in others):
@@ -149,9 +149,9 @@ def round_values(net: Network, formats: Formats, step_ms: float | None) -> None:
 
 
 def clip_values(net: Network, formats: Formats, step_ms: float | None) -> None:
-    """Bring values beyond the ends of a format to these, in place, and round none.
+    """Move values beyond the range of a format to its ends, in place, without rounding.
 
-    Time constants and delays have ends. Weights have none, because the largest makes the grid.
+    Time constants and delays have a range. Weights have none: the largest weight sets the grid.
     """
     if step_ms is None:
         return

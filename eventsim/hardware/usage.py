@@ -1,4 +1,4 @@
-"""What every core holds under an assignment, against the limits; and what is surely needed."""
+"""Use of the cores under an assignment, compared with the limits; and a lower bound of it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -32,7 +32,7 @@ ADVICE = {
 
 @dataclass(frozen=True, eq=False)
 class Usage:
-    """What every core holds, int64 [cores] each; words as in :mod:`eventsim.hardware.graph`."""
+    """Content of each core, int64 [cores] each; words as in :mod:`eventsim.hardware.graph`."""
 
     neurons: Ints
     axons_in: Ints
@@ -47,7 +47,7 @@ class Usage:
         return {name: (int(held.max()), limit) for name, held, limit in self._limited(limits)}
 
     def excess(self, limits: Limits) -> tuple[str, int, int, int] | None:
-        """The worst ``(resource, core, held, limit)``, relative to its limit; None if all hold."""
+        """The worst ``(resource, core, used, limit)``, relative to its limit; None if all fit."""
         worst, found = 1.0, None
         for name, held, limit in self._limited(limits):
             core = int(held.argmax())
@@ -79,7 +79,7 @@ def destinations(
 
 
 def core_usage(graph: AxonGraph, core_of: NDArray[np.int32], n_cores: int, limits: Limits) -> Usage:
-    """Count what every core holds, where ``core_of`` is the core of every placed neuron.
+    """Count the content of each core; ``core_of`` is the core of each placed neuron.
 
     The limits give the bits per synapse, 0 where a chip has none.
     """
@@ -106,14 +106,14 @@ def limits_of(chip: Chip) -> Limits:
 
 
 def limits_left_out(chip: Chip) -> tuple[str, ...]:
-    """Limits of a core or a neuron that the chip's file does not have: nothing is held to them."""
+    """Limits of a core or a neuron that the chip's file lacks; they are not checked."""
     limits = limits_of(chip)
     names = [*LIMIT_OF.values(), "fan_in_per_neuron"]
     return tuple(name for name in names if getattr(limits, name) is None)
 
 
 def synapse_limit(limits: Limits) -> int | None:
-    """Most synapses on a core by number and by memory; None if neither is limited."""
+    """Largest number of synapses on a core, by number and by memory; None without a limit."""
     found = []
     if limits.synapses_per_core is not None:
         found.append(limits.synapses_per_core)
@@ -123,7 +123,7 @@ def synapse_limit(limits: Limits) -> int | None:
 
 
 def check_neurons(graph: AxonGraph, chip: Chip) -> None:
-    """Raise InfeasibleError if one neuron alone exceeds a limit, or all together the chip."""
+    """Raise InfeasibleError if a single neuron exceeds a limit, or all neurons exceed the chip."""
     limits = limits_of(chip)
     bits = limits.bits_per_synapse or 0
     alone = (
@@ -162,10 +162,10 @@ def check_neurons(graph: AxonGraph, chip: Chip) -> None:
 
 
 def check_room(net: Network, chip: Chip) -> None:
-    """Raise InfeasibleError if no mapping of a network onto a chip exists, as far as that is sure.
+    """Raise InfeasibleError if it is certain that no mapping of a network onto a chip exists.
 
-    Counted are what one neuron needs alone, and what all of them need together. That this raises
-    nothing does not say that :func:`map_network` finds a mapping.
+    This checks the needs of each neuron alone, and of all neurons together. Without an error
+    :func:`map_network` may still find no mapping.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def check_room(net: Network, chip: Chip) -> None:
     Raises
     ------
     InfeasibleError
-        A limit cannot hold.
+        A limit is exceeded by any mapping.
     MappingError
         The chip has no limits, or the network no neurons.
     """

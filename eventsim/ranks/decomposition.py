@@ -1,13 +1,13 @@
-"""Which process has which neurons: blocks of neighbours, dealt out in turn.
+"""Assigns neurons to processes: blocks of neighbouring neurons, round robin.
 
-The spiking populations are cut into blocks of BLOCK neurons, the last of a population being what is
-left, and the blocks of all populations are numbered one after the other. Block b belongs to process
-``b % n_ranks``. So every process has about the same share of each population, whatever their rates
-and in-degrees are: equal work without knowing it beforehand. NEST deals out single neurons for this
-reason. Blocks are what one generator of random numbers draws, see :mod:`eventsim.ranks.drawing`.
+The spiking populations are cut into blocks of BLOCK neurons; the last block of a population has the
+rest. The blocks of all populations are numbered one after the other. Block b belongs to process
+``b % n_ranks``. So each process has about the same share of each population, and equal work
+whatever the rates and in-degrees are. NEST assigns single neurons round robin for this reason. A
+block is also the unit of one generator of random numbers, see :mod:`eventsim.ranks.drawing`.
 
 Neurons are numbered through all spiking populations, in the order in which they were added. Sources
-of synapses are numbered from the channels of the input on, the neurons behind them.
+of synapses are numbered too: first the channels of the input, then the neurons.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ BLOCK = 32
 
 
 class NeuronBlock(NamedTuple):
-    """Neurons ``low`` to ``high - 1`` of a population, which are its block of that number."""
+    """A block of a population, with its number: neurons ``low`` to ``high - 1``."""
 
     population: int
     number: int
@@ -36,7 +36,7 @@ class NeuronBlock(NamedTuple):
 
 @dataclass(frozen=True)
 class Decomposition:
-    """Spiking populations of these sizes over so many processes."""
+    """Spiking populations of these sizes, spread over a number of processes."""
 
     sizes: tuple[int, ...]
     n_ranks: int

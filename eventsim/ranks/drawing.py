@@ -1,18 +1,18 @@
-r"""RandomNetwork: a network as rules, of which every process draws its own part.
+r"""RandomNetwork: a network as rules; each process draws its own part.
 
-Every target neuron of a projection has ``in_degree`` distinct sources, drawn at random from all
-neurons of the source population; no neuron is its own source. NEST calls this rule
-``fixed_indegree``, without multapses and autapses. As it goes from target to sources, a process
-draws the synapses onto its own neurons and no others.
+Each target neuron of a projection has ``in_degree`` distinct sources. They are drawn at random from
+all neurons of the source population; no neuron is its own source. NEST calls this rule
+``fixed_indegree``, without multapses and autapses. The rule goes from target to sources, so a
+process draws only the synapses onto its own neurons.
 
-Numbers come from Philox (Salmon et al. 2011), a generator that is a function of key and counter:
+Random numbers are those of Philox (Salmon et al. 2011), a function of key and counter:
 
 .. math:: x_{p, b, n} = \mathrm{Philox}_{\,k(s, p)}(2^{192}\, b + n),
 
 with seed s, population or projection p by the order in which they were added, block b of target
-neurons (:mod:`eventsim.ranks.decomposition`) and n = 0, 1, ... So a block has the same numbers on
-whichever process it is drawn, and the network does not depend on their number. All processes need
-the same version of NumPy, which may change what a generator makes of its numbers.
+neurons (:mod:`eventsim.ranks.decomposition`) and n = 0, 1, ... So a block gets the same numbers on
+any process, and the network does not depend on the number of processes. All processes need the same
+version of NumPy: another version may use the generator's numbers in another way.
 
 References
 ----------
@@ -44,7 +44,7 @@ DENSE = 0.5
 
 @dataclass(frozen=True)
 class Uniform:
-    """A value drawn for each neuron or synapse, evenly from ``low`` to ``high``."""
+    """A value that is drawn for each neuron or synapse, uniformly from ``low`` to ``high``."""
 
     low: float
     high: float
@@ -66,7 +66,7 @@ class _Members(NamedTuple):
 
 
 class _Rule(NamedTuple):
-    """Source as in Outline, target population, and what is drawn."""
+    """Source as in Outline, target population, and the rule of the synapses."""
 
     name: str
     source: int
@@ -77,17 +77,17 @@ class _Rule(NamedTuple):
 
 
 class RandomNetwork:
-    """Populations of spiking neurons joined at random; a rule each, no synapse is stored.
+    """Populations of spiking neurons with random projections, stored as rules without synapses.
 
     Parameters
     ----------
     seed
-        Whole number >= 0: all that is drawn follows from it.
+        Whole number >= 0, from which all random numbers follow.
 
     Raises
     ------
     ParameterError, ShapeError
-        The seed is none.
+        The seed is no whole number >= 0.
     """
 
     def __init__(self, *, seed: int) -> None:
@@ -103,7 +103,7 @@ class RandomNetwork:
         return f"RandomNetwork(seed={self._seed}: {sizes}; {len(self._rules)} projections)"
 
     def add_input(self, name: str, size: int) -> None:
-        """Add the input's channels; as :meth:`eventsim.Network.add_input`."""
+        """Add the channels of the input; as :meth:`eventsim.Network.add_input`."""
         if self._input is not None:
             raise NetworkError(
                 f"RandomNetwork: has an input already ({self._input[0]!r}); merge your channels "
@@ -126,7 +126,7 @@ class RandomNetwork:
         v_reset: Value = 0.0,
         refractory: Value = 0.0,
     ) -> None:
-        """Add spiking neurons; every parameter is one number, or drawn by :class:`Uniform`.
+        """Add spiking neurons; each parameter is one number, or :class:`Uniform` to draw it.
 
         Parameters
         ----------
@@ -138,7 +138,7 @@ class RandomNetwork:
         Raises
         ------
         NetworkError, ParameterError, ShapeError
-            The name is taken or malformed, or a value can leave its domain.
+            The name is taken or malformed, or a value can be outside its domain.
         """
         self._check_new(name)
         given: dict[str, Value] = {
@@ -154,12 +154,12 @@ class RandomNetwork:
     def connect(
         self, source: str, target: str, *, in_degree: int, weight: Value, delay: Value = 0.0
     ) -> None:
-        """Join two populations at random.
+        """Connect two populations at random.
 
         Parameters
         ----------
         source
-            The input or a population; that of the targets as well: no neuron is its own source.
+            The input or a population, perhaps that of the targets; no neuron is its own source.
         target
             A population.
         in_degree
@@ -167,13 +167,13 @@ class RandomNetwork:
         weight
             Added to the synaptic current; a number, or :class:`Uniform` for one per synapse.
         delay
-            ms, > 0 but from the input; a number, or :class:`Uniform` for one per synapse.
+            ms, > 0, from the input also 0; a number, or :class:`Uniform` for one per synapse.
 
         Raises
         ------
         NetworkError, ParameterError, ShapeError
-            A population is unknown, the two are joined already, there are too few sources, or a
-            value can leave its domain.
+            A population is unknown, the two are connected already, there are too few sources, or
+            a value can be outside its domain.
         """
         name = f"{source}->{target}"
         sources = {} if self._input is None else {self._input[0]: (0, self._input[1])}
@@ -227,9 +227,9 @@ class RandomNetwork:
         return assemble(outline, decomposition, rank, population, joined(pieces))
 
     def whole(self) -> Network:
-        """The whole network, in this process, as one that everything else in eventsim takes.
+        """The whole network, in this process, as an :class:`eventsim.Network`.
 
-        Delays are one per synapse where they are drawn, else one per projection.
+        There is a delay per synapse if delays are drawn, else one per projection.
         """
         part = self.part()
         outline, net = part.outline, Network()
@@ -282,7 +282,7 @@ class RandomNetwork:
         )
 
     def facts(self) -> str:
-        """All that was given, as text; equal texts are equal networks."""
+        """All settings as text; equal texts mean equal networks."""
         return repr((self._seed, self._input, self._members, self._rules))
 
     def _check_new(self, name: str) -> None:
@@ -320,7 +320,7 @@ class RandomNetwork:
 
 
 def distinct(rng: np.random.Generator, rows: int, k: int, n: int) -> Ints:
-    """``k`` distinct numbers below ``n`` in every row, each set as likely, ascending."""
+    """``k`` distinct numbers below ``n`` in each row, ascending; all sets are equally likely."""
     if k > DENSE * n:
         chosen = np.argpartition(rng.random((rows, n)), k - 1, axis=1)[:, :k]
         return np.sort(chosen, axis=1)

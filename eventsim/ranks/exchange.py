@@ -1,9 +1,10 @@
 """Spikes between processes: each goes to the processes that have a target of its neuron.
 
-At the start every process says which sources it has synapses of, so that a neuron knows the
-processes that listen to it. After every window two collective calls of MPI are made: ``Alltoall``
-of the numbers of spikes, ``Alltoallv`` of the spikes, 12 bytes each (time and neuron). A process
-whose window failed says so in place of its numbers, and none is left waiting.
+At the start each process tells the others from which sources it has synapses. So the processes with
+targets of a neuron are known. After each window there are two collective calls of MPI: ``Alltoall``
+of the numbers of spikes, and ``Alltoallv`` of the spikes, 12 bytes each (time and neuron). If the
+window of a process failed, it sends a mark in place of its numbers, so that no process waits for
+it.
 """
 
 import time
@@ -23,7 +24,7 @@ _FAILED = -1
 
 
 class World(Protocol):
-    """What is asked of a communicator of mpi4py, such as ``MPI.COMM_WORLD``."""
+    """The needed methods of a communicator of mpi4py, such as ``MPI.COMM_WORLD``."""
 
     def Get_rank(self) -> int:
         """Number of this process."""
@@ -32,30 +33,30 @@ class World(Protocol):
         """Number of all processes."""
 
     def allgather(self, sendobj: Any) -> list[Any]:
-        """An object of every process."""
+        """A list with an object from each process."""
 
     def Alltoall(self, sendbuf: Any, recvbuf: Any) -> None:
-        """As many numbers to every process."""
+        """Send the same number of numbers to each process."""
 
     def Alltoallv(self, sendbuf: Any, recvbuf: Any) -> None:
-        """Numbers to every process, ``[array, counts]`` each."""
+        """Send numbers to each process, given as ``[array, counts]``."""
 
 
 @dataclass(frozen=True)
 class RankTraffic:
-    """What this process sent to others.
+    """Traffic from this process to others.
 
     Attributes
     ----------
     windows
         Exchanges so far.
     messages
-        Pairs of exchange and process that some spike was sent to.
+        Pairs of an exchange and a process to which it sent some spike.
     spikes, bytes
-        Spikes, counted once for every process that they were sent to; the bytes of those and of
-        the numbers of spikes.
+        Spikes, counted once for each process to which they were sent; bytes of these spikes and
+        of the numbers of spikes.
     seconds, cpu_seconds
-        In exchanges, waiting for slower processes included; MPI waits by spinning.
+        Time in exchanges, waiting for slower processes included; MPI waits by spinning.
     """
 
     windows: int = 0
@@ -74,7 +75,7 @@ class SpikeList(NamedTuple):
 
 
 class Exchange:
-    """Between the processes of ``world``; None for one process alone."""
+    """Exchange between the processes of ``world``; None for one process alone."""
 
     def __init__(self, world: World | None):
         self.rank = 0 if world is None else world.Get_rank()
@@ -87,7 +88,7 @@ class Exchange:
     def agree(self, error: BaseException | None, facts: str = "") -> None:
         """Raise in all processes if one failed, or if their facts differ.
 
-        ``facts`` is what must be equal in all. The process that failed raises its own error.
+        ``facts`` must be equal in all processes. A process that failed raises its own error.
         """
         text = None if error is None else f"{type(error).__name__}: {error}"
         told = [(text, facts)] if self._world is None else self._world.allgather((text, facts))
@@ -104,7 +105,7 @@ class Exchange:
                 )
 
     def listen(self, decomposition: Decomposition, wanted: Ints) -> None:
-        """Tell the others of which neurons this process has synapses; ``wanted`` ascends."""
+        """Tell the others from which neurons this process has synapses; ``wanted`` ascends."""
         if self._world is None:
             return
         owner = decomposition.owner(wanted)
@@ -121,7 +122,7 @@ class Exchange:
         self._first = np.searchsorted(mine[order], np.arange(n_own + 1))
 
     def spikes(self, times: Floats, own: Ints, neurons: Ints) -> SpikeList:
-        """Send own spikes of a window, get those of others that have targets here.
+        """Send own spikes of a window; get those of other processes that have targets here.
 
         Times are ms, ``own`` the own neurons counted from 0, ``neurons`` the number of every own
         neuron. Raises PeerError if another process failed.
@@ -161,7 +162,7 @@ class Exchange:
         return theirs
 
     def _all_to_all(self, sent: NDArray[Any], counts: Ints) -> tuple[NDArray[Any], Ints]:
-        """Records process after process, and how many came from each."""
+        """Records, process after process, and their number from each."""
         assert self._world is not None
         theirs = self._numbers(counts)
         failed = np.flatnonzero(theirs == _FAILED)

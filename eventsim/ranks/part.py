@@ -1,9 +1,9 @@
-"""Part: what one process holds of a network, its own neurons and the synapses onto them.
+"""Part: the share of one process in a network, its own neurons and the synapses onto them.
 
-Synapses are stored by source: row r are those of source ``sources[r]``, and only sources that have
-a synapse here have a row. Those of a row that share a delay are a bundle, as they arrive together.
-Rows ascend, bundles of a row are in order of their delay, and targets ascend in a bundle. So what a
-neuron meets at one time it adds up in an order that does not depend on the number of processes.
+Synapses are stored by source: row r has those of source ``sources[r]``. Only sources with a synapse
+here have a row. Synapses of a row with the same delay are a bundle, since they arrive together.
+Rows ascend, bundles of a row are in order of their delay, and targets ascend in a bundle. So a
+neuron sums the arrivals of one time in an order that does not depend on the number of processes.
 """
 
 from collections.abc import Sequence
@@ -120,7 +120,7 @@ def joined(pieces: Sequence[SynapseList]) -> SynapseList:
 
 
 def outline_of(net: Network) -> Outline:
-    """The outline of a network; raises NetworkError if it cannot be shared out."""
+    """The outline of a network; NetworkError if it cannot be spread over processes."""
     if net.readouts:
         raise NetworkError(
             f"simulate_ranks: {next(iter(net.readouts))!r} is a readout. Only spiking populations "
@@ -148,7 +148,7 @@ def outline_of(net: Network) -> Outline:
 
 
 def check_delay(name: str, shortest: float) -> None:
-    """Raise NetworkError unless neurons of two processes may be joined with that delay, ms."""
+    """Raise NetworkError unless neurons of two processes may be connected with that delay, ms."""
     if not shortest > 0.0:
         raise NetworkError(
             f"simulate_ranks: projection {name!r} has a delay of {shortest:g} ms. Processes "
@@ -158,7 +158,7 @@ def check_delay(name: str, shortest: float) -> None:
 
 
 def part_of(net: Network, decomposition: Decomposition, rank: int) -> Part:
-    """The part of a network that is whole in this process. New arrays."""
+    """The part of this process in a network that it has as a whole. New arrays."""
     outline = outline_of(net)
     mine = decomposition.neurons(rank)
     first = outline.source_first()

@@ -1,17 +1,17 @@
 r"""simulate_ranks: one network over many processes, window by window.
 
-A window is as long as the least delay d between neurons. What fires at t in the window
+A window is as long as the least delay d between neurons. A spike at t in the window
 
 .. math:: [e_k, e_{k+1}), \qquad e_{k+1} = \min(e_k + d,\; T),
 
-arrives at :math:`t + d \ge e_{k+1}` or later, also after rounding, which is monotonic. So all that
-arrives in a window is known when it begins, a process runs its neurons to the window's end as a
-layer, recurrent or not, and then spikes are exchanged: Morrison et al. (2005) on a grid, Arbor and
-NEURON with events.
+arrives at :math:`t + d \ge e_{k+1}` or later; rounding is monotonic and does not change this. So
+all arrivals of a window are known when it begins. A process runs its neurons to the end of the
+window as a layer, recurrent or not. Then spikes are exchanged. Morrison et al. (2005) do the same
+on a grid, Arbor and NEURON with events.
 
-What a neuron meets, in which order, and what it adds up do not depend on who runs its neighbours
-(:mod:`eventsim.engine.contract.stepping`): spikes are the same bits for any number of processes and
-threads, and those of :func:`eventsim.simulate` to rounding.
+The arrivals of a neuron, their order and the order of sums do not depend on the process of its
+neighbours (:mod:`eventsim.engine.contract.stepping`). So spikes have the same bits for any number
+of processes and threads, and are those of :func:`eventsim.simulate` up to rounding.
 
 References
 ----------
@@ -47,7 +47,7 @@ from eventsim.ranks.part import Part, outline_of, part_of
 
 @dataclass(frozen=True, eq=False)
 class RankRun:
-    """What a process has of a run: that of its own neurons.
+    """The results of a run for the neurons of one process.
 
     Attributes
     ----------
@@ -58,14 +58,14 @@ class RankRun:
         Arrivals at the own neurons before the end, by projection, as in
         :class:`eventsim.SpikeTape`.
     window
-        ms; infinite where no neuron projects to another, nor later to itself.
+        ms; infinite if no neuron projects to another one, or to itself with a delay.
     traffic
-        What was sent.
+        What this process sent.
     seconds
-        ``build``: until all processes had their part; ``run``: from then on, exchanges included;
-        ``cpu``: CPU time of this process in ``run``, without exchanges.
+        ``build``: time until all processes had their part. ``run``: time after that, exchanges
+        included. ``cpu``: CPU time of this process in ``run``, without exchanges.
     n_neurons, n_synapses
-        That this process has.
+        Numbers of those of this process.
     """
 
     trains: Mapping[str, SpikeTrains]
@@ -77,7 +77,7 @@ class RankRun:
     n_synapses: int
 
     def gather(self, world: World | None) -> dict[str, SpikeTrains]:
-        """The spikes of all processes, in every process; all must call it."""
+        """The spikes of all processes, in each process; all processes must call it."""
         pieces = [self.trains] if world is None else world.allgather(self.trains)
         return {name: _merged([piece[name] for piece in pieces]) for name in self.trains}
 
@@ -90,26 +90,26 @@ def simulate_ranks(
     backend: str = "cpu",
     precision: Precision = "double",
 ) -> RankRun:
-    """Run one network over the processes of an MPI communicator; all of them make this call.
+    """Run one network over the processes of an MPI communicator; all of them must call this.
 
     Parameters
     ----------
     net
-        Rules, of which every process draws its own part, or a network that is whole in each.
-        Delays between neurons are > 0; a neuron's onto itself may be 0.
+        Rules, of which each process draws its own part, or the whole network in each process.
+        Delays between neurons are > 0; that of a neuron onto itself may be 0.
     stream
         One sample; the whole input, in every process.
     world
         ``MPI.COMM_WORLD`` of mpi4py, or another communicator of it; None for this process alone.
     backend
-        ``cpu``, or another one whose arrays are NumPy's.
+        ``cpu``, or another backend with NumPy arrays.
     precision
-        As :func:`eventsim.simulate`.
+        As in :func:`eventsim.simulate`.
 
     Returns
     -------
     RankRun
-        Of the neurons of this process.
+        Results of the neurons of this process.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def simulate_ranks(
 
 
 def _windows(course: _Course, part: Part, exchange: Exchange) -> Iterator[SpikeList]:
-    """The own spikes of every window, each exchanged before the next one begins."""
+    """The own spikes of each window, which are exchanged before the next window begins."""
     while not course.over:
         try:
             spikes = course.advance()
@@ -167,7 +167,7 @@ def _windows(course: _Course, part: Part, exchange: Exchange) -> Iterator[SpikeL
 
 
 class _Travelling(NamedTuple):
-    """Spikes that have synapses to reach: ms, row, and the next bundle of each."""
+    """Spikes that have not reached all synapses: time in ms, row, and next bundle of each."""
 
     times: Floats
     rows: Ints
@@ -195,7 +195,7 @@ class _Course:
 
     @property
     def over(self) -> bool:
-        """Whether the end is reached."""
+        """Whether the run has reached its end."""
         return self._end >= self._duration
 
     def advance(self) -> SpikeList:
@@ -212,7 +212,7 @@ class _Course:
         return SpikeList(times, neurons.astype(np.int64))
 
     def take(self, spikes: SpikeList) -> None:
-        """Spikes of neurons, by their numbers, which arrive in later windows."""
+        """Take spikes of neurons, by their numbers, which arrive in later windows."""
         self._send(SpikeList(spikes.times, spikes.neurons + self._part.outline.n_inputs))
 
     def synaptic_events(self) -> dict[str, int]:
@@ -270,7 +270,7 @@ class _Course:
         return low
 
     def _named(self, error: RunawayError) -> RunawayError:
-        """The error with the neuron's own population."""
+        """The same error with the population of the neuron."""
         first, neuron = self._part.decomposition.first, int(self._part.neurons[error.neuron])
         k = int(np.searchsorted(first, neuron, side="right")) - 1
         return RunawayError(
@@ -325,7 +325,7 @@ def _part(net: RandomNetwork | Network, exchange: Exchange) -> Part:
 
 
 def _facts(net: RandomNetwork | Network, stream: EventStream, *words: str) -> str:
-    """What must be equal in all processes."""
+    """Facts that must be equal in all processes."""
     digest = hashlib.blake2b(digest_size=16)
     for array in (stream.times, stream.channels, stream.duration):
         digest.update(np.ascontiguousarray(array).data)

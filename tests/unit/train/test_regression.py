@@ -8,8 +8,12 @@ from eventsim.errors import DataError, NetworkError, ParameterError, ShapeError
 from eventsim.events import Dataset
 from eventsim.events.targets import Targets
 from eventsim.train import (
-    MeanSquaredError, RegressionConfig, TrainConfig, evaluate_regression, regress,
-)  # fmt: skip
+    MeanSquaredError,
+    RegressionConfig,
+    TrainConfig,
+    evaluate_regression,
+    regress,
+)
 
 DURATION = [60.0, 45.0, 60.0]
 TIMES = np.array([5.0, 20.0, 44.0, 58.0])
