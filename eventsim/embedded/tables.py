@@ -336,7 +336,7 @@ class _Waiting:
         return np.array([float(self.tape.stream.duration.max()) + self.tail])
 
     def room(self, routes: tuple[Route, ...], lag: float) -> int:
-        """Number of arrivals for which a queue has room: more than ever waited.
+        """Number of arrivals for which a queue has space: more than ever waited.
 
         An arrival waits from the time when it is sent until its stretch is known, some ``lag`` ms
         after it arrives.

@@ -31,7 +31,7 @@ def get_requires_for_build_sdist(config_settings: Mapping[str, Any] | None = Non
 
 
 def get_requires_for_build_wheel(config_settings: Mapping[str, Any] | None = None) -> list[str]:
-    """The requirements of setuptools, and the compilers of the kernels and of the engine of pages."""
+    """The requirements of setuptools, and compilers of the kernels and the engine of pages."""
     needed = dict.fromkeys(build.requirements() + wasm.requirements())
     return [*build_meta.get_requires_for_build_wheel(config_settings), *needed]
 

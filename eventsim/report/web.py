@@ -84,7 +84,7 @@ def export_web(
         Is made if it is missing; a page in it is replaced.
     recordings
         All of them can be chosen in the page, with the names of their classes if they have
-        labels. A queue has room for twice the largest number of arrivals that waited in it, and
+        labels. A queue has space for twice the largest number of arrivals that waited in it, and
         for 64 more.
     title
         Heading of the page.

@@ -63,10 +63,10 @@ class Progress:
         text = f"epoch {event.epoch:3d}  loss {metrics['loss']:.4f}"
         if "accuracy" in metrics:
             text += f"  accuracy {metrics['accuracy']:7.2%}"
-        if "validation_accuracy" in metrics:
-            text += f"  validation {metrics['validation_accuracy']:7.2%}"
         if "validation_loss" in metrics:
-            text += f" (loss {metrics['validation_loss']:.4f})"
+            right = metrics.get("validation_accuracy")
+            share = "" if right is None else f" {right:7.2%}"
+            text += f"  validation{share} (loss {metrics['validation_loss']:.4f})"
         rates = ", ".join(f"{name} {rate:.1f}" for name, rate in metrics["rates"].items())
         silent = "".join(f"  silent: {name}" for name in metrics.get("silent", ()))
         skipped = metrics.get("skipped_steps", 0)
