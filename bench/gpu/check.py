@@ -25,15 +25,7 @@ from typing import Any
 import numpy as np
 
 import eventsim as es
-from bench.gpu.nets import (
-    CASES,
-    N_INPUTS,
-    N_OUTPUTS,
-    loss_of,
-    scsr_net,
-    stream_of,
-    with_silences,
-)
+from bench.gpu.nets import CASES, N_INPUTS, N_OUTPUTS, loss_of, scsr_net, stream_of, with_silences
 from bench.gpu.place import Place, options_of, place
 from bench.harness import report
 from eventsim.arrays import to_host

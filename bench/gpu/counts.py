@@ -60,11 +60,7 @@ def network(delays: bool, density: float | None, loop: bool) -> es.Network:
 
 
 def counts_of(
-    *,
-    batch: int = 4,
-    delays: bool = False,
-    density: float | None = None,
-    loop: bool = False,
+    *, batch: int = 4, delays: bool = False, density: float | None = None, loop: bool = False
 ) -> dict[str, int]:
     """Counts of one step, by kind, whole and by phase; inside :func:`bench.gpu.place.place`."""
     from tests.support.simt.counting import counted

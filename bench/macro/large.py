@@ -56,16 +56,7 @@ SECONDS = 900.0  # that a case may take
 
 
 # Columns of the table that matter most.
-FIRST = (
-    "shape",
-    "neurons",
-    "precision",
-    "run_s",
-    "ns_per_event",
-    "peak_mb",
-    "build_s",
-    "rate_hz",
-)
+FIRST = ("shape", "neurons", "precision", "run_s", "ns_per_event", "peak_mb", "build_s", "rate_hz")
 
 
 def network(shape: Shape, n_neurons: int, seed: int = 0) -> es.Network:

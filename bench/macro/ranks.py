@@ -62,16 +62,7 @@ CLUSTERS = (
 
 
 # Columns of the table that matter most.
-FIRST = (
-    "case",
-    "neurons",
-    "processes",
-    "run_s",
-    "cpu_s",
-    "mpi_s",
-    "memory_mb",
-    "spikes",
-)
+FIRST = ("case", "neurons", "processes", "run_s", "cpu_s", "mpi_s", "memory_mb", "spikes")
 
 
 def network(n: int) -> RandomNetwork:

@@ -30,15 +30,7 @@ SHORT_MS = 0.1
 
 
 # Columns of the table that matter most.
-FIRST = (
-    "case",
-    "precision",
-    "run_s",
-    "ns_per_event",
-    "ns_per_spike",
-    "synaptic_events",
-    "rate_hz",
-)
+FIRST = ("case", "precision", "run_s", "ns_per_event", "ns_per_spike", "synaptic_events", "rate_hz")
 
 
 def workload(n_neurons: int, duration: float, seed: int = 0) -> tuple[es.Network, es.EventStream]:

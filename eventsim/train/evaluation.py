@@ -14,12 +14,7 @@ from eventsim.measures import wilson
 from eventsim.network import Network
 from eventsim.network.late import LateBegin, heard_share, late_begin, log_late, one_warning
 from eventsim.summary import short_repr
-from eventsim.train.choice import (
-    answer_count,
-    answer_of,
-    config_of,
-    in_classes_of,
-)
+from eventsim.train.choice import answer_count, answer_of, config_of, in_classes_of
 from eventsim.train.config import TrainConfig
 from eventsim.train.decode import strings_of
 from eventsim.train.loss_settings import ValuesLoss
@@ -176,11 +171,7 @@ def evaluate(
 
 
 def measure(
-    net: Network,
-    data: AnyDataset,
-    config: TrainConfig,
-    group: ProcessGroup,
-    method: AbstractMethod,
+    net: Network, data: AnyDataset, config: TrainConfig, group: ProcessGroup, method: AbstractMethod
 ) -> Evaluation:
     """:func:`evaluate` of a network in the form of the method."""
     batches = list(data.stream.batches(config.batch_size, order=method.order(data.stream)))

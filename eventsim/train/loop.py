@@ -39,13 +39,7 @@ from eventsim.network.connectivity import with_synapses
 from eventsim.network.late import LateBegin, heard_share, late_begin, log_late, one_warning
 from eventsim.summary import MOST_ROWS, html_card, html_table, number, short_repr
 from eventsim.train.calibration import calm, wake
-from eventsim.train.checkpoint import (
-    Metrics,
-    Origin,
-    TrainState,
-    digest,
-    load_checkpoint,
-)
+from eventsim.train.checkpoint import Metrics, Origin, TrainState, digest, load_checkpoint
 from eventsim.train.choice import answer_of
 from eventsim.train.config import TrainConfig
 from eventsim.train.draws import Draw, rng

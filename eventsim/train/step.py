@@ -205,11 +205,7 @@ def _forward_batch(batch: _Batch, net: Network, memo: Memo) -> tuple[list[Forwar
 
 
 def _backward_batch(
-    batch: _Batch,
-    state: TrainState,
-    shards: Sequence[Forward],
-    facts: _Facts,
-    pace: Pace,
+    batch: _Batch, state: TrainState, shards: Sequence[Forward], facts: _Facts, pace: Pace
 ) -> _Gradient:
     """Gradient of the loss, and of what rates, activity and near misses add to it."""
     config, net, layout = batch.config, state.net, state.optimiser.layout

@@ -56,38 +56,17 @@ WRONG = {
         lambda: es.AdLIF(a=[0.0, -1.0]),
         "neuron 1: a is -1.0, expected a value > -1",
     ),
-    "a time constant": (
-        lambda: es.AdLIF(tau_w=0.0),
-        "tau_w is 0.0, expected a value > 0",
-    ),
-    "a damping": (
-        lambda: es.Resonator(damping=-1.0),
-        "damping is -1.0, expected a value >= 0",
-    ),
-    "an own flow grows": (
-        lambda: Own(grow=[-0.1, 0.1]),
-        "neuron 1: the fastest growing mode",
-    ),
-    "an own flow is rough": (
-        lambda: Rough(),
-        "is not smooth in 'grow'",
-    ),
-    "an arrival raises the voltage": (
-        lambda: KickedVoltage(),
-        "cannot raise 'v'",
-    ),
-    "a flow of an unknown state": (
-        lambda: Unknown(),
-        "no state 'x'",
-    ),
+    "a time constant": (lambda: es.AdLIF(tau_w=0.0), "tau_w is 0.0, expected a value > 0"),
+    "a damping": (lambda: es.Resonator(damping=-1.0), "damping is -1.0, expected a value >= 0"),
+    "an own flow grows": (lambda: Own(grow=[-0.1, 0.1]), "neuron 1: the fastest growing mode"),
+    "an own flow is rough": (lambda: Rough(), "is not smooth in 'grow'"),
+    "an arrival raises the voltage": (lambda: KickedVoltage(), "cannot raise 'v'"),
+    "a flow of an unknown state": (lambda: Unknown(), "no state 'x'"),
     "a reset leaves v at the threshold": (
         lambda: SoftReset(),
         "after a spike the voltage must be below",
     ),
-    "an unknown parameter": (
-        lambda: es.AdLIF(tau=3.0),
-        "no parameter 'tau'",
-    ),
+    "an unknown parameter": (lambda: es.AdLIF(tau=3.0), "no parameter 'tau'"),
     "a receptor without a name": (
         lambda: es.LIF(tau_syn={"a b": 5.0}),
         "a receptor is called 'a b'",

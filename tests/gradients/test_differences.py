@@ -32,18 +32,12 @@ NETS = {
         557,
         {"hidden": (4, 3), "tau_ratio": 4.0, "sparse": True, "delays": "synapse"},
     ),
-    "three layers, dense": (
-        514,
-        {"hidden": (4, 3, 3), "delays": "source", "self_delays": "none"},
-    ),
+    "three layers, dense": (514, {"hidden": (4, 3, 3), "delays": "source", "self_delays": "none"}),
     "three layers, sparse": (
         538,
         {"hidden": (4, 3, 3), "sparse": True, "delays": "source", "self_delays": "neuron"},
     ),
-    "no delays at all": (
-        502,
-        {"hidden": (4, 3), "delays": "none", "self_delays": "none"},
-    ),
+    "no delays at all": (502, {"hidden": (4, 3), "delays": "none", "self_delays": "none"}),
     "pacemakers": (
         502,
         {"hidden": (4, 3), "pacemakers": True, "delays": "scalar", "self_delays": "neuron"},

@@ -122,8 +122,7 @@ CASES = {
 
 
 @pytest.mark.parametrize(
-    "case",
-    beyond(4, CASES, pytest.mark.thorough("a second each; the next test is quick")),
+    "case", beyond(4, CASES, pytest.mark.thorough("a second each; the next test is quick"))
 )
 def test_every_loss_passes_through_gradcheck(case):
     make_net, make_loss = CASES[case]

@@ -6,12 +6,7 @@ import pytest
 import eventsim as es
 from eventsim.adjoint import SpikeSeed
 from eventsim.errors import NetworkError, ParameterError, ShapeError
-from eventsim.train import (
-    ClassTrains,
-    SpikeCount,
-    VanRossum,
-    VoltageCrossEntropy,
-)
+from eventsim.train import ClassTrains, SpikeCount, VanRossum, VoltageCrossEntropy
 from eventsim.train.softmax import smoothed
 from eventsim.train.spiking import regular_trains
 from tests.support.nets import random_net, random_stream

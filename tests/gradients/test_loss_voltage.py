@@ -13,12 +13,7 @@ from eventsim.adjoint import VoltageSeed
 from eventsim.adjoint.linear import neurons as linear
 from eventsim.adjoint.linear.maximum import find_maximum
 from eventsim.adjoint.linear.neurons import bare_neurons, silent_neurons, silent_parts
-from eventsim.adjoint.linear.voltage import (
-    EngineProbe,
-    VoltageProbe,
-    readout_at,
-    readout_maximum,
-)
+from eventsim.adjoint.linear.voltage import EngineProbe, VoltageProbe, readout_at, readout_maximum
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.train import NearMiss, SumOfLosses, VoltageCrossEntropy
 from tests.support.differences import Differences, assert_gradients_match

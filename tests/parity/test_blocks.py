@@ -20,10 +20,7 @@ TOLERANCE = {"double": 1e-9, "single": 1e-3}
 def convolutions(*, output="spiking"):
     """A layer of 57 places and 4 maps, the last block of it short, and one of 55 and 3 above."""
     rng = np.random.default_rng(4002)
-    lower, upper = (
-        es.Convolution(60, 4, out_maps=4),
-        es.Convolution(57, 3, in_maps=4, out_maps=3),
-    )
+    lower, upper = (es.Convolution(60, 4, out_maps=4), es.Convolution(57, 3, in_maps=4, out_maps=3))
     net = es.Network()
     net.add_input("input", 60)
     net.add_population("lower", lower.n_targets, **neuron_parameters(rng, lower.n_targets))

@@ -5,13 +5,7 @@ import pytest
 
 import eventsim as es
 from tests.support import stepping
-from tests.support.compare import (
-    SINGLE_ATOL,
-    TIME_ATOL,
-    assert_same_spikes,
-    assert_sorted,
-    trains,
-)
+from tests.support.compare import SINGLE_ATOL, TIME_ATOL, assert_same_spikes, assert_sorted, trains
 from tests.support.nets import one_layer, random_net, random_stream
 from tests.support.wiring import count_synaptic_events
 

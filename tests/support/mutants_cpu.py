@@ -76,11 +76,7 @@ def judge(mutant, expected) -> Verdict:
             except RuntimeError as error:
                 return Verdict(mutant, None, f"it does not compile: {error}")
             done = run_apart(
-                library,
-                expected.name,
-                flavour=flavour,
-                precisions=precisions,
-                limit=LIMIT[flavour],
+                library, expected.name, flavour=flavour, precisions=precisions, limit=LIMIT[flavour]
             )
             if evidence := found_by(done):
                 return Verdict(mutant, detector, evidence)

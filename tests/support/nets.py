@@ -71,9 +71,7 @@ def random_net(
     for depth, size in enumerate(hidden, start=1):
         name = f"hidden{depth}"
         net.add_population(
-            name,
-            size,
-            **neuron_parameters(rng, size, tau_ratio=tau_ratio, pacemakers=pacemakers),
+            name, size, **neuron_parameters(rng, size, tau_ratio=tau_ratio, pacemakers=pacemakers)
         )
         for source in earlier:
             _connect(rng, net, source, name, sparse=sparse, delays=delays, share=len(earlier))

@@ -58,10 +58,7 @@ class Neuron:
     def matrix(self):
         """The matrix A of the linear equation."""
         return np.array(
-            [
-                [-1.0 / self.tau_mem, self.resistance / self.tau_mem],
-                [0.0, -1.0 / self.tau_syn],
-            ]
+            [[-1.0 / self.tau_mem, self.resistance / self.tau_mem], [0.0, -1.0 / self.tau_syn]]
         )
 
 

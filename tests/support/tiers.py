@@ -92,8 +92,7 @@ def covering(cases, strength, kept=frozenset(), within=None):
     taken = Counter(value for place in kept for value in cases[place])
     while missing:
         place = max(
-            within,
-            key=lambda n: (len(new[n] & missing), -sum(taken[value] for value in cases[n])),
+            within, key=lambda n: (len(new[n] & missing), -sum(taken[value] for value in cases[n]))
         )
         kept.add(place)
         taken.update(cases[place])

@@ -186,8 +186,7 @@ class AbstractHostBackend(Backend):
 
 
 def hosted(
-    run: Callable[Given, Found],
-    around: Callable[[Any], AbstractContextManager[Any]] | None = None,
+    run: Callable[Given, Found], around: Callable[[Any], AbstractContextManager[Any]] | None = None
 ) -> Callable[Concatenate[Any, Given], Found]:
     """A function of a host as a method; a function of a job may run ``around`` it."""
 

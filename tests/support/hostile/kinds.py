@@ -333,13 +333,6 @@ def use_shd(path):
     run_stream(shd.load("train", root=path.parent).stream[:1])
 
 
-def use_cached(path):
-    """The same through the cache, whose file is damaged."""
-    os_cache = path.parent
-    data = datasets.stored("shd", split="train", root=os_cache)
-    data.stream.verify()
-
-
 def _nmnist(folder):
     path = folder / "Train" / "3" / "00002.bin"
     path.parent.mkdir(parents=True)

@@ -21,14 +21,7 @@ import types
 
 import numpy as np
 
-from tests.support.simt.counting import (
-    LAUNCH,
-    TO_DEVICE,
-    TO_HOST,
-    note,
-    note_call,
-    note_index,
-)
+from tests.support.simt.counting import LAUNCH, TO_DEVICE, TO_HOST, note, note_call, note_index
 from tests.support.simt.signatures import SIGNATURES, UFUNCS, check, words
 
 NAME = "simt_arrays"
