@@ -174,9 +174,12 @@ def make_run(net: Network, tape: SpikeTape) -> CountedRun:
     return CountedRun(net, sent, wires, np.asarray(tape.stream.duration, dtype=np.float64))
 
 
-def named(table: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
-    """The entries of these names."""
-    return {name: one for name, one in table.items() if name in names}
+def entries(counts: object, tables: Sequence[str], names: Collection[str]) -> dict[str, Any]:
+    """The entries of these names in the tables of some counts."""
+    return {
+        table: {name: one for name, one in vars(counts)[table].items() if name in names}
+        for table in tables
+    }
 
 
 def sums_by_sample(sample: Ints, weights: Any, n_samples: int) -> Ints:

@@ -41,15 +41,8 @@ from typing import Any
 import numpy as np
 
 from eventsim.arrays import Floats, Ints
-from eventsim.energy.arrivals import (
-    CountedRun,
-    Wires,
-    distinct,
-    distinct_arrivals,
-    make_run,
-    named,
-    sums_by_sample,
-)
+from eventsim.energy import arrivals
+from eventsim.energy.arrivals import CountedRun, Wires
 from eventsim.entries import Count, Settings
 from eventsim.events import SpikeTape
 from eventsim.network import Network, Population
@@ -171,8 +164,7 @@ class Counts:
         What enters and leaves the chip is none then.
         """
         nothing = np.zeros(self.n_samples, np.int64)
-        own = {key: one for key, one in vars(self).items() if key in _NARROWED}
-        tables: dict[str, Any] = {key: named(one, names) for key, one in own.items()}
+        tables = arrivals.entries(self, _NARROWED, names)
         return replace(self, **tables, decision_macs=0, events_in=nothing, events_out=nothing)
 
     @property
@@ -252,14 +244,14 @@ def count(net: Network, tape: SpikeTape, *, widths: Widths | None = None) -> Cou
     NetworkError, ShapeError
         The tape is that of another network, or of no sample.
     """
-    return count_run(make_run(net, tape), Widths() if widths is None else widths)
+    return count_run(arrivals.make_run(net, tape), Widths() if widths is None else widths)
 
 
 def count_run(run: CountedRun, widths: Widths, *, updates: bool = True) -> Counts:
     """As :func:`count`; without ``updates`` those by arrivals, which take longest, are none."""
     events = {name: _events(run, wires) for name, wires in run.wires.items()}
     populations, updated = run.net.populations, run.net.neurons if updates else ()
-    membrane_updates = {name: distinct_arrivals(run, name) for name in updated}
+    membrane_updates = {name: arrivals.distinct_arrivals(run, name) for name in updated}
     return Counts(
         duration=run.duration,
         sizes={name: p.size for name, p in populations.items()},
@@ -285,7 +277,7 @@ def count_run(run: CountedRun, widths: Widths, *, updates: bool = True) -> Count
 def _silent(run: CountedRun, name: str) -> Ints:
     """Neurons without a spike in every sample."""
     sent = run.sent[name]
-    fired = distinct(sent.sample * sent.size + sent.neurons)
+    fired = arrivals.distinct(sent.sample * sent.size + sent.neurons)
     return sent.size - np.bincount(fired // sent.size, minlength=run.n_samples)
 
 
@@ -319,8 +311,8 @@ def _events(run: CountedRun, wires: Wires) -> tuple[Ints, Ints]:
         met, _ = wires.sources_met(sent, run.duration)
         sample, source = sent.sample[met], sent.neurons[met]
         return (
-            sums_by_sample(sample, wires.fan_out[source], run.n_samples),
-            sums_by_sample(sample, wires.nonzero_fan_out[source], run.n_samples),
+            arrivals.sums_by_sample(sample, wires.fan_out[source], run.n_samples),
+            arrivals.sums_by_sample(sample, wires.nonzero_fan_out[source], run.n_samples),
         )
     stored, effective = np.zeros((2, run.n_samples), np.int64)
     for low, high in run.pieces([wires]):
@@ -346,7 +338,9 @@ def _active(run: CountedRun, wires: Wires) -> int:
     if not wires.by_synapse:
         sent = run.source(wires)
         met, _ = wires.sources_met(sent, run.duration)
-        return int(wires.nonzero_fan_out[distinct(sent.neurons[met].astype(np.int64))].sum())
+        return int(
+            wires.nonzero_fan_out[arrivals.distinct(sent.neurons[met].astype(np.int64))].sum()
+        )
     source = np.repeat(np.arange(wires.n_sources), wires.fan_out)
     delays = wires.projection.delays.ravel()
     active = np.zeros(wires.n_synapses, bool)

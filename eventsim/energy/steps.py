@@ -23,16 +23,8 @@ from typing import Any
 import numpy as np
 
 from eventsim.arrays import Floats, Ints
-from eventsim.energy.arrivals import (
-    CountedRun,
-    Wires,
-    distinct,
-    distinct_arrivals,
-    make_run,
-    named,
-    steps_of,
-    sums_by_sample,
-)
+from eventsim.energy import arrivals
+from eventsim.energy.arrivals import CountedRun, Wires
 from eventsim.errors import ParameterError
 from eventsim.events import SpikeTape
 from eventsim.network import Network
@@ -78,9 +70,7 @@ class ClockedCounts:
 
     def only(self, names: Collection[str]) -> "ClockedCounts":
         """Operations of these projections, and updates of these populations, alone."""
-        own = {key: one for key, one in vars(self).items() if key in _TABLES}
-        tables: dict[str, Any] = {key: named(one, names) for key, one in own.items()}
-        return replace(self, **tables)
+        return replace(self, **arrivals.entries(self, _TABLES, names))
 
     @property
     def neuron_updates(self) -> Ints:
@@ -131,7 +121,7 @@ def clocked(net: Network, tape: SpikeTape, *, step_ms: float, batch_size: int = 
     ------
     NetworkError, ShapeError, ParameterError
     """
-    return clock_run(make_run(net, tape), step_ms=step_ms, batch_size=batch_size)
+    return clock_run(arrivals.make_run(net, tape), step_ms=step_ms, batch_size=batch_size)
 
 
 def clock_run(
@@ -155,7 +145,7 @@ def clock_run(
         batch_size=batch_size,
         steps=grid.steps,
         sizes={name: p.size for name, p in neurons.items()},
-        active_updates={n: distinct_arrivals(run, n, step_ms=step_ms) for n in neurons},
+        active_updates={n: arrivals.distinct_arrivals(run, n, step_ms=step_ms) for n in neurons},
         activations={name: _activations(run, name, grid) for name in spiking},
         dense={name: grid.steps * wires.n_possible for name, wires in wires_of.items()},
         effective_acs={name: found[0] for name, found in effective.items()},
@@ -184,7 +174,7 @@ class _Grid:
 
     def step(self, sample: Ints, time: Floats) -> Ints:
         """Number of the step in which a time lies, among those of all samples."""
-        return self.first[sample] + steps_of(time, self.duration[sample], self.step_ms)
+        return self.first[sample] + arrivals.steps_of(time, self.duration[sample], self.step_ms)
 
     def sample(self, step: Ints) -> Ints:
         """Sample to which steps belong."""
@@ -200,13 +190,13 @@ class _Grid:
 
     def by_sample(self, step: Ints, weights: Any = 1) -> Ints:
         """Sum over the steps of every sample."""
-        return sums_by_sample(self.sample(step), weights, self.duration.size)
+        return arrivals.sums_by_sample(self.sample(step), weights, self.duration.size)
 
 
 def _activations(run: CountedRun, name: str, grid: _Grid) -> Ints:
     """Pairs (neuron, step) with a spike in every sample."""
     sent = run.sent[name]
-    pairs = distinct(grid.step(sent.sample, sent.times) * sent.size + sent.neurons)
+    pairs = arrivals.distinct(grid.step(sent.sample, sent.times) * sent.size + sent.neurons)
     return grid.by_sample(pairs // sent.size)
 
 
@@ -236,9 +226,9 @@ def _units_by_synapse(run: CountedRun, wires: Wires, grid: _Grid) -> tuple[Ints,
     found = []
     for low, high in run.pieces([wires]):
         sent = run.source(wires).between(low, high)
-        arrivals = wires.arrivals(sent, run.duration[low:high])
-        step = grid.step(arrivals.sample + low, arrivals.time)
-        pairs, events = np.unique(step * wires.n_synapses + arrivals.synapse, return_counts=True)
+        came = wires.arrivals(sent, run.duration[low:high])
+        step = grid.step(came.sample + low, came.time)
+        pairs, events = np.unique(step * wires.n_synapses + came.synapse, return_counts=True)
         weighted = wires.values[pairs % wires.n_synapses] != 0.0
         found.append((pairs // wires.n_synapses, weighted.astype(np.int64), events > 1))
     steps, operations, repeated = (np.concatenate(part) for part in zip(*found, strict=True))

@@ -15,7 +15,6 @@ from click.testing import CliRunner
 from scipy.io import wavfile
 
 import eventsim as es
-from eventsim import datasets
 from eventsim.chips import load_chip
 from eventsim.cli.app import app
 from eventsim.conformance.load import read_case
