@@ -76,6 +76,11 @@ def timed(stream):
     return sorted(zip(*columns, strict=True))
 
 
+def times_of(stream):
+    """Every event as (sample, time)."""
+    return [(sample, time) for sample, time, _ in timed(stream)]
+
+
 def is_part(part, whole):
     left = list(whole)
     for event in part:
@@ -83,59 +88,33 @@ def is_part(part, whole):
     return True
 
 
-# The constructor of EventStream checks what each of them returns: it is a valid stream.
-KEEPING = {
-    "time_scale": lambda s: time_scale(s, 0.5, rng=generator()),
-    "jitter": lambda s: jitter(s, 3.0, rng=generator()),
-}
-THINNING = {
-    "drop": lambda s: drop(s, 0.5, rng=generator()),
-    "refractory_filter": lambda s: refractory_filter(s, 2.0),
-}
-LOSING = {
-    "time_shift": lambda s: time_shift(s, 4.0, rng=generator()),
-    "random_crop": lambda s: random_crop(s, 4.0, rng=generator()),
+# What stays of an event, by transform. The constructor of EventStream checks what each of them
+# returns: it is a valid stream.
+STAYS = {
+    "time_scale": (lambda s: time_scale(s, 0.5, rng=generator()), events),
+    "jitter": (lambda s: jitter(s, 3.0, rng=generator()), events),
+    "drop": (lambda s: drop(s, 0.5, rng=generator()), timed),
+    "refractory_filter": (lambda s: refractory_filter(s, 2.0), timed),
+    "time_shift": (lambda s: time_shift(s, 4.0, rng=generator()), events),
+    "random_crop": (lambda s: random_crop(s, 4.0, rng=generator()), events),
+    "channel_shift": (lambda s: channel_shift(s, 2, rng=generator()), times_of),
+    "channel_scale": (lambda s: channel_scale(s, 0.5, rng=generator()), times_of),
+    "channel_jitter": (lambda s: channel_jitter(s, 1.0, rng=generator()), times_of),
 }
 
 
 @given(stream=streams())
-@pytest.mark.parametrize("name", KEEPING)
-def test_transform_that_loses_nothing_keeps_every_event(name, stream):
+@pytest.mark.parametrize("name", STAYS)
+def test_transform_invents_no_event_and_leaves_its_stream_alone(name, stream):
     before = copied(stream)
-    changed = KEEPING[name](stream)
-    assert events(changed) == events(stream)
-    assert_unchanged(stream, before)
-
-
-@given(stream=streams())
-@pytest.mark.parametrize("name", THINNING)
-def test_transform_that_thins_keeps_some_events_as_they_are(name, stream):
-    before = copied(stream)
-    changed = THINNING[name](stream)
-    assert is_part(timed(changed), timed(stream))
-    np.testing.assert_array_equal(changed.duration, stream.duration)
-    assert_unchanged(stream, before)
-
-
-@given(stream=streams())
-@pytest.mark.parametrize("name", LOSING)
-def test_transform_that_moves_a_window_invents_no_event(name, stream):
-    before = copied(stream)
-    changed = LOSING[name](stream)
-    assert is_part(events(changed), events(stream))
+    change, stays = STAYS[name]
+    changed = change(stream)
+    assert is_part(stays(changed), stays(stream))
     assert changed.n_samples == stream.n_samples
-    assert_unchanged(stream, before)
-
-
-@given(stream=streams())
-@pytest.mark.parametrize(
-    ("move", "amount"), [(channel_shift, 2), (channel_scale, 0.5), (channel_jitter, 1.0)]
-)
-def test_moving_channels_keeps_times_and_invents_no_event(move, amount, stream):
-    before = copied(stream)
-    changed = move(stream, amount, rng=generator())
-    for index in range(len(stream)):
-        assert is_part(changed.sample(index)[0].tolist(), stream.sample(index)[0].tolist())
+    if name in ("time_scale", "jitter"):
+        assert changed.n_events == stream.n_events
+    if stays is not events:
+        np.testing.assert_array_equal(changed.duration, stream.duration)
     assert_unchanged(stream, before)
 
 
