@@ -1,9 +1,10 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from eventsim.network import Network, scsr
+from eventsim.network import scsr
 from eventsim.report.record import Checked, RunRecord
 from eventsim.report.write import write_report
 from eventsim.train import TrainConfig, evaluate, train
@@ -74,65 +75,23 @@ def test_trained_parameters_are_weights_and_neuron_parameters_that_learn(record)
     assert record.n_parameters == 72 + 6 * 8 + 4 * 2
 
 
-@pytest.mark.thorough("draws a whole report; commands write them without bip")
-def test_run_without_bip_and_validation_has_a_report(tmp_path):
-    config = TrainConfig(
-        epochs=1,
-        batch_size=8,
-        validation_fraction=0.0,
-        bip=(),
-        backend="cpu",
-        precision="double",
-    )
-    net, data = small_net(), two_patterns(8)
-    result = train(net, data, config, tmp_path / "run")
-    record = RunRecord(
-        title="plain",
-        net_before=net,
-        net_after=result.net,
-        test=data[:3],
-        last=Checked(1, evaluate(result.net, data[:3], config)),
-        config=config,
-        history=result.history,
-    )
-    page = write_report(tmp_path / "report", record).read_text()
-    assert "They were not trained in this run." in page
-    assert "validation chose" not in page
-    assert not (tmp_path / "report" / "neurons.png").exists()
-
-
-def test_silent_network_with_more_outputs_than_classes_has_a_report(record, tmp_path):
-    net = scsr(6, (4,), 3, mean=0.0, spread=0.0, self_recurrent=False)
-    found = evaluate(net, record.test, record.config)
-    silent = RunRecord(
-        title="silent",
-        net_before=net,
-        net_after=net,
-        test=record.test,
-        last=Checked(2, found),
-        config=record.config,
-        history=record.history,
-    )
-    assert found.confusion.shape == (2, 3)
-    assert np.all(found.rates["hidden1"] == 0.0)
-    assert write_report(tmp_path, silent).exists()
-
-
 @pytest.mark.thorough("draws whole reports; commands write them of every kind of run")
-def test_first_spike_run_with_a_spiking_output_has_a_report(tmp_path):
+@pytest.mark.parametrize("setting", [{"bip": ()}, {"loss": "first_spike"}], ids=str)
+def test_run_without_bip_or_with_a_spiking_output_has_a_report(tmp_path, setting):
     config = TrainConfig(
         epochs=1,
         batch_size=8,
         validation_fraction=0.0,
-        loss="first_spike",
         backend="cpu",
         precision="double",
+        **setting,
     )
-    net: Network = scsr(6, (6,), 2, output="spiking", tau_syn=10.0)
+    spiking = config.loss.kind == "first_spike"
+    net = scsr(6, (6,), 2, output="spiking", tau_syn=10.0) if spiking else small_net()
     data = two_patterns(8)
     result = train(net, data, config, tmp_path / "run")
     record = RunRecord(
-        title="first spike",
+        title="plain",
         net_before=net,
         net_after=result.net,
         test=data,
@@ -140,4 +99,16 @@ def test_first_spike_run_with_a_spiking_output_has_a_report(tmp_path):
         config=config,
         history=result.history,
     )
-    assert write_report(tmp_path / "report", record).exists()
+    page = write_report(tmp_path / "report", record).read_text()
+    assert "validation chose" not in page
+    assert ("They were not trained in this run." in page) != spiking
+    assert (tmp_path / "report" / "neurons.png").exists() == spiking
+
+
+def test_silent_network_with_more_outputs_than_classes_has_a_report(record, tmp_path):
+    net = scsr(6, (4,), 3, mean=0.0, spread=0.0, self_recurrent=False)
+    found = evaluate(net, record.test, record.config)
+    silent = replace(record, net_before=net, net_after=net, last=Checked(2, found), selected=None)
+    assert found.confusion.shape == (2, 3)
+    assert np.all(found.rates["hidden1"] == 0.0)
+    assert write_report(tmp_path, silent).exists()
