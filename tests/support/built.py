@@ -5,17 +5,10 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from eventsim.kernels.build import (
-    KERNELS,
-    Platform,
-    compile_objects,
-    declarations,
-    find_compiler,
-    levels_asked,
-)
+from eventsim.kernels import build
 
 # On x86-64 the level that every machine of the tests has.
-PLATFORM = Platform.here()
+PLATFORM = build.Platform.here()
 LEVEL = {"x86_64": "v3", "aarch64": "neon"}.get(PLATFORM.machine, "plain")
 
 INCLUDED = re.compile(r'^#include "(.+)"\n', re.MULTILINE)
@@ -27,7 +20,7 @@ def build_library(folder, sources, *, options=(), link=()) -> Path:
     ``sources`` is the hash that the library tells; ``options`` come behind those of the product.
     """
     defined = (f"-DWITH_{LEVEL.upper()}", f"-DSOURCES={sources}", '-DBUILT=""')
-    units = sorted((KERNELS / "cpu").glob("*.cpp"))
+    units = sorted((build.KERNELS / "cpu").glob("*.cpp"))
     objects = [_compile(unit, folder, (*options, *defined)) for unit in units]
     return _link(folder, objects, link)
 
@@ -60,14 +53,16 @@ def build_changed(folder, kernels, changed, types, *, options=(), link=()) -> Pa
 @cache
 def product_objects():
     """Those of the product's library, which lie in its build folder."""
-    return compile_objects(find_compiler(), PLATFORM, levels_asked(PLATFORM))
+    return build.compile_objects(build.find_compiler(), PLATFORM, build.levels_asked(PLATFORM))
 
 
 def _changed_kernels(cpu, changed):
     """The text of ``level.cpp`` in front of its kernels, and those that reach a changed file."""
     head = (cpu / "level.cpp").read_text("utf-8").rpartition("KERNELS(KERNEL)")[0]
     names = next(
-        line for line in declarations().read_text("utf-8").splitlines() if "define KERNELS" in line
+        line
+        for line in build.declarations().read_text("utf-8").splitlines()
+        if "define KERNELS" in line
     )
     text = ""
     for name in INCLUDED.findall(head):
@@ -95,13 +90,13 @@ def _compile(unit, folder, options, level=None):
     if level is None:
         level = LEVEL if unit.name == "level.cpp" else ""
     to = folder / f"{unit.stem}.o"
-    _run(*find_compiler().compiling(PLATFORM, level), *options, "-c", unit, "-o", to)
+    _run(*build.find_compiler().compiling(PLATFORM, level), *options, "-c", unit, "-o", to)
     return to
 
 
 def _link(folder, objects, options):
     library = folder / PLATFORM.library
-    _run(*find_compiler().command, "-shared", *options, *objects, "-lm", "-o", library)
+    _run(*build.find_compiler().command, "-shared", *options, *objects, "-lm", "-o", library)
     return library
 
 

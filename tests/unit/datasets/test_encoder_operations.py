@@ -8,19 +8,7 @@ import numpy as np
 import pytest
 
 from eventsim import datasets
-from eventsim.datasets import fsdd, spoken_digits, ti46
-from eventsim.datasets.encoders import (
-    Bsa,
-    CochleaEncoder,
-    DeltaModulation,
-    GammatoneBank,
-    IntegrateAndFire,
-    LyonEar,
-    encode,
-    gammatone,
-    integrate_and_fire,
-    lyon,
-)
+from eventsim.datasets import encoders, fsdd, spoken_digits, ti46
 from eventsim.datasets.encoders import cochlea as cochlea_module
 from eventsim.datasets.encoders.bsa import kernel
 from eventsim.datasets.encoders.operations import bank_operations, cochlea_operations
@@ -115,10 +103,10 @@ class Unit:
 @pytest.mark.parametrize("refractory", [0.0, 1.0])
 def test_gammatone_and_integrate_and_fire(decimation, compression, refractory):
     audio = clip()
-    bank = GammatoneBank(5, 200.0, 5000.0, compression=compression, decimation=decimation)
-    coder = IntegrateAndFire(gain=3e4, leak=10.0, refractory=refractory)
+    bank = encoders.GammatoneBank(5, 200.0, 5000.0, compression=compression, decimation=decimation)
+    coder = encoders.IntegrateAndFire(gain=3e4, leak=10.0, refractory=refractory)
     tally, events = Tally(), np.zeros(5, int)
-    centres = gammatone.centre_frequencies(5, 200.0, 5000.0)
+    centres = encoders.gammatone.centre_frequencies(5, 200.0, 5000.0)
     assert (centres > RATE / 2).any()
     for channel, centre in enumerate(centres):
         hear = Resonator(tally, centre, bank.order, compression) if centre < RATE / 2 else None
@@ -131,7 +119,7 @@ def test_gammatone_and_integrate_and_fire(decimation, compression, refractory):
                 drive = tally.least(tally.mac(coder.gain, mean, -coder.leak), 0.0)
                 events[channel] += unit(drive)
                 mean = 0.0
-    _, channels = encode(audio, RATE, bank=bank, coder=coder)
+    _, channels = encoders.encode(audio, RATE, bank=bank, coder=coder)
     expected = np.bincount(channels, minlength=5)
     assert expected.sum() > 30
     assert np.abs(events - expected).max() <= 1  # one may lie on the last frame's end
@@ -142,7 +130,7 @@ def test_gammatone_and_integrate_and_fire(decimation, compression, refractory):
 @pytest.mark.parametrize("emphasis", [0.0, 0.9])
 def test_cochlea(inhibition, emphasis):
     audio = clip(2400)
-    encoder = CochleaEncoder(
+    encoder = encoders.CochleaEncoder(
         n_channels=6, inhibition=inhibition, inhibition_width=3, emphasis=emphasis
     )
     tally, events = Tally(), 0
@@ -161,7 +149,7 @@ def test_cochlea(inhibition, emphasis):
     block = round(1e-3 * RATE)
     keep = math.exp(-1.0 / encoder.inhibition_tau)
     sums, recent, spread = np.zeros(6), np.zeros(6), np.zeros(6)
-    theta = integrate_and_fire.thresholds(6, mismatch=0.0, rng=np.random.default_rng(0))
+    theta = encoders.integrate_and_fire.thresholds(6, mismatch=0.0, rng=np.random.default_rng(0))
     for k, x in enumerate(signal):
         for channel in range(6):
             q = r = hear[channel](x)
@@ -188,15 +176,15 @@ def test_cochlea(inhibition, emphasis):
     tally.equals(cochlea_operations(encoder, RATE), audio.size / RATE, events)
 
 
-@pytest.mark.parametrize("coder", [Bsa(threshold=0.6, scale=20.0, hold=2, limit=None),
-                                   DeltaModulation(0.01)])  # fmt: skip
+@pytest.mark.parametrize("coder", [encoders.Bsa(threshold=0.6, scale=20.0, hold=2, limit=None),
+                                   encoders.DeltaModulation(0.01)])  # fmt: skip
 def test_bsa_and_delta_modulation(coder):
     audio = clip()
-    bank = GammatoneBank(2, 440.0, 1700.0, compression=1.0, decimation=40)
+    bank = encoders.GammatoneBank(2, 440.0, 1700.0, compression=1.0, decimation=40)
     frames = bank.frames(audio, RATE)
     tally, events = Tally(), 0
     for row in frames.values:
-        if isinstance(coder, Bsa):
+        if isinstance(coder, encoders.Bsa):
             held = [tally.mac(v, coder.scale) for v in row]
             signal = [*np.repeat(held, coder.hold), *np.zeros(24)]
             for i in range(row.size * coder.hold):
@@ -221,7 +209,7 @@ def test_bsa_and_delta_modulation(coder):
     assert times.size > 10
     assert abs(events - times.size) <= 1
     whole = bank_operations(bank, coder, RATE)
-    before = bank_operations(bank, IntegrateAndFire(), RATE)
+    before = bank_operations(bank, encoders.IntegrateAndFire(), RATE)
     units = 2 * RATE / 40  # a product and three sums and comparisons a frame, a difference an event
     seconds = audio.size / RATE
     assert tally["multiply_adds"] == pytest.approx(
@@ -235,13 +223,13 @@ def test_bsa_and_delta_modulation(coder):
 @pytest.mark.parametrize("options", [{}, {"differentiate": False}, {"gain_control": False}])
 def test_lyon(options):
     audio = clip(160)
-    ear = LyonEar(decimation=16, step_factor=2.0, **options)
-    sections = lyon.filters(RATE, ear.ear_q, ear.step)
+    ear = encoders.LyonEar(decimation=16, step_factor=2.0, **options)
+    sections = encoders.lyon.filters(RATE, ear.ear_q, ear.step)
     n = sections.shape[0]
     tally, frames = Tally(), []
     delays, low = np.zeros((n, 4)), np.zeros((n, 3))
     states = np.zeros((4, n))
-    (b, a) = lyon._low_pass(ear, RATE)
+    (b, a) = encoders.lyon._low_pass(ear, RATE)
     for x in audio:
         out = np.zeros(n)
         for k, (b0, b1, b2, _, a1, a2) in enumerate(sections):
@@ -254,7 +242,7 @@ def test_lyon(options):
             out[k] = tally.least(y, 0.0)
         hidden = out.copy()
         if ear.gain_control:
-            for s, (target, tau) in enumerate(lyon.GAIN_CONTROL):
+            for s, (target, tau) in enumerate(encoders.lyon.GAIN_CONTROL):
                 epsilon = 1.0 - math.exp(-1.0 / (1e-3 * tau) / RATE)
                 own = states[s].copy()
                 beside = np.concatenate([own[:1], own, own[-1:]])
@@ -263,7 +251,7 @@ def test_lyon(options):
                     sums = tally.add(tally.add(beside[k], beside[k + 1]), beside[k + 2])
                     kept = tally.mac((1.0 - epsilon) / 3.0, sums)
                     state = tally.mac(epsilon / target, hidden[k], kept)
-                    states[s, k] = -tally.least(-state, -lyon.LARGEST_STATE)
+                    states[s, k] = -tally.least(-state, -encoders.lyon.LARGEST_STATE)
         if ear.differentiate:
             before = hidden.copy()
             for k in range(1, n):
@@ -274,7 +262,7 @@ def test_lyon(options):
             low[k] = y, y0, hidden[k]
         frames.append(low[:, 0].copy())
     assert len(frames) == audio.size
-    whole = bank_operations(ear, DeltaModulation(1.0), RATE)
+    whole = bank_operations(ear, encoders.DeltaModulation(1.0), RATE)
     seconds, units = audio.size / RATE, 2 * (n - 2) * RATE / 16
     assert tally["multiply_adds"] == pytest.approx(whole.multiply_adds * seconds)
     assert tally["additions"] == pytest.approx((whole.additions - units) * seconds)
@@ -283,7 +271,7 @@ def test_lyon(options):
 def test_data_sets_of_audio_say_what_their_encoder_does():
     own = datasets.encoder_operations("fsdd")
     assert own == cochlea_operations(fsdd.ENCODER, 8000)
-    other = CochleaEncoder(n_channels=32)
+    other = encoders.CochleaEncoder(n_channels=32)
     assert datasets.encoder_operations("fsdd", other).multiply_adds < own.multiply_adds / 1.9
     expected = bank_operations(ti46.EAR, ti46.CODER, ti46.SAMPLE_RATE)
     for name in datasets.DATASETS:

@@ -16,58 +16,51 @@ from eventsim.train import TrainConfig, evaluate, train
 from eventsim.train.folder import RunFolder
 from eventsim.train.loss_settings import IntegralLoss
 from eventsim.train.method import Exact
-from tests.support.run_kinds import (
-    CONFIG,
-    KINDS,
-    KNOW_NO_DATA,
-    ON_GRID,
-    digits_of,
-    every_run,
-    experiment,
-    first_net,
-    old_run,
-    stored,
-)  # fmt: skip
+from tests.support import run_kinds
 from tests.support.tiers import beyond
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    return every_run(tmp_path_factory.mktemp("kinds"))
+    return run_kinds.every_run(tmp_path_factory.mktemp("kinds"))
 
 
-@pytest.mark.parametrize("kind", beyond(2, KINDS, pytest.mark.thorough("a second each")))
+@pytest.mark.parametrize("kind", beyond(2, run_kinds.KINDS, pytest.mark.thorough("a second each")))
 def test_every_kind_of_run_is_loaded_with_its_networks_and_answers(runs, kind):
     digits, folders = runs
     run = es.load_run(folders[kind])
-    test = digits_of(digits, "test") if kind in KNOW_NO_DATA else run.data("test")
+    test = (
+        run_kinds.digits_of(digits, "test") if kind in run_kinds.KNOW_NO_DATA else run.data("test")
+    )
     assert [line["epoch"] for line in run.history] == [1, 2]
     assert run.config is run.settings.train
     assert run.config.epochs == 2
     before, after = run.initial.parameters(), run.net.parameters()
     assert before.keys() == after.keys()
     assert any(not np.array_equal(before[key], after[key]) for key in before)
-    assert (run.settings.method.name == "grid") == (kind in ON_GRID)
+    assert (run.settings.method.name == "grid") == (kind in run_kinds.ON_GRID)
     found = run.predict(test.stream[:])
     assert found.classes.shape == (len(test),)
     accuracy = float(np.mean(found.classes == test.labels))
     assert run.evaluate(test).accuracy == accuracy
     assert run.evaluate(test, which="selected").n_samples == len(test)
-    if kind not in KNOW_NO_DATA:
+    if kind not in run_kinds.KNOW_NO_DATA:
         assert found.names == tuple(test.class_names[k] for k in found.classes)
         assert run.evaluate().accuracy == run.result["test"]["accuracy"] == accuracy
-    if kind not in ON_GRID:
+    if kind not in run_kinds.ON_GRID:
         assert evaluate(run.net, test, run.config).accuracy == accuracy
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", run_kinds.KINDS)
 def test_tape_of_a_run_is_that_of_its_own_method(runs, kind):
     digits, folders = runs
     run = es.load_run(folders[kind])
-    test = digits_of(digits, "test") if kind in KNOW_NO_DATA else run.data("test")
+    test = (
+        run_kinds.digits_of(digits, "test") if kind in run_kinds.KNOW_NO_DATA else run.data("test")
+    )
     tape = run.tape(test.stream[:])
     assert tape.stream.n_samples == len(test)
-    if kind in ON_GRID:
+    if kind in run_kinds.ON_GRID:
         counted = run.evaluate(test).synaptic_events
         expected = {name: round(mean * len(test)) for name, mean in counted.items()}
         steps = np.concatenate([trains.times for trains in tape.trains.values()])
@@ -120,13 +113,13 @@ def test_convolutional_run_from_before_skips_to_the_readout_is_the_same_run():
 
 def test_a_run_of_version_1_that_was_stopped_ends_with_the_same_bits(runs, tmp_path):
     digits, folders = runs
-    stopped = old_run("cli_stopped", tmp_path, digits)
+    stopped = run_kinds.old_run("cli_stopped", tmp_path, digits)
     run = execute(RunSettings.load(stopped), stopped, Execution(resume=True)).run
     for key, value in es.load_run(folders["old_cli"]).net.parameters().items():
         assert_as_recorded(run.net.parameters()[key], value, key)
-    assert stored(stopped)["format"] == "eventsim-run"
-    stopped = old_run("exact_stopped", tmp_path, digits)
-    spec = experiment(tmp_path, seeds=(1,), conditions=("plain",))[0]
+    assert run_kinds.stored(stopped)["format"] == "eventsim-run"
+    stopped = run_kinds.old_run("exact_stopped", tmp_path, digits)
+    spec = run_kinds.experiment(tmp_path, seeds=(1,), conditions=("plain",))[0]
     run = execute(spec, stopped, Execution(resume=True)).run
     whole = execute(spec, tmp_path / "whole").run
     for key, value in whole.net.parameters().items():
@@ -135,11 +128,11 @@ def test_a_run_of_version_1_that_was_stopped_ends_with_the_same_bits(runs, tmp_p
 
 def test_a_run_of_a_program_is_extended_by_the_program(runs, tmp_path):
     digits, folders = runs
-    data = digits_of(digits)
-    for kind in KNOW_NO_DATA:
+    data = run_kinds.digits_of(digits)
+    for kind in run_kinds.KNOW_NO_DATA:
         shutil.copytree(folders[kind], tmp_path / kind)
-        longer = replace(CONFIG, epochs=3)
-        result = train(first_net(data), data, longer, tmp_path / kind, resume=True)
+        longer = replace(run_kinds.CONFIG, epochs=3)
+        result = train(run_kinds.first_net(data), data, longer, tmp_path / kind, resume=True)
         run = es.load_run(tmp_path / kind)
         assert (len(run.history), run.config) == (3, longer)
         assert run.settings.data is None
@@ -153,7 +146,7 @@ def test_what_a_run_does_not_know_is_said(runs, tmp_path):
         run.evaluate()
     with pytest.raises(StorageError, match=r"result.json: no such file"):
         _ = run.result
-    stopped = old_run("cli_stopped", tmp_path, runs[0])
+    stopped = run_kinds.old_run("cli_stopped", tmp_path, runs[0])
     with pytest.raises(StorageError, match="the run is not finished"):
         _ = es.load_run(stopped).net
     assert es.load_run(stopped).initial.population("hidden1").size == 4

@@ -13,14 +13,7 @@ from eventsim.errors import StorageError
 from eventsim.train import TrainConfig, train
 from eventsim.train import calibration as room
 from eventsim.train.loss_settings import FirstSpikeLoss, MaximumLoss, WordsLoss
-from tests.unit.train.task import (
-    Stop,
-    assert_same_net,
-    first_spike_net,
-    small_net,
-    stop_at,
-    two_patterns,
-)
+from tests.unit.train import task
 
 CONFIG = TrainConfig(
     epochs=2, batch_size=16, validation_fraction=0.0, precision="double", calibrate=0.0
@@ -30,11 +23,11 @@ OFF = replace(CONFIG, initial_logits=0.0)
 
 @pytest.fixture
 def data():
-    return two_patterns(48)
+    return task.two_patterns(48)
 
 
 def loud_net():
-    net = small_net()
+    net = task.small_net()
     net.projections["hidden1->output"].values[...] *= 50.0
     return net
 
@@ -67,15 +60,15 @@ def test_only_weights_into_the_readout_change_and_it_is_said(data, caplog, tmp_p
     assert (done["recordings"], done["recordings_in_all"]) == (looked_at, len(data))
     by_hand = loud_net()
     by_hand.projections["hidden1->output"].values[...] *= done["factor"]
-    assert_same_net(result.net, train(by_hand, data, OFF).net)
-    assert_same_net(es.Network.load(tmp_path / "initial.npz"), loud_net())
+    task.assert_same_net(result.net, train(by_hand, data, OFF).net)
+    task.assert_same_net(es.Network.load(tmp_path / "initial.npz"), loud_net())
     assert abs(result.history[0]["loss"] - np.log(2.0)) < 1.0
 
 
 def test_logits_that_are_near_enough_stay(data, tmp_path):
-    net = small_net()
+    net = task.small_net()
     net.projections["hidden1->output"].values[...] *= 0.1
-    assert_same_net(train(net, data, CONFIG, tmp_path).net, train(net, data, OFF).net)
+    task.assert_same_net(train(net, data, CONFIG, tmp_path).net, train(net, data, OFF).net)
     assert "initial_logits" not in json.loads((tmp_path / "run.json").read_text())
 
 
@@ -92,7 +85,7 @@ def test_of_a_decision_its_own_weights_are_scaled(data):
 
 def test_losses_of_spikes_leave_the_network(data):
     config = replace(CONFIG, loss=FirstSpikeLoss())
-    assert room.calm(first_spike_net(), data, config, log=False) is None
+    assert room.calm(task.first_spike_net(), data, config, log=False) is None
 
 
 def strings_net(*, blank=0.0):
@@ -167,10 +160,10 @@ def test_a_network_for_a_grid_is_scaled_too(data):
 
 def test_a_resumed_run_is_not_scaled_again(data, tmp_path, monkeypatch):
     whole = train(loud_net(), data, CONFIG)
-    with pytest.raises(Stop):
-        train(loud_net(), data, CONFIG, tmp_path, callback=stop_at(2, 1))
+    with pytest.raises(task.Stop):
+        train(loud_net(), data, CONFIG, tmp_path, callback=task.stop_at(2, 1))
     monkeypatch.setattr(room, "_spread", None)
     with pytest.raises(StorageError, match="initial_logits is 1.0 there, 0.0 now"):
         train(loud_net(), data, OFF, tmp_path, resume=True)
-    assert_same_net(train(loud_net(), data, CONFIG, tmp_path, resume=True).net, whole.net)
+    task.assert_same_net(train(loud_net(), data, CONFIG, tmp_path, resume=True).net, whole.net)
     assert json.loads((tmp_path / "run.json").read_text())["initial_logits"]
