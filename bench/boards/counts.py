@@ -2,7 +2,8 @@
 
 Method   `eventsim export --to c`; its recorded test on boards of QEMU, bit for bit, and
          instructions of the same recordings without the checks (bench/boards/qemu.py). Networks:
-         that of the first page of the site (docs/live), and with --run that of `eventsim demo`.
+         that of the first page of the site (docs/live), that with equal AdLIF neurons in place of
+         its own, not trained anew, and with --run that of `eventsim demo`.
          On this machine: CPU time of the test, checks and all, the least of --repeats. Cortex-M0 is
          not counted: the end of a recording may take it longer than the board's timer runs.
 Answer   results/boards.jsonl.
@@ -33,11 +34,31 @@ def networks(run: str | None) -> Iterator[tuple[str, es.Network, es.EventStream]
     """Name, network and recordings."""
     small = load_network(LIVE / "digits.npz")
     yield "48-48, 4 bits", small, recordings().stream
+    yield "48-48 AdLIF, 4 bits", with_adlif(small), recordings().stream
     if run is not None:
         loaded = es.load_run(run)
         data = loaded.data("test")
         few = data[spread(data.labels, len(data.class_names))]
         yield "128-128 (demo)", loaded.net, few.stream
+
+
+def with_adlif(given: es.Network) -> es.Network:
+    """The network with AdLIF neurons that are equal, as they start."""
+    net = es.Network()
+    for name, p in given.populations.items():
+        if p.kind == "input":
+            net.add_input(name, p.size)
+        elif p.is_spiking:
+            neuron = es.AdLIF(tau_mem=20.0, tau_syn=10.0, a=0.5, b=0.2)
+            net.add_population(name, p.size, neuron=neuron, refractory=p.refractory)
+        else:
+            net.add_readout(name, p.size, **p.parameters)
+    for p in given.projections.values():
+        own = p.source == p.target
+        weights = es.self_recurrent(p.weights) if own else p.weights
+        net.connect(p.source, p.target, weights, delays=p.delays)
+    net.set_answer(given.answer)
+    return net
 
 
 def rows(run: str | None, boards: Sequence[str], repeats: int) -> Iterator[dict[str, Any]]:

@@ -423,8 +423,10 @@ def _boards() -> Table:
         "CPU us a recording": lambda r: f"{r['microseconds']:,}" if "microseconds" in r else "",
     }
     order = ("this machine", "Cortex-M4F", "Cortex-M7")
+    networks = ("48-48, 4 bits", "48-48 AdLIF, 4 bits", "128-128 (demo)")
     lines = sorted(
-        lines_of("boards"), key=lambda r: (r["network"][:3] != "48-", order.index(r["board"]))
+        lines_of("boards"),
+        key=lambda r: (networks.index(r["network"]), order.index(r["board"])),
     )
     return _columns("boards", "bench.boards.counts", columns, lines)
 
