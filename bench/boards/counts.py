@@ -3,7 +3,7 @@
 Method   `eventsim export --to c`; its recorded test on boards of QEMU, bit for bit, and
          instructions of the same recordings without the checks (bench/boards/qemu.py). Networks:
          that of the first page of the site (docs/live), that with equal AdLIF neurons in place of
-         its own, not trained anew, and with --run that of `eventsim demo`.
+         its own, not trained again, and with --run that of `eventsim demo`.
          On this machine: CPU time of the test, checks and all, the least of --repeats. Cortex-M0 is
          not counted: the end of a recording may take it longer than the board's timer runs.
 Answer   results/boards.jsonl.
