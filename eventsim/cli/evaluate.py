@@ -61,8 +61,7 @@ class EvaluateOptions:
         "--latency",
     )
     margin: float = opt.option(
-        MARGIN,
-        "Margin of the early exit of --latency: lead of the best class, in probability.",
+        MARGIN, "Margin of the early exit of --latency: lead of the best class, in probability."
     )
     samples: opt.SamplesOption = None
     chip: str | None = opt.chip_option(

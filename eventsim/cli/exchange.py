@@ -12,13 +12,7 @@ import typer
 from eventsim.cli.begin import how_read, show_read
 from eventsim.cli.events import audio_of, find_for, find_network
 from eventsim.cli.fields import filled
-from eventsim.cli.options import (
-    JsonOption,
-    NetArgument,
-    SamplesOption,
-    option,
-    option_name,
-)
+from eventsim.cli.options import JsonOption, NetArgument, SamplesOption, option, option_name
 from eventsim.cli.reading import MEASURED, Reading
 from eventsim.cli.terminal import CHECK_FAILED, present, say, show_table, stdout
 from eventsim.conformance.round_trip import RoundTrip, round_trip

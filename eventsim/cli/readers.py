@@ -13,15 +13,7 @@ from eventsim.arrays import Floats
 from eventsim.cli import text_events
 from eventsim.cli.options import read_pairs
 from eventsim.cli.reading import Reading
-from eventsim.datasets import (
-    adapters,
-    aer,
-    audio_events,
-    camera_files,
-    nir_events,
-    nmnist,
-    text,
-)
+from eventsim.datasets import adapters, aer, audio_events, camera_files, nir_events, nmnist, text
 from eventsim.datasets.aer_sensors import SENSORS, find_sensor
 from eventsim.datasets.audio_events import AudioEncoding
 from eventsim.datasets.dataset import check_split

@@ -12,13 +12,7 @@ import eventsim
 from eventsim.arrays import Floats
 from eventsim.chips import Chip
 from eventsim.cli import options as opt
-from eventsim.cli.cost import (
-    DEFAULT_CHIPS,
-    WeightBitsOption,
-    find_chips,
-    find_dense,
-    stored_widths,
-)
+from eventsim.cli.cost import DEFAULT_CHIPS, WeightBitsOption, find_chips, find_dense, stored_widths
 from eventsim.cli.events import find_network
 from eventsim.cli.fields import filled
 from eventsim.cli.map import choose_method, find_congestion, find_study
@@ -136,12 +130,7 @@ def report_command(
 
 
 def _write_values(
-    run: Run,
-    events: str | None,
-    asked: ReportOptions,
-    samples: int | None,
-    *,
-    as_json: bool,
+    run: Run, events: str | None, asked: ReportOptions, samples: int | None, *, as_json: bool
 ) -> None:
     """The page of a run of regression, which has its training and test alone."""
     defaults = replace(ReportOptions(), figures=asked.figures, out=asked.out)

@@ -22,11 +22,7 @@ Wanted = tuple[MeanSquaredError, tuple[str, ...]]  # and the names of the output
 
 
 def measured_fit(
-    place: Path,
-    named: Events,
-    net: Network,
-    wanted: Wanted,
-    config: TrainConfig,
+    place: Path, named: Events, net: Network, wanted: Wanted, config: TrainConfig
 ) -> dict[str, Any]:
     """How well a network, read from ``place``, fits wanted values of recordings; plain values."""
     loss, names = wanted

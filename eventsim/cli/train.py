@@ -276,12 +276,7 @@ def join(distributed: bool | None, backend: str) -> ProcessGroup:
 
 
 def train_and_show(
-    settings: RunSettings,
-    folder: Path,
-    start: RunStart,
-    net: Network | None,
-    *,
-    as_json: bool,
+    settings: RunSettings, folder: Path, start: RunStart, net: Network | None, *, as_json: bool
 ) -> None:
     """Train in the folder, from ``net`` if one is given, test, report, show the result."""
     if settings.fits_values and start.fail_under is not None:
@@ -322,11 +317,7 @@ def _reported(folder: Path, outcome: Outcome | FitOutcome, start: RunStart) -> P
 
 
 def _run(
-    settings: RunSettings,
-    folder: Path,
-    start: RunStart,
-    net: Network | None,
-    group: ProcessGroup,
+    settings: RunSettings, folder: Path, start: RunStart, net: Network | None, group: ProcessGroup
 ) -> Outcome | FitOutcome | None:
     opt.set_threads(start.threads, settings.train.backend)
     if group.leads:

@@ -21,13 +21,7 @@ from eventsim.network import Network
 from eventsim.report.record import Checked, RunRecord
 from eventsim.runs.data import DataSettings
 from eventsim.runs.settings import RunSettings, Shape
-from eventsim.train import (
-    Evaluation,
-    ProcessGroup,
-    TrainConfig,
-    TrainResult,
-    evaluate,
-)
+from eventsim.train import Evaluation, ProcessGroup, TrainConfig, TrainResult, evaluate
 from eventsim.train.checkpoint import best_epoch
 from eventsim.train.choice import answer_of
 from eventsim.train.folder import HISTORY, RESULT, SETTINGS
@@ -63,10 +57,7 @@ class Run:
         """The run that training has just ended, whose files need not be read."""
         run = cls(folder, settings)
         vars(run).update(
-            net=result.net,
-            selected=result.selected_net,
-            initial=initial,
-            history=result.history,
+            net=result.net, selected=result.selected_net, initial=initial, history=result.history
         )
         return run
 
