@@ -21,11 +21,10 @@ struct LinearStretch {
     int64_t first, last, alone, alone_last;
 };
 
-// A neuron of the block that goes alone over a stretch.
+// A neuron of the block that goes alone over a stretch, and its parts first : last.
 struct LinearAlone {
     int k;
-    double until;
-    int64_t spike;
+    int64_t first, last;
 };
 
 // What a neuron goes alone over without an event but arrivals, first : last; and what ends it.
@@ -64,7 +63,7 @@ template <int N, class V> class LinearLayerBack {
     GrowingArray<R> effects;  // [arrivals, width]
     GrowingArray<LinearStretch> stretches;
     GrowingArray<LinearAlone> alone;
-    GrowingArray<LinearPart<N, R>> parts;
+    GrowingArray<LinearPart<N, R>> parts;  // of those that go alone
     GrowingArray<LinearMark> marks;
     GrowingArray<R> marked_states;  // [marks, N, width]
     GrowingArray<LinearCell<N, R>> marked_cells;  // [marks, width]
@@ -170,7 +169,7 @@ template <int N, class V> class LinearLayerBack {
     // One part from a mark on, or to the last spike, stretch by stretch.
     bool replay(int64_t s, LinearMark& at) {
         const int64_t end = a.events.offsets[s + 1];
-        stretches.size = alone.size = 0;
+        stretches.size = alone.size = parts.size = 0;
         if (!states.reserve(MOST * N * width)) return false;
         while (at.spike < spikes.size && stretches.size < MOST) {
             std::copy(now, now + N * width, states.begin() + stretches.size * N * width);
@@ -194,9 +193,11 @@ template <int N, class V> class LinearLayerBack {
             for (uint64_t some = fire | at.held; some; some &= some - 1) {
                 const int k = __builtin_ctzll(some);
                 LinearCell<N, R>& c = cells[k];
-                if (!alone.push({k, c.held() ? c.until : -1.0, c.spike})) return false;
-                begin_alone(c, k, states.begin() + stretches.size * N * width);
-                if (!go(k, c, first, at.spike, false)) return false;
+                const R* const from = states.begin() + stretches.size * N * width;
+                const int64_t n_parts = parts.size;
+                for (int i = 0; i < N; ++i) c.x[i] = from[i * width + k];
+                c.time = block.begin;
+                if (!go(k, c, first, at.spike) || !alone.push({k, n_parts, parts.size})) return false;
                 for (int i = 0; i < N; ++i) now[i * width + k] = c.x[i];
                 at.held = (at.held & ~(uint64_t(1) << k)) | (uint64_t)c.held() << k;
             }
@@ -207,33 +208,24 @@ template <int N, class V> class LinearLayerBack {
         return true;
     }
 
-    void begin_alone(LinearCell<N, R>& c, int k, const R* from) const {
-        for (int i = 0; i < N; ++i) c.x[i] = from[i * width + k];
-        c.time = block.begin;
-    }
-
-    // Neuron k of the block over the stretch, with those spikes first : last that are its own; into
-    // `parts` if they are asked for.
-    bool go(int k, LinearCell<N, R>& c, int64_t first, int64_t last, bool asked) {
+    // Neuron k of the block over the stretch, with those spikes first : last that are its own.
+    bool go(int k, LinearCell<N, R>& c, int64_t first, int64_t last) {
         const int64_t n = block.low + k;
-        parts.size = 0;
         int64_t i = 0;
         for (int64_t at = first; at <= last; ++at) {
             if (at < last && a.tape.neuron[spikes[at]] != n) continue;
             const double t = at < last ? a.tape.time[spikes[at]] : block.stop;
             if (c.held() && c.until < t) {
-                if (!one_part(k, c, c.until, i, LET_GO, c.spike, asked)) return false;
+                if (!one_part(k, c, c.until, i, LET_GO, c.spike)) return false;
                 c.until = -1.0;
             }
-            if (!one_part(k, c, t, i, at < last ? SPIKE : ARRIVAL, at < last ? spikes[at] : 0, asked))
-                return false;
+            if (!one_part(k, c, t, i, at < last ? SPIKE : ARRIVAL, at < last ? spikes[at] : 0)) return false;
             if (at < last) neurons.fire(n, c, spikes[at]);
         }
         return true;
     }
 
-    bool one_part(int k, LinearCell<N, R>& c, double t, int64_t& i, LinearKind kind, int64_t index,
-                  bool asked) {
+    bool one_part(int k, LinearCell<N, R>& c, double t, int64_t& i, LinearKind kind, int64_t index) {
         LinearPart<N, R> part;
         part.from = c.time;
         part.to = t;
@@ -245,7 +237,7 @@ template <int N, class V> class LinearLayerBack {
         walker.go(block.low + k, k, c, t, i);
         part.last = i;
         for (int q = 0; q < N; ++q) part.end[q] = c.x[q];
-        return !asked || parts.push(part);
+        return parts.push(part);
     }
 
     // The adjoint, at the end of a stretch, goes to its begin.
@@ -262,40 +254,27 @@ template <int N, class V> class LinearLayerBack {
         for (int64_t i = x.alone; i < x.alone_last; ++i) by_themselves |= uint64_t(1) << alone[i].k;
         for (int64_t v = 0; v < width; v += L)
             together(from, v, marked_lanes(~by_themselves >> v), asked);
-        int64_t last = spikes.size;
-        const int64_t first = spikes_before(block.begin, last);
-        last = spikes_before(block.stop, last);
         for (int64_t i = x.alone; i < x.alone_last; ++i) {
             const LinearAlone& one = alone[i];
-            LinearCell<N, R> c = cells[one.k];
-            begin_alone(c, one.k, from);
-            c.until = one.until;
-            c.spike = one.spike;
-            if (!go(one.k, c, first, last, true)) return false;
             R lambda[N];
             for (int q = 0; q < N; ++q) lambda[q] = adjoint[q * width + one.k];
-            for (int64_t p = parts.size - 1; p >= 0; --p) part_back(one.k, parts[p], lambda, asked);
+            for (int64_t p = one.last - 1; p >= one.first; --p) part_back(one.k, parts[p], lambda, asked);
             for (int q = 0; q < N; ++q) adjoint[q * width + one.k] = lambda[q];
         }
-        for (int64_t k = 0; asked && k < block.arrivals.size; ++k) {
-            double total = 0.0;
-            for (int64_t v = 0; v < width; ++v) total += effects[k * width + v];
-            a.found.effects[block.arrivals[k].event] += total;
-        }
+        for (int64_t k = 0; asked && k < block.arrivals.size; ++k)
+            a.found.effects[block.arrivals[k].event] += total_of(effects.begin() + k * width);
         return true;
     }
 
-    static Mask<V> marked_lanes(uint64_t bits) { return marked<V>((uint32_t)(bits & ((1u << L) - 1))); }
-
-    int64_t spikes_before(double t, int64_t last) const {
-        int64_t low = 0;
-        while (low < last) {
-            const int64_t middle = (low + last) / 2;
-            if (a.tape.time[spikes[middle]] < t) low = middle + 1;
-            else last = middle;
-        }
-        return low;
+    // Sum over the block, whose width is whole vectors; eight sums, so that none waits for the one before.
+    double total_of(const R* values) const {
+        double sums[8] = {};
+        for (int64_t v = 0; v < width; v += 8)
+            for (int i = 0; i < 8; ++i) sums[i] += values[v + i];
+        return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
     }
+
+    static Mask<V> marked_lanes(uint64_t bits) { return marked<V>((uint32_t)(bits & ((1u << L) - 1))); }
 
     V beta(int pair, int q, int64_t v) const {
         return block.of_table(a.back.betas, PAIRS * T, pair * T + q, v);
@@ -362,6 +341,9 @@ template <int N, class V> class LinearLayerBack {
                 gain[q] = fused(block.meets(r, i, q, v), lambda[i], gain[q]);
             gain[q] = select(which, gain[q], none);
         }
+        V slopes[T];
+        const R per_piece = R(1.0 / block.piece);
+        UNROLL for (int q = 1; q < T; ++q) slopes[q] = gain[q] * (R(q) * -per_piece);
         for (int64_t i = block.first[r]; i < block.first[r + 1]; ++i) {
             const LinearArrival<R>& arrival = block.arrival(i);
             const V u = spread<V>(R(arrival.u));
@@ -370,10 +352,9 @@ template <int N, class V> class LinearLayerBack {
             R* const at = by_weight + arrival.row * width + v;
             store(at, load<V>(at) + found);
             if (!asked) continue;
-            V slope = gain[T - 1] * R(T - 1);
-            UNROLL for (int q = T - 2; q >= 1; --q) slope = fused(slope, u, gain[q] * R(q));
-            const V w = load<V>(arrival.weights + v);
-            store(effects.begin() + block.by_receptor[i] * width + v, -w * slope * R(1.0 / block.piece));
+            V slope = slopes[T - 1];
+            UNROLL for (int q = T - 2; q >= 1; --q) slope = fused(slope, u, slopes[q]);
+            store(effects.begin() + block.by_receptor[i] * width + v, load<V>(arrival.weights + v) * slope);
         }
     }
 
@@ -415,50 +396,61 @@ template <int N, class V> class LinearLayerBack {
         const R* const beta = neurons.products(n, part.held).beta;
         const int64_t n_nodes = walker.ways(part.from, part.to, part.first, part.last);
         walker.integrals(flow, beta, n_nodes);
-        R left[N + 1][N], right[N][N], found[N][N] = {};
-        for (int q = 0; q < N; ++q) {
-            left[0][q] = lambda[q];
-            right[0][q] = part.x[q];
-        }
+        R left[N + 1][N], total[N][N] = {};  // sum_l beta_kl A^l x
+        for (int q = 0; q < N; ++q) left[0][q] = lambda[q];
         for (int l = 1; l <= N; ++l) times<N, true>(flow.a, left[l - 1], left[l]);
-        for (int l = 1; l < N; ++l) times<N>(flow.a, right[l - 1], right[l]);
-        R by_begin[PAIRS], by_receptor[N][PAIRS] = {};
+        R by_begin[PAIRS];
         for (int pair = 0; pair < PAIRS; ++pair) by_begin[pair] = walker.beta(pair, 0);
-        add_integral(left, right, by_begin, found);
-        for (int64_t j = part.first; j < part.last; ++j) {
-            const LinearArrival<R>& arrival = block.arrivals[j];
-            const int64_t node = 1 + j - part.first;
-            const int state = block.state_of(arrival.receptor);
+        add_products(flow, by_begin, part.x, total);
+        for (int r = 0; r < block.n_receptors(); ++r) arrivals_back(r, k, part, left, flow, total, asked);
+        double* const into = events_back.flow_of(n);
+        for (int i = part.held ? 1 : 0; i < N; ++i)
+            for (int j = 0; j < N; ++j) {
+                R found = 0;
+                for (int l = 0; l < N; ++l) found += left[l][i] * total[l][j];
+                into[i * N + j] += found;
+            }
+        for (int q = 0; q < N; ++q) {
+            R before = walker.alpha(0, 0) * left[0][q];
+            for (int l = 1; l < N; ++l) before += walker.alpha(l, 0) * left[l][q];
+            lambda[q] = before;
+        }
+    }
+
+    // dL/dw of the arrivals of a receptor, and what they add to sum_l beta_kl A^l x.
+    void arrivals_back(int r, int k, const LinearPart<N, R>& part, const R (*left)[N],
+                       const LinearFlow<N, R>& flow, R (*total)[N], bool asked) {
+        const LinearArrival<R>* const arrivals = block.arrivals.begin() + part.first;
+        const int state = block.state_of(r);
+        R met[PAIRS] = {}, column[N];
+        bool some = false;
+        for (int64_t j = 0; j < part.last - part.first; ++j) {
+            const LinearArrival<R>& arrival = arrivals[j];
+            if (arrival.receptor != r) continue;
             const R w = arrival.weights[k];
             R gain = 0, slope = 0;
             for (int l = 0; l < N; ++l) {
-                gain += walker.alpha(l, node) * left[l][state];
-                slope += walker.alpha(l, node) * left[l + 1][state];
+                gain += walker.alpha(l, 1 + j) * left[l][state];
+                slope += walker.alpha(l, 1 + j) * left[l + 1][state];
             }
             by_weight[arrival.row * width + k] += gain;
-            if (asked) effects[j * width + k] = -w * slope;
-            for (int pair = 0; pair < PAIRS; ++pair)
-                by_receptor[arrival.receptor][pair] += w * walker.beta(pair, node);
+            if (asked) effects[(part.first + j) * width + k] = -w * slope;
+            for (int pair = 0; pair < PAIRS; ++pair) met[pair] += w * walker.beta(pair, 1 + j);
+            some = true;
         }
-        for (int r = 0; r < block.n_receptors(); ++r) {
-            for (int q = 0; q < N; ++q) right[0][q] = q == block.state_of(r) ? R(1) : R(0);
-            for (int l = 1; l < N; ++l) times<N>(flow.a, right[l - 1], right[l]);
-            add_integral(left, right, by_receptor[r], found);
-        }
-        double* const into = events_back.flow_of(n);
-        for (int i = part.held ? 1 : 0; i < N; ++i)
-            for (int j = 0; j < N; ++j) into[i * N + j] += found[i][j];
-        flow.template near<true>(R(part.to - part.from), left[0], lambda);
+        if (!some) return;
+        for (int q = 0; q < N; ++q) column[q] = q == state ? R(1) : R(0);
+        add_products(flow, met, column, total);
     }
 
-    // Adds sum beta_kl (A^T)^k lambda (A^l x)^T.
-    static void add_integral(const R (*left)[N], const R (*right)[N], const R* beta, R (*found)[N]) {
+    // Adds sum_l beta_kl A^l x.
+    static void add_products(const LinearFlow<N, R>& flow, const R* beta, const R* x, R (*total)[N]) {
+        R right[N][N];
+        for (int q = 0; q < N; ++q) right[0][q] = x[q];
+        for (int l = 1; l < N; ++l) times<N>(flow.a, right[l - 1], right[l]);
         for (int k = 0; k < N; ++k)
-            for (int j = 0; j < N; ++j) {
-                R total = 0;
-                for (int l = 0; l < N; ++l) total += beta[pair_of(k, l)] * right[l][j];
-                for (int i = 0; i < N; ++i) found[i][j] += left[k][i] * total;
-            }
+            for (int l = 0; l < N; ++l)
+                for (int j = 0; j < N; ++j) total[k][j] += beta[pair_of(k, l)] * right[l][j];
     }
 
     // All neurons over pieces without an event.

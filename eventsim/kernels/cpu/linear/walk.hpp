@@ -57,26 +57,41 @@ template <int N, class V> class LinearWalker {
             series(flow, g, ahead, back);
             UNROLL for (int l = 0; l < N; ++l) store(row(AHEAD + l) + g, ahead[l]);
         }
+        R term[N][N];  // of A^l
+        for (int l = 0; l < N; ++l)
+            for (int q = 0; q < N; ++q) term[l][q] = alpha(l, 0) * c.x[q];
+        for (int r = 0; r < block.n_receptors(); ++r) arrive(r, k, from, i, term);
         R y[N], z[N];
-        for (int l = N - 1; l >= 0; --l) {
-            R term[N];
-            for (int q = 0; q < N; ++q) term[q] = alpha(l, 0) * c.x[q];
-            for (int64_t j = from; j < i; ++j) {
-                const LinearArrival<R>& arrival = block.arrivals[j];
-                term[block.state_of(arrival.receptor)] += arrival.weights[k] * alpha(l, 1 + j - from);
-            }
-            if (l < N - 1) times<N>(flow.a, y, z);
-            for (int q = 0; q < N; ++q) y[q] = l < N - 1 ? z[q] + term[q] : term[q];
+        for (int q = 0; q < N; ++q) y[q] = term[N - 1][q];
+        for (int l = N - 2; l >= 0; --l) {
+            times<N>(flow.a, y, z);
+            for (int q = 0; q < N; ++q) y[q] = z[q] + term[l][q];
         }
         for (int q = 0; q < N; ++q) c.x[q] = y[q];
         c.time = t;
     }
 
+    // Adds the arrivals first : last of a receptor, whose alpha are those of the nodes from 1 on.
+    void arrive(int r, int k, int64_t first, int64_t last, R (*term)[N]) const {
+        const LinearArrival<R>* const arrivals = block.arrivals.begin() + first;
+        const R* const ahead = row(AHEAD) + 1;
+        const int state = block.state_of(r);
+        R met[N];
+        for (int l = 0; l < N; ++l) met[l] = term[l][state];
+        for (int64_t j = 0; j < last - first; ++j) {
+            if (arrivals[j].receptor != r) continue;
+            const R w = arrivals[j].weights[k];
+            for (int l = 0; l < N; ++l) met[l] += w * ahead[l * stride + j];
+        }
+        for (int l = 0; l < N; ++l) term[l][state] = met[l];
+    }
+
     // The ways to t as nodes: from a begin, and from the arrivals first : last; how many.
     int64_t ways(double begin, double t, int64_t first, int64_t last) {
         R* const way = row(WAY);
+        const LinearArrival<R>* const arrivals = block.arrivals.begin() + first;
         way[0] = R(t - begin);
-        for (int64_t j = first; j < last; ++j) way[1 + j - first] = R(t - block.arrivals[j].time);
+        for (int64_t j = 0; j < last - first; ++j) way[1 + j] = R(t - arrivals[j].time);
         fill(WAY, last - first + 1);
         return last - first + 1;
     }
@@ -132,13 +147,16 @@ template <int N, class V> class LinearWalker {
         R* const way = row(WAY);
         way[0] = 0;
         for (int r = 0; r < block.n_receptors(); ++r) {
-            std::fill(row(WEIGHT + r), row(WEIGHT + r) + n_nodes, R(0));
-            fill(WEIGHT + r, n_nodes);
+            R* const weights = row(WEIGHT + r);
+            for (int64_t m = 0; m < n_nodes + L; m += L) store(weights + m, V{});
         }
+        R* const weights = row(WEIGHT);
+        const LinearArrival<R>* const arrivals = block.arrivals.begin() + i;
+        const double begin = c.time;
         for (int64_t m = 1; m + 1 < n_nodes; ++m) {
-            const LinearArrival<R>& arrival = block.arrivals[i + m - 1];
-            way[m] = R(arrival.time - c.time);
-            row(WEIGHT + arrival.receptor)[m] = arrival.weights[k];
+            const LinearArrival<R>& arrival = arrivals[m - 1];
+            way[m] = R(arrival.time - begin);
+            weights[arrival.receptor * stride + m] = arrival.weights[k];
         }
         way[n_nodes - 1] = R(block.stop - c.time);
         fill(WAY, n_nodes);
@@ -148,15 +166,15 @@ template <int N, class V> class LinearWalker {
             for (int l = 1; l < N; ++l) times<N>(flow.a, columns[r][l - 1], columns[r][l]);
         }
         for (int64_t g = 0; g < n_nodes; g += L) kicks(flow, columns, g);
-        for (int q = 0; q < N; ++q) {
-            R z = c.x[q];
-            R* const kick = row(KICK + q);
-            for (int64_t m = 0; m < n_nodes; ++m) {
-                const R more = kick[m];
-                kick[m] = z;
-                z += more;
+        R z[N];
+        R* const kick = row(KICK);
+        for (int q = 0; q < N; ++q) z[q] = c.x[q];
+        for (int64_t m = 0; m < n_nodes; ++m)
+            for (int q = 0; q < N; ++q) {
+                const R more = kick[q * stride + m];
+                kick[q * stride + m] = z[q];
+                z[q] += more;
             }
-        }
         for (int64_t g = 0; g < n_nodes; g += L) flows(flow, g);
         return n_nodes;
     }
@@ -176,7 +194,9 @@ template <int N, class V> class LinearWalker {
 
     // Zeros behind the nodes, up to a whole vector and one more.
     void fill(int k, int64_t n_nodes) {
-        for (int64_t m = n_nodes; m < n_nodes + 2 * L; ++m) row(k)[m] = 0;
+        R* const end = row(k) + n_nodes;
+        store(end, V{});
+        store(end + L, V{});
     }
 
     // All alpha of the ways, and of them backward.
