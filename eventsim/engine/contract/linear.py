@@ -5,8 +5,10 @@ ordinary LIF population is one of :class:`eventsim.neuron.linear.LIF`.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,9 +35,14 @@ from eventsim.plan import Stage
 # Neurons of a layer that share their piece; and how long that is at least, ms, where they go side
 # by side: of shorter ones most would be without an arrival.
 BLOCK, LEAST_PIECE = 64, 1.0 / 32.0
+# Tables are kept for later runs where at most so many neurons differ.
+KEPT_NEURONS = 16
 # For how long tables are good from the first piece of a stream on, ms: making them takes longer
 # than to run many pieces.
 LEAST_OF_PIECES = 2.0**14
+
+
+Tables = TypeVar("Tables", FlowTables, BackTables)
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,9 +205,8 @@ def linear_back(job: Job, *, far: bool = True) -> BackTables:
     """Tables of the way back, of the same flows; with products if it goes ``far`` at once."""
     tables, exact = linear_cells(job).tables, _exact_flow(job)
     first, which = _different(exact, tables.piece)
-    both = np.concatenate([first, first + len(exact)])
     bits = tables.powers.shape[1]
-    found = back_tables(_flows(exact[first]), tables.piece[both], bits, far=far)
+    found = _made(back_tables, exact[first], tables.piece[first], bits=bits, far=far)
     which = np.concatenate([which, which + len(first)])
     return BackTables(*(part[which] for part in found))
 
@@ -261,10 +267,29 @@ def _alert(m: Matrices, margin: float) -> Floats:
 def _flow_tables(exact: NDArray[Any], piece: Floats, longest: float) -> FlowTables:
     """Tables of all flows, and of those while V is held; equal neurons have theirs made once."""
     first, which = _different(exact, piece)
-    both, bits = np.concatenate([first, first + len(exact)]), bits_for(piece, longest)
-    found = flow_tables(_flows(exact[first]), piece[both], bits, longest, len(first))
+    bits = bits_for(piece, longest)
+    named = {"bits": bits, "longest": longest, "free": len(first)}
+    found = _made(flow_tables, exact[first], piece[first], **named)
     which = np.concatenate([which, which + len(first)])
     return FlowTables(*(part[which] for part in found))
+
+
+def _made(make: Callable[..., Tables], exact: NDArray[Any], piece: Floats, **named: Any) -> Tables:
+    """Tables of flows and of those while V is held; of few neurons they are kept for later runs."""
+    if len(exact) > KEPT_NEURONS:
+        return make(_flows(exact), np.tile(piece, 2), **named)
+    high = exact.astype(np.float64)
+    parts = high, (exact - high).astype(np.float64), piece
+    found: Tables = _kept(make, exact.shape[1], *(part.tobytes() for part in parts), **named)
+    return found
+
+
+@lru_cache(maxsize=64)
+def _kept(
+    make: Callable[..., Any], n: int, high: bytes, low: bytes, piece: bytes, **named: Any
+) -> Any:
+    exact: NDArray[Any] = np.frombuffer(high).astype(np.longdouble) + np.frombuffer(low)
+    return make(_flows(exact.reshape(-1, n, n)), np.tile(np.frombuffer(piece), 2), **named)
 
 
 def _different(exact: NDArray[Any], piece: Floats) -> tuple[Ints, Ints]:
