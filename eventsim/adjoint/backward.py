@@ -28,7 +28,6 @@ from eventsim.arrays import Array, Floats, beside, fetch, namespace, to_host
 from eventsim.engine import get_backend, make_job, place_tape
 from eventsim.engine.contract.backend import Backend
 from eventsim.engine.contract.job import DirectGradients, Job, StageGradients
-from eventsim.engine.contract.piece import Piece
 from eventsim.engine.contract.table import N_READOUT, readout_gradients
 from eventsim.engine.run.look import check_values, on_device
 from eventsim.engine.run.members import join_members, member_order
@@ -307,7 +306,7 @@ RunStage = Callable[[Backend, Job, SpikeTape, Start], StageGradients]
 
 
 def stage_gradients(
-    engine: Backend, job: Job, tape: SpikeTape, start: Start, piece: Piece | None = None
+    engine: Backend, job: Job, tape: SpikeTape, start: Start, piece: Any = None
 ) -> StageGradients:
     """What one stage passes on, from what it and the stages after it were given.
 
@@ -318,7 +317,7 @@ def stage_gradients(
         return _readout(engine, job, start.readouts.get(name))
     more = () if piece is None else (piece,)
     if stage.is_linear:
-        return engine.linear_backward(job, *_given(engine, stage, tape, start))
+        return engine.linear_backward(job, *_given(engine, stage, tape, start), *more)
     if not stage.lateral:
         by_voltage = start.voltage(name, engine.xp)
         return engine.layer_backward(job, tape[name], start.by_time[name], by_voltage, *more)

@@ -37,7 +37,8 @@ from eventsim.arrays import Floats, Ints, Precision, fetch, owners, to_host
 from eventsim.engine import make_job, simulate_chunk
 from eventsim.engine.contract.backend import Backend, sum_by
 from eventsim.engine.contract.job import Job, StageGradients
-from eventsim.engine.contract.piece import last_piece
+from eventsim.engine.contract.linear import LinearPiece, linear_piece
+from eventsim.engine.contract.piece import Piece, last_piece
 from eventsim.engine.run import readout_piece
 from eventsim.engine.run.arrivals import find_arrivals
 from eventsim.engine.run.chunks import RunState, still_acting
@@ -60,7 +61,8 @@ class AdjointState:
         Where the chunk begins, ms, [samples].
     neurons
         Adjoint state of every spiking stage at ``begin``, by name, [samples, 5, neurons]: by V and
-        by the drive, and their derivatives by the rates of membrane (2) and synapse (1).
+        by the drive, and their derivatives by the rates of membrane (2) and synapse (1). Of linear
+        neurons [samples, neurons, states], each at its last event before ``begin``.
     readouts
         dL/dV and dL/dI of every readout at ``begin``, by name, [2, samples, size].
     spikes
@@ -117,7 +119,6 @@ def backward_chunk(
     NetworkError, ShapeError, BackendError
         As :func:`eventsim.backward`; the backend ``reference`` has whole runs only.
     """
-    net.refuse_linear("backward_chunk", "whose gradients are those of whole recordings only")
     tape = with_memo(tape)
     plan = make_plan(net, tape.memo)
     plan.check_tape(tape, "backward_chunk")
@@ -146,7 +147,7 @@ class _Chunk:
         joined = tape.with_before()
         trains = dict(joined.trains)
         for stage in plan.stages:
-            if not stage.is_readout:
+            if not (stage.is_readout or stage.is_linear):  # which keep their state
                 trains |= _let_go(make_job(plan, stage, joined), joined, self.begin)
         self.joined = replace(joined, trains=trains)
         self.input = net.input.name
@@ -249,7 +250,7 @@ class _Chunk:
         stage, name = job.stage, job.stage.name
         if stage.is_readout:
             return self._run_readout(engine, stage, start)
-        piece = last_piece(job, self.begin, starts=self.starts, adapted=self._adapted(stage))
+        piece = self._last_piece(job, stage)
         if self.later is not None:
             piece.adjoint[:] = self.later.neurons[name]
             if piece.adapted is not None:
@@ -269,6 +270,12 @@ class _Chunk:
             self.spikes[member.name] = own[first : first + early.size][early]
             first += early.size
         return found
+
+    def _last_piece(self, job: Job, stage: Stage) -> Piece | LinearPiece:
+        if stage.is_linear:
+            stand = self.before.linear.get(stage.name)
+            return linear_piece(job, self.begin, starts=self.starts, stand=stand)
+        return last_piece(job, self.begin, starts=self.starts, adapted=self._adapted(stage))
 
     def _adapted(self, stage: Stage) -> Adapted | None:
         """The adaptation of a stage where the chunk begins."""
@@ -436,7 +443,6 @@ def backward_chunks(
         )
     if keep < 2:
         raise ParameterError(f"backward_chunks: keep is {keep}, expected at least 2.")
-    net.refuse_linear("backward_chunks", "whose gradients are those of whole recordings only")
     run, total = _Stream(net, chunks, backend, precision, loss), _Total()
     if truncate:
         state = None

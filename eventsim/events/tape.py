@@ -173,6 +173,9 @@ class Before:
     readouts: Mapping[str, ReadoutState]
     # Adaptation there of every population with an adaptive threshold
     adapted: Mapping[str, Adapted]
+    # Linear neurons as their last event left them, of every stage that has some: LinearStop of
+    # eventsim.engine.contract.linear. Empty at time zero.
+    linear: Mapping[str, Any] = field(default_factory=dict)
 
     __repr__ = short_repr
 

@@ -162,8 +162,6 @@ def doors():
 
     return {
         "chunks": lambda net: es.simulate_chunk(net, STREAM, backend="reference"),
-        "chunks back": lambda net: es.backward_chunk(net, es.simulate_chunk(net, STREAM)[0], {}),
-        "all chunks back": lambda net: es.backward_chunks(net, [STREAM], lambda *_: (0.0, {})),
         "current": lambda net: es.current(net, tape(net), "h", [1.0]),
         "clocked": lambda net: clocked.from_network(net),
         "mapping": lambda net: mapping.map_network(net, None, es.chips.load_chip("loihi")),
@@ -177,8 +175,6 @@ def doors():
     "door",
     [
         "chunks",
-        "chunks back",
-        "all chunks back",
         "current",
         "clocked",
         "mapping",

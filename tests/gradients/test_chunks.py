@@ -9,11 +9,18 @@ import eventsim as es
 from eventsim.adjoint import chunks as chunks_room
 from eventsim.arrays import owners
 from eventsim.engine import algorithm
+from eventsim.engine.cpu import linear_host
 from eventsim.errors import BackendError, ParameterError, ShapeError
 from eventsim.train import VoltageCrossEntropy
 from tests.parity.test_chunks import CASES, LOOPS, WAYS, case
+from tests.support.linear_neurons import dense_layer, dense_stream, random_network
 from tests.support.losses import Sums
 from tests.support.nets import random_stream
+
+
+@pytest.fixture
+def event_by_event(monkeypatch):
+    monkeypatch.setattr(linear_host, "side_by_side", lambda *_: False)
 
 
 def chunked(net, stream, length, loss, **options):
@@ -69,6 +76,29 @@ def test_gradients_of_chunks_of_a_loop_add_up(fast_backend, monkeypatch, name, w
     monkeypatch.setattr(algorithm, "WINDOW_SHARE", WAYS[way])
     stream = random_stream(960, n_samples=2, n_channels=5, duration=60.0)
     assert_adds_up(LOOPS[name](), stream, 13.0, backend=fast_backend)
+
+
+@pytest.mark.parametrize(
+    ("length", "precision", "tolerance", "seeds"),
+    [
+        (0.9, "double", 1e-9, [0]),
+        (17.0, "double", 1e-9, [1, 2, 3, 4]),
+        (6.0, "single", 1e-4, [5, 6]),
+    ],
+)
+def test_gradients_of_chunks_of_linear_neurons_add_up(
+    event_by_event, length, precision, tolerance, seeds
+):
+    for seed in seeds:
+        net, stream = random_network(np.random.default_rng(seed))
+        assert_adds_up(net, stream, length, tolerance, backend="cpu", precision=precision)
+
+
+def test_gradients_of_chunks_of_a_layer_side_by_side_add_up_to_rounding():
+    net, stream = dense_layer("adlif"), dense_stream()[1]
+    net.add_readout("out", 3)
+    net.connect("h", "out", np.random.default_rng(2).normal(size=(net.population("h").size, 3)))
+    assert_adds_up(net, stream, 11.0, 1e-8, backend="cpu")
 
 
 @pytest.mark.parametrize("name", ["delays by source", "sparse, self-delays"])

@@ -193,6 +193,11 @@ OWN = {
     "linear, adaptive": Run(lambda: dense_layer("adlif"), dense_stream),
     "linear, receptors": Run(lambda: dense_layer("receptors"), dense_stream),
     "linear, loop": Run(*(lambda k=k: random_network(np.random.default_rng(3))[k] for k in (0, 1))),
+    "linear, in pieces": Run(
+        *(lambda k=k: random_network(np.random.default_rng(3))[k] for k in (0, 1)),
+        piece=7.3,
+        back=True,
+    ),
     "linear, rebound": Run(_rebound, lambda: one_sample([1.0], duration=200.0)),
     "linear, peaks": Run(_peaks, _around_peaks),
     "ties, sent in reverse": Run(_in_reverse, _reversed),

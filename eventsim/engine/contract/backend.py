@@ -16,6 +16,7 @@ from eventsim.arrays import Array, Floats
 from eventsim.engine.contract.adam import Adam, Bounded, Trained
 from eventsim.engine.contract.counting import count_arrivals
 from eventsim.engine.contract.job import Job, StageGradients, Voltages
+from eventsim.engine.contract.linear import LinearPiece
 from eventsim.engine.contract.loop_state import LoopState
 from eventsim.engine.contract.piece import Piece
 from eventsim.engine.contract.state import LayerState
@@ -105,9 +106,14 @@ class Backend(Protocol):
         """As :meth:`queue_resume`, of a stage with linear neurons, event by event."""
 
     def linear_backward(
-        self, job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats
+        self,
+        job: Job,
+        trains: SpikeTrains,
+        by_time: Floats,
+        by_voltage: Floats,
+        piece: LinearPiece | None = None,
     ) -> StageGradients:
-        """As :meth:`queue_backward`, of a stage with linear neurons, of whole samples."""
+        """As :meth:`queue_backward`, of a stage with linear neurons."""
 
     def readout_forward(self, job: Job, rate: float) -> Floats:
         """Integral of exp(-rate t) V(t) over every sample, shape [samples, size]."""

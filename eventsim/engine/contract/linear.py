@@ -176,6 +176,32 @@ class LinearStop(NamedTuple):
     recent: Array
 
 
+class LinearPiece(NamedTuple):
+    """A :class:`~eventsim.engine.contract.piece.Piece` of a stage with linear neurons.
+
+    The neurons ``stand`` at its begin as their last event before it left them, and ``adjoint``
+    [samples, size, n] is of those times: before the events of the next piece, and after the call
+    before the events of this one.
+    """
+
+    begin: Floats
+    adjoint: Array
+    starts: bool
+    stand: LinearStop
+    adapted: None = None
+
+
+def linear_piece(
+    job: Job, begin: Floats, *, starts: bool = True, stand: LinearStop | None = None
+) -> LinearPiece:
+    """A piece after which nothing comes, of neurons that ``stand`` so, or begin."""
+    cells = typed_cells(job)
+    stand = start_linear(job).stop if stand is None else stand
+    assert stand is not None
+    adjoint = np.zeros((job.n_samples, cells.size, cells.n), cells.real)
+    return LinearPiece(begin, adjoint, starts, stand)
+
+
 def start_linear(job: Job) -> LoopState:
     """The state at time zero."""
     cells = typed_cells(job)

@@ -5,9 +5,13 @@ A layer whose neurons meet the same events goes side by side, by the tables of
 :func:`~eventsim.engine.contract.linear.linear_type`.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 
-from eventsim.arrays import Floats, aligned
+from eventsim.arrays import Floats, aligned, owners
 from eventsim.engine.contract.bundles import (
     Arriving,
     Bundles,
@@ -20,8 +24,10 @@ from eventsim.engine.contract.bundles import (
 from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.engine.contract.linear import (
     LinearCells,
+    LinearPiece,
     LinearStop,
     linear_gradients,
+    linear_piece,
     of_sums,
     side_by_side,
     start_linear,
@@ -50,6 +56,7 @@ from eventsim.engine.cpu.linear_lanes import (
 from eventsim.engine.cpu.roles import EventsRole, SpikesRole, TasksRole
 from eventsim.engine.cpu.roles_linear import (
     LinearBackward,
+    LinearCarriedRole,
     LinearForward,
     LinearFoundRole,
     LinearJumpsRole,
@@ -120,10 +127,18 @@ def _events(job: Job, merged: MergedEvents) -> EventsRole:
     )
 
 
-def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats) -> StageGradients:
+def backward(
+    job: Job,
+    trains: SpikeTrains,
+    by_time: Floats,
+    by_voltage: Floats,
+    piece: LinearPiece | None = None,
+) -> StageGradients:
     """Gradients of the stage from dL/dt of its spikes and dL/dV just before them."""
     cells, bundles = typed_cells(job), make_bundles(job)
-    way = _backward_layer if side_by_side(job.stage, cells) else _backward_each
+    way: Callable[..., tuple[Floats, Floats, Floats]] = _backward_layer
+    if piece is not None or not side_by_side(job.stage, cells):
+        way = partial(_backward_each, piece=piece)
     n_synapses, n = job.stage.wiring.target.size, cells.n
     width = width_of_sums(n)
     bounds = sample_chunks(job, 8 * (n_synapses + cells.size * width))
@@ -135,7 +150,7 @@ def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats)
     sums, grazes = np.zeros((chunks, cells.size, width)), np.zeros(chunks, np.int64)
     weights, delays, effects = way(job, (cells, bundles, trains), tape, sums, grazes)
     by, own_weight, own_delay = of_sums(summed(sums), n)
-    return linear_gradients(
+    found = linear_gradients(
         job,
         by,
         weights=weights,
@@ -145,6 +160,7 @@ def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats)
         source_times=split_effects(job, effects),
         grazes=int(grazes.sum()),
     )
+    return found if piece is None else replace(found, own_times=by_time + tape.through)
 
 
 Known = tuple[LinearCells, Bundles, SpikeTrains]
@@ -171,10 +187,17 @@ def _backward_layer(
 
 
 def _backward_each(
-    job: Job, known: Known, tape: LinearTapeRole, sums: Floats, grazes: Index
+    job: Job,
+    known: Known,
+    tape: LinearTapeRole,
+    sums: Floats,
+    grazes: Index,
+    piece: LinearPiece | None,
 ) -> tuple[Floats, Floats, Floats]:
-    """As :func:`_backward_layer`, event by event."""
+    """As :func:`_backward_layer`, event by event; over a piece, or whole samples."""
     cells, bundles, trains = known
+    begin = None if piece is None else piece.begin
+    piece = linear_piece(job, np.zeros(job.n_samples)) if piece is None else piece
     chunks, n_synapses = len(grazes), job.stage.wiring.target.size
     found = LinearFoundRole(
         np.zeros((chunks, n_synapses)),
@@ -187,10 +210,14 @@ def _backward_each(
     library().run(
         LinearBackward(
             TasksRole.all(chunks),
-            ArrivingRole(*all_arrivals(job, bundles, trains), job.duration),
+            ArrivingRole(*all_arrivals(job, bundles, trains, begin), job.duration),
             _tables(cells, typed_back(job)),
             _jumps(cells),
             _wires(job, cells, bundles),
+            LinearStopRole(*piece.stand),
+            LinearCarriedRole(
+                piece.adjoint, piece.begin, _holding(trains, piece), int(piece.starts)
+            ),
             tape,
             found,
         ),
@@ -198,6 +225,14 @@ def _backward_each(
     )
     delays = np.zeros(0) if found.delay is None else summed(found.delay)
     return summed(found.weight), delays, found.effects
+
+
+def _holding(trains: SpikeTrains, piece: LinearPiece) -> Index:
+    """The last spike of every neuron before the begin of a piece, [samples, size]; 0 of others."""
+    found, sample = np.zeros(piece.adjoint.shape[:2], np.int64), owners(trains.offsets, len(trains))
+    early = np.flatnonzero(trains.times < piece.begin[sample])
+    found[sample[early], trains.neurons[early]] = early
+    return found
 
 
 def _tables(cells: LinearCells, back: BackTables | None = None) -> LinearTablesRole:

@@ -71,6 +71,15 @@ class LinearStopRole(NamedTuple):
     recent: Ints
 
 
+class LinearCarriedRole(NamedTuple):
+    """What a piece of a stream takes from the next and gives to the one before, backward."""
+
+    adjoint: RealsOut  # [samples, size, n]: at the last event of each neuron, then at that before
+    begin: Doubles  # [samples], ms: earlier spikes are not met
+    spike: Ints  # [samples, size]: that which holds V where the piece begins
+    starts: int  # whether it is the first
+
+
 class LinearLanesRole(NamedTuple):
     """Neurons side by side, [blocks, rows, width] each: ``eventsim/engine/cpu/linear_lanes.py``."""
 
@@ -148,6 +157,8 @@ class LinearBackward(NamedTuple):
     tables: LinearTablesRole
     jumps: LinearJumpsRole
     wires: LinearWiresRole
+    begin: LinearStopRole
+    carried: LinearCarriedRole
     tape: LinearTapeRole
     found: LinearFoundRole
 

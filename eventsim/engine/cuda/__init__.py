@@ -16,6 +16,7 @@ from eventsim.arrays import Array, Floats
 from eventsim.engine.contract.adam import Bounded, Trained
 from eventsim.engine.contract.backend import Backend
 from eventsim.engine.contract.job import Job, StageGradients
+from eventsim.engine.contract.linear import LinearPiece
 from eventsim.engine.contract.loop_state import LoopState
 from eventsim.engine.contract.piece import Piece
 from eventsim.engine.contract.state import LayerState
@@ -166,8 +167,14 @@ class CudaBackend(Backend):
 
     @_advised
     def linear_backward(
-        self, job: Job, trains: SpikeTrains, by_time: Array, by_voltage: Array
+        self,
+        job: Job,
+        trains: SpikeTrains,
+        by_time: Array,
+        by_voltage: Array,
+        piece: LinearPiece | None = None,
     ) -> StageGradients:
+        assert piece is None  # which check_pieces refuses
         return linear.backward(
             self.device, job, self._wirings, self._memory, trains, by_time, by_voltage
         )

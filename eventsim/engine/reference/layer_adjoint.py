@@ -177,7 +177,7 @@ def backward(
     return gradients(job, sums)
 
 
-def whole_only(piece: Piece | None) -> None:
+def whole_only(piece: object) -> None:
     """Raise BackendError for a piece."""
     if piece is not None:
         raise BackendError(

@@ -27,9 +27,10 @@ import numpy as np
 
 from eventsim.arrays import Floats
 from eventsim.engine.contract.job import Job, StageGradients
-from eventsim.engine.contract.linear import ByMatrices, linear_gradients
+from eventsim.engine.contract.linear import ByMatrices, LinearPiece, linear_gradients
 from eventsim.engine.reference.gather import Arrival
 from eventsim.engine.reference.layer import SelfArrival
+from eventsim.engine.reference.layer_adjoint import whole_only
 from eventsim.engine.reference.linear import (
     AnyStep,
     LinearCell,
@@ -151,8 +152,15 @@ def dot(one: Vector, two: Vector) -> float:
     return total
 
 
-def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats) -> StageGradients:
+def backward(
+    job: Job,
+    trains: SpikeTrains,
+    by_time: Floats,
+    by_voltage: Floats,
+    piece: LinearPiece | None = None,
+) -> StageGradients:
     """Gradients of a stage from dL/dt of its spikes and dL/dV just before them."""
+    whole_only(piece)
     cells, neurons = linear_neurons(job, back=True)
     sums = _new_sums(job, cells.size, cells.n)
     seeds = by_time.copy(), by_voltage

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from eventsim.arrays import Floats, Precision, owners, to_host
 from eventsim.engine.contract.backend import Backend
 from eventsim.engine.contract.job import Job
-from eventsim.engine.contract.linear import start_linear
+from eventsim.engine.contract.linear import LinearStop, start_linear
 from eventsim.engine.contract.loop_state import LoopState, start_loop
 from eventsim.engine.contract.registry import get_backend
 from eventsim.engine.contract.state import LayerState, start_state
@@ -183,7 +183,8 @@ def simulate_chunk(
         chunk, trains, events, engine.name, precision, structure=plan.structure, begin=begin,
         before=before, algorithms=dict(plan.memo.once(run_by, lambda: run_by(plan, engine))),
     )  # fmt: skip
-    end = _before_next(plan, tape, acting, readouts, before.adapted)
+    stand = {s.name: loops[s.name].stop for s in plan.stages if s.is_linear}
+    end = _before_next(plan, tape, acting, readouts, before.adapted, stand)
     return tape, RunState(chunk.duration, layers, loops, end, kept, engine.name, precision)
 
 
@@ -229,6 +230,7 @@ def _before_next(
     acting: Mapping[str, SpikeTrains],
     readouts: Mapping[str, ReadoutState],
     adapted: Mapping[str, Adapted],
+    linear: Mapping[str, LinearStop],
 ) -> Before:
     """What the next chunk depends on of all that happened until the end of this one."""
     end = tape.stream.duration
@@ -238,7 +240,7 @@ def _before_next(
         name: _adapted_after(population[name], tape.trains[name], one)
         for name, one in adapted.items()
     }
-    return Before(left, readouts, after)
+    return Before(left, readouts, after, linear)
 
 
 def _nothing_before(net: Network, n_samples: int) -> Before:

@@ -1,7 +1,8 @@
-// Backward pass of linear neurons: layers and loops.
+// Backward pass of linear neurons: layers and loops, of whole samples or of a piece.
 //
 // A sample is replayed from its spikes, in parts from marks that are kept, the last part first; each is
 // logged and read from its end. So the memory of a task is that of a part and of the marks.
+// A piece begins with each neuron as its last event left it: the adjoint that it gives is of that time.
 //
 // Side by side    nothing; tasks are chunks of samples, whose sums are their own.
 // Derivation      eventsim/engine/reference/linear_adjoint.py
@@ -56,9 +57,11 @@ template <int N, class R> class LinearWayBack {
 
   private:
     bool run_sample(int64_t s) {
-        std::fill(adjoint, adjoint + size * N, R(0));
-        neurons.begin(replay.cells);
+        R* const carried = a.carried.adjoint + s * size * N;
+        std::copy(carried, carried + size * N, adjoint);
+        replay.begin(s);
         LinearPlace at = {a.arriving.offsets[s], a.tape.offsets[s]};
+        while (at.spike < a.tape.offsets[s + 1] && a.tape.time[at.spike] < a.carried.begin[s]) ++at.spike;
         log.size = marks.size = places.size = 0;
         // The first part is logged on the way, which is all where there is no other.
         for (bool first = true;; first = false) {
@@ -77,7 +80,8 @@ template <int N, class R> class LinearWayBack {
             }
             for (int64_t i = log.size - 1; i >= 0; --i) back(log[i]);
         }
-        for (int64_t n = 0; n < size; ++n) on_the_way.begin(n, adjoint + n * N);
+        std::copy(adjoint, adjoint + size * N, carried);
+        for (int64_t n = 0; a.carried.starts && n < size; ++n) on_the_way.begin(n, adjoint + n * N);
         return true;
     }
 

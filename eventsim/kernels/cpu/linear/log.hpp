@@ -29,6 +29,19 @@ template <int N, class R> class LinearReplay {
     LinearReplay(const LinearBackward<R>& call, const LinearNeurons<N, R>& neurons, LinearCell<N, R>* cells)
         : a(call), neurons(neurons), cells(cells) {}
 
+    // The neurons of sample s as its first event finds them.
+    void begin(int64_t s) {
+        for (int64_t n = 0; n < neurons.size(); ++n) {
+            const int64_t at = s * neurons.size() + n;
+            LinearCell<N, R>& c = cells[n];
+            neurons.begin(n, c);
+            for (int i = 0; i < N; ++i) c.x[i] = a.begin.x[at * N + i];
+            c.time = a.begin.time[at];
+            c.until = a.begin.until[at];
+            c.spike = a.carried.spike[at];
+        }
+    }
+
     // Goes on from a place over about `most` steps or to the end of sample s, and writes them to the log
     // if there is one; false where there is no memory.
     bool run(int64_t s, LinearPlace& at, int64_t most, GrowingArray<LinearEntry<N, R>>* to) {
@@ -49,6 +62,9 @@ template <int N, class R> class LinearReplay {
             for (int64_t e = first; e < at.arrival; ++e)
                 if (caused_now(e, t) && !meet(e)) return false;
         }
+        if (at.arrival < end || at.spike < last) return true;
+        for (int64_t n = 0; n < neurons.size(); ++n)  // as the way forward leaves them
+            if (!let_go(n, x.duration[s])) return false;
         return true;
     }
 
@@ -82,12 +98,15 @@ template <int N, class R> class LinearReplay {
 
     // The flow of neuron n up to t, where something happens, and to the end of its hold before.
     bool go_to(int64_t n, double t, LinearKind kind, int64_t index, int64_t synapse) {
+        return let_go(n, t) && flow(n, t, kind, index, synapse);
+    }
+
+    bool let_go(int64_t n, double t) {
         LinearCell<N, R>& c = cells[n];
-        if (c.held() && c.until < t) {
-            if (!flow(n, c.until, LET_GO, c.spike, 0)) return false;
-            c.until = -1.0;
-        }
-        return flow(n, t, kind, index, synapse);
+        if (!(c.held() && c.until < t)) return true;
+        if (!flow(n, c.until, LET_GO, c.spike, 0)) return false;
+        c.until = -1.0;
+        return true;
     }
 
     bool flow(int64_t n, double t, LinearKind kind, int64_t index, int64_t synapse) {
