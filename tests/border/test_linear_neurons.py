@@ -162,7 +162,6 @@ def doors():
 
     return {
         "chunks": lambda net: es.simulate_chunk(net, STREAM, backend="reference"),
-        "current": lambda net: es.current(net, tape(net), "h", [1.0]),
         "clocked": lambda net: clocked.from_network(net),
         "mapping": lambda net: mapping.map_network(net, None, es.chips.load_chip("loihi")),
         "ranks": lambda net: ranks.simulate_ranks(net, STREAM),
@@ -175,7 +174,6 @@ def doors():
     "door",
     [
         "chunks",
-        "current",
         "clocked",
         "mapping",
         "ranks",
@@ -194,6 +192,26 @@ def test_the_voltage_of_linear_neurons_is_at_the_threshold_before_a_spike_and_re
     first = tape["h"].times[0]
     found = es.voltage(net, tape, "h", [0.0, first - 1e-9, first, first + 0.9])[0, :, 0]
     assert found == pytest.approx([0.1, 1.0, -0.2, -0.2], abs=1e-7)
+
+
+def test_the_current_of_linear_neurons_is_what_arrived_by_receptor_each_decayed():
+    taus = {"x": 3.0, "y": 9.0}
+    net = network(es.AdLIF(a=1.0, b=0.2, tau_syn=4.0, refractory=1.0))
+    net.add_population("two", 2, neuron=es.LIF(tau_syn=taus))
+    for receptor, weight in (("x", 0.5), ("y", -2.0)):
+        net.connect("input", "two", np.full((2, 2), weight), receptor=receptor, delays=1.5)
+    tape, at = es.simulate(net, STREAM, backend="cpu"), np.array([0.5, 2.0, 4.0, 15.0])
+    assert len(tape["h"]) > 0
+
+    def arrived(tau, weight, delay):
+        since = at[:, None] - (STREAM.times + delay)
+        return (weight * np.exp(-since / tau) * (since >= 0.0)).sum(axis=1)
+
+    found = es.current(net, tape, "h", at)[0]
+    np.testing.assert_allclose(found, np.tile(arrived(4.0, 5.0, 0.0), (2, 1)).T, atol=1e-12)
+    found = es.current(net, tape, "two", at, neurons=[1])[0, :, 0]
+    expected = [arrived(taus["x"], 0.5, 1.5), arrived(taus["y"], -2.0, 1.5)]
+    np.testing.assert_allclose(found, np.transpose(expected), atol=1e-12)
 
 
 def test_further_states_are_counted_and_named_and_their_words_are_priced():

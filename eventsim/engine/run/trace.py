@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike
 
 from eventsim.arrays import Bools, Floats, Ints
 from eventsim.engine.contract.job import Job
+from eventsim.engine.contract.linear import neuron_of
 from eventsim.engine.contract.state import start_voltage
 from eventsim.engine.run.arrivals import find_arrivals
 from eventsim.engine.run.linear_trace import linear_states
@@ -40,10 +41,16 @@ MOST_AT_ONCE = 1 << 20
 
 
 class _State(NamedTuple):
-    """Voltage and current at the asked times."""
+    """Voltage and current at the asked times; of several receptors theirs in a last axis."""
 
     voltage: Floats
     current: Floats
+
+    @classmethod
+    def of(cls, found: Floats) -> _State:
+        """From both, one after the other."""
+        voltage, *currents = found
+        return cls(voltage, currents[0] if len(currents) == 1 else np.stack(currents, axis=-1))
 
 
 def voltage(
@@ -133,8 +140,10 @@ def current(
     Returns
     -------
     float64 [samples, times, neurons]
-        In the unit of the weights: the sum of the weights that have arrived, each decayed. NaN as
-        in :func:`voltage`. New array.
+        In the unit of the weights: the sum of the weights that have arrived, each decayed. Of
+        linear neurons it is the state that arrivals raise; of those with several receptors
+        [samples, times, neurons, receptors], in the order of ``neuron.receptors``. NaN as in
+        :func:`voltage`. New array.
 
     Raises
     ------
@@ -150,10 +159,6 @@ def current(
     >>> es.current(net, tape, "output", [0.5, 1.0, 10.0]).shape
     (1, 3, 2)
     """
-    name = net.population(population).name
-    stage = next((s for s in make_plan(net).stages if name in [m.name for m in s.members]), None)
-    if stage is not None and stage.is_linear:
-        net.refuse_linear(f"current of {name!r}", "which may have several")
     return _state(_Call("current", net, tape, population), times, neurons, samples).current
 
 
@@ -186,9 +191,10 @@ def _state(
     asked = _asked(times, call.where, job.duration[rows])
     chosen, column = np.unique(columns, return_inverse=True)
     ascending, place = np.unique(asked, return_inverse=True)
-    found = np.full((2, rows.size, ascending.size, chosen.size), np.nan)
+    raised = _raised(population) if stage.is_linear else [1]
+    found = np.full((1 + len(raised), rows.size, ascending.size, chosen.size), np.nan)
     if not found.size:
-        return _State(*found[:, :, place][..., column])
+        return _State.of(found[:, :, place][..., column])
     in_stage = chosen + stage.start_of(population.name)
     for block in _blocks(ascending.size + _events_by_sample(job)[rows]):
         some = rows[block]
@@ -200,10 +206,17 @@ def _state(
             if stage.is_linear and mine is not None:
                 states = linear_states(part, in_stage[few], mine, ascending)
                 found[0, block, :, few] = states[..., 0] + population.v_leak[chosen[few]]
+                found[1:, block, :, few] = np.moveaxis(states[..., raised], -1, 0)
             else:
                 found[:, block, :, few] = _Block(part, in_stage[few], mine).states(ascending)
     found[:, ascending > job.duration[rows][:, None]] = np.nan
-    return _State(*found[:, :, place][..., column])
+    return _State.of(found[:, :, place][..., column])
+
+
+def _raised(population: Population) -> list[int]:
+    """The states that the receptors of linear neurons raise."""
+    neuron = neuron_of(population)
+    return [neuron.state_of(receptor) for receptor in neuron.receptors]
 
 
 def _numbers(given: ArrayLike | None, where: str, of_what: str, n: int) -> Ints:
