@@ -165,7 +165,8 @@ class Dataset(Generic[Stream_co]):
         return iter((self.stream, self.labels, self.class_names))
 
     def __repr__(self) -> str:
-        return f"Dataset({self.stream!r}, {len(self.class_names)} classes)"
+        of = f"{len(self.class_names)} classes" if self.targets is None else "targets"
+        return f"Dataset({self.stream!r}, {of})"
 
     def __getitem__(self, index: Any) -> Dataset[EventStream]:
         """Selected recordings in memory; ``index`` as in :class:`EventStream`. New arrays."""

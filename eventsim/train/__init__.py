@@ -8,12 +8,13 @@ what ``groups`` chose, in the vector of ``layout``. It is decided by ``config`` 
 ``folder``.
 Several processes share it by ``parallel``, ``launch`` and ``mpi``. ``parts`` divides the data.
 
-Losses: ``losses``, ``readouts``, ``spiking``, ``ctc`` (with ``decode``) and ``regression``, with
+Losses: ``losses``, ``readouts``, ``spiking``, ``ctc`` (with ``decode``) and ``values``, with
 ``softmax`` and ``onset`` below them and ``loss_settings`` above. What is asked besides of a batch:
 ``augment``, ``regularise``, ``near_miss``, ``activity``, ``dale``, ``intrinsic``; of the network:
 ``sparse`` with ``reconnect``, and ``quantised``.
 
-Afterwards: ``choice`` and ``prediction`` answer, ``evaluation`` counts, ``latency`` says when.
+Afterwards: ``choice`` and ``prediction`` answer, ``evaluation`` counts, ``latency`` says when;
+``regression`` is for values in place of classes.
 Watched it is by ``progress``, ``log``, ``loggers``, ``silence``, ``counting`` and ``interrupt``.
 """
 
