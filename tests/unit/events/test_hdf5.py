@@ -54,6 +54,7 @@ MADE = {
 
 
 @pytest.mark.filterwarnings("ignore::eventsim.network.nir.NirWarning")
+@pytest.mark.crossed("a file each; one function looks at the links of all of them", all=1)
 @pytest.mark.parametrize("name", MADE)
 @pytest.mark.parametrize("link", ["external", "soft to external", "pipe"])
 def test_a_link_out_of_the_file_is_refused_and_not_opened(tmp_path, name, link):
