@@ -37,8 +37,13 @@ def stream_for(net):
     return random_stream(34, n_samples=3, n_channels=n_channels, duration=60.0, rate=60.0)
 
 
+LESS = pytest.mark.nightly("between the others, which are those of make test-all")
+
+
 @pytest.mark.parametrize("precision", ["double", "single"])
-@pytest.mark.parametrize("factor", [1e-14, 1e-7, 1e7, 1e14])
+@pytest.mark.parametrize(
+    "factor", [1e-14, 1e14, *(pytest.param(f, marks=LESS) for f in (1e-7, 1e7))]
+)
 @pytest.mark.parametrize("name", list(nets()))
 def test_scaled_network_has_the_spikes_of_the_reference(name, factor, precision, fast_backend):
     net = nets()[name]
