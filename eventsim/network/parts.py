@@ -44,7 +44,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from eventsim.arrays import Array, Floats, namespace, to_host
+from eventsim.arrays import Array, Floats, fetch, namespace
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events.doors import real_array, whole_number
 from eventsim.network.domain import LARGEST, LEAST, MOST, DomainCheck
@@ -167,7 +167,7 @@ class Population:
             if domain.least is not None:
                 yield DomainCheck(name, values, f"a value >= {domain.least:g}", least=domain.least)
         there = namespace(self.v_leak).asarray
-        here = {name: to_host(v) for name, v in self.parameters.items()}
+        here = dict(zip(self.parameters, fetch(*self.parameters.values()), strict=True))
         with np.errstate(all="ignore"):
             matrices, growth = neuron.matrices(here), neuron.growth(here)
             restart = matrices.keep[:, 0, 0] * matrices.level + matrices.jump[:, 0]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import Array, Bools, Floats, Ints, to_host
+from eventsim.arrays import Array, Bools, Floats, Ints, fetch
 from eventsim.engine.contract import table
 from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.engine.contract.loop_state import LoopState, nothing_sent
@@ -361,7 +361,7 @@ def _joined(job: Job, dtype: type[np.floating[Any]]) -> Matrices:
     n = max(len(neuron_of(member).states) for member in members)
     parts = []
     for member in members:
-        given = {name: to_host(value) for name, value in member.parameters.items()}
+        given = _values_of(job, member)
         values: dict[str, Floats] = {k: v.astype(dtype) for k, v in given.items()}
         found = neuron_of(member).matrices(values)
         more = n - len(neuron_of(member).states)
@@ -376,6 +376,14 @@ def _joined(job: Job, dtype: type[np.floating[Any]]) -> Matrices:
             )
         )
     return Matrices(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def _values_of(job: Job, member: Population) -> dict[str, Floats]:
+    """Parameters of a member on the host, from a device in one read; once while values stay."""
+    return job.stage.once(
+        (_values_of, member.name),
+        lambda: dict(zip(member.parameters, fetch(*member.parameters.values()), strict=True)),
+    )
 
 
 def width_of_sums(n: int) -> int:
@@ -402,8 +410,7 @@ def by_names(job: Job, by: ByMatrices) -> dict[str, Floats]:
             by.flow[mine, :n, :n], by.keep[mine, :n, :n], by.jump[mine, :n], by.level[mine],
             by.hold[mine],
         )  # fmt: skip
-        values = {name: to_host(value) for name, value in member.parameters.items()}
-        for name, slopes in neuron.slopes(values):
+        for name, slopes in neuron.slopes(_values_of(job, member)):
             parts = [
                 (one * slope).reshape(member.size, -1).sum(axis=1)
                 for one, slope in zip(given, slopes, strict=True)
