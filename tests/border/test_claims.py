@@ -186,7 +186,7 @@ def neurons_are_lif():
     assert es.simulate(linear, events(), backend="cpu").stream.n_samples == 1
     assert es.simulate(linear, events(), backend="cuda").stream.n_samples == 1
     loop = es.rsnn(linear.input.size, (3,), 2, neuron=es.AdLIF())
-    refused(lambda: es.simulate(loop, events(), backend="cuda"), "in a loop", "cuda")
+    assert es.simulate(loop, events(), backend="cuda").stream.n_samples == 1
 
 
 def silent_neurons_have_no_gradient():
@@ -246,7 +246,7 @@ CLAIMS_OF = {
         "[by chunks](docs/howto/chunks.md) and bring your own optimiser. Losses of "
         "voltages have no gradients by chunks.": chunks_have_gradients_but_of_voltages,
         "Neurons are leaky integrate-and-fire, with thresholds that adapt if you like, or linear "
-        "between their events (receptors, AdLIF, resonators, your own; on `cuda` not in loops): no "
+        "between their events (receptors, AdLIF, resonators, your own): no "
         "conductances, no adaptive exponential neurons, no surrogate gradient.": neurons_are_lif,
         "Exact gradients do not see that a spike appears or vanishes. They grow without "
         "bound where a voltage only just reaches its threshold. Training clips the "
@@ -260,8 +260,8 @@ CLAIMS_OF = {
         "[adaptive](explanation/model.md#adaptive-threshold) (ALIF), and readouts without a "
         "threshold. Every parameter may differ between neurons and is trainable. [Neurons that "
         "are linear between their events](explanation/linear_neurons.md) are there too: several "
-        "receptors, AdLIF, resonators, and equations of your own; on `cuda` in layers, not in "
-        "loops. Equations that are not linear are not there.": neurons_are_lif,
+        "receptors, AdLIF, resonators, and equations of your own. Equations that are not linear "
+        "are not there.": neurons_are_lif,
         "self-recurrence, lateral connections, and loops over several populations, "
         "with any delays. They simulate and train. Loops run in chunks too, without "
         "end.": loops_run_everywhere,
@@ -320,8 +320,7 @@ CLAIMS_OF = {
     },
     "docs/explanation/linear_neurons.md": {
         "Their bits would change, and with them the spikes of every network that was trained with "
-        "them; they run on `cuda` in loops and by moments, which linear neurons do "
-        "not.": neurons_are_lif,
+        "them; they run on `cuda` by moments, which linear neurons do not.": neurons_are_lif,
         "**None of it ran on a GPU yet**: tests run the text on a CPU, and NVRTC compiles "
         "it.": no_card_has_run_it,
     },

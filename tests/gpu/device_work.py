@@ -74,6 +74,15 @@ def excitation_and_inhibition(folder):
     learn(net, {"dale": True, "train_delays": True, "max_delay": 4.0, "shards": 2}, folder)
 
 
+def linear(make, folder):
+    """Training of neurons of another kind, and their chunks."""
+    net = partial(make, 6, (8,), 2, neuron=es.AdLIF(a=0.5, b=0.2), mean=4.0, spread=4.0)
+    learn(net, {"bip": ("neuron", "tau_syn", "threshold"), "shards": 2}, folder)
+    stream = random_stream(8, n_channels=6, duration=40.0)
+    for _ in es.simulate_chunks(net(), stream.chunks(19.0), backend="cuda"):
+        pass
+
+
 def resumed(folder):
     """A run that is stopped after a batch, and goes on."""
 
@@ -135,6 +144,8 @@ WORK = {
     "misses": partial(learn, small_net, {**MISSES, **AUGMENTED, "rate_low": 5.0, "shards": 3}),
     "plasticity": partial(learn, small_net, TUNED),
     "Dale": excitation_and_inhibition,
+    "linear": partial(linear, es.scsr),
+    "linear, loop": partial(linear, es.rsnn),
     "resumed": resumed,
     "tapes": tapes,
     "chunks": chunks,

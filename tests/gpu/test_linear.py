@@ -1,12 +1,15 @@
-"""Layers of linear neurons by the CUDA text: bits of cpu, gradients of the reference."""
+"""Linear neurons by the CUDA text: bits of cpu, gradients of the reference."""
+
+from functools import partial
 
 import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.engine.contract.registry import using_backend
+from eventsim.engine.contract.registry import get_backend, using_backend
 from eventsim.engine.cuda import CudaBackend
-from eventsim.errors import BackendError, NetworkError, RunawayError
+from eventsim.errors import RunawayError
+from tests.parity.test_chunks import assert_chunks_equal_whole
 from tests.support.compare import assert_close_by_name
 from tests.support.linear_neurons import (
     SPARSE,
@@ -14,7 +17,8 @@ from tests.support.linear_neurons import (
     sparse_stream,
     spikes_and_gradients,
 )
-from tests.support.simt import HostDevice, why_not
+from tests.support.simt import HostDevice, devices, exercise, why_not
+from tests.support.simt.runs import LINEAR_LOOPS
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 
@@ -59,12 +63,26 @@ def test_a_layer_that_shares_its_events_agrees_with_cpu_side_by_side():
     assert_close_by_name(mine, right, rtol=1e-8)
 
 
-def test_a_network_on_the_device_has_the_gradients_of_one_on_the_host_there(host_cuda):
-    net, events = sparse_layer("adlif", 1.5), sparse_stream()
+def shared_loop():
+    """All neurons meet the same events at the same times, those of their own spikes too."""
+    rng, net = np.random.default_rng(9), es.Network()
+    net.add_input("input", 6)
+    net.add_population("h", 8, neuron=es.AdLIF(a=0.5, b=0.2))
+    net.connect("input", "h", rng.normal(0.8, 2.0, (6, 8)))
+    net.connect("h", "h", rng.normal(0.2, 1.0, (8, 8)), delays=0.7)
+    return net
+
+
+@pytest.mark.parametrize("make", [partial(sparse_layer, "adlif", 1.5), shared_loop])
+def test_a_network_on_the_device_has_the_gradients_of_one_on_the_host_there(host_cuda, make):
+    net, events = make(), sparse_stream()
+    expected, by_cpu = spikes_and_gradients(net, events, backend="cpu")
     with using_backend("cuda", host_cuda):
         there = net.map(host_cuda.asarray)
-        _, right = spikes_and_gradients(net, events, backend="cuda")
+        found, right = spikes_and_gradients(net, events, backend="cuda")
         _, mine = spikes_and_gradients(there, events, backend="cuda")
+    assert np.array_equal(found.times, expected.times)
+    assert_close_by_name(right, by_cpu, rtol=1e-8)
     assert type(mine["h.tau_w"]) is type(there.populations["h"].tau_w)
     for key, values in right.items():
         assert np.array_equal(np.asarray(host_cuda.get(mine[key])), values), key
@@ -77,18 +95,18 @@ def test_a_neuron_that_runs_away_is_named(host_cuda):
         es.simulate(net, events, backend="cuda")
 
 
-def test_linear_neurons_in_a_loop_are_refused_by_name(host_cuda):
-    net = es.Network()
-    net.add_input("input", 2)
-    net.add_population("h", 2, neuron=es.AdLIF())
-    net.connect("input", "h", np.ones((2, 2)))
-    net.connect("h", "h", np.ones((2, 2)), delays=1.0)
-    events = es.EventStream([1.0], [0], [0, 1], n_channels=2, duration=9.0)
-    with using_backend("cuda", host_cuda), pytest.raises(BackendError, match="AdLIF in a loop"):
-        es.simulate(net, events, backend="cuda")
+@pytest.mark.parametrize("precision", ["single", "double"])
+@pytest.mark.parametrize("name", LINEAR_LOOPS)
+def test_a_loop_whole_and_in_pieces_has_the_bits_of_cpu_and_its_gradients(name, precision):
+    run = {name: LINEAR_LOOPS[name]}
+    expected = exercise.results(get_backend("cpu"), precision, run)
+    for device in devices(precision):
+        actual = exercise.results(CudaBackend(device), precision, run)
+        assert exercise.differences(actual, expected, precision) == []
 
 
-def test_linear_neurons_in_pieces_are_refused_by_name(host_cuda):
-    net, events = sparse_layer("adlif", 1.5), sparse_stream()
-    with using_backend("cuda", host_cuda), pytest.raises(NetworkError, match="'h' has .* AdLIF"):
-        es.simulate_chunk(net, next(iter(events.chunks(9.0))), backend="cuda")
+@pytest.mark.parametrize("kind", ["adlif", "one of one's own"])
+def test_a_layer_in_pieces_has_the_bits_of_the_whole(kind, host_cuda):
+    with using_backend("cuda", host_cuda):
+        net, stream = sparse_layer(kind, 1.5), sparse_stream()
+        assert assert_chunks_equal_whole(net, stream, 601.7, backend="cuda") > 20

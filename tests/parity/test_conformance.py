@@ -21,7 +21,6 @@ MEETS = {
 }
 # A need that is not met is the reason that stands in the result, in these words.
 WORDS = {"lateral": "loop", "adaptive": "adaptive threshold"} | dict.fromkeys(FURTHER, "of kind")
-APART = frozenset({"cuda"})  # those that meet each need, and refuse linear neurons in loops
 # Cases whose number of spikes single precision does not decide.
 UNDECIDED = frozenset(
     {
@@ -49,8 +48,6 @@ def check(simulator, name, meets):
         assert (result.outcome, result.reason) == ("not supported", reason)
         return
     unmet = [need for need in case.needs if need not in meets]
-    if simulator.backend in APART and "lateral" in case.needs and FURTHER & set(case.needs):
-        unmet = ["lateral"]
     if not unmet:
         assert result.outcome == "passed", result.reason
         return

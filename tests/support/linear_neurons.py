@@ -396,6 +396,25 @@ def sparse_layer(kind, returns):
     return net
 
 
+def mixed_loop(*, at_once):
+    """AdLIF neurons, LIF neurons, and resonators whose own spikes return, each after the other."""
+    rng, net = np.random.default_rng(15), es.Network()
+    net.add_input("input", 6)
+    hold = np.array([0.0, 1.5, 0.0, 2.0, 0.0])
+    net.add_population("a", 5, neuron=es.AdLIF(a=0.5, b=0.2, tau_w=50.0), refractory=hold)
+    net.add_population("b", 4, tau_mem=rng.uniform(8, 20, 4), v_leak=[1.1, 0.0, 0.0, 0.0])
+    net.add_population("c", 3, neuron=es.Resonator(frequency=25.0, damping=20.0))
+    for source, target in map(str.split, ("input a", "input c", "a a", "a b", "b c", "c a")):
+        shape = net.populations[source].size, net.populations[target].size
+        weights = rng.normal(1.0, 3.0 if source == "input" else 0.6 if at_once else 2.0, shape)
+        if at_once and source == "input":
+            weights[:] = weights[:, :1]  # some fire at one time
+        late = 0.0 if at_once else rng.uniform(0.2, 3.0, shape)
+        net.connect(source, target, weights, delays=late)
+    net.connect("c", "c", es.self_recurrent(np.full(3, 0.4)), delays=1.5)
+    return net
+
+
 def sparse_stream():
     """Three samples: busy; arrivals at equal times around a silence of seconds; none."""
     rng = np.random.default_rng(6)

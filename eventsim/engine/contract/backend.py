@@ -37,8 +37,7 @@ class Backend(Protocol):
     adaptive: bool = False
     # Whether it runs stages with linear neurons of another kind than LIF.
     linear: bool = False
-    # Whether it runs them in loops, and piece by piece, too.
-    linear_loops: bool = True
+    # Whether it runs them piece by piece, too.
     linear_pieces: bool = False
     # Whether it runs every stage by what eventsim.engine.algorithm says; else in a way of its own.
     by_algorithm: bool = False

@@ -20,7 +20,15 @@ from eventsim.engine.contract.linear import LinearPiece
 from eventsim.engine.contract.loop_state import LoopState
 from eventsim.engine.contract.piece import Piece
 from eventsim.engine.contract.state import LayerState
-from eventsim.engine.cuda import counts, layer, layer_adjoint, linear, queue, readout_host
+from eventsim.engine.cuda import (
+    counts,
+    layer,
+    layer_adjoint,
+    linear,
+    linear_loop,
+    queue,
+    readout_host,
+)
 from eventsim.engine.cuda.arrays import WiringCache, sum_source
 from eventsim.engine.cuda.device import CupyDevice, Device
 from eventsim.engine.cuda.optimiser import FusedAdam
@@ -62,8 +70,7 @@ class CudaBackend(Backend):
 
     name = "cuda"
     adaptive = True
-    linear = True
-    linear_loops = False
+    linear = linear_pieces = True
     by_algorithm = True
 
     def __init__(self, device: Device | None = None) -> None:
@@ -163,7 +170,13 @@ class CudaBackend(Backend):
 
     @_advised
     def linear_forward(self, job: Job) -> SpikeTrains:
+        if job.stage.lateral:
+            return linear_loop.forward(self.device, job)
         return linear.forward(self.device, job, self._wirings, self._memory)
+
+    @_advised
+    def linear_resume(self, job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
+        return linear_loop.resume(self.device, job, state)
 
     @_advised
     def linear_backward(
@@ -175,9 +188,10 @@ class CudaBackend(Backend):
         piece: LinearPiece | None = None,
     ) -> StageGradients:
         assert piece is None  # which check_pieces refuses
-        return linear.backward(
-            self.device, job, self._wirings, self._memory, trains, by_time, by_voltage
-        )
+        given = self._wirings, self._memory, trains, by_time, by_voltage
+        if job.stage.lateral:
+            return linear_loop.backward(self.device, job, *given)
+        return linear.backward(self.device, job, *given)
 
     @_advised
     def readout_forward(self, job: Job, rate: float) -> Array:

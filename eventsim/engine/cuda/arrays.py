@@ -367,8 +367,8 @@ def sample_parts(job: Job, *, bytes_each: int, most_bytes: int, most: int) -> ND
 
 def parameters_home(dev: Device, job: Job) -> Callable[[Array], Array]:
     """Takes gradients of parameters to where the network's parameters are."""
-    on_host = type(job.stage.population.tau_mem) is np.ndarray
-    return dev.get if on_host else lambda gradients: gradients
+    values = next(iter(job.stage.members[0].parameters.values()))
+    return dev.get if type(values) is np.ndarray else lambda gradients: gradients
 
 
 def _delays_beside(dev: Device, job: Job) -> Array:

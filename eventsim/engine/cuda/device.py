@@ -41,6 +41,7 @@ NEURON_SOURCES = (
     "shared.cu",
     "shared_adjoint.cu",
     "fanin.cu",
+    "queue.cuh",
     "queue.cu",
     "queue_adjoint.cu",
 )
@@ -62,7 +63,13 @@ LINEAR_FORMULAS = (
     "neuron/linear_cell.hpp",
     "neuron/linear_adjoint.hpp",
 )
-LINEAR_SOURCES = ("prelude.cuh", "linear.cu", "linear_adjoint.cu")
+LINEAR_SOURCES = (
+    "prelude.cuh",
+    "queue.cuh",
+    "linear.cu",
+    "linear_adjoint.cu",
+    "linear_loop.cu",
+)
 
 # Neurons of one block where all meet the same events: small blocks leave the multiprocessors many
 # to choose from. Events staged at a time on the way forward.

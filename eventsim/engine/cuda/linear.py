@@ -5,14 +5,16 @@ there is extended precision, from parameters that may lie on the device. The typ
 that of :func:`~eventsim.engine.contract.linear.linear_type`.
 """
 
+from collections.abc import Callable, Hashable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from eventsim.arrays import Array, Precision
 from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.engine.contract.linear import (
+    LinearCells,
     linear_gradients,
     of_sums,
     typed_back,
@@ -22,6 +24,7 @@ from eventsim.engine.contract.linear import (
 from eventsim.engine.contract.table import split_effects
 from eventsim.engine.cuda.arrays import (
     WiringCache,
+    parameters_home,
     real_weights,
     spike_arrivals,
     spike_groups,
@@ -33,6 +36,8 @@ from eventsim.engine.cuda.order import launch, sum_rows
 from eventsim.engine.cuda.spikes import Buffers, SpikeMemory, collect, grouping_of
 from eventsim.events import SpikeTrains
 
+Made = TypeVar("Made")
+
 
 class PlacedArrivals(NamedTuple):
     """As ``LinearArrivals`` of the kernels."""
@@ -41,6 +46,7 @@ class PlacedArrivals(NamedTuple):
     time: Array
     synapse: Array
     duration: Array
+    cause: Array | None = None
 
 
 class PlacedTables(NamedTuple):
@@ -106,32 +112,43 @@ class Found(NamedTuple):
     grazes: Array
 
 
-class LinearLayer:
-    """Arrivals, weights and tables of one job on the device."""
+class LinearNeurons:
+    """The neurons of one job on the device, with their tables; and the job in their precision."""
+
+    def __init__(self, dev: Device, job: Job) -> None:
+        self.dev, self.cells = dev, typed_cells(job)
+        self.real = self.cells.real
+        precision: Precision = "single" if self.real is np.float32 else "double"
+        self.job = job = replace(job, precision=precision)
+        self.duration = dev.asarray(job.duration)
+        self.tables, self.jumps = _tables(dev, job, self.cells), _jumps(dev, job, self.cells)
+        self.wires = _wires(dev, job, self.cells)
+
+
+class LinearLayer(LinearNeurons):
+    """With the arrivals of all neurons."""
 
     def __init__(self, dev: Device, job: Job, wirings: WiringCache) -> None:
-        self._dev, self._cells = dev, typed_cells(job)
-        self._real = self._cells.real
-        precision: Precision = "single" if self._real is np.float32 else "double"
-        self.job = job = replace(job, precision=precision)
+        super().__init__(dev, job)
         self._wiring = wirings.place(dev, job.stage.wiring)
-        self._groups = spike_groups(dev, job)
-        self._arrivals = spike_arrivals(dev, job, self._wiring, self._groups)
-        self._n_pairs = job.n_samples * self._cells.size
+        self.groups = spike_groups(dev, self.job)
+        self.arrivals = spike_arrivals(dev, self.job, self._wiring, self.groups)
+        self.n_pairs = job.n_samples * self.cells.size
 
     @property
-    def n_states(self) -> int:
-        """States of every neuron."""
-        return self._cells.n
+    def met(self) -> PlacedArrivals:
+        """The arrivals as the kernels take them."""
+        x = self.arrivals
+        return PlacedArrivals(x.first, x.times, x.synapse, self.duration)
 
     def run(self, into: Buffers) -> None:
         """Run the pairs that ``into`` has room for."""
-        self._launch("linear_forward", [self._tables(), self._jumps(), self._wires(), into])
+        self._launch("linear_forward", [self.tables, self.jumps, self.wires, into])
 
     def run_back(self, tape: PlacedTape) -> tuple[Found, Array, Array, Array]:
         """Sums and grazes; dL/d(weight), dL/d(delay), dL/dt of all spikes of the sources."""
-        dev, job, n, real = self._dev, self.job, self._cells.n, self._real
-        n_arrivals = self._arrivals.times.size
+        dev, job, n, real = self.dev, self.job, self.cells.n, self.real
+        n_arrivals = self.arrivals.times.size
         steps = n_arrivals + 3 * tape.time.size
         log = LogRoom(
             dev.empty((steps, n), real), dev.empty(steps, np.float64), dev.empty(steps, np.uint8)
@@ -139,44 +156,59 @@ class LinearLayer:
         found = Found(
             dev.zeros(n_arrivals, real),
             dev.zeros(n_arrivals, real),
-            dev.zeros((job.n_samples, self._cells.size, width_of_sums(n)), np.float64),
-            dev.zeros(self._n_pairs, np.int32),
+            dev.zeros((job.n_samples, self.cells.size, width_of_sums(n)), np.float64),
+            dev.zeros(self.n_pairs, np.int32),
         )
-        self._launch(
-            "linear_backward",
-            [
-                self._arrivals.origin, self._tables(back=True), self._jumps(), self._wires(), tape,
-                log, found,
-            ],
-        )  # fmt: skip
+        self._run_back([
+            self.arrivals.origin, _with_back(dev, job, self.tables), self.jumps, self.wires, tape,
+            log, found,
+        ])  # fmt: skip
         sums = sums_of_arrivals(
-            dev, job, self._wiring, self._groups, self._arrivals, found.by_arrival, found.later
+            dev, job, self._wiring, self.groups, self.arrivals, found.by_arrival, found.later
         )
         return (found, *sums)
 
+    def _run_back(self, arguments: list[Any]) -> None:
+        self._launch("linear_backward", arguments)
+
     def _launch(self, kernel: str, arguments: list[Any]) -> None:
-        x, duration = self._arrivals, self._dev.asarray(self.job.duration)
-        met = PlacedArrivals(x.first, x.times, x.synapse, duration)
         launch(
-            self._dev, self.job.precision, kernel, self._n_pairs,
-            [self._n_pairs, met, *arguments], states=self._cells.n,
+            self.dev, self.job.precision, kernel, self.n_pairs,
+            [self.n_pairs, self.met, *arguments], states=self.cells.n,
         )  # fmt: skip
 
-    def _tables(self, *, back: bool = False) -> PlacedTables:
-        t, place = self._cells.tables, self._dev.asarray
-        beta, products = map(place, typed_back(self.job)) if back else (None, None)
-        return PlacedTables(
+
+def kept(job: Job, key: Hashable, make: Callable[[], Made]) -> Made:
+    """What is on the device, once for all passes of a step and all pieces of a run."""
+    return job.stage.once(key, make, kept=job.stage.memo.again)
+
+
+def _tables(dev: Device, job: Job, cells: LinearCells) -> PlacedTables:
+    t, place = cells.tables, dev.asarray
+    return kept(
+        job,
+        (_tables, cells),
+        lambda: PlacedTables(
             place(t.flow), place(t.alpha), place(t.powers), place(t.bounds), place(t.piece),
-            beta, products, self._cells.size, t.powers.shape[1],
-        )  # fmt: skip
+            None, None, cells.size, t.powers.shape[1],
+        ),
+    )  # fmt: skip
 
-    def _jumps(self) -> PlacedJumps:
-        m, cells = self._cells.matrices, self._cells
-        parts = (m.keep, m.jump, m.level, cells.alert, m.hold, cells.start)
-        return PlacedJumps(*map(self._dev.asarray, parts))
 
-    def _wires(self) -> PlacedWires:
-        dev, job, cells = self._dev, self.job, self._cells
+def _with_back(dev: Device, job: Job, tables: PlacedTables) -> PlacedTables:
+    """With what the way back reads besides; it is met once in a step."""
+    beta, products = map(dev.asarray, typed_back(job))
+    return tables._replace(beta=beta, products=products)
+
+
+def _jumps(dev: Device, job: Job, cells: LinearCells) -> PlacedJumps:
+    m = cells.matrices
+    parts = (m.keep, m.jump, m.level, cells.alert, m.hold, cells.start)
+    return kept(job, (_jumps, cells), lambda: PlacedJumps(*map(dev.asarray, parts)))
+
+
+def _wires(dev: Device, job: Job, cells: LinearCells) -> PlacedWires:
+    def make() -> PlacedWires:
         own_delay = dev.asarray(job.self_delays())
         return PlacedWires(
             real_weights(dev, job),
@@ -186,6 +218,8 @@ class LinearLayer:
             dev.asarray(cells.own_state, np.int32),
             bool((own_delay > 0.0).any()),
         )
+
+    return kept(job, (_wires, cells), make)
 
 
 def forward(dev: Device, job: Job, wirings: WiringCache, memory: SpikeMemory) -> SpikeTrains:
@@ -200,39 +234,50 @@ def backward(
 ) -> StageGradients:  # fmt: skip
     """Gradients from dL/dt of its spikes and dL/dV just before them."""
     order, first = grouping_of(dev, job, memory, trains)
-    times, by_time, by_voltage = (
-        dev.asarray(values, np.float64)[order] for values in (trains.times, by_time, by_voltage)
+    tape = tape_of(dev, trains, (by_time, by_voltage), order, first)
+    return gradients_of(LinearLayer(dev, job, wirings), tape)
+
+
+def tape_of(
+    dev: Device, trains: SpikeTrains, seeds: tuple[Array, Array], order: Array, first: Array
+) -> PlacedTape:
+    """Recorded spikes by (sample, neuron), with dL/dt of them and dL/dV just before them."""
+    time, by_time, by_voltage = (
+        dev.asarray(values, np.float64)[order] for values in (trains.times, *seeds)
     )
-    tape = PlacedTape(first, times, by_time, by_voltage, dev.zeros(order.size, np.float64))
-    layer = LinearLayer(dev, job, wirings)
+    return PlacedTape(first, time, by_time, by_voltage, dev.zeros(order.size, np.float64))
+
+
+def gradients_of(layer: LinearLayer, tape: PlacedTape) -> StageGradients:
+    """Gradients of the stage by a tape."""
+    dev, job = layer.dev, layer.job
     found, weights, delays, effects = layer.run_back(tape)
-    total = dev.get(sum_rows(dev, layer.job.precision, found.sums))
-    by, own_weight, own_delay = of_sums(total, layer.n_states)
-    by_host = linear_gradients(
-        job,
-        by,
-        weights=dev.get(weights),
-        delays=dev.get(delays),
-        self_weights=own_weight,
-        self_delays=own_delay,
-        source_times=split_effects(job, effects),
-        grazes=found.grazes.sum(),
+    total = dev.get(sum_rows(dev, job.precision, found.sums))
+    by, own_weight, own_delay = of_sums(total, layer.cells.n)
+    home = parameters_home(dev, job)
+    return _placed(
+        dev,
+        linear_gradients(
+            job,
+            by,
+            weights=home(weights),
+            delays=home(delays),
+            self_weights=own_weight,
+            self_delays=own_delay,
+            source_times=split_effects(job, effects),
+            grazes=found.grazes.sum(),
+        ),
     )
-    return by_host if _on_host(job) else _placed(dev, by_host)
-
-
-def _on_host(job: Job) -> bool:
-    return all(type(a) is np.ndarray for a in job.stage.population.parameters.values())
 
 
 def _placed(dev: Device, found: StageGradients) -> StageGradients:
-    """Gradients of parameters where the network's parameters are."""
+    """What is by neuron where the gradients by synapse are: where the network's parameters are."""
+    if type(found.weights) is np.ndarray:
+        return found
     place = dev.asarray
     return replace(
         found,
         parameters={name: place(values) for name, values in found.parameters.items()},
-        weights=place(found.weights),
-        delays=None if found.delays is None else place(found.delays),
         self_weights=place(found.self_weights),
         self_delays=place(found.self_delays),
     )

@@ -1,7 +1,7 @@
 """Stage with a loop on a GPU, host side; twin of engine/cpu/queue_host.py."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -44,7 +44,7 @@ from eventsim.engine.cuda.arrays import (
 )
 from eventsim.engine.cuda.device import Device, size_of
 from eventsim.engine.cuda.order import by_time, firsts, sorting, starts_of, sum_by, sum_rows
-from eventsim.engine.cuda.spikes import SpikeMemory, grouped_tape
+from eventsim.engine.cuda.spikes import SpikeMemory, grouped_tape, resistance_of
 from eventsim.events import SpikeTrains
 from eventsim.events.source import SourceSpikes
 from eventsim.events.tape import Adapted
@@ -62,7 +62,7 @@ DONE, FULL, RUNAWAY = range(3)  # as in the kernel
 N_TIMES = 3  # of a neuron between two pieces of a stream, where its threshold is not adaptive
 
 
-def _placed(dev: Device, job: Job) -> Job:
+def placed_sources(dev: Device, job: Job) -> Job:
     """The job with its sources on the device."""
     sources = tuple(
         SourceSpikes(dev.asarray(s.times), dev.asarray(s.neurons), dev.asarray(s.offsets), s.size)
@@ -71,12 +71,12 @@ def _placed(dev: Device, job: Job) -> Job:
     return Job(job.stage, sources, job.duration, job.precision)
 
 
-def _block(size: int) -> int:
+def block_of(size: int) -> int:
     """Threads of a block for that many neurons."""
     return min(MOST_BLOCK, max(LEAST_BLOCK, 1 << (size - 1).bit_length()))
 
 
-def _loop(dev: Device, job: Job, loop: Loop) -> Loop:
+def placed_loop(dev: Device, job: Job, loop: Loop) -> Loop:
     real = real_type(job)
     types: tuple[Any, ...] = (
         np.int64, np.int64, np.int64, np.float64, np.int32, real, real, np.float64,
@@ -153,11 +153,11 @@ class Places(NamedTuple):
 
 
 def forward(dev: Device, job: Job) -> SpikeTrains:
-    job = _placed(dev, job)
+    job = placed_sources(dev, job)
     bundles = make_bundles(job)
     loop, outside = make_loop(job, bundles, scaled_weights(job)), outside_arrivals(job, bundles)
     launch = _Forward(dev, job, loop, outside, windows_of(job), _start(dev, job))
-    return _advance(dev, job, launch, job.duration)
+    return advance(dev, job, launch, job.duration)
 
 
 def resume(dev: Device, job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
@@ -168,7 +168,7 @@ def resume(dev: Device, job: Job, state: LoopState) -> tuple[SpikeTrains, LoopSt
     windows = windows_of(job)
     begin = _placed_stop(dev, state.stop, state.adapted)
     launch = _Forward(dev, job, loop, arrivals, windows, begin)
-    trains = _advance(dev, job, launch, job.duration - state.begin).map(dev.get)
+    trains = advance(dev, job, launch, job.duration - state.begin).map(dev.get)
     stop, adapted = launch.stop.on_host(dev)
     return after(
         job, loop, state, arrivals, trains, stop, by_windows=windows is not None, adapted=adapted
@@ -225,7 +225,7 @@ def _start(dev: Device, job: Job) -> _Standing:
     )
 
 
-def _advance(dev: Device, job: Job, launch: "_Forward", span: Floats) -> SpikeTrains:
+def advance(dev: Device, job: Job, launch: "Running", span: Floats) -> SpikeTrains:
     """All spikes from where the neurons stand on, which is ``span`` ms of every sample."""
     xp, size, n = dev.xp, job.stage.population.size, job.n_samples
     count, status = dev.zeros(n, np.int32), dev.zeros(n, np.int32)
@@ -245,6 +245,31 @@ def _advance(dev: Device, job: Job, launch: "_Forward", span: Floats) -> SpikeTr
     return _packed(dev, job, rounds)
 
 
+def new_round(
+    dev: Device, job: Job, limit: Array, count: Array, status: Array, reached: Array
+) -> Round:
+    """Room for as many spikes of every sample as ``limit`` says."""
+    start, real = starts_of(dev, dev.xp.maximum(limit, 0)), real_type(job)
+    total, types = int(start[-1]), (np.float64, np.int32, real, real)
+    time, neuron, current, restart = (dev.empty(total, dtype) for dtype in types)
+    return Round(start[:-1], limit, time, neuron, current, restart, count, status, reached)
+
+
+def new_bundles(dev: Device, job: Job, capacity: int) -> BundleArrays:
+    """Room for so many bundles of every sample."""
+    types = (np.float64, np.int64, np.int64)
+    return BundleArrays(*(dev.empty((job.n_samples, capacity), dtype) for dtype in types))
+
+
+class Running(Protocol):
+    """What runs the samples of a loop."""
+
+    def run(
+        self, limit: Array, capacity: int, count: Array, status: Array, reached: Array
+    ) -> Round:
+        """Those whose limit is not -1."""
+
+
 class _Forward:
     """Arguments of the kernel that stay the same; ``stop`` says how the neurons stand after it."""
 
@@ -257,7 +282,7 @@ class _Forward:
         met = {name: dev.asarray(getattr(arrivals, name)) for name in Arriving._fields[:4]}
         self._arguments = [
             arrivals._replace(**met, cause=None),
-            _loop(dev, job, loop),
+            placed_loop(dev, job, loop),
             dev.asarray(job.duration),
             to_real(dev, job, neuron_table(job)),
             neuron_times(dev, job),
@@ -273,39 +298,22 @@ class _Forward:
         size, n = job.stage.population.size, job.n_samples
         types: list[Any] = [*[np.float64] * 4, *[real] * 3, *[np.int32] * 3]
         cells = CellArrays(*(dev.empty((n, size), dtype) for dtype in types))
-        start = starts_of(dev, dev.xp.maximum(limit, 0))
-        total = int(start[-1])
-        written = Round(
-            start[:-1],
-            limit,
-            dev.empty(total, np.float64),
-            dev.empty(total, np.int32),
-            dev.empty(total, real),
-            dev.empty(total, real),
-            count,
-            status,
-            reached,
-        )
-        heap = self._bundles(capacity)
+        written = new_round(dev, job, limit, count, status, reached)
+        heap = new_bundles(dev, job, capacity)
         arguments = [size, capacity, *self._arguments, cells, heap, written]
         if self._windows is None:
             dev.launch(
-                job.precision, "queue_forward", n, _block(size), arguments,
+                job.precision, "queue_forward", n, block_of(size), arguments,
                 size_of("QueueMemory", job.precision),
                 adaptive=job.stage.population.is_adaptive,
             )  # fmt: skip
         else:
             dev.launch(
-                job.precision, "windows_forward", n, _block(size),
+                job.precision, "windows_forward", n, block_of(size),
                 arguments + self._of_windows(self._windows, capacity),
                 size_of("WindowMemory", job.precision),
             )  # fmt: skip
         return written
-
-    def _bundles(self, capacity: int) -> BundleArrays:
-        shape = (self._job.n_samples, capacity)
-        types = (np.float64, np.int64, np.int64)
-        return BundleArrays(*(self._dev.empty(shape, dtype) for dtype in types))
 
     def _of_windows(self, windows: Windows, capacity: int) -> list[Any]:
         """What ``windows_forward`` takes besides."""
@@ -322,7 +330,7 @@ class _Forward:
             windows.pieces, shares, width, len(basis.by_v),
         )  # fmt: skip
         moments = dev.empty((n, job.stage.population.size, width), real)
-        return [taken, self._bundles(capacity), moments, weights, rows, fastest_rate(job)]
+        return [taken, new_bundles(dev, job, capacity), moments, weights, rows, fastest_rate(job)]
 
 
 def _rows(dev: Device, job: Job) -> Array:
@@ -356,7 +364,7 @@ def _packed(dev: Device, job: Job, rounds: list[tuple[Round, Array]]) -> SpikeTr
     by_neuron = sorting(dev, neuron)
     order = by_neuron[by_time(dev, time[by_neuron], sample[by_neuron], job.n_samples)]
     neurons = neuron[order]
-    resistance = dev.asarray(job.stage.population.resistance)[neurons]
+    resistance = resistance_of(dev, job)[neurons]
     return SpikeTrains(
         time[order],
         neurons,
@@ -371,14 +379,14 @@ def backward(
     dev: Device, job: Job, trains: SpikeTrains, time_seed: Array, voltage_seed: Array,
     piece: Piece | None = None,
 ) -> StageGradients:  # fmt: skip
-    job, trains = _placed(dev, job), trains.map(dev.asarray)
+    job, trains = placed_sources(dev, job), trains.map(dev.asarray)
     size, real, xp, adaptive = trains.size, real_type(job), dev.xp, job.stage.population.is_adaptive
     tape = grouped_tape(dev, job, SpikeMemory(), trains, time_seed, voltage_seed)
     order = tape.order
     bundles = make_bundles(job)
     placed = None if piece is None else PlacedPiece.of(dev, piece)
     met = all_arrivals(job, bundles, trains, None if placed is None else placed.begin)
-    loop = _loop(dev, job, make_loop(job, bundles, scaled_weights(job)))
+    loop = placed_loop(dev, job, make_loop(job, bundles, scaled_weights(job)))
     grouped = dev.empty(order.size + 1, np.int64)
     grouped[order] = xp.arange(order.size)
     grouped[-1:] = -1  # what has no cause here
@@ -396,14 +404,14 @@ def backward(
         dev.empty((parts, size, 3 if adaptive else 0), np.float64), sums, grazes,
     )  # fmt: skip
     dev.launch(
-        job.precision, "queue_backward", parts, _block(size),
+        job.precision, "queue_backward", parts, block_of(size),
         [
             size, n_synapses, dev.asarray(bounds), met._replace(cause=grouped[met.cause]), loop,
             dev.asarray(job.duration), to_real(dev, job, neuron_table(job)),
             neuron_times(dev, job), tape, trains.neurons[order], way_back(placed), places,
             by_weight, by_delay, effects,
         ],
-        shared=_block(size) * 8,
+        shared=block_of(size) * 8,
         adaptive=adaptive,
     )  # fmt: skip
     home, total = parameters_home(dev, job), sum_rows(dev, job.precision, sums)

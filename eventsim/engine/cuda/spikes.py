@@ -228,7 +228,7 @@ def _packed(
     launch(
         dev, job.precision, "arrange_spikes", total,
         [
-            total, _resistance(dev, job), order, time, neuron, current,
+            total, resistance_of(dev, job), order, time, neuron, current,
             restart, times, neurons, currents, restarts, number,
         ],
     )  # fmt: skip
@@ -240,7 +240,7 @@ def _packed(
     return trains
 
 
-def _resistance(dev: Device, job: Job) -> Array:
+def resistance_of(dev: Device, job: Job) -> Array:
     """By which a recorded drive is divided; of linear neurons none is recorded."""
     if job.stage.is_linear:
         return dev.zeros(job.stage.population.size, np.float64)

@@ -376,13 +376,6 @@ def check_linear(net: Network, plan: Plan, engine: Backend, where: str) -> None:
                 "does not run. Pass backend='cpu'."
             )
     for stage in plan.stages:
-        if stage.is_linear and stage.lateral and not getattr(engine, "linear_loops", True):
-            name, kind = next((m.name, m.neuron) for m in stage.members if m.neuron is not None)
-            raise BackendError(
-                f"{where}: population {name!r} has neurons of kind {type(kind).__name__} in a loop "
-                f"({stage.name}), which backend {engine.name!r} does not run: it has them in "
-                "layers. Pass backend='cpu'."
-            )
         adaptive = [member.name for member in stage.members if member.is_adaptive]
         if stage.is_linear and adaptive:
             raise BackendError(

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 
 import eventsim as es
-from tests.support.linear_neurons import sparse_layer, sparse_stream
+from tests.support.linear_neurons import mixed_loop, sparse_layer, sparse_stream
 from tests.support.nets import (
     lateral_net,
     neuron_parameters,
@@ -223,9 +223,10 @@ def _runaway(sparse, self_delay):
     return Run(lambda: net, lambda: stream)
 
 
-def _runaway_loop():
+def _runaway_loop(neuron=None):
     """Two neurons that make each other fire at once, without end."""
-    net = one_layer("a", np.array([[40.0, 40.0]]), tau_mem=6.0, tau_syn=9.0)
+    about = {"tau_mem": 6.0, "tau_syn": 9.0} if neuron is None else {"neuron": neuron}
+    net = one_layer("a", np.array([[40.0, 40.0]]), **about)
     net.connect("a", "a", np.array([[0.0, 30.0], [30.0, 0.0]]))
     return Run(lambda: net, lambda: one_sample([1.0], duration=9.0))
 
@@ -334,8 +335,21 @@ RUNS = {
     "run-away, loop": _runaway_loop(),
 }
 
+
+def _linear_loop(*, at_once):
+    def stream():
+        return random_stream(12, n_samples=2, n_channels=6, duration=25.0, rate=60.0)
+
+    return Run(partial(mixed_loop, at_once=at_once), stream, piece=9.0)
+
+
 # Of linear neurons, in double precision whatever that of the others.
-LINEAR_RUNS = {
+LINEAR_LOOPS = {
+    "linear, loop": _linear_loop(at_once=False),
+    "linear, loop, at once": _linear_loop(at_once=True),
+    "linear, loop, run-away": _runaway_loop(es.AdLIF()),
+}
+LINEAR_RUNS = LINEAR_LOOPS | {
     f"linear, {kind}, {returns} ms": Run(partial(sparse_layer, kind, returns), sparse_stream)
     for kind, returns in [("adlif", 1.5), ("pacemaker", 0.0), ("one of one's own", 1.5)]
 }

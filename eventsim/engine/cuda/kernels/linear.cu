@@ -45,6 +45,7 @@ struct LinearArrivals {
     const double* time;       // ms
     const int* synapse;
     const double* duration;   // ms, by sample
+    const long long* cause;   // on the way back of a loop: its own spike, or -1
 };
 
 using Neurons = LinearNeuronsOf<STATES, REAL, LinearTables, LinearJumps, LinearWires>;

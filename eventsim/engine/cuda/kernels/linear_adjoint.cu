@@ -2,9 +2,9 @@
 //
 // Parallel over   one thread per (sample, neuron). It goes over its own events twice: forward, from its
 //                 recorded spikes, to write down the state before each; then from the last to the first.
-// Before          arrivals as in linear.cu; the tape grouped by (sample, neuron); sums zero. A pair's
-//                 events have room in `log` for its arrivals and thrice its spikes: each may return,
-//                 and let V go.
+// Before          arrivals as in linear.cu; the tape grouped by (sample, neuron); sums, grazes, later zero.
+//                 A pair's events have room in `log` for its arrivals and thrice its spikes: each may
+//                 return, and let V go.
 // After           by_arrival = dL/d(weight), later = dL/dt of every arrival, at the place it had before
 //                 it was sorted; sums [samples, neurons, WIDTH], grazes per pair.
 // Twin            kernels/cpu/linear/backward.hpp, engine/reference/linear_adjoint.py
@@ -16,7 +16,7 @@ struct LinearTape {
     const double* time;      // ms
     const double* by_time;
     const double* by_voltage;
-    double* through;  // gathers the part of dL/dt that runs over the neuron's own restart and return
+    double* through;  // gathers the part of dL/dt that runs over what a spike does in its stage
 };
 
 // What happened to all pairs, step by step: work space.
@@ -65,7 +65,8 @@ struct Pair {
     }
 };
 
-// All that happens to a pair, from its recorded spikes: of one time arrivals come first, then returns.
+// All that happens to a pair, from its recorded spikes: of one time arrivals come first, then returns, and
+// behind its spike what spikes of that time cause at once.
 DEVICE void replay(Pair& p, const LinearArrivals& x, long long pair, const LinearWires& w,
                    const LinearTape& tape) {
     long long i = x.first[pair], spike = tape.first[pair], own = spike;
@@ -76,7 +77,9 @@ DEVICE void replay(Pair& p, const LinearArrivals& x, long long pair, const Linea
         const double arrives = i < last ? x.time[i] : t_end;
         const double returns = delay > 0.0 && own < spike ? tape.time[own] + delay : t_end;
         const double fires = spike < end ? tape.time[spike] : t_end;
-        if (i < last && arrives <= returns && arrives <= fires) {
+        const bool at_once = x.cause && i < last && arrives == fires && x.cause[i] >= 0 &&
+                             tape.time[x.cause[i]] == arrives;
+        if (i < last && arrives <= returns && arrives <= fires && !at_once) {
             p.go_to(arrives, ARRIVAL);
             raise<STATES>(p.c.x, w.state[x.synapse[i]], w.weight[x.synapse[i]]);
             ++i;
@@ -94,6 +97,106 @@ DEVICE void replay(Pair& p, const LinearArrivals& x, long long pair, const Linea
     }
 }
 
+// Where a pair is on its way back: work space of loops.
+struct LinearMarks {
+    REAL* adjoint;  // [pairs, STATES]
+    long long* step;
+    long long* arrival;
+    long long* spike;
+    long long* own;
+};
+
+// What the spikes of a loop send to it.
+struct LinearSent {
+    const long long* first;  // of every spike, and their number: its places among the spikes of sources
+    const long long* spike;
+    const long long* to;     // the first arrival of every spike of the sources, before they are sorted
+    double least;            // ms: the least delay of all
+};
+
+// A layer's neurons need nobody.
+struct NoOther {
+    __device__ bool waits(double) const { return false; }
+    __device__ double effect(long long, const LinearResults&) const { return 0.0; }
+};
+
+// A pair on its way back, at what happened last of all that is left.
+struct PairBack {
+    const Neurons& neurons;
+    const LinearArrivals& x;
+    const long long* origin;
+    const LinearWires& w;
+    const LinearTape& tape;
+    const LinearLog& log;
+    const LinearResults& found;
+    const long long pair;
+    long long step = 0, arrival = 0, spike = 0, own = 0;
+    REAL lambda[STATES] = {};
+
+    __device__ long long n() const { return pair % neurons.size(); }
+    __device__ long long begin() const { return x.first[pair] + 3 * tape.first[pair]; }
+
+    // To the end of all that happened.
+    __device__ void start() {
+        Pair p = {neurons, log, n(), begin(), {}};
+        replay(p, x, pair, w, tape);
+        step = p.step;
+        arrival = x.first[pair + 1] - 1;
+        spike = own = tape.first[pair + 1] - 1;
+        const double delay = w.own_delay[n()], t_end = x.duration[pair / neurons.size()];
+        while (own >= tape.first[pair] && tape.time[own] + delay >= t_end) --own;
+    }
+
+    __device__ OnTheWay way(int* grazes) const {
+        OnTheWay way(neurons, w, tape);
+        way.sums = found.sums + (pair - n()) * OnTheWay::WIDTH;
+        way.grazes = grazes;
+        return way;
+    }
+
+    // Back to the begin, or to a spike that waits for others.
+    template <class Others> __device__ void go(const Others& others) {
+        int grazes = 0;
+        const OnTheWay way = this->way(&grazes);
+        double by_flow[STATES * STATES] = {};
+        for (const long long first = begin(); step > first; --step) {
+            Entry e;
+            e.kind = (LinearKind)(log.kind[step - 1] & (HELD - 1));
+            if (e.kind == SPIKE) {
+                if (others.waits(tape.time[spike])) break;
+                tape.through[spike] += others.effect(spike, found);
+            }
+            for (int k = 0; k < STATES; ++k) e.x[k] = log.state[(step - 1) * STATES + k];
+            e.h = log.span[step - 1];
+            e.held = log.kind[step - 1] >= HELD;
+            e.neuron = (int)n();
+            e.index = e.kind == OWN_RETURN ? own : spike;
+            const LinearFlow<STATES, REAL> flow = neurons.flow(n(), e.held);
+            if (e.kind == ARRIVAL) {
+                const int k = x.synapse[arrival], state = w.state[k];
+                found.by_arrival[origin[arrival]] = picked<STATES>(lambda, state);
+                found.later[origin[arrival]] = way.later(flow, lambda, state, w.weight[k]);
+                --arrival;
+            } else {
+                way.meet(e, lambda, flow);
+                own -= e.kind == OWN_RETURN;
+                spike -= e.kind == SPIKE;
+            }
+            double added[STATES * STATES] = {};
+            flow.integral(neurons.products(n(), e.held), e.h, lambda, e.x, added);
+            for (int k = 0; k < STATES * STATES; ++k)
+                by_flow[k] += e.held && k < STATES ? 0.0 : added[k];
+        }
+        for (int k = 0; k < STATES * STATES; ++k) way.flow_of(n())[k] += by_flow[k];
+        found.grazes[pair] += grazes;
+    }
+
+    __device__ void finish() const {
+        int grazes = 0;
+        way(&grazes).begin(n(), lambda);
+    }
+};
+
 extern "C" __global__ void linear_backward(
     const long long n_pairs, const __grid_constant__ LinearArrivals x,
     const long long* __restrict__ origin, const __grid_constant__ LinearTables tables,
@@ -102,44 +205,9 @@ extern "C" __global__ void linear_backward(
     const __grid_constant__ LinearResults found) {
     const long long pair = GLOBAL_THREAD;
     if (pair >= n_pairs) return;
-    const long long n = pair % tables.size, begin = x.first[pair] + 3 * tape.first[pair];
     const Neurons neurons(tables, jumps, wires);
-    Pair p = {neurons, log, n, begin, {}};
-    replay(p, x, pair, wires, tape);
-    OnTheWay way(neurons, wires, tape);
-    way.sums = found.sums + (pair - n) * OnTheWay::WIDTH;
-    int grazes = 0;
-    way.grazes = &grazes;
-    REAL lambda[STATES] = {};
-    double by_flow[STATES * STATES] = {};
-    long long i = x.first[pair + 1] - 1, spike = tape.first[pair + 1] - 1, own = spike;
-    const double delay = wires.own_delay[n], t_end = x.duration[pair / tables.size];
-    while (own >= tape.first[pair] && tape.time[own] + delay >= t_end) --own;
-    for (long long step = p.step - 1; step >= begin; --step) {
-        Entry e;
-        for (int k = 0; k < STATES; ++k) e.x[k] = log.state[step * STATES + k];
-        e.h = log.span[step];
-        e.kind = (LinearKind)(log.kind[step] & (HELD - 1));
-        e.held = log.kind[step] >= HELD;
-        e.neuron = (int)n;
-        e.index = e.kind == OWN_RETURN ? own : spike;
-        const LinearFlow<STATES, REAL> flow = neurons.flow(n, e.held);
-        if (e.kind == ARRIVAL) {
-            const int state = wires.state[x.synapse[i]];
-            found.by_arrival[origin[i]] = picked<STATES>(lambda, state);
-            found.later[origin[i]] = way.later(flow, lambda, state, wires.weight[x.synapse[i]]);
-            --i;
-        } else {
-            way.meet(e, lambda, flow);
-            own -= e.kind == OWN_RETURN;
-            spike -= e.kind == SPIKE;
-        }
-        double added[STATES * STATES] = {};
-        flow.integral(neurons.products(n, e.held), e.h, lambda, e.x, added);
-        for (int k = 0; k < STATES * STATES; ++k)
-            by_flow[k] += e.held && k < STATES ? 0.0 : added[k];
-    }
-    way.begin(n, lambda);
-    for (int k = 0; k < STATES * STATES; ++k) way.flow_of(n)[k] = by_flow[k];
-    found.grazes[pair] = grazes;
+    PairBack back = {neurons, x, origin, wires, tape, log, found, pair};
+    back.start();
+    back.go(NoOther());
+    back.finish();
 }

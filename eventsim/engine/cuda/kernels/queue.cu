@@ -1,128 +1,9 @@
-// Neurons joined in loops: per sample one order of events over arrivals and crossings.
+// Neurons joined in loops, event by event.
 //
-// Parallel over   samples: one block each. The next neuron is found by the whole block, and a bundle
-//                 of synapses, whose targets all differ, is shared out among its threads. The heap of
-//                 arrivals is kept by the first thread. blockDim.x is a multiple of 32, at most 1024.
-// Before          outside arrivals by sample in order of (time, first synapse); work space as large
-//                 as queue.py says; limit < 0: the sample has been run already.
-// After           count[s] = spikes of the sample, also past its limit; the first `limit` of them at
-//                 start[s] and on, in order of time. status[s] = QUEUE_DONE, QUEUE_FULL where the
-//                 heap's capacity did not do, or QUEUE_RUNAWAY, with the neuron in count and the
-//                 time in reached. stop_ says how the neurons stand, as begin_ does before.
+// Parallel over   samples, as queue.cuh says, and what holds before and after.
+// After           stop_ says how the neurons stand, as begin_ does before.
 // Twin            kernels/cpu/loop/queue.hpp, engine/reference/queue.py: the same order, the same bits
-// Needs           walk.cuh; shared memory: QueueMemory
-//
-// Roofline        one event takes two or three barriers and one look at every neuron's next time (8
-//                 bytes each): latency limits it. Samples fill the card, not neurons.
-
-enum { QUEUE_DONE, QUEUE_FULL, QUEUE_RUNAWAY };
-
-// Bundles from here on are self-connections that return later than their spike.
-#define OWN (1LL << 62)
-
-// Bundles that arrive, by sample, in order of (time, first synapse): Arriving of bundles.py.
-struct Arriving {
-    const long long* offsets;
-    const double* time;      // ms
-    const long long* first;  // synapses
-    const long long* last;
-    const long long* cause;  // on the way back: the loop's own spike, or -1
-};
-
-// How the neurons are joined: Loop of bundles.py.
-struct Loop {
-    const long long* start;   // of every neuron's bundles
-    const long long* first;   // synapses of every bundle
-    const long long* last;
-    const double* delay;      // ms
-    const int* target;        // of every synapse
-    const REAL* weight;
-    const REAL* own_weight;   // of self-connections that return later than their spike
-    const double* own_delay;  // ms
-};
-
-// The heaps of arrivals [samples, capacity], each ordered by (time, first synapse).
-struct Heap {
-    double* time;
-    long long* first;
-    long long* last;
-};
-
-DEVICE Heap heap_at(const Heap& all, long long base) {
-    return {all.time + base, all.first + base, all.last + base};
-}
-
-// Room for the spikes of samples: Round of queue.py.
-struct Round {
-    const long long* start;
-    const int* limit;  // below zero: the sample has been run already
-    double* time;      // ms
-    int* neuron;
-    REAL* current;
-    REAL* restart;
-    int* count;        // also past the limit; the neuron after a run-away
-    int* status;
-    double* reached;   // ms: time of a run-away
-};
-
-// What the threads of a block share.
-struct QueueMemory {
-    double times[32];      // of every warp's earliest neuron
-    double now;            // ms; below zero where no arrival is met
-    long long bundle[2];   // synapses that are met next
-    int neurons[32];
-    int verdict;
-};
-
-DEVICE bool comes_before(const Heap& h, int i, int j) {
-    return h.time[i] < h.time[j] || (h.time[i] == h.time[j] && h.first[i] < h.first[j]);
-}
-
-DEVICE void swap_entries(const Heap& h, int i, int j) {
-    const double time = h.time[i];
-    const long long first = h.first[i], last = h.last[i];
-    h.time[i] = h.time[j];
-    h.first[i] = h.first[j];
-    h.last[i] = h.last[j];
-    h.time[j] = time;
-    h.first[j] = first;
-    h.last[j] = last;
-}
-
-DEVICE void push_entry(const Heap& h, int size, double time, long long first, long long last) {
-    h.time[size] = time;
-    h.first[size] = first;
-    h.last[size] = last;
-    for (int i = size; i > 0 && comes_before(h, i, (i - 1) / 2); i = (i - 1) / 2)
-        swap_entries(h, i, (i - 1) / 2);
-}
-
-// Take the first of `size` entries out.
-DEVICE void pop_entry(const Heap& h, int size) {
-    size -= 1;
-    swap_entries(h, 0, size);
-    for (int i = 0;;) {
-        int down = 2 * i + 1;
-        if (down >= size) return;
-        if (down + 1 < size && comes_before(h, down + 1, down)) ++down;
-        if (!comes_before(h, down, i)) return;
-        swap_entries(h, i, down);
-        i = down;
-    }
-}
-
-// What a spike of neuron n at t sends joins the heap. False where its capacity does not do.
-DEVICE bool send(const Heap& h, int& waiting, int capacity, const Loop& loop, int n, double t,
-                 double t_end) {
-    const long long low = loop.start[n], high = loop.start[n + 1];
-    if (waiting + (high - low) + 1 > capacity) return false;
-    for (long long b = low; b < high; ++b)
-        if (t + loop.delay[b] < t_end)
-            push_entry(h, waiting++, t + loop.delay[b], loop.first[b], loop.last[b]);
-    if (loop.own_delay[n] > 0.0 && t + loop.own_delay[n] < t_end)
-        push_entry(h, waiting++, t + loop.own_delay[n], OWN + n, OWN + n + 1);
-    return true;
-}
+// Needs           walk.cuh, queue.cuh
 
 // State of neurons [samples, neurons] since their last events: work space.
 struct Cells {
@@ -238,47 +119,6 @@ DEVICE void bring(const Cells& c, const Neuron& p, int n, double t) {
     c.time[n] = t;
 }
 
-// The earliest (due, neuron) of the block's neurons, for all threads. `scratch` has 32 places.
-DEVICE void earliest(const double* due, int n_neurons, double* times, int* neurons, double& time,
-                     int& neuron) {
-    double t = NEVER;
-    int n = n_neurons;
-    for (int k = THREAD; k < n_neurons; k += blockDim.x)
-        if (due[k] < t) {
-            t = due[k];
-            n = k;
-        }
-    for (int k = 16; k > 0; k >>= 1) {
-        const double other = __shfl_xor_sync(0xffffffffu, t, k);
-        const int from = __shfl_xor_sync(0xffffffffu, n, k);
-        if (other < t || (other == t && from < n)) {
-            t = other;
-            n = from;
-        }
-    }
-    if ((THREAD & 31) == 0) {
-        times[THREAD >> 5] = t;
-        neurons[THREAD >> 5] = n;
-    }
-    __syncthreads();
-    time = NEVER;
-    neuron = n_neurons;
-    for (int k = 0; k < (int)(blockDim.x >> 5); ++k)
-        if (times[k] < time || (times[k] == time && neurons[k] < neuron)) {
-            time = times[k];
-            neuron = neurons[k];
-        }
-    __syncthreads();
-}
-
-// Where the spikes of a sample go, and how many it has.
-struct Spiking {
-    const Round& out;
-    const long long at;
-    const int room;
-    int n;
-};
-
 // Neuron n, which is held, is let go of.
 DEVICE void free_neuron(const Cells& c, const Neuron& p, int n, const Spiking& spikes) {
     const double t = c.until[n];
@@ -289,21 +129,15 @@ DEVICE void free_neuron(const Cells& c, const Neuron& p, int n, const Spiking& s
     c.held[n] = -1;
 }
 
-// Neuron n crosses its threshold, after its rise. Returns when; false in `goes_on` where it runs away.
-DEVICE double fire_neuron(const Cells& c, const Neuron& p, int n, Spiking& spikes, bool& goes_on) {
+// Neuron n crosses its threshold, after its rise. False where it runs away.
+DEVICE bool fire_neuron(const Cells& c, const Neuron& p, int n, Spiking& spikes) {
     const REAL j = flush(far_forward(c.rise[n], p.rates).y * c.j[n]);
     const double t = c.time[n] + (double)c.rise[n];
-    if (spikes.n < spikes.room) {
-        const long long place = spikes.at + spikes.n;
-        spikes.out.time[place] = t;
-        spikes.out.neuron[place] = n;
-        spikes.out.current[place] = j;
-        spikes.out.restart[place] = p.refractory > 0.0 ? not_a_number() : j;
-    }
     if (p.refractory > 0.0) {
         c.held[n] = spikes.n;
         c.until[n] = t + p.refractory;
     }
+    spikes.add(n, t, j, p.refractory > 0.0 ? not_a_number() : j);
     c.j[n] = j + p.self;
     c.v[n] = p.reset;
     c.time[n] = t;
@@ -313,32 +147,41 @@ DEVICE double fire_neuron(const Cells& c, const Neuron& p, int n, Spiking& spike
     c.a[n] = adapted.a;
     c.last[n] = adapted.last;
 #endif
-    spikes.n += 1;
     if (t - c.since[n] > 1.0) {
         c.since[n] = t;
         c.recent[n] = 0;
     }
     c.recent[n] += 1;
-    goes_on = (double)c.recent[n] <= RUNAWAY_PER_MS;
-    return t;
+    return (double)c.recent[n] <= RUNAWAY_PER_MS;
 }
 
-// The next bundle that arrives at t, of the loop or of other stages, in order; -1 first if none does.
-DEVICE void take_bundle(const Heap& heap, int& waiting, const Arriving& outside, long long& coming,
-                        long long n_outside, double t, long long* bundle) {
-    const bool inside = waiting > 0 && heap.time[0] == t;
-    bundle[0] = -1;
-    if (coming < n_outside && outside.time[coming] == t &&
-        !(inside && heap.first[0] < outside.first[coming])) {
-        bundle[0] = outside.first[coming];
-        bundle[1] = outside.last[coming];
-        ++coming;
-    } else if (inside) {
-        bundle[0] = heap.first[0];
-        bundle[1] = heap.last[0];
-        pop_entry(heap, waiting--);
+// Neurons of a sample, as run_queue asks for them.
+struct LifStage {
+    const Cells& c;
+    const Loop& loop;
+    const REAL* par;
+    const double* refractory;
+    const int n_neurons;
+    const double t_end;
+
+    __device__ const double* due() const { return c.due; }
+    __device__ int* mark() const { return c.mark; }
+    __device__ double time(int n) const { return c.time[n]; }
+    __device__ Neuron neuron(int n) const { return neuron_at(par, refractory, n, n_neurons); }
+
+    __device__ int act(int n, Spiking& spikes) const {
+        const Neuron p = neuron(n);
+        int what = QUIET;
+        if (c.held[n] >= 0) free_neuron(c, p, n, spikes);
+        else what = fire_neuron(c, p, n, spikes) ? FIRED : AWAY;
+        c.due[n] = predict(c, p, n, t_end);
+        return what;
     }
-}
+    __device__ void expect(int n) const { c.due[n] = predict(c, neuron(n), n, t_end); }
+    __device__ void reach(int n, double t) const { bring(c, neuron(n), n, t); }
+    __device__ void raise(int n, long long k) const { c.j[n] = c.j[n] + loop.weight[k]; }
+    __device__ void returned(int n) const { c.j[n] = c.j[n] + loop.own_weight[n]; }
+};
 
 extern "C" __global__ void queue_forward(
     const int n_neurons, const int capacity,
@@ -363,80 +206,18 @@ extern "C" __global__ void queue_forward(
     c.a = stop.a;
     c.last = stop.last;
     const double t_end = duration[s];
+    LifStage stage = {c, loop, par, refractory, n_neurons, t_end};
     for (int n = THREAD; n < n_neurons; n += blockDim.x) {
         take_up(begin, c, n);
         c.mark[n] = 0;
-        c.due[n] = predict(c, neuron_at(par, refractory, n, n_neurons), n, t_end);
+        stage.expect(n);
     }
     __syncthreads();
-    // Of the first thread; the others follow what it writes to shared memory.
-    long long coming = outside.offsets[s];
-    const long long n_outside = outside.offsets[s + 1];
-    int waiting = 0, epoch = 0;
-    Spiking spikes = {out, out.start[s], out.limit[s], 0};
-    for (;;) {
-        double due;
-        int n;
-        earliest(c.due, n_neurons, block.times, block.neurons, due, n);
-        if (THREAD == 0) {
-            double t = coming < n_outside ? outside.time[coming] : t_end;
-            if (waiting > 0 && heap.time[0] < t) t = heap.time[0];
-            block.verdict = -1;
-            if (due < t) {
-                block.now = -1.0;
-                const Neuron p = neuron_at(par, refractory, n, n_neurons);
-                if (c.held[n] >= 0) {
-                    free_neuron(c, p, n, spikes);
-                } else {
-                    bool goes_on;
-                    t = fire_neuron(c, p, n, spikes, goes_on);
-                    if (!goes_on) {
-                        block.verdict = QUEUE_RUNAWAY;
-                        spikes.n = n;
-                        out.reached[s] = t;
-                    } else if (!send(heap, waiting, capacity, loop, n, t, t_end)) {
-                        block.verdict = QUEUE_FULL;
-                    }
-                }
-                c.due[n] = predict(c, p, n, t_end);
-            } else if (t < t_end) {
-                block.now = t;
-            } else {
-                block.verdict = QUEUE_DONE;
-            }
-        }
-        __syncthreads();
-        if (block.verdict >= 0) break;
-        const double t = block.now;
-        if (t < 0.0) continue;
-        ++epoch;
-        for (;;) {
-            if (THREAD == 0)
-                take_bundle(heap, waiting, outside, coming, n_outside, t, block.bundle);
-            __syncthreads();
-            const long long low = block.bundle[0], high = block.bundle[1];
-            if (low < 0) break;
-            for (long long k = low + THREAD; k < high; k += blockDim.x) {
-                const int m = low >= OWN ? (int)(low - OWN) : loop.target[k];
-                if (c.mark[m] != epoch) {
-                    c.mark[m] = epoch;
-                    bring(c, neuron_at(par, refractory, m, n_neurons), m, t);
-                }
-                c.j[m] = c.j[m] + (low >= OWN ? loop.own_weight[m] : loop.weight[k]);
-            }
-            __syncthreads();
-        }
-        for (int m = THREAD; m < n_neurons; m += blockDim.x)
-            if (c.mark[m] == epoch)
-                c.due[m] = predict(c, neuron_at(par, refractory, m, n_neurons), m, t_end);
-        __syncthreads();
-    }
+    run_queue(stage, s, n_neurons, t_end, outside, loop, heap, capacity, out, block);
     for (int n = THREAD; n < n_neurons; n += blockDim.x)
         lay_down(stop, c, n);
     if (THREAD == 0) {
         *stop.border = t_end;
         *stop.idle = *stop.halvings = 0;
-        out.count[s] = spikes.n;
-        out.status[s] = block.verdict;
     }
 }

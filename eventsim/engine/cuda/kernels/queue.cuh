@@ -1,0 +1,267 @@
+// One order of events over the arrivals and crossings of a sample's neurons, by a block of threads: what
+// loops of all kinds of neurons share.
+//
+// Parallel over   samples: one block each. The next neuron is found by the whole block, and a bundle
+//                 of synapses, whose targets all differ, is shared out among its threads. The heap of
+//                 arrivals is kept by the first thread. blockDim.x is a multiple of 32, at most 1024.
+// Before          outside arrivals by sample in order of (time, first synapse); work space as large
+//                 as queue.py says; limit < 0: the sample has been run already.
+// After           count[s] = spikes of the sample, also past its limit; the first `limit` of them at
+//                 start[s] and on, in order of time. status[s] = QUEUE_DONE, QUEUE_FULL where the
+//                 heap's capacity did not do, or QUEUE_RUNAWAY, with the neuron in count and the
+//                 time in reached.
+// Twin            kernels/cpu/loop/heap.hpp
+// Needs           shared memory: QueueMemory
+//
+// Roofline        one event takes two or three barriers and one look at every neuron's next time (8
+//                 bytes each): latency limits it. Samples fill the card, not neurons.
+
+enum { QUEUE_DONE, QUEUE_FULL, QUEUE_RUNAWAY };
+
+// Bundles from here on are self-connections that return later than their spike.
+#define OWN (1LL << 62)
+
+// Bundles that arrive, by sample, in order of (time, first synapse): Arriving of bundles.py.
+struct Arriving {
+    const long long* offsets;
+    const double* time;      // ms
+    const long long* first;  // synapses
+    const long long* last;
+    const long long* cause;  // on the way back: the loop's own spike, or -1
+};
+
+// How the neurons are joined: Loop of bundles.py.
+struct Loop {
+    const long long* start;   // of every neuron's bundles
+    const long long* first;   // synapses of every bundle
+    const long long* last;
+    const double* delay;      // ms
+    const int* target;        // of every synapse
+    const REAL* weight;
+    const REAL* own_weight;   // of self-connections that return later than their spike
+    const double* own_delay;  // ms
+};
+
+// The heaps of arrivals [samples, capacity], each ordered by (time, first synapse).
+struct Heap {
+    double* time;
+    long long* first;
+    long long* last;
+};
+
+DEVICE Heap heap_at(const Heap& all, long long base) {
+    return {all.time + base, all.first + base, all.last + base};
+}
+
+// Room for the spikes of samples: Round of queue.py.
+struct Round {
+    const long long* start;
+    const int* limit;  // below zero: the sample has been run already
+    double* time;      // ms
+    int* neuron;
+    REAL* current;
+    REAL* restart;
+    int* count;        // also past the limit; the neuron after a run-away
+    int* status;
+    double* reached;   // ms: time of a run-away
+};
+
+// What the threads of a block share.
+struct QueueMemory {
+    double times[32];      // of every warp's earliest neuron
+    double now;            // ms; below zero where no arrival is met
+    long long bundle[2];   // synapses that are met next
+    int neurons[32];
+    int verdict;
+};
+
+DEVICE bool comes_before(const Heap& h, int i, int j) {
+    return h.time[i] < h.time[j] || (h.time[i] == h.time[j] && h.first[i] < h.first[j]);
+}
+
+DEVICE void swap_entries(const Heap& h, int i, int j) {
+    const double time = h.time[i];
+    const long long first = h.first[i], last = h.last[i];
+    h.time[i] = h.time[j];
+    h.first[i] = h.first[j];
+    h.last[i] = h.last[j];
+    h.time[j] = time;
+    h.first[j] = first;
+    h.last[j] = last;
+}
+
+DEVICE void push_entry(const Heap& h, int size, double time, long long first, long long last) {
+    h.time[size] = time;
+    h.first[size] = first;
+    h.last[size] = last;
+    for (int i = size; i > 0 && comes_before(h, i, (i - 1) / 2); i = (i - 1) / 2)
+        swap_entries(h, i, (i - 1) / 2);
+}
+
+// Take the first of `size` entries out.
+DEVICE void pop_entry(const Heap& h, int size) {
+    size -= 1;
+    swap_entries(h, 0, size);
+    for (int i = 0;;) {
+        int down = 2 * i + 1;
+        if (down >= size) return;
+        if (down + 1 < size && comes_before(h, down + 1, down)) ++down;
+        if (!comes_before(h, down, i)) return;
+        swap_entries(h, i, down);
+        i = down;
+    }
+}
+
+// What a spike of neuron n at t sends joins the heap. False where its capacity does not do.
+DEVICE bool send(const Heap& h, int& waiting, int capacity, const Loop& loop, int n, double t,
+                 double t_end) {
+    const long long low = loop.start[n], high = loop.start[n + 1];
+    if (waiting + (high - low) + 1 > capacity) return false;
+    for (long long b = low; b < high; ++b)
+        if (t + loop.delay[b] < t_end)
+            push_entry(h, waiting++, t + loop.delay[b], loop.first[b], loop.last[b]);
+    if (loop.own_delay[n] > 0.0 && t + loop.own_delay[n] < t_end)
+        push_entry(h, waiting++, t + loop.own_delay[n], OWN + n, OWN + n + 1);
+    return true;
+}
+
+// The earliest (due, neuron) of the block's neurons, for all threads. `scratch` has 32 places.
+DEVICE void earliest(const double* due, int n_neurons, double* times, int* neurons, double& time,
+                     int& neuron) {
+    double t = NEVER;
+    int n = n_neurons;
+    for (int k = THREAD; k < n_neurons; k += blockDim.x)
+        if (due[k] < t) {
+            t = due[k];
+            n = k;
+        }
+    for (int k = 16; k > 0; k >>= 1) {
+        const double other = __shfl_xor_sync(0xffffffffu, t, k);
+        const int from = __shfl_xor_sync(0xffffffffu, n, k);
+        if (other < t || (other == t && from < n)) {
+            t = other;
+            n = from;
+        }
+    }
+    if ((THREAD & 31) == 0) {
+        times[THREAD >> 5] = t;
+        neurons[THREAD >> 5] = n;
+    }
+    __syncthreads();
+    time = NEVER;
+    neuron = n_neurons;
+    for (int k = 0; k < (int)(blockDim.x >> 5); ++k)
+        if (times[k] < time || (times[k] == time && neurons[k] < neuron)) {
+            time = times[k];
+            neuron = neurons[k];
+        }
+    __syncthreads();
+}
+
+// Where the spikes of a sample go, and how many it has.
+struct Spiking {
+    const Round& out;
+    const long long at;
+    const int room;
+    int n;
+
+    __device__ void add(long long neuron, double t, REAL current, REAL restart) {
+        if (n < room) {
+            out.time[at + n] = t;
+            out.neuron[at + n] = (int)neuron;
+            out.current[at + n] = current;
+            out.restart[at + n] = restart;
+        }
+        ++n;
+    }
+    __device__ void add(long long neuron, double t) { add(neuron, t, not_a_number(), not_a_number()); }
+};
+
+// The next bundle that arrives at t, of the loop or of other stages, in order; -1 first if none does.
+DEVICE void take_bundle(const Heap& heap, int& waiting, const Arriving& outside, long long& coming,
+                        long long n_outside, double t, long long* bundle) {
+    const bool inside = waiting > 0 && heap.time[0] == t;
+    bundle[0] = -1;
+    if (coming < n_outside && outside.time[coming] == t &&
+        !(inside && heap.first[0] < outside.first[coming])) {
+        bundle[0] = outside.first[coming];
+        bundle[1] = outside.last[coming];
+        ++coming;
+    } else if (inside) {
+        bundle[0] = heap.first[0];
+        bundle[1] = heap.last[0];
+        pop_entry(heap, waiting--);
+    }
+}
+
+// What becomes of a neuron that is due.
+enum { QUIET, FIRED, AWAY };
+
+// The neurons of sample s from where they stand to t_end, all of them expected. Of its neurons a Stage has
+// when they are due, the epoch in which each was met last, the time of its last event, and what it does:
+// act where it is due, reach a time, be raised by a synapse or its own spike, and be expected anew.
+template <class Stage>
+DEVICE void run_queue(Stage& stage, long long s, int n_neurons, double t_end, const Arriving& outside,
+                      const Loop& loop, const Heap& heap, int capacity, const Round& out,
+                      QueueMemory& block) {
+    // Of the first thread; the others follow what it writes to shared memory.
+    long long coming = outside.offsets[s];
+    const long long n_outside = outside.offsets[s + 1];
+    int waiting = 0, epoch = 0;
+    Spiking spikes = {out, out.start[s], out.limit[s], 0};
+    for (;;) {
+        double due;
+        int n;
+        earliest(stage.due(), n_neurons, block.times, block.neurons, due, n);
+        if (THREAD == 0) {
+            double t = coming < n_outside ? outside.time[coming] : t_end;
+            if (waiting > 0 && heap.time[0] < t) t = heap.time[0];
+            block.verdict = -1;
+            if (due < t) {
+                block.now = -1.0;
+                const int what = stage.act(n, spikes);
+                if (what == AWAY) {
+                    block.verdict = QUEUE_RUNAWAY;
+                    spikes.n = n;
+                    out.reached[s] = stage.time(n);
+                } else if (what == FIRED &&
+                           !send(heap, waiting, capacity, loop, n, stage.time(n), t_end)) {
+                    block.verdict = QUEUE_FULL;
+                }
+            } else if (t < t_end) {
+                block.now = t;
+            } else {
+                block.verdict = QUEUE_DONE;
+            }
+        }
+        __syncthreads();
+        if (block.verdict >= 0) break;
+        const double t = block.now;
+        if (t < 0.0) continue;
+        ++epoch;
+        for (;;) {
+            if (THREAD == 0)
+                take_bundle(heap, waiting, outside, coming, n_outside, t, block.bundle);
+            __syncthreads();
+            const long long low = block.bundle[0], high = block.bundle[1];
+            if (low < 0) break;
+            for (long long k = low + THREAD; k < high; k += blockDim.x) {
+                const int m = low >= OWN ? (int)(low - OWN) : loop.target[k];
+                if (stage.mark()[m] != epoch) {
+                    stage.mark()[m] = epoch;
+                    stage.reach(m, t);
+                }
+                if (low >= OWN) stage.returned(m);
+                else stage.raise(m, k);
+            }
+            __syncthreads();
+        }
+        for (int m = THREAD; m < n_neurons; m += blockDim.x)
+            if (stage.mark()[m] == epoch) stage.expect(m);
+        __syncthreads();
+    }
+    if (THREAD == 0) {
+        out.count[s] = spikes.n;
+        out.status[s] = block.verdict;
+    }
+}

@@ -1,0 +1,180 @@
+"""A loop of linear neurons on a GPU, host side; twin of engine/cpu/linear_host.py.
+
+Forward one queue per sample, event by event; so go pieces of a stream, of layers too. Backward each
+neuron goes over what happened to it, as in a layer, and waits at each of its spikes until all that
+the spike has sent was gone over.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from eventsim.arrays import Array
+from eventsim.engine.algorithm import least_delay
+from eventsim.engine.contract.bundles import (
+    Arriving,
+    Bundles,
+    Loop,
+    causes,
+    make_bundles,
+    make_loop,
+    outside_arrivals,
+)
+from eventsim.engine.contract.job import Job, StageGradients
+from eventsim.engine.contract.linear import LinearStop
+from eventsim.engine.contract.loop_state import LoopState, after, arrivals_since
+from eventsim.engine.cuda.arrays import WiringCache
+from eventsim.engine.cuda.device import Device, size_of
+from eventsim.engine.cuda.linear import (
+    LinearLayer,
+    LinearNeurons,
+    gradients_of,
+    kept,
+    tape_of,
+)
+from eventsim.engine.cuda.order import by_key, owners
+from eventsim.engine.cuda.queue import (
+    Round,
+    advance,
+    block_of,
+    new_bundles,
+    new_round,
+    placed_loop,
+    placed_sources,
+)
+from eventsim.engine.cuda.spikes import SpikeMemory, grouping_of
+from eventsim.events import SpikeTrains
+
+# Neurons at time zero, which the kernel knows by itself.
+NOWHERE = LinearStop(*[None] * 5)
+
+
+class Dues(NamedTuple):
+    """Work space of all neurons; as ``LinearDues`` of the kernels."""
+
+    time: Array
+    seen: Array
+    sure: Array
+    mark: Array
+
+
+class Marks(NamedTuple):
+    """Where all neurons are on their way back: work space; as ``LinearMarks`` of the kernels."""
+
+    adjoint: Array
+    step: Array
+    arrival: Array
+    spike: Array
+    own: Array
+
+
+class Sent(NamedTuple):
+    """What the spikes of a loop send to it; as ``LinearSent`` of the kernels."""
+
+    first: Array
+    spike: Array
+    to: Array
+    least: float
+
+
+def forward(dev: Device, job: Job) -> SpikeTrains:
+    """Spikes of the stage; without currents (NaN)."""
+    job = placed_sources(dev, job)
+    bundles = make_bundles(job)
+    queue = _Queue(dev, job, _loop_of(job, bundles), outside_arrivals(job, bundles), NOWHERE)
+    return advance(dev, queue.job, queue, job.duration)
+
+
+def resume(dev: Device, job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
+    """A piece of a stream, of a layer too; spikes and state are on the host."""
+    bundles = make_bundles(job)
+    loop = _loop_of(job, bundles)
+    arrivals = arrivals_since(job, bundles, loop, state)
+    queue = _Queue(dev, job, loop, arrivals, LinearStop(*map(dev.asarray, state.stop)))
+    trains = advance(dev, queue.job, queue, job.duration - state.begin).map(dev.get)
+    stop = LinearStop(*map(dev.get, queue.stop))
+    return after(job, loop, state, arrivals, trains, stop, by_windows=False)
+
+
+def _loop_of(job: Job, bundles: Bundles) -> Loop:
+    return kept(job, _loop_of, lambda: make_loop(job, bundles, job.weights()))
+
+
+class _Queue(LinearNeurons):
+    """What arrives at neurons, and how they are joined; ``stop`` says how they stand behind it."""
+
+    def __init__(
+        self, dev: Device, job: Job, loop: Loop, arrivals: Arriving, begin: LinearStop
+    ) -> None:
+        super().__init__(dev, job)
+        shape, n = (job.n_samples, self.cells.size), self.cells.n
+        placed = kept(job, (_Queue, self.cells), lambda: placed_loop(dev, self.job, loop))
+        met = {name: dev.asarray(getattr(arrivals, name)) for name in Arriving._fields[:4]}
+        time, until, since = (dev.empty(shape, np.float64) for _ in range(3))
+        state, recent = dev.empty((*shape, n), self.real), dev.empty(shape, np.int64)
+        self.stop = LinearStop(state, time, until, since, recent)
+        self._arguments = [
+            arrivals._replace(**met, cause=None), placed, self.duration, self.tables, self.jumps,
+            self.wires, begin, self.stop,
+        ]  # fmt: skip
+
+    def run(
+        self, limit: Array, capacity: int, count: Array, status: Array, reached: Array
+    ) -> Round:
+        """Run the samples whose limit is not -1."""
+        dev, job, size = self.dev, self.job, self.cells.size
+        types = (np.float64, np.float64, np.uint8, np.int32)
+        dues = Dues(*(dev.empty((job.n_samples, size), dtype) for dtype in types))
+        heaps, written = (
+            new_bundles(dev, job, capacity), new_round(dev, job, limit, count, status, reached)
+        )  # fmt: skip
+        dev.launch(
+            job.precision, "linear_queue", job.n_samples, block_of(size),
+            [size, capacity, *self._arguments, dues, heaps, written],
+            size_of("QueueMemory", job.precision),
+            states=self.cells.n,
+        )  # fmt: skip
+        return written
+
+
+def backward(
+    dev: Device, job: Job, wirings: WiringCache, memory: SpikeMemory, trains: SpikeTrains,
+    by_time: Array, by_voltage: Array,
+) -> StageGradients:  # fmt: skip
+    """Gradients from dL/dt of its spikes and dL/dV just before them."""
+    job, trains = placed_sources(dev, job), trains.map(dev.asarray)
+    order, first = grouping_of(dev, job, memory, trains)
+    layer = _LoopBack(dev, job, wirings, causes(job, trains), order)
+    return gradients_of(layer, tape_of(dev, trains, (by_time, by_voltage), order, first))
+
+
+class _LoopBack(LinearLayer):
+    """A layer whose neurons' own spikes are among what arrives.
+
+    ``cause`` says which own spike, in the tape, each spike of all sources is, -1 where it is none;
+    ``order`` which spike of the tape each of (sample, neuron) is.
+    """
+
+    def __init__(
+        self, dev: Device, job: Job, wirings: WiringCache, cause: Array, order: Array
+    ) -> None:
+        super().__init__(dev, job, wirings)
+        n, xp, x = order.size, dev.xp, self.arrivals
+        grouped = xp.full(n + 1, n)  # what has no cause here
+        grouped[order] = xp.arange(n)
+        cause = grouped[cause[self.groups.spike]]
+        sent, first = by_key(dev, cause, n + 1)
+        self._sent = Sent(first, sent, x.to, least_delay(job.stage))
+        caused = cause[owners(dev, x.to, x.times.size)][x.origin]
+        self._met = self.met._replace(cause=xp.where(caused == n, -1, caused))
+
+    def _run_back(self, arguments: list[Any]) -> None:
+        dev, n_pairs, size = self.dev, self.n_pairs, self.cells.size
+        block, numbers = block_of(size), (dev.empty(n_pairs, np.int64) for _ in range(4))
+        marks = Marks(dev.empty((n_pairs, self.cells.n), self.real), *numbers)
+        dev.launch(
+            self.job.precision, "linear_loop_backward", self.job.n_samples, block,
+            [size, self._met, *arguments, self._sent, marks],
+            shared=8 * block,
+            states=self.cells.n,
+        )  # fmt: skip
