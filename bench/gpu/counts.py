@@ -34,7 +34,8 @@ from eventsim.train.step import train_batch
 KINDS = {"launches": "launches", "reads": "to_host", "uploads": "to_device", "memsets": "memsets"}
 # By the first of these functions on the way to an operation.
 PHASES = {
-    "simulate": "forward",
+    "start": "forward",
+    "Course.run": "forward",
     "CrossEntropy.classify": "loss",
     "begin_backward": "backward",
     "AdamW.begin_step": "optimiser",
@@ -48,11 +49,17 @@ CASES: dict[str, dict[str, Any]] = {
     "delays": {"delays": True},
     "sparse": {"density": 0.05},
     "loop": {"density": 0.2, "loop": True},
+    "linear": {"neuron": True},
+    "linear, loop": {"neuron": True, "loop": True},
 }
 
 
-def network(delays: bool, density: float | None, loop: bool) -> es.Network:
-    """ScSr with two hidden populations, small; delays are by source."""
+def network(delays: bool, density: float | None, loop: bool, neuron: bool) -> es.Network:
+    """ScSr with two hidden populations, small; delays are by source, ``neuron`` is AdLIF."""
+    if neuron:
+        make = es.rsnn if loop else es.scsr
+        adlif = es.AdLIF(a=0.5, b=0.2)
+        return make(N_INPUTS, (16, 16), N_CLASSES, neuron=adlif, mean=4.0, spread=4.0)
     if density is not None:
         return scsr_net(16, density=density, loop=loop)
     options = {"forward_delays": (0.0, 5.0)} if delays else {}
@@ -60,13 +67,18 @@ def network(delays: bool, density: float | None, loop: bool) -> es.Network:
 
 
 def counts_of(
-    *, batch: int = 4, delays: bool = False, density: float | None = None, loop: bool = False
+    *,
+    batch: int = 4,
+    delays: bool = False,
+    density: float | None = None,
+    loop: bool = False,
+    neuron: bool = False,
 ) -> dict[str, int]:
     """Counts of one step, by kind, whole and by phase; inside :func:`bench.gpu.place.place`."""
     from tests.support.simt.counting import counted
 
     config = TrainConfig(backend="cuda", precision="single")
-    net = place_net(network(delays, density, loop), backend="cuda")
+    net = place_net(network(delays, density, loop, neuron), backend="cuda")
     state = TrainState(net, AdamW(net, select(net, config.trained()), config.adam_settings()))
     stream = poisson(batch, N_INPUTS, 0.1 * DURATION * N_INPUTS, DURATION, seed=3)
     names = tuple(str(k) for k in range(N_CLASSES))

@@ -19,6 +19,9 @@ CASES: dict[str, dict[str, Any]] = {
     "loop": {"density": 0.2, "delays": True, "loop": True},
     "adaptive": {"adaptive": True},
     "adaptive, loop": {"density": 0.2, "delays": True, "loop": True, "adaptive": True},
+    # As cpu goes event by event.
+    "linear": {"density": 0.2, "delays": True, "linear": True},
+    "linear, loop": {"density": 0.2, "delays": True, "loop": True, "linear": True},
 }
 
 
@@ -29,30 +32,33 @@ def scsr_net(
     delays: Delays = False,
     loop: bool = False,
     adaptive: bool = False,
+    linear: bool = False,
     seed: int = 0,
 ) -> es.Network:
     """Two self-recurrent hidden populations of ``size`` with all skips, every neuron its own.
 
     With ``loop`` the second inhibits the first in return: both run as one stage. ``delays`` are of
-    synapses, or of sources alone. Where neurons are ``adaptive`` a spike raises their thresholds.
+    synapses, or of sources alone. Where neurons are ``adaptive`` a spike raises their thresholds;
+    ``linear`` ones are AdLIF.
     """
     rng = np.random.default_rng(seed)
     net = es.Network()
     net.add_input("input", N_INPUTS)
     earlier = ["input"]
     for name in ("hidden1", "hidden2"):
-        net.add_population(
-            name,
-            size,
-            tau_mem=rng.uniform(12.0, 24.0, size),
-            tau_syn=rng.uniform(5.0, 12.0, size),
-            resistance=rng.uniform(0.8, 1.2, size),
-            threshold=rng.uniform(0.9, 1.1, size),
-            v_leak=rng.uniform(-0.1, 0.1, size),
-            v_reset=rng.uniform(-0.2, 0.1, size),
-            refractory=rng.uniform(0.5, 2.0, size),
-            **_adaptation(size) if adaptive else {},
-        )
+        values: dict[str, Any] = {
+            "tau_mem": rng.uniform(12.0, 24.0, size),
+            "tau_syn": rng.uniform(5.0, 12.0, size),
+            "resistance": rng.uniform(0.8, 1.2, size),
+            "threshold": rng.uniform(0.9, 1.1, size),
+            "v_leak": rng.uniform(-0.1, 0.1, size),
+            "v_reset": rng.uniform(-0.2, 0.1, size),
+            "refractory": rng.uniform(0.5, 2.0, size),
+        }
+        if linear:
+            del values["resistance"]
+            values = {"neuron": es.AdLIF(**values, **_adaptation_current(size))}
+        net.add_population(name, size, **values, **_adaptation(size) if adaptive else {})
         for source in earlier:
             _connect(net, source, name, rng, density, delays)
         later = rng.uniform(0.0, 3.0, size) if delays is True else 0.0
@@ -70,6 +76,13 @@ def scsr_net(
 def _adaptation(size: int) -> dict[str, Any]:
     return {
         "adaptation": np.linspace(0.1, 0.6, size), "tau_adaptation": np.linspace(60.0, 10.0, size),
+    }  # fmt: skip
+
+
+def _adaptation_current(size: int) -> dict[str, Any]:
+    return {
+        "tau_w": np.linspace(120.0, 30.0, size), "a": np.linspace(-0.2, 0.5, size),
+        "b": np.linspace(0.0, 0.2, size),
     }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import sys
 
 from bench.gpu.place import facts_of, options_of, results_of
 
-SCRIPTS = ("check", "w1", "shd")
+SCRIPTS = ("check", "w1", "shd", "linear")
 
 
 def main(words: list[str] | None = None) -> int:

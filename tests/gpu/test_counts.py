@@ -18,6 +18,8 @@ MOST = {
     "delays": (134, 4),
     "sparse": (163, 5),
     "loop": (595, 24),
+    "linear": (366, 15),
+    "linear, loop": (701, 38),
 }
 
 FLAT, GRID = np.arange(5.0), np.ones((2, 3))

@@ -134,7 +134,7 @@ def test_windows_have_the_bits_of_cpu(least, precision, monkeypatch):
 def test_bits_do_not_depend_on_the_block_or_the_order_of_threads(cases, share, block, monkeypatch):
     monkeypatch.setattr(algorithm, "WINDOW_SHARE", share)
     first = results(CudaBackend(HostDevice(0)), "single", cases)
-    monkeypatch.setattr(queue, "_block", lambda size: block)
+    monkeypatch.setattr(queue, "block_of", lambda size: block)
     again = results(CudaBackend(HostDevice(block)), "single", cases)
     for key, value in first.items():
         if "grad" not in key:

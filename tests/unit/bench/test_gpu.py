@@ -11,7 +11,18 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from bench.gpu import check, extra, place, run_all, sanitize, shd, small, tools, w1
+from bench.gpu import (
+    check,
+    extra,
+    linear,
+    place,
+    run_all,
+    sanitize,
+    shd,
+    small,
+    tools,
+    w1,
+)
 from bench.gpu import profile as ncu
 from bench.gpu.nets import CASES, scsr_net, stream_of, with_silences
 from bench.harness import timed
@@ -32,7 +43,7 @@ def lines_of(capsys):
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-@pytest.mark.parametrize("script", [check, w1, shd, small, place])
+@pytest.mark.parametrize("script", [check, w1, shd, linear, small, place])
 def test_script_without_a_device_says_why_and_ends_with_status_2(script, no_device, capsys):
     with pytest.raises(SystemExit) as end:
         script.main([])
