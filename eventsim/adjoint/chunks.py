@@ -34,14 +34,14 @@ from eventsim.adjoint.seeds import (
     seeds_of,
 )
 from eventsim.arrays import Floats, Ints, Precision, fetch, owners, to_host
-from eventsim.engine import make_job, simulate_chunk
+from eventsim.engine import get_backend, make_job, simulate_chunk
 from eventsim.engine.contract.backend import Backend, sum_by
 from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.engine.contract.linear import LinearPiece, linear_piece
 from eventsim.engine.contract.piece import Piece, last_piece
 from eventsim.engine.run import readout_piece
 from eventsim.engine.run.arrivals import find_arrivals
-from eventsim.engine.run.chunks import RunState, still_acting
+from eventsim.engine.run.chunks import RunState, check_pieces, still_acting
 from eventsim.engine.run.members import member_order
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
@@ -122,6 +122,7 @@ def backward_chunk(
     tape = with_memo(tape)
     plan = make_plan(net, tape.memo)
     plan.check_tape(tape, "backward_chunk")
+    check_pieces(net, get_backend(tape.backend), "backward_chunk", back=True)
     if tape.begin is None or tape.before is None:
         raise ParameterError(
             "backward_chunk: the tape is not that of a chunk, or was read from a file, which "
@@ -443,6 +444,7 @@ def backward_chunks(
         )
     if keep < 2:
         raise ParameterError(f"backward_chunks: keep is {keep}, expected at least 2.")
+    check_pieces(net, get_backend(backend), "backward_chunks", back=True)
     run, total = _Stream(net, chunks, backend, precision, loss), _Total()
     if truncate:
         state = None

@@ -8,7 +8,7 @@ import pytest
 import eventsim as es
 from eventsim.engine.contract.registry import get_backend, using_backend
 from eventsim.engine.cuda import CudaBackend
-from eventsim.errors import RunawayError
+from eventsim.errors import NetworkError, RunawayError
 from tests.parity.test_chunks import assert_chunks_equal_whole
 from tests.support.compare import assert_close_by_name
 from tests.support.linear_neurons import (
@@ -86,6 +86,21 @@ def test_a_network_on_the_device_has_the_gradients_of_one_on_the_host_there(host
     assert type(mine["h.tau_w"]) is type(there.populations["h"].tau_w)
     for key, values in right.items():
         assert np.array_equal(np.asarray(host_cuda.get(mine[key])), values), key
+
+
+def test_gradients_of_pieces_are_refused_by_name(host_cuda):
+    net, events = sparse_layer("adlif", 1.5), sparse_stream()
+    with using_backend("cuda", host_cuda):
+        chunk = next(iter(events.chunks(9.0)))
+        tape, _ = es.simulate_chunk(net, chunk, backend="cuda")
+        for call in (
+            lambda: es.backward_chunk(net, tape, {}),
+            lambda: es.backward_chunks(net, [chunk], lambda *_: (0.0, {}), backend="cuda"),
+        ):
+            with pytest.raises(
+                NetworkError, match="'h' .* AdLIF.* does not go back over by chunks"
+            ):
+                call()
 
 
 def test_a_neuron_that_runs_away_is_named(host_cuda):

@@ -37,8 +37,9 @@ class Backend(Protocol):
     adaptive: bool = False
     # Whether it runs stages with linear neurons of another kind than LIF.
     linear: bool = False
-    # Whether it runs them piece by piece, too.
+    # Whether it runs them piece by piece, and gives gradients of pieces, too.
     linear_pieces: bool = False
+    linear_pieces_back: bool = False
     # Whether it runs every stage by what eventsim.engine.algorithm says; else in a way of its own.
     by_algorithm: bool = False
 

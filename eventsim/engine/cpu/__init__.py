@@ -31,7 +31,7 @@ class CpuBackend(AbstractHostBackend):
 
     name = "cpu"
     adaptive = True
-    linear = linear_pieces = True
+    linear = linear_pieces = linear_pieces_back = True
     by_algorithm = True
 
     layer_forward = hosted(layer.forward, threads_for)

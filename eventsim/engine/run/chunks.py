@@ -200,13 +200,17 @@ def _kept_of(net: Network, engine: Backend, precision: Precision, kept: _Kept | 
     return kept
 
 
-def check_pieces(net: Network, engine: Backend, where: str) -> None:
-    """Raise NetworkError if the backend does not run these neurons chunk by chunk."""
-    if net.linear and not getattr(engine, "linear_pieces", False):
+def check_pieces(net: Network, engine: Backend, where: str, *, back: bool = False) -> None:
+    """Raise NetworkError if the backend does not run these neurons chunk by chunk, or back."""
+    needed = ("linear_pieces", "linear_pieces_back")[: 1 + back]
+    lacks = [name for name in needed if not getattr(engine, name, False)]
+    if net.linear and lacks:
         kind = type(net.populations[net.linear[0]].neuron).__name__
+        what = "run" if lacks[0] == "linear_pieces" else "go back over"
         raise NetworkError(
             f"{where}: population {net.linear[0]!r} has neurons of kind {kind}, which backend "
-            f"{engine.name!r} does not run by chunks. Pass backend='cpu', or run whole recordings."
+            f"{engine.name!r} does not {what} by chunks. Pass backend='cpu', or run whole "
+            "recordings."
         )
 
 
