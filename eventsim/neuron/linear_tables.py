@@ -110,9 +110,10 @@ def bits_for(piece: Floats, longest: float) -> int:
 
 
 def without_bound(tables: FlowTables, longest: float) -> NDArray[np.int64]:
-    """Flows without a known bound that have too many pieces to search each of them."""
+    """Flows with more pieces than powers reach, or too many to search each without a bound."""
     unknown = tables.bounds[:, UP : DOWN + 1].max(axis=(1, 2)) >= _NO_BOUND_SINGLE
-    return np.flatnonzero(unknown & (longest > MOST_PIECES * tables.piece))
+    pieces, reached = longest / tables.piece, 2.0 ** tables.powers.shape[1]
+    return np.flatnonzero((unknown & (pieces > MOST_PIECES)) | (pieces >= reached))
 
 
 def flow_tables(

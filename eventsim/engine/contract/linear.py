@@ -245,7 +245,7 @@ def _linear_cells(job: Job, longest: float) -> LinearCells:
         piece = _least_of_blocks(piece)
     piece = np.tile(piece, 2)
     tables = _flow_tables(exact, piece, longest)
-    lost = without_bound(tables, longest)
+    lost = without_bound(tables, longest) % len(exact)  # with V held, too
     if lost.size:
         rates = np.abs(matrices.flow).max(axis=(1, 2))
         worst = lost[rates[lost].argmax()]  # neurons of a block share their piece
