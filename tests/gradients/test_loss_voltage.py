@@ -68,7 +68,8 @@ def test_maximum_is_that_of_a_fine_grid(case):
         grid = np.linspace(0.0, end, 4001)
         best = es.voltage(net, tape, "output", grid)[sample].max(axis=0)
         mine = found.value.reshape(3, -1)[sample]
-        assert (mine >= best - 1e-12).all()
+        # Of sums of some hundred terms; NumPy 1.26 rounds them in another order.
+        assert (mine >= best - 1e-12 * (1.0 + np.abs(best))).all()
         assert (mine <= best + 2e-3).all()
     own = VoltageProbe.at(silent_neurons(net, tape, "output"), found.time[:, None]).value[:, 0]
     np.testing.assert_allclose(own, found.value, rtol=1e-12, atol=1e-12)

@@ -526,7 +526,7 @@ def use_recipe(path):
 
 def _mapping(folder):
     path = folder / "mapping.json"
-    map_network(random_net(1, n_inputs=4), None, load_chip("loihi")).save(path)
+    map_network(random_net(1, n_inputs=4), None, load_chip("loihi"), method="refined").save(path)
     return path
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.integrate import trapezoid
 
 import eventsim as es
 from eventsim.live import ListenSettings, Packet, listen
@@ -93,7 +94,7 @@ def test_sliding_integral_is_the_leaky_mean_of_the_voltage():
     grid = np.linspace(0.0, 70.0, 1401)
     v = es.voltage(net, tape, "output", grid)[0]
     means = [
-        np.trapezoid(v[i : i + 201], grid[i : i + 201], axis=0) / 10.0 for i in range(0, 1400, 200)
+        trapezoid(v[i : i + 201], grid[i : i + 201], axis=0) / 10.0 for i in range(0, 1400, 200)
     ]
     for k, one in enumerate(found[:7]):
         weights = np.exp(-10.0 / 25.0) ** np.arange(k, -1, -1)

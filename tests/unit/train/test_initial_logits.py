@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.integrate import trapezoid
 
 import eventsim as es
 from eventsim.clocked import Grid
@@ -37,8 +38,8 @@ def spread(net, data, config=CONFIG):
     times = np.linspace(0.0, 60.0, 6001)
     weight = np.exp(-times / config.loss.time_constant)
     voltages = es.voltage(net, es.simulate(net, data.stream), "output", times)
-    heard = np.trapezoid(voltages * weight[:, np.newaxis], times, axis=1)
-    logits = heard / np.trapezoid(weight, times)
+    heard = trapezoid(voltages * weight[:, np.newaxis], times, axis=1)
+    logits = heard / trapezoid(weight, times)
     return float((config.loss.gain * logits).std(axis=1).mean())
 
 
