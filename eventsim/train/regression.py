@@ -1,12 +1,7 @@
 r"""Regression: a readout follows signals, in exact event time.
 
-The output is the voltage of a readout at asked times; the loss is the mean squared error,
-
-.. math::
-    L = \frac{1}{n} \sum_{s, k, c} \big(V_c(t_{sk}) - y_{skc}\big)^2,
-
-over the n targets y of samples s, times k and outputs c that are given; those that are NaN are left
-out. How well a network follows says the coefficient of determination of every output,
+The loss is that of :mod:`eventsim.train.values`. The coefficient of determination of each output
+says how well a network follows:
 
 .. math::
     R^2_c = 1 - \frac{\sum (V_c - y_c)^2}{\sum (y_c - \bar y_c)^2},
