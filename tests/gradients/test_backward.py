@@ -7,6 +7,7 @@ import pytest
 
 import eventsim as es
 from eventsim.adjoint.backward import begin_backward
+from tests.support.compare import assert_same_gradients
 from tests.support.losses import Readout, SpikeTimes, Sum
 from tests.support.nets import lateral_net, one_neuron, one_sample, random_net, random_stream
 
@@ -138,15 +139,7 @@ def test_backends_agree_on_every_gradient(fast_backend):
             for name in ("reference", fast_backend)
         )
         assert actual.grazes == expected.grazes
-        for key, array in expected.flat().items():
-            scale = np.abs(array).max()
-            np.testing.assert_allclose(
-                actual.flat()[key], array, rtol=0, atol=1e-8 * scale, err_msg=key
-            )
-        scale = np.abs(expected.input_times).max()
-        np.testing.assert_allclose(
-            actual.input_times, expected.input_times, rtol=0, atol=1e-8 * scale
-        )
+        assert_same_gradients(actual, expected, rtol=1e-8)
 
 
 @pytest.mark.parametrize("delays", ["scalar", "source"])

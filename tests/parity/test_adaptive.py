@@ -59,7 +59,7 @@ def test_a_rise_of_zero_has_the_bits_of_plain_neurons(name, precision):
             assert np.array_equal(one, two, equal_nan=True)
 
 
-@pytest.mark.crossed("chunks of plain neurons are tested in test_chunks.py", test=0)
+@pytest.mark.crossed("chunks of plain neurons are tested in test_chunks.py", test=0, all=1)
 @pytest.mark.parametrize("length", [0.7, 9.0, 33.3])
 @pytest.mark.parametrize("name", NETS)
 def test_chunks_give_the_spikes_of_the_whole_on_cpu(name, length):

@@ -10,7 +10,13 @@ import eventsim as es
 from eventsim.engine import get_backend, make_job
 from eventsim.errors import RunawayError
 from eventsim.plan import make_plan
-from tests.support.compare import SINGLE_ATOL, TIME_ATOL, assert_same_spikes, assert_sorted
+from tests.support.compare import (
+    SINGLE_ATOL,
+    TIME_ATOL,
+    assert_same_gradients,
+    assert_same_spikes,
+    assert_sorted,
+)
 from tests.support.losses import Readout, SpikeTimes, Sum
 from tests.support.nets import lateral_net, one_layer, random_net, random_stream, ring_net
 from tests.support.tiers import beyond
@@ -45,12 +51,7 @@ def test_fast_backend_agrees_with_reference(fast_backend, net, stream):
     assert dict(tapes[0].synaptic_events) == count_synaptic_events(net, stream, tapes[0])
     for name in tapes[0].names:
         assert_sorted(tapes[0][name])
-    mine, theirs = (es.backward(net, tape, LOSS) for tape in tapes)
-    for key, array in theirs.flat().items():
-        scale = np.abs(array).max()
-        np.testing.assert_allclose(mine.flat()[key], array, rtol=0, atol=1e-8 * scale, err_msg=key)
-    scale = np.abs(theirs.input_times).max()
-    np.testing.assert_allclose(mine.input_times, theirs.input_times, rtol=0, atol=1e-8 * scale)
+    assert_same_gradients(*(es.backward(net, tape, LOSS) for tape in tapes), rtol=1e-8)
 
 
 @pytest.mark.parametrize(
@@ -63,8 +64,8 @@ def test_fast_backend_agrees_with_reference(fast_backend, net, stream):
 )
 def test_gradients_agree_with_central_differences(case):
     net, stream = CASES[case](), random_stream(1011, n_samples=1, n_channels=5, duration=30.0)
-    checked = es.gradcheck(net, stream, LOSS, backend="cpu", n_directions=3)
-    assert checked.n_compared > 50
+    checked = es.gradcheck(net, stream, LOSS, backend="cpu", n_directions=2)
+    assert checked.n_compared > 30
     assert checked.fraction_compared > 0.9
     assert checked.worst_relative_error < 1e-6
 
