@@ -71,7 +71,10 @@ def test_weights_of_four_bits_answer_as_the_rounded_network():
     assert len(found.image) < len(web_network(net, stream).image) - 1000
 
 
-@pytest.mark.parametrize("kind", ["windows", "blocks, decision", "first spikes"])
+@pytest.mark.parametrize(
+    "kind",
+    ["windows", "blocks, decision", "first spikes", "linear, side by side", "linear, loop"],
+)
 def test_a_preview_answers_as_a_recording_that_ends_there_and_changes_nothing(kind):
     net = KINDS[kind](3)
     stream = recordings(3, n_channels=net.input.size)
