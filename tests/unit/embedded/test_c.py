@@ -23,12 +23,13 @@ from tests.support.nets import (
 HERE, ROOT = Path(__file__).parent, Path(__file__).parents[3]
 
 
-def recordings(seed, *, n_channels=5, duration=150.0, rounded=1):
-    """Two recordings in which some events are simultaneous."""
+def recordings(seed, *, n_channels=5, duration=150.0, rounded=1, burst=0):
+    """Two recordings in which some events are simultaneous; ``burst`` of them come within a ms."""
     rng, parts = np.random.default_rng(seed), []
     for n in rng.integers(60, 250, 2):
-        times = np.round(np.sort(rng.uniform(0.0, duration, n)), rounded)
-        parts.append((times, rng.integers(0, n_channels, n)))
+        some = np.concatenate([rng.uniform(0.0, duration, n), rng.uniform(70.0, 71.0, burst)])
+        times = np.round(np.sort(some), rounded)
+        parts.append((times, rng.integers(0, n_channels, times.size)))
     return es.EventStream.from_samples(parts, n_channels=n_channels, duration=duration)
 
 
@@ -111,7 +112,7 @@ FLAGS = ("-O0", "-O3", "-O2 -mfma", UNDEFINED)
 @pytest.mark.parametrize("kind", QUICK)
 def test_spikes_and_answers_of_the_c_text_are_those_of_cpu_to_the_bit(kind, tmp_path):
     net = KINDS[kind](1)
-    assert assert_same(net, recordings(1, n_channels=net.input.size), tmp_path) > 100
+    assert assert_same(net, recordings(1, n_channels=net.input.size, burst=80), tmp_path) > 100
 
 
 @pytest.mark.nightly("a compiler for each of some hundred networks")
