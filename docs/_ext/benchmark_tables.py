@@ -673,30 +673,34 @@ def _amount() -> Table:
     return Table(header, rows, found, "amount", "bench.suite.amount")
 
 
-def _frequency() -> Table:
-    """Of every kind the learning rate that its own recordings chose."""
-    found, rows = lines_of("frequency"), []
-    for kind in dict.fromkeys(r["kind"] for r in found):
+def _neurons() -> Table:
+    """Of every task and kind the learning rate that recordings beside the test part chose."""
+    found, rows = lines_of("neurons"), []
+    for task, kind in dict.fromkeys((r["task"], r["kind"]) for r in found):
         by_rate = defaultdict(list)
         for r in found:
-            if r["kind"] == kind:
+            if (r["task"], r["kind"]) == (task, kind):
                 by_rate[r["rate_factor"]].append(r)
         chosen = max(by_rate, key=lambda f: mean(r["chosen_accuracy"] for r in by_rate[f]))
         mine, other = by_rate.pop(chosen), [r for held in by_rate.values() for r in held]
         rows.append([
+            task,
             kind,
             str(mine[0]["hidden"]),
-            str(mine[0]["numbers"]),
+            f"{mine[0]['numbers']:,}",
             _spread([r["accuracy"] for r in mine]),
             ", ".join(f"{100 * r['accuracy']:.1f}" for r in mine),
+            f"{mean(r['spikes'] for r in mine):,.0f}",
             f"{mean(r['synaptic_events'] for r in mine):,.0f}",
+            number(mean(r["energy_uj"] for r in mine), 2),
             number(chosen),
             _spread([r["accuracy"] for r in other]),
-            number(mean(r["cpu_seconds"] for r in mine)),
+            number(mean(r["cpu_seconds"] for r in mine), 2),
         ])  # fmt: skip
-    header = ["neuron", "hidden", "numbers", "accuracy %", "single seeds %", "operations",
-              "rate times", "with the other rate %", "CPU s a training"]  # fmt: skip
-    return Table(header, rows, found, "frequency", "bench.suite.neurons")
+    header = ["task", "neuron", "hidden", "numbers", "accuracy %", "single seeds %", "spikes",
+              "operations", "energy µJ", "rate times", "with the other rate %",
+              "CPU s a training"]  # fmt: skip
+    return Table(header, rows, found, "neurons", "bench.suite.neurons")
 
 
 def _conformance() -> Table:
@@ -856,7 +860,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "start": lambda: _accuracy(("start_400",)),
     "memory": lambda: _accuracy(("memory",)),
     "delays": lambda: _accuracy(("delays_400",)),
-    "frequency": _frequency,
+    "neurons": _neurons,
     "adaptive": lambda: _accuracy(("adaptive_400", "adaptive_fsdd", "adaptive_voices")),
     "amount": _amount,
     "budget": _budget,
