@@ -11,7 +11,7 @@ from eventsim.chips import Formats, load_chip
 from eventsim.cli import completion, terminal
 from eventsim.cli import options as opt
 from eventsim.cli.begin import show_read
-from eventsim.cli.events import find_for, find_network
+from eventsim.cli.events import find_for, find_network, run_of
 from eventsim.cli.fields import filled
 from eventsim.cli.measured import MeasuredPart, say_measured
 from eventsim.cli.reading import Reading
@@ -176,7 +176,7 @@ def _fit(
     config = run.config if run is not None and run.settings.fits_values else config
     net, named = find_network(place, which=asked.which), find_for(place, data, reading)
     at = asked.targets
-    wanted = stored_wanted(named, net) if at is None else read_wanted(at, net)
+    wanted = stored_wanted(named, net, run or run_of(place)) if at is None else read_wanted(at, net)
     return measured_fit(place, named, net, wanted, config)
 
 

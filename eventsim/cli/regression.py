@@ -11,12 +11,13 @@ from eventsim.arrays import Floats
 from eventsim.cli import terminal
 from eventsim.cli.answers import noted, one_stream, recordings_of, show_answers, write_csv
 from eventsim.cli.events import Events
+from eventsim.cli.targets import numbered
 from eventsim.cli.train_settings import TypedTraining
 from eventsim.datasets.formats import format_of
 from eventsim.events import StoredStream
 from eventsim.events.targets import TARGETS
 from eventsim.report.numbers import r2_rows
-from eventsim.runs.regression import LOSS, FitOutcome, evaluate_run, predict_run
+from eventsim.runs.regression import LOSS, FitOutcome, evaluate_run, outputs_of, predict_run
 from eventsim.runs.run import Run, Which
 from eventsim.train import RegressionConfig, TrainConfig
 from eventsim.train.loss_settings import ValuesLoss
@@ -76,7 +77,8 @@ def predict_values(
     on, stream = terminal.say_backend(run.config.backend), one_stream(found)
     times = _times(np.asarray(stream.duration), every)
     predicted = predict_run(run, stream, times, which=which)
-    names, rows = run.result["test"]["outputs"], list[dict[str, Any]]()
+    names = outputs_of(run) or numbered(predicted.shape[2])
+    rows: list[dict[str, Any]] = []
     for where, mine, answers in zip(recordings_of(found), times, predicted, strict=True):
         # Times behind the end of a recording repeat its end.
         for k in np.flatnonzero(np.diff(mine, prepend=-1.0) > 0):
@@ -85,7 +87,7 @@ def predict_values(
     return {
         "run": str(run.folder),
         "samples": stream.n_samples,
-        "outputs": names,
+        "outputs": list(names),
         "answers": rows,
         "backend": on.name,
         "device": on.device,

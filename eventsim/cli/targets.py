@@ -14,8 +14,8 @@ from eventsim.events import StoredStream, npz
 from eventsim.events.labelled import described
 from eventsim.network import Network
 from eventsim.report.numbers import r2_rows
-from eventsim.runs.regression import described_fit, only_readout
-from eventsim.runs.run import on_backend
+from eventsim.runs.regression import described_fit, only_readout, outputs_of
+from eventsim.runs.run import Run, on_backend
 from eventsim.train import MeanSquaredError, TrainConfig, evaluate_regression
 
 Wanted = tuple[MeanSquaredError, tuple[str, ...]]  # and the names of the outputs
@@ -45,14 +45,16 @@ def measured_fit(
     }
 
 
-def stored_wanted(named: Events, net: Network) -> Wanted:
-    """The targets of a file of recordings; DataError where it has none."""
+def stored_wanted(named: Events, net: Network, run: Run | None) -> Wanted:
+    """The targets of a file of recordings, in the order of the run; DataError where it has none."""
     if not isinstance(named.stream, StoredStream):
         raise DataError(
             f"{named.name}: has no targets, expected a file of eventsim data import --targets."
         )
     found = described(named.stream, targets=True).targets
     assert found is not None
+    names = None if run is None or not run.settings.fits_values else outputs_of(run)
+    found = found if names is None else found.ordered(names, named.name)
     return MeanSquaredError(found.values, found.times, only_readout(net)), found.names
 
 
@@ -67,7 +69,12 @@ def read_wanted(path: Path, net: Network) -> Wanted:
                 f"{path}: has no array {', '.join(sorted(missing))}, expected {expected}."
             )
         loss = MeanSquaredError(archive.read("targets"), archive.read("times"), readout)
-    return loss, tuple(f"output {k}" for k in range(loss.targets.shape[2]))
+    return loss, numbered(loss.targets.shape[2])
+
+
+def numbered(n: int) -> tuple[str, ...]:
+    """Names of outputs that have none of their own."""
+    return tuple(f"output {k}" for k in range(n))
 
 
 def show_fit(found: Mapping[str, Any]) -> None:

@@ -80,9 +80,33 @@ class Targets:
         """Those of a file."""
         return {TARGETS: self.values, TIMES: self.times}
 
+    def ordered(self, names: Sequence[str], where: str) -> Targets:
+        """The same with the outputs in the order of ``names``; DataError unless these are all."""
+        if tuple(names) == self.names:
+            return self
+        if sorted(names) != sorted(self.names):
+            raise DataError(
+                f"{where}: has values of {', '.join(self.names)}, expected those of "
+                f"{', '.join(names)}, on which the network is trained. Rename the columns of the "
+                "table, and import it again."
+            )
+        order = [self.names.index(name) for name in names]
+        return replace(self, values=self.values[:, :, order], names=tuple(names))
+
     def of(self, samples: Any) -> Targets:
         """Those of some recordings."""
         return replace(self, values=self.values[samples], times=self.times[samples])
+
+
+def differ(values: Floats) -> NDArray[np.bool_]:
+    """Whether the values of an output that are given differ, [outputs].
+
+    Their standard deviation does not say: that of equal values is rounded, and may be above 0.
+    """
+    there = ~np.isnan(values)
+    least = np.min(values, axis=(0, 1), where=there, initial=np.inf)
+    found: NDArray[np.bool_] = np.max(values, axis=(0, 1), where=there, initial=-np.inf) > least
+    return found
 
 
 def targets_of(stored: StoredStream) -> Targets:

@@ -46,6 +46,6 @@ def general(value: float) -> str:
 def r2_rows(fit: Mapping[str, Any], of: str = "") -> list[list[str]]:
     """Every output of a regression, and its R2 in words."""
     return [
-        [f"R2 of {name}{of}", "none: its targets are all equal" if r2 is None else f"{r2:.4f}"]
+        [f"R2 of {name}{of}", "none: its targets do not differ" if r2 is None else f"{r2:.4f}"]
         for name, r2 in zip(fit["outputs"], fit["r2"], strict=True)
     ]

@@ -317,6 +317,9 @@ class DataSettings(AbstractDataSettings):
                     f"{self.test_file}: has {found.stream.n_channels} channels, expected "
                     f"{whole.stream.n_channels} as in {self.file}."
                 )
+            if found.targets is not None and whole.targets is not None:
+                targets = found.targets.ordered(whole.targets.names, self.test_file)
+                found = replace(found, targets=targets)
             return replace(found, split=part)
         if self.divide == "auto" and division.has_parts(whole):
             assert self.file is not None

@@ -23,7 +23,7 @@ from eventsim.engine import describe_backend
 from eventsim.errors import DataError, NetworkError
 from eventsim.events import AnyDataset, EventStream, StoredStream
 from eventsim.events.storage import write_json
-from eventsim.events.targets import Targets
+from eventsim.events.targets import Targets, differ
 from eventsim.network import Network
 from eventsim.runs.execution import Execution, stopped_early, train_run
 from eventsim.runs.run import Run, Which
@@ -65,11 +65,11 @@ def execute_values(
     assert settings.data is not None
     training = settings.data.labelled("train")
     mean, size = _scale(training, settings.data.title)
-    train = replace(settings.train, loss=ValuesLoss(scale=tuple(size.tolist())))
-    settings = replace(settings, train=train)
-    if net is None and not how.resume:
-        net = in_units(settings.build(Shape.of(training)), mean, size)
-    if net is not None:
+    if not how.resume:  # a run keeps its own: a program may have chosen another scale
+        train = replace(settings.train, loss=ValuesLoss(scale=tuple(size.tolist())))
+        settings = replace(settings, train=train)
+        if net is None:
+            net = in_units(settings.build(Shape.of(training)), mean, size)
         settings = replace(settings, train=replace(train, output=only_readout(net)))
     run = train_run(settings, folder, training, how, net=net)
     if not group.leads:
@@ -128,6 +128,11 @@ def predict_run(
     return evaluate_regression(net, stream, loss, **how).predicted
 
 
+def outputs_of(run: Run) -> tuple[str, ...] | None:
+    """Names of the outputs of a run; None of one that was not tested, as that of a program."""
+    return tuple(run.result["test"]["outputs"]) if (run.folder / RESULT).exists() else None
+
+
 def only_readout(net: Network) -> str:
     """The name of the readout that answers; NetworkError unless there is one."""
     if len(net.readouts) != 1:
@@ -157,7 +162,7 @@ def _scale(data: AnyDataset, title: str) -> tuple[Floats, Floats]:
         raise DataError(f"{title}: the training part has no target of the output {lacks!r}.")
     mean = np.nanmean(targets.values, axis=(0, 1))
     size = np.nanstd(targets.values, axis=(0, 1))
-    return mean, np.where(size > 0, size, 1.0)
+    return mean, np.where(differ(targets.values), size, 1.0)
 
 
 def evaluate_run(

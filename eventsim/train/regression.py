@@ -22,7 +22,7 @@ from eventsim.arrays import Floats, Precision
 from eventsim.engine import place, simulate
 from eventsim.entries import Above0, Count, Natural, NotNegative, Settings
 from eventsim.events import AnyDataset, Dataset, EventStream, StoredStream
-from eventsim.events.targets import Targets
+from eventsim.events.targets import Targets, differ
 from eventsim.network import Network
 from eventsim.summary import short_repr
 from eventsim.train.config import Intrinsic, TrainConfig
@@ -68,7 +68,8 @@ class RegressionConfig(Settings):
         """The settings of the training loop: nothing is held out, nothing done beside the loss."""
         plain = ValuesLoss(scale=tuple(loss.scale.tolist()))
         given: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self)}
-        given |= {"validation_fraction": 0.0, "calibrate": 0.0, "silent_lift": 0.0}
+        given |= {"validation_fraction": 0.0, "calibrate": 0.0}
+        given |= {"silent_lift": 0.0, "rate_strength": 0.0}
         return TrainConfig(loss=plain, output=loss.readout, **given)
 
 
@@ -199,9 +200,8 @@ def evaluate_regression(
     n = given.sum(axis=(0, 1))
     mean = np.where(given, loss.targets, 0.0).sum(axis=(0, 1)) / np.maximum(n, 1)
     around = np.where(given, (loss.targets - mean) ** 2, 0.0).sum(axis=(0, 1))
-    share = np.divide(
-        squares.sum(axis=(0, 1)), around, out=np.full(n.size, np.nan), where=around > 0
-    )
+    known, unequal = np.full(n.size, np.nan), differ(loss.targets)
+    share = np.divide(squares.sum(axis=(0, 1)), around, out=known, where=unequal)
     return RegressionEvaluation(
         mean_squared_error=float(squares.sum() / max(int(n.sum()), 1)),
         r2=1.0 - share,

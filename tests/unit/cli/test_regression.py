@@ -256,6 +256,47 @@ def test_a_file_of_values_is_written_again_with_all_that_it_says(divided):
     assert (moved.code, "targets are wanted at times of their own" in moved.err) == (2, True)
 
 
+TABLE = ("--targets", "targets.csv", "--group-column", "Speaker")
+
+
+def test_outputs_are_those_of_their_names_in_another_file_too(values, places):
+    header, *rows = csv.reader((places / "targets.csv").read_text().splitlines())
+    orders = {"m": header, "swapped": [*header[:3], "Angle", "speed"]}
+    for name, order in orders.items():
+        table = [[row[header.index(column)] for column in order] for row in rows]
+        write_table(places / "targets.csv", order, table)
+        made = call("data", "import", *TABLE, "--out", f"{name}.h5")
+        assert made.code == 0, made.err
+    tested = []
+    for name in orders:
+        trained = call("train", "m.h5", "--test-data", f"{name}.h5", *TRAINED, "--overwrite",
+                       "--json")  # fmt: skip
+        assert trained.code == 0, trained.err
+        tested.append(trained.json["test"])
+        for net in ("run", "run/last.npz"):
+            again = call("evaluate", net, f"{name}.h5", "--json").json
+            assert {key: again[key] for key in ("outputs", "r2")} == {
+                key: tested[0][key] for key in ("outputs", "r2")
+            }
+    assert tested[0] == tested[1]
+    write_table(places / "targets.csv", [*header[:3], "Angle", "pace"], rows)
+    assert call("data", "import", *TABLE, "--out", "other.h5").code == 0
+    refused = call("evaluate", "run", "other.h5")
+    assert (refused.code, "expected those of speed, Angle" in refused.err) == (2, True)
+
+
+def test_a_run_of_a_program_is_asked_and_goes_on_with_the_scale_that_it_has(divided, places):
+    data = es.events.Dataset.open("v.h5", split="train", targets=True)
+    asked = es.train.TrainConfig(loss="mean_squared_error", epochs=1, validation_fraction=0)
+    es.train.train(es.Network.load("n.npz"), data, asked, "run")
+    found = call("predict", "run", "v.h5", "--split", "test", "--json")
+    assert found.code == 0, found.err
+    assert [*found.json["answers"][0]["values"]] == ["output 0"]
+    extended = call("train", "v.h5", "--resume", "--out", "run", "--epochs", 2, "--json")
+    assert extended.code == 0, extended.err
+    assert load_any(places / "run").config.loss.scale == ()
+
+
 def test_labelled_recordings_that_are_moved_keep_their_parts(divided):
     stream = es.events.StoredStream.open("v.h5")[:]
     es.events.Dataset(stream, [0, 1, 0], ["no", "yes"]).save("labelled.h5", splits=SPLITS)

@@ -6,7 +6,7 @@ import pytest
 import eventsim as es
 from eventsim.errors import DataError, NetworkError, ParameterError, ShapeError
 from eventsim.events import Dataset
-from eventsim.events.targets import Targets
+from eventsim.events.targets import Targets, differ
 from eventsim.train import (
     MeanSquaredError,
     RegressionConfig,
@@ -62,7 +62,7 @@ def test_gradients_match_finite_differences(net, stream):
 
 def test_r2_is_that_by_hand_and_says_what_was_left_out(net, stream):
     wanted = targets()
-    wanted[:, :, 1] = np.where(np.isnan(wanted[:, :, 1]), np.nan, 0.25)  # a constant has no R2
+    wanted[:, :, 1] = np.where(np.isnan(wanted[:, :, 1]), np.nan, 0.1)  # a constant has no R2
     found = evaluate_regression(net, stream, MeanSquaredError(wanted, TIMES), precision="double")
     voltages = es.voltage(net, es.simulate(net, stream), "output", TIMES)
     mine, answer = wanted[:, :, 0].ravel(), voltages[:, :, 0].ravel()
@@ -115,3 +115,20 @@ def test_what_does_not_fit_is_refused(net, stream):
             MeanSquaredError(wanted, times)
     with pytest.raises(NetworkError, match="expected a readout"):
         regress(net, stream, MeanSquaredError(np.zeros((3, 3, 6)), TIMES[:3], "hidden1"))
+
+
+def test_regress_asks_for_nothing_beside_the_loss(net, stream):
+    times = np.array([10.0, 30.0])
+    loss = MeanSquaredError(np.zeros((stream.n_samples, 2, 2)), times)
+    config = RegressionConfig(epochs=1).of(loss)
+    terms = ("rate_strength", "near_miss_strength", "silent_lift", "calibrate", "label_smoothing")
+    assert {name: getattr(config, name) for name in terms} == dict.fromkeys(terms, 0.0)
+
+
+def test_equal_targets_are_known_as_such_though_their_deviation_is_rounded():
+    values = np.full((3, 2, 2), 0.1)
+    values[0, 0] = np.nan
+    values[2, 1, 1] = 0.2
+    values[1, 1, 0] = np.nan
+    assert differ(values).tolist() == [False, True]
+    assert not differ(np.full((2, 2, 1), np.nan)).any()
