@@ -76,6 +76,11 @@ class Targets:
         return found
 
     @property
+    def given(self) -> int:
+        """Number of values that are wanted."""
+        return int(np.isfinite(self.values).sum())
+
+    @property
     def columns(self) -> dict[str, NDArray[Any]]:
         """Those of a file."""
         return {TARGETS: self.values, TIMES: self.times}
@@ -91,7 +96,9 @@ class Targets:
                 "table, and import it again."
             )
         order = [self.names.index(name) for name in names]
-        return replace(self, values=self.values[:, :, order], names=tuple(names))
+        # In one piece, as those of a file: sums over them then have the same bits.
+        values = np.ascontiguousarray(self.values[:, :, order])
+        return replace(self, values=values, names=tuple(names))
 
     def of(self, samples: Any) -> Targets:
         """Those of some recordings."""

@@ -186,7 +186,7 @@ def measure(
     seconds = float((data.stream.duration + config.tail).sum()) / MS_PER_S
     return Evaluation(
         accuracy=float(n_correct[0]) / len(data),
-        loss=float(loss[0]) / len(data),
+        loss=float(loss[0]) / max(_weight(data), 1),
         confusion=confusion.reshape(shape).astype(np.int64),
         rates={name: count / seconds for name, count in zip(net.spiking, counts, strict=True)},
         synaptic_events={
@@ -197,6 +197,11 @@ def measure(
         label_error_rate=_per_label(float(errors[0]), data) if config.loss.rule == "ctc" else None,
         neuron_updates=None if cost is None else float(cost) / len(data),
     )
+
+
+def _weight(data: AnyDataset) -> int:
+    """How much the loss of recordings counts: their number, or that of their targets."""
+    return len(data) if data.targets is None else data.targets.given
 
 
 def _per_label(errors: float, data: AnyDataset) -> float:
@@ -220,13 +225,14 @@ def _tally(net: Network, batch: Dataset, config: TrainConfig, method: AbstractMe
     """
     target = config.target(batch.labels, batch.class_names, values=batch.targets)
     done = method.forward(net, batch.stream, target, config)
+    loss = done.value * _weight(batch)
     errors = 0 if done.label_errors is None else done.label_errors.sum()
     confusion = np.zeros(_confusion_shape(net, batch.class_names, config))
     if confusion.size:
         np.add.at(confusion, (batch.labels, done.predicted), 1.0)
     return np.concatenate(
         [
-            [done.value * len(batch), (done.predicted == batch.labels).sum(), errors, *done.costs],
+            [loss, (done.predicted == batch.labels).sum(), errors, *done.costs],
             confusion.ravel(),
             *(done.counts[name] for name in net.spiking),
             [done.synaptic_events[name] for name in net.projections],

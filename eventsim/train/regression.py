@@ -131,7 +131,7 @@ def regress(
     config
         Settings; None for their defaults.
     callback
-        Told ``epoch`` and ``loss`` (mean over the steps of the epoch, before each of them).
+        Told ``epoch`` and ``loss`` (mean over the targets, before each step of the epoch).
 
     Returns
     -------

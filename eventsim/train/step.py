@@ -260,10 +260,13 @@ def _sums_of(batch: _Batch, facts: _Facts, gradient: _Gradient, taken: _Taken) -
     config, method, n, activity = batch.config, batch.method, batch.size, facts.activity
     asked = config.activity.target is not None
     costs = {method.backward_cost: int(taken.cost)}
+    # Values come in one piece.
+    given = None if batch.values is None else batch.values.given
     return BatchSums(
         samples=n,
         batches=1,
-        loss=facts.loss,
+        loss=facts.loss if given is None else facts.loss / n * given,
+        targets=given,
         correct=None if config.loss.rule is None else facts.correct,
         gradient_norm=0.0 if taken.report.skipped else taken.report.norm,
         clipped=int(taken.report.clipped),

@@ -16,7 +16,7 @@ class BatchSums:
 
     samples: int = 0
     batches: int = 0
-    # Means of batches times their samples
+    # Means of batches times their samples; the loss of values, times their targets
     loss: float = 0.0
     penalty: float = 0.0
     gradient_norm: float = 0.0  # over the steps that were taken
@@ -31,6 +31,7 @@ class BatchSums:
     wall_seconds: float = 0.0
     compile_seconds: float = 0.0
     correct: int | None = None  # samples that were answered rightly; None without classes
+    targets: int | None = None  # values that were compared; None with classes
     # Over the samples; None where they are not asked for
     activity: float | None = None
     energy_pj: float | None = None
@@ -69,7 +70,7 @@ class BatchSums:
     def metrics(self) -> dict[str, Any]:
         """Of the batches so far, one at least; ``stored_mb`` is the most that one of them kept."""
         line = {
-            "loss": self.loss / self.samples,
+            "loss": self.loss / (self.samples if self.targets is None else max(self.targets, 1)),
             **({} if self.correct is None else {"accuracy": self.correct / self.samples}),
             "penalty": self.penalty / self.samples,
             "gradient_norm": self.gradient_norm / max(self.batches - self.skipped, 1),

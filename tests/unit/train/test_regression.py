@@ -8,6 +8,7 @@ from eventsim.errors import DataError, NetworkError, ParameterError, ShapeError
 from eventsim.events import Dataset
 from eventsim.events.targets import Targets, differ
 from eventsim.train import (
+    LearningRates,
     MeanSquaredError,
     RegressionConfig,
     TrainConfig,
@@ -132,3 +133,22 @@ def test_equal_targets_are_known_as_such_though_their_deviation_is_rounded():
     values[1, 1, 0] = np.nan
     assert differ(values).tolist() == [False, True]
     assert not differ(np.full((2, 2, 1), np.nan)).any()
+
+
+def test_every_target_counts_alike_in_the_loss_whatever_the_batch(net, stream):
+    wanted = targets()
+    wanted[0] = wanted[2, 1:] = np.nan
+    still = {"bip": (), "rates": LearningRates(weights=0.0), "weight_decay": 0.0, "epochs": 1}
+    loss = MeanSquaredError(wanted, TIMES)
+    data = Targets(loss.targets, loss.times, ("a", "b"))
+    recordings = Dataset(stream, [0, 0, 0], ["0"], targets=data)
+    by_hand, checked = evaluate_regression(net, stream, loss).mean_squared_error, []
+    for size in (1, 2, 3):
+        told = regress(net, stream, loss, RegressionConfig(batch_size=size, **still)).history
+        np.testing.assert_allclose(told[0]["loss"], by_hand, rtol=1e-6)
+        config = TrainConfig(
+            loss="mean_squared_error", batch_size=size, validation_fraction=0.7, calibrate=0.0,
+            silent_lift=0.0, rate_strength=0.0, **still,
+        )  # fmt: skip
+        checked.append(es.train.train(net, recordings, config).last["validation_loss"])
+    np.testing.assert_allclose(checked, checked[-1], rtol=1e-6)
