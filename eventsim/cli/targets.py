@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import typer
 
 from eventsim.cli.events import Events
@@ -26,6 +27,8 @@ def measured_fit(
 ) -> dict[str, Any]:
     """How well a network, read from ``place``, fits wanted values of recordings; plain values."""
     loss, names = wanted
+    if not np.isfinite(loss.targets).any():
+        raise DataError(f"{named.name}, {named.part}: all targets are empty, expected some.")
     measured = say_measured(place, named, named.stream)
     on = say_backend(config.backend)
     config = on_backend(config, on.name)

@@ -109,8 +109,11 @@ def _against(fit: FitPage) -> Figure:
     drawn = figure(max(4.2 * len(names), 4.2), 4.0)
     for k, axes in enumerate(drawn.subplots(1, len(names), squeeze=False)[0]):
         wanted, found = fit.targets.values[:, :, k].ravel(), fit.predicted[:, :, k].ravel()
-        ends = np.nanmin([wanted, found]), np.nanmax([wanted, found])
-        axes.plot(ends, ends, color=FAINT, linewidth=1.0)
+        there = ~np.isnan(wanted)
+        if there.any():
+            both = np.concatenate([wanted[there], found[there]])
+            ends = both.min(), both.max()
+            axes.plot(ends, ends, color=FAINT, linewidth=1.0)
         axes.plot(wanted, found, ".", color=population_colour(k))
         axes.set_title(names[k])
         axes.set_xlabel("target")

@@ -63,7 +63,10 @@ def execute_values(
     """
     group = how.group or ProcessGroup()
     assert settings.data is not None
-    training = settings.data.labelled("train")
+    # The test part too: what does not fit is told before training. Its recordings stay in the file.
+    training, test = (settings.data.labelled(part) for part in ("train", "test"))
+    if test.targets is None or not test.targets.given:
+        raise DataError(f"{settings.data.title}: the test part has no target, expected some.")
     mean, size = _scale(training, settings.data.title)
     if not how.resume:  # a run keeps its own: a program may have chosen another scale
         train = replace(settings.train, loss=ValuesLoss(scale=tuple(size.tolist())))
@@ -74,15 +77,15 @@ def execute_values(
     run = train_run(settings, folder, training, how, net=net)
     if not group.leads:
         return None
-    return _tested(run, training, mean)
+    return _tested(run, training, test, mean)
 
 
-def _tested(run: Run, training: AnyDataset, guess: Floats) -> FitOutcome:
+def _tested(run: Run, training: AnyDataset, data: AnyDataset, guess: Floats) -> FitOutcome:
     """A run that was trained, with what its networks make of the test part.
 
     ``guess`` is the mean of the targets of training, [outputs].
     """
-    data, config = run.data("test"), run.config
+    config = run.config
     assert run.parts is not None  # train_run has written them
     parts = run.parts.tested(training, data, config).to_dict()
     RunFolder(run.folder).note(parts=parts)

@@ -283,6 +283,28 @@ def test_outputs_are_those_of_their_names_in_another_file_too(values, places):
     assert call("data", "import", *TABLE, "--out", "other.h5").code == 0
     refused = call("evaluate", "run", "other.h5")
     assert (refused.code, "expected those of speed, Angle" in refused.err) == (2, True)
+    refused = call("train", "m.h5", "--test-data", "other.h5", *TRAINED[:-1], "new")
+    assert (refused.code, "expected those of speed, Angle" in refused.err) == (2, True)
+    assert not (places / "new").exists()  # it is told before training
+
+
+def test_a_test_part_without_any_value_is_refused_and_an_output_without_one_is_shown(
+    values, places
+):
+    header, *rows = csv.reader((places / "targets.csv").read_text().splitlines())
+    write_table(places / "targets.csv", header, [[*row[:4], ""] for row in rows])
+    assert call("data", "import", *TABLE, "--out", "half.h5").code == 0
+    write_table(places / "targets.csv", header, [[*row[:3], "", ""] for row in rows])
+    assert call("data", "import", *TABLE, "--out", "none.h5").code == 0
+    write_table(places / "targets.csv", header, rows)
+    assert call("data", "import", *TABLE, "--out", "m.h5").code == 0
+    refused = call("train", "m.h5", "--test-data", "none.h5", *TRAINED)
+    assert (refused.code, "the test part has no target" in refused.err) == (2, True)
+    trained = call("train", "m.h5", "--test-data", "half.h5", *TRAINED, "--json")
+    assert trained.code == 0, trained.err
+    assert trained.json["test"]["r2"][1] is None
+    refused = call("evaluate", "run", "none.h5")
+    assert (refused.code, "all targets are empty" in refused.err) == (2, True)
 
 
 def test_a_run_of_a_program_is_asked_and_goes_on_with_the_scale_that_it_has(divided, places):
