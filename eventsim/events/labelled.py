@@ -148,6 +148,11 @@ class Dataset(Generic[Stream_co]):
                     f"{where}: {name} have shape {values.shape}, expected ({n},) {kind}, one per "
                     "sample."
                 )
+        if targets is not None and targets.values.shape[0] != n:
+            raise ShapeError(
+                f"{where}: targets have shape {targets.values.shape}, expected ({n}, times, "
+                "outputs), one row per sample."
+            )
         bad = np.flatnonzero((given < 0) | (given >= len(names)))
         if bad.size:
             raise DataError(

@@ -126,6 +126,12 @@ def test_regress_asks_for_nothing_beside_the_loss(net, stream):
     assert {name: getattr(config, name) for name in terms} == dict.fromkeys(terms, 0.0)
 
 
+def test_a_data_set_has_the_targets_of_all_its_recordings(stream):
+    more = Targets(np.zeros((4, 1, 2)), np.zeros((4, 1)), ("a", "b"))
+    with pytest.raises(ShapeError, match=r"targets have shape \(4, 1, 2\), expected \(3, times"):
+        Dataset(stream, [0, 0, 0], ["0"], targets=more)
+
+
 def test_equal_targets_are_known_as_such_though_their_deviation_is_rounded():
     values = np.full((3, 2, 2), 0.1)
     values[0, 0] = np.nan
