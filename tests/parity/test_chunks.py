@@ -7,6 +7,7 @@ import eventsim as es
 from eventsim.engine import algorithm
 from eventsim.engine.contract import table
 from eventsim.errors import EventError, ParameterError, ShapeError
+from tests.support.linear_neurons import random_network
 from tests.support.nets import (
     large_net,
     lateral_net,
@@ -202,6 +203,22 @@ def test_spike_right_before_a_border_is_in_its_chunk(
         )  # fmt: skip
         tape, _ = es.simulate_chunk(net, first, **options)
         assert next(iter(tape.trains.values())).times[-1] == time
+
+
+def test_no_spike_of_linear_neurons_right_before_a_border_is_lost():
+    net, stream = random_network(np.random.default_rng(12))
+    stream, state, begin, found = stream[:1], None, 0.0, 0
+    whole = es.simulate(net, stream, tail=0.0, backend="cpu")
+    spikes = np.concatenate([trains.times for trains in whole.trains.values()])
+    for end in [*np.unique(np.nextafter(spikes, np.inf)), stream.duration[0]]:
+        events = (stream.times >= begin) & (stream.times < end)
+        chunk = es.EventStream(
+            stream.times[events], stream.channels[events], [0, events.sum()],
+            n_channels=stream.n_channels, duration=end,
+        )  # fmt: skip
+        tape, state = es.simulate_chunk(net, chunk, state, backend="cpu")
+        begin, found = end, found + sum(map(len, tape.trains.values()))
+    assert found == spikes.size > 100
 
 
 def test_event_on_a_border_belongs_to_the_later_chunk():

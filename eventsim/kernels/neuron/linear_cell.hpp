@@ -165,11 +165,11 @@ template <int N, class R, class Tables, class Jumps, class Wires> class LinearNe
     ON_DEVICE LinearDue look(int64_t n, const LinearCell<N, R>& c, double seen, double t_end,
                              double never) const {
         const LinearFlow<N, R> flow = this->flow(n, false);
-        const double left = t_end - (c.time + seen);
         R y[N];
         flow.ahead(seen, c.x, y);
-        if (!(left > 0.0) || flow.ever(y) < alert(n)) return {never, seen, false};
-        const double at = flow.within(y, left, level(n));
+        if (!(c.time + seen < t_end) || flow.ever(y) < alert(n)) return {never, seen, false};
+        // To the end of the piece: a spike just before t_end is not lost by the rounding of what is left.
+        const double at = flow.within(y, never, level(n));
         return {c.time + (seen + at), seen + at, at < flow.piece};
     }
 };
