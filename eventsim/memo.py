@@ -4,7 +4,8 @@ Whoever runs a network says for how long its values stay, and owns the :class:`M
 simulation and a way back each have one of their own, a step of training has one for all its passes,
 a run that goes on piece by piece has one for all its pieces.
 The stages of the plan carry it (:func:`eventsim.plan.make_plan`), and so does the tape of a step of
-training. Where it ends, what was made ends: nothing is kept by a process. That of a tape that is
+training. Where it ends, what was made ends: a process keeps nothing of it but a few tables of
+linear neurons, by their values (:mod:`eventsim.engine.contract.linear`). That of a tape that is
 kept longer than its step is over, and knows nothing of the values of that step.
 
 On a device every look of the host at a value waits for all that was asked before; what was seen of

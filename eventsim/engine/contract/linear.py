@@ -35,8 +35,9 @@ from eventsim.plan import Stage
 # Neurons of a layer that share their piece; and how long that is at least, ms, where they go side
 # by side: of shorter ones most would be without an arrival.
 BLOCK, LEAST_PIECE = 64, 1.0 / 32.0
-# Tables are kept for later runs where at most so many neurons differ.
-KEPT_NEURONS = 16
+# Tables are kept for later runs where at most so many neurons differ; and of how many sets, each up
+# to 5 MB with five states.
+KEPT_NEURONS, KEPT_SETS = 16, 16
 # For how long tables are good from the first piece of a stream on, ms: making them takes longer
 # than to run many pieces.
 LEAST_OF_PIECES = 2.0**14
@@ -310,7 +311,7 @@ def _made(make: Callable[..., Tables], exact: NDArray[Any], piece: Floats, **nam
     return found
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=KEPT_SETS)
 def _kept(
     make: Callable[..., Any], n: int, high: bytes, low: bytes, piece: bytes, **named: Any
 ) -> Any:
