@@ -20,13 +20,18 @@ sys.path.append(str(WEB.parent.resolve()))
 import wasm  # noqa: E402
 
 
-def build_engine(command, folder):
-    """Compile the engine of pages; where that cannot be, say so and leave none of other sources."""
+def build_engine(command, folder, *, in_place=False):
+    """Compile the engine of pages; where that cannot or shall not be, say so and leave none.
+
+    An editable installation keeps one of these sources.
+    """
     try:
         wasm.build(folder)
     except wasm.NotBuilt as error:
         if wasm.is_required():
             raise SystemExit(f"error: {error}") from None
+        if in_place and wasm.is_built(folder):
+            return
         (folder / wasm.NAME).unlink(missing_ok=True)
         command.warn(f"`eventsim export --to web` will not work with what is built. {error}")
 
@@ -58,7 +63,8 @@ class BuildKernels(Command):
             build_library(KERNELS.resolve() if self.editable_mode else self.folder)
         except BuildError as error:
             raise SystemExit(f"error: {error}") from None
-        build_engine(self, WEB if self.editable_mode else self.engine.parent)
+        folder = WEB if self.editable_mode else self.engine.parent
+        build_engine(self, folder, in_place=self.editable_mode)
 
     @property
     def engine(self):

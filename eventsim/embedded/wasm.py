@@ -169,10 +169,10 @@ def build(folder: Path) -> tuple[Path, bool]:
     Returns the file, and whether it is new. Raises :class:`NotBuilt`.
     """
     to, wanted = folder / NAME, source_hash()
-    if is_built(folder):
-        return to, False
     if os.environ.get(ASKED) == "0":
         raise NotBuilt(f"{ASKED} is 0.")
+    if is_built(folder):
+        return to, False
     command = find_compiler()
     if command is None:
         raise NotBuilt(

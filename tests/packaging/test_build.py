@@ -161,6 +161,15 @@ def test_pip_brings_ziglang_for_the_engine_of_pages_where_a_wheel_would_lack_it(
         assert backend[name]() == ["setuptools", *needed]
 
 
+def test_a_build_that_shall_have_no_engine_of_pages_takes_none_that_is_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(wasm, "source_hash", lambda: 16 * "a")
+    (tmp_path / "engine.wasm").write_bytes(b"wasm" + 16 * b"a")
+    assert wasm.build(tmp_path) == (tmp_path / "engine.wasm", False)
+    monkeypatch.setenv("EVENTSIM_BUILD_WEB", "0")
+    with pytest.raises(wasm.NotBuilt, match="is 0"):
+        wasm.build(tmp_path)
+
+
 def test_a_build_needs_no_ziglang_for_pages_where_there_is_none(tmp_path, monkeypatch):
     monkeypatch.setattr(wasm, "HERE", tmp_path)
     without_ziglang(monkeypatch)
