@@ -391,7 +391,15 @@ def class_names_of(stored: StoredStream) -> tuple[str, ...]:
 
 
 def joined(*parts: Dataset) -> Dataset:
-    """Recordings of the same classes in memory, one part behind the other. New arrays."""
+    """Recordings of the same classes in memory, one part behind the other. New arrays.
+
+    Raises DataError where some parts have targets and others have none.
+    """
+    wanted = [part.targets for part in parts if part.targets is not None]
+    if wanted and len(wanted) < len(parts):
+        raise DataError(
+            f"joined: {len(wanted)} of {len(parts)} parts have targets, expected all or none."
+        )
     groups, keys = (_all_of([getattr(p, name) for p in parts]) for name in ("groups", "keys"))
     return Dataset(
         concatenate([part.stream for part in parts]),
@@ -400,6 +408,7 @@ def joined(*parts: Dataset) -> Dataset:
         parts[0].info,
         groups,
         keys,
+        targets=Targets.joined(wanted) if wanted else None,
     )
 
 

@@ -100,6 +100,21 @@ class Targets:
         values = np.ascontiguousarray(self.values[:, :, order])
         return replace(self, values=values, names=tuple(names))
 
+    @classmethod
+    def joined(cls, parts: Sequence[Targets]) -> Targets:
+        """Those of several sets of recordings, one behind the other; outputs as in the first.
+
+        A set with fewer times than another has NaN behind them. Raises DataError for other outputs.
+        """
+        most = max(part.times.shape[1] for part in parts)
+        values, times = [], []
+        for part in parts:
+            lacks = ((0, 0), (0, most - part.times.shape[1]))
+            mine = part.ordered(parts[0].names, "joined").values
+            values.append(np.pad(mine, (*lacks, (0, 0)), constant_values=np.nan))
+            times.append(np.pad(part.times, lacks, mode="edge"))
+        return cls(np.concatenate(values), np.concatenate(times), parts[0].names)
+
     def of(self, samples: Any) -> Targets:
         """Those of some recordings."""
         return replace(self, values=self.values[samples], times=self.times[samples])

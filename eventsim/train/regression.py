@@ -157,6 +157,7 @@ def regress(
                 callback(history[-1])
 
     found = train(net, data, config.of(loss), callback=told).net
+    found.set_answer(net.answer)
     return RegressionResult(found, history)
 
 

@@ -6,6 +6,7 @@ import pytest
 import eventsim as es
 from eventsim.errors import DataError, NetworkError, ParameterError, ShapeError
 from eventsim.events import Dataset
+from eventsim.events.labelled import joined
 from eventsim.events.targets import Targets, differ
 from eventsim.train import (
     LearningRates,
@@ -130,6 +131,28 @@ def test_a_data_set_has_the_targets_of_all_its_recordings(stream):
     more = Targets(np.zeros((4, 1, 2)), np.zeros((4, 1)), ("a", "b"))
     with pytest.raises(ShapeError, match=r"targets have shape \(4, 1, 2\), expected \(3, times"):
         Dataset(stream, [0, 0, 0], ["0"], targets=more)
+
+
+def test_recordings_that_are_joined_keep_their_targets(stream):
+    times = np.tile(TIMES, (3, 1))
+    first = Dataset(stream, [0] * 3, ["0"], targets=Targets(targets(), times, ("a", "b")))
+    swapped = Targets(targets()[:, :2, ::-1], times[:, :2], ("b", "a"))
+    whole = joined(first, Dataset(stream, [0] * 3, ["0"], targets=swapped)).targets
+    np.testing.assert_array_equal(whole.values[:3], targets())
+    np.testing.assert_array_equal(whole.values[3:, :2], targets()[:, :2])
+    assert np.isnan(whole.values[3:, 2:]).all()
+    assert whole.times[3:].tolist() == [[5.0, 20.0, 20.0, 20.0]] * 3
+    with pytest.raises(DataError, match="1 of 2 parts have targets"):
+        joined(first, Dataset(stream, [0] * 3, ["0"]))
+
+
+def test_regress_keeps_the_answer_of_a_network(net, stream):
+    answering = net.copy()
+    answering.set_answer(es.Answer(rule="maximum"))
+    loss = MeanSquaredError(targets(), TIMES)
+    found = regress(answering, stream, loss, RegressionConfig(epochs=1)).net
+    assert found.answer == answering.answer
+    assert regress(net, stream, loss, RegressionConfig(epochs=1)).net.answer is None
 
 
 def test_equal_targets_are_known_as_such_though_their_deviation_is_rounded():
