@@ -176,7 +176,8 @@ def _fit(
     config = run.config if run is not None and run.settings.fits_values else config
     net, named = find_network(place, which=asked.which), find_for(place, data, reading)
     at = asked.targets
-    wanted = stored_wanted(named, net, run or run_of(place)) if at is None else read_wanted(at, net)
+    run = run or run_of(place)
+    wanted = stored_wanted(named, net, run) if at is None else read_wanted(at, net, run)
     return measured_fit(place, named, net, wanted, config)
 
 

@@ -16,7 +16,7 @@ from eventsim.cli.train_settings import TypedTraining
 from eventsim.datasets.formats import format_of
 from eventsim.events import StoredStream
 from eventsim.events.targets import TARGETS
-from eventsim.report.numbers import r2_rows
+from eventsim.report.numbers import error_units, r2_rows
 from eventsim.runs.regression import LOSS, FitOutcome, evaluate_run, outputs_of, predict_run
 from eventsim.runs.run import Run, Which
 from eventsim.train import RegressionConfig, TrainConfig
@@ -37,7 +37,11 @@ def is_asked(asked: TypedTraining) -> bool:
 
 
 def base_of(asked: TypedTraining) -> TrainConfig:
-    """The defaults of a training: of regression those of :class:`RegressionConfig`."""
+    """The defaults of a training: for values, epochs, batch size and bip are as in ``regress``.
+
+    The others are those of :class:`TrainConfig`: a part is held out, weights decay, silent neurons
+    are calibrated and lifted, and rates are kept in their band.
+    """
     if not is_asked(asked):
         return TrainConfig()
     plain = RegressionConfig()
@@ -133,12 +137,13 @@ def show_run(outcome: Mapping[str, Any]) -> None:
         ["guess: always the mean of training", f"{outcome['guess_mean_squared_error']:.6g}"],
         *terminal.part_rows(outcome["parts"]),
         ["targets compared", f"{test['targets']:,}{left}"],
-        ["loss of the last epoch, as a fraction of the variance", f"{outcome['loss']:.4f}"],
+        ["loss of the last epoch", f"{outcome['loss']:.4f}"],
         *(
-            [["loss of validation, likewise", f"{outcome['validation_loss']:.4f}"]]
+            [["loss of validation", f"{outcome['validation_loss']:.4f}"]]
             if chosen is not None
             else []
         ),
+        ["unit of errors in the loss", error_units(outcome)],
         ["trained parameters", f"{outcome['trained_parameters']:,}"],
         *terminal.end_rows(outcome),
         ["training time", f"{outcome['training_seconds']:.1f} s"],

@@ -15,7 +15,7 @@ from eventsim.events import StoredStream, npz
 from eventsim.events.labelled import described
 from eventsim.network import Network
 from eventsim.report.numbers import r2_rows
-from eventsim.runs.regression import described_fit, only_readout, outputs_of
+from eventsim.runs.regression import described_fit, outputs_of, readout_of
 from eventsim.runs.run import Run, on_backend
 from eventsim.train import MeanSquaredError, TrainConfig, evaluate_regression
 
@@ -56,14 +56,17 @@ def stored_wanted(named: Events, net: Network, run: Run | None) -> Wanted:
         )
     found = described(named.stream, targets=True).targets
     assert found is not None
-    names = None if run is None or not run.settings.fits_values else outputs_of(run)
+    run = run if run is not None and run.settings.fits_values else None
+    names = None if run is None else outputs_of(run)
     found = found if names is None else found.ordered(names, named.name)
-    return MeanSquaredError(found.values, found.times, only_readout(net)), found.names
+    readout = readout_of(net, None if run is None else run.config)
+    return MeanSquaredError(found.values, found.times, readout), found.names
 
 
-def read_wanted(path: Path, net: Network) -> Wanted:
+def read_wanted(path: Path, net: Network, run: Run | None) -> Wanted:
     """The targets of an npz file of one's own, whose outputs have numbers as names."""
-    readout = only_readout(net)
+    fits = run is not None and run.settings.fits_values
+    readout = readout_of(net, run.config if run is not None and fits else None)
     expected = "an npz file with arrays 'targets' [samples, times, outputs] and 'times' [times], ms"
     with npz.opened(path, expected=expected, error=DataError) as archive:
         missing = {"targets", "times"} - set(archive.claims)

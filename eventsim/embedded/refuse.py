@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from eventsim.engine.algorithm import Algorithm, algorithm_of
 from eventsim.errors import NetworkError
 from eventsim.network import Network
-from eventsim.network.answer import FIRST_EVENT, Answer
+from eventsim.network.answer import FIRST_EVENT, HELP, Answer
 from eventsim.plan import Plan, Stage
 
 # In the order of c/tables.h.
@@ -26,7 +26,7 @@ def refuse(net: Network, plan: Plan) -> Answer:
     answer = net.answer
     if answer is None:
         raise NetworkError(
-            "export_c: the network has no answer. Say how it answers by net.set_answer(..)."
+            f"export_c: the network has no answer. The C text answers with classes. {HELP}"
         )
     reasons = []
     if answer.rule not in RULES:

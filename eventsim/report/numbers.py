@@ -49,3 +49,9 @@ def r2_rows(fit: Mapping[str, Any], of: str = "") -> list[list[str]]:
         [f"R2 of {name}{of}", "none: its targets do not differ" if r2 is None else f"{r2:.4f}"]
         for name, r2 in zip(fit["outputs"], fit["r2"], strict=True)
     ]
+
+
+def error_units(result: Mapping[str, Any]) -> str:
+    """The unit in which errors of every output count in the loss of a run of regression."""
+    pairs = zip(result["test"]["outputs"], result["loss_scale"], strict=True)
+    return ", ".join(f"{name} {size:.4g}" for name, size in pairs)

@@ -15,7 +15,7 @@ from eventsim.plot import history
 from eventsim.plot.style import FAINT, figure, grid, look, population_colour
 from eventsim.report import html
 from eventsim.report.html import Picture
-from eventsim.report.numbers import duration, r2_rows
+from eventsim.report.numbers import duration, error_units, r2_rows
 from eventsim.report.pictures import picture
 from eventsim.report.tables import PageTable
 from eventsim.report.write import write_forms
@@ -60,6 +60,7 @@ def _page(fit: FitPage, drawn: Sequence[Picture]) -> str:
     }
     columns = ["epoch", *(key for key in ("loss", "validation_loss") if key in fit.history[-1])]
     rows = [[line["epoch"], *(f"{line[key]:.5g}" for key in columns[1:])] for line in fit.history]
+    unit = _unit(fit)
     body = "".join(
         [
             html.header(fit.title, f"Division: {result['division']}."),
@@ -72,7 +73,7 @@ def _page(fit: FitPage, drawn: Sequence[Picture]) -> str:
             html.section("answers", "Answers and targets", html.figures(drawn)),
             html.details(
                 "Every epoch",
-                html.paragraph("Loss: mean squared error as a fraction of the variance."),
+                html.paragraph(f"Loss: mean squared error. {unit}"),
                 html.table(
                     PageTable("", [name.replace("_", " ") for name in columns], rows, numbers=0)
                 ),
@@ -82,6 +83,10 @@ def _page(fit: FitPage, drawn: Sequence[Picture]) -> str:
     )
     footer = f"Written by eventsim {result['version']}. Numbers are of the test part."
     return html.document(fit.title, body, footer=footer)
+
+
+def _unit(fit: FitPage) -> str:
+    return f"Errors count in the unit: {error_units(fit.result)}."
 
 
 def _pictures(fit: FitPage) -> Iterator[Picture]:
@@ -100,7 +105,7 @@ def _pictures(fit: FitPage) -> Iterator[Picture]:
         )
     drawn = figure(6.0, 3.4)
     history(list(fit.history), metric="loss", ax=drawn.subplots())
-    text = "Mean squared error of training by epoch, as a fraction of the variance of the targets."
+    text = f"Mean squared error of training by epoch. {_unit(fit)}"
     yield picture(drawn, "learning.png", "Learning curve", text)
 
 

@@ -7,8 +7,8 @@ loss ``mean_squared_error``, and the folder that of another run (:mod:`eventsim.
 **Scale.** Targets have any unit. With mean :math:`\bar y_c` and standard deviation :math:`s_c` of
 every output c over the training part, the readout of a new network gets the resistance
 :math:`s_c R` and the resting potential :math:`s_c E + \bar y_c`, so that its voltage is in the unit
-of the targets; errors count in :math:`s_c`. The loss of an epoch is thus a fraction of the
-variance; errors and R2 of the result are in the unit of the targets.
+of the targets; errors count in :math:`s_c`, unless ``loss.scale`` was chosen. The loss of an epoch
+is thus a fraction of the variance; errors and R2 of the result are in the unit of the targets.
 """
 
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ import numpy as np
 import eventsim
 from eventsim.arrays import Floats
 from eventsim.engine import describe_backend
-from eventsim.errors import DataError, NetworkError
+from eventsim.errors import DataError, NetworkError, ParameterError
 from eventsim.events import AnyDataset, EventStream, StoredStream
 from eventsim.events.storage import write_json
 from eventsim.events.targets import Targets, differ
@@ -31,7 +31,6 @@ from eventsim.runs.settings import RunSettings, Shape
 from eventsim.train import (
     MeanSquaredError,
     ProcessGroup,
-    RegressionConfig,
     RegressionEvaluation,
     TrainConfig,
     evaluate_regression,
@@ -69,15 +68,27 @@ def execute_values(
         raise DataError(f"{settings.data.title}: the test part has no target, expected some.")
     mean, size = _scale(training, settings.data.title)
     if not how.resume:  # a run keeps its own: a program may have chosen another scale
-        train = replace(settings.train, loss=ValuesLoss(scale=tuple(size.tolist())))
-        settings = replace(settings, train=train)
+        loss = ValuesLoss(scale=_chosen(settings.train, test.targets) or tuple(size.tolist()))
         if net is None:
             net = in_units(settings.build(Shape.of(training)), mean, size)
-        settings = replace(settings, train=replace(train, output=only_readout(net)))
+        train = replace(settings.train, loss=loss, output=readout_of(net, settings.train))
+        settings = replace(settings, train=train)
     run = train_run(settings, folder, training, how, net=net)
     if not group.leads:
         return None
     return _tested(run, training, test, mean)
+
+
+def _chosen(config: TrainConfig, targets: Targets) -> tuple[float, ...]:
+    """The scale that was asked for, () for none; ParameterError unless it fits the outputs."""
+    assert isinstance(config.loss, ValuesLoss)
+    n, names = len(config.loss.scale), targets.names
+    if n not in (0, len(names)):
+        raise ParameterError(
+            f"loss.scale: has length {n}, expected a unit of each output: {', '.join(names)}. "
+            "Empty (--set loss.scale=[]) it is their standard deviation."
+        )
+    return config.loss.scale
 
 
 def _tested(run: Run, training: AnyDataset, data: AnyDataset, guess: Floats) -> FitOutcome:
@@ -97,6 +108,7 @@ def _tested(run: Run, training: AnyDataset, data: AnyDataset, guess: Floats) -> 
         chosen = found if is_last else evaluate_run(run.selected, data, config)[0]
         best = {"epoch": epoch, **described_fit(chosen, targets.names)}
     backend = describe_backend(config.backend)
+    assert isinstance(config.loss, ValuesLoss)
     result = {
         "task": "regression",
         "seed": config.seed,
@@ -109,6 +121,7 @@ def _tested(run: Run, training: AnyDataset, data: AnyDataset, guess: Floats) -> 
         "guess_mean_squared_error": float(np.nanmean((targets.values - guess) ** 2)),
         "loss": last["loss"],
         "validation_loss": last.get("validation_loss"),
+        "loss_scale": list(config.loss.scale or (1.0,) * len(targets.names)),
         "trained_parameters": count_trained(run.net, config),
         "training_seconds": sum(line["seconds"] for line in run.history),
         "skipped_steps": sum(line["skipped_steps"] for line in run.history),
@@ -125,8 +138,9 @@ def predict_run(
 ) -> Floats:
     """The answers of a run at times, ms [samples, times]; [samples, times, outputs]. New array."""
     net = run.network(which)
-    wanted = np.zeros((*times.shape, net.population(only_readout(net)).size))
-    loss = MeanSquaredError(wanted, times, only_readout(net))
+    readout = readout_of(net, run.config)
+    wanted = np.zeros((*times.shape, net.population(readout).size))
+    loss = MeanSquaredError(wanted, times, readout)
     how: dict[str, Any] = {"backend": run.config.backend, "precision": run.config.precision}
     return evaluate_regression(net, stream, loss, **how).predicted
 
@@ -136,12 +150,16 @@ def outputs_of(run: Run) -> tuple[str, ...] | None:
     return tuple(run.result["test"]["outputs"]) if (run.folder / RESULT).exists() else None
 
 
-def only_readout(net: Network) -> str:
-    """The name of the readout that answers; NetworkError unless there is one."""
-    if len(net.readouts) != 1:
+def readout_of(net: Network, config: TrainConfig | None = None) -> str:
+    """The readout that answers: that of the settings, or the only one; NetworkError for others."""
+    if config is not None and config.output in net.readouts:
+        return config.output
+    named = config is not None and config.output != TrainConfig().output
+    if named or len(net.readouts) != 1:
+        expected = f"expected {config.output!r}" if named and config is not None else "expected one"
         raise NetworkError(
             f"Regression: the network has the readouts {', '.join(net.readouts) or 'none'}, "
-            "expected one. In Python es.train.MeanSquaredError takes the name of one."
+            f"{expected}. Name one: --set output=NAME; in Python as that of MeanSquaredError."
         )
     return str(next(iter(net.readouts)))
 
@@ -149,7 +167,7 @@ def only_readout(net: Network) -> str:
 def in_units(net: Network, mean: Floats, size: Floats) -> Network:
     """The network whose readout gives ``size * V + mean`` for its voltage V. A copy."""
     found = net.copy()
-    readout = found.population(only_readout(found))
+    readout = found.population(readout_of(found))
     readout.resistance[...] *= size
     readout.v_leak[...] = readout.v_leak * size + mean
     return found
@@ -169,12 +187,12 @@ def _scale(data: AnyDataset, title: str) -> tuple[Floats, Floats]:
 
 
 def evaluate_run(
-    net: Network, data: AnyDataset, config: RegressionConfig | TrainConfig
+    net: Network, data: AnyDataset, config: TrainConfig
 ) -> tuple[RegressionEvaluation, Targets]:
     """How well a network fits the targets of recordings in a file."""
     assert data.targets is not None
     targets = data.targets
-    loss = MeanSquaredError(targets.values, targets.times, only_readout(net))
+    loss = MeanSquaredError(targets.values, targets.times, readout_of(net, config))
     found = evaluate_regression(
         net, data.stream, loss, backend=config.backend, precision=config.precision
     )

@@ -8,7 +8,7 @@ from eventsim.entries import shown
 from eventsim.errors import DataError, NetworkError
 from eventsim.events import AnyDataset
 from eventsim.network import Answer, Network
-from eventsim.network.answer import VALUES, words_of
+from eventsim.network.answer import HELP, VALUES, words_of
 from eventsim.train.config import TrainConfig
 from eventsim.train.loss_settings import LOSSES, ClassifyingLoss
 from eventsim.train.readouts import decision_behind
@@ -46,8 +46,7 @@ def config_of(net: Network, who: str) -> TrainConfig:
     answer = net.answer
     if answer is None:
         raise NetworkError(
-            f"{who}: the network has no answer: it was not trained by eventsim for classes. Say "
-            "how it answers by net.set_answer(es.Answer(rule=..., population=...))."
+            f"{who}: the network has no answer: it was not trained by eventsim for classes. {HELP}"
         )
     values: dict[str, Any] = {name: getattr(answer, name) for name in VALUES[answer.rule]}
     loss = next(loss for loss in LOSSES.values() if loss.rule == answer.rule)

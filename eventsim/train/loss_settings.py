@@ -214,7 +214,8 @@ class WordsLoss(Settings):
 class ValuesLoss(Settings):
     """``mean_squared_error``; ``scale`` is the unit of each output in which errors count.
 
-    Empty for 1. A run by command has the standard deviation of each output over its training part.
+    Empty for 1. A run by command for which none is set has the standard deviation of each output
+    over its training part.
     """
 
     kind: Literal["mean_squared_error"] = "mean_squared_error"

@@ -319,6 +319,71 @@ def test_a_run_of_a_program_is_asked_and_goes_on_with_the_scale_that_it_has(divi
     assert load_any(places / "run").config.loss.scale == ()
 
 
+def test_a_run_counts_errors_in_the_unit_that_was_typed_and_says_so(values, places):
+    assert call("data", "import", *TABLE, "--out", "m.h5").code == 0
+    refused = call("train", "m.h5", *TRAINED, "--set", "loss.scale=[2]")
+    assert (refused.code, "has length 1, expected a unit of each output" in refused.err) == (
+        2,
+        True,
+    )
+    assert not (places / "run").exists()
+    still = ("--lr", 0, "--no-bip", "--epochs", 1, "--set", "silent_lift=0", "--set", "validation_"
+             "fraction=0")  # fmt: skip
+    typed = call("train", "m.h5", *TRAINED, *still, "--set", "loss.scale=[2,0.25]")
+    assert typed.code == 0, typed.err
+    assert "speed 2, Angle 0.25" in typed.out
+    assert "variance" not in typed.out
+    assert (
+        "Errors count in the unit: speed 2, Angle 0.25."
+        in (places / "run" / "index.html").read_text()
+    )
+    run = load_any(places / "run")
+    assert run.config.loss.scale == (2.0, 0.25)
+    data = run.data("train")
+    found, _ = regression.evaluate_run(run.network("initial"), data, run.config)
+    by_hand = np.nanmean(((found.predicted - data.targets.values) / (2.0, 0.25)) ** 2)
+    np.testing.assert_allclose(run.result["loss"], by_hand, rtol=0.1)
+    plain = call("train", "m.h5", *TRAINED, *still, "--overwrite", "--json").json
+    np.testing.assert_allclose(
+        plain["loss_scale"], np.nanstd(data.targets.values, axis=(0, 1)), rtol=1e-12
+    )
+
+
+def test_a_run_whose_readout_was_named_among_several_is_asked(divided):
+    refused = call("train", "v.h5", *TRAINED, "--set", "output=other")
+    assert (refused.code, "expected 'other'" in refused.err) == (2, True)
+    both = es.Network.load("n.npz")
+    both.add_readout("other", 1)
+    both.connect("hidden1", "other", np.full((5, 1), 0.5))
+    data = es.events.Dataset.open("v.h5", split="train", targets=True)
+    asked = es.train.TrainConfig(
+        loss="mean_squared_error", epochs=1, validation_fraction=0, output="other"
+    )
+    es.train.train(both, data, asked, "run")
+    for place in ("run", "run/last.npz"):
+        evaluated = call("evaluate", place, "v.h5", "--json")
+        assert evaluated.code == 0, evaluated.err
+        assert evaluated.json["readout"] == "other"
+    found = call("predict", "run", "v.h5", "--split", "test", "--json")
+    assert found.code == 0, found.err
+    net, test = es.Network.load("run/last.npz"), es.events.StoredStream.open("v.h5")[[1]]
+    by_hand = es.voltage(net, es.simulate(net, test, backend="reference"), "other", [20.0])
+    answered = found.json["answers"][0]["values"]["output 0"]
+    np.testing.assert_allclose(answered, by_hand.item(), rtol=1e-4)
+
+
+def test_a_network_of_values_without_its_run_is_refused_with_what_works(divided):
+    assert call("train", "v.h5", *TRAINED).code == 0
+    for command in (
+        ("predict", "run/last.npz", "v.h5"),
+        ("listen", "run/last.npz", "v.h5"),
+        ("export", "run/last.npz", "--to", "c", "--out", "c"),
+    ):
+        refused = call(*command)
+        assert refused.code == 2
+        assert "eventsim predict RUN" in " ".join(refused.err.split()), refused.err
+
+
 def test_labelled_recordings_that_are_moved_keep_their_parts(divided):
     stream = es.events.StoredStream.open("v.h5")[:]
     es.events.Dataset(stream, [0, 1, 0], ["no", "yes"]).save("labelled.h5", splits=SPLITS)
