@@ -26,8 +26,8 @@ from eventsim.plan.structure import check_structure, structure_of
 from eventsim.plan.wiring import Wiring, make_wiring
 
 # Sparse afferents are kept with their zeros, as dense ones are, if at least this share of all
-# places is taken: on one core that is two to six times as fast (bench/results/filling.jsonl). 2 %
-# on it would be faster, but the neurons of one sample are then not shared out to threads.
+# places is taken: on one core that is 1.2 to 3.7 times as fast (bench/results/filling.jsonl). 2 %
+# on it may be faster, but the neurons of one sample are then not shared out to threads.
 LEAST_FILLED = 1 / 16
 MOST_PLACES = 1 << 24  # 128 MB in double precision
 
