@@ -16,9 +16,10 @@ from eventsim.events.merge import merge
 from eventsim.events.stored import Recording, StoredStream, gather, write_stored
 from eventsim.events.stream import EventStream, concatenate
 from eventsim.events.tape import SpikeTape, SpikeTrains
+from eventsim.events.targets import Targets
 
 __all__ = [
     "AnyDataset", "AudioTables", "Dataset", "DatasetInfo", "EncoderOperations", "EventStream",
-    "Recording", "SpikeTape", "SpikeTrains", "StoredStream", "concatenate", "gather", "merge",
-    "stratified_split", "write_stored",
+    "Recording", "SpikeTape", "SpikeTrains", "StoredStream", "Targets", "concatenate", "gather",
+    "merge", "stratified_split", "write_stored",
 ]  # fmt: skip

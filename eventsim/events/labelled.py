@@ -105,7 +105,8 @@ class Dataset(Generic[Stream_co]):
     split
         Which part of which division this is.
     targets
-        Wanted values of every recording, for regression; the labels are then all of one class.
+        :class:`eventsim.events.Targets` of every recording, for regression; the labels are then
+        all of one class.
 
     Raises
     ------
@@ -131,6 +132,7 @@ class Dataset(Generic[Stream_co]):
         groups: ArrayLike | None = None,
         keys: ArrayLike | None = None,
         split: str = "",
+        *,
         targets: Targets | None = None,
     ):
         where = "Dataset" if info is None else info.name
@@ -193,8 +195,8 @@ class Dataset(Generic[Stream_co]):
         assert labels is not None
         chosen = np.atleast_1d(np.arange(len(self))[index])
         targets = None if self.targets is None else self.targets.of(chosen)
-        about = (self.class_names, self.info, groups, keys, self.split, targets)
-        return Dataset(stream, labels, *about)
+        about = (self.class_names, self.info, groups, keys, self.split)
+        return Dataset(stream, labels, *about, targets=targets)
 
     def relabelled(self, class_names: Sequence[str]) -> Dataset[Stream_co]:
         """The same recordings with labels for other class names, which include all of its own.

@@ -31,11 +31,21 @@ Lines = Sequence[tuple[float, tuple[float, ...]]]
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """Wanted values of recordings."""
+    """Wanted values of recordings, for regression; what does not fit is refused by the loss.
 
-    values: Floats  # [samples, times, outputs], NaN where nothing is wanted
-    times: Floats  # ms, [samples, times], ascending
-    names: tuple[str, ...]  # Of the outputs
+    Attributes
+    ----------
+    values
+        float64 [samples, times, outputs], in any unit; NaN where nothing is wanted.
+    times
+        ms, float64 [samples, times], ascending; see :class:`eventsim.train.MeanSquaredError`.
+    names
+        Of the outputs.
+    """
+
+    values: Floats
+    times: Floats
+    names: tuple[str, ...]
 
     @classmethod
     def of_lines(

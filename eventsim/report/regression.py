@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from eventsim.arrays import Floats
+from eventsim.events import Targets
 from eventsim.events.storage import write_atomically
-from eventsim.events.targets import Targets
 from eventsim.plot import history
 from eventsim.plot.style import FAINT, figure, grid, look, population_colour
 from eventsim.report import html

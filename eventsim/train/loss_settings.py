@@ -32,8 +32,7 @@ from eventsim.adjoint import Loss
 from eventsim.arrays import Floats, Ints
 from eventsim.entries import Above0, NotNegative, Positive, Settings, Share
 from eventsim.errors import DataError
-from eventsim.events import SpikeTape
-from eventsim.events.targets import Targets
+from eventsim.events import SpikeTape, Targets
 from eventsim.network import Network
 from eventsim.network.answer import Onset, Rule
 from eventsim.train.ctc import CTC
