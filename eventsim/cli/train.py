@@ -203,7 +203,7 @@ def _started(asked: TypedTraining) -> tuple[RunSettings, Network | None]:
         asked.file,
         test_data=asked.test_data,
         more=asked.chosen,
-        targets=train.loss.rule is None,
+        targets=train.fits_values,
     )
     return RunSettings(data=data, network=network, train=train, command=opt.typed()), net
 
@@ -295,9 +295,8 @@ def train_and_show(
     found = outcome.result | {"folder": str(folder), "report": str(page)}
     show = regression.show_run if settings.fits_values else _show
     terminal.present(found, show, as_json=as_json)
-    if settings.fits_values:
-        return
-    terminal.check_reached(found["test"]["accuracy"], start.fail_under)
+    if not settings.fits_values:
+        terminal.check_reached(found["test"]["accuracy"], start.fail_under)
 
 
 def _reported(folder: Path, outcome: Outcome | FitOutcome, start: RunStart) -> Path:

@@ -95,11 +95,6 @@ def config_of(asked: TypedTraining, base: Mapping[str, Any]) -> TrainConfig:
     values |= {} if asked.loss is None else {"loss": asked.loss}
     for name in ("activity", "sparse", "quantise"):
         values[name] = {**values[name], **asked.tables[name]}
-    return TrainConfig.from_dict(with_options(asked, values))
-
-
-def with_options(asked: TypedTraining, values: dict[str, Any]) -> dict[str, Any]:
-    """The same settings with what ``--bip``, ``--lr`` and ``--set`` change."""
     if asked.bip is False:
         values["bip"] = []
     elif asked.bip and not values["bip"]:
@@ -108,7 +103,7 @@ def with_options(asked: TypedTraining, values: dict[str, Any]) -> dict[str, Any]
         values["rates"] = {**values["rates"], "weights": asked.lr}
     for text in asked.assigned or ():
         assign(values, text)
-    return values
+    return TrainConfig.from_dict(values)
 
 
 def network_of(asked: TypedTraining) -> tuple[NetworkSettings | None, Network | None]:

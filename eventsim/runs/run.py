@@ -158,6 +158,8 @@ class Run:
 
     def on(self, backend: str | None) -> "Run":
         """The run whose network is evaluated by another backend; None for its own."""
+        if backend is None:
+            return self
         config = on_backend(self.config, backend)
         return Run(self.folder, replace(self.settings, train=config))
 

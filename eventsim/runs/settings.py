@@ -99,7 +99,7 @@ class RunSettings(Settings):
     @property
     def fits_values(self) -> bool:
         """Whether it is a run of regression: its network is fitted to values."""
-        return self.train.loss.rule is None
+        return self.train.fits_values
 
     @property
     def fold(self) -> str | None:

@@ -220,7 +220,7 @@ class TrainConfig(Settings):
         held, whole = self.validation_fraction > 0, not (self.sparse.on or self.quantise.on)
         needs = "0 without validation (validation_fraction)"
         self.require("patience", self.patience, held or not self.patience, needs)
-        if self.loss.rule is None:  # a batch counts by its targets, a shard by its samples
+        if self.fits_values:  # a batch counts by its targets, a shard by its samples
             self.require("shards", self.shards, self.shards == 1, "1 with mean_squared_error")
             by, needs = self.patience_by, "'loss' with mean_squared_error"
             self.require("patience_by", by, by == "loss", needs)
@@ -232,6 +232,11 @@ class TrainConfig(Settings):
         self.require("patience", self.patience, whole or not self.patience, needs)
         band = (self.rate_low, self.rate_high)
         self.require("(rate_low, rate_high)", band, band[0] <= band[1], "0 <= low <= high")
+
+    @property
+    def fits_values(self) -> bool:
+        """Whether the network is fitted to values: its answer is no class."""
+        return self.loss.rule is None
 
     def adam_settings(self) -> AdamSettings:
         """The optimiser's constants."""

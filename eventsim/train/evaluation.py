@@ -157,7 +157,7 @@ def evaluate(
     """
     if config is None:
         config, data = config_of(net, "evaluate"), in_classes_of(net, data)
-    if config.loss.rule is None:
+    if config.fits_values:
         raise ParameterError(
             "evaluate: mean_squared_error has values and no classes. Take evaluate_regression."
         )

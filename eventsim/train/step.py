@@ -15,8 +15,7 @@ import numpy as np
 from eventsim.arrays import Floats, Ints, fetch
 from eventsim.engine.contract.compiling import Watch, compile_seconds
 from eventsim.errors import ParameterError
-from eventsim.events import Dataset, EventStream
-from eventsim.events.targets import Targets
+from eventsim.events import Dataset, EventStream, Targets
 from eventsim.memo import Memo
 from eventsim.network import Network
 from eventsim.train.activity import BatchActivity
@@ -267,7 +266,7 @@ def _sums_of(batch: _Batch, facts: _Facts, gradient: _Gradient, taken: _Taken) -
         batches=1,
         loss=facts.loss if given is None else facts.loss / n * given,
         targets=given,
-        correct=None if config.loss.rule is None else facts.correct,
+        correct=None if config.fits_values else facts.correct,
         gradient_norm=0.0 if taken.report.skipped else taken.report.norm,
         clipped=int(taken.report.clipped),
         skipped=int(taken.report.skipped),
