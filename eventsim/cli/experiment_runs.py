@@ -145,7 +145,7 @@ def run_recipe(
 
 def failures(ended: Mapping[str, Ended]) -> dict[str, str]:
     """What went wrong, by the label of the run."""
-    return {label: how.text for label, how in ended.items() if how.text}
+    return {label: how.text for label, how in ended.items() if how.failed}
 
 
 def exit_if(failed: Mapping[str, str]) -> None:

@@ -175,7 +175,7 @@ class _Trials:
     def _tell(self, number: int, how: Ended) -> None:
         if how.kind == "stopped":
             _try_again(self._study, self._study.trials[number])
-        elif how.text:
+        elif how.failed:
             _fail(self._study, self._study.trials[number], how.text)
         elif how.value is None:
             self._study.tell(number, state=import_optuna().trial.TrialState.PRUNED)

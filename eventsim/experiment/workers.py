@@ -80,6 +80,11 @@ class Ended:
     text: str = ""
     value: float | None = None
 
+    @property
+    def failed(self) -> bool:
+        """Whether an error ended it, also one without a text."""
+        return self.kind == "failed"
+
 
 class Follower(Protocol[KeyToTell]):
     """Who is told of the work, in the thread that follows it."""
