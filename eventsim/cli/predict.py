@@ -93,6 +93,7 @@ def predict_command(
         "run": str(run),
         "network": which if run.is_dir() else None,
         "samples": stream.n_samples,
+        # The place first; its key, not that of the row.
         "answers": [where | row | where for where, row in answered],
         "damaged": [asdict(one) for one in bad],
         "backend": runs_on.name,
