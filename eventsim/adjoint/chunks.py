@@ -389,9 +389,11 @@ class _Stream(NamedTuple):
     loss: Loss
 
     def forward(self, k: int, state: RunState | None) -> tuple[SpikeTape, RunState]:
-        return simulate_chunk(
+        """The way back over the tape shares what the run made of the network's values."""
+        tape, end = simulate_chunk(
             self.net, self.chunks[k], state, backend=self.backend, precision=self.precision
         )
+        return replace(tape, memo=end.kept.plan.memo), end
 
 
 def backward_chunks(

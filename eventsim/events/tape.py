@@ -225,8 +225,8 @@ class SpikeTape:
         or the name of a backend with one algorithm for all. Empty for a tape that was made by hand,
         or written before tapes had it.
     memo
-        In a training step: values that were computed from the network, for losses and the adjoint.
-        None elsewhere.
+        In a training step and in :func:`eventsim.backward_chunks`: values that were computed from
+        the network, for losses and the adjoint. None elsewhere.
     """
 
     stream: EventStream

@@ -9,6 +9,7 @@ import eventsim as es
 from eventsim.adjoint import chunks as chunks_room
 from eventsim.arrays import owners
 from eventsim.engine import algorithm
+from eventsim.engine.contract import linear
 from eventsim.engine.cpu import linear_host
 from eventsim.errors import BackendError, ParameterError, ShapeError
 from eventsim.train import VoltageCrossEntropy
@@ -166,6 +167,24 @@ def test_checkpoints_give_the_same_with_fewer_states(monkeypatch, keep, most):
     for key, values in whole.values.items():
         np.testing.assert_allclose(found.values[key], values, rtol=1e-7, atol=1e-9, err_msg=key)
     assert max(runs.count(begin) for begin in set(runs)) <= most
+
+
+@pytest.mark.parametrize("truncate", [False, True])
+def test_tables_of_linear_neurons_are_made_for_all_chunks_at_once(monkeypatch, truncate):
+    net, stream = dense_layer("adlif"), dense_stream()
+    chunks, made = list(stream.chunks(300.0)), []
+
+    def counted(name):
+        make = getattr(linear, name)
+        monkeypatch.setattr(linear, name, lambda *a, **k: (made.append(name), make(*a, **k))[1])
+
+    counted("_linear_cells")
+    counted("linear_back")
+    es.backward_chunks(net, chunks, Sums(net, 2), truncate=truncate, backend="cpu")
+    runs = 1 if truncate else 2  # forward from time zero
+    assert len(chunks) > 4
+    assert made.count("_linear_cells") == runs
+    assert 1 <= made.count("linear_back") <= runs
 
 
 def test_truncated_gradients_are_those_of_every_chunk_alone():

@@ -225,7 +225,7 @@ def typed_back(job: Job, *, far: bool = True) -> BackTables:
         return found.single() if linear_type(job) is np.float32 else found
 
     key = typed_back, _longest(job), linear_type(job), far
-    return job.stage.once(key, make, kept=job.stage.memo.back)
+    return job.stage.once(key, make, kept=job.stage.memo.again)
 
 
 def linear_back(job: Job, *, far: bool = True) -> BackTables:
