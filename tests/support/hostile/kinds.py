@@ -3,6 +3,7 @@
 import json
 import shutil
 import warnings
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.resources import files
@@ -68,12 +69,15 @@ class Kind:
     change
         Structural damage: takes the bytes and a generator, gives bytes; of HDF5 a function that
         changes the file in place. None for bytes alone.
+    named
+        Whether every refusal has the name of the file.
     """
 
     name: str
     make: Callable[[Path], Path]
     use: Callable[[Path], None]
     change: Callable | None = None
+    named: bool = False
 
 
 def mutate(kind, path, whole, rng):
@@ -374,6 +378,18 @@ def use_fsdd(path):
     fsdd.load("train", root=path.parents[1])
 
 
+def _fsdd_zip(folder):
+    path = folder / "fsdd.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for wav in sorted(_fsdd(folder).parent.iterdir()):
+            archive.write(wav, f"free-spoken-digit-dataset-1/recordings/{wav.name}")
+    return path
+
+
+def use_fsdd_zip(path):
+    fsdd.load("train", root=path)
+
+
 def _ti46(folder):
     place = folder / "ti20" / "train" / "f1"
     place.mkdir(parents=True)
@@ -430,11 +446,17 @@ def _aedat(content, name):
 def use_aedat(path):
     width = 2 if path.stem == "short" else 4
     sensor = replace(find_sensor("nas_64_stereo"), address_bytes=width)
-    run_stream(aer.load(path, sensor=sensor)[0])
+    _use_recording(path, *aer.load(path, sensor=sensor))
 
 
 def use_camera(path):
-    stream, record = aer.load(path)
+    _use_recording(path, *aer.load(path))
+
+
+def _use_recording(path, stream, record):
+    assert stream.n_events == record.n_events > 0
+    if path.suffix == ".aedat":  # nothing is packed: an event takes six bytes or more
+        assert record.n_events + sum(record.skipped.values()) <= path.stat().st_size / 6
     record.summary()
     run_stream(stream)
 
@@ -444,6 +466,7 @@ _WORDS = [aedat.polarity_word(k, k, k % 2) for k in range(20)]
 _CAER = aedat.caer(aedat.caer_packet(1, _WORDS, list(range(20))))
 _DV = aedat.dv(aedat.dv_packet(aedat.EVENTS_4))
 _DV_LZ4 = aedat.dv(aedat.LZ4_PACKET, compression=1)
+_DV_ZSTD = aedat.dv(aedat.ZSTD_PACKET, compression=3)
 
 
 # Descriptions.
@@ -632,7 +655,7 @@ KINDS = {
         Kind("network", _small_net, use_network, changed_npz),
         Kind("lateral", _lateral, use_network, changed_npz),
         Kind("convolution", _convolution, use_network, changed_npz),
-        Kind("stream", _stream, use_stream, changed_npz),
+        Kind("stream", _stream, use_stream, changed_npz, named=True),
         Kind("tape", _tape, use_tape, changed_npz),
         Kind("checkpoint", _checkpoint, use_checkpoint, changed_npz),
         Kind("nmnist-npz", _nmnist_packed, use_nmnist_packed, changed_npz),
@@ -642,16 +665,23 @@ KINDS = {
         Kind("ntidigits", _digits, use_ntidigits, change_h5),
         Kind("shd", _shd, use_shd, change_h5),
         Kind("nir", _nir, use_nir, change_h5),
-        Kind("csv", _csv, use_csv),
+        Kind("csv", _csv, use_csv, named=True),
         Kind("ti46-text", _ti46_text, use_ti46_text),
         Kind("ti46", _ti46, use_ti46),
-        Kind("fsdd", _fsdd, use_fsdd),
+        Kind("fsdd", _fsdd, use_fsdd, named=True),
+        Kind("fsdd-zip", _fsdd_zip, use_fsdd_zip),
         Kind("nmnist", _nmnist, use_nmnist),
-        Kind("aedat1", _aedat(aedat.jaer(_PAIRS, width=2), "short.aedat"), use_aedat),
-        Kind("aedat2", _aedat(aedat.jaer(_PAIRS, header=aedat.HEADER_2), "a.aedat"), use_aedat),
-        Kind("aedat3", _aedat(_CAER, "a.aedat"), use_camera),
-        Kind("aedat4", _aedat(_DV, "a.aedat4"), use_camera),
-        Kind("aedat4-lz4", _aedat(_DV_LZ4, "a.aedat4"), use_camera),
+        *(
+            Kind(name, _aedat(content, file), use, named=True)
+            for name, content, file, use in (
+                ("aedat1", aedat.jaer(_PAIRS, width=2), "short.aedat", use_aedat),
+                ("aedat2", aedat.jaer(_PAIRS, header=aedat.HEADER_2), "a.aedat", use_aedat),
+                ("aedat3", _CAER, "a.aedat", use_camera),
+                ("aedat4", _DV, "a.aedat4", use_camera),
+                ("aedat4-lz4", _DV_LZ4, "a.aedat4", use_camera),
+                ("aedat4-zstd", _DV_ZSTD, "a.aedat4", use_camera),
+            )
+        ),
         Kind("chip", _copied("eventsim.chips", "loihi.toml", "mine.toml"), use_chip, changed_toml),
         Kind("recipe", _recipe, use_recipe, changed_toml),
         Kind("task", _task, use_recipe, changed_toml),

@@ -192,7 +192,7 @@ def read_files(pipe, pristine):
     os.chdir(home)
     from eventsim.datasets import cache, guarded
     from eventsim.datasets.formats import format_of
-    from eventsim.errors import DataError
+    from eventsim.errors import DataError, EventSimError
     from tests.support.hostile.kinds import KINDS, mutate, restore
 
     cache.cache_folder = lambda: home / "cache"
@@ -214,6 +214,10 @@ def read_files(pipe, pristine):
             with suppress(DataError):
                 format_of(path)
             kind.use(path)
+        except EventSimError as error:
+            if kind.named and path.name not in str(error):
+                raise AssertionError(f"the file is not named: {error}") from error
+            raise
         finally:
             if kind.name in ("run.json", "config.json", "result.json", "metrics"):
                 restore(folder, source)

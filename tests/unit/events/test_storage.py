@@ -9,6 +9,8 @@ import zipfile
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from eventsim.errors import StorageError
 from eventsim.events import EventStream
@@ -27,6 +29,27 @@ def content(compressed):
 
 
 WHOLE = {True: content(True), False: content(False)}
+ANYWHERE = st.integers(0, max(map(len, WHOLE.values())) - 1)
+
+
+@given(
+    compressed=st.booleans(),
+    changes=st.lists(st.tuples(ANYWHERE, st.integers(0, 255)), max_size=5),
+    cut=st.one_of(st.none(), ANYWHERE),
+)
+def test_damaged_files_are_read_whole_or_refused(tmp_path, compressed, changes, cut):
+    damaged = bytearray(WHOLE[compressed])
+    for at, value in changes:
+        damaged[at % len(damaged)] = value
+    path = tmp_path / "events.npz"
+    path.write_bytes(damaged[:cut])
+    try:
+        stream = EventStream.load(path)
+    except StorageError as error:
+        assert str(path) in str(error)  # noqa: PT017
+    else:
+        np.testing.assert_array_equal(stream.times, STREAM.times)
+        np.testing.assert_array_equal(stream.channels, STREAM.channels)
 
 
 def test_array_of_a_huge_claimed_size_is_refused(tmp_path):
@@ -94,6 +117,18 @@ def test_error_without_a_file_keeps_its_number_and_gets_one(tmp_path, number):
         write_atomically(tmp_path / "out", full)
     assert caught.value.errno == number
     assert caught.value.filename == (number and str(tmp_path / "out"))
+
+
+def test_failed_move_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError("disk full")
+
+    (tmp_path / "out").write_bytes(b"before")
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_atomically(tmp_path / "out", b"after")
+    assert (tmp_path / "out").read_bytes() == b"before"
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
 def test_other_errors_pass_as_they_are(tmp_path):

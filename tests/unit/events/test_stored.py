@@ -8,6 +8,8 @@ import sys
 import h5py
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from eventsim.errors import EventError, ShapeError, StorageError
 from eventsim.events import Recording, StoredStream, gather, write_stored
@@ -274,3 +276,22 @@ def test_file_that_was_replaced_by_a_shorter_one_is_noticed(stored):
     write_stored(stored.path, recordings([10]), n_channels=64)
     with pytest.raises(StorageError, match="was replaced since it was opened"):
         stored[6]
+
+
+@given(data=st.data())
+def test_damage_gives_the_same_events_or_an_error(tmp_path_factory, data):
+    path = tmp_path_factory.getbasetemp() / "damaged.h5"
+    write_stored(path, recordings([40, 0, 300]), n_channels=64, columns={"k": np.arange(3)})
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+    if data.draw(st.booleans()):
+        del content[data.draw(st.integers(0, len(content) - 1)) :]
+    path.write_bytes(content)
+    try:
+        found = StoredStream.open(path)
+        events = found[:]
+    except StorageError:
+        return
+    assert_same(events, gather(recordings([40, 0, 300]), n_channels=64))
+    assert found.columns["k"].tolist() == [0, 1, 2]
