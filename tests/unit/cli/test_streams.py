@@ -11,6 +11,11 @@ from eventsim.train.checkpoint import save_network
 from tests.support.nets import random_net, random_stream
 
 COMMANDS = (("--version",), ("--help",), ("data", "list"), ("data", "list", "--json"))
+OTHERS = pytest.mark.nightly("a process each; the other of these two tests has the command")
+
+
+def others(commands):
+    return [pytest.param(words, marks=OTHERS) for words in commands]
 
 
 def run(*words, close=()):
@@ -23,7 +28,7 @@ def run(*words, close=()):
 
 
 @pytest.mark.crossed("a process each", test=0)
-@pytest.mark.parametrize("words", COMMANDS[1::2], ids=" ".join)
+@pytest.mark.parametrize("words", [*COMMANDS[1::2], *others(COMMANDS[::2])], ids=" ".join)
 def test_command_whose_reader_has_gone_ends_quietly(words):
     reader, writer = os.pipe()
     os.close(reader)
@@ -38,7 +43,7 @@ def test_command_whose_reader_has_gone_ends_quietly(words):
 
 
 @pytest.mark.crossed("a process each; no command knows what is closed", test=0, all=1)
-@pytest.mark.parametrize("words", COMMANDS[::2], ids=" ".join)
+@pytest.mark.parametrize("words", [*COMMANDS[::2], *others(COMMANDS[1::2])], ids=" ".join)
 @pytest.mark.parametrize("close", [(1,), (0, 1, 2)], ids=str)
 def test_command_without_a_standard_output_does_its_work(words, close):
     done = run(*words, close=close)

@@ -48,7 +48,7 @@ REFUSED = {
     QuantisedTraining: {"bits": [0]},
     LearningRates: {"taus": [-1.0]},
     AdamSettings: {"weight_decay": [-1.0], "clip_norm": [0.0], "max_delay": [0.0, -1.0, nan]},
-    TrainConfig: {"max_delay": [0.0, nan], "averaged": [-0.1, 1.0, nan]},
+    TrainConfig: {"max_delay": [0.0, -1.0, nan], "averaged": [-0.1, 1.0, nan]},
     Formats: {"weight_bits": [0]},
 }  # fmt: skip
 CASES = [

@@ -402,6 +402,11 @@ def refused(error, match, net=None, **settings):
         train(net or small_net(), two_patterns(8), replace(CONFIG, **settings))
 
 
+def test_settings_are_read_where_the_chip_is_not():
+    assert not QuantisedTraining().on
+    assert TrainConfig(quantise=QuantisedTraining(chip="elsewhere.toml")).quantise.on
+
+
 def test_bad_settings_are_refused_at_the_door(chip):
     with pytest.raises(ParameterError, match="begin is 1"):
         QuantisedTraining(bits=4, begin=1.0)
