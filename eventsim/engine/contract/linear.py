@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Array, Bools, Floats, Ints, fetch
 from eventsim.engine.contract import table
+from eventsim.engine.contract.bundles import Bundles, Loop, make_loop
 from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.engine.contract.loop_state import LoopState, nothing_sent
 from eventsim.errors import ParameterError
@@ -136,6 +137,13 @@ def receptors_of(stage: Stage) -> Ints:
     return np.searchsorted(sorted(set(states)), states)
 
 
+def loop_of(job: Job, bundles: Bundles) -> Loop:
+    """The loop with its weights, once for all passes of a step and all pieces of a run."""
+    return job.stage.once(
+        loop_of, lambda: make_loop(job, bundles, job.weights()), kept=job.stage.memo.again
+    )
+
+
 def linear_cells(job: Job) -> LinearCells:
     """The neurons of a stage, for as long as its samples last."""
     longest = _longest(job)
@@ -230,7 +238,7 @@ def typed_back(job: Job, *, far: bool = True) -> BackTables:
 
 def linear_back(job: Job, *, far: bool = True) -> BackTables:
     """Tables of the way back, of the same flows; with products if it goes ``far`` at once."""
-    tables, exact = linear_cells(job).tables, _exact_flow(job)
+    tables, exact = linear_cells(job).tables, _joined(job, np.longdouble).flow
     first, which = _different(exact, tables.piece)
     bits = tables.powers.shape[1]
     found = _made(back_tables, exact[first], tables.piece[first], bits=bits, far=far)
@@ -240,7 +248,7 @@ def linear_back(job: Job, *, far: bool = True) -> BackTables:
 
 def _linear_cells(job: Job, longest: float) -> LinearCells:
     stage, matrices = job.stage, _joined(job, np.float64)
-    exact = _exact_flow(job)
+    exact = _joined(job, np.longdouble).flow
     piece = pieces_of(exact)
     if shares_events(stage):
         piece = _least_of_blocks(piece)
@@ -269,13 +277,6 @@ def _linear_cells(job: Job, longest: float) -> LinearCells:
         start=start,
         synapse_state=np.repeat(raised, np.diff(stage.wiring.synapse_start)),
         own_state=own_state,
-    )
-
-
-def _exact_flow(job: Job) -> NDArray[Any]:
-    """The flows in extended precision, once for the tables of both ways."""
-    return job.stage.once(
-        _exact_flow, lambda: _joined(job, np.longdouble).flow, kept=job.stage.memo.back
     )
 
 

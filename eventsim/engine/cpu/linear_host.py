@@ -15,10 +15,8 @@ from eventsim.arrays import Floats, aligned, owners
 from eventsim.engine.contract.bundles import (
     Arriving,
     Bundles,
-    Loop,
     all_arrivals,
     make_bundles,
-    make_loop,
     outside_arrivals,
 )
 from eventsim.engine.contract.job import Job, StageGradients
@@ -28,6 +26,7 @@ from eventsim.engine.contract.linear import (
     LinearStop,
     linear_gradients,
     linear_piece,
+    loop_of,
     of_sums,
     side_by_side,
     start_linear,
@@ -85,7 +84,7 @@ def forward(job: Job) -> SpikeTrains:
 def resume(job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
     """A piece of a stream, event by event: its spikes, and the state to go on from."""
     bundles = make_bundles(job)
-    loop = _loop_of(job, bundles)
+    loop = loop_of(job, bundles)
     arriving = arrivals_since(job, bundles, loop, state)
     trains, stop = _by_events(job, bundles, arriving, state.stop, job.duration - state.begin)
     return after(job, loop, state, arriving, trains, stop, by_windows=False)
@@ -248,13 +247,6 @@ def _jumps(cells: LinearCells) -> LinearJumpsRole:
     return LinearJumpsRole(m.keep, m.jump, m.level, cells.alert, m.hold, cells.start)
 
 
-def _loop_of(job: Job, bundles: Bundles) -> Loop:
-    """The loop with its weights, once for all pieces of a run."""
-    return job.stage.once(
-        _loop_of, lambda: make_loop(job, bundles, job.weights()), kept=job.stage.memo.pieces
-    )
-
-
 def _wires(job: Job, cells: LinearCells, bundles: Bundles) -> LinearWiresRole:
     """As the kernels take them, once for all passes of a step and all pieces of a run."""
     return job.stage.once(
@@ -265,7 +257,7 @@ def _wires(job: Job, cells: LinearCells, bundles: Bundles) -> LinearWiresRole:
 
 
 def _new_wires(job: Job, cells: LinearCells, bundles: Bundles) -> LinearWiresRole:
-    loop = _loop_of(job, bundles)
+    loop = loop_of(job, bundles)
     ordered = bool(job.stage.lateral) or bool((loop.own_delay > 0.0).any())
     return LinearWiresRole(
         loop.start,

@@ -133,13 +133,8 @@ class LinearLayer(LinearNeurons):
         self._wiring = wirings.place(dev, job.stage.wiring)
         self.groups = spike_groups(dev, self.job)
         self.arrivals = spike_arrivals(dev, self.job, self._wiring, self.groups)
-        self.n_pairs = job.n_samples * self.cells.size
-
-    @property
-    def met(self) -> PlacedArrivals:
-        """The arrivals as the kernels take them."""
-        x = self.arrivals
-        return PlacedArrivals(x.first, x.times, x.synapse, self.duration)
+        self.n_pairs, x = job.n_samples * self.cells.size, self.arrivals
+        self.met = PlacedArrivals(x.first, x.times, x.synapse, self.duration)
 
     def run(self, into: Buffers) -> None:
         """Run the pairs that ``into`` has room for."""

@@ -13,15 +13,13 @@ from eventsim.arrays import Array
 from eventsim.engine.algorithm import least_delay
 from eventsim.engine.contract.bundles import (
     Arriving,
-    Bundles,
     Loop,
     causes,
     make_bundles,
-    make_loop,
     outside_arrivals,
 )
 from eventsim.engine.contract.job import Job, StageGradients
-from eventsim.engine.contract.linear import LinearStop
+from eventsim.engine.contract.linear import LinearStop, loop_of
 from eventsim.engine.contract.loop_state import LoopState, after, arrivals_since
 from eventsim.engine.cuda.arrays import WiringCache
 from eventsim.engine.cuda.device import Device, size_of
@@ -39,6 +37,7 @@ from eventsim.engine.cuda.queue import (
     block_of,
     new_bundles,
     new_round,
+    placed_arrivals,
     placed_loop,
     placed_sources,
 )
@@ -81,23 +80,19 @@ def forward(dev: Device, job: Job) -> SpikeTrains:
     """Spikes of the stage; without currents (NaN)."""
     job = placed_sources(dev, job)
     bundles = make_bundles(job)
-    queue = _Queue(dev, job, _loop_of(job, bundles), outside_arrivals(job, bundles), NOWHERE)
+    queue = _Queue(dev, job, loop_of(job, bundles), outside_arrivals(job, bundles), NOWHERE)
     return advance(dev, queue.job, queue, job.duration)
 
 
 def resume(dev: Device, job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
     """A piece of a stream, of a layer too; spikes and state are on the host."""
     bundles = make_bundles(job)
-    loop = _loop_of(job, bundles)
+    loop = loop_of(job, bundles)
     arrivals = arrivals_since(job, bundles, loop, state)
     queue = _Queue(dev, job, loop, arrivals, LinearStop(*map(dev.asarray, state.stop)))
     trains = advance(dev, queue.job, queue, job.duration - state.begin).map(dev.get)
     stop = LinearStop(*map(dev.get, queue.stop))
     return after(job, loop, state, arrivals, trains, stop, by_windows=False)
-
-
-def _loop_of(job: Job, bundles: Bundles) -> Loop:
-    return kept(job, _loop_of, lambda: make_loop(job, bundles, job.weights()))
 
 
 class _Queue(LinearNeurons):
@@ -109,12 +104,11 @@ class _Queue(LinearNeurons):
         super().__init__(dev, job)
         shape, n = (job.n_samples, self.cells.size), self.cells.n
         placed = kept(job, (_Queue, self.cells), lambda: placed_loop(dev, self.job, loop))
-        met = {name: dev.asarray(getattr(arrivals, name)) for name in Arriving._fields[:4]}
         time, until, since = (dev.empty(shape, np.float64) for _ in range(3))
         state, recent = dev.empty((*shape, n), self.real), dev.empty(shape, np.int64)
         self.stop = LinearStop(state, time, until, since, recent)
         self._arguments = [
-            arrivals._replace(**met, cause=None), placed, self.duration, self.tables, self.jumps,
+            placed_arrivals(dev, arrivals), placed, self.duration, self.tables, self.jumps,
             self.wires, begin, self.stop,
         ]  # fmt: skip
 
@@ -166,7 +160,7 @@ class _LoopBack(LinearLayer):
         sent, first = by_key(dev, cause, n + 1)
         self._sent = Sent(first, sent, x.to, least_delay(job.stage))
         caused = cause[owners(dev, x.to, x.times.size)][x.origin]
-        self._met = self.met._replace(cause=xp.where(caused == n, -1, caused))
+        self.met = self.met._replace(cause=xp.where(caused == n, -1, caused))
 
     def _run_back(self, arguments: list[Any]) -> None:
         dev, n_pairs, size = self.dev, self.n_pairs, self.cells.size
@@ -174,7 +168,7 @@ class _LoopBack(LinearLayer):
         marks = Marks(dev.empty((n_pairs, self.cells.n), self.real), *numbers)
         dev.launch(
             self.job.precision, "linear_loop_backward", self.job.n_samples, block,
-            [size, self._met, *arguments, self._sent, marks],
+            [size, self.met, *arguments, self._sent, marks],
             shared=8 * block,
             states=self.cells.n,
         )  # fmt: skip

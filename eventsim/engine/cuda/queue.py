@@ -76,6 +76,12 @@ def block_of(size: int) -> int:
     return min(MOST_BLOCK, max(LEAST_BLOCK, 1 << (size - 1).bit_length()))
 
 
+def placed_arrivals(dev: Device, arrivals: Arriving) -> Arriving:
+    """Arrivals as the kernels that go forward take them."""
+    met = {name: dev.asarray(getattr(arrivals, name)) for name in Arriving._fields[:4]}
+    return arrivals._replace(**met, cause=None)
+
+
 def placed_loop(dev: Device, job: Job, loop: Loop) -> Loop:
     real = real_type(job)
     types: tuple[Any, ...] = (
@@ -279,9 +285,8 @@ class _Forward:
     ) -> None:  # fmt: skip
         self._dev, self._job, self._windows = dev, job, windows
         self.stop = _Standing(*(dev.empty(values.shape, values.dtype) for values in begin))
-        met = {name: dev.asarray(getattr(arrivals, name)) for name in Arriving._fields[:4]}
         self._arguments = [
-            arrivals._replace(**met, cause=None),
+            placed_arrivals(dev, arrivals),
             placed_loop(dev, job, loop),
             dev.asarray(job.duration),
             to_real(dev, job, neuron_table(job)),
