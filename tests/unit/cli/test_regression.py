@@ -213,7 +213,7 @@ def test_part_and_network_of_values_are_those_that_were_named(divided):
     np.testing.assert_allclose(answered, by_hand.ravel(), rtol=1e-4)
 
 
-def test_a_run_of_values_is_read_once_says_what_it_read_and_refuses_what_it_cannot(
+def test_a_run_of_values_is_read_few_times_says_what_it_read_and_refuses_what_it_cannot(
     divided, places, monkeypatch
 ):
     assert call("train", "v.h5", *TRAINED).code == 0
