@@ -55,6 +55,7 @@ else:
 
 Texts = NDArray[np.str_]
 BEGINS = "begins"  # a column of a file
+MOST_UNNAMED = 1 << 20  # classes
 
 
 @dataclass(frozen=True)
@@ -342,8 +343,7 @@ def described(stored: StoredStream, *, targets: bool = False) -> Dataset[StoredS
         )
     try:
         labels = whole_array(columns["labels"], "labels")
-        numbers = tuple(map(str, range(int(labels.max(initial=-1)) + 1)))
-        names, parts = class_names_of(stored) or numbers, parts_of(stored)
+        names, parts = class_names_of(stored) or _numbered(labels), parts_of(stored)
         info = DatasetInfo(
             name=path.stem,
             description=f"recordings of the file {path.name}",
@@ -360,6 +360,16 @@ def described(stored: StoredStream, *, targets: bool = False) -> Dataset[StoredS
         return Dataset(stored, labels, names, info, groups, keys, targets=wanted)
     except (ShapeError, DataError) as error:
         raise StorageError(f"{path}: is not a whole data set ({error}). Make it anew.") from error
+
+
+def _numbered(labels: Ints) -> tuple[str, ...]:
+    """Numbers as the names of classes that have none; DataError for one that counts nothing."""
+    largest = int(labels.max(initial=-1))
+    if largest >= MOST_UNNAMED:
+        raise DataError(
+            f"labels are up to {largest}, expected below {MOST_UNNAMED:,} where no class has a name"
+        )
+    return tuple(map(str, range(largest + 1)))
 
 
 def splits_of(stored: StoredStream) -> Texts | None:

@@ -116,6 +116,15 @@ def test_file_of_an_earlier_release_has_one_class_name_a_line(tmp_path):
         assert Dataset.open(path).class_names == names
 
 
+@pytest.mark.parametrize("notes", [{"class_names": "no\nyes"}, {}])
+def test_a_label_that_names_no_class_is_refused_whatever_its_size(tmp_path, notes):
+    path, largest = tmp_path / "mine.h5", np.iinfo(np.int64).max - 1
+    columns = {"labels": np.array([largest])}
+    write_stored(path, [Recording([], [], 1.0)], n_channels=1, columns=columns, notes=notes)
+    with pytest.raises(StorageError, match=str(largest)):
+        Dataset.open(path)
+
+
 def test_taking_apart_gives_stream_labels_and_class_names():
     stream, labels, class_names = three()
     assert (stream.n_samples, labels.tolist(), class_names) == (3, [0, 1, 0], ("a", "b"))
