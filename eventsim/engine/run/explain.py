@@ -76,7 +76,7 @@ class Explanation:
     factor
         Factor on all incoming weights with which the neuron just reaches its threshold, for the
         same arrivals. None where there is no such factor: nothing arrives, inhibition wins at all
-        times, it rests above its threshold, or it is a readout.
+        times, it rests at or above its threshold, or it is a readout.
     """
 
     population: str
@@ -102,8 +102,10 @@ class Explanation:
         """The reason in one or two sentences."""
         if self.threshold is None:
             return "It is a readout: it has no threshold and sends no spikes."
-        if self.threshold <= self.rest:
-            return "It rests at or above its threshold: it fires without any event."
+        if self.threshold < self.rest:
+            return "It rests above its threshold: it fires without any event."
+        if self.threshold == self.rest:
+            return "It rests at its threshold: without events it comes near and does not fire."
         if not self.events:
             return "No event arrives: its sources are silent here, or it has no synapses."
         if self.factor is None:

@@ -69,8 +69,73 @@ def test_peak_of_a_silent_neuron_is_that_of_its_voltage():
     voltage = es.voltage(net, tape, "b", grid, neurons=1, samples=0).ravel()
     np.testing.assert_allclose(found.peak, voltage.max(), rtol=1e-12)
     assert grid[voltage.argmax()] == found.peak_time
-    parts = sum(one.excitation + one.inhibition for one in found.sources)
-    np.testing.assert_allclose(found.rest + parts, found.peak, rtol=1e-12)
+
+
+@pytest.mark.parametrize("form", ["dense", "delays"])
+def test_parts_of_the_drive_add_up_to_its_peak(form):
+    net = network(form, 4.0)
+    tape = es.simulate(net, stream(n_events=400), backend="reference")
+    for name, neuron in (("a", 0), ("a", 1), ("b", 0), ("b", 1), ("b", 2)):
+        found = es.explain(net, tape, name, neuron)
+        assert found.events > 300  # some ten in the last ms before the peak
+        parts = sum(one.excitation + one.inhibition for one in found.sources)
+        np.testing.assert_allclose(found.rest + parts, found.peak, rtol=1e-9)
+
+
+def test_events_at_the_end_do_not_arrive_and_synapses_without_any_are_counted():
+    net = es.Network()
+    net.add_input("input", 5)
+    net.add_population("n", 1, tau_mem=10.0, tau_syn=5.0)
+    # That of channel 0 would arrive where the recording ends; channels 3 and 4 have none.
+    delays = np.array([[35.0], [34.0], [1.0], [1.0], [1.0]])
+    net.connect("input", "n", np.ones((5, 1)), delays=delays)
+    events = es.EventStream([5.0] * 3, [0, 1, 2], [0, 3], n_channels=5, duration=40.0)
+    (found,) = es.explain(net, es.simulate(net, events, backend="reference"), "n", 0).sources
+    assert (found.events, found.synapses, found.unused) == (2, 5, 3)
+
+
+@pytest.mark.parametrize(("weights", "named"), [([6.0, -3.0], True), ([3.6, -1.0], False)])
+def test_inhibition_is_named_where_without_it_the_neuron_would_fire(weights, named):
+    events = es.EventStream([5.0, 5.0], [0, 1], [0, 2], n_channels=2, duration=60.0)
+    tapes = []
+    for given in (weights, np.maximum(weights, 0.0)):
+        net = es.Network()
+        net.add_input("input", 2)
+        net.add_population("n", 1, tau_mem=10.0, tau_syn=5.0)
+        net.connect("input", "n", np.array(given)[:, None])
+        tapes.append((net, es.simulate(net, events, backend="reference")))
+    assert [len(tape["n"]) > 0 for _, tape in tapes] == [False, named]
+    why = es.explain(*tapes[0], "n", 0).why
+    assert why.startswith("Its drive ends below the threshold.")
+    assert ("Without the events of negative weight from input it would fire" in why) == named
+
+
+def test_neuron_at_its_threshold_is_not_said_to_fire_without_events():
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_population("n", 2, tau_mem=20.0, threshold=0.5, v_leak=[0.5, 0.6], v_reset=-1.0)
+    net.connect("input", "n", [[1.0, 1.0]])
+    nothing = es.EventStream([], [], [0, 0], n_channels=1, duration=500.0)
+    one = es.EventStream([5.0], [0], [0, 1], n_channels=1, duration=500.0)
+    tapes = [es.simulate(net, events, backend="reference") for events in (nothing, one)]
+    # It fires each 20 ms ln(1.6 / 0.1) = 55.5 ms.
+    assert tapes[0]["n"].counts()[0].tolist() == [0, 9]
+    for tape in tapes:
+        at, above = (es.explain(net, tape, "n", k) for k in range(2))
+        assert (
+            at.why == "It rests at its threshold: without events it comes near and does not fire."
+        )
+        assert "fires without any event" in above.why
+        assert (at.factor, above.factor) == (None, None)
+    assert ": 9 spikes in 500 ms, 18.0 per second\n" in str(es.explain(net, tapes[0], "n", 1))
+
+
+def test_tape_of_a_later_chunk_is_refused():
+    net, state = network("dense", 4.0), None
+    for chunk in stream().chunks(70.0):
+        tape, state = es.simulate_chunk(net, chunk, state, backend="reference")
+    with pytest.raises(ParameterError, match=r"explain: the tape is that of a chunk .* 70 ms"):
+        es.explain(net, tape, "b", 1)
 
 
 def test_sources_are_counted_as_the_tape_counts_them():
