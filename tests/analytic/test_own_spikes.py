@@ -165,7 +165,7 @@ def test_runaway_names_population_sample_neuron_and_time(backend):
     net.connect("input", "hot", np.array([[0.5, 9.0, 0.5]]))
     net.connect("hot", "hot", es.self_recurrent(np.array([0.0, 50.0, 0.0])))
     stream = es.EventStream([1.0], [0], [0, 0, 1], n_channels=1, duration=200.0)
-    with pytest.raises(es.errors.RunawayError, match=r"'hot'.*sample 1.*neuron 1") as caught:
+    with pytest.raises(es.errors.RunawayError) as caught:
         es.simulate(net, stream, backend=backend)
     error = caught.value
     assert (error.population, error.sample, error.neuron) == ("hot", 1, 1)

@@ -31,7 +31,7 @@ def test_self_weight_below_the_bound_dies_out(backend):
 
 def test_self_weight_above_the_bound_runs_away(fast_backend):
     # The reference takes long for so many spikes; the next tests are of it as well.
-    with pytest.raises(RunawayError, match="neuron 0") as caught:
+    with pytest.raises(RunawayError) as caught:
         run(1.1 * BOUND, fast_backend)
     assert (caught.value.population, caught.value.sample, caught.value.neuron) == ("hidden", 0, 0)
 

@@ -46,6 +46,8 @@ def test_every_exception_comes_out_of_a_pickle_as_it_was(kind, again):
 
 def test_runaway_comes_out_of_a_pickle_with_its_facts():
     error = RunawayError(population="hidden", sample=1, neuron=2, time=3.5, limit=1000)
+    assert str(error).startswith("Population 'hidden', sample 1: neuron 2 fired more than 1000 ")
+    assert "near 3.5 ms" in str(error)
     found = pickle.loads(pickle.dumps(error))
     assert (found.population, found.sample, found.neuron) == ("hidden", 1, 2)
     assert (found.time, found.limit) == (3.5, 1000)
