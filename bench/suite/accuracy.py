@@ -83,8 +83,8 @@ def rows_of(entry: Entry, found: dict[str, Any]) -> list[dict[str, Any]]:
             "recipe": Path(entry.recipe).stem,
             "task": Path(entry.task).stem,
             "condition": row["name"],
-            "accuracies": row["accuracies"],
-            "selected_accuracies": row["selected_accuracies"],
+            "accuracies": row["values"],
+            "selected_accuracies": row["selected_values"],
             "mean": row["over_seeds"]["mean"],
             "deviation": row["over_seeds"]["deviation"],
             "repeats": found["repeats"]["kind"],  # of the tests; mean and deviation are over seeds

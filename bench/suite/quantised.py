@@ -113,7 +113,7 @@ def main() -> None:
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     rows = []
     for row in json.loads(done.stdout)["rows"]:
-        for seed, accuracy in row["accuracies"].items():
+        for seed, accuracy in row["values"].items():
             folder = options.folder / row["name"] / f"seed-{seed}"
             result = json.loads((folder / "result.json").read_text("utf-8"))
             known = {

@@ -31,8 +31,9 @@ from eventsim.experiment.reading import source
 from eventsim.experiment.results import HEAD
 from eventsim.experiment.search import SearchObserver, as_toml, search
 from eventsim.experiment.table import (
-    ACCURACY_COLUMNS,
     COLUMNS,
+    COMPARED_COLUMNS,
+    TOLD,
     cells,
     fold_cells,
     fold_columns,
@@ -361,12 +362,14 @@ def _show_findings(found: Mapping[str, Any]) -> None:
         for note in waiting:
             typer.echo(note)
         return
-    table, split = found["table"], ACCURACY_COLUMNS
+    table, split = found["table"], COMPARED_COLUMNS
     columns, rows = table["columns"], table["cells"]
     terminal.show_table(found["title"], columns[:split], [row[:split] for row in rows])
     folds = found["fold_table"]
     if folds["cells"]:
-        title = "Folds: test accuracy in %, last epoch, mean over seeds"
+        told = TOLD[found["measure"]]
+        unit = " in %" if told.scale > 1 else ""
+        title = f"Folds: {told.what} on the test part{unit}, last epoch, mean over seeds"
         terminal.show_table(title, folds["columns"], folds["cells"], numbers=2)
     costs = [[row[0], *row[split:]] for row in rows]
     terminal.show_table("What it costs", [columns[0], *columns[split:]], costs)

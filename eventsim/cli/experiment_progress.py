@@ -45,8 +45,11 @@ class RunBars:
         self._progress.remove_task(self._bars.pop(spec.label))
         done, text = how.kind == "done", f"{spec.label}: {how.kind}"
         self._progress.advance(self._all, done)
-        if done and "validation_accuracy" in self._latest.get(spec.label, {}):
-            text += f", validation {self._latest[spec.label]['validation_accuracy']:.2%}"
+        latest = self._latest.get(spec.label, {})
+        if done and "validation_accuracy" in latest:
+            text += f", validation {latest['validation_accuracy']:.2%}"
+        elif done and "validation_loss" in latest:
+            text += f", validation loss {latest['validation_loss']:.4g}"
         _print(self._progress, text + (f" ({how.text})" if how.text else ""))
 
 

@@ -14,6 +14,7 @@ from eventsim.cli import completion
 from eventsim.cli.events import find_settings
 from eventsim.cli.experiment_progress import RunBars, RunLog, display
 from eventsim.cli.options import DownloadOption, LogOption, log_of, option
+from eventsim.cli.regression import base_for_values, has_targets
 from eventsim.cli.terminal import CHECK_FAILED, INTERRUPTED, say, say_backend
 from eventsim.datasets import DATASETS
 from eventsim.errors import ParameterError
@@ -38,6 +39,7 @@ from eventsim.experiment import (
 from eventsim.experiment.executors import LOCAL
 from eventsim.experiment.recipe import Smoke
 from eventsim.runs.settings import Shape
+from eventsim.train import TrainConfig
 from eventsim.train.log import Log
 
 RecipeArgument = Annotated[
@@ -100,7 +102,7 @@ class Executing:
 def load_both(name: str, data: str | None) -> tuple[Recipe, Task]:
     """A recipe and the task that was asked for, or its own.
 
-    What is neither a task nor its file is a data set, or a file with labels.
+    What is neither a task nor its file is a data set, or a file with labels or targets.
     """
     recipe = load_recipe(name)
     if data is None:
@@ -114,7 +116,8 @@ def load_both(name: str, data: str | None) -> tuple[Recipe, Task]:
 
 def _task_of(data: str) -> Task:
     """Recordings of one's own as a task, with the default settings."""
-    settings, plain = find_settings(data), DataSettings(file="")
+    values = has_targets(data)
+    settings, plain = find_settings(data, targets=values), DataSettings(file="")
     given = {key: v for key, v in asdict(settings).items() if v != getattr(plain, key)}
     small = Smoke(
         data={"train_samples": 60, "test_samples": 30},
@@ -122,7 +125,15 @@ def _task_of(data: str) -> Task:
         train={"epochs": 1, "batch_size": 20},
     )
     name = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(settings.title).stem)
-    return Task(name=name, title=settings.title, data=given, smoke=small, place=f"--data {data}")
+    train, usual = base_for_values().to_dict() if values else {}, TrainConfig().to_dict()
+    return Task(
+        name=name,
+        title=settings.title,
+        data=given,
+        train={key: value for key, value in train.items() if value != usual[key]},
+        smoke=small,
+        place=f"--data {data}",
+    )
 
 
 def run_recipe(

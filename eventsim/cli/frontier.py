@@ -93,10 +93,12 @@ def frontier_command(
     """
     from eventsim.frontier import DenseBaseline, Question, gather, write_frontier
     from eventsim.frontier.dense import find_torch
+    from eventsim.frontier.points import check_classes
     from eventsim.frontier.tables import notes, point_tables
     from eventsim.frontier.write import PAGE, POINTS, ROWS, plain
 
     recipe, task = experiment_runs.load_both(name, data)
+    check_classes(task.title, targets=bool(task.data.get("targets")))  # before anything runs
     if asked.axis:
         recipe = along(recipe, asked.axis)
     chips = {given: load_chip(given) for given in dict.fromkeys(asked.chip or (DEFAULT_CHIP,))}

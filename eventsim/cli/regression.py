@@ -17,7 +17,14 @@ from eventsim.datasets.formats import format_of
 from eventsim.events import StoredStream
 from eventsim.events.targets import TARGETS
 from eventsim.report.numbers import error_units, r2_rows
-from eventsim.runs.regression import LOSS, FitOutcome, evaluate_run, outputs_of, predict_run
+from eventsim.runs.regression import (
+    LOSS,
+    FitOutcome,
+    evaluate_run,
+    loss_scale,
+    outputs_of,
+    predict_run,
+)
 from eventsim.runs.run import Run, Which
 from eventsim.train import RegressionConfig, TrainConfig
 from eventsim.train.loss_settings import ValuesLoss
@@ -42,8 +49,11 @@ def base_of(asked: TypedTraining) -> TrainConfig:
     The others are those of :class:`TrainConfig`: a part is held out, weights decay, silent neurons
     are calibrated and lifted, and rates are kept in their band.
     """
-    if not is_asked(asked):
-        return TrainConfig()
+    return base_for_values() if is_asked(asked) else TrainConfig()
+
+
+def base_for_values() -> TrainConfig:
+    """The defaults of a training for values."""
     plain = RegressionConfig()
     return TrainConfig(
         loss=ValuesLoss(), epochs=plain.epochs, batch_size=plain.batch_size, bip=plain.bip
@@ -68,7 +78,9 @@ def write_page(done: FitOutcome, path: Path, forms: Sequence[str]) -> Path:
 def report_values(run: Run, out: Path | None, forms: Sequence[str], *, as_json: bool) -> None:
     """Write the page of a run again."""
     found, targets = evaluate_run(run.net, run.data("test"), run.config)
-    done = FitOutcome(run, found, targets, run.result)
+    # Runs of the days before 0.3.0 keep the unit of errors in their settings alone.
+    result = {"loss_scale": loss_scale(run.config, targets)} | run.result
+    done = FitOutcome(run, found, targets, result)
     page = write_page(done, out or run.folder / "index.html", forms)
     shown = done.result | {"folder": str(run.folder), "report": str(page)}
     terminal.present(shown, show_run, as_json=as_json)

@@ -62,9 +62,10 @@ MOST_UNNAMED = 1 << 20  # classes
 class DatasetInfo:
     """Description of a data set that is not open yet.
 
-    ``name`` is the one that ``load`` takes, ``classes`` the name of every class, ``channels`` the
-    number of input channels. ``splits`` says how the samples are divided, ``parts`` has the values
-    of ``split``, ``samples`` their number, ``obtain`` how to get the files.
+    ``name`` is the one that ``load`` takes, ``classes`` the name of every class (of every
+    output, where recordings have values), ``channels`` the number of input channels. ``splits``
+    says how the samples are divided, ``parts`` has the values of ``split``, ``samples`` their
+    number, ``obtain`` how to get the files.
     ``grouped`` names the parts that share no group (speaker, writer) with another part of their
     division: it is a division by group.
     """
@@ -344,10 +345,11 @@ def described(stored: StoredStream, *, targets: bool = False) -> Dataset[StoredS
     try:
         labels = whole_array(columns["labels"], "labels")
         names, parts = class_names_of(stored) or _numbered(labels), parts_of(stored)
+        wanted = targets_of(stored) if targets else None
         info = DatasetInfo(
             name=path.stem,
             description=f"recordings of the file {path.name}",
-            classes=names,
+            classes=names if wanted is None else wanted.names,
             channels=stored.n_channels,
             splits="as the file says" if parts else "none",
             obtain="a file of your own",
@@ -355,7 +357,6 @@ def described(stored: StoredStream, *, targets: bool = False) -> Dataset[StoredS
             parts=parts,
             samples=f"{stored.n_samples:,}",
         )
-        wanted = targets_of(stored) if targets else None
         groups, keys = columns.get("groups"), columns.get("keys")
         return Dataset(stored, labels, names, info, groups, keys, targets=wanted)
     except (ShapeError, DataError) as error:

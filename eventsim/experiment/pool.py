@@ -13,6 +13,7 @@ from typing import Protocol
 from eventsim.engine.contract.registry import set_threads
 from eventsim.experiment.workers import Assignment, Capacity, Ended, employed
 from eventsim.runs.execution import Execution, execute
+from eventsim.runs.regression import execute_values
 from eventsim.runs.settings import RunSettings, check_same_run
 from eventsim.train.checkpoint import Metrics
 from eventsim.train.folder import HISTORY, RESULT, RunFolder
@@ -98,4 +99,5 @@ def _run(spec: RunSettings, threads: int | None, folder: Path, how: Execution) -
         return  # another worker, which counted as dead, has brought it to its end
     if threads is not None and spec.grid is None:
         set_threads(threads, backend=spec.train.backend)
-    execute(spec, folder, replace(how, resume=RunFolder(folder).holds_run))
+    run = execute_values if spec.fits_values else execute
+    run(spec, folder, replace(how, resume=RunFolder(folder).holds_run))

@@ -97,6 +97,11 @@ class Experiment:
     variants: tuple[RunSettings, ...]
     small_size: str | None = None
 
+    @property
+    def fits_values(self) -> bool:
+        """Whether its networks are fitted to values: it is compared by R2, not by accuracy."""
+        return self.data.targets
+
     def specs(self) -> list[RunSettings]:
         """All runs: seed by seed, so that early results are of all conditions."""
         return [
@@ -142,6 +147,8 @@ def resolve(
         if condition.same_parameters_as is not None:
             variant = matched(variant, found[condition.same_parameters_as], shape)
         found[condition.name] = variant
+        if condition.name in chosen:
+            _check_answer(variant, data, f"{condition.place} on {task.place}")
     seeds = seed_list(selection.seeds or recipe.seeds)
     if selection.smoke and selection.seeds is None:
         seeds = seeds[:SMOKE_SEEDS]
@@ -244,6 +251,19 @@ def _variant(condition: Condition, recipe: Recipe, task: Task, selection: Select
     except ParameterError as error:
         raise RecipeError(f"{place}: {error}") from error
     return variant
+
+
+def _check_answer(variant: RunSettings, data: DataSettings, place: str) -> None:
+    """Raise RecipeError where classes are asked of values, or values of classes."""
+    if variant.fits_values == data.targets:
+        return
+    kind = variant.train.loss.kind
+    came = "recordings with values (targets)" if data.targets else "recordings with classes"
+    expected = "mean_squared_error" if data.targets else "a loss of classes"
+    raise RecipeError(
+        f"{place}: loss is {kind!r}, which does not fit {came}, expected {expected}. Leave out the "
+        "condition (--condition NAME takes others), or change its loss."
+    )
 
 
 def _of_model(network: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

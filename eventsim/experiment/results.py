@@ -2,6 +2,10 @@
 
 **Repeats** are seeds where there is one division into a training and a test part. Where groups
 are held out in turn, or in folds, they are the folds, whose accuracy is the mean over the seeds.
+**What is compared** is the accuracy on the test part. Of networks that are fitted to values it is
+R2, mean over the outputs; where a test part has an output whose targets are all equal, which has no
+R2, it is the mean squared error of every run.
+
 A seed of a condition counts if all its folds are done; seeds that do not count are named. A
 condition's tests against the baseline use the repeats, and in folds the seeds, that both have.
 """
@@ -28,6 +32,7 @@ MEASURED = (
     "neuron_updates_per_inference", "spikes_per_neuron_and_second", "training_seconds", "peak_mb",
 )  # fmt: skip
 LAST, SELECTED = "test", "selected_by_validation"  # of a result
+Measure = Literal["accuracy", "r2", "mean_squared_error"]
 Result = Mapping[str, Any]
 
 
@@ -39,15 +44,15 @@ class Row:
     ----------
     name, title
         Of the condition.
-    accuracies, selected_accuracies
-        On the test part by seed, mean over the folds: after the last epoch, and as validation
-        chose; the latter empty where it chose nothing.
-    fold_accuracies, selected_fold_accuracies
+    values, selected_values
+        What is compared (``Findings.measure``) on the test part by seed, mean over the folds: after
+        the last epoch, and as validation chose; the latter empty where it chose nothing.
+    fold_values, selected_fold_values
         Likewise by fold, mean over the seeds; empty without folds.
     last, selected
         Summaries over the repeats, which are folds where there are any, else seeds.
     over_seeds
-        The summary over the seeds of the accuracy after the last epoch.
+        The summary over the seeds of ``values``.
     left_out
         Seeds that other conditions have and that do not count here: not done, failed, or not done
         in all folds.
@@ -55,9 +60,9 @@ class Row:
         Trained numbers.
     measured
         Means over all runs of what ``MEASURED`` names, and of ``compile_seconds``; None where it
-        is not known.
+        is not known, as accuracies of networks that are fitted to values.
     comparison
-        With the baseline, accuracy after the last epoch; None for the baseline itself, or without
+        With the baseline, after the last epoch; None for the baseline itself, or without
         common repeats.
     p_holm
         The t-test's p, corrected for the number of conditions.
@@ -65,10 +70,10 @@ class Row:
 
     name: str
     title: str
-    accuracies: Mapping[int, float]
-    selected_accuracies: Mapping[int, float]
-    fold_accuracies: Mapping[str, float]
-    selected_fold_accuracies: Mapping[str, float]
+    values: Mapping[int, float]
+    selected_values: Mapping[int, float]
+    fold_values: Mapping[str, float]
+    selected_fold_values: Mapping[str, float]
     last: Summary
     selected: Summary | None
     over_seeds: Summary
@@ -129,8 +134,8 @@ class Findings:
     """All rows; conditions of which no seed is done have none, and are named in ``absent``.
 
     ``folds`` are the groups that were held out in turn, ``[None]`` without; ``divisions`` tells of
-    each who was tested. ``partial`` are done runs that no row counts, since folds are missing.
-    ``small_size`` is as of the experiment.
+    each who was tested. ``measure`` is what the rows compare. ``partial`` are done runs that no row
+    counts, since folds are missing. ``small_size`` is as of the experiment.
     """
 
     name: str
@@ -140,6 +145,7 @@ class Findings:
     folds: tuple[str | None, ...]
     divisions: tuple[TestedDivision, ...]
     repeats: Repeats
+    measure: Measure
     rows: tuple[Row, ...]
     absent: tuple[str, ...]
     partial: tuple[PartialSeed, ...] = ()
@@ -203,13 +209,15 @@ def collect(root: Path) -> Findings:
         divisions = tuple(_division(fold, [*done.values()]) for fold in folds)
         repeats = _repeats(divisions, tuple(sorted(seeds)))
         titles = plan["conditions"]
-        rows = [_row(name, titles[name], runs, repeats) for name, runs in done.items()]
+        measure = _measure([run for runs in done.values() for run in runs])
+        rows = [_row(name, titles[name], runs, repeats, measure) for name, runs in done.items()]
         findings = Findings(
             **{key: plan[key] for key in HEAD},
             folds=folds,
             divisions=divisions,
             repeats=repeats,
-            rows=tuple(_compared(rows, plan["baseline"], repeats, done)),
+            measure=measure,
+            rows=tuple(_compared(rows, plan["baseline"], repeats, done, measure)),
             absent=tuple(name for name, runs in found.items() if not runs),
             partial=tuple(
                 one for name, runs in every.items() for one in _partial(titles[name], runs, folds)
@@ -223,6 +231,20 @@ def collect(root: Path) -> Findings:
         raise StorageError(
             f"{root}: a file in it is not whole ({type(error).__name__}: {error})."
         ) from error
+
+
+def _measure(runs: Sequence[Result]) -> Measure:
+    """What all runs are compared by."""
+    if not any(run.get("task") == "regression" for run in runs):
+        return "accuracy"
+    return "r2" if all(None not in run[LAST]["r2"] for run in runs) else "mean_squared_error"
+
+
+def _value(tested: Mapping[str, Any] | None, measure: Measure) -> float | None:
+    """What a test gave; R2 as the mean over the outputs."""
+    if tested is None:
+        return None
+    return _mean(tested[measure]) if measure == "r2" else tested[measure]
 
 
 def _results(folder: Path) -> list[Result]:
@@ -310,36 +332,39 @@ def _reach_of_seeds(division: TestedDivision) -> str:
     )
 
 
-def _row(name: str, title: str, runs: Sequence[Result], repeats: Repeats) -> Row:
-    last, selected = (_means_by("seed", runs, key) for key in (LAST, SELECTED))
+def _row(name: str, title: str, runs: Sequence[Result], repeats: Repeats, measure: Measure) -> Row:
+    last, selected = (_means_by("seed", runs, key, measure) for key in (LAST, SELECTED))
     by_fold = repeats.are_folds
-    folds, chosen = (_means_by("fold", runs, key) if by_fold else {} for key in (LAST, SELECTED))
+    folds, chosen = (
+        _means_by("fold", runs, key, measure) if by_fold else {} for key in (LAST, SELECTED)
+    )
+    # Networks that are fitted to values have no accuracy in training, and no rates are asked.
+    got = [run if measure == "accuracy" else {**dict.fromkeys(MEASURED), **run} for run in runs]
     values = list((chosen if by_fold else selected).values())
     return Row(
         name=name,
         title=title,
-        accuracies=last,
-        selected_accuracies=selected,
-        fold_accuracies=folds,
-        selected_fold_accuracies=chosen,
+        values=last,
+        selected_values=selected,
+        fold_values=folds,
+        selected_fold_values=chosen,
         last=Summary.of(list((folds if by_fold else last).values())),
         selected=Summary.of(values) if values else None,
         over_seeds=Summary.of(list(last.values())),
         left_out=tuple(seed for seed in repeats.seeds if seed not in last),
         parameters=int(runs[0]["trained_parameters"]),
-        measured={key: _mean(run[key] for run in runs) for key in MEASURED}
+        measured={key: _mean(run[key] for run in got) for key in MEASURED}
         # Runs of earlier versions did not tell it apart.
         | {"compile_seconds": _mean(run.get("compile_seconds") for run in runs)},
     )
 
 
-def _means_by(what: str, runs: Sequence[Result], key: str) -> dict[Any, float]:
-    """The mean accuracy of every seed, or of every fold; seeds in order."""
+def _means_by(what: str, runs: Sequence[Result], key: str, measure: Measure) -> dict[Any, float]:
+    """The mean of what is measured of every seed, or of every fold; seeds in order."""
     names = dict.fromkeys(run[what] for run in runs)
     found: dict[Any, float] = {}
     for name in sorted(names) if what == "seed" else names:
-        tested = [run[key] for run in runs if run[what] == name]
-        mean = _mean(None if one is None else one["accuracy"] for one in tested)
+        mean = _mean(_value(run[key], measure) for run in runs if run[what] == name)
         if mean is not None:
             found[name] = mean
     return found
@@ -352,13 +377,17 @@ def _mean(values: Any) -> float | None:
 
 
 def _compared(
-    rows: Sequence[Row], baseline: str, repeats: Repeats, runs: Mapping[str, Sequence[Result]]
+    rows: Sequence[Row],
+    baseline: str,
+    repeats: Repeats,
+    runs: Mapping[str, Sequence[Result]],
+    measure: Measure,
 ) -> list[Row]:
     """The rows with their tests."""
     against = [
         None
         if row.name == baseline or baseline not in runs
-        else _comparison(runs[row.name], runs[baseline], repeats)
+        else _comparison(runs[row.name], runs[baseline], repeats, measure)
         for row in rows
     ]
     corrected = holm([None if one is None else one.p_t for one in against])
@@ -369,14 +398,14 @@ def _compared(
 
 
 def _comparison(
-    own: Sequence[Result], base: Sequence[Result], repeats: Repeats
+    own: Sequence[Result], base: Sequence[Result], repeats: Repeats, measure: Measure
 ) -> Comparison | None:
     common = {run["seed"] for run in own} & {run["seed"] for run in base}
     if not common:
         return None
     what = "fold" if repeats.are_folds else "seed"
     pairs = [
-        _means_by(what, [run for run in runs if run["seed"] in common], LAST)
+        _means_by(what, [run for run in runs if run["seed"] in common], LAST, measure)
         for runs in (own, base)
     ]
     names = [name for name in pairs[0] if name in pairs[1]]

@@ -260,6 +260,11 @@ def _prepared(recipe: Recipe, task: Task, selection: Selection, folder: Path) ->
             f"{task.place}: holds out groups in turn. Search on a task without held_out and folds: "
             "with them, what is a test part in one turn would be validation data in another."
         )
+    if plain.fits_values:
+        raise RecipeError(
+            f"{task.place}: has values (targets), but a search compares trials by accuracy, which "
+            "values have not. Compare settings by a sweep: eventsim experiment RECIPE."
+        )
     if plain.variants[0].train.validation_fraction == 0:
         raise RecipeError(
             f"{recipe.place} on {task.place}: train.validation_fraction is 0, expected a value > 0 "

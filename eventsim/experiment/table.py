@@ -1,8 +1,9 @@
 """Findings as a table: cells for a terminal, and the same as Markdown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from eventsim.experiment.results import Findings, Row, TestedDivision
+from eventsim.experiment.results import Findings, Measure, Row, TestedDivision
 from eventsim.experiment.statistics import Summary
 
 EARLIER_OPERATIONS = "in runs of earlier versions with multiply-adds of a linear decision"
@@ -10,11 +11,11 @@ COLUMNS = (
     "condition", "n", "last epoch", "by validation", "difference", "p (t)", "p (Holm)",
     "p (signs)", "parameters", "synaptic operations", "updates", "train s", "peak MB",
 )  # fmt: skip
-ACCURACY_COLUMNS = 8  # of these; the others are what it costs
+COMPARED_COLUMNS = 8  # of these; the others are what it costs
 NOTES = (
-    "Accuracy on the test part in %, mean ± {spread}; n: {kind}. Of the network after the last "
+    "{what} on the test part{unit}, mean ± {spread}; n: {kind}. Of the network after the last "
     "epoch, and of the epoch that the validation part chose.",
-    "difference: points of accuracy, last epoch, from {baseline}. p: two-sided, on pairs of one "
+    "difference: {points}, last epoch, from {baseline}. p: two-sided, on pairs of one "
     "{one}: {test}; the same corrected by Holm for {holm}; exact sign flips, which with n "
     "{kind} cannot give less than 2^(1-n). -: no test, of one pair or of equal differences.",
     "{reach}",
@@ -24,9 +25,50 @@ NOTES = (
 )
 
 
+@dataclass(frozen=True)
+class Told:
+    """How a measure is told."""
+
+    what: str  # its name
+    unit: str  # what is said of it once
+    points: str  # what a difference counts
+    scale: float  # of a value as it is shown
+    form: str  # digits
+
+    def shown(self, value: float, *, sign: str = "") -> str:
+        """A value as text."""
+        return f"{self.scale * value:{sign}{self.form}}"
+
+    def summary(self, found: Summary) -> str:
+        """Mean and standard deviation as text."""
+        spread = "" if found.deviation is None else f" ± {self.shown(found.deviation)}"
+        return f"{self.shown(found.mean)}{spread}"
+
+
+TOLD: Mapping[Measure, Told] = {
+    "accuracy": Told("Accuracy", " in %", "points of accuracy", 100.0, ".2f"),
+    "r2": Told(
+        "R2",
+        " (mean over the outputs; 1 is perfect, 0 is as good as the mean of the targets)",
+        "R2",
+        1.0,
+        ".4f",
+    ),
+    "mean_squared_error": Told(
+        "Mean squared error",
+        " (lower is better; a test part has an output whose targets are all equal, so there is no "
+        "R2)",
+        "mean squared error",
+        1.0,
+        ".5g",
+    ),
+}
+
+
 def cells(findings: Findings) -> list[list[str]]:
     """One list per condition, in the order of ``COLUMNS``."""
-    return [_cells(row, findings.baseline) for row in findings.rows]
+    told = TOLD[findings.measure]
+    return [_cells(row, findings.baseline, told) for row in findings.rows]
 
 
 def notes(findings: Findings) -> list[str]:
@@ -35,7 +77,11 @@ def notes(findings: Findings) -> list[str]:
     repeats = findings.repeats
     earlier = findings.has_earlier
     compared = sum(row.comparison is not None for row in findings.rows)
+    told = TOLD[findings.measure]
     words = {
+        "what": told.what,
+        "unit": told.unit,
+        "points": told.points,
         "baseline": base or "the baseline, which is not done",
         "compiling": "compiling of kernels included in runs of earlier versions"
         if earlier
@@ -109,15 +155,15 @@ def fold_columns(findings: Findings) -> list[str]:
 
 
 def fold_cells(findings: Findings) -> list[list[str]]:
-    """One list per fold: its groups, and the accuracy of every condition; none without folds."""
+    """One list per fold: its groups, and the measure of every condition; none without folds."""
     if not findings.repeats.are_folds:
         return []
-    found = []
+    told, found = TOLD[findings.measure], []
     for number, one in enumerate(findings.divisions, 1):
-        values = [row.fold_accuracies.get(str(one.fold)) for row in findings.rows]
-        shown = ["-" if value is None else f"{100.0 * value:.2f}" for value in values]
+        values = [row.fold_values.get(str(one.fold)) for row in findings.rows]
+        shown = ["-" if value is None else told.shown(value) for value in values]
         found.append([f"{number}", str(one.tested or one.fold), *shown])
-    ends = [_percent(row.last) for row in findings.rows]
+    ends = [told.summary(row.last) for row in findings.rows]
     return [*found, ["", "mean ± standard deviation over folds", *ends]] if found else []
 
 
@@ -139,15 +185,15 @@ def _line(row: Sequence[str]) -> str:
     return f"| {' | '.join(cell.replace('|', '/') for cell in row)} |"
 
 
-def _cells(row: Row, baseline: str) -> list[str]:
+def _cells(row: Row, baseline: str, told: Told) -> list[str]:
     tests = row.comparison
     empty = "baseline" if row.name == baseline else "-"
     return [
         row.title,
         f"{row.last.n}",
-        _percent(row.last),
-        "-" if row.selected is None else _percent(row.selected),
-        empty if tests is None else f"{100.0 * tests.difference:+.2f}",
+        told.summary(row.last),
+        "-" if row.selected is None else told.summary(row.selected),
+        empty if tests is None else told.shown(tests.difference, sign="+"),
         "-" if tests is None else _p(tests.p_t),
         _p(row.p_holm),
         "-" if tests is None else _p(tests.p_signs),
@@ -157,11 +203,6 @@ def _cells(row: Row, baseline: str) -> list[str]:
         _number(row.measured["training_seconds"], digits=1),
         _number(row.measured["peak_mb"]),
     ]
-
-
-def _percent(found: Summary) -> str:
-    spread = "" if found.deviation is None else f" ± {100.0 * found.deviation:.2f}"
-    return f"{100.0 * found.mean:.2f}{spread}"
 
 
 def _p(value: float | None) -> str:

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from eventsim.chips import ENERGY_TERMS, Quantity
 from eventsim.entries import flat
+from eventsim.errors import ParameterError
 from eventsim.events import AnyDataset
 from eventsim.experiment.resolve import Experiment
 from eventsim.experiment.statistics import Summary
@@ -231,6 +232,16 @@ class Frontier:
         return found
 
 
+def check_classes(title: str, *, targets: bool) -> None:
+    """Raise ParameterError where recordings have targets: a front is of accuracies."""
+    if targets:
+        raise ParameterError(
+            f"{title}: its recordings have values (targets), expected classes: the front is "
+            "accuracy against cost, and values have no accuracy. eventsim experiment compares R2 "
+            "and synaptic operations of such networks, eventsim cost RUN prices each."
+        )
+
+
 def gather(
     plan: Experiment,
     root: Path,
@@ -261,11 +272,14 @@ def gather(
 
     Raises
     ------
+    ParameterError
+        The networks of the sweep are fitted to values.
     StorageError
         A file of a run is damaged.
     BackendError
         Baselines were given, and PyTorch is missing.
     """
+    check_classes(plan.title, targets=plan.fits_values)
     data = _Recordings()
     runs: dict[str, list[SweptRun]] = {variant.name: [] for variant in plan.variants}
     rounded: dict[tuple[str, int], list[SweptRun]] = {}

@@ -25,7 +25,7 @@ from eventsim.events import AnyDataset, EventStream, StoredStream
 from eventsim.events.storage import write_json
 from eventsim.events.targets import Targets, differ
 from eventsim.network import Network
-from eventsim.runs.execution import Execution, stopped_early, train_run
+from eventsim.runs.execution import Execution, peak_megabytes, stopped_early, train_run
 from eventsim.runs.run import Run, Which
 from eventsim.runs.settings import RunSettings, Shape
 from eventsim.train import (
@@ -67,7 +67,9 @@ def execute_values(
     if test.targets is None or not test.targets.given:
         raise DataError(f"{settings.data.title}: the test part has no target, expected some.")
     mean, size = _scale(training, settings.data.title)
-    if not how.resume:  # a run keeps its own: a program may have chosen another scale
+    if how.resume:  # a run keeps its own: a program may have chosen another scale
+        settings = settings.settled_as(RunSettings.load(folder))
+    else:
         loss = ValuesLoss(scale=_chosen(settings.train, test.targets) or tuple(size.tolist()))
         if net is None:
             net = in_units(settings.build(Shape.of(training)), mean, size)
@@ -76,7 +78,10 @@ def execute_values(
     run = train_run(settings, folder, training, how, net=net)
     if not group.leads:
         return None
-    return _tested(run, training, test, mean)
+    found = _tested(run, training, test, mean)
+    found.result["peak_mb"] = peak_megabytes() if how.own_process else None
+    write_json(run.folder / RESULT, found.result, indent=None)
+    return found
 
 
 def _chosen(config: TrainConfig, targets: Targets) -> tuple[float, ...]:
@@ -108,10 +113,12 @@ def _tested(run: Run, training: AnyDataset, data: AnyDataset, guess: Floats) -> 
         chosen = found if is_last else evaluate_run(run.selected, data, config)[0]
         best = {"epoch": epoch, **described_fit(chosen, targets.names)}
     backend = describe_backend(config.backend)
-    assert isinstance(config.loss, ValuesLoss)
+    operations, updates = run.operations(data)
     result = {
         "task": "regression",
+        "condition": run.settings.name,
         "seed": config.seed,
+        "fold": run.settings.fold,
         "division": run.data_settings.info.splits,
         "parts": parts,
         "epochs": len(run.history),
@@ -121,15 +128,17 @@ def _tested(run: Run, training: AnyDataset, data: AnyDataset, guess: Floats) -> 
         "guess_mean_squared_error": float(np.nanmean((targets.values - guess) ** 2)),
         "loss": last["loss"],
         "validation_loss": last.get("validation_loss"),
-        "loss_scale": list(config.loss.scale or (1.0,) * len(targets.names)),
+        "loss_scale": loss_scale(config, targets),
         "trained_parameters": count_trained(run.net, config),
+        "synaptic_operations_per_inference": operations,
+        "neuron_updates_per_inference": updates,
         "training_seconds": sum(line["seconds"] for line in run.history),
+        "compile_seconds": sum(line["compile_seconds"] for line in run.history),
         "skipped_steps": sum(line["skipped_steps"] for line in run.history),
         "backend": backend.name,
         "device": backend.device,
         "version": eventsim.__version__,
     }
-    write_json(run.folder / RESULT, result, indent=None)
     return FitOutcome(run, found, targets, result)
 
 
@@ -143,6 +152,12 @@ def predict_run(
     loss = MeanSquaredError(wanted, times, readout)
     how: dict[str, Any] = {"backend": run.config.backend, "precision": run.config.precision}
     return evaluate_regression(net, stream, loss, **how).predicted
+
+
+def loss_scale(config: TrainConfig, targets: Targets) -> list[float]:
+    """The unit of errors of every output in the loss of a run."""
+    assert isinstance(config.loss, ValuesLoss)
+    return list(config.loss.scale or (1.0,) * len(targets.names))
 
 
 def outputs_of(run: Run) -> tuple[str, ...] | None:

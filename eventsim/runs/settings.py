@@ -9,7 +9,7 @@ read too: those of ``eventsim train`` and of ``eventsim experiment``, both witho
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from eventsim.train.choice import answer_of
 from eventsim.train.config import drop_unknown
 from eventsim.train.counting import count_trained
 from eventsim.train.folder import FORMAT, SETTINGS, VERSION
+from eventsim.train.loss_settings import ValuesLoss
 from eventsim.train.method import AbstractMethod, Exact
 from eventsim.train.parts import By
 
@@ -100,6 +101,19 @@ class RunSettings(Settings):
     def fits_values(self) -> bool:
         """Whether it is a run of regression: its network is fitted to values."""
         return self.train.fits_values
+
+    def settled_as(self, before: "RunSettings") -> "RunSettings":
+        """These settings, with what a run of regression found itself where they leave it open.
+
+        That is the unit of errors (``loss.scale``) and the readout: ``before`` has them.
+        """
+        mine, other = self.train.loss, before.train.loss
+        if not isinstance(mine, ValuesLoss) or not isinstance(other, ValuesLoss):
+            return self
+        scale, output = mine.scale or other.scale, self.train.output
+        output = before.train.output if output == TrainConfig().output else output
+        train = replace(self.train, loss=ValuesLoss(scale=scale), output=output)
+        return replace(self, train=train)
 
     @property
     def fold(self) -> str | None:
@@ -203,7 +217,7 @@ def check_same_run(
         if not (folder / SETTINGS).exists():
             return
         before = RunSettings.load(folder)
-    stored, given = before.deciding(), now.deciding()
+    stored, given = before.deciding(), now.settled_as(before).deciding()
     drop_unknown(stored["train"], given["train"])
     # What a program gave to train(..) is held to the checkpoint, which knows it by its hash.
     for key in [key for key in ("data", "network") if stored[key] is None]:

@@ -66,7 +66,7 @@ def test_run_writes_table_and_figure_and_runs_nothing_twice(files, tmp_path):
     assert rows["skip"]["last"]["n"] == 2
     assert rows["skip"]["comparison"]["n"] == 2
     result = json.loads((out / "skip" / "seed-1" / "result.json").read_text())
-    assert rows["skip"]["accuracies"]["1"] == result["test"]["accuracy"]
+    assert rows["skip"]["values"]["1"] == result["test"]["accuracy"]
     again = call("experiment", "run", files.recipe, *HERE)
     assert again.code == 0, again.err
     assert "4 runs, 4 are done" in again.err
@@ -98,7 +98,7 @@ def test_run_in_processes_gives_the_same_table(files, tmp_path):
     here = call("experiment", "run", files.recipe, *options, "--jobs", 0, "--out", "here")
     there = call("experiment", "run", files.recipe, *options, "--jobs", 2, "--out", "there")
     assert there.code == 0, there.err
-    for key in ("accuracies", "selected_accuracies", "parameters"):
+    for key in ("values", "selected_values", "parameters"):
         assert here.json["rows"][0][key] == there.json["rows"][0][key]
     assert here.json["rows"][0]["measured"]["peak_mb"] is None
     assert there.json["rows"][0]["measured"]["peak_mb"] > 0

@@ -100,6 +100,18 @@ def test_values_of_a_table_are_fitted_evaluated_and_predicted_as_by_hand(
     np.testing.assert_allclose(test["mean_squared_error"], error.sum() / there.sum(), rtol=1e-3)
 
 
+def test_a_report_of_a_run_that_kept_no_unit_of_errors_takes_it_from_the_settings(values, places):
+    call("data", "import", "--targets", "targets.csv", "--group-column", "speaker", "--out", "m.h5")
+    whole = call("train", "m.h5", *TRAINED, "--json")
+    assert whole.code == 0, whole.err
+    result = json.loads((places / "run" / "result.json").read_text())
+    kept = result.pop("loss_scale")
+    (places / "run" / "result.json").write_text(json.dumps(result))
+    again = call("report", "run", "--json")
+    assert again.code == 0, again.err
+    assert again.json["loss_scale"] == kept
+
+
 def counted(monkeypatch, where, name):
     """Calls of a function of a module, as they come."""
     called, plain = [], getattr(where, name)

@@ -97,7 +97,7 @@ def test_accuracy_of_a_seed_is_the_mean_over_its_groups_when_all_are_done(files,
     found = collect(root)
     assert found.folds == ("a", "b")
     assert [row.name for row in found.rows] == ["plain"]
-    assert found.rows[0].accuracies == {0: 0.625}
+    assert found.rows[0].values == {0: 0.625}
     assert found.rows[0].measured["synaptic_operations_per_inference"] == 1000.0
     assert found.absent == ("skip",)
     text = " ".join(notes(found))
@@ -241,10 +241,10 @@ def test_means_spreads_and_tests_of_folds_are_over_folds(files, tmp_path):
     plain, skip = ((0.5, 0.6), (0.7, 0.7), (0.9, 0.8)), ((0.6, 0.6), (0.8, 0.9), (0.9, 0.9))
     found = folds_of(files, tmp_path / "out", {"plain": plain, "skip": skip})
     row, other = found.rows
-    assert row.fold_accuracies == pytest.approx({"ann": 0.55, "bob": 0.7, "cid": 0.85})
+    assert row.fold_values == pytest.approx({"ann": 0.55, "bob": 0.7, "cid": 0.85})
     assert (row.last.n, row.last.mean) == (3, pytest.approx(0.7))
     assert row.last.deviation == pytest.approx(0.15)
-    assert row.accuracies == pytest.approx({0: 0.7, 1: 0.7})
+    assert row.values == pytest.approx({0: 0.7, 1: 0.7})
     assert row.over_seeds.n == 2
     # Ten are tested for every twenty that are learned.
     assert found.repeats.overlap == 0.5

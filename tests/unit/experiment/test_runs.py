@@ -194,7 +194,7 @@ def test_grid_runs_beside_exact_ones(files, tmp_path, watcher):
     assert grid.measured["neuron_updates_per_inference"] == 60 * 7
     assert plain.measured["neuron_updates_per_inference"] < 60 * 7
     assert grid.selected is not None
-    assert grid.accuracies.keys() == plain.accuracies.keys() == {0}
+    assert grid.values.keys() == plain.values.keys() == {0}
 
 
 INTERRUPTIBLE = """
