@@ -35,6 +35,8 @@ FORMATS = {
     "csv": "text: time, channel, perhaps sample",
 }
 _EXPECTED = f"a file of events: {'; '.join(FORMATS.values())}"
+# Ends of names that no text has; .raw and .aedat may be anything.
+_NEVER_TEXT = (".npy", ".npz", ".mat", ".h5", ".hdf5", ".aedat4", ".wav", ".sph")
 _HEAD = 4096  # bytes that tell text from others
 _HDF5, _ZIP, _AEDAT = b"\x89HDF\r\n\x1a\n", b"PK", b"#!AER-DAT"
 _EVT = re.compile(rb"^% (evt |format EVT)", re.MULTILINE)
@@ -73,6 +75,16 @@ def format_of(path: str | Path) -> str:
     if place.suffix.lower().startswith(".aedat"):
         return "aedat"
     raise DataError(f"{path}: is neither text, HDF5, npz nor AEDAT, expected {_EXPECTED}.")
+
+
+def misnamed(path: str | Path) -> str | None:
+    """What is said of a file of text whose name is that of another format; None of others."""
+    place = Path(path)
+    if place.suffix.lower() not in _NEVER_TEXT:
+        return None
+    begins = place.read_bytes()[:_HEAD].decode("utf-8", "replace").lstrip("\ufeff").splitlines()
+    first = repr(begins[0][:40]) if begins else "nothing"
+    return f"{path} is text, although its name ends in {place.suffix}: it begins with {first}"
 
 
 def _is_text(head: bytes) -> bool:

@@ -17,6 +17,7 @@ from eventsim.datasets import adapters, aer, audio_events, camera_files, nir_eve
 from eventsim.datasets.aer_sensors import SENSORS, find_sensor
 from eventsim.datasets.audio_events import AudioEncoding
 from eventsim.datasets.dataset import check_split
+from eventsim.datasets.formats import misnamed
 from eventsim.entries import parse_json
 from eventsim.errors import DataError, StorageError
 from eventsim.events import AnyDataset, Dataset, EventStream, StoredStream
@@ -347,7 +348,13 @@ def _read_nas(place: str, reading: Reading) -> Events:
 
 
 def _read_csv(place: str, reading: Reading) -> Events:
-    return _read_columns(text.read, place, reading)
+    odd = misnamed(place)
+    if odd is None:
+        return _read_columns(text.read, place, reading)
+    try:
+        return replace(_read_columns(text.read, place, reading), told=(odd,))
+    except DataError as error:
+        raise DataError(f"{error} {odd}.") from error
 
 
 def _read_arrays(place: str, reading: Reading) -> Events:

@@ -162,3 +162,22 @@ def test_table_of_labels_as_its_own_recording_names_the_right_command(table, com
 def test_damaged_network_file_is_an_eventsim_network(tmp_path):
     (tmp_path / "net.npz").write_bytes(b"no archive")
     assert "an eventsim-network file" in flat(call("simulate", "net.npz", "yinyang").err)
+
+
+@pytest.mark.parametrize("name", ["one.npy", "one.mat"])
+def test_text_by_the_name_of_another_format_is_said_to_be_text(tmp_path, name):
+    said = f"{name} is text, although its name ends in .{name[4:]}: it begins with"
+    write(tmp_path / name, SECONDS, names="time_s,channel")
+    read = call("data", "import", name, "--out", "one.h5")
+    assert read.code == 0, read.err
+    assert f"{said} 'time_s,channel'" in flat(read.err)
+    assert said in flat(call("data", "info", "one.h5").out)
+    (tmp_path / name).write_text("version https://git-lfs.github.com/spec/v1\nsize 12\n")
+    refused = call("data", "import", name, "--out", "two.h5")
+    assert refused.code == 2
+    assert f"{said} 'version https://git-lfs." in flat(refused.err)
+
+
+def test_text_by_a_name_of_text_is_not_remarked(tmp_path):
+    write(tmp_path / "one.dat", SECONDS, names="time_s,channel")
+    assert call("data", "import", "one.dat", "--out", "one.h5").err == ""
