@@ -10,7 +10,7 @@ import typer
 from eventsim.cli import completion
 from eventsim.cli import options as opt
 from eventsim.cli.events import find_network
-from eventsim.entries import parse_word, read_json, read_toml, shown
+from eventsim.entries import nearest, parse_word, read_json, read_toml, shown
 from eventsim.errors import ParameterError
 from eventsim.network import Network
 from eventsim.runs.networks import NetworkSettings
@@ -140,7 +140,8 @@ def assign(values: dict[str, Any], text: str) -> None:
     if not isinstance(values.get(group), Mapping):
         known = [name for name, held in values.items() if isinstance(held, Mapping)]
         raise ParameterError(
-            f"--set {shown(text)}: {shown(group)} is no group of keys, expected one of {known}."
+            f"--set {shown(text)}: {shown(group)} is no group of keys, expected one of {known}. "
+            f"{nearest(group, known)}".rstrip()
         )
     values[group] = {**values[group], key: value}
 

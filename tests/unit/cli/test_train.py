@@ -461,6 +461,7 @@ def test_chips_in_which_no_network_can_be_evaluated_are_refused(finished, option
         (("--set", "gain"), "expected KEY=VALUE"),
         (("--set", "loss.gane=3"), "Did you mean 'gain'?"),
         (("--set", "gain.x=3"), "'gain' is no group of keys"),
+        (("--set", "rate.weights=3"), "Did you mean 'rates'?"),
         (("--set", "tale=3"), "Did you mean 'tail'?"),
         (("--set", "augmentation.jiter=3"), "Did you mean 'jitter'?"),
         (("--loss", "van_rossum", "--set", "label_smoothing=0.1"), "takes no shares"),
