@@ -1,7 +1,9 @@
 """The columns of a text file of events: what they are called, and what each of them is.
 
 Columns are separated by commas, semicolons, tabs or blanks; empty lines and lines that begin with
-``#`` are skipped. A line of names may come first; it is recognised by words in it:
+``#`` are skipped. A line of names may come first; it is recognised by words in it. The last line
+with ``#`` above the first event is such a line, too, if it has a time, a channel, and as many names
+as there are columns: ``numpy.savetxt(.., header="t_us,channel")`` writes it so.
 
 =======  ===================================================================
 column   names (case does not count), a unit may follow: ``t_us``, ``time (s)``
@@ -87,11 +89,16 @@ class Table:
 
 def table_of(path: Path, given: Sequence[str] | None, size: Size | None) -> Table:
     """What the first line that is no remark, or the caller, says of the columns."""
-    number, line = _first_line(path)
+    number, line, remark = _first_line(path)
     separator = next((mark for mark in (",", ";", "\t") if mark in line), None)
     cells = tuple(cell.strip() for cell in line.split(separator))
-    where = f"{path}, line {number}"
+    where, skipped = f"{path}, line {number}", number
     numbers = _are_numbers(cells)
+    if numbers:
+        skipped -= 1
+        above = tuple(cell.strip() for cell in remark.lstrip("#").strip().split(separator))
+        if len(above) == len(cells) and _has_roles(above):
+            numbers, cells, line, where = False, above, remark, f"{path}, above line {number}"
     if numbers and given is None and len(cells) not in (2, 3):
         raise DataError(
             f"{where}: has {len(cells)} columns and no names, expected time, channel and perhaps "
@@ -108,7 +115,7 @@ def table_of(path: Path, given: Sequence[str] | None, size: Size | None) -> Tabl
         unit = _common(unit, _unit_of_header(cells[columns["time"]], where), where)
     _check_address(columns, called, where, size)
     names = tuple(map(str, range(1, len(cells) + 1))) if numbers else cells
-    return Table(separator, columns, number - numbers, unit, names, bool(given) or not numbers)
+    return Table(separator, columns, skipped, unit, names, bool(given) or not numbers)
 
 
 def checked_roles(
@@ -234,7 +241,15 @@ def _check_address(
     )
 
 
-def _first_line(path: Path) -> tuple[int, str]:
+def _has_roles(cells: Sequence[str]) -> bool:
+    """Whether a time, of any unit, and a channel are among these names."""
+    has_time = any(_COLUMN_OF.get(_name(cell)[0]) == "time" for cell in cells)
+    return has_time and not {"channel", "x"}.isdisjoint(map(role_of, cells))
+
+
+def _first_line(path: Path) -> tuple[int, str, str]:
+    """The first line that is no remark: its number and text, and the last remark above it."""
+    remark = ""
     with opened(path, expected="a text file of events") as (file, _):
         for number, raw in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), start=1):
             if len(raw) == LONGEST_LINE:
@@ -247,7 +262,8 @@ def _first_line(path: Path) -> tuple[int, str]:
             except UnicodeDecodeError as error:
                 raise DataError(f"{path}, line {number}: is no text in UTF-8 ({error}).") from error
             if line and not line.startswith("#"):
-                return number, line
+                return number, line, remark
+            remark = line or remark
     raise DataError(f"{path}: holds no event, only empty lines and remarks.")
 
 

@@ -42,6 +42,9 @@ def write(tmp_path):
         "microseconds,c\n1500,3\n250,7\n",
         "t (\u03bcs),c\n1500,3\n250,7\n",
         "timestamp_usec,c\n1500,3\n250,7\n",
+        "# t_us,channel\n1500,3\n250,7\n",
+        "# of a cochlea\n#channel time_us\n3 1500\n\n7 250\n",
+        "# t, channel: of a cochlea\n1.5,3\n0.25,7\n",
     ],
 )
 def test_columns_and_units_are_told_from_the_file(write, content):
@@ -68,6 +71,20 @@ def test_columns_are_dropped_where_that_is_asked_for(write, content, columns):
     assert stream.channels.tolist() == [7, 3]
     assert len(lines.dropped) == columns.count("-")
     assert lines.guess == ""
+
+
+def test_header_that_numpy_writes_as_a_remark_is_a_header(tmp_path):
+    path = tmp_path / "events.csv"
+    events = np.array([[250, 7], [1500, 3]])
+    np.savetxt(path, events, fmt="%d", delimiter=",", header="time_us,channel")
+    lines = text.read(path)
+    assert (lines.unit, lines.is_stated, lines.guess) == ("us", True, "")
+    np.savetxt(path, events, fmt="%d", delimiter=",", header="time_ns,channel")
+    with pytest.raises(DataError, match="above line 2: its times are in ns"):
+        text.read(path)
+    with pytest.raises(DataError, match="says that times are in us, you named them in ms"):
+        np.savetxt(path, events, fmt="%d", delimiter=",", header="time_us,channel")
+        text.read(path, columns=("t_ms", "channel"))
 
 
 def test_address_of_a_camera_makes_the_channel(write):
