@@ -80,7 +80,7 @@ class DataSettings(AbstractDataSettings):
         if self.test_file is not None:
             return f"all of {Path(self.test_file).name} is the test part"
         if self.divide == "auto" and division.has_parts(found):
-            return f"as the file says: {self.train_split} and {self.test_split}"
+            return division.file_said(found, (self.train_split, self.test_split))
         whole = self._by_group(found)
         of = "the recordings, in whole groups," if whole else "every class"
         of = "the recordings" if self.targets and not whole else of

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from eventsim.entries import Bounds
 from eventsim.events import AnyDataset, StoredStream
-from eventsim.events.labelled import splits_of
+from eventsim.events.labelled import parts_of, splits_of
 from eventsim.train.parts import named
 
 Folds = Annotated[
@@ -31,11 +31,18 @@ def groups_said(
     return None
 
 
-def parts_left_out(parts: Sequence[str], taken: Sequence[str]) -> str:
+def parts_left_out(parts: Sequence[str], taken: Sequence[str], *, of: str = "the data set") -> str:
     """Parts of a data set that are neither learned nor tested, in words; empty without any."""
     others = [part for part in parts if part not in taken]
     what = "parts" if len(others) > 1 else "part"
-    return f"; left out: the {what} {', '.join(others)} of the data set" if others else ""
+    return f"; left out: the {what} {', '.join(others)} of {of}" if others else ""
+
+
+def file_said(data: AnyDataset, taken: Sequence[str]) -> str:
+    """How the file of the recordings divides them, and which of its parts are not taken."""
+    assert isinstance(data.stream, StoredStream)
+    left = parts_left_out(parts_of(data.stream), taken, of="the file")
+    return f"as the file says: {' and '.join(taken)}{left}"
 
 
 def has_parts(data: AnyDataset) -> bool:

@@ -269,6 +269,7 @@ def train(
     for what, its_digest in origin.digests().items():
         group.check_same(what, its_digest)
     parts = data.subset(kept), data.subset(held_out)
+    _check_targets(*parts)
     fitted = _fitted(config, net, group)
     late = late_begin(net, data.stream, answer_of(config, data.class_names))
     run = _Run(config, fitted, *parts, home, origin, callback, group, method, late)
@@ -316,6 +317,17 @@ def _check_given(net: Network, data: AnyDataset, config: TrainConfig) -> None:
             f"train: the recordings have {data.stream.n_channels} channels, input population "
             f"{name!r} has size {size}. Give recordings and a network of the same size."
         )
+
+
+def _check_targets(training: AnyDataset, validation: AnyDataset) -> None:
+    """Raise DataError where a part of recordings with values has none: its loss would be 0."""
+    for what, part in (("training", training), ("validation", validation)):
+        if len(part) and part.targets is not None and not part.targets.given:
+            raise DataError(
+                f"train: all targets of the {what} part are empty ({len(part):,} recordings), "
+                "expected some. Leave out recordings without targets, or choose another "
+                "validation_fraction or seed."
+            )
 
 
 def _home(

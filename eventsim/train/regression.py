@@ -90,7 +90,7 @@ class RegressionEvaluation:
     Attributes
     ----------
     mean_squared_error
-        In the unit of the targets, squared.
+        In the unit of the targets, squared; NaN where there is no target.
     r2
         Coefficient of determination of every output, [outputs]; NaN of one whose targets are all
         equal, or that has none.
@@ -196,7 +196,7 @@ def evaluate_regression(
         )
         parts.append(loss.of(some).voltages(placed, tape))
     predicted = np.concatenate(parts)
-    given = np.isfinite(loss.targets)
+    given = ~np.isnan(loss.targets)
     squares = np.where(given, (predicted - loss.targets) ** 2, 0.0)
     n = given.sum(axis=(0, 1))
     mean = np.where(given, loss.targets, 0.0).sum(axis=(0, 1)) / np.maximum(n, 1)
@@ -204,7 +204,7 @@ def evaluate_regression(
     known, unequal = np.full(n.size, np.nan), differ(loss.targets)
     share = np.divide(squares.sum(axis=(0, 1)), around, out=known, where=unequal)
     return RegressionEvaluation(
-        mean_squared_error=float(squares.sum() / max(int(n.sum()), 1)),
+        mean_squared_error=float(squares.sum() / n.sum()) if n.any() else np.nan,
         r2=1.0 - share,
         n_targets=int(n.sum()),
         left_out=int(given.size - n.sum()),

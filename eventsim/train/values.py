@@ -97,8 +97,9 @@ class MeanSquaredError:
     def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and seeds."""
         probes, error = self._errors(net, tape)
-        n = max(int(np.isfinite(error).sum()), 1)
-        error = np.nan_to_num(error) / self.scale
+        given = ~np.isnan(self.targets)
+        n = max(int(given.sum()), 1)
+        error = np.where(given, error, 0.0) / self.scale
         seeds = voltage_seeds(probes, (2.0 / n * error / self.scale).transpose(0, 2, 1))
         return float((error**2).sum() / n), {self.readout: tuple(seeds)}
 

@@ -260,6 +260,10 @@ def test_division_of_a_file_is_taken_from_it(own):
     assert settings.labelled("test").split == "test"
     with pytest.raises(DataError, match="no part 'dev', but the parts train, test, valid"):
         settings.labelled("dev")
+    said = "as the file says: train and test; left out: the part valid of the file"
+    assert settings.info.splits == said
+    plain = DataSettings(file=own("plain.h5", splits=np.repeat(["train", "test"], [10, 10])))
+    assert plain.info.splits == "as the file says: train and test"
 
 
 def test_file_of_ones_own_is_a_setting_that_decides_and_has_a_shape(own):

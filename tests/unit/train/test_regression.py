@@ -164,6 +164,24 @@ def test_equal_targets_are_known_as_such_though_their_deviation_is_rounded():
     assert not differ(np.full((2, 2, 1), np.nan)).any()
 
 
+def test_a_part_without_any_target_has_no_loss_of_zero(net, stream):
+    wanted = targets()
+    wanted[1:] = np.nan
+    data = Targets(wanted, np.tile(TIMES, (3, 1)), ("a", "b"))
+    recordings = Dataset(stream, [0, 0, 0], ["0"], targets=data)
+    said = set()
+    for seed in range(8):  # the only recording with targets is learned or held out
+        with pytest.raises(DataError, match="all targets of the (training|validation)") as told:
+            config = TrainConfig(loss="mean_squared_error", validation_fraction=0.4, seed=seed)
+            es.train(net, recordings, config)
+        said.add(str(told.value).split()[5])
+    assert said == {"training", "validation"}
+    nothing = MeanSquaredError(np.full_like(wanted, np.nan), TIMES)
+    found = evaluate_regression(net, stream, nothing)
+    assert np.isnan(found.mean_squared_error)
+    assert (found.n_targets, found.left_out) == (0, wanted.size)
+
+
 def test_every_target_counts_alike_in_the_loss_whatever_the_batch(net, stream):
     wanted = targets()
     wanted[0] = wanted[2, 1:] = np.nan
