@@ -25,6 +25,7 @@ A file of targets (:mod:`eventsim.events.targets`) has values in place of ``labe
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -97,7 +98,7 @@ class Dataset(Generic[Stream_co]):
     labels
         Shape [samples], integers 0 .. len(class_names) - 1, or names of the classes.
     class_names
-        One name per class.
+        One name per class; no two are equal.
     info
         Description of the data set, if there is one.
     groups
@@ -139,6 +140,12 @@ class Dataset(Generic[Stream_co]):
     ):
         where = "Dataset" if info is None else info.name
         n, names = stream.n_samples, tuple(str(name) for name in class_names)
+        if len(set(names)) < len(names):
+            ((twice, _),) = Counter(names).most_common(1)
+            raise DataError(
+                f"{where}: two classes are called {twice!r}, expected names that differ: answers "
+                "are compared by the names of classes."
+            )
         given = whole_array(_numbers(labels, names, where), f"{where}: labels")
         columns: dict[str, NDArray[Any] | None] = {
             "labels": np.array(given),

@@ -37,6 +37,12 @@ def test_labels_that_do_not_fit_raise():
         Dataset(empty_stream(2), [0, 2], ("a", "b"))
 
 
+def test_classes_of_one_name_are_refused():
+    # The labels of one would be taken for those of the other wherever names are compared.
+    with pytest.raises(DataError, match="two classes are called 'a', expected names that differ"):
+        Dataset(empty_stream(3), [0, 1, 2], ("a", "b", "a"))
+
+
 def test_split_is_a_partition_with_every_class_in_both_parts():
     labels = np.repeat([0, 1, 2], [50, 20, 3])
     kept, held = stratified_split(labels, fraction=0.1, seed=1)
