@@ -171,8 +171,8 @@ def test_a_part_without_any_target_has_no_loss_of_zero(net, stream):
     recordings = Dataset(stream, [0, 0, 0], ["0"], targets=data)
     said = set()
     for seed in range(8):  # the only recording with targets is learned or held out
+        config = TrainConfig(loss="mean_squared_error", validation_fraction=0.4, seed=seed)
         with pytest.raises(DataError, match="all targets of the (training|validation)") as told:
-            config = TrainConfig(loss="mean_squared_error", validation_fraction=0.4, seed=seed)
             es.train(net, recordings, config)
         said.add(str(told.value).split()[5])
     assert said == {"training", "validation"}
