@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from eventsim.arrays import is_whole
 from eventsim.errors import ShapeError
 from eventsim.events import EventStream
+from eventsim.events.doors import real_array, whole_array
 from eventsim.summary import short_repr
 
 Source = Iterable["Packet"]
@@ -27,8 +29,8 @@ class Packet:
     Parameters
     ----------
     times
-        On the source's own clock, in units of ``1 / per_ms`` ms: int64 where the clock has ticks,
-        so that no bit is lost, else float64. Any order. [events]
+        On the source's own clock, in units of ``1 / per_ms`` ms: integers where the clock has
+        ticks, kept as int64, so that no bit is lost, else float64. Any order. [events]
     channels
         Whole numbers, [events]; what is no channel of the network is counted and left out.
     per_ms
@@ -45,6 +47,11 @@ class Packet:
         Data that could not be read: a few examples, and how many there were.
     lost
         Events or datagrams that the source itself had to drop, by what was dropped.
+
+    Raises
+    ------
+    ShapeError
+        Times and channels are not as many of each, or channels are no integers.
     """
 
     times: NDArray[Any]
@@ -58,16 +65,29 @@ class Packet:
 
     __repr__ = short_repr
 
+    def __post_init__(self) -> None:
+        # Differences of unsigned numbers would have no sign.
+        is_clock = is_whole(np.asarray(self.times).dtype)
+        times = (whole_array if is_clock else real_array)(self.times, "Packet: times")
+        channels = whole_array(self.channels, "Packet: channels")
+        if times.shape != channels.shape or times.ndim != 1:
+            raise ShapeError(
+                f"Packet: times have shape {times.shape} and channels {channels.shape}, expected "
+                "one channel per time."
+            )
+        object.__setattr__(self, "times", times)
+        object.__setattr__(self, "channels", channels)
+
     @classmethod
     def of(cls, times: ArrayLike, channels: ArrayLike, **more: Any) -> "Packet":
-        """A packet of whatever NumPy makes arrays of; raises ShapeError."""
-        t, c = np.atleast_1d(np.asarray(times)), np.atleast_1d(np.asarray(channels, np.int64))
-        if t.shape != c.shape or t.ndim != 1:
-            raise ShapeError(
-                f"Packet: times have shape {t.shape} and channels {c.shape}, expected one channel "
-                "per time."
-            )
-        return cls(t if t.dtype.kind in "iu" else t.astype(np.float64), c, **more)
+        """A packet of whatever NumPy makes arrays of, single numbers too; raises ShapeError.
+
+        Channels may be floating-point numbers, if all are whole.
+        """
+        c = np.atleast_1d(np.asarray(channels))
+        if c.dtype.kind == "f" and (c == np.floor(c)).all() and np.isfinite(c).all():
+            c = c.astype(np.int64)
+        return cls(np.atleast_1d(np.asarray(times)), c, **more)
 
 
 def packets_of(stream: EventStream, *, length: float) -> Iterator[Packet]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventsim.errors import EventError
+from eventsim.errors import EventError, ShapeError
 from eventsim.live.gate import Gate, GateSettings
 from eventsim.live.packets import Packet
 
@@ -52,6 +52,23 @@ def test_late_event_is_dropped_and_unordered_ones_are_put_in_place():
     pieces, gate = run(packets, patience=10.0)
     assert events(pieces)[0] == (4.0, 2)
     assert gate.counters.late == 0
+
+
+@pytest.mark.parametrize("kind", ["uint16", "uint32", "uint64", "int32", "int64"])
+def test_ticks_of_any_type_may_be_unordered(kind):
+    # Between unsigned numbers a step back was a jump forward by 2^32: a restart of the clock.
+    ticks = np.array([4000, 14000, 12000, 5000, 25000], kind)
+    pieces, gate = run([Packet(ticks, np.arange(5) % 4, per_ms=1000.0)], patience=10.0)
+    assert events(pieces) == [(0.0, 0), (1.0, 3), (8.0, 2), (10.0, 1), (21.0, 0)]
+    assert (gate.counters.restarts, gate.counters.unordered) == (0, 2)
+
+
+@pytest.mark.parametrize("channels", [[0.0, 1.7], [0.0, np.nan], ["0", "1"]])
+def test_channels_that_are_no_whole_numbers_are_refused(channels):
+    with pytest.raises(ShapeError, match="Packet: channels: .*expected an array of integers"):
+        Packet.of([1.0, 2.0], channels)
+    with pytest.raises(ShapeError, match="expected one channel per time"):
+        Packet(np.zeros(2), np.zeros(3, int))
 
 
 @pytest.mark.parametrize(("policy", "kept"), [("keep", 3), ("drop", 2)])
