@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 
 from eventsim.datasets import yinyang
 from eventsim.engine.contract.registry import using_backend
-from eventsim.engine.cuda import CudaBackend
+from eventsim.engine.cuda.backend import CudaBackend
 from eventsim.engine.cuda.probe import Card, look
 from tests.support.simt import HostDevice, small_grids, why_not
 from tests.support.tiers import assign_tiers

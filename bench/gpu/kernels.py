@@ -7,7 +7,7 @@ from typing import Any
 from bench.gpu.place import Place
 from bench.harness import Clock
 from eventsim.engine import get_backend, using_backend
-from eventsim.engine.cuda import CudaBackend
+from eventsim.engine.cuda.backend import CudaBackend
 
 
 class Recorded:

@@ -100,7 +100,7 @@ def place(*, host: bool) -> Iterator[Place]:
     """Backend ``cuda`` on the device or on the host; without a device the program ends."""
     if host:
         # The host build belongs to the tests; nothing else of them is used here.
-        from eventsim.engine.cuda import CudaBackend
+        from eventsim.engine.cuda.backend import CudaBackend
         from tests.support.simt.host_device import HostDevice
 
         with using_backend("cuda", CudaBackend(HostDevice())):

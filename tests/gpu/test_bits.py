@@ -6,8 +6,8 @@ import pytest
 import eventsim as es
 from eventsim.engine.contract.registry import get_backend
 from eventsim.engine.cpu import readout_host
-from eventsim.engine.cuda import CudaBackend
 from eventsim.engine.cuda import readout_host as cuda_readout
+from eventsim.engine.cuda.backend import CudaBackend
 from eventsim.engine.cuda.probe import Card, look
 from eventsim.engine.run.run import readout_job
 from tests.support.nets import neuron_parameters, random_net, random_stream

@@ -7,7 +7,7 @@ import pytest
 
 import eventsim as es
 from eventsim.engine.contract.registry import get_backend, using_backend
-from eventsim.engine.cuda import CudaBackend
+from eventsim.engine.cuda.backend import CudaBackend
 from eventsim.errors import NetworkError, RunawayError
 from tests.parity.test_chunks import assert_chunks_equal_whole
 from tests.support.compare import assert_close_by_name

@@ -8,7 +8,8 @@ import eventsim as es
 from eventsim.engine import algorithm
 from eventsim.engine.contract.registry import get_backend
 from eventsim.engine.cpu import queue_host
-from eventsim.engine.cuda import CudaBackend, queue
+from eventsim.engine.cuda import queue
+from eventsim.engine.cuda.backend import CudaBackend
 from tests.support.nets import (
     large_net,
     lateral_net,

@@ -4,7 +4,7 @@ import pytest
 
 import eventsim as es
 from eventsim.engine.contract.registry import using_backend
-from eventsim.engine.cuda import CudaBackend
+from eventsim.engine.cuda.backend import CudaBackend
 from eventsim.errors import BackendError
 from tests.support.nets import random_net, random_stream
 from tests.support.simt import HostDevice, why_not

@@ -6,7 +6,7 @@ import pytest
 import eventsim as es
 from eventsim.engine.contract.registry import get_backend, using_backend
 from eventsim.engine.cpu import threads
-from eventsim.engine.cuda import CudaBackend
+from eventsim.engine.cuda.backend import CudaBackend
 from eventsim.errors import BackendError, NetworkError
 from tests.parity.test_chunks import assert_chunks_equal_whole
 from tests.support.compare import SINGLE_ATOL, TIME_ATOL, assert_same_spikes

@@ -10,7 +10,7 @@ import scipy.sparse
 
 import eventsim as es
 from eventsim.engine.contract.registry import using_backend
-from eventsim.engine.cuda import CudaBackend
+from eventsim.engine.cuda.backend import CudaBackend
 from tests.support.compare import SINGLE_ATOL, TIME_ATOL
 from tests.support.simt import HostDevice, why_not
 

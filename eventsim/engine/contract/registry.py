@@ -19,7 +19,7 @@ _LOGGER = logging.getLogger(__name__)
 _MODULES = {
     "reference": ("eventsim.engine.reference", "ReferenceBackend"),
     "cpu": ("eventsim.engine.cpu", "CpuBackend"),
-    "cuda": ("eventsim.engine.cuda", "CudaBackend"),
+    "cuda": ("eventsim.engine.cuda.backend", "CudaBackend"),
 }
 
 # Instances put in place by register_backend; they go before the modules above.

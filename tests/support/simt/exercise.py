@@ -23,7 +23,8 @@ import numpy as np
 import eventsim as es
 from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.registry import using_backend
-from eventsim.engine.cuda import CudaBackend, queue, readout_host, shared, spikes
+from eventsim.engine.cuda import queue, readout_host, shared, spikes
+from eventsim.engine.cuda.backend import CudaBackend
 from eventsim.engine.cuda.device import kernel_source
 from eventsim.engine.run.members import split_members
 from eventsim.errors import RunawayError

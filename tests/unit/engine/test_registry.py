@@ -80,7 +80,7 @@ def test_cuda_is_described_by_card_and_version_of_cupy(devices, monkeypatch):
             self.device = Plugged(CARD.name)
 
     devices(CARD)
-    monkeypatch.setattr("eventsim.engine.cuda.CudaBackend", CudaBackend)
+    monkeypatch.setattr("eventsim.engine.cuda.backend.CudaBackend", CudaBackend)
     found = describe_backend("auto")
     assert str(found) == "cuda (NVIDIA H100, CuPy 14.2)"
     assert (found.name, found.device, found.no_cuda) == ("cuda", "NVIDIA H100", None)
@@ -116,6 +116,18 @@ def test_cupy_is_not_imported_unless_cuda_is_looked_for(tmp_path, name):
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+
+
+def test_a_device_is_looked_for_without_the_hosts_that_would_use_it():
+    code = (
+        "import sys\n"
+        "from eventsim.engine.cuda import probe\n"
+        "probe.look()\n"
+        "hosts = ('eventsim.engine.cuda.arrays', 'eventsim.engine.cuda.backend')\n"
+        "print([name for name in hosts if name in sys.modules])\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "[]\n", "")
 
 
 def test_auto_in_a_library_call_prints_nothing():
