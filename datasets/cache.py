@@ -23,13 +23,11 @@ from typing import TypeVar
 import numpy as np
 import scipy
 from numpy.typing import NDArray
-from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from eventsim.errors import StorageError
 from eventsim.events import Recording, StoredStream, write_stored
 from eventsim.events.storage import remove_abandoned
 from eventsim.folders import cache_folder
-from eventsim.progress import bars
 
 T = TypeVar("T")
 
@@ -116,6 +114,16 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def _write(path: Path, key: str, samples: Samples) -> None:
+    # Rich is slow to import, and few processes store a data set.
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    from eventsim.progress import bars
+
     _prepare(f".{path.name}.*")
     name = path.name.partition("-")[0]
     columns = (

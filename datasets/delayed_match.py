@@ -16,6 +16,8 @@ Fuster and Alexander (1971), Science 173:652 (the task, and neurons that fire th
 Bellec et al. (2018), NeurIPS (store and recall in spiking networks, with adaptive thresholds).
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 from functools import partial

@@ -12,6 +12,8 @@ of voices that were never heard. Synthetic speech is easier than people's; say s
 result.
 """
 
+from __future__ import annotations
+
 import itertools
 import math
 from collections.abc import Iterator, Sequence

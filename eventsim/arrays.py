@@ -25,6 +25,12 @@ AT_ONCE = 1 << 16
 CACHE_LINE = 64  # bytes
 
 
+def is_masked(values: Any) -> bool:
+    """Whether it is a masked array: where ``numpy.ma`` was never imported, nothing is."""
+    masked = sys.modules.get("numpy.ma")
+    return masked is not None and masked.isMaskedArray(values)
+
+
 def is_whole(dtype: Any) -> bool:
     """Whether numbers of a type are whole ones."""
     return np.dtype(dtype).kind in "iu"

@@ -4,8 +4,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import platformdirs
-
 from eventsim.errors import StorageError
 
 
@@ -14,6 +12,8 @@ def cache_folder() -> Path:
 
     Raises StorageError (neither can be told, as for a user without a home directory).
     """
+    import platformdirs  # as in data_folder
+
     chosen = os.environ.get("EVENTSIM_CACHE")
     if chosen:
         return _absolute(lambda: Path(chosen).expanduser().absolute())
@@ -25,6 +25,8 @@ def data_folder() -> Path:
 
     Raises StorageError (as :func:`cache_folder`).
     """
+    import platformdirs  # a process that reads no data set does without
+
     return _absolute(lambda: Path(platformdirs.user_data_dir("eventsim")))
 
 

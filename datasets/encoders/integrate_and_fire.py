@@ -40,6 +40,8 @@ Liu, van Schaik, Minch, Delbruck (2014), Asynchronous binaural spatial audition 
 N-TIDIGITS18, and the mismatch of its channels).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import is_whole
+from eventsim.arrays import is_masked, is_whole
 from eventsim.errors import ParameterError, ShapeError
 
 # Channels, neurons and sources are numbered in int32.
@@ -71,7 +71,7 @@ def times_by_sample(values: Any, duration: NDArray[np.float64], where: str) -> N
 
 
 def _unmasked(values: Any, where: str) -> NDArray[Any]:
-    if np.ma.isMaskedArray(values) and np.ma.is_masked(values):
+    if is_masked(values) and np.ma.is_masked(values):
         raise ShapeError(
             f"{where}: {int(np.ma.getmaskarray(values).sum())} values are masked, expected a plain "
             "array. Leave them out with .compressed(), or replace them with .filled(value)."

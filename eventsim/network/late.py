@@ -113,7 +113,7 @@ def late_begin(
     there = np.isfinite(times)
     if not there.any():
         return None
-    first, lasts = float(np.median(times[there])), float(np.median(durations[there]))
+    first, lasts = _median(times[there]), _median(durations[there])
     weight = _weight_left(answer, first)
     silent = first > MOST_SILENCE * lasts
     if not silent and (weight is None or weight >= LEAST_WEIGHT):
@@ -196,6 +196,12 @@ def _first_events(stream: EventStream | StoredStream) -> tuple[Floats, Floats]:
     some = np.arange(n) * stream.n_samples // max(n, 1)
     first = [edges(stream[some[k : k + 1]]).first for k in range(n)]
     return np.concatenate([np.zeros(0), *first]), stream.duration[some]
+
+
+def _median(values: Floats) -> float:
+    """That of NumPy, which would import ``numpy.ma`` for it."""
+    ordered = np.sort(values)
+    return float(0.5 * (ordered[(values.size - 1) // 2] + ordered[values.size // 2]))
 
 
 def _weight_left(answer: Answer | None, first: float) -> float | None:

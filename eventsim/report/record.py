@@ -4,22 +4,26 @@
 formats. A sentence takes the place of a part that was not asked for or could not be made.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from eventsim.arrays import Floats, Ints
 from eventsim.energy import DenseEquivalent, RunCosts
 from eventsim.events import AnyDataset, EventStream, SpikeTape, StoredStream
-from eventsim.mapping import Congestion, MappingComparison, StudyRow
 from eventsim.network import Answer, Network
 from eventsim.network.late import LateBegin, late_begin
 from eventsim.train import DecisionOverTime, Evaluation, TrainConfig
 from eventsim.train.choice import answer_of
 from eventsim.train.counting import count_trained, distinct_values
 from eventsim.train.parts import Parts
+
+if TYPE_CHECKING:
+    from eventsim.mapping import Congestion, MappingComparison, StudyRow
 
 Metrics = dict[str, Any]
 
@@ -209,7 +213,7 @@ class Report:
         return late_begin(self.net, self.stream, self.answer)
 
     @classmethod
-    def of_training(cls, run: RunRecord) -> "Report":
+    def of_training(cls, run: RunRecord) -> Report:
         """The page of a run that has just been trained."""
         return cls(
             title=run.title,

@@ -3,6 +3,8 @@
 What each one does to a batch, and which events it loses: :mod:`eventsim.events.transforms`.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Annotated
 

@@ -1,5 +1,7 @@
 """Random numbers of a training run: drawn anew from its seed and a purpose, whenever they are."""
 
+from __future__ import annotations
+
 from enum import IntEnum
 
 import numpy as np

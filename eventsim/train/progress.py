@@ -1,17 +1,14 @@
 """A training run as a person watches it: a progress bar, and one line per epoch."""
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from eventsim.engine.contract.compiling import SHOWN
-from eventsim.progress import bars
 from eventsim.train.loop import TrainEvent
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class Progress:
@@ -31,6 +28,17 @@ class Progress:
     """
 
     def __init__(self, console: Console | None = None):
+        # Rich is slow to import, and few processes show a bar.
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        from eventsim.progress import bars
+
         self._bars = bars(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -42,7 +50,7 @@ class Progress:
         )
         self._task = self._bars.add_task("training", total=None)
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> Progress:
         self._bars.start()
         return self
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from eventsim.adjoint import Seeds
-from eventsim.arrays import Array, Floats, Ints, is_whole, namespace, to_host
+from eventsim.arrays import Array, Floats, Ints, is_masked, is_whole, namespace, to_host
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import SpikeTape
 from eventsim.events.doors import real_array, whole_array
@@ -128,7 +128,7 @@ def shares_of(labels: Ints | Floats, shape: tuple[int, int], where: str) -> Floa
 
 def _plain(labels: Any, where: str) -> Any:
     """Labels as a NumPy array, those of an integer type as they are."""
-    given = labels if np.ma.isMaskedArray(labels) else to_host(labels)
+    given = labels if is_masked(labels) else to_host(labels)
     if is_whole(given.dtype):
         return whole_array(given, f"{where}: labels")
     return real_array(given, f"{where}: labels")

@@ -6,6 +6,8 @@ for its rates. In between and afterwards each computes the same from the same nu
 :mod:`eventsim.train.parallel`.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

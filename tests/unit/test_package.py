@@ -59,6 +59,7 @@ def test_a_dense_network_is_read_and_run_without_slow_packages(tmp_path):
     net.set_answer(es.Answer(class_names=("a", "b")))
     net.save(tmp_path / "net.npz")
     heavy = ["scipy", "numpy.f2py", "h5py", "platformdirs", "eventsim.adjoint"]
+    heavy += ["numpy.ma", "numpy.random"]
     code = (
         "import eventsim as es, sys\n"
         "net = es.Network.load('net.npz')\n"
@@ -69,6 +70,17 @@ def test_a_dense_network_is_read_and_run_without_slow_packages(tmp_path):
     words = [sys.executable, "-c", code]
     done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout == "1\n[]\n"
+
+
+def test_a_run_is_read_without_slow_packages():
+    heavy = ["rich", "matplotlib", "h5py", "platformdirs", "numpy.random", "eventsim.mapping"]
+    code = (
+        "import eventsim as es, sys\n"
+        "es.load_run\n"
+        f"print([name for name in {heavy} if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_rooms_come_when_they_are_asked_for():
