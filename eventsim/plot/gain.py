@@ -28,6 +28,7 @@ from eventsim.network import Network, Population
 from eventsim.plot.style import FAINT, axes_for, grid, population_colour
 
 MS_PER_S = 1000.0
+ROUNDING = 1e-14  # of a resting potential that is computed, relative
 POINTS, HIGHEST = 101, 4.0  # of the curve where no currents are given; in rheobases
 
 
@@ -115,6 +116,9 @@ def firing_rates(neuron: Mapping[str, float], currents: Floats, duration: float)
     net = Network()
     net.add_input("input", 1)
     rest = neuron["v_leak"] + neuron["resistance"] * currents
+    # At the rheobase the neuron rests at its threshold: a rounding error beside it is no distance.
+    beside = np.abs(rest - neuron["threshold"]) <= ROUNDING * (np.abs(rest) + 1.0)
+    rest = np.where(beside, neuron["threshold"], rest)
     others: dict[str, Any] = {name: value for name, value in neuron.items() if name != "v_leak"}
     net.add_population("neurons", currents.size, v_leak=rest, **others)
     net.connect("input", "neurons", np.zeros((1, currents.size)))

@@ -66,6 +66,23 @@ def test_fi_curve_is_that_of_the_closed_form():
     assert axes.lines[1].get_xdata()[0] == pytest.approx(1.3 / 1.7)
 
 
+def test_fi_curve_passes_the_rheobase_of_any_neuron():
+    """The current of the rheobase is on the axis: its resting potential is the threshold, rounded."""
+    rng = np.random.default_rng(0)
+    net = es.Network()
+    net.add_input("in", 1)
+    net.add_population(
+        "n", 30, threshold=rng.uniform(0.5, 2.0, 30), v_leak=rng.uniform(-0.1, 0.1, 30),
+        resistance=rng.uniform(0.5, 2.0, 30),
+    )  # fmt: skip
+    net.connect("in", "n", np.zeros((1, 30)))
+    for k in range(30):
+        axes = es.plot.fi_curve(net, "n", neuron=k, duration=200.0, ax=figure(3, 3).subplots())
+        rates = axes.lines[0].get_ydata()
+        assert (rates[:26] == 0.0).all()  # up to the rheobase
+        assert (rates[26:] > 0.0).all()
+
+
 def test_fi_curve_of_an_adaptive_neuron_lies_below_and_of_no_neuron_is_refused():
     plain, adaptive = (
         es.plot.fi_curve(net, "n", ax=figure(3, 3).subplots()).lines[0].get_ydata()
