@@ -67,7 +67,7 @@ def test_fi_curve_is_that_of_the_closed_form():
 
 
 def test_fi_curve_passes_the_rheobase_of_any_neuron():
-    """The current of the rheobase is on the axis: its resting potential is the threshold, rounded."""
+    """At the rheobase, which is on the axis, the resting potential is the threshold, rounded."""
     rng = np.random.default_rng(0)
     net = es.Network()
     net.add_input("in", 1)
