@@ -38,7 +38,7 @@ import scipy
 
 from eventsim.arrays import Floats
 
-TIE_DECIMALS = 12
+TIE_DECIMALS = 12  # of the largest value that is compared
 MOST_SEEDS = 20  # a million choices of signs; with more seeds the t-test has to do
 
 
@@ -95,8 +95,11 @@ def compare(
     n, mean = differences.size, float(differences.mean())
     if n < 2:
         return Comparison(mean, n, None, None)
+    # Both tests are the same in any unit, in that of an error too.
+    unit = max(float(np.abs(values).max()) for values in (condition, baseline)) or 1.0
+    differences = differences / unit
     # Shares of a test part are multiples of one number: equal differences are equal but for this.
-    varies = np.ptp(differences) > 1e-12
+    varies = np.ptp(differences) > 10.0**-TIE_DECIMALS
     p_t = _corrected_t(differences, overlap) if varies else None
     return Comparison(mean, n, p_t, _sign_flips(differences))
 

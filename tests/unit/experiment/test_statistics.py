@@ -49,6 +49,17 @@ def test_three_seeds_that_all_agree_give_a_quarter():
     assert compare([0.9, 0.8, 0.85], [0.5, 0.6, 0.4]).p_signs == 0.25
 
 
+@pytest.mark.parametrize("unit", [1e-18, 1e-6, 1.0, 1e9])
+def test_tests_are_the_same_in_any_unit(unit):
+    # Mean squared errors have that of the targets, squared.
+    a, b = np.array([[2.1, 1.7, 1.9, 1.6, 1.8], [2.3, 1.9, 1.8, 1.9, 1.8]])
+    found, plain = compare(a * unit, b * unit), compare(a, b)
+    assert found.p_signs == pytest.approx(plain.p_signs, rel=1e-12)
+    assert found.p_t == pytest.approx(scipy.stats.ttest_rel(a, b).pvalue, rel=1e-9)
+    assert found.difference == pytest.approx(plain.difference * unit)
+    assert compare(a * unit, (a + 0.1) * unit).p_t is None
+
+
 def test_equal_differences_have_no_t_and_a_single_pair_no_test():
     same = compare([0.5, 0.6, 0.7], [0.4, 0.5, 0.6])
     assert same.p_t is None
