@@ -254,8 +254,10 @@ window.live = (() => {
   const WORKLET = `registerProcessor("blocks", class extends AudioWorkletProcessor {
     process(inputs) { if (inputs[0].length) this.port.postMessage(inputs[0][0].slice()); return true; }
   });`;
+  // WebKit has another name where there is none: what is asked of it are wishes, which any microphone meets.
   const REFUSED = { NotAllowedError: "its use was not allowed", NotFoundError: "there is none",
-    NotReadableError: "another program has it" };
+    OverconstrainedError: "there is none", NotReadableError: "another program has it" };
+  const STARTS = 2000; // ms for a browser to start its sound
   let microphone = null, asked = false; // asked: the browser has not said yet whether there is one
 
   async function opened() {
@@ -273,6 +275,7 @@ window.live = (() => {
         await context.audioWorklet.addModule(code);
         const node = new AudioWorkletNode(context, "blocks", { numberOfOutputs: 0 });
         source.connect(node);
+        await started(context);
         return { stream, context, node };
       } catch (error) {
         failed = error;
@@ -281,6 +284,12 @@ window.live = (() => {
     }
     release(stream);
     throw failed;
+  }
+
+  // A browser that cannot play, or is not allowed to, waits, and gives no sound.
+  function started(context) {
+    const late = new Error("this browser does not start its sound; is there a device that plays?");
+    return Promise.race([context.resume(), new Promise((_, fail) => setTimeout(fail, STARTS, late))]);
   }
 
   function release(stream) {

@@ -14,6 +14,7 @@ from eventsim.datasets.encoders import CochleaEncoder, LiveCochlea
 from eventsim.embedded.web import ENGINE
 from eventsim.errors import ParameterError
 from tests.support.browser import CHROMIUM, found_in, opened, until
+from tests.support.other_browsers import FIREFOX, NARROWEST, WEBKIT, firefox, found_by, webkit
 
 pytestmark = pytest.mark.skipif(
     not ENGINE.is_file(), reason="no engine of pages: python eventsim/embedded/wasm.py makes it"
@@ -140,14 +141,44 @@ def test_the_page_is_one_file_that_loads_nothing_and_escapes_names(exported):
     assert json.loads(kept[1])["classes"] == ["down <b>", "up"]
 
 
-@CHROMIUM
-@pytest.mark.parametrize(("width", "dark"), [(390, True), (1280, False)])
-def test_in_a_browser_it_answers_as_eventsim_and_fits_the_screen(exported, clip, width, dark):
+def in_chromium(frame, *, dark):
+    return found_in(frame, f"--blink-settings=preferredColorScheme={0 if dark else 1}")
+
+
+def in_firefox(frame, *, dark):
+    return found_by(firefox, frame, dark=dark)
+
+
+def in_webkit(frame, *, dark):
+    assert not dark
+    return found_by(webkit, frame)
+
+
+def seconds(*cases):
+    """Cases that start a browser of whom another case tests the same."""
+    thorough = pytest.mark.thorough("starts a browser, for seconds")
+    return [pytest.param(*case, marks=[mark, thorough]) for *case, mark in cases]
+
+
+@pytest.mark.parametrize(
+    ("found_in", "width", "dark"),
+    [
+        pytest.param(in_chromium, 390, True, marks=CHROMIUM),
+        pytest.param(in_chromium, 1280, False, marks=CHROMIUM),
+        *seconds(
+            (in_firefox, 320, True, FIREFOX),
+            (in_firefox, 1280, False, FIREFOX),
+            (in_webkit, 320, False, WEBKIT),
+        ),
+    ],
+)
+def test_in_a_browser_it_answers_as_eventsim_and_fits_the_screen(
+    exported, clip, found_in, width, dark
+):
     net, data, written = exported
     frame = written.file.with_name("frame.html")
     frame.write_text(FRAME.format(width=width, clip=base64.b64encode(wav(clip)).decode()))
-    scheme = f"--blink-settings=preferredColorScheme={0 if dark else 1}"
-    found = found_in(frame, scheme)
+    found = found_in(frame, dark=dark)
     check_audio(found["audio"], net, clip)
     expected = es.predict(net, data.stream, backend="cpu")
     assert found["answers"] == expected.classes.tolist()
@@ -198,11 +229,18 @@ PALE = """(() => {
 })()"""
 
 
-@CHROMIUM
 @pytest.mark.thorough("speaks to a browser in real time, for seconds")
-def test_a_file_on_a_phone_in_the_dark_answers_and_can_be_read(exported):
+@pytest.mark.parametrize(
+    ("opened", "width"),
+    [
+        pytest.param(lambda page: opened(page, phone=320), 320, marks=CHROMIUM),
+        pytest.param(lambda page: firefox(page, dark=True), NARROWEST, marks=FIREFOX),
+    ],
+    ids=("chromium", "firefox"),
+)
+def test_a_file_on_a_phone_in_the_dark_answers_and_can_be_read(exported, opened, width):
     net, data, written = exported
-    with opened(written.file, phone=320) as value:
+    with opened(written.file) as value:
         until(lambda: value("live.ready.then(() => 1)"))
         assert value("location.protocol") == "file:"
         assert value("matchMedia('(prefers-color-scheme: dark)').matches")
@@ -213,8 +251,8 @@ def test_a_file_on_a_phone_in_the_dark_answers_and_can_be_read(exported):
         assert f"Answer: {answer}. It was: up." in told
         value("document.getElementById('microphone').click()")
         assert until(lambda: "cannot" in value(HEARD))
-        assert value("innerWidth") == 320
-        assert value("document.documentElement.scrollWidth") <= 320
+        assert value("innerWidth") == width
+        assert value("document.documentElement.scrollWidth") <= width
         assert value("document.body.innerText.length") > 300
         assert value(PALE) == []
 
@@ -235,24 +273,45 @@ def test_a_microphone_is_heard_word_by_word(exported, clip, tmp_path):
         assert value(HEARD) == "The microphone is off."
 
 
-@CHROMIUM
+DENIED = ("--use-fake-device-for-media-stream", "--deny-permission-prompts")
+
+
 @pytest.mark.thorough("speaks to a browser in real time, for seconds")
+@pytest.mark.crossed("browsers differ in how they say it", test=0, all=None)
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("opened", "words"),
     [
-        ([ALLOWED], "there is none"),
-        (
-            ["--use-fake-device-for-media-stream", "--deny-permission-prompts"],
+        pytest.param(lambda page: opened(page, ALLOWED), "there is none", marks=CHROMIUM),
+        pytest.param(lambda page: opened(page, *DENIED), "its use was not allowed", marks=CHROMIUM),
+        pytest.param(firefox, "there is none", marks=FIREFOX),
+        pytest.param(
+            lambda page: firefox(
+                page, media_navigator_streams_fake=True, permissions_default_microphone=2
+            ),
             "its use was not allowed",
+            marks=FIREFOX,
         ),
+        pytest.param(webkit, "there is none", marks=WEBKIT),
     ],
 )
-def test_without_a_microphone_the_page_says_so(exported, options, words):
-    with opened(exported[2].file, *options) as value:
+def test_without_a_microphone_the_page_says_so(exported, opened, words):
+    with opened(exported[2].file) as value:
         until(lambda: value("live.ready.then(() => 1)"))
         value("document.getElementById('microphone').click()")
         assert until(lambda: "cannot" in value(HEARD))
         assert value(HEARD) == f"The microphone cannot be used: {words}."
+
+
+@CHROMIUM
+@pytest.mark.thorough("waits for seconds for a browser")
+def test_a_browser_that_does_not_start_its_sound_is_told(exported):
+    device = "--use-fake-device-for-media-stream"
+    with opened(exported[2].file, ALLOWED, device) as value:
+        until(lambda: value("live.ready.then(() => 1)"))
+        value("AudioContext.prototype.resume = () => new Promise(() => {})")
+        value("document.getElementById('microphone').click()")
+        assert until(lambda: "cannot" in value(HEARD))
+        assert "this browser does not start its sound" in value(HEARD)
 
 
 @CHROMIUM
