@@ -98,6 +98,12 @@ def test_values_of_a_table_are_fitted_evaluated_and_predicted_as_by_hand(
     around = (wanted - np.nanmean(wanted, axis=0)) ** 2
     np.testing.assert_allclose(test["r2"], 1 - error.sum(0) / np.nansum(around, axis=0), rtol=1e-3)
     np.testing.assert_allclose(test["mean_squared_error"], error.sum() / there.sum(), rtol=1e-3)
+    learned = [each for file, each in values.items() if file not in files]
+    guess = (wanted - np.nanmean(learned, axis=(0, 1))) ** 2
+    assert trained.json["guess_mean_squared_error"] == pytest.approx(np.nanmean(guess))
+    parts = json.loads((places / "run" / "run.json").read_text())["parts"]
+    assert parts == trained.json["parts"]
+    assert parts["test"]["recordings"] == len(files)
 
 
 def test_a_report_of_a_run_that_kept_no_unit_of_errors_takes_it_from_the_settings(values, places):
@@ -181,6 +187,22 @@ def test_a_run_of_values_is_resumed_to_the_same_bits_and_stopped_by_its_validati
     assert stopped.code == 0, stopped.err
     assert stopped.json["stopped_early"]["patience"] == 1
     assert stopped.json["epochs"] == 2
+
+
+def test_the_network_of_the_best_epoch_is_measured_beside_the_last(values, places):
+    assert call("data", "import", "--targets", "targets.csv", "--group-column", "speaker",
+                "--out", "m.h5").code == 0  # fmt: skip
+    # So fast that the first epoch is the best one.
+    wild = call("train", "m.h5", *TRAINED[:-1], "wild", "--lr", "30", "--json").json
+    chosen = wild["selected_by_validation"]
+    assert chosen["epoch"] == 1
+    for which, said in (("last", wild["test"]), ("selected", chosen)):
+        again = call("evaluate", "wild", "--network", which, "--json").json
+        assert (again["r2"], again["mean_squared_error"]) == (
+            said["r2"],
+            said["mean_squared_error"],
+        )
+    assert chosen["r2"] != wild["test"]["r2"]
 
 
 SPLITS = ("train", "test", "train")
