@@ -2,13 +2,14 @@
 
 import pickle
 from dataclasses import replace
+from itertools import groupby
 
 import numpy as np
 import pytest
 from scipy.integrate import trapezoid
 
 import eventsim as es
-from eventsim.live import ListenSettings, Packet, listen
+from eventsim.live import Listener, ListenSettings, Packet, listen
 
 RULES = [
     ("output", {"rule": "integral"}),
@@ -19,7 +20,7 @@ RULES = [
     ("output", {"rule": "ctc", "interval": 7.0}),
     ("hidden1", {"rule": "first_spike"}),
     ("hidden1", {"rule": "spike_count"}),
-    ("hidden1", {"rule": "van_rossum", "rate": 130.0}),
+    ("hidden1", {"rule": "van_rossum", "rate": 132.0}),
 ]
 DURATIONS = np.array([73.0, 41.25])
 
@@ -108,8 +109,123 @@ def test_sliding_maximum_forgets_what_is_older_than_the_memory():
     found = sliding(net, *stream.sample(0), until=70.0, memory=20.0)
     tape = es.simulate(net, stream, tail=0.0, backend="reference")
     v = es.voltage(net, tape, "output", np.linspace(0.0, 70.0, 1401))[0]
-    for k in (2, 5):
-        assert found[k].score == pytest.approx(v[200 * (k - 1) : 200 * (k + 1) + 1].max(), abs=1e-3)
+    assert len(found) == 8  # the last one where the stream has ended
+    for k, one in enumerate(found[:7]):
+        best = v[200 * max(k - 1, 0) : 200 * (k + 1) + 1].max()
+        assert one.score == pytest.approx(best, abs=1e-3)
+
+
+def trace(tape, name, now, tau):
+    """Sum over the spikes up to ``now`` of exp(-age / tau), by neuron."""
+    times, neurons = tape[name].sample(0)
+    kept = times < now
+    return np.bincount(neurons[kept], np.exp((times[kept] - now) / tau), 9)
+
+
+@pytest.mark.parametrize("rule", ["last", "spike_count", "van_rossum"])
+def test_sliding_scores_are_the_formulas_of_their_rules(rule):
+    more = {"last": {}, "spike_count": {"time_constant": 9.0}, "van_rossum": {"rate": 132.0}}[rule]
+    values = {"rule": rule, "time_constant": 12.0, "gain": 3.0, **more}
+    if rule == "van_rossum":
+        del values["gain"]
+    if rule == "last":
+        del values["time_constant"]
+    net, stream = network("output" if rule == "last" else "hidden1", values), recordings()[:1]
+    tape = es.simulate(net, stream, tail=0.0, backend="reference")
+    found = sliding(net, *stream.sample(0), until=70.0, memory=25.0)
+    assert [one.time for one in found[:7]] == [10.0 * (k + 1) for k in range(7)]
+    for now, one in ((one.time, one) for one in found[:7]):
+        if rule == "last":
+            scores = 3.0 * es.voltage(net, tape, "output", [now])[0, 0]
+        elif rule == "spike_count":
+            scores = 3.0 * 9.0 / 25.0 * trace(tape, "hidden1", now, 25.0)
+        else:
+            mean = 0.132 * 12.0
+            scores = 2.0 * mean * trace(tape, "hidden1", now, 12.0) - mean**2
+        assert one.score == pytest.approx(scores.max(), abs=1e-9)
+        shares = np.exp(scores) / np.exp(scores).sum()
+        np.testing.assert_allclose(one.shares, shares, atol=1e-9)
+        assert one.margin == pytest.approx(np.diff(np.sort(shares))[-1], abs=1e-9)
+        names = ["a", "b", "c", *(f"#{k}" for k in range(3, 9))]
+        assert one.second == names[np.argsort(-scores, kind="stable")[1]]
+
+
+def frames(net, stream, until):
+    """The label of every frame of a recording: the largest voltage, each 7 ms; -1 at rest."""
+    tape = es.simulate(net, stream, tail=15.0, backend="reference")
+    voltages = es.voltage(net, tape, "output", np.arange(7.0, until, 7.0))[0]
+    return np.where(voltages.any(axis=1), voltages.argmax(axis=1), -1).tolist()
+
+
+@pytest.mark.parametrize(
+    ("seed", "sample", "path"),
+    [(3, 1, [0, 1]), (4, 0, [0, 2, 1]), (4, 1, [1]), (6, 0, [0]), (1, 0, [1, 0, 1, 0])],
+)
+def test_words_of_a_path_are_its_labels_without_repetition_and_blank(seed, sample, path):
+    net = es.scsr(6, (9,), 3, mean=6.0, seed=seed)
+    values = {"rule": "ctc", "interval": 7.0, "tail": 15.0}
+    net.set_answer(es.Answer(class_names=("a", "b", "a b"), **values))
+    stream = recordings(seed)[sample : sample + 1]
+    until = float(stream.duration[0])
+    assert [k for k, _ in groupby(np.maximum(frames(net, stream, until + 15.0), 0))] == path
+    said = [label for label in path if label != 2]
+    names = {(0,): "a", (1,): "b", (0, 1): "a b"}
+    (*_, last) = listen(net, stream, backend="reference")
+    assert last.decided.answer == names.get(tuple(said), "#3")
+    # Of a stream each frame answers, whatever the length of a chunk; the blank says nothing.
+    found = sliding(net, *stream.sample(0), until=until)
+    wanted = [{0: "a", 1: "b"}.get(label) for label in frames(net, stream, until)]
+    assert [one.answer for one in found[: len(wanted)]] == wanted
+    assert found[1].time == 14.0
+
+
+@pytest.mark.parametrize(
+    ("constant", "memory"), [(25.0, 25.0), (np.inf, 300.0)], ids=["the rule's", "300 ms"]
+)
+def test_memory_is_the_time_constant_of_the_mean_or_300_ms(constant, memory):
+    net = network("output", {"rule": "integral", "time_constant": constant})
+    scores = [
+        [one.score for one in sliding(net, *recordings().sample(0), until=70.0, **given)]
+        for given in ({}, {"memory": memory}, {"memory": 2.0 * memory})
+    ]
+    assert scores[0] == scores[1] != scores[2]
+
+
+def test_latency_is_from_the_last_event_before_a_spike_and_from_what_told_the_end():
+    net, now = network("output", {"rule": "integral"}), [10.0]
+    times, channels = recordings().sample(0)
+    low, high = np.searchsorted(times, [20.0, 40.0])
+
+    def source():
+        for cut, arrived, more in (
+            (slice(None, low), 31.0, {}),
+            (slice(low, high), 32.0, {}),
+            (slice(high, None), 33.0, {"end": 73.0}),
+        ):
+            now[0] = arrived + 0.5
+            yield Packet.of(times[cut], channels[cut], arrived=arrived, **more)
+
+    settings = ListenSettings(step=100.0, recordings=True)
+    listener = Listener(net, source(), settings, backend="reference", clock=lambda: now[0])
+    now[0] = 30.0
+    tapes = [one for step in listener for one in step.tapes]
+    spikes = np.concatenate([tape["hidden1"].times for tape in tapes])
+    assert listener.decision_latency.longest == 0.5
+    assert listener.decision_latency.number == 1
+    begin = [
+        np.sum((spikes >= t) & (spikes < u))
+        for t, u in ((times[0], times[low]), (times[low], times[high]), (times[high], np.inf))
+    ]
+    latency = listener.spike_latency
+    assert latency.number == spikes.size == sum(begin)
+    assert min(begin) > 0
+    bins = np.flatnonzero(latency.counts)
+    np.testing.assert_allclose(1e-6 * 10.0 ** (bins / 200), [0.5, 1.5, 2.5], rtol=0.012)
+    assert latency.counts[bins].tolist() == begin[::-1]
+    summary = listener.summary()
+    assert summary["event_seconds"] == 0.073
+    assert summary["seconds"] == 3.5
+    assert summary["spike_latency"]["longest_ms"] == 2500.0
 
 
 def test_first_spike_of_a_stream_opens_a_race_and_then_rests():
@@ -141,8 +257,9 @@ def test_answer_below_the_margin_is_nothing_and_a_rest_follows_an_answer():
     ]
     rested = sliding(net, times, channels, until=70.0, rest=25.0)
     said = [one.time for one in rested if one.answer is not None]
-    assert len(said) > 1
-    assert (np.diff(said) >= 25.0).all()
+    assert said == [10.0, 40.0, 70.0]
+    rested = sliding(net, times, channels, until=70.0, rest=20.0)
+    assert [one.time for one in rested] == [10.0, 30.0, 50.0, 70.0]
 
 
 def test_network_without_an_answer_is_refused():

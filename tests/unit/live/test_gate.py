@@ -71,6 +71,25 @@ def test_channels_that_are_no_whole_numbers_are_refused(channels):
         Packet(np.zeros(2), np.zeros(3, int))
 
 
+def test_event_where_the_last_chunk_ended_is_not_late():
+    pieces, gate = run([Packet.of([5.0, 20.0], [0, 0]), Packet.of([20.0], [1])])
+    assert events(pieces) == [(5.0, 0), (20.0, 0), (20.0, 1)]
+    assert gate.counters.late == 0
+    # What is left ends behind its last event, which would be lost at its end.
+    assert [p.end for p in pieces] == [10.0, 20.0, 30.0]
+
+
+def test_time_before_0_of_the_source_is_time_0():
+    pieces, _ = run([Packet.of([-5.0, 3.0], [0, 1])])
+    assert events(pieces) == [(0.0, 0), (8.0, 1)]
+    assert pieces[0].zero == -5.0
+
+
+def test_events_at_one_time_go_by_channel():
+    pieces, _ = run([Packet.of([2.0, 2.0, 1.0], [3, 0, 2])])
+    assert events(pieces) == [(1.0, 2), (2.0, 0), (2.0, 3)]
+
+
 @pytest.mark.parametrize(("policy", "kept"), [("keep", 3), ("drop", 2)])
 def test_duplicates_are_counted_and_dropped_where_asked(policy, kept):
     pieces, gate = run([Packet.of([2.0, 2.0, 2.0], [1, 0, 1])], duplicates=policy)
@@ -79,9 +98,9 @@ def test_duplicates_are_counted_and_dropped_where_asked(policy, kept):
 
 
 def test_flood_is_cut_at_the_limit_and_every_dropped_event_counted():
-    packets = [Packet.of(np.full(40, 5.0), np.zeros(40)) for _ in range(100)]
+    packets = [Packet.of(np.full(40, 5.0), np.full(40, k // 25)) for k in range(100)]
     pieces, gate = run([*packets, Packet.of([11.0], [0])], most=100)
-    assert len(pieces[0].times) == 100
+    assert pieces[0].channels.tolist() == [0] * 100  # those that came first
     assert gate.counters.too_many == 3900
     assert gate.counters.events + gate.counters.too_many == 4001
 
@@ -109,6 +128,9 @@ def test_rubbish_and_unknown_channels_are_counted_and_only_rubbish_is_an_error()
     none = np.zeros(0)
     with pytest.raises(EventError, match="hello.*another format"):
         run([Packet.of(none, none, rubbish=(1, "hello"))] * 1000)
+    # Behind an event, or with one among them, it is the line that is bad.
+    _, gate = run([packet, *[Packet.of(none, none, rubbish=(1, "hello"))] * 1000])
+    assert gate.counters.rubbish == 1006
 
 
 def test_times_of_a_clock_with_ticks_begin_at_the_first_event_to_the_bit():
@@ -149,6 +171,17 @@ def test_silence_on_the_wire_ends_a_recording_that_ends_by_a_gap():
         (52.0, 1.0, "gap"),
         (50.0, 990.0, "gap"),
     ]
+    gate = Gate(GateSettings(gap=50.0), 4)
+    ends = [[p.why for p in gate.feed(packet)][-1:] for packet in packets]
+    assert ends == [[], [], ["gap"], []]  # by the clock, not by the event behind the silence
+
+
+def test_what_comes_behind_an_end_or_tells_one_too_late_is_counted():
+    _, gate = run([Packet.of([5.0, 12.0, 13.0], [0, 0, 1], end=12.0)])
+    assert (gate.counters.events, gate.counters.behind_end, gate.counters.late) == (1, 2, 0)
+    pieces, gate = run([Packet.of([5.0, 27.0], [0, 0]), Packet.of([], [], end=12.0)])
+    assert [(p.end, p.why) for p in pieces] == [(10.0, None), (20.0, None), (20.0, "told")]
+    assert (gate.counters.late, gate.counters.behind_end) == (1, 1)
 
 
 def test_memory_of_a_gate_does_not_grow_with_the_stream():
