@@ -1,9 +1,14 @@
-/* The search ranks pages that a person wrote above the generated reference. */
+/* The search ranks pages that a person wrote above the reference: a module by the name of a common
+   word, such as checkpoint, lies below pages that have the word; a class or function by its name
+   lies above them. */
 var Scorer = {
   score: (result) => {
-    const [docname, , , , score] = result;
-    if (/(^|\/)generated\//.test(docname)) return score - 12;
+    const [docname, , anchor, , score] = result;
+    if (/(^|\/)generated\//.test(docname)) {
+      return score - (String(anchor).startsWith("#module-") ? 16 : 12);
+    }
     if (docname === "reference/words") return score + 4;
+    if (docname.startsWith("reference/")) return score - 6;
     return /^(howto|tutorials|faq)/.test(docname) ? score + 6 : score;
   },
   objNameMatch: 11, objPartialMatch: 6,
