@@ -5,7 +5,8 @@ var Scorer = {
   score: (result) => {
     const [docname, , anchor, , score] = result;
     if (/(^|\/)generated\//.test(docname)) {
-      return score - (String(anchor).startsWith("#module-") ? 16 : 12);
+      if (String(anchor).startsWith("#module-")) return score - 16;
+      return score >= 16 ? score : score - 12; // 16: its own name, objNameMatch + objPrio[1]
     }
     if (docname === "reference/words") return score + 4;
     if (docname.startsWith("reference/")) return score - 6;
