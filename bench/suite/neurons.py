@@ -131,7 +131,7 @@ def spoken_digits(seed: int) -> Parts:
 
 
 def nmnist(seed: int) -> Parts:
-    """320 and 80 recordings of 400, and 100."""
+    """321 and 79 recordings of 400, and 100."""
     choosing, learned = _few(datasets.load("nmnist", split="train"), 80, seed)
     return learned, choosing, datasets.load("nmnist", split="test")
 
