@@ -31,6 +31,11 @@ it. Since the threshold is met when :math:`V` reaches it,
 :math:`\beta` is continuous. In the notation of Wunderlich and Pehle :math:`\alpha = -\tau_m
 \lambda_V` and :math:`\beta = -\tau_s \lambda_I`.
 
+**Ties.** Where neurons of a loop cross at one time and reach each other without a delay the loss
+has a kink, and the adjoint gives the derivative on one side of it: that of the order in which
+events of one time are taken, the lower neuron first, its arrivals before the crossings of those
+above it. It holds in all directions that keep this order.
+
 **Resistance and time constants** enter through the linear maps only. Between two resets V is
 linear in the weighted arrivals, so their derivatives need no forward state: with
 :math:`\gamma = (\gamma_V, \gamma_I)` the derivative of :math:`(\alpha, \beta)` by a rate

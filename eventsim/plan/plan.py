@@ -48,7 +48,9 @@ class Stage:
     afferents
         Projections from other stages, in the order in which they were connected.
     lateral
-        Projections between members; empty unless they form a loop.
+        Projections between members, by source, those of a member to itself first; empty unless they
+        form a loop. Kernels read arrivals of one time from the last to the first, and so come to a
+        spike after all that it caused at once.
     recurrences
         The self-recurrent projection of every member, or None.
     memo
@@ -298,10 +300,11 @@ def _plan(net: Network) -> Plan:
 def _stage(net: Network, members: tuple[Population, ...]) -> Stage:
     names = [p.name for p in members]
     into = [p for p in net.projections.values() if p.target in names]
+    lateral = [p for p in into if p.source in names and not p.one_to_one]
     return Stage(
         members,
         tuple(p for p in into if p.source not in names),
-        tuple(p for p in into if p.source in names and not p.one_to_one),
+        tuple(sorted(lateral, key=lambda p: (names.index(p.source), p.target != p.source))),
         tuple(net.recurrences.get(name) for name in names),
     )
 

@@ -5,6 +5,7 @@ neuron goes over what happened to it, as in a layer, and waits at each of its sp
 the spike has sent was gone over.
 """
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,11 +27,12 @@ from eventsim.engine.cuda.device import Device, size_of
 from eventsim.engine.cuda.linear import (
     LinearLayer,
     LinearNeurons,
+    PlacedTape,
     gradients_of,
     kept,
     tape_of,
 )
-from eventsim.engine.cuda.order import by_key, owners
+from eventsim.engine.cuda.order import by_key, owners, sorting
 from eventsim.engine.cuda.queue import (
     Round,
     advance,
@@ -138,8 +140,8 @@ def backward(
     """Gradients from dL/dt of its spikes and dL/dV just before them."""
     job, trains = placed_sources(dev, job), trains.map(dev.asarray)
     order, first = grouping_of(dev, job, memory, trains)
-    layer = _LoopBack(dev, job, wirings, causes(job, trains), order)
-    return gradients_of(layer, tape_of(dev, trains, (by_time, by_voltage), order, first))
+    tape = tape_of(dev, trains, (by_time, by_voltage), order, first)
+    return gradients_of(_LoopBack(dev, job, wirings, causes(job, trains), order, tape), tape)
 
 
 class _LoopBack(LinearLayer):
@@ -150,8 +152,9 @@ class _LoopBack(LinearLayer):
     """
 
     def __init__(
-        self, dev: Device, job: Job, wirings: WiringCache, cause: Array, order: Array
-    ) -> None:
+        self, dev: Device, job: Job, wirings: WiringCache, cause: Array, order: Array,
+        tape: PlacedTape,
+    ) -> None:  # fmt: skip
         super().__init__(dev, job, wirings)
         n, xp, x = order.size, dev.xp, self.arrivals
         grouped = xp.full(n + 1, n)  # what has no cause here
@@ -160,7 +163,22 @@ class _LoopBack(LinearLayer):
         sent, first = by_key(dev, cause, n + 1)
         self._sent = Sent(first, sent, x.to, least_delay(job.stage))
         caused = cause[owners(dev, x.to, x.times.size)][x.origin]
-        self.met = self.met._replace(cause=xp.where(caused == n, -1, caused))
+        caused = xp.where(caused == n, -1, caused)
+        if self._sent.least == 0.0 and x.times.size:
+            place = self._at_once_last(caused, tape)
+            caused, synapse, origin = caused[place], x.synapse[place], x.origin[place]
+            self.arrivals = replace(x, synapse=synapse, origin=origin)
+            self.met = self.met._replace(synapse=synapse)
+        self.met = self.met._replace(cause=caused)
+
+    def _at_once_last(self, cause: Array, tape: PlacedTape) -> Array:
+        """Order of the arrivals, those of one time that come behind a spike of the neuron last."""
+        xp, x = self.dev.xp, self.arrivals
+        pair = owners(self.dev, x.first, x.times.size)
+        behind = (cause >= tape.first[pair]) & (tape.time[xp.maximum(cause, 0)] == x.times)
+        new = xp.ones(x.times.size, np.int64)
+        new[1:] = (pair[1:] != pair[:-1]) | (x.times[1:] != x.times[:-1])
+        return sorting(self.dev, 2 * xp.cumsum(new) + behind)
 
     def _run_back(self, arguments: list[Any]) -> None:
         dev, n_pairs, size = self.dev, self.n_pairs, self.cells.size

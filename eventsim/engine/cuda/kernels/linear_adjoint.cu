@@ -66,7 +66,8 @@ struct Pair {
 };
 
 // All that happens to a pair, from its recorded spikes: of one time arrivals come first, then returns, and
-// behind its spike what spikes of that time cause at once.
+// behind its spike what spikes of that time cause at once, its own and those of neurons of higher numbers,
+// which fire after it. Of one time the arrivals have these last.
 DEVICE void replay(Pair& p, const LinearArrivals& x, long long pair, const LinearWires& w,
                    const LinearTape& tape) {
     long long i = x.first[pair], spike = tape.first[pair], own = spike;
@@ -77,8 +78,8 @@ DEVICE void replay(Pair& p, const LinearArrivals& x, long long pair, const Linea
         const double arrives = i < last ? x.time[i] : t_end;
         const double returns = delay > 0.0 && own < spike ? tape.time[own] + delay : t_end;
         const double fires = spike < end ? tape.time[spike] : t_end;
-        const bool at_once = x.cause && i < last && arrives == fires && x.cause[i] >= 0 &&
-                             tape.time[x.cause[i]] == arrives;
+        const bool at_once = x.cause && i < last && arrives == fires &&
+                             x.cause[i] >= tape.first[pair] && tape.time[x.cause[i]] == arrives;
         if (i < last && arrives <= returns && arrives <= fires && !at_once) {
             p.go_to(arrives, ARRIVAL);
             raise<STATES>(p.c.x, w.state[x.synapse[i]], w.weight[x.synapse[i]]);
@@ -116,7 +117,7 @@ struct LinearSent {
 
 // A layer's neurons need nobody.
 struct NoOther {
-    __device__ bool waits(double) const { return false; }
+    __device__ bool waits(double, long long) const { return false; }
     __device__ double effect(long long, const LinearResults&) const { return 0.0; }
 };
 
@@ -163,7 +164,7 @@ struct PairBack {
             Entry e;
             e.kind = (LinearKind)(log.kind[step - 1] & (HELD - 1));
             if (e.kind == SPIKE) {
-                if (others.waits(tape.time[spike])) break;
+                if (others.waits(tape.time[spike], n())) break;
                 tape.through[spike] += others.effect(spike, found);
             }
             for (int k = 0; k < STATES; ++k) e.x[k] = log.state[(step - 1) * STATES + k];

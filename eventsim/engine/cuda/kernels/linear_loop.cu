@@ -117,13 +117,16 @@ extern "C" __global__ void linear_queue(
               *(QueueMemory*)memory);
 }
 
-// Neurons of a loop wait for what their spikes cause. All have gone back to a spike each, the latest of
-// which is at `top`: those whose arrivals all come behind it need not wait any longer.
+// Neurons of a loop wait for what their spikes cause. All have gone back to a spike each, the last of
+// which, by time and then by neuron, is that of `last` at `top`: it need not wait any longer, nor those
+// whose arrivals all come behind it.
 struct OthersBack {
     const LinearSent& sent;
-    const double top;
+    const double top, last;
 
-    __device__ bool waits(double t) const { return !(t == top || t + sent.least > top); }
+    __device__ bool waits(double t, long long n) const {
+        return !(t + sent.least > top || (t == top && n == last));
+    }
     __device__ double effect(long long spike, const LinearResults& found) const {
         double total = 0.0;
         for (long long i = sent.first[spike]; i < sent.first[spike + 1]; ++i)
@@ -157,9 +160,9 @@ extern "C" __global__ void linear_loop_backward(
     SHARED_MEMORY(memory);
     const long long base = BLOCK * n_neurons;
     const Neurons neurons(tables, jumps, wires);
-    double top = NEVER;
+    double top = NEVER, last = -1.0;
     for (bool first = true; top >= 0.0; first = false) {
-        double latest = -1.0;  // ms
+        double latest = -1.0, number = -1.0;  // ms, and of the neuron
         for (long long pair = base + THREAD; pair < base + n_neurons; pair += blockDim.x) {
             PairBack back = {neurons, x, origin, wires, tape, log, found, pair};
             if (first) {
@@ -172,7 +175,7 @@ extern "C" __global__ void linear_loop_backward(
                 back.own = marks.own[pair];
             }
             const bool left = first || back.step > back.begin();
-            back.go(OthersBack{sent, top});
+            back.go(OthersBack{sent, top, last});
             for (int k = 0; k < STATES; ++k) marks.adjoint[pair * STATES + k] = back.lambda[k];
             marks.step[pair] = back.step;
             marks.arrival[pair] = back.arrival;
@@ -180,11 +183,15 @@ extern "C" __global__ void linear_loop_backward(
             marks.own[pair] = back.own;
             if (back.step > back.begin()) {
                 const double waits = tape.time[back.spike];
-                latest = waits > latest ? waits : latest;
+                if (waits >= latest) {  // numbers of a thread ascend
+                    latest = waits;
+                    number = (double)back.n();
+                }
             } else if (left) {
                 back.finish();
             }
         }
         top = block_largest(latest, (double*)memory);
+        last = block_largest(latest == top ? number : -1.0, (double*)memory);
     }
 }

@@ -1,8 +1,9 @@
 // What happened to linear neurons in a sample, step by step, from its recorded spikes.
 //
 // Nothing is searched for: all spikes are known. A step is the flow from the state before it, and what
-// ends it. Steps are in order of time, of one time arrivals before spikes, and those that a spike of that
-// time causes after it, so that read from the end all that a spike causes comes before it.
+// ends it. Steps are in order of time, of one time arrivals before spikes, the lower neuron first, and
+// right behind a spike what it causes at once, so that read from the end all that a spike causes comes
+// before it.
 #pragma once
 #include "../calls.hpp"
 #include "../loop/heap.hpp"
@@ -55,12 +56,16 @@ template <int N, class R> class LinearReplay {
             if (at.spike < last && tape.time[at.spike] < t) t = tape.time[at.spike];
             const int64_t first = at.arrival;
             while (at.arrival < end && x.time[at.arrival] == t) ++at.arrival;
-            for (int64_t e = first; e < at.arrival; ++e)
-                if (!caused_now(e, t) && !meet(e)) return false;
-            for (; at.spike < last && tape.time[at.spike] == t; ++at.spike)
+            bool at_once = false;  // whether a spike of now causes some
+            for (int64_t e = first; e < at.arrival; ++e) {
+                if (caused_at(e) == t) at_once = true;
+                else if (!meet(e)) return false;
+            }
+            for (; at.spike < last && tape.time[at.spike] == t; ++at.spike) {
                 if (!fire(at.spike)) return false;
-            for (int64_t e = first; e < at.arrival; ++e)
-                if (caused_now(e, t) && !meet(e)) return false;
+                for (int64_t e = first; at_once && e < at.arrival; ++e)
+                    if (x.cause[e] == at.spike && !meet(e)) return false;
+            }
         }
         if (at.arrival < end || at.spike < last) return true;
         for (int64_t n = 0; n < neurons.size(); ++n)  // as the way forward leaves them
@@ -69,8 +74,8 @@ template <int N, class R> class LinearReplay {
     }
 
   private:
-    bool caused_now(int64_t e, double t) const {
-        return a.arriving.cause[e] >= 0 && a.tape.time[a.arriving.cause[e]] == t;
+    double caused_at(int64_t e) const {
+        return a.arriving.cause[e] >= 0 ? a.tape.time[a.arriving.cause[e]] : -1.0;
     }
 
     bool meet(int64_t e) {

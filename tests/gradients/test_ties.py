@@ -1,0 +1,97 @@
+"""Gradients where neurons of a loop cross at one time and reach each other without a delay.
+
+Which of them is first decides how the others' spikes move, so that L has a kink there and its
+derivatives are one-sided. Gradients are those of the order in which events of one time are taken:
+the lower neuron first, its arrivals before the crossings of those above it.
+"""
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from tests.support.compare import assert_same_gradients
+
+KINDS = {
+    "lif": {"tau_mem": 20.0, "tau_syn": 5.0},
+    "receptors": {"neuron": es.LIF(tau_mem=20.0, tau_syn={"x": 5.0, "y": 9.0})},
+    "adlif": {"neuron": es.AdLIF(a=2.0, b=0.3)},
+}
+STREAM = es.EventStream([2.0, 9.0, 11.0], [0, 1, 0], [0, 3], n_channels=2, duration=40.0)
+STEP = 1e-7
+
+
+def tied(kind, refractory, *, backwards=False):
+    """Two neurons of h and one of g, which all see the same and cross at one time."""
+    net, sizes = es.Network(), {"h": 2, "g": 1}
+    receptors = ("x", "y") if kind == "receptors" else (None,)
+    net.add_input("input", 2)
+    for name, size in sizes.items():
+        net.add_population(name, size, refractory=refractory, **KINDS[kind])
+        net.connect("input", name, [[9.0] * size, [5.0] * size], receptor=receptors[0])
+    pairs, weight = [("h", "h"), ("h", "g"), ("g", "h")], iter(np.linspace(0.5, 1.5, 16))
+    for source, target in pairs[::-1] if backwards else pairs:
+        for receptor in receptors:
+            shape = sizes[source], sizes[target]
+            weights = [[next(weight) for _ in range(shape[1])] for _ in range(shape[0])]
+            net.connect(source, target, weights, delays=np.zeros(shape), receptor=receptor)
+    return net
+
+
+def seeds_of(tape):
+    """dL/dt of all spikes, each another one."""
+    return {name: 1.0 + np.arange(len(tape[name])) for name in tape.names}
+
+
+def value(net, backend):
+    tape = es.simulate(net, STREAM, backend=backend)
+    return sum(float(seed @ tape[name].times) for name, seed in seeds_of(tape).items()), tape
+
+
+def drawn(net, rng):
+    """A direction in which the lower neuron stays the first one, by key."""
+    found = {key: rng.uniform(-1.0, 1.0, np.shape(v)) for key, v in net.parameters().items()}
+    for key, direction in found.items():
+        if key.endswith("delays"):
+            np.abs(direction, out=direction)
+        if key.endswith("refractory"):
+            direction[:] = 0.0
+    found["h.threshold"][:] = 0.0, 20.0
+    found["g.threshold"][:] = 40.0
+    return found
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("refractory", [0.0, 2.0])
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_at_a_tie_are_the_derivatives_on_the_side_of_its_order(
+    kind, refractory, backwards, backend
+):
+    net = tied(kind, refractory, backwards=backwards)
+    start, tape = value(net, backend)
+    (first, second), third = tape["h"].times[:2], tape["g"].times[0]
+    assert first == second == third
+    gradients = es.backward(net, tape, seeds_of(tape)).flat()
+    rng = np.random.default_rng(7)
+    for _ in range(3):
+        direction, ahead = drawn(net, rng), []
+        for steps in (1, 2):
+            moved = net.copy()
+            for key, values in moved.parameters().items():
+                values += steps * STEP * direction[key]
+            level, there = value(moved, backend)
+            ahead.append(level)
+            assert there["h"].times[0] < there["h"].times[1] < there["g"].times[0]
+            assert [len(there[n]) for n in "hg"] == [len(tape[n]) for n in "hg"]
+        difference = (4.0 * ahead[0] - ahead[1] - 3.0 * start) / (2.0 * STEP)
+        found = sum(float((gradients[key] * v).sum()) for key, v in direction.items())
+        assert found == pytest.approx(difference, rel=1e-6)
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_backend_takes_a_tie_in_one_order(kind, backwards, fast_backend):
+    net, found = tied(kind, 2.0, backwards=backwards), []
+    for name in (fast_backend, "reference"):
+        tape = es.simulate(net, STREAM, backend=name)
+        found.append(es.backward(net, tape, seeds_of(tape)))
+    assert_same_gradients(*found, rtol=1e-9)
