@@ -5,7 +5,8 @@ for wheels and for ``pip install -e .``. Only the standard library is imported: 
 being installed it cannot be imported.
 
 A level is a set of instructions. ``cpu/level.cpp`` is compiled once per level, whose name is
-``KERNEL_LEVEL``; the other files of ``cpu`` once, with ``WITH_PLAIN``, ``WITH_V3`` .. for the
+``KERNEL_LEVEL``, and type of the state, ``KERNEL_TYPE``: as many compilers have work as run at a
+time. The other files of ``cpu`` are compiled once, with ``WITH_PLAIN``, ``WITH_V3`` .. for the
 levels that the library has, ``SOURCES``, the hash of the sources, and ``BUILT``, a text of three
 lines: that hash, the levels, the compiler. An object is compiled again where its sources, options
 or compiler changed. Structs of what kernels are called with are written from the classes of
@@ -32,8 +33,9 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -49,6 +51,7 @@ MARCH = {"v3": "x86-64-v3", "v4": "x86-64-v4"}
 # What a processor must have for them, in the words of /proc/cpuinfo.
 V3 = {"avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe"}
 NEEDS = {"v3": V3, "v4": V3 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}}
+TYPES = ("float", "double")  # of the state
 GLIBC = "2.17"  # the oldest that zig links for: that of manylinux2014
 MACOS = "11.0"  # the first on arm64
 TOGETHER = 2  # compilers that run at a time; one takes up to 300 MB
@@ -268,25 +271,46 @@ def _array(kind: str) -> str:
 def build(folder: Path) -> tuple[Path, bool]:
     """Compile the library for this platform into ``folder`` where it is not up to date.
 
-    Whose compiler made it counts only where ``CXX`` names one. Returns the file, and whether it is
-    new. Raises :class:`BuildError`.
+    Whose compiler made it counts only where ``CXX`` names one. Of several builds at a time one
+    works and the others wait for it. Returns the file, and whether it is new. Raises
+    :class:`BuildError`.
     """
     target = Platform.here()
     levels = levels_asked(target)
     library, compiler = folder / target.library, None
     if os.environ.get("CXX"):
         compiler = find_compiler()
-    if library.is_file() and _built(levels, compiler).encode() in library.read_bytes():
+    if _is_built(library, levels, compiler):
         return library, False
-    compiler = compiler or find_compiler()
-    if compiler is None:
-        raise BuildError(
-            "No C++ compiler was found: on the path is neither c++, g++ nor clang++, and CXX names "
-            "none. Install g++ or clang, or `pip install ziglang`, and try again."
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    _link(compiler, target, compile_objects(compiler, target, levels), library)
+    with _alone():
+        if _is_built(library, levels, compiler):
+            return library, False
+        compiler = compiler or find_compiler()
+        if compiler is None:
+            raise BuildError(
+                "No C++ compiler was found: on the path is neither c++, g++ nor clang++, and CXX "
+                "names none. Install g++ or clang, or `pip install ziglang`, and try again."
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        _link(compiler, target, compile_objects(compiler, target, levels), library)
     return library, True
+
+
+def _is_built(library: Path, levels: Sequence[str], compiler: Compiler | None) -> bool:
+    return library.is_file() and _built(levels, compiler).encode() in library.read_bytes()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Wait until no other build writes into the same folder; there are no locks on Windows."""
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    with (_kept("lock") / "held").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # until the file is closed
+        yield
 
 
 def compile_objects(compiler: Compiler, target: Platform, levels: Sequence[str]) -> list[Path]:
@@ -298,7 +322,11 @@ def compile_objects(compiler: Compiler, target: Platform, levels: Sequence[str])
     built = _built(levels, compiler)
     defined = [f"-DWITH_{level.upper()}" for level in levels]
     defined += [f"-DSOURCES={source_hash()}", '-DBUILT="' + built.replace("\n", "\\n") + '"']
-    units = [(f"level-{n}.o", "level.cpp", compiler.compiling(target, n)) for n in levels]
+    units = [
+        (f"level-{n}-{of}.o", "level.cpp", (*compiler.compiling(target, n), f"-DKERNEL_TYPE={of}"))
+        for n in levels
+        for of in TYPES
+    ]
     for path in sorted((KERNELS / "cpu").glob("*.cpp")):
         if path.name != "level.cpp":
             command = (*compiler.compiling(target), *defined)

@@ -9,6 +9,7 @@ import os
 import runpy
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -219,22 +220,29 @@ def test_compiler_that_is_not_there_is_named(monkeypatch, kernels):
 
 
 def test_library_is_compiled_again_where_its_text_changed_and_no_more_than_that(kernels, compiled):
-    assert compiled() == (True, ["built.cpp", "level.cpp", "level.cpp"])
+    assert compiled() == (True, ["built.cpp", *4 * ["level.cpp"]])
     assert compiled() == (False, [])
     os.utime(kernels / "numbers.hpp")
     assert compiled() == (False, [])
     (kernels / "cpu" / "built.cpp").write_text("other")
     assert compiled() == (True, ["built.cpp"])
     (kernels / "numbers.hpp").write_text("other")
-    assert compiled() == (True, ["built.cpp", "level.cpp", "level.cpp"])
+    assert compiled() == (True, ["built.cpp", *4 * ["level.cpp"]])
     (kernels / LINUX.library).unlink()
     assert compiled() == (True, [])
+
+
+def test_of_two_builds_at_a_time_one_waits_for_the_other(kernels, compiled):
+    with ThreadPoolExecutor(2) as pool:
+        builds = [pool.submit(build.build, kernels) for _ in range(2)]
+        assert sorted(each.result()[1] for each in builds) == [False, True]
+    assert compiled() == (False, [])
 
 
 def test_library_is_compiled_again_for_other_levels(monkeypatch, compiled):
     compiled()
     monkeypatch.setenv("EVENTSIM_BUILD_LEVELS", "all")
-    assert compiled() == (True, ["built.cpp", "level.cpp"])
+    assert compiled() == (True, ["built.cpp", *2 * ["level.cpp"]])
     assert compiled() == (False, [])
 
 
@@ -249,7 +257,7 @@ def test_library_is_compiled_again_by_a_compiler_that_is_named_and_by_no_other(
         context.setattr(build, "find_compiler", lambda: pytest.fail("the library is there"))
         assert compiled() == (False, [])
     monkeypatch.setenv("CXX", newer)
-    assert compiled() == (True, ["built.cpp", "level.cpp", "level.cpp"])
+    assert compiled() == (True, ["built.cpp", *4 * ["level.cpp"]])
     assert compiled() == (False, [])
 
 
@@ -305,7 +313,8 @@ def test_text_compiles_for_other_platforms(target, triple, name, tmp_path, monke
 @pytest.mark.nightly("compiles every level by every compiler")
 @pytest.mark.parametrize("compiler", ["g++", "clang++"])
 @pytest.mark.parametrize("level", ["plain", "v3", "v4"])
-def test_text_has_no_warnings(compiler, level, tmp_path):
+@pytest.mark.parametrize("of", build.TYPES)
+def test_text_has_no_warnings(compiler, level, of, tmp_path):
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed")
     if Platform.here() != LINUX:
@@ -313,5 +322,6 @@ def test_text_has_no_warnings(compiler, level, tmp_path):
     compiler = Compiler((compiler,))
     # GCC takes numbers of a vector that are written one by one for uninitialised.
     wrong = ("-Wno-maybe-uninitialized", "-Wno-unknown-warning-option")
-    command = (*compiler.compiling(LINUX, level), "-Wall", "-Wextra", "-Werror", *wrong)
+    command = (*compiler.compiling(LINUX, level), f"-DKERNEL_TYPE={of}")
+    command += ("-Wall", "-Wextra", "-Werror", *wrong)
     build._compile(compiler, (*command, "-c", "level.cpp", "-o", str(tmp_path / "o")))

@@ -13,6 +13,7 @@ import sys
 import sysconfig
 import tarfile
 import zipfile
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -152,13 +153,18 @@ def test_wheel_is_for_every_python_of_its_platform_and_every_processor_of_it(bui
 )
 def test_levels_share_no_function(built):
     """Of one that two objects hold the linker takes the first, whatever its instructions are."""
-    objects = sorted((ROOT / "build" / "kernels").glob("linux-*/level-*.o"))
-    told = [call("nm", "--defined-only", "--format=posix", path) for path in objects]
-    names = [{line.split()[0] for line in text.splitlines()} for text in told]
-    weak = [line for text in told for line in text.splitlines() if line.split()[1] in "WVu"]
+    names, weak = defaultdict(set), {}
+    for path in sorted((ROOT / "build" / "kernels").glob("linux-*/level-*.o")):
+        level = path.stem.split("-")[1]
+        for line in call("nm", "--defined-only", "--format=posix", path).splitlines():
+            name, kind = line.split()[:2]
+            names[level].add(name)
+            if kind in "WVu":
+                weak[name] = level
+    assert set(names) == set(Platform.here().levels)
     assert weak
-    for line in weak:
-        assert sum(line.split()[0] in of_level for of_level in names) == 1, line
+    for name, level in weak.items():
+        assert [each for each in names if name in names[each]] == [level], name
 
 
 def test_sdist_holds_every_file_that_is_not_hidden(built):

@@ -20,8 +20,13 @@ def build_library(folder, sources, *, options=(), link=()) -> Path:
     ``sources`` is the hash that the library tells; ``options`` come behind those of the product.
     """
     defined = (f"-DWITH_{LEVEL.upper()}", f"-DSOURCES={sources}", '-DBUILT=""')
-    units = sorted((build.KERNELS / "cpu").glob("*.cpp"))
-    objects = [_compile(unit, folder, (*options, *defined)) for unit in units]
+    cpu, flags = build.KERNELS / "cpu", (*options, *defined)
+    units = [unit for unit in sorted(cpu.glob("*.cpp")) if unit.name != "level.cpp"]
+    objects = [_compile(unit, folder, flags) for unit in units]
+    for of in build.TYPES:
+        at = folder / of
+        at.mkdir()
+        objects.append(_compile(cpu / "level.cpp", at, (*flags, f"-DKERNEL_TYPE={of}"), LEVEL))
     return _link(folder, objects, link)
 
 
@@ -85,10 +90,8 @@ def _reached(path, found=None):
     return found
 
 
-def _compile(unit, folder, options, level=None):
-    """The object of a unit; of ``level.cpp`` at the level."""
-    if level is None:
-        level = LEVEL if unit.name == "level.cpp" else ""
+def _compile(unit, folder, options, level=""):
+    """The object of a unit; of kernels of a level with its name."""
     to = folder / f"{unit.stem}.o"
     _run(*build.find_compiler().compiling(PLATFORM, level), *options, "-c", unit, "-o", to)
     return to

@@ -1,4 +1,5 @@
-// The kernels of one instruction set, whose name is KERNEL_LEVEL: plain, v3, v4 or neon.
+// The kernels of one instruction set, whose name is KERNEL_LEVEL: plain, v3, v4 or neon, for states of
+// KERNEL_TYPE: float or double.
 #define JOIN_(name, level) name##_##level
 #define JOIN(name, level) JOIN_(name, level)
 // No function of one level may stand for that of another when they are linked.
@@ -26,8 +27,9 @@
     extern "C" int JOIN(name##_##type, KERNEL_LEVEL)(const void* call) {             \
         return eventsim::name<eventsim::Vector>(*(const eventsim::Call<type>*)call); \
     }
-#define KERNEL(name, Call)               \
-    KERNEL_OF(name, float, Floats, Call) \
-    KERNEL_OF(name, double, Doubles, Call)
+#define VECTOR_float Floats
+#define VECTOR_double Doubles
+#define KERNEL_TYPED(name, type, Call) KERNEL_OF(name, type, JOIN(VECTOR, type), Call)
+#define KERNEL(name, Call) KERNEL_TYPED(name, KERNEL_TYPE, Call)
 
 KERNELS(KERNEL)
