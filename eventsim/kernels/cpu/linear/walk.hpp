@@ -261,14 +261,8 @@ template <int N, class V> class LinearWalker {
             for (int m = 0; m <= D; ++m) v[m] = fused(flow.alpha[l * (D + 1) + m], z[0], v[m]);
         }
         const R jerk = flow.weighed(flow.bounds + 3 * N, x);
-        R t = 0, trust = h;
+        R t = 0, trust = h, u = v[0], slope = v[1], bend = v[2];
         for (;;) {
-            R u = v[D], slope = 0, bend = 0;
-            for (int m = D - 1; m >= 0; --m) {
-                bend = fused(bend, t, slope);
-                slope = fused(slope, t, u);
-                u = fused(u, t, v[m]);
-            }
             u -= level;
             bend += bend;
             if (u >= R(0)) return t;
@@ -286,6 +280,13 @@ template <int N, class V> class LinearWalker {
                 t = step == h - t ? h : t + step;
             }
             trust = R(8) * step;
+            u = v[D];
+            slope = bend = 0;
+            for (int m = D - 1; m >= 0; --m) {
+                bend = fused(bend, t, slope);
+                slope = fused(slope, t, u);
+                u = fused(u, t, v[m]);
+            }
         }
     }
 
