@@ -47,6 +47,8 @@ template <int N, class V> class LinearLayerBack {
     using R = Real<V>;
     static constexpr int T = LINEAR_TERMS<R>, PAIRS = N * (N + 1) / 2, L = Numbers<V>::count;
     static constexpr int64_t MOST = 512;  // stretches of a part
+    // Sums of dL/dt of an arrival, each over every SLOTS-th neuron: so no bit depends on the level.
+    static constexpr int64_t SLOTS = 16;
     // From so many pieces without an event on each neuron goes over all of them by its products.
     static constexpr double FAR = 256.0;
 
@@ -60,7 +62,7 @@ template <int N, class V> class LinearLayerBack {
     LinearCell<N, R>* const cells;   // of the block
     R *const now, *const adjoint, *const sums;  // [N, width] twice, [blocks, N N, width]
     GrowingArray<R> states;  // [stretches, N, width]: where they begin
-    GrowingArray<R> effects;  // [arrivals, width]
+    GrowingArray<R> effects;  // [arrivals, SLOTS]
     GrowingArray<LinearStretch> stretches;
     GrowingArray<LinearAlone> alone;
     GrowingArray<LinearPart<N, R>> parts;  // of those that go alone
@@ -249,7 +251,8 @@ template <int N, class V> class LinearLayerBack {
         int64_t e = x.first;
         if (!gather(s, x, e)) return false;
         const bool asked = a.found.effects != nullptr;
-        if (asked && !effects.reserve(block.arrivals.size * width)) return false;
+        if (asked && !effects.reserve(block.arrivals.size * SLOTS)) return false;
+        if (asked) std::fill(effects.begin(), effects.begin() + block.arrivals.size * SLOTS, R(0));
         uint64_t by_themselves = 0;
         for (int64_t i = x.alone; i < x.alone_last; ++i) by_themselves |= uint64_t(1) << alone[i].k;
         for (int64_t v = 0; v < width; v += L)
@@ -262,16 +265,16 @@ template <int N, class V> class LinearLayerBack {
             for (int q = 0; q < N; ++q) adjoint[q * width + one.k] = lambda[q];
         }
         for (int64_t k = 0; asked && k < block.arrivals.size; ++k)
-            a.found.effects[block.arrivals[k].event] += total_of(effects.begin() + k * width);
+            a.found.effects[block.arrivals[k].event] += total_of(effects.begin() + k * SLOTS);
         return true;
     }
 
-    // Sum over the block, whose width is whole vectors; eight sums, so that none waits for the one before.
-    double total_of(const R* values) const {
-        double sums[8] = {};
-        for (int64_t v = 0; v < width; v += 8)
-            for (int i = 0; i < 8; ++i) sums[i] += values[v + i];
-        return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
+    static double total_of(const R* slots) {
+        double sums[SLOTS];
+        for (int i = 0; i < SLOTS; ++i) sums[i] = slots[i];
+        for (int half = SLOTS / 2; half; half /= 2)
+            for (int i = 0; i < half; ++i) sums[i] += sums[i + half];
+        return sums[0];
     }
 
     static Mask<V> marked_lanes(uint64_t bits) { return marked<V>((uint32_t)(bits & ((1u << L) - 1))); }
@@ -344,17 +347,22 @@ template <int N, class V> class LinearLayerBack {
         V slopes[T];
         const R per_piece = R(1.0 / block.piece);
         UNROLL for (int q = 1; q < T; ++q) slopes[q] = gain[q] * (R(q) * -per_piece);
-        for (int64_t i = block.first[r]; i < block.first[r + 1]; ++i) {
-            const LinearArrival<R>& arrival = block.arrival(i);
+        const LinearArrival<R>* const arrivals = block.arrivals.begin();
+        const int32_t* const order = block.by_receptor.begin();
+        R *const into = by_weight + v, *const slots = effects.begin() + v % SLOTS;
+        const int64_t stride = width, last = block.first[r + 1];
+        for (int64_t i = block.first[r]; i < last; ++i) {
+            const LinearArrival<R>& arrival = arrivals[order[i]];
             const V u = spread<V>(R(arrival.u));
             V found = gain[T - 1];
             UNROLL for (int q = T - 2; q >= 0; --q) found = fused(found, u, gain[q]);
-            R* const at = by_weight + arrival.row * width + v;
+            R* const at = into + arrival.row * stride;
             store(at, load<V>(at) + found);
             if (!asked) continue;
             V slope = slopes[T - 1];
             UNROLL for (int q = T - 2; q >= 1; --q) slope = fused(slope, u, slopes[q]);
-            store(effects.begin() + block.by_receptor[i] * width + v, load<V>(arrival.weights + v) * slope);
+            R* const slot = slots + order[i] * SLOTS;
+            store(slot, fused(load<V>(arrival.weights + v), slope, load<V>(slot)));
         }
     }
 
@@ -434,7 +442,7 @@ template <int N, class V> class LinearLayerBack {
                 slope += walker.alpha(l, 1 + j) * left[l + 1][state];
             }
             by_weight[arrival.row * width + k] += gain;
-            if (asked) effects[(part.first + j) * width + k] = -w * slope;
+            if (asked) effects[(part.first + j) * SLOTS + k % SLOTS] -= w * slope;
             for (int pair = 0; pair < PAIRS; ++pair) met[pair] += w * walker.beta(pair, 1 + j);
             some = true;
         }
