@@ -87,7 +87,17 @@ def lanes_back_of(cells: LinearCells, beta: Array) -> LinearLanesBackRole:
         in_blocks(t.flow[:size]),
         in_blocks(shortened(series, terms_of(real)).astype(real)),
         in_blocks(series.sum(axis=2).astype(real)),
+        by_pair_of(beta),
     )
+
+
+def by_pair_of(beta: Array) -> Array:
+    """Coefficients of all pairs side by side, from those of each, with zeros behind."""
+    n, pairs, terms = beta.shape
+    wide = -(-pairs // 8) * 8
+    found = np.zeros(n * terms * wide + LANES, beta.dtype)
+    found[:-LANES].reshape(n, terms, wide)[:, :, :pairs] = beta.transpose(0, 2, 1)
+    return found
 
 
 def goes_far(merged: MergedEvents, duration: Floats, cells: LinearCells) -> bool:

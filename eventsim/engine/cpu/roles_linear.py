@@ -102,6 +102,7 @@ class LinearLanesBackRole(NamedTuple):
     flow: Reals  # rows [n, n]
     betas: Reals  # rows [pairs, TERMS]
     whole: Reals  # rows [pairs]: beta of a piece
+    by_pair: Reals  # [2 size, DEGREE + 2, pairs]: beta; pairs in eights, a vector behind the last
 
 
 class LinearTapeRole(NamedTuple):

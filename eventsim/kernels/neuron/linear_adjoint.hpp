@@ -47,8 +47,15 @@ template <int N, class R, class Neurons, class Wires, class Tape, class Count> s
     ON_DEVICE double& own_weight_of(int64_t n) const { return jump_of(n)[N + 2]; }
     ON_DEVICE double& own_delay_of(int64_t n) const { return jump_of(n)[N + 3]; }
 
-    // What ends the flow e but an arrival, and which is at the neuron's adjoint then.
+    // What ends the flow e, and which is at the neuron's adjoint then.
     ON_DEVICE void meet(const LinearEntry<N, R>& e, R* lambda, const LinearFlow<N, R>& flow) const {
+        R x[N];
+        if (e.kind == SPIKE || e.kind == LET_GO) flow.ahead(e.h, e.x, x);
+        end(e, x, lambda, flow);
+    }
+
+    // The same where its end x is known.
+    ON_DEVICE void end(const LinearEntry<N, R>& e, const R* x, R* lambda, const LinearFlow<N, R>& flow) const {
         switch (e.kind) {
             case ARRIVAL: break;
             case OWN_RETURN: {
@@ -56,8 +63,8 @@ template <int N, class R, class Neurons, class Wires, class Tape, class Count> s
                 tape.through[e.index] += later;
                 break;
             }
-            case SPIKE: spike(e, lambda, flow); break;
-            case LET_GO: let_go(e, lambda, flow); break;
+            case SPIKE: spike(e, x, lambda, flow); break;
+            case LET_GO: let_go(e, x, lambda); break;
         }
     }
 
@@ -86,23 +93,22 @@ template <int N, class R, class Neurons, class Wires, class Tape, class Count> s
     }
 
     // The end of a hold, from whose begin the spike e.index is.
-    ON_DEVICE void let_go(const LinearEntry<N, R>& e, const R* lambda, const LinearFlow<N, R>& flow) const {
+    ON_DEVICE void let_go(const LinearEntry<N, R>& e, const R* x, const R* lambda) const {
         const int64_t n = e.neuron;
-        R x[N], speed[N];
-        flow.ahead(e.h, e.x, x);
+        R speed[N];
         times<N>(neurons.flow(n, false).a, x, speed);
         const double moved = -lambda[0] * speed[0];
         tape.through[e.index] += moved;
         hold_of(n) += moved;
     }
 
-    ON_DEVICE void spike(const LinearEntry<N, R>& e, R* lambda, const LinearFlow<N, R>& flow) const {
+    ON_DEVICE void spike(const LinearEntry<N, R>& e, const R* x, R* lambda,
+                         const LinearFlow<N, R>& flow) const {
         const int64_t n = e.neuron, k = e.index;
         const LinearFlow<N, R> then = neurons.flow(n, neurons.hold(n) > 0.0);
         const bool at_once = wires.own_delay[n] == 0.0;
         double moved = at_once ? own_return(n, lambda, then) : 0.0;
-        R x[N], speed[N], kept[N], now[N], after[N];
-        flow.ahead(e.h, e.x, x);
+        R speed[N], kept[N], now[N], after[N];
         times<N>(flow.a, x, speed);
         times<N>(neurons.keep(n), speed, kept);
         neurons.after(n, x, now);

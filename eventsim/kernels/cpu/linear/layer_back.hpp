@@ -72,6 +72,47 @@ template <int N, class V> class LinearLayerBack {
     GrowingArray<int64_t> spikes;  // of the block in the sample, by time
     R* by_weight = nullptr;
 
+    // A state, or a row or column of a matrix, side by side with zeros behind.
+    typedef R Few __attribute__((vector_size(sizeof(R) * (N <= 4 ? 4 : 8))));
+    template <int STEP> static Few few(const R* x) {
+        Few y = {};
+        UNROLL for (int i = 0; i < N; ++i) y[i] = x[i * STEP];
+        return y;
+    }
+    static Few product(const Few* columns, Few x) {
+        Few y = columns[0] * x[0];
+        UNROLL for (int j = 1; j < N; ++j) y += columns[j] * x[j];
+        return y;
+    }
+
+    // Weighted sums of the integrals beta over ways, all pairs side by side.
+    struct Integrals {
+        static constexpr int STRIDE = (PAIRS + 7) / 8 * 8, PARTS = (STRIDE + L - 1) / L;
+        V sums[PARTS] = {};
+
+        void add(R weight, R h, const R* betas) {
+            UNROLL for (int c = 0; c < PARTS; ++c) {
+                V value = load<V>(betas + (LINEAR_DEGREE<R> + 1) * STRIDE + c * L);
+                UNROLL for (int m = LINEAR_DEGREE<R>; m >= 0; --m)
+                    value = fused(value, spread<V>(h), load<V>(betas + m * STRIDE + c * L));
+                sums[c] = fused(value, spread<V>(weight), sums[c]);
+            }
+        }
+
+        // Adds sum_l beta_kl A^l x, of the given A^l x.
+        void add_to(Few* total, const Few* right) const {
+            R beta[PARTS * L];
+            UNROLL for (int c = 0; c < PARTS; ++c) store(beta + c * L, sums[c]);
+            UNROLL for (int k = 0; k < N; ++k)
+                UNROLL for (int l = 0; l < N; ++l) total[k] += right[l] * beta[pair_of(k, l)];
+        }
+    };
+    const R* betas_of(int64_t n, bool held) const {
+        return a.back.by_pair + (held ? a.tables.size + n : n) * (LINEAR_DEGREE<R> + 2) * Integrals::STRIDE;
+    }
+    // Rows of the walker, by receptor: lambda(t) B of its arrivals, and its slope.
+    enum { GAIN = LinearWalker<N, V>::KICK, SLOPE = LinearWalker<N, V>::WEIGHT };
+
     static std::size_t room(const LinearLayerBackward<R>& a) {
         const std::size_t width = a.weights.width;
         return width * (sizeof(LinearCell<N, R>) + (2 * N + a.lanes.n_blocks * N * N) * sizeof(R)) + 5 * 64;
@@ -393,72 +434,76 @@ template <int N, class V> class LinearLayerBack {
         const int64_t n = block.low + k;
         const LinearFlow<N, R> flow = neurons.flow(n, part.held);
         if (part.kind != ARRIVAL) {
-            LinearEntry<N, R> e = {};
-            for (int q = 0; q < N; ++q) e.x[q] = part.end[q];
+            LinearEntry<N, R> e;
             e.index = part.index;
             e.neuron = (int32_t)n;
             e.kind = part.kind;
             e.held = part.held;
-            events_back.meet(e, lambda, flow);
+            events_back.end(e, part.end, lambda, flow);
         }
-        const R* const beta = neurons.products(n, part.held).beta;
-        const int64_t n_nodes = walker.ways(part.from, part.to, part.first, part.last);
-        walker.integrals(flow, beta, n_nodes);
-        R left[N + 1][N], total[N][N] = {};  // sum_l beta_kl A^l x
-        for (int q = 0; q < N; ++q) left[0][q] = lambda[q];
-        for (int l = 1; l <= N; ++l) times<N, true>(flow.a, left[l - 1], left[l]);
-        R by_begin[PAIRS];
-        for (int pair = 0; pair < PAIRS; ++pair) by_begin[pair] = walker.beta(pair, 0);
-        add_products(flow, by_begin, part.x, total);
-        for (int r = 0; r < block.n_receptors(); ++r) arrivals_back(r, k, part, left, flow, total, asked);
-        double* const into = events_back.flow_of(n);
-        for (int i = part.held ? 1 : 0; i < N; ++i)
-            for (int j = 0; j < N; ++j) {
-                R found = 0;
-                for (int l = 0; l < N; ++l) found += left[l][i] * total[l][j];
-                into[i * N + j] += found;
+        Few right[N], left[N + 1], columns[N], rows[N], total[N] = {};
+        UNROLL for (int i = 0; i < N; ++i) {
+            rows[i] = few<1>(flow.a + i * N);
+            columns[i] = few<N>(flow.a + i);
+        }
+        left[0] = few<1>(lambda);
+        UNROLL for (int l = 1; l <= N; ++l) left[l] = product(rows, left[l - 1]);
+        right[0] = few<1>(part.x);
+        UNROLL for (int l = 1; l < N; ++l) right[l] = product(columns, right[l - 1]);
+        Integrals by_begin;
+        by_begin.add(R(1), R(part.to - part.from), betas_of(n, part.held));
+        by_begin.add_to(total, right);
+        Few before = {};
+        for (int64_t g = 0; g < part.last - part.first + 1; g += L) {
+            V ahead[N], back[N];
+            walker.series(flow, walker.way_to(part.to, part.from, part.first, g), ahead, back);
+            if (g == 0) UNROLL for (int l = 0; l < N; ++l) before += left[l] * at(ahead[l], 0);
+            for (int r = 0; r < block.n_receptors(); ++r) {
+                const int state = block.state_of(r);
+                V gain = ahead[0] * spread<V>(left[0][state]), slope = ahead[0] * spread<V>(left[1][state]);
+                UNROLL for (int l = 1; l < N; ++l) {
+                    gain = fused(ahead[l], spread<V>(left[l][state]), gain);
+                    slope = fused(ahead[l], spread<V>(left[l + 1][state]), slope);
+                }
+                store(walker.row(GAIN + r) + g, gain);
+                store(walker.row(SLOPE + r) + g, slope);
             }
-        for (int q = 0; q < N; ++q) {
-            R before = walker.alpha(0, 0) * left[0][q];
-            for (int l = 1; l < N; ++l) before += walker.alpha(l, 0) * left[l][q];
-            lambda[q] = before;
         }
+        for (int r = 0; r < block.n_receptors(); ++r) arrivals_back(r, k, part, columns, total, asked);
+        double* const into = events_back.flow_of(n);
+        Few found[N];
+        UNROLL for (int i = 0; i < N; ++i) {
+            found[i] = total[0] * left[0][i];
+            UNROLL for (int l = 1; l < N; ++l) found[i] += total[l] * left[l][i];
+        }
+        for (int i = part.held ? 1 : 0; i < N; ++i)
+            for (int j = 0; j < N; ++j) into[i * N + j] += found[i][j];
+        for (int q = 0; q < N; ++q) lambda[q] = before[q];
     }
 
     // dL/dw of the arrivals of a receptor, and what they add to sum_l beta_kl A^l x.
-    void arrivals_back(int r, int k, const LinearPart<N, R>& part, const R (*left)[N],
-                       const LinearFlow<N, R>& flow, R (*total)[N], bool asked) {
+    void arrivals_back(int r, int k, const LinearPart<N, R>& part, const Few* columns, Few* total, bool asked) {
         const LinearArrival<R>* const arrivals = block.arrivals.begin() + part.first;
-        const int state = block.state_of(r);
-        R met[PAIRS] = {}, column[N];
+        const R *const gain = walker.row(GAIN + r) + 1, *const slope = walker.row(SLOPE + r) + 1;
+        const R* const betas = betas_of(block.low + k, part.held);
+        R *const into = by_weight + k, *const slots = effects.begin() + part.first * SLOTS + k % SLOTS;
+        Integrals met;
         bool some = false;
         for (int64_t j = 0; j < part.last - part.first; ++j) {
             const LinearArrival<R>& arrival = arrivals[j];
             if (arrival.receptor != r) continue;
             const R w = arrival.weights[k];
-            R gain = 0, slope = 0;
-            for (int l = 0; l < N; ++l) {
-                gain += walker.alpha(l, 1 + j) * left[l][state];
-                slope += walker.alpha(l, 1 + j) * left[l + 1][state];
-            }
-            by_weight[arrival.row * width + k] += gain;
-            if (asked) effects[(part.first + j) * SLOTS + k % SLOTS] -= w * slope;
-            for (int pair = 0; pair < PAIRS; ++pair) met[pair] += w * walker.beta(pair, 1 + j);
+            into[arrival.row * width] += gain[j];
+            if (asked) slots[j * SLOTS] -= w * slope[j];
+            met.add(w, R(part.to - arrival.time), betas);
             some = true;
         }
         if (!some) return;
-        for (int q = 0; q < N; ++q) column[q] = q == state ? R(1) : R(0);
-        add_products(flow, met, column, total);
-    }
-
-    // Adds sum_l beta_kl A^l x.
-    static void add_products(const LinearFlow<N, R>& flow, const R* beta, const R* x, R (*total)[N]) {
-        R right[N][N];
-        for (int q = 0; q < N; ++q) right[0][q] = x[q];
-        for (int l = 1; l < N; ++l) times<N>(flow.a, right[l - 1], right[l]);
-        for (int k = 0; k < N; ++k)
-            for (int l = 0; l < N; ++l)
-                for (int j = 0; j < N; ++j) total[k][j] += beta[pair_of(k, l)] * right[l][j];
+        Few right[N];
+        right[0] = Few{};
+        right[0][block.state_of(r)] = 1;
+        UNROLL for (int l = 1; l < N; ++l) right[l] = product(columns, right[l - 1]);
+        met.add_to(total, right);
     }
 
     // All neurons over pieces without an event.

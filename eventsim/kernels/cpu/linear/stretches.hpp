@@ -48,6 +48,7 @@ template <int N, class V> class LinearBlock {
     double piece = 0.0, begin = 0.0, stop = 0.0;
     int64_t low = 0, size = 0;
     GrowingArray<LinearArrival<R>> arrivals;  // by time
+    GrowingArray<double> times;                // of them behind one place, and a vector more
     GrowingArray<int32_t> by_receptor;
     int64_t first[N];  // of a receptor, among them; `receptors` and one more
 
@@ -75,7 +76,12 @@ template <int N, class V> class LinearBlock {
                                 lanes.receptor[row]}))
                 return false;
         }
-        if (!powers.reserve(arrivals.size * T) || !by_receptor.reserve(arrivals.size)) return false;
+        if (!powers.reserve(arrivals.size * T) || !by_receptor.reserve(arrivals.size) ||
+            !times.reserve(arrivals.size + 1 + 2 * Numbers<V>::count))
+            return false;
+        times[0] = begin;
+        for (int64_t k = 0; k < arrivals.size; ++k) times[1 + k] = arrivals[k].time;
+        std::fill_n(times.begin() + 1 + arrivals.size, 2 * Numbers<V>::count, stop);
         int64_t n = 0;
         for (int r = 0; r < lanes.n_receptors; ++r) {
             first[r] = n;

@@ -14,9 +14,6 @@ namespace eventsim {
 template <int N, class V> class LinearWalker {
     using R = Real<V>;
     static constexpr int L = Numbers<V>::count, D = LINEAR_DEGREE<R>;
-    static constexpr int PAIRS = N * (N + 1) / 2;
-    // Rows of the nodes of a walk: its begin, the arrivals, its end.
-    enum { WAY, STATE, AHEAD = STATE + N, KICK = AHEAD + N, WEIGHT = KICK + N, BETA = WEIGHT + N, ROWS = BETA + PAIRS };
 
     const LinearNeurons<N, R>& neurons;
     const LinearBlock<N, V>& block;
@@ -24,8 +21,14 @@ template <int N, class V> class LinearWalker {
     int64_t stride = 0;
 
   public:
+    // Rows of the nodes of a walk: its begin, the arrivals, its end.
+    enum { WAY, STATE, AHEAD = STATE + N, KICK = AHEAD + N, WEIGHT = KICK + N, ROWS = WEIGHT + N };
+
     LinearWalker(const LinearNeurons<N, R>& neurons, const LinearBlock<N, V>& block)
         : neurons(neurons), block(block) {}
+
+    R* row(int k) { return room.begin() + k * stride; }
+    const R* row(int k) const { return room.begin() + k * stride; }
 
     // For the stretch that the block has gathered; false where there is no memory.
     bool prepare() {
@@ -51,10 +54,9 @@ template <int N, class V> class LinearWalker {
         const LinearFlow<N, R> flow = neurons.flow(n, c.held());
         const int64_t from = i;
         while (i < block.arrivals.size && block.arrivals[i].time <= t) ++i;
-        const int64_t n_nodes = ways(c.time, t, from, i);
-        for (int64_t g = 0; g < n_nodes; g += L) {
+        for (int64_t g = 0; g < i - from + 1; g += L) {
             V ahead[N], back[N];
-            series(flow, g, ahead, back);
+            series(flow, way_to(t, c.time, from, g), ahead, back);
             UNROLL for (int l = 0; l < N; ++l) store(row(AHEAD + l) + g, ahead[l]);
         }
         R term[N][N];  // of A^l
@@ -86,33 +88,28 @@ template <int N, class V> class LinearWalker {
         for (int l = 0; l < N; ++l) term[l][state] = met[l];
     }
 
-    // The ways to t as nodes: from a begin, and from the arrivals first : last; how many.
-    int64_t ways(double begin, double t, int64_t first, int64_t last) {
-        R* const way = row(WAY);
-        const LinearArrival<R>* const arrivals = block.arrivals.begin() + first;
-        way[0] = R(t - begin);
-        for (int64_t j = 0; j < last - first; ++j) way[1 + j] = R(t - arrivals[j].time);
-        fill(WAY, last - first + 1);
-        return last - first + 1;
+    // The ways to t of the nodes from g on: of a begin, and of the arrivals from `first` on.
+    V way_to(double t, double begin, int64_t first, int64_t g) const {
+        DoublesOf<V> end;
+        UNROLL for (int i = 0; i < end.parts; ++i) end.part[i] = spread<Doubles>(t);
+        const V way = difference(end, load_wide<V>(block.times.begin() + first + g));
+        return g ? way : select(marked<V>(1), spread<V>(R(t - begin)), way);
     }
 
-    // All alpha and beta of the ways.
-    void integrals(const LinearFlow<N, R>& flow, const R* beta, int64_t n_nodes) {
-        for (int64_t g = 0; g < n_nodes; g += L) {
-            V ahead[N], back[N];
-            series(flow, g, ahead, back);
-            UNROLL for (int l = 0; l < N; ++l) store(row(AHEAD + l) + g, ahead[l]);
-            const V h = load<V>(row(WAY) + g);
-            for (int pair = 0; pair < PAIRS; ++pair) {
-                const R* const c = beta + pair * (D + 2);
-                V value = spread<V>(c[D + 1]);
-                UNROLL for (int m = D; m >= 0; --m) value = fused(value, h, spread<V>(c[m]));
-                store(row(BETA + pair) + g, value);
-            }
+    // All alpha of the ways, and of them backward.
+    static void series(const LinearFlow<N, R>& flow, V h, V* ahead, V* back) {
+        const V square = h * h;
+        UNROLL for (int l = 0; l < N; ++l) {
+            const R* const c = flow.alpha + l * (D + 1);
+            V even = spread<V>(c[D]), odd = spread<V>(c[D - 1]);
+            UNROLL for (int m = D - 2; m >= 0; m -= 2) even = fused(even, square, spread<V>(c[m]));
+            UNROLL for (int m = D - 3; m >= 1; m -= 2) odd = fused(odd, square, spread<V>(c[m]));
+            ahead[l] = fused(odd, h, even);
+            back[l] = fused(-odd, h, even);
         }
     }
+
     R alpha(int l, int64_t node) const { return row(AHEAD + l)[node]; }
-    R beta(int pair, int64_t node) const { return row(BETA + pair)[node]; }
 
     // Whether the neuron fires; then it is at the crossing, else at the end. i is behind the arrivals met.
     bool fires(int64_t n, int k, LinearCell<N, R>& c, int64_t& i) {
@@ -186,8 +183,6 @@ template <int N, class V> class LinearWalker {
     }
 
   private:
-    R* row(int k) { return room.begin() + k * stride; }
-    const R* row(int k) const { return room.begin() + k * stride; }
     double time_of(int64_t i) const {
         return i < block.arrivals.size ? block.arrivals[i].time : block.stop;
     }
@@ -199,23 +194,10 @@ template <int N, class V> class LinearWalker {
         store(end + L, V{});
     }
 
-    // All alpha of the ways, and of them backward.
-    void series(const LinearFlow<N, R>& flow, int64_t g, V* ahead, V* back) const {
-        const V h = load<V>(row(WAY) + g), square = h * h;
-        UNROLL for (int l = 0; l < N; ++l) {
-            const R* const c = flow.alpha + l * (D + 1);
-            V even = spread<V>(c[D]), odd = spread<V>(c[D - 1]);
-            UNROLL for (int m = D - 2; m >= 0; m -= 2) even = fused(even, square, spread<V>(c[m]));
-            UNROLL for (int m = D - 3; m >= 1; m -= 2) odd = fused(odd, square, spread<V>(c[m]));
-            ahead[l] = fused(odd, h, even);
-            back[l] = fused(-odd, h, even);
-        }
-    }
-
     // What arrives, taken back to the begin.
     void kicks(const LinearFlow<N, R>& flow, const R (*columns)[N][N], int64_t g) {
         V ahead[N], back[N], kick[N] = {};
-        series(flow, g, ahead, back);
+        series(flow, load<V>(row(WAY) + g), ahead, back);
         for (int r = 0; r < block.n_receptors(); ++r) {
             const V w = load<V>(row(WEIGHT + r) + g);
             UNROLL for (int q = 0; q < N; ++q) {
