@@ -252,10 +252,15 @@ def _named(array: Any) -> Any:
 def _check_fields(array: Any, index: int) -> None:
     names = getattr(getattr(array, "dtype", None), "names", None) or ()
     if not {"t", "x"} <= set(names) or array.ndim != 1:
-        kind = f"{array.shape} of {array.dtype}" if names else type(array).__name__
+        is_plain = isinstance(array, np.ndarray) and not names
+        kind = f"{array.shape} of {array.dtype}" if names or is_plain else type(array).__name__
+        hint = (
+            " Of an array with columns t, x, y and p make one: numpy.lib.recfunctions."
+            "unstructured_to_structured(array, names=['t', 'x', 'y', 'p'])"
+        )
         raise DataError(
             f"sample {index}: is {kind}, expected a one-dimensional structured array with fields t "
-            "and x, perhaps y and p."
+            f"and x, perhaps y and p.{hint if is_plain and array.ndim == 2 else ''}"
         )
     others = [name for name in names if name not in ("t", "x", "y", "p")]
     if others:

@@ -299,9 +299,12 @@ def _tabulate(root: Path, forms: Sequence[str] = ()) -> dict[str, Any]:
             drawn, place = figure(found), root / FIGURE
             for form in dict.fromkeys(("png", *forms)):
                 write_atomically(place.with_suffix(f".{form}"), encoded(drawn, form))
+    figures = [FIGURE, *(Path(FIGURE).with_suffix(f".{form}").name for form in forms)]
+    names = [MARKDOWN, TABLE, *(dict.fromkeys(figures) if found.rows else ())]
     return {
         **asdict(found),
         "folder": str(root),
+        "files": [str(root / name) for name in names],
         "table": {"columns": list(COLUMNS), "cells": cells(found), "notes": notes(found)},
         "partial_notes": partial_notes(found),
         "fold_table": {"columns": fold_columns(found), "cells": fold_cells(found)},
@@ -375,8 +378,8 @@ def _show_findings(found: Mapping[str, Any]) -> None:
     terminal.show_table("What it costs", [columns[0], *columns[split:]], costs)
     for note in table["notes"]:
         typer.echo(note)
-    for name in (MARKDOWN, TABLE, FIGURE):
-        typer.echo(f"Written: {Path(found['folder']) / name}")
+    for path in found["files"]:
+        typer.echo(f"Written: {path}")
 
 
 def _show_search(found: Mapping[str, Any]) -> None:

@@ -109,6 +109,7 @@ SIZE = {"sensor_size": (4, 4, 2)}
     ("samples", "options", "words"),
     [
         (np.zeros(3), {}, "sample 0: is .*expected a one-dimensional structured array"),
+        (np.zeros((3, 4)), {}, r"is \(3, 4\) of float64.*unstructured_to_structured\(array, names"),
         ([[1, 2]], {}, "sample 0: is list, expected"),
         (np.zeros((2, 2), CAMERA), {}, "sample 0: is \\(2, 2\\) of"),
         (np.zeros(2, [("t", int), ("y", int)]), {}, "with fields t and x"),

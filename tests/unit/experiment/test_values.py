@@ -186,10 +186,15 @@ def test_search_and_frontier_say_why_they_refuse_values(speeds, tmp_path, watche
 def test_the_command_takes_a_file_with_values(speeds, tmp_path):
     done = call(
         "experiment", "architectures", "--data", "speeds.h5", "--condition", "feedforward",
-        "--smoke", "--seeds", "1", "--jobs", "0", "--out", "out", "--json",
+        "--smoke", "--seeds", "1", "--jobs", "0", "--out", "out", "--figures", "pdf,png", "--json",
     )  # fmt: skip
     assert done.code == 0, done.err
     assert done.json["measure"] == "r2"
+    written = ["table.md", "table.json", "figure.png", "figure.pdf"]
+    assert [tmp_path / file for file in done.json["files"]] == [
+        tmp_path / "out" / name for name in written
+    ]
+    assert all((tmp_path / file).stat().st_size for file in done.json["files"])
     assert json.loads((tmp_path / "out" / PLAN).read_text())["name"].startswith("architectures-")
     plain = call("experiment", "table", "out")
     assert "R2 on the test part" in plain.out
