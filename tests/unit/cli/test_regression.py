@@ -84,6 +84,10 @@ def test_values_of_a_table_are_fitted_evaluated_and_predicted_as_by_hand(
     ]  # fmt: skip
     files = [f"{k}.csv" for k in range(N) if str(k) in numbers_of_test_part(places)]
     found = answers_of(call("predict", "run", *files, "--every", "5", "--csv"))
+    ends = answers_of(call("predict", "run", *files, "--csv"))
+    assert [*ends] == [(file, last(found, file)) for file in files]
+    for end, answer in ends.items():
+        assert answer == pytest.approx(found[end], rel=1e-5)  # single precision
     asked = [(file, k) for file in files for k in (0, 1)]
     wanted = np.array([values[file][k] for file, k in asked])
     answered = np.array([found[file, min(TIMES[k], last(found, file))] for file, k in asked])

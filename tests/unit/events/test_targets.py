@@ -1,0 +1,70 @@
+"""Targets of a table's lines, joined and ordered, against what a reader would write by hand."""
+
+import numpy as np
+import pytest
+
+from eventsim.errors import DataError
+from eventsim.events.targets import Targets, differ
+
+NAN = np.nan
+
+
+def of_lines(*lines, zero=0.0, duration=40.0):
+    """Targets of recordings of which each has the lines (time, value)."""
+    given = [[(time, (value,)) for time, value in mine] for mine in lines]
+    n = len(lines)
+    zeros, durations = np.broadcast_to(zero, n), np.broadcast_to(duration, n)
+    return Targets.of_lines(given, zero=zeros, duration=durations, names=("speed",))
+
+
+def test_lines_are_sorted_by_time_with_their_values_and_padded_at_their_last_time():
+    found = of_lines([(30.0, 3.0), (10.0, 1.0), (20.0, 2.0)], [(5.0, 9.0)])
+    assert found.times.tolist() == [[10.0, 20.0, 30.0], [5.0, 5.0, 5.0]]
+    np.testing.assert_array_equal(found.values[..., 0], [[1.0, 2.0, 3.0], [9.0, NAN, NAN]])
+    assert found.given == 4
+
+
+@pytest.mark.parametrize(
+    ("lines", "end"), [([(NAN, 7.0), (30.0, 1.0)], 40.0), ([(NAN, 7.0), (55.0, 1.0)], 55.0)]
+)
+def test_value_without_a_time_is_wanted_at_the_end_of_a_recording_that_lasts_for_all(lines, end):
+    found = of_lines(lines)
+    at = dict(zip(found.values[0, :, 0].tolist(), found.times[0].tolist(), strict=True))
+    assert at == {7.0: end, 1.0: lines[1][0]}
+
+
+def test_times_are_of_the_clock_of_the_table_and_none_is_before_the_recording():
+    found = of_lines([(1010.0, 1.0)], [(1010.0, 2.0)], zero=[1000.0, 1004.0])
+    assert found.times.tolist() == [[10.0], [6.0]]
+    with pytest.raises(DataError, match="recording 1: a target is wanted at 1010 ms, before the"):
+        of_lines([(1010.0, 1.0)], [(1010.0, 2.0)], zero=[1000.0, 1020.0])
+
+
+def test_outputs_go_by_name_and_others_are_refused():
+    values = np.arange(12.0).reshape(2, 3, 2)
+    mine = Targets(values, np.zeros((2, 3)), ("speed", "angle"))
+    found = mine.ordered(("angle", "speed"), "here")
+    np.testing.assert_array_equal(found.values, values[:, :, ::-1])
+    assert found.names == ("angle", "speed")
+    assert mine.ordered(mine.names, "here") is mine
+    with pytest.raises(DataError, match="here: has values of speed, angle, expected .*speed, up"):
+        mine.ordered(("speed", "up"), "here")
+
+
+def test_joined_sets_have_nothing_behind_the_times_of_the_shorter():
+    one = of_lines([(10.0, 1.0), (20.0, 2.0)])
+    found = Targets.joined([one, of_lines([(5.0, 3.0)])])
+    assert found.times.tolist() == [[10.0, 20.0], [5.0, 5.0]]
+    np.testing.assert_array_equal(found.values[..., 0], [[1.0, 2.0], [3.0, NAN]])
+    np.testing.assert_array_equal(found.of([1]).values, found.values[1:])
+
+
+def test_summary_and_difference_are_of_the_values_that_are_given():
+    values = np.array([[[1.0, 0.1, NAN], [-4.0, 0.1, NAN]], [[NAN, 0.1, NAN], [2.0, 0.1, NAN]]])
+    found = Targets(values, np.zeros((2, 2)), ("speed", "angle", "up"))
+    assert found.summary() == {
+        "speed": {"values": 3, "least": -4.0, "largest": 2.0},
+        "angle": {"values": 4, "least": 0.1, "largest": 0.1},
+        "up": {"values": 0, "least": None, "largest": None},
+    }
+    assert differ(values).tolist() == [True, False, False]
