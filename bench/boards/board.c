@@ -9,6 +9,9 @@
 #define TICK 40U /* instructions */
 #define TIMER ((volatile uint32_t *)0xe000e010U)
 #define TURN 0x1000000U
+#define DEEP 16384U /* words of the stack that are looked at */
+#define SPARED 64U
+#define PAINT 0xa5a5a5a5U
 
 static uint64_t passed;
 static uint32_t last;
@@ -71,10 +74,31 @@ static void timed(int recording) {
     (void)ticks();
 }
 
+extern uint32_t stack_end;
+
+/* Paints the stack below a place, but what this function takes of it. */
+static void paint(const uint32_t *top) {
+    volatile uint32_t *at;
+    for (at = &stack_end - DEEP; at < top - SPARED; ++at) {
+        *at = PAINT;
+    }
+}
+
+/* How many bytes below that place have been used since. */
+static uint32_t used(const uint32_t *top) {
+    const volatile uint32_t *at = &stack_end - DEEP;
+    while (*at == PAINT) {
+        ++at;
+    }
+    return (uint32_t)(top - at) * 4U;
+}
+
 int main(void) {
     const int found = net_test();
+    const uint32_t *const top = __builtin_frame_address(0);
     int recording;
     uint64_t start;
+    paint(top);
     TIMER[1] = TURN - 1U;
     TIMER[2] = 0U;
     TIMER[0] = 5U;
@@ -85,14 +109,13 @@ int main(void) {
     }
     say("instructions", (ticks() - start) * TICK);
     say("longest", longest * TICK);
+    say("stack", used(top));
     say("events", events);
     say("spikes", (uint64_t)equal);
     say("recordings", RECORDINGS);
     say("differs", (uint64_t)(uint32_t)found);
     return 0;
 }
-
-extern uint32_t stack_end;
 
 void begin(void) {
 #if defined(__ARM_FP)

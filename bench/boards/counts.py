@@ -117,6 +117,7 @@ def row(net: es.Network, stream: es.EventStream, board: str) -> dict[str, Any]:
         "duration_ms": float(kept.duration.sum()),
         "instructions": found.instructions,
         "longest": found.longest,
+        "stack": found.stack,
     }
 
 

@@ -32,6 +32,7 @@ class Counted:
     spikes: int
     instructions: int  # of all recordings, without the checks
     longest: int  # of one event
+    stack: int  # bytes, the most that was used
     code: int  # bytes
 
 

@@ -414,6 +414,7 @@ def _boards() -> Table:
         "constants, kB": lambda r: f"{r['constants'] / 1e3:.1f}",
         "code, kB": lambda r: f"{r['code'] / 1e3:.1f}" if "code" in r else "",
         "RAM, kB": lambda r: f"{r['ram'] / 1e3:.1f}",
+        "stack, kB": lambda r: f"{r['stack'] / 1e3:.1f}" if "stack" in r else "",
         "events": lambda r: f"{r['events']:,}",
         "instructions an event": lambda r: counted(r, lambda: r["instructions"] / r["events"]),
         "the longest event": lambda r: counted(r, lambda: r["longest"]),

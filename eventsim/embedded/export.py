@@ -21,6 +21,10 @@ from eventsim.train.prediction import read_answers
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 TEMPLATE = "net"  # the prefix in the templates
+# NAME_t is a type of C.
+TYPES_OF_C = re.compile(
+    r"u?int(_fast|_least)?(8|16|32|64|max|ptr)|size|ssize|ptrdiff|wchar|float|double"
+)
 TEST_EVENTS = 4000  # of the recorded test, about
 # Of one neuron over a stretch of four arrivals, counted in c/formulas.c: a map, and ahead().
 STRETCH_FLOPS = 110
@@ -145,7 +149,8 @@ def export_c(
         Recordings. The first of them, about 4,000 events, are those of the test. A queue holds
         twice as many events as ever waited in it.
     name
-        Prefix of files and symbols: lower-case letters, digits and ``_``.
+        Prefix of files and symbols: lower-case letters, digits and ``_``. Populations whose names
+        are equal as macros have their numbers behind them: ``NAME_POPULATION_H_1_2``.
     bits
         Number of bits to which the weights are rounded first (:func:`eventsim.mapping.quantise`).
         If the weights of a projection have at most 16 or 256 values, rounded here or before, they
@@ -161,10 +166,11 @@ def export_c(
     ShapeError, RunawayError
         As :func:`eventsim.simulate`.
     """
-    if not NAME.fullmatch(name) or name == TEMPLATE:
+    if not NAME.fullmatch(name) or name == TEMPLATE or TYPES_OF_C.fullmatch(name):
         raise ParameterError(
             f"export_c: name is {name!r}, expected lower-case letters, digits and _, a letter "
-            f"first, at most 31 in all, and not {TEMPLATE!r}."
+            f"first, at most 31 in all, not {TEMPLATE!r}, and no name of a type of C, as in "
+            "size_t or int32_t."
         )
     if bits is not None:
         net = quantise(net, bits).net

@@ -1,5 +1,6 @@
 """The parts of the C text that belong to one network: sizes, constants, recordings."""
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -86,9 +87,16 @@ def config(t: Tables) -> str:
         "TAIL": double(answer.tail),
         **{key: single(value) for key, value in singles_of(answer).items()},
     }
-    values |= {f"POPULATION_{macro(p)}": k for k, p in enumerate(t.populations)}
-    values |= {f"ROOM_{macro(s.name)}": s.room for s in t.stages}
+    values |= _named("POPULATION", t.populations, range(len(t.populations)))
+    values |= _named("ROOM", [s.name for s in t.stages], [s.room for s in t.stages])
     return "".join(f"#define NET_{key} {value}\n" for key, value in values.items())
+
+
+def _named(what: str, names: Sequence[str], values: Sequence[int]) -> dict[str, int]:
+    """Macros of names; those that are equal in capitals have their number behind them."""
+    macros = [macro(name) for name in names]
+    keys = [f"{m}_{k}" if macros.count(m) > 1 else m for k, m in enumerate(macros)]
+    return {f"{what}_{key}": value for key, value in zip(keys, values, strict=True)}
 
 
 def singles_of(answer: Answer) -> dict[str, float]:
@@ -104,7 +112,7 @@ def ram_of(t: Tables) -> int:
     """Bytes of the struct of ``c/net.h``."""
     n = sizes_of(t)
     neurons, stages = n["NEURONS"], n["STAGES"]
-    doubles = 3 + 3 * stages + n["ROOM"] + n["SPIKES"]
+    doubles = 4 + 3 * stages + n["ROOM"] + n["SPIKES"]
     by_neuron = n["REFRACTORY"] + 2 * n["ADAPTIVE"] + 2 * n["DUES"] + n["LINEAR_EVENTS"]
     doubles += (by_neuron + n["COUNTS"]) * neurons
     words = n["STATES"] + (2 + n["EVENTS"] + n["COUNTS"]) * neurons + 3 * stages + 3

@@ -1035,6 +1035,7 @@ void net_reset(net_t *net) {
     (void)memset(net->head, 0, (size_t)NET_STAGES * sizeof net->head[0]);
     (void)memset(net->count, 0, (size_t)NET_STAGES * sizeof net->count[0]);
     net->now = 0.0;
+    net->latest = 0.0;
     net->end = INFINITE;
     for (k = 0U; k < (uint32_t)NET_NEURONS; ++k) {
         net->v[k] = net_start[k];
@@ -1106,7 +1107,7 @@ static net_status advance(net_t *net, double time, int peek) {
     if (net->status != (uint8_t)NET_OK) {
         return (net_status)net->status;
     }
-    if (!(time >= 0.0 && time < INFINITE)) {
+    if (!(time >= 0.0 && time < INFINITE) || !(net->end > 0.0)) {
         return NET_BAD_INPUT;
     }
     if (time < net->now || net->ended != 0U) {
@@ -1132,6 +1133,7 @@ net_status net_push(net_t *net, double time, uint32_t channel) {
             net->onset = time;
         }
         net->heard = 1U;
+        net->latest = time;
         send(net, 0U, channel, time);
         status = (net_status)net->status;
     }
@@ -1215,11 +1217,11 @@ net_status net_decide(net_t *net, double duration, net_answer *answer) {
     if (net->status != (uint8_t)NET_OK) {
         return (net_status)net->status;
     }
-    if (!(duration > 0.0 && duration < INFINITE)) {
+    if (!(duration > 0.0 && duration < INFINITE) || !(net->end > 0.0)) {
         return NET_BAD_INPUT;
     }
     if (net->ended == 0U) {
-        if (duration + NET_TAIL < net->now) {
+        if (duration < net->latest || duration + NET_TAIL < net->now) {
             return NET_LATE;
         }
         net->end = duration + NET_TAIL;

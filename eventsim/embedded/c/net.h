@@ -1,7 +1,14 @@
 /* @name@: a spiking network in event time, written by eventsim @version@.
  *
- * Times are in ms (double), from the start of the recording. Nothing is allocated; all state is in net_t.
- * One thread at a time may use a net_t; several net_t may run side by side.
+ * Times are in ms (double), from the start of the recording. Nothing is allocated; all state is in net_t, the
+ * rest is constant. Call net_init first. No pointer may be null.
+ *
+ * Threads and interrupts: nothing is locked. No function may be called for a net_t while another one works on it,
+ * so an interrupt puts its events into a queue of yours, and what it has interrupted pushes them. Several net_t may
+ * be used at once.
+ *
+ * An answer while the recording goes on: copy the net_t, and let the copy decide.
+ *     net_t so_far = net;  net_decide(&so_far, time, &answer);
  */
 #ifndef NET_H
 #define NET_H
@@ -17,7 +24,7 @@ typedef enum {
     NET_EMPTY = 1,     /* no spike to poll */
     NET_FULL = 2,      /* a queue of arrivals is full: larger NET_ROOM needed; reset and begin anew */
     NET_LATE = 3,      /* the event is earlier than one before, or the recording has ended; not taken */
-    NET_BAD_INPUT = 4, /* no such channel, or a time that is negative or no number; not taken */
+    NET_BAD_INPUT = 4, /* no such channel, a time that is negative or no number, or no net_init; not taken */
     NET_BAD_BUILD = 5, /* compiled so that numbers differ: -ffast-math, contraction, no exact fma */
     NET_RUNAWAY = 6    /* a neuron fires without end; reset and begin anew */
 } net_status;
@@ -35,7 +42,7 @@ typedef struct {
 
 /* Its fields are private. */
 typedef struct {
-    double now, end, onset;
+    double now, latest, end, onset;
     double clock[NET_STAGES], sent[NET_STAGES], border[NET_STAGES];
     double when[NET_ROOM];
     double spike_time[NET_SPIKES];
@@ -95,7 +102,7 @@ void net_reset(net_t *net);
 /* An event. Times must not descend; events of one time may come in any order. */
 net_status net_push(net_t *net, double time, uint32_t channel);
 
-/* As net_push; the time in whole microseconds. */
+/* As net_push; the time in whole microseconds, which are 71 minutes at most. */
 net_status net_push_us(net_t *net, uint32_t time, uint32_t channel);
 
 /* No event will come before this time: all spikes before it are computed. net_push leaves that to the end of
@@ -107,8 +114,8 @@ net_status net_advance(net_t *net, double time);
  * Spikes that are not polled in time are dropped, the oldest first: see net_lost. */
 net_status net_poll(net_t *net, net_spike *spike);
 
-/* The recording ends after so many ms, of which NET_TAIL of silence are appended; what the network
- * answers. Spikes may still be polled. */
+/* The recording ends after so many ms, and NET_TAIL of silence are appended; what the network answers. NET_LATE, and
+ * nothing changes, if an event came behind this end. Spikes may still be polled. */
 net_status net_decide(net_t *net, double duration, net_answer *answer);
 
 /* Spikes that were dropped since the last reset, because they were not polled in time. */

@@ -48,6 +48,7 @@ typedef struct {
     uint32_t state, receptor;      /* of linear neurons: that an arrival raises; its number among the stage's */
 } net_route;
 
+#if NET_LINEAR
 /* Linear neurons of a stage; linear_stages.c says what is in a table. Neurons of one table are equal. */
 typedef struct {
     uint32_t n, bits, receptors;  /* states, powers, receptors */
@@ -57,6 +58,7 @@ typedef struct {
     const uint16_t *which;        /* table of every neuron */
     const float *own_weight;      /* null: none */
 } net_linear;
+#endif
 
 #define LAST 0x8000U
 #define NO_ROW ((NET_ROW_TYPE)~(NET_ROW_TYPE)0)

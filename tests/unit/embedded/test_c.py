@@ -210,6 +210,49 @@ def test_wrong_events_are_told_and_not_taken(exported):
     assert small.drive_push(c_double(1.0), 1) == 0
 
 
+SANITIZED = "-g -fsanitize=address,undefined -fno-sanitize-recover"
+STRICT = "-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wcast-qual -Wstrict-prototypes -Werror"
+
+
+@pytest.mark.crossed("a program under sanitizers for each kind", test=0, all=1)
+@pytest.mark.parametrize("kind", ["windows", *(kind for kind in KINDS if kind != "windows")])
+def test_a_users_program_is_told_what_is_wrong_or_too_much(kind, tmp_path):
+    net = KINDS[kind](1)
+    stream = recordings(1, n_channels=net.input.size, duration=100.0, burst=300)
+    es.export_c(net, tmp_path, stream=stream, name="one")
+    command = ["gcc", "-std=c99", "-O1", "-ffp-contract=off", *SANITIZED.split(), *STRICT.split()]
+    sources = ["one.c", "one_weights.c", HERE / "user.c", "-lm", "-o", "user"]
+    subprocess.run([*command, f"-I{tmp_path}", *sources], cwd=tmp_path, check=True)
+    done = subprocess.run([tmp_path / "user"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert int(done.stdout.split()[-2]) > 100
+
+
+def test_a_program_in_cpp_takes_the_header_twice_and_links(exported):
+    folder, _ = exported
+    text = '#include "small.h"\n#include "small.h"\nstatic small_t net;\n'
+    (folder / "user.cpp").write_text(text + "int main() { return small_init(&net); }\n")
+    strict = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+    subprocess.run(["make", "-s", "-C", folder], check=True)
+    built = ["g++", *strict, "user.cpp", "libsmall.a", "-o", "user"]
+    subprocess.run(built, cwd=folder, check=True)
+    assert subprocess.run([folder / "user"]).returncode == 0
+
+
+def test_populations_that_are_equal_in_capitals_have_macros_of_their_own(tmp_path):
+    net = one_layer(2)
+    net.add_population("H", 2)
+    net.connect("input", "H", np.ones((5, 2)))
+    net.add_population("i", 2)
+    net.connect("H", "i", np.ones((2, 2)))
+    es.export_c(net, tmp_path, stream=recordings(1), name="one")
+    text = (tmp_path / "one.h").read_text("utf-8")
+    told = {line.split()[1]: line.split()[2] for line in text.splitlines() if "POPULATION_" in line}
+    assert told["ONE_POPULATION_H_1"] == "1"
+    assert told["ONE_POPULATION_H_2"] == "2"
+    assert told["ONE_POPULATION_I"] == "3"
+
+
 def one_layer(size, **values):
     """AdLIF neurons that are equal, but in their weights."""
     net = es.Network()
@@ -239,5 +282,6 @@ def test_what_c_cannot_do_is_refused_by_name():
     quick = one_layer(2, tau_syn=0.02)
     with pytest.raises(es.errors.NetworkError, match="need double precision, as 'h'"):
         es.export_c(quick, "nowhere", stream=recordings(1))
-    with pytest.raises(es.errors.ParameterError, match="name is 'A-b'"):
-        es.export_c(net, "nowhere", stream=recordings(1), name="A-b")
+    for name in ("A-b", "net", "size", "uint_least8"):
+        with pytest.raises(es.errors.ParameterError, match=f"name is '{name}'"):
+            es.export_c(net, "nowhere", stream=recordings(1), name=name)
