@@ -9,6 +9,7 @@ from eventsim.entries import Count, NotNegative, Positive, Settings, Text, neare
 from eventsim.errors import EventSimError
 
 Status = Literal["measured", "simulated", "estimated"]
+PLACE_STATES = 2  # of a neuron as chips count them: a voltage and a current
 Kind = Literal["chip", "technology"]
 
 
@@ -54,7 +55,8 @@ class Limits(Settings):
         board, are cut evenly. ``chip_link`` is the cost of a link between two chips in a search,
         where a link inside a chip costs 1: a user's own choice, or a ratio of energies or times.
     neurons_per_core
-        Neurons, or compartments.
+        Neurons, or compartments, of two states: a voltage and a current. Where neurons are programs
+        one of n states is counted as n/2 of them.
     axons_in_per_core, axons_out_per_core
         Distinct axons that enter a core, and pairs (neuron, destination core) that leave it.
     synapses_per_core, synapse_bits_per_core, bits_per_synapse
@@ -99,6 +101,11 @@ class Limits(Settings):
         alone = self.synapse_bits_per_core is None or bits is not None
         expected = "a number: synapse_bits_per_core needs bits_per_synapse as well"
         self.require("bits_per_synapse", bits, alone, expected)
+
+    @property
+    def states_per_core(self) -> int | None:
+        """States of all neurons of a core, :data:`PLACE_STATES` for each of neurons_per_core."""
+        return None if self.neurons_per_core is None else PLACE_STATES * self.neurons_per_core
 
 
 @dataclass(frozen=True)

@@ -202,7 +202,7 @@ def _show(found: Mapping[str, Any]) -> None:
         for number, source in enumerate(tables.sources(report), start=1):
             _note(f"{number}: {source}")
         fit = found["fits"].get(report["chip"], {"state": "fits"})
-        if fit["state"] != "fits":
+        if fit.get("reason"):
             _note(f"{fit['state']} on {report['chip']}: {fit['reason']}")
         for missing in tables.missing(report):
             _note(f"not in the sum: {missing}")

@@ -18,10 +18,11 @@ from eventsim.cli.measured import MeasuredPart, find_measured
 from eventsim.cli.reading import MEASURED, Reading
 from eventsim.cli.terminal import echo_late, present, print_table, say, say_backend, stderr
 from eventsim.engine import simulate
-from eventsim.errors import DataError, ParameterError
+from eventsim.errors import DataError, NetworkError, ParameterError
 from eventsim.events import AnyDataset, EventStream, SpikeTape
 from eventsim.events.storage import write_atomically
 from eventsim.extras import install_hint
+from eventsim.hardware.quantise import refuse_without_format
 from eventsim.hardware.usage import limits_left_out
 from eventsim.mapping import (
     Congestion,
@@ -157,7 +158,10 @@ def map_command(
         )
     best = compared.best
     traffic = find_congestion(network, tape, best, window_ms=asked.window)
-    study = find_study(network, stream, labelled, target, bits=tuple(asked.bits or ()), backend=on)
+    bits, refused = tuple(asked.bits or ()), study_refused(network, target)
+    study = list[StudyRow]()
+    if bits or refused is None:
+        study = find_study(network, stream, labelled, target, bits=bits, backend=on)
     late = late_begin(network, stream)
     found = {
         "network": str(net),
@@ -168,9 +172,11 @@ def map_command(
         "late_begin": None if late is None else late.to_dict(),
         "mappings": [_plain(mapping) for mapping in compared.mappings],
         "limits_left_out": list(limits_left_out(target)),
+        "assumed": list(best.assumed),
         "failed": dict(compared.failed),
         "congestion": None if traffic is None else _latencies(traffic),
         "study": [asdict(row) for row in study],
+        "study_missing": refused,
         "files": [],
     }
     if asked.out is not None:
@@ -216,6 +222,17 @@ def find_congestion(
         say(f"{mapping.chip.name}: no latency of a hop is published, so none of spikes follows.")
         return None
     return congestion(net, tape, mapping, window_ms=window_ms)
+
+
+def study_refused(net: Network, chip: Chip) -> str | None:
+    """Why the chip's number formats cannot be studied; None where they can."""
+    if chip.formats is None:
+        return None
+    try:
+        refuse_without_format(net, chip.formats, chip.step_ms, where="Number formats")
+    except NetworkError as error:
+        return str(error)
+    return None
 
 
 def find_study(
@@ -301,10 +318,14 @@ def _show(found: Mapping[str, Any]) -> None:
     print_table(tables.mappings(found["mappings"], title))
     for line in tables.left_out(found["limits_left_out"]):
         typer.echo(line)
+    for line in found["assumed"]:
+        typer.echo(line)
     for method, reason in found["failed"].items():
         typer.echo(f"{method.replace('_', '-')}: {reason}")
     if found["congestion"] is not None:
         print_table(tables.latencies(found["congestion"]))
+    if found["study_missing"] is not None:
+        typer.echo(f"Number formats were not studied. {found['study_missing']}")
     if found["study"]:
         print_table(tables.number_formats(found["study"]))
         for line in tables.not_held(found["study"]):

@@ -81,11 +81,11 @@ def fits_word(point: Point, chip: ChipNote) -> str:
 
 
 def misfits(frontier: Frontier) -> Iterator[str]:
-    """A line for every point that does not fit on a chip, or was not checked, with the reason."""
+    """A line for every point that does not fit on a chip, was not checked or fits if assumed."""
     for chip in frontier.chips:
         for point in frontier.points:
             fit = point.fit_on(chip)
-            if fit is not None and fit.state != "fits":
+            if fit is not None and fit.reason:
                 yield f"{chip.name}: {point.title}: {fit.state}. {fit.reason}"
 
 
@@ -145,7 +145,7 @@ def told(frontier: Frontier, point: Point) -> str:
         if chip.has_cores:
             lines.append(f"cores of {chip.name}: {_number(point, cores_key(chip.name))}")
         fit = point.fit_on(chip)
-        if fit is not None and fit.state != "fits":
+        if fit is not None and fit.reason:
             lines.append(f"{fit.state} on {chip.name}: {fit.reason}")
     fronts = ", ".join(map(axis_name, point.front))
     return "\n".join([*lines, f"on the front of: {fronts}" if fronts else "on no front"])

@@ -14,6 +14,8 @@ axon in        of a core: a source with at least one target there, whatever the 
 axon out       of a core: a pair (source neuron on that core, destination core), its own core among
                the destinations; axons from outside have none
 fan-in         of a neuron: its synapses
+states         of a neuron: of a linear neuron those of its kind, of all others two, also of a
+               channel and where the threshold is adaptive: a place on a core
 synapse bits   of a core: its synapses times ``bits_per_synapse``
 =============  ===================================================================================
 
@@ -32,6 +34,7 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Ints
 from eventsim.chips import Chip
+from eventsim.chips.chip import PLACE_STATES
 from eventsim.errors import NetworkError, ShapeError
 from eventsim.events import EventStream, SpikeTape
 from eventsim.hardware.errors import MappingError
@@ -65,12 +68,15 @@ class AxonGraph:
         int64 [axons]: spikes that were measured, over all samples.
     synapses
         csr_array int32 [axons, neurons]: number of synapses from axon to neuron.
+    states
+        int64 [neurons]: states of every neuron.
     """
 
     groups: tuple[Group, ...]
     n_external: int
     spikes: Ints
     synapses: "scipy.sparse.csr_array"
+    states: Ints
 
     __repr__ = short_repr
 
@@ -127,14 +133,15 @@ def renumbered(graph: AxonGraph, order: Ints) -> AxonGraph:
     synapses = scipy.sparse.csr_array((rows.data, number[rows.indices], rows.indptr), rows.shape)
     synapses.sort_indices()
     group = Group("", 0, graph.n_neurons)
-    return AxonGraph((group,), graph.n_external, graph.spikes[axons], synapses)
+    states = graph.states[order]
+    return AxonGraph((group,), graph.n_external, graph.spikes[axons], synapses, states)
 
 
 def check_kinds(net: Network, chip: Chip) -> None:
     """Raise unless the chip has a place for the neurons of the network, whatever their number.
 
     Raises NetworkError (the chip's neuron is fixed, and is not of a kind of the network),
-    MappingError (it is not known how many of them a core holds).
+    MappingError (its file does not say whether its neurons can be of that kind).
     """
     for name in net.linear:
         kind = type(net.populations[name].neuron).__name__
@@ -145,15 +152,11 @@ def check_kinds(net: Network, chip: Chip) -> None:
                 f"{what}, and the chip's neuron is fixed: a voltage and one current at most, no "
                 "further state. Choose a chip whose neurons are programs, or LIF neurons."
             )
-        if model == "programmable":
+        if model is None:
             raise MappingError(
-                f"{what}. The chip's neurons are programs and can be of that kind, but how many of "
-                "them a core holds is not known: its file counts LIF neurons."
+                f"{what}, and the chip's file does not say whether its neurons can be: "
+                "neuron_model in its limits."
             )
-        raise MappingError(
-            f"{what}, and the chip's file does not say whether its neurons can be: neuron_model in "
-            "its limits."
-        )
 
 
 def axon_graph(net: Network, tape: SpikeTape | None, *, inputs: Inputs = "external") -> AxonGraph:
@@ -194,7 +197,10 @@ def axon_graph(net: Network, tape: SpikeTape | None, *, inputs: Inputs = "extern
             counts[start : start + size] = _counts(name, size, kinds[name], tape.to_host())
         make_plan(net).check_tape(tape, "axon_graph")
     matrix = _matrix(list(net.projections.values()), starts, (n_axons, n_neurons))
-    return AxonGraph(groups, n_axons - n_neurons, counts, matrix)
+    kept = [PLACE_STATES if p.neuron is None else len(p.neuron.states)
+            for p in (net.populations[name] for name in placed)]  # fmt: skip
+    states = np.repeat(np.array(kept, np.int64), [group.size for group in groups])
+    return AxonGraph(groups, n_axons - n_neurons, counts, matrix, states)
 
 
 def _number(

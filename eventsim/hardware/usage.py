@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Ints
 from eventsim.chips import Chip, Limits
+from eventsim.chips.chip import PLACE_STATES
 from eventsim.hardware.errors import InfeasibleError, MappingError
 from eventsim.hardware.graph import AxonGraph, axon_graph, check_kinds
 from eventsim.network import Network
@@ -16,6 +17,7 @@ from eventsim.summary import short_repr
 
 LIMIT_OF = {
     "neurons": "neurons_per_core",
+    "states": "states_per_core",
     "axons_in": "axons_in_per_core",
     "axons_out": "axons_out_per_core",
     "synapses": "synapses_per_core",
@@ -23,6 +25,7 @@ LIMIT_OF = {
 }
 ADVICE = {
     "neurons": "Use a chip with more cores, or fewer neurons.",
+    "states": "Use a chip with more cores, or neurons with fewer states.",
     "axons_in": "Lower the fan-in (sparser weights), or use a chip with more cores.",
     "axons_out": "Lower the fan-out (sparser weights), or use a chip with more cores.",
     "synapses": "Use sparser weights, or a chip with more cores.",
@@ -32,9 +35,13 @@ ADVICE = {
 
 @dataclass(frozen=True, eq=False)
 class Usage:
-    """Content of each core, int64 [cores] each; words as in :mod:`eventsim.hardware.graph`."""
+    """Content of each core, int64 [cores] each; words as in :mod:`eventsim.hardware.graph`.
+
+    ``states`` is None where all neurons have as many as a place has: then their number says it.
+    """
 
     neurons: Ints
+    states: Ints | None
     axons_in: Ints
     axons_out: Ints
     synapses: Ints
@@ -58,9 +65,9 @@ class Usage:
 
     def _limited(self, limits: Limits) -> Iterator[tuple[str, Ints, int]]:
         for field in fields(self):
-            limit = getattr(limits, LIMIT_OF[field.name])
-            if limit is not None:
-                yield field.name, getattr(self, field.name), int(limit)
+            limit, held = getattr(limits, LIMIT_OF[field.name]), getattr(self, field.name)
+            if limit is not None and held is not None:
+                yield field.name, held, int(limit)
 
 
 def destinations(
@@ -85,13 +92,37 @@ def core_usage(graph: AxonGraph, core_of: NDArray[np.int32], n_cores: int, limit
     """
     found = destinations(graph, core_of, n_cores)
     pairs = np.diff(found.indptr)[: graph.n_neurons]
-    synapses = np.bincount(core_of, weights=graph.fan_in, minlength=n_cores).astype(np.int64)
+    synapses = _counted(core_of, graph.fan_in, n_cores)
     return Usage(
         neurons=np.bincount(core_of, minlength=n_cores),
+        states=_counted(core_of, graph.states, n_cores) if further_states(graph).any() else None,
         axons_in=np.bincount(found.indices, minlength=n_cores),
-        axons_out=np.bincount(core_of, weights=pairs, minlength=n_cores).astype(np.int64),
+        axons_out=_counted(core_of, pairs, n_cores),
         synapses=synapses,
         synapse_bits=synapses * (limits.bits_per_synapse or 0),
+    )
+
+
+def _counted(core_of: NDArray[np.int32], numbers: Ints, n_cores: int) -> Ints:
+    """Sum of whole numbers by core."""
+    return np.bincount(core_of, weights=numbers, minlength=n_cores).astype(np.int64)
+
+
+def further_states(graph: AxonGraph) -> Ints:
+    """States of every neuron beyond those that a place on a core has, int64 [neurons]."""
+    return graph.states - PLACE_STATES
+
+
+def states_assumed(graph: AxonGraph, limits: Limits) -> tuple[str, ...]:
+    """What is assumed of neurons with further states, a line for each population; often none."""
+    if limits.neurons_per_core is None:
+        return ()
+    return tuple(
+        f"Assumed of population {group.name!r}: its neurons have {n} states, so each takes the "
+        f"place of {n / PLACE_STATES:g} of neurons_per_core, which have {PLACE_STATES}. The time "
+        "that their updates take is not counted."
+        for group in graph.groups
+        if (n := int(graph.states[group.start])) != PLACE_STATES
     )
 
 
@@ -108,7 +139,8 @@ def limits_of(chip: Chip) -> Limits:
 def limits_left_out(chip: Chip) -> tuple[str, ...]:
     """Limits of a core or a neuron that the chip's file lacks; they are not checked."""
     limits = limits_of(chip)
-    names = [*LIMIT_OF.values(), "fan_in_per_neuron"]
+    names = [name for name in LIMIT_OF.values() if name != "states_per_core"]
+    names.append("fan_in_per_neuron")
     return tuple(name for name in names if getattr(limits, name) is None)
 
 
@@ -128,6 +160,7 @@ def check_neurons(graph: AxonGraph, chip: Chip) -> None:
     bits = limits.bits_per_synapse or 0
     alone = (
         ("fan_in_per_neuron", graph.fan_in, limits.fan_in_per_neuron),
+        ("states_per_core", graph.states, limits.states_per_core),
         ("axons_in_per_core", graph.n_sources, limits.axons_in_per_core),
         ("synapses_per_core", graph.fan_in, limits.synapses_per_core),
         ("synapse_bits_per_core", graph.fan_in * bits, limits.synapse_bits_per_core),
@@ -143,10 +176,11 @@ def check_neurons(graph: AxonGraph, chip: Chip) -> None:
                 available=limit,
                 neuron=graph.name_of(neuron),
                 advice=f"It is the worst of {many:,} such neurons; no core can hold one of them. "
-                "Give them fewer inputs (sparser weights), or choose another chip.",
+                "Give them fewer inputs (sparser weights) or states, or choose another chip.",
             )
     whole = (
         ("neurons", graph.n_neurons, limits.neurons_per_core),
+        ("states", int(graph.states.sum()), limits.states_per_core),
         ("synapses", int(graph.fan_in.sum()), limits.synapses_per_core),
         ("synapse_bits", int(graph.fan_in.sum()) * bits, limits.synapse_bits_per_core),
     )
@@ -198,8 +232,8 @@ def check_room(net: Network, chip: Chip) -> None:
 def fewest_cores(graph: AxonGraph, limits: Limits) -> int:
     """A lower bound of the number of cores, from neurons, synapses and axons in."""
     bounds = [1]
-    if limits.neurons_per_core is not None:
-        bounds.append(-(-graph.n_neurons // limits.neurons_per_core))
+    if limits.states_per_core is not None:
+        bounds.append(-(-int(graph.states.sum()) // limits.states_per_core))
     most = synapse_limit(limits)
     if most:
         bounds.append(-(-int(graph.fan_in.sum()) // most))

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.chips import Chip
+from eventsim.chips.chip import PLACE_STATES
 from eventsim.hardware.errors import MappingError
 from eventsim.network import Network, Projection
 
@@ -108,11 +109,22 @@ def _count(
         "synapses_per_core": synapses.astype(np.int64),
         "synapse_bits_per_core": synapses.astype(np.int64) * bits,
     }
+    states = _states(net)
+    if (states != PLACE_STATES).any():  # else the number of neurons says it
+        found = np.bincount(core_of[placed], weights=states[placed], minlength=cores.size)
+        by_core["states_per_core"] = found.astype(np.int64)
     held = {
         name: dict(zip(cores.tolist(), numbers.tolist(), strict=True))
         for name, numbers in by_core.items()
     }
     return held, {name: fan_in[first[name] : first[name] + place[name].size] for name in place}
+
+
+def _states(net: Network) -> Numbers:
+    """Of every neuron, population after population; two, or those of its kind."""
+    parts = net.populations.values()
+    each = [PLACE_STATES if p.neuron is None else len(p.neuron.states) for p in parts]
+    return np.repeat(each, [p.size for p in parts])
 
 
 def _split(ranks: Numbers, parts: Iterable[Numbers]) -> list[Numbers]:

@@ -29,7 +29,7 @@ class Fit:
     state
         ``fits``, ``does not fit`` or ``not checked``.
     reason
-        Why it does not, or was not checked; empty where it fits.
+        Why it does not, or was not checked; where it fits what was assumed, often nothing.
     cores
         That hold neurons; None unless it fits.
     """
@@ -55,7 +55,8 @@ class Fit:
                 reason = UNCHECKED.reason if worst[0] is None else worst[0].reason
                 many = "" if len(worst) == len(found) else f"{len(worst)} of {len(found)} runs: "
                 return cls(state=state, reason=f"{many}{reason}")
-        return cls(state="fits") if found else UNCHECKED
+        reasons = dict.fromkeys(one.reason for one in found if one is not None)
+        return cls(state="fits", reason=next(iter(reasons))) if found else UNCHECKED
 
 
 UNCHECKED = Fit(state="not checked", reason="Nothing is known of its place on the cores.")
@@ -76,5 +77,6 @@ def fit_on(net: Network, chip: Chip) -> Fit | None:
         except MappingError as error:
             return Fit(state="not checked", reason=str(error))
         else:
-            return Fit(state="fits", cores=found.n_cores)
+            reason = " ".join(found.assumed)
+            return Fit(state="fits", reason=reason, cores=found.n_cores)
     return Fit(state="does not fit", reason=reason)

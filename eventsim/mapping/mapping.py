@@ -16,7 +16,7 @@ from eventsim.events import SpikeTape
 from eventsim.events.storage import write_atomically
 from eventsim.hardware.errors import MappingError
 from eventsim.hardware.graph import AxonGraph, Inputs, axon_graph, check_kinds
-from eventsim.hardware.usage import Usage, check_neurons, core_usage, limits_of
+from eventsim.hardware.usage import Usage, check_neurons, core_usage, limits_of, states_assumed
 from eventsim.mapping.effort import Effort, Told
 from eventsim.mapping.mesh import (
     Cores,
@@ -54,6 +54,9 @@ class Mapping:
         int32 [used cores]: cores of the chip that hold something.
     traffic
         What passes over the mesh, every spike once for each destination core.
+    assumed
+        What is assumed of neurons with more states than the limits count, a line for each
+        population.
     multicast_hops
         Links that spikes pass, those from outside included, where routers copy them: each link of a
         spike's tree of routes once.
@@ -69,6 +72,7 @@ class Mapping:
     traffic: Traffic
     multicast_hops: Hops
     spikes_by_core: Flows = field(repr=False)
+    assumed: tuple[str, ...] = ()
 
     __repr__ = short_repr
 
@@ -123,6 +127,7 @@ class Mapping:
             "inputs": self.inputs,
             "seed": self.seed,
             "cores_used": self.n_cores,
+            "assumed": list(self.assumed),
             "fill": {name: {"most": a, "limit": b} for name, (a, b) in self.fills().items()},
             "traffic": {
                 "spikes_between_cores": sent.spikes_between_cores,
@@ -203,7 +208,8 @@ def map_network(
     inputs
         As in :func:`axon_graph`.
     neurons_per_core
-        Use at most this number of neurons of a core, so that more cores work in parallel.
+        Use at most this number of neurons of a core, so that more cores work in parallel. One with
+        further states is counted as in ``Limits.neurons_per_core``.
     optimise_placement
         False puts core after core in the chip's numbering. By default baselines are placed so; the
         other methods by :func:`place`, after which neurons are moved by the links they save.
@@ -221,8 +227,8 @@ def map_network(
     InfeasibleError
         A limit cannot be kept, or was not kept by this method.
     MappingError
-        The chip has no limits, the method is unknown, its package is missing, or it is not known
-        how many neurons of a kind a core holds.
+        The chip has no limits, the method is unknown, its package is missing, or its file does not
+        say whether its neurons can be of the network's kinds.
     NetworkError
         The chip's neuron is fixed, and is not of a kind of the network.
     """
@@ -308,4 +314,5 @@ def _mapping(
         traffic=traffic(sent, places, limits),
         multicast_hops=multicast_hops(graph, core_of, places, limits),
         spikes_by_core=sent,
+        assumed=states_assumed(graph, limits),
     )

@@ -151,9 +151,9 @@ def _relief(state: CoreState, core: int, members: NDArray[np.int64]) -> Floats:
     """Share of the core's overloaded limits that every member would free."""
     held, wiring = state.held, state.wiring
     relief = np.full(members.size, 1e-9)
-    neurons, axons_in, axons_out, synapses = held.limits.tolist()
-    if held.neurons[core] > neurons:
-        relief += 1.0 / neurons
+    states, axons_in, axons_out, synapses = held.limits.tolist()
+    if held.states[core] > states:
+        relief += wiring.states[members] / states
     if held.synapses[core] > synapses:
         relief += wiring.fan_in[members] / synapses
     if held.axons_in[core] > axons_in:

@@ -87,7 +87,7 @@ def _forwards_or_backwards(
 def _slices(state: CoreState, groups: Sequence[Group], chip: Chip) -> None:
     core = 0
     for group in groups:
-        if state.held.neurons[core]:
+        if state.held.states[core]:
             core = _next_core(state, chip, core)
         neuron, end = group.start, group.start + group.size
         while True:
@@ -176,13 +176,13 @@ def _grow(effort: Effort, state: CoreState, groups: Sequence[Group], chip: Chip)
             if effort.is_over() or (effort.has_one and followed > enough * placed):
                 raise TimeIsUp
             effort.tell(placed / state.graph.n_neurons)
-            if state.held.neurons[core]:
+            if state.held.states[core]:
                 core = _next_core(state, chip, core)
             filling = FillingRole(0, 0, core, np.empty(1, np.int64))
             call = GrowCore(ONE_TASK, state.wiring, state.held, growing, following, filling)
             library().run(call)
             followed += int(filling.found[0])
-            filled = int(state.held.neurons[core])
+            filled = left - int(np.count_nonzero(growing.free))
             if not filled:
                 _must_fit(state, chip, int(np.flatnonzero(growing.free)[0]), core)
             placed, left = placed + filled, left - filled
@@ -269,7 +269,7 @@ def kahypar(
 def _node_weights(graph: AxonGraph, chip: Chip) -> NDArray[np.int64]:
     """Largest share of a core that every neuron takes, in parts of SCALE, at least 1."""
     limits = limits_of(chip)
-    shares = np.full(graph.n_neurons, 1.0 / (limits.neurons_per_core or graph.n_neurons))
+    shares = graph.states / (limits.states_per_core or int(graph.states.sum()))
     most = synapse_limit(limits)
     if most:
         shares = np.maximum(shares, graph.fan_in / most)

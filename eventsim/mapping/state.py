@@ -51,7 +51,7 @@ class CoreState:
         self.graph, self.limits = graph, limits
         self.wiring = wiring(graph)
         most = (
-            limits.neurons_per_core,
+            limits.states_per_core,
             limits.axons_in_per_core,
             limits.axons_out_per_core,
             synapse_limit(limits),
@@ -60,7 +60,7 @@ class CoreState:
             core_of=np.full(graph.n_neurons, NOWHERE, np.int32),
             slots=np.zeros((graph.synapses.nnz, 2), np.int32),
             used=np.zeros(graph.n_axons, np.int32),
-            neurons=np.zeros(n_cores, np.int64),
+            states=np.zeros(n_cores, np.int64),
             axons_in=np.zeros(n_cores, np.int64),
             axons_out=np.zeros(n_cores, np.int64),
             synapses=np.zeros(n_cores, np.int64),
@@ -111,7 +111,7 @@ class CoreState:
         """Add an empty core, all at distance 1; its number."""
         more = {
             name: np.append(getattr(self.held, name), 0)
-            for name in ("neurons", "axons_in", "axons_out", "synapses")
+            for name in ("states", "axons_in", "axons_out", "synapses")
         }
         self.held = self.held._replace(**more, n_cores=self.n_cores + 1)
         self.ground = even_ground(self.n_cores)
@@ -136,7 +136,7 @@ class CoreState:
         """By how much every core is beyond its worst limit, relative to it; 0 if it is not."""
         held = self.held
         worst = np.zeros(self.n_cores)
-        all_held = (held.neurons, held.axons_in, held.axons_out, held.synapses)
+        all_held = (held.states, held.axons_in, held.axons_out, held.synapses)
         for each, limit in zip(all_held, held.limits.tolist(), strict=True):
             worst = np.maximum(worst, (each - limit) / max(limit, 1))
         return worst
@@ -152,6 +152,7 @@ def wiring(graph: AxonGraph) -> roles_mapping.AxonWiringRole:
         by_target.indices.astype(np.int32, copy=False),
         graph.spikes.astype(np.float64),
         graph.fan_in.astype(np.int64, copy=False),
+        graph.states,
         by_axon.diagonal() > 0,  # axons of placed neurons come first
         graph.n_neurons,
         graph.n_axons,

@@ -370,6 +370,7 @@ def _mapping(title: str, found: ChipMapping) -> list[str]:
     compared, best = found.compared, found.compared.best
     blocks = [html.table(tables.mappings([m.to_dict() for m in compared.mappings], title))]
     blocks += map(html.paragraph, tables.left_out(limits_left_out(best.chip)))
+    blocks += map(html.paragraph, best.assumed)
     blocks += [
         _unmade(Unmade(f"{method.replace('_', '-')} found no mapping. {reason}"))
         for method, reason in compared.failed.items()

@@ -30,6 +30,7 @@ class AxonWiringRole(NamedTuple):
     source: Rows
     spikes: Doubles  # [n_axons]
     fan_in: Ints  # [n_neurons]
+    states: Ints  # [n_neurons]: of each
     selfed: Flags  # [n_neurons]: whether it is its own target
     n_neurons: int
     n_axons: int
@@ -41,7 +42,7 @@ class CoreHoldsRole(NamedTuple):
     core_of: RowsOut  # [n_neurons], -1 for nowhere
     slots: RowsOut  # [targets, 2]
     used: RowsOut  # [n_axons]
-    neurons: IntsOut  # [n_cores], as the next
+    states: IntsOut  # [n_cores], as the next
     axons_in: IntsOut
     axons_out: IntsOut
     synapses: IntsOut

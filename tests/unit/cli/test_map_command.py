@@ -123,6 +123,29 @@ def test_an_impossible_mapping_says_which_limit(files, tmp_path):
     assert "39 of neurons_per_core x 4 cores, the chip has 20 (19 too many)" in outcome.err
 
 
+@pytest.mark.parametrize("chip", ["spinnaker", "loihi2"])
+def test_what_is_assumed_of_neurons_with_further_states_is_said(files, chip, tmp_path):
+    net = es.Network()
+    net.add_input("input", 12)
+    net.add_population("hidden", 9, neuron=es.AdLIF())
+    net.connect("input", "hidden", np.full((12, 9), 3.0))
+    save_network(tmp_path / "adaptive.npz", net)
+    asked = "map", tmp_path / "adaptive.npz", files[1], "--chip", chip, "--method", "first-fit"
+    outcome = call(*asked, "--json")
+    assert outcome.code == 0, outcome.err
+    (line,) = outcome.json["assumed"]
+    assert "population 'hidden': its neurons have 3 states" in line
+    assert "Number formats: population 'hidden' has neurons" in outcome.json["study_missing"]
+    shown = call(*asked).out
+    assert line in shown
+    assert outcome.json["study_missing"] in shown
+    shown = " ".join(call("cost", *asked[1:5]).out.split())
+    assert f"fits on {chip}: {line}" in shown
+    refused = call(*asked[:4], "loihi")
+    assert refused.code == 2
+    assert "AdLIF, and the chip's neuron is fixed" in refused.err
+
+
 def test_bad_options_are_refused(files):
     net, events, _ = files
     assert call("map", net).code == 2

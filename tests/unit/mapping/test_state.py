@@ -76,7 +76,7 @@ def test_the_best_gain_is_the_largest_fall_of_the_cost(seed, hops):
 @given(seed=st.integers(0, 1000), hops=st.booleans())
 def test_refinement_never_makes_the_cost_larger_nor_breaks_a_limit(seed, hops):
     state, _, apart = a_state(seed, hops)
-    most, memory = int(state.held.neurons.max()), int(state.held.synapses.max())
+    most, memory = int(state.held.states.max()) // 2, int(state.held.synapses.max())
     state.held.limits[[0, 3]] = most, memory
     before = state.cost()
     refine(state, Effort())
@@ -94,7 +94,7 @@ def counts(state):
         core, pins = held.slots[slots].T
         assert len(set(core.tolist())) == used
         targets[axon, core] = pins
-    return targets, held.neurons, held.axons_in, held.axons_out, held.synapses
+    return targets, held.states, held.axons_in, held.axons_out, held.synapses
 
 
 @settings(max_examples=settings.default.max_examples // 4)

@@ -11,7 +11,7 @@
 
 namespace eventsim {
 
-enum { NEURONS, AXONS_IN, AXONS_OUT, SYNAPSES, N_LIMITS };
+enum { STATES, AXONS_IN, AXONS_OUT, SYNAPSES, N_LIMITS };
 
 constexpr int64_t UNLIMITED = std::numeric_limits<int64_t>::max();
 constexpr int32_t NOWHERE = -1;
@@ -69,7 +69,8 @@ class Mapping {
     // Whether neurons, synapses and axons in of a core allow one neuron more, which shares so many.
     bool has_room(int64_t neuron, int64_t core) const {
         const int64_t fresh = a.column[neuron + 1] - a.column[neuron] - shared[core];
-        return h.neurons[core] < h.limits[NEURONS] && h.axons_in[core] + fresh <= h.limits[AXONS_IN] &&
+        return h.states[core] + a.states[neuron] <= h.limits[STATES] &&
+               h.axons_in[core] + fresh <= h.limits[AXONS_IN] &&
                h.synapses[core] + a.fan_in[neuron] <= h.limits[SYNAPSES];
     }
 
@@ -113,7 +114,7 @@ class Mapping {
     void count(int64_t neuron, int32_t core, int sign) {
         h.core_of[neuron] = sign > 0 ? core : NOWHERE;
         h.axons_out[core] += sign * h.used[neuron];
-        h.neurons[core] += sign;
+        h.states[core] += sign * a.states[neuron];
         h.synapses[core] += sign * a.fan_in[neuron];
     }
 

@@ -141,7 +141,7 @@ class Grower : public Filler {
     // Returns the number of synapses followed.
     int64_t run() {
         int64_t failed = 0;
-        while (h.neurons[core] < h.limits[NEURONS] && failed < PATIENCE) {
+        while (h.states[core] < h.limits[STATES] && failed < PATIENCE) {
             const int64_t n = take_next();
             if (n == none) break;
             if (fits(n)) {

@@ -13,10 +13,10 @@ inline int fill_cores(const FillCores& call) {
     if (!arena.ok()) return NO_MEMORY;
     int64_t* const at = arena.take<int64_t>(h.n_cores);  // slot of the axon at hand, or an earlier one
     std::fill(at, at + h.n_cores, -1);
-    for (int64_t* each : {h.neurons, h.axons_in, h.axons_out, h.synapses})
+    for (int64_t* each : {h.states, h.axons_in, h.axons_out, h.synapses})
         std::fill(each, each + h.n_cores, 0);
     for (int64_t n = 0; n < a.n_neurons; ++n) {
-        ++h.neurons[h.core_of[n]];
+        h.states[h.core_of[n]] += a.states[n];
         h.synapses[h.core_of[n]] += a.fan_in[n];
     }
     for (int64_t axon = 0; axon < a.n_axons; ++axon) {
@@ -100,7 +100,7 @@ class AllMoves : public Moving {
 
   private:
     bool is_within(int64_t core) const {
-        return h.neurons[core] <= h.limits[NEURONS] && h.axons_in[core] <= h.limits[AXONS_IN] &&
+        return h.states[core] <= h.limits[STATES] && h.axons_in[core] <= h.limits[AXONS_IN] &&
                h.axons_out[core] <= h.limits[AXONS_OUT] && h.synapses[core] <= h.limits[SYNAPSES];
     }
 };

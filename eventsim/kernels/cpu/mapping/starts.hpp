@@ -52,7 +52,7 @@ class Filler : public Mapping {
     int64_t first_with_room(int64_t neuron, int64_t newest) {
         bool asked = false;
         for (int64_t core = 0; core < newest; ++core) {
-            if (h.neurons[core] == h.limits[NEURONS] ||
+            if (h.states[core] + a.states[neuron] > h.limits[STATES] ||
                 h.synapses[core] + a.fan_in[neuron] > h.limits[SYNAPSES])
                 continue;
             if (!asked) share_axons(neuron);

@@ -43,7 +43,7 @@ class Swapping : public Moving {
 
     // Whether no core is further beyond a limit than before, or than it is allowed.
     bool none_worse() const {
-        const int64_t* const now[N_LIMITS] = {h.neurons, h.axons_in, h.axons_out, h.synapses};
+        const int64_t* const now[N_LIMITS] = {h.states, h.axons_in, h.axons_out, h.synapses};
         for (int i = 0; i < N_LIMITS; ++i)
             for (int64_t core = 0; core < n_cores; ++core)
                 if (now[i][core] > std::max(before[i * n_cores + core], h.limits[i])) return false;
@@ -54,7 +54,7 @@ class Swapping : public Moving {
     bool swap(int64_t neuron, int64_t partner) {
         const int32_t here = h.core_of[neuron], there = h.core_of[partner];
         int i = 0;
-        for (const int64_t* now : {h.neurons, h.axons_in, h.axons_out, h.synapses})
+        for (const int64_t* now : {h.states, h.axons_in, h.axons_out, h.synapses})
             std::copy(now, now + n_cores, before + n_cores * i++);
         scan(neuron);
         double both = gain[there];
