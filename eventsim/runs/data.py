@@ -232,7 +232,7 @@ class DataSettings(AbstractDataSettings):
         """One part, without repeats and voices."""
         limit = self.train_samples if part == "train" else self.test_samples
         found = self._divided(part, download) if self.test_group else self._load(part, download)
-        chosen = division.evenly(len(found), limit)
+        chosen = division.limited(found.labels, limit)
         found = found if chosen is None else found.subset(chosen)
         return self._marked(found, part)
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from eventsim.entries import Bounds
 from eventsim.events import AnyDataset, StoredStream
-from eventsim.events.labelled import parts_of, splits_of
+from eventsim.events.labelled import parts_of, splits_of, spread
 from eventsim.train.parts import named
 
 Folds = Annotated[
@@ -71,3 +71,18 @@ def evenly(n: int, limit: int | None) -> NDArray[np.int64] | None:
         return None
     chosen: NDArray[np.int64] = np.arange(limit) * n // limit
     return chosen
+
+
+def limited(labels: NDArray[np.int64], limit: int | None) -> NDArray[np.int64] | None:
+    """Numbers of ``limit`` samples, evenly apart; None for all.
+
+    Where classes take turns, samples that are evenly apart may be all of one class. If a class
+    that has room is missing, each class gives as many samples.
+    """
+    chosen = evenly(labels.size, limit)
+    if chosen is None:
+        return None
+    room = min(chosen.size, np.unique(labels).size)
+    if np.unique(labels[chosen]).size == room:
+        return chosen
+    return spread(labels, chosen.size)

@@ -59,10 +59,10 @@ class AbstractDataSettings:
         "number of recordings.",
     )
     train_samples: Count | None = setting(
-        None, "At most so many, evenly taken from all; None for all of them."
+        None, "At most so many, evenly taken from all and of every class; None for all of them."
     )
     test_samples: Count | None = setting(
-        None, "At most so many, evenly taken from all; None for all of them."
+        None, "At most so many, evenly taken from all and of every class; None for all of them."
     )
     repeats: Count = setting(
         1,

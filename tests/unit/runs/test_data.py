@@ -12,7 +12,7 @@ from eventsim.errors import DataError, ParameterError
 from eventsim.events import Dataset, EventStream, StoredStream
 from eventsim.experiment import DataSettings
 from eventsim.experiment.resolve import Shape
-from eventsim.runs.division import evenly
+from eventsim.runs.division import evenly, limited
 from eventsim.train import TrainConfig, stratified_split
 from eventsim.train.draws import Draw, draw_seed
 from eventsim.train.parts import Members, validation_split
@@ -47,6 +47,21 @@ def test_limit_takes_samples_evenly():
     assert evenly(10, 4).tolist() == [0, 2, 5, 7]
     assert evenly(10, 10) is None
     assert evenly(10, None) is None
+    # Where classes take turns, every third recording is of one class.
+    turns = np.arange(27) % 3
+    assert np.bincount(turns[limited(turns, 9)]).tolist() == [3, 3, 3]
+    assert limited(np.sort(turns), 9).tolist() == evenly(27, 9).tolist()
+    assert limited(turns, 5).tolist() == evenly(27, 5).tolist()
+    assert limited(turns, None) is None
+
+
+def test_fewer_recordings_are_of_every_class(own):
+    settings = DataSettings(file=own(splits=np.repeat(["train", "test"], [10, 10])))
+    whole = settings.labelled("train").labels
+    assert whole.tolist() == [0, 1] * 5  # so that every second one is of one class
+    few = DataSettings(file=settings.file, train_samples=5, test_samples=4)
+    assert np.bincount(few.labelled("train").labels).min() == 2
+    assert np.bincount(few.labelled("test").labels).tolist() == [2, 2]
     few = DataSettings(name="yinyang", train_samples=50).labelled("train")
     whole = DataSettings(name="yinyang").labelled("train")
     assert np.array_equal(few.labels, whole.labels[::100])
