@@ -21,6 +21,17 @@ Size = tuple[int, int, int]
 MOST_NAMED = 4  # values of a field that are merged
 
 
+def _counted_from_1(name: str, values: NDArray[np.int64], size: Size) -> str:
+    """What to do about coordinates of a program that counts from 1; nothing about others."""
+    if name == "p" or values.min() != 1 or values.max() != size["xy".index(name)]:
+        return ""
+    larger = f"{size[0] + 1},{size[1] + 1},{size[2]}"
+    return (
+        f" Its {name} are 1 .. {values.max()}, as of programs that count from 1 (MATLAB). Take "
+        f"1 from x and y, or say --sensor-size {larger} (in Python sensor_size=({larger}))."
+    )
+
+
 def checked_size(size: Sequence[int]) -> Size:
     """The size of a sensor: (width, height, polarities); raises DataError."""
     numbers = tuple(size)
@@ -55,7 +66,7 @@ def channels_of(fields: Mapping[str, NDArray[Any]], size: Size, *, where: str) -
         if bad.size:
             raise DataError(
                 f"{where}, event {bad[0]}: {name} is {fields[name][bad[0]]}, expected 0 .. "
-                f"{extent - 1} (sensor_size is {size})."
+                f"{extent - 1} (sensor_size is {size}).{_counted_from_1(name, values, size)}"
             )
         channels = channels * extent + values
     return channels

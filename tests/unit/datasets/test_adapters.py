@@ -117,6 +117,7 @@ SIZE = {"sensor_size": (4, 4, 2)}
         (np.zeros(2, [("t", "S3"), ("x", int)]), {}, "field t has type"),
         (np.zeros(2, [("t", int), ("x", int)]), SIZE, "has no field p, but sensor_size says 2"),
         (camera((4, 0, 0, 0)), SIZE, "event 0: x is 4, expected 0 .. 3"),
+        (camera((1, 1, 0, 0), (4, 4, 0, 0)), SIZE, "y are 1 .. 4, .*MATLAB.*--sensor-size 5,5,2"),
         (camera((0, 0, 0, 0), (0, -1, 0, 0)), SIZE, "event 1: y is -1, expected 0 .. 3"),
         (np.array([(1, 0, 5)], COCHLEA), {"sensor_size": (1, 1, 2)}, "p is 5, expected 0 .. 1"),
         (camera((0, 0, -7, 0)), SIZE, "event 0: t is -7 us, expected a finite value >= 0"),
