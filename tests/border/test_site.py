@@ -25,6 +25,17 @@ def test_link_to_a_missing_file_or_anchor_is_found(tmp_path):
     assert broken(tmp_path) == ["a.html: b.html#gone", "a.html: c.html", "a.html: no.png"]
 
 
+def test_links_are_those_of_tags_however_they_are_written(tmp_path):
+    (tmp_path / "b.html").write_text("<p id=one></p><p title='a > b' id='two&amp;2'></p>")
+    (tmp_path / "a.html").write_text(
+        "<a href=b.html#one>1</a><a class='>' href='b.html#two&amp;2'>2</a>"
+        "<A HREF='gone.html'>3</A>"
+        "<!-- <a href='c.html'> --><script>x = '<a href=\"d.html\">'</script>a < b href='e.html'"
+        '<script src="gone.js">y</script><a data-href="f.html" title="href=\'g.html\'">4</a>'
+    )
+    assert broken(tmp_path) == ["a.html: gone.html", "a.html: gone.js"]
+
+
 @pytest.mark.parametrize(
     "word",
     ["quantise", "quantize", "early stopping", "k-fold", "cross-validation", "live", "UDP",
