@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -190,6 +191,17 @@ def test_thread_sanitizer_sees_races_and_nothing_else(seed):
     assert [name for name in CLEAN if "WARNING" in reports[name]] == []
     assert [name for name in RACES if "data race" not in reports[name]] == []
     assert done.returncode == 66
+
+
+def test_of_two_that_need_the_same_build_one_waits(tmp_path, monkeypatch):
+    real, built = build._compile, []
+    monkeypatch.setattr(build, "_compile", lambda *words: (built.append(words[2]), real(*words)))
+    with ThreadPoolExecutor(2) as pool:
+        needed = [pool.submit(build.library, TEXT, "quick", folder=tmp_path) for _ in range(2)]
+        first, second = (each.result() for each in needed)
+    assert first == second
+    assert len(built) == len({first.parent.name, *build.RUNTIME})
+    assert [path for path in tmp_path.iterdir() if path.suffix == ".lock"] == []
 
 
 @pytest.mark.thorough("compiles with a sanitizer")

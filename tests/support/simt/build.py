@@ -1,10 +1,12 @@
 """g++ builds of the CUDA text behind ``simt.h``: shared libraries with one launcher per kernel.
 
 A build lies in a cache folder named after everything that it is made of: sources, flags, compiler,
-processor. It is made in a folder beside it and renamed, so that two processes may build at once.
+processor. It is made in a folder beside it and renamed. Of several processes that need the same one
+builds it, the others wait.
 """
 
 import ctypes
+import fcntl
 import hashlib
 import os
 import shutil
@@ -12,6 +14,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -112,8 +115,21 @@ def library(source, flavour="plain", *, folder=None) -> Path:
     text = translation_unit(source)
     place = (BUILDS if folder is None else folder) / _digest(text, repr(FLAVOURS[flavour]))
     if not (place / LIBRARY).exists():
-        _build(text, FLAVOURS[flavour], place)
+        with _alone(place):
+            if not (place / LIBRARY).exists():
+                _build(text, FLAVOURS[flavour], place)
     return place / LIBRARY
+
+
+@contextmanager
+def _alone(place):
+    """Wait for another worker of the tests that builds the same."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    held = place.with_suffix(".lock")
+    with held.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # until the file is closed
+        yield
+        held.unlink(missing_ok=True)  # who waits for it finds the library
 
 
 def translation_unit(source: str) -> str:
@@ -176,7 +192,6 @@ def _digest(text, flags):
 
 
 def _build(text, flavour, place):
-    place.parent.mkdir(parents=True, exist_ok=True)
     _forget_old(place.parent)
     folder = Path(tempfile.mkdtemp(dir=place.parent, prefix="building-"))
     try:
@@ -187,11 +202,7 @@ def _build(text, flavour, place):
         _compile(folder, f"{unit}.cpp", objects[0], KERNELS + flavour.kernels)
         objects += [_runtime(name, flavour, place.parent) for name in RUNTIME]
         _run(compiler(), "-shared", *flavour.link, *objects, "-o", LIBRARY, cwd=folder)
-        try:
-            folder.rename(place)
-        except OSError:  # another process was faster
-            if not (place / LIBRARY).exists():
-                raise
+        folder.rename(place)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
