@@ -136,7 +136,7 @@ def _backward_fanin(
     job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats, piece: Piece | None
 ) -> tuple[StageGradients, Floats]:
     """As :func:`_backward_shared`."""
-    tape, _ = A.tape_of(job, trains, by_time, by_voltage)
+    tape, last = A.tape_of(job, trains, by_time, by_voltage)
     par, real, n_synapses = T.neuron_table(job), T.real_type(job), job.stage.wiring.target.size
     size, parts = par.shape[1], fanin.PARTS
     adapt = A.adapting_back_of(job, trains, 1, piece)
@@ -155,8 +155,8 @@ def _backward_fanin(
             returns,
             R.TapeRole(trains.offsets, *tape, adapt.before), carried,
             WiresBackRole(
-                by_weight, by_delay, effects, sums, own, adapt.found, grazes, parts, job.n_samples,
-                n_events,
+                last, by_weight, by_delay, effects, sums, own, adapt.found, grazes, parts,
+                job.n_samples, n_events,
             ),
         )  # fmt: skip
         library().run(back, real)

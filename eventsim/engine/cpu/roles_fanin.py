@@ -81,8 +81,9 @@ class ReturnsRole(NamedTuple):
 
 
 class WiresBackRole(NamedTuple):
-    """What the way back adds to."""
+    """What the way back adds to; and where it begins."""
 
+    last: Ints  # [samples, neurons]: spikes, -1 if there is none
     by_weight: RealsOut  # [synapses]
     by_delay: DoublesOut | None  # [synapses]
     effects: RealsOut  # [parts, n_events]: dL/dt

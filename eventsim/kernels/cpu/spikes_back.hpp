@@ -124,6 +124,18 @@ template <class R, class S> class SpikesBack {
         }
     }
 
+    // Asks for what is recorded of spike k, if it is one, before it is met.
+    void ask(int64_t k) const {
+        if (k < 0) return;
+        __builtin_prefetch(tape.previous + k);
+        __builtin_prefetch(tape.time + k);
+        __builtin_prefetch(tape.restart + k);
+        __builtin_prefetch(tape.current + k);
+        __builtin_prefetch(tape.by_time + k);
+        __builtin_prefetch(tape.by_voltage + k);
+        __builtin_prefetch(tape.through + k);
+    }
+
     // When neuron n stops next; before all times if it does not.
     double next_stop(int64_t n) const { return neurons[n].at; }
 
@@ -180,9 +192,11 @@ template <class R, class S> class SpikesBack {
   private:
     S& sum(int row, int64_t n) const { return sums[row * stride + n * step]; }
 
-    // Spike k, or -1, is the neuron's next: it stops at the release behind it if there is one.
+    // Spike k, or -1, is the neuron's next: it stops at the release behind it if there is one. What is
+    // recorded of that before it, which lies anywhere, is asked for now.
     void face(Neuron& x, int64_t k) const {
         x.spike = k;
+        if (k >= 0) ask(tape.previous[k]);
         x.released = k < 0 || tape.restart[k] != tape.restart[k];
         x.at = k < 0 ? -1.0 : x.released ? tape.time[k] : tape.time[k] + x.refractory;
     }

@@ -40,15 +40,14 @@ template <class V> class FaninBack {
     Spread<R> in;
     Arena room, merged;
     SpikesBack<R, double> tape;
-    int64_t* const last;      // spike of each neuron of the block, or -1
+    const int64_t* last = nullptr;  // spike of each neuron of the block, or -1
     int64_t s;
 
   public:
     explicit FaninBack(const FaninBackward<R>& call)
         : a(call), size(call.neurons.size), in(call.sent, call.wires, call.tasks.n_blocks, true),
-          room(SpikesBack<R, double>::room(in.widest()) + in.widest() * 8 + 64),
-          tape(call.tape, call.neurons.strength != nullptr, in.widest(), nullptr, size, room),
-          last(room.take<int64_t>(in.widest())) {}
+          room(SpikesBack<R, double>::room(in.widest())),
+          tape(call.tape, call.neurons.strength != nullptr, in.widest(), nullptr, size, room) {}
 
     // False where there is no memory.
     bool run(int64_t n_parts) {
@@ -69,9 +68,11 @@ template <class V> class FaninBack {
         tape.take_block(a.neurons, in.low, in.size, a.found.own, a.found.adapted);
         for (s = 0; s < a.found.n_samples; ++s) {
             if (!in.take(s)) return false;
-            find_last();
-            for (int64_t n = in.size; n-- > 0;)
+            last = a.found.last + s * size + in.low;
+            for (int64_t n = in.size; n-- > 0;) {
+                if (n) tape.ask(last[n - 1]);
                 if (!run_neuron(n)) return false;
+            }
             tape.leave_sample(behind(), size);
             in.gather(a.found.by_weight, a.found.by_delay, a.found.effects + part * a.found.n_events);
         }
@@ -81,14 +82,6 @@ template <class V> class FaninBack {
     }
 
     double* behind() const { return a.carried.behind ? a.carried.behind + s * N_BEHIND * size : nullptr; }
-
-    void find_last() {
-        std::fill(last, last + in.size, -1);
-        for (int64_t k = a.tape.offsets[s]; k < a.tape.offsets[s + 1]; ++k) {
-            const int64_t n = a.tape.neuron[k] - in.low;
-            if (n >= 0 && n < in.size) last[n] = k;
-        }
-    }
 
     // Neuron n of the block, from the end of the sample to its begin.
     bool run_neuron(int64_t n) {
