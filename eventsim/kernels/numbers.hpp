@@ -145,4 +145,8 @@ template <class F> FORMULA double one_by_one(bool which, double x, const F& f) {
     return which ? f(0) : x;
 }
 
+// An interval's length is rounded: crossings are looked for that much beyond it, as a factor, and
+// whoever asks compares times. So a crossing is found whatever ends the interval behind it.
+constexpr double BEYOND = 1.0 + 1.0 / 1048576.0;
+
 }  // namespace eventsim

@@ -40,6 +40,10 @@ Matrix = Sequence[Sequence[float]]
 # from that of eventsim/engine/contract/table.py.
 ALERT_MARGIN = 1e-10
 
+# An interval's length is rounded: crossings are looked for that much beyond it, as a factor, and
+# whoever asks compares times.
+BEYOND = 1.0 + 2.0**-20
+
 # Of A^2 x, in sizes of the products: more than the roundings of two sums of five terms.
 LEAP_ROUNDING = 1e-14
 LONGEST_LEAP = 1e15  # pieces

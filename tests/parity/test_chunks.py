@@ -221,6 +221,35 @@ def test_no_spike_of_linear_neurons_right_before_a_border_is_lost():
     assert found == spikes.size > 100
 
 
+@pytest.mark.parametrize("precision", ["single", "double"])
+def test_no_spike_of_a_layer_of_linear_neurons_right_before_a_border_is_lost(
+    fast_backend, precision
+):
+    """What is left from the last event of a neuron to the border is rounded."""
+    net, options = es.Network(), {"backend": fast_backend, "precision": precision}
+    net.add_input("input", 60)
+    neuron = es.AdLIF(tau_mem=20.0, tau_syn=20.0, a=0.2, b=0.2)
+    net.add_population("hidden", 1, neuron=neuron)
+    net.connect("input", "hidden", np.linspace(3.0, 8.0, 60)[:, None])
+    rng, n = np.random.default_rng(970), 300
+    times, channels = rng.uniform(0.5, 4.0, n), rng.integers(0, 60, n)
+
+    def until(duration, n_events):
+        offsets = np.arange(n + 1) * n_events
+        return es.EventStream(
+            times[: n * n_events], channels[: n * n_events], offsets,
+            n_channels=60, duration=duration,
+        )  # fmt: skip
+
+    whole = es.simulate_chunk(net, until(60.0, 1), **options)[0]["hidden"]
+    assert (np.diff(whole.offsets) > 0).all()
+    borders = np.nextafter(whole.times[whole.offsets[:-1]], np.inf)
+    first, state = es.simulate_chunk(net, until(borders, 1), **options)
+    second, _ = es.simulate_chunk(net, until(60.0, 0), state, **options)
+    np.testing.assert_array_equal(np.diff(first["hidden"].offsets), 1)
+    np.testing.assert_array_equal(np.diff(second["hidden"].offsets), np.diff(whole.offsets) - 1)
+
+
 def test_event_on_a_border_belongs_to_the_later_chunk():
     stream = es.EventStream([5.0, 10.0, 20.0], [0, 1, 0], [0, 3], n_channels=2, duration=20.0)
     first, second = stream.chunks(10.0)

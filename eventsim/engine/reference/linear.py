@@ -22,7 +22,7 @@ from eventsim.engine.reference.gather import Arrival, gather
 from eventsim.engine.reference.layer import SelfArrival, Waits, runaway
 from eventsim.engine.reference.queue import caused
 from eventsim.events import SpikeTrains
-from eventsim.neuron.linear_flow import NeuronFlow, Vector, times
+from eventsim.neuron.linear_flow import BEYOND, NeuronFlow, Vector, times
 
 
 class LinearCell(NamedTuple):
@@ -111,9 +111,10 @@ class LinearWalk(Waits):
             return until, False
         if not p.free.may_cross(self.x, p.free.ahead(h, self.x), h, p.alert):
             return until, False
-        crossing = p.free.crossing(self.x, h, p.level, p.alert)
+        beyond = h * BEYOND
+        crossing = p.free.crossing(self.x, beyond, p.level, p.alert)
         time = self.t + crossing
-        return (time, True) if crossing < h and time < until else (until, False)
+        return (time, True) if crossing < beyond and time < until else (until, False)
 
     def step(self, time: float, *, crosses: bool) -> Iterator[AnyStep]:
         """What happens up to the next event, which :meth:`due` said, and the event."""

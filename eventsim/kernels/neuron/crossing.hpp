@@ -14,10 +14,6 @@ namespace eventsim {
 // of the type, so that the ends of an interval no longer tell whether v falls there.
 constexpr double LONG = 16.0;
 
-// An interval's length is rounded: crossings are looked for that much beyond it, as a factor, and
-// whoever asks compares times. So a crossing is found whatever ends the interval behind it.
-constexpr double BEYOND = 1.0 + 1.0 / 1048576.0;
-
 // The crossing of a parabola is Newton's first step times 1 + r + 2 r^2 + .., r being its curvature
 // times the step over its slope, both halved once. Beyond this r the method starts at the left end.
 constexpr double MOST_BEND = 0.125;

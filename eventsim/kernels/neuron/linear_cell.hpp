@@ -14,7 +14,7 @@ template <int N, class R> ON_DEVICE inline void raise(R* x, int64_t state, R wei
 }
 
 // A neuron after its last event, at `time`; V is held up to `until`, unless that is below zero.
-template <int N, class R = double> struct LinearCell {
+template <int N, class R> struct LinearCell {
     R x[N];
     double time, until, since;
     int64_t recent, spike;  // spikes of the ms from `since` on; the number of that which holds V
@@ -128,8 +128,9 @@ template <int N, class R, class Tables, class Jumps, class Wires> class LinearNe
             const LinearFlow<N, R> flow = this->flow(n, false);
             flow.ahead(h, c.x, y);
             if (!flow.may_cross(c.x, y, h, alert(n))) break;
-            const double at = flow.crossing(c.x, h, level(n), alert(n));
-            if (!(at < h && c.time + at < t)) break;
+            const double beyond = h * BEYOND;
+            const double at = flow.crossing(c.x, beyond, level(n), alert(n));
+            if (!(at < beyond && c.time + at < t)) break;
             if (fire_at(n, c, c.time + at, spikes)) return true;
         }
         if (STAYS) return false;
