@@ -1,7 +1,7 @@
 """Adam's step on a device: three launches, whatever the number of arrays."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -17,6 +17,38 @@ PARAMETERS = (
     "tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset", "refractory",
 )  # fmt: skip
 BITS = {"threshold": 1, "v_reset": 2, "v_leak": 4, "weights": 8}
+
+
+class Segments(NamedTuple):
+    """The arrays that are trained; as ``Segments`` of the kernels."""
+
+    start: Array
+    address: Array
+    logarithmic: Array
+    rate: Array
+    decayed: Array
+    least: Array
+    most: Array
+    n: int
+
+
+class AdamFactors(NamedTuple):
+    """As ``AdamFactors`` of the kernels."""
+
+    factor: float
+    clip: float
+    grow1: float
+    grow2: float
+    bias1: float
+    bias2: float
+    epsilon: float
+
+    @classmethod
+    def of(cls, step: AdamStep) -> "AdamFactors":
+        """Those of a step."""
+        kept1, kept2 = step.beta1, step.beta2
+        bias1, bias2 = 1.0 - kept1**step.number, 1.0 - kept2**step.number
+        return cls(step.factor, step.clip, 1.0 - kept1, 1.0 - kept2, bias1, bias2, step.epsilon)
 
 
 class FusedAdam:
@@ -42,12 +74,18 @@ class FusedAdam:
         sizes = [one.values.size for one in trained]
         start = np.concatenate([[0], np.cumsum(sizes)])
         self._size = int(start[-1])
-        place = [len(trained), self._array(start, np.int64)]
-        address = self._array([one.values.data.ptr for one in trained], np.int64)
-        self._logarithmic = self._array([one.logarithmic for one in trained], np.int32)
         columns = zip(*((t.rate, t.decay, t.least, t.most) for t in trained), strict=True)
-        self._limits = [self._array(column, np.float64) for column in columns]
-        self._segments = [*place, address]
+        rate, decayed, least, most = (self._array(column, np.float64) for column in columns)
+        self._segments = Segments(
+            start=self._array(start, np.int64),
+            address=self._array([one.values.data.ptr for one in trained], np.int64),
+            logarithmic=self._array([one.logarithmic for one in trained], np.int32),
+            rate=rate,
+            decayed=decayed,
+            least=least,
+            most=most,
+            n=len(trained),
+        )
         self._bounds = [
             self._array([_addresses(one) for one in bounded], np.int64),
             self._array([one.population.size for one in bounded], np.int32),
@@ -61,18 +99,15 @@ class FusedAdam:
         """Take a step in place; returns the square of the gradient's norm, [1]."""
         dev, n = self._dev, self._size
         squares, square = dev.empty(PARTS, np.float64), dev.empty(1, np.float64)
-        n_segments, *segments = self._segments
         dev.launch(
             "double", "adam_gradient", PARTS, BLOCK,
-            [n, n_segments, *segments, self._logarithmic, gradient, squares],
+            [n, self._segments, gradient, squares],
             shared=BLOCK * 8,
         )  # fmt: skip
         launch(
             dev, "double", "adam_move", n,
             [
-                n, n_segments, PARTS, *segments, self._logarithmic, *self._limits, step.factor,
-                step.clip, 1.0 - step.beta1, 1.0 - step.beta2, 1.0 - step.beta1**step.number,
-                1.0 - step.beta2**step.number, step.epsilon, gradient, squares, first, second,
+                n, PARTS, self._segments, AdamFactors.of(step), gradient, squares, first, second,
                 square,
             ],
         )  # fmt: skip
@@ -86,7 +121,7 @@ class FusedAdam:
         """Count the values as the ``count``-th of their mean, in place."""
         launch(
             self._dev, "double", "adam_average", self._size,
-            [self._size, *self._segments, float(count), mean],
+            [self._size, self._segments, float(count), mean],
         )  # fmt: skip
 
 

@@ -194,7 +194,7 @@ def _judged(dev: Device, job: Job, limit: Array, count: Array, to: Array) -> _Ve
     found = dev.empty(3 * BLOCKS + 1, np.int64)
     dev.launch(
         job.precision, "judge_pairs", BLOCKS, BLOCK, [count.size, limit, count, to, found],
-        shared=BLOCK * 3 * 4,
+        shared=BLOCK * 4,
     )  # fmt: skip
     on_host = dev.get(found)
     most, short, failed = on_host[:-1].reshape(BLOCKS, 3).T

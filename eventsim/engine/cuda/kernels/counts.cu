@@ -4,31 +4,6 @@
 //                 there are few, and the rest is done on the host or by the library.
 // Needs           shared memory of 8 bytes per thread; blocks of a power of two
 
-// Sum over the threads of a block, in the first of them.
-DEVICE long long block_total(long long value, long long* memory) {
-    memory[THREAD] = value;
-    __syncthreads();
-    for (int half = (int)blockDim.x / 2; half > 0; half /= 2) {
-        if (THREAD < half) memory[THREAD] += memory[THREAD + half];
-        __syncthreads();
-    }
-    return memory[0];
-}
-
-// The smallest value of a block's threads, in all of them.
-DEVICE double block_least(double value, double* memory) {
-    memory[THREAD] = value;
-    __syncthreads();
-    for (int half = (int)blockDim.x / 2; half > 0; half /= 2) {
-        if (THREAD < half && memory[THREAD + half] < memory[THREAD])
-            memory[THREAD] = memory[THREAD + half];
-        __syncthreads();
-    }
-    const double least = memory[0];
-    __syncthreads();
-    return least;
-}
-
 // Spikes that reach a synapse before the end of their sample, by projection. The delays of a
 // projection are one for all, one per source, or one per synapse.
 extern "C" __global__ void count_arrivals(
@@ -61,7 +36,7 @@ extern "C" __global__ void count_arrivals(
         }
         for (long long k = begin; k < end; ++k) found += time[i] + delay[k] < duration[low];
     }
-    found = block_total(found, (long long*)memory);
+    found = over_block<Plus>(found, (long long*)memory);
     if (THREAD == 0) arrivals[BLOCK] = found;
 }
 
@@ -80,22 +55,22 @@ extern "C" __global__ void find_extents(
     const double* const values = (const double*)array[which];
     const double* const other = (const double*)minus[which];
     const double none = __longlong_as_double(0x7ff0000000000000LL);
-    double least = none, largest = none, magnitude = none;  // of the largest the negative
-    double bad = 0.0;
+    double least = none, largest = -none, magnitude = none;
+    int bad = 0;
     for (long long i = part * blockDim.x + THREAD; i < size[which]; i += n_parts * blockDim.x) {
         const double x = other ? values[i] - other[i] : values[i];
         if (x < least) least = x;
-        if (-x < largest) largest = -x;
+        if (x > largest) largest = x;
         if (x != 0.0 && fabs(x) < magnitude) magnitude = fabs(x);
-        if (!(x == x)) bad = -1.0;
+        if (!(x == x)) bad = 1;
     }
-    least = block_least(least, work);
-    largest = block_least(largest, work);
-    magnitude = block_least(magnitude, work);
-    bad = block_least(bad, work);
+    least = over_block<Smaller>(least, work);
+    largest = over_block<Larger>(largest, work);
+    magnitude = over_block<Smaller>(magnitude, work);
+    bad = over_block<Larger>(bad, (int*)memory);
     if (THREAD != 0) return;
     const double nan = __longlong_as_double(0x7ff8000000000000LL);
-    extent[3 * BLOCK] = bad < 0.0 ? nan : least;
-    extent[3 * BLOCK + 1] = bad < 0.0 ? nan : -largest;
+    extent[3 * BLOCK] = bad ? nan : least;
+    extent[3 * BLOCK + 1] = bad ? nan : largest;
     extent[3 * BLOCK + 2] = magnitude;
 }

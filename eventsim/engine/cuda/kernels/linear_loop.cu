@@ -136,20 +136,6 @@ struct OthersBack {
     }
 };
 
-// The largest over the block, by halves, for all threads. `scratch` has one place a thread.
-DEVICE double block_largest(double value, double* scratch) {
-    scratch[THREAD] = value;
-    __syncthreads();
-    for (int half = blockDim.x / 2; half > 0; half /= 2) {
-        if (THREAD < half && scratch[THREAD + half] > scratch[THREAD])
-            scratch[THREAD] = scratch[THREAD + half];
-        __syncthreads();
-    }
-    const double largest = scratch[0];
-    __syncthreads();
-    return largest;
-}
-
 extern "C" __global__ void linear_loop_backward(
     const int n_neurons, const __grid_constant__ LinearArrivals x,
     const long long* __restrict__ origin, const __grid_constant__ LinearTables tables,
@@ -191,7 +177,7 @@ extern "C" __global__ void linear_loop_backward(
                 back.finish();
             }
         }
-        top = block_largest(latest, (double*)memory);
-        last = block_largest(latest == top ? number : -1.0, (double*)memory);
+        top = over_block<Larger>(latest, (double*)memory);
+        last = over_block<Larger>(latest == top ? number : -1.0, (double*)memory);
     }
 }

@@ -7,20 +7,36 @@
 //                 the blocks: in one order, whatever the device.
 // Needs           the text in double precision; shared memory of 8 bytes per thread
 
+// All arrays; of each the rate, what its values are multiplied by first, and their bounds.
+struct Segments {
+    const long long* start;    // [n + 1]
+    const long long* address;
+    const int* logarithmic;
+    const double* rate;
+    const double* decayed;
+    const double* least;
+    const double* most;
+    int n;
+};
+
+// Those of a step.
+struct AdamFactors {
+    double factor, clip, grow1, grow2, bias1, bias2, epsilon;
+};
+
 struct Segment {
     int number;
     double* value;
 };
 
 // The array that an entry belongs to, and its value there.
-DEVICE Segment segment_of(long long entry, int n_segments, const long long* start,
-                          const long long* address) {
-    int low = 0, high = n_segments;
+DEVICE Segment segment_of(long long entry, const Segments& all) {
+    int low = 0, high = all.n;
     while (high - low > 1) {
         const int middle = low + (high - low) / 2;
-        if (start[middle] <= entry) low = middle; else high = middle;
+        if (all.start[middle] <= entry) low = middle; else high = middle;
     }
-    return {low, (double*)address[low] + (entry - start[low])};
+    return {low, (double*)all.address[low] + (entry - all.start[low])};
 }
 
 // exp(-x).
@@ -30,60 +46,46 @@ DEVICE double shrunk(double x) {
 
 // Gradient by the coordinate in which a parameter is trained, and its squares' sums by block.
 extern "C" __global__ void adam_gradient(
-    const long long n, const int n_segments, const long long* __restrict__ start,
-    const long long* __restrict__ address, const int* __restrict__ logarithmic,
-    double* __restrict__ gradient, double* __restrict__ squares) {
+    const long long n, const __grid_constant__ Segments all, double* __restrict__ gradient,
+    double* __restrict__ squares) {
     SHARED_MEMORY(memory);
-    double* const work = (double*)memory;
     double sum = 0.0;
     for (long long i = GLOBAL_THREAD; i < n; i += (long long)gridDim.x * blockDim.x) {
-        const Segment at = segment_of(i, n_segments, start, address);
-        const double g = logarithmic[at.number] ? gradient[i] * *at.value : gradient[i];
+        const Segment at = segment_of(i, all);
+        const double g = all.logarithmic[at.number] ? gradient[i] * *at.value : gradient[i];
         gradient[i] = g;
         sum += g * g;
     }
-    work[THREAD] = sum;
-    __syncthreads();
-    for (int half = (int)blockDim.x / 2; half > 0; half /= 2) {
-        if (THREAD < half) work[THREAD] += work[THREAD + half];
-        __syncthreads();
-    }
-    if (THREAD == 0) squares[BLOCK] = work[0];
+    sum = over_block<Plus>(sum, (double*)memory);
+    if (THREAD == 0) squares[BLOCK] = sum;
 }
 
 // The step; nothing moves if the norm is not finite. `square` becomes the square of the norm.
 extern "C" __global__ void adam_move(
-    const long long n, const int n_segments, const int n_parts,
-    // arrays; of each the rate, what its values are multiplied by first, and their bounds
-    const long long* __restrict__ start, const long long* __restrict__ address,
-    const int* __restrict__ logarithmic, const double* __restrict__ rate,
-    const double* __restrict__ decayed, const double* __restrict__ least,
-    const double* __restrict__ most,
-    // settings of the step
-    const double factor, const double clip, const double grow1, const double grow2,
-    const double bias1, const double bias2, const double epsilon,
-    const double* __restrict__ gradient, const double* __restrict__ squares,
-    double* __restrict__ first, double* __restrict__ second, double* __restrict__ square) {
+    const long long n, const int n_parts, const __grid_constant__ Segments all,
+    const __grid_constant__ AdamFactors x, const double* __restrict__ gradient,
+    const double* __restrict__ squares, double* __restrict__ first, double* __restrict__ second,
+    double* __restrict__ square) {
     double sum = 0.0;
     for (int k = 0; k < n_parts; ++k) sum += squares[k];
     const long long i = GLOBAL_THREAD;
     if (i == 0) square[0] = sum;
     if (i >= n || !(sum <= 1.7976931348623157e308)) return;
     const double norm = sqrt(sum);
-    const double g = gradient[i] * (norm > clip ? clip / norm : 1.0);
-    const double m = first[i] + grow1 * (g - first[i]);
-    const double v = second[i] + grow2 * (g * g - second[i]);
+    const double g = gradient[i] * (norm > x.clip ? x.clip / norm : 1.0);
+    const double m = first[i] + x.grow1 * (g - first[i]);
+    const double v = second[i] + x.grow2 * (g * g - second[i]);
     first[i] = m;
     second[i] = v;
-    const Segment at = segment_of(i, n_segments, start, address);
+    const Segment at = segment_of(i, all);
     const int k = at.number;
-    const double eta = factor * rate[k];
-    const double change = eta * (m / bias1) / (sqrt(v / bias2) + epsilon);
-    double x = *at.value;
-    x = logarithmic[k] ? x * shrunk(change) : x * (1.0 - eta * decayed[k]) - change;
-    if (x < least[k]) x = least[k];
-    if (x > most[k]) x = most[k];
-    *at.value = x;
+    const double eta = x.factor * all.rate[k];
+    const double change = eta * (m / x.bias1) / (sqrt(v / x.bias2) + x.epsilon);
+    double value = *at.value;
+    value = all.logarithmic[k] ? value * shrunk(change) : value * (1.0 - eta * all.decayed[k]) - change;
+    if (value < all.least[k]) value = all.least[k];
+    if (value > all.most[k]) value = all.most[k];
+    *at.value = value;
 }
 
 // Bounds between the parameters of a neuron: thresholds above resets and rests, and self-weights
@@ -116,10 +118,10 @@ extern "C" __global__ void adam_restore(
 
 // The mean of the values after this one more, the n-th.
 extern "C" __global__ void adam_average(
-    const long long n, const int n_segments, const long long* __restrict__ start,
-    const long long* __restrict__ address, const double count, double* __restrict__ mean) {
+    const long long n, const __grid_constant__ Segments all, const double count,
+    double* __restrict__ mean) {
     const long long i = GLOBAL_THREAD;
     if (i >= n) return;
-    const double x = *segment_of(i, n_segments, start, address).value;
+    const double x = *segment_of(i, all).value;
     mean[i] += (x - mean[i]) / count;
 }

@@ -30,30 +30,21 @@ extern "C" __global__ void judge_pairs(
     const long long n_pairs, const int* __restrict__ limit, const int* __restrict__ count,
     const long long* __restrict__ to, long long* __restrict__ verdict) {
     SHARED_MEMORY(memory);
-    int* const most = (int*)memory;
-    int* const short_of = most + blockDim.x;
-    int* const failed = short_of + blockDim.x;
-    most[THREAD] = short_of[THREAD] = failed[THREAD] = 0;
+    int* const work = (int*)memory;
+    int most = 0, short_of = 0, failed = 0;
     for (long long i = GLOBAL_THREAD; i < n_pairs; i += (long long)gridDim.x * blockDim.x) {
         const int n = count[i];
-        if (n > most[THREAD]) most[THREAD] = n;
-        if (n < 0) ++failed[THREAD];
-        if (limit[i] >= 0 && n > limit[i]) ++short_of[THREAD];
+        if (n > most) most = n;
+        if (n < 0) ++failed;
+        if (limit[i] >= 0 && n > limit[i]) ++short_of;
     }
-    __syncthreads();
-    for (int half = (int)blockDim.x / 2; half > 0; half /= 2) {
-        if (THREAD < half) {
-            const int other = most[THREAD + half];
-            if (other > most[THREAD]) most[THREAD] = other;
-            short_of[THREAD] += short_of[THREAD + half];
-            failed[THREAD] += failed[THREAD + half];
-        }
-        __syncthreads();
-    }
+    most = over_block<Larger>(most, work);
+    short_of = over_block<Plus>(short_of, work);
+    failed = over_block<Plus>(failed, work);
     if (THREAD != 0) return;
-    verdict[3 * BLOCK] = most[0];
-    verdict[3 * BLOCK + 1] = short_of[0];
-    verdict[3 * BLOCK + 2] = failed[0];
+    verdict[3 * BLOCK] = most;
+    verdict[3 * BLOCK + 1] = short_of;
+    verdict[3 * BLOCK + 2] = failed;
     if (BLOCK == 0) verdict[3 * gridDim.x] = to[n_pairs];
 }
 

@@ -26,6 +26,31 @@ DEVICE REAL not_a_number() {
 #endif
 }
 
+// How two values become one.
+struct Plus {
+    template <class T> __device__ T operator()(T a, T b) const { return a + b; }
+};
+struct Smaller {
+    template <class T> __device__ T operator()(T a, T b) const { return b < a ? b : a; }
+};
+struct Larger {
+    template <class T> __device__ T operator()(T a, T b) const { return b > a ? b : a; }
+};
+
+// The values of a block's threads as one, by halves, for all of them. `scratch` has one place a thread, and
+// is free afterwards; blockDim.x is a power of two.
+template <class Join, class T> DEVICE T over_block(T value, T* scratch) {
+    scratch[THREAD] = value;
+    __syncthreads();
+    for (int half = (int)blockDim.x / 2; half > 0; half /= 2) {
+        if (THREAD < half) scratch[THREAD] = Join()(scratch[THREAD], scratch[THREAD + half]);
+        __syncthreads();
+    }
+    const T all = scratch[0];
+    __syncthreads();
+    return all;
+}
+
 // Room for the spikes of pairs [samples, neurons]: Buffers of spikes.py.
 struct Buffers {
     const long long* start;

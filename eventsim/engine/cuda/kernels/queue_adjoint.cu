@@ -11,19 +11,6 @@
 // Twin            kernels/cpu/loop/queue_back.hpp, engine/reference/queue.py
 // Needs           walk.cuh, queue.cu (OWN); shared memory: 8 bytes a thread
 
-// Sum over the block, by halves; the first thread has the result. `scratch` has one place a thread.
-DEVICE double block_sum(double value, double* scratch) {
-    scratch[THREAD] = value;
-    __syncthreads();
-    for (int half = blockDim.x / 2; half > 0; half /= 2) {
-        if (THREAD < half) scratch[THREAD] += scratch[THREAD + half];
-        __syncthreads();
-    }
-    const double total = scratch[0];
-    __syncthreads();
-    return total;
-}
-
 // The next larger number; for finite x >= 0.
 DEVICE double just_after(double x) {
     return __longlong_as_double(__double_as_longlong(x) + 1);
@@ -142,7 +129,7 @@ extern "C" __global__ void queue_backward(
                 }
                 effect += (double)later;
             }
-            effect = block_sum(effect, (double*)memory);
+            effect = over_block<Plus>(effect, (double*)memory);
             if (THREAD == 0) {
                 effects[e] = effect;
                 if (cause >= 0) tape.through[cause] += effect;
