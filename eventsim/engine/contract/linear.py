@@ -185,6 +185,9 @@ class LinearStop(NamedTuple):
     recent: Array
 
 
+NOWHERE = LinearStop(*[None] * 5)  # neurons at time zero
+
+
 class LinearPiece(NamedTuple):
     """A :class:`~eventsim.engine.contract.piece.Piece` of a stage with linear neurons.
 
@@ -205,10 +208,8 @@ def linear_piece(
 ) -> LinearPiece:
     """A piece after which nothing comes, of neurons that ``stand`` so, or begin."""
     cells = typed_cells(job)
-    stand = start_linear(job).stop if stand is None else stand
-    assert stand is not None
     adjoint = np.zeros((job.n_samples, cells.size, cells.n), cells.real)
-    return LinearPiece(begin, adjoint, starts, stand)
+    return LinearPiece(begin, adjoint, starts, stand or NOWHERE)
 
 
 def start_linear(job: Job) -> LoopState:

@@ -21,6 +21,7 @@ from eventsim.engine.contract.bundles import (
 )
 from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.engine.contract.linear import (
+    NOWHERE,
     LinearCells,
     LinearPiece,
     LinearStop,
@@ -29,7 +30,6 @@ from eventsim.engine.contract.linear import (
     loop_of,
     of_sums,
     side_by_side,
-    start_linear,
     typed_back,
     typed_cells,
     width_of_sums,
@@ -77,8 +77,8 @@ def forward(job: Job) -> SpikeTrains:
     cells, bundles = typed_cells(job), make_bundles(job)
     if side_by_side(job.stage, cells):
         return _forward_layer(job, cells, bundles)
-    arriving, begin = outside_arrivals(job, bundles), start_linear(job).stop
-    return _by_events(job, bundles, arriving, begin, job.duration)[0]
+    stands = NOWHERE, NOWHERE  # nobody asks how the neurons stand then
+    return _by_events(job, bundles, outside_arrivals(job, bundles), stands, job.duration)
 
 
 def resume(job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
@@ -86,16 +86,21 @@ def resume(job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
     bundles = make_bundles(job)
     loop = loop_of(job, bundles)
     arriving = arrivals_since(job, bundles, loop, state)
-    trains, stop = _by_events(job, bundles, arriving, state.stop, job.duration - state.begin)
+    stop = LinearStop(*(values.copy() for values in state.stop))
+    span = job.duration - state.begin
+    trains = _by_events(job, bundles, arriving, (state.stop, stop), span)
     return after(job, loop, state, arriving, trains, stop, by_windows=False)
 
 
 def _by_events(
-    job: Job, bundles: Bundles, arriving: Arriving, begin: LinearStop, span: Floats
-) -> tuple[SpikeTrains, LinearStop]:
-    """Spikes from where the neurons stand on, ``span`` ms by sample, and where they stand then."""
-    cells = typed_cells(job)
-    stop = LinearStop(*(values.copy() for values in begin))
+    job: Job,
+    bundles: Bundles,
+    arriving: Arriving,
+    stands: tuple[LinearStop, LinearStop],
+    span: Floats,
+) -> SpikeTrains:
+    """Spikes of ``span`` ms by sample; how the neurons stand before, and after: it is written."""
+    cells, (begin, stop) = typed_cells(job), stands
     fed = (
         ArrivingRole(*arriving, job.duration), _tables(cells), _jumps(cells),
         _wires(job, cells, bundles), LinearStopRole(*begin), LinearStopRole(*stop),
@@ -104,7 +109,7 @@ def _by_events(
     def run(todo: Index, places: SpikesRole) -> None:
         library().run(LinearForward(TasksRole(todo, todo.size, 1), *fed, places), cells.real)
 
-    return run_tasks(job, 1, run, span), stop
+    return run_tasks(job, 1, run, span)
 
 
 def _forward_layer(job: Job, cells: LinearCells, bundles: Bundles) -> SpikeTrains:

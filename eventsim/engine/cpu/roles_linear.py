@@ -62,13 +62,13 @@ class LinearWiresRole(NamedTuple):
 
 
 class LinearStopRole(NamedTuple):
-    """How neurons stand, [samples, size]."""
+    """How neurons stand, [samples, size]; nothing is time zero, or not asked for."""
 
-    x: Reals  # [samples, size, n]
-    time: Doubles
-    until: Doubles  # below zero where V is not held
-    since: Doubles  # spikes of the ms from here on that have been counted
-    recent: Ints
+    x: Reals | None  # [samples, size, n]
+    time: Doubles | None
+    until: Doubles | None  # below zero where V is not held
+    since: Doubles | None  # spikes of the ms from here on that have been counted
+    recent: Ints | None
 
 
 class LinearCarriedRole(NamedTuple):

@@ -20,7 +20,7 @@ from eventsim.engine.contract.bundles import (
     outside_arrivals,
 )
 from eventsim.engine.contract.job import Job, StageGradients
-from eventsim.engine.contract.linear import LinearStop, loop_of
+from eventsim.engine.contract.linear import NOWHERE, LinearStop, loop_of
 from eventsim.engine.contract.loop_state import LoopState, after, arrivals_since
 from eventsim.engine.cuda.arrays import WiringCache
 from eventsim.engine.cuda.device import Device, size_of
@@ -45,9 +45,6 @@ from eventsim.engine.cuda.queue import (
 )
 from eventsim.engine.cuda.spikes import SpikeMemory, grouping_of
 from eventsim.events import SpikeTrains
-
-# Neurons at time zero, which the kernel knows by itself.
-NOWHERE = LinearStop(*[None] * 5)
 
 
 class Dues(NamedTuple):

@@ -5,9 +5,9 @@
 //                 reaches it. Where spikes reach neurons of the stage, one order over arrivals and
 //                 crossings: a neuron waits at a time before which it does not fire; of one time
 //                 arrivals come first.
-// Before          roles.hpp; limits[sample] spikes have room.
-// After           spikes in any order, as many as there is room for; counts of all; `end` as the last
-//                 event of each neuron left it.
+// Before          roles.hpp; limits[sample] spikes have room; `begin` NULL at time zero.
+// After           spikes in any order, as many as there is room for; counts of all; `end`, unless NULL,
+//                 as the last event of each neuron left it.
 // Reference       eventsim/engine/reference/linear.py
 #pragma once
 #include "../calls.hpp"
@@ -62,8 +62,9 @@ template <int N, class R> class LinearRun {
     // Else the number of a neuron that runs away.
     enum : int64_t { GOOD = -1, NO_ROOM = -2 };
 
-    // The neurons as they stand, and as they are left.
+    // The neurons as they stand, and as they are left, if that is asked for.
     void begin(int64_t s) {
+        if (!a.begin.time) return neurons.begin(cells);
         for (int64_t n = 0, at = s * size; n < size; ++n, ++at) {
             LinearCell<N, R>& c = cells[n];
             for (int i = 0; i < N; ++i) c.x[i] = a.begin.x[at * N + i];
@@ -75,6 +76,7 @@ template <int N, class R> class LinearRun {
         }
     }
     void keep(int64_t s) const {
+        if (!a.end.time) return;
         for (int64_t n = 0, at = s * size; n < size; ++n, ++at) {
             const LinearCell<N, R>& c = cells[n];
             for (int i = 0; i < N; ++i) a.end.x[at * N + i] = c.x[i];

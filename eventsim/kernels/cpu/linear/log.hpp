@@ -36,10 +36,11 @@ template <int N, class R> class LinearReplay {
             const int64_t at = s * neurons.size() + n;
             LinearCell<N, R>& c = cells[n];
             neurons.begin(n, c);
+            c.spike = a.carried.spike[at];
+            if (!a.begin.time) continue;
             for (int i = 0; i < N; ++i) c.x[i] = a.begin.x[at * N + i];
             c.time = a.begin.time[at];
             c.until = a.begin.until[at];
-            c.spike = a.carried.spike[at];
         }
     }
 
