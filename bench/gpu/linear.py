@@ -14,9 +14,8 @@ from typing import Any
 
 import eventsim as es
 from bench.gpu.nets import N_INPUTS, N_OUTPUTS, loss_of, stream_of
-from bench.gpu.place import Place, options_of, place
+from bench.gpu.place import Place, timed
 from bench.gpu.training import Trainer, by_kernel, measure
-from bench.harness import report
 
 KINDS: dict[str, Any] = {
     "LIF": None,
@@ -45,10 +44,7 @@ def rows_of(where: Place, repeats: int) -> Iterator[dict[str, Any]]:
 
 def main(words: list[str] | None = None) -> int:
     """Measure all cases."""
-    options = options_of(__doc__.splitlines()[0]).parse_args(words)
-    with place(host=options.host) as where:
-        report(rows_of(where, options.repeats), options, device=where.facts)
-    return 0
+    return timed(__doc__, rows_of, words)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,13 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.harness import Clock, parser
+from bench.harness import Clock, parser, report
 from eventsim.engine import describe_backend, get_backend, using_backend
 from eventsim.errors import BackendError
 
@@ -116,6 +116,20 @@ def place(*, host: bool) -> Iterator[Place]:
     # What the driver supports is a version of CUDA; its own version is another number.
     facts["cuda_driver"], facts["cuda_runtime"] = facts.pop("driver"), facts.pop("runtime")
     yield Place(False, CudaClock(), facts | {"driver": driver_version()})
+
+
+def timed(
+    about: str,
+    rows_of: Callable[[Place, int], Iterable[dict[str, Any]]],
+    words: list[str] | None,
+    *,
+    repeats: int = 9,
+) -> int:
+    """A script that measures rows in a place, so often each; ``about`` is its docstring."""
+    options = options_of(about.splitlines()[0], repeats=repeats).parse_args(words)
+    with place(host=options.host) as where:
+        report(rows_of(where, options.repeats), options, device=where.facts)
+    return 0
 
 
 def facts_of(*, host: bool) -> dict[str, Any]:

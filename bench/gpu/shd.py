@@ -13,16 +13,14 @@ Answer   see results/gpu-*.jsonl. The aim is about 1 s for an epoch of steps.
 
 import sys
 from collections.abc import Iterator
-from itertools import chain
 from typing import Any
 
 import numpy as np
 
 import eventsim as es
 from bench.gpu.nets import poisson
-from bench.gpu.place import Place, options_of, place
+from bench.gpu.place import Place, timed
 from bench.gpu.training import Batch, Trainer, by_kernel, measure
-from bench.harness import report
 from eventsim.train import CrossEntropy
 
 N_SAMPLES, N_CHANNELS, N_HIDDEN, N_CLASSES = 8_156, 700, 256, 20
@@ -88,13 +86,15 @@ def lateral_rows(where: Place, repeats: int) -> Iterator[dict[str, Any]]:
         yield row | {"samples": stream.n_samples, "events": stream.n_events} | found
 
 
+def all_rows(where: Place, repeats: int) -> Iterator[dict[str, Any]]:
+    """Of both networks."""
+    yield from rows_of(where, repeats)
+    yield from lateral_rows(where, repeats)
+
+
 def main(words: list[str] | None = None) -> int:
     """Measure all batch sizes."""
-    options = options_of(__doc__.splitlines()[0], repeats=REPEATS).parse_args(words)
-    with place(host=options.host) as where:
-        rows = chain(rows_of(where, options.repeats), lateral_rows(where, options.repeats))
-        report(rows, options, device=where.facts)
-    return 0
+    return timed(__doc__, all_rows, words, repeats=REPEATS)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from bench.gpu.place import Place, options_of, place
+from bench.gpu.place import Place, timed
 from bench.gpu.training import Trainer, by_kernel, measure
-from bench.harness import report
 from bench.macro.w1 import workload
 
 BATCHES = (32, 256, 512, 1024, 2048, 4096)
@@ -48,10 +47,7 @@ def cut(stream: Any, duration: float = 50.0) -> Any:
 
 def main(words: list[str] | None = None) -> int:
     """Measure all cases."""
-    options = options_of(__doc__.splitlines()[0]).parse_args(words)
-    with place(host=options.host) as where:
-        report(rows_of(where, options.repeats), options, device=where.facts)
-    return 0
+    return timed(__doc__, rows_of, words)
 
 
 if __name__ == "__main__":
