@@ -409,8 +409,8 @@ def test_claim_stands_on_its_page(claim):
 PROBES = {claim.probe.__name__: claim.probe for claim in CLAIMS}
 LOST = [
     ("cpu", "CpuBackend", neurons_are_lif),
-    ("cuda", "CudaBackend", neurons_are_lif),
-    ("cuda", "CudaBackend", thresholds_adapt_in_chunks),
+    ("cuda.backend", "CudaBackend", neurons_are_lif),
+    ("cuda.backend", "CudaBackend", thresholds_adapt_in_chunks),
 ]
 
 
