@@ -58,12 +58,10 @@ def test_plain_nir_takes_decision_sharing_and_delays_along(tmp_path, forward_del
     for key, sharing in net.shared.items():
         assert np.array_equal(back.shared[key].groups, sharing.groups), key
     assert back.answer == net.answer
-    one, two = (
-        es.predict(n, events(), backend="reference", precision="double") for n in (net, back)
-    )
+    one, two = (es.predict(n, events(), backend="cpu", precision="double") for n in (net, back))
     assert np.ptp(one.scores, axis=0).min() > 0.1
     np.testing.assert_array_equal(one.scores, two.scores)
-    trip = round_trip(net, events(), backend="reference")
+    trip = round_trip(net, events(), backend="cpu")
     assert trip.spikes > 20
     assert (trip.decision, trip.sharing, trip.passed) == (True, True, True)
 
@@ -77,9 +75,7 @@ def test_file_for_a_program_leaves_the_decision_out_only_where_that_is_allowed(t
     # In the units of the program and back: equal values stay equal, shared ones stay shared.
     assert back.shared.keys() == net.shared.keys()
     assert np.array_equal(back.decision.weights, net.decision.weights)
-    one, two = (
-        es.predict(n, events(), backend="reference", precision="double") for n in (net, back)
-    )
+    one, two = (es.predict(n, events(), backend="cpu", precision="double") for n in (net, back))
     assert one.classes.tolist() == two.classes.tolist()
     assert round_trip(net, events(), path=tmp_path / "net.nir", target="norse").passed
     with pytest.raises(NetworkError, match="has delays"):
@@ -122,13 +118,13 @@ def test_a_changed_decision_or_sharing_fails_the_check(tmp_path):
     through_file(net, tmp_path)
     other = net.copy()
     other.decision.weights[1, 1] += 1e-9
-    found = round_trip(other, events(), path=tmp_path / "net.nir", backend="reference")
+    found = round_trip(other, events(), path=tmp_path / "net.nir", backend="cpu")
     assert (found.decision, found.sharing, found.passed) == (False, True, False)
     other = net.copy()
     other.share("decision.weights", np.full(net.decision.weights.shape, -1))
-    found = round_trip(other, events(), path=tmp_path / "net.nir", backend="reference")
+    found = round_trip(other, events(), path=tmp_path / "net.nir", backend="cpu")
     assert (found.decision, found.sharing, found.passed) == (True, False, False)
-    assert round_trip(random_net(0), random_stream(3), backend="reference").decision is None
+    assert round_trip(random_net(0), random_stream(3), backend="cpu").decision is None
 
 
 def receptors_net(*, tau=9.7, neuron=None):
