@@ -20,7 +20,10 @@ from eventsim.engine.contract.registry import set_threads
 from eventsim.plan import make_plan
 
 # Channels, kernel, samples; more than 1/16 of the places are taken, or they are not kept whole.
-SHAPES = ((64, 31, 16), (64, 17, 16), (64, 9, 16), (256, 33, 8), (256, 17, 8))
+SHAPES = (
+    (64, 31, 16), (64, 17, 16), (64, 9, 16), (256, 33, 8), (256, 17, 8),
+    (512, 65, 4), (1024, 129, 2),
+)  # fmt: skip
 MAPS = 16
 
 
