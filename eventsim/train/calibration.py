@@ -33,6 +33,10 @@ blank: with equal classes, the first epochs would only learn this, by silencing 
 neurons that excite the words. So the blank begins with the fraction of frames that it will
 have: with U labels in F frames and K words, its resting voltage times the gain, or its bias, is
 :math:`\ln(K (F - U) / U)`.
+
+With values in place of classes, the weights into the readout are divided where its answers lie
+farther from the targets than its resting voltage does, until their distance from it is that of the
+targets. A network that was trained is better than that, and stays as it is.
 """
 
 from __future__ import annotations
@@ -63,6 +67,7 @@ from eventsim.train.decode import StringLoss
 from eventsim.train.loss_settings import ClassifyingLoss
 from eventsim.train.readouts import decision_behind
 from eventsim.train.regularise import MS_PER_S
+from eventsim.train.values import MeanSquaredError
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -245,7 +250,8 @@ class LogitScale:
     """What :func:`calm` did to the weights behind the logits."""
 
     factor: float  # by which they were multiplied
-    # Standard deviation of the logits over the classes, mean over the recordings, or their frames
+    # Standard deviation of the logits over the classes, mean over the recordings, or their frames;
+    # of values, root mean square distance of the answers from the resting voltage, in units of loss
     before: float
     after: float
     # So many were looked at, of so many
@@ -253,8 +259,15 @@ class LogitScale:
     recordings_in_all: int
     # New resting voltage of the blank, of a decision its bias; None where it stayed
     blank: float | None = None
+    targets: float | None = None  # of values, the same distance of the targets; None of classes
 
     def __str__(self) -> str:
+        if self.targets is not None:
+            return (
+                f"weights into the readout times {self.factor:.4g}, whose answers lay "
+                f"{self.before:.3g} units of the loss from its resting voltage, the targets "
+                f"{self.targets:.3g}"
+            )
         raised = "" if self.blank is None else f"; the blank rests at {self.blank:.3g}"
         return (
             f"weights behind the logits times {self.factor:.4g}, whose spread over the classes was "
@@ -268,12 +281,15 @@ def calm(net: Network, data: AnyDataset, config: TrainConfig, *, log: bool) -> L
     None where nothing was to be done. What was done is logged where ``log`` is True.
     """
     goal = config.initial_logits
-    if not goal or config.loss.rule not in SCALED_RULES or not len(data):
+    scaled = config.fits_values or config.loss.rule in SCALED_RULES
+    if not goal or not scaled or not len(data):
         return None
     few = data[_spaced(min(SAMPLES, config.batch_size, len(data)), len(data))]
     precision = _precision(config)
     tape = simulate(net, few.stream, tail=config.tail, backend=config.backend, precision=precision)
-    loss = make_loss(config, few.labels, few.class_names)
+    loss = make_loss(config, few.labels, few.class_names, values=few.targets)
+    if isinstance(loss, MeanSquaredError):
+        return _calm_values(net, tape, loss, goal, (len(few), len(data)), log=log)
     before = after = _spread(net, tape, loss)
     factor, blank = 1.0, None
     if goal < before < math.inf:
@@ -288,6 +304,28 @@ def calm(net: Network, data: AnyDataset, config: TrainConfig, *, log: bool) -> L
         return None
     done = LogitScale(factor, before, after, len(few), len(data), blank)
     # Usual, and nothing for the user to do: no warning.
+    _LOGGER.log(logging.INFO if log else logging.DEBUG, "initial_logits: %s", done)
+    return done
+
+
+def _calm_values(
+    net: Network,
+    tape: SpikeTape,
+    loss: MeanSquaredError,
+    goal: float,
+    looked: tuple[int, int],
+    *,
+    log: bool,
+) -> LogitScale | None:
+    """As :func:`calm`, of answers that lie farther from the targets than no weights would leave."""
+    before, targets, error = loss.from_rest(net, tape)
+    if not goal * targets < before < math.inf or error <= targets:
+        return None
+    factor = goal * targets / before
+    for weights in _behind(net, loss.readout):
+        weights *= factor
+    after = loss.from_rest(net, tape)[0]
+    done = LogitScale(factor, before, after, *looked, targets=targets)
     _LOGGER.log(logging.INFO if log else logging.DEBUG, "initial_logits: %s", done)
     return done
 

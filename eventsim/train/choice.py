@@ -6,7 +6,7 @@ from typing import Any
 from eventsim.arrays import Floats, Ints
 from eventsim.entries import shown
 from eventsim.errors import DataError, NetworkError
-from eventsim.events import AnyDataset
+from eventsim.events import AnyDataset, Targets
 from eventsim.network import Answer, Network
 from eventsim.network.answer import HELP, VALUES, words_of
 from eventsim.train.config import TrainConfig
@@ -15,10 +15,14 @@ from eventsim.train.readouts import decision_behind
 
 
 def make_loss(
-    config: TrainConfig, labels: Ints | Floats, class_names: Sequence[str] = ()
+    config: TrainConfig,
+    labels: Ints | Floats,
+    class_names: Sequence[str] = (),
+    *,
+    values: Targets | None = None,
 ) -> ClassifyingLoss:
     """The loss of ``config`` for a batch."""
-    return config.loss.of(config.target(labels, class_names))
+    return config.loss.of(config.target(labels, class_names, values=values))
 
 
 def answer_of(config: TrainConfig, class_names: Sequence[str]) -> Answer | None:

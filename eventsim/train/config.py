@@ -131,7 +131,9 @@ class TrainConfig(Settings):
         "over the classes, mean over a batch of training data, is larger, the weights into the "
         "readout (of a decision, its own) are divided by as much; 0 for none. The first loss is "
         "then near that of chance, the logarithm of the number of classes. With ctc, the logits "
-        "are those of frames, and the blank begins with its share of them as well. Without effect "
+        "are those of frames, and the blank begins with its share of them as well. With "
+        "mean_squared_error, answers that lie farther from the targets than the resting voltage "
+        "does are brought to the distance of the targets times this. Without effect "
         "on losses of spikes. None, as 0, of runs of versions without it.",
     )
     rates: LearningRates = setting(LearningRates, "As in :class:`AdamSettings`.")

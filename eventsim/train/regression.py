@@ -68,7 +68,7 @@ class RegressionConfig(Settings):
         """The settings of the training loop: nothing is held out, nothing done beside the loss."""
         plain = ValuesLoss(scale=tuple(loss.scale.tolist()))
         given: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self)}
-        given |= {"validation_fraction": 0.0, "calibrate": 0.0}
+        given |= {"validation_fraction": 0.0, "calibrate": 0.0, "initial_logits": 0.0}
         given |= {"silent_lift": 0.0, "rate_strength": 0.0}
         return TrainConfig(loss=plain, output=loss.readout, **given)
 

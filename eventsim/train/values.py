@@ -119,6 +119,20 @@ class MeanSquaredError:
         found: Floats = error + self.targets
         return found
 
+    def from_rest(self, net: Network, tape: SpikeTape) -> tuple[float, float, float]:
+        """Root mean squares in units of the loss: how far answers and targets lie from rest.
+
+        Rest is the resting voltage of the readout. The third is of answers from targets. All are 0
+        where nothing is wanted.
+        """
+        answers, rest = self.voltages(net, tape), to_host(net.population(self.readout).v_leak)
+        given = np.isfinite(self.targets)
+        found = []
+        for distance in (answers - rest, self.targets - rest, answers - self.targets):
+            squares = np.where(given, distance / self.scale, 0.0) ** 2
+            found.append(float(np.sqrt(squares.sum() / max(int(given.sum()), 1))))
+        return found[0], found[1], found[2]
+
     def of(self, samples: Any) -> MeanSquaredError:
         """The same of some samples."""
         chosen = (self.targets[samples], self.times[samples])

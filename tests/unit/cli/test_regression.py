@@ -369,7 +369,7 @@ def test_a_run_counts_errors_in_the_unit_that_was_typed_and_says_so(values, plac
     )
     assert not (places / "run").exists()
     still = ("--lr", 0, "--no-bip", "--epochs", 1, "--set", "silent_lift=0", "--set", "validation_"
-             "fraction=0")  # fmt: skip
+             "fraction=0", "--set", "initial_logits=0")  # fmt: skip
     typed = call("train", "m.h5", *TRAINED, *still, "--set", "loss.scale=[2,0.25]")
     assert typed.code == 0, typed.err
     assert "speed 2, Angle 0.25" in typed.out
