@@ -75,7 +75,7 @@ def backward(net: Network, tape: SpikeTape, seeds: Seeds | Loss) -> Gradients:
 
 
 class Begun(NamedTuple):
-    """Gradients whose two facts the host has not asked for yet; see :class:`Gradients`.
+    """Gradients, and two facts that the host has not read yet; see :class:`Gradients`.
 
     ``good`` is whether all seeds on a device are finite, ``grazes`` the number of grazing spikes:
     arrays without dimensions. ``check`` raises ParameterError unless all seeds are finite.
@@ -103,7 +103,7 @@ def begin_backward(
     loss = np.nan
     if callable(seeds):
         loss, seeds = evaluated(seeds, net, tape)
-    return begin(net, tape, seeds, loss=loss, keys=keys)
+    return walk_back(net, tape, seeds, loss=loss, keys=keys)
 
 
 def with_memo(tape: SpikeTape) -> SpikeTape:
@@ -111,7 +111,7 @@ def with_memo(tape: SpikeTape) -> SpikeTape:
     return tape if tape.memo is not None else replace(tape, memo=Memo())
 
 
-def begin(
+def walk_back(
     net: Network,
     tape: SpikeTape,
     seeds: Seeds,
@@ -120,33 +120,36 @@ def begin(
     keys: Container[str] | None = None,
     run: RunStage | None = None,
 ) -> Begun:
-    """As :func:`begin_backward`, of checked arguments; ``run`` takes each stage back."""
+    """As :func:`begin_backward`, of checked arguments: stage after stage, from the last.
+
+    ``run`` takes a stage back; None for :func:`stage_gradients`, which takes whole samples.
+    """
     plan, engine = make_plan(net, tape.memo), get_backend(tape.backend)
     if on_device(net):
         check_values(net, engine, plan.memo)
     given, tape = tape, place_tape(tape, engine)
-    start = Start.of(net, tape, engine.xp)
-    checked = start.take(net, tape, seeds)
-    direct = [(seed.neurons, seed.direct()) for seed in start.direct]
-    by_input, more = start.take_direct(net, tape, direct)
+    seeded = SortedSeeds.of(net, tape, engine.xp)
+    checked = seeded.take(net, tape, seeds)
+    direct = [(seed.neurons, seed.direct()) for seed in seeded.direct]
+    by_input, more = seeded.take_direct(net, tape, direct)
     good = _good(engine, [*checked, *more])
 
     def check() -> None:
-        again = Start.of(net, tape, engine.xp)
+        again = SortedSeeds.of(net, tape, engine.xp)
         finite.require_finite("backward", again.take(net, tape, seeds))
         finite.require_finite("backward", again.take_direct(net, tape, direct)[1])
 
     total, grazes = dict[str, Array](), list[Array]()
     for stage in reversed(plan.stages):
         job = replace(make_job(plan, stage, tape), asked=_asked(plan, stage, keys))
-        found = (run or stage_gradients)(engine, job, tape, start)
+        found = (run or stage_gradients)(engine, job, tape, seeded)
         grazes.append(found.grazes)
         asked = job.asked or (True,) * len(stage.projections)
         for projection, values, wanted in zip(
             stage.afferents, found.source_times, asked, strict=False
         ):
             if wanted:
-                start.by_time[projection.source] += values
+                seeded.by_time[projection.source] += values
         for member, low, high in _members(stage):
             for name, values in found.parameters.items():
                 total[f"{member.name}.{name}"] = values[low:high]
@@ -155,9 +158,9 @@ def begin(
     behind = {} if net.decision is None else net.decision.parameters
     total |= {key: namespace(v).zeros(v.shape) for key, v in behind.items()}
     added = [pair for neurons, found in direct for pair in by_key(neurons, found)]
-    for key, values in (*added, *start.decision):
+    for key, values in (*added, *seeded.decision):
         total[key] = total[key] + beside(values, total[key])
-    own = start.by_time[plan.input.name]
+    own = seeded.by_time[plan.input.name]
     input_times: Floats = sum(by_input, start=own if tape is given else to_host(own))
     found_by_key = {key: total[key] for key in net.parameters()}
     return Begun(found_by_key, input_times, loss, good, _sum(grazes), check)
@@ -193,8 +196,13 @@ def evaluated(loss: Loss, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
     return value, seeds
 
 
-class Start(NamedTuple):
-    """All that the walk starts from, sorted; arrays are where the backend's are."""
+class SortedSeeds(NamedTuple):
+    """The seeds of a loss, sorted by what they act on; arrays are where the backend's are.
+
+    ``by_time`` and ``by_voltage`` are dL/dt and dL/dV of spikes by population; ``by_time`` also
+    gathers what later stages give to the spikes. ``readouts`` are seeds of integrals, ``direct``
+    those of voltages, ``decision`` derivatives by a linear decision, by key.
+    """
 
     by_time: dict[str, Floats]
     by_voltage: dict[str, Floats]
@@ -203,7 +211,7 @@ class Start(NamedTuple):
     decision: list[tuple[str, Floats]]
 
     @classmethod
-    def of(cls, net: Network, tape: SpikeTape, xp: Any) -> Start:
+    def of(cls, net: Network, tape: SpikeTape, xp: Any) -> SortedSeeds:
         """Zero everywhere."""
         by_time = {name: xp.zeros(len(tape[name])) for name in tape.names}
         by_time[net.input.name] = xp.zeros(tape.stream.n_events)
@@ -302,11 +310,11 @@ def of_shape(what: str, given: Floats, shape: tuple[int, ...]) -> Floats:
     return values
 
 
-RunStage = Callable[[Backend, Job, SpikeTape, Start], StageGradients]
+RunStage = Callable[[Backend, Job, SpikeTape, SortedSeeds], StageGradients]
 
 
 def stage_gradients(
-    engine: Backend, job: Job, tape: SpikeTape, start: Start, piece: Any = None
+    engine: Backend, job: Job, tape: SpikeTape, seeded: SortedSeeds, piece: Any = None
 ) -> StageGradients:
     """What one stage passes on, from what it and the stages after it were given.
 
@@ -314,26 +322,26 @@ def stage_gradients(
     """
     stage, name = job.stage, job.stage.name
     if stage.is_readout:
-        return _readout(engine, job, start.readouts.get(name))
+        return _readout(engine, job, seeded.readouts.get(name))
     more = () if piece is None else (piece,)
     if stage.is_linear:
-        return engine.linear_backward(job, *_given(engine, stage, tape, start), *more)
+        return engine.linear_backward(job, *_given(engine, stage, tape, seeded), *more)
     if not stage.lateral:
-        by_voltage = start.voltage(name, engine.xp)
-        return engine.layer_backward(job, tape[name], start.by_time[name], by_voltage, *more)
-    return engine.queue_backward(job, *_given(engine, stage, tape, start), *more)
+        by_voltage = seeded.voltage(name, engine.xp)
+        return engine.layer_backward(job, tape[name], seeded.by_time[name], by_voltage, *more)
+    return engine.queue_backward(job, *_given(engine, stage, tape, seeded), *more)
 
 
 def _given(
-    engine: Backend, stage: Stage, tape: SpikeTape, start: Start
+    engine: Backend, stage: Stage, tape: SpikeTape, seeded: SortedSeeds
 ) -> tuple[SpikeTrains, Array, Array]:
     """Spikes of all members as those of one population, and what the loss says of them."""
     order = member_order(stage, tape.trains)
     names, xp = [member.name for member in stage.members], engine.xp
     return (
         join_members(stage, tape.trains, order),
-        xp.concatenate([start.by_time[name] for name in names])[order],
-        xp.concatenate([start.voltage(name, xp) for name in names])[order],
+        xp.concatenate([seeded.by_time[name] for name in names])[order],
+        xp.concatenate([seeded.voltage(name, xp) for name in names])[order],
     )
 
 

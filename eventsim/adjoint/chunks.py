@@ -22,7 +22,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.adjoint.backward import Start, begin, evaluated, of_shape, stage_gradients, with_memo
+from eventsim.adjoint.backward import (
+    SortedSeeds,
+    evaluated,
+    of_shape,
+    stage_gradients,
+    walk_back,
+    with_memo,
+)
 from eventsim.adjoint.gradients import Gradients
 from eventsim.adjoint.seeds import (
     DecisionSeed,
@@ -196,7 +203,7 @@ class _Chunk:
 
     def backward(self, seeds: Seeds, loss: float) -> tuple[Gradients, AdjointState]:
         """The gradients, and what the chunk before goes on from."""
-        begun = begin(self.net, self.joined, self._widened(seeds), loss=loss, run=self._run)
+        begun = walk_back(self.net, self.joined, self._widened(seeds), loss=loss, run=self._run)
         good, grazes = fetch(begun.good, begun.grazes)
         if not good:
             begun.check()
@@ -247,16 +254,18 @@ class _Chunk:
 
         return SpikeSeed(widened("t", seed.time), widened("V", seed.voltage))
 
-    def _run(self, engine: Backend, job: Job, tape: SpikeTape, start: Start) -> StageGradients:
+    def _run(
+        self, engine: Backend, job: Job, tape: SpikeTape, seeded: SortedSeeds
+    ) -> StageGradients:
         stage, name = job.stage, job.stage.name
         if stage.is_readout:
-            return self._run_readout(engine, stage, start)
+            return self._run_readout(engine, stage, seeded)
         piece = self._last_piece(job, stage)
         if self.later is not None:
             piece.adjoint[:] = self.later.neurons[name]
             if piece.adapted is not None:
                 piece.adapted.behind[:] = self.later.thresholds[name]
-        found = stage_gradients(engine, job, tape, start, piece)
+        found = stage_gradients(engine, job, tape, seeded, piece)
         self.neurons[name] = piece.adjoint
         if piece.adapted is not None:
             self.thresholds[name] = piece.adapted.behind
@@ -289,8 +298,8 @@ class _Chunk:
         ]
         return Adapted(*(np.concatenate(values, axis=1) for values in zip(*parts, strict=True)))
 
-    def _run_readout(self, engine: Backend, stage: Stage, start: Start) -> StageGradients:
-        name, seed = stage.name, start.readouts.get(stage.name)
+    def _run_readout(self, engine: Backend, stage: Stage, seeded: SortedSeeds) -> StageGradients:
+        name, seed = stage.name, seeded.readouts.get(stage.name)
         job = make_job(self.plan, stage, self.joined)
         shape = (2, job.n_samples, stage.population.size)
         later = np.zeros(shape) if self.later is None else self.later.readouts[name].copy()

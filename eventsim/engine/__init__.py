@@ -1,9 +1,9 @@
 """Runs the stages of a plan on one of the backends, forward and back.
 
 From ``es.simulate`` to the first spike: ``run.run`` checks and makes a course of the plan's stages;
-each becomes a job (``contract.job``), which one host runs: ``reference`` (the definition), ``cpu``
-or ``cuda``. Which algorithm that is says ``algorithm``. A host makes tables of the parameters
-(``contract.table``) and calls kernels; on the CPU these are C++ in ``eventsim/kernels``.
+each becomes a job (``contract.job``). A host of the backend runs the job: of ``reference`` (the
+definition), ``cpu`` or ``cuda``. ``algorithm`` says by which algorithm. A host makes tables of the
+parameters (``contract.table``) and calls kernels; on the CPU these are C++ in ``eventsim/kernels``.
 ``backend`` is what a backend of one's own has to have.
 """
 

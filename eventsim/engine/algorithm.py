@@ -78,7 +78,7 @@ def algorithm_of(stage: Stage) -> Algorithm:
 
 
 def algorithm_by_windows(stage: Stage) -> Algorithm:
-    """That of a loop that goes by windows: in stretches where neurons share their events."""
+    """The algorithm of a loop that goes by windows: stretches where neurons share events."""
     n_synapses = sum(p.values.size for p in stage.projections)
     n_places = sum(p.weights.shape[0] for p in stage.projections) * int(stage.member_start[-1])
     few = n_synapses > MOST_PLACES or n_synapses < LEAST_SIDE_BY_SIDE * n_places
@@ -86,18 +86,19 @@ def algorithm_by_windows(stage: Stage) -> Algorithm:
 
 
 def algorithms_of(plan: Plan, *, definition: str | None = None) -> dict[str, str]:
-    """By the name of every stage that spikes, in the order in which they run.
+    """The algorithm of every stage that spikes, by its name, in the order in which they run.
 
-    ``definition`` names a backend that does all in a way of its own.
+    ``definition`` names a backend that runs all stages by one algorithm of its own.
     """
     stages = [stage for stage in plan.stages if not stage.is_readout]
     return {stage.name: definition or algorithm_of(stage).value for stage in stages}
 
 
 def least_delay(stage: Stage) -> float:
-    """Of what the neurons of a loop send to each other, and to themselves later.
+    """The least delay in a loop, in ms.
 
-    ms; 0 where some send without delay, inf where there are no synapses.
+    It is that of what the neurons send to each other, and of what they send to themselves with a
+    delay. 0 where some send to others without delay, inf where there are no synapses.
     """
 
     def make() -> float:
@@ -117,7 +118,7 @@ def _least(memo: Memo, projection: Projection) -> float:
 
 
 def _least_later(memo: Memo, projection: Projection) -> float:
-    """Of the delays that are not 0."""
+    """The least delay that is not 0; inf where there is none."""
     known = memo.extent(projection.delays)
     if known is not None:
         return known.magnitude

@@ -174,7 +174,7 @@ class AbstractHostBackend(Backend):
     xp: Any = np
 
     def __init_subclass__(cls) -> None:
-        """Methods without words of their own have those of the protocol."""
+        """Give methods without a docstring that of the protocol."""
         super().__init_subclass__()
         for name, promised in vars(Backend).items():
             own = vars(cls).get(name)

@@ -206,7 +206,10 @@ class LinearPiece(NamedTuple):
 def linear_piece(
     job: Job, begin: Floats, *, starts: bool = True, stand: LinearStop | None = None
 ) -> LinearPiece:
-    """A piece after which nothing comes, of neurons that ``stand`` so, or begin."""
+    """A piece after which nothing comes.
+
+    At its begin the neurons ``stand`` so; None for neurons at time zero.
+    """
     cells = typed_cells(job)
     adjoint = np.zeros((job.n_samples, cells.size, cells.n), cells.real)
     return LinearPiece(begin, adjoint, starts, stand or NOWHERE)

@@ -263,7 +263,10 @@ def layer_gradients(
 
 
 def gradients_of_adaptation(job: Job, adapted: Array | None) -> dict[str, Array]:
-    """From derivatives by rise and rate of adaptive thresholds; of none, none."""
+    """Gradients of adaptation and tau_adaptation, from derivatives by rise and rate [2, size].
+
+    Empty where ``adapted`` is None: no threshold adapts.
+    """
     if adapted is None:
         return {}
     tau = job.stage.population.tau_adaptation

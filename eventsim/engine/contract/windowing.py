@@ -122,13 +122,13 @@ def windows_by(
 
 
 def _rates(job: Job) -> tuple[Floats, Floats]:
-    """Of membranes and synapses, 1/ms, [size] each; NumPy."""
+    """Rates of membranes and of synapses, 1/ms, [size] each; NumPy."""
     p = job.stage.population
     return 1.0 / to_host(p.tau_mem), 1.0 / to_host(p.tau_syn)
 
 
 def _alike(job: Job, rate: Floats) -> bool:
-    """Whether the neurons of every population share it."""
+    """Whether the neurons of every population share one rate."""
     ends = np.cumsum([member.size for member in job.stage.members])[:-1]
     return all(bool((part == part[0]).all()) for part in np.split(rate, ends) if part.size)
 

@@ -61,7 +61,7 @@ class Tape(NamedTuple):
 
 
 class AdaptingBack(NamedTuple):
-    """Adaptive thresholds on the way back; None are those of neurons that have none.
+    """Adaptive thresholds on the way back; all fields are None where thresholds do not adapt.
 
     ``before`` is the adaptation just before every spike of the tape; ``found`` [parts, 2, neurons]
     gathers dL/d of strength and rate. ``carried`` [samples, N_BEHIND, neurons] has what is known at
@@ -81,7 +81,6 @@ class MergedEvents:
     """
 
     n: int
-
     offsets: Index
     times: Floats
     rows: NDArray[np.int32]
@@ -117,7 +116,11 @@ def sources_of(job: Job) -> tuple[SourcesRole, list[Any]]:
 
 
 def addresses(arrays: Sequence[NDArray[Any]], bases: Index | None = None) -> Index:
-    """Where the arrays begin; with ``bases``, where an entry 0 would lie before the entry base."""
+    """Addresses of the arrays' first entries, int64 [arrays].
+
+    With ``bases`` the first entry of array k has the number ``bases[k]``. The address is then that
+    of number 0, which may lie before the array.
+    """
     at = np.array([array.ctypes.data for array in arrays], np.int64)
     if bases is None or not arrays:
         return at
@@ -173,7 +176,7 @@ def adapting_back_of(
 ) -> AdaptingBack:
     """Adaptive thresholds on the way back, with room for so many parts of the sums.
 
-    ``piece`` None of whole samples.
+    ``piece`` is None for whole samples.
     """
     p = job.stage.population
     if not p.is_adaptive:
@@ -202,7 +205,7 @@ def adapted_sums(adapt: AdaptingBack) -> Floats | None:
 
 
 def carried_of(job: Job, piece: Piece | None, adapt: AdaptingBack) -> CarriedRole:
-    """What goes back in a piece; None is the whole of the samples."""
+    """What goes back in a piece; None stands for whole samples."""
     begin, adjoint, starts, _ = whole(job) if piece is None else piece
     return CarriedRole(begin, _or_none(adjoint), adapt.carried, starts)
 

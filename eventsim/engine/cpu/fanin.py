@@ -51,7 +51,7 @@ def _fan_out(job: Job) -> float:
 
 
 def _blocks_with_room(job: Job, size: int) -> int:
-    """Of so many of the neurons."""
+    """Blocks into which so many neurons are divided, so that their arrivals have room."""
     arrivals = (
         events_of_samples(job).max(initial=0) * _fan_out(job) * size / job.stage.population.size
     )
@@ -66,7 +66,7 @@ def groups(job: Job) -> list[tuple[int, int]]:
 
 
 def blocks_back(job: Job, size: int) -> int:
-    """Blocks of so many neurons on the way back: as many of each of the parts."""
+    """Blocks into which so many neurons are divided on the way back; each part has as many."""
     each = math.ceil(_blocks_with_room(job, size) / PARTS)
     return PARTS * max(1, min(each, -(-size // PARTS)))
 

@@ -94,7 +94,7 @@ def _fanin(job: Job, state: LayerState, end: Stop, adapted: Adapted | None) -> S
 def _standing(
     state: LayerState, end: Stop, adapted: Adapted | None
 ) -> tuple[R.StandingRole, R.StandingRole]:
-    """How neurons stand at first, and where they are to be written at last."""
+    """How neurons stand at first, and the arrays into which their states at the end are written."""
     nothing = (None, None)
     return (
         R.StandingRole(*state.stop, *(state.adapted or nothing)),
@@ -142,11 +142,11 @@ def run_tasks(
 ) -> SpikeTrains:
     """Run all tasks; spikes in order of (sample, time, neuron).
 
-    Tasks whose spikes do not fit are run again with room for all, which costs as much as the run:
-    so room is made for as many as the stage had before, or, the first time, as an eighth of the
-    tasks have. ``span`` is what is run of every sample, ms;
-    None for all of it. Only where the tasks of a sample do not need each other, they may run
-    ``apart``.
+    Tasks whose spikes do not fit are run again with room for all, which costs as much as the run.
+    So room is made for as many spikes as the stage had before. The first time an eighth of the
+    tasks is run first, to see how many spikes the others will have. This is allowed by ``apart``,
+    which is False where the tasks of a sample need each other. ``span`` is the time that is run of
+    every sample, ms; None for all of it.
     """
     size, n_tasks = job.stage.population.size, job.n_samples * blocks
     limits = np.repeat(T.guess_spikes(job, size / blocks, GUESS_LEAST, span), blocks)

@@ -86,9 +86,9 @@ class Library:
     ) -> None:
         """Run a call for states of that type, its tasks dealt to so many threads.
 
-        The kernel of a call ``DenseForward`` is ``dense_forward``, in ``eventsim/kernels/cpu``; so
-        it is of each. Of a call without states the type does not matter. None are as many threads
-        as kernels use now, see :mod:`~eventsim.engine.cpu.threads`.
+        A kernel has the name of its call: that of ``DenseForward`` is ``dense_forward``, in
+        ``eventsim/kernels/cpu``. A call without states is the same in both types. ``threads`` is
+        None for as many as kernels use now, see :mod:`~eventsim.engine.cpu.threads`.
 
         Raises MemoryError; InternalError if an array is not what the kernel takes.
         """
@@ -138,7 +138,7 @@ class Library:
 
 @cache
 def library() -> Library:
-    """That of this installation at the level that ``EVENTSIM_LEVEL`` names, loaded once."""
+    """The library of this installation, at the level that ``EVENTSIM_LEVEL`` names; loaded once."""
     return Library(library_file(), os.environ.get("EVENTSIM_LEVEL") or None)
 
 
@@ -149,7 +149,10 @@ def library_file() -> Path:
 
 
 def _loaded(path: Path) -> tuple[Any, Any]:
-    """The library, which is of now and here, and its function that asks arrays where they lie."""
+    """The library, and its function that asks arrays for their addresses.
+
+    Raises BackendError (it is missing, of another platform, or built from other sources).
+    """
     if not path.is_file():
         raise BackendError(
             f"Backend 'cpu': its kernels are not built, {path} is missing. {_todo()}"
@@ -243,7 +246,10 @@ def _chosen(asked: str | None, built: Sequence[str], runs: Sequence[str]) -> str
 
 
 def _in_order(array: Any, entry: CallEntry, real: type[np.floating[Any]]) -> Any:
-    """A copy in C order of an array that is read; InternalError if that is not what it lacks."""
+    """A copy in C order of an array that is only read.
+
+    Raises InternalError if something other than its order is wrong with it.
+    """
     kind, size = _numbers(entry.kind, real)
     if array is not None and not entry.written and array.dtype == np.dtype(f"{kind}{size}"):
         found = np.require(array, requirements=["C", "A"])
@@ -297,7 +303,7 @@ def _pool() -> ThreadPoolExecutor:
 
 
 def _forget_pool() -> None:
-    """In a child, where the threads of its parent are not."""
+    """Forget the threads in a forked child: it has none of its parent's."""
     global _POOL
     _POOL = None
 

@@ -154,7 +154,7 @@ class _Largest:
         return _gradients(job, back.by_drive, by_spike, back.sums, by_value.sum(axis=0))
 
     def _moved(self, by_value: Floats) -> Floats:
-        """DL/dt of the events with which maxima move."""
+        """dL/dt of the events with which maxima move."""
         effects, arrival = np.zeros(self.events.times.size), self.found.arrival
         sample, neuron = np.nonzero(arrival >= 0)
         moved = by_value[sample, neuron] * self.found.slope[sample, neuron]

@@ -56,7 +56,7 @@ class SumsRun(NamedTuple):
 
 
 def basis_of(windows: Windows) -> RL.SumBasisRole:
-    """As the kernel takes it."""
+    """The functions of the time to a window's end, as the kernel takes them."""
     basis = windows.basis
     return RL.SumBasisRole(
         np.ascontiguousarray(basis.by_v), np.ascontiguousarray(basis.by_j), windows.width,

@@ -55,7 +55,7 @@ class PlacedStop(NamedTuple):
     last: Array | None = None
 
     def copy(self) -> "PlacedStop":
-        """Of arrays of its own."""
+        """The same in new arrays."""
         return PlacedStop(*(None if values is None else values.copy() for values in self))
 
     def on_host(self, dev: Device) -> tuple[Stop, Adapted | None]:
@@ -84,7 +84,7 @@ def place_state(dev: Device, state: LayerState) -> PlacedState:
 
 
 def place_start(dev: Device, job: Job) -> PlacedState:
-    """The state at time zero; that at the end is for nobody to read."""
+    """The state at time zero; nobody reads the state at the end."""
     shape, real = (job.n_samples, job.stage.population.size), real_type(job)
     n_pairs = shape[0] * shape[1]
     adapted = (np.float64,) * 2 if job.stage.population.is_adaptive else ()
@@ -241,7 +241,7 @@ def _packed(
 
 
 def resistance_of(dev: Device, job: Job) -> Array:
-    """By which a recorded drive is divided; of linear neurons none is recorded."""
+    """The resistance by which a recorded drive is divided; linear neurons record no drive."""
     if job.stage.is_linear:
         return dev.zeros(job.stage.population.size, np.float64)
     return dev.asarray(job.stage.population.resistance)
