@@ -26,7 +26,7 @@ NOTES = (
 
 
 @dataclass(frozen=True)
-class Told:
+class MeasureText:
     """How a measure is told."""
 
     what: str  # its name
@@ -45,16 +45,16 @@ class Told:
         return f"{self.shown(found.mean)}{spread}"
 
 
-TOLD: Mapping[Measure, Told] = {
-    "accuracy": Told("Accuracy", " in %", "points of accuracy", 100.0, ".2f"),
-    "r2": Told(
+TOLD: Mapping[Measure, MeasureText] = {
+    "accuracy": MeasureText("Accuracy", " in %", "points of accuracy", 100.0, ".2f"),
+    "r2": MeasureText(
         "R2",
         " (mean over the outputs; 1 is perfect, 0 is as good as the mean of the targets)",
         "R2",
         1.0,
         ".4f",
     ),
-    "mean_squared_error": Told(
+    "mean_squared_error": MeasureText(
         "Mean squared error",
         " (lower is better; a test part has an output whose targets are all equal, so there is no "
         "R2)",
@@ -185,7 +185,7 @@ def _line(row: Sequence[str]) -> str:
     return f"| {' | '.join(cell.replace('|', '/') for cell in row)} |"
 
 
-def _cells(row: Row, baseline: str, told: Told) -> list[str]:
+def _cells(row: Row, baseline: str, told: MeasureText) -> list[str]:
     tests = row.comparison
     empty = "baseline" if row.name == baseline else "-"
     return [
