@@ -32,6 +32,17 @@ def test_help_imports_nothing_heavy():
     assert "gradcheck" in ran.stdout
 
 
+def test_no_garbage_is_looked_for_in_what_is_imported():
+    code = (
+        "import gc\n"
+        "from eventsim.cli import _imported\n"
+        "_imported()\n"
+        "print(gc.isenabled(), gc.get_freeze_count() > 50_000)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "True True\n"
+
+
 def test_version_is_printed():
     assert call("--version").out == f"eventsim {eventsim.__version__}\n"
 
