@@ -95,3 +95,21 @@ def test_every_backend_takes_a_tie_in_one_order(kind, backwards, fast_backend):
         tape = es.simulate(net, STREAM, backend=name)
         found.append(es.backward(net, tape, seeds_of(tape)))
     assert_same_gradients(*found, rtol=1e-9)
+
+
+def test_a_dense_loop_of_equal_neurons_goes_back_in_the_same_order(fast_backend):
+    """A spike's arrivals in two populations are rows apart, between those of its time."""
+    rng, net = np.random.default_rng(27), es.Network()
+    net.add_input("input", 1)
+    net.add_population("a", 8, tau_mem=10.0, tau_syn=5.0, refractory=1.0)
+    net.add_population("b", 6, tau_mem=8.0, tau_syn=4.0, refractory=0.5)
+    net.connect("input", "a", np.full((1, 8), 6.0))
+    for source, target, shape in (("a", "b", (8, 6)), ("b", "a", (6, 8)), ("a", "a", (8, 8))):
+        net.connect(source, target, rng.uniform(-0.5, 1.0, shape))
+    stream = es.EventStream([1.0, 2.0, 2.0, 8.0], [0] * 4, [0, 4], n_channels=1, duration=20.0)
+    found = []
+    for name in (fast_backend, "reference"):
+        tape = es.simulate(net, stream, backend=name)
+        assert np.unique(tape["a"].times[:8]).size == 1
+        found.append(es.backward(net, tape, seeds_of(tape)))
+    assert_same_gradients(*found, rtol=1e-9)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import Floats, aligned
+from eventsim.arrays import Floats, aligned, owners
 from eventsim.engine.contract import table as T
 from eventsim.engine.contract.adjoint_series import span_of
 from eventsim.engine.contract.bundles import causes
@@ -40,8 +40,8 @@ def _backward_shared(
     bounds = A.sample_chunks(job, T.row_weights(job).nbytes)
     adapt = A.adapting_back_of(job, trains, bounds.size - 1, piece)
     carried = A.carried_of(job, piece, adapt)
-    events = A.since(A.merged_events(job), carried.begin)
-    way = R.WayBackRole(bounds, *span_of(job), _asked(job), _cause(job, events, trains)), carried
+    events, cause = _in_turn(job, A.since(A.merged_events(job), carried.begin), trains)
+    way = R.WayBackRole(bounds, *span_of(job), _asked(job), cause), carried
     tapes = R.TapeRole(trains.offsets, *tape, adapt.before)
     back = together(job, events, neurons_of(job, T.neuron_table(job)), tapes, way, adapt.found)
     found = T.layer_gradients(
@@ -115,13 +115,27 @@ def by_synapse(job: Job, by_weight: Floats) -> Floats:
     return found
 
 
-def _cause(job: Job, events: A.MergedEvents, trains: SpikeTrains) -> NDArray[np.int64] | None:
-    """Per event its spike among those of the loop, or -1; None where there is no loop."""
+def _in_turn(
+    job: Job, events: A.MergedEvents, trains: SpikeTrains
+) -> tuple[A.MergedEvents, NDArray[np.int64] | None]:
+    """Events as they came, and per event its spike among those of the loop, or -1.
+
+    Of one time, what spikes of that time cause at once comes last, spike by spike: rows of a spike
+    in several projections are apart. The second is None where there is no loop.
+    """
     if not job.stage.lateral:
-        return None
-    cause = causes(job, trains)
-    found: NDArray[np.int64] = cause if events.spike is None else cause[events.spike]
-    return found
+        return events, None
+    cause: NDArray[np.int64] = causes(job, trains)
+    cause = cause if events.spike is None else cause[events.spike]
+    at_once = cause >= 0
+    at_once[at_once] = trains.times[cause[at_once]] == events.times[at_once]
+    turn = np.where(at_once, cause, -1)
+    if not ((np.diff(turn) < 0) & (np.diff(events.times) == 0)).any():
+        return events, cause
+    order = np.lexsort((turn, events.times, owners(events.offsets, events.times.size)))
+    spike = order if events.spike is None else events.spike[order]
+    times, rows = events.times[order], events.rows[order]
+    return A.MergedEvents(events.n, events.offsets, times, rows, spike), cause[order]
 
 
 def _asked(job: Job) -> NDArray[np.bool_]:
