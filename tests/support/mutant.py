@@ -51,6 +51,13 @@ def stale(mutant, path) -> str | None:
     return None if n == 1 else f"its text is {n} times in {mutant.file}, expected once"
 
 
+def find(mutant, detector, evidence, unchanged) -> Verdict:
+    """What was found; no find if the same detector finds something without the fault as well."""
+    if unchanged is None:
+        return Verdict(mutant, detector, evidence)
+    return Verdict(mutant, None, f"{detector} finds something without a fault, too: {unchanged}")
+
+
 def found_by(done) -> str | None:
     """What is wrong with a process of runs: what it printed, or what says most; or None."""
     if not done.returncode:

@@ -17,7 +17,7 @@ from pathlib import Path
 from eventsim.kernels.build import KERNELS
 from tests.support.built import build_changed, product_objects
 from tests.support.cpu_runs import PRECISIONS, run_apart, write_results
-from tests.support.mutant import Verdict, found_by, read_faults, stale
+from tests.support.mutant import Verdict, find, found_by, read_faults, stale
 from tests.support.simt import why_not
 from tests.support.simt.build import FLAVOURS
 
@@ -79,5 +79,18 @@ def judge(mutant, expected) -> Verdict:
                 library, expected.name, flavour=flavour, precisions=precisions, limit=LIMIT[flavour]
             )
             if evidence := found_by(done):
-                return Verdict(mutant, detector, evidence)
+                unchanged = _unchanged(flavour, precisions, expected.name)
+                return find(mutant, detector, evidence, unchanged)
     return Verdict(mutant, None, "no detector found it")
+
+
+@cache
+def _unchanged(flavour, precisions, folder) -> str | None:
+    """What is found in the product's objects without a fault, which should be nothing."""
+    with tempfile.TemporaryDirectory() as own:
+        none, link = KERNELS / "none.hpp", FLAVOURS[flavour].link
+        library = build_changed(Path(own), KERNELS, none, (), link=link)
+        limit = LIMIT[flavour]
+        return found_by(
+            run_apart(library, folder, flavour=flavour, precisions=precisions, limit=limit)
+        )

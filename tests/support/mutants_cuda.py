@@ -16,7 +16,7 @@ from pathlib import Path
 
 from eventsim.engine.contract.registry import get_backend
 from eventsim.engine.cuda import device
-from tests.support.mutant import Verdict, found_by, read_faults, stale
+from tests.support.mutant import Verdict, find, found_by, read_faults, stale
 from tests.support.simt import build, why_not
 from tests.support.simt.exercise import results, run_apart, text_name, write
 from tests.support.simt.runs import LINEAR_STATES
@@ -82,5 +82,17 @@ def judge(mutant, expected) -> Verdict:
             limit = LIMIT[flavour]
             done = run_apart(flavour, seed, PRECISION, texts=texts, against=against, limit=limit)
             if evidence := found_by(done):
-                return Verdict(mutant, detector, evidence)
+                return find(mutant, detector, evidence, _unchanged(flavour, seed, expected.name))
     return Verdict(mutant, None, "no detector found it")
+
+
+@cache
+def _unchanged(flavour, seed, folder) -> str | None:
+    """What that detector finds in the text without a fault, which should be nothing."""
+    with tempfile.TemporaryDirectory(dir=folder) as texts:
+        for key in TEXTS:
+            Path(texts, text_name(*key)).write_text(device.kernel_source(*key), "utf-8")
+        against, limit = Path(folder, EXPECTED), LIMIT[flavour]
+        return found_by(
+            run_apart(flavour, seed, PRECISION, texts=Path(texts), against=against, limit=limit)
+        )

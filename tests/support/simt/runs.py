@@ -212,6 +212,19 @@ def falls(**delays):
     return Run(lambda: net, lambda: random_stream(21, **options), piece=20.0)
 
 
+def _falls_at_once():
+    """Thresholds that come down onto V in between an inhibition and the next turn of V above it."""
+    rng = np.random.default_rng(0)
+    weights = np.vstack([rng.uniform(30.0, 90.0, 40), rng.uniform(-100.0, -30.0, 40)])
+    taus = {"tau_mem": rng.uniform(4.0, 20.0, 40), "tau_syn": rng.uniform(4.0, 12.0, 40)}
+    net = with_adaptation(
+        one_layer("hidden", weights, **taus), 0, adaptation=(3.0, 8.0), tau=(0.3, 1.5)
+    )
+    times = [1.0, 1.4, 21.0, 21.6, 41.0, 41.8, 61.0, 62.0]
+    stream = one_sample(times, [0, 1] * 4, n_channels=2, duration=80.0)
+    return Run(lambda: net, lambda: stream)
+
+
 def _runaway(sparse, self_delay):
     """A self-jump that nothing holds back, in the second sample."""
     net = one_neuron([0.0, 40.0], tau_mem=6.0, tau_syn=9.0)
@@ -319,6 +332,7 @@ RUNS = {
         )
     ),
     "adaptive, falls": falls(),
+    "adaptive, falls at once": _falls_at_once(),
     "adaptive, loop": _adapting(_loop(lambda: lateral_net(37, size=5), 25.0)),
     "adaptive, ring, returning, in pieces": _adapting(
         replace(_loop(lambda: ring_net(38), 25.0), piece=13.0)

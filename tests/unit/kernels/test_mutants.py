@@ -1,5 +1,8 @@
 """Seeded faults: each has its place in the kernels, and the tests find it."""
 
+import subprocess
+from types import SimpleNamespace
+
 import pytest
 
 from eventsim.engine.cuda import device
@@ -62,6 +65,23 @@ def test_a_fault_whose_text_is_gone_is_no_find(text):
     verdict = text.judge(gone, {})
     assert not verdict.good
     assert f"0 times in {gone.file}" in verdict.evidence
+
+
+@pytest.mark.parametrize(("without", "good"), [("old library", False), ("", True)])
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_what_ends_without_a_fault_as_well_is_no_find(text, without, good, tmp_path, monkeypatch):
+    ends = iter(["old library", without])
+
+    def run_apart(*_, **__):
+        said = next(ends)
+        return subprocess.CompletedProcess((), int(bool(said)), stdout="", stderr=said)
+
+    monkeypatch.setattr(text, "run_apart", run_apart)
+    monkeypatch.setattr(mutants_cpu, "build_changed", lambda *_, **__: None)
+    monkeypatch.setattr(mutants_cuda.build, "library", lambda *_, **__: None)
+    verdict = text.judge(text.MUTANTS[0], SimpleNamespace(name=str(tmp_path)))
+    assert verdict.good == good
+    assert "old library" in verdict.evidence
 
 
 @pytest.mark.parametrize("name", mutants_cuda.IN_ALL_KERNELS)
