@@ -91,8 +91,14 @@ def open_source(place: str, *, n_channels: int, form: WireForm | None = None) ->
             f"{place}: is no source. Expected - (standard input), a file or a named pipe, "
             "udp:PORT, microphone or camera."
         )
-    again = form.again and stat.S_ISFIFO(path.stat().st_mode)
-    return read_bytes(lambda: open(path, "rb", buffering=0), reader, again=again)
+    if not stat.S_ISFIFO(path.stat().st_mode):
+        return read_bytes(lambda: open(path, "rb", buffering=0), reader, again=False)
+    return read_bytes(lambda: _pipe(path), reader, again=form.again, waits=True)
+
+
+def _pipe(path: Path) -> Any:
+    """A named pipe, also while nobody writes into it: to open it must not wait for a writer."""
+    return open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0)
 
 
 def _stdin() -> Any:
@@ -137,19 +143,28 @@ def read_bytes(
     reader: Reader,
     *,
     again: bool,
+    waits: bool = False,
     clock: Callable[[], float] = time.monotonic,
     poll: float = POLL,
 ) -> Iterator[Packet]:
-    """Packets of the bytes of a file, as soon as they are there; with ``again`` of the next one."""
+    """Packets of the bytes of a file, as soon as they are there; with ``again`` of the next one.
+
+    ``waits``: an end before the first byte means that nobody has begun to write.
+    """
     none = np.zeros(0, np.int64)
     while True:
         with opened() as file:
-            read = getattr(file, "read1", file.read)
+            read, begun = getattr(file, "read1", file.read), not waits
             while True:
                 if not _is_there(file, poll):
                     yield Packet(none, none, arrived=clock())
                     continue
                 data = read(BLOCK)
+                if not data and not begun:
+                    yield Packet(none, none, arrived=clock())
+                    time.sleep(poll)
+                    continue
+                begun = True
                 yield from reader(data, clock())
                 if not data:
                     break

@@ -69,6 +69,21 @@ def test_file_and_standard_input_and_pipe_have_the_answers_of_predict(home, monk
         assert summary["counters"]["rubbish"] == summary["counters"]["cut"] == 0
 
 
+@pytest.mark.parametrize("again", [(), ("--again",)])
+def test_time_is_up_also_where_nobody_writes_into_a_pipe(home, tmp_path, again):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    command = ("listen", home.net, pipe, "--for", 0.3, "--json", *again)
+    outcome = []
+    asked = threading.Thread(target=lambda: outcome.append(call(*command)), daemon=True)
+    asked.start()
+    asked.join(10.0)
+    if asked.is_alive():
+        pipe.write_bytes(b"")  # lets it go
+    assert outcome, "it still waits for a writer"
+    assert listened(outcome[0])[1]["counters"]["events"] == 0
+
+
 def test_recording_of_what_was_heard_is_read_by_other_commands(home, tmp_path):
     heard = tmp_path / "heard.h5"
     call("listen", home.net, home.events, "--speed", "max", "--record", heard)
