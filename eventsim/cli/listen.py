@@ -200,12 +200,20 @@ def _speed(typed: str) -> float:
 
 
 def _for(source: Source, seconds: float | None) -> Iterator[Packet]:
-    """A source that ends after some time."""
-    began = time.monotonic()
-    for packet in source:
+    """A source that ends after some time; what had arrived by then and was not taken is counted."""
+    ends = math.inf if seconds is None else time.monotonic() + seconds
+    none = np.zeros(0, np.int64)
+    packets = iter(source)
+    for packet in packets:
         yield packet
-        if seconds is not None and time.monotonic() - began >= seconds:
+        if time.monotonic() >= ends:
+            break
+    for packet in packets:
+        if packet.arrived >= ends:
             return
+        waited = ("events, that waited when the time was up", packet.times.size)
+        lost = (*packet.lost, *[waited] * (packet.times.size > 0))
+        yield Packet(none, none, arrived=packet.arrived, rubbish=packet.rubbish, lost=lost)
 
 
 class _Told:

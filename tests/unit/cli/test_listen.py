@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.live import Packet
 from tests.unit.cli.conftest import call
 
 
@@ -82,6 +83,23 @@ def test_time_is_up_also_where_nobody_writes_into_a_pipe(home, tmp_path, again):
         pipe.write_bytes(b"")  # lets it go
     assert outcome, "it still waits for a writer"
     assert listened(outcome[0])[1]["counters"]["events"] == 0
+
+
+def test_events_that_waited_when_the_time_was_up_are_counted(home, monkeypatch):
+    """As where datagrams come faster than the network computes: the socket holds what is left."""
+    clock, times = [100.0], np.arange(20, dtype=np.int64)
+    monkeypatch.setattr("eventsim.cli.listen.time", SimpleNamespace(monotonic=lambda: clock[0]))
+
+    def flood():
+        for arrived in (100.0, 100.4, 100.9, 101.1):
+            clock[0] += 1.0  # of computing
+            yield Packet(times, times % 6, per_ms=1000.0, arrived=arrived, lost=(("datagrams", 1),))
+
+    monkeypatch.setattr("eventsim.live.sources.receive", lambda bound, _: bound.close() or flood())
+    _, summary = listened(call("listen", home.net, "udp:0", "--for", 1, "--json"))
+    assert summary["counters"]["events"] == 20
+    lost = {"datagrams": 3, "events, that waited when the time was up": 40}
+    assert summary["counters"]["lost"] == lost
 
 
 def test_recording_of_what_was_heard_is_read_by_other_commands(home, tmp_path):
