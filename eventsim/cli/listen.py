@@ -122,6 +122,8 @@ def listen_command(
     opened = _opened(run, source, net, asked, reading)
     if opened.labels is not None:
         listening = replace(listening, recordings=True)
+        if listening.is_divided and any(opened.labels):
+            say("Labels are not compared: recordings end elsewhere than in the file.")
     heard = Listener(net, _for(opened.source, asked.seconds), listening, backend=runs_on.name)
     told = _Told(heard, opened, asked, as_json=as_json)
     with ExitStack() as stack:
@@ -227,8 +229,11 @@ class _Told:
         self.right = self.of = 0
 
     def _label(self, decided: Decided) -> str:
-        labels = self.opened.labels
-        return "" if labels is None else str(labels[decided.recording])
+        labels, restarts = self.opened.labels, self.heard.counters.restarts
+        # What a setting or a restart has ended is no recording of the file.
+        if labels is None or self.heard.settings.is_divided or decided.why != "told":
+            return ""
+        return str(labels[decided.recording - restarts])
 
     def count(self, decided: Decided) -> None:
         """Whether the answer to a recording with a label is right."""

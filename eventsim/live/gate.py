@@ -16,7 +16,7 @@ no channel       an event on a channel that the network does not have is dropped
 rubbish          what cannot be read, or has no finite time, is dropped. 1,000 in a row, before
                  any event, are an error: the source has another format
 restart          a jump of more than ``backward`` ms back or ``forward`` ms forward is a restart
-                 of the clock: the recording ends at its last event, and time 0 is now
+                 of the clock: the recording ends with its last chunk, and time 0 is now
 ===============  ==================================================================================
 
 **A recording ends** when the source says so (``Packet.end``), at an event on the channel

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.datasets.audio_events import AudioEncoding
+from eventsim.datasets.encoders import CochleaEncoder
 from eventsim.live import Packet
 from tests.unit.cli.conftest import call
 
@@ -26,6 +28,7 @@ def home(tmp_path_factory):
     samples = [(np.sort(rng.uniform(0.0, d, 60)), rng.integers(0, 6, 60)) for d in durations]
     stream = es.EventStream.from_samples(samples, n_channels=6, duration=durations)
     stream.save(folder / "events.npz")
+    es.events.Dataset(stream, [1, 0, 2], ("a", "b", "c")).save(folder / "labelled.h5")
     lines = ["time_ms,channel"]
     for (times, channels), duration in zip(stream, durations.tolist(), strict=True):
         lines += [f"{t!r},{c}" for t, c in zip(times.tolist(), channels.tolist(), strict=True)]
@@ -111,6 +114,109 @@ def test_recording_of_what_was_heard_is_read_by_other_commands(home, tmp_path):
     np.testing.assert_array_equal(stream.times, es.EventStream.load(home.events).times)
 
 
+def test_labels_are_compared_with_answers_recording_by_recording(home):
+    truth, given = ["b", "a", "c"], [answer for answer, _ in answers(home)]
+    right = sum(map(str.__eq__, truth, given))
+    assert 0 < right < 3
+    command = ("listen", home.net, home.folder / "labelled.h5", "--speed", "max")
+    lines, summary = listened(call(*command, "--json"))
+    assert [(line["answer"], line["label"]) for line in lines] == [*zip(given, truth, strict=True)]
+    assert (summary["accuracy"], summary["labelled"]) == (right / 3, 3)
+    shown = call(*command).out
+    words = [line.split() for line in shown.splitlines() if "ahead" in line]
+    assert [(line[4], line[-1]) for line in words] == [
+        (answer, f"{label})") for answer, label in zip(given, truth, strict=True)
+    ]
+    assert f"accuracy {right / 3:.2%} of 3 recordings with labels" in shown
+    part = listened(call(*command, "--json", "--samples", "1"))[0]
+    assert (part[0]["answer"], part[0]["label"]) in zip(given, truth, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("divided", "n"),
+    [(("--every", 10), 4 + 4 + 6), (("--end-channel", 3), None), (("--forward", 3), None)],
+)
+def test_recordings_that_end_elsewhere_than_in_their_file_have_no_label_of_another(
+    home, divided, n
+):
+    command = ("listen", home.net, home.folder / "labelled.h5", "--speed", "max", *divided)
+    outcome = call(*command, "--json")
+    lines, summary = listened(outcome)
+    assert len(lines) == n or (n is None and len(lines) > 3)
+    if divided[0] == "--forward":  # of a jump in the last recording
+        assert [line["label"] for line in lines] == ["b", "a", None, "c"]
+        assert [line["end"] for line in lines] == ["told", "told", "restart", "told"]
+        assert call(*command).out.count("(cut: its end was not told)") == 1
+    else:
+        assert {line["label"] for line in lines} == {None}
+        assert (summary["accuracy"], summary["labelled"]) == (None, 0)
+        assert "Labels are not compared" in outcome.err
+
+
+def test_sliding_answers_are_told_where_they_change_or_all(home, monkeypatch):
+    lines = (home.folder / "lines.csv").read_bytes().splitlines(keepends=True)
+    text = b"".join(lines[-61:-1])  # the last recording, without its end
+    monkeypatch.setattr("eventsim.live.sources._stdin", lambda: io.BytesIO(text))
+    command = ("listen", home.net, "-", "--step", 2, "--memory", 3, "--margin", 0.9, "--json")
+    every, _ = listened(call(*command, "--all"))
+    times = [line["time_ms"] for line in every]
+    assert times[:-1] == [2.0 * k for k in range(1, len(times))]
+    given = [line["answer"] for line in every]
+    changes = [k for k, one in enumerate(given) if k == 0 or one != given[k - 1]]
+    assert len(every) > 20
+    assert 2 < len(changes) < 10
+    news, _ = listened(call(*command))
+    assert news == [every[k] for k in changes]
+
+
+def test_network_of_a_run_is_the_one_that_was_named(finished, tmp_path):
+    _, run, _ = finished
+    rng = np.random.default_rng(1)
+    events = tmp_path / "events.npz"
+    times = np.sort(rng.uniform(0.0, 40.0, 300))
+    es.EventStream(times, rng.integers(0, 64, 300), [0, 300], n_channels=64, duration=40.0).save(
+        events
+    )
+    scores = []
+    for which in ("last", "initial"):
+        named = ("--network", which, "--json")
+        lines, _ = listened(call("listen", run, events, "--speed", "max", *named))
+        row = call("predict", run, events, *named).json["answers"][0]
+        assert [(one["answer"], one["score"]) for one in lines] == [
+            (row["answer"], pytest.approx(row["score"], rel=1e-4, abs=1e-4))
+        ]
+        scores.append(row["score"])
+    assert abs(scores[0] - scores[1]) > 1e-2
+
+
+@pytest.mark.parametrize("streaming", [None, False, True])
+def test_cochlea_of_a_microphone_is_that_of_the_network_or_it_is_said(home, monkeypatch, streaming):
+    asked = []
+    opened = "eventsim.cli.listen.open_source"
+    monkeypatch.setattr(opened, lambda *_, form, **__: asked.append(form) or [])
+    audio = AudioEncoding(CochleaEncoder(n_channels=6, streaming=bool(streaming)), 8000.0)
+    known = None if streaming is None else (SimpleNamespace(title="spoken words"), audio)
+    monkeypatch.setattr("eventsim.cli.listen.audio_of", lambda _: known)
+    told = call("listen", home.net, "microphone", "--json").err
+    assert asked[0].audio == (None if streaming is None else audio)
+    assert ("It is not known which cochlea" in told) == (streaming is None)
+    assert ("spoken words, whose cochlea hears whole recordings" in told) == (streaming is False)
+
+
+def test_view_counts_all_that_was_lost(home, monkeypatch):
+    def datagrams():
+        first = np.arange(20.0), np.arange(20) % 6
+        yield Packet(*first, lost=(("datagrams", 3),))
+        yield Packet(np.array([1.0, 35.0]), np.array([0, 1]))  # of which one is late
+
+    monkeypatch.setattr(
+        "eventsim.live.sources.receive", lambda bound, _: bound.close() or datagrams()
+    )
+    outcome = call("listen", home.net, "udp:0", "--view", "--every", 25)
+    assert outcome.code == 0, outcome.err
+    assert "21 events, 4 lost or late" in outcome.out
+
+
 def test_stream_without_an_end_tells_changes_and_a_summary_in_words(home):
     outcome = call("listen", home.net, home.events, "--speed", "max", "--view")
     assert outcome.code == 0, outcome.err
@@ -126,10 +232,15 @@ def test_stream_without_an_end_tells_changes_and_a_summary_in_words(home):
         (["udp:0", "--format", "evt2"], "expected of datagrams"),
         (["-", "--format", "spif"], "expected of bytes"),
         (["-", "--sensor", "dvs128"], "is only for a file that is replayed"),
+        (["-", "--split", "test"], "--split is only for a file that is replayed"),
+        (["-", "--view", "--json"], "--view and --json: expected one of the two"),
+        (["events.npz", "--speed", "0"], "--speed 0: expected a number > 0, or max"),
+        (["events.npz", "--speed", "quick"], "--speed quick: expected a number > 0, or max"),
         (["-", "--unit", "years"], "expected s, ms, us"),
     ],
 )
-def test_source_that_cannot_be_is_refused_in_words(home, arguments, words):
+def test_source_that_cannot_be_is_refused_in_words(home, monkeypatch, arguments, words):
+    monkeypatch.chdir(home.folder)
     outcome = call("listen", home.net, *arguments)
     assert outcome.code == 2
     assert words in outcome.err
