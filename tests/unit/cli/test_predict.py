@@ -92,11 +92,28 @@ def test_predict_as_csv_has_a_row_also_for_what_could_not_be_read(inside):
     assert "not a channel" in rows[-1]["note"]
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--csv", "--json"), "--csv and --json: expected one of the two"),
+        (("--every", 5), "--every: is for a run of regression"),
+    ],
+)
+def test_options_that_contradict_each_other_or_the_network_are_refused(inside, options, words):
+    refused = call("predict", "net.npz", "a.csv", *options)
+    assert (refused.code, refused.out) == (2, "")
+    assert words in refused.err
+
+
 def test_predict_says_which_recordings_have_no_events(inside):
     recordings = EventStream([5.0], [1], [0, 1, 1], n_channels=8, duration=50.0)
     Dataset(recordings, [0, 1], ("x", "y"), keys=["one", "none"]).save("two.h5")
     shown = call("predict", "net.npz", "two.h5")
     assert "has no events" in shown.out
+    words = [line.split() for line in shown.out.splitlines()]
+    assert sum({"two.h5", "0", "one"} <= set(line) for line in words) == 1
+    assert sum({"two.h5", "1", "none"} <= set(line) for line in words) == 1
+    assert "sample" not in call("predict", "net.npz", "a.csv").out  # a recording a file
     found = call("predict", "net.npz", "two.h5", "--json").json["answers"]
     assert [(row["key"], row["events"]) for row in found] == [("one", 1), ("none", 0)]
 

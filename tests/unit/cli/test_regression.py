@@ -83,9 +83,17 @@ def test_values_of_a_table_are_fitted_evaluated_and_predicted_as_by_hand(
         test["r2"], test["mean_squared_error"]
     ]  # fmt: skip
     files = [f"{k}.csv" for k in range(N) if str(k) in numbers_of_test_part(places)]
-    found = answers_of(call("predict", "run", *files, "--every", "5", "--csv"))
+    found = answers_of(call("predict", "run", *files, "--every", "0.5", "--csv"))
     ends = answers_of(call("predict", "run", *files, "--csv"))
     assert [*ends] == [(file, last(found, file)) for file in files]
+    assert np.ptp([time for _, time in ends]) > 0.5
+    for file, end in ends:  # the whole ms behind its last event
+        assert end == np.ceil(np.genfromtxt(file, delimiter=",")[1:, 0].max() - 1000.0)
+        grid = [0.5 * k for k in range(1, 100) if 0.5 * k < end]
+        assert [time for name, time in found if name == file] == [*grid, end]
+    lacks = call("predict", "run", *files, "none.csv", "--skip-damaged", "--json").json
+    assert [one["file"] for one in lacks["answers"]] == files
+    assert [one["file"] for one in lacks["damaged"]] == ["none.csv"]
     for end, answer in ends.items():
         assert answer == pytest.approx(found[end], rel=1e-5)  # single precision
     asked = [(file, k) for file in files for k in (0, 1)]

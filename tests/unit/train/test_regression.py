@@ -105,7 +105,12 @@ def test_values_and_classes_are_not_taken_for_each_other(net, stream):
 
 
 def test_what_does_not_fit_is_refused(net, stream):
+    late, early = np.zeros((3, 4, 2)), np.zeros((3, 4, 2))
+    late[1, 3, 0] = np.nan  # but the other output is wanted
+    early[2, 0] = np.nan
     for wanted, times, words in (
+        (late, TIMES, "sample 1: a target lies outside the recording"),
+        (early, [[0.0, 1.0, 2.0, 3.0]] * 2 + [[-1.0, 1.0, 2.0, 3.0]], "sample 2: a target lies"),
         (np.zeros((3, 4)), TIMES, "expected \\(3, 4, 2\\)"),
         (np.zeros((3, 4, 2)), TIMES, "sample 1: a target lies outside the recording"),
         (np.zeros((2, 4, 2)), TIMES, "expected \\(3, 4, 2\\)"),
