@@ -51,6 +51,19 @@ class SoftReset(Own):
         return {"v": ("add", 0.0 * p.v_reset)}
 
 
+class WithoutLeak(es.LinearNeuron):
+    """Two compartments that keep their charge: the fastest mode neither grows nor fades."""
+
+    states, receptors = ("v", "u", "i"), MappingProxyType({"in": "i"})
+    parameters = MappingProxyType({"to": 1.0, "back": 1.0})
+
+    def flow(self, p):
+        return {
+            ("v", "v"): -p.to, ("v", "u"): p.to, ("u", "v"): p.back, ("u", "u"): -p.back,
+            ("v", "i"): 1.0, ("i", "i"): -0.2,
+        }  # fmt: skip
+
+
 WRONG = {
     "a of adlif makes it unstable": (
         lambda: es.AdLIF(a=[0.0, -1.0]),
@@ -80,6 +93,18 @@ def test_a_linear_neuron_that_is_wrong_is_refused_with_place_and_reason(case):
     with pytest.raises(ParameterError) as caught:
         network(make())
     assert said in str(caught.value)
+
+
+def test_a_mode_that_neither_grows_nor_fades_is_no_growth_whatever_the_rounding():
+    to, back = np.random.default_rng(0).uniform(0.01, 1.0, (2, 200))
+    net = es.Network()
+    net.add_input("input", 1)
+    cells = net.add_population("h", 200, neuron=WithoutLeak(to=to, back=back))
+    flow = cells.neuron.matrices(cells.parameters).flow
+    assert np.linalg.eigvals(flow).real.max() > 0.0  # by rounding
+    assert not cells.neuron.growth(cells.parameters).any()
+    net.connect("input", "h", np.ones((1, 200)))
+    net.check()
 
 
 def test_parameters_given_beside_a_neuron_are_refused_and_common_ones_taken():

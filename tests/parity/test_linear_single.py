@@ -55,7 +55,7 @@ def quick(tau):
 
 
 def test_neurons_too_quick_for_single_precision_have_the_bits_of_double():
-    for tau, same in ((0.2, False), (1e-3, True)):
+    for tau, same in ((0.2, False), (0.04, True), (1e-3, True)):
         net, events = quick(tau), dense_stream()
         times = [
             es.simulate(net, events, backend="cpu", precision=p)["h"].times

@@ -4,11 +4,13 @@ import shutil
 import subprocess
 from ctypes import c_double
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.embedded import source
 from tests.support.embedded import Compiled, assert_same
 from tests.support.linear_neurons import dense_layer, random_network
 from tests.support.nets import (
@@ -268,6 +270,29 @@ def test_equal_linear_neurons_share_a_table_and_the_footprint_has_their_work(tmp
     assert many.flash - few.flash <= 18 * by_neuron
     assert many.flops_linear == 10 * few.flops_linear > 1000
     assert f"{many.flops_linear:,} operations" in (tmp_path / "README.md").read_text("utf-8")
+
+
+def test_a_queue_has_room_for_all_that_waits_for_its_own_delay(tmp_path):
+    """Every synapse has its delay: within the shortest of them all events wait, by synapse."""
+    rng, n, size = np.random.default_rng(0), 200, 4
+    net = es.Network()
+    net.add_input("input", 5)
+    net.add_population("h", size)
+    delays = rng.uniform(50.0, 90.0, (5, size))
+    net.connect("input", "h", rng.normal(2.0, 1.0, (5, size)), delays=delays)
+    answering(net, "spike_count", "h")
+    times = np.sort(rng.uniform(0.0, 40.0, n))
+    stream = es.EventStream(times, rng.integers(0, 5, n), [0, n], n_channels=5, duration=200.0)
+    written = es.export_c(net, tmp_path, stream=stream)
+    assert written.rooms["h"] > n * size
+
+
+@pytest.mark.parametrize("n_keys", [1000, *range(2**16 - 3, 2**16 + 3)])
+def test_no_row_is_taken_for_none(n_keys):
+    stage = SimpleNamespace(routes=[SimpleNamespace(n_keys=n_keys - 1)], size=1)
+    kind = source.row_type(SimpleNamespace(stages=[stage]))
+    assert np.iinfo(kind).max > n_keys - 1  # the largest key
+    assert kind is np.uint16 or n_keys > 60_000
 
 
 def test_what_c_cannot_do_is_refused_by_name():

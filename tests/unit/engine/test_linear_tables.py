@@ -4,8 +4,12 @@ import tracemalloc
 
 import numpy as np
 
+import eventsim as es
 from eventsim.engine.contract import linear
+from eventsim.engine.contract.job import Job
 from eventsim.neuron.linear_tables import back_tables
+from eventsim.plan import make_plan
+from tests.support.compare import assert_same_spikes
 
 
 def test_a_process_keeps_tables_of_few_sets():
@@ -20,3 +24,43 @@ def test_a_process_keeps_tables_of_few_sets():
     tracemalloc.stop()
     linear._kept.cache_clear()
     assert kept < 20 * sum(part.nbytes for part in found)
+
+
+def test_tables_that_are_kept_have_the_digits_of_those_that_are_made_anew():
+    """Flows that are equal in double precision may differ in extended precision."""
+    rng = np.random.default_rng(0)
+    plain = -np.eye(3) * rng.uniform(0.02, 0.9, (8, 1, 3)) + np.eye(3, k=1) * 0.1
+    low = rng.uniform(-1, 1, (8, 3, 3)) * 2.0**-56
+    exact = plain.astype(np.longdouble) * (1 + low.astype(np.longdouble))
+    piece, found = np.full(8, 0.25), []
+    for flow in (plain.astype(np.longdouble), exact):
+        wanted = back_tables(linear._flows(flow), np.tile(piece, 2), 6)
+        for _ in range(2):  # made, then kept
+            found.append(linear._made(back_tables, flow, piece, bits=6, far=True))
+            for mine, right in zip(found[-1], wanted, strict=True):
+                np.testing.assert_array_equal(mine, right)
+    if np.finfo(np.longdouble).eps < np.finfo(np.float64).eps:
+        assert not np.array_equal(exact.astype(np.float64), exact)
+        assert not np.array_equal(found[0].products, found[-1].products)
+
+
+def test_equal_neurons_have_the_piece_of_their_own_block():
+    """A quick neuron shortens the pieces of the 64 beside it, and of no others."""
+    net, size = es.Network(), 70
+    net.add_input("input", 3)
+    tau = np.where(np.arange(size) == 3, 0.5, 5.0)
+    net.add_population("h", size, neuron=es.AdLIF(tau_syn=tau, a=0.5, b=0.2))
+    rng = np.random.default_rng(1)
+    net.connect("input", "h", rng.normal(1.0, 1.0, (3, size)))
+    (stage,) = make_plan(net).stages
+    tables = linear.linear_cells(Job(stage, (), np.array([100.0]), "double")).tables
+    norm = np.abs(tables.flow).sum(axis=2).max(axis=1)
+    for which in (tables.piece[:size], tables.piece[size:]):  # free, and while V is held
+        assert len(set(which[:64])) == len(set(which[64:])) == 1
+        assert which[0] < which[-1]
+    assert (tables.piece * norm <= 1.0).all()
+    times = np.sort(rng.uniform(0.0, 100.0, 150))
+    stream = es.EventStream(times, rng.integers(0, 3, 150), [0, 150], n_channels=3, duration=100.0)
+    found, wanted = (es.simulate(net, stream, backend=one) for one in ("cpu", "reference"))
+    assert len(wanted["h"]) > 100
+    assert_same_spikes(found, wanted, atol_ms=1e-9)
