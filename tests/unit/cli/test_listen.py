@@ -167,6 +167,8 @@ def test_sliding_answers_are_told_where_they_change_or_all(home, monkeypatch):
     assert 2 < len(changes) < 10
     news, _ = listened(call(*command))
     assert news == [every[k] for k in changes]
+    ended = call("listen", home.net, "-", "--recordings").out
+    assert ended.count("ahead  (cut: its end was not told)") == 1
 
 
 def test_network_of_a_run_is_the_one_that_was_named(finished, tmp_path):

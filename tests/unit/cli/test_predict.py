@@ -53,6 +53,7 @@ def test_predict_gives_answer_score_and_second_answer_of_every_file(inside):
     outcome = call("predict", "net.npz", *FILES, "--json")
     assert outcome.code == 0, outcome.err
     for row, wanted in zip(outcome.json["answers"], expected().table(), strict=True):
+        assert list(row)[:3] == ["file", "sample", "key"]
         assert row["file"] == wanted["key"]
         assert {k: row[k] for k in wanted if k != "key"} == {
             k: v for k, v in wanted.items() if k != "key"
