@@ -11,6 +11,7 @@ from eventsim.engine.contract.registry import using_backend
 from eventsim.engine.reference import ReferenceBackend
 from eventsim.errors import BackendError, NetworkError, ParameterError, StorageError
 from eventsim.mapping.fits import fit_on
+from eventsim.neuron.linear import neuron_described
 
 
 def network(neuron=None, **values):
@@ -46,6 +47,15 @@ class Unknown(Own):
         return {("v", "x"): 1.0}
 
 
+class UnknownReset(Own):
+    def reset(self, p):
+        return {"v": p.v_reset, "x": 0.0 * p.v_reset}
+
+
+class SixStates(Own):
+    states = ("v", "i", "a", "b", "c", "d")
+
+
 class SoftReset(Own):
     def reset(self, p):
         return {"v": ("add", 0.0 * p.v_reset)}
@@ -75,6 +85,8 @@ WRONG = {
     "an own flow is rough": (lambda: Rough(), "is not smooth in 'grow'"),
     "an arrival raises the voltage": (lambda: KickedVoltage(), "cannot raise 'v'"),
     "a flow of an unknown state": (lambda: Unknown(), "no state 'x'"),
+    "a reset of an unknown state": (lambda: UnknownReset(), "reset: no state 'x'"),
+    "six states": (lambda: SixStates(), "expected the voltage and 1 to 4 more"),
     "a reset leaves v at the threshold": (
         lambda: SoftReset(),
         "after a spike the voltage must be below",
@@ -150,6 +162,22 @@ def test_a_network_of_linear_neurons_comes_back_from_its_file_unless_its_kind_is
     arrays["structure"] = np.array(str(arrays["structure"]).replace('"Own"', '"Gone"'))
     with pytest.raises(StorageError, match="'Gone', a class that is not defined here"):
         es.Network.from_arrays(arrays)
+
+
+@pytest.mark.parametrize(
+    ("name", "receptors", "said"),
+    [
+        ("Own", ["out"], "have receptors .'out'., the class of that name here has .'in'."),
+        ("Own", [], "have receptors"),
+        ("_WithSynapses", [], "a class that is not defined here"),
+        ("LinearNeuron", [], "a class that is not defined here"),
+    ],
+)
+def test_a_class_with_other_receptors_than_a_file_says_is_refused(name, receptors, said):
+    with pytest.raises(ParameterError, match=said):
+        neuron_described(name, receptors)
+    found = neuron_described("AdLIF", ["x", "y"])
+    assert found.describe() == ("AdLIF", "x", "y")
 
 
 def test_backends_without_linear_neurons_refuse_them_by_name():

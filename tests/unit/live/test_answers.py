@@ -1,6 +1,7 @@
 """Answers piece by piece are those of predict, by every rule, however a recording is cut."""
 
 import pickle
+import sys
 from dataclasses import replace
 from itertools import groupby
 
@@ -10,6 +11,7 @@ from scipy.integrate import trapezoid
 
 import eventsim as es
 from eventsim.live import Listener, ListenSettings, Packet, listen
+from eventsim.live.packets import packets_of
 
 RULES = [
     ("output", {"rule": "integral"}),
@@ -228,6 +230,43 @@ def test_latency_is_from_the_last_event_before_a_spike_and_from_what_told_the_en
     assert summary["event_seconds"] == 0.073
     assert summary["seconds"] == 3.5
     assert summary["spike_latency"]["longest_ms"] == 2500.0
+
+
+def test_load_is_the_share_of_time_that_goes_into_computing(monkeypatch):
+    """A run of a piece takes a quarter of a second here, and the source waits for the rest."""
+    module = sys.modules[Listener.__module__]
+    now, real, runs = [5.0], module.simulate_chunk, []
+
+    def quarter(*args, **options):
+        now[0] += 0.25
+        runs.append(now[0])
+        return real(*args, **options)
+
+    def source():
+        for packet in packets_of(recordings(), length=10.0):
+            now[0] += 1.0
+            yield packet
+
+    monkeypatch.setattr(module, "simulate_chunk", quarter)
+    net = network("output", {"rule": "integral"})
+    settings = ListenSettings(recordings=True)
+    listener = Listener(net, source(), settings, backend="cpu", clock=lambda: now[0])
+    steps = list(listener)
+    assert len(steps) == 8 + 5
+    summary = listener.summary()
+    busy = 0.25 * (len(runs) - 1)  # the first warms up
+    assert summary["busy_seconds"] == busy == 0.25 * (len(steps) + 2)  # and two tails
+    assert summary["seconds"] == busy + 13.0
+    assert summary["load"] == pytest.approx(busy / (busy + 13.0))
+
+
+def test_only_class_there_is_leads_by_all():
+    net = es.scsr(6, (9,), 1, mean=6.0, seed=1)
+    net.set_answer(es.Answer(class_names=("a",)))
+    found = sliding(net, *recordings().sample(0), until=70.0)
+    assert {(one.answer, one.second, one.margin, one.shares) for one in found} == {
+        ("a", None, 1.0, (1.0,))
+    }
 
 
 def test_first_spike_of_a_stream_opens_a_race_and_then_rests():

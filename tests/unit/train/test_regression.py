@@ -48,6 +48,9 @@ def test_value_is_the_mean_squared_distance_of_voltages(net, stream, backend):
     np.testing.assert_allclose(
         loss(net, tape)[0], np.nanmean(((voltages - targets()) / UNITS) ** 2), rtol=1e-6
     )
+    some = es.simulate(net, stream[[2, 1]], backend=backend)
+    mine = ((voltages[[2, 1]] - targets()[[2, 1]]) / UNITS) ** 2
+    np.testing.assert_allclose(loss.of([2, 1])(net, some)[0], np.nanmean(mine), rtol=1e-6)
     found = loss.voltages(net, tape)
     given = ~np.isnan(targets())
     np.testing.assert_allclose(found[given], voltages[given], rtol=1e-6, atol=1e-7)
@@ -120,6 +123,10 @@ def test_what_does_not_fit_is_refused(net, stream):
     for wanted, times in ((np.zeros(3), TIMES), (np.zeros((3, 4, 2)), TIMES[::-1])):
         with pytest.raises(ShapeError, match="MeanSquaredError"):
             MeanSquaredError(wanted, times)
+    with pytest.raises(ShapeError, match="targets are infinite"):
+        MeanSquaredError(np.where(np.isnan(early), np.inf, 0.0), TIMES)
+    with pytest.raises(ShapeError, match="a unit per output"):
+        MeanSquaredError(np.zeros((3, 4, 2)), TIMES, scale=[1.0] * 3)
     with pytest.raises(NetworkError, match="expected a readout"):
         regress(net, stream, MeanSquaredError(np.zeros((3, 3, 6)), TIMES[:3], "hidden1"))
 
