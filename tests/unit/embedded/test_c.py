@@ -272,6 +272,20 @@ def test_equal_linear_neurons_share_a_table_and_the_footprint_has_their_work(tmp
     assert f"{many.flops_linear:,} operations" in (tmp_path / "README.md").read_text("utf-8")
 
 
+def test_linear_neurons_after_a_long_silence_in_one_of_two_recordings_have_the_bits_of_cpu(
+    tmp_path,
+):
+    """Tables are good for the longest; and one of six neurons has no connection to itself."""
+    net, rng, parts = one_layer(6, a=0.5, b=0.2, tau_w=900.0), np.random.default_rng(2), []
+    weights = -np.arange(6) * 0.3
+    net.connect("h", "h", es.self_recurrent(weights))
+    for begins in ([0.0], [0.0, 5000.0]):
+        times = np.sort(np.concatenate([t + rng.uniform(0.0, 15.0, 90) for t in begins]))
+        parts.append((times, rng.integers(0, 5, times.size)))
+    stream = es.EventStream.from_samples(parts, n_channels=5, duration=[16.0, 5020.0])
+    assert assert_same(net, stream, tmp_path) > 60
+
+
 def test_a_queue_has_room_for_all_that_waits_for_its_own_delay(tmp_path):
     """Every synapse has its delay: within the shortest of them all events wait, by synapse."""
     rng, n, size = np.random.default_rng(0), 200, 4
