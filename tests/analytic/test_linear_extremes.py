@@ -1,5 +1,7 @@
 """Linear neurons where formulas like to fail: stiff, equal, nearly unstable, undamped, silent."""
 
+from types import MappingProxyType
+
 import numpy as np
 import pytest
 
@@ -139,3 +141,41 @@ def test_a_neuron_that_excites_itself_without_bound_is_named():
         error = caught.value
         assert (error.population, error.sample, error.neuron) == ("h", 0, 0)
         assert 1.0 < error.time < 50.0
+
+
+class GoesBack(es.LinearNeuron):
+    """A LIF neuron whose V goes back by ``back`` at a spike."""
+
+    states, receptors = ("v", "i"), MappingProxyType({"in": "i"})
+    parameters = MappingProxyType({"tau_mem": 20.0, "tau_syn": 5.0, "back": 0.5})
+
+    def flow(self, p):
+        m = 1 / p.tau_mem
+        return {("v", "v"): -m, ("v", "i"): m, ("i", "i"): -1 / p.tau_syn}
+
+    def reset(self, p):
+        return {"v": ("add", -p.back)}
+
+
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+@pytest.mark.parametrize("soft", [False, True])
+def test_a_neuron_that_rests_above_its_threshold_begins_at_its_reset_and_fires_in_time(
+    backend, soft
+):
+    """From V after a spike to the threshold it takes tau ln((E - V) / (E - threshold))."""
+    rest, reset, back = np.array([1.4, 1.05, 0.99]), np.array([-0.2, 0.3, 0.0]), 0.7
+    neuron = GoesBack(back=back) if soft else es.LIF(tau_syn={"only": 5.0})
+    net = es.Network()
+    net.add_input("input", 1)
+    values = {"v_leak": rest, "v_reset": reset, "refractory": [2.0, 0.0, 1.0]}
+    net.add_population("h", 3, neuron=neuron, **values)
+    net.connect("input", "h", np.zeros((1, 3)), receptor="in" if soft else "only")
+    stream = es.EventStream([3.0], [0], [0, 1], n_channels=1, duration=200.0)
+    found = es.simulate(net, stream, backend=backend)["h"]
+    begin = np.full(3, 1.0 - back) if soft else reset
+    for k, hold in ((0, 2.0), (1, 0.0)):
+        period = 20.0 * np.log((rest[k] - begin[k]) / (rest[k] - 1.0))
+        wanted = np.arange(period, 200.0, period + hold)
+        assert wanted.size > 2
+        np.testing.assert_allclose(found.times[found.neurons == k], wanted, rtol=1e-9)
+    assert not (found.neurons == 2).any()

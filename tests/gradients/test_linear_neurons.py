@@ -14,6 +14,7 @@ CASES = {
     },
     "adaptive, own spikes return": {"neuron": es.AdLIF(a=2.0, b=0.3), "own": 1.5},
     "adaptive in a loop": {"neuron": es.AdLIF(a=2.0, b=0.3), "loop": True},
+    "two populations of a kind in a loop": {"neuron": es.AdLIF(a=2.0, b=0.3), "other": True},
     "resonator without damping": {
         "neuron": es.Resonator(frequency=[15.0, 20.0, 30.0], damping=0.0)
     },
@@ -23,8 +24,8 @@ CASES = {
 }
 
 
-def build(neuron, refractory=0.0, own=None, loop=False):
-    """Three neurons between five channels and a readout."""
+def build(neuron, refractory=0.0, own=None, loop=False, other=False):
+    """Three neurons between five channels and a readout; in a loop with three others if asked."""
     rng = np.random.default_rng(4)
     net = es.Network()
     net.add_input("input", 5)
@@ -38,6 +39,11 @@ def build(neuron, refractory=0.0, own=None, loop=False):
     if loop:
         delays = rng.uniform(0.5, 3.0, (3, 3))
         net.connect("h", "h", rng.normal(0.1, 0.5, (3, 3)), delays=delays, receptor=first)
+    if other:
+        net.add_population("g", 3, neuron=neuron, refractory=1.0)
+        for pair, middle in ((("h", "g"), 4.0), (("g", "h"), 0.2)):
+            weights, delays = rng.normal(middle, 1.0, (3, 3)), rng.uniform(0.5, 3.0, (3, 3))
+            net.connect(*pair, weights, delays=delays, receptor=first)
     net.connect("h", "out", rng.normal(0.0, 1.0, (3, 2)))
     return net
 
