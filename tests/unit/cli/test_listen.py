@@ -13,7 +13,7 @@ import pytest
 import eventsim as es
 from eventsim.datasets.audio_events import AudioEncoding
 from eventsim.datasets.encoders import CochleaEncoder
-from eventsim.live import Packet
+from eventsim.live import Packet, Size, WireForm
 from tests.unit.cli.conftest import call
 
 
@@ -167,7 +167,9 @@ def test_sliding_answers_are_told_where_they_change_or_all(home, monkeypatch):
     assert 2 < len(changes) < 10
     news, _ = listened(call(*command))
     assert news == [every[k] for k in changes]
+    text += b"what is [this]\n"
     ended = call("listen", home.net, "-", "--recordings").out
+    assert "rubbish was such as 'what is [this]'" in ended
     assert ended.count("ahead  (cut: its end was not told)") == 1
 
 
@@ -203,6 +205,32 @@ def test_cochlea_of_a_microphone_is_that_of_the_network_or_it_is_said(home, monk
     assert asked[0].audio == (None if streaming is None else audio)
     assert ("It is not known which cochlea" in told) == (streaming is None)
     assert ("spoken words, whose cochlea hears whole recordings" in told) == (streaming is False)
+
+
+def test_what_is_said_of_a_source_reaches_it(home, monkeypatch):
+    asked, opened = [], "eventsim.cli.listen.open_source"
+    monkeypatch.setattr(opened, lambda *place, **given: asked.append((place, given)) or [])
+    said = ("--format", "evt3", "--unit", "us", "--sensor-size", "3,2,1", "--again", "--json")
+    listened(call("listen", home.net, "a.pipe", *said))
+    listened(call("listen", home.net, "a.pipe", "--json"))
+    form = WireForm("evt3", "us", Size(3, 2, 1), again=True)
+    assert asked == [
+        (("a.pipe",), {"n_channels": 6, "form": form}),
+        (("a.pipe",), {"n_channels": 6, "form": WireForm()}),
+    ]
+
+
+def test_what_was_heard_before_it_was_stopped_is_summed_up(home, monkeypatch):
+    def stopped():
+        yield Packet(np.arange(20.0), np.arange(20) % 6)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(
+        "eventsim.live.sources.receive", lambda bound, _: bound.close() or stopped()
+    )
+    outcome = call("listen", home.net, "udp:0", "--json")
+    assert listened(outcome)[1]["counters"]["packets"] == 1
+    assert "Stopped listening." in outcome.err
 
 
 def test_view_counts_all_that_was_lost(home, monkeypatch):

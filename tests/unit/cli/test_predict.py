@@ -72,6 +72,9 @@ def test_predict_names_all_bad_files_at_once_and_answers_the_rest_on_request(ins
     assert [one["file"] for one in outcome.json["damaged"]] == [*BAD]
     shown = call("predict", "net.npz", *FILES, *BAD, "--skip-damaged")
     assert all(name in shown.out for name in (*FILES, *BAD))
+    assert "3 recordings; 3 files left out, missing or damaged" in shown.out
+    shown = call("predict", "net.npz", "a.csv", BAD[0], "--skip-damaged")
+    assert "1 recordings; 1 file left out, missing or damaged" in shown.out
     assert call("predict", "net.npz", *BAD, "--skip-damaged").code == 2
 
 
