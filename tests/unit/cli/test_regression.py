@@ -352,6 +352,11 @@ def test_a_test_part_without_any_value_is_refused_and_an_output_without_one_is_s
     trained = call("train", "m.h5", "--test-data", "half.h5", *TRAINED, "--json")
     assert trained.code == 0, trained.err
     assert trained.json["test"]["r2"][1] is None
+    given = sum(row[3] != "" for row in rows)
+    left = 2 * 2 * N - given  # two outputs at two times
+    assert [trained.json["test"][key] for key in ("targets", "targets_left_out")] == [given, left]
+    shown = call("report", "run").out
+    assert f"{given}; {left} left out (empty)" in shown
     refused = call("evaluate", "run", "none.h5")
     assert (refused.code, "all targets are empty" in refused.err) == (2, True)
 
