@@ -148,8 +148,9 @@ def test_nvrtc_compiles_what_the_loader_asks_for(
 
 
 # Bytes of stack and spills that a thread of linear neurons has, by their number of states: the most
-# that was measured: layers on sm_75, 90, 100 and 120 (4 states: 90, 120), loops on sm_90 (592).
-LINEAR_BYTES = {2: 0, 3: 0, 4: 0, 5: 672}
+# that was measured. With 5 states in double, on all architectures (29410445; 672 before parts of
+# trains met their arrivals side by side).
+LINEAR_BYTES = {2: 0, 3: 0, 4: 0, 5: 776}
 
 
 @pytest.mark.parametrize(
