@@ -341,7 +341,8 @@ def test_a_test_part_without_any_value_is_refused_and_an_output_without_one_is_s
     values, places
 ):
     header, *rows = csv.reader((places / "targets.csv").read_text().splitlines())
-    write_table(places / "targets.csv", header, [[*row[:4], ""] for row in rows])
+    half = [[*row[:3], row[3] if k else "", ""] for k, row in enumerate(rows)]
+    write_table(places / "targets.csv", header, half)
     assert call("data", "import", *TABLE, "--out", "half.h5").code == 0
     write_table(places / "targets.csv", header, [[*row[:3], "", ""] for row in rows])
     assert call("data", "import", *TABLE, "--out", "none.h5").code == 0
@@ -352,7 +353,7 @@ def test_a_test_part_without_any_value_is_refused_and_an_output_without_one_is_s
     trained = call("train", "m.h5", "--test-data", "half.h5", *TRAINED, "--json")
     assert trained.code == 0, trained.err
     assert trained.json["test"]["r2"][1] is None
-    given = sum(row[3] != "" for row in rows)
+    given = sum(row[3] != "" for row in half)
     left = 2 * 2 * N - given  # two outputs at two times
     assert [trained.json["test"][key] for key in ("targets", "targets_left_out")] == [given, left]
     shown = call("report", "run").out
