@@ -372,7 +372,7 @@ def _show_findings(found: Mapping[str, Any]) -> None:
     if folds["cells"]:
         told = TOLD[found["measure"]]
         unit = " in %" if told.scale > 1 else ""
-        title = f"Folds: {told.what} on the test part{unit}, last epoch, mean over seeds"
+        title = f"{told.what} on the test part{unit} by fold, last epoch, mean over seeds"
         terminal.show_table(title, folds["columns"], folds["cells"], numbers=2)
     costs = [[row[0], *row[split:]] for row in rows]
     terminal.show_table("What it costs", [columns[0], *columns[split:]], costs)

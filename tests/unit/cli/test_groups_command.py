@@ -116,7 +116,7 @@ def test_an_experiment_over_folds_tests_everybody_once(home):
         assert others == {*PEOPLE} - {*groups}
     assert f"fold 1 tests {told['folds'][0]}" in found.err
     shown = call(*options).out
-    assert "Folds: test accuracy in %, last epoch, mean over seeds" in shown
+    assert "Accuracy on the test part in % by fold, last epoch, mean over seeds" in shown
     assert "24 recordings of 2 groups: " in shown
     assert "mean ± standard deviation over folds" in shown
 

@@ -192,14 +192,18 @@ def test_table_of_targets_with_a_mistake_is_refused_with_its_line(folder, conten
 
 @pytest.mark.parametrize("column", ["sample", "time_ms"])
 def test_a_table_of_targets_is_read_in_a_time_that_grows_with_its_lines(folder, column):
-    spent = []
-    for n in (1_000, 8_000):
+    def spent(n):
+        """CPU s, the least of three: Python looks for garbage in some, that of other tests too."""
         lines = "".join(f"a.csv,{k},1\n" for k in range(n))
-        path = table(folder, f"file,{column},v\n{lines}")
-        began = process_time()
-        assert sum(map(len, read_targets(path).targets)) == n
-        spent.append(process_time() - began)
-    assert spent[1] < 24 * spent[0]  # 64 times where each line looks at all others
+        path, each = table(folder, f"file,{column},v\n{lines}"), []
+        for _ in range(3):
+            began = process_time()
+            assert sum(map(len, read_targets(path).targets)) == n
+            each.append(process_time() - began)
+        return min(each)
+
+    few = spent(1_000)
+    assert spent(8_000) < 24 * few  # 64 times where each line looks at all others
 
 
 def test_group_column_of_another_name_is_read_and_an_unknown_column_says_how(folder):
