@@ -43,15 +43,15 @@ class TasksRole(NamedTuple):
 
     @classmethod
     def all(cls, n: int, n_blocks: int = 1) -> "TasksRole":
-        """Those of ``n`` samples, or of what else is divided into blocks."""
+        """All blocks of ``n`` samples, or of ``n`` other items."""
         return cls(np.arange(n * n_blocks), n * n_blocks, n_blocks)
 
 
 class SourcesRole(NamedTuple):
     """Spikes of all sources, which have numbers: source after source, sample after sample.
 
-    Those of source k in sample s are ``first[k, s] : first[k, s + 1]``. An address is that of a
-    spike of number 0, wherever the source's own begin.
+    Spikes of source k in sample s have the numbers ``first[k, s] : first[k, s + 1]``. The address
+    of a source is where number 0 would lie, so its spikes are read by their numbers.
     """
 
     first: Ints  # [n_sources, n_samples + 1]
@@ -143,7 +143,7 @@ class TapeRole(NamedTuple):
 
 
 class WayBackRole(NamedTuple):
-    """How samples go back."""
+    """How samples are divided on the way back, and what is asked of it."""
 
     bounds: Ints  # [chunks + 1]: samples bounds[c] : bounds[c + 1] are chunk c
     middle: float  # 1/ms, and with the length: class Span of adjoint_series
@@ -156,15 +156,14 @@ class CarriedRole(NamedTuple):
     """What goes back, where a piece ends; see :class:`eventsim.engine.contract.piece.Piece`."""
 
     begin: Doubles  # [samples]: where the piece begins
-    adjoint: (
-        RealsOut | None
-    )  # [samples, N_STATE, size] at the end, left as at the begin; None: zero
-    behind: DoublesOut | None  # [samples, N_BEHIND, size] of thresholds, likewise
+    # adjoint, behind: given as at the end of the piece, left as at its begin; None: zero
+    adjoint: RealsOut | None  # [samples, N_STATE, size]
+    behind: DoublesOut | None  # [samples, N_BEHIND, size], of thresholds
     starts: int  # whether samples start at the begin
 
 
 class FoundRole(NamedTuple):
-    """What the way back adds to; that of a chunk is its own."""
+    """Gradients that the way back adds to; each chunk has its own."""
 
     by_weight: RealsOut  # [chunks, n_blocks, n_rows, width]
     effects: RealsOut  # [events]: dL/dt

@@ -1,10 +1,11 @@
-// How often a neuron fires.
+// How often a neuron fires: finds neurons that run away.
 #pragma once
 #include "table.hpp"
 
 namespace eventsim {
 
-// What is asked at the spikes of a neuron: the number of that which holds V; spikes in the ms from `since` on.
+// What is known of the spikes of a neuron. `spike` is the number of the one that holds V. `recent` counts
+// spikes in the ms from `since` on.
 struct Firing {
     int64_t spike;
     double refractory, since;

@@ -1,8 +1,9 @@
-// Weights of synapses, read where they are: those of every projection are an array of its own, in single
-// or in double precision.
+// Weights of synapses, read where they are. Every projection has an array of its own, in single or in
+// double precision; here it is a part.
 //
-// The table [2, n + 1] holds the first synapse of each of the n parts, and their total; and the address
-// of each, where the weight of synapse 0 would be if it were one of that part, and the bytes of a weight.
+// The table [2, n + 1] has two rows. The first holds the first synapse of each of the n parts, then the
+// number of all synapses. The second holds the address of each part, then the bytes of a weight. The
+// address is where the weight of synapse 0 would lie, so a weight is read by its synapse's number.
 //
 // Reference       eventsim/engine/cpu/weights.py
 #pragma once
