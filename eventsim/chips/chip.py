@@ -104,7 +104,7 @@ class Limits(Settings):
 
     @property
     def states_per_core(self) -> int | None:
-        """States of all neurons of a core, :data:`PLACE_STATES` for each of neurons_per_core."""
+        """States of all neurons of a core, two for each of neurons_per_core."""
         return None if self.neurons_per_core is None else PLACE_STATES * self.neurons_per_core
 
 
