@@ -26,6 +26,7 @@ from eventsim.hardware.quantise import refuse_without_format
 from eventsim.hardware.usage import limits_left_out
 from eventsim.mapping import (
     Congestion,
+    MappingComparison,
     MappingError,
     StudyRow,
     compare_mappings,
@@ -141,26 +142,12 @@ def map_command(
     network = find_network(net)
     say_backend(on)
     tape = simulate(network, stream, backend=on)
-    chosen = choose_method(asked.method)
-    shown = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with bars(*shown, console=stderr(), in_pipes=False) as progress:
-        bar = progress.add_task("mapping", total=1.0)
-        compared = compare_mappings(
-            network,
-            tape,
-            target,
-            method=chosen,
-            baselines=asked.compare,
-            inputs=asked.inputs,
-            seed=asked.seed,
-            seconds=asked.seconds,
-            told=lambda doing, share: progress.update(bar, description=doing, completed=share),
-        )
+    compared = _compared(network, tape, target, asked)
     best = compared.best
     traffic = find_congestion(network, tape, best, window_ms=asked.window)
-    bits, refused = tuple(asked.bits or ()), study_refused(network, target)
-    study = list[StudyRow]()
-    if bits or refused is None:
+    bits = tuple(asked.bits or ())
+    missing, study = study_missing(network, target, bits), list[StudyRow]()
+    if missing is None:
         study = find_study(network, stream, labelled, target, bits=bits, backend=on)
     late = late_begin(network, stream)
     found = {
@@ -176,12 +163,31 @@ def map_command(
         "failed": dict(compared.failed),
         "congestion": None if traffic is None else _latencies(traffic),
         "study": [asdict(row) for row in study],
-        "study_missing": refused,
+        "study_missing": missing,
         "files": [],
     }
     if asked.out is not None:
         found["files"] = _write(network, tape.stream, best, study, asked.out, asked.sanafe)
     present(found, _show, as_json=as_json)
+
+
+def _compared(net: Network, tape: SpikeTape, target: Chip, asked: MapOptions) -> MappingComparison:
+    """The mappings of all methods that are asked for, with a bar meanwhile."""
+    chosen = choose_method(asked.method)
+    shown = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with bars(*shown, console=stderr(), in_pipes=False) as progress:
+        bar = progress.add_task("mapping", total=1.0)
+        return compare_mappings(
+            net,
+            tape,
+            target,
+            method=chosen,
+            baselines=asked.compare,
+            inputs=asked.inputs,
+            seed=asked.seed,
+            seconds=asked.seconds,
+            told=lambda doing, share: progress.update(bar, description=doing, completed=share),
+        )
 
 
 def find_board(chip: Chip, chips: str | None, link: float | None) -> Chip:
@@ -224,9 +230,9 @@ def find_congestion(
     return congestion(net, tape, mapping, window_ms=window_ms)
 
 
-def study_refused(net: Network, chip: Chip) -> str | None:
-    """Why the chip's number formats cannot be studied; None where they can."""
-    if chip.formats is None:
+def study_missing(net: Network, chip: Chip, bits: tuple[int, ...]) -> str | None:
+    """Why number formats are not studied; None where they are, or where ``bits`` ask for them."""
+    if bits or chip.formats is None:
         return None
     try:
         refuse_without_format(net, chip.formats, chip.step_ms, where="Number formats")

@@ -15,7 +15,7 @@ from eventsim.cli import options as opt
 from eventsim.cli.cost import DEFAULT_CHIPS, WeightBitsOption, find_chips, find_dense, stored_widths
 from eventsim.cli.events import find_network
 from eventsim.cli.fields import filled
-from eventsim.cli.map import choose_method, find_congestion, find_study, study_refused
+from eventsim.cli.map import choose_method, find_congestion, find_study, study_missing
 from eventsim.cli.measured import MeasuredPart, find_measured
 from eventsim.cli.reading import MEASURED, Reading
 from eventsim.cli.regression import report_values
@@ -308,8 +308,8 @@ def _study(
     """Spikes and accuracy by number of bits."""
     if chip.formats is None:
         return Unmade("Its file has no number formats: choose another chip.")
-    if not bits and (refused := study_refused(net, chip)) is not None:
-        return Unmade(refused)
+    if (missing := study_missing(net, chip, bits)) is not None:
+        return Unmade(missing)
     say(f"rounding to the formats of {chip.title}")
     return find_study(net, stream, labelled, chip, bits=bits, backend=backend)
 

@@ -264,12 +264,10 @@ def train(
     method.check(config)
     check_shards(group, config.shards)
     home = _home(folder, resume=resume, overwrite=overwrite)
-    kept, held_out = validation_split(data, config)
+    parts = _parts(data, config)
     origin = Origin.of(net, data, config, method)
     for what, its_digest in origin.digests().items():
         group.check_same(what, its_digest)
-    parts = data.subset(kept), data.subset(held_out)
-    _check_targets(*parts)
     fitted = _fitted(config, net, group)
     late = late_begin(net, data.stream, answer_of(config, data.class_names))
     run = _Run(config, fitted, *parts, home, origin, callback, group, method, late)
@@ -319,8 +317,9 @@ def _check_given(net: Network, data: AnyDataset, config: TrainConfig) -> None:
         )
 
 
-def _check_targets(training: AnyDataset, validation: AnyDataset) -> None:
-    """Raise DataError where a part of recordings with values has none: its loss would be 0."""
+def _parts(data: AnyDataset, config: TrainConfig) -> tuple[AnyDataset, AnyDataset]:
+    """For training and validation; DataError where one has targets but no value: a loss of 0."""
+    training, validation = (data.subset(rows) for rows in validation_split(data, config))
     for what, part in (("training", training), ("validation", validation)):
         if len(part) and part.targets is not None and not part.targets.given:
             raise DataError(
@@ -328,6 +327,7 @@ def _check_targets(training: AnyDataset, validation: AnyDataset) -> None:
                 "expected some. Leave out recordings without targets, or choose another "
                 "validation_fraction or seed."
             )
+    return training, validation
 
 
 def _home(
