@@ -69,6 +69,8 @@ def test_peak_of_a_silent_neuron_is_that_of_its_voltage():
     voltage = es.voltage(net, tape, "b", grid, neurons=1, samples=0).ravel()
     np.testing.assert_allclose(found.peak, voltage.max(), rtol=1e-12)
     assert grid[voltage.argmax()] == found.peak_time
+    parts = sum(one.excitation + one.inhibition for one in found.sources)
+    np.testing.assert_allclose(found.rest + parts, found.peak, rtol=1e-12)
 
 
 @pytest.mark.parametrize("form", ["dense", "delays"])
