@@ -11,9 +11,8 @@ import typer
 from eventsim.chips import Chip, chip_names, load_chip
 from eventsim.cli import options as opt
 from eventsim.cli.events import find_encoder, find_for, find_network
-from eventsim.cli.fields import filled
 from eventsim.cli.measured import MeasuredPart, say_measured
-from eventsim.cli.reading import MEASURED, Reading
+from eventsim.cli.reading import MeasuredReading
 from eventsim.cli.terminal import echo_late, present, print_table, say_backend, stdout
 from eventsim.embedded import footprint
 from eventsim.energy import DenseEquivalent, EnergyReport, Widths, dense_pair, run_costs
@@ -60,15 +59,12 @@ class CostOptions:
     figure: Path | None = opt.option(None, "Draw the energies; .png or .svg.", metavar="FILE")
 
 
-@filled(Reading, *MEASURED, into="reading")
-@filled(CostOptions, into="asked")
-@filled(opt.Machine, into="machine")
 def cost_command(
     net: opt.NetArgument,
     events: opt.EventsArgument = None,
     *,
     asked: CostOptions,
-    reading: Reading,
+    reading: MeasuredReading,
     samples: opt.SamplesOption = None,
     machine: opt.Machine,
     as_json: opt.JsonOption = False,

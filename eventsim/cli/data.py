@@ -15,7 +15,6 @@ from eventsim.cli import completion
 from eventsim.cli import options as opt
 from eventsim.cli.begin import how_read, show_begins_late, show_read
 from eventsim.cli.events import Events, find, find_settings, form_of, parts
-from eventsim.cli.fields import filled
 from eventsim.cli.help import App
 from eventsim.cli.reading import Reading
 from eventsim.cli.terminal import Guarded, present, show_table, stdout
@@ -128,18 +127,19 @@ def _show_made(found: Mapping[str, Any]) -> None:
     show_table(title, ["part", "recordings", "events"], table)
 
 
-@data_app.command("info")
-@filled(
+Inspected = Annotated[
     Reading, "file", "form", "sensor", "unit", "columns", "sensor_size", "begin", "after_reset",
-    into="reading",
-)  # fmt: skip
+]  # fmt: skip
+
+
+@data_app.command("info")
 def data_info(
     place: PlaceArgument,
     split: Annotated[
         list[str] | None, typer.Option(help="Only this part of a data set; repeat for more.")
     ] = None,
     *,
-    reading: Reading,
+    reading: Inspected,
     samples: opt.SamplesOption = None,
     as_json: opt.JsonOption = False,
 ) -> None:

@@ -15,7 +15,6 @@ from eventsim.cli.begin import automatic, begin_note, show_read, shown_spread, t
 from eventsim.cli.damaged import Damaged, SkipDamagedOption, read_files
 from eventsim.cli.data import show_details
 from eventsim.cli.events import Events, form_of, parts, read_one, say_all
-from eventsim.cli.fields import filled
 from eventsim.cli.options import JsonOption, option
 from eventsim.cli.reading import Reading
 from eventsim.cli.terminal import present, say, show_table, stdout
@@ -42,10 +41,11 @@ MOST_NAMED = 6  # files in a message
 KEPT = (TARGETS, "labels", "groups", "keys", "splits")  # of recordings, in a file .h5 alone
 
 # How the files are read; which parts of them, the command says in its own words.
-IMPORTED = (
+ImportedReading = Annotated[
+    Reading,
     "form", "file", "download", "sensor", "address_bytes", "tick_us", "by", "where", "after_reset",
     "unit", "channels", "columns", "sensor_size", "encoder", "begin",
-)  # fmt: skip
+]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +89,6 @@ class _Table:
         return read_labels(self.labels, paths, may_lack=True, group_column=column), None
 
 
-@filled(_Table, into="table")
-@filled(Reading, *IMPORTED, into="reading")
 def data_import(
     out: Annotated[
         Path, typer.Option(metavar="FILE", help="File to write: .h5, or .npz without labels.")
@@ -111,7 +109,7 @@ def data_import(
             "default."
         ),
     ] = None,
-    reading: Reading,
+    reading: ImportedReading,
     skip_damaged: SkipDamagedOption = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -10,7 +10,6 @@ import typer
 from eventsim.cli.begin import how_read, show_read
 from eventsim.cli.data import PlaceArgument
 from eventsim.cli.events import Events, find, form_of
-from eventsim.cli.fields import filled
 from eventsim.cli.options import JsonOption
 from eventsim.cli.readers import TEXTS
 from eventsim.cli.reading import Reading
@@ -20,11 +19,11 @@ from eventsim.errors import DataError
 from eventsim.events.storage import write_atomically
 from eventsim.events.transforms import crop
 
-
-@filled(
+Plotted = Annotated[
     Reading, "file", "split", "form", "sensor", "unit", "columns", "sensor_size", "after_reset",
-    into="reading",
-)  # fmt: skip
+]  # fmt: skip
+
+
 def data_plot(
     place: PlaceArgument,
     sample: Annotated[int, typer.Option(min=0, help="Number of the recording.")] = 0,
@@ -34,7 +33,7 @@ def data_plot(
     begin: Annotated[float, typer.Option(min=0.0, help="Of the picture, ms.")] = 0.0,
     end: Annotated[float | None, typer.Option(help="Of the picture, ms.")] = None,
     *,
-    reading: Reading,
+    reading: Plotted,
     as_json: JsonOption = False,
 ) -> None:
     """Draw a recording: its events, the rate over time, and the events of every channel.

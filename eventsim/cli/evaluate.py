@@ -12,7 +12,6 @@ from eventsim.cli import completion, terminal
 from eventsim.cli import options as opt
 from eventsim.cli.begin import show_read
 from eventsim.cli.events import find_for, find_network, run_of
-from eventsim.cli.fields import filled
 from eventsim.cli.measured import MeasuredPart, say_measured
 from eventsim.cli.reading import Reading
 from eventsim.cli.regression import has_targets
@@ -80,14 +79,11 @@ class EvaluateOptions:
     )
 
 
-@filled(Reading, "file", "split", into="reading")
-@filled(EvaluateOptions, into="asked")
-@filled(opt.Machine, into="machine")
 def evaluate_command(
     run: opt.RunArgument,
     data: EvaluatedArgument = None,
     *,
-    reading: Reading,
+    reading: Annotated[Reading, "file", "split"],
     asked: EvaluateOptions,
     machine: opt.Machine,
     fail_under: opt.FailUnderOption = None,

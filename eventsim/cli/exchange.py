@@ -11,9 +11,8 @@ import typer
 
 from eventsim.cli.begin import how_read, show_read
 from eventsim.cli.events import audio_of, find_for, find_network
-from eventsim.cli.fields import filled
 from eventsim.cli.options import JsonOption, NetArgument, SamplesOption, option, option_name
-from eventsim.cli.reading import MEASURED, Reading
+from eventsim.cli.reading import MeasuredReading, Reading
 from eventsim.cli.terminal import CHECK_FAILED, present, say, show_table, stdout
 from eventsim.conformance.round_trip import RoundTrip, round_trip
 from eventsim.embedded import CExport, export_c
@@ -63,8 +62,6 @@ class ExportOptions:
     samples: SamplesOption = 10
 
 
-@filled(ExportOptions, into="asked")
-@filled(Reading, *MEASURED, into="reading")
 def export_command(
     net: NetArgument,
     out: Annotated[
@@ -72,7 +69,7 @@ def export_command(
     ],
     *,
     asked: ExportOptions,
-    reading: Reading,
+    reading: MeasuredReading,
     as_json: JsonOption = False,
 ) -> None:
     """Write a network for other programs, read it back, and compare the spikes of both.

@@ -10,7 +10,7 @@ import typer
 
 from eventsim.cli import experiment_runs, terminal
 from eventsim.cli.experiment_progress import TrialBars, TrialLog, display, shown
-from eventsim.cli.fields import filled, options_of
+from eventsim.cli.fields import Table, fields_of
 from eventsim.cli.help import App
 from eventsim.cli.options import FiguresOption, JsonOption, forms_of, log_of, option
 from eventsim.entries import flat
@@ -48,6 +48,13 @@ from eventsim.train.log import Log
 
 MARKDOWN, TABLE, FIGURE = "table.md", "table.json", "figure.png"
 BEST_TRIALS = 10
+OF_A_SEARCH = (
+    "file", "step", "divide", "test_fraction", "validate", "seeds", "epochs", "smoke", "backend",
+)  # fmt: skip
+OF_A_RUN = (
+    "file", "step", "divide", "folds", "test_fraction", "held_out", "validate", "seeds", "epochs",
+    "smoke", "backend",
+)  # fmt: skip
 
 
 class _RunByDefault(terminal.Guarded):
@@ -142,13 +149,7 @@ def experiment_show(
 
 
 @experiment_app.command("run")
-@filled(experiment_runs.Executing, into="how")
-@options_of(
-    Selection, "file", "step", "divide", "folds", "test_fraction", "held_out", "validate", "seeds",
-    "epochs", "smoke", "backend", into="selected", panel="Options",
-)  # fmt: skip
 def experiment_run(
-    selected: Mapping[str, Any],
     name: experiment_runs.RecipeArgument,
     data: experiment_runs.TaskOption = None,
     condition: experiment_runs.ConditionsOption = None,
@@ -159,6 +160,7 @@ def experiment_run(
     ] = None,
     figures: FiguresOption = None,
     as_json: JsonOption = False,
+    selected: Annotated[Table, fields_of(Selection, *OF_A_RUN, panel="Options")],
 ) -> None:
     """Run the missing runs of a recipe, then show the table and draw the figure.
 
@@ -233,20 +235,14 @@ class SearchOptions:
 
 
 @experiment_app.command("search")
-@filled(SearchOptions, into="asked")
-@filled(experiment_runs.Executing, "download", "executor", "threads", "log", into="how")
-@options_of(
-    Selection, "file", "step", "divide", "test_fraction", "validate", "seeds", "epochs", "smoke",
-    "backend", into="selected", panel="Options",
-)  # fmt: skip
 def experiment_search(
-    selected: Mapping[str, Any],
     name: experiment_runs.RecipeArgument,
     data: experiment_runs.TaskOption = None,
     *,
     asked: SearchOptions,
-    how: experiment_runs.Executing,
+    how: Annotated[experiment_runs.Executing, "download", "executor", "threads", "log"],
     as_json: JsonOption = False,
+    selected: Annotated[Table, fields_of(Selection, *OF_A_SEARCH, panel="Options")],
 ) -> None:
     r"""Look for better settings with Optuna, within the recipe's ranges, on validation data only.
 

@@ -1,11 +1,11 @@
-"""Options of a command from the fields of a class: name, type, bounds and help, said once.
+"""Options of a command from the fields of classes: name, type, bounds and help, said once.
 
-:func:`filled` gives a command an object of a class whose fields are annotated as options, which
-several commands may share.
-
-:func:`options_of` puts the fields of settings, which know nothing of a command line, among the
-options of a command, with the meaning that stands beside the field as help. An option that is not
-given is not in what the command gets, so that defaults stay those of the settings.
+Every command passes through :func:`filled`. A parameter that is an object of a dataclass stands for
+the fields of that class that are options, ``Annotated[kind, "name", ..]`` for those that are named,
+in this order. A table, ``Annotated[Table, fields_of(kind, ..)]``, of a command or of such a class,
+stands for fields of settings, which know nothing of a command line; the meaning beside a field is
+its help. It has what was typed, by field: what is not typed is not in it, so that defaults stay
+those of the settings.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ import functools
 import inspect
 import types
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -21,11 +21,18 @@ from eventsim.cli.options import OPTION, option_name, read_pair, read_pairs
 from eventsim.entries import hints_of
 from eventsim.entries.described import meanings
 
+Table = Mapping[str, Any]
 
-def options_of(
-    kind: type, *names: str, into: str, panel: str, prefix: str = ""
-) -> Callable[[Any], Any]:
-    """Let a command take fields of settings as options.
+
+class _Options(NamedTuple):
+    """The parameters that stand for a value, and what makes it of all that was typed."""
+
+    parameters: list[inspect.Parameter]
+    made: Callable[[Table], Any]
+
+
+def fields_of(kind: type, *names: str, panel: str, prefix: str = "") -> _Options:
+    """Mark of a table: what was typed of fields of settings.
 
     Parameters
     ----------
@@ -34,82 +41,60 @@ def options_of(
     names
         Of the fields: ``tau_mem`` becomes ``--tau-mem``. Fields of several numbers are repeated, as
         are values by name, ``KEY=VALUE``; those of two numbers are written ``1:3``.
-    into
-        Parameter of the command that gets the given values by name, a dict; ``tables.network`` is
-        the entry ``network`` of the parameter ``tables``.
     panel
         Heading of these options in the help.
     prefix
         Before the names of the options: ``activity_`` makes ``--activity-target`` of ``target``.
     """
     hints, texts = hints_of(kind), meanings(kind)
-    added = {name: _option(prefix + name, hints[name], texts[name], panel) for name in names}
 
-    def values(given: Mapping[str, Any]) -> dict[str, Any]:
-        said = {name: one for name, one in given.items() if one is not None}
+    def values(given: Table) -> Table:
+        said = {name: given[prefix + name] for name in names if given[prefix + name] is not None}
         return {name: _value(prefix + name, hints[name], one) for name, one in said.items()}
 
-    return _taking(added, values, into, last=True)
+    return _Options(
+        [_option(prefix + name, hints[name], texts[name], panel) for name in names], values
+    )
 
 
-def filled(kind: type, *names: str, into: str) -> Callable[[Any], Any]:
-    """Let a command take fields of a dataclass as options, and get it filled.
+def filled(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The command, which takes options and gets objects and tables."""
+    own, hints = inspect.signature(command), get_type_hints(command, include_extras=True)
+    asked = {name: _options(name, hints[name], one.default) for name, one in own.parameters.items()}
 
-    Parameters
-    ----------
-    kind
-        The dataclass; these fields are made by :func:`~eventsim.cli.options.option`, or annotated
-        as options. Its other fields keep their defaults.
-    names
-        Of the fields, in the order of the help; all with options of their own if none is named.
-    into
-        Parameter of the command that gets the object; the options stand in its place.
-    """
-    hints = dict(hints_of(kind))
-    defaults = {field.name: field.default for field in dataclasses.fields(kind)}
-    for field in dataclasses.fields(kind):
-        if OPTION in field.metadata:
-            hints[field.name] = Annotated[hints[field.name], field.metadata[OPTION]]
+    @functools.wraps(command)
+    def run(**given: Any) -> Any:
+        return command(**{name: options.made(given) for name, options in asked.items()})
+
+    found = [one for options in asked.values() for one in options.parameters]
+    run.__signature__ = own.replace(parameters=found)  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in found}
+    return run
+
+
+def _options(name: str, hint: Any, default: Any) -> _Options:
+    """What stands for a parameter of a command, or for a field of a class of options."""
+    kind, *marks = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+    if marks and isinstance(marks[0], _Options):
+        return marks[0]
+    if dataclasses.is_dataclass(kind):
+        return _options_of_class(kind, tuple(marks))
+    made = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
+    return _Options([made], lambda given: given[name])
+
+
+def _options_of_class(kind: Any, names: tuple[str, ...]) -> _Options:
+    """What stands for an object: fields made by ``option``, or annotated as options."""
+    hints, fields = dict(hints_of(kind)), {one.name: one for one in dataclasses.fields(kind)}
+    for name, one in fields.items():
+        if OPTION in one.metadata:
+            hints[name] = Annotated[hints[name], one.metadata[OPTION]]
     names = names or tuple(name for name, hint in hints.items() if get_origin(hint) is Annotated)
-    added = {
-        name: inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, default=defaults[name], annotation=hints[name]
-        )
-        for name in names
-    }
-    return _taking(added, lambda given: kind(**given), into)
-
-
-def _taking(
-    added: Mapping[str, inspect.Parameter],
-    made: Callable[[Mapping[str, Any]], Any],
-    into: str,
-    *,
-    last: bool = False,
-) -> Callable[[Any], Any]:
-    """Let a command take parameters, by field, in the place of what is made of them, or last."""
-
-    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        own = inspect.signature(command)
-
-        @functools.wraps(command)
-        def run(**typed: Any) -> Any:
-            given = {field: typed.pop(parameter.name) for field, parameter in added.items()}
-            parameter, inner, key = into.partition(".")
-            value = {**typed.pop(parameter, {}), key: made(given)} if inner else made(given)
-            return command(**typed, **{parameter: value})
-
-        found: list[inspect.Parameter] = []
-        for parameter in own.parameters.values():
-            one = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-            own_place = one.name == into.partition(".")[0]
-            found += [one] if not own_place else [] if last else added.values()
-        found += added.values() if last else []
-        run.__signature__ = own.replace(parameters=found)  # type: ignore[attr-defined]
-        run.__annotations__ = {one.name: one.annotation for one in found}
-        return run
-
-    return decorate
+    parts = {name: _options(name, hints[name], fields[name].default) for name in names}
+    return _Options(
+        [one for part in parts.values() for one in part.parameters],
+        lambda given: kind(**{name: part.made(given) for name, part in parts.items()}),
+    )
 
 
 def _option(name: str, hint: Any, text: str, panel: str) -> inspect.Parameter:
@@ -176,6 +161,3 @@ def _bare(hint: Any) -> tuple[Any, int | None]:
         others = [one for one in get_args(hint) if one is not type(None)]
         return _bare(others[0])
     return hint, None
-
-
-Given = Mapping[str, Any]

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import typer
 
 from eventsim.chips import load_chip
 from eventsim.cli import experiment_runs
 from eventsim.cli import options as opt
-from eventsim.cli.fields import filled, options_of
+from eventsim.cli.fields import Table, fields_of
 from eventsim.cli.reading import PART
 from eventsim.cli.terminal import CHECK_FAILED, present, print_table, say
 from eventsim.entries import parse_toml
@@ -59,19 +59,17 @@ class FrontierOptions:
     samples: opt.SamplesOption = None
 
 
-@options_of(
-    Selection, "file", "seeds", "epochs", "smoke", "backend", into="selected", panel="Options"
-)
-@filled(FrontierOptions, into="asked")
-@filled(experiment_runs.Executing, into="how")
 def frontier_command(
-    selected: Mapping[str, Any],
     name: experiment_runs.RecipeArgument = "frontier",
     data: experiment_runs.TaskOption = None,
     *,
     asked: FrontierOptions,
     how: experiment_runs.Executing,
     as_json: opt.JsonOption = False,
+    selected: Annotated[
+        Table,
+        fields_of(Selection, "file", "seeds", "epochs", "smoke", "backend", panel="Options"),
+    ],
 ) -> None:
     """Accuracy against energy on chips: train a sweep, measure every run, find the Pareto front.
 

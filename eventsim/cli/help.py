@@ -14,6 +14,8 @@ from rich.table import Table
 from rich.text import Text
 from typer.core import TyperCommand
 
+from eventsim.cli.fields import filled
+
 COMMON_EXAMPLES = 4
 NAMES_WIDTH = 26  # longer names stand on a line of their own
 WIDEST = 100
@@ -69,8 +71,14 @@ class App(typer.Typer):
     """A group of commands with this help."""
 
     def command(self, name: str | None = None, **more: Any) -> Callable[[Command], Command]:
-        """As Typer's."""
-        return super().command(name, **({"cls": Helped} | more))
+        """As Typer's, for functions that take objects for their options."""
+        typers = super().command(name, **({"cls": Helped} | more))
+
+        def add(command: Command) -> Command:
+            typers(filled(command))
+            return command
+
+        return add
 
 
 def showing(*common: str) -> type[Helped]:

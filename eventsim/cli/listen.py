@@ -13,7 +13,7 @@ import numpy as np
 import typer
 
 from eventsim.cli.events import audio_of, find_for, find_network
-from eventsim.cli.fields import filled, options_of
+from eventsim.cli.fields import Table, fields_of
 from eventsim.cli.options import (
     Machine,
     RunArgument,
@@ -22,7 +22,7 @@ from eventsim.cli.options import (
     option,
     option_name,
 )
-from eventsim.cli.reading import MEASURED, Reading
+from eventsim.cli.reading import MeasuredReading, Reading
 from eventsim.cli.terminal import say, say_backend, show_table, stdout
 from eventsim.cli.text_events import size_of
 from eventsim.datasets import DATASETS
@@ -71,10 +71,6 @@ class ListenOptions:
     view: bool = option(False, "A live view of all classes in place of lines.", "--view")
 
 
-@filled(ListenOptions, into="asked")
-@filled(Reading, *MEASURED, into="reading")
-@options_of(ListenSettings, *SETTINGS, into="settings", panel="Events and answers (times in ms)")
-@filled(Machine, into="machine")
 def listen_command(
     run: RunArgument,
     source: Annotated[
@@ -87,12 +83,14 @@ def listen_command(
     ],
     *,
     asked: ListenOptions,
-    reading: Reading,
-    settings: dict[str, Any],
+    reading: MeasuredReading,
     machine: Machine,
     as_json: Annotated[
         bool, typer.Option("--json", help="A JSON object per line on stdout, no tables.")
     ] = False,
+    settings: Annotated[
+        Table, fields_of(ListenSettings, *SETTINGS, panel="Events and answers (times in ms)")
+    ],
 ) -> None:
     """Run a trained network on live events, and print its answers as they come.
 

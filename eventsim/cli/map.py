@@ -13,9 +13,8 @@ from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from eventsim.chips import Chip, board_of, load_chip
 from eventsim.cli import options as opt
 from eventsim.cli.events import find_network
-from eventsim.cli.fields import filled
 from eventsim.cli.measured import MeasuredPart, find_measured
-from eventsim.cli.reading import MEASURED, Reading
+from eventsim.cli.reading import MeasuredReading
 from eventsim.cli.terminal import echo_late, present, print_table, say, say_backend, stderr
 from eventsim.engine import simulate
 from eventsim.errors import DataError, NetworkError, ParameterError
@@ -98,15 +97,12 @@ class MapOptions:
     seed: int = opt.option(0, "", min=0)
 
 
-@filled(Reading, *MEASURED, into="reading")
-@filled(MapOptions, into="asked")
-@filled(opt.Machine, into="machine")
 def map_command(
     net: opt.NetArgument,
     events: opt.EventsArgument = None,
     *,
     asked: MapOptions,
-    reading: Reading,
+    reading: MeasuredReading,
     samples: opt.SamplesOption = None,
     machine: opt.Machine,
     as_json: opt.JsonOption = False,

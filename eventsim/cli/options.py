@@ -161,7 +161,7 @@ def option(
 ) -> Any:
     """A field that is an option: its default and its help, and what typer takes besides.
 
-    A class of such fields is given to a command by :func:`eventsim.cli.fields.filled`.
+    A command has a parameter that is an object of a class of such fields.
     """
     typed = typer.Option(
         *names,

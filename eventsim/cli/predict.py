@@ -11,9 +11,8 @@ from eventsim.arrays import Precision
 from eventsim.cli.answers import noted, one_stream, recordings_of, show_answers, write_csv
 from eventsim.cli.damaged import SkipDamagedOption
 from eventsim.cli.events import find_files, find_network
-from eventsim.cli.fields import filled
 from eventsim.cli.options import JsonOption, Machine, RunArgument, WhichOption
-from eventsim.cli.reading import MEASURED, Reading
+from eventsim.cli.reading import MeasuredReading
 from eventsim.cli.regression import predict_values, show_values, write_values_csv
 from eventsim.cli.terminal import present, say_backend
 from eventsim.errors import ParameterError
@@ -23,8 +22,6 @@ from eventsim.train.prediction import predict
 COLUMNS = ("file", "sample", "key", "answer", "score", "second", "second_score", "note")
 
 
-@filled(Reading, *MEASURED, into="reading")
-@filled(Machine, into="machine")
 def predict_command(
     run: RunArgument,
     files: Annotated[
@@ -35,7 +32,7 @@ def predict_command(
         ),
     ],
     *,
-    reading: Reading,
+    reading: MeasuredReading,
     which: WhichOption = "last",
     skip_damaged: SkipDamagedOption = False,
     every: Annotated[

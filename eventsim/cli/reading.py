@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 from eventsim.cli.options import DownloadOption, FileOption, SplitOption, option
 from eventsim.cli.text_events import PLAIN, Assumed
@@ -10,9 +10,6 @@ from eventsim.datasets.audio_events import ENCODER
 from eventsim.datasets.encoders import CochleaEncoder
 
 PART = "test"  # of divided data, where none is named
-
-# The options of a command that measures a network on events.
-MEASURED = ("split", "sensor", "unit", "columns", "sensor_size", "begin")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,3 +88,7 @@ class Reading:
     def part(self) -> str:
         """The part of divided data that is read."""
         return PART if self.split is None else self.split
+
+
+# With the options of a command that measures a network on events.
+MeasuredReading = Annotated[Reading, "split", "sensor", "unit", "columns", "sensor_size", "begin"]

@@ -14,10 +14,9 @@ from eventsim.chips import Chip
 from eventsim.cli import options as opt
 from eventsim.cli.cost import DEFAULT_CHIPS, WeightBitsOption, find_chips, find_dense, stored_widths
 from eventsim.cli.events import find_network
-from eventsim.cli.fields import filled
 from eventsim.cli.map import choose_method, find_congestion, find_study, study_missing
 from eventsim.cli.measured import MeasuredPart, find_measured
-from eventsim.cli.reading import MEASURED, Reading
+from eventsim.cli.reading import MeasuredReading
 from eventsim.cli.regression import report_values
 from eventsim.cli.terminal import echo_late, present, say, say_backend
 from eventsim.energy import RunCosts, costs_over_time, run_costs
@@ -75,15 +74,12 @@ class ReportOptions:
     )
 
 
-@filled(Reading, *MEASURED, into="reading")
-@filled(ReportOptions, into="asked")
-@filled(opt.Machine, into="machine")
 def report_command(
     run: opt.RunArgument,
     events: opt.EventsArgument = None,
     *,
     asked: ReportOptions,
-    reading: Reading,
+    reading: MeasuredReading,
     samples: opt.SamplesOption = None,
     machine: opt.Machine,
     as_json: opt.JsonOption = False,

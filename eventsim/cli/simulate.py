@@ -13,10 +13,9 @@ import typer
 from eventsim.arrays import Precision
 from eventsim.cli import completion
 from eventsim.cli.events import find_network
-from eventsim.cli.fields import filled
 from eventsim.cli.measured import MeasuredPart, find_measured
 from eventsim.cli.options import JsonOption, Machine, NetArgument, SamplesOption, option
-from eventsim.cli.reading import MEASURED, Reading
+from eventsim.cli.reading import MeasuredReading
 from eventsim.cli.terminal import echo_late, present, say_backend, show_table
 from eventsim.engine import Explanation, explain, simulate
 from eventsim.engine.contract.compiling import SHOWN, Watch, compile_seconds
@@ -48,9 +47,6 @@ class SimulateOptions:
     )
 
 
-@filled(Reading, *MEASURED, into="reading")
-@filled(SimulateOptions, into="asked")
-@filled(Machine, into="machine")
 def simulate_command(
     net: NetArgument,
     events: Annotated[
@@ -63,7 +59,7 @@ def simulate_command(
     ],
     *,
     asked: SimulateOptions,
-    reading: Reading,
+    reading: MeasuredReading,
     machine: Machine,
     as_json: JsonOption = False,
 ) -> None:

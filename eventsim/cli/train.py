@@ -12,27 +12,20 @@ import typer
 from eventsim.cli import completion, regression, terminal
 from eventsim.cli import options as opt
 from eventsim.cli.events import find_settings
-from eventsim.cli.fields import filled, options_of
 from eventsim.cli.help import HelpAllOption
-from eventsim.cli.train_settings import TypedTraining, config_of, network_of, own_bip
+from eventsim.cli.train_settings import CHOSEN, TypedTraining, config_of, network_of, own_bip
 from eventsim.engine.contract.compiling import SHOWN
 from eventsim.errors import DataError, ParameterError, StorageError
 from eventsim.measures import INTERVAL, interval_text, measure_name
 from eventsim.network import Network
 from eventsim.report.numbers import percent
-from eventsim.runs.data import DataSettings
 from eventsim.runs.execution import Execution, Outcome, execute
-from eventsim.runs.networks import NetworkSettings
 from eventsim.runs.regression import FitOutcome, execute_values
 from eventsim.runs.run import load_any
 from eventsim.runs.settings import RunSettings, check_same_run
 from eventsim.train import (
-    ActivityCost,
     Callback,
     ProcessGroup,
-    QuantisedTraining,
-    SparseTraining,
-    TrainConfig,
     connect,
 )
 from eventsim.train.checkpoint import stored_validation
@@ -41,21 +34,6 @@ from eventsim.train.launch import find_launch, why_no_launch
 from eventsim.train.loggers import LogFile, Progress, Several, TensorBoard
 from eventsim.train.loop import early_text
 
-NETWORK_OPTIONS = (
-    "model", "hidden", "self_recurrent", "skip", "tau_mem", "tau_syn", "tau_mem_range",
-    "forward_delays", "output_delays",
-    "skip_to_readout", "output_maps", "kernel", "stride", "lateral", "probability", "in_degree",
-    "scale", "lateral_gain", "inhibitory", "delays", "adaptation", "tau_adaptation", "neuron",
-)  # fmt: skip
-TRAINING_OPTIONS = (
-    "epochs", "patience", "patience_by", "batch_size", "seed", "validate", "shards", "train_delays",
-    "max_delay", "dale", "backend", "precision",
-)  # fmt: skip
-ACTIVITY_OPTIONS = ("target", "chip")
-DATA_OPTIONS = ("step", "encoder", "divide", "test_fraction", "test_group", "division_seed")
-CHOSEN = (*DATA_OPTIONS, "round_times")  # of the recordings, beside which they are
-SPARSE_OPTIONS = ("sparsity", "fan_in", "rewire")
-QUANTISE_OPTIONS = ("chip", "bits", "begin")
 COMMON_OPTIONS = (
     "data", "out", "resume", "test_group", "model", "hidden", "loss", "lr", "epochs", "patience",
     "seed",
@@ -99,24 +77,7 @@ class RunStart:
     help_all: HelpAllOption = False
 
 
-@filled(TypedTraining, into="asked")
-@filled(RunStart, into="start")
-@options_of(DataSettings, *DATA_OPTIONS, into="tables.data", panel="Data")
-@options_of(NetworkSettings, *NETWORK_OPTIONS, into="tables.network", panel="Network")
-@options_of(TrainConfig, *TRAINING_OPTIONS, into="tables.train", panel="Training")
-@options_of(
-    ActivityCost, *ACTIVITY_OPTIONS, into="tables.activity", panel="Costs", prefix="activity_"
-)
-@options_of(SparseTraining, *SPARSE_OPTIONS, into="tables.sparse", panel="Costs")
-@options_of(
-    QuantisedTraining, *QUANTISE_OPTIONS, into="tables.quantise", panel="Costs", prefix="quantise_"
-)
-def train_command(
-    asked: TypedTraining,
-    start: RunStart,
-    tables: Mapping[str, Mapping[str, Any]],
-    as_json: opt.JsonOption = False,
-) -> None:
+def train_command(asked: TypedTraining, start: RunStart, as_json: opt.JsonOption = False) -> None:
     """Train a spiking network on recordings with classes or values, test it, and write a report.
 
     A part of the training data is held out for validation; test data is used only after the end.
@@ -161,7 +122,7 @@ def train_command(
 
     torchrun --nproc-per-node 4 --no-python eventsim train fsdd --distributed --shards 8
     """
-    asked, out = replace(asked, tables=tables), start.out
+    out = start.out
     opt.forms_of(start.figures)  # a wrong one is told before training
     if start.resume and start.overwrite:
         raise ParameterError("--resume and --overwrite contradict each other.")

@@ -1,7 +1,7 @@
 """Settings of a training as they are typed: options, ``--set`` and a file of ``--config``."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,20 +10,23 @@ import typer
 from eventsim.cli import completion
 from eventsim.cli import options as opt
 from eventsim.cli.events import find_network
+from eventsim.cli.fields import Table, fields_of
 from eventsim.entries import nearest, parse_word, read_json, read_toml, shown
 from eventsim.errors import ParameterError
 from eventsim.network import Network
+from eventsim.runs.data import DataSettings
 from eventsim.runs.networks import NetworkSettings
-from eventsim.train import TrainConfig
+from eventsim.train import ActivityCost, QuantisedTraining, SparseTraining, TrainConfig
 from eventsim.train.config import Intrinsic
 from eventsim.train.folder import FORMAT
 
-Table = Mapping[str, Any]
+DIVISION = ("step", "encoder", "divide", "test_fraction", "test_group", "division_seed")
+CHOSEN = (*DIVISION, "round_times")  # of the recordings, beside which they are
 
 
 @dataclass(frozen=True, kw_only=True)
 class TypedTraining:
-    """What was typed of data, network and training; ``tables`` have what was given of each."""
+    """What was typed of data, network and training."""
 
     data: Annotated[
         str | None,
@@ -72,18 +75,39 @@ class TypedTraining:
         metavar="NET",
         autocompletion=completion.complete_net,
     )
-    tables: Mapping[str, Table] = field(default_factory=dict)
+    quantise: Annotated[
+        Table,
+        fields_of(QuantisedTraining, "chip", "bits", "begin", panel="Costs", prefix="quantise_"),
+    ]
+    sparse: Annotated[
+        Table, fields_of(SparseTraining, "sparsity", "fan_in", "rewire", panel="Costs")
+    ]
+    activity: Annotated[
+        Table, fields_of(ActivityCost, "target", "chip", panel="Costs", prefix="activity_")
+    ]
+    train: Annotated[
+        Table,
+        fields_of(
+            TrainConfig, "epochs", "patience", "patience_by", "batch_size", "seed", "validate",
+            "shards", "train_delays", "max_delay", "dale", "backend", "precision", panel="Training",
+        ),
+    ]  # fmt: skip
+    network: Annotated[
+        Table,
+        fields_of(
+            NetworkSettings, "model", "hidden", "self_recurrent", "skip", "tau_mem", "tau_syn",
+            "tau_mem_range", "forward_delays", "output_delays", "skip_to_readout", "output_maps",
+            "kernel", "stride", "lateral", "probability", "in_degree", "scale", "lateral_gain",
+            "inhibitory", "delays", "adaptation", "tau_adaptation", "neuron", panel="Network",
+        ),
+    ]  # fmt: skip
+    division: Annotated[Table, fields_of(DataSettings, *DIVISION, panel="Data")]
 
     @property
     def chosen(self) -> Table:
         """Of the recordings, beside which they are."""
         more = {} if self.round_times is None else {"round_times": self.round_times}
-        return {**self.tables["data"], **more}
-
-    @property
-    def network(self) -> Table:
-        """Of the network."""
-        return self.tables["network"]
+        return {**self.division, **more}
 
 
 def config_of(asked: TypedTraining, base: Mapping[str, Any]) -> TrainConfig:
@@ -91,10 +115,10 @@ def config_of(asked: TypedTraining, base: Mapping[str, Any]) -> TrainConfig:
     values = dict(base)
     if asked.config is not None:
         values |= read_config_file(asked.config)
-    values |= opt.with_precision(asked.tables["train"])
+    values |= opt.with_precision(asked.train)
     values |= {} if asked.loss is None else {"loss": asked.loss}
     for name in ("activity", "sparse", "quantise"):
-        values[name] = {**values[name], **asked.tables[name]}
+        values[name] = {**values[name], **getattr(asked, name)}
     if asked.bip is False:
         values["bip"] = []
     elif asked.bip and not values["bip"]:

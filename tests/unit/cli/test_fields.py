@@ -6,7 +6,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from eventsim.cli.fields import filled, options_of
+from eventsim.cli.fields import Table, fields_of, filled
 from eventsim.entries import Count, Finite, Positive, Settings
 from eventsim.entries.described import described, meanings, setting
 from eventsim.errors import ParameterError
@@ -32,13 +32,18 @@ class Shape(Settings):
     names: list[str] = setting(list, "Of all.")
 
 
+Typed = Annotated[
+    Table, fields_of(Shape, "kind", "sizes", "range", "deep", "tau", "more", panel="Shape")
+]
+
+
 @pytest.fixture
 def run():
     app, seen = typer.Typer(), []
 
     @app.command()
-    @options_of(Shape, "kind", "sizes", "range", "deep", "tau", "more", into="shape", panel="Shape")
-    def command(name: str, shape: dict, loud: bool = False) -> None:
+    @filled
+    def command(name: str, shape: Typed, loud: bool = False) -> None:
         seen.append((name, shape, loud))
 
     def call(*arguments):
@@ -115,7 +120,7 @@ def test_command_gets_a_class_filled_with_its_options(typed, expected):
     app, seen = typer.Typer(), []
 
     @app.command()
-    @filled(Places, "far", "names", into="places")
+    @filled
     def command(name: str, *, places: Places, loud: bool = False) -> None:
         seen.append((name, places, loud))
 
@@ -128,8 +133,10 @@ def test_options_of_a_class_stand_in_its_place_in_the_help():
     app = typer.Typer()
 
     @app.command()
-    @filled(Places, "names", "far", into="places")
-    def command(first: int = 0, *, places: Places, last: int = 0) -> None:
+    @filled
+    def command(
+        first: int = 0, *, places: Annotated[Places, "names", "far"], last: int = 0
+    ) -> None:
         del first, places, last
 
     text = CliRunner().invoke(app, ["--help"]).output
