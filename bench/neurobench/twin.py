@@ -25,12 +25,13 @@ from numpy.typing import NDArray
 
 from eventsim.adjoint.linear.voltage import joined_voltages, readout_last, readout_maximum
 from eventsim.arrays import Floats, Ints
-from eventsim.energy.arrivals import CountedRun, Wires, make_run, steps_of
+from eventsim.energy.arrivals import CountedRun, Wires, make_run
 from eventsim.energy.steps import ClockedCounts, clocked, total
 from eventsim.engine import readout_integral, simulate
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape
 from eventsim.events.source import SourceSpikes
+from eventsim.events.steps import step_count, step_within
 from eventsim.network import Decision, Network
 
 FLOAT_BYTES = 4
@@ -320,12 +321,12 @@ def _decision_layer(torch: Any, decision: Decision) -> Any:
 
 def _frames(torch: Any, run: CountedRun, step_ms: float) -> dict[str, list[Any]]:
     """Inputs of projections and spikes of populations, float32 [samples, steps, neurons] each."""
-    steps = int(np.ceil(run.duration / step_ms).max(initial=0))
+    steps = int(step_count(run.duration, step_ms).max(initial=0))
 
     def frames(sent: SourceSpikes, met: Any, time: Any) -> Any:
         binned = np.zeros((run.n_samples, steps, sent.size), np.float32)
         sample = sent.sample[met]
-        step = steps_of(time[met], run.duration[sample], step_ms)
+        step = step_within(time[met], run.duration[sample], step_ms)
         np.add.at(binned, (sample, step, sent.neurons[met]), 1.0)
         return torch.as_tensor(binned)
 

@@ -1,8 +1,9 @@
 r"""Events in steps of time.
 
 Step t of a sample covers :math:`[t \Delta, (t+1) \Delta)`; a sample of length T has
-:math:`\lceil T / \Delta \rceil` steps. Events of one channel in one step are counted, or clipped to
-one, as in the published data sets. The number of events that clipping loses is kept.
+:math:`\lceil T / \Delta \rceil` steps (see ``eventsim.events.steps``). Events of one channel in one
+step are counted, or clipped to one, as in the published data sets. The number of events that
+clipping loses is kept.
 """
 
 from dataclasses import dataclass
@@ -10,13 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import Floats
 from eventsim.events import EventStream
 from eventsim.events.order import sample_of_event
+from eventsim.events.steps import step_count, step_within
 from eventsim.summary import short_repr
 
 MOST = np.iinfo(np.uint16).max
-ROUNDING = 1e-9  # of a step: an event at 0.3 ms belongs to step 3 of 0.1 ms, whatever 0.3 / 0.1 is
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,12 +65,6 @@ class BinnedEvents:
         return live
 
 
-def step_of(times: Floats, dt: float) -> NDArray[np.int64]:
-    """Number of the step of ``dt`` ms in which each time, ms, lies."""
-    step: NDArray[np.int64] = np.floor(times / dt + ROUNDING).astype(np.int64)
-    return step
-
-
 def bin_events(stream: EventStream, dt: float, *, clip: bool = False) -> BinnedEvents:
     """Count the events of every step.
 
@@ -83,12 +77,12 @@ def bin_events(stream: EventStream, dt: float, *, clip: bool = False) -> BinnedE
     clip
         Whether several events of a channel in a step count as one.
     """
-    steps = np.ceil(stream.duration / dt - ROUNDING).astype(np.int64)
+    steps = step_count(stream.duration, dt)
     n_steps = int(steps.max(initial=0))
     shape = (n_steps, stream.n_samples, stream.n_channels)
     sample = sample_of_event(stream.offsets)
-    step = step_of(stream.times, dt)
-    inside = step < steps[sample]
+    step = step_within(stream.times, stream.duration[sample], dt)
+    inside = stream.times < stream.duration[sample]
     flat = (step[inside] * shape[1] + sample[inside]) * shape[2] + stream.channels[inside]
     counts = np.bincount(flat, minlength=n_steps * shape[1] * shape[2])
     shared = int(counts.sum() - (counts > 0).sum())

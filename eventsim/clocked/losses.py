@@ -31,10 +31,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from eventsim.arrays import Floats, Ints
-from eventsim.clocked.bins import step_of
 from eventsim.clocked.forward import ClockedRun
 from eventsim.clocked.synapses import Array
 from eventsim.errors import ParameterError
+from eventsim.events.steps import step_of
 from eventsim.summary import short_repr
 from eventsim.train.loss_settings import IntegralLoss, LossSettings, SpikeTrainLoss
 from eventsim.train.onset import onsets
@@ -105,8 +105,8 @@ def _van_rossum(loss: SpikeTrainLoss, run: ClockedRun, labels: Ints, output: str
     dtype = run.records[output].voltage.dtype
     trace = _trace(spikes, dt, tau, dtype)
     wanted = np.zeros(spikes.shape, bool)
-    steps = np.arange(0.5, spikes.shape[0] * dt * loss.rate / MS_PER_S) * MS_PER_S / loss.rate
-    steps = np.floor(steps / dt).astype(np.int64)
+    times = np.arange(0.5, spikes.shape[0] * dt * loss.rate / MS_PER_S) * MS_PER_S / loss.rate
+    steps = step_of(times, dt)
     steps = steps[steps < spikes.shape[0], np.newaxis]
     wanted[steps, np.arange(labels.size), labels] = True
     alive = run.events.alive

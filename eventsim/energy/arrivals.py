@@ -18,6 +18,7 @@ from eventsim.engine.run.run import sources
 from eventsim.errors import NetworkError, ShapeError
 from eventsim.events import SpikeTape
 from eventsim.events.source import SourceSpikes
+from eventsim.events.steps import step_within
 from eventsim.network import Network, Projection
 from eventsim.plan import make_plan
 
@@ -197,14 +198,6 @@ def distinct(values: Ints) -> Ints:
     return found
 
 
-def steps_of(time: Floats, end: Floats, step_ms: float) -> Ints:
-    """Step in which each time lies, of a sample that ends at ``end``. New array."""
-    # Rounding of the quotient may put the last moments behind the last step.
-    last = np.ceil(end / step_ms) - 1.0
-    steps: Ints = np.minimum(np.floor(time / step_ms), last).astype(np.int64)
-    return steps
-
-
 def distinct_arrivals(run: CountedRun, population: str, *, step_ms: float | None = None) -> Ints:
     """Pairs (neuron, time), or (neuron, step) where steps are given, with arrivals; [samples]."""
     totals = np.zeros(run.n_samples, np.int64)
@@ -269,7 +262,7 @@ def _distinct_in(
     sample = np.concatenate([np.zeros(0, np.int64), *(group.sample for group in groups)])
     time = np.concatenate([np.zeros(0), *(group.time for group in groups)])
     if step_ms is not None:
-        time = steps_of(time, end[sample], step_ms).astype(np.float64)
+        time = step_within(time, end[sample], step_ms).astype(np.float64)
     moment, sample_of_moment = _number_moments(sample, time)
     moments = np.split(moment, np.cumsum([group.sample.size for group in groups])[:-1])
     pairs = list(zip(groups, moments, strict=True)) if groups else []

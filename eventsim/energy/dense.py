@@ -25,6 +25,7 @@ from eventsim.chips import Chip, ChipError
 from eventsim.energy.counts import BITS_PER_BYTE
 from eventsim.energy.missing import NO_FIGURE, NOT_COUNTED, Missing
 from eventsim.errors import ParameterError
+from eventsim.events.steps import step_count
 from eventsim.network import Network
 from eventsim.summary import short_repr
 
@@ -137,7 +138,8 @@ def dense_equivalent(
         else:
             weights += population.size * inputs
             biases += population.size
-    frames = np.ceil(np.atleast_1d(np.asarray(duration, dtype=np.float64)) / frame_ms)
+    lengths = np.atleast_1d(np.asarray(duration, dtype=np.float64))
+    frames = step_count(lengths, frame_ms).astype(np.float64)
     per_frame = (weights + products) * chip.energy["mac"].value
     if "memory_byte" in chip.energy:
         per_frame += weights * weight_bits / BITS_PER_BYTE * chip.energy["memory_byte"].value

@@ -27,6 +27,7 @@ from eventsim.energy import arrivals
 from eventsim.energy.arrivals import CountedRun, Wires
 from eventsim.errors import ParameterError
 from eventsim.events import SpikeTape
+from eventsim.events.steps import step_count, step_within
 from eventsim.network import Network
 from eventsim.summary import short_repr
 
@@ -132,7 +133,7 @@ def clock_run(
         raise ParameterError(f"clocked: step_ms is {step_ms}, expected a finite number > 0.")
     if batch_size < 1:
         raise ParameterError(f"clocked: batch_size is {batch_size}, expected at least 1.")
-    own = np.ceil(run.duration / step_ms).astype(np.int64)
+    own = step_count(run.duration, step_ms)
     call = np.arange(run.n_samples) // batch_size
     longest = np.zeros(int(call.max(initial=-1)) + 1, np.int64)
     np.maximum.at(longest, call, own)
@@ -174,7 +175,7 @@ class _Grid:
 
     def step(self, sample: Ints, time: Floats) -> Ints:
         """Number of the step in which a time lies, among those of all samples."""
-        return self.first[sample] + arrivals.steps_of(time, self.duration[sample], self.step_ms)
+        return self.first[sample] + step_within(time, self.duration[sample], self.step_ms)
 
     def sample(self, step: Ints) -> Ints:
         """Sample to which steps belong."""

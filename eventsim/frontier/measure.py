@@ -39,7 +39,7 @@ TIME = "inference_ms"
 ENERGY = "energy_pj"
 LEAKAGE = tuple(name for name, term in ENERGY_TERMS.items() if term.needs == "time")
 _VERSION = (
-    4  # raised when numbers are new or others: what is remembered without them is measured again
+    5  # raised when numbers are new or others: what is remembered without them is measured again
 )
 
 

@@ -29,6 +29,7 @@ from eventsim.chips.terms import LINKS
 from eventsim.engine.run.run import sources
 from eventsim.errors import ShapeError
 from eventsim.events import SpikeTape
+from eventsim.events.steps import step_count
 from eventsim.hardware.errors import MappingError
 from eventsim.hardware.graph import axon_graph
 from eventsim.hardware.usage import destinations, limits_of
@@ -198,7 +199,7 @@ def _packets(net: Network, tape: SpikeTape, mapping: Mapping, step_ms: float | N
     y_home = np.append(row[on_chip], np.zeros(graph.n_external, np.int64))
     sample, time, axon = _events(net, tape, mapping)
     if step_ms is not None:
-        time = np.ceil(time / step_ms) * step_ms
+        time = (step_count(time, step_ms) * step_ms).astype(np.float64)
     number = np.diff(reach.indptr)[axon]
     which = np.repeat(np.arange(axon.size), number)
     within = np.arange(which.size) - np.repeat(np.cumsum(number) - number, number)

@@ -46,6 +46,7 @@ from numpy.typing import NDArray
 from eventsim.chips import Chip, Limits
 from eventsim.errors import EventError
 from eventsim.events import EventStream
+from eventsim.events.steps import step_count
 from eventsim.events.storage import write_atomically
 from eventsim.hardware.errors import MappingError
 from eventsim.hardware.graph import entries
@@ -121,7 +122,7 @@ def export_sanafe(
         raise MappingError(f"step_ms is {step_ms}, expected a time > 0 in ms.")
     net = net.to_host()
     _check(net, mapping, step_ms)
-    steps = int(np.ceil(float(stream.duration[0]) / step_ms))
+    steps = int(step_count(stream.duration, step_ms)[0])
     trains, moved, lost = _trains(stream, step_ms, steps)
     folder = Path(folder)
     entry = 0 if mapping.inputs == "placed" else -(-stream.n_channels // MOST_NEURONS)
@@ -156,7 +157,7 @@ def _trains(stream: EventStream, step_ms: float, steps: int) -> tuple[NDArray[np
     trains = np.zeros((stream.n_channels, steps), bool)
     moved = lost = 0
     # An event in ((k - 1) h, k h] has arrived at k h; what is sent in step k - 1 is there then.
-    step = np.maximum(np.ceil(stream.times / step_ms - 1e-9).astype(int) - 1, 0)
+    step = np.maximum(step_count(stream.times, step_ms) - 1, 0)
     for channel, first in zip(stream.channels.tolist(), step.tolist(), strict=True):
         k = first
         while k < steps and trains[channel, k]:

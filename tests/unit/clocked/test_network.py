@@ -7,6 +7,7 @@ import scipy.sparse as sp
 import eventsim as es
 from eventsim import clocked
 from eventsim.errors import ParameterError, ShapeError
+from eventsim.events.steps import step_count, step_of
 from eventsim.train import IntegralLoss, SpikeTrainLoss
 from tests.support.nets import one_layer
 from tests.unit.clocked.test_backward import loop, skips_and_selves, stream_of
@@ -61,6 +62,25 @@ def test_several_events_of_a_step_are_counted_or_clipped_and_told():
 def test_events_on_a_step_belong_to_it_whatever_rounding_says():
     stream = stream_at([k * 0.1 for k in range(500)])
     assert (clocked.bin_events(stream, 0.1).counts == 1).all()
+
+
+def test_events_just_before_the_end_are_in_the_last_step_and_those_at_the_end_in_none():
+    # In a last step that is shorter than the others, too.
+    for duration in (10.0, 9.5):
+        just_before = np.nextafter(duration, 0.0)
+        stream = es.EventStream(
+            [just_before, duration], [0, 0], [0, 2], n_channels=1, duration=duration
+        )
+        counts = clocked.bin_events(stream, 1.0).counts[:, 0, 0]
+        assert counts.tolist() == [*[0] * 9, 1], duration
+
+
+def test_steps_of_long_recordings_are_whole_numbers_too():
+    # Of ten million steps the last bits of a quotient are more than 1e-9 of a step.
+    k = np.arange(10_000_000, 10_002_000)
+    assert (step_of(k * 0.1, 0.1) == k).all()
+    assert (step_of(k / 10.0, 0.1) == k).all()
+    assert (step_count(k / 10.0, 0.1) == k).all()
 
 
 def matched(exact, grid, within):

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter, defaultdict
+from fractions import Fraction
 
 import numpy as np
 
@@ -63,8 +64,14 @@ def arrivals_of(net, tape, name):
     return found
 
 
+def in_steps(time, step_ms):
+    """A time in steps; a whole number where only the last bits of decimals stand between."""
+    exact = Fraction(float(time)) / Fraction(float(step_ms))
+    return round(exact) if abs(exact - round(exact)) < 1e-9 else exact
+
+
 def step_of(time, end, step_ms):
-    return min(math.floor(time / step_ms), math.ceil(end / step_ms) - 1)
+    return min(math.floor(in_steps(time, step_ms)), math.ceil(in_steps(end, step_ms)) - 1)
 
 
 def leaving(net, spikes, n):
@@ -107,7 +114,7 @@ def recount(net, tape):
 def recount_steps(net, tape, step_ms, batch_size=1):
     """Everything that needs a step, per sample."""
     n, end = tape.stream.n_samples, tape.stream.duration
-    own = [math.ceil(length / step_ms) for length in end]
+    own = [math.ceil(in_steps(length, step_ms)) for length in end]
     batch = [range(s // batch_size * batch_size, min(n, s // batch_size * batch_size + batch_size))
              for s in range(n)]  # fmt: skip
     steps = [max(own[k] for k in batch[s]) for s in range(n)]

@@ -94,3 +94,18 @@ def test_step_that_is_none_is_refused(step_ms):
         clocked(net, tape, step_ms=step_ms)
     with pytest.raises(ParameterError, match="batch_size is 0"):
         clocked(net, tape, step_ms=1.0, batch_size=0)
+
+
+def test_times_on_a_border_of_steps_are_in_the_later_step_whatever_the_quotient_rounds_to():
+    # 0.3 / 0.1 is 2.9999999999999996, 0.07 / 0.01 is 7.000000000000001.
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_population("out", 2)
+    net.connect("input", "out", [[0.1, 0.1]])
+    (name,) = net.projections
+    tape = es.simulate(net, one_sample([0.2, 0.3, 0.6, 0.7], duration=1.2), backend="cpu")
+    found = check(net, tape, 0.1, 1)
+    assert found.effective_macs[name].tolist() == [0]  # no step has two events
+    assert found.effective_acs[name].tolist() == [4 * 2]
+    short = es.simulate(net, one_sample([], duration=0.07), backend="cpu")
+    assert clocked(net, short, step_ms=0.01).steps.tolist() == [7]
