@@ -22,7 +22,7 @@ from eventsim.entries import flat
 from eventsim.errors import ParameterError
 from eventsim.events import AnyDataset
 from eventsim.experiment.resolve import Experiment
-from eventsim.experiment.statistics import Summary
+from eventsim.experiment.statistics import TIE_DECIMALS, Summary
 from eventsim.frontier.dense import DenseBaseline, dense_numbers
 from eventsim.frontier.measure import (
     ACCURACY,
@@ -197,6 +197,9 @@ class Frontier:
         Names of conditions without a finished run.
     small_size
         As of the experiment.
+    unfinished
+        Runs that are not in a point's means since they are not done: their folders, by the title of
+        the point.
     """
 
     title: str
@@ -207,6 +210,7 @@ class Frontier:
     points: tuple[Point, ...]
     absent: tuple[str, ...]
     small_size: str | None = None
+    unfinished: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def misfit(self, point: Point, axis: Key) -> Fit | None:
         """Why a point cannot be on the front of an axis: it does not fit, or was not checked."""
@@ -318,8 +322,19 @@ def gather(
         points=tuple(done),
         absent=tuple(name for name, found in runs.items() if not found),
         small_size=plan.small_size,
+        unfinished=_unfinished(plan, finished),
     )
     return with_fronts(frontier)
+
+
+def _unfinished(plan: Experiment, finished: Sequence[RunSettings]) -> dict[str, tuple[str, ...]]:
+    """Runs that are not done of conditions of which some are, by the title of the condition."""
+    done, begun = {spec.label for spec in finished}, {spec.name for spec in finished}
+    found: dict[str, tuple[str, ...]] = {}
+    for spec in plan.specs():
+        if spec.name in begun and spec.label not in done:
+            found[spec.title] = (*found.get(spec.title, ()), spec.label)
+    return found
 
 
 def _point(
@@ -475,10 +490,17 @@ def with_fronts(frontier: Frontier) -> Frontier:
             for point in frontier.points
             if point.is_exact and axis in point.summary and frontier.misfit(point, axis) is None
         ]
-        costs = [point.summary[axis].mean for point in able]
-        values = [point.summary[frontier.chosen_by].mean for point in able]
+        costs, values = (
+            [_settled(point.summary[key].mean) for point in able]
+            for key in (axis, frontier.chosen_by)
+        )
         for point, on in zip(able, pareto_front(costs, values), strict=True):
             if on:
                 fronts[point.name].append(axis)
     points = (replace(point, front=tuple(fronts[point.name])) for point in frontier.points)
     return replace(frontier, points=tuple(points))
+
+
+def _settled(mean: float) -> float:
+    """A mean without its last digits: means that are equal but for rounding become equal."""
+    return float(f"{mean:.{TIE_DECIMALS}g}")

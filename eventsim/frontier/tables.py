@@ -236,6 +236,12 @@ def notes(frontier: Frontier) -> Iterator[str]:
         )
     if frontier.absent:
         yield f"Not done yet: {', '.join(frontier.absent)}."
+    if frontier.unfinished:
+        runs = "; ".join(f"{name}: {', '.join(one)}" for name, one in frontier.unfinished.items())
+        yield (
+            "Not in the means, since they are not done: so these points are means over other runs "
+            f"than the rest, and fronts compare both. {runs}."
+        )
 
 
 def _lacking(frontier: Frontier) -> Iterator[str]:

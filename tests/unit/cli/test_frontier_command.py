@@ -13,6 +13,10 @@ import pytest
 
 import eventsim as es
 from eventsim.cli.experiment_progress import RunBars
+from eventsim.experiment import Selection, load_recipe, load_task, resolve
+from eventsim.frontier import Question, gather
+from eventsim.frontier.tables import notes
+from eventsim.frontier.write import plain
 from eventsim.mapping import quantise
 from eventsim.train.parts import validation_split
 from tests.support.browser import CHROMIUM, found_in
@@ -413,6 +417,18 @@ def test_encoder_of_audio_is_a_number_beside_the_energies(recipe, wavs, monkeypa
     assert run["numbers"]["encoder_pj:loihi"] is None
     assert loihi["terms"] == []
     assert "encoder, besides" in (tmp_path / "out" / "frontier.html").read_text()
+
+
+def test_runs_that_are_not_in_a_mean_are_named(swept, tmp_path):
+    home, _ = swept
+    root = Path(shutil.copytree(home / "out", tmp_path / "copy"))
+    (root / "plain" / "seed-1" / "result.json").unlink()
+    recipe, task = load_recipe(home / "sweep.toml"), load_task(home / "small.toml")
+    plan = resolve(recipe, task, Selection(seeds=(0, 1)))
+    found = gather(plan, root, Question(chips={}))
+    assert [len(point.runs) for point in found.points] == [1, 2, 2, 2]
+    assert plain(found)["unfinished"] == {"plain": ("plain/seed-1",)}
+    assert "plain: plain/seed-1" in list(notes(found))[-1]
 
 
 @pytest.mark.thorough("trains a sweep of its own")

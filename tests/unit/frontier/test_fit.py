@@ -101,6 +101,20 @@ def frontier_of(**fits):
     )  # fmt: skip
 
 
+def test_means_that_differ_by_rounding_alone_are_a_tie():
+    found = frontier_of(cheap=Fit(state="fits"), dear=Fit(state="fits"))
+    shares = {"cheap": (0.5, 0.1, 0.6), "dear": (0.4, 0.4, 0.4)}
+    summaries = {name: Summary.of(values) for name, values in shares.items()}
+    assert summaries["cheap"].mean < summaries["dear"].mean
+    points = tuple(
+        replace(one, summary={**one.summary, "accuracy": summaries[one.name]}, front=())
+        for one in found.points
+    )
+    cheap, dear = with_fronts(replace(found, points=points)).points
+    assert set(cheap.front) == set(found.axes)
+    assert dear.front == ()
+
+
 @pytest.fixture(scope="module")
 def frontier():
     return frontier_of(few=Fit(state="fits", cores=1), many=NO, unknown=None)
