@@ -22,7 +22,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,6 +37,7 @@ from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.summary import html_card, html_table, number, span
 
 STREAM_VERSION = 1
+Channel = TypeVar("Channel", bound=np.signedinteger[Any])
 _FIELDS = ("times", "channels", "offsets", "n_channels", "duration")
 
 
@@ -86,10 +87,10 @@ class EventStream:
         n_channels = whole_number(n_channels, "EventStream: n_channels")
         if n_channels < 1:
             raise EventError(f"EventStream: n_channels is {n_channels}, expected at least 1.")
-        d = _durations(duration, o.size - 1)
+        d = checked_durations(duration, o.size - 1)
         _check_times(t, o, d)
         _check_channels(c, o, n_channels)
-        t, c = _order_ties(t, c, o)
+        t, c = order_ties(t, c, o)
         self._fill(t, c.astype(np.int32), o, n_channels, d)
 
     def _fill(
@@ -195,15 +196,13 @@ class EventStream:
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         events = np.repeat(self.offsets[wanted] - offsets[:-1], lengths) + np.arange(offsets[-1])
         # Samples of a stream are a stream.
-        chosen = EventStream.__new__(EventStream)
-        chosen._fill(
+        return stream_of(
             self.times[events],
             self.channels[events],
             offsets,
             self.n_channels,
             self.duration[wanted],
         )
-        return chosen
 
     def save(self, path: str | Path, *, notes: Mapping[str, str] | None = None) -> None:
         """Write the stream to one file, atomically; ``notes`` are what else is known, by name."""
@@ -323,6 +322,15 @@ class EventStream:
             )
 
 
+def stream_of(
+    times: Floats, channels: NDArray[np.int32], offsets: Ints, n_channels: int, duration: Floats
+) -> EventStream:
+    """A stream of fields that are one, without a look at them. Takes the arrays as they are."""
+    stream = EventStream.__new__(EventStream)
+    stream._fill(times, channels, offsets, n_channels, duration)
+    return stream
+
+
 def check_stream(claims: Mapping[str, Any], prefix: str = "") -> None:
     """Raise unless arrays, or what headers claim of them, have the form of a stream."""
     vectors = {f"{prefix}times": Form("f8", (None,)), f"{prefix}duration": Form("f8", (None,))}
@@ -397,7 +405,8 @@ def _check_offsets(offsets: Ints, n_times: int, n_channels: int) -> None:
         )
 
 
-def _durations(given: ArrayLike, n_samples: int) -> Floats:
+def checked_durations(given: ArrayLike, n_samples: int) -> Floats:
+    """The length of every sample, ms; raises ShapeError or EventError. New array."""
     duration = real_array(given, "EventStream: duration")
     if duration.shape not in ((), (n_samples,)):
         raise ShapeError(
@@ -446,7 +455,13 @@ def _check_channels(channels: Ints, offsets: Ints, n_channels: int) -> None:
         )
 
 
-def _order_ties(times: Floats, channels: Ints, offsets: Ints) -> tuple[Floats, Ints]:
+def order_ties(
+    times: Floats, channels: NDArray[Channel], offsets: Ints
+) -> tuple[Floats, NDArray[Channel]]:
+    """Events that ascend in time, with those of one time in the order of their channels.
+
+    The same arrays where they are in this order.
+    """
     tie = times[1:] == times[:-1]
     if not (tie & (channels[1:] < channels[:-1])).any():
         return times, channels

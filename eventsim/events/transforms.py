@@ -37,8 +37,8 @@ from numpy.typing import ArrayLike, NDArray
 from eventsim.arrays import Floats
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events.doors import real_array
-from eventsim.events.order import sample_of_event
-from eventsim.events.stream import EventStream
+from eventsim.events.order import event_order, sample_of_event
+from eventsim.events.stream import EventStream, checked_durations, order_ties, stream_of
 
 
 def time_scale(stream: EventStream, amount: float, *, rng: np.random.Generator) -> EventStream:
@@ -49,27 +49,25 @@ def time_scale(stream: EventStream, amount: float, *, rng: np.random.Generator) 
     reach = np.log1p(amount)
     factor = np.exp(rng.uniform(-reach, reach, stream.n_samples))
     # The same product for an event at the very end and for the duration: it stays inside.
-    return EventStream(
-        stream.times * factor[sample_of_event(stream.offsets)],
-        stream.channels,
-        stream.offsets,
-        n_channels=stream.n_channels,
-        duration=stream.duration * factor,
+    duration = checked_durations(stream.duration * factor, stream.n_samples)
+    # Two times may become one by rounding.
+    times, channels = order_ties(
+        stream.times * _by_event(stream, factor), stream.channels, stream.offsets
     )
+    return stream_of(times, channels, stream.offsets, stream.n_channels, duration)
 
 
 def time_shift(stream: EventStream, amount: float, *, rng: np.random.Generator) -> EventStream:
     """Move each sample by up to ``amount`` ms; events that leave [0, duration] are lost."""
-    sample = sample_of_event(stream.offsets)
-    times = stream.times + rng.uniform(-amount, amount, stream.n_samples)[sample]
-    inside = (times >= 0) & (times <= stream.duration[sample])
+    times = stream.times + _by_event(stream, rng.uniform(-amount, amount, stream.n_samples))
+    inside = (times >= 0) & (times <= _by_event(stream, stream.duration))
     return _rebuilt(stream, times, stream.channels, inside)
 
 
 def channel_shift(stream: EventStream, amount: int, *, rng: np.random.Generator) -> EventStream:
     """Move each sample by up to ``amount`` channels; events off the edge are lost."""
     shift = rng.integers(-amount, amount, stream.n_samples, endpoint=True)
-    return _on_channels(stream, stream.channels + shift[sample_of_event(stream.offsets)])
+    return _on_channels(stream, stream.channels + _by_event(stream, shift))
 
 
 def pixel_shift(
@@ -160,7 +158,7 @@ def channel_scale(stream: EventStream, amount: float, *, rng: np.random.Generato
     reach = np.log1p(amount)
     factor = np.exp(rng.uniform(-reach, reach, stream.n_samples))
     middle = (stream.n_channels - 1) / 2.0
-    place = (stream.channels - middle) * factor[sample_of_event(stream.offsets)] + middle
+    place = (stream.channels - middle) * _by_event(stream, factor) + middle
     return _on_channels(stream, np.floor(place + rng.random(stream.n_events)))
 
 
@@ -172,10 +170,18 @@ def drop(stream: EventStream, probability: float, *, rng: np.random.Generator) -
 
 def jitter(stream: EventStream, deviation: float, *, rng: np.random.Generator) -> EventStream:
     """Move each event by a normal time of that deviation in ms, reflected at 0 and duration."""
-    end = stream.duration[sample_of_event(stream.offsets)]
-    period = np.mod(stream.times + rng.normal(0.0, deviation, stream.n_events), 2.0 * end)
-    times = np.minimum(period, 2.0 * end - period)
-    return _rebuilt(stream, times, stream.channels, np.ones(stream.n_events, dtype=bool))
+    period = _by_event(stream, 2.0 * stream.duration)
+    moved = stream.times + rng.normal(0.0, deviation, stream.n_events)
+    # Few are: a division of all would take longer than the rest.
+    outside = np.flatnonzero(~((moved >= 0.0) & (moved < period)))
+    if not np.isfinite(moved[outside]).all():
+        raise ParameterError(f"jitter: deviation is {deviation} ms, expected a finite value >= 0.")
+    moved[outside] = np.mod(moved[outside], period[outside])
+    times = np.minimum(moved, period - moved)
+    order = event_order(stream.offsets, times, stream.channels)
+    return stream_of(
+        times[order], stream.channels[order], stream.offsets, stream.n_channels, stream.duration
+    )
 
 
 def channel_jitter(
@@ -253,13 +259,8 @@ def extend(stream: EventStream, time: float) -> EventStream:
         raise ParameterError(f"extend: time is {time} ms, expected a finite value >= 0.")
     if time == 0:
         return stream
-    return EventStream(
-        stream.times,
-        stream.channels,
-        stream.offsets,
-        n_channels=stream.n_channels,
-        duration=stream.duration + time,
-    )
+    duration = checked_durations(stream.duration + time, stream.n_samples)
+    return stream_of(stream.times, stream.channels, stream.offsets, stream.n_channels, duration)
 
 
 def crop(stream: EventStream, begin: ArrayLike, end: ArrayLike | None = None) -> EventStream:
@@ -393,17 +394,19 @@ def _on_pixels(
 def _on_channels(stream: EventStream, channels: NDArray[Any]) -> EventStream:
     """The events on other channels, whole numbers, without those off the edge."""
     inside = (channels >= 0) & (channels < stream.n_channels)
-    return _rebuilt(stream, stream.times, channels.astype(np.int64), inside)
+    return _rebuilt(stream, stream.times, channels, inside)
+
+
+def _by_event(stream: EventStream, values: NDArray[Any]) -> NDArray[Any]:
+    """Of every event the value of its sample."""
+    return np.repeat(values, np.diff(stream.offsets))
 
 
 def _rebuilt(
-    stream: EventStream, times: Floats, channels: NDArray[np.signedinteger], kept: NDArray[np.bool_]
+    stream: EventStream, times: Floats, channels: NDArray[Any], kept: NDArray[np.bool_]
 ) -> EventStream:
-    before = np.concatenate([[0], np.cumsum(kept)])
-    return EventStream.from_unsorted(
-        times[kept],
-        channels[kept],
-        before[stream.offsets],
-        n_channels=stream.n_channels,
-        duration=stream.duration,
-    )
+    """The events that are kept: valid ones, whose times ascend as those of the stream do."""
+    index = np.flatnonzero(kept)
+    offsets = np.searchsorted(index, stream.offsets)
+    ordered = order_ties(times[index], channels[index].astype(np.int32), offsets)
+    return stream_of(*ordered, offsets, stream.n_channels, stream.duration)

@@ -88,8 +88,19 @@ def is_part(part, whole):
     return True
 
 
-# What stays of an event, by transform. The constructor of EventStream checks what each of them
-# returns: it is a valid stream.
+def assert_valid(stream):
+    """The constructor takes the fields as they are: it finds no fault, and no order to mend."""
+    fields = copied(stream)
+    made = EventStream(**fields, n_channels=stream.n_channels)
+    for name, values in fields.items():
+        assert values.dtype == getattr(made, name).dtype
+        np.testing.assert_array_equal(getattr(made, name), values)
+        assert not getattr(stream, name).flags.writeable
+
+
+SENSOR = (2, 2, 1)
+
+# What stays of an event, by transform.
 STAYS = {
     "time_scale": (lambda s: time_scale(s, 0.5, rng=generator()), events),
     "jitter": (lambda s: jitter(s, 3.0, rng=generator()), events),
@@ -100,6 +111,8 @@ STAYS = {
     "channel_shift": (lambda s: channel_shift(s, 2, rng=generator()), times_of),
     "channel_scale": (lambda s: channel_scale(s, 0.5, rng=generator()), times_of),
     "channel_jitter": (lambda s: channel_jitter(s, 1.0, rng=generator()), times_of),
+    "pixel_shift": (lambda s: pixel_shift(s, 1, SENSOR, rng=generator()), times_of),
+    "pixel_warp": (lambda s: pixel_warp(s, SENSOR, turn=180.0, rng=generator()), times_of),
 }
 
 
@@ -109,6 +122,7 @@ def test_transform_invents_no_event_and_leaves_its_stream_alone(name, stream):
     before = copied(stream)
     change, stays = STAYS[name]
     changed = change(stream)
+    assert_valid(changed)
     assert is_part(stays(changed), stays(stream))
     assert changed.n_samples == stream.n_samples
     if name in ("time_scale", "jitter"):
@@ -355,6 +369,7 @@ def test_refractory_filter_drops_exactly_what_comes_too_early(stream, interval):
         (lambda s: refractory_filter(s, -1.0), "refractory_filter: interval is -1.0 ms"),
         (lambda s: refractory_filter(s, np.nan), "refractory_filter: interval is nan ms"),
         (lambda s: random_crop(s, 0.0, rng=generator()), "random_crop: length is 0.0 ms"),
+        (lambda s: jitter(s, np.nan, rng=generator()), "jitter: deviation is nan ms"),
     ],
 )
 def test_arguments_out_of_range_raise(call, words):
@@ -411,9 +426,22 @@ def test_jitter_moves_events_by_its_deviation():
     assert moved.times.std() == pytest.approx(2.0, rel=0.03)
 
 
+def test_jitter_reflects_at_both_ends_as_often_as_it_takes():
+    n = 400
+    stream = EventStream(
+        np.linspace(0.0, 3.0, n), np.zeros(n, int), [0, n], n_channels=1, duration=3.0
+    )
+    moved = stream.times + np.random.default_rng(4).normal(0.0, 10.0, n)
+    inside = np.arccos(np.cos(moved * np.pi / 3.0)) * 3.0 / np.pi  # a wave of period 6
+    found = jitter(stream, 10.0, rng=np.random.default_rng(4)).times
+    assert (abs(moved) > 12.0).sum() > 50
+    np.testing.assert_allclose(found, np.sort(inside), atol=1e-6)
+
+
 @given(streams(), st.sampled_from([0.0, 0.1, 150.0]))
 def test_extend_only_lengthens(stream, time):
     longer = extend(stream, time)
+    assert_valid(longer)
     np.testing.assert_array_equal(longer.duration, stream.duration + time)
     for name in ("times", "channels", "offsets"):
         np.testing.assert_array_equal(getattr(longer, name), getattr(stream, name))
