@@ -143,9 +143,25 @@ def _as_c(network: Network, tape: SpikeTape, run: Run | None) -> dict[str, Any]:
 
 
 def find_chips(names: Sequence[str]) -> list[Chip]:
-    """Chips by name or file, each once; all of eventsim's own if ``all`` is among the names."""
-    chosen = chip_names() if "all" in names else tuple(dict.fromkeys(names))
-    return [load_chip(name) for name in chosen]
+    """Chips by name or file, each once; ``all`` stands for all of eventsim's own.
+
+    Raises ParameterError where two files have one name.
+    """
+    chosen = [one for name in names for one in (chip_names() if name == "all" else (name,))]
+    found = {given: load_chip(given) for given in dict.fromkeys(chosen)}
+    check_names({given: chip.name for given, chip in found.items()}, "name")
+    return list(found.values())
+
+
+def check_names(names: Mapping[str, str], what: str) -> None:
+    """Raise ParameterError where two chips have one name: their numbers could not be told apart."""
+    for given, name in names.items():
+        other = next((g for g, n in names.items() if n == name and g != given), None)
+        if other is not None:
+            raise ParameterError(
+                f"--chip {given} and --chip {other} are both of the {what} {name!r}. Change "
+                f"the {what} in one of the files."
+            )
 
 
 def stored_widths(given: int | None, known: int | None) -> Widths:

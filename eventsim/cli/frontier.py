@@ -10,6 +10,7 @@ import typer
 from eventsim.chips import load_chip
 from eventsim.cli import experiment_runs
 from eventsim.cli import options as opt
+from eventsim.cli.cost import check_names
 from eventsim.cli.fields import Table, fields_of
 from eventsim.cli.reading import PART
 from eventsim.cli.terminal import CHECK_FAILED, present, print_table, say
@@ -101,7 +102,7 @@ def frontier_command(
         recipe = along(recipe, asked.axis)
     chips = {given: load_chip(given) for given in dict.fromkeys(asked.chip or (DEFAULT_CHIP,))}
     for what in ("name", "title"):
-        _check_names({given: getattr(found, what) for given, found in chips.items()}, what)
+        check_names({given: getattr(found, what) for given, found in chips.items()}, what)
     question = Question(
         chips=chips, part=asked.split or PART, samples=asked.samples, step_ms=asked.dt
     )
@@ -161,14 +162,3 @@ def _axis(typed: str) -> tuple[str, tuple[Any, ...]]:
         raise ParameterError(f"{label}: expected SETTING=VALUES, e.g. train.gain=5,10.")
     found = parse_toml(f"values = [{text}]", label, ParameterError)
     return key.strip(), tuple(found["values"])
-
-
-def _check_names(names: Mapping[str, str], what: str) -> None:
-    """Raise ParameterError where two chips have one name: their columns could not be told apart."""
-    for given, name in names.items():
-        other = next((g for g, n in names.items() if n == name and g != given), None)
-        if other is not None:
-            raise ParameterError(
-                f"--chip {given} and --chip {other} are both of the {what} {name!r}. Change "
-                f"the {what} in one of the files."
-            )

@@ -113,6 +113,7 @@ def report_command(
     priced_on = find_chips(asked.chip or (*DEFAULT_CHIPS, *maps))
     # One without cores is refused here, before anything runs.
     targets = [filled_less(found, asked.neurons_per_core) for found in find_chips(maps)]
+    find_chips([*(asked.chip or DEFAULT_CHIPS), *maps])  # no two of one name: places go by it
     stream, labelled, measured = find_measured(run, events, reading, samples=samples)
     if stream.n_samples == 0:
         raise DataError("EVENTS holds no recordings, expected at least one.")

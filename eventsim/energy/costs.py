@@ -122,12 +122,11 @@ def _costs(
 ) -> RunCosts:
     """As :func:`run_costs`."""
     counts = count_run(run, Widths() if widths is None else widths)
-    lengths = {chip.name: chip.step_ms if step_ms is None else step_ms for chip in chips}
-    named = sorted({length for length in lengths.values() if length is not None})
+    lengths = [chip.step_ms if step_ms is None else step_ms for chip in chips]
+    named = sorted({length for length in lengths if length is not None})
     steps = {length: clock_run(run, step_ms=length) for length in named}
     reports = []
-    for chip in chips:
-        length = lengths[chip.name]
+    for chip, length in zip(chips, lengths, strict=True):
         taken = None if length is None else steps[length]
         places = (mapped or {}).get(chip.name)
         reports.append(energy(counts, chip, clocked=taken, mapped=places, encoder=encoder))

@@ -158,6 +158,17 @@ def test_file_of_the_users_own_is_a_chip(files, tmp_path):
     assert found["terms"][0]["figure"] == 2.0
 
 
+def test_two_files_of_one_name_are_refused(files, tmp_path):
+    paths = [tmp_path / "mine.toml", tmp_path / "changed.toml"]
+    for path in paths:
+        path.write_text(MINE)
+    outcome = cost(*files[:2], "--chip", paths[0], "--chip", paths[1])
+    assert outcome.code == 2
+    assert "are both of the name 'mine'" in " ".join(outcome.err.split())
+    everyone = cost(*files[:2], "--chip", "all", "--chip", paths[0], "--json").json["energy"]
+    assert [one["chip"] for one in everyone] == [*chip_names(), "mine"]
+
+
 LINK = """
 [energy.hop_ew]
 value = 2.0

@@ -27,6 +27,15 @@ def test_several_chips_at_once_cost_what_each_costs_alone(run):
     assert [steps.step_ms for steps in found.steps] == [1.0]
 
 
+def test_chips_of_one_name_keep_their_own_steps(run):
+    net, _, tape = run
+    chips = [load_chip("loihi"), replace(load_chip("loihi"), step_ms=0.25)]
+    reports = run_costs(net, tape, chips).reports
+    assert [report.step_ms for report in reports] == [1.0, 0.25]
+    for chip, report in zip(chips, reports, strict=True):
+        assert report.to_dict() == cost(net, tape, chip).to_dict()
+
+
 def test_named_step_holds_for_all_chips(run):
     net, _, tape = run
     found = run_costs(net, tape, [load_chip("45nm"), load_chip("loihi")], step_ms=0.5)
