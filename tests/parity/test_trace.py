@@ -7,10 +7,11 @@ import pytest
 
 import eventsim as es
 from eventsim.engine import make_job
-from eventsim.engine.contract.loop_state import copied, start_loop
+from eventsim.engine.contract.loop_state import start_loop
 from eventsim.engine.contract.state import start_state
 from eventsim.engine.reference import layer, queue
-from eventsim.engine.reference.layer import Flow, Spike
+from eventsim.engine.reference.layer import Flow
+from eventsim.engine.reference.walk import Spike
 from eventsim.engine.run.trace import MOST_AT_ONCE
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.neuron import lif
@@ -56,9 +57,12 @@ def steps_of(net, tape, name):
     size = net.populations[name].size
     if stage.lateral:
         begin = start_loop(job)
-        return lambda sample: queue.run_sample(job, sample, begin, copied(begin.stop))[0][
-            start : start + size
-        ]
+
+        def of_loop(sample):
+            log, _ = queue.run_sample(job, sample, begin)
+            return [[s for n, s in log if n == k] for k in range(start, start + size)]
+
+        return of_loop
     state, parameters = start_state(job), layer.neurons(job)
     return lambda sample: [
         layer.walk(job, state, p, sample, neuron)[0] for neuron, p in enumerate(parameters)

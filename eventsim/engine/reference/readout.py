@@ -14,7 +14,7 @@ import numpy as np
 
 from eventsim.arrays import Floats
 from eventsim.engine.contract.job import Job, StageGradients
-from eventsim.engine.reference.gather import gather
+from eventsim.engine.reference.walk import gather
 from eventsim.neuron.lif import integral_gain, integral_gain_slopes, phi, synaptic_gain
 
 
