@@ -43,7 +43,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,8 +134,26 @@ class Heard:
         return trains.times, trains.neurons
 
 
+@dataclass
 class AbstractRunning(ABC):
-    """Scores of a recording, or of a stream without an end, as its pieces come; see the module."""
+    """Scores of a recording, or of a stream without an end, as its pieces come; see the module.
+
+    ``memory`` in ms, None of a recording.
+    """
+
+    net: Network
+    answer: Answer
+    memory: float | None
+
+    @property
+    def size(self) -> int:
+        """Neurons of the population that answers."""
+        return self.net.population(self.answer.population).size
+
+    def value(self, name: Literal["time_constant", "gain", "rate", "interval"]) -> float:
+        """A value of the rule, which has it."""
+        given: float = getattr(self.answer, name)
+        return given
 
     @abstractmethod
     def hear(self, heard: Heard) -> None:
@@ -148,9 +166,6 @@ class AbstractRunning(ABC):
 
 @dataclass
 class _MeanVoltage(AbstractRunning):
-    net: Network
-    answer: Answer
-    memory: float | None
     total: Any = 0.0
     weight: float = 0.0
     onset: float | None = None  # of the recording, once it is known
@@ -163,8 +178,7 @@ class _MeanVoltage(AbstractRunning):
             self.weight = keep * self.weight + 1.0 - keep
             return
         self._begin(heard)
-        onset, constant = self.onset or 0.0, self.answer.time_constant
-        assert constant is not None
+        onset, constant = self.onset or 0.0, self.value("time_constant")
         if heard.begin >= onset:
             passed = math.exp(-(heard.begin - onset) / constant)
             self.total = self.total + passed * heard.integral(constant)
@@ -182,11 +196,8 @@ class _MeanVoltage(AbstractRunning):
                 self.onset, self.total, self.weight = wanted, 0.0, 0.0
 
     def scores(self) -> Floats:
-        assert self.answer.gain is not None
-        scale = self.answer.gain / self.weight if self.weight else 0.0
-        scores: Floats = scale * self.total + np.zeros(
-            self.net.population(self.answer.population).size
-        )
+        scale = self.value("gain") / self.weight if self.weight else 0.0
+        scores: Floats = scale * self.total + np.zeros(self.size)
         return scores
 
 
@@ -194,9 +205,6 @@ class _MeanVoltage(AbstractRunning):
 class _OneVoltage(AbstractRunning):
     """The last voltage, or the largest: of all pieces, or of those within the memory."""
 
-    net: Network
-    answer: Answer
-    memory: float | None
     kept: deque[tuple[float, Floats]] = field(default_factory=deque)
 
     def hear(self, heard: Heard) -> None:
@@ -216,50 +224,39 @@ class _OneVoltage(AbstractRunning):
         return largest
 
     def scores(self) -> Floats:
-        gain, readout = self.answer.gain, self.answer.population
-        assert gain is not None
+        gain, readout = self.value("gain"), self.answer.population
         rest = self.net.population(readout).v_leak
         return logits_of(self.net, readout, self._largest() if self.kept else rest, gain=gain)
 
 
 @dataclass
 class _Count(AbstractRunning):
-    net: Network
-    answer: Answer
-    memory: float | None
     total: Any = 0.0
     end: float = 0.0
 
     def hear(self, heard: Heard) -> None:
-        times, neurons = heard.spikes()
-        size, weight = self.net.population(self.answer.population).size, None
+        (times, neurons), weight = heard.spikes(), None
         if self.memory is not None:
             self.total = self.total * math.exp(-heard.length / self.memory)
             weight = np.exp((times - heard.end) / self.memory)
-        self.total = self.total + np.bincount(neurons, weight, minlength=size)
+        self.total = self.total + np.bincount(neurons, weight, minlength=self.size)
         self.end = heard.end
 
     def scores(self) -> Floats:
-        gain, tau = self.answer.gain, self.answer.time_constant
-        assert gain is not None
-        assert tau is not None
+        gain, tau = self.value("gain"), self.value("time_constant")
         over = self.end if self.memory is None else self.memory
-        size = self.net.population(self.answer.population).size
-        scores: Floats = self.total * (gain * tau / over if over else 0.0) + np.zeros(size)
+        scores: Floats = self.total * (gain * tau / over if over else 0.0) + np.zeros(self.size)
         return scores
 
 
 @dataclass
 class _FirstSpike(AbstractRunning):
-    net: Network
-    answer: Answer
-    memory: float | None
     opened: float | None = None
     end: float = 0.0
     first: Floats = field(init=False)
 
     def __post_init__(self) -> None:
-        self.first = np.full(self.net.population(self.answer.population).size, math.inf)
+        self.first = np.full(self.size, math.inf)
 
     def hear(self, heard: Heard) -> None:
         for time, neuron in zip(*heard.spikes(), strict=True):
@@ -273,8 +270,7 @@ class _FirstSpike(AbstractRunning):
         return self.opened is not None and now >= self.opened + self.memory
 
     def scores(self) -> Floats:
-        tau = self.answer.time_constant
-        assert tau is not None
+        tau = self.value("time_constant")
         if self.memory is not None and (self.opened is None or self._is_over(self.end)):
             return np.zeros(self.first.size)
         scores: Floats = ((self.opened or 0.0) - np.minimum(self.first, self.end)) / tau
@@ -283,31 +279,25 @@ class _FirstSpike(AbstractRunning):
 
 @dataclass
 class _SpikeTrain(AbstractRunning):
-    net: Network
-    answer: Answer
-    memory: float | None
     nearness: Any = 0.0  # to regular firing without an end
     trace: Any = 0.0
     end: float = 0.0
 
     def hear(self, heard: Heard) -> None:
         (times, neurons), (tau, interval) = heard.spikes(), self._values()
-        size = self.net.population(self.answer.population).size
         faded = np.exp((times - heard.end) / tau)
         self.trace = self.trace * math.exp(-heard.length / tau)
-        self.trace = self.trace + np.bincount(neurons, faded, minlength=size)
+        self.trace = self.trace + np.bincount(neurons, faded, minlength=self.size)
         near = _nearness(times, tau, interval)
-        self.nearness = self.nearness + np.bincount(neurons, near, minlength=size)
+        self.nearness = self.nearness + np.bincount(neurons, near, minlength=self.size)
         self.end = heard.end
 
     def _values(self) -> tuple[float, float]:
-        assert self.answer.time_constant is not None
-        assert self.answer.rate is not None
-        return self.answer.time_constant, MS_PER_S / self.answer.rate
+        return self.value("time_constant"), MS_PER_S / self.value("rate")
 
     def scores(self) -> Floats:
         tau, interval = self._values()
-        zeros = np.zeros(self.net.population(self.answer.population).size)
+        zeros = np.zeros(self.size)
         if self.memory is not None:
             mean = tau / interval
             steady: Floats = 2.0 * mean * self.trace - mean**2 + zeros
@@ -333,9 +323,6 @@ def _nearness(times: Floats, tau: float, interval: float) -> Floats:
 class Words(AbstractRunning):
     """The likeliest path so far: its string, in a recording, and the last frame."""
 
-    net: Network
-    answer: Answer
-    memory: float | None
     frames: int = 0
     last: Floats | None = None
     before: int = -1  # label of the last frame
@@ -343,9 +330,7 @@ class Words(AbstractRunning):
 
     def hear(self, heard: Heard) -> None:
         """Go on by a piece."""
-        interval, gain = self.answer.interval, self.answer.gain
-        assert interval is not None
-        assert gain is not None
+        interval, gain = self.value("interval"), self.value("gain")
         until = int(count_frames(np.array([heard.end]), interval)[0])
         if until == self.frames:
             return
@@ -362,8 +347,7 @@ class Words(AbstractRunning):
         """Logits of the last frame; 0 before the first."""
         if self.last is not None:
             return self.last
-        size = self.net.population(self.answer.population).size
-        return np.zeros(size if self.net.decision is None else self.net.decision.n_classes)
+        return np.zeros(self.size if self.net.decision is None else self.net.decision.n_classes)
 
     def word(self, number: int) -> str:
         """What a label stands for."""
