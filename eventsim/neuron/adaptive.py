@@ -67,11 +67,10 @@ NeurIPS 31 (the model, on a grid). arXiv 2507.10568 (exact gradients of adaptive
 """
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 from eventsim.neuron import lif
-from eventsim.neuron.lif import decay, voltage
+from eventsim.neuron.lif import bracketed_root, decay, voltage
 
 # Doublings of the slowest time constant after which states have vanished, and turns mean nothing.
 DOUBLINGS = 6
@@ -142,12 +141,12 @@ class Excess(NamedTuple):
         found, lo = [], 0.0
         if middle < self.slowest * 2.0**DOUBLINGS:
             if self.slope(0.0)[0] * self.slope(middle)[0] < 0.0:
-                found.append(_root(self.slope, 0.0, middle))
+                found.append(bracketed_root(self.slope, 0.0, middle))
             lo = middle
         before, step = self.slope(lo)[0], self.slowest
         for _ in range(DOUBLINGS):
             if before * self.slope(lo + step)[0] < 0.0:
-                found.append(_root(self.slope, lo, lo + step))
+                found.append(bracketed_root(self.slope, lo, lo + step))
                 break
             lo, step = lo + step, 2.0 * step
         return found
@@ -178,7 +177,7 @@ def first_crossing(
     start = 0.0
     for end in excess.turns():
         if excess.value(start)[0] < 0.0 <= excess.value(end)[0]:
-            root = _root(excess.value, start, end)
+            root = bracketed_root(excess.value, start, end)
             return root if root < limit else math.inf
         start = end
     if level > 0.0 or excess.value(start)[0] >= 0.0:
@@ -189,22 +188,7 @@ def first_crossing(
         # A voltage that rests at its level has vanished before it could pass it.
         vanished = level == 0.0 == voltage(v, drive, end, tau_mem, tau_syn)
         if excess.value(end)[0] >= 0.0 and not vanished:
-            root = _root(excess.value, start, end)
+            root = bracketed_root(excess.value, start, end)
             return root if root < limit else math.inf
         start, step = end, 2.0 * step
     return math.inf
-
-
-def _root(function: Callable[[float], tuple[float, float]], lo: float, hi: float) -> float:
-    """Newton's method inside a bracket that bisection keeps; returns the end behind the root."""
-    sign = -1.0 if function(lo)[0] < 0.0 else 1.0
-    t = lo
-    while True:
-        value, slope = function(t)
-        lo, hi = (t, hi) if sign * value > 0.0 else (lo, t)
-        guess = t - value / slope if sign * slope < 0.0 else lo
-        if not lo < guess < hi:
-            guess = 0.5 * (lo + hi)
-        if not lo < guess < hi or guess == t:
-            return hi
-        t = guess

@@ -64,6 +64,7 @@ neural networks, Sci. Rep. 11:12829, equations (1) to (5).
 """
 
 import math
+from collections.abc import Callable
 
 # Below this, psi is summed as a series: its closed form loses digits by cancellation.
 SERIES_BELOW = 0.5
@@ -150,27 +151,31 @@ def first_crossing(
         return 0.0
     if v < level and drive < level and level > 0.0:
         return math.inf  # v moves towards the drive, and the drive towards zero
+
+    def excess(t: float) -> tuple[float, float]:
+        """V less the level, and its slope."""
+        above = voltage(v, drive, t, tau_mem, tau_syn) - level
+        return above, (drive * decay(t, tau_syn) - above - level) / tau_mem
+
     start, value = 0.0, v
     for end in (min(extremum(v, drive, tau_mem, tau_syn), limit), limit):
         reached = voltage(v, drive, end, tau_mem, tau_syn)
         # A voltage that rests at its level has vanished before it could pass it.
         if value < level <= reached and not level == reached == 0.0:
-            root = _rising_root(v, drive, start, end, level, tau_mem, tau_syn)
+            root = bracketed_root(excess, start, end)
             return root if root < limit else math.inf
         start, value = end, reached
     return math.inf
 
 
-def _rising_root(
-    v: float, drive: float, lo: float, hi: float, level: float, tau_mem: float, tau_syn: float
-) -> float:
-    """Newton inside a bracket that bisection keeps: ``v(lo) < level <= v(hi)``, rising."""
+def bracketed_root(function: Callable[[float], tuple[float, float]], lo: float, hi: float) -> float:
+    """Newton's method inside a bracket that bisection keeps; returns the end behind the root."""
+    sign = -1.0 if function(lo)[0] < 0.0 else 1.0
     t = lo
     while True:
-        below = voltage(v, drive, t, tau_mem, tau_syn) - level
-        lo, hi = (t, hi) if below < 0.0 else (lo, t)
-        slope = (drive * decay(t, tau_syn) - below - level) / tau_mem
-        guess = t - below / slope if slope > 0.0 else lo
+        value, slope = function(t)
+        lo, hi = (t, hi) if sign * value > 0.0 else (lo, t)
+        guess = t - value / slope if sign * slope < 0.0 else lo
         if not lo < guess < hi:
             guess = 0.5 * (lo + hi)
         if not lo < guess < hi or guess == t:
