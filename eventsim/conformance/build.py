@@ -11,6 +11,7 @@ from eventsim.conformance.case import Case, CaseNeuron, CaseProjection
 from eventsim.events import EventStream
 from eventsim.network import Network, self_recurrent
 from eventsim.neuron.linear import COMMON, LinearNeuron, neuron_described
+from eventsim.plan import make_plan
 
 
 def network_of(case: Case) -> Network:
@@ -97,28 +98,13 @@ def kind_of(neuron: CaseNeuron, names: Iterable[str]) -> LinearNeuron:
 
 def is_lateral(case: Case) -> bool:
     """Whether populations form a loop, apart from neurons that project onto themselves only."""
-    after: dict[str, set[str]] = {population.name: set() for population in case.populations}
-    for projection in case.projections:
-        if not is_self_recurrent(projection):
-            after[projection.source].add(projection.target)
-    return any(name in _reached(after, name) for name in after)
+    return any(stage.lateral for stage in make_plan(network_of(case)).stages)
 
 
 def is_self_recurrent(projection: CaseProjection) -> bool:
     """Whether every synapse joins a neuron to itself."""
     inside = projection.source == projection.target
     return inside and all(synapse.source == synapse.target for synapse in projection.synapses)
-
-
-def _reached(after: dict[str, set[str]], start: str) -> set[str]:
-    found: set[str] = set()
-    waiting = list(after[start])
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += after[name]
-    return found
 
 
 def _connect(net: Network, projection: CaseProjection) -> None:
