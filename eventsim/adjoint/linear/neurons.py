@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from eventsim.arrays import Array, Floats, Ints, beside, namespace
+from eventsim.arrays import Array, Ints, beside, namespace
 from eventsim.engine import get_backend, make_job
-from eventsim.engine.contract.backend import sum_by, sum_source
-from eventsim.engine.contract.job import Job, Voltages
+from eventsim.engine.contract.backend import Backend, sum_by, sum_source
+from eventsim.engine.contract.job import Job
 from eventsim.engine.run.arrivals import Arrivals, find_arrivals, no_arrivals
 from eventsim.events import SpikeTape
 from eventsim.network import Network
@@ -32,7 +32,7 @@ class Neurons:
     chosen: Ints
     in_member: Ints
     arrivals: Arrivals  # By row: sample * chosen.size + neuron
-    backend: str  # Whose sum_by adds in a fixed order
+    engine: Backend  # Of the tape; its sum_by adds in a fixed order
 
     __repr__ = short_repr
 
@@ -64,23 +64,13 @@ class Neurons:
         """The same neurons, whose arrivals are no longer needed."""
         return replace(self, arrivals=no_arrivals(self.job))
 
-    def peaks(self) -> Voltages | None:
-        """As :meth:`eventsim.engine.backend.Backend.readout_peaks`, of the whole stage."""
-        return get_backend(self.backend).readout_peaks(self.job)
-
-    def voltages(self, times: Floats) -> Voltages | None:
-        """As :meth:`eventsim.engine.backend.Backend.readout_voltages`, of the whole stage."""
-        return get_backend(self.backend).readout_voltages(self.job, times)
-
     def sum_by(self, values: Array, index: Array, size: int) -> Array:
         """As :meth:`eventsim.engine.backend.Backend.sum_by`."""
-        add = sum_by if self.xp is np else get_backend(self.backend).sum_by
-        return add(values, index, size)
+        return (sum_by if self.xp is np else self.engine.sum_by)(values, index, size)
 
     def sum_source(self, job: Job, k: int, values: Array) -> Array:
         """As :meth:`eventsim.engine.backend.Backend.sum_source`."""
-        add = sum_source if self.xp is np else get_backend(self.backend).sum_source
-        return add(job, k, values)
+        return (sum_source if self.xp is np else self.engine.sum_source)(job, k, values)
 
 
 def silent_parts(
@@ -113,7 +103,7 @@ def bare_neurons(net: Network, tape: SpikeTape, name: str, chosen: Ints | None =
     chosen = np.arange(population.size) if chosen is None else chosen
     job = make_job(plan, stage, tape)
     in_stage = chosen + stage.start_of(name)
-    return Neurons(job, in_stage, chosen, no_arrivals(job), tape.backend)
+    return Neurons(job, in_stage, chosen, no_arrivals(job), get_backend(tape.backend))
 
 
 def silent_neurons(net: Network, tape: SpikeTape, name: str, chosen: Ints | None = None) -> Neurons:

@@ -169,7 +169,7 @@ Probe = VoltageProbe | EngineProbe
 def readout_maximum(net: Network, tape: SpikeTape, name: str) -> Sequence[Probe]:
     """Largest voltage of every neuron of a readout, in parts one behind the other."""
     neurons = bare_neurons(net, tape, name)
-    found = neurons.peaks()
+    found = neurons.engine.readout_peaks(neurons.job)
     if found is None:
         return [VoltageProbe.at_maximum(part) for part in silent_parts(net, tape, name)]
     return [EngineProbe.of(neurons, found)]
@@ -181,7 +181,7 @@ def readout_at(net: Network, tape: SpikeTape, name: str, times: Floats) -> Seque
     ``times`` in ms, NumPy, [samples, asked], ascending in every sample and not after its end.
     """
     neurons = bare_neurons(net, tape, name)
-    found = neurons.voltages(times)
+    found = neurons.engine.readout_voltages(neurons.job, times)
     if found is not None:
         return [EngineProbe.of(neurons, found)]
     return [
