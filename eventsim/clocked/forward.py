@@ -142,11 +142,6 @@ class ClockedRun:
         """Size of all that is kept from the forward pass."""
         return self.events.counts.nbytes + sum(r.nbytes for r in self.records.values())
 
-    @property
-    def error_bytes(self) -> int:
-        """Size of all that a backward pass holds at its start."""
-        return sum(r.voltage.nbytes for r in self.records.values())
-
     def _trains(self, spikes: NDArray[np.bool_]) -> SpikeTrains:
         sample, step, neuron = np.nonzero(spikes.transpose(1, 0, 2))
         duration = self.stream.duration

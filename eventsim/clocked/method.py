@@ -122,7 +122,8 @@ class Grid(AbstractMethod):
         share = done.predicted.size / terms.n_samples
         seeds = {name: seed * share for name, seed in done.record[1].items()}
         gradients = backward(ran, seeds, per_spike=terms.slopes)
-        return Backward(gradients, 0.0, ran.stored_bytes + ran.error_bytes)
+        at_start = sum(record.voltage.nbytes for record in ran.records.values())
+        return Backward(gradients, 0.0, ran.stored_bytes + at_start)
 
     def follow(
         self, net: Network, rule: SpiKL, names: Sequence[str], pull: Floats, n_samples: int

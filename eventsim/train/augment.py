@@ -5,6 +5,7 @@ What each one does to a batch, and which events it loses: :mod:`eventsim.events.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -117,36 +118,25 @@ def augment(
 
     All but ``mix``, which changes labels too: see :func:`mix_pairs`.
     """
-    if augmentation.time_scale:
-        stream = time_scale(stream, augmentation.time_scale, rng=rng)
-    if augmentation.time_shift:
-        stream = time_shift(stream, augmentation.time_shift, rng=rng)
-    if augmentation.channel_shift:
-        stream = channel_shift(stream, int(augmentation.channel_shift), rng=rng)
-    if augmentation.pixel_shift:
-        size = augmentation.sensor_size
-        stream = pixel_shift(stream, int(augmentation.pixel_shift), size, rng=rng)
-    if augmentation.warps_pixels:
-        stream = pixel_warp(
-            stream,
-            augmentation.sensor_size,
-            turn=augmentation.pixel_turn,
-            scale=augmentation.pixel_scale,
-            shear=augmentation.pixel_shear,
-            rng=rng,
-        )
-    if augmentation.channel_scale:
-        stream = channel_scale(stream, augmentation.channel_scale, rng=rng)
-    if augmentation.drop:
-        stream = drop(stream, augmentation.drop, rng=rng)
-    if augmentation.jitter:
-        stream = jitter(stream, augmentation.jitter, rng=rng)
-    if augmentation.channel_jitter:
-        stream = channel_jitter(stream, augmentation.channel_jitter, rng=rng)
-    if augmentation.noise:
-        stream = superpose(stream, poisson_events(stream, augmentation.noise, rng=rng))
-    if augmentation.crop:
-        stream = random_crop(stream, augmentation.crop, rng=rng)
+    size, warp = augmentation.sensor_size, ("turn", "scale", "shear")
+    moves: dict[str, Callable[..., EventStream]] = {
+        "time_scale": time_scale,
+        "time_shift": time_shift,
+        "channel_shift": channel_shift,
+        "pixel_shift": lambda given, most, rng: pixel_shift(given, most, size, rng=rng),
+        "warps_pixels": lambda given, _, rng: pixel_warp(
+            given, size, **{way: getattr(augmentation, f"pixel_{way}") for way in warp}, rng=rng
+        ),
+        "channel_scale": channel_scale,
+        "drop": drop,
+        "jitter": jitter,
+        "channel_jitter": channel_jitter,
+        "noise": lambda given, rate, rng: superpose(given, poisson_events(given, rate, rng=rng)),
+        "crop": random_crop,
+    }
+    for name, move in moves.items():
+        if reach := getattr(augmentation, name):
+            stream = move(stream, reach, rng=rng)
     return stream
 
 

@@ -481,19 +481,13 @@ class _Unit:
         if not self.stage.afferents:
             return "no upstream population projects to it. Connect one, or set v_leak."
         if self.tried[1.0] < target:
-            return (
-                ""
-                if self._excited
-                else ("no source with spikes excites it. Give it positive weights from one.")
-            )
-        alone = self.rate(0.0)
+            silent = "no source with spikes excites it. Give it positive weights from one."
+            return "" if self._excited else silent
+        if (alone := self.rate(0.0)) < target:
+            return ""
         return (
-            ""
-            if alone < target
-            else (
-                f"it fires {alone:.3g} times without its input. Lower v_leak or weights inside its "
-                "loop, or raise its threshold."
-            )
+            f"it fires {alone:.3g} times without its input. Lower v_leak or weights inside its "
+            "loop, or raise its threshold."
         )
 
     @property

@@ -242,13 +242,8 @@ class TrainConfig(Settings):
 
     def adam_settings(self) -> AdamSettings:
         """The optimiser's constants."""
-        return AdamSettings(
-            rates=self.rates,
-            weight_decay=self.weight_decay,
-            clip_norm=self.clip_norm,
-            max_delay=self.max_delay,
-            dale=self.dale,
-        )
+        shared = {one.name for one in fields(AdamSettings)} & vars(self).keys()
+        return AdamSettings(**{name: getattr(self, name) for name in shared})
 
     def target(self, labels: Any, class_names: Sequence[str] = (), **given: Any) -> Target:
         """What the loss of a batch is asked for; ``given`` as in :class:`.Target`."""

@@ -34,7 +34,7 @@ from eventsim.events.storage import write_atomically, write_json
 from eventsim.network import Network
 from eventsim.network.late import LateBegin
 from eventsim.train.calibration import Calibration, LogitScale
-from eventsim.train.checkpoint import Metrics, Origin, TrainState, save_checkpoint
+from eventsim.train.checkpoint import Metrics
 from eventsim.train.config import TrainConfig
 from eventsim.train.method import AbstractMethod
 
@@ -134,10 +134,6 @@ class RunFolder:
         """Add entries to run.json, or replace them, in the process that wrote it."""
         path = self.path / SETTINGS
         write_json(path, read_object(path) | known)
-
-    def save_state(self, state: TrainState, origin: Origin) -> None:
-        """Write the checkpoint."""
-        save_checkpoint(self.checkpoint, state, origin)
 
     def save_network(self, name: str, net: Network) -> None:
         """Write one of ``NETWORKS``."""

@@ -58,7 +58,7 @@ from eventsim.summary import short_repr
 from eventsim.train.choice import config_of
 from eventsim.train.onset import onsets, time_after
 from eventsim.train.prediction import BATCH
-from eventsim.train.readouts import decision_behind
+from eventsim.train.readouts import logits_of
 from eventsim.train.softmax import softmax
 
 MARGIN = 0.9  # of probabilities, by default
@@ -326,11 +326,7 @@ def _integrals(net: Network, tape: SpikeTape, answer: Answer, times: Floats) -> 
 def _voltages(net: Network, tape: SpikeTape, answer: Answer, times: Floats) -> Floats:
     assert answer.gain is not None
     voltages = _of_readout(net, tape, answer, times, lambda probe: probe.value)
-    decision = decision_behind(net, answer.population)
-    if decision is None:
-        return answer.gain * voltages
-    decided: Floats = voltages @ decision.weights + decision.bias
-    return decided
+    return logits_of(net, answer.population, voltages, gain=answer.gain)
 
 
 def _of_readout(

@@ -12,6 +12,7 @@ Every epoch has a line; within an epoch there is a line at most every half minut
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TextIO
@@ -62,6 +63,11 @@ class Log:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def opened(path: Path | None) -> AbstractContextManager[Log | None]:
+    """A log, closed at the end of the context; None where there is no path."""
+    return nullcontext() if path is None else closing(Log(path))
 
 
 class LogFile:

@@ -39,7 +39,14 @@ from eventsim.network.connectivity import with_synapses
 from eventsim.network.late import LateBegin, heard_share, late_begin, log_late, one_warning
 from eventsim.summary import MOST_ROWS, html_card, html_table, number, short_repr
 from eventsim.train.calibration import calm, wake
-from eventsim.train.checkpoint import Metrics, Origin, TrainState, digest, load_checkpoint
+from eventsim.train.checkpoint import (
+    Metrics,
+    Origin,
+    TrainState,
+    digest,
+    load_checkpoint,
+    save_checkpoint,
+)
 from eventsim.train.choice import answer_of
 from eventsim.train.config import TrainConfig
 from eventsim.train.draws import Draw, rng
@@ -138,16 +145,12 @@ class TrainResult:
 
     def _repr_html_(self) -> str:
         columns = [name for name in SHOWN_METRICS if name in self.last]
-        lines = [line for k, line in enumerate(self.history) if k % self._every == 0]
-        lines += [] if lines and lines[-1] is self.last else [self.last]
+        every = -(-len(self.history) // (MOST_ROWS - 1)) or 1
+        lines = self.history[::every]
+        lines = lines + ([] if lines and lines[-1] is self.last else [self.last])
         rows = ([number(line.get(name, np.nan)) for name in columns] for line in lines)
         about = f"{len(self.history)} epochs, {self.folder or 'in memory'}"
         return html_card("TrainResult", about, html_table(columns, rows))
-
-    @property
-    def _every(self) -> int:
-        """Of so many epochs one is shown."""
-        return -(-len(self.history) // (MOST_ROWS - 1)) or 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +188,7 @@ class _Run:
 
     def save(self, state: TrainState) -> None:
         if self.files is not None:
-            self.files.save_state(state, self.origin)
+            save_checkpoint(self.files.checkpoint, state, self.origin)
 
     def tell(self, kind: Literal["batch", "epoch"], state: TrainState, metrics: Metrics) -> None:
         if self.callback is not None and self.group.leads:

@@ -68,6 +68,18 @@ class Target:
     values: Targets | None = None  # wanted values; ``mean_squared_error`` alone asks for them
 
 
+def _values(settings: Any) -> dict[str, Any]:
+    """The settings that a loss takes, which calls them the same."""
+    others = ("kind", "dropout", "missed_outputs")
+    return {name: value for name, value in vars(settings).items() if name not in others}
+
+
+def _of_spikes(settings: Any, to: Target) -> dict[str, Any]:
+    """What a loss on the spikes of an output takes."""
+    margin = to.near_miss_margin if settings.missed_outputs else None
+    return {"population": to.output, "miss_margin": margin, **_values(settings)}
+
+
 @dataclass(frozen=True, kw_only=True)
 class IntegralLoss(Settings):
     """``cross_entropy``; the default of 300 ms is about two thirds of a spoken digit.
@@ -83,13 +95,7 @@ class IntegralLoss(Settings):
 
     def of(self, to: Target) -> ClassifyingLoss:
         """The loss of a batch."""
-        return CrossEntropy(
-            to.labels,
-            readout=to.output,
-            time_constant=self.time_constant,
-            gain=self.gain,
-            onset=self.onset,
-        )
+        return CrossEntropy(to.labels, readout=to.output, **_values(self))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +110,7 @@ class MaximumLoss(Settings):
     def of(self, to: Target) -> ClassifyingLoss:
         """The loss of a batch."""
         return VoltageCrossEntropy(
-            to.labels, at="maximum", readout=to.output, gain=self.gain, keep=to.keep
+            to.labels, at="maximum", readout=to.output, keep=to.keep, **_values(self)
         )
 
 
@@ -120,7 +126,7 @@ class LastLoss(Settings):
     def of(self, to: Target) -> ClassifyingLoss:
         """The loss of a batch."""
         return VoltageCrossEntropy(
-            to.labels, at="last", readout=to.output, gain=self.gain, keep=to.keep
+            to.labels, at="last", readout=to.output, keep=to.keep, **_values(self)
         )
 
 
@@ -137,15 +143,7 @@ class FirstSpikeLoss(Settings):
 
     def of(self, to: Target) -> ClassifyingLoss:
         """The loss of a batch."""
-        margin = to.near_miss_margin if self.missed_outputs else None
-        return FirstSpike(
-            to.labels,
-            population=to.output,
-            time_constant=self.time_constant,
-            miss_margin=margin,
-            late_strength=self.late_strength,
-            late_time_constant=self.late_time_constant,
-        )
+        return FirstSpike(to.labels, **_of_spikes(self, to))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,14 +158,7 @@ class SpikeCountLoss(Settings):
 
     def of(self, to: Target) -> ClassifyingLoss:
         """The loss of a batch."""
-        margin = to.near_miss_margin if self.missed_outputs else None
-        return SpikeCount(
-            to.labels,
-            population=to.output,
-            time_constant=self.time_constant,
-            gain=self.gain,
-            miss_margin=margin,
-        )
+        return SpikeCount(to.labels, **_of_spikes(self, to))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,14 +173,7 @@ class SpikeTrainLoss(Settings):
 
     def of(self, to: Target) -> ClassifyingLoss:
         """The loss of a batch."""
-        margin = to.near_miss_margin if self.missed_outputs else None
-        return ClassTrains(
-            to.labels,
-            population=to.output,
-            time_constant=self.time_constant,
-            rate=self.rate,
-            miss_margin=margin,
-        )
+        return ClassTrains(to.labels, **_of_spikes(self, to))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,8 +189,7 @@ class WordsLoss(Settings):
         """The loss of a batch."""
         strings = strings_of(to.class_names)
         targets = [strings[k] for k in to.labels]
-        loss = CTC(targets, readout=to.output, interval=self.interval, gain=self.gain)
-        return StringLoss(to.labels, strings, loss)
+        return StringLoss(to.labels, strings, CTC(targets, readout=to.output, **_values(self)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,10 +60,6 @@ class Terms:
     keys: Collection[str]  # of the parameters whose gradients are needed
 
 
-def _nothing_wrong() -> None:
-    return
-
-
 @dataclass(frozen=True, eq=False)
 class Backward:
     """Backward pass of some samples; numbers may be arrays without dimensions on a device."""
@@ -72,7 +68,7 @@ class Backward:
     penalty: float | Array  # of near misses
     cost: float | Array  # the method's ``backward_cost``
     good: bool | Array = True  # whether all that the pass began with is finite
-    check: Callable[[], None] = _nothing_wrong  # raises ParameterError if it is not
+    check: Callable[[], None] = lambda: None  # raises ParameterError if it is not
 
 
 class AbstractMethod(Settings, ABC):

@@ -33,9 +33,9 @@ Zhang and Li (2020), Temporal spike sequence learning via backpropagation, NeurI
 where the surrogate stands at every time step below the threshold.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -119,11 +119,9 @@ class NearMiss:
         return value, VoltageSeed(misses.probe, by[:, None], own)
 
 
-class Effect(Protocol):
-    """Change of a loss with one more spike at ``times``, both [samples, size]."""
-
-    def __call__(self, times: Array) -> Array:
-        """One entry per output neuron in every sample, as if it alone had one more spike."""
+# Change of a loss with one more spike at given times, both [samples, size]: one entry per output
+# neuron in every sample, as if it alone had one more spike.
+Effect = Callable[[Array], Array]
 
 
 class Misses(NamedTuple):

@@ -113,12 +113,8 @@ def validated_by(data: AnyDataset, config: TrainConfig) -> By:
         return "recording"
     if config.validate != "auto":
         return config.validate
-    return "group" if is_grouped(data) else "recording"
-
-
-def is_grouped(data: AnyDataset) -> bool:
-    """Whether the recordings are a part of a division by group, and name their groups."""
-    return data.info is not None and data.split in data.info.grouped and data.groups is not None
+    named = data.info is not None and data.split in data.info.grouped
+    return "group" if named and data.groups is not None else "recording"
 
 
 def validation_split(data: AnyDataset, config: TrainConfig) -> tuple[Ints, Ints]:

@@ -5,7 +5,6 @@ zeros. :mod:`eventsim.train.sparse` says which synapses there are.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 
@@ -40,17 +39,12 @@ def change_synapses(
     if due.progress is not None:
         _reconnect(config, state, method, config.sparse.pruned(state.net, due.progress))
     if due.exchanged:
-        names = [p.name for p in config.sparse.chosen(state.net)]
-        full = {name: _all_synapses(state.net, name) for name in names}
+        chosen = config.sparse.chosen(state.net)
+        full = {p.name: np.arange(np.prod(p.weights.shape)) for p in chosen}
         found = gradients(method.go_on(with_synapses(state.net.to_host(), full), config))
-        by_name = {name: np.asarray(to_host(found[f"{name}.weights"])) for name in names}
+        by_name = {name: np.asarray(to_host(found[f"{name}.weights"])) for name in full}
         after = config.sparse.exchanged(state.net, due.exchanged, by_name)
         _reconnect(config, state, method, after)
-
-
-def _all_synapses(net: Network, name: str) -> Ints:
-    n_sources, n_targets = net.projections[name].weights.shape
-    return np.arange(n_sources * n_targets)
 
 
 def _reconnect(
@@ -61,15 +55,11 @@ def _reconnect(
     net = method.go_on(with_synapses(before, after), config)
     for name, numbers in after.items():
         projection = before.projections[name]
-        for key in [key for key in arrays if _is_by_synapse(key, projection)]:
-            arrays[key] = moved(arrays[key], synapse_numbers(projection), numbers)
+        ends = (".weights", ".delays") if projection.delay_per_synapse else (".weights",)
+        for key in arrays:
+            if key.endswith(tuple(f".{projection.name}{end}" for end in ends)):
+                arrays[key] = moved(arrays[key], synapse_numbers(projection), numbers)
     optimiser = AdamW(net, select(net, config.trained()), config.adam_settings())
     optimiser.load_arrays(arrays)
     state.net, state.optimiser = net, optimiser
     state.memo = None  # of arrays that are gone
-
-
-def _is_by_synapse(key: str, projection: Any) -> bool:
-    """Whether an array of the optimiser has one value per synapse of the projection."""
-    ends = (".weights", ".delays") if projection.delay_per_synapse else (".weights",)
-    return any(key.endswith(f".{projection.name}{end}") for end in ends)

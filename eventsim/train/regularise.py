@@ -95,7 +95,7 @@ class RateBand:
         Value, and slopes [size] by population, in arrays of the network's library.
         """
         value, slopes = 0.0, dict[str, NDArray[np.float64]]()
-        if seconds == 0.0:
+        if self.strength == 0.0 or seconds == 0.0:
             return value, slopes
         for name, count in counts.items():
             population = net.populations[name]

@@ -102,7 +102,6 @@ def require_positive(where: str, name: str, value: float) -> None:
 def shares_of(labels: Ints | Floats, shape: tuple[int, int], where: str) -> Floats:
     """Shares of classes, NumPy, checked."""
     given: Any = _plain(labels, where)
-    n_samples, n_classes = shape
     if given.shape == shape and given.dtype.kind == "f":
         good = (given >= 0).all(axis=1) & (abs(given.sum(axis=1) - 1) <= SUM_TOLERANCE)
         bad = np.flatnonzero(~good)
@@ -113,6 +112,13 @@ def shares_of(labels: Ints | Floats, shape: tuple[int, int], where: str) -> Floa
             )
         shares: Floats = given
         return shares
+    check_labels(given, shape, where)
+    return smoothed(whole_array(given, f"{where}: labels"), shape[1], smoothing=0.0)
+
+
+def check_labels(given: Any, shape: tuple[int, int], where: str) -> None:
+    """Raise unless every sample has one of the classes; ``shape`` is [samples, classes]."""
+    n_samples, n_classes = shape
     if given.shape != (n_samples,):
         raise ShapeError(
             f"{where}: labels have shape {given.shape}, expected ({n_samples},), one per sample."
@@ -123,7 +129,6 @@ def shares_of(labels: Ints | Floats, shape: tuple[int, int], where: str) -> Floa
             f"{where}, sample {bad[0]}: label is {given[bad[0]]}, expected 0 .. {n_classes - 1}, "
             "the index of an output neuron."
         )
-    return smoothed(whole_array(given, f"{where}: labels"), n_classes, smoothing=0.0)
 
 
 def _plain(labels: Any, where: str) -> Any:

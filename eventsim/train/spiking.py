@@ -47,12 +47,17 @@ from numpy.typing import NDArray
 
 from eventsim.adjoint import Seeds, SpikeSeed
 from eventsim.arrays import Array, Floats, Ints, beside, namespace, owners, to_host
-from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import SpikeTape, SpikeTrains
 from eventsim.network import Network
 from eventsim.train.losses import VanRossum
 from eventsim.train.near_miss import check_margin, with_misses
-from eventsim.train.softmax import AbstractClassifier, Classified, require_positive, softmax_loss
+from eventsim.train.softmax import (
+    AbstractClassifier,
+    Classified,
+    check_labels,
+    require_positive,
+    softmax_loss,
+)
 
 MS_PER_S = 1000.0
 
@@ -178,17 +183,7 @@ class ClassTrains(AbstractClassifier):
     def _wanted(self, trains: SpikeTrains) -> NDArray[np.bool_]:
         """Whether a neuron is that of the sample's class, [samples, size]; NumPy."""
         labels, size = to_host(self.labels), trains.size
-        if labels.shape != (trains.n_samples,):
-            raise ShapeError(
-                f"ClassTrains: labels have shape {labels.shape}, expected "
-                f"({trains.n_samples},), one per sample."
-            )
-        bad = np.flatnonzero((labels < 0) | (labels >= size))
-        if bad.size:
-            raise ParameterError(
-                f"ClassTrains, sample {bad[0]}: label is {labels[bad[0]]}, expected 0 .. "
-                f"{size - 1}, the index of an output neuron."
-            )
+        check_labels(labels, (trains.n_samples, size), "ClassTrains")
         wanted: NDArray[np.bool_] = np.arange(size) == labels[:, None]
         return wanted
 

@@ -211,8 +211,11 @@ def _backward_batch(
     """Gradient of the loss, and of what rates, activity and near misses add to it."""
     config, net, layout = batch.config, state.net, state.optimiser.layout
     hidden = {name: count for name, count in facts.counts.items() if name != config.output}
-    penalty, slopes = _rate_band(config, net, hidden, batch.seconds)
-    extra, by_cost = _activity_cost(config, state, facts, pace, batch.size)
+    band = RateBand(config.rate_low, config.rate_high, strength=config.rate_strength)
+    penalty, slopes = band.slopes(net, hidden, seconds=batch.seconds)
+    first = state.history[0].get("activity_per_sample") if state.history else None
+    target = config.activity.target_at(pace.number / pace.total, first)
+    extra, by_cost = config.activity.slopes(net, facts.activity, target, n_samples=batch.size)
     for name, slope in by_cost.items():
         slopes[name] = slopes[name] + slope if name in slopes else slope
     near_miss = NearMiss(config.near_miss_strength, margin=config.near_miss_margin)
@@ -227,7 +230,10 @@ def _backward_batch(
     if layout.xp is not np:
         # The host has not asked yet whether all was finite: where it was not, no step is taken.
         vector += layout.xp.where(behind[-1:] == n_pieces, 0.0, np.nan)
-    pull = _plasticity(config, net, batch.group, shards, list(hidden), n_pieces)
+    pull: Floats = np.zeros(0)
+    if config.spikl.tuned:  # by the local rule, of the whole batch
+        rows = [config.spikl.pull(net, shard.tape(), list(hidden)) for shard in shards]
+        pull = add_in_order(batch.group.gather(rows, n_pieces))
     return _Gradient(vector, behind, passes, hidden, penalty + extra, pull)
 
 
@@ -335,25 +341,6 @@ def _add_up(net: Network, rows: Sequence[Floats], n_costs: int) -> _Facts:
     )
 
 
-def _rate_band(
-    config: TrainConfig, net: Network, hidden: dict[str, Ints], seconds: float
-) -> tuple[float, dict[str, Floats]]:
-    """Penalty of the rate band on hidden populations, and its slopes; see :class:`RateBand`."""
-    if config.rate_strength == 0.0:
-        return 0.0, {}
-    band = RateBand(config.rate_low, config.rate_high, strength=config.rate_strength)
-    return band.slopes(net, hidden, seconds=seconds)
-
-
-def _activity_cost(
-    config: TrainConfig, state: TrainState, facts: _Facts, pace: Pace, n_samples: int
-) -> tuple[float, dict[str, Floats]]:
-    """Penalty of what the batch cost, and its slopes; see :class:`.ActivityCost`."""
-    first = state.history[0].get("activity_per_sample") if state.history else None
-    target = config.activity.target_at(pace.number / pace.total, first)
-    return config.activity.slopes(state.net, facts.activity, target, n_samples=n_samples)
-
-
 def _by_weights(batch: _Batch, net: Network) -> dict[str, Floats]:
     """Gradients of the loss of a batch alone by all weights of a network, by key."""
     layout = Layout({k: v for k, v in net.parameters().items() if kind_of(k) == "weights"})
@@ -363,19 +350,3 @@ def _by_weights(batch: _Batch, net: Network) -> dict[str, Floats]:
     rows = [layout.join(batch.method.backward(net, done, alone).values) for done in shards]
     total = add_in_order(batch.group.gather(rows, len(batch.pieces), xp=layout.xp))
     return {key: layout.view(total, key) for key in layout.keys}
-
-
-def _plasticity(
-    config: TrainConfig,
-    net: Network,
-    group: ProcessGroup,
-    shards: Sequence[Forward],
-    names: Sequence[str],
-    n_shards: int,
-) -> Floats:
-    """What the local rule makes of the whole batch; see :mod:`eventsim.train.intrinsic`."""
-    if not config.spikl.tuned:
-        return np.zeros(0)
-    rows = [config.spikl.pull(net, shard.tape(), names) for shard in shards]
-    pull: Floats = add_in_order(group.gather(rows, n_shards))
-    return pull
