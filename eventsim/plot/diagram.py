@@ -74,10 +74,12 @@ def graph(net: Network, *, ax: Axes | None = None) -> Axes:
         for name, place in layout.boxes.items():
             population = net.populations.get(name)
             if population is None:
-                _box(axes, place, (name, _classes(net)), MUTED, size, style="--")
+                n = "" if net.decision is None else f"{net.decision.weights.shape[1]} classes"
+                _box(axes, place, (name, n), MUTED, size, style="--")
             else:
                 _box(axes, place, (name, _kind(population)), colours[name], size)
-        axes.set_xlabel("at arrows: synapses, delays" if _delayed(net) else "at arrows: synapses")
+        delayed = any(np.any(to_host(p.delays)) for p in net.projections.values())
+        axes.set_xlabel("at arrows: synapses, delays" if delayed else "at arrows: synapses")
         return axes
 
 
@@ -93,10 +95,6 @@ def _colours(net: Network) -> dict[str, str]:
 def _kind(population: Population) -> str:
     word = {"input": "channel", "spiking": "neuron", "readout": "readout"}[population.kind]
     return f"{population.size:,} {word}{'' if population.size == 1 else 's'}"
-
-
-def _classes(net: Network) -> str:
-    return "" if net.decision is None else f"{net.decision.weights.shape[1]} classes"
 
 
 def _facts(projection: Projection) -> str:
@@ -117,10 +115,6 @@ def _short(count: int) -> str:
     if count >= 1_000_000:
         return f"{count / 1e6:.3g}M"
     return f"{count / 1e3:.3g}k" if count >= 10_000 else f"{count:,}"
-
-
-def _delayed(net: Network) -> bool:
-    return any(np.any(to_host(p.delays)) for p in net.projections.values())
 
 
 def _frame(axes: Axes, layout: DiagramLayout) -> None:

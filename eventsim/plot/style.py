@@ -7,8 +7,9 @@ colour also differs in form or is labelled.
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -17,6 +18,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
+from eventsim.events.storage import write_atomically
 
 INK = "#1d2733"
 MUTED = "#5f6b7a"
@@ -154,32 +157,34 @@ def size_points(axes: Axes) -> tuple[float, float]:
     return float(POINTS_PER_INCH * width * box.width), float(POINTS_PER_INCH * height * box.height)
 
 
+# Formats of files, and what of each changes from run to run and is left out.
+FORMS = {"pdf": "CreationDate", "svg": "Date", "png": "Software"}
+
+
 def png(drawn: Figure) -> bytes:
     """The figure as the content of a PNG file."""
-    buffer = io.BytesIO()
-    drawn.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
-    return buffer.getvalue()
-
-
-FORMS = ("pdf", "svg", "png")
-
-
-def encoded(drawn: Figure, form: str) -> bytes:
-    """The figure as the content of a file of one of ``FORMS``; text in a PDF stays text."""
-    if form != "pdf":
-        return {"png": png, "svg": svg}[form](drawn)
-    buffer = io.BytesIO()
-    with matplotlib.rc_context({"pdf.fonttype": 42}):
-        drawn.savefig(buffer, format="pdf", dpi=DPI, metadata={"CreationDate": None})
-    return buffer.getvalue()
+    return encoded(drawn, "png")
 
 
 def svg(drawn: Figure) -> bytes:
     """The figure as the content of an SVG file; what is drawn as dots is an image in it."""
+    return encoded(drawn, "svg")
+
+
+def encoded(drawn: Figure, form: str) -> bytes:
+    """The figure as the content of a file of one of ``FORMS``; text in a PDF stays text."""
     buffer = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "eventsim"}):  # the same names at every run
-        drawn.savefig(buffer, format="svg", dpi=DPI, metadata={"Date": None})
+    # The salt gives the same names in an SVG file at every run.
+    with matplotlib.rc_context({"pdf.fonttype": 42, "svg.hashsalt": "eventsim"}):
+        drawn.savefig(buffer, format=form, dpi=DPI, metadata={FORMS[form]: None})
     return buffer.getvalue()
+
+
+def write_figure(path: Path, draw: Callable[[], Figure]) -> None:
+    """Draw a figure that looks as all others into a file, in the format of its ending."""
+    with look():
+        content = encoded(draw(), path.suffix.removeprefix("."))
+    write_atomically(path, content)
 
 
 def grid(axes: Axes, *, axis: str = "y") -> None:

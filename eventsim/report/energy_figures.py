@@ -48,7 +48,8 @@ def energy_breakdown(
     totals, shares = drawn.subplots(1, 2, width_ratios=[1.0, 1.25], sharey=True)
     _draw_totals(totals, reports, dense)
     _draw_shares(shares, reports, len(dense))
-    totals.set_yticks(range(rows), [*map(_name, reports), *map(_dense_name, dense)])
+    named = [f"dense {one.cell.upper()}, {one.frame_ms:g} ms frames, {one.chip}" for one in dense]
+    totals.set_yticks(range(rows), [*map(_name, reports), *named])
     totals.set_ylim(rows - 0.5, -0.5)
     handles, labels = shares.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
@@ -62,10 +63,6 @@ def _name(report: EnergyReport) -> str:
     if report.step_ms is None:
         return f"{report.chip.name}, no step"
     return f"{report.chip.name}, dt {report.step_ms:g} ms"
-
-
-def _dense_name(dense: DenseEquivalent) -> str:
-    return f"dense {dense.cell.upper()}, {dense.frame_ms:g} ms frames, {dense.chip}"
 
 
 def _draw_totals(

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from eventsim.engine.contract.compiling import SHOWN
+
 _JOULES = (("J", 1e12), ("mJ", 1e9), ("µJ", 1e6), ("nJ", 1e3))
 
 
@@ -17,6 +19,15 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes = round(seconds / 60.0)
     return f"{minutes} min" if minutes < 120 else f"{seconds / 3600.0:.1f} h"
+
+
+def training_times(seconds: float, compiling: float | None) -> dict[str, float]:
+    """Time of training, and of compiling, which early versions do not tell apart, by name."""
+    if compiling is None:
+        return {"training time, compiling included": seconds}
+    if compiling < SHOWN:
+        return {"training time": seconds}
+    return {"training time, without compiling": seconds, "compiling of kernels": compiling}
 
 
 def joules(picojoules: float, *, at_least: bool = False) -> str:

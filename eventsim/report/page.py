@@ -14,7 +14,7 @@ from eventsim.measures import INTERVAL, LOSSES_DIFFER, interval_text, measure_na
 from eventsim.network.late import heard_share
 from eventsim.report import bar_figures, html, mapping_figures, tables, time_figures
 from eventsim.report.energy_figures import energy_breakdown
-from eventsim.report.numbers import duration, general, joules, percent
+from eventsim.report.numbers import duration, general, joules, percent, training_times
 from eventsim.report.pictures import RATES, picture
 from eventsim.report.record import ChipMapping, OverTime, Priced, Report, RunRecord, Unmade
 from eventsim.report.tables import PageTable
@@ -125,19 +125,12 @@ def _overview(report: Report) -> str:
 
 
 def _times(run: RunRecord) -> dict[str, str]:
-    """Time of training, and of compiling if the run has it as a number of its own."""
-    if run.compile_seconds is None:
-        return {"training time, compiling included": duration(run.seconds)}
-    if run.compile_seconds < SHOWN:
-        return {"training time": duration(run.seconds)}
-    return {
-        "training time, without compiling": duration(run.seconds),
-        "compiling of kernels": duration(run.compile_seconds),
-    }
+    found = training_times(run.seconds, run.compile_seconds)
+    return {name: duration(seconds) for name, seconds in found.items()}
 
 
 def _time_of(run: RunRecord) -> str:
-    """The same in one line."""
+    """Time of training, and of compiling if the run has it apart, in one line."""
     compiling = run.compile_seconds
     if compiling is None:
         return f"{duration(run.seconds)} including compiling"
