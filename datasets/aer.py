@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.datasets import aer_dv, aer_files
-from eventsim.datasets.aer_sensors import SENSORS, Field, Sensor, nas
+from eventsim.datasets.aer_sensors import SENSORS, Field, Sensor, find_sensor, nas
 from eventsim.datasets.dataset import duration_after, opened
 from eventsim.errors import DataError
 from eventsim.events import EventStream
@@ -118,7 +118,7 @@ def load(
         not written by this sensor.
     """
     place = Path(path)
-    raw = _read(place, aer_files.as_sensor(sensor))
+    raw = _read(place, find_sensor(sensor) if isinstance(sensor, str) else sensor)
     names = _checked_fields(raw.sensor, by, where)
     begin = _begin(raw, place, after_reset)
     ticks, values = raw.ticks[begin:], {name: v[begin:] for name, v in raw.values.items()}

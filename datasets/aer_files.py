@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Ints
-from eventsim.datasets.aer_sensors import Field, Sensor, find_sensor, sensor_of_chip
+from eventsim.datasets.aer_sensors import Field, Sensor, sensor_of_chip
 from eventsim.errors import DataError
 
 Values = dict[str, NDArray[np.int32]]
@@ -292,8 +292,3 @@ def _joined(parts: list[Any], path: Path) -> tuple[NDArray[np.uint32], Ints, int
         )
     wraps = int(overflow.max(initial=0) - overflow.min(initial=overflow.max(initial=0)))
     return words, low + (overflow.astype(np.int64) << 31), wraps
-
-
-def as_sensor(sensor: Sensor | str | None) -> Sensor | None:
-    """A sensor by its name."""
-    return find_sensor(sensor) if isinstance(sensor, str) else sensor

@@ -1,7 +1,6 @@
 """Data sets that are drawn at every use: the size and the seed of a split, and its source."""
 
-from collections.abc import Iterable, Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,17 +12,10 @@ from eventsim.errors import ParameterError
 from eventsim.events import DatasetInfo, Recording
 
 
-class DrawsSamples(Protocol):
-    """Draws the samples."""
-
-    def __call__(self, *, size: int, seed: int) -> Samples:
-        """So many, by a seed."""
-
-
 def drawn(
     info: DatasetInfo,
     split: Split,
-    draw: DrawsSamples,
+    draw: Callable[..., Samples],
     *,
     size: int | None,
     seed: int | None,
@@ -35,9 +27,9 @@ def drawn(
     """The source of a split that a program draws.
 
     Size (at least 1) and seed (0 .. 2^32 - 1) are those of the split where they are None;
-    ``parameters`` is what else the samples depend on, and ``file`` the module, for the cache.
-    Raises DataError where the set has no such split, ParameterError for a size or seed out of
-    range.
+    ``draw`` takes both by name; ``parameters`` is what else the samples depend on, and ``file`` the
+    module, for the cache. Raises DataError where the set has no such split, ParameterError for a
+    size or seed out of range.
     """
     check_split(info.name, split, info.parts)
     n = sizes[split] if size is None else size

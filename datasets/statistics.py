@@ -29,7 +29,7 @@ from eventsim.events import EventStream
 
 _BARS = "▁▂▃▄▅▆▇█"
 
-# Quantity as in `rows`: what single digits of N-TIDIGITS18 show.
+# Quantity, as `eventsim data info` calls it: what single digits of N-TIDIGITS18 show.
 N_TIDIGITS: dict[str, str] = {
     "channels": "64",
     "duration": "up to 1850 ms",
@@ -100,21 +100,6 @@ def statistics(stream: EventStream) -> EventStatistics:
     )
 
 
-def rows(found: EventStatistics) -> list[tuple[str, str, str]]:
-    """Quantity, value, and value of N-TIDIGITS18 (empty where none is known), for a table."""
-    table = {
-        "samples": f"{found.n_samples}",
-        "channels": f"{found.n_channels}",
-        "duration": _text(found.duration, "ms"),
-        "events per sample": _text(found.events),
-        "event rate": f"{found.rate:.0f} /s",
-        "active channels": f"{_text(found.active)} of {found.n_channels}",
-        "interval in a channel": _text(found.interval, "ms"),
-        "neighbour contrast": f"{found.contrast:.2f}",
-    }
-    return [(name, value, N_TIDIGITS.get(name, "")) for name, value in table.items()]
-
-
 def sparkline(profile: Floats) -> str:
     """The profile as one line of bars, first channel left, at most 64 characters."""
     parts = np.array_split(profile, min(64, profile.size))
@@ -135,8 +120,3 @@ def _spread(values: NDArray[Any]) -> Spread:
         return Spread(*[float("nan")] * 6)
     low, median, high = np.percentile(values, [5.0, 50.0, 95.0]).tolist()
     return Spread(float(values.mean()), float(values.min()), low, median, high, float(values.max()))
-
-
-def _text(spread: Spread, unit: str = "") -> str:
-    unit = f" {unit}" if unit else ""
-    return f"{spread.median:.4g}{unit} (5 to 95 %: {spread.low:.4g} to {spread.high:.4g})"

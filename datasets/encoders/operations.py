@@ -26,8 +26,6 @@ BSA, channel, frame        a product; per step three sums over the kernel, a dif
 =========================  =========================================================================
 """
 
-from typing import Protocol
-
 from eventsim.datasets.encoders.bsa import KERNEL_SIZE, Bsa
 from eventsim.datasets.encoders.cochlea import INHIBITION_STEP, CochleaEncoder
 from eventsim.datasets.encoders.delta import DeltaModulation
@@ -85,18 +83,9 @@ def cochlea_operations(encoder: CochleaEncoder, sample_rate: float) -> EncoderOp
     return loudness * sample_rate + filtered + channel * encoder.n_channels
 
 
-class _Band(Protocol):
-    """What a bank says of its channels."""
-
-    @property
-    def n_channels(self) -> int: ...
-    @property
-    def frequency_min(self) -> float: ...
-    @property
-    def frequency_max(self) -> float: ...
-
-
-def _filters(band: _Band, order: int, compression: float, sample_rate: float) -> EncoderOperations:
+def _filters(
+    band: CochleaEncoder | GammatoneBank, order: int, compression: float, sample_rate: float
+) -> EncoderOperations:
     """Gammatone filters of all channels that have one, rectified and compressed."""
     centres = centre_frequencies(band.n_channels, band.frequency_min, band.frequency_max)
     power = float(compression != 1.0)

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from eventsim.datasets.statistics import N_TIDIGITS, rows, sparkline, statistics
+from eventsim.datasets.statistics import sparkline, statistics
 from eventsim.events import EventStream
 
 
@@ -40,7 +40,6 @@ def test_stream_without_events_has_no_intervals(n_samples):
     assert math.isnan(found.interval.mean)
     assert math.isnan(found.contrast)
     assert not found.profile.any()
-    assert len(rows(found)) == 8
 
 
 def test_many_events_agree_with_counting_them_one_by_one():
@@ -54,14 +53,6 @@ def test_many_events_agree_with_counting_them_one_by_one():
     assert found.interval.mean == pytest.approx(gaps.mean())
     assert found.interval.median == pytest.approx(np.median(gaps))
     assert found.active.mean == pytest.approx(np.mean([np.unique(c).size for _, c in samples]))
-
-
-def test_rows_stand_beside_what_is_known_of_n_tidigits():
-    table = {name: (value, known) for name, value, known in rows(statistics(example()))}
-    assert table["event rate"] == ("150 /s", "about 2800 /s")
-    assert table["active channels"][1] == "about 40 of 64"
-    assert table["samples"] == ("3", "")
-    assert set(N_TIDIGITS) <= set(table)
 
 
 def test_sparkline_shows_the_profile_from_the_first_channel_on():
