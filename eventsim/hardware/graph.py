@@ -36,7 +36,7 @@ from eventsim.arrays import Ints
 from eventsim.chips import Chip
 from eventsim.chips.chip import PLACE_STATES
 from eventsim.errors import NetworkError, ShapeError
-from eventsim.events import EventStream, SpikeTape
+from eventsim.events import SpikeTape
 from eventsim.hardware.errors import MappingError
 from eventsim.network import Network, Projection
 from eventsim.plan import make_plan
@@ -218,8 +218,9 @@ def _counts(name: str, size: int, kind: str, tape: SpikeTape) -> Ints:
     if kind == "readout":
         return np.zeros(size, np.int64)
     if kind == "input":
-        channels = tape.stream.channels[before_end(tape.stream)]
-        counts = np.bincount(channels, minlength=tape.stream.n_channels)
+        given = tape.stream
+        early = given.times < np.repeat(given.duration, np.diff(given.offsets))
+        counts = np.bincount(given.channels[early], minlength=given.n_channels)
     else:
         counts = tape[name].total_counts()
     if counts.size != size:
@@ -228,13 +229,6 @@ def _counts(name: str, size: int, kind: str, tape: SpikeTape) -> Ints:
             "Give a tape of this network."
         )
     return counts
-
-
-def before_end(stream: EventStream) -> NDArray[np.bool_]:
-    """True where an event comes before the end of its sample, [events]."""
-    ends = np.repeat(stream.duration, np.diff(stream.offsets))
-    early: NDArray[np.bool_] = stream.times < ends
-    return early
 
 
 def _matrix(

@@ -34,7 +34,7 @@ from eventsim.hardware.misfits import (
     threshold_units,
     weights_of,
 )
-from eventsim.network import Network, Population, Projection
+from eventsim.network import Network, Population
 from eventsim.summary import short_repr
 
 
@@ -143,7 +143,10 @@ def round_values(net: Network, formats: Formats, step_ms: float | None) -> None:
             weights[...] = round_weights(weights, formats.weight_bits)
     if step_ms is not None:
         for projection in net.projections.values():
-            _round_delays(projection, step_ms, formats.max_delay_steps)
+            steps, most = delay_steps(projection.delays, step_ms), formats.max_delay_steps
+            if most is not None:
+                steps = namespace(steps).minimum(steps, float(most))
+            projection.delays[...] = steps * step_ms
     for population in net.neurons.values():
         _round_neurons(population, formats, step_ms)
 
@@ -211,13 +214,6 @@ def _worst_tau_error(net: Network, rounded: Network) -> float:
         if population.neuron is None
     ]
     return max(changes, default=0.0)
-
-
-def _round_delays(projection: Projection, step_ms: float, most: int | None) -> None:
-    steps = delay_steps(projection.delays, step_ms)
-    if most is not None:
-        steps = namespace(steps).minimum(steps, float(most))
-    projection.delays[...] = steps * step_ms
 
 
 def _round_neurons(population: Population, formats: Formats, step_ms: float | None) -> None:

@@ -36,6 +36,10 @@ Method = Literal["hypergraph", "refined", "first_fit", "population_order"]
 METHODS: tuple[Method, ...] = get_args(Method)
 BASELINES: tuple[Method, ...] = ("first_fit", "population_order")
 FORMAT, VERSION = "eventsim-mapping", 1
+TOLD = (  # of the traffic
+    "spikes_between_cores", "spikes_from_outside", "hops_east_west", "hops_north_south",
+    "hops_from_outside", "hop_weighted_spikes", "hops_between_chips",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,13 +134,7 @@ class Mapping:
             "assumed": list(self.assumed),
             "fill": {name: {"most": a, "limit": b} for name, (a, b) in self.fills().items()},
             "traffic": {
-                "spikes_between_cores": sent.spikes_between_cores,
-                "spikes_from_outside": sent.spikes_from_outside,
-                "hops_east_west": sent.hops_east_west,
-                "hops_north_south": sent.hops_north_south,
-                "hops_from_outside": sent.hops_from_outside,
-                "hop_weighted_spikes": sent.hop_weighted_spikes,
-                "hops_between_chips": sent.hops_between_chips,
+                **{name: getattr(sent, name) for name in TOLD},
                 "multicast_hops": self.multicast_hops.east_west + self.multicast_hops.north_south,
                 "busiest_link": sent.busiest_link,
             },

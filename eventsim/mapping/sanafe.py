@@ -35,10 +35,11 @@ References
    Architectures for Fast Exploration, IEEE TCAD, 2025.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,7 @@ SCALE = 65_536.0
 MOST_NEURONS = 1024  # compartments of SANA-FE's soma and dendrite models, fixed in its source
 NEVER = 1e30  # threshold of a readout
 PJ, NS = 1e-12, 1e-9
+SOMA = ("access_neuron", "update_neuron", "spike_out")  # for what a soma has a price
 
 
 @dataclass(frozen=True)
@@ -192,11 +194,11 @@ def _architecture(mapping: Mapping, entry: int) -> Iterator[str]:
     places = columns * rows
     if entry:
         yield from _tile(mapping, "entry", limits.cores_per_tile, entry)
-        if places > 1:
-            yield from _tile(mapping, f"tile[1..{places - 1}]", limits.cores_per_tile, 0)
-    else:
-        name = f"tile[0..{places - 1}]" if places > 1 else "tile"
+    if places > 1:
+        name = f"tile[{int(entry > 0)}..{places - 1}]"
         yield from _tile(mapping, name, limits.cores_per_tile, 0)
+    elif not entry:
+        yield from _tile(mapping, "tile", limits.cores_per_tile, 0)
 
 
 def _tile(mapping: Mapping, name: str, cores: int, entry: int) -> Iterator[str]:
@@ -214,56 +216,41 @@ def _tile(mapping: Mapping, name: str, cores: int, entry: int) -> Iterator[str]:
 
 def _core(chip: Chip, name: str, *, free: bool) -> Iterator[str]:
     """One kind of core; ``free``: of channels from outside."""
+    tables = ("energy", "latency")
 
-    def figure(table: str, term: str) -> float:
-        return _figure(chip, table, term)
+    def priced(what: str, term: str) -> dict[str, float]:
+        return {f"{table}_{what}": _figure(chip, table, term) for table in tables}
 
-    idle = {table: figure(table, "neuron_update_idle") for table in ("energy", "latency")}
-    active = {table: figure(table, "neuron_update_active") for table in ("energy", "latency")}
+    channel = {f"{table}_{what}": 0.0 for table in tables for what in SOMA}
+    neurons: dict[str, Any] = {"model": "leaky_integrate_fire"}
+    for table in tables:
+        idle = _figure(chip, table, "neuron_update_idle")
+        # The update is paid on top of the access that every neuron has in every step.
+        more = max(_figure(chip, table, "neuron_update_active") - idle, 0.0)
+        paid = (idle, more, _figure(chip, table, "spike"))
+        neurons |= {f"{table}_{what}": one for what, one in zip(SOMA, paid, strict=True)}
+    synapses = {"model": "current_based", **priced("process_spike", "synaptic_event")}
+    units: dict[str, dict[str, dict[str, Any]]] = {
+        "axon_in": {"axon_in": priced("message_in", "axon_in")},
+        "synapse": {"synapses": synapses},
+        "dendrite": {
+            "dendrites": {"model": "accumulator", "energy_update": 0.0, "latency_update": 0.0}
+        },
+        "soma": ({} if free else {"neurons": neurons})
+        | {f"channel[0..{MOST_NEURONS - 1}]": {"model": "input", **channel}},
+        "axon_out": {"axon_out": priced("message_out", "axon_out")},
+    }
     yield f"        - name: {name}"
     yield "          attributes:"
     yield "            buffer_position: soma"
     yield "            buffer_inside_unit: false"
     yield f"            max_neurons_supported: {MOST_NEURONS}"
-    yield "          axon_in:"
-    yield "            - name: axon_in"
-    yield "              attributes:"
-    yield f"                energy_message_in: {figure('energy', 'axon_in')!r}"
-    yield f"                latency_message_in: {figure('latency', 'axon_in')!r}"
-    yield "          synapse:"
-    yield "            - name: synapses"
-    yield "              attributes:"
-    yield "                model: current_based"
-    yield f"                energy_process_spike: {figure('energy', 'synaptic_event')!r}"
-    yield f"                latency_process_spike: {figure('latency', 'synaptic_event')!r}"
-    yield "          dendrite:"
-    yield "            - name: dendrites"
-    yield "              attributes:"
-    yield "                model: accumulator"
-    yield "                energy_update: 0.0"
-    yield "                latency_update: 0.0"
-    yield "          soma:"
-    if not free:
-        yield "            - name: neurons"
-        yield "              attributes:"
-        yield "                model: leaky_integrate_fire"
-        for table in ("energy", "latency"):
-            # The update is paid on top of the access that every neuron has in every step.
-            yield f"                {table}_access_neuron: {idle[table]!r}"
-            more = max(active[table] - idle[table], 0.0)
-            yield f"                {table}_update_neuron: {more!r}"
-            yield f"                {table}_spike_out: {figure(table, 'spike')!r}"
-    yield f"            - name: channel[0..{MOST_NEURONS - 1}]"
-    yield "              attributes:"
-    yield "                model: input"
-    for table in ("energy", "latency"):
-        for what in ("access_neuron", "update_neuron", "spike_out"):
-            yield f"                {table}_{what}: 0.0"
-    yield "          axon_out:"
-    yield "            - name: axon_out"
-    yield "              attributes:"
-    yield f"                energy_message_out: {figure('energy', 'axon_out')!r}"
-    yield f"                latency_message_out: {figure('latency', 'axon_out')!r}"
+    for part, of_part in units.items():
+        yield f"          {part}:"
+        for unit, attributes in of_part.items():
+            yield f"            - name: {unit}"
+            yield "              attributes:"
+            yield from (f"                {key}: {value}" for key, value in attributes.items())
 
 
 def _network(
@@ -326,19 +313,17 @@ def _edges(projection: Projection, target: Population, step_ms: float) -> Iterat
 
 def _mappings(population: Population, mapping: Mapping) -> Iterator[str]:
     limits = limits_of(mapping.chip)
-    used: dict[str, int] = {}
+    used = Counter[str]()
     for index in range(population.size):
         if population.name in mapping.cores:
             core = _address(int(mapping.cores[population.name][index]), limits)
         else:
             core = f"0.{limits.cores_per_tile + index // MOST_NEURONS}"
-        unit = ""
+        soma = "neurons"
         if population.is_input:
-            unit = f', soma: "channel[{used.get(core, 0)}]"'
-            used[core] = used.get(core, 0) + 1
-        else:
-            unit = ", soma: neurons"
-        yield f"  - {population.name}.{index}: [core: {core}{unit}]"
+            soma = f'"channel[{used[core]}]"'
+            used[core] += 1
+        yield f"  - {population.name}.{index}: [core: {core}, soma: {soma}]"
 
 
 def _address(core: int, limits: Limits) -> str:

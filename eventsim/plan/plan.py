@@ -105,11 +105,8 @@ class Stage:
     @property
     def member_start(self) -> NDArray[np.int64]:
         """First neuron of every member, and their total."""
-        return self.kept.once("member_start", self._member_start)
-
-    def _member_start(self) -> NDArray[np.int64]:
         sizes = [population.size for population in self.members]
-        return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        return self.kept.once("member_start", lambda: np.cumsum([0, *sizes]))
 
     @property
     def wiring(self) -> Wiring:
