@@ -11,25 +11,15 @@ from pathlib import Path
 from typing import Protocol
 
 from eventsim.engine.contract.registry import set_threads
-from eventsim.experiment.workers import Assignment, Capacity, Ended, employed
+from eventsim.experiment.workers import Assignment, Capacity, Ended, Follower, employed
 from eventsim.runs.execution import Execution, execute
 from eventsim.runs.regression import execute_values
 from eventsim.runs.settings import RunSettings, check_same_run
-from eventsim.train.checkpoint import Metrics
 from eventsim.train.folder import HISTORY, RESULT, RunFolder
 
 
-class Observer(Protocol):
+class Observer(Follower[RunSettings], Protocol):
     """Observer of the runs, called in the thread that called :func:`run_all`."""
-
-    def started(self, spec: RunSettings) -> None:
-        """It is being executed."""
-
-    def advanced(self, spec: RunSettings, metrics: Metrics) -> None:
-        """An epoch is done: its line of metrics.jsonl, those of before a resumption included."""
-
-    def ended(self, spec: RunSettings, how: Ended) -> None:
-        """It is executed no longer."""
 
 
 def missing(specs: Sequence[RunSettings], root: Path) -> list[RunSettings]:

@@ -26,17 +26,16 @@ class RecipeError(EventSimError, ValueError):
     """A recipe or task is unknown or malformed: the text names file and key."""
 
 
-def _is_name(text: str) -> bool:
-    return text.replace("_", "").replace("-", "").isalnum()
-
-
-def _differ(values: tuple[int, ...]) -> bool:
-    return len(set(values)) == len(values)
-
-
-Name = Annotated[str, _is_name, "a name of letters, digits, - and _"]
+Name = Annotated[
+    str,
+    lambda text: text.replace("_", "").replace("-", "").isalnum(),
+    "a name of letters, digits, - and _",
+]
 Seeds = Annotated[
-    Count | Annotated[tuple[Natural, ...], Bounds(min_length=1), _differ],
+    Count
+    | Annotated[
+        tuple[Natural, ...], Bounds(min_length=1), lambda values: len({*values}) == len(values)
+    ],
     "a number of seeds >= 1, or a list of different ones >= 0",
 ]
 

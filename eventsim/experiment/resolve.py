@@ -114,11 +114,8 @@ class Experiment:
 
 def _data_of(variant: RunSettings, data: DataSettings) -> DataSettings:
     """The recordings of a run: none twice where some are held out for validation."""
-    return (
-        data
-        if data.repeats == 1 or not variant.train.validation_fraction
-        else replace(data, repeats=1)
-    )
+    once = data.repeats > 1 and variant.train.validation_fraction > 0
+    return replace(data, repeats=1) if once else data
 
 
 def resolve(

@@ -227,7 +227,10 @@ def search(
     # A search that goes on must not draw the same again.
     study.sampler = import_optuna().samplers.TPESampler(seed=len(study.trials))
     _check_same(study, this)
-    _take_up(study)
+    # Trials that were running when it was killed are tried again, first of all.
+    for trial in study.trials:
+        if trial.state.name == "RUNNING":
+            _try_again(study, trial)
     ended = sum(one.state.name in ("COMPLETE", "PRUNED") for one in study.trials)
     going_on = _Trials(this, study, observer, (trials or this.settings.trials) - ended)
     try:
@@ -323,13 +326,6 @@ def _check_same(study: Any, this: _Search) -> None:
         return
     before = before | {"train": with_defaults(before["train"], now["train"])}
     check_same(f"{this.folder}, a search", before, now)
-
-
-def _take_up(study: Any) -> None:
-    """Trials that were running when a search was killed are tried again, first of all."""
-    for trial in study.trials:
-        if trial.state.name == "RUNNING":
-            _try_again(study, trial)
 
 
 def _try_again(study: Any, trial: Any) -> None:

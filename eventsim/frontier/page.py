@@ -9,6 +9,7 @@ from eventsim.frontier import tables
 from eventsim.frontier.picture import inline_svg
 from eventsim.frontier.points import Frontier, Key
 from eventsim.report import html
+from eventsim.report.tables import PageTable
 
 _READ = (
     "A dot is a condition: the mean over its runs, which are the small dots, with standard "
@@ -62,7 +63,9 @@ def _view(frontier: Frontier, axis: Key, name: str) -> str:
 def _runs(frontier: Frontier) -> str:
     """Links to all folders, and the command of each behind a click."""
     found = {run.link: run.folder for point in frontier.points for run in point.runs}
-    return html.links(found) + html.details("Commands", html.table(tables.commands_table(frontier)))
+    rows = [[run.folder, run.command] for point in frontier.points for run in point.runs]
+    commands = PageTable("", ["run", "command"], rows, numbers=1, texts=1)
+    return html.links(found) + html.details("Commands", html.table(commands))
 
 
 def _texts(frontier: Frontier) -> str:

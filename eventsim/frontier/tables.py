@@ -109,12 +109,6 @@ def axis_name(axis: Key) -> str:
     return {"cores": f"cores of {chip}", "energy_pj": chip}.get(kind, f"{chip} with leakage")
 
 
-def commands_table(frontier: Frontier) -> PageTable:
-    """For each run the command that prints its counts and energies."""
-    rows = [[run.folder, run.command] for point in frontier.points for run in point.runs]
-    return PageTable("", ["run", "command"], rows, numbers=1, texts=1)
-
-
 def figures_table(chip: ChipNote) -> PageTable:
     """The figures of a chip, with status and source."""
     rows = [

@@ -234,10 +234,7 @@ class DataSettings(AbstractDataSettings):
         found = self._divided(part, download) if self.test_group else self._load(part, download)
         chosen = division.limited(found.labels, limit)
         found = found if chosen is None else found.subset(chosen)
-        return self._marked(found, part)
-
-    def _marked(self, found: AnyDataset, part: Part) -> AnyDataset:
-        """A part that says what it is, and whether it was divided by group."""
+        # It says what it is, and whether it was divided by group.
         name = found.split or part
         info = found.info or datasets.DATASETS.get(self.name)
         if info is not None:
