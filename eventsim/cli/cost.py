@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,12 +16,11 @@ from eventsim.cli.measured import MeasuredPart, say_measured
 from eventsim.cli.reading import MeasuredReading
 from eventsim.cli.terminal import echo_late, present, print_table, say_backend, stdout
 from eventsim.embedded import footprint
-from eventsim.energy import DenseEquivalent, EnergyReport, Widths, dense_pair, run_costs
+from eventsim.energy import DenseEquivalent, Widths, dense_pair, run_costs
 from eventsim.energy.encoder import means_of
 from eventsim.engine import simulate
 from eventsim.errors import DataError, NetworkError, ParameterError
 from eventsim.events import EventStream, SpikeTape
-from eventsim.events.storage import write_atomically
 from eventsim.mapping import quantise
 from eventsim.mapping.fits import fit_on
 from eventsim.network import Network
@@ -108,11 +108,15 @@ def cost_command(
         tape = run.tape(stream, backend=on)
     encoder = find_encoder(net, events, named)
     known = asked.bits if run is None else run.weight_bits
-    widths = stored_widths(asked.weight_bits, known)
+    widths = Widths(weight=asked.weight_bits or known or FLOAT_BITS)
     costs = run_costs(network, tape, chips, step_ms=asked.dt, widths=widths, encoder=encoder)
     dense = find_dense(network, tape.stream, frame_ms=asked.frame, weight_bits=asked.weight_bits)
     if asked.figure is not None:
-        _draw(asked.figure, costs.reports, dense, net)
+        from eventsim.plot.style import write_figure  # loads Matplotlib
+        from eventsim.report.energy_figures import energy_breakdown
+
+        draw = partial(energy_breakdown, costs.reports, dense=dense, title=str(net))
+        write_figure(asked.figure, draw)
     late = late_begin(network, stream)
     found = {
         "network": str(net),
@@ -164,11 +168,6 @@ def check_names(names: Mapping[str, str], what: str) -> None:
             )
 
 
-def stored_widths(given: int | None, known: int | None) -> Widths:
-    """Bits of stored numbers: those that were asked for, else those that weights are known by."""
-    return Widths(weight=given or known or FLOAT_BITS)
-
-
 def find_dense(
     net: Network, stream: EventStream, *, frame_ms: float, weight_bits: int | None
 ) -> tuple[DenseEquivalent, ...]:
@@ -177,18 +176,6 @@ def find_dense(
         return dense_pair(net, stream, frame_ms=frame_ms, weight_bits=weight_bits or FLOAT_BITS)
     except ParameterError as error:
         raise ParameterError(f"--frame {frame_ms}: {error}") from error
-
-
-def _draw(
-    path: Path, reports: Sequence[EnergyReport], dense: Sequence[DenseEquivalent], net: Path
-) -> None:
-    from eventsim.plot.style import look, png, svg
-    from eventsim.report.energy_figures import energy_breakdown
-
-    with look():
-        drawn = energy_breakdown(reports, dense=dense, title=str(net))
-        content = png(drawn) if path.suffix == ".png" else svg(drawn)
-    write_atomically(path, content)
 
 
 def _note(text: str) -> None:

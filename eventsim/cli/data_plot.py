@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +17,6 @@ from eventsim.cli.reading import Reading
 from eventsim.cli.terminal import present
 from eventsim.cli.text_events import size_of
 from eventsim.errors import DataError
-from eventsim.events.storage import write_atomically
 from eventsim.events.transforms import crop
 
 Plotted = Annotated[
@@ -64,13 +64,11 @@ def data_plot(
     stream = part.stream[sample]
     if (begin, end) != (0.0, None):
         stream = crop(stream, begin, end)
-    from eventsim.plot.style import look, png, svg
-    from eventsim.report.recording import recording  # loads Matplotlib
+    from eventsim.plot.style import write_figure  # loads Matplotlib
+    from eventsim.report.recording import recording
 
-    with look():
-        drawn = recording(stream, title=_title(part, sample), begin=begin, sensor=sensor)
-        content = png(drawn) if out.suffix == ".png" else svg(drawn)
-    write_atomically(out, content)
+    title = _title(part, sample)
+    write_figure(out, partial(recording, stream, title=title, begin=begin, sensor=sensor))
     found = {
         "out": str(out),
         "sample": sample,

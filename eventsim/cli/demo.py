@@ -46,7 +46,8 @@ def demo_command(
     eventsim demo --out runs/demo
     """
     set_threads(threads, None)
-    folder, resume = out, can_resume(out)
+    # Where it holds a demo that was stopped.
+    folder, resume = out, RunFolder(out).holds_run and not (out / RESULT).exists()
     if resume:
         chosen = load_run(out).settings
         say(f"{out} holds a demo that was stopped: going on with it.")
@@ -84,8 +85,3 @@ def settings(folder: Path, *, epochs: int | None, seed: int | None) -> RunSettin
 def source() -> DataSettings:
     """The data set of the demo, made at the first use."""
     return DataSettings(name=DATA)
-
-
-def can_resume(folder: Path) -> bool:
-    """Whether the folder holds a demo that was stopped."""
-    return RunFolder(folder).holds_run and not (folder / RESULT).exists()

@@ -284,11 +284,6 @@ def _within(accuracy: float, n: int) -> str:
     return f"{percent(accuracy)} ({interval_text(accuracy, n)})"
 
 
-def _compiling_row(seconds: float) -> list[list[str]]:
-    """What compiling took beside, on a GPU the first time."""
-    return [["compiling of kernels", f"{seconds:.2f} s"]] if seconds >= SHOWN else []
-
-
 def _over_time(
     net: Network, data: AnyDataset, config: TrainConfig, margin: float
 ) -> dict[str, Any]:
@@ -307,6 +302,7 @@ def _show(found: Mapping[str, Any]) -> None:
     """An evaluation as tables."""
     which = "" if found["network"] is None else f" ({found['network']})"
     title = f"{found['run']}{which} on {found['data']}, {found['split']}"
+    compiling = found["compile_seconds"]
     rows = [
         ["accuracy", percent(found["accuracy"])],
         [INTERVAL, interval_text(found["accuracy"], found["samples"])],
@@ -325,7 +321,7 @@ def _show(found: Mapping[str, Any]) -> None:
             for name, number in found["synaptic_events_per_sample"].items()
         ),
         ["time", f"{found['seconds']:.2f} s"],
-        *_compiling_row(found["compile_seconds"]),
+        *([["compiling of kernels", f"{compiling:.2f} s"]] if compiling >= SHOWN else []),
     ]
     terminal.show_table(title, ["", ""], rows)
     show_read(found["measured"]["read"])

@@ -204,23 +204,19 @@ def _recordings(
 def _show_c(found: Mapping[str, Any]) -> None:
     """What was written, and what it takes."""
     typer.echo(f"{found['network']} -> {found['folder']}: C99, prefix {found['name']}_")
+    linear = found["flops_linear"]
     rows = [
         ["constants, flash (code comes beside)", f"{found['flash']:,} bytes"],
         ["one network, RAM", f"{found['ram']:,} bytes"],
         *([f"queue of {k}", f"{room:,} arrivals"] for k, room in found["rooms"].items()),
         ["queues are twice what waited in", f"{found['waited']:,} recordings (--samples)"],
         ["operations per four arrivals, about", f"{found['flops']:,}"],
-        *_of_linear(found["flops_linear"]),
+        *([["of linear neurons", f"{linear:,}"]] if linear else []),
         ["recorded test", f"{found['recordings']:,} recordings, {found['spikes']:,} spikes"],
     ]
     show_table("", ["", ""], rows)
     show_read(found["read"])
     typer.echo(f"Compile and test: make -C {found['folder']} test")
-
-
-def _of_linear(flops: int) -> list[list[str]]:
-    """What neurons of other kinds take beside LIF."""
-    return [["of linear neurons", f"{flops:,}"]] if flops else []
 
 
 def _show_web(found: Mapping[str, Any]) -> None:
@@ -268,7 +264,8 @@ def import_command(
         "file": str(file),
         "network": str(out),
         "populations": [
-            {"name": p.name, "kind": p.kind, "neurons": p.size} | _ranges(p.parameters)
+            {"name": p.name, "kind": p.kind, "neurons": p.size}
+            | {key: [float(v.min()), float(v.max())] for key, v in p.parameters.items()}
             for p in net.populations.values()
         ],
         "projections": [
@@ -291,10 +288,6 @@ def poisson_events(net: Network, *, seed: int = 0) -> EventStream:
         times = np.sort(rng.uniform(0.0, DURATION, count))
         parts.append((times, rng.integers(0, size, count)))
     return EventStream.from_samples(parts, n_channels=size, duration=DURATION)
-
-
-def _ranges(parameters: Mapping[str, Any]) -> dict[str, list[float]]:
-    return {key: [float(v.min()), float(v.max())] for key, v in parameters.items()}
 
 
 def _check(trip: RoundTrip, stream: EventStream, events: str | None) -> dict[str, Any]:

@@ -1,15 +1,15 @@
 """``eventsim experiment ...``: recipes that compare networks and methods over seeds."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from eventsim.cli import experiment_runs, terminal
-from eventsim.cli.experiment_progress import TrialBars, TrialLog, display, shown
+from eventsim.cli.experiment_progress import TrialBars, display, shown
 from eventsim.cli.fields import Table, fields_of
 from eventsim.cli.help import App
 from eventsim.cli.options import FiguresOption, JsonOption, forms_of, log_of, option
@@ -29,7 +29,7 @@ from eventsim.experiment import (
 )
 from eventsim.experiment.reading import source
 from eventsim.experiment.results import HEAD
-from eventsim.experiment.search import SearchObserver, as_toml, search
+from eventsim.experiment.search import as_toml, search
 from eventsim.experiment.table import (
     COLUMNS,
     COMPARED_COLUMNS,
@@ -44,7 +44,7 @@ from eventsim.experiment.table import (
 from eventsim.runs.networks import NetworkSettings
 from eventsim.runs.settings import Shape
 from eventsim.train import TrainConfig
-from eventsim.train.log import Log
+from eventsim.train.log import opened
 
 MARKDOWN, TABLE, FIGURE = "table.md", "table.json", "figure.png"
 BEST_TRIALS = 10
@@ -267,13 +267,10 @@ def experiment_search(
             open_executor(how.executor, folder, threads=how.threads) as pool,
             locked(folder),
             display() as progress,
-            ExitStack() as opened,
+            opened(log_of(how.log, folder, "search.log")) as log,
         ):
-            observer: SearchObserver = TrialBars(progress)
-            if (file := log_of(how.log, folder, "search.log")) is not None:
-                observer = TrialLog(opened.enter_context(closing(Log(file))), observer)
             found = search(
-                recipe, task, selection, folder, observer,
+                recipe, task, selection, folder, TrialBars(progress, log),
                 trials=asked.trials, capacity=Capacity(asked.jobs, how.threads, pool),
             )  # fmt: skip
     except KeyboardInterrupt:
@@ -289,12 +286,10 @@ def _tabulate(root: Path, forms: Sequence[str] = ()) -> dict[str, Any]:
     write_json(root / TABLE, asdict(found))
     if found.rows:
         from eventsim.experiment.figure import figure  # loads Matplotlib
-        from eventsim.plot.style import encoded, look
+        from eventsim.plot.style import write_figure
 
-        with look():
-            drawn, place = figure(found), root / FIGURE
-            for form in dict.fromkeys(("png", *forms)):
-                write_atomically(place.with_suffix(f".{form}"), encoded(drawn, form))
+        for form in dict.fromkeys(("png", *forms)):
+            write_figure((root / FIGURE).with_suffix(f".{form}"), partial(figure, found))
     figures = [FIGURE, *(Path(FIGURE).with_suffix(f".{form}").name for form in forms)]
     names = [MARKDOWN, TABLE, *(dict.fromkeys(figures) if found.rows else ())]
     return {

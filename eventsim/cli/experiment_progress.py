@@ -14,7 +14,7 @@ from rich.progress import (
 
 from eventsim.cli.terminal import stderr
 from eventsim.experiment import Ended
-from eventsim.experiment.search import SearchObserver, TrialLine
+from eventsim.experiment.search import TrialLine
 from eventsim.progress import bars
 from eventsim.runs.settings import RunSettings
 from eventsim.train.checkpoint import Metrics
@@ -22,26 +22,42 @@ from eventsim.train.log import Log, TimeLeft, told
 
 
 class RunBars:
-    """An observer of runs: one bar for all, one for each that runs now, a line at its end."""
+    """An observer of runs: one bar for all, one for each that runs now, a line at its end.
 
-    def __init__(self, progress: Progress, n_runs: int):
-        self._progress = progress
+    A log gets plain lines.
+    """
+
+    def __init__(self, progress: Progress, n_runs: int, log: Log | None = None):
+        self._progress, self._log = progress, log
         self._all = progress.add_task("all runs", total=n_runs, unit="runs")
         self._bars: dict[str, TaskID] = {}
         self._latest: dict[str, Metrics] = {}
+        self._ended, self._n_runs, self._left = 0, n_runs, TimeLeft()
+        self._left(0, n_runs)
 
     def started(self, spec: RunSettings) -> None:
         """Show a bar."""
+        if self._log is not None:
+            self._log.line(f"{spec.label}  begins")
         bar = self._progress.add_task(spec.label, total=spec.train.epochs, unit="epochs")
         self._bars[spec.label] = bar
 
     def advanced(self, spec: RunSettings, metrics: Metrics) -> None:
         """Move the bar to where the run is."""
+        if self._log is not None:
+            epoch = f"epoch {metrics['epoch']}/{spec.train.epochs}"
+            self._log.maybe(lambda: f"{spec.label}  {epoch}  {told(metrics)}")
         self._latest[spec.label] = metrics
         self._progress.update(self._bars[spec.label], completed=metrics["epoch"])
 
     def ended(self, spec: RunSettings, how: Ended) -> None:
         """Put a line in its place."""
+        self._ended += 1
+        why = f" ({how.text})" if how.text else ""
+        if self._log is not None:
+            left = self._left(self._ended, self._n_runs)
+            run = f"run {self._ended}/{self._n_runs}{left}"
+            self._log.line(f"{spec.label}  {how.kind}{why}  {run}")
         self._progress.remove_task(self._bars.pop(spec.label))
         done, text = how.kind == "done", f"{spec.label}: {how.kind}"
         self._progress.advance(self._all, done)
@@ -50,86 +66,44 @@ class RunBars:
             text += f", validation {latest['validation_accuracy']:.2%}"
         elif done and "validation_loss" in latest:
             text += f", validation loss {latest['validation_loss']:.4g}"
-        _print(self._progress, text + (f" ({how.text})" if how.text else ""))
-
-
-class RunLog:
-    """An observer of runs: plain lines in a file, beside what another observer shows."""
-
-    def __init__(self, log: Log, also: RunBars, n_runs: int):
-        self._log, self._also = log, also
-        self._ended, self._n_runs, self._left = 0, n_runs, TimeLeft()
-        self._left(0, n_runs)
-
-    def started(self, spec: RunSettings) -> None:
-        """Write that it begins."""
-        self._log.line(f"{spec.label}  begins")
-        self._also.started(spec)
-
-    def advanced(self, spec: RunSettings, metrics: Metrics) -> None:
-        """Write an epoch, if no line was written for a while."""
-        epoch = f"epoch {metrics['epoch']}/{spec.train.epochs}"
-        self._log.maybe(lambda: f"{spec.label}  {epoch}  {told(metrics)}")
-        self._also.advanced(spec, metrics)
-
-    def ended(self, spec: RunSettings, how: Ended) -> None:
-        """Write how it ended."""
-        self._ended += 1
-        text = f"{spec.label}  {how.kind}" + (f" ({how.text})" if how.text else "")
-        left = self._left(self._ended, self._n_runs)
-        self._log.line(f"{text}  run {self._ended}/{self._n_runs}{left}")
-        self._also.ended(spec, how)
+        _print(self._progress, text + why)
 
 
 class TrialBars:
-    """An observer of a search: a bar for each trial that is on its way, a line at its end."""
+    """An observer of a search: a bar for each trial that is on its way, a line at its end.
 
-    def __init__(self, progress: Progress):
-        self._progress = progress
+    A log gets plain lines.
+    """
+
+    def __init__(self, progress: Progress, log: Log | None = None):
+        self._progress, self._log = progress, log
         self._bars: dict[int, TaskID] = {}
+        self._trained: dict[int, list[int]] = {}
 
     def trial_started(self, number: int, values: Mapping[str, Any], epochs: int) -> None:
         """Show a bar."""
-        del values
+        self._trained[number] = [0, epochs]
+        if self._log is not None:
+            self._log.line(f"trial {number}  begins ({_values(values)})")
         bar = self._progress.add_task(f"trial {number}", total=epochs, unit="epochs")
         self._bars[number] = bar
 
     def advanced(self, number: int, metrics: Metrics) -> None:
         """Move the bar to where the run is."""
-        del metrics
+        trained = self._trained[number]
+        trained[0] += 1
+        epoch = f"epoch {trained[0]}/{trained[1]}"
+        if self._log is not None:
+            self._log.maybe(lambda: f"trial {number}  {epoch}  {told(metrics)}")
         self._progress.advance(self._bars[number])
 
     def trial_ended(self, line: TrialLine) -> None:
         """Put a line in its place."""
+        if self._log is not None:
+            self._log.line(f"trial {line.number}  {_ending(line)}")
         if line.number in self._bars:
             self._progress.remove_task(self._bars.pop(line.number))
         _print(self._progress, f"trial {line.number}: {_ending(line)}")
-
-
-class TrialLog:
-    """An observer of a search: plain lines in a file, beside what another observer shows."""
-
-    def __init__(self, log: Log, also: SearchObserver):
-        self._log, self._also = log, also
-        self._trained: dict[int, list[int]] = {}
-
-    def trial_started(self, number: int, values: dict[str, Any], epochs: int) -> None:
-        """Write what it tries."""
-        self._trained[number] = [0, epochs]
-        self._log.line(f"trial {number}  begins ({_values(values)})")
-        self._also.trial_started(number, values, epochs)
-
-    def advanced(self, number: int, metrics: Metrics) -> None:
-        """Write an epoch, if no line was written for a while."""
-        trained = self._trained[number]
-        trained[0] += 1
-        self._log.maybe(lambda: f"trial {number}  epoch {trained[0]}/{trained[1]}  {told(metrics)}")
-        self._also.advanced(number, metrics)
-
-    def trial_ended(self, line: TrialLine) -> None:
-        """Write how it ended."""
-        self._log.line(f"trial {line.number}  {_ending(line)}")
-        self._also.trial_ended(line)
 
 
 def _values(values: Mapping[str, Any]) -> str:

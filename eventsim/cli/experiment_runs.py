@@ -3,7 +3,6 @@
 import re
 import shlex
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +11,7 @@ import typer
 
 from eventsim.cli import completion
 from eventsim.cli.events import find_settings
-from eventsim.cli.experiment_progress import RunBars, RunLog, display
+from eventsim.cli.experiment_progress import RunBars, display
 from eventsim.cli.options import DownloadOption, LogOption, log_of, option
 from eventsim.cli.regression import base_for_values, has_targets
 from eventsim.cli.terminal import CHECK_FAILED, INTERRUPTED, say, say_backend
@@ -40,7 +39,7 @@ from eventsim.experiment.executors import LOCAL
 from eventsim.experiment.recipe import Smoke
 from eventsim.runs.settings import Shape
 from eventsim.train import TrainConfig
-from eventsim.train.log import Log
+from eventsim.train.log import opened
 
 RecipeArgument = Annotated[
     str,
@@ -185,12 +184,8 @@ def _run_missing(
     if any(spec.grid is None for spec in todo):
         say_backend(plan.variants[0].train.backend)
     try:
-        with display() as progress:
-            shown = RunBars(progress, len(todo))
-            if log_file is None:
-                return run_all(todo, root, shown, **vars(capacity))
-            with closing(Log(log_file)) as log:
-                return run_all(todo, root, RunLog(log, shown, len(todo)), **vars(capacity))
+        with display() as progress, opened(log_file) as log:
+            return run_all(todo, root, RunBars(progress, len(todo), log), **vars(capacity))
     except KeyboardInterrupt:
         say(
             "Stopped. What was learned is kept; type the same command to go on, or see what is "

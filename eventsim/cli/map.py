@@ -2,8 +2,9 @@
 
 import importlib.util
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -19,7 +20,6 @@ from eventsim.cli.terminal import echo_late, present, print_table, say, say_back
 from eventsim.engine import simulate
 from eventsim.errors import DataError, NetworkError, ParameterError
 from eventsim.events import AnyDataset, EventStream, SpikeTape
-from eventsim.events.storage import write_atomically
 from eventsim.extras import install_hint
 from eventsim.hardware.quantise import refuse_without_format
 from eventsim.hardware.usage import limits_left_out
@@ -146,6 +146,9 @@ def map_command(
     if missing is None:
         study = find_study(network, stream, labelled, target, bits=bits, backend=on)
     late = late_begin(network, stream)
+    latencies = None if traffic is None else asdict(traffic)
+    if latencies is not None:
+        del latencies["loads"]
     found = {
         "network": str(net),
         "chip": target.name,
@@ -157,7 +160,7 @@ def map_command(
         "limits_left_out": list(limits_left_out(target)),
         "assumed": list(best.assumed),
         "failed": dict(compared.failed),
-        "congestion": None if traffic is None else _latencies(traffic),
+        "congestion": latencies,
         "study": [asdict(row) for row in study],
         "study_missing": missing,
         "files": [],
@@ -266,12 +269,6 @@ def _plain(mapping: ChipMapping) -> dict[str, Any]:
     return {key: values[key] for key in shown}
 
 
-def _latencies(found: Congestion) -> dict[str, Any]:
-    values = asdict(found)
-    del values["loads"]
-    return values
-
-
 def _write(
     net: Network,
     stream: EventStream,
@@ -281,18 +278,15 @@ def _write(
     sanafe_ms: float | None,
 ) -> list[str]:
     """mapping.json, pictures, and the files for SANA-FE; their names."""
+    from eventsim.plot.style import write_figure  # loads Matplotlib
     from eventsim.report.mapping_figures import bits_study, core_map, link_map
 
     mapping.save(out / "mapping.json")
     files = [out / "mapping.json"]
-    drawn: list[tuple[str, Callable[[], Any]]] = [
-        ("cores.png", lambda: core_map(mapping)),
-        ("links.png", lambda: link_map(mapping)),
-    ]
-    if len(study) > 2:
-        drawn.append(("bits.png", lambda: bits_study(study)))
-    for name, draw in drawn:
-        _picture(out / name, draw)
+    drawn = {"cores.png": partial(core_map, mapping), "links.png": partial(link_map, mapping)}
+    drawn |= {"bits.png": partial(bits_study, study)} if len(study) > 2 else {}
+    for name, draw in drawn.items():
+        write_figure(out / name, draw)
         files.append(out / name)
     if sanafe_ms is not None:
         written = export_sanafe(net, mapping, stream[:1], out / "sanafe", step_ms=sanafe_ms)
@@ -302,14 +296,6 @@ def _write(
             f"{written.moved:,} events went to a later step, {written.lost:,} found none."
         )
     return [str(path) for path in files]
-
-
-def _picture(path: Path, draw: Callable[[], Any]) -> None:
-    from eventsim.plot.style import look, png
-
-    with look():
-        content = png(draw())
-    write_atomically(path, content)
 
 
 def _show(found: Mapping[str, Any]) -> None:

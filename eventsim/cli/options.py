@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -211,12 +211,6 @@ def log_of(asked: Path | None, folder: Path, name: str) -> Path | None:
     if asked is not None:
         return asked
     return None if sys.stderr.isatty() else folder / name
-
-
-def with_precision(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options; the reference backend, which has no single precision, brings double along."""
-    needed = {"precision": "double"} if options.get("backend") == "reference" else {}
-    return needed | dict(options)
 
 
 def forms_of(typed: str | None) -> tuple[str, ...]:

@@ -240,16 +240,7 @@ def _read_set(place: str, reading: Reading) -> Events:
 
 def _of_set(name: str, split: str, root: str) -> Events:
     found = datasets.stored(name, split=split, root=root)
-    return Events(name, found.stream, found)
-
-
-def _read_ntidigits(place: str, reading: Reading) -> Events:
-    return replace(_of_set("ntidigits", reading.part, place), states_duration=False)
-
-
-def _read_shd(place: str, reading: Reading) -> Events:
-    del reading
-    return replace(_of_set(*shd_part(place), place), states_duration=False)
+    return Events(name, found.stream, found, states_duration=False)
 
 
 def shd_part(place: str) -> tuple[str, str]:
@@ -343,10 +334,6 @@ def _condition(given: str) -> tuple[str, int]:
     return name.strip(), int(value)
 
 
-def _read_nas(place: str, reading: Reading) -> Events:
-    return _read_aedat(place, replace(reading, sensor=reading.sensor or NAS))
-
-
 def _read_csv(place: str, reading: Reading) -> Events:
     odd = misnamed(place)
     if odd is None:
@@ -364,12 +351,14 @@ def _read_arrays(place: str, reading: Reading) -> Events:
 
 
 def _read_columns(read: Any, place: str, reading: Reading) -> Events:
+    typed = reading.columns
+    columns = None if typed is None else tuple(name.strip() for name in typed.split(","))
     found = text_events.read_text(
         read,
         place,
         unit=cast(Any, reading.unit),  # read_text says which there are
         n_channels=reading.channels,
-        columns=text_events.columns_of(reading.columns),
+        columns=columns,
         sensor_size=text_events.size_of(reading.sensor_size),
         otherwise=reading.assumed,
     )
@@ -460,12 +449,12 @@ def _tonic_set(name: str, reading: Reading) -> Any:
 READERS: dict[str, Callable[[str, Reading], Events]] = {
     "set": _read_set,
     "stored": _read_stored,
-    "ntidigits": _read_ntidigits,
-    "shd": _read_shd,
+    "ntidigits": lambda place, reading: _of_set("ntidigits", reading.part, place),
+    "shd": lambda place, _: _of_set(*shd_part(place), place),
     "nir": _read_nir,
     "npz": _read_npz,
     "aedat": _read_aedat,
-    "nas": _read_nas,
+    "nas": lambda place, how: _read_aedat(place, replace(how, sensor=how.sensor or NAS)),
     "csv": _read_csv,
     "arrays": _read_arrays,
     "audio": _read_audio,

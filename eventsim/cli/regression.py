@@ -38,18 +38,15 @@ def has_targets(data: str | None) -> bool:
     return TARGETS in StoredStream.open(path).columns
 
 
-def is_asked(asked: TypedTraining) -> bool:
-    """Whether what was typed is regression: its loss, or data with values and no other loss."""
-    return asked.loss == LOSS or (asked.loss is None and has_targets(asked.data))
-
-
 def base_of(asked: TypedTraining) -> TrainConfig:
     """The defaults of a training: for values, epochs, batch size and bip are as in ``regress``.
 
     The others are those of :class:`TrainConfig`: a part is held out, weights decay, silent neurons
-    are calibrated and lifted, and rates are kept in their band.
+    are calibrated and lifted, and rates are kept in their band. Regression is asked for by its
+    loss, or by data with values and no other loss.
     """
-    return base_for_values() if is_asked(asked) else TrainConfig()
+    fits_values = asked.loss == LOSS or (asked.loss is None and has_targets(asked.data))
+    return base_for_values() if fits_values else TrainConfig()
 
 
 def base_for_values() -> TrainConfig:

@@ -7,10 +7,10 @@ in a recording.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,8 @@ from eventsim.errors import DataError, StorageError
 from eventsim.events import EventStream, StoredStream
 from eventsim.runs.data import DataSettings
 from eventsim.runs.recordings import OWN
+
+T = TypeVar("T")
 
 # In the notes of a file of recordings, of the text that it was made of:
 NOTE = "unit"
@@ -82,11 +84,6 @@ def read_text(
     )
     assumed = None if lines.is_stated else otherwise
     return TextEvents(place, lines, assumed, None if columns is None else tuple(columns))
-
-
-def columns_of(typed: str | None) -> tuple[str, ...] | None:
-    """The names of ``--columns``."""
-    return None if typed is None else tuple(name.strip() for name in typed.split(","))
 
 
 def size_of(typed: str | None) -> tuple[int, ...] | None:
@@ -159,18 +156,17 @@ def _remedy(files: Sequence[TextEvents], wrong: str) -> str:
     return f"Are the times really in {unit}? Correct --unit, or the header, if they are not."
 
 
-def common_unit(files: Sequence[TextEvents]) -> Unit | None:
-    """The unit of all files; None if they differ, or if there are none."""
-    units = {one.unit for one in files}
-    return units.pop() if len(units) == 1 else None
+def _common(values: Iterable[T]) -> T | None:
+    """The value that all have; None if they differ, or if there are none."""
+    found = {*values}
+    return found.pop() if len(found) == 1 else None
 
 
 def text_notes(files: Sequence[TextEvents], told: Sequence[str] = ()) -> dict[str, str]:
     """What the notes of a file of recordings keep of the files it is made of, and ``told``."""
-    unit, told = common_unit(files), [*guesses(files), *told]
-    sizes, columns = {one.lines.size for one in files}, {one.columns for one in files}
-    size = sizes.pop() if len(sizes) == 1 else None
-    named = columns.pop() if len(columns) == 1 else None
+    told = [*guesses(files), *told]
+    unit = _common(one.unit for one in files)
+    size, named = _common(one.lines.size for one in files), _common(one.columns for one in files)
     return {
         **({} if unit is None else {NOTE: unit}),
         **({GUESSES: json.dumps(told)} if told else {}),

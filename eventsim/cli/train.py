@@ -14,11 +14,10 @@ from eventsim.cli import options as opt
 from eventsim.cli.events import find_settings
 from eventsim.cli.help import HelpAllOption
 from eventsim.cli.train_settings import CHOSEN, TypedTraining, config_of, network_of, own_bip
-from eventsim.engine.contract.compiling import SHOWN
 from eventsim.errors import DataError, ParameterError, StorageError
 from eventsim.measures import INTERVAL, interval_text, measure_name
 from eventsim.network import Network
-from eventsim.report.numbers import percent
+from eventsim.report.numbers import percent, training_times
 from eventsim.runs.execution import Execution, Outcome, execute
 from eventsim.runs.regression import FitOutcome, execute_values
 from eventsim.runs.run import load_any
@@ -324,16 +323,8 @@ def _say_how_to_go_on(folder: Path, *, distributed: bool) -> None:
 
 
 def _time_rows(outcome: Mapping[str, Any]) -> list[list[str]]:
-    """Time of training, and of compiling, which runs of early versions do not tell apart."""
-    training, compiling = outcome["training_seconds"], outcome["compile_seconds"]
-    if compiling is None:
-        return [["training time, compiling included", f"{training:.1f} s"]]
-    if compiling < SHOWN:
-        return [["training time", f"{training:.1f} s"]]
-    return [
-        ["training time, without compiling", f"{training:.1f} s"],
-        ["compiling of kernels", f"{compiling:.1f} s"],
-    ]
+    found = training_times(outcome["training_seconds"], outcome["compile_seconds"])
+    return [[name, f"{seconds:.1f} s"] for name, seconds in found.items()]
 
 
 def free_folder(wanted: Path) -> Path:

@@ -115,7 +115,9 @@ def config_of(asked: TypedTraining, base: Mapping[str, Any]) -> TrainConfig:
     values = dict(base)
     if asked.config is not None:
         values |= read_config_file(asked.config)
-    values |= opt.with_precision(asked.train)
+    if asked.train.get("backend") == "reference":  # it has no single precision
+        values["precision"] = "double"
+    values |= asked.train
     values |= {} if asked.loss is None else {"loss": asked.loss}
     for name in ("activity", "sparse", "quantise"):
         values[name] = {**values[name], **getattr(asked, name)}
