@@ -102,7 +102,7 @@ template <class V> class FewNeurons {
             const int32_t* const mine = target + begin;
             const int32_t size = (int32_t)std::min(LOOKED, high - begin);
             int32_t n = 0;
-            for (int32_t k = 0; k < size; ++k) {
+            _Pragma("GCC unroll 4") for (int32_t k = 0; k < size; ++k) {
                 found[n] = k;
                 n += is_one[(uint32_t)mine[k]];
             }

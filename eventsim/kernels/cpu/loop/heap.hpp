@@ -15,20 +15,15 @@ struct Bundle {
     double time;
     int64_t first, last;
 
-    bool operator<(const Bundle& b) const { return time < b.time || (time == b.time && first < b.first); }
+    // Without a branch: which of two comes first cannot be foreseen.
+    bool operator<(const Bundle& b) const { return (time < b.time) | ((time == b.time) & (first < b.first)); }
 };
 
 // Bundles that wait.
 class Waiting : private GrowingArray<Bundle> {
-  public:
-    using GrowingArray::size;
-
-    const Bundle& first() const { return *begin(); }
-
-    // There is room for it.
-    void push(const Bundle& b) {
+    // Put b at place i, or above it.
+    void rise(int64_t i, const Bundle& b) {
         Bundle* const heap = begin();
-        int64_t i = size++;
         for (int64_t up; i > 0; i = up) {
             up = (i - 1) >> 1;
             if (!(b < heap[up])) break;
@@ -37,17 +32,27 @@ class Waiting : private GrowingArray<Bundle> {
         heap[i] = b;
     }
 
+  public:
+    using GrowingArray::size;
+
+    const Bundle& first() const { return *begin(); }
+
+    // There is room for it.
+    void push(const Bundle& b) {
+        rise(size++, b);
+    }
+
     // Take the first one out.
     void pop() {
         Bundle* const heap = begin();
         const Bundle b = heap[--size];
         int64_t i = 0;
+        // The last one goes down to an end, where it mostly belongs, and then up.
         for (int64_t down; (down = 2 * i + 1) < size; i = down) {
-            down += down + 1 < size && heap[down + 1] < heap[down];
-            if (!(heap[down] < b)) break;
+            down += (down + 1 < size) & (heap[down + 1] < heap[down]);
             heap[i] = heap[down];
         }
-        heap[i] = b;
+        rise(i, b);
     }
 
     // What a spike of neuron n at t sends before t_end; false where there is no memory.

@@ -62,8 +62,9 @@ template <class V, int W> class Summed {
     R *const par, *const by_v, *const by_j;      // [N_PAR, width], [F, width] twice
     R* const far;                                // [3, width]: propagators over a piece that is long
     R *const v, *const j, *const alert, *const moments;  // at the end of the last piece; of this one [width, W]
-    uint8_t* const is_one;
-    int32_t* const place;
+    uint8_t *const is_one, *const alike;         // alike: a vector of neurons has the rates of the one before it
+    int32_t *const place, *const maybe;          // maybe: who may fire in this piece, or is let go
+    R *const was_v, *const was_j;                // of those
     Cells<R> cells;
     Part* const all;
     Meeting meeting;
@@ -73,7 +74,7 @@ template <class V, int W> class Summed {
     static int64_t padded(int64_t size) { return (size + 63) / 64 * 64; }
     static std::size_t room(const Call& a) {
         const std::size_t size = a.neurons.size, width = padded(size);
-        std::size_t bytes = width * (sizeof(R) * (N_PAR + 2 * F + 6 + W) + 5) + 11 * 64;
+        std::size_t bytes = width * (sizeof(R) * (N_PAR + 2 * F + 8 + W) + 10) + 15 * 64;
         bytes += Cells<R>::room(size) + a.tasks.n_blocks * sizeof(Part);
         for (int64_t p = 0; p < a.tasks.n_blocks; ++p)
             bytes += FewNeurons<V>::room(a.parts.bounds[p + 1] - a.parts.bounds[p]);
@@ -88,12 +89,15 @@ template <class V, int W> class Summed {
           far(arena.take<R>(3 * width)),
           v(arena.zeros<R>(width)), j(arena.zeros<R>(width)), alert(arena.take<R>(width)),
           moments(arena.zeros<R>(W * width)), is_one(arena.zeros<uint8_t>(width)),
-          place(arena.take<int32_t>(width)), cells(a.neurons, arena), all(arena.take<Part>(n_parts)),
+          alike(arena.zeros<uint8_t>(width / N)), place(arena.take<int32_t>(width)),
+          maybe(arena.take<int32_t>(width)), was_v(arena.take<R>(width)), was_j(arena.take<R>(width)),
+          cells(a.neurons, arena), all(arena.take<Part>(n_parts)),
           meeting(a.parts.meeting) {
         if (!arena.ok()) return;
         take_columns(a.neurons.par, N_PAR, size, 0, size, width, par);
         take_columns(a.basis.by_v, F, size, 0, size, width, by_v);
         take_columns(a.basis.by_j, F, size, 0, size, width, by_j);
+        for (int64_t n = N; n < width; n += N) alike[n / N] = same_rates(n, n - N);
         for (int64_t p = 0; p < n_parts; ++p) {
             const int64_t lo = a.parts.bounds[p], hi = a.parts.bounds[p + 1];
             new (all + p) Part{lo, hi, {a.spikes, sample * n_parts + p},
@@ -266,51 +270,66 @@ template <class V, int W> class Summed {
                 load<V>(par + RATE_MEM * width + n), V{}};
     }
 
+    bool same_rates(int64_t n, int64_t m) const {
+        const Rates<V> p = rates_of(n), q = rates_of(m);
+        return eventsim::all((p.slow == q.slow) & (p.gap == q.gap) & (p.mem == q.mem));
+    }
+
     // All neurons of a part from `begin` to the end of a piece, h ms later; the sums begin anew. Those that
     // may fire before it, or are let go, are few, and stand where they were.
     template <bool NEAR> __attribute__((noinline)) void bring(Part& x, double begin, double end, R h) {
         const int64_t width = this->width;
         const R *const of_v = by_v, *const of_j = by_j;
         const V length = spread<V>(h), zero = V{}, one = spread<V>(1);
+        Map<V> m = {};
+        int64_t found = x.lo;
         for (int64_t n = x.lo; n < x.hi; n += N) {
             V sum[W];
             R* const row = moments + n * W;
             UNROLL for (int q = 0; q < W; ++q) sum[q] = load<V>(row + q * N);
             UNROLL for (int q = 0; q < W; ++q) store(row + q * N, zero);
             turn<W>(sum);
-            const Rates<V> rates = rates_of(n);
-            const Map<V> m = NEAR ? near_forward(length, rates) : far_of(n);
+            if (!NEAR) m = far_of(n);
+            else if (n == x.lo || !alike[n / N]) m = near_forward(length, rates_of(n));
             const V v0 = load<V>(v + n), j0 = load<V>(j + n);
             V v_end = fused(m.gain, j0, m.x * v0), j_end = m.y * j0;
             const V pull = select(zero < j0, j0, zero) - v0;
             V top = fused(one - m.x, select(zero < pull, pull, zero), v0);
-            top = fused(rates.mem, sum[W - 1], top);
+            top = fused(load<V>(par + RATE_MEM * width + n), sum[W - 1], top);
             UNROLL for (int q = 0; q < F; ++q) {
                 v_end = fused(load<V>(of_v + q * width + n), sum[q], v_end);
                 j_end = fused(load<V>(of_j + q * width + n), sum[q], j_end);
             }
             store(v + n, flush(v_end));
             store(j + n, flush(j_end));
-            const Mask<V> may = top >= load<V>(alert + n);
-            if (any(may)) take_few(x, n, bits_of(may), v0, j0, begin, end);
+            alignas(64) R v_now[N], j_now[N];
+            store(v_now, v0);
+            store(j_now, j0);
+            for (uint32_t bits = bits_of(Mask<V>(top >= load<V>(alert + n))); bits; bits &= bits - 1) {
+                const int l = __builtin_ctz(bits);
+                __builtin_prefetch(cells.cell + n + l, 1);
+                maybe[found] = (int32_t)(n + l);
+                was_v[found] = v_now[l];
+                was_j[found] = j_now[l];
+                ++found;
+            }
         }
+        take_few(x, found, begin, end);
     }
 
-    void take_few(Part& x, int64_t n, uint32_t bits, V v0, V j0, double begin, double end) {
-        alignas(64) R was_v[N], was_j[N];
-        store(was_v, v0);
-        store(was_j, j0);
-        for (; bits; bits &= bits - 1) {
-            const int l = __builtin_ctz(bits);
-            Cell<R>& c = cells.cell[n + l];
+    // Those who may fire, or are let go, before the end: places x.lo .. found of `maybe`.
+    void take_few(Part& x, int64_t found, double begin, double end) {
+        for (int64_t i = x.lo; i < found; ++i) {
+            const int32_t n = maybe[i];
+            Cell<R>& c = cells.cell[n];
             if (c.held() && c.until >= end) {
-                v[n + l] = c.reset;
+                v[n] = c.reset;
                 continue;
             }
-            c.v = was_v[l];
-            c.j = was_j[l];
+            c.v = was_v[i];
+            c.j = was_j[i];
             c.time = begin;
-            x.few.join(n + l);
+            x.few.join(n);
         }
     }
 

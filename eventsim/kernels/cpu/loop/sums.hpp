@@ -22,6 +22,9 @@ template <class R> constexpr int MANY_SUMS = sizeof(R) == sizeof(float) ? 8 : 16
 template <class R, int W>
 constexpr int FUNCTIONS = W == FEW_SUMS ? 2 : sizeof(R) == sizeof(float) ? 7 : 12;
 
+// The larger number of each two, b where they are equal.
+template <class T> FORMULA T larger(T a, T b) { return a > b ? a : b; }
+
 // Vectors narrower than a register.
 template <class R, int BYTES> struct Narrow;
 template <> struct Narrow<float, VECTOR_BYTES> { using V = Floats; };
@@ -32,6 +35,7 @@ template <> struct Narrow<float, 16> { using V = Floats4; };
 FORMULA Floats4 fused(Floats4 a, Floats4 b, Floats4 c) {
     return (Floats4)_mm_fmadd_ps((__m128)a, (__m128)b, (__m128)c);
 }
+FORMULA Floats4 larger(Floats4 a, Floats4 b) { return (Floats4)_mm_max_ps((__m128)a, (__m128)b); }
 #endif
 #if VECTOR_BYTES > 32
 typedef float Floats8 __attribute__((vector_size(32)));
@@ -44,6 +48,8 @@ FORMULA Floats8 fused(Floats8 a, Floats8 b, Floats8 c) {
 FORMULA Doubles4 fused(Doubles4 a, Doubles4 b, Doubles4 c) {
     return (Doubles4)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
 }
+FORMULA Floats8 larger(Floats8 a, Floats8 b) { return (Floats8)_mm256_max_ps((__m256)a, (__m256)b); }
+FORMULA Doubles4 larger(Doubles4 a, Doubles4 b) { return (Doubles4)_mm256_max_pd((__m256d)a, (__m256d)b); }
 #endif
 
 // The W functions of an arrival, in registers; the last is s.
@@ -63,7 +69,7 @@ template <class R, int W> class Functions {
 
     // A neuron, whose sums are `row`, meets the arrival.
     FORMULA_MEMBER void add(R* row, R w) const {
-        const T weight = w - T{}, positive = weight > least ? weight : least;
+        const T weight = w - T{}, positive = larger(weight, least);
         T sums[W / N];
         __builtin_memcpy(sums, row, sizeof sums);
         UNROLL for (int c = 0; c < W / N; ++c)
