@@ -104,6 +104,7 @@ def test_a_sample_has_the_same_bits_alone_in_a_batch_in_chunks_and_on_any_thread
 def assert_threads_change_no_bit(net, stream, expected, options, monkeypatch):
     # So small jobs have one thread, and their windows one part, if nothing is changed.
     monkeypatch.setattr(threads, "SMALL_WORK", 0)
+    monkeypatch.setattr(threads, "SMALL_EVENTS", 0)
     monkeypatch.setattr(layer, "SMALL_WORK", 0)
     monkeypatch.setattr(window_host, "PART_EVENTS", 1)
     before = threads.n_threads()

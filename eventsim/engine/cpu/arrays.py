@@ -23,6 +23,7 @@ from eventsim.engine.cpu.roles_order import (
     OwnAdaptedRole,
     OwnSpikesRole,
 )
+from eventsim.engine.cpu.threads import threads_through
 from eventsim.events import SpikeTrains
 
 Index = NDArray[np.int64]
@@ -155,7 +156,8 @@ def _merged(job: Job) -> MergedEvents:
     size = int(offsets[-1])
     times, rows, spike = np.empty(size), np.empty(size, np.int32), np.empty(size, np.int64)
     merged = MergedRole(offsets, times, rows, spike)
-    library().run(MergeSources(TasksRole.all(job.n_samples), sources, merged))
+    call = MergeSources(TasksRole.all(job.n_samples), sources, merged)
+    library().run(call, threads=threads_through(size))
     return MergedEvents(size, offsets, times, rows, spike)
 
 
@@ -190,7 +192,8 @@ def adapting_back_of(
     own = OwnAdaptedRole(
         trains.offsets, trains.neurons, trains.times, rate, begin, a, last, before, p.size
     )
-    library().run(AdaptedBefore(TasksRole.all(job.n_samples), own))
+    call = AdaptedBefore(TasksRole.all(job.n_samples), own)
+    library().run(call, threads=threads_through(len(trains)))
     return AdaptingBack(before, np.zeros((parts, 2, p.size)), _or_none(carried))
 
 
@@ -221,7 +224,8 @@ def tape_of(
     )  # fmt: skip
     drives = trains.current, trains.restart_current
     own = OwnSpikesRole(trains.offsets, trains.neurons, *drives, resistance, trains.size)
-    library().run(LinkSpikes(TasksRole.all(job.n_samples), own, linked))
+    call = LinkSpikes(TasksRole.all(job.n_samples), own, linked)
+    library().run(call, threads=threads_through(n))
     previous, current, restart, last = linked
     tape = Tape(
         trains.times, trains.neurons, current, restart, by_time, by_voltage, previous, np.zeros(n)

@@ -9,6 +9,7 @@ from eventsim.engine.cpu.arrays import addresses
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles import TasksRole
 from eventsim.engine.cpu.roles_order import ConnectionsRole, CountArrivals
+from eventsim.engine.cpu.threads import threads_through
 from eventsim.events.source import SourceSpikes
 from eventsim.network import Projection
 
@@ -34,7 +35,9 @@ def count_arrivals(pairs: Sequence[tuple[Projection, SourceSpikes]], duration: F
         addresses(offsets), addresses(times), addresses(neurons), addresses(delays), kinds, begins,
         each, duration, duration.size, found,
     )  # fmt: skip
-    library().run(CountArrivals(TasksRole.all(n), connections))
+    looked = np.flatnonzero((kinds != OF_ALL) | np.array(own, bool))
+    threads = threads_through(sum(times[k].size for k in looked))
+    library().run(CountArrivals(TasksRole.all(n), connections), threads=threads)
     return found
 
 

@@ -31,7 +31,7 @@ from eventsim.engine.cpu.blocks import by_block
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles_fanin import FaninForward
 from eventsim.engine.cpu.roles_order import PackedRole, PackSpikes, RoundsRole
-from eventsim.engine.cpu.threads import SMALL_WORK, dealt
+from eventsim.engine.cpu.threads import SMALL_WORK, dealt, threads_through
 from eventsim.events import SpikeTrains
 from eventsim.events.tape import Adapted
 
@@ -209,7 +209,7 @@ def _pack(
         RoundsRole(time, neuron, current, restart, where, starts, counts, blocks),
         PackedRole(offsets, *found, resistance),
     )
-    library().run(call)
+    library().run(call, threads=threads_through(found.time.size))
     return SpikeTrains(
         found.time,
         found.neuron,

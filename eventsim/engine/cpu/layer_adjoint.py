@@ -19,6 +19,7 @@ from eventsim.engine.cpu.blocks import by_block, by_row
 from eventsim.engine.cpu.layer import neurons_of
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles_fanin import FaninBackward, WiresBackRole
+from eventsim.engine.cpu.threads import dealt
 from eventsim.events import SpikeTrains
 
 NOTHING_ASKED = R.AskedRole(None, 0, None)
@@ -90,7 +91,7 @@ def together(
     effects, grazes = np.zeros(events.times.size, weights.dtype), np.zeros(chunks, np.int64)
     heard, merged = job.stage.heard, (events.offsets, events.times, events.rows)
     back = R.DenseBackward(
-        R.TasksRole(np.arange(chunks), chunks, len(heard)),
+        R.TasksRole(dealt(np.diff(events.offsets[way[0].bounds])), chunks, len(heard)),
         R.EventsRole(*merged, job.duration, heard, None, None),
         R.WeightsRole.of(weights),
         neurons,

@@ -14,8 +14,13 @@ from eventsim.arrays import Ints
 from eventsim.engine.contract.job import Job
 from eventsim.processors import checked_threads, threads_asked
 
-# Neuron-events below which one thread is used; a guess at what waking the others costs.
-SMALL_WORK = 100_000
+# Neuron-events below which one thread is used. In the network of bench/macro/w1.py, with fewer
+# neurons, two threads took 1.2 times as long as one for 100,000 of them, 0.9 times for 400,000.
+SMALL_WORK = 300_000
+
+# The same of events, for calls that do little with each. To wake a thread takes some 0.1 ms, in
+# which one goes through 5,000 to 30,000 of them.
+SMALL_EVENTS = 50_000
 
 _chosen: int | None = None
 _alone = ContextVar("alone", default=False)  # of each thread of Python
@@ -47,6 +52,11 @@ def dealt(work: Ints) -> Ints:
     hands[1::2] = hands[1::2, ::-1].copy()
     order: Ints = hands.T.ravel()
     return order[order >= 0]
+
+
+def threads_through(n_events: int) -> int:
+    """Number of threads of a call that goes through so many events once."""
+    return 1 if n_events < SMALL_EVENTS else n_threads()
 
 
 def n_threads() -> int:

@@ -83,6 +83,12 @@ def test_small_job_runs_on_one_thread_and_leaves_other_runs_as_they_are():
     assert threads.n_threads() == 4
 
 
+def test_call_that_goes_through_few_events_takes_one_thread():
+    threads.set_threads(4)
+    assert threads.threads_through(threads.SMALL_EVENTS - 1) == 1
+    assert threads.threads_through(threads.SMALL_EVENTS) == 4
+
+
 @pytest.mark.parametrize("n", [1, 2, 3, 8])
 @pytest.mark.parametrize("n_tasks", [0, 1, 7, 8, 32, 33])
 def test_every_task_is_dealt_once_and_runs_of_them_are_even(n, n_tasks):
