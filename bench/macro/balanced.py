@@ -113,8 +113,8 @@ def workload(scale: float, duration: float, seed: int = 0) -> Balanced:
     return Balanced(n_exc, n_inh, inputs, lateral, times[kept], channels[kept], duration)
 
 
-def eventsim_run(case: Balanced, precision: Any, threads: int = 1) -> Callable[[], Outcome]:
-    """Two populations in one component; ``simulate`` is timed."""
+def network(case: Balanced) -> tuple[es.Network, es.EventStream]:
+    """Two populations in one component, and their input."""
     cut, net = case.n_exc, es.Network()
     net.add_input("input", case.inputs.shape[0])
     net.add_population("exc", case.n_exc, **NEURON)
@@ -126,6 +126,12 @@ def eventsim_run(case: Balanced, precision: Any, threads: int = 1) -> Callable[[
     stream = es.EventStream.from_samples(
         [(case.times, case.channels)], n_channels=case.inputs.shape[0], duration=case.duration
     )
+    return net, stream
+
+
+def eventsim_run(case: Balanced, precision: Any, threads: int = 1) -> Callable[[], Outcome]:
+    """``simulate`` is timed."""
+    cut, (net, stream) = case.n_exc, network(case)
 
     def run() -> Outcome:
         set_threads(threads, backend="cpu")
