@@ -1,7 +1,7 @@
 """The stages of a network as tables for the C text, with the numbers of the engine."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,11 @@ class Route:
         """Whether all have the least delay."""
         return bool((self.delays == self.least).all())
 
+    def onto(self, mine: slice, hears: NDArray[np.bool_] | slice = slice(None)) -> "Route":
+        """The weights onto some neurons, of some rows."""
+        plain, weights = self.plain[hears, mine], self.weights[hears, mine]
+        return replace(self, plain=plain, weights=weights, resistance=self.resistance[mine])
+
 
 @dataclass(frozen=True, eq=False)
 class StageTables:
@@ -90,12 +95,13 @@ class StageTables:
     size: int
     routes: tuple[Route, ...]
     room: int
+    # start, par, refractory, thresholds, own_weight: Of LIF neurons; thresholds: rise and rate
     start: Singles
-    par: Singles
-    refractory: Floats
-    thresholds: Floats  # rise and rate
-    own_delay: Floats
-    own_weight: Singles
+    par: Singles = field(default_factory=lambda: np.zeros((0, len(PARAMETERS)), np.float32))
+    refractory: Floats = field(default_factory=lambda: np.zeros(0))
+    thresholds: Floats = field(default_factory=lambda: np.zeros(0))
+    own_delay: Floats = field(default_factory=lambda: np.zeros(0))
+    own_weight: Singles = field(default_factory=lambda: np.zeros(0, np.float32))
     longest: float = 0.0
     length: float = 0.0
     adapts: bool = False
@@ -209,27 +215,15 @@ def _linear_units(stage: Stage, waiting: "_Waiting") -> list[StageTables]:
             strict=True,
         )
     )
-    found, none = list[StageTables](), np.zeros(0)
+    found = list[StageTables]()
     for k, (mine, tables) in enumerate(blocks):
-        heard = routes
-        if by_rows:
-            heard = tuple(
-                replace(
-                    r,
-                    plain=r.plain[:, mine],
-                    weights=r.weights[:, mine],
-                    resistance=r.resistance[mine],
-                )
-                for r in routes
-            )
+        heard = tuple(r.onto(mine) for r in routes) if by_rows else routes
         found.append(StageTables(
             name=f"{stage.name}_{k}" if len(blocks) > 1 else stage.name, kind=kind,
             population=waiting.names.index(stage.members[0].name), members=len(stage.members),
             size=tables.which.size, routes=heard, room=waiting.room(heard, tables.piece),
-            start=np.zeros(tables.which.size, np.float32),
-            par=np.zeros((0, len(PARAMETERS)), np.float32), refractory=none,
-            thresholds=np.zeros((0, 2)), own_delay=job.self_delays()[mine],
-            own_weight=np.zeros(0, np.float32), linear=tables,
+            start=np.zeros(tables.which.size, np.float32), own_delay=job.self_delays()[mine],
+            linear=tables,
         ))  # fmt: skip
     return found
 
@@ -243,11 +237,7 @@ def _block(whole: StageTables, stage: Stage, k: int, waiting: "_Waiting") -> Sta
         rows = np.where(hears, np.cumsum(hears) - 1, -1)
         start += route.n_keys
         if hears.any():
-            weights, plain = route.weights[hears, mine], route.plain[hears, mine]
-            resistance = route.resistance[mine]
-            routes.append(
-                replace(route, plain=plain, weights=weights, resistance=resistance, rows=rows)
-            )
+            routes.append(replace(route.onto(mine, hears), rows=rows))
     by_neuron = ("start", "par", "refractory", "thresholds", "own_delay", "own_weight", "answers")
     parts = {name: getattr(whole, name)[mine] for name in by_neuron}
     room = waiting.room(tuple(routes), whole.longest)
@@ -312,12 +302,9 @@ def _readout(stage: Stage, answer: Answer, waiting: "_Waiting") -> StageTables:
     log = np.where(u == 0.0, 1.0, np.log1p(u) / np.where(u == 0.0, 1.0, u))
     rows = [np.minimum(a, b) + mu, b - a, a, 1.0 / (a + mu), a / (b + mu), p.v_leak]
     routes = _routes(job, waiting.names, by_rows=stage.shares_events)
-    none = np.zeros(0)
     return StageTables(
         name=stage.name, kind="READOUT", population=0, members=0, size=p.size, routes=routes,
         room=waiting.room(routes, 1.0), start=np.zeros(p.size, np.float32),
-        par=np.zeros((0, len(PARAMETERS)), np.float32), refractory=none,
-        thresholds=np.zeros((0, 2)), own_delay=none, own_weight=np.zeros(0, np.float32),
         outputs=np.stack([*rows, np.exp(-(1.0 + u) * log)], axis=1).astype(np.float32),
     )  # fmt: skip
 
