@@ -1,7 +1,7 @@
-"""Linear neurons to test with: kinds, random networks of them, and one neuron in 30 digits.
+"""Linear neurons to test with: kinds, random networks of them, and one neuron exactly.
 
-:func:`exact_spikes` shares no code with eventsim: its equations are written anew, the flow is a
-Taylor series, crossings are looked for on a fine grid and at the maxima between its points.
+:func:`exact_spikes` shares no code with eventsim: its equations are written anew, and solved by
+:mod:`tests.support.conformance_modes`.
 """
 
 import math
@@ -12,9 +12,10 @@ import numpy as np
 import scipy.sparse
 
 import eventsim as es
+from tests.support.conformance_answers import solve
 from tests.support.losses import Sums
 
-DIGITS = 30
+DIGITS, MORE_DIGITS = 30, 45  # that are right, and that are carried along
 KINDS = ("lif", "adlif", "equal eigenvalues", "resonator", "two receptors", "alpha", "compartments")
 
 
@@ -109,7 +110,7 @@ def draw_values(kind, rng):
     return own | common
 
 
-# --- One neuron in 30 digits ---------------------------------------------------------------------
+# --- One neuron, exactly -------------------------------------------------------------------------
 
 
 def _system(kind, q):
@@ -143,93 +144,29 @@ def _system(kind, q):
 
 def exact_spikes(kind, values, arrivals, duration):
     """Spike times (mpf) of one neuron; arrivals are (ms, receptor, weight)."""
-    with mp.workdps(DIGITS):
-        return _Exact(kind, values).run(arrivals, duration)
-
-
-class _Exact:
-    def __init__(self, kind, values):
+    with mp.workdps(MORE_DIGITS):
         q = {name: mp.mpf(value) for name, value in values.items()}
-        self.rows, self.kept, self.added, self.raised = _system(kind, q)
-        self.held_rows = [[0] * len(self.rows), *self.rows[1:]]
-        self.level, self.hold = q["threshold"] - q["v_leak"], q["refractory"]
-        self.added[0] = q["v_reset"] - q["v_leak"]
-        self.rate = max(sum(abs(v) for v in row) for row in self.rows)
-
-    def run(self, arrivals, duration):
-        x, t, until, spikes = [mp.mpf(0)] * len(self.rows), mp.mpf(0), None, []
-        for time, receptor, weight in [*sorted(arrivals), (duration, None, 0)]:
-            time = mp.mpf(time)
-            while t < time:
-                if until is not None:
-                    end = min(until, time)
-                    x, t = self.flow(x, end - t, self.held_rows), end
-                    until = None if end == until else until
-                    continue
-                h = self.crossing(x, time - t)
-                if h is None:
-                    x, t = self.flow(x, time - t), time
-                    continue
-                x, t = self.flow(x, h), t + h
-                spikes.append(t)
-                x = [k * v + a for k, v, a in zip(self.kept, x, self.added, strict=True)]
-                until = t + self.hold if self.hold else None
-            if receptor is not None:
-                x[self.raised[receptor]] += mp.mpf(weight)
-        return spikes
-
-    def flow(self, x, h, rows=None):
-        rows = self.rows if rows is None else rows
-        parts = max(1, math.ceil(h * self.rate))
-        for _ in range(parts):
-            term, total = x, list(x)
-            for m in range(1, 60):
-                term = [v * h / parts / m for v in _times(rows, term)]
-                total = [a + b for a, b in zip(total, term, strict=True)]
-                if max(map(abs, term)) < mp.mpf(10) ** (-DIGITS - 3):
-                    break
-            x = total
-        return x
-
-    def crossing(self, x, h):
-        k, n = max(4, math.ceil(h * self.rate * 5)), len(x)
-        part = h / k
-        columns = [self.flow([mp.mpf(i == j) for i in range(n)], part) for j in range(n)]
-        step, y = list(zip(*columns, strict=True)), x
-        for i in range(k):
-            z = _times(step, y)
-            if z[0] >= self.level:
-                return part * i + self.root(lambda s, y=y: self.flow(y, s)[0] - self.level, part)
-            if self.slope(y) > 0 > self.slope(z):
-                top = self.root(lambda s, y=y: -self.slope(self.flow(y, s)), part)
-                if self.flow(y, top)[0] >= self.level:
-                    return part * i + self.root(lambda s, y=y: self.flow(y, s)[0] - self.level, top)
-            y = z
-        return None
-
-    def slope(self, x):
-        return _times(self.rows[:1], x)[0]
-
-    @staticmethod
-    def root(f, high):
-        """The sign change from below in 0 .. high, by regula falsi of Illinois."""
-        low, below, above, side = mp.mpf(0), f(mp.mpf(0)), f(high), 0
-        for _ in range(100):
-            at = (low * above - high * below) / (above - below)
-            value = f(at)
-            if abs(value) < mp.mpf(10) ** (3 - DIGITS) or high - low < mp.mpf(10) ** (2 - DIGITS):
-                return at
-            if value < 0:
-                low, below = at, value
-                above, side = (above / 2 if side < 0 else above), -1
-            else:
-                high, above = at, value
-                below, side = (below / 2 if side > 0 else below), 1
-        raise AssertionError("no root was found")
-
-
-def _times(rows, x):
-    return [mp.fsum(a * b for a, b in zip(row, x, strict=True)) for row in rows]
+        rows, kept, added, raised = _system(kind, q)
+    states = [f"s{k}" for k in range(len(rows))]
+    receptors = {str(k): states[state] for k, state in enumerate(raised)}
+    of = {"kind": "linear", "states": states, "receptors": receptors}
+    neuron = {"name": "one", "size": 1, "neuron": of}
+    neuron |= {name: [q[name]] for name in ("threshold", "v_leak", "v_reset", "refractory")}
+    for to, row in zip(states, rows, strict=True):
+        neuron |= {f"flow_{to}_{by}": [entry] for by, entry in zip(states, row, strict=True)}
+    for state, keeps, more in list(zip(states, kept, added, strict=True))[1:]:
+        neuron[f"{'add' if keeps else 'set'}_{state}"] = [more]
+    into = {name: [] for name in receptors}
+    for k, (_, receptor, weight) in enumerate(arrivals):
+        into[str(receptor)].append([k, 0, weight, 0])
+    ends = {"source": "input", "target": "one"}
+    entry = {
+        "duration": duration,
+        "events": [[time, k] for k, (time, _, _) in enumerate(arrivals)],
+        "populations": [{"name": "input"}, neuron],
+        "projections": [ends | {"receptor": r, "synapses": rows} for r, rows in into.items()],
+    }
+    return solve(entry, digits=MORE_DIGITS)["one", 0]
 
 
 # --- Networks ------------------------------------------------------------------------------------
