@@ -7,10 +7,10 @@ Between events, with h the time since the last one,
     G(h) = \frac{\tau_s}{\tau_m - \tau_s} (e^{-h/\tau_m} - e^{-h/\tau_s}),
 
 :math:`G(h) = (h/\tau_m) e^{-h/\tau_m}` for equal time constants. V' vanishes at most once; so the
-first crossing is bracketed by that point and the ends, and found by mpmath.findroot at ``DIGITS``
-digits, of which near-equal time constants and grazing peaks cost some. Every root is checked by the
-signs of :math:`V - \vartheta` beside it. All neurons of a network share one order of events; spikes
-of one time are taken by number of the neuron, each followed by its arrivals without delay.
+first crossing is bracketed by that point and the ends, and the bracket closed at ``DIGITS`` digits,
+of which near-equal time constants and grazing peaks cost some. All neurons of a network share one
+order of events; spikes of one time are taken by number of the neuron, each followed by its arrivals
+without delay.
 
 An adaptive threshold adds a third exponential. :math:`V - \vartheta(t)` is then taken as a sum of
 polynomials times exponentials; a function has at most one zero more than its derivative, and that
@@ -38,7 +38,7 @@ from pathlib import Path
 
 import mpmath as mp
 
-from tests.support.conformance_modes import Cell
+from tests.support.conformance_modes import Cell, bracketed
 
 CASES = Path(__file__).parents[2] / "eventsim" / "conformance" / "cases"
 DIGITS, FEWER_DIGITS, AGREED = 70, 56, 40
@@ -185,18 +185,12 @@ class Neuron:
 
     def root(self, left, right):
         """Where V rises through the threshold inside a bracket in which it is monotone."""
+        return bracketed(lambda h: self.voltage(h) - self.threshold, left, right, _tiny())
 
-        def above(h):
-            return self.voltage(h) - self.threshold
 
-        tiny = mp.mpf(10) ** (-mp.mp.dps // 2 - 10)
-        h = mp.findroot(above, (left, right), solver="anderson", verify=False)
-        if above(max(left, h - tiny)) < 0 < above(min(right, h + tiny)):
-            return h
-        while right - left > mp.mpf(10) ** -(mp.mp.dps - 10):
-            middle = (left + right) / 2
-            left, right = (middle, right) if above(middle) < 0 else (left, middle)
-        return right
+def _tiny():
+    """How exact a time is."""
+    return mp.mpf(10) ** -(mp.mp.dps - 10)
 
 
 def crossing_of(neuron, end):
@@ -240,19 +234,8 @@ def zeros(terms, span):
 
 
 def bisected(terms, left, right):
-    """Where the sum changes its sign inside a bracket, by Illinois steps and bisection."""
-    rising = value(terms, left) < 0
-    low, high = value(terms, left), value(terms, right)
-    while right - left > mp.mpf(10) ** -(mp.mp.dps - 10):
-        for middle in ((left * high - right * low) / (high - low), (left + right) / 2):
-            if not left < middle < right:
-                continue
-            found = value(terms, middle)
-            if (found < 0) == rising:
-                left, low = middle, found
-            else:
-                right, high = middle, found
-    return right
+    """Where the sum changes its sign inside a bracket."""
+    return bracketed(lambda h: value(terms, h), left, right, _tiny())
 
 
 def neuron_of(population, j):
