@@ -1,12 +1,12 @@
 """What ``import eventsim as es`` gives, at once and when it is asked for."""
 
 import inspect
-import subprocess
 import sys
 
 import pytest
 
 import eventsim as es
+from tests.support.fresh import loaded, said
 
 ORDERS = {
     "package first": "import eventsim as es; es.train; from eventsim.train import TrainConfig",
@@ -28,8 +28,7 @@ def test_train_is_package_and_function_in_any_order_of_imports(order):
         "try: es.train(None, None, None)\n"
         "except es.errors.ParameterError as error: print(error)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "train: net is a NoneType, expected a Network.\n"
+    assert said(code) == "train: net is a NoneType, expected a Network.\n"
 
 
 def test_signature_of_es_train_is_that_of_the_function():
@@ -49,9 +48,7 @@ def test_all_names_are_there_and_listed():
 def test_import_loads_neither_gradients_nor_training_nor_figures():
     heavy = ["scipy", "matplotlib", "rich"]
     heavy += [f"eventsim.{room}" for room in ("adjoint", "train", "plot", "runs")]
-    code = f"import eventsim, sys; print([name for name in {heavy} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    assert loaded("import eventsim", heavy) == "[]\n"
 
 
 def test_a_dense_network_is_read_and_run_without_slow_packages(tmp_path):
@@ -61,26 +58,17 @@ def test_a_dense_network_is_read_and_run_without_slow_packages(tmp_path):
     heavy = ["scipy", "numpy.f2py", "h5py", "platformdirs", "eventsim.adjoint"]
     heavy += ["numpy.ma", "numpy.random"]
     code = (
-        "import eventsim as es, sys\n"
+        "import eventsim as es\n"
         "net = es.Network.load('net.npz')\n"
         "stream = es.EventStream([5.0], [0], [0, 1], n_channels=4, duration=100.0)\n"
-        "print(len(es.simulate(net, stream, backend='cpu').trains))\n"
-        f"print([name for name in {heavy} if name in sys.modules])\n"
+        "print(len(es.simulate(net, stream, backend='cpu').trains))"
     )
-    words = [sys.executable, "-c", code]
-    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=tmp_path)
-    assert done.stdout == "1\n[]\n"
+    assert loaded(code, heavy, cwd=tmp_path) == "1\n[]\n"
 
 
 def test_a_run_is_read_without_slow_packages():
     heavy = ["rich", "matplotlib", "h5py", "platformdirs", "numpy.random", "eventsim.mapping"]
-    code = (
-        "import eventsim as es, sys\n"
-        "es.load_run\n"
-        f"print([name for name in {heavy} if name in sys.modules])\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    assert loaded("import eventsim as es; es.load_run", heavy) == "[]\n"
 
 
 def test_rooms_come_when_they_are_asked_for():
@@ -92,8 +80,7 @@ def test_rooms_come_when_they_are_asked_for():
         "    assert getattr(es, room) is sys.modules[f'eventsim.{room}']\n"
         "print(len(es.datasets.load('yinyang', split='train')))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "5000\n"
+    assert said(code) == "5000\n"
 
 
 def is_called(one):

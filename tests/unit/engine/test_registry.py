@@ -1,7 +1,5 @@
 import inspect
 import logging
-import subprocess
-import sys
 from dataclasses import asdict
 
 import pytest
@@ -17,6 +15,7 @@ from eventsim.engine.contract import registry
 from eventsim.engine.contract.backend import Backend
 from eventsim.engine.cuda import probe
 from eventsim.errors import BackendError
+from tests.support.fresh import loaded, said
 
 CARD = probe.Card("NVIDIA H100", "9.0", "14.2.0", "13.1", "13.2", "13.0")
 OBSTACLE = probe.Obstacle("no-driver", "there is no driver", "Run: install it.")
@@ -114,20 +113,12 @@ def test_cupy_is_not_imported_unless_cuda_is_looked_for(tmp_path, name):
         f"es.simulate(net, stream, backend={name!r})\n"
         "assert 'cupy' not in sys.modules\n"
     )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    assert said(code) == ""
 
 
 def test_a_device_is_looked_for_without_the_hosts_that_would_use_it():
-    code = (
-        "import sys\n"
-        "from eventsim.engine.cuda import probe\n"
-        "probe.look()\n"
-        "hosts = ('eventsim.engine.cuda.arrays', 'eventsim.engine.cuda.backend')\n"
-        "print([name for name in hosts if name in sys.modules])\n"
-    )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "[]\n", "")
+    hosts = ("eventsim.engine.cuda.arrays", "eventsim.engine.cuda.backend")
+    assert loaded("from eventsim.engine.cuda import probe\nprobe.look()", hosts) == "[]\n"
 
 
 def test_auto_in_a_library_call_prints_nothing():
@@ -136,8 +127,7 @@ def test_auto_in_a_library_call_prints_nothing():
         "stream = es.EventStream([1.0], [0], [0, 1], n_channels=2, duration=5.0)\n"
         "es.simulate(es.scsr(2, (3,), 2), stream)\n"
     )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    assert said(code) == ""
 
 
 def test_backends_are_listed_without_being_loaded():

@@ -16,6 +16,7 @@ from eventsim.errors import StorageError
 from eventsim.events import EventStream
 from eventsim.events.storage import write_arrays, write_atomically
 from eventsim.events.stream import STREAM_VERSION
+from tests.support.fresh import said
 
 STREAM = EventStream([1.0, 2.0, 3.0], [0, 1, 2], [0, 3], n_channels=3, duration=4.0)
 
@@ -89,13 +90,7 @@ def limited(tmp_path, line):
         "except OSError as error:",
         "    print(error.errno, error)",
     ]
-    done = subprocess.run(
-        [sys.executable, "-c", "\n".join(program), str(tmp_path / "out")],
-        capture_output=True,
-        text=True,
-    )
-    assert not done.returncode, done.stderr
-    return done.stdout
+    return said("\n".join(program), tmp_path / "out")
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the size of files")

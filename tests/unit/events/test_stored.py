@@ -2,7 +2,6 @@
 
 import multiprocessing
 import pickle
-import subprocess
 import sys
 
 import h5py
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from eventsim.errors import EventError, ShapeError, StorageError
 from eventsim.events import Recording, StoredStream, gather, write_stored
 from eventsim.events import stored as stored_module
+from tests.support.fresh import said
 from tests.support.tiers import beyond
 
 
@@ -227,11 +227,7 @@ except MemoryError:
 def test_file_larger_than_memory_is_read_batch_by_batch(tmp_path):
     each = Recording(np.linspace(0, 99, 20_000), np.arange(20_000) % 64, 100.0)
     write_stored(tmp_path / "big", (each for _ in range(400)), n_channels=64)  # 96 MB in memory
-    run = subprocess.run(
-        [sys.executable, "-c", BIG, str(tmp_path / "big")], capture_output=True, text=True
-    )
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.split() == ["8000000", "too", "large"]
+    assert said(BIG, tmp_path / "big").split() == ["8000000", "too", "large"]
 
 
 def test_missing_and_foreign_files_are_refused(tmp_path):

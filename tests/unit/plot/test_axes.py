@@ -1,7 +1,5 @@
 """What all pictures have in common."""
 
-import subprocess
-import sys
 from itertools import pairwise
 
 import matplotlib
@@ -13,6 +11,7 @@ from matplotlib.figure import Figure
 import eventsim as es
 from eventsim.errors import EventError
 from eventsim.plot.style import MOST_TICKS, figure, log_scale, look
+from tests.support.fresh import said
 
 LINES = [{"epoch": 1, "loss": 2.0, "accuracy": 0.25}]
 PICTURES = {
@@ -104,7 +103,7 @@ def test_matplotlib_is_loaded_when_a_picture_is_asked_for():
         "import sys, eventsim as es; assert 'matplotlib' not in sys.modules; es.plot.raster; "
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    assert said(code) == ""
 
 
 NOTEBOOK = """
@@ -122,11 +121,8 @@ def test_notebook_shows_every_figure_without_an_import_of_pyplot(monkeypatch):
     pytest.importorskip("matplotlib_inline")
     monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
 
-    ran = subprocess.run(
-        [sys.executable, "-c", NOTEBOOK], capture_output=True, text=True, check=True
-    )
-
-    assert ran.stdout.count("shown") == 2, ran.stdout
+    printed = said(NOTEBOOK)
+    assert printed.count("shown") == 2, printed
 
 
 def test_interactive_mode_that_a_backend_switches_on_stays_on():

@@ -1,7 +1,6 @@
 """Training from a file: the same bits as from memory, and never more of the file than a batch."""
 
 import os
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from eventsim.errors import DataError, ShapeError
 from eventsim.events import Dataset, EventStream, Recording, StoredStream, write_stored
 from eventsim.train import Exact, TrainConfig, evaluate, train
 from eventsim.train.checkpoint import Origin, digest_of_data
+from tests.support.fresh import said
 from tests.unit.train.task import assert_same_net, small_net, two_patterns
 
 ROOT = Path(__file__).parents[3]
@@ -126,16 +126,10 @@ print(result.last["epoch"])
 def test_file_larger_than_memory_trains(tmp_path):
     each = Recording(np.linspace(0, 59, 20_000), np.arange(20_000) % 6, 60.0)
     write_stored(tmp_path / "big", (each for _ in range(300)), n_channels=6)  # 72 MB in memory
-    run = subprocess.run(
-        [sys.executable, "-c", LARGER_THAN_MEMORY, str(tmp_path / "big"), str(tmp_path)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        # Threads that meet in malloc would each reserve 64 MB of addresses for a heap of its own.
-        env=os.environ | {"MALLOC_ARENA_MAX": "1"},
-    )
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.split() == ["too", "large", "1"]
+    # Threads that meet in malloc would each reserve 64 MB of addresses for a heap of its own.
+    env = os.environ | {"MALLOC_ARENA_MAX": "1"}
+    printed = said(LARGER_THAN_MEMORY, tmp_path / "big", tmp_path, cwd=ROOT, env=env)
+    assert printed.split() == ["too", "large", "1"]
 
 
 def test_selection_keeps_samples_and_labels_together(memory, stored):

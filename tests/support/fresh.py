@@ -1,0 +1,19 @@
+"""Programs in a process of Python of their own."""
+
+import subprocess
+import sys
+
+
+def said(code, *words, **options):
+    """What a program prints, with words on its command line; it must not fail or warn."""
+    ran = subprocess.run(
+        [sys.executable, "-c", code, *map(str, words)], capture_output=True, text=True, **options
+    )
+    assert (ran.returncode, ran.stderr) == (0, ""), ran.stderr
+    return ran.stdout
+
+
+def loaded(code, names, **options):
+    """What a program prints, and then which of some modules it has loaded."""
+    code = f"{code}\nimport sys\nprint([name for name in {list(names)} if name in sys.modules])"
+    return said(code, **options)
