@@ -19,6 +19,7 @@ from eventsim.cli.reading import MeasuredReading
 from eventsim.cli.terminal import echo_late, present, say_backend, show_table
 from eventsim.engine import Explanation, explain, simulate
 from eventsim.engine.contract.compiling import SHOWN, Watch, compile_seconds
+from eventsim.engine.run.ties import find_ties
 from eventsim.errors import ParameterError
 from eventsim.events import SpikeTape
 from eventsim.measures import measure_name
@@ -95,6 +96,7 @@ def simulate_command(
         **_counts(tape),
         "answers": _answers(network, tape),
         "late_begin": None if late is None else late.to_dict(),
+        "ties": [one.to_dict() for one in find_ties(network, tape)],
         "seconds": seconds,
         "compile_seconds": compile_seconds() - compiled,
         "backend": tape.backend,
@@ -178,6 +180,8 @@ def _show(found: Mapping[str, Any], reasons: Sequence[Explanation] = ()) -> None
     projections = [[name, f"{number:,}"] for name, number in found["synaptic_events"].items()]
     typer.echo(f"Measured: {MeasuredPart(**found['measured'])}")
     echo_late(found)
+    for one in found["ties"]:
+        typer.echo(one["text"])
     name = measure_name("synaptic_operations")
     rows = [*projections, ["all", f"{total:,}"]]
     show_table(name.capitalize(), ["projection", "number"], rows)

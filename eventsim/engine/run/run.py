@@ -18,6 +18,7 @@ from eventsim.engine.run import readout_piece
 from eventsim.engine.run.look import check_values
 from eventsim.engine.run.members import split_members
 from eventsim.engine.run.place import check_place, place_stream, place_tape
+from eventsim.engine.run.ties import warn_ties
 from eventsim.errors import BackendError, ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.events.doors import real_array
@@ -78,13 +79,18 @@ def simulate(
 
     Notes
     -----
-    A warning is logged if recordings begin late for the answer of the network:
-    :mod:`eventsim.network.late`.
+    A warning is logged if recordings begin late for the answer of the network
+    (:mod:`eventsim.network.late`), and if rounding decides which neurons of a loop fire
+    (``eventsim.engine.run.ties``; not where the tape stays on a device).
     """
     course = start(net, stream, tail=tail, backend=backend, precision=precision)
     warn_late(net, stream)
     tape = course.finish()
-    return tape if resident else replace(tape.to_host(), synaptic_events=dict(tape.synaptic_events))
+    if resident:
+        return tape
+    tape = replace(tape.to_host(), synaptic_events=dict(tape.synaptic_events))
+    warn_ties(course.plan, tape)
+    return tape
 
 
 @dataclass(frozen=True, eq=False)
