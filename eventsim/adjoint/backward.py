@@ -266,9 +266,7 @@ class SortedSeeds(NamedTuple):
             yield finite.Given(what, into, finite.of_spikes(tape[name]))
         if seed.voltage is not None:
             what = f"dL/dV of {name!r}"
-            given = beside(of_shape(what, seed.voltage, into.shape), into)
-            before = self.by_voltage.get(name)
-            self.by_voltage[name] = given if before is None else before + given
+            self.by_voltage[name] = beside(of_shape(what, seed.voltage, into.shape), into)
             yield finite.Given(what, self.by_voltage[name], finite.of_spikes(tape[name]))
 
     def voltage(self, name: str, xp: Any) -> Array:

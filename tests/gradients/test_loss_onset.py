@@ -16,7 +16,13 @@ from eventsim.engine import place
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events.begin import from_first_event
 from eventsim.events.transforms import crop
-from eventsim.train import CrossEntropy, IntegralLoss, decision_over_time, predict_over_time
+from eventsim.train import (
+    CrossEntropy,
+    IntegralLoss,
+    SumOfLosses,
+    decision_over_time,
+    predict_over_time,
+)
 from tests.support.differences import Differences, assert_gradients_match
 from tests.support.nets import random_net, random_stream
 
@@ -154,6 +160,17 @@ def test_the_start_as_onset_changes_no_bit():
     plain = CrossEntropy(LABELS, time_constant=45.0, gain=3.0)
     np.testing.assert_array_equal(losses(0.0).logits(net, tape), plain.logits(net, tape))
     assert losses(0.0)(net, tape)[1]["output"].begin is None
+
+
+def test_terms_of_one_onset_have_the_gradients_of_one_loss_of_their_weight():
+    net, stream = problem()
+    tape = es.simulate(net, stream, backend="cpu")
+    loss = losses("first_event")
+    both = es.backward(net, tape, SumOfLosses(((0.25, loss), (0.5, loss))))
+    one = es.backward(net, tape, loss)
+    np.testing.assert_allclose(both.loss, 0.75 * one.loss, **BY_HAND)
+    for key, values in one.flat().items():
+        np.testing.assert_allclose(both.flat()[key], 0.75 * values, err_msg=key, **BY_HAND)
 
 
 def test_an_onset_that_cannot_be_says_why():

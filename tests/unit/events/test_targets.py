@@ -42,14 +42,14 @@ def test_times_are_of_the_clock_of_the_table_and_none_is_before_the_recording():
 
 
 def test_outputs_go_by_name_and_others_are_refused():
-    values = np.arange(12.0).reshape(2, 3, 2)
-    mine = Targets(values, np.zeros((2, 3)), ("speed", "angle"))
-    found = mine.ordered(("angle", "speed"), "here")
-    np.testing.assert_array_equal(found.values, values[:, :, ::-1])
-    assert found.names == ("angle", "speed")
+    values = np.arange(18.0).reshape(2, 3, 3)
+    mine = Targets(values, np.zeros((2, 3)), ("speed", "angle", "force"))
+    found = mine.ordered(("angle", "force", "speed"), "here")  # an order that is not its inverse
+    np.testing.assert_array_equal(found.values, values[:, :, [1, 2, 0]])
+    assert found.names == ("angle", "force", "speed")
     assert mine.ordered(mine.names, "here") is mine
-    with pytest.raises(DataError, match="here: has values of speed, angle, expected .*speed, up"):
-        mine.ordered(("speed", "up"), "here")
+    with pytest.raises(DataError, match="here: has values of speed, angle, force, expected .*up"):
+        mine.ordered(("speed", "up", "force"), "here")
 
 
 def test_joined_sets_have_nothing_behind_the_times_of_the_shorter():

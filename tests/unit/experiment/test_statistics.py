@@ -70,6 +70,8 @@ def test_equal_differences_have_no_t_and_a_single_pair_no_test():
 
 
 @given(st.lists(st.floats(0.0, 1.0) | st.none(), max_size=8), st.floats(0.001, 0.999))
+@example([0.01, None, 0.03], 0.025)  # of two values, not of three
+@example([0.02, 0.03], 0.035)  # the second is not below the first
 def test_corrected_p_is_below_alpha_exactly_where_holm_rejects(values, alpha):
     # Step down: reject the smallest while p <= alpha / (number of those not yet rejected).
     order = sorted((p, k) for k, p in enumerate(values) if p is not None)

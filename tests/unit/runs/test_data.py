@@ -12,7 +12,7 @@ from eventsim.errors import DataError, ParameterError
 from eventsim.events import Dataset, EventStream, StoredStream
 from eventsim.experiment import DataSettings
 from eventsim.experiment.resolve import Shape
-from eventsim.runs.division import evenly, limited
+from eventsim.runs.division import disjoint, evenly, limited
 from eventsim.train import TrainConfig, stratified_split
 from eventsim.train.draws import Draw, draw_seed
 from eventsim.train.parts import Members, validation_split
@@ -560,6 +560,27 @@ def test_data_sets_with_other_speakers_in_their_test_part_are_divided_by_group()
     assert by_group == {"spoken_digits", "ntidigits", "ntidigits_strings"}
     ab = DataSettings(name="ntidigits", train_split="ab-train", test_split="ab-test")
     assert not ab.by_group
+
+
+@pytest.mark.parametrize(
+    ("learned", "tested", "apart"),
+    [
+        (["anna", "bert"], ["carl", "dora"], True),
+        (["anna", "bert"], ["bert", "carl"], False),  # one new speaker is not enough
+        (["anna", "bert"], ["anna", "anna"], False),
+        (["anna", "anna"], ["bert", "carl"], False),  # of one group alone nobody can say it
+        (["anna", "bert"], None, False),
+    ],
+)
+def test_parts_are_apart_where_no_group_is_in_both(learned, tested, apart):
+    stream = EventStream([1.0, 1.0], [0, 0], [0, 1, 2], n_channels=1, duration=2.0)
+    sides = [
+        Dataset(
+            stream, np.zeros(2, np.int64), ("a",), groups=None if one is None else np.array(one)
+        )
+        for one in (learned, tested)
+    ]
+    assert disjoint(*sides) is apart
 
 
 def test_groups_that_are_tested_are_told_by_name_with_their_recordings(own):

@@ -8,6 +8,7 @@ import eventsim as es
 from eventsim.errors import ParameterError
 from eventsim.measures import wilson
 from eventsim.train import Evaluation, TrainConfig
+from eventsim.train.checkpoint import best_epoch
 from tests.unit.train.task import small_net, two_patterns
 
 CONFIG = TrainConfig(epochs=40, batch_size=8, validation_fraction=0.25, patience=3)
@@ -27,6 +28,22 @@ def test_run_stops_once_validation_has_not_improved_for_patience_epochs(by, valu
     config = TrainConfig(patience=3, patience_by=by)
     assert config.stops_after([{f"validation_{by}": value} for value in values]) == stops
     assert not TrainConfig().stops_after([{f"validation_{by}": value} for value in values])
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "losses", "best"),
+    [
+        ([0.5, 0.9, 0.8], [3.0, 2.0, 1.0], 1),  # the accuracy says it
+        ([0.9, 0.9, 0.9], [2.0, 1.0, 3.0], 1),  # of equal ones the loss
+        ([0.9, 0.9, 0.9], [2.0, 1.0, 1.0], 1),  # of equal ones the earliest
+        (None, [2.0, 3.0, 1.0], 2),  # a regression has no accuracy
+    ],
+)
+def test_best_epoch_is_that_of_the_accuracy_then_of_the_loss(accuracies, losses, best):
+    history = [{"validation_loss": loss} for loss in losses]
+    for line, accuracy in zip(history, accuracies or (), strict=False):
+        line["validation_accuracy"] = accuracy
+    assert best_epoch(history) is history[best]
 
 
 def test_stopped_run_resumes_to_the_same_end_and_stays_stopped(tmp_path):

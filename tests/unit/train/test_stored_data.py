@@ -12,6 +12,7 @@ import pytest
 from eventsim.engine import simulate, simulate_chunks
 from eventsim.errors import DataError, ShapeError
 from eventsim.events import Dataset, EventStream, Recording, StoredStream, write_stored
+from eventsim.events.targets import Targets
 from eventsim.train import Exact, TrainConfig, evaluate, train
 from eventsim.train.checkpoint import Origin, digest_of_data
 from tests.support.fresh import said
@@ -64,6 +65,29 @@ def test_digest_of_a_selection_is_that_of_the_same_recordings_in_memory(memory, 
     for index in (slice(None), np.array([7, 3, 3]), slice(0, 0)):
         assert digest_of_data(stored.subset(index)) == digest_of_data(memory[index])
     assert digest_of_data(stored.subset([1, 2])) != digest_of_data(stored.subset([2, 1]))
+
+
+@pytest.mark.parametrize("part", ["times", "channels", "duration", "labels", "targets", "when"])
+def test_digest_is_another_where_any_part_of_the_recordings_is(memory, stored, part):
+    n = len(memory)
+
+    def of(data, changed=""):
+        stream, targets = data.stream, np.zeros((n, 1, 1))
+        if changed in ("times", "channels", "duration"):
+            given = {name: getattr(stream, name).copy() for name in ("times", "channels")}
+            given["duration"] = stream.duration.copy()
+            given[changed][-1] += {"times": 1e-3, "channels": 1, "duration": 1.0}[changed]
+            offsets = stream.offsets
+            stream = EventStream(offsets=offsets, n_channels=stream.n_channels, **given)
+        labels = data.labels ^ (np.arange(n) == 7) * (changed == "labels")
+        when = np.full((n, 1), 5.0 + (changed == "when"))
+        wanted = Targets(targets + (changed == "targets"), when, ("speed",))
+        return digest_of_data(Dataset(stream, labels, data.class_names, targets=wanted))
+
+    assert of(memory) == of(stored)
+    assert of(memory, part) != of(memory)
+    if part in ("labels", "targets", "when"):
+        assert of(stored, part) == of(memory, part)
 
 
 def test_training_reads_a_batch_at_a_time_and_each_sample_once_an_epoch(
