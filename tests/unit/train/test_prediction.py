@@ -10,6 +10,7 @@ import eventsim as es
 from eventsim.clocked import Grid
 from eventsim.engine import simulate
 from eventsim.errors import DataError, NetworkError
+from eventsim.events import Dataset
 from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.network.nir import NirWarning, from_nir, read_nir, to_nir, write_nir
 from eventsim.train import LabelledEvents, TrainConfig, evaluate, load_network, train
@@ -195,3 +196,17 @@ def test_nir_file_with_an_answer_that_is_none_is_refused():
     graph.metadata["eventsim_answer"] = '{"rule": "loudest"}'
     with pytest.raises(NetworkError, match="eventsim_answer in the metadata: rule is 'loudest'"):
         from_nir(graph)
+
+
+def test_answers_stand_beside_the_names_of_their_recordings():
+    net = small_net()
+    net.set_answer(es.Answer(class_names=UNSEEN.class_names))
+    keys = np.array([f"take {k}" for k in range(len(UNSEEN))])
+    data = Dataset(UNSEEN.stream, UNSEEN.labels, UNSEEN.class_names, keys=keys)
+    whole, some = es.predict(net, data), es.predict(net, data.subset([9, 2, 40]))
+    assert [row["key"] for row in whole.table()] == keys.tolist()
+    assert some.keys == ("take 9", "take 2", "take 40")
+    np.testing.assert_array_equal(some.scores, whole.scores[[9, 2, 40]])
+    assert [row["answer"] for row in some.table()] == [whole.names[k] for k in (9, 2, 40)]
+    order = np.argsort(-whole.scores, axis=1)
+    assert whole.seconds == tuple(UNSEEN.class_names[k] for k in order[:, 1])
