@@ -33,7 +33,7 @@ help:
 	@echo "make test-lowest  make test with the oldest dependencies that pyproject.toml allows"
 	@echo "make durations  run all tests and write what each costs to build/durations.md"
 	@echo "make coverage  the share of lines of Python that tests run (ARGS='tests/unit/events')"
-	@echo "make mutants put faults into the kernels: the tests must find each (ARGS='queue race')"
+	@echo "make mutants put faults into the product: tests must find each (ARGS='queue race', ARGS=python)"
 	@echo "make lint    format, lint, types, import rules"
 	@echo "make hooks   lint changed files before each commit, everything before each push"
 	@echo "make dist    build sdist, wheel and site into dist/, try the wheel elsewhere"

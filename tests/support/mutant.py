@@ -6,12 +6,16 @@ from typing import NamedTuple
 
 
 class Mutant(NamedTuple):
-    """One fault: in ``file`` stands ``new`` in place of ``old``, which occurs in it once."""
+    """One fault: in ``file`` stands ``new`` in place of ``old``, which occurs in it once.
+
+    ``test`` is the one that finds it, as pytest knows it; "" where other detectors look.
+    """
 
     file: str
     old: str
     new: str
     why: str
+    test: str = ""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ def read_faults(path) -> tuple[Mutant, ...]:
     """The faults of a file.
 
     Behind ``=== FILE`` come the faults of that file, one a paragraph: what is wrong then, lines
-    with ``-`` that the file has once, and those with ``+`` that stand there instead.
+    with ``-`` that the file has once, and those with ``+`` that stand there instead. A line with
+    ``@`` names the test that finds it.
     """
     found, file = [], ""
     for paragraph in path.read_text("utf-8").rstrip().split("\n\n"):
@@ -40,8 +45,8 @@ def read_faults(path) -> tuple[Mutant, ...]:
             file = paragraph.removeprefix("=== ")
             continue
         why, *lines = paragraph.split("\n")
-        old, new = ("\n".join(one[1:] for one in lines if one[0] == sign) for sign in "-+")
-        found.append(Mutant(file, old, new, why))
+        old, new, test = ("\n".join(one[1:] for one in lines if one[0] == sign) for sign in "-+@")
+        found.append(Mutant(file, old, new, why, test))
     return tuple(found)
 
 

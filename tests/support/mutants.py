@@ -1,14 +1,15 @@
-"""Faults that were put into the kernels on purpose, one at a time; the tests must find each.
+"""Faults that were put into the product on purpose, one at a time; the tests must find each.
 
     python -m tests.support.mutants [WORD...]
 
 builds every mutant and lets detectors look at it, the cheap ones first, until one finds it:
 :mod:`tests.support.mutants_cuda` has those of the CUDA text and the formulas,
-:mod:`tests.support.mutants_cpu` those of the CPU's.
+:mod:`tests.support.mutants_cpu` those of the CPU's, :mod:`tests.support.mutants_python` those of
+the host, whose detectors are tests.
 
 Words choose the mutants whose file, or reason, has one of them; a file that is part of all kernels
-chooses all of its text. The exit status is 1 if a mutant survives, if its text is no longer in the
-kernels exactly once, or if a word chooses none.
+chooses all of its text, ``python`` all of the host. The exit status is 1 if a mutant survives, if
+its text is no longer in its file exactly once, or if a word chooses none.
 """
 
 import os
@@ -17,14 +18,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 from rich.console import Console
 
-from tests.support import mutants_cpu, mutants_cuda
+from tests.support import mutants_cpu, mutants_cuda, mutants_python
 
-TEXTS = (mutants_cuda, mutants_cpu)
+TEXTS = (mutants_cuda, mutants_cpu, mutants_python)
 
 
 def chosen(text, word) -> list:
     """The mutants of a text that one word of the command line names."""
-    return [m for m in text.MUTANTS if word in text.IN_ALL_KERNELS or word in m.file + m.why]
+    return [m for m in text.MUTANTS if word in text.CHOOSES_ALL or word in m.file + m.why]
 
 
 def main(words) -> int:

@@ -21,12 +21,12 @@ from tests.support.mutant import Verdict, find, found_by, read_faults, stale
 from tests.support.simt import why_not
 from tests.support.simt.build import FLAVOURS
 
-__all__ = ["IN_ALL_KERNELS", "MUTANTS", "expected_results", "judge", "path_of", "why_not"]
+__all__ = ["CHOOSES_ALL", "MUTANTS", "expected_results", "judge", "path_of", "why_not"]
 
 MUTANTS = read_faults(Path(__file__).with_suffix(".diff"))
 
 # Files of which none has faults of its own; of those the formulas have theirs in the CUDA text.
-IN_ALL_KERNELS = tuple(
+CHOOSES_ALL = tuple(
     {path.name for path in KERNELS.rglob("*.?pp")} - {Path(each.file).name for each in MUTANTS}
     - {path.name for path in (KERNELS / "neuron").iterdir()} | {"backend.py", "build.py"}
 )  # fmt: skip

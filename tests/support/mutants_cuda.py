@@ -21,7 +21,7 @@ from tests.support.simt import build, why_not
 from tests.support.simt.exercise import results, run_apart, text_name, write
 from tests.support.simt.runs import LINEAR_STATES
 
-__all__ = ["IN_ALL_KERNELS", "MUTANTS", "expected_results", "judge", "path_of", "why_not"]
+__all__ = ["CHOOSES_ALL", "MUTANTS", "expected_results", "judge", "path_of", "why_not"]
 
 MUTANTS = read_faults(Path(__file__).with_suffix(".diff"))
 
@@ -31,7 +31,7 @@ TEXTS = [
     *(("double", False, states) for states in LINEAR_STATES),
 ]
 EXPECTED = "expected.npz"
-IN_ALL_KERNELS = ("device.py", "numbers.hpp", "prelude.cuh")
+CHOOSES_ALL = ("device.py", "numbers.hpp", "prelude.cuh")
 DETECTORS = (("bits", "quick", 0), ("order", "quick", 3), ("asan", "asan", 0), ("tsan", "tsan", 0),
              ("tsan", "tsan", 5))  # fmt: skip
 LIMIT = {"quick": 60, "asan": 300, "tsan": 600}  # s of a processor: a run that would never end

@@ -1,4 +1,4 @@
-"""Seeded faults: each has its place in the kernels, and the tests find it."""
+"""Seeded faults: each has its place in the product, and the tests find it."""
 
 import subprocess
 from types import SimpleNamespace
@@ -7,12 +7,14 @@ import pytest
 
 from eventsim.engine.cuda import device
 from eventsim.kernels.build import KERNELS
-from tests.support import mutants, mutants_cpu, mutants_cuda
+from tests.support import mutants, mutants_cpu, mutants_cuda, mutants_python
+from tests.support.checkout import ROOT
 from tests.support.mutant import Mutant, stale
 from tests.support.simt import why_not
 
-BUILDS = "compiles kernels with a fault and runs them; make mutants does it for some files"
-TEXTS = {"cuda": mutants_cuda, "cpu": mutants_cpu}
+RUNS = "runs the product with a fault in it; make mutants does it for some files"
+KERNEL_TEXTS = {"cuda": mutants_cuda, "cpu": mutants_cpu}
+TEXTS = KERNEL_TEXTS | {"python": mutants_python}
 # Rooms of loops without faults in a file, and the tests that hold them to Python, value by value.
 ELSEWHERE = {"mapping": "tests/unit/mapping"}
 FAULTS = [(text, fault) for text in TEXTS.values() for fault in text.MUTANTS]
@@ -23,7 +25,7 @@ each_fault = pytest.mark.parametrize(
 
 
 @each_fault
-def test_fault_has_its_place_in_the_kernels(text, fault):
+def test_fault_has_its_place_in_the_product(text, fault):
     assert stale(fault, text.path_of(fault)) is None
     assert fault.new != fault.old
 
@@ -37,7 +39,7 @@ def test_fault_is_in_the_text_that_is_compiled(fault):
     assert len(found) == len(source) - len(fault.old) + len(fault.new)
 
 
-@pytest.mark.nightly(BUILDS)
+@pytest.mark.nightly(RUNS)
 @each_fault
 def test_fault_is_found(text, fault):
     if (reason := text.why_not()) is not None:
@@ -68,7 +70,7 @@ def test_a_fault_whose_text_is_gone_is_no_find(text):
 
 
 @pytest.mark.parametrize(("without", "good"), [("old library", False), ("", True)])
-@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+@pytest.mark.parametrize("text", KERNEL_TEXTS.values(), ids=KERNEL_TEXTS)
 def test_what_ends_without_a_fault_as_well_is_no_find(text, without, good, tmp_path, monkeypatch):
     ends = iter(["old library", without])
 
@@ -84,7 +86,41 @@ def test_what_ends_without_a_fault_as_well_is_no_find(text, without, good, tmp_p
     assert "old library" in verdict.evidence
 
 
-@pytest.mark.parametrize("name", mutants_cuda.IN_ALL_KERNELS)
+@pytest.mark.parametrize("test", sorted({fault.test for fault in mutants_python.MUTANTS}))
+def test_a_fault_of_python_names_a_test_that_is_there(test):
+    file, _, name = test.partition("::")
+    assert f"def {name.partition('[')[0]}(" in (ROOT / file).read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("ends", "good", "evidence"),
+    [
+        ((1, 0), True, "FAILED it"),
+        ((1, 1), False, "finds something without a fault"),
+        ((0,), False, "finds nothing"),
+        ((2,), False, "no test ran"),
+        ((4,), False, "no test ran"),
+    ],
+)
+def test_a_fault_of_python_is_found_by_a_test_that_fails_and_else_passes(
+    ends, good, evidence, monkeypatch
+):
+    left = iter(ends)
+
+    def run_apart(test, mutant=None):
+        return subprocess.CompletedProcess(
+            (), next(left), stdout="FAILED it\n1 failed\n", stderr=""
+        )
+
+    monkeypatch.setattr(mutants_python, "run_apart", run_apart)
+    mutants_python._unchanged.cache_clear()
+    verdict = mutants_python.judge(mutants_python.MUTANTS[0], None)
+    mutants_python._unchanged.cache_clear()
+    assert verdict.good == good
+    assert evidence in verdict.evidence
+
+
+@pytest.mark.parametrize("name", mutants_cuda.CHOOSES_ALL)
 def test_a_file_of_all_kernels_chooses_all_mutants(name):
     assert name == "device.py" or name in (*device.FORMULAS, *device.SOURCES)
     assert mutants.chosen(mutants_cuda, name) == list(mutants_cuda.MUTANTS)
@@ -97,8 +133,13 @@ def test_a_file_of_all_loops_chooses_all_their_mutants(name):
 
 def test_every_file_that_may_change_chooses_mutants():
     for path in KERNELS.rglob("*.?p[py]"):
-        faults = any(mutants.chosen(text, path.name) for text in TEXTS.values())
+        faults = any(mutants.chosen(text, path.name) for text in KERNEL_TEXTS.values())
         assert faults or path.parent.name in ELSEWHERE, path
+
+
+def test_the_word_python_chooses_the_faults_of_the_host_alone():
+    found = [mutants.chosen(text, "python") for text in TEXTS.values()]
+    assert found == [[], [], list(mutants_python.MUTANTS)]
 
 
 def test_a_word_that_chooses_no_mutant_fails(monkeypatch, capsys):
