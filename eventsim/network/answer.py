@@ -143,16 +143,18 @@ class Answer(Settings):
             )
         if decision is not None:
             self._check_decision(decision)
-        elif self.rule == "ctc" and self.class_names and output.size != self.n_outputs:
+        else:
+            what = f"Output {self.population!r}: has {output.size} neurons"
+            self._check_number(what, output.size, ", one per class.")
+
+    def _check_number(self, what: str, number: int, expected: str) -> None:
+        """Raise ShapeError, which says ``what`` there is, unless it is enough for the classes."""
+        if self.rule == "ctc" and self.class_names and number != self.n_outputs:
             raise ShapeError(
-                f"Output {self.population!r}: has {output.size} neurons, expected "
-                f"{self.n_outputs}, one per word and one for the blank."
+                f"{what}, expected {self.n_outputs}, one per word and one for the blank."
             )
-        elif output.size < self.n_outputs:
-            raise ShapeError(
-                f"Output {self.population!r}: has {output.size} neurons, expected at least "
-                f"{self.n_outputs}, one per class."
-            )
+        if number < self.n_outputs:
+            raise ShapeError(f"{what}, expected at least {self.n_outputs}{expected}")
 
     def _check_decision(self, decision: Decision) -> None:
         if decision.readout != self.population:
@@ -167,16 +169,9 @@ class Answer(Settings):
                 f"{decision.readout!r}. Choose maximum, last or ctc; for training, the loss "
                 "cross_entropy_maximum, cross_entropy_last or ctc."
             )
-        if self.rule == "ctc" and self.class_names and decision.n_classes != self.n_outputs:
-            raise ShapeError(
-                f"Decision behind {decision.readout!r}: has {decision.n_classes} classes, expected "
-                f"{self.n_outputs}, one per word and one for the blank."
-            )
-        if decision.n_classes < self.n_outputs:
-            raise ShapeError(
-                f"Decision behind {decision.readout!r}: has {decision.n_classes} classes, expected "
-                f"at least {self.n_outputs}. Give decide() weights of as many columns."
-            )
+        what = f"Decision behind {decision.readout!r}: has {decision.n_classes} classes"
+        more = ". Give decide() weights of as many columns."
+        self._check_number(what, decision.n_classes, more)
 
 
 def count_frames(duration: Floats, interval: float) -> Ints:
