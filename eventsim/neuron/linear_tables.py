@@ -12,8 +12,9 @@ where c is the characteristic polynomial (Faddeev, LeVerrier). Up to a *piece* :
 power of two with :math:`\Delta \lVert A \rVert \le 1/2`, degree 14 is exact to rounding. Up to
 :math:`\Delta / 8` degree 8 is enough. A longer time is a whole number of pieces and a rest; for
 each bit of this number a matrix :math:`e^{A \Delta 2^b}` is stored. The tables are computed in
-extended precision where the machine has it. :math:`e^{A h} - 1` is squared in place of :math:`e^{A
-h}`, so that slow modes beside fast ones keep their digits.
+extended precision where the machine has it, those for kernels of single precision in double.
+:math:`e^{A h} - 1` is squared in place of :math:`e^{A h}`, so that slow modes beside fast ones keep
+their digits.
 
 =========  ==========================  =============================================================
 field      shape                       is
@@ -53,8 +54,6 @@ _LOOSE = 0.01
 _NO_BOUND, _NO_BOUND_SINGLE = 1e300, 1e30
 # Bounds are this much larger, more than the rounding of the sums in them.
 _ROUNDED = 1.0 + 1e-9
-
-Exact = np.longdouble
 
 
 class FlowTables(NamedTuple):
@@ -119,121 +118,147 @@ def without_bound(tables: FlowTables, longest: float) -> NDArray[np.int64]:
 def flow_tables(
     flow: NDArray[Any], piece: Floats, bits: int, longest: float, free: int
 ) -> FlowTables:
-    """Tables of flows [N, n, n], given in extended precision, for times up to ``longest``, ms.
+    """Tables of flows [N, n, n] for times up to ``longest``, ms, made in the type of the flows.
 
     The first ``free`` flows have bounds; those of a voltage in its refractory time need none.
     """
-    powers, bounds = _powers(flow, piece, bits), np.zeros((len(flow), 4, flow.shape[1]))
-    some = flow[:free], piece[:free]
-    bounds[:free, UP], bounds[:free, DOWN] = _highest(*some, powers[:free], longest)
-    bounds[:free, BEND], bounds[:free, JERK] = _swing(*some, 2), _swing(*some, 3)
-    plain = (flow, piece, _alphas(flow), powers, bounds)
-    return FlowTables(*(np.ascontiguousarray(part, np.float64) for part in plain))
+    a = _beside(flow)
+    powers, bounds = _powers(a, piece, bits), np.zeros((4, flow.shape[1], len(flow)))
+    some = a[..., :free], piece[:free]
+    bounds[UP, :, :free], bounds[DOWN, :, :free] = _highest(*some, powers[..., :free], longest)
+    bounds[BEND, :, :free], bounds[JERK, :, :free] = _swing(*some, 2), _swing(*some, 3)
+    made = (np.moveaxis(part, -1, 0) for part in (_alphas(a), powers, bounds))
+    return FlowTables(*(np.ascontiguousarray(part, np.float64) for part in (flow, piece, *made)))
 
 
 def back_tables(flow: NDArray[Any], piece: Floats, bits: int, *, far: bool = True) -> BackTables:
     """Tables of the backward pass of the same flows; without ``far`` there are no products."""
-    beta = _betas(_alphas(flow))
-    products = np.zeros((len(flow), 0))
+    a = _beside(flow)
+    beta = _betas(_alphas(a))
+    products = np.zeros((0, len(flow)))
     if far:
-        products = _products(flow, piece, beta, _powers(flow, piece, bits))
-    return BackTables(*(np.ascontiguousarray(part, np.float64) for part in (beta, products)))
+        products = _products(a, piece, beta, _powers(a, piece, bits))
+    made = (np.moveaxis(part, -1, 0) for part in (beta, products))
+    return BackTables(*(np.ascontiguousarray(part, np.float64) for part in made))
+
+
+# Below, flows are side by side: the last axis is their number, and loops of NumPy are as long.
+
+
+def _beside(flow: NDArray[Any]) -> NDArray[Any]:
+    """Flows [N, n, n] as [n, n, N]."""
+    return np.ascontiguousarray(np.moveaxis(flow, 0, -1))
+
+
+def _product(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+    """Products of matrices side by side, [.., i, k, N] and [.., k, j, N]."""
+    total: NDArray[Any] = a[..., :, 0, None, :] * b[..., None, 0, :, :]
+    for k in range(1, a.shape[-2]):
+        total += a[..., :, k, None, :] * b[..., None, k, :, :]
+    return total
+
+
+def _eye(flow: NDArray[Any]) -> NDArray[Any]:
+    """Unit matrices, of the shape and the type of the flows."""
+    found = np.zeros_like(flow)
+    found[range(len(flow)), range(len(flow))] = 1.0
+    return found
 
 
 def _alphas(flow: NDArray[Any]) -> NDArray[Any]:
-    """Coefficients of all alpha, [N, n, DEGREE + 1]."""
-    size, n, _ = flow.shape
-    eye = np.broadcast_to(np.eye(n, dtype=Exact), flow.shape)
-    c, m = np.zeros((size, n + 1), Exact), np.zeros_like(flow)
-    c[:, n] = 1.0
+    """Coefficients of all alpha, [n, DEGREE + 1, N]."""
+    n, size = flow.shape[1:]
+    eye, diagonal = _eye(flow), range(n)
+    c, m = np.zeros((n + 1, size), flow.dtype), np.zeros_like(flow)
+    c[n] = 1.0
     for k in range(1, n + 1):
-        m = flow @ m + c[:, n - k + 1, None, None] * eye
-        c[:, n - k] = -np.trace(flow @ m, axis1=1, axis2=2) / k
-    found, power = np.zeros((size, n, DEGREE + 1), Exact), np.zeros((size, n), Exact)
-    power[:, 0] = 1.0
+        m = _product(flow, m) + c[n - k + 1] * eye
+        c[n - k] = -_product(flow, m)[diagonal, diagonal].sum(axis=0) / k
+    found, power = np.zeros((n, DEGREE + 1, size), flow.dtype), np.zeros((n, size), flow.dtype)
+    power[0] = 1.0
     for degree in range(DEGREE + 1):
-        found[:, :, degree] = power / math.factorial(degree)
-        top = power[:, -1:].copy()
-        power = np.concatenate([np.zeros((size, 1), Exact), power[:, :-1]], axis=1)
-        power -= top * c[:, :n]
+        found[:, degree] = power / math.factorial(degree)
+        top = power[-1]
+        power = np.concatenate([np.zeros_like(power[:1]), power[:-1]])
+        power -= top * c[:n]
     return found
 
 
 def _betas(alpha: NDArray[Any]) -> NDArray[Any]:
-    """Coefficients of all beta, pair (k, l) after pair for k <= l, [N, pairs, DEGREE + 2]."""
-    size, n, _ = alpha.shape
+    """Coefficients of all beta, pair (k, l) after pair for k <= l, [pairs, DEGREE + 2, N]."""
+    n, _, size = alpha.shape
     # s^i (h - s)^j integrates to i! j! / (i + j + 1)! h^(i + j + 1).
     factor = np.array([
         [math.factorial(i) * math.factorial(j) / math.factorial(i + j + 1) if i + j <= DEGREE else 0
          for j in range(DEGREE + 1)] for i in range(DEGREE + 1)
-    ], Exact)  # fmt: skip
+    ], alpha.dtype)  # fmt: skip
     k, q = np.triu_indices(n)
-    first, second = alpha[:, k], alpha[:, q]
-    found = np.zeros((size, k.size, DEGREE + 2), Exact)
+    found = np.zeros((k.size, DEGREE + 2, size), alpha.dtype)
     for i in range(DEGREE + 1):
         rest = DEGREE + 1 - i
-        found[..., i + 1 :] += first[..., i, None] * (second[..., :rest] * factor[i, :rest])
+        second = alpha[:, :rest] * factor[i, :rest, None]
+        found[:, i + 1 :] += alpha[k, i, None] * second[q]
     return found
 
 
 def _powers(flow: NDArray[Any], piece: Floats, bits: int) -> NDArray[Any]:
-    step: NDArray[Any] = flow * piece.astype(Exact)[:, None, None]
+    """What :class:`FlowTables` has, [bits, n, n, N]."""
+    step: NDArray[Any] = flow * piece.astype(flow.dtype)
     term, less_one = step, step
     for m in range(2, 24):
-        term = np.asarray(term @ step / m)
+        term = _product(term, step) / m
         less_one = less_one + term
-    found, eye = [], np.eye(flow.shape[1], dtype=Exact)
+    found, eye = [], _eye(flow)
     for _ in range(bits):
         found.append(less_one + eye)
-        less_one = 2.0 * less_one + less_one @ less_one
-    return np.stack(found, axis=1)
+        less_one = 2.0 * less_one + _product(less_one, less_one)
+    return np.stack(found)
 
 
 def _products(
     flow: NDArray[Any], piece: Floats, beta: NDArray[Any], powers: NDArray[Any]
 ) -> NDArray[Any]:
     """Integral over every dyadic time as a tensor [i, j, p, q] of adjoint p and state q, flat."""
-    size, n, _ = flow.shape
-    h, power = piece.astype(Exact)[:, None], [np.broadcast_to(np.eye(n, dtype=Exact), flow.shape)]
+    n, size = flow.shape[1:]
+    h, power = piece.astype(flow.dtype), [_eye(flow)]
     for _ in range(1, n):
-        power.append(power[-1] @ flow)
-    value = (beta * h[..., None] ** np.arange(DEGREE + 2)).sum(axis=2)
-    tensor = np.zeros((size, n, n, n, n), Exact)
+        power.append(_product(power[-1], flow))
+    value = (beta * h ** np.arange(DEGREE + 2)[:, None]).sum(axis=1)
+    tensor = np.zeros((n, n, n, n, size), flow.dtype)
     pairs = [(k, q) for k in range(n) for q in range(k, n)]
     for k in range(n):
         for q in range(n):
-            weight = value[:, pairs.index((min(k, q), max(k, q))), None, None, None, None]
-            tensor += weight * (power[k].transpose(0, 2, 1)[:, :, None, :, None]
-                                * power[q][:, None, :, None, :])  # fmt: skip
+            weight = value[pairs.index((min(k, q), max(k, q)))]
+            left = power[k].transpose(1, 0, 2)[:, None, :, None]
+            tensor += weight * (left * power[q][None, :, None, :])
     found = [tensor]
-    for bit in range(powers.shape[1] - 1):
-        step = powers[:, bit]
+    for step in powers[:-1]:
         # The later half is met from the state in the middle, the earlier one by the adjoint there.
-        later = np.einsum("nijpa,naq->nijpq", found[-1], step)
-        earlier = np.einsum("nijaq,npa->nijpq", found[-1], step)
+        later = _product(found[-1], step)
+        earlier = _product(step, found[-1])
         found.append(later + earlier)
-    return np.stack(found, axis=1).reshape(size, powers.shape[1], n**4)
+    return np.stack(found).reshape(len(found), -1, size)
 
 
 def _swing(flow: NDArray[Any], piece: Floats, order: int) -> NDArray[Any]:
-    """Bound of the first row of A^order e^(A t) up to a piece, entry by entry, [N, n]."""
-    row = flow[:, 0]
+    """Bound of the first row of A^order e^(A t) up to a piece, entry by entry, [n, N]."""
+    row = flow[:1]
     for _ in range(order - 1):
-        row = np.einsum("ni,nij->nj", row, flow)
+        row = _product(row, flow)
     total: NDArray[Any] = np.abs(row)
-    factor: NDArray[Any] = np.ones((len(piece), 1), Exact)
+    factor: NDArray[Any] = np.ones(len(piece), flow.dtype)
     for m in range(1, 20):
-        row, factor = np.einsum("ni,nij->nj", row, flow), factor * piece[:, None] / m
+        row, factor = _product(row, flow), factor * piece / m
         total = total + np.abs(row) * factor
-    return np.asarray(total * _ROUNDED)
+    return np.asarray(total[0] * _ROUNDED)
 
 
 def _exp_of_sizes(flow: Floats, piece: Floats) -> Floats:
     """Bound of e^(A t) up to a piece, entry by entry."""
-    size = np.abs(flow) * piece[:, None, None]
-    total = term = np.broadcast_to(np.eye(flow.shape[1]), flow.shape)
+    size = np.abs(flow) * piece
+    total = term = _eye(flow)
     for m in range(1, 20):
-        term = term @ size / m
+        term = _product(term, size) / m
         total = total + term
     return total * _ROUNDED
 
@@ -241,44 +266,44 @@ def _exp_of_sizes(flow: Floats, piece: Floats) -> Floats:
 def _highest(
     flow: NDArray[Any], piece: Floats, powers: NDArray[Any], longest: float
 ) -> tuple[Floats, Floats]:
-    r"""Sup of the first row of :math:`\pm e^{A t}` over 0 <= t <= ``longest``, [N, n] each.
+    r"""Sup of the first row of :math:`\pm e^{A t}` over 0 <= t <= ``longest``, [n, N] each.
 
     It computes rows r on a grid of step H. Between two of them the value is at most
     :math:`H^2/8\, |r A^2|\, M` above the chord, where M bounds :math:`e^{A s}` for s <= H. The step
     of a neuron doubles where this stays small, so that slow modes beside fast ones need few rows.
     """
     a, steps, each = flow.astype(np.float64), powers.astype(np.float64), np.arange(len(piece))
-    square, most, k = a @ a, _exp_of_sizes(a, piece), np.zeros(len(piece), np.int64)
-    row = np.zeros((len(piece), 1, a.shape[1]))
-    row[:, 0, 0] = 1.0
-    up = down = np.zeros((len(piece), a.shape[1]))
+    square, most, k = _product(a, a), _exp_of_sizes(a, piece), np.zeros(len(piece), np.int64)
+    row = _eye(a)[:1]
+    up = down = np.zeros_like(row[0])
     reached = np.zeros(len(piece))
     for _ in range(_MOST_BLOCKS):
         rows = row
         for bit in range(_ROWS_LOG):
-            step = steps[each, np.minimum(k + bit, steps.shape[1] - 1)]
-            rows = np.concatenate([rows, rows @ step], axis=1)
+            step = _beside(steps[np.minimum(k + bit, len(steps) - 1), :, :, each])
+            rows = np.concatenate([rows, _product(rows, step)])
         width = piece * 2.0**k
         slack = _slack(rows, square, most, width)
-        up, down = np.maximum(up, (rows + slack).max(1)), np.maximum(down, (slack - rows).max(1))
-        reached = reached + width * rows.shape[1]
-        tail = np.abs(rows[:, -1]).sum(axis=1) * most.sum(axis=2).max(axis=1)
-        falls = np.abs(steps[each, k]).sum(axis=2).max(axis=1) <= 0.5
+        up, down = np.maximum(up, (rows + slack).max(0)), np.maximum(down, (slack - rows).max(0))
+        reached = reached + width * len(rows)
+        tail = np.abs(rows[-1]).sum(axis=0) * most.sum(axis=1).max(axis=0)
+        step = _beside(steps[k, :, :, each])
+        falls = np.abs(step).sum(axis=1).max(axis=0) <= 0.5
         done = (reached >= longest) | (falls & (tail <= 1e-9))
         if done.all():
-            rest = np.where(reached >= longest, 0.0, tail)[:, None]
+            rest = np.where(reached >= longest, 0.0, tail)
             return np.maximum(up, rest) * _ROUNDED, np.maximum(down, rest) * _ROUNDED
-        row = rows[:, -1:] @ steps[each, k]
-        wider = np.maximum(most, np.abs(steps[each, k]) @ most)
-        more = _slack(row, square, wider, 2.0 * width)[:, 0]
-        widens = (more <= _LOOSE * np.maximum(up, down)).all(axis=1)
-        widens &= k + 1 + _ROWS_LOG <= steps.shape[1]
-        most, k = np.where(widens[:, None, None], wider, most), k + widens
-    none = np.where(done, 0.0, _NO_BOUND)[:, None]
+        row = _product(rows[-1:], step)
+        wider = np.maximum(most, _product(np.abs(step), most))
+        more = _slack(row, square, wider, 2.0 * width)[0]
+        widens = (more <= _LOOSE * np.maximum(up, down)).all(axis=0)
+        widens &= k + 1 + _ROWS_LOG <= len(steps)
+        most, k = np.where(widens, wider, most), k + widens
+    none = np.where(done, 0.0, _NO_BOUND)
     return np.maximum(up, none) * _ROUNDED, np.maximum(down, none) * _ROUNDED
 
 
 def _slack(rows: Floats, square: Floats, most: Floats, width: Floats) -> Floats:
     # The product first: where fast modes have decayed its terms cancel.
-    found: Floats = (width**2 / 8.0)[:, None, None] * (np.abs(rows @ square) @ most)
+    found: Floats = (width**2 / 8.0) * _product(np.abs(_product(rows, square)), most)
     return found

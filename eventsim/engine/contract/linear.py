@@ -146,8 +146,8 @@ def loop_of(job: Job, bundles: Bundles) -> Loop:
 
 def linear_cells(job: Job) -> LinearCells:
     """The neurons of a stage, for as long as its samples last."""
-    longest = _longest(job)
-    return job.stage.once((linear_cells, longest), lambda: _linear_cells(job, longest))
+    key = longest, _ = _longest(job), linear_type(job)
+    return job.stage.once((linear_cells, *key), lambda: _linear_cells(job, longest))
 
 
 def _longest(job: Job) -> float:
@@ -163,8 +163,28 @@ def linear_type(job: Job) -> type[np.floating[Any]]:
     found, are small differences of large numbers, whose rounding single precision has not enough
     digits for.
     """
-    quick = float(linear_cells(job).tables.piece.min()) < LEAST_PIECE
+    quick = float(_pieces(job).min()) < LEAST_PIECE
     return np.float64 if quick else table.real_type(job)
+
+
+def _pieces(job: Job) -> Floats:
+    """The piece of every neuron, ms, [N]."""
+
+    def make() -> Floats:
+        piece = pieces_of(_joined(job, np.longdouble).flow)
+        return _least_of_blocks(piece) if shares_events(job.stage) else piece
+
+    return job.stage.once(_pieces, make)
+
+
+def _exact(job: Job) -> NDArray[Any]:
+    """All flows, in the type in which their tables are made.
+
+    That of a single precision is double: a float does not see the roundings, and NumPy takes ten
+    times as long over a number of extended precision.
+    """
+    flow = _joined(job, np.longdouble).flow
+    return flow.astype(np.float64) if linear_type(job) is np.float32 else flow
 
 
 def typed_cells(job: Job) -> LinearCells:
@@ -242,7 +262,7 @@ def typed_back(job: Job, *, far: bool = True) -> BackTables:
 
 def linear_back(job: Job, *, far: bool = True) -> BackTables:
     """Tables of the way back, of the same flows; with products if it goes ``far`` at once."""
-    tables, exact = linear_cells(job).tables, _joined(job, np.longdouble).flow
+    tables, exact = linear_cells(job).tables, _exact(job)
     first, which = _different(exact, tables.piece)
     bits = tables.powers.shape[1]
     found = _made(back_tables, exact[first], tables.piece[first], bits=bits, far=far)
@@ -252,11 +272,7 @@ def linear_back(job: Job, *, far: bool = True) -> BackTables:
 
 def _linear_cells(job: Job, longest: float) -> LinearCells:
     stage, matrices = job.stage, _joined(job, np.float64)
-    exact = _joined(job, np.longdouble).flow
-    piece = pieces_of(exact)
-    if shares_events(stage):
-        piece = _least_of_blocks(piece)
-    piece = np.tile(piece, 2)
+    exact, piece = _exact(job), np.tile(_pieces(job), 2)
     tables = _flow_tables(exact, piece, longest)
     lost = without_bound(tables, longest) % len(exact)  # with V held, too
     if lost.size:
@@ -311,16 +327,22 @@ def _made(make: Callable[..., Tables], exact: NDArray[Any], piece: Floats, **nam
     if len(exact) > KEPT_NEURONS:
         return make(_flows(exact), np.tile(piece, 2), **named)
     high = exact.astype(np.float64)
-    parts = high, (exact - high).astype(np.float64), piece
-    found: Tables = _kept(make, exact.shape[1], *(part.tobytes() for part in parts), **named)
+    parts = (part.tobytes() for part in (high, (exact - high).astype(np.float64), piece))
+    found: Tables = _kept(make, exact.shape[1], exact.dtype.str, *parts, **named)
     return found
 
 
 @lru_cache(maxsize=KEPT_SETS)
 def _kept(
-    make: Callable[..., Any], n: int, high: bytes, low: bytes, piece: bytes, **named: Any
+    make: Callable[..., Any],
+    n: int,
+    dtype: str,
+    high: bytes,
+    low: bytes,
+    piece: bytes,
+    **named: Any,
 ) -> Any:
-    exact: NDArray[Any] = np.frombuffer(high).astype(np.longdouble) + np.frombuffer(low)
+    exact: NDArray[Any] = np.frombuffer(high).astype(dtype) + np.frombuffer(low)
     return make(_flows(exact.reshape(-1, n, n)), np.tile(np.frombuffer(piece), 2), **named)
 
 
@@ -363,6 +385,10 @@ def _flows(flow: Floats) -> Floats:
 
 def _joined(job: Job, dtype: type[np.floating[Any]]) -> Matrices:
     """Matrices of all members, those of fewer states filled up with 0."""
+    return job.stage.once((_joined, dtype), lambda: _new_joined(job, dtype))
+
+
+def _new_joined(job: Job, dtype: type[np.floating[Any]]) -> Matrices:
     members = job.stage.members
     n = max(len(neuron_of(member).states) for member in members)
     parts = []
@@ -371,16 +397,16 @@ def _joined(job: Job, dtype: type[np.floating[Any]]) -> Matrices:
         values: dict[str, Floats] = {k: v.astype(dtype) for k, v in given.items()}
         found = neuron_of(member).matrices(values)
         more = n - len(neuron_of(member).states)
-        square, line = ((0, 0), (0, more), (0, more)), ((0, 0), (0, more))
-        parts.append(
-            Matrices(
+        if more:
+            square, line = ((0, 0), (0, more), (0, more)), ((0, 0), (0, more))
+            found = Matrices(
                 np.pad(found.flow, square),
                 np.pad(found.keep, square),
                 np.pad(found.jump, line),
                 found.level,
                 found.hold,
             )
-        )
+        parts.append(found)
     return Matrices(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import eventsim as es
 from eventsim.engine.contract import linear
 from eventsim.engine.contract.job import Job
-from eventsim.neuron.linear_tables import back_tables
+from eventsim.neuron.linear_tables import back_tables, bits_for, flow_tables, pieces_of
 from eventsim.plan import make_plan
 from tests.support.compare import assert_same_spikes
 
@@ -64,3 +64,44 @@ def test_equal_neurons_have_the_piece_of_their_own_block():
     found, wanted = (es.simulate(net, stream, backend=one) for one in ("cpu", "reference"))
     assert len(wanted["h"]) > 100
     assert_same_spikes(found, wanted, atol_ms=1e-9)
+
+
+def test_tables_of_single_precision_are_made_in_double():
+    """Over 18 hours, of slow states beside quick ones, they are what extended precision gives."""
+    rng = np.random.default_rng(2)
+    flow = rng.normal(0.0, 1.0, (24, 3, 3)) * 10.0 ** rng.uniform(-4, -1, (24, 3, 1))
+    flow[:, range(3), range(3)] = -np.abs(flow).sum(axis=2)  # stable
+    flow[:6, :2, :2] = [[-1e-4, -0.6], [0.6, -1e-4]]  # turns, and hardly decays
+    flow[:6, 2, :2] = 0.0
+    flow[6:12] = [[-0.05, -0.05, 0.05], [0.0, -1e-3, 0.0], [0.0, 0.0, -1.0]]
+    piece, longest = np.tile(pieces_of(flow), 2), 2.0**26
+    assert piece.min() >= linear.LEAST_PIECE
+    bits = bits_for(piece, longest)
+    made = [
+        (
+            flow_tables(flows, piece, bits, longest, 24).single(),
+            back_tables(flows, piece, bits).single(),
+        )
+        for flows in (linear._flows(flow.astype(np.longdouble)), linear._flows(flow))
+    ]
+    for wanted, found in zip(*made, strict=True):
+        for name, right, mine in zip(wanted._fields, wanted, found, strict=True):
+            assert mine.dtype == right.dtype
+            of_neuron = np.abs(right).reshape(len(right), -1)
+            slack = 1.2e-7 * of_neuron + 1e-14 * of_neuron.max(axis=1, keepdims=True)
+            assert (np.abs(mine - right).reshape(slack.shape) <= slack).all(), name
+
+
+def test_who_asks_for_double_gets_extended_tables_behind_single():
+    """One memo serves runs of both precisions."""
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_population("h", 20, neuron=es.AdLIF(tau_w=np.geomspace(30.0, 90.0, 20)))
+    net.connect("input", "h", np.ones((1, 20)))
+    (stage,) = make_plan(net).stages
+    single, double = (Job(stage, (), np.array([100.0]), p) for p in ("single", "double"))
+    assert linear.typed_cells(single).real is np.float32
+    found = linear.typed_cells(double).tables.powers
+    (alone,) = make_plan(net).stages
+    wanted = linear.typed_cells(Job(alone, (), np.array([100.0]), "double")).tables.powers
+    np.testing.assert_array_equal(found, wanted)
