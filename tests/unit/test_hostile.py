@@ -1,12 +1,14 @@
 """A small part of what ``python -m tests.support.hostile`` does in minutes."""
 
+import time
+
 import pytest
 from hypothesis import settings
 
 from tests.support.hostile.__main__ import cases_of, run_files, run_networks
 from tests.support.hostile.kinds import KINDS
 from tests.support.hostile.networks import SHAPES
-from tests.support.hostile.worker import BAD, Case, judged
+from tests.support.hostile.worker import BAD, Case, Worker, judged
 
 SLOW = ("run.json", "config.json", "result.json", "metrics", "results", "plan")  # to make
 
@@ -52,3 +54,24 @@ def test_what_is_no_error_of_eventsim_is_a_failure():
     what, detail = judged(broken, Case("stream", 0, 0))
     assert what == "traceback"
     assert detail.startswith("KeyError: 'x'")
+
+
+def serve_slowly(pipe, seconds):
+    """A worker whose case takes some time: number 0 waits, number 1 computes."""
+    pipe.send("ready")
+    clock = (time.monotonic, time.process_time)[pipe.recv().number]
+    end = clock() + seconds
+    while clock() < end:
+        time.sleep(0.01 * (clock is time.monotonic))
+    pipe.send(("accepted", ""))
+
+
+@pytest.mark.thorough("starts three processes")
+def test_a_case_hangs_by_what_it_computes_and_not_by_what_it_waits_for():
+    for number, what in enumerate(("accepted", "hang")):
+        worker = Worker(serve_slowly, (1.5,), 0.5)
+        worker.begin(Case("stream", number, 0))
+        while (outcome := worker.outcome()) is None:
+            pass
+        worker.end()
+        assert outcome.what == what

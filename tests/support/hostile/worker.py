@@ -17,9 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-# s, of one case. Networks run on the reference too, which is plain Python: a loop takes it some ten
-# seconds to run away.
+# s of a processor, of one case: the wall's clock tells what else the machine does. Networks run on
+# the reference too, which is plain Python: a loop takes it some ten seconds to run away.
 PATIENCE, PATIENCE_WITH_REFERENCE = 20.0, 120.0
+WAITS = 20.0  # as many times as long by the wall's clock: who waits for ever takes no processor
 MOST_BYTES = 1 << 30  # above what the process held before
 ADDRESSES = 6 << 30  # bytes of address space above those at the start: an array beyond fails
 LONGEST_MESSAGE = 20_000  # characters
@@ -71,6 +72,7 @@ class Worker:
     def begin(self, case):
         """Hand over a case."""
         self.case, self._began = case, time.monotonic()
+        self._busy = busy_seconds(self._process.pid)
         self._floor = resident(self._process.pid)
         self._pipe.send(case)
 
@@ -86,8 +88,9 @@ class Worker:
             return self._replaced("crash", f"exit code {self._process.exitcode}", seconds)
         if resident(self._process.pid) > self._floor + 2 * MOST_BYTES:
             return self._replaced("memory", "killed", seconds)
-        if seconds > self._patience:
-            return self._replaced("hang", f"more than {self._patience:.0f} s", seconds)
+        busy = busy_seconds(self._process.pid) - self._busy
+        if busy > self._patience or seconds > WAITS * self._patience:
+            return self._replaced("hang", f"{busy:.0f} s of a processor", seconds)
         return None
 
     def _replaced(self, what, detail, seconds):
@@ -175,6 +178,15 @@ def resident(pid):
     except OSError:
         return 0
     return int(pages) * resource.getpagesize()
+
+
+def busy_seconds(pid):
+    """Seconds of processors that a process and its children that ended have taken."""
+    try:
+        behind_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
+    except OSError:
+        return 0.0
+    return sum(map(int, behind_name.split()[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def peak(*, reset=False):
