@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from eventsim.experiment.workers import LOCK
+from tests.support.fresh import until
 from tests.support.processes import ROOT, environment_of_mpi, find_mpiexec, why_no_mpi
 from tests.unit.cli.conftest import call, places  # noqa: F401
 from tests.unit.experiment.conftest import Files
@@ -40,15 +41,6 @@ def background(*command, **options):
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-
-
-def until(condition):
-    """What the condition says, as soon as it is true."""
-    end = time.monotonic() + PATIENCE
-    while not (found := condition()):
-        assert time.monotonic() < end, "nothing happens"
-        time.sleep(0.01)
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +155,7 @@ def test_killed_worker_loses_nothing(files, executor, alone, tmp_path):
     words, out = (files.recipe, "--seeds", 1, "--epochs", 16), tmp_path / "out"
     history = out / "skip" / "seed-0" / "metrics.jsonl"
     with experiment(executor, *words, "--out", out, "--json") as process:
-        until(history.exists)
+        until(history.exists, PATIENCE)
         before = history.read_text()
         os.kill(worker_of(history.parent), signal.SIGKILL)
         process.communicate(timeout=PATIENCE)
@@ -180,7 +172,7 @@ def test_interrupt_reaches_the_workers_of_a_cluster(files, dask, tmp_path):
     words, out = (files.recipe, "--seeds", 2, "--epochs", 100_000), tmp_path / "out"
     runs = [out / name / "seed-0" for name in ("plain", "skip")]
     with experiment(dask, *words, "--out", out) as process:
-        until(lambda: all((run / "metrics.jsonl").exists() for run in runs))
+        until(lambda: all((run / "metrics.jsonl").exists() for run in runs), PATIENCE)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
@@ -198,7 +190,7 @@ def test_killed_command_goes_on_beside_the_workers_that_it_left(files, dask, alo
     words, out = (files.recipe, "--seeds", 1, "--epochs", 16), tmp_path / "out"
     runs = [out / name / "seed-0" for name in ("plain", "skip")]
     with experiment(dask, *words, "--out", out) as process:
-        until(lambda: all((run / "metrics.jsonl").exists() for run in runs))
+        until(lambda: all((run / "metrics.jsonl").exists() for run in runs), PATIENCE)
         process.kill()
         process.communicate(timeout=PATIENCE)
     before = [(run / "metrics.jsonl").read_text() for run in runs]
@@ -217,7 +209,7 @@ def test_killed_search_of_four_trials_at_a_time_goes_on_with_a_whole_journal(
     out = tmp_path / "out"
     words = (files.recipe, "--trials", n, "--jobs", 4, "--threads", 1, "--epochs", 12)
     with experiment(executor, "search", *words, "--out", out) as process:
-        until(lambda: len(list(out.glob("trials/*/seed-0/metrics.jsonl"))) >= at_once)
+        until(lambda: len(list(out.glob("trials/*/seed-0/metrics.jsonl"))) >= at_once, PATIENCE)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate(timeout=PATIENCE)
     assert not (out / "search.json").exists()

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import time
 from contextlib import contextmanager
 
 import pytest
@@ -68,15 +67,6 @@ def opened(page, *options, phone=None):
         finally:
             browser.terminate()
             os.close(theirs[1])
-
-
-def until(value, seconds=10.0):
-    """What a function gives, once that is something; fails after some seconds."""
-    end = time.monotonic() + seconds
-    while not (found := value()):
-        assert time.monotonic() < end, "nothing came"
-        time.sleep(0.05)
-    return found
 
 
 def found_in(page, *options):

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 
 
 def said(code, *words, **options):
@@ -17,3 +18,12 @@ def loaded(code, names, **options):
     """What a program prints, and then which of some modules it has loaded."""
     code = f"{code}\nimport sys\nprint([name for name in {list(names)} if name in sys.modules])"
     return said(code, **options)
+
+
+def until(value, seconds=10.0):
+    """What a function gives, once that is something; fails after some seconds."""
+    end = time.monotonic() + seconds
+    while not (found := value()):
+        assert time.monotonic() < end, "nothing came"
+        time.sleep(0.01)
+    return found

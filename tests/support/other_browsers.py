@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.browser import until
+from tests.support.fresh import until
 
 NAMES = ("firefox", "firefox-esr")
 BROWSER = os.environ.get("EVENTSIM_FIREFOX") or next(filter(None, map(shutil.which, NAMES)), None)

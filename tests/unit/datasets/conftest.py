@@ -25,6 +25,18 @@ def read_here(monkeypatch):
 
 
 @pytest.fixture
+def write(tmp_path):
+    """Put bytes into a file; the format of a recording is told by them, not by the name."""
+
+    def to_file(content):
+        path = tmp_path / "recording.aedat"
+        path.write_bytes(content)
+        return path
+
+    return to_file
+
+
+@pytest.fixture
 def wavs(tmp_path):
     """A folder like FSDD's: two speakers, digits 3 and 7, takes 0, 4, 5 and 6."""
     folder = tmp_path / "fsdd" / "recordings"

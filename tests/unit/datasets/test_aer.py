@@ -28,16 +28,6 @@ MONO = "sound_mono_32ch_ONOFF_addr2b_ts02.aedat"
 MONO_4 = nas(32, 1)
 
 
-@pytest.fixture
-def write(tmp_path):
-    def to_file(content):
-        path = tmp_path / "recording.aedat"
-        path.write_bytes(content)
-        return path
-
-    return to_file
-
-
 @pytest.fixture(scope="module")
 def recordings():
     """Folder of the real recordings of a NAS cochlea."""

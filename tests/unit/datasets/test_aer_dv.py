@@ -15,16 +15,6 @@ needs_aedat = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
-def write(tmp_path):
-    def to_file(content):
-        path = tmp_path / "recording.aedat4"
-        path.write_bytes(content)
-        return path
-
-    return to_file
-
-
 @needs_aedat
 @pytest.mark.parametrize(
     ("packet", "compression"),

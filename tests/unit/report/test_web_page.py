@@ -13,7 +13,8 @@ import eventsim as es
 from eventsim.datasets.encoders import CochleaEncoder, LiveCochlea
 from eventsim.embedded.web import ENGINE
 from eventsim.errors import ParameterError
-from tests.support.browser import CHROMIUM, found_in, opened, until
+from tests.support.browser import CHROMIUM, found_in, opened
+from tests.support.fresh import until
 from tests.support.other_browsers import FIREFOX, NARROWEST, WEBKIT, firefox, found_by, webkit
 
 pytestmark = pytest.mark.skipif(
