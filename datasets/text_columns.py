@@ -2,8 +2,9 @@
 
 Columns are separated by commas, semicolons, tabs or blanks; empty lines and lines that begin with
 ``#`` are skipped. A line of names may come first; it is recognised by words in it. The last line
-with ``#`` above the first event is such a line, too, if it has a time, a channel, and as many names
-as there are columns: ``numpy.savetxt(.., header="t_us,channel")`` writes it so.
+with ``#`` above the first event that has a time, a channel, and as many names as there are columns
+is such a line, too: ``numpy.savetxt(.., header="t_us,channel")`` writes it so. Its names may be
+separated in another way than the numbers.
 
 =======  ===================================================================
 column   names (case does not count), a unit may follow: ``t_us``, ``time (s)``
@@ -33,6 +34,7 @@ the sensor they make the channel, see :mod:`eventsim.datasets.addresses`.
 """
 
 import re
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +66,7 @@ _UNIT_OF = {word: unit for unit, words in _SPELLINGS.items() for word in words}
 _NOT_ALONE = ("s", "second")  # as a name of a column: the sample, the second one
 _OTHER_UNITS = ("ns", "nsec", "nanosecond", "nanoseconds", "min", "mins", "minute", "minutes")
 LONGEST_LINE = 1 << 16  # bytes
+MOST_REMARKS = 1000  # the last ones above the first event are looked at for names
 
 
 @dataclass(frozen=True)
@@ -89,15 +92,16 @@ class Table:
 
 def table_of(path: Path, given: Sequence[str] | None, size: Size | None) -> Table:
     """What the first line that is no remark, or the caller, says of the columns."""
-    number, line, remark = _first_line(path)
+    number, line, remarks = _first_line(path)
     separator = next((mark for mark in (",", ";", "\t") if mark in line), None)
     cells = tuple(cell.strip() for cell in line.split(separator))
     where, skipped = f"{path}, line {number}", number
     numbers = _are_numbers(cells)
     if numbers:
         skipped -= 1
-        above = tuple(cell.strip() for cell in remark.lstrip("#").strip().split(separator))
-        if len(above) == len(cells) and _has_roles(above):
+        named = ((_names_above(one, separator, len(cells)), one) for one in reversed(remarks))
+        above, remark = next((one for one in named if one[0] is not None), (None, ""))
+        if above is not None:
             numbers, cells, line, where = False, above, remark, f"{path}, above line {number}"
     if numbers and given is None and len(cells) not in (2, 3):
         raise DataError(
@@ -241,15 +245,29 @@ def _check_address(
     )
 
 
+def _names_above(remark: str, separator: str | None, n: int) -> tuple[str, ...] | None:
+    """The names of n columns that a remark says; None where it says none.
+
+    They may stand apart by another mark than the numbers: ``numpy.savetxt`` takes both from the
+    caller.
+    """
+    text = remark.lstrip("#").strip()
+    for mark in (separator, ",", ";", "\t", None):
+        cells = tuple(cell.strip() for cell in text.split(mark))
+        if len(cells) == n and _has_roles(cells):
+            return cells
+    return None
+
+
 def _has_roles(cells: Sequence[str]) -> bool:
     """Whether a time, of any unit, and a channel are among these names."""
     has_time = any(_COLUMN_OF.get(_name(cell)[0]) == "time" for cell in cells)
     return has_time and not {"channel", "x"}.isdisjoint(map(role_of, cells))
 
 
-def _first_line(path: Path) -> tuple[int, str, str]:
-    """The first line that is no remark: its number and text, and the last remark above it."""
-    remark = ""
+def _first_line(path: Path) -> tuple[int, str, Sequence[str]]:
+    """The first line that is no remark: its number and text, and the remarks above it."""
+    remarks = deque[str](maxlen=MOST_REMARKS)
     with opened(path, expected="a text file of events") as (file, _):
         for number, raw in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), start=1):
             if len(raw) == LONGEST_LINE:
@@ -262,8 +280,8 @@ def _first_line(path: Path) -> tuple[int, str, str]:
             except UnicodeDecodeError as error:
                 raise DataError(f"{path}, line {number}: is no text in UTF-8 ({error}).") from error
             if line and not line.startswith("#"):
-                return number, line, remark
-            remark = line or remark
+                return number, line, remarks
+            remarks.append(line)
     raise DataError(f"{path}: holds no event, only empty lines and remarks.")
 
 

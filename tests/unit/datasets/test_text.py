@@ -87,6 +87,21 @@ def test_header_that_numpy_writes_as_a_remark_is_a_header(tmp_path):
         text.read(path, columns=("t_ms", "channel"))
 
 
+@pytest.mark.parametrize(
+    ("header", "delimiter"),
+    [
+        ("channel t_us", "\t"), ("channel,t_us", "\t"), ("channel\tt_us", ","),
+        ("channel, time in us", " "), ("channel t_us\nof the 3rd of May", " "),
+    ],
+)  # fmt: skip
+def test_remark_names_the_columns_whatever_separates_them(tmp_path, header, delimiter):
+    path = tmp_path / "events.txt"
+    np.savetxt(path, [[7, 250], [3, 1500]], fmt="%d", delimiter=delimiter, header=header)
+    stream = text.load(path)
+    assert stream.times.tolist() == [0.25, 1.5]
+    assert stream.channels.tolist() == [7, 3]
+
+
 def test_address_of_a_camera_makes_the_channel(write):
     path = write("t_us,x,y,p\n1000,2,1,0\n2000,0,3,1\n3000,3,0,-1\n")
     with pytest.raises(DataError, match="x and y and p"):
