@@ -15,8 +15,14 @@ def said(code, *words, **options):
 
 
 def loaded(code, names, **options):
-    """What a program prints, and then which of some modules it has loaded."""
-    code = f"{code}\nimport sys\nprint([name for name in {list(names)} if name in sys.modules])"
+    """What a program prints, and then which of some modules it has loaded.
+
+    What NumPy loads by itself does not count: NumPy 1 brings numpy.ma and numpy.random.
+    """
+    code = (
+        f"import sys, numpy\nbefore = set(sys.modules)\n{code}\n"
+        f"print([name for name in {list(names)} if name in sys.modules and name not in before])"
+    )
     return said(code, **options)
 
 
