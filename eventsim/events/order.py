@@ -64,17 +64,17 @@ def order_of_parts(
     is alike in both in the order of ``minor``, all three are sorted by. Parameters as of
     :func:`event_order`; [events] each.
     """
-    if _in_order(sample, times, minor):
+    if is_ordered(sample, times, minor):
         return np.arange(times.size)
     order = np.argsort(times, kind="stable")
     order = order[np.argsort(sample[order], kind="stable")]
-    if not _in_order(sample[order], times[order], minor[order]):
+    if not is_ordered(sample[order], times[order], minor[order]):
         return np.lexsort((minor, times, sample))
     return order
 
 
-def _in_order(*keys: NDArray[Any]) -> bool:
-    """Whether entries are in the order of these keys, the first one before all others."""
+def is_ordered(*keys: NDArray[Any]) -> bool:
+    """Whether entries are in the order of these keys, the first one before all others; NumPy."""
     settled = np.zeros(max(keys[0].size - 1, 0), bool)
     for key in keys:
         before, after = key[:-1], key[1:]

@@ -7,7 +7,7 @@ returns later than its spike is a bundle without a synapse, of number OWN + neur
 of its time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,8 +17,10 @@ from eventsim.arrays import Array, beside, namespace, owners, to_host
 from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.table import spike_bases
 from eventsim.events import SpikeTrains
-from eventsim.events.order import order_of_parts
+from eventsim.events.order import is_ordered, order_of_parts
 from eventsim.events.source import SourceSpikes, source_of
+from eventsim.memo import Made
+from eventsim.plan import Stage
 
 # Bundles from here on are self-connections.
 OWN = 2**62
@@ -38,10 +40,13 @@ class Bundles:
 
     def of_rows(self, rows: Array) -> tuple[Array, Array]:
         """Bundles of many rows one after the other, and which of ``rows`` each belongs to."""
-        start = beside(self.start, rows)
-        before = _starts((start[1:] - start[:-1])[rows])
+        start, xp = beside(self.start, rows), namespace(rows)
+        counts = (start[1:] - start[:-1])[rows]
+        if xp is np and (counts == 1).all():
+            return start[rows], np.arange(rows.size)
+        before = _starts(counts)
         place = owners(before, int(before[-1]))
-        number = namespace(rows).arange(place.size)
+        number = xp.arange(place.size)
         return number + (start[rows] - before[:-1])[place], place
 
 
@@ -84,9 +89,23 @@ def make_bundles(job: Job) -> Bundles:
 
 
 def _bundles(job: Job) -> Bundles:
-    wiring = job.stage.wiring
+    start, first, last, row, apart = _of_structure(job.stage, _places_of, job.stage)
+    delay = job.row_delays()[row]
+    if apart.any():
+        delay = np.where(apart[row], to_host(job.delays())[first], delay)
+    return Bundles(start, first, last, delay)
+
+
+def _of_structure(stage: Stage, make: Callable[..., Made], *given: Any) -> Made:
+    """What follows from the structure of a stage alone, kept where it is not by synapse."""
+    return stage.kept.once(make, lambda: make(*given), kept=not stage.delays_per_synapse)
+
+
+def _places_of(stage: Stage) -> tuple[Array, ...]:
+    """Bounds of bundles and of their synapses, their rows, and which rows have one a synapse."""
+    wiring = stage.wiring
     apart = np.repeat(
-        [projection.delay_per_synapse for projection in job.stage.projections],
+        [projection.delay_per_synapse for projection in stage.projections],
         np.diff(wiring.row_start),
     )
     fan_out = np.diff(wiring.out_start)
@@ -95,10 +114,7 @@ def _bundles(job: Job) -> Bundles:
     first = wiring.out_start[row] + np.arange(row.size) - start[row]
     first = np.where(apart[row], first, wiring.out_start[row])
     last = np.where(apart[row], first + 1, wiring.out_start[row + 1])
-    delay = job.row_delays()[row]
-    if apart.any():
-        delay = np.where(apart[row], to_host(job.delays())[first], delay)
-    return Bundles(start, first, last, delay)
+    return start, first, last, row, apart
 
 
 def make_loop(job: Job, bundles: Bundles, weight: Any) -> Loop:
@@ -108,6 +124,21 @@ def make_loop(job: Job, bundles: Bundles, weight: Any) -> Loop:
     of the backend take.
     """
     stage = job.stage
+    start, bundle = _of_structure(stage, _bundles_of_neurons, stage, bundles)
+    return Loop(
+        start,
+        bundles.first[bundle],
+        bundles.last[bundle],
+        bundles.delay[bundle],
+        stage.wiring.target,
+        weight,
+        job.self_weights() * (1.0 if stage.is_linear else stage.population.resistance),
+        job.self_delays(),
+    )
+
+
+def _bundles_of_neurons(stage: Stage, bundles: Bundles) -> tuple[Array, Array]:
+    """Bounds of the bundles of every neuron of a loop, and their numbers."""
     neurons, rows = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for k, projection in enumerate(stage.lateral, start=len(stage.afferents)):
         low, high = stage.wiring.row_start[k], stage.wiring.row_start[k + 1]
@@ -117,16 +148,7 @@ def make_loop(job: Job, bundles: Bundles, weight: Any) -> Loop:
     by_neuron = np.argsort(neuron, kind="stable")
     bundle, place = bundles.of_rows(row[by_neuron])
     counts = np.bincount(neuron[by_neuron][place], minlength=int(stage.member_start[-1]))
-    return Loop(
-        _starts(counts),
-        bundles.first[bundle],
-        bundles.last[bundle],
-        bundles.delay[bundle],
-        stage.wiring.target,
-        weight,
-        job.self_weights() * (1.0 if stage.is_linear else stage.population.resistance),
-        job.self_delays(),
-    )
+    return _starts(counts), bundle
 
 
 def outside_arrivals(job: Job, bundles: Bundles) -> Arriving:
@@ -222,11 +244,16 @@ def _spread(
 
 
 def _ordered(job: Job, parts: Sequence[tuple[Array, ...]]) -> Arriving:
+    xp = namespace(parts[0][0])
     sample, time, first, last, spike, cause = (
-        namespace(parts[0][0]).concatenate(list(arrays)) for arrays in zip(*parts, strict=True)
+        parts[0]
+        if len(parts) == 1
+        else (xp.concatenate(list(arrays)) for arrays in zip(*parts, strict=True))
     )
-    xp = namespace(time)
     met = xp.flatnonzero(time < xp.asarray(job.duration)[sample])
+    samples = xp.arange(job.n_samples + 1)
+    if xp is np and met.size == time.size and is_ordered(sample, time, np.minimum(first, OWN)):
+        return Arriving(np.searchsorted(sample, samples), time, first, last, spike, cause)
     if met.size == 0:  # which CuPy neither sorts nor searches
         empty = (values[met] for values in (time, first, last, spike, cause))
         return Arriving(xp.zeros(job.n_samples + 1, np.int64), *empty)
@@ -236,7 +263,7 @@ def _ordered(job: Job, parts: Sequence[tuple[Array, ...]]) -> Arriving:
         # Floats hold every synapse number; those from OWN on become equal, and keep their order.
         keys = [first[met].astype(np.float64), time[met], sample[met].astype(np.float64)]
         order = met[xp.lexsort(xp.stack(keys))]
-    offsets = xp.searchsorted(sample[order], xp.arange(job.n_samples + 1))
+    offsets = xp.searchsorted(sample[order], samples)
     return Arriving(offsets, time[order], first[order], last[order], spike[order], cause[order])
 
 

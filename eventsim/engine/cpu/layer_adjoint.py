@@ -128,6 +128,8 @@ def _in_turn(
         return events, None
     cause: NDArray[np.int64] = causes(job, trains)
     cause = cause if events.spike is None else cause[events.spike]
+    if not (events.times[1:] == events.times[:-1]).any():
+        return events, cause
     at_once = cause >= 0
     at_once[at_once] = trains.times[cause[at_once]] == events.times[at_once]
     turn = np.where(at_once, cause, -1)

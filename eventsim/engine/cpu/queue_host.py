@@ -7,7 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, owners
-from eventsim.engine.algorithm import Algorithm, algorithm_by_windows
+from eventsim.engine.algorithm import (
+    Algorithm,
+    algorithm_by_windows,
+    algorithm_of,
+    least_delay,
+)
 from eventsim.engine.contract import loop_state
 from eventsim.engine.contract import table as T
 from eventsim.engine.contract.bundles import (
@@ -37,20 +42,21 @@ from eventsim.events.tape import Adapted
 
 
 def forward(job: Job) -> SpikeTrains:
-    return _run(job, prepare(job), windows_of(job))
+    return _run(job, prepare(job))
 
 
 def resume(job: Job, state: loop_state.LoopState) -> tuple[SpikeTrains, loop_state.LoopState]:
-    prepared, windows = prepare(job, state), windows_of(job)
-    trains = _run(job, prepared, windows)
+    prepared = prepare(job, state)
+    trains = _run(job, prepared)
     return loop_state.after(
         job, prepared.loop, state, prepared.arrivals, trains, prepared.stop,
-        by_windows=windows is not None, adapted=prepared.adapted,
+        by_windows=algorithm_of(job.stage).by_windows, adapted=prepared.adapted,
     )  # fmt: skip
 
 
-def _run(job: Job, prepared: "Prepared", windows: Windows | None) -> SpikeTrains:
-    return by_queue(job, prepared) if windows is None else by_windows(job, prepared, windows)
+def _run(job: Job, prepared: "Prepared") -> SpikeTrains:
+    run = by_windows if algorithm_of(job.stage).by_windows else by_queue
+    return run(job, prepared)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,15 +140,18 @@ def _loop_role(loop: Loop) -> RL.LoopRole:
 
 
 def by_windows(
-    job: Job, prepared: Prepared, windows: Windows, parts: int | None = None
+    job: Job, prepared: Prepared, windows: Windows | None = None, parts: int | None = None
 ) -> SpikeTrains:
-    """Every sample by windows, its neurons in parts that run side by side.
+    """Every sample by windows, None: of the least delay; neurons in parts that run side by side.
 
     By itself it makes several parts where there are fewer samples than threads and a window has
     enough to do.
     """
     if algorithm_by_windows(job.stage) is Algorithm.LOOP_STRETCHES:
-        return _by_stretches(job, prepared, windows.length)
+        length = least_delay(job.stage) if windows is None else windows.length
+        return _by_stretches(job, prepared, length)
+    windows = windows or windows_of(job)
+    assert windows is not None  # _run asks first whether the loop goes by windows
     p, size = prepared, prepared.par.shape[1]
     if parts is None:
         met = met_in_window(p.span, p.arrivals, windows.length)
@@ -175,7 +184,8 @@ def _shared_weights(job: Job) -> R.WeightsRole:
 
     def make() -> R.WeightsRole:
         weight = T.row_weights(job)
-        return R.WeightsRole.of(np.pad(weight, ((0, 0), (0, -weight.shape[1] % LANES))))
+        beyond = -weight.shape[1] % LANES
+        return R.WeightsRole.of(np.pad(weight, ((0, 0), (0, beyond))) if beyond else weight)
 
     return job.stage.once((_shared_weights, job.precision), make, kept=job.stage.memo.pieces)
 
