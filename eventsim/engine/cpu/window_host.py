@@ -10,10 +10,8 @@ from eventsim.engine.cpu import roles_loop as RL
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles import NeuronsRole, SpikesRole, TasksRole
 
-# Synaptic events of other stages in a window for which a thread is woken: a ms of work. On a busy
-# machine a thread may wait a time slice for the others at every window's end; with 5,000 events and
-# a load of 7 on two cores bench/macro/balanced.py took six times as long.
-PART_EVENTS = 100_000
+# Synaptic events of other stages in a window for which a thread is woken: some 0.05 ms of work.
+PART_EVENTS = 5_000
 
 # The bounds of parts are multiples of that many neurons, of which no vector has more.
 BLOCK = 128
@@ -64,9 +62,12 @@ def basis_of(windows: Windows) -> RL.SumBasisRole:
     )  # fmt: skip
 
 
-def parts_for(met: float, most: int) -> int:
-    """Parts that run side by side where a window has so many synaptic events of other stages."""
-    return int(np.clip(met / PART_EVENTS, 1, most))
+def parts_for(met: float, most: int, each: float | None = None) -> int:
+    """Parts that run side by side where a window has so many synaptic events of other stages.
+
+    A part has ``each`` of them at least, PART_EVENTS unless given.
+    """
+    return int(np.clip(met / (PART_EVENTS if each is None else each), 1, most))
 
 
 def bounds_of_parts(size: int, parts: int) -> Ints:

@@ -22,6 +22,9 @@ from eventsim.engine.cpu.weights import addresses_of
 from eventsim.engine.cpu.window_host import SumsRun, basis_of, bounds_of_parts, parts_for
 from eventsim.events.order import event_order
 
+# Synaptic events of a window for which a thread is woken, here for each: a ms of work.
+STEP_EVENTS = 100_000
+
 # Pieces of a window for each that the functions need: of 1 to 16, two took the least CPU time in
 # the network of bench/macro/ranks.py.
 PIECES = 2
@@ -74,7 +77,7 @@ class SteppedNeurons:
 
     def _window(self, due: Due, end: float) -> tuple[Floats, NDArray[np.int32]]:
         met = int((due.last - due.first)[due.first < OWN].sum())
-        parts, size = parts_for(met, n_threads()), self._job.stage.population.size
+        parts, size = parts_for(met, n_threads(), STEP_EVENTS), self._job.stage.population.size
         guess = guess_spikes(self._job, size / parts, GUESS_LEAST, np.array([end - self._now]))
         limits, counts, reached = (
             np.repeat(guess, parts),

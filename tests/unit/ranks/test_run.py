@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 
 import eventsim as es
-from eventsim.engine.cpu import threads, window_host, window_step
+from eventsim.engine.cpu import threads, window_step
 from eventsim.errors import (
     BackendError,
     NetworkError,
@@ -67,7 +67,7 @@ def test_run_by_windows_has_the_spikes_and_counts_of_simulate(delay, precision):
 
 def test_run_has_the_same_bits_on_any_number_of_threads(monkeypatch):
     # Else so few events are met on one thread.
-    monkeypatch.setattr(window_host, "PART_EVENTS", 10)
+    monkeypatch.setattr(window_step, "STEP_EVENTS", 10)
     found = []
     for n in (1, 3):
         before = threads.n_threads()
