@@ -17,6 +17,7 @@ an epoch is drawn from (seed, epoch), a batch's augmentation from (seed, epoch, 
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -247,7 +248,8 @@ def best_epoch(history: Sequence[Metrics]) -> Metrics:
 
 
 def _merit(line: Metrics) -> tuple[float, float]:
-    return line.get("validation_accuracy", 0.0), -line["validation_loss"]
+    loss = line["validation_loss"]
+    return line.get("validation_accuracy", 0.0), -math.inf if math.isnan(loss) else -loss
 
 
 def save_network(path: str | Path, net: Network) -> None:

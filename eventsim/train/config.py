@@ -255,7 +255,8 @@ class TrainConfig(Settings):
         if not self.patience or len(history) <= self.patience:
             return False
         sign = -1.0 if self.patience_by == "loss" else 1.0
-        merits = [sign * line[f"validation_{self.patience_by}"] for line in history]
+        values = [sign * line[f"validation_{self.patience_by}"] for line in history]
+        merits = [-math.inf if math.isnan(value) else value for value in values]
         return merits.index(max(merits)) < len(merits) - self.patience
 
     def trained(self) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ CONFIG = TrainConfig(epochs=40, batch_size=8, validation_fraction=0.25, patience
         ("loss", [3.0, 2.0, 2.5], False),
         ("accuracy", [0.5, 0.9, 0.8, 0.9, 0.7], True),
         ("accuracy", [0.5, 0.6, 0.7, 0.8, 0.9], False),
+        ("loss", [np.nan, 3.0, 2.0, 1.0, 0.5], False),  # no number is no best
     ],
 )
 def test_run_stops_once_validation_has_not_improved_for_patience_epochs(by, values, stops):
@@ -37,6 +38,7 @@ def test_run_stops_once_validation_has_not_improved_for_patience_epochs(by, valu
         ([0.9, 0.9, 0.9], [2.0, 1.0, 3.0], 1),  # of equal ones the loss
         ([0.9, 0.9, 0.9], [2.0, 1.0, 1.0], 1),  # of equal ones the earliest
         (None, [2.0, 3.0, 1.0], 2),  # a regression has no accuracy
+        (None, [np.nan, 3.0, 1.0], 2),  # no number is no best
     ],
 )
 def test_best_epoch_is_that_of_the_accuracy_then_of_the_loss(accuracies, losses, best):
