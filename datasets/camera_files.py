@@ -26,7 +26,6 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from eventsim.arrays import Floats
 from eventsim.datasets import evt21
 from eventsim.datasets.addresses import checked_size
 from eventsim.datasets.dataset import Unit, check_unit
@@ -257,9 +256,9 @@ def _checked(name: str, values: Any, where: str) -> NDArray[Any]:
 
 def _dropped(found: Columns, read: Sequence[NDArray[Any]]) -> tuple[str, ...]:
     """Columns of the file that are not read."""
-    taken: list[Floats] = list(read)
-    return tuple(k for k, v in found.items() if not any(_same(v, one) for one in taken))
 
+    def is_read(one: Any) -> bool:
+        arrays = hasattr(one, "dtype")
+        return any(one is other or (arrays and np.shares_memory(one, other)) for other in read)
 
-def _same(one: Any, other: Any) -> bool:
-    return one is other or (np.shares_memory(one, other) if hasattr(one, "dtype") else False)
+    return tuple(name for name, values in found.items() if not is_read(values))

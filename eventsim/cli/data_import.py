@@ -12,7 +12,7 @@ import typer
 
 from eventsim.arrays import Floats
 from eventsim.cli.begin import automatic, begin_note, show_read, shown_spread, together
-from eventsim.cli.damaged import Damaged, SkipDamagedOption, read_files
+from eventsim.cli.damaged import SkipDamagedOption, read_files
 from eventsim.cli.data import show_details
 from eventsim.cli.events import Events, form_of, parts, read_one, say_all
 from eventsim.cli.options import JsonOption, option
@@ -291,12 +291,11 @@ def _import_labelled(
     read = dict(zip(map(Path, files), each, strict=True))
     say_all(each)
     rows = [row for row in named if row.file in read]
-    told = [
-        *_left_out(paths, named, table.path),
-        *_ungrouped(rows),
-        *_skipped(bad, named, rows),
-        *_of_rates(each),
-    ]
+    gone = sorted({row.label for row in named} - {row.label for row in rows} - {""})
+    told = [*_left_out(paths, named, table.path), *_ungrouped(rows)]
+    told += [f"left out: {one}" for one in bad]
+    told += [f"no recording is left of the classes {', '.join(gone)}"] if gone else []
+    told += _of_rates(each)
     data, splits = labelled_files(rows, lambda file: read[file].stream, name=out.stem)
     zero = np.concatenate([read[row.file].zero[_chosen(row.sample)] for row in rows])
     targets = None
@@ -336,15 +335,6 @@ def _with_targets(
     )
     duration = np.maximum(data.stream.duration, targets.times[:, -1])
     return replace(data, stream=replace(data.stream, duration=duration)), targets
-
-
-def _skipped(
-    bad: Sequence[Damaged], named: Sequence[Labelled], rows: Sequence[Labelled]
-) -> list[str]:
-    """Which files were left out because they are missing or damaged, and classes without others."""
-    gone = sorted({row.label for row in named} - {row.label for row in rows} - {""})
-    without = [f"no recording is left of the classes {', '.join(gone)}"] if gone else []
-    return [*(f"left out: {one}" for one in bad), *without]
 
 
 def _left_out(paths: Sequence[Path], rows: Sequence[Labelled], labels: Path | None) -> list[str]:

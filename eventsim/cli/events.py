@@ -5,9 +5,9 @@ content. What is found are events, with labels where the place has them.
 """
 
 import difflib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -147,10 +147,10 @@ def find_files(
     _check_there(net)
     run, size = run_of(net), find_network(net).input.size
     settings = None if run is None else run.settings.data
-    own = _OwnNotes(settings)
+    notes = cache(lambda: notes_of(settings))
 
     def read_checked(place: str) -> Events:
-        found = _read_beside(own, place, replace(reading, whole=reading.split is None))
+        found = _read_beside(settings, notes, place, replace(reading, whole=reading.split is None))
         _filled(net, place, found, size)
         return found
 
@@ -186,31 +186,26 @@ def _filled(net: Path, place: str, found: Events, size: int) -> Events:
 
 def _find_beside(net: Path, run: Run | None, place: str, reading: Reading) -> Events:
     """What was named for a network, and what had to be assumed of it said on stderr."""
-    own = _OwnNotes(None if run is None else run.settings.data)
-    (found,) = _begun([_read_beside(own, place, reading)])
+    data = None if run is None else run.settings.data
+    notes = cache(lambda: notes_of(data))
+    (found,) = _begun([_read_beside(data, notes, place, reading)])
     say_all([found])
     return found if found.text is None else _filled(net, place, found, find_network(net).input.size)
 
 
-@dataclass(frozen=True)
-class _OwnNotes:
-    """The data of a run, and what its file keeps of how it was made: read once, if asked for."""
+def _read_beside(
+    data: DataSettings | None, notes: Callable[[], Mapping[str, str]], place: str, reading: Reading
+) -> Events:
+    """What was named for a network; text takes from its run what it does not say of itself.
 
-    data: DataSettings | None
-
-    @cached_property
-    def notes(self) -> Mapping[str, str]:
-        return notes_of(self.data)
-
-
-def _read_beside(own: _OwnNotes, place: str, reading: Reading) -> Events:
-    """What was named for a network; text takes from it what it does not say of itself."""
-    data, form, told = own.data, form_of(place, reading), tuple[str, ...]()
+    ``data`` are those of the run, ``notes`` gives what their file keeps of how it was made.
+    """
+    form, told = form_of(place, reading), tuple[str, ...]()
     if form in TEXTS:
-        reading = replace(reading, assumed=assumed_by(data, own.notes))
+        reading = replace(reading, assumed=assumed_by(data, notes()))
         is_plain = reading.columns is None and reading.sensor_size is None
-        if is_plain and data and COLUMNS in own.notes:
-            columns, size = own.notes[COLUMNS], own.notes.get(SENSOR)
+        if is_plain and data and COLUMNS in notes():
+            columns, size = notes()[COLUMNS], notes().get(SENSOR)
             reading = replace(reading, columns=columns, sensor_size=size)
             sensor = "" if size is None else f" of a sensor of {size}"
             told = (f"columns {columns}{sensor}, as those of {Path(data.file or '').name}",)
@@ -223,7 +218,7 @@ def _read_beside(own: _OwnNotes, place: str, reading: Reading) -> Events:
         told = (f"{place} encoded as the run's recordings: {changed}",) if changed else ()
     begins_as_own = form in (*TEXTS, "nir") or (form == "npz" and not is_moved(place))
     if begins_as_own and reading.begin is None:
-        begin, reason = begin_of_run(data, own.notes)
+        begin, reason = begin_of_run(data, notes())
         reading = replace(reading, begin=begin, begin_reason=reason)
     found = read_one(place, reading)
     return replace(found, told=(*found.told, *told))

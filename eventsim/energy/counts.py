@@ -252,12 +252,21 @@ def count_run(run: CountedRun, widths: Widths, *, updates: bool = True) -> Count
     events = {name: _events(run, wires) for name, wires in run.wires.items()}
     populations, updated = run.net.populations, run.net.neurons if updates else ()
     membrane_updates = {name: arrivals.distinct_arrivals(run, name) for name in updated}
+    fired = {  # sample of every neuron that has a spike there
+        name: arrivals.distinct(sent.sample * sent.size + sent.neurons) // sent.size
+        for name, sent in run.sent.items()
+    }
+    sending = leaving_spikes(run.net)
+    leaving = (np.diff(run.sent[name].offsets) for name in sending)
     return Counts(
         duration=run.duration,
         sizes={name: p.size for name, p in populations.items()},
         kinds={name: p.kind for name, p in populations.items()},
         spikes={name: np.diff(sent.offsets) for name, sent in run.sent.items()},
-        silent={name: _silent(run, name) for name in run.sent},
+        silent={
+            name: sent.size - np.bincount(fired[name], minlength=run.n_samples)
+            for name, sent in run.sent.items()
+        },
         synaptic_events={name: found[0] for name, found in events.items()},
         effective_events={name: found[1] for name, found in events.items()},
         membrane_updates=membrane_updates,
@@ -268,17 +277,11 @@ def count_run(run: CountedRun, widths: Widths, *, updates: bool = True) -> Count
         synapses={name: _synapses(run, wires) for name, wires in run.wires.items()},
         decision_macs=_decided(run),
         events_in=np.diff(run.sent[run.net.input.name].offsets),
-        events_out=_leaving(run),
+        # Answers, or spikes of the outputs.
+        events_out=sum(leaving, start=np.full(run.n_samples, 0 if sending else 1)),
         widths=widths,
         footprint=footprint(run.net, widths),
     )
-
-
-def _silent(run: CountedRun, name: str) -> Ints:
-    """Neurons without a spike in every sample."""
-    sent = run.sent[name]
-    fired = arrivals.distinct(sent.sample * sent.size + sent.neurons)
-    return sent.size - np.bincount(fired // sent.size, minlength=run.n_samples)
 
 
 def _decided(run: CountedRun) -> int:
@@ -290,13 +293,6 @@ def _decided(run: CountedRun) -> int:
     if answer is not None and answer.interval is not None:
         times = float(count_frames(run.duration, answer.interval).mean())
     return round(times * np.count_nonzero(decision.weights))
-
-
-def _leaving(run: CountedRun) -> Ints:
-    """Answers, or spikes of the outputs, in every sample."""
-    sending = leaving_spikes(run.net)
-    spikes = (np.diff(run.sent[name].offsets) for name in sending)
-    return sum(spikes, start=np.full(run.n_samples, 0 if sending else 1))
 
 
 def leaving_spikes(net: Network) -> tuple[str, ...]:

@@ -188,7 +188,8 @@ def _where(place: str, keys: Sequence[str | int], values: Any) -> str:
     One of several tables is called by its name where it has one.
     """
     for n, key in enumerate(keys):
-        if key == _kind_of(_at(values, keys[:n])):  # tells settings of a union apart
+        above = _at(values, keys[:n])
+        if isinstance(above, Mapping) and key == above.get("kind"):  # which one of a union it is
             continue
         one = _at(values, keys[: n + 1])
         name = one.get("name") if isinstance(one, Mapping) else None
@@ -197,10 +198,6 @@ def _where(place: str, keys: Sequence[str | int], values: Any) -> str:
         else:
             place += f", {key}"
     return place
-
-
-def _kind_of(values: Any) -> Any:
-    return values.get("kind") if isinstance(values, Mapping) else None
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -246,16 +243,10 @@ def _inner_hint(hint: Any, key: str | int) -> Any:
 def _at(values: Any, place: Iterable[Any]) -> Any:
     """The given value at that place; names of members of a union are no keys."""
     for key in place:
-        if _has(values, key):
+        listed = isinstance(values, list | tuple) and isinstance(key, int)
+        if listed or (isinstance(values, Mapping) and key in values):
             values = values[key]
     return values
-
-
-def _has(values: Any, key: Any) -> bool:
-    """Whether a table or a list has that entry."""
-    if isinstance(values, Mapping):
-        return key in values
-    return isinstance(values, list | tuple) and isinstance(key, int)
 
 
 def _plain(value: Any) -> Any:

@@ -162,8 +162,10 @@ class Sweep(Settings):
             f"{key.partition('.')[2].replace('_', ' ')} {_said(value)}"
             for key, value in chosen.items()
         )
+        # In a name 0.5 is 0_5.
+        plain = (_said(value).replace(" ", "-").replace("+", "") for value in values)
         return Condition(
-            name="-".join([self.name, *map(_in_name, values)]),
+            name="-".join([self.name, *(re.sub(r"[^A-Za-z0-9-]+", "_", one) for one in plain)]),
             title=f"{self.title}: {told}" if self.title else told,
             method=self.method,
             dt=self.dt,
@@ -177,11 +179,6 @@ def _said(value: Any) -> str:
     if isinstance(value, list | tuple):
         return " ".join(map(_said, value)) or "none"
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _in_name(value: Any) -> str:
-    """A value of an axis as a part of a name: 0.5 is ``0_5``."""
-    return re.sub(r"[^A-Za-z0-9-]+", "_", _said(value).replace(" ", "-").replace("+", ""))
 
 
 def _is_setting(key: str) -> bool:

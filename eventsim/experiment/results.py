@@ -202,7 +202,10 @@ def collect(root: Path) -> Findings:
     plan = read_object(root / PLAN)
     try:
         folds = tuple(plan["folds"])
-        every = {name: _results(root / name) for name in plan["conditions"]}
+        every = {
+            name: [read_result(path) for path in sorted((root / name).glob(f"*/{RESULT}"))]
+            for name in plan["conditions"]
+        }
         found = {name: _whole_seeds(runs, folds) for name, runs in every.items()}
         done = {name: runs for name, runs in found.items() if runs}
         seeds = {*plan.get("seeds", ()), *(run["seed"] for runs in done.values() for run in runs)}
@@ -245,10 +248,6 @@ def _value(tested: Mapping[str, Any] | None, measure: Measure) -> float | None:
     if tested is None:
         return None
     return _mean(tested[measure]) if measure == "r2" else tested[measure]
-
-
-def _results(folder: Path) -> list[Result]:
-    return [read_result(path) for path in sorted(folder.glob(f"*/{RESULT}"))]
 
 
 def _whole_seeds(runs: Sequence[Result], folds: Sequence[str | None]) -> list[Result]:

@@ -99,16 +99,11 @@ def compare(
     unit = max(float(np.abs(values).max()) for values in (condition, baseline)) or 1.0
     differences = differences / unit
     # Shares of a test part are multiples of one number: equal differences are equal but for this.
-    varies = np.ptp(differences) > 10.0**-TIE_DECIMALS
-    p_t = _corrected_t(differences, overlap) if varies else None
+    p_t = None
+    if np.ptp(differences) > 10.0**-TIE_DECIMALS:
+        width = math.sqrt((1.0 / n + overlap) * np.var(differences, ddof=1))
+        p_t = float(2.0 * scipy.stats.t.sf(abs(differences.mean()) / width, n - 1))
     return Comparison(mean, n, p_t, _sign_flips(differences))
-
-
-def _corrected_t(differences: Floats, overlap: float) -> float:
-    """The p of the t-test; without an overlap the plain one."""
-    n = differences.size
-    width = math.sqrt((1.0 / n + overlap) * np.var(differences, ddof=1))
-    return float(2.0 * scipy.stats.t.sf(abs(differences.mean()) / width, n - 1))
 
 
 def holm(values: Sequence[float | None]) -> list[float | None]:

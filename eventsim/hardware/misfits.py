@@ -5,7 +5,7 @@ near to zero that it becomes 0, does not fit: it is set to the nearest value of 
 here. :mod:`eventsim.hardware.quantise` defines the units.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,9 +87,11 @@ def misfits(
     net: Network, rounded: Network, formats: Formats, step_ms: float | None
 ) -> tuple[Misfit, ...]:
     """Values of ``net`` that do not fit into the formats; ``rounded`` is the rounded network."""
+    after = weights_of(rounded)
+    gone = [(name, (found != 0) & (after[name] == 0)) for name, found in weights_of(net).items()]
     found = [
         *([] if step_ms is None else _misfit_delays(net, step_ms, formats.max_delay_steps)),
-        *_misfit_weights(net, rounded),
+        *_one_kind("weights", gone, "smaller than half a unit", "set to 0"),
         *([] if step_ms is None else _misfit_times(net, step_ms, formats.decay_bits)),
         *_misfit_thresholds(net, formats.threshold_bits),
     ]
@@ -97,14 +99,14 @@ def misfits(
 
 
 def _one_kind(
-    what: str, masks: Iterable[tuple[str, Mask]], reason: str | Callable[[], str], done: str
+    what: str, masks: Iterable[tuple[str, Mask]], reason: str, done: str
 ) -> Iterator[Misfit]:
     """The values that masks choose, by projection or population; empty if there are none."""
     chosen = list(masks)
     where = tuple(dict.fromkeys(name for name, mask in chosen if mask.any()))
     if where:
         values, of = (sum(int(f(mask)) for _, mask in chosen) for f in (np.sum, np.size))
-        yield Misfit(what, where, values, of, reason if isinstance(reason, str) else reason(), done)
+        yield Misfit(what, where, values, of, reason, done)
 
 
 def _misfit_delays(net: Network, step_ms: float, most: int | None) -> Iterator[Misfit]:
@@ -112,18 +114,9 @@ def _misfit_delays(net: Network, step_ms: float, most: int | None) -> Iterator[M
         return
     delays = {name: projection.delays for name, projection in net.projections.items()}
     too_long = [(name, delay_steps(found, step_ms) > most) for name, found in delays.items()]
-
-    def reason() -> str:
-        longest = max(float(found.max(initial=0.0)) for found in delays.values())
-        return f"longer than {most} steps of {step_ms:g} ms (the longest {longest:.4g} ms)"
-
+    longest = max((float(found.max(initial=0.0)) for found in delays.values()), default=0.0)
+    reason = f"longer than {most} steps of {step_ms:g} ms (the longest {longest:.4g} ms)"
     yield from _one_kind("delays", too_long, reason, f"set to {most * step_ms:g} ms")
-
-
-def _misfit_weights(net: Network, rounded: Network) -> Iterator[Misfit]:
-    after = weights_of(rounded)
-    gone = [(name, (found != 0) & (after[name] == 0)) for name, found in weights_of(net).items()]
-    yield from _one_kind("weights", gone, "smaller than half a unit", "set to 0")
 
 
 def _misfit_times(net: Network, step_ms: float, bits: int | None) -> Iterator[Misfit]:

@@ -127,7 +127,11 @@ def _relieve(state: CoreState, core: int, *, chip: str, max_cores: int) -> None:
     price = np.where(gains < 0.0, -gains / relief, -gains)
     left = members[np.lexsort((-relief, price))]
     while left.size:
-        left = left[_move_away(state, core, left) :]
+        # Until the core is within its limits, or one finds no room.
+        leaving = roles_mapping.LeavingRole(left, left.size, core, np.empty(1, np.int64))
+        call = roles_mapping.MoveAway(ONE_TASK, state.wiring, state.held, state.ground, leaving)
+        library().run(call)
+        left = left[int(leaving.found[0]) :]
         if state.excess()[core] <= 0.0:
             return
         # The next one finds no room.
@@ -138,13 +142,6 @@ def _relieve(state: CoreState, core: int, *, chip: str, max_cores: int) -> None:
         left = left[1:]
     if state.excess()[core] > 0.0:
         raise _infeasible(state, chip, max_cores)
-
-
-def _move_away(state: CoreState, core: int, neurons: NDArray[np.int64]) -> int:
-    """Move neurons off a core until it is within its limits, or one finds no room; how many."""
-    leaving = roles_mapping.LeavingRole(neurons, neurons.size, core, np.empty(1, np.int64))
-    library().run(roles_mapping.MoveAway(ONE_TASK, state.wiring, state.held, state.ground, leaving))
-    return int(leaving.found[0])
 
 
 def _relief(state: CoreState, core: int, members: NDArray[np.int64]) -> Floats:

@@ -65,8 +65,12 @@ def graph(net: Network, *, ax: Axes | None = None) -> Axes:
     column = float(np.clip(widest, COLUMN_INCHES, MOST_COLUMN_INCHES))
     with axes_for(ax, size=(max(6.0, column * layout.n_columns), 4.0)) as axes:
         _frame(axes, layout)
-        size = _text_size(axes, layout)
-        colours = _colours(net)
+        # With such letters the longest name fits into its box.
+        longest = max(8, *(len(name) for name in layout.boxes))
+        size = float(min(TEXT, 2 * HALF_WIDTH * _column_points(axes) / (LETTER * longest)))
+        # As in a raster: populations that spike have colours, the input is dark.
+        colours = {p.name: INK if p.is_input else MUTED for p in net.populations.values()}
+        colours |= {name: population_colour(k) for k, name in enumerate(net.spiking)}
         for (source, target), arrow in layout.arrows.items():
             projection = net.projections.get(f"{source}->{target}")
             label = "" if projection is None else _facts(projection)
@@ -81,15 +85,6 @@ def graph(net: Network, *, ax: Axes | None = None) -> Axes:
         delayed = any(np.any(to_host(p.delays)) for p in net.projections.values())
         axes.set_xlabel("at arrows: synapses, delays" if delayed else "at arrows: synapses")
         return axes
-
-
-def _colours(net: Network) -> dict[str, str]:
-    """As in a raster: populations that spike have colours, the input is dark."""
-    found = {name: population_colour(k) for k, name in enumerate(net.spiking)}
-    return {
-        name: INK if population.is_input else found.get(name, MUTED)
-        for name, population in net.populations.items()
-    }
 
 
 def _kind(population: Population) -> str:
@@ -126,12 +121,6 @@ def _frame(axes: Axes, layout: DiagramLayout) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
-
-
-def _text_size(axes: Axes, layout: DiagramLayout) -> float:
-    """Size of letters with which the longest name fits into its box, points."""
-    longest = max(8, *(len(name) for name in layout.boxes))
-    return float(min(TEXT, 2 * HALF_WIDTH * _column_points(axes) / (LETTER * longest)))
 
 
 def _column_points(axes: Axes) -> float:

@@ -61,11 +61,14 @@ def _pictures(record: RunRecord) -> Iterator[Picture]:
         f"Every dot is an event or a spike. Bottom: readout voltages, {_voltages(record)}. Right "
         "answers of different classes, and a mistake where there is one.",
     )
+    trained = ", ".join(name for name in TAUS if name in record.config.bip)
+    said = "They were not trained in this run."
+    said = f"Trained in this run by intrinsic plasticity: {trained}." if trained else said
     yield picture(
         figures.parameter_distributions(record.net_before, record.net_after, TAUS),
         "taus.png",
         "Time constants before and after training",
-        f"Neurons by time constant in ms. {_trained_sentence(record, TAUS)} Dashed: before.",
+        f"Neurons by time constant in ms. {said} Dashed: before.",
     )
     known = {name for p in record.net_after.neurons.values() for name in p.parameters}
     others = [name for name in record.config.bip if name not in TAUS and name in known]
@@ -85,13 +88,6 @@ def _pictures(record: RunRecord) -> Iterator[Picture]:
             f"{record.last.evaluation.n_samples} {record.part} recordings, network of the last "
             "epoch; shade: share of the true class.",
         )
-
-
-def _trained_sentence(record: RunRecord, names: tuple[str, ...]) -> str:
-    trained = [name for name in names if name in record.config.bip]
-    if not trained:
-        return "They were not trained in this run."
-    return f"Trained in this run by intrinsic plasticity: {', '.join(trained)}."
 
 
 def _voltages(record: RunRecord) -> str:

@@ -68,14 +68,16 @@ def raster(net: Network, shown: Shown, class_names: Sequence[str], *, output: st
     has_readout = output in net.readouts
     heights = [1.25, *(1.0 for _ in names), *([1.15] if has_readout else [])]
     drawn = style.figure(2.9 * stream.n_samples + 0.9, 1.75 * len(heights) + 0.5)
-    ratios = [float(length) for length in stream.duration]
+    # In proportion to the durations, with a least width so that each can be read.
+    middle = float(np.median(stream.duration))
+    ratios = np.clip(stream.duration, 0.75 * middle, 1.3 * middle).tolist()
     panels = drawn.subplots(
         len(heights),
         stream.n_samples,
         squeeze=False,
         sharex="col",
         sharey="row",
-        gridspec_kw={"height_ratios": heights, "width_ratios": _tamed(ratios)},
+        gridspec_kw={"height_ratios": heights, "width_ratios": ratios},
     )
     n_input = stream.n_channels
     for column in range(stream.n_samples):
@@ -103,12 +105,6 @@ def _row(
     dots(axes, times, rows, size, colour)
     axes.tick_params(axis="x", length=0)
     axes.spines["bottom"].set_visible(False)
-
-
-def _tamed(ratios: list[float]) -> list[float]:
-    """Widths in proportion to the durations, with a least width so that each can be read."""
-    middle = float(np.median(ratios))
-    return [min(max(ratio, 0.75 * middle), 1.3 * middle) for ratio in ratios]
 
 
 def _title(axes: Axes, shown: Shown, column: int, class_names: Sequence[str]) -> None:

@@ -155,9 +155,14 @@ def _page(
         ],
     }
     kept = json.dumps(data).replace("<", "\\u003c")
+    sizes = ", ".join(f"{name} {size:,}" for name, size in found.populations.items())
     body = "\n".join(
         [
-            html.header(title, _about(found)),
+            html.header(
+                title,
+                "A spiking network that runs in this page, event by event in exact time "
+                f"({sizes}). Nothing is sent anywhere.",
+            ),
             "<noscript><section><p>This page needs JavaScript.</p></section></noscript>",
             '<p id="error" role="alert"></p>',
             f'<div id="live" hidden>{_choice(labels, audio)}{_seen(found)}'
@@ -192,14 +197,6 @@ def _recording(stream: EventStream, k: int, label: str | None, answer: int) -> d
         "answer": answer,
     }
     return found if label is None else found | {"label": label}
-
-
-def _about(found: WebNetwork) -> str:
-    sizes = ", ".join(f"{name} {size:,}" for name, size in found.populations.items())
-    return (
-        f"A spiking network that runs in this page, event by event in exact time ({sizes}). "
-        "Nothing is sent anywhere."
-    )
 
 
 def _choice(labels: list[str | None], audio: AudioTables | str) -> str:

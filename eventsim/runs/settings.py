@@ -28,7 +28,7 @@ from eventsim.train.counting import count_trained
 from eventsim.train.folder import FORMAT, SETTINGS, VERSION
 from eventsim.train.loss_settings import ValuesLoss
 from eventsim.train.method import AbstractMethod, Exact
-from eventsim.train.parts import By
+from eventsim.train.parts import By, drawn_by
 
 OLD_CONFIG = "config.json"
 MOST_LETTERS = 60  # of groups in the name of a folder
@@ -129,15 +129,8 @@ class RunSettings(Settings):
 
     @property
     def validated_by(self) -> By:
-        """How the validation part is drawn: as ``train.validate`` says, or follows the data.
-
-        By recording where there is none.
-        """
-        if self.train.validation_fraction == 0:
-            return "recording"
-        if self.train.validate != "auto":
-            return self.train.validate
-        return "group" if self.data is not None and self.data.by_group else "recording"
+        """How the validation part is drawn, see :func:`eventsim.train.parts.drawn_by`."""
+        return drawn_by(self.train, lambda: self.data is not None and self.data.by_group)
 
     @property
     def method(self) -> AbstractMethod:

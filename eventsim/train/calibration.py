@@ -201,7 +201,10 @@ def scale(
     n = min(n_samples, stream.n_samples)
     few = stream[_spaced(n, stream.n_samples)]
     course = start(net, few, tail=None, backend=backend, precision=precision)
-    seconds = _seconds_of_events(net, few)
+    # In which the network fires for the events: from the first on, until it forgets.
+    (tau, delay), found = memory(net), edges(few)
+    end = np.minimum(few.duration, found.last + delay + REACH * tau)
+    seconds = float(np.nansum(end - found.first)) / MS_PER_S
     if not few.n_events or not seconds:
         reason = f"there are no events in {n} recordings. Give recordings with events."
         refuse(CalibrationError(reason, population=net.input.name, rate=0.0))
@@ -236,13 +239,6 @@ def _swing(stage: Stage) -> float:
         neuron = member.neuron
         found.append(np.zeros(member.size) if neuron is None else neuron.swing(values))
     return float(np.median(np.concatenate(found)))
-
-
-def _seconds_of_events(net: Network, stream: EventStream) -> float:
-    """Time in which the network fires for the events: from the first on, until it forgets."""
-    (tau, delay), found = memory(net), edges(stream)
-    end = np.minimum(stream.duration, found.last + delay + REACH * tau)
-    return float(np.nansum(end - found.first)) / MS_PER_S
 
 
 @dataclass(frozen=True)

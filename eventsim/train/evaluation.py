@@ -184,6 +184,10 @@ def measure(
     loss, n_correct, errors, costs, confusion, *counts, events = np.split(total, np.cumsum(sizes))
     cost = dict(zip(method.forward_costs, costs, strict=True)).get("neuron_updates")
     seconds = float((data.stream.duration + config.tail).sum()) / MS_PER_S
+    per_label = None
+    if config.loss.rule == "ctc":  # labels of the right strings
+        lengths = np.array([len(string) for string in strings_of(data.class_names)])
+        per_label = float(errors[0]) / max(int(lengths[data.labels].sum()), 1)
     return Evaluation(
         accuracy=float(n_correct[0]) / len(data),
         loss=float(loss[0]) / max(_weight(data), 1),
@@ -194,7 +198,7 @@ def measure(
             for name, number in zip(net.projections, events, strict=True)
         },
         n_samples=len(data),
-        label_error_rate=_per_label(float(errors[0]), data) if config.loss.rule == "ctc" else None,
+        label_error_rate=per_label,
         neuron_updates=None if cost is None else float(cost) / len(data),
     )
 
@@ -202,12 +206,6 @@ def measure(
 def _weight(data: AnyDataset) -> int:
     """How much the loss of recordings counts: their number, or that of their targets."""
     return len(data) if data.targets is None else data.targets.given
-
-
-def _per_label(errors: float, data: AnyDataset) -> float:
-    """Errors per label of the right strings."""
-    lengths = np.array([len(string) for string in strings_of(data.class_names)])
-    return errors / max(int(lengths[data.labels].sum()), 1)
 
 
 def _confusion_shape(

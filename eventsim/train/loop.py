@@ -278,7 +278,8 @@ def train(
         log_late(late if group.leads else None)
         state = _resumed(run) if resume else _started(run, net, overwrite=overwrite)
         state.note_compiled(compile_seconds() - compiled)
-        _write_metrics(run, state)
+        if run.files is not None:
+            run.files.save_history(state.history)
         with run.watched(), deferred_interrupt(group):
             _train_on(run, state)
     return _finished(run, state)
@@ -448,7 +449,8 @@ def _end_epoch(run: _Run, state: TrainState) -> None:
     state.end_epoch(line)
     state.busy = False
     run.save(state)
-    _write_metrics(run, state)
+    if run.files is not None:
+        run.files.save_history(state.history)
     run.tell("epoch", state, line)
 
 
@@ -496,8 +498,3 @@ def _finished(run: _Run, state: TrainState) -> TrainResult:
     run.group.wait()
     folder = None if run.folder is None else run.folder.path
     return TrainResult(net, last, selected_net, selected, state.history, folder)
-
-
-def _write_metrics(run: _Run, state: TrainState) -> None:
-    if run.files is not None:
-        run.files.save_history(state.history)

@@ -6,7 +6,7 @@ that of groups that were never heard. The epoch that validation chooses, and eve
 chosen by it, must then be chosen on such groups too: validation follows the division.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -107,14 +107,22 @@ class Parts:
         return asdict(self) | {"never_learned": list(self.never_learned)}
 
 
-def validated_by(data: AnyDataset, config: TrainConfig) -> By:
-    """How the validation part of some training data is drawn; by recording where there is none."""
+def drawn_by(config: TrainConfig, by_group: Callable[[], bool]) -> By:
+    """How a validation part is drawn: as the settings say, or follows the division of the data.
+
+    By recording where there is none. ``by_group`` tells of the division, and is asked if it counts.
+    """
     if config.validation_fraction == 0:
         return "recording"
     if config.validate != "auto":
         return config.validate
+    return "group" if by_group() else "recording"
+
+
+def validated_by(data: AnyDataset, config: TrainConfig) -> By:
+    """:func:`drawn_by` of some training data, which may be a part of a division by group."""
     named = data.info is not None and data.split in data.info.grouped
-    return "group" if named and data.groups is not None else "recording"
+    return drawn_by(config, lambda: named and data.groups is not None)
 
 
 def validation_split(data: AnyDataset, config: TrainConfig) -> tuple[Ints, Ints]:
