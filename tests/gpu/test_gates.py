@@ -15,7 +15,7 @@ from eventsim.errors import CacheWarning
 
 ARCHITECTURES = ["sm_75", "sm_80", "sm_90", "sm_120"]
 # Bytes of ``shared_backward`` in double precision, which takes all 255 registers there.
-SPILLED = {"sm_100": 32, "sm_120": 32}
+SPILLED = {"sm_100": 8, "sm_120": 8}
 PRECISIONS = ["single", "double"]
 
 NVCC = shutil.which("nvcc")

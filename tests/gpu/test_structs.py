@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from eventsim.engine.cuda import device as cuda
+from eventsim.engine.cuda import roles
 from tests.support.simt import HostDevice, why_not
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
@@ -23,8 +24,13 @@ struct Mixed {
     int* found;
 };
 
-struct Unread {
+struct Outer {
+    unsigned char flag;
     Mixed inner;
+};
+
+struct Unread {
+    const Mixed& inner;
 };
 
 extern "C" __global__ void layout(long long* out) {
@@ -36,6 +42,8 @@ extern "C" __global__ void layout(long long* out) {
     out[5] = offsetof(Mixed, y);
     out[6] = offsetof(Mixed, n);
     out[7] = offsetof(Mixed, found);
+    out[8] = sizeof(Outer);
+    out[9] = offsetof(Outer, inner);
 }
 
 extern "C" __global__ void taken(const int scale, const Mixed given, double* out) {
@@ -45,6 +53,11 @@ extern "C" __global__ void taken(const int scale, const Mixed given, double* out
     out[3] = given.x + given.y;
     out[4] = given.n[2][1];
     out[5] = given.found == nullptr;
+}
+
+extern "C" __global__ void within(const Outer given, double* out) {
+    out[0] = given.flag + given.inner.few;
+    out[1] = given.inner.times[0];
 }
 """
 
@@ -61,10 +74,11 @@ def given(device, **changed):
 
 
 def test_struct_is_laid_out_as_c_lays_it_out(device):
-    (struct,) = cuda.structs(TEXT).values()
-    out = device.zeros(8, np.int64)
+    struct, outer = cuda.structs(TEXT).values()
+    out = device.zeros(10, np.int64)
     device.launch("single", "layout", 1, 1, [out])
     offsets = [struct.dtype.fields[field.name][1] for field in struct.fields]
+    offsets += [outer.dtype.itemsize, outer.dtype.fields["inner"][1]]
     assert device.get(out).tolist() == [struct.dtype.itemsize, *offsets]
     assert [field.name for field in struct.fields if field.pointer] == ["times", "found"]
 
@@ -73,6 +87,16 @@ def test_fields_arrive_in_their_types_and_what_is_not_there_as_null(device):
     out = device.zeros(6, np.float64)
     device.launch("single", "taken", 1, 1, [2, given(device), out])
     assert device.get(out).tolist() == [6.0, 2.5, 1.0, 2.25, 0.0, 1.0]
+
+
+def test_struct_within_a_struct_arrives(device):
+    out = device.zeros(2, np.float64)
+    outer = SimpleNamespace(flag=1, inner=given(device))
+    device.launch("single", "within", 1, 1, [outer, out])
+    assert device.get(out).tolist() == [4.0, 1.5]
+    wrong = SimpleNamespace(flag=1, inner=given(device, times=np.zeros(2)))
+    with pytest.raises(TypeError, match="within: given: inner: times is .*, expected a device"):
+        device.launch("single", "within", 1, 1, [wrong, out])
 
 
 @pytest.mark.parametrize(
@@ -99,13 +123,32 @@ def test_field_that_is_missing_is_refused_by_name(device):
 def test_text_of_the_kernels_says_how_large_its_structs_are():
     for precision in ("single", "double"):
         text = cuda.kernel_source(precision)
-        for struct in ("Stop", "Tape", "Loop", "Round", "QueueMemory", "StagedArrivals"):
+        declared = {name.removesuffix("Role") for name in vars(roles) if name.endswith("Role")}
+        for struct in declared | {"QueueMemory", "WindowMemory", "StagedEvents", "StagedArrivals"}:
             size = cuda.structs(text)[struct].dtype.itemsize
             assert f"static_assert(sizeof({struct}) == {size}," in text
     assert cuda.size_of("StagedArrivals", "double") > cuda.size_of("StagedArrivals", "single")
 
 
-def test_no_kernel_takes_more_than_it_can_be_read_by():
-    found = cuda.signatures(cuda.kernel_source("single"))
-    assert max(len(parameters) for parameters in found.values()) <= 22
-    assert len(found["windows_forward"]) == 18
+@pytest.mark.parametrize("states", [0, 3])
+def test_no_kernel_takes_more_than_it_can_be_read_by(states):
+    found = cuda.signatures(cuda.kernel_source("single", states=states))
+    assert max(len(parameters) for parameters in found.values()) <= 8
+
+
+def test_role_becomes_a_struct_of_the_same_fields():
+    text = roles.declarations()
+    begin = text.index("struct Windows {")
+    lines = text[begin : text.index("};", begin)].splitlines()[1:]
+    fields = [line.strip().rstrip(";").split(" ")[-1] for line in lines]
+    assert fields == list(roles.WindowsRole._fields)
+    declared = [line.strip().rstrip(";") for line in lines]
+    for line in ("double length", "Given<REAL> by_v", "int pieces", "Bundles due", "REAL* moments"):
+        assert line in declared
+    assert "order" not in text[text.index("struct Tape {") :].split("};")[0]  # the host's alone
+
+
+def test_types_of_arrays_are_those_of_the_declaration():
+    assert roles.types_of(roles.BundlesRole, np.float32) == [np.float64, np.int64, np.int64]
+    found = roles.types_of(roles.PackedRole, np.float32)
+    assert found == [np.float64, np.int32, np.int32, np.float32, np.float32]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 from eventsim.arrays import Array
 from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.engine.contract.piece import AdaptedPiece, Piece
-from eventsim.engine.contract.table import N_OWN, N_SUMS, real_type, spike_bases
+from eventsim.engine.contract.table import N_OWN, N_SUMS, neuron_table, real_type, spike_bases
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.order import (
-    Groups,
-    SortedArrivals,
     by_time,
     firsts,
     launch,
@@ -23,6 +21,18 @@ from eventsim.engine.cuda.order import (
     owners,
     sorting,
     starts_of,
+)
+from eventsim.engine.cuda.roles import (
+    ArrivalsFoundRole,
+    ArrivalsRole,
+    ExpandedRole,
+    FanOutRole,
+    GroupsRole,
+    MembersRole,
+    ReadRole,
+    RunsRole,
+    TapeRole,
+    WayBackRole,
 )
 from eventsim.events.tape import Adapted
 from eventsim.plan import Wiring
@@ -107,16 +117,13 @@ def _merged_rows(dev: Device, job: Job) -> DeviceEvents:
 
     Arrivals at one time go by row, then as they were.
     """
-    groups, n_rows = spike_groups(dev, job), int(job.stage.wiring.row_start[-1])
-    by_row, n = (groups.times, groups.sample, groups.row), groups.times.size
-    order = merged_order(dev, job.precision, n_rows, groups.first, *by_row)
+    groups = spike_groups(dev, job)
+    runs, n = RunsRole(groups.first, groups.time, groups.sample, groups.row), groups.time.size
+    order = merged_order(dev, job.precision, groups.n_rows, runs)
     events = _empty_events(dev, job.n_samples, n)
     launch(
         dev, job.precision, "order_arrivals", max(n, job.n_samples + 1),
-        [
-            n, job.n_samples, n_rows, order, groups.first, groups.times, groups.row, groups.spike,
-            *events.arguments(),
-        ],
+        [n, order, groups, *events.arguments()],
     )  # fmt: skip
     return events
 
@@ -171,31 +178,33 @@ def since(dev: Device, merged: DeviceEvents, begin: Array) -> DeviceEvents:
     return DeviceEvents(before[merged.offsets], merged.times[kept], merged.rows[kept], spike)
 
 
-def spike_groups(dev: Device, job: Job) -> Groups:
+def spike_groups(dev: Device, job: Job) -> GroupsRole:
     """Spikes of all sources by (sample, source row)."""
-    groups: Groups = _of_sources(_spike_groups, dev, job)
+    groups: GroupsRole = _of_sources(_spike_groups, dev, job)
     return groups
 
 
-def _spike_groups(dev: Device, job: Job) -> Groups:
+def _spike_groups(dev: Device, job: Job) -> GroupsRole:
     n_rows, sources = int(job.stage.wiring.row_start[-1]), _PlacedSources.of(dev, job)
     n, n_groups = sources.n, job.n_samples * n_rows
-    times, sample = dev.empty(n, np.float64), dev.empty(n, np.int32)
-    row, key = dev.empty(n, np.int32), dev.empty(n, np.int32)
+    read, sorted_ = (
+        ReadRole(dev.empty(n, np.float64), dev.empty(n, np.int32), dev.empty(n, np.int32))
+        for _ in range(2)
+    )
+    key = dev.empty(n, np.int32)
     launch(
         dev, job.precision, "read_sources", n,
-        [n, job.n_samples, len(job.sources), n_rows, sources.table, times, sample, row, key],
+        [n, job.n_samples, len(job.sources), n_rows, sources.table, read, key],
     )  # fmt: skip
     # The key of most jobs is a number of 32 bits, over which a sort goes in half of the rounds.
     small = n_groups < 2**31
-    order = sorting(dev, key if small else sample.astype(np.int64) * n_rows + row)
+    order = sorting(dev, key if small else read.sample.astype(np.int64) * n_rows + read.row)
     first = dev.empty(n_groups + 1, np.int64)
-    found = dev.empty(n, np.float64), dev.empty(n, np.int32), dev.empty(n, np.int32)
     launch(
         dev, job.precision, "group_sources", max(n, n_groups + 1),
-        [n, n_rows, n_groups, order, times, sample, row, first, *found],
+        [n, n_rows, n_groups, order, read, first, sorted_],
     )  # fmt: skip
-    return Groups(first, *found, order)
+    return GroupsRole(first, *sorted_, order, job.n_samples, n_rows)
 
 
 def sum_source(dev: Device, job: Job, k: int, values: Array) -> Array:
@@ -204,17 +213,14 @@ def sum_source(dev: Device, job: Job, k: int, values: Array) -> Array:
     found = dev.empty(size, np.float64)
     launch(
         dev, job.precision, "sum_by_row", size,
-        [
-            size, job.n_samples, int(wiring.row_start[-1]), int(wiring.row_start[k]),
-            int(spike_bases(job)[k]), groups.first, groups.spike, values, found,
-        ],
+        [size, int(wiring.row_start[k]), int(spike_bases(job)[k]), groups, values, found],
     )  # fmt: skip
     return found
 
 
 def spike_arrivals(
-    dev: Device, job: Job, wiring: PlacedWiring, groups: Groups, begin: Array | None = None
-) -> SortedArrivals:
+    dev: Device, job: Job, wiring: PlacedWiring, groups: GroupsRole, begin: Array | None = None
+) -> ArrivalsRole:
     """One arrival per spike and synapse of its source, by (sample, neuron).
 
     Those before ``begin`` (ms, by sample) are left out.
@@ -227,30 +233,31 @@ def spike_arrivals(
 
 
 def _spike_arrivals(
-    dev: Device, job: Job, wiring: PlacedWiring, groups: Groups, begin: Array | None
-) -> SortedArrivals:
+    dev: Device, job: Job, wiring: PlacedWiring, groups: GroupsRole, begin: Array | None
+) -> ArrivalsRole:
     size = job.stage.population.size
-    n_pairs, n_spikes = job.n_samples * size, groups.times.size
-    to = starts_of(dev, wiring.out_counts[groups.row])
+    n_pairs, n_spikes = job.n_samples * size, groups.time.size
+    to, duration = starts_of(dev, wiring.out_counts[groups.row]), dev.asarray(job.duration)
     n = int(to[-1])
-    times, pair, synapse = dev.empty(n, np.float64), dev.empty(n, np.int64), dev.empty(n, np.int32)
+    found = ExpandedRole(
+        dev.empty(n, np.float64), dev.empty(n, np.int64), dev.empty(n, np.int32)
+    )  # fmt: skip
     launch(
         dev, job.precision, "expand_arrivals", 32 * n_spikes,
         [
-            n_spikes, size, n_pairs, groups.sample, groups.row, groups.times, to, wiring.out_start,
-            wiring.target, _delays_beside(dev, job),
-            dev.zeros(job.n_samples, np.float64) if begin is None else begin,
-            dev.asarray(job.duration), times, pair, synapse,
+            n_spikes, size, groups, to,
+            FanOutRole(wiring.out_start, wiring.target, _delays_beside(dev, job)),
+            dev.zeros(job.n_samples, np.float64) if begin is None else begin, duration, found,
         ],
     )  # fmt: skip
-    order = by_time(dev, times, pair, n_pairs)
-    first = firsts(dev, pair[order], n_pairs)
-    return SortedArrivals(first, times[order], synapse[order], order, to)
+    order = by_time(dev, found.time, found.pair, n_pairs)
+    first = firsts(dev, found.pair[order], n_pairs)
+    return ArrivalsRole(first, found.time[order], found.synapse[order], order, duration, to)
 
 
 def sums_of_arrivals(
-    dev: Device, job: Job, wiring: PlacedWiring, groups: Groups, arrivals: SortedArrivals,
-    by_arrival: Array, later: Array,
+    dev: Device, job: Job, wiring: PlacedWiring, groups: GroupsRole, arrivals: ArrivalsRole,
+    found: ArrivalsFoundRole,
 ) -> tuple[Array, Array, Array]:  # fmt: skip
     """dL/d(weight), dL/d(delay), dL/dt of all spikes of the sources, from those of the arrivals."""
     n_synapses, n_spikes = wiring.target.size, int(spike_bases(job)[-1])
@@ -258,35 +265,16 @@ def sums_of_arrivals(
     launch(
         dev, job.precision, "sum_by_synapse", n_synapses,
         [
-            n_synapses, job.n_samples, int(job.stage.wiring.row_start[-1]), wiring.source_row,
-            wiring.out_start, groups.first, arrivals.to, by_arrival, later, by_weight, by_delay,
+            n_synapses, wiring.source_row, wiring.out_start, groups, arrivals.to, found, by_weight,
+            by_delay,
         ],
     )  # fmt: skip
     by_spike = dev.empty(n_spikes, np.float64)
     launch(
         dev, job.precision, "sum_by_spike", n_spikes,
-        [n_spikes, groups.spike, arrivals.to, later, by_spike],
+        [n_spikes, groups.spike, arrivals.to, found.later, by_spike],
     )  # fmt: skip
     return by_weight, by_delay, by_spike
-
-
-@dataclass(frozen=True, eq=False)
-class GroupedTape:
-    """Recorded spikes of a population by (sample, neuron), as ``Tape`` of the kernels.
-
-    ``order`` is the number of each in the tape, ``before`` work space where thresholds are
-    adaptive.
-    """
-
-    order: Array
-    first: Array
-    time: Array
-    current: Array
-    restart: Array
-    by_time: Array
-    by_voltage: Array
-    through: Array
-    before: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -307,7 +295,7 @@ class PlacedPiece:
             adapted = AdaptedPiece(begin, dev.asarray(piece.adapted.behind))
         return cls(dev.asarray(piece.begin), dev.asarray(piece.adjoint), adapted, piece)
 
-    def handed_on(self, dev: Device, found: StageGradients, tape: GroupedTape) -> StageGradients:
+    def handed_on(self, dev: Device, found: StageGradients, tape: TapeRole) -> StageGradients:
         """Leave the adjoint state at the begin in what was given; gradients with own spikes'."""
         self.given.adjoint[:] = dev.get(self.adjoint)
         if self.adapted is not None and self.given.adapted is not None:
@@ -317,38 +305,29 @@ class PlacedPiece:
         return replace(found, own_times=own_times)
 
 
-class WayBackArrays(NamedTuple):
-    """How far samples go back, and with what; as ``WayBack`` of the kernels.
-
-    The arrays are those of a piece: its begin, the adjoint state, and where thresholds are adaptive
-    the adaptation at its begin and what is known of the spikes behind it.
-    """
-
-    starts: bool = True
-    begin: Array | None = None
-    carried: Array | None = None
-    a: Array | None = None
-    last: Array | None = None
-    behind: Array | None = None
-
-
-def way_back(piece: PlacedPiece | None) -> WayBackArrays:
+def way_back(piece: PlacedPiece | None) -> WayBackRole:
     """Of a piece; to where samples start if there is none."""
     if piece is None:
-        return WayBackArrays()
+        return WayBackRole()
     adapted: tuple[Array, ...] = ()
     if piece.adapted is not None:
         adapted = (*piece.adapted.begin, piece.adapted.behind)
-    return WayBackArrays(piece.given.starts, piece.begin, piece.adjoint, *adapted)
+    return WayBackRole(piece.given.starts, piece.begin, piece.adjoint, *adapted)
 
 
-def neuron_times(dev: Device, job: Job) -> Array:
+def _neuron_times(dev: Device, job: Job) -> Array:
     """Refractory times in ms; with adaptive thresholds also their rise and rate, [3, size]."""
     p = job.stage.population
     if not p.is_adaptive:
         return dev.asarray(p.refractory)
     rows = (p.refractory, p.adaptation, 1.0 / p.tau_adaptation)
     return dev.xp.stack([dev.asarray(values) for values in rows])
+
+
+def members_of(dev: Device, job: Job) -> MembersRole:
+    """Parameters of a stage's neurons."""
+    table = to_real(dev, job, neuron_table(job))
+    return MembersRole(table, _neuron_times(dev, job), job.stage.population.size)
 
 
 def n_gradients(job: Job) -> int:

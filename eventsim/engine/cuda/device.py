@@ -5,8 +5,8 @@ implement it a second time, on the host, so that all of it runs where there is n
 
 The types of a kernel's parameters are read from its text, the only place where they are stated:
 CuPy would pass a Python float as double and an int as int64, whatever the kernel expects. A
-parameter that is a struct takes an object with an attribute for each of its fields; the text is
-compiled only if the structs are as large there as here.
+parameter that is a struct, one of :mod:`.roles`, takes an object with an attribute for each of its
+fields; the text is compiled only if the structs are as large there as here.
 """
 
 import re
@@ -23,6 +23,7 @@ from eventsim.arrays import Array, Precision
 from eventsim.engine.contract.job import RUNAWAY_PER_MS
 from eventsim.engine.contract.windowing import FEW, MANY, MOST_HALVINGS
 from eventsim.engine.cuda.compile import load
+from eventsim.engine.cuda.roles import declarations
 
 Size = Sequence[int]
 
@@ -94,8 +95,8 @@ _KERNEL = re.compile(
 _COMMENT = re.compile(r"//[^\n]*")
 _INCLUDED = re.compile(r'^#(?:pragma once|include "[^"]*")$', re.MULTILINE)
 _DECLARED = re.compile(
-    r"(?:const )?(?:__grid_constant__ )?"
-    r"(float|double|int|unsigned char|unsigned|long long|[A-Z]\w*) ?(.*)"
+    r"(?:const )?(?:__grid_constant__ )?(Given<)?"
+    r"(float|double|int|unsigned char|unsigned|long long|[A-Z]\w*)>? ?(.*)"
 )
 _NAMED = re.compile(r"(\*?) ?(?:__restrict__ )?(\w+)((?:\[\w+\])*)")
 _STRUCT = re.compile(r"^struct (\w+) \{([^{}#]*)\};", re.MULTILINE)
@@ -166,8 +167,11 @@ def kernel_source(precision: Precision, adaptive: bool = False, states: int = 0)
         f"#define OUTPUTS {OUTPUTS}\n"
         f"#define STATES {states}\n"
     )
-    files = (*FORMULAS, *(NEURON_SOURCES if adaptive else SOURCES))
-    text = head + joined((*LINEAR_FORMULAS, *LINEAR_SOURCES) if states else files)
+    spiking = (*FORMULAS, *(NEURON_SOURCES if adaptive else SOURCES))
+    files = (*LINEAR_FORMULAS, *LINEAR_SOURCES) if states else spiking
+    first = files.index("prelude.cuh") + 1  # the roles' arrays are of its types
+    roles = f'#line 1 "roles"\n{declarations()}'
+    text = "\n".join((head + joined(files[:first]), roles, joined(files[first:])))
     sizes = (
         f'static_assert(sizeof({name}) == {struct.dtype.itemsize}, "size of {name}");'
         for name, struct in structs(text).items()
@@ -212,7 +216,7 @@ def signatures(source: str) -> dict[str, tuple[Parameter, ...]]:
     for kernel, given in _KERNEL.findall(_COMMENT.sub("", source)):
         parameters: list[Parameter] = []
         for declared in given.split(","):
-            read = _declared(declared, source)
+            read = _declared(declared, source, structs(source))
             if read is None:
                 raise ValueError(
                     f"kernel {kernel}: parameter {declared.strip()!r} has no known type"
@@ -224,11 +228,11 @@ def signatures(source: str) -> dict[str, tuple[Parameter, ...]]:
 
 @cache
 def structs(source: str) -> dict[str, Parameter]:
-    """Structs of a CUDA text whose fields are numbers, arrays of them and pointers to them."""
-    found = {}
+    """Structs of a CUDA text: of numbers, arrays of them, pointers to them, and such structs."""
+    found: dict[str, Parameter] = {}
     for name, body in _STRUCT.findall(_COMMENT.sub("", source)):
         lines = [line for line in body.split(";") if line.strip()]
-        read = [_numbers(line, source) for line in lines]
+        read = [_declared(line, source, found) for line in lines]
         if all(read):
             fields = tuple(field for some in read if some is not None for field in some)
             layout = [(f.name, np.uintp if f.pointer else f.dtype, f.shape) for f in fields]
@@ -258,10 +262,10 @@ def _numbers(declared: str, source: str) -> list[Parameter] | None:
     """What a declaration of numbers declares, None if it is none."""
     match = _DECLARED.fullmatch(" ".join(declared.split()))
     types, sizes = _types(source), _constants(source)
-    if match is None or match[1] not in types:
+    if match is None or match[2] not in types:
         return None
-    dtype, found = np.dtype(types[match[1]]), []
-    for one in match[2].split(","):
+    dtype, found = np.dtype(types[match[2]]), []
+    for one in match[3].split(","):
         named = _NAMED.fullmatch(one.strip())
         if named is None:
             return None
@@ -269,17 +273,16 @@ def _numbers(declared: str, source: str) -> list[Parameter] | None:
         if not all(bound.isdigit() or bound in sizes for bound in bounds):
             return None
         shape = tuple(int(sizes.get(bound, bound)) for bound in bounds)
-        found.append(Parameter(named[2], dtype, named[1] == "*", shape=shape))
+        found.append(Parameter(named[2], dtype, bool(match[1] or named[1]), shape=shape))
     return found
 
 
-def _declared(declared: str, source: str) -> list[Parameter] | None:
-    """The parameter that is declared: of numbers, or a struct."""
+def _declared(declared: str, source: str, known: dict[str, Parameter]) -> list[Parameter] | None:
+    """The parameter that is declared: of numbers, or a struct that is known."""
     match = _DECLARED.fullmatch(" ".join(declared.split()))
-    struct = None if match is None else structs(source).get(match[1])
-    if match is None or struct is None:
+    if match is None or match[2] not in known or not match[3].isidentifier():
         return _numbers(declared, source)
-    return [replace(struct, name=match[2])]
+    return [replace(known[match[2]], name=match[3])]
 
 
 def bind(
@@ -295,7 +298,7 @@ def bind(
     if len(parameters) != len(args):
         raise TypeError(f"{kernel}: {len(args)} arguments given, {len(parameters)} expected")
     return [
-        _packed(kernel, parameter, value, is_array)
+        np.array(_packed(kernel, parameter, value, is_array), parameter.dtype)
         if parameter.fields
         else _bound(kernel, parameter, value, is_array)
         for parameter, value in zip(parameters, args, strict=True)
@@ -318,18 +321,21 @@ def _bound(where: str, parameter: Parameter, value: Any, is_array: Callable[[Any
 
 def _packed(
     where: str, struct: Parameter, values: Any, is_array: Callable[[Any], bool]
-) -> NDArray[Any]:
-    """A struct of the attributes of ``values``; None is no address."""
-    packed, where = np.zeros((), struct.dtype), f"{where}: {struct.name}"
+) -> tuple[Any, ...]:
+    """What a struct holds, of the attributes of ``values``; None is no address."""
+    where = f"{where}: {struct.name}"
+    packed: list[Any] = []
     for field in struct.fields:
-        if not hasattr(values, field.name):
+        value: Any = getattr(values, field.name, bind)
+        if value is bind:
             raise TypeError(f"{where}: {type(values)} has no {field.name}")
-        value = getattr(values, field.name)
-        if value is None and field.pointer:
-            continue
-        bound = _bound(where, field, value, is_array)
-        packed[field.name] = bound.data.ptr if field.pointer else bound
-    return packed
+        if field.fields:
+            packed.append(_packed(where, field, value, is_array))
+        elif field.pointer:
+            packed.append(0 if value is None else _bound(where, field, value, is_array).data.ptr)
+        else:
+            packed.append(value)
+    return tuple(packed)
 
 
 class CupyDevice(Device):

@@ -25,7 +25,7 @@ def resume(
     """Spikes and state are on the host."""
     placed = place_state(dev, state)
     trains, pending = _advance(dev, job, wirings, memory, placed, state)
-    end, adapted = placed.end.on_host(dev)
+    end, adapted = placed.end.on_host(dev.get)
     return carried(job, state, trains.map(dev.get), end, pending, adapted)
 
 

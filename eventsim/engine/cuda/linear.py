@@ -7,7 +7,7 @@ that of :func:`~eventsim.engine.contract.linear.linear_type`.
 
 from collections.abc import Callable, Hashable
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -33,83 +33,20 @@ from eventsim.engine.cuda.arrays import (
 )
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.order import launch, sum_rows
-from eventsim.engine.cuda.spikes import Buffers, SpikeMemory, collect, grouping_of
+from eventsim.engine.cuda.roles import (
+    ArrivalsFoundRole,
+    BuffersRole,
+    LinearJumpsRole,
+    LinearLogRole,
+    LinearRole,
+    LinearTablesRole,
+    LinearTapeRole,
+    LinearWiresRole,
+)
+from eventsim.engine.cuda.spikes import SpikeMemory, collect, grouping_of
 from eventsim.events import SpikeTrains
 
 Made = TypeVar("Made")
-
-
-class PlacedArrivals(NamedTuple):
-    """As ``LinearArrivals`` of the kernels."""
-
-    first: Array
-    time: Array
-    synapse: Array
-    duration: Array
-    cause: Array | None = None
-
-
-class PlacedTables(NamedTuple):
-    """As ``LinearTables`` of the kernels; what only the way back reads may be None."""
-
-    flow: Array
-    alpha: Array
-    powers: Array
-    bounds: Array
-    piece: Array
-    beta: Array | None
-    products: Array | None
-    size: int
-    bits: int
-
-
-class PlacedJumps(NamedTuple):
-    """As ``LinearJumps`` of the kernels."""
-
-    keep: Array
-    jump: Array
-    level: Array
-    alert: Array
-    hold: Array
-    start: Array
-
-
-class PlacedWires(NamedTuple):
-    """As ``LinearWires`` of the kernels."""
-
-    weight: Array
-    state: Array
-    own_weight: Array
-    own_delay: Array
-    own_state: Array
-    ordered: bool
-
-
-class PlacedTape(NamedTuple):
-    """As ``LinearTape`` of the kernels."""
-
-    first: Array
-    time: Array
-    by_time: Array
-    by_voltage: Array
-    through: Array
-
-
-class LogRoom(NamedTuple):
-    """As ``LinearLog`` of the kernels."""
-
-    state: Array
-    span: Array
-    kind: Array
-
-
-class Found(NamedTuple):
-    """As ``LinearResults`` of the kernels."""
-
-    by_arrival: Array
-    later: Array
-    sums: Array
-    grazes: Array
 
 
 class LinearNeurons:
@@ -120,9 +57,8 @@ class LinearNeurons:
         self.real = self.cells.real
         precision: Precision = "single" if self.real is np.float32 else "double"
         self.job = job = replace(job, precision=precision)
-        self.duration = dev.asarray(job.duration)
-        self.tables, self.jumps = _tables(dev, job, self.cells), _jumps(dev, job, self.cells)
-        self.wires = _wires(dev, job, self.cells)
+        given = dev, job, self.cells
+        self.neurons = LinearRole(_tables(*given), _jumps(*given), _wires(*given))
 
 
 class LinearLayer(LinearNeurons):
@@ -133,34 +69,29 @@ class LinearLayer(LinearNeurons):
         self._wiring = wirings.place(dev, job.stage.wiring)
         self.groups = spike_groups(dev, self.job)
         self.arrivals = spike_arrivals(dev, self.job, self._wiring, self.groups)
-        self.n_pairs, x = job.n_samples * self.cells.size, self.arrivals
-        self.met = PlacedArrivals(x.first, x.times, x.synapse, self.duration)
+        self.n_pairs = job.n_samples * self.cells.size
 
-    def run(self, into: Buffers) -> None:
+    def run(self, into: BuffersRole) -> None:
         """Run the pairs that ``into`` has room for."""
-        self._launch("linear_forward", [self.tables, self.jumps, self.wires, into])
+        self._launch("linear_forward", [self.neurons, into])
 
-    def run_back(self, tape: PlacedTape) -> tuple[Found, Array, Array, Array]:
+    def run_back(self, tape: LinearTapeRole) -> tuple[ArrivalsFoundRole, Array, Array, Array]:
         """Sums and grazes; dL/d(weight), dL/d(delay), dL/dt of all spikes of the sources."""
         dev, job, n, real = self.dev, self.job, self.cells.n, self.real
-        n_arrivals = self.arrivals.times.size
+        n_arrivals = self.arrivals.time.size
         steps = n_arrivals + 3 * tape.time.size
-        log = LogRoom(
+        log = LinearLogRole(
             dev.empty((steps, n), real), dev.empty(steps, np.float64), dev.empty(steps, np.uint8)
         )
-        found = Found(
+        found = ArrivalsFoundRole(
             dev.zeros(n_arrivals, real),
             dev.zeros(n_arrivals, real),
             dev.zeros((job.n_samples, self.cells.size, width_of_sums(n)), np.float64),
             dev.zeros(self.n_pairs, np.int32),
         )
-        self._run_back([
-            self.arrivals.origin, _with_back(dev, job, self.tables), self.jumps, self.wires, tape,
-            log, found,
-        ])  # fmt: skip
-        sums = sums_of_arrivals(
-            dev, job, self._wiring, self.groups, self.arrivals, found.by_arrival, found.later
-        )
+        tables = _with_back(dev, job, self.neurons.tables)
+        self._run_back([self.neurons._replace(tables=tables), tape, log, found])
+        sums = sums_of_arrivals(dev, job, self._wiring, self.groups, self.arrivals, found)
         return (found, *sums)
 
     def _run_back(self, arguments: list[Any]) -> None:
@@ -169,7 +100,7 @@ class LinearLayer(LinearNeurons):
     def _launch(self, kernel: str, arguments: list[Any]) -> None:
         launch(
             self.dev, self.job.precision, kernel, self.n_pairs,
-            [self.n_pairs, self.met, *arguments], states=self.cells.n,
+            [self.n_pairs, self.arrivals, *arguments], states=self.cells.n,
         )  # fmt: skip
 
 
@@ -178,34 +109,34 @@ def kept(job: Job, key: Hashable, make: Callable[[], Made]) -> Made:
     return job.stage.once(key, make, kept=job.stage.memo.again)
 
 
-def _tables(dev: Device, job: Job, cells: LinearCells) -> PlacedTables:
+def _tables(dev: Device, job: Job, cells: LinearCells) -> LinearTablesRole:
     t, place = cells.tables, dev.asarray
     return kept(
         job,
         (_tables, cells),
-        lambda: PlacedTables(
+        lambda: LinearTablesRole(
             place(t.flow), place(t.alpha), place(t.powers), place(t.bounds), place(t.piece),
             None, None, cells.size, t.powers.shape[1],
         ),
     )  # fmt: skip
 
 
-def _with_back(dev: Device, job: Job, tables: PlacedTables) -> PlacedTables:
+def _with_back(dev: Device, job: Job, tables: LinearTablesRole) -> LinearTablesRole:
     """With what the way back reads besides; it is met once in a step."""
     beta, products = map(dev.asarray, typed_back(job))
     return tables._replace(beta=beta, products=products)
 
 
-def _jumps(dev: Device, job: Job, cells: LinearCells) -> PlacedJumps:
+def _jumps(dev: Device, job: Job, cells: LinearCells) -> LinearJumpsRole:
     m = cells.matrices
     parts = (m.keep, m.jump, m.level, cells.alert, m.hold, cells.start)
-    return kept(job, (_jumps, cells), lambda: PlacedJumps(*map(dev.asarray, parts)))
+    return kept(job, (_jumps, cells), lambda: LinearJumpsRole(*map(dev.asarray, parts)))
 
 
-def _wires(dev: Device, job: Job, cells: LinearCells) -> PlacedWires:
-    def make() -> PlacedWires:
+def _wires(dev: Device, job: Job, cells: LinearCells) -> LinearWiresRole:
+    def make() -> LinearWiresRole:
         own_delay = dev.asarray(job.self_delays())
-        return PlacedWires(
+        return LinearWiresRole(
             real_weights(dev, job),
             dev.asarray(cells.synapse_state, np.int32),
             to_real(dev, job, job.self_weights()),
@@ -235,15 +166,15 @@ def backward(
 
 def tape_of(
     dev: Device, trains: SpikeTrains, seeds: tuple[Array, Array], order: Array, first: Array
-) -> PlacedTape:
+) -> LinearTapeRole:
     """Recorded spikes by (sample, neuron), with dL/dt of them and dL/dV just before them."""
     time, by_time, by_voltage = (
         dev.asarray(values, np.float64)[order] for values in (trains.times, *seeds)
     )
-    return PlacedTape(first, time, by_time, by_voltage, dev.zeros(order.size, np.float64))
+    return LinearTapeRole(first, time, by_time, by_voltage, dev.zeros(order.size, np.float64))
 
 
-def gradients_of(layer: LinearLayer, tape: PlacedTape) -> StageGradients:
+def gradients_of(layer: LinearLayer, tape: LinearTapeRole) -> StageGradients:
     """Gradients of the stage by a tape."""
     dev, job = layer.dev, layer.job
     found, weights, delays, effects = layer.run_back(tape)

@@ -5,8 +5,7 @@ neuron goes over what happened to it, as in a layer, and waits at each of its sp
 the spike has sent was gone over.
 """
 
-from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -27,14 +26,12 @@ from eventsim.engine.cuda.device import Device, size_of
 from eventsim.engine.cuda.linear import (
     LinearLayer,
     LinearNeurons,
-    PlacedTape,
     gradients_of,
     kept,
     tape_of,
 )
 from eventsim.engine.cuda.order import by_key, owners, sorting
 from eventsim.engine.cuda.queue import (
-    Round,
     advance,
     block_of,
     new_bundles,
@@ -43,36 +40,16 @@ from eventsim.engine.cuda.queue import (
     placed_loop,
     placed_sources,
 )
+from eventsim.engine.cuda.roles import (
+    LinearDuesRole,
+    LinearMarksRole,
+    LinearSentRole,
+    LinearTapeRole,
+    RoundRole,
+    types_of,
+)
 from eventsim.engine.cuda.spikes import SpikeMemory, grouping_of
 from eventsim.events import SpikeTrains
-
-
-class Dues(NamedTuple):
-    """Work space of all neurons; as ``LinearDues`` of the kernels."""
-
-    time: Array
-    seen: Array
-    sure: Array
-    mark: Array
-
-
-class Marks(NamedTuple):
-    """Where all neurons are on their way back: work space; as ``LinearMarks`` of the kernels."""
-
-    adjoint: Array
-    step: Array
-    arrival: Array
-    spike: Array
-    own: Array
-
-
-class Sent(NamedTuple):
-    """What the spikes of a loop send to it; as ``LinearSent`` of the kernels."""
-
-    first: Array
-    spike: Array
-    to: Array
-    least: float
 
 
 def forward(dev: Device, job: Job) -> SpikeTrains:
@@ -107,23 +84,23 @@ class _Queue(LinearNeurons):
         state, recent = dev.empty((*shape, n), self.real), dev.empty(shape, np.int64)
         self.stop = LinearStop(state, time, until, since, recent)
         self._arguments = [
-            placed_arrivals(dev, arrivals), placed, self.duration, self.tables, self.jumps,
-            self.wires, begin, self.stop,
+            placed_arrivals(dev, arrivals, dev.asarray(job.duration)), placed, self.neurons, begin,
+            self.stop,
         ]  # fmt: skip
 
     def run(
         self, limit: Array, capacity: int, count: Array, status: Array, reached: Array
-    ) -> Round:
+    ) -> RoundRole:
         """Run the samples whose limit is not -1."""
         dev, job, size = self.dev, self.job, self.cells.size
-        types = (np.float64, np.float64, np.uint8, np.int32)
-        dues = Dues(*(dev.empty((job.n_samples, size), dtype) for dtype in types))
+        types = types_of(LinearDuesRole, self.real)
+        dues = LinearDuesRole(*(dev.empty((job.n_samples, size), dtype) for dtype in types))
         heaps, written = (
             new_bundles(dev, job, capacity), new_round(dev, job, limit, count, status, reached)
         )  # fmt: skip
         dev.launch(
             job.precision, "linear_queue", job.n_samples, block_of(size),
-            [size, capacity, *self._arguments, dues, heaps, written],
+            [*self._arguments, dues, heaps, written],
             size_of("QueueMemory", job.precision),
             states=self.cells.n,
         )  # fmt: skip
@@ -150,7 +127,7 @@ class _LoopBack(LinearLayer):
 
     def __init__(
         self, dev: Device, job: Job, wirings: WiringCache, cause: Array, order: Array,
-        tape: PlacedTape,
+        tape: LinearTapeRole,
     ) -> None:  # fmt: skip
         super().__init__(dev, job, wirings)
         n, xp, x = order.size, dev.xp, self.arrivals
@@ -158,32 +135,31 @@ class _LoopBack(LinearLayer):
         grouped[order] = xp.arange(n)
         cause = grouped[cause[self.groups.spike]]
         sent, first = by_key(dev, cause, n + 1)
-        self._sent = Sent(first, sent, x.to, least_delay(job.stage))
-        caused = cause[owners(dev, x.to, x.times.size)][x.origin]
+        self._sent = LinearSentRole(first, sent, x.to, least_delay(job.stage))
+        caused = cause[owners(dev, x.to, x.time.size)][x.origin]
         caused = xp.where(caused == n, -1, caused)
-        if self._sent.least == 0.0 and x.times.size:
+        if self._sent.least == 0.0 and x.time.size:
             place = self._at_once_last(caused, tape)
-            caused, synapse, origin = caused[place], x.synapse[place], x.origin[place]
-            self.arrivals = replace(x, synapse=synapse, origin=origin)
-            self.met = self.met._replace(synapse=synapse)
-        self.met = self.met._replace(cause=caused)
+            caused = caused[place]
+            x = x._replace(synapse=x.synapse[place], origin=x.origin[place])
+        self.arrivals = x._replace(cause=caused)
 
-    def _at_once_last(self, cause: Array, tape: PlacedTape) -> Array:
+    def _at_once_last(self, cause: Array, tape: LinearTapeRole) -> Array:
         """Order of the arrivals, those of one time that come behind a spike of the neuron last."""
         xp, x = self.dev.xp, self.arrivals
-        pair = owners(self.dev, x.first, x.times.size)
-        behind = (cause >= tape.first[pair]) & (tape.time[xp.maximum(cause, 0)] == x.times)
-        new = xp.ones(x.times.size, np.int64)
-        new[1:] = (pair[1:] != pair[:-1]) | (x.times[1:] != x.times[:-1])
+        pair = owners(self.dev, x.first, x.time.size)
+        behind = (cause >= tape.first[pair]) & (tape.time[xp.maximum(cause, 0)] == x.time)
+        new = xp.ones(x.time.size, np.int64)
+        new[1:] = (pair[1:] != pair[:-1]) | (x.time[1:] != x.time[:-1])
         return sorting(self.dev, 2 * xp.cumsum(new) + behind)
 
     def _run_back(self, arguments: list[Any]) -> None:
         dev, n_pairs, size = self.dev, self.n_pairs, self.cells.size
         block, numbers = block_of(size), (dev.empty(n_pairs, np.int64) for _ in range(4))
-        marks = Marks(dev.empty((n_pairs, self.cells.n), self.real), *numbers)
+        marks = LinearMarksRole(dev.empty((n_pairs, self.cells.n), self.real), *numbers)
         dev.launch(
             self.job.precision, "linear_loop_backward", self.job.n_samples, block,
-            [size, self.met, *arguments, self._sent, marks],
+            [self.arrivals, *arguments, self._sent, marks],
             shared=8 * block,
             states=self.cells.n,
         )  # fmt: skip

@@ -1,7 +1,7 @@
 """Adam's step on a device: three launches, whatever the number of arrays."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -10,6 +10,7 @@ from eventsim.arrays import Array
 from eventsim.engine.contract.adam import AdamStep, Bounded, Trained
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.order import launch
+from eventsim.engine.cuda.roles import AdamFactorsRole, SegmentsRole
 
 BLOCK, PARTS = 256, 64  # threads of a block, and blocks, of the sum of squares
 
@@ -17,38 +18,6 @@ PARAMETERS = (
     "tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset", "refractory",
 )  # fmt: skip
 BITS = {"threshold": 1, "v_reset": 2, "v_leak": 4, "weights": 8}
-
-
-class Segments(NamedTuple):
-    """The arrays that are trained; as ``Segments`` of the kernels."""
-
-    start: Array
-    address: Array
-    logarithmic: Array
-    rate: Array
-    decayed: Array
-    least: Array
-    most: Array
-    n: int
-
-
-class AdamFactors(NamedTuple):
-    """As ``AdamFactors`` of the kernels."""
-
-    factor: float
-    clip: float
-    grow1: float
-    grow2: float
-    bias1: float
-    bias2: float
-    epsilon: float
-
-    @classmethod
-    def of(cls, step: AdamStep) -> "AdamFactors":
-        """Those of a step."""
-        kept1, kept2 = step.beta1, step.beta2
-        bias1, bias2 = 1.0 - kept1**step.number, 1.0 - kept2**step.number
-        return cls(step.factor, step.clip, 1.0 - kept1, 1.0 - kept2, bias1, bias2, step.epsilon)
 
 
 class FusedAdam:
@@ -73,10 +42,9 @@ class FusedAdam:
         self._kept = trained, bounded
         sizes = [one.values.size for one in trained]
         start = np.concatenate([[0], np.cumsum(sizes)])
-        self._size = int(start[-1])
         columns = zip(*((t.rate, t.decay, t.least, t.most) for t in trained), strict=True)
         rate, decayed, least, most = (self._array(column, np.float64) for column in columns)
-        self._segments = Segments(
+        self._segments = SegmentsRole(
             start=self._array(start, np.int64),
             address=self._array([one.values.data.ptr for one in trained], np.int64),
             logarithmic=self._array([one.logarithmic for one in trained], np.int32),
@@ -85,6 +53,7 @@ class FusedAdam:
             least=least,
             most=most,
             n=len(trained),
+            entries=int(start[-1]),
         )
         self._bounds = [
             self._array([_addresses(one) for one in bounded], np.int64),
@@ -97,17 +66,17 @@ class FusedAdam:
 
     def step(self, step: AdamStep, gradient: Array, first: Array, second: Array) -> Array:
         """Take a step in place; returns the square of the gradient's norm, [1]."""
-        dev, n = self._dev, self._size
+        dev, n = self._dev, self._segments.entries
         squares, square = dev.empty(PARTS, np.float64), dev.empty(1, np.float64)
         dev.launch(
             "double", "adam_gradient", PARTS, BLOCK,
-            [n, self._segments, gradient, squares],
+            [self._segments, gradient, squares],
             shared=BLOCK * 8,
         )  # fmt: skip
         launch(
             dev, "double", "adam_move", n,
             [
-                n, PARTS, self._segments, AdamFactors.of(step), gradient, squares, first, second,
+                PARTS, self._segments, AdamFactorsRole.of(step), gradient, squares, first, second,
                 square,
             ],
         )  # fmt: skip
@@ -120,8 +89,8 @@ class FusedAdam:
     def average(self, mean: Array, count: int) -> None:
         """Count the values as the ``count``-th of their mean, in place."""
         launch(
-            self._dev, "double", "adam_average", self._size,
-            [self._size, self._segments, float(count), mean],
+            self._dev, "double", "adam_average", self._segments.entries,
+            [self._segments, float(count), mean],
         )  # fmt: skip
 
 

@@ -5,13 +5,13 @@ numbers, which it sorts by radix. A time in ms is never negative, so that the bi
 read as a whole number, have the same order.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from eventsim.arrays import Array, Precision
 from eventsim.engine.cuda.device import Device
+from eventsim.engine.cuda.roles import RunsRole
 
 WAYS = 16  # runs that one round of merging makes one, as in the kernel
 BLOCK = 128  # threads of a kernel without shared memory
@@ -76,26 +76,15 @@ def by_time(dev: Device, times: Array, group: Array, n_groups: int) -> Array:
     return order[sorting(dev, key)]
 
 
-def merged_order(
-    dev: Device,
-    precision: Precision,
-    n_neurons: int,
-    first: Array,
-    times: Array,
-    sample: Array,
-    neuron: Array,
-) -> Array:
-    """Order by (sample, time, neuron) of spikes that lie neuron after neuron, each ascending.
-
-    ``first`` is the first spike of every (sample, neuron) and their total.
-    """
+def merged_order(dev: Device, precision: Precision, n_neurons: int, spikes: RunsRole) -> Array:
+    """Order by (sample, time, neuron)."""
     order = dev.zeros(0, np.int64)
-    width, n = 1, times.size
+    width, n = 1, spikes.time.size
     while width == 1 or width < n_neurons:
         after = dev.empty(n, np.int64)
         launch(
             dev, precision, "merge_runs", n,
-            [n, n_neurons, width, width == 1, first, times, sample, neuron, order, after],
+            [n, n_neurons, width, width == 1, spikes, order, after],
         )  # fmt: skip
         order, width = after, width * WAYS
     return order
@@ -116,34 +105,3 @@ def sum_by(dev: Device, values: Array, index: Array, size: int) -> Array:
     out = dev.zeros(size, np.float64)
     launch(dev, "double", "sum_groups", size, [size, first, order, values, out])
     return out
-
-
-@dataclass(frozen=True, eq=False)
-class Groups:
-    """Spikes of all sources by (sample, source row), in each in order of time.
-
-    ``first`` is the first spike of every group and their total; ``spike`` numbers the spikes among
-    those of all sources. ``times`` are when they arrive where a stage shares its events, else when
-    they were fired.
-    """
-
-    first: Array
-    times: Array
-    sample: Array
-    row: Array
-    spike: Array
-
-
-@dataclass(frozen=True, eq=False)
-class SortedArrivals:
-    """Spike arrivals by (sample, neuron), in each in order of time, then of source row.
-
-    ``first`` is the first arrival of every pair; ``origin`` the place of each before it was
-    sorted, where those of one spike lie side by side from ``to[spike]`` on.
-    """
-
-    first: Array
-    times: Array
-    synapse: Array
-    origin: Array
-    to: Array

@@ -1,7 +1,6 @@
 """Stage with a loop on a GPU, host side; twin of engine/cpu/queue_host.py."""
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -25,7 +24,6 @@ from eventsim.engine.contract.table import (
     fastest_rate,
     guess_spikes,
     layer_gradients,
-    neuron_table,
     real_type,
     row_weights,
     scaled_weights,
@@ -35,8 +33,8 @@ from eventsim.engine.contract.table import (
 from eventsim.engine.contract.windowing import Windows, windows_of
 from eventsim.engine.cuda.arrays import (
     PlacedPiece,
+    members_of,
     n_gradients,
-    neuron_times,
     parameters_home,
     sample_parts,
     to_real,
@@ -44,6 +42,20 @@ from eventsim.engine.cuda.arrays import (
 )
 from eventsim.engine.cuda.device import Device, size_of
 from eventsim.engine.cuda.order import by_time, firsts, sorting, starts_of, sum_by, sum_rows
+from eventsim.engine.cuda.roles import (
+    N_TIMES,
+    ArrivingRole,
+    BundlesRole,
+    CellsRole,
+    LoopFoundRole,
+    LoopRole,
+    PlacesRole,
+    RoomRole,
+    RoundRole,
+    StandingsRole,
+    WindowsRole,
+    types_of,
+)
 from eventsim.engine.cuda.spikes import SpikeMemory, grouped_tape, resistance_of
 from eventsim.events import SpikeTrains
 from eventsim.events.source import SourceSpikes
@@ -59,7 +71,6 @@ GUESS_LEAST, HEAP_LEAST = 256, 4096
 PARTS_BYTES, PARTS = 256 * 2**20, 512
 
 DONE, FULL, RUNAWAY = range(3)  # as in the kernel
-N_TIMES = 3  # of a neuron between two pieces of a stream, where its threshold is not adaptive
 
 
 def placed_sources(dev: Device, job: Job) -> Job:
@@ -76,86 +87,15 @@ def block_of(size: int) -> int:
     return min(MOST_BLOCK, max(LEAST_BLOCK, 1 << (size - 1).bit_length()))
 
 
-def placed_arrivals(dev: Device, arrivals: Arriving) -> Arriving:
+def placed_arrivals(dev: Device, arrivals: Arriving, duration: Array) -> ArrivingRole:
     """Arrivals as the kernels that go forward take them."""
-    met = {name: dev.asarray(getattr(arrivals, name)) for name in Arriving._fields[:4]}
-    return arrivals._replace(**met, cause=None)
+    offsets, time, first, last = map(dev.asarray, arrivals[:4])
+    return ArrivingRole(offsets, time, first, last, None, duration)
 
 
-def placed_loop(dev: Device, job: Job, loop: Loop) -> Loop:
-    real = real_type(job)
-    types: tuple[Any, ...] = (
-        np.int64, np.int64, np.int64, np.float64, np.int32, real, real, np.float64,
-    )  # fmt: skip
-    return Loop(*(dev.asarray(a, t) for a, t in zip(loop, types, strict=True)))
-
-
-@dataclass(frozen=True, eq=False)
-class Round:
-    """One run of the samples whose limit is not -1, and what it wrote; as ``Round`` of the kernels.
-
-    ``count``, ``status`` and ``reached`` are those of all rounds.
-    """
-
-    start: Array
-    limit: Array
-    time: Array
-    neuron: Array
-    current: Array
-    restart: Array
-    count: Array
-    status: Array
-    reached: Array
-
-
-class CellArrays(NamedTuple):
-    """Work space of the neurons of all samples; as ``Cells`` of the kernels."""
-
-    time: Array
-    until: Array
-    due: Array
-    since: Array
-    v: Array
-    j: Array
-    rise: Array
-    held: Array
-    mark: Array
-    recent: Array
-    a: None = None  # of queue_forward alone, in what says how the neurons stand after it
-    last: None = None
-
-
-class BundleArrays(NamedTuple):
-    """Room for bundles that arrive, [samples, capacity]; as ``Heap`` and ``Due`` of the kernels."""
-
-    time: Array
-    first: Array
-    last: Array
-
-
-class PlacedWindows(NamedTuple):
-    """How a loop goes by windows; as ``Windows`` of the kernels."""
-
-    length: float
-    reach: float
-    by_v: Array
-    by_j: Array
-    pieces: int
-    by_stretches: bool
-    width: int
-    n_functions: int
-
-
-class Places(NamedTuple):
-    """Work space and results of the way back; as ``Places`` of the kernels."""
-
-    adjoint: Array
-    reached: Array
-    next: Array
-    released: Array
-    adapted: Array
-    sums: Array
-    grazes: Array
+def placed_loop(dev: Device, job: Job, loop: Loop) -> LoopRole:
+    types = types_of(LoopRole, real_type(job))
+    return LoopRole(*(dev.asarray(a, t) for a, t in zip(loop, types, strict=True)))
 
 
 def forward(dev: Device, job: Job) -> SpikeTrains:
@@ -175,40 +115,15 @@ def resume(dev: Device, job: Job, state: LoopState) -> tuple[SpikeTrains, LoopSt
     begin = _placed_stop(dev, state.stop, state.adapted)
     launch = _Forward(dev, job, loop, arrivals, windows, begin)
     trains = advance(dev, job, launch, job.duration - state.begin).map(dev.get)
-    stop, adapted = launch.stop.on_host(dev)
+    stop, adapted = launch.stop.on_host(dev.get)
     return after(
         job, loop, state, arrivals, trains, stop, by_windows=windows is not None, adapted=adapted
     )
 
 
-class _Standing(NamedTuple):
-    """A :class:`LoopStop` on the device, in fewer arrays; as ``Standings`` of the kernels.
-
-    ``times`` [samples, 3, size] has time, until (not above 0 where V is not held) and since, and
-    where thresholds are adaptive, [samples, 5, size], the two of :class:`.Adapted`,
-    ``state`` [samples, 2, size] v and j,
-    ``window`` [samples, 2] idle and halvings.
-    """
-
-    times: Array
-    state: Array
-    recent: Array
-    border: Array
-    window: Array
-
-    def on_host(self, dev: Device) -> tuple[LoopStop, Adapted | None]:
-        """As arrays of NumPy."""
-        times, state, recent, border, window = (dev.get(values) for values in self)
-        stop = LoopStop(
-            times[:, 0], state[:, 0], state[:, 1], times[:, 1], times[:, 2], recent, border,
-            window[:, 0], window[:, 1],
-        )  # fmt: skip
-        return stop, Adapted(times[:, 3], times[:, 4]) if times.shape[1] > N_TIMES else None
-
-
-def _placed_stop(dev: Device, stop: LoopStop, adapted: Adapted | None) -> _Standing:
+def _placed_stop(dev: Device, stop: LoopStop, adapted: Adapted | None) -> StandingsRole:
     """Of arrays of NumPy."""
-    return _Standing(
+    return StandingsRole(
         dev.asarray(np.stack([stop.time, stop.until, stop.since, *(adapted or ())], axis=1)),
         dev.asarray(np.stack([stop.v, stop.j], axis=1)),
         dev.asarray(stop.recent),
@@ -217,7 +132,7 @@ def _placed_stop(dev: Device, stop: LoopStop, adapted: Adapted | None) -> _Stand
     )
 
 
-def _start(dev: Device, job: Job) -> _Standing:
+def _start(dev: Device, job: Job) -> StandingsRole:
     """How the neurons stand at time zero."""
     n, size = job.n_samples, job.stage.population.size
     n_times = N_TIMES + (len(Adapted._fields) if job.stage.population.is_adaptive else 0)
@@ -226,7 +141,7 @@ def _start(dev: Device, job: Job) -> _Standing:
     state[:, 0] = to_real(dev, job, start_voltage(job))
     none = dev.zeros((n, size + 2), np.int64)
     recent, window = none.ravel()[: n * size], none.ravel()[n * size :]
-    return _Standing(
+    return StandingsRole(
         times, state, recent.reshape(n, size), dev.zeros(n, np.float64), window.reshape(n, 2)
     )
 
@@ -253,18 +168,19 @@ def advance(dev: Device, job: Job, launch: "Running", span: Floats) -> SpikeTrai
 
 def new_round(
     dev: Device, job: Job, limit: Array, count: Array, status: Array, reached: Array
-) -> Round:
+) -> RoundRole:
     """Room for as many spikes of every sample as ``limit`` says."""
     start, real = starts_of(dev, dev.xp.maximum(limit, 0)), real_type(job)
     total, types = int(start[-1]), (np.float64, np.int32, real, real)
     time, neuron, current, restart = (dev.empty(total, dtype) for dtype in types)
-    return Round(start[:-1], limit, time, neuron, current, restart, count, status, reached)
+    return RoundRole(start[:-1], limit, time, neuron, current, restart, count, status, reached)
 
 
-def new_bundles(dev: Device, job: Job, capacity: int) -> BundleArrays:
+def new_bundles(dev: Device, job: Job, capacity: int) -> BundlesRole:
     """Room for so many bundles of every sample."""
-    types = (np.float64, np.int64, np.int64)
-    return BundleArrays(*(dev.empty((job.n_samples, capacity), dtype) for dtype in types))
+    types, shape = types_of(BundlesRole, real_type(job)), (job.n_samples, capacity)
+    time, first, last = (dev.empty(shape, dtype) for dtype in types)
+    return BundlesRole(time, first, last, capacity)
 
 
 class Running(Protocol):
@@ -272,7 +188,7 @@ class Running(Protocol):
 
     def run(
         self, limit: Array, capacity: int, count: Array, status: Array, reached: Array
-    ) -> Round:
+    ) -> RoundRole:
         """Those whose limit is not -1."""
 
 
@@ -281,31 +197,29 @@ class _Forward:
 
     def __init__(
         self, dev: Device, job: Job, loop: Loop, arrivals: Arriving, windows: Windows | None,
-        begin: _Standing,
+        begin: StandingsRole,
     ) -> None:  # fmt: skip
         self._dev, self._job, self._windows = dev, job, windows
-        self.stop = _Standing(*(dev.empty(values.shape, values.dtype) for values in begin))
+        self.stop = StandingsRole(*(dev.empty(values.shape, values.dtype) for values in begin))
         self._arguments = [
-            placed_arrivals(dev, arrivals),
+            placed_arrivals(dev, arrivals, dev.asarray(job.duration)),
             placed_loop(dev, job, loop),
-            dev.asarray(job.duration),
-            to_real(dev, job, neuron_table(job)),
-            neuron_times(dev, job),
+            members_of(dev, job),
             begin,
             self.stop,
         ]
 
     def run(
         self, limit: Array, capacity: int, count: Array, status: Array, reached: Array
-    ) -> Round:
+    ) -> RoundRole:
         """Run the samples whose limit is not -1."""
         dev, job, real = self._dev, self._job, real_type(self._job)
         size, n = job.stage.population.size, job.n_samples
-        types: list[Any] = [*[np.float64] * 4, *[real] * 3, *[np.int32] * 3]
-        cells = CellArrays(*(dev.empty((n, size), dtype) for dtype in types))
+        types = types_of(CellsRole, real)[: -len(Adapted._fields)]
+        cells = CellsRole(*(dev.empty((n, size), dtype) for dtype in types))
         written = new_round(dev, job, limit, count, status, reached)
-        heap = new_bundles(dev, job, capacity)
-        arguments = [size, capacity, *self._arguments, cells, heap, written]
+        room = RoomRole(cells, new_bundles(dev, job, capacity))
+        arguments = [*self._arguments, room, written]
         if self._windows is None:
             dev.launch(
                 job.precision, "queue_forward", n, block_of(size), arguments,
@@ -315,27 +229,25 @@ class _Forward:
         else:
             dev.launch(
                 job.precision, "windows_forward", n, block_of(size),
-                arguments + self._of_windows(self._windows, capacity),
+                [*arguments, self._of_windows(self._windows, capacity)],
                 size_of("WindowMemory", job.precision),
             )  # fmt: skip
         return written
 
-    def _of_windows(self, windows: Windows, capacity: int) -> list[Any]:
+    def _of_windows(self, windows: Windows, capacity: int) -> WindowsRole:
         """What ``windows_forward`` takes besides."""
         dev, job, n, real = self._dev, self._job, self._job.n_samples, real_type(self._job)
         basis = windows.basis
         shares = algorithm_by_windows(job.stage) is Algorithm.LOOP_STRETCHES
         width = 0 if shares else windows.width
-        weights, rows = dev.empty((0, 0), real), dev.empty(0, np.int32)
-        if shares:
-            weights = to_real(dev, job, row_weights(job))
-            rows = job.stage.once(_rows, lambda: _rows(dev, job))
-        taken = PlacedWindows(
+        return WindowsRole(
             windows.length, basis.reach, dev.asarray(basis.by_v), dev.asarray(basis.by_j),
-            windows.pieces, shares, width, len(basis.by_v),
+            windows.pieces, width, len(basis.by_v), new_bundles(dev, job, capacity),
+            dev.empty((n, job.stage.population.size, width), real), shares,
+            to_real(dev, job, row_weights(job)) if shares else None,
+            job.stage.once(_rows, lambda: _rows(dev, job)) if shares else None,
+            fastest_rate(job),
         )  # fmt: skip
-        moments = dev.empty((n, job.stage.population.size, width), real)
-        return [taken, new_bundles(dev, job, capacity), moments, weights, rows, fastest_rate(job)]
 
 
 def _rows(dev: Device, job: Job) -> Array:
@@ -351,7 +263,7 @@ def _raise_runaway(dev: Device, job: Job, count: Array, status: Array, reached: 
         raise_first_runaway(job, samples, dev.get(count)[samples], dev.get(reached)[samples])
 
 
-def _packed(dev: Device, job: Job, rounds: list[tuple[Round, Array]]) -> SpikeTrains:
+def _packed(dev: Device, job: Job, rounds: list[tuple[RoundRole, Array]]) -> SpikeTrains:
     """The spikes of all samples by (sample, time, neuron), from every round those it completed."""
     xp, real = dev.xp, real_type(job)
     types = (np.int64, np.float64, np.int32, real, real)
@@ -398,39 +310,40 @@ def backward(
     n_synapses = loop.weight.size
     bounds = sample_parts(job, bytes_each=16 * n_synapses, most_bytes=PARTS_BYTES, most=PARTS)
     parts = bounds.size - 1
-    by_weight = dev.zeros((parts, n_synapses), real)
-    by_delay = dev.zeros((parts, n_synapses), np.float64)
-    effects = dev.empty(met.time.size, np.float64)
-    sums = dev.zeros((parts, n_gradients(job), size), np.float64)
-    grazes = dev.zeros((parts, size), np.int32)
-    places = Places(
+    found = LoopFoundRole(
+        dev.zeros((parts, n_synapses), real), dev.zeros((parts, n_synapses), np.float64),
+        dev.empty(met.time.size, np.float64),
+        dev.zeros((parts, n_gradients(job), size), np.float64), dev.zeros((parts, size), np.int32),
+        n_synapses,
+    )  # fmt: skip
+    places = PlacesRole(
         dev.empty((parts, 5, size), real), dev.empty((parts, size), np.float64),
         dev.empty((parts, size), np.int64), dev.empty((parts, size), np.uint8),
-        dev.empty((parts, size, 3 if adaptive else 0), np.float64), sums, grazes,
+        dev.empty((parts, size, 3 if adaptive else 0), np.float64),
     )  # fmt: skip
     dev.launch(
         job.precision, "queue_backward", parts, block_of(size),
         [
-            size, n_synapses, dev.asarray(bounds), met._replace(cause=grouped[met.cause]), loop,
-            dev.asarray(job.duration), to_real(dev, job, neuron_table(job)),
-            neuron_times(dev, job), tape, trains.neurons[order], way_back(placed), places,
-            by_weight, by_delay, effects,
+            dev.asarray(bounds),
+            ArrivingRole(*met[:4], grouped[met.cause], dev.asarray(job.duration)), loop,
+            members_of(dev, job), tape._replace(neuron=trains.neurons[order]), way_back(placed),
+            places, found,
         ],
         shared=block_of(size) * 8,
         adaptive=adaptive,
     )  # fmt: skip
-    home, total = parameters_home(dev, job), sum_rows(dev, job.precision, sums)
-    found = layer_gradients(
+    home, total = parameters_home(dev, job), sum_rows(dev, job.precision, found.sums)
+    gradients = layer_gradients(
         job,
-        by_drive=home(sum_rows(dev, job.precision, by_weight)),
-        by_delay=home(sum_rows(dev, job.precision, by_delay)),
-        source_times=split_effects(job, _by_spike(dev, job, met.spike, effects)),
+        by_drive=home(sum_rows(dev, job.precision, found.by_weight)),
+        by_delay=home(sum_rows(dev, job.precision, found.by_delay)),
+        source_times=split_effects(job, _by_spike(dev, job, met.spike, found.effects)),
         sums=home(total[:N_SUMS]),
         own=home(total[N_SUMS : N_SUMS + N_OWN]),
-        grazes=grazes.sum(),
+        grazes=found.grazes.sum(),
         adapted=home(total[N_SUMS + N_OWN :]) if adaptive else None,
     )
-    return found if placed is None else placed.handed_on(dev, found, tape)
+    return gradients if placed is None else placed.handed_on(dev, gradients, tape)
 
 
 def _by_spike(dev: Device, job: Job, spike: Array, effects: Array) -> Array:

@@ -1,6 +1,5 @@
 """Readout on a GPU, host side; twin of engine/cpu/readout_host.py."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,6 @@ from eventsim.engine.contract.gain_windows import N_GAIN, count_windows, terms_o
 from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.engine.contract.table import N_READOUT, leak_weight, of_readout, real_type
 from eventsim.engine.cuda.arrays import (
-    PlacedWiring,
     WiringCache,
     parameters_home,
     placed_delays,
@@ -19,6 +17,12 @@ from eventsim.engine.cuda.arrays import (
 )
 from eventsim.engine.cuda.device import LANES, OUTPUTS, Device
 from eventsim.engine.cuda.order import launch, sum_rows
+from eventsim.engine.cuda.roles import (
+    FanOutRole,
+    GainTableRole,
+    IntegralsBackRole,
+    SourceSpikesRole,
+)
 from eventsim.engine.cuda.tables import in_type_of_state
 
 BLOCK = 128
@@ -34,41 +38,27 @@ PARAMETERS = ("tau_mem", "tau_syn", "resistance")
 PARTS_BYTES, PARTS = 64 * 2**20, 256
 
 
-@dataclass(frozen=True, eq=False)
 class _Readout:
     """One job on the device."""
 
-    job: Job
-    wiring: PlacedWiring
-    weight: Array
-    delay: Array
-    duration: Array
-    gains: Array
-    rate: float
-    per_ms: float
-
-    @classmethod
-    def of(cls, dev: Device, job: Job, wirings: WiringCache, rate: float) -> "_Readout":
-        per_ms = windows_per_ms(job, rate)
-        return cls(
-            job,
-            wirings.place(dev, job.stage.wiring),
-            real_weights(dev, job),
-            placed_delays(dev, job),
-            dev.asarray(job.duration),
-            gains_of(dev, job, rate, per_ms),
-            rate,
-            per_ms,
+    def __init__(self, dev: Device, job: Job, wirings: WiringCache, rate: float) -> None:
+        self._dev, self._job = dev, job
+        per_ms, wiring = windows_per_ms(job, rate), wirings.place(dev, job.stage.wiring)
+        self.fan = FanOutRole(
+            wiring.out_start, wiring.target, placed_delays(dev, job), real_weights(dev, job)
         )
+        self._duration = dev.asarray(job.duration)
+        values = gains_of(dev, job, rate, per_ms)
+        self._gains = GainTableRole(values, job.stage.population.size, rate, per_ms)
 
-    def of_source(self, dev: Device, k: int) -> list[Any]:
+    def of_source(self, k: int) -> list[Any]:
         """What both kernels take of synapses, spikes and table."""
-        source = self.job.sources[k]
-        return [
-            self.wiring.out_start, self.wiring.target, self.weight, self.delay,
-            dev.asarray(source.offsets), dev.asarray(source.times), dev.asarray(source.neurons),
-            self.duration, self.gains, self.rate, self.per_ms,
-        ]  # fmt: skip
+        place, source = self._dev.asarray, self._job.sources[k]
+        spikes = SourceSpikesRole(
+            place(source.offsets), place(source.times), place(source.neurons), self._duration,
+            int(self._job.stage.wiring.row_start[k]),
+        )  # fmt: skip
+        return [self.fan, spikes, self._gains]
 
 
 def _placed(dev: Device, job: Job) -> list[Array]:
@@ -83,11 +73,11 @@ def gains_of(dev: Device, job: Job, rate: float, per_ms: float) -> Array:
     n_windows, n_terms = count_windows(job, per_ms), terms_of(real)
 
     def make() -> Array:
-        gains, (single, *into) = in_type_of_state(dev, job, (n_windows, N_GAIN, n_terms, size))
+        gains, into = in_type_of_state(dev, job, (n_windows, N_GAIN, n_terms, size))
         taus = _placed(dev, job)[:2]
         launch(
             dev, "double", "readout_gains", n_windows * size,
-            [size, n_windows, n_terms, single, *taus, rate, per_ms, *into],
+            [size, n_windows, n_terms, *taus, rate, per_ms, into],
         )  # fmt: skip
         return gains
 
@@ -95,13 +85,13 @@ def gains_of(dev: Device, job: Job, rate: float, per_ms: float) -> Array:
 
 
 def forward(dev: Device, job: Job, wirings: WiringCache, rate: float) -> Array:
-    p, readout, n = job.stage.population, _Readout.of(dev, job, wirings, rate), job.n_samples
+    p, readout, n = job.stage.population, _Readout(dev, job, wirings, rate), job.n_samples
     parts = min(max(BLOCKS // max(n, 1), 1), MOST_PARTS)
     integral = dev.zeros((len(job.sources), parts, n, p.size), np.float64)
-    for k, row in enumerate(job.stage.wiring.row_start[:-1]):
+    for k in range(len(job.sources)):
         dev.launch(
             job.precision, "readout_forward", n * parts, BLOCK,
-            [n, p.size, parts, row, *readout.of_source(dev, k), integral[k]],
+            [n, parts, *readout.of_source(k), integral[k]],
             shared=GROUPS * OUTPUTS * 8,
         )  # fmt: skip
     total = dev.empty((n, p.size), np.float64)
@@ -124,14 +114,14 @@ def _slices(parts: int, n_rows: int) -> int:
 def backward(
     dev: Device, job: Job, wirings: WiringCache, rate: float, by_integral: Array
 ) -> StageGradients:
-    p, readout = job.stage.population, _Readout.of(dev, job, wirings, rate)
-    n_synapses, delayed = readout.weight.size, job.stage.delays_per_synapse
+    p, readout = job.stage.population, _Readout(dev, job, wirings, rate)
+    n_synapses, delayed = readout.fan.target.size, job.stage.delays_per_synapse
     seed = dev.asarray(by_integral)
     bounds = sample_parts(job, bytes_each=16 * n_synapses, most_bytes=PARTS_BYTES, most=PARTS)
-    parts, rows = bounds.size - 1, job.stage.wiring.row_start
+    parts = bounds.size - 1
     slices = _slices(parts, max((source.size for source in job.sources), default=1))
     by_weight = dev.zeros((parts, n_synapses), np.float64)
-    by_delay = dev.zeros((parts, n_synapses if delayed else 0), np.float64)
+    by_delay = dev.zeros((parts, n_synapses), np.float64) if delayed else None
     sums = dev.zeros((len(job.sources), parts * slices, N_READOUT, p.size), np.float64)
     effects = tuple(dev.zeros(source.times.size, np.float64) for source in job.sources)
     scaled, by_leak = dev.empty(seed.shape, np.float64), dev.empty(p.size, np.float64)
@@ -147,8 +137,8 @@ def backward(
         dev.launch(
             job.precision, "readout_backward", parts * slices, BLOCK,
             [
-                p.size, slices, rows[k], n_synapses, int(delayed), placed,
-                *readout.of_source(dev, k), scaled, by_weight, by_delay, effect, sums[k],
+                slices, placed, *readout.of_source(k),
+                IntegralsBackRole(scaled, by_weight, by_delay, effect, sums[k], n_synapses),
             ],
             shared=GROUPS * 3 * OUTPUTS * 8,
         )  # fmt: skip
@@ -159,7 +149,7 @@ def backward(
         job,
         dict(zip(PARAMETERS, home(found), strict=True)),
         by_weight=home(sum_rows(dev, job.precision, by_weight)),
-        by_delay=home(sum_rows(dev, job.precision, by_delay)) if delayed else None,
+        by_delay=None if by_delay is None else home(sum_rows(dev, job.precision, by_delay)),
         source_times=effects,
         by_leak=home(by_leak),
     )

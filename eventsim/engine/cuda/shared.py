@@ -10,11 +10,10 @@ from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.state import LayerState, Pending, still_pending, with_pending
 from eventsim.engine.cuda.arrays import (
     DeviceEvents,
-    GroupedTape,
     PlacedPiece,
+    members_of,
     merged_events,
     n_gradients,
-    neuron_times,
     sample_parts,
     since,
     to_real,
@@ -22,7 +21,14 @@ from eventsim.engine.cuda.arrays import (
 )
 from eventsim.engine.cuda.device import TILE, Device, size_of
 from eventsim.engine.cuda.order import sum_rows
-from eventsim.engine.cuda.spikes import Buffers, PlacedState
+from eventsim.engine.cuda.roles import (
+    BuffersRole,
+    ChunksRole,
+    EventsRole,
+    LayerFoundRole,
+    TapeRole,
+)
+from eventsim.engine.cuda.spikes import PlacedState
 
 # Weight gradients are summed in parts over the samples, as many as fit this memory.
 PARTS_BYTES, PARTS = 512 * 2**20, 1024
@@ -39,25 +45,28 @@ class SharedLayer:
         self._skip = dev.asarray(skip)
         self._weights = to_real(dev, job, table.row_weights(job))
         self._n_rows = self._weights.shape[0] - 1
-        self._par = to_real(dev, job, table.neuron_table(job))
-        self._times = neuron_times(dev, job)
+        self._members = members_of(dev, job)
         self._adaptive = job.stage.population.is_adaptive
         self._duration = dev.asarray(job.duration)
         self._tiles = -(-job.stage.population.size // TILE)
 
-    def run(self, state: PlacedState, met: Array, into: Buffers) -> None:
+    def run(self, state: PlacedState, met: Array, into: BuffersRole) -> None:
         """Run the pairs that ``into`` has room for; ``met`` events of each sample at its end."""
         job, events = self._job, self._events
         self._dev.launch(
             job.precision, "shared_forward", job.n_samples * self._tiles, TILE,
             [
-                job.stage.population.size, events.offsets, events.times, events.rows,
-                self._duration, self._weights, self._par, self._times, table.fastest_rate(job),
-                state.begin, state.end, self._skip, met, into,
+                self._met(events, self._skip, met), self._weights, self._members,
+                table.fastest_rate(job), state.begin, state.end, into,
             ],
             shared=size_of("StagedEvents", job.precision),
             adaptive=self._adaptive,
         )  # fmt: skip
+
+    def _met(self, events: DeviceEvents, *skip_met: Array) -> EventsRole:
+        """Events as the kernels take them."""
+        n = events.times.size
+        return EventsRole(events.offsets, events.times, events.rows, self._duration, n, *skip_met)
 
     def pending(self, met: Array) -> Pending:
         """The events that are not all met."""
@@ -71,7 +80,7 @@ class SharedLayer:
         )
 
     def run_back(
-        self, tape: GroupedTape, piece: PlacedPiece | None
+        self, tape: TapeRole, piece: PlacedPiece | None
     ) -> tuple[Array, Array, Array, Array]:
         """dL/d(scaled weight), dL/dt of all spikes of the sources, sums and grazes."""
         dev, job, events = self._dev, self._job, self._events
@@ -84,28 +93,30 @@ class SharedLayer:
             job, bytes_each=rows * size * real.itemsize, most_bytes=PARTS_BYTES, most=PARTS
         )
         parts = bounds.size - 1
-        by_weight = dev.zeros((parts, rows, size), real)
-        effects = dev.zeros((self._tiles, n_events), real)
-        sums = dev.zeros((parts, n_gradients(job), size), np.float64)
-        grazes = dev.zeros((parts, size), np.int32)
+        found = LayerFoundRole(
+            dev.zeros((parts, rows, size), real),
+            dev.zeros((self._tiles, n_events), real),
+            dev.zeros((parts, n_gradients(job), size), np.float64),
+            dev.zeros((parts, size), np.int32),
+            rows,
+        )
         dev.launch(
             job.precision, "shared_backward", parts * self._tiles, TILE,
             [
-                size, rows, n_events, dev.asarray(bounds), events.offsets, events.times,
-                events.rows, self._duration, self._weights, self._par, self._times,
-                *span_of(job), tape, way_back(piece), by_weight, effects, sums, grazes,
+                ChunksRole(dev.asarray(bounds), *span_of(job)), self._met(events), self._weights,
+                self._members, tape, way_back(piece), found,
             ],
             shared=size_of("StagedArrivals", job.precision),
             adaptive=self._adaptive,
         )  # fmt: skip
-        by_event = sum_rows(dev, job.precision, effects)
+        by_event = sum_rows(dev, job.precision, found.effects)
         if events.spike is not None:
             whole = n_events == n_spikes
             by_spike = (dev.empty if whole else dev.zeros)(n_spikes, np.float64)
             by_spike[events.spike] = by_event
             by_event = by_spike
-        total = table.of_synapses(job, sum_rows(dev, job.precision, by_weight))
-        return total, by_event, sum_rows(dev, job.precision, sums), grazes
+        total = table.of_synapses(job, sum_rows(dev, job.precision, found.by_weight))
+        return total, by_event, sum_rows(dev, job.precision, found.sums), found.grazes
 
 
 def _since(

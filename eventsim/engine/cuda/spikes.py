@@ -9,14 +9,21 @@ import numpy as np
 
 from eventsim.arrays import Array
 from eventsim.engine.contract.job import Job, raise_first_runaway
-from eventsim.engine.contract.state import LayerState, Stop
+from eventsim.engine.contract.state import LayerState
 from eventsim.engine.contract.table import GUESS_MOST, guess_spikes, real_type
-from eventsim.engine.cuda.arrays import GroupedTape
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.order import by_key, launch, merged_order, owners, starts_of
+from eventsim.engine.cuda.roles import (
+    BuffersRole,
+    PackedRole,
+    RecordedRole,
+    RunsRole,
+    StopRole,
+    TapeRole,
+    types_of,
+)
 from eventsim.engine.cuda.tables import start_of
 from eventsim.events import SpikeTrains
-from eventsim.events.tape import Adapted
 from eventsim.memo import Memo
 
 # Every (sample, neuron) has room for at least that many spikes at first.
@@ -26,59 +33,18 @@ BLOCK, BLOCKS = 128, 32  # threads of a block, and blocks, that look at all pair
 
 
 @dataclass(frozen=True, eq=False)
-class Buffers:
-    """Room for the spikes of the pairs that one round runs; ``limit`` is -1 for all others.
-
-    ``count`` and ``reached`` are those of all rounds. As ``Buffers`` of the kernels.
-    """
-
-    start: Array
-    limit: Array
-    time: Array
-    current: Array
-    restart: Array
-    count: Array
-    reached: Array
-
-
-class PlacedStop(NamedTuple):
-    """A :class:`.state.Stop` on the device, with an :class:`.Adapted` if any.
-
-    As ``Stop`` of the kernels.
-    """
-
-    time: Array
-    v: Array
-    j: Array
-    until: Array
-    a: Array | None = None
-    last: Array | None = None
-
-    def copy(self) -> "PlacedStop":
-        """The same in new arrays."""
-        return PlacedStop(*(None if values is None else values.copy() for values in self))
-
-    def on_host(self, dev: Device) -> tuple[Stop, Adapted | None]:
-        """As arrays of NumPy."""
-        time, v, j, until, *adapted = (
-            None if values is None else dev.get(values) for values in self
-        )
-        return Stop(time, v, j, until), None if self.a is None else Adapted(*adapted)
-
-
-@dataclass(frozen=True, eq=False)
 class PlacedState:
     """A :class:`.state.LayerState` on the device, and where its successor goes."""
 
-    begin: PlacedStop
-    end: PlacedStop
+    begin: StopRole
+    end: StopRole
     spikes: Array
     first: Array
 
 
 def place_state(dev: Device, state: LayerState) -> PlacedState:
     """A state on the device."""
-    begin = PlacedStop(*map(dev.asarray, (*state.stop, *(state.adapted or ()))))
+    begin = StopRole(*map(dev.asarray, (*state.stop, *(state.adapted or ()))))
     # A pair that nothing moves in the time of the job keeps its state.
     return PlacedState(begin, begin.copy(), dev.asarray(state.spikes), dev.asarray(state.first))
 
@@ -89,9 +55,9 @@ def place_start(dev: Device, job: Job) -> PlacedState:
     n_pairs = shape[0] * shape[1]
     adapted = (np.float64,) * 2 if job.stage.population.is_adaptive else ()
 
-    def new(make: Callable[..., Array]) -> PlacedStop:
+    def new(make: Callable[..., Array]) -> StopRole:
         types = (np.float64, real, real, np.float64, *adapted)
-        return PlacedStop(*(make(shape, dtype) for dtype in types))
+        return StopRole(*(make(shape, dtype) for dtype in types))
 
     begin = new(dev.zeros)
     launch(
@@ -150,7 +116,7 @@ class SpikeMemory:
 
 
 def collect(
-    dev: Device, job: Job, memory: SpikeMemory, run: Callable[[Buffers], None]
+    dev: Device, job: Job, memory: SpikeMemory, run: Callable[[BuffersRole], None]
 ) -> SpikeTrains:
     """Run all pairs; those whose spikes do not fit are run again with room for all.
 
@@ -161,11 +127,11 @@ def collect(
     if n_pairs == 0:
         return _packed(dev, job, memory, [], Grouping(dev.zeros(1, np.int64), count, count), 0)
     each, start, limit = memory.room(dev, job)
-    room, rounds = n_pairs * each, list[Buffers]()
+    room, rounds = n_pairs * each, list[BuffersRole]()
     while True:
         time = dev.empty(room, np.float64)
         current, restart = dev.empty(room, real), dev.empty(room, real)
-        rounds.append(Buffers(start, limit, time, current, restart, count, reached))
+        rounds.append(BuffersRole(start, limit, time, current, restart, count, reached))
         run(rounds[-1])
         to = starts_of(dev, count)
         verdict = _judged(dev, job, limit, count, to)
@@ -208,34 +174,32 @@ def _raise_runaway(dev: Device, job: Job, count: Array, reached: Array) -> None:
 
 
 def _packed(
-    dev: Device, job: Job, memory: SpikeMemory, rounds: list[Buffers], pairs: Grouping, total: int
+    dev: Device,
+    job: Job,
+    memory: SpikeMemory,
+    rounds: list[BuffersRole],
+    pairs: Grouping,
+    total: int,
 ) -> SpikeTrains:
     size, real, to, count = job.stage.population.size, real_type(job), pairs.first, pairs.count
-    time, current, restart = (dev.empty(total, dtype) for dtype in (np.float64, real, real))
-    sample, neuron = dev.empty(total, np.int32), dev.empty(total, np.int32)
+    packed = PackedRole(*(dev.empty(total, each) for each in types_of(PackedRole, real)))
     for part in rounds:
         launch(
-            dev, job.precision, "pack_spikes", count.size,
-            [
-                count.size, size, part.start, count, part.limit, to, part.time, part.current,
-                part.restart, time, sample, neuron, current, restart,
-            ],
+            dev, job.precision, "pack_spikes", count.size, [count.size, size, part, to, packed],
         )  # fmt: skip
-    order = merged_order(dev, job.precision, size, to, time, sample, neuron)
-    times, neurons = dev.empty(total, np.float64), dev.empty(total, np.int32)
-    currents, restarts = dev.empty(total, np.float64), dev.empty(total, np.float64)
+    runs = RunsRole(to, packed.time, packed.sample, packed.neuron)
+    order = merged_order(dev, job.precision, size, runs)
+    found = RecordedRole(*(dev.empty(total, each) for each in types_of(RecordedRole, real)))
     number = dev.empty(total, np.int64)
     launch(
         dev, job.precision, "arrange_spikes", total,
-        [
-            total, resistance_of(dev, job), order, time, neuron, current,
-            restart, times, neurons, currents, restarts, number,
-        ],
+        [total, resistance_of(dev, job), order, packed, found, number],
     )  # fmt: skip
     per_sample = dev.asarray(to[::size]) if count.size else dev.zeros(job.n_samples + 1, np.int64)
     trains = SpikeTrains(
-        times, neurons, per_sample, size, current=currents, restart_current=restarts
-    )
+        found.time, found.neuron, per_sample, size,
+        current=found.current, restart_current=found.restart,
+    )  # fmt: skip
     memory.groupings[trains] = Grouping(to, number, count)
     return trains
 
@@ -249,12 +213,12 @@ def resistance_of(dev: Device, job: Job) -> Array:
 
 def grouped_tape(
     dev: Device, job: Job, memory: SpikeMemory, trains: SpikeTrains, by_time: Any, by_voltage: Any
-) -> GroupedTape:
+) -> TapeRole:
     """Recorded spikes by (sample, neuron), with what the loss says of them."""
     neurons, real = dev.asarray(trains.neurons), real_type(job)
     n, (order, first) = neurons.size, grouping_of(dev, job, memory, trains)
     through = dev.zeros(n, np.float64)
-    tape = GroupedTape(
+    tape = TapeRole(
         order,
         first,
         dev.empty(n, np.float64),
@@ -265,14 +229,12 @@ def grouped_tape(
         through,
         dev.empty(n, np.float64) if job.stage.population.is_adaptive else through,
     )
-    given = (trains.current, trains.restart_current, by_time, by_voltage)
+    currents = (dev.asarray(v, np.float64) for v in (trains.current, trains.restart_current))
+    recorded = RecordedRole(dev.asarray(trains.times), neurons, *currents)
+    seeds = (dev.asarray(values, np.float64) for values in (by_time, by_voltage))
     launch(
         dev, job.precision, "group_tape", n,
-        [
-            n, dev.asarray(job.stage.population.resistance), order, dev.asarray(trains.times),
-            neurons, *(dev.asarray(values, np.float64) for values in given), tape.time,
-            tape.current, tape.restart, tape.by_time, tape.by_voltage,
-        ],
+        [n, dev.asarray(job.stage.population.resistance), order, recorded, *seeds, tape],
     )  # fmt: skip
     return tape
 

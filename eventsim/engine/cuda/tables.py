@@ -24,9 +24,10 @@ from eventsim.engine.contract.table import (
 )
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.order import launch
+from eventsim.engine.cuda.roles import OwnRole, ParametersRole, TableRole
 from eventsim.network import Projection
 
-SPIKING = ("tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset")
+SPIKING = ParametersRole._fields[:-1]
 BY_PARAMETER = ("tau_mem", "tau_syn", "resistance", "v_leak", "self_weights")
 
 
@@ -55,34 +56,28 @@ def _made(dev: Device, job: Job) -> Array:
     """The neuron table, and one row more: the voltage at time zero."""
     p, own = job.stage.members[0], job.stage.recurrences[0]
     table, into = in_type_of_state(dev, job, (N_PAR + 1, p.size))
+    given = ParametersRole(**{name: p.parameters[name] for name in SPIKING}, n=p.size)
     launch(
         dev, "double", "make_table", p.size,
-        [
-            p.size, ALERT_MARGIN, *(p.parameters[name] for name in SPIKING), *_own(own), *into,
-        ],
+        [ALERT_MARGIN, given, _own(own), into],
     )  # fmt: skip
     return table
 
 
-def in_type_of_state(
-    dev: Device, job: Job, shape: tuple[int, ...]
-) -> tuple[Array, tuple[bool, Array, Array]]:
+def in_type_of_state(dev: Device, job: Job, shape: tuple[int, ...]) -> tuple[Array, TableRole]:
     """A new array in the type of the state, and what a kernel takes that fills it.
 
     The kernel computes in double precision and rounds where the state is single.
     """
-    made, single = dev.empty(shape, real_type(job)), real_type(job) == np.float32
-    other = dev.empty(0, np.float64 if single else np.float32)
-    return made, (single, other, made) if single else (single, made, other)
+    made = dev.empty(shape, real_type(job))
+    single = made.dtype == np.float32
+    return made, TableRole(None, made) if single else TableRole(made, None)
 
 
-def _own(own: Projection | None) -> tuple[int, int, bool]:
-    """Addresses of weights and delays of self-connections, and whether every neuron has a delay."""
+def _own(own: Projection | None) -> OwnRole:
     if own is None:
-        return 0, 0, False
-    weights: Array = own.values
-    delays: Array = own.delays
-    return weights.data.ptr, delays.data.ptr, delays.ndim > 0
+        return OwnRole()
+    return OwnRole(own.values, own.delays, own.delays.ndim > 0)
 
 
 def gradients_of(

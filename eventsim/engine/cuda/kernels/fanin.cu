@@ -14,85 +14,70 @@
 //                 length.
 
 extern "C" __global__ void fanin_forward(
-    const long long n_pairs, const int n_neurons,
-    // arrivals
-    const long long* __restrict__ first, const double* __restrict__ arrival,
-    const int* __restrict__ synapse, const REAL* __restrict__ weight,
-    // parameters
-    const double* __restrict__ duration, const REAL* __restrict__ par,
-    const double* __restrict__ refractory, const REAL* __restrict__ own_weight,
-    const double* __restrict__ own_delay,
+    const long long n_pairs, const __grid_constant__ Arrivals arrivals,
+    const REAL* __restrict__ weight, const __grid_constant__ Members members,
+    const __grid_constant__ Returns self,
     // state to start from, and the one after the last arrivals
     const __grid_constant__ Stop begin, const __grid_constant__ Stop end,
-    // own spikes of an earlier piece that return in this one, by (sample, neuron)
-    const long long* __restrict__ early_first, const double* __restrict__ early_time,
     const __grid_constant__ Buffers into) {
     const long long pair = GLOBAL_THREAD;
     if (pair >= n_pairs || into.limit[pair] < 0) return;
-    const int n = (int)(pair % n_neurons);
-    const Neuron neuron = neuron_at(par, refractory, n, n_neurons);
+    const int n_neurons = members.n, n = (int)(pair % n_neurons);
+    const Neuron neuron = neuron_at(members, n);
     const Written out = written_at(into, pair);
-    const double t_end = duration[pair / n_neurons], delay = own_delay[n];
+    const double t_end = arrivals.duration[pair / n_neurons], delay = self.delay[n];
     const bool returns = delay > 0.0;
     Cell cell = cell_from(begin, pair);
-    long long early = early_first[pair];
-    const long long n_early = early_first[pair + 1];
-    long long i = first[pair];
-    const long long last = first[pair + 1];
+    long long early = self.first[pair];
+    const long long n_early = self.first[pair + 1];
+    long long i = arrivals.first[pair];
+    const long long last = arrivals.first[pair + 1];
     int returned = 0;
     bool good = true;
     while (cell.t < t_end) {
-        double until = i < last ? arrival[i] : t_end;
+        double until = i < last ? arrivals.time[i] : t_end;
         if (early < n_early) {
-            const double own = early_time[early] + delay;
-            until = own < until ? own : until;
+            const double back = self.early[early] + delay;
+            until = back < until ? back : until;
         } else if (returns && returned < cell.count) {
             if (returned >= out.limit) break;  // its time was not kept: run again with more room
-            const double own = out.time[returned] + delay;
-            until = own < until ? own : until;
+            const double back = out.time[returned] + delay;
+            until = back < until ? back : until;
         }
         good = walk(neuron, cell, until, out, returns);
         if (!good) break;
         if (cell.t < until) continue;
-        for (; i < last && arrival[i] == cell.t; ++i) {
-            cell.j = cell.j + weight[synapse[i]];
+        for (; i < last && arrivals.time[i] == cell.t; ++i) {
+            cell.j = cell.j + weight[arrivals.synapse[i]];
             arrived(cell, cell.t);
         }
-        for (; early < n_early && early_time[early] + delay == cell.t; ++early)
-            cell.j = cell.j + own_weight[n];
+        for (; early < n_early && self.early[early] + delay == cell.t; ++early)
+            cell.j = cell.j + self.weight[n];
         while (returns && returned < cell.count && returned < out.limit &&
                out.time[returned] + delay == cell.t) {
-            cell.j = cell.j + own_weight[n];
+            cell.j = cell.j + self.weight[n];
             ++returned;
         }
         if (cell.t < t_end) keep(end, pair, cell, cell.t);
     }
-    into.count[pair] = good ? cell.count : -1;
+    into.counts[pair] = good ? cell.count : -1;
     if (!good) into.reached[pair] = cell.t;
 }
 
 extern "C" __global__ void fanin_backward(
-    const long long n_pairs, const int n_neurons,
-    // arrivals; `origin` is the place each had before it was sorted
-    const long long* __restrict__ first, const double* __restrict__ arrival,
-    const int* __restrict__ synapse, const long long* __restrict__ origin,
-    const REAL* __restrict__ weight,
-    // parameters
-    const double* __restrict__ duration, const REAL* __restrict__ par,
-    const double* __restrict__ refractory, const REAL* __restrict__ own_weight,
-    const double* __restrict__ own_delay,
-    const __grid_constant__ Tape tape, const __grid_constant__ WayBack way,
-    // results; sums are [samples, N_SUMS + N_OWN, n_neurons]
-    REAL* __restrict__ by_arrival, REAL* __restrict__ later, double* __restrict__ sums,
-    int* __restrict__ grazes) {
+    const long long n_pairs, const __grid_constant__ Arrivals arrivals,
+    const REAL* __restrict__ weight, const __grid_constant__ Members members,
+    const __grid_constant__ Returns self, const __grid_constant__ Tape tape,
+    const __grid_constant__ WayBack way, const __grid_constant__ ArrivalsFound found) {
     const long long pair = GLOBAL_THREAD;
     if (pair >= n_pairs) return;
-    const int n = (int)(pair % n_neurons);
-    const Neuron neuron = neuron_at(par, refractory, n, n_neurons);
+    const int n_neurons = members.n, n = (int)(pair % n_neurons);
+    const Neuron neuron = neuron_at(members, n);
     const long long sample = pair / n_neurons;
     Back back = back_from(tape, tape.first[pair], tape.first[pair + 1], neuron, way, sample, n,
                           n_neurons);
-    const double t_begin = begin_of(way, sample), t_end = duration[sample], delay = own_delay[n];
+    const double t_begin = begin_of(way, sample), t_end = arrivals.duration[sample],
+                 delay = self.delay[n];
     Gradients<double> g;
     for (int i = 0; i < N_SUMS; ++i) g.sums[i] = 0.0;
     for (int i = 0; i < N_OWN; ++i) g.own[i] = 0.0;
@@ -101,13 +86,14 @@ extern "C" __global__ void fanin_backward(
     // Spikes whose return is still to be met on the way back: up to `own`.
     long long own = tape.first[delay > 0.0 ? pair + 1 : pair] - 1;
     while (own >= back.first && tape.time[own] + delay >= t_end) --own;
-    long long i = first[pair + 1] - 1;
+    const long long first = arrivals.first[pair];
+    long long i = arrivals.first[pair + 1] - 1;
     double t = t_end;
     int met = MOST;  // arrivals since the adjoint at t was found
-    while (i >= first[pair] || own >= back.first) {
-        const double external = i >= first[pair] ? arrival[i] : -1.0;
+    while (i >= first || own >= back.first) {
+        const double external = i >= first ? arrivals.time[i] : -1.0;
         const double internal = own >= back.first ? tape.time[own] + delay : -1.0;
-        if (i < first[pair] && internal < t_begin) break;  // was met in a piece before this one
+        if (i < first && internal < t_begin) break;  // was met in a piece before this one
         const bool returns = internal >= external;  // of equal times, returns come last
         const double t_low = returns ? internal : external;
         // Arrivals between two stops of the neuron, MOST at most, are met from the latest.
@@ -123,7 +109,7 @@ extern "C" __global__ void fanin_backward(
             here = pull_back(h, far_adjoint(h, neuron.rates), a);
         }
         ++met;
-        const REAL w = returns ? own_weight[n] : weight[synapse[i]];
+        const REAL w = returns ? self.weight[n] : weight[arrivals.synapse[i]];
         const REAL effect = w * (neuron.rates.syn * here.beta - neuron.rates.mem * here.alpha);
         g.sums[BY_DRIVE] += (double)(w * here.beta);
         g.sums[BY_MEM] += (double)(w * here.beta_mem);
@@ -134,8 +120,8 @@ extern "C" __global__ void fanin_backward(
             tape.through[own] += (double)effect;
             --own;
         } else {
-            by_arrival[origin[i]] = here.beta;
-            later[origin[i]] = effect;
+            found.by_arrival[arrivals.origin[i]] = here.beta;
+            found.later[arrivals.origin[i]] = effect;
             --i;
         }
     }
@@ -145,8 +131,8 @@ extern "C" __global__ void fanin_backward(
 #if ADAPTIVE
     carry(way, sample, n, n_neurons, back.adapted);
 #endif
-    double* const out = sums + sample * (N_SUMS + N_OWN) * n_neurons + n;
+    double* const out = found.sums + sample * (N_SUMS + N_OWN) * n_neurons + n;
     for (int k = 0; k < N_SUMS; ++k) out[k * n_neurons] = g.sums[k];
     for (int k = 0; k < N_OWN; ++k) out[(N_SUMS + k) * n_neurons] = g.own[k];
-    grazes[pair] = g.grazes;
+    found.grazes[pair] = g.grazes;
 }

@@ -3,50 +3,10 @@
 // Parallel over   one thread per (sample, neuron).
 // Before          arrivals grouped by (sample, neuron) in order of time, then of source row; all
 //                 before the end of their sample. limit < 0: the pair has been run already.
-// After           count = spikes of the pair, also past its limit; -1 after a run-away, whose time is
+// After           counts = spikes of the pair, also past its limit; -1 after a run-away, whose time is
 //                 in reached. The first `limit` of them at start and on.
 // Twin            kernels/cpu/linear/forward.hpp, engine/reference/linear.py
 // Needs           neuron/linear_cell.hpp
-
-// Tables of all neurons, then of all while V is held: roles_linear.py.
-struct LinearTables {
-    const REAL* flow;
-    const REAL* alpha;
-    const REAL* powers;
-    const REAL* bounds;
-    const double* piece;
-    const REAL* beta;
-    const REAL* products;
-    int size, bits;
-};
-
-struct LinearJumps {
-    const REAL* keep;
-    const REAL* jump;
-    const REAL* level;
-    const REAL* alert;
-    const double* hold;
-    const REAL* start;
-};
-
-// What synapses, and self-connections by neuron, add to which state.
-struct LinearWires {
-    const REAL* weight;
-    const int* state;
-    const REAL* own_weight;
-    const double* own_delay;  // ms
-    const int* own_state;
-    int ordered;              // whether a spike may return later
-};
-
-// Arrivals of all pairs.
-struct LinearArrivals {
-    const long long* first;   // of every pair
-    const double* time;       // ms
-    const int* synapse;
-    const double* duration;   // ms, by sample
-    const long long* cause;   // on the way back of a loop: its own spike, or -1
-};
 
 using Neurons = LinearNeuronsOf<STATES, REAL, LinearTables, LinearJumps, LinearWires>;
 using Cell = LinearCell<STATES, REAL>;
@@ -75,7 +35,7 @@ struct Ahead {
 };
 
 // Each arrival in turn; whether the neuron runs away.
-DEVICE bool one_by_one(const Neurons& neurons, long long n, Cell& c, const LinearArrivals& x, Ahead& at,
+DEVICE bool one_by_one(const Neurons& neurons, long long n, Cell& c, const Arrivals& x, Ahead& at,
                        const LinearWires& w, Fired& fired) {
     for (; at.next < at.last; ++at.next) {
         if (neurons.walk(n, c, x.time[at.next], fired)) return true;
@@ -87,7 +47,7 @@ DEVICE bool one_by_one(const Neurons& neurons, long long n, Cell& c, const Linea
 
 // The same where spikes return: arrivals, returns and crossings in one order, as in a loop. Ends where
 // a spike was not kept that returns.
-DEVICE bool in_order(const Neurons& neurons, long long n, Cell& c, const LinearArrivals& x, Ahead& at,
+DEVICE bool in_order(const Neurons& neurons, long long n, Cell& c, const Arrivals& x, Ahead& at,
                      const LinearWires& w, Fired& fired) {
     const double delay = w.own_delay[n];
     int returned = 0;
@@ -123,19 +83,18 @@ DEVICE bool in_order(const Neurons& neurons, long long n, Cell& c, const LinearA
 }
 
 extern "C" __global__ void linear_forward(
-    const long long n_pairs, const __grid_constant__ LinearArrivals x,
-    const __grid_constant__ LinearTables tables, const __grid_constant__ LinearJumps jumps,
-    const __grid_constant__ LinearWires wires, const __grid_constant__ Buffers into) {
+    const long long n_pairs, const __grid_constant__ Arrivals x, const __grid_constant__ Linear all,
+    const __grid_constant__ Buffers into) {
     const long long pair = GLOBAL_THREAD;
     if (pair >= n_pairs || into.limit[pair] < 0) return;
-    const long long n = pair % tables.size, from = into.start[pair];
-    const Neurons neurons(tables, jumps, wires);
+    const long long n = pair % all.tables.size, from = into.start[pair];
+    const Neurons neurons(all.tables, all.jumps, all.wires);
     Fired fired = {into.time + from, into.current + from, into.restart + from, into.limit[pair], 0};
-    Ahead at = {x.first[pair], x.first[pair + 1], x.duration[pair / tables.size]};
+    Ahead at = {x.first[pair], x.first[pair + 1], x.duration[pair / all.tables.size]};
     Cell c;
     neurons.begin(n, c);
-    const bool away = wires.ordered ? in_order(neurons, n, c, x, at, wires, fired)
-                                    : one_by_one(neurons, n, c, x, at, wires, fired);
-    into.count[pair] = away ? -1 : fired.count;
+    const bool away = all.wires.ordered ? in_order(neurons, n, c, x, at, all.wires, fired)
+                                        : one_by_one(neurons, n, c, x, at, all.wires, fired);
+    into.counts[pair] = away ? -1 : fired.count;
     if (away) into.reached[pair] = c.time;
 }

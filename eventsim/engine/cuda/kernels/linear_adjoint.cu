@@ -10,29 +10,6 @@
 // Twin            kernels/cpu/linear/backward.hpp, engine/reference/linear_adjoint.py
 // Needs           neuron/linear_adjoint.hpp, linear.cu
 
-// Recorded spikes by (sample, neuron), and what the loss says of them.
-struct LinearTape {
-    const long long* first;  // of every pair, and their number
-    const double* time;      // ms
-    const double* by_time;
-    const double* by_voltage;
-    double* through;  // gathers the part of dL/dt that runs over what a spike does in its stage
-};
-
-// What happened to all pairs, step by step: work space.
-struct LinearLog {
-    REAL* state;          // [steps, STATES], before the step
-    double* span;         // ms
-    unsigned char* kind;  // LinearKind, and HELD where V is held
-};
-
-struct LinearResults {
-    REAL* by_arrival;
-    REAL* later;
-    double* sums;
-    int* grazes;
-};
-
 using Entry = LinearEntry<STATES, REAL>;
 using OnTheWay = LinearAdjointOf<STATES, REAL, Neurons, LinearWires, LinearTape, int>;
 
@@ -68,7 +45,7 @@ struct Pair {
 // All that happens to a pair, from its recorded spikes: of one time arrivals come first, then returns, and
 // behind its spike what spikes of that time cause at once, its own and those of neurons of higher numbers,
 // which fire after it. Of one time the arrivals have these last.
-DEVICE void replay(Pair& p, const LinearArrivals& x, long long pair, const LinearWires& w,
+DEVICE void replay(Pair& p, const Arrivals& x, long long pair, const LinearWires& w,
                    const LinearTape& tape) {
     long long i = x.first[pair], spike = tape.first[pair], own = spike;
     const long long last = x.first[pair + 1], end = tape.first[pair + 1];
@@ -98,38 +75,20 @@ DEVICE void replay(Pair& p, const LinearArrivals& x, long long pair, const Linea
     }
 }
 
-// Where a pair is on its way back: work space of loops.
-struct LinearMarks {
-    REAL* adjoint;  // [pairs, STATES]
-    long long* step;
-    long long* arrival;
-    long long* spike;
-    long long* own;
-};
-
-// What the spikes of a loop send to it.
-struct LinearSent {
-    const long long* first;  // of every spike, and their number: its places among the spikes of sources
-    const long long* spike;
-    const long long* to;     // the first arrival of every spike of the sources, before they are sorted
-    double least;            // ms: the least delay of all
-};
-
 // A layer's neurons need nobody.
 struct NoOther {
     __device__ bool waits(double, long long) const { return false; }
-    __device__ double effect(long long, const LinearResults&) const { return 0.0; }
+    __device__ double effect(long long, const ArrivalsFound&) const { return 0.0; }
 };
 
 // A pair on its way back, at what happened last of all that is left.
 struct PairBack {
     const Neurons& neurons;
-    const LinearArrivals& x;
-    const long long* origin;
+    const Arrivals& x;
     const LinearWires& w;
     const LinearTape& tape;
     const LinearLog& log;
-    const LinearResults& found;
+    const ArrivalsFound& found;
     const long long pair;
     long long step = 0, arrival = 0, spike = 0, own = 0;
     REAL lambda[STATES] = {};
@@ -175,8 +134,8 @@ struct PairBack {
             const LinearFlow<STATES, REAL> flow = neurons.flow(n(), e.held);
             if (e.kind == ARRIVAL) {
                 const int k = x.synapse[arrival], state = w.state[k];
-                found.by_arrival[origin[arrival]] = picked<STATES>(lambda, state);
-                found.later[origin[arrival]] = way.later(flow, lambda, state, w.weight[k]);
+                found.by_arrival[x.origin[arrival]] = picked<STATES>(lambda, state);
+                found.later[x.origin[arrival]] = way.later(flow, lambda, state, w.weight[k]);
                 --arrival;
             } else {
                 way.meet(e, lambda, flow);
@@ -199,15 +158,13 @@ struct PairBack {
 };
 
 extern "C" __global__ void linear_backward(
-    const long long n_pairs, const __grid_constant__ LinearArrivals x,
-    const long long* __restrict__ origin, const __grid_constant__ LinearTables tables,
-    const __grid_constant__ LinearJumps jumps, const __grid_constant__ LinearWires wires,
+    const long long n_pairs, const __grid_constant__ Arrivals x, const __grid_constant__ Linear all,
     const __grid_constant__ LinearTape tape, const __grid_constant__ LinearLog log,
-    const __grid_constant__ LinearResults found) {
+    const __grid_constant__ ArrivalsFound found) {
     const long long pair = GLOBAL_THREAD;
     if (pair >= n_pairs) return;
-    const Neurons neurons(tables, jumps, wires);
-    PairBack back = {neurons, x, origin, wires, tape, log, found, pair};
+    const Neurons neurons(all.tables, all.jumps, all.wires);
+    PairBack back = {neurons, x, all.wires, tape, log, found, pair};
     back.start();
     back.go(NoOther());
     back.finish();

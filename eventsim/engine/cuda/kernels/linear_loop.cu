@@ -7,23 +7,6 @@
 // Twin            kernels/cpu/linear/forward.hpp, backward.hpp, engine/reference/linear.py
 // Needs           queue.cuh, linear_adjoint.cu; shared memory: forward QueueMemory, back 8 bytes a thread
 
-// How neurons stand, [samples, neurons]: LinearStop of engine/contract/linear.py.
-struct LinearStanding {
-    REAL* x;          // [samples, neurons, STATES]
-    double* time;     // ms, of the last event, as the next two
-    double* until;    // below zero where V is not held
-    double* since;
-    long long* recent;
-};
-
-// When neurons are due, [samples, neurons]: LinearDue. Work space.
-struct LinearDues {
-    double* time;         // ms
-    double* seen;         // ms
-    unsigned char* sure;
-    int* mark;
-};
-
 // Neurons of a sample, as run_queue asks for them.
 struct LinearStage {
     const Neurons& neurons;
@@ -94,27 +77,22 @@ struct LinearStage {
 };
 
 extern "C" __global__ void linear_queue(
-    const int n_neurons, const int capacity,
     // arrivals of other stages, and how the neurons are joined
     const __grid_constant__ Arriving outside, const __grid_constant__ Loop loop,
-    const double* __restrict__ duration,
-    // parameters
-    const __grid_constant__ LinearTables tables, const __grid_constant__ LinearJumps jumps,
-    const __grid_constant__ LinearWires wires,
+    const __grid_constant__ Linear all,
     // how the neurons stand, before and after
     const __grid_constant__ LinearStanding begins, const __grid_constant__ LinearStanding stops,
-    // work space, and results
-    const __grid_constant__ LinearDues dues, const __grid_constant__ Heap heaps,
+    const __grid_constant__ LinearDues dues, const __grid_constant__ Bundles heaps,
     const __grid_constant__ Round out) {
     SHARED_MEMORY(memory);
     const long long s = BLOCK;
+    const int n_neurons = all.tables.size;
     if (out.limit[s] < 0) return;
-    const Neurons neurons(tables, jumps, wires);
-    LinearStage stage = {neurons, wires, stops, dues, s * n_neurons, duration[s]};
+    const Neurons neurons(all.tables, all.jumps, all.wires);
+    LinearStage stage = {neurons, all.wires, stops, dues, s * n_neurons, outside.duration[s]};
     for (int n = THREAD; n < n_neurons; n += blockDim.x) stage.begin(n, begins);
     __syncthreads();
-    run_queue(stage, s, n_neurons, duration[s], outside, loop, heap_at(heaps, s * capacity), capacity, out,
-              *(QueueMemory*)memory);
+    run_queue(stage, s, n_neurons, outside, loop, heaps, out, *(QueueMemory*)memory);
 }
 
 // Neurons of a loop wait for what their spikes cause. All have gone back to a spike each, the last of
@@ -127,7 +105,7 @@ struct OthersBack {
     __device__ bool waits(double t, long long n) const {
         return !(t + sent.least > top || (t == top && n == last));
     }
-    __device__ double effect(long long spike, const LinearResults& found) const {
+    __device__ double effect(long long spike, const ArrivalsFound& found) const {
         double total = 0.0;
         for (long long i = sent.first[spike]; i < sent.first[spike + 1]; ++i)
             for (long long k = sent.to[sent.spike[i]]; k < sent.to[sent.spike[i] + 1]; ++k)
@@ -137,20 +115,18 @@ struct OthersBack {
 };
 
 extern "C" __global__ void linear_loop_backward(
-    const int n_neurons, const __grid_constant__ LinearArrivals x,
-    const long long* __restrict__ origin, const __grid_constant__ LinearTables tables,
-    const __grid_constant__ LinearJumps jumps, const __grid_constant__ LinearWires wires,
+    const __grid_constant__ Arrivals x, const __grid_constant__ Linear all,
     const __grid_constant__ LinearTape tape, const __grid_constant__ LinearLog log,
-    const __grid_constant__ LinearResults found, const __grid_constant__ LinearSent sent,
+    const __grid_constant__ ArrivalsFound found, const __grid_constant__ LinearSent sent,
     const __grid_constant__ LinearMarks marks) {
     SHARED_MEMORY(memory);
-    const long long base = BLOCK * n_neurons;
-    const Neurons neurons(tables, jumps, wires);
+    const long long n_neurons = all.tables.size, base = BLOCK * n_neurons;
+    const Neurons neurons(all.tables, all.jumps, all.wires);
     double top = NEVER, last = -1.0;
     for (bool first = true; top >= 0.0; first = false) {
         double latest = -1.0, number = -1.0;  // ms, and of the neuron
         for (long long pair = base + THREAD; pair < base + n_neurons; pair += blockDim.x) {
-            PairBack back = {neurons, x, origin, wires, tape, log, found, pair};
+            PairBack back = {neurons, x, all.wires, tape, log, found, pair};
             if (first) {
                 back.start();
             } else {

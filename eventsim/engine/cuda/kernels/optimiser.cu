@@ -7,23 +7,6 @@
 //                 the blocks: in one order, whatever the device.
 // Needs           the text in double precision; shared memory of 8 bytes per thread
 
-// All arrays; of each the rate, what its values are multiplied by first, and their bounds.
-struct Segments {
-    const long long* start;    // [n + 1]
-    const long long* address;
-    const int* logarithmic;
-    const double* rate;
-    const double* decayed;
-    const double* least;
-    const double* most;
-    int n;
-};
-
-// Those of a step.
-struct AdamFactors {
-    double factor, clip, grow1, grow2, bias1, bias2, epsilon;
-};
-
 struct Segment {
     int number;
     double* value;
@@ -46,11 +29,11 @@ DEVICE double shrunk(double x) {
 
 // Gradient by the coordinate in which a parameter is trained, and its squares' sums by block.
 extern "C" __global__ void adam_gradient(
-    const long long n, const __grid_constant__ Segments all, double* __restrict__ gradient,
+    const __grid_constant__ Segments all, double* __restrict__ gradient,
     double* __restrict__ squares) {
     SHARED_MEMORY(memory);
     double sum = 0.0;
-    for (long long i = GLOBAL_THREAD; i < n; i += (long long)gridDim.x * blockDim.x) {
+    for (long long i = GLOBAL_THREAD; i < all.entries; i += (long long)gridDim.x * blockDim.x) {
         const Segment at = segment_of(i, all);
         const double g = all.logarithmic[at.number] ? gradient[i] * *at.value : gradient[i];
         gradient[i] = g;
@@ -62,7 +45,7 @@ extern "C" __global__ void adam_gradient(
 
 // The step; nothing moves if the norm is not finite. `square` becomes the square of the norm.
 extern "C" __global__ void adam_move(
-    const long long n, const int n_parts, const __grid_constant__ Segments all,
+    const int n_parts, const __grid_constant__ Segments all,
     const __grid_constant__ AdamFactors x, const double* __restrict__ gradient,
     const double* __restrict__ squares, double* __restrict__ first, double* __restrict__ second,
     double* __restrict__ square) {
@@ -70,7 +53,7 @@ extern "C" __global__ void adam_move(
     for (int k = 0; k < n_parts; ++k) sum += squares[k];
     const long long i = GLOBAL_THREAD;
     if (i == 0) square[0] = sum;
-    if (i >= n || !(sum <= 1.7976931348623157e308)) return;
+    if (i >= all.entries || !(sum <= 1.7976931348623157e308)) return;
     const double norm = sqrt(sum);
     const double g = gradient[i] * (norm > x.clip ? x.clip / norm : 1.0);
     const double m = first[i] + x.grow1 * (g - first[i]);
@@ -118,10 +101,10 @@ extern "C" __global__ void adam_restore(
 
 // The mean of the values after this one more, the n-th.
 extern "C" __global__ void adam_average(
-    const long long n, const __grid_constant__ Segments all, const double count,
+    const __grid_constant__ Segments all, const double count,
     double* __restrict__ mean) {
     const long long i = GLOBAL_THREAD;
-    if (i >= n) return;
+    if (i >= all.entries) return;
     const double x = *segment_of(i, all).value;
     mean[i] += (x - mean[i]) / count;
 }

@@ -5,22 +5,18 @@
 
 // Copy what every (sample, neuron) wrote into arrays without gaps, in the same order.
 extern "C" __global__ void pack_spikes(
-    const long long n_pairs, const int n_neurons, const long long* __restrict__ start,
-    const int* __restrict__ count, const int* __restrict__ limit, const long long* __restrict__ to,
-    const double* __restrict__ time, const REAL* __restrict__ current,
-    const REAL* __restrict__ restart,
-    double* __restrict__ out_time, int* __restrict__ out_sample, int* __restrict__ out_neuron,
-    REAL* __restrict__ out_current, REAL* __restrict__ out_restart) {
+    const long long n_pairs, const int n_neurons, const __grid_constant__ Buffers from,
+    const long long* __restrict__ to, const __grid_constant__ Packed packed) {
     const long long pair = GLOBAL_THREAD;
     // A pair that did not fit was run again elsewhere; one with limit < 0 was run before.
-    if (pair >= n_pairs || limit[pair] < 0 || count[pair] > limit[pair]) return;
-    for (int k = 0; k < count[pair]; ++k) {
-        const long long from = start[pair] + k, into = to[pair] + k;
-        out_time[into] = time[from];
-        out_sample[into] = (int)(pair / n_neurons);
-        out_neuron[into] = (int)(pair % n_neurons);
-        out_current[into] = current[from];
-        out_restart[into] = restart[from];
+    if (pair >= n_pairs || from.limit[pair] < 0 || from.counts[pair] > from.limit[pair]) return;
+    for (int k = 0; k < from.counts[pair]; ++k) {
+        const long long at = from.start[pair] + k, into = to[pair] + k;
+        packed.time[into] = from.time[at];
+        packed.sample[into] = (int)(pair / n_neurons);
+        packed.neuron[into] = (int)(pair % n_neurons);
+        packed.current[into] = from.current[at];
+        packed.restart[into] = from.restart[at];
     }
 }
 
@@ -49,7 +45,7 @@ extern "C" __global__ void judge_pairs(
 }
 
 // How many of [lo, hi), ascending, lie before t; those at t as well if they go first.
-DEVICE long long count_before(const double* time, const long long* item, long long lo, long long hi,
+DEVICE long long count_before(Given<double> time, const long long* item, long long lo, long long hi,
                               double t, bool at_too) {
     const long long begin = lo;
     while (lo < hi) {
@@ -67,25 +63,23 @@ DEVICE long long count_before(const double* time, const long long* item, long lo
 
 extern "C" __global__ void merge_runs(
     const long long n, const int n_neurons, const int width, const int is_first,
-    // spikes as they were packed, and the first of every (sample, neuron)
-    const long long* __restrict__ first, const double* __restrict__ time,
-    const int* __restrict__ sample, const int* __restrict__ neuron,
+    const __grid_constant__ Runs spikes,
     // which spike stands where, before and after
     const long long* __restrict__ before, long long* __restrict__ after) {
     const long long i = GLOBAL_THREAD;
     if (i >= n) return;
     const long long* const item = is_first ? nullptr : before;
     const long long me = item ? item[i] : i;
-    const long long pair = (long long)sample[me] * n_neurons;
-    const int mine = neuron[me] / width, low = mine / WAYS * WAYS;
-    const double t = time[me];
-    long long into = first[pair + (long long)low * width];
+    const long long pair = (long long)spikes.sample[me] * n_neurons;
+    const int mine = spikes.neuron[me] / width, low = mine / WAYS * WAYS;
+    const double t = spikes.time[me];
+    long long into = spikes.first[pair + (long long)low * width];
     for (int run = low; run < low + WAYS; ++run) {
         const long long begin = (long long)run * width;
         if (begin >= n_neurons) break;
         const long long end = begin + width < n_neurons ? begin + width : n_neurons;
-        const long long lo = first[pair + begin], hi = first[pair + end];
-        into += run == mine ? i - lo : count_before(time, item, lo, hi, t, run < mine);
+        const long long lo = spikes.first[pair + begin], hi = spikes.first[pair + end];
+        into += run == mine ? i - lo : count_before(spikes.time, item, lo, hi, t, run < mine);
     }
     after[into] = me;
 }
@@ -94,18 +88,16 @@ extern "C" __global__ void merge_runs(
 // is the place in that order of every spike as it was packed.
 extern "C" __global__ void arrange_spikes(
     const long long n, const double* __restrict__ resistance, const long long* __restrict__ order,
-    const double* __restrict__ time, const int* __restrict__ neuron,
-    const REAL* __restrict__ current, const REAL* __restrict__ restart,
-    double* __restrict__ out_time, int* __restrict__ out_neuron, double* __restrict__ out_current,
-    double* __restrict__ out_restart, long long* __restrict__ number) {
+    const __grid_constant__ Packed packed, const __grid_constant__ Recorded into,
+    long long* __restrict__ number) {
     const long long i = GLOBAL_THREAD;
     if (i >= n) return;
     const long long k = order[i];
-    const int j = neuron[k];
-    out_time[i] = time[k];
-    out_neuron[i] = j;
-    out_current[i] = (double)current[k] / resistance[j];
-    out_restart[i] = (double)restart[k] / resistance[j];
+    const int j = packed.neuron[k];
+    into.time[i] = packed.time[k];
+    into.neuron[i] = j;
+    into.current[i] = (double)packed.current[k] / resistance[j];
+    into.restart[i] = (double)packed.restart[k] / resistance[j];
     number[k] = i;
 }
 
@@ -113,19 +105,17 @@ extern "C" __global__ void arrange_spikes(
 // the tape.
 extern "C" __global__ void group_tape(
     const long long n, const double* __restrict__ resistance, const long long* __restrict__ order,
-    const double* __restrict__ time, const int* __restrict__ neuron,
-    const double* __restrict__ current, const double* __restrict__ restart,
-    const double* __restrict__ by_time, const double* __restrict__ by_voltage,
-    double* __restrict__ out_time, REAL* __restrict__ out_current, REAL* __restrict__ out_restart,
-    double* __restrict__ out_by_time, REAL* __restrict__ out_by_voltage) {
+    const __grid_constant__ Recorded from, const double* __restrict__ by_time,
+    const double* __restrict__ by_voltage, const __grid_constant__ Tape into) {
     const long long i = GLOBAL_THREAD;
     if (i >= n) return;
     const long long k = order[i];
-    out_time[i] = time[k];
-    out_current[i] = (REAL)(current[k] * resistance[neuron[k]]);
-    out_restart[i] = (REAL)(restart[k] * resistance[neuron[k]]);
-    out_by_time[i] = by_time[k];
-    out_by_voltage[i] = (REAL)by_voltage[k];
+    const double r = resistance[from.neuron[k]];
+    into.time[i] = from.time[k];
+    into.current[i] = (REAL)(from.current[k] * r);
+    into.restart[i] = (REAL)(from.restart[k] * r);
+    into.by_time[i] = by_time[k];
+    into.by_voltage[i] = (REAL)by_voltage[k];
 }
 
 // Spikes of one source of a stage, among those of all sources.
@@ -215,115 +205,108 @@ extern "C" __global__ void merge_sources(
 // Sample, row and arrival of the spikes of all sources, and (sample, row) as one number.
 extern "C" __global__ void read_sources(
     const long long n, const int n_samples, const int n_sources, const int n_rows,
-    const long long* __restrict__ sources, double* __restrict__ time, int* __restrict__ sample,
-    int* __restrict__ row, int* __restrict__ key) {
+    const long long* __restrict__ sources, const __grid_constant__ Read into,
+    int* __restrict__ key) {
     const long long i = GLOBAL_THREAD;
     if (i >= n) return;
     const Source me = source_at(sources, source_of(sources, n_sources, i));
     const long long item = i - me.base;
     const int s = sample_of(me.offsets, n_samples, item);
-    time[i] = arrival_of(me, item);
-    sample[i] = s;
-    row[i] = (int)me.row + me.neuron[item];
-    key[i] = (int)((unsigned)s * (unsigned)n_rows + (unsigned)row[i]);
+    const int row = (int)me.row + me.neuron[item];
+    into.time[i] = arrival_of(me, item);
+    into.sample[i] = s;
+    into.row[i] = row;
+    key[i] = (int)((unsigned)s * (unsigned)n_rows + (unsigned)row);
 }
 
 // The same in the order of (sample, row), and the first of every pair of them and their total.
 extern "C" __global__ void group_sources(
     const long long n, const int n_rows, const long long n_groups,
-    const long long* __restrict__ order, const double* __restrict__ time,
-    const int* __restrict__ sample, const int* __restrict__ row, long long* __restrict__ first,
-    double* __restrict__ out_time, int* __restrict__ out_sample, int* __restrict__ out_row) {
+    const long long* __restrict__ order, const __grid_constant__ Read from,
+    long long* __restrict__ first, const __grid_constant__ Read into) {
     const long long i = GLOBAL_THREAD;
     if (i < n) {
-        out_time[i] = time[order[i]];
-        out_sample[i] = sample[order[i]];
-        out_row[i] = row[order[i]];
+        into.time[i] = from.time[order[i]];
+        into.sample[i] = from.sample[order[i]];
+        into.row[i] = from.row[order[i]];
     }
     if (i > n_groups) return;
     long long lo = 0, hi = n;
     while (lo < hi) {
         const long long middle = lo + (hi - lo) / 2, k = order[middle];
-        if ((long long)sample[k] * n_rows + row[k] < i) lo = middle + 1; else hi = middle;
+        if ((long long)from.sample[k] * n_rows + from.row[k] < i) lo = middle + 1; else hi = middle;
     }
     first[i] = lo;
 }
 
 // Arrivals in their order, and the first of every sample and their total.
 extern "C" __global__ void order_arrivals(
-    const long long n, const int n_samples, const int n_rows, const long long* __restrict__ order,
-    // by (sample, row), and the first of every pair of them
-    const long long* __restrict__ first, const double* __restrict__ time,
-    const int* __restrict__ row, const long long* __restrict__ spike,
-    long long* __restrict__ offsets, double* __restrict__ out_time, int* __restrict__ out_row,
-    long long* __restrict__ out_spike) {
+    const long long n, const long long* __restrict__ order, const __grid_constant__ Groups groups,
+    long long* __restrict__ offsets, double* __restrict__ time, int* __restrict__ row,
+    long long* __restrict__ spike) {
     const long long i = GLOBAL_THREAD;
-    if (i <= n_samples) offsets[i] = first[i * n_rows];
+    if (i <= groups.n_samples) offsets[i] = groups.first[i * groups.n_rows];
     if (i >= n) return;
-    out_time[i] = time[order[i]];
-    out_row[i] = row[order[i]];
-    out_spike[i] = spike[order[i]];
+    time[i] = groups.time[order[i]];
+    row[i] = groups.row[order[i]];
+    spike[i] = groups.spike[order[i]];
 }
 
 // Per neuron of a source the sum of the values of its spikes: samples ascending, in each in order.
 extern "C" __global__ void sum_by_row(
-    const long long size, const int n_samples, const int n_rows, const long long row,
+    const long long size, const long long row,
     const long long base,  // numbers of the source's first row and of its first spike
-    const long long* __restrict__ first, const long long* __restrict__ spike,
-    const double* __restrict__ values, double* __restrict__ sum) {
+    const __grid_constant__ Groups groups, const double* __restrict__ values,
+    double* __restrict__ sum) {
     const long long j = GLOBAL_THREAD;
     if (j >= size) return;
     double total = 0.0;
-    for (long long s = 0; s < n_samples; ++s) {
-        const long long group = s * n_rows + row + j;
-        for (long long i = first[group]; i < first[group + 1]; ++i) total += values[spike[i] - base];
+    for (long long s = 0; s < groups.n_samples; ++s) {
+        const long long group = s * groups.n_rows + row + j, end = groups.first[group + 1];
+        for (long long i = groups.first[group]; i < end; ++i) total += values[groups.spike[i] - base];
     }
     sum[j] = total;
 }
 
 // One arrival per spike and synapse of its source: 32 threads write those of one spike. Arrivals
-// before the begin or not before the end of their sample get the pair n_pairs and sort last.
+// before the begin or not before the end of their sample get a pair behind all others and sort last.
 extern "C" __global__ void expand_arrivals(
-    const long long n_spikes, const int n_neurons, const long long n_pairs,
-    // spikes: sample, source row, time; number of the first arrival of each
-    const int* __restrict__ sample, const int* __restrict__ row, const double* __restrict__ time,
-    const long long* __restrict__ to,
-    // synapses by source
-    const long long* __restrict__ out_start, const int* __restrict__ target,
-    const double* __restrict__ delay, const double* __restrict__ begin,
-    const double* __restrict__ duration, double* __restrict__ arrival, long long* __restrict__ pair, int* __restrict__ synapse) {
+    const long long n_spikes, const int n_neurons, const __grid_constant__ Groups groups,
+    const long long* __restrict__ to,  // number of the first arrival of each spike
+    const __grid_constant__ FanOut fan, const double* __restrict__ begin,
+    const double* __restrict__ duration, const __grid_constant__ Expanded arrivals) {
     const long long i = GLOBAL_THREAD / 32;
     if (i >= n_spikes) return;
-    const long long low = out_start[row[i]], high = out_start[row[i] + 1];
+    const int row = groups.row[i], s = groups.sample[i];
+    const long long low = fan.start[row], high = fan.start[row + 1];
+    const long long nowhere = (long long)groups.n_samples * n_neurons;
     for (long long k = low + THREAD % 32; k < high; k += 32) {
         const long long into = to[i] + (k - low);
-        const int s = sample[i];
-        const double t = time[i] + delay[k];
-        arrival[into] = t;
-        pair[into] =
-            t >= begin[s] && t < duration[s] ? (long long)s * n_neurons + target[k] : n_pairs;
-        synapse[into] = (int)k;
+        const double t = groups.time[i] + fan.delay[k];
+        const bool met = t >= begin[s] && t < duration[s];
+        arrivals.time[into] = t;
+        arrivals.pair[into] = met ? (long long)s * n_neurons + fan.target[k] : nowhere;
+        arrivals.synapse[into] = (int)k;
     }
 }
 
 // Per synapse the sum over its arrivals: samples ascending, in each from the last to the first.
 extern "C" __global__ void sum_by_synapse(
-    const long long n_synapses, const int n_samples, const int n_rows,
-    const int* __restrict__ row, const long long* __restrict__ out_start,
-    // spikes by (sample, row), and the first arrival of each
-    const long long* __restrict__ first, const long long* __restrict__ to,
-    const REAL* __restrict__ by_arrival, const REAL* __restrict__ later,
-    double* __restrict__ by_weight, double* __restrict__ by_delay) {
+    const long long n_synapses, const int* __restrict__ row, const long long* __restrict__ out_start,
+    // spikes, and the first arrival of each
+    const __grid_constant__ Groups groups, const long long* __restrict__ to,
+    const __grid_constant__ ArrivalsFound found, double* __restrict__ by_weight,
+    double* __restrict__ by_delay) {
     const long long k = GLOBAL_THREAD;
     if (k >= n_synapses) return;
     const long long place = k - out_start[row[k]];
     REAL weight = REAL_(0.0);
     double effect = 0.0;
-    for (long long s = 0; s < n_samples; ++s) {
-        const long long group = s * n_rows + row[k];
-        for (long long i = first[group + 1] - 1; i >= first[group]; --i) {
-            weight += by_arrival[to[i] + place];
-            effect += (double)later[to[i] + place];
+    for (long long s = 0; s < groups.n_samples; ++s) {
+        const long long group = s * groups.n_rows + row[k], first = groups.first[group];
+        for (long long i = groups.first[group + 1] - 1; i >= first; --i) {
+            weight += found.by_arrival[to[i] + place];
+            effect += (double)found.later[to[i] + place];
         }
     }
     by_weight[k] = (double)weight;

@@ -1,7 +1,7 @@
 // What layers take of the parameters of their neurons, and give back by them; one thread per neuron,
 // or per pair (sample, neuron).
 //
-// Before          arrays float64; addresses of arrays that there may not be are 0 then.
+// Before          arrays float64.
 // Twin            eventsim/engine/contract/table.py: neuron_table, start_voltage, layer_gradients. All rows have
 //                 the same operations in the same order but PEAK, whose logarithm and exponential
 //                 are made of exact operations here.
@@ -10,20 +10,15 @@
 #define TABLE_ROWS 11
 
 extern "C" __global__ void make_table(
-    const int n_neurons, const double alert_margin,
-    const double* __restrict__ tau_mem, const double* __restrict__ tau_syn,
-    const double* __restrict__ resistance, const double* __restrict__ threshold,
-    const double* __restrict__ v_leak, const double* __restrict__ v_reset,
-    // self-connections: addresses, and whether there is a delay for every neuron
-    const long long own_weight, const long long own_delay, const int delay_by_neuron,
-    // rows of the neuron table, and the voltage at time zero; rounded where the state is single
-    const int single, double* __restrict__ table, float* __restrict__ rounded) {
-    const int n = (int)GLOBAL_THREAD;
+    const double alert_margin, const __grid_constant__ Parameters p, const __grid_constant__ Own own,
+    // rows of the neuron table, and the voltage at time zero
+    const __grid_constant__ Table into) {
+    const int n = (int)GLOBAL_THREAD, n_neurons = p.n;
     if (n >= n_neurons) return;
-    const double a = 1.0 / tau_mem[n], b = 1.0 / tau_syn[n], u = (b - a) / a;
-    const double level = threshold[n] - v_leak[n], reset = v_reset[n] - v_leak[n];
-    const double later = own_delay ? ((const double*)own_delay)[delay_by_neuron ? n : 0] : 0.0;
-    const double own = own_weight ? ((const double*)own_weight)[n] : 0.0;
+    const double a = 1.0 / p.tau_mem[n], b = 1.0 / p.tau_syn[n], u = (b - a) / a;
+    const double level = p.threshold[n] - p.v_leak[n], reset = p.v_reset[n] - p.v_leak[n];
+    const double later = own.delay ? own.delay[own.by_neuron ? n : 0] : 0.0;
+    const double weight = own.weight ? own.weight[n] : 0.0;
     double row[TABLE_ROWS];
     row[SLOW] = a < b ? a : b;
     row[GAP] = b - a;
@@ -33,12 +28,12 @@ extern "C" __global__ void make_table(
     row[PEAK] = (double)decay((REAL)((1.0 + u) * log_ratio((REAL)u)));
     row[RATE_SYN] = b;
     row[RESET] = reset;
-    row[SELF] = later == 0.0 ? resistance[n] * own : 0.0;
+    row[SELF] = later == 0.0 ? p.resistance[n] * weight : 0.0;
     row[INSTANT] = later == 0.0 ? 1.0 : 0.0;
     row[TABLE_ROWS - 1] = level <= 0.0 ? reset : 0.0;
     for (int k = 0; k < TABLE_ROWS; ++k) {
         const long long place = (long long)k * n_neurons + n;
-        if (single) rounded[place] = (float)row[k]; else table[place] = row[k];
+        if (into.rounded) into.rounded[place] = (float)row[k]; else into.values[place] = row[k];
     }
 }
 

@@ -51,13 +51,10 @@ template <class Join, class T> DEVICE T over_block(T value, T* scratch) {
     return all;
 }
 
-// Room for the spikes of pairs [samples, neurons]: Buffers of spikes.py.
-struct Buffers {
-    const long long* start;
-    const int* limit;  // below zero: the pair has been run already
-    double* time;      // ms
-    REAL* current;
-    REAL* restart;
-    int* count;        // also past the limit; -1 after a run-away
-    double* reached;   // ms: time of the run-away
+// An array that nobody writes to while a kernel runs: loads of it need no order.
+template <class T> struct Given {
+    const T* at;
+    template <class I> __device__ T operator[](I i) const { return __ldg(at + i); }
+    template <class I> __device__ Given operator+(I i) const { return {at + i}; }
+    __device__ operator const T*() const { return at; }
 };

@@ -5,38 +5,13 @@
 // Twin            kernels/cpu/loop/queue.hpp, engine/reference/queue.py: the same order, the same bits
 // Needs           walk.cuh, queue.cuh
 
-// State of neurons [samples, neurons] since their last events: work space.
-struct Cells {
-    double* time;   // ms, of the last event
-    double* until;  // ms, when V is let go
-    double* due;    // ms
-    double* since;  // ms, from when on `recent` spikes were counted
-    REAL* v;
-    REAL* j;
-    REAL* rise;     // ms to the crossing that is predicted
-    int* held;      // the spike that holds V, or -1
-    int* mark;
-    int* recent;
-    double* a;      // where thresholds are adaptive: what Adapted says, where it is left
-    double* last;
-};
-
-DEVICE Cells cells_at(const Cells& all, long long base) {
+DEVICE Cells cells_at(const Cells all, long long base) {
     return {all.time + base, all.until + base, all.due + base,  all.since + base,
             all.v + base,    all.j + base,     all.rise + base, all.held + base,
             all.mark + base, all.recent + base, nullptr,        nullptr};
 }
 
-// How the neurons of all samples stand between two pieces of a stream: engine/contract/loop_state.py.
-struct Standings {
-    double* times;      // ms, [samples, TIMES, neurons]
-    REAL* state;        // [samples, 2, neurons]: v, j
-    long long* recent;  // [samples, neurons]
-    double* border;     // ms, [samples]
-    long long* window;  // [samples, 2]: idle, halvings
-};
-
-// Those of one sample.
+// How the neurons of one sample stand between two pieces of a stream.
 struct Standing {
     double *time, *until, *since;
     REAL *v, *j;
@@ -159,15 +134,13 @@ DEVICE bool fire_neuron(const Cells& c, const Neuron& p, int n, Spiking& spikes)
 struct LifStage {
     const Cells& c;
     const Loop& loop;
-    const REAL* par;
-    const double* refractory;
-    const int n_neurons;
+    const Members& members;
     const double t_end;
 
     __device__ const double* due() const { return c.due; }
     __device__ int* mark() const { return c.mark; }
     __device__ double time(int n) const { return c.time[n]; }
-    __device__ Neuron neuron(int n) const { return neuron_at(par, refractory, n, n_neurons); }
+    __device__ Neuron neuron(int n) const { return neuron_at(members, n); }
 
     __device__ int act(int n, Spiking& spikes) const {
         const Neuron p = neuron(n);
@@ -184,36 +157,31 @@ struct LifStage {
 };
 
 extern "C" __global__ void queue_forward(
-    const int n_neurons, const int capacity,
     // arrivals of other stages, and how the neurons are joined
     const __grid_constant__ Arriving outside, const __grid_constant__ Loop loop,
-    // parameters
-    const double* __restrict__ duration, const REAL* __restrict__ par,
-    const double* __restrict__ refractory,
+    const __grid_constant__ Members members,
     // how the neurons stand, before and after
     const __grid_constant__ Standings begins, const __grid_constant__ Standings stops,
-    // work space, and results
-    const __grid_constant__ Cells cells, const __grid_constant__ Heap heaps,
-    const __grid_constant__ Round out) {
+    const __grid_constant__ Room room, const __grid_constant__ Round out) {
     SHARED_MEMORY(memory);
     QueueMemory& block = *(QueueMemory*)memory;
 
     const long long s = BLOCK;
     if (out.limit[s] < 0) return;
-    const Heap heap = heap_at(heaps, s * capacity);
+    const int n_neurons = members.n;
     const Standing begin = standing(begins, s, n_neurons), stop = standing(stops, s, n_neurons);
-    Cells c = cells_at(cells, s * n_neurons);
+    Cells c = cells_at(room.cells, s * n_neurons);
     c.a = stop.a;
     c.last = stop.last;
-    const double t_end = duration[s];
-    LifStage stage = {c, loop, par, refractory, n_neurons, t_end};
+    const double t_end = outside.duration[s];
+    LifStage stage = {c, loop, members, t_end};
     for (int n = THREAD; n < n_neurons; n += blockDim.x) {
         take_up(begin, c, n);
         c.mark[n] = 0;
         stage.expect(n);
     }
     __syncthreads();
-    run_queue(stage, s, n_neurons, t_end, outside, loop, heap, capacity, out, block);
+    run_queue(stage, s, n_neurons, outside, loop, room.heap, out, block);
     for (int n = THREAD; n < n_neurons; n += blockDim.x)
         lay_down(stop, c, n);
     if (THREAD == 0) {

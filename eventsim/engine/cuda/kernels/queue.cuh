@@ -6,9 +6,9 @@
 //                 arrivals is kept by the first thread. blockDim.x is a multiple of 32, at most 1024.
 // Before          outside arrivals by sample in order of (time, first synapse); work space as large
 //                 as queue.py says; limit < 0: the sample has been run already.
-// After           count[s] = spikes of the sample, also past its limit; the first `limit` of them at
+// After           counts[s] = spikes of the sample, also past its limit; the first `limit` of them at
 //                 start[s] and on, in order of time. status[s] = QUEUE_DONE, QUEUE_FULL where the
-//                 heap's capacity did not do, or QUEUE_RUNAWAY, with the neuron in count and the
+//                 heap's capacity did not do, or QUEUE_RUNAWAY, with the neuron in counts and the
 //                 time in reached.
 // Twin            kernels/cpu/loop/heap.hpp
 // Needs           shared memory: QueueMemory
@@ -21,50 +21,11 @@ enum { QUEUE_DONE, QUEUE_FULL, QUEUE_RUNAWAY };
 // Bundles from here on are self-connections that return later than their spike.
 #define OWN (1LL << 62)
 
-// Bundles that arrive, by sample, in order of (time, first synapse): Arriving of bundles.py.
-struct Arriving {
-    const long long* offsets;
-    const double* time;      // ms
-    const long long* first;  // synapses
-    const long long* last;
-    const long long* cause;  // on the way back: the loop's own spike, or -1
-};
-
-// How the neurons are joined: Loop of bundles.py.
-struct Loop {
-    const long long* start;   // of every neuron's bundles
-    const long long* first;   // synapses of every bundle
-    const long long* last;
-    const double* delay;      // ms
-    const int* target;        // of every synapse
-    const REAL* weight;
-    const REAL* own_weight;   // of self-connections that return later than their spike
-    const double* own_delay;  // ms
-};
-
-// The heaps of arrivals [samples, capacity], each ordered by (time, first synapse).
-struct Heap {
-    double* time;
-    long long* first;
-    long long* last;
-};
-
-DEVICE Heap heap_at(const Heap& all, long long base) {
-    return {all.time + base, all.first + base, all.last + base};
+// Those of sample s.
+DEVICE Bundles bundles_at(const Bundles& all, long long s) {
+    const long long base = s * all.capacity;
+    return {all.time + base, all.first + base, all.last + base, all.capacity};
 }
-
-// Room for the spikes of samples: Round of queue.py.
-struct Round {
-    const long long* start;
-    const int* limit;  // below zero: the sample has been run already
-    double* time;      // ms
-    int* neuron;
-    REAL* current;
-    REAL* restart;
-    int* count;        // also past the limit; the neuron after a run-away
-    int* status;
-    double* reached;   // ms: time of a run-away
-};
 
 // What the threads of a block share.
 struct QueueMemory {
@@ -75,11 +36,11 @@ struct QueueMemory {
     int verdict;
 };
 
-DEVICE bool comes_before(const Heap& h, int i, int j) {
+DEVICE bool comes_before(const Bundles& h, int i, int j) {
     return h.time[i] < h.time[j] || (h.time[i] == h.time[j] && h.first[i] < h.first[j]);
 }
 
-DEVICE void swap_entries(const Heap& h, int i, int j) {
+DEVICE void swap_entries(const Bundles& h, int i, int j) {
     const double time = h.time[i];
     const long long first = h.first[i], last = h.last[i];
     h.time[i] = h.time[j];
@@ -90,7 +51,7 @@ DEVICE void swap_entries(const Heap& h, int i, int j) {
     h.last[j] = last;
 }
 
-DEVICE void push_entry(const Heap& h, int size, double time, long long first, long long last) {
+DEVICE void push_entry(const Bundles& h, int size, double time, long long first, long long last) {
     h.time[size] = time;
     h.first[size] = first;
     h.last[size] = last;
@@ -99,7 +60,7 @@ DEVICE void push_entry(const Heap& h, int size, double time, long long first, lo
 }
 
 // Take the first of `size` entries out.
-DEVICE void pop_entry(const Heap& h, int size) {
+DEVICE void pop_entry(const Bundles& h, int size) {
     size -= 1;
     swap_entries(h, 0, size);
     for (int i = 0;;) {
@@ -113,10 +74,9 @@ DEVICE void pop_entry(const Heap& h, int size) {
 }
 
 // What a spike of neuron n at t sends joins the heap. False where its capacity does not do.
-DEVICE bool send(const Heap& h, int& waiting, int capacity, const Loop& loop, int n, double t,
-                 double t_end) {
+DEVICE bool send(const Bundles& h, int& waiting, const Loop& loop, int n, double t, double t_end) {
     const long long low = loop.start[n], high = loop.start[n + 1];
-    if (waiting + (high - low) + 1 > capacity) return false;
+    if (waiting + (high - low) + 1 > h.capacity) return false;
     for (long long b = low; b < high; ++b)
         if (t + loop.delay[b] < t_end)
             push_entry(h, waiting++, t + loop.delay[b], loop.first[b], loop.last[b]);
@@ -178,7 +138,7 @@ struct Spiking {
 };
 
 // The next bundle that arrives at t, of the loop or of other stages, in order; -1 first if none does.
-DEVICE void take_bundle(const Heap& heap, int& waiting, const Arriving& outside, long long& coming,
+DEVICE void take_bundle(const Bundles& heap, int& waiting, const Arriving& outside, long long& coming,
                         long long n_outside, double t, long long* bundle) {
     const bool inside = waiting > 0 && heap.time[0] == t;
     bundle[0] = -1;
@@ -197,13 +157,14 @@ DEVICE void take_bundle(const Heap& heap, int& waiting, const Arriving& outside,
 // What becomes of a neuron that is due.
 enum { QUIET, FIRED, AWAY };
 
-// The neurons of sample s from where they stand to t_end, all of them expected. Of its neurons a Stage has
+// The neurons of sample s from where they stand to its end, all of them expected. Of its neurons a Stage has
 // when they are due, the epoch in which each was met last, the time of its last event, and what it does:
 // act where it is due, reach a time, be raised by a synapse or its own spike, and be expected anew.
 template <class Stage>
-DEVICE void run_queue(Stage& stage, long long s, int n_neurons, double t_end, const Arriving& outside,
-                      const Loop& loop, const Heap& heap, int capacity, const Round& out,
-                      QueueMemory& block) {
+DEVICE void run_queue(Stage& stage, long long s, int n_neurons, const Arriving& outside, const Loop& loop,
+                      const Bundles& heaps, const Round& out, QueueMemory& block) {
+    const Bundles heap = bundles_at(heaps, s);
+    const double t_end = outside.duration[s];
     // Of the first thread; the others follow what it writes to shared memory.
     long long coming = outside.offsets[s];
     const long long n_outside = outside.offsets[s + 1];
@@ -224,8 +185,7 @@ DEVICE void run_queue(Stage& stage, long long s, int n_neurons, double t_end, co
                     block.verdict = QUEUE_RUNAWAY;
                     spikes.n = n;
                     out.reached[s] = stage.time(n);
-                } else if (what == FIRED &&
-                           !send(heap, waiting, capacity, loop, n, stage.time(n), t_end)) {
+                } else if (what == FIRED && !send(heap, waiting, loop, n, stage.time(n), t_end)) {
                     block.verdict = QUEUE_FULL;
                 }
             } else if (t < t_end) {
@@ -261,7 +221,7 @@ DEVICE void run_queue(Stage& stage, long long s, int n_neurons, double t_end, co
         __syncthreads();
     }
     if (THREAD == 0) {
-        out.count[s] = spikes.n;
+        out.counts[s] = spikes.n;
         out.status[s] = block.verdict;
     }
 }

@@ -16,25 +16,24 @@ DEVICE double just_after(double x) {
     return __longlong_as_double(__double_as_longlong(x) + 1);
 }
 
-// Where the neurons of every chunk are on their way back, and what they add to.
-struct Places {
-    REAL* adjoint;            // [chunks, 5, neurons]: work space
-    double* reached;          // ms, [chunks, neurons], as the next three
+// Those of a chunk, and its sums and grazes.
+struct ChunkPlaces {
+    REAL* adjoint;
+    double* reached;
     long long* next;
     unsigned char* released;
-    double* adapted;          // [chunks, neurons, 3]: AdaptedBack, where thresholds are adaptive
-    double* sums;             // [chunks, N_SUMS + N_OWN, neurons]: a result
-    int* grazes;              // [chunks, neurons]: a result
+    double *adapted, *sums;
+    int* grazes;
 };
 
-DEVICE Places places_at(const Places& all, long long base) {
+DEVICE ChunkPlaces places_at(const Places& all, const LoopFound& found, long long base) {
     return {all.adjoint + 5 * base, all.reached + base,
             all.next + base,        all.released + base,
-            all.adapted + 3 * base, all.sums + (N_SUMS + N_OWN) * base,
-            all.grazes + base};
+            all.adapted + 3 * base, found.sums + (N_SUMS + N_OWN) * base,
+            found.grazes + base};
 }
 
-DEVICE void put_adjoint(const Places& at, int n, int n_neurons, const Adjoint<REAL>& adjoint) {
+DEVICE void put_adjoint(const ChunkPlaces& at, int n, int n_neurons, const Adjoint<REAL>& adjoint) {
     REAL* const a = at.adjoint + n;
     a[0] = adjoint.alpha;
     a[n_neurons] = adjoint.beta;
@@ -44,7 +43,7 @@ DEVICE void put_adjoint(const Places& at, int n, int n_neurons, const Adjoint<RE
 }
 
 // Neuron n, with its parameters, taken back to t_low over its own spikes.
-DEVICE Adjoint<REAL> place_back(const Places& at, const Neuron& p, int n, int n_neurons, double t_low,
+DEVICE Adjoint<REAL> place_back(const ChunkPlaces& at, const Neuron& p, int n, int n_neurons, double t_low,
                           const Tape& tape, long long first) {
     REAL* const a = at.adjoint + n;
     Adjoint<REAL> adjoint = {a[0], a[n_neurons], a[2 * n_neurons], a[3 * n_neurons], a[4 * n_neurons]};
@@ -72,35 +71,30 @@ DEVICE Adjoint<REAL> place_back(const Places& at, const Neuron& p, int n, int n_
 }
 
 extern "C" __global__ void queue_backward(
-    const int n_neurons, const long long n_synapses, const long long* __restrict__ bounds,
+    const long long* __restrict__ bounds,
     // arrivals, own ones among them, and how the neurons are joined
     const __grid_constant__ Arriving met, const __grid_constant__ Loop loop,
-    // parameters
-    const double* __restrict__ duration, const REAL* __restrict__ par,
-    const double* __restrict__ refractory,
-    // spikes, with their neurons, and how far back
-    const __grid_constant__ Tape tape, const int* __restrict__ spike_neuron,
-    const __grid_constant__ WayBack way,
-    // work space and results; by [chunks, synapses] twice, and [arrivals]
-    const __grid_constant__ Places places, REAL* by_weight, double* by_delay,
-    double* __restrict__ effects) {
+    const __grid_constant__ Members members, const __grid_constant__ Tape tape,
+    const __grid_constant__ WayBack way, const __grid_constant__ Places places,
+    const __grid_constant__ LoopFound found) {
     SHARED_MEMORY(memory);
+    const int n_neurons = members.n;
     const long long chunk = BLOCK;
-    const Places at = places_at(places, chunk * n_neurons);
-    REAL* const weight_sum = by_weight + chunk * n_synapses;
-    double* const delay_sum = by_delay + chunk * n_synapses;
+    const ChunkPlaces at = places_at(places, found, chunk * n_neurons);
+    REAL* const weight_sum = found.by_weight + chunk * found.n_synapses;
+    double* const delay_sum = found.by_delay + chunk * found.n_synapses;
     for (long long s = bounds[chunk]; s < bounds[chunk + 1]; ++s) {
-        const long long* const first = tape.first + s * n_neurons;
+        const Given<long long> first = tape.first + s * n_neurons;
         for (int n = THREAD; n < n_neurons; n += blockDim.x) {
             put_adjoint(at, n, n_neurons, carried_at(way, s, n, n_neurons));
-            const Neuron p = neuron_at(par, refractory, n, n_neurons);
+            const Neuron p = neuron_at(members, n);
             const Back back = back_from(tape, first[n], first[n + 1], p, way, s, n, n_neurons);
             at.next[n] = back.next;
             at.released[n] = back.released ? 1 : 0;
 #if ADAPTIVE
             ((AdaptedBack*)at.adapted)[n] = back.adapted;
 #endif
-            at.reached[n] = duration[s];
+            at.reached[n] = met.duration[s];
         }
         __syncthreads();
         for (long long e = met.offsets[s + 1] - 1; e >= met.offsets[s]; --e) {
@@ -109,10 +103,10 @@ extern "C" __global__ void queue_backward(
             for (long long k = low + THREAD; k < met.last[e]; k += blockDim.x) {
                 const bool own = low >= OWN;
                 const int n = own ? (int)(low - OWN) : loop.target[k];
-                const Neuron p = neuron_at(par, refractory, n, n_neurons);
+                const Neuron p = neuron_at(members, n);
                 double t = met.time[e];
                 // Without a delay it came after a spike of n at the same time: stop short of that.
-                if (cause >= 0 && tape.time[cause] == t && spike_neuron[cause] >= n)
+                if (cause >= 0 && tape.time[cause] == t && tape.neuron[cause] >= n)
                     t = just_after(t);
                 const Adjoint<REAL> a = place_back(at, p, n, n_neurons, t, tape, first[n]);
                 const REAL w = own ? loop.own_weight[n] : loop.weight[k];
@@ -131,13 +125,13 @@ extern "C" __global__ void queue_backward(
             }
             effect = over_block<Plus>(effect, (double*)memory);
             if (THREAD == 0) {
-                effects[e] = effect;
+                found.effects[e] = effect;
                 if (cause >= 0) tape.through[cause] += effect;
             }
             __syncthreads();
         }
         for (int n = THREAD; n < n_neurons; n += blockDim.x) {
-            const Neuron p = neuron_at(par, refractory, n, n_neurons);
+            const Neuron p = neuron_at(members, n);
             const Adjoint<REAL> a = place_back(at, p, n, n_neurons, begin_of(way, s), tape, first[n]);
             carry(way, s, n, n_neurons, a);
 #if ADAPTIVE

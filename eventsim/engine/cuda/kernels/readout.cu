@@ -23,15 +23,15 @@ enum { GAIN, GAIN_BY_MEM, GAIN_BY_SYN, GAIN_LATER, N_GAIN };
 
 // All coefficients of one output in one window.
 extern "C" __global__ void readout_gains(
-    const int n_outputs, const int n_windows, const int n_terms, const int single,
-    const double* __restrict__ tau_mem, const double* __restrict__ tau_syn, const double rate,
-    const double per_ms, double* __restrict__ gains,
-    float* __restrict__ rounded) {
+    const int n_outputs, const int n_windows, const int n_terms, const double* __restrict__ tau_mem,
+    const double* __restrict__ tau_syn, const double rate, const double per_ms,
+    const __grid_constant__ Table into) {
     const long long i = GLOBAL_THREAD;
     if (i >= (long long)n_outputs * n_windows) return;
     const int k = (int)(i % n_outputs);
     const long long window = i / n_outputs;
     const double left = middle_of(window, per_ms), width = width_of(window, per_ms);
+    const int single = into.rounded != nullptr;
     const Output<double> output = output_of(1.0 / tau_mem[k], 1.0 / tau_syn[k], rate);
     GainTerms<double> terms = first_terms(output, left);
     const long long first = window * N_GAIN * n_terms * n_outputs + k;
@@ -42,7 +42,7 @@ extern "C" __global__ void readout_gains(
         for (int g = 0; g < N_GAIN; ++g) {
             const double coefficient = kept(value[g], single);
             const long long place = first + (long long)(g * n_terms + n) * n_outputs;
-            if (single) rounded[place] = (float)coefficient; else gains[place] = coefficient;
+            if (single) into.rounded[place] = (float)coefficient; else into.values[place] = coefficient;
         }
     }
 }
@@ -53,18 +53,20 @@ struct Arrival {
     REAL u, fade;
 };
 
-DEVICE Arrival arrival_at(double time, double t_end, double rate, double per_ms) {
-    const Place<double> place = place_of(t_end - time, per_ms);
+DEVICE Arrival arrival_at(double time, double t_end, const GainTable& gains) {
+    const Place<double> place = place_of(t_end - time, gains.per_ms);
     Arrival arrival;
     arrival.window = place.window;
     arrival.u = REAL_(place.u);
-    arrival.fade = decay(REAL_(rate * time));
+    arrival.fade = decay(REAL_(gains.rate * time));
     return arrival;
 }
 
-// One row of the table; `gains` is that of the output.
-DEVICE REAL gain_at(const REAL* gains, int n_outputs, int row, const Arrival& arrival) {
-    const REAL* const first = gains + (arrival.window * N_GAIN + row) * GAIN_TERMS<REAL> * n_outputs;
+// One row of the table for output k.
+DEVICE REAL gain_at(const GainTable& gains, int k, int row, const Arrival& arrival) {
+    const int n_outputs = gains.size;
+    const Given<REAL> first =
+        gains.values + ((arrival.window * N_GAIN + row) * GAIN_TERMS<REAL> * n_outputs + k);
     REAL value = first[(GAIN_TERMS<REAL> - 1) * n_outputs];
     for (int n = GAIN_TERMS<REAL> - 2; n >= 0; --n)
         value = fused(value, arrival.u, first[n * n_outputs]);
@@ -83,38 +85,31 @@ DEVICE double sum_groups_of(const double* sums, int stride) {
 }
 
 extern "C" __global__ void readout_forward(
-    const int n_samples, const int n_outputs, const int parts, const int first_row,
-    // synapses by source
-    const long long* __restrict__ out_start, const int* __restrict__ target,
-    const REAL* __restrict__ weight, const double* __restrict__ delay,
-    // spikes of the source
-    const long long* __restrict__ offset, const double* __restrict__ time,
-    const int* __restrict__ neuron,
-    const double* __restrict__ duration, const REAL* __restrict__ gains, const double rate,
-    const double per_ms,
+    const int n_samples, const int parts, const __grid_constant__ FanOut fan,
+    const __grid_constant__ SourceSpikes from, const __grid_constant__ GainTable gains,
     // result [parts, samples, outputs]
     double* __restrict__ integral) {
     SHARED_MEMORY(memory);
-    const int group = THREAD / LANES, lane = THREAD % LANES, groups = blockDim.x / LANES;
+    const int n_outputs = gains.size, group = THREAD / LANES, lane = THREAD % LANES, groups = blockDim.x / LANES;
     const unsigned mask = lanes_mask();
     double* const sums = (double*)memory;
     double* const mine = sums + group * OUTPUTS;
     const long long sample = BLOCK % n_samples, part = BLOCK / n_samples;
-    const long long low = offset[sample], size = offset[sample + 1] - low;
-    const double t_end = duration[sample];
+    const long long low = from.offsets[sample], size = from.offsets[sample + 1] - low;
+    const double t_end = from.duration[sample];
     for (int base = 0; base < n_outputs; base += OUTPUTS) {
         for (int k = lane; k < OUTPUTS; k += LANES) mine[k] = 0.0;
         __syncwarp(mask);
         for (long long i = low + size * part / parts + group;
              i < low + size * (part + 1) / parts; i += groups) {
-            const int row = first_row + neuron[i];
-            for (long long e = out_start[row] + lane; e < out_start[row + 1]; e += LANES) {
-                const int k = target[e] - base;
-                const double t = time[i] + delay[e];
+            const int row = from.row + from.neuron[i];
+            for (long long e = fan.start[row] + lane; e < fan.start[row + 1]; e += LANES) {
+                const int k = fan.target[e] - base;
+                const double t = from.time[i] + fan.delay[e];
                 if (k < 0 || k >= OUTPUTS || t >= t_end) continue;
-                const Arrival arrival = arrival_at(t, t_end, rate, per_ms);
-                const REAL gain = gain_at(gains + target[e], n_outputs, GAIN, arrival);
-                mine[k] += (double)(weight[e] * arrival.fade * gain);
+                const Arrival arrival = arrival_at(t, t_end, gains);
+                const REAL gain = gain_at(gains, base + k, GAIN, arrival);
+                mine[k] += (double)(fan.weight[e] * arrival.fade * gain);
             }
             __syncwarp(mask);
         }
@@ -127,21 +122,12 @@ extern "C" __global__ void readout_forward(
 
 extern "C" __global__ void readout_backward(
     // slices: a power of two
-    const int n_outputs, const int slices, const int first_row, const long long n_synapses,
-    const int delayed, const long long* __restrict__ bounds,
-    // as readout_forward; seeds are dL/d(integral) times the resistance
-    const long long* __restrict__ out_start, const int* __restrict__ target,
-    const REAL* __restrict__ weight, const double* __restrict__ delay,
-    const long long* __restrict__ offset, const double* __restrict__ time,
-    const int* __restrict__ neuron,
-    const double* __restrict__ duration, const REAL* __restrict__ gains, const double rate,
-    const double per_ms, const double* __restrict__ seeds,
-    // results: [parts, synapses], zero before; the second only if delayed; [spikes], zero before;
-    // [parts times slices, 3, outputs]: by membrane rate, by synaptic rate, gains
-    double* __restrict__ by_weight, double* __restrict__ by_delay, double* __restrict__ effects,
-    double* __restrict__ out) {
+    const int slices,  // a power of two
+    const long long* __restrict__ bounds, const __grid_constant__ FanOut fan,
+    const __grid_constant__ SourceSpikes from, const __grid_constant__ GainTable gains,
+    const __grid_constant__ IntegralsBack back) {
     SHARED_MEMORY(memory);
-    const int group = THREAD / LANES, lane = THREAD % LANES, groups = blockDim.x / LANES;
+    const int n_outputs = gains.size, group = THREAD / LANES, lane = THREAD % LANES, groups = blockDim.x / LANES;
     const unsigned mask = lanes_mask();
     double* const sums = (double*)memory;
     double* const mine = sums + group * 3 * OUTPUTS;
@@ -151,24 +137,25 @@ extern "C" __global__ void readout_backward(
         for (int k = lane; k < 3 * OUTPUTS; k += LANES) mine[k] = 0.0;
         __syncwarp(mask);
         for (long long sample = bounds[part]; sample < bounds[part + 1]; ++sample) {
-            const double t_end = duration[sample];
-            for (long long i = offset[sample]; i < offset[sample + 1]; ++i) {
-                if ((neuron[i] & (classes - 1)) != own) continue;
-                const int row = first_row + neuron[i];
+            const double t_end = from.duration[sample];
+            for (long long i = from.offsets[sample]; i < from.offsets[sample + 1]; ++i) {
+                if ((from.neuron[i] & (classes - 1)) != own) continue;
+                const int row = from.row + from.neuron[i];
                 double effect = 0.0;
-                for (long long e = out_start[row] + lane; e < out_start[row + 1]; e += LANES) {
-                    const int k = target[e] - base;
-                    const double t = time[i] + delay[e];
+                for (long long e = fan.start[row] + lane; e < fan.start[row + 1]; e += LANES) {
+                    const int k = fan.target[e] - base;
+                    const double t = from.time[i] + fan.delay[e];
                     if (k < 0 || k >= OUTPUTS || t >= t_end) continue;
-                    const Arrival arrival = arrival_at(t, t_end, rate, per_ms);
+                    const Arrival arrival = arrival_at(t, t_end, gains);
                     REAL rows[N_GAIN];
                     for (int g = 0; g < N_GAIN; ++g)
-                        rows[g] = gain_at(gains + target[e], n_outputs, g, arrival);
-                    const REAL w = weight[e] * arrival.fade;
-                    const double unit = seeds[sample * n_outputs + target[e]];
+                        rows[g] = gain_at(gains, base + k, g, arrival);
+                    const REAL w = fan.weight[e] * arrival.fade;
+                    const double unit = back.seeds[sample * n_outputs + base + k];
                     const double later = unit * (double)(w * rows[GAIN_LATER]);
-                    by_weight[part * n_synapses + e] += unit * (double)(arrival.fade * rows[GAIN]);
-                    if (delayed) by_delay[part * n_synapses + e] += later;
+                    const long long to = part * back.n_synapses + e;
+                    back.by_weight[to] += unit * (double)(arrival.fade * rows[GAIN]);
+                    if (back.by_delay) back.by_delay[to] += later;
                     effect += later;
                     mine[k] += unit * (double)(w * rows[GAIN_BY_MEM]);
                     mine[OUTPUTS + k] += unit * (double)(w * rows[GAIN_BY_SYN]);
@@ -176,7 +163,7 @@ extern "C" __global__ void readout_backward(
                 }
                 for (int k = LANES / 2; k > 0; k /= 2)
                     effect += __shfl_xor_sync(mask, effect, k);
-                if (lane == 0) effects[i] += effect;
+                if (lane == 0) back.effects[i] += effect;
                 __syncwarp(mask);
             }
         }
@@ -184,7 +171,7 @@ extern "C" __global__ void readout_backward(
         for (int k = THREAD; k < 3 * OUTPUTS; k += blockDim.x) {
             const int output = base + k % OUTPUTS;
             if (output < n_outputs)
-                out[(BLOCK * 3 + k / OUTPUTS) * n_outputs + output] =
+                back.sums[(BLOCK * 3 + k / OUTPUTS) * n_outputs + output] =
                     sum_groups_of(sums + k, 3 * OUTPUTS);
         }
         __syncthreads();

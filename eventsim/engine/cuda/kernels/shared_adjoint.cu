@@ -42,7 +42,7 @@ struct Meeting {
     StagedArrivals& arrivals;
     REAL middle, per_length;
     const Series<REAL>& series;
-    const REAL* column;
+    Given<REAL> column;
     REAL* slab;
     bool mine;
     int n_arrivals;
@@ -110,57 +110,47 @@ DEVICE void stage(const Meeting& x, double time, int place, bool any, double t, 
 
 extern "C" __global__ void
 __launch_bounds__(TILE, SINGLE ? 8 - 2 * ADAPTIVE : 4 - ADAPTIVE) shared_backward(
-    // sizes
-    const int n_neurons, const int n_rows, const long long n_events,
-    // samples of every chunk
-    const long long* __restrict__ bounds,
-    // events, weights and parameters as in shared_forward
-    const long long* __restrict__ offsets, const double* __restrict__ times,
-    const int* __restrict__ rows, const double* __restrict__ duration,
-    const REAL* __restrict__ weights, const REAL* __restrict__ par,
-    const double* __restrict__ refractory, const double middle, const double length,
+    const __grid_constant__ Chunks chunks, const __grid_constant__ Events events,
+    const REAL* __restrict__ weights, const __grid_constant__ Members members,
     const __grid_constant__ Tape tape, const __grid_constant__ WayBack way,
-    // results: [chunks, n_rows, n_neurons], [tiles, events], [chunks, N_SUMS + N_OWN, n_neurons],
-    // [chunks, n_neurons]
-    REAL* by_weight, REAL* __restrict__ effects, double* __restrict__ sums,
-    int* __restrict__ grazes) {
+    const __grid_constant__ LayerFound found) {
     SHARED_MEMORY(memory);
     StagedArrivals& arrivals = *(StagedArrivals*)memory;
 
-    const int n_tiles = (n_neurons + TILE - 1) / TILE;
+    const int n_neurons = members.n, n_rows = found.n_rows, n_tiles = (n_neurons + TILE - 1) / TILE;
     const long long chunk = BLOCK / n_tiles;
     const int tile = (int)(BLOCK % n_tiles);
     const int me = tile * TILE + THREAD;
     const bool mine = me < n_neurons;
     const int n = mine ? me : n_neurons - 1;
-    const Neuron neuron = neuron_at(par, refractory, n, n_neurons);
-    const REAL* const column = weights + n;
-    REAL* const slab = by_weight + chunk * n_rows * n_neurons + n;
-    const Series<REAL> series = series_of(neuron.rates.mem, neuron.rates.syn, middle, length);
-    const REAL longest = (REAL)length, per_length = REAL_(1.0) / longest;
+    const Neuron neuron = neuron_at(members, n);
+    const Given<REAL> column = {weights + n};
+    REAL* const slab = found.by_weight + chunk * n_rows * n_neurons + n;
+    const Series<REAL> series = series_of(neuron.rates.mem, neuron.rates.syn, chunks.middle, chunks.length);
+    const REAL longest = (REAL)chunks.length, per_length = REAL_(1.0) / longest;
     Gradients<REAL> g;
     for (int i = 0; i < N_OWN; ++i) g.own[i] = 0.0;
     g.grazes = 0;
     double total[N_SUMS] = {0.0, 0.0, 0.0};
 
-    for (long long sample = bounds[chunk]; sample < bounds[chunk + 1]; ++sample) {
+    for (long long sample = chunks.bounds[chunk]; sample < chunks.bounds[chunk + 1]; ++sample) {
         const long long pair = sample * n_neurons + n;
         Back back = back_from(tape, tape.first[pair], tape.first[mine ? pair + 1 : pair], neuron,
                               way, sample, n, n_neurons);
         Adjoint<REAL> a = {REAL_(0.0), REAL_(0.0), REAL_(0.0), REAL_(0.0), REAL_(0.0)};
         if (mine) a = carried_at(way, sample, n, n_neurons);
         for (int i = 0; i < N_SUMS; ++i) g.sums[i] = REAL_(0.0);
-        const double t_end = duration[sample];
-        const long long lo = offsets[sample];
-        const long long hi = first_after(times, lo, offsets[sample + 1], t_end);
+        const double t_end = events.duration[sample];
+        const long long lo = events.offsets[sample];
+        const long long hi = first_after(events.time, lo, events.offsets[sample + 1], t_end);
         double t = t_end;
         long long top = hi;
-        Meeting x = {arrivals, (REAL)middle, per_length, series, column, slab, mine, 0};
+        Meeting x = {arrivals, (REAL)chunks.middle, per_length, series, column, slab, mine, 0};
         for (int& m = x.n_arrivals;;) {
-            const double t_low = top - m > lo ? times[top - m - 1] : begin_of(way, sample);
+            const double t_low = top - m > lo ? events.time[top - m - 1] : begin_of(way, sample);
             go_back(neuron, tape, back, a, g, x, t, t_low);
             __syncthreads();
-            sum_effects(arrivals, m, effects + tile * n_events, top - 1);
+            sum_effects(arrivals, m, found.effects + tile * events.n, top - 1);
             __syncthreads();
             top -= m;
             if (top == lo) break;
@@ -168,7 +158,8 @@ __launch_bounds__(TILE, SINGLE ? 8 - 2 * ADAPTIVE : 4 - ADAPTIVE) shared_backwar
             if (THREAD < MOST) {
                 const long long event = top - 1 - THREAD;
                 const bool any = event >= lo;
-                stage(x, any ? times[event] : 0.0, any ? rows[event] * n_neurons : 0, any, t, longest);
+                stage(x, any ? events.time[event] : 0.0, any ? events.row[event] * n_neurons : 0, any, t,
+                      longest);
             }
             __syncthreads();
             for (m = 0; m < MOST && arrivals.inside[m];) ++m;
@@ -184,8 +175,8 @@ __launch_bounds__(TILE, SINGLE ? 8 - 2 * ADAPTIVE : 4 - ADAPTIVE) shared_backwar
     // The sum over arrivals of weight times beta.
     for (int row = 0; row < n_rows; ++row)
         total[BY_DRIVE] += (double)column[row * n_neurons] * (double)slab[row * n_neurons];
-    double* const out = sums + chunk * (N_SUMS + N_OWN) * n_neurons + n;
+    double* const out = found.sums + chunk * (N_SUMS + N_OWN) * n_neurons + n;
     for (int i = 0; i < N_SUMS; ++i) out[i * n_neurons] = total[i];
     for (int i = 0; i < N_OWN; ++i) out[(N_SUMS + i) * n_neurons] = g.own[i];
-    grazes[chunk * n_neurons + n] = g.grazes;
+    found.grazes[chunk * n_neurons + n] = g.grazes;
 }

@@ -6,20 +6,20 @@
 // Needs           walk.cuh, neuron/stretch.hpp
 
 // Events of one sample, sorted by time: those from `base` on are staged in shared memory.
-struct Events {
-    const double* times;
-    const int* rows;
+struct SampleEvents {
+    Given<double> times;
+    Given<int> rows;
     const double* staged_time;
     const int* staged_row;
     long long base, end;
     int staged;
 };
 
-DEVICE double time_at(const Events& e, long long i) {
+DEVICE double time_at(const SampleEvents& e, long long i) {
     return i - e.base < e.staged ? e.staged_time[i - e.base] : e.times[i];
 }
 
-DEVICE int row_at(const Events& e, long long i) {
+DEVICE int row_at(const SampleEvents& e, long long i) {
     return i - e.base < e.staged ? e.staged_row[i - e.base] : e.rows[i];
 }
 
@@ -47,9 +47,9 @@ DEVICE Item item_at(const Stretch& s, int k) {
 }
 
 // The stretch from event `next` on, which is moved behind it; `column` are the neuron's weights.
-// `e` is Events, or, in a loop, DueRows of windows.cu.
+// `e` is SampleEvents, or, in a loop, DueRows of windows.cu.
 template <class Arriving>
-DEVICE Stretch fill(const Arriving& e, long long& next, double t_end, const REAL* column,
+DEVICE Stretch fill(const Arriving& e, long long& next, double t_end, Given<REAL> column,
                     int n_neurons, REAL longest) {
     Stretch s;
     double latest = t_end, end = t_end;

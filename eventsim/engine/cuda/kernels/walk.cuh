@@ -25,9 +25,9 @@ struct Neuron {
 #endif
 };
 
-// `refractory` has a row for every neuron's time, ms, and one each for rise and rate of its threshold
-// where that is adaptive.
-DEVICE Neuron neuron_at(const REAL* par, const double* refractory, int n, int n_neurons) {
+DEVICE Neuron neuron_at(const Members& all, int n) {
+    const Given<REAL> par = all.par;
+    const int n_neurons = all.n;
     Neuron m;
     m.rates.slow = par[SLOW * n_neurons + n];
     m.rates.gap = par[GAP * n_neurons + n];
@@ -39,9 +39,9 @@ DEVICE Neuron neuron_at(const REAL* par, const double* refractory, int n, int n_
     m.reset = par[RESET * n_neurons + n];
     m.self = par[SELF * n_neurons + n];
     m.instant = par[INSTANT * n_neurons + n];
-    m.refractory = refractory[n];
+    m.refractory = all.refractory[n];
 #if ADAPTIVE
-    m.threshold = {refractory[n_neurons + n], refractory[2 * n_neurons + n]};
+    m.threshold = {all.refractory[n_neurons + n], all.refractory[2 * n_neurons + n]};
 #endif
     return m;
 }
@@ -65,16 +65,6 @@ DEVICE void arrived(Cell& c, double t) {
 
 // Number of a spike of an earlier piece of the stream: beyond every limit.
 #define EARLIER 0x7fffffff
-
-// Neurons in the middle of a run, [samples, neurons]: PlacedStop of spikes.py.
-struct Stop {
-    double* time;   // ms
-    REAL* v;
-    REAL* j;
-    double* until;  // ms; below zero where V is not held
-    double* a;      // right after the last spike; null where no threshold is adaptive
-    double* last;   // that spike's time, ms
-};
 
 DEVICE Cell cell_from(const Stop& begin, long long pair) {
     Cell c;
@@ -179,30 +169,6 @@ DEVICE bool walk(const Neuron& n, Cell& c, double t_end, const Out& out, bool on
         if (one_spike) return true;
     }
 }
-
-// Recorded spikes, grouped by (sample, neuron) and ascending, and what the loss says of them:
-// GroupedTape of arrays.py.
-struct Tape {
-    const long long* first;  // of every pair, and their number
-    const double* time;      // ms
-    const REAL* current;
-    const REAL* restart;
-    const double* by_time;
-    const REAL* by_voltage;
-    double* through;  // gathers the part of dL/dt that runs over the neuron's own restart and return
-    double* before;   // work space where thresholds are adaptive: adaptation just before every spike
-};
-
-// How far samples go back, and with what: to time zero, where they start, from an adjoint state of
-// zero, without arrays; or over a piece (engine/contract/piece.py). WayBackArrays of arrays.py.
-struct WayBack {
-    const double* begin;  // of the piece, ms, by sample
-    REAL* carried;        // adjoint state [samples, 5, neurons] at the end; is left as at `begin`
-    const double* a;      // adaptation at `begin`, and its spike's time, ms, [samples, neurons]
-    const double* last;
-    double* behind;       // what is known of the next spikes [samples, 3, neurons], as `carried`
-    int starts;           // whether samples start at the begin
-};
 
 DEVICE double begin_of(const WayBack& way, long long sample) {
     return way.begin == nullptr ? 0.0 : way.begin[sample];

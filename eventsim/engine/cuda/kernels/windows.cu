@@ -17,25 +17,6 @@
 
 #define MOST_SUMS (SINGLE ? 8 : 16)
 
-// How a loop goes by windows: engine/contract/windowing.py, which has MANY, FEW and MOST_HALVINGS as well.
-struct Windows {
-    double length;      // ms
-    double reach;       // ms
-    const REAL* by_v;   // [n_functions, neurons]
-    const REAL* by_j;
-    int pieces;         // of a window, at least
-    int by_stretches;   // whether neurons share their events: then they have no sums
-    int width;          // sums of a neuron
-    int n_functions;
-};
-
-// Bundles that arrive in a window, in order: [samples, capacity].
-struct Due {
-    double* time;  // ms
-    long long* first;
-    long long* last;
-};
-
 // What the threads of a block share.
 struct WindowMemory {
     double times[32];  // of every warp's earliest neuron
@@ -50,7 +31,7 @@ struct WindowMemory {
 struct DueRows {
     const double* time;
     const long long* first;
-    const int* row;
+    const Given<int> row;
     long long end;
 };
 
@@ -197,7 +178,7 @@ DEVICE long long synapse_of(const int* target, long long low, long long high, in
 
 // The bundles due in a piece, its end, and that of the sample.
 struct Piece {
-    const Due& due;
+    const Bundles& due;
     int first, last;
     double end, stop;
 };
@@ -206,7 +187,7 @@ struct Piece {
 // it runs away.
 DEVICE int one_by_one(const Cells& c, const Neuron& p, int n, const Piece& piece, const Loop& loop,
                       const Spikes& out) {
-    const Due& due = piece.due;
+    const Bundles& due = piece.due;
     int met = 0;
     for (int k = piece.first; k < piece.last; ++k) {
         const double t = due.time[k];
@@ -238,9 +219,8 @@ struct Coming {
 };
 
 // What arrives before the border, in order; its number, or the capacity where there is no room.
-DEVICE int take(const Heap& h, int& waiting, Coming& outside, double border, const Due& due,
-                int capacity) {
-    for (int k = 0; k < capacity; ++k) {
+DEVICE int take(const Bundles& h, int& waiting, Coming& outside, double border, const Bundles& due) {
+    for (int k = 0; k < due.capacity; ++k) {
         const bool inside = waiting > 0 && h.time[0] < border;
         const bool coming = outside.next < outside.end && outside.time[outside.next] < border;
         if (!inside && !coming) return k;
@@ -258,7 +238,7 @@ DEVICE int take(const Heap& h, int& waiting, Coming& outside, double border, con
             ++outside.next;
         }
     }
-    return capacity;
+    return due.capacity;
 }
 
 // Neuron n at the end of a piece; true where it may fire before or is let go, and stays
@@ -291,7 +271,7 @@ DEVICE bool stays(const Cells& c, const Neuron& p, const Windows& w, int n, int 
 // The bundles due of a window, their weights [rows + 1, n_neurons], and from when to when it is run.
 struct SharedWindow {
     const DueRows& due;
-    const REAL* weights;
+    const Given<REAL> weights;
     int n_neurons;
     REAL fastest;
     double now, end;
@@ -330,17 +310,6 @@ DEVICE bool by_stretches(const Cells& c, const Neuron& p, int n, const SharedWin
     return goes_on;
 }
 
-// Neurons of a loop: their parameters.
-struct Members {
-    const REAL* par;
-    const double* refractory;
-    int n;
-};
-
-DEVICE Neuron neuron_at(const Members& all, int n) {
-    return neuron_at(all.par, all.refractory, n, all.n);
-}
-
 // Of the first thread: arrivals that are still to come, how many wait in the heap, how often pieces are
 // halved, and the spikes before the window.
 struct Progress {
@@ -352,7 +321,7 @@ struct Progress {
 struct Summing {
     const Windows& w;
     const Loop& loop;
-    const Due& due;
+    const Bundles& due;
     REAL* sums;
 };
 
@@ -371,7 +340,7 @@ DEVICE double first_due(const Cells& c, const Members& all, WindowMemory& block)
 }
 
 // When a window opens: with the first that happens, where nothing did before.
-DEVICE double opening(const Progress& x, const Heap& heap, double next, double now) {
+DEVICE double opening(const Progress& x, const Bundles& heap, double next, double now) {
     if (next >= 0.0 && x.waiting > 0 && heap.time[0] < next) next = heap.time[0];
     if (next >= 0.0 && x.coming.next < x.coming.end && x.coming.time[x.coming.next] < next)
         next = x.coming.time[x.coming.next];
@@ -389,11 +358,11 @@ DEVICE void start_windows(const Standing& begin, int n_neurons, WindowMemory& bl
 }
 
 // The first thread opens a window, and takes what arrives in it.
-DEVICE void open_window(Progress& x, const Windows& w, const Heap& heap, const Due& due, int capacity,
+DEVICE void open_window(Progress& x, const Windows& w, const Bundles& heap, const Bundles& due,
                         WindowMemory& block) {
     const double border = block.opens + w.length;
-    const int k = take(heap, x.waiting, x.coming, border, due, capacity);
-    if (k == capacity) block.verdict = QUEUE_FULL;
+    const int k = take(heap, x.waiting, x.coming, border, due);
+    if (k == due.capacity) block.verdict = QUEUE_FULL;
     block.border = border;
     block.n_due = k;
     block.pieces = w.pieces << x.halvings;
@@ -446,7 +415,7 @@ DEVICE void by_pieces(const Cells& c, const Members& all, const Summing& x, doub
 }
 
 // The first thread closes a window, and sends its spikes on their way.
-DEVICE void close_window(Progress& x, const Heap& heap, const Loop& loop, const Spikes& out, int capacity,
+DEVICE void close_window(Progress& x, const Bundles& heap, const Loop& loop, const Spikes& out,
                          int n_neurons, double t_end, WindowMemory& block) {
     if (block.ran_away < n_neurons) block.verdict = QUEUE_RUNAWAY;
     else if (block.n_spikes > out.limit) block.verdict = QUEUE_DONE;
@@ -458,7 +427,7 @@ DEVICE void close_window(Progress& x, const Heap& heap, const Loop& loop, const 
     block.met = 0;
     block.now = block.border;
     for (int k = x.before; k < block.n_spikes && block.verdict < 0; ++k)
-        if (!send(heap, x.waiting, capacity, loop, out.neuron[k], out.time[k], t_end))
+        if (!send(heap, x.waiting, loop, out.neuron[k], out.time[k], t_end))
             block.verdict = QUEUE_FULL;
     block.quiet = block.n_due == 0 && block.n_spikes == x.before;
 }
@@ -471,37 +440,27 @@ DEVICE void lay_down(const Standing& stop, const WindowMemory& block, const Prog
 }
 
 extern "C" __global__ void windows_forward(
-    const int n_neurons, const int capacity,
     // arrivals of other stages, and how the neurons are joined
     const __grid_constant__ Arriving outside, const __grid_constant__ Loop loop,
-    // parameters
-    const double* __restrict__ duration, const REAL* __restrict__ par,
-    const double* __restrict__ refractory,
+    const __grid_constant__ Members members,
     // how the neurons stand, before and after
     const __grid_constant__ Standings begins, const __grid_constant__ Standings stops,
-    // work space, and results
-    const __grid_constant__ Cells cells, const __grid_constant__ Heap heaps,
-    const __grid_constant__ Round results,
-    // windows; work space
-    const __grid_constant__ Windows w, const __grid_constant__ Due dues, REAL* moments,
-    // of neurons that share their events: weights [rows + 1, neurons], and the row of every synapse
-    const REAL* __restrict__ shared_weight, const int* __restrict__ shared_row,
-    const REAL fastest) {
+    const __grid_constant__ Room room, const __grid_constant__ Round results,
+    const __grid_constant__ Windows w) {
     SHARED_MEMORY(memory);
     WindowMemory& block = *(WindowMemory*)memory;
 
+    const int n_neurons = members.n;
     const long long s = BLOCK, base = s * n_neurons;
     if (results.limit[s] < 0) return;
-    const Cells c = cells_at(cells, base);
-    const Members all = {par, refractory, n_neurons};
-    const Heap heap = heap_at(heaps, s * capacity);
-    const Due due = {dues.time + s * capacity, dues.first + s * capacity, dues.last + s * capacity};
+    const Cells c = cells_at(room.cells, base);
+    const Bundles heap = bundles_at(room.heap, s), due = bundles_at(w.due, s);
     const long long at = results.start[s];
     const Spikes out = {results.time + at,    results.neuron + at, results.current + at,
                         results.restart + at, results.limit[s],    &block.n_spikes};
-    REAL* const sums = moments + base * w.width;
+    REAL* const sums = w.moments + base * w.width;
     const Standing begin = standing(begins, s, n_neurons), stop = standing(stops, s, n_neurons);
-    const double t_end = duration[s];
+    const double t_end = outside.duration[s];
     for (int n = THREAD; n < n_neurons; n += blockDim.x) {
         take_up(begin, c, n);
         for (int q = 0; q < w.width; ++q) sums[(long long)n * w.width + q] = REAL_(0.0);
@@ -512,7 +471,7 @@ extern "C" __global__ void windows_forward(
                0, (int)*begin.halvings, 0};
     bool whole = true;
     while (block.now < t_end) {
-        const double due_first = block.quiet ? first_due(c, all, block) : -1.0;
+        const double due_first = block.quiet ? first_due(c, members, block) : -1.0;
         if (THREAD == 0) block.opens = opening(x, heap, due_first, block.now);
         __syncthreads();
         if (!(block.opens < t_end)) break;
@@ -522,21 +481,21 @@ extern "C" __global__ void windows_forward(
                 lay_down(stop, c, n);
         if (THREAD == 0) {
             if (!whole) lay_down(stop, block, x);
-            open_window(x, w, heap, due, capacity, block);
+            open_window(x, w, heap, due, block);
         }
         if (__syncthreads_or(THREAD == 0 && block.verdict >= 0)) break;
         if (w.by_stretches) {
-            const DueRows rows = {due.time, due.first, shared_row, block.n_due};
+            const DueRows rows = {due.time, due.first, w.row, block.n_due};
             const double border = block.border, end = border < t_end ? border : t_end;
-            const SharedWindow window = {rows, shared_weight, n_neurons, fastest, block.now, end};
+            const SharedWindow window = {rows, w.weight, n_neurons, w.fastest, block.now, end};
             for (int n = THREAD; n < n_neurons; n += blockDim.x)
-                if (!by_stretches(c, neuron_at(all, n), n, window, out)) atomicMin(&block.ran_away, n);
+                if (!by_stretches(c, neuron_at(members, n), n, window, out)) atomicMin(&block.ran_away, n);
         } else {
-            by_pieces(c, all, {w, loop, due, sums}, t_end, out, block);
+            by_pieces(c, members, {w, loop, due, sums}, t_end, out, block);
         }
         __syncthreads();
         if (THREAD == 0) {
-            close_window(x, heap, loop, out, capacity, n_neurons, t_end, block);
+            close_window(x, heap, loop, out, n_neurons, t_end, block);
             if (block.verdict == QUEUE_RUNAWAY) results.reached[s] = c.time[block.ran_away];
         }
         if (__syncthreads_or(THREAD == 0 && block.verdict >= 0)) break;
@@ -546,7 +505,7 @@ extern "C" __global__ void windows_forward(
             lay_down(stop, c, n);
     if (THREAD == 0) {
         if (whole) lay_down(stop, block, x);
-        results.count[s] = block.ran_away < n_neurons ? block.ran_away : block.n_spikes;
+        results.counts[s] = block.ran_away < n_neurons ? block.ran_away : block.n_spikes;
         results.status[s] = block.verdict < 0 ? QUEUE_DONE : block.verdict;
     }
 }
