@@ -4,6 +4,7 @@ Arrays of NumPy and of CuPy take the same calls, with a few exceptions. Those th
 the engine meet are written here, once for both.
 """
 
+import math
 import sys
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -43,7 +44,7 @@ def slices(size: int) -> Iterator[slice]:
 
 def aligned(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     """NumPy's zeros that begin at a line of the cache: a vector across two lines takes longer."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    size = math.prod(shape) * np.dtype(dtype).itemsize
     room = np.zeros(size + CACHE_LINE, np.uint8)
     begin = -room.ctypes.data % CACHE_LINE
     return room[begin : begin + size].view(dtype).reshape(shape)

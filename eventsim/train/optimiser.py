@@ -383,19 +383,30 @@ class AdamW:
         for key, weight in self._once.items():
             squares[key] = squares[key] * weight
         sums = [self._xp.sum(squares[key]) for key in self.keys]
-        return math.sqrt(sum(to_host(self._xp.stack(sums)).tolist())) if sums else 0.0
+        if sums and self._xp is not np:
+            sums = to_host(self._xp.stack(sums)).tolist()
+        return math.sqrt(sum(float(each) for each in sums))
 
     def _move(self, values: Floats, gradient: Floats, factor: float) -> None:
         """Adam's step of all values, which are changed in place."""
         s, xp, (first, second) = self.settings, self._xp, self._moments.values()
-        first += (1.0 - s.beta1) * (gradient - first)
-        second += (1.0 - s.beta2) * (xp.square(gradient) - second)
+        # In place where NumPy would make one array more for every operation.
+        change = gradient - first
+        change *= 1.0 - s.beta1
+        first += change
+        xp.square(gradient, out=change)
+        change -= second
+        change *= 1.0 - s.beta2
+        second += change
         unbiased = first / (1.0 - s.beta1**self.n_steps)
-        spread = xp.sqrt(second / (1.0 - s.beta2**self.n_steps)) + s.epsilon
+        spread = second / (1.0 - s.beta2**self.n_steps)
+        xp.sqrt(spread, out=spread)
+        spread += s.epsilon
         for kind, place in self.layout.kinds.items():
             group, logarithmic, floor, unit = self._coordinates[kind]
             rate, value = factor * float(getattr(s.rates, group)) * unit, values[place]
-            change = rate * unbiased[place] / spread[place]
+            change = rate * unbiased[place]
+            change /= spread[place]
             if logarithmic:
                 value *= xp.exp(-change)
             else:

@@ -1,7 +1,7 @@
 """What batches add up to, and the metrics of an epoch that follow."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 BYTES_PER_MB = 1e6
@@ -48,9 +48,9 @@ class BatchSums:
 
     def to_dict(self) -> dict[str, float]:
         """As a checkpoint keeps them: numbers by name, without those that are not there."""
-        own = {key: value for key, value in asdict(self).items() if value is not None}
+        own = {each.name: getattr(self, each.name) for each in fields(self)}
         costs, spikes = own.pop("costs"), own.pop("spikes")
-        found: dict[str, float] = own | costs
+        found: dict[str, float] = {k: v for k, v in own.items() if v is not None} | costs
         return found | {_SPIKES + name: number for name, number in spikes.items()}
 
     @classmethod

@@ -21,6 +21,7 @@ behind     of an adaptive threshold on the way back: dL/da right before the spik
 """
 
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -187,10 +188,12 @@ def readout_table(job: Job) -> Array:
 
 def fastest_rate(job: Job) -> float:
     """Largest product of rate and ms that an interval can multiply, rounded up."""
-    p = job.stage.population
-    least = job.stage.memo.least
-    fastest = max(1.0 / least(p.tau_mem), 1.0 / least(p.tau_syn))
-    return fastest * (1.0 + 1e-6)
+
+    def make() -> float:
+        p, least = job.stage.population, job.stage.memo.least
+        return max(1.0 / least(p.tau_mem), 1.0 / least(p.tau_syn)) * (1.0 + 1e-6)
+
+    return job.stage.once(fastest_rate, make)
 
 
 def guess_spikes(
@@ -203,7 +206,8 @@ def guess_spikes(
     span = job.duration if span is None else span
     buffers = max(1.0, job.n_samples * job.stage.population.size / neurons)
     most = max(least, int(GUESS_MOST / buffers))
-    return np.clip(span * neurons * GUESS_HZ * 1e-3, least, most).astype(np.int64)
+    expected = span * neurons * GUESS_HZ * 1e-3
+    return np.minimum(np.maximum(expected, least), most).astype(np.int64)
 
 
 def leak_weight(job: Job, rate: float) -> Array:
@@ -214,7 +218,8 @@ def leak_weight(job: Job, rate: float) -> Array:
 
 def spike_bases(job: Job) -> NDArray[np.int64]:
     """Number of the first spike of every source among those of all, and their total."""
-    return np.cumsum([0, *(source.times.size for source in job.sources)]).astype(np.int64)
+    sizes = (source.times.size for source in job.sources)
+    return np.array([*accumulate(sizes, initial=0)], np.int64)
 
 
 def split_effects(job: Job, effects: Array) -> tuple[Array, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -236,8 +237,14 @@ def tape_of(
 def sample_chunks(job: Job, bytes_each: int) -> Index:
     """Bounds of the sample groups whose sums are taken apart; depends on sizes only."""
     most = max(2, CHUNK_BYTES // max(bytes_each, 1))
-    n = max(1, min(CHUNKS, most, job.n_samples))
-    bounds: Index = np.linspace(0, job.n_samples, n + 1).astype(np.int64)
+    return _bounds(job.n_samples, max(1, min(CHUNKS, most, job.n_samples)))
+
+
+@cache
+def _bounds(n_samples: int, n: int) -> Index:
+    """Bounds of so many groups; not to be changed."""
+    bounds: Index = np.linspace(0, n_samples, n + 1).astype(np.int64)
+    bounds.flags.writeable = False
     return bounds
 
 

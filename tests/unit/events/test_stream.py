@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.events import concatenate
+from eventsim.events import EventStream, concatenate
+from eventsim.events.stream import BLOCK_LEAST
 
 
 def stream(times, channels, offsets=None, *, n_channels=4, duration=10.0):
@@ -179,6 +180,23 @@ def test_selection_of_samples_copies_them_in_the_wanted_order(index, samples):
         for mine, theirs in zip(chosen.sample(position), s.sample(sample), strict=True):
             assert np.array_equal(mine, theirs)
     assert not np.shares_memory(chosen.times, s.times)
+
+
+@pytest.mark.parametrize("most", [20, 2 * BLOCK_LEAST])
+def test_selection_of_few_events_and_of_blocks_are_alike(most):
+    rng = np.random.default_rng(3)
+    pairs = []
+    for size in (0, most, 1, most, 0, most // 2):
+        pairs.append((np.sort(rng.random(size)), rng.integers(0, 4, size)))
+    stream = EventStream.from_samples(pairs, n_channels=4, duration=np.arange(1.0, 7.0))
+    wanted = [5, 1, 1, 0, 3]
+    chosen = stream[wanted]
+    assert (chosen.n_events >= BLOCK_LEAST * len(wanted)) == (most > BLOCK_LEAST)
+    for index, number in enumerate(wanted):
+        for mine, theirs in zip(chosen.sample(index), stream.sample(number), strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+    np.testing.assert_array_equal(chosen.duration, stream.duration[wanted])
+    assert not np.shares_memory(chosen.times, stream.times)
 
 
 def test_selection_of_a_sample_that_is_not_there_is_an_index_error():
