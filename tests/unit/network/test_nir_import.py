@@ -197,6 +197,16 @@ def test_what_eventsim_cannot_express_is_refused_by_node(name):
         from_nir(between(*(middle if isinstance(middle, tuple) else (middle,))))
 
 
+def test_several_currents_of_a_readout_are_refused():
+    current = {"tau": THREE * 0.005, "r": THREE * 0.005, "v_leak": 0.0 * THREE}
+    nodes = {name: nir.Linear(W) for name in ("w1", "w2")}
+    nodes |= {name: nir.LI(**current) for name in ("i1", "i2", "out")}
+    edges = [("input", "w1"), ("input", "w2"), ("w1", "i1"), ("w2", "i2")]
+    edges += [("i1", "out"), ("i2", "out")]
+    with pytest.raises(NetworkError, match="is an LI without a synaptic current.*CubaLI"):
+        from_nir(graph(nodes, edges))
+
+
 def test_affine_without_a_bias_is_read():
     net = from_nir(between(nir.Affine(W, 0.0 * THREE)))
     assert np.allclose(net.projections["input->lif"].weights, 2.0 * W.T)
