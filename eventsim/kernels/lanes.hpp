@@ -194,6 +194,18 @@ template <int HALF, class V, int... K> FORMULA V exchanged(V x, std::integer_seq
 #endif
 }
 
+// Number k + 1 as number k; behind them comes the first of `next`.
+template <class V, int... K> FORMULA V one_further(V x, V next, std::integer_sequence<int, K...>) {
+#ifdef __clang__
+    return __builtin_shufflevector(x, next, (K + 1)...);
+#else
+    return __builtin_shuffle(x, next, Mask<V>{(K + 1)...});
+#endif
+}
+template <class V> FORMULA V one_further(V x, V next) {
+    return one_further(x, next, std::make_integer_sequence<int, Numbers<V>::count>());
+}
+
 // The sum of all numbers: the halves are added, then the halves of that.
 template <int HALF, class V> FORMULA V sum_of_halves(V x) {
     x = x + exchanged<HALF>(x, std::make_integer_sequence<int, Numbers<V>::count>());

@@ -68,19 +68,22 @@ template <int N, class V> class LinearBlock {
     bool gather(double m, int64_t& e, int64_t end, double t_end) {
         begin = m * piece;
         stop = std::min(begin + piece, t_end);
-        arrivals.size = 0;
-        for (; e < end && events.times[e] < stop; ++e) {
-            const double u = (begin + piece - events.times[e]) / piece;
-            const int64_t row = events.rows[e];
-            if (!arrivals.push({events.times[e], u, piece * (u - u * u), rows + row * width, e, row,
-                                lanes.receptor[row]}))
-                return false;
-        }
-        if (!powers.reserve(arrivals.size * T) || !by_receptor.reserve(arrivals.size) ||
+        const int64_t from = e;
+        while (e < end && events.times[e] < stop) ++e;
+        arrivals.size = e - from;
+        if (!arrivals.reserve(arrivals.size) || !powers.reserve(arrivals.size * T) ||
+            !by_receptor.reserve(arrivals.size) ||
             !times.reserve(arrivals.size + 1 + 2 * Numbers<V>::count))
             return false;
         times[0] = begin;
-        for (int64_t k = 0; k < arrivals.size; ++k) times[1 + k] = arrivals[k].time;
+        const double per_piece = 1.0 / piece;  // exact: a power of two
+        for (int64_t k = 0; k < arrivals.size; ++k) {
+            const double time = events.times[from + k], u = (begin + piece - time) * per_piece;
+            const int64_t row = events.rows[from + k];
+            arrivals[k] = {time, u, piece * (u - u * u), rows + row * width, from + k, row,
+                           lanes.receptor[row]};
+            times[1 + k] = time;
+        }
         std::fill_n(times.begin() + 1 + arrivals.size, 2 * Numbers<V>::count, stop);
         int64_t n = 0;
         for (int r = 0; r < lanes.n_receptors; ++r) {

@@ -22,7 +22,7 @@ template <int N, class V> class LinearWalker {
 
   public:
     // Rows of the nodes of a walk: its begin, the arrivals, its end.
-    enum { WAY, STATE, AHEAD = STATE + N, KICK = AHEAD + N, WEIGHT = KICK + N, ROWS = WEIGHT + N };
+    enum { STATE, AHEAD = STATE + N, KICK = AHEAD + N, WEIGHT = KICK + N, ROWS = WEIGHT + N };
 
     LinearWalker(const LinearNeurons<N, R>& neurons, const LinearBlock<N, V>& block)
         : neurons(neurons), block(block) {}
@@ -90,9 +90,7 @@ template <int N, class V> class LinearWalker {
 
     // The ways to t of the nodes from g on: of a begin, and of the arrivals from `first` on.
     V way_to(double t, double begin, int64_t first, int64_t g) const {
-        DoublesOf<V> end;
-        UNROLL for (int i = 0; i < end.parts; ++i) end.part[i] = spread<Doubles>(t);
-        const V way = difference(end, load_wide<V>(block.times.begin() + first + g));
+        const V way = difference(wide(t), load_wide<V>(block.times.begin() + first + g));
         return g ? way : select(marked<V>(1), spread<V>(R(t - begin)), way);
     }
 
@@ -114,12 +112,20 @@ template <int N, class V> class LinearWalker {
     // Whether the neuron fires; then it is at the crossing, else at the end. i is behind the arrivals met.
     bool fires(int64_t n, int k, LinearCell<N, R>& c, int64_t& i) {
         const LinearFlow<N, R> flow = neurons.flow(n, false);
-        const int64_t n_nodes = states(flow, k, c, i);
-        for (int64_t g = 0; g + 1 < n_nodes; g += L) {
-            uint32_t marks = may_cross(flow, g, neurons.alert(n));
-            if (n_nodes - 1 - g < L) marks &= (1u << (n_nodes - 1 - g)) - 1;
+        const int64_t n_nodes = block.arrivals.size - i + 2;
+        R columns[N][N][N];  // of a receptor: A^l B
+        weigh(flow, k, i, n_nodes, columns);
+        R z[N];
+        for (int q = 0; q < N; ++q) z[q] = c.x[q];
+        Nodes before, here;
+        for (int64_t g = 0; g < n_nodes + L - 1; g += L, before = here) {
+            if (g < n_nodes) here = nodes(flow, columns, c.time, i, g, n_nodes, z);
+            if (g == 0) continue;
+            const int64_t first = g - L;
+            uint32_t marks = may_cross(flow, first, before, here, neurons.alert(n));
+            if (n_nodes - 1 - first < L) marks &= (1u << (n_nodes - 1 - first)) - 1;
             for (; marks; marks &= marks - 1) {
-                const int64_t m = g + __builtin_ctz(marks);
+                const int64_t m = first + __builtin_ctz(marks);
                 const double t = m ? block.arrivals[i + m - 1].time : c.time, end = time_of(i + m);
                 R x[N];
                 after(m, x);
@@ -138,42 +144,49 @@ template <int N, class V> class LinearWalker {
         return false;
     }
 
-    // The states just before the nodes from the begin c on, over the arrivals from i on; how many.
-    int64_t states(const LinearFlow<N, R>& flow, int k, const LinearCell<N, R>& c, int64_t i) {
-        const int64_t n_nodes = block.arrivals.size - i + 2;
-        R* const way = row(WAY);
-        way[0] = 0;
+    // What arrives at number k of the block at each node, the first of which but one is arrival i; and A^l B.
+    void weigh(const LinearFlow<N, R>& flow, int k, int64_t i, int64_t n_nodes, R (*columns)[N][N]) {
         for (int r = 0; r < block.n_receptors(); ++r) {
             R* const weights = row(WEIGHT + r);
-            for (int64_t m = 0; m < n_nodes + L; m += L) store(weights + m, V{});
-        }
-        R* const weights = row(WEIGHT);
-        const LinearArrival<R>* const arrivals = block.arrivals.begin() + i;
-        const double begin = c.time;
-        for (int64_t m = 1; m + 1 < n_nodes; ++m) {
-            const LinearArrival<R>& arrival = arrivals[m - 1];
-            way[m] = R(arrival.time - begin);
-            weights[arrival.receptor * stride + m] = arrival.weights[k];
-        }
-        way[n_nodes - 1] = R(block.stop - c.time);
-        fill(WAY, n_nodes);
-        R columns[N][N][N];  // of a receptor: A^l B
-        for (int r = 0; r < block.n_receptors(); ++r) {
+            for (int64_t m = 0; m < n_nodes; m += L) store(weights + m, V{});
             for (int q = 0; q < N; ++q) columns[r][0][q] = q == block.state_of(r) ? R(1) : R(0);
             for (int l = 1; l < N; ++l) times<N>(flow.a, columns[r][l - 1], columns[r][l]);
         }
-        for (int64_t g = 0; g < n_nodes; g += L) kicks(flow, columns, g);
-        R z[N];
-        R* const kick = row(KICK);
-        for (int q = 0; q < N; ++q) z[q] = c.x[q];
-        for (int64_t m = 0; m < n_nodes; ++m)
-            for (int q = 0; q < N; ++q) {
-                const R more = kick[q * stride + m];
-                kick[q * stride + m] = z[q];
-                z[q] += more;
+        R* const weights = row(WEIGHT);
+        const LinearArrival<R>* const arrivals = block.arrivals.begin() + i;
+        for (int64_t m = 1; m + 1 < n_nodes; ++m)
+            weights[arrivals[m - 1].receptor * stride + m] = arrivals[m - 1].weights[k];
+    }
+
+    // Nodes side by side: ms from the begin, and the states just before.
+    struct Nodes {
+        V way, x[N];
+    };
+
+    // The nodes from g on of a walk from `begin` over the arrivals from i on. The states there are those of
+    // z, to which what arrives is added, taken back to the begin.
+    Nodes nodes(const LinearFlow<N, R>& flow, const R (*columns)[N][N], double begin, int64_t i, int64_t g,
+                int64_t n_nodes, R* z) {
+        Nodes found;
+        found.way = difference(load_wide<V>(block.times.begin() + i + g), wide(begin));
+        if (g == 0) found.way = select(marked<V>(1), V{}, found.way);
+        V ahead[N], back[N], sum[N];
+        series(flow, found.way, ahead, back);
+        kicks(columns, back, g);
+        UNROLL for (int q = 0; q < N; ++q) sum[q] = spread<V>(z[q]);
+        const int64_t n = std::min<int64_t>(n_nodes - g, L);
+        for (int64_t m = 0; m < n; ++m) {
+            const Mask<V> later = marked<V>(~uint32_t(1) << m);
+            UNROLL for (int q = 0; q < N; ++q) {
+                const V kick = spread<V>(row(KICK + q)[m]);
+                sum[q] = select(later, sum[q] + kick, sum[q]);
             }
-        for (int64_t g = 0; g < n_nodes; g += L) flows(flow, g);
-        return n_nodes;
+        }
+        if (n_nodes - g > L)
+            UNROLL for (int q = 0; q < N; ++q) z[q] = at(sum[q], L - 1) + row(KICK + q)[L - 1];
+        flows(flow, ahead, sum, found.x);
+        UNROLL for (int q = 0; q < N; ++q) store(row(STATE + q) + g, found.x[q]);
+        return found;
     }
 
     // The state right after node m.
@@ -187,17 +200,15 @@ template <int N, class V> class LinearWalker {
         return i < block.arrivals.size ? block.arrivals[i].time : block.stop;
     }
 
-    // Zeros behind the nodes, up to a whole vector and one more.
-    void fill(int k, int64_t n_nodes) {
-        R* const end = row(k) + n_nodes;
-        store(end, V{});
-        store(end + L, V{});
+    static DoublesOf<V> wide(double x) {
+        DoublesOf<V> all;
+        UNROLL for (int i = 0; i < all.parts; ++i) all.part[i] = spread<Doubles>(x);
+        return all;
     }
 
-    // What arrives, taken back to the begin.
-    void kicks(const LinearFlow<N, R>& flow, const R (*columns)[N][N], int64_t g) {
-        V ahead[N], back[N], kick[N] = {};
-        series(flow, load<V>(row(WAY) + g), ahead, back);
+    // What arrives at the nodes from g on, taken back to the begin.
+    void kicks(const R (*columns)[N][N], const V* back, int64_t g) {
+        V kick[N] = {};
         for (int r = 0; r < block.n_receptors(); ++r) {
             const V w = load<V>(row(WEIGHT + r) + g);
             UNROLL for (int q = 0; q < N; ++q) {
@@ -207,28 +218,20 @@ template <int N, class V> class LinearWalker {
                 kick[q] = fused(w, gain, kick[q]);
             }
         }
-        UNROLL for (int q = 0; q < N; ++q) {
-            store(row(AHEAD + q) + g, ahead[q]);
-            store(row(KICK + q) + g, kick[q]);
-        }
+        UNROLL for (int q = 0; q < N; ++q) store(row(KICK + q), kick[q]);
     }
 
-    void flows(const LinearFlow<N, R>& flow, int64_t g) {
-        V z[N], y[N];
-        UNROLL for (int q = 0; q < N; ++q) z[q] = load<V>(row(KICK + q) + g);
-        const V last = load<V>(row(AHEAD + N - 1) + g);
-        UNROLL for (int q = 0; q < N; ++q) y[q] = last * z[q];
+    static void flows(const LinearFlow<N, R>& flow, const V* ahead, const V* z, V* y) {
+        UNROLL for (int q = 0; q < N; ++q) y[q] = ahead[N - 1] * z[q];
         UNROLL for (int l = N - 2; l >= 0; --l) {
-            const V ahead = load<V>(row(AHEAD + l) + g);
             V next[N];
             UNROLL for (int q = 0; q < N; ++q) {
-                next[q] = ahead * z[q];
+                next[q] = ahead[l] * z[q];
                 UNROLL for (int p = 0; p < N; ++p)
                     next[q] = fused(spread<V>(flow.a[q * N + p]), y[p], next[q]);
             }
             UNROLL for (int q = 0; q < N; ++q) y[q] = next[q];
         }
-        UNROLL for (int q = 0; q < N; ++q) store(row(STATE + q) + g, y[q]);
     }
 
     // As LinearFlow::crossing, h up to a piece: V as one polynomial, and one bound of its third derivative.
@@ -273,16 +276,17 @@ template <int N, class V> class LinearWalker {
     }
 
     // Bit m: whether V may reach the alert level between nodes g + m and g + m + 1.
-    uint32_t may_cross(const LinearFlow<N, R>& flow, int64_t g, R alert) const {
+    uint32_t may_cross(const LinearFlow<N, R>& flow, int64_t g, const Nodes& from, const Nodes& behind,
+                       R alert) const {
         V bend = {};
         UNROLL for (int q = 0; q < N; ++q) {
-            V x = load<V>(row(STATE + q) + g);
+            V x = from.x[q];
             for (int r = 0; r < block.n_receptors(); ++r)
                 if (block.state_of(r) == q) x = x + load<V>(row(WEIGHT + r) + g);
             bend = fused(spread<V>(flow.bounds[2 * N + q]), absolute(x), bend);
         }
-        const V h = load<V>(row(WAY) + g + 1) - load<V>(row(WAY) + g);
-        const V u = load<V>(row(STATE) + g), v = load<V>(row(STATE) + g + 1);
+        const V h = one_further(from.way, behind.way) - from.way;
+        const V u = from.x[0], v = one_further(u, behind.x[0]);
         const V most = fused(h * h * R(0.125), bend, select(v > u, v, u));
         return bits_of(Mask<V>(most >= spread<V>(alert)));
     }
