@@ -22,7 +22,11 @@ it, while V is held, :math:`\alpha = 0`.
 the restart's term, and the term of every arrival that it causes, its own return included. A
 self-jump without delay acts right after the reset: with a refractory time :math:`\alpha = 0`
 there, and the restart sees I after it; without one V runs already, and the restart sees I before
-it. Since the threshold is met when :math:`V` reaches it,
+it. A refractory time that begins to grow from 0 holds V while the jump comes:
+:math:`\partial L/\partial t_{ref}` sees I after it, also of what a neuron sends to itself at once
+through a projection of its loop (:mod:`eventsim.engine.contract.own_returns`).
+
+Since the threshold is met when :math:`V` reaches it,
 
 .. math::
     \alpha^- = -B_k / \dot V^-, \qquad \dot V^- = (R I^- - (\vartheta - E))/\tau_m, \qquad

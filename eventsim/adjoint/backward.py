@@ -28,6 +28,7 @@ from eventsim.arrays import Array, Floats, beside, fetch, namespace, to_host
 from eventsim.engine import get_backend, make_job, place_tape
 from eventsim.engine.contract.backend import Backend
 from eventsim.engine.contract.job import DirectGradients, Job, StageGradients
+from eventsim.engine.contract.own_returns import with_own_returns
 from eventsim.engine.contract.table import N_READOUT, readout_gradients
 from eventsim.engine.run.look import check_values, on_device
 from eventsim.engine.run.members import join_members, member_order
@@ -327,7 +328,8 @@ def stage_gradients(
     if not stage.lateral:
         by_voltage = seeded.voltage(name, engine.xp)
         return engine.layer_backward(job, tape[name], seeded.by_time[name], by_voltage, *more)
-    return engine.queue_backward(job, *_given(engine, stage, tape, seeded), *more)
+    found = engine.queue_backward(job, *_given(engine, stage, tape, seeded), *more)
+    return with_own_returns(job, found)
 
 
 def _given(

@@ -13,11 +13,12 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import Array, Bools, Floats, Ints, fetch
+from eventsim.arrays import Array, Bools, Floats, Ints, fetch, to_host
 from eventsim.engine.contract import table
 from eventsim.engine.contract.bundles import Bundles, Loop, make_loop
 from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.engine.contract.loop_state import LoopState, nothing_sent
+from eventsim.engine.contract.own_returns import own_returns
 from eventsim.errors import ParameterError
 from eventsim.network import Population
 from eventsim.neuron.linear import LIF, LinearNeuron, Matrices
@@ -435,12 +436,13 @@ def of_sums(sums: Floats, n: int) -> tuple[ByMatrices, Floats, Floats]:
 def by_names(job: Job, by: ByMatrices) -> dict[str, Floats]:
     """dL/d of every parameter by name, [size]; 0 of members that do not have it."""
     found: dict[str, Floats] = {}
+    hold = by.hold + _by_grown_hold(job, by.jump[:, 0])
     for member, low in zip(job.stage.members, job.stage.member_start, strict=False):
         neuron, mine = neuron_of(member), slice(int(low), int(low) + member.size)
         n = len(neuron.states)
         given = (
             by.flow[mine, :n, :n], by.keep[mine, :n, :n], by.jump[mine, :n], by.level[mine],
-            by.hold[mine],
+            hold[mine],
         )  # fmt: skip
         for name, slopes in neuron.slopes(_values_of(job, member)):
             parts = [
@@ -448,6 +450,18 @@ def by_names(job: Job, by: ByMatrices) -> dict[str, Floats]:
                 for one, slope in zip(given, slopes, strict=True)
             ]
             found.setdefault(name, np.zeros(len(by.level)))[mine] = sum(parts)
+    return found
+
+
+def _by_grown_hold(job: Job, by_restart: Floats) -> Floats:
+    """What dL/d(hold) has of own returns, from dL/dV behind the restarts: :mod:`own_returns`."""
+    own = own_returns(job)
+    found = np.zeros(len(by_restart))
+    if own is not None:
+        m, state = _joined(job, np.float64), np.asarray(states_of(job.stage))[own.projection]
+        rise = m.flow[own.neuron, 0, state] * to_host(own.weight)
+        np.add.at(found, own.neuron, -rise * by_restart[own.neuron])
+        found[m.hold > 0.0] = 0.0
     return found
 
 

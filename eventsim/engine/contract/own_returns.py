@@ -1,0 +1,75 @@
+r"""What a neuron of a loop sends to itself without a delay, through a projection of the loop.
+
+With a refractory time of 0 such a spike arrives right behind the restart. A refractory time that
+begins to grow has it arrive while V is held, so that V starts later with the risen current: to
+:math:`-\alpha\,\dot V` of :mod:`eventsim.adjoint` comes :math:`-\alpha\,R w/\tau_m`, of linear
+neurons :math:`-\lambda_0\, A_{0s} w`. Both are that rise times dL/dV behind all restarts, which
+is dL/d(reset). A self-connection is no projection; kernels know it.
+
+Of a neuron that rests at or above its threshold dL/d(reset) has its start besides, which is no
+restart. Its dL/d(refractory) is off by that start's share.
+"""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from eventsim.arrays import Floats, Ints, namespace
+from eventsim.engine.algorithm import least_delay
+from eventsim.engine.contract.job import Job, StageGradients
+from eventsim.plan import Stage
+
+
+class OwnReturns(NamedTuple):
+    """Synapses from a neuron to itself; of those that have a delay the weight is 0.
+
+    Weights are where the network's are, neurons and projections on the host.
+    """
+
+    neuron: Ints
+    projection: Ints
+    weight: Floats
+
+
+def own_returns(job: Job) -> OwnReturns | None:
+    """Those of a stage; None where no spike of the loop arrives without a delay."""
+    stage = job.stage
+    if not stage.lateral or least_delay(stage) > 0.0:
+        return None
+    neuron, synapse, projection = stage.kept.once(_own_synapses, lambda: _own_synapses(stage))
+    if not neuron.size:
+        return None
+    weights, delays = job.weights(), job.delays()
+    at = namespace(weights).asarray(synapse)
+    return OwnReturns(neuron, projection, weights[at] * (delays[at] == 0.0))
+
+
+def _own_synapses(stage: Stage) -> tuple[Ints, Ints, Ints]:
+    """Neuron, synapse in the order of the wiring, and projection of each; NumPy."""
+    wiring, found = stage.wiring, [np.zeros((3, 0), np.int64)]
+    sources = {member.name: stage.start_of(member.name) for member in stage.members}
+    for k, projection in enumerate(stage.projections):
+        if projection.source not in sources:
+            continue
+        first, last = int(wiring.row_start[k]), int(wiring.row_start[k + 1])
+        low, high = int(wiring.out_start[first]), int(wiring.out_start[last])
+        counts = np.diff(wiring.out_start[first : last + 1])
+        source = np.repeat(np.arange(last - first) + sources[projection.source], counts)
+        own = np.flatnonzero(source == wiring.target[low:high])
+        found.append(np.stack([source[own], own + low, np.full(own.size, k)]))
+    neuron, synapse, number = np.concatenate(found, axis=1)
+    return neuron, synapse, number
+
+
+def with_own_returns(job: Job, found: StageGradients) -> StageGradients:
+    """Gradients of a loop of LIF neurons with what own returns add to dL/d(refractory)."""
+    own, p = own_returns(job), job.stage.population
+    if own is None:
+        return found
+    given = found.parameters
+    xp = namespace(given["refractory"])
+    weight = xp.bincount(xp.asarray(own.neuron), own.weight, minlength=p.size)
+    rise = xp.where(p.refractory > 0.0, 0.0, weight * p.resistance / p.tau_mem)
+    later = given["refractory"] - rise * given["v_reset"]
+    return replace(found, parameters={**given, "refractory": later})
