@@ -122,14 +122,25 @@ def _loss_of(net):
 
 
 def _check_gradients(net, stream, rng):
-    """Every gradient by finite differences."""
-    found = es.gradcheck(
-        net, stream, _loss_of(net), backend="cpu", n_directions=2, seed=int(rng.integers(1 << 30))
-    )
-    worst = found.worst_relative_error
-    wrong = [row for row in found.rows if not row.worst_relative_error < GRADIENT]
-    assert not wrong, "; ".join(f"{row.name} {row.worst_relative_error:.1e}" for row in wrong)
-    return f", {found.n_compared} gradients to {worst:.0e}"
+    """Every gradient by finite differences.
+
+    Beside a crossing that only just rises the loss bends within a step. A wrong gradient is wrong
+    at every step: what fails is tried again with a hundredth of it.
+    """
+    given = {"backend": "cpu", "n_directions": 2, "seed": int(rng.integers(1 << 30))}
+    found = es.gradcheck(net, stream, _loss_of(net), **given)
+    wrong = _wrong_rows(found)
+    if wrong:
+        again = es.gradcheck(net, stream, _loss_of(net), step=1e-6, **given)
+        wrong = {k: v for k, v in wrong.items() if k in _wrong_rows(again)}
+    assert not wrong, "; ".join(f"{name} {error:.1e}" for name, error in wrong.items())
+    return f", {found.n_compared} gradients to {found.worst_relative_error:.0e}"
+
+
+def _wrong_rows(found):
+    """Relative errors that are too large, by parameter."""
+    errors = {row.name: row.worst_relative_error for row in found.rows}
+    return {name: error for name, error in errors.items() if not error < GRADIENT}
 
 
 def run_networks(pipe):
