@@ -123,7 +123,7 @@ def test_field_that_is_missing_is_refused_by_name(device):
 def test_text_of_the_kernels_says_how_large_its_structs_are():
     for precision in ("single", "double"):
         text = cuda.kernel_source(precision)
-        declared = {name.removesuffix("Role") for name in vars(roles) if name.endswith("Role")}
+        declared = {name.removesuffix("Struct") for name in vars(roles) if name.endswith("Struct")}
         for struct in declared | {"QueueMemory", "WindowMemory", "StagedEvents", "StagedArrivals"}:
             size = cuda.structs(text)[struct].dtype.itemsize
             assert f"static_assert(sizeof({struct}) == {size}," in text
@@ -141,7 +141,7 @@ def test_role_becomes_a_struct_of_the_same_fields():
     begin = text.index("struct Windows {")
     lines = text[begin : text.index("};", begin)].splitlines()[1:]
     fields = [line.strip().rstrip(";").split(" ")[-1] for line in lines]
-    assert fields == list(roles.WindowsRole._fields)
+    assert fields == list(roles.WindowsStruct._fields)
     declared = [line.strip().rstrip(";") for line in lines]
     for line in ("double length", "Given<REAL> by_v", "int pieces", "Bundles due", "REAL* moments"):
         assert line in declared
@@ -149,6 +149,6 @@ def test_role_becomes_a_struct_of_the_same_fields():
 
 
 def test_types_of_arrays_are_those_of_the_declaration():
-    assert roles.types_of(roles.BundlesRole, np.float32) == [np.float64, np.int64, np.int64]
-    found = roles.types_of(roles.PackedRole, np.float32)
+    assert roles.types_of(roles.BundlesStruct, np.float32) == [np.float64, np.int64, np.int64]
+    found = roles.types_of(roles.PackedStruct, np.float32)
     assert found == [np.float64, np.int32, np.int32, np.float32, np.float32]

@@ -23,16 +23,16 @@ from eventsim.engine.cuda.order import (
     starts_of,
 )
 from eventsim.engine.cuda.roles import (
-    ArrivalsFoundRole,
-    ArrivalsRole,
-    ExpandedRole,
-    FanOutRole,
-    GroupsRole,
-    MembersRole,
-    ReadRole,
-    RunsRole,
-    TapeRole,
-    WayBackRole,
+    ArrivalsFoundStruct,
+    ArrivalsStruct,
+    ExpandedStruct,
+    FanOutStruct,
+    GroupsStruct,
+    MembersStruct,
+    ReadStruct,
+    RunsStruct,
+    TapeStruct,
+    WayBackStruct,
 )
 from eventsim.events.tape import Adapted
 from eventsim.plan import Wiring
@@ -118,7 +118,7 @@ def _merged_rows(dev: Device, job: Job) -> DeviceEvents:
     Arrivals at one time go by row, then as they were.
     """
     groups = spike_groups(dev, job)
-    runs, n = RunsRole(groups.first, groups.time, groups.sample, groups.row), groups.time.size
+    runs, n = RunsStruct(groups.first, groups.time, groups.sample, groups.row), groups.time.size
     order = merged_order(dev, job.precision, groups.n_rows, runs)
     events = _empty_events(dev, job.n_samples, n)
     launch(
@@ -178,17 +178,17 @@ def since(dev: Device, merged: DeviceEvents, begin: Array) -> DeviceEvents:
     return DeviceEvents(before[merged.offsets], merged.times[kept], merged.rows[kept], spike)
 
 
-def spike_groups(dev: Device, job: Job) -> GroupsRole:
+def spike_groups(dev: Device, job: Job) -> GroupsStruct:
     """Spikes of all sources by (sample, source row)."""
-    groups: GroupsRole = _of_sources(_spike_groups, dev, job)
+    groups: GroupsStruct = _of_sources(_spike_groups, dev, job)
     return groups
 
 
-def _spike_groups(dev: Device, job: Job) -> GroupsRole:
+def _spike_groups(dev: Device, job: Job) -> GroupsStruct:
     n_rows, sources = int(job.stage.wiring.row_start[-1]), _PlacedSources.of(dev, job)
     n, n_groups = sources.n, job.n_samples * n_rows
     read, sorted_ = (
-        ReadRole(dev.empty(n, np.float64), dev.empty(n, np.int32), dev.empty(n, np.int32))
+        ReadStruct(dev.empty(n, np.float64), dev.empty(n, np.int32), dev.empty(n, np.int32))
         for _ in range(2)
     )
     key = dev.empty(n, np.int32)
@@ -204,7 +204,7 @@ def _spike_groups(dev: Device, job: Job) -> GroupsRole:
         dev, job.precision, "group_sources", max(n, n_groups + 1),
         [n, n_rows, n_groups, order, read, first, sorted_],
     )  # fmt: skip
-    return GroupsRole(first, *sorted_, order, job.n_samples, n_rows)
+    return GroupsStruct(first, *sorted_, order, job.n_samples, n_rows)
 
 
 def sum_source(dev: Device, job: Job, k: int, values: Array) -> Array:
@@ -219,8 +219,8 @@ def sum_source(dev: Device, job: Job, k: int, values: Array) -> Array:
 
 
 def spike_arrivals(
-    dev: Device, job: Job, wiring: PlacedWiring, groups: GroupsRole, begin: Array | None = None
-) -> ArrivalsRole:
+    dev: Device, job: Job, wiring: PlacedWiring, groups: GroupsStruct, begin: Array | None = None
+) -> ArrivalsStruct:
     """One arrival per spike and synapse of its source, by (sample, neuron).
 
     Those before ``begin`` (ms, by sample) are left out.
@@ -233,31 +233,31 @@ def spike_arrivals(
 
 
 def _spike_arrivals(
-    dev: Device, job: Job, wiring: PlacedWiring, groups: GroupsRole, begin: Array | None
-) -> ArrivalsRole:
+    dev: Device, job: Job, wiring: PlacedWiring, groups: GroupsStruct, begin: Array | None
+) -> ArrivalsStruct:
     size = job.stage.population.size
     n_pairs, n_spikes = job.n_samples * size, groups.time.size
     to, duration = starts_of(dev, wiring.out_counts[groups.row]), dev.asarray(job.duration)
     n = int(to[-1])
-    found = ExpandedRole(
+    found = ExpandedStruct(
         dev.empty(n, np.float64), dev.empty(n, np.int64), dev.empty(n, np.int32)
     )  # fmt: skip
     launch(
         dev, job.precision, "expand_arrivals", 32 * n_spikes,
         [
             n_spikes, size, groups, to,
-            FanOutRole(wiring.out_start, wiring.target, _delays_beside(dev, job)),
+            FanOutStruct(wiring.out_start, wiring.target, _delays_beside(dev, job)),
             dev.zeros(job.n_samples, np.float64) if begin is None else begin, duration, found,
         ],
     )  # fmt: skip
     order = by_time(dev, found.time, found.pair, n_pairs)
     first = firsts(dev, found.pair[order], n_pairs)
-    return ArrivalsRole(first, found.time[order], found.synapse[order], order, duration, to)
+    return ArrivalsStruct(first, found.time[order], found.synapse[order], order, duration, to)
 
 
 def sums_of_arrivals(
-    dev: Device, job: Job, wiring: PlacedWiring, groups: GroupsRole, arrivals: ArrivalsRole,
-    found: ArrivalsFoundRole,
+    dev: Device, job: Job, wiring: PlacedWiring, groups: GroupsStruct, arrivals: ArrivalsStruct,
+    found: ArrivalsFoundStruct,
 ) -> tuple[Array, Array, Array]:  # fmt: skip
     """dL/d(weight), dL/d(delay), dL/dt of all spikes of the sources, from those of the arrivals."""
     n_synapses, n_spikes = wiring.target.size, int(spike_bases(job)[-1])
@@ -295,7 +295,7 @@ class PlacedPiece:
             adapted = AdaptedPiece(begin, dev.asarray(piece.adapted.behind))
         return cls(dev.asarray(piece.begin), dev.asarray(piece.adjoint), adapted, piece)
 
-    def handed_on(self, dev: Device, found: StageGradients, tape: TapeRole) -> StageGradients:
+    def handed_on(self, dev: Device, found: StageGradients, tape: TapeStruct) -> StageGradients:
         """Leave the adjoint state at the begin in what was given; gradients with own spikes'."""
         self.given.adjoint[:] = dev.get(self.adjoint)
         if self.adapted is not None and self.given.adapted is not None:
@@ -305,14 +305,14 @@ class PlacedPiece:
         return replace(found, own_times=own_times)
 
 
-def way_back(piece: PlacedPiece | None) -> WayBackRole:
+def way_back(piece: PlacedPiece | None) -> WayBackStruct:
     """Of a piece; to where samples start if there is none."""
     if piece is None:
-        return WayBackRole()
+        return WayBackStruct()
     adapted: tuple[Array, ...] = ()
     if piece.adapted is not None:
         adapted = (*piece.adapted.begin, piece.adapted.behind)
-    return WayBackRole(piece.given.starts, piece.begin, piece.adjoint, *adapted)
+    return WayBackStruct(piece.given.starts, piece.begin, piece.adjoint, *adapted)
 
 
 def _neuron_times(dev: Device, job: Job) -> Array:
@@ -324,10 +324,10 @@ def _neuron_times(dev: Device, job: Job) -> Array:
     return dev.xp.stack([dev.asarray(values) for values in rows])
 
 
-def members_of(dev: Device, job: Job) -> MembersRole:
+def members_of(dev: Device, job: Job) -> MembersStruct:
     """Parameters of a stage's neurons."""
     table = to_real(dev, job, neuron_table(job))
-    return MembersRole(table, _neuron_times(dev, job), job.stage.population.size)
+    return MembersStruct(table, _neuron_times(dev, job), job.stage.population.size)
 
 
 def n_gradients(job: Job) -> int:

@@ -21,7 +21,7 @@ from eventsim.engine.cuda.arrays import (
 )
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.order import launch, sum_rows
-from eventsim.engine.cuda.roles import ArrivalsFoundRole, BuffersRole, ReturnsRole, TapeRole
+from eventsim.engine.cuda.roles import ArrivalsFoundStruct, BuffersStruct, ReturnsStruct, TapeStruct
 from eventsim.engine.cuda.spikes import PlacedState
 
 
@@ -38,12 +38,12 @@ class FanInLayer:
         p = job.stage.population
         self._weights = to_real(dev, job, scaled_weights(job))
         self._members = members_of(dev, job)
-        self._own = ReturnsRole(
+        self._own = ReturnsStruct(
             to_real(dev, job, job.self_weights() * p.resistance), dev.asarray(job.self_delays())
         )
         self._n_pairs, self._adaptive = job.n_samples * p.size, p.is_adaptive
 
-    def run(self, state: PlacedState, into: BuffersRole) -> None:
+    def run(self, state: PlacedState, into: BuffersStruct) -> None:
         """Run the pairs that ``into`` has room for."""
         job, own = self._job, self._own._replace(first=state.first, early=state.spikes)
         launch(
@@ -56,13 +56,13 @@ class FanInLayer:
         )  # fmt: skip
 
     def run_back(
-        self, tape: TapeRole, piece: PlacedPiece | None
+        self, tape: TapeStruct, piece: PlacedPiece | None
     ) -> tuple[Array, Array, Array, Array, Array]:
         """dL/d(scaled weight), dL/d(delay), dL/dt of all spikes of the sources, sums, grazes."""
         dev, job, arrivals, wiring = self._dev, self._job, self._arrivals, self._wiring
         size, real, groups = job.stage.population.size, self._weights.dtype, self._groups
         # Arrivals after the end of their sample are not met, and stay zero.
-        found = ArrivalsFoundRole(
+        found = ArrivalsFoundStruct(
             dev.zeros(arrivals.time.size, real),
             dev.zeros(arrivals.time.size, real),
             dev.empty((job.n_samples, n_gradients(job), size), np.float64),

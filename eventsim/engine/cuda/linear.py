@@ -34,14 +34,14 @@ from eventsim.engine.cuda.arrays import (
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.order import launch, sum_rows
 from eventsim.engine.cuda.roles import (
-    ArrivalsFoundRole,
-    BuffersRole,
-    LinearJumpsRole,
-    LinearLogRole,
-    LinearRole,
-    LinearTablesRole,
-    LinearTapeRole,
-    LinearWiresRole,
+    ArrivalsFoundStruct,
+    BuffersStruct,
+    LinearJumpsStruct,
+    LinearLogStruct,
+    LinearStruct,
+    LinearTablesStruct,
+    LinearTapeStruct,
+    LinearWiresStruct,
 )
 from eventsim.engine.cuda.spikes import SpikeMemory, collect, grouping_of
 from eventsim.events import SpikeTrains
@@ -58,7 +58,7 @@ class LinearNeurons:
         precision: Precision = "single" if self.real is np.float32 else "double"
         self.job = job = replace(job, precision=precision)
         given = dev, job, self.cells
-        self.neurons = LinearRole(_tables(*given), _jumps(*given), _wires(*given))
+        self.neurons = LinearStruct(_tables(*given), _jumps(*given), _wires(*given))
 
 
 class LinearLayer(LinearNeurons):
@@ -71,19 +71,19 @@ class LinearLayer(LinearNeurons):
         self.arrivals = spike_arrivals(dev, self.job, self._wiring, self.groups)
         self.n_pairs = job.n_samples * self.cells.size
 
-    def run(self, into: BuffersRole) -> None:
+    def run(self, into: BuffersStruct) -> None:
         """Run the pairs that ``into`` has room for."""
         self._launch("linear_forward", [self.neurons, into])
 
-    def run_back(self, tape: LinearTapeRole) -> tuple[ArrivalsFoundRole, Array, Array, Array]:
+    def run_back(self, tape: LinearTapeStruct) -> tuple[ArrivalsFoundStruct, Array, Array, Array]:
         """Sums and grazes; dL/d(weight), dL/d(delay), dL/dt of all spikes of the sources."""
         dev, job, n, real = self.dev, self.job, self.cells.n, self.real
         n_arrivals = self.arrivals.time.size
         steps = n_arrivals + 3 * tape.time.size
-        log = LinearLogRole(
+        log = LinearLogStruct(
             dev.empty((steps, n), real), dev.empty(steps, np.float64), dev.empty(steps, np.uint8)
         )
-        found = ArrivalsFoundRole(
+        found = ArrivalsFoundStruct(
             dev.zeros(n_arrivals, real),
             dev.zeros(n_arrivals, real),
             dev.zeros((job.n_samples, self.cells.size, width_of_sums(n)), np.float64),
@@ -109,34 +109,34 @@ def kept(job: Job, key: Hashable, make: Callable[[], Made]) -> Made:
     return job.stage.once(key, make, kept=job.stage.memo.again)
 
 
-def _tables(dev: Device, job: Job, cells: LinearCells) -> LinearTablesRole:
+def _tables(dev: Device, job: Job, cells: LinearCells) -> LinearTablesStruct:
     t, place = cells.tables, dev.asarray
     return kept(
         job,
         (_tables, cells),
-        lambda: LinearTablesRole(
+        lambda: LinearTablesStruct(
             place(t.flow), place(t.alpha), place(t.powers), place(t.bounds), place(t.piece),
             None, None, cells.size, t.powers.shape[1],
         ),
     )  # fmt: skip
 
 
-def _with_back(dev: Device, job: Job, tables: LinearTablesRole) -> LinearTablesRole:
+def _with_back(dev: Device, job: Job, tables: LinearTablesStruct) -> LinearTablesStruct:
     """With what the way back reads besides; it is met once in a step."""
     beta, products = map(dev.asarray, typed_back(job))
     return tables._replace(beta=beta, products=products)
 
 
-def _jumps(dev: Device, job: Job, cells: LinearCells) -> LinearJumpsRole:
+def _jumps(dev: Device, job: Job, cells: LinearCells) -> LinearJumpsStruct:
     m = cells.matrices
     parts = (m.keep, m.jump, m.level, cells.alert, m.hold, cells.start)
-    return kept(job, (_jumps, cells), lambda: LinearJumpsRole(*map(dev.asarray, parts)))
+    return kept(job, (_jumps, cells), lambda: LinearJumpsStruct(*map(dev.asarray, parts)))
 
 
-def _wires(dev: Device, job: Job, cells: LinearCells) -> LinearWiresRole:
-    def make() -> LinearWiresRole:
+def _wires(dev: Device, job: Job, cells: LinearCells) -> LinearWiresStruct:
+    def make() -> LinearWiresStruct:
         own_delay = dev.asarray(job.self_delays())
-        return LinearWiresRole(
+        return LinearWiresStruct(
             real_weights(dev, job),
             dev.asarray(cells.synapse_state, np.int32),
             to_real(dev, job, job.self_weights()),
@@ -166,15 +166,15 @@ def backward(
 
 def tape_of(
     dev: Device, trains: SpikeTrains, seeds: tuple[Array, Array], order: Array, first: Array
-) -> LinearTapeRole:
+) -> LinearTapeStruct:
     """Recorded spikes by (sample, neuron), with dL/dt of them and dL/dV just before them."""
     time, by_time, by_voltage = (
         dev.asarray(values, np.float64)[order] for values in (trains.times, *seeds)
     )
-    return LinearTapeRole(first, time, by_time, by_voltage, dev.zeros(order.size, np.float64))
+    return LinearTapeStruct(first, time, by_time, by_voltage, dev.zeros(order.size, np.float64))
 
 
-def gradients_of(layer: LinearLayer, tape: LinearTapeRole) -> StageGradients:
+def gradients_of(layer: LinearLayer, tape: LinearTapeStruct) -> StageGradients:
     """Gradients of the stage by a tape."""
     dev, job = layer.dev, layer.job
     found, weights, delays, effects = layer.run_back(tape)

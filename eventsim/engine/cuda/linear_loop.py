@@ -41,11 +41,11 @@ from eventsim.engine.cuda.queue import (
     placed_sources,
 )
 from eventsim.engine.cuda.roles import (
-    LinearDuesRole,
-    LinearMarksRole,
-    LinearSentRole,
-    LinearTapeRole,
-    RoundRole,
+    LinearDuesStruct,
+    LinearMarksStruct,
+    LinearSentStruct,
+    LinearTapeStruct,
+    RoundStruct,
     types_of,
 )
 from eventsim.engine.cuda.spikes import SpikeMemory, grouping_of
@@ -90,11 +90,11 @@ class _Queue(LinearNeurons):
 
     def run(
         self, limit: Array, capacity: int, count: Array, status: Array, reached: Array
-    ) -> RoundRole:
+    ) -> RoundStruct:
         """Run the samples whose limit is not -1."""
         dev, job, size = self.dev, self.job, self.cells.size
-        types = types_of(LinearDuesRole, self.real)
-        dues = LinearDuesRole(*(dev.empty((job.n_samples, size), dtype) for dtype in types))
+        types = types_of(LinearDuesStruct, self.real)
+        dues = LinearDuesStruct(*(dev.empty((job.n_samples, size), dtype) for dtype in types))
         heaps, written = (
             new_bundles(dev, job, capacity), new_round(dev, job, limit, count, status, reached)
         )  # fmt: skip
@@ -127,7 +127,7 @@ class _LoopBack(LinearLayer):
 
     def __init__(
         self, dev: Device, job: Job, wirings: WiringCache, cause: Array, order: Array,
-        tape: LinearTapeRole,
+        tape: LinearTapeStruct,
     ) -> None:  # fmt: skip
         super().__init__(dev, job, wirings)
         n, xp, x = order.size, dev.xp, self.arrivals
@@ -135,7 +135,7 @@ class _LoopBack(LinearLayer):
         grouped[order] = xp.arange(n)
         cause = grouped[cause[self.groups.spike]]
         sent, first = by_key(dev, cause, n + 1)
-        self._sent = LinearSentRole(first, sent, x.to, least_delay(job.stage))
+        self._sent = LinearSentStruct(first, sent, x.to, least_delay(job.stage))
         caused = cause[owners(dev, x.to, x.time.size)][x.origin]
         caused = xp.where(caused == n, -1, caused)
         if self._sent.least == 0.0 and x.time.size:
@@ -144,7 +144,7 @@ class _LoopBack(LinearLayer):
             x = x._replace(synapse=x.synapse[place], origin=x.origin[place])
         self.arrivals = x._replace(cause=caused)
 
-    def _at_once_last(self, cause: Array, tape: LinearTapeRole) -> Array:
+    def _at_once_last(self, cause: Array, tape: LinearTapeStruct) -> Array:
         """Order of the arrivals, those of one time that come behind a spike of the neuron last."""
         xp, x = self.dev.xp, self.arrivals
         pair = owners(self.dev, x.first, x.time.size)
@@ -156,7 +156,7 @@ class _LoopBack(LinearLayer):
     def _run_back(self, arguments: list[Any]) -> None:
         dev, n_pairs, size = self.dev, self.n_pairs, self.cells.size
         block, numbers = block_of(size), (dev.empty(n_pairs, np.int64) for _ in range(4))
-        marks = LinearMarksRole(dev.empty((n_pairs, self.cells.n), self.real), *numbers)
+        marks = LinearMarksStruct(dev.empty((n_pairs, self.cells.n), self.real), *numbers)
         dev.launch(
             self.job.precision, "linear_loop_backward", self.job.n_samples, block,
             [self.arrivals, *arguments, self._sent, marks],

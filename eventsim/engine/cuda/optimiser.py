@@ -10,7 +10,7 @@ from eventsim.arrays import Array
 from eventsim.engine.contract.adam import AdamStep, Bounded, Trained
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.order import launch
-from eventsim.engine.cuda.roles import AdamFactorsRole, SegmentsRole
+from eventsim.engine.cuda.roles import AdamFactorsStruct, SegmentsStruct
 
 BLOCK, PARTS = 256, 64  # threads of a block, and blocks, of the sum of squares
 
@@ -44,7 +44,7 @@ class FusedAdam:
         start = np.concatenate([[0], np.cumsum(sizes)])
         columns = zip(*((t.rate, t.decay, t.least, t.most) for t in trained), strict=True)
         rate, decayed, least, most = (self._array(column, np.float64) for column in columns)
-        self._segments = SegmentsRole(
+        self._segments = SegmentsStruct(
             start=self._array(start, np.int64),
             address=self._array([one.values.data.ptr for one in trained], np.int64),
             logarithmic=self._array([one.logarithmic for one in trained], np.int32),
@@ -76,7 +76,7 @@ class FusedAdam:
         launch(
             dev, "double", "adam_move", n,
             [
-                PARTS, self._segments, AdamFactorsRole.of(step), gradient, squares, first, second,
+                PARTS, self._segments, AdamFactorsStruct.of(step), gradient, squares, first, second,
                 square,
             ],
         )  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 
 from eventsim.arrays import Array, Precision
 from eventsim.engine.cuda.device import Device
-from eventsim.engine.cuda.roles import RunsRole
+from eventsim.engine.cuda.roles import RunsStruct
 
 WAYS = 16  # runs that one round of merging makes one, as in the kernel
 BLOCK = 128  # threads of a kernel without shared memory
@@ -76,7 +76,7 @@ def by_time(dev: Device, times: Array, group: Array, n_groups: int) -> Array:
     return order[sorting(dev, key)]
 
 
-def merged_order(dev: Device, precision: Precision, n_neurons: int, spikes: RunsRole) -> Array:
+def merged_order(dev: Device, precision: Precision, n_neurons: int, spikes: RunsStruct) -> Array:
     """Order by (sample, time, neuron)."""
     order = dev.zeros(0, np.int64)
     width, n = 1, spikes.time.size

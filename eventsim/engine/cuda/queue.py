@@ -44,16 +44,16 @@ from eventsim.engine.cuda.device import Device, size_of
 from eventsim.engine.cuda.order import by_time, firsts, sorting, starts_of, sum_by, sum_rows
 from eventsim.engine.cuda.roles import (
     N_TIMES,
-    ArrivingRole,
-    BundlesRole,
-    CellsRole,
-    LoopFoundRole,
-    LoopRole,
-    PlacesRole,
-    RoomRole,
-    RoundRole,
-    StandingsRole,
-    WindowsRole,
+    ArrivingStruct,
+    BundlesStruct,
+    CellsStruct,
+    LoopFoundStruct,
+    LoopStruct,
+    PlacesStruct,
+    RoomStruct,
+    RoundStruct,
+    StandingsStruct,
+    WindowsStruct,
     types_of,
 )
 from eventsim.engine.cuda.spikes import SpikeMemory, grouped_tape, resistance_of
@@ -87,15 +87,15 @@ def block_of(size: int) -> int:
     return min(MOST_BLOCK, max(LEAST_BLOCK, 1 << (size - 1).bit_length()))
 
 
-def placed_arrivals(dev: Device, arrivals: Arriving, duration: Array) -> ArrivingRole:
+def placed_arrivals(dev: Device, arrivals: Arriving, duration: Array) -> ArrivingStruct:
     """Arrivals as the kernels that go forward take them."""
     offsets, time, first, last = map(dev.asarray, arrivals[:4])
-    return ArrivingRole(offsets, time, first, last, None, duration)
+    return ArrivingStruct(offsets, time, first, last, None, duration)
 
 
-def placed_loop(dev: Device, job: Job, loop: Loop) -> LoopRole:
-    types = types_of(LoopRole, real_type(job))
-    return LoopRole(*(dev.asarray(a, t) for a, t in zip(loop, types, strict=True)))
+def placed_loop(dev: Device, job: Job, loop: Loop) -> LoopStruct:
+    types = types_of(LoopStruct, real_type(job))
+    return LoopStruct(*(dev.asarray(a, t) for a, t in zip(loop, types, strict=True)))
 
 
 def forward(dev: Device, job: Job) -> SpikeTrains:
@@ -121,9 +121,9 @@ def resume(dev: Device, job: Job, state: LoopState) -> tuple[SpikeTrains, LoopSt
     )
 
 
-def _placed_stop(dev: Device, stop: LoopStop, adapted: Adapted | None) -> StandingsRole:
+def _placed_stop(dev: Device, stop: LoopStop, adapted: Adapted | None) -> StandingsStruct:
     """Of arrays of NumPy."""
-    return StandingsRole(
+    return StandingsStruct(
         dev.asarray(np.stack([stop.time, stop.until, stop.since, *(adapted or ())], axis=1)),
         dev.asarray(np.stack([stop.v, stop.j], axis=1)),
         dev.asarray(stop.recent),
@@ -132,7 +132,7 @@ def _placed_stop(dev: Device, stop: LoopStop, adapted: Adapted | None) -> Standi
     )
 
 
-def _start(dev: Device, job: Job) -> StandingsRole:
+def _start(dev: Device, job: Job) -> StandingsStruct:
     """How the neurons stand at time zero."""
     n, size = job.n_samples, job.stage.population.size
     n_times = N_TIMES + (len(Adapted._fields) if job.stage.population.is_adaptive else 0)
@@ -141,7 +141,7 @@ def _start(dev: Device, job: Job) -> StandingsRole:
     state[:, 0] = to_real(dev, job, start_voltage(job))
     none = dev.zeros((n, size + 2), np.int64)
     recent, window = none.ravel()[: n * size], none.ravel()[n * size :]
-    return StandingsRole(
+    return StandingsStruct(
         times, state, recent.reshape(n, size), dev.zeros(n, np.float64), window.reshape(n, 2)
     )
 
@@ -168,19 +168,19 @@ def advance(dev: Device, job: Job, launch: "Running", span: Floats) -> SpikeTrai
 
 def new_round(
     dev: Device, job: Job, limit: Array, count: Array, status: Array, reached: Array
-) -> RoundRole:
+) -> RoundStruct:
     """Room for as many spikes of every sample as ``limit`` says."""
     start, real = starts_of(dev, dev.xp.maximum(limit, 0)), real_type(job)
     total, types = int(start[-1]), (np.float64, np.int32, real, real)
     time, neuron, current, restart = (dev.empty(total, dtype) for dtype in types)
-    return RoundRole(start[:-1], limit, time, neuron, current, restart, count, status, reached)
+    return RoundStruct(start[:-1], limit, time, neuron, current, restart, count, status, reached)
 
 
-def new_bundles(dev: Device, job: Job, capacity: int) -> BundlesRole:
+def new_bundles(dev: Device, job: Job, capacity: int) -> BundlesStruct:
     """Room for so many bundles of every sample."""
-    types, shape = types_of(BundlesRole, real_type(job)), (job.n_samples, capacity)
+    types, shape = types_of(BundlesStruct, real_type(job)), (job.n_samples, capacity)
     time, first, last = (dev.empty(shape, dtype) for dtype in types)
-    return BundlesRole(time, first, last, capacity)
+    return BundlesStruct(time, first, last, capacity)
 
 
 class Running(Protocol):
@@ -188,7 +188,7 @@ class Running(Protocol):
 
     def run(
         self, limit: Array, capacity: int, count: Array, status: Array, reached: Array
-    ) -> RoundRole:
+    ) -> RoundStruct:
         """Those whose limit is not -1."""
 
 
@@ -197,10 +197,10 @@ class _Forward:
 
     def __init__(
         self, dev: Device, job: Job, loop: Loop, arrivals: Arriving, windows: Windows | None,
-        begin: StandingsRole,
+        begin: StandingsStruct,
     ) -> None:  # fmt: skip
         self._dev, self._job, self._windows = dev, job, windows
-        self.stop = StandingsRole(*(dev.empty(values.shape, values.dtype) for values in begin))
+        self.stop = StandingsStruct(*(dev.empty(values.shape, values.dtype) for values in begin))
         self._arguments = [
             placed_arrivals(dev, arrivals, dev.asarray(job.duration)),
             placed_loop(dev, job, loop),
@@ -211,14 +211,14 @@ class _Forward:
 
     def run(
         self, limit: Array, capacity: int, count: Array, status: Array, reached: Array
-    ) -> RoundRole:
+    ) -> RoundStruct:
         """Run the samples whose limit is not -1."""
         dev, job, real = self._dev, self._job, real_type(self._job)
         size, n = job.stage.population.size, job.n_samples
-        types = types_of(CellsRole, real)[: -len(Adapted._fields)]
-        cells = CellsRole(*(dev.empty((n, size), dtype) for dtype in types))
+        types = types_of(CellsStruct, real)[: -len(Adapted._fields)]
+        cells = CellsStruct(*(dev.empty((n, size), dtype) for dtype in types))
         written = new_round(dev, job, limit, count, status, reached)
-        room = RoomRole(cells, new_bundles(dev, job, capacity))
+        room = RoomStruct(cells, new_bundles(dev, job, capacity))
         arguments = [*self._arguments, room, written]
         if self._windows is None:
             dev.launch(
@@ -234,13 +234,13 @@ class _Forward:
             )  # fmt: skip
         return written
 
-    def _of_windows(self, windows: Windows, capacity: int) -> WindowsRole:
+    def _of_windows(self, windows: Windows, capacity: int) -> WindowsStruct:
         """What ``windows_forward`` takes besides."""
         dev, job, n, real = self._dev, self._job, self._job.n_samples, real_type(self._job)
         basis = windows.basis
         shares = algorithm_by_windows(job.stage) is Algorithm.LOOP_STRETCHES
         width = 0 if shares else windows.width
-        return WindowsRole(
+        return WindowsStruct(
             windows.length, basis.reach, dev.asarray(basis.by_v), dev.asarray(basis.by_j),
             windows.pieces, width, len(basis.by_v), new_bundles(dev, job, capacity),
             dev.empty((n, job.stage.population.size, width), real), shares,
@@ -263,7 +263,7 @@ def _raise_runaway(dev: Device, job: Job, count: Array, status: Array, reached: 
         raise_first_runaway(job, samples, dev.get(count)[samples], dev.get(reached)[samples])
 
 
-def _packed(dev: Device, job: Job, rounds: list[tuple[RoundRole, Array]]) -> SpikeTrains:
+def _packed(dev: Device, job: Job, rounds: list[tuple[RoundStruct, Array]]) -> SpikeTrains:
     """The spikes of all samples by (sample, time, neuron), from every round those it completed."""
     xp, real = dev.xp, real_type(job)
     types = (np.int64, np.float64, np.int32, real, real)
@@ -310,13 +310,13 @@ def backward(
     n_synapses = loop.weight.size
     bounds = sample_parts(job, bytes_each=16 * n_synapses, most_bytes=PARTS_BYTES, most=PARTS)
     parts = bounds.size - 1
-    found = LoopFoundRole(
+    found = LoopFoundStruct(
         dev.zeros((parts, n_synapses), real), dev.zeros((parts, n_synapses), np.float64),
         dev.empty(met.time.size, np.float64),
         dev.zeros((parts, n_gradients(job), size), np.float64), dev.zeros((parts, size), np.int32),
         n_synapses,
     )  # fmt: skip
-    places = PlacesRole(
+    places = PlacesStruct(
         dev.empty((parts, 5, size), real), dev.empty((parts, size), np.float64),
         dev.empty((parts, size), np.int64), dev.empty((parts, size), np.uint8),
         dev.empty((parts, size, 3 if adaptive else 0), np.float64),
@@ -325,7 +325,7 @@ def backward(
         job.precision, "queue_backward", parts, block_of(size),
         [
             dev.asarray(bounds),
-            ArrivingRole(*met[:4], grouped[met.cause], dev.asarray(job.duration)), loop,
+            ArrivingStruct(*met[:4], grouped[met.cause], dev.asarray(job.duration)), loop,
             members_of(dev, job), tape._replace(neuron=trains.neurons[order]), way_back(placed),
             places, found,
         ],

@@ -18,10 +18,10 @@ from eventsim.engine.cuda.arrays import (
 from eventsim.engine.cuda.device import LANES, OUTPUTS, Device
 from eventsim.engine.cuda.order import launch, sum_rows
 from eventsim.engine.cuda.roles import (
-    FanOutRole,
-    GainTableRole,
-    IntegralsBackRole,
-    SourceSpikesRole,
+    FanOutStruct,
+    GainTableStruct,
+    IntegralsBackStruct,
+    SourceSpikesStruct,
 )
 from eventsim.engine.cuda.tables import in_type_of_state
 
@@ -44,17 +44,17 @@ class _Readout:
     def __init__(self, dev: Device, job: Job, wirings: WiringCache, rate: float) -> None:
         self._dev, self._job = dev, job
         per_ms, wiring = windows_per_ms(job, rate), wirings.place(dev, job.stage.wiring)
-        self.fan = FanOutRole(
+        self.fan = FanOutStruct(
             wiring.out_start, wiring.target, placed_delays(dev, job), real_weights(dev, job)
         )
         self._duration = dev.asarray(job.duration)
         values = gains_of(dev, job, rate, per_ms)
-        self._gains = GainTableRole(values, job.stage.population.size, rate, per_ms)
+        self._gains = GainTableStruct(values, job.stage.population.size, rate, per_ms)
 
     def of_source(self, k: int) -> list[Any]:
         """What both kernels take of synapses, spikes and table."""
         place, source = self._dev.asarray, self._job.sources[k]
-        spikes = SourceSpikesRole(
+        spikes = SourceSpikesStruct(
             place(source.offsets), place(source.times), place(source.neurons), self._duration,
             int(self._job.stage.wiring.row_start[k]),
         )  # fmt: skip
@@ -138,7 +138,7 @@ def backward(
             job.precision, "readout_backward", parts * slices, BLOCK,
             [
                 slices, placed, *readout.of_source(k),
-                IntegralsBackRole(scaled, by_weight, by_delay, effect, sums[k], n_synapses),
+                IntegralsBackStruct(scaled, by_weight, by_delay, effect, sums[k], n_synapses),
             ],
             shared=GROUPS * 3 * OUTPUTS * 8,
         )  # fmt: skip

@@ -1,7 +1,7 @@
 """What kernels are called with. Declared here for both sides, as ``engine/cpu/roles.py`` does it.
 
 A role is a class of arrays and numbers that go to a kernel as one struct, by value: of class
-``TapeRole`` the struct ``Tape``, with the same fields. What a field is says its annotation: an
+``TapeStruct`` the struct ``Tape``, with the same fields. What a field is says its annotation: an
 array of a type, which may be ``| None``, a number, or another role. What kernels write has a name
 in ``Out``; nobody writes to other arrays while a kernel runs. A field of type ``Array`` is the
 host's alone. :func:`declarations` writes the structs in front of the text of the kernels.
@@ -40,7 +40,7 @@ Real = Annotated[float, "R"]
 NUMBERS = {"u1": "unsigned char", "i4": "int", "i8": "long long", "f4": "float", "f8": "double"}
 
 
-class BuffersRole(NamedTuple):
+class BuffersStruct(NamedTuple):
     """Room for the spikes of the pairs that one round runs; count and reached of all rounds."""
 
     start: Ints
@@ -52,7 +52,7 @@ class BuffersRole(NamedTuple):
     reached: DoublesOut  # by pair: time of the run-away
 
 
-class StopRole(NamedTuple):
+class StopStruct(NamedTuple):
     """Neurons in the middle of a run, by pair: :class:`.state.Stop`, with an :class:`.Adapted`."""
 
     time: DoublesOut
@@ -62,9 +62,9 @@ class StopRole(NamedTuple):
     a: DoublesOut | None = None  # right after the last spike, of thresholds that adapt
     last: DoublesOut | None = None  # that spike's time
 
-    def copy(self) -> "StopRole":
+    def copy(self) -> "StopStruct":
         """The same in new arrays."""
-        return StopRole(*(None if values is None else values.copy() for values in self))
+        return StopStruct(*(None if values is None else values.copy() for values in self))
 
     def on_host(self, get: Callable[[Array], NDArray[Any]]) -> tuple[Stop, Adapted | None]:
         """As arrays of NumPy."""
@@ -72,7 +72,7 @@ class StopRole(NamedTuple):
         return Stop(time, v, j, until), None if self.a is None else Adapted(*adapted)
 
 
-class MembersRole(NamedTuple):
+class MembersStruct(NamedTuple):
     """Parameters of the neurons of a stage."""
 
     par: Reals  # [N_PAR, n]
@@ -80,7 +80,7 @@ class MembersRole(NamedTuple):
     n: int
 
 
-class EventsRole(NamedTuple):
+class EventsStruct(NamedTuple):
     """Events that all neurons of a stage meet, sorted by time in each sample."""
 
     offsets: Ints  # [samples + 1]
@@ -92,7 +92,7 @@ class EventsRole(NamedTuple):
     met: IntsOut | None = None  # [samples]: those that the end has; forward
 
 
-class ArrivalsRole(NamedTuple):
+class ArrivalsStruct(NamedTuple):
     """Spike arrivals by pair, in each in order of time, then of source row."""
 
     first: Ints  # of every pair
@@ -106,7 +106,7 @@ class ArrivalsRole(NamedTuple):
     cause: Ints | None = None  # the loop's own spike, or -1; on the way back of a loop
 
 
-class ReturnsRole(NamedTuple):
+class ReturnsStruct(NamedTuple):
     """Self-connections that return later than their spike, by neuron.
 
     ``early[first[pair] :]`` are own spikes of an earlier piece that are still to return; forward.
@@ -118,7 +118,7 @@ class ReturnsRole(NamedTuple):
     early: Doubles | None = None
 
 
-class TapeRole(NamedTuple):
+class TapeStruct(NamedTuple):
     """Recorded spikes by pair, ascending, and what the loss says of them."""
 
     order: Array  # the number of each in the tape
@@ -133,7 +133,7 @@ class TapeRole(NamedTuple):
     neuron: Rows | None = None  # of loops
 
 
-class WayBackRole(NamedTuple):
+class WayBackStruct(NamedTuple):
     """How far samples go back, and with what.
 
     To time zero, where they start, from an adjoint state of zero, without arrays; or over a piece
@@ -148,7 +148,7 @@ class WayBackRole(NamedTuple):
     behind: DoublesOut | None = None  # what is known of the next spikes [samples, 3, neurons]
 
 
-class ChunksRole(NamedTuple):
+class ChunksStruct(NamedTuple):
     """How samples are divided on the way back, and the :class:`.adjoint_series.Span` of series."""
 
     bounds: Ints  # [chunks + 1]: samples bounds[c] : bounds[c + 1] are chunk c
@@ -156,7 +156,7 @@ class ChunksRole(NamedTuple):
     length: float
 
 
-class LayerFoundRole(NamedTuple):
+class LayerFoundStruct(NamedTuple):
     """What the way back of shared events finds; each chunk has its own."""
 
     by_weight: RealsOut  # [chunks, n_rows, neurons]
@@ -166,7 +166,7 @@ class LayerFoundRole(NamedTuple):
     n_rows: int
 
 
-class ArrivalsFoundRole(NamedTuple):
+class ArrivalsFoundStruct(NamedTuple):
     """What the way back of arrivals finds: by arrival, at the place it had before it was sorted."""
 
     by_arrival: RealsOut  # dL/d(scaled weight)
@@ -175,7 +175,7 @@ class ArrivalsFoundRole(NamedTuple):
     grazes: RowsOut  # by pair
 
 
-class ArrivingRole(NamedTuple):
+class ArrivingStruct(NamedTuple):
     """Bundles that arrive, by sample, in order of (time, first synapse): Arriving of bundles.py."""
 
     offsets: Ints
@@ -186,7 +186,7 @@ class ArrivingRole(NamedTuple):
     duration: Doubles  # [samples]
 
 
-class LoopRole(NamedTuple):
+class LoopStruct(NamedTuple):
     """How the neurons are joined: Loop of bundles.py."""
 
     start: Ints  # of every neuron's bundles
@@ -199,7 +199,7 @@ class LoopRole(NamedTuple):
     own_delay: Doubles
 
 
-class BundlesRole(NamedTuple):
+class BundlesStruct(NamedTuple):
     """Room for bundles, [samples, capacity]: heaps by (time, first synapse); those of windows."""
 
     time: DoublesOut
@@ -208,7 +208,7 @@ class BundlesRole(NamedTuple):
     capacity: int
 
 
-class RoundRole(NamedTuple):
+class RoundStruct(NamedTuple):
     """Room for the spikes of the samples that one round runs.
 
     ``counts``, ``status`` and ``reached`` are those of all rounds.
@@ -225,7 +225,7 @@ class RoundRole(NamedTuple):
     reached: DoublesOut  # time of a run-away
 
 
-class StandingsRole(NamedTuple):
+class StandingsStruct(NamedTuple):
     """How the neurons of a loop stand between two pieces of a stream: a :class:`LoopStop`.
 
     ``until`` is not above 0 where V is not held.
@@ -250,7 +250,7 @@ class StandingsRole(NamedTuple):
 N_TIMES = 3  # of a neuron between two pieces of a stream, where its threshold is not adaptive
 
 
-class CellsRole(NamedTuple):
+class CellsStruct(NamedTuple):
     """State of neurons since their last events, by pair: work space."""
 
     time: DoublesOut  # of the last event
@@ -263,19 +263,19 @@ class CellsRole(NamedTuple):
     held: RowsOut  # the spike that holds V, or -1
     mark: RowsOut
     recent: RowsOut
-    # where thresholds are adaptive, of StandingsRole alone: what says how the neurons stand
+    # where thresholds are adaptive, of StandingsStruct alone: what says how the neurons stand
     a: DoublesOut | None = None
     last: DoublesOut | None = None
 
 
-class RoomRole(NamedTuple):
+class RoomStruct(NamedTuple):
     """Work space of a loop."""
 
-    cells: CellsRole
-    heap: BundlesRole
+    cells: CellsStruct
+    heap: BundlesStruct
 
 
-class WindowsRole(NamedTuple):
+class WindowsStruct(NamedTuple):
     """How a loop goes by windows: engine/contract/windowing.py; and room for what it takes."""
 
     length: float
@@ -285,7 +285,7 @@ class WindowsRole(NamedTuple):
     pieces: int  # of a window, at least
     width: int  # sums of a neuron
     n_functions: int
-    due: BundlesRole
+    due: BundlesStruct
     moments: RealsOut  # [samples, neurons, width]
     by_stretches: bool  # whether neurons share their events: then they have no sums, but
     weight: Reals | None  # weights [rows + 1, neurons],
@@ -293,7 +293,7 @@ class WindowsRole(NamedTuple):
     fastest: Real  # 1/ms: and the largest rate
 
 
-class PlacesRole(NamedTuple):
+class PlacesStruct(NamedTuple):
     """Where the neurons of every chunk are on their way back, [chunks, neurons]: work space."""
 
     adjoint: RealsOut  # [chunks, 5, neurons]
@@ -303,7 +303,7 @@ class PlacesRole(NamedTuple):
     adapted: DoublesOut  # [chunks, neurons, 3]: AdaptedBack, where thresholds are adaptive
 
 
-class LoopFoundRole(NamedTuple):
+class LoopFoundStruct(NamedTuple):
     """What the way back of a loop finds; each chunk has its own."""
 
     by_weight: RealsOut  # [chunks, n_synapses]
@@ -314,7 +314,7 @@ class LoopFoundRole(NamedTuple):
     n_synapses: Long
 
 
-class FanOutRole(NamedTuple):
+class FanOutStruct(NamedTuple):
     """Synapses by source: those of row r are ``start[r] : start[r + 1]``."""
 
     start: Ints
@@ -323,7 +323,7 @@ class FanOutRole(NamedTuple):
     weight: Reals | None = None  # of readouts
 
 
-class SourceSpikesRole(NamedTuple):
+class SourceSpikesStruct(NamedTuple):
     """Spikes of one source, in any order in each sample."""
 
     offsets: Ints
@@ -333,7 +333,7 @@ class SourceSpikesRole(NamedTuple):
     row: int  # of its first neuron
 
 
-class GainTableRole(NamedTuple):
+class GainTableStruct(NamedTuple):
     """Table of gains of a readout for the weight exp(-rate t)."""
 
     values: Reals  # [windows, N_GAIN, GAIN_TERMS, size]
@@ -342,7 +342,7 @@ class GainTableRole(NamedTuple):
     per_ms: float  # windows
 
 
-class IntegralsBackRole(NamedTuple):
+class IntegralsBackStruct(NamedTuple):
     """The way back from a readout's integrals, and what it adds to."""
 
     seeds: Doubles  # dL/d(integral) times the resistance, [samples, size]
@@ -353,14 +353,14 @@ class IntegralsBackRole(NamedTuple):
     n_synapses: Long
 
 
-class TableRole(NamedTuple):
+class TableStruct(NamedTuple):
     """Where a table goes that is made in double precision: rounded where the state is single."""
 
     values: DoublesOut | None
     rounded: SinglesOut | None
 
 
-class ParametersRole(NamedTuple):
+class ParametersStruct(NamedTuple):
     """What a table of neurons is made of, [n]."""
 
     tau_mem: Doubles
@@ -372,7 +372,7 @@ class ParametersRole(NamedTuple):
     n: int
 
 
-class OwnRole(NamedTuple):
+class OwnStruct(NamedTuple):
     """Self-connections, where there are any: weights by neuron, delays of all or by neuron."""
 
     weight: Doubles | None = None
@@ -380,7 +380,7 @@ class OwnRole(NamedTuple):
     by_neuron: bool = False
 
 
-class PackedRole(NamedTuple):
+class PackedStruct(NamedTuple):
     """Spikes of all pairs without gaps, in the order of these."""
 
     time: DoublesOut
@@ -390,7 +390,7 @@ class PackedRole(NamedTuple):
     restart: RealsOut
 
 
-class RunsRole(NamedTuple):
+class RunsStruct(NamedTuple):
     """Spikes that lie neuron after neuron, each ascending."""
 
     first: Ints  # of every (sample, neuron), and their number
@@ -399,7 +399,7 @@ class RunsRole(NamedTuple):
     neuron: Rows
 
 
-class RecordedRole(NamedTuple):
+class RecordedStruct(NamedTuple):
     """Spikes in order of (sample, time, neuron), with currents in the unit of the weights."""
 
     time: DoublesOut
@@ -408,7 +408,7 @@ class RecordedRole(NamedTuple):
     restart: DoublesOut
 
 
-class ReadRole(NamedTuple):
+class ReadStruct(NamedTuple):
     """Spikes of all sources: arrival, sample, source row."""
 
     time: DoublesOut
@@ -417,7 +417,7 @@ class ReadRole(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class GroupsRole:
+class GroupsStruct:
     """Spikes of all sources by (sample, source row), in each in order of time."""
 
     first: Ints  # of every group, and their number
@@ -429,7 +429,7 @@ class GroupsRole:
     n_rows: int
 
 
-class ExpandedRole(NamedTuple):
+class ExpandedStruct(NamedTuple):
     """Arrivals as they were expanded: of every spike one after the other."""
 
     time: DoublesOut
@@ -437,7 +437,7 @@ class ExpandedRole(NamedTuple):
     synapse: RowsOut
 
 
-class SegmentsRole(NamedTuple):
+class SegmentsStruct(NamedTuple):
     """Arrays that are trained; of each the rate, what multiplies its values, and their bounds."""
 
     start: Ints  # [n + 1]: the entries of array k are start[k] : start[k + 1]
@@ -451,7 +451,7 @@ class SegmentsRole(NamedTuple):
     entries: Long
 
 
-class AdamFactorsRole(NamedTuple):
+class AdamFactorsStruct(NamedTuple):
     """Numbers of a step of Adam."""
 
     factor: float
@@ -463,14 +463,14 @@ class AdamFactorsRole(NamedTuple):
     epsilon: float
 
     @classmethod
-    def of(cls, step: AdamStep) -> "AdamFactorsRole":
+    def of(cls, step: AdamStep) -> "AdamFactorsStruct":
         """Those of a step."""
         kept1, kept2 = step.beta1, step.beta2
         bias1, bias2 = 1.0 - kept1**step.number, 1.0 - kept2**step.number
         return cls(step.factor, step.clip, 1.0 - kept1, 1.0 - kept2, bias1, bias2, step.epsilon)
 
 
-class LinearTablesRole(NamedTuple):
+class LinearTablesStruct(NamedTuple):
     """Tables of linear neurons: of all, then of all while V is held; see roles_linear.py."""
 
     flow: Reals
@@ -484,7 +484,7 @@ class LinearTablesRole(NamedTuple):
     bits: int
 
 
-class LinearJumpsRole(NamedTuple):
+class LinearJumpsStruct(NamedTuple):
     """What happens to linear neurons at once, and where they start."""
 
     keep: Reals
@@ -495,7 +495,7 @@ class LinearJumpsRole(NamedTuple):
     start: Reals
 
 
-class LinearWiresRole(NamedTuple):
+class LinearWiresStruct(NamedTuple):
     """What synapses, and self-connections by neuron, add to which state."""
 
     weight: Reals
@@ -506,15 +506,15 @@ class LinearWiresRole(NamedTuple):
     ordered: bool  # whether a spike may return later
 
 
-class LinearRole(NamedTuple):
+class LinearStruct(NamedTuple):
     """The linear neurons of a stage."""
 
-    tables: LinearTablesRole
-    jumps: LinearJumpsRole
-    wires: LinearWiresRole
+    tables: LinearTablesStruct
+    jumps: LinearJumpsStruct
+    wires: LinearWiresStruct
 
 
-class LinearTapeRole(NamedTuple):
+class LinearTapeStruct(NamedTuple):
     """Recorded spikes by pair, and what the loss says of them."""
 
     first: Ints  # of every pair, and their number
@@ -524,7 +524,7 @@ class LinearTapeRole(NamedTuple):
     through: DoublesOut  # gathers dL/dt that runs over what a spike does in its stage
 
 
-class LinearLogRole(NamedTuple):
+class LinearLogStruct(NamedTuple):
     """What happened to all pairs, step by step: work space."""
 
     state: RealsOut  # [steps, STATES], before the step
@@ -532,7 +532,7 @@ class LinearLogRole(NamedTuple):
     kind: FlagsOut  # LinearKind, and HELD where V is held
 
 
-class LinearStandingRole(NamedTuple):
+class LinearStandingStruct(NamedTuple):
     """How linear neurons stand, by pair: LinearStop of engine/contract/linear.py."""
 
     x: RealsOut  # [samples, neurons, STATES]
@@ -542,7 +542,7 @@ class LinearStandingRole(NamedTuple):
     recent: IntsOut
 
 
-class LinearDuesRole(NamedTuple):
+class LinearDuesStruct(NamedTuple):
     """When linear neurons are due, by pair: LinearDue. Work space."""
 
     time: DoublesOut
@@ -551,7 +551,7 @@ class LinearDuesRole(NamedTuple):
     mark: RowsOut
 
 
-class LinearSentRole(NamedTuple):
+class LinearSentStruct(NamedTuple):
     """What the spikes of a loop send to it."""
 
     first: Ints  # of every spike, and their number: its places among the spikes of sources
@@ -560,7 +560,7 @@ class LinearSentRole(NamedTuple):
     least: float  # the least delay of all
 
 
-class LinearMarksRole(NamedTuple):
+class LinearMarksStruct(NamedTuple):
     """Where pairs are on their way back: work space of loops."""
 
     adjoint: RealsOut  # [pairs, STATES]
@@ -572,7 +572,7 @@ class LinearMarksRole(NamedTuple):
 
 def declarations() -> str:
     """A struct of each role, in the order in which they are declared."""
-    roles = [role for name, role in globals().items() if name.endswith("Role")]
+    roles = [role for name, role in globals().items() if name.endswith("Struct")]
     return "\n".join(
         "\n    ".join((f"struct {_struct(role)} {{", *(f"{of} {n};" for n, of in _fields(role))))
         + "\n};"
@@ -613,4 +613,4 @@ def _type(hint: Any) -> str:
 
 
 def _struct(role: type) -> str:
-    return role.__name__.removesuffix("Role")
+    return role.__name__.removesuffix("Struct")

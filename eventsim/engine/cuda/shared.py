@@ -22,11 +22,11 @@ from eventsim.engine.cuda.arrays import (
 from eventsim.engine.cuda.device import TILE, Device, size_of
 from eventsim.engine.cuda.order import sum_rows
 from eventsim.engine.cuda.roles import (
-    BuffersRole,
-    ChunksRole,
-    EventsRole,
-    LayerFoundRole,
-    TapeRole,
+    BuffersStruct,
+    ChunksStruct,
+    EventsStruct,
+    LayerFoundStruct,
+    TapeStruct,
 )
 from eventsim.engine.cuda.spikes import PlacedState
 
@@ -50,7 +50,7 @@ class SharedLayer:
         self._duration = dev.asarray(job.duration)
         self._tiles = -(-job.stage.population.size // TILE)
 
-    def run(self, state: PlacedState, met: Array, into: BuffersRole) -> None:
+    def run(self, state: PlacedState, met: Array, into: BuffersStruct) -> None:
         """Run the pairs that ``into`` has room for; ``met`` events of each sample at its end."""
         job, events = self._job, self._events
         self._dev.launch(
@@ -63,10 +63,10 @@ class SharedLayer:
             adaptive=self._adaptive,
         )  # fmt: skip
 
-    def _met(self, events: DeviceEvents, *skip_met: Array) -> EventsRole:
+    def _met(self, events: DeviceEvents, *skip_met: Array) -> EventsStruct:
         """Events as the kernels take them."""
         n = events.times.size
-        return EventsRole(events.offsets, events.times, events.rows, self._duration, n, *skip_met)
+        return EventsStruct(events.offsets, events.times, events.rows, self._duration, n, *skip_met)
 
     def pending(self, met: Array) -> Pending:
         """The events that are not all met."""
@@ -80,7 +80,7 @@ class SharedLayer:
         )
 
     def run_back(
-        self, tape: TapeRole, piece: PlacedPiece | None
+        self, tape: TapeStruct, piece: PlacedPiece | None
     ) -> tuple[Array, Array, Array, Array]:
         """dL/d(scaled weight), dL/dt of all spikes of the sources, sums and grazes."""
         dev, job, events = self._dev, self._job, self._events
@@ -93,7 +93,7 @@ class SharedLayer:
             job, bytes_each=rows * size * real.itemsize, most_bytes=PARTS_BYTES, most=PARTS
         )
         parts = bounds.size - 1
-        found = LayerFoundRole(
+        found = LayerFoundStruct(
             dev.zeros((parts, rows, size), real),
             dev.zeros((self._tiles, n_events), real),
             dev.zeros((parts, n_gradients(job), size), np.float64),
@@ -103,7 +103,7 @@ class SharedLayer:
         dev.launch(
             job.precision, "shared_backward", parts * self._tiles, TILE,
             [
-                ChunksRole(dev.asarray(bounds), *span_of(job)), self._met(events), self._weights,
+                ChunksStruct(dev.asarray(bounds), *span_of(job)), self._met(events), self._weights,
                 self._members, tape, way_back(piece), found,
             ],
             shared=size_of("StagedArrivals", job.precision),

@@ -14,12 +14,12 @@ from eventsim.engine.contract.table import GUESS_MOST, guess_spikes, real_type
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.order import by_key, launch, merged_order, owners, starts_of
 from eventsim.engine.cuda.roles import (
-    BuffersRole,
-    PackedRole,
-    RecordedRole,
-    RunsRole,
-    StopRole,
-    TapeRole,
+    BuffersStruct,
+    PackedStruct,
+    RecordedStruct,
+    RunsStruct,
+    StopStruct,
+    TapeStruct,
     types_of,
 )
 from eventsim.engine.cuda.tables import start_of
@@ -36,15 +36,15 @@ BLOCK, BLOCKS = 128, 32  # threads of a block, and blocks, that look at all pair
 class PlacedState:
     """A :class:`.state.LayerState` on the device, and where its successor goes."""
 
-    begin: StopRole
-    end: StopRole
+    begin: StopStruct
+    end: StopStruct
     spikes: Array
     first: Array
 
 
 def place_state(dev: Device, state: LayerState) -> PlacedState:
     """A state on the device."""
-    begin = StopRole(*map(dev.asarray, (*state.stop, *(state.adapted or ()))))
+    begin = StopStruct(*map(dev.asarray, (*state.stop, *(state.adapted or ()))))
     # A pair that nothing moves in the time of the job keeps its state.
     return PlacedState(begin, begin.copy(), dev.asarray(state.spikes), dev.asarray(state.first))
 
@@ -55,9 +55,9 @@ def place_start(dev: Device, job: Job) -> PlacedState:
     n_pairs = shape[0] * shape[1]
     adapted = (np.float64,) * 2 if job.stage.population.is_adaptive else ()
 
-    def new(make: Callable[..., Array]) -> StopRole:
+    def new(make: Callable[..., Array]) -> StopStruct:
         types = (np.float64, real, real, np.float64, *adapted)
-        return StopRole(*(make(shape, dtype) for dtype in types))
+        return StopStruct(*(make(shape, dtype) for dtype in types))
 
     begin = new(dev.zeros)
     launch(
@@ -116,7 +116,7 @@ class SpikeMemory:
 
 
 def collect(
-    dev: Device, job: Job, memory: SpikeMemory, run: Callable[[BuffersRole], None]
+    dev: Device, job: Job, memory: SpikeMemory, run: Callable[[BuffersStruct], None]
 ) -> SpikeTrains:
     """Run all pairs; those whose spikes do not fit are run again with room for all.
 
@@ -127,11 +127,11 @@ def collect(
     if n_pairs == 0:
         return _packed(dev, job, memory, [], Grouping(dev.zeros(1, np.int64), count, count), 0)
     each, start, limit = memory.room(dev, job)
-    room, rounds = n_pairs * each, list[BuffersRole]()
+    room, rounds = n_pairs * each, list[BuffersStruct]()
     while True:
         time = dev.empty(room, np.float64)
         current, restart = dev.empty(room, real), dev.empty(room, real)
-        rounds.append(BuffersRole(start, limit, time, current, restart, count, reached))
+        rounds.append(BuffersStruct(start, limit, time, current, restart, count, reached))
         run(rounds[-1])
         to = starts_of(dev, count)
         verdict = _judged(dev, job, limit, count, to)
@@ -177,19 +177,19 @@ def _packed(
     dev: Device,
     job: Job,
     memory: SpikeMemory,
-    rounds: list[BuffersRole],
+    rounds: list[BuffersStruct],
     pairs: Grouping,
     total: int,
 ) -> SpikeTrains:
     size, real, to, count = job.stage.population.size, real_type(job), pairs.first, pairs.count
-    packed = PackedRole(*(dev.empty(total, each) for each in types_of(PackedRole, real)))
+    packed = PackedStruct(*(dev.empty(total, each) for each in types_of(PackedStruct, real)))
     for part in rounds:
         launch(
             dev, job.precision, "pack_spikes", count.size, [count.size, size, part, to, packed],
         )  # fmt: skip
-    runs = RunsRole(to, packed.time, packed.sample, packed.neuron)
+    runs = RunsStruct(to, packed.time, packed.sample, packed.neuron)
     order = merged_order(dev, job.precision, size, runs)
-    found = RecordedRole(*(dev.empty(total, each) for each in types_of(RecordedRole, real)))
+    found = RecordedStruct(*(dev.empty(total, each) for each in types_of(RecordedStruct, real)))
     number = dev.empty(total, np.int64)
     launch(
         dev, job.precision, "arrange_spikes", total,
@@ -213,12 +213,12 @@ def resistance_of(dev: Device, job: Job) -> Array:
 
 def grouped_tape(
     dev: Device, job: Job, memory: SpikeMemory, trains: SpikeTrains, by_time: Any, by_voltage: Any
-) -> TapeRole:
+) -> TapeStruct:
     """Recorded spikes by (sample, neuron), with what the loss says of them."""
     neurons, real = dev.asarray(trains.neurons), real_type(job)
     n, (order, first) = neurons.size, grouping_of(dev, job, memory, trains)
     through = dev.zeros(n, np.float64)
-    tape = TapeRole(
+    tape = TapeStruct(
         order,
         first,
         dev.empty(n, np.float64),
@@ -230,7 +230,7 @@ def grouped_tape(
         dev.empty(n, np.float64) if job.stage.population.is_adaptive else through,
     )
     currents = (dev.asarray(v, np.float64) for v in (trains.current, trains.restart_current))
-    recorded = RecordedRole(dev.asarray(trains.times), neurons, *currents)
+    recorded = RecordedStruct(dev.asarray(trains.times), neurons, *currents)
     seeds = (dev.asarray(values, np.float64) for values in (by_time, by_voltage))
     launch(
         dev, job.precision, "group_tape", n,

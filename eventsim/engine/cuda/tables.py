@@ -24,10 +24,10 @@ from eventsim.engine.contract.table import (
 )
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.order import launch
-from eventsim.engine.cuda.roles import OwnRole, ParametersRole, TableRole
+from eventsim.engine.cuda.roles import OwnStruct, ParametersStruct, TableStruct
 from eventsim.network import Projection
 
-SPIKING = ParametersRole._fields[:-1]
+SPIKING = ParametersStruct._fields[:-1]
 BY_PARAMETER = ("tau_mem", "tau_syn", "resistance", "v_leak", "self_weights")
 
 
@@ -56,7 +56,7 @@ def _made(dev: Device, job: Job) -> Array:
     """The neuron table, and one row more: the voltage at time zero."""
     p, own = job.stage.members[0], job.stage.recurrences[0]
     table, into = in_type_of_state(dev, job, (N_PAR + 1, p.size))
-    given = ParametersRole(**{name: p.parameters[name] for name in SPIKING}, n=p.size)
+    given = ParametersStruct(**{name: p.parameters[name] for name in SPIKING}, n=p.size)
     launch(
         dev, "double", "make_table", p.size,
         [ALERT_MARGIN, given, _own(own), into],
@@ -64,20 +64,20 @@ def _made(dev: Device, job: Job) -> Array:
     return table
 
 
-def in_type_of_state(dev: Device, job: Job, shape: tuple[int, ...]) -> tuple[Array, TableRole]:
+def in_type_of_state(dev: Device, job: Job, shape: tuple[int, ...]) -> tuple[Array, TableStruct]:
     """A new array in the type of the state, and what a kernel takes that fills it.
 
     The kernel computes in double precision and rounds where the state is single.
     """
     made = dev.empty(shape, real_type(job))
     single = made.dtype == np.float32
-    return made, TableRole(None, made) if single else TableRole(made, None)
+    return made, TableStruct(None, made) if single else TableStruct(made, None)
 
 
-def _own(own: Projection | None) -> OwnRole:
+def _own(own: Projection | None) -> OwnStruct:
     if own is None:
-        return OwnRole()
-    return OwnRole(own.values, own.delays, own.delays.ndim > 0)
+        return OwnStruct()
+    return OwnStruct(own.values, own.delays, own.delays.ndim > 0)
 
 
 def gradients_of(
