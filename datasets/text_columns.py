@@ -249,14 +249,23 @@ def _names_above(remark: str, separator: str | None, n: int) -> tuple[str, ...] 
     """The names of n columns that a remark says; None where it says none.
 
     They may stand apart by another mark than the numbers: ``numpy.savetxt`` takes both from the
-    caller.
+    caller. ``unit: ms``, or ``unit ms``, names no columns: it speaks of a unit.
     """
     text = remark.lstrip("#").strip()
     for mark in (separator, ",", ";", "\t", None):
         cells = tuple(cell.strip() for cell in text.split(mark))
-        if len(cells) == n and _has_roles(cells):
+        if len(cells) == n and _has_roles(cells) and not _of_a_unit(cells):
             return cells
     return None
+
+
+def _of_a_unit(cells: Sequence[str]) -> bool:
+    """Whether the words say something of a unit, and not what columns hold."""
+    names = [_name(cell) for cell in cells]
+    alone = any(name == ("time", cell.lower()) for name, cell in zip(names, cells, strict=True))
+    return any(cell.endswith((":", "=")) for cell in cells) or (
+        alone and any(word == "unit" for word, _ in names)
+    )
 
 
 def _has_roles(cells: Sequence[str]) -> bool:

@@ -102,6 +102,15 @@ def test_remark_names_the_columns_whatever_separates_them(tmp_path, header, deli
     assert stream.channels.tolist() == [7, 3]
 
 
+@pytest.mark.parametrize("remark", ["unit: ms", "unit ms", "unit = ms", "Units: ms", "ms: unit"])
+@pytest.mark.parametrize("separator", [",", " ", "\t"])
+def test_remark_of_a_unit_names_no_columns(write, remark, separator):
+    path = write(f"# {remark}\n1{separator}3\n9{separator}5\n")
+    stream = text.load(path)
+    assert stream.times.tolist() == [1.0, 9.0]
+    assert stream.channels.tolist() == [3, 5]
+
+
 def test_address_of_a_camera_makes_the_channel(write):
     path = write("t_us,x,y,p\n1000,2,1,0\n2000,0,3,1\n3000,3,0,-1\n")
     with pytest.raises(DataError, match="x and y and p"):
