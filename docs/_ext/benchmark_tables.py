@@ -396,6 +396,16 @@ def _windows() -> Table:
     return _columns("windows", "bench.macro.windows", columns, lines_of("windows"))
 
 
+def _threads() -> Table:
+    columns: dict[str, Callable[[Row], Any]] = {
+        "work": lambda r: "a loop in C" if r["case"] == "cores" else r["case"],
+        "one thread, wall s": lambda r: number(r["one_s"]),
+        "two threads, wall s": lambda r: number(r["many_s"]),
+        "two / one": lambda r: f"{r['ratio']:.2f}",
+    }
+    return _columns("threads", "bench.macro.threads", columns, lines_of("threads"))
+
+
 def _process() -> Table:
     columns: dict[str, Callable[[Row], Any]] = {
         "what a process does": lambda r: r["case"],
@@ -841,6 +851,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "filling": lambda: _ratios("filling", "bench.macro.filling"),
     "blocks": lambda: _ratios("blocks", "bench.macro.blocks"),
     "windows": _windows,
+    "threads": _threads,
     "process": _process,
     "boards": _boards,
     "counts": _counts,
