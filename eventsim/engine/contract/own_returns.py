@@ -47,17 +47,12 @@ def own_returns(job: Job) -> OwnReturns | None:
 
 def _own_synapses(stage: Stage) -> tuple[Ints, Ints, Ints]:
     """Neuron, synapse in the order of the wiring, and projection of each; NumPy."""
-    wiring, found = stage.wiring, [np.zeros((3, 0), np.int64)]
-    sources = {member.name: stage.start_of(member.name) for member in stage.members}
-    for k, projection in enumerate(stage.projections):
-        if projection.source not in sources:
-            continue
-        first, last = int(wiring.row_start[k]), int(wiring.row_start[k + 1])
-        low, high = int(wiring.out_start[first]), int(wiring.out_start[last])
-        counts = np.diff(wiring.out_start[first : last + 1])
-        source = np.repeat(np.arange(last - first) + sources[projection.source], counts)
-        own = np.flatnonzero(source == wiring.target[low:high])
-        found.append(np.stack([source[own], own + low, np.full(own.size, k)]))
+    found = [np.zeros((3, 0), np.int64)]
+    for k, projection in enumerate(stage.lateral, start=len(stage.afferents)):
+        source = projection.sources() + stage.start_of(projection.source)
+        own = np.flatnonzero(source == projection.targets() + stage.start_of(projection.target))
+        synapse = own + stage.wiring.synapse_start[k]
+        found.append(np.stack([source[own], synapse, np.full(own.size, k)]))
     neuron, synapse, number = np.concatenate(found, axis=1)
     return neuron, synapse, number
 
