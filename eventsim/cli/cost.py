@@ -108,7 +108,7 @@ def cost_command(
         tape = run.tape(stream, backend=on)
     encoder = find_encoder(net, events, named)
     known = asked.bits if run is None else run.weight_bits
-    widths = Widths(weight=asked.weight_bits or known or FLOAT_BITS)
+    widths = stored_widths(asked.weight_bits, known)
     costs = run_costs(network, tape, chips, step_ms=asked.dt, widths=widths, encoder=encoder)
     dense = find_dense(network, tape.stream, frame_ms=asked.frame, weight_bits=asked.weight_bits)
     if asked.figure is not None:
@@ -155,6 +155,11 @@ def find_chips(names: Sequence[str]) -> list[Chip]:
     found = {given: load_chip(given) for given in dict.fromkeys(chosen)}
     check_names({given: chip.name for given, chip in found.items()}, "name")
     return list(found.values())
+
+
+def stored_widths(given: int | None, known: int | None) -> Widths:
+    """Bits of stored numbers: those that were asked for, else those that weights are known by."""
+    return Widths(weight=given or known or FLOAT_BITS)
 
 
 def check_names(names: Mapping[str, str], what: str) -> None:

@@ -12,14 +12,14 @@ import eventsim
 from eventsim.arrays import Floats
 from eventsim.chips import Chip
 from eventsim.cli import options as opt
-from eventsim.cli.cost import DEFAULT_CHIPS, FLOAT_BITS, WeightBitsOption, find_chips, find_dense
+from eventsim.cli.cost import DEFAULT_CHIPS, WeightBitsOption, find_chips, find_dense, stored_widths
 from eventsim.cli.events import find_network
 from eventsim.cli.map import choose_method, find_congestion, find_study, study_missing
 from eventsim.cli.measured import MeasuredPart, find_measured
 from eventsim.cli.reading import MeasuredReading
 from eventsim.cli.regression import report_values
 from eventsim.cli.terminal import echo_late, present, say, say_backend
-from eventsim.energy import RunCosts, Widths, costs_over_time, run_costs
+from eventsim.energy import RunCosts, costs_over_time, run_costs
 from eventsim.engine import simulate
 from eventsim.errors import DataError, NetworkError, ParameterError
 from eventsim.events import AnyDataset, EventStream, SpikeTape
@@ -159,7 +159,7 @@ def _made(
     }
     # Axons, hops and cores of a chip are counted where it was mapped onto.
     known = load_run(run).weight_bits if run.is_dir() else None
-    widths = Widths(weight=asked.weight_bits or known or FLOAT_BITS)
+    widths = stored_widths(asked.weight_bits, known)
     costs = run_costs(net, tape, priced_on, step_ms=asked.dt, widths=widths, mapped=mapped)
     dense = find_dense(net, tape.stream, frame_ms=asked.frame, weight_bits=asked.weight_bits)
     trained = _training(given, labelled)
