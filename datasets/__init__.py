@@ -11,8 +11,9 @@ options and reads no events yet. :func:`stored` leaves the events on disk; the s
 are read when they are needed. :class:`CochleaEncoder` makes events of any audio.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 from eventsim.datasets import (
     delayed_match,
@@ -41,8 +42,13 @@ __all__ = [
 SAMPLE_RATES = {"fsdd": 8_000, "spoken_digits": 22_050}  # Hz, of all recordings
 
 
-# What every data set's module offers: one split, by name; parameters as :func:`load`.
-OpenSource = Callable[..., Source]
+class OpenSource(Protocol):
+    """What every data set's module offers; parameters as :func:`load`."""
+
+    def __call__(self, split: Split, *, root: Path | None, download: bool) -> Source:
+        """One split."""
+
+
 # Description of every data set, and what opens it.
 _ENTRIES: tuple[tuple[DatasetInfo, OpenSource], ...] = (
     (spoken_digits.INFO, spoken_digits.source),

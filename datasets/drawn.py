@@ -1,6 +1,7 @@
 """Data sets that are drawn at every use: the size and the seed of a split, and its source."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +13,17 @@ from eventsim.errors import ParameterError
 from eventsim.events import DatasetInfo, Recording
 
 
+class DrawsSamples(Protocol):
+    """Draws the samples."""
+
+    def __call__(self, *, size: int, seed: int) -> Samples:
+        """So many, by a seed."""
+
+
 def drawn(
     info: DatasetInfo,
     split: Split,
-    draw: Callable[..., Samples],
+    draw: DrawsSamples,
     *,
     size: int | None,
     seed: int | None,
@@ -27,9 +35,9 @@ def drawn(
     """The source of a split that a program draws.
 
     Size (at least 1) and seed (0 .. 2^32 - 1) are those of the split where they are None;
-    ``draw`` takes both by name; ``parameters`` is what else the samples depend on, and ``file`` the
-    module, for the cache. Raises DataError where the set has no such split, ParameterError for a
-    size or seed out of range.
+    ``parameters`` is what else the samples depend on, and ``file`` the module, for the cache.
+    Raises DataError where the set has no such split, ParameterError for a size or seed out of
+    range.
     """
     check_split(info.name, split, info.parts)
     n = sizes[split] if size is None else size
