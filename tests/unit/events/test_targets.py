@@ -48,7 +48,9 @@ def test_outputs_go_by_name_and_others_are_refused():
     np.testing.assert_array_equal(found.values, values[:, :, [1, 2, 0]])
     assert found.names == ("angle", "force", "speed")
     assert mine.ordered(mine.names, "here") is mine
-    with pytest.raises(DataError, match="here: has values of speed, angle, force, expected .*speed, up, force"):
+    with pytest.raises(
+        DataError, match="here: has values of speed, angle, force, expected .*speed, up, force"
+    ):
         mine.ordered(("speed", "up", "force"), "here")
 
 
