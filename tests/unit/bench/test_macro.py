@@ -1,6 +1,8 @@
 """What the macro benchmarks set eventsim beside, and how they sum up."""
 
+import importlib.util
 import shutil
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
+from bench import run_all
 from bench.harness import in_turn
 from bench.macro import epoch, large, naive, streams
 from bench.macro.w1 import workload
@@ -26,6 +29,32 @@ def test_naive_loop_has_the_spikes_of_the_reference():
         expected, who = tape["hidden"].sample(s)
         assert np.array_equal(neurons, who)
         np.testing.assert_allclose(times, expected, atol=1e-9)
+
+
+def test_all_benchmarks_run_though_one_fails_and_what_is_left_out_is_named(monkeypatch, capsys):
+    called = []
+
+    def run(words, **_):
+        called.append(words[2:])
+        return subprocess.CompletedProcess(words, 1 if "bench.macro.w2" in words else 0)
+
+    monkeypatch.setattr(run_all.subprocess, "run", run)
+    monkeypatch.setattr(run_all.sys, "argv", ["run_all", "--json", "--save"])
+    monkeypatch.delenv("EVENTSIM_DATA", raising=False)
+    with pytest.raises(SystemExit, match="ended in an error: w2"):
+        run_all.main()
+    expected = [[f"bench.macro.{n}", "--json", "--save", n] for n in run_all.BENCHES]
+    assert called == expected
+    assert "EVENTSIM_DATA is not set: threads, epoch" in capsys.readouterr().err
+    monkeypatch.setenv("EVENTSIM_DATA", "here")
+    with pytest.raises(SystemExit):
+        run_all.main()
+    assert [words[0] for words in called[len(expected) * 2 :]] == [
+        "bench.macro.threads",
+        "bench.macro.epoch",
+    ]
+    for name in run_all.BENCHES + run_all.WITH_RECORDINGS:
+        assert importlib.util.find_spec(f"bench.macro.{name}") is not None
 
 
 def test_calls_take_turns():
