@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
-from weakref import WeakKeyDictionary
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,14 +34,12 @@ from eventsim.engine.cuda.roles import (
     WayBackStruct,
 )
 from eventsim.events.tape import Adapted
-from eventsim.plan import Wiring
 
 # Sums behind the others where thresholds are adaptive: by their rise, and by their rate.
 N_ADAPTED = 2
 
 
-@dataclass(frozen=True, eq=False)
-class PlacedWiring:
+class PlacedWiring(NamedTuple):
     """Fan-out of a :class:`eventsim.plan.Wiring` on the device, with the row of every synapse."""
 
     out_start: Array
@@ -51,23 +48,16 @@ class PlacedWiring:
     source_row: Array
 
 
-class WiringCache:
-    """Wirings that are on the device already; one goes when its plan goes."""
+def placed_wiring(dev: Device, job: Job) -> PlacedWiring:
+    """The wiring of a stage on the device, once while its structure stays."""
 
-    def __init__(self) -> None:
-        self._known: WeakKeyDictionary[Wiring, PlacedWiring] = WeakKeyDictionary()
+    def make() -> PlacedWiring:
+        wiring = job.stage.wiring
+        counts = np.diff(wiring.out_start)
+        row = np.repeat(np.arange(counts.size, dtype=np.int32), counts)
+        return PlacedWiring(*map(dev.asarray, (wiring.out_start, counts, wiring.target, row)))
 
-    def place(self, dev: Device, wiring: Wiring) -> PlacedWiring:
-        """The wiring on the device."""
-        if wiring not in self._known:
-            counts = np.diff(wiring.out_start)
-            self._known[wiring] = PlacedWiring(
-                dev.asarray(wiring.out_start),
-                dev.asarray(counts),
-                dev.asarray(wiring.target),
-                dev.asarray(np.repeat(np.arange(counts.size, dtype=np.int32), counts)),
-            )
-        return self._known[wiring]
+    return job.stage.kept.once((placed_wiring, dev), make)
 
 
 @dataclass(frozen=True, eq=False)

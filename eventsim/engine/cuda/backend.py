@@ -7,54 +7,43 @@ where the network's parameters are.
 """
 
 from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import Any
+from typing import Any, Concatenate
 
 import numpy as np
 
 from eventsim.arrays import Array, Floats
 from eventsim.engine.contract.adam import Bounded, Trained
-from eventsim.engine.contract.backend import Backend
-from eventsim.engine.contract.job import Job, StageGradients
-from eventsim.engine.contract.linear import LinearPiece
-from eventsim.engine.contract.loop_state import LoopState
-from eventsim.engine.contract.piece import Piece
-from eventsim.engine.contract.state import LayerState
-from eventsim.engine.cuda import (
-    counts,
-    layer,
-    layer_adjoint,
-    linear,
-    linear_loop,
-    queue,
-    readout_host,
-)
-from eventsim.engine.cuda.arrays import WiringCache, sum_source
+from eventsim.engine.contract.backend import Backend, Found, Given
+from eventsim.engine.contract.job import Job
+from eventsim.engine.cuda import counts, layer, layer_adjoint, linear_loop, queue, readout_host
+from eventsim.engine.cuda.arrays import sum_source
 from eventsim.engine.cuda.device import CupyDevice, Device
 from eventsim.engine.cuda.optimiser import FusedAdam
 from eventsim.engine.cuda.order import sum_by
-from eventsim.engine.cuda.spikes import SpikeMemory
+from eventsim.engine.cuda.spikes import GROUPINGS
 from eventsim.errors import BackendError
 from eventsim.events import SpikeTrains
 from eventsim.events.source import SourceSpikes
 from eventsim.network import Projection
 
 
-def _advised(run: Callable[..., Any]) -> Callable[..., Any]:
-    """Say what to do where a job does not fit the device's memory."""
+def _hosted(
+    run: Callable[Concatenate[Device, Given], Found],
+) -> Callable[Concatenate[Any, Given], Found]:
+    """A host as a method; says what to do where a job does not fit the device's memory."""
 
-    @wraps(run)
-    def advised(self: "CudaBackend", job: Job, *args: Any) -> Any:
+    def method(self: "CudaBackend", /, *given: Given.args, **named: Given.kwargs) -> Found:
         try:
-            return run(self, job, *args)
+            return run(self.device, *given, **named)
         except self.device.out_of_memory as error:
+            job: Any = given[0] if given else named["job"]
             raise BackendError(
                 f"cuda: {job.stage.name!r} with {job.n_samples} samples does not fit the memory of "
                 f"{self.device.name} ({error}). Run fewer samples at a time (batch_size in "
                 "training, stream[a:b] otherwise), or precision='single'."
             ) from error
 
-    return advised
+    return method
 
 
 def _plain(arrays: Sequence[Array]) -> bool:
@@ -75,9 +64,7 @@ class CudaBackend(Backend):
 
     def __init__(self, device: Device | None = None) -> None:
         self.device: Device = CupyDevice() if device is None else device
-        self._wirings = WiringCache()
         self._synapses = counts.SynapseCache()
-        self._memory = SpikeMemory()
 
     @property
     def xp(self) -> Any:
@@ -102,7 +89,7 @@ class CudaBackend(Backend):
         return counts.count_arrivals(self.device, self._synapses, pairs, duration)
 
     def total_counts(self, trains: SpikeTrains) -> Array:
-        known = self._memory.groupings.get(trains)
+        known = GROUPINGS.get(trains)
         if known is None:
             return trains.total_counts()
         return known.count.reshape(-1, trains.size).sum(axis=0)
@@ -128,75 +115,14 @@ class CudaBackend(Backend):
     def sum_source(self, job: Job, k: int, values: Array) -> Array:
         return sum_source(self.device, job, k, values)
 
-    @_advised
-    def layer_forward(self, job: Job) -> SpikeTrains:
-        return layer.forward(self.device, job, self._wirings, self._memory)
-
-    @_advised
-    def layer_resume(self, job: Job, state: LayerState) -> tuple[SpikeTrains, LayerState]:
-        return layer.resume(self.device, job, self._wirings, self._memory, state)
-
-    @_advised
-    def layer_backward(
-        self,
-        job: Job,
-        trains: SpikeTrains,
-        by_time: Array,
-        by_voltage: Array,
-        piece: Piece | None = None,
-    ) -> StageGradients:
-        return layer_adjoint.backward(
-            self.device, job, self._wirings, self._memory, trains, by_time, by_voltage, piece
-        )
-
-    @_advised
-    def queue_forward(self, job: Job) -> SpikeTrains:
-        return queue.forward(self.device, job)
-
-    @_advised
-    def queue_resume(self, job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
-        return queue.resume(self.device, job, state)
-
-    @_advised
-    def queue_backward(
-        self,
-        job: Job,
-        trains: SpikeTrains,
-        by_time: Array,
-        by_voltage: Array,
-        piece: Piece | None = None,
-    ) -> StageGradients:
-        return queue.backward(self.device, job, trains, by_time, by_voltage, piece)
-
-    @_advised
-    def linear_forward(self, job: Job) -> SpikeTrains:
-        if job.stage.lateral:
-            return linear_loop.forward(self.device, job)
-        return linear.forward(self.device, job, self._wirings, self._memory)
-
-    @_advised
-    def linear_resume(self, job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
-        return linear_loop.resume(self.device, job, state)
-
-    @_advised
-    def linear_backward(
-        self,
-        job: Job,
-        trains: SpikeTrains,
-        by_time: Array,
-        by_voltage: Array,
-        piece: LinearPiece | None = None,
-    ) -> StageGradients:
-        assert piece is None  # which check_pieces refuses
-        given = self._wirings, self._memory, trains, by_time, by_voltage
-        if job.stage.lateral:
-            return linear_loop.backward(self.device, job, *given)
-        return linear.backward(self.device, job, *given)
-
-    @_advised
-    def readout_forward(self, job: Job, rate: float) -> Array:
-        return readout_host.forward(self.device, job, self._wirings, rate)
-
-    @_advised
-    def readout_backward(self, job: Job, rate: float, by_integral: Array) -> StageGradients:
-        return readout_host.backward(self.device, job, self._wirings, rate, by_integral)
+    layer_forward = _hosted(layer.forward)
+    layer_resume = _hosted(layer.resume)
+    layer_backward = _hosted(layer_adjoint.backward)
+    queue_forward = _hosted(queue.forward)
+    queue_resume = _hosted(queue.resume)
+    queue_backward = _hosted(queue.backward)
+    linear_forward = _hosted(linear_loop.forward)
+    linear_resume = _hosted(linear_loop.resume)
+    linear_backward = _hosted(linear_loop.backward)
+    readout_forward = _hosted(readout_host.forward)
+    readout_backward = _hosted(readout_host.backward)

@@ -10,9 +10,9 @@ from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.table import scaled_weights
 from eventsim.engine.cuda.arrays import (
     PlacedPiece,
-    WiringCache,
     members_of,
     n_gradients,
+    placed_wiring,
     spike_arrivals,
     spike_groups,
     sums_of_arrivals,
@@ -28,11 +28,9 @@ from eventsim.engine.cuda.spikes import PlacedState
 class FanInLayer:
     """Arrivals, weights and parameters of one job on the device."""
 
-    def __init__(
-        self, dev: Device, job: Job, wirings: WiringCache, begin: Array | None = None
-    ) -> None:
+    def __init__(self, dev: Device, job: Job, begin: Array | None = None) -> None:
         self._dev, self._job = dev, job
-        self._wiring = wirings.place(dev, job.stage.wiring)
+        self._wiring = placed_wiring(dev, job)
         self._groups = spike_groups(dev, job)
         self._arrivals = spike_arrivals(dev, job, self._wiring, self._groups, begin)
         p = job.stage.population

@@ -7,41 +7,33 @@ import numpy as np
 from eventsim.engine.algorithm import Algorithm, algorithm_of
 from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.state import LayerState, Pending, carried
-from eventsim.engine.cuda.arrays import WiringCache
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.fanin import FanInLayer
 from eventsim.engine.cuda.shared import SharedLayer
-from eventsim.engine.cuda.spikes import PlacedState, SpikeMemory, collect, place_start, place_state
+from eventsim.engine.cuda.spikes import PlacedState, collect, place_start, place_state
 from eventsim.events import SpikeTrains
 
 
-def forward(dev: Device, job: Job, wirings: WiringCache, memory: SpikeMemory) -> SpikeTrains:
-    return _advance(dev, job, wirings, memory, place_start(dev, job), None)[0]
+def forward(dev: Device, job: Job) -> SpikeTrains:
+    return _advance(dev, job, place_start(dev, job), None)[0]
 
 
-def resume(
-    dev: Device, job: Job, wirings: WiringCache, memory: SpikeMemory, state: LayerState
-) -> tuple[SpikeTrains, LayerState]:
+def resume(dev: Device, job: Job, state: LayerState) -> tuple[SpikeTrains, LayerState]:
     """Spikes and state are on the host."""
     placed = place_state(dev, state)
-    trains, pending = _advance(dev, job, wirings, memory, placed, state)
+    trains, pending = _advance(dev, job, placed, state)
     end, adapted = placed.end.on_host(dev.get)
     return carried(job, state, trains.map(dev.get), end, pending, adapted)
 
 
 def _advance(
-    dev: Device,
-    job: Job,
-    wirings: WiringCache,
-    memory: SpikeMemory,
-    placed: PlacedState,
-    state: LayerState | None,
+    dev: Device, job: Job, placed: PlacedState, state: LayerState | None
 ) -> tuple[SpikeTrains, Pending | None]:
     """All spikes from the state on, and arrivals that are pending where there was one."""
     if algorithm_of(job.stage) is Algorithm.FAN_IN:
         begin = None if state is None else dev.asarray(state.begin)
-        run = FanInLayer(dev, job, wirings, begin).run
-        return collect(dev, job, memory, partial(run, placed)), None
+        run = FanInLayer(dev, job, begin).run
+        return collect(dev, job, partial(run, placed)), None
     layer, met = SharedLayer(dev, job, state), dev.zeros(job.n_samples, np.int64)
-    trains = collect(dev, job, memory, partial(layer.run, placed, met))
+    trains = collect(dev, job, partial(layer.run, placed, met))
     return trains, None if state is None else layer.pending(met)

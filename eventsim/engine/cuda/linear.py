@@ -23,8 +23,8 @@ from eventsim.engine.contract.linear import (
 )
 from eventsim.engine.contract.table import split_effects
 from eventsim.engine.cuda.arrays import (
-    WiringCache,
     parameters_home,
+    placed_wiring,
     real_weights,
     spike_arrivals,
     spike_groups,
@@ -43,7 +43,7 @@ from eventsim.engine.cuda.roles import (
     LinearTapeStruct,
     LinearWiresStruct,
 )
-from eventsim.engine.cuda.spikes import SpikeMemory, collect, grouping_of
+from eventsim.engine.cuda.spikes import collect, grouping_of
 from eventsim.events import SpikeTrains
 
 Made = TypeVar("Made")
@@ -64,9 +64,9 @@ class LinearNeurons:
 class LinearLayer(LinearNeurons):
     """With the arrivals of all neurons."""
 
-    def __init__(self, dev: Device, job: Job, wirings: WiringCache) -> None:
+    def __init__(self, dev: Device, job: Job) -> None:
         super().__init__(dev, job)
-        self._wiring = wirings.place(dev, job.stage.wiring)
+        self._wiring = placed_wiring(dev, job)
         self.groups = spike_groups(dev, self.job)
         self.arrivals = spike_arrivals(dev, self.job, self._wiring, self.groups)
         self.n_pairs = job.n_samples * self.cells.size
@@ -148,20 +148,19 @@ def _wires(dev: Device, job: Job, cells: LinearCells) -> LinearWiresStruct:
     return kept(job, (_wires, cells), make)
 
 
-def forward(dev: Device, job: Job, wirings: WiringCache, memory: SpikeMemory) -> SpikeTrains:
+def forward(dev: Device, job: Job) -> SpikeTrains:
     """Spikes of the layer; without currents (NaN)."""
-    layer = LinearLayer(dev, job, wirings)
-    return collect(dev, layer.job, memory, layer.run)
+    layer = LinearLayer(dev, job)
+    return collect(dev, layer.job, layer.run)
 
 
 def backward(
-    dev: Device, job: Job, wirings: WiringCache, memory: SpikeMemory, trains: SpikeTrains,
-    by_time: Array, by_voltage: Array,
-) -> StageGradients:  # fmt: skip
+    dev: Device, job: Job, trains: SpikeTrains, by_time: Array, by_voltage: Array
+) -> StageGradients:
     """Gradients from dL/dt of its spikes and dL/dV just before them."""
-    order, first = grouping_of(dev, job, memory, trains)
+    order, first = grouping_of(dev, job, trains)
     tape = tape_of(dev, trains, (by_time, by_voltage), order, first)
-    return gradients_of(LinearLayer(dev, job, wirings), tape)
+    return gradients_of(LinearLayer(dev, job), tape)
 
 
 def tape_of(

@@ -1,8 +1,8 @@
-"""A loop of linear neurons on a GPU, host side; twin of engine/cpu/linear_host.py.
+"""A stage of linear neurons on a GPU, host side; twin of engine/cpu/linear_host.py.
 
-Forward one queue per sample, event by event; so go pieces of a stream, of layers too. Backward each
-neuron goes over what happened to it, as in a layer, and waits at each of its spikes until all that
-the spike has sent was gone over.
+Layers are those of :mod:`.linear`. Loops go forward by one queue per sample, event by event; so do
+pieces of a stream, of layers too. Backward each neuron goes over what happened to it, as in a
+layer, and waits at each of its spikes until all that the spike has sent was gone over.
 """
 
 from typing import Any
@@ -19,17 +19,10 @@ from eventsim.engine.contract.bundles import (
     outside_arrivals,
 )
 from eventsim.engine.contract.job import Job, StageGradients
-from eventsim.engine.contract.linear import NOWHERE, LinearStop, loop_of
+from eventsim.engine.contract.linear import NOWHERE, LinearPiece, LinearStop, loop_of
 from eventsim.engine.contract.loop_state import LoopState, after, arrivals_since
-from eventsim.engine.cuda.arrays import WiringCache
+from eventsim.engine.cuda import linear
 from eventsim.engine.cuda.device import Device, size_of
-from eventsim.engine.cuda.linear import (
-    LinearLayer,
-    LinearNeurons,
-    gradients_of,
-    kept,
-    tape_of,
-)
 from eventsim.engine.cuda.order import by_key, owners, sorting
 from eventsim.engine.cuda.queue import (
     advance,
@@ -48,12 +41,14 @@ from eventsim.engine.cuda.roles import (
     RoundStruct,
     types_of,
 )
-from eventsim.engine.cuda.spikes import SpikeMemory, grouping_of
+from eventsim.engine.cuda.spikes import grouping_of
 from eventsim.events import SpikeTrains
 
 
 def forward(dev: Device, job: Job) -> SpikeTrains:
     """Spikes of the stage; without currents (NaN)."""
+    if not job.stage.lateral:
+        return linear.forward(dev, job)
     job = placed_sources(dev, job)
     bundles = make_bundles(job)
     queue = _Queue(dev, job, loop_of(job, bundles), outside_arrivals(job, bundles), NOWHERE)
@@ -71,7 +66,7 @@ def resume(dev: Device, job: Job, state: LoopState) -> tuple[SpikeTrains, LoopSt
     return after(job, loop, state, arrivals, trains, stop, by_windows=False)
 
 
-class _Queue(LinearNeurons):
+class _Queue(linear.LinearNeurons):
     """What arrives at neurons, and how they are joined; ``stop`` says how they stand behind it."""
 
     def __init__(
@@ -79,7 +74,7 @@ class _Queue(LinearNeurons):
     ) -> None:
         super().__init__(dev, job)
         shape, n = (job.n_samples, self.cells.size), self.cells.n
-        placed = kept(job, (_Queue, self.cells), lambda: placed_loop(dev, self.job, loop))
+        placed = linear.kept(job, (_Queue, self.cells), lambda: placed_loop(dev, self.job, loop))
         time, until, since = (dev.empty(shape, np.float64) for _ in range(3))
         state, recent = dev.empty((*shape, n), self.real), dev.empty(shape, np.int64)
         self.stop = LinearStop(state, time, until, since, recent)
@@ -108,17 +103,24 @@ class _Queue(LinearNeurons):
 
 
 def backward(
-    dev: Device, job: Job, wirings: WiringCache, memory: SpikeMemory, trains: SpikeTrains,
-    by_time: Array, by_voltage: Array,
-) -> StageGradients:  # fmt: skip
+    dev: Device,
+    job: Job,
+    trains: SpikeTrains,
+    by_time: Array,
+    by_voltage: Array,
+    piece: LinearPiece | None = None,
+) -> StageGradients:
     """Gradients from dL/dt of its spikes and dL/dV just before them."""
+    assert piece is None  # which check_pieces refuses
+    if not job.stage.lateral:
+        return linear.backward(dev, job, trains, by_time, by_voltage)
     job, trains = placed_sources(dev, job), trains.map(dev.asarray)
-    order, first = grouping_of(dev, job, memory, trains)
-    tape = tape_of(dev, trains, (by_time, by_voltage), order, first)
-    return gradients_of(_LoopBack(dev, job, wirings, causes(job, trains), order, tape), tape)
+    order, first = grouping_of(dev, job, trains)
+    tape = linear.tape_of(dev, trains, (by_time, by_voltage), order, first)
+    return linear.gradients_of(_LoopBack(dev, job, causes(job, trains), order, tape), tape)
 
 
-class _LoopBack(LinearLayer):
+class _LoopBack(linear.LinearLayer):
     """A layer whose neurons' own spikes are among what arrives.
 
     ``cause`` says which own spike, in the tape, each spike of all sources is, -1 where it is none;
@@ -126,10 +128,9 @@ class _LoopBack(LinearLayer):
     """
 
     def __init__(
-        self, dev: Device, job: Job, wirings: WiringCache, cause: Array, order: Array,
-        tape: LinearTapeStruct,
-    ) -> None:  # fmt: skip
-        super().__init__(dev, job, wirings)
+        self, dev: Device, job: Job, cause: Array, order: Array, tape: LinearTapeStruct
+    ) -> None:
+        super().__init__(dev, job)
         n, xp, x = order.size, dev.xp, self.arrivals
         grouped = xp.full(n + 1, n)  # what has no cause here
         grouped[order] = xp.arange(n)

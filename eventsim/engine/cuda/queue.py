@@ -56,7 +56,7 @@ from eventsim.engine.cuda.roles import (
     WindowsStruct,
     types_of,
 )
-from eventsim.engine.cuda.spikes import SpikeMemory, grouped_tape, resistance_of
+from eventsim.engine.cuda.spikes import grouped_tape, resistance_of
 from eventsim.events import SpikeTrains
 from eventsim.events.source import SourceSpikes
 from eventsim.events.tape import Adapted
@@ -293,12 +293,12 @@ def _packed(dev: Device, job: Job, rounds: list[tuple[RoundStruct, Array]]) -> S
 
 
 def backward(
-    dev: Device, job: Job, trains: SpikeTrains, time_seed: Array, voltage_seed: Array,
+    dev: Device, job: Job, trains: SpikeTrains, by_time: Array, by_voltage: Array,
     piece: Piece | None = None,
 ) -> StageGradients:  # fmt: skip
     job, trains = placed_sources(dev, job), trains.map(dev.asarray)
     size, real, xp, adaptive = trains.size, real_type(job), dev.xp, job.stage.population.is_adaptive
-    tape = grouped_tape(dev, job, SpikeMemory(), trains, time_seed, voltage_seed)
+    tape = grouped_tape(dev, job, trains, by_time, by_voltage)
     order = tape.order
     bundles = make_bundles(job)
     placed = None if piece is None else PlacedPiece.of(dev, piece)

@@ -9,9 +9,9 @@ from eventsim.engine.contract.gain_windows import N_GAIN, count_windows, terms_o
 from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.engine.contract.table import N_READOUT, leak_weight, of_readout, real_type
 from eventsim.engine.cuda.arrays import (
-    WiringCache,
     parameters_home,
     placed_delays,
+    placed_wiring,
     real_weights,
     sample_parts,
 )
@@ -41,9 +41,9 @@ PARTS_BYTES, PARTS = 64 * 2**20, 256
 class _Readout:
     """One job on the device."""
 
-    def __init__(self, dev: Device, job: Job, wirings: WiringCache, rate: float) -> None:
+    def __init__(self, dev: Device, job: Job, rate: float) -> None:
         self._dev, self._job = dev, job
-        per_ms, wiring = windows_per_ms(job, rate), wirings.place(dev, job.stage.wiring)
+        per_ms, wiring = windows_per_ms(job, rate), placed_wiring(dev, job)
         self.fan = FanOutStruct(
             wiring.out_start, wiring.target, placed_delays(dev, job), real_weights(dev, job)
         )
@@ -84,8 +84,8 @@ def gains_of(dev: Device, job: Job, rate: float, per_ms: float) -> Array:
     return job.stage.once((gains_of, real, rate, per_ms, n_windows), make)
 
 
-def forward(dev: Device, job: Job, wirings: WiringCache, rate: float) -> Array:
-    p, readout, n = job.stage.population, _Readout(dev, job, wirings, rate), job.n_samples
+def forward(dev: Device, job: Job, rate: float) -> Array:
+    p, readout, n = job.stage.population, _Readout(dev, job, rate), job.n_samples
     parts = min(max(BLOCKS // max(n, 1), 1), MOST_PARTS)
     integral = dev.zeros((len(job.sources), parts, n, p.size), np.float64)
     for k in range(len(job.sources)):
@@ -111,10 +111,8 @@ def _slices(parts: int, n_rows: int) -> int:
     return 1 << (slices.bit_length() - 1)
 
 
-def backward(
-    dev: Device, job: Job, wirings: WiringCache, rate: float, by_integral: Array
-) -> StageGradients:
-    p, readout = job.stage.population, _Readout(dev, job, wirings, rate)
+def backward(dev: Device, job: Job, rate: float, by_integral: Array) -> StageGradients:
+    p, readout = job.stage.population, _Readout(dev, job, rate)
     n_synapses, delayed = readout.fan.target.size, job.stage.delays_per_synapse
     seed = dev.asarray(by_integral)
     bounds = sample_parts(job, bytes_each=16 * n_synapses, most_bytes=PARTS_BYTES, most=PARTS)

@@ -24,10 +24,11 @@ from eventsim.engine.cuda.roles import (
 )
 from eventsim.engine.cuda.tables import start_of
 from eventsim.events import SpikeTrains
-from eventsim.memo import Memo
 
-# Every (sample, neuron) has room for at least that many spikes at first.
+# Every (sample, neuron) has room for at least that many spikes at first; and where a stage keeps
+# how much it needed.
 GUESS_LEAST = 8
+ROOM = "spikes of a neuron in a sample"
 
 BLOCK, BLOCKS = 128, 32  # threads of a block, and blocks, that look at all pairs
 
@@ -81,43 +82,35 @@ class Grouping:
     count: Array
 
 
-class SpikeMemory:
-    """What is kept of runs: where their spikes lie, until these go, and the room of every stage.
+# Those of trains that were made on a device, until these go.
+GROUPINGS: WeakKeyDictionary[SpikeTrains, Grouping] = WeakKeyDictionary()
+
+
+def _room_of(dev: Device, job: Job) -> tuple[int, Array, Array]:
+    """Spikes that every pair has room for, starts, and limits.
 
     A stage's buffers are as large as its last run needed them, at first as guessed.
     """
-
-    def __init__(self) -> None:
-        self._limits: WeakKeyDictionary[Memo, int] = WeakKeyDictionary()
-        self._rooms: WeakKeyDictionary[Memo, tuple[int, Array, Array]] = WeakKeyDictionary()
-        self.groupings: WeakKeyDictionary[SpikeTrains, Grouping] = WeakKeyDictionary()
-
-    def room(self, dev: Device, job: Job) -> tuple[int, Array, Array]:
-        """Spikes that every pair has room for, starts, and limits."""
-        n_pairs, limit = job.n_samples * job.stage.population.size, self._limits.get(job.stage.kept)
-        if limit is None:
-            limit = int(guess_spikes(job, 1.0, GUESS_LEAST).max(initial=GUESS_LEAST))
-        known = self._rooms.get(job.stage.kept)
-        if known is None or known[0] != limit or known[1].size != n_pairs:
-            start = dev.xp.arange(n_pairs, dtype=np.int64) * limit
-            known = self._rooms[job.stage.kept] = (
-                limit,
-                start,
-                dev.xp.full(n_pairs, limit, np.int32),
-            )
-        return known
-
-    def note(self, job: Job, room: int, most: int) -> None:
-        """Give the next run more or less room, if a pair fired ``most`` times at ``room``."""
-        n_pairs = job.n_samples * job.stage.population.size
-        wanted = min(most + most // 4 + 1, max(room, GUESS_MOST // n_pairs))
-        if wanted > room or 2 * wanted < room:
-            self._limits[job.stage.kept] = max(wanted, GUESS_LEAST)
+    stage, n_pairs = job.stage, job.n_samples * job.stage.population.size
+    limit, made = int(stage.seen.get(ROOM, 0)), stage.kept.made
+    if not limit:
+        limit = int(guess_spikes(job, 1.0, GUESS_LEAST).max(initial=GUESS_LEAST))
+    known = made.get((_room_of, dev))
+    if known is None or known[0] != limit or known[1].size != n_pairs:
+        start = dev.xp.arange(n_pairs, dtype=np.int64) * limit
+        known = made[_room_of, dev] = limit, start, dev.xp.full(n_pairs, limit, np.int32)
+    return known
 
 
-def collect(
-    dev: Device, job: Job, memory: SpikeMemory, run: Callable[[BuffersStruct], None]
-) -> SpikeTrains:
+def _note(job: Job, room: int, most: int) -> None:
+    """Give the next run more or less room, if a pair fired ``most`` times at ``room``."""
+    n_pairs = job.n_samples * job.stage.population.size
+    wanted = min(most + most // 4 + 1, max(room, GUESS_MOST // n_pairs))
+    if wanted > room or 2 * wanted < room:
+        job.stage.seen[ROOM] = max(wanted, GUESS_LEAST)
+
+
+def collect(dev: Device, job: Job, run: Callable[[BuffersStruct], None]) -> SpikeTrains:
     """Run all pairs; those whose spikes do not fit are run again with room for all.
 
     The host waits once, where all fit.
@@ -125,8 +118,8 @@ def collect(
     n_pairs, real = job.n_samples * job.stage.population.size, real_type(job)
     count, reached = dev.zeros(n_pairs, np.int32), dev.zeros(n_pairs, np.float64)
     if n_pairs == 0:
-        return _packed(dev, job, memory, [], Grouping(dev.zeros(1, np.int64), count, count), 0)
-    each, start, limit = memory.room(dev, job)
+        return _packed(dev, job, [], Grouping(dev.zeros(1, np.int64), count, count), 0)
+    each, start, limit = _room_of(dev, job)
     room, rounds = n_pairs * each, list[BuffersStruct]()
     while True:
         time = dev.empty(room, np.float64)
@@ -143,8 +136,8 @@ def collect(
         limit = dev.xp.where(over, dev.xp.maximum(count, 2 * limit), -1).astype(np.int32)
         starts = starts_of(dev, dev.xp.maximum(limit, 0))
         start, room = starts[:-1], int(starts[-1])
-    memory.note(job, each, verdict.most)
-    return _packed(dev, job, memory, rounds, Grouping(to, count, count), verdict.total)
+    _note(job, each, verdict.most)
+    return _packed(dev, job, rounds, Grouping(to, count, count), verdict.total)
 
 
 class _Verdict(NamedTuple):
@@ -174,12 +167,7 @@ def _raise_runaway(dev: Device, job: Job, count: Array, reached: Array) -> None:
 
 
 def _packed(
-    dev: Device,
-    job: Job,
-    memory: SpikeMemory,
-    rounds: list[BuffersStruct],
-    pairs: Grouping,
-    total: int,
+    dev: Device, job: Job, rounds: list[BuffersStruct], pairs: Grouping, total: int
 ) -> SpikeTrains:
     size, real, to, count = job.stage.population.size, real_type(job), pairs.first, pairs.count
     packed = PackedStruct(*(dev.empty(total, each) for each in types_of(PackedStruct, real)))
@@ -200,7 +188,7 @@ def _packed(
         found.time, found.neuron, per_sample, size,
         current=found.current, restart_current=found.restart,
     )  # fmt: skip
-    memory.groupings[trains] = Grouping(to, number, count)
+    GROUPINGS[trains] = Grouping(to, number, count)
     return trains
 
 
@@ -212,11 +200,11 @@ def resistance_of(dev: Device, job: Job) -> Array:
 
 
 def grouped_tape(
-    dev: Device, job: Job, memory: SpikeMemory, trains: SpikeTrains, by_time: Any, by_voltage: Any
+    dev: Device, job: Job, trains: SpikeTrains, by_time: Any, by_voltage: Any
 ) -> TapeStruct:
     """Recorded spikes by (sample, neuron), with what the loss says of them."""
     neurons, real = dev.asarray(trains.neurons), real_type(job)
-    n, (order, first) = neurons.size, grouping_of(dev, job, memory, trains)
+    n, (order, first) = neurons.size, grouping_of(dev, job, trains)
     through = dev.zeros(n, np.float64)
     tape = TapeStruct(
         order,
@@ -239,11 +227,9 @@ def grouped_tape(
     return tape
 
 
-def grouping_of(
-    dev: Device, job: Job, memory: SpikeMemory, trains: SpikeTrains
-) -> tuple[Array, Array]:
+def grouping_of(dev: Device, job: Job, trains: SpikeTrains) -> tuple[Array, Array]:
     """Order of spikes by (sample, neuron), and the first of every pair."""
-    known = memory.groupings.get(trains)
+    known = GROUPINGS.get(trains)
     if known is not None:
         return known.order, known.first
     size, neurons = job.stage.population.size, dev.asarray(trains.neurons)
