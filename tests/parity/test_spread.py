@@ -72,6 +72,7 @@ def test_any_number_of_blocks_gives_the_same_bits_forward_and_back(case, precisi
     first = es.simulate(net, stream, backend="cpu", precision=precision)
     gradients = gradients_of(net, first)
     assert all(np.abs(values).max() > 0.0 for values in gradients[:3])
+    monkeypatch.setattr(fanin, "MOST_BLOCKS", np.inf)
     for most in (1 << 40, 500, 1):
         monkeypatch.setattr(fanin, "MOST_ARRIVALS", most)
         monkeypatch.setattr(fanin, "LEAST_NEURONS", 200)
@@ -106,6 +107,7 @@ def test_blocks_are_as_many_as_pay_and_more_where_arrivals_need_room(monkeypatch
     assert fanin.n_blocks(job) == fanin.PARTS
     monkeypatch.setattr(fanin, "BLOCKS_PER_SYNAPSE", 0.3)  # of some 12 synapses a source
     assert fanin.n_blocks(job) in (3, 4)
+    monkeypatch.setattr(fanin, "MOST_BLOCKS", np.inf)
     monkeypatch.setattr(fanin, "MOST_ARRIVALS", int(arrivals / 20))
     assert fanin.n_blocks(job) in (20, 21)
     assert fanin.blocks_back(job, 200) == 3 * fanin.PARTS
@@ -114,9 +116,26 @@ def test_blocks_are_as_many_as_pay_and_more_where_arrivals_need_room(monkeypatch
     assert fanin.blocks_back(job, 200) == 200
 
 
+def test_blocks_are_not_so_many_that_their_bounds_take_more_room_than_their_arrivals(monkeypatch):
+    net, stream = sparse_net(), stream_of()
+    plan, tape = make_plan(net), es.simulate(net, stream, backend="cpu")
+    job = make_job(plan, plan.stages[0], tape)
+    arrivals = int(np.diff(stream.offsets).max()) * net.projections["input->first"].values.size / 60
+    for name, value in (("MOST_ARRIVALS", 1), ("LEAST_NEURONS", 200)):
+        monkeypatch.setattr(fanin, name, value)
+    blocks = fanin.n_blocks(job)
+    assert blocks > 10
+    bounds, each = 4.0 * 60 * blocks, 12.0 * arrivals / blocks  # bytes
+    assert 0.7 < bounds / each < 1.5
+    back = fanin.blocks_back(job, 200)
+    assert back % fanin.PARTS == 0
+    assert blocks <= back < blocks + fanin.PARTS
+
+
 def test_a_neuron_that_runs_away_is_the_same_in_any_number_of_blocks(monkeypatch):
     net, stream = sparse_net(), stream_of(duration=20.0)
     net.projections["second->second"].values[[150, 151]] = 500.0
+    monkeypatch.setattr(fanin, "MOST_BLOCKS", np.inf)
     with pytest.raises(RunawayError) as expected:
         es.simulate(net, stream, backend="reference")
     for most in (1 << 40, 500, 1):
