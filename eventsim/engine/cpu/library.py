@@ -5,8 +5,8 @@ the modules ``roles*`` have what goes across. The library holds every kernel onc
 which is a set of instructions: all give the same bits. ``EVENTSIM_LEVEL`` chooses one; else it is
 the best that the processor runs.
 
-The tasks of a call are dealt to a pool of Python threads, which run side by side, since a call does
-not hold Python's lock. No result depends on their number.
+The tasks of a call are dealt to a crew of threads, which run side by side, since a call does not
+hold Python's lock. No result depends on their number.
 """
 
 import ctypes
@@ -15,12 +15,14 @@ import platform
 import re
 import sys
 import warnings
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from struct import Struct
+from threading import Thread
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +31,6 @@ from eventsim.engine.cpu.calls import CallEntry, entries_of, layout
 from eventsim.engine.cpu.threads import n_threads
 from eventsim.errors import BackendError, InternalError, ParameterError, SlowWarning
 from eventsim.extras import DISTRIBUTION
-from eventsim.processors import MOST_THREADS
 
 FOLDER = Path(__file__).resolve().parents[2] / "kernels"
 
@@ -43,21 +44,36 @@ INTERFACE = 1
 DONE, NO_MEMORY = 0, 1
 
 # What an array of a call must be; its twin is Expected in library.cpp.
-_ADDRESS, _TODO = Struct("=Q"), Struct("=Qq")
 _EXPECTED = np.dtype([("at", "i4"), ("kind", "S1"), ("size", "i1"), ("out", "?"), ("none", "?")])
 
 
 class CallForm(NamedTuple):
-    """How a call is written for the kernel of one type of the state.
+    """How a call is written for the kernel of one type of the state, which lies at ``address``.
 
     ``arrays`` are the places of its arrays among all fields; ``expected`` says what these must be.
     """
 
     kernel: Any
+    address: int
     pack: Struct
     buffer: Any
     arrays: tuple[int, ...]
     expected: bytes
+
+
+@dataclass(eq=False)
+class Crew:
+    """Threads that run parts of calls: ``kernels/cpu/crew.cpp``."""
+
+    address: int
+    process: int
+    size: int = 0
+
+    def grow(self, n: int, serve: Callable[[int], None]) -> None:
+        """Let it have ``n`` threads at least, which call ``serve`` and never return."""
+        for _ in range(self.size, n):
+            Thread(target=serve, args=(self.address,), name="eventsim", daemon=True).start()
+            self.size += 1
 
 
 class Library:
@@ -77,6 +93,8 @@ class Library:
         self.level = _chosen(asked, self.built, self.runs)
         self._number = LEVELS.index(self.level)
         self._form: Callable[[Any, Any], CallForm] = cache(partial(_form, own))
+        self._crews = list[Crew]()  # those that nobody leads
+        self._new_crew, self._serve, self._share = _functions_of_crews(own)
         of_python = (ctypes.pythonapi.PyTuple_GetItem, ctypes.pythonapi.PyCapsule_GetPointer)
         places = [ctypes.cast(function, ctypes.c_void_p).value for function in of_python]
         self._python = (ctypes.c_void_p * 3)(*places, id(None))
@@ -100,14 +118,21 @@ class Library:
         if n <= 1:
             self._one(form, whole, arrays)
             return
-        first, *rest = _dealt(whole, form, call.tasks.n, n)
-        others = [_pool().submit(self._one, form, part, arrays) for part in rest]
+        with self.crew(n - 1) as crew:
+            status = self._share(crew, form.address, self._number, whole, form.pack.size, n)
+        self._check(status)
+
+    @contextmanager
+    def crew(self, n: int) -> Iterator[int]:
+        """Address of a crew of ``n`` threads at least, which nobody else leads meanwhile."""
+        crew = self._crews.pop() if self._crews else None
+        if crew is None or crew.process != os.getpid():  # a forked child has no threads of a parent
+            crew = Crew(self._new_crew(), os.getpid())
+        crew.grow(n, self._serve)
         try:
-            self._one(form, first, arrays)
+            yield crew.address
         finally:
-            wait(others)
-        for other in others:
-            other.result()
+            self._crews.append(crew)
 
     def _written(
         self, call: Any, form: CallForm, real: type[np.floating[Any]]
@@ -128,8 +153,10 @@ class Library:
             given[good] = _in_order(given[good], entry, real)
 
     def _one(self, form: CallForm, buffer: Any, arrays: list[Any]) -> None:
-        """Run the tasks of ``buffer``; the arrays live on until that is done."""
-        status = form.kernel(self._number, buffer)
+        """Run all tasks of ``buffer``; the arrays live on until that is done."""
+        self._check(form.kernel(self._number, buffer))
+
+    def _check(self, status: int) -> None:
         if status == NO_MEMORY:
             raise MemoryError("Backend 'cpu': no memory is left to work in. Pass fewer samples.")
         if status != DONE:
@@ -203,6 +230,18 @@ def _difference(own: Any) -> str | None:
     return None
 
 
+def _functions_of_crews(own: Any) -> tuple[Any, Any, Any]:
+    """What makes a crew, makes a thread one of it, and lets it run a call: crew.cpp."""
+    new, serve, share = own.eventsim_crew, own.eventsim_serve, own.eventsim_share
+    new.restype = ctypes.c_void_p
+    serve.argtypes, serve.restype = [ctypes.c_void_p], None
+    share.argtypes = [
+        ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_int64,
+        ctypes.c_int64,
+    ]  # fmt: skip
+    return new, serve, share
+
+
 def _is_checkout() -> bool:
     return (FOLDER.parents[1] / "pyproject.toml").is_file()
 
@@ -272,41 +311,11 @@ def _form(own: Any, call: type, real: type[np.floating[Any]]) -> CallForm:
         _EXPECTED,
     )
     arrays = tuple(k for k, entry in enumerate(entries) if entry.code == "Q")
-    return CallForm(kernel, pack, ctypes.c_char * pack.size, arrays, expected.tobytes())
+    address = ctypes.cast(kernel, ctypes.c_void_p).value
+    assert address is not None
+    return CallForm(kernel, address, pack, ctypes.c_char * pack.size, arrays, expected.tobytes())
 
 
 def _numbers(kind: str, real: type[np.floating[Any]]) -> tuple[str, int]:
     """Letter and bytes of an array's numbers."""
     return ("f", np.dtype(real).itemsize) if kind == "R" else (kind[0], int(kind[1]))
-
-
-def _dealt(whole: Any, form: CallForm, n: int, parts: int) -> list[Any]:
-    """A call for each part of its ``n`` tasks, which come first in it: their address, and ``n``."""
-    calls = []
-    (todo,) = _ADDRESS.unpack_from(whole)
-    for k in range(parts):
-        low, high = n * k // parts, n * (k + 1) // parts
-        calls.append(form.buffer.from_buffer_copy(whole))
-        _TODO.pack_into(calls[-1], 0, todo + 8 * low, high - low)
-    return calls
-
-
-_POOL: ThreadPoolExecutor | None = None
-
-
-def _pool() -> ThreadPoolExecutor:
-    """Threads beside the one that calls; they are made where they are needed."""
-    global _POOL
-    if _POOL is None:
-        _POOL = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="eventsim")
-    return _POOL
-
-
-def _forget_pool() -> None:
-    """Forget the threads in a forked child: it has none of its parent's."""
-    global _POOL
-    _POOL = None
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_pool)
