@@ -9,6 +9,7 @@ import eventsim as es
 from eventsim.errors import ParameterError
 from eventsim.neuron.linear_tables import bits_for, flow_tables, pieces_of
 from tests.support.linear_neurons import exact_spikes
+from tests.support.nets import one_layer
 
 # tau_mem, tau_syn, ms: ratios up to a million, equal, nearly equal.
 TAUS = [(20.0, 2e-5), (2e-3, 2e3), (1e3, 1e-3), (20.0, 20.0), (20.0, 20.0 * (1 + 1e-9)), (5.0, 9.0)]
@@ -104,10 +105,7 @@ def test_a_receptor_that_forgets_at_once_moves_no_spike_of_slow_ones(backend, ra
 def test_a_kick_after_a_long_silence_meets_what_thirty_digits_say(kind, neuron, values):
     common = {"threshold": 1.0, "v_reset": 0.0, "v_leak": 0.0, "refractory": 0.0}
     arrivals = [(1.0, 0, 0.6), (500.0, 0, 4.0), (503.0, 0, 4.0)]
-    net = es.Network()
-    net.add_input("input", 3)
-    net.add_population("h", 1, neuron=neuron(**values, **common))
-    net.connect("input", "h", [[weight] for _, _, weight in arrivals])
+    net = one_layer("h", [[weight] for _, _, weight in arrivals], neuron=neuron(**values, **common))
     stream = es.EventStream([1.0, 500.0, 503.0], [0, 1, 2], [0, 3], n_channels=3, duration=540.0)
     found = es.simulate(net, stream, backend="cpu")["h"].times
     expected = exact_spikes(kind, values | common, arrivals, 540.0)
@@ -116,10 +114,7 @@ def test_a_kick_after_a_long_silence_meets_what_thirty_digits_say(kind, neuron, 
 
 
 def test_neurons_without_arrivals_are_silent_and_have_gradients_of_zero():
-    net = es.Network()
-    net.add_input("input", 1)
-    net.add_population("h", 2, neuron=es.Resonator(damping=[0.0, 20.0]))
-    net.connect("input", "h", [[9.0, 9.0]])
+    net = one_layer("h", [[9.0, 9.0]], neuron=es.Resonator(damping=[0.0, 20.0]))
     stream = es.EventStream([], [], [0, 0], n_channels=1, duration=1e4)
     tape = es.simulate(net, stream, backend="cpu")
     assert len(tape["h"]) == 0
@@ -129,10 +124,7 @@ def test_neurons_without_arrivals_are_silent_and_have_gradients_of_zero():
 
 
 def test_a_neuron_that_excites_itself_without_bound_is_named():
-    net = es.Network()
-    net.add_input("input", 1)
-    net.add_population("h", 1, neuron=es.AdLIF())
-    net.connect("input", "h", [[50.0]])
+    net = one_layer("h", [[50.0]], neuron=es.AdLIF())
     net.connect("h", "h", es.self_recurrent(100.0))
     stream = es.EventStream([1.0], [0], [0, 1], n_channels=1, duration=50.0)
     for backend in ("reference", "cpu"):

@@ -9,7 +9,7 @@ import pytest
 import eventsim as es
 from tests.support.compare import TIME_ATOL
 from tests.support.exact import exact_train, quadratic_train
-from tests.support.nets import one_neuron, one_sample
+from tests.support.nets import one_layer, one_neuron, one_sample
 from tests.support.stepping import Neuron
 
 FIELDS = ("tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset", "refractory")
@@ -132,11 +132,8 @@ def test_bursts_that_outgrow_every_first_buffer_guess_are_kept_whole(backend):
     tau = np.array([10.0, 20.0, 1.0])
     leak = np.array([1001.0, 1001.0, 1.0000001])
     run_up = tau * np.log((leak - 0.0) / (leak - 1.0))
-    net = es.Network()
-    net.add_input("input", 1)
-    net.add_population("hidden", 3, tau_mem=tau, tau_syn=4.0, v_leak=leak)
+    net = one_layer("hidden", np.ones((1, 3)), tau_mem=tau, tau_syn=4.0, v_leak=leak)
     net.add_population("next", 2, tau_mem=10.0, tau_syn=4.0)
-    net.connect("input", "hidden", np.ones((1, 3)))
     net.connect("hidden", "next", np.full((3, 2), [1e-3, 0.0]))
     stream = es.EventStream([], [], [0, 0, 0, 0], n_channels=1, duration=[0.001, 50.0, 0.002])
     tape = es.simulate(net, stream, backend=backend)
@@ -157,11 +154,8 @@ def test_nine_hundred_spikes_per_ms_are_not_a_runaway(backend):
 
 
 def test_runaway_names_population_sample_neuron_and_time(backend):
-    net = es.Network()
-    net.add_input("input", 1)
-    net.add_population("calm", 2, tau_mem=10.0, tau_syn=5.0)
+    net = one_layer("calm", np.full((1, 2), 0.1), tau_mem=10.0, tau_syn=5.0)
     net.add_population("hot", 3, tau_mem=10.0, tau_syn=5.0)
-    net.connect("input", "calm", np.full((1, 2), 0.1))
     net.connect("input", "hot", np.array([[0.5, 9.0, 0.5]]))
     net.connect("hot", "hot", es.self_recurrent(np.array([0.0, 50.0, 0.0])))
     stream = es.EventStream([1.0], [0], [0, 0, 1], n_channels=1, duration=200.0)

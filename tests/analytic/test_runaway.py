@@ -14,10 +14,9 @@ BOUND = (1.0 - 0.2) * 6.0 / (1.5 * 9.0)
 
 
 def run(weight, backend):
-    net = es.Network()
-    net.add_input("input", 1)
-    net.add_population("hidden", 1, tau_mem=6.0, tau_syn=9.0, resistance=1.5, v_reset=0.2)
-    net.connect("input", "hidden", np.array([[40.0]]))
+    net = one_layer(
+        "hidden", np.array([[40.0]]), tau_mem=6.0, tau_syn=9.0, resistance=1.5, v_reset=0.2
+    )
     net.connect("hidden", "hidden", es.self_recurrent(weight))
     stream = es.EventStream([1.0], [0], [0, 1], n_channels=1, duration=1000.0)
     return es.simulate(net, stream, backend=backend)

@@ -17,6 +17,7 @@ from tests.support.linear_neurons import (
     sparse_stream,
     spikes_and_gradients,
 )
+from tests.support.nets import one_layer
 from tests.support.simt import HostDevice, devices, exercise, why_not
 from tests.support.simt.runs import LINEAR_LOOPS
 
@@ -65,10 +66,8 @@ def test_a_layer_that_shares_its_events_agrees_with_cpu_side_by_side():
 
 def shared_loop():
     """All neurons meet the same events at the same times, those of their own spikes too."""
-    rng, net = np.random.default_rng(9), es.Network()
-    net.add_input("input", 6)
-    net.add_population("h", 8, neuron=es.AdLIF(a=0.5, b=0.2))
-    net.connect("input", "h", rng.normal(0.8, 2.0, (6, 8)))
+    rng = np.random.default_rng(9)
+    net = one_layer("h", rng.normal(0.8, 2.0, (6, 8)), neuron=es.AdLIF(a=0.5, b=0.2))
     net.connect("h", "h", rng.normal(0.2, 1.0, (8, 8)), delays=0.7)
     return net
 

@@ -14,9 +14,10 @@ from eventsim.engine.cpu import linear_host
 from eventsim.errors import BackendError, ParameterError, ShapeError
 from eventsim.train import VoltageCrossEntropy
 from tests.parity.test_chunks import CASES, LOOPS, WAYS, case
+from tests.support.compare import assert_close_by_name
 from tests.support.linear_neurons import dense_layer, dense_stream, random_network
 from tests.support.losses import Sums
-from tests.support.nets import random_stream
+from tests.support.nets import one_layer, random_stream
 
 
 @pytest.fixture
@@ -51,11 +52,8 @@ def assert_adds_up(net, stream, length, tolerance=1e-9, **options):
     total, times, value = chunked(net, stream, length, loss, **options)
     assert sum(map(len, tape.trains.values())) > 5
     assert value == pytest.approx(whole.loss, rel=1e-5 if tolerance > 1e-6 else 1e-10)
-    for key, values in whole.values.items():
-        scale = max(np.abs(values).max(initial=0.0), 1e-3)
-        np.testing.assert_allclose(total[key], values, rtol=0, atol=tolerance * scale, err_msg=key)
-    scale = np.abs(whole.input_times).max(initial=1e-3)
-    np.testing.assert_allclose(times, whole.input_times, rtol=0, atol=tolerance * scale)
+    expected = whole.values | {"input": whole.input_times}
+    assert_close_by_name(total | {"input": times}, expected, rtol=tolerance, floor=1e-3)
 
 
 @pytest.mark.parametrize("length", [7.0, 33.3])
@@ -129,18 +127,15 @@ def test_samples_that_end_before_others_and_long_silences(fast_backend):
 
 
 def test_a_readout_alone_with_equal_time_constants():
-    net = es.Network()
-    net.add_input("input", 6)
-    net.add_readout("output", 4, tau_mem=10.0, tau_syn=10.0)
-    net.connect("input", "output", weights=np.random.default_rng(1).normal(size=(6, 4)))
+    weights = np.random.default_rng(1).normal(size=(6, 4))
+    net = one_layer("output", weights, readout=True, tau_mem=10.0, tau_syn=10.0)
     stream = random_stream(12, n_samples=2, n_channels=6, duration=50.0)
     loss = Sums(net, 2)
     whole = es.backward(net, es.simulate(net, stream, backend="reference"), loss)
     total, times, value = chunked(net, stream, 8.0, loss, backend="cpu")
     assert value == pytest.approx(whole.loss, rel=1e-12)
-    for key, values in whole.values.items():
-        np.testing.assert_allclose(total[key], values, rtol=1e-9, atol=1e-12, err_msg=key)
-    np.testing.assert_allclose(times, whole.input_times, rtol=1e-9, atol=1e-12)
+    expected = whole.values | {"input": whole.input_times}
+    assert_close_by_name(total | {"input": times}, expected, rtol=1e-9)
 
 
 def count_runs(monkeypatch):
@@ -164,8 +159,7 @@ def test_checkpoints_give_the_same_with_fewer_states(monkeypatch, keep, most):
     whole = es.backward(net, es.simulate(net, stream, tail=0.0, backend="cpu"), loss)
     assert found.loss == pytest.approx(whole.loss, rel=1e-10)
     assert found.input_times.size == 0
-    for key, values in whole.values.items():
-        np.testing.assert_allclose(found.values[key], values, rtol=1e-7, atol=1e-9, err_msg=key)
+    assert_close_by_name(found.values, whole.values, rtol=1e-7)
     assert max(runs.count(begin) for begin in set(runs)) <= most
 
 
@@ -195,9 +189,8 @@ def test_truncated_gradients_are_those_of_every_chunk_alone():
         es.backward_chunk(net, tape, loss)[0]
         for tape in es.simulate_chunks(net, chunks, backend="cpu")
     ]
-    for key, values in found.values.items():
-        total = sum(one.values[key] for one in each)
-        np.testing.assert_allclose(values, total, rtol=1e-12, atol=1e-12)
+    total = {key: sum(one.values[key] for one in each) for key in found.values}
+    assert_close_by_name(found.values, total, rtol=1e-12)
     exact = es.backward_chunks(net, chunks, loss, backend="cpu")
     assert not np.allclose(
         exact.values["input->hidden1.weights"], found.values["input->hidden1.weights"]

@@ -5,9 +5,10 @@ import pytest
 
 import eventsim as es
 from eventsim.adjoint.linear.voltage import readout_maximum
-from eventsim.arrays import namespace, to_host
+from eventsim.arrays import namespace
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.train.readouts import VoltageCrossEntropy
+from tests.support.compare import assert_close_by_name, assert_resident_agrees
 from tests.support.differences import Differences, assert_gradients_match
 from tests.support.nets import random_net, random_stream
 
@@ -58,8 +59,8 @@ def test_weighted_losses_add_up_at_the_decision():
     tape, loss = es.simulate(net, STREAM, backend="cpu"), VoltageCrossEntropy(LABELS)
     one = es.backward(net, tape, loss).flat()
     sum_of = es.train.SumOfLosses(((0.5, loss), (2.0, loss)))
-    for key, values in es.backward(net, tape, sum_of).flat().items():
-        np.testing.assert_allclose(values, 2.5 * one[key], rtol=1e-9, atol=1e-12)
+    thrice = {key: 2.5 * values for key, values in one.items()}
+    assert_close_by_name(es.backward(net, tape, sum_of).flat(), thrice, rtol=1e-9)
 
 
 def test_copies_and_files_keep_the_decision():
@@ -109,14 +110,8 @@ def test_factors_of_another_shape_are_refused():
 @pytest.mark.parametrize("resident", [False, True])
 def test_network_and_spikes_may_be_in_different_places(fast_backend, placed, resident):
     net, loss = decided(delays="source"), VoltageCrossEntropy(LABELS)
-    there = es.place(net, backend=fast_backend) if placed else net
-    tape = es.simulate(there, STREAM, backend=fast_backend, resident=resident)
-    found = es.backward(there, tape, loss)
-    expected = es.backward(net, es.simulate(net, STREAM, backend=fast_backend), loss)
-    assert found.loss == pytest.approx(expected.loss, rel=1e-9)
-    for key, values in expected.flat().items():
-        assert namespace(found.flat()[key]) is namespace(there.parameters()[key])
-        np.testing.assert_allclose(to_host(found.flat()[key]), values, rtol=1e-8, atol=1e-10)
+    where = {"placed": placed, "resident": resident}
+    assert_resident_agrees(net, STREAM, fast_backend, loss, rtol=1e-9, **where)
 
 
 def test_decision_of_a_placed_network_is_where_the_network_is(fast_backend):

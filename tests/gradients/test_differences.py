@@ -15,7 +15,7 @@ import scipy.sparse
 import eventsim as es
 from tests.support.differences import Differences, assert_gradients_match
 from tests.support.losses import Readout, SpikeTimes, Sum
-from tests.support.nets import random_net, random_stream
+from tests.support.nets import one_layer, random_net, random_stream
 from tests.support.tiers import beyond
 
 NETS = {
@@ -171,11 +171,8 @@ def test_gradients_hold_where_bursts_follow_a_strong_self_weight(backend, sparse
 
 
 def test_gradcheck_takes_a_projection_without_synapses():
-    net = es.Network()
-    net.add_input("input", 2)
-    net.add_population("hidden", 3)
+    net = one_layer("hidden", np.full((2, 3), 9.0))
     net.add_readout("output", 2)
-    net.connect("input", "hidden", np.full((2, 3), 9.0))
     net.connect("hidden", "output", scipy.sparse.csr_array((3, 2)))
     stream = es.EventStream([1.0, 9.0], [0, 1], [0, 2], n_channels=2, duration=30.0)
     check = es.gradcheck(net, stream, SpikeTimes("hidden"))
@@ -185,12 +182,9 @@ def test_gradcheck_takes_a_projection_without_synapses():
 
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_gradcheck_takes_arrays_in_any_order(order):
-    net = es.Network()
-    net.add_input("input", 2)
-    net.add_population("hidden", 3, tau_mem=12.0)
-    weights, delays = np.full((2, 3), 4.0, order=order), np.full((2, 3), 2.5, order=order)
-    delays += np.arange(6).reshape(2, 3)
-    net.connect("input", "hidden", weights, delays=delays)
+    weights = np.full((2, 3), 4.0, order=order)
+    delays = np.asarray(2.5 + np.arange(6.0).reshape(2, 3), order=order)
+    net = one_layer("hidden", weights, tau_mem=12.0, delays=delays)
     stream = es.EventStream([1.0, 9.0], [0, 1], [0, 2], n_channels=2, duration=50.0)
     check = es.gradcheck(net, stream, SpikeTimes("hidden"), backend="reference")
     assert check.n_compared > 0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from tests.support.compare import trains
+from tests.support.compare import assert_same_gradients, trains
 from tests.support.losses import Readout, SpikeTimes, Sum
 from tests.support.nets import random_net, random_stream
 from tests.support.wiring import synapses
@@ -19,11 +19,14 @@ CASES = {
     "no delays": {"hidden": (8, 6), "delays": "none", "self_delays": "none"},
     "pacemakers": {"hidden": (8, 6), "pacemakers": True},
 }
+by_case = pytest.mark.parametrize("name", list(CASES))
 
 
-def case(name):
+def case(name, backend):
     net = random_net(400 + list(CASES).index(name), **CASES[name])
-    return net, random_stream(401, n_samples=2, duration=80.0)
+    stream = random_stream(401, n_samples=2, duration=80.0)
+    tape = es.simulate(net, stream, backend=backend)
+    return net, tape, es.backward(net, tape, Sum(loss_of(net), Readout(30.0)))
 
 
 def loss_of(net):
@@ -48,12 +51,9 @@ def assert_cancels(terms):
     assert abs(terms.sum()) <= RTOL * np.abs(terms).sum(), terms
 
 
-@pytest.mark.parametrize("name", list(CASES))
+@by_case
 def test_weights_and_resistance_have_one_gain(backend, name):
-    net, stream = case(name)
-    tape = es.simulate(net, stream, backend=backend)
-    loss = Sum(loss_of(net), Readout(30.0))
-    gradients = es.backward(net, tape, loss)
+    net, tape, gradients = case(name, backend)
     for population in [*tape.names, "output"]:
         p = net.populations[population]
         gain = p.resistance * gradients[population].resistance
@@ -62,11 +62,9 @@ def test_weights_and_resistance_have_one_gain(backend, name):
             assert_cancels([*terms, -gain[j]])
 
 
-@pytest.mark.parametrize("name", list(CASES))
+@by_case
 def test_weights_threshold_and_reset_scale_together(backend, name):
-    net, stream = case(name)
-    tape = es.simulate(net, stream, backend=backend)
-    gradients = es.backward(net, tape, Sum(loss_of(net), Readout(30.0)))
+    net, tape, gradients = case(name, backend)
     for population in tape.names:
         p, g = net.populations[population], gradients[population]
         theta = (p.threshold - p.v_leak) * g.threshold
@@ -75,24 +73,21 @@ def test_weights_threshold_and_reset_scale_together(backend, name):
             assert_cancels([*terms, theta[j], reset[j]])
 
 
-@pytest.mark.parametrize("name", list(CASES))
+@by_case
 def test_shift_of_all_voltages_changes_nothing(backend, name):
-    net, stream = case(name)
-    tape = es.simulate(net, stream, backend=backend)
-    gradients = es.backward(net, tape, Sum(loss_of(net), Readout(30.0)))
+    _, tape, gradients = case(name, backend)
     for population in tape.names:
         g = gradients[population]
         for terms in zip(g.v_leak, g.threshold, g.v_reset, strict=True):
             assert_cancels(terms)
 
 
-@pytest.mark.parametrize("name", list(CASES))
+@by_case
 def test_scaling_all_times_scales_the_spikes(backend, name):
-    net, stream = case(name)
-    tape = es.simulate(net, stream, backend=backend)
+    net, tape, _ = case(name, backend)
     seeds = loss_of(net)(net, tape)[1]
     gradients = es.backward(net, tape, seeds)
-    flat, terms = gradients.flat(), list(gradients.input_times * stream.times)
+    flat, terms = gradients.flat(), list(gradients.input_times * tape.stream.times)
     for key, value in net.parameters().items():
         if key.endswith((".tau_mem", ".tau_syn", ".refractory", ".delays")):
             terms += list((value * flat[key]).ravel())
@@ -118,14 +113,7 @@ def test_voltage_seed_equals_the_time_seed_that_it_stands_for(backend, sparse):
     ]
     by_time = es.backward(net, tape, {"hidden2": es.SpikeSeed(time=seed)})
     by_voltage = es.backward(net, tape, {"hidden2": es.SpikeSeed(voltage=-seed / np.array(slopes))})
-    for key in ("input->hidden1", "input->hidden2", "hidden1->hidden2", "hidden2->hidden2"):
-        expected = by_time[key].weights
-        scale = np.abs(expected).max()
-        np.testing.assert_allclose(by_voltage[key].weights, expected, rtol=0, atol=1e-9 * scale)
-    np.testing.assert_allclose(
-        by_voltage.input_times, by_time.input_times, rtol=0,
-        atol=1e-9 * np.abs(by_time.input_times).max(),
-    )  # fmt: skip
+    assert_same_gradients(by_voltage, by_time, rtol=1e-9)
 
 
 def test_gradient_is_linear_in_the_seeds(backend):

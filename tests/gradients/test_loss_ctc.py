@@ -22,19 +22,22 @@ from eventsim.train import (
 from eventsim.train.choice import make_loss
 from eventsim.train.decode import strings_of
 from eventsim.train.loss_settings import WordsLoss
-from tests.support.nets import random_net, random_stream
+from tests.support.nets import one_layer, random_net, random_stream
 
 STREAM = random_stream(111, n_samples=3, duration=70.0)
 
 
-def test_frames_are_voltages_on_the_grid():
-    net = random_net(113)
+@pytest.mark.parametrize("decided", [False, True])
+def test_frames_are_voltages_on_the_grid(decided):
+    net, weights = random_net(113), np.random.default_rng(4).normal(size=(3, 5))
+    if decided:
+        net.decide("output", weights, bias=np.arange(5.0))
     tape = es.simulate(net, STREAM, backend="cpu")
     frames = CTC([()] * 3, interval=8.0, gain=2.0).frames(net, tape)
     np.testing.assert_array_equal(frames.lengths, STREAM.duration // 8.0)
     for sample, length in enumerate(frames.lengths):
-        at = 8.0 * np.arange(1, length + 1)
-        expected = 2.0 * es.voltage(net, tape, "output", at)[sample]
+        voltage = es.voltage(net, tape, "output", 8.0 * np.arange(1, length + 1))[sample]
+        expected = voltage @ weights + np.arange(5.0) if decided else 2.0 * voltage
         np.testing.assert_allclose(frames.logits[sample, :length], expected, rtol=1e-11, atol=1e-12)
 
 
@@ -68,14 +71,11 @@ def spoken(n_samples, seed):
     return LabelledEvents(stream, labels, NAMES)
 
 
-def string_net():
-    rng = np.random.default_rng(0)
-    net = es.Network()
-    net.add_input("input", 6)
-    net.add_population("hidden1", 12, tau_mem=12.0, tau_syn=5.0)
-    net.add_readout("output", 3, tau_mem=10.0, tau_syn=5.0)
-    net.connect("input", "hidden1", rng.normal(0.8, 0.5, (6, 12)))
-    net.connect("hidden1", "output", rng.normal(0.0, 0.4, (12, 3)))
+def string_net(seed=0, n_outputs=3, spread=0.4):
+    rng = np.random.default_rng(seed)
+    net = one_layer("hidden1", rng.normal(0.8, 0.5, (6, 12)), tau_mem=12.0, tau_syn=5.0)
+    net.add_readout("output", n_outputs, tau_mem=10.0, tau_syn=5.0)
+    net.connect("hidden1", "output", rng.normal(0.0, spread, (12, n_outputs)))
     return net
 
 
@@ -96,13 +96,8 @@ def test_training_by_ctc_learns_to_spell_strings(tmp_path):
 
 def deciding_net():
     """A readout of more neurons than words, behind which a decision tells words and blank."""
-    net, rng = es.Network(), np.random.default_rng(3)
-    net.add_input("input", 6)
-    net.add_population("hidden1", 12, tau_mem=12.0, tau_syn=5.0)
-    net.add_readout("output", 8, tau_mem=10.0, tau_syn=5.0)
-    net.connect("input", "hidden1", rng.normal(0.8, 0.5, (6, 12)))
-    net.connect("hidden1", "output", rng.normal(0.0, 2.0, (12, 8)))
-    net.decide("output", rng.normal(0.0, 0.4, (8, 3)))
+    net = string_net(3, 8, 2.0)
+    net.decide("output", np.random.default_rng(4).normal(0.0, 0.4, (8, 3)))
     return net
 
 
@@ -127,18 +122,6 @@ def test_strings_are_told_behind_a_linear_decision(tmp_path, epochs):
     tape = es.simulate(result.net, new.stream)
     frames = np.floor(new.stream.duration / 10.0).mean()
     assert count(result.net, tape).decision_macs == round(8 * 3 * frames)
-
-
-def test_frames_of_a_decision_are_weighted_voltages():
-    net = random_net(113)
-    weights = np.random.default_rng(4).normal(size=(3, 5))
-    net.decide("output", weights, bias=np.arange(5.0))
-    tape = es.simulate(net, STREAM, backend="cpu")
-    frames = CTC([()] * 3, interval=8.0, gain=2.0).frames(net, tape)
-    for sample, length in enumerate(frames.lengths):
-        at = 8.0 * np.arange(1, length + 1)
-        expected = es.voltage(net, tape, "output", at)[sample] @ weights + np.arange(5.0)
-        np.testing.assert_allclose(frames.logits[sample, :length], expected, rtol=1e-11, atol=1e-12)
 
 
 def test_names_of_classes_are_strings_of_words():

@@ -11,8 +11,6 @@ import pytest
 import eventsim as es
 from eventsim import clocked
 from eventsim.adjoint import merge_seeds
-from eventsim.arrays import to_host
-from eventsim.engine import place
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events.begin import from_first_event
 from eventsim.events.transforms import crop
@@ -23,8 +21,9 @@ from eventsim.train import (
     decision_over_time,
     predict_over_time,
 )
+from tests.support.compare import assert_close_by_name, assert_resident_agrees
 from tests.support.differences import Differences, assert_gradients_match
-from tests.support.nets import random_net, random_stream
+from tests.support.nets import moved, one_layer, random_net, random_stream
 
 LABELS = np.array([2, 0, 1, 1])
 SILENCE = np.array([17.0, 0.0, 31.0, 8.0])
@@ -96,10 +95,7 @@ def test_logits_from_a_stated_onset_are_means_of_the_voltage_from_there_on(backe
 
 
 def test_an_endless_time_constant_gives_the_plain_mean_from_the_onset_on():
-    net = es.Network()
-    net.add_input("input", 1)
-    net.add_readout("output", 2, v_leak=[0.25, -0.5])
-    net.connect("input", "output", np.zeros((1, 2)))
+    net = one_layer("output", np.zeros((1, 2)), v_leak=[0.25, -0.5], readout=True)
     stream = es.EventStream([10.0], [0], [0, 1], n_channels=1, duration=30.0)
     tape = es.simulate(net, stream, backend="reference")
     for constant in (np.inf, 50.0, 3.0):
@@ -143,15 +139,7 @@ def test_spikes_that_stay_on_the_device_give_the_gradients_of_the_host(
     fast_backend, onset, precision
 ):
     net, stream, loss = random_net(720, delays="source"), recordings(), losses(onset)
-    how = {"backend": fast_backend, "precision": precision}
-    there = place(net, backend=fast_backend)
-    actual = es.backward(there, es.simulate(there, stream, resident=True, **how), loss)
-    expected = es.backward(net, es.simulate(net, stream, **how), loss)
-    assert actual.loss == pytest.approx(expected.loss, rel=1e-11)
-    for key, values in expected.flat().items():
-        scale = np.abs(values).max(initial=1e-300)
-        found = to_host(actual.flat()[key])
-        np.testing.assert_allclose(found, values, rtol=1e-9, atol=1e-11 * scale, err_msg=key)
+    assert_resident_agrees(net, stream, fast_backend, loss, rtol=1e-9, precision=precision)
 
 
 def test_the_start_as_onset_changes_no_bit():
@@ -193,17 +181,6 @@ def test_an_onset_that_cannot_be_says_why():
         CrossEntropy(LABELS, time_constant=2.0, onset=21.0).logits(net, tape)
 
 
-def moved(stream, shift):
-    """The same recordings with so many ms of silence before them, [samples]."""
-    return es.EventStream(
-        stream.times + np.repeat(shift, np.diff(stream.offsets)),
-        stream.channels,
-        stream.offsets,
-        n_channels=stream.n_channels,
-        duration=stream.duration + shift,
-    )
-
-
 @pytest.mark.parametrize("precision", ["double", "single"])
 def test_recordings_at_any_time_give_the_loss_and_gradients_of_those_at_the_start(
     backend, precision
@@ -219,10 +196,7 @@ def test_recordings_at_any_time_give_the_loss_and_gradients_of_those_at_the_star
     # Without an event there is no onset: the last recording is moved by nothing.
     found = es.backward(net, es.simulate(net, moved(stream, [37250.0] * 3 + [0.0]), **how), loss)
     assert found.loss == pytest.approx(expected.loss, rel=rtol)
-    for key, values in expected.flat().items():
-        scale = np.abs(values).max(initial=1e-300)
-        got = found.flat()[key]
-        np.testing.assert_allclose(got, values, rtol=rtol, atol=rtol * scale, err_msg=key)
+    assert_close_by_name(found.flat(), expected.flat(), rtol=rtol)
 
 
 def test_answers_over_time_and_on_a_grid_do_not_see_when_a_recording_begins():
@@ -245,11 +219,8 @@ def test_answers_over_time_and_on_a_grid_do_not_see_when_a_recording_begins():
 
 
 def test_a_network_that_fires_by_itself_before_a_late_onset_is_refused_and_not_guessed():
-    net = es.Network()
-    net.add_input("input", 1)
-    net.add_population("hidden", 1, v_leak=2.0)
+    net = one_layer("hidden", np.zeros((1, 1)), v_leak=2.0)
     net.add_readout("output", 2)
-    net.connect("input", "hidden", np.zeros((1, 1)))
     net.connect("hidden", "output", np.ones((1, 2)))
     stream = es.EventStream([900.0], [0], [0, 1], n_channels=1, duration=950.0)
     tape = es.simulate(net, stream, backend="reference")

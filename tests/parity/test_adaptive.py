@@ -5,11 +5,10 @@ import pytest
 
 import eventsim as es
 from eventsim.engine.contract.registry import get_backend, using_backend
-from eventsim.engine.cpu import threads
 from eventsim.engine.cuda.backend import CudaBackend
 from eventsim.errors import BackendError, NetworkError
 from tests.parity.test_chunks import assert_chunks_equal_whole
-from tests.support.compare import SINGLE_ATOL, TIME_ATOL, assert_same_spikes
+from tests.support.compare import SINGLE_ATOL, TIME_ATOL, assert_same_bits, assert_same_spikes
 from tests.support.nets import lateral_net, random_net, random_stream, ring_net, with_adaptation
 from tests.support.simt import HostDevice, devices, why_not
 from tests.support.simt.exercise import differences, results
@@ -54,9 +53,7 @@ def test_a_rise_of_zero_has_the_bits_of_plain_neurons(name, precision):
     with_rise = es.simulate(net, stream, backend="cpu", precision=precision)
     plain = es.simulate(NETS[name](), stream, backend="cpu", precision=precision)
     for population in plain.names:
-        for field in ("times", "neurons", "current", "restart_current"):
-            one, two = (getattr(tape[population], field) for tape in (plain, with_rise))
-            assert np.array_equal(one, two, equal_nan=True)
+        assert_same_bits(with_rise[population], plain[population])
 
 
 @pytest.mark.crossed("chunks of plain neurons are tested in test_chunks.py", test=0, all=1)
@@ -73,27 +70,6 @@ def test_chunks_give_the_spikes_of_the_whole_on_cpu(name, length):
 def test_chunks_give_the_spikes_of_the_whole_in_the_reference(name):
     net, stream = adaptive_case(name)
     assert assert_chunks_equal_whole(net, stream[:1], 9.0, backend="reference") > 10
-
-
-@pytest.mark.parametrize("name", ["many neurons", "sparse, self-delays", "loop"])
-def test_bits_do_not_depend_on_the_number_of_threads(name):
-    net, stream = adaptive_case(name)
-
-    def run():
-        tape = es.simulate(net, stream, backend="cpu")
-        seeds = {n: np.cos(np.arange(len(tape[n]))) for n in tape.names}
-        return tape, es.backward(net, tape, seeds).flat()
-
-    results, before = [], threads.n_threads()
-    try:
-        for n in (1, 2):
-            threads.set_threads(n)
-            results.append(run())
-    finally:
-        threads.set_threads(before)
-    (tape, found), (again, found_again) = results
-    assert all(np.array_equal(tape[n].times, again[n].times) for n in tape.names)
-    assert all(np.array_equal(found[key], found_again[key]) for key in found)
 
 
 def test_one_population_of_a_loop_may_adapt():

@@ -6,7 +6,7 @@ import pytest
 import eventsim as es
 from eventsim.engine.cpu import linear_host
 from tests.parity.test_chunks import assert_chunks_equal_whole
-from tests.support.compare import SINGLE_ATOL
+from tests.support.compare import SINGLE_ATOL, assert_same_spikes
 from tests.support.linear_neurons import dense_layer, dense_stream, random_network
 
 
@@ -37,13 +37,12 @@ def test_pieces_of_layers_that_hold_their_neurons_are_to_the_bit_the_whole(kind)
 def test_pieces_of_a_layer_side_by_side_have_its_spikes_up_to_rounding(precision, atol):
     net, stream = dense_layer("adlif"), dense_stream()
     how = {"backend": "cpu", "precision": precision}
-    whole = es.simulate(net, stream, **how)["h"]
     parts = [tape["h"] for tape in es.simulate_chunks(net, stream.chunks(29.0), **how)]
-    for s in range(stream.n_samples):
-        times, neurons = (np.concatenate([p.sample(s)[k] for p in parts]) for k in (0, 1))
-        for n in range(whole.size):
-            expected = whole.sample(s)[0][whole.sample(s)[1] == n]
-            np.testing.assert_allclose(times[neurons == n], expected, rtol=0, atol=atol)
+    joined = [
+        tuple(np.concatenate([p.sample(s)[k] for p in parts]) for k in (0, 1))
+        for s in range(stream.n_samples)
+    ]
+    assert_same_spikes(es.simulate(net, stream, **how), {"h": joined}, atol_ms=atol)
 
 
 def test_a_readout_behind_linear_neurons_ends_as_in_the_whole():

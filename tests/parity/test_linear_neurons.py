@@ -5,6 +5,7 @@ import pytest
 
 import eventsim as es
 from eventsim.errors import RunawayError
+from tests.support.compare import assert_close_by_name, assert_same_spikes
 from tests.support.linear_neurons import random_network
 from tests.support.losses import Sums
 
@@ -21,15 +22,11 @@ def same(seed, *, extremes=False):
         assert vars(caught.value) == facts
         return 0
     found = es.simulate(net, stream, backend="cpu")
-    for name in expected.names:
-        assert found[name].neurons.tolist() == expected[name].neurons.tolist()
-        np.testing.assert_allclose(found[name].times, expected[name].times, rtol=0, atol=1e-9)
+    n_spikes = assert_same_spikes(found, expected, atol_ms=1e-9)
     loss = Sums(net, stream.n_samples)
-    right, mine = (es.backward(net, tape, loss).flat() for tape in (expected, found))
-    for key, values in right.items():
-        scale = np.abs(values).max(initial=0.0)
-        np.testing.assert_allclose(mine[key], values, rtol=1e-6, atol=1e-9 + 1e-6 * scale)
-    return sum(len(expected[name]) for name in expected.names)
+    mine, right = (es.backward(net, tape, loss).flat() for tape in (found, expected))
+    assert_close_by_name(mine, right, rtol=1e-6, floor=1e-3)
+    return n_spikes
 
 
 @pytest.mark.parametrize("first", range(0, 12, 4))

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import eventsim as es
-from tests.support.compare import TIME_ATOL, assert_same_spikes, trains
-from tests.support.nets import random_net, random_stream
+from tests.support.compare import TIME_ATOL, assert_same_spikes
+from tests.support.nets import moved, random_net, random_stream, rebuilt
 
 SEEDS = st.integers(0, 2**20)
 FEW = settings(max_examples=settings.default.max_examples // 4, derandomize=True)
@@ -35,13 +35,7 @@ def small(seed, *, n_samples=1, **options):
 @given(seed=SEEDS, shift=st.floats(0.001, 500.0))
 def test_shifting_all_times_shifts_the_answer(backend, seed, shift):
     net, stream = small(seed, n_samples=2)
-    later = es.EventStream(
-        stream.times + shift,
-        stream.channels,
-        stream.offsets,
-        n_channels=stream.n_channels,
-        duration=stream.duration + shift,
-    )
+    later = moved(stream, shift)
     here = es.simulate(net, stream, backend=backend)
     there = es.simulate(net, later, backend=backend)
     expected = {
@@ -55,20 +49,16 @@ def test_shifting_all_times_shifts_the_answer(backend, seed, shift):
 @given(seed=SEEDS)
 def test_zero_weights_change_nothing(backend, seed):
     net, stream = small(seed, sparse=False, delays="synapse")
-    wide = es.Network()
-    wide.add_input("input", net.populations["input"].size + 1)
-    _add_neurons(wide, net)
     rng = np.random.default_rng(seed)
-    for projection in net.projections.values():
-        weights, delays = projection.weights, projection.delays
-        if projection.kind == "self":
-            wide.connect(projection.source, projection.target, es.self_recurrent(weights),
-                         delays=delays)  # fmt: skip
-            continue
-        if projection.source == "input":
-            weights = np.vstack([weights, np.zeros((1, weights.shape[1]))])
-            delays = np.vstack([delays, rng.uniform(0.1, 5.0, (1, weights.shape[1]))])
-        wide.connect(projection.source, projection.target, weights, delays=delays)
+
+    def wider(p):
+        if p.source != "input":
+            return p.weights, p.delays
+        row = (1, p.weights.shape[1])
+        delays = np.vstack([p.delays, rng.uniform(0.1, 5.0, row)])
+        return np.vstack([p.weights, np.zeros(row)]), delays
+
+    wide = rebuilt(net, wider)
     extra = np.sort(rng.uniform(0.0, stream.duration[0], 40))
     more = es.EventStream.from_unsorted(
         np.concatenate([stream.times, extra]),
@@ -92,25 +82,13 @@ def test_renumbering_neurons_renumbers_the_answer(backend, seed):
         name: np.arange(p.size) if p.kind == "input" else rng.permutation(p.size)
         for name, p in net.populations.items()
     }
-    mixed = es.Network()
-    mixed.add_input("input", net.populations["input"].size)
-    _add_neurons(mixed, net, order)
-    for projection in net.projections.values():
-        src, dst = order[projection.source], order[projection.target]
-        if projection.kind == "self":
-            mixed.connect(
-                projection.source,
-                projection.target,
-                es.self_recurrent(projection.weights[dst]),
-                delays=projection.delays[dst],
-            )
-        else:
-            mixed.connect(
-                projection.source,
-                projection.target,
-                projection.weights[np.ix_(src, dst)],
-                delays=projection.delays[np.ix_(src, dst)],
-            )
+
+    def moved(p):
+        src, dst = order[p.source], order[p.target]
+        index = dst if p.one_to_one else np.ix_(src, dst)
+        return p.weights[index], p.delays[index]
+
+    mixed = rebuilt(net, moved, order=order)
     expected = es.simulate(net, stream, backend=backend)
     actual = es.simulate(mixed, stream, backend=backend)
     renumbered = {}
@@ -141,21 +119,17 @@ def test_a_sample_does_not_see_its_batch(backend, seed):
 @given(seed=SEEDS)
 def test_dense_and_sparse_agree(backend, seed):
     net, stream = small(seed, sparse=True)
-    dense = es.Network()
-    dense.add_input("input", net.populations["input"].size)
-    _add_neurons(dense, net)
-    for projection in net.projections.values():
-        weights, delays = projection.weights, projection.delays
-        if projection.kind == "self":
-            weights = es.self_recurrent(weights)
-        else:
-            csr = scipy.sparse.csr_array(weights)
-            weights = csr.toarray()
-            if delays.size == csr.nnz and delays.size > 1:
-                delays = scipy.sparse.csr_array(
-                    (delays, csr.indices, csr.indptr), shape=csr.shape
-                ).toarray()
-        dense.connect(projection.source, projection.target, weights, delays=delays)
+
+    def filled(p):
+        if p.one_to_one:
+            return p.weights, p.delays
+        csr, delays = scipy.sparse.csr_array(p.weights), p.delays
+        if delays.size == csr.nnz and delays.size > 1:
+            delays = scipy.sparse.csr_array((delays, csr.indices, csr.indptr), shape=csr.shape)
+            delays = delays.toarray()
+        return csr.toarray(), delays
+
+    dense = rebuilt(net, filled)
     expected = es.simulate(net, stream, backend=backend)
     actual = es.simulate(dense, stream, backend=backend)
     assert_same_spikes(actual, expected, atol_ms=TIME_ATOL[backend], net=dense)
@@ -166,16 +140,13 @@ def test_dense_and_sparse_agree(backend, seed):
 def test_every_stored_entry_of_a_full_sparse_matrix_agrees_with_dense(backend, seed):
     # Same numbers, the other kernel: nothing is zero, so even the counts agree.
     net, stream = small(seed, sparse=False, delays="synapse")
-    full = es.Network()
-    full.add_input("input", net.populations["input"].size)
-    _add_neurons(full, net)
-    for projection in net.projections.values():
-        weights, delays = projection.weights, projection.delays
-        if projection.kind == "self":
-            weights = es.self_recurrent(weights)
-        else:
-            weights, delays = scipy.sparse.csr_array(weights), delays.ravel()
-        full.connect(projection.source, projection.target, weights, delays=delays)
+
+    def stored(p):
+        if p.one_to_one:
+            return p.weights, p.delays
+        return scipy.sparse.csr_array(p.weights), p.delays.ravel()
+
+    full = rebuilt(net, stored)
     expected = es.simulate(net, stream, backend=backend)
     actual = es.simulate(full, stream, backend=backend)
     assert_same_spikes(actual, expected, atol_ms=TIME_ATOL[backend], net=full)
@@ -194,23 +165,8 @@ def test_cutting_the_end_of_a_sample_keeps_its_beginning(backend, seed):
     )
     whole = es.simulate(net, stream, backend=backend)
     part = es.simulate(net, short, backend=backend)
+    before = {}
     for name in whole.names:
-        expected = {key: t[t < cut] for key, t in trains(whole[name]).items() if (t < cut).any()}
-        actual = trains(part[name])
-        assert expected.keys() == actual.keys()
-        for key, times in expected.items():
-            np.testing.assert_allclose(actual[key], times, rtol=0, atol=TIME_ATOL[backend])
-
-
-def _add_neurons(target, net, order=None):
-    """Copy the populations of ``net`` except the input, renumbered if asked."""
-    for name, p in net.populations.items():
-        if p.kind == "input":
-            continue
-        pick = order[name] if order else np.arange(p.size)
-        fields = ["tau_mem", "tau_syn", "resistance", "v_leak"]
-        if p.kind == "spiking":
-            fields += ["threshold", "v_reset", "refractory"]
-        values = {field: getattr(p, field)[pick] for field in fields}
-        add = target.add_population if p.kind == "spiking" else target.add_readout
-        add(name, p.size, **values)
+        times, neurons = whole[name].sample(0)
+        before[name] = [(times[times < cut], neurons[times < cut])]
+    assert_same_spikes(part, before, atol_ms=TIME_ATOL[backend])

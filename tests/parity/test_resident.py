@@ -21,6 +21,7 @@ from eventsim.train import (
     select,
     train,
 )
+from tests.support.compare import assert_resident_agrees
 from tests.support.nets import lateral_net, random_net, random_stream
 from tests.unit.train.task import Stop, assert_same_run, small_net, stop_at, two_patterns
 
@@ -123,40 +124,19 @@ def test_losses_and_gradients_of_a_resident_tape_are_those_of_the_other(
     fast_backend, net, stream, placed
 ):
     loss = all_losses(net, stream)
-    there = place(net, backend=fast_backend) if placed else net
-    tape = run(there, stream, fast_backend, resident=True)
-    on_host = run(net, stream, fast_backend, resident=False)
-    actual, expected = es.backward(there, tape, loss), es.backward(net, on_host, loss)
-    assert actual.loss == pytest.approx(expected.loss, rel=RTOL)
-    assert actual.grazes == expected.grazes
-    assert namespace(actual.input_times) is get_backend(fast_backend).xp
-    assert_close(to_host(actual.input_times), expected.input_times)
-    for key, gradient in expected.flat().items():
-        mine = actual.flat()[key]
-        assert namespace(mine) is namespace(there.parameters()[key])
-        assert mine.shape == gradient.shape
-        assert_close(to_host(mine), gradient)
+    assert_resident_agrees(net, stream, fast_backend, loss, rtol=RTOL, placed=placed)
 
 
 @pytest.mark.parametrize("placed", [False, True])
 def test_readout_without_a_loss_has_zeros_where_the_network_is(fast_backend, net, stream, placed):
-    there = place(net, backend=fast_backend) if placed else net
     name = next(name for name, p in net.populations.items() if p.kind == "spiking")
     loss = FirstSpike(np.zeros(N_SAMPLES, dtype=np.int64), population=name)
-    actual = es.backward(there, run(there, stream, fast_backend, resident=True), loss)
-    expected = es.backward(net, run(net, stream, fast_backend, resident=False), loss)
-    for key, gradient in expected.flat().items():
-        assert namespace(actual.flat()[key]) is namespace(there.parameters()[key])
-        assert_close(to_host(actual.flat()[key]), gradient)
+    assert_resident_agrees(net, stream, fast_backend, loss, rtol=RTOL, placed=placed)
 
 
 def test_placed_network_gives_a_tape_on_the_host_unless_it_is_to_stay(fast_backend, net, stream):
-    there = place(net, backend=fast_backend)
-    tape = run(there, stream, fast_backend, resident=False)
-    loss = all_losses(net, stream)
-    assert_close(
-        es.backward(there, tape, loss).input_times, es.backward(net, tape, loss).input_times
-    )
+    where = {"resident": False, "rtol": RTOL}
+    assert_resident_agrees(net, stream, fast_backend, all_losses(net, stream), **where)
 
 
 def test_readout_of_a_resident_tape_is_that_of_the_other(fast_backend, stream):

@@ -14,6 +14,7 @@ from eventsim.adjoint.linear.voltage import joined_voltages, readout_maximum
 from eventsim.engine.algorithm import Algorithm, algorithms_of
 from eventsim.engine.cpu import layer, threads, window_host
 from eventsim.plan import make_plan
+from tests.parity.test_sizes import mixed_kinds
 from tests.support.linear_neurons import random_network
 from tests.support.nets import (
     lateral_net,
@@ -30,6 +31,12 @@ NETS = {
     "sparse layers with delays": (lambda: random_net(2, sparse=True), "fan-in"),
     "loop without delay": (lambda: lateral_net(3, delays="none", gain=0.2), "queue"),
     "adaptive loop": (lambda: with_adaptation(lateral_net(4, delays="scalar")), "queue"),
+    "adaptive layers": (lambda: with_adaptation(random_net(10, delays="source")), "fan-in"),
+    "adaptive dense layers": (
+        lambda: with_adaptation(random_net(11, delays="source", self_delays="none")),
+        "stretches",
+    ),
+    "layers of all kinds": (lambda: mixed_kinds(861), "fan-in"),
     "ring with self-delays": (lambda: delayed(ring_net(5, size=12)), "windows, sums"),
     "loop, delays by synapse": (lambda: delayed(lateral_net(6, size=20)), "windows, sums"),
     "two kinds": (lambda: two_kinds_net(7), "windows, sums"),

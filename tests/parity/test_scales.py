@@ -5,7 +5,7 @@ import pytest
 
 import eventsim as es
 from eventsim.errors import ParameterError
-from tests.support.compare import SINGLE_ATOL, TIME_ATOL
+from tests.support.compare import ATOL, assert_same_spikes
 from tests.support.nets import lateral_net, one_layer, random_net, random_stream
 
 VOLTAGES = ("threshold", "v_leak", "v_reset")
@@ -50,11 +50,7 @@ def test_scaled_network_has_the_spikes_of_the_reference(name, factor, precision,
     stream = stream_for(net)
     expected = es.simulate(net, stream, backend="reference")
     actual = es.simulate(scaled(net, factor), stream, backend=fast_backend, precision=precision)
-    atol = SINGLE_ATOL if precision == "single" else TIME_ATOL[fast_backend]
-    for population in expected.names:
-        mine, theirs = actual[population], expected[population]
-        assert np.array_equal(mine.counts(), theirs.counts())
-        np.testing.assert_allclose(np.sort(mine.times), np.sort(theirs.times), rtol=0, atol=atol)
+    assert_same_spikes(actual, expected, atol_ms=ATOL[precision])
 
 
 @pytest.mark.parametrize("factor", [1e-14, 1e14])

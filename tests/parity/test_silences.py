@@ -11,7 +11,8 @@ import scipy.sparse
 import eventsim as es
 from eventsim.engine.contract.registry import using_backend
 from eventsim.engine.cuda.backend import CudaBackend
-from tests.support.compare import SINGLE_ATOL, TIME_ATOL
+from tests.parity.test_chunks import assert_chunks_equal_whole
+from tests.support.compare import SINGLE_ATOL, TIME_ATOL, assert_same_bits, assert_same_trains
 from tests.support.simt import HostDevice, why_not
 
 HOST = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
@@ -54,25 +55,10 @@ def stream_of(silence):
     """A silence between two events, and one up to the end; then with V below its rest."""
     first, second = 5.0, 5.0 + silence
     samples = [
-        ([first, second], [0, 0], second + silence),
-        ([first, first + 3.0, second, second + 3.0], [1, 0, 1, 0], second + silence),
+        ([first, second], [0, 0]),
+        ([first, first + 3.0, second, second + 3.0], [1, 0, 1, 0]),
     ]
-    return es.EventStream.from_samples(
-        [(np.array(times), np.array(channels)) for times, channels, _ in samples],
-        n_channels=2,
-        duration=[duration for _, _, duration in samples],
-    )
-
-
-def assert_agrees(actual, expected, atol):
-    assert np.array_equal(actual.counts(), expected.counts())
-    assert len(expected) > 20
-    np.testing.assert_allclose(by_neuron(actual), by_neuron(expected), rtol=0, atol=atol)
-
-
-def by_neuron(trains):
-    sample = np.repeat(np.arange(trains.n_samples), np.diff(trains.offsets))
-    return trains.times[np.lexsort((trains.times, trains.neurons, sample))]
+    return es.EventStream.from_samples(samples, n_channels=2, duration=second + silence)
 
 
 @pytest.mark.parametrize("precision", ["single", "double"])
@@ -86,19 +72,14 @@ def test_spikes_before_a_long_silence_are_those_of_the_reference(
     actual = es.simulate(net, stream, backend=fast_backend, precision=precision)["hidden"]
     # A double has a grain of 1e-7 ms at 1e9 ms.
     atol = SINGLE_ATOL if precision == "single" else TIME_ATOL[fast_backend] + 1e-15 * silence
-    assert_agrees(actual, expected, atol)
+    assert assert_same_trains(actual, expected, atol_ms=atol) > 20
 
 
 @pytest.mark.parametrize("silence", [1.7e3, 1e9])
 @pytest.mark.parametrize("kind", ["dense", "sparse"])
 def test_spikes_before_a_long_silence_in_chunks_are_those_of_one_run(kind, silence, fast_backend):
-    net, stream = net_of(kind), stream_of(silence)
-    whole = es.simulate(net, stream, backend=fast_backend, precision="single")["hidden"]
-    pieces = es.simulate_chunks(
-        net, stream.chunks(silence / 3.0), backend=fast_backend, precision="single"
-    )
-    found = np.concatenate([np.sort(by_neuron(piece["hidden"])) for piece in pieces])
-    assert np.array_equal(np.sort(found), np.sort(whole.times))
+    how = {"backend": fast_backend, "precision": "single"}
+    assert assert_chunks_equal_whole(net_of(kind), stream_of(silence), silence / 3.0, **how) > 20
 
 
 @HOST
@@ -109,7 +90,4 @@ def test_kernels_without_denormal_numbers_have_the_bits_of_cpu(kind, silence):
     expected = es.simulate(net, stream, backend="cpu", precision="single")["hidden"]
     with using_backend("cuda", CudaBackend(HostDevice(flush=True))):
         actual = es.simulate(net, stream, backend="cuda", precision="single")["hidden"]
-    for field in ("times", "neurons", "offsets", "current", "restart_current"):
-        assert np.array_equal(
-            getattr(actual, field), getattr(expected, field), equal_nan=field[0] in "cr"
-        ), field
+    assert_same_bits(actual, expected)

@@ -5,7 +5,15 @@ import pytest
 
 import eventsim as es
 from tests.support import stepping
-from tests.support.compare import SINGLE_ATOL, TIME_ATOL, assert_same_spikes, assert_sorted, trains
+from tests.support.compare import (
+    SINGLE_ATOL,
+    TIME_ATOL,
+    assert_agrees,
+    assert_same_spikes,
+    assert_sorted,
+    count_different,
+)
+from tests.support.losses import Readout, SpikeTimes, Sum
 from tests.support.nets import one_layer, random_net, random_stream
 from tests.support.wiring import count_synaptic_events
 
@@ -44,12 +52,10 @@ def test_reference_agrees_with_the_stepping_integrator(net, stream):
 
 
 def test_fast_backend_agrees_with_reference(fast_backend, net, stream):
-    expected = es.simulate(net, stream, backend="reference")
-    actual = es.simulate(net, stream, backend=fast_backend, precision="double")
-    total = assert_same_spikes(actual, expected, atol_ms=TIME_ATOL[fast_backend], net=net)
-    assert total > 100
-    assert dict(actual.synaptic_events) == dict(expected.synaptic_events)
-    assert (actual.backend, actual.precision) == (fast_backend, "double")
+    loss = Sum(SpikeTimes(*net.spiking), Readout(30.0))
+    assert assert_agrees(net, stream, fast_backend, loss) > 100
+    tape = es.simulate(net, stream, backend=fast_backend, precision="double")
+    assert (tape.backend, tape.precision) == (fast_backend, "double")
 
 
 def test_spikes_are_sorted_by_sample_time_and_neuron(backend, net, stream):
@@ -84,9 +90,7 @@ def test_sparse_layer_with_crowded_arrivals_agrees_with_reference(fast_backend, 
     }[kind]
     channels = np.tile(rng.permutation(n), 3)
     stream = es.EventStream.from_samples([(np.sort(times), channels)], n_channels=n, duration=100.0)
-    expected = es.simulate(net, stream, backend="reference")
-    tape = es.simulate(net, stream, backend=fast_backend)
-    assert assert_same_spikes(tape, expected, atol_ms=TIME_ATOL[fast_backend], net=net) > 20
+    assert assert_agrees(net, stream, fast_backend) > 20
 
 
 def test_synaptic_events_equal_a_brute_force_count(backend, net, stream):
@@ -102,15 +106,8 @@ def test_single_precision_agrees_with_double_for_nearly_all_spikes(fast_backend,
     double = es.simulate(net, stream, backend=fast_backend, precision="double")
     single = es.simulate(net, stream, backend=fast_backend, precision="single")
     assert single.precision == "single"
-    total = different = 0
-    for name in double.names:
-        assert single[name].times.dtype == np.float64
-        mine, theirs = trains(single[name]), trains(double[name])
-        for key in mine.keys() | theirs.keys():
-            a, b = mine.get(key, np.zeros(0)), theirs.get(key, np.zeros(0))
-            n = min(a.size, b.size)
-            total += max(a.size, b.size)
-            different += int((np.abs(a[:n] - b[:n]) > SINGLE_ATOL).sum()) + abs(a.size - b.size)
+    assert {single[name].times.dtype for name in single.names} == {np.dtype(np.float64)}
+    different, total = count_different(single, double, SINGLE_ATOL)
     assert total > 100
     assert different <= 0.02 * total, f"{different} of {total} spikes differ"
 

@@ -16,7 +16,11 @@ from eventsim.engine.contract import windowing
 from eventsim.engine.cpu import layer, queue_host
 from eventsim.errors import RunawayError
 from eventsim.plan import make_plan
-from tests.support.compare import SINGLE_ATOL, TIME_ATOL, trains
+from tests.support.compare import (
+    ATOL,
+    assert_same_bits,
+    assert_same_trains,
+)
 from tests.support.nets import (
     large_net,
     lateral_net,
@@ -35,7 +39,6 @@ CASES = {
     "ring with self-delays": lambda: ring_net(1106),
     "ring, self-jumps": lambda: ring_net(1107, self_delays="none"),
 }
-FIELDS = ("times", "neurons", "offsets", "current", "restart_current")
 
 
 def loop_job(net, stream, precision="double"):
@@ -59,21 +62,10 @@ def by_windows(job, parts=1, **changed):
 def assert_windows_agree_with_queue(job, parts=(2, 3)):
     """Every neuron fires as often, at the same times up to rounding; parts change no bit."""
     expected, found = queue_host.by_queue(job, queue_host.prepare(job)), by_windows(job)
-    mine, theirs = trains(found), trains(expected)
-    assert mine.keys() == theirs.keys()
-    atol = SINGLE_ATOL if job.precision == "single" else TIME_ATOL["cpu"]
-    for key, times in theirs.items():
-        np.testing.assert_allclose(mine[key], times, rtol=0, atol=atol, err_msg=str(key))
-    assert_parts_change_no_bit(job, found, parts)
-    return expected
-
-
-def assert_parts_change_no_bit(job, whole, parts=(2, 3)):
+    assert_same_trains(found, expected, atol_ms=ATOL[job.precision])
     for n in parts:
-        again = by_windows(job, n)
-        for name in FIELDS:
-            one, other = getattr(whole, name), getattr(again, name)
-            assert np.array_equal(one, other, equal_nan=one.dtype.kind == "f"), (n, name)
+        assert_same_bits(by_windows(job, n), found)
+    return expected
 
 
 @pytest.mark.parametrize("precision", ["double", "single"])
@@ -101,11 +93,8 @@ def test_windows_in_more_pieces_give_the_same_spikes(case, precision):
     stream = random_stream(1125, n_samples=2, n_channels=5, duration=60.0)
     job = loop_job(CASES[case](), stream, precision)
     least = windows_for(job).pieces
-    few, many = (trains(by_windows(job, pieces=n * least)) for n in (1, 7))
-    assert few.keys() == many.keys()
-    atol = SINGLE_ATOL if precision == "single" else TIME_ATOL["cpu"]
-    for key, times in few.items():
-        np.testing.assert_allclose(many[key], times, rtol=0, atol=atol, err_msg=str(key))
+    few, many = (by_windows(job, pieces=n * least) for n in (1, 7))
+    assert_same_trains(many, few, atol_ms=ATOL[precision])
 
 
 @pytest.mark.parametrize("precision", ["double", "single"])
@@ -136,14 +125,10 @@ def test_neurons_go_by_stretches_where_half_of_their_synapses_are_there(share, f
 def test_stretches_agree_with_sums(precision, monkeypatch):
     stream = random_stream(1133, n_samples=2, n_channels=20, duration=60.0, rate=400.0)
     job = loop_job(shared_net(1134, n=150, refractory=1.0), stream, precision)
-    mine = trains(by_windows(job))
+    mine = by_windows(job)
     monkeypatch.setattr(algorithm, "LEAST_SIDE_BY_SIDE", 2.0)
     assert algorithm_by_windows(job.stage) is Algorithm.SUMS
-    theirs = trains(by_windows(job))
-    assert mine.keys() == theirs.keys()
-    atol = SINGLE_ATOL if precision == "single" else TIME_ATOL["cpu"]
-    for key, times in theirs.items():
-        np.testing.assert_allclose(mine[key], times, rtol=0, atol=atol, err_msg=str(key))
+    assert_same_trains(mine, by_windows(job), atol_ms=ATOL[precision])
 
 
 @pytest.mark.parametrize("precision", ["double", "single"])
@@ -176,10 +161,7 @@ def test_parts_of_a_sample_run_together_when_a_stage_runs_first(monkeypatch):
     job = loop_job(large_net(1128), stream)
     expected = by_windows(job)
     job.stage.seen.clear()
-    found = by_windows(job, parts=3)
-    for name in FIELDS:
-        one, other = getattr(found, name), getattr(expected, name)
-        assert np.array_equal(one, other, equal_nan=one.dtype.kind == "f"), name
+    assert_same_bits(by_windows(job, parts=3), expected)
 
 
 @pytest.mark.parametrize("least", [0.5, 2.0], ids=["stretches", "sums"])

@@ -144,32 +144,58 @@ def filled_stream(seed=0, n_samples=5, n_events=200):
     return es.EventStream.from_samples(samples, n_channels=16, duration=duration)
 
 
-def with_adaptation(net, seed=0, *, adaptation=(0.1, 0.6), tau=(10.0, 60.0), populations=None):
-    """The same network, every spiking population (or those named) with an adaptive threshold."""
-    rng, new = np.random.default_rng(seed), es.Network()
+def moved(stream, shift, behind=0.0):
+    """The same recordings with ``shift`` ms of silence before them, of each if [samples]."""
+    by_event = np.repeat(np.broadcast_to(shift, len(stream)), np.diff(stream.offsets))
+    return es.EventStream(
+        stream.times + by_event, stream.channels, stream.offsets,
+        n_channels=stream.n_channels, duration=stream.duration + shift + behind,
+    )  # fmt: skip
+
+
+def rebuilt(net, wire=lambda p: (p.weights, p.delays), *, more=lambda p: {}, order=None):
+    """A network of the same populations, with weights and delays that ``wire`` makes.
+
+    ``more`` gives further parameters of a population, and ``order`` renumbers its neurons, by name.
+    An input has as many channels as the weights out of it.
+    """
+    new, wires = es.Network(), {p.name: wire(p) for p in net.projections.values()}
     for p in net.populations.values():
-        given = dict(p.parameters)
         if p.is_input:
-            new.add_input(p.name, p.size)
-        elif p.is_readout:
-            new.add_readout(p.name, p.size, **given)
-        elif populations is None or p.name in populations:
-            rise, times = rng.uniform(*adaptation, p.size), rng.uniform(*tau, p.size)
-            new.add_population(p.name, p.size, **given, adaptation=rise, tau_adaptation=times)
-        else:
-            new.add_population(p.name, p.size, **given)
+            rows = {
+                wires[q.name][0].shape[0] for q in net.projections.values() if q.source == p.name
+            }
+            new.add_input(p.name, *(rows or {p.size}))
+            continue
+        pick = order[p.name] if order else np.arange(p.size)
+        given = {name: values[pick] for name, values in p.parameters.items()} | more(p)
+        (new.add_readout if p.is_readout else new.add_population)(p.name, p.size, **given)
     for p in net.projections.values():
-        weights = es.self_recurrent(p.weights) if p.one_to_one else p.weights
-        new.connect(p.source, p.target, weights, delays=p.delays)
+        weights, delays = wires[p.name]
+        weights = es.self_recurrent(weights) if p.one_to_one else weights
+        new.connect(p.source, p.target, weights, delays=delays)
     return new
 
 
-def one_layer(name, weights, **options):
+def with_adaptation(net, seed=0, *, adaptation=(0.1, 0.6), tau=(10.0, 60.0), populations=None):
+    """The same network, every spiking population (or those named) with an adaptive threshold."""
+    rng = np.random.default_rng(seed)
+
+    def more(p):
+        if not p.is_spiking or (populations is not None and p.name not in populations):
+            return {}
+        rise, times = rng.uniform(*adaptation, p.size), rng.uniform(*tau, p.size)
+        return {"adaptation": rise, "tau_adaptation": times}
+
+    return rebuilt(net, more=more)
+
+
+def one_layer(name, weights, *, readout=False, **options):
     """An input and a population behind it; ``options`` are its parameters, and delays."""
     net, shape = es.Network(), getattr(weights, "shape", None) or np.shape(weights)
     delays = {key: options.pop(key) for key in ("delays", "delays_of") if key in options}
     net.add_input("input", shape[0])
-    net.add_population(name, shape[1], **options)
+    (net.add_readout if readout else net.add_population)(name, shape[1], **options)
     net.connect("input", name, weights, **delays)
     return net
 
@@ -177,10 +203,7 @@ def one_layer(name, weights, **options):
 def one_neuron(weights, *, delays=0.0, self_weight=None, self_delay=0.0, **parameters):
     """Input channels with the given weights onto a single neuron called "hidden"."""
     weights = np.atleast_1d(np.asarray(weights, dtype=float))
-    net = es.Network()
-    net.add_input("input", weights.size)
-    net.add_population("hidden", 1, **parameters)
-    net.connect("input", "hidden", weights[:, None], delays=delays)
+    net = one_layer("hidden", weights[:, None], **parameters, delays=delays)
     if self_weight is not None:
         net.connect(
             "hidden", "hidden", es.self_recurrent(np.array([self_weight])), delays=self_delay
@@ -244,10 +267,9 @@ def shared_net(seed, n=300, *, refractory=0.0, whole=True, share=1.0):
     """
     rng = np.random.default_rng(seed)
     taus = {"tau_mem": rng.uniform(5.0, 15.0, n), "tau_syn": rng.uniform(2.0, 6.0, n)}
-    net = es.Network()
-    net.add_input("input", 20)
-    net.add_population("hidden", n, **taus, refractory=refractory)
-    net.connect("input", "hidden", rng.normal(0.4, 0.4, (20, n)), delays=0.25)
+    net = one_layer(
+        "hidden", rng.normal(0.4, 0.4, (20, n)), **taus, refractory=refractory, delays=0.25
+    )
     weights = rng.normal(0.0, 0.1, (n, n))
     there = (rng.uniform(size=(n, n)) < share) & (whole | ~np.eye(n, dtype=bool))
     lateral = weights if there.all() else scipy.sparse.csr_array(weights * there)

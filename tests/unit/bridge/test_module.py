@@ -10,7 +10,7 @@ import eventsim as es
 from eventsim.bridge import torch_module
 from eventsim.errors import EventError, NetworkError, ParameterError, ShapeError
 from eventsim.network.parts import PARAMETERS
-from tests.support.nets import lateral_net, one_sample, random_net, random_stream
+from tests.support.nets import lateral_net, one_layer, one_sample, random_net, random_stream
 
 torch = pytest.importorskip("torch")
 
@@ -71,18 +71,16 @@ def test_results_and_gradients_are_those_of_the_adjoint(net):
 
 def tiny():
     """A network and a stream that finite differences can judge: no graze, no spike at the end."""
-    net = es.Network()
-    net.add_input("input", 2)
-    net.add_population(
+    net = one_layer(
         "hidden",
-        2,
+        np.array([[3.0, 2.5], [2.0, 4.0]]),
         tau_mem=[12.0, 6.0],
         tau_syn=[4.0, 6.0],
         v_reset=[-0.1, 0.1],
         refractory=[0.5, 1.0],
+        delays=[0.5, 1.0],
     )
     net.add_readout("output", 1, tau_mem=10.0, tau_syn=5.0, v_leak=0.1)
-    net.connect("input", "hidden", np.array([[3.0, 2.5], [2.0, 4.0]]), delays=[0.5, 1.0])
     net.connect("hidden", "hidden", es.self_recurrent([-0.4, 0.3]), delays=0.7)
     net.connect("hidden", "output", np.array([[1.0], [-0.5]]))
     stream = one_sample([1.0, 2.5, 4.0, 6.0], [0, 1, 0, 1], n_channels=2, duration=40.0)
@@ -288,10 +286,7 @@ def test_what_does_not_fit_is_refused():
         module(stream, torch.tensor([1.0, 2.0, 2.0, 3.0], dtype=torch.float64))
     with pytest.raises(NetworkError, match="expected a readout"):
         module(stream).voltage("hidden", torch.zeros(1))
-    alone = es.Network()
-    alone.add_input("input", 2)
-    alone.add_population("hidden", 1)
-    alone.connect("input", "hidden", np.ones((2, 1)))
+    alone = one_layer("hidden", np.ones((2, 1)))
     with pytest.raises(NetworkError, match="has 0 readouts"):
         _ = torch_module(alone)(stream).readout
 

@@ -150,10 +150,7 @@ def test_readouts_converge_to_those_of_exact_time():
 
 
 def test_the_logits_of_a_readout_know_its_leak():
-    net = es.Network()
-    net.add_input("input", 1)
-    net.add_readout("output", 2, v_leak=[0.25, -0.5])
-    net.connect("input", "output", np.zeros((1, 2)))
+    net = one_layer("output", np.zeros((1, 2)), v_leak=[0.25, -0.5], readout=True)
     run = clocked.run(clocked.from_network(net), stream_at([]), precision="double")
     logits = partial(clocked.outcome_of, IntegralLoss(gain=2.0))(run, np.array([0])).logits
     np.testing.assert_allclose(logits, [[0.5, -1.0]], rtol=1e-14)

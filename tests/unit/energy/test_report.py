@@ -8,7 +8,7 @@ from eventsim.chips import Chip, ChipError, Quantity, chip_names, load_chip
 from eventsim.energy import Widths, clocked, cost, count, dense_equivalent, energy
 from eventsim.energy.missing import NO_FIGURE
 from eventsim.errors import ParameterError, ShapeError
-from tests.support.nets import random_net, random_stream
+from tests.support.nets import one_layer, random_net, random_stream
 
 
 @pytest.fixture(scope="module")
@@ -204,11 +204,8 @@ def test_steps_of_another_tape_are_refused(run):
 
 
 def small_net():
-    net = es.Network()
-    net.add_input("input", 3)
-    net.add_population("hidden", 4)
+    net = one_layer("hidden", np.zeros((3, 4)))
     net.add_readout("output", 2)
-    net.connect("input", "hidden", np.zeros((3, 4)))
     net.connect("hidden", "hidden", es.self_recurrent(0.0))
     net.connect("hidden", "output", np.zeros((4, 2)))
     net.connect("input", "output", np.zeros((3, 2)))

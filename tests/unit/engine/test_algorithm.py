@@ -10,6 +10,7 @@ from eventsim.plan import make_plan
 from tests.support.nets import (
     large_net,
     lateral_net,
+    one_layer,
     random_net,
     random_stream,
     two_kinds_net,
@@ -47,11 +48,8 @@ def test_algorithm_follows_from_delays_synapses_and_thresholds(net, expected):
 
 
 def test_least_delay_of_a_loop_counts_what_returns_to_a_neuron_later():
-    net = es.Network()
-    net.add_input("input", 1)
-    net.add_population("a", 3)
+    net = one_layer("a", np.ones((1, 3)), delays=0.1)
     net.add_population("b", 3)
-    net.connect("input", "a", np.ones((1, 3)), delays=0.1)
     net.connect("a", "b", scipy.sparse.csr_array(np.eye(3)), delays=[4.0, 3.0, 2.0])
     net.connect("b", "a", np.ones((3, 3)), delays=5.0)
     assert least_delay(loop_of(net)) == 2.0

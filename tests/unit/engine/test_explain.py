@@ -6,6 +6,7 @@ import pytest
 import eventsim as es
 from eventsim.errors import NetworkError, ParameterError
 from eventsim.neuron.linear import AdLIF
+from tests.support.nets import one_layer
 from tests.unit.cli.conftest import call
 
 DURATION = 120.0
@@ -101,10 +102,7 @@ def test_inhibition_is_named_where_without_it_the_neuron_would_fire(weights, nam
     events = es.EventStream([5.0, 5.0], [0, 1], [0, 2], n_channels=2, duration=60.0)
     tapes = []
     for given in (weights, np.maximum(weights, 0.0)):
-        net = es.Network()
-        net.add_input("input", 2)
-        net.add_population("n", 1, tau_mem=10.0, tau_syn=5.0)
-        net.connect("input", "n", np.array(given)[:, None])
+        net = one_layer("n", np.array(given)[:, None], tau_mem=10.0, tau_syn=5.0)
         tapes.append((net, es.simulate(net, events, backend="reference")))
     assert [len(tape["n"]) > 0 for _, tape in tapes] == [False, named]
     why = es.explain(*tapes[0], "n", 0).why
@@ -113,10 +111,7 @@ def test_inhibition_is_named_where_without_it_the_neuron_would_fire(weights, nam
 
 
 def test_neuron_at_its_threshold_is_not_said_to_fire_without_events():
-    net = es.Network()
-    net.add_input("input", 1)
-    net.add_population("n", 2, tau_mem=20.0, threshold=0.5, v_leak=[0.5, 0.6], v_reset=-1.0)
-    net.connect("input", "n", [[1.0, 1.0]])
+    net = one_layer("n", [[1.0, 1.0]], tau_mem=20.0, threshold=0.5, v_leak=[0.5, 0.6], v_reset=-1.0)
     nothing = es.EventStream([], [], [0, 0], n_channels=1, duration=500.0)
     one = es.EventStream([5.0], [0], [0, 1], n_channels=1, duration=500.0)
     tapes = [es.simulate(net, events, backend="reference") for events in (nothing, one)]
@@ -155,10 +150,9 @@ def test_sources_are_counted_as_the_tape_counts_them():
 
 
 def test_reason_names_what_holds_a_neuron_back():
-    net = es.Network()
-    net.add_input("input", 2)
-    net.add_population("n", 3, threshold=[1.0, 1.0, -0.5], v_reset=-1.0)
-    net.connect("input", "n", [[9.0, -1.0, 0.0], [-9.0, -1.0, 0.0]])
+    net = one_layer(
+        "n", [[9.0, -1.0, 0.0], [-9.0, -1.0, 0.0]], threshold=[1.0, 1.0, -0.5], v_reset=-1.0
+    )
     events = es.EventStream([5.0, 5.0], [0, 1], [0, 2], n_channels=2, duration=40.0)
     tape = es.simulate(net, events, backend="reference")
     held, outweighed, tonic = (es.explain(net, tape, "n", k) for k in range(3))

@@ -10,6 +10,7 @@ from eventsim.engine.contract.job import Job
 from eventsim.neuron.linear_tables import back_tables, bits_for, flow_tables, pieces_of
 from eventsim.plan import make_plan
 from tests.support.compare import assert_same_spikes
+from tests.support.nets import one_layer
 
 
 def test_a_process_keeps_tables_of_few_sets():
@@ -94,10 +95,7 @@ def test_tables_of_single_precision_are_made_in_double():
 
 def test_who_asks_for_double_gets_extended_tables_behind_single():
     """One memo serves runs of both precisions."""
-    net = es.Network()
-    net.add_input("input", 1)
-    net.add_population("h", 20, neuron=es.AdLIF(tau_w=np.geomspace(30.0, 90.0, 20)))
-    net.connect("input", "h", np.ones((1, 20)))
+    net = one_layer("h", np.ones((1, 20)), neuron=es.AdLIF(tau_w=np.geomspace(30.0, 90.0, 20)))
     (stage,) = make_plan(net).stages
     single, double = (Job(stage, (), np.array([100.0]), p) for p in ("single", "double"))
     assert linear.typed_cells(single).real is np.float32

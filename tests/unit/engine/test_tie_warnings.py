@@ -7,14 +7,12 @@ import pytest
 
 import eventsim as es
 from eventsim.engine.run.ties import find_ties
+from tests.support.nets import one_layer
 
 
 def copies(size, *, delay=0.0, weight=-1.0):
     """Neurons that see the same and inhibit each other, and their input."""
-    net = es.Network()
-    net.add_input("input", 1)
-    net.add_population("copies", size, tau_mem=27.0, tau_syn=13.0)
-    net.connect("input", "copies", np.full((1, size), 12.0))
+    net = one_layer("copies", np.full((1, size), 12.0), tau_mem=27.0, tau_syn=13.0)
     inhibition = weight * (1.0 + 0.1 * np.arange(size * size).reshape(size, size))
     np.fill_diagonal(inhibition, 0.0)
     net.connect("copies", "copies", inhibition, delays=delay)

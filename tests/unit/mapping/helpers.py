@@ -3,6 +3,7 @@ import scipy.sparse as sp
 
 import eventsim as es
 from eventsim.chips import Chip, Limits
+from tests.support.nets import one_layer
 
 
 def make_chip(**limits):
@@ -20,12 +21,9 @@ def random_net(seed=0, *, n_inputs=12, hidden=(20, 16), n_outputs=3, density=0.3
             (n, m), density=density, rng=rng, data_sampler=lambda size: rng.normal(3.0, 3.0, size)
         ).tocsr()
 
-    net = es.Network()
-    net.add_input("input", n_inputs)
-    net.add_population("hidden1", hidden[0], tau_mem=15.0)
+    net = one_layer("hidden1", sparse(n_inputs, hidden[0]), tau_mem=15.0)
     net.add_population("hidden2", hidden[1])
     net.add_readout("output", n_outputs)
-    net.connect("input", "hidden1", sparse(n_inputs, hidden[0]))
     net.connect("hidden1", "hidden1", es.self_recurrent(rng.normal(0.1, 0.1, hidden[0])))
     dense = rng.normal(1.0, 2.0, hidden)
     dense[rng.random(hidden) > density] = 0.0

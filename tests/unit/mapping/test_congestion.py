@@ -8,16 +8,14 @@ import eventsim as es
 from eventsim.chips import Quantity
 from eventsim.mapping import MappingError, congestion, map_network
 from eventsim.report.tables import latencies
+from tests.support.nets import one_layer
 from tests.unit.mapping.helpers import make_chip, random_stream
 
 
 def pair_of_tiles(times, n=2):
     """Neurons that each send to one on another tile, all over one link."""
-    net = es.Network()
-    net.add_input("input", n)
-    net.add_population("a", n)
+    net = one_layer("a", np.eye(n) * 60.0)
     net.add_population("b", n)
-    net.connect("input", "a", np.eye(n) * 60.0)
     net.connect("a", "b", np.eye(n) * 1e-6)
     samples = [(np.full(n, t), np.arange(n)) for t in times]
     stream = es.EventStream.from_samples(samples, n_channels=n, duration=50.0)

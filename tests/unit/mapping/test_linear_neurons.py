@@ -10,6 +10,7 @@ from eventsim.hardware.usage import check_room, limits_left_out
 from eventsim.mapping import InfeasibleError, MappingError, check_mapping, map_network
 from eventsim.mapping.fits import Fit, fit_on
 from tests.support.linear_neurons import TwoCompartments
+from tests.support.nets import one_layer
 from tests.unit.mapping.helpers import make_chip
 
 STATES = {"plain": 2, "adaptive": 3, "receptors": 4, "own": 5, "out": 2}
@@ -66,10 +67,7 @@ def test_a_core_holds_as_many_states_as_its_neurons_have(method, inputs):
 
 
 def test_a_larger_neuron_takes_more_cores_and_this_is_said():
-    net = es.Network()
-    net.add_input("input", 2)
-    net.add_population("hidden", 12, neuron=es.AdLIF())
-    net.connect("input", "hidden", np.ones((2, 12)))
+    net = one_layer("hidden", np.ones((2, 12)), neuron=es.AdLIF())
     chip = programmable(neurons_per_core=4)
     found = map_network(net, None, chip, method="first_fit")
     assert found.n_cores == 6  # two of three states in eight

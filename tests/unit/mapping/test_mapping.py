@@ -192,10 +192,7 @@ def test_a_board_of_like_links_is_one_mesh_and_dear_links_are_avoided():
 def test_on_one_tile_no_link_is_passed_and_one_destination_needs_no_copy(net, tape):
     chip = make_chip(cores=2, mesh=(1, 1), cores_per_tile=2, neurons_per_core=20)
     assert map_network(net, tape, chip, method="refined").multicast_hops == (0, 0, 0, 0)
-    pair = es.Network()
-    pair.add_input("input", 1)
-    pair.add_population("a", 2)
-    pair.connect("input", "a", np.array([[1.0, 0.0]]))
+    pair = one_layer("a", np.array([[1.0, 0.0]]))
     pair.connect("a", "a", np.array([[0.0, 1.0], [1.0, 0.0]]))
     chip = make_chip(cores=2, mesh=(2, 1), cores_per_tile=1, neurons_per_core=1)
     mapping = map_network(pair, None, chip, method="refined")
@@ -459,11 +456,8 @@ def test_too_few_cores_for_a_method_says_how_many_neurons_are_left(net, tape):
 
 
 def test_too_few_axons_out_say_on_which_core_and_by_how_much():
-    net = es.Network()
-    net.add_input("input", 1)
-    net.add_population("a", 4)
+    net = one_layer("a", np.ones((1, 4)))
     net.add_population("b", 4)
-    net.connect("input", "a", np.ones((1, 4)))
     net.connect("a", "b", np.ones((4, 4)))
     chip = make_chip(neurons_per_core=2, axons_out_per_core=1)
     for method in ("first_fit", "population_order", "refined"):

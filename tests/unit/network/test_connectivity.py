@@ -69,10 +69,7 @@ def test_delays_per_synapse_without_a_value_are_refused():
     net = one_layer("hidden", sp.csr_array(np.eye(3, 2)), delays=[1.0, 2.0])
     with pytest.raises(NetworkError, match="has a delay per synapse, 2 in all"):
         with_synapses(net, {"input->hidden": np.array([0, 5])})
-    dense = es.Network()
-    dense.add_input("input", 3)
-    dense.add_population("hidden", 2)
-    dense.connect("input", "hidden", np.ones((3, 2)), delays=np.arange(6.0).reshape(3, 2))
+    dense = one_layer("hidden", np.ones((3, 2)), delays=np.arange(6.0).reshape(3, 2))
     # As many as sources: each synapse keeps its own.
     found = with_synapses(dense, {"input->hidden": np.array([0, 1, 5])})
     projection = found.projections["input->hidden"]

@@ -9,14 +9,12 @@ import pytest
 import eventsim as es
 from eventsim.events.begin import from_first_event
 from eventsim.network.late import heard_share, late_begin, one_warning, warn_late
+from tests.support.nets import one_layer
 
 
 def net(*, tau=20.0, delay=5.0, answer=None):
-    found = es.Network()
-    found.add_input("input", 2)
-    found.add_population("hidden", 3, tau_mem=tau, tau_syn=5.0)
+    found = one_layer("hidden", np.ones((2, 3)), tau_mem=tau, tau_syn=5.0)
     found.add_readout("output", 2, tau_mem=12.0)
-    found.connect("input", "hidden", np.ones((2, 3)))
     found.connect("hidden", "output", np.ones((3, 2)), delays=delay)
     if answer is not None:
         found.set_answer(answer)

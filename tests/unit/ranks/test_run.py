@@ -15,6 +15,7 @@ from eventsim.errors import (
     ShapeError,
 )
 from eventsim.ranks import RandomNetwork, Uniform, simulate_ranks
+from tests.support.nets import one_layer
 from tests.support.processes import worlds_of_threads
 from tests.unit.ranks.nets import CHANNELS, assert_same, balanced, noise, runaway
 
@@ -117,10 +118,8 @@ def test_network_that_is_whole_runs_with_self_connections(self_delays):
 
 
 def test_network_without_synapses_between_neurons_runs_in_one_window():
-    net, stream = es.Network(), noise()
-    net.add_input("input", CHANNELS)
-    net.add_population("a", 40, threshold=0.5)
-    net.connect("input", "a", np.full((CHANNELS, 40), 0.4))
+    stream = noise()
+    net = one_layer("a", np.full((CHANNELS, 40), 0.4), threshold=0.5)
     run = simulate_ranks(net, stream)
     assert (run.window, run.traffic.windows) == (np.inf, 1)
     assert_same(run.trains, es.simulate(net, stream, backend="cpu").trains, atol=TIME_ATOL)
@@ -180,11 +179,8 @@ def test_processes_have_the_bits_of_one(size, delay):
 
 def test_spikes_go_to_processes_with_targets_only():
     # Blocks of a belong to processes 0 and 1; all synapses of a are onto b, of process 0.
-    net = es.Network()
-    net.add_input("input", CHANNELS)
-    net.add_population("a", 64, threshold=0.5)
+    net = one_layer("a", np.full((CHANNELS, 64), 0.4), threshold=0.5)
     net.add_population("b", 32, threshold=0.5)
-    net.connect("input", "a", np.full((CHANNELS, 64), 0.4))
     net.connect("a", "b", np.full((64, 32), 0.1), delays=1.0)
 
     def work(world):

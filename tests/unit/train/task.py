@@ -6,6 +6,7 @@ import eventsim as es
 from eventsim.events import EventStream
 from eventsim.network import Network, self_recurrent
 from eventsim.train import Augmentation, LabelledEvents, LearningRates, TrainConfig
+from tests.support.nets import one_layer
 
 DURATION = 60.0
 CONFIG = TrainConfig(
@@ -39,22 +40,16 @@ def two_patterns(n_samples, *, seed=0):
 
 def first_spike_net(*, seed=0):
     rng = np.random.default_rng(seed)
-    net = Network()
-    net.add_input("input", 6)
-    net.add_population("hidden1", 8, tau_mem=12.0, tau_syn=5.0)
+    net = one_layer("hidden1", rng.normal(0.8, 0.5, (6, 8)), tau_mem=12.0, tau_syn=5.0)
     net.add_population("output", 2, tau_mem=12.0, tau_syn=5.0)
-    net.connect("input", "hidden1", rng.normal(0.8, 0.5, (6, 8)))
     net.connect("hidden1", "output", rng.normal(0.5, 0.3, (8, 2)))
     return net
 
 
 def small_net(*, seed=0):
     rng = np.random.default_rng(seed)
-    net = Network()
-    net.add_input("input", 6)
-    net.add_population("hidden1", 8, tau_mem=12.0, tau_syn=5.0)
+    net = one_layer("hidden1", rng.normal(0.8, 0.5, (6, 8)), tau_mem=12.0, tau_syn=5.0)
     net.add_readout("output", 2, tau_mem=20.0, tau_syn=5.0)
-    net.connect("input", "hidden1", rng.normal(0.8, 0.5, (6, 8)))
     net.connect("hidden1", "hidden1", self_recurrent(rng.normal(0.0, 0.1, 8)))
     net.connect("hidden1", "output", rng.normal(0.0, 0.4, (8, 2)))
     return net

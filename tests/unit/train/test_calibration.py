@@ -10,6 +10,7 @@ from eventsim.events import Dataset
 from eventsim.events.begin import from_first_event
 from eventsim.events.transforms import extend
 from eventsim.network import Network
+from tests.support.nets import one_layer
 
 
 def poisson(n_channels, rate, *, n_samples=6, duration=400.0, seed=0):
@@ -43,12 +44,11 @@ def counted(net, stream, *, backend="cpu", lasts=100.0):
 
 def small_net(*, gain=0.3, size=10):
     rng = np.random.default_rng(4)
-    net = Network()
-    net.add_input("input", 8)
-    net.add_population("a", size, tau_mem=15.0, refractory=1.0)
+    net = one_layer(
+        "a", gain * rng.normal(0.5, 0.5, (8, size)), tau_mem=15.0, refractory=1.0, delays=2.0
+    )
     net.add_population("b", size, tau_mem=10.0, v_leak=0.1)
     net.add_readout("output", 2)
-    net.connect("input", "a", gain * rng.normal(0.5, 0.5, (8, size)), delays=2.0)
     net.connect("a", "a", es.self_recurrent(rng.normal(0.0, 0.1, size)))
     net.connect("input", "b", sp.csr_array(gain * rng.normal(0.2, 0.5, (8, size))))
     net.connect("a", "b", gain * rng.normal(0.5, 0.5, (size, size)))
@@ -124,11 +124,8 @@ def test_patterns_signs_and_shared_weights_are_kept():
 
 def test_a_loop_is_scaled_as_one_and_keeps_the_weights_inside():
     rng, stream, told = np.random.default_rng(0), poisson(8, 40.0), []
-    net = Network()
-    net.add_input("input", 8)
-    net.add_population("exc", 12, refractory=1.0)
+    net = one_layer("exc", rng.uniform(0.0, 0.2, (8, 12)), refractory=1.0)
     net.add_population("inh", 4, refractory=1.0)
-    net.connect("input", "exc", rng.uniform(0.0, 0.2, (8, 12)))
     net.connect("exc", "inh", rng.uniform(0.0, 1.0, (12, 4)), delays=1.0)
     net.connect("inh", "exc", rng.uniform(-0.5, 0.0, (4, 12)), delays=1.0)
     found = es.calibrate(net, stream, callback=told.append)

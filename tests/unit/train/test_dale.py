@@ -9,6 +9,7 @@ from eventsim.engine import place
 from eventsim.errors import ParameterError, StorageError
 from eventsim.network import Network, RandomLateral, rsnn, self_recurrent
 from eventsim.train import AdamSettings, AdamW, LearningRates, TrainConfig, select, train
+from tests.support.nets import one_layer
 from tests.unit.train.task import two_patterns
 
 BETWEEN = ("hidden1->hidden1", "hidden1->hidden2", "hidden2->hidden2")
@@ -99,11 +100,8 @@ def test_weights_that_are_not_trained_stay_as_they_are():
 
 
 def test_input_readout_and_self_weights_may_change_sign():
-    net = Network()
-    net.add_input("input", 2)
-    net.add_population("hidden", 3, refractory=1.0)
+    net = one_layer("hidden", np.array([[1.0, -1.0, 1.0], [-1.0, 1.0, 0.0]]), refractory=1.0)
     net.add_readout("output", 2)
-    net.connect("input", "hidden", np.array([[1.0, -1.0, 1.0], [-1.0, 1.0, 0.0]]))
     net.connect("hidden", "hidden", self_recurrent(np.array([0.1, -0.1, 0.1])))
     net.connect("hidden", "output", np.array([[1.0, -1.0]] * 3))
     before = {name: p.values.copy() for name, p in net.projections.items()}
@@ -116,11 +114,8 @@ def test_input_readout_and_self_weights_may_change_sign():
 
 
 def test_neuron_without_a_weight_excites():
-    net = Network()
-    net.add_input("input", 1)
-    net.add_population("a", 2)
+    net = one_layer("a", np.ones((1, 2)))
     net.add_population("b", 1)
-    net.connect("input", "a", np.ones((1, 2)))
     net.connect("a", "b", np.array([[0.0], [-1.0]]))
     adam = AdamW(net, ["a->b.weights"], DALE)
     for gradient in (1.0, -1.0, -1.0, -1.0):

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from eventsim.errors import ParameterError
 from eventsim.events import EventStream
-from eventsim.network import Network, rsnn
+from eventsim.network import rsnn
 from eventsim.train import (
     AdamSettings,
     AdamW,
@@ -23,6 +23,7 @@ from eventsim.train import (
     train,
 )
 from eventsim.train.loss_settings import FirstSpikeLoss
+from tests.support.nets import one_layer
 
 GAP, DURATION = 6.0, 60.0
 CONFIG = TrainConfig(
@@ -52,20 +53,18 @@ def who_is_first(n_samples, *, seed):
 
 def forward_net(delays):
     """Two neurons that hear both channels."""
-    net = Network()
-    net.add_input("input", 2)
-    net.add_population("output", 2, tau_mem=8.0, tau_syn=3.0, refractory=50.0)
-    net.connect("input", "output", np.full((2, 2), 4.0), delays=delays)
+    net = one_layer(
+        "output", np.full((2, 2), 4.0), tau_mem=8.0, tau_syn=3.0, refractory=50.0, delays=delays
+    )
     return net
 
 
 def lateral_net(delays):
     """Neurons 0 and 1 repeat the channels; 2 and 3 hear them; the output repeats those."""
-    net = Network()
-    net.add_input("input", 2)
-    net.add_population("hidden1", 4, tau_mem=8.0, tau_syn=3.0, refractory=50.0)
+    net = one_layer(
+        "hidden1", sp.csr_array(np.eye(2, 4) * 20.0), tau_mem=8.0, tau_syn=3.0, refractory=50.0
+    )
     net.add_population("output", 2, tau_mem=8.0, tau_syn=3.0, refractory=50.0)
-    net.connect("input", "hidden1", sp.csr_array(np.eye(2, 4) * 20.0))
     lateral = np.zeros((4, 4))
     lateral[:2, 2:] = 4.0
     # A fifth, idle synapse: four delays of four neurons would be one per source.

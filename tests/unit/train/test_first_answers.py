@@ -10,6 +10,7 @@ from eventsim.events import Dataset
 from eventsim.events.targets import Targets
 from eventsim.train.calibration import calm
 from eventsim.train.loss_settings import ValuesLoss
+from tests.support.nets import one_layer
 
 N, TIMES, UNIT = 16, np.array([20.0, 40.0]), (2.0, 0.5)
 LOSS = ValuesLoss(scale=UNIT)
@@ -31,11 +32,8 @@ def data():
 def network(spread):
     """A network whose readout rests at the mean of the targets."""
     rng = np.random.default_rng(1)
-    net = es.Network()
-    net.add_input("input", 4)
-    net.add_population("hidden", 6)
+    net = one_layer("hidden", rng.normal(2.0, 1.0, (4, 6)))
     net.add_readout("output", 2, v_leak=[5.0, -1.0])
-    net.connect("input", "hidden", rng.normal(2.0, 1.0, (4, 6)))
     net.connect("hidden", "output", rng.normal(0.0, spread, (6, 2)))
     net.connect("input", "output", rng.normal(0.0, spread, (4, 2)))
     return net

@@ -9,6 +9,7 @@ import eventsim as es
 from eventsim.errors import ParameterError
 from eventsim.train import AdamSettings, AdamW, LearningRates, TrainConfig, select, train
 from eventsim.train.calibration import wake
+from tests.support.nets import one_layer
 from tests.unit.train.task import two_patterns
 
 
@@ -99,10 +100,7 @@ def driven(neuron):
     rng = np.random.default_rng(5)
     times = np.sort(rng.uniform(0.0, 500.0, 600))
     stream = es.EventStream(times, rng.integers(0, 4, 600), [0, 600], n_channels=4, duration=500.0)
-    net = es.Network()
-    net.add_input("input", 4)
-    net.add_population("hidden", 9, neuron=neuron, refractory=2.0)
-    net.connect("input", "hidden", rng.normal(1.0, 2.0, (4, 9)))
+    net = one_layer("hidden", rng.normal(1.0, 2.0, (4, 9)), neuron=neuron, refractory=2.0)
     return net, stream
 
 

@@ -7,8 +7,9 @@ import pytest
 
 import eventsim as es
 from eventsim.errors import ParameterError, ShapeError, StorageError
-from eventsim.network import Network, scsr, self_recurrent
+from eventsim.network import scsr, self_recurrent
 from eventsim.train import AdamSettings, AdamW, LearningRates, TrainConfig, schedule, select
+from tests.support.nets import one_layer
 
 EVERYTHING = (
     "weights", "delays", "tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset",
@@ -17,11 +18,8 @@ EVERYTHING = (
 
 
 def small_net():
-    net = Network()
-    net.add_input("input", 2)
-    net.add_population("hidden", 3)
+    net = one_layer("hidden", np.arange(6.0).reshape(2, 3), delays=1.0)
     net.add_readout("output", 2)
-    net.connect("input", "hidden", np.arange(6.0).reshape(2, 3), delays=1.0)
     net.connect("hidden", "hidden", self_recurrent(np.full(3, 0.1)))
     net.connect("hidden", "output", np.ones((3, 2)))
     return net

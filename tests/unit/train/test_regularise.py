@@ -8,16 +8,14 @@ from eventsim.adjoint import backward
 from eventsim.engine import simulate
 from eventsim.errors import ParameterError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
-from eventsim.network import Network, self_recurrent
+from eventsim.network import self_recurrent
 from eventsim.train import RateBand, lift_silent
+from tests.support.nets import one_layer
 from tests.unit.train.task import small_net, two_patterns
 
 
 def net_of_three():
-    net = Network()
-    net.add_input("input", 2)
-    net.add_population("hidden", 3, threshold=1.5, v_leak=0.5)
-    net.connect("input", "hidden", np.ones((2, 3)))
+    net = one_layer("hidden", np.ones((2, 3)), threshold=1.5, v_leak=0.5)
     net.connect("hidden", "hidden", self_recurrent(np.full(3, 0.1)))
     return net
 
@@ -74,10 +72,7 @@ def test_lift_raises_only_incoming_weights_of_silent_neurons():
 
 
 def test_lift_of_sparse_projection_changes_stored_entries_only():
-    net = Network()
-    net.add_input("input", 3)
-    net.add_population("hidden", 3)
-    net.connect("input", "hidden", sp.csr_array(np.diag([1.0, 2.0, 3.0])))
+    net = one_layer("hidden", sp.csr_array(np.diag([1.0, 2.0, 3.0])))
     lift_silent(net, {"hidden": np.array([0, 1, 0])}, amount=0.5)
     weights = net.projections["input->hidden"].weights
     assert weights.nnz == 3

@@ -23,6 +23,7 @@ from eventsim.train import (
     train,
 )
 from eventsim.train.sparse import connection_sparsity
+from tests.support.nets import one_layer
 from tests.unit.train.task import small_net, two_patterns
 
 CONFIG = TrainConfig(epochs=4, batch_size=8, seed=3, validation_fraction=0.2, checkpoint_every=1)
@@ -302,11 +303,8 @@ def test_bad_settings_are_refused_at_the_door(data):
     refused(small_net(), "no projection 'a->b'", sparsity=0.5, projections=("a->b",))
     own = ("hidden1->hidden1",)
     refused(small_net(), "has one weight per neuron", sparsity=0.5, projections=own)
-    net = es.Network()
-    net.add_input("input", 6)
-    net.add_population("hidden1", 2)
+    net = one_layer("hidden1", np.ones((6, 2)), delays=np.ones((6, 2)))
     net.add_readout("output", 2)
-    net.connect("input", "hidden1", np.ones((6, 2)), delays=np.ones((6, 2)))
     net.connect("hidden1", "output", np.ones((2, 2)))
     refused(net, "has a delay per synapse: one that is absent", rewire=0.3)
     lone = es.Network()
