@@ -8,13 +8,18 @@ differences contradict themselves.
 The stencil is the central one of fourth order, :math:`(8 f_1 - 8 f_{-1} - f_2 + f_{-2})/12h`,
 or the one-sided one of fourth order where a value stands at the edge of its domain, as a delay of
 zero does.
-Its step is chosen per direction from the numbers that it gives, never from the adjoint's answer.
+Its step :math:`h` is chosen per direction from the numbers that it gives, never from the adjoint's
+answer. Two steps that agree prove nothing where the loss bends or jumps within both of them. So an
+estimate must also agree with those of smaller steps, within their rounding, and the slopes of both
+sides with each other: :math:`(f_1 - 2 f_0 + f_{-1})/h` shrinks as :math:`h` does unless there is a
+kink. By what it misses that, an estimate is doubted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -30,10 +35,15 @@ from eventsim.network import Network
 CENTRAL = {-2: 1 / 12, -1: -8 / 12, 1: 8 / 12, 2: -1 / 12}
 ONE_SIDED = {0: -25 / 12, 1: 48 / 12, 2: -36 / 12, 3: 16 / 12, 4: -3 / 12}
 
-# The step shrinks by these until two estimates differ by less than SETTLED: near a grazing spike
-# the loss bends within a millionth of a parameter, elsewhere small steps drown in rounding.
-LADDER = (1, 4, 16, 64, 256)
+# The step shrinks by these until two estimates differ by less than SETTLED and that of CONFIRMING
+# agrees: near a grazing spike the loss bends within a millionth of a parameter, elsewhere small
+# steps drown in rounding.
+LADDER = (1, 4, 16, 64, 256, 1024, 4096, 16384)
 SETTLED = 1e-8
+CONFIRMING = LADDER.index(256)
+
+# What differs by so many times the rounding of the loss contradicts: spike times round, too.
+ROUNDINGS = 64.0
 
 # A direction whose own estimates differ by more than this, relative to the entry, is left out: the
 # loss has a kink or a near-graze inside the smallest step, and no finite difference can judge it.
@@ -123,13 +133,15 @@ def gradcheck(
         again = simulate(work, changed, backend=backend, precision=precision)
         return loss(work, again)[0], _same_counts(tape, again)
 
+    centre, _ = rerun(stream)
     rows = []
     for name, values in work.parameters().items():
         chosen = _choose(values.size, n_directions, rng)
-        probe = _parameter_probe(values, _lowest(net, name), lambda: rerun(stream), step)
+        probe = _parameter_probe(values, _lowest(net, name), lambda: rerun(stream), centre, step)
         rows.append(_row(name, chosen, grads.flat()[name], probe))
     chosen = _choose(stream.n_events, n_directions, rng)
-    rows.append(_row("input_times", chosen, grads.input_times, _time_probe(stream, rerun, step)))
+    probe = _time_probe(stream, rerun, centre, step)
+    rows.append(_row("input_times", chosen, grads.input_times, probe))
     return GradCheck(tuple(rows))
 
 
@@ -166,7 +178,11 @@ def _lowest(net: Network, name: str) -> float:
 
 
 def _parameter_probe(
-    values: Floats, lowest: float, rerun: Callable[[], tuple[float, bool]], step: float
+    values: Floats,
+    lowest: float,
+    rerun: Callable[[], tuple[float, bool]],
+    centre: float,
+    step: float,
 ) -> Probe:
     flat = values.reshape(-1)
     assert np.may_share_memory(flat, values) or not values.size  # parameters are contiguous
@@ -181,7 +197,8 @@ def _parameter_probe(
             return result if same else None
 
         try:
-            return _derivative(value, h, CENTRAL if at - 2 * h >= lowest else ONE_SIDED)
+            stencil = CENTRAL if at - 2 * h >= lowest else ONE_SIDED
+            return _derivative(value, centre, h, stencil)
         finally:
             flat[k] = at
 
@@ -189,7 +206,10 @@ def _parameter_probe(
 
 
 def _time_probe(
-    stream: EventStream, rerun: Callable[[EventStream], tuple[float, bool]], step: float
+    stream: EventStream,
+    rerun: Callable[[EventStream], tuple[float, bool]],
+    centre: float,
+    step: float,
 ) -> Probe:
     def probe(k: int) -> Estimate | None:
         h = step * max(1.0, abs(stream.times[k]))
@@ -210,44 +230,82 @@ def _time_probe(
             result, same = rerun(moved)
             return result if same else None
 
-        return _derivative(value, h, CENTRAL)
+        return _derivative(value, centre, h, CENTRAL)
 
     return probe
 
 
+@dataclass(frozen=True)
+class _Difference:
+    """What the points of one step say."""
+
+    slope: float
+    rounding: float  # of the slope, by rounding of the loss; 0 where all points are equal
+    kink: float  # by how much the slopes of both sides differ; 0 of the one-sided stencil
+
+    def contradicts(self, other: _Difference) -> float:
+        """By how much this slope differs from another, beyond its rounding and what is no doubt."""
+        allowed = max(ROUNDINGS * self.rounding, UNRESOLVED / 2 * abs(other.slope))
+        return max(0.0, abs(self.slope - other.slope) - allowed)
+
+
 def _derivative(
-    value: Callable[[float], float | None], h: float, stencil: Mapping[int, float]
+    value: Callable[[float], float | None],
+    centre: float,
+    h: float,
+    stencil: Mapping[int, float],
 ) -> Estimate | None:
-    """The least doubtful estimate, and its doubt: change along the ladder plus rounding."""
-    best, previous = None, None
-    for divisor in LADDER:
-        found = _difference(value, h / divisor, stencil)
-        if found is not None and previous is not None:
-            estimate, rounding = found
-            doubt = abs(estimate - previous[0]) + rounding
-            if best is None or doubt < best[1]:
-                best = (estimate, doubt)
-            if doubt <= SETTLED * abs(estimate):
-                break
-        previous = found
-    return best
+    """The least doubtful estimate, and its doubt; ``centre`` is the value without a shift."""
+    found: dict[int, _Difference | None] = {}
+
+    def look(place: int) -> _Difference | None:
+        if place not in found:
+            found[place] = _difference(value, centre, h / LADDER[place], stencil)
+        return found[place]
+
+    for place in range(1, len(LADDER)):
+        before, here = look(place - 1), look(place)
+        if before is None or here is None:
+            continue
+        doubt = _doubt(before, here)
+        if doubt <= SETTLED * abs(here.slope):
+            smaller = here if place >= CONFIRMING else look(CONFIRMING)
+            if smaller is not None and not smaller.contradicts(here):
+                return here.slope, doubt
+    rows = [look(place) for place in range(len(LADDER))]
+    judged = [
+        (here.slope, _doubt(before, here) + max((o.contradicts(here) for o in later), default=0.0))
+        for place, (before, here) in enumerate(pairwise(rows), start=1)
+        for later in [[one for one in rows[place + 1 :] if one is not None]]
+        if before is not None and here is not None
+    ]
+    return min(judged, key=lambda one: one[1], default=None)
+
+
+def _doubt(before: _Difference, here: _Difference) -> float:
+    """Change from a step to a fourth of it, rounding, and what does not shrink of a kink."""
+    kink = abs(here.kink - before.kink / 4) - 2 * ROUNDINGS * here.rounding
+    return abs(here.slope - before.slope) + here.rounding + max(0.0, kink)
 
 
 def _difference(
-    value: Callable[[float], float | None], h: float, stencil: Mapping[int, float]
-) -> Estimate | None:
-    """Estimate of the derivative, and of its error by rounding of the loss.
+    value: Callable[[float], float | None], centre: float, h: float, stencil: Mapping[int, float]
+) -> _Difference | None:
+    """What the points say; None where one of them has another number of spikes.
 
     Points that are all equal show a derivative of zero beyond doubt.
     """
-    points = {offset: value(offset * h) for offset in stencil}
+    points = {offset: value(offset * h) if offset else centre for offset in stencil}
     known = [point for point in points.values() if point is not None]
     if len(known) < len(points):
         return None
     if min(known) == max(known):
-        return 0.0, 0.0
+        return _Difference(0.0, 0.0, 0.0)
     total = sum(stencil[offset] * point for offset, point in zip(points, known, strict=True))
-    return total / h, float(np.finfo(np.float64).eps) * max(np.abs(known)) / h
+    rounding = float(np.finfo(np.float64).eps) * max(np.abs(known)) / h
+    at = dict(zip(points, known, strict=True))
+    kink = (at[1] - 2 * centre + at[-1]) / h if -1 in at else 0.0
+    return _Difference(total / h, rounding, kink)
 
 
 def _same_counts(one: SpikeTape, two: SpikeTape) -> bool:

@@ -73,6 +73,29 @@ def test_gradcheck_sees_a_gradient_where_there_is_none():
     assert check.worst_relative_error > 0.1
 
 
+@pytest.mark.parametrize("jumps", [False, True], ids=["bends", "jumps"])
+@pytest.mark.parametrize("away", [1e-12, 1e-10, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4])
+@pytest.mark.parametrize("size", [1e-3, 1.0])
+def test_gradcheck_blames_no_right_gradient_beside_a_place_where_the_loss_bends(size, away, jumps):
+    # A graze elsewhere does this. Steps that are all beyond it agree with each other, not with it.
+    net, stream = one_neuron(8.0, tau_mem=10.0, tau_syn=10.0, refractory=1.0), one_sample([3.0])
+    net.projections["input->hidden"].delays[...] = 1.0
+    place = float(es.simulate(net, stream, backend="cpu")["hidden"].times[0]) + away
+
+    class Bent:
+        def __call__(self, net, tape):
+            time, *_ = times = tape["hidden"].times
+            beyond = size * (1e-7 * (time > place) if jumps else max(0.0, time - place))
+            seeds = np.zeros_like(times)
+            seeds[0] = 1.0 + np.cos(time / 9.0) / 9.0
+            return float(time + np.sin(time / 9.0) + beyond), {"hidden": seeds}
+
+    check = es.gradcheck(net, stream, Bent(), backend="cpu")
+    assert check.worst_relative_error < 2e-6
+    if away > 1e-5:  # some step settles it
+        assert check.n_compared == sum(map(np.size, net.parameters().values())) + 1
+
+
 def test_gradcheck_leaves_out_and_counts_vanishing_spikes(backend):
     # The only spike grazes: one part in 1e7 of weight, resistance or threshold removes it.
     tau, peak = 10.0, np.exp(-1.0)
