@@ -19,7 +19,7 @@ from eventsim.cli.reading import MeasuredReading
 from eventsim.cli.terminal import echo_late, present, say_backend, show_table
 from eventsim.engine import Explanation, explain, simulate
 from eventsim.engine.contract.compiling import SHOWN, Watch, compile_seconds
-from eventsim.engine.run.ties import find_ties
+from eventsim.engine.run.ties import collected_ties
 from eventsim.errors import ParameterError
 from eventsim.events import SpikeTape
 from eventsim.measures import measure_name
@@ -82,7 +82,8 @@ def simulate_command(
     runs_on = say_backend(on)
     late = warn_late(network, stream)
     began, compiled = Watch(), compile_seconds()
-    tape = simulate(network, stream, backend=runs_on.name, precision=asked.precision)
+    with collected_ties() as ties:
+        tape = simulate(network, stream, backend=runs_on.name, precision=asked.precision)
     seconds = began.seconds()
     reasons = [
         explain(network, tape, population, neuron, sample=sample)
@@ -96,7 +97,7 @@ def simulate_command(
         **_counts(tape),
         "answers": _answers(network, tape),
         "late_begin": None if late is None else late.to_dict(),
-        "ties": [one.to_dict() for one in find_ties(network, tape)],
+        "ties": [one.to_dict() for one in ties],
         "seconds": seconds,
         "compile_seconds": compile_seconds() - compiled,
         "backend": tape.backend,

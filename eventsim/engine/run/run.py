@@ -18,7 +18,7 @@ from eventsim.engine.run import readout_piece
 from eventsim.engine.run.look import check_values
 from eventsim.engine.run.members import split_members
 from eventsim.engine.run.place import check_place, place_stream, place_tape
-from eventsim.engine.run.ties import warn_ties
+from eventsim.engine.run.ties import tell_ties
 from eventsim.errors import BackendError, ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.events.doors import real_array
@@ -89,7 +89,7 @@ def simulate(
     if resident:
         return tape
     tape = replace(tape.to_host(), synaptic_events=dict(tape.synaptic_events))
-    warn_ties(course.plan, tape)
+    tell_ties(course.plan, tape)
     return tape
 
 

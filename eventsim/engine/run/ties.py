@@ -9,6 +9,8 @@ sign in its spikes, and is not found.
 
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,8 +19,7 @@ import numpy as np
 from eventsim.arrays import Ints, owners, to_host
 from eventsim.engine.algorithm import least_delay
 from eventsim.events import SpikeTape
-from eventsim.network import Network
-from eventsim.plan import Plan, Stage, make_plan
+from eventsim.plan import Plan, Stage
 
 SAME = 1e-11  # ms, and as a fraction: spikes that are no further apart are at one time
 MOST_LOOKED_AT = 10_000  # pairs of spikes at one time
@@ -53,21 +54,36 @@ class Ties:
         return {**asdict(self), "neurons": list(self.neurons), "text": str(self)}
 
 
-def find_ties(net: Network, tape: SpikeTape) -> tuple[Ties, ...]:
-    """Ties of a run that rounding decides, one for each loop that has some; often none.
+# Of the runs inside of :func:`collected_ties`; None outside.
+_collected: ContextVar[list[Ties] | None] = ContextVar("collected ties", default=None)
 
-    ``net`` and ``tape`` are on the host.
+
+@contextmanager
+def collected_ties() -> Iterator[list[Ties]]:
+    """Inside, ties of runs are put into this list in place of warnings: the caller tells them."""
+    found: list[Ties] = []
+    token = _collected.set(found)
+    try:
+        yield found
+    finally:
+        _collected.reset(token)
+
+
+def tell_ties(plan: Plan, tape: SpikeTape) -> None:
+    """Log a warning of each loop whose ties rounding decides, or add them to the caller's list.
+
+    The tape is on the host.
     """
-    return _ties(make_plan(net, tape.memo), tape)
-
-
-def warn_ties(plan: Plan, tape: SpikeTape) -> None:
-    """Log a warning of each loop whose ties rounding decides; the tape is on the host."""
-    for found in _ties(plan, tape):
-        _LOGGER.warning("%s", found)
+    found, collected = _ties(plan, tape), _collected.get()
+    if collected is not None:
+        collected.extend(found)
+        return
+    for one in found:
+        _LOGGER.warning("%s", one)
 
 
 def _ties(plan: Plan, tape: SpikeTape) -> tuple[Ties, ...]:
+    """One for each loop that has some; often none."""
     loops = (one for one in plan.stages if one.lateral and least_delay(one) == 0.0)
     found = (_of_stage(stage, tape) for stage in loops)
     return tuple(one for one in found if one is not None)

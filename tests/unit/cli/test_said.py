@@ -159,3 +159,17 @@ def test_channels_that_are_filled_up_for_a_network_are_said(tmp_path):
         "channels 0 to 1 of the network's 4 occur in the text"
     ]
     assert np.isfinite(found["seconds_of_input"])
+
+
+def test_ties_of_a_simulation_are_said_once(caplog):
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_population("copies", 2, tau_mem=27.0, tau_syn=13.0)
+    net.connect("input", "copies", np.full((1, 2), 12.0))
+    net.connect("copies", "copies", -1.0 + np.eye(2))
+    net.save("net.npz")
+    EventStream([1.0], [0], [0, 1], n_channels=1, duration=30.0).save("some.npz")
+    (tie,) = call("simulate", "net.npz", "some.npz", "--json").json["ties"]
+    told = call("simulate", "net.npz", "some.npz").out
+    assert told.count(tie["text"]) == 1
+    assert not caplog.records  # which are lines of stderr

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.engine.run.ties import find_ties
+from eventsim.engine.run.ties import collected_ties
 from tests.support.nets import one_layer
 
 
@@ -23,23 +23,25 @@ def copies(size, *, delay=0.0, weight=-1.0):
 @pytest.mark.parametrize("size", [2, 3])
 def test_copies_without_delay_are_named(caplog, backend, size):
     net, stream = copies(size)
-    with caplog.at_level(logging.WARNING, logger="eventsim"):
+    with collected_ties() as ties:
         tape = es.simulate(net, stream, backend=backend)
-    (found,) = find_ties(net, tape)
+    (found,) = ties
+    assert not caplog.records
     assert found.stage == "copies"
     assert (found.sample, found.neurons[0]) == (0, 0)
     assert found.time_ms == tape["copies"].times[0]
     assert found.to_dict()["text"] == str(found)
+    with caplog.at_level(logging.WARNING, logger="eventsim"):
+        es.simulate(net, stream, backend=backend)
     assert [record.getMessage() for record in caplog.records] == [str(found)]
 
 
 @pytest.mark.parametrize(
     "case", [copies(3, delay=0.5), copies(3, weight=0.0)], ids=["delay", "apart"]
 )
-def test_what_is_decided_is_not_named(case, caplog):
+def test_what_is_decided_is_not_named(case):
     net, stream = case
-    with caplog.at_level(logging.WARNING, logger="eventsim"):
+    with collected_ties() as ties:
         tape = es.simulate(net, stream, backend="cpu")
     assert np.unique(tape["copies"].times[:2]).size == 1
-    assert find_ties(net, tape) == ()
-    assert not caplog.records
+    assert not ties
