@@ -105,7 +105,8 @@ def load(
     path
         The file, in UTF-8.
     unit
-        Of the times: "s", "ms" or "us". None takes the one that the line of names gives, or ms.
+        Of the times: "s", "ms" or "us". None takes the one that the line of names or a remark
+        gives, or ms.
     n_channels
         None for the largest channel of the file plus 1.
     columns
@@ -142,7 +143,7 @@ def read(
 ) -> Lines:
     """As :func:`load`, before the times are put to where they begin.
 
-    ``otherwise`` is the unit where neither ``unit`` nor the line of names says one.
+    ``otherwise`` is the unit where neither ``unit`` nor the file says one.
     """
     place = Path(path)
     if unit is not None:
@@ -151,7 +152,7 @@ def read(
     table = table_of(place, columns, size)
     if None not in (unit, table.unit) and unit != table.unit:
         raise DataError(
-            f"{place}: its first line says that times are in {table.unit}, you said {unit}. "
+            f"{place}: says that times are in {table.unit}, you said {unit}. "
             "Leave the unit out, or correct the line."
         )
     rows = _rows(place, table)

@@ -23,8 +23,10 @@ ms    ms, msec, msecs, millis, millisecond, milliseconds
 us    us, µs, usec, usecs, micros, microsecond, microseconds
 ====  ===============================================================================
 
-Nanoseconds and minutes are refused. Without names the columns are time, channel and, if there is a
-third one, sample; that is a guess, which :attr:`eventsim.datasets.text.Lines.guess` tells.
+Nanoseconds and minutes are refused. A remark above the first event may also say the unit alone:
+``# unit: us``, ``# times in microseconds``. Without names the columns are time, channel and, if
+there is a third one, sample; that is a guess, which :attr:`eventsim.datasets.text.Lines.guess`
+tells.
 
 **No column is left out in silence**: a column of another name is an error. ``columns`` names all of
 them, in the order of the file, whatever its first line calls them: ``("t_us", "channel", "-")``
@@ -66,7 +68,10 @@ _UNIT_OF = {word: unit for unit, words in _SPELLINGS.items() for word in words}
 _NOT_ALONE = ("s", "second")  # as a name of a column: the sample, the second one
 _OTHER_UNITS = ("ns", "nsec", "nanosecond", "nanoseconds", "min", "mins", "minute", "minutes")
 LONGEST_LINE = 1 << 16  # bytes
-MOST_REMARKS = 1000  # the last ones above the first event are looked at for names
+MOST_REMARKS = 1000  # the last ones above the first event are looked at for names and units
+# Words of a remark that says the unit of the times and nothing else.
+_OF_UNITS = ("unit", "units")
+_WITH_UNITS = ("all", "are", "as", "given", "in", "is", "of", "stamps", "the")
 
 
 @dataclass(frozen=True)
@@ -114,9 +119,11 @@ def table_of(path: Path, given: Sequence[str] | None, size: Size | None) -> Tabl
             f"all of them, and those to drop by a dash: {_asked(_plain(len(cells)))}."
         )
     called = tuple(given or (_plain(len(cells)) if numbers else cells))
-    columns, unit = _roles(called, where, line)
+    columns, unit = read_names(called, where, line)
     if given is not None and not numbers:
         unit = _common(unit, _unit_of_header(cells[columns["time"]], where), where)
+    remarked = unit_of_remarks(remarks, f"{path}, above line {number}")
+    unit = _common(unit, remarked, f"{path}, above line {number}", "its columns say")
     _check_address(columns, called, where, size)
     names = tuple(map(str, range(1, len(cells) + 1))) if numbers else cells
     return Table(separator, columns, skipped, unit, names, bool(given) or not numbers)
@@ -129,7 +136,7 @@ def checked_roles(
 
     ``line`` has the names as the file has them. Raises DataError as :func:`table_of`.
     """
-    columns, unit = _roles(called, where, line)
+    columns, unit = read_names(called, where, line)
     _check_address(columns, called, where, size)
     return columns, unit
 
@@ -150,7 +157,7 @@ def _asked(names: Sequence[str]) -> str:
     return f"--columns {listed} (in Python columns={listed.split(',')})"
 
 
-def _roles(called: Sequence[str], where: str, line: str) -> tuple[dict[str, int], Unit | None]:
+def read_names(called: Sequence[str], where: str, line: str) -> tuple[dict[str, int], Unit | None]:
     """Number of each column that is read by what it is, and the unit of the times."""
     columns: dict[str, int] = {}
     unit: Unit | None = None
@@ -198,6 +205,33 @@ def _unit_of_header(cell: str, where: str) -> Unit | None:
     return _UNIT_OF.get(_name(cell)[1] or "")
 
 
+def unit_of_remarks(remarks: Sequence[str], where: str) -> Unit | None:
+    """The unit of the times that remarks say in a part of their own; None where none does."""
+    parts = [part for one in remarks for part in re.split(r"[#,;.]", re.sub("[µμ]", "u", one))]
+    found = {unit for unit in map(_unit_alone, parts) if unit is not None}
+    for unit in found & {*_OTHER_UNITS}:
+        raise _of_other_unit(unit, where)
+    units = {_UNIT_OF[word] for word in found}
+    if len(units) > 1:
+        raise DataError(
+            f"{where}: remarks say that times are in {' and in '.join(sorted(units))}, expected "
+            "one unit. Correct them."
+        )
+    return next(iter(units), None)
+
+
+def _unit_alone(part: str) -> str | None:
+    """The word of a unit, where these words say that times have it, and nothing else."""
+    words = re.findall(r"[^\W_]+", part.lower())
+    units = [word for word in words if word in (*_UNIT_OF, *_OTHER_UNITS)]
+    others = [word for word in words if word not in units]
+    known = {*_NAMES["time"], *_OF_UNITS, *_WITH_UNITS}
+    if len(units) != 1 or not known.issuperset(others):
+        return None
+    speaks = any(word in (*_NAMES["time"], *_OF_UNITS) for word in others)
+    return units[0] if speaks else None  # alone it may be anything: a country, initials
+
+
 def _of_other_unit(unit: str, where: str) -> DataError:
     return DataError(
         f"{where}: its times are in {unit}, expected s, ms or us. Convert them, and name the new "
@@ -205,12 +239,14 @@ def _of_other_unit(unit: str, where: str) -> DataError:
     )
 
 
-def _common(given: Unit | None, said: Unit | None, where: str) -> Unit | None:
+def _common(
+    given: Unit | None, said: Unit | None, where: str, who: str = "you named them in"
+) -> Unit | None:
     """The unit that was named for the times, or that their file says; they must not differ."""
     if None not in (given, said) and given != said:
         raise DataError(
-            f"{where}: says that times are in {said}, you named them in {given}. Leave the unit "
-            "out, or correct the line."
+            f"{where}: says that times are in {said}, {who} {given}. Leave the unit out, or "
+            "correct the line."
         )
     return given or said
 

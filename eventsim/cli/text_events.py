@@ -1,8 +1,8 @@
 """What a text file does not say of itself: the unit of its times, its columns, how many channels.
 
-A unit comes from ``--unit``, else from the names of the columns, else from what the caller assumes;
-what was assumed is said. A network at hand says the number of channels: the last ones may be silent
-in a recording.
+A unit comes from ``--unit``, else from the names of the columns or a remark above them, else from
+what the caller assumes; what was assumed is said. A network at hand says the number of channels:
+the last ones may be silent in a recording.
 """
 
 import json

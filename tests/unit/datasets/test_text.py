@@ -102,6 +102,41 @@ def test_remark_names_the_columns_whatever_separates_them(tmp_path, header, deli
     assert stream.channels.tolist() == [7, 3]
 
 
+@pytest.mark.parametrize(
+    ("head", "unit"),
+    [
+        ("# unit: us\n", "us"),
+        ("# Units = µs, sensor 3\n#\n", "us"),
+        ("# recorded by us\n# times in microseconds\n# 2 channels\n", "us"),
+        ("# all timestamps are given in s\n", "s"),
+        ("# time (ms)\n", "ms"),
+        ("# unit: us\n# time channel\n", "us"),
+        ("# unit: us\ntime channel\n", "us"),
+        ("# unit: us\nt_us channel\n", "us"),
+        ("# subject 3, US, female\n# time resolution: 1 us\n# unit: mV\n", None),
+    ],
+)
+def test_remark_says_the_unit_of_the_times(write, head, unit):
+    found = text.read(write(f"{head}1 3\n9000 5\n"))
+    assert (found.unit, found.is_stated) == (unit or "ms", unit is not None)
+    assert found.times.tolist() == [1.0, 9000.0]
+
+
+@pytest.mark.parametrize(
+    ("head", "options", "words"),
+    [
+        ("# unit: us\n# times in ms\n", {}, "remarks say that times are in ms and in us"),
+        ("# unit: us\nt_ms c\n", {}, "says that times are in us, its columns say ms"),
+        ("# unit: us\n", {"unit": "ms"}, "says that times are in us, you said ms"),
+        ("# unit: us\n", {"columns": ("t_ms", "c")}, "says that times are in us"),
+        ("# unit: ns\n", {}, "its times are in ns, expected s, ms or us"),
+    ],
+)
+def test_remark_that_contradicts_the_unit_is_an_error(write, head, options, words):
+    with pytest.raises(DataError, match=words):
+        text.read(write(f"{head}1 3\n9000 5\n"), **options)
+
+
 @pytest.mark.parametrize("remark", ["unit: ms", "unit ms", "unit = ms", "Units: ms", "ms: unit"])
 @pytest.mark.parametrize("separator", [",", " ", "\t"])
 def test_remark_of_a_unit_names_no_columns(write, remark, separator):
