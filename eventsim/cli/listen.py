@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from eventsim.cli.events import audio_of, find_for, find_network
+from eventsim.cli.events import audio_of, find_for, find_network, run_of
 from eventsim.cli.fields import Table, fields_of
 from eventsim.cli.options import (
     Machine,
@@ -24,7 +24,7 @@ from eventsim.cli.options import (
 )
 from eventsim.cli.reading import MeasuredReading, Reading
 from eventsim.cli.terminal import say, say_backend, show_table, stdout
-from eventsim.cli.text_events import size_of
+from eventsim.cli.text_events import assumed_by, notes_of, size_of
 from eventsim.datasets import DATASETS
 from eventsim.datasets.addresses import checked_size
 from eventsim.datasets.audio_events import AudioEncoding
@@ -34,7 +34,7 @@ from eventsim.live import Decided, Listener, ListenSettings, Size, WireForm, ope
 from eventsim.live.packets import Packet, Source
 from eventsim.live.record import Recorder
 from eventsim.live.sources import Format
-from eventsim.live.text import checked_unit
+from eventsim.live.text import Unit, checked_unit
 from eventsim.network import Network
 
 SETTINGS = (
@@ -166,8 +166,28 @@ def _opened(run: Path, place: str, net: Network, asked: ListenOptions, reading: 
     typed = size_of(reading.sensor_size)
     size = None if typed is None else Size(*checked_size(typed))
     audio = _cochlea_of(run) if place.partition(":")[0] == "microphone" else None
-    form = WireForm(asked.form, checked_unit(reading.unit or "ms"), size, asked.again, audio)
+    unit = None if reading.unit is None else checked_unit(reading.unit)
+    otherwise = _otherwise(run, place, asked, unit)
+    form = WireForm(asked.form, unit, size, asked.again, audio, otherwise)
     return _Opened(open_source(place, n_channels=net.input.size, form=form), place)
+
+
+def _otherwise(net: Path, place: str, asked: ListenOptions, unit: Unit | None) -> Unit:
+    """The unit of text that names none; says so where text may come."""
+    known = run_of(net)
+    data = None if known is None else known.settings.data
+    assumed = assumed_by(data, notes_of(data))
+    if unit is None and asked.form in (None, "csv") and not _is_device(place):
+        say(
+            f"times are read as {assumed.unit} unless a first line of names or a remark says "
+            f"another unit ({assumed.reason}); --unit says what they are"
+        )
+    return assumed.unit
+
+
+def _is_device(place: str) -> bool:
+    """Whether what comes is no text."""
+    return place.partition(":")[0] in ("udp", "camera", "microphone")
 
 
 def _cochlea_of(net: Path) -> AudioEncoding | None:

@@ -52,7 +52,7 @@ class WireForm:
     format
         None for csv, and of datagrams t64.
     unit
-        Of times in text.
+        Of times in text; None for what the text says.
     size
         Of the sensor, where events have an address; else x is the channel.
     again
@@ -60,13 +60,16 @@ class WireForm:
     audio
         What encodes the sound of a microphone; None for the cochlea of FSDD at 16 kHz, with as many
         channels as the network.
+    otherwise
+        The unit of times in text where neither ``unit`` nor the text says one.
     """
 
     format: Format | None = None
-    unit: Unit = "ms"
+    unit: Unit | None = None
     size: Size | None = None
     again: bool = False
     audio: AudioEncoding | None = None
+    otherwise: Unit = "ms"
 
 
 def open_source(place: str, *, n_channels: int, form: WireForm | None = None) -> Source:
@@ -116,7 +119,7 @@ def _dialect(form: Format | None) -> Dialect:
 
 def _reader(form: WireForm, size: Size) -> Reader:
     if form.format in (None, "csv"):
-        return TextReader(size, form.unit)
+        return TextReader(size, form.unit, form.otherwise)
     raw: dict[str, Callable[[Size], Reader]] = {
         "evt2": Evt2Reader,
         "evt21": Evt21Reader,

@@ -1,18 +1,21 @@
 """Events as lines of text: ``time,channel``, or ``time,x,y,polarity`` of a camera.
 
-A line ``TIME,end`` ends a recording; the times of the next one count from 0 again. Lines that are
-empty or begin with ``#`` say nothing; a first line of words is a header.
+A line ``TIME,end`` ends a recording; the times of the next one count from 0 again. Empty lines say
+nothing. A first line of words names the columns, in any order, and perhaps the unit of the times; a
+remark (``#``) above the first event may say the unit, too: what they mean is in
+:mod:`eventsim.datasets.text_columns`.
 """
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.errors import ParameterError
+from eventsim.datasets.text_columns import read_names, role_of, unit_of_remarks
+from eventsim.errors import DataError, ParameterError
 from eventsim.live.packets import Packet
 
 Unit = Literal["s", "ms", "us"]
@@ -20,6 +23,8 @@ PER_MS: Final[dict[Unit, float]] = {"s": 1e-3, "ms": 1.0, "us": 1e3}
 END: Final = "end"
 ALONE: Final = -2  # in place of a polarity, where a line has a channel
 LONGEST_LINE: Final = 1000  # bytes; what is longer is no event
+MOST_REMARKS: Final = 1000  # above the first event, that are looked at
+_COLUMNS: Final = {2: ("time", "channel"), 4: ("time", "x", "y", "p")}  # by how many there are
 
 
 @dataclass(frozen=True)
@@ -41,12 +46,24 @@ class Size:
 
 @dataclass
 class TextReader:
-    """Bytes of text to packets; what has no end of line yet is carried."""
+    """Bytes of text to packets; what has no end of line yet is carried.
+
+    ``stated`` is the unit that the caller names, ``otherwise`` the one where the text says none,
+    too. Raises DataError where they contradict each other, or a first line names other columns.
+    """
 
     size: Size
-    unit: Unit = "ms"
+    stated: Unit | None = None
+    otherwise: Unit = "ms"
     left: bytes = b""
     begun: bool = False
+    order: Sequence[int] = ()  # of the cells of a line: those of time, channel, or time, x, y, p
+    remarks: list[str] = field(default_factory=list)
+
+    @property
+    def unit(self) -> Unit:
+        """Of the times."""
+        return self.stated or self.otherwise
 
     def __call__(self, data: bytes, arrived: float) -> Iterator[Packet]:
         """The packets of some bytes; none at all at the end of the text: what is left is a line."""
@@ -77,19 +94,61 @@ class TextReader:
         for line in lines:
             text = line.strip()
             if not text or text.startswith(b"#"):
+                self._remark(text)
                 continue
             try:
                 row = [float(cell) for cell in text.split(b",")]
-                good = len(row) in (2, 4) and all(cell == int(cell) for cell in row[1:])
+                good = len(row) in (2, 4) and all(cell == int(cell) for cell in self._put(row)[1:])
             except (ValueError, OverflowError):
                 good = False
             if good:
-                rows.append(row)
-            elif self.begun or b"," not in text:
+                rows.append(self._put(row))
+            elif self.begun or not self._names(text):
                 bad.append((1, text))
-            self.begun = True
+            self._begin()
         if rows or bad:
             yield self._packet(rows, bad, arrived)
+
+    def _put(self, row: list[float]) -> list[float]:
+        """The cells of a line in our order."""
+        return [row[k] for k in self.order] if len(row) == len(self.order) else row
+
+    def _remark(self, text: bytes) -> None:
+        if text and not self.begun and len(self.remarks) < MOST_REMARKS:
+            self.remarks.append(text.decode(errors="replace"))
+
+    def _begin(self) -> None:
+        """Behind the first line that is no remark: what remarks say of the unit."""
+        if not self.begun:
+            self._state(unit_of_remarks(self.remarks, "a remark above the events"), "a remark")
+        self.begun, self.remarks = True, []
+
+    def _state(self, unit: Unit | None, where: str) -> None:
+        if None not in (unit, self.stated) and unit != self.stated:
+            raise DataError(
+                f"{where} says that times are in {unit}, and they are named in {self.stated}. "
+                "Leave the unit out (--unit), or correct the text."
+            )
+        self.stated = self.stated or unit
+
+    def _names(self, text: bytes) -> bool:
+        """Whether this line names columns, which then are taken from it."""
+        cells = [cell.strip() for cell in text.decode(errors="replace").split(",")]
+        if any(map(_is_number, cells)) or all(role_of(cell) is None for cell in cells):
+            return False
+        wanted, unit = _COLUMNS.get(len(cells), ()), None
+        try:
+            columns, unit = read_names(cells, "the first line", text.decode(errors="replace"))
+        except DataError:
+            columns = {}
+        if not columns or columns.keys() != {*wanted}:
+            raise DataError(
+                f"the first line is {','.join(cells)!r}, expected names of columns in any order, "
+                "time,channel or time,x,y,polarity, with times in s, ms or us."
+            )
+        self.order = [columns[name] for name in wanted]
+        self._state(unit, "the first line")
+        return True
 
     def _packet(
         self,
@@ -112,6 +171,13 @@ class TextReader:
             end=end,
             rubbish=(len(bad), example),
         )
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        return bool([float(cell)])
+    except ValueError:
+        return False
 
 
 def checked_unit(unit: str) -> Unit:

@@ -220,6 +220,27 @@ def test_what_is_said_of_a_source_reaches_it(home, monkeypatch):
     ]
 
 
+def test_unit_of_text_is_said_and_that_of_the_recordings_of_the_run(home, monkeypatch):
+    asked, opened = [], "eventsim.cli.listen.open_source"
+    monkeypatch.setattr(opened, lambda *_, form, **__: asked.append(form) or [])
+    said = call("listen", home.net, "-", "--json").err
+    assert "times are read as ms unless a first line of names or a remark says" in flat(said)
+    data = SimpleNamespace(name="own", file="mine.h5", audio=None)
+    run = SimpleNamespace(settings=SimpleNamespace(data=data))
+    monkeypatch.setattr("eventsim.cli.listen.run_of", lambda _: run)
+    monkeypatch.setattr("eventsim.cli.listen.notes_of", lambda _: {"unit": "us"})
+    said = call("listen", home.net, "-", "--json").err
+    assert "times are read as us" in flat(said)
+    assert "mine.h5 was made of times in us" in flat(said)
+    assert "times are read as" not in call("listen", home.net, "-", "--unit", "s", "--json").err
+    assert "times are read as" not in call("listen", home.net, "udp:0", "--json").err
+    assert [form.otherwise for form in asked[:2]] == ["ms", "us"]
+
+
+def flat(text):
+    return " ".join(text.split())
+
+
 def test_what_was_heard_before_it_was_stopped_is_summed_up(home, monkeypatch):
     def stopped():
         yield Packet(np.arange(20.0), np.arange(20) % 6)

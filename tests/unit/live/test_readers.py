@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import eventsim as es
+from eventsim.errors import DataError
 from eventsim.live import ListenSettings, Size, listen
 from eventsim.live.datagrams import DatagramReader, bind, encode, receive
 from eventsim.live.packets import Packet
@@ -45,12 +46,53 @@ def test_text_is_read_the_same_however_it_is_cut(places):
 
 
 def test_line_that_ends_a_recording_is_told_between_its_events():
-    reader = TextReader(SIZE, unit="us")
+    reader = TextReader(SIZE, "us")
     told = list(reader(b"1000,3\n2500,end\n7,4\nsoon,end\n", 0.0))
     assert [(p.times.tolist(), p.end) for p in told[:3]] == [
         ([1000.0], None), ([], 2500.0), ([7.0], None),
     ]  # fmt: skip
     assert (told[0].per_ms, told[3].end, told[3].rubbish) == (1000.0, None, (1, "soon,end"))
+
+
+@pytest.mark.parametrize(
+    ("head", "stated", "line", "wanted"),
+    [
+        (b"channel,t_us\n", None, b"3,1500", (1.5, 3)),
+        (b"# unit: us\n", None, b"1500,3", (1.5, 3)),
+        (b"# unit: us\n\ntime,channel\n", "us", b"1500,3", (1.5, 3)),
+        (b"p,y,x,t_s\n", None, b"1,2,7,0.25", (250.0, 247)),
+        (b"t,channel\n", "s", b"0.25,3", (250.0, 3)),
+        (b"t,channel\n", None, b"0.25,3", (0.25, 3)),
+    ],
+)
+@pytest.mark.parametrize("at_once", [1, 1000])
+def test_first_line_of_text_names_columns_and_unit(head, stated, line, wanted, at_once):
+    reader, data = TextReader(SIZE, stated), head + line + b"\n" + line
+    parts = [data[k : k + at_once] for k in range(0, len(data), at_once)]
+    time, channel = wanted
+    found = events(p for part in [*parts, b""] for p in reader(part, 0.0))
+    assert found == ([time, time], [channel, channel], 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "stated", "words"),
+    [
+        (b"t_us,channel\n1,2\n", "ms", "says that times are in us, and they are named in ms"),
+        (b"# times in us\n1,2\n", "s", "says that times are in us, and they are named in s"),
+        (b"# times in us\nt_ms,channel\n1,2\n", None, "times are in us, and they are named in"),
+        (b"t_ns,channel\n1,2\n", None, "expected names of columns .* in s, ms or us"),
+        (b"t,x,y,channel\n1,2,3,4\n", None, "expected names of columns in any order"),
+        (b"t,gain\n1,2\n", None, "expected names of columns in any order"),
+    ],
+)
+def test_first_line_of_text_that_names_what_cannot_be_is_an_error(text, stated, words):
+    with pytest.raises(DataError, match=words):
+        list(TextReader(SIZE, stated)(text, 0.0))
+
+
+@pytest.mark.parametrize("first", [b"7,x", b"hello,world", b"hello"])
+def test_first_line_of_text_that_says_nothing_is_rubbish(first):
+    assert events(TextReader(SIZE)(first + b"\n1,2\n", 0.0)) == ([1.0], [2], 1)
 
 
 def slow_evt2(data):
