@@ -488,24 +488,74 @@ window.live = (() => {
     return { ...kept, times, channels: new Uint32Array(bytes(kept.channels).buffer) };
   }
 
-  // A line "time,channel" for each event; a first line that is no numbers is a heading.
+  // ms of a unit, by its words; what a heading may call the columns.
+  const UNITS = {};
+  for (const word of ["s", "sec", "secs", "second", "seconds"]) UNITS[word] = 1000;
+  for (const word of ["ms", "msec", "msecs", "millis", "millisecond", "milliseconds"]) UNITS[word] = 1;
+  for (const word of ["us", "usec", "usecs", "micros", "microsecond", "microseconds"]) UNITS[word] = 0.001;
+  const TIMES = ["t", "time", "times", "timestamp", "timestamps"];
+  const CHANNELS = ["c", "ch", "channel", "channels", "x", "address", "addr", "neuron", "unit", "id"];
+
+  const wordsOf = text => text.toLowerCase().replace(/[µμ]/g, "u").match(/[a-z]+/g) || [];
+
+  // Where the time and the channel stand, and ms of the unit if the heading says it.
+  function headed(line, cells, fail) {
+    const names = cells.map(wordsOf), alone = name => name.length === 1 && name[0] !== "s" && name[0] in UNITS;
+    const time = names.findIndex(name => TIMES.includes(name[0]) || alone(name)), unit = names[time] && names[time][names[time].length - 1];
+    const fits = time >= 0 && names.length === 2 && CHANNELS.includes(names[1 - time][0]);
+    if (!fits) fail("expected the names of two columns, a time and a channel");
+    if (names[time].length > 1 && !(unit in UNITS) && unit !== "stamp") fail("expected times in s, ms or us");
+    return { time, unit: unit in UNITS ? UNITS[unit] : undefined };
+  }
+
+  // ms of the unit that a remark says of the times, and nothing else; see eventsim.datasets.text_columns.
+  function remarked(line) {
+    const known = [...TIMES, "unit", "units", "all", "are", "as", "given", "in", "is", "of", "stamps", "the"];
+    for (const part of line.split(/[#,;.]/)) {
+      const words = part.toLowerCase().replace(/[µμ]/g, "u").match(/[a-z0-9]+/g) || [];
+      const units = words.filter(word => word in UNITS), others = words.filter(word => !(word in UNITS));
+      const speaks = others.some(word => TIMES.includes(word) || word.startsWith("unit"));
+      if (units.length === 1 && speaks && others.every(word => known.includes(word))) return UNITS[units[0]];
+    }
+    return undefined;
+  }
+
+  // A line "time,channel" for each event. A first line that is no numbers is a heading, which may
+  // name the columns in the other order, and the unit, as a remark may; `unit` (ms) is that of others.
   function parsed(text, unit) {
-    const events = [], lines = text.split(/\r?\n/);
+    const events = [], lines = text.replace(/^\ufeff/, "").split(/\r?\n/);
+    let head = null, stated;
     lines.forEach((line, number) => {
-      if (!line.trim() || line.startsWith("#")) return;
-      const [time, channel] = line.split(/[,;\s]+/).map(word => word === "" ? NaN : Number(word));
-      if (!events.length && Number.isNaN(time)) return;
-      const where = `line ${number + 1}, "${line.slice(0, 40)}"`;
-      if (!(time >= 0)) throw new Error(`${where}: expected time,channel, the time a number from 0 on`);
-      if (!(Number.isInteger(channel) && channel >= 0 && channel < senders[0].size)) {
-        throw new Error(`${where}: expected a channel from 0 to ${senders[0].size - 1}`);
+      const fail = expected => { throw new Error(`line ${number + 1}, "${line.slice(0, 40)}": ${expected}`); };
+      if (!line.trim()) return;
+      if (line.trim().startsWith("#")) {
+        stated = head || events.length ? stated : remarked(line) || stated;
+        return;
       }
-      events.push([time * unit, channel]);
+      const mark = [",", ";", "\t"].find(one => line.includes(one)) || /\s+/;
+      const cells = line.trim().split(mark).map(cell => cell.trim());
+      const numbers = cells.map(cell => cell === "" ? NaN : Number(cell));
+      if (!head && !events.length && numbers.every(Number.isNaN)) {
+        head = headed(line, cells, fail);
+        if (head.unit && stated && head.unit !== stated) fail("expected the unit of the remark above it");
+        stated = head.unit || stated;
+        return;
+      }
+      if (cells.length !== 2) fail(`expected two columns, time,channel, not ${cells.length}`);
+      const at = head ? head.time : 0, time = numbers[at], channel = numbers[1 - at];
+      if (!(time >= 0 && time < Infinity)) fail("expected time,channel, the time a number from 0 on");
+      if (!(Number.isInteger(channel) && channel >= 0 && channel < senders[0].size)) {
+        fail(`expected a channel from 0 to ${senders[0].size - 1}`);
+      }
+      events.push([time, channel]);
     });
     if (!events.length) throw new Error("there is no event in the file");
+    const ms = stated || unit;
     events.sort((a, b) => a[0] - b[0]);
-    const last = events[events.length - 1][0];
-    return { times: events.map(e => e[0]), channels: events.map(e => e[1]), duration: Math.max(last, 1) };
+    const times = events.map(e => ms < 1 ? e[0] / Math.round(1 / ms) : e[0] * ms);  // rounds as Python
+    // As every command: to the first whole ms after the last event.
+    const duration = Math.floor(times[times.length - 1]) + 1;
+    return { times, channels: events.map(e => e[1]), duration, unit: ms };
   }
 
   async function dropped(file) {
@@ -514,7 +564,10 @@ window.live = (() => {
       const buffer = await file.arrayBuffer(), head = new TextDecoder().decode(buffer.slice(0, 4));
       const audio = head === "RIFF" || /^(audio|video)/.test(file.type);
       if (microphone) deafen("");
-      play(audio ? await heardFile(buffer) : parsed(new TextDecoder().decode(buffer), Number(at("unit").value)));
+      if (audio) return play(await heardFile(buffer));
+      const found = parsed(new TextDecoder().decode(buffer), Number(at("unit").value));
+      at("unit").value = String(found.unit);
+      play(found);
     } catch (error) { fail(error); }
   }
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.datasets import text
 from eventsim.datasets.encoders import CochleaEncoder, LiveCochlea
 from eventsim.embedded.web import ENGINE
 from eventsim.errors import ParameterError
@@ -20,6 +21,25 @@ from tests.support.other_browsers import FIREFOX, NARROWEST, WEBKIT, firefox, fo
 pytestmark = pytest.mark.skipif(
     not ENGINE.is_file(), reason="no engine of pages: python eventsim/embedded/wasm.py makes it"
 )
+
+# Texts of events, which the page reads in us where they say no unit; and texts that it refuses.
+TEXTS = (
+    "time,channel\n2000,1\n1003,3\n",
+    "\ufeffChannel;Time (ms)\n3;1.5\n1;0.25\n",
+    "# recorded by us\n# unit: s\n0.00025 1\n 0.0015 3\n",
+    "t_us,c\r\n7,1\r\n\r\n9,2\r\n",
+    "seconds\tneuron\n1e-3\t4",
+)
+REFUSED = {
+    "": "there is no event in the file",
+    "t,channel\n1,99": 'line 2, "1,99": expected a channel from 0 to 4',
+    "1,0\nnow,1": 'line 2, "now,1": expected time,channel, the time a number from 0 on',
+    "1,3,0\n2,1,1": 'line 1, "1,3,0": expected two columns, time,channel, not 3',
+    "t,x,y\n1,3,0": 'line 1, "t,x,y": expected the names of two columns, a time and a channel',
+    "1,5;3": 'line 1, "1,5;3": expected a channel from 0 to 4',
+    "t_ns,channel\n1,1": 'line 1, "t_ns,channel": expected times in s, ms or us',
+    "# unit: ms\nt_us,c\n1,1": 'line 2, "t_us,c": expected the unit of the remark above it',
+}
 
 # The page in a frame of a given width: every recording at once, then one by its button, then files.
 FRAME = """<!doctype html><iframe src="index.html" style="border:0;width:{width}px;height:900px">
@@ -43,10 +63,10 @@ document.querySelector("iframe").onload = async event => {{
   const button = inside.querySelectorAll("#recordings button")[1];
   button.click();
   while (!by("told").textContent) await new Promise(done => setTimeout(done, 50));
-  const refused = ["", "x,y\\n1,99", "1,0\\nnow,1"].map(text => {{
+  const refused = {refused}.map(text => {{
     try {{ live.parsed(text, 1); return ""; }} catch (error) {{ return error.message; }}
   }});
-  const file = live.parsed("time,channel\\n2000,1\\n1000;3\\n", 0.001);
+  const files = {texts}.map(text => live.parsed(text, 0.001));
   const clip = Uint8Array.from(atob("{clip}"), c => c.charCodeAt(0)).buffer;
   const heard = await live.heardFile(clip), ofFile = await live.answer(heard);
   const samples = new Float32Array(new Int16Array(clip, 44)).map(x => x / 32768);
@@ -59,7 +79,7 @@ document.querySelector("iframe").onload = async event => {{
     ...word.recording, begin: word.begin, answer: word.run.found.answer, waits: word.waits.length,
     looks: word.run.looks.length, spikes: word.run.spikes.filter(s => s.population).length }} }};
   document.getElementById("found").textContent = JSON.stringify({{ audio,
-    answers, counts, scores, refused, file, told: by("told").textContent,
+    answers, counts, scores, refused, files, told: by("told").textContent,
     pressed: button.getAttribute("aria-pressed"), picture: by("raster").getAttribute("aria-label"),
     dark: there.matchMedia("(prefers-color-scheme: dark)").matches,
     page: there.getComputedStyle(inside.querySelector("section")).backgroundColor,
@@ -178,7 +198,8 @@ def test_in_a_browser_it_answers_as_eventsim_and_fits_the_screen(
 ):
     net, data, written = exported
     frame = written.file.with_name("frame.html")
-    frame.write_text(FRAME.format(width=width, clip=base64.b64encode(wav(clip)).decode()))
+    texts = {"refused": json.dumps([*REFUSED]), "texts": json.dumps(TEXTS)}
+    frame.write_text(FRAME.format(width=width, clip=base64.b64encode(wav(clip)).decode(), **texts))
     found = found_in(frame, dark=dark)
     check_audio(found["audio"], net, clip)
     expected = es.predict(net, data.stream, backend="cpu")
@@ -197,12 +218,14 @@ def test_in_a_browser_it_answers_as_eventsim_and_fits_the_screen(
     assert found["page"] == ("rgb(27, 34, 43)" if dark else "rgb(255, 255, 255)")
     assert found["loaded"] == found["unnamed"] == []
     assert found["scroll"] <= found["width"] <= width
-    assert found["file"] == {"times": [1.0, 2.0], "channels": [3, 1], "duration": 2.0}
-    assert found["refused"] == [
-        "there is no event in the file",
-        'line 2, "1,99": expected a channel from 0 to 4',
-        'line 2, "now,1": expected time,channel, the time a number from 0 on',
-    ]
+    for content, mine in zip(TEXTS, found["files"], strict=True):
+        place = written.file.with_name("some.csv")
+        place.write_text(content, newline="")
+        theirs = text.read(place, otherwise="us").stream()[0]
+        assert mine["times"] == theirs.times.tolist()
+        assert mine["channels"] == theirs.channels.tolist()
+        assert mine["duration"] == theirs.duration[0]
+    assert found["refused"] == [*REFUSED.values()]
 
 
 ALLOWED = "--use-fake-ui-for-media-stream"
