@@ -12,7 +12,8 @@ from eventsim.events import (
     stratified_split,
     write_stored,
 )
-from eventsim.events.labelled import grouped_split, joined
+from eventsim.events.labelled import grouped_split, joined, spread
+from tests.support.streams import assert_same_events
 
 
 def empty_stream(n_samples):
@@ -28,19 +29,21 @@ def test_selection_keeps_samples_and_labels_together():
     assert len(data[1]) == 1
 
 
-def test_labels_that_do_not_fit_raise():
-    with pytest.raises(ShapeError, match=r"expected \(2,\) integers"):
-        Dataset(empty_stream(2), [0], ("a",))
-    with pytest.raises(ShapeError, match="float64"):
-        Dataset(empty_stream(1), [0.5], ("a",))
-    with pytest.raises(DataError, match="sample 1: label is 2, expected 0 .. 1"):
-        Dataset(empty_stream(2), [0, 2], ("a", "b"))
-
-
-def test_classes_of_one_name_are_refused():
-    # The labels of one would be taken for those of the other wherever names are compared.
-    with pytest.raises(DataError, match="two classes are called 'a', expected names that differ"):
-        Dataset(empty_stream(3), [0, 1, 2], ("a", "b", "a"))
+@pytest.mark.parametrize(
+    ("labels", "names", "more", "words"),
+    [
+        ([0], "a", {}, r"expected \(2,\) integers"),
+        ([0.5, 0], "a", {}, "float64"),
+        ([0, 2], "ab", {}, "sample 1: label is 2, expected 0 .. 1"),
+        (["b", "c"], "ab", {}, "sample 1: label is 'c', expected one of the class names"),
+        # The labels of one would be taken for those of the other wherever names are compared.
+        ([0, 1], "aba", {}, "two classes are called 'a', expected names that differ"),
+        ([0, 0], "a", {"groups": ["x"]}, r"groups have shape \(1,\), expected \(2,\) texts"),
+    ],
+)
+def test_parts_that_do_not_fit_raise(labels, names, more, words):
+    with pytest.raises((DataError, ShapeError), match=words):
+        Dataset(empty_stream(2), labels, tuple(names), **more)
 
 
 def test_split_is_a_partition_with_every_class_in_both_parts():
@@ -77,9 +80,7 @@ def three():
 
 
 def assert_same(found, expected):
-    assert found.stream[:].to_arrays().keys() == expected.stream.to_arrays().keys()
-    for name, values in expected.stream.to_arrays().items():
-        np.testing.assert_array_equal(found.stream[:].to_arrays()[name], values)
+    assert_same_events(found.stream, expected.stream)
     for name in ("labels", "groups", "keys"):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
     assert found.class_names == expected.class_names
@@ -138,13 +139,6 @@ def test_taking_apart_gives_stream_labels_and_class_names():
 
 def test_labels_may_be_names_of_classes():
     assert Dataset(empty_stream(3), ["b", "a", "b"], ("a", "b")).labels.tolist() == [1, 0, 1]
-    with pytest.raises(DataError, match="sample 1: label is 'c', expected one of the class names"):
-        Dataset(empty_stream(2), ["b", "c"], ("a", "b"))
-
-
-def test_columns_of_another_length_raise():
-    with pytest.raises(ShapeError, match=r"groups have shape \(1,\), expected \(2,\) texts"):
-        Dataset(empty_stream(2), [0, 0], ("a",), groups=["x"])
 
 
 def test_joined_recordings_keep_what_all_know():
@@ -167,3 +161,37 @@ def test_grouped_split_keeps_groups_whole_and_both_parts_filled():
         assert not set(groups[kept]) & set(groups[held])
         assert kept.size
         assert held.size
+
+
+def test_spread_takes_equally_many_of_every_class_of_a_sorted_set():
+    labels = np.repeat(np.arange(10), 30)
+    assert np.bincount(labels[spread(labels, 20)]).tolist() == [2] * 10
+    assert np.bincount(labels[spread(labels, 23)]).tolist() == [3] * 3 + [2] * 7
+
+
+def test_spread_takes_recordings_from_all_over_a_class():
+    # Within a class of a file the speakers come one after the other.
+    chosen = spread(np.zeros(100, np.int64), 4)
+    assert chosen.tolist() == [12, 37, 62, 87]
+
+
+def test_spread_fills_up_from_large_classes_what_small_ones_lack():
+    labels = np.array([0] * 2 + [3] * 50 + [7] * 50)
+    counts = np.bincount(labels[spread(labels, 22)])
+    assert counts[[0, 3, 7]].tolist() == [2, 10, 10]
+
+
+@pytest.mark.parametrize("samples", [100, 101, 10_000])
+def test_spread_of_as_many_as_there_are_is_all_in_order(samples):
+    labels = np.random.default_rng(0).integers(0, 7, 100)
+    assert spread(labels, samples).tolist() == list(range(100))
+
+
+def test_spread_repeats_no_recording_and_ascends():
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        labels = rng.integers(0, 5, rng.integers(1, 60))
+        samples = int(rng.integers(1, 70))
+        chosen = spread(labels, samples)
+        assert chosen.size == min(samples, labels.size)
+        assert (np.diff(chosen) > 0).all()

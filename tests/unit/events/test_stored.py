@@ -1,8 +1,8 @@
 """StoredStream: the same recordings as in memory, and only what is asked for is read."""
 
 import multiprocessing
-import pickle
 import sys
+from collections import Counter
 
 import h5py
 import numpy as np
@@ -14,6 +14,7 @@ from eventsim.errors import EventError, ShapeError, StorageError
 from eventsim.events import Recording, StoredStream, gather, write_stored
 from eventsim.events import stored as stored_module
 from tests.support.fresh import said
+from tests.support.streams import assert_same_events
 from tests.support.tiers import beyond
 
 
@@ -47,15 +48,8 @@ def stored(tmp_path):
     return StoredStream.open(path)
 
 
-def assert_same(a, b):
-    for name in ("times", "channels", "offsets", "duration"):
-        np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
-        assert getattr(a, name).dtype == getattr(b, name).dtype
-    assert a.n_channels == b.n_channels
-
-
 def test_whole_file_is_the_stream_in_memory(memory, stored):
-    assert_same(stored[:], memory)
+    assert_same_events(stored[:], memory)
     assert (len(stored), stored.n_events) == (len(memory), memory.n_events)
     np.testing.assert_array_equal(stored.offsets, memory.offsets)
     stored.verify()
@@ -66,13 +60,13 @@ def test_whole_file_is_the_stream_in_memory(memory, stored):
 )
 def test_selection_reads_what_selection_in_memory_gives(memory, stored, index):
     index = np.asarray(index, int) if isinstance(index, list) else index
-    assert_same(stored[index], memory[index])
-    assert_same(stored.subset(index)[:], memory[index])
+    assert_same_events(stored[index], memory[index])
+    assert_same_events(stored.subset(index)[:], memory[index])
 
 
 def test_subset_of_a_subset_keeps_columns_beside_their_samples(memory, stored):
     part = stored.subset([6, 2, 1]).subset([1, 0])
-    assert_same(part[:], memory[[2, 6]])
+    assert_same_events(part[:], memory[[2, 6]])
     assert part.columns["word"].tolist() == ["", "g"]
     assert part.columns["label"].tolist() == [2, 6]
     assert stored.columns["word"][1] == "bé"
@@ -102,14 +96,15 @@ def test_pieces_are_the_arrays_of_the_stream(memory, stored, monkeypatch):
 def test_chunks_are_those_of_the_stream_in_memory(memory, stored, monkeypatch, length):
     monkeypatch.setattr(stored_module, "CHUNK", 100)
     for a, b in zip(stored.chunks(length), memory.chunks(length), strict=True):
-        assert_same(a, b)
+        assert_same_events(a, b)
 
 
 def test_event_on_the_border_of_chunks_belongs_to_the_later_one(tmp_path):
     write_stored(tmp_path / "f", [Recording([1.0, 2.0, 2.0], [0, 1, 0], 3.0)], n_channels=2)
-    first, second = StoredStream.open(tmp_path / "f").chunks(2.0)
-    assert first.times.tolist() == [1.0]
-    assert second.channels.tolist() == [0, 1]
+    stored = StoredStream.open(tmp_path / "f")
+    for first, second in (stored.chunks(2.0), stored[:].chunks(2.0)):
+        assert first.times.tolist() == [1.0]
+        assert second.channels.tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("length", [0.0, -1.0, np.nan, np.inf])
@@ -151,7 +146,7 @@ def test_writing_holds_one_block_at_a_time(tmp_path, monkeypatch):
 
 def test_file_that_is_open_elsewhere_can_be_read(memory, stored):
     with h5py.File(stored.path, "r"):
-        assert_same(stored[[6]], memory[[6]])
+        assert_same_events(stored[[6]], memory[[6]])
 
 
 def test_malformed_recording_leaves_the_old_file(stored, tmp_path):
@@ -165,44 +160,29 @@ def test_malformed_recording_leaves_the_old_file(stored, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == [stored.path.name]
 
 
-class Counted:
-    """Counts events that are read from datasets of h5py."""
-
-    def __init__(self, monkeypatch):
-        self.read = {}
-        original = h5py.Dataset.__getitem__
-
-        def counting(data, index, **options):
-            found = original(data, index, **options)
-            self.read[data.name] = self.read.get(data.name, 0) + np.size(found)
-            return found
-
-        monkeypatch.setattr(h5py.Dataset, "__getitem__", counting)
-
-
 def test_only_the_samples_asked_for_are_read(stored, monkeypatch):
-    counted = Counted(monkeypatch)
+    counted, original = Counter(), h5py.Dataset.__getitem__
+
+    def counting(data, index, **options):
+        found = original(data, index, **options)
+        counted[data.name] += np.size(found)
+        return found
+
+    monkeypatch.setattr(h5py.Dataset, "__getitem__", counting)
     stored.subset(np.arange(1, 7))
-    assert counted.read == {}
+    assert not counted
     stored[[0, 6]]
-    assert counted.read == {"/times": 340, "/channels": 340}
-
-
-def test_opening_reads_no_event(stored, monkeypatch):
-    counted = Counted(monkeypatch)
+    assert counted == {"/times": 340, "/channels": 340}
+    counted.clear()
     StoredStream.open(stored.path)
-    assert not {"/times", "/channels"} & set(counted.read)
-
-
-def test_stored_stream_goes_to_other_processes(memory, stored):
-    assert_same(pickle.loads(pickle.dumps(stored))[[5]], memory[[5]])
+    assert not {"/times", "/channels"} & set(counted)
 
 
 def test_processes_read_at_the_same_time(memory, stored):
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         found = pool.map(stored.__getitem__, [[k] for k in range(7)])
     for k, part in enumerate(found):
-        assert_same(part, memory[[k]])
+        assert_same_events(part, memory[[k]])
 
 
 BIG = """
@@ -231,30 +211,48 @@ def test_file_larger_than_memory_is_read_batch_by_batch(tmp_path):
 
 
 def test_missing_and_foreign_files_are_refused(tmp_path):
-    with pytest.raises(StorageError, match="no such file"):
-        StoredStream.open(tmp_path / "none")
     (tmp_path / "text").write_text("x" * 5000)
-    with pytest.raises(StorageError, match="cannot be read as a file of stored events"):
-        StoredStream.open(tmp_path / "text")
     with h5py.File(tmp_path / "other", "w") as file:
         file["x"] = np.arange(3)
-    with pytest.raises(StorageError, match="is a file of kind None"):
-        StoredStream.open(tmp_path / "other")
+    for name, words in (
+        ("none", "no such file"),
+        ("text", "cannot be read as a file of stored events"),
+        ("other", "is a file of kind None"),
+    ):
+        with pytest.raises(StorageError, match=words):
+            StoredStream.open(tmp_path / name)
 
 
-def test_other_version_is_refused(stored):
+def claim_more(file):
+    for name in ("times", "channels"):
+        file[name].resize((10**13,))
+    file["offsets"][-1] = 10**13
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda file: file.attrs.update(version=99), "version 99, this eventsim reads version 1"),
+        (claim_more, "claims 80000000000000 bytes"),
+        *((lambda file, n=n: file.attrs.update(n_channels=n), "damaged")
+          for n in (0, -1, 2**31, b"x")),
+        *((lambda file, d=d: file["duration"].__setitem__(0, d), "a duration is none")
+          for d in (np.nan, np.inf, -1.0, 0.0)),
+    ],
+)  # fmt: skip
+def test_header_that_cannot_be_is_refused_when_the_file_is_opened(stored, change, words):
     with h5py.File(stored.path, "a") as file:
-        file.attrs["version"] = 99
-    with pytest.raises(StorageError, match="has version 99, this eventsim reads version 1"):
+        change(file)
+    with pytest.raises(StorageError, match=words):
         StoredStream.open(stored.path)
 
 
-def test_claim_of_more_events_than_the_file_holds_is_refused(stored):
+@pytest.mark.parametrize("notes", ["[]", "3", "[" * 10_000, '{"a": "\\ud800"}', "\xff"])
+def test_notes_that_are_none_are_refused(stored, notes):
     with h5py.File(stored.path, "a") as file:
-        for name in ("times", "channels"):
-            file[name].resize((10**13,))
-        file["offsets"][-1] = 10**13
-    with pytest.raises(StorageError, match="claims 80000000000000 bytes"):
+        del file["notes"]
+        file["notes"] = np.frombuffer(notes.encode("latin-1"), np.uint8)
+    with pytest.raises(StorageError, match=str(stored.path)):
         StoredStream.open(stored.path)
 
 
@@ -289,5 +287,5 @@ def test_damage_gives_the_same_events_or_an_error(tmp_path_factory, data):
         events = found[:]
     except StorageError:
         return
-    assert_same(events, gather(recordings([40, 0, 300]), n_channels=64))
+    assert_same_events(events, gather(recordings([40, 0, 300]), n_channels=64))
     assert found.columns["k"].tolist() == [0, 1, 2]

@@ -9,6 +9,7 @@ import pytest
 import eventsim as es
 from eventsim.events import EventStream, concatenate
 from eventsim.events.stream import BLOCK_LEAST
+from tests.support.streams import ARRAYS, assert_same_events
 
 
 def stream(times, channels, offsets=None, *, n_channels=4, duration=10.0):
@@ -144,11 +145,6 @@ def test_from_samples_joins_pairs_and_keeps_empty_ones():
     assert es.EventStream.from_samples([], n_channels=4, duration=1.0).n_samples == 0
 
 
-def test_from_samples_names_the_sample_whose_lengths_differ():
-    with pytest.raises(es.errors.ShapeError, match=r"sample 1.*2 times but 1"):
-        es.EventStream.from_samples([([], []), ([1.0, 2.0], [3])], n_channels=4, duration=9.0)
-
-
 def test_sample_and_iteration_give_views():
     s = three_samples()
     assert [t.tolist() for t, _ in s] == [[1.0, 2.0, 2.5], [], [0.0, 3.0]]
@@ -175,33 +171,27 @@ def test_selection_of_samples_copies_them_in_the_wanted_order(index, samples):
     chosen = s[index]
     assert chosen.n_samples == len(samples)
     assert chosen.n_channels == 4
+    assert_picked(chosen, s, samples)
+
+
+def assert_picked(chosen, stream, samples):
     for position, sample in enumerate(samples):
-        assert chosen.duration[position] == s.duration[sample]
-        for mine, theirs in zip(chosen.sample(position), s.sample(sample), strict=True):
-            assert np.array_equal(mine, theirs)
-    assert not np.shares_memory(chosen.times, s.times)
+        assert chosen.duration[position] == stream.duration[sample]
+        for mine, theirs in zip(chosen.sample(position), stream.sample(sample), strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+    assert not np.shares_memory(chosen.times, stream.times)
 
 
 @pytest.mark.parametrize("most", [20, 2 * BLOCK_LEAST])
 def test_selection_of_few_events_and_of_blocks_are_alike(most):
     rng = np.random.default_rng(3)
-    pairs = []
-    for size in (0, most, 1, most, 0, most // 2):
-        pairs.append((np.sort(rng.random(size)), rng.integers(0, 4, size)))
+    sizes = (0, most, 1, most, 0, most // 2)
+    pairs = [(np.sort(rng.random(size)), rng.integers(0, 4, size)) for size in sizes]
     stream = EventStream.from_samples(pairs, n_channels=4, duration=np.arange(1.0, 7.0))
     wanted = [5, 1, 1, 0, 3]
     chosen = stream[wanted]
     assert (chosen.n_events >= BLOCK_LEAST * len(wanted)) == (most > BLOCK_LEAST)
-    for index, number in enumerate(wanted):
-        for mine, theirs in zip(chosen.sample(index), stream.sample(number), strict=True):
-            np.testing.assert_array_equal(mine, theirs)
-    np.testing.assert_array_equal(chosen.duration, stream.duration[wanted])
-    assert not np.shares_memory(chosen.times, stream.times)
-
-
-def test_selection_of_a_sample_that_is_not_there_is_an_index_error():
-    with pytest.raises(IndexError):
-        three_samples()[3]
+    assert_picked(chosen, stream, wanted)
 
 
 def test_batches_cover_every_sample_once():
@@ -213,20 +203,9 @@ def test_batches_cover_every_sample_once():
 def test_concatenate_undoes_slicing():
     s = three_samples()
     joined = concatenate([s[0], s[1:]])
-    for name in ("times", "channels", "offsets", "duration"):
-        assert np.array_equal(getattr(joined, name), getattr(s, name))
+    assert_same_events(joined, s)
     assert concatenate([s, s]).n_samples == 6
     assert concatenate([s, s]).sample(5)[0].tolist() == [0.0, 3.0]
-
-
-def test_concatenate_of_different_channel_counts_is_refused():
-    with pytest.raises(es.errors.EventError, match=r"\[4, 5\]"):
-        concatenate([three_samples(), stream([], [], n_channels=5)])
-
-
-def test_concatenate_of_nothing_is_refused():
-    with pytest.raises(es.errors.EventSimError):
-        concatenate([])
 
 
 def test_stream_arrays_are_read_only():
@@ -240,7 +219,7 @@ def test_stream_arrays_are_read_only():
 def test_stream_arrays_of_a_copy_are_read_only(again):
     s = again(three_samples())
     assert s.channels.tolist() == three_samples().channels.tolist()
-    assert not any(v.flags.writeable for v in (s.times, s.channels, s.offsets, s.duration))
+    assert not any(getattr(s, name).flags.writeable for name in ARRAYS)
 
 
 def test_arrays_of_the_caller_stay_writable():
@@ -264,17 +243,43 @@ def test_sample_counts_negative_numbers_from_the_end():
             s.sample(index)
 
 
-@pytest.mark.parametrize("size", [0, -1])
-def test_batches_without_samples_are_refused(size):
-    with pytest.raises(es.errors.ParameterError, match=f"batches: size is {size}"):
-        three_samples().batches(size)
+TWO = stream([], [], [0, 0, 0], n_channels=2)
 
 
-def test_batches_of_a_fractional_size_or_order_are_refused():
-    with pytest.raises(es.errors.ShapeError, match="batches: size: is 1.5"):
-        three_samples().batches(1.5)
-    with pytest.raises(es.errors.ShapeError, match="batches: order"):
-        three_samples().batches(1, order=np.array([0.5]))
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda s: s[3], IndexError, "index 3"),
+        (lambda s: s.batches(0), "ParameterError", "batches: size is 0"),
+        (lambda s: s.batches(-1), "ParameterError", "batches: size is -1"),
+        (lambda s: s.batches(1.5), "ShapeError", "batches: size: is 1.5"),
+        (lambda s: s.batches(1, order=np.array([0.5])), "ShapeError", "batches: order"),
+        *(
+            (lambda s, tick=tick: s.round_times(tick), "EventError", "round_times: tick is")
+            for tick in (0.0, -1.0, np.inf, np.nan)
+        ),
+        (lambda s: concatenate([s, stream([], [], n_channels=5)]), "EventError", r"\[4, 5\]"),
+        (lambda s: concatenate([]), "EventError", r"streams have \[\] channels"),
+        *(
+            (lambda s, delays=delays: es.merge([s] * 2, delays=delays), "EventError", "delays")
+            for delays in (-1.0, np.nan, [0.0, np.inf])
+        ),
+        (lambda s: es.merge([s, TWO]), "ShapeError", r"\[2, 3\] samples"),
+        (lambda s: es.merge([s], delays=[0.0, 1.0]), "ShapeError", "delays"),
+        (lambda s: es.merge([]), "EventError", "no streams"),
+        (
+            lambda s: es.EventStream.from_samples(
+                [([], []), ([1.0, 2.0], [3])], n_channels=4, duration=9
+            ),
+            "ShapeError",
+            r"sample 1.*2 times but 1",
+        ),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(call, error, words):
+    expected = getattr(es.errors, error) if isinstance(error, str) else error
+    with pytest.raises(expected, match=words):
+        call(three_samples())
 
 
 def test_times_are_rounded_to_the_nearest_tick_and_ties_ordered_by_channel():
@@ -310,7 +315,36 @@ def test_an_event_at_the_end_stays_there_and_one_before_it_does_not_reach_it():
     assert s.round_times(30.0).times.tolist() == [0.0, 10.0]
 
 
-@pytest.mark.parametrize("tick", [0.0, -1.0, np.inf, np.nan])
-def test_a_tick_that_is_none_is_refused(tick):
-    with pytest.raises(es.errors.EventError, match="round_times: tick is"):
-        three_samples().round_times(tick)
+def test_merge_shifts_stacks_channels_and_sorts():
+    one, two = stream([1.0, 4.0], [0, 1], n_channels=2), stream([1.0, 2.0], [1, 0], n_channels=3)
+    merged = es.merge([one, two], delays=[0.0, 2.0])
+    assert merged.times.tolist() == [1.0, 3.0, 4.0, 4.0]
+    assert merged.channels.tolist() == [0, 3, 1, 2]
+    assert merged.n_channels == 5
+    assert merged.duration.tolist() == [12.0]
+
+
+def test_merge_keeps_samples_apart():
+    rng = np.random.default_rng(0)
+    parts = [
+        es.EventStream.from_samples(
+            [(np.sort(rng.uniform(0, 5, n)), rng.integers(0, 3, n)) for n in (4, 0, 7)],
+            n_channels=3,
+            duration=5.0,
+        )
+        for _ in range(3)
+    ]
+    merged = es.merge(parts)
+    for s in range(3):
+        expected = es.merge([part[s] for part in parts])
+        assert_same_events(merged[s], expected)
+    assert merged.n_events == sum(part.n_events for part in parts)
+
+
+def test_stream_file_gives_the_same_stream(tmp_path):
+    path = tmp_path / "events.npz"
+    saved = stream([1.0, 2.5], [1, 0])
+    saved.save(path)
+    loaded = es.EventStream.load(path)
+    assert_same_events(loaded, saved)
+    assert [p.name for p in tmp_path.iterdir()] == ["events.npz"]
