@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from eventsim.cli.app import app
-from tests.unit.cli.conftest import call, finished, places, undrawn  # noqa: F401  fixtures
+from tests.unit.cli.conftest import call, done, finished, places, told, undrawn  # noqa: F401  fixtures
 
 
 def commands(group=None, before=()):
@@ -49,9 +49,9 @@ def test_command_that_reads_files_of_events_takes_the_unit_of_text(name):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_of_a_command_shows_an_example(name):
-    shown = call(*name.split(), "--help").out
-    assert "Example" in shown
-    assert f"eventsim {name.replace('experiment run', 'experiment')}" in shown
+    done(*name.split(), "--help").shows(
+        "Example", f"eventsim {name.replace('experiment run', 'experiment')}"
+    )
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -85,8 +85,7 @@ def test_help_of_train_shows_ten_options_and_says_where_the_others_are():
     ],
 )
 def test_output_of_a_command_without_a_run_parses(words):
-    outcome = call(*words.split(), *([] if words.startswith("schema") else ["--json"]))
-    assert outcome.code == 0, outcome.err
+    outcome = done(*words.split(), *([] if words.startswith("schema") else ["--json"]))
     assert isinstance(json.loads(outcome.out), dict)
 
 
@@ -106,16 +105,15 @@ def test_output_of_a_command_without_a_run_parses(words):
 )
 def test_output_of_a_command_on_few_samples_parses(finished, words, number):  # noqa: F811
     data, run, _ = finished
-    outcome = call(*words.format(run=run, data=data).split(), "--json")
-    assert outcome.code == 0, outcome.err
-    assert number(outcome.json) == 4
+    outcome = told(*words.format(run=run, data=data).split())
+    assert number(outcome) == 4
 
 
 def test_more_samples_than_there_are_are_all_of_them(finished):  # noqa: F811
     _, run, trained = finished
-    outcome = call("evaluate", run, "--samples", 1000, "--json")
-    assert outcome.json["samples"] == trained.json["test"]["samples"] == 6
-    assert outcome.json["accuracy"] == trained.json["test"]["accuracy"]
+    outcome = told("evaluate", run, "--samples", 1000)
+    assert outcome["samples"] == trained.json["test"]["samples"] == 6
+    assert outcome["accuracy"] == trained.json["test"]["accuracy"]
 
 
 def test_every_option_of_one_name_says_the_same_everywhere():

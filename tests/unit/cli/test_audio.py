@@ -12,7 +12,7 @@ from eventsim.cli.reading import Reading
 from eventsim.datasets.audio_events import AudioEncoding
 from eventsim.datasets.encoders import CochleaEncoder, cochlea_operations
 from eventsim.events import Dataset
-from tests.unit.cli.conftest import TINY, call
+from tests.unit.cli.conftest import TINY, call, done, refused, told
 from tests.unit.datasets import conftest as files
 
 wavs = files.wavs
@@ -36,11 +36,9 @@ def words(tmp_path_factory):
         (home / "files" / name).mkdir(parents=True)
         for k in range(4):
             wavfile.write(home / "files" / name / f"{k}.wav", 8000, word(pitch + 20 * k))
-    outcome = call("data", "import", home / "files", *TYPED, "--out", home / "words.h5", "--json")
-    assert outcome.code == 0, outcome.err
-    trained = call("train", home / "words.h5", *TINY, "--out", home / "run", "--json")
-    assert trained.code == 0, trained.err
-    return home, outcome.json
+    outcome = told("data", "import", home / "files", *TYPED, "--out", home / "words.h5")
+    done("train", home / "words.h5", *TINY, "--out", home / "run", "--json")
+    return home, outcome
 
 
 def test_a_folder_of_audio_becomes_events_that_say_by_which_cochlea(words):
@@ -58,8 +56,9 @@ def test_a_folder_of_audio_becomes_events_that_say_by_which_cochlea(words):
 def test_a_run_hears_files_and_the_microphone_by_the_cochlea_that_it_has_learned(words):
     home, _ = words
     file = home / "files" / "low" / "1.wav"
-    found = call("predict", home / "run", file, "--json")
-    assert "audio encoded by the cochlea of words.h5" in found.err
+    found = call("predict", home / "run", file, "--json").says(
+        "audio encoded by the cochlea of words.h5"
+    )
     part = COCHLEA.encode(word(320), 8000)
     stream = es.EventStream.from_samples([part], n_channels=8, duration=100.0)
     wanted = es.predict(es.load_run(home / "run").net, stream)
@@ -71,32 +70,32 @@ def test_a_run_hears_files_and_the_microphone_by_the_cochlea_that_it_has_learned
 @pytest.mark.parametrize("events", [[], ["words.h5"], ["files/low/1.wav"]])
 def test_cost_counts_the_cochlea_of_audio_of_ones_own(words, events):
     home, _ = words
-    found = call("cost", home / "run", *(home / one for one in events), "--json")
-    assert found.code == 0, found.err
+    found = told("cost", home / "run", *(home / one for one in events))
     of_second = cochlea_operations(COCHLEA, 8000.0).multiply_adds
-    assert found.json["encoder"]["multiply_adds"] == pytest.approx(0.1 * of_second)
+    assert found["encoder"]["multiply_adds"] == pytest.approx(0.1 * of_second)
 
 
 def test_a_data_set_by_name_is_encoded_as_that_of_the_run(wavs, monkeypatch, tmp_path):
     monkeypatch.setenv("EVENTSIM_DATA", str(wavs.parent))
     monkeypatch.setenv("EVENTSIM_CACHE", str(tmp_path / "cache"))
     soft = ["--encoder=gain=4000", "--encoder=n_channels=16", "--encoder=inhibition_width=3"]
-    trained = call("train", "fsdd", *soft, *TINY, "--out", tmp_path / "run", "--json")
-    assert trained.code == 0, trained.err
+    done("train", "fsdd", *soft, *TINY, "--out", tmp_path / "run", "--json")
     own, named = (find_for(tmp_path / "run", place, Reading()) for place in (None, "fsdd"))
     assert own.stream.n_channels == named.stream.n_channels == 16
     np.testing.assert_array_equal(own.stream[:].times, named.stream[:].times)
-    found = call("cost", tmp_path / "run", "fsdd", "--json")
-    assert "fsdd encoded as the run's recordings: gain=4000, n_channels=16" in found.err
-    assert found.json["encoder"] == call("cost", tmp_path / "run", "--json").json["encoder"]
+    found = call("cost", tmp_path / "run", "fsdd", "--json").says(
+        "fsdd encoded as the run's recordings: gain=4000, n_channels=16"
+    )
+    assert found.json["encoder"] == told("cost", tmp_path / "run")["encoder"]
 
 
 def test_audio_of_several_rates_is_told(words, tmp_path):
     wavfile.write(tmp_path / "a.wav", 16000, word(300, 16000))
     lines = [f"{tmp_path / 'a.wav'},low", f"{words[0] / 'files' / 'high' / '0.wav'},high"]
     (tmp_path / "labels.csv").write_text("file,label\n" + "\n".join(lines))
-    found = call("data", "import", "--labels", tmp_path / "labels.csv", "--out", tmp_path / "a.h5")
-    assert "audio of different kinds: 1 of 16000 Hz, 1 of 8000 Hz; 0 files of no audio" in found.err
+    call("data", "import", "--labels", tmp_path / "labels.csv", "--out", tmp_path / "a.h5").says(
+        "audio of different kinds: 1 of 16000 Hz, 1 of 8000 Hz; 0 files of no audio"
+    )
 
 
 @pytest.mark.parametrize(
@@ -109,9 +108,7 @@ def test_audio_of_several_rates_is_told(words, tmp_path):
 def test_an_encoder_that_is_none_is_refused(typed, told, tmp_path):
     file = tmp_path / "a.wav"
     wavfile.write(file, 8000, word(300))
-    found = call("data", "import", file, "--encoder", typed, "--out", tmp_path / "a.npz")
-    assert found.code == 2
-    assert told in found.err
+    refused("data", "import", file, "--encoder", typed, "--out", tmp_path / "a.npz").says(told)
 
 
 def test_a_run_on_events_of_whole_recordings_gets_no_microphone_in_its_page(finished, monkeypatch):

@@ -19,7 +19,7 @@ from eventsim.errors import DataError
 from eventsim.events import Dataset, EventStream, StoredStream
 from eventsim.events.begin import TimeZero, edges, put
 from eventsim.runs.data import DataSettings
-from tests.unit.cli.conftest import call
+from tests.unit.cli.conftest import call, done, flat, refused, told
 
 N = 6
 
@@ -48,15 +48,10 @@ def streams(shift):
     )
 
 
-def flat(text):
-    return " ".join(text.split())
-
-
 @pytest.mark.parametrize("shift", [1000.0, 2000.0, 37_250.0])
 def test_import_puts_recordings_on_a_clock_to_their_first_event(tmp_path, shift):
     call("data", "import", write(tmp_path / "plain"), "--out", "plain.h5")
-    outcome = call("data", "import", write(tmp_path / "late", shift), "--out", "late.h5", "--json")
-    assert outcome.code == 0, outcome.err
+    outcome = done("data", "import", write(tmp_path / "late", shift), "--out", "late.h5", "--json")
     found, plain = Dataset.open("late.h5").stream, Dataset.open("plain.h5").stream
     np.testing.assert_allclose(found[:].times, plain[:].times, rtol=0, atol=1e-9)
     np.testing.assert_array_equal(found[:].channels, plain[:].channels)
@@ -67,10 +62,10 @@ def test_import_puts_recordings_on_a_clock_to_their_first_event(tmp_path, shift)
     assert f"{N} of {N} moved by {shift:,.6g} ms" in flat(outcome.err)
     assert "--begin zero keeps the times" in flat(outcome.err)
     assert found.columns["begins"].tolist() == [shift] * N
-    info = call("data", "info", "late.h5", "--json").json["splits"]["all"]
+    info = told("data", "info", "late.h5")["splits"]["all"]
     assert info["begin"] == begin
     assert info["first_event_ms"]["median"] == 0.0
-    assert f"moved by {shift:,.6g} ms" in flat(call("data", "info", "late.h5").out)
+    done("data", "info", "late.h5").shows(f"moved by {shift:,.6g} ms")
 
 
 def test_import_of_recordings_that_begin_at_zero_says_nothing(tmp_path):
@@ -82,13 +77,16 @@ def test_import_of_recordings_that_begin_at_zero_says_nothing(tmp_path):
 
 def test_recordings_that_begin_late_and_are_not_moved_are_spoken_of(tmp_path):
     write(tmp_path / "late", 300.0)
-    outcome = call("data", "import", "late", "--out", "late.h5")
-    assert "begin late and were not moved" in flat(outcome.err)
-    assert "first event at 300 ms. If that is a clock: --begin first-event." in flat(outcome.err)
-    kept = call("data", "import", "late", "--begin", "zero", "--out", "late.h5")
-    assert "were not moved (--begin): first event at 300 ms." in flat(kept.err)
-    moved = call("data", "import", "late", "--begin", "first-event", "--out", "late.h5")
-    assert "moved by 300 ms" in flat(moved.err)
+    call("data", "import", "late", "--out", "late.h5").says(
+        "begin late and were not moved",
+        "first event at 300 ms. If that is a clock: --begin first-event.",
+    )
+    call("data", "import", "late", "--begin", "zero", "--out", "late.h5").says(
+        "were not moved (--begin): first event at 300 ms."
+    )
+    call("data", "import", "late", "--begin", "first-event", "--out", "late.h5").says(
+        "moved by 300 ms"
+    )
     assert StoredStream.open("late.h5")[:].times[0] == 0.0
 
 
@@ -97,7 +95,7 @@ def test_info_says_whether_the_recordings_of_a_file_begin_late(tmp_path, begin):
     write(tmp_path / "late", 300.0)
     call("data", "import", "late", "--begin", begin, "--out", "late.h5")
     late = begin != "first-event"
-    assert call("data", "info", "late.h5", "--json").json["splits"]["all"]["begins_late"] == late
+    assert told("data", "info", "late.h5")["splits"]["all"]["begins_late"] == late
     shown = flat(call("data", "info", "late.h5").out)
     assert ("the recordings begin late" in shown) == late
     if begin == "zero":
@@ -106,27 +104,25 @@ def test_info_says_whether_the_recordings_of_a_file_begin_late(tmp_path, begin):
 
 def test_a_time_may_be_named_as_the_begin_and_events_before_it_are_refused(tmp_path):
     write(tmp_path / "late", 300.0)
-    outcome = call("data", "import", "late", "--begin", "250", "--out", "late.h5", "--json")
-    assert outcome.json["begin"]["time_ms"] == 250.0
+    outcome = told("data", "import", "late", "--begin", "250", "--out", "late.h5")
+    assert outcome["begin"]["time_ms"] == 250.0
     assert StoredStream.open("late.h5")[:].times[0] == pytest.approx(50.0)
-    outcome = call("data", "import", "late", "--begin", "301", "--out", "late.h5")
-    assert outcome.code == 2
-    assert "0.csv: 1 of 20 events, in 1 of 1 recordings, lie before 301 ms" in flat(outcome.err)
-    assert (
+    refused("data", "import", "late", "--begin", "301", "--out", "late.h5").says(
+        "0.csv: 1 of 20 events, in 1 of 1 recordings, lie before 301 ms"
+    )
+    call("data", "import", "late", "--begin", "soon", "--out", "a.h5").says(
         "--begin is 'soon', expected first-event"
-        in call("data", "import", "late", "--begin", "soon", "--out", "a.h5").err
     )
 
 
 def test_negative_times_have_a_way_out(tmp_path):
     write(tmp_path / "early", -99.539)
-    outcome = call("data", "import", "early", "--out", "early.h5")
-    assert outcome.code == 2
-    assert "time in ms is -99.539, expected a finite number >= 0" in flat(outcome.err)
+    outcome = refused("data", "import", "early", "--out", "early.h5").says(
+        "time in ms is -99.539, expected a finite number >= 0"
+    )
     for begin, first in (("first-event", 0.0), ("-100", 0.461)):
         assert f"--begin {begin}, in Python begin=" in flat(outcome.err)
-        moved = call("data", "import", "early", "--begin", begin, "--out", "early.h5")
-        assert moved.code == 0, moved.err
+        done("data", "import", "early", "--begin", begin, "--out", "early.h5")
         assert StoredStream.open("early.h5")[:].times[0] == pytest.approx(first)
 
 
@@ -141,10 +137,10 @@ def test_stated_durations_move_along_with_the_times(tmp_path, kind):
         nir = pytest.importorskip("nir")
         data = nir.NIRNodeData({"spikes": nir_events.to_nir(streams(5000.0))})
         nir.write_data(late, nir.NIRGraphData({"input": data}))
-    outcome = call("data", "import", late, "--out", "new.h5")
-    assert outcome.code == 0, outcome.err
+    done("data", "import", late, "--out", "new.h5")
     found = StoredStream.open("new.h5")
     np.testing.assert_allclose(found[:].times, streams(0.0).times, atol=1e-9)
+    np.testing.assert_array_equal(found[:].channels, streams(0.0).channels)
     np.testing.assert_allclose(found.duration, 1000.0)
     # What was moved once is known, and goes back.
     call("data", "import", "new.h5", "--out", "again.h5")
@@ -155,9 +151,8 @@ def test_stated_durations_move_along_with_the_times(tmp_path, kind):
 
 def test_npz_keeps_how_it_was_read(tmp_path):
     write(tmp_path, 5000.0, names="time,channel")
-    outcome = call("data", "import", tmp_path / "no" / "0.csv", "--out", "one.npz")
-    assert outcome.code == 0, outcome.err
-    part = call("data", "info", "one.npz", "--json").json["splits"]["all"]
+    done("data", "import", tmp_path / "no" / "0.csv", "--out", "one.npz")
+    part = told("data", "info", "one.npz")["splits"]["all"]
     assert part["begin"]["moved_by_ms"]["median"] == 5000.0
     assert part["guesses"] == ["times read as ms: the header names no unit"]
     assert EventStream.load("one.npz").times[0] == 0.0
@@ -165,12 +160,12 @@ def test_npz_keeps_how_it_was_read(tmp_path):
 
 def test_npz_keeps_by_how_much_each_recording_was_moved(tmp_path):
     streams(5000.0).save(tmp_path / "late.npz")
-    begin = call("data", "import", "late.npz", "--out", "once.npz", "--json").json["begin"]
+    begin = told("data", "import", "late.npz", "--out", "once.npz")["begin"]
     assert begin["moved"] == N
     for name in ("again.npz", "again.h5"):
-        assert call("data", "import", "once.npz", "--out", name, "--json").json["begin"] == begin
+        assert told("data", "import", "once.npz", "--out", name)["begin"] == begin
         back = ("data", "import", name, "--begin", "zero", "--out", "back.npz")
-        assert call(*back).code == 0
+        done(*back)
         np.testing.assert_allclose(EventStream.load("back.npz").times, streams(5000.0).times)
 
 
@@ -214,8 +209,8 @@ def test_vote_is_of_recordings_that_have_a_span(tmp_path):
     def at(*samples):
         lines = [f"{t},0,{k}" for k, times in enumerate(samples) for t in times]
         (tmp_path / "some.csv").write_text("\n".join(["time_ms,channel,sample", *lines]) + "\n")
-        outcome = call("data", "import", "some.csv", "--out", "some.h5", "--json")
-        return outcome.json["begin"]["rule"], StoredStream.open("some.h5")[:].times.tolist()
+        outcome = told("data", "import", "some.csv", "--out", "some.h5")
+        return outcome["begin"]["rule"], StoredStream.open("some.h5")[:].times.tolist()
 
     assert at([500.0], [900.0]) == ("zero", [500.0, 900.0])
     assert at([500.0], [900.0, 910.0]) == ("first-event", [0.0, 0.0, 10.0])
@@ -233,8 +228,7 @@ def test_address_events_may_keep_their_clock(tmp_path):
     moved_by = 5_000_000 * details["tick_us"] / 1e3
     assert begin["moved_by_ms"]["median"] == pytest.approx(moved_by)
     assert StoredStream.open("one.h5")[:].times[0] == 0.0
-    kept = call(*options, "kept.h5", "--begin", "zero")
-    assert kept.code == 0, kept.err
+    done(*options, "kept.h5", "--begin", "zero")
     assert StoredStream.open("kept.h5")[:].times[0] == pytest.approx(moved_by)
 
 
@@ -269,14 +263,14 @@ def test_a_file_that_its_import_has_moved_is_not_moved_again_beside_a_run(tmp_pa
     run = SimpleNamespace(settings=SimpleNamespace(data=DataSettings(file="late.h5")))
     own = "late/no/0.csv"
     for options, first in ((("--begin", "500"), 100.0), (("--begin", "zero"), 100.0)):
-        assert call("data", "import", own, *options, "--out", "one.npz").code == 0
+        done("data", "import", own, *options, "--out", "one.npz")
         found = _find_beside(tmp_path, run, "one.npz", Reading())
         assert found.stream[:].times[0] == pytest.approx(first)
 
 
 def test_files_of_earlier_versions_say_nothing_of_their_begin(tmp_path):
     Dataset(streams(0.0), np.zeros(N, int), ("a",)).save(tmp_path / "old.h5")
-    found = call("data", "info", "old.h5", "--json").json["splits"]["all"]
+    found = told("data", "info", "old.h5")["splits"]["all"]
     assert (found["begin"], found["guesses"], found["unit"]) == (None, [], None)
 
 
@@ -293,14 +287,13 @@ def test_column_of_begins_is_one_that_earlier_versions_pass_over(tmp_path):
 def test_every_command_keeps_in_json_and_shows_that_recordings_begin_late(command, tmp_path):
     es.scsr(4, (3,), 2).save(tmp_path / "net.npz")
     options = {"map": ("--chip", "loihi", "--method", "first-fit")}.get(command, ())
-    told = {}
+    found = {}
     for shift in (0.0, 5000.0):
         streams(shift).save(tmp_path / "mine.npz")
         run = (command, "net.npz", "mine.npz", "--begin", "zero", "--backend", "cpu")
-        outcome = call(*run, *options, "--json")
-        assert outcome.code == 0, outcome.err
-        told[shift] = outcome.json["late_begin"]
-    assert told[0.0] is None
-    assert told[5000.0]["first_event_ms"] == 5000.0
+        outcome = told(*run, *options)
+        found[shift] = outcome["late_begin"]
+    assert found[0.0] is None
+    assert found[5000.0]["first_event_ms"] == 5000.0
     said = "first event, median 5,000 ms of 6,000 ms; spikes per neuron and second: over all of it"
-    assert said in flat(call(*run, *options).out)
+    done(*run, *options).shows(said)

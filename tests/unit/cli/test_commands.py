@@ -14,7 +14,7 @@ from eventsim.events import EventStream, SpikeTape
 from eventsim.runs.run import load_run
 from eventsim.train import load_network, save_network
 from tests.support.fresh import loaded, said
-from tests.unit.cli.conftest import call
+from tests.unit.cli.conftest import call, done, refused, told
 
 
 def test_help_imports_nothing_heavy():
@@ -39,9 +39,7 @@ def test_version_is_printed():
 
 def test_evaluate_repeats_the_result_of_the_run(finished):
     _, folder, trained = finished
-    outcome = call("evaluate", folder, "--json")
-    assert outcome.code == 0, outcome.err
-    found = outcome.json
+    found = told("evaluate", folder)
     assert found["accuracy"] == trained.json["test"]["accuracy"]
     assert found["loss"] == trained.json["test"]["loss"]
     assert np.sum(found["confusion"]) == found["samples"] == 6
@@ -52,28 +50,24 @@ def test_evaluate_repeats_the_result_of_the_run(finished):
 def test_evaluate_on_other_data_shows_tables(finished, digits):
     _, folder, _ = finished
     options = ("--split", "train", "--network", "selected", "--backend", "reference")
-    outcome = call("evaluate", folder, digits, *options)
-    assert outcome.code == 0, outcome.err
-    assert "(selected) on ntidigits, train" in outcome.out
-    assert "Confusion matrix" in outcome.out
+    done("evaluate", folder, digits, *options).shows(
+        "(selected) on ntidigits, train", "Confusion matrix"
+    )
 
 
 def test_evaluate_tells_when_the_answer_is_there(finished):
     _, folder, trained = finished
-    outcome = call("evaluate", folder, "--latency", "--margin", 0.3, "--json")
-    assert outcome.code == 0, outcome.err
-    found = outcome.json["over_time"]
+    outcome = told("evaluate", folder, "--latency", "--margin", 0.3)
+    found = outcome["over_time"]
     assert found["shares"][24::25] == [0.25, 0.5, 0.75, 1.0]
     assert found["accuracy"][-1] == trained.json["test"]["accuracy"]
     assert found["early_exit"]["margin"] == 0.3
     assert 0.0 < found["latency_ms"]["median"] <= found["time_ms"]["median"]
-    assert call("evaluate", folder, "--json").json["over_time"] is None
-    shown = call("evaluate", folder / "last.npz", finished[0], "--latency").out
-    assert "Accuracy by the share of a recording that is read" in shown
-    assert "early exit at a margin of 0.9" in shown
-    bad = call("evaluate", folder, "--latency", "--margin", 2)
-    assert bad.code == 2
-    assert "margin is 2.0" in bad.err
+    assert told("evaluate", folder)["over_time"] is None
+    done("evaluate", folder / "last.npz", finished[0], "--latency").shows(
+        "Accuracy by the share of a recording that is read", "early exit at a margin of 0.9"
+    )
+    refused("evaluate", folder, "--latency", "--margin", 2).says("margin is 2.0")
 
 
 def test_evaluate_warns_of_silent_populations(finished, tmp_path):
@@ -84,8 +78,7 @@ def test_evaluate_warns_of_silent_populations(finished, tmp_path):
     for silent in (False, True):
         weights *= 1e-9 if silent else 10.0
         save_network(tmp_path / "net.npz", net)
-        outcome = call("evaluate", tmp_path / "net.npz", data, "--json")
-        assert outcome.code == 0, outcome.err
+        outcome = done("evaluate", tmp_path / "net.npz", data, "--json")
         assert outcome.json["silent"] == ["hidden1"] * silent
         assert ("population 'hidden1' is silent" in outcome.err) == silent
 
@@ -103,48 +96,41 @@ def test_recordings_that_begin_late_are_told_where_the_numbers_stand(finished, t
     )
     replace(data, stream=moved, split=None).save(tmp_path / "late.h5")
     for command in ("evaluate", "simulate"):
-        outcome = call(command, folder, "late.h5", "--json")
-        assert outcome.code == 0, outcome.err
+        outcome = done(command, folder, "late.h5", "--json")
         late = outcome.json["late_begin"]
         assert late["loss_weight_left"] == pytest.approx(np.exp(-late["first_event_ms"] / 300.0))
         assert outcome.err.count("recordings begin late") <= 1  # of a logger, on standard error
-        shown = call(command, folder, "late.h5")
-        assert "late begin: first event, median" in " ".join(shown.out.split())
-    assert call("evaluate", folder, "--json").json["late_begin"] is None
+        done(command, folder, "late.h5").shows("late begin: first event, median")
+    assert told("evaluate", folder)["late_begin"] is None
 
 
 def test_network_file_alone_is_evaluated_as_its_run(finished, tmp_path):
     data, folder, trained = finished
-    outcome = call("evaluate", folder / "last.npz", data, "--json")
-    assert outcome.code == 0, outcome.err
-    assert outcome.json["accuracy"] == trained.json["test"]["accuracy"]
-    assert outcome.json["loss"] == pytest.approx(trained.json["test"]["loss"], rel=1e-12)
-    assert outcome.json["network"] is None
-    shown = call("evaluate", folder / "last.npz", data, "--backend", "cpu")
-    assert "last.npz on ntidigits, test" in shown.out
-    alone = call("evaluate", folder / "last.npz")
-    assert alone.code == 2
-    assert "is missing: " in alone.err
+    outcome = told("evaluate", folder / "last.npz", data)
+    assert outcome["accuracy"] == trained.json["test"]["accuracy"]
+    assert outcome["loss"] == pytest.approx(trained.json["test"]["loss"], rel=1e-12)
+    assert outcome["network"] is None
+    done("evaluate", folder / "last.npz", data, "--backend", "cpu").shows(
+        "last.npz on ntidigits, test"
+    )
+    refused("evaluate", folder / "last.npz").says("is missing: ")
     save_network(tmp_path / "net.npz", load_network(folder / "last.npz"))
     net = load_network(tmp_path / "net.npz")
     net.set_answer(
         replace(net.answer, class_names=tuple("abcdefghijklmnop"[: len(net.answer.class_names)]))
     )
     save_network(tmp_path / "net.npz", net)
-    other = call("evaluate", "net.npz", data)
-    assert other.code == 2
-    assert "class" in other.err
+    refused("evaluate", "net.npz", data).says("class")
 
 
 def test_simulate_shows_the_answers_of_a_network_that_has_some(finished):
     data, folder, _ = finished
-    confusion = call("evaluate", folder, "--json").json["confusion"]
-    outcome = call("simulate", folder, data, "--precision", "single", "--json")
+    confusion = told("evaluate", folder)["confusion"]
+    outcome = told("simulate", folder, data, "--precision", "single")
     names = load_network(folder / "last.npz").answer.class_names
-    counts = [outcome.json["answers"].count(name) for name in names]
+    counts = [outcome["answers"].count(name) for name in names]
     assert counts == np.sum(confusion, axis=0).tolist()
-    shown = call("simulate", folder / "last.npz", data).out
-    assert "Most frequent answers" in shown
+    shown = done("simulate", folder / "last.npz", data).shows("Most frequent answers").out
     assert any(name in shown for name in names)
 
 
@@ -158,22 +144,19 @@ def test_run_of_an_older_version_runs_on_for_the_tail_of_its_settings(finished, 
     settings = json.loads((old / "run.json").read_text())
     settings["train"]["tail"] = 10.0
     (old / "run.json").write_text(json.dumps(settings))
-    seconds = [
-        call("simulate", place, data, "--json").json["seconds_of_input"] for place in (folder, old)
-    ]
+    seconds = [told("simulate", place, data)["seconds_of_input"] for place in (folder, old)]
     assert seconds[1] == pytest.approx(seconds[0] + 6 * 0.01)
 
 
 def test_simulate_writes_a_tape(finished, tmp_path):
     data, folder, _ = finished
     tape = tmp_path / "tape.npz"
-    outcome = call("simulate", folder, data, "--samples", 4, "--out", tape, "--json")
-    assert outcome.code == 0, outcome.err
+    outcome = told("simulate", folder, data, "--samples", 4, "--out", tape)
     stored = SpikeTape.load(tape)
-    assert stored.stream.n_samples == outcome.json["samples"] == 4
-    assert outcome.json["spikes"] == {"hidden1": len(stored["hidden1"])}
-    assert outcome.json["synaptic_events"]["input->hidden1"] == stored.stream.n_events * 6
-    assert outcome.json["algorithms"] == {"hidden1": "stretches"} == stored.algorithms
+    assert stored.stream.n_samples == outcome["samples"] == 4
+    assert outcome["spikes"] == {"hidden1": len(stored["hidden1"])}
+    assert outcome["synaptic_events"]["input->hidden1"] == stored.stream.n_events * 6
+    assert outcome["algorithms"] == {"hidden1": "stretches"} == stored.algorithms
 
 
 def test_simulate_runs_a_network_file_on_an_event_file(tmp_path):
@@ -181,10 +164,9 @@ def test_simulate_runs_a_network_file_on_an_event_file(tmp_path):
     save_network(tmp_path / "net.npz", net)
     stream = EventStream([1.0, 2.0, 30.0], [0, 1, 2], [0, 3], n_channels=5, duration=40.0)
     stream.save(tmp_path / "events.npz")
-    outcome = call("simulate", "net.npz", "events.npz", "--backend", "reference")
-    assert outcome.code == 0, outcome.err
-    assert "1 recordings, 3 events" in outcome.out
-    assert "backend reference, double precision" in outcome.out
+    done("simulate", "net.npz", "events.npz", "--backend", "reference").shows(
+        "1 recordings, 3 events", "backend reference, double precision"
+    )
 
 
 def test_commands_say_once_which_backend_runs(finished, tmp_path):
@@ -204,29 +186,23 @@ def test_cuda_where_it_cannot_run_is_one_message(finished, tmp_path, monkeypatch
     monkeypatch.setattr(registry, "_cuda", lambda: (None, obstacle))
     registry._load.cache_clear()
     for command in (("simulate", folder, data), ("train", data, "--out", tmp_path / "new")):
-        outcome = call(*command, "--backend", "cuda")
-        assert outcome.code == 2
-        assert "cannot run here: there is no driver. Run: install it." in outcome.err
+        refused(*command, "--backend", "cuda").says(
+            "cannot run here: there is no driver. Run: install it."
+        )
     assert not (tmp_path / "new").exists()
 
 
 def test_simulate_refuses_files_of_another_kind(tmp_path, finished):
     _, folder, _ = finished
-    swapped = call("simulate", folder, folder / "last.npz")
-    assert swapped.code == 2
-    assert "is a network, expected a file of events" in swapped.err
+    refused("simulate", folder, folder / "last.npz").says("is a network, expected a file of events")
     foreign = tmp_path / "foreign.npz"
     foreign.write_bytes(b"PK nothing")
-    assert call("simulate", foreign, "events.npz").code == 2
-    nothing = call("evaluate", tmp_path)
-    assert nothing.code == 2
-    assert "is no run of eventsim" in nothing.err
+    refused("simulate", foreign, "events.npz")
+    refused("evaluate", tmp_path).says("is no run of eventsim")
 
 
 def test_gradcheck_passes_on_a_random_network():
-    outcome = call("gradcheck", "--neurons", 3, "--directions", 1, "--json")
-    assert outcome.code == 0, outcome.err
-    found = outcome.json
+    found = told("gradcheck", "--neurons", 3, "--directions", 1)
     assert found["passed"]
     assert found["worst_relative_error"] <= 1e-6
     assert found["reference"]["same_spikes"]

@@ -10,8 +10,9 @@ from eventsim.energy import clocked, count
 from eventsim.report.numbers import joules
 from eventsim.train import save_network
 from tests.support.nets import random_net, random_stream
-from tests.unit.cli.conftest import call
+from tests.unit.cli.conftest import call, done, flat, refused, told
 
+COST = ("cost", "--backend", "cpu")
 MINE = """
 format = "eventsim-chip"
 version = 1
@@ -37,10 +38,6 @@ def files(tmp_path):
     return tmp_path / "net.npz", tmp_path / "events.npz", net, stream
 
 
-def cost(*arguments):
-    return call("cost", *arguments, "--backend", "cpu")
-
-
 def test_encoder_of_audio_is_counted_and_stands_beside_the_sum(tmp_path, monkeypatch):
     rng, folder = np.random.default_rng(0), tmp_path / "data" / "fsdd"
     folder.mkdir(parents=True)
@@ -55,9 +52,7 @@ def test_encoder_of_audio_is_counted_and_stands_beside_the_sum(tmp_path, monkeyp
     monkeypatch.setenv("EVENTSIM_CACHE", str(tmp_path / "cache"))
     es.scsr(64, (4,), 2).save(tmp_path / "net.npz")
     arguments = (tmp_path / "net.npz", "fsdd", "--chip", "45nm", "--chip", "loihi")
-    outcome = cost(*arguments, "--json")
-    assert outcome.code == 0, outcome.err
-    found = outcome.json
+    found = told(*COST, *arguments)
     operations = datasets.encoder_operations("fsdd")
     events = found["counts"]["events_in_per_sample"]
     assert found["encoder"]["multiply_adds"] == pytest.approx(0.3 * operations.multiply_adds)
@@ -67,20 +62,19 @@ def test_encoder_of_audio_is_counted_and_stands_beside_the_sum(tmp_path, monkeyp
         4.6 * found["encoder"]["multiply_adds"] + 0.9 * found["encoder"]["additions"]
     )
     assert (loihi["terms"], loihi["energy_pj_per_sample"]) == ([], 0)
-    shown = cost(*arguments).out
-    assert "Encoder that made the input's events" in shown
-    assert "powers and quotients" in shown
-    assert f"encoder, beside the sum: ≥ {joules(arithmetic['energy_pj_per_sample'])}" in shown
-    assert "encoder, beside the sum: not priced" in shown
+    call(*COST, *arguments).shows(
+        "Encoder that made the input's events",
+        "powers and quotients",
+        f"encoder, beside the sum: ≥ {joules(arithmetic['energy_pj_per_sample'])}",
+        "encoder, beside the sum: not priced",
+    )
 
 
 def test_json_holds_the_counts_and_energies_of_the_library(files):
     net_file, events_file, net, stream = files
-    outcome = cost(net_file, events_file, "--chip", "loihi", "--chip", "45nm", "--json")
-    assert outcome.code == 0, outcome.err
+    found = told(*COST, net_file, events_file, "--chip", "loihi", "--chip", "45nm")
     tape = es.simulate(net, stream, backend="cpu")
     counts, steps = count(net, tape), clocked(net, tape, step_ms=1.0)
-    found = outcome.json
     assert found["counts"] == counts.to_dict()
     assert found["encoder"] is None
     assert found["clocked"] == [steps.to_dict()]
@@ -93,16 +87,15 @@ def test_json_holds_the_counts_and_energies_of_the_library(files):
 
 
 def test_tables_show_terms_with_status_source_and_step(files):
-    outcome = cost(*files[:2], "--chip", "loihi", "--dt", "0.5")
-    assert outcome.code == 0, outcome.err
-    for text in ("Intel Loihi (loihi), dt = 0.5 ms", "synaptic_event", "23.6 pJ", "simulated",
-                 "Davies et al. 2018, table 2", "not in the sum: hop_ew (spike and link, ",
-                 "needs a mapping", "effective ACs", "dense GRU on frames"):  # fmt: skip
-        assert text in outcome.out, text
+    done(*COST, *files[:2], "--chip", "loihi", "--dt", "0.5").shows(
+        "Intel Loihi (loihi), dt = 0.5 ms", "synaptic_event", "23.6 pJ", "simulated",
+        "Davies et al. 2018, table 2", "not in the sum: hop_ew (spike and link, ",
+        "needs a mapping", "effective ACs", "dense GRU on frames",
+    )  # fmt: skip
 
 
 def test_long_sources_are_wrapped_to_the_width_of_the_tables(files):
-    lines = cost(*files[:2], "--chip", "loihi").out.splitlines()
+    lines = call(*COST, *files[:2], "--chip", "loihi").out.splitlines()
     first = next(at for at, line in enumerate(lines) if line.startswith("  4: per chip"))
     assert lines[first + 1].startswith("     ")  # goes on below its first word
     assert "at a supply voltage that is not stated" in lines[first + 1]
@@ -113,26 +106,24 @@ def test_a_chip_that_cannot_hold_the_network_is_named_with_the_reason(files, tmp
     limits = "[limits]\ncores = 1\nmesh = [1, 1]\ncores_per_tile = 1\nneurons_per_core = 1\n"
     (tmp_path / "small.toml").write_text(MINE.replace('"technology"', '"chip"') + limits)
     chosen = (*files[:2], "--chip", tmp_path / "small.toml", "--chip", "loihi", "--chip", "45nm")
-    found = cost(*chosen, "--json").json["fits"]
+    found = told(*COST, *chosen)["fits"]
     assert {name: fit["state"] for name, fit in found.items()} == {
         "mine": "does not fit",
         "loihi": "fits",
     }
-    shown = " ".join(cost(*chosen).out.split())
-    assert f"does not fit on mine: {' '.join(found['mine']['reason'].split())}" in shown
-    assert "fit on loihi" not in shown
+    shown = done(*COST, *chosen).shows(f"does not fit on mine: {found['mine']['reason']}")
+    assert "fit on loihi" not in flat(shown.out)
 
 
 def test_every_chip_at_once(files):
-    outcome = cost(*files[:2], "--chip", "all")
-    assert outcome.code == 0, outcome.err
+    outcome = done(*COST, *files[:2], "--chip", "all")
     assert all(f"({name})" in outcome.out for name in chip_names())
     assert "no figures" in outcome.out
 
 
 def test_weight_bits_shrink_the_memory(files):
     whole, byte = (
-        cost(*files[:2], "--weight-bits", bits, "--json").json["counts"]["footprint_bytes"]
+        told(*COST, *files[:2], "--weight-bits", bits)["counts"]["footprint_bytes"]
         for bits in (32, 8)
     )
     assert byte["weights"] == whole["weights"] / 4
@@ -142,9 +133,7 @@ def test_weight_bits_shrink_the_memory(files):
 @pytest.mark.parametrize("suffix", ["png", "svg"])
 def test_figure_is_drawn(files, tmp_path, suffix):
     path = tmp_path / f"energy.{suffix}"
-    outcome = cost(*files[:2], "--chip", "all", "--figure", path)
-    assert outcome.code == 0, outcome.err
-    assert f"Picture: {path}" in outcome.out
+    done(*COST, *files[:2], "--chip", "all", "--figure", path).shows(f"Picture: {path}")
     content = path.read_bytes()
     assert content.startswith(b"\x89PNG" if suffix == "png" else b"<?xml")
     assert len(content) > 10_000
@@ -153,7 +142,7 @@ def test_figure_is_drawn(files, tmp_path, suffix):
 def test_file_of_the_users_own_is_a_chip(files, tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(MINE)
-    found = cost(*files[:2], "--chip", path, "--json").json["energy"][0]
+    found = told(*COST, *files[:2], "--chip", path)["energy"][0]
     assert found["title"] == "My technology"
     assert found["terms"][0]["figure"] == 2.0
 
@@ -162,10 +151,10 @@ def test_two_files_of_one_name_are_refused(files, tmp_path):
     paths = [tmp_path / "mine.toml", tmp_path / "changed.toml"]
     for path in paths:
         path.write_text(MINE)
-    outcome = cost(*files[:2], "--chip", paths[0], "--chip", paths[1])
-    assert outcome.code == 2
-    assert "are both of the name 'mine'" in " ".join(outcome.err.split())
-    everyone = cost(*files[:2], "--chip", "all", "--chip", paths[0], "--json").json["energy"]
+    refused(*COST, *files[:2], "--chip", paths[0], "--chip", paths[1]).says(
+        "are both of the name 'mine'"
+    )
+    everyone = told(*COST, *files[:2], "--chip", "all", "--chip", paths[0])["energy"]
     assert [one["chip"] for one in everyone] == [*chip_names(), "mine"]
 
 
@@ -181,8 +170,8 @@ source = "table 4"
 def test_a_chip_of_two_terms_names_every_other_term_and_marks_every_sum(files, tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(MINE + LINK)
-    shown = cost(*files[:2], "--chip", path).out
-    found = cost(*files[:2], "--chip", path, "--json").json
+    shown = call(*COST, *files[:2], "--chip", path).out
+    found = told(*COST, *files[:2], "--chip", path)
     report, names = found["energy"][0], {}
     for one in report["missing"]:
         names[one["name"]] = one["reason"]
@@ -209,24 +198,19 @@ def test_a_chip_of_two_terms_names_every_other_term_and_marks_every_sum(files, t
     ],
 )
 def test_what_cannot_be_is_one_message_and_exit_code_2(files, options, message):
-    outcome = cost(*files[:2], *options)
-    assert outcome.code == 2
-    assert message in outcome.err
-    assert "Traceback" not in outcome.err
+    refused(*COST, *files[:2], *options).says(message)
 
 
 def test_malformed_chip_file_names_the_key(files, tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(MINE.replace("2.0", '"two"'))
-    outcome = cost(*files[:2], "--chip", path)
-    assert outcome.code == 2
-    assert "synaptic_event: value is 'two', expected a finite number" in outcome.err
+    refused(*COST, *files[:2], "--chip", path).says(
+        "synaptic_event: value is 'two', expected a finite number"
+    )
 
 
 def test_network_file_without_events_is_told_to_name_some(files):
-    outcome = cost(files[0])
-    assert outcome.code == 2
-    assert "EVENTS is missing" in outcome.err
+    refused(*COST, files[0]).says("EVENTS is missing")
 
 
 def test_energies_are_written_with_their_unit():
@@ -238,14 +222,11 @@ def test_energies_are_written_with_their_unit():
 
 def test_what_the_network_takes_as_c_is_told_or_why_it_cannot_be(files):
     net, events, network, _ = files
-    outcome = cost(net, events)
-    assert (
+    call(*COST, net, events).shows(
         "As C, by eventsim export --to c: cannot be. export_c: the network has no answer."
-        in outcome.out
     )
     network.set_answer(es.Answer())
     save_network(net, network)
-    outcome = cost(net, events, "--json")
-    assert outcome.code == 0, outcome.err
-    assert outcome.json["as_c"]["ram"] > outcome.json["as_c"]["flash"] / 100 > 0
-    assert outcome.json["as_c"]["rooms"].keys() == {"hidden1", "hidden2", "output"}
+    outcome = told(*COST, net, events)
+    assert outcome["as_c"]["ram"] > outcome["as_c"]["flash"] / 100 > 0
+    assert outcome["as_c"]["rooms"].keys() == {"hidden1", "hidden2", "output"}

@@ -9,7 +9,7 @@ import pytest
 from eventsim import datasets
 from eventsim.events import Dataset, EventStream, StoredStream
 from tests.support.aedat import jaer
-from tests.unit.cli.conftest import WORDS, call
+from tests.unit.cli.conftest import WORDS, call, done, refused, told
 
 
 @pytest.fixture
@@ -30,20 +30,18 @@ def table(tmp_path):
 
 
 def test_data_list_names_licences():
-    found = call("data", "list", "--json").json
+    found = told("data", "list")
     assert set(found) == set(datasets.DATASETS)
     assert "CC BY-SA" in found["fsdd"]["licence"]
-    shown = call("data", "list").out
-    assert "spoken_digits" in shown
+    shown = done("data", "list").shows("spoken_digits").out
     assert "…" not in shown
 
 
 def test_data_make_and_info_count_what_is_in_the_file(digits):
-    made = call("data", "make", digits, "--json")
-    assert made.code == 0, made.err
-    assert made.json["samples"] == {"train": 18, "test": 6}
-    assert "ready after" in call("data", "make", digits).out
-    found = call("data", "info", digits, "--json").json
+    made = told("data", "make", digits)
+    assert made["samples"] == {"train": 18, "test": 6}
+    done("data", "make", digits).shows("ready after")
+    found = told("data", "info", digits)
     assert list(found["splits"]) == ["train", "test"]
     part = found["splits"]["test"]
     assert part["events"] == 240
@@ -56,37 +54,32 @@ def test_data_make_and_info_count_what_is_in_the_file(digits):
     assert part["events_per_sample"]["median"] == 40
     assert 0 < part["interval_ms"]["low"] < part["interval_ms"]["median"]
     assert sum(part["profile"]) == pytest.approx(40)
-    shown = call("data", "info", digits, "--split", "train").out
-    for text in (
-        "N-TIDIGITS18",
-        "about 2800 /s",
-        "active channels",
-        "│ groups",
-        "by channel, train",
-    ):
-        assert text in shown
+    shown = (
+        done("data", "info", digits, "--split", "train")
+        .shows("N-TIDIGITS18", "about 2800 /s", "active channels", "│ groups", "by channel, train")
+        .out
+    )
     assert " test " not in shown
 
 
 def test_info_of_a_large_set_counts_a_part_of_it_and_says_so(digits, monkeypatch):
     monkeypatch.setattr("eventsim.cli.data.MOST_EVENTS", 100)
-    found = call("data", "info", digits, "--split", "test", "--json").json["splits"]["test"]
+    found = told("data", "info", digits, "--split", "test")["splits"]["test"]
     assert (found["samples"], found["samples_counted"]) == (6, 2)
-    assert "counted, evenly spread" in call("data", "info", digits).out
+    done("data", "info", digits).shows("counted, evenly spread")
 
 
 def test_info_of_a_file_says_what_the_file_says(cochlea):
-    outcome = call("data", "info", cochlea, "--sensor", "nas_16_stereo", "--json")
-    assert outcome.code == 0, outcome.err
-    part = outcome.json["splits"]["all"]
+    outcome = told("data", "info", cochlea, "--sensor", "nas_16_stereo")
+    part = outcome["splits"]["all"]
     assert part["details"]["counts"] == {
         "ear": [16, 40],
         "channel": [1, 1, 1, 1, 1, 41, *[1] * 10],
         "polarity": [20, 36],
     }
-    shown = call("data", "info", cochlea, "--sensor", "nas_16_stereo").out
-    assert "ear × channel × polarity" in shown
-    assert "0: 16, 1: 40" in shown
+    done("data", "info", cochlea, "--sensor", "nas_16_stereo").shows(
+        "ear × channel × polarity", "0: 16, 1: 40"
+    )
 
 
 def test_info_of_events_without_intervals_is_valid_json(tmp_path):
@@ -95,46 +88,39 @@ def test_info_of_events_without_intervals_is_valid_json(tmp_path):
     outcome = call("data", "info", "one.npz", "--json")
     json.loads(outcome.out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     assert outcome.json["splits"]["all"]["interval_ms"]["median"] is None
-    assert "none" in call("data", "info", "one.npz").out
+    done("data", "info", "one.npz").shows("none")
 
 
 def test_import_of_an_address_event_file(cochlea, tmp_path):
     options = ("--sensor", "nas_16_stereo", "--by", "ear, channel", "--out", "sweep.npz")
-    outcome = call("data", "import", cochlea, *options, "--json")
-    assert outcome.code == 0, outcome.err
-    assert outcome.json["format"] == "aedat"
+    outcome = told("data", "import", cochlea, *options)
+    assert outcome["format"] == "aedat"
     stream = EventStream.load(tmp_path / "sweep.npz")
-    assert (stream.n_channels, stream.n_events) == (32, 56) == (outcome.json["channels"], 56)
+    assert (stream.n_channels, stream.n_events) == (32, 56) == (outcome["channels"], 56)
     assert np.bincount(stream.channels, minlength=32)[21] == 40
-    shown = call("data", "import", cochlea, *options).out
-    assert "ear × channel" in shown
-    assert "Events: sweep.npz" in shown
+    done("data", "import", cochlea, *options).shows("ear × channel", "Events: sweep.npz")
 
 
 def test_import_with_a_selection_and_another_clock(cochlea, tmp_path):
     options = ("--sensor", "nas_16_stereo", "--where", "ear=1", "--by", "channel")
     clock = ("--tick-us", "0.5", "--address-bytes", "4", "--format", "nas")
-    outcome = call("data", "import", cochlea, *options, *clock, "--out", "a.npz", "--json")
-    assert outcome.code == 0, outcome.err
+    outcome = told("data", "import", cochlea, *options, *clock, "--out", "a.npz")
     stream = EventStream.load(tmp_path / "a.npz")
     np.testing.assert_allclose(stream.times[:3], [0.25, 0.75, 1.25])
-    assert outcome.json["details"]["skipped"] == {"not selected": 16}
+    assert outcome["details"]["skipped"] == {"not selected": 16}
 
 
 def test_import_of_text_and_of_events(table, tmp_path):
-    outcome = call("data", "import", table, "--channels", 8, "--out", "table.npz", "--json")
-    assert outcome.code == 0, outcome.err
+    done("data", "import", table, "--channels", 8, "--out", "table.npz", "--json")
     stream = EventStream.load(tmp_path / "table.npz")
     assert (stream.n_samples, stream.n_channels, stream.times.tolist()) == (2, 8, [1.0, 2.0, 0.5])
-    again = call("data", "import", "table.npz", "--out", "again.npz")
-    assert again.code == 0, again.err
+    done("data", "import", "table.npz", "--out", "again.npz")
     np.testing.assert_array_equal(EventStream.load(tmp_path / "again.npz").times, stream.times)
 
 
 def test_import_of_a_set_keeps_labels_in_h5(digits, tmp_path):
-    outcome = call("data", "import", digits, "--split", "train", "--out", "set.h5", "--json")
-    assert outcome.code == 0, outcome.err
-    assert outcome.json["labels"] is True
+    outcome = told("data", "import", digits, "--split", "train", "--out", "set.h5")
+    assert outcome["labels"] is True
     stored = StoredStream.open(tmp_path / "set.h5")
     assert stored.n_samples == 18
     assert np.bincount(stored.columns["labels"]).tolist() == [6, 6, 6]
@@ -144,10 +130,8 @@ def test_import_of_a_set_keeps_labels_in_h5(digits, tmp_path):
 def test_import_from_tonic_takes_the_folder_and_fetches_nothing(tmp_path):
     pytest.importorskip("tonic")
     options = ("--format", "tonic", "--file", tmp_path, "--out", "t.npz")
-    outcome = call("data", "import", "NTIDIGITS18", *options)
-    assert outcome.code == 2
-    assert "let tonic fetch it with --download" in outcome.err
-    assert "tonic has no data set 'N'" in call("data", "import", "N", *options).err
+    refused("data", "import", "NTIDIGITS18", *options).says("let tonic fetch it with --download")
+    call("data", "import", "N", *options).says("tonic has no data set 'N'")
 
 
 @pytest.mark.parametrize(
@@ -180,31 +164,26 @@ def test_import_from_tonic_takes_the_folder_and_fetches_nothing(tmp_path):
 )
 def test_wrong_input_is_one_message(arguments, words, cochlea, table, tmp_path):
     (tmp_path / "strange.bin").write_bytes(b"\0?")
-    outcome = call("data", *(str(a).format(tmp=tmp_path) for a in arguments))
-    assert outcome.code == 2, outcome.out
-    assert words in outcome.err
-    assert "Traceback" not in outcome.err
+    refused("data", *(str(a).format(tmp=tmp_path) for a in arguments)).says(words)
     assert not list(tmp_path.glob("a.*"))
 
 
 def test_plot_draws_a_recording_of_a_set(digits, tmp_path):
-    outcome = call("data", "plot", digits, "--sample", 2, "--json")
-    assert outcome.code == 0, outcome.err
-    assert outcome.json["out"] == "digits-2.png"
-    assert "“two”" in outcome.json["title"]
+    outcome = told("data", "plot", digits, "--sample", 2)
+    assert outcome["out"] == "digits-2.png"
+    assert "“two”" in outcome["title"]
     assert (tmp_path / "digits-2.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("name", ["picture.png", "picture.svg"])
 def test_plot_draws_a_window_of_a_file(cochlea, tmp_path, name):
     options = ("--sensor", "nas_16_stereo", "--begin", 10, "--end", 20, "--out", name)
-    outcome = call("data", "plot", cochlea, *options)
-    assert outcome.code == 0, outcome.err
-    assert "events in 10 ms, 64 channels" in outcome.out
-    assert f"Picture: {name}" in outcome.out
+    done("data", "plot", cochlea, *options).shows(
+        "events in 10 ms, 64 channels", f"Picture: {name}"
+    )
     first = (tmp_path / name).read_bytes()
     assert first.startswith(b"\x89PNG" if name.endswith("png") else b"<?xml")
-    assert call("data", "plot", cochlea, *options).code == 0
+    done("data", "plot", cochlea, *options)
     assert (tmp_path / name).read_bytes() == first
 
 
@@ -213,17 +192,14 @@ def test_plot_of_many_events_and_of_none(tmp_path):
     many = np.sort(rng.uniform(0.0, 100.0, 30_000)), rng.integers(0, 2000, 30_000)
     EventStream.from_samples([many, ([], [])], n_channels=2000, duration=100.0).save("many.npz")
     for sample in (0, 1):
-        outcome = call("data", "plot", "many.npz", "--sample", sample)
-        assert outcome.code == 0, outcome.err
+        done("data", "plot", "many.npz", "--sample", sample)
 
 
 @pytest.mark.parametrize("split", datasets.DATASETS["yinyang"].parts)
 def test_set_that_is_made_here_is_measured_and_drawn(split):
-    measured = call("data", "info", "yinyang", "--split", split, "--json")
-    assert measured.code == 0, measured.err
-    assert measured.json["splits"][split]["channels"] == 5
-    drawn = call("data", "plot", "yinyang", "--split", split, "--sample", 1)
-    assert drawn.code == 0, drawn.err
+    measured = told("data", "info", "yinyang", "--split", split)
+    assert measured["splits"][split]["channels"] == 5
+    done("data", "plot", "yinyang", "--split", split, "--sample", 1)
 
 
 @pytest.fixture
@@ -242,36 +218,31 @@ def words(tmp_path):
 
 def test_import_with_a_table_gives_a_labelled_file(words):
     options = ("--labels", words / "labels.csv", "--out", "mine.h5", "--channels", 4)
-    outcome = call("data", "import", *options, "--json")
-    assert outcome.code == 0, outcome.err
-    assert (outcome.json["classes"], outcome.json["parts"]) == ({"no": 3, "yes": 3}, {})
+    outcome = told("data", "import", *options)
+    assert (outcome["classes"], outcome["parts"]) == ({"no": 3, "yes": 3}, {})
     data = Dataset.open("mine.h5")
     assert (data.class_names, data.labels.tolist()) == (("no", "yes"), [0, 1, 0, 1, 0, 1])
     assert (data.stream.n_channels, np.unique(data.groups).size) == (4, 3)
-    named = call("data", "import", *sorted(words.glob("*/*.csv")), *options)
-    assert named.code == 0, named.err
-    assert "class yes" in named.out
+    done("data", "import", *sorted(words.glob("*/*.csv")), *options).shows("class yes")
     assert len(Dataset.open("mine.h5")) == 6
 
 
 def test_import_of_a_folder_per_class(words):
     (words / "labels.csv").unlink()
-    outcome = call("data", "import", words, "--out", "mine.h5", "--json")
-    assert outcome.code == 0, outcome.err
+    done("data", "import", words, "--out", "mine.h5", "--json")
     assert Dataset.open("mine.h5").class_names == ("no", "yes")
     words.rename("train")
     for folder in ("both/train", "both/test"):
         shutil.copytree("train", folder)
-    outcome = call("data", "import", "both", "--out", "mine.h5", "--json")
-    assert outcome.json["parts"] == {"test": 6, "train": 6}
+    outcome = told("data", "import", "both", "--out", "mine.h5")
+    assert outcome["parts"] == {"test": 6, "train": 6}
     assert Dataset.open("mine.h5").info.parts == ("train", "test")
 
 
 def test_import_of_labels_for_the_recordings_of_one_file(table):
     call("data", "import", table, "--out", "plain.h5")
     (table.parent / "labels.csv").write_text("file,label,sample\nplain.h5,b,0\nplain.h5,a,1\n")
-    outcome = call("data", "import", "plain.h5", "--labels", "labels.csv", "--out", "mine.h5")
-    assert outcome.code == 0, outcome.err
+    done("data", "import", "plain.h5", "--labels", "labels.csv", "--out", "mine.h5")
     assert Dataset.open("mine.h5").labels.tolist() == [1, 0]
 
 
@@ -283,6 +254,4 @@ def test_wrong_labels_are_one_message(words, table, cochlea):
         (("--out", "a.h5"), "0 places were named"),
         ((table, "--labels", words / "labels.csv", "--out", "a.h5"), "labels.csv, line 2: no/0"),
     ):
-        outcome = call("data", "import", *arguments)
-        assert outcome.code == 2, arguments
-        assert said in outcome.err.replace("\n", " "), outcome.err
+        refused("data", "import", *arguments).says(said)

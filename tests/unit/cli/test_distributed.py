@@ -6,7 +6,7 @@ import pytest
 
 from eventsim.runs.run import load_run
 from eventsim.train.launch import LAUNCHERS
-from tests.unit.cli.conftest import TINY, call
+from tests.unit.cli.conftest import TINY, done, refused, told
 from tests.unit.train.test_launch import HYDRA
 
 
@@ -24,39 +24,35 @@ def launched(monkeypatch):
 
 
 def test_distributed_without_a_launcher_is_refused(digits):
-    outcome = call("train", digits, *TINY, "--distributed")
-    assert outcome.code == 2
-    assert "--distributed: No launcher started this process" in outcome.err
-    assert "mpirun -n 2" in outcome.err
+    refused("train", digits, *TINY, "--distributed").says(
+        "--distributed: No launcher started this process", "mpirun -n 2"
+    )
 
 
 @pytest.mark.usefixtures("launched")
 def test_processes_of_a_launcher_must_be_told_whether_they_belong_together(digits, tmp_path):
-    outcome = call("train", digits, *TINY, "--out", "r")
-    assert outcome.code == 2
-    assert "mpiexec of MPICH or Intel MPI started 2 processes, this is number 1" in outcome.err
+    refused("train", digits, *TINY, "--out", "r").says(
+        "mpiexec of MPICH or Intel MPI started 2 processes, this is number 1"
+    )
     assert not (tmp_path / "r").exists()
 
 
 @pytest.mark.thorough("trains for seconds")
 @pytest.mark.usefixtures("launched")
 def test_no_distributed_trains_alone(digits, tmp_path):
-    outcome = call("train", digits, *TINY, "--no-distributed", "--out", "r", "--json")
-    assert outcome.code == 0, outcome.err
-    assert outcome.json["processes"] == 1
+    outcome = told("train", digits, *TINY, "--no-distributed", "--out", "r")
+    assert outcome["processes"] == 1
     assert json.loads((tmp_path / "r" / "result.json").read_text())["processes"] == 1
 
 
 @pytest.mark.thorough("trains for seconds")
 def test_shards_are_part_of_the_settings(digits, tmp_path):
-    assert call("train", digits, *TINY, "--shards", 3, "--out", "r").code == 0
+    done("train", digits, *TINY, "--shards", 3, "--out", "r")
     assert load_run(tmp_path / "r").config.shards == 3
-    other = call("train", "--resume", "--shards", 2, "--out", "r")
-    assert other.code == 2
-    assert "shards is 3 there, 2 now" in other.err
+    refused("train", "--resume", "--shards", 2, "--out", "r").says("shards is 3 there, 2 now")
 
 
 def test_more_shards_than_samples_of_a_batch_are_refused(digits):
-    outcome = call("train", digits, *TINY, "--shards", 7)
-    assert outcome.code == 2
-    assert "shards is 7, expected 1 .. 6, the batch size" in outcome.err
+    refused("train", digits, *TINY, "--shards", 7).says(
+        "shards is 7, expected 1 .. 6, the batch size"
+    )

@@ -7,7 +7,7 @@ import pytest
 
 from eventsim.report import write
 from tests.support.run_kinds import KINDS, KNOW_NO_DATA, ON_GRID, every_run, stored
-from tests.unit.cli.conftest import call
+from tests.unit.cli.conftest import call, refused, told
 
 ONE_KIND = pytest.mark.crossed("a run of each kind is trained first", test=0)
 
@@ -35,20 +35,14 @@ def place(runs, kind, tmp_path):
     return tmp_path / "run", (runs[0],) if kind in KNOW_NO_DATA else ()
 
 
-def done(*arguments):
-    outcome = call(*arguments, "--json")
-    assert outcome.code == 0, outcome.err
-    return outcome.json
-
-
 @ONE_KIND
 def test_evaluate_takes_every_run(place, kind):
     folder, data = place
     for which in ("last", "selected", "initial"):
-        found = done("evaluate", folder, *data, "--network", which)
+        found = told("evaluate", folder, *data, "--network", which)
         assert found["samples"] == (12 if kind.endswith(("exact", "grid")) else 6)
     if not data:
-        result = call("evaluate", folder, "--json").json
+        result = told("evaluate", folder)
         assert (folder / "result.json").exists()
         assert result["accuracy"] in {k / 12 for k in range(13)}
 
@@ -68,20 +62,20 @@ def test_latency_takes_every_run_in_exact_time_and_refuses_a_grid(place, kind):
 @ONE_KIND
 def test_cost_takes_every_run(place):
     folder, data = place
-    assert done("cost", folder, *data, "--chip", "loihi")["recordings"] >= 6
+    assert told("cost", folder, *data, "--chip", "loihi")["recordings"] >= 6
 
 
 @ONE_KIND
 def test_map_takes_every_run(place):
     folder, data = place
-    found = done("map", folder, *data, "--chip", "loihi", "--method", "first-fit", "--bits", 4)
+    found = told("map", folder, *data, "--chip", "loihi", "--method", "first-fit", "--bits", 4)
     assert found["study"][0]["score"] is not None
 
 
 @ONE_KIND
 def test_report_takes_every_run(place, kind):
     folder, data = place
-    found = done("report", folder, *data, "--chip", "loihi", "--backend", "cpu")
+    found = told("report", folder, *data, "--chip", "loihi", "--backend", "cpu")
     assert "training" not in found["not_made"]
     assert ("answers over time" in found["not_made"]) == (kind in ON_GRID)
     assert Path(found["report"]).exists()
@@ -91,9 +85,9 @@ def test_report_takes_every_run(place, kind):
 def test_simulate_and_export_take_every_run(place, runs, kind, tmp_path):
     folder, data = place
     events = data or (("yinyang",) if kind.endswith(("exact", "grid")) else (runs[0],))
-    found = done("simulate", folder, *events, "--samples", 2, "--backend", "cpu")
+    found = told("simulate", folder, *events, "--samples", 2, "--backend", "cpu")
     assert found["samples"] == 2
-    done("export", folder, "--out", tmp_path / "net.nir")
+    told("export", folder, "--out", tmp_path / "net.nir")
 
 
 @ONE_KIND
@@ -102,13 +96,13 @@ def test_every_run_is_gone_on_from(place, runs, kind, tmp_path):
     events = "yinyang" if kind.endswith(("exact", "grid")) else runs[0]
     if events == "yinyang":
         # Its training part has thousands of recordings: the shapes alone are asked for.
-        outcome = call("train", runs[0], "--init", folder, "--out", tmp_path / "tuned")
-        assert outcome.code == 2
-        assert "has 3 neurons, expected at least 11" in outcome.err
+        refused("train", runs[0], "--init", folder, "--out", tmp_path / "tuned").says(
+            "has 3 neurons, expected at least 11"
+        )
         assert not (tmp_path / "tuned").exists()
         return
     tuned = ("--epochs", 1, "--backend", "cpu", "--out", tmp_path / "tuned")
-    done("train", events, "--init", folder, *tuned)
+    told("train", events, "--init", folder, *tuned)
     assert stored(tmp_path / "tuned")["network"] is None
 
 
@@ -116,16 +110,14 @@ def test_every_run_is_gone_on_from(place, runs, kind, tmp_path):
 def test_every_run_is_resumed_and_extended(place, kind):
     folder, data = place
     if kind in ON_GRID:
-        refused = call("train", "--resume", "--out", folder)
-        assert refused.code == 2
-        assert "by the command of the experiment" in " ".join(refused.err.split())
+        refused("train", "--resume", "--out", folder).says("by the command of the experiment")
         return
-    again = done("train", *data, "--resume", "--out", folder)
+    again = told("train", *data, "--resume", "--out", folder)
     assert again["epochs"] == 2
     assert stored(folder)["format"] == "eventsim-run"
-    longer = done("train", *data, "--resume", "--epochs", 3, "--out", folder)
+    longer = told("train", *data, "--resume", "--epochs", 3, "--out", folder)
     assert longer["epochs"] == longer["test"]["epoch"] == 3
-    assert done("evaluate", folder)["accuracy"] == longer["test"]["accuracy"]
+    assert told("evaluate", folder)["accuracy"] == longer["test"]["accuracy"]
 
 
 @pytest.mark.parametrize("kind", KNOW_NO_DATA)
@@ -140,8 +132,7 @@ def test_every_run_is_resumed_and_extended(place, kind):
     ],
 )
 def test_run_that_does_not_know_its_data_says_so(runs, kind, command):
-    outcome = call(*command, runs[1][kind])
-    assert outcome.code == 2
+    outcome = refused(*command, runs[1][kind])
     told = " ".join(outcome.err.split())
     assert "does not know its" in told
     assert "Name" in told
@@ -149,6 +140,4 @@ def test_run_that_does_not_know_its_data_says_so(runs, kind, command):
 
 def test_folder_that_is_no_run_says_so(tmp_path):
     for command in (("evaluate",), ("cost",), ("map", "--chip", "loihi"), ("report",)):
-        outcome = call(*command, tmp_path)
-        assert outcome.code == 2
-        assert "is no run of eventsim" in outcome.err
+        refused(*command, tmp_path).says("is no run of eventsim")

@@ -7,7 +7,7 @@ import pytest
 from eventsim.cli.experiment_progress import RunBars
 from eventsim.experiment import load_recipe, save_plan
 from tests.support.tiers import beyond
-from tests.unit.cli.conftest import call
+from tests.unit.cli.conftest import call, done, refused, told
 from tests.unit.experiment.conftest import Files
 from tests.unit.experiment.test_results import write as write_result
 
@@ -23,39 +23,35 @@ HERE = ("--jobs", 0, "--seeds", 2)
 
 
 def test_list_names_recipes_and_tasks():
-    outcome = call("experiment", "list", "--json")
-    assert outcome.code == 0, outcome.err
-    recipes = {one["name"]: one for one in outcome.json["recipes"]}
+    outcome = told("experiment", "list")
+    recipes = {one["name"]: one for one in outcome["recipes"]}
     assert recipes["grid"]["conditions"] == ["exact", "grid_1ms", "grid_01ms", "linear"]
-    assert {one["name"] for one in outcome.json["tasks"]} >= {"yinyang", "fsdd_speakers"}
-    assert "architectures" in call("experiment", "list").out
+    assert {one["name"] for one in outcome["tasks"]} >= {"yinyang", "fsdd_speakers"}
+    done("experiment", "list").shows("architectures")
 
 
 def test_show_tells_in_what_conditions_differ(files):
-    outcome = call("experiment", "show", files.recipe, "--json")
-    assert outcome.code == 0, outcome.err
-    plain, skip = outcome.json["conditions"]
+    outcome = told("experiment", "show", files.recipe)
+    plain, skip = outcome["conditions"]
     assert (plain["parameters"], skip["parameters"]) == (5 * 4 + 4 * 3, 5 * 4 + 4 * 3 + 5 * 3)
     assert skip["train"]["epochs"] == 2
-    shown = call("experiment", "show", files.recipe).out
-    assert "network.skip True" in shown
+    shown = done("experiment", "show", files.recipe).shows("network.skip True").out
     assert "network.mean" in shown.partition("Shared settings")[2]
     assert "hidden" not in shown.partition("Shared settings")[0]
     assert "Small size" not in shown
-    small = " ".join(call("experiment", "show", files.recipe, "--smoke").out.split())
-    assert "accuracies and what is compared by them mean nothing. It sets train.epochs = 1" in small
+    done("experiment", "show", files.recipe, "--smoke").shows(
+        "accuracies and what is compared by them mean nothing. It sets train.epochs = 1"
+    )
 
 
 def test_shown_file_is_a_recipe_of_ones_own(tmp_path):
     (tmp_path / "mine.toml").write_text(call("experiment", "show", "grid", "--toml").out)
-    own = call("experiment", "show", "mine.toml", "--json").json
-    assert own == call("experiment", "show", "grid", "--json").json
+    own = told("experiment", "show", "mine.toml")
+    assert own == told("experiment", "show", "grid")
 
 
 def test_run_writes_table_and_figure_and_runs_nothing_twice(files, tmp_path):
-    first = call("experiment", files.recipe, *HERE, "--json")
-    assert first.code == 0, first.err
-    assert "4 runs, 0 are done" in first.err
+    first = done("experiment", files.recipe, *HERE, "--json").says("4 runs, 0 are done")
     out = tmp_path / "runs" / "experiments" / "small-tiny"
     assert first.json["folder"] == "runs/experiments/small-tiny"
     assert {path.name for path in out.iterdir()} == {
@@ -67,13 +63,12 @@ def test_run_writes_table_and_figure_and_runs_nothing_twice(files, tmp_path):
     assert rows["skip"]["comparison"]["n"] == 2
     result = json.loads((out / "skip" / "seed-1" / "result.json").read_text())
     assert rows["skip"]["values"]["1"] == result["test"]["accuracy"]
-    again = call("experiment", "run", files.recipe, *HERE)
-    assert again.code == 0, again.err
-    assert "4 runs, 4 are done" in again.err
-    assert "with skips" in again.out
-    assert "Written: runs/experiments/small-tiny/table.md" in again.out
-    more = call("experiment", "run", files.recipe, "--jobs", 0, "--seeds", 3, "--condition", "skip")
-    assert "3 runs, 2 are done" in more.err
+    done("experiment", "run", files.recipe, *HERE).says("4 runs, 4 are done").shows(
+        "with skips", "Written: runs/experiments/small-tiny/table.md"
+    )
+    call("experiment", "run", files.recipe, "--jobs", 0, "--seeds", 3, "--condition", "skip").says(
+        "3 runs, 2 are done"
+    )
     shown = call("experiment", "table", out, "--markdown")
     assert shown.out == (out / "table.md").read_text()
     assert "| with skips | 3 |" in shown.out
@@ -96,8 +91,7 @@ def test_run_that_fails_is_named_and_the_exit_code_is_one(files):
 def test_run_in_processes_gives_the_same_table(files, tmp_path):
     options = ("--seeds", 1, "--condition", "plain", "--json")
     here = call("experiment", "run", files.recipe, *options, "--jobs", 0, "--out", "here")
-    there = call("experiment", "run", files.recipe, *options, "--jobs", 2, "--out", "there")
-    assert there.code == 0, there.err
+    there = done("experiment", "run", files.recipe, *options, "--jobs", 2, "--out", "there")
     for key in ("values", "selected_values", "parameters"):
         assert here.json["rows"][0][key] == there.json["rows"][0][key]
     assert here.json["rows"][0]["measured"]["peak_mb"] is None
@@ -120,7 +114,7 @@ def test_table_tells_done_runs_whose_folds_are_missing(files, tmp_path):
     root = tmp_path / "out"
     save_plan(files.resolve(held_out=("a",)), root)
     save_plan(files.resolve(held_out=("b",)), root)
-    assert "No run is done yet." in call("experiment", "table", root).out
+    done("experiment", "table", root).shows("No run is done yet.")
     for condition in ("plain", "skip"):
         write_result(root, condition, 0, 0.5, fold="a")
     shown = call("experiment", "table", root)
@@ -129,12 +123,13 @@ def test_table_tells_done_runs_whose_folds_are_missing(files, tmp_path):
     assert "2 runs that are done are not counted, since other folds are missing:" in shown.out
     assert "plain, with skips, seed 0: not done in b." in shown.out
     assert "seed 0: not done in b." in (root / "table.md").read_text()
-    told = call("experiment", "table", root, "--json").json["partial"]
-    assert told[1] == {"condition": "with skips", "seed": 0, "done": ["a"], "missing": ["b"]}
+    found = told("experiment", "table", root)["partial"]
+    assert found[1] == {"condition": "with skips", "seed": 0, "done": ["a"], "missing": ["b"]}
     write_result(root, "plain", 0, 0.5, fold="b")
-    shown = call("experiment", "table", root).out
-    assert "1 run that is done is not counted, since other folds are missing:" in shown
-    assert "with skips, seed 0: not done in b." in shown
+    done("experiment", "table", root).shows(
+        "1 run that is done is not counted, since other folds are missing:",
+        "with skips, seed 0: not done in b.",
+    )
 
 
 @pytest.mark.parametrize(
@@ -152,10 +147,7 @@ def test_table_tells_done_runs_whose_folds_are_missing(files, tmp_path):
     ],
 )
 def test_bad_input_is_told_in_one_message(arguments, message):
-    outcome = call("experiment", *arguments)
-    assert outcome.code == 2
-    assert message in " ".join(outcome.err.split())
-    assert "Traceback" not in outcome.err
+    refused("experiment", *arguments).says(message)
 
 
 def test_search_prints_the_best_settings_as_a_recipe_has_them(files, tmp_path):
@@ -192,7 +184,43 @@ def test_search_prints_the_best_settings_as_a_recipe_has_them(files, tmp_path):
 )
 def test_recipe_runs_at_its_small_size(recipe):
     options = ("--data", "yinyang", "--smoke", "--seeds", 1, "--jobs", 0, "--json")
-    outcome = call("experiment", recipe, *options)
-    assert outcome.code == 0, outcome.err
+    outcome = done("experiment", recipe, *options)
     assert outcome.json["absent"] == []
     assert all(row["measured"]["training_seconds"] < 60 for row in outcome.json["rows"])
+
+
+PLAN = {"name": "x", "title": "X", "about": "", "baseline": "plain", "folds": [None],
+        "conditions": {"plain": "plain", "other": "other"}}  # fmt: skip
+RESULT = {"condition": "plain", "seed": 0, "fold": None, "test_accuracy": 0.5, "parameters": 3,
+          "selected_test_accuracy": None, "spikes_per_neuron_and_second": 1.0,
+          "synaptic_operations_per_inference": 1.0, "neuron_updates_per_inference": 1.0,
+          "validation_accuracy": None, "train_accuracy": 0.5, "training_seconds": 1.0,
+          "peak_mb": None}  # fmt: skip
+
+
+def written(folder, plan, result):
+    (folder / "plain" / "seed-0").mkdir(parents=True)
+    (folder / "experiment.json").write_text(json.dumps(PLAN | plan))
+    (folder / "plain" / "seed-0" / "result.json").write_text(json.dumps(RESULT | result))
+    return folder
+
+
+def test_the_whole_files_give_a_table(tmp_path):
+    done("experiment", "table", written(tmp_path / "e", {}, {}))
+
+
+@pytest.mark.parametrize(
+    ("plan", "result"),
+    [
+        ({"about": True}, {}),
+        ({"title": 3}, {}),
+        ({"folds": [{}]}, {}),
+        ({"conditions": {"plain": 7}}, {}),
+        ({"conditions": {"plain": "plain", "other": [1]}, "baseline": []}, {}),
+        ({}, {"seed": "a.b->c"}),
+        ({}, {"test_accuracy": "x"}),
+        ({}, {"parameters": []}),
+    ],
+)
+def test_values_of_another_type_are_a_message(tmp_path, plan, result):
+    refused("experiment", "table", written(tmp_path / "e", plan, result))

@@ -20,7 +20,7 @@ from eventsim.frontier.write import plain
 from eventsim.mapping import quantise
 from eventsim.train.parts import validation_split
 from tests.support.browser import CHROMIUM, found_in
-from tests.unit.cli.conftest import call
+from tests.unit.cli.conftest import call, done, refused, told
 from tests.unit.datasets import conftest as audio
 from tests.unit.experiment.conftest import TASK
 from tests.unit.report.pages import Page
@@ -53,6 +53,7 @@ title = "pruned"
 axes = { "train.sparse.sparsity" = [0.5, 0.8] }
 """
 wavs = audio.wavs
+SWEEP = ("frontier", "--jobs", 0, "--seeds", 1, "--out", "out")
 POINTS = ["plain", "steps", "pruned-0_5", "pruned-0_8"]
 
 
@@ -66,10 +67,6 @@ def recipe(tmp_path):
     return folder / "sweep.toml"
 
 
-def frontier(recipe, *arguments, seeds=1):
-    return call("frontier", recipe, "--jobs", 0, "--seeds", seeds, "--out", "out", *arguments)
-
-
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory):
     """Folder of a sweep, and what the command told."""
@@ -78,9 +75,8 @@ def swept(tmp_path_factory):
         patch.chdir(home)
         (home / "small.toml").write_text(TASK)
         (home / "sweep.toml").write_text(RECIPE)
-        outcome = frontier("sweep.toml", "--chip", "loihi", "--chip", "45nm", "--json", seeds=2)
-    assert outcome.code == 0, outcome.err
-    return home, outcome.json
+        found = told(*SWEEP, "sweep.toml", "--chip", "loihi", "--chip", "45nm", "--seeds", 2)
+    return home, found
 
 
 def test_points_are_means_over_seeds_and_the_front_is_chosen_by_validation(swept):
@@ -110,9 +106,8 @@ def test_command_of_every_run_gives_the_same_numbers(swept, monkeypatch):
         run = point["runs"][1]
         words = shlex.split(run["command"])
         assert words[:2] == ["eventsim", "cost"]
-        told = call(*words[1:], "--json")
-        assert told.code == 0, told.err
-        numbers, energies = run["numbers"], {one["chip"]: one for one in told.json["energy"]}
+        answer = told(*words[1:])
+        numbers, energies = run["numbers"], {one["chip"]: one for one in answer["energy"]}
         for chip, report in energies.items():
             activity = report["energy_pj_per_sample_of_activity"]
             assert numbers[f"energy_pj:{chip}"] == activity, (point["name"], chip)
@@ -126,7 +121,7 @@ def test_command_of_every_run_gives_the_same_numbers(swept, monkeypatch):
         power = next(t for t in energies["loihi"]["terms"] if t["name"] == "static_chip")
         static = 1e3 * power["figure"] * numbers["inference_ms"]
         assert numbers["leakage_pj:loihi"] == pytest.approx(static, rel=1e-12)
-        events = told.json["counts"]["synaptic_events_per_sample"]
+        events = answer["counts"]["synaptic_events_per_sample"]
         assert numbers["synaptic_operations"] == pytest.approx(sum(events.values()), rel=1e-12)
         result = json.loads((home / "out" / run["folder"] / "result.json").read_text())
         assert numbers["accuracy"] == result["test"]["accuracy"]
@@ -225,8 +220,7 @@ def test_what_eventsim_map_refuses_is_on_no_front_of_the_chip_and_says_why(
     )
     Path("small.chip.toml").write_text(SMALL.format(synapses=(whole + pruned) // 2))
     few = ("--condition", "plain", "--condition", "pruned-0_8", "--chip", "small.chip.toml")
-    outcome = call("frontier", "sweep.toml", "--jobs", 0, "--seeds", 2, "--out", "out", *few)
-    assert outcome.code == 0, outcome.err
+    outcome = done(*SWEEP, "sweep.toml", "--seeds", 2, *few)
     found = json.loads(Path("out/frontier.json").read_text())
     plain, small = found["points"]
     assert plain["fits"]["small"]["state"] == "does not fit"
@@ -268,46 +262,41 @@ def test_sweep_that_was_stopped_goes_on_and_nothing_is_done_twice(recipe, tmp_pa
 
     few = ("--condition", "plain", "--condition", "pruned-0_5")
     monkeypatch.setattr(RunBars, "ended", interrupting)
-    outcome = frontier(recipe, *few)
+    outcome = call(*SWEEP, recipe, *few)
     assert outcome.code == 130
     assert not (tmp_path / "out" / "frontier.html").exists()
     monkeypatch.setattr(RunBars, "ended", ended)
-    outcome = frontier(recipe, *few)
-    assert outcome.code == 0, outcome.err
-    assert "2 runs, 1 are done" in outcome.err
-    assert "pruned" in outcome.out
+    done(*SWEEP, recipe, *few).says("2 runs, 1 are done").shows("pruned")
     written = (tmp_path / "out" / "frontier.json").read_bytes()
     measured = tmp_path / "out" / "plain" / "seed-0" / "frontier.json"
     before = measured.stat().st_mtime_ns
-    again = frontier(recipe, *few)
-    assert "2 runs, 2 are done" in again.err
+    call(*SWEEP, recipe, *few).says("2 runs, 2 are done")
     assert measured.stat().st_mtime_ns == before
     assert (tmp_path / "out" / "frontier.json").read_bytes() == written
     earlier = json.loads(measured.read_text())
     measured.write_text(json.dumps(earlier | {"asked": "of a version with fewer numbers"}))
-    assert frontier(recipe, *few).code == 0
+    done(*SWEEP, recipe, *few)
     assert json.loads(measured.read_text()) == earlier
     measured.write_text("{")  # damaged, and another question: both are measured again
-    assert frontier(recipe, *few).code == 0
+    done(*SWEEP, recipe, *few)
     assert json.loads(measured.read_text())["numbers"]["accuracy"] is not None
-    fewer = frontier(recipe, *few, "--samples", 6, "--json")
-    assert "--samples 6" in fewer.json["points"][0]["runs"][0]["command"]
-    assert "6 recordings" in fewer.json["data"]
+    fewer = told(*SWEEP, recipe, *few, "--samples", 6)
+    assert "--samples 6" in fewer["points"][0]["runs"][0]["command"]
+    assert "6 recordings" in fewer["data"]
 
 
 @pytest.mark.thorough("trains a sweep of its own")
 def test_axis_replaces_the_other_conditions_by_every_combination(recipe):
-    outcome = frontier(
-        recipe, "--axis", "train.sparse.sparsity=0.5", "--axis", "network.hidden=[3],[2]",
-        "--smoke", "--json", "--log", "mine.log",
+    outcome = told(
+        *SWEEP, recipe, "--axis", "train.sparse.sparsity=0.5", "--axis", "network.hidden=[3],[2]",
+        "--smoke", "--log", "mine.log",
     )  # fmt: skip
-    assert outcome.code == 0, outcome.err
-    names = [point["name"] for point in outcome.json["points"]]
+    names = [point["name"] for point in outcome["points"]]
     assert names == ["plain", "swept-0_5-3", "swept-0_5-2"]
-    told = Path("mine.log").read_text("utf-8")
-    assert all(name in told for name in names)
+    found = Path("mine.log").read_text("utf-8")
+    assert all(name in found for name in names)
     assert not Path("out", "experiment.log").exists()
-    assert outcome.json["points"][2]["settings"]["network.hidden"] == [2]
+    assert outcome["points"][2]["settings"]["network.hidden"] == [2]
 
 
 @pytest.mark.thorough("trains a sweep of its own")
@@ -315,9 +304,8 @@ def test_bits_after_training_are_points_of_their_own(recipe):
     recipe.write_text(recipe.read_text() + TRAINED_SO + ADAPTIVE + CONVOLUTIONAL)
     names = ("plain", "steps", "four", "adaptive", "shared")
     few = [word for name in names for word in ("--condition", name)]
-    outcome = frontier(recipe, *few, "--bits", 2, "--bits", 12, "--chip", "45nm", "--json")
-    assert outcome.code == 0, outcome.err
-    points = {point["name"]: point for point in outcome.json["points"]}
+    outcome = told(*SWEEP, recipe, *few, "--bits", 2, "--bits", 12, "--chip", "45nm")
+    points = {point["name"]: point for point in outcome["points"]}
     # No grid, and nothing that was trained with as few bits, is rounded.
     whole = [
         name for one in ("adaptive", "shared") for name in (one, f"{one}-2-bits", f"{one}-12-bits")
@@ -327,8 +315,8 @@ def test_bits_after_training_are_points_of_their_own(recipe):
     plain, rounded, fine = (points[name]["runs"][0] for name in list(points)[:3])
     assert points["plain-2-bits"]["settings"]["bits after training"] == 2
     assert (rounded["folder"], rounded["seed"]) == (plain["folder"], plain["seed"])
-    told = call(*shlex.split(rounded["command"])[1:], "--json").json
-    energy = told["energy"][0]["energy_pj_per_sample_of_activity"]
+    found = told(*shlex.split(rounded["command"])[1:])
+    energy = found["energy"][0]["energy_pj_per_sample_of_activity"]
     assert rounded["numbers"]["energy_pj:45nm"] == energy
     # Most weights of 2 bits are zero; of 12 bits hardly one is.
     assert energy < plain["numbers"]["energy_pj:45nm"]
@@ -347,8 +335,8 @@ def test_bits_after_training_are_points_of_their_own(recipe):
     choice = es.evaluate(run.net, training[held][:], config).accuracy
     assert plain["numbers"]["validation_accuracy"] == choice
     assert "the weights were rounded after training" in Path("out/frontier.html").read_text()
-    again = frontier(recipe, *few, "--bits", 2, "--bits", 12, "--chip", "45nm", "--json")
-    assert again.json["points"] == outcome.json["points"]
+    again = told(*SWEEP, recipe, *few, "--bits", 2, "--bits", 12, "--chip", "45nm")
+    assert again["points"] == outcome["points"]
 
 
 TRAINED_SO = """
@@ -381,23 +369,22 @@ tail = 20.0
 @pytest.mark.thorough("trains a sweep of its own")
 def test_network_with_a_decision_has_its_energies_and_no_cores(recipe):
     recipe.write_text(recipe.read_text() + CONVOLUTIONAL)
-    outcome = frontier(recipe, "--condition", "plain", "--condition", "shared", "--json")
-    assert outcome.code == 0, outcome.err
-    plain, shared = outcome.json["points"]
+    outcome = told(*SWEEP, recipe, "--condition", "plain", "--condition", "shared")
+    plain, shared = outcome["points"]
     assert plain["summary"]["cores:loihi"]["mean"] >= 1
     assert "cores:loihi" not in shared["summary"]
     assert shared["fits"]["loihi"]["state"] == "does not fit"
     assert shared["front"] == ["synaptic_operations"] * ("synaptic_operations" in shared["front"])
     run = shared["runs"][0]
-    told = call(*shlex.split(run["command"])[1:], "--json").json
-    assert told["counts"]["decision_macs_per_sample"] > 0
+    found = told(*shlex.split(run["command"])[1:])
+    assert found["counts"]["decision_macs_per_sample"] > 0
     assert (
-        run["numbers"]["energy_pj:loihi"] == told["energy"][0]["energy_pj_per_sample_of_activity"]
+        run["numbers"]["energy_pj:loihi"] == found["energy"][0]["energy_pj_per_sample_of_activity"]
     )
     # The network runs on for 20 ms, for which the chip is powered too.
     assert run["numbers"]["inference_ms"] == plain["runs"][0]["numbers"]["inference_ms"] + 20.0
     assert (
-        run["numbers"]["leakage_pj:loihi"] == told["energy"][0]["energy_pj_per_sample_of_leakage"]
+        run["numbers"]["leakage_pj:loihi"] == found["energy"][0]["energy_pj_per_sample_of_leakage"]
     )
 
 
@@ -406,13 +393,10 @@ def test_encoder_of_audio_is_a_number_beside_the_energies(recipe, wavs, monkeypa
     monkeypatch.setenv("EVENTSIM_CACHE", str(tmp_path / "cache"))
     task = recipe.with_name("small.toml")
     task.write_text(TASK.replace('name = "yinyang"', f'name = "fsdd"\nfile = "{wavs}"'))
-    outcome = frontier(
-        recipe, "--condition", "plain", "--chip", "45nm", "--chip", "loihi", "--json"
-    )
-    assert outcome.code == 0, outcome.err
-    run = outcome.json["points"][0]["runs"][0]
-    told = call(*shlex.split(run["command"])[1:], "--json").json
-    arithmetic, loihi = (one["encoder"] for one in told["energy"])
+    outcome = told(*SWEEP, recipe, "--condition", "plain", "--chip", "45nm", "--chip", "loihi")
+    run = outcome["points"][0]["runs"][0]
+    found = told(*shlex.split(run["command"])[1:])
+    arithmetic, loihi = (one["encoder"] for one in found["energy"])
     assert run["numbers"]["encoder_pj:45nm"] == arithmetic["energy_pj_per_sample"] > 0
     assert run["numbers"]["encoder_pj:loihi"] is None
     assert loihi["terms"] == []
@@ -436,7 +420,7 @@ def test_run_that_fails_is_named_and_the_others_are_measured(recipe):
     wild = "network = { refractory = 0.0, mean = 1e6, spread = 1e6 }"
     text = recipe.read_text() + f'\n[[condition]]\nname = "wild"\n{wild}\n'
     recipe.write_text(text)
-    outcome = frontier(recipe, "--condition", "plain", "--condition", "wild")
+    outcome = call(*SWEEP, recipe, "--condition", "plain", "--condition", "wild")
     assert outcome.code == 1
     assert "wild/seed-0: RunawayError" in outcome.err
     assert "Not done yet: wild." in outcome.out
@@ -456,10 +440,7 @@ def test_run_that_fails_is_named_and_the_others_are_measured(recipe):
     ],
 )
 def test_bad_input_is_told_in_one_message(recipe, arguments, message):
-    outcome = frontier(recipe, *arguments)
-    assert outcome.code == 2
-    assert message in " ".join(outcome.err.split())
-    assert "Traceback" not in outcome.err
+    refused(*SWEEP, recipe, *arguments).says(message)
 
 
 @pytest.mark.parametrize(
@@ -471,32 +452,27 @@ def test_two_chips_of_one_name_or_title_are_refused(recipe, tmp_path, name, what
     mine = tmp_path / "mine.toml"
     text = (files("eventsim.chips") / "loihi.toml").read_text()
     mine.write_text(text.replace('name = "loihi"', f'name = "{name}"'))
-    outcome = frontier(recipe, "--chip", "loihi", "--chip", mine)
-    assert outcome.code == 2
-    assert f"both of the {what}" in " ".join(outcome.err.split())
+    refused(*SWEEP, recipe, "--chip", "loihi", "--chip", mine).says(f"both of the {what}")
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="PyTorch is there")
 def test_baseline_without_pytorch_says_how_to_get_it(recipe):
-    outcome = frontier(recipe, "--baseline", "gru")
-    assert outcome.code == 2
-    assert "eventsim-snn[torch]" in outcome.err
+    refused(*SWEEP, recipe, "--baseline", "gru").says("eventsim-snn[torch]")
 
 
 @pytest.mark.thorough("trains a sweep of its own")
 def test_dense_baselines_stand_beside_and_on_no_front(recipe):
     pytest.importorskip("torch")
     only = ("--condition", "plain", "--baseline", "gru", "--baseline", "ann", "--json")
-    outcome = frontier(recipe, *only)
-    assert outcome.code == 0, outcome.err
+    outcome = done(*SWEEP, recipe, *only)
     plain, gru, ann = outcome.json["points"]
     assert (gru["kind"], gru["front"], ann["front"]) == ("dense", [], [])
-    told = call(*shlex.split(gru["runs"][0]["command"])[1:], "--json").json
-    printed = next(one for one in told["dense"] if one["cell"] == "gru")
+    found = told(*shlex.split(gru["runs"][0]["command"])[1:])
+    printed = next(one for one in found["dense"] if one["cell"] == "gru")
     numbers = gru["runs"][0]["numbers"]
     assert numbers["energy_pj:loihi"] == pytest.approx(printed["energy_pj_per_sample"], rel=1e-12)
     assert numbers["synaptic_operations"] == pytest.approx(printed["macs_per_sample"], rel=1e-12)
     close = ann["summary"]["parameters"]["mean"] / plain["summary"]["parameters"]["mean"]
     assert 0.5 < close < 2.0
-    again = frontier(recipe, *only)
+    again = call(*SWEEP, recipe, *only)
     assert again.json["points"][1] == gru

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from eventsim.events import Dataset, EventStream
-from tests.unit.cli.conftest import call
+from tests.unit.cli.conftest import done, refused, told
 
 QUICK = ("--hidden", 4, "--epochs", 1, "--batch-size", 12, "--backend", "cpu")
 PEOPLE = ("ann", "bob", "cid", "dot")
@@ -32,11 +32,9 @@ def home(tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(home):
     """A run that tests two people by name."""
-    outcome = call(
+    outcome = done(
         "train", mine(home / "mine.h5"), *QUICK, "--test-group", "bob", "--test-group", "dot",
-        "--out", home / "run",
-    )  # fmt: skip
-    assert outcome.code == 0, outcome.err
+        "--out", home / "run")  # fmt: skip
     return home / "run", outcome
 
 
@@ -62,37 +60,33 @@ def test_train_tells_who_is_learned_validated_and_tested(trained):
 
 def test_evaluate_tells_whose_recordings_it_asked(trained):
     folder, _ = trained
-    assert call("evaluate", folder, "--json").json["groups"] == {"bob": 12, "dot": 12}
-    assert "24 recordings of 2 groups: bob 12, dot 12" in call("evaluate", folder).out
+    assert told("evaluate", folder)["groups"] == {"bob": 12, "dot": 12}
+    done("evaluate", folder).shows("24 recordings of 2 groups: bob 12, dot 12")
 
 
 def test_validation_by_recording_is_one_option(home):
-    found = call(
+    found = told(
         "train", mine(home / "mine.h5"), *QUICK, "--test-group", "bob", "--validate", "recording",
-        "--out", home / "by-recording", "--json",
-    ).json["parts"]  # fmt: skip
+        "--out", home / "by-recording",
+    )["parts"]  # fmt: skip
     assert (found["divided_by"], found["validated_by"]) == ("group", "recording")
     assert found["validation"]["groups"].keys() <= found["training"]["groups"].keys()
 
 
 def test_two_people_are_too_few_to_test_and_validate_and_the_error_says_what_to_do(home):
     few = mine(home / "few.h5", ("ann", "bob"))
-    refused = call("train", few, *QUICK, "--out", home / "few")
-    assert refused.code == 2
-    for words in ("are all of the group", "expected two groups or more", "--validate recording"):
-        assert words in " ".join(refused.err.split())
+    refused("train", few, *QUICK, "--out", home / "few").says(
+        "are all of the group", "expected two groups or more", "--validate recording"
+    )
     assert not (home / "few").exists()
-    accepted = call("train", few, *QUICK, "--out", home / "few", "--validate", "recording")
-    assert accepted.code == 0, accepted.err
+    done("train", few, *QUICK, "--out", home / "few", "--validate", "recording")
 
 
 def test_a_file_names_its_groups_and_their_recordings(home):
     path = mine(home / "mine.h5")
-    found = call("data", "info", path, "--json").json["splits"]["all"]
+    found = told("data", "info", path)["splits"]["all"]
     assert found["groups"] == dict.fromkeys(PEOPLE, 12)
-    shown = call("data", "info", path).out
-    assert "Recordings per group" in shown
-    assert all(name in shown for name in PEOPLE)
+    done("data", "info", path).shows("Recordings per group").shows(*PEOPLE)
 
 
 def test_an_experiment_over_folds_tests_everybody_once(home):
@@ -101,8 +95,7 @@ def test_an_experiment_over_folds_tests_everybody_once(home):
         "--condition", "none", "--condition", "tau_mem", "--seeds", 1, "--threads", 1,
         "--jobs", 0, "--out", home / "folds",
     )  # fmt: skip
-    found = call(*options, "--json")
-    assert found.code == 0, found.err
+    found = done(*options, "--json")
     told = found.json
     assert (told["repeats"]["kind"], told["repeats"]["divisions"]) == ("folds", 2)
     tested = [one["tested"]["groups"] for one in told["divisions"]]
@@ -115,19 +108,18 @@ def test_an_experiment_over_folds_tests_everybody_once(home):
         others = {*parts["training"]["groups"], *parts["validation"]["groups"]}
         assert others == {*PEOPLE} - {*groups}
     assert f"fold 1 tests {told['folds'][0]}" in found.err
-    shown = call(*options).out
-    assert "Accuracy on the test part in % by fold, last epoch, mean over seeds" in shown
-    assert "24 recordings of 2 groups: " in shown
-    assert "mean ± standard deviation over folds" in shown
+    done(*options).shows(
+        "Accuracy on the test part in % by fold, last epoch, mean over seeds",
+        "24 recordings of 2 groups: ",
+        "mean ± standard deviation over folds",
+    )
 
 
 def test_an_experiment_over_seeds_says_that_its_p_is_of_seeds(home):
-    found = call(
+    found = done(
         "experiment", "bip", "--data", mine(home / "mine.h5"), "--divide", "group", "--smoke",
         "--condition", "none", "--condition", "tau_mem", "--seeds", 2, "--threads", 1,
-        "--jobs", 0, "--out", home / "seeds",
-    )  # fmt: skip
-    assert found.code == 0, found.err
+        "--jobs", 0, "--out", home / "seeds")  # fmt: skip
     assert re.search(r"12 recordings of 1 group: \w+ 12 are tested", found.err)  # before it begins
     said = " ".join(found.out.split())
     assert "they say nothing of other recordings or other speakers" in said
@@ -136,11 +128,8 @@ def test_an_experiment_over_seeds_says_that_its_p_is_of_seeds(home):
 
 
 def test_more_folds_than_people_are_refused_before_anything_is_trained(home):
-    refused = call(
-        "experiment", "bip", "--data", mine(home / "mine.h5"), "--folds", 5, "--jobs", 0,
-        "--out", home / "five",
-    )  # fmt: skip
-    assert refused.code == 2
-    said = " ".join(refused.err.split())
-    assert "folds is 5, but its recordings are of 4 groups, expected 5 or more" in said
+    asked = ("experiment", "bip", "--data", mine(home / "mine.h5"), "--folds", 5, "--jobs", 0)
+    refused(*asked, "--out", home / "five").says(
+        "folds is 5, but its recordings are of 4 groups, expected 5 or more"
+    )
     assert not (home / "five").exists() or not any((home / "five").glob("*/seed-*"))

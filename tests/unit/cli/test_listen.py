@@ -14,7 +14,7 @@ import eventsim as es
 from eventsim.datasets.audio_events import AudioEncoding
 from eventsim.datasets.encoders import CochleaEncoder
 from eventsim.live import Packet, Size, WireForm
-from tests.unit.cli.conftest import call
+from tests.unit.cli.conftest import call, done, refused, told
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def listened(outcome):
 
 
 def answers(home):
-    rows = call("predict", home.net, home.events, "--json").json["answers"]
+    rows = told("predict", home.net, home.events)["answers"]
     return [(row["answer"], pytest.approx(row["score"], abs=1e-4)) for row in rows]
 
 
@@ -108,7 +108,7 @@ def test_events_that_waited_when_the_time_was_up_are_counted(home, monkeypatch):
 def test_recording_of_what_was_heard_is_read_by_other_commands(home, tmp_path):
     heard = tmp_path / "heard.h5"
     call("listen", home.net, home.events, "--speed", "max", "--record", heard)
-    rows = call("predict", home.net, heard, "--json").json["answers"]
+    rows = told("predict", home.net, heard)["answers"]
     assert [(row["answer"], row["score"]) for row in rows] == answers(home)
     stream = es.events.StoredStream.open(heard)[:]
     np.testing.assert_array_equal(stream.times, es.EventStream.load(home.events).times)
@@ -168,8 +168,11 @@ def test_sliding_answers_are_told_where_they_change_or_all(home, monkeypatch):
     news, _ = listened(call(*command))
     assert news == [every[k] for k in changes]
     text += b"what is [this]\n"
-    ended = call("listen", home.net, "-", "--recordings").out
-    assert "rubbish was such as 'what is [this]'" in ended
+    ended = (
+        done("listen", home.net, "-", "--recordings")
+        .shows("rubbish was such as 'what is [this]'")
+        .out
+    )
     assert ended.count("ahead  (cut: its end was not told)") == 1
 
 
@@ -263,16 +266,13 @@ def test_view_counts_all_that_was_lost(home, monkeypatch):
     monkeypatch.setattr(
         "eventsim.live.sources.receive", lambda bound, _: bound.close() or datagrams()
     )
-    outcome = call("listen", home.net, "udp:0", "--view", "--every", 25)
-    assert outcome.code == 0, outcome.err
-    assert "21 events, 4 lost or late" in outcome.out
+    done("listen", home.net, "udp:0", "--view", "--every", 25).shows("21 events, 4 lost or late")
 
 
 def test_stream_without_an_end_tells_changes_and_a_summary_in_words(home):
-    outcome = call("listen", home.net, home.events, "--speed", "max", "--view")
-    assert outcome.code == 0, outcome.err
-    assert "99th percentile" in outcome.out
-    assert "computing" in outcome.out
+    done("listen", home.net, home.events, "--speed", "max", "--view").shows(
+        "99th percentile", "computing"
+    )
 
 
 @pytest.mark.parametrize(
@@ -292,6 +292,4 @@ def test_stream_without_an_end_tells_changes_and_a_summary_in_words(home):
 )
 def test_source_that_cannot_be_is_refused_in_words(home, monkeypatch, arguments, words):
     monkeypatch.chdir(home.folder)
-    outcome = call("listen", home.net, *arguments)
-    assert outcome.code == 2
-    assert words in outcome.err
+    refused("listen", home.net, *arguments).says(words)

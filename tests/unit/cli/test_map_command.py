@@ -7,25 +7,13 @@ import eventsim as es
 from eventsim.chips import load_chip
 from eventsim.mapping import METHODS, check_mapping, load_cores
 from eventsim.train import save_network
-from tests.unit.cli.conftest import call
+from tests.unit.cli.conftest import call, done, refused, told
 from tests.unit.mapping.helpers import random_net, random_stream
-
-
-@pytest.fixture
-def files(tmp_path):
-    net, stream = random_net(3), random_stream(3)
-    save_network(tmp_path / "net.npz", net)
-    stream.save(tmp_path / "events.npz")
-    return tmp_path / "net.npz", tmp_path / "events.npz", net
 
 
 def test_a_run_is_mapped_and_its_accuracy_measured(finished):
     _, folder, trained = finished
-    outcome = call(
-        "map", folder, "--method", "refined", "--neurons-per-core", 2, "--bits", 3, "--json"
-    )
-    assert outcome.code == 0, outcome.err
-    found = outcome.json
+    found = told("map", folder, "--method", "refined", "--neurons-per-core", 2, "--bits", 3)
     assert [m["method"] for m in found["mappings"]] == ["refined", "first_fit", "population_order"]
     assert found["mappings"][0]["cores_used"] >= 4
     hops = [m["traffic"]["hop_weighted_spikes"] for m in found["mappings"]]
@@ -44,16 +32,13 @@ def test_a_run_is_mapped_and_its_accuracy_measured(finished):
 def test_tables_and_files_of_a_network_with_events(files, tmp_path):
     net, events, network = files
     options = ("--method", "refined", "--neurons-per-core", 4, "--sanafe", 1.0, "--bits", 2)
-    outcome = call("map", net, events, *options, "--out", tmp_path / "out")
-    assert outcome.code == 0, outcome.err
-    for text in (
+    done("map", net, events, *options, "--out", tmp_path / "out").shows(
         "cores used",
         "links passed by spikes",
         "energy of links passed",
         "99th percentile",
         "bits of weights",
-    ):
-        assert text in outcome.out
+    )
     cores = load_cores(tmp_path / "out" / "mapping.json")
     assert check_mapping(network, load_chip("loihi"), cores) == []
     assert np.bincount(np.concatenate(list(cores.values()))).max() == 4
@@ -69,58 +54,44 @@ def test_what_the_formats_do_not_hold_is_said(files, tmp_path):
     for projection in network.projections.values():
         projection.delays[...] = 150.0
     network.save(tmp_path / "late.npz")
-    shown = call("map", "late.npz", events, *options)
-    assert shown.code == 0, shown.err
-    assert said in shown.out
-    assert "longer than 62 steps of 1 ms (the longest 150 ms) and were set to 62 ms" in shown.out
-    found = call("map", "late.npz", events, *options, "--json").json["study"][1]["misfits"]
+    done("map", "late.npz", events, *options).shows(
+        said, "longer than 62 steps of 1 ms (the longest 150 ms) and were set to 62 ms"
+    )
+    mapped = told("map", "late.npz", events, *options)
+    assert [one["method"] for one in mapped["mappings"]] == ["first_fit"]  # it alone
+    found = mapped["study"][1]["misfits"]
     delays = next(one for one in found if one["what"] == "delays")
     n_delays = sum(p.delays.size for p in network.projections.values())
     assert delays["values"] == delays["of"] == n_delays
 
 
-def test_a_baseline_alone_is_shown_without_comparison(files):
-    net, events, _ = files
-    outcome = call("map", net, events, "--method", "first-fit", "--no-compare", "--json")
-    assert outcome.code == 0, outcome.err
-    assert [m["method"] for m in outcome.json["mappings"]] == ["first_fit"]
-
-
 def test_the_search_ends_after_the_time_that_it_has(files):
     net, events, _ = files
     options = ("--method", "refined", "--neurons-per-core", 4, "--no-compare")
-    whole = call("map", net, events, *options, "--json").json["mappings"][0]
-    enough = call("map", net, events, *options, "--seconds", 1e6, "--json").json["mappings"][0]
+    whole = told("map", net, events, *options)["mappings"][0]
+    enough = told("map", net, events, *options, "--seconds", 1e6)["mappings"][0]
     assert enough == whole
-    short = call("map", net, events, *options, "--seconds", 1e-9, "--json")
-    assert short.code == 0, short.err
-    hops = short.json["mappings"][0]["traffic"]["hop_weighted_spikes"]
+    short = told("map", net, events, *options, "--seconds", 1e-9)
+    hops = short["mappings"][0]["traffic"]["hop_weighted_spikes"]
     assert hops >= whole["traffic"]["hop_weighted_spikes"]
-    refused = call("map", net, events, *options, "--seconds", 0)
-    assert refused.code == 2
-    assert "seconds is 0.0, expected a time > 0 in s" in refused.err
+    refused("map", net, events, *options, "--seconds", 0).says(
+        "seconds is 0.0, expected a time > 0 in s"
+    )
 
 
 def test_without_the_extra_the_own_partitioner_runs_and_says_so(files, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     net, events, _ = files
-    outcome = call("map", net, events, "--json")
-    assert outcome.code == 0, outcome.err
+    outcome = done("map", net, events, "--json")
     assert outcome.json["mappings"][0]["method"] in METHODS
     assert "eventsim-snn[mapping]" in outcome.err
 
 
-def test_an_impossible_mapping_says_which_limit(files, tmp_path):
+def test_an_impossible_mapping_says_which_limit(files, tiny_chip):
     net, events, _ = files
-    chip = tmp_path / "tiny.toml"
-    chip.write_text(
-        'format = "eventsim-chip"\nversion = 1\nname = "tiny"\ntitle = "Tiny"\nkind = "chip"\n'
-        'source = "test"\nstep_ms = 1.0\n[limits]\ncores = 4\nmesh = [2, 2]\ncores_per_tile = 1\n'
-        "neurons_per_core = 5\n"
+    refused("map", net, events, "--chip", tiny_chip).says(
+        "39 of neurons_per_core x 4 cores, the chip has 20 (19 too many)"
     )
-    outcome = call("map", net, events, "--chip", chip)
-    assert outcome.code == 2
-    assert "39 of neurons_per_core x 4 cores, the chip has 20 (19 too many)" in outcome.err
 
 
 @pytest.mark.parametrize("chip", ["spinnaker", "loihi2"])
@@ -131,27 +102,21 @@ def test_what_is_assumed_of_neurons_with_further_states_is_said(files, chip, tmp
     net.connect("input", "hidden", np.full((12, 9), 3.0))
     save_network(tmp_path / "adaptive.npz", net)
     asked = "map", tmp_path / "adaptive.npz", files[1], "--chip", chip, "--method", "first-fit"
-    outcome = call(*asked, "--json")
-    assert outcome.code == 0, outcome.err
-    (line,) = outcome.json["assumed"]
+    outcome = told(*asked)
+    (line,) = outcome["assumed"]
     assert "population 'hidden': its neurons have 3 states" in line
-    assert "Number formats: population 'hidden' has neurons" in outcome.json["study_missing"]
-    shown = call(*asked).out
-    assert line in shown
-    assert outcome.json["study_missing"] in shown
-    shown = " ".join(call("cost", *asked[1:5]).out.split())
-    assert f"fits on {chip}: {line}" in shown
-    refused = call(*asked[:4], "loihi")
-    assert refused.code == 2
-    assert "AdLIF, and the chip's neuron is fixed" in refused.err
+    assert "Number formats: population 'hidden' has neurons" in outcome["study_missing"]
+    done(*asked).shows(line, outcome["study_missing"])
+    done("cost", *asked[1:5]).shows(f"fits on {chip}: {line}")
+    refused(*asked[:4], "loihi").says("AdLIF, and the chip's neuron is fixed")
 
 
 def test_bad_options_are_refused(files):
     net, events, _ = files
-    assert call("map", net).code == 2
-    assert "name a data set" in call("map", net).err
-    assert "--out" in call("map", net, events, "--sanafe", 1.0).err
-    assert "without cores" in call("map", net, events, "--chip", "45nm").err
+    refused("map", net)
+    call("map", net).says("name a data set")
+    call("map", net, events, "--sanafe", 1.0).says("--out")
+    call("map", net, events, "--chip", "45nm").says("without cores")
 
 
 def test_figures_of_a_mapping_within_one_tile_can_be_drawn(tmp_path):
@@ -172,8 +137,7 @@ def test_figures_of_a_mapping_within_one_tile_can_be_drawn(tmp_path):
 def test_a_board_is_made_of_several_chips(files):
     net, events, _ = files
     options = ("--method", "population-order", "--neurons-per-core", 1, "--json")
-    outcome = call("map", net, events, *options, "--chips", "1x2", "--chip-link", 4, "--no-compare")
-    assert outcome.code == 0, outcome.err
+    outcome = done("map", net, events, *options, "--chips", "1x2", "--chip-link", 4, "--no-compare")
     assert outcome.json["chip"] == "loihi 1x2"
     assert outcome.json["title"].endswith(", 1 x 2")
     one = call("map", net, events, *options, "--no-compare")
@@ -191,7 +155,7 @@ def test_a_board_that_is_none_is_told(files, chips):
 
 def test_a_link_between_chips_needs_two_chips_and_a_number_above_0(files):
     net, events, _ = files
-    outcome = call("map", net, events, "--chip-link", 4)
-    assert "loihi is one chip" in " ".join(outcome.err.split())
-    outcome = call("map", net, events, "--chips", "2x1", "--chip-link", 0)
-    assert "--chip-link 0.0: expected a number > 0" in " ".join(outcome.err.split())
+    call("map", net, events, "--chip-link", 4).says("loihi is one chip")
+    call("map", net, events, "--chips", "2x1", "--chip-link", 0).says(
+        "--chip-link 0.0: expected a number > 0"
+    )

@@ -17,7 +17,7 @@ from eventsim.train import TrainConfig
 from eventsim.train.choice import answer_of
 from eventsim.train.folder import RunFolder
 from eventsim.train.method import Exact
-from tests.unit.cli.conftest import call
+from tests.unit.cli.conftest import call, done, told
 from tests.unit.datasets import conftest as files
 from tests.unit.train.task import small_net, two_patterns
 
@@ -132,15 +132,15 @@ def test_what_cannot_be_told_is_said_and_not_guessed(run):
 
 
 def test_evaluate_takes_the_test_part_and_tells_it_where_the_accuracy_stands(run):
-    expected = call("evaluate", run, "--json").json
-    outcome = call("evaluate", run / "last.npz", run.parent / "mine.h5", "--json")
-    assert outcome.json["accuracy"] == expected["accuracy"]
-    assert outcome.json["measured"] == expected["measured"]
-    assert (outcome.json["samples"], outcome.json["split"]) == (TESTED, "test")
+    expected = told("evaluate", run)
+    outcome = told("evaluate", run / "last.npz", run.parent / "mine.h5")
+    assert outcome["accuracy"] == expected["accuracy"]
+    assert outcome["measured"] == expected["measured"]
+    assert (outcome["samples"], outcome["split"]) == (TESTED, "test")
     shutil.copy(run.parent / "mine.h5", run.parent / "copy.h5")
-    outcome = call("evaluate", run / "last.npz", run.parent / "copy.h5")
-    assert "32 of the 40 recordings measured are of the training part" in outcome.err
-    assert "32 of them of training, validation included" in " ".join(outcome.out.split())
+    call("evaluate", run / "last.npz", run.parent / "copy.h5").says(
+        "32 of the 40 recordings measured are of the training part"
+    ).shows("32 of them of training, validation included")
 
 
 @pytest.mark.parametrize("command", ["simulate", "cost", "map"])
@@ -148,8 +148,7 @@ def test_every_command_tells_what_it_measured(run, command):
     shutil.copy(run.parent / "mine.h5", run.parent / "copy.h5")
     more = {"map": ("--chip", "loihi", "--method", "first-fit"), "cost": ("--chip", "loihi")}
     options = (*more.get(command, ()), "--backend", "cpu", "--samples", 10)
-    outcome = call(command, run, run.parent / "copy.h5", *options, "--json")
-    assert outcome.code == 0, outcome.err
+    outcome = done(command, run, run.parent / "copy.h5", *options, "--json")
     assert outcome.json["measured"]["recordings"] == 10
     assert 0 < outcome.json["measured"]["of_training"] <= 10
     assert "are of the training part of the run" in outcome.err

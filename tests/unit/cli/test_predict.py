@@ -10,7 +10,7 @@ import pytest
 import eventsim as es
 from eventsim.errors import ShapeError
 from eventsim.events import Dataset, EventStream
-from tests.unit.cli.conftest import call
+from tests.unit.cli.conftest import call, done, refused, told
 
 DAMAGED = "time_ms,channel\n1.0,not a channel\n"
 
@@ -50,9 +50,8 @@ def expected():
 
 
 def test_predict_gives_answer_score_and_second_answer_of_every_file(inside):
-    outcome = call("predict", "net.npz", *FILES, "--json")
-    assert outcome.code == 0, outcome.err
-    for row, wanted in zip(outcome.json["answers"], expected().table(), strict=True):
+    outcome = told("predict", "net.npz", *FILES)
+    for row, wanted in zip(outcome["answers"], expected().table(), strict=True):
         assert list(row)[:3] == ["file", "sample", "key"]
         assert row["file"] == wanted["key"]
         assert {k: row[k] for k in wanted if k != "key"} == {
@@ -61,21 +60,19 @@ def test_predict_gives_answer_score_and_second_answer_of_every_file(inside):
 
 
 def test_predict_names_all_bad_files_at_once_and_answers_the_rest_on_request(inside):
-    refused = call("predict", "net.npz", *FILES, *BAD)
-    assert refused.code == 2
-    assert refused.out == ""
-    assert "3 of 6 files are missing or damaged" in refused.err
-    assert all(f"{name}: " in refused.err for name in BAD)
-    outcome = call("predict", "net.npz", *FILES, *BAD, "--skip-damaged", "--json")
-    assert outcome.code == 0, outcome.err
-    assert [row["file"] for row in outcome.json["answers"]] == [*FILES]
-    assert [one["file"] for one in outcome.json["damaged"]] == [*BAD]
-    shown = call("predict", "net.npz", *FILES, *BAD, "--skip-damaged")
-    assert all(name in shown.out for name in (*FILES, *BAD))
-    assert "3 recordings; 3 files left out, missing or damaged" in shown.out
-    shown = call("predict", "net.npz", "a.csv", BAD[0], "--skip-damaged")
-    assert "1 recordings; 1 file left out, missing or damaged" in shown.out
-    assert call("predict", "net.npz", *BAD, "--skip-damaged").code == 2
+    refused("predict", "net.npz", *FILES, *BAD).says(
+        "3 of 6 files are missing or damaged", *(f"{name}: " for name in BAD)
+    )
+    outcome = told("predict", "net.npz", *FILES, *BAD, "--skip-damaged")
+    assert [row["file"] for row in outcome["answers"]] == [*FILES]
+    assert [one["file"] for one in outcome["damaged"]] == [*BAD]
+    done("predict", "net.npz", *FILES, *BAD, "--skip-damaged").shows(
+        *FILES, *BAD, "3 recordings; 3 files left out, missing or damaged"
+    )
+    done("predict", "net.npz", "a.csv", BAD[0], "--skip-damaged").shows(
+        "1 recordings; 1 file left out, missing or damaged"
+    )
+    refused("predict", "net.npz", *BAD, "--skip-damaged")
 
 
 def test_one_reason_of_several_files_stands_once(inside):
@@ -83,8 +80,11 @@ def test_one_reason_of_several_files_stands_once(inside):
     refused = call("predict", "net.npz", "a.csv", *missing, "damaged.csv").err
     assert refused.count("there is no such file") == 1
     assert all(name in refused for name in (*missing, "damaged.csv"))
-    alike = call("predict", "net.npz", *missing).err
-    assert "None of the 3 files can be read, all for one reason. missing0.csv: there is" in alike
+    alike = (
+        call("predict", "net.npz", *missing)
+        .says("None of the 3 files can be read, all for one reason. missing0.csv: there is")
+        .err
+    )
     assert "--skip-damaged" not in alike
 
 
@@ -112,13 +112,12 @@ def test_options_that_contradict_each_other_or_the_network_are_refused(inside, o
 def test_predict_says_which_recordings_have_no_events(inside):
     recordings = EventStream([5.0], [1], [0, 1, 1], n_channels=8, duration=50.0)
     Dataset(recordings, [0, 1], ("x", "y"), keys=["one", "none"]).save("two.h5")
-    shown = call("predict", "net.npz", "two.h5")
-    assert "has no events" in shown.out
+    shown = done("predict", "net.npz", "two.h5").shows("has no events")
     words = [line.split() for line in shown.out.splitlines()]
     assert sum({"two.h5", "0", "one"} <= set(line) for line in words) == 1
     assert sum({"two.h5", "1", "none"} <= set(line) for line in words) == 1
     assert "sample" not in call("predict", "net.npz", "a.csv").out  # a recording a file
-    found = call("predict", "net.npz", "two.h5", "--json").json["answers"]
+    found = told("predict", "net.npz", "two.h5")["answers"]
     assert [(row["key"], row["events"]) for row in found] == [("one", 1), ("none", 0)]
 
 
@@ -139,14 +138,13 @@ def test_import_names_all_bad_files_at_once_and_leaves_them_out_on_request(insid
     lines = ["file,label", "a.csv,x", "missing.csv,x", "b.csv,y", "damaged.csv,z"]
     (inside / "labels.csv").write_text("\n".join(lines))
     out = tmp_path / "mine.h5"
-    refused = call("data", "import", "--labels", "labels.csv", "--out", out)
-    assert refused.code == 2
-    assert "2 of 4 files are missing or damaged" in refused.err
-    assert "missing.csv (labels.csv, line 3): there is no such file." in refused.err
+    refused("data", "import", "--labels", "labels.csv", "--out", out).says(
+        "2 of 4 files are missing or damaged",
+        "missing.csv (labels.csv, line 3): there is no such file.",
+    )
     assert not out.exists()
     command = ("data", "import", "--labels", "labels.csv", "--skip-damaged", "--out", out)
-    outcome = call(*command, "--json")
-    assert outcome.code == 0, outcome.err
+    outcome = done(*command, "--json")
     assert [one["file"] for one in outcome.json["damaged"]] == ["missing.csv", "damaged.csv"]
     assert "no recording is left of the classes z" in outcome.err
     data = Dataset.open(out)
@@ -167,16 +165,13 @@ def test_predict_takes_columns_and_sensor_from_the_recordings_of_the_run(inside,
     file, run = tmp_path / "camera.h5", tmp_path / "run"
     one = str(tmp_path / "camera" / "left" / "0.npy")
     named = ("--columns", "t,x,y,p", "--sensor-size", "2,2,2")
-    assert call("data", "import", tmp_path / "camera", *named, "--out", file).code == 0
-    trained = call("train", file, "--hidden", "4", "--epochs", "1", "--out", run)
-    assert trained.code == 0, trained.err
-    as_named = call("predict", run, one, *named, "--json")
-    assert as_named.code == 0, as_named.err
-    found = call("predict", run, one, "--json")
-    assert found.code == 0, found.err
-    told = "columns t,x,y,p of a sensor of 2,2,2, as those of camera.h5"
-    assert told in found.err
-    answer, expected_answer = found.json["answers"][0], as_named.json["answers"][0]
-    assert told in answer.pop("read")
+    done("data", "import", tmp_path / "camera", *named, "--out", file)
+    done("train", file, "--hidden", "4", "--epochs", "1", "--out", run)
+    as_named = told("predict", run, one, *named)
+    found = done("predict", run, one, "--json")
+    printed = "columns t,x,y,p of a sensor of 2,2,2, as those of camera.h5"
+    assert printed in found.err
+    answer, expected_answer = found.json["answers"][0], as_named["answers"][0]
+    assert printed in answer.pop("read")
     del expected_answer["read"]
     assert answer == expected_answer

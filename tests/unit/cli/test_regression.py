@@ -14,11 +14,13 @@ from eventsim.events.targets import Targets, targets_of
 from eventsim.runs import regression, settings
 from eventsim.runs.execution import Execution
 from eventsim.runs.run import load_any
-from tests.unit.cli.conftest import call
+from tests.unit.cli.conftest import call, done, refused, told
 
+MEASURED = ("r2", "mean_squared_error")
 MOST_READS = 4  # of run.json by a command
 SAME = ("test", "selected_by_validation", "loss", "validation_loss", "epochs")
 N, TIMES = 12, (15.0, 40.0)
+TABLE = ("--targets", "targets.csv", "--group-column", "Speaker")
 TRAINED = ("--hidden", 6, "--epochs", 2, "--batch-size", 6, "--threads", 1, "--out", "run")
 
 
@@ -47,10 +49,15 @@ def values(places):
     return found
 
 
-def answers_of(outcome):
+@pytest.fixture
+def imported(values):
+    """What was said when the values became the file m.h5."""
+    return done("data", "import", *TABLE[:-1], "speaker", "--out", "m.h5", "--json")
+
+
+def answers_of(*command):
     """Values of a CSV by file and time."""
-    assert outcome.code == 0, outcome.err
-    rows = list(csv.DictReader(outcome.out.splitlines()))
+    rows = list(csv.DictReader(done(*command, "--csv").out.splitlines()))
     found = {
         (row["file"], float(row["time_ms"])): (float(row["speed"]), float(row["Angle"]))
         for row in rows
@@ -60,38 +67,30 @@ def answers_of(outcome):
 
 
 def test_values_of_a_table_are_fitted_evaluated_and_predicted_as_by_hand(
-    values, places, monkeypatch
+    values, imported, places, monkeypatch
 ):
-    imported = call(
-        "data", "import", "--targets", "targets.csv", "--group-column", "speaker", "--out", "m.h5",
-        "--json",
-    )  # fmt: skip
-    assert imported.code == 0, imported.err
     assert imported.json["targets"]["speed"]["values"] == 2 * N
     assert imported.json["targets"]["Angle"]["values"] == 2 * N - 1
     assert f"{N} recordings last until their last target" in imported.err
     simulated = counted(monkeypatch, regression, "evaluate_regression")
-    trained = call("train", "m.h5", *TRAINED, "--json")
-    assert trained.code == 0, trained.err
+    trained = told("train", "m.h5", *TRAINED)
     assert len(simulated) <= 2  # the test part, once by each network that is asked
-    test = trained.json["test"]
+    test = trained["test"]
     assert test["samples"] == N // 4  # whole speakers
     assert (places / "run" / "index.html").read_text().count("R2 of") == 2
 
-    again = call("evaluate", "run", "--json").json
-    assert [again[key] for key in ("r2", "mean_squared_error")] == [
-        test["r2"], test["mean_squared_error"]
-    ]  # fmt: skip
+    again = told("evaluate", "run")
+    assert [again[key] for key in MEASURED] == [test[key] for key in MEASURED]
     files = [f"{k}.csv" for k in range(N) if str(k) in numbers_of_test_part(places)]
-    found = answers_of(call("predict", "run", *files, "--every", "0.5", "--csv"))
-    ends = answers_of(call("predict", "run", *files, "--csv"))
+    found = answers_of("predict", "run", *files, "--every", "0.5")
+    ends = answers_of("predict", "run", *files)
     assert [*ends] == [(file, last(found, file)) for file in files]
     assert np.ptp([time for _, time in ends]) > 0.5
     for file, end in ends:  # the whole ms behind its last event
         assert end == np.ceil(np.genfromtxt(file, delimiter=",")[1:, 0].max() - 1000.0)
         grid = [0.5 * k for k in range(1, 100) if 0.5 * k < end]
         assert [time for name, time in found if name == file] == [*grid, end]
-    lacks = call("predict", "run", *files, "none.csv", "--skip-damaged", "--json").json
+    lacks = told("predict", "run", *files, "none.csv", "--skip-damaged")
     assert [one["file"] for one in lacks["answers"]] == files
     assert [one["file"] for one in lacks["damaged"]] == ["none.csv"]
     for end, answer in ends.items():
@@ -115,22 +114,19 @@ def test_values_of_a_table_are_fitted_evaluated_and_predicted_as_by_hand(
     np.testing.assert_allclose(test["mean_squared_error"], error.sum() / there.sum(), rtol=1e-3)
     learned = [each for file, each in values.items() if file not in files]
     guess = (wanted - np.nanmean(learned, axis=(0, 1))) ** 2
-    assert trained.json["guess_mean_squared_error"] == pytest.approx(np.nanmean(guess))
+    assert trained["guess_mean_squared_error"] == pytest.approx(np.nanmean(guess))
     parts = json.loads((places / "run" / "run.json").read_text())["parts"]
-    assert parts == trained.json["parts"]
+    assert parts == trained["parts"]
     assert parts["test"]["recordings"] == len(files)
 
 
-def test_a_report_of_a_run_that_kept_no_unit_of_errors_takes_it_from_the_settings(values, places):
-    call("data", "import", "--targets", "targets.csv", "--group-column", "speaker", "--out", "m.h5")
-    whole = call("train", "m.h5", *TRAINED, "--json")
-    assert whole.code == 0, whole.err
+def test_a_report_of_a_run_that_kept_no_unit_of_errors_takes_it_from_the_settings(imported, places):
+    done("train", "m.h5", *TRAINED, "--json")
     result = json.loads((places / "run" / "result.json").read_text())
     kept = result.pop("loss_scale")
     (places / "run" / "result.json").write_text(json.dumps(result))
-    again = call("report", "run", "--json")
-    assert again.code == 0, again.err
-    assert again.json["loss_scale"] == kept
+    again = told("report", "run")
+    assert again["loss_scale"] == kept
 
 
 def counted(monkeypatch, where, name):
@@ -164,19 +160,15 @@ def numbers_of_test_part(places):
         (("evaluate", "n.npz", "m.h5", "--latency"), "there are no classes"),
     ],
 )
-def test_what_regression_does_not_do_is_refused_by_name(values, places, command, said):
-    assert call("data", "import", "--targets", "targets.csv", "--group-column", "Speaker",
-                "--out", "m.h5").code == 0  # fmt: skip
+def test_what_regression_does_not_do_is_refused_by_name(imported, command, said):
     es.scsr(8, (5,), 2, seed=1).save("n.npz")
-    refused = call(*command)
-    assert refused.code == 2
-    assert said in refused.err.replace("\n", " ")
+    refused(*command).says(said)
 
 
-def test_a_run_of_values_is_resumed_to_the_same_bits_and_stopped_by_its_validation(values, places):
-    assert call("data", "import", "--targets", "targets.csv", "--group-column", "speaker",
-                "--out", "m.h5").code == 0  # fmt: skip
-    whole = call("train", "m.h5", *TRAINED, "--json").json
+def test_a_run_of_values_is_resumed_to_the_same_bits_and_stopped_by_its_validation(
+    imported, places
+):
+    whole = told("train", "m.h5", *TRAINED)
     assert whole["validation_loss"] > 0
     parts = json.loads((places / "run" / "run.json").read_text())["parts"]
     assert not parts["training"]["groups"].keys() & parts["validation"]["groups"].keys()
@@ -189,34 +181,28 @@ def test_a_run_of_values_is_resumed_to_the_same_bits_and_stopped_by_its_validati
     with pytest.raises(KeyboardInterrupt):
         regression.execute_values(halted, places / "half", Execution(callback=stop))
     assert len(load_any(places / "half").history) == 1
-    assert call("train", "m.h5", "--out", "half").code == 2
-    resumed = call("train", "--resume", "--out", "half", "--threads", 1, "--json").json
+    refused("train", "m.h5", "--out", "half")
+    resumed = told("train", "--resume", "--out", "half", "--threads", 1)
     assert {key: resumed[key] for key in SAME} == {key: whole[key] for key in SAME}
     for name in ("last", "selected", "initial"):
         one, other = (load_any(places / run).network(name) for run in ("run", "half"))
         assert [*one.to_arrays()] == [*other.to_arrays()]
         for key, found in one.to_arrays().items():
             np.testing.assert_array_equal(found, other.to_arrays()[key])
-    stopped = call("train", "m.h5", *TRAINED[:-1], "still", "--epochs", 9, "--patience", 1, "--lr",
-                   "0", "--no-bip", "--set", "silent_lift=0", "--json")  # fmt: skip
-    assert stopped.code == 0, stopped.err
-    assert stopped.json["stopped_early"]["patience"] == 1
-    assert stopped.json["epochs"] == 2
+    stopped = told("train", "m.h5", *TRAINED[:-1], "still", "--epochs", 9, "--patience", 1, "--lr",
+                   "0", "--no-bip", "--set", "silent_lift=0")  # fmt: skip
+    assert stopped["stopped_early"]["patience"] == 1
+    assert stopped["epochs"] == 2
 
 
-def test_the_network_of_the_best_epoch_is_measured_beside_the_last(values, places):
-    assert call("data", "import", "--targets", "targets.csv", "--group-column", "speaker",
-                "--out", "m.h5").code == 0  # fmt: skip
+def test_the_network_of_the_best_epoch_is_measured_beside_the_last(imported):
     # So fast that the first epoch is the best one.
-    wild = call("train", "m.h5", *TRAINED[:-1], "wild", "--lr", "30", "--json").json
+    wild = told("train", "m.h5", *TRAINED[:-1], "wild", "--lr", "30")
     chosen = wild["selected_by_validation"]
     assert chosen["epoch"] == 1
     for which, said in (("last", wild["test"]), ("selected", chosen)):
-        again = call("evaluate", "wild", "--network", which, "--json").json
-        assert (again["r2"], again["mean_squared_error"]) == (
-            said["r2"],
-            said["mean_squared_error"],
-        )
+        again = told("evaluate", "wild", "--network", which)
+        assert [again[key] for key in MEASURED] == [said[key] for key in MEASURED]
     assert chosen["r2"] != wild["test"]["r2"]
 
 
@@ -240,18 +226,16 @@ def divided(places):
 
 
 def test_part_and_network_of_values_are_those_that_were_named(divided):
-    evaluated = call("evaluate", "n.npz", "v.h5", "--split", "train", "--json")
-    assert evaluated.code == 0, evaluated.err
-    found = evaluated.json
+    found = told("evaluate", "n.npz", "v.h5", "--split", "train")
     assert (found["split"], found["samples"], found["targets"]) == ("train", 2, 4)
     assert found["measured"]["part"] == "train"
-    shown = call("data", "info", "v.h5", "--json").json["splits"]
+    shown = told("data", "info", "v.h5")["splits"]
     assert {part: shown[part]["samples"] for part in shown} == {"train": 2, "test": 1}
-    assert call("train", "v.h5", *TRAINED).code == 0
-    (answer,) = call("predict", "run", "v.h5", "--split", "test", "--json").json["answers"]
+    done("train", "v.h5", *TRAINED)
+    (answer,) = told("predict", "run", "v.h5", "--split", "test")["answers"]
     assert answer["key"] == "b"
     every, first = (
-        call("predict", "run", "v.h5", "--network", which, "--json").json["answers"]
+        told("predict", "run", "v.h5", "--network", which)["answers"]
         for which in ("last", "initial")
     )
     assert len(every) == len(SPLITS)
@@ -265,47 +249,41 @@ def test_part_and_network_of_values_are_those_that_were_named(divided):
 def test_a_run_of_values_is_read_few_times_says_what_it_read_and_refuses_what_it_cannot(
     divided, places, monkeypatch
 ):
-    assert call("train", "v.h5", *TRAINED).code == 0
+    done("train", "v.h5", *TRAINED)
     empty = es.EventStream.from_samples([([], [])] * 2, n_channels=4, duration=20.0)
     es.events.Dataset(empty, [0, 1], ["no", "yes"]).save("empty.h5", splits=("train", "test"))
-    shown = " ".join(call("predict", "run", "empty.h5", "--split", "test").out.split())
-    assert "has no events" in shown
-    assert "only the test part (--split)" in shown
-    said = call("evaluate", "run", "empty.h5").err
-    assert "has no targets" in " ".join(said.split())
+    done("predict", "run", "empty.h5", "--split", "test").shows(
+        "has no events", "only the test part (--split)"
+    )
+    call("evaluate", "run", "empty.h5").says("has no targets")
     reads = counted(monkeypatch, settings, "read_object")
-    assert call("evaluate", "run").code == 0
+    done("evaluate", "run")
     assert len(reads) <= MOST_READS
     about = json.loads((places / "run" / "run.json").read_text())
     (places / "run" / "run.json").write_text(json.dumps(about | {"version": 3}))
-    assert "is of version 3, this eventsim reads" in " ".join(call("evaluate", "run").err.split())
+    call("evaluate", "run").says("is of version 3, this eventsim reads")
 
 
 def test_an_output_without_any_value_is_told_when_it_is_imported(values, places):
     rows = [(file, "", 1.0) for file in values]
     write_table(places / "targets.csv", ("file", "speed", "angle"), rows)
-    imported = call("data", "import", "--targets", "targets.csv", "--out", "m.h5")
-    assert imported.code == 0, imported.err
-    assert "0 values" in imported.out
+    done("data", "import", "--targets", "targets.csv", "--out", "m.h5").shows("0 values")
 
 
 def test_a_file_of_values_is_written_again_with_all_that_it_says(divided):
-    again = call("data", "import", "v.h5", "--out", "again.h5", "--json")
-    assert again.code == 0, again.err
-    assert again.json["targets"] == divided.summary()
-    assert again.json["parts"] == {"train": 2, "test": 1}
+    again = told("data", "import", "v.h5", "--out", "again.h5")
+    assert again["targets"] == divided.summary()
+    assert again["parts"] == {"train": 2, "test": 1}
     before, after = (es.events.StoredStream.open(name) for name in ("v.h5", "again.h5"))
-    assert {name: column.tolist() for name, column in after.columns.items()} == {
-        name: column.tolist() for name, column in before.columns.items()
-    }
+    kept, found = ({k: v.tolist() for k, v in one.columns.items()} for one in (before, after))
+    assert found == kept
     assert targets_of(after).names == divided.names
-    lost = call("data", "import", "v.h5", "--out", "again.npz").err
-    assert "not in an npz file: targets, groups, keys, splits" in " ".join(lost.split())
-    moved = call("data", "import", "v.h5", "--begin", "2", "--out", "moved.h5")
-    assert (moved.code, "targets are wanted at times of their own" in moved.err) == (2, True)
-
-
-TABLE = ("--targets", "targets.csv", "--group-column", "Speaker")
+    call("data", "import", "v.h5", "--out", "again.npz").says(
+        "not in an npz file: targets, groups, keys, splits"
+    )
+    refused("data", "import", "v.h5", "--begin", "2", "--out", "moved.h5").says(
+        "targets are wanted at times of their own"
+    )
 
 
 def test_outputs_are_those_of_their_names_in_another_file_too(values, places):
@@ -314,26 +292,21 @@ def test_outputs_are_those_of_their_names_in_another_file_too(values, places):
     for name, order in orders.items():
         table = [[row[header.index(column)] for column in order] for row in rows]
         write_table(places / "targets.csv", order, table)
-        made = call("data", "import", *TABLE, "--out", f"{name}.h5")
-        assert made.code == 0, made.err
+        done("data", "import", *TABLE, "--out", f"{name}.h5")
     tested = []
     for name in orders:
-        trained = call("train", "m.h5", "--test-data", f"{name}.h5", *TRAINED, "--overwrite",
-                       "--json")  # fmt: skip
-        assert trained.code == 0, trained.err
-        tested.append(trained.json["test"])
+        trained = told("train", "m.h5", "--test-data", f"{name}.h5", *TRAINED, "--overwrite")
+        tested.append(trained["test"])
         for net in ("run", "run/last.npz"):
-            again = call("evaluate", net, f"{name}.h5", "--json").json
-            assert {key: again[key] for key in ("outputs", "r2")} == {
-                key: tested[0][key] for key in ("outputs", "r2")
-            }
+            again = told("evaluate", net, f"{name}.h5")
+            assert all(again[key] == tested[0][key] for key in ("outputs", "r2"))
     assert tested[0] == tested[1]
     write_table(places / "targets.csv", [*header[:3], "Angle", "pace"], rows)
-    assert call("data", "import", *TABLE, "--out", "other.h5").code == 0
-    refused = call("evaluate", "run", "other.h5")
-    assert (refused.code, "expected those of speed, Angle" in refused.err) == (2, True)
-    refused = call("train", "m.h5", "--test-data", "other.h5", *TRAINED[:-1], "new")
-    assert (refused.code, "expected those of speed, Angle" in refused.err) == (2, True)
+    done("data", "import", *TABLE, "--out", "other.h5")
+    refused("evaluate", "run", "other.h5").says("expected those of speed, Angle")
+    refused("train", "m.h5", "--test-data", "other.h5", *TRAINED[:-1], "new").says(
+        "expected those of speed, Angle"
+    )
     assert not (places / "new").exists()  # it is told before training
 
 
@@ -343,70 +316,55 @@ def test_a_test_part_without_any_value_is_refused_and_an_output_without_one_is_s
     header, *rows = csv.reader((places / "targets.csv").read_text().splitlines())
     half = [[*row[:3], row[3] if k else "", ""] for k, row in enumerate(rows)]
     write_table(places / "targets.csv", header, half)
-    assert call("data", "import", *TABLE, "--out", "half.h5").code == 0
+    done("data", "import", *TABLE, "--out", "half.h5")
     write_table(places / "targets.csv", header, [[*row[:3], "", ""] for row in rows])
-    assert call("data", "import", *TABLE, "--out", "none.h5").code == 0
+    done("data", "import", *TABLE, "--out", "none.h5")
     write_table(places / "targets.csv", header, rows)
-    assert call("data", "import", *TABLE, "--out", "m.h5").code == 0
-    refused = call("train", "m.h5", "--test-data", "none.h5", *TRAINED)
-    assert (refused.code, "the test part has no target" in refused.err) == (2, True)
-    trained = call("train", "m.h5", "--test-data", "half.h5", *TRAINED, "--json")
-    assert trained.code == 0, trained.err
-    assert trained.json["test"]["r2"][1] is None
+    done("data", "import", *TABLE, "--out", "m.h5")
+    refused("train", "m.h5", "--test-data", "none.h5", *TRAINED).says("the test part has no target")
+    trained = told("train", "m.h5", "--test-data", "half.h5", *TRAINED)
+    assert trained["test"]["r2"][1] is None
     given = sum(row[3] != "" for row in half)
     left = 2 * 2 * N - given  # two outputs at two times
-    assert [trained.json["test"][key] for key in ("targets", "targets_left_out")] == [given, left]
-    shown = call("report", "run").out
-    assert f"{given}; {left} left out (empty)" in shown
-    refused = call("evaluate", "run", "none.h5")
-    assert (refused.code, "all targets are empty" in refused.err) == (2, True)
+    assert [trained["test"][key] for key in ("targets", "targets_left_out")] == [given, left]
+    done("report", "run").shows(f"{given}; {left} left out (empty)")
+    refused("evaluate", "run", "none.h5").says("all targets are empty")
 
 
 def test_a_run_of_a_program_is_asked_and_goes_on_with_the_scale_that_it_has(divided, places):
     data = es.events.Dataset.open("v.h5", split="train", targets=True)
     asked = es.train.TrainConfig(loss="mean_squared_error", epochs=1, validation_fraction=0)
     es.train.train(es.Network.load("n.npz"), data, asked, "run")
-    found = call("predict", "run", "v.h5", "--split", "test", "--json")
-    assert found.code == 0, found.err
-    assert [*found.json["answers"][0]["values"]] == ["output 0"]
-    extended = call("train", "v.h5", "--resume", "--out", "run", "--epochs", 2, "--json")
-    assert extended.code == 0, extended.err
+    found = told("predict", "run", "v.h5", "--split", "test")
+    assert [*found["answers"][0]["values"]] == ["output 0"]
+    done("train", "v.h5", "--resume", "--out", "run", "--epochs", 2, "--json")
     assert load_any(places / "run").config.loss.scale == ()
 
 
-def test_a_run_counts_errors_in_the_unit_that_was_typed_and_says_so(values, places):
-    assert call("data", "import", *TABLE, "--out", "m.h5").code == 0
-    refused = call("train", "m.h5", *TRAINED, "--set", "loss.scale=[2]")
-    assert (refused.code, "has length 1, expected a unit of each output" in refused.err) == (
-        2,
-        True,
+def test_a_run_counts_errors_in_the_unit_that_was_typed_and_says_so(imported, places):
+    refused("train", "m.h5", *TRAINED, "--set", "loss.scale=[2]").says(
+        "has length 1, expected a unit of each output"
     )
     assert not (places / "run").exists()
     still = ("--lr", 0, "--no-bip", "--epochs", 1, "--set", "silent_lift=0", "--set", "validation_"
              "fraction=0", "--set", "initial_logits=0")  # fmt: skip
-    typed = call("train", "m.h5", *TRAINED, *still, "--set", "loss.scale=[2,0.25]")
-    assert typed.code == 0, typed.err
-    assert "speed 2, Angle 0.25" in typed.out
-    assert "variance" not in typed.out
-    assert (
-        "Errors count in the unit: speed 2, Angle 0.25."
-        in (places / "run" / "index.html").read_text()
-    )
+    typed = done("train", "m.h5", *TRAINED, *still, "--set", "loss.scale=[2,0.25]")
+    assert "variance" not in typed.shows(unit := "speed 2, Angle 0.25").out
+    assert f"Errors count in the unit: {unit}." in (places / "run" / "index.html").read_text()
     run = load_any(places / "run")
     assert run.config.loss.scale == (2.0, 0.25)
     data = run.data("train")
     found, _ = regression.evaluate_run(run.network("initial"), data, run.config)
     by_hand = np.nanmean(((found.predicted - data.targets.values) / (2.0, 0.25)) ** 2)
     np.testing.assert_allclose(run.result["loss"], by_hand, rtol=0.1)
-    plain = call("train", "m.h5", *TRAINED, *still, "--overwrite", "--json").json
+    plain = told("train", "m.h5", *TRAINED, *still, "--overwrite")
     np.testing.assert_allclose(
         plain["loss_scale"], np.nanstd(data.targets.values, axis=(0, 1)), rtol=1e-12
     )
 
 
 def test_a_run_whose_readout_was_named_among_several_is_asked(divided):
-    refused = call("train", "v.h5", *TRAINED, "--set", "output=other")
-    assert (refused.code, "expected 'other'" in refused.err) == (2, True)
+    refused("train", "v.h5", *TRAINED, "--set", "output=other").says("expected 'other'")
     both = es.Network.load("n.npz")
     both.add_readout("other", 1)
     both.connect("hidden1", "other", np.full((5, 1), 0.5))
@@ -416,32 +374,50 @@ def test_a_run_whose_readout_was_named_among_several_is_asked(divided):
     )
     es.train.train(both, data, asked, "run")
     for place in ("run", "run/last.npz"):
-        evaluated = call("evaluate", place, "v.h5", "--json")
-        assert evaluated.code == 0, evaluated.err
-        assert evaluated.json["readout"] == "other"
-    found = call("predict", "run", "v.h5", "--split", "test", "--json")
-    assert found.code == 0, found.err
+        evaluated = told("evaluate", place, "v.h5")
+        assert evaluated["readout"] == "other"
+    found = told("predict", "run", "v.h5", "--split", "test")
     net, test = es.Network.load("run/last.npz"), es.events.StoredStream.open("v.h5")[[1]]
     by_hand = es.voltage(net, es.simulate(net, test, backend="reference"), "other", [20.0])
-    answered = found.json["answers"][0]["values"]["output 0"]
+    answered = found["answers"][0]["values"]["output 0"]
     np.testing.assert_allclose(answered, by_hand.item(), rtol=1e-4)
 
 
 def test_a_network_of_values_without_its_run_is_refused_with_what_works(divided):
-    assert call("train", "v.h5", *TRAINED).code == 0
+    done("train", "v.h5", *TRAINED)
     for command in (
         ("predict", "run/last.npz", "v.h5"),
         ("listen", "run/last.npz", "v.h5"),
         ("export", "run/last.npz", "--to", "c", "--out", "c"),
     ):
-        refused = call(*command)
-        assert refused.code == 2
-        assert "eventsim predict RUN" in " ".join(refused.err.split()), refused.err
+        refused(*command).says("eventsim predict RUN")
 
 
 def test_labelled_recordings_that_are_moved_keep_their_parts(divided):
     stream = es.events.StoredStream.open("v.h5")[:]
     es.events.Dataset(stream, [0, 1, 0], ["no", "yes"]).save("labelled.h5", splits=SPLITS)
-    moved = call("data", "import", "labelled.h5", "--begin", "first-event", "--out", "m.h5")
-    assert moved.code == 0, moved.err
+    done("data", "import", "labelled.h5", "--begin", "first-event", "--out", "m.h5")
     assert es.events.StoredStream.open("m.h5").columns["splits"].tolist() == list(SPLITS)
+
+
+def test_evaluate_with_targets_gives_r2_and_refuses_what_does_not_fit():
+    rng = np.random.default_rng(0)
+    samples = [(np.sort(rng.uniform(0, 40, 30)), rng.integers(0, 4, 30)) for _ in range(3)]
+    stream = es.EventStream.from_samples(samples, n_channels=4, duration=40.0)
+    net = es.scsr(4, (6,), 2, seed=3)
+    times = np.array([10.0, 20.0, 30.0])
+    wanted = rng.normal(0.0, 1.0, (3, 3, 2))
+    wanted[:, :, 1], wanted[0, 0, 0] = 0.5, np.nan
+    net.save("net.npz")
+    stream.save("events.npz")
+    np.savez("wanted.npz", targets=wanted, times=times)
+    command = ("evaluate", "net.npz", "events.npz", "--targets", "wanted.npz")
+    found = told(*command)
+    expected = es.train.evaluate_regression(net, stream, es.train.MeanSquaredError(wanted, times))
+    assert found["r2"] == [expected.r2[0], None]
+    assert found["mean_squared_error"] == expected.mean_squared_error
+    assert (found["targets"], found["targets_left_out"]) == (17, 1)
+    done(*command).shows("R2 of output 0", "1 left out (NaN)")
+    np.savez("other.npz", targets=wanted)
+    refused(*command[:-1], "other.npz").says("has no array times")
+    call(*command, "--fail-under", 0.5).says("contradict")

@@ -1,27 +1,16 @@
 import pytest
 
-from eventsim.train import save_network
-from tests.unit.cli.conftest import call
-from tests.unit.mapping.helpers import random_net, random_stream
+from tests.unit.cli.conftest import call, done, refused, told
 from tests.unit.report.pages import check_page
 
 QUICK = ("--samples", 3)
-
-
-@pytest.fixture
-def files(tmp_path):
-    save_network(tmp_path / "net.npz", random_net(3))
-    random_stream(3).save(tmp_path / "events.npz")
-    return tmp_path / "net.npz", tmp_path / "events.npz"
 
 
 def test_run_becomes_one_page_of_training_sparsity_energy_mapping_and_bits(finished, tmp_path):
     _, folder, trained = finished
     path = tmp_path / "report.html"
     options = ("--map", "loihi", "--method", "refined", "--neurons-per-core", 4, "--bits", 3)
-    outcome = call("report", folder, *options, "--out", path, "--json")
-    assert outcome.code == 0, outcome.err
-    found = outcome.json
+    found = told("report", folder, *options, "--out", path)
     assert found["report"] == str(path)
     assert found["accuracy"] == trained.json["test"]["accuracy"]
     assert found["not_made"] == {}
@@ -40,8 +29,7 @@ def test_costs_are_those_of_the_cost_command(finished, tmp_path):
     _, folder, _ = finished
     options = (*QUICK, "--dt", 0.5, "--chip", "loihi", "--json")
     priced = call("cost", folder, *options).json
-    outcome = call("report", folder, *options, "--out", tmp_path / "page.html")
-    assert outcome.code == 0, outcome.err
+    outcome = done("report", folder, *options, "--out", tmp_path / "page.html")
     energy = priced["energy"][0]["energy_pj_per_sample"]
     assert outcome.json["energy_pj_per_recording"] == {"loihi": energy}
     assert "loihi, without leakage" in check_page((tmp_path / "page.html").read_text()).text
@@ -54,30 +42,23 @@ def test_costs_are_those_of_the_cost_command(finished, tmp_path):
 
 
 def test_network_file_with_events_has_a_page_without_training(files, tmp_path, monkeypatch):
-    net, events = files
+    net, events, _ = files
     monkeypatch.chdir(tmp_path)
-    outcome = call("report", net, events)
-    assert outcome.code == 0, outcome.err
-    assert "Not in it: training. net.npz is a network alone" in outcome.out
-    assert "Report: report.html" in outcome.out
+    done("report", net, events).shows(
+        "Not in it: training. net.npz is a network alone", "Report: report.html"
+    )
     text = check_page((tmp_path / "report.html").read_text()).text
     assert "give the folder of a run to see training" in text
     assert "no answer is right or wrong" in text
 
 
-def test_impossible_mapping_and_missing_formats_are_sentences(files, tmp_path):
-    chip = tmp_path / "tiny.toml"
-    chip.write_text(
-        'format = "eventsim-chip"\nversion = 1\nname = "tiny"\ntitle = "Tiny"\nkind = "chip"\n'
-        'source = "test"\nstep_ms = 1.0\n[limits]\ncores = 4\nmesh = [2, 2]\ncores_per_tile = 1\n'
-        "neurons_per_core = 5\n"
-    )
-    net, events = files
+def test_impossible_mapping_and_missing_formats_are_sentences(files, tiny_chip, tmp_path):
+    net, events, _ = files
     out = tmp_path / "page.html"
-    options = ("--map", chip, "--bits", 2, "--out", out, "--samples", 2)
-    outcome = call("report", net, events, *options)
-    assert outcome.code == 0, outcome.err
-    assert "39 of neurons_per_core x 4 cores, the chip has 20 (19 too many)" in outcome.out
+    options = ("--map", tiny_chip, "--bits", 2, "--out", out, "--samples", 2)
+    done("report", net, events, *options).shows(
+        "39 of neurons_per_core x 4 cores, the chip has 20 (19 too many)"
+    )
     text = check_page(out.read_text()).text
     assert "No mapping was found. Chip 'tiny'" in text
     assert "Its file has no number formats" in text
@@ -94,15 +75,12 @@ def test_impossible_mapping_and_missing_formats_are_sentences(files, tmp_path):
     ],
 )
 def test_what_cannot_be_is_one_message_and_no_page(files, tmp_path, options, message):
-    net, events = files
-    outcome = call("report", net, events, *options)
-    assert outcome.code == 2
-    assert message in outcome.err
-    assert "Traceback" not in outcome.err
+    net, events, _ = files
+    refused("report", net, events, *options).says(message)
     assert not list(tmp_path.glob("*.html"))
 
 
 def test_unfinished_run_and_missing_data_say_what_to_do(files, tmp_path):
     (tmp_path / "empty").mkdir()
-    assert "no run of eventsim" in call("report", tmp_path / "empty").err
-    assert "name a data set" in call("report", files[0]).err
+    call("report", tmp_path / "empty").says("no run of eventsim")
+    call("report", files[0]).says("name a data set")

@@ -9,22 +9,17 @@ from eventsim.cli.reading import Reading
 from eventsim.datasets import nir_events
 from eventsim.errors import DataError
 from eventsim.events import Dataset, EventStream, StoredStream
-from tests.unit.cli.conftest import call
-
-
-def flat(text):
-    return " ".join(text.split())
+from tests.unit.cli.conftest import done, flat, refused, told
 
 
 def kept(path):
     """What ``data info`` says of a file."""
-    parts = call("data", "info", path, "--json").json["splits"]
+    parts = told("data", "info", path)["splits"]
     return next(iter(parts.values()))["guesses"]
 
 
 def imported(place, *options, out="some.h5"):
-    outcome = call("data", "import", place, *options, "--out", out, "--json")
-    assert outcome.code == 0, outcome.err
+    outcome = done("data", "import", place, *options, "--out", out, "--json")
     assert outcome.json["guesses"] == kept(out)
     return outcome
 
@@ -35,18 +30,15 @@ def test_third_column_is_an_error_that_says_how_to_take_or_drop_it(tmp_path, com
     es.scsr(4, [3], 2, seed=1).save(tmp_path / "net.npz")
     (tmp_path / "some.csv").write_text(f"t_ms,channel,{third}\n1,0,1\n2,3,0\n50,1,1\n")
     words = command.replace("FILE", "some.csv").split()
-    outcome = call(*words)
-    assert outcome.code == 2
-    assert "--columns t_ms,channel,-" in flat(outcome.err)
-    assert "--sensor-size" in flat(outcome.err)
-    assert call(*words, "--columns", "t_ms,channel,-").code == 0
+    refused(*words).says("--columns t_ms,channel,-", "--sensor-size")
+    done(*words, "--columns", "t_ms,channel,-")
 
 
 def test_columns_that_were_dropped_are_kept_in_the_file(tmp_path):
     (tmp_path / "some.csv").write_text("t_ms,channel,p\n1,0,1\n2,3,0\n50,1,1\n")
     outcome = imported("some.csv", "--columns", "t_ms,channel,-")
     assert outcome.json["guesses"] == ["columns dropped: p"]
-    assert "columns dropped: p" in call("data", "info", "some.h5").out
+    done("data", "info", "some.h5").shows("columns dropped: p")
     taken = imported("some.csv", "--columns", "t_ms,x,p", "--sensor-size", "4,1,2")
     assert taken.json["channels"] == 8
     assert StoredStream.open("some.h5")[:].channels.tolist() == [4, 3, 5]
@@ -61,7 +53,7 @@ def test_columns_without_names_are_said_and_kept(tmp_path):
     outcome = imported("some.csv")
     assert said in outcome.json["guesses"]
     assert f"{said}; --columns says what they are" in flat(outcome.err)
-    assert said in flat(call("data", "import", "some.csv", "--out", "some.h5").out)
+    done("data", "import", "some.csv", "--out", "some.h5").shows(said)
 
 
 def test_events_out_of_order_are_said_and_kept(tmp_path):
@@ -75,7 +67,7 @@ def test_events_out_of_order_are_said_and_kept(tmp_path):
 def test_recordings_without_events_are_counted(tmp_path):
     (tmp_path / "some.csv").write_text("t_ms,channel,sample\n1,0,1\n30,3,1\n20,1,3\n")
     assert imported("some.csv").json["without_events"] == 2
-    assert "recordings without events" in call("data", "info", "some.h5").out
+    done("data", "info", "some.h5").shows("recordings without events")
 
 
 def labelled(path, **more):
@@ -154,7 +146,7 @@ def test_nodes_of_nir_that_are_not_read_are_said(tmp_path):
 def test_channels_that_are_filled_up_for_a_network_are_said(tmp_path):
     es.scsr(4, [3], 2, seed=1).save(tmp_path / "net.npz")
     (tmp_path / "some.csv").write_text("t_ms,channel\n1,0\n50,1\n")
-    found = call("simulate", "net.npz", "some.csv", "--json").json
+    found = told("simulate", "net.npz", "some.csv")
     assert found["measured"]["read"]["guesses"] == [
         "channels 0 to 1 of the network's 4 occur in the text"
     ]
@@ -169,7 +161,7 @@ def test_ties_of_a_simulation_are_said_once(caplog):
     net.connect("copies", "copies", -1.0 + np.eye(2))
     net.save("net.npz")
     EventStream([1.0], [0], [0, 1], n_channels=1, duration=30.0).save("some.npz")
-    (tie,) = call("simulate", "net.npz", "some.npz", "--json").json["ties"]
-    told = call("simulate", "net.npz", "some.npz").out
-    assert told.count(tie["text"]) == 1
+    (tie,) = told("simulate", "net.npz", "some.npz")["ties"]
+    shown = done("simulate", "net.npz", "some.npz").out
+    assert shown.count(tie["text"]) == 1
     assert not caplog.records  # which are lines of stderr

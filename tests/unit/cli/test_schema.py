@@ -7,7 +7,7 @@ import pytest
 from eventsim.chips import chip_names
 from eventsim.cli.schema import schema_of
 from eventsim.experiment.recipe import recipe_names, task_names
-from tests.unit.cli.conftest import call
+from tests.unit.cli.conftest import done
 
 OWN = {
     "chip": ("eventsim.chips", "", chip_names()),
@@ -38,7 +38,6 @@ def test_schema_refuses_an_unknown_key_and_a_missing_version(kind):
 
 @pytest.mark.parametrize("kind", ["recipe", "task", "chip", "network", "train"])
 def test_schema_is_printed_and_is_one(kind):
-    found = call("schema", kind)
-    assert found.code == 0
+    found = done("schema", kind)
     jsonschema.Draft202012Validator.check_schema(schema_of(kind))
     assert '"properties"' in found.out

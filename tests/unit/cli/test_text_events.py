@@ -5,7 +5,7 @@ import pytest
 
 import eventsim as es
 from eventsim.events import Dataset, EventStream, StoredStream
-from tests.unit.cli.conftest import TINY, call
+from tests.unit.cli.conftest import TINY, call, done, flat, refused, told
 
 SECONDS = [0.1, 0.25, 0.9]
 
@@ -36,13 +36,8 @@ def net(tmp_path):
     return "net.npz"
 
 
-def flat(text):
-    return " ".join(text.split())
-
-
 def test_import_says_the_assumed_unit_once_and_warns_of_what_is_absurd(table):
-    outcome = call("data", "import", "--labels", table, "--out", "mine.h5", "--json")
-    assert outcome.code == 0, outcome.err
+    outcome = done("data", "import", "--labels", table, "--out", "mine.h5", "--json")
     assert outcome.json["unit"] == "ms"
     said = "times of 12 files read as ms: the header names no unit; --unit s or us if they are not"
     assert flat(outcome.err).count(said) == 1
@@ -54,8 +49,7 @@ def test_import_says_the_assumed_unit_once_and_warns_of_what_is_absurd(table):
 def test_import_with_a_unit_says_nothing_and_keeps_it(tmp_path, names):
     file = write(tmp_path / "one.csv", SECONDS, names=names)
     given = ("--unit", "s") if names == "time,channel" else ()
-    outcome = call("data", "import", file, *given, "--out", "one.h5")
-    assert outcome.code == 0, outcome.err
+    outcome = done("data", "import", file, *given, "--out", "one.h5")
     assert outcome.err == ""
     assert "times read as" in outcome.out
     assert StoredStream.open("one.h5").notes["unit"] == "s"
@@ -70,11 +64,13 @@ def test_unit_of_other_formats_is_not_spoken_of(tmp_path):
 
 
 def test_stated_unit_with_an_absurd_result_is_asked_about(tmp_path):
-    stated = call("data", "info", write(tmp_path / "a.csv", SECONDS, names="t_ms,channel"))
-    assert "Are the times really in ms?" in stated.err
+    stated = call("data", "info", write(tmp_path / "a.csv", SECONDS, names="t_ms,channel")).says(
+        "Are the times really in ms?"
+    )
     assert "read as" not in stated.err
-    long = call("data", "info", write(tmp_path / "b.csv", [1e6, 2e6, 5e6]))
-    assert "read them again with --unit us." in flat(long.err)
+    call("data", "info", write(tmp_path / "b.csv", [1e6, 2e6, 5e6])).says(
+        "read them again with --unit us."
+    )
 
 
 @pytest.mark.parametrize(
@@ -104,18 +100,15 @@ def test_every_command_says_the_unit_and_takes_another(tmp_path, net, words):
 def test_export_takes_the_unit(tmp_path, net):
     pytest.importorskip("nir")
     write(tmp_path / "new.csv", SECONDS)
-    outcome = call("export", net, "--out", "net.nir", "--events", "new.csv", "--unit", "s")
-    assert outcome.code == 0, outcome.err
+    done("export", net, "--out", "net.nir", "--events", "new.csv", "--unit", "s")
 
 
 def test_run_remembers_the_unit_of_the_text_that_it_was_trained_on(tmp_path, table):
     call("data", "import", "--labels", table, "--unit", "s", "--out", "mine.h5")
     assert Dataset.open("mine.h5").stream.notes["unit"] == "s"
-    trained = call("train", "mine.h5", *TINY, "--out", "run", "--json")
-    assert trained.code == 0, trained.err
+    done("train", "mine.h5", *TINY, "--out", "run", "--json")
     write(tmp_path / "new.csv", SECONDS)
-    outcome = call("simulate", "run", "new.csv", "--json")
-    assert outcome.code == 0, outcome.err
+    outcome = done("simulate", "run", "new.csv", "--json")
     assert outcome.json["seconds_of_input"] == 0.901
     said = (
         "times read as s: the header names no unit, and mine.h5 was made of times in s; "
@@ -123,59 +116,51 @@ def test_run_remembers_the_unit_of_the_text_that_it_was_trained_on(tmp_path, tab
     )
     assert said in flat(outcome.err)
     write(tmp_path / "new.csv", SECONDS, names="time_ms,channel")
-    assert call("simulate", "run", "new.csv", "--json").json["seconds_of_input"] == 0.001
+    assert told("simulate", "run", "new.csv")["seconds_of_input"] == 0.001
     assert repr(es.load_run("run")) == "Run('run': ScSr-SNN on mine.h5)"
     (tmp_path / "mine.h5").unlink()
     write(tmp_path / "new.csv", SECONDS)
-    assert "read as ms: the header" in call("simulate", "run", "new.csv").err
+    call("simulate", "run", "new.csv").says("read as ms: the header")
 
 
 def test_silent_last_channels_are_filled_up_and_more_are_refused(tmp_path, net):
     write(tmp_path / "new.csv", SECONDS, names="time_s,channel", channels=[0, 1, 1])
-    outcome = call("simulate", net, "new.csv", "--json")
-    assert outcome.code == 0, outcome.err
+    done("simulate", net, "new.csv", "--json")
     write(tmp_path / "new.csv", SECONDS, names="time_s,channel", channels=[0, 1, 3])
-    assert call("simulate", net, "new.csv", "--json").code == 0
+    done("simulate", net, "new.csv", "--json")
     write(tmp_path / "new.csv", SECONDS, names="time_s,channel", channels=[0, 1, 4])
-    outcome = call("simulate", net, "new.csv")
-    assert outcome.code == 2
-    assert "has events in channel 4, but the input of net.npz has 4 neurons" in flat(outcome.err)
-    assert "Number the channels as those of the training" in flat(outcome.err)
+    refused("simulate", net, "new.csv").says(
+        "has events in channel 4, but the input of net.npz has 4 neurons",
+        "Number the channels as those of the training",
+    )
 
 
 @pytest.mark.parametrize("words", ["simulate none new.csv", "cost none", "evaluate none yinyang"])
 def test_mistyped_run_is_called_missing(tmp_path, words):
     write(tmp_path / "new.csv", SECONDS)
-    outcome = call(*words.split())
-    assert outcome.code == 2
-    assert "none: there is neither a folder of a run nor a network file" in flat(outcome.err)
+    refused(*words.split()).says("none: there is neither a folder of a run nor a network file")
 
 
 @pytest.mark.parametrize("command", ["train", "data info", "data import --out a.h5"])
 def test_table_of_labels_as_its_own_recording_names_the_right_command(table, command):
-    outcome = call(*command.split(), table)
-    assert outcome.code == 2
-    assert "labels.csv: is a table of labels" in flat(outcome.err)
-    assert f"eventsim data import --labels {table} --out mine.h5" in flat(outcome.err)
+    refused(*command.split(), table).says(
+        "labels.csv: is a table of labels", f"eventsim data import --labels {table} --out mine.h5"
+    )
 
 
 def test_damaged_network_file_is_an_eventsim_network(tmp_path):
     (tmp_path / "net.npz").write_bytes(b"no archive")
-    assert "an eventsim-network file" in flat(call("simulate", "net.npz", "yinyang").err)
+    call("simulate", "net.npz", "yinyang").says("an eventsim-network file")
 
 
 @pytest.mark.parametrize("name", ["one.npy", "one.mat"])
 def test_text_by_the_name_of_another_format_is_said_to_be_text(tmp_path, name):
     said = f"{name} is text, although its name ends in .{name[4:]}: it begins with"
     write(tmp_path / name, SECONDS, names="time_s,channel")
-    read = call("data", "import", name, "--out", "one.h5")
-    assert read.code == 0, read.err
-    assert f"{said} 'time_s,channel'" in flat(read.err)
-    assert said in flat(call("data", "info", "one.h5").out)
+    done("data", "import", name, "--out", "one.h5").says(f"{said} 'time_s,channel'")
+    done("data", "info", "one.h5").shows(said)
     (tmp_path / name).write_text("version https://git-lfs.github.com/spec/v1\nsize 12\n")
-    refused = call("data", "import", name, "--out", "two.h5")
-    assert refused.code == 2
-    assert f"{said} 'version https://git-lfs." in flat(refused.err)
+    refused("data", "import", name, "--out", "two.h5").says(f"{said} 'version https://git-lfs.")
 
 
 def test_text_by_a_name_of_text_is_not_remarked(tmp_path):

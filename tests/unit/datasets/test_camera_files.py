@@ -11,7 +11,7 @@ from eventsim.datasets import camera_files
 from eventsim.datasets.formats import format_of
 from eventsim.errors import DataError
 from eventsim.events import EventStream
-from tests.unit.cli.conftest import call, places, undrawn  # noqa: F401  fixtures
+from tests.unit.cli.conftest import done, places, told, undrawn  # noqa: F401  fixtures
 
 # t in us, x, y, p; in order, so that files of several kinds keep it
 EVENTS = np.array([[100, 1, 2, 1], [1100, 15, 0, 0], [1100, 15, 0, 1], [70_000, 10, 11, 0]])
@@ -93,8 +93,7 @@ def test_camera_file_is_imported_with_channels_of_its_addresses(kind, tmp_path):
     options = write(kind, path)
     assert format_of(path) == ("csv" if kind == "csv" else "arrays")
     size = () if kind.startswith("evt2") else ("--sensor-size", SIZE)
-    outcome = call("data", "import", path, *options, *size, "--begin", "zero", "--out", "out.npz")
-    assert outcome.code == 0, outcome.err
+    outcome = done("data", "import", path, *options, *size, "--begin", "zero", "--out", "out.npz")
     found = EventStream.load("out.npz")
     np.testing.assert_array_equal(found.times, T / 1000)
     np.testing.assert_array_equal(found.channels, CHANNELS)
@@ -150,14 +149,13 @@ def test_evt21_that_is_cut_off_or_of_another_order_of_bytes_is_refused(tmp_path)
 def test_plot_draws_the_picture_of_a_camera_that_the_file_or_the_caller_names(tmp_path):
     np.savez("camera.npz", t=T, x=X, y=Y, p=P)
     EventStream(T / 1000, CHANNELS, [0, 4], n_channels=512, duration=71.0).save("plain.npz")
-    assert call("data", "import", "camera.npz", "--sensor-size", SIZE, "--out", "in.h5").code == 0
+    done("data", "import", "camera.npz", "--sensor-size", SIZE, "--out", "in.h5")
     for place, more, size in (
         ("in.h5", (), [16, 16, 2]),
         ("camera.npz", ("--sensor-size", SIZE), [16, 16, 2]),
         ("plain.npz", ("--sensor-size", SIZE), [16, 16, 2]),
         ("plain.npz", (), None),
     ):
-        outcome = call("data", "plot", place, *more, "--out", "drawn.svg", "--json")
-        assert outcome.code == 0, outcome.err
-        assert outcome.json["sensor_size"] == size
+        outcome = told("data", "plot", place, *more, "--out", "drawn.svg")
+        assert outcome["sensor_size"] == size
         assert ("y (pixels)" in (tmp_path / "drawn.svg").read_text()) == (size is not None)
