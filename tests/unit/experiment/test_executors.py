@@ -10,7 +10,7 @@ import pytest
 from eventsim.errors import BackendError, ParameterError
 from eventsim.experiment import executors, missing, open_executor, run_all
 from eventsim.experiment.workers import LOCK
-from tests.unit.cli.conftest import call
+from tests.unit.cli import conftest as cli
 from tests.unit.experiment.conftest import Watcher
 
 # As Slurm's: what stands after #SBATCH decides the jobs, and each runs the whole script.
@@ -57,6 +57,11 @@ def slurm(tmp_path, monkeypatch):
     return folder
 
 
+def refused(name, folder, words, error=ParameterError):
+    with pytest.raises(error, match=words), open_executor(name, folder):
+        pass
+
+
 def test_local_has_no_executor(tmp_path):
     with open_executor("local", tmp_path) as executor:
         assert executor is None
@@ -64,22 +69,12 @@ def test_local_has_no_executor(tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "",
-        "ray",
-        "dask",
-        "dask://",
-        "dask://host:1/path",
-        "dask://host:1?a=1",
-        "tcp://host:1",
-        "slurm://a",
-        "mpi?a=1",
-    ],
-)
+    ["", "ray", "dask", "dask://", "dask://host:1/path", "dask://host:1?a=1", "tcp://host:1",
+     "slurm://a", "mpi?a=1"],
+)  # fmt: skip
 def test_unknown_executor_is_refused_with_those_that_there_are(name, tmp_path):
-    expected = rf"executor is '{name.replace('?', '.')}', expected local, dask://HOST:PORT, slurm,"
-    with pytest.raises(ParameterError, match=expected), open_executor(name, tmp_path):
-        pass
+    told = f"executor is '{name.replace('?', '.')}', expected local, dask://HOST:PORT, slurm,"
+    refused(name, tmp_path, told)
 
 
 @pytest.mark.parametrize(
@@ -93,23 +88,19 @@ def test_unknown_executor_is_refused_with_those_that_there_are(name, tmp_path):
 def test_missing_package_is_named_with_its_extra(name, package, extra, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "mpi4py.futures", "-m", "eventsim"])
-    expected = rf"needs a package: pip install 'eventsim-snn\[{extra}\]' \(import failed: "
-    with pytest.raises(BackendError, match=expected), open_executor(name, tmp_path):
-        pass
+    told = rf"needs a package: pip install 'eventsim-snn\[{extra}\]' \(import failed: "
+    refused(name, tmp_path, told, BackendError)
 
 
 def test_mpi_without_its_runner_says_how_to_start(tmp_path):
-    expected = "mpiexec -n 3 python -m mpi4py.futures -m eventsim experiment"
-    with pytest.raises(ParameterError, match=expected), open_executor("mpi", tmp_path):
-        pass
+    refused("mpi", tmp_path, "mpiexec -n 3 python -m mpi4py.futures -m eventsim experiment")
 
 
 def test_scheduler_that_does_not_answer_is_named(tmp_path, monkeypatch):
     pytest.importorskip("distributed", reason="needs the extra dask")
     monkeypatch.setattr(executors, "CONNECT_SECONDS", 0.2)
-    expected = "dask://127.0.0.1:9: no scheduler of dask answers there .*Start one: dask scheduler"
-    with pytest.raises(BackendError, match=expected), open_executor("dask://127.0.0.1:9", tmp_path):
-        pass
+    told = "dask://127.0.0.1:9: no scheduler of dask answers there .*Start one: dask scheduler"
+    refused("dask://127.0.0.1:9", tmp_path, told, BackendError)
 
 
 @pytest.fixture
@@ -134,9 +125,8 @@ def workers(monkeypatch):
 
 def test_worker_of_several_threads_is_refused_with_what_to_do(workers, tmp_path):
     workers |= {"tcp://a:1": 1, "tcp://b:2": 4}
-    expected = "worker tcp://b:2 has 4 threads, expected 1, .* dask worker --nthreads 1"
-    with pytest.raises(ParameterError, match=expected), open_executor("dask://host:1", tmp_path):
-        pass
+    told = "worker tcp://b:2 has 4 threads, expected 1, .* dask worker --nthreads 1"
+    refused("dask://host:1", tmp_path, told)
 
 
 def test_cluster_without_workers_is_taken_and_told(workers, tmp_path, caplog):
@@ -157,18 +147,13 @@ def test_cluster_without_workers_is_taken_and_told(workers, tmp_path, caplog):
     ],
 )
 def test_parameter_that_submitit_does_not_know_is_refused(query, message, slurm, tmp_path):
-    with pytest.raises(ParameterError, match=message), open_executor(f"slurm?{query}", tmp_path):
-        pass
+    refused(f"slurm?{query}", tmp_path, message)
 
 
 def test_slurm_where_there_is_none_is_refused(tmp_path, monkeypatch):
     pytest.importorskip("submitit", reason="needs the extra slurm")
     monkeypatch.setenv("PATH", str(tmp_path))
-    with (
-        pytest.raises(BackendError, match='Could not detect "srun"'),
-        open_executor("slurm", tmp_path),
-    ):
-        pass
+    refused("slurm", tmp_path, 'Could not detect "srun"', BackendError)
 
 
 def test_runs_are_one_array_job_with_the_parameters_of_the_name(slurm, files, tmp_path):
@@ -261,10 +246,9 @@ def test_function_that_is_queued_again_keeps_its_arguments():
 
 def test_jobs_of_another_executor_are_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    outcome = call("experiment", "bip", "--executor", "dask://host:1", "--jobs", 4)
-    assert outcome.code == 2
-    assert "--jobs 4 with --executor dask://host:1: the number of workers" in outcome.err
-    outcome = call("experiment", "bip", "--executor", "ray")
-    assert outcome.code == 2
-    assert "executor is 'ray', expected local, dask://HOST:PORT" in outcome.err
+    asked = ("experiment", "bip", "--executor")
+    cli.refused(*asked, "dask://host:1", "--jobs", 4).says(
+        "--jobs 4 with --executor dask://host:1: the number of workers"
+    )
+    cli.refused(*asked, "ray").says("executor is 'ray', expected local, dask://HOST:PORT")
     assert list(tmp_path.iterdir()) == []

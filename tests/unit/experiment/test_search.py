@@ -12,7 +12,7 @@ from eventsim.experiment.search import as_toml, nested, search
 optuna = pytest.importorskip("optuna")
 
 
-HERE = Capacity(jobs=0)  # in this process, whose data the tests guard
+HERE = Capacity(jobs=0)
 
 
 class Trials:
@@ -33,6 +33,17 @@ class Trials:
 
 
 @pytest.fixture
+def searched(files, tmp_path):
+    """Search on the recipe as it is now, in this process, whose data the tests guard."""
+
+    def run(trials=1, seen=None, capacity=HERE, out=tmp_path / "out", **chosen):
+        asked = {"trials": trials, "capacity": capacity}
+        return search(*files.load(), Selection(**chosen), out, seen or Trials(), **asked)
+
+    return run
+
+
+@pytest.fixture
 def no_test_data(monkeypatch):
     """Fail if anybody asks for the test part."""
     original = DataSettings.labelled
@@ -44,9 +55,9 @@ def no_test_data(monkeypatch):
     monkeypatch.setattr(DataSettings, "labelled", guarded)
 
 
-def test_search_draws_within_ranges_and_never_opens_the_test_part(files, tmp_path, no_test_data):
+def test_search_draws_within_ranges_and_never_opens_the_test_part(searched, tmp_path, no_test_data):
     seen, out = Trials(), tmp_path / "out"
-    found = search(*files.load(), Selection(), out, seen, trials=4, capacity=HERE)
+    found = searched(4, seen)
     assert len(found.trials) == len(seen.lines) == 4
     for values in seen.values.values():
         assert 1e-3 <= values["train.rates.weights"] <= 1e-1
@@ -74,7 +85,7 @@ def test_search_draws_within_ranges_and_never_opens_the_test_part(files, tmp_pat
 
 @pytest.mark.thorough("runs trials for seconds")
 def test_stopped_search_takes_its_running_trial_up_again(
-    files, tmp_path, no_test_data, monkeypatch
+    searched, tmp_path, no_test_data, monkeypatch
 ):
     monkeypatch.setattr(workers, "POLL_SECONDS", 0.01)
     first, second, execution = Trials(stop_at=1), Trials(), workers.Execution
@@ -92,23 +103,23 @@ def test_stopped_search_takes_its_running_trial_up_again(
 
     monkeypatch.setattr(workers, "Execution", held_up)
     with pytest.raises(KeyboardInterrupt):
-        search(*files.load(), Selection(), tmp_path / "out", first, trials=3, capacity=HERE)
+        searched(3, first)
     monkeypatch.setattr(workers, "Execution", execution)
     assert [line.state for line in first.lines] == ["complete", "fail"]
-    found = search(*files.load(), Selection(), tmp_path / "out", second, trials=3, capacity=HERE)
+    found = searched(3, second)
     assert [one.state for one in found.trials].count("complete") == 3
     # The second trial was stopped: the third one has its values, and goes on with its training.
     assert second.values[2] == first.values[1]
-    again = search(*files.load(), Selection(), tmp_path / "out", Trials(), trials=3, capacity=HERE)
+    again = searched(3)
     assert again == found
 
 
-def test_search_goes_on_after_a_kill_in_the_middle_of_a_line_of_its_journal(files, tmp_path):
-    search(*files.load(), Selection(), tmp_path / "out", Trials(), trials=1, capacity=HERE)
+def test_search_goes_on_after_a_kill_in_the_middle_of_a_line_of_its_journal(searched, tmp_path):
+    searched()
     journal = tmp_path / "out" / "study.journal"
     whole = journal.read_bytes()
     journal.write_bytes(whole + b'{"op_code":4,"wor')
-    found = search(*files.load(), Selection(), tmp_path / "out", Trials(), trials=2, capacity=HERE)
+    found = searched(2)
     assert [one.state for one in found.trials] == ["complete", "complete"]
     assert journal.read_bytes().startswith(whole)
     assert all(json.loads(line) for line in journal.read_text().splitlines())
@@ -118,7 +129,7 @@ def test_search_goes_on_after_a_kill_in_the_middle_of_a_line_of_its_journal(file
 # Optuna 4 warns of it, later versions log it.
 @pytest.mark.filterwarnings("ignore:The existing lock file has not been released:UserWarning")
 def test_search_goes_on_after_a_kill_that_left_the_lock_of_the_journal(
-    files, tmp_path, monkeypatch
+    searched, tmp_path, monkeypatch
 ):
     from optuna.storages.journal import JournalFileSymlinkLock
 
@@ -132,33 +143,30 @@ def test_search_goes_on_after_a_kill_that_left_the_lock_of_the_journal(
 
     monkeypatch.setattr(JournalFileSymlinkLock, "release", killed)
     with pytest.raises(KeyboardInterrupt):
-        search(*files.load(), Selection(), out, Trials(), trials=1, capacity=HERE)
+        searched(out=out)
     assert taken
     assert Path("out/study.journal.lock").is_symlink()
     monkeypatch.setattr(JournalFileSymlinkLock, "release", original)
-    found = search(*files.load(), Selection(), out, Trials(), trials=1, capacity=HERE)
+    found = searched(out=out)
     assert [one.state for one in found.trials] == ["complete"]
 
 
-def test_trials_of_the_same_values_share_their_training(files, tmp_path):
+def test_trials_of_the_same_values_share_their_training(files, searched, tmp_path):
     files.change('"train.rates.weights" = { low = 1e-3, high = 1e-1, log = true }\n', "")
     files.change('"train.batch_size" = { low = 8, high = 16 }\n', "")
     files.change("[[4], [5]]", "[[4]]")
     with ThreadPoolExecutor(2) as pool:
-        capacity = Capacity(jobs=2, executor=pool)
-        found = search(
-            *files.load(), Selection(), tmp_path / "out", Trials(), trials=3, capacity=capacity
-        )
+        found = searched(3, capacity=Capacity(jobs=2, executor=pool))
     assert [one.state for one in found.trials] == ["complete"] * 3
     assert len({one.value for one in found.trials}) == 1
     assert len(list((tmp_path / "out" / "trials").iterdir())) == 1
 
 
 @pytest.mark.thorough("a search of its own")
-def test_values_that_no_network_can_have_are_a_failed_trial(files, tmp_path):
+def test_values_that_no_network_can_have_are_a_failed_trial(files, searched):
     files.change("[[4], [5]]", "[[4], [-1]]")
     seen = Trials()
-    found = search(*files.load(), Selection(), tmp_path / "out", seen, trials=6, capacity=HERE)
+    found = searched(6, seen)
     bad = [one for one in found.trials if one.values["network.hidden"] == [-1]]
     assert bad
     assert {one.state for one in bad} == {"fail"}
@@ -166,69 +174,46 @@ def test_values_that_no_network_can_have_are_a_failed_trial(files, tmp_path):
     assert {one.state for one in found.trials if one not in bad} <= {"complete", "pruned"}
 
 
-def test_another_search_in_the_same_folder_is_refused(files, tmp_path):
-    search(*files.load(), Selection(), tmp_path / "out", Trials(), trials=1, capacity=HERE)
+def test_another_search_in_the_same_folder_is_refused(files, searched):
+    searched()
     with pytest.raises(StorageError, match=r"seeds is \[0\] there"):
-        search(
-            *files.load(),
-            Selection(seeds=(1,)),
-            tmp_path / "out",
-            Trials(),
-            trials=1,
-            capacity=HERE,
-        )
+        searched(seeds=(1,))
     files.change("high = 16", "high = 17")
     with pytest.raises(StorageError, match="space is"):
-        search(*files.load(), Selection(), tmp_path / "out", Trials(), trials=1, capacity=HERE)
+        searched()
 
 
-def test_trial_that_fails_says_why_and_the_search_goes_on(files, tmp_path):
+def test_trial_that_fails_says_why_and_the_search_goes_on(files, searched):
     runaway = "network = { refractory = 0.0, mean = 1e6, spread = 1e6 }"
     files.change("network = { self_recurrent = false }", runaway)
     seen = Trials()
-    found = search(*files.load(), Selection(), tmp_path / "out", seen, trials=2, capacity=HERE)
+    found = searched(2, seen)
     assert [line.state for line in seen.lines] == ["fail", "fail"]
     assert all(line.error.startswith("RunawayError: ") for line in seen.lines)
     assert found.best is None
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "message"),
+    ("before", "after", "chosen", "message"),
     [
-        ("train.batch_size", "train.batch_sise", "unknown key 'batch_sise'"),
-        ("bip = []", "bip = []\nvalidation_fraction = 0.0", "validation_fraction is 0"),
-        ("[search]", "[searches]", "unknown key 'searches'"),
+        ("train.batch_size", "train.batch_sise", {}, "unknown key 'batch_sise'"),
+        ("bip = []", "bip = []\nvalidation_fraction = 0.0", {}, "validation_fraction is 0"),
+        ("[search]", "[searches]", {}, "unknown key 'searches'"),
+        ("[search]", "[search]", {"held_out": ("a",)}, "Search on a task without held_out"),
+        (
+            '"train.batch_size" = { low = 8, high = 16 }',
+            '"train.epochs" = { low = 1, high = 9 }',
+            {"epochs": 5},
+            "train.epochs: 1 does not become the setting, which is 5",
+        ),
     ],
 )
-def test_search_that_cannot_be_is_refused_before_the_first_trial(files, tmp_path, before, after,
-                                                                message):  # fmt: skip
+def test_search_that_cannot_be_is_refused_before_the_first_trial(
+    files, searched, before, after, chosen, message
+):
     files.change(before, after)
     with pytest.raises(RecipeError, match=message):
-        search(*files.load(), Selection(), tmp_path / "out", Trials(), trials=1, capacity=HERE)
-
-
-def test_key_that_something_else_decides_is_refused(files, tmp_path):
-    files.change(
-        '"train.batch_size" = { low = 8, high = 16 }', '"train.epochs" = { low = 1, high = 9 }'
-    )
-    with pytest.raises(
-        RecipeError, match="train.epochs: 1 does not become the setting, which is 5"
-    ):
-        search(
-            *files.load(), Selection(epochs=5), tmp_path / "out", Trials(), trials=1, capacity=HERE
-        )
-
-
-def test_search_does_not_take_turns_with_held_out_groups(files, tmp_path):
-    with pytest.raises(RecipeError, match="Search on a task without held_out"):
-        search(
-            *files.load(),
-            Selection(held_out=("a",)),
-            tmp_path / "out",
-            Trials(),
-            trials=1,
-            capacity=HERE,
-        )
+        searched(**chosen)
 
 
 def test_values_become_nested_tables_and_lines_of_a_recipe():

@@ -15,7 +15,7 @@ from eventsim.experiment.results import PLAN
 from eventsim.experiment.search import search
 from eventsim.experiment.table import COLUMNS, cells, markdown, notes
 from eventsim.frontier import Question, gather
-from tests.unit.cli.conftest import call
+from tests.unit.cli.conftest import done, refused, told
 
 TASK = """
 format = "eventsim-task"
@@ -178,23 +178,17 @@ def test_search_and_frontier_say_why_they_refuse_values(speeds, tmp_path, watche
     with pytest.raises(ParameterError, match="the front is accuracy against cost"):
         gather(plan, tmp_path / "f", Question(chips={}))
     assert not (tmp_path / "f").exists()
-    refused = call("frontier", "--data", "speeds.h5")
-    assert refused.code == 2
-    assert "the front is accuracy against cost" in refused.err
+    refused("frontier", "--data", "speeds.h5").says("the front is accuracy against cost")
 
 
 def test_the_command_takes_a_file_with_values(speeds, tmp_path):
-    done = call(
+    found = told(
         "experiment", "architectures", "--data", "speeds.h5", "--condition", "feedforward",
-        "--smoke", "--seeds", "1", "--jobs", "0", "--out", "out", "--figures", "pdf,png", "--json",
+        "--smoke", "--seeds", "1", "--jobs", "0", "--out", "out", "--figures", "pdf,png",
     )  # fmt: skip
-    assert done.code == 0, done.err
-    assert done.json["measure"] == "r2"
+    assert found["measure"] == "r2"
     written = ["table.md", "table.json", "figure.png", "figure.pdf"]
-    assert [tmp_path / file for file in done.json["files"]] == [
-        tmp_path / "out" / name for name in written
-    ]
-    assert all((tmp_path / file).stat().st_size for file in done.json["files"])
+    assert [tmp_path / file for file in found["files"]] == [tmp_path / "out" / n for n in written]
+    assert all((tmp_path / file).stat().st_size for file in found["files"])
     assert json.loads((tmp_path / "out" / PLAN).read_text())["name"].startswith("architectures-")
-    plain = call("experiment", "table", "out")
-    assert "R2 on the test part" in plain.out
+    done("experiment", "table", "out").shows("R2 on the test part")
