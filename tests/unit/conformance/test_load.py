@@ -32,10 +32,8 @@ def test_there_are_enough_cases_with_and_without_loops():
 
 def test_case_file_gives_populations_synapses_events_and_decimals(entry, write):
     case = read_case(write(entry))
-    assert [(p.name, p.kind, p.size) for p in case.populations] == [
-        ("input", "input", 1),
-        ("hidden", "spiking", 1),
-    ]
+    populations = [(p.name, p.kind, p.size) for p in case.populations]
+    assert populations == [("input", "input", 1), ("hidden", "spiking", 1)]
     assert case.populations[1].parameters["tau_mem"] == (20.0,)
     assert case.projections[0].synapses[0] == (0, 0, 7.5, 0.0)
     assert case.events[0] == (2.0, 0)
@@ -52,13 +50,14 @@ def test_unknown_case_names_those_that_are_near():
 
 
 def test_file_that_is_no_json_or_missing_is_refused(write, tmp_path):
-    with pytest.raises(CaseError, match="is not JSON"):
-        read_case(write("{"))
-    with pytest.raises(CaseError, match="cannot be read"):
-        read_case(tmp_path / "absent.json")
-    (tmp_path / "one-arrival.json").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(CaseError, match="cannot be read"):
-        read_case(tmp_path / "one-arrival.json")
+    (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
+    for path, words in (
+        (write("{"), "is not JSON"),
+        (tmp_path / "absent.json", "cannot be read"),
+        (tmp_path / "binary.json", "cannot be read"),
+    ):
+        with pytest.raises(CaseError, match=words):
+            read_case(path)
 
 
 def put(value, *keys):
@@ -129,62 +128,49 @@ BROKEN = {
     "no double tolerance": (put(None, "tolerance", "double"), "double: is None"),
     "condition in words": (put("bad", "condition", "times"), "times: is 'bad'"),
     "no method": (put(None, "answer", "method"), "method: is None, expected a text"),
+    "a pair twice": (
+        lambda entry: entry["projections"].append(entry["projections"][0]), "joins .* twice"
+    ),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("change", BROKEN)
-def test_broken_case_file_is_refused_with_its_place(entry, write, change):
-    apply, message = BROKEN[change]
+NEURON = ("populations", 1, "neuron")
+OTHERS = {
+    "adlif-with-receptors": {
+        "another kind": (put("Izhikevich", *NEURON, "kind"), "'Izhikevich', expected one of"),
+        "another state": (put(["v", "i_gaba"], *NEURON, "states"), "is .*expected the states"),
+        "no parameter": (drop(*HIDDEN, "tau_syn_gaba"), r"lacks \['tau_syn_gaba'\]"),
+        "a parameter of nobody": (put([1.0, 1.0], *HIDDEN, "c"), r"has unknown \['c'\]"),
+        "a time below 0": (put([-1.0, 1.0], *HIDDEN, "tau_w"), "tau_w is -1.0, expected a value >"),
+        "no receptor": (drop("projections", 0, "receptor"), "receptor is None"),
+        "another receptor": (put("nmda", "projections", 0, "receptor"), "receptor is 'nmda'"),
+        "needs less": (put(["AdLIF"], "needs"), r"is .*expected \['receptors', 'AdLIF'\]"),
+    },
+    "own-alpha-synapse": {
+        "the flow grows": (put([0.2], *HIDDEN, "flow_v_v"), "the neuron is unstable"),
+        "a raised voltage": (put({"in": "v"}, *NEURON, "receptors"), "cannot raise 'v'"),
+        "an unknown state": (put([0.2], *HIDDEN, "flow_v_x"), r"has unknown \['flow_v_x'\]"),
+    },
+}
+CHANGES = {"one-arrival": BROKEN} | OTHERS
+
+
+@pytest.mark.parametrize(
+    ("case", "change"), [(case, key) for case in CHANGES for key in CHANGES[case]]
+)
+def test_broken_case_file_is_refused_with_its_place(write, case, change):
+    entry = read(case)
+    apply, message = CHANGES[case][change]
     apply(entry)
     with pytest.raises(CaseError, match=message) as caught:
-        read_case(write(entry))
-    assert "one-arrival.json" in str(caught.value)
-
-
-NEURON = ("populations", 1, "neuron")
-BROKEN_NEURONS = {
-    "another kind": (put("Izhikevich", *NEURON, "kind"), "kind: is 'Izhikevich', expected one of"),
-    "another state": (put(["v", "i_gaba"], *NEURON, "states"), "neuron: is .*expected the states"),
-    "a parameter is missing": (drop(*HIDDEN, "tau_syn_gaba"), r"lacks \['tau_syn_gaba'\]"),
-    "a parameter of nobody": (put([1.0, 1.0], *HIDDEN, "c"), r"has unknown \['c'\]"),
-    "a time below 0": (put([-1.0, 1.0], *HIDDEN, "tau_w"), "tau_w is -1.0, expected a value > 0"),
-    "no receptor": (drop("projections", 0, "receptor"), "receptor is None"),
-    "another receptor": (put("nmda", "projections", 0, "receptor"), "receptor is 'nmda'"),
-    "needs less": (put(["AdLIF"], "needs"), r"needs: is .*expected \['receptors', 'AdLIF'\]"),
-}
-
-
-@pytest.mark.parametrize("change", BROKEN_NEURONS)
-def test_broken_neuron_of_further_states_is_refused_with_its_place(write, change):
-    entry = read("adlif-with-receptors")
-    apply, message = BROKEN_NEURONS[change]
-    apply(entry)
-    with pytest.raises(CaseError, match=message):
-        read_case(write(entry, "adlif-with-receptors"))
-
-
-def test_given_entries_that_grow_or_raise_the_voltage_are_refused(write):
-    for change, message in (
-        (put([0.2], *HIDDEN, "flow_v_v"), "the neuron is unstable"),
-        (put({"in": "v"}, *NEURON, "receptors"), "cannot raise 'v'"),
-        (put([0.2], *HIDDEN, "flow_v_x"), r"has unknown \['flow_v_x'\]"),
-    ):
-        entry = read("own-alpha-synapse")
-        change(entry)
-        with pytest.raises(CaseError, match=message):
-            read_case(write(entry, "own-alpha-synapse"))
+        read_case(write(entry, case))
+    assert f"{case}.json" in str(caught.value)
 
 
 @pytest.mark.parametrize("content", [[], 3, None, {"format": "eventsim-conformance-case"}])
 def test_file_of_another_shape_is_refused(write, content):
     with pytest.raises(CaseError):
         read_case(write(content))
-
-
-def test_projection_that_joins_a_pair_twice_is_refused(entry, write):
-    entry["projections"].append(entry["projections"][0])
-    with pytest.raises(CaseError, match="joins .* twice"):
-        read_case(write(entry))
 
 
 def test_loop_without_the_need_for_it_is_refused(entry, write):

@@ -9,37 +9,24 @@ FOUND = {
             "precision": "double",
             "results": [
                 {
-                    "case": "one-arrival",
-                    "outcome": "failed",
-                    "tolerance_ms": 1e-9,
-                    "reason": "hidden[0]: extra spike",
-                    "expected": 1,
-                    "matched": 0,
-                    "misplaced": 1,
-                    "missing": 0,
-                    "extra": 2,
-                    "worst_error_ms": 0.25,
+                    "case": "one-arrival", "outcome": "failed", "tolerance_ms": 1e-9,
+                    "reason": "hidden[0]: extra spike", "expected": 1, "matched": 0,
+                    "misplaced": 1, "missing": 0, "extra": 2, "worst_error_ms": 0.25,
                 },
                 {
-                    "case": "pacemaker",
-                    "outcome": "not supported",
-                    "tolerance_ms": 1e-9,
+                    "case": "pacemaker", "outcome": "not supported", "tolerance_ms": 1e-9,
                     "reason": "no leak",
                 },
             ],
         }
     ]
-}
+}  # fmt: skip
 
 
 def test_rows_carry_simulator_case_and_errors():
     failed, skipped = rows_of(FOUND)
-    assert (failed["simulator"], failed["version"], failed["settings"]) == (
-        "late",
-        "7",
-        "dt = 1 ms",
-    )
-    assert (failed["case"], failed["extra"], failed["worst_error_ms"]) == ("one-arrival", 2, 0.25)
+    of = {"simulator": "late", "version": "7", "settings": "dt = 1 ms", "case": "one-arrival"}
+    assert failed.items() >= (of | {"extra": 2, "worst_error_ms": 0.25}).items()
     assert (skipped["outcome"], skipped["reason"]) == ("not supported", "no leak")
 
 

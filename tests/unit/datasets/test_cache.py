@@ -49,37 +49,36 @@ def test_any_change_of_the_key_makes_a_new_entry(part):
     assert get(make=never) == 1.0
 
 
-@pytest.mark.parametrize("length", [0, 10, 1000, -1])
-def test_half_written_file_is_made_anew(length):
+def flipped(content):
+    """With another bit in an event."""
+    content = bytearray(content)
+    content[content.index(np.array([1.0, 5.0, 1.0]).tobytes())] ^= 1
+    return content
+
+
+def of_another_key(_):
+    other = KEY | {"source": "other"}
+    get(other)
+    return entry("x", other)[0].read_bytes()
+
+
+def foreign(_):
+    path = entry("x", KEY)[0]
+    write_stored(path, [Recording([3.0], [0], 5.0)], n_channels=1)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [*(lambda content, n=n: content[:n] for n in (0, 10, 1000, -1)), flipped, of_another_key,
+     foreign],
+)  # fmt: skip
+def test_file_that_is_not_whole_or_of_something_else_is_made_anew(damage):
     get()
     path, _ = entry("x", KEY)
-    path.write_bytes(path.read_bytes()[:length])
+    path.write_bytes(damage(path.read_bytes()))
     assert get(make=lambda: samples(2.0)) == 2.0
     assert get(make=never) == 2.0
-
-
-def test_flipped_byte_of_an_event_is_noticed():
-    get()
-    path, _ = entry("x", KEY)
-    content = bytearray(path.read_bytes())
-    at = content.index(np.array([1.0, 5.0, 1.0]).tobytes())
-    content[at] ^= 1
-    path.write_bytes(content)
-    assert get(make=lambda: samples(2.0)) == 2.0
-
-
-def test_entry_of_another_key_under_this_name_is_not_used():
-    other = KEY | {"source": "other"}
-    get(other, lambda: samples(2.0))
-    path, _ = entry("x", KEY)
-    path.write_bytes(entry("x", other)[0].read_bytes())
-    assert get() == 1.0
-
-
-def test_foreign_file_is_made_anew():
-    path, _ = entry("x", KEY)
-    write_stored(path, [Recording([3.0], [0], 5.0)], n_channels=1)
-    assert get() == 1.0
 
 
 def test_two_makers_at_the_same_time_leave_one_whole_file():

@@ -47,22 +47,26 @@ def folder(tmp_path):
     return tmp_path / "nmnist"
 
 
-def test_event_is_decoded_by_hand():
-    t, c = nmnist.decode(bytes([5, 2, 0x81, 0x02, 0x03]), "here")
-    assert t.tolist() == [0x10203 / 1e3]
-    assert c.tolist() == [(34 + 2) * 34 + 5]
+CORNERS = list(zip((0, 0, 0), (33, 0, 0), (0, 33, 0), (33, 33, 1), strict=True))
 
 
-def test_overflow_of_the_clock_adds_to_all_later_times():
-    content = encode([100, 0, 200, 0, 300], [1, 0, 1, 0, 1], [2, 240, 2, 240, 2], [0] * 5)
-    t, _ = nmnist.decode(content, "here")
-    assert t.tolist() == [0.1, (200 + 8192) / 1e3, (300 + 2 * 8192) / 1e3]
-
-
-def test_order_of_channels_is_polarity_row_column():
-    corners = [(0, 0, 0), (33, 0, 0), (0, 33, 0), (33, 33, 1)]
-    t, x, y, p = range(4), *zip(*corners, strict=True)
-    assert nmnist.decode(encode(t, x, y, p), "here")[1].tolist() == [0, 33, 33 * 34, 2311]
+@pytest.mark.parametrize(
+    ("content", "times", "channels"),
+    [
+        (bytes([5, 2, 0x81, 0x02, 0x03]), [0x10203], [(34 + 2) * 34 + 5]),
+        # An overflow of the clock adds to all later times.
+        (
+            encode([100, 0, 200, 0, 300], [1, 0, 1, 0, 1], [2, 240, 2, 240, 2], [0] * 5),
+            [100, 200 + 8192, 300 + 2 * 8192],
+            [69] * 3,
+        ),
+        # Channels go by polarity, row, column.
+        (encode(range(4), *CORNERS), range(4), [0, 33, 33 * 34, 2311]),
+    ],
+)
+def test_events_are_decoded_by_hand(content, times, channels):
+    t, c = nmnist.decode(content, "here")
+    assert (t.tolist(), c.tolist()) == ([us / 1e3 for us in times], channels)
 
 
 def test_folder_is_read_in_the_order_of_digit_and_number(folder):

@@ -51,24 +51,19 @@ def test_one_duration_serves_all_samples():
     assert stream([], [], [0, 0, 0], duration=7.0).duration.tolist() == [7.0, 7.0]
 
 
-def test_event_at_zero_and_at_the_duration_are_valid():
-    assert stream([0.0, 10.0], [1, 2]).n_events == 2
-
-
-def test_stream_without_samples_is_valid():
-    s = stream([], [], [0])
-    assert (s.n_samples, s.n_events) == (0, 0)
-
-
-def test_simultaneous_events_are_ordered_by_channel():
-    s = stream([1.0, 1.0, 1.0, 2.0, 1.0, 1.0], [3, 0, 1, 2, 2, 1], [0, 4, 6])
-    assert s.channels.tolist() == [0, 1, 3, 2, 1, 2]
-    assert s.times.tolist() == [1.0, 1.0, 1.0, 2.0, 1.0, 1.0]
-
-
-def test_ties_across_samples_are_not_reordered():
-    s = stream([1.0, 1.0], [3, 0], [0, 1, 2])
-    assert s.channels.tolist() == [3, 0]
+@pytest.mark.parametrize(
+    ("times", "channels", "offsets", "ordered"),
+    [
+        ([], [], [0], []),  # no samples
+        ([0.0, 10.0], [1, 2], [0, 2], [1, 2]),  # at 0 and at the duration
+        ([1.0, 1.0, 1.0, 2.0, 1.0, 1.0], [3, 0, 1, 2, 2, 1], [0, 4, 6], [0, 1, 3, 2, 1, 2]),
+        ([1.0, 1.0], [3, 0], [0, 1, 2], [3, 0]),  # a tie across samples
+    ],
+)
+def test_simultaneous_events_of_a_sample_are_ordered_by_channel(times, channels, offsets, ordered):
+    s = stream(times, channels, offsets)
+    assert (s.times.tolist(), s.channels.tolist()) == (times, ordered)
+    assert (s.n_samples, s.n_events) == (len(offsets) - 1, len(times))
 
 
 def test_unsorted_times_are_refused_with_sample_event_and_remedy():

@@ -16,24 +16,20 @@ def dominated_by_the_definition(costs, values):
     ]
 
 
-def test_dominated_points_are_not_on_the_front():
-    costs, values = [1.0, 2.0, 3.0, 4.0], [0.5, 0.4, 0.9, 0.9]
-    assert pareto_front(costs, values).tolist() == [True, False, True, False]
-
-
-def test_points_of_one_cost_leave_the_best_and_points_of_one_value_the_cheapest():
-    assert pareto_front([1.0, 1.0], [0.5, 0.6]).tolist() == [False, True]
-    assert pareto_front([1.0, 2.0], [0.6, 0.6]).tolist() == [True, False]
-
-
-def test_points_that_are_alike_are_all_on_the_front_or_none():
-    assert pareto_front([1.0, 1.0], [0.5, 0.5]).tolist() == [True, True]
-    assert pareto_front([2.0, 2.0, 1.0], [0.5, 0.5, 0.5]).tolist() == [False, False, True]
-
-
-def test_single_point_is_the_front_and_no_points_have_none():
-    assert pareto_front([3.0], [0.1]).tolist() == [True]
-    assert pareto_front([], []).tolist() == []
+@pytest.mark.parametrize(
+    ("costs", "values", "front"),
+    [
+        ([1.0, 2.0, 3.0, 4.0], [0.5, 0.4, 0.9, 0.9], [True, False, True, False]),
+        ([1.0, 1.0], [0.5, 0.6], [False, True]),  # of one cost the best
+        ([1.0, 2.0], [0.6, 0.6], [True, False]),  # of one value the cheapest
+        ([1.0, 1.0], [0.5, 0.5], [True, True]),  # those alike all, or none
+        ([2.0, 2.0, 1.0], [0.5, 0.5, 0.5], [False, False, True]),
+        ([3.0], [0.1], [True]),
+        ([], [], []),
+    ],
+)
+def test_front_by_hand(costs, values, front):
+    assert pareto_front(costs, values).tolist() == front
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=12))

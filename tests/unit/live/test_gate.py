@@ -44,16 +44,6 @@ def test_pieces_do_not_depend_on_how_events_were_packed(cuts, seed):
     assert told[0] == told[1]
 
 
-def test_late_event_is_dropped_and_unordered_ones_are_put_in_place():
-    packets = [Packet.of([5.0, 14.0], [0, 0]), Packet.of([12.0, 4.0, 13.0, 25.0], [1, 2, 1, 0])]
-    pieces, gate = run(packets)
-    assert events(pieces) == [(5.0, 0), (12.0, 1), (13.0, 1), (14.0, 0), (25.0, 0)]
-    assert (gate.counters.late, gate.counters.latest_ms, gate.counters.unordered) == (1, 6.0, 2)
-    pieces, gate = run(packets, patience=10.0)
-    assert events(pieces)[0] == (4.0, 2)
-    assert gate.counters.late == 0
-
-
 @pytest.mark.parametrize("kind", ["uint16", "uint32", "uint64", "int32", "int64"])
 def test_ticks_of_any_type_may_be_unordered(kind):
     # Between unsigned numbers a step back was a jump forward by 2^32: a restart of the clock.
@@ -71,30 +61,51 @@ def test_channels_that_are_no_whole_numbers_are_refused(channels):
         Packet(np.zeros(2), np.zeros(3, int))
 
 
-def test_event_where_the_last_chunk_ended_is_not_late():
-    pieces, gate = run([Packet.of([5.0, 20.0], [0, 0]), Packet.of([20.0, 19.0], [1, 1])])
-    assert events(pieces) == [(5.0, 0), (20.0, 0), (20.0, 1)]
-    assert gate.counters.late == 1
+LATE = [Packet.of([5.0, 14.0], [0, 0]), Packet.of([12.0, 4.0, 13.0, 25.0], [1, 2, 1, 0])]
+THREE = [Packet.of([2.0, 2.0, 2.0], [1, 0, 1])]
+
+
+@pytest.mark.parametrize(
+    ("packets", "settings", "kept", "counted"),
+    [
+        (
+            LATE, {}, [(5.0, 0), (12.0, 1), (13.0, 1), (14.0, 0), (25.0, 0)],
+            {"late": 1, "latest_ms": 6.0, "unordered": 2},
+        ),
+        (
+            LATE, {"patience": 10.0},
+            [(4.0, 2), (5.0, 0), (12.0, 1), (13.0, 1), (14.0, 0), (25.0, 0)], {"late": 0},
+        ),
+        # An event where the last chunk ended is not late.
+        (
+            [Packet.of([5.0, 20.0], [0, 0]), Packet.of([20.0, 19.0], [1, 1])], {},
+            [(5.0, 0), (20.0, 0), (20.0, 1)], {"late": 1},
+        ),
+        # A time before 0 of the source is time 0; events at one time go by channel.
+        ([Packet.of([-5.0, 3.0], [0, 1])], {}, [(0.0, 0), (8.0, 1)], {}),
+        ([Packet.of([2.0, 2.0, 1.0], [3, 0, 2])], {}, [(1.0, 2), (2.0, 0), (2.0, 3)], {}),
+        (THREE, {"duplicates": "keep"}, [(2.0, 0), (2.0, 1), (2.0, 1)], {"duplicate": 1}),
+        (THREE, {"duplicates": "drop"}, [(2.0, 0), (2.0, 1)], {"duplicate": 1}),
+        (
+            [Packet.of([70_000.0, 70_005.0], [0, 1]), Packet.of([3.0, 9.0], [2, 3])], {},
+            [(0.0, 0), (5.0, 1), (0.0, 2), (6.0, 3)], {"restarts": 1, "cut": 2},
+        ),
+    ],
+)  # fmt: skip
+def test_events_are_put_in_place_and_what_is_wrong_is_counted(packets, settings, kept, counted):
+    pieces, gate = run(packets, **settings)
+    assert events(pieces) == kept
+    assert {name: getattr(gate.counters, name) for name in counted} == counted
+
+
+def test_pieces_tell_their_begin_and_their_end():
+    pieces, _ = run([Packet.of([5.0, 20.0], [0, 0]), Packet.of([20.0, 19.0], [1, 1])])
     # What is left ends behind its last event, which would be lost at its end.
     assert [p.end for p in pieces] == [10.0, 20.0, 30.0]
-
-
-def test_time_before_0_of_the_source_is_time_0():
     pieces, _ = run([Packet.of([-5.0, 3.0], [0, 1])])
-    assert events(pieces) == [(0.0, 0), (8.0, 1)]
     assert pieces[0].zero == -5.0
-
-
-def test_events_at_one_time_go_by_channel():
-    pieces, _ = run([Packet.of([2.0, 2.0, 1.0], [3, 0, 2])])
-    assert events(pieces) == [(1.0, 2), (2.0, 0), (2.0, 3)]
-
-
-@pytest.mark.parametrize(("policy", "kept"), [("keep", 3), ("drop", 2)])
-def test_duplicates_are_counted_and_dropped_where_asked(policy, kept):
-    pieces, gate = run([Packet.of([2.0, 2.0, 2.0], [1, 0, 1])], duplicates=policy)
-    assert len(events(pieces)) == kept
-    assert gate.counters.duplicate == 1
+    pieces, _ = run([Packet.of([70_000.0, 70_005.0], [0, 1]), Packet.of([3.0, 9.0], [2, 3])])
+    assert [(p.zero, p.why) for p in pieces] == [(70_000.0, "restart"), (3.0, "over")]
 
 
 def test_flood_is_cut_at_the_limit_and_every_dropped_event_counted():
@@ -103,14 +114,6 @@ def test_flood_is_cut_at_the_limit_and_every_dropped_event_counted():
     assert pieces[0].channels.tolist() == [0] * 100  # those that came first
     assert gate.counters.too_many == 3900
     assert gate.counters.events + gate.counters.too_many == 4001
-
-
-def test_clock_that_begins_anew_ends_the_recording_and_begins_another():
-    packets = [Packet.of([70_000.0, 70_005.0], [0, 1]), Packet.of([3.0, 9.0], [2, 3])]
-    pieces, gate = run(packets)
-    assert events(pieces) == [(0.0, 0), (5.0, 1), (0.0, 2), (6.0, 3)]
-    assert [(p.zero, p.why) for p in pieces] == [(70_000.0, "restart"), (3.0, "over")]
-    assert (gate.counters.restarts, gate.counters.cut) == (1, 2)
 
 
 def test_jump_forth_does_not_compute_the_silence():
