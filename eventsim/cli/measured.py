@@ -1,20 +1,16 @@
 """What a command measured: which recordings, how many, and how many of them were learned.
 
 A number says of a network what it can do with recordings that it has not met only where none of
-them is of the training part of its run. For those of the run's own test part this follows from the
-division of its data; others are compared with the training part by their events, counted from the
-first one, since an import may have moved or rounded the same recording in another way.
+them is of the training part of its run. Those of the run's own test part are others by the
+division of its data, unless its file has recordings twice: the run has looked (``Parts.test_met``).
+Others are compared with the training part by their events (:mod:`eventsim.events.same`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from eventsim.arrays import Floats
 from eventsim.cli.begin import how_read, words_of
 from eventsim.cli.events import find_for, run_of
 from eventsim.cli.readers import Events
@@ -22,11 +18,10 @@ from eventsim.cli.reading import Reading
 from eventsim.cli.terminal import say
 from eventsim.errors import EventSimError
 from eventsim.events import Dataset, EventStream, StoredStream
+from eventsim.events.same import found_among
 from eventsim.runs.run import Run
 
-SAME_MS = 1.5e-3  # a difference of times that were rounded to a microsecond moves by less
 NONE = "none of training"
-MARKS = 64  # of a recording's times are compared
 
 
 @dataclass(frozen=True)
@@ -69,7 +64,7 @@ class MeasuredPart:
         return (
             f"{self.of_training:,} of the {self.recordings:,} recordings measured are of the "
             "training part of the run, validation included: the numbers say little of new ones. "
-            "Leave the data out for the test part of the run."
+            "Leave the data out for the test part of the run, or take out what the file has twice."
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -108,7 +103,7 @@ def _measured(net: Path, found: Events, stream: EventStream | StoredStream) -> M
         reason = f"{net.name} is a network file outside the folder of its run"
         return MeasuredPart(found.part, n, None, reason)
     if found.own or _divided_alike(run, found):
-        return MeasuredPart(found.part, n, n if found.part == "train" else 0)
+        return MeasuredPart(found.part, n, n if found.part == "train" else _twice(run, stream))
     try:
         return MeasuredPart(found.part, n, _met(run, stream), compared=True)
     except EventSimError as error:
@@ -130,43 +125,11 @@ def _divided_alike(run: Run, found: Events) -> bool:
 
 def _met(run: Run, stream: EventStream | StoredStream) -> int:
     """How many of the recordings are among those of training, by their events."""
-    learned = run.data("train").stream
-    found: dict[bytes, list[tuple[int, Floats]]] = {}
-    for index, times, channels in _as_long(stream, learned):
-        found.setdefault(_counts(channels), []).append((index, _marks(times, channels)))
-    asked = {
-        counts: (np.array([index for index, _ in same]), np.stack([marks for _, marks in same]))
-        for counts, same in found.items()
-    }
-    met: set[int] = set()
-    for _, times, channels in _as_long(learned, stream):
-        if (same := asked.get(_counts(channels))) is not None:
-            which, marks = same
-            off = np.abs(marks - _marks(times, channels)).max(axis=1)
-            met.update(which[off < SAME_MS].tolist())
-    return len(met)
+    return found_among(stream, run.data("train").stream).size
 
 
-def _as_long(
-    stream: EventStream | StoredStream, others: EventStream | StoredStream
-) -> Iterator[tuple[int, Floats, NDArray[np.int32]]]:
-    """Recordings that have as many events as one of the others, with their index; no empty ones."""
-    lengths, known = np.diff(stream.offsets), np.diff(others.offsets)
-    for index in np.flatnonzero(np.isin(lengths, known[known > 0])):
-        yield int(index), *stream.sample(int(index))
-
-
-def _counts(channels: NDArray[np.int32]) -> bytes:
-    """How many events every channel has; no shift or rounding of times changes it."""
-    return np.trim_zeros(np.bincount(channels), "b").tobytes()
-
-
-def _marks(times: Floats, channels: NDArray[np.int32]) -> Floats:
-    """Times from the first event on, channel by channel; of a long recording :data:`MARKS`.
-
-    Rounding by r moves each of them by at most 2 r, since a channel's times stay in their order.
-    """
-    order = np.argsort(channels, kind="stable")
-    at = np.linspace(0, order.size - 1, min(order.size, MARKS)).astype(np.int64)
-    marks: Floats = times[order[at]] - times[0]
-    return marks
+def _twice(run: Run, stream: EventStream | StoredStream) -> int:
+    """How many recordings of a part that is not learned are in the training part as well."""
+    parts = run.parts
+    # The run has looked; one of an earlier version has not.
+    return 0 if parts is not None and parts.test_met == 0 else _met(run, stream)

@@ -114,6 +114,7 @@ def part_rows(found: Mapping[str, Any]) -> list[list[str]]:
     if parts.validation.recordings:
         rows.append([f"validated, by {parts.validated_by}", str(parts.validation)])
     rows += [] if parts.test is None else [["tested", str(parts.test)]]
+    rows += [list(one) for one in parts.met]
     never = parts.never_learned
     return [*rows, [NEVER_LEARNED, ", ".join(never)]] if never else rows
 

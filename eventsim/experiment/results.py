@@ -96,6 +96,8 @@ class TestedDivision:
     # Recordings that are tested over those that are learned, repeats and voices aside; None
     # likewise
     share: float | None
+    # Tested recordings with the same events as one of training; None where nobody has looked
+    test_met: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -283,6 +285,7 @@ def _division(fold: str | None, runs_of: Sequence[Sequence[Result]]) -> TestedDi
         validated_by=None if first is None else first.validated_by,
         validated={seed: parts[seed].validation for seed in sorted(parts)},
         share=None if tested is None else tested.recordings / max(learned, 1),
+        test_met=None if first is None else first.test_met,
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from eventsim.experiment.results import Findings, Measure, Row, TestedDivision
 from eventsim.experiment.statistics import Summary
+from eventsim.train.parts import TEST_MET
 
 EARLIER_OPERATIONS = "in runs of earlier versions with multiply-adds of a linear decision"
 COLUMNS = (
@@ -103,6 +104,11 @@ def notes(findings: Findings) -> list[str]:
         found.append(f"Groups held out in turn: {groups}.")
     if not repeats.are_folds:
         found += _tested(findings.divisions[0])
+    found += [
+        f"{TEST_MET.capitalize()}: {one.test_met:,} of {one.tested}."
+        for one in findings.divisions
+        if one.test_met and one.tested is not None
+    ]
     found += [_left_out(row) for row in findings.rows if row.left_out]
     found += [
         f"{row.title}: difference and p are over {row.comparison.n} {repeats.kind} that the "

@@ -211,6 +211,7 @@ def _held_out(run: RunRecord) -> list[list[str]]:
         found = [["validation", f"{parts.validation}; asked for: {asked}, by {parts.validated_by}"]]
     found.insert(0, ["learned", parts.learned])
     found += [] if parts.test is None else [["tested", str(parts.test)]]
+    found += [list(one) for one in parts.met]
     never = parts.never_learned
     return [*found, [NEVER_LEARNED, ", ".join(never)]] if never else found
 

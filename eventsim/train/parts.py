@@ -16,12 +16,15 @@ from eventsim.arrays import Ints
 from eventsim.errors import DataError
 from eventsim.events import AnyDataset, stratified_split
 from eventsim.events.labelled import Texts, grouped_split
+from eventsim.events.same import found_among
 from eventsim.network.answer import words_of
 from eventsim.train.config import TrainConfig
 from eventsim.train.draws import Draw, draw_seed
 
 By = Literal["group", "recording"]
 NEVER_LEARNED = "tested, but never learned: classes"
+TEST_MET = "tested, with the same events as one of training"
+VALIDATION_MET = "validated, with the same events as one that is learned"
 MOST_NAMED = 12  # groups that a line names; JSON names all
 NO_GROUP = "without a group"  # those of the group "", as people read it
 
@@ -84,6 +87,18 @@ class Parts:
     # Classes that are tested, and of which no recording is learned: their recordings cannot be
     # right. Of ``ctc`` words in place of classes. Empty before the test.
     never_learned: tuple[str, ...] = ()
+    # Tested recordings with the same events as one of training, validation included, and those of
+    # validation with the same events as one that is learned: what they show is no generalisation.
+    # None where nobody has looked: before the test, and in runs of earlier versions
+    test_met: int | None = None
+    validation_met: int | None = None
+
+    @property
+    def met(self) -> list[tuple[str, str]]:
+        """What is said of recordings that are there twice: label and number; often nothing."""
+        sides = [(VALIDATION_MET, self.validation_met, self.validation)]
+        sides += [] if self.test is None else [(TEST_MET, self.test_met, self.test)]
+        return [(what, f"{n:,} of {part.recordings:,}") for what, n, part in sides if n]
 
     @property
     def learned(self) -> str:
@@ -94,13 +109,19 @@ class Parts:
 
     def tested(self, data: AnyDataset, test: AnyDataset, config: TrainConfig) -> "Parts":
         """The parts with that of the test; ``data`` and ``config`` are those of the training."""
-        kept, _ = validation_split(data, config)
+        kept, held = validation_split(data, config)
         learned = {data.class_names[k] for k in np.unique(data.labels[kept])}
         asked = [test.class_names[k] for k in np.unique(test.labels)]
         if config.loss.rule == "ctc":  # it answers by words, of which it joins any strings
             learned, asked = {*words_of([*learned])}, words_of(asked)
         missing = tuple(name for name in asked if name not in learned)
-        return replace(self, test=Members.of_data(test), never_learned=missing)
+        return replace(
+            self,
+            test=Members.of_data(test),
+            never_learned=missing,
+            test_met=found_among(test.stream, data.stream).size,
+            validation_met=found_among(data.subset(held).stream, data.subset(kept).stream).size,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values that JSON gives back alike."""

@@ -12,6 +12,7 @@ from eventsim.errors import DataError
 from eventsim.events import Dataset, EventStream
 from eventsim.runs.data import DataSettings
 from eventsim.runs.recordings import OWN
+from eventsim.runs.run import load_any
 from eventsim.runs.settings import RunSettings
 from eventsim.train import TrainConfig
 from eventsim.train.choice import answer_of
@@ -192,3 +193,22 @@ def test_the_test_part_of_a_data_set_that_the_run_divides_otherwise_is_compared(
     found = find_for(tmp_path, "fsdd", Reading())
     assert (found.part, found.own, found.stream.n_samples) == ("test", False, 8)
     assert measured_by(tmp_path, found, found.stream).of_training == learned
+
+
+def test_recordings_that_are_learned_and_tested_are_told_wherever_the_accuracy_stands(tmp_path):
+    data = two_patterns(N)
+    order = np.concatenate([np.arange(N), np.arange(5)])  # the first five a second time
+    splits = np.array(["train"] * N + ["test"] * 5)
+    data.subset(order).save(tmp_path / "mine.h5", splits=splits)
+    options = ("--hidden", 4, "--epochs", 1, "--threads", 1, "--out", tmp_path / "run")
+    said = call("train", tmp_path / "mine.h5", *options)
+    assert said.code == 0, said.err
+    row = "tested, with the same events as one of training"
+    for text in (said.out, (tmp_path / "run" / "index.html").read_text()):
+        assert row in " ".join(text.split())
+        assert "5 of 5" in text
+    kept = load_any(tmp_path / "run").parts
+    assert kept.test_met == 5
+    told = call("evaluate", tmp_path / "run", "--json")
+    assert told.json["measured"]["of_training"] == 5
+    assert "5 of the 5 recordings measured are of the training part" in told.err

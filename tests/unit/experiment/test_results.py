@@ -225,6 +225,17 @@ def test_seeds_of_one_division_say_that_they_tell_nothing_of_other_speakers(root
     assert kept["divisions"][0]["tested"]["groups"] == {"ann": 10}
 
 
+def test_recordings_that_are_tested_and_learned_are_told(root):
+    for seed in range(2):
+        write(root, "plain", seed, 0.5, parts=parts(("ann",), validated="bob", test_met=3))
+    found = collect(root)
+    assert found.divisions[0].test_met == 3
+    words = (
+        "Tested, with the same events as one of training: 3 of 10 recordings of 1 group: ann 10."
+    )
+    assert words in markdown(found)
+
+
 def folds_of(files, root, values, **told_too):
     """An experiment in folds, a result of each condition, fold and seed."""
     for name in PEOPLE:

@@ -120,6 +120,36 @@ def test_classes_that_are_tested_and_never_learned_are_named():
     assert parts_of_run(data, config).tested(data, asked, config).never_learned == ()
 
 
+def test_recordings_that_are_there_twice_are_counted():
+    times = np.random.default_rng(0).uniform(0.0, 50.0, (4, 20))
+    order = [0, 1, 2, 3, 1, 2]  # in the test part two of the four again, one of them moved in time
+    events = [(np.sort(times[k]), np.arange(20) % 3) for k in order]
+    events[4] = (events[4][0] + 7.0, events[4][1])
+    stream = EventStream.from_samples(events, n_channels=3, duration=60.0)
+    data = Dataset(stream, [0, 0, 1, 1, 0, 1], ("a", "b"))
+    learned, asked = data.subset(np.arange(4)), data.subset(np.arange(4, 6))
+    config = replace(CONFIG, validation_fraction=0.0)
+    found = parts_of_run(learned, config).tested(learned, asked, config)
+    assert (found.test_met, found.validation_met) == (2, 0)
+    assert found.met == [("tested, with the same events as one of training", "2 of 2")]
+    other = data.subset(np.array([3]))
+    assert parts_of_run(learned, config).tested(learned, other, config).test_met == 1
+    found = parts_of_run(learned.subset(np.arange(3)), config)
+    assert found.tested(learned.subset(np.arange(3)), other, config).met == []
+    # Every recording is there twice, and validation holds out what is learned.
+    double = data.subset(np.array([0, 0, 0, 0, 2, 2, 2, 2]))
+    halves = replace(CONFIG, validation_fraction=0.5)
+    found = parts_of_run(double, halves).tested(double, other, halves)
+    assert found.met == [("validated, with the same events as one that is learned", "4 of 4")]
+
+
+def test_recordings_of_few_events_are_the_same_only_at_the_same_times():
+    learned, config = recordings(), replace(CONFIG, validation_fraction=0.0)  # one event each
+    stream = EventStream([3.0, 3.5], [0, 0], [0, 1, 2], n_channels=3, duration=40.0)
+    asked = Dataset(stream, [0, 1], ("a", "b"))
+    assert parts_of_run(learned, config).tested(learned, asked, config).test_met == 1
+
+
 def test_words_of_ctc_are_learned_in_any_string():
     data = replace(recordings(), class_names=("one two", "two one"))
     learned, asked = (data.subset(np.flatnonzero(data.labels == k)) for k in (0, 1))
