@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from tests.support.compare import SINGLE_ATOL, TIME_ATOL
+from tests.support.compare import SINGLE_ATOL, TIME_ATOL, assert_same_spikes
 from tests.support.exact import exact_train, quadratic_train
 from tests.support.nets import one_neuron, one_sample
 from tests.support.stepping import Neuron, spikes_of_neuron
@@ -132,6 +132,24 @@ def test_ten_thousand_events_in_one_millisecond_in_single_precision(fast_backend
     tape = es.simulate(net, stream, backend=fast_backend, precision="single")
     # The current is a sum of 10,000 roundings of 1e-7, so ten times the usual bound.
     np.testing.assert_allclose(tape["hidden"].times, expected, rtol=0, atol=10 * SINGLE_ATOL)
+
+
+@pytest.mark.parametrize("adaptation", [None, 1e-3])
+def test_time_constants_a_million_apart_in_single_precision(fast_backend, adaptation):
+    """Newton's method ended at a part of the slow one, which may be many times the fast one."""
+    rng, net = np.random.default_rng(9), es.Network()
+    taus = np.repeat([[1e-6, 2.5], [3.0, 1e-7], [1e7, 3.0], [2e-5, 300.0]], 8, axis=0).T
+    net.add_input("input", 4)
+    net.add_population(
+        "hidden", 32, tau_mem=taus[0], tau_syn=taus[1], refractory=1.0, adaptation=adaptation
+    )
+    strength = np.maximum(taus[0] / taus[1], 1.0)
+    net.connect("input", "hidden", rng.normal(0.2, 0.6, (4, 32)) * strength)
+    stream = one_sample(np.sort(rng.uniform(0.0, 80.0, 60)), rng.integers(0, 4, 60), n_channels=4)
+    expected = es.simulate(net, stream, backend="reference")
+    found = es.simulate(net, stream, backend=fast_backend, precision="single")
+    assert np.unique(expected["hidden"].neurons).size > 20
+    assert_same_spikes(found, expected, atol_ms=SINGLE_ATOL)
 
 
 def test_runaway_in_single_precision_is_refused(fast_backend):

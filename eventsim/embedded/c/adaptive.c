@@ -176,7 +176,8 @@ static float adaptive_crossing(const start_t *s, float h) {
         return 0.0F;
     }
     if (e.by < 0.0F && s->j > s->v && s->j > 0.0F) {
-        const float tolerance = NEWTON_STEP / s->rates.slow;
+        const float fast = s->rates.slow + absolute(s->rates.gap);
+        const float tolerance = newton_tolerance(s->rates.slow, fast > s->rate ? fast : s->rate);
         float t = 0.0F;
         int k;
         for (k = 0; k < MAX_STEPS; ++k) {

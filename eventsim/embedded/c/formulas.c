@@ -67,7 +67,8 @@ static float fused(float a, float b, float c) { return __builtin_fmaf(a, b, c); 
 #define NEAR_Z 0.5F
 #define BEYOND 1.00000095367431640625F
 #define MOST_BEND 0.125F
-#define NEWTON_STEP 1e-6F
+#define NEWTON_STEP 1e-6F        /* of the slow time constant */
+#define NEWTON_FAST 5e-4F        /* of the fast one */
 #define MAX_STEPS 80
 #define LONG_SPAN 16.0F
 
@@ -201,6 +202,12 @@ static float crossing_from_rest(float v, float j, float h, const rates_t *r, flo
     return hi < h ? hi : -1.0F;
 }
 
+/* Newton's method stops at a smaller step. */
+static float newton_tolerance(float slow, float fast) {
+    const float of_slow = NEWTON_STEP / slow, of_fast = NEWTON_FAST / fast;
+    return of_slow < of_fast ? of_slow : of_fast;
+}
+
 /* Time in [0, h BEYOND) at which v first rises through the level, or -1. */
 static float crossing(float v, float j, float h, const rates_t *r, float level) {
     const float end = h * BEYOND;
@@ -228,7 +235,7 @@ static float crossing(float v, float j, float h, const rates_t *r, float level) 
             a = there;
         }
     }
-    tolerance = NEWTON_STEP / r->slow;
+    tolerance = newton_tolerance(r->slow, r->slow + absolute(r->gap));
     for (k = 0; k < MAX_STEPS; ++k) {
         step = -a.by / a.slope;
         t = t + step;

@@ -157,7 +157,8 @@ template <class R> FORMULA R adaptive_crossing(const Start<R>& s, R h) {
     if (e.by >= zero && e.slope > zero) return zero;
     if (e.by < zero && s.j > s.v && s.j > zero) {
         // No later slope is larger: Newton's method from the left never passes the crossing.
-        const R tolerance = NEWTON_STEP<R> / s.rates.slow;
+        const R fast = s.rates.slow + absolute(s.rates.gap);
+        const R tolerance = newton_tolerance(s.rates.slow, fast > s.rate ? fast : s.rate);
         R t = zero;
         for (int k = 0; k < MAX_STEPS; ++k) {
             const R step = -e.by / e.slope;

@@ -3,7 +3,7 @@
 // Derivation      eventsim/neuron/lif.py. Where v can cross a positive level it rises under j > 0 and
 //                 is concave, so that Newton's method from the left never passes the crossing, and
 //                 meets a falling v where there is none.
-// Error           of the order of the last step squared over the slow time constant, NEWTON_STEP of
+// Error           of the order of the last step squared over the fast time constant, NEWTON_FAST of
 //                 which is the largest; at a grazing peak of the order of the step.
 #pragma once
 #include "propagators.hpp"
@@ -18,9 +18,17 @@ constexpr double LONG = 16.0;
 // times the step over its slope, both halved once. Beyond this r the method starts at the left end.
 constexpr double MOST_BEND = 0.125;
 
-// Newton's method stops at a step below this fraction of the slow time constant, or after so many.
+// Newton's method stops at a step below these fractions of both time constants, the slow and the
+// fast, or after so many.
 template <class R> constexpr R NEWTON_STEP = sizeof(R) == sizeof(float) ? R(1e-6) : R(1e-13);
+template <class R> constexpr R NEWTON_FAST = sizeof(R) == sizeof(float) ? R(5e-4) : R(1e-8);
 constexpr int MAX_STEPS = 80;
+
+template <class V> FORMULA V newton_tolerance(V slow, V fast) {
+    using R = Real<V>;
+    const V of_slow = NEWTON_STEP<R> / slow, of_fast = NEWTON_FAST<R> / fast;
+    return select(of_slow < of_fast, of_slow, of_fast);
+}
 
 // A bound of v from (v, j) on, where the gain from j is at most `reach`.
 template <class V> FORMULA V peak_bound(V v, V j, V reach) {
@@ -109,7 +117,7 @@ template <class V> FORMULA V crossing(V v, V j, V h, const Rates<V>& r, V level,
         t = select(jumps, start, t);
         a = {select(jumps, there.by, a.by), select(jumps, there.slope, a.slope)};
     }
-    const V tolerance = NEWTON_STEP<R> / r.slow;
+    const V tolerance = newton_tolerance(r.slow, r.slow + absolute(r.gap));
     for (int k = 0; k < MAX_STEPS; ++k) {
         step = -a.by / a.slope;
         t = select(runs, t + step, t);
