@@ -55,7 +55,7 @@ from eventsim.entries import Bounds, NotNegative, Settings
 from eventsim.entries.described import described, setting
 from eventsim.events import SpikeTape
 from eventsim.network import Network
-from eventsim.train.regularise import spike_seeds
+from eventsim.train.regularise import spike_seeds, voltage_of_spike
 
 PJ_PER_UJ = 1e6
 
@@ -188,7 +188,7 @@ class ActivityCost(Settings):
         for name, price in self._prices(net, done).items():
             population = net.populations[name]
             if population.is_spiking:
-                reach = population.threshold - population.v_leak
+                reach = voltage_of_spike(population)
                 slopes[name] = beside(by_cost * price / n_samples, reach) / reach
         return value, slopes
 

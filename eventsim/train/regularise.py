@@ -16,8 +16,9 @@ more were one threshold (:math:`\vartheta - E`) more of voltage:
     \frac{\partial L}{\partial V^-} :=
         \frac{1}{\vartheta_n - E_n}\, \frac{\partial L}{\partial N_n}.
 
-The sign is right, the size is a convention; :func:`eventsim.adjoint.gradcheck` does not hold
-for it.
+Of a neuron that rests at or above its threshold :math:`\vartheta_n - V_{r,n}` is in place of
+:math:`\vartheta_n - E_n`, here and in all pseudo-gradients. The sign is right, the size is a
+convention; :func:`eventsim.adjoint.gradcheck` does not hold for it.
 
 **lift_silent** raises all incoming weights of neurons that never fired by a stated amount: they
 have no spike on which any gradient could act.
@@ -30,10 +31,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.adjoint import Seeds, SpikeSeed
-from eventsim.arrays import beside, namespace, to_host
+from eventsim.arrays import Floats, beside, namespace, to_host
 from eventsim.errors import ParameterError
 from eventsim.events import SpikeTape
-from eventsim.network import Network
+from eventsim.network import Network, Population
 
 MS_PER_S = 1000.0
 
@@ -103,9 +104,20 @@ class RateBand:
             excess = xp.maximum(rate - self.high, 0.0) - xp.maximum(self.low - rate, 0.0)
             value += 0.5 * self.strength * float(xp.mean(excess**2))
             per_count = self.strength * excess / (count.size * seconds)
-            reach = population.threshold - population.v_leak
+            reach = voltage_of_spike(population)
             slopes[name] = beside(per_count, reach) / reach
         return value, slopes
+
+
+def voltage_of_spike(population: Population) -> Floats:
+    """Voltage that counts as one spike more in pseudo-gradients, > 0, [size]. New array.
+
+    The threshold above rest; of neurons that rest at or above it, above their reset.
+    """
+    reach = population.threshold - population.v_leak
+    from_reset = population.threshold - population.v_reset
+    found: Floats = namespace(reach).where(reach > 0.0, reach, from_reset)
+    return found
 
 
 def spike_seeds(slopes: Mapping[str, NDArray[np.float64]], tape: SpikeTape) -> Seeds:

@@ -51,6 +51,7 @@ from eventsim.events import SpikeTape, SpikeTrains
 from eventsim.network import Network
 from eventsim.train.losses import VanRossum
 from eventsim.train.near_miss import check_margin, with_misses
+from eventsim.train.regularise import voltage_of_spike
 from eventsim.train.softmax import (
     AbstractClassifier,
     Classified,
@@ -104,7 +105,7 @@ class SpikeCount(AbstractClassifier):
         logits = self.logits(net, tape)
         value, d_logits = softmax_loss(logits, self.labels, "SpikeCount")
         by_count = d_logits * self._per_spike(tape)
-        reach = beside(p.threshold - p.v_leak, by_count)
+        reach = beside(voltage_of_spike(p), by_count)
         voltage = (by_count / reach).ravel()[trains.train_numbers()]
         seeds: Seeds = {self.population: SpikeSeed(voltage=voltage)}
         seeds = with_misses(
@@ -170,7 +171,7 @@ class ClassTrains(AbstractClassifier):
         if self.miss_margin is not None:
             p, neurons = net.population(self.population), trains.neurons
             unwanted = own * xp.maximum(xp.where(of_class, with_on, with_off), 0.0)
-            voltage = unwanted / beside(p.threshold - p.v_leak, on)[neurons]
+            voltage = unwanted / beside(voltage_of_spike(p), on)[neurons]
         seeds: Seeds = {self.population: SpikeSeed(time=time, voltage=voltage)}
 
         def effect(times: Array) -> Array:

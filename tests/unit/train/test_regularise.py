@@ -9,7 +9,7 @@ from eventsim.engine import simulate
 from eventsim.errors import ParameterError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.network import self_recurrent
-from eventsim.train import RateBand, lift_silent
+from eventsim.train import ActivityCost, ClassTrains, RateBand, SpikeCount, lift_silent
 from tests.support.nets import one_layer
 from tests.unit.train.task import small_net, two_patterns
 
@@ -43,6 +43,28 @@ def test_rate_band_value_and_seeds_follow_the_formula():
     np.testing.assert_allclose(voltage[:12], 0.2 * 2.0 / 3)  # threshold - v_leak = 1
     np.testing.assert_allclose(voltage[12:14], -0.2 * 4.0 / 3)
     np.testing.assert_array_equal(voltage[14:], 0.0)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        RateBand(0.0, 1.0),
+        ActivityCost(target=0.0),
+        SpikeCount([2], population="hidden"),
+        ClassTrains([2], population="hidden", miss_margin=1.0),
+    ],
+)
+def test_spikes_that_are_too_many_are_pushed_down_where_neurons_rest_above_threshold(loss):
+    net = net_of_three()
+    net.connect("hidden", net.add_readout("output", 1), np.ones((3, 1)))
+    net.population("hidden").v_leak[:2] = 1.5, 2.5  # the threshold is 1.5
+    times = np.arange(1.0, 30.0)
+    stream = EventStream(times, np.zeros(29, int), [0, 29], n_channels=2, duration=50.0)
+    tape = simulate(net, stream)
+    fired = tape["hidden"].neurons
+    assert np.unique(fired).size == 3
+    _, seeds = loss(net, tape)
+    np.testing.assert_array_less(0.0, seeds["hidden"].voltage[fired < 2])
 
 
 def test_rate_band_with_low_above_high_raises():
