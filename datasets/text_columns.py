@@ -65,6 +65,9 @@ _SPELLINGS: dict[Unit, tuple[str, ...]] = {
     "us": ("us", "usec", "usecs", "micros", "microsecond", "microseconds"),
 }
 _UNIT_OF = {word: unit for unit, words in _SPELLINGS.items() for word in words}
+_WORDS = "|".join(sorted([*_UNIT_OF, "µs", "μs"], key=len, reverse=True))
+# A unit that is a multiple of one: 't (10 us)', 'seconds*1000'.
+_NUMBER_OF_UNITS = re.compile(rf"[0-9]\s*[x*×]?\s*({_WORDS})\b|\b({_WORDS})\s*[*/×^]\s*[0-9]")
 _NOT_ALONE = ("s", "second")  # as a name of a column: the sample, the second one
 _OTHER_UNITS = ("ns", "nsec", "nanosecond", "nanoseconds", "min", "mins", "minute", "minutes")
 LONGEST_LINE = 1 << 16  # bytes
@@ -170,6 +173,8 @@ def read_names(called: Sequence[str], where: str, line: str) -> tuple[dict[str, 
         column = "x" if has_address and word == "x" else _COLUMN_OF.get(word)
         if column == "time" and its_unit in _OTHER_UNITS:
             raise _of_other_unit(its_unit, where)
+        if column == "time":
+            _check_one_unit(called[k], where)
         if column is None or not _is_whole_name(column, called[k]):
             unknown.append(k)
             continue
@@ -197,9 +202,20 @@ def read_names(called: Sequence[str], where: str, line: str) -> tuple[dict[str, 
     return columns, unit
 
 
+def _check_one_unit(cell: str, where: str) -> None:
+    """Raise DataError where a name of times has a number beside its unit, or several units."""
+    words = _words(cell)
+    if _NUMBER_OF_UNITS.search(cell.lower()):
+        raise _of_other_unit(repr(cell), where)
+    units = {_UNIT_OF[word] for word in words[1:] if word in _UNIT_OF}
+    if len(units) > 1:
+        raise DataError(f"{where}: {cell!r} names several units, expected one of s, ms and us.")
+
+
 def _unit_of_header(cell: str, where: str) -> Unit | None:
     """The unit that a file's own name of its times says, whatever else it says."""
-    words = re.findall(r"[a-z]+", re.sub("[µμ]", "u", cell.lower()))
+    _check_one_unit(cell, where)
+    words = _words(cell)
     if words and words[-1] in _OTHER_UNITS:
         raise _of_other_unit(words[-1], where)
     return _UNIT_OF.get(_name(cell)[1] or "")
@@ -253,7 +269,7 @@ def _common(
 
 def _is_whole_name(column: str, cell: str) -> bool:
     """Whether no word of a column's name says that it is something else: ``channel_gain``."""
-    words = re.findall(r"[a-z]+", re.sub("[µμ]", "u", cell.lower()))
+    words = _words(cell)
     more = (*_UNIT_OF, "in", "stamp") if column == "time" else _NUMBER_WORDS
     return all(word in more for word in words[1:])
 
@@ -342,8 +358,12 @@ def _name(cell: str) -> tuple[str, str | None]:
 
     A unit alone is the name of a time: 'seconds' -> 'time', 'seconds'.
     """
-    # Micro is a sign of its own, and the Greek letter.
-    words = re.findall(r"[a-z]+", re.sub("[µμ]", "u", cell.lower()))
+    words = _words(cell)
     if len(words) == 1 and words[0] in _UNIT_OF and words[0] not in _NOT_ALONE:
         return "time", words[0]
     return words[0] if words else "", words[-1] if len(words) > 1 else None
+
+
+def _words(cell: str) -> list[str]:
+    """Words of a name in small letters; micro is a sign of its own, and the Greek letter."""
+    return re.findall(r"[a-z]+", re.sub("[µμ]", "u", cell.lower()))
