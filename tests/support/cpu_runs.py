@@ -114,6 +114,24 @@ def _released_with_others():
     return net
 
 
+def _one_weight():
+    """A loop whose projections, all but one, have the same weight for all their synapses."""
+    rng = np.random.default_rng(68)
+    net, weight = es.Network(), {"input": 0.9, "a": 0.08, "b": -0.3}
+    net.add_input("input", 20)
+    sizes = {"input": 20, "a": 150, "b": 70}
+    for name, held in (("a", 1.5), ("b", 0.0)):
+        net.add_population(name, sizes[name], tau_mem=10.0, tau_syn=4.0, refractory=held)
+    for source in sizes:
+        for target in ("a", "b"):
+            wires = sp.random_array((sizes[source], sizes[target]), density=0.3, rng=rng)
+            wires.data[...] = weight[source]
+            if (source, target) == ("a", "b"):
+                wires.data += rng.normal(0.0, 0.1, wires.data.size)
+            net.connect(source, target, sp.csr_array(wires), delays=1.5)
+    return net
+
+
 def _bursts(n_channels, rate):
     """Events with two silences between them, of different length."""
     rng = np.random.default_rng(65)
@@ -233,6 +251,10 @@ OWN = {
     ),
     "loop, by windows, in pieces": Run(
         lambda: two_kinds_net(26, 20), lambda: _bursts(5, 3.0), piece=17.3, back=True
+    ),
+    "loop, by windows, one weight": Run(
+        _one_weight,
+        lambda: random_stream(69, n_samples=1, n_channels=20, duration=40.0, rate=120.0),
     ),
     "loop, by stretches, in pieces": Run(
         lambda: shared_net(31, n=20, refractory=1.5),

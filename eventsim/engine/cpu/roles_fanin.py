@@ -46,7 +46,7 @@ class WiresRole(NamedTuple):
     out_start: Ints  # [n_rows + 1]
     target: Rows  # [synapses]
     bound: Rows  # [n_rows, n_blocks + 1]: how many of a row's are before each block
-    parts: Ints  # [2, n_parts + 1]: addresses of the weights, eventsim/engine/cpu/weights.py
+    parts: Ints  # [3, n_parts + 1]: addresses of the weights, eventsim/engine/cpu/weights.py
     resistance: Doubles | None  # of all neurons; None where weights are multiplied by it
     delay: Doubles | None  # [synapses]
     n_parts: int

@@ -31,7 +31,7 @@ class LoopRole(NamedTuple):
     last: Ints
     delay: Doubles  # [bundles]
     target: Rows  # [synapses]
-    parts: Ints  # [2, n_parts + 1]: addresses of the weights, eventsim/engine/cpu/weights.py
+    parts: Ints  # [3, n_parts + 1]: addresses of the weights, eventsim/engine/cpu/weights.py
     own_weight: Reals  # [size]: of self-connections; their delay, where it is above zero
     own_delay: Doubles
     n_parts: int

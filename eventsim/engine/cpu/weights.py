@@ -5,18 +5,20 @@ them a second time, one behind the other. So a kernel of a loop takes addresses:
 synapses, where the weight of synapse 0 would be if it were one of that part. Where weights have to
 be multiplied by resistances, or are few, there is one part: a copy in the type of the state.
 
-The addresses are one int64 array [2, parts + 1]:
+The addresses are one int64 array [3, parts + 1]:
 
 ===  =======================================================================
 row  numbers
 ===  =======================================================================
 0    first synapse of every part, and their total
 1    address of every part, and the width of a weight in bytes, 4 or 8
+2    1 for every part whose weights are all the same number, else 0; the last is 0
 ===  =======================================================================
 
 The weight of synapse k lies at its part's address + k * width.
 """
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,9 @@ Addresses = NDArray[np.int64]
 # Synapses from which weights in double precision are read where they are in single precision, too.
 # Fewer are copied: they are read more often than once, and half as wide.
 IN_PLACE_FROM = 1 << 23
+
+# So many weights are looked at before all of them, whether they are the same.
+FEW = 64
 
 
 def synapse_weights(job: Job) -> tuple[Addresses, tuple[NDArray[Any], ...]]:
@@ -56,7 +61,8 @@ def _synapse_weights(job: Job) -> tuple[Addresses, tuple[NDArray[Any], ...]]:
         targets, mine = (a[starts[k] : starts[k + 1]] for a in (stage.wiring.target, scaled))
         for part in slices(values.size):
             mine[part] = values[part] if plain else values[part] * resistance[targets[part]]
-    return addresses_of(scaled), (scaled,)
+    each = [scaled[low:high] for low, high in pairwise(starts.tolist())]
+    return addresses_of(*each), (scaled,)
 
 
 def layer_weights(job: Job) -> tuple[Addresses, Floats | None, tuple[NDArray[Any], ...]]:
@@ -73,7 +79,20 @@ def layer_weights(job: Job) -> tuple[Addresses, Floats | None, tuple[NDArray[Any
 
 
 def addresses_of(*parts: NDArray[Any]) -> Addresses:
-    """Of weights in arrays of one type, part after part."""
+    """Of weights in arrays of one type, part after part.
+
+    Parts that lie one behind the other are one, but for those whose weights are all the same.
+    """
     width, first = parts[0].itemsize, np.cumsum([0, *(values.size for values in parts)])
     starts = [a.ctypes.data - width * int(k) for a, k in zip(parts, first, strict=False)]
-    return np.array([first, [*starts, width]], np.int64)
+    table = np.array([first, [*starts, width], [*map(_all_same, parts), False]], np.int64)
+    begins = np.ones(len(parts) + 1, np.bool_)
+    begins[1:-1] = (np.diff(table[1, :-1]) != 0) | ((table[2, 1:-1] | table[2, :-2]) == 1)
+    return table.compress(begins, axis=1)
+
+
+def _all_same(values: NDArray[Any]) -> bool:
+    """Whether there are values, and all are the same; mostly the first few tell."""
+    if not values.size or (values[:FEW] != values[0]).any():
+        return False
+    return all(bool((values[part] == values[0]).all()) for part in slices(values.size))

@@ -90,19 +90,58 @@ def test_weights_of_a_loop_read_where_they_are_give_the_bits_of_copies(monkeypat
         assert np.array_equal(found.values[name], expected), name
 
 
-def ring(apart):
-    """Two populations in a loop, of resistance 1, with five projections."""
+@pytest.mark.parametrize("resistance", [1.0, 2.5])
+@pytest.mark.parametrize("precision", ["double", "single"])
+def test_weights_that_are_all_the_same_are_one_part_and_give_the_bits_of_others(
+    monkeypatch, precision, resistance
+):
+    monkeypatch.setattr(algorithm, "WINDOW_SHARE", 0.0)
+    net, stream = ring(False, resistance, same=("input b", "a b")), random_stream(4, duration=60.0)
+    one, gradients = run_and_back(net, stream, precision)
+    job = make_job(make_plan(net), make_plan(net).stages[0], one)
+    addresses, _ = weights.synapse_weights(replace(job, precision=precision))
+    same = [np.unique(p.values).size == 1 for p in job.stage.projections]
+    assert sum(same) == 2
+    starts = job.stage.wiring.synapse_start.tolist()
+    apart = {(a, b) for a, b, s in zip(starts, starts[1:], same, strict=False) if s}
+    first, _, flags = addresses.tolist()
+    found = zip(first, first[1:], flags, strict=False)
+    assert {(a, b) for a, b, s in found if s} == apart
+    monkeypatch.setattr(weights, "_all_same", lambda values: False)
+    read, expected = run_and_back(net, stream, precision)
+    assert_same_spikes(read, one)
+    for name, values in expected.values.items():
+        assert np.array_equal(gradients.values[name], values), name
+
+
+def test_a_weight_that_is_no_number_or_differs_late_is_not_the_same():
+    values = np.ones(weights.FEW + 2)
+    assert weights._all_same(values)
+    values[-1] = 2.0
+    assert not weights._all_same(values)
+    assert not weights._all_same(np.full(3, np.nan))
+    assert not weights._all_same(np.zeros(0))
+
+
+def ring(apart, resistance=1.0, same=()):
+    """Two populations in a loop, with five projections, of one weight each where they are named."""
     rng = np.random.default_rng(5)
     net = es.Network()
     net.add_input("input", 5)
     sizes = {"a": 40, "b": 30}
     for name, size in sizes.items():
-        net.add_population(name, size, tau_mem=rng.uniform(8.0, 20.0, size), tau_syn=4.0)
-        net.connect("input", name, rng.normal(2.0, 1.0, (5, size)), delays=1.0)
+        tau_mem = rng.uniform(8.0, 20.0, size)
+        net.add_population(name, size, tau_mem=tau_mem, tau_syn=4.0, resistance=resistance)
+        weight = rng.normal(2.0, 1.0, (5, size))
+        if f"input {name}" in same:
+            weight[...] = 2.0
+        net.connect("input", name, weight, delays=1.0)
     for source, target in (("a", "b"), ("b", "a"), ("a", "a")):
         wires = sp.random_array((sizes[source], sizes[target]), density=0.3, rng=rng, format="csr")
         wires.data = rng.normal(0.1, 0.4, wires.nnz)
         delays = rng.uniform(0.5, 3.0, wires.nnz) if apart else 1.5
+        if f"{source} {target}" in same:
+            wires.data[...] = -0.1
         net.connect(source, target, wires, delays=delays)
     return net
 
@@ -111,7 +150,8 @@ def assert_parts(job, kind, n_parts):
     """Of how many arrays of which type the weights of a stage are read, and that they are right."""
     addresses, arrays = weights.synapse_weights(job)
     assert [values.dtype for values in arrays] == [kind] * n_parts
-    assert addresses.shape == (2, n_parts + 1)
+    assert addresses.shape == (3, n_parts + 1)
+    assert not addresses[2].any()
     assert np.allclose(np.concatenate(arrays), job.weights(), rtol=1e-6)
 
 

@@ -94,7 +94,7 @@ template <class V> class FewNeurons {
 
     // Those of the synapses low .. high whose targets are among them meet an arrival at t; how many.
     template <class T>
-    int64_t look_up(const int32_t* target, const T* weight, int64_t low, int64_t high, double t,
+    int64_t look_up(const int32_t* target, const PartWeights<T>& weight, int64_t low, int64_t high, double t,
                     const Window& w, PartSpikes& spikes) {
         int64_t all = 0;
         int32_t found[LOOKED + 1];

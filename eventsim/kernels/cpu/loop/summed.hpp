@@ -274,29 +274,37 @@ template <class V, int W> class Summed {
 
     // The bundles first .. last of those due are added to the sums of their targets.
     __attribute__((noinline)) void sum_up(const Part& x, int64_t first, int64_t last, double end) {
-        const int32_t* const target = a.loop.target;
-        R* const sums = moments;
         for (int64_t k = first; k < last; ++k) {
             fetch(x, k + AHEAD);
             const Bundle& b = (*due)[k];
             const Range r = range_of(x, k);
             if (r.low >= r.high) continue;
             const Functions<R, W> phi = functions_of(b, R(end - b.time));
-            if (b.first >= OWN)
-                phi.add(sums + W * (b.first - OWN), a.loop.own_weight[b.first - OWN]);
-            else
-                weights.of_part(b.first, [&](const auto* weight) {
-                    _Pragma("GCC unroll 4") for (int64_t i = r.low; i < r.high; ++i)
-                        phi.add(sums + W * (std::size_t)(uint32_t)target[i], R(weight[i]));
-                });
+            if (b.first >= OWN) {
+                phi.add(moments + W * (b.first - OWN), a.loop.own_weight[b.first - OWN]);
+                continue;
+            }
+            weights.of_part_or_same(b.first, [&](auto weight) {
+                if (weight.step) add(phi, r, [=](int64_t i) { return R(weight.at[i]); });
+                else add(phi, r, [same = R(*weight.at)](int64_t) { return same; });
+            });
         }
+    }
+    // The synapses of a range, of which number i has the weight of(i), are added to the sums of their targets.
+    template <class F> FORMULA_MEMBER void add(const Functions<R, W>& phi, const Range& r, const F& of) const {
+        const int32_t* const target = a.loop.target;
+        R* const sums = moments;
+        _Pragma("GCC unroll 4") for (int64_t i = r.low; i < r.high; ++i)
+            phi.add(sums + W * (std::size_t)(uint32_t)target[i], of(i));
     }
 
     void fetch(const Part& x, int64_t k) const {
         if (k >= due->size || (*due)[k].first >= OWN) return;
         const Range r = range_of(x, k);
-        weights.of_part((*due)[k].first,
-                        [&](const auto* weight) { fetch_synapses(a.loop.target, weight, r.low, r.high); });
+        fetch_lines(a.loop.target, r.low, r.high);
+        weights.of_part_or_same((*due)[k].first, [&](auto weight) {
+            if (weight.step) fetch_lines(weight.at, r.low, r.high);
+        });
     }
 
     void find_far(Part& x, R h) {
@@ -389,7 +397,7 @@ template <class V, int W> class Summed {
                 const int64_t n = b.first - OWN;
                 x.met += x.few.look_up_own(n, a.loop.own_weight[n], b.time, window, x.spikes);
             } else {
-                x.met += weights.of_part(b.first, [&](const auto* weight) {
+                x.met += weights.of_part_or_same(b.first, [&](auto weight) {
                     return x.few.look_up(a.loop.target, weight, r.low, r.high, b.time, window, x.spikes);
                 });
             }
