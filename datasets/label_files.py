@@ -125,7 +125,8 @@ def read_targets(
     names: tuple[str, ...] = ()
     for where, cells, row in _rows(lines, place, files, may_lack=True):
         names = tuple(name for name in cells if name not in (*_COLUMNS, TIME))
-        first = found.setdefault((row.file, row.sample), row)
+        which = row.file.resolve(), row.sample
+        first = found.setdefault(which, row)
         if (first.group, first.split) != (row.group, row.split):
             raise DataError(
                 f"{where}: {cells['file']} has another group or split than in {first.where}, "
@@ -134,7 +135,7 @@ def read_targets(
         values = tuple(_number(cells[name], name, where) for name in names)
         time = _number(cells.get(TIME, ""), TIME, where)
         at = "its end" if math.isnan(time) else f"{time:.17g} ms"
-        mine = targets.setdefault((row.file, row.sample), {})
+        mine = targets.setdefault(which, {})
         if at in mine:
             raise DataError(f"{where}: {cells['file']} has two lines for {at}, expected one.")
         mine[at] = (time, values)

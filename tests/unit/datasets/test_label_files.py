@@ -197,3 +197,18 @@ def test_group_column_of_another_name_is_read_and_an_unknown_column_says_how(fol
         read_labels(table(folder, content))
     with pytest.raises(DataError, match="has no column 'writer'"):
         read_labels(table(folder, content), group_column="writer")
+
+
+@pytest.mark.parametrize("again", ["sub/../a.csv", "link.csv"])
+def test_a_file_by_another_path_is_there_twice(tmp_path, again):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "a.csv").write_text("t_ms,channel\n1,0\n")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "a.csv")
+    table = tmp_path / "labels.csv"
+    table.write_text(f"file,label\na.csv,yes\n{again},no\n")
+    with pytest.raises(DataError, match=f"line 3: {again} is there twice, first in .*line 2"):
+        read_labels(table)
+    values = tmp_path / "values.csv"
+    values.write_text(f"file,value\na.csv,1\n{again},2\n")
+    with pytest.raises(DataError, match=f"line 3: {again} has two lines for its end"):
+        read_targets(values)
