@@ -24,6 +24,7 @@ and pruned trials of before.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,6 +35,7 @@ from eventsim.events.storage import write_json
 from eventsim.experiment.reading import RecipeError, merged, nested, seed_list
 from eventsim.experiment.recipe import Range, Recipe, SearchSettings, Task
 from eventsim.experiment.resolve import Selection, resolve, small_size_of
+from eventsim.experiment.statistics import TIE_DECIMALS
 from eventsim.experiment.trial import Trial, import_optuna, make_study
 from eventsim.experiment.workers import Assignment, Capacity, Ended, Workers, employed
 from eventsim.runs.settings import RunSettings, Shape
@@ -354,13 +356,26 @@ def _line(trial: Any) -> TrialLine:
 
 def _result(study: Any, this: _Search) -> SearchResult:
     lines = [_line(trial) for trial in study.trials if trial.state.is_finished()]
-    lines.sort(key=lambda one: -1.0 if one.value is None else one.value, reverse=True)
-    best = lines[0] if lines and lines[0].value is not None else None
-    tied = 0 if best is None else sum(one.value == best.value for one in lines)
+    lines, tied = ranked(lines)
+    best = lines[0] if tied else None
     validated_by = this.variant({}).validated_by
     small = small_size_of(this.task, this.selection)
     condition = this.settings.condition
     return SearchResult(condition, this.seeds, validated_by, tuple(lines), best, tied, small)
+
+
+def ranked(lines: Sequence[TrialLine]) -> tuple[list[TrialLine], int]:
+    """Trials, best first, of equal ones the earliest, and how many have the value of the best.
+
+    Means over seeds that have one sum may differ in their last bit: they are equal.
+    """
+
+    def value(one: TrialLine) -> float:
+        return -1.0 if one.value is None else round(one.value, TIE_DECIMALS)
+
+    found = sorted(lines, key=lambda one: (-value(one), one.number))
+    done = [one for one in found if one.value is not None]
+    return found, sum(value(one) == value(done[0]) for one in done)
 
 
 def _digest(values: Values) -> str:

@@ -3,11 +3,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from eventsim.errors import StorageError
 from eventsim.experiment import Capacity, DataSettings, RecipeError, Selection, workers
-from eventsim.experiment.search import as_toml, nested, search
+from eventsim.experiment.search import TrialLine, as_toml, nested, ranked, search
 
 optuna = pytest.importorskip("optuna")
 
@@ -227,3 +228,13 @@ def test_values_become_nested_tables_and_lines_of_a_recipe():
         "train.rates.taus = 0.1",
         "train.rates.weights = 0.2",
     ]
+
+
+def test_means_that_differ_in_their_last_bit_are_equal_and_the_earliest_is_best():
+    means = [float(np.mean(shares)) for shares in ([1 / 12, 1 / 12, 0.5], [0.5, 1 / 12, 1 / 12])]
+    assert means[0] < means[1] < means[0] + 1e-15
+    lines = [TrialLine(k, "complete", value, 3, {}) for k, value in enumerate(means)]
+    pruned = TrialLine(2, "pruned", None, 1, {})
+    found, tied = ranked([pruned, *reversed(lines)])
+    assert ([one.number for one in found], tied) == ([0, 1, 2], 2)
+    assert ranked([pruned]) == ([pruned], 0)
