@@ -87,7 +87,7 @@ def read_labels(
     found: list[Labelled] = []
     seen: dict[Path, dict[int | None, str]] = {}
     for where, cells, row in _rows(lines, place, files, may_lack=may_lack):
-        others = seen.setdefault(row.file, {})
+        others = seen.setdefault(row.file.resolve(), {})  # a/../b.csv, or a link, is b.csv
         before = others.get(row.sample) or others.get(None)
         if before is None and row.sample is None:  # all recordings, some of which were named
             before = next(iter(others.values()), None)
