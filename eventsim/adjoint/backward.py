@@ -26,10 +26,10 @@ from eventsim.adjoint.seeds import (
 )
 from eventsim.arrays import Array, Floats, beside, fetch, namespace, to_host
 from eventsim.engine import get_backend, make_job, place_tape
+from eventsim.engine.contract import table as T
 from eventsim.engine.contract.backend import Backend
 from eventsim.engine.contract.job import DirectGradients, Job, StageGradients
 from eventsim.engine.contract.own_returns import with_own_returns
-from eventsim.engine.contract.table import N_READOUT, readout_gradients
 from eventsim.engine.run.look import check_values, on_device
 from eventsim.engine.run.members import join_members, member_order
 from eventsim.engine.run.run import begin_late
@@ -349,13 +349,12 @@ def _readout(engine: Backend, job: Job, seed: ReadoutSeed | None) -> StageGradie
     if seed is None:
         p, n_synapses = job.stage.population, int(job.stage.wiring.synapse_start[-1])
         xp = namespace(p.tau_mem)
-        return readout_gradients(
+        return T.stage_gradients(
             job,
-            by_weight=xp.zeros(n_synapses),
-            by_delay=xp.zeros(n_synapses),
-            source_times=tuple(engine.xp.zeros(source.times.size) for source in job.sources),
-            sums=xp.zeros((N_READOUT, p.size)),
-            by_leak=xp.zeros(p.size),
+            T.readout_parameters(job, xp.zeros((T.N_READOUT, p.size)), xp.zeros(p.size)),
+            weights=xp.zeros(n_synapses),
+            delays=xp.zeros(n_synapses),
+            effects=tuple(engine.xp.zeros(source.times.size) for source in job.sources),
         )
     rate, by_integral = 1.0 / seed.time_constant, engine.asarray(seed.integral)
     if seed.begin is None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from eventsim.arrays import Array, Bools, Floats, Ints, fetch, to_host
 from eventsim.engine.contract import table
 from eventsim.engine.contract.bundles import Bundles, Loop, make_loop
-from eventsim.engine.contract.job import Job, StageGradients
+from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.loop_state import LoopState, nothing_sent
 from eventsim.engine.contract.own_returns import own_returns
 from eventsim.errors import ParameterError
@@ -420,17 +420,20 @@ def _values_of(job: Job, member: Population) -> dict[str, Floats]:
 
 
 def width_of_sums(n: int) -> int:
-    """Numbers that a kernel sums of every neuron of n states; :func:`of_sums` says which."""
+    """Numbers that a kernel sums of every neuron of n states; :func:`by_sums` says which."""
     return 2 * n * n + n + 4
 
 
-def of_sums(sums: Floats, n: int) -> tuple[ByMatrices, Floats, Floats]:
-    """dL/d by matrices, by self-weight and by self-delay, from sums [N, :func:`width_of_sums`]."""
+def by_sums(job: Job, sums: Floats, n: int) -> tuple[dict[str, Floats], tuple[Floats, Floats]]:
+    """dL/d of parameters by name, by self-weight and by self-delay, of n states.
+
+    From sums [N, :func:`width_of_sums`].
+    """
     flow, keep, jump, *single = np.split(sums, np.cumsum([n * n, n * n, n, 1, 1, 1]), axis=1)
     level, hold, own_weight, own_delay = (one[:, 0].copy() for one in single)
     square = (len(sums), n, n)
     by = ByMatrices(flow.reshape(square), keep.reshape(square), jump, level, hold)
-    return by, own_weight, own_delay
+    return by_names(job, by), (own_weight, own_delay)
 
 
 def by_names(job: Job, by: ByMatrices) -> dict[str, Floats]:
@@ -463,26 +466,3 @@ def _by_grown_hold(job: Job, by_restart: Floats) -> Floats:
         np.add.at(found, own.neuron, -rise * by_restart[own.neuron])
         found[m.hold > 0.0] = 0.0
     return found
-
-
-def linear_gradients(
-    job: Job,
-    by: ByMatrices,
-    *,
-    weights: Floats,
-    delays: Floats,
-    self_weights: Floats,
-    self_delays: Floats,
-    source_times: tuple[Floats, ...],
-    grazes: int,
-) -> StageGradients:
-    """Gradients of a stage from those by its matrices."""
-    return StageGradients(
-        parameters=by_names(job, by),
-        weights=weights,
-        delays=delays if job.stage.delays_per_synapse else None,
-        self_weights=self_weights,
-        self_delays=self_delays,
-        source_times=source_times,
-        grazes=grazes,
-    )

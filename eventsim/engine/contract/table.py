@@ -21,8 +21,8 @@ behind     of an adaptive threshold on the way back: dL/da right before the spik
 """
 
 from collections.abc import Mapping
-from itertools import accumulate
-from typing import Any
+from itertools import accumulate, pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,6 @@ BY_DRIVE, BY_MEM, BY_SYN = range(3)
 N_SUMS = 3
 BY_LEVEL, BY_RESET, BY_REFRACTORY, BY_SELF, BY_SELF_DELAY = range(5)
 N_OWN = 5
-READOUT_MEM, READOUT_SYN, READOUT_RESISTANCE = range(3)
 N_READOUT = 3
 ALPHA, BETA, ALPHA_MEM, BETA_MEM, BETA_SYN = range(5)
 N_ADJOINT = 5
@@ -222,105 +221,94 @@ def spike_bases(job: Job) -> NDArray[np.int64]:
     return np.array([*accumulate(sizes, initial=0)], np.int64)
 
 
-def split_effects(job: Job, effects: Array) -> tuple[Array, ...]:
-    """dL/dt of all spikes, cut into one array per source. Views."""
-    bases = [int(base) for base in spike_bases(job)]
-    return tuple(effects[lo:hi] for lo, hi in zip(bases[:-1], bases[1:], strict=True))
-
-
-def layer_gradients(
-    job: Job,
-    *,
-    by_drive: Array,
-    by_delay: Array | None,
-    source_times: tuple[Array, ...],
-    sums: Array,
-    own: Array,
-    grazes: Array,
-    adapted: Array | None = None,
-) -> StageGradients:
-    """From derivatives by drive and rates to those by weights and time constants.
-
-    ``by_drive``: dL/d(weight times resistance) of every synapse; may be changed. ``by_delay,
-    source_times, grazes``: as in StageGradients. ``sums, own``: [N_SUMS, size] and [N_OWN, size].
-    ``adapted``: by rise and rate of an adaptive threshold, [2, size]; None where it is not
-    adaptive.
-    """
-    p = job.stage.population
-    return StageGradients(
-        parameters=gradients_of_adaptation(job, adapted)
-        | {
-            "tau_mem": -sums[BY_MEM] / p.tau_mem**2,
-            "tau_syn": -sums[BY_SYN] / p.tau_syn**2,
-            "resistance": sums[BY_DRIVE] / p.resistance,
-            "threshold": own[BY_LEVEL],
-            "v_leak": -own[BY_LEVEL] - own[BY_RESET],
-            "v_reset": own[BY_RESET],
-            "refractory": own[BY_REFRACTORY],
-        },
-        weights=by_targets(job, by_drive, p.resistance, in_place=True),
-        delays=by_delay if job.stage.delays_per_synapse else None,
-        self_weights=own[BY_SELF] * p.resistance,
-        self_delays=own[BY_SELF_DELAY],
-        source_times=source_times,
-        grazes=grazes,
-    )
-
-
-def gradients_of_adaptation(job: Job, adapted: Array | None) -> dict[str, Array]:
-    """Gradients of adaptation and tau_adaptation, from derivatives by rise and rate [2, size].
-
-    Empty where ``adapted`` is None: no threshold adapts.
-    """
-    if adapted is None:
-        return {}
-    tau = job.stage.population.tau_adaptation
-    return {"adaptation": adapted[0], "tau_adaptation": -adapted[1] / tau**2}
-
-
-def readout_gradients(
-    job: Job,
-    *,
-    by_weight: Array,
-    by_delay: Array | None,
-    source_times: tuple[Array, ...],
-    sums: Array,
-    by_leak: Array,
-) -> StageGradients:
-    """As :func:`layer_gradients` for a readout; ``sums`` are by both rates and the resistance."""
-    p = job.stage.population
-    parameters = {
-        "tau_mem": -sums[READOUT_MEM] / p.tau_mem**2,
-        "tau_syn": -sums[READOUT_SYN] / p.tau_syn**2,
-        "resistance": sums[READOUT_RESISTANCE],
-    }
-    return of_readout(
-        job,
-        parameters,
-        by_weight=by_weight,
-        by_delay=by_delay,
-        source_times=source_times,
-        by_leak=by_leak,
-    )
-
-
-def of_readout(
+def stage_gradients(
     job: Job,
     parameters: Mapping[str, Array],
     *,
-    by_weight: Array,
-    by_delay: Array | None,
-    source_times: tuple[Array, ...],
-    by_leak: Array,
+    weights: Array,
+    delays: Array | None,
+    effects: Array | tuple[Array, ...],
+    own: tuple[Array, Array] | None = None,
+    grazes: Array = 0,
 ) -> StageGradients:
-    """Gradients of a readout from those by its taus and resistance."""
-    size, xp = job.stage.population.size, namespace(by_weight)
-    return StageGradients(
-        parameters={**parameters, "v_leak": by_leak},
-        weights=by_weight,
-        delays=by_delay if job.stage.delays_per_synapse else None,
-        self_weights=xp.zeros(size),
-        self_delays=xp.zeros(size),
-        source_times=source_times,
-        grazes=0,
+    """Gradients of a stage; those by delays only where some projection has its own.
+
+    ``effects``: dL/dt of the spikes of all sources, one source after the other, or in a tuple by
+    source. ``own``: by weights and delays of self-connections; None where there are none.
+    """
+    if own is None:
+        none = namespace(weights).zeros((2, job.stage.population.size))
+        own = none[0], none[1]
+    if not isinstance(effects, tuple):
+        bases = spike_bases(job).tolist()
+        effects = tuple(effects[lo:hi] for lo, hi in pairwise(bases))
+    delays = delays if job.stage.delays_per_synapse else None
+    return StageGradients(parameters, weights, delays, *own, effects, grazes)
+
+
+class FoundBack(NamedTuple):
+    """What the way back over a stage of LIF neurons finds.
+
+    ``by_drive``: dL/d(weight times resistance) of every synapse; may be changed. ``by_spike``:
+    dL/dt of the spikes of all sources. ``sums``: rows of the tables sums and own, and behind them,
+    where thresholds adapt, by their rise and rate, [rows, size].
+    """
+
+    by_drive: Array
+    by_delay: Array | None
+    by_spike: Array
+    sums: Array
+    grazes: Array
+
+    def adaptation(self, job: Job) -> dict[str, Array]:
+        """Gradients of adaptation and tau_adaptation, where the threshold is adaptive."""
+        p, sums = job.stage.population, self.sums[N_SUMS + N_OWN :]
+        if not p.is_adaptive:
+            return {}
+        return {"adaptation": sums[0], "tau_adaptation": -sums[1] / p.tau_adaptation**2}
+
+
+def layer_gradients(
+    job: Job, found: FoundBack, made: Mapping[str, Array] | None = None
+) -> StageGradients:
+    """From derivatives by drive and rates to those by weights and time constants.
+
+    ``made``: what :func:`by_neuron` gives, if it is known.
+    """
+    p, own = job.stage.population, found.sums[N_SUMS:]
+    made = dict(by_neuron(job, found) if made is None else made)
+    own_weights = made.pop("self_weights")
+    rows = {"threshold": BY_LEVEL, "v_reset": BY_RESET, "refractory": BY_REFRACTORY}
+    return stage_gradients(
+        job,
+        made | {name: own[row] for name, row in rows.items()} | found.adaptation(job),
+        weights=by_targets(job, found.by_drive, p.resistance, in_place=True),
+        delays=found.by_delay,
+        effects=found.by_spike,
+        own=(own_weights, own[BY_SELF_DELAY]),
+        grazes=found.grazes,
     )
+
+
+def by_neuron(job: Job, found: FoundBack) -> dict[str, Array]:
+    """Gradients that are no row of the sums: of what the membrane is made of, and self_weights."""
+    p, (sums, own) = job.stage.population, (found.sums, found.sums[N_SUMS:])
+    return {
+        **by_rates(job, sums[BY_MEM], sums[BY_SYN]),
+        "resistance": sums[BY_DRIVE] / p.resistance,
+        "v_leak": -own[BY_LEVEL] - own[BY_RESET],
+        "self_weights": own[BY_SELF] * p.resistance,
+    }
+
+
+def by_rates(job: Job, by_mem: Array, by_syn: Array) -> dict[str, Array]:
+    """Gradients of the time constants, from derivatives by their rates."""
+    p = job.stage.population
+    return {"tau_mem": -by_mem / p.tau_mem**2, "tau_syn": -by_syn / p.tau_syn**2}
+
+
+def readout_parameters(job: Job, sums: Array, by_leak: Array) -> dict[str, Array]:
+    """Gradients of a readout's parameters; ``sums`` are by both rates and the resistance."""
+    by_mem, by_syn, by_resistance = sums
+    taus = by_rates(job, by_mem, by_syn)
+    return {**taus, "resistance": by_resistance, "v_leak": by_leak}

@@ -203,9 +203,9 @@ def _or_none(values: Array | None) -> Array | None:
     return values if values is not None and values.size else None
 
 
-def adapted_sums(adapt: AdaptingBack) -> Floats | None:
-    """What the way back found by rise and rate, [2, size]; None where nothing is adaptive."""
-    return None if adapt.found is None else summed(adapt.found)
+def summed_rows(*sums: Floats | None) -> Floats:
+    """Sums [parts, rows, size] over the parts, the rows of all one behind the other."""
+    return np.concatenate([part.sum(axis=0) for part in sums if part is not None])
 
 
 def carried_of(job: Job, piece: Piece | None, adapt: AdaptingBack) -> CarriedRole:

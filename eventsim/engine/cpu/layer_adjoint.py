@@ -1,7 +1,6 @@
 """Spiking layer, or loop that shares its events, on the CPU: host side of the backward pass."""
 
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,31 +44,7 @@ def _backward_shared(
     way = R.WayBackRole(bounds, *span_of(job), _asked(job), cause), carried
     tapes = R.TapeRole(trains.offsets, *tape, adapt.before)
     back = together(job, events, neurons_of(job, T.neuron_table(job)), tapes, way, adapt.found)
-    found = T.layer_gradients(
-        job,
-        by_drive=back.by_drive,
-        by_delay=None,
-        source_times=T.split_effects(job, back.by_spike),
-        sums=back.sums,
-        own=back.own,
-        grazes=back.grazes,
-        adapted=A.adapted_sums(adapt),
-    )
-    return found, tape.through
-
-
-class Together(NamedTuple):
-    """What the way back over events that all neurons share finds; see StageGradients.
-
-    ``by_drive`` by synapse; ``by_spike`` dL/dt of the spikes of all sources; ``sums`` and ``own``
-    as in :mod:`eventsim.engine.contract.table`.
-    """
-
-    by_drive: Floats
-    by_spike: Floats
-    sums: Floats
-    own: Floats
-    grazes: int
+    return T.layer_gradients(job, back), tape.through
 
 
 def together(
@@ -80,7 +55,7 @@ def together(
     way: tuple[R.WayBackRole, R.CarriedRole],
     adapted: Floats | None = None,
     asked: R.AskedRole = NOTHING_ASKED,
-) -> Together:
+) -> T.FoundBack:
     """Run the kernel on the chunks of ``way``, whose sums are taken apart.
 
     ``adapted`` gathers what is found by adaptive thresholds. From voltages where they are asked.
@@ -101,13 +76,8 @@ def together(
         R.FoundRole(by_weight, effects, sums, own, adapted, grazes),
     )  # fmt: skip
     library().run(back, weights.dtype.type)
-    return Together(
-        by_synapse(job, by_weight),
-        events.by_spike(effects),
-        sums.sum(axis=0),
-        own.sum(axis=0),
-        int(grazes.sum()),
-    )
+    by_spike, all_sums = events.by_spike(effects), A.summed_rows(sums, own, adapted)
+    return T.FoundBack(by_synapse(job, by_weight), None, by_spike, all_sums, int(grazes.sum()))
 
 
 def by_synapse(job: Job, by_weight: Floats) -> Floats:
@@ -162,7 +132,7 @@ def _backward_fanin(
     n_events = sent.time.size
     by_weight = np.zeros(n_synapses, real)
     by_delay = np.zeros(n_synapses) if job.stage.delays_per_synapse else None
-    sums, own = np.zeros((T.N_SUMS, size)), np.zeros((T.N_OWN, size))
+    sums, own = np.zeros((1, T.N_SUMS, size)), np.zeros((1, T.N_OWN, size))
     effects, grazes = np.zeros((parts, n_events), real), np.zeros(parts, np.int64)
     for low, high in fanin.groups(job):
         blocks = fanin.blocks_back(job, high - low)
@@ -178,14 +148,8 @@ def _backward_fanin(
         )  # fmt: skip
         library().run(back, real)
     by_spike = A.merged_events(job).by_spike(effects.sum(axis=0, dtype=np.float64))
-    found = T.layer_gradients(
-        job,
-        by_drive=by_weight.astype(np.float64, copy=False),
-        by_delay=by_delay,
-        source_times=T.split_effects(job, by_spike),
-        sums=sums,
-        own=own,
-        grazes=int(grazes.sum()),
-        adapted=A.adapted_sums(adapt),
-    )
-    return found, tape.through
+    found = T.FoundBack(
+        by_weight.astype(np.float64, copy=False), by_delay, by_spike,
+        A.summed_rows(sums, own, adapt.found), int(grazes.sum()),
+    )  # fmt: skip
+    return T.layer_gradients(job, found), tape.through

@@ -25,17 +25,16 @@ from eventsim.engine.contract.linear import (
     LinearCells,
     LinearPiece,
     LinearStop,
-    linear_gradients,
+    by_sums,
     linear_piece,
     loop_of,
-    of_sums,
     side_by_side,
     typed_back,
     typed_cells,
     width_of_sums,
 )
 from eventsim.engine.contract.loop_state import LoopState, after, arrivals_since
-from eventsim.engine.contract.table import spike_bases, split_effects
+from eventsim.engine.contract.table import spike_bases, stage_gradients
 from eventsim.engine.cpu.arrays import (
     Index,
     MergedEvents,
@@ -153,17 +152,11 @@ def backward(
     )  # fmt: skip
     sums, grazes = np.zeros((chunks, cells.size, width)), np.zeros(chunks, np.int64)
     weights, delays, effects = way(job, (cells, bundles, trains), tape, sums, grazes)
-    by, own_weight, own_delay = of_sums(summed(sums), n)
-    found = linear_gradients(
-        job,
-        by,
-        weights=weights,
-        delays=delays,
-        self_weights=own_weight,
-        self_delays=own_delay,
-        source_times=split_effects(job, effects),
+    parameters, own = by_sums(job, summed(sums), n)
+    found = stage_gradients(
+        job, parameters, weights=weights, delays=delays, effects=effects, own=own,
         grazes=int(grazes.sum()),
-    )
+    )  # fmt: skip
     return found if piece is None else replace(found, own_times=by_time + tape.through)
 
 

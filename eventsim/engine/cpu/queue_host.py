@@ -229,14 +229,8 @@ def backward(
         R.FoundRole(weight, effects, sums, own, adapt.found, grazes),
     )  # fmt: skip
     library().run(call, real)
-    found = T.layer_gradients(
-        job,
-        by_drive=A.summed(weight),
-        by_delay=None if delay is None else delay.sum(axis=0),
-        source_times=T.split_effects(job, effects.astype(np.float64)),
-        sums=sums.sum(axis=0),
-        own=own.sum(axis=0),
-        grazes=int(grazes.sum()),
-        adapted=A.adapted_sums(adapt),
-    )
+    by_delay, by_spike = delay if delay is None else delay.sum(axis=0), effects.astype(np.float64)
+    rows = A.summed_rows(sums, own, adapt.found)
+    back = T.FoundBack(A.summed(weight), by_delay, by_spike, rows, int(grazes.sum()))
+    found = T.layer_gradients(job, back)
     return found if piece is None else replace(found, own_times=tape.by_time + tape.through)

@@ -47,14 +47,9 @@ def backward(job: Job, rate: float, by_integral: Floats) -> StageGradients:
     spikes, _held = sources_of(job)
     by_weight, by_delay, sums = run(job, spikes, gains_of(job, rate), seeds, effects)
     by_gain, by_mem, by_syn = sums
-    return T.readout_gradients(
-        job,
-        by_weight=by_weight,
-        by_delay=by_delay,
-        source_times=T.split_effects(job, effects),
-        sums=np.stack([by_mem, by_syn, by_gain / p.resistance]),
-        by_leak=(by_integral * T.leak_weight(job, rate)).sum(axis=0),
-    )
+    by_leak = (by_integral * T.leak_weight(job, rate)).sum(axis=0)
+    found = T.readout_parameters(job, np.stack([by_mem, by_syn, by_gain / p.resistance]), by_leak)
+    return T.stage_gradients(job, found, weights=by_weight, delays=by_delay, effects=effects)
 
 
 def _backward_shared(

@@ -17,7 +17,7 @@ from eventsim.engine.contract.job import DirectGradients, Job, Voltages
 from eventsim.engine.cpu import arrays as A
 from eventsim.engine.cpu import roles as R
 from eventsim.engine.cpu.blocks import by_block
-from eventsim.engine.cpu.layer_adjoint import NOTHING_ASKED, Together, together
+from eventsim.engine.cpu.layer_adjoint import NOTHING_ASKED, together
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.threads import threads_for
 
@@ -72,12 +72,11 @@ def _gradients(
         synapses=T.by_targets(job, by_drive, p.resistance, in_place=True),
         delays=None,
         spikes=by_spike,
-        parameters={
-            "tau_mem": -sums[T.BY_MEM] / p.tau_mem**2,
-            "tau_syn": -sums[T.BY_SYN] / p.tau_syn**2,
-            "resistance": sums[T.BY_DRIVE] / p.resistance,
-            "v_leak": by_leak,
-        },
+        parameters=T.readout_parameters(
+            job,
+            np.stack([sums[T.BY_MEM], sums[T.BY_SYN], sums[T.BY_DRIVE] / p.resistance]),
+            by_leak,
+        ),
     )
 
 
@@ -94,7 +93,7 @@ def _tape(time: Floats, neuron: A.Index, alpha: Floats, previous: A.Index) -> A.
 
 def _back(
     job: Job, events: A.MergedEvents, bounds: A.Index, tape: R.TapeRole, asked: R.AskedRole
-) -> Together:
+) -> T.FoundBack:
     """The way back from spikes or from asked times, of the samples between ``bounds`` apart."""
     size, par = job.stage.population.size, T.linear_table(job)
     rows = np.ones(int(job.stage.wiring.row_start[-1]), np.bool_)

@@ -3,7 +3,7 @@
 from eventsim.arrays import Array
 from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.engine.contract.piece import Piece
-from eventsim.engine.contract.table import split_effects
+from eventsim.engine.contract.table import FoundBack
 from eventsim.engine.cuda.arrays import PlacedPiece, parameters_home
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.fanin import FanInLayer
@@ -29,13 +29,7 @@ def backward(
         layer = FanInLayer(dev, job, None if placed is None else placed.begin)
         by_drive, by_delay, by_spike, sums, grazes = layer.run_back(tape, placed)
     home = parameters_home(dev, job)
-    found = gradients_of(
-        dev,
-        job,
-        by_drive=home(by_drive),
-        by_delay=None if by_delay is None else home(by_delay),
-        source_times=split_effects(job, by_spike),
-        sums=home(sums),
-        grazes=grazes.sum(),
-    )
+    by_delay = None if by_delay is None else home(by_delay)
+    back = FoundBack(home(by_drive), by_delay, by_spike, home(sums), grazes.sum())
+    found = gradients_of(dev, job, back)
     return found if placed is None else placed.handed_on(dev, found, tape)

@@ -15,13 +15,12 @@ from eventsim.arrays import Array, Precision
 from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.engine.contract.linear import (
     LinearCells,
-    linear_gradients,
-    of_sums,
+    by_sums,
     typed_back,
     typed_cells,
     width_of_sums,
 )
-from eventsim.engine.contract.table import split_effects
+from eventsim.engine.contract.table import stage_gradients
 from eventsim.engine.cuda.arrays import (
     parameters_home,
     placed_wiring,
@@ -178,31 +177,16 @@ def gradients_of(layer: LinearLayer, tape: LinearTapeStruct) -> StageGradients:
     dev, job = layer.dev, layer.job
     found, weights, delays, effects = layer.run_back(tape)
     total = dev.get(sum_rows(dev, job.precision, found.sums))
-    by, own_weight, own_delay = of_sums(total, layer.cells.n)
+    parameters, (own_weight, own_delay) = by_sums(job, total, layer.cells.n)
     home = parameters_home(dev, job)
-    return _placed(
-        dev,
-        linear_gradients(
-            job,
-            by,
-            weights=home(weights),
-            delays=home(delays),
-            self_weights=own_weight,
-            self_delays=own_delay,
-            source_times=split_effects(job, effects),
-            grazes=found.grazes.sum(),
-        ),
-    )
-
-
-def _placed(dev: Device, found: StageGradients) -> StageGradients:
-    """What is by neuron where the gradients by synapse are: where the network's parameters are."""
-    if type(found.weights) is np.ndarray:
-        return found
-    place = dev.asarray
-    return replace(
-        found,
-        parameters={name: place(values) for name, values in found.parameters.items()},
-        self_weights=place(found.self_weights),
-        self_delays=place(found.self_delays),
+    # What is by neuron goes where the gradients by synapse are.
+    place = np.asarray if type(weights := home(weights)) is np.ndarray else dev.asarray
+    return stage_gradients(
+        job,
+        {name: place(values) for name, values in parameters.items()},
+        weights=weights,
+        delays=home(delays),
+        effects=effects,
+        own=(place(own_weight), place(own_delay)),
+        grazes=found.grazes.sum(),
     )

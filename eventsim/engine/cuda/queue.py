@@ -19,8 +19,7 @@ from eventsim.engine.contract.loop_state import LoopState, LoopStop, after, arri
 from eventsim.engine.contract.piece import Piece
 from eventsim.engine.contract.state import start_voltage
 from eventsim.engine.contract.table import (
-    N_OWN,
-    N_SUMS,
+    FoundBack,
     fastest_rate,
     guess_spikes,
     layer_gradients,
@@ -28,7 +27,6 @@ from eventsim.engine.contract.table import (
     row_weights,
     scaled_weights,
     spike_bases,
-    split_effects,
 )
 from eventsim.engine.contract.windowing import Windows, windows_of
 from eventsim.engine.cuda.arrays import (
@@ -333,16 +331,12 @@ def backward(
         adaptive=adaptive,
     )  # fmt: skip
     home, total = parameters_home(dev, job), sum_rows(dev, job.precision, found.sums)
-    gradients = layer_gradients(
-        job,
-        by_drive=home(sum_rows(dev, job.precision, found.by_weight)),
-        by_delay=home(sum_rows(dev, job.precision, found.by_delay)),
-        source_times=split_effects(job, _by_spike(dev, job, met.spike, found.effects)),
-        sums=home(total[:N_SUMS]),
-        own=home(total[N_SUMS : N_SUMS + N_OWN]),
-        grazes=found.grazes.sum(),
-        adapted=home(total[N_SUMS + N_OWN :]) if adaptive else None,
+    by_drive, by_delay = (
+        home(sum_rows(dev, job.precision, sums)) for sums in (found.by_weight, found.by_delay)
     )
+    by_spike = _by_spike(dev, job, met.spike, found.effects)
+    back = FoundBack(by_drive, by_delay, by_spike, home(total), found.grazes.sum())
+    gradients = layer_gradients(job, back)
     return gradients if placed is None else placed.handed_on(dev, gradients, tape)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from eventsim.arrays import Array
 from eventsim.engine.contract.gain_windows import N_GAIN, count_windows, terms_of, windows_per_ms
 from eventsim.engine.contract.job import Job, StageGradients
-from eventsim.engine.contract.table import N_READOUT, leak_weight, of_readout, real_type
+from eventsim.engine.contract.table import N_READOUT, leak_weight, real_type, stage_gradients
 from eventsim.engine.cuda.arrays import (
     parameters_home,
     placed_delays,
@@ -143,11 +143,10 @@ def backward(dev: Device, job: Job, rate: float, by_integral: Array) -> StageGra
     home, found = parameters_home(dev, job), dev.empty((N_READOUT, p.size), np.float64)
     total = sum_rows(dev, job.precision, sums.reshape(-1, N_READOUT, p.size))
     launch(dev, "double", "readout_gradients", p.size, [p.size, *neurons, total, found])
-    return of_readout(
+    return stage_gradients(
         job,
-        dict(zip(PARAMETERS, home(found), strict=True)),
-        by_weight=home(sum_rows(dev, job.precision, by_weight)),
-        by_delay=None if by_delay is None else home(sum_rows(dev, job.precision, by_delay)),
-        source_times=effects,
-        by_leak=home(by_leak),
+        {**dict(zip(PARAMETERS, home(found), strict=True)), "v_leak": home(by_leak)},
+        weights=home(sum_rows(dev, job.precision, by_weight)),
+        delays=None if by_delay is None else home(sum_rows(dev, job.precision, by_delay)),
+        effects=effects,
     )

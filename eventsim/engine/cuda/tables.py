@@ -1,7 +1,5 @@
 """Tables of parameters, and gradients by them, made on the network's device in a launch each."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from eventsim.arrays import Array
@@ -9,15 +7,8 @@ from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.engine.contract.state import start_voltage
 from eventsim.engine.contract.table import (
     ALERT_MARGIN,
-    BY_LEVEL,
-    BY_REFRACTORY,
-    BY_RESET,
-    BY_SELF_DELAY,
-    N_OWN,
     N_PAR,
-    N_SUMS,
-    by_targets,
-    gradients_of_adaptation,
+    FoundBack,
     layer_gradients,
     neuron_table,
     real_type,
@@ -80,46 +71,14 @@ def _own(own: Projection | None) -> OwnStruct:
     return OwnStruct(own.values, own.delays, own.delays.ndim > 0)
 
 
-def gradients_of(
-    dev: Device,
-    job: Job,
-    *,
-    by_drive: Array,
-    by_delay: Array | None,
-    source_times: tuple[Array, ...],
-    sums: Array,
-    grazes: Array,
-) -> StageGradients:
-    """As :func:`.table.layer_gradients`; ``sums`` has the rows of both tables."""
-    adapted = sums[N_SUMS + N_OWN :] if job.stage.population.is_adaptive else None
+def gradients_of(dev: Device, job: Job, found: FoundBack) -> StageGradients:
+    """As :func:`.table.layer_gradients`; in one launch where the parameters are on the device."""
     if not parameters_on_device(dev, job):
-        return layer_gradients(
-            job,
-            by_drive=by_drive,
-            by_delay=by_delay,
-            source_times=source_times,
-            sums=sums[:N_SUMS],
-            own=sums[N_SUMS : N_SUMS + N_OWN],
-            grazes=grazes,
-            adapted=adapted,
-        )
-    p, own = job.stage.members[0], sums[N_SUMS:]
-    found = dev.empty((len(BY_PARAMETER), p.size), np.float64)
+        return layer_gradients(job, found)
+    p = job.stage.members[0]
+    rows = dev.empty((len(BY_PARAMETER), p.size), np.float64)
     launch(
         dev, "double", "neuron_gradients", p.size,
-        [p.size, p.tau_mem, p.tau_syn, p.resistance, sums, found],
+        [p.size, p.tau_mem, p.tau_syn, p.resistance, found.sums, rows],
     )  # fmt: skip
-    rows: Mapping[str, Array] = dict(zip(BY_PARAMETER, found, strict=True))
-    parameters = {name: rows[name] for name in BY_PARAMETER[:-1]}
-    given = {"threshold": BY_LEVEL, "v_reset": BY_RESET, "refractory": BY_REFRACTORY}
-    parameters |= {name: own[row] for name, row in given.items()}
-    parameters |= gradients_of_adaptation(job, adapted)
-    return StageGradients(
-        parameters=parameters,
-        weights=by_targets(job, by_drive, p.resistance),
-        delays=by_delay if job.stage.delays_per_synapse else None,
-        self_weights=rows["self_weights"],
-        self_delays=own[BY_SELF_DELAY],
-        source_times=source_times,
-        grazes=grazes,
-    )
+    return layer_gradients(job, found, dict(zip(BY_PARAMETER, rows, strict=True)))

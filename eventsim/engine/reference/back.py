@@ -9,6 +9,7 @@ import numpy as np
 
 from eventsim.arrays import Floats
 from eventsim.engine.contract.job import Job, StageGradients
+from eventsim.engine.contract.table import stage_gradients
 from eventsim.engine.reference.walk import Arrival, Log, Spike, Step
 from eventsim.errors import BackendError
 from eventsim.events import SpikeTrains
@@ -36,15 +37,11 @@ class Sums:
 
     def gradients(self, job: Job, parameters: Mapping[str, Floats]) -> StageGradients:
         """The sums of a stage, with dL/d of its parameters by name."""
-        return StageGradients(
-            parameters=parameters,
-            weights=self.weights,
-            delays=self.delays if job.stage.delays_per_synapse else None,
-            self_weights=self.self_weights,
-            self_delays=self.self_delays,
-            source_times=tuple(self.source_times),
+        own, times = (self.self_weights, self.self_delays), tuple(self.source_times)
+        return stage_gradients(
+            job, parameters, weights=self.weights, delays=self.delays, effects=times, own=own,
             grazes=self.grazes,
-        )
+        )  # fmt: skip
 
 
 @dataclass

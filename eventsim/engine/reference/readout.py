@@ -14,6 +14,7 @@ import numpy as np
 
 from eventsim.arrays import Floats
 from eventsim.engine.contract.job import Job, StageGradients
+from eventsim.engine.contract.table import stage_gradients
 from eventsim.engine.reference.walk import gather
 from eventsim.neuron.lif import integral_gain, integral_gain_slopes, phi, synaptic_gain
 
@@ -55,12 +56,4 @@ def backward(job: Job, rate: float, by_integral: Floats) -> StageGradients:
                 later = -unit * a.weight * (rate * gain + fade * end_value)
                 delays[a.synapse] += later
                 source_times[a.afferent][a.spike] += later
-    return StageGradients(
-        parameters=sums,
-        weights=weights,
-        delays=delays if job.stage.delays_per_synapse else None,
-        self_weights=np.zeros(p.size),
-        self_delays=np.zeros(p.size),
-        source_times=source_times,
-        grazes=0,
-    )
+    return stage_gradients(job, sums, weights=weights, delays=delays, effects=source_times)

@@ -183,11 +183,10 @@ def _gradients(
 ) -> StageGradients:
     n_synapses, n_spikes = int(job.stage.wiring.synapse_start[-1]), int(T.spike_bases(job)[-1])
     synapse, spike = piece.arrivals.synapse[piece.which], piece.arrivals.spike[piece.which]
-    return T.readout_gradients(
+    return T.stage_gradients(
         job,
-        by_weight=sum_by(by_arrival, synapse, n_synapses),
-        by_delay=sum_by(by_time, synapse, n_synapses),
-        source_times=T.split_effects(job, sum_by(by_time, spike, n_spikes)),
-        sums=sums,
-        by_leak=by_leak,
+        T.readout_parameters(job, sums, by_leak),
+        weights=sum_by(by_arrival, synapse, n_synapses),
+        delays=sum_by(by_time, synapse, n_synapses),
+        effects=sum_by(by_time, spike, n_spikes),
     )
