@@ -24,17 +24,13 @@ extern "C" __global__ void count_arrivals(
     const bool by_source = at[6] != 0, by_synapse = at[7] != 0;
     long long found = 0, i = (BLOCK % n_parts) * blockDim.x + THREAD;
     for (; i < at[5]; i += (long long)n_parts * blockDim.x) {
-        long long low = 0, high = n_samples;  // the sample of a spike: offsets[low] <= i
-        while (high - low > 1) {
-            const long long middle = low + (high - low) / 2;
-            if (offsets[middle] <= i) low = middle; else high = middle;
-        }
+        const int sample = group_of(offsets, n_samples, i);
         const long long begin = first[neuron[i]], end = first[neuron[i] + 1];
         if (!by_synapse) {
-            if (time[i] + delay[by_source ? neuron[i] : 0] < duration[low]) found += end - begin;
+            if (time[i] + delay[by_source ? neuron[i] : 0] < duration[sample]) found += end - begin;
             continue;
         }
-        for (long long k = begin; k < end; ++k) found += time[i] + delay[k] < duration[low];
+        for (long long k = begin; k < end; ++k) found += time[i] + delay[k] < duration[sample];
     }
     found = over_block<Plus>(found, (long long*)memory);
     if (THREAD == 0) arrivals[BLOCK] = found;

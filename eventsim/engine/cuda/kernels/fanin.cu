@@ -79,9 +79,6 @@ extern "C" __global__ void fanin_backward(
     const double t_begin = begin_of(way, sample), t_end = arrivals.duration[sample],
                  delay = self.delay[n];
     Gradients<double> g;
-    for (int i = 0; i < N_SUMS; ++i) g.sums[i] = 0.0;
-    for (int i = 0; i < N_OWN; ++i) g.own[i] = 0.0;
-    g.grazes = 0;
     Adjoint<REAL> a = carried_at(way, sample, n, n_neurons);
     // Spikes whose return is still to be met on the way back: up to `own`.
     long long own = tape.first[delay > 0.0 ? pair + 1 : pair] - 1;

@@ -14,12 +14,8 @@ struct Segment {
 
 // The array that an entry belongs to, and its value there.
 DEVICE Segment segment_of(long long entry, const Segments& all) {
-    int low = 0, high = all.n;
-    while (high - low > 1) {
-        const int middle = low + (high - low) / 2;
-        if (all.start[middle] <= entry) low = middle; else high = middle;
-    }
-    return {low, (double*)all.address[low] + (entry - all.start[low])};
+    const int k = group_of(all.start, all.n, entry);
+    return {k, (double*)all.address[k] + (entry - all.start[k])};
 }
 
 // exp(-x).

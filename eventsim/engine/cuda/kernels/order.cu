@@ -47,13 +47,10 @@ extern "C" __global__ void judge_pairs(
 // How many of [lo, hi), ascending, lie before t; those at t as well if they go first.
 DEVICE long long count_before(Given<double> time, const long long* item, long long lo, long long hi,
                               double t, bool at_too) {
-    const long long begin = lo;
-    while (lo < hi) {
-        const long long middle = lo + (hi - lo) / 2;
-        const double other = time[item ? item[middle] : middle];
-        if (other < t || (at_too && other == t)) lo = middle + 1; else hi = middle;
-    }
-    return lo - begin;
+    return first_where(lo, hi, [&](long long i) {
+        const double other = time[item ? item[i] : i];
+        return at_too ? other > t : other >= t;
+    }) - lo;
 }
 
 // One round of merging: of every sample, WAYS neighbouring runs, each ascending in time, become one.
@@ -149,26 +146,13 @@ DEVICE int source_of(const long long* table, int n_sources, long long spike) {
     return k;
 }
 
-// The sample that an item belongs to.
-DEVICE int sample_of(const long long* offsets, int n_samples, long long item) {
-    int low = 0, high = n_samples;
-    while (high - low > 1) {
-        const int middle = low + (high - low) / 2;
-        if (offsets[middle] <= item) low = middle; else high = middle;
-    }
-    return low;
-}
-
 // How many spikes of a source, from lo to hi, arrive before t; those at t as well if they go first.
 DEVICE long long arrived_before(const Source& source, long long lo, long long hi, double t,
                                 bool at_too) {
-    const long long begin = lo;
-    while (lo < hi) {
-        const long long middle = lo + (hi - lo) / 2;
-        const double other = arrival_of(source, middle);
-        if (other < t || (at_too && other == t)) lo = middle + 1; else hi = middle;
-    }
-    return lo - begin;
+    return first_where(lo, hi, [&](long long i) {
+        const double other = arrival_of(source, i);
+        return at_too ? other > t : other >= t;
+    }) - lo;
 }
 
 // Arrivals of all sources in order of (sample, time, source); each source has one delay.
@@ -189,7 +173,7 @@ extern "C" __global__ void merge_sources(
     const int mine = source_of(sources, n_sources, i);
     const Source me = source_at(sources, mine);
     const long long item = i - me.base;
-    const int s = sample_of(me.offsets, n_samples, item);
+    const int s = group_of(me.offsets, n_samples, item);
     const double t = arrival_of(me, item);
     long long into = 0;
     for (int k = 0; k < n_sources; ++k) {
@@ -211,7 +195,7 @@ extern "C" __global__ void read_sources(
     if (i >= n) return;
     const Source me = source_at(sources, source_of(sources, n_sources, i));
     const long long item = i - me.base;
-    const int s = sample_of(me.offsets, n_samples, item);
+    const int s = group_of(me.offsets, n_samples, item);
     const int row = (int)me.row + me.neuron[item];
     into.time[i] = arrival_of(me, item);
     into.sample[i] = s;
@@ -231,12 +215,9 @@ extern "C" __global__ void group_sources(
         into.row[i] = from.row[order[i]];
     }
     if (i > n_groups) return;
-    long long lo = 0, hi = n;
-    while (lo < hi) {
-        const long long middle = lo + (hi - lo) / 2, k = order[middle];
-        if ((long long)from.sample[k] * n_rows + from.row[k] < i) lo = middle + 1; else hi = middle;
-    }
-    first[i] = lo;
+    first[i] = first_where(0, n, [&](long long at) {
+        return (long long)from.sample[order[at]] * n_rows + from.row[order[at]] >= i;
+    });
 }
 
 // Arrivals in their order, and the first of every sample and their total.

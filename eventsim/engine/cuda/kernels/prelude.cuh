@@ -51,6 +51,21 @@ template <class Join, class T> DEVICE T over_block(T value, T* scratch) {
     return all;
 }
 
+// The first of the numbers lo .. hi for which `behind` holds, and with it for all that follow; hi if it does
+// for none.
+template <class F> DEVICE long long first_where(long long lo, long long hi, const F& behind) {
+    while (lo < hi) {
+        const long long middle = lo + (hi - lo) / 2;
+        if (behind(middle)) hi = middle; else lo = middle + 1;
+    }
+    return lo;
+}
+
+// The group of an item, of n of which offsets[k] is the first item.
+template <class A> DEVICE int group_of(const A& offsets, int n, long long item) {
+    return (int)first_where(1, n, [&](long long k) { return offsets[k] > item; }) - 1;
+}
+
 // An array that nobody writes to while a kernel runs: loads of it need no order.
 template <class T> struct Given {
     const T* at;

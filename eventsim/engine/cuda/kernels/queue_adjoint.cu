@@ -53,9 +53,6 @@ DEVICE Adjoint<REAL> place_back(const ChunkPlaces& at, const Neuron& p, int n, i
 #endif
     };
     Gradients<double> g;
-    for (int i = 0; i < N_SUMS; ++i) g.sums[i] = 0.0;
-    for (int i = 0; i < N_OWN; ++i) g.own[i] = 0.0;
-    g.grazes = 0;
     walk_back(p, adjoint, at.reached[n], t_low, tape, back, g);
     at.reached[n] = t_low;
     at.next[n] = back.next;

@@ -41,7 +41,7 @@ extern "C" __global__ void readout_gains(
         const double value[N_GAIN] = {found.gain, found.by_mem, found.by_syn, found.later};
         for (int g = 0; g < N_GAIN; ++g) {
             const double coefficient = kept(value[g], single);
-            const long long place = first + (long long)(g * n_terms + n) * n_outputs;
+            const long long place = first + (g * n_terms + n) * n_outputs;
             if (single) into.rounded[place] = (float)coefficient; else into.values[place] = coefficient;
         }
     }
@@ -103,9 +103,10 @@ extern "C" __global__ void readout_forward(
         for (long long i = low + size * part / parts + group;
              i < low + size * (part + 1) / parts; i += groups) {
             const int row = from.row + from.neuron[i];
+            const double time = from.time[i];
             for (long long e = fan.start[row] + lane; e < fan.start[row + 1]; e += LANES) {
                 const int k = fan.target[e] - base;
-                const double t = from.time[i] + fan.delay[e];
+                const double t = time + fan.delay[e];
                 if (k < 0 || k >= OUTPUTS || t >= t_end) continue;
                 const Arrival arrival = arrival_at(t, t_end, gains);
                 const REAL gain = gain_at(gains, base + k, GAIN, arrival);

@@ -23,11 +23,7 @@ struct StagedEvents {
 
 // Number of the first event in [lo, hi) at or after the end; events are sorted by time.
 DEVICE long long first_after(Given<double> times, long long lo, long long hi, double end) {
-    while (lo < hi) {
-        const long long middle = lo + (hi - lo) / 2;
-        if (times[middle] < end) lo = middle + 1; else hi = middle;
-    }
-    return lo;
+    return first_where(lo, hi, [&](long long i) { return times[i] >= end; });
 }
 
 extern "C" __global__ void

@@ -129,8 +129,6 @@ __launch_bounds__(TILE, SINGLE ? 8 - 2 * ADAPTIVE : 4 - ADAPTIVE) shared_backwar
     const Series<REAL> series = series_of(neuron.rates.mem, neuron.rates.syn, chunks.middle, chunks.length);
     const REAL longest = (REAL)chunks.length, per_length = REAL_(1.0) / longest;
     Gradients<REAL> g;
-    for (int i = 0; i < N_OWN; ++i) g.own[i] = 0.0;
-    g.grazes = 0;
     double total[N_SUMS] = {0.0, 0.0, 0.0};
 
     for (long long sample = chunks.bounds[chunk]; sample < chunks.bounds[chunk + 1]; ++sample) {

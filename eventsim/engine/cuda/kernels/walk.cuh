@@ -218,9 +218,9 @@ DEVICE double next_stop(const Neuron& n, const Tape& tape, const Back& b) {
 // Gradients of one neuron. The sums of an event loop are kept in the type of the state.
 template <class Sum>
 struct Gradients {
-    Sum sums[N_SUMS];
-    double own[N_OWN];
-    int grazes;
+    Sum sums[N_SUMS] = {};
+    double own[N_OWN] = {};
+    int grazes = 0;
 };
 
 // Take the neuron back over its next spike or restart.
