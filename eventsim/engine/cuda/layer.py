@@ -6,9 +6,10 @@ import numpy as np
 
 from eventsim.engine.algorithm import Algorithm, algorithm_of
 from eventsim.engine.contract.job import Job
-from eventsim.engine.contract.state import LayerState, Pending, carried
+from eventsim.engine.contract.state import LayerState, Pending, Stop, carried
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.fanin import FanInLayer
+from eventsim.engine.cuda.roles import on_host
 from eventsim.engine.cuda.shared import SharedLayer
 from eventsim.engine.cuda.spikes import PlacedState, collect, place_start, place_state
 from eventsim.events import SpikeTrains
@@ -22,8 +23,8 @@ def resume(dev: Device, job: Job, state: LayerState) -> tuple[SpikeTrains, Layer
     """Spikes and state are on the host."""
     placed = place_state(dev, state)
     trains, pending = _advance(dev, job, placed, state)
-    end, adapted = placed.end.on_host(dev.get)
-    return carried(job, state, trains.map(dev.get), end, pending, adapted)
+    end, adapted = on_host(placed.end, dev.get)
+    return carried(job, state, trains.map(dev.get), Stop(*end), pending, adapted)
 
 
 def _advance(

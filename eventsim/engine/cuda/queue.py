@@ -41,17 +41,17 @@ from eventsim.engine.cuda.arrays import (
 from eventsim.engine.cuda.device import Device, size_of
 from eventsim.engine.cuda.order import by_time, firsts, sorting, starts_of, sum_by, sum_rows
 from eventsim.engine.cuda.roles import (
-    N_TIMES,
     ArrivingStruct,
     BundlesStruct,
     CellsStruct,
     LoopFoundStruct,
+    LoopStopStruct,
     LoopStruct,
     PlacesStruct,
     RoomStruct,
     RoundStruct,
-    StandingsStruct,
     WindowsStruct,
+    on_host,
     types_of,
 )
 from eventsim.engine.cuda.spikes import grouped_tape, resistance_of
@@ -110,38 +110,26 @@ def resume(dev: Device, job: Job, state: LoopState) -> tuple[SpikeTrains, LoopSt
     loop = make_loop(job, bundles, scaled_weights(job))
     arrivals = arrivals_since(job, bundles, loop, state)
     windows = windows_of(job)
-    begin = _placed_stop(dev, state.stop, state.adapted)
+    begin = LoopStopStruct(*map(dev.asarray, (*state.stop, *(state.adapted or ()))))
     launch = _Forward(dev, job, loop, arrivals, windows, begin)
     trains = advance(dev, job, launch, job.duration - state.begin).map(dev.get)
-    stop, adapted = launch.stop.on_host(dev.get)
+    stop, adapted = on_host(launch.stop, dev.get)
     return after(
-        job, loop, state, arrivals, trains, stop, by_windows=windows is not None, adapted=adapted
-    )
+        job, loop, state, arrivals, trains, LoopStop(*stop), by_windows=windows is not None,
+        adapted=adapted,
+    )  # fmt: skip
 
 
-def _placed_stop(dev: Device, stop: LoopStop, adapted: Adapted | None) -> StandingsStruct:
-    """Of arrays of NumPy."""
-    return StandingsStruct(
-        dev.asarray(np.stack([stop.time, stop.until, stop.since, *(adapted or ())], axis=1)),
-        dev.asarray(np.stack([stop.v, stop.j], axis=1)),
-        dev.asarray(stop.recent),
-        dev.asarray(stop.border),
-        dev.asarray(np.stack([stop.idle, stop.halvings], axis=1)),
-    )
-
-
-def _start(dev: Device, job: Job) -> StandingsStruct:
+def _start(dev: Device, job: Job) -> LoopStopStruct:
     """How the neurons stand at time zero."""
-    n, size = job.n_samples, job.stage.population.size
-    n_times = N_TIMES + (len(Adapted._fields) if job.stage.population.is_adaptive else 0)
-    times = dev.zeros((n, n_times, size), np.float64)
-    state = dev.zeros((n, 2, size), real_type(job))
-    state[:, 0] = to_real(dev, job, start_voltage(job))
-    none = dev.zeros((n, size + 2), np.int64)
-    recent, window = none.ravel()[: n * size], none.ravel()[n * size :]
-    return StandingsStruct(
-        times, state, recent.reshape(n, size), dev.zeros(n, np.float64), window.reshape(n, 2)
-    )
+    n, size, adaptive = job.n_samples, job.stage.population.size, job.stage.population.is_adaptive
+    state, times = dev.zeros((2, n, size), real_type(job)), dev.zeros((5, n, size), np.float64)
+    state[0] = to_real(dev, job, start_voltage(job))
+    window = dev.zeros((2, n), np.int64)
+    return LoopStopStruct(
+        times[0], state[0], state[1], times[1], times[2], dev.zeros((n, size), np.int64),
+        dev.zeros(n, np.float64), window[0], window[1], *((times[3], times[4]) if adaptive else ()),
+    )  # fmt: skip
 
 
 def advance(dev: Device, job: Job, launch: "Running", span: Floats) -> SpikeTrains:
@@ -195,10 +183,12 @@ class _Forward:
 
     def __init__(
         self, dev: Device, job: Job, loop: Loop, arrivals: Arriving, windows: Windows | None,
-        begin: StandingsStruct,
+        begin: LoopStopStruct,
     ) -> None:  # fmt: skip
         self._dev, self._job, self._windows = dev, job, windows
-        self.stop = StandingsStruct(*(dev.empty(values.shape, values.dtype) for values in begin))
+        self.stop = LoopStopStruct(
+            *(None if v is None else dev.empty(v.shape, v.dtype) for v in begin)
+        )
         self._arguments = [
             placed_arrivals(dev, arrivals, dev.asarray(job.duration)),
             placed_loop(dev, job, loop),

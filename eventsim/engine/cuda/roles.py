@@ -19,8 +19,6 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Array
 from eventsim.engine.contract.adam import AdamStep
-from eventsim.engine.contract.loop_state import LoopStop
-from eventsim.engine.contract.state import Stop
 from eventsim.events.tape import Adapted
 
 # Kind of the numbers and their bytes, R for the type of the state; w where they are written.
@@ -65,11 +63,6 @@ class StopStruct(NamedTuple):
     def copy(self) -> "StopStruct":
         """The same in new arrays."""
         return StopStruct(*(None if values is None else values.copy() for values in self))
-
-    def on_host(self, get: Callable[[Array], NDArray[Any]]) -> tuple[Stop, Adapted | None]:
-        """As arrays of NumPy."""
-        time, v, j, until, *adapted = (None if values is None else get(values) for values in self)
-        return Stop(time, v, j, until), None if self.a is None else Adapted(*adapted)
 
 
 class MembersStruct(NamedTuple):
@@ -225,29 +218,23 @@ class RoundStruct(NamedTuple):
     reached: DoublesOut  # time of a run-away
 
 
-class StandingsStruct(NamedTuple):
-    """How the neurons of a loop stand between two pieces of a stream: a :class:`LoopStop`.
+class LoopStopStruct(NamedTuple):
+    """How the neurons of a loop stand: a :class:`.loop_state.LoopStop`, with an :class:`.Adapted`.
 
     ``until`` is not above 0 where V is not held.
     """
 
-    times: DoublesOut  # [samples, 3, size]: time, until, since; 5 with an Adapted
-    state: RealsOut  # [samples, 2, size]: v, j
-    recent: IntsOut  # [samples, size]
-    border: DoublesOut  # [samples]
-    window: IntsOut  # [samples, 2]: idle, halvings
-
-    def on_host(self, get: Callable[[Array], NDArray[Any]]) -> tuple[LoopStop, Adapted | None]:
-        """As arrays of NumPy."""
-        times, state, recent, border, window = map(get, self)
-        stop = LoopStop(
-            times[:, 0], state[:, 0], state[:, 1], times[:, 1], times[:, 2], recent, border,
-            window[:, 0], window[:, 1],
-        )  # fmt: skip
-        return stop, Adapted(times[:, 3], times[:, 4]) if times.shape[1] > N_TIMES else None
-
-
-N_TIMES = 3  # of a neuron between two pieces of a stream, where its threshold is not adaptive
+    time: DoublesOut  # by pair, as the next
+    v: RealsOut
+    j: RealsOut
+    until: DoublesOut
+    since: DoublesOut
+    recent: IntsOut
+    border: DoublesOut  # [samples], as the next
+    idle: IntsOut
+    halvings: IntsOut
+    a: DoublesOut | None = None  # by pair, as in StopStruct
+    last: DoublesOut | None = None
 
 
 class CellsStruct(NamedTuple):
@@ -263,7 +250,7 @@ class CellsStruct(NamedTuple):
     held: RowsOut  # the spike that holds V, or -1
     mark: RowsOut
     recent: RowsOut
-    # where thresholds are adaptive, of StandingsStruct alone: what says how the neurons stand
+    # where thresholds are adaptive, of LoopStopStruct alone: what says how the neurons stand
     a: DoublesOut | None = None
     last: DoublesOut | None = None
 
@@ -568,6 +555,14 @@ class LinearMarksStruct(NamedTuple):
     arrival: IntsOut
     spike: IntsOut
     own: IntsOut
+
+
+def on_host(
+    stop: StopStruct | LoopStopStruct, get: Callable[[Array], NDArray[Any]]
+) -> tuple[list[Any], Adapted | None]:
+    """How neurons stand, as arrays of NumPy: the fields of a stop, and the adaptation."""
+    *stands, a, last = (None if values is None else get(values) for values in stop)
+    return stands, None if a is None else Adapted(a, last)
 
 
 def declarations() -> str:

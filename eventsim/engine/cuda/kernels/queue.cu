@@ -11,62 +11,29 @@ DEVICE Cells cells_at(const Cells all, long long base) {
             all.mark + base, all.recent + base, nullptr,        nullptr};
 }
 
-// How the neurons of one sample stand between two pieces of a stream.
-struct Standing {
-    double *time, *until, *since;
-    REAL *v, *j;
-    long long* recent;
-    double* border;
-    long long *idle, *halvings;
-    double *a, *last;
-};
-
-#if ADAPTIVE
-#define TIMES 5
-#else
-#define TIMES 3
-#endif
-
-DEVICE Standing standing(const Standings& all, long long s, int n_neurons) {
-    double* const time = all.times + TIMES * s * n_neurons;
-    REAL* const v = all.state + 2 * s * n_neurons;
-    const bool adapts = TIMES > 3;
-    return {time,
-            time + n_neurons,
-            time + 2 * n_neurons,
-            v,
-            v + n_neurons,
-            all.recent + s * n_neurons,
-            all.border + s,
-            all.window + 2 * s,
-            all.window + 2 * s + 1,
-            adapts ? time + 3 * n_neurons : nullptr,
-            adapts ? time + 4 * n_neurons : nullptr};
-}
-
-DEVICE void take_up(const Standing& from, const Cells& c, int n) {
-    c.time[n] = from.time[n];
-    c.v[n] = from.v[n];
-    c.j[n] = from.j[n];
-    c.until[n] = from.until[n];
+// Neuron n, which is number `at` of all samples', as it stands between two pieces of a stream.
+DEVICE void take_up(const LoopStop& from, long long at, const Cells& c, int n) {
+    c.time[n] = from.time[at];
+    c.v[n] = from.v[at];
+    c.j[n] = from.j[at];
+    c.until[n] = from.until[at];
     c.held[n] = c.until[n] > 0.0 ? EARLIER : -1;
-    c.since[n] = from.since[n];
-    c.recent[n] = (int)from.recent[n];
+    c.since[n] = from.since[at];
+    c.recent[n] = (int)from.recent[at];
 #if ADAPTIVE
-    c.a[n] = from.a[n];
-    c.last[n] = from.last[n];
+    c.a[n] = from.a[at];
+    c.last[n] = from.last[at];
 #endif
 }
 
-DEVICE void lay_down(const Standing& to, const Cells& c, int n) {
-    to.time[n] = c.time[n];
-    to.v[n] = c.v[n];
-    to.j[n] = c.j[n];
-    to.until[n] = c.held[n] >= 0 ? c.until[n] : -1.0;
-    to.since[n] = c.since[n];
-    to.recent[n] = c.recent[n];
+DEVICE void lay_down(const LoopStop& to, long long at, const Cells& c, int n) {
+    to.time[at] = c.time[n];
+    to.v[at] = c.v[n];
+    to.j[at] = c.j[n];
+    to.until[at] = c.held[n] >= 0 ? c.until[n] : -1.0;
+    to.since[at] = c.since[n];
+    to.recent[at] = c.recent[n];
 }
-
 
 DEVICE double predict(const Cells& c, const Neuron& p, int n, double t_end) {
     if (c.held[n] >= 0) return c.until[n] < t_end ? c.until[n] : NEVER;
@@ -95,24 +62,35 @@ DEVICE void bring(const Cells& c, const Neuron& p, int n, double t) {
 }
 
 // Neuron n, which is held, is let go of.
-DEVICE void free_neuron(const Cells& c, const Neuron& p, int n, const Spiking& spikes) {
+template <class Out> DEVICE void free_neuron(const Cells& c, const Neuron& p, int n, const Out& spikes) {
     const double t = c.until[n];
     c.j[n] = flush(far_forward((REAL)(t - c.time[n]), p.rates).y * c.j[n]);
     c.v[n] = p.reset;
     c.time[n] = t;
-    if (c.held[n] < spikes.room) spikes.out.restart[spikes.at + c.held[n]] = c.j[n];
+    spikes.let_go(c.held[n], c.j[n]);
     c.held[n] = -1;
 }
 
+// Whether a neuron that fires at t, after so many spikes of the ms from `since` on, runs away.
+DEVICE bool runs_away(double t, double* since, int* recent) {
+    if (t - *since > 1.0) {
+        *since = t;
+        *recent = 0;
+    }
+    *recent += 1;
+    return (double)*recent > RUNAWAY_PER_MS;
+}
+
 // Neuron n crosses its threshold, after its rise. False where it runs away.
-DEVICE bool fire_neuron(const Cells& c, const Neuron& p, int n, Spiking& spikes) {
-    const REAL j = flush(far_forward(c.rise[n], p.rates).y * c.j[n]);
-    const double t = c.time[n] + (double)c.rise[n];
+template <class Out>
+DEVICE bool fire_neuron(const Cells& c, const Neuron& p, int n, REAL rise, Out& spikes) {
+    const REAL j = flush(far_forward(rise, p.rates).y * c.j[n]);
+    const double t = c.time[n] + (double)rise;
+    const int place = spikes.add(n, t, j, p.refractory > 0.0);
     if (p.refractory > 0.0) {
-        c.held[n] = spikes.n;
+        c.held[n] = place;
         c.until[n] = t + p.refractory;
     }
-    spikes.add(n, t, j, p.refractory > 0.0 ? not_a_number() : j);
     c.j[n] = j + p.self;
     c.v[n] = p.reset;
     c.time[n] = t;
@@ -122,12 +100,7 @@ DEVICE bool fire_neuron(const Cells& c, const Neuron& p, int n, Spiking& spikes)
     c.a[n] = adapted.a;
     c.last[n] = adapted.last;
 #endif
-    if (t - c.since[n] > 1.0) {
-        c.since[n] = t;
-        c.recent[n] = 0;
-    }
-    c.recent[n] += 1;
-    return (double)c.recent[n] <= RUNAWAY_PER_MS;
+    return !runs_away(t, c.since + n, c.recent + n);
 }
 
 // Neurons of a sample, as run_queue asks for them.
@@ -146,7 +119,7 @@ struct LifStage {
         const Neuron p = neuron(n);
         int what = QUIET;
         if (c.held[n] >= 0) free_neuron(c, p, n, spikes);
-        else what = fire_neuron(c, p, n, spikes) ? FIRED : AWAY;
+        else what = fire_neuron(c, p, n, c.rise[n], spikes) ? FIRED : AWAY;
         c.due[n] = predict(c, p, n, t_end);
         return what;
     }
@@ -161,7 +134,7 @@ extern "C" __global__ void queue_forward(
     const __grid_constant__ Arriving outside, const __grid_constant__ Loop loop,
     const __grid_constant__ Members members,
     // how the neurons stand, before and after
-    const __grid_constant__ Standings begins, const __grid_constant__ Standings stops,
+    const __grid_constant__ LoopStop begin, const __grid_constant__ LoopStop stop,
     const __grid_constant__ Room room, const __grid_constant__ Round out) {
     SHARED_MEMORY(memory);
     QueueMemory& block = *(QueueMemory*)memory;
@@ -169,23 +142,25 @@ extern "C" __global__ void queue_forward(
     const long long s = BLOCK;
     if (out.limit[s] < 0) return;
     const int n_neurons = members.n;
-    const Standing begin = standing(begins, s, n_neurons), stop = standing(stops, s, n_neurons);
-    Cells c = cells_at(room.cells, s * n_neurons);
-    c.a = stop.a;
-    c.last = stop.last;
+    const long long base = s * n_neurons;
+    Cells c = cells_at(room.cells, base);
+#if ADAPTIVE
+    c.a = stop.a + base;
+    c.last = stop.last + base;
+#endif
     const double t_end = outside.duration[s];
     LifStage stage = {c, loop, members, t_end};
     for (int n = THREAD; n < n_neurons; n += blockDim.x) {
-        take_up(begin, c, n);
+        take_up(begin, base + n, c, n);
         c.mark[n] = 0;
         stage.expect(n);
     }
     __syncthreads();
     run_queue(stage, s, n_neurons, outside, loop, room.heap, out, block);
     for (int n = THREAD; n < n_neurons; n += blockDim.x)
-        lay_down(stop, c, n);
+        lay_down(stop, base + n, c, n);
     if (THREAD == 0) {
-        *stop.border = t_end;
-        *stop.idle = *stop.halvings = 0;
+        stop.border[s] = t_end;
+        stop.idle[s] = stop.halvings[s] = 0;
     }
 }

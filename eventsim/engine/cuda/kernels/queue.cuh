@@ -125,16 +125,20 @@ struct Spiking {
     const int room;
     int n;
 
-    __device__ void add(long long neuron, double t, REAL current, REAL restart) {
+    // Its number; V restarts at once, or is held.
+    __device__ int add(long long neuron, double t, REAL j, bool held) {
         if (n < room) {
             out.time[at + n] = t;
             out.neuron[at + n] = (int)neuron;
-            out.current[at + n] = current;
-            out.restart[at + n] = restart;
+            out.current[at + n] = j;
+            out.restart[at + n] = held ? not_a_number() : j;
         }
-        ++n;
+        return n++;
     }
-    __device__ void add(long long neuron, double t) { add(neuron, t, not_a_number(), not_a_number()); }
+    __device__ void add(long long neuron, double t) { add(neuron, t, not_a_number(), true); }
+    __device__ void let_go(int spike, REAL j) const {
+        if (spike < room) out.restart[at + spike] = j;
+    }
 };
 
 // The next bundle that arrives at t, of the loop or of other stages, in order; -1 first if none does.

@@ -39,13 +39,27 @@ DEVICE double time_at(const DueRows& e, long long i) { return e.time[i]; }
 
 DEVICE int row_at(const DueRows& e, long long i) { return e.row[e.first[i]]; }
 
-// Where the spikes of a sample go.
+// Where the spikes of a sample go, those of several threads.
 struct Spikes {
     double* time;
     int* neuron;
     REAL *current, *restart;
     int limit;
     int* count;
+
+    __device__ int add(int n, double t, REAL j, bool held) const {
+        const int place = atomicAdd(count, 1);
+        if (place < limit) {
+            time[place] = t;
+            neuron[place] = n;
+            current[place] = j;
+            restart[place] = held ? not_a_number() : j;
+        }
+        return place;
+    }
+    __device__ void let_go(int place, REAL j) const {
+        if (place < limit) restart[place] = j;
+    }
 };
 
 // Where a neuron's spikes go in a loop, and how many of the ms from `since` on were counted.
@@ -61,15 +75,6 @@ DEVICE int next_place(const Fired& out, const Cell&) {
     const int place = atomicAdd(out.count, 1);
     if (place < out.limit) out.neuron[place] = out.me;
     return place;
-}
-
-DEVICE bool runs_away(double t, double* since, int* recent) {
-    if (t - *since > 1.0) {
-        *since = t;
-        *recent = 0;
-    }
-    *recent += 1;
-    return (double)*recent > RUNAWAY_PER_MS;
 }
 
 DEVICE bool runs_away(const Fired& out, const Cell& c) {
@@ -117,34 +122,13 @@ DEVICE bool catch_up(const Cells& c, const Neuron& p, int n, double t, double st
     for (;;) {
         if (c.held[n] >= 0) {
             if (!(c.until[n] < first)) return true;
-            const double until = c.until[n];
-            c.j[n] = flush(far_forward((REAL)(until - c.time[n]), p.rates).y * c.j[n]);
-            c.v[n] = p.reset;
-            c.time[n] = until;
-            if (c.held[n] < out.limit) out.restart[c.held[n]] = c.j[n];
-            c.held[n] = -1;
+            free_neuron(c, p, n, out);
         }
         const REAL v = c.v[n], j = c.j[n];
         if (!(peak_bound(v, j, p.peak) >= p.alert)) return true;
         const REAL rise = crossing(v, j, (REAL)(t - c.time[n]), p.rates, p.level, true);
-        const double at = c.time[n] + (double)rise;
-        if (rise < REAL_(0.0) || !(at < first)) return true;
-        const REAL drive = flush(far_forward(rise, p.rates).y * j);
-        const int place = atomicAdd(out.count, 1);
-        if (place < out.limit) {
-            out.time[place] = at;
-            out.neuron[place] = n;
-            out.current[place] = drive;
-            out.restart[place] = p.refractory > 0.0 ? not_a_number() : drive;
-        }
-        if (p.refractory > 0.0) {
-            c.held[n] = place;
-            c.until[n] = at + p.refractory;
-        }
-        c.j[n] = drive + p.self;
-        c.v[n] = p.reset;
-        c.time[n] = at;
-        if (runs_away(at, c.since + n, c.recent + n)) return false;
+        if (rise < REAL_(0.0) || !(c.time[n] + (double)rise < first)) return true;
+        if (!fire_neuron(c, p, n, rise, out)) return false;
     }
 }
 
@@ -168,12 +152,8 @@ DEVICE bool come_to(const Cells& c, const Neuron& p, int n, double t, const Spik
 
 // The synapse of a bundle whose target is n, or -1; targets ascend.
 DEVICE long long synapse_of(const int* target, long long low, long long high, int n) {
-    while (low < high) {
-        const long long middle = (low + high) / 2;
-        if (target[middle] == n) return middle;
-        if (target[middle] < n) low = middle + 1; else high = middle;
-    }
-    return -1;
+    const long long at = first_where(low, high, [&](long long k) { return target[k] >= n; });
+    return at < high && target[at] == n ? at : -1;
 }
 
 // The bundles due in a piece, its end, and that of the sample.
@@ -348,9 +328,9 @@ DEVICE double opening(const Progress& x, const Bundles& heap, double next, doubl
 }
 
 // The first thread, where a sample begins or goes on.
-DEVICE void start_windows(const Standing& begin, int n_neurons, WindowMemory& block) {
-    block.now = *begin.border;
-    block.quiet = *begin.idle != 0;
+DEVICE void start_windows(const LoopStop& begin, long long s, int n_neurons, WindowMemory& block) {
+    block.now = begin.border[s];
+    block.quiet = begin.idle[s] != 0;
     block.n_spikes = 0;
     block.met = 0;
     block.ran_away = n_neurons;
@@ -433,10 +413,10 @@ DEVICE void close_window(Progress& x, const Bundles& heap, const Loop& loop, con
 }
 
 // How the windows stand, for whoever goes on from here; by the first thread.
-DEVICE void lay_down(const Standing& stop, const WindowMemory& block, const Progress& x) {
-    *stop.border = block.now;
-    *stop.idle = block.quiet;
-    *stop.halvings = x.halvings;
+DEVICE void lay_down(const LoopStop& stop, long long s, const WindowMemory& block, const Progress& x) {
+    stop.border[s] = block.now;
+    stop.idle[s] = block.quiet;
+    stop.halvings[s] = x.halvings;
 }
 
 extern "C" __global__ void windows_forward(
@@ -444,7 +424,7 @@ extern "C" __global__ void windows_forward(
     const __grid_constant__ Arriving outside, const __grid_constant__ Loop loop,
     const __grid_constant__ Members members,
     // how the neurons stand, before and after
-    const __grid_constant__ Standings begins, const __grid_constant__ Standings stops,
+    const __grid_constant__ LoopStop begin, const __grid_constant__ LoopStop stop,
     const __grid_constant__ Room room, const __grid_constant__ Round results,
     const __grid_constant__ Windows w) {
     SHARED_MEMORY(memory);
@@ -459,16 +439,15 @@ extern "C" __global__ void windows_forward(
     const Spikes out = {results.time + at,    results.neuron + at, results.current + at,
                         results.restart + at, results.limit[s],    &block.n_spikes};
     REAL* const sums = w.moments + base * w.width;
-    const Standing begin = standing(begins, s, n_neurons), stop = standing(stops, s, n_neurons);
     const double t_end = outside.duration[s];
     for (int n = THREAD; n < n_neurons; n += blockDim.x) {
-        take_up(begin, c, n);
+        take_up(begin, base + n, c, n);
         for (int q = 0; q < w.width; ++q) sums[(long long)n * w.width + q] = REAL_(0.0);
     }
-    if (THREAD == 0) start_windows(begin, n_neurons, block);
+    if (THREAD == 0) start_windows(begin, s, n_neurons, block);
     __syncthreads();
     Progress x = {{outside.time, outside.first, outside.last, outside.offsets[s], outside.offsets[s + 1]},
-               0, (int)*begin.halvings, 0};
+               0, (int)begin.halvings[s], 0};
     bool whole = true;
     while (block.now < t_end) {
         const double due_first = block.quiet ? first_due(c, members, block) : -1.0;
@@ -478,9 +457,9 @@ extern "C" __global__ void windows_forward(
         whole = block.opens + w.length <= t_end;
         if (!whole)
             for (int n = THREAD; n < n_neurons; n += blockDim.x)
-                lay_down(stop, c, n);
+                lay_down(stop, base + n, c, n);
         if (THREAD == 0) {
-            if (!whole) lay_down(stop, block, x);
+            if (!whole) lay_down(stop, s, block, x);
             open_window(x, w, heap, due, block);
         }
         if (__syncthreads_or(THREAD == 0 && block.verdict >= 0)) break;
@@ -502,9 +481,9 @@ extern "C" __global__ void windows_forward(
     }
     if (whole)
         for (int n = THREAD; n < n_neurons; n += blockDim.x)
-            lay_down(stop, c, n);
+            lay_down(stop, base + n, c, n);
     if (THREAD == 0) {
-        if (whole) lay_down(stop, block, x);
+        if (whole) lay_down(stop, s, block, x);
         results.counts[s] = block.ran_away < n_neurons ? block.ran_away : block.n_spikes;
         results.status[s] = block.verdict < 0 ? QUEUE_DONE : block.verdict;
     }
