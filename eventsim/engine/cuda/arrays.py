@@ -347,10 +347,6 @@ def _delays_beside(dev: Device, job: Job) -> Array:
     return dev.zeros(job.stage.wiring.target.size, np.float64)
 
 
-def _joined(dev: Device, parts: list[Array], dtype: type) -> Array:
-    return dev.xp.concatenate([dev.zeros(0, dtype), *parts]).astype(dtype, copy=False)
-
-
 def to_real(dev: Device, job: Job, values: Array) -> Array:
     """On the device, in the type of the state."""
     return dev.asarray(values, real_type(job))
