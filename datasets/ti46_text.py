@@ -91,7 +91,7 @@ def source(
     check_step(step)
     if form not in ("spikes", "cochleagrams"):
         raise DataError(f"ti46: form is {form!r}, expected 'spikes' or 'cochleagrams'.")
-    found = _files(Path(folder), n_classes=len(CLASS_NAMES[task]))
+    found, others = _files(Path(folder), n_classes=len(CLASS_NAMES[task]))
 
     def key() -> dict[str, str]:
         return {
@@ -117,6 +117,9 @@ def source(
         if counts.any():
             text += f"; left out: {counts.sum():,} spikes from step {LIMIT} on, in "
             text += f"{np.count_nonzero(counts):,} of {counts.size:,} recordings"
+        if others:
+            example = others[0].relative_to(folder)
+            text += f"; left out: {len(others):,} files of other names, such as {example}"
         return text
 
     split = Path(folder).name
@@ -294,12 +297,15 @@ def read_cochleagram(path: str | Path) -> NDArray[np.float64]:
     return np.stack(rows)
 
 
-def _files(folder: Path, *, n_classes: int) -> list[tuple[int, str, Path]]:
-    """Label, speaker and path of every file."""
-    found = []
-    for path in sorted(folder.glob("*/*.dat")) if folder.is_dir() else ():
+def _files(folder: Path, *, n_classes: int) -> tuple[list[tuple[int, str, Path]], list[Path]]:
+    """Label, speaker and path of every file; and files in class folders of other names."""
+    found, others = [], []
+    for path in sorted(folder.glob("*/*")) if folder.is_dir() else ():
         match = _NAME.fullmatch(path.name)
-        if match is None or not path.parent.name.isdigit():
+        if not path.parent.name.isdigit() or path.name[0] == "." or not path.is_file():
+            continue
+        if match is None:
+            others.append(path)
             continue
         label = int(match[2])
         if path.parent.name != str(label) or label >= n_classes:
@@ -313,7 +319,7 @@ def _files(folder: Path, *, n_classes: int) -> list[tuple[int, str, Path]]:
             f"ti46: {folder} holds no file named like 3/f1_u2_c3.dat. Expected a folder for each "
             "class; where there are folders train and test, give one of them."
         )
-    return sorted(found)
+    return sorted(found), others
 
 
 def _content(path: Path, form: Form) -> bytes:

@@ -395,6 +395,18 @@ def test_spikes_past_the_last_step_are_left_out_and_told(letters):
     assert data.info.description.endswith("text files of spikes, a step of 1 ms")
 
 
+def test_files_of_other_names_are_left_out_and_told(letters):
+    data = ti46_text.load(letters, task="alpha")
+    assert "other names" not in data.info.description
+    folder = next(path for path in letters.iterdir() if path.name.isdigit())
+    for name in ("F1_u2_c3.dat", "f1_u3.txt", ".hidden"):
+        (folder / name).write_text("-1 -1\n-1 -1\n")
+    again = ti46_text.load(letters, task="alpha")
+    assert len(again) == len(data)
+    told = f"left out: 2 files of other names, such as {folder.name}/F1_u2_c3.dat"
+    assert told in again.info.description
+
+
 def test_the_registry_reads_text_files_in_train_and_test(tmp_path):
     root = tmp_path / "TI46"
     write_spikes(root / "Train", utterances=1)
