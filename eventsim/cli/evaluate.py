@@ -174,7 +174,7 @@ def _fit(
     at = asked.targets
     run = run or run_of(place)
     wanted = stored_wanted(named, net, run) if at is None else read_wanted(at, net, run)
-    return measured_fit(place, named, net, wanted, config)
+    return measured_fit(place, named, net, wanted, config, run)
 
 
 def _check_alone(asked: EvaluateOptions, fail_under: float | None) -> None:

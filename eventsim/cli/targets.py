@@ -20,16 +20,21 @@ from eventsim.runs.run import Run, on_backend
 from eventsim.train import MeanSquaredError, TrainConfig, evaluate_regression
 
 Wanted = tuple[MeanSquaredError, tuple[str, ...]]  # and the names of the outputs
+ASSUMED = "taken in the order of the file, since nothing says the network's"  # several outputs
 
 
 def measured_fit(
-    place: Path, named: Events, net: Network, wanted: Wanted, config: TrainConfig
+    place: Path, named: Events, net: Network, wanted: Wanted, config: TrainConfig, run: Run | None
 ) -> dict[str, Any]:
-    """How well a network, read from ``place``, fits wanted values of recordings; plain values."""
+    """How well a network, read from ``place``, fits wanted values of recordings; plain values.
+
+    ``run`` says the order of its outputs, if it is a run of values.
+    """
     loss, names = wanted
     if not np.isfinite(loss.targets).any():
         raise DataError(f"{named.name}, {named.part}: all targets are empty, expected some.")
     measured = say_measured(place, named, named.stream)
+    assumed = names not in (numbered(len(names)), _outputs_of(run)) and len(names) > 1
     on = say_backend(config.backend)
     config = on_backend(config, on.name)
     found = evaluate_regression(
@@ -43,6 +48,7 @@ def measured_fit(
         "samples": named.stream.n_samples,
         "readout": loss.readout,
         **described_fit(found, names),
+        "outputs_assumed": assumed,
         "backend": on.name,
         "device": on.device,
     }
@@ -56,10 +62,10 @@ def stored_wanted(named: Events, net: Network, run: Run | None) -> Wanted:
         )
     found = described(named.stream, targets=True).targets
     assert found is not None
-    run = run if run is not None and run.settings.fits_values else None
-    names = None if run is None else outputs_of(run)
+    names = _outputs_of(run)
     found = found if names is None else found.ordered(names, named.name)
-    readout = readout_of(net, None if run is None else run.config)
+    fits = run is not None and run.settings.fits_values
+    readout = readout_of(net, run.config if run is not None and fits else None)
     return MeanSquaredError(found.values, found.times, readout), found.names
 
 
@@ -78,6 +84,11 @@ def read_wanted(path: Path, net: Network, run: Run | None) -> Wanted:
     return loss, numbered(loss.targets.shape[2])
 
 
+def _outputs_of(run: Run | None) -> tuple[str, ...] | None:
+    """Names of the outputs of a network in their order; None where no run of values says them."""
+    return None if run is None or not run.settings.fits_values else outputs_of(run)
+
+
 def numbered(n: int) -> tuple[str, ...]:
     """Names of outputs that have none of their own."""
     return tuple(f"output {k}" for k in range(n))
@@ -93,5 +104,6 @@ def show_fit(found: Mapping[str, Any]) -> None:
         ["recordings", f"{found['samples']:,}"],
         ["targets", f"{of:,}" + (f"; {left:,} left out (NaN)" if left else "")],
     ]
+    rows += [["outputs", ASSUMED]] if found["outputs_assumed"] else []
     show_table(f"{found['run']} on {found['data']}, {found['split']}", ["", ""], rows)
     typer.echo(f"Measured: {MeasuredPart(**found['measured'])}")

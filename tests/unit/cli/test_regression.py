@@ -310,6 +310,18 @@ def test_outputs_are_those_of_their_names_in_another_file_too(values, places):
     assert not (places / "new").exists()  # it is told before training
 
 
+def test_outputs_of_a_network_that_has_left_its_run_are_taken_in_order_and_that_is_told(
+    values, places
+):
+    done("data", "import", *TABLE, "--out", "m.h5")
+    done("train", "m.h5", *TRAINED)
+    assert told("evaluate", "run/last.npz", "m.h5")["outputs_assumed"] is False
+    (places / "alone.npz").write_bytes((places / "run" / "last.npz").read_bytes())
+    assert told("evaluate", "alone.npz", "m.h5")["outputs_assumed"] is True
+    words = "taken in the order of the file, since nothing says the network's"
+    done("evaluate", "alone.npz", "m.h5").shows(words)
+
+
 def test_a_test_part_without_any_value_is_refused_and_an_output_without_one_is_shown(
     values, places
 ):
