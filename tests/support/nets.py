@@ -119,10 +119,10 @@ def _connect(rng, net, source, target, *, sparse, delays, share):
         net.connect(source, target, weights, delays=drawn if sparse else drawn.reshape(n, m))
 
 
-def random_stream(seed, *, n_samples=3, n_channels=5, duration=100.0, rate=60.0):
-    """Poisson events on every channel, ``rate`` per second; durations differ by sample."""
+def random_stream(seed, *, n_samples=3, n_channels=5, duration=100.0, rate=60.0, even=False):
+    """Poisson events on every channel, ``rate`` per second; durations differ unless ``even``."""
     rng = np.random.default_rng(seed)
-    lengths = duration * rng.uniform(0.8, 1.2, n_samples)
+    lengths = np.full(n_samples, duration) if even else duration * rng.uniform(0.8, 1.2, n_samples)
     samples = []
     for length in lengths:
         count = rng.poisson(rate * n_channels * length / 1000.0)
@@ -153,27 +153,32 @@ def moved(stream, shift, behind=0.0):
     )  # fmt: skip
 
 
-def rebuilt(net, wire=lambda p: (p.weights, p.delays), *, more=lambda p: {}, order=None):
-    """A network of the same populations, with weights and delays that ``wire`` makes.
+def rebuilt(
+    net,
+    wire=lambda p: (p.weights, p.delays),
+    *,
+    more=lambda p: {},
+    order=None,
+    kept=lambda p: True,
+):
+    """A network of the same populations, or those kept, with weights and delays by ``wire``.
 
     ``more`` gives further parameters of a population, and ``order`` renumbers its neurons, by name.
     An input has as many channels as the weights out of it.
     """
-    new, wires = es.Network(), {p.name: wire(p) for p in net.projections.values()}
-    for p in net.populations.values():
+    new, wires = es.Network(), {p.name: (p, *wire(p)) for p in net.projections.values()}
+    for p in filter(kept, net.populations.values()):
         if p.is_input:
-            rows = {
-                wires[q.name][0].shape[0] for q in net.projections.values() if q.source == p.name
-            }
-            new.add_input(p.name, *(rows or {p.size}))
+            rows = [weights.shape[0] for q, weights, _ in wires.values() if q.source == p.name]
+            new.add_input(p.name, rows[0] if rows else p.size)
             continue
         pick = order[p.name] if order else np.arange(p.size)
         given = {name: values[pick] for name, values in p.parameters.items()} | more(p)
         (new.add_readout if p.is_readout else new.add_population)(p.name, p.size, **given)
-    for p in net.projections.values():
-        weights, delays = wires[p.name]
-        weights = es.self_recurrent(weights) if p.one_to_one else weights
-        new.connect(p.source, p.target, weights, delays=delays)
+    for p, weights, delays in wires.values():
+        if {p.source, p.target} <= new.populations.keys():
+            weights = es.self_recurrent(weights) if p.one_to_one else weights
+            new.connect(p.source, p.target, weights, delays=delays)
     return new
 
 

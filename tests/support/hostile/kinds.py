@@ -80,6 +80,18 @@ class Kind:
     named: bool = False
 
 
+def at(name, write):
+    """A maker of a file of that name."""
+
+    def make(folder):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path)
+        return path
+
+    return make
+
+
 def mutate(kind, path, whole, rng):
     """Write a damaged version of ``whole`` to the path."""
     if kind.change is None or (kind.change is not _assignment and rng.integers(3) == 0):
@@ -127,25 +139,19 @@ def _run(net, stream):
         raise refusals[0]
 
 
-def _small_net(folder):
-    path = folder / "net.npz"
+def _small_net(path):
     net = random_net(1, n_inputs=4, hidden=(5, 4), n_outputs=3, sparse=True)
     net.set_answer(es.Answer(tail=5.0, class_names=("a", "b", "c")))
     save_network(path, net)
-    return path
 
 
-def _lateral(folder):
-    path = folder / "lateral.npz"
+def _lateral(path):
     save_network(path, lateral_net(2))
-    return path
 
 
-def _convolution(folder):
-    path = folder / "convolution.npz"
+def _convolution(path):
     net = es.convolutional(16, (2,), 3, output_maps=2, kernel=(3, 3), stride=(2, 2), seed=0)
     save_network(path, net)
-    return path
 
 
 def use_network(path):
@@ -155,10 +161,8 @@ def use_network(path):
 # Events.
 
 
-def _stream(folder):
-    path = folder / "events.npz"
+def _stream(path):
     random_stream(3, n_samples=3, n_channels=4, duration=30.0).save(path)
-    return path
 
 
 def use_stream(path):
@@ -174,8 +178,7 @@ def run_stream(stream):
         _run(net, stream[: min(2, len(stream))])
 
 
-def _stored(folder):
-    path = folder / "stored.h5"
+def _stored(path):
     stream = random_stream(3, n_samples=3, n_channels=4, duration=30.0)
     recordings = [Recording(t, c, 40.0) for t, c in stream]
     write_stored(
@@ -185,7 +188,6 @@ def _stored(folder):
         columns={"labels": np.arange(3), "splits": np.array(["train", "test", "train"])},
         notes={"class_names": '["x", "y", "z"]', "key": "k"},
     )
-    return path
 
 
 def use_stored(path):
@@ -196,13 +198,11 @@ def use_stored(path):
     Dataset.open(path, split="train").read()
 
 
-def _nir_events(folder):
+def _nir_events(path):
     import nir
 
-    path = folder / "events.nir"
     data = nir_events.to_nir(random_stream(3, n_samples=2, n_channels=4, duration=30.0))
     nir.write_data(path, nir.NIRGraphData({"input": nir.NIRNodeData({"spikes": data})}))
-    return path
 
 
 def use_nir_events(path):
@@ -210,12 +210,10 @@ def use_nir_events(path):
     run_stream(nir_events.load(path))
 
 
-def _labels(folder):
+def _labels(path):
     for name in "ab":
-        (folder / f"{name}.csv").write_text("1,0\n2,1\n")
-    path = folder / "labels.csv"
+        (path.parent / f"{name}.csv").write_text("1,0\n2,1\n")
     path.write_text("file,label,group,split\na.csv,yes,ann,train\nb.csv,no,bob,test\n")
-    return path
 
 
 def use_labels(path):
@@ -223,11 +221,9 @@ def use_labels(path):
     data.save(path.parent / "mine.h5", splits=splits)
 
 
-def _tape(folder):
-    path = folder / "tape.npz"
+def _tape(path):
     net, stream = random_net(1, n_inputs=4), random_stream(3, n_samples=2, n_channels=4)
     es.simulate(net, stream, backend="reference").save(path)
-    return path
 
 
 def use_tape(path):
@@ -248,8 +244,7 @@ def _training():
     return config, net, origin
 
 
-def _checkpoint(folder):
-    path = folder / "checkpoint.npz"
+def _checkpoint(path):
     config, net, origin = _training()
     optimiser = AdamW(net, select(net, config.trained()), config.adam_settings())
     line = {"epoch": 1, "loss": 1.0, "accuracy": 0.5, "validation_accuracy": 0.5,
@@ -257,7 +252,6 @@ def _checkpoint(folder):
     sums = BatchSums(loss=1.0, samples=4)
     state = TrainState(net, optimiser, net.copy(), 1, 1, sums, [line])
     save_checkpoint(path, state, origin)
-    return path
 
 
 def use_checkpoint(path):
@@ -319,8 +313,8 @@ def use_report(path):
 # Data sets.
 
 
-def _shd(folder):
-    path, rng = folder / "shd_train.h5", np.random.default_rng(0)
+def _shd(path):
+    rng = np.random.default_rng(0)
     with h5py.File(path, "w") as file:
         times = file.create_dataset("spikes/times", (3,), h5py.vlen_dtype(np.float16))
         units = file.create_dataset("spikes/units", (3,), h5py.vlen_dtype(np.uint16))
@@ -329,35 +323,30 @@ def _shd(folder):
         file["labels"] = np.arange(3).astype("u1")
         file["extra/speaker"] = np.arange(3).astype("u1")
         file["extra/keys"] = np.array([f"word {k}" for k in range(20)], dtype="S")
-    return path
 
 
 def use_shd(path):
     run_stream(shd.load("train", root=path.parent).stream[:1])
 
 
-def _nmnist(folder):
-    path = folder / "Train" / "3" / "00002.bin"
-    path.parent.mkdir(parents=True)
+def _nmnist(path):
     rows = np.zeros((30, 5), np.uint8)
     rows[:, 0], rows[:, 1], rows[:, 3] = np.arange(30), np.arange(30), np.arange(30)
     path.write_bytes(rows.tobytes())
-    return path
 
 
 def use_nmnist(path):
     nmnist.load("train", root=path.parents[2])
 
 
-def _nmnist_packed(folder):
-    path, rng = folder / "nmnist_train.npz", np.random.default_rng(0)
+def _nmnist_packed(path):
+    rng = np.random.default_rng(0)
     t = np.sort(rng.integers(0, 300_000, 40))
     x, y, p = (rng.integers(0, n, 40).astype(np.uint8) for n in (34, 34, 2))
     np.savez_compressed(
         path, t=t, x=x, y=y, p=p, offsets=np.array([0, 20, 40]), label=np.array([3, 4]),
         index=np.array([7, 9]),
     )  # fmt: skip
-    return path
 
 
 def use_nmnist_packed(path):
@@ -409,11 +398,8 @@ def use_ti46(path):
     ti46.load("train", root=path.parents[3])
 
 
-def _ti46_text(folder):
-    path = folder / "digits" / "3" / "f1_u2_c3.dat"
-    path.parent.mkdir(parents=True)
+def _ti46_text(path):
     path.write_text("-1\t-1\n5\t1\n0\t3\n77\t3\n0\t17\n-1\t-1\n")
-    return path
 
 
 def use_ti46_text(path):
@@ -423,11 +409,9 @@ def use_ti46_text(path):
 # Texts and recordings of sensors.
 
 
-def _csv(folder):
-    path = folder / "events.csv"
+def _csv(path):
     rows = [f"{k * 1000},{k % 4},{k // 15}" for k in range(30)]
     path.write_text("\n".join(["time_us,channel,sample", *rows]) + "\n")
-    return path
 
 
 def use_csv(path):
@@ -547,10 +531,8 @@ def use_recipe(path):
             json.dumps(spec.to_dict())
 
 
-def _mapping(folder):
-    path = folder / "mapping.json"
+def _mapping(path):
     map_network(random_net(1, n_inputs=4), None, load_chip("loihi"), method="refined").save(path)
-    return path
 
 
 def use_mapping(path):
@@ -633,14 +615,12 @@ def use_results(path):
     command("experiment", "table", root)
 
 
-def _nir(folder):
-    path = folder / "net.nir"
+def _nir(path):
     net = random_net(1, n_inputs=4, self_delays="none", delays="none")
     for name in ("hidden1", "hidden2"):
         net.populations[name].refractory[...] = 0.0  # NIR has no word for it
     net.set_answer(es.Answer(rule="last", tail=5.0))
     write_nir(net, path, lossy=True)
-    return path
 
 
 def use_nir(path):
@@ -652,25 +632,25 @@ def use_nir(path):
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("network", _small_net, use_network, changed_npz),
-        Kind("lateral", _lateral, use_network, changed_npz),
-        Kind("convolution", _convolution, use_network, changed_npz),
-        Kind("stream", _stream, use_stream, changed_npz, named=True),
-        Kind("tape", _tape, use_tape, changed_npz),
-        Kind("checkpoint", _checkpoint, use_checkpoint, changed_npz),
-        Kind("nmnist-npz", _nmnist_packed, use_nmnist_packed, changed_npz),
-        Kind("stored", _stored, use_stored, change_h5),
-        Kind("nir-events", _nir_events, use_nir_events, change_h5),
-        Kind("labels", _labels, use_labels),
+        Kind("network", at("net.npz", _small_net), use_network, changed_npz),
+        Kind("lateral", at("lateral.npz", _lateral), use_network, changed_npz),
+        Kind("convolution", at("convolution.npz", _convolution), use_network, changed_npz),
+        Kind("stream", at("events.npz", _stream), use_stream, changed_npz, named=True),
+        Kind("tape", at("tape.npz", _tape), use_tape, changed_npz),
+        Kind("checkpoint", at("checkpoint.npz", _checkpoint), use_checkpoint, changed_npz),
+        Kind("nmnist-npz", at("nmnist_train.npz", _nmnist_packed), use_nmnist_packed, changed_npz),
+        Kind("stored", at("stored.h5", _stored), use_stored, change_h5),
+        Kind("nir-events", at("events.nir", _nir_events), use_nir_events, change_h5),
+        Kind("labels", at("labels.csv", _labels), use_labels),
         Kind("ntidigits", _digits, use_ntidigits, change_h5),
-        Kind("shd", _shd, use_shd, change_h5),
-        Kind("nir", _nir, use_nir, change_h5),
-        Kind("csv", _csv, use_csv, named=True),
-        Kind("ti46-text", _ti46_text, use_ti46_text),
+        Kind("shd", at("shd_train.h5", _shd), use_shd, change_h5),
+        Kind("nir", at("net.nir", _nir), use_nir, change_h5),
+        Kind("csv", at("events.csv", _csv), use_csv, named=True),
+        Kind("ti46-text", at("digits/3/f1_u2_c3.dat", _ti46_text), use_ti46_text),
         Kind("ti46", _ti46, use_ti46),
         Kind("fsdd", _fsdd, use_fsdd, named=True),
         Kind("fsdd-zip", _fsdd_zip, use_fsdd_zip),
-        Kind("nmnist", _nmnist, use_nmnist),
+        Kind("nmnist", at("Train/3/00002.bin", _nmnist), use_nmnist),
         *(
             Kind(name, _aedat(content, file), use, named=True)
             for name, content, file, use in (
@@ -696,7 +676,7 @@ KINDS = {
             use_case,
             changed_json,
         ),
-        Kind("mapping", _mapping, use_mapping, changed_json),
+        Kind("mapping", at("mapping.json", _mapping), use_mapping, changed_json),
         Kind("run.json", lambda f: _finished(f, "run.json"), use_run, changed_json),
         Kind("config.json", lambda f: _finished_before(f, "config.json"), use_run, changed_json),
         Kind("result.json", lambda f: _finished(f, "result.json"), use_report, changed_json),

@@ -6,10 +6,9 @@ from hypothesis import strategies as st
 import eventsim as es
 from eventsim.energy import clocked, count
 from eventsim.errors import ParameterError
-from eventsim.mapping import quantise
-from eventsim.train import prune
-from tests.support.nets import lateral_net, one_sample, random_net, random_stream, ring_net
+from tests.support.nets import one_sample, random_net, random_stream
 from tests.unit.energy.recount import recount_steps
+from tests.unit.energy.test_counts import NETS
 
 KEYS = ("dense", "effective_acs", "effective_macs", "active_updates", "activations")
 
@@ -26,25 +25,11 @@ def check(net, tape, step_ms, batch_size):
 
 @pytest.mark.parametrize("batch_size", [1, 3])
 @pytest.mark.parametrize("step_ms", [0.1, 1.0, 7.3])
-@pytest.mark.parametrize("delays", ["none", "source", "synapse"])
-def test_every_count_equals_that_of_loops_over_events(delays, step_ms, batch_size):
-    net = random_net(1, sparse=delays == "source", delays=delays)
+@pytest.mark.parametrize("name", NETS)
+def test_every_count_equals_that_of_loops_over_events(name, step_ms, batch_size):
+    net = NETS[name]()
     tape = es.simulate(net, random_stream(3, n_samples=4), backend="cpu")
     check(net, tape, step_ms, batch_size)
-
-
-@pytest.mark.parametrize("batch_size", [1, 3])
-@pytest.mark.parametrize("delays", ["none", "source", "synapse"])
-def test_pruned_and_rounded_networks_are_counted_right(delays, batch_size):
-    net = quantise(prune(random_net(1, delays=delays), 0.5), 3).net
-    tape = es.simulate(net, random_stream(3, n_samples=4), backend="cpu")
-    check(net, tape, 1.0, batch_size)
-
-
-@pytest.mark.parametrize("make", [lateral_net, ring_net])
-def test_loops_are_counted_right(make):
-    net = make(2)
-    check(net, es.simulate(net, random_stream(3), backend="cpu"), 1.0, 2)
 
 
 @given(

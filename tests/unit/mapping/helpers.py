@@ -3,6 +3,7 @@ import scipy.sparse as sp
 
 import eventsim as es
 from eventsim.chips import Chip, Limits
+from tests.support import nets
 from tests.support.nets import one_layer
 
 
@@ -36,11 +37,6 @@ def random_net(seed=0, *, n_inputs=12, hidden=(20, 16), n_outputs=3, density=0.3
     return net
 
 
-def random_stream(seed=0, *, n_channels=12, n_samples=2, rate=0.1, duration=100.0):
-    rng = np.random.default_rng(seed)
-    samples = []
-    for _ in range(n_samples):
-        n = rng.poisson(rate * duration * n_channels)
-        times = np.sort(rng.uniform(0.0, duration, n))
-        samples.append((times, rng.integers(0, n_channels, n)))
-    return es.EventStream.from_samples(samples, n_channels=n_channels, duration=duration)
+def random_stream(seed=0, **more):
+    given = {"n_samples": 2, "n_channels": 12, "rate": 100.0, "even": True}
+    return nets.random_stream(seed, **(given | more))

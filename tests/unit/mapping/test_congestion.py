@@ -102,7 +102,7 @@ def queue_by_events(net, tape, mapping, link_ms):
 @pytest.mark.parametrize("multicast", [False, True])
 @pytest.mark.parametrize("inputs", ["external", "placed"])
 def test_latencies_equal_those_of_an_event_queue(net, inputs, multicast):
-    tape = es.simulate(net, random_stream(n_samples=1, rate=0.3))
+    tape = es.simulate(net, random_stream(n_samples=1, rate=300.0))
     chip = make_chip(neurons_per_core=3, multicast=multicast)
     mapping = map_network(net, tape, chip, method="first_fit", inputs=inputs)
     link_ns = 5e4  # slow links, so that queues form
