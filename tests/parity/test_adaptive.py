@@ -4,15 +4,12 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.engine.contract.registry import get_backend, using_backend
+from eventsim.engine.contract.registry import using_backend
 from eventsim.engine.cuda.backend import CudaBackend
 from eventsim.errors import BackendError, NetworkError
 from tests.parity.test_chunks import assert_chunks_equal_whole
 from tests.support.compare import SINGLE_ATOL, TIME_ATOL, assert_same_bits, assert_same_spikes
 from tests.support.nets import lateral_net, random_net, random_stream, ring_net, with_adaptation
-from tests.support.simt import HostDevice, devices, why_not
-from tests.support.simt.exercise import differences, results
-from tests.support.simt.runs import Run
 
 NETS = {
     "shared events": lambda: random_net(31, delays="none", self_delays="none"),
@@ -24,9 +21,6 @@ NETS = {
     "loop": lambda: lateral_net(37, size=5),
     "ring": lambda: ring_net(38),
 }
-SLOW = ("loop", "ring")
-
-host_build = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 
 
 def adaptive_case(name, adaptation=(0.1, 1.5), **options):
@@ -76,56 +70,6 @@ def test_one_population_of_a_loop_may_adapt():
     net, stream = adaptive_case("loop", populations=("a",))
     expected = es.simulate(net, stream, backend="reference")
     assert assert_same_spikes(es.simulate(net, stream, backend="cpu"), expected, atol_ms=1e-9) > 40
-
-
-@host_build
-@pytest.mark.parametrize("name", NETS)
-def test_cuda_has_the_bits_of_cpu(name):
-    net, stream = adaptive_case(name)
-    runs = {name: Run(lambda: net, lambda: stream[1], piece=33.3)}
-    for precision in ("single", "double"):
-        expected = results(get_backend("cpu"), precision, runs)
-        assert sum(len(v) for key, v in expected.items() if key.endswith("/times")) > 40
-        for device in devices(precision):
-            actual = results(CudaBackend(device), precision, runs)
-            assert differences(actual, expected, precision) == []
-
-
-@host_build
-def test_cuda_has_the_bits_of_cpu_where_voltages_fall():
-    # Thresholds that fall faster than V: the crossing is looked for between turns of the excess.
-    for seed in range(3):
-        made = with_adaptation(
-            random_net(seed, hidden=(30,), delays="none", self_delays="none", tau_ratio=0.1),
-            seed,
-            adaptation=(0.5, 4.0),
-            tau=(0.5, 3.0),
-        )
-        stream = random_stream(seed, n_samples=2, duration=60.0, rate=150.0)
-        run = {"falling": Run(lambda made=made: made, lambda stream=stream: stream)}
-        for precision in ("single", "double"):
-            expected = results(get_backend("cpu"), precision, run)
-            actual = results(CudaBackend(HostDevice(seed)), precision, run)
-            assert differences(actual, expected, precision) == []
-
-
-def test_a_network_with_adaptation_learns_on_a_device(host_cuda):
-    net, stream = adaptive_case("shared events")
-    labels = np.arange(stream.n_samples) % 2
-    data = es.train.LabelledEvents(stream, labels, ("a", "b"))
-    bip = ("tau_mem", "adaptation", "tau_adaptation")
-    found = []
-    with using_backend("cuda", host_cuda):
-        for backend in ("cpu", "cuda"):
-            config = es.train.TrainConfig(
-                epochs=2, batch_size=2, validation_fraction=0.0, bip=bip, backend=backend,
-                precision="double", calibrate=0.0,
-            )  # fmt: skip
-            found.append(es.train.train(net, data, config).net.parameters())
-    for key, values in found[0].items():
-        np.testing.assert_allclose(found[1][key], values, rtol=1e-9, atol=1e-12, err_msg=key)
-    key = "hidden1.adaptation"
-    assert not np.array_equal(found[0][key], net.parameters()[key])
 
 
 def test_a_backend_without_adaptation_refuses_it(host_cuda, monkeypatch):

@@ -21,9 +21,19 @@ from eventsim.train import (
     select,
     train,
 )
+from eventsim.train.loss_settings import MaximumLoss
 from tests.support.compare import assert_resident_agrees
-from tests.support.nets import lateral_net, random_net, random_stream
-from tests.unit.train.task import Stop, assert_same_run, small_net, stop_at, two_patterns
+from tests.support.losses import all_losses as every_loss
+from tests.support.nets import lateral_net, random_net, random_stream, with_adaptation
+from tests.unit.train.task import (
+    Stop,
+    assert_same_net,
+    assert_same_run,
+    shared_net,
+    small_net,
+    stop_at,
+    two_patterns,
+)
 
 N_SAMPLES = 3
 # NumPy's and CuPy's functions differ by their last bits.
@@ -123,7 +133,9 @@ def test_losses_of_a_silent_network_are_those_of_the_other(fast_backend, stream)
 def test_losses_and_gradients_of_a_resident_tape_are_those_of_the_other(
     fast_backend, net, stream, placed
 ):
-    loss = all_losses(net, stream)
+    last = list(net.spiking.values())[-1]
+    last.threshold[:2] = 30.0  # silent, so that there are near misses
+    loss = SumOfLosses(((1.0, all_losses(net, stream)), (1.0, every_loss(last.name))))
     assert_resident_agrees(net, stream, fast_backend, loss, rtol=RTOL, placed=placed)
 
 
@@ -220,28 +232,51 @@ def test_silent_neurons_are_lifted_on_the_device(fast_backend, net):
         np.testing.assert_array_equal(to_host(there.parameters()[key]), values)
 
 
-def test_training_and_evaluation_do_the_same_as_on_the_cpu(fast_backend, tmp_path):
-    data = two_patterns(24)
+def decided_net():
+    return es.convolutional(
+        6, (4,), 2, output_maps=6, kernel=(3, 3), forward_delays=(0.0, 20.0), mean=4.0
+    )
+
+
+JITTER = es.train.Augmentation(jitter=1.0)
+TRAINED = {
+    "plain": (small_net, {}),
+    "shared values": (shared_net, {"augmentation": JITTER}),
+    "decision on maxima": (decided_net, {"loss": MaximumLoss(dropout=0.3), "tail": 20.0}),
+    "decision at the end": (decided_net, {"loss": "cross_entropy_last", "tail": 20.0}),
+    "adaptive": (
+        lambda: with_adaptation(small_net(), 3),
+        {"bip": ("tau_mem", "adaptation", "tau_adaptation"), "calibrate": 0.0},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TRAINED)
+def test_training_and_evaluation_do_the_same_as_on_the_cpu(fast_backend, case, tmp_path):
+    (make, changes), data = TRAINED[case], two_patterns(24)
     settings = {
         "epochs": 2, "batch_size": 8, "precision": "double", "rate_strength": 1e-3,
         "silent_lift": 0.01, "validation_fraction": 0.25,
     }  # fmt: skip
-    results = {}
-    for backend in ("cpu", fast_backend):
-        config = TrainConfig(backend=backend, **settings)
-        results[backend] = train(small_net(), data, config, tmp_path / f"{backend}-{len(results)}")
-        results[backend, "test"] = evaluate(results[backend].net, data, config)
-    expected, actual = results["cpu"], results[fast_backend]
-    for key, values in expected.net.parameters().items():
-        assert type(actual.net.parameters()[key]) is np.ndarray
-        np.testing.assert_allclose(actual.net.parameters()[key], values, rtol=1e-7, atol=1e-9)
+    runs, tests = [], []
+    for backend in (fast_backend, "cpu"):
+        config = TrainConfig(backend=backend, **settings | changes)
+        runs.append(train(make(), data, config, tmp_path / f"{backend}-{len(runs)}"))
+        tests.append(evaluate(runs[-1].net, data, config))
+    actual, expected = runs
+    assert all(type(values) is np.ndarray for values in actual.net.parameters().values())
+    assert_same_net(actual.net, expected.net, rtol=1e-7, atol=1e-9)
+    start = make().parameters()
+    for key, values in actual.net.parameters().items():
+        moved = key.rpartition(".")[2] in config.trained()
+        assert not moved or not np.array_equal(values, start[key]), key
+    assert all(each.agrees(actual.net.parameters()[key]) for key, each in actual.net.shared.items())
     for mine, theirs in zip(actual.history, expected.history, strict=True):
         assert mine["loss"] == pytest.approx(theirs["loss"], rel=1e-9)
         assert mine["validation_accuracy"] == theirs["validation_accuracy"]
         assert mine["synaptic_events_per_sample"] == theirs["synaptic_events_per_sample"]
-    mine, theirs = results[fast_backend, "test"], results["cpu", "test"]
-    np.testing.assert_array_equal(mine.confusion, theirs.confusion)
-    assert mine.loss == pytest.approx(theirs.loss, rel=1e-9)
+    np.testing.assert_array_equal(tests[0].confusion, tests[1].confusion)
+    assert tests[0].loss == pytest.approx(tests[1].loss, rel=1e-9)
 
 
 def test_run_that_stops_on_a_device_resumes_with_the_same_bits(fast_backend, tmp_path):

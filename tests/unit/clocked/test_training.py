@@ -95,35 +95,12 @@ def test_the_network_of_the_best_validation_is_kept(tmp_path):
     exact = result.selected_net.parameters()
     assert all((stored[key] == exact[key]).all() for key in exact)
 
-    def stop(event):
-        if event.kind == "epoch" and event.epoch == result.selected["epoch"]:
-            raise KeyboardInterrupt
-
-    cut = tmp_path / "cut"
-    with pytest.raises(KeyboardInterrupt):
-        on_grid(small_net(), data, settings, cut, callback=stop)
-    resumed = on_grid(small_net(), data, settings, cut, resume=True)
-    assert resumed.selected["epoch"] == result.selected["epoch"]
-    for key, value in resumed.selected_net.parameters().items():
-        np.testing.assert_array_equal(value, result.selected_net.parameters()[key])
-
-
-def test_nothing_is_chosen_where_nothing_was_held_out():
-    result = on_grid(small_net(), two_patterns(8), config(epochs=2))
-    assert result.selected == result.last
-    kept = result.selected_net.parameters()
-    assert all((kept[key] == value).all() for key, value in result.net.parameters().items())
-
 
 def test_a_run_of_other_settings_is_not_resumed(tmp_path):
     data = two_patterns(8)
     on_grid(small_net(), data, config(epochs=1), tmp_path)
-    with pytest.raises(StorageError, match="holds a run already"):
-        on_grid(small_net(), data, config(epochs=1), tmp_path)
     with pytest.raises(StorageError, match=r"other settings: method.dt is 1\.0 there, 0\.5 now"):
         on_grid(small_net(), data, config(epochs=1), tmp_path, resume=True, method=Grid(dt=0.5))
-    with pytest.raises(StorageError, match="holds no run"):
-        on_grid(small_net(), data, config(), tmp_path / "none", resume=True)
 
 
 def test_metrics_say_what_it_cost():

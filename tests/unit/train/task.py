@@ -73,12 +73,15 @@ def shared_net():
     return net
 
 
-def assert_same_net(one, other, arrays=Network.parameters):
-    """Both have the same values, to the bit."""
-    found, expected = arrays(one), arrays(other)
+def assert_same_net(one, other, arrays=Network.parameters, *, rtol=0.0, atol=0.0):
+    """Both have the same values, to the bit or within a tolerance; either may be arrays by name."""
+    found, expected = (net if isinstance(net, dict) else arrays(net) for net in (one, other))
     assert found.keys() == expected.keys()
     for key, values in expected.items():
-        np.testing.assert_array_equal(found[key], values, err_msg=key)
+        if rtol or atol:
+            np.testing.assert_allclose(found[key], values, rtol=rtol, atol=atol, err_msg=key)
+        else:
+            np.testing.assert_array_equal(found[key], values, err_msg=key)
 
 
 def assert_same_run(one, other):

@@ -13,7 +13,7 @@ from eventsim.engine import simulate
 from eventsim.errors import NetworkError, ParameterError
 from eventsim.train import ActivityCost, TrainConfig, train
 from eventsim.train.activity import PJ_PER_UJ
-from tests.unit.train.task import first_spike_net, small_net, two_patterns
+from tests.unit.train.task import assert_same_net, first_spike_net, small_net, two_patterns
 
 CONFIG = TrainConfig(
     epochs=6, batch_size=8, seed=2, validation_fraction=0.0, rate_strength=0.0, calibrate=0.0
@@ -116,19 +116,7 @@ def test_energy_is_logged_with_a_chip_alone_and_changes_nothing():
     plain = train(small_net(), data, replace(CONFIG, epochs=1))
     found = train(small_net(), data, replace(CONFIG, epochs=1, activity=ActivityCost(chip="loihi")))
     assert found.last["energy_pj_per_sample"] > 0.0
-    for key, values in plain.net.parameters().items():
-        np.testing.assert_array_equal(values, found.net.parameters()[key])
-
-
-def test_shards_are_counted_together():
-    data, config = (
-        two_patterns(24),
-        replace(CONFIG, activity=ActivityCost(target=0.03, chip="loihi")),
-    )
-    one = train(small_net(), data, config)
-    three = train(small_net(), data, replace(config, shards=3))
-    energies = [run.history[0]["energy_pj_per_sample"] for run in (one, three)]
-    assert energies[0] == pytest.approx(energies[1], rel=1e-9)
+    assert_same_net(found.net, plain.net)
 
 
 def test_spiking_outputs_have_a_price_too():

@@ -10,17 +10,14 @@ from eventsim.events import Dataset
 from eventsim.events.begin import from_first_event
 from eventsim.events.transforms import extend
 from eventsim.network import Network
-from tests.support.nets import one_layer
+from tests.support.nets import moved, one_layer, random_stream
+from tests.unit.train.task import assert_same_net
 
 
 def poisson(n_channels, rate, *, n_samples=6, duration=400.0, seed=0):
     """Recordings with events at ``rate`` Hz on every channel."""
-    rng = np.random.default_rng(seed)
-    samples = []
-    for _ in range(n_samples):
-        times = np.sort(rng.uniform(0.0, duration, rng.poisson(n_channels * rate * duration / 1e3)))
-        samples.append((times, rng.integers(0, n_channels, times.size)))
-    return es.EventStream.from_samples(samples, n_channels=n_channels, duration=duration)
+    how = {"n_samples": n_samples, "duration": duration, "rate": rate}
+    return random_stream(seed, n_channels=n_channels, even=True, **how)
 
 
 def counted(net, stream, *, backend="cpu", lasts=100.0):
@@ -103,8 +100,7 @@ def test_a_network_at_the_target_keeps_its_bits():
     once, told = es.calibrate(net, stream), []
     twice = es.calibrate(once, stream, callback=told.append)
     assert [one.factor for one in told] == [1.0, 1.0]
-    for key, values in once.parameters().items():
-        np.testing.assert_array_equal(twice.parameters()[key], values, err_msg=key)
+    assert_same_net(twice, once)
 
 
 def test_patterns_signs_and_shared_weights_are_kept():
@@ -144,8 +140,7 @@ def test_a_stored_stream_gives_the_same_bits(tmp_path):
         es.calibrate(small_net(), given)
         for given in (stream, Dataset.open(tmp_path / "x.h5").stream)
     ]
-    for key, values in found[0].parameters().items():
-        np.testing.assert_array_equal(found[1].parameters()[key], values, err_msg=key)
+    assert_same_net(found[1], found[0])
 
 
 def test_the_tail_of_the_answer_counts_as_no_time():
@@ -220,15 +215,8 @@ def test_silence_around_the_events_changes_no_factor(shift, caplog):
     stream = extend(from_first_event(stream), 102.0)  # until it is forgotten: 5 * 20 ms + 2 ms
     es.calibrate(net, stream, callback=told.append)
     for before, behind in ((shift, 0.0), (0.0, shift)):
-        late = es.EventStream(
-            stream.times + before,
-            stream.channels,
-            stream.offsets,
-            n_channels=8,
-            duration=stream.duration + before + behind,
-        )
         again = []
-        es.calibrate(net, late, callback=again.append)
+        es.calibrate(net, moved(stream, before, behind), callback=again.append)
         for one, other in zip(told, again, strict=True):
             assert other.factor == pytest.approx(one.factor, rel=1e-6)
     assert [text[:26] for text in caplog.messages] == ["The recordings begin late:"]

@@ -11,6 +11,7 @@ from eventsim.events.targets import Targets
 from eventsim.train.calibration import calm
 from eventsim.train.loss_settings import ValuesLoss
 from tests.support.nets import one_layer
+from tests.unit.train.task import assert_same_net
 
 N, TIMES, UNIT = 16, np.array([20.0, 40.0]), (2.0, 0.5)
 LOSS = ValuesLoss(scale=UNIT)
@@ -80,8 +81,7 @@ def test_a_network_that_was_fitted_and_a_goal_of_0_leave_every_bit():
     for net, goal in ((fitted, 1.0), (network(20.0), 0.0)):
         before = {key: values.copy() for key, values in net.parameters().items()}
         assert calm(net, given, config(initial_logits=goal), log=False) is None
-        for key, values in net.parameters().items():
-            np.testing.assert_array_equal(values, before[key])
+        assert_same_net(before, net.parameters())
 
 
 def test_regress_starts_from_the_network_that_it_got():

@@ -178,13 +178,6 @@ def test_training_follows_the_rule_beside_the_gradient(tmp_path):
     assert (tuned.tau_syn != start.tau_syn).any()
 
 
-def test_the_rule_sees_the_whole_batch_whatever_its_shards(tmp_path):
-    _, one = trained(tmp_path, "one", spikl=RULE)
-    _, three = trained(tmp_path, "three", spikl=RULE, shards=3)
-    for key in ("tau_mem", "resistance"):
-        np.testing.assert_allclose(one.parameters[key], three.parameters[key], rtol=1e-9)
-
-
 def test_what_bip_trains_the_rule_does_not():
     with pytest.raises(ParameterError, match=r"spikl is \['tau_mem'\], expected no parameter"):
         TrainConfig(spikl=SpiKL(tau_mem=0.1))

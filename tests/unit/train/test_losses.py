@@ -8,7 +8,7 @@ import pytest
 import scipy.integrate
 
 import eventsim.train.losses as losses
-from eventsim.adjoint import ReadoutSeed, SpikeSeed
+from eventsim.adjoint import SpikeSeed
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.network import Network
@@ -50,28 +50,6 @@ def fake_integral(monkeypatch):
 
 
 # --- cross-entropy ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("time_constant", [np.inf, 30.0])
-def test_cross_entropy_gradient_matches_central_difference(net, fake_integral, time_constant):
-    rng = np.random.default_rng(0)
-    integral, labels = rng.normal(0.0, 30.0, (4, 3)), np.array([0, 2, 1, 2])
-    tape = tape_of(trains_of([[]] * 4, 1), duration=[50.0, 80.0, 100.0, 200.0])
-    loss = CrossEntropy(labels, readout="output", time_constant=time_constant, gain=2.0)
-
-    def value_at(array):
-        fake_integral(array)
-        return loss(net, tape)[0]
-
-    fake_integral(integral)
-    seed = loss(net, tape)[1]["output"]
-    assert isinstance(seed, ReadoutSeed)
-    assert seed.time_constant == time_constant
-    for entry in np.ndindex(*integral.shape):
-        step = np.zeros_like(integral)
-        step[entry] = 1e-4
-        slope = (value_at(integral + step) - value_at(integral - step)) / 2e-4
-        assert seed.integral[entry] == pytest.approx(slope, rel=1e-6, abs=1e-12)
 
 
 def test_logits_of_constant_voltage_are_gain_times_voltage(net, fake_integral):

@@ -177,26 +177,6 @@ def test_schedule_eases_in_then_falls_to_zero():
     assert schedule(0, total=1, ease_in=0) == 1.0
 
 
-def test_state_taken_up_continues_with_the_same_bits():
-    straight, rng = small_net(), np.random.default_rng(0)
-    names = ("weights", "tau_mem", "threshold")
-    gradients = [
-        {k: rng.normal(size=a.shape) for k, a in straight.parameters().items()} for _ in range(6)
-    ]
-    adam = AdamW(straight, select(straight, names))
-    for gradient in gradients[:3]:
-        adam.step(gradient)
-    stopped, state = straight.copy(), adam.to_arrays()
-    for gradient in gradients[3:]:
-        adam.step(gradient)
-    again = AdamW(stopped, select(stopped, names))
-    again.load_arrays(state)
-    for gradient in gradients[3:]:
-        again.step(gradient)
-    for key, array in straight.parameters().items():
-        np.testing.assert_array_equal(array, stopped.parameters()[key])
-
-
 def test_state_of_another_choice_is_refused():
     net = small_net()
     state = AdamW(net, select(net, ["weights"])).to_arrays()

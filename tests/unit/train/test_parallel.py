@@ -4,26 +4,30 @@ import json
 import sys
 import threading
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+import eventsim as es
 from eventsim.errors import BackendError, ParameterError, PeerError, StorageError
 from eventsim.train import (
+    ActivityCost,
     Augmentation,
     LearningRates,
     ProcessGroup,
+    SpiKL,
     TrainConfig,
     connect,
     evaluate,
     load_network,
     train,
 )
-from eventsim.train.loss_settings import IntegralLoss
+from eventsim.train.loss_settings import IntegralLoss, MaximumLoss
 from eventsim.train.parallel import add_in_order, cut
 from tests.support.processes import Hall, together
-from tests.unit.train.task import small_net, two_patterns
+from tests.unit.train.task import CLOCK, assert_same_net, small_net, two_patterns
 from tests.unit.train.test_launch import HYDRA, SRUN
 
 CONFIG = TrainConfig(
@@ -69,18 +73,11 @@ def straight(data, tmp_path_factory):
 
 def assert_same_run(folder, expected):
     lines = (folder / "metrics.jsonl").read_text().splitlines()
-    history = [json.loads(line) for line in lines]
-    assert len(history) == len(expected.history)
-    for line, wanted in zip(history, expected.history, strict=True):
-        assert {k: v for k, v in line.items() if "seconds" not in k} == {
-            k: v for k, v in wanted.items() if "seconds" not in k
-        }
+    for line, wanted in zip(map(json.loads, lines), expected.history, strict=True):
+        assert line | CLOCK == wanted | CLOCK
     for name in ("last", "selected"):
-        found = load_network(folder / f"{name}.npz").parameters()
-        wanted = load_network(expected.folder / f"{name}.npz").parameters()
-        assert found.keys() == wanted.keys()
-        for key, values in found.items():
-            np.testing.assert_array_equal(values, wanted[key], err_msg=key)
+        nets = (load_network(place / f"{name}.npz") for place in (folder, expected.folder))
+        assert_same_net(*nets)
 
 
 # --- cutting and gathering -------------------------------------------------------------------
@@ -130,20 +127,42 @@ def test_run_of_several_processes_has_the_bits_of_one(size, data, straight, tmp_
     results = together(size, run_in(folder, data))
     assert_same_run(folder, straight)
     for result in results:
-        for key, values in straight.net.parameters().items():
-            np.testing.assert_array_equal(result.net.parameters()[key], values)
+        assert_same_net(result.net, straight.net)
 
 
-def test_shards_change_rounding_and_no_more(data, straight, tmp_path):
-    whole = train(quiet_net(), data, replace(CONFIG, shards=1), tmp_path)
-    for line, other in zip(whole.history, straight.history, strict=True):
-        assert line["loss"] == pytest.approx(other["loss"], rel=1e-9)
-        assert line["penalty"] == pytest.approx(other["penalty"], rel=1e-9)
-        assert line["gradient_norm"] == pytest.approx(other["gradient_norm"], rel=1e-9)
+def partly_silent():
+    net = small_net()
+    net.populations["hidden1"].threshold[:3] = 4.0
+    return net
+
+
+NEAR = {"near_miss_strength": 0.5, "near_miss_margin": 2.0, "label_smoothing": 0.1}
+MIXED = Augmentation(noise=5.0, crop=50.0, mix=0.3, jitter=1.0)
+DECIDED = {"loss": MaximumLoss(dropout=0.3), "tail": 20.0, "train_delays": False}
+RULE = SpiKL(resistance=0.05, tau_mem=0.05, mean_rate=60.0)
+SHARDED = {
+    "band and lift": (quiet_net, {}),
+    "near misses": (partly_silent, NEAR | {"augmentation": MIXED}),
+    "a decision": (partial(es.convolutional, 6, (4,), 2, output_maps=6, kernel=(3, 3)), DECIDED),
+    "activity": (small_net, {"activity": ActivityCost(target=0.03, chip="loihi")}),
+    "the local rule": (small_net, {"bip": ("tau_syn", "threshold"), "spikl": RULE}),
+}
+
+
+@pytest.mark.parametrize("case", SHARDED)
+def test_shards_change_rounding_and_no_more(data, case):
+    make, changes = SHARDED[case]
+    config = replace(CONFIG, **changes)
+    whole, parts = (train(make(), data, replace(config, shards=n)) for n in (1, 6))
+    for line, other in zip(whole.history, parts.history, strict=True):
+        for key in ("loss", "penalty", "gradient_norm", "energy_pj_per_sample"):
+            assert line.get(key) == (pytest.approx(other[key], rel=1e-6) if key in other else None)
         assert line["lifted_neurons"] == other["lifted_neurons"]
         assert line["rates"] == other["rates"]
-    for key, values in straight.net.parameters().items():
-        np.testing.assert_allclose(whole.net.parameters()[key], values, rtol=1e-7, err_msg=key)
+    assert_same_net(whole.net, parts.net, rtol=1e-6, atol=1e-8)
+    start = make().parameters()
+    moved = [key for key, values in whole.net.parameters().items() if (values != start[key]).any()]
+    assert len(moved) > 3
 
 
 def test_run_uses_rate_band_and_lift(straight):
@@ -221,29 +240,44 @@ def test_wish_to_stop_of_one_process_is_met_by_all_at_the_same_place(rank):
     assert together(3, work) == [4, 4, 4]
 
 
-def test_error_of_one_process_ends_the_others_with_its_text():
+FULL = ValueError("the disk is full" + "!" * 2000)
+PEER_FULL = "Process 1 of 3 failed with ValueError: the disk is full!!"
+# How often each process waits, what it raises then, and what comes of each: a type, or words.
+ENDS = {
+    "of one": ([(2, None), (1, FULL), (2, None)], [PEER_FULL, ValueError, PEER_FULL]),
+    "of two at once": (
+        [(1, None), (0, ValueError("of 1")), (0, ValueError("of 2"))],
+        ["Process 1 of 3 failed with ValueError: of 1", ValueError, ValueError],
+    ),
+    "at the very end": (
+        [(1, None), (1, None), (1, OSError("last"))],
+        ["failed with OSError: last", "failed with OSError: last", OSError],
+    ),
+    "interrupt": ([(1, KeyboardInterrupt()), (2, None)], [KeyboardInterrupt, KeyboardInterrupt]),
+    "one leaves": (
+        [(1, None), (0, None)],
+        ["The processes [1] of 2 have ended, the others go on"] * 2,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ENDS)
+def test_what_ends_one_process_ends_the_others_with_its_text(case):
+    does, expected = ENDS[case]
+
     def work(group):
-        group.wait()
-        if group.rank == 1:
-            raise ValueError("the disk is full" + "!" * 2000)
-        group.wait()
+        waits, error = does[group.rank]
+        for _ in range(waits):
+            group.wait()
+        if error is not None:
+            raise error
 
-    outcomes = together(3, work)
-    assert isinstance(outcomes[1], ValueError)
-    for rank in (0, 2):
-        assert isinstance(outcomes[rank], PeerError)
-        assert "Process 1 of 3 failed with ValueError: the disk is full!!" in str(outcomes[rank])
-
-
-def test_error_of_two_processes_at_once_is_told_once():
-    def work(group):
-        if group.rank > 0:
-            raise ValueError(f"of {group.rank}")
-        group.wait()
-
-    outcomes = together(3, work)
-    assert "Process 1 of 3 failed with ValueError: of 1" in str(outcomes[0])
-    assert [type(outcome) for outcome in outcomes[1:]] == [ValueError, ValueError]
+    for outcome, wanted in zip(together(len(does), work), expected, strict=True):
+        if isinstance(wanted, str):
+            assert isinstance(outcome, PeerError)
+            assert wanted in str(outcome)
+        else:
+            assert isinstance(outcome, wanted)
 
 
 def test_group_that_has_ended_is_not_waited_for():
@@ -257,37 +291,6 @@ def test_group_that_has_ended_is_not_waited_for():
         return "seen"
 
     assert together(2, work)[1] == "seen"
-
-
-def test_error_at_the_very_end_is_met_by_those_that_are_done():
-    def work(group):
-        group.wait()
-        if group.rank == 2:
-            raise OSError("last")
-
-    outcomes = together(3, work)
-    assert isinstance(outcomes[0], PeerError)
-    assert isinstance(outcomes[1], PeerError)
-    assert isinstance(outcomes[2], OSError)
-
-
-def test_process_that_stops_at_once_stops_the_others():
-    def work(group):
-        group.wait()
-        if group.rank == 0:
-            raise KeyboardInterrupt
-        group.wait()
-
-    assert [type(outcome) for outcome in together(2, work)] == [KeyboardInterrupt] * 2
-
-
-def test_process_that_leaves_early_is_missed():
-    def work(group):
-        if group.rank == 0:
-            group.wait()
-
-    outcomes = together(2, work)
-    assert "The processes [1] of 2 have ended, the others go on" in str(outcomes[0])
 
 
 def test_processes_at_different_places_are_told_so():

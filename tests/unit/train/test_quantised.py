@@ -212,8 +212,7 @@ def test_saved_network_does_not_change_when_it_is_rounded_again(chip):
     for given in (QuantisedTraining(bits=3), QuantisedTraining(chip=chip())):
         found = train(small_net(), two_patterns(32), replace(CONFIG, quantise=given))
         again = quantise(found.net, load_chip(given.chip) if given.chip else 3).net
-        for key, values in found.net.parameters().items():
-            np.testing.assert_allclose(again.parameters()[key], values, rtol=1e-12, atol=1e-15)
+        assert_same_net(again, found.net, rtol=1e-12, atol=1e-15)
 
 
 def test_a_chip_rounds_what_it_has_formats_for(chip):
@@ -270,8 +269,7 @@ def test_every_backend_trains_with_the_numbers_of_a_chip(backend, chip):
     assert [line["quantised"] for line in found.history] == [True, True]
     assert all(levels(p.values, 5) for p in found.net.projections.values())
     again = quantise(found.net, load_chip(config.quantise.chip)).net
-    for key, values in found.net.parameters().items():
-        np.testing.assert_allclose(again.parameters()[key], values, rtol=1e-12, atol=1e-15)
+    assert_same_net(again, found.net, rtol=1e-12, atol=1e-15)
 
 
 # --- runs that stop, are cut, or go on -----------------------------------------------------------

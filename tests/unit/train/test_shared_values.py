@@ -37,17 +37,6 @@ def test_training_keeps_them_equal_and_learns(tmp_path):
     assert evaluate(result.net, two_patterns(60, seed=1), config).accuracy > 0.85
 
 
-def test_they_stay_equal_on_every_backend(fast_backend, tmp_path):
-    config = replace(CONFIG, epochs=1, backend=fast_backend)
-    net = train(shared_net(), two_patterns(16), config, tmp_path / "this").net.to_host()
-    assert_shared(net)
-    cpu = train(
-        shared_net(), two_patterns(16), replace(config, backend="cpu"), tmp_path / "cpu"
-    ).net
-    for key, values in cpu.parameters().items():
-        np.testing.assert_allclose(net.parameters()[key], values, rtol=1e-6, atol=1e-9)
-
-
 def test_the_first_step_is_that_of_the_sum_of_gradients():
     """Adam's first step has the size of the rate and the sign of the gradient."""
     net = shared_net()

@@ -14,6 +14,7 @@ from eventsim.events.transforms import extend
 from eventsim.train import TrainConfig, evaluate, load_network, train
 from eventsim.train import calibration as room
 from eventsim.train.silence import silent_populations
+from tests.support.nets import moved
 from tests.unit.train.task import Stop, assert_same_net, small_net, stop_at, two_patterns
 
 CONFIG = TrainConfig(
@@ -63,15 +64,7 @@ def test_the_warning_names_population_rate_and_remedy():
 
 
 def late(data, shift=37250.0):
-    stream = data.stream
-    moved = es.EventStream(
-        stream.times + shift,
-        stream.channels,
-        stream.offsets,
-        n_channels=stream.n_channels,
-        duration=stream.duration + shift,
-    )
-    return replace(data, stream=moved)
+    return replace(data, stream=moved(data.stream, shift))
 
 
 def test_recordings_that_begin_late_make_no_population_silent(data, caplog):
@@ -99,11 +92,6 @@ def test_training_on_late_recordings_says_so_once_and_keeps_it(data, caplog, tmp
     (text,) = logged(caplog)
     assert "such as rates, counts silence" in text
     assert json.loads((tmp_path / "onset" / "run.json").read_text())["late_begin"]["text"] == text
-
-
-def test_evaluation_tells_silent_populations(data):
-    assert [one.population for one in evaluate(quiet_net(), data, CONFIG).silent] == ["hidden1"]
-    assert evaluate(small_net(), data, CONFIG).silent == ()
 
 
 @pytest.mark.parametrize("validation", [0.0, 0.25])
