@@ -10,7 +10,7 @@ from eventsim.engine.contract.registry import get_backend, using_backend
 from eventsim.engine.cuda.backend import CudaBackend
 from eventsim.errors import NetworkError, RunawayError
 from tests.parity.test_chunks import assert_chunks_equal_whole
-from tests.support.compare import assert_close_by_name
+from tests.support.compare import assert_close_by_name, assert_same_bits, assert_same_trains
 from tests.support.linear_neurons import (
     SPARSE,
     sparse_layer,
@@ -42,25 +42,21 @@ def test_a_layer_has_the_bits_of_cpu_event_by_event_and_its_gradients(kind, retu
     assert len(expected) > 20
     for seed in (0, 1):
         found, mine = on_the_host(net, events, seed, precision=precision)
-        for field in ("times", "neurons", "offsets", "current", "restart_current"):
-            values = getattr(expected, field)
-            assert np.array_equal(getattr(found, field), values, equal_nan=True), field
+        assert_same_bits(found, expected)
         assert_close_by_name(mine, right, rtol=bound)
 
 
 def test_a_layer_that_shares_its_events_agrees_with_cpu_side_by_side():
     """By moments cpu has other last bits; delays per source are in the events' times."""
-    net = es.Network()
-    net.add_input("input", 6)
     rng = np.random.default_rng(8)
-    net.add_population("h", 9, neuron=es.AdLIF(tau_mem=rng.uniform(10, 30, 9), a=0.5, b=0.2))
-    net.connect("input", "h", rng.normal(0.8, 2.0, (6, 9)), delays=rng.uniform(0, 2, 6))
+    neuron = es.AdLIF(tau_mem=rng.uniform(10, 30, 9), a=0.5, b=0.2)
+    weights, delays = rng.normal(0.8, 2.0, (6, 9)), rng.uniform(0, 2, 6)
+    net = one_layer("h", weights, neuron=neuron, delays=delays)
     net.add_readout("out", 2)
     net.connect("h", "out", rng.normal(0.0, 1.0, (9, 2)))
     found, mine = on_the_host(net, sparse_stream(), seed=1)
     expected, right = spikes_and_gradients(net, sparse_stream(), backend="cpu")
-    assert found.neurons.tolist() == expected.neurons.tolist()
-    np.testing.assert_allclose(found.times, expected.times, rtol=0, atol=1e-10)
+    assert_same_trains(found, expected, atol_ms=1e-10)
     assert_close_by_name(mine, right, rtol=1e-8)
 
 

@@ -1,8 +1,10 @@
-"""Loops: cpu and the CUDA text agree bit for bit, whatever the order of threads and the block."""
+"""Loops by windows: cpu and the CUDA text agree bit for bit; no loop depends on the block.
+
+Loops by their queue are among the runs of ``test_bits.py``.
+"""
 
 import numpy as np
 import pytest
-import scipy.sparse
 
 import eventsim as es
 from eventsim.engine import algorithm
@@ -13,7 +15,6 @@ from eventsim.engine.cuda.backend import CudaBackend
 from tests.support.nets import (
     large_net,
     lateral_net,
-    one_layer,
     random_stream,
     ring_net,
     shared_net,
@@ -21,29 +22,14 @@ from tests.support.nets import (
 )
 from tests.support.simt import HostDevice, devices, why_not
 from tests.support.simt.exercise import differences, results
-from tests.support.simt.runs import Run
+from tests.support.simt.runs import RUNS, Run
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
-
-
-def twins():
-    """Identical neurons that meet the same events and each other, without delays: exact ties."""
-    net = one_layer("twins", np.full((5, 40), 5.0), tau_mem=10.0, tau_syn=5.0, refractory=2.0)
-    ring = scipy.sparse.csr_array(np.roll(0.4 * np.eye(40), 1, axis=1))
-    net.connect("twins", "twins", ring)
-    net.add_readout("output", 2, tau_mem=20.0, tau_syn=10.0)
-    net.connect("twins", "output", np.ones((40, 2)))
-    return net
 
 
 def busy():
     """In a window of the nets below every neuron meets several of these."""
     return random_stream(1210, n_samples=2, n_channels=5, duration=35.0, rate=400.0)
-
-
-def brief():
-    """For nets whose neurons lie apart: the host build takes each of their events by itself."""
-    return random_stream(1200, n_samples=2, n_channels=5, duration=12.0, rate=100.0)
 
 
 def large_stream():
@@ -58,25 +44,17 @@ def pauses(n_channels):
     return es.EventStream(times, channels, [0, times.size], n_channels=n_channels, duration=240.0)
 
 
-def stream():
-    return random_stream(1200, n_samples=2, n_channels=5, duration=40.0)
-
-
-CASES = {
-    "no delays": Run(lambda: lateral_net(1201, size=20, delays="none", gain=0.2), stream),
-    "delays by synapse": Run(lambda: lateral_net(1202, size=20), brief),
-    "dense, delays by source": Run(
-        lambda: lateral_net(1203, size=17, sparse=False, delays="source", gain=0.15), stream
-    ),
-    "ring with self-delays": Run(lambda: ring_net(1204, size=33), brief),
-    "exact ties": Run(twins, stream),
-}
+LOOPS = {name: RUNS[name] for name in ("loop, two warps", "ties, loop", "ties, loop, at once")}
 WINDOWS = {
     "windows, time constants by neuron": Run(
         lambda: lateral_net(1211, size=20, delays="scalar"), busy
     ),
     "windows, time constants by population": Run(lambda: two_kinds_net(1212), busy),
-    "windows, self-delays": Run(lambda: ring_net(1213, size=33), brief),
+    # Whose neurons lie apart: the host build takes each of their events by itself.
+    "windows, self-delays": Run(
+        lambda: ring_net(1213, size=33),
+        lambda: random_stream(1200, n_samples=2, n_channels=5, duration=12.0, rate=100.0),
+    ),
     "windows, long delays": Run(lambda: large_net(1214, n=150, delays=7.0), large_stream),
     "windows after silences": Run(lambda: two_kinds_net(1215), lambda: pauses(5)),
     "windows, stretches": Run(
@@ -90,17 +68,6 @@ WINDOWS = {
         lambda: pauses(5),
     ),
 }
-
-
-@pytest.mark.thorough("steps loops for seconds; tests/parity has loops on the host build")
-@pytest.mark.crossed("seconds each; both orders and both precisions are in make test-all", all=1)
-@pytest.mark.parametrize("precision", ["single", "double"])
-@pytest.mark.parametrize("order", [0, 1], ids=["permuted", "in order"])
-def test_loops_have_the_bits_of_cpu(order, precision):
-    expected = results(get_backend("cpu"), precision, CASES)
-    assert sum(v.size for key, v in expected.items() if key.endswith("/times")) > 3000
-    actual = results(CudaBackend(devices(precision)[order]), precision, CASES)
-    assert differences(actual, expected, precision) == []
 
 
 @pytest.mark.thorough("half a minute; tests/parity/test_windows.py has the host build as well")
@@ -127,7 +94,7 @@ def test_windows_have_the_bits_of_cpu(least, precision, monkeypatch):
 @pytest.mark.parametrize(
     ("cases", "share"),
     [
-        ({name: CASES[name] for name in ("no delays", "exact ties")}, algorithm.WINDOW_SHARE),
+        (LOOPS, algorithm.WINDOW_SHARE),
         ({name: WINDOWS[name] for name in list(WINDOWS)[:2]}, 0.0),
     ],
     ids=["loops", "windows"],

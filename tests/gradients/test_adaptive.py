@@ -108,44 +108,6 @@ def test_gradients_at_a_rise_of_zero_are_the_plain_ones_and_that_of_the_rise():
     assert check.worst_relative_error < 1e-6
 
 
-def test_voltages_scale_and_shift_as_they_must():
-    # Of all voltages of a neuron, the rise among them, only ratios matter.
-    net, stream = case(LAYERS["dense"])
-    tape = es.simulate(net, stream, backend="cpu")
-    grads = es.backward(net, tape, SpikeTimes("hidden1", "hidden2")).flat()
-    p = net.populations["hidden1"]
-    into = [q for q in net.projections.values() if q.target == "hidden1"]
-    total = sum(
-        (q.weights * grads[f"{q.name}.weights"]).sum(axis=0)
-        if not q.one_to_one
-        else q.weights * grads[f"{q.name}.weights"]
-        for q in into
-    )
-    total = total + (p.threshold - p.v_leak) * grads["hidden1.threshold"]
-    total = total + (p.v_reset - p.v_leak) * grads["hidden1.v_reset"]
-    rise = p.adaptation * grads["hidden1.adaptation"]
-    assert np.abs(rise).max() > 1.0
-    np.testing.assert_allclose(total + rise, 0.0, atol=1e-9 * np.abs(rise).max())
-
-
-@pytest.mark.parametrize("name", ["sparse", "ring"])
-def test_all_times_scale_together(name):
-    net, stream = case((LAYERS | LOOPS)[name])
-    loss = SpikeTimes(*net.spiking)
-    tape = es.simulate(net, stream, backend="cpu")
-    grads, (_, seeds) = es.backward(net, tape, loss), loss(net, tape)
-    expected = sum(float((seeds[n] * tape[n].times).sum()) for n in net.spiking)
-    times = ("tau_mem", "tau_syn", "tau_adaptation", "refractory", "delays")
-    parts = [
-        values * grads.flat()[key]
-        for key, values in net.parameters().items()
-        if key.endswith(times)
-    ]
-    parts.append(stream.times * grads.input_times)
-    scale = sum(float(np.abs(part).sum()) for part in parts)
-    assert abs(sum(float(part.sum()) for part in parts) - expected) < 1e-10 * scale
-
-
 def test_gradient_of_a_crossing_by_a_falling_voltage():
     # The slope of V alone is negative there: the threshold falls faster.
     net = one_neuron([40.0], tau_mem=60.0, tau_syn=2.0, adaptation=2.0, tau_adaptation=8.0)
@@ -158,18 +120,15 @@ def test_gradient_of_a_crossing_by_a_falling_voltage():
     assert check.worst_relative_error < 1e-6
 
 
-@pytest.mark.crossed("in single precision, below, each is cut on each backend", test=0, all=1)
-@pytest.mark.parametrize("length", [0.9, 13.0])
+@pytest.mark.parametrize(
+    ("length", "precision", "tolerance"),
+    [(9.0, "single", 2e-4), (0.9, "double", 1e-9), (13.0, "double", 1e-9)],
+)
 @pytest.mark.parametrize("name", [*LAYERS, *LOOPS])
-def test_gradients_of_chunks_add_up(fast_backend, name, length):
+def test_gradients_of_chunks_add_up(fast_backend, name, length, precision, tolerance):
     net, stream = case((LAYERS | LOOPS)[name])
-    assert_adds_up(net, stream, length, backend=fast_backend)
-
-
-@pytest.mark.parametrize("name", [*LAYERS, *LOOPS])
-def test_gradients_of_chunks_add_up_in_single_precision(fast_backend, name):
-    net, stream = case((LAYERS | LOOPS)[name])
-    assert_adds_up(net, stream, 9.0, 2e-4, backend=fast_backend, precision="single")
+    how = {"backend": fast_backend, "precision": precision}
+    assert_adds_up(net, stream, length, tolerance, **how)
 
 
 def test_gradients_of_chunks_of_a_loop_with_plain_neurons_add_up(fast_backend):

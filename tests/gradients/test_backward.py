@@ -125,18 +125,6 @@ def test_flat_gradients_have_the_keys_and_shapes_of_the_parameters(backend, spar
     assert gradients.input_times.shape == (stream.n_events,)
 
 
-def test_loss_object_and_its_seeds_give_one_gradient(backend):
-    net, stream = small()
-    tape = es.simulate(net, stream, backend=backend)
-    loss = Sum(SpikeTimes("hidden1", "hidden2"), Readout(20.0))
-    value, seeds = loss(net, tape)
-    by_loss, by_seeds = es.backward(net, tape, loss), es.backward(net, tape, seeds)
-    assert by_loss.loss == value
-    assert np.isnan(by_seeds.loss)
-    for key, array in by_seeds.flat().items():
-        assert np.array_equal(array, by_loss.flat()[key])
-
-
 def test_scalar_delay_gradient_is_the_sum_over_its_synapses(backend):
     scalar, stream = small(delays="scalar", hidden=(4,), self_delays="none")
 

@@ -6,7 +6,7 @@ import pytest
 import eventsim as es
 from tests.support.compare import assert_same_gradients, trains
 from tests.support.losses import Readout, SpikeTimes, Sum
-from tests.support.nets import random_net, random_stream
+from tests.support.nets import random_net, random_stream, ring_net, with_adaptation
 from tests.support.wiring import synapses
 
 RTOL = 1e-12  # of the sum of absolute values of the terms
@@ -18,19 +18,25 @@ CASES = {
     "membrane slower, sparse": {"hidden": (8, 6), "tau_ratio": 4.0, "sparse": True},
     "no delays": {"hidden": (8, 6), "delays": "none", "self_delays": "none"},
     "pacemakers": {"hidden": (8, 6), "pacemakers": True},
+    "adaptive": {"hidden": (4, 3), "tau_ratio": 4.0, "sparse": True},
+    "adaptive ring": {},
 }
 by_case = pytest.mark.parametrize("name", list(CASES))
 
 
 def case(name, backend):
-    net = random_net(400 + list(CASES).index(name), **CASES[name])
+    seed = 400 + list(CASES).index(name)
+    net = random_net(seed, **CASES[name]) if CASES[name] else ring_net(seed, size=3)
+    if name.startswith("adaptive"):
+        net = with_adaptation(net, seed, tau=(5.0, 40.0))
     stream = random_stream(401, n_samples=2, duration=80.0)
     tape = es.simulate(net, stream, backend=backend)
+    assert min(len(tape[population]) for population in tape.names) > 5
     return net, tape, es.backward(net, tape, Sum(loss_of(net), Readout(30.0)))
 
 
 def loss_of(net):
-    return SpikeTimes(*[name for name in net.populations if name.startswith("hidden")])
+    return SpikeTimes(*net.spiking)
 
 
 def weighted_weights(net, gradients, name):
@@ -64,13 +70,16 @@ def test_weights_and_resistance_have_one_gain(backend, name):
 
 @by_case
 def test_weights_threshold_and_reset_scale_together(backend, name):
+    # Of all voltages of a neuron, the rise of an adaptive threshold among them, only ratios matter.
     net, tape, gradients = case(name, backend)
     for population in tape.names:
         p, g = net.populations[population], gradients[population]
-        theta = (p.threshold - p.v_leak) * g.threshold
-        reset = (p.v_reset - p.v_leak) * g.v_reset
+        scaled = [(p.threshold - p.v_leak) * g.threshold, (p.v_reset - p.v_leak) * g.v_reset]
+        if p.is_adaptive:
+            scaled.append(p.adaptation * g.adaptation)
+            assert np.abs(scaled[-1]).max() > 0.1
         for j, terms in enumerate(weighted_weights(net, gradients, population)):
-            assert_cancels([*terms, theta[j], reset[j]])
+            assert_cancels([*terms, *(values[j] for values in scaled)])
 
 
 @by_case
@@ -89,7 +98,7 @@ def test_scaling_all_times_scales_the_spikes(backend, name):
     gradients = es.backward(net, tape, seeds)
     flat, terms = gradients.flat(), list(gradients.input_times * tape.stream.times)
     for key, value in net.parameters().items():
-        if key.endswith((".tau_mem", ".tau_syn", ".refractory", ".delays")):
+        if key.endswith((".tau_mem", ".tau_syn", ".tau_adaptation", ".refractory", ".delays")):
             terms += list((value * flat[key]).ravel())
     for population, seed in seeds.items():
         terms += list(-seed * tape[population].times)

@@ -94,39 +94,23 @@ def pauses(seed):
     return es.EventStream(times, channels, [0, times.size], n_channels=5, duration=60.0)
 
 
-@pytest.mark.parametrize("length", [7.0, 33.3])
+@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("length", [0.4, 7.0, 33.3])  # the first is shorter than the delays
 @pytest.mark.parametrize("way", list(WAYS))
 @pytest.mark.parametrize("name", list(LOOPS))
 def test_chunks_of_a_loop_give_the_spikes_of_the_whole(
-    fast_backend, monkeypatch, name, way, length
+    fast_backend, monkeypatch, name, way, length, precision
 ):
     monkeypatch.setattr(algorithm, "WINDOW_SHARE", WAYS[way])
     stream = random_stream(960, n_samples=2, n_channels=5, duration=60.0)
-    assert assert_chunks_equal_whole(LOOPS[name](), stream, length, backend=fast_backend) > 15
+    how = {"backend": fast_backend, "precision": precision}
+    assert assert_chunks_equal_whole(LOOPS[name](), stream, length, **how) > 15
 
 
 @pytest.mark.parametrize("name", list(LOOPS))
 def test_chunks_of_a_loop_give_the_spikes_of_the_whole_by_definition(name):
     stream = random_stream(960, n_samples=1, n_channels=5, duration=60.0)
     assert assert_chunks_equal_whole(LOOPS[name](), stream, 13.0, backend="reference") > 7
-
-
-@pytest.mark.parametrize("way", list(WAYS))
-@pytest.mark.parametrize(
-    "name", ["no delays", "delays by synapse", "dense, delays by source", "ring with self-delays"]
-)
-def test_chunks_of_a_loop_shorter_than_its_delays(fast_backend, monkeypatch, name, way):
-    monkeypatch.setattr(algorithm, "WINDOW_SHARE", WAYS[way])
-    stream = random_stream(967, n_samples=1, n_channels=5, duration=24.0)
-    assert assert_chunks_equal_whole(LOOPS[name](), stream, 0.4, backend=fast_backend) > 3
-
-
-@pytest.mark.parametrize("way", list(WAYS))
-@pytest.mark.parametrize("name", list(LOOPS))
-def test_chunks_of_a_loop_in_single_precision(fast_backend, monkeypatch, name, way):
-    monkeypatch.setattr(algorithm, "WINDOW_SHARE", WAYS[way])
-    stream = random_stream(961, n_samples=2, n_channels=5, duration=60.0)
-    assert_chunks_equal_whole(LOOPS[name](), stream, 5.0, backend=fast_backend, precision="single")
 
 
 @pytest.mark.parametrize("length", [0.7, 11.0])
@@ -145,16 +129,6 @@ def test_chunks_of_a_large_loop_by_windows(least, monkeypatch):
     for delays in (0.5, 7.0):
         assert assert_chunks_equal_whole(large_net(964, delays=delays), stream, 3.1) > 500
     assert assert_chunks_equal_whole(shared_net(968, refractory=1.0), stream, 3.1) > 500
-
-
-def test_samples_of_a_loop_that_are_over_stay_over(fast_backend):
-    stream = random_stream(965, n_samples=3, n_channels=5, duration=30.0)
-    longer = es.EventStream(
-        stream.times, stream.channels, stream.offsets, n_channels=5,
-        duration=stream.duration * [1.0, 3.0, 1.0],
-    )  # fmt: skip
-    for name in ("one delay", "ring with self-delays"):
-        assert_chunks_equal_whole(LOOPS[name](), longer, 8.0, backend=fast_backend)
 
 
 @pytest.mark.parametrize("name", list(LOOPS))
@@ -258,11 +232,12 @@ def test_event_on_a_border_belongs_to_the_later_chunk():
     assert (first.duration.tolist(), second.duration.tolist()) == ([10.0], [20.0])
 
 
-def test_sample_that_is_over_stays_over(fast_backend):
-    net, _ = case("sparse, self-delays")
-    stream = random_stream(930, n_samples=4, n_channels=6, duration=30.0)
+@pytest.mark.parametrize("name", ["sparse, self-delays", "one delay", "ring with self-delays"])
+def test_sample_that_is_over_stays_over(fast_backend, name):
+    net = case(name)[0] if name in CASES else LOOPS[name]()
+    stream = random_stream(930, n_samples=4, n_channels=net.input.size, duration=30.0)
     longer = es.EventStream(
-        stream.times, stream.channels, stream.offsets, n_channels=6,
+        stream.times, stream.channels, stream.offsets, n_channels=net.input.size,
         duration=stream.duration * [1.0, 1.0, 3.0, 1.0],
     )  # fmt: skip
     assert_chunks_equal_whole(net, longer, 8.0, backend=fast_backend)

@@ -43,12 +43,16 @@ def layer(seed, size, *, n_inputs=8, delays="none", sparse=False, pacemakers=Fal
     )
 
 
+@pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("delays", ["none", "scalar", "source", "synapse"])
-@pytest.mark.parametrize("size", [*SIZES, *(pytest.param(n, marks=BETWEEN) for n in (2, 15, 31))])
-def test_layer_of_any_size_agrees_with_reference(fast_backend, size, delays):
-    net = layer(800 + size, size, delays=delays, pacemakers=size % 2 == 0)
+@pytest.mark.parametrize(
+    "size", [*SIZES, *(pytest.param(n, marks=BETWEEN) for n in (2, 15, 31, 70))]
+)
+def test_layer_of_any_size_agrees_with_reference(fast_backend, size, delays, sparse):
+    net = layer(800 + size, size, delays=delays, sparse=sparse, pacemakers=size % 2 == 0)
     stream = random_stream(801, n_samples=2, n_channels=8, duration=30.0, rate=80.0)
-    assert_agrees(net, stream, fast_backend)
+    loss = Sum(SpikeTimes("hidden1"), Readout(9.0))
+    assert_agrees(net, stream, fast_backend, loss if size < 100 else None)
     tapes = [es.simulate(net, stream, backend=name) for name in (fast_backend, "reference")]
     u, v = (es.readout_integral(net, t, "output", time_constant=9.0) for t in tapes)
     np.testing.assert_allclose(u, v, rtol=1e-10, atol=1e-10)
@@ -108,15 +112,6 @@ def test_projections_of_every_kind_into_one_population_agree(fast_backend):
     assert_agrees(net, stream, fast_backend, Sum(SpikeTimes("a", "d"), Readout(20.0)))
 
 
-@pytest.mark.parametrize("sparse", [False, True])
-@pytest.mark.parametrize("delays", ["none", "source", "synapse"])
-@pytest.mark.parametrize("size", [1, 8, 33, 70])
-def test_gradients_of_any_size_agree_with_reference(fast_backend, size, delays, sparse):
-    net = layer(830 + size, size, delays=delays, sparse=sparse)
-    stream = random_stream(831, n_samples=2, n_channels=8, duration=30.0, rate=80.0)
-    assert_agrees(net, stream, fast_backend, Sum(SpikeTimes("hidden1"), Readout(20.0)))
-
-
 @pytest.mark.thorough("so many neurons that sums cross a block")
 def test_long_gradients_cross_block_borders(fast_backend):
     # Thousands of events and spikes per neuron: the backward pass recomputes states in blocks.
@@ -141,16 +136,6 @@ def test_wide_layer_in_single_precision_agrees_with_double(fast_backend):
     assert total > 5000
     # Grazing spikes (see tests/parity/test_simulate.py) and what follows them.
     assert different <= 0.01 * total, f"{different} of {total} spikes differ"
-
-
-def test_gradient_repeats_to_the_bit(backend):
-    net = mixed_kinds(861)
-    stream = random_stream(862, n_samples=3, n_channels=6, duration=30.0)
-    loss = Sum(SpikeTimes("a", "d"), Readout(20.0))
-    flats = [
-        es.backward(net, es.simulate(net, stream, backend=backend), loss).flat() for _ in range(2)
-    ]
-    assert all(np.array_equal(flats[0][key], flats[1][key]) for key in flats[0])
 
 
 def test_spikes_do_not_depend_on_how_many_buffers_were_needed(fast_backend):

@@ -217,10 +217,9 @@ def networks():
     return [*nets, (wide, random_stream(3, n_samples=7, n_channels=30, duration=60.0, rate=40.0))]
 
 
-def answers(networks, monkeypatch, level=None, threads=1):
-    """All spikes and gradients at a level, with so many threads."""
+def answers(networks, monkeypatch, level=None):
+    """All spikes and gradients at a level."""
     own = Library(library_file(), level)
-    monkeypatch.setattr("eventsim.engine.cpu.library.n_threads", lambda: threads)
     for host in ("layer", "layer_adjoint"):
         monkeypatch.setattr(f"eventsim.engine.cpu.{host}.library", lambda: own)
     found = []
@@ -240,12 +239,6 @@ def answers(networks, monkeypatch, level=None, threads=1):
 def test_levels_give_the_same_bits(networks, monkeypatch, level):
     best = answers(networks, monkeypatch)
     assert answers(networks, monkeypatch, level) == best
-
-
-@pytest.mark.parametrize("threads", [2, 5])
-def test_number_of_threads_changes_no_bit(networks, monkeypatch, threads):
-    one = answers(networks, monkeypatch)
-    assert answers(networks, monkeypatch, threads=threads) == one
 
 
 def test_error_in_another_thread_is_raised(call):

@@ -68,19 +68,6 @@ def test_values_changed_in_place_are_checked():
         es.simulate(net, random_stream(23), backend="reference")
 
 
-@pytest.mark.parametrize("sparse", [False, True])
-def test_network_read_back_is_the_same(tmp_path, sparse):
-    net = with_adaptation(random_net(24, sparse=sparse), 25, populations=("hidden2",))
-    net.save(tmp_path / "net.npz")
-    back = es.Network.load(tmp_path / "net.npz")
-    assert back.parameters().keys() == net.parameters().keys()
-    for key, values in net.parameters().items():
-        assert np.array_equal(back.parameters()[key], values)
-    assert repr(back) == repr(net)
-    assert "adaptive threshold in hidden2" in repr(net)
-    assert back.copy().populations["hidden2"].is_adaptive
-
-
 def test_file_of_plain_neurons_is_what_it_was(tmp_path):
     random_net(24).save(tmp_path / "net.npz")
     arrays = read_arrays(tmp_path / "net.npz", kind="eventsim-network", version=1)

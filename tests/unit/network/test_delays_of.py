@@ -10,6 +10,7 @@ import eventsim as es
 from eventsim.errors import NetworkError, ShapeError
 from eventsim.events.storage import write_arrays
 from eventsim.network.forms import NETWORK_VERSION
+from eventsim.network.nir import from_nir, to_nir
 from tests.support.nets import one_layer
 
 # As many synapses as sources: two leave source 0, none source 1.
@@ -95,15 +96,6 @@ def test_convolution_shares_delays_of_its_kernel_where_there_are_as_many_synapse
     assert layer.connect(net, "input", "hidden", delays, delays=delays).delays_of == "synapse"
 
 
-@pytest.mark.parametrize("of", OF)
-def test_files_keep_what_delays_are_of(of, tmp_path):
-    net, _ = net_of(delays_of=of)
-    net.save(tmp_path / "net.npz")
-    found = es.Network.load(tmp_path / "net.npz").projections["input->hidden"]
-    assert found.delays_of == of
-    np.testing.assert_array_equal(found.synapse_delays(), OF[of])
-
-
 def test_file_of_before_opens_with_a_delay_for_every_source(tmp_path):
     arrays = net_of(delays_of="synapse")[0].to_arrays()
     structure = json.loads(str(arrays["structure"]))
@@ -115,10 +107,15 @@ def test_file_of_before_opens_with_a_delay_for_every_source(tmp_path):
 
 
 @pytest.mark.parametrize("of", OF)
-def test_nir_keeps_what_delays_are_of(of):
-    pytest.importorskip("nir")
-    from eventsim.network.nir import from_nir, to_nir
-
-    found = from_nir(to_nir(net_of(delays_of=of)[0])).projections["input->hidden"]
+@pytest.mark.parametrize("way", ["file", "nir"])
+def test_files_and_nir_keep_what_delays_are_of(of, way, tmp_path):
+    net, _ = net_of(delays_of=of)
+    if way == "nir":
+        pytest.importorskip("nir")
+        back = from_nir(to_nir(net))
+    else:
+        net.save(tmp_path / "net.npz")
+        back = es.Network.load(tmp_path / "net.npz")
+    found = back.projections["input->hidden"]
     assert found.delays_of == of
     np.testing.assert_array_equal(found.synapse_delays(), OF[of])

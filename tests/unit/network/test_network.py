@@ -259,24 +259,6 @@ def test_copy_shares_nothing():
     assert list(twin.projections) == list(net.projections)
 
 
-@pytest.mark.parametrize("sparse", [False, True])
-@pytest.mark.parametrize("delays", ["none", "scalar", "source", "synapse"])
-def test_arrays_rebuild_the_network(tmp_path, sparse, delays):
-    net = random_net(707, hidden=(4, 3), sparse=sparse, delays=delays)
-    np.savez(tmp_path / "net.npz", **net.to_arrays())
-    with np.load(tmp_path / "net.npz", allow_pickle=False) as file:
-        twin = es.Network.from_arrays({name: file[name] for name in file.files})
-    assert list(twin.populations) == list(net.populations)
-    assert list(twin.projections) == list(net.projections)
-    assert twin.parameters().keys() == net.parameters().keys()
-    for key, value in net.parameters().items():
-        assert np.array_equal(twin.parameters()[key], value)
-        assert twin.parameters()[key].shape == value.shape
-    stream = random_stream(708, n_samples=1, duration=30.0)
-    one, two = (es.simulate(n, stream, backend="reference") for n in (net, twin))
-    assert all(np.array_equal(one[n].times, two[n].times) for n in one.names)
-
-
 def test_incomplete_arrays_are_refused():
     arrays = random_net(709, hidden=(4,), sparse=True).to_arrays()
     for name in arrays:
