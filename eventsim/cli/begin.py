@@ -23,8 +23,7 @@ from eventsim.errors import StorageError
 from eventsim.events import EventStream, StoredStream
 from eventsim.events.begin import Edges, TimeZero, edges, spread
 from eventsim.runs.data import DataSettings
-
-NOTE = "begin"  # in the notes of a file of recordings: JSON of TimeZero.summary
+from eventsim.runs.likeness import BEGIN
 
 
 def automatic(found: Sequence[Events]) -> list[Events]:
@@ -130,17 +129,17 @@ def _time(value: float) -> str:
 
 def begin_note(begun: TimeZero | None) -> dict[str, str]:
     """What the notes of a file of recordings keep."""
-    return {} if begun is None else {NOTE: json.dumps(begun.summary())}
+    return {} if begun is None else {BEGIN: json.dumps(begun.summary())}
 
 
 def begin_of_notes(notes: Mapping[str, str], where: str) -> dict[str, Any] | None:
     """What :func:`begin_note` has kept; None where a file says nothing."""
-    if NOTE not in notes:
+    if BEGIN not in notes:
         return None
-    found = parse_json(notes[NOTE], f"{where}, {NOTE}", StorageError)
+    found = parse_json(notes[BEGIN], f"{where}, {BEGIN}", StorageError)
     needed = {"rule", "time_ms", "reason", "recordings", "moved", "without_events", "moved_by_ms"}
     if not isinstance(found, dict) or not needed <= set(found):
-        raise StorageError(f"{where}: '{NOTE}' in its notes is not what it should be.")
+        raise StorageError(f"{where}: '{BEGIN}' in its notes is not what it should be.")
     return found
 
 

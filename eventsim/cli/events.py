@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from eventsim import datasets
-from eventsim.cli.begin import automatic, begin_of_run, is_moved, say_begun
+from eventsim.cli.begin import automatic, begin_note, begin_of_run, is_moved, say_begun
 from eventsim.cli.damaged import Damaged, read_files
 from eventsim.cli.readers import READERS, TEXTS, Events, begins_of, check_unused, read, shd_part
 from eventsim.cli.reading import Reading
 from eventsim.cli.terminal import say
 from eventsim.cli.text_events import (
     COLUMNS,
-    SENSOR,
     assumed_by,
     fill_channels,
     notes_of,
     say_guesses,
 )
+from eventsim.datasets.audio_events import NOTE as AUDIO
 from eventsim.datasets.audio_events import AudioEncoding
 from eventsim.datasets.formats import FORMATS, format_of
 from eventsim.datasets.label_files import is_table
@@ -33,6 +33,7 @@ from eventsim.events import Dataset, EncoderOperations, StoredStream
 from eventsim.events.labelled import parts_of
 from eventsim.network import Network
 from eventsim.runs.data import DataSettings
+from eventsim.runs.likeness import SENSOR, made_otherwise
 from eventsim.runs.recordings import OWN
 from eventsim.runs.run import Run, Which, load_any
 from eventsim.train.folder import NETWORKS
@@ -221,7 +222,20 @@ def _read_beside(
         begin, reason = begin_of_run(data, notes())
         reading = replace(reading, begin=begin, begin_reason=reason)
     found = read_one(place, reading)
+    if form in ("stored", "npz"):
+        told += tuple(_made_otherwise(data, notes, found, place))
     return replace(found, told=(*found.told, *told))
+
+
+def _made_otherwise(
+    data: DataSettings | None, notes: Callable[[], Mapping[str, str]], found: Events, place: str
+) -> list[str]:
+    """How a file of eventsim was made otherwise than the recordings of the run."""
+    if data is None:
+        return []
+    own = {**notes(), **({} if data.audio is None else {AUDIO: data.audio.note()})}
+    its = {**found.notes, **begin_note(found.begun)}
+    return made_otherwise(own, data.title, its, place)
 
 
 def _check_there(net: Path) -> None:

@@ -26,6 +26,7 @@ from eventsim.events.labelled import BEGINS, Texts, parts_of, spread
 from eventsim.events.targets import TARGETS
 from eventsim.extras import install_hint
 from eventsim.runs.data import DataSettings
+from eventsim.runs.likeness import SENSOR
 
 NAS = "nas_64_stereo"
 MOST_TRIED = 1 << 26  # bytes of a file that all sensors are tried on
@@ -90,8 +91,8 @@ class Events:
         """Width, height and polarities of the camera; None where the channels are no pixels."""
         if self.text is not None:
             return self.text.lines.size
-        if text_events.SENSOR in self.notes:
-            return text_events.size_of(self.notes[text_events.SENSOR])
+        if SENSOR in self.notes:
+            return text_events.size_of(self.notes[SENSOR])
         return (nmnist.SIDE, nmnist.SIDE, 2) if self.name == "nmnist" else None
 
     @property

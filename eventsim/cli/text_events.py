@@ -22,6 +22,7 @@ from eventsim.entries import parse_json
 from eventsim.errors import DataError, StorageError
 from eventsim.events import EventStream, StoredStream
 from eventsim.runs.data import DataSettings
+from eventsim.runs.likeness import SENSOR
 from eventsim.runs.recordings import OWN
 
 T = TypeVar("T")
@@ -30,7 +31,6 @@ T = TypeVar("T")
 NOTE = "unit"
 GUESSES = "guesses"  # JSON, a list of texts
 COLUMNS = "columns"  # as they were typed: t,x,y,p
-SENSOR = "sensor_size"  # width, height and polarities of a camera: 34,34,2
 
 
 @dataclass(frozen=True)

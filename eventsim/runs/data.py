@@ -33,6 +33,7 @@ from eventsim.events import (
 )
 from eventsim.events.labelled import grouped_folds, grouped_split, joined
 from eventsim.runs import division
+from eventsim.runs.likeness import made_otherwise
 from eventsim.runs.recordings import DIVIDED_ANEW, ENCODERS, OWN, TI46, AbstractDataSettings
 from eventsim.runs.voices import further_accents, spoken_classes
 from eventsim.train.parts import Members, named
@@ -78,7 +79,12 @@ class DataSettings(AbstractDataSettings):
     def _division_of(self, found: AnyDataset) -> str:
         """How recordings are divided that are divided here, or by a file of one's own."""
         if self.test_file is not None:
-            return f"all of {Path(self.test_file).name} is the test part"
+            name = Path(self.test_file).name
+            mine, theirs = (
+                StoredStream.open(str(one)).notes for one in (self.file, self.test_file)
+            )
+            otherwise = made_otherwise(mine, str(self.file), theirs, name)
+            return "; ".join([f"all of {name} is the test part", *otherwise])
         if self.divide == "auto" and division.has_parts(found):
             return division.file_said(found, (self.train_split, self.test_split))
         whole = self._by_group(found)

@@ -1,16 +1,22 @@
 """What is measured: the test part of a run, or others, and how many of these were learned."""
 
+import json
 import shutil
 
 import numpy as np
 import pytest
 
+from eventsim.cli.begin import begin_note
 from eventsim.cli.events import find_for
 from eventsim.cli.measured import find_measured, measured_by
 from eventsim.cli.reading import Reading
+from eventsim.datasets.audio_events import AudioEncoding
+from eventsim.datasets.encoders import CochleaEncoder
 from eventsim.errors import DataError
 from eventsim.events import Dataset, EventStream
+from eventsim.events.begin import TimeZero, edges
 from eventsim.runs.data import DataSettings
+from eventsim.runs.likeness import made_otherwise
 from eventsim.runs.recordings import OWN
 from eventsim.runs.run import load_any
 from eventsim.runs.settings import RunSettings
@@ -212,3 +218,51 @@ def test_recordings_that_are_learned_and_tested_are_told_wherever_the_accuracy_s
     told = call("evaluate", tmp_path / "run", "--json")
     assert told.json["measured"]["of_training"] == 5
     assert "5 of the 5 recordings measured are of the training part" in told.err
+
+
+def test_a_file_that_was_made_otherwise_than_the_recordings_of_the_run_is_told(tmp_path):
+    data = two_patterns(N)
+    notes = {
+        name: begin_note(TimeZero(name, "why", np.zeros(N), edges(data.stream)))
+        for name in ("first-event", "zero")
+    }
+    data.save(tmp_path / "mine.h5", notes=notes["first-event"])
+    other = two_patterns(N, seed=7)
+    other.save(tmp_path / "same.h5", notes=notes["first-event"])
+    other.save(tmp_path / "other.h5", notes=notes["zero"])
+    train = ("train", tmp_path / "mine.h5", "--hidden", 4, "--epochs", 1, "--threads", 1)
+    words = "time 0 of other.h5 is that of the source, of mine.h5 the first event"
+    said = call(*train, "--test-data", tmp_path / "other.h5", "--out", tmp_path / "run")
+    assert said.code == 0, said.err
+    assert words in " ".join(said.err.split())
+    assert words in " ".join((tmp_path / "run" / "index.html").read_text().split())
+    for name, there in (("same.h5", False), ("other.h5", True)):
+        found = call("evaluate", tmp_path / "run", tmp_path / name, "--json")
+        assert (words in found.err) == there
+        assert any(words in one for one in found.json["measured"]["read"]["guesses"]) == there
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "said"),
+    [
+        ({"sensor_size": "4,2,2"}, {"sensor_size": "2,4,2"}, "b.h5 is of a sensor of 2,4,2, a.h5"),
+        ({"sensor_size": "4,2,2"}, {"sensor_size": "4,2,2"}, None),
+        ({"sensor_size": "4,2,2"}, {}, None),
+        ({"audio": 3700.0}, {"audio": 8000.0}, "b.h5 was encoded by another cochlea"),
+        ({"audio": 3700.0}, {"audio": 3700.0}, None),
+        ({"begin": 3.0}, {"begin": 4.0}, "time 0 of b.h5 is 4.0 ms of the source, of a.h5 3.0 ms"),
+    ],
+)
+def test_notes_that_differ_are_said(mine, theirs, said):
+    def notes(given):
+        made = {
+            "begin": lambda at: json.dumps({"rule": "time", "time_ms": at}),
+            "audio": lambda most: AudioEncoding(
+                CochleaEncoder(streaming=True, frequency_max=most), 16000.0
+            ).note(),
+        }
+        return {key: made.get(key, str)(value) for key, value in given.items()}
+
+    found = made_otherwise(notes(mine), "runs/a.h5", notes(theirs), "b.h5")
+    assert len(found) == (said is not None)
+    assert said is None or said in found[0]
