@@ -20,6 +20,8 @@ KINDS = {
 }
 STREAM = es.EventStream([2.0, 9.0, 11.0], [0, 1, 0], [0, 3], n_channels=2, duration=40.0)
 STEP = 1e-7
+# Rest, weight onto itself and refractory time of a neuron whose threshold is 1
+RESTING = [(1.2, 0.2, 0.0), (1.0, 0.2, 0.0), (0.9, 0.2, 0.0), (1.2, 0.0, 0.0), (1.2, 0.2, 1.0)]
 
 
 def tied(kind, refractory, *, backwards=False):
@@ -143,3 +145,20 @@ def test_a_refractory_time_begins_to_grow_behind_what_a_neuron_sends_itself(
             gradients = es.backward(net, tape, loss)
     found = gradients["h"].refractory[0]
     assert found == pytest.approx((values[1] - values[0]) / STEP, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["lif", "adlif"])
+@pytest.mark.parametrize(("v_leak", "weight", "refractory"), RESTING)
+def test_a_derivative_that_lacks_the_start_of_a_neuron_is_told_once(
+    kind, v_leak, weight, refractory, caplog
+):
+    net = es.Network()
+    net.add_input("input", 2)
+    net.add_population("h", 2, v_leak=[0.5, v_leak], refractory=refractory, **KINDS[kind])
+    net.connect("h", "h", [[0.1, 0.1], [0.1, weight]])
+    tape = es.simulate(net, STREAM, backend="reference")
+    for _ in range(2):
+        es.backward(net, tape, seeds_of(tape))
+    told = [record.getMessage() for record in caplog.records]
+    wrong = v_leak >= 1.0 and weight != 0.0 and refractory == 0.0
+    assert [text[:24] for text in told] == ["Population 'h', neuron 1"] * wrong

@@ -7,18 +7,21 @@ neurons :math:`-\lambda_0\, A_{0s} w`. Both are that rise times dL/dV behind all
 is dL/d(reset). A self-connection is no projection; kernels know it.
 
 Of a neuron that rests at or above its threshold dL/d(reset) has its start besides, which is no
-restart. Its dL/d(refractory) is off by that start's share.
+restart. Its dL/d(refractory) is off by that start's share, of which a warning is logged.
 """
 
+import logging
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from eventsim.arrays import Floats, Ints, namespace
+from eventsim.arrays import Floats, Ints, fetch, namespace, to_host
 from eventsim.engine.algorithm import least_delay
 from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.plan import Stage
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class OwnReturns(NamedTuple):
@@ -42,7 +45,26 @@ def own_returns(job: Job) -> OwnReturns | None:
         return None
     weights, delays = job.weights(), job.delays()
     at = namespace(weights).asarray(synapse)
-    return OwnReturns(neuron, projection, weights[at] * (delays[at] == 0.0))
+    found = OwnReturns(neuron, projection, weights[at] * (delays[at] == 0.0))
+    stage.kept.once(_warn_of_starts, lambda: _warn_of_starts(stage, found))
+    return found
+
+
+def _warn_of_starts(stage: Stage, own: OwnReturns) -> None:
+    """Log a warning of neurons whose dL/d(refractory) has a wrong share of their start."""
+    returning = own.neuron[to_host(own.weight) != 0.0]
+    for member in stage.members:
+        rest, level, hold = fetch(member.v_leak, member.threshold, member.refractory)
+        starts = np.flatnonzero((rest >= level) & (hold == 0.0)) + stage.start_of(member.name)
+        off = np.intersect1d(starts, returning) - stage.start_of(member.name)
+        if off.size:
+            _LOGGER.warning(
+                "Population %r, neuron %d: dL/d(refractory) is off, since it rests at or above its "
+                "threshold and its spikes return to it through %r without a delay (%d such "
+                "neurons). Give it a refractory time, or the projection a delay, or do not use "
+                "this derivative; all others are right.",
+                member.name, off[0], stage.name, off.size,
+            )  # fmt: skip
 
 
 def _own_synapses(stage: Stage) -> tuple[Ints, Ints, Ints]:
