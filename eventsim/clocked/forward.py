@@ -63,7 +63,7 @@ class Coefficients:
             self.reset = (p.v_reset - p.v_leak).astype(dtype)
             self.hold = np.rint(p.refractory / dt).astype(np.int64)
             # A neuron that fires by itself begins at its reset, as in exact time.
-            self.start = np.where(self.level < 0, self.reset, self.start)
+            self.start = np.where(self.level <= 0, self.reset, self.start)
 
 
 @dataclass(frozen=True, eq=False)

@@ -215,9 +215,10 @@ def test_a_silent_network_is_silent_and_counts_its_work():
     assert run.stored_bytes == 40 * (3 * 2 + 4 * (4 + 4 + 1 + 1) + 2 * (4 + 4))
 
 
-def test_a_neuron_above_its_threshold_by_leak_alone_begins_at_its_reset():
-    net = one_neuron(weight=0.0, v_leak=1.5, threshold=1.0, v_reset=0.0, tau_mem=20.0)
-    stream = stream_at([], duration=100.0)
+@pytest.mark.parametrize(("v_leak", "weight"), [(1.5, 0.0), (1.0, 8.0)])
+def test_a_neuron_at_or_above_its_threshold_by_leak_begins_at_its_reset(v_leak, weight):
+    net = one_neuron(weight=weight, v_leak=v_leak, threshold=1.0, v_reset=0.0, tau_mem=20.0)
+    stream = stream_at([5.0], duration=100.0)
     exact = es.simulate(net, stream, backend="reference", precision="double")["hidden"].times
     found = clocked.run(clocked.from_network(net, 0.01), stream, precision="double").tape["hidden"]
     np.testing.assert_allclose(found.times, exact, atol=0.05)
