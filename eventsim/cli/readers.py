@@ -63,10 +63,13 @@ class Events:
             stream, zero = self.text.lines.stream(begin)
         else:
             given = self.stream[:]
-            before = self.zero
-            clock = given.times + np.repeat(before, np.diff(given.offsets))
+            before, clock = self.zero, given.times
+            if begin != "first-event":  # which is found in the times as they are: sums round
+                clock = clock + np.repeat(before, np.diff(given.offsets))
             zero = zeros(clock, given.offsets, begin, where=self.name)
-            stream = put(given, zero - before, stated=self.states_duration, where=self.name)
+            shift = zero if begin == "first-event" else zero - before
+            zero = before + shift if begin == "first-event" else zero
+            stream = put(given, shift, stated=self.states_duration, where=self.name)
         data = None if self.data is None else replace(self.data[:], stream=stream)
         begun = TimeZero(begin, reason, zero, edges(stream))
         return replace(self, stream=stream, data=data, begun=begun)

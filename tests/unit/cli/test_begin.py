@@ -203,6 +203,22 @@ def test_a_recording_without_events_that_is_over_at_its_time_0_is_refused():
         put(stream, np.full(2, 500.0), stated=True, where="here")
 
 
+def test_recordings_that_were_moved_are_moved_again_whatever_rounds(tmp_path):
+    rng = np.random.default_rng(0)
+    times = [np.sort(rng.uniform(0.1, 50.0, 9)) for _ in range(40)] + [np.zeros(0)]
+    stream = EventStream.from_samples(
+        [(t, np.zeros(t.size, int)) for t in times], n_channels=1, duration=60.0
+    )
+    begins = rng.uniform(1.0, 9.0, 41)
+    Dataset(stream, np.zeros(41, int), ("a",)).save("m.h5", begins=begins)
+    told("data", "import", "m.h5", "--begin", "first-event", "--out", "again.h5")
+    found = StoredStream.open("again.h5")
+    first = np.array([t[0] if t.size else 0.0 for t in times])
+    assert found[:].times.tolist() == np.concatenate([t - t[:1] for t in times]).tolist()
+    assert found[:].duration.tolist() == (60.0 - first).tolist()
+    assert found.columns["begins"].tolist() == (begins + first).tolist()
+
+
 def test_vote_is_of_recordings_that_have_a_span(tmp_path):
     """One event says nothing; where half of the others are a clock, all are put to their first."""
 
