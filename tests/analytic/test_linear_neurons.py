@@ -6,6 +6,7 @@ import pytest
 
 import eventsim as es
 from tests.support.linear_neurons import DIGITS, KINDS, draw_values, exact_spikes, neuron_of
+from tests.support.nets import one_sample
 from tests.support.tiers import beyond
 
 DURATION, ARRIVALS = 50.0, 16
@@ -26,9 +27,7 @@ def a_neuron(kind, seed):
             which = np.arange(ARRIVALS) % len(names)
             for k, name in enumerate(names):
                 net.connect("input", "h", np.where(which[:, None] == k, weights, 0), receptor=name)
-            stream = es.EventStream(
-                times, np.arange(ARRIVALS), [0, ARRIVALS], n_channels=ARRIVALS, duration=DURATION
-            )
+            stream = one_sample(times, np.arange(ARRIVALS), n_channels=ARRIVALS, duration=DURATION)
             tape = es.simulate(net, stream, backend="cpu")
             if 2 <= len(tape["h"]) <= 6:
                 arrivals = list(zip(times, which.tolist(), weights[:, 0], strict=True))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import eventsim as es
 from tests.support.compare import TIME_ATOL, assert_same_spikes
-from tests.support.nets import moved, random_net, random_stream, rebuilt
+from tests.support.nets import moved, one_sample, random_net, random_stream, rebuilt
 
 SEEDS = st.integers(0, 2**20)
 FEW = settings(max_examples=settings.default.max_examples // 4, derandomize=True)
@@ -160,9 +160,7 @@ def test_cutting_the_end_of_a_sample_keeps_its_beginning(backend, seed):
     net, stream = small(seed)
     cut = float(stream.duration[0]) * 0.6
     keep = stream.times < cut
-    short = es.EventStream(
-        stream.times[keep], stream.channels[keep], [0, keep.sum()], n_channels=5, duration=cut
-    )
+    short = one_sample(stream.times[keep], stream.channels[keep], n_channels=5, duration=cut)
     whole = es.simulate(net, stream, backend=backend)
     part = es.simulate(net, short, backend=backend)
     before = {}

@@ -110,11 +110,6 @@ def test_resident_tape_is_saved_like_any_other(fast_backend, stream, tmp_path):
         np.testing.assert_array_equal(loaded[name].times, expected[name].times)
 
 
-def test_synaptic_events_are_those_of_the_reference(fast_backend, net, stream):
-    expected = es.simulate(net, stream, backend="reference").synaptic_events
-    assert run(net, stream, fast_backend, resident=True).synaptic_events == expected
-
-
 def test_losses_of_a_silent_network_are_those_of_the_other(fast_backend, stream):
     net = NETS["sparse"]()
     loss = all_losses(net, stream)

@@ -25,6 +25,7 @@ from tests.support.nets import (
     large_net,
     lateral_net,
     one_layer,
+    one_sample,
     random_stream,
     ring_net,
     shared_net,
@@ -172,9 +173,7 @@ def test_arrivals_on_the_border_of_a_window_belong_to_the_next(least, monkeypatc
     rng = np.random.default_rng(1130)
     net = one_layer("hidden", rng.normal(1.0, 0.5, (4, n)), delays=delay, tau_mem=10.0, tau_syn=5.0)
     net.connect("hidden", "hidden", rng.normal(0.0, 0.2, (n, n)), delays=delay)
-    stream = es.EventStream(
-        times, np.arange(300) % 4, [0, 300], n_channels=4, duration=float(times[-1] + delay)
-    )
+    stream = one_sample(times, np.arange(300) % 4, n_channels=4, duration=float(times[-1] + delay))
     assert len(assert_windows_agree_with_queue(loop_job(net, stream))) > 100
 
 

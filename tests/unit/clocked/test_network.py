@@ -9,7 +9,7 @@ from eventsim import clocked
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events.steps import step_count, step_of
 from eventsim.train import IntegralLoss, SpikeTrainLoss
-from tests.support.nets import one_layer
+from tests.support.nets import one_layer, one_sample
 from tests.unit.clocked.test_backward import loop, skips_and_selves, stream_of
 
 
@@ -19,8 +19,7 @@ def one_neuron(weight=3.0, **more):
 
 
 def stream_at(times, duration=50.0):
-    return es.EventStream(times, np.zeros(len(times), int), [0, len(times)], n_channels=1,
-                          duration=duration)  # fmt: skip
+    return one_sample(times, np.zeros(len(times), int), duration=duration)
 
 
 def test_there_and_back_is_the_same_network():
@@ -68,9 +67,7 @@ def test_events_just_before_the_end_are_in_the_last_step_and_those_at_the_end_in
     # In a last step that is shorter than the others, too.
     for duration in (10.0, 9.5):
         just_before = np.nextafter(duration, 0.0)
-        stream = es.EventStream(
-            [just_before, duration], [0, 0], [0, 2], n_channels=1, duration=duration
-        )
+        stream = one_sample([just_before, duration], [0, 0], duration=duration)
         counts = clocked.bin_events(stream, 1.0).counts[:, 0, 0]
         assert counts.tolist() == [*[0] * 9, 1], duration
 
