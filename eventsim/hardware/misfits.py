@@ -2,7 +2,8 @@ r"""Values of a network in whole units of a chip's formats, and values that do n
 
 Rounding changes a value by half a unit at most. A value beyond the range of a format, or one so
 near to zero that it becomes 0, does not fit: it is set to the nearest value of the format and named
-here. :mod:`eventsim.hardware.quantise` defines the units.
+here. Thresholds below rest are kept, and named. :mod:`eventsim.hardware.quantise` defines the
+units.
 """
 
 from collections.abc import Iterable, Iterator
@@ -159,4 +160,9 @@ def _misfit_thresholds(net: Network, bits: int | None) -> Iterator[Misfit]:
     near = [(name, (high <= low) & (unit > 0)) for name, (high, low, unit) in units.items()]
     yield from _one_kind(
         "thresholds", near, "not above the reset after rounding", "set to a unit above it"
+    )
+    # To set these to the resting potential would keep their neurons from firing by themselves.
+    below = [(name, high < 0) for name, (high, _, _) in units.items()]
+    yield from _one_kind(
+        "thresholds", below, "below rest, of which unsigned bits have no value", "kept"
     )

@@ -69,6 +69,13 @@ def test_refractory_times_of_no_step_and_thresholds_at_the_reset_are_counted():
     assert lines(network(refractory=0.6, threshold=1.0), Formats(threshold_bits=2)) == []
 
 
+def test_thresholds_below_rest_have_no_unsigned_value_and_are_counted():
+    net = network(threshold=[1.0, 1.0, -0.5], v_leak=[0.0, 1.2, -0.5], v_reset=-1.0)
+    assert lines(net, Formats(threshold_bits=8), step_ms=None) == [
+        "thresholds: 1 of 3 are below rest, of which unsigned bits have no value and were kept (a)"
+    ]
+
+
 def test_without_a_step_only_what_needs_none_is_looked_at():
     net = network(delays=100.0, refractory=0.1)
     assert lines(net, Formats(max_delay_steps=3, decay_bits=1), step_ms=None) == []
