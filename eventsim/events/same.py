@@ -6,6 +6,7 @@ are: from the first one on, all recordings of one event would be alike. Recordin
 are like none.
 """
 
+import hashlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -22,20 +23,26 @@ MARKS = 64  # of a recording's times are compared
 Recordings = EventStream | StoredStream
 
 
-def found_among(asked: Recordings, others: Recordings) -> Ints:
+def found_among(
+    asked: Recordings, others: Recordings, *, of: Ints | None = None, among: Ints | None = None
+) -> Ints:
     """Numbers of the recordings asked for that have the same events as one of the others.
 
-    Only recordings that have as many events as one on the other side are read. New array.
+    ``of`` and ``among`` are numbers of those that are asked for and compared with; None for all.
+    Only recordings that have as many events as one on the other side are read, one at a time. New
+    array.
     """
+    of, among = _numbers(asked, of), _numbers(others, among)
+    mine, theirs = (np.diff(s.offsets)[k] for s, k in ((asked, of), (others, among)))
     found: dict[bytes, list[tuple[int, Floats]]] = {}
-    for index, times, channels in _as_long(asked, others):
+    for index, times, channels in _read(asked, of[np.isin(mine, theirs)]):
         found.setdefault(_counts(channels), []).append((index, _marks(times, channels)))
     alike = {
         counts: (np.array([index for index, _ in same]), np.stack([marks for _, marks in same]))
         for counts, same in found.items()
     }
     met: set[int] = set()
-    for _, times, channels in _as_long(others, asked):
+    for _, times, channels in _read(others, among[np.isin(theirs, mine)]):
         if (same := alike.get(_counts(channels))) is not None:
             which, marks = same
             off = np.abs(marks - _marks(times, channels)).max(axis=1)
@@ -43,18 +50,21 @@ def found_among(asked: Recordings, others: Recordings) -> Ints:
     return np.array(sorted(met), np.int64)
 
 
-def _as_long(
-    stream: Recordings, others: Recordings
-) -> Iterator[tuple[int, Floats, NDArray[np.int32]]]:
-    """Recordings that have as many events as one of the others, with their index; no empty ones."""
-    lengths, known = np.diff(stream.offsets), np.diff(others.offsets)
-    for index in np.flatnonzero(np.isin(lengths, known[known > 0])):
-        yield int(index), *stream.sample(int(index))
+def _numbers(stream: Recordings, index: Ints | None) -> Ints:
+    """Those recordings, or all; none without events."""
+    index = np.arange(stream.n_samples) if index is None else index
+    return index[np.diff(stream.offsets)[index] > 0]
+
+
+def _read(stream: Recordings, index: Ints) -> Iterator[tuple[int, Floats, NDArray[np.int32]]]:
+    for k in index.tolist():
+        yield k, *stream.sample(k)
 
 
 def _counts(channels: NDArray[np.int32]) -> bytes:
-    """How many events every channel has; no shift or rounding of times changes it."""
-    return np.trim_zeros(np.bincount(channels), "b").tobytes()
+    """How many events every channel has, hashed; no shift or rounding of times changes it."""
+    counts = np.trim_zeros(np.bincount(channels), "b").tobytes()
+    return hashlib.blake2b(counts, digest_size=16).digest()
 
 
 def _marks(times: Floats, channels: NDArray[np.int32]) -> Floats:

@@ -120,7 +120,7 @@ class Parts:
             test=Members.of_data(test),
             never_learned=missing,
             test_met=found_among(test.stream, data.stream).size,
-            validation_met=found_among(data.subset(held).stream, data.subset(kept).stream).size,
+            validation_met=found_among(data.stream, data.stream, of=held, among=kept).size,
         )
 
     def to_dict(self) -> dict[str, Any]:
