@@ -254,7 +254,7 @@ OWN = {
     ),
     "loop, by windows, one weight": Run(
         _one_weight,
-        lambda: random_stream(69, n_samples=1, n_channels=20, duration=40.0, rate=120.0),
+        lambda: random_stream(69, n_samples=1, n_channels=20, duration=160.0, rate=80.0),
     ),
     "loop, by stretches, in pieces": Run(
         lambda: shared_net(31, n=20, refractory=1.5),

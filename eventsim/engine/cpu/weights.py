@@ -12,7 +12,7 @@ row  numbers
 ===  =======================================================================
 0    first synapse of every part, and their total
 1    address of every part, and the width of a weight in bytes, 4 or 8
-2    1 for every part whose weights are all the same number, else 0; the last is 0
+2    1 for a part of which it is known that all weights are the same number, else 0; the last is 0
 ===  =======================================================================
 
 The weight of synapse k lies at its part's address + k * width.
@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, slices
+from eventsim.engine.algorithm import NOMINAL_RATE
 from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.table import real_type
 
@@ -34,8 +35,9 @@ Addresses = NDArray[np.int64]
 # Fewer are copied: they are read more often than once, and half as wide.
 IN_PLACE_FROM = 1 << 23
 
-# So many weights are looked at before all of them, whether they are the same.
-FEW = 64
+# Whether all weights of a part are the same is looked at from so many spikes of every source on, at
+# the nominal rate: one look takes as long as it spares in two events of a synapse. First a few are.
+LOOKED_FROM, FEW = 2.0, 64
 
 
 def synapse_weights(job: Job) -> tuple[Addresses, tuple[NDArray[Any], ...]]:
@@ -53,16 +55,18 @@ def _synapse_weights(job: Job) -> tuple[Addresses, tuple[NDArray[Any], ...]]:
     parts = [projection.values.reshape(-1) for projection in stage.projections]
     few = real is not np.float64 and starts[-1] < IN_PLACE_FROM
     plain = bool((resistance == 1.0).all())
+    spikes = NOMINAL_RATE * float(job.duration.sum())
+    look = stage.memo.pieces or spikes >= LOOKED_FROM
     if not few and plain:
         own = tuple(np.ascontiguousarray(values, np.float64) for values in parts)
-        return addresses_of(*own), own
+        return addresses_of(*own, look=look), own
     scaled = np.empty(int(starts[-1]), real)
     for k, values in enumerate(parts):
         targets, mine = (a[starts[k] : starts[k + 1]] for a in (stage.wiring.target, scaled))
         for part in slices(values.size):
             mine[part] = values[part] if plain else values[part] * resistance[targets[part]]
     each = [scaled[low:high] for low, high in pairwise(starts.tolist())]
-    return addresses_of(*each), (scaled,)
+    return addresses_of(*each, look=look), (scaled,)
 
 
 def layer_weights(job: Job) -> tuple[Addresses, Floats | None, tuple[NDArray[Any], ...]]:
@@ -78,14 +82,16 @@ def layer_weights(job: Job) -> tuple[Addresses, Floats | None, tuple[NDArray[Any
     return addresses_of(*own), stage.population.resistance, own
 
 
-def addresses_of(*parts: NDArray[Any]) -> Addresses:
+def addresses_of(*parts: NDArray[Any], look: bool = False) -> Addresses:
     """Of weights in arrays of one type, part after part.
 
-    Parts that lie one behind the other are one, but for those whose weights are all the same.
+    Parts that lie one behind the other are one, but for those whose weights are all the same, if
+    that is to be looked at.
     """
     width, first = parts[0].itemsize, np.cumsum([0, *(values.size for values in parts)])
     starts = [a.ctypes.data - width * int(k) for a, k in zip(parts, first, strict=False)]
-    table = np.array([first, [*starts, width], [*map(_all_same, parts), False]], np.int64)
+    same = [look and _all_same(values) for values in parts]
+    table = np.array([first, [*starts, width], [*same, False]], np.int64)
     begins = np.ones(len(parts) + 1, np.bool_)
     begins[1:-1] = (np.diff(table[1, :-1]) != 0) | ((table[2, 1:-1] | table[2, :-2]) == 1)
     return table.compress(begins, axis=1)

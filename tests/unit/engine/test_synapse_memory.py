@@ -96,6 +96,7 @@ def test_weights_that_are_all_the_same_are_one_part_and_give_the_bits_of_others(
     monkeypatch, precision, resistance
 ):
     monkeypatch.setattr(algorithm, "WINDOW_SHARE", 0.0)
+    monkeypatch.setattr(weights, "LOOKED_FROM", 0.0)
     net, stream = ring(False, resistance, same=("input b", "a b")), random_stream(4, duration=60.0)
     one, gradients = run_and_back(net, stream, precision)
     job = make_job(make_plan(net), make_plan(net).stages[0], one)
@@ -112,6 +113,23 @@ def test_weights_that_are_all_the_same_are_one_part_and_give_the_bits_of_others(
     assert_same_spikes(read, one)
     for name, values in expected.values.items():
         assert np.array_equal(gradients.values[name], values), name
+
+
+@pytest.mark.parametrize(
+    ("ms", "chunk", "looks"), [(100.0, None, False), (200.0, None, True), (100.0, 20.0, True)]
+)
+def test_weights_are_looked_at_once_in_long_runs_and_in_those_by_chunks(
+    ms, chunk, looks, monkeypatch
+):
+    seen, all_same = [], weights._all_same
+    monkeypatch.setattr(algorithm, "WINDOW_SHARE", 0.0)
+    monkeypatch.setattr(weights, "_all_same", lambda values: seen.append(1) or all_same(values))
+    net, stream = ring(False, same=("a b",)), random_stream(4, n_samples=1, duration=ms)
+    if chunk is None:
+        es.simulate(net, stream, backend="cpu")
+    else:
+        list(es.simulate_chunks(net, stream.chunks(chunk), backend="cpu"))
+    assert len(seen) == (len(net.projections) if looks else 0)
 
 
 def test_a_weight_that_is_no_number_or_differs_late_is_not_the_same():
