@@ -31,6 +31,8 @@ from eventsim.events.begin import Begin, exact, ways_out, zeros
 
 MOST_CHANNELS = 1 << 24
 MOST_SAMPLES = 1 << 20
+COUNTERS = (31, 32)  # bits of counters of us that begin anew within hours
+WRAPPED = 0.02  # of its range: a counter that begins anew steps back by that much less, at most
 # Beyond these a unit is doubted, see doubt().
 SHORTEST = 10.0  # ms
 LONGEST = 3_600_000.0  # ms, an hour
@@ -68,8 +70,10 @@ class Lines:
     def stream(self, begin: Begin = "zero") -> tuple[EventStream, Floats]:
         """The recordings, and the time in ms that is 0 in each of them now. New arrays.
 
-        Raises DataError (a time is negative, or an event lies before the one that ``begin`` names).
+        Raises DataError (a time is negative, an event lies before the one that ``begin`` names, or
+        a counter of microseconds began anew).
         """
+        self._check_counter()
         order = np.argsort(self.samples, kind="stable")
         offsets = np.concatenate([[0], np.cumsum(np.bincount(self.samples))])
         given = self.times[order]
@@ -87,6 +91,21 @@ class Lines:
             duration=[duration_after(times[low:high]) for low, high in parts],
         )
         return stream, to_ms(zero, self.unit)
+
+    def _check_counter(self) -> None:
+        """Raise DataError where times step back by the range of a counter of microseconds.
+
+        To sort them would put the end of the recording before its begin.
+        """
+        back = 1e3 * self.steps_back if self.unit == "us" else np.zeros(0)
+        for bits in COUNTERS:
+            whole = float(1 << bits)
+            if ((back > (1.0 - WRAPPED) * whole) & (back <= whole)).any():
+                raise DataError(
+                    f"{self.path}: times step back by {back.max():,.0f} us, as a counter of {bits} "
+                    f"bits does that begins anew. Add {whole:.0f} to the times behind that event, "
+                    "or make another recording of them (column sample)."
+                )
 
 
 def load(

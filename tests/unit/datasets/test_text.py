@@ -326,3 +326,16 @@ def test_samples_are_put_together(write, names):
 def test_what_cannot_be_read_is_refused(write, content, options, words):
     with pytest.raises(DataError, match=words):
         text.load(write(content), **options)
+
+
+@pytest.mark.parametrize("bits", [31, 32])
+def test_counter_of_microseconds_that_begins_anew_is_an_error(write, bits):
+    path = write(f"t_us,c\n{2**bits - 900},0\n{2**bits - 100},1\n300,2\n")
+    with pytest.raises(
+        DataError, match=f"as a counter of {bits} bits .* Add {2**bits} to the times"
+    ):
+        text.load(path)
+    path = write(f"t_us,c,sample\n{2**bits - 900},0,0\n{2**bits - 100},1,0\n300,2,1\n")
+    assert text.load(path).n_samples == 2
+    assert text.load(write(f"t_ms,c\n{2**bits - 900},0\n300,2\n")).n_events == 2
+    assert text.load(write(f"t_us,c\n{2**bits // 3},0\n300,2\n")).n_events == 2
