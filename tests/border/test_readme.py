@@ -13,7 +13,7 @@ from matplotlib.image import imread
 import eventsim as es
 from eventsim.network.nir import NirWarning, write_nir
 from eventsim.runs.networks import NetworkSettings
-from tests.border.prose import COMMAND, LAUNCHERS, ROOT, blocks, commands, complaint, parsed
+from tests.border.prose import ROOT, blocks, complaint
 
 README = ROOT / "README.md"
 
@@ -73,26 +73,6 @@ def test_picture_is_what_its_script_makes(tmp_path):
     old, new = (imread(path)[..., :3] for path in (committed, tmp_path / "new.png"))
     assert old.shape == new.shape
     assert np.abs(old - new).mean() < 0.02
-
-
-def examples(command=COMMAND):
-    """What the help of every command gives as examples."""
-    for inner in getattr(command, "commands", {}).values():
-        yield from examples(inner)
-    for line in (command.help or "").splitlines():
-        if line.strip().startswith(("eventsim ", *LAUNCHERS)):
-            yield line.strip()
-
-
-@pytest.mark.parametrize("line", [*commands(blocks(README)), *examples()])
-def test_command_is_one_that_the_program_takes(line):
-    assert parsed(line).startswith("eventsim ")
-
-
-@pytest.mark.parametrize("line", sorted(set(re.findall(r"`(eventsim [^`]+)`", README.read_text()))))
-def test_command_in_a_sentence_exists(line):
-    # A sentence may name a command without its arguments.
-    assert complaint(line) in (None, "MissingParameter")
 
 
 @pytest.mark.parametrize(

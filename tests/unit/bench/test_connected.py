@@ -1,6 +1,5 @@
 """Strings of spoken digits: what they are made of, and that both networks learn on them."""
 
-import json
 from functools import partial
 from unittest import mock
 
@@ -78,25 +77,21 @@ def test_voices_held_out_for_the_search_say_nothing_in_its_training_part():
     assert not spoken[0] & spoken[1]
 
 
-def test_a_search_tries_every_rate_on_strings_of_the_training_part(monkeypatch, capsys):
+def test_a_search_tries_every_rate_on_strings_of_the_training_part(monkeypatch, rows_of):
     monkeypatch.setitem(connected.CONDITIONS, "scsr_bip", lambda *given: {"given": given[4]})
-    words = ["--search", "--seeds", "1", "--size", "0.01", "--condition", "scsr_bip", "--json"]
-    monkeypatch.setattr("sys.argv", ["connected", *words])
-    connected.main()
-    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    words = ["--search", "--seeds", "1", "--size", "0.01", "--condition", "scsr_bip"]
+    rows = rows_of(connected, *words)
     rates = list(connected.RATES["scsr_bip"])
     assert [row["rate"] for row in rows] == rates == [row["given"] for row in rows]
     assert all(row["search"] and row["strings"] == 12 for row in rows)
 
 
 @pytest.mark.parametrize("condition", list(connected.CONDITIONS))
-def test_one_command_makes_the_rows(condition, monkeypatch, capsys):
+def test_one_command_makes_the_rows(condition, rows_of):
     if condition == "gru":
         pytest.importorskip("torch", reason="needs the extra torch")
-    words = ["--seeds", "1", "--epochs", "1", "--size", "0.02", "--condition", condition, "--json"]
-    monkeypatch.setattr("sys.argv", ["connected", *words])
-    connected.main()
-    (row,) = map(json.loads, capsys.readouterr().out.splitlines())
+    words = ["--seeds", "1", "--epochs", "1", "--size", "0.02", "--condition", condition]
+    (row,) = rows_of(connected, *words)
     assert row["condition"] == condition
     assert row["label_error_rate"] > 0.0
     assert row["parameters"] == {"scsr_bip": 38_448, "convolution": 9_876, "gru": 50_700}[condition]

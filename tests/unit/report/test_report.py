@@ -4,7 +4,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from eventsim.chips import ENERGY_TERMS
 from eventsim.network import scsr
+from eventsim.report.energy_figures import _LOOK
+from eventsim.report.numbers import duration, general, joules, memory, percent
 from eventsim.report.record import Checked, RunRecord
 from eventsim.report.write import write_report
 from eventsim.train import TrainConfig, evaluate, train
@@ -112,3 +115,33 @@ def test_silent_network_with_more_outputs_than_classes_has_a_report(record, tmp_
     assert found.confusion.shape == (2, 3)
     assert np.all(found.rates["hidden1"] == 0.0)
     assert write_report(tmp_path, silent).exists()
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (percent(0.0625), "6.2 %"),
+        (duration(299.94), "299.9 s"),
+        (duration(300.0), "5 min"),
+        (duration(7190.0), "2.0 h"),
+        (joules(999.0), "999 pJ"),
+        (joules(2.5e3), "2.5 nJ"),
+        (joules(2.5e6), "2.5 µJ"),
+        (joules(2.5e9, at_least=True), "≥ 2.5 mJ"),
+        (joules(2.5e12), "2.5 J"),
+        (memory(1023.0), "1,023 B"),
+        (memory(1536.0), "1.5 KiB"),
+        (memory(5 * 2**19), "2.5 MiB"),
+        (general(12345), "12,345"),
+        (general(12345.6), "12,346"),
+        (general(0.123456), "0.1235"),
+    ],
+)
+def test_number_is_written_with_its_unit(found, expected):
+    assert found == expected
+
+
+def test_every_term_but_leakage_has_a_look_in_the_figure():
+    drawn = {name for name, term in ENERGY_TERMS.items() if term.needs != "time"}
+    assert set(_LOOK) == drawn
+    assert len(set(_LOOK.values())) == len(_LOOK)
