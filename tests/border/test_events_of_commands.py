@@ -203,13 +203,10 @@ def test_own_file_is_divided_as_it_says_or_by_another_file(tmp_path):
 LATE = 37_250.0  # ms: what a sensor's clock shows when the first event comes
 
 
-def begun_at(zero):
+def write_begun(kind, path, zero):
     """Six recordings of two classes, the first event of each at ``zero`` ms."""
     samples = [(times - times[0] + zero, channels) for times, channels in stream(6)]
-    return EventStream.from_samples(samples, n_channels=N_CHANNELS, duration=zero + 41.0)
-
-
-def write_begun(kind, path, events):
+    events = EventStream.from_samples(samples, n_channels=N_CHANNELS, duration=zero + 41.0)
     if kind == "own":
         Dataset(events, np.arange(6) % 2, WORDS).save(path)
     else:
@@ -245,7 +242,7 @@ def test_recordings_that_begin_late_are_to_all_commands_what_they_are_at_zero(ki
     save_network(tmp_path / "net.npz", es.scsr(N_CHANNELS, [4], 2, seed=1))
     answer = {}
     for name, zero in (("plain", 0.0), ("late", LATE)):
-        place = write_begun(kind, tmp_path / f"{name}.{kind}", begun_at(zero))
+        place = write_begun(kind, tmp_path / f"{name}.{kind}", zero)
         if kind == "own":
             done("data", "import", place, "--out", f"{name}.h5")
             place = f"{name}.h5"

@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim import clocked, mapping, ranks
 from eventsim.engine.contract.registry import using_backend
 from eventsim.engine.reference import ReferenceBackend
 from eventsim.errors import BackendError, NetworkError, ParameterError, StorageError
 from eventsim.mapping.fits import fit_on
+from eventsim.network.nir.export import to_nir
 from eventsim.neuron.linear import neuron_described
+from eventsim.train.near_miss import NearMiss
 
 
 def network(neuron=None, **values):
@@ -200,43 +203,25 @@ def test_an_adaptive_threshold_in_a_loop_with_linear_neurons_is_refused():
         es.simulate(net, STREAM, backend="cpu")
 
 
-def doors():
-    """What does not know linear neurons, and how it is asked."""
-    from eventsim import clocked, mapping, ranks
-    from eventsim.network.nir.export import to_nir
-    from eventsim.train.near_miss import NearMiss
-
-    def tape(net):
-        return es.simulate(net, STREAM, backend="reference")
-
-    def silent(net):
-        net.projections["input->h"].weights[...] = 0.0
-        return net
-
-    return {
-        "chunks": lambda net: es.simulate_chunk(net, STREAM, backend="reference"),
-        "clocked": lambda net: clocked.from_network(net),
-        "mapping": lambda net: mapping.map_network(net, None, es.chips.load_chip("loihi")),
-        "ranks": lambda net: ranks.simulate_ranks(net, STREAM),
-        "nir": lambda net: to_nir(net),
-        "near miss": lambda net: NearMiss(1.0)(silent(net), tape(net)),
-    }
+def near_miss(net):
+    net.projections["input->h"].weights[...] = 0.0  # silent
+    NearMiss(1.0)(net, es.simulate(net, STREAM, backend="reference"))
 
 
 @pytest.mark.parametrize(
-    "door",
+    "ask",
     [
-        "chunks",
-        "clocked",
-        "mapping",
-        "ranks",
-        "nir",
-        "near miss",
+        lambda net: es.simulate_chunk(net, STREAM, backend="reference"),
+        clocked.from_network,
+        lambda net: mapping.map_network(net, None, es.chips.load_chip("loihi")),
+        lambda net: ranks.simulate_ranks(net, STREAM),
+        to_nir,
+        near_miss,
     ],
 )
-def test_what_does_not_know_linear_neurons_says_so_by_name(door):
+def test_what_does_not_know_linear_neurons_says_so_by_name(ask):
     with pytest.raises(NetworkError, match="neurons of kind AdLIF"):
-        doors()[door](network())
+        ask(network())
 
 
 def test_the_voltage_of_linear_neurons_is_at_the_threshold_before_a_spike_and_reset_after_it():
@@ -283,9 +268,9 @@ def test_further_states_are_counted_and_named_and_their_words_are_priced():
     assert "state_update" not in {one.name for one in of_lif.missing}
     # Where memory has a price the words are in it: read and written, in every step or at arrivals.
     sram = es.chips.load_chip("45nm_sram")
-    for clocked, words in ((None, 4), (steps, 2 * 20)):
+    for by, words in ((None, 4), (steps, 2 * 20)):
         mine, less = (
-            es.energy.energy(counted, sram, clocked=clocked).total_pj
+            es.energy.energy(counted, sram, clocked=by).total_pj
             for counted in (counts, replace(counts, further_states={}))
         )
         byte = sram.energy["memory_byte"].value

@@ -39,10 +39,6 @@ def no_device(monkeypatch):
     registry._load.cache_clear()
 
 
-def lines_of(capsys):
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-
-
 @pytest.mark.parametrize("script", [check, w1, shd, linear, small, place])
 def test_script_without_a_device_says_why_and_ends_with_status_2(script, no_device, capsys):
     with pytest.raises(SystemExit) as end:
@@ -155,7 +151,7 @@ def test_sanitizer_is_run_once_per_check_and_its_errors_counted(
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.setattr(sanitize, "facts_of", lambda **_: FACTS)
     assert sanitize.main(["--json"]) == int(errors > 0)
-    rows = lines_of(capsys)
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(row["check"], row["errors"]) for row in rows] == [
         (check, errors) for check in ("memcheck", "racecheck", "initcheck", "synccheck")
     ]

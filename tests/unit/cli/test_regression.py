@@ -81,7 +81,8 @@ def test_values_of_a_table_are_fitted_evaluated_and_predicted_as_by_hand(
 
     again = told("evaluate", "run")
     assert [again[key] for key in MEASURED] == [test[key] for key in MEASURED]
-    files = [f"{k}.csv" for k in range(N) if str(k) in numbers_of_test_part(places)]
+    tested = set(load_any(places / "run").data("test").keys)
+    files = [f"{k}.csv" for k in range(N) if f"{k}.csv" in tested]
     found = answers_of("predict", "run", *files, "--every", "0.5")
     ends = answers_of("predict", "run", *files)
     assert [*ends] == [(file, last(found, file)) for file in files]
@@ -143,11 +144,6 @@ def counted(monkeypatch, where, name):
 
 def last(found, file):
     return max(time for name, time in found if name == file)
-
-
-def numbers_of_test_part(places):
-    """Numbers of the files that the run tested."""
-    return {key.removesuffix(".csv") for key in load_any(places / "run").data("test").keys}
 
 
 @pytest.mark.parametrize(

@@ -12,15 +12,10 @@ from eventsim.events import Dataset, EventStream, StoredStream
 from tests.unit.cli.conftest import done, flat, refused, told
 
 
-def kept(path):
-    """What ``data info`` says of a file."""
-    parts = told("data", "info", path)["splits"]
-    return next(iter(parts.values()))["guesses"]
-
-
 def imported(place, *options, out="some.h5"):
     outcome = done("data", "import", place, *options, "--out", out, "--json")
-    assert outcome.json["guesses"] == kept(out)
+    kept = told("data", "info", out)["splits"]
+    assert outcome.json["guesses"] == next(iter(kept.values()))["guesses"]
     return outcome
 
 

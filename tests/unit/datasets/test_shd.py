@@ -158,13 +158,6 @@ def test_download_is_held_to_its_checksum(tmp_path, file, monkeypatch):
     assert asked == ["https://zenkelab.org/datasets/shd_train.h5.zip"] * 2
 
 
-def replaced(path, name, values):
-    with h5py.File(path, "a") as file:
-        del file[name]
-        if values is not None:
-            file[name] = values
-
-
 @pytest.mark.parametrize(
     ("name", "values", "words"),
     [
@@ -180,7 +173,10 @@ def replaced(path, name, values):
     ],
 )
 def test_part_against_the_layout_is_named(file, name, values, words):
-    replaced(file, name, values)
+    with h5py.File(file, "a") as content:
+        del content[name]
+        if values is not None:
+            content[name] = values
     with pytest.raises(DataError, match=words):
         shd.load("train", root=file)
 

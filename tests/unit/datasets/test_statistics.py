@@ -7,27 +7,18 @@ from eventsim.datasets.statistics import sparkline, statistics
 from eventsim.events import EventStream
 
 
-def example():
-    return EventStream.from_samples(
-        [([1.0, 2.0, 4.0, 9.0], [0, 2, 0, 2]), ([], []), ([5.0, 6.0], [2, 2])],
-        n_channels=3,
-        duration=[10.0, 20.0, 10.0],
-    )
-
-
 def test_statistics_by_hand():
-    found = statistics(example())
+    samples = [([1.0, 2.0, 4.0, 9.0], [0, 2, 0, 2]), ([], []), ([5.0, 6.0], [2, 2])]
+    stream = EventStream.from_samples(samples, n_channels=3, duration=[10.0, 20.0, 10.0])
+    found = statistics(stream)
     assert (found.n_samples, found.n_events, found.n_channels) == (3, 6, 3)
     assert found.rate == 6 / 0.04
     assert (found.duration.minimum, found.duration.maximum) == (10.0, 20.0)
     assert (found.events.mean, found.events.median, found.events.maximum) == (2.0, 2.0, 4.0)
     assert (found.active.mean, found.active.minimum, found.active.maximum) == (1.0, 0.0, 2.0)
     # Channel 0: 3 ms; channel 2: 7 ms in the first sample, 1 ms in the third.
-    assert (found.interval.minimum, found.interval.median, found.interval.maximum) == (
-        1.0,
-        3.0,
-        7.0,
-    )
+    interval = found.interval
+    assert (interval.minimum, interval.median, interval.maximum) == (1.0, 3.0, 7.0)
     np.testing.assert_allclose(found.profile, [2 / 3, 0, 4 / 3])
     assert found.contrast == pytest.approx((2 / 3 + 4 / 3) / 2 / (2 / 3))
 

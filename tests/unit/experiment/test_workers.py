@@ -118,7 +118,7 @@ def test_worker_that_does_not_see_the_folder_says_so(tmp_path):
             return future
 
     with employed(root, Following(ends), Capacity(executor=Moving())) as working:
-        working.submit([Assignment("key", root / "a", unreachable, [])])
+        working.submit([Assignment("key", root / "a", pytest.fail, [])])
         working.follow()
     (how,) = ends
     assert how.kind == "failed"
@@ -145,10 +145,6 @@ def test_workers_share_the_threads_that_this_process_would_have(tmp_path, monkey
         assert working.threads == 3
         assert {os.environ[name] for name in THREAD_VARIABLES} == {"3"}  # as they start with
     assert os.environ["EVENTSIM_THREADS"] == "6"
-
-
-def unreachable(folder, how):
-    raise AssertionError
 
 
 class Following:

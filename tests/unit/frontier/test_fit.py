@@ -20,11 +20,6 @@ NO = Fit(state="does not fit", reason="Chip 'small': too few cores.")
 ROOM = [(1, 40), (1, 8), (2, 8), (3, 8), (9, 4), (12, 3), (3, 3), (40, 1)]
 
 
-def chip_of(cores, axons):
-    limits = Limits(cores=cores, mesh=(cores, 1), cores_per_tile=1, axons_in_per_core=axons)
-    return replace(load_chip("loihi"), name="small", limits=limits)
-
-
 @pytest.fixture(scope="module")
 def net():
     found = es.Network()
@@ -36,7 +31,8 @@ def net():
 
 @pytest.mark.parametrize(("cores", "axons"), ROOM)
 def test_a_network_fits_where_a_mapping_holds_every_limit(net, cores, axons):
-    chip = chip_of(cores, axons)
+    limits = Limits(cores=cores, mesh=(cores, 1), cores_per_tile=1, axons_in_per_core=axons)
+    chip = replace(load_chip("loihi"), name="small", limits=limits)
     found = fit_on(net, chip)
     if found.state == "fits":
         mapping = map_network(net, None, chip, method="refined")

@@ -9,14 +9,10 @@ from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.plot.style import encoded, figure
 
 
-def texts(axes):
-    return [text.get_text() for text in axes.texts]
-
-
 def test_confusion_shows_counts_names_and_answers_that_are_no_class():
     counts = np.array([[3, 1, 0], [0, 2, 4]])
     axes = es.plot.confusion(counts, ("no", "yes"), ax=figure(3, 3).subplots())
-    assert texts(axes) == ["3", "1", "2", "4"]
+    assert [text.get_text() for text in axes.texts] == ["3", "1", "2", "4"]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["no", "yes", "#2"]
     np.testing.assert_allclose(axes.images[0].get_array(), [[0.75, 0.25, 0], [0, 1 / 3, 2 / 3]])
     for wrong in (np.zeros((0, 0), np.int64), counts.T, counts[0]):
