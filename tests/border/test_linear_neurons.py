@@ -15,6 +15,7 @@ from eventsim.mapping.fits import fit_on
 from eventsim.network.nir.export import to_nir
 from eventsim.neuron.linear import neuron_described
 from eventsim.train.near_miss import NearMiss
+from tests.unit.train.task import assert_same_net
 
 
 def network(neuron=None, **values):
@@ -157,8 +158,7 @@ def test_a_network_of_linear_neurons_comes_back_from_its_file_unless_its_kind_is
     net.save(tmp_path / "net.npz")
     again = es.Network.load(tmp_path / "net.npz")
     assert repr(again) == repr(net)
-    for key, values in net.parameters().items():
-        assert np.array_equal(again.parameters()[key], values)
+    assert_same_net(again, net)
     one, two = (es.simulate(n, STREAM, backend="reference") for n in (net, again))
     assert all(np.array_equal(one[name].times, two[name].times) for name in one.names)
     arrays = net.to_arrays()

@@ -7,6 +7,7 @@ from eventsim.network.nir import read_nir
 from eventsim.train import load_network, save_network
 from tests.support.nets import one_layer
 from tests.unit.cli.conftest import call, done, refused, told
+from tests.unit.train.task import assert_same_net
 
 nir = pytest.importorskip("nir", minversion="1.0.8")
 
@@ -45,8 +46,7 @@ def test_export_of_a_run_for_a_program_names_what_it_loses(finished, tmp_path):
 def test_import_gives_back_the_network(network):
     done("export", network, "--out", "net.nir")
     done("import", "net.nir", "--out", "back.npz").shows("hidden1", "Round trip passed.")
-    mine, theirs = load_network("back.npz").parameters(), load_network(network).parameters()
-    assert all(np.array_equal(mine[key], theirs[key]) for key in theirs)
+    assert_same_net(load_network("back.npz"), load_network(network))
 
 
 def test_import_of_what_cannot_be_is_one_message(tmp_path):

@@ -15,6 +15,7 @@ from eventsim.runs import regression, settings
 from eventsim.runs.execution import Execution
 from eventsim.runs.run import load_any
 from tests.unit.cli.conftest import call, done, refused, told
+from tests.unit.train.task import assert_same_net
 
 MEASURED = ("r2", "mean_squared_error")
 MOST_READS = 4  # of run.json by a command
@@ -182,9 +183,7 @@ def test_a_run_of_values_is_resumed_to_the_same_bits_and_stopped_by_its_validati
     assert {key: resumed[key] for key in SAME} == {key: whole[key] for key in SAME}
     for name in ("last", "selected", "initial"):
         one, other = (load_any(places / run).network(name) for run in ("run", "half"))
-        assert [*one.to_arrays()] == [*other.to_arrays()]
-        for key, found in one.to_arrays().items():
-            np.testing.assert_array_equal(found, other.to_arrays()[key])
+        assert_same_net(other, one, es.Network.to_arrays)
     stopped = told("train", "m.h5", *TRAINED[:-1], "still", "--epochs", 9, "--patience", 1, "--lr",
                    "0", "--no-bip", "--set", "silent_lift=0")  # fmt: skip
     assert stopped["stopped_early"]["patience"] == 1

@@ -16,11 +16,7 @@ from eventsim.runs.networks import NetworkSettings
 from eventsim.runs.run import load_run
 from eventsim.train import ActivityCost, QuantisedTraining, SparseTraining, load_network
 from tests.unit.cli.conftest import TINY, call, done, refused, told
-
-
-def same_network(one, two):
-    a, b = load_network(one).parameters(), load_network(two).parameters()
-    return a.keys() == b.keys() and all(np.array_equal(a[key], b[key]) for key in a)
+from tests.unit.train.task import assert_same_net
 
 
 def stop_after(monkeypatch, n_batches):
@@ -108,8 +104,8 @@ def test_interrupted_run_tells_how_to_resume_and_ends_with_the_same_numbers(
     resumed = told("train", "--resume", "--out", folder)
     for key in ("test", "selected_by_validation", "train_accuracy", "validation_accuracy"):
         assert resumed[key] == outcome.json[key]
-    assert same_network(folder / "last.npz", whole / "last.npz")
-    assert same_network(folder / "selected.npz", whole / "selected.npz")
+    for name in ("last.npz", "selected.npz"):
+        assert_same_net(load_network(folder / name), load_network(whole / name))
 
 
 def test_resume_takes_the_options_of_the_start_and_no_others(finished):
@@ -467,7 +463,7 @@ def test_a_run_starts_from_a_network_file_and_refuses_a_shape_beside(finished, t
     data, folder, _ = finished
     tuned = ("train", data, "--init", folder / "selected.npz", "--epochs", 1, "--threads", 1)
     done(*tuned, "--lr", 0.001, "--out", "tuned")
-    assert same_network(tmp_path / "tuned" / "initial.npz", folder / "selected.npz")
+    assert_same_net(load_run("tuned").initial, load_network(folder / "selected.npz"))
     assert load_run(tmp_path / "tuned").settings.network is None
     done("train", "--resume", "--out", "tuned")
     refused(*tuned, "--hidden", 5).says("--init and --hidden contradict each other")

@@ -17,6 +17,7 @@ from eventsim.train.loss_settings import IntegralLoss
 from eventsim.train.method import Exact
 from tests.support import run_kinds
 from tests.support.tiers import beyond
+from tests.unit.train.task import assert_same_net
 
 
 @pytest.fixture(scope="module")
@@ -119,8 +120,7 @@ def test_a_run_of_version_1_that_was_stopped_ends_with_the_same_bits(runs, tmp_p
     spec = run_kinds.experiment(tmp_path, seeds=(1,), conditions=("plain",))[0]
     run = execute(spec, stopped, Execution(resume=True)).run
     whole = execute(spec, tmp_path / "whole").run
-    for key, value in whole.net.parameters().items():
-        np.testing.assert_array_equal(run.net.parameters()[key], value, err_msg=key)
+    assert_same_net(run.net, whole.net)
 
 
 def test_a_run_of_a_program_is_extended_by_the_program(runs, tmp_path):
@@ -133,8 +133,7 @@ def test_a_run_of_a_program_is_extended_by_the_program(runs, tmp_path):
         run = es.load_run(tmp_path / kind)
         assert (len(run.history), run.config) == (3, longer)
         assert run.settings.data is None
-        for key, value in result.net.parameters().items():
-            np.testing.assert_array_equal(run.net.parameters()[key], value)
+        assert_same_net(run.net, result.net)
 
 
 def test_what_a_run_does_not_know_is_said(runs, tmp_path):
