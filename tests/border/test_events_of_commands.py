@@ -197,7 +197,7 @@ def test_own_file_is_divided_as_it_says_or_by_another_file(tmp_path):
     assert trained["test"]["samples"] == 8
     found = told("data", "info", path)["splits"]
     assert {name: part["samples"] for name, part in found.items()} == {"train": 14, "test": 6}
-    call("train", "yinyang", "--test-data", other).says("has a test part")
+    refused("train", "yinyang", "--test-data", other).says("has a test part")
 
 
 LATE = 37_250.0  # ms: what a sensor's clock shows when the first event comes

@@ -12,7 +12,7 @@ from eventsim.cli.reading import Reading
 from eventsim.datasets.audio_events import AudioEncoding
 from eventsim.datasets.encoders import CochleaEncoder, cochlea_operations
 from eventsim.events import Dataset
-from tests.unit.cli.conftest import TINY, call, done, refused, told
+from tests.unit.cli.conftest import TINY, done, refused, told
 from tests.unit.datasets import conftest as files
 
 wavs = files.wavs
@@ -56,7 +56,7 @@ def test_a_folder_of_audio_becomes_events_that_say_by_which_cochlea(words):
 def test_a_run_hears_files_and_the_microphone_by_the_cochlea_that_it_has_learned(words):
     home, _ = words
     file = home / "files" / "low" / "1.wav"
-    found = call("predict", home / "run", file, "--json").says(
+    found = done("predict", home / "run", file, "--json").says(
         "audio encoded by the cochlea of words.h5"
     )
     part = COCHLEA.encode(word(320), 8000)
@@ -83,7 +83,7 @@ def test_a_data_set_by_name_is_encoded_as_that_of_the_run(wavs, monkeypatch, tmp
     own, named = (find_for(tmp_path / "run", place, Reading()) for place in (None, "fsdd"))
     assert own.stream.n_channels == named.stream.n_channels == 16
     np.testing.assert_array_equal(own.stream[:].times, named.stream[:].times)
-    found = call("cost", tmp_path / "run", "fsdd", "--json").says(
+    found = done("cost", tmp_path / "run", "fsdd", "--json").says(
         "fsdd encoded as the run's recordings: gain=4000, n_channels=16"
     )
     assert found.json["encoder"] == told("cost", tmp_path / "run")["encoder"]
@@ -93,7 +93,7 @@ def test_audio_of_several_rates_is_told(words, tmp_path):
     wavfile.write(tmp_path / "a.wav", 16000, word(300, 16000))
     lines = [f"{tmp_path / 'a.wav'},low", f"{words[0] / 'files' / 'high' / '0.wav'},high"]
     (tmp_path / "labels.csv").write_text("file,label\n" + "\n".join(lines))
-    call("data", "import", "--labels", tmp_path / "labels.csv", "--out", tmp_path / "a.h5").says(
+    done("data", "import", "--labels", tmp_path / "labels.csv", "--out", tmp_path / "a.h5").says(
         "audio of different kinds: 1 of 16000 Hz, 1 of 8000 Hz; 0 files of no audio"
     )
 

@@ -50,7 +50,7 @@ def streams(shift):
 
 @pytest.mark.parametrize("shift", [1000.0, 2000.0, 37_250.0])
 def test_import_puts_recordings_on_a_clock_to_their_first_event(tmp_path, shift):
-    call("data", "import", write(tmp_path / "plain"), "--out", "plain.h5")
+    done("data", "import", write(tmp_path / "plain"), "--out", "plain.h5")
     outcome = done("data", "import", write(tmp_path / "late", shift), "--out", "late.h5", "--json")
     found, plain = Dataset.open("late.h5").stream, Dataset.open("plain.h5").stream
     np.testing.assert_allclose(found[:].times, plain[:].times, rtol=0, atol=1e-9)
@@ -77,14 +77,14 @@ def test_import_of_recordings_that_begin_at_zero_says_nothing(tmp_path):
 
 def test_recordings_that_begin_late_and_are_not_moved_are_spoken_of(tmp_path):
     write(tmp_path / "late", 300.0)
-    call("data", "import", "late", "--out", "late.h5").says(
+    done("data", "import", "late", "--out", "late.h5").says(
         "begin late and were not moved",
         "first event at 300 ms. If that is a clock: --begin first-event.",
     )
-    call("data", "import", "late", "--begin", "zero", "--out", "late.h5").says(
+    done("data", "import", "late", "--begin", "zero", "--out", "late.h5").says(
         "were not moved (--begin): first event at 300 ms."
     )
-    call("data", "import", "late", "--begin", "first-event", "--out", "late.h5").says(
+    done("data", "import", "late", "--begin", "first-event", "--out", "late.h5").says(
         "moved by 300 ms"
     )
     assert StoredStream.open("late.h5")[:].times[0] == 0.0
@@ -93,7 +93,7 @@ def test_recordings_that_begin_late_and_are_not_moved_are_spoken_of(tmp_path):
 @pytest.mark.parametrize("begin", ["zero", "100", "first-event"])
 def test_info_says_whether_the_recordings_of_a_file_begin_late(tmp_path, begin):
     write(tmp_path / "late", 300.0)
-    call("data", "import", "late", "--begin", begin, "--out", "late.h5")
+    done("data", "import", "late", "--begin", begin, "--out", "late.h5")
     late = begin != "first-event"
     assert told("data", "info", "late.h5")["splits"]["all"]["begins_late"] == late
     shown = flat(call("data", "info", "late.h5").out)
@@ -110,7 +110,7 @@ def test_a_time_may_be_named_as_the_begin_and_events_before_it_are_refused(tmp_p
     refused("data", "import", "late", "--begin", "301", "--out", "late.h5").says(
         "0.csv: 1 of 20 events, in 1 of 1 recordings, lie before 301 ms"
     )
-    call("data", "import", "late", "--begin", "soon", "--out", "a.h5").says(
+    refused("data", "import", "late", "--begin", "soon", "--out", "a.h5").says(
         "--begin is 'soon', expected first-event"
     )
 
@@ -143,9 +143,9 @@ def test_stated_durations_move_along_with_the_times(tmp_path, kind):
     np.testing.assert_array_equal(found[:].channels, streams(0.0).channels)
     np.testing.assert_allclose(found.duration, 1000.0)
     # What was moved once is known, and goes back.
-    call("data", "import", "new.h5", "--out", "again.h5")
+    done("data", "import", "new.h5", "--out", "again.h5")
     assert StoredStream.open("again.h5").notes["begin"] == found.notes["begin"]
-    call("data", "import", "again.h5", "--begin", "zero", "--out", "back.h5")
+    done("data", "import", "again.h5", "--begin", "zero", "--out", "back.h5")
     np.testing.assert_allclose(StoredStream.open("back.h5")[:].times, streams(5000.0).times)
 
 
@@ -265,7 +265,7 @@ def test_files_that_are_read_for_a_run_begin_as_its_own(tmp_path):
         (("--begin", "250"), "250.0"),
         ((), "zero"),
     ):
-        call("data", "import", "late", *options, "--out", "late.h5")
+        done("data", "import", "late", *options, "--out", "late.h5")
         found = begins(DataSettings(file=str(tmp_path / "late.h5")))
         assert found == (begin, "as those of late.h5")
     Dataset(streams(0.0), np.zeros(N, int), ("a",)).save(tmp_path / "old.h5")
@@ -275,7 +275,7 @@ def test_files_that_are_read_for_a_run_begin_as_its_own(tmp_path):
 
 def test_a_file_that_its_import_has_moved_is_not_moved_again_beside_a_run(tmp_path):
     write(tmp_path / "late", 600.0)
-    call("data", "import", "late", "--begin", "500", "--out", "late.h5")
+    done("data", "import", "late", "--begin", "500", "--out", "late.h5")
     run = SimpleNamespace(settings=SimpleNamespace(data=DataSettings(file="late.h5")))
     own = "late/no/0.csv"
     for options, first in ((("--begin", "500"), 100.0), (("--begin", "zero"), 100.0)):
@@ -291,7 +291,7 @@ def test_files_of_earlier_versions_say_nothing_of_their_begin(tmp_path):
 
 
 def test_column_of_begins_is_one_that_earlier_versions_pass_over(tmp_path):
-    call("data", "import", write(tmp_path / "late", 5000.0), "--out", "late.h5")
+    done("data", "import", write(tmp_path / "late", 5000.0), "--out", "late.h5")
     with h5py.File("late.h5") as file:
         assert int(file.attrs["version"]) == 1
         assert file["columns/begins"].shape == (N,)

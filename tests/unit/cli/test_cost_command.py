@@ -62,7 +62,7 @@ def test_encoder_of_audio_is_counted_and_stands_beside_the_sum(tmp_path, monkeyp
         4.6 * found["encoder"]["multiply_adds"] + 0.9 * found["encoder"]["additions"]
     )
     assert (loihi["terms"], loihi["energy_pj_per_sample"]) == ([], 0)
-    call(*COST, *arguments).shows(
+    done(*COST, *arguments).shows(
         "Encoder that made the input's events",
         "powers and quotients",
         f"encoder, beside the sum: ≥ {joules(arithmetic['energy_pj_per_sample'])}",
@@ -222,7 +222,7 @@ def test_energies_are_written_with_their_unit():
 
 def test_what_the_network_takes_as_c_is_told_or_why_it_cannot_be(files):
     net, events, network, _ = files
-    call(*COST, net, events).shows(
+    done(*COST, net, events).shows(
         "As C, by eventsim export --to c: cannot be. export_c: the network has no answer."
     )
     network.set_answer(es.Answer())

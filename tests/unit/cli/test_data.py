@@ -9,7 +9,7 @@ import pytest
 from eventsim import datasets
 from eventsim.events import Dataset, EventStream, StoredStream
 from tests.support.aedat import jaer
-from tests.unit.cli.conftest import WORDS, call, done, refused, told
+from tests.unit.cli.conftest import WORDS, done, refused, told
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_info_of_a_file_says_what_the_file_says(cochlea):
 def test_info_of_events_without_intervals_is_valid_json(tmp_path):
     stream = EventStream([1.0], [0], [0, 1], n_channels=1, duration=2.0)
     stream.save(tmp_path / "one.npz")
-    outcome = call("data", "info", "one.npz", "--json")
+    outcome = done("data", "info", "one.npz", "--json")
     json.loads(outcome.out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     assert outcome.json["splits"]["all"]["interval_ms"]["median"] is None
     done("data", "info", "one.npz").shows("none")
@@ -131,7 +131,7 @@ def test_import_from_tonic_takes_the_folder_and_fetches_nothing(tmp_path):
     pytest.importorskip("tonic")
     options = ("--format", "tonic", "--file", tmp_path, "--out", "t.npz")
     refused("data", "import", "NTIDIGITS18", *options).says("let tonic fetch it with --download")
-    call("data", "import", "N", *options).says("tonic has no data set 'N'")
+    refused("data", "import", "N", *options).says("tonic has no data set 'N'")
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_import_of_a_folder_per_class(words):
 
 
 def test_import_of_labels_for_the_recordings_of_one_file(table):
-    call("data", "import", table, "--out", "plain.h5")
+    done("data", "import", table, "--out", "plain.h5")
     (table.parent / "labels.csv").write_text("file,label,sample\nplain.h5,b,0\nplain.h5,a,1\n")
     done("data", "import", "plain.h5", "--labels", "labels.csv", "--out", "mine.h5")
     assert Dataset.open("mine.h5").labels.tolist() == [1, 0]

@@ -270,7 +270,7 @@ def test_sweep_that_was_stopped_goes_on_and_nothing_is_done_twice(recipe, tmp_pa
     written = (tmp_path / "out" / "frontier.json").read_bytes()
     measured = tmp_path / "out" / "plain" / "seed-0" / "frontier.json"
     before = measured.stat().st_mtime_ns
-    call(*SWEEP, recipe, *few).says("2 runs, 2 are done")
+    done(*SWEEP, recipe, *few).says("2 runs, 2 are done")
     assert measured.stat().st_mtime_ns == before
     assert (tmp_path / "out" / "frontier.json").read_bytes() == written
     earlier = json.loads(measured.read_text())

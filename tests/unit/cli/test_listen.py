@@ -107,7 +107,7 @@ def test_events_that_waited_when_the_time_was_up_are_counted(home, monkeypatch):
 
 def test_recording_of_what_was_heard_is_read_by_other_commands(home, tmp_path):
     heard = tmp_path / "heard.h5"
-    call("listen", home.net, home.events, "--speed", "max", "--record", heard)
+    done("listen", home.net, home.events, "--speed", "max", "--record", heard)
     rows = told("predict", home.net, heard)["answers"]
     assert [(row["answer"], row["score"]) for row in rows] == answers(home)
     stream = es.events.StoredStream.open(heard)[:]

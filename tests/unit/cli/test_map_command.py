@@ -113,10 +113,9 @@ def test_what_is_assumed_of_neurons_with_further_states_is_said(files, chip, tmp
 
 def test_bad_options_are_refused(files):
     net, events, _ = files
-    refused("map", net)
-    call("map", net).says("name a data set")
-    call("map", net, events, "--sanafe", 1.0).says("--out")
-    call("map", net, events, "--chip", "45nm").says("without cores")
+    refused("map", net).says("name a data set")
+    refused("map", net, events, "--sanafe", 1.0).says("--out")
+    refused("map", net, events, "--chip", "45nm").says("without cores")
 
 
 def test_figures_of_a_mapping_within_one_tile_can_be_drawn(tmp_path):
@@ -155,7 +154,7 @@ def test_a_board_that_is_none_is_told(files, chips):
 
 def test_a_link_between_chips_needs_two_chips_and_a_number_above_0(files):
     net, events, _ = files
-    call("map", net, events, "--chip-link", 4).says("loihi is one chip")
-    call("map", net, events, "--chips", "2x1", "--chip-link", 0).says(
+    refused("map", net, events, "--chip-link", 4).says("loihi is one chip")
+    refused("map", net, events, "--chips", "2x1", "--chip-link", 0).says(
         "--chip-link 0.0: expected a number > 0"
     )

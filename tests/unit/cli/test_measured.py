@@ -24,7 +24,7 @@ from eventsim.train import TrainConfig
 from eventsim.train.choice import answer_of
 from eventsim.train.folder import RunFolder
 from eventsim.train.method import Exact
-from tests.unit.cli.conftest import call, done, told
+from tests.unit.cli.conftest import done, told
 from tests.unit.datasets import conftest as files
 from tests.unit.train.task import small_net, two_patterns
 
@@ -145,7 +145,7 @@ def test_evaluate_takes_the_test_part_and_tells_it_where_the_accuracy_stands(run
     assert outcome["measured"] == expected["measured"]
     assert (outcome["samples"], outcome["split"]) == (TESTED, "test")
     shutil.copy(run.parent / "mine.h5", run.parent / "copy.h5")
-    call("evaluate", run / "last.npz", run.parent / "copy.h5").says(
+    done("evaluate", run / "last.npz", run.parent / "copy.h5").says(
         "32 of the 40 recordings measured are of the training part"
     ).shows("32 of them of training, validation included")
 
@@ -207,17 +207,16 @@ def test_recordings_that_are_learned_and_tested_are_told_wherever_the_accuracy_s
     splits = np.array(["train"] * N + ["test"] * 5)
     data.subset(order).save(tmp_path / "mine.h5", splits=splits)
     options = ("--hidden", 4, "--epochs", 1, "--threads", 1, "--out", tmp_path / "run")
-    said = call("train", tmp_path / "mine.h5", *options)
-    assert said.code == 0, said.err
+    said = done("train", tmp_path / "mine.h5", *options)
     row = "tested, with the same events as one of training"
     for text in (said.out, (tmp_path / "run" / "index.html").read_text()):
         assert row in " ".join(text.split())
         assert "5 of 5" in text
     kept = load_any(tmp_path / "run").parts
     assert kept.test_met == 5
-    told = call("evaluate", tmp_path / "run", "--json")
-    assert told.json["measured"]["of_training"] == 5
-    assert "5 of the 5 recordings measured are of the training part" in told.err
+    again = done("evaluate", tmp_path / "run", "--json")
+    assert again.json["measured"]["of_training"] == 5
+    assert "5 of the 5 recordings measured are of the training part" in again.err
 
 
 def test_a_file_that_was_made_otherwise_than_the_recordings_of_the_run_is_told(tmp_path):
@@ -232,12 +231,10 @@ def test_a_file_that_was_made_otherwise_than_the_recordings_of_the_run_is_told(t
     other.save(tmp_path / "other.h5", notes=notes["zero"])
     train = ("train", tmp_path / "mine.h5", "--hidden", 4, "--epochs", 1, "--threads", 1)
     words = "time 0 of other.h5 is that of the source, of mine.h5 the first event"
-    said = call(*train, "--test-data", tmp_path / "other.h5", "--out", tmp_path / "run")
-    assert said.code == 0, said.err
-    assert words in " ".join(said.err.split())
+    done(*train, "--test-data", tmp_path / "other.h5", "--out", tmp_path / "run").says(words)
     assert words in " ".join((tmp_path / "run" / "index.html").read_text().split())
     for name, there in (("same.h5", False), ("other.h5", True)):
-        found = call("evaluate", tmp_path / "run", tmp_path / name, "--json")
+        found = done("evaluate", tmp_path / "run", tmp_path / name, "--json")
         assert (words in found.err) == there
         assert any(words in one for one in found.json["measured"]["read"]["guesses"]) == there
 

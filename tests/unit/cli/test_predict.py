@@ -77,15 +77,13 @@ def test_predict_names_all_bad_files_at_once_and_answers_the_rest_on_request(ins
 
 def test_one_reason_of_several_files_stands_once(inside):
     missing = [f"missing{k}.csv" for k in range(3)]
-    refused = call("predict", "net.npz", "a.csv", *missing, "damaged.csv").err
-    assert refused.count("there is no such file") == 1
-    assert all(name in refused for name in (*missing, "damaged.csv"))
-    alike = (
-        call("predict", "net.npz", *missing)
-        .says("None of the 3 files can be read, all for one reason. missing0.csv: there is")
-        .err
+    said = refused("predict", "net.npz", "a.csv", *missing, "damaged.csv").err
+    assert said.count("there is no such file") == 1
+    assert all(name in said for name in (*missing, "damaged.csv"))
+    alike = refused("predict", "net.npz", *missing).says(
+        "None of the 3 files can be read, all for one reason. missing0.csv: there is"
     )
-    assert "--skip-damaged" not in alike
+    assert "--skip-damaged" not in alike.err
 
 
 def test_predict_as_csv_has_a_row_also_for_what_could_not_be_read(inside):
@@ -104,9 +102,9 @@ def test_predict_as_csv_has_a_row_also_for_what_could_not_be_read(inside):
     ],
 )
 def test_options_that_contradict_each_other_or_the_network_are_refused(inside, options, words):
-    refused = call("predict", "net.npz", "a.csv", *options)
-    assert (refused.code, refused.out) == (2, "")
-    assert words in refused.err
+    outcome = call("predict", "net.npz", "a.csv", *options)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert words in outcome.err
 
 
 def test_predict_says_which_recordings_have_no_events(inside):
@@ -116,7 +114,7 @@ def test_predict_says_which_recordings_have_no_events(inside):
     words = [line.split() for line in shown.out.splitlines()]
     assert sum({"two.h5", "0", "one"} <= set(line) for line in words) == 1
     assert sum({"two.h5", "1", "none"} <= set(line) for line in words) == 1
-    assert "sample" not in call("predict", "net.npz", "a.csv").out  # a recording a file
+    assert "sample" not in done("predict", "net.npz", "a.csv").out  # a recording a file
     found = told("predict", "net.npz", "two.h5")["answers"]
     assert [(row["key"], row["events"]) for row in found] == [("one", 1), ("none", 0)]
 

@@ -14,7 +14,7 @@ from eventsim.events.targets import Targets, targets_of
 from eventsim.runs import regression, settings
 from eventsim.runs.execution import Execution
 from eventsim.runs.run import load_any
-from tests.unit.cli.conftest import call, done, refused, told
+from tests.unit.cli.conftest import done, refused, told
 from tests.unit.train.task import assert_same_net
 
 MEASURED = ("r2", "mean_squared_error")
@@ -250,13 +250,13 @@ def test_a_run_of_values_is_read_few_times_says_what_it_read_and_refuses_what_it
     done("predict", "run", "empty.h5", "--split", "test").shows(
         "has no events", "only the test part (--split)"
     )
-    call("evaluate", "run", "empty.h5").says("has no targets")
+    refused("evaluate", "run", "empty.h5").says("has no targets")
     reads = counted(monkeypatch, settings, "read_object")
     done("evaluate", "run")
     assert len(reads) <= MOST_READS
     about = json.loads((places / "run" / "run.json").read_text())
     (places / "run" / "run.json").write_text(json.dumps(about | {"version": 3}))
-    call("evaluate", "run").says("is of version 3, this eventsim reads")
+    refused("evaluate", "run").says("is of version 3, this eventsim reads")
 
 
 def test_an_output_without_any_value_is_told_when_it_is_imported(values, places):
@@ -273,7 +273,7 @@ def test_a_file_of_values_is_written_again_with_all_that_it_says(divided):
     kept, found = ({k: v.tolist() for k, v in one.columns.items()} for one in (before, after))
     assert found == kept
     assert targets_of(after).names == divided.names
-    call("data", "import", "v.h5", "--out", "again.npz").says(
+    done("data", "import", "v.h5", "--out", "again.npz").says(
         "not in an npz file: targets, groups, keys, splits"
     )
     refused("data", "import", "v.h5", "--begin", "2", "--out", "moved.h5").says(
@@ -427,4 +427,4 @@ def test_evaluate_with_targets_gives_r2_and_refuses_what_does_not_fit():
     done(*command).shows("R2 of output 0", "1 left out (NaN)")
     np.savez("other.npz", targets=wanted)
     refused(*command[:-1], "other.npz").says("has no array times")
-    call(*command, "--fail-under", 0.5).says("contradict")
+    refused(*command, "--fail-under", 0.5).says("contradict")

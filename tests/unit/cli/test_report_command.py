@@ -82,5 +82,5 @@ def test_what_cannot_be_is_one_message_and_no_page(files, tmp_path, options, mes
 
 def test_unfinished_run_and_missing_data_say_what_to_do(files, tmp_path):
     (tmp_path / "empty").mkdir()
-    call("report", tmp_path / "empty").says("no run of eventsim")
-    call("report", files[0]).says("name a data set")
+    refused("report", tmp_path / "empty").says("no run of eventsim")
+    refused("report", files[0]).says("name a data set")

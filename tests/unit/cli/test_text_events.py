@@ -64,11 +64,11 @@ def test_unit_of_other_formats_is_not_spoken_of(tmp_path):
 
 
 def test_stated_unit_with_an_absurd_result_is_asked_about(tmp_path):
-    stated = call("data", "info", write(tmp_path / "a.csv", SECONDS, names="t_ms,channel")).says(
+    stated = done("data", "info", write(tmp_path / "a.csv", SECONDS, names="t_ms,channel")).says(
         "Are the times really in ms?"
     )
     assert "read as" not in stated.err
-    call("data", "info", write(tmp_path / "b.csv", [1e6, 2e6, 5e6])).says(
+    done("data", "info", write(tmp_path / "b.csv", [1e6, 2e6, 5e6])).says(
         "read them again with --unit us."
     )
 
@@ -104,7 +104,7 @@ def test_export_takes_the_unit(tmp_path, net):
 
 
 def test_run_remembers_the_unit_of_the_text_that_it_was_trained_on(tmp_path, table):
-    call("data", "import", "--labels", table, "--unit", "s", "--out", "mine.h5")
+    done("data", "import", "--labels", table, "--unit", "s", "--out", "mine.h5")
     assert Dataset.open("mine.h5").stream.notes["unit"] == "s"
     done("train", "mine.h5", *TINY, "--out", "run", "--json")
     write(tmp_path / "new.csv", SECONDS)
@@ -120,7 +120,7 @@ def test_run_remembers_the_unit_of_the_text_that_it_was_trained_on(tmp_path, tab
     assert repr(es.load_run("run")) == "Run('run': ScSr-SNN on mine.h5)"
     (tmp_path / "mine.h5").unlink()
     write(tmp_path / "new.csv", SECONDS)
-    call("simulate", "run", "new.csv").says("read as ms: the header")
+    done("simulate", "run", "new.csv").says("read as ms: the header")
 
 
 def test_silent_last_channels_are_filled_up_and_more_are_refused(tmp_path, net):
@@ -150,7 +150,7 @@ def test_table_of_labels_as_its_own_recording_names_the_right_command(table, com
 
 def test_damaged_network_file_is_an_eventsim_network(tmp_path):
     (tmp_path / "net.npz").write_bytes(b"no archive")
-    call("simulate", "net.npz", "yinyang").says("an eventsim-network file")
+    refused("simulate", "net.npz", "yinyang").says("an eventsim-network file")
 
 
 @pytest.mark.parametrize("name", ["one.npy", "one.mat"])

@@ -99,7 +99,7 @@ def test_interrupted_run_tells_how_to_resume_and_ends_with_the_same_numbers(
     assert stopped.code == 130
     assert f"eventsim train --resume --out '{folder}'" in stopped.err
     assert stopped.out == ""
-    call("evaluate", folder).says("not finished")
+    refused("evaluate", folder).says("not finished")
 
     resumed = told("train", "--resume", "--out", folder)
     for key in ("test", "selected_by_validation", "train_accuracy", "validation_accuracy"):
@@ -481,7 +481,7 @@ def test_a_finished_run_is_extended_and_the_command_says_what_that_means(finishe
 def test_overwrite_replaces_a_run(finished, digits, tmp_path):
     folder = shutil.copytree(finished[1], tmp_path / "run")
     again = ("train", digits, *TINY, "--epochs", 1, "--out", folder)
-    call(*again).says("--overwrite to replace it")
+    refused(*again).says("--overwrite to replace it")
     refused(*again, "--overwrite", "--resume")
     done(*again, "--overwrite")
     assert load_run(folder).config.epochs == len(load_run(folder).history) == 1
@@ -541,7 +541,7 @@ def test_commands_stop_early_show_intervals_and_fail_under_an_accuracy(digits, t
     page = (run / "index.html").read_text()
     assert "stopped early: validation loss not better for 1 epochs" in page
     assert "Accuracy by class" in page
-    call("train", "--resume", "--out", run).says("this run is finished").shows("stopped early")
+    done("train", "--resume", "--out", run).says("this run is finished").shows("stopped early")
     found = told("evaluate", run, "--fail-under", 0.0)
     assert [one["class"] for one in found["accuracy_by_class"]] == found["classes"]
     shown = call("evaluate", run, "--fail-under", 1.0)
