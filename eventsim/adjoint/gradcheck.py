@@ -125,7 +125,7 @@ def gradcheck(
     seed
         Of that draw.
     """
-    work, rng = net.to_host().copy(), np.random.default_rng(seed)
+    work, rng = net.to_host().with_weight_dtype(np.float64), np.random.default_rng(seed)
     tape = simulate(work, stream, backend=backend, precision=precision)
     grads = backward(work, tape, loss)
 

@@ -8,7 +8,7 @@ import operator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from eventsim.arrays import is_masked, is_whole
 from eventsim.errors import ParameterError, ShapeError
@@ -17,12 +17,16 @@ from eventsim.errors import ParameterError, ShapeError
 MOST_NUMBERS = 2**31 - 1
 
 
-def real_array(values: Any, where: str) -> NDArray[np.float64]:
-    """The values as float64; the same array if it is one. Raises ShapeError."""
+def real_array(values: Any, where: str, dtype: DTypeLike = np.float64) -> NDArray[np.float64]:
+    """The values as float64, or another type; the same array if it is one. Raises ShapeError.
+
+    What a smaller type does not hold is infinite in it.
+    """
     array = _unmasked(values, where)
     if array.size and array.dtype.kind not in "biuf":
         raise _refused(where, array, "an array of real numbers")
-    return array.astype(np.float64, copy=False)
+    with np.errstate(over="ignore"):
+        return array.astype(dtype, copy=False)
 
 
 def whole_array(values: Any, where: str) -> NDArray[np.int64]:

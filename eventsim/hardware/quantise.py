@@ -171,14 +171,14 @@ def clip_values(net: Network, formats: Formats, step_ms: float | None) -> None:
 
 
 def round_weights(weights: Floats, bits: int) -> Floats:
-    """Weights on a grid of ``bits`` bits, sign included; new array."""
-    xp = namespace(weights)
+    """Weights on a grid of ``bits`` bits, sign included; new array, float64."""
+    xp, weights = namespace(weights), weights.astype(np.float64)
     if not weights.size:
-        return weights.copy()
+        return weights
     if bits == 1:
         magnitudes = xp.abs(weights[weights != 0])
         if not magnitudes.size:
-            return weights.copy()
+            return weights
         signs: Floats = xp.sign(weights) * magnitudes.mean()
         return signs
     largest = xp.abs(weights).max()

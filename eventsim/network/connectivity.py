@@ -26,7 +26,7 @@ def synapse_numbers(projection: Projection) -> Ints:
 
 def moved(values: Floats, before: Ints, after: Ints) -> Floats:
     """Values of the synapses ``after``, from those of ``before``; 0 of new ones. New array."""
-    found = np.zeros(after.size)
+    found = np.zeros(after.size, values.dtype)
     place = np.searchsorted(before, after)
     there = place < before.size
     there[there] = before[place[there]] == after[there]

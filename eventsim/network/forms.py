@@ -2,9 +2,9 @@
 
 ``structure`` is JSON: names, sizes and kinds of populations, ends and kinds of projections, the
 readout of a decision, which populations have an adaptive threshold, kind and receptors of linear
-neurons, and which sparse projections have a delay for each synapse. All other shapes follow from
-it, so that it is read first, and the headers of the arrays are held to it before their values are
-read.
+neurons, which sparse projections have a delay for each synapse, and the type of the weights unless
+it is float64. All other shapes and types follow from it, so that it is read first, and the headers
+of the arrays are held to it before their values are read.
 """
 
 import json
@@ -22,7 +22,13 @@ from eventsim.events.npz import Archive, Form, check_forms
 from eventsim.network.answer import Answer
 from eventsim.network.overview import Described
 from eventsim.network.parts import ADAPTIVE, PARAMETERS, Population, PopulationKind, make_population
-from eventsim.network.projection import DelaysOf, ProjectionKind, SelfRecurrent, projection_name
+from eventsim.network.projection import (
+    WEIGHT_TYPES,
+    DelaysOf,
+    ProjectionKind,
+    SelfRecurrent,
+    projection_name,
+)
 from eventsim.neuron.linear import LinearNeuron, neuron_described
 
 NETWORK_VERSION = 1
@@ -33,7 +39,7 @@ LARGEST = np.iinfo(np.int32).max  # neurons of a population, numbered in 32 bits
 LONGEST_NAME = 1000  # characters
 
 
-_OPTIONAL = ("decision", "adaptive", "neurons", "delays_of_synapses")
+_OPTIONAL = ("decision", "adaptive", "neurons", "delays_of_synapses", "weight_dtype")
 
 
 class Structure(NamedTuple):
@@ -48,6 +54,7 @@ class Structure(NamedTuple):
     adaptive: tuple[str, ...]
     neurons: dict[str, LinearNeuron]
     delays_of_synapses: tuple[str, ...]
+    weight_dtype: str
 
     def keys_of(self, name: str) -> tuple[str, ...]:
         """Parameters of a population."""
@@ -89,7 +96,11 @@ def read_structure(text: str) -> Structure:
     adaptive = (
         [row.one_of(spiking) for row in part["adaptive"].rows()] if "adaptive" in part else []
     )
-    known = Structure(populations, projections, decision, tuple(adaptive), neurons, ())
+    types = tuple(one.name for one in WEIGHT_TYPES)
+    weight_dtype = part["weight_dtype"].one_of(types) if "weight_dtype" in part else types[0]
+    known = Structure(
+        populations, projections, decision, tuple(adaptive), neurons, (), weight_dtype
+    )
     names = tuple(known.name_of(*ends) for ends in projections)
     apart = (
         [row.one_of(names) for row in part["delays_of_synapses"].rows()]
@@ -159,7 +170,8 @@ def check_network(claims: Mapping[str, Any], structure: Structure, prefix: str =
         check_forms(claims, {f"{prefix}{name}.{key}": Form("f8", (size,)) for key in keys})
     for (source, target, receptor), projection in structure.projections.items():
         where = f"{prefix}{structure.name_of(source, target, receptor)}"
-        _check_projection(claims, where, projection, (sizes[source], sizes[target]))
+        shape = sizes[source], sizes[target]
+        _check_projection(claims, where, projection, shape, structure.weight_dtype)
     if structure.decision is not None:
         weights = f"{prefix}decision.weights"
         check_forms(claims, {weights: Form("f8", (sizes[structure.decision], None))})
@@ -189,6 +201,7 @@ def arrays_of(net: Described) -> dict[str, NDArray[Any]]:
         "delays_of_synapses": [
             p.name for p in projections.values() if p.pattern and p.delay_per_synapse
         ],
+        "weight_dtype": None if net.weight_dtype == WEIGHT_TYPES[0] else net.weight_dtype.name,
     }
     said = {key: one for key, one in structure.items() if one or key not in _OPTIONAL}
     arrays: dict[str, NDArray[Any]] = {"structure": np.array(json.dumps(said))}
@@ -202,16 +215,19 @@ def arrays_of(net: Described) -> dict[str, NDArray[Any]]:
     return arrays | {f"{SHARED}{key}": one.groups for key, one in net.shared.items()}
 
 
-def read_into(
-    net: Any, add: Callable[[Population], Population], arrays: Mapping[str, NDArray[Any]]
-) -> None:
-    """Put what :func:`arrays_of` described into an empty Network; ``add`` adds a population to it.
+def read_network(
+    begin: Callable[[str], tuple[Any, Callable[[Population], Population]]],
+    arrays: Mapping[str, NDArray[Any]],
+) -> Any:
+    """The Network that :func:`arrays_of` described.
 
+    ``begin`` makes an empty one, whose weights are of a type, and what adds a population to it.
     Raises StorageError (something is missing, or malformed).
     """
     try:
         structure = read_structure(str(arrays["structure"]))
         check_network(arrays, structure)
+        net, add = begin(structure.weight_dtype)
         for name, (size, kind) in structure.populations.items():
             given = {key: arrays[f"{name}.{key}"] for key in structure.keys_of(name)}
             add(make_population(name, size, kind, given, structure.neurons.get(name)))
@@ -230,6 +246,7 @@ def read_into(
         if ANSWER in arrays:
             said = parse_json(str(arrays[ANSWER]), "Network: the answer", StorageError)
             net.set_answer(read(Answer, said, "Network: the answer", StorageError))
+        return net
     except KeyError as error:
         raise StorageError(f"Network: the description lacks {error}.") from error
     except EventSimError:
@@ -269,13 +286,17 @@ def check_claims(archive: Archive, prefix: str = "") -> None:
 
 
 def _check_projection(
-    claims: Mapping[str, Any], where: str, kind: ProjectionKind, shape: tuple[int, int]
+    claims: Mapping[str, Any],
+    where: str,
+    kind: ProjectionKind,
+    shape: tuple[int, int],
+    weight_dtype: str,
 ) -> None:
     weights, delays = f"{where}.weights", f"{where}.delays"
     per_synapse: tuple[int | None, ...] = shape if kind == "dense" else (shape[0],)
     if kind == "sparse":
         per_synapse = (None,)
-    check_forms(claims, {weights: Form("f8", per_synapse)})
+    check_forms(claims, {weights: Form(weight_dtype, per_synapse)})
     if kind == "sparse":
         per_synapse = claims[weights].shape
         for name, length in (("indices", per_synapse[0]), ("indptr", shape[0] + 1)):

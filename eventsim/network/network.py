@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from eventsim.arrays import Array, Floats, namespace, to_host
 from eventsim.errors import EventSimError, NetworkError, ShapeError, StorageError
@@ -18,7 +18,7 @@ from eventsim.network.answer import Answer
 from eventsim.network.decision import Decision, make_decision
 from eventsim.network.domain import DomainCheck, all_hold
 from eventsim.network.parts import Population, PopulationKind, make_population, spiking_population
-from eventsim.network.projection import DelaysOf, Projection, make_projection
+from eventsim.network.projection import DelaysOf, Projection, make_projection, weight_type
 from eventsim.network.sharing import Sharing, make_sharing
 from eventsim.neuron.linear import LinearNeuron
 
@@ -28,14 +28,58 @@ class Network:
 
     Populations are added first, then connected. All arrays are live: an optimiser changes
     ``net.parameters()`` in place, and the next run sees it.
+
+    Parameters
+    ----------
+    weight_dtype
+        See :attr:`weight_dtype`.
+
+    Raises
+    ------
+    ParameterError
+        It is neither float64 nor float32.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, weight_dtype: DTypeLike = np.float64) -> None:
+        self._weight_dtype = weight_type(weight_dtype, "Network")
         self._populations: dict[str, Population] = {}
         self._projections: dict[str, Projection] = {}
         self._shared: dict[str, Sharing] = {}
         self._decision: Decision | None = None
         self._answer: Answer | None = None
+
+    @property
+    def weight_dtype(self) -> np.dtype[Any]:
+        """Type of the weights of all projections: float64, or float32, which take half the memory.
+
+        Weights that are given or trained are rounded to it. A run computes with exactly these
+        values, in either precision. Parameters of neurons, delays and a decision are float64.
+        """
+        return self._weight_dtype
+
+    def with_weight_dtype(self, weight_dtype: DTypeLike) -> Network:
+        """The same network with weights of another type. New arrays; sparse patterns are shared.
+
+        float32 has 24 binary digits: a weight changes by at most 6e-8 of its value, or, below
+        1e-38, by 1e-45. From float32 to float64 no value changes.
+
+        Raises
+        ------
+        ParameterError
+            The type is neither float64 nor float32.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import eventsim as es
+        >>> net = es.scsr(4, (3,), 2).with_weight_dtype(np.float32)
+        >>> net.projections["input->hidden1"].weights.dtype
+        dtype('float32')
+        """
+        wanted = weight_type(weight_dtype, "with_weight_dtype")
+        net = self._mapped(lambda values: values.copy(), lambda p: p.with_weight_dtype(wanted))
+        net._weight_dtype = wanted
+        return net
 
     @property
     def populations(self) -> Mapping[str, Population]:
@@ -194,7 +238,8 @@ class Network:
             itself and onto any other.
         weights
             Dense array or scipy.sparse matrix, shape [source.size, target.size], or
-            ``self_recurrent(r)`` with one weight per neuron. A spike adds its weight to I.
+            ``self_recurrent(r)`` with one weight per neuron. A spike adds its weight to I. They are
+            copied, and rounded to :attr:`weight_dtype`.
         delays
             ms; shapes in :class:`Projection`.
         delays_of
@@ -211,7 +256,7 @@ class Network:
         NetworkError, ShapeError, ParameterError
         """
         pre, post = self.population(source), self.population(target)
-        made = make_projection(pre, post, weights, delays, delays_of, receptor)
+        made = make_projection(pre, post, weights, delays, delays_of, receptor, self._weight_dtype)
         name = made.name
         if name in self._projections:
             raise NetworkError(f"Projection {name!r}: exists already; add the two weight matrices.")
@@ -417,9 +462,16 @@ class Network:
 
         The pattern of sparse weights is shared. See :func:`eventsim.place`.
         """
-        net = Network()
+        return self._mapped(convert, lambda projection: projection.map(convert))
+
+    def _mapped(
+        self,
+        convert: Callable[[Array], Array],
+        convert_projection: Callable[[Projection], Projection],
+    ) -> Network:
+        net = Network(weight_dtype=self._weight_dtype)
         net._populations = {name: p.map(convert) for name, p in self._populations.items()}
-        net._projections = {name: p.map(convert) for name, p in self._projections.items()}
+        net._projections = {name: convert_projection(p) for name, p in self._projections.items()}
         net._shared = dict(self._shared)
         net._decision = None if self._decision is None else self._decision.map(convert)
         net._answer = self._answer
@@ -479,8 +531,12 @@ class Network:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Network:
         """Rebuild what :meth:`to_arrays` described; raises StorageError if it is incomplete."""
-        net = cls()
-        forms.read_into(net, net._add, arrays)
+
+        def begin(weight_dtype: str) -> tuple[Network, Callable[[Population], Population]]:
+            net = cls(weight_dtype=weight_dtype)
+            return net, net._add
+
+        net: Network = forms.read_network(begin, arrays)
         return net
 
     def _add(self, population: Population) -> Population:

@@ -1,7 +1,7 @@
 """A network in a line, and as tables for notebooks."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -34,6 +34,10 @@ class Described(Protocol):
     @property
     def projections(self) -> Mapping[str, Projection]:
         """By name."""
+
+    @property
+    def weight_dtype(self) -> np.dtype[Any]:
+        """Type of the weights."""
 
     @property
     def decision(self) -> Decision | None:

@@ -33,11 +33,11 @@ def is_sparse(weights: Any) -> bool:
     return sparse is not None and bool(sparse.issparse(weights))
 
 
-def to_csr(where: str, weights: Any) -> tuple[Any, bool]:
-    """Any sparse matrix as a csr_array of float64 without duplicates, and whether it was so before.
+def to_csr(where: str, weights: Any, dtype: np.dtype[Any]) -> tuple[Any, bool]:
+    """Any sparse matrix as a csr_array of ``dtype`` without duplicates, and whether it was so.
 
-    Indices are of 32 bits where they fit. Raises NetworkError for a malformed one and ShapeError
-    for one of another type. New arrays.
+    Duplicates are added up in float64. Indices are of 32 bits where they fit. Raises NetworkError
+    for a malformed one and ShapeError for one of another type. New arrays.
     """
     if weights.dtype.kind not in "biuf":
         raise ShapeError(f"{where}: weights are of type {weights.dtype}, expected real numbers.")
@@ -52,10 +52,13 @@ def to_csr(where: str, weights: Any) -> tuple[Any, bool]:
             weights.check_format(full_check=True)
         except ValueError as error:
             _refuse(where, str(error))
-    values = csr_array(weights, dtype=np.float64, copy=True)
-    canonical = bool(values.has_canonical_format)
-    values.sum_duplicates()
-    values.prune()
+    plain = weights.format == "csr" and weights.has_canonical_format
+    with np.errstate(over="ignore"):  # what is infinite then is refused as a weight
+        values = csr_array(weights, dtype=dtype if plain else np.float64, copy=True)
+        canonical = bool(values.has_canonical_format)
+        values.sum_duplicates()
+        values.prune()
+        values.data = values.data.astype(dtype, copy=False)
     if max(values.nnz, *values.shape) <= np.iinfo(np.int32).max:
         values.indices = values.indices.astype(np.int32, copy=False)
         values.indptr = values.indptr.astype(np.int32, copy=False)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from eventsim.arrays import Array, Floats, Ints, csr_array, namespace, owners
 from eventsim.errors import NetworkError, ParameterError, ShapeError
@@ -18,6 +18,8 @@ from eventsim.network.parts import Population
 from eventsim.network.pattern import Pattern, check_pattern, is_sparse, to_csr
 from eventsim.neuron.linear import LinearNeuron
 from eventsim.summary import short_repr
+
+WEIGHT_TYPES = np.dtype(np.float64), np.dtype(np.float32)
 
 ProjectionKind = Literal["dense", "sparse", "self"]
 DelaysOf = Literal["source", "synapse"]
@@ -52,7 +54,8 @@ class Projection:
     kind
         ``dense``: weights [source, target]. ``sparse``: weights a csr_array of that shape, whose
         stored entries are the synapses, also where they are zero; :class:`PlacedEntries` where they
-        are on a device. ``self``: weights [size].
+        are on a device. ``self``: weights [size]. float64 or float32, see
+        :attr:`eventsim.Network.weight_dtype`.
     delays
         ms, >= 0. Shape () for one delay, [source] for one per source neuron, or one per
         synapse: [source, target] (dense), [stored entries] in CSR order (sparse), [size] (self).
@@ -205,6 +208,11 @@ class Projection:
         """The same projection, every array of values put through ``convert``."""
         return replace(self, weights=self._mapped_weights(convert), delays=convert(self.delays))
 
+    def with_weight_dtype(self, dtype: np.dtype[Any]) -> Projection:
+        """The same projection, weights rounded to that type. New arrays; the pattern is shared."""
+        weights = self._mapped_weights(lambda values: values.astype(dtype))
+        return replace(self, weights=weights, delays=self.delays.copy())
+
     def _mapped_weights(self, convert: Callable[[Array], Array]) -> Any:
         if self.pattern is None:
             return convert(self.weights)
@@ -227,6 +235,20 @@ class SelfRecurrent:
 def self_recurrent(weights: ArrayLike) -> SelfRecurrent:
     """Self-recurrent weights for ``connect(name, name, ...)``, one per neuron (or one for all)."""
     return SelfRecurrent(np.array(real_array(weights, "self_recurrent: weights")))
+
+
+def weight_type(given: DTypeLike, where: str) -> np.dtype[Any]:
+    """The type of a network's weights; ParameterError, which names ``where``, for another type."""
+    try:
+        found = None if given is None else np.dtype(given)
+    except TypeError:
+        found = None
+    for dtype in WEIGHT_TYPES:
+        if found is not None and found == dtype:
+            return dtype
+    raise ParameterError(
+        f"{where}: weight_dtype is {given!r}, expected numpy.float64 or numpy.float32."
+    )
 
 
 def projection_name(source: str, target: str, neuron: LinearNeuron | None, receptor: str) -> str:
@@ -256,16 +278,18 @@ def make_projection(
     delays: ArrayLike,
     delays_of: DelaysOf | None = None,
     receptor: str | None = None,
+    dtype: np.dtype[Any] = WEIGHT_TYPES[0],
 ) -> Projection:
-    """Check and build a projection; see :meth:`Network.connect`."""
+    """Check and build a projection, of weights of ``dtype``; see :meth:`Network.connect`."""
     name, receptor = _joint(source, target, receptor)
     kind: ProjectionKind
     if isinstance(weights, SelfRecurrent):
-        kind, values, canonical = "self", _self_weights(name, source, target, weights), True
+        own = _self_weights(name, source, target, weights)
+        kind, values, canonical = "self", real_array(own, name, dtype), True
     elif is_sparse(weights):
-        kind, (values, canonical) = "sparse", to_csr(f"Projection {name!r}", weights)
+        kind, (values, canonical) = "sparse", to_csr(f"Projection {name!r}", weights, dtype)
     else:
-        values = np.array(real_array(weights, f"Projection {name!r}: weights"), order="C")
+        values = np.array(real_array(weights, f"Projection {name!r}: weights", dtype), order="C")
         kind, canonical = "dense", True
     if kind != "self" and values.shape != (source.size, target.size):
         hint = " If yours is [target, source], pass weights.T." if values.ndim == 2 else ""

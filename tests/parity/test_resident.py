@@ -46,6 +46,7 @@ NETS = {
     "delays by synapse": lambda: random_net(74, delays="synapse"),
     "sparse": lambda: random_net(75, sparse=True, delays="synapse"),
     "loop": lambda: lateral_net(76),
+    "single weights": lambda: random_net(75, delays="source").with_weight_dtype(np.float32),
 }
 
 

@@ -13,7 +13,7 @@ from eventsim.network import Population
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """An array that is trained, float64."""
+    """An array that is trained."""
 
     values: Array  # Changed in place
     # rate, decay: Learning rate before its factor, and weight decay per unit of it

@@ -104,6 +104,7 @@ class CudaBackend(Backend):
     ) -> FusedAdam | None:
         arrays = [one.values for one in trained]
         arrays += [a for one in bounded for a in one.population.parameters.values()]
+        arrays += [one.self_weights for one in bounded if one.self_weights is not None]
         others = any(one.population.neuron is not None for one in bounded)
         if not trained or others or not _plain(arrays):
             return None

@@ -1,4 +1,4 @@
-"""What a network has and a NIR graph does not: its decision, shared values, and its answer.
+"""What a network has and a NIR graph does not: decision, shared values, answer, type of weights.
 
 They stand in the metadata of the graph. Where nodes were changed since, these win: values that were
 shared and are not equal any more stay as they are.
@@ -18,9 +18,11 @@ from eventsim.events.doors import whole_array
 from eventsim.network.answer import Answer
 from eventsim.network.network import Network
 from eventsim.network.nir.package import NirWarning
+from eventsim.network.projection import weight_type
 from eventsim.network.sharing import Sharing
 
 DECISION, SHARED, ANSWER = "eventsim_decision", "eventsim_shared", "eventsim_answer"
+WEIGHT_DTYPE = "eventsim_weight_dtype"  # unless it is float64
 ROUNDING = 1e-9  # relative, of weights that went into the units of another program and back
 
 
@@ -39,7 +41,18 @@ def beyond_graph(net: Network) -> dict[str, Any]:
             found[f"{SHARED}_{number}"] = groups.copy() if groups.ndim else int(groups)
     if net.answer is not None:
         found[ANSWER] = json.dumps(net.answer.to_dict())
+    if net.weight_dtype != np.float64:
+        found[WEIGHT_DTYPE] = net.weight_dtype.name
     return found
+
+
+def begin_beyond(metadata: Mapping[str, Any]) -> Network:
+    """The network without populations, of which :func:`beyond_graph` wrote; see the next.
+
+    Raises ParameterError for weights of a type that there is not.
+    """
+    given = str(metadata.get(WEIGHT_DTYPE, "float64"))
+    return Network(weight_dtype=weight_type(given, f"from_nir: {WEIGHT_DTYPE} in the metadata"))
 
 
 def restore_beyond(net: Network, metadata: Mapping[str, Any]) -> None:

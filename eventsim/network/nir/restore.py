@@ -10,7 +10,7 @@ from eventsim.arrays import Floats
 from eventsim.entries import parse_json, shown
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.network.network import Network
-from eventsim.network.nir.beyond import restore_beyond
+from eventsim.network.nir.beyond import begin_beyond, restore_beyond
 from eventsim.network.nir.dialects import DIALECTS, OUT_OF_REACH, Target, find_dialect, from_leak
 from eventsim.network.nir.linear import read_linear
 from eventsim.network.nir.package import FORMAT, TimeUnit, check_unit, exact_times, load_nir, said
@@ -95,7 +95,7 @@ def from_nir(
     graph = simplified(nir, graph)
     reading = _reading(graph, source, dt, time_unit)
     neurons = _find_neurons(nir, graph, reading)
-    net = Network()
+    net = begin_beyond(graph.metadata)
     add: dict[str, Callable[..., Population]] = {
         "input": net.add_input,
         "readout": net.add_readout,

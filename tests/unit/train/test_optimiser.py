@@ -47,6 +47,29 @@ def test_gradient_of_another_shape_is_refused():
         AdamW(net, select(net, EVERYTHING)).step(gradients)
 
 
+def test_float32_weights_are_rounded_once_a_step_and_moments_are_float64():
+    rng = np.random.default_rng(0)
+    net = small_net().with_weight_dtype(np.float32)
+    key, settings = "input->hidden.weights", AdamSettings(weight_decay=0.3)
+    adam = AdamW(net, select(net, EVERYTHING), settings)
+    for _ in range(4):
+        found = {k: rng.normal(size=v.shape) for k, v in net.parameters().items()}
+        found[key] = found[key].astype(np.float32)
+        # The same step of the same values in float64, with the same moments.
+        wide = net.with_weight_dtype(np.float64)
+        other = AdamW(wide, select(wide, EVERYTHING), settings)
+        other.load_arrays(adam.to_arrays())
+        other.step(found)
+        adam.step(found)
+        for each, values in wide.parameters().items():
+            mine = net.parameters()[each]
+            assert np.array_equal(mine, values.astype(mine.dtype)), each
+        for each, values in other.to_arrays().items():
+            assert np.array_equal(adam.to_arrays()[each], values), each
+            assert values.dtype in (np.float64, np.int64)
+    assert net.parameters()[key].dtype == np.float32
+
+
 def test_weights_follow_the_formula_with_decoupled_decay():
     net, rng = small_net(), np.random.default_rng(0)
     start = net.parameters()["input->hidden.weights"].copy()

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
 
 import eventsim as es
@@ -28,6 +29,10 @@ SPARSE = {
 }
 
 
+def single_net():
+    return small_net().with_weight_dtype(np.float32)
+
+
 def decided():
     """A readout of more neurons than classes, and a decision behind it."""
     return es.convolutional(6, (4,), 2, output_maps=6, kernel=(3, 3), mean=4.0)
@@ -37,6 +42,7 @@ def decided():
 CASES = {
     "plain": (small_net, {"averaged": 0.0}, {}),
     "averaged": (small_net, {}, {}),
+    "single weights": (single_net, {}, {}),
     **{name: (small_net, {"sparse": sparse}, {}) for name, sparse in SPARSE.items()},
     "few bits": (small_net, {"quantise": QuantisedTraining(bits=4)}, {}),
     "a chip": (small_net, {"quantise": QuantisedTraining(chip="loihi", begin=0.5)}, {}),
