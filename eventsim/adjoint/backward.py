@@ -59,7 +59,8 @@ def backward(net: Network, tape: SpikeTape, seeds: Seeds | Loss) -> Gradients:
     -------
     Gradients
         Of every weight, delay and neuron parameter, in arrays of the network's library, and of the
-        input times, in arrays of the tape's. New arrays.
+        input times, in arrays of the tape's. New arrays, float64; of float32 weights in single
+        precision float32.
 
     Raises
     ------
@@ -163,8 +164,16 @@ def walk_back(
         total[key] = total[key] + beside(values, total[key])
     own = seeded.by_time[plan.input.name]
     input_times: Floats = sum(by_input, start=own if tape is given else to_host(own))
-    found_by_key = {key: total[key] for key in net.parameters()}
+    found_by_key = {
+        key: _of_type(total[key], like, tape.precision) for key, like in net.parameters().items()
+    }
     return Begun(found_by_key, input_times, loss, good, _sum(grazes), check)
+
+
+def _of_type(found: Array, like: Array, precision: str) -> Array:
+    """float32 where the parameter and the state of the run are, else float64."""
+    single = precision == "single" and like.dtype == np.float32
+    return found.astype(np.float32 if single else np.float64, copy=False)
 
 
 def _asked(plan: Plan, stage: Stage, keys: Container[str] | None) -> tuple[bool, ...] | None:

@@ -503,9 +503,11 @@ class _Total:
         self._values, self._loss, self._grazes = dict[str, Floats](), 0.0, 0
 
     def add(self, found: Gradients) -> None:
-        """One chunk more."""
+        """One chunk more; sums are float64."""
         for key, values in found.values.items():
-            self._values[key] = self._values[key] + values if key in self._values else values
+            known = self._values.get(key)
+            added = values.astype(np.float64, copy=False) if known is None else known + values
+            self._values[key] = added
         self._loss, self._grazes = self._loss + found.loss, self._grazes + found.grazes
 
     def gradients(self) -> Gradients:

@@ -51,7 +51,7 @@ class Job:
         return replace(self, sources=sources, duration=self.duration - origin)
 
     def weights(self) -> Floats:
-        """Weights of all synapses in the order of the stage's wiring; not to be changed."""
+        """Weights of all synapses in the order of the wiring, float64; not to be changed."""
         parts = [p.values.ravel() for p in self.stage.projections]
         return self.stage.once(Job.weights, lambda: self._joined(parts))
 
@@ -127,7 +127,9 @@ class StageGradients:
     """Gradients of one stage."""
 
     parameters: Mapping[str, Floats]  # dL/d(parameter) [size] by name
-    weights: Floats  # dL/dw of all synapses, in the order of the stage's wiring
+    # dL/dw of all synapses, in the order of the stage's wiring: float64, or the type that
+    # eventsim.engine.contract.table.gradient_type says
+    weights: Floats
     delays: Floats | None  # As weights, for delays; None where no projection has delays per synapse
     # self_weights, self_delays: Shape [size]
     self_weights: Floats

@@ -115,19 +115,38 @@ def scaled_weights(job: Job) -> Array:
     return by_targets(job, job.weights(), job.stage.population.resistance)
 
 
-def by_targets(job: Job, by_synapse: Array, by_neuron: Array, *, in_place: bool = False) -> Array:
+def gradient_type(job: Job) -> type[np.floating[Any]]:
+    """Type of the gradients by weights: float32 where state and weights are, else float64."""
+    alike = all(p.values.dtype == np.float32 for p in job.stage.projections)
+    return np.float32 if alike and real_type(job) is np.float32 else np.float64
+
+
+def by_targets(
+    job: Job,
+    by_synapse: Array,
+    by_neuron: Array,
+    dtype: type[np.floating[Any]] = np.float64,
+    *,
+    in_place: bool = False,
+) -> Array:
     """Values of synapses, in the order of the wiring, times that of every synapse's target.
 
-    New array, or, where ``in_place`` allows it, ``by_synapse`` changed.
+    New array, where it is NumPy's of ``dtype``; or, where ``in_place`` allows it and that is its
+    type, ``by_synapse`` changed.
     """
-    stage = job.stage
-    if len(stage.members) == 1 and all(p.all_to_all for p in stage.projections):
-        # Every row has all targets: nothing to look up, on a device no index to carry there.
-        return (by_synapse.reshape(-1, by_neuron.size) * by_neuron).ravel()
-    xp, target = namespace(by_neuron), stage.wiring.target
+    stage, xp = job.stage, namespace(by_neuron)
+    together = len(stage.members) == 1 and all(p.all_to_all for p in stage.projections)
     if xp is not np:
-        return by_synapse * by_neuron[xp.asarray(target)]
-    found = by_synapse if in_place else np.empty(by_synapse.shape)
+        if together:  # every row has all targets: no index to carry to the device
+            return (by_synapse.reshape(-1, by_neuron.size) * by_neuron).ravel()
+        return by_synapse * by_neuron[xp.asarray(stage.wiring.target)]
+    same = in_place and by_synapse.dtype == dtype
+    found = by_synapse if same else np.empty(by_synapse.shape, dtype)
+    if together:
+        rows = found.reshape(-1, by_neuron.size)
+        np.multiply(by_synapse.reshape(rows.shape), by_neuron, out=rows)
+        return found
+    target = stage.wiring.target
     for mine in slices(by_synapse.size):
         np.multiply(by_synapse[mine], by_neuron[target[mine]], out=found[mine])
     return found
@@ -249,9 +268,9 @@ def stage_gradients(
 class FoundBack(NamedTuple):
     """What the way back over a stage of LIF neurons finds.
 
-    ``by_drive``: dL/d(weight times resistance) of every synapse; may be changed. ``by_spike``:
-    dL/dt of the spikes of all sources. ``sums``: rows of the tables sums and own, and behind them,
-    where thresholds adapt, by their rise and rate, [rows, size].
+    ``by_drive``: dL/d(weight times resistance) of every synapse, in any type; may be changed.
+    ``by_spike``: dL/dt of the spikes of all sources. ``sums``: rows of the tables sums and own, and
+    behind them, where thresholds adapt, by their rise and rate, [rows, size].
     """
 
     by_drive: Array
@@ -282,7 +301,7 @@ def layer_gradients(
     return stage_gradients(
         job,
         made | {name: own[row] for name, row in rows.items()} | found.adaptation(job),
-        weights=by_targets(job, found.by_drive, p.resistance, in_place=True),
+        weights=by_targets(job, found.by_drive, p.resistance, gradient_type(job), in_place=True),
         delays=found.by_delay,
         effects=found.by_spike,
         own=(own_weights, own[BY_SELF_DELAY]),

@@ -149,7 +149,7 @@ def _backward_fanin(
         library().run(back, real)
     by_spike = A.merged_events(job).by_spike(effects.sum(axis=0, dtype=np.float64))
     found = T.FoundBack(
-        by_weight.astype(np.float64, copy=False), by_delay, by_spike,
+        by_weight, by_delay, by_spike,
         A.summed_rows(sums, own, adapt.found), int(grazes.sum()),
     )  # fmt: skip
     return T.layer_gradients(job, found), tape.through

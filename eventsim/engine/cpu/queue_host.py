@@ -231,6 +231,7 @@ def backward(
     library().run(call, real)
     by_delay, by_spike = delay if delay is None else delay.sum(axis=0), effects.astype(np.float64)
     rows = A.summed_rows(sums, own, adapt.found)
-    back = T.FoundBack(A.summed(weight), by_delay, by_spike, rows, int(grazes.sum()))
+    by_drive = weight[0] if chunks == 1 else A.summed(weight)
+    back = T.FoundBack(by_drive, by_delay, by_spike, rows, int(grazes.sum()))
     found = T.layer_gradients(job, back)
     return found if piece is None else replace(found, own_times=tape.by_time + tape.through)

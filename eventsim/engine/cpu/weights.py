@@ -3,7 +3,8 @@
 The weights of every projection are an array of its own, and a large network has no room for all of
 them a second time, one behind the other. So a kernel of a loop takes addresses: of each part of the
 synapses, where the weight of synapse 0 would be if it were one of that part. Where weights have to
-be multiplied by resistances, or are few, there is one part: a copy in the type of the state.
+be multiplied by resistances, or are few and wider than the state, there is one part: a copy in the
+type of the state.
 
 The addresses are one int64 array [3, parts + 1]:
 
@@ -52,21 +53,27 @@ def synapse_weights(job: Job) -> tuple[Addresses, tuple[NDArray[Any], ...]]:
 def _synapse_weights(job: Job) -> tuple[Addresses, tuple[NDArray[Any], ...]]:
     stage, real = job.stage, real_type(job)
     resistance, starts = stage.population.resistance, stage.wiring.synapse_start
-    parts = [projection.values.reshape(-1) for projection in stage.projections]
-    few = real is not np.float64 and starts[-1] < IN_PLACE_FROM
+    own = _own_weights(job)
+    few = starts[-1] < IN_PLACE_FROM and any(a.itemsize > np.dtype(real).itemsize for a in own)
     plain = bool((resistance == 1.0).all())
     spikes = NOMINAL_RATE * float(job.duration.sum())
     look = stage.memo.pieces or spikes >= LOOKED_FROM
-    if not few and plain:
-        own = tuple(np.ascontiguousarray(values, np.float64) for values in parts)
+    if own and not few and plain:
         return addresses_of(*own, look=look), own
     scaled = np.empty(int(starts[-1]), real)
-    for k, values in enumerate(parts):
+    for k, values in enumerate(own):
         targets, mine = (a[starts[k] : starts[k + 1]] for a in (stage.wiring.target, scaled))
         for part in slices(values.size):
             mine[part] = values[part] if plain else values[part] * resistance[targets[part]]
     each = [scaled[low:high] for low, high in pairwise(starts.tolist())]
     return addresses_of(*each, look=look), (scaled,)
+
+
+def _own_weights(job: Job) -> tuple[NDArray[Any], ...]:
+    """The network's own of every projection, flat, of one type."""
+    parts = [projection.values.reshape(-1) for projection in job.stage.projections]
+    kind = np.result_type(np.float32, *(values.dtype for values in parts))
+    return tuple(np.ascontiguousarray(values, kind) for values in parts)
 
 
 def layer_weights(job: Job) -> tuple[Addresses, Floats | None, tuple[NDArray[Any], ...]]:
@@ -78,7 +85,7 @@ def layer_weights(job: Job) -> tuple[Addresses, Floats | None, tuple[NDArray[Any
     if stage.wiring.target.size < IN_PLACE_FROM or (stage.population.resistance == 1.0).all():
         addresses, arrays = synapse_weights(job)
         return addresses, None, arrays
-    own = tuple(np.ascontiguousarray(p.values.reshape(-1), np.float64) for p in stage.projections)
+    own = _own_weights(job)
     return addresses_of(*own), stage.population.resistance, own
 
 
