@@ -17,6 +17,8 @@ Method   10,000 and 100,000 neurons, with ``--million`` 1,000,000, each source w
          are those of a core; the arrays that events touch, ``state_mb`` (neurons) and
          ``synapses_mb``, fit into them or do not.
 
+         ``weights`` is the type in which the network holds its weights.
+
          A case that fails says with what; ``--gib`` limits the address space of each.
 Answer   see results/large.jsonl and docs/benchmarks.md.
 """
@@ -37,6 +39,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import DTypeLike
 
 import eventsim as es
 from bench.harness import in_turn, parser, report
@@ -56,24 +59,36 @@ SECONDS = 900.0  # that a case may take
 
 
 # Columns of the table that matter most.
-FIRST = ("shape", "neurons", "precision", "run_s", "ns_per_event", "peak_mb", "build_s", "rate_hz")
+FIRST = (
+    "shape",
+    "neurons",
+    "precision",
+    "weights",
+    "run_s",
+    "ns_per_event",
+    "peak_mb",
+    "build_s",
+    "rate_hz",
+)
 
 
-def network(shape: Shape, n_neurons: int, seed: int = 0) -> es.Network:
-    """A network of one population."""
+def network(
+    shape: Shape, n_neurons: int, seed: int = 0, dtype: DTypeLike = np.float64
+) -> es.Network:
+    """A network of one population, its weights of a type."""
     rng = np.random.default_rng(seed)
     unit = NEURON["tau_mem"] / NEURON["tau_syn"]
     n_inputs, drive = n_neurons, FORWARD_MV
     if shape == "recurrent":
         n_inputs, drive = n_neurons // 5, INPUT_MV
-    net = es.Network()
+    net = es.Network(weight_dtype=dtype)
     net.add_input("input", n_inputs)
     net.add_population("neurons", n_neurons, **NEURON)
-    wires = draw_wires(rng, np.full(n_inputs, drive * unit), n_neurons, own=True)
+    wires = draw_wires(rng, np.full(n_inputs, drive * unit, dtype), n_neurons, own=True)
     net.connect("input", "neurons", wires, delays=DELAY)
     if shape == "recurrent":
         weights = np.where(np.arange(n_neurons) < 0.8 * n_neurons, EXC_MV, -G * EXC_MV)
-        wires = draw_wires(rng, weights * unit, n_neurons, own=False)
+        wires = draw_wires(rng, (weights * unit).astype(dtype), n_neurons, own=False)
         net.connect("neurons", "neurons", wires, delays=DELAY)
     return net
 
@@ -137,7 +152,12 @@ def caches() -> str:
 
 
 def measure(
-    shape: Shape, n_neurons: int, precision: Precision, repeats: int, gradients: bool
+    shape: Shape,
+    n_neurons: int,
+    precision: Precision,
+    weights: str,
+    repeats: int,
+    gradients: bool,
 ) -> dict[str, Any]:
     """One row of the table."""
 
@@ -145,16 +165,16 @@ def measure(
         return es.simulate(net, stream, backend="cpu", precision=precision)
 
     def back(net: es.Network, tape: es.SpikeTape) -> None:
-        weights = np.ones(len(tape["neurons"]))
-        es.backward(net, tape, {"neurons": es.SpikeSeed(time=weights)})
+        times = np.ones(len(tape["neurons"]))
+        es.backward(net, tape, {"neurons": es.SpikeSeed(time=times)})
 
-    small = network(shape, min(WARM, n_neurons))
+    small = network(shape, min(WARM, n_neurons), dtype=weights)
     tape = run(small, events(shape, small, MS))
     if gradients:
         back(small, tape)
     before = resident("VmRSS")
     with peak() as built:
-        net = network(shape, n_neurons)
+        net = network(shape, n_neurons, dtype=weights)
     gc.collect()
     held = resident("VmRSS")
     n_synapses = sum(projection.values.size for projection in net.projections.values())
@@ -175,10 +195,11 @@ def measure(
     real = 4 if precision == "single" else 8
     return {
         "bench": "large",
-        "case": f"{shape}, {n_neurons}, {precision}",
+        "case": f"{shape}, {n_neurons}, {precision}, {weights}",
         "shape": shape,
         "neurons": n_neurons,
         "precision": precision,
+        "weights": weights,
         "fan_out": FAN_OUT,
         "ms": MS,
         "synapses": n_synapses,
@@ -197,17 +218,18 @@ def measure(
         "fixed_s": fixed,
         "ns_per_event": 1e9 * (whole - fixed) / met,
         "state_mb": n_neurons * STATE_WORDS * real / 2**20,
-        "synapses_mb": n_synapses * (4 + real) / 2**20,
+        "synapses_mb": n_synapses * (4 + np.dtype(weights).itemsize) / 2**20,
         "caches": caches(),
         "load": f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores",
     }
 
 
 def apart(
-    shape: Shape, n_neurons: int, precision: str, options: argparse.Namespace
+    shape: Shape, n_neurons: int, precision: str, weights: str, options: argparse.Namespace
 ) -> dict[str, Any]:
     """:func:`measure` in a process of its own, or what it failed with."""
-    words = [sys.executable, "-m", "bench.macro.large", "--case", shape, str(n_neurons), precision]
+    case = [shape, str(n_neurons), precision, weights]
+    words = [sys.executable, "-m", "bench.macro.large", "--case", *case]
     words += ["--repeats", str(options.repeats), "--gib", str(options.gib)]
     words += ["--forward-only"] if options.forward_only else []
     began = time.perf_counter()
@@ -222,7 +244,7 @@ def apart(
         failed = f"took more than {SECONDS:g} s"
     return {
         "bench": "large",
-        "case": f"{shape}, {n_neurons}, {precision}",
+        "case": ", ".join(case),
         "failed": failed,
         "after_s": time.perf_counter() - began,
     }
@@ -233,9 +255,10 @@ def _options() -> argparse.Namespace:
     words.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
     words.add_argument("--million", action="store_true", help="a million neurons, too")
     words.add_argument("--precisions", nargs="+", default=list(get_args(Precision)))
+    words.add_argument("--weights", nargs="+", default=["float64", "float32"])
     words.add_argument("--forward-only", action="store_true", help="without gradients")
     words.add_argument("--gib", type=float, default=24.0, help="address space of a case")
-    words.add_argument("--case", nargs=3, help=argparse.SUPPRESS)
+    words.add_argument("--case", nargs=4, help=argparse.SUPPRESS)
     return words.parse_args()
 
 
@@ -245,15 +268,17 @@ def main() -> None:
     if options.case:
         limit = int(options.gib * 2**30)
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-        shape, size, precision = options.case
-        row = measure(shape, int(size), precision, options.repeats, not options.forward_only)
+        shape, size, precision, weights = options.case
+        gradients = not options.forward_only
+        row = measure(shape, int(size), precision, weights, options.repeats, gradients)
         print(json.dumps(row))
         return
     sizes = [*options.sizes, *([MILLION] if options.million else [])]
     report(
         [
-            apart(shape, size, precision, options)
+            apart(shape, size, precision, weights, options)
             for precision in options.precisions
+            for weights in options.weights
             for shape in get_args(Shape)
             for size in sizes
         ],
