@@ -48,9 +48,9 @@ def build_changed(folder, kernels, changed, types, *, options=(), link=()) -> Pa
         ]
         part.write_text("\n".join((head, *entries, "")), "utf-8")
         objects.append(_compile(part, folder, options, LEVEL))
-    common = kernels / "cpu" / "common.cpp"
-    if changed.resolve() in _reached(common):
-        objects.append(_compile(common, folder, options))
+    for name in ("common.cpp", "crew.cpp"):
+        if changed.resolve() in _reached(kernels / "cpu" / name):
+            objects.append(_compile(kernels / "cpu" / name, folder, options))
     # Of two of one name the first is taken.
     return _link(folder, [*objects, *product_objects()], (*link, "-Wl,-z,muldefs"))
 

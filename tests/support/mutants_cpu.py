@@ -6,7 +6,10 @@ the runs of :mod:`tests.support.cpu_runs`. Detectors:
 
 ``single``, ``double``   spikes bit for bit and gradients within their tolerance, in that precision:
                          as the tests hold this backend against the CUDA text behind its stand-in
+``threads``              as those two, on three threads, which share whatever can be shared
 ``asan``                 overruns and undefined behaviour
+
+Or the test that a fault names.
 """
 
 import shutil
@@ -15,6 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from eventsim.kernels.build import KERNELS
+from tests.support import mutants_python
 from tests.support.built import build_changed, product_objects
 from tests.support.cpu_runs import PRECISIONS, run_apart, write_results
 from tests.support.mutant import Verdict, find, found_by, read_faults, stale
@@ -31,9 +35,10 @@ CHOOSES_ALL = tuple(
     - {path.name for path in (KERNELS / "neuron").iterdir()} | {"backend.py", "build.py"}
 )  # fmt: skip
 DETECTORS = (
-    ("single", "plain", ("float",), PRECISIONS[:1]),
-    ("double", "plain", ("double",), PRECISIONS[1:]),
-    ("asan", "asan", ("float", "double"), PRECISIONS),
+    ("single", "plain", ("float",), PRECISIONS[:1], 1),
+    ("double", "plain", ("double",), PRECISIONS[1:], 1),
+    ("threads", "plain", ("float", "double"), PRECISIONS, 3),
+    ("asan", "asan", ("float", "double"), PRECISIONS, 1),
 )
 LIMIT = {"plain": 30, "asan": 300}  # seconds of a processor, after which a run would never end
 QUICK = ("-O1",)  # behind the product's -O3, in whose place it comes
@@ -62,7 +67,13 @@ def judge(mutant, expected) -> Verdict:
         shutil.copytree(KERNELS, kernels, ignore=shutil.ignore_patterns("libeventsim.*"))
         text = path_of(mutant).read_text("utf-8").replace(mutant.old, mutant.new)
         (kernels / mutant.file).write_text(text, "utf-8")
-        for detector, flavour, types, precisions in DETECTORS:
+        if mutant.test:
+            try:
+                library = build_changed(Path(folder), kernels, kernels / mutant.file, ())
+            except RuntimeError as error:
+                return Verdict(mutant, None, f"it does not compile: {error}")
+            return mutants_python.by_test(mutant, library=library)
+        for detector, flavour, types, precisions, threads in DETECTORS:
             options = QUICK if flavour == "plain" else FLAVOURS[flavour].kernels
             try:
                 library = build_changed(
@@ -76,21 +87,27 @@ def judge(mutant, expected) -> Verdict:
             except RuntimeError as error:
                 return Verdict(mutant, None, f"it does not compile: {error}")
             done = run_apart(
-                library, expected.name, flavour=flavour, precisions=precisions, limit=LIMIT[flavour]
+                library,
+                expected.name,
+                flavour=flavour,
+                threads=threads,
+                precisions=precisions,
+                limit=LIMIT[flavour],
             )
             if evidence := found_by(done):
-                unchanged = _unchanged(flavour, precisions, expected.name)
+                unchanged = _unchanged(flavour, precisions, threads, expected.name)
                 return find(mutant, detector, evidence, unchanged)
     return Verdict(mutant, None, "no detector found it")
 
 
 @cache
-def _unchanged(flavour, precisions, folder) -> str | None:
+def _unchanged(flavour, precisions, threads, folder) -> str | None:
     """What is found in the product's objects without a fault, which should be nothing."""
     with tempfile.TemporaryDirectory() as own:
         none, link = KERNELS / "none.hpp", FLAVOURS[flavour].link
         library = build_changed(Path(own), KERNELS, none, (), link=link)
-        limit = LIMIT[flavour]
-        return found_by(
-            run_apart(library, folder, flavour=flavour, precisions=precisions, limit=limit)
-        )
+        done = run_apart(
+            library, folder, flavour=flavour, threads=threads, precisions=precisions,
+            limit=LIMIT[flavour],
+        )  # fmt: skip
+        return found_by(done)

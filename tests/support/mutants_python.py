@@ -41,8 +41,13 @@ def judge(mutant, expected) -> Verdict:
     """Let the test of a mutant look at it."""
     if (reason := stale(mutant, path_of(mutant))) is not None:
         return Verdict(mutant, None, reason)
+    return by_test(mutant, fault=mutant)
+
+
+def by_test(mutant, **product) -> Verdict:
+    """Let its test look at the product as :func:`run_apart` changes it."""
     try:
-        done = run_apart(mutant.test, mutant)
+        done = run_apart(mutant.test, **product)
     except subprocess.TimeoutExpired:
         return find(mutant, mutant.test, "it would not end", _unchanged(mutant.test))
     if done.returncode == 1:
@@ -58,18 +63,22 @@ def _unchanged(test) -> str | None:
     return _said(done) if done.returncode else None
 
 
-def run_apart(test, mutant=None) -> subprocess.CompletedProcess:
-    """Run a test on a product of its own, with the fault in it if there is one."""
+def run_apart(test, fault=None, library=None) -> subprocess.CompletedProcess:
+    """Run a test on a product of its own, with the fault in it, or that library of kernels."""
     with tempfile.TemporaryDirectory() as folder:
         product = Path(folder, "eventsim")
         # Where datasets are installed.
         for name, place in (("eventsim", product), ("datasets", product / "datasets")):
             shutil.copytree(ROOT / name, place, copy_function=os.symlink)
-        if mutant is not None:
-            text = path_of(mutant).read_text("utf-8").replace(mutant.old, mutant.new)
-            file = Path(folder, mutant.file)
-            if mutant.file.startswith("datasets/"):
-                file = product / mutant.file
+        if library is not None:
+            own = product / "kernels" / library.name
+            own.unlink()
+            own.symlink_to(library)
+        if fault is not None:
+            text = path_of(fault).read_text("utf-8").replace(fault.old, fault.new)
+            file = Path(folder, fault.file)
+            if fault.file.startswith("datasets/"):
+                file = product / fault.file
             for old in (file, *(file.parent / "__pycache__").glob(f"{file.stem}.*")):
                 old.unlink()
             file.write_text(text, "utf-8")

@@ -94,7 +94,7 @@ class Library:
         self._number = LEVELS.index(self.level)
         self._form: Callable[[Any, Any], CallForm] = cache(partial(_form, own))
         self._crews = list[Crew]()  # those that nobody leads
-        self._new_crew, self._serve, self._share = _functions_of_crews(own)
+        self._new_crew, self._serve, self._share, self._is_alone = _functions_of_crews(own)
         of_python = (ctypes.pythonapi.PyTuple_GetItem, ctypes.pythonapi.PyCapsule_GetPointer)
         places = [ctypes.cast(function, ctypes.c_void_p).value for function in of_python]
         self._python = (ctypes.c_void_p * 3)(*places, id(None))
@@ -133,6 +133,10 @@ class Library:
             yield crew.address
         finally:
             self._crews.append(crew)
+
+    def is_alone(self) -> bool:
+        """Whether the threads were of no use a moment ago: calls are not shared for a while."""
+        return bool(self._crews) and bool(self._is_alone(self._crews[-1].address))
 
     def _written(
         self, call: Any, form: CallForm, real: type[np.floating[Any]]
@@ -230,16 +234,17 @@ def _difference(own: Any) -> str | None:
     return None
 
 
-def _functions_of_crews(own: Any) -> tuple[Any, Any, Any]:
-    """What makes a crew, makes a thread one of it, and lets it run a call: crew.cpp."""
+def _functions_of_crews(own: Any) -> tuple[Any, Any, Any, Any]:
+    """What makes a crew, makes a thread one of it, lets it run a call, or would not: crew.cpp."""
     new, serve, share = own.eventsim_crew, own.eventsim_serve, own.eventsim_share
+    own.eventsim_is_alone.argtypes = [ctypes.c_void_p]
     new.restype = ctypes.c_void_p
     serve.argtypes, serve.restype = [ctypes.c_void_p], None
     share.argtypes = [
         ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_int64,
         ctypes.c_int64,
     ]  # fmt: skip
-    return new, serve, share
+    return new, serve, share, own.eventsim_is_alone
 
 
 def _is_checkout() -> bool:

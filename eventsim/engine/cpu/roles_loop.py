@@ -9,7 +9,6 @@ from eventsim.engine.cpu.roles import (
     DoublesOut,
     FoundRole,
     Ints,
-    IntsOut,
     NeuronsRole,
     Reals,
     Rows,
@@ -92,10 +91,13 @@ class SumBasisRole(NamedTuple):
 
 
 class NeuronPartsRole(NamedTuple):
-    """Neurons ``bounds[p] : bounds[p + 1]`` of a sample are part p, which any thread may run."""
+    """Neurons ``bounds[p] : bounds[p + 1]`` of a sample are part p, which any thread may run.
+
+    Where there are several parts, the call is led by its only thread.
+    """
 
     bounds: Ints  # [n_blocks + 1] of the tasks
-    meeting: IntsOut  # [N_MEETING] zeros, where threads meet: meeting.hpp
+    crew: int  # address of the threads that run parts; 0 where there is one
 
 
 class SynapseRowsRole(NamedTuple):

@@ -9,15 +9,13 @@ from eventsim.engine.contract.windowing import Windows
 from eventsim.engine.cpu import roles_loop as RL
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles import NeuronsRole, SpikesRole, TasksRole
+from eventsim.engine.cpu.threads import n_threads
 
 # Synaptic events of other stages in a window for which a thread is woken: some 0.05 ms of work.
 PART_EVENTS = 5_000
 
 # The bounds of parts are multiples of that many neurons, of which no vector has more.
 BLOCK = 128
-
-# Numbers of a place where threads meet: meeting.hpp.
-N_MEETING = 24
 
 # Border of windows that each have their own.
 NO_BORDER = -1.0
@@ -41,16 +39,20 @@ class SumsRun(NamedTuple):
     def run(self, todo: Ints, spikes: SpikesRole) -> None:
         """Run tasks, number sample * parts + part; of a sample all or none."""
         parts, real = self.bounds.size - 1, self.loop.own_weight.dtype.type
-        apart = [todo]
-        if parts > 1:
-            apart = [s * parts + np.arange(parts) for s in np.unique(todo // parts)]
-        for tasks in apart:
-            meeting = RL.NeuronPartsRole(self.bounds, np.zeros(N_MEETING, np.int64))
-            call = RL.LoopSums(
-                TasksRole(tasks, tasks.size, parts), self.arriving, self.loop, self.neurons,
-                self.windows, self.basis, meeting, self.begin, self.end, spikes,
-            )  # fmt: skip
-            library().run(call, real)
+        if parts == 1:
+            library().run(self._call(todo, spikes, 0), real)
+            return
+        with library().crew(min(parts, n_threads()) - 1) as crew:
+            for sample in np.unique(todo // parts):
+                tasks = sample * parts + np.arange(parts)
+                library().run(self._call(tasks, spikes, crew), real, threads=1)
+
+    def _call(self, todo: Ints, spikes: SpikesRole, crew: int) -> RL.LoopSums:
+        return RL.LoopSums(
+            TasksRole(todo, todo.size, self.bounds.size - 1), self.arriving, self.loop,
+            self.neurons, self.windows, self.basis, RL.NeuronPartsRole(self.bounds, crew),
+            self.begin, self.end, spikes,
+        )  # fmt: skip
 
 
 def basis_of(windows: Windows) -> RL.SumBasisRole:

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <algorithm>
 #include <new>
 
 #include "calls.hpp"
@@ -13,6 +14,7 @@
 #else
 #include <pthread.h>
 #include <sched.h>
+#include <time.h>
 #endif
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
@@ -21,6 +23,25 @@ namespace {
 
 int64_t read(const int64_t& x) { return __atomic_load_n(&x, __ATOMIC_ACQUIRE); }
 void write(int64_t& x, int64_t value) { __atomic_store_n(&x, value, __ATOMIC_RELEASE); }
+
+// ns by the wall's clock, and of a processor that the thread has had: the same where there is no such clock.
+#if defined(_WIN32)
+int64_t now() {
+    LARGE_INTEGER ticks, per_s;
+    QueryPerformanceCounter(&ticks);
+    QueryPerformanceFrequency(&per_s);
+    return int64_t(double(ticks.QuadPart) * 1e9 / double(per_s.QuadPart));
+}
+int64_t spent() { return now(); }
+#else
+int64_t ns_of(clockid_t clock) {
+    timespec t;
+    clock_gettime(clock, &t);
+    return t.tv_sec * int64_t(1000000000) + t.tv_nsec;
+}
+int64_t now() { return ns_of(CLOCK_MONOTONIC); }
+int64_t spent() { return ns_of(CLOCK_THREAD_CPUTIME_ID); }
+#endif
 
 // Where threads sleep until something holds.
 class Bell {
@@ -70,14 +91,20 @@ struct Crew {
     static constexpr int64_t PARTS = (1 << 16) - 1;
     static constexpr int SPINS = 2000;  // some 20 to 50 us
     static constexpr int YIELDS = 50;   // other threads come first; then who waits sleeps
+    static constexpr int64_t MUCH = 10;  // that part of it
+    static constexpr int64_t SPLIT = 8;  // that part of it is what parts cost that nobody else runs
+    static constexpr int64_t LEAST_ALONE = 64, MOST_ALONE = 1024;  // times what was lost
 
     // What is written often lies apart. The ticket is the work's number and, below, how many of its parts are not
     // claimed.
     alignas(64) int64_t ticket = 0;
     alignas(64) int64_t done = 0;
+    int64_t lost = 0;  // ns of parts in which who ran them had no processor
     alignas(64) void (*part)(void*, int64_t) = nullptr;
     void* work = nullptr;
     int64_t number = 0;
+    int64_t expects_more = 0;
+    int64_t alone = 0, alone_until = 0;  // ns: for how long, and until when, the leader runs all alone
     alignas(64) Bell begun;
     alignas(64) Bell ended;
 
@@ -104,41 +131,70 @@ struct Crew {
 #endif
     }
 
+    // From now on alone for a while if much was lost of the time that the leader worked; for longer if that happens
+    // again.
+    void judge(int64_t loss, int64_t worked) {
+        if (loss <= worked / MUCH) {
+            alone /= 2;
+            return;
+        }
+        alone = std::clamp(2 * alone, LEAST_ALONE * loss, MOST_ALONE * loss);
+        alone_until = now() + alone;
+    }
+
   public:
+    // Whether sharing would cost more than it gains, as it did a moment ago.
+    bool is_alone() const { return alone_until > 0 && now() < alone_until; }
+
     void run(void (*f)(void*, int64_t), void* with, int64_t n) {
+        const int64_t began = now();
         part = f;
         work = with;
+        write(lost, 0);
         write(done, 0);
         write(ticket, (++number << 16) + n);
         begun.ring(n - 1);
         int64_t mine = 0;
         for (int64_t p; (p = claim()) >= 0; ++mine) f(with, p);
+        const int64_t worked = now() - began;
         const auto is_done = [&] { return read(done) == n - mine; };
         for (int spins = 0; !is_done(); ++spins) {
-            if (spins > SPINS + YIELDS) return ended.sleep_until(is_done);
-            wait(spins);
+            if (spins > SPINS + YIELDS) ended.sleep_until(is_done);
+            else wait(spins);
         }
+        const int64_t waited = now() - began - worked;
+        judge(mine < n ? std::min(read(lost), waited) : worked / SPLIT, worked);
     }
+
+    void expect(int more) { write(expects_more, more); }
 
     // For ever.
     void serve() {
         const eventsim::DefaultRounding rounding;
-        for (;;) {
+        for (int spins = 0;; ++spins) {
             const int64_t p = claim();
-            if (p < 0) {
-                begun.sleep_until([&] { return (read(ticket) & PARTS) > 0; });
+            if (p >= 0) {
+                const int64_t began = now(), used = spent();
+                part(work, p);
+                __atomic_add_fetch(&lost, (now() - began) - (spent() - used), __ATOMIC_RELAXED);
+                __atomic_add_fetch(&done, 1, __ATOMIC_SEQ_CST);
+                ended.ring(1);
+            } else if (read(expects_more) && spins < SPINS + YIELDS) {
+                wait(spins);
                 continue;
+            } else {
+                begun.sleep_until([&] { return (read(ticket) & PARTS) > 0; });
             }
-            part(work, p);
-            __atomic_add_fetch(&done, 1, __ATOMIC_SEQ_CST);
-            ended.ring(1);
+            spins = 0;
         }
     }
 };
 
-extern "C" void crew_run(Crew* crew, void (*part)(void*, int64_t), void* work, int64_t n) {
-    crew->run(part, work, n);
+EXPORT void eventsim_crew_run(Crew* crew, void (*part)(void*, int64_t), void* work, int64_t n) {
+    if (!crew->is_alone()) return crew->run(part, work, n);
+    for (int64_t p = n; p-- > 0;) part(work, p);
 }
+EXPORT void eventsim_crew_expect(Crew* crew, int more) { crew->expect(more); }
 
 namespace {
 
@@ -178,9 +234,13 @@ EXPORT Crew* eventsim_crew() {
 // The calling thread is one of the crew from now on.
 EXPORT void eventsim_serve(Crew* crew) { crew->serve(); }
 
+// Whether it would not be shared now.
+EXPORT int eventsim_is_alone(const Crew* crew) { return crew->is_alone(); }
+
 // The tasks of a call of `size` bytes are dealt to so many parts, which the crew runs. Returns what a kernel does.
 EXPORT int eventsim_share(Crew* crew, Kernel* kernel, int level, const char* call, int64_t size, int64_t parts) {
+    if (crew->is_alone()) return kernel(level, call);
     Shared shared = {kernel, level, call, size, parts, eventsim::DONE};
-    crew_run(crew, Shared::run, &shared, parts);
+    crew->run(Shared::run, &shared, parts);
     return shared.status;
 }

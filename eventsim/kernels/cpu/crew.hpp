@@ -2,10 +2,17 @@
 //
 // The leader says what there is to do. A part is run by whoever claims it, so that the leader alone can run all,
 // and nobody waits for a thread that has claimed nothing. Others wait asleep.
+//
+// On a busy machine they come late, or lose their processor within a part, which holds up the leader for a time
+// slice, as long as tens of small works. He then runs all alone for a while, which grows with what was lost and if
+// it happens again.
 #pragma once
 #include <stdint.h>
 
 struct Crew;
 
 // Runs part(work, p) for all n parts p, which may be run side by side. Only one thread at a time may lead a crew.
-extern "C" void crew_run(Crew* crew, void (*part)(void* work, int64_t p), void* work, int64_t n);
+extern "C" void eventsim_crew_run(Crew* crew, void (*part)(void* work, int64_t p), void* work, int64_t n);
+
+// Whether more work comes within some 10 us: threads without work then wait awake for a while.
+extern "C" void eventsim_crew_expect(Crew* crew, int more);

@@ -10,6 +10,7 @@ import pytest
 
 from eventsim.engine.cpu.library import Crew, Library, library_file
 
+PART = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
 KERNEL = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p)
 
 
@@ -22,8 +23,9 @@ class Call(ctypes.Structure):
     )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def own():
+    """A library whose crews have lost no time yet: in Python they wait for its lock."""
     return Library(library_file())
 
 
@@ -44,11 +46,13 @@ def shared(own, crew, run, n_tasks, parts):
 
 def test_every_task_is_run_once_in_runs_that_are_even(own):
     seen = []
-    with own.crew(2) as crew:
-        for _ in range(50):
+    for n in range(50):
+        with own.crew(2 if n == 0 else 1) as crew:
             seen.clear()
             assert shared(own, crew, lambda level, mine: seen.append((level, mine)) or 0, 7, 3) == 0
-            assert sorted(seen) == [(3, [100, 101]), (3, [102, 103]), (3, [104, 105, 106])]
+            if n == 0:
+                assert sorted(seen) == [(3, [100, 101]), (3, [102, 103]), (3, [104, 105, 106])]
+            assert sorted(task for _, mine in seen for task in mine) == list(range(100, 107))
 
 
 def test_parts_run_side_by_side(own):
@@ -69,9 +73,9 @@ def test_who_calls_waits_for_the_others(own):
         return 0
 
     caller = get_ident()
-    with own.crew(3) as crew:
-        for n in (1, 2, 3, 4):
-            done.clear()
+    for n in (1, 2, 3, 4):
+        done.clear()
+        with Library(library_file()).crew(3) as crew:
             shared(own, crew, run, n, n)
             assert len(done) == n
 
@@ -107,3 +111,33 @@ def test_two_who_call_at_once_have_a_crew_each(own):
     assert second == sorted(20 * list(range(100, 109)))
     with own.crew(1) as crew:
         assert crew in (one, other)
+
+
+def test_where_time_was_lost_who_calls_runs_all_alone_for_a_while(own):
+    run, caller = ctypes.CDLL(str(library_file())).eventsim_crew_run, get_ident()
+    run.argtypes = [ctypes.c_void_p, PART, ctypes.c_void_p, ctypes.c_int64]
+
+    def together(crew, begin=lambda: None, wait=0.0):
+        """Who has run the three parts of a work; the others lose so many seconds."""
+        who = {}
+
+        def part(_, p):
+            who[p] = get_ident()
+            begin()
+            time.sleep(wait * (get_ident() != caller))
+
+        run(crew, PART(part), None, 3)
+        assert sorted(who) == [0, 1, 2]
+        return set(who.values())
+
+    with own.crew(2) as crew:
+        all_here = Barrier(3, timeout=60.0)
+        for lost in (0.02, 0.01):
+            assert len(together(crew, all_here.wait, lost)) == 3
+            assert own._is_alone(crew)
+            assert together(crew) == {caller}
+            began = time.monotonic()
+            assert shared(own, crew, lambda _, mine: len(mine), 5, 2) == 5  # in one part
+            while own._is_alone(crew):
+                time.sleep(0.01)
+            assert 32 * lost < time.monotonic() - began < 60.0

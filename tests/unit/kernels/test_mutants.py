@@ -107,7 +107,7 @@ def test_a_fault_of_python_is_found_by_a_test_that_fails_and_else_passes(
 ):
     left = iter(ends)
 
-    def run_apart(test, mutant=None):
+    def run_apart(test, fault=None):
         return subprocess.CompletedProcess(
             (), next(left), stdout="FAILED it\n1 failed\n", stderr=""
         )

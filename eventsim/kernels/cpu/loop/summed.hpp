@@ -14,7 +14,7 @@
 // bench/macro/balanced.py times it.
 //
 // Side by side    neurons in vectors; parts of a sample's neurons may be run by several threads, which meet
-//                 at the end of every window: meeting.hpp. No result depends on who runs what.
+//                 at the end of every window: crew.hpp. No result depends on who runs what.
 // Before          roles of the call; bundles have their targets in ascending order.
 // After           spikes of each part as it found them, as many as there is room for; counts of all; `end`
 //                 at the last border before the end of the run, or there.
@@ -24,9 +24,9 @@
 
 #include "../../lanes.hpp"
 #include "../calls.hpp"
+#include "../crew.hpp"
 #include "../dense/blocks.hpp"
 #include "few.hpp"
-#include "meeting.hpp"
 #include "sums.hpp"
 #include "windows.hpp"
 
@@ -70,7 +70,7 @@ template <class V, int W> class Summed {
     R *const was_v, *const was_j;                // of those
     Cells<R> cells;
     Part* const all;
-    Meeting meeting;
+    Crew* const crew;                            // where there are several parts
     Window window;
     const GrowingArray<Bundle>* due;
 
@@ -95,7 +95,7 @@ template <class V, int W> class Summed {
           alike(arena.zeros<uint8_t>(width / N)), place(arena.take<int32_t>(width)),
           maybe(arena.take<int32_t>(width)), was_v(arena.take<R>(width)), was_j(arena.take<R>(width)),
           cells(a.neurons, arena), all(arena.take<Part>(n_parts)),
-          meeting(a.parts.meeting) {
+          crew((Crew*)(intptr_t)a.parts.crew) {
         if (!arena.ok()) return;
         take_columns(a.neurons.par, N_PAR, size, 0, size, width, par);
         take_columns(a.basis.by_v, F, size, 0, size, width, by_v);
@@ -115,8 +115,10 @@ template <class V, int W> class Summed {
 
     // False where there is no memory.
     bool run() {
-        const bool done = arena.ok() && WindowRun<R, Call, Summed>(a, *this, sample).run(sample);
-        if (n_parts > 1) meeting.end();
+        if (!arena.ok()) return false;
+        if (n_parts > 1) eventsim_crew_expect(crew, 1);
+        const bool done = WindowRun<R, Call, Summed>(a, *this, sample).run(sample);
+        if (n_parts > 1) eventsim_crew_expect(crew, 0);
         return done;
     }
 
@@ -151,11 +153,16 @@ template <class V, int W> class Summed {
         due = &arriving;
         for (int64_t p = 0; p < n_parts && n_parts > 1; ++p)
             if (!all[p].ranges.reserve(due->size)) return false;
-        if (n_parts > 1) meeting.run(*this, n_parts); else run_part(0);
+        if (n_parts > 1)
+            eventsim_crew_run(crew, run_part, this, n_parts);
+        else
+            run_part(0);
         met = 0;
         for (int64_t p = 0; p < n_parts; ++p) met += all[p].met;
         return true;
     }
+
+    static void run_part(void* self, int64_t p) { ((Summed*)self)->run_part(p); }
 
     // A part over the window.
     void run_part(int64_t p) {
@@ -414,12 +421,8 @@ template <class V, int W> class Summed {
 };
 
 template <class V, int W> bool run_summed(const LoopSums<Real<V>>& call) {
-    if (call.tasks.n_blocks > 1) {
-        const Meeting meeting(call.parts.meeting);
-        if (meeting.leads()) return Summed<V, W>(call, call.tasks.todo[0] / call.tasks.n_blocks).run();
-        meeting.help<Summed<V, W>>();
-        return true;
-    }
+    if (call.tasks.n_blocks > 1)  // all tasks are of one sample
+        return Summed<V, W>(call, call.tasks.todo[0] / call.tasks.n_blocks).run();
     for (int64_t i = 0; i < call.tasks.n; ++i)
         if (!Summed<V, W>(call, call.tasks.todo[i]).run()) return false;
     return true;
