@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.adjoint.backward import begin_backward
 from eventsim.adjoint.linear.voltage import joined_voltages, readout_maximum
 from eventsim.engine.algorithm import Algorithm, algorithms_of
-from eventsim.engine.cpu import layer, threads, window_host
+from eventsim.engine.cpu import threads
 from eventsim.plan import make_plan
 from tests.parity.test_sizes import mixed_kinds
+from tests.support.cpu_runs import LEAST_SHARED
 from tests.support.linear_neurons import random_network
 from tests.support.nets import (
     lateral_net,
+    neuron_parameters,
     random_net,
     ring_net,
     shared_net,
@@ -40,6 +43,7 @@ NETS = {
     "ring with self-delays": (lambda: delayed(ring_net(5, size=12)), "windows, sums"),
     "loop, delays by synapse": (lambda: delayed(lateral_net(6, size=20)), "windows, sums"),
     "two kinds": (lambda: two_kinds_net(7), "windows, sums"),
+    "wide layer": (lambda: wide_net(9), "stretches"),
     "dense loop": (lambda: shared_net(8, 40, refractory=1.0), "windows, stretches"),
 }
 FIELDS = ("times", "neurons", "current", "restart_current")
@@ -49,6 +53,17 @@ def maps():
     return es.convolutional(
         12, (2,), 2, output_maps=2, kernel=(3, 3), stride=(2, 2), mean=3.0, seed=0
     )
+
+
+def wide_net(seed):
+    """Neurons of a layer that threads may share, the last block smaller than the others."""
+    rng = np.random.default_rng(seed)
+    net = es.Network()
+    net.add_input("input", 4)
+    given = neuron_parameters(rng, 75)
+    net.add_population("hidden", 75, **given)
+    net.connect("input", "hidden", rng.normal(2.0, 2.0, (4, 75)), delays=np.arange(4.0))
+    return net
 
 
 def delayed(net):
@@ -105,24 +120,28 @@ def test_a_sample_has_the_same_bits_alone_in_a_batch_in_chunks_and_on_any_thread
         assert_same_bits(spikes_of(turned, place), expected[s], f"sample {s} in another order")
     assert_chunks_have_the_bits(net, stream, tape, options)
     if fast_backend == "cpu":
-        assert_threads_change_no_bit(net, stream, expected, options, monkeypatch)
+        assert_threads_change_no_bit(net, stream, tape, options, monkeypatch)
 
 
-def assert_threads_change_no_bit(net, stream, expected, options, monkeypatch):
-    # So small jobs have one thread, and their windows one part, if nothing is changed.
-    monkeypatch.setattr(threads, "SMALL_WORK", 0)
-    monkeypatch.setattr(threads, "SMALL_EVENTS", 0)
-    monkeypatch.setattr(layer, "SMALL_WORK", 0)
-    monkeypatch.setattr(window_host, "PART_EVENTS", 1)
+def share_all(monkeypatch):
+    """So small jobs have one thread, and their windows one part, if nothing is changed."""
+    for module, name in LEAST_SHARED:
+        monkeypatch.setattr(module, name, 1)
+
+
+def assert_threads_change_no_bit(net, stream, tape, options, monkeypatch):
+    expected = [spikes_of(tape, s) for s in range(3)]
+    share_all(monkeypatch)
     before = threads.n_threads()
     try:
-        for n in (1, 2, 5):
+        for n in (1, 2, 7):
             threads.set_threads(n)
             again = es.simulate(net, stream, **options)
             for s in range(3):
                 assert_same_bits(spikes_of(again, s), expected[s], f"{n} threads")
             alone = es.simulate(net, stream[0], **options)
             assert_same_bits(spikes_of(alone, 0), expected[0], f"alone, {n} threads")
+        assert_chunks_have_the_bits(net, stream, tape, options)
     finally:
         threads.set_threads(before)
 
@@ -130,21 +149,24 @@ def assert_threads_change_no_bit(net, stream, expected, options, monkeypatch):
 @pytest.mark.parametrize("precision", ["double", "single"])
 @pytest.mark.parametrize("name", list(NETS))
 def test_gradients_have_the_same_bits_on_any_number_of_threads(name, precision, monkeypatch):
-    for module, size in ((threads, "SMALL_WORK"), (threads, "SMALL_EVENTS"), (layer, "SMALL_WORK")):
-        monkeypatch.setattr(module, size, 0)
+    share_all(monkeypatch)
     net, stream = case(name)
-    stream = stream[np.arange(12) % 3]  # more samples than parts of the sums
-    found, before = [], threads.n_threads()
-    try:
-        for n in (1, 2, 5):
-            threads.set_threads(n)
-            tape = es.simulate(net, stream, backend="cpu", precision=precision)
-            seeds = {n: np.cos(np.arange(len(tape[n]))) for n in tape.names}
-            found.append(es.backward(net, tape, seeds).flat())
-    finally:
-        threads.set_threads(before)
-    for other in found[1:]:
-        assert all(np.array_equal(other[key], found[0][key]) for key in found[0])
+    before = threads.n_threads()
+    # More samples than parts of the sums, and fewer than threads; the latter as training asks.
+    trained = {key for key in net.parameters() if not key.endswith(".delays")}
+    for some, wrt in ((np.arange(12) % 3, None), (np.arange(1), trained)):
+        found = []
+        try:
+            for n in (1, 2, 5):
+                threads.set_threads(n)
+                tape = es.simulate(net, stream[some], backend="cpu", precision=precision)
+                seeds = {n: np.cos(np.arange(len(tape[n]))) for n in tape.names}
+                back = begin_backward(net, tape, seeds, keys=wrt)
+                found.append(back.values | {"input times": back.input_times})
+        finally:
+            threads.set_threads(before)
+        for other in found[1:]:
+            assert all(np.array_equal(other[key], found[0][key]) for key in found[0])
 
 
 def assert_chunks_have_the_bits(net, stream, tape, options):

@@ -21,7 +21,7 @@ import scipy.sparse as sp
 
 import eventsim as es
 from eventsim.engine.contract.registry import set_threads
-from eventsim.engine.cpu import CpuBackend
+from eventsim.engine.cpu import CpuBackend, blocks, layer, threads, window_host
 from eventsim.engine.cpu import library as loader
 from tests.support.built import LEVEL
 from tests.support.linear_neurons import dense_layer, dense_stream, random_network
@@ -39,6 +39,12 @@ from tests.support.simt.build import sanitized_environment
 from tests.support.simt.runs import Run, falls, met
 
 PRECISIONS = ("single", "double")
+
+# Below so much work nothing is shared among threads.
+LEAST_SHARED = (
+    (threads, "SMALL_WORK"), (threads, "SMALL_EVENTS"), (layer, "SMALL_WORK"),
+    (blocks, "BLOCK_WORK"), (window_host, "PART_EVENTS"),
+)  # fmt: skip
 
 
 def _convolution():
@@ -139,6 +145,25 @@ def _bursts(n_channels, rate):
     times = np.concatenate([rng.uniform(*span, int(rate * (span[1] - span[0]))) for span in spans])
     channels = rng.integers(0, n_channels, times.size)
     return one_sample(np.sort(times), channels, n_channels=n_channels, duration=70.0)
+
+
+def _uneven():
+    """A loop of more neurons than a part has, whose targets crowd at one end or the other.
+
+    The first and the last neuron of a part hear best.
+    """
+    rng, n = np.random.default_rng(67), 700
+    net = es.Network()
+    net.add_input("input", 20)
+    net.add_population("a", n, tau_mem=10.0, tau_syn=5.0, refractory=1.0)
+    net.connect("input", "a", rng.uniform(0.0, 1.0, (20, n)))
+    crowd = rng.random((n, n)) < 0.4 * (np.arange(n) / n) ** rng.uniform(0.0, 9.0, (n, 1))
+    crowd[::7, :130] = crowd[3::11] = False
+    crowd[::2] = crowd[::2, ::-1].copy()
+    weights = rng.normal(0.0, 0.1, (n, n)) * crowd
+    weights[:, np.isin(np.arange(n) % 128, (0, 127))] *= 5.0
+    net.connect("a", "a", sp.csr_array(weights), delays=1.5)
+    return net
 
 
 def _linear_at_once():
@@ -256,6 +281,7 @@ OWN = {
         _one_weight,
         lambda: random_stream(69, n_samples=1, n_channels=20, duration=160.0, rate=80.0),
     ),
+    "loop, by windows, in parts": Run(_uneven, lambda: _bursts(20, 4.0)),
     "loop, by stretches, in pieces": Run(
         lambda: shared_net(31, n=20, refractory=1.5),
         lambda: _bursts(20, 4.0),
@@ -285,12 +311,14 @@ def run_apart(library, folder, *, flavour="plain", threads=1, precisions=PRECISI
     return exercise.run_program(words, environment | {"EVENTSIM_LEVEL": LEVEL}, limit)
 
 
-def main(library, folder, threads, *precisions):
+def main(library, folder, n_threads, *precisions):
     """Go through all runs, up to the first difference."""
     any_sources = mock.patch.object(loader, "_difference", return_value=None)
     with any_sources, mock.patch.object(loader, "library_file", return_value=Path(library)):
         loader.library()
-        set_threads(int(threads), backend="cpu")
+        set_threads(int(n_threads), backend="cpu")
+        for module, name in LEAST_SHARED if int(n_threads) > 1 else ():
+            setattr(module, name, 1)
         for precision in precisions:
             expected = exercise.read(Path(folder) / f"{precision}.npz")
             wrong = exercise.first_difference(each_result(precision), expected, precision)

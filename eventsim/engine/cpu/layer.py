@@ -27,7 +27,7 @@ from eventsim.engine.cpu.arrays import (
     merged_events,
     since,
 )
-from eventsim.engine.cpu.blocks import by_block
+from eventsim.engine.cpu.blocks import by_block, heard_by
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles_fanin import FaninForward
 from eventsim.engine.cpu.roles_order import PackedRole, PackSpikes, RoundsRole
@@ -106,17 +106,18 @@ def _stretches(
     job: Job, state: LayerState, end: Stop, adapted: Adapted | None, *, carry: bool
 ) -> tuple[SpikeTrains, Pending | None]:
     """As :func:`_advance`, of neurons that meet the same events, to ``end`` and ``adapted``."""
-    merged, heard, par = merged_events(job), job.stage.heard, T.neuron_table(job)
+    merged, par = merged_events(job), T.neuron_table(job)
+    heard = heard_by(job, job.n_samples)
     if carry:
         merged = since(merged, state.begin)
     arrivals = with_pending(state.pending, merged.offsets, merged.times, merged.rows)
     n_blocks = len(heard)
     skip = np.zeros((job.n_samples, n_blocks), np.int64)
     if state.pending is not None:
-        skip = state.pending.skip
+        skip = np.repeat(state.pending.skip, n_blocks // len(job.stage.heard), axis=1)
     met = skip.copy()
     events = R.EventsRole(*arrivals, job.duration, heard, skip, met)
-    values = by_block(job, T.row_weights(job))
+    values = by_block(job, T.row_weights(job), n_blocks)
     weights = R.WeightsRole.of(values)
     neurons, (begins, ends) = neurons_of(job, par), _standing(state, end, adapted)
     real = par.dtype.type
@@ -127,6 +128,8 @@ def _stretches(
         library().run(call, real)
 
     trains = run_tasks(job, n_blocks, run, job.duration - state.begin)
+    if len(job.stage.heard) == 1:
+        met = met[:, :1]  # what one block has met, all have
     return trains, still_pending(*arrivals, met, job.duration) if carry else None
 
 

@@ -14,11 +14,11 @@ from eventsim.engine.contract.piece import Piece
 from eventsim.engine.cpu import arrays as A
 from eventsim.engine.cpu import fanin
 from eventsim.engine.cpu import roles as R
-from eventsim.engine.cpu.blocks import by_block, by_row
+from eventsim.engine.cpu.blocks import by_block, by_row, heard_by
 from eventsim.engine.cpu.layer import neurons_of
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles_fanin import FaninBackward, WiresBackRole
-from eventsim.engine.cpu.threads import dealt
+from eventsim.engine.cpu.threads import dealt, n_threads
 from eventsim.events import SpikeTrains
 
 NOTHING_ASKED = R.AskedRole(None, 0, None)
@@ -60,18 +60,24 @@ def together(
 
     ``adapted`` gathers what is found by adaptive thresholds. From voltages where they are asked.
     """
-    weights, size, chunks = by_block(job, T.row_weights(job)), neurons.size, way[0].bounds.size - 1
+    size, chunks, wants_time = neurons.size, way[0].bounds.size - 1, way[0].asked.any()
+    heard = job.stage.heard if wants_time else heard_by(job, chunks)
+    n_blocks, work = len(heard), np.diff(events.offsets[way[0].bounds])
+    by_each = n_blocks if not wants_time and chunks < n_threads() else 1
+    weights = by_block(job, T.row_weights(job), n_blocks)
     by_weight = aligned((chunks, *weights.shape), weights.dtype)
     sums, own = np.zeros((chunks, T.N_SUMS, size)), np.zeros((chunks, T.N_OWN, size))
-    effects, grazes = np.zeros(events.times.size, weights.dtype), np.zeros(chunks, np.int64)
-    heard, merged = job.stage.heard, (events.offsets, events.times, events.rows)
+    effects = np.zeros(events.times.size, weights.dtype)
+    grazes = np.zeros(chunks * by_each, np.int64)
+    merged = (events.offsets, events.times, events.rows)
     back = R.DenseBackward(
-        R.TasksRole(dealt(np.diff(events.offsets[way[0].bounds])), chunks, len(heard)),
+        R.TasksRole(dealt(np.repeat(work, by_each)), chunks * by_each, n_blocks),
         R.EventsRole(*merged, job.duration, heard, None, None),
         R.WeightsRole.of(weights),
         neurons,
         tape,
-        *way,
+        way[0]._replace(by_block=int(by_each > 1)),
+        way[1],
         asked,
         R.FoundRole(by_weight, effects, sums, own, adapted, grazes),
     )  # fmt: skip

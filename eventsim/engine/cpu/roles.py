@@ -35,7 +35,7 @@ RealsOut = Annotated[NDArray[np.floating[Any]], "Rw"]
 
 
 class TasksRole(NamedTuple):
-    """Tasks to run: number sample * n_blocks + block; backward chunks of samples."""
+    """Tasks to run: number sample * n_blocks + block; backward chunks of samples, or theirs."""
 
     todo: Ints  # [n]
     n: int
@@ -150,6 +150,8 @@ class WayBackRole(NamedTuple):
     length: float
     asked: Flags  # [rows]: whether dL/dt of a row's events is asked for
     cause: Ints | None  # [events]: the spike of the loop that an event is of, or -1
+    # whether tasks are number chunk * n_blocks + block: only where nothing is asked for
+    by_block: int = 0
 
 
 class CarriedRole(NamedTuple):
@@ -170,7 +172,7 @@ class FoundRole(NamedTuple):
     sums: DoublesOut  # [chunks, N_SUMS, size]
     own: DoublesOut  # [chunks, N_OWN, size]
     adapted: DoublesOut | None  # [chunks, 2, size]: by rise and rate of thresholds
-    grazes: IntsOut  # [chunks]
+    grazes: IntsOut  # [tasks]
 
 
 class AskedRole(NamedTuple):

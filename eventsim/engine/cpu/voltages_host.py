@@ -55,7 +55,7 @@ def _layer_of(
 ) -> tuple[R.EventsRole, R.WeightsRole, R.NeuronsRole]:
     """The readout as a layer of neurons that do not fire."""
     arrivals = (merged.offsets, merged.times, merged.rows, job.duration)
-    values, par = by_block(job, T.row_weights(job)), T.linear_table(job)
+    values, par = by_block(job, T.row_weights(job), len(job.stage.heard)), T.linear_table(job)
     return (
         R.EventsRole(*arrivals, job.stage.heard, None, None),
         R.WeightsRole.of(values),
@@ -119,7 +119,9 @@ class _AtTimes:
         thousands may be left, and rounding at every one of a hundred frames would show there.
         """
         job = replace(self.job, precision="double")
-        bounds = A.sample_chunks(job, by_block(job, T.row_weights(job)).nbytes)
+        bounds = A.sample_chunks(
+            job, by_block(job, T.row_weights(job), len(job.stage.heard)).nbytes
+        )
         nothing, nobody = np.zeros(0), np.zeros(0, np.int64)
         silence = _tape(nothing, nobody, nothing, nobody)
         tape = R.TapeRole(np.zeros(job.n_samples + 1, np.int64), *silence, None)

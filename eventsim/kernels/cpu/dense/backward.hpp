@@ -1,8 +1,8 @@
 // Backward pass of layers whose neurons all meet the same events, block by block of neurons.
 //
 // Side by side    neurons of a block in vectors, stretch after stretch: block_back.hpp. A task is a
-//                 chunk of samples, taken one after the other: its sums are its own, so that no result
-//                 depends on threads.
+//                 chunk of samples, taken one after the other, or where no dL/dt of events is asked for a
+//                 block of it: its sums are its own, so that no result depends on threads.
 // Before          roles of the call; gradients, effects and sums hold what they are added to.
 // After           dL/dt of events in rows that are asked for; `through` of the tape, and what is carried,
 //                 changed to that at the begin.
@@ -28,8 +28,8 @@ template <class V> class LayerBack {
   public:
     explicit LayerBack(const DenseBackward<R>& call)
         : a(call), width(call.weights.width), size(call.neurons.size), n_blocks(call.tasks.n_blocks),
-          most_events(n_blocks > 1 ? most_of(call.tasks, call.way.bounds, call.events.offsets) : 0),
-          most_spikes(most_of(call.tasks, call.way.bounds, call.tape.offsets)),
+          most_events(n_blocks > 1 ? most_of(call.tasks, call.way, call.events.offsets) : 0),
+          most_spikes(most_of(call.tasks, call.way, call.tape.offsets)),
           arena(Ears::room(most_events) + BlockBack<V>::room(width, most_spikes)),
           ears(call.events, n_blocks, call.weights.n_rows - 1, most_events, arena),
           block(call.tape, call.neurons.strength != nullptr, call.neurons.fastest,
@@ -38,14 +38,17 @@ template <class V> class LayerBack {
     // False where there is no memory.
     bool run() {
         if (!arena.ok()) return false;
-        for (int64_t i = 0; i < a.tasks.n; ++i)
-            for (int64_t b = 0; b < n_blocks; ++b) run_block(a.tasks.todo[i], b);
+        for (int64_t i = 0; i < a.tasks.n; ++i) {
+            const int64_t task = a.tasks.todo[i];
+            if (a.way.by_block) run_block(task, task / n_blocks, task % n_blocks);
+            else for (int64_t b = 0; b < n_blocks; ++b) run_block(task, task, b);
+        }
         return true;
     }
 
   private:
-    void run_block(int64_t chunk, int64_t b) {
-        const int64_t low = low_of(b, n_blocks), n = size_of(b, n_blocks, size);
+    void run_block(int64_t task, int64_t chunk, int64_t b) {
+        const int64_t low = low_of(b, width), n = size_of(b, width, size);
         const int64_t slab = a.weights.n_rows * width;
         double* const own = a.found.own + chunk * N_OWN * size;
         double* const adapted = a.found.adapted ? a.found.adapted + chunk * 2 * size : nullptr;
@@ -58,7 +61,7 @@ template <class V> class LayerBack {
             block.add_sums(sums, size, n);
         }
         block.tape.leave_block(size, own, adapted);
-        a.found.grazes[chunk] += block.tape.grazes;
+        a.found.grazes[task] += block.tape.grazes;
         block.add_by_drive(sums + BY_DRIVE * size, a.weights.n_rows, n);
     }
 

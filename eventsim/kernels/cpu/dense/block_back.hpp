@@ -51,12 +51,14 @@ class Ears {
     }
 };
 
-// The most entries of a sample of the chunks that are tasks, samples bounds[c] .. bounds[c + 1].
-FORMULA int64_t most_of(const Tasks& tasks, const int64_t* bounds, const int64_t* offsets) {
+// The most entries of a sample of the chunks of the tasks, samples bounds[c] .. bounds[c + 1].
+FORMULA int64_t most_of(const Tasks& tasks, const WayBack& way, const int64_t* offsets) {
     int64_t most = 0;
-    for (int64_t i = 0; i < tasks.n; ++i)
-        for (int64_t s = bounds[tasks.todo[i]]; s < bounds[tasks.todo[i] + 1]; ++s)
+    for (int64_t i = 0; i < tasks.n; ++i) {
+        const int64_t c = way.by_block ? tasks.todo[i] / tasks.n_blocks : tasks.todo[i];
+        for (int64_t s = way.bounds[c]; s < way.bounds[c + 1]; ++s)
             most = std::max(most, offsets[s + 1] - offsets[s]);
+    }
     return most;
 }
 

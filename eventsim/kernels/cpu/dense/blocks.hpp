@@ -1,7 +1,8 @@
 // Blocks of neighbouring neurons: which these are, what each of them hears of the events of its layer,
 // and the tables of its neurons.
 //
-// A block walks only the events of the rows that one of its neurons hears. One block hears all.
+// A block has `width` neurons, the last one the rest. It walks only the events of the rows that one of its
+// neurons hears. One block hears all.
 //
 // Reference       eventsim/engine/cpu/blocks.py; eventsim/plan (BLOCK, heard)
 #pragma once
@@ -13,13 +14,10 @@
 
 namespace eventsim {
 
-// Neurons of a block where there are several: eventsim.plan.BLOCK.
-constexpr int64_t BLOCK = 32;
-
 // The first neuron of a block, and how many it has, of a layer of `size`.
-FORMULA int64_t low_of(int64_t block, int64_t n_blocks) { return n_blocks > 1 ? block * BLOCK : 0; }
-FORMULA int64_t size_of(int64_t block, int64_t n_blocks, int64_t size) {
-    return n_blocks > 1 ? std::min(BLOCK, size - block * BLOCK) : size;
+FORMULA int64_t low_of(int64_t block, int64_t width) { return block * width; }
+FORMULA int64_t size_of(int64_t block, int64_t width, int64_t size) {
+    return std::min(width, size - block * width);
 }
 
 // The events lo .. hi that a block hears, whose row of `heard` is given, and their numbers from lo on;

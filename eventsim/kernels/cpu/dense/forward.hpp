@@ -78,8 +78,7 @@ template <class V, int SAMPLES> class Layer {
   private:
     void make_tables(int64_t block) {
         R* const own = par + block * N_PAR * width;
-        const int64_t low = low_of(block, a.tasks.n_blocks);
-        const int64_t size = size_of(block, a.tasks.n_blocks, a.neurons.size);
+        const int64_t low = low_of(block, width), size = size_of(block, width, a.neurons.size);
         take_columns(a.neurons.par, N_PAR, a.neurons.size, low, size, width, own);
         write_answers<V>(own, width, steps.longest, table + block * 2 * DEGREE<R> * width);
     }
@@ -95,8 +94,8 @@ template <class V, int SAMPLES> class Layer {
         s.task = task;
         s.sample = task / a.tasks.n_blocks;
         s.block = task % a.tasks.n_blocks;
-        s.low = low_of(s.block, a.tasks.n_blocks);
-        s.size = size_of(s.block, a.tasks.n_blocks, a.neurons.size);
+        s.low = low_of(s.block, width);
+        s.size = size_of(s.block, width, a.neurons.size);
         s.weights = a.weights.values + s.block * a.weights.n_rows * width;
         s.par = par + s.block * N_PAR * width;
         s.table = table + s.block * 2 * DEGREE<R> * width;

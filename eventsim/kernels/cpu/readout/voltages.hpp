@@ -57,8 +57,8 @@ template <class V> class Silent {
         sample = task / n_blocks;
         if (task % n_blocks != block) {
             block = task % n_blocks;
-            low = low_of(block, n_blocks);
-            size = size_of(block, n_blocks, neurons.size);
+            low = low_of(block, width);
+            size = size_of(block, width, neurons.size);
             take_columns(neurons.par, N_PAR, neurons.size, low, size, width, par);
             write_answers<V>(par, width, longest, table);
         }
