@@ -282,6 +282,7 @@ def _large() -> Table:
         "network": lambda r: r["shape"],
         "neurons": lambda r: f"{r['neurons']:,}",
         "precision": lambda r: r["precision"],
+        "weights": lambda r: r.get("weights", "float64"),
         "synapses, millions": lambda r: number(r["synapses"] / 1e6),
         "bytes a synapse, network": lambda r: number(r["bytes_network"]),
         "peak of building": lambda r: number(r["bytes_built"]),
