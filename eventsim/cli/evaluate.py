@@ -303,6 +303,7 @@ def _show(found: Mapping[str, Any]) -> None:
     which = "" if found["network"] is None else f" ({found['network']})"
     title = f"{found['run']}{which} on {found['data']}, {found['split']}"
     compiling = found["compile_seconds"]
+    measured = MeasuredPart(**found["measured"])
     rows = [
         ["accuracy", percent(found["accuracy"])],
         [INTERVAL, interval_text(found["accuracy"], found["samples"])],
@@ -310,7 +311,8 @@ def _show(found: Mapping[str, Any]) -> None:
         ["loss", f"{found['loss']:.4f}"],
         *terminal.label_error_row(found),
         ["recordings", str(Members(found["samples"], found["groups"]))],
-        ["of these", MeasuredPart(**found["measured"]).about_training],
+        *([["chosen", measured.chosen]] if measured.chosen else []),
+        ["of these", measured.about_training],
         *terminal.late_row(found),
         *(
             [f"{name}: {measure_name('rate')}", f"{rate:.1f}"]

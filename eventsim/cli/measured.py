@@ -39,11 +39,24 @@ class MeasuredPart:
     # How they were read: what was moved, guessed or dropped, see
     # :func:`eventsim.cli.begin.how_read`
     read: Mapping[str, Any] = field(default_factory=dict)
+    # Of how many they were chosen (``--samples``), and how: then an accuracy is of another mixture
+    # of classes; None where all were taken
+    chosen_of: int | None = None
+    by_class: bool = False
 
     def __str__(self) -> str:
         what = "recordings" if self.part == "all" else f"recordings of the {self.part} part"
-        said = [f"{self.recordings:,} {what}, {self.about_training}", *words_of(self.read)]
-        return "; ".join(said)
+        chosen = f" ({self.chosen})" if self.chosen else ""
+        told = f"{self.recordings:,} {what}{chosen}, {self.about_training}"
+        return "; ".join([told, *words_of(self.read)])
+
+    @property
+    def chosen(self) -> str:
+        """How they were chosen, in words; empty where all were taken."""
+        if self.chosen_of is None:
+            return ""
+        how = "spread evenly over the classes" if self.by_class else "the first ones"
+        return f"{self.recordings:,} of {self.chosen_of:,}, {how}"
 
     @property
     def about_training(self) -> str:
@@ -94,7 +107,11 @@ def say_measured(net: Path, found: Events, stream: EventStream | StoredStream) -
 
 def measured_by(net: Path, found: Events, stream: EventStream | StoredStream) -> MeasuredPart:
     """What is measured of a network: ``stream``, of the recordings that were found for it."""
-    return replace(_measured(net, found, stream), read=how_read(found))
+    there, by_class = found.stream.n_samples, found.data is not None
+    measured = replace(_measured(net, found, stream), read=how_read(found))
+    if stream.n_samples == there:
+        return measured
+    return replace(measured, chosen_of=there, by_class=by_class)
 
 
 def _measured(net: Path, found: Events, stream: EventStream | StoredStream) -> MeasuredPart:

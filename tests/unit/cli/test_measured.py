@@ -263,3 +263,20 @@ def test_notes_that_differ_are_said(mine, theirs, said):
     found = made_otherwise(notes(mine), "runs/a.h5", notes(theirs), "b.h5")
     assert len(found) == (said is not None)
     assert said is None or said in found[0]
+
+
+def test_recordings_that_are_chosen_of_more_say_so(run):
+    few, whole = (
+        told("evaluate", run, "mine.h5", *more)["measured"] for more in (("--samples", 3), ())
+    )
+    assert (few["recordings"], few["chosen_of"], few["by_class"]) == (3, TESTED, True)
+    assert (whole["chosen_of"], whole["by_class"]) == (None, False)
+    for command in ("evaluate", "simulate"):
+        done(command, run, "mine.h5", "--samples", 3).shows(
+            "3 of 8, spread evenly over the classes"
+        )
+    EventStream.from_samples([([1.0], [0])] * 4, n_channels=6, duration=9.0).save("plain.npz")
+    assert "of 4, " not in done("simulate", run, "plain.npz").out
+    done("simulate", run, "plain.npz", "--samples", 2).shows(
+        "2 recordings (2 of 4, the first ones)"
+    )
