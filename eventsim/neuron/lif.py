@@ -87,6 +87,11 @@ def psi(z: float) -> float:
     return total
 
 
+def loss(z: float) -> float:
+    """``-phi'(z)``, which is ``psi(z) + phi(z)``, without loss of digits where z is large."""
+    return (phi(z) - math.exp(-z)) / z if z >= SERIES_BELOW else psi(z) + phi(z)
+
+
 def decay(dt: float, tau: float) -> float:
     """Factor by which a state with time constant ``tau`` shrinks in ``dt`` ms."""
     return math.exp(-dt / tau)
@@ -101,7 +106,7 @@ def difference_slopes(dt: float, a: float, b: float) -> tuple[float, float]:
     """Partial derivatives of :func:`difference` by ``a`` and by ``b``, in ms^2."""
     z = abs(b - a) * dt
     scale = dt * dt * math.exp(-min(a, b) * dt)
-    by_slow, by_fast = scale * psi(z), -scale * (psi(z) + phi(z))
+    by_slow, by_fast = scale * psi(z), -scale * loss(z)
     return (by_slow, by_fast) if a <= b else (by_fast, by_slow)
 
 
@@ -201,7 +206,7 @@ def integral_gain_slopes(
     p, q = a + rate, b + rate
     by_p, by_q = difference_slopes(span, p, q)
     inner = (span * phi(p * span) - difference(span, p, q)) / q
-    area_by_p = -span * span * (psi(p * span) + phi(p * span))
+    area_by_p = -span * span * loss(p * span)
     by_a = inner + a * (area_by_p - by_p) / q
     by_b = a * (-by_q - inner) / q
     return -a * a * by_a, -b * b * by_b

@@ -78,6 +78,20 @@ def test_sample_shorter_than_anything_is_fine(backend):
     assert es.simulate(net, stream, backend=backend)["hidden"].times.size == 0
 
 
+def test_derivative_of_a_readout_that_is_fast_beside_its_recording(backend):
+    r"""With :math:`\mu = 1/T_w` the integral is a / ((a + mu) (b + mu)) e^(-mu t)."""
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_readout("output", 1, tau_mem=1e-3, tau_syn=1e-3)
+    net.connect("input", "output", [[1.0]])
+    tape = es.simulate(net, one_sample([2.0], duration=10_000.0), backend=backend)
+    seed = es.ReadoutSeed(time_constant=300.0, integral=np.ones((1, 1)))
+    found = es.backward(net, tape, {"output": seed})["output"].tau_mem
+    rate, mu = 1e3, 1.0 / 300.0
+    expected = -(rate**2) * mu / (rate + mu) ** 3 * math.exp(-2.0 * mu)
+    np.testing.assert_allclose(found, expected, rtol=1e-8)
+
+
 def test_state_that_decays_to_denormals_and_below_stays_silent(backend):
     net = one_neuron([1.0, 6.0], tau_mem=0.5, tau_syn=0.25)
     times = [0.0, *np.arange(1.0, 400.0, 40.0), 1000.0]
