@@ -482,7 +482,7 @@ def test_overwrite_replaces_a_run(finished, digits, tmp_path):
     folder = shutil.copytree(finished[1], tmp_path / "run")
     again = ("train", digits, *TINY, "--epochs", 1, "--out", folder)
     refused(*again).says("--overwrite to replace it")
-    refused(*again, "--overwrite", "--resume")
+    refused(*again, "--overwrite", "--resume").says("contradict each other")
     done(*again, "--overwrite")
     assert load_run(folder).config.epochs == len(load_run(folder).history) == 1
 
