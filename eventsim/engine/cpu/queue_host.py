@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import Floats, owners
+from eventsim.arrays import Floats
 from eventsim.engine.algorithm import (
     Algorithm,
     algorithm_by_windows,
@@ -195,8 +195,8 @@ def _rows(job: Job) -> RL.SynapseRowsRole:
     stage = job.stage
 
     def make() -> RL.SynapseRowsRole:
-        row = owners(stage.wiring.out_start, stage.wiring.target.size)
-        return RL.SynapseRowsRole(row.astype(np.int32))
+        fan_out = np.diff(stage.wiring.out_start)
+        return RL.SynapseRowsRole(np.repeat(np.arange(fan_out.size, dtype=np.int32), fan_out))
 
     return stage.once(RL.SynapseRowsRole, make)
 

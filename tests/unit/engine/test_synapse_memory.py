@@ -77,6 +77,26 @@ def test_bytes_a_synapse_at_the_peak_of_a_run_and_of_gradients(grown, precision)
     assert held < peak <= MOST_BACK[shape, dtype][precision == "double"]
 
 
+@pytest.mark.parametrize(("dtype", "most"), [("float64", 28.5), ("float32", 19.5)])
+def test_bytes_a_synapse_of_a_dense_loop(dtype, most):
+    """Weight, weight times resistance, target and row; of float64 weights a copy, and neurons."""
+    n, rng = 1000, np.random.default_rng(0)
+    net = es.Network(weight_dtype=dtype)
+    net.add_input("input", 20)
+    net.add_population("neurons", n, tau_mem=20.0, tau_syn=5.0)
+    net.connect("input", "neurons", rng.normal(1.0, 1.0, (20, n)))
+    net.connect("neurons", "neurons", rng.normal(0.0, 0.02, (n, n)), delays=1.5)
+    events = np.sort(rng.uniform(0.0, 20.0, 100)), rng.integers(0, 20, 100)
+    stream = es.EventStream.from_samples([events], n_channels=20, duration=20.0)
+    options = {"backend": "cpu", "precision": "single"}
+    es.simulate(net.copy(), stream, **options)  # what is loaded and made once is not traced
+    held = float(np.dtype(dtype).itemsize)
+    peak, tape = traced(lambda: es.simulate(net, stream, **options), 1.02 * n * n, held)
+    assert tape.algorithms == {"neurons": "windows, stretches"}
+    assert len(tape["neurons"]) > 100
+    assert held < peak <= most
+
+
 @pytest.mark.parametrize("delays", ["scalar", "source", "synapse"])
 @pytest.mark.parametrize("precision", ["double", "single"])
 def test_layer_in_groups_of_neurons_has_the_spikes_of_the_whole(monkeypatch, precision, delays):
