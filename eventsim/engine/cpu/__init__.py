@@ -7,7 +7,7 @@ and their arguments are declared in ``roles``, ``roles_fanin``, ``roles_loop``, 
 The hosts, by what a stage is: ``layer`` and ``layer_adjoint`` (neurons that share their events;
 with ``fanin`` those that do not), ``queue_host`` (loops, with ``window_host`` those by windows),
 ``linear_host`` (with ``linear_lanes``), ``readout_host`` and ``voltages_host``; ``window_step`` is
-for ranks. Below are ``arrays``, ``weights``, ``blocks``, ``lanes``, ``threads`` and ``counting``.
+for ranks. Below are ``arrays``, ``weights``, ``blocks``, ``threads`` and ``counting``.
 """
 
 from eventsim.arrays import Floats

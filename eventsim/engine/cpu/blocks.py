@@ -1,25 +1,25 @@
-"""Blocks of neighbouring neurons: what each of them hears of the events of its stage.
+"""Values of neurons in blocks of neighbours, [blocks, rows, neurons of a block].
 
-A block walks only the events of the rows that one of its neurons hears, see
+What a block reads at one row lies together. Behind the last neuron is zero, so that a block has
+whole vectors. A block of a layer walks only the events of the rows that one of its neurons hears:
 :attr:`eventsim.plan.Stage.heard`. Where all hear all, and there are fewer samples than threads, the
-neurons are cut into blocks for these. Arrays of values by row and neuron are kept block by block,
-[blocks, rows, neurons], the last block's behind the end being zero, so that what a block reads at
-one event lies together. No bit depends on the blocks.
+neurons are cut into blocks for these. No bit depends on the blocks.
 """
 
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.arrays import aligned
 from eventsim.engine.contract.job import Job
 from eventsim.engine.cpu.arrays import events_of_samples
-from eventsim.engine.cpu.lanes import LANES
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.threads import n_threads
 from eventsim.plan import BLOCK
 
-Real = TypeVar("Real", bound=np.floating[Any])
+# Numbers of a line of the cache in single precision: a block has a multiple of them.
+LANES = 16
 
 # Neuron-events of a block into which neurons are cut for a thread of its own.
 BLOCK_WORK = 150_000
@@ -32,30 +32,33 @@ def heard_by(job: Job, n_tasks: int) -> NDArray[np.bool_]:
         return heard
     work = size * int(events_of_samples(job).sum())
     wanted = min(n_threads() // max(n_tasks, 1), work // BLOCK_WORK, size // LANES)
-    width = _width(size, max(wanted, 1))
+    width = in_lanes(size, max(wanted, 1))
     return np.repeat(heard, -(-size // width), axis=0)
 
 
-def _width(size: int, n_blocks: int) -> int:
-    """Neurons of each of so many blocks, a multiple of LANES."""
+def in_lanes(size: int, n_blocks: int = 1) -> int:
+    """Neurons of each of so many blocks, and those that are missing in their last vectors."""
     return -(-size // (n_blocks * LANES)) * LANES
 
 
-def by_block(job: Job, matrix: NDArray[Real], n_blocks: int) -> NDArray[Real]:
-    """Values [rows, size] as [blocks, rows, neurons of a block], zero behind the last neuron.
-
-    Rows are made a multiple of LANES long.
-    """
+def in_blocks(matrix: NDArray[Any], width: int, fill: float = 0.0) -> NDArray[Any]:
+    """Values [rows, size] as [blocks, rows, width], ``fill`` behind the last; aligned, new."""
     rows, size = matrix.shape
-    block = BLOCK if len(job.stage.heard) > 1 else _width(size, n_blocks)
-    if size == block:
-        return matrix[np.newaxis]
-    wide = np.zeros((rows, n_blocks * block), matrix.dtype)
-    wide[:, :size] = matrix
-    return np.ascontiguousarray(wide.reshape(rows, n_blocks, block).transpose(1, 0, 2))
+    blocks = aligned((-(-size // width), rows, width), matrix.dtype)
+    for k, block in enumerate(blocks):
+        mine = matrix[:, k * width : (k + 1) * width]
+        block[:, : mine.shape[1]] = mine
+        block[:, mine.shape[1] :] = fill
+    return blocks
 
 
-def by_row(job: Job, blocks: NDArray[Real]) -> NDArray[Real]:
-    """Undo :func:`by_block`."""
-    size, n_rows = job.stage.population.size, blocks.shape[1]
-    return blocks.transpose(1, 0, 2).reshape(n_rows, -1)[:, :size]
+def of_blocks(blocks: NDArray[Any], size: int) -> NDArray[Any]:
+    """Undo :func:`in_blocks`."""
+    return blocks.transpose(1, 0, 2).reshape(blocks.shape[1], -1)[:, :size]
+
+
+def by_block(job: Job, matrix: NDArray[Any], n_blocks: int) -> NDArray[Any]:
+    """Values [rows, size] by the blocks of a layer; the matrix itself where it is one as it is."""
+    size = matrix.shape[1]
+    width = BLOCK if len(job.stage.heard) > 1 else in_lanes(size, n_blocks)
+    return matrix[None] if size == width else in_blocks(matrix, width)

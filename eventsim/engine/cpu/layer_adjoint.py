@@ -14,7 +14,7 @@ from eventsim.engine.contract.piece import Piece
 from eventsim.engine.cpu import arrays as A
 from eventsim.engine.cpu import fanin
 from eventsim.engine.cpu import roles as R
-from eventsim.engine.cpu.blocks import by_block, by_row, heard_by
+from eventsim.engine.cpu.blocks import by_block, heard_by, of_blocks
 from eventsim.engine.cpu.layer import neurons_of
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles_fanin import FaninBackward, WiresBackRole
@@ -88,7 +88,8 @@ def together(
 
 def by_synapse(job: Job, by_weight: Floats) -> Floats:
     """Sums over groups of samples, [groups, blocks, rows, neurons], as values of the synapses."""
-    found: Floats = T.of_synapses(job, by_row(job, by_weight.sum(axis=0, dtype=np.float64))[:-1])
+    rows = of_blocks(by_weight.sum(axis=0, dtype=np.float64), job.stage.population.size)
+    found: Floats = T.of_synapses(job, rows[:-1])
     return found
 
 

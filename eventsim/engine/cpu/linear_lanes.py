@@ -21,12 +21,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from eventsim.arrays import Array, Floats, aligned
+from eventsim.arrays import Array, Floats
 from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.linear import LinearCells, block_of, receptors_of, states_of
 from eventsim.engine.contract.table import of_synapses
+from eventsim.engine.cpu import blocks as B
 from eventsim.engine.cpu.arrays import MergedEvents
-from eventsim.engine.cpu.lanes import LANES
+from eventsim.engine.cpu.blocks import LANES
 from eventsim.engine.cpu.roles import WeightsRole
 from eventsim.engine.cpu.roles_linear import LinearLanesBackRole, LinearLanesRole
 
@@ -41,20 +42,13 @@ def terms_of(real: DTypeLike) -> int:
 
 def width_of(size: int) -> int:
     """Neurons of a block, in whole vectors."""
-    return -(-min(block_of(size), size) // LANES) * LANES
+    return B.in_lanes(min(block_of(size), size))
 
 
 def in_blocks(values: Floats, fill: float = 0.0) -> Floats:
     """Values [size, ..] as [blocks, rows, neurons of a block]; ``fill`` behind the last neuron."""
     rows = values.reshape(len(values), math.prod(values.shape[1:]))
-    size, width = len(rows), width_of(len(rows))
-    n_blocks = -(-size // width)
-    wide = aligned((n_blocks, rows.shape[1], width), values.dtype)
-    for k, block in enumerate(wide):
-        mine = rows[k * width : (k + 1) * width].T
-        block[:, mine.shape[1] :] = fill
-        block[:, : mine.shape[1]] = mine
-    return wide
+    return B.in_blocks(rows.T, width_of(len(rows)), fill)
 
 
 def lanes_of(job: Job, cells: LinearCells) -> LinearLanesRole:
@@ -124,8 +118,7 @@ def weights_of(job: Job, real: type[np.floating[Any]]) -> WeightsRole:
 
 def of_blocks(job: Job, blocks: Floats) -> Floats:
     """Undo :func:`weights_of`: values of the synapses from [blocks, rows, width]."""
-    (n_blocks, n_rows, width), size = blocks.shape, job.stage.population.size
-    rows = blocks.transpose(1, 0, 2).reshape(n_rows, n_blocks * width)[:, :size]
+    rows = B.of_blocks(blocks, job.stage.population.size)
     found: Floats = of_synapses(job, np.ascontiguousarray(rows))
     return found
 

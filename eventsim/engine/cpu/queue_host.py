@@ -31,7 +31,7 @@ from eventsim.engine.cpu import arrays as A
 from eventsim.engine.cpu import layer_adjoint
 from eventsim.engine.cpu import roles as R
 from eventsim.engine.cpu import roles_loop as RL
-from eventsim.engine.cpu.lanes import LANES
+from eventsim.engine.cpu.blocks import by_block
 from eventsim.engine.cpu.layer import neurons_of, run_tasks
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.threads import n_threads
@@ -181,13 +181,11 @@ def _by_stretches(job: Job, p: Prepared, length: float) -> SpikeTrains:
 
 def _shared_weights(job: Job) -> R.WeightsRole:
     """Those of neurons that share their events, by row, for whole vectors."""
-
-    def make() -> R.WeightsRole:
-        weight = T.row_weights(job)
-        beyond = -weight.shape[1] % LANES
-        return R.WeightsRole.of(np.pad(weight, ((0, 0), (0, beyond))) if beyond else weight)
-
-    return job.stage.once((_shared_weights, job.precision), make, kept=job.stage.memo.pieces)
+    return job.stage.once(
+        (_shared_weights, job.precision),
+        lambda: R.WeightsRole.of(by_block(job, T.row_weights(job), 1)),
+        kept=job.stage.memo.pieces,
+    )
 
 
 def _rows(job: Job) -> RL.SynapseRowsRole:

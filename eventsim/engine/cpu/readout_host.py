@@ -14,7 +14,7 @@ from eventsim.engine.contract.gain_windows import N_GAIN, count_windows, terms_o
 from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.engine.cpu import roles as R
 from eventsim.engine.cpu.arrays import sample_chunks, sources_of
-from eventsim.engine.cpu.lanes import LANES, of_lanes, to_lanes
+from eventsim.engine.cpu.blocks import LANES, in_blocks, of_blocks
 from eventsim.engine.cpu.library import library
 
 # Rows of the sums over arrivals, each times its weight: gain, its derivatives by both rates.
@@ -67,7 +67,7 @@ def _backward_shared(
     library().run(
         R.ReadoutBackward(R.TasksRole.all(parts), spikes, gains, weights, back), T.real_type(job)
     )
-    found = T.of_synapses(job, of_lanes(by_weight.sum(axis=0), size))
+    found = T.of_synapses(job, of_blocks(by_weight.sum(axis=0), size))
     return found, None, sums.sum(axis=0)[:, :size]
 
 
@@ -107,11 +107,11 @@ def _blocks(job: Job) -> int:
 
 
 def _weights(job: Job) -> R.WeightsRole:
-    """Weights by row, as :func:`eventsim.engine.cpu.lanes.to_lanes`, in the type of the state."""
+    """Weights by row, as :func:`.blocks.in_blocks`, in the type of the state."""
     real = T.real_type(job)
 
     def make() -> R.WeightsRole:
-        values = to_lanes(T.row_matrix(job, job.weights().astype(real)))
+        values = in_blocks(T.row_matrix(job, job.weights().astype(real)), LANES)
         return R.WeightsRole.of(values)
 
     return job.stage.once((_weights, real), make)

@@ -16,7 +16,7 @@ from eventsim.engine.contract.gain_windows import (
 )
 from eventsim.engine.cpu import roles
 from eventsim.engine.cpu.arrays import addresses
-from eventsim.engine.cpu.lanes import LANES, of_lanes, to_lanes
+from eventsim.engine.cpu.blocks import LANES, in_blocks, of_blocks
 from eventsim.engine.cpu.library import library
 
 # Largest error relative to the largest value in the table: what the polynomials leave out, and a
@@ -64,7 +64,7 @@ def in_kernels(real, rate, lefts):
         np.arange(n + 1)[None], addresses([times]), addresses([neurons]), np.zeros(1, np.int64),
         np.zeros(1), duration, 1, n,
     )  # fmt: skip
-    weights = roles.WeightsRole(to_lanes(np.ones((1, N), real)), 1, LANES)
+    weights = roles.WeightsRole(in_blocks(np.ones((1, N), real), LANES), 1, LANES)
     integral, tasks = roles.IntegralsRole(np.empty((n, LANES)), LANES), roles.TasksRole.all(n)
     library().run(roles.ReadoutForward(tasks, spikes, gains, weights, integral), real)
     seeds = np.tile(np.eye(N, LANES), (len(lefts), 1))
@@ -126,8 +126,8 @@ def test_every_time_left_of_the_longest_sample_has_a_window():
 @pytest.mark.parametrize("size", [1, 16, 37])
 def test_lanes_give_back_the_matrix(size):
     matrix = np.random.default_rng(5).normal(size=(7, size)).astype(np.float32)
-    blocks = to_lanes(matrix)
+    blocks = in_blocks(matrix, LANES)
     assert blocks.shape == (-(-size // LANES), 7, LANES)
     assert blocks.ctypes.data % 64 == 0
-    assert np.array_equal(of_lanes(blocks, size), matrix)
+    assert np.array_equal(of_blocks(blocks, size), matrix)
     assert not blocks.transpose(1, 0, 2).reshape(7, -1)[:, size:].any()

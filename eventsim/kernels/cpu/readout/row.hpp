@@ -4,7 +4,7 @@
 
 namespace eventsim {
 
-// eventsim.engine.cpu.lanes.LANES; rows of weights and of tables are this long.
+// eventsim.engine.cpu.blocks.LANES; rows of weights and of tables are this long.
 constexpr int LANES = 16;
 
 template <class V> struct Row {
