@@ -16,4 +16,14 @@ namespace eventsim {
 
 enum { DONE, NO_MEMORY, NO_SUCH_LEVEL };
 
+// The most entries of a sample among some tasks; those of sample s are offsets[s] .. offsets[s + 1].
+inline int64_t most_of(const Tasks& tasks, const int64_t* offsets) {
+    int64_t most = 0;
+    for (int64_t i = 0; i < tasks.n; ++i) {
+        const int64_t* const at = offsets + tasks.todo[i] / tasks.n_blocks;
+        most = at[1] - at[0] > most ? at[1] - at[0] : most;
+    }
+    return most;
+}
+
 }  // namespace eventsim

@@ -7,6 +7,7 @@
 //
 // Reference       eventsim/engine/reference/layer_adjoint.py
 #pragma once
+#include "../lanes.hpp"  // in front of formulas that are used with vectors
 #include "../neuron/adaptive.hpp"
 #include "../neuron/own_spikes.hpp"
 #include "arena.hpp"
@@ -22,6 +23,19 @@ FORMULA double just_behind(double t) {
     ++bits;
     __builtin_memcpy(&t, &bits, sizeof t);
     return t;
+}
+
+// Adjoint states of neurons, or of several side by side, in rows of some length.
+template <class V> FORMULA Adjoint<V> load_state(const Real<V>* from, int64_t row) {
+    return {load<V>(from), load<V>(from + row), load<V>(from + 2 * row), load<V>(from + 3 * row),
+            load<V>(from + 4 * row)};
+}
+template <class V> FORMULA void store_state(Real<V>* to, int64_t row, const Adjoint<V>& a) {
+    store(to, a.alpha);
+    store(to + row, a.beta);
+    store(to + 2 * row, a.alpha_mem);
+    store(to + 3 * row, a.beta_mem);
+    store(to + 4 * row, a.beta_syn);
 }
 
 template <class R, class S> class SpikesBack {

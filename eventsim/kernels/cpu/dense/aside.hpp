@@ -13,19 +13,6 @@
 
 namespace eventsim {
 
-// Adjoint states of neurons side by side, in rows of some length.
-template <class V> FORMULA Adjoint<V> load_state(const Real<V>* from, int64_t row) {
-    return {load<V>(from), load<V>(from + row), load<V>(from + 2 * row), load<V>(from + 3 * row),
-            load<V>(from + 4 * row)};
-}
-template <class V> FORMULA void store_state(Real<V>* to, int64_t row, const Adjoint<V>& a) {
-    store(to, a.alpha);
-    store(to + row, a.beta);
-    store(to + 2 * row, a.alpha_mem);
-    store(to + 3 * row, a.beta_mem);
-    store(to + 4 * row, a.beta_syn);
-}
-
 template <class V> class Aside {
     using R = Real<V>;
     static constexpr int N = Numbers<V>::count, T = TERMS<R>, TABLE = 6 * T, ACROSS = PARTS<R> / N;

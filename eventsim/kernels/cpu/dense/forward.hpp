@@ -30,18 +30,10 @@ template <class V, int SAMPLES> class Layer {
         return tables + SAMPLES * each + Steps<V>::room(w, SAMPLES) + line;
     }
 
-    static int64_t longest_list(const DenseForward<R>& a) {
-        int64_t most = 0;
-        for (int64_t i = 0; i < a.tasks.n; ++i) {
-            const int64_t s = a.tasks.todo[i] / a.tasks.n_blocks;
-            most = std::max(most, a.events.offsets[s + 1] - a.events.offsets[s]);
-        }
-        return most;
-    }
-
   public:
     explicit Layer(const DenseForward<R>& call)
-        : a(call), width(call.weights.width), most_events(longest_list(call)), arena(room(call, most_events)),
+        : a(call), width(call.weights.width), most_events(most_of(call.tasks, call.events.offsets)),
+          arena(room(call, most_events)),
           par(arena.take<R>(call.tasks.n_blocks * N_PAR * width)),
           table(arena.take<R>(call.tasks.n_blocks * 2 * DEGREE<R> * width)),
           steps(call.neurons, call.spikes, width, samples, par, SAMPLES, arena) {

@@ -93,8 +93,7 @@ template <class V> class FaninBack {
                                 par[RATE_SYN * size]};
         R* const carried = a.carried.adjoint ? a.carried.adjoint + s * N_STATE * size + all : nullptr;
         Adjoint<R> state = {R(0), R(0), R(0), R(0), R(0)};
-        if (carried)
-            state = {carried[0], carried[size], carried[2 * size], carried[3 * size], carried[4 * size]};
+        if (carried) state = load_state<R>(carried, size);
         tape.take_neuron(n, last[n], behind(), size);
         double t = a.sent.duration[s];
         for (int64_t i = x.end; i > x.first;) {
@@ -107,10 +106,7 @@ template <class V> class FaninBack {
         }
         tape.walk(n, t, a.sent.begin[s], rates, state);
         if (a.carried.starts) tape.end_at_start(n, state.alpha, state.alpha_mem);
-        if (carried) {
-            carried[0] = state.alpha, carried[size] = state.beta, carried[2 * size] = state.alpha_mem;
-            carried[3 * size] = state.beta_mem, carried[4 * size] = state.beta_syn;
-        }
+        if (carried) store_state(carried, size, state);
         return true;
     }
 

@@ -108,12 +108,9 @@ template <int N, class R> class LinearWayBack {
 };
 
 template <class V> int linear_backward(const LinearBackward<Real<V>>& call) {
-    switch (call.tables.n) {
-        case 2: return LinearWayBack<2, Real<V>>(call).run() ? DONE : NO_MEMORY;
-        case 3: return LinearWayBack<3, Real<V>>(call).run() ? DONE : NO_MEMORY;
-        case 4: return LinearWayBack<4, Real<V>>(call).run() ? DONE : NO_MEMORY;
-        default: return LinearWayBack<5, Real<V>>(call).run() ? DONE : NO_MEMORY;
-    }
+    return with_states(call.tables.n, [&](auto n) {
+        return LinearWayBack<decltype(n)::value, Real<V>>(call).run() ? DONE : NO_MEMORY;
+    });
 }
 
 }  // namespace eventsim

@@ -179,12 +179,9 @@ template <int N, class R> class LinearRun {
 };
 
 template <class V> int linear_forward(const LinearForward<Real<V>>& call) {
-    switch (call.tables.n) {
-        case 2: return LinearRun<2, Real<V>>(call).run() ? DONE : NO_MEMORY;
-        case 3: return LinearRun<3, Real<V>>(call).run() ? DONE : NO_MEMORY;
-        case 4: return LinearRun<4, Real<V>>(call).run() ? DONE : NO_MEMORY;
-        default: return LinearRun<5, Real<V>>(call).run() ? DONE : NO_MEMORY;
-    }
+    return with_states(call.tables.n, [&](auto n) {
+        return LinearRun<decltype(n)::value, Real<V>>(call).run() ? DONE : NO_MEMORY;
+    });
 }
 
 }  // namespace eventsim

@@ -88,12 +88,9 @@ template <int N, class V> class LinearLayerRun {
 };
 
 template <class V> int linear_layer_forward(const LinearLayerForward<Real<V>>& call) {
-    switch (call.tables.n) {
-        case 2: return LinearLayerRun<2, V>(call).run() ? DONE : NO_MEMORY;
-        case 3: return LinearLayerRun<3, V>(call).run() ? DONE : NO_MEMORY;
-        case 4: return LinearLayerRun<4, V>(call).run() ? DONE : NO_MEMORY;
-        default: return LinearLayerRun<5, V>(call).run() ? DONE : NO_MEMORY;
-    }
+    return with_states(call.tables.n, [&](auto n) {
+        return LinearLayerRun<decltype(n)::value, V>(call).run() ? DONE : NO_MEMORY;
+    });
 }
 
 }  // namespace eventsim

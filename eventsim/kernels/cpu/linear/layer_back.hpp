@@ -523,12 +523,9 @@ template <int N, class V> class LinearLayerBack {
 };
 
 template <class V> int linear_layer_backward(const LinearLayerBackward<Real<V>>& call) {
-    switch (call.tables.n) {
-        case 2: return LinearLayerBack<2, V>(call).run() ? DONE : NO_MEMORY;
-        case 3: return LinearLayerBack<3, V>(call).run() ? DONE : NO_MEMORY;
-        case 4: return LinearLayerBack<4, V>(call).run() ? DONE : NO_MEMORY;
-        default: return LinearLayerBack<5, V>(call).run() ? DONE : NO_MEMORY;
-    }
+    return with_states(call.tables.n, [&](auto n) {
+        return LinearLayerBack<decltype(n)::value, V>(call).run() ? DONE : NO_MEMORY;
+    });
 }
 
 }  // namespace eventsim

@@ -17,15 +17,6 @@ class Merging {
     int64_t* ends;    // of the sources in there
     bool ascending;   // whether each of them is in order
 
-    static int64_t most_of(const MergeSources& call) {
-        int64_t most = 0;
-        for (int64_t i = 0; i < call.tasks.n; ++i) {
-            const int64_t* const at = call.merged.offsets + call.tasks.todo[i];
-            most = std::max(most, at[1] - at[0]);
-        }
-        return most;
-    }
-
     static std::size_t bytes(int64_t most, int64_t n_sources) {
         return most * 20 + n_sources * 8 + 4 * 64 + Sorter::room(most);
     }
@@ -71,7 +62,7 @@ class Merging {
     }
 
   public:
-    explicit Merging(const MergeSources& call) : Merging(call, most_of(call)) {}
+    explicit Merging(const MergeSources& call) : Merging(call, most_of(call.tasks, call.merged.offsets)) {}
 
     bool ok() const { return arena.ok(); }
 

@@ -14,15 +14,6 @@ class Packing {
     double *current, *restart;
     Sorter sorter;
 
-    static int64_t most_of(const PackSpikes& call) {
-        int64_t most = 0;
-        for (int64_t i = 0; i < call.tasks.n; ++i) {
-            const int64_t* const at = call.packed.offsets + call.tasks.todo[i];
-            most = std::max(most, at[1] - at[0]);
-        }
-        return most;
-    }
-
     Packing(const PackSpikes& call, int64_t most)
         : rounds(call.rounds), packed(call.packed), arena(most * 56 + 8 * 64 + Sorter::room(most)),
           given{arena.take<double>(most), arena.take<int32_t>(most), arena.take<int64_t>(most)},
@@ -60,7 +51,7 @@ class Packing {
     }
 
   public:
-    explicit Packing(const PackSpikes& call) : Packing(call, most_of(call)) {}
+    explicit Packing(const PackSpikes& call) : Packing(call, most_of(call.tasks, call.packed.offsets)) {}
 
     bool ok() const { return arena.ok(); }
 

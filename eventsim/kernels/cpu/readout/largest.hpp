@@ -44,11 +44,7 @@ template <class V> class Peaks {
     Largest found;
 
     static int64_t most_stretches(const LargestForward<R>& a) {
-        int64_t most = 0;
-        for (int64_t i = 0; i < a.tasks.n; ++i) {
-            const int64_t s = a.tasks.todo[i] / a.tasks.n_blocks;
-            most = std::max(most, a.events.offsets[s + 1] - a.events.offsets[s]);
-        }
+        const int64_t most = most_of(a.tasks, a.events.offsets);
         const int64_t room = STRETCH_BYTES / (3 * a.weights.width * (int64_t)sizeof(R));
         return std::min(std::max(room, LEAST_STRETCHES), most + 1);
     }
