@@ -3,8 +3,9 @@
 ``stream`` holds a batch of recordings, ``stored`` one that stays in its file, ``labelled`` either
 with classes, ``targets`` the values that regression fits; ``tape`` holds what a run leaves behind,
 ``source`` what one population sends. Their one ``order``, and what makes streams of streams:
-``merge``, ``transforms``, ``begin``. ``steps`` says which step of a grid a time is in, ``encoding``
-counts what a machine does to make events of a signal.
+``merge``, ``transforms``, ``begin``. ``same`` finds recordings that are there twice, ``steps`` says
+which step of a grid a time is in, ``encoding`` counts what a machine does to make events of a
+signal.
 
 At the border: ``doors`` checks what callers pass, ``npz`` and ``hdf5`` what files claim,
 ``storage`` writes files whole or not at all, ``nir_data`` speaks NIR's form.

@@ -101,6 +101,12 @@ def kinds_of_networks():
         assert len(es.simulate(net, events(), backend="cpu").names)
 
 
+def kinds_of_neurons():
+    for neuron in (None, es.AdLIF(), es.Resonator()):
+        assert len(es.simulate(scsr(neuron=neuron), events(), backend="cpu").names)
+    assert es.LinearNeuron.__doc__
+
+
 def loops_run_everywhere():
     net = es.rsnn(4, (5, 5), 2, delays=(1.0, 3.0), mean=6.0)
     net.connect("hidden2", "hidden1", np.full((5, 5), -0.05), delays=2.0)
@@ -234,9 +240,11 @@ CLAIMS_OF = {
         "The exact adjoint gives those of weights (dense or sparse), self-weights, delays, "
         "tau_mem, tau_syn, resistance, threshold, leak, reset, refractory time, and the input "
         "times.": every_gradient,
-        "Leaky integrate-and-fire populations with self-recurrent and skip connections "
-        "(ScSr-SNN, [arXiv 2010.12691](https://arxiv.org/abs/2010.12691)), lateral recurrence, "
+        "Populations with self-recurrent and skip connections (ScSr-SNN, "
+        "[arXiv 2010.12691](https://arxiv.org/abs/2010.12691)), lateral recurrence, "
         "convolutions.": kinds_of_networks,
+        "Neurons are leaky integrate-and-fire, or any that are linear between events: AdLIF, "
+        "resonators, your own.": kinds_of_neurons,
         "`eventsim gradcheck` compares the gradients with finite differences; "
         "`eventsim conformance` runs 134 networks whose spike times are known "
         "exactly.": conformance_has_134_cases,
