@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.adjoint import ReadoutSeed
 from eventsim.engine.contract.registry import get_backend
 from eventsim.engine.run.run import readout_job
 from eventsim.errors import ParameterError
@@ -37,6 +38,31 @@ def test_readout_integral_at_coinciding_time_constants_is_regular(backend):
         actual = es.readout_integral(net, tape, "output", time_constant=float(tau))
         expected = stepping.readout_integral(net, stream, tape, "output", time_constant=float(tau))
         np.testing.assert_allclose(actual, expected, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize(("precision", "rtol"), [("single", 2e-6), ("double", 1e-8)])
+@pytest.mark.parametrize("tau", [40.0, 1e3, 1e6])
+def test_integral_of_recordings_that_are_short_beside_the_time_constants(
+    fast_backend, precision, rtol, tau
+):
+    """An arrival gains (time left / tau)^2, of which a window's rounding was up to many times."""
+    rng, net = np.random.default_rng(3), es.Network()
+    net.add_input("input", 4)
+    net.add_readout("output", 3, tau_mem=tau * np.array([1.0, 1.5, 3.0]), tau_syn=tau / 2)
+    net.connect("input", "output", rng.normal(size=(4, 3)))
+    stream = random_stream(4, n_channels=4, n_samples=2, duration=1.0, rate=9e3)
+
+    def found(backend, precision):
+        tape = es.simulate(net, stream, backend=backend, precision=precision)
+        integral = es.readout_integral(net, tape, "output")
+        seed = ReadoutSeed(np.inf, np.array([[1.0, -2.0, 0.5], [0.3, 0.7, -1.0]]))
+        gradients = es.backward(net, tape, {"output": seed})
+        by = ("input->output.weights", "output.tau_mem")
+        return [integral, gradients.input_times, *(gradients.flat()[name] for name in by)]
+
+    pairs = zip(found(fast_backend, precision), found("reference", "double"), strict=True)
+    for actual, expected in pairs:
+        assert np.abs(actual - expected).max() < rtol * np.abs(expected).max()
 
 
 def test_readout_integral_of_a_spiking_population_is_refused(backend):

@@ -7,11 +7,13 @@ integral (:mod:`eventsim.engine.reference.readout`). K is smooth, and the same f
 the end of a sample, and at most an eighth of the time left elsewhere: 75 of them for 1 s and 10 ms.
 Within a window K, its derivatives and its slope are Taylor polynomials in the place u of x, from
 -1/2 to 1/2. Those left out are below 3e-8 (single precision) and 1e-15 (double) of the largest
-value.
+value in the window. K begins with the square of L. So where all samples would end within the first
+window, of which they may be a small part, c is larger by a power of two.
 
 The number of a window and u are the leading and the other bits of x.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,9 @@ FIRST_WINDOW = 1 << WINDOW_BITS
 WINDOWS_PER_RATE = 4.0
 ROUNDING = 1e-12
 
+# Windows of the longest sample where it would end within the first: up to 16, of at most 2^-64.
+LEAST_BITS, MOST_BITS = 4, 64
+
 
 def terms_of(real: type[np.floating[Any]]) -> int:
     """Coefficients of a polynomial in that precision."""
@@ -38,7 +43,11 @@ def terms_of(real: type[np.floating[Any]]) -> int:
 
 def windows_per_ms(job: Job, rate: float) -> float:
     """The factor c, for an integral with the weight exp(-rate t)."""
-    return WINDOWS_PER_RATE * (fastest_rate(job) + rate)
+    per_ms = WINDOWS_PER_RATE * (fastest_rate(job) + rate)
+    longest = per_ms * float(np.max(job.duration, initial=0.0))
+    if 0.0 < longest < 1.0:
+        per_ms = math.ldexp(per_ms, min(LEAST_BITS - math.frexp(longest)[1], MOST_BITS))
+    return per_ms
 
 
 def count_windows(job: Job, per_ms: float) -> int:
