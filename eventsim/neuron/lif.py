@@ -68,6 +68,8 @@ from collections.abc import Callable
 
 # Below this, psi is summed as a series: its closed form loses digits by cancellation.
 SERIES_BELOW = 0.5
+# Below, the sum of psi and phi loses less than two digits, and recorded runs keep their bits.
+CANCELS_FROM = 64.0
 
 
 def phi(z: float) -> float:
@@ -89,7 +91,7 @@ def psi(z: float) -> float:
 
 def loss(z: float) -> float:
     """``-phi'(z)``, which is ``psi(z) + phi(z)``, without loss of digits where z is large."""
-    return (phi(z) - math.exp(-z)) / z if z >= SERIES_BELOW else psi(z) + phi(z)
+    return (phi(z) - math.exp(-z)) / z if z >= CANCELS_FROM else psi(z) + phi(z)
 
 
 def decay(dt: float, tau: float) -> float:

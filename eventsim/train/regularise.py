@@ -114,9 +114,9 @@ def voltage_of_spike(population: Population) -> Floats:
 
     The threshold above rest; of neurons that rest at or above it, above their reset.
     """
-    reach = population.threshold - population.v_leak
-    from_reset = population.threshold - population.v_reset
-    found: Floats = namespace(reach).where(reach > 0.0, reach, from_reset)
+    rest, threshold = population.v_leak, population.threshold
+    begin = namespace(rest).where(rest < threshold, rest, population.v_reset)
+    found: Floats = threshold - begin
     return found
 
 

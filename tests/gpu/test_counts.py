@@ -13,12 +13,12 @@ from tests.support.tiers import beyond
 
 # Upper bounds of launches and of reads by the host.
 MOST = {
-    "dense": (118, 4),
-    "dense, batch 12": (118, 4),
-    "delays": (134, 4),
-    "sparse": (163, 5),
+    "dense": (122, 4),
+    "dense, batch 12": (122, 4),
+    "delays": (138, 4),
+    "sparse": (167, 5),
     "loop": (595, 24),
-    "linear": (366, 15),
+    "linear": (370, 15),
     "linear, loop": (701, 38),
 }
 

@@ -54,7 +54,8 @@ def in_blocks(matrix: NDArray[Any], width: int, fill: float = 0.0) -> NDArray[An
 
 def of_blocks(blocks: NDArray[Any], size: int) -> NDArray[Any]:
     """Undo :func:`in_blocks`."""
-    return blocks.transpose(1, 0, 2).reshape(blocks.shape[1], -1)[:, :size]
+    n, rows, width = blocks.shape
+    return blocks.transpose(1, 0, 2).reshape(rows, n * width)[:, :size]
 
 
 def by_block(job: Job, matrix: NDArray[Any], n_blocks: int) -> NDArray[Any]:

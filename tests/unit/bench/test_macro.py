@@ -117,7 +117,7 @@ def test_peak_of_memory_is_that_of_the_block():
 
 def test_case_that_fails_is_a_row_that_says_with_what():
     options = SimpleNamespace(repeats=1, gib=0.5, forward_only=True)
-    row = large.apart("feedforward", 1000, "no precision", options)
+    row = large.apart("feedforward", 1000, "no precision", "float64", options)
     assert row["case"] == "feedforward, 1000, no precision"
     assert "Error" in row["failed"]
 
