@@ -7,10 +7,13 @@ Method   4,000 excitatory and 1,000 inhibitory neurons, 10 % connectivity, delay
          thread but for the row that says so:
 
          eventsim  ``simulate`` as a whole, double and single precision, kernels compiled.
-                   ``wall_s`` is by the wall's clock, for one thread beside two.
+                   ``wall_s`` is by the wall's clock, for one thread beside two. All weights of a
+                   projection are the same here, which it notices; where "weights differ", in
+                   their ninth digit, it reads each.
          Brian2    C++ standalone, dt = 0.1 ms, exact integration, homogeneous delays. ``run_s`` is
                    the CPU time of its loop as its own program reports it (std::clock), ``whole_s``
-                   that of the program with its synapses. Compiling is not counted.
+                   that of the program with its synapses. Compiling is not counted. It has a
+                   weight a synapse, or, where "weights shared", constants in its equations.
          NEST      iaf_psc_exp_ps, resolution 0.1 ms, precise spike times: ``run_s`` is Simulate
                    alone. Its first 50 ms are compared with eventsim's spike by spike.
 
@@ -29,7 +32,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from multiprocessing import get_context
@@ -113,6 +116,15 @@ def workload(scale: float, duration: float, seed: int = 0) -> Balanced:
     return Balanced(n_exc, n_inh, inputs, lateral, times[kept], channels[kept], duration)
 
 
+def differing(case: Balanced) -> Balanced:
+    """The same, but that weights differ in their ninth digit, so that each has to be read."""
+    rng = np.random.default_rng(1)
+    inputs, lateral = case.inputs.copy(), case.lateral.copy()
+    for matrix in (inputs, lateral):
+        matrix.data = matrix.data * rng.uniform(1.0 - 1e-9, 1.0 + 1e-9, matrix.nnz)
+    return replace(case, inputs=inputs, lateral=lateral)
+
+
 def network(case: Balanced) -> tuple[es.Network, es.EventStream]:
     """Two populations in one component, and their input."""
     cut, net = case.n_exc, es.Network()
@@ -145,8 +157,27 @@ def eventsim_run(case: Balanced, precision: Any, threads: int = 1) -> Callable[[
     return run
 
 
-def brian2_run(case: Balanced, folder: str) -> Callable[[], Outcome]:
-    """Compile a standalone program once; each call runs it."""
+def brian2_run(case: Balanced, folder: str, *, shared: bool = False) -> Callable[[], Outcome]:
+    """Compile a standalone program once, in a process of its own; each call runs it.
+
+    ``shared``: the three kinds of synapses have a constant each in place of a weight a synapse.
+    """
+    if find_spec("brian2") is None:
+        raise ImportError("No module named 'brian2'")
+    process = ProcessPoolExecutor(1, get_context("spawn"))
+    process.submit(_build_brian2, case, folder, shared).result()
+    return lambda: process.submit(_run_brian2).result()
+
+
+# Of the process of one program of Brian2: runs it.
+_program: list[Callable[[], Outcome]] = []
+
+
+def _run_brian2() -> Outcome:
+    return _program[0]()
+
+
+def _build_brian2(case: Balanced, folder: str, shared: bool) -> None:
     import brian2 as b2
 
     b2.set_device("cpp_standalone", directory=folder, build_on_run=False)
@@ -168,11 +199,26 @@ def brian2_run(case: Balanced, folder: str) -> Callable[[], Outcome]:
     )
     source = b2.SpikeGeneratorGroup(case.inputs.shape[0], case.channels, case.times * b2.ms)
     parts = [group, source, monitor := b2.SpikeMonitor(group)]
-    for pre, matrix in ((source, case.inputs), (group, case.lateral)):
-        wires = b2.Synapses(pre, group, "w : 1", on_pre="current_post += w", delay=DELAY * b2.ms)
-        entries = matrix.tocoo()
-        wires.connect(i=entries.row, j=entries.col)
-        wires.w = entries.data
+    rows = np.arange(case.size) < case.n_exc
+    kinds = (
+        [(group, case.lateral)]
+        if not shared
+        else [
+            (group, sp.csr_array(sp.diags_array(mine.astype(float)) @ case.lateral))
+            for mine in (rows, ~rows)
+        ]
+    )
+    for pre, matrix in ((source, case.inputs), *kinds):
+        entries = sp.csr_array(matrix).tocoo()
+        there = entries.data != 0.0
+        given = (pre, group) if shared else (pre, group, "w : 1")
+        add = (
+            f"current_post += {float(entries.data[there][0])!r}" if shared else "current_post += w"
+        )
+        wires = b2.Synapses(*given, on_pre=add, delay=DELAY * b2.ms)
+        wires.connect(i=entries.row[there], j=entries.col[there])
+        if not shared:
+            wires.w = entries.data[there]
         parts.append(wires)
     network = b2.Network(parts)
     network.run(case.duration * b2.ms)
@@ -185,7 +231,7 @@ def brian2_run(case: Balanced, folder: str) -> Callable[[], Outcome]:
         seconds = {"run_s": float(b2.device._last_run_time), "whole_s": whole}
         return _ordered(np.array(monitor.t / b2.ms), np.array(monitor.i), seconds)
 
-    return run
+    _program.append(run)
 
 
 def _cpu_of_children() -> float:
@@ -297,15 +343,19 @@ def _numbered(outcome: Outcome) -> dict[tuple[int, int], float]:
 
 def _simulators(case: Balanced, folder: str) -> tuple[dict[str, Any], dict[str, str]]:
     """Callables by name, and what is not there and why."""
+    apart = differing(case)
     runs: dict[str, Any] = {
         "eventsim double": eventsim_run(case, "double"),
         "eventsim single": eventsim_run(case, "single"),
+        "eventsim double, weights differ": eventsim_run(apart, "double"),
+        "eventsim single, weights differ": eventsim_run(apart, "single"),
     }
     if threads_asked() > 1:
         runs["eventsim single, 2 threads"] = eventsim_run(case, "single", threads=2)
     missing = {}
     for name, make in (
-        ("Brian2 C++", lambda: brian2_run(case, folder)),
+        ("Brian2 C++", lambda: brian2_run(case, f"{folder}/by_synapse")),
+        ("Brian2 C++, weights shared", lambda: brian2_run(case, f"{folder}/shared", shared=True)),
         ("NEST ps", lambda: nest_run(case)),
     ):
         try:

@@ -179,12 +179,17 @@ def _w2() -> Table:
     return _columns("w2", "bench.macro.w2", columns, lines_of("w2"))
 
 
+def _program(row: Row) -> str:
+    """The first word of the case."""
+    return str(row["case"]).partition(" ")[0]
+
+
 def _balanced() -> Table:
-    versions = {"Brian2 C++": "brian2", "NEST ps": "nest-simulator"}
-    steps = {"Brian2 C++": "0.1 ms", "NEST ps": "0.1 ms, precise times"}
+    packages = {"Brian2": "brian2", "NEST": "nest-simulator"}
+    steps = {"Brian2": "0.1 ms", "NEST": "0.1 ms, precise times"}
     columns: dict[str, Callable[[Row], Any]] = {
-        "simulator": lambda r: f"{r['case']} {r.get(versions.get(r['case'], 'eventsim'), '')}",
-        "time step": lambda r: steps.get(r["case"], "none"),
+        "simulator": lambda r: f"{r['case']} {r.get(packages.get(_program(r), 'eventsim'), '')}",
+        "time step": lambda r: steps.get(_program(r), "none"),
         "CPU s": lambda r: number(r["run_s"]),
         "whole program, CPU s": lambda r: number(r.get("whole_s")),
         "wall s": lambda r: number(r.get("wall_s")),
