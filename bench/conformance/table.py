@@ -8,8 +8,7 @@ Answer   eventsim gives every spike within the tolerance. NEST's ``iaf_psc_exp_p
          3e-9 ms; ``iaf_psc_exp_ps_lossless`` stops on the two, and fires thousands of extra spikes
          when the current is huge. jaxsnn is right but for a grazing peak (3e-3 ms), and loses the
          spike after the long silence in float32. Brian2 misplaces spikes by its step, and more
-         where errors feed back. results/conformance.jsonl; the rows of the other programs are of
-         2026-11-25, before the cases with adaptive thresholds.
+         where errors feed back. results/conformance.jsonl.
 """
 
 import json
