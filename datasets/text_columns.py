@@ -104,7 +104,7 @@ def table_of(path: Path, given: Sequence[str] | None, size: Size | None) -> Tabl
     separator = next((mark for mark in (",", ";", "\t") if mark in line), None)
     cells = tuple(cell.strip() for cell in line.split(separator))
     where, skipped = f"{path}, line {number}", number
-    numbers = _are_numbers(cells)
+    numbers = are_numbers(cells)
     if numbers:
         skipped -= 1
         named = ((_names_above(one, separator, len(cells)), one) for one in reversed(remarks))
@@ -346,7 +346,8 @@ def _first_line(path: Path) -> tuple[int, str, Sequence[str]]:
     raise DataError(f"{path}: holds no event, only empty lines and remarks.")
 
 
-def _are_numbers(cells: Sequence[str]) -> bool:
+def are_numbers(cells: Sequence[str]) -> bool:
+    """Whether there are cells, and each of them is a number."""
     try:
         return bool([float(cell) for cell in cells])
     except ValueError:

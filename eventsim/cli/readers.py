@@ -62,13 +62,14 @@ class Events:
         if self.text is not None:
             stream, zero = self.text.lines.stream(begin)
         else:
-            given = self.stream[:]
-            before, clock = self.zero, given.times
-            if begin != "first-event":  # which is found in the times as they are: sums round
-                clock = clock + np.repeat(before, np.diff(given.offsets))
-            zero = zeros(clock, given.offsets, begin, where=self.name)
-            shift = zero if begin == "first-event" else zero - before
-            zero = before + shift if begin == "first-event" else zero
+            given, before = self.stream[:], self.zero
+            if begin == "first-event":  # found in the times as they are: sums round
+                shift = zeros(given.times, given.offsets, begin, where=self.name)
+                zero = before + shift
+            else:
+                clock = given.times + np.repeat(before, np.diff(given.offsets))
+                zero = zeros(clock, given.offsets, begin, where=self.name)
+                shift = zero - before
             stream = put(given, shift, stated=self.states_duration, where=self.name)
         data = None if self.data is None else replace(self.data[:], stream=stream)
         begun = TimeZero(begin, reason, zero, edges(stream))

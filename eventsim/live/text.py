@@ -14,7 +14,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.datasets.text_columns import read_names, role_of, unit_of_remarks
+from eventsim.datasets.text_columns import are_numbers, read_names, role_of, unit_of_remarks
 from eventsim.errors import DataError, ParameterError
 from eventsim.live.packets import Packet
 
@@ -97,12 +97,12 @@ class TextReader:
                 self._remark(text)
                 continue
             try:
-                row = [float(cell) for cell in text.split(b",")]
-                good = len(row) in (2, 4) and all(cell == int(cell) for cell in self._put(row)[1:])
+                row = self._put([float(cell) for cell in text.split(b",")])
+                good = len(row) in (2, 4) and all(cell == int(cell) for cell in row[1:])
             except (ValueError, OverflowError):
                 good = False
             if good:
-                rows.append(self._put(row))
+                rows.append(row)
             elif self.begun or not self._names(text):
                 bad.append((1, text))
             self._begin()
@@ -133,12 +133,14 @@ class TextReader:
 
     def _names(self, text: bytes) -> bool:
         """Whether this line names columns, which then are taken from it."""
-        cells = [cell.strip() for cell in text.decode(errors="replace").split(",")]
-        if any(map(_is_number, cells)) or all(role_of(cell) is None for cell in cells):
+        line = text.decode(errors="replace")
+        cells = [cell.strip() for cell in line.split(",")]
+        named = any(role_of(cell) is not None for cell in cells)
+        if not named or any(are_numbers([cell]) for cell in cells):
             return False
         wanted, unit = _COLUMNS.get(len(cells), ()), None
         try:
-            columns, unit = read_names(cells, "the first line", text.decode(errors="replace"))
+            columns, unit = read_names(cells, "the first line", line)
         except DataError:
             columns = {}
         if not columns or columns.keys() != {*wanted}:
@@ -171,13 +173,6 @@ class TextReader:
             end=end,
             rubbish=(len(bad), example),
         )
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        return bool([float(cell)])
-    except ValueError:
-        return False
 
 
 def checked_unit(unit: str) -> Unit:
