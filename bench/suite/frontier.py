@@ -9,8 +9,8 @@ Method   eventsim frontier: the last epoch on the test part, and every network c
          counted again. The fronts are chosen by what the task holds out for validation, and by the
          test part itself where that is nothing. A stopped run goes on, a finished one is not run
          again; commit and threads of a row are those of the report. The cores may be shared:
-         seconds are rough. Of a dense network operations are multiplications, and energies those
-         in 45 nm.
+         seconds are rough. --baseline trains dense networks beside the runs of "plain" (dense.py,
+         extra torch): their operations are multiplications, and energies those in 45 nm.
          python -m bench.suite.frontier [--task NAME] [--seeds N] [--condition NAME ...]
                                         [--baseline gru --baseline ann] [--bits 4]
          ``--task`` is one of SWEEPS.
@@ -96,7 +96,6 @@ def main() -> None:
     given = {
         "--chip": CHIPS,
         "--condition": options.condition or sweep.conditions(),
-        "--baseline": options.baseline or (),
         "--bits": options.bits or (),
     }
     for option, values in given.items():
@@ -104,6 +103,12 @@ def main() -> None:
             command += [option, value]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     points = json.loads(done.stdout)["points"]
+    plain = [run["folder"] for point in points if point["name"] == "plain" for run in point["runs"]]
+    for kind in options.baseline or ():
+        from bench.suite.dense import dense_point  # loads PyTorch
+
+        folders = [options.folder / options.task / folder for folder in plain]
+        points.append(dense_point(kind, folders, CHIPS))
     report([row(options.task, point, run) for point in points for run in point["runs"]], options)
 
 

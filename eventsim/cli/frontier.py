@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 
@@ -39,18 +39,12 @@ class FrontierOptions:
         "combination.",
         metavar="SETTING=VALUES",
     )
-    baseline: list[str] | None = opt.option(
-        None,
-        "A dense network to compare with, trained by PyTorch (extra torch): gru, rnn on "
-        "frames, ann on event counts; repeat for more.",
-    )
     bits: list[int] | None = opt.option(
         None,
         "Also round the weights of every trained network to this number of bits, without "
         "training, as further points. Repeat for more.",
         min=1,
     )
-    frame: opt.FrameOption = 10.0
     dt: float | None = opt.option(
         None, "Time step of the clocked terms; by default each chip's.", metavar="MS"
     )
@@ -90,8 +84,7 @@ def frontier_command(
 
     eventsim frontier --data fsdd --axis train.sparse.sparsity=0.5,0.9 --axis network.tau_syn=5,10
     """
-    from eventsim.frontier import DenseBaseline, Question, gather, write_frontier
-    from eventsim.frontier.dense import find_torch
+    from eventsim.frontier import Question, gather, write_frontier
     from eventsim.frontier.points import check_classes
     from eventsim.frontier.tables import notes, point_tables
     from eventsim.frontier.write import PAGE, POINTS, ROWS, plain
@@ -106,11 +99,6 @@ def frontier_command(
     question = Question(
         chips=chips, part=asked.split or PART, samples=asked.samples, step_ms=asked.dt
     )
-    baselines = [
-        DenseBaseline(kind=cast(Any, kind), frame_ms=asked.frame) for kind in asked.baseline or ()
-    ]
-    if baselines:
-        find_torch()  # before anything runs
     selection = Selection(conditions=tuple(asked.condition or ()), **selected)
     root = asked.out or Path("runs") / "frontiers" / resolve(recipe, task, selection).name
     plan, ended = experiment_runs.run_recipe(recipe, task, selection, root, how)
@@ -118,7 +106,6 @@ def frontier_command(
         plan,
         root,
         question,
-        baselines=baselines,
         bits=tuple(dict.fromkeys(asked.bits or ())),
         watch=lambda label: say(f"measuring {label}"),
     )

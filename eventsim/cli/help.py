@@ -15,6 +15,8 @@ from rich.text import Text
 from typer.core import TyperCommand
 
 from eventsim.cli.fields import filled
+from eventsim.cli.gone import told_of_gone
+from eventsim.errors import ParameterError
 
 COMMON_EXAMPLES = 4
 NAMES_WIDTH = 26  # longer names stand on a line of their own
@@ -40,6 +42,16 @@ class Helped(TyperCommand):
 
     common: tuple[str, ...] = ()
     """Parameters that ``--help`` shows; all, where none is named."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As Typer's; of options that are gone it says what to type now."""
+        told = told_of_gone(args)
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            if told is None:
+                raise
+            raise ParameterError(told) from error
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Print the help, in the colours of the terminal."""

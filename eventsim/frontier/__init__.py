@@ -5,7 +5,6 @@
 ``frontier.json`` beside it.
 """
 
-from eventsim.frontier.dense import DenseBaseline
 from eventsim.frontier.measure import Measured, Question, measure
 from eventsim.frontier.pareto import pareto_front
 from eventsim.frontier.points import ChipNote, Frontier, Point, SweptRun, gather
@@ -13,6 +12,6 @@ from eventsim.frontier.write import write_frontier
 from eventsim.mapping.fits import Fit, fit_on
 
 __all__ = [
-    "ChipNote", "DenseBaseline", "Fit", "Frontier", "Measured", "Point", "Question", "SweptRun",
-    "fit_on", "gather", "measure", "pareto_front", "write_frontier",
+    "ChipNote", "Fit", "Frontier", "Measured", "Point", "Question", "SweptRun", "fit_on",
+    "gather", "measure", "pareto_front", "write_frontier",
 ]  # fmt: skip

@@ -15,14 +15,12 @@ from eventsim.experiment.statistics import Summary
 from eventsim.frontier.measure import ACCURACY
 from eventsim.frontier.points import Frontier, Key, Kind, Point
 from eventsim.plot import style
-from eventsim.plot.style import BLUE, INK, MUTED, ORANGE, VERMILION
+from eventsim.plot.style import BLUE, INK, MUTED, ORANGE
 
 POINT = "point-"  # begins the ids of points in the picture, before their number
 PJ_PER_UJ = 1e6
 # Marker, and colour of what is on no front.
-_FORMS: Mapping[Kind, tuple[str, str]] = {
-    "exact": ("o", ""), "grid": ("s", ORANGE), "dense": ("^", VERMILION)
-}  # fmt: skip
+_FORMS: Mapping[Kind, tuple[str, str]] = {"exact": ("o", ""), "grid": ("s", ORANGE)}
 MISFIT = "X"  # the marker of what does not fit on the chip, or was not checked
 MIDDLE = 0.6  # of the width: names of points further right stand on their left
 WIDE = 4.0  # an axis over a wider range is logarithmic
@@ -32,8 +30,8 @@ def draw(frontier: Frontier, axis: Key) -> Figure:
     """Accuracy against that axis; call it inside :func:`eventsim.plot.style.look`.
 
     A dot is a condition: the mean over its seeds with their standard deviation. The line joins the
-    dots on the front. A square is the fixed-step counterpart, a triangle is a dense network. A
-    cross does not fit on the chip of the axis, or was not checked.
+    dots on the front. A square is the fixed-step counterpart. A cross does not fit on the chip of
+    the axis, or was not checked.
     """
     drawn = style.figure(9.0, 5.0)
     axes = drawn.subplots()

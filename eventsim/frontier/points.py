@@ -7,8 +7,8 @@ part**, which training holds out of its own data. The accuracies of the page wer
 recordings. If runs have no validation part, the measured accuracy chooses the front. Such a front
 is as optimistic as any best of many, and the page says so.
 
-Conditions on a grid of time and dense networks are drawn too, but are on no front. A condition
-whose networks do not fit on a chip, or were not checked, is on no front of that chip.
+Conditions on a grid of time are drawn too, but are on no front. A condition whose networks do not
+fit on a chip, or were not checked, is on no front of that chip.
 """
 
 import math
@@ -23,7 +23,6 @@ from eventsim.errors import ParameterError
 from eventsim.events import AnyDataset
 from eventsim.experiment.resolve import Experiment
 from eventsim.experiment.statistics import TIE_DECIMALS, Summary
-from eventsim.frontier.dense import DenseBaseline, dense_numbers
 from eventsim.frontier.measure import (
     ACCURACY,
     CHOICE,
@@ -47,7 +46,7 @@ from eventsim.train.folder import RESULT
 
 REPORT = "index.html"  # of a run, by eventsim report
 ROUNDED = "bits after training"  # among the settings of a point
-Kind = Literal["exact", "grid", "dense"]
+Kind = Literal["exact", "grid"]
 Key = str
 Watch = Callable[[str], None]
 
@@ -65,7 +64,7 @@ class SweptRun:
     link
         Its report if it has one, else its folder; relative as well.
     command
-        That prints the same counts and energies; empty if there is none.
+        That prints the same counts and energies.
     numbers, fits, missing
         As in :class:`eventsim.frontier.Measured`.
     """
@@ -116,7 +115,7 @@ class Point:
     name, title
         Of the condition.
     kind
-        ``exact`` time, its fixed-step counterpart on a ``grid``, or a ``dense`` network.
+        ``exact`` time, or its fixed-step counterpart on a ``grid``.
     settings
         Those in which it differs from some other point, by path.
     runs
@@ -146,16 +145,9 @@ class Point:
         """Whether it is of exact event time."""
         return self.kind == "exact"
 
-    @property
-    def is_dense(self) -> bool:
-        """Whether it is of a dense network."""
-        return self.kind == "dense"
-
     def fit_on(self, chip: ChipNote) -> Fit | None:
-        """Whether it fits on a chip; None if the chip has no cores, or the network no spikes."""
-        if not chip.has_cores or self.is_dense:
-            return None
-        return self.fits.get(chip.name, UNCHECKED)
+        """Whether it fits on a chip; None if the chip has no cores."""
+        return self.fits.get(chip.name, UNCHECKED) if chip.has_cores else None
 
     def lacks(self, axis: Key) -> bool:
         """Whether its cost on an axis is a lower bound: a sum that lacks a term."""
@@ -251,7 +243,6 @@ def gather(
     root: Path,
     asked: Question,
     *,
-    baselines: Sequence[DenseBaseline] = (),
     bits: Sequence[int] = (),
     watch: Watch = lambda label: None,
 ) -> Frontier:
@@ -265,8 +256,6 @@ def gather(
         Its folder.
     asked
         What is measured.
-    baselines
-        Dense networks, each trained beside every finished run of the sweep's baseline.
     bits
         For each number of bits, each condition in exact time gives a further point: its weights
         are rounded to so many bits after training, and nothing is trained again. A condition that
@@ -280,8 +269,6 @@ def gather(
         The networks of the sweep are fitted to values.
     StorageError
         A file of a run is damaged.
-    BackendError
-        Baselines were given, and PyTorch is missing.
     """
     check_classes(plan.title, targets=plan.fits_values)
     data = _Recordings()
@@ -306,10 +293,6 @@ def gather(
             if (variant.name, number) in rounded:
                 plain = settings[variant.name]
                 done.append(_point(variant, plain, rounded[variant.name, number], number))
-    beside = [spec for spec in finished if spec.name == plan.baseline]
-    for baseline in baselines if beside else ():
-        watch(baseline.name)
-        done.append(_dense(baseline, beside, root, asked, data))
     validated = all(CHOICE in point.summary for point in done if point.is_exact)
     n = asked.samples
     some = "" if n is None else f", {n:,} recordings spread over its classes"
@@ -345,28 +328,21 @@ def _point(
 ) -> Point:
     """The point of a condition, perhaps with weights rounded after training."""
     after = "" if bits is None else f", rounded to {bits} bits"
+    chips = dict.fromkeys(name for run in runs for name in run.missing)
+    checked = dict.fromkeys(name for run in runs for name in run.fits)
     return Point(
         name=variant.name if bits is None else f"{variant.name}-{bits}-bits",
         title=variant.title + after,
         kind="exact" if variant.grid is None else "grid",
         settings=settings if bits is None else {**settings, ROUNDED: bits},
         runs=tuple(runs),
-        **_of_all(runs),
-    )
-
-
-def _of_all(runs: Sequence[SweptRun]) -> dict[str, Any]:
-    """The summary of the runs of a point."""
-    chips = dict.fromkeys(name for run in runs for name in run.missing)
-    checked = dict.fromkeys(name for run in runs for name in run.fits)
-    return {
-        "summary": _summary([run.numbers for run in runs]),
-        "fits": {name: Fit.of_runs([run.fits.get(name) for run in runs]) for name in checked},
-        "missing": {
+        summary=_summary([run.numbers for run in runs]),
+        fits={name: Fit.of_runs([run.fits.get(name) for run in runs]) for name in checked},
+        missing={
             chip: tuple(dict.fromkeys(n for run in runs for n in run.missing.get(chip, ())))
             for chip in chips
         },
-    }
+    )
 
 
 def _swept(run: Run, asked: Question, data: "_Recordings", bits: int | None = None) -> SweptRun:
@@ -398,38 +374,6 @@ class _Recordings:
         if key not in self._known:
             self._known[key] = run.data(part)
         return self._known[key]
-
-
-def _dense(
-    baseline: DenseBaseline,
-    beside: Sequence[RunSettings],
-    root: Path,
-    asked: Question,
-    data: _Recordings,
-) -> Point:
-    """The point of a dense network, which is trained beside each run."""
-    runs = []
-    for spec in beside:
-        run = Run(root / spec.label, spec)
-        folder = f"{baseline.name}/{spec.label.partition('/')[2]}"
-        training, tested = data.of(run, "train"), data.of(run, asked.part)
-        runs.append(
-            SweptRun(
-                seed=spec.train.seed,
-                folder=folder,
-                link=f"{folder}/",
-                command=baseline.command(asked, run.folder),
-                **vars(dense_numbers(baseline, run, training, tested, asked, root / folder)),
-            )
-        )
-    return Point(
-        name=baseline.name,
-        title=baseline.title,
-        kind="dense",
-        settings={},
-        runs=tuple(runs),
-        **_of_all(runs),
-    )
 
 
 def _note(name: str, asked: Question) -> ChipNote:

@@ -214,19 +214,10 @@ def notes(frontier: Frontier) -> Iterator[str]:
             "measured again, on the validation part too. Memory is read, where a chip has a figure "
             "of it, with so many bits."
         )
-    if not all(point.is_exact or point.is_dense for point in frontier.points):
+    if not all(point.is_exact for point in frontier.points):
         yield (
             "Squares are networks that were trained, tested and counted in fixed steps. They are "
             "for comparison and on no front."
-        )
-    dense = [point for point in frontier.points if point.is_dense]
-    if dense:
-        names = ", ".join(_missing(dense, *(chip.name for chip in frontier.chips)))
-        yield (
-            "Triangles are dense networks, trained by PyTorch in as many epochs, for which no "
-            "settings were searched. Their operations are multiplications with accumulation, and "
-            "their energy is that of these in 45 nm on every axis: another machine than the chip, "
-            f"and no front.{f' Not in these energies: {names}.' if names else ''}"
         )
     if frontier.absent:
         yield f"Not done yet: {', '.join(frontier.absent)}."
@@ -239,10 +230,11 @@ def notes(frontier: Frontier) -> Iterator[str]:
 
 
 def _lacking(frontier: Frontier) -> Iterator[str]:
-    """Terms that energies of spiking networks and of their encoder leave out, by chip."""
-    spiking = [point for point in frontier.points if not point.is_dense]
+    """Terms that energies of networks and of their encoder leave out, by chip."""
     for chip in frontier.chips:
-        names = ", ".join(_missing(spiking, chip.name))
+        names = ", ".join(
+            dict.fromkeys(n for one in frontier.points for n in one.missing.get(chip.name, ()))
+        )
         if names and chip.has_energy:
             yield f"Not in the energies on {chip.name}: {names}."
         if _has_encoder(frontier, chip):
@@ -250,12 +242,6 @@ def _lacking(frontier: Frontier) -> Iterator[str]:
                 f"Not in the energy of the encoder on {chip.name}: memory of the encoder, and its "
                 "operations of which the chip has no figure. eventsim cost names them."
             )
-
-
-def _missing(points: Sequence[Point], *chips: str) -> list[str]:
-    """Names of the terms that the energies of any of the points lack."""
-    every = (one.missing.get(chip, ()) for one in points for chip in chips)
-    return list(dict.fromkeys(name for names in every for name in names))
 
 
 def _runs_of(frontier: Frontier) -> str:

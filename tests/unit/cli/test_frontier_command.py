@@ -2,7 +2,6 @@
 
 import csv
 import html
-import importlib.util
 import json
 import shlex
 import shutil
@@ -435,7 +434,7 @@ def test_run_that_fails_is_named_and_the_others_are_measured(recipe):
         (("--axis", "train.gain=1", "--axis", "train.gain=2"), "given twice"),
         (("--axis", "train.gian=1,2"), "'gian'"),
         (("--chip", "lohi"), "Chip 'lohi' is unknown"),
-        (("--baseline", "lstm"), "expected one of gru, rnn, ann"),
+        (("--baseline", "gru"), "bench/suite/frontier.py"),
         (("--condition", "pruned"), "no condition 'pruned'"),
     ],
 )
@@ -453,26 +452,3 @@ def test_two_chips_of_one_name_or_title_are_refused(recipe, tmp_path, name, what
     text = (files("eventsim.chips") / "loihi.toml").read_text()
     mine.write_text(text.replace('name = "loihi"', f'name = "{name}"'))
     refused(*SWEEP, recipe, "--chip", "loihi", "--chip", mine).says(f"both of the {what}")
-
-
-@pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="PyTorch is there")
-def test_baseline_without_pytorch_says_how_to_get_it(recipe):
-    refused(*SWEEP, recipe, "--baseline", "gru").says("eventsim-snn[torch]")
-
-
-@pytest.mark.thorough("trains a sweep of its own")
-def test_dense_baselines_stand_beside_and_on_no_front(recipe):
-    pytest.importorskip("torch")
-    only = ("--condition", "plain", "--baseline", "gru", "--baseline", "ann", "--json")
-    outcome = done(*SWEEP, recipe, *only)
-    plain, gru, ann = outcome.json["points"]
-    assert (gru["kind"], gru["front"], ann["front"]) == ("dense", [], [])
-    found = told(*shlex.split(gru["runs"][0]["command"])[1:])
-    printed = next(one for one in found["dense"] if one["cell"] == "gru")
-    numbers = gru["runs"][0]["numbers"]
-    assert numbers["energy_pj:loihi"] == pytest.approx(printed["energy_pj_per_sample"], rel=1e-12)
-    assert numbers["synaptic_operations"] == pytest.approx(printed["macs_per_sample"], rel=1e-12)
-    close = ann["summary"]["parameters"]["mean"] / plain["summary"]["parameters"]["mean"]
-    assert 0.5 < close < 2.0
-    again = call(*SWEEP, recipe, *only)
-    assert again.json["points"][1] == gru

@@ -170,15 +170,7 @@ def test_leakage_without_cores_and_an_encoder_without_memory_are_lower_bounds_to
     assert tech["leakage"] == "1 µJ"  # its sums lack a spike alone
     assert any("memory of the encoder" in note for note in notes(both))
     assert not any("memory of the encoder" in note for note in notes(frontier))
-
-
-def test_notes_name_what_the_energies_of_dense_networks_lack(frontier):
-    lacking = {"small": ("bias_additions", "memory_byte"), "tech": ("bias_additions",)}
-    dense = replace(frontier.points[0], title="Dense", kind="dense", missing=lacking)
-    found = list(notes(replace(frontier, points=(*frontier.points, dense))))
-    (line,) = (note for note in found if "Triangles" in note)
-    assert line.endswith("Not in these energies: bias_additions, memory_byte.")
-    assert "Not in the energies on tech: spike." in found
+    assert "Not in the energies on tech: spike." in notes(frontier)
 
 
 def test_picture_draws_them_as_crosses_with_their_state(frontier):

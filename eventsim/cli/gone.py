@@ -1,0 +1,16 @@
+"""Words of an older command line, and what to type now; for one release each."""
+
+from collections.abc import Mapping, Sequence
+
+GONE: Mapping[str, str] = {
+    "--baseline": "bench/suite/frontier.py of a checkout trains dense networks; eventsim cost "
+    "prints the operations of a GRU and an RNN",
+}
+
+
+def told_of_gone(arguments: Sequence[str]) -> str | None:
+    """What to type in place of the first of these arguments that is gone; None if none is."""
+    words = f" {' '.join(arguments)} ".replace("=", " ")
+    return next(
+        (f"{old} is gone: {new}." for old, new in GONE.items() if f" {old} " in words), None
+    )
