@@ -59,6 +59,7 @@ _COLUMN_OF = {word: name for name, words in (_NAMES | _ADDRESS).items() for word
 # Words that a name of a channel or of a sample may have behind the first one.
 _NUMBER_WORDS = ("id", "ids", "no", "nr", "number", "index", "idx", "address", "addr", "channel")
 DROP = "-"
+_PLAIN = ("time", "channel", "sample")  # columns without names
 _SPELLINGS: dict[Unit, tuple[str, ...]] = {
     "s": ("s", "sec", "secs", "second", "seconds"),
     "ms": ("ms", "msec", "msecs", "millis", "millisecond", "milliseconds"),
@@ -114,14 +115,14 @@ def table_of(path: Path, given: Sequence[str] | None, size: Size | None) -> Tabl
     if numbers and given is None and len(cells) not in (2, 3):
         raise DataError(
             f"{where}: has {len(cells)} columns and no names, expected time, channel and perhaps "
-            f"sample. Name the columns in a first line, or so: {_asked(_plain(len(cells)))}."
+            f"sample. Name the columns in a first line, or so: {_all_asked(len(cells))}."
         )
     if given is not None and len(given) != len(cells):
         raise DataError(
             f"{where}: has {len(cells)} columns, {len(given)} were named: {','.join(given)}. Name "
-            f"all of them, and those to drop by a dash: {_asked(_plain(len(cells)))}."
+            f"all of them, and those to drop by a dash: {_all_asked(len(cells))}."
         )
-    called = tuple(given or (_plain(len(cells)) if numbers else cells))
+    called = tuple(given or (_PLAIN[: len(cells)] if numbers else cells))
     columns, unit = read_names(called, where, line)
     if given is not None and not numbers:
         unit = _common(unit, _unit_of_header(cells[columns["time"]], where), where)
@@ -150,9 +151,10 @@ def role_of(cell: str) -> str | None:
     return column if column is not None and _is_whole_name(column, cell) else None
 
 
-def _plain(n: int) -> tuple[str, ...]:
-    """Names of ``n`` columns without names."""
-    return ("time", "channel", "sample")[:n] + ("-",) * (n - 3)
+def _all_asked(n: int) -> str:
+    """How ``n`` columns of which nothing is known are named: a third one may be a polarity."""
+    sample = "" if n < 3 else f"; {_PLAIN[2]} in place of a dash if it numbers the recordings"
+    return _asked((*_PLAIN[:2], *[DROP] * (n - 2))) + sample
 
 
 def _asked(names: Sequence[str]) -> str:
@@ -189,7 +191,7 @@ def read_names(called: Sequence[str], where: str, line: str) -> tuple[dict[str, 
         raise DataError(
             f"{where}: {line[:80]!r} is neither numbers nor names of columns. Expected a time and "
             "a channel, for example 'time_us,channel'; or name all columns so: "
-            f"{_asked(_plain(len(called)))}."
+            f"{_all_asked(len(called))}."
         )
     if unknown:
         kept = [DROP if k in unknown else cell for k, cell in enumerate(called)]
