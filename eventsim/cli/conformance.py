@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from eventsim.cli.options import JsonOption
+from eventsim.cli.options import BACKEND, JsonOption
 from eventsim.cli.terminal import CHECK_FAILED, present, say_backend, stdout
 from eventsim.conformance import (
     Case,
@@ -32,12 +32,7 @@ WRONG = ("failed", "error")
 
 
 def conformance_command(
-    backend: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Backend: auto, cuda, cpu, reference, or all that run here. Repeat for more."
-        ),
-    ] = None,
+    backend: Annotated[list[str] | None, BACKEND] = None,
     precision: Annotated[Chosen, typer.Option("--precision")] = "double",
     case: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only this case; repeat for more.")
@@ -58,7 +53,8 @@ def conformance_command(
 
     Grazing peaks, own spikes in one gap, simultaneous events, equal time constants, long silence,
     large times, delayed loops and more, each with its answer to 30 digits and its tolerance. The
-    exit code is 1 if a case that is supported fails.
+    exit code is 1 if a case that is supported fails. Repeat --backend for more; all stands for
+    every backend that runs here.
 
     [bold]Examples[/bold]
 

@@ -50,9 +50,7 @@ class CostOptions:
         "Chip or technology, or a TOML file of your own; repeat for more, all for all. "
         f"By default {' and '.join(DEFAULT_CHIPS)}.",
     )
-    dt: float | None = opt.option(
-        None, "Time step of the clocked terms; by default that of each chip.", metavar="MS"
-    )
+    dt: opt.ClockOption = None
     frame: opt.FrameOption = 10.0
     weight_bits: WeightBitsOption = None
     bits: int | None = opt.option(None, "Round all weights to so many bits first.", min=1)

@@ -11,7 +11,14 @@ import typer
 
 from eventsim.cli.begin import how_read, show_read
 from eventsim.cli.events import audio_of, find_for, find_network
-from eventsim.cli.options import JsonOption, NetArgument, SamplesOption, option, option_name
+from eventsim.cli.options import (
+    JsonOption,
+    NetArgument,
+    SamplesOption,
+    WhichOption,
+    option,
+    option_name,
+)
 from eventsim.cli.reading import MeasuredReading, Reading
 from eventsim.cli.terminal import CHECK_FAILED, present, say, show_table, stdout
 from eventsim.conformance.round_trip import RoundTrip, round_trip
@@ -21,7 +28,7 @@ from eventsim.events import AudioTables, Dataset, EventStream
 from eventsim.network import Network
 from eventsim.network.nir import NirWarning, read_nir, write_nir
 from eventsim.report.web import UNKNOWN, WebExport, export_web
-from eventsim.runs.run import Which, load_any
+from eventsim.runs.run import load_any
 
 N_SAMPLES, DURATION, RATE = 4, 200.0, 50.0  # of the events of a check: ms, events per second
 Program = Literal["norse", "snntorch", "spikingjelly", "rockpool"]
@@ -49,11 +56,7 @@ class ExportOptions:
     lossy: bool = option(
         False, "Warn of what the target program cannot express, in place of an error.", "--lossy"
     )
-    which: Which = option(
-        "last",
-        "Network of a run: of the last epoch, chosen by validation, or untrained.",
-        "--network",
-    )
+    which: WhichOption = "last"
     events: str | None = option(
         None,
         "Events for the check, or for the page: a data set, or a file of events. For C and "

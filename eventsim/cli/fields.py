@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 
 import typer
 
-from eventsim.cli.options import OPTION, option_name, read_pair, read_pairs
+from eventsim.cli.options import OPTION, SHARED, option_name, read_pair, read_pairs
 from eventsim.entries import hints_of
 from eventsim.entries.described import meanings
 
@@ -46,7 +46,7 @@ def fields_of(kind: type, *names: str, panel: str, prefix: str = "") -> _Options
     prefix
         Before the names of the options: ``activity_`` makes ``--activity-target`` of ``target``.
     """
-    hints, texts = hints_of(kind), meanings(kind)
+    hints, texts = hints_of(kind), {**meanings(kind), **SHARED}
 
     def values(given: Table) -> Table:
         said = {name: given[prefix + name] for name in names if given[prefix + name] is not None}

@@ -45,9 +45,7 @@ class FrontierOptions:
         "training, as further points. Repeat for more.",
         min=1,
     )
-    dt: float | None = opt.option(
-        None, "Time step of the clocked terms; by default each chip's.", metavar="MS"
-    )
+    dt: opt.ClockOption = None
     out: Path | None = opt.option(None, "runs/frontiers/RECIPE-TASK by default.", metavar="FOLDER")
     condition: experiment_runs.ConditionsOption = None
     split: opt.SplitOption = None

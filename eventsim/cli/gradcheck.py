@@ -22,7 +22,7 @@ from eventsim.adjoint import Loss, backward, gradcheck
 from eventsim.arrays import Floats
 from eventsim.cli import completion
 from eventsim.cli.events import find_network
-from eventsim.cli.options import JsonOption
+from eventsim.cli.options import BACKEND, JsonOption
 from eventsim.cli.terminal import CHECK_FAILED, present, say_backend, show_table, stdout
 from eventsim.engine import simulate
 from eventsim.engine.contract.registry import set_threads
@@ -56,7 +56,7 @@ def gradcheck_command(
         int, typer.Option(min=1, help="Entries compared per parameter array.")
     ] = 4,
     tolerance: Annotated[float, typer.Option(help="Largest relative error that passes.")] = 1e-6,
-    backend: Annotated[str, typer.Option(help="Backend that is checked.")] = "cpu",
+    backend: Annotated[str, BACKEND] = "cpu",
     as_json: JsonOption = False,
 ) -> None:
     """Check the gradients: against finite differences, and against the reference backend.

@@ -15,6 +15,7 @@ import typer
 from eventsim.cli.events import audio_of, find_for, find_network, run_of
 from eventsim.cli.fields import Table, fields_of
 from eventsim.cli.options import (
+    JsonOption,
     Machine,
     RunArgument,
     SamplesOption,
@@ -85,9 +86,7 @@ def listen_command(
     asked: ListenOptions,
     reading: MeasuredReading,
     machine: Machine,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="A JSON object per line on stdout, no tables.")
-    ] = False,
+    as_json: JsonOption = False,
     settings: Annotated[
         Table, fields_of(ListenSettings, *SETTINGS, panel="Events and answers (times in ms)")
     ],

@@ -93,7 +93,12 @@ LogOption = Annotated[
         "run.",
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, no tables.")]
+JsonOption = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="JSON on stdout, no tables: one object; listen prints one per line."
+    ),
+]
 SplitOption = Annotated[
     str | None,
     typer.Option(
@@ -130,16 +135,20 @@ SamplesOption = Annotated[
         "labels the first ones.",
     ),
 ]
-BackendOption = Annotated[
-    str | None,
-    typer.Option(
-        "--backend",
-        help="auto (cuda where there is a device, else cpu), cuda, cpu, or reference (slow, the "
-        "definition).",
-    ),
-]
+BACKEND = typer.Option(
+    "--backend",
+    help="Backend of exact time: auto (cuda where there is a device, else cpu), cuda, cpu, or "
+    "reference (slow, the definition).",
+)
+BackendOption = Annotated[str | None, BACKEND]
 ThreadsOption = Annotated[
     int | None, typer.Option("--threads", min=1, help="Threads; all cores by default.")
+]
+ClockOption = Annotated[
+    float | None,
+    typer.Option(
+        "--dt", metavar="MS", help="Time step of the clocked terms; by default each chip's."
+    ),
 ]
 FrameOption = Annotated[
     float, typer.Option("--frame", metavar="MS", help="Length of a frame of the dense RNN and GRU.")
@@ -148,6 +157,9 @@ NeuronsPerCoreOption = Annotated[
     int | None,
     typer.Option("--neurons-per-core", min=1, help="Use at most this number of neurons of a core."),
 ]
+
+# Help in place of the meaning of a setting that is an option of other commands, too.
+SHARED = {"backend": BACKEND.help}
 
 
 def option(

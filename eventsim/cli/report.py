@@ -63,9 +63,7 @@ class ReportOptions:
         "chips; repeat for more.",
         min=1,
     )
-    dt: float | None = opt.option(
-        None, "Time step of the clocked terms; by default each chip's.", metavar="MS"
-    )
+    dt: opt.ClockOption = None
     frame: opt.FrameOption = 10.0
     weight_bits: WeightBitsOption = None
     seed: int = opt.option(0, "Seed of the mapping.", min=0)
