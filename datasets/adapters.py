@@ -148,8 +148,9 @@ class AdaptedSet:
         given = self.sensor_size or getattr(self.samples, "sensor_size", None)
         if given is None:
             raise DataError(
-                f"{self.name}: does not say how large its sensor is. Pass sensor_size=(width, "
-                "height, polarities)."
+                self.name,
+                "does not say how large its sensor is",
+                remedy="Pass sensor_size=(width, height, polarities).",
             )
         return checked_size(given)
 
@@ -216,8 +217,9 @@ class AdaptedSet:
         found = self.samples[index]
         if not (isinstance(found, tuple) and len(found) == 2):
             raise DataError(
-                f"{self.name}, sample {index}: is no pair (events, target), but "
-                f"{type(found).__name__}. Adapt it with a class of your own that gives pairs."
+                f"{self.name}, sample {index}",
+                f"is no pair (events, target), but {type(found).__name__}",
+                remedy="Adapt it with a class of your own that gives pairs.",
             )
         return found
 
@@ -225,14 +227,16 @@ class AdaptedSet:
         try:
             return _stream_of(arrays, self.size, self.unit)
         except DataError as error:
-            raise DataError(f"{self.name}: {error}") from error
+            raise error.seen_from(self.name, DataError) from error
 
     def _label(self, target: Any, index: int) -> int:
         value = target if self.label is None else self.label(target)
         if not isinstance(value, int | np.integer) or value < 0:
             raise DataError(
-                f"{self.name}, sample {index}: its label is {value!r}, expected an int >= 0. Pass "
-                "label=, a function from the target to one."
+                f"{self.name}, sample {index}",
+                f"its label is {value!r}",
+                "an int >= 0",
+                "Pass label=, a function from the target to one.",
             )
         return int(value)
 
@@ -265,16 +269,18 @@ def _check_fields(array: Any, index: int) -> None:
     others = [name for name in names if name not in ("t", "x", "y", "p")]
     if others:
         raise DataError(
-            f"sample {index}: has the fields {', '.join(names)}, expected t, x, y and p; "
-            f"{', '.join(others)} would be lost. Drop them on purpose, "
-            f"numpy.lib.recfunctions.drop_fields(events, {others}), or put them into x."
+            f"sample {index}",
+            f"has the fields {', '.join(names)}",
+            f"t, x, y and p; {', '.join(others)} would be lost",
+            f"Drop them on purpose, numpy.lib.recfunctions.drop_fields(events, {others}), or put "
+            "them into x.",
         )
     for name in names:
         kinds = {"t": "iuf", "x": "iu", "y": "iu", "p": "iub"}.get(name)
         if kinds is not None and array[name].dtype.kind not in kinds:
             expected = "numbers" if name == "t" else "integers"
             raise DataError(
-                f"sample {index}: field {name} has type {array[name].dtype}, expected {expected}."
+                f"sample {index}", f"field {name} has type {array[name].dtype}", expected
             )
 
 

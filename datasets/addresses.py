@@ -57,7 +57,7 @@ def channels_of(fields: Mapping[str, NDArray[Any]], size: Size, *, where: str) -
             continue
         if name not in fields:
             raise DataError(
-                f"{where}: has no field {name}, but sensor_size says {extent} values of it."
+                where, f"has no field {name}, but sensor_size says {extent} values of it"
             )
         values = fields[name].astype(np.int64)
         if name == "p" and (values == -1).any():

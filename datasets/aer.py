@@ -123,7 +123,7 @@ def load(
     begin = _begin(raw, place, after_reset)
     ticks, values = raw.ticks[begin:], {name: v[begin:] for name, v in raw.values.items()}
     if not ticks.size:
-        raise DataError(f"{place}: holds no event of sensor {raw.sensor.name!r}.")
+        raise DataError(place, f"holds no event of sensor {raw.sensor.name!r}")
     chosen = np.ones(ticks.size, dtype=bool)
     for name, value in (where or {}).items():
         chosen &= values[name] == value
@@ -165,8 +165,10 @@ def _read(path: Path, sensor: Sensor | None) -> aer_files.RawEvents:
         if version == "4.0":
             return aer_dv.read(file, size, path, header, sensor)
     raise DataError(
-        f"{path}: is AEDAT of version {version[:20]!r}, expected 1.0, 2.0, 3.1 or 4.0. Convert it "
-        "with the software that wrote it."
+        path,
+        f"is AEDAT of version {version[:20]!r}",
+        "1.0, 2.0, 3.1 or 4.0",
+        "Convert it with the software that wrote it.",
     )
 
 
@@ -184,8 +186,9 @@ def _checked_fields(
     for name, value in (where or {}).items():
         if not 0 <= value < sensor.sizes[name]:
             raise DataError(
-                f"where: {name} is {value}, expected 0 .. {sensor.sizes[name] - 1} of sensor "
-                f"{sensor.name!r}."
+                "where",
+                f"{name} is {value}",
+                f"0 .. {sensor.sizes[name] - 1} of sensor {sensor.name!r}",
             )
     return names
 
@@ -200,9 +203,11 @@ def _begin(raw: aer_files.RawEvents, path: Path, after_reset: bool) -> int:
     if not after_reset:
         back = (raw.ticks[k - 1] - raw.ticks[k]) * raw.sensor.tick_us / 1000.0
         raise DataError(
-            f"{path}, event {k}: its time is {back:.6g} ms before that of the event before it. The "
-            f"clock was reset ({resets.size} times), or the file is damaged or of another address "
-            "width. Pass after_reset=True to read what follows the last reset."
+            f"{path}, event {k}",
+            f"its time is {back:.6g} ms before that of the event before it",
+            remedy=f"The clock was reset ({resets.size} times), or the file is damaged or of "
+            "another address width. Pass after_reset=True to read what follows the last "
+            "reset.",
         )
     return k
 

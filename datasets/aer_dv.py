@@ -42,22 +42,27 @@ def read(
     largest = _walk(file, size, path)
     if importlib.util.find_spec("aedat") is None:
         raise DataError(
-            f"{path}: is AEDAT 4, which needs the package aedat: {install_hint('aedat')}. "
-            "Versions 1, 2 and 3.1 are read without it."
+            path,
+            f"is AEDAT 4, which needs the package aedat: {install_hint('aedat')}",
+            remedy="Versions 1, 2 and 3.1 are read without it.",
         )
     records, found = _decoded(path, size, largest)
     if records["t"].size and not (
         records["t"].max() < 2**63 and records["t"].max() - records["t"].min() < LONGEST_TIME
     ):
         raise DataError(
-            f"{path}: times reach from {records['t'].min()} to {records['t'].max()} us, expected "
-            "us since 1970. The file is damaged."
+            path,
+            f"times reach from {records['t'].min()} to {records['t'].max()} us",
+            "us since 1970",
+            "The file is damaged.",
         )
     chosen = sensor or _camera(found["width"], found["height"], path)
     if set(chosen.names) != {"x", "y", "polarity"}:
         raise DataError(
-            f"{path}: sensor {chosen.name!r} has fields {chosen.names}, but events of AEDAT 4 have "
-            "x, y and polarity. Leave the sensor out: the file names its size."
+            path,
+            f"sensor {chosen.name!r} has fields {chosen.names}, but events of AEDAT 4 have x, y "
+            "and polarity",
+            remedy="Leave the sensor out: the file names its size.",
         )
     values = {
         name: records[key].astype(np.int32)
@@ -71,7 +76,7 @@ def read(
 
 def _camera(width: int, height: int, path: Path) -> Sensor:
     if width < 1 or height < 1:
-        raise DataError(f"{path}: says that its sensor has {width} x {height} pixels.")
+        raise DataError(path, f"says that its sensor has {width} x {height} pixels")
     fields = (Field("polarity", 2, 0, 1), Field("y", height, 1, 15), Field("x", width, 16, 16))
     return Sensor(name=f"camera of {width} x {height}", fields=fields)
 
@@ -84,21 +89,24 @@ def _walk(file: BinaryIO, size: int, path: Path) -> int:
     if position != -1:
         if not at <= position <= size:
             raise DataError(
-                f"{path}: places its index at byte {position}, expected {at} to {size}. The file "
-                "is truncated or damaged."
+                path,
+                f"places its index at byte {position}",
+                f"{at} to {size}",
+                "The file is truncated or damaged.",
             )
         end = position
     largest = 0
     while at < end:
         if end - at < 8:
-            raise DataError(f"{path}, packet at byte {at}: its header is cut off.")
+            raise DataError(f"{path}, packet at byte {at}", "its header is cut off")
         file.seek(at)
         _, length = struct.unpack("<II", file.read(8))
         at += 8
         if length > end - at:
             raise DataError(
-                f"{path}, packet at byte {at - 8}: claims {length} bytes, but only {end - at} "
-                "follow. The file is truncated or damaged."
+                f"{path}, packet at byte {at - 8}",
+                f"claims {length} bytes, but only {end - at} follow",
+                remedy="The file is truncated or damaged.",
             )
         largest = max(largest, length)
         at += length
@@ -109,8 +117,9 @@ def _exactly(file: BinaryIO, length: int, size: int, path: Path, what: str) -> b
     left = size - file.tell()
     if length > left:
         raise DataError(
-            f"{path}, byte {file.tell()}: the {what} takes {length} bytes, but only {left} follow. "
-            "The file is truncated or damaged."
+            f"{path}, byte {file.tell()}",
+            f"the {what} takes {length} bytes, but only {left} follow",
+            remedy="The file is truncated or damaged.",
         )
     return file.read(length)
 
@@ -128,7 +137,7 @@ def _index_position(buffer: bytes, path: Path) -> int:
         (offset,) = struct.unpack_from("<H", buffer, vtable + 6)
         return int(struct.unpack_from("<q", buffer, table + offset)[0]) if offset else -1
     except struct.error as error:
-        raise DataError(f"{path}: its description is damaged ({error}).") from error
+        raise DataError(path, f"its description is damaged ({error})") from error
 
 
 def _decoded(path: Path, size: int, largest: int) -> tuple[Any, dict[str, Any]]:

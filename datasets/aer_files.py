@@ -72,12 +72,15 @@ def read_header(file: BinaryIO, path: Path) -> tuple[str, ...]:
         if not (line.startswith(b"#") and line.endswith(b"\n") and _is_text(line)):
             if begin + len(line) >= LARGEST_HEADER:
                 raise DataError(
-                    f"{path}: has a header of more than {LARGEST_HEADER} bytes. It is damaged."
+                    path,
+                    f"has a header of more than {LARGEST_HEADER} bytes",
+                    remedy="It is damaged.",
                 )
             if line.startswith(b"#!") and not lines:
                 raise DataError(
-                    f"{path}: begins as an AEDAT file, but its first line does not end. It is "
-                    "truncated or damaged."
+                    path,
+                    "begins as an AEDAT file, but its first line does not end",
+                    remedy="It is truncated or damaged.",
                 )
             file.seek(begin)
             return tuple(lines)
@@ -133,13 +136,16 @@ def _sensor_of_header(path: Path, header: tuple[str, ...], key: str) -> Sensor:
             sensor = sensor_of_chip(chip)
             if sensor is None:
                 raise DataError(
-                    f"{path}: was recorded by {chip[:60]!r}, whose addresses are not known. Name "
-                    "a sensor with the same addresses, or pass a Sensor of your own."
+                    path,
+                    f"was recorded by {chip[:60]!r}, whose addresses are not known",
+                    remedy="Name a sensor with the same addresses, or pass a Sensor of your own.",
                 )
             return sensor
     raise DataError(
-        f"{path}: does not say what recorded it. Name the sensor, for example nas_64_stereo "
-        "for a NAS cochlea recorded by jAER, or dvs128."
+        path,
+        "does not say what recorded it",
+        remedy="Name the sensor, for example nas_64_stereo for a NAS cochlea recorded by jAER, "
+        "or dvs128.",
     )
 
 
@@ -149,9 +155,10 @@ def _fields(address: NDArray[np.uint32], sensor: Sensor, path: Path, record: Int
     if strange.size:
         k = strange[0]
         raise DataError(
-            f"{path}, event {record[k]}: address {int(address[k]):#x} has bits that sensor "
-            f"{sensor.name!r} does not use ({sensor.known:#x}). It is another sensor, or its "
-            "addresses have another width."
+            f"{path}, event {record[k]}",
+            f"address {int(address[k]):#x} has bits that sensor {sensor.name!r} does not use "
+            f"({sensor.known:#x})",
+            remedy="It is another sensor, or its addresses have another width.",
         )
     values: Values = {}
     for field in sensor.fields:
@@ -168,9 +175,10 @@ def check_sizes(values: Values, sensor: Sensor, path: Path, record: Ints) -> Non
         if bad.size:
             k = bad[0]
             raise DataError(
-                f"{path}, event {record[k]}: {field.name} is {values[field.name][k]}, expected "
-                f"0 .. {field.size - 1} of sensor {sensor.name!r}. It is another sensor, or the "
-                "file is damaged."
+                f"{path}, event {record[k]}",
+                f"{field.name} is {values[field.name][k]}",
+                f"0 .. {field.size - 1} of sensor {sensor.name!r}",
+                "It is another sensor, or the file is damaged.",
             )
 
 
@@ -221,12 +229,14 @@ def read_caer(
 
 def _check_caer_header(path: Path, header: tuple[str, ...]) -> None:
     if header[-1] != "#!END-HEADER":
-        raise DataError(f"{path}: has no line '#!END-HEADER'. It is truncated or damaged.")
+        raise DataError(path, "has no line '#!END-HEADER'", remedy="It is truncated or damaged.")
     form = next((line for line in header if line.startswith("#Format:")), "#Format: RAW")
     if form.split(":", 1)[1].strip() != "RAW":
         raise DataError(
-            f"{path}: packets are stored as {form[8:].strip()[:40]!r}, expected RAW. Record it "
-            "without compression, or convert it."
+            path,
+            f"packets are stored as {form[8:].strip()[:40]!r}",
+            "RAW",
+            "Record it without compression, or convert it.",
         )
 
 
@@ -235,16 +245,17 @@ def _packet(content: NDArray[np.uint8], at: int, begin: int, path: Path) -> tupl
     where = f"{path}, packet at byte {begin + at}"
     left = content.size - at - _PACKET.size
     if left < 0:
-        raise DataError(f"{where}: its header of 28 bytes is cut off. The file is truncated.")
+        raise DataError(where, "its header of 28 bytes is cut off", remedy="The file is truncated.")
     header = _PACKET.unpack(content[at : at + _PACKET.size].tobytes())
     kind, source, size, offset, overflow, capacity, number, valid = header
     plain = kind not in _WORDS or (size, offset) == (8, 4)
     if kind < 0 or size < 1 or overflow < 0 or not 0 <= valid <= number <= capacity or not plain:
-        raise DataError(f"{where}: its header {header} makes no sense. The file is damaged.")
+        raise DataError(where, f"its header {header} makes no sense", remedy="The file is damaged.")
     if number * size > left:
         raise DataError(
-            f"{where}: claims {number} events of {size} bytes, but only {left} bytes follow. The "
-            "file is truncated or damaged."
+            where,
+            f"claims {number} events of {size} bytes, but only {left} bytes follow",
+            remedy="The file is truncated or damaged.",
         )
     return kind, source, number, overflow, at + _PACKET.size + number * size
 
@@ -259,11 +270,11 @@ def _wanted(
     found = sorted(key for key in blocks if key[0] in kinds)
     if not found:
         raise DataError(
-            f"{path}: holds no {' or '.join(_TYPES[k] for k in sorted(kinds) or _WORDS)} events."
+            path, f"holds no {' or '.join(_TYPES[k] for k in sorted(kinds) or _WORDS)} events"
         )
     if len(kinds) > 1:
         raise DataError(
-            f"{path}: holds polarity and ear events. Name the sensor whose events you want."
+            path, "holds polarity and ear events", remedy="Name the sensor whose events you want."
         )
     return found[0]
 
@@ -273,8 +284,9 @@ def _placed(sensor: Sensor, kind: int, path: Path) -> Sensor:
     words = _WORDS[kind]
     if not set(sensor.names) <= set(words):
         raise DataError(
-            f"{path}: sensor {sensor.name!r} has fields {sensor.names}, but {_TYPES[kind]} events "
-            f"of AEDAT 3.1 have {tuple(words)}."
+            path,
+            f"sensor {sensor.name!r} has fields {sensor.names}, but {_TYPES[kind]} events of "
+            f"AEDAT 3.1 have {tuple(words)}",
         )
     fields = tuple(Field(f.name, f.size, *words[f.name]) for f in sensor.fields)
     return Sensor(name=sensor.name, fields=fields, unused=1)  # bit 0 marks valid events
@@ -287,8 +299,10 @@ def _joined(parts: list[Any], path: Path) -> tuple[NDArray[np.uint32], Ints, int
     bad = np.flatnonzero(low >= 1 << 31)
     if bad.size:
         raise DataError(
-            f"{path}, event {bad[0]}: its time is {low[bad[0]] - COUNTER} us, expected 0 or more. "
-            "The file is damaged."
+            f"{path}, event {bad[0]}",
+            f"its time is {low[bad[0]] - COUNTER} us",
+            "0 or more",
+            "The file is damaged.",
         )
     wraps = int(overflow.max(initial=0) - overflow.min(initial=overflow.max(initial=0)))
     return words, low + (overflow.astype(np.int64) << 31), wraps

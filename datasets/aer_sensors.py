@@ -74,16 +74,16 @@ class Sensor:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.tick_us) and self.tick_us > 0):
             raise ParameterError(
-                f"Sensor {self.name!r}: tick_us is {self.tick_us}, expected a finite value > 0."
+                f"Sensor {self.name!r}", f"tick_us is {self.tick_us}", "a finite value > 0"
             )
         if self.address_bytes not in (None, 2, 4):
             raise ParameterError(
-                f"Sensor {self.name!r}: address_bytes is {self.address_bytes}, expected 2 or 4."
+                f"Sensor {self.name!r}", f"address_bytes is {self.address_bytes}", "2 or 4"
             )
         for field in self.fields:
             if not (1 <= field.size <= 1 << field.bits and field.shift + field.bits <= 32):
                 raise ParameterError(
-                    f"Sensor {self.name!r}: field {field} does not fit into its bits of 32."
+                    f"Sensor {self.name!r}", f"field {field} does not fit into its bits of 32"
                 )
 
     @property
@@ -109,7 +109,7 @@ def nas(channels: int, ears: int, *, address_bytes: int = 4, tick_us: float = 1.
     """A NAS cochlea of ``channels`` (a power of two) per ear, 1 or 2 ears."""
     if channels < 2 or channels & (channels - 1) or ears not in (1, 2):
         raise ParameterError(
-            f"nas: {channels} channels and {ears} ears, expected a power of two and 1 or 2 ears."
+            "nas", f"{channels} channels and {ears} ears", "a power of two and 1 or 2 ears"
         )
     bits = channels.bit_length() - 1
     fields = [Field("channel", channels, 1, bits), Field("polarity", 2, 0, 1)]

@@ -43,8 +43,9 @@ def read_zip(
             for member in members:
                 if member.file_size > largest:
                     raise DataError(
-                        f"{path}: {member.filename} has {member.file_size} bytes, expected at most "
-                        f"{largest}."
+                        path,
+                        f"{member.filename} has {member.file_size} bytes",
+                        f"at most {largest}",
                     )
                 yield member.filename, archive.read(member)
     except DataError:
@@ -73,14 +74,15 @@ def read_npz(path: Path, names: Sequence[str], *, kinds: str) -> dict[str, NDArr
         missing = [name for name in names if name not in claims]
         if missing:
             raise DataError(
-                f"{path}: has no array {', '.join(missing)}. Expected {', '.join(names)}."
+                path, f"has no array {', '.join(missing)}", remedy=f"Expected {', '.join(names)}."
             )
         for name in names:
             shape, dtype = claims[name].shape, claims[name].dtype
             if len(shape) != 1 or dtype.kind not in kinds:
                 raise DataError(
-                    f"{path}: {name} has shape {shape} and type {dtype}, expected a "
-                    f"one-dimensional array of kind {' or '.join(kinds)}."
+                    path,
+                    f"{name} has shape {shape} and type {dtype}",
+                    f"a one-dimensional array of kind {' or '.join(kinds)}",
                 )
         return {name: archive.read(name) for name in names}
 
@@ -117,7 +119,7 @@ def _unzip(path: Path, name: str, output: BinaryIO) -> None:
         found = [m for m in archive.infolist() if m.filename.rsplit("/", 1)[-1] == name]
         if len(found) != 1:
             held = ", ".join(archive.namelist()[:5])
-            raise DataError(f"{path}: holds {name} {len(found)} times ({held}), expected it once.")
+            raise DataError(path, f"holds {name} {len(found)} times ({held})", "it once")
         _check_size(path, found[0].file_size)
         with archive.open(found[0]) as packed:
             shutil.copyfileobj(packed, output, _PIECE)
@@ -135,14 +137,17 @@ def _check_size(path: Path, size: int) -> None:
     packed = path.stat().st_size
     if size > max(npz.LARGEST_RATIO * packed, _PIECE):
         raise DataError(
-            f"{path}: unpacks to {size} bytes or more from {packed}, expected at most "
-            f"{npz.LARGEST_RATIO} times as many. It is damaged or made to fill memory and disk."
+            path,
+            f"unpacks to {size} bytes or more from {packed}",
+            f"at most {npz.LARGEST_RATIO} times as many",
+            "It is damaged or made to fill memory and disk.",
         )
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
     kind = "gzip" if path.suffix == ".gz" else "zip"
     return DataError(
-        f"{path}: cannot be read as a {kind} file ({type(error).__name__}: {error}). It is "
-        "truncated or something else; get it anew."
+        path,
+        f"cannot be read as a {kind} file ({type(error).__name__}: {error})",
+        remedy="It is truncated or something else; get it anew.",
     )

@@ -37,8 +37,7 @@ def read_audio(content: bytes, where: str) -> tuple[float, NDArray[np.int16]]:
     if content[:7] == b"NIST_1A":
         return _sphere(content, where)
     raise DataError(
-        f"{where}: starts with {content[:12]!r}, expected a wav file (RIFF) or a NIST SPHERE file. "
-        f"{_AGAIN}"
+        where, f"starts with {content[:12]!r}", "a wav file (RIFF) or a NIST SPHERE file", _AGAIN
     )
 
 
@@ -49,8 +48,10 @@ def _riff(content: bytes, where: str) -> tuple[float, NDArray[np.int16]]:
         place += 8
         if size > len(content) - place:
             raise DataError(
-                f"{where}: chunk {name!r} at byte {place - 8} claims {size} bytes, the file holds "
-                f"{len(content) - place} more. {_AGAIN}"
+                where,
+                f"chunk {name!r} at byte {place - 8} claims {size} bytes, the file holds "
+                f"{len(content) - place} more",
+                remedy=_AGAIN,
             )
         if name == b"fmt ":
             rate = _riff_rate(content[place : place + size], where)
@@ -58,19 +59,21 @@ def _riff(content: bytes, where: str) -> tuple[float, NDArray[np.int16]]:
             return float(rate), _samples(content[place : place + size], "<i2", where)
         place += size + size % 2
     missing = "data" if rate else "fmt"
-    raise DataError(f"{where}: wav file without a chunk {missing!r}. {_AGAIN}")
+    raise DataError(where, f"wav file without a chunk {missing!r}", remedy=_AGAIN)
 
 
 def _riff_rate(chunk: bytes, where: str) -> int:
     if len(chunk) < 16:
-        raise DataError(f"{where}: format chunk of {len(chunk)} bytes, expected 16. {_AGAIN}")
+        raise DataError(where, f"format chunk of {len(chunk)} bytes", "16", _AGAIN)
     tag, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", chunk)
     if tag == _EXTENSIBLE and len(chunk) >= 26:
         (tag,) = struct.unpack_from("<H", chunk, 24)
     if (tag, channels, bits) != (_PCM, 1, 8 * _BYTES) or rate == 0:
         raise DataError(
-            f"{where}: wav format {tag} with {channels} channels of {bits} bits at {rate} Hz, "
-            "expected mono 16-bit PCM (format 1). Convert it with sox."
+            where,
+            f"wav format {tag} with {channels} channels of {bits} bits at {rate} Hz",
+            "mono 16-bit PCM (format 1)",
+            "Convert it with sox.",
         )
     return int(rate)
 
@@ -78,14 +81,16 @@ def _riff_rate(chunk: bytes, where: str) -> int:
 def _sphere(content: bytes, where: str) -> tuple[float, NDArray[np.int16]]:
     start = _SPHERE_START.match(content)
     if start is None or not start.end() <= int(start[1]) <= len(content):
-        raise DataError(f"{where}: SPHERE header has no valid size in its second line. {_AGAIN}")
+        raise DataError(where, "SPHERE header has no valid size in its second line", remedy=_AGAIN)
     size = int(start[1])
     fields = _sphere_fields(content[start.end() : size], where)
     coding = fields.get("sample_coding", "pcm")
     if coding != "pcm":
         raise DataError(
-            f"{where}: SPHERE file with sample_coding {coding!r}, expected 'pcm'. Decode it first, "
-            f"for example: sph2pipe -f rif {where} decoded.wav"
+            where,
+            f"SPHERE file with sample_coding {coding!r}",
+            "'pcm'",
+            f"Decode it first, for example: sph2pipe -f rif {where} decoded.wav",
         )
     count, rate, width, channels = (
         _number(fields, name, where)
@@ -94,13 +99,17 @@ def _sphere(content: bytes, where: str) -> tuple[float, NDArray[np.int16]]:
     order = fields.get("sample_byte_format")
     if (width, channels) != (_BYTES, 1) or order not in ("01", "10") or rate <= 0:
         raise DataError(
-            f"{where}: SPHERE file with {channels:g} channels of {width:g} bytes, byte order "
-            f"{order!r}, {rate:g} Hz, expected 1 channel of 2 bytes in order '01' or '10'."
+            where,
+            f"SPHERE file with {channels:g} channels of {width:g} bytes, byte order {order!r}, "
+            f"{rate:g} Hz",
+            "1 channel of 2 bytes in order '01' or '10'",
         )
     if not 0 < count <= (len(content) - size) // _BYTES:
         raise DataError(
-            f"{where}: SPHERE header claims {count:g} samples, the file holds "
-            f"{(len(content) - size) // _BYTES}. {_AGAIN}"
+            where,
+            f"SPHERE header claims {count:g} samples, the file holds "
+            f"{(len(content) - size) // _BYTES}",
+            remedy=_AGAIN,
         )
     body = content[size : size + int(count) * _BYTES]
     return rate, _samples(body, "<i2" if order == "01" else ">i2", where)
@@ -116,7 +125,7 @@ def _sphere_fields(header: bytes, where: str) -> dict[str, str]:
             kind, value = match[2], match[3]
             length = int(kind[1:]) if kind[1:] else len(value)
             fields[match[1].decode("ascii")] = value[:length].decode("latin-1").strip()
-    raise DataError(f"{where}: SPHERE header does not end with 'end_head'. {_AGAIN}")
+    raise DataError(where, "SPHERE header does not end with 'end_head'", remedy=_AGAIN)
 
 
 def _number(fields: dict[str, str], name: str, where: str) -> float:
@@ -126,14 +135,13 @@ def _number(fields: dict[str, str], name: str, where: str) -> float:
     except ValueError:
         value = float("nan")
     if not abs(value) < 2**53:  # NaN too
-        raise DataError(f"{where}: SPHERE field {name} is {text!r}, expected a number. {_AGAIN}")
+        raise DataError(where, f"SPHERE field {name} is {text!r}", "a number", _AGAIN)
     return value
 
 
 def _samples(body: bytes, dtype: str, where: str) -> NDArray[np.int16]:
     if not body or len(body) % _BYTES:
         raise DataError(
-            f"{where}: {len(body)} bytes of samples, expected at least one sample of 2 bytes. "
-            f"{_AGAIN}"
+            where, f"{len(body)} bytes of samples", "at least one sample of 2 bytes", _AGAIN
         )
     return np.frombuffer(body, dtype=dtype).astype(np.int16)

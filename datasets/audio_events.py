@@ -43,7 +43,7 @@ class AudioEncoding:
         try:
             return cls(CochleaEncoder(**found["encoder"]), float(found["sample_rate"]))
         except (TypeError, KeyError, ValueError, ParameterError) as error:
-            raise DataError(f"{where}: says no encoder of audio ({error}).") from error
+            raise DataError(where, f"says no encoder of audio ({error})") from error
 
 
 def changed(encoder: CochleaEncoder, given: Mapping[str, Any], where: str) -> CochleaEncoder:
@@ -51,7 +51,7 @@ def changed(encoder: CochleaEncoder, given: Mapping[str, Any], where: str) -> Co
     try:
         return replace(encoder, **given)
     except ParameterError as error:
-        raise ParameterError(f"{where}: {error}") from error
+        raise error.seen_from(where, ParameterError) from error
     except TypeError as error:
         raise ParameterError(
             f"{where} is {given!r}, expected parameters of CochleaEncoder by name ({error})."

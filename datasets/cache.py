@@ -150,6 +150,7 @@ def _prepare(pattern: str) -> None:
         remove_abandoned(folder, pattern)
     except OSError as error:
         raise StorageError(
-            f"{folder}: the cache cannot be written ({error}). Let EVENTSIM_CACHE name a folder "
-            "that can."
+            folder,
+            f"the cache cannot be written ({error})",
+            remedy="Let EVENTSIM_CACHE name a folder that can.",
         ) from error

@@ -74,7 +74,7 @@ def read(
     roles, stated = checked_roles(list(chosen), str(place), ", ".join(found), size)
     if None not in (unit, stated) and unit != stated:
         raise DataError(
-            f"{place}: --columns says {stated}, --unit {unit}. Leave out one of the two."
+            place, f"--columns says {stated}, --unit {unit}", remedy="Leave out one of the two."
         )
     stated = unit or stated or ("us" if is_us else None)
     values = list(chosen.values())
@@ -158,8 +158,9 @@ def _evt(path: Path, size: tuple[int, int, int] | None) -> tuple[Columns, Any, b
     others = not evt21.is_named(header) and any(b"width" in line for line in header)
     if size is None and found is None and not others:
         raise DataError(
-            f"{path}: does not say how large its sensor is. Give --sensor-size WIDTH,HEIGHT,2 (in "
-            "Python sensor_size=)."
+            path,
+            "does not say how large its sensor is",
+            remedy="Give --sensor-size WIDTH,HEIGHT,2 (in Python sensor_size=).",
         )
     if evt21.is_named(header):
         told = None if found is None else (int(found["width"]), int(found["height"]), 2)
@@ -168,7 +169,7 @@ def _evt(path: Path, size: tuple[int, int, int] | None) -> tuple[Columns, Any, b
         faery = importlib.import_module("faery")
     except ImportError as error:
         raise DataError(
-            f"{path}: raw EVT files need the package faery: {install_hint('camera')} ({error})."
+            path, f"raw EVT files need the package faery: {install_hint('camera')} ({error})"
         ) from error
     stream = faery.events_stream_from_file(
         path, file_type="evt", dimensions_fallback=(size or (1, 1, 2))[:2]
@@ -181,7 +182,7 @@ def _evt(path: Path, size: tuple[int, int, int] | None) -> tuple[Columns, Any, b
 def _evt21(path: Path, header: list[bytes]) -> Columns:
     left, high, found = path.stat().st_size - sum(map(len, header)), -1, list[evt21.Decoded]()
     if left % evt21.BYTES:
-        raise DataError(f"{path}: ends within a word of {evt21.BYTES} bytes, it is cut off.")
+        raise DataError(path, f"ends within a word of {evt21.BYTES} bytes, it is cut off")
     with open(path, "rb") as file:
         file.seek(sum(map(len, header)))
         for data in iter(lambda: file.read(evt21.BYTES * evt21.AT_ONCE), b""):
@@ -191,8 +192,10 @@ def _evt21(path: Path, header: list[bytes]) -> Columns:
     early = sum(one.early for one in found)
     if early:
         raise DataError(
-            f"{path}: {early:,} words of events come before the first time. Expected EVT2.1 whose "
-            "byte order is little-endian, or endianness=legacy in its header."
+            path,
+            f"{early:,} words of events come before the first time",
+            remedy="Expected EVT2.1 whose byte order is little-endian, or endianness=legacy in "
+            "its header.",
         )
     return {k: np.concatenate([getattr(one, k) for one in found] or [[]]) for k in "txyp"}
 
@@ -212,8 +215,9 @@ def _chosen(found: Columns, columns: Sequence[str] | None, where: str) -> Column
     unnamed = all(name.isdecimal() for name in found)
     if unnamed and columns is None:
         raise DataError(
-            f"{where}: is an array of {len(found)} columns without names. Say what they are: "
-            f"--columns t,x,y,p (in Python columns=), a dash to drop one."
+            where,
+            f"is an array of {len(found)} columns without names",
+            remedy="Say what they are: --columns t,x,y,p (in Python columns=), a dash to drop one.",
         )
     if columns is None:
         fields = {name: _checked(name, values, where) for name, values in found.items()}
@@ -221,8 +225,9 @@ def _chosen(found: Columns, columns: Sequence[str] | None, where: str) -> Column
     if unnamed:
         if len(columns) != len(found):
             raise DataError(
-                f"{where}: has {len(found)} columns, {len(columns)} were named: "
-                f"{','.join(columns)}. Name all of them, and those to drop by a dash."
+                where,
+                f"has {len(found)} columns, {len(columns)} were named: {','.join(columns)}",
+                remedy="Name all of them, and those to drop by a dash.",
             )
         pairs = zip(columns, found.values(), strict=True)
         return {name: _checked(name, values, where) for name, values in pairs if name != DROP}
@@ -237,7 +242,9 @@ def _named(name: str, found: Columns, where: str) -> NDArray[Any]:
         return found[name]
     same = [k for k in found if role_of(_OTHER_WORDS.get(k.lower(), k)) == role_of(name)]
     if len(same) != 1 or role_of(name) is None:
-        raise DataError(f"{where}: has no column {name}. It has {', '.join(found) or 'none'}.")
+        raise DataError(
+            where, f"has no column {name}", remedy=f"It has {', '.join(found) or 'none'}."
+        )
     return found[same[0]]
 
 
@@ -246,9 +253,10 @@ def _checked(name: str, values: Any, where: str) -> NDArray[Any]:
     if kind not in _NUMBERS or values.ndim > 1:
         shape = getattr(values, "shape", ())
         raise DataError(
-            f"{where}: column {name} has shape {shape} and type {getattr(values, 'dtype', '?')}, "
-            "expected one number per event. Choose the columns: --columns t,x,y,p (in Python "
-            "columns=)."
+            where,
+            f"column {name} has shape {shape} and type {getattr(values, 'dtype', '?')}",
+            "one number per event",
+            "Choose the columns: --columns t,x,y,p (in Python columns=).",
         )
     column: NDArray[Any] = np.atleast_1d(values)
     return column

@@ -39,7 +39,7 @@ def find(name: str, *, root: str | Path | None, candidates: Sequence[str]) -> Pa
         place = Path(root).expanduser()
         if not place.exists():
             raise DataError(
-                f"{name}: root {place} does not exist. Give a file or folder that does."
+                name, f"root {place} does not exist", remedy="Give a file or folder that does."
             )
         return _inside(place, candidates) or place
     for base in _bases():
@@ -68,7 +68,7 @@ def check_split(name: str, split: str, parts: Sequence[str] = ("train", "test"))
     """Raise DataError unless ``split`` is one of ``parts``."""
     if split not in parts:
         expected = " or ".join(map(repr, parts)) if len(parts) < 3 else f"one of {', '.join(parts)}"
-        raise DataError(f"{name}: split is {split!r}, expected {expected}.")
+        raise DataError(name, f"split is {split!r}", expected)
 
 
 def duration_after(times: NDArray[np.float64]) -> float:
@@ -91,13 +91,12 @@ def sorted_recording(
     """
     bad = np.flatnonzero(~(np.isfinite(times) & (times >= 0)))
     if bad.size:
-        raise DataError(
-            f"{where}: {names[0]} {bad[0]} is {times[bad[0]]} ms, expected a finite time >= 0."
-        )
+        raise DataError(where, f"{names[0]} {bad[0]} is {times[bad[0]]} ms", "a finite time >= 0")
     if channels.size and not (channels.min() >= 0 and channels.max() < n_channels):
         raise DataError(
-            f"{where}: {names[1]} reach from {channels.min()} to {channels.max()}, expected 0 to "
-            f"{n_channels - 1}."
+            where,
+            f"{names[1]} reach from {channels.min()} to {channels.max()}",
+            f"0 to {n_channels - 1}",
         )
     order = np.lexsort((channels, times))
     return Recording(times[order], channels[order], duration_after(times))
@@ -106,7 +105,7 @@ def sorted_recording(
 def check_unit(unit: str, where: str) -> None:
     """Raise DataError unless ``unit`` is one of ``UNITS``."""
     if unit not in UNITS:
-        raise DataError(f"{where}: unit is {unit!r}, expected 's', 'ms' or 'us'.")
+        raise DataError(where, f"unit is {unit!r}", "'s', 'ms' or 'us'")
 
 
 def to_ms(times: NDArray[Any], unit: str) -> NDArray[np.float64]:
@@ -126,15 +125,15 @@ def opened(path: Path, *, expected: str) -> Iterator[tuple[BinaryIO, int]]:
     """
     if not path.is_file():  # a pipe would block, a device never end
         what = "is no regular file" if path.exists() else "does not exist"
-        raise DataError(f"{path}: {what}, expected {expected}.")
+        raise DataError(path, what, expected)
     try:
         file = open(path, "rb")  # noqa: SIM115 - closed below; errors of the body are not ours
     except OSError as error:
-        raise DataError(f"{path}: cannot be opened ({error}), expected {expected}.") from error
+        raise DataError(path, f"cannot be opened ({error})", expected) from error
     with file:
         size = os.fstat(file.fileno()).st_size
         if size == 0:
-            raise DataError(f"{path}: is empty, expected {expected}.")
+            raise DataError(path, "is empty", expected)
         yield file, size
 
 
@@ -142,9 +141,7 @@ def read_content(path: Path, *, expected: str, largest: int) -> bytes:
     """All of a file; DataError as :func:`opened`, or if it has more than ``largest`` bytes."""
     with opened(path, expected=expected) as (file, size):
         if size > largest:
-            raise DataError(
-                f"{path}: has {size} bytes, expected {expected}, at most {largest} bytes."
-            )
+            raise DataError(path, f"has {size} bytes", f"{expected}, at most {largest} bytes")
         return file.read(size)
 
 
@@ -165,9 +162,10 @@ def fetch(name: str, url: str, *, file: str, known_hash: str | None, otherwise: 
         )
     except (OSError, ValueError) as error:
         raise DataError(
-            f"{name}: download of {url} failed ({type(error).__name__}: {error}). Fetch it by "
-            f"other means and put it into {folder} as {file}, or into $EVENTSIM_DATA/{name}."
-            f"{' ' if otherwise else ''}{otherwise}"
+            name,
+            f"download of {url} failed ({type(error).__name__}: {error})",
+            remedy=f"Fetch it by other means and put it into {folder} as {file}, or into "
+            f"$EVENTSIM_DATA/{name}.{' ' if otherwise else ''}{otherwise}",
         ) from error
     return Path(found)
 

@@ -70,8 +70,10 @@ class MatchTrial:
             map(math.isfinite, times)
         ):
             raise ParameterError(
-                f"delayed_match: {self}, expected patterns >= 2, channels and spikes >= 1, "
-                "shown > 0, 0 <= silence[0] <= silence[1] and after >= 0."
+                "delayed_match",
+                self,
+                "patterns >= 2, channels and spikes >= 1, shown > 0, 0 <= silence[0] <= "
+                "silence[1] and after >= 0",
             )
 
     @property

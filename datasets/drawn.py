@@ -44,7 +44,7 @@ def drawn(
     start = seeds[split] if seed is None else seed
     if n < 1 or not 0 <= start < 2**32:
         raise ParameterError(
-            f"{info.name}: size {n} and seed {start}, expected size >= 1 and seed in [0, 2^32)."
+            info.name, f"size {n} and seed {start}", "size >= 1 and seed in [0, 2^32)"
         )
     return Source(
         info,

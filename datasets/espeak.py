@@ -69,7 +69,9 @@ class Synthesizer:
         # The library takes an unknown variant for none: look for its file, spelled exactly.
         known = not variant or variant in {path.name for path in self._variants.iterdir()}
         if not known or self._library.espeak_SetVoiceByName(voice.encode()) != 0:
-            raise DataError(f"eSpeak NG: no voice {voice!r}. Expected one like 'en-us+f3'.")
+            raise DataError(
+                "eSpeak NG", f"no voice {voice!r}", remedy="Expected one like 'en-us+f3'."
+            )
         self._library.espeak_SetParameter(_PITCH, pitch, 0)
         self._library.espeak_SetParameter(_RATE, rate, 0)
         self._blocks.clear()
@@ -83,7 +85,9 @@ class Synthesizer:
         audio = np.concatenate([*self._blocks, np.zeros(0, np.int16)])
         sound = np.flatnonzero(audio)
         if status != 0 or sound.size == 0:
-            raise DataError(f"eSpeak NG: {text!r} by voice {voice!r} gave no sound ({status=}).")
+            raise DataError(
+                "eSpeak NG", f"{text!r} by voice {voice!r} gave no sound (status={status!r})"
+            )
         return audio[sound[0] : sound[-1] + 1]
 
     def _receive(self, samples: Any, count: int, _events: Any) -> int:
@@ -98,7 +102,7 @@ def _load() -> tuple[ctypes.CDLL, Path]:
         import espeakng_loader  # an extra
     except ImportError as error:
         raise DataError(
-            f"spoken digits need eSpeak NG: {install_hint('demo')} (import failed: {error})."
+            "spoken digits need eSpeak NG", f"{install_hint('demo')} (import failed: {error})"
         ) from error
     try:
         with tempfile.TemporaryDirectory() as folder:

@@ -74,7 +74,7 @@ def format_of(path: str | Path) -> str:
         return "csv"
     if place.suffix.lower().startswith(".aedat"):
         return "aedat"
-    raise DataError(f"{path}: is neither text, HDF5, npz nor AEDAT, expected {_EXPECTED}.")
+    raise DataError(path, "is neither text, HDF5, npz nor AEDAT", _EXPECTED)
 
 
 def misnamed(path: str | Path) -> str | None:
@@ -111,7 +111,7 @@ def _format_of_hdf5(path: Path) -> str:
             return "arrays"
         what = "a NIR graph, no events" if {"node", "version"} <= names else "HDF5 with "
         what += "" if "graph" in what else ", ".join(sorted(names)[:8]) or "nothing in it"
-    raise DataError(f"{path}: is {what}, expected {_EXPECTED}.")
+    raise DataError(path, f"is {what}", _EXPECTED)
 
 
 def _format_of_npz(path: Path) -> str:
@@ -123,10 +123,12 @@ def _format_of_npz(path: Path) -> str:
         arrays = list(archive.claims.values())
     if set(names) >= _PACKED:
         raise DataError(
-            f"{path}: is a packed part of N-MNIST. Name the data set: nmnist, with --file {path}."
+            path,
+            "is a packed part of N-MNIST",
+            remedy=f"Name the data set: nmnist, with --file {path}.",
         )
     alone = len(arrays) == 1 and (arrays[0].dtype.names or len(arrays[0].shape) == 2)
     if not kind and (alone or any(known <= set(names) for known in _COLUMNS)):
         return "arrays"
     what = _OF_KIND.get(kind) or f"an archive of {', '.join(names[:8]) or 'nothing'}"
-    raise DataError(f"{path}: is {what}, expected {_EXPECTED}.")
+    raise DataError(path, f"is {what}", _EXPECTED)

@@ -101,9 +101,10 @@ def source(
     if place is None:
         if not download:
             raise DataError(
-                f"fsdd: no recordings found. Looked in {searched('fsdd')}. Pass download=True, or "
-                f"fetch {ARCHIVE_URL} by hand and put it, as fsdd.zip or unpacked, into one of "
-                "these folders."
+                "fsdd",
+                "no recordings found",
+                remedy=f"Looked in {searched('fsdd')}. Pass download=True, or fetch {ARCHIVE_URL} "
+                "by hand and put it, as fsdd.zip or unpacked, into one of these folders.",
             )
         place = fetch_archive()
     files = read_files(place)
@@ -111,12 +112,13 @@ def source(
     unknown = sorted(set(speakers or ()) - known)
     if unknown:
         raise DataError(
-            f"fsdd, {place}: no speaker {', '.join(unknown)}. There are: "
-            f"{', '.join(sorted(known))}."
+            f"fsdd, {place}",
+            f"no speaker {', '.join(unknown)}",
+            remedy=f"There are: {', '.join(sorted(known))}.",
         )
     choose = partial(_chosen, split=split, speakers=known if speakers is None else set(speakers))
     if not choose(_keys(files)).any():
-        raise DataError(f"fsdd, {place}: no recording in split {split!r} of these speakers.")
+        raise DataError(f"fsdd, {place}", f"no recording in split {split!r} of these speakers")
     return Source(
         INFO,
         split,
@@ -143,8 +145,10 @@ def read_files(place: Path) -> dict[str, bytes]:
     files = _read_zip(place) if place.is_file() else _read_folder(place)
     if not files:
         raise DataError(
-            f"fsdd: {place} holds no file named like 7_jackson_32.wav. Expected the recordings "
-            "themselves, a folder 'recordings' with them, or a zip file of either."
+            "fsdd",
+            f"{place} holds no file named like 7_jackson_32.wav",
+            remedy="Expected the recordings themselves, a folder 'recordings' with them, or a "
+            "zip file of either.",
         )
     return dict(sorted(files.items(), key=lambda item: _parts(item[0])))
 
@@ -168,8 +172,10 @@ def check_complete(files: dict[str, bytes], place: Path) -> None:
     known = [(name, data) for name, data in files.items() if _parts(name)[1] in KNOWN_SPEAKERS]
     if len(files) != ARCHIVE_FILES or digest(known) != KNOWN_SHA256:
         raise DataError(
-            f"fsdd: {place} holds {len(files)} recordings, expected {ARCHIVE_FILES} with the "
-            f"content of commit {_COMMIT}. The download was cut off or altered; try again."
+            "fsdd",
+            f"{place} holds {len(files)} recordings",
+            f"{ARCHIVE_FILES} with the content of commit {_COMMIT}",
+            "The download was cut off or altered; try again.",
         )
 
 
@@ -208,7 +214,7 @@ def _read_zip(place: Path) -> dict[str, bytes]:
     for member, content in members:
         name = member.rsplit("/", 1)[-1]
         if name in files:
-            raise DataError(f"fsdd: {place} holds {name} twice. Expected each one once.")
+            raise DataError("fsdd", f"{place} holds {name} twice", remedy="Expected each one once.")
         files[name] = content
     return files
 

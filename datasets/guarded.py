@@ -44,7 +44,9 @@ def blocks(
                 left -= size
                 if left < 0:
                     raise DataError(
-                        f"{where}: decompresses to more than {most} bytes. It is no recording."
+                        where,
+                        f"decompresses to more than {most} bytes",
+                        remedy="It is no recording.",
                     )
                 yield child.stdout.read(size)
         except BaseException:  # of the caller as well, who may stop before the end
@@ -56,6 +58,7 @@ def blocks(
     if code != 0:
         last = lines[-1][:200] if lines else "it said nothing"
         raise DataError(
-            f"{where}: cannot be decoded ({last!r}, exit code {code} of the decoder). It is "
-            "damaged, or not what it should be."
+            where,
+            f"cannot be decoded ({last!r}, exit code {code} of the decoder)",
+            remedy="It is damaged, or not what it should be.",
         )

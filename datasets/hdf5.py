@@ -33,8 +33,9 @@ def vector(group: Any, name: str, *, kinds: str) -> NDArray[Any]:
     data = dataset(group, name)
     if data.ndim != 1 or data.dtype.kind not in kinds:
         raise DataError(
-            f"{hdf5.where(group, name)}: has shape {data.shape} and type {data.dtype}, expected a "
-            f"one-dimensional array of {_in_words(kinds)}."
+            hdf5.where(group, name),
+            f"has shape {data.shape} and type {data.dtype}",
+            f"a one-dimensional array of {_in_words(kinds)}",
         )
     return np.asarray(data[...])
 
@@ -49,10 +50,11 @@ def texts(group: Any, name: str) -> list[str]:
         try:
             return [value.rstrip(b"\0").decode() for value in values]
         except UnicodeDecodeError as error:
-            raise DataError(f"{hdf5.where(group, name)}: is not UTF-8 ({error}).") from error
+            raise DataError(hdf5.where(group, name), f"is not UTF-8 ({error})") from error
     raise DataError(
-        f"{hdf5.where(group, name)}: has shape {data.shape} and type {data.dtype}, expected a "
-        "one-dimensional array of strings."
+        hdf5.where(group, name),
+        f"has shape {data.shape} and type {data.dtype}",
+        "a one-dimensional array of strings",
     )
 
 
@@ -64,8 +66,9 @@ def ragged(group: Any, name: str, *, kinds: str) -> tuple[int, Iterator[NDArray[
     base = h5py.check_vlen_dtype(data.dtype)
     if data.ndim != 1 or base is None or np.dtype(base).kind not in kinds:
         raise DataError(
-            f"{hdf5.where(group, name)}: has shape {data.shape} and type {base or data.dtype}, "
-            f"expected arrays of variable length of {_in_words(kinds)}."
+            hdf5.where(group, name),
+            f"has shape {data.shape} and type {base or data.dtype}",
+            f"arrays of variable length of {_in_words(kinds)}",
         )
     return len(data), (np.frombuffer(block, base) for block in _blocks(data))
 

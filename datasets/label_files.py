@@ -92,7 +92,7 @@ def read_labels(
         if before is None and row.sample is None:  # all recordings, some of which were named
             before = next(iter(others.values()), None)
         if before is not None:
-            raise DataError(f"{where}: {cells['file']} is there twice, first in {before}.")
+            raise DataError(where, f"{cells['file']} is there twice, first in {before}")
         others[row.sample] = where
         found.append(row)
     _check_splits(found)
@@ -129,20 +129,21 @@ def read_targets(
         first = found.setdefault(which, row)
         if (first.group, first.split) != (row.group, row.split):
             raise DataError(
-                f"{where}: {cells['file']} has another group or split than in {first.where}, "
-                "expected the same in all lines of a recording."
+                where,
+                f"{cells['file']} has another group or split than in {first.where}",
+                "the same in all lines of a recording",
             )
         values = tuple(_number(cells[name], name, where) for name in names)
         time = _number(cells.get(TIME, ""), TIME, where)
         at = "its end" if math.isnan(time) else f"{time:.17g} ms"
         mine = targets.setdefault(which, {})
         if at in mine:
-            raise DataError(f"{where}: {cells['file']} has two lines for {at}, expected one.")
+            raise DataError(where, f"{cells['file']} has two lines for {at}", "one")
         mine[at] = (time, values)
     whole = {file: row.where for (file, sample), row in found.items() if sample is None}
     for file, sample in found:
         if sample is not None and file in whole:
-            raise DataError(f"{whole[file]}: has no sample, but other lines of {file} have one.")
+            raise DataError(whole[file], f"has no sample, but other lines of {file} have one")
     _check_splits(list(found.values()))
     lines_of = [tuple(mine.values()) for mine in targets.values()]
     return TargetTable(names, list(found.values()), lines_of)
@@ -158,8 +159,10 @@ def _number(cell: str, name: str, where: str) -> float:
         found = math.inf
     if not math.isfinite(found):
         raise DataError(
-            f"{where}: {name} is {cell!r}, expected a number, or an empty cell. If the column has "
-            f"the groups: --group-column {name}"
+            where,
+            f"{name} is {cell!r}",
+            "a number, or an empty cell",
+            f"If the column has the groups: --group-column {name}",
         )
     return found
 
@@ -182,14 +185,14 @@ def _rows(
         where = f"{place}, line {line}"
         row = _row(cells, where, base or place.parent, known)
         if not (may_lack or row.file.is_file()):
-            raise DataError(f"{where}: there is no file {row.file}.")
+            raise DataError(where, f"there is no file {row.file}")
         listed.add(row.file)
         yield where, cells, row
     if not listed:
-        raise DataError(f"{place}: holds names of columns, but no recording.")
+        raise DataError(place, "holds names of columns, but no recording")
     missing = [file for file in known.values() if file not in listed]
     if missing:
-        raise DataError(f"{place}: has no line for the file {missing[0]}, expected one for each.")
+        raise DataError(place, f"has no line for the file {missing[0]}", "one for each")
 
 
 def left_out(folder: str | Path, rows: Sequence[Labelled]) -> list[Path]:
@@ -211,21 +214,25 @@ def read_folder(folder: str | Path) -> list[Labelled]:
     if parts and len(parts) < len(inside):
         plain = next(one for one in inside if one not in parts)
         raise DataError(
-            f"{place}: {parts[0].name} has subfolders, {plain.name} has none. Expected folders of "
-            "classes, or folders of parts (train, test) with folders of classes in each."
+            place,
+            f"{parts[0].name} has subfolders, {plain.name} has none",
+            remedy="Expected folders of classes, or folders of parts (train, test) with folders "
+            "of classes in each.",
         )
     found = []
     for part in parts or [place]:
         for kind in _subfolders(part):
             files = sorted(f for f in kind.iterdir() if f.is_file() and f.name[0] != ".")
             if not files:
-                raise DataError(f"{kind}: holds no file, expected the recordings of a class.")
+                raise DataError(kind, "holds no file", "the recordings of a class")
             split = part.name if parts else ""
             found += [Labelled(f, kind.name, str(f), split=split) for f in files]
     if not found:
         raise DataError(
-            f"{place}: holds no folders, expected one per class with its recordings. Or name the "
-            "files, and their classes in a table: --labels labels.csv."
+            place,
+            "holds no folders",
+            "one per class with its recordings",
+            "Or name the files, and their classes in a table: --labels labels.csv.",
         )
     return found
 
@@ -247,7 +254,7 @@ def labelled_files(
         stream = streams[row.file]
         if row.sample is not None and row.sample >= stream.n_samples:
             raise DataError(
-                f"{row.where}: sample is {row.sample}, but {row.file} has {stream.n_samples}."
+                row.where, f"sample is {row.sample}, but {row.file} has {stream.n_samples}"
             )
         parts.append(stream if row.sample is None else stream[row.sample])
         owner += [number] * parts[-1].n_samples
@@ -275,8 +282,9 @@ def _common_channels(rows: Sequence[Labelled], streams: Mapping[Path, EventStrea
     for row in rows:
         if sizes[row.file] < most and format_of(row.file) not in ("csv", "arrays"):
             raise DataError(
-                f"{row.where}: {row.file} has {sizes[row.file]} channels, another file {most}, "
-                "expected as many in all."
+                row.where,
+                f"{row.file} has {sizes[row.file]} channels, another file {most}",
+                "as many in all",
             )
     return most
 
@@ -291,7 +299,7 @@ def class_names(rows: Sequence[Labelled]) -> tuple[str, ...]:
 
 def _subfolders(folder: Path) -> list[Path]:
     if not folder.is_dir():
-        raise DataError(f"{folder}: is no folder, expected one with a folder per class.")
+        raise DataError(folder, "is no folder", "one with a folder per class")
     return sorted(one for one in folder.iterdir() if one.is_dir() and one.name[0] != ".")
 
 
@@ -306,21 +314,22 @@ def _lines(
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is no text in UTF-8 ({error}).") from error
+        raise DataError(path, f"is no text in UTF-8 ({error})") from error
     first, _, _ = text.partition("\n")
     reader = csv.reader(text.splitlines(), delimiter=_mark(first))
     try:
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except csv.Error as error:
         raise DataError(
-            f"{path}, line {reader.line_num}: is no line of a table ({error})."
+            f"{path}, line {reader.line_num}", f"is no line of a table ({error})"
         ) from error
     names = _names(rows[0][1] if rows else [], f"{path}, line 1", needed, group_column, outputs)
     for number, row in rows[1:]:
         if row and len(row) != len(names):
             raise DataError(
-                f"{path}, line {number}: has {len(row)} cells, expected {len(names)}: "
-                f"{', '.join(names)}."
+                f"{path}, line {number}",
+                f"has {len(row)} cells",
+                f"{len(names)}: {', '.join(names)}",
             )
         if row:
             yield number, dict(zip(names, row, strict=True))
@@ -332,12 +341,14 @@ def _names(
     """The names of the columns, that of the groups as ``group``; DataError where they are wrong."""
     names = [cell.lower() for cell in written]
     if group_column.lower() not in names and group_column != "group":
-        raise DataError(f"{where}: has no column {group_column!r}, the one of the groups.")
+        raise DataError(where, f"has no column {group_column!r}, the one of the groups")
     if group_column != "group":
         if "group" in names:
             raise DataError(
-                f"{where}: has the columns 'group' and {group_column!r}, expected one of them. "
-                "Leave out the other."
+                where,
+                f"has the columns 'group' and {group_column!r}",
+                "one of them",
+                "Leave out the other.",
             )
         names[names.index(group_column.lower())] = "group"
     lacks = [name for name in needed if name not in names]
@@ -348,7 +359,7 @@ def _names(
         )
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise DataError(f"{where}: has the column {twice!r} twice, expected it once.")
+        raise DataError(where, f"has the column {twice!r} twice", "it once")
     others = [name for name in names if name not in _COLUMNS]
     if not outputs and others:
         raise DataError(
@@ -379,16 +390,16 @@ def _expected(needed: Sequence[str], outputs: bool) -> str:
 def _row(cells: dict[str, str], where: str, base: Path, known: dict[str, Path]) -> Labelled:
     for name in ("file", "label"):
         if name in cells and not cells[name]:
-            raise DataError(f"{where}: has no {name}, expected one.")
+            raise DataError(where, f"has no {name}", "one")
     file = base / cells["file"]
     if known:
         named = known.get(str(file.resolve())) or known.get(cells["file"])
         if named is None:
-            raise DataError(f"{where}: {cells['file']} is none of the files that were named.")
+            raise DataError(where, f"{cells['file']} is none of the files that were named")
         file = named
     sample = cells.get("sample", "")
     if sample and not sample.isdecimal():
-        raise DataError(f"{where}: sample is {sample!r}, expected a number from 0 on.")
+        raise DataError(where, f"sample is {sample!r}", "a number from 0 on")
     return Labelled(
         file=file,
         label=cells.get("label", ""),
@@ -410,6 +421,7 @@ def _check_splits(rows: Sequence[Labelled]) -> None:
     given = [bool(row.split) for row in rows]
     if any(given) and not all(given):
         raise DataError(
-            f"{rows[given.index(False)].where}: has no split, but other lines have one. Expected "
-            "one in every line, or in none."
+            rows[given.index(False)].where,
+            "has no split, but other lines have one",
+            remedy="Expected one in every line, or in none.",
         )

@@ -35,14 +35,16 @@ def from_nir(data: Any) -> EventStream:
     """
     if hasattr(data, "value"):
         raise DataError(
-            "from_nir: events of ValuedEventData have values, which would be lost. Pass an "
-            "EventData without them."
+            "from_nir",
+            "events of ValuedEventData have values, which would be lost",
+            remedy="Pass an EventData without them.",
         )
     index, times = np.asarray(data.idx), np.asarray(data.time, dtype=np.float64)
     if index.ndim != 2 or index.shape != times.shape or not is_whole(index.dtype):
         raise DataError(
-            f"from_nir: idx has shape {index.shape} and type {index.dtype}, time {times.shape}; "
-            "expected integers and floats of one shape (n_samples, n_events)."
+            "from_nir",
+            f"idx has shape {index.shape} and type {index.dtype}, time {times.shape}; expected "
+            "integers and floats of one shape (n_samples, n_events)",
         )
     there = index != -1
     wrong = there != np.isfinite(times)
@@ -50,8 +52,9 @@ def from_nir(data: Any) -> EventStream:
     if wrong.any():
         s, k = np.argwhere(wrong)[0]
         raise DataError(
-            f"from_nir, sample {s}, event {k}: idx is {index[s, k]}, time {times[s, k]} s; "
-            f"expected 0 .. {data.n_neurons - 1} and 0 to {data.t_max} s, or -1 and inf."
+            f"from_nir, sample {s}, event {k}",
+            f"idx is {index[s, k]}, time {times[s, k]} s; expected 0 .. {data.n_neurons - 1} and "
+            f"0 to {data.t_max} s, or -1 and inf",
         )
     # The same product for an event at the very end and for the duration: it stays inside.
     return EventStream.from_unsorted(
@@ -93,22 +96,26 @@ def load(path: str | Path, *, node: str | None = None) -> EventStream:
         name = node or _read_node(nodes)
         if name not in nodes:
             raise DataError(
-                f"{path}: has no node {name!r} with events, but {', '.join(nodes) or 'none'}. "
-                "Write the events of one node, or call it 'input'."
+                path,
+                f"has no node {name!r} with events, but {', '.join(nodes) or 'none'}",
+                remedy="Write the events of one node, or call it 'input'.",
             )
         where = f"nodes/{name}/observables"
         found = {str(key): hdf5.member(file, f"{where}/{key}") for key in hdf5.member(file, where)}
         events = [g for g in found.values() if {"idx", "time"} == set(map(str, g))]
         if len(events) != 1:
             raise DataError(
-                f"{path}: node {name!r} has {len(events)} observables of EventData among "
-                f"{', '.join(found) or 'none'}, expected one. Events with values are not read."
+                path,
+                f"node {name!r} has {len(events)} observables of EventData among "
+                f"{', '.join(found) or 'none'}",
+                "one",
+                "Events with values are not read.",
             )
         data = _data(events[0])
     try:
         return from_nir(data)
     except EventSimError as error:
-        raise DataError(f"{path}: {error}") from error
+        raise error.seen_from(path, DataError) from error
 
 
 def other_nodes(path: str | Path) -> list[str]:
@@ -132,8 +139,9 @@ def _data(group: Any) -> "_Data":
     numbers = isinstance(n_neurons, np.integer) and isinstance(t_max, np.number)
     if not numbers or not is_whole(idx.dtype) or time.dtype.kind not in "iuf":
         raise DataError(
-            f"{group.file.filename}, {group.name}: idx is of {idx.dtype}, time of {time.dtype}, "
-            f"n_neurons {n_neurons}, t_max {t_max}; expected numbers, idx and n_neurons whole ones."
+            f"{group.file.filename}, {group.name}",
+            f"idx is of {idx.dtype}, time of {time.dtype}, n_neurons {n_neurons}, t_max {t_max}; "
+            "expected numbers, idx and n_neurons whole ones",
         )
     return _Data(idx[...], time[...], int(n_neurons), float(t_max))
 

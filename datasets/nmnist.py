@@ -135,8 +135,10 @@ def decode(content: bytes, where: str) -> tuple[NDArray[np.float64], NDArray[np.
     """
     if len(content) % _EVENT:
         raise DataError(
-            f"{where}: has {len(content)} bytes, expected a multiple of {_EVENT}, the bytes of an "
-            "event. It is truncated or something else; get it anew."
+            where,
+            f"has {len(content)} bytes",
+            f"a multiple of {_EVENT}, the bytes of an event",
+            "It is truncated or something else; get it anew.",
         )
     raw = np.frombuffer(content, np.uint8).reshape(-1, _EVENT).astype(np.int64)
     x, y, p = raw[:, 0], raw[:, 1], raw[:, 2] >> 7
@@ -153,7 +155,7 @@ def _events(
         bad = np.flatnonzero((values < 0) | (values >= limit))
         if bad.size:
             raise DataError(
-                f"{where}, event {bad[0]}: {name} is {values[bad[0]]}, expected 0 .. {limit - 1}."
+                f"{where}, event {bad[0]}", f"{name} is {values[bad[0]]}", f"0 .. {limit - 1}"
             )
     channels = (SIDE * p.astype(np.int64) + y) * SIDE + x
     order = np.lexsort((channels, t))
@@ -176,8 +178,9 @@ def _locate(split: Split, *, root: str | Path | None, download: bool) -> Path:
         return place
     where = searched("nmnist") if place is None else str(place)
     raise DataError(
-        f"nmnist: no {split}.zip, no folder {folder} and no nmnist_{split}*.npz in {where}. "
-        f"{INFO.obtain}"
+        "nmnist",
+        f"no {split}.zip, no folder {folder} and no nmnist_{split}*.npz in {where}",
+        remedy=INFO.obtain,
     )
 
 
@@ -189,9 +192,7 @@ def _in_folder(place: Path) -> _Files:
         for name in names:
             size = paths[name].stat().st_size
             if size > LARGEST_FILE:
-                raise DataError(
-                    f"{paths[name]}: has {size} bytes, expected at most {LARGEST_FILE}."
-                )
+                raise DataError(paths[name], f"has {size} bytes", f"at most {LARGEST_FILE}")
             yield name, paths[name].read_bytes()
 
     return _some(names, read, place)
@@ -210,7 +211,9 @@ def _some(
     names: tuple[str, ...], read: Callable[[], Iterator[tuple[str, bytes]]], place: Path
 ) -> _Files:
     if not names:
-        raise DataError(f"nmnist: {place} holds no file named like 7/00042.bin. {INFO.obtain}")
+        raise DataError(
+            "nmnist", f"{place} holds no file named like 7/00042.bin", remedy=INFO.obtain
+        )
     return _Files(names, read, packed=place.is_file())
 
 
@@ -243,8 +246,10 @@ def _packed_samples(path: Path) -> Samples:
     whole = n >= 0 and offsets[0] == 0 and (np.diff(offsets) >= 0).all() and sizes == {offsets[-1]}
     if not whole or arrays["label"].size != n or arrays["index"].size != n:
         raise DataError(
-            f"{path}: {offsets.size} offsets, {arrays['label'].size} labels and {sorted(sizes)} "
-            "events do not belong together. It is damaged; get it anew."
+            path,
+            f"{offsets.size} offsets, {arrays['label'].size} labels and {sorted(sizes)} events do "
+            "not belong together",
+            remedy="It is damaged; get it anew.",
         )
 
     def recordings() -> Iterator[Recording]:

@@ -206,8 +206,10 @@ def locate(*, root: str | Path | None = None, download: bool = False) -> Path:
     if path is None or path.is_dir():
         where = searched("ntidigits") if path is None else str(path)
         raise DataError(
-            f"ntidigits: no file {FILE_NAME} in {where}. {INFO.obtain} For a set of the same "
-            "layout that is made here, use 'spoken_digits'."
+            "ntidigits",
+            f"no file {FILE_NAME} in {where}",
+            remedy=f"{INFO.obtain} For a set of the same layout that is made here, use "
+            "'spoken_digits'.",
         )
     return path
 
@@ -217,8 +219,9 @@ def _parsed(split: Split) -> tuple[str, str]:
     allowed = (*INFO.parts, "official-train", "official-test")
     if split in ("official", "ab"):
         raise DataError(
-            f"ntidigits: split is {split!r}, a way to divide the samples. Name the part as well: "
-            f"'{split}-train' or '{split}-test'."
+            "ntidigits",
+            f"split is {split!r}, a way to divide the samples",
+            remedy=f"Name the part as well: '{split}-train' or '{split}-test'.",
         )
     check_split("ntidigits", split, allowed)
     division, _, half = split.rpartition("-")
@@ -234,9 +237,7 @@ def _wanted(path: Path, division: str, half: str, n_digits: int | None) -> list[
             if not other_take and n_digits in (None, len(key.digits)):
                 found.append((name, key))
     if not found:
-        raise DataError(
-            f"{path}: split '{division}-{half}' holds no sample with {n_digits} digits."
-        )
+        raise DataError(path, f"split '{division}-{half}' holds no sample with {n_digits} digits")
     return found
 
 
@@ -265,8 +266,9 @@ def _tonic_dataset(save_to: str | Path, *, train: bool) -> Any:
             from tonic.datasets import NTIDIGITS18
     except ImportError as error:
         raise DataError(
-            f"ntidigits through tonic needs the extra: {install_hint('tonic')} (import "
-            f"failed: {error}). Without it, ntidigits.load reads the same file."
+            "ntidigits through tonic needs the extra",
+            f"{install_hint('tonic')} (import failed: {error})",
+            remedy="Without it, ntidigits.load reads the same file.",
         ) from error
     return NTIDIGITS18(str(Path(save_to).expanduser()), train=train, single_digits=True)
 

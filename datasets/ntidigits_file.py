@@ -70,8 +70,10 @@ def parse_key(text: str) -> Key:
     match = _KEY.fullmatch(text)
     if match is None:
         raise DataError(
-            f"N-TIDIGITS key {text!r}: expected {{man|woman}}-{{speaker}}-{{a|b}}-{{digits}} with "
-            "digits of o, 1 to 9 and z, for example 'man-im-a-7557'."
+            f"N-TIDIGITS key {text!r}",
+            "",
+            "{man|woman}-{speaker}-{a|b}-{digits} with digits of o, 1 to 9 and z, for "
+            "example 'man-im-a-7557'",
         )
     return Key(**match.groupdict())
 
@@ -94,7 +96,7 @@ def read(path: str | Path, keys: Sequence[Key | str]) -> EventStream:
             key = given if isinstance(given, Key) else parse_key(given)
             half = next((h for h in HALVES if str(key) in _group(file, f"{h}_timestamps")), None)
             if half is None:
-                raise DataError(f"{path}: holds no sample with the key '{key}'.")
+                raise DataError(path, f"holds no sample with the key '{key}'")
             wanted.append((half, key))
     return gather(recordings(Path(path), wanted), n_channels=N_CHANNELS)
 
@@ -113,11 +115,12 @@ def recording(where: str, times: NDArray[np.float64], addresses: NDArray[Any]) -
     """Checked and sorted events of one sample, times in ms."""
     if times.ndim != 1 or addresses.shape != times.shape:
         raise DataError(
-            f"{where}: timestamps have shape {times.shape}, addresses {addresses.shape}, expected "
-            "two one-dimensional arrays of equal length."
+            where,
+            f"timestamps have shape {times.shape}, addresses {addresses.shape}",
+            "two one-dimensional arrays of equal length",
         )
     if addresses.size and not is_whole(addresses.dtype):
-        raise DataError(f"{where}: addresses have type {addresses.dtype}, expected integers.")
+        raise DataError(where, f"addresses have type {addresses.dtype}", "integers")
     return sorted_recording(where, times, addresses, N_CHANNELS, names=("timestamp", "addresses"))
 
 
@@ -173,7 +176,7 @@ def _keys(file: Any, half: str) -> list[Key]:
     try:
         return [parse_key(text) for text in hdf5.texts(file, f"{half}_labels")]
     except DataError as error:
-        raise DataError(f"{file.filename}: {error} Expected {_EXPECTED}.") from error
+        raise DataError(file.filename, f"{error} Expected {_EXPECTED}") from error
 
 
 def _group(file: Any, name: str) -> Any:
@@ -182,6 +185,8 @@ def _group(file: Any, name: str) -> Any:
     group = hdf5.member(file, name)
     if not isinstance(group, h5py.Group):
         raise DataError(
-            f"{file.filename}: has no group {name}; it holds {sorted(file)}. Expected {_EXPECTED}."
+            file.filename,
+            f"has no group {name}; it holds {sorted(file)}",
+            remedy=f"Expected {_EXPECTED}.",
         )
     return group

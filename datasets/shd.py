@@ -159,7 +159,7 @@ def _locate(info: DatasetInfo, split: Split, *, root: str | Path | None, downloa
         return fetch(info.name, URL + packed, file=packed, known_hash=f"md5:{MD5[packed]}")
     if path is None or path.is_dir():
         where = searched(info.name) if path is None else str(path)
-        raise DataError(f"{info.name}: no file {' or '.join(names)} in {where}. {info.obtain}")
+        raise DataError(info.name, f"no file {' or '.join(names)} in {where}", remedy=info.obtain)
     return path
 
 
@@ -184,9 +184,10 @@ def _read(path: Path, info: DatasetInfo, split: Split) -> Iterator[Any]:
         )
         if not n_times == n_units == labels.size == (labels if who is None else who).size:
             raise DataError(
-                f"{path}: {n_times} arrays of times, {n_units} of units, {labels.size} "
-                f"labels and {'no' if who is None else who.size} speakers, expected one of each "
-                "per sample."
+                path,
+                f"{n_times} arrays of times, {n_units} of units, {labels.size} labels and "
+                f"{'no' if who is None else who.size} speakers",
+                "one of each per sample",
             )
         yield Samples(
             (),
@@ -203,9 +204,7 @@ def _recordings(path: Path, stored: Iterator[Any], fired: Iterator[Any]) -> Iter
     for index, (seconds, channels) in enumerate(zip(stored, fired, strict=True)):
         where = f"{path}, sample {index}"
         if seconds.size != channels.size:
-            raise DataError(
-                f"{where}: {seconds.size} times and {channels.size} units, expected one each."
-            )
+            raise DataError(where, f"{seconds.size} times and {channels.size} units", "one each")
         times = to_ms(seconds, "s")
         yield sorted_recording(where, times, channels, N_CHANNELS, names=("time", "units"))
 

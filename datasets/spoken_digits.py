@@ -273,10 +273,12 @@ def make(path: str | Path, *, recipe: SpeechRecipe | None = None) -> None:
 
 def _source_of_file(split: Split, root: str | Path, recipe: SpeechRecipe | None) -> Source:
     if recipe is not None:
-        raise DataError("spoken_digits: give root or recipe, not both.")
+        raise DataError("spoken_digits", "give root or recipe, not both")
     place = find("spoken_digits", root=root, candidates=(FILE_NAME,))
     if place is None or place.is_dir():
-        raise DataError(f"spoken_digits: {root} holds no {FILE_NAME}. Make it there, or omit root.")
+        raise DataError(
+            "spoken_digits", f"{root} holds no {FILE_NAME}", remedy="Make it there, or omit root."
+        )
     file = ntidigits.source(split, root=place)
 
     def by_voice() -> Samples:

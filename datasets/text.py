@@ -102,9 +102,11 @@ class Lines:
             whole = float(1 << bits)
             if ((back > (1.0 - WRAPPED) * whole) & (back <= whole)).any():
                 raise DataError(
-                    f"{self.path}: times step back by {back.max():,.0f} us, as a counter of {bits} "
-                    f"bits does that begins anew. Add {whole:.0f} to the times behind that event, "
-                    "or make another recording of them (column sample)."
+                    self.path,
+                    f"times step back by {back.max():,.0f} us, as a counter of {bits} bits does "
+                    "that begins anew",
+                    remedy=f"Add {whole:.0f} to the times behind that event, or make another "
+                    "recording of them (column sample).",
                 )
 
 
@@ -171,8 +173,9 @@ def read(
     table = table_of(place, columns, size)
     if None not in (unit, table.unit) and unit != table.unit:
         raise DataError(
-            f"{place}: says that times are in {table.unit}, you said {unit}. "
-            "Leave the unit out, or correct the line."
+            place,
+            f"says that times are in {table.unit}, you said {unit}",
+            remedy="Leave the unit out, or correct the line.",
         )
     rows = _rows(place, table)
     stated = unit or table.unit
@@ -204,12 +207,14 @@ def made_lines(
     """
     if size is not None and n_channels not in (None, math.prod(size)):
         raise DataError(
-            f"{place}: a sensor of size {','.join(map(str, size))} has {math.prod(size):,} "
-            f"channels, you said {n_channels}. Leave out one of the two."
+            place,
+            f"a sensor of size {','.join(map(str, size))} has {math.prod(size):,} channels, you "
+            f"said {n_channels}",
+            remedy="Leave out one of the two.",
         )
     lengths = {name: values.size for name, values in rows.items()}
     if len(set(lengths.values())) > 1 or not rows["time"].size:
-        raise DataError(f"{place}: has columns of {lengths} events, expected as many of each, > 0.")
+        raise DataError(place, f"has columns of {lengths} events", "as many of each, > 0")
     _check(place, np.abs(to_ms(rows["time"], unit)), "time in ms", np.inf)
     samples = np.zeros(rows["time"].size, dtype=np.int64)
     if "sample" in rows:
@@ -289,17 +294,20 @@ def _rows(path: Path, table: Table) -> dict[str, Floats]:
             )
     except (ValueError, OSError, MemoryError) as error:  # a UnicodeError is a ValueError
         raise DataError(
-            f"{path}: a line cannot be read ({error}; lines of events are counted from the first "
-            "one, which is row 0). Expected numbers in every line."
+            path,
+            f"a line cannot be read ({error}; lines of events are counted from the first one, "
+            "which is row 0)",
+            remedy="Expected numbers in every line.",
         ) from error
     if not rows.size:
-        raise DataError(f"{path}: holds names of columns, but no event.")
+        raise DataError(path, "holds names of columns, but no event")
     if table.dropped:
         return {name: rows[str(k)] for name, k in table.columns.items()}
     if rows.shape[1] != n:
         raise DataError(
-            f"{path}: its lines have {rows.shape[1]} columns, its first one says {n}. Expected as "
-            "many in every line."
+            path,
+            f"its lines have {rows.shape[1]} columns, its first one says {n}",
+            remedy="Expected as many in every line.",
         )
     return {name: np.ascontiguousarray(rows[:, k]) for name, k in table.columns.items()}
 
@@ -319,8 +327,10 @@ def _whole(path: Path, values: Floats, what: str, end: int, *, least: int = 0) -
     fractional = np.flatnonzero(values != np.floor(values))
     if fractional.size:
         raise DataError(
-            f"{path}, event {fractional[0]}: {what} is {exact(values[fractional[0]])}, expected a "
-            "whole number. Are the columns in another order? Name them in a first line."
+            f"{path}, event {fractional[0]}",
+            f"{what} is {exact(values[fractional[0]])}",
+            "a whole number",
+            "Are the columns in another order? Name them in a first line.",
         )
     _check(path, values, what, end, least=least)
     return values.astype(np.int64)

@@ -114,13 +114,16 @@ def table_of(path: Path, given: Sequence[str] | None, size: Size | None) -> Tabl
             numbers, cells, line, where = False, above, remark, f"{path}, above line {number}"
     if numbers and given is None and len(cells) not in (2, 3):
         raise DataError(
-            f"{where}: has {len(cells)} columns and no names, expected time, channel and perhaps "
-            f"sample. Name the columns in a first line, or so: {_all_asked(len(cells))}."
+            where,
+            f"has {len(cells)} columns and no names",
+            "time, channel and perhaps sample",
+            f"Name the columns in a first line, or so: {_all_asked(len(cells))}.",
         )
     if given is not None and len(given) != len(cells):
         raise DataError(
-            f"{where}: has {len(cells)} columns, {len(given)} were named: {','.join(given)}. Name "
-            f"all of them, and those to drop by a dash: {_all_asked(len(cells))}."
+            where,
+            f"has {len(cells)} columns, {len(given)} were named: {','.join(given)}",
+            remedy=f"Name all of them, and those to drop by a dash: {_all_asked(len(cells))}.",
         )
     called = tuple(given or (_PLAIN[: len(cells)] if numbers else cells))
     columns, unit = read_names(called, where, line)
@@ -183,23 +186,27 @@ def read_names(called: Sequence[str], where: str, line: str) -> tuple[dict[str, 
         if column in columns:
             kept = [DROP if j == k else cell for j, cell in enumerate(called)]
             raise DataError(
-                f"{where}: two columns are called {column}. Drop one of them: {_asked(kept)}."
+                where,
+                f"two columns are called {column}",
+                remedy=f"Drop one of them: {_asked(kept)}.",
             )
         columns[column] = k
         unit = _UNIT_OF.get(its_unit or "") if column == "time" else unit
     if "time" not in columns or not columns.keys() & {"channel", "x"}:
         raise DataError(
-            f"{where}: {line[:80]!r} is neither numbers nor names of columns. Expected a time and "
-            "a channel, for example 'time_us,channel'; or name all columns so: "
-            f"{_all_asked(len(called))}."
+            where,
+            f"{line[:80]!r} is neither numbers nor names of columns",
+            remedy="Expected a time and a channel, for example 'time_us,channel'; or name all "
+            f"columns so: {_all_asked(len(called))}.",
         )
     if unknown:
         kept = [DROP if k in unknown else cell for k, cell in enumerate(called)]
         said = ", ".join(f"{k + 1} is {called[k][:40]!r}" for k in unknown)
         raise DataError(
-            f"{where}: column {said}, which is none of time, channel, sample, x, y and p. To drop "
-            f"it: {_asked(kept)}. To make the channel of it and of the other column, call them x "
-            "and y, and give --sensor-size."
+            where,
+            f"column {said}, which is none of time, channel, sample, x, y and p",
+            remedy=f"To drop it: {_asked(kept)}. To make the channel of it and of the other "
+            "column, call them x and y, and give --sensor-size.",
         )
     return columns, unit
 
@@ -211,7 +218,7 @@ def _check_one_unit(cell: str, where: str) -> None:
         raise _of_other_unit(repr(cell), where)
     units = {_UNIT_OF[word] for word in words[1:] if word in _UNIT_OF}
     if len(units) > 1:
-        raise DataError(f"{where}: {cell!r} names several units, expected one of s, ms and us.")
+        raise DataError(where, f"{cell!r} names several units", "one of s, ms and us")
 
 
 def _unit_of_header(cell: str, where: str) -> Unit | None:
@@ -232,8 +239,10 @@ def unit_of_remarks(remarks: Sequence[str], where: str) -> Unit | None:
     units = {_UNIT_OF[word] for word in found}
     if len(units) > 1:
         raise DataError(
-            f"{where}: remarks say that times are in {' and in '.join(sorted(units))}, expected "
-            "one unit. Correct them."
+            where,
+            f"remarks say that times are in {' and in '.join(sorted(units))}",
+            "one unit",
+            "Correct them.",
         )
     return next(iter(units), None)
 
@@ -252,8 +261,10 @@ def _unit_alone(part: str) -> str | None:
 
 def _of_other_unit(unit: str, where: str) -> DataError:
     return DataError(
-        f"{where}: its times are in {unit}, expected s, ms or us. Convert them, and name the new "
-        "unit there."
+        where,
+        f"its times are in {unit}",
+        "s, ms or us",
+        "Convert them, and name the new unit there.",
     )
 
 
@@ -263,8 +274,9 @@ def _common(
     """The unit that was named for the times, or that their file says; they must not differ."""
     if None not in (given, said) and given != said:
         raise DataError(
-            f"{where}: says that times are in {said}, {who} {given}. Leave the unit out, or "
-            "correct the line."
+            where,
+            f"says that times are in {said}, {who} {given}",
+            remedy="Leave the unit out, or correct the line.",
         )
     return given or said
 
@@ -283,7 +295,7 @@ def _check_address(
     fields = [name for name in ("x", *_ADDRESS) if name in columns]
     if size is not None and not fields:
         raise DataError(
-            f"{where}: has a channel, no columns x, y or p. Leave out the sensor's size."
+            where, "has a channel, no columns x, y or p", remedy="Leave out the sensor's size."
         )
     if not fields or (size is not None and "channel" not in columns):
         return
@@ -291,11 +303,13 @@ def _check_address(
     kept = [DROP if k in other else cell for k, cell in enumerate(called)]
     taken = ["x" if k == columns.get("channel") else cell for k, cell in enumerate(called)]
     raise DataError(
-        f"{where}: has columns of an address, {' and '.join(fields)}"
-        f"{' beside a channel' if 'channel' in columns else ''}. None is left out in silence. To "
-        "make the channel of all of them, give the size of the sensor: "
-        f"{_asked(taken)}, --sensor-size WIDTH,HEIGHT,POLARITIES (in Python sensor_size=). To drop "
-        f"{' and '.join(name for name in _ADDRESS if name in columns)}: {_asked(kept)}."
+        where,
+        "has columns of an address, "
+        f"{' and '.join(fields)}{' beside a channel' if 'channel' in columns else ''}",
+        remedy="None is left out in silence. To make the channel of all of them, give the size "
+        f"of the sensor: {_asked(taken)}, --sensor-size WIDTH,HEIGHT,POLARITIES (in Python "
+        "sensor_size=). To drop "
+        f"{' and '.join(name for name in _ADDRESS if name in columns)}: {_asked(kept)}.",
     )
 
 
@@ -335,17 +349,20 @@ def _first_line(path: Path) -> tuple[int, str, Sequence[str]]:
         for number, raw in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), start=1):
             if len(raw) == LONGEST_LINE:
                 raise DataError(
-                    f"{path}, line {number}: is longer than {LONGEST_LINE} bytes. It is no text "
-                    "file of events."
+                    f"{path}, line {number}",
+                    f"is longer than {LONGEST_LINE} bytes",
+                    remedy="It is no text file of events.",
                 )
             try:
                 line = raw.decode("utf-8-sig").strip()
             except UnicodeDecodeError as error:
-                raise DataError(f"{path}, line {number}: is no text in UTF-8 ({error}).") from error
+                raise DataError(
+                    f"{path}, line {number}", f"is no text in UTF-8 ({error})"
+                ) from error
             if line and not line.startswith("#"):
                 return number, line, remarks
             remarks.append(line)
-    raise DataError(f"{path}: holds no event, only empty lines and remarks.")
+    raise DataError(path, "holds no event, only empty lines and remarks")
 
 
 def are_numbers(cells: Sequence[str]) -> bool:

@@ -151,15 +151,18 @@ def source(
     check_split(INFO[task].name, split)
     place = find("ti46", root=root, candidates=())
     if place is None:
-        raise DataError(f"ti46_{task}: no corpus found. Looked in {searched('ti46')}. {_OBTAIN}")
+        raise DataError(
+            f"ti46_{task}", "no corpus found", remedy=f"Looked in {searched('ti46')}. {_OBTAIN}"
+        )
     found = tokens(place, task=task, split=split)
     if speakers is not None:
         known = sorted({t.speaker for t in found})
         unknown = sorted(set(speakers) - set(known))
         if unknown or not speakers:
             raise DataError(
-                f"ti46_{task}, {place}: no speaker {', '.join(unknown) or 'given'}. There are: "
-                f"{', '.join(known)}."
+                f"ti46_{task}, {place}",
+                f"no speaker {', '.join(unknown) or 'given'}",
+                remedy=f"There are: {', '.join(known)}.",
             )
 
     def choose(keys: Texts) -> NDArray[np.bool_]:
@@ -196,8 +199,10 @@ def tokens(place: Path, *, task: Task, split: Split) -> list[Token]:
             found[name] = Token(label, name, path)
     if not found:
         raise DataError(
-            f"ti46_{task}: {folder} holds no recording named like "
-            f"f1/{'03' if task == 'digits' else '0c'}f1set7.wav in its subfolders. {_OBTAIN}"
+            f"ti46_{task}",
+            f"{folder} holds no recording named like "
+            f"f1/{'03' if task == 'digits' else '0c'}f1set7.wav in its subfolders",
+            remedy=_OBTAIN,
         )
     return sorted(found.values())
 
@@ -211,13 +216,13 @@ def recording(values: NDArray[np.float64], n_steps: float, step: float) -> Recor
 def check_task(task: str) -> None:
     """Raise DataError unless ``task`` is "digits" or "alpha"."""
     if task not in CLASS_NAMES:
-        raise DataError(f"ti46: task is {task!r}, expected 'digits' or 'alpha'.")
+        raise DataError("ti46", f"task is {task!r}", "'digits' or 'alpha'")
 
 
 def check_step(step: float) -> None:
     """Raise DataError unless ``step`` is a length in ms."""
     if not 0 < step < float("inf"):
-        raise DataError(f"ti46: step is {step} ms, expected a positive finite number.")
+        raise DataError("ti46", f"step is {step} ms", "a positive finite number")
 
 
 def _folder(place: Path, name: str) -> Path:
@@ -229,14 +234,14 @@ def _folder(place: Path, name: str) -> Path:
             if folder.name.lower() == name:
                 return folder
         level = [path for folder in level for path in sorted(folder.iterdir())]
-    raise DataError(f"ti46: no folder {name!r} in {place} or its subfolders. {_OBTAIN}")
+    raise DataError("ti46", f"no folder {name!r} in {place} or its subfolders", remedy=_OBTAIN)
 
 
 def _child(folder: Path, name: str) -> Path:
     for path in folder.iterdir():
         if path.name.lower() == name and path.is_dir():
             return path
-    raise DataError(f"ti46: {folder} has no folder {name!r}. {_OBTAIN}")
+    raise DataError("ti46", f"{folder} has no folder {name!r}", remedy=_OBTAIN)
 
 
 def _cache_key(found: list[Token], split: Split, step: float) -> dict[str, str]:
@@ -278,8 +283,11 @@ def _clip(path: Path) -> NDArray[np.int16]:
     rate, samples = read_audio(_read(path), str(path))
     if rate != SAMPLE_RATE:
         raise DataError(
-            f"{path}: sample rate is {rate:g} Hz, expected {SAMPLE_RATE}. The number of channels "
-            "and the length of a step depend on it: use the audio as the LDC has it."
+            path,
+            f"sample rate is {rate:g} Hz",
+            SAMPLE_RATE,
+            "The number of channels and the length of a step depend on it: use the audio as the "
+            "LDC has it.",
         )
     return samples
 

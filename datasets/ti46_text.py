@@ -90,7 +90,7 @@ def source(
     check_task(task)
     check_step(step)
     if form not in ("spikes", "cochleagrams"):
-        raise DataError(f"ti46: form is {form!r}, expected 'spikes' or 'cochleagrams'.")
+        raise DataError("ti46", f"form is {form!r}", "'spikes' or 'cochleagrams'")
     found, others = _files(Path(folder), n_classes=len(CLASS_NAMES[task]))
 
     def key() -> dict[str, str]:
@@ -177,9 +177,10 @@ def is_divided(root: str | Path | None) -> bool:
 def _part(task: Task, split: Split, root: str | Path | None, step: float) -> Source:
     if is_undivided(root):
         raise DataError(
-            f"ti46_{task}: the class folders in {root} are not divided into folders train and "
-            "test. eventsim train and eventsim experiment divide them, see --divide; in Python, "
-            "eventsim.datasets.ti46_text.load reads all of them."
+            f"ti46_{task}",
+            f"the class folders in {root} are not divided into folders train and test",
+            remedy="eventsim train and eventsim experiment divide them, see --divide; in Python, "
+            "eventsim.datasets.ti46_text.load reads all of them.",
         )
     folders = {} if root is None else _parts(Path(root))
     if not folders and root is not None:
@@ -187,17 +188,20 @@ def _part(task: Task, split: Split, root: str | Path | None, step: float) -> Sou
         other = next((path for pattern in deep for path in Path(root).glob(pattern)), None)
         if other is not None:
             raise DataError(
-                f"ti46_{task}: {root} holds text files such as {other.relative_to(root)}, but none "
-                "named like 3/f1_u2_c3.dat or train/3/f1_u2_c3.dat: class, speaker f1 to f8 or m1 "
-                "to m8, utterance. Rename them, or give the folder around the class folders."
+                f"ti46_{task}",
+                f"{root} holds text files such as {other.relative_to(root)}, but none named like "
+                "3/f1_u2_c3.dat or train/3/f1_u2_c3.dat: class, speaker f1 to f8 or m1 to m8, "
+                "utterance",
+                remedy="Rename them, or give the folder around the class folders.",
             )
     if not folders:
         return ti46.source(split, task=task, root=root, step=step)
     check_split(INFO[task].name, split)
     if split not in folders:
         raise DataError(
-            f"ti46_{task}: {root} has no folder {split} with files named like "
-            f"{split}/3/f1_u2_c3.dat, only {', '.join(sorted(folders))}."
+            f"ti46_{task}",
+            f"{root} has no folder {split} with files named like {split}/3/f1_u2_c3.dat, only "
+            f"{', '.join(sorted(folders))}",
         )
     return replace(whole(folders[split], task=task, step=step), split=split)
 
@@ -253,8 +257,10 @@ def _all_spikes(path: Path) -> Spikes:
     lines = _lines(path, "spikes")
     if len(lines) < 2 or lines[0].split() != _EDGE or lines[-1].split() != _EDGE:
         raise DataError(
-            f"{path}: begins with {_shown(lines[0])} and ends with {_shown(lines[-1])}, expected a "
-            "first and a last line '-1 -1'. It is truncated or something else; get it anew."
+            path,
+            f"begins with {_shown(lines[0])} and ends with {_shown(lines[-1])}",
+            "a first and a last line '-1 -1'",
+            "It is truncated or something else; get it anew.",
         )
     spikes = np.zeros((len(lines) - 2, 2), dtype=np.int64)
     for row, line in enumerate(lines[1:-1]):
@@ -264,9 +270,7 @@ def _all_spikes(path: Path) -> Spikes:
     same = np.diff(channel[order]) == 0
     if not (np.diff(step[order])[same] > 0).all():
         twice = int(channel[order][1:][same][np.diff(step[order])[same] <= 0][0])
-        raise DataError(
-            f"{path}: channel {twice} spikes twice at one step, expected each spike once."
-        )
+        raise DataError(path, f"channel {twice} spikes twice at one step", "each spike once")
     order = np.lexsort((channel, step))
     return step[order], channel[order].astype(np.int32)
 
@@ -279,19 +283,18 @@ def read_cochleagram(path: str | Path) -> NDArray[np.float64]:
     path = Path(path)
     lines = _lines(path, "cochleagrams")
     if len(lines) != N_CHANNELS:
-        raise DataError(
-            f"{path}: has {len(lines)} lines, expected {N_CHANNELS}, one for each channel."
-        )
+        raise DataError(path, f"has {len(lines)} lines", f"{N_CHANNELS}, one for each channel")
     rows: list[NDArray[np.float64]] = []
     for number, line in enumerate(lines, start=1):
         try:
             row = np.array(line.split(), dtype=np.float64)
         except ValueError as error:
-            raise DataError(f"{path}, line {number}: {error}; expected numbers.") from error
+            raise DataError(f"{path}, line {number}", f"{error}; expected numbers") from error
         if not np.isfinite(row).all() or row.size != (rows[0].size if rows else row.size):
             raise DataError(
-                f"{path}, line {number}: has {row.size} numbers, expected "
-                f"{rows[0].size if rows else row.size} as in line 1, all finite."
+                f"{path}, line {number}",
+                f"has {row.size} numbers",
+                f"{rows[0].size if rows else row.size} as in line 1, all finite",
             )
         rows.append(row)
     return np.stack(rows)
@@ -310,14 +313,17 @@ def _files(folder: Path, *, n_classes: int) -> tuple[list[tuple[int, str, Path]]
         label = int(match[2])
         if path.parent.name != str(label) or label >= n_classes:
             raise DataError(
-                f"{path}: its name says class {label}, its folder {path.parent.name}; expected the "
-                f"same class, 0 to {n_classes - 1}."
+                path,
+                f"its name says class {label}, its folder {path.parent.name}; expected the same "
+                f"class, 0 to {n_classes - 1}",
             )
         found.append((label, match[1], path))
     if not found:
         raise DataError(
-            f"ti46: {folder} holds no file named like 3/f1_u2_c3.dat. Expected a folder for each "
-            "class; where there are folders train and test, give one of them."
+            "ti46",
+            f"{folder} holds no file named like 3/f1_u2_c3.dat",
+            remedy="Expected a folder for each class; where there are folders train and test, "
+            "give one of them.",
         )
     return sorted(found), others
 
@@ -338,9 +344,10 @@ def _spike(line: bytes, path: Path, *, number: int) -> tuple[int, int]:
         channel = step = -1
     if not (0 <= channel < N_CHANNELS and 1 <= step < LARGEST_STEP):
         raise DataError(
-            f"{path}, line {number}: is {_shown(line)}, expected a channel of 0 to "
-            f"{N_CHANNELS - 1} and a step from 1 on. A file holds one token: nothing follows "
-            "the second line '-1 -1'."
+            f"{path}, line {number}",
+            f"is {_shown(line)}",
+            f"a channel of 0 to {N_CHANNELS - 1} and a step from 1 on",
+            "A file holds one token: nothing follows the second line '-1 -1'.",
         )
     return channel, step
 

@@ -71,8 +71,7 @@ class Code:
             0 <= bias <= self.duration
         ):
             raise ParameterError(
-                f"yinyang: {self}, expected 0 <= t_min < t_max <= duration and t_bias between 0 "
-                "and duration."
+                "yinyang", self, "0 <= t_min < t_max <= duration and t_bias between 0 and duration"
             )
 
     @property

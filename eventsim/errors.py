@@ -8,7 +8,42 @@ from typing import Any
 
 
 class EventSimError(Exception):
-    """Base class of everything that eventsim raises on purpose."""
+    """Base class of everything that eventsim raises on purpose.
+
+    It reads ``where: got, expected expected. remedy``, without the pieces that are empty. A single
+    text is the message as it is.
+
+    Attributes
+    ----------
+    where
+        Function, object, file or place in a file.
+    got
+        What came; the whole message, if it was made of a single text.
+    expected
+        What was expected instead.
+    remedy
+        What to do, in whole sentences.
+    """
+
+    def __init__(
+        self, where: object, got: object = None, expected: object = "", remedy: object = ""
+    ):
+        said = (where, got, expected, remedy)
+        self.where, self.got, self.expected, self.remedy = map(
+            str, ("", where, "", "") if got is None else said
+        )
+        super().__init__(where if got is None else self._composed())
+
+    def _composed(self) -> str:
+        text = ": ".join(filter(None, (self.where, self.got)))
+        text = ", expected ".join(filter(None, (text, self.expected)))
+        end = "" if text.endswith((".", "?", "!")) else "."
+        return f"{text}{end} {self.remedy}".rstrip()
+
+    def seen_from(self, place: object, kind: "type[EventSimError]") -> "EventSimError":
+        """The same fault as an error of ``kind``, from the place around it."""
+        where = ": ".join(filter(None, (str(place), self.where)))
+        return kind(where, self.got, self.expected, self.remedy)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # An exception is made again from its message, which classes with fields do not take.
@@ -70,9 +105,10 @@ class RunawayError(EventSimError, RuntimeError):
         self.population, self.sample, self.neuron = population, sample, neuron
         self.time, self.limit = time, limit
         super().__init__(
-            f"Population {population!r}, sample {sample}: neuron {neuron} fired more than "
-            f"{limit} times per ms near {time:.6g} ms. No spike was dropped; the run stopped. "
-            "Lower its self-recurrent weight or its drive, or give it a refractory time > 0."
+            f"Population {population!r}, sample {sample}",
+            f"neuron {neuron} fired more than {limit} times per ms near {time:.6g} ms. No spike "
+            "was dropped; the run stopped",
+            remedy="Lower its self-recurrent weight or its drive, or give it a refractory time.",
         )
 
 
@@ -81,7 +117,7 @@ class CalibrationError(EventSimError, ValueError):
 
     def __init__(self, text: str, *, population: str, rate: float):
         self.population, self.rate = population, rate
-        super().__init__(f"calibrate: {text}")
+        super().__init__("calibrate", text)
 
 
 class InternalError(EventSimError, RuntimeError):

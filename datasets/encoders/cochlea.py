@@ -393,8 +393,9 @@ class LiveCochlea:
         e.require("compression", e.compression, e.compression in (0.5, 1.0), "0.5 or 1 in a page")
         if self._block > LONGEST_BLOCK:
             raise ParameterError(
-                f"LiveCochlea: sample rate is {self.sample_rate:g} Hz, expected in a page at most "
-                f"{LONGEST_BLOCK / INHIBITION_STEP:g}."
+                "LiveCochlea",
+                f"sample rate is {self.sample_rate:g} Hz",
+                f"in a page at most {LONGEST_BLOCK / INHIBITION_STEP:g}",
             )
         filters = self._resonators.coefficients()
         head = [

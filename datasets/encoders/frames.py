@@ -149,16 +149,16 @@ def checked_clip(
     clip = np.asarray(audio)
     if clip.ndim != 1 or clip.size == 0 or clip.dtype.kind not in "if":
         raise DataError(
-            f"{who}: audio has shape {clip.shape} and type {clip.dtype}, expected a "
-            "one-dimensional array of at least one float or signed integer. Mix stereo down first."
+            who,
+            f"audio has shape {clip.shape} and type {clip.dtype}",
+            "a one-dimensional array of at least one float or signed integer",
+            "Mix stereo down first.",
         )
     if not least_rate <= sample_rate < math.inf:
-        raise DataError(
-            f"{who}: sample rate is {sample_rate} Hz, expected {least_rate:.0f} Hz or more."
-        )
+        raise DataError(who, f"sample rate is {sample_rate} Hz", f"{least_rate:.0f} Hz or more")
     scale = float(-np.iinfo(clip.dtype).min) if np.issubdtype(clip.dtype, np.integer) else 1.0
     values = np.asarray(clip, dtype=np.float64) / scale
     if not np.isfinite(values).all():
         bad = int(np.flatnonzero(~np.isfinite(values))[0])
-        raise DataError(f"{who}: audio sample {bad} is {values[bad]}, expected finite numbers.")
+        raise DataError(who, f"audio sample {bad} is {values[bad]}", "finite numbers")
     return values

@@ -243,13 +243,15 @@ class SortedSeeds(NamedTuple):
         if isinstance(seed, SpikeSeed):
             if not population.is_spiking:
                 raise NetworkError(
-                    f"backward: {name!r} is of kind {population.kind!r} and has no spikes to take "
-                    "derivatives by. Give readouts a ReadoutSeed."
+                    "backward",
+                    f"{name!r} is of kind {population.kind!r} and has no spikes to take "
+                    "derivatives by",
+                    remedy="Give readouts a ReadoutSeed.",
                 )
             yield from self._take_spikes(tape, name, seed)
         elif isinstance(seed, ReadoutSeed):
             if not population.is_readout:
-                raise NetworkError(f"backward: {name!r} got a ReadoutSeed but is no readout.")
+                raise NetworkError("backward", f"{name!r} got a ReadoutSeed but is no readout")
             found = _readout_seed(name, seed, (tape.stream.n_samples, population.size))
             self.readouts[name] = found
             place = finite.of_neurons(population.size)
@@ -258,7 +260,7 @@ class SortedSeeds(NamedTuple):
             known = net.parameters()
             for key, values in seed.values.items():
                 if key not in known:
-                    raise NetworkError(f"backward: {name!r} got a seed of {key!r}, which is not.")
+                    raise NetworkError("backward", f"{name!r} got a seed of {key!r}, which is not")
                 self.decision.append((key, of_shape(f"dL/d({key})", values, known[key].shape)))
                 yield finite.Given(f"dL/d({key})", values, lambda k: f"entry {k}")
         else:
@@ -303,8 +305,9 @@ class SortedSeeds(NamedTuple):
 def _readout_seed(name: str, seed: ReadoutSeed, shape: tuple[int, ...]) -> ReadoutSeed:
     if not seed.time_constant > 0.0:
         raise ParameterError(
-            f"backward: time_constant of the seed of {name!r} is {seed.time_constant} ms, expected "
-            "a value > 0."
+            "backward",
+            f"time_constant of the seed of {name!r} is {seed.time_constant} ms",
+            "a value > 0",
         )
     integral = of_shape(f"dL/d(integral) of {name!r}", seed.integral, shape)
     return ReadoutSeed(time_constant=seed.time_constant, integral=integral, begin=seed.begin)
@@ -314,7 +317,7 @@ def of_shape(what: str, given: Floats, shape: tuple[int, ...]) -> Floats:
     """A seed as an array of that shape; on the device if it is."""
     values = given if hasattr(given, "get") else real_array(given, f"backward: {what}")
     if values.shape != shape:
-        raise ShapeError(f"backward: {what} has shape {values.shape}, expected {shape}.")
+        raise ShapeError("backward", f"{what} has shape {values.shape}", shape)
     return values
 
 

@@ -132,9 +132,10 @@ def backward_chunk(
     check_pieces(net, get_backend(tape.backend), "backward_chunk", back=True)
     if tape.begin is None or tape.before is None:
         raise ParameterError(
-            "backward_chunk: the tape is not that of a chunk, or was read from a file, which "
-            "does not hold what came before. Take the tape from simulate_chunk; for a whole "
-            "run call eventsim.backward."
+            "backward_chunk",
+            "the tape is not that of a chunk, or was read from a file, which does not hold what "
+            "came before",
+            remedy="Take the tape from simulate_chunk; for a whole run call eventsim.backward.",
         )
     loss = np.nan
     if callable(seeds):
@@ -173,23 +174,26 @@ class _Chunk:
         tape, end = self.tape, self.tape.stream.duration
         if not np.array_equal(later.begin, end):
             raise ParameterError(
-                f"backward_chunk: the chunk ends at {span(end)} ms, but the one that it is to go "
-                f"on from begins at {span(later.begin)} ms. Take the chunks from the last to the "
-                "first."
+                "backward_chunk",
+                f"the chunk ends at {span(end)} ms, but the one that it is to go on from begins "
+                f"at {span(later.begin)} ms",
+                remedy="Take the chunks from the last to the first.",
             )
         if (later.backend, later.precision) != (tape.backend, tape.precision):
             raise ParameterError(
-                f"backward_chunk: the following chunk ran on {later.backend!r} in "
-                f"{later.precision} precision, this one on {tape.backend!r} in {tape.precision}."
+                "backward_chunk",
+                f"the following chunk ran on {later.backend!r} in {later.precision} precision, "
+                f"this one on {tape.backend!r} in {tape.precision}",
             )
         found = {}
         for name, trains in self.known.items():
             acting = np.flatnonzero(still_acting(self.plan, name, trains, end))
             if acting.size != later.spikes[name].size:
                 raise ShapeError(
-                    f"backward_chunk: {acting.size} spikes of {name!r} act in the following chunk, "
-                    f"but it says what became of {later.spikes[name].size}. Is the state that of "
-                    "another stream, or of other chunks?"
+                    "backward_chunk",
+                    f"{acting.size} spikes of {name!r} act in the following chunk, but it says "
+                    f"what became of {later.spikes[name].size}",
+                    remedy="Is the state that of another stream, or of other chunks?",
                 )
             found[name] = np.zeros(len(trains))
             found[name][acting] = later.spikes[name]
@@ -230,16 +234,19 @@ class _Chunk:
     def _wide(self, name: str, seed: Seed) -> Seed:
         if isinstance(seed, ReadoutSeed) and seed.begin is not None:
             raise ParameterError(
-                f"backward_chunk: {name!r} got a ReadoutSeed that begins within the recording, "
-                "which needs a whole run. Simulate the whole stream at once, or leave out begin."
+                "backward_chunk",
+                f"{name!r} got a ReadoutSeed that begins within the recording, which needs a "
+                "whole run",
+                remedy="Simulate the whole stream at once, or leave out begin.",
             )
         if isinstance(seed, ReadoutSeed | DecisionSeed):
             return seed
         if not isinstance(seed, SpikeSeed):
             raise ParameterError(
-                f"backward_chunk: {name!r} got a {type(seed).__name__}, which needs a whole run. "
-                "Give spikes a SpikeSeed and readouts a ReadoutSeed, or simulate the whole stream "
-                "at once."
+                "backward_chunk",
+                f"{name!r} got a {type(seed).__name__}, which needs a whole run",
+                remedy="Give spikes a SpikeSeed and readouts a ReadoutSeed, or simulate the "
+                "whole stream at once.",
             )
         if not self.net.population(name).is_spiking:
             return seed
@@ -449,12 +456,14 @@ def backward_chunks(
     """
     if not isinstance(chunks, Sequence) or not len(chunks):
         raise ParameterError(
-            f"backward_chunks: chunks is {type(chunks).__name__}, expected a sequence of at least "
-            "one EventStream, which is gone through more than once: list(stream.chunks(100.0)), or "
-            "an object with __len__ and __getitem__ that reads them."
+            "backward_chunks",
+            f"chunks is {type(chunks).__name__}",
+            "a sequence of at least one EventStream, which is gone through more than once: "
+            "list(stream.chunks(100.0)), or an object with __len__ and __getitem__ that reads "
+            "them",
         )
     if keep < 2:
-        raise ParameterError(f"backward_chunks: keep is {keep}, expected at least 2.")
+        raise ParameterError("backward_chunks", f"keep is {keep}", "at least 2")
     check_pieces(net, get_backend(backend), "backward_chunks", back=True)
     run, total = _Stream(net, chunks, backend, precision, loss), _Total()
     if truncate:

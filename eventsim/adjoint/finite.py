@@ -46,8 +46,10 @@ def require_finite(where: str, given: Sequence[Given]) -> None:
         bad = np.flatnonzero(~np.isfinite(flat))
         if bad.size:
             raise ParameterError(
-                f"{where}: {what} is {flat[bad[0]]} at {place(int(bad[0]))}, expected a finite "
-                "number. Look for a division by zero or an overflow in the loss."
+                where,
+                f"{what} is {flat[bad[0]]} at {place(int(bad[0]))}",
+                "a finite number",
+                "Look for a division by zero or an overflow in the loss.",
             )
 
 
@@ -55,8 +57,10 @@ def require_finite_loss(where: str, value: float, loss: object) -> None:
     """Raise ParameterError unless the value of a loss is finite."""
     if not np.isfinite(value):
         raise ParameterError(
-            f"{where}: the loss {type(loss).__name__} is {value}, expected a finite number. Look "
-            "for a division by zero or an overflow in it, or in the network's values."
+            where,
+            f"the loss {type(loss).__name__} is {value}",
+            "a finite number",
+            "Look for a division by zero or an overflow in it, or in the network's values.",
         )
 
 

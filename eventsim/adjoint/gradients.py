@@ -56,7 +56,7 @@ class Gradients:
         if name in parts:
             return PartGradients(parts[name])
         known = list(parts)
-        raise NetworkError(f"Gradients: nothing is called {name!r}; there are {known}.")
+        raise NetworkError("Gradients", f"nothing is called {name!r}; there are {known}")
 
     def flat(self) -> dict[str, Floats]:
         """All gradients under the keys, and in the shapes, of ``Network.parameters()``."""

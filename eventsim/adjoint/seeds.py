@@ -216,14 +216,19 @@ def _sum(name: str, first: Seed, second: Seed) -> Seed:
     assert isinstance(second, ReadoutSeed)
     if first.time_constant != second.time_constant:
         raise ParameterError(
-            f"SumOfLosses: readout {name!r} is weighed with time constants {first.time_constant} "
-            f"and {second.time_constant} ms, expected one. Give both losses the same."
+            "SumOfLosses",
+            f"readout {name!r} is weighed with time constants {first.time_constant} and "
+            f"{second.time_constant} ms",
+            "one",
+            "Give both losses the same.",
         )
     begin, other = (0.0 if one.begin is None else one.begin for one in (first, second))
     if not np.all(np.equal(begin, other)):
         raise ParameterError(
-            f"SumOfLosses: readout {name!r} is weighed from different times on, expected the same "
-            "onset. Give both losses the same."
+            "SumOfLosses",
+            f"readout {name!r} is weighed from different times on",
+            "the same onset",
+            "Give both losses the same.",
         )
     return ReadoutSeed(first.time_constant, first.integral + second.integral, first.begin)
 

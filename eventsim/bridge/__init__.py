@@ -74,16 +74,18 @@ def torch_module(
     require_torch("torch_module")
     if not isinstance(net, Network):
         raise ParameterError(
-            f"torch_module: the network is of type {type(net).__name__}, expected an "
-            "eventsim.Network, such as eventsim.scsr(...) makes."
+            "torch_module",
+            f"the network is of type {type(net).__name__}",
+            "an eventsim.Network, such as eventsim.scsr(...) makes",
         )
     if isinstance(trained, str):
-        raise ParameterError(f"torch_module: trained is {trained!r}, expected ({trained!r},).")
+        raise ParameterError("torch_module", f"trained is {trained!r}", f"({trained!r},)")
     given: Any = time_constant
     if not (isinstance(given, Real) and float(given) > 0):
         raise ParameterError(
-            f"torch_module: time_constant is {given!r}, expected a number > 0 (ms), which "
-            "may be infinite; a tensor's is tensor.item()."
+            "torch_module",
+            f"time_constant is {given!r}",
+            "a number > 0 (ms), which may be infinite; a tensor's is tensor.item()",
         )
     from eventsim.bridge.module import EventModule
 
@@ -102,7 +104,7 @@ def require_torch(who: str) -> Any:
         import torch
     except ImportError as error:
         raise BackendError(
-            f"{who} needs PyTorch: {install_hint('torch')} (import failed: {error})."
+            f"{who} needs PyTorch", f"{install_hint('torch')} (import failed: {error})"
         ) from error
     return torch
 

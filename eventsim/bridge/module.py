@@ -68,8 +68,10 @@ class EventModule(torch.nn.Module):
         net.refuse_linear("torch_module", "whose domains it does not keep: es.train does")
         if net.shared:
             raise NetworkError(
-                f"torch_module: values of {next(iter(net.shared))!r} are shared, which torch's "
-                "optimisers would not keep equal. Train with eventsim.train."
+                "torch_module",
+                f"values of {next(iter(net.shared))!r} are shared, which torch's optimisers would "
+                "not keep equal",
+                remedy="Train with eventsim.train.",
             )
         _check_trained(trained, list(live))
         self.parts: Any = torch.nn.ModuleDict()
@@ -184,8 +186,9 @@ def _check_trained(trained: tuple[str, ...], keys: list[str]) -> None:
     unknown = [name for name in trained if name not in (*KINDS, *keys)]
     if unknown:
         raise NetworkError(
-            f"torch_module: trained names {unknown}, which the network has not. There are the "
-            f"kinds {', '.join(KINDS)}, and single ones such as {keys[0]!r}."
+            "torch_module",
+            f"trained names {unknown}, which the network has not",
+            remedy=f"There are the kinds {', '.join(KINDS)}, and single ones such as {keys[0]!r}.",
         )
 
 
@@ -193,13 +196,14 @@ def _with_times(stream: EventStream, times: Any) -> EventStream:
     require_times("EventModule", "times", times)
     if not isinstance(stream, EventStream):
         raise ParameterError(
-            f"EventModule: the stream is of type {type(stream).__name__}, expected an EventStream, "
-            "whose times the tensor replaces."
+            "EventModule",
+            f"the stream is of type {type(stream).__name__}",
+            "an EventStream, whose times the tensor replaces",
         )
     if tuple(times.shape) != stream.times.shape:
         raise ShapeError(
-            f"EventModule: times have shape {tuple(times.shape)}, the stream has "
-            f"{stream.n_events} events."
+            "EventModule",
+            f"times have shape {tuple(times.shape)}, the stream has {stream.n_events} events",
         )
     moved = EventStream(
         times.detach().cpu().numpy(),
@@ -210,7 +214,9 @@ def _with_times(stream: EventStream, times: Any) -> EventStream:
     )
     if (moved.channels != stream.channels).any():
         raise EventError(
-            "EventModule: times make events simultaneous whose channels descend, so that their "
-            "order is another than in the stream. Sort them, or keep them apart."
+            "EventModule",
+            "times make events simultaneous whose channels descend, so that their order is "
+            "another than in the stream",
+            remedy="Sort them, or keep them apart.",
         )
     return moved

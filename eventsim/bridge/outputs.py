@@ -48,7 +48,7 @@ class Spikes:
         given: Any = silent
         if not isinstance(given, Real):
             raise ParameterError(
-                f"Spikes.first: silent is of type {type(given).__name__}, expected a number (ms)."
+                "Spikes.first", f"silent is of type {type(given).__name__}", "a number (ms)"
             )
         numbers = to_torch(self.trains.train_numbers())
         # Within a train times ascend: the first entry of a number is its first spike.
@@ -87,8 +87,10 @@ class Outputs:
         """The integrals of the only readout; NetworkError if there are none or several."""
         if len(self.readouts) != 1:
             raise NetworkError(
-                f"Outputs.readout: the network has {len(self.readouts)} readouts, expected one. "
-                "Use .readouts, or .spikes."
+                "Outputs.readout",
+                f"the network has {len(self.readouts)} readouts",
+                "one",
+                "Use .readouts, or .spikes.",
             )
         return next(iter(self.readouts.values()))
 

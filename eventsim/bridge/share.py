@@ -43,13 +43,16 @@ def set_values(net: Network, keys: Sequence[str], values: Sequence[Any]) -> None
     for key, value in zip(keys, values, strict=True):
         if value.is_complex():
             raise ParameterError(
-                f"EventModule: {key} is a tensor of {value.dtype}, expected real numbers. Pass "
-                "its real part."
+                "EventModule",
+                f"{key} is a tensor of {value.dtype}",
+                "real numbers",
+                "Pass its real part.",
             )
         if value.shape != live[key].shape:
             raise ShapeError(
-                f"EventModule: {key} is a tensor of shape {tuple(value.shape)}, expected "
-                f"{live[key].shape} as in the network."
+                "EventModule",
+                f"{key} is a tensor of shape {tuple(value.shape)}",
+                f"{live[key].shape} as in the network",
             )
         put(value.detach(), live[key])
 
@@ -58,13 +61,17 @@ def require_times(where: str, what: str, given: Any) -> None:
     """Raise ParameterError unless ``given`` is a tensor of floating-point numbers."""
     if not isinstance(given, torch.Tensor):
         raise ParameterError(
-            f"{where}: {what} is of type {type(given).__name__}, expected a tensor of times in "
-            f"ms. Pass torch.as_tensor({what}, dtype=torch.float64)."
+            where,
+            f"{what} is of type {type(given).__name__}",
+            "a tensor of times in ms",
+            f"Pass torch.as_tensor({what}, dtype=torch.float64).",
         )
     if not given.is_floating_point():
         raise ParameterError(
-            f"{where}: {what} is a tensor of {given.dtype}, expected one of floating-point "
-            f"numbers, times in ms. Pass {what}.to(torch.float64)."
+            where,
+            f"{what} is a tensor of {given.dtype}",
+            "one of floating-point numbers, times in ms",
+            f"Pass {what}.to(torch.float64).",
         )
 
 

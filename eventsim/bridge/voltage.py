@@ -52,11 +52,13 @@ def readout_voltage(
     require_times("Outputs.voltage", "at", at)
     if at.ndim != 1:
         raise ShapeError(
-            f"Outputs.voltage: at has shape {tuple(at.shape)}, expected one dimension, [times]. "
-            "Pass at.reshape(-1)."
+            "Outputs.voltage",
+            f"at has shape {tuple(at.shape)}",
+            "one dimension, [times]",
+            "Pass at.reshape(-1).",
         )
     if not bool(torch.isfinite(at).all()):
-        raise ParameterError("Outputs.voltage: at has entries that are not finite, expected ms.")
+        raise ParameterError("Outputs.voltage", "at has entries that are not finite", "ms")
     into = [p for p in net.projections.values() if p.target == name]
     sources = tuple(dict.fromkeys(p.source for p in into))
     keys = [f"{name}.{kind}" for kind in population.parameters]

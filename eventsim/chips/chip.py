@@ -212,16 +212,19 @@ def board_of(chip: Chip, chips: tuple[int, int], *, link: float | None = None) -
     limits = chip.limits
     if limits is None:
         raise ChipError(
-            f"Chip {chip.name!r}: is a {chip.kind} without cores, of which no board can be made. "
-            "Choose a chip that has limits."
+            f"Chip {chip.name!r}",
+            f"is a {chip.kind} without cores, of which no board can be made",
+            remedy="Choose a chip that has limits.",
         )
     (columns, rows), (across, along) = limits.mesh, chips
     places = columns * rows * limits.cores_per_tile
     if limits.cores != places and chips != (1, 1):
         raise ChipError(
-            f"Chip {chip.name!r}: has {limits.cores} cores on a mesh of {columns} x {rows} tiles "
-            f"with {limits.cores_per_tile} each, expected {places}: a board is made of full chips. "
-            "Write a file of the board with its own mesh, chips and chip_link."
+            f"Chip {chip.name!r}",
+            f"has {limits.cores} cores on a mesh of {columns} x {rows} tiles with "
+            f"{limits.cores_per_tile} each",
+            f"{places}: a board is made of full chips",
+            "Write a file of the board with its own mesh, chips and chip_link.",
         )
     board = replace(
         limits,

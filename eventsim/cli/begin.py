@@ -139,7 +139,7 @@ def begin_of_notes(notes: Mapping[str, str], where: str) -> dict[str, Any] | Non
     found = parse_json(notes[BEGIN], f"{where}, {BEGIN}", StorageError)
     needed = {"rule", "time_ms", "reason", "recordings", "moved", "without_events", "moved_by_ms"}
     if not isinstance(found, dict) or not needed <= set(found):
-        raise StorageError(f"{where}: '{BEGIN}' in its notes is not what it should be.")
+        raise StorageError(where, f"'{BEGIN}' in its notes is not what it should be")
     return found
 
 

@@ -89,8 +89,9 @@ def _simulators(backends: Sequence[str], precision: Chosen, adapter: str | None)
         found += [EventsimSimulator(backend.name, each) for each in wanted]
     if not found:
         raise BackendError(
-            f"Backend {', '.join(names)}: does not run in {precision} precision. Use --precision "
-            "double, or another backend."
+            f"Backend {', '.join(names)}",
+            f"does not run in {precision} precision",
+            remedy="Use --precision double, or another backend.",
         )
     return found
 

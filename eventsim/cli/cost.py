@@ -87,7 +87,7 @@ def cost_command(
     """
     on = machine.ready()
     if asked.figure is not None and asked.figure.suffix not in (".png", ".svg"):
-        raise DataError(f"--figure {asked.figure}: expected a name that ends with .png or .svg.")
+        raise DataError(f"--figure {asked.figure}", "", "a name that ends with .png or .svg")
     chips = find_chips(asked.chip or DEFAULT_CHIPS)
     named = find_for(net, events, reading)
     stream, _ = named.some(samples)
@@ -178,7 +178,7 @@ def find_dense(
     try:
         return dense_pair(net, stream, frame_ms=frame_ms, weight_bits=weight_bits or FLOAT_BITS)
     except ParameterError as error:
-        raise ParameterError(f"--frame {frame_ms}: {error}") from error
+        raise error.seen_from(f"--frame {frame_ms}", ParameterError) from error
 
 
 def _note(text: str) -> None:

@@ -102,7 +102,7 @@ def data_make(
     settings, began = find_settings(data, file), time.perf_counter()
     if settings.name == OWN:
         raise DataError(
-            f"{data}: is a file of eventsim already, which every command reads: nothing to make."
+            data, "is a file of eventsim already, which every command reads: nothing to make"
         )
     made = {}
     for split in parts(settings.name, Reading()):

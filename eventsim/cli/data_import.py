@@ -162,7 +162,7 @@ def _imported_from(
     The classes come from a table of labels, from folders, or from a data set itself.
     """
     if out.suffix not in (".npz", ".h5"):
-        raise DataError(f"--out {out}: expected a name that ends with .npz or .h5.")
+        raise DataError(f"--out {out}", "", "a name that ends with .npz or .h5")
     if table.path is not None or any(Path(place).is_dir() for place in places):
         return _import_labelled(places, reading, table=table, out=out, skip=skip)
     if len(places) != 1:
@@ -205,8 +205,10 @@ def _columns(place: str, form: str, part: Events, reading: Reading) -> Columns:
     columns = read.stream.columns if isinstance(read.stream, StoredStream) else {}
     if is_moved and TARGETS in columns:
         raise DataError(
-            f"{place}: its targets are wanted at times of their own, and another time 0 would "
-            "leave them behind. Leave out --begin, or import the recordings anew with --targets."
+            place,
+            "its targets are wanted at times of their own, and another time 0 would leave them "
+            "behind",
+            remedy="Leave out --begin, or import the recordings anew with --targets.",
         )
     return {name: values for name, values in columns.items() if name != BEGINS}
 
@@ -275,10 +277,10 @@ def _import_labelled(
 ) -> dict[str, Any]:
     if out.suffix != ".h5":
         raise DataError(
-            f"--out {out}: expected a name that ends with .h5, which keeps labels and targets."
+            f"--out {out}", "", "a name that ends with .h5, which keeps labels and targets"
         )
     if table.path is None and len(places) != 1:
-        raise DataError(f"{' '.join(places)}: expected one folder, with a folder per class.")
+        raise DataError(" ".join(places), "", "one folder, with a folder per class")
     paths = [Path(place) for place in places]
     named, values = table.read(paths)
     files, bad = read_files(
@@ -323,8 +325,10 @@ def _with_targets(
     """The recordings, each as long as its last target at least, and their targets."""
     if len(data) != len(rows):
         raise DataError(
-            f"{rows[0].where}: the {len(rows):,} files have {len(data):,} recordings, expected one "
-            "for every file of the table. Say which by a column 'sample'."
+            rows[0].where,
+            f"the {len(rows):,} files have {len(data):,} recordings",
+            "one for every file of the table",
+            "Say which by a column 'sample'.",
         )
     of_row = {id(row): lines for row, lines in zip(table.rows, table.targets, strict=True)}
     targets = Targets.of_lines(

@@ -50,7 +50,7 @@ def data_plot(
     """
     out = Path(f"{Path(place).stem}-{sample}.png") if out is None else out
     if out.suffix not in (".png", ".svg"):
-        raise DataError(f"--out {out}: expected a name that ends with .png or .svg.")
+        raise DataError(f"--out {out}", "", "a name that ends with .png or .svg")
     size = size_of(reading.sensor_size)
     if form_of(place, reading) not in TEXTS:  # whose channels the size does not make
         reading = replace(reading, sensor_size=None)
@@ -58,8 +58,8 @@ def data_plot(
     sensor = size or part.sensor
     if sample >= part.stream.n_samples:
         raise DataError(
-            f"--sample is {sample}, but {part.name} has {part.stream.n_samples} recordings: "
-            f"0 .. {part.stream.n_samples - 1}."
+            f"--sample is {sample}, but {part.name} has {part.stream.n_samples} recordings",
+            f"0 .. {part.stream.n_samples - 1}",
         )
     stream = part.stream[sample]
     if (begin, end) != (0.0, None):

@@ -124,8 +124,10 @@ def evaluate_command(
     require_margin("--margin", asked.margin)
     if asked.latency and mine is not None and mine.settings.grid is not None:
         raise ParameterError(
-            f"--latency: {run} answers on a grid of time, expected a run in exact event time. "
-            "Leave the option out, or give the file of its network."
+            "--latency",
+            f"{run} answers on a grid of time",
+            "a run in exact event time",
+            "Leave the option out, or give the file of its network.",
         )
     net = find_network(run, which=asked.which)
     named = find_for(run, data, reading)
@@ -186,8 +188,9 @@ def _check_alone(asked: EvaluateOptions, fail_under: float | None) -> None:
     given = [name for name, value in others.items() if value]
     if given:
         raise ParameterError(
-            f"{given[0]} contradicts regression (--targets, or a run that answers with values): "
-            "there are no classes. Leave it out."
+            f"{given[0]} contradicts regression (--targets, or a run that answers with values)",
+            "there are no classes",
+            remedy="Leave it out.",
         )
 
 
@@ -227,8 +230,9 @@ def _target(
         return None
     if run is not None and run.settings.grid is not None:
         raise ParameterError(
-            f"{run.folder}: was trained in steps of {run.settings.grid.dt:g} ms, in which it is "
-            "evaluated. Leave out --chip, --bits and --dt, or give its network file and DATA."
+            run.folder,
+            f"was trained in steps of {run.settings.grid.dt:g} ms, in which it is evaluated",
+            remedy="Leave out --chip, --bits and --dt, or give its network file and DATA.",
         )
     formats, step_ms = Formats(), dt
     if chip is not None:

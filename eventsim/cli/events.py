@@ -55,16 +55,22 @@ def form_of(place: str, reading: Reading) -> str:
     path = Path(place)
     if path.is_dir():
         raise DataError(
-            f"{place}: is a folder, expected a data set or a file. Name its files "
-            f"({place.rstrip('/')}/*); or name the data set and give the folder by --file; or read "
-            f"a folder per class into a file: eventsim data import {place} --out mine.h5"
+            place,
+            "is a folder",
+            "a data set or a file",
+            f"Name its files ({place.rstrip('/')}/*); or name the data set and give the folder by "
+            f"--file; or read a folder per class into a file: eventsim data import {place} --out "
+            "mine.h5",
         )
     if path.exists():
         form = format_of(path)
         if form == "csv" and is_table(path):
             raise DataError(
-                f"{place}: is a table of labels, expected a data set or a file of events. Make one "
-                f"of the files that it names: eventsim data import --labels {place} --out mine.h5"
+                place,
+                "is a table of labels",
+                "a data set or a file of events",
+                f"Make one of the files that it names: eventsim data import --labels {place} "
+                "--out mine.h5",
             )
         return form
     near = difflib.get_close_matches(place, datasets.DATASETS, n=1)
@@ -105,7 +111,7 @@ def find_for(net: Path, place: str | None, reading: Reading) -> Events:
     """
     _check_there(net)
     if place is None and not net.is_dir():
-        raise DataError(f"EVENTS is missing: {net} is no folder of a run, so name a data set.")
+        raise DataError("EVENTS is missing", f"{net} is no folder of a run, so name a data set")
     run = run_of(net)
     if place is not None and not (run is not None and _is_own(run, place)):
         found = _find_beside(net, run, place, reading)
@@ -179,8 +185,9 @@ def _filled(net: Path, place: str, found: Events, size: int) -> Events:
         return replace(found, stream=stream, told=(*found.told, *([told] if n < size else [])))
     if found.stream.n_channels != size:
         raise DataError(
-            f"{place}: has {found.stream.n_channels:,} channels, expected {size:,}, those of the "
-            f"input of {net}."
+            place,
+            f"has {found.stream.n_channels:,} channels",
+            f"{size:,}, those of the input of {net}",
         )
     return found
 
@@ -241,7 +248,9 @@ def _made_otherwise(
 def _check_there(net: Path) -> None:
     if not net.exists():
         raise DataError(
-            f"{net}: there is neither a folder of a run nor a network file. Is the name right?"
+            net,
+            "there is neither a folder of a run nor a network file",
+            remedy="Is the name right?",
         )
 
 
@@ -295,16 +304,20 @@ def _settings_of(
 ) -> dict[str, Any]:
     if targets and (data in datasets.DATASETS or form_of(data, Reading()) != "stored"):
         raise DataError(
-            f"{data}: has no targets, expected a file with values of its recordings. Make one: "
-            "eventsim data import --targets targets.csv --out mine.h5"
+            data,
+            "has no targets",
+            "a file with values of its recordings",
+            "Make one: eventsim data import --targets targets.csv --out mine.h5",
         )
     if data in datasets.DATASETS:
         if test_data is not None:
-            raise DataError(f"--test-data: the data set {data} has a test part. Leave it out.")
+            raise DataError(
+                "--test-data", f"the data set {data} has a test part", remedy="Leave it out."
+            )
         return {"name": data, "file": None if file is None else str(file.resolve())}
     form = form_of(data, Reading())
     if file is not None:
-        raise DataError(f"DATA is already the file {data}: leave out --file.")
+        raise DataError(f"DATA is already the file {data}", "leave out --file")
     path = str(Path(data).resolve())
     if form == "stored":
         for one in (path, *([] if test_data is None else [str(test_data)])):
@@ -319,8 +332,10 @@ def _settings_of(
     if form == "shd":
         return {"name": shd_part(data)[0], "file": path}
     raise DataError(
-        f"{data}: is {FORMATS[form]}, which has no labels, expected a data set with them. Give it "
-        f"some: eventsim data import {data} --labels labels.csv --out mine.h5"
+        data,
+        f"is {FORMATS[form]}, which has no labels",
+        "a data set with them",
+        f"Give it some: eventsim data import {data} --labels labels.csv --out mine.h5",
     )
 
 

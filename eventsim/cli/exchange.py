@@ -147,8 +147,9 @@ def _refuse_others(asked: ExportOptions) -> None:
         given = [name for name in others if getattr(asked, name) != getattr(plain, name)]
         if given:
             raise ParameterError(
-                f"--to {asked.to}: does not take {', '.join(map(option_name, given))}, only "
-                f"{owner.upper()} does. Leave it out."
+                f"--to {asked.to}",
+                f"does not take {', '.join(map(option_name, given))}, only {owner.upper()} does",
+                remedy="Leave it out.",
             )
 
 
@@ -157,8 +158,10 @@ def _refuse_steps(net: Path, to: str) -> None:
     grid = load_any(net).settings.grid if net.is_dir() else None
     if grid is not None:
         raise ParameterError(
-            f"--to {to}: {net} answers in steps of {grid.dt:g} ms, expected a run in exact event "
-            "time. Give the file of its network, which then runs in exact time."
+            f"--to {to}",
+            f"{net} answers in steps of {grid.dt:g} ms",
+            "a run in exact event time",
+            "Give the file of its network, which then runs in exact time.",
         )
 
 

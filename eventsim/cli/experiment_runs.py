@@ -93,8 +93,9 @@ class Executing:
     def __post_init__(self) -> None:
         if self.executor != LOCAL and self.jobs is not None:
             raise ParameterError(
-                f"--jobs {self.jobs} with --executor {self.executor}: the number of workers "
-                "decides how many runs are executed at a time. Leave out --jobs."
+                f"--jobs {self.jobs} with --executor {self.executor}",
+                "the number of workers decides how many runs are executed at a time",
+                remedy="Leave out --jobs.",
             )
 
 

@@ -135,7 +135,9 @@ def along(recipe: Recipe, axes: Sequence[str]) -> Recipe:
     """
     values = dict(map(_axis, axes))
     if len(values) < len(axes):
-        raise ParameterError("--axis: a setting is given twice. Name all its values in one.")
+        raise ParameterError(
+            "--axis", "a setting is given twice", remedy="Name all its values in one."
+        )
     sweep = Sweep(name=SWEPT, axes=values)
     return recipe.only(recipe.baseline).swept(sweep)
 
@@ -144,6 +146,6 @@ def _axis(typed: str) -> tuple[str, tuple[Any, ...]]:
     key, mark, text = typed.partition("=")
     label = f"--axis {typed}"
     if not mark or not text.strip():
-        raise ParameterError(f"{label}: expected SETTING=VALUES, e.g. train.gain=5,10.")
+        raise ParameterError(label, "", "SETTING=VALUES, e.g. train.gain=5,10")
     found = parse_toml(f"values = [{text}]", label, ParameterError)
     return key.strip(), tuple(found["values"])

@@ -114,7 +114,7 @@ def listen_command(
     net = find_network(run, which=asked.which)
     runs_on = say_backend(backend)
     if asked.view and as_json:
-        raise ParameterError("--view and --json: expected one of the two.")
+        raise ParameterError("--view and --json", "", "one of the two")
     listening = ListenSettings(**settings)
     opened = _opened(run, source, net, asked, reading)
     if opened.labels is not None:
@@ -214,7 +214,7 @@ def _speed(typed: str) -> float:
     except ValueError:
         speed = math.nan
     if not speed > 0.0:
-        raise ParameterError(f"--speed {typed}: expected a number > 0, or max.")
+        raise ParameterError(f"--speed {typed}", "", "a number > 0, or max")
     return speed
 
 

@@ -131,7 +131,7 @@ def map_command(
     if stream.n_samples == 0:
         raise DataError("EVENTS holds no recordings, expected at least one.")
     if asked.sanafe is not None and asked.out is None:
-        raise ParameterError("--sanafe writes files: add --out FOLDER.")
+        raise ParameterError("--sanafe writes files", "add --out FOLDER")
     target = filled_less(
         find_board(load_chip(asked.chip), asked.chips, asked.chip_link), asked.neurons_per_core
     )
@@ -196,15 +196,16 @@ def find_board(chip: Chip, chips: str | None, link: float | None) -> Chip:
     columns, times, rows = (chips or "1x1").partition("x")
     if not (times and columns.isdecimal() and rows.isdecimal() and int(columns) * int(rows) > 0):
         raise ParameterError(
-            f"--chips {chips}: expected columns and rows of chips, both at least 1, such as 2x1."
+            f"--chips {chips}", "", "columns and rows of chips, both at least 1, such as 2x1"
         )
     if link is not None and not 0.0 < link < math.inf:
-        raise ParameterError(f"--chip-link {link}: expected a number > 0.")
+        raise ParameterError(f"--chip-link {link}", "", "a number > 0")
     board = board_of(chip, (int(columns), int(rows)), link=link)
     if link is not None and board.limits is not None and board.limits.chips == (1, 1):
         raise ParameterError(
-            f"--chip-link {link:g}: {chip.name} is one chip, without a link to another. Add "
-            "--chips, such as --chips 2x1."
+            f"--chip-link {link:g}",
+            f"{chip.name} is one chip, without a link to another",
+            remedy="Add --chips, such as --chips 2x1.",
         )
     return board
 
@@ -252,7 +253,7 @@ def find_study(
     """Spikes with the chip's number formats; accuracy where there are labels and an answer."""
     if chip.formats is None:
         if bits:
-            raise MappingError(f"Chip {chip.name!r}: has no number formats, leave out --bits.")
+            raise MappingError(f"Chip {chip.name!r}", "has no number formats, leave out --bits")
         return []
 
     def accuracy(network: Network) -> float:

@@ -198,7 +198,7 @@ def read_pair(option: str, text: str) -> tuple[float, float]:
         return float(low), float(high or low)
     except ValueError:
         raise ParameterError(
-            f"{option} {text}: expected one number such as 1.5, or two such as 1:3 (ms)."
+            f"{option} {text}", "", "one number such as 1.5, or two such as 1:3 (ms)"
         ) from None
 
 
@@ -208,7 +208,7 @@ def read_pairs(option: str, texts: Sequence[str]) -> dict[str, Any]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not (key.strip() and equals):
-            raise ParameterError(f"{option} {shown(text)}: expected KEY=VALUE, such as gain=10.")
+            raise ParameterError(f"{option} {shown(text)}", "", "KEY=VALUE, such as gain=10")
         found[key.strip()] = parse_word(value, f"{option} {shown(text)}", ParameterError)
     return found
 
@@ -231,7 +231,7 @@ def forms_of(typed: str | None) -> tuple[str, ...]:
     forms = () if typed is None else tuple(one.strip() for one in typed.split(","))
     wrong = [one for one in forms if one not in known]
     if wrong:
-        raise ParameterError(f"--figures {typed}: {wrong[0]!r} is none of {', '.join(known)}.")
+        raise ParameterError(f"--figures {typed}", f"{wrong[0]!r} is none of {', '.join(known)}")
     return forms
 
 

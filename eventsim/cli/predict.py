@@ -67,7 +67,7 @@ def predict_command(
     """
     machine.ready()
     if as_csv and as_json:
-        raise ParameterError("--csv and --json: expected one of the two.")
+        raise ParameterError("--csv and --json", "", "one of the two")
     found, bad = find_files(run, files, reading, skip=skip_damaged)
     mine = load_any(run).on(machine.backend) if run.is_dir() else None
     if mine is not None and mine.settings.fits_values:
@@ -76,7 +76,7 @@ def predict_command(
         present(fitted, write_values_csv if as_csv else show_values, as_json=as_json)
         return
     if every is not None:
-        raise ParameterError("--every: is for a run of regression. Leave it out.")
+        raise ParameterError("--every", "is for a run of regression", remedy="Leave it out.")
     runs_on = say_backend((mine.config.backend if mine else machine.backend) or "auto")
     stream = one_stream(found)
     if mine is not None:

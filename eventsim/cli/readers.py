@@ -110,8 +110,10 @@ class Events:
         """The recordings with their labels; raises DataError if they have none."""
         if self.data is None:
             raise DataError(
-                f"{self.name}: has no labels, expected a data set with a class of every recording. "
-                "Give it some: eventsim data import FILE --labels labels.csv --out mine.h5"
+                self.name,
+                "has no labels",
+                "a data set with a class of every recording",
+                "Give it some: eventsim data import FILE --labels labels.csv --out mine.h5",
             )
         return self.data
 
@@ -187,11 +189,12 @@ def _check_part(form: str, place: str, reading: Reading) -> None:
         return
     if form == "shd":
         raise DataError(
-            f"--split: {place} is one file, the {shd_part(place)[1]} part as its name says. Leave "
-            "--split out, or name the file of the other part."
+            "--split",
+            f"{place} is one file, the {shd_part(place)[1]} part as its name says",
+            remedy="Leave --split out, or name the file of the other part.",
         )
     if form != "stored" or not parts_of(StoredStream.open(place)):
-        raise DataError(f"--split: {place} is one file, it has no parts. Leave it out.")
+        raise DataError("--split", f"{place} is one file, it has no parts", remedy="Leave it out.")
 
 
 def check_unused(reading: Reading, what: str) -> None:
@@ -253,8 +256,10 @@ def shd_part(place: str) -> tuple[str, str]:
     name, _, split = Path(place).stem.lower().partition("_")
     if name not in ("shd", "ssc") or split not in datasets.DATASETS[name].parts:
         raise DataError(
-            f"{place}: has the layout of SHD and SSC, expected a name such as shd_train.h5 or "
-            "ssc_valid.h5, which says what it is. Rename it."
+            place,
+            "has the layout of SHD and SSC",
+            "a name such as shd_train.h5 or ssc_valid.h5, which says what it is",
+            "Rename it.",
         )
     return name, split
 
@@ -295,7 +300,7 @@ def _read_aedat(place: str, reading: Reading) -> Events:
         sensor = replace(find_sensor(reading.sensor), **changes)
     elif changes:
         raise DataError(
-            f"{place}: --address-bytes and --tick-us change a sensor. Name it: --sensor NAME."
+            place, "--address-bytes and --tick-us change a sensor", remedy="Name it: --sensor NAME."
         )
     where = dict(map(_condition, reading.where or ()))
     by = None if reading.by is None else tuple(name.strip() for name in reading.by.split(","))
@@ -335,7 +340,7 @@ def _fitting(path: Path) -> list[str]:
 def _condition(given: str) -> tuple[str, int]:
     name, mark, value = given.partition("=")
     if not (mark and value.strip().isdigit()):
-        raise DataError(f"--where {given!r}: expected FIELD=VALUE with a number, e.g. ear=0.")
+        raise DataError(f"--where {given!r}", "", "FIELD=VALUE with a number, e.g. ear=0")
     return name.strip(), int(value)
 
 
@@ -397,9 +402,9 @@ def _begins_of_note(text: str, n_samples: int, where: str) -> Floats:
     try:
         begins = np.asarray(found, np.float64)
     except (ValueError, TypeError) as error:
-        raise StorageError(f"{where}: holds no numbers ({error}).") from error
+        raise StorageError(where, f"holds no numbers ({error})") from error
     if begins.shape != (n_samples,) or not np.isfinite(begins).all():
-        raise StorageError(f"{where}: expected a finite number for each of {n_samples} recordings.")
+        raise StorageError(where, "", f"a finite number for each of {n_samples} recordings")
     return begins
 
 
@@ -424,18 +429,19 @@ def _tonic_set(name: str, reading: Reading) -> Any:
         from tonic import datasets as theirs
     except ImportError as error:
         raise DataError(
-            f"--format tonic needs the package tonic: {install_hint('tonic')} ({error})."
+            "--format tonic needs the package tonic", f"{install_hint('tonic')} ({error})"
         ) from error
     found = getattr(theirs, name, None)
     if not inspect.isclass(found):
         raise DataError(f"tonic has no data set {name!r}. It has {', '.join(theirs.__all__)}.")
     if reading.file is None:
-        raise DataError("--format tonic: name the folder of tonic's data sets with --file.")
+        raise DataError("--format tonic", "name the folder of tonic's data sets with --file")
 
     def refuse(self: Any) -> None:
         raise DataError(
-            f"{name}: is not in {self.location_on_system}. Put it there, or let tonic fetch it "
-            "with --download."
+            name,
+            f"is not in {self.location_on_system}",
+            remedy="Put it there, or let tonic fetch it with --download.",
         )
 
     kind = found if reading.download else type(found.__name__, (found,), {"download": refuse})

@@ -131,8 +131,9 @@ def _write_values(
     defaults = replace(ReportOptions(), figures=asked.figures, out=asked.out)
     if asked != defaults or events is not None or samples is not None:
         raise ParameterError(
-            f"{run.folder}: is a run of regression, whose page takes --out and --figures alone. "
-            f"For costs and mapping: eventsim cost {run.folder}, eventsim map {run.folder}."
+            run.folder,
+            "is a run of regression, whose page takes --out and --figures alone",
+            remedy=f"For costs and mapping: eventsim cost {run.folder}, eventsim map {run.folder}.",
         )
     report_values(run, asked.out, opt.forms_of(asked.figures), as_json=as_json)
 
@@ -205,7 +206,7 @@ def _page(run: Path, given: Path | None) -> Path:
     if given is None:
         return run / "index.html" if run.is_dir() else Path("report.html")
     if given.suffix != ".html":
-        raise DataError(f"--out {given}: expected a name that ends with .html.")
+        raise DataError(f"--out {given}", "", "a name that ends with .html")
     return given
 
 

@@ -30,7 +30,9 @@ def schema_command(
     eventsim schema chip --example > mine.toml
     """
     if example and kind != "chip":
-        raise ParameterError(f"--example: is there for chip, not for {kind}. Leave it out.")
+        raise ParameterError(
+            "--example", f"is there for chip, not for {kind}", remedy="Leave it out."
+        )
     if example:
         from eventsim.chips.example import example as text
 

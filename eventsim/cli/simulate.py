@@ -134,8 +134,9 @@ def _asked(tape: SpikeTape, net: Network, typed: Sequence[str]) -> Iterator[tupl
         name, *numbers = one.split(":")
         if len(numbers) > 2 or not all(number.isdecimal() for number in numbers):
             raise ParameterError(
-                f"--explain {one}: expected POPULATION, POPULATION:NEURON or "
-                "POPULATION:NEURON:RECORDING, such as hidden1:5:0."
+                f"--explain {one}",
+                "",
+                "POPULATION, POPULATION:NEURON or POPULATION:NEURON:RECORDING, such as hidden1:5:0",
             )
         if numbers:
             yield name, int(numbers[0]), int(numbers[1]) if numbers[1:] else 0
@@ -148,7 +149,7 @@ def _asked(tape: SpikeTape, net: Network, typed: Sequence[str]) -> Iterator[tupl
             if counts[:, busiest].any():
                 yield name, busiest, int(counts[:, busiest].argmax())
         else:
-            raise ParameterError(f"--explain {one}: add the number of a neuron: {one}:0.")
+            raise ParameterError(f"--explain {one}", f"add the number of a neuron: {one}:0")
 
 
 def _answers(net: Network, tape: SpikeTape) -> list[str] | None:

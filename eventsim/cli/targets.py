@@ -32,7 +32,7 @@ def measured_fit(
     """
     loss, names = wanted
     if not np.isfinite(loss.targets).any():
-        raise DataError(f"{named.name}, {named.part}: all targets are empty, expected some.")
+        raise DataError(f"{named.name}, {named.part}", "all targets are empty", "some")
     measured = say_measured(place, named, named.stream)
     assumed = names not in (numbered(len(names)), _outputs_of(run)) and len(names) > 1
     on = say_backend(config.backend)
@@ -57,9 +57,7 @@ def measured_fit(
 def stored_wanted(named: Events, net: Network, run: Run | None) -> Wanted:
     """The targets of a file of recordings, in the order of the run; DataError where it has none."""
     if not isinstance(named.stream, StoredStream):
-        raise DataError(
-            f"{named.name}: has no targets, expected a file of eventsim data import --targets."
-        )
+        raise DataError(named.name, "has no targets", "a file of eventsim data import --targets")
     found = described(named.stream, targets=True).targets
     assert found is not None
     names = _outputs_of(run)
@@ -77,9 +75,7 @@ def read_wanted(path: Path, net: Network, run: Run | None) -> Wanted:
     with npz.opened(path, expected=expected, error=DataError) as archive:
         missing = {"targets", "times"} - set(archive.claims)
         if missing:
-            raise DataError(
-                f"{path}: has no array {', '.join(sorted(missing))}, expected {expected}."
-            )
+            raise DataError(path, f"has no array {', '.join(sorted(missing))}", expected)
         loss = MeanSquaredError(archive.read("targets"), archive.read("times"), readout)
     return loss, numbered(loss.targets.shape[2])
 

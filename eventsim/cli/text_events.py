@@ -92,7 +92,7 @@ def size_of(typed: str | None) -> tuple[int, ...] | None:
         return None if typed is None else tuple(int(number) for number in typed.split(","))
     except ValueError:
         raise DataError(
-            f"--sensor-size {typed}: expected width, height and polarities such as 34,34,2."
+            f"--sensor-size {typed}", "", "width, height and polarities such as 34,34,2"
         ) from None
 
 
@@ -179,7 +179,7 @@ def guesses_of_notes(notes: Mapping[str, str], where: str) -> list[str]:
     """What :func:`text_notes` has kept of guesses."""
     found = parse_json(notes.get(GUESSES, "[]"), f"{where}, {GUESSES}", StorageError)
     if not isinstance(found, list):
-        raise StorageError(f"{where}: '{GUESSES}' in its notes is no list.")
+        raise StorageError(where, f"'{GUESSES}' in its notes is no list")
     return [str(one) for one in found]
 
 
@@ -209,9 +209,11 @@ def fill_channels(place: str, stream: EventStream, size: int, net: Path) -> Even
     """
     if stream.n_channels > size:
         raise DataError(
-            f"{place}: has events in channel {stream.n_channels - 1}, but the input of {net} "
-            f"has {size} neurons, channels 0 to {size - 1}. Number the channels as those of the "
-            "training, from 0 on, or name another network."
+            place,
+            f"has events in channel {stream.n_channels - 1}, but the input of {net} has {size} "
+            f"neurons, channels 0 to {size - 1}",
+            remedy="Number the channels as those of the training, from 0 on, or name another "
+            "network.",
         )
     return EventStream(
         stream.times, stream.channels, stream.offsets, n_channels=size, duration=stream.duration

@@ -127,7 +127,7 @@ def train_command(asked: TypedTraining, start: RunStart, as_json: opt.JsonOption
         raise ParameterError("--resume and --overwrite contradict each other.")
     if start.resume:
         if out is None:
-            raise ParameterError("--resume: say which run by --out FOLDER.")
+            raise ParameterError("--resume", "say which run by --out FOLDER")
         settings, folder, net = _resumed(asked, out), out, None
     else:
         settings, net = _started(asked)
@@ -141,8 +141,10 @@ def _folder_of(asked: TypedTraining, start: RunStart) -> Path:
     folder = start.out or (default if start.overwrite else free_folder(default))
     if RunFolder(folder).holds_run and not start.overwrite:
         raise StorageError(
-            f"{folder}: holds a run already. Add --resume to continue it or --overwrite to "
-            "replace it, or choose another --out."
+            folder,
+            "holds a run already",
+            remedy="Add --resume to continue it or --overwrite to replace it, or choose another "
+            "--out.",
         )
     return folder
 
@@ -151,7 +153,9 @@ def _started(asked: TypedTraining) -> tuple[RunSettings, Network | None]:
     """Settings of a new run, and the network that it goes on from, if it is an old one."""
     if asked.data is None:
         raise DataError(
-            "eventsim train: no DATA. Name a data set (eventsim data list) or a file with labels."
+            "eventsim train",
+            "no DATA",
+            remedy="Name a data set (eventsim data list) or a file with labels.",
         )
     base = regression.base_of(asked)
     train = config_of(asked, base.to_dict())
@@ -171,7 +175,7 @@ def _started(asked: TypedTraining) -> tuple[RunSettings, Network | None]:
 def _resumed(asked: TypedTraining, folder: Path) -> RunSettings:
     """The settings of the run, with more epochs if they were typed, and nothing else changed."""
     if asked.init is not None:
-        raise ParameterError("--resume and --init contradict each other: the run has its network.")
+        raise ParameterError("--resume and --init contradict each other", "the run has its network")
     stored = load_any(folder).settings
     if stored.data is None and stored.train.validate == "auto":
         # A program divided the recordings; those that are named here may follow another division.
@@ -179,8 +183,9 @@ def _resumed(asked: TypedTraining, folder: Path) -> RunSettings:
         stored = replace(stored, train=replace(stored.train, validate=validate))
     if stored.grid is not None:
         raise ParameterError(
-            f"{folder}: is trained on a grid, by an experiment. Continue it by the command of the "
-            "experiment."
+            folder,
+            "is trained on a grid, by an experiment",
+            remedy="Continue it by the command of the experiment.",
         )
     data, network = stored.data, stored.network
     if asked.data is not None:
@@ -198,8 +203,9 @@ def _resumed(asked: TypedTraining, folder: Path) -> RunSettings:
     check_same_run(folder, now, before=stored, longer=True)
     if now.data is None:
         raise DataError(
-            f"{folder}: does not know its data, which a program gave to train(..). Name them: "
-            f"eventsim train DATA --resume --out {folder}"
+            folder,
+            "does not know its data, which a program gave to train(..)",
+            remedy=f"Name them: eventsim train DATA --resume --out {folder}",
         )
     history = load_any(folder).history if config.patience and RunFolder(folder).holds_run else []
     if config.stops_after(history):
@@ -240,7 +246,9 @@ def train_and_show(
 ) -> None:
     """Train in the folder, from ``net`` if one is given, test, report, show the result."""
     if settings.fits_values and start.fail_under is not None:
-        raise ParameterError("--fail-under: is an accuracy, and values have none. Leave it out.")
+        raise ParameterError(
+            "--fail-under", "is an accuracy, and values have none", remedy="Leave it out."
+        )
     group = join(start.distributed, settings.train.backend)
     try:
         with group:

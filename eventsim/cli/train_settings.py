@@ -138,7 +138,9 @@ def network_of(asked: TypedTraining) -> tuple[NetworkSettings | None, Network | 
         return NetworkSettings.from_options(asked.network, called=opt.option_name), None
     if asked.network:
         name = opt.option_name(next(iter(asked.network)))
-        raise ParameterError(f"--init and {name} contradict each other: the network has its shape.")
+        raise ParameterError(
+            f"--init and {name} contradict each other", "the network has its shape"
+        )
     return None, find_network(asked.init)
 
 
@@ -155,7 +157,7 @@ def assign(values: dict[str, Any], text: str) -> None:
     """Set one key, ``key=value`` or ``group.key=value``, whose value is JSON or a plain word."""
     path, equals, given = text.partition("=")
     if not equals or not path:
-        raise ParameterError(f"--set {shown(text)}: expected KEY=VALUE, such as gain=10.")
+        raise ParameterError(f"--set {shown(text)}", "", "KEY=VALUE, such as gain=10")
     value = parse_word(given, f"--set {shown(text)}", ParameterError)
     group, dot, key = path.strip().partition(".")
     if not dot:
@@ -177,7 +179,7 @@ def read_config_file(path: Path) -> dict[str, Any]:
     read = read_toml if path.suffix == ".toml" else read_json
     values = read(path, f"--config {path}", ParameterError)
     if not isinstance(values, Mapping):
-        raise ParameterError(f"--config {path}: expected a table of TrainConfig keys.")
+        raise ParameterError(f"--config {path}", "", "a table of TrainConfig keys")
     if values.get("format") != FORMAT:
         return dict(values)
     return TrainConfig.of_run(values["train"]).to_dict()

@@ -104,7 +104,9 @@ def backward(
     for name, record in run.records.items():
         if record.spikes is not None and record.low is None:
             raise ParameterError(
-                "clocked.backward: the run was made without keep=True. Pass keep=True to run()."
+                "clocked.backward",
+                "the run was made without keep=True",
+                remedy="Pass keep=True to run().",
             )
         given = seeds.get(name)
         blank = np.zeros_like(record.voltage)

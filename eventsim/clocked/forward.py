@@ -128,7 +128,7 @@ class ClockedRun:
             return self.events.counts
         spikes = self.records[name].spikes
         if spikes is None:
-            raise NetworkError(f"ClockedRun: {name!r} is a readout and sends no spikes.")
+            raise NetworkError("ClockedRun", f"{name!r} is a readout and sends no spikes")
         return spikes
 
     @property

@@ -96,7 +96,7 @@ def check_loss(loss: LossSettings) -> None:
     """Raise ParameterError for a loss that has no counterpart."""
     if not isinstance(loss, SpikeTrainLoss | IntegralLoss):
         raise ParameterError(
-            f"TrainConfig: loss is {loss.kind!r}, expected cross_entropy or van_rossum on a grid."
+            "TrainConfig", f"loss is {loss.kind!r}", "cross_entropy or van_rossum on a grid"
         )
 
 

@@ -73,8 +73,10 @@ class ClockedNetwork:
                 smallest = float(population.parameters[name].min())
                 if smallest < self.dt:
                     raise ParameterError(
-                        f"ClockedNetwork, population {population.name!r}: {name} is {smallest} ms, "
-                        f"expected at least dt = {self.dt} ms. Take a smaller dt."
+                        f"ClockedNetwork, population {population.name!r}",
+                        f"{name} is {smallest} ms",
+                        f"at least dt = {self.dt} ms",
+                        "Take a smaller dt.",
                     )
 
 
@@ -98,7 +100,7 @@ def from_network(net: Network, dt: float = 1.0) -> ClockedNetwork:
         A projection has delays per synapse; there is one per projection or source on the grid.
     """
     if not 0 < dt < np.inf:
-        raise ParameterError(f"from_network: dt is {dt}, expected a finite value > 0 (ms).")
+        raise ParameterError("from_network", f"dt is {dt}", "a finite value > 0 (ms)")
     net.refuse_decision("from_network", "which has no counterpart on the grid")
     net.refuse_adaptation("from_network", "which the grid does not have")
     net.refuse_linear("from_network", "which the grid does not have")
@@ -106,8 +108,9 @@ def from_network(net: Network, dt: float = 1.0) -> ClockedNetwork:
     for projection in grid.projections.values():
         if projection.delay_per_synapse:
             raise ShapeError(
-                f"from_network: projection {projection.name!r} has delays per synapse, expected "
-                "one delay, or one per source."
+                "from_network",
+                f"projection {projection.name!r} has delays per synapse",
+                "one delay, or one per source",
             )
         projection.values[...] *= _grid_factor(grid, projection)
     clocked = ClockedNetwork(grid, float(dt))

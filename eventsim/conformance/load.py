@@ -83,7 +83,7 @@ def _exactly(entry: Entry, keys: Sequence[str]) -> list[Entry]:
     if missing or unknown:
         what = [f"lacks {missing}"] if missing else []
         what += [f"has unknown {unknown}"] if unknown else []
-        raise CaseError(f"{entry.place}: {' and '.join(what)}; keys are {', '.join(keys)}.")
+        raise CaseError(entry.place, f"{' and '.join(what)}; keys are {', '.join(keys)}")
     return [entry.inner(key, entry.value[key]) for key in keys]
 
 
@@ -95,11 +95,11 @@ def _index(entry: Entry, end: int, *, first: int = 0) -> int:
 
 def _parse(entry: Entry, stem: str) -> Case:
     if not isinstance(entry.value, dict) or entry.value.get("format") != FORMAT:
-        raise CaseError(f"{entry.place}: is no conformance case (its format is not {FORMAT!r}).")
+        raise CaseError(entry.place, f"is no conformance case (its format is not {FORMAT!r})")
     if entry.value.get("version") != VERSION:
         raise CaseError(
-            f"{entry.place}: has version {entry.value.get('version')!r}, this eventsim reads "
-            f"{VERSION}."
+            entry.place,
+            f"has version {entry.value.get('version')!r}, this eventsim reads {VERSION}",
         )
     part = dict(zip(KEYS, _exactly(entry, KEYS), strict=True))
     if part["name"].value != stem:
@@ -132,7 +132,7 @@ def _check_whole(entry: Entry, part: Mapping[str, Entry], case: Case) -> None:
         network_of(case).check()
         stream_of(case)
     except EventSimError as error:
-        raise CaseError(f"{entry.place}: {error}") from error
+        raise error.seen_from(entry.place, CaseError) from error
     expected = [LATERAL] if is_lateral(case) else []
     expected += [ADAPTIVE] if any("adaptation" in p.parameters for p in case.populations) else []
     of_neurons = [need for p in case.populations if p.neuron for need in p.neuron.needs]
@@ -145,9 +145,7 @@ def _populations(entry: Entry) -> tuple[CasePopulation, ...]:
     found = [_population(row, first=k == 0) for k, row in enumerate(entry.rows())]
     names = [population.name for population in found]
     if len(found) < 2 or len(set(names)) != len(names):
-        raise CaseError(
-            f"{entry.place}: has {names}, expected an input and others, each named once."
-        )
+        raise CaseError(entry.place, f"has {names}", "an input and others, each named once")
     return tuple(found)
 
 
@@ -194,7 +192,7 @@ def _keys_of(entry: Entry, neuron: CaseNeuron, given: Mapping[str, Any]) -> tupl
     try:
         found = kind_of(neuron, own)
     except ParameterError as error:
-        raise CaseError(f"{entry.place}, neuron: {error}") from error
+        raise error.seen_from(f"{entry.place}, neuron", CaseError) from error
     if (found.states, dict(found.receptors)) != (states, dict(neuron.receptors)):
         raise entry.inner("neuron", given["neuron"]).wrong(
             f"the states {list(found.states)} and receptors {dict(found.receptors)} of the kind"
@@ -208,7 +206,7 @@ def _projections(entry: Entry, sizes: Mapping[str, int]) -> tuple[CaseProjection
     twice = [pair for pair in pairs if pairs.count(pair) > 1]
     if twice:
         raise CaseError(
-            f"{entry.place}: joins {twice[0]} twice; put the synapses into one projection."
+            entry.place, f"joins {twice[0]} twice; put the synapses into one projection"
         )
     return tuple(found)
 
@@ -223,8 +221,9 @@ def _projection(entry: Entry, sizes: Mapping[str, int]) -> CaseProjection:
     pairs = [(row.source, row.target) for row in rows]
     if not rows or len(set(pairs)) != len(pairs):
         raise CaseError(
-            f"{synapses.place}: has {len(rows)} synapses, expected at least one, and at most one "
-            "from a neuron to a neuron."
+            synapses.place,
+            f"has {len(rows)} synapses",
+            "at least one, and at most one from a neuron to a neuron",
         )
     receptor = more[0].text() if more else None
     return CaseProjection(source.value, target.value, tuple(rows), receptor)

@@ -138,21 +138,21 @@ def load_simulator(place: str) -> Simulator:
     """
     module, colon, attribute = place.partition(":")
     if not (module and colon and attribute):
-        raise CaseError(f"Adapter {place!r}: expected module:object, e.g. my_adapter:simulator.")
+        raise CaseError(f"Adapter {place!r}", "", "module:object, e.g. my_adapter:simulator")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise CaseError(f"Adapter {place!r}: cannot be loaded ({error}).") from error
+        raise CaseError(f"Adapter {place!r}", f"cannot be loaded ({error})") from error
     if isinstance(found, type) or (callable(found) and not hasattr(found, "run")):
         found = found()
     members = ("name", "version", "settings", "precision", "supports", "run")
     missing = [member for member in members if not hasattr(found, member)]
     if missing:
         raise CaseError(
-            f"Adapter {place!r}: lacks {', '.join(missing)}; eventsim.conformance.Simulator says "
-            "what they are."
+            f"Adapter {place!r}",
+            f"lacks {', '.join(missing)}; eventsim.conformance.Simulator says what they are",
         )
     simulator: Simulator = found
     return simulator

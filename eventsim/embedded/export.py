@@ -168,9 +168,10 @@ def export_c(
     """
     if not NAME.fullmatch(name) or name == TEMPLATE or TYPES_OF_C.fullmatch(name):
         raise ParameterError(
-            f"export_c: name is {name!r}, expected lower-case letters, digits and _, a letter "
-            f"first, at most 31 in all, not {TEMPLATE!r}, and no name of a type of C, as in "
-            "size_t or int32_t."
+            "export_c",
+            f"name is {name!r}",
+            "lower-case letters, digits and _, a letter first, at most 31 in all, not "
+            f"{TEMPLATE!r}, and no name of a type of C, as in size_t or int32_t",
         )
     if bits is not None:
         net = quantise(net, bits).net

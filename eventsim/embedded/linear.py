@@ -70,9 +70,10 @@ def linear_tables(job: Job) -> list[tuple[slice, LinearTables]]:
     cells = typed_cells(job)
     if cells.real is not np.float32:
         raise NetworkError(
-            "export_c: the C text has no neurons so quick that they need double precision, as "
-            f"{job.stage.name!r}: some time constant is below 1/16 ms, about. Run the network by "
-            "eventsim."
+            "export_c",
+            "the C text has no neurons so quick that they need double precision, as "
+            f"{job.stage.name!r}: some time constant is below 1/16 ms, about",
+            remedy="Run the network by eventsim.",
         )
     states = sorted(set(states_of(job.stage))) if kind_of(job) == "PIECES" else []
     rows, times = _rows(cells, states)

@@ -26,7 +26,9 @@ def refuse(net: Network, plan: Plan) -> Answer:
     answer = net.answer
     if answer is None:
         raise NetworkError(
-            f"export_c: the network has no answer. The C text answers with classes. {HELP}"
+            "export_c",
+            "the network has no answer",
+            remedy=f"The C text answers with classes. {HELP}",
         )
     reasons = []
     if answer.rule not in RULES:
@@ -42,7 +44,9 @@ def refuse(net: Network, plan: Plan) -> Answer:
         )
     if reasons:
         raise NetworkError(
-            f"export_c: the C text has no {'; no '.join(reasons)}. Run the network by eventsim."
+            "export_c",
+            f"the C text has no {'; no '.join(reasons)}",
+            remedy="Run the network by eventsim.",
         )
     return answer
 

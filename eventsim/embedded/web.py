@@ -57,9 +57,9 @@ def read_engine() -> bytes:
     """The engine; BackendError if it is missing or was built from other sources."""
     if not ENGINE.is_file():
         raise BackendError(
-            f"export_web: this eventsim was built without its engine for pages. {HOW}"
+            "export_web", "this eventsim was built without its engine for pages", remedy=HOW
         )
     engine = ENGINE.read_bytes()
     if wasm.built_from(engine) != wasm.source_hash():
-        raise BackendError(f"export_web: the engine for pages is of other sources. {HOW}")
+        raise BackendError("export_web", "the engine for pages is of other sources", remedy=HOW)
     return engine

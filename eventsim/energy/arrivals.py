@@ -156,19 +156,22 @@ def make_run(net: Network, tape: SpikeTape) -> CountedRun:
     Raises NetworkError, ShapeError (the tape is of another network, or holds no sample).
     """
     if tape.stream.n_samples == 0:
-        raise ShapeError("SpikeTape: holds no sample, expected at least one to count.")
+        raise ShapeError("SpikeTape", "holds no sample", "at least one to count")
     net, tape = net.to_host(), tape.to_host()
     sent = sources(net, tape)
     for name, found in sent.items():
         if found.size != net.population(name).size:
             raise ShapeError(
-                f"Population {name!r}: has {net.population(name).size} neurons in the network, "
-                f"{found.size} on the tape. The tape is that of another network."
+                f"Population {name!r}",
+                f"has {net.population(name).size} neurons in the network, {found.size} on the tape",
+                remedy="The tape is that of another network.",
             )
     if set(tape.synaptic_events) != set(net.projections):
         raise NetworkError(
-            f"Network: has the projections {sorted(net.projections)}, the tape those of "
-            f"{sorted(tape.synaptic_events)}. The tape is that of another network."
+            "Network",
+            f"has the projections {sorted(net.projections)}, the tape those of "
+            f"{sorted(tape.synaptic_events)}",
+            remedy="The tape is that of another network.",
         )
     make_plan(net, tape.memo).check_tape(tape, "SpikeTape")
     wires = {name: Wires(projection) for name, projection in net.projections.items()}

@@ -120,11 +120,11 @@ def dense_equivalent(
     ParameterError, ChipError
     """
     if not 0.0 < frame_ms < np.inf:
-        raise ParameterError(f"dense_equivalent: frame_ms is {frame_ms}, expected a number > 0.")
+        raise ParameterError("dense_equivalent", f"frame_ms is {frame_ms}", "a number > 0")
     if cell not in get_args(Cell):
-        raise ParameterError(f"dense_equivalent: cell is {cell!r}, expected 'rnn' or 'gru'.")
+        raise ParameterError("dense_equivalent", f"cell is {cell!r}", "'rnn' or 'gru'")
     if "mac" not in chip.energy:
-        raise ChipError(f"Chip {chip.name!r}: has no figure mac; take a technology such as 45nm.")
+        raise ChipError(f"Chip {chip.name!r}", "has no figure mac; take a technology such as 45nm")
     weights = biases = products = functions = 0
     for name, population in net.neurons.items():
         into = {p.source for p in net.projections.values() if p.target == name} - {name}

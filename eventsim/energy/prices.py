@@ -85,8 +85,11 @@ class ActivityPricing:
     def __post_init__(self) -> None:
         if self.chip.energy.keys().isdisjoint(("synaptic_event", "ac")):
             raise ParameterError(
-                f"ActivityPricing: chip {self.chip.name!r} has no energy of a synaptic operation "
-                "(synaptic_event or ac), expected one. Choose another chip."
+                "ActivityPricing",
+                f"chip {self.chip.name!r} has no energy of a synaptic operation (synaptic_event "
+                "or ac)",
+                "one",
+                "Choose another chip.",
             )
 
     def measure(self, net: Network, tape: SpikeTape) -> Activity:
@@ -174,4 +177,4 @@ def check_names(net: Network, names: tuple[str, ...], where: str) -> None:
     known = [*net.projections, *net.neurons]
     for name in names:
         if name not in known:
-            raise NetworkError(f"{where}: {name!r} is none of {', '.join(known)}.")
+            raise NetworkError(where, f"{name!r} is none of {', '.join(known)}")

@@ -203,8 +203,9 @@ def energy(
     """
     if clocked is not None and clocked.steps.size != counts.n_samples:
         raise ShapeError(
-            f"energy: counts have {counts.n_samples} samples, those in steps {clocked.steps.size}. "
-            "Count the same tape."
+            "energy",
+            f"counts have {counts.n_samples} samples, those in steps {clocked.steps.size}",
+            remedy="Count the same tape.",
         )
     known = _known(counts, clocked) | _from_mapping(counts, mapped or {})
     terms = tuple(
@@ -282,15 +283,16 @@ def _from_mapping(counts: Counts, mapped: Mapping[str, ArrayLike]) -> _Known:
     known: _Known = {}
     for name, given in mapped.items():
         if name not in MAPPED:
-            raise ParameterError(f"energy: mapped has {name!r}, expected {', '.join(MAPPED)}.")
+            raise ParameterError("energy", f"mapped has {name!r}", ", ".join(MAPPED))
         values = np.asarray(given, dtype=np.float64)
         if values.shape not in ((), (n,)):
             raise ShapeError(
-                f"energy: mapped {name!r} has shape {values.shape}, expected one number or ({n},), "
-                "one per sample."
+                "energy",
+                f"mapped {name!r} has shape {values.shape}",
+                f"one number or ({n},), one per sample",
             )
         if not (np.isfinite(values) & (values >= 0.0)).all():
-            raise ParameterError(f"energy: mapped {name!r} is {given!r}, expected numbers >= 0.")
+            raise ParameterError("energy", f"mapped {name!r} is {given!r}", "numbers >= 0")
         if name == "cores":
             known["static_core"] = ("time", values * counts.duration)
         else:

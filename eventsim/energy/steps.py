@@ -130,9 +130,9 @@ def clock_run(
 ) -> ClockedCounts:
     """As :func:`clocked`; without ``operations`` there are none of them, and no activations."""
     if not 0.0 < step_ms < np.inf:
-        raise ParameterError(f"clocked: step_ms is {step_ms}, expected a finite number > 0.")
+        raise ParameterError("clocked", f"step_ms is {step_ms}", "a finite number > 0")
     if batch_size < 1:
-        raise ParameterError(f"clocked: batch_size is {batch_size}, expected at least 1.")
+        raise ParameterError("clocked", f"batch_size is {batch_size}", "at least 1")
     own = step_count(run.duration, step_ms)
     call = np.arange(run.n_samples) // batch_size
     longest = np.zeros(int(call.max(initial=-1)) + 1, np.int64)

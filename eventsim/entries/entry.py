@@ -35,7 +35,7 @@ class Entry:
 
     def wrong(self, expected: str) -> EventSimError:
         """The error that says what came and what was expected."""
-        return self.error(f"{self.place}: is {shown(self.value)}, expected {expected}.")
+        return self.error(self.place, f"is {shown(self.value)}", expected)
 
     def inner(self, key: str, value: Any) -> "Entry":
         """A value inside this one."""
@@ -47,10 +47,10 @@ class Entry:
         for key in values:
             if key not in keys:
                 hint = nearest(key, keys) or f"Keys are {', '.join(keys)}."
-                raise self.error(f"{self.place}: has an unknown key {key!r}. {hint}")
+                raise self.error(self.place, f"has an unknown key {key!r}", remedy=hint)
         missing = [key for key in keys if key not in values and key not in optional]
         if missing:
-            raise self.error(f"{self.place}: lacks {', '.join(missing)}.")
+            raise self.error(self.place, f"lacks {', '.join(missing)}")
         return {key: self.inner(key, value) for key, value in values.items()}
 
     def mapping(self, expected: str = "a table") -> dict[str, Any]:

@@ -25,9 +25,10 @@ def check_same(
     if keys:
         key = keys[0]
         raise StorageError(
-            f"{where}: belongs to a run with other settings: {key} is {stored.get(key)!r} there, "
-            f"{given.get(key)!r} now ({len(keys)} differ: {', '.join(keys)}). Go on with the "
-            "settings it was started with, or choose another folder."
+            where,
+            f"belongs to a run with other settings: {key} is {stored.get(key)!r} there, "
+            f"{given.get(key)!r} now ({len(keys)} differ: {', '.join(keys)})",
+            remedy="Go on with the settings it was started with, or choose another folder.",
         )
 
 

@@ -51,9 +51,9 @@ class SettingError(ParameterError):
     """
 
     def __init__(self, where: str, place: annotations.Place, value: object, expected: str):
-        self.place, self.value, self.expected = place, value, expected
+        self.place, self.value = place, value
         path = ".".join(map(str, place))
-        super().__init__(f"{where}: {path} is {shown(value)}, expected {expected}.")
+        super().__init__(where, f"{path} is {shown(value)}", expected)
 
     def inside(self, key: str | int) -> "SettingError":
         """The same mistake, seen from the settings around it."""
@@ -114,7 +114,7 @@ def check_types(
         name = str(checker.mistakes[0].place[0])
         words = annotations.words_of(annotations.hints_of(kind)[name])
         problem = SettingError(where or kind.__name__, (name,), given[name], words)
-        raise problem if error is ParameterError else error(str(problem))
+        raise problem if error is ParameterError else problem.seen_from("", error)
     for name, value in found.items():
         if value is not given[name]:
             object.__setattr__(settings, name, value)
@@ -129,19 +129,19 @@ def read(kind: type[Kind], values: Any, place: str, error: ErrorType) -> Kind:
     try:
         values = _upgraded(kind, values)
     except ParameterError as problem:
-        raise error(f"{place}: {problem}") from problem
+        raise problem.seen_from(place, error) from problem
     checker = annotations.Checker(tables=True)
     found = checker.fields(kind, annotations.table_keys(kind), values)
     if checker.mistakes:
         unknown = [one for one in checker.mistakes if one.kind == "unknown"]
-        raise error(_told((unknown or checker.mistakes)[0], kind, place, values))
+        raise _told((unknown or checker.mistakes)[0], kind, place, values, error)
     try:
         return typing.cast(Kind, _built(kind, found))
     except SettingError as problem:
-        text = _sentence(place, problem.place, values, problem.value, problem.expected)
-        raise error(text) from problem
+        place, got = _found(place, problem.place, values, problem.value)
+        raise error(place, got, problem.expected) from problem
     except ParameterError as problem:
-        raise error(f"{place}: {problem}") from problem
+        raise problem.seen_from(place, error) from problem
 
 
 def _upgraded(hint: Any, values: Any) -> Any:
@@ -154,8 +154,10 @@ def _upgraded(hint: Any, values: Any) -> Any:
     return {key: _upgraded(hints.get(key), one) for key, one in upgrade(values).items()}
 
 
-def _told(mistake: annotations.Mistake, owner: type, place: str, values: Any) -> str:
-    """The message of a mistake in a file."""
+def _told(
+    mistake: annotations.Mistake, owner: type, place: str, values: Any, error: ErrorType
+) -> EventSimError:
+    """The error of a mistake in a file."""
     *above, last = mistake.place or ("",)
     hint = annotations.bare(functools.reduce(_inner_hint, above, owner))
     where = _where(place, above, values)
@@ -163,23 +165,21 @@ def _told(mistake: annotations.Mistake, owner: type, place: str, values: Any) ->
         keys = annotations.table_keys(hint)
         meant = _elsewhere(str(last), owner, hint) or nearest(str(last), keys)
         meant = meant or f"Keys are {', '.join(keys)}."
-        return f"{where}: has an unknown key {shown(last)}. {meant}"
+        return error(where, f"has an unknown key {shown(last)}", remedy=meant)
     if mistake.kind == "missing":
         lacks = [key for key in annotations.required_keys(hint) if key not in mistake.value]
-        return f"{where}: lacks {', '.join(lacks)}."
+        return error(where, f"lacks {', '.join(lacks)}")
     expected = annotations.words_of(functools.reduce(_inner_hint, mistake.place, owner))
-    return _sentence(place, mistake.place, values, mistake.value, expected)
+    return error(*_found(place, mistake.place, values, mistake.value), expected)
 
 
-def _sentence(
-    place: str, keys: Sequence[str | int], values: Any, value: object, expected: str
-) -> str:
-    """The message of a mistake: recipe, condition, key, and the value that came."""
+def _found(place: str, keys: Sequence[str | int], values: Any, value: object) -> tuple[str, str]:
+    """Where a mistake is, recipe and condition, and what came: key and value."""
     *above, name = keys or ("",)
     while isinstance(name, int) and above:
         name = f"{above.pop()}[{name}]" if isinstance(above[-1], str) else above.pop()
     where = _where(place, above, values)
-    return f"{where}: {name} is {shown(value)}, expected {expected}.".replace(":  is", ": is")
+    return where, f"{name} is {shown(value)}".lstrip()
 
 
 def _where(place: str, keys: Sequence[str | int], values: Any) -> str:

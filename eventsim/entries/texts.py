@@ -32,7 +32,7 @@ def read_text(path: Traversable, label: str, error: _ErrorType, *, kind: str = "
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as problem:  # no UTF-8; a name with a zero character
-        raise error(f"{label}: cannot be read as {kind} ({problem}).") from problem
+        raise error(label, f"cannot be read as {kind} ({problem})") from problem
 
 
 def read_json(path: Traversable, label: str, error: _ErrorType) -> Any:
@@ -43,10 +43,10 @@ def read_json(path: Traversable, label: str, error: _ErrorType) -> Any:
 def read_object(path: Path) -> dict[str, Any]:
     """An object from a JSON file of a run; StorageError if the file has none."""
     if not path.exists():
-        raise StorageError(f"{path}: no such file; {path.parent} is no run of eventsim.")
+        raise StorageError(path, f"no such file; {path.parent} is no run of eventsim")
     values = read_json(path, str(path), StorageError)
     if not isinstance(values, dict):
-        raise StorageError(f"{path}: expected a JSON object.")
+        raise StorageError(path, "", "a JSON object")
     return values
 
 
@@ -78,7 +78,7 @@ def parse_json_lines(text: str, label: str, error: _ErrorType) -> list[dict[str,
     for number, line in enumerate(text.splitlines(), start=1):
         value = parse_json(line, f"{label}, line {number}", error)
         if not isinstance(value, dict):
-            raise error(f"{label}, line {number}: is no JSON object.")
+            raise error(f"{label}, line {number}", "is no JSON object")
         found.append(value)
     return found
 
@@ -87,7 +87,7 @@ def parse_toml(text: str, label: str, error: _ErrorType) -> dict[str, Any]:
     """The tables of a TOML text; ``error`` with the label if it is no TOML."""
     # The time that tomllib takes for a key grows with the square of its dots.
     if any(piece.count(".") > MOST_DOTS for piece in _NO_KEY.split(text)):
-        raise error(_too_deep(label))
+        raise _too_deep(label, error)
     values: dict[str, Any] = _parsed(tomllib.loads, "TOML", text, label, error)
     return values
 
@@ -97,10 +97,10 @@ def check_format(
 ) -> None:
     """Take the keys ``format`` and ``version`` out of a table; raise if they are wrong."""
     if not isinstance(values, dict) or values.pop("format", None) != name:
-        raise error(f"{label}: is no {kind} (it has no line format = {name!r}).")
+        raise error(label, f"is no {kind} (it has no line format = {name!r})")
     found = values.pop("version", None)
     if found != version:
-        raise error(f"{label}: has version {cut(repr(found))}, this eventsim reads {version}.")
+        raise error(label, f"has version {cut(repr(found))}, this eventsim reads {version}")
 
 
 def _parsed(
@@ -109,9 +109,9 @@ def _parsed(
     try:
         value = parse(text)
     except RecursionError as problem:
-        raise error(_too_deep(label)) from problem
+        raise _too_deep(label, error) from problem
     except ValueError as problem:
-        raise error(f"{label}: is not {what} ({problem}).") from problem
+        raise error(label, f"is not {what} ({problem})") from problem
     _check(value, label, error)
     return value
 
@@ -121,12 +121,12 @@ def _check(value: Any, label: str, error: _ErrorType) -> None:
     level, depth = [value], 0
     while level:
         if depth > DEEPEST:
-            raise error(_too_deep(label))
+            raise _too_deep(label, error)
         for one in level:
             if isinstance(one, int) and not -LARGEST_WHOLE < one < LARGEST_WHOLE:
-                raise error(f"{label}: holds a whole number of more than 64 bits.")
+                raise error(label, "holds a whole number of more than 64 bits")
             if isinstance(one, str) and ("\0" in one or not _is_unicode(one)):
-                raise error(f"{label}: holds a text with a character that no text has.")
+                raise error(label, "holds a text with a character that no text has")
         level, depth = [inner for one in level for inner in _inside(one)], depth + 1
 
 
@@ -146,5 +146,5 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _too_deep(label: str) -> str:
-    return f"{label}: is nested more than {DEEPEST} levels deep, which no file of eventsim is."
+def _too_deep(label: str, error: _ErrorType) -> EventSimError:
+    return error(label, f"is nested more than {DEEPEST} levels deep, which no file of eventsim is")

@@ -102,11 +102,12 @@ def zeros(times: Floats, offsets: Ints, begin: Begin, *, where: str, per_ms: flo
     if early.any():
         inside = np.unique(sample_of_event(offsets)[early]).size
         raise DataError(
-            f"{where}: {early.sum():,} of {times.size:,} events, in {inside:,} of "
-            f"{offsets.size - 1:,} recordings, lie before {begin:g} ms, which is to be time 0; the "
-            f"first is at {exact(times.min() / per_ms)} ms. None is left out: name an earlier "
-            "time, or put every recording to its first event: --begin first-event, in Python "
-            "begin='first-event'."
+            where,
+            f"{early.sum():,} of {times.size:,} events, in {inside:,} of {offsets.size - 1:,} "
+            f"recordings, lie before {begin:g} ms, which is to be time 0; the first is at "
+            f"{exact(times.min() / per_ms)} ms",
+            remedy="None is left out: name an earlier time, or put every recording to its first "
+            "event: --begin first-event, in Python begin='first-event'.",
         )
     return np.full(offsets.size - 1, zero)
 
@@ -145,8 +146,9 @@ def put(stream: EventStream, zero: Floats, *, stated: bool, where: str) -> Event
     over = np.flatnonzero(duration <= 0)
     if over.size:
         raise DataError(
-            f"{where}, recording {over[0]}: lasts to {stream.duration[over[0]]:g} ms, expected an "
-            f"end after {zero[over[0]]:g} ms, which is to be time 0."
+            f"{where}, recording {over[0]}",
+            f"lasts to {stream.duration[over[0]]:g} ms",
+            f"an end after {zero[over[0]]:g} ms, which is to be time 0",
         )
     return EventStream(
         times, stream.channels, stream.offsets, n_channels=stream.n_channels, duration=duration

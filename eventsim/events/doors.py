@@ -35,7 +35,7 @@ def whole_array(values: Any, where: str) -> NDArray[np.int64]:
     if array.size and not is_whole(array.dtype):
         raise _refused(where, array, "an array of integers")
     if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
-        raise ShapeError(f"{where}: holds {array.max()}, expected integers below 2^63.")
+        raise ShapeError(where, f"holds {array.max()}", "integers below 2^63")
     return array.astype(np.int64, copy=False)
 
 
@@ -45,10 +45,10 @@ def whole_number(value: Any, where: str) -> int:
         number = operator.index(value)
     except TypeError:
         raise ShapeError(
-            f"{where}: is {value!r} of type {type(value).__name__}, expected a whole number."
+            where, f"is {value!r} of type {type(value).__name__}", "a whole number"
         ) from None
     if number > MOST_NUMBERS:
-        raise ShapeError(f"{where}: is {number:,}, expected at most {MOST_NUMBERS:,}.")
+        raise ShapeError(where, f"is {number:,}", f"at most {MOST_NUMBERS:,}")
     return number
 
 
@@ -61,33 +61,38 @@ def times_by_sample(values: Any, duration: NDArray[np.float64], where: str) -> N
     given = real_array(values, f"{where}: times")
     if given.ndim == 0 or given.shape not in (given.shape[-1:], (duration.size, given.shape[-1])):
         raise ShapeError(
-            f"{where}: times have shape {given.shape}, expected (times,), the same for all "
-            f"samples, or ({duration.size}, times)."
+            where,
+            f"times have shape {given.shape}",
+            f"(times,), the same for all samples, or ({duration.size}, times)",
         )
     bad = given[~((given > 0.0) & (given < np.inf))]
     if bad.size:
         raise ParameterError(
-            f"{where}: a time is {bad[0]} ms, expected finite times > 0: before it nothing is read."
+            where, f"a time is {bad[0]} ms", "finite times > 0: before it nothing is read"
         )
     if not given.size or (np.diff(given, axis=-1) < 0.0).any():
-        raise ParameterError(f"{where}: times do not ascend or are none, expected ascending times.")
+        raise ParameterError(where, "times do not ascend or are none", "ascending times")
     return np.minimum(np.broadcast_to(given, (duration.size, given.shape[-1])), duration[:, None])
 
 
 def _unmasked(values: Any, where: str) -> NDArray[Any]:
     if is_masked(values) and np.ma.is_masked(values):
         raise ShapeError(
-            f"{where}: {int(np.ma.getmaskarray(values).sum())} values are masked, expected a plain "
-            "array. Leave them out with .compressed(), or replace them with .filled(value)."
+            where,
+            f"{int(np.ma.getmaskarray(values).sum())} values are masked",
+            "a plain array",
+            "Leave them out with .compressed(), or replace them with .filled(value).",
         )
     try:
         return np.asarray(values)
     except ValueError as error:  # lists of unequal lengths
-        raise ShapeError(f"{where}: cannot be made an array ({error}).") from error
+        raise ShapeError(where, f"cannot be made an array ({error})") from error
 
 
 def _refused(where: str, array: NDArray[Any], expected: str) -> ShapeError:
     return ShapeError(
-        f"{where}: has shape {array.shape} and type {array.dtype}, expected {expected}. Nothing is "
-        "rounded or left out here: convert it yourself."
+        where,
+        f"has shape {array.shape} and type {array.dtype}",
+        expected,
+        "Nothing is rounded or left out here: convert it yourself.",
     )

@@ -54,8 +54,9 @@ def member(group: Any, name: str, *, error: type[EventSimError]) -> Any:
         if not isinstance(link, h5py.HardLink):
             to = getattr(link, "filename", None) or getattr(link, "path", "?")
             raise error(
-                f"{where(group, name)}: its values lie in other files, or may ({part!r} is a link "
-                f"to {to}), expected them in this one."
+                where(group, name),
+                f"its values lie in other files, or may ({part!r} is a link to {to})",
+                "them in this one",
             )
         found = found[part]
     return found
@@ -70,18 +71,18 @@ def dataset(
     data = member(group, name, error=error)
     if not isinstance(data, h5py.Dataset):
         held = ", ".join(sorted(map(str, group))[:8])
-        raise error(f"{where(group, name)}: is missing; there are: {held or 'none'}.")
+        raise error(where(group, name), f"is missing; there are: {held or 'none'}")
     if data.is_virtual or data.external:
-        raise error(
-            f"{where(group, name)}: its values lie in other files, expected them in this one."
-        )
+        raise error(where(group, name), "its values lie in other files", "them in this one")
     stored = data.id.get_storage_size()
     chunk = int(np.prod(data.chunks, dtype=object)) if data.chunks else 0
     claimed = max(int(data.size or 0), chunk) * data.dtype.itemsize
     if claimed > FREE_BYTES and claimed > ratio * stored:
         raise error(
-            f"{where(group, name)}: claims {claimed} bytes, but {stored} are stored, expected at "
-            f"least {claimed / ratio:.0f}. The file is damaged or made to exhaust memory."
+            where(group, name),
+            f"claims {claimed} bytes, but {stored} are stored",
+            f"at least {claimed / ratio:.0f}",
+            "The file is damaged or made to exhaust memory.",
         )
     return data
 
@@ -110,7 +111,7 @@ def check_all(path: Path, *, expected: str, error: type[EventSimError] = Storage
                 elif isinstance(found, h5py.Group):
                     address = h5py.h5o.get_info(found.id).addr
                     if address in seen:
-                        raise error(f"{where(group, name)}: is there twice, expected no loops.")
+                        raise error(where(group, name), "is there twice", "no loops")
                     seen.add(address)
                     waiting.append(found)
 

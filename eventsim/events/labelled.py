@@ -143,8 +143,9 @@ class Dataset(Generic[Stream_co]):
         if len(set(names)) < len(names):
             ((twice, _),) = Counter(names).most_common(1)
             raise DataError(
-                f"{where}: two classes are called {twice!r}, expected names that differ: answers "
-                "are compared by the names of classes."
+                where,
+                f"two classes are called {twice!r}",
+                "names that differ: answers are compared by the names of classes",
             )
         given = whole_array(_numbers(labels, names, where), f"{where}: labels")
         columns: dict[str, NDArray[Any] | None] = {
@@ -156,19 +157,20 @@ class Dataset(Generic[Stream_co]):
             if values is not None and values.shape != (n,):
                 kind = "integers" if name == "labels" else "texts"
                 raise ShapeError(
-                    f"{where}: {name} have shape {values.shape}, expected ({n},) {kind}, one per "
-                    "sample."
+                    where, f"{name} have shape {values.shape}", f"({n},) {kind}, one per sample"
                 )
         if targets is not None and targets.values.shape[0] != n:
             raise ShapeError(
-                f"{where}: targets have shape {targets.values.shape}, expected ({n}, times, "
-                "outputs), one row per sample."
+                where,
+                f"targets have shape {targets.values.shape}",
+                f"({n}, times, outputs), one row per sample",
             )
         bad = np.flatnonzero((given < 0) | (given >= len(names)))
         if bad.size:
             raise DataError(
-                f"{where}, sample {bad[0]}: label is {given[bad[0]]}, expected 0 .. "
-                f"{len(names) - 1} (there are {len(names)} class names)."
+                f"{where}, sample {bad[0]}",
+                f"label is {given[bad[0]]}",
+                f"0 .. {len(names) - 1} (there are {len(names)} class names)",
             )
         fields = {"stream": stream, "class_names": names, "info": info, "split": split}
         for name, value in (fields | columns | {"targets": targets}).items():
@@ -221,8 +223,10 @@ class Dataset(Generic[Stream_co]):
         if missing:
             where = "Dataset" if self.info is None else self.info.name
             raise DataError(
-                f"{where}: has recordings of class {missing[0]!r}, expected one of "
-                f"{', '.join(class_names)}. Leave them out, or train on them as well."
+                where,
+                f"has recordings of class {missing[0]!r}",
+                f"one of {', '.join(class_names)}",
+                "Leave them out, or train on them as well.",
             )
         new = np.array([number.get(name, -1) for name in self.class_names], np.int64)
         return replace(self, labels=new[self.labels], class_names=tuple(class_names))
@@ -305,8 +309,9 @@ class Dataset(Generic[Stream_co]):
         if split not in parts:
             held = f"the parts {', '.join(parts)}" if parts else "no division into parts"
             raise DataError(
-                f"{path}: has no part {split!r}, but {held}. Name a part that is there, or import "
-                "the recordings with a column 'split'."
+                path,
+                f"has no part {split!r}, but {held}",
+                remedy="Name a part that is there, or import the recordings with a column 'split'.",
             )
         return replace(found.subset(splits == split), split=split)
 
@@ -320,8 +325,9 @@ def _numbers(labels: ArrayLike, names: tuple[str, ...], where: str) -> ArrayLike
     bad = [k for k, name in enumerate(given.flat) if str(name) not in number]
     if bad:
         raise DataError(
-            f"{where}, sample {bad[0]}: label is {str(given.flat[bad[0]])!r}, expected one of the "
-            f"class names {', '.join(names)}."
+            f"{where}, sample {bad[0]}",
+            f"label is {str(given.flat[bad[0]])!r}",
+            f"one of the class names {', '.join(names)}",
         )
     return np.array([number[str(name)] for name in given.flat], np.int64).reshape(given.shape)
 
@@ -334,20 +340,27 @@ def described(stored: StoredStream, *, targets: bool = False) -> Dataset[StoredS
     columns, path = stored.columns, stored.path
     if targets and TARGETS not in columns:
         raise DataError(
-            f"{path}: has no targets, expected values of its recordings. Give them some: eventsim "
-            f"data import {path} --targets TARGETS.csv --out WITH_TARGETS.h5"
+            path,
+            "has no targets",
+            "values of its recordings",
+            f"Give them some: eventsim data import {path} --targets TARGETS.csv --out "
+            "WITH_TARGETS.h5",
         )
     if targets:
         columns = {**columns, "labels": np.zeros(stored.n_samples, np.int64)}
     if "labels" not in columns and TARGETS in columns:
         raise DataError(
-            f"{path}: holds values of its recordings (targets) and no classes, expected a class of "
-            "every recording. eventsim train fits values by regression: --loss mean_squared_error."
+            path,
+            "holds values of its recordings (targets) and no classes",
+            "a class of every recording",
+            "eventsim train fits values by regression: --loss mean_squared_error.",
         )
     if "labels" not in columns:
         raise DataError(
-            f"{path}: holds events without labels, expected a class of every recording. Give them "
-            f"some: eventsim data import {path} --labels LABELS.csv --out LABELLED.h5"
+            path,
+            "holds events without labels",
+            "a class of every recording",
+            f"Give them some: eventsim data import {path} --labels LABELS.csv --out LABELLED.h5",
         )
     try:
         labels = whole_array(columns["labels"], "labels")
@@ -367,7 +380,9 @@ def described(stored: StoredStream, *, targets: bool = False) -> Dataset[StoredS
         groups, keys = columns.get("groups"), columns.get("keys")
         return Dataset(stored, labels, names, info, groups, keys, targets=wanted)
     except (ShapeError, DataError) as error:
-        raise StorageError(f"{path}: is not a whole data set ({error}). Make it anew.") from error
+        raise StorageError(
+            path, f"is not a whole data set ({error})", remedy="Make it anew."
+        ) from error
 
 
 def _numbered(labels: Ints) -> tuple[str, ...]:
@@ -406,7 +421,7 @@ def class_names_of(stored: StoredStream) -> tuple[str, ...]:
     if written.startswith("["):
         names = parse_json(written, f"{stored.path}, class_names", StorageError)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise StorageError(f"{stored.path}: class_names in its notes are no list of texts.")
+        raise StorageError(stored.path, "class_names in its notes are no list of texts")
     return tuple(names)
 
 
@@ -418,7 +433,7 @@ def joined(*parts: Dataset) -> Dataset:
     wanted = [part.targets for part in parts if part.targets is not None]
     if wanted and len(wanted) < len(parts):
         raise DataError(
-            f"joined: {len(wanted)} of {len(parts)} parts have targets, expected all or none."
+            "joined", f"{len(wanted)} of {len(parts)} parts have targets", "all or none"
         )
     groups, keys = (_all_of([getattr(p, name) for p in parts]) for name in ("groups", "keys"))
     return Dataset(
@@ -457,7 +472,7 @@ def stratified_split(labels: Ints, *, fraction: float, seed: int) -> tuple[Ints,
         Training and validation sample numbers, each ascending. New arrays.
     """
     if not 0 <= fraction < 1:
-        raise ParameterError(f"stratified_split: fraction is {fraction}, expected 0 <= x < 1.")
+        raise ParameterError("stratified_split", f"fraction is {fraction}", "0 <= x < 1")
     chosen = np.zeros(labels.size, dtype=bool)
     rng = np.random.default_rng(seed)
     for label in np.unique(labels):

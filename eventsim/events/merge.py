@@ -31,20 +31,18 @@ def merge(streams: Sequence[EventStream], *, delays: ArrayLike = 0.0) -> EventSt
         with its delay. New arrays.
     """
     if not streams:
-        raise EventError("merge: no streams were given, expected at least one.")
+        raise EventError("merge", "no streams were given", "at least one")
     counts = {stream.n_samples for stream in streams}
     if len(counts) != 1:
-        raise ShapeError(
-            f"merge: streams have {sorted(counts)} samples, expected one common number."
-        )
+        raise ShapeError("merge", f"streams have {sorted(counts)} samples", "one common number")
     shifts = real_array(delays, "merge: delays")
     if shifts.shape not in ((), (len(streams),)):
         raise ShapeError(
-            f"merge: delays have shape {shifts.shape}, expected one number or ({len(streams)},)."
+            "merge", f"delays have shape {shifts.shape}", f"one number or ({len(streams)},)"
         )
     shifts = np.broadcast_to(shifts, (len(streams),))
     if not (np.isfinite(shifts) & (shifts >= 0)).all():
-        raise EventError(f"merge: delays are {shifts.tolist()} ms, expected finite values >= 0.")
+        raise EventError("merge", f"delays are {shifts.tolist()} ms", "finite values >= 0")
     first = np.cumsum([0, *(stream.n_channels for stream in streams)])
     sample = np.concatenate([sample_of_event(stream.offsets) for stream in streams])
     order = np.argsort(sample, kind="stable")

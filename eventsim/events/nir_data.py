@@ -28,8 +28,8 @@ def event_data(
         from nir import EventData
     except ImportError as error:
         raise DataError(
-            f"NIR's EventData needs nir 1.0.8 or later: {install_hint('nir')} (import failed: "
-            f"{error})."
+            "NIR's EventData needs nir 1.0.8 or later",
+            f"{install_hint('nir')} (import failed: {error})",
         ) from error
     lengths = np.diff(offsets)
     there = np.arange(lengths.max(initial=0)) < lengths[:, np.newaxis]

@@ -162,15 +162,16 @@ def explained(
     try:
         if not Path(path).is_file():  # a pipe would block
             what = "is no regular file" if Path(path).exists() else "no such file"
-            raise error(f"{path}: {what}, expected {expected}.")
+            raise error(path, what, expected)
         yield
     except EventSimError:
         raise
     except failures as problem:
         said = str(problem)[:MOST_WORDS]
         raise error(
-            f"{path}: cannot be read as {expected} ({type(problem).__name__}: {said}). It is "
-            "truncated, damaged or something else; make it anew, or get it anew."
+            path,
+            f"cannot be read as {expected} ({type(problem).__name__}: {said})",
+            remedy="It is truncated, damaged or something else; make it anew, or get it anew.",
         ) from problem
 
 

@@ -126,12 +126,13 @@ def read_arrays(
         claims = archive.claims
         found = archive.text("__kind__") if "__kind__" in claims else "unknown"
         if found != kind:
-            raise StorageError(f"{path}: is a file of kind {shown(found)}, expected {kind!r}.")
+            raise StorageError(path, f"is a file of kind {shown(found)}", f"{kind!r}")
         found_version = archive.number("__version__") if "__version__" in claims else -1
         if found_version != version:
             raise StorageError(
-                f"{path}: has version {found_version}, this eventsim reads version {version}. Make "
-                "it anew, or use the eventsim that wrote it."
+                path,
+                f"has version {found_version}, this eventsim reads version {version}",
+                remedy="Make it anew, or use the eventsim that wrote it.",
             )
         if check is not None:
             check(archive)

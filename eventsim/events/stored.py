@@ -144,7 +144,9 @@ class StoredStream:
                 times, channels, part.offsets, n_channels=self.n_channels, duration=part.duration
             )
         except EventSimError as error:
-            raise StorageError(f"{self.path}: is damaged ({error}). Make it anew.") from error
+            raise StorageError(
+                self.path, f"is damaged ({error})", remedy="Make it anew."
+            ) from error
 
     def sample(self, index: int) -> tuple[Floats, NDArray[np.int32]]:
         """Times and channels of one sample. New arrays."""
@@ -169,8 +171,10 @@ class StoredStream:
             for lo, hi in _ranges(self.starts, self.lengths):
                 if hi > data.shape[0]:
                     raise StorageError(
-                        f"{self.path}: holds {data.shape[0]} {field}, expected {hi} or more. It "
-                        "was replaced since it was opened; open it again."
+                        self.path,
+                        f"holds {data.shape[0]} {field}",
+                        f"{hi} or more",
+                        "It was replaced since it was opened; open it again.",
                     )
                 yield np.asarray(data[lo:hi]).astype(dtype, copy=False)
 
@@ -186,7 +190,7 @@ class StoredStream:
         Memory is that of a chunk, and of one block of the file for every sample.
         """
         if not 0.0 < length < np.inf:
-            raise EventError(f"chunks: length is {length} ms, expected a positive, finite number.")
+            raise EventError("chunks", f"length is {length} ms", "a positive, finite number")
         readers = [_Reader(self, sample) for sample in range(self.n_samples)]
         n = max(1, int(np.ceil(self.duration.max(initial=0.0) / length)))
         for k in range(1, n + 1):
@@ -272,8 +276,9 @@ def write_stored(
         for name, values in (columns or {}).items():
             if values.shape[:1] != duration.shape:
                 raise ShapeError(
-                    f"write_stored: column {name!r} has shape {values.shape}, expected "
-                    f"({duration.size}, ..), one entry per recording."
+                    "write_stored",
+                    f"column {name!r} has shape {values.shape}",
+                    f"({duration.size}, ..), one entry per recording",
                 )
             is_text = np.issubdtype(values.dtype, np.str_)
             stored = np.char.encode(values, "utf-8") if is_text else values
@@ -353,11 +358,12 @@ def _described(file: Any, path: Path) -> StoredStream:
     names = ("kind", "version", "n_channels")
     kind, version, n_channels = (hdf5.attribute(file, name) for name in names)
     if kind != KIND.encode():
-        raise StorageError(f"{path}: is a file of kind {kind!r}, expected {KIND!r}.")
+        raise StorageError(path, f"is a file of kind {kind!r}", f"{KIND!r}")
     if version != STORED_VERSION:
         raise StorageError(
-            f"{path}: has version {version}, this eventsim reads version {STORED_VERSION}. Make it "
-            "anew, or use the eventsim that wrote it."
+            path,
+            f"has version {version}, this eventsim reads version {STORED_VERSION}",
+            remedy="Make it anew, or use the eventsim that wrote it.",
         )
     text = _member(file, "notes", 1)[...].tobytes()
     written = parse_json(text.decode(), f"{path}, notes", StorageError)
@@ -377,9 +383,10 @@ def _described(file: Any, path: Path) -> StoredStream:
     )
     if not whole:
         raise StorageError(
-            f"{path}: is damaged: {offsets.size} offsets, {duration.size} durations, "
-            f"{sizes[0]} times and {sizes[1]} channels, of {n_channels}, do not belong together, "
-            "or a duration is none. Make it anew."
+            path,
+            f"is damaged: {offsets.size} offsets, {duration.size} durations, {sizes[0]} times and "
+            f"{sizes[1]} channels, of {n_channels}, do not belong together, or a duration is none",
+            remedy="Make it anew.",
         )
     columns = {str(name): _column(file, f"columns/{name}", duration) for name in _names(file)}
     return StoredStream(path, int(n_channels), offsets[:-1], lengths, duration, columns, notes)
@@ -399,11 +406,12 @@ def _member(file: Any, name: str, ndim: int | None) -> Any:
     # Not compressed, so that as much is stored as is claimed.
     data = hdf5.dataset(file, name, error=StorageError, ratio=1.0)
     if data.ndim != (ndim or max(data.ndim, 1)) or data.dtype.kind not in "iufSb":
-        raise StorageError(f"{file.filename}: {name} is not what it should be; make it anew.")
+        raise StorageError(file.filename, f"{name} is not what it should be; make it anew")
     if data.id.get_storage_size() < data.nbytes:
         raise StorageError(
-            f"{file.filename}: {name} claims {data.nbytes} bytes, {data.id.get_storage_size()} are "
-            "stored. Make it anew."
+            file.filename,
+            f"{name} claims {data.nbytes} bytes, {data.id.get_storage_size()} are stored",
+            remedy="Make it anew.",
         )
     return data
 
@@ -412,7 +420,8 @@ def _column(file: Any, name: str, duration: Floats) -> NDArray[Any]:
     values = np.asarray(_member(file, name, None)[...])
     if values.shape[:1] != duration.shape:
         raise StorageError(
-            f"{file.filename}: {name} has {len(values)} entries for {duration.size} recordings. "
-            "Make it anew."
+            file.filename,
+            f"{name} has {len(values)} entries for {duration.size} recordings",
+            remedy="Make it anew.",
         )
     return np.char.decode(values, "utf-8") if np.issubdtype(values.dtype, np.bytes_) else values

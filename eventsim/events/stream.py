@@ -90,7 +90,7 @@ class EventStream:
         _check_offsets(o, t.size, c.size)
         n_channels = whole_number(n_channels, "EventStream: n_channels")
         if n_channels < 1:
-            raise EventError(f"EventStream: n_channels is {n_channels}, expected at least 1.")
+            raise EventError("EventStream", f"n_channels is {n_channels}", "at least 1")
         d = checked_durations(duration, o.size - 1)
         _check_times(t, o, d)
         _check_channels(c, o, n_channels)
@@ -142,8 +142,9 @@ class EventStream:
         for index, (t, c) in enumerate(zip(times, channels, strict=True)):
             if t.size != c.size:
                 raise ShapeError(
-                    f"EventStream, sample {index}: {t.size} times but {c.size} channels. "
-                    "Give one channel per time."
+                    f"EventStream, sample {index}",
+                    f"{t.size} times but {c.size} channels",
+                    remedy="Give one channel per time.",
                 )
         return cls(
             np.concatenate([*times, np.zeros(0)]),
@@ -227,7 +228,7 @@ class EventStream:
         try:
             return cls.from_arrays(arrays)
         except (KeyError, ValueError, TypeError) as error:
-            raise StorageError(f"{path}: is not a whole stream ({error}).") from error
+            raise StorageError(path, f"is not a whole stream ({error})") from error
 
     @staticmethod
     def read_notes(path: str | Path) -> dict[str, str]:
@@ -236,7 +237,7 @@ class EventStream:
             text = archive.text("notes") if "notes" in archive.claims else "{}"
         found = parse_json(text, f"{path}, notes", StorageError)
         if not isinstance(found, dict):
-            raise StorageError(f"{path}, notes: is {text[:40]!r}, expected texts by name.")
+            raise StorageError(f"{path}, notes", f"is {text[:40]!r}", "texts by name")
         return {str(name): str(value) for name, value in found.items()}
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
@@ -284,7 +285,7 @@ class EventStream:
         [0.0, 2.0, 9.0]
         """
         if not 0.0 < tick < np.inf:
-            raise EventError(f"round_times: tick is {tick} ms, expected a positive, finite number.")
+            raise EventError("round_times", f"tick is {tick} ms", "a positive, finite number")
         last = np.ceil(self.duration / tick) - 1.0
         # A quotient may be rounded up past the multiple that it stands for.
         last = np.maximum(last - (last * tick >= self.duration), 0.0)
@@ -311,7 +312,7 @@ class EventStream:
             ``length`` is not a positive, finite number.
         """
         if not 0.0 < length < np.inf:
-            raise EventError(f"chunks: length is {length} ms, expected a positive, finite number.")
+            raise EventError("chunks", f"length is {length} ms", "a positive, finite number")
         n = max(1, int(np.ceil(self.duration.max(initial=0.0) / length)))
         ends = np.arange(1, n) * length
         piece = np.searchsorted(ends, self.times, side="right")
@@ -357,7 +358,7 @@ def concatenate(streams: Sequence[EventStream]) -> EventStream:
     counts = {s.n_channels for s in streams}
     if len(counts) != 1:
         raise EventError(
-            f"concatenate: streams have {sorted(counts)} channels, expected one common number."
+            "concatenate", f"streams have {sorted(counts)} channels", "one common number"
         )
     shifts = np.cumsum([0, *(s.n_events for s in streams[:-1])])
     return EventStream(
@@ -374,14 +375,14 @@ def concatenate(streams: Sequence[EventStream]) -> EventStream:
 def sample_number(index: int, n_samples: int) -> int:
     """The sample that ``index`` means, negative ones counted from the end. Raises EventError."""
     if not -n_samples <= index < n_samples:
-        raise EventError(f"sample: there is no sample {index}, there are {n_samples}.")
+        raise EventError("sample", f"there is no sample {index}, there are {n_samples}")
     return range(n_samples)[index]
 
 
 def in_groups(n_samples: int, size: int, order: ArrayLike | None) -> Iterator[Ints]:
     """Numbers 0 .. n_samples - 1, or those of ``order``, in groups of at most ``size``."""
     if whole_number(size, "batches: size") < 1:
-        raise ParameterError(f"batches: size is {size}, expected at least 1.")
+        raise ParameterError("batches", f"size is {size}", "at least 1")
     numbers = np.arange(n_samples) if order is None else whole_array(order, "batches: order")
     return (numbers[start : start + size] for start in range(0, numbers.size, size))
 
@@ -397,7 +398,9 @@ def _vector(values: ArrayLike, name: str, dtype: Any) -> Any:
 def _check_offsets(offsets: Ints, n_times: int, n_channels: int) -> None:
     if n_times != n_channels:
         raise ShapeError(
-            f"EventStream: {n_times} times but {n_channels} channels. Give one channel per time."
+            "EventStream",
+            f"{n_times} times but {n_channels} channels",
+            remedy="Give one channel per time.",
         )
     if (
         offsets.size < 1
@@ -406,8 +409,10 @@ def _check_offsets(offsets: Ints, n_times: int, n_channels: int) -> None:
         or (np.diff(offsets) < 0).any()
     ):
         raise EventError(
-            f"EventStream: offsets must ascend from 0 to the number of events ({n_times}), got "
-            f"{_short(offsets)}. For a single sample pass [0, {n_times}]."
+            "EventStream",
+            f"offsets must ascend from 0 to the number of events ({n_times}), got "
+            f"{_short(offsets)}",
+            remedy=f"For a single sample pass [0, {n_times}].",
         )
 
 
@@ -416,15 +421,17 @@ def checked_durations(given: ArrayLike, n_samples: int) -> Floats:
     duration = real_array(given, "EventStream: duration")
     if duration.shape not in ((), (n_samples,)):
         raise ShapeError(
-            f"EventStream: duration has shape {duration.shape}, expected one number or "
-            f"({n_samples},), one per sample."
+            "EventStream",
+            f"duration has shape {duration.shape}",
+            f"one number or ({n_samples},), one per sample",
         )
     duration = np.array(np.broadcast_to(duration, (n_samples,)))
     bad = np.flatnonzero(~(np.isfinite(duration) & (duration > 0)))
     if bad.size:
         raise EventError(
-            f"EventStream, sample {bad[0]}: duration is {duration[bad[0]]} ms, expected a "
-            "positive finite number."
+            f"EventStream, sample {bad[0]}",
+            f"duration is {duration[bad[0]]} ms",
+            "a positive finite number",
         )
     return duration
 
@@ -435,18 +442,19 @@ def _check_times(times: Floats, offsets: Ints, duration: Floats) -> None:
     if bad.size:
         k = bad[0]
         raise EventError(
-            f"EventStream, sample {sample[k]}, event {k - offsets[sample[k]]}: time is {times[k]} "
-            f"ms, expected a finite value in [0, {duration[sample[k]]}] (the sample's duration). "
-            "Times are in ms from the start of the sample; divide us by 1000."
+            f"EventStream, sample {sample[k]}, event {k - offsets[sample[k]]}",
+            f"time is {times[k]} ms",
+            f"a finite value in [0, {duration[sample[k]]}] (the sample's duration)",
+            "Times are in ms from the start of the sample; divide us by 1000.",
         )
     same_sample = sample[1:] == sample[:-1]
     bad = np.flatnonzero(same_sample & (times[1:] < times[:-1]))
     if bad.size:
         k = bad[0] + 1
         raise EventError(
-            f"EventStream, sample {sample[k]}, event {k - offsets[sample[k]]}: time {times[k]} ms "
-            f"comes after {times[k - 1]} ms. Sort the events inside each sample, or use "
-            "EventStream.from_unsorted."
+            f"EventStream, sample {sample[k]}, event {k - offsets[sample[k]]}",
+            f"time {times[k]} ms comes after {times[k - 1]} ms",
+            remedy="Sort the events inside each sample, or use EventStream.from_unsorted.",
         )
 
 
@@ -456,8 +464,10 @@ def _check_channels(channels: Ints, offsets: Ints, n_channels: int) -> None:
         k = bad[0]
         sample = sample_of_event(offsets)[k]
         raise EventError(
-            f"EventStream, sample {sample}, event {k - offsets[sample]}: channel is {channels[k]}, "
-            f"expected 0 .. {n_channels - 1}. Pass a larger n_channels or remap the channels."
+            f"EventStream, sample {sample}, event {k - offsets[sample]}",
+            f"channel is {channels[k]}",
+            f"0 .. {n_channels - 1}",
+            "Pass a larger n_channels or remap the channels.",
         )
 
 

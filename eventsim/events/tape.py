@@ -249,21 +249,25 @@ class SpikeTape:
     def _no_spikes(self, name: str) -> NetworkError:
         if name not in self.readouts:
             return NetworkError(
-                f"SpikeTape: no spiking population {name!r}; there are {list(self.trains)}."
+                "SpikeTape", f"no spiking population {name!r}; there are {list(self.trains)}"
             )
         return NetworkError(
-            f"SpikeTape: {name!r} is a readout, which has no spikes. Its voltage follows from the "
-            f"tape: es.voltage(net, tape, {name!r}, times), or, as one number per neuron, "
-            f"es.readout_integral(net, tape, {name!r}). Spikes there are of {list(self.trains)}."
+            "SpikeTape",
+            f"{name!r} is a readout, which has no spikes",
+            remedy=f"Its voltage follows from the tape: es.voltage(net, tape, {name!r}, times), "
+            f"or, as one number per neuron, es.readout_integral(net, tape, {name!r}). "
+            f"Spikes there are of {list(self.trains)}.",
         )
 
     def require_whole(self, where: str) -> None:
         """Raise ParameterError if the tape is that of a later chunk of a stream."""
         if self.begin is not None and self.begin.any():
             raise ParameterError(
-                f"{where}: the tape is that of a chunk that begins at {span(self.begin)} ms, and "
-                "spikes of before are not on it. Simulate the whole stream at once; gradients of "
-                "chunks come from eventsim.backward_chunk."
+                where,
+                f"the tape is that of a chunk that begins at {span(self.begin)} ms, and spikes of "
+                "before are not on it",
+                remedy="Simulate the whole stream at once; gradients of chunks come from "
+                "eventsim.backward_chunk.",
             )
 
     @property
@@ -384,7 +388,7 @@ class SpikeTape:
             told = _told_in(more)
             _check_numbers(stream, trains, events)
         except (KeyError, ValueError, TypeError, IndexError, OverflowError) as error:
-            raise StorageError(f"{path}: is not a whole tape ({error}).") from error
+            raise StorageError(path, f"is not a whole tape ({error})") from error
         return cls(
             stream, trains, events, backend, precision, structure=told.get("structure"),
             begin=arrays.get("begin"), algorithms=json.loads(told.get("algorithms", "{}")),

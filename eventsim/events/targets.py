@@ -66,9 +66,10 @@ class Targets:
             at = np.where(np.isnan(at), max(duration[k], np.nanmax([0.0, *at])), at)
             if at.min() < 0:
                 raise DataError(
-                    f"recording {k}: a target is wanted at {at.min() + zero[k]:g} ms, before the "
-                    f"recording begins, at {zero[k]:g} ms on its clock. Leave it out, or say where "
-                    "the recording begins: --begin zero."
+                    f"recording {k}",
+                    f"a target is wanted at {at.min() + zero[k]:g} ms, before the recording "
+                    f"begins, at {zero[k]:g} ms on its clock",
+                    remedy="Leave it out, or say where the recording begins: --begin zero.",
                 )
             order = np.argsort(at, kind="stable")
             times[k] = at.max()
@@ -101,9 +102,10 @@ class Targets:
             return self
         if sorted(names) != sorted(self.names):
             raise DataError(
-                f"{where}: has values of {', '.join(self.names)}, expected those of "
-                f"{', '.join(names)}, on which the network is trained. Rename the columns of the "
-                "table, and import it again."
+                where,
+                f"has values of {', '.join(self.names)}",
+                f"those of {', '.join(names)}, on which the network is trained",
+                "Rename the columns of the table, and import it again.",
             )
         order = [self.names.index(name) for name in names]
         # In one piece, as those of a file: sums over them then have the same bits.
@@ -149,8 +151,10 @@ def targets_of(stored: StoredStream) -> Targets:
     fits = values.ndim == 3 and values.shape[:2] == times.shape
     if not (fits and isinstance(listed, list) and len(listed) == values.shape[2]):
         raise StorageError(
-            f"{stored.path}: {TARGETS} have shape {values.shape}, {TIMES} {times.shape}, and the "
-            f"outputs are {listed!r}, expected [samples, times, outputs], [samples, times] and a "
-            "name of each output. Import the recordings again with --targets."
+            stored.path,
+            f"{TARGETS} have shape {values.shape}, {TIMES} {times.shape}, and the outputs are "
+            f"{listed!r}",
+            "[samples, times, outputs], [samples, times] and a name of each output",
+            "Import the recordings again with --targets.",
         )
     return Targets(values.astype(np.float64), times.astype(np.float64), tuple(map(str, listed)))

@@ -175,7 +175,7 @@ def jitter(stream: EventStream, deviation: float, *, rng: np.random.Generator) -
     # Few are: a division of all would take longer than the rest.
     outside = np.flatnonzero(~((moved >= 0.0) & (moved < period)))
     if not np.isfinite(moved[outside]).all():
-        raise ParameterError(f"jitter: deviation is {deviation} ms, expected a finite value >= 0.")
+        raise ParameterError("jitter", f"deviation is {deviation} ms", "a finite value >= 0")
     moved[outside] = np.mod(moved[outside], period[outside])
     times = np.minimum(moved, period - moved)
     order = event_order(stream.offsets, times, stream.channels)
@@ -240,7 +240,7 @@ def mix(
         Shape [samples]: weight of the label of ``first``; the other label's is ``1 - share``.
     """
     if not (alpha > 0 and np.isfinite(alpha)):
-        raise ParameterError(f"mix: alpha is {alpha}, expected a finite value above 0.")
+        raise ParameterError("mix", f"alpha is {alpha}", "a finite value above 0")
     _check_alike("mix", first, second)
     share = rng.beta(alpha, alpha, first.n_samples)
     parts = []
@@ -256,7 +256,7 @@ def extend(stream: EventStream, time: float) -> EventStream:
     Raises ParameterError (``time`` is no finite value >= 0).
     """
     if not 0 <= time < np.inf:
-        raise ParameterError(f"extend: time is {time} ms, expected a finite value >= 0.")
+        raise ParameterError("extend", f"time is {time} ms", "a finite value >= 0")
     if time == 0:
         return stream
     duration = checked_durations(stream.duration + time, stream.n_samples)
@@ -291,8 +291,9 @@ def crop(stream: EventStream, begin: ArrayLike, end: ArrayLike | None = None) ->
     if bad.size:
         s = bad[0]
         raise ParameterError(
-            f"crop, sample {s}: the window is [{b[s]}, {e[s]}] ms of a sample of "
-            f"{stream.duration[s]} ms, expected 0 <= begin < end and begin inside the sample."
+            f"crop, sample {s}",
+            f"the window is [{b[s]}, {e[s]}] ms of a sample of {stream.duration[s]} ms",
+            "0 <= begin < end and begin inside the sample",
         )
     sample = sample_of_event(stream.offsets)
     last = (e == stream.duration)[sample] & (stream.times == e[sample])
@@ -313,7 +314,7 @@ def random_crop(stream: EventStream, length: float, *, rng: np.random.Generator)
     A sample that is no longer than ``length`` stays whole.
     """
     if not (length > 0 and np.isfinite(length)):
-        raise ParameterError(f"random_crop: length is {length} ms, expected a finite value > 0.")
+        raise ParameterError("random_crop", f"length is {length} ms", "a finite value > 0")
     begin = rng.random(stream.n_samples) * np.maximum(stream.duration - length, 0.0)
     return crop(stream, begin, begin + length)
 
@@ -326,7 +327,7 @@ def refractory_filter(stream: EventStream, interval: float) -> EventStream:
     """
     if not (interval >= 0 and np.isfinite(interval)):
         raise ParameterError(
-            f"refractory_filter: interval is {interval} ms, expected a finite value >= 0."
+            "refractory_filter", f"interval is {interval} ms", "a finite value >= 0"
         )
     line = sample_of_event(stream.offsets) * stream.n_channels + stream.channels
     kept = np.zeros(stream.n_events, dtype=bool)
@@ -346,8 +347,8 @@ def _check_alike(name: str, first: EventStream, second: EventStream) -> None:
     ):
         if one != other:
             raise ShapeError(
-                f"{name}: the first stream has {one} {what}, the second {other}; expected "
-                "equal numbers."
+                name,
+                f"the first stream has {one} {what}, the second {other}; expected equal numbers",
             )
 
 
@@ -355,11 +356,12 @@ def _per_sample(given: ArrayLike, name: str, stream: EventStream) -> Floats:
     values = real_array(given, f"crop: {name}")
     if values.shape not in ((), (stream.n_samples,)):
         raise ShapeError(
-            f"crop: {name} has shape {values.shape}, expected one number or "
-            f"({stream.n_samples},), one per sample."
+            "crop",
+            f"{name} has shape {values.shape}",
+            f"one number or ({stream.n_samples},), one per sample",
         )
     if not np.isfinite(values).all():
-        raise ParameterError(f"crop: {name} holds a value that is not finite.")
+        raise ParameterError("crop", f"{name} holds a value that is not finite")
     return np.broadcast_to(values, (stream.n_samples,))
 
 
@@ -370,8 +372,10 @@ def _pixels(
     size = tuple(map(int, sensor_size))
     if len(size) != 3 or math.prod(size) != stream.n_channels:
         raise ParameterError(
-            f"{name}: sensor_size is {size}, expected (width, height, polarities) of as many "
-            f"channels as the stream has, {stream.n_channels:,}."
+            name,
+            f"sensor_size is {size}",
+            "(width, height, polarities) of as many channels as the stream has, "
+            f"{stream.n_channels:,}",
         )
     rest, x = np.divmod(stream.channels.astype(np.int64), size[0])
     polarity, y = np.divmod(rest, size[1])

@@ -94,17 +94,19 @@ def _dask(address: str) -> Iterator[Executor]:
         client = Client(f"tcp://{address}", timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise BackendError(
-            f"dask://{address}: no scheduler of dask answers there ({error}). Start one: dask "
-            "scheduler; its address is in its log."
+            f"dask://{address}",
+            f"no scheduler of dask answers there ({error})",
+            remedy="Start one: dask scheduler; its address is in its log.",
         ) from error
     with client:
         threads = client.nthreads()
         for worker, count in threads.items():
             if count > 1:
                 raise ParameterError(
-                    f"dask://{address}: worker {worker} has {count} threads, expected 1, so that a "
-                    "process has one run at a time. Start it with: dask worker --nthreads 1 "
-                    "--nworkers N."
+                    f"dask://{address}",
+                    f"worker {worker} has {count} threads",
+                    "1, so that a process has one run at a time",
+                    "Start it with: dask worker --nthreads 1 --nworkers N.",
                 )
         if not threads:
             logging.getLogger("eventsim").warning(
@@ -146,10 +148,10 @@ def _slurm(name: SplitResult, folder: Path, threads: int) -> Iterator["SlurmExec
         jobs = submitit.AutoExecutor(folder, cluster=cluster, slurm_max_num_timeout=SLURM_TIMEOUTS)
         jobs.update_parameters(**parameters)
     except RuntimeError as error:
-        raise BackendError(f"executor is {name.geturl()!r}: {error}") from error
+        raise BackendError(f"executor is {name.geturl()!r}", error) from error
     # What submitit raises for a parameter that is unknown or has another type.
     except (NameError, AssertionError, ValueError, TypeError) as error:
-        raise ParameterError(f"executor is {name.geturl()!r}: {error}") from error
+        raise ParameterError(f"executor is {name.geturl()!r}", error) from error
     executor = SlurmExecutor(jobs)
     try:
         yield executor
@@ -167,7 +169,7 @@ def _value(text: str) -> Any:
 
 def _absent(name: str, extra: Extra, error: Exception) -> BackendError:
     return BackendError(
-        f"executor {name} needs a package: {install_hint(extra)} (import failed: {error})."
+        f"executor {name} needs a package", f"{install_hint(extra)} (import failed: {error})"
     )
 
 
@@ -242,7 +244,7 @@ def _taken() -> Iterator[None]:
     try:
         yield
     except (FailedJobError, FailedSubmissionError) as error:
-        raise BackendError(f"Slurm does not take the jobs: {error}") from error
+        raise BackendError("Slurm does not take the jobs", error) from error
 
 
 def _hand_over(job: Any, future: "Future[Any]") -> None:

@@ -295,7 +295,7 @@ class Recipe(Settings):
             placed = (replace(one, place=f"{self.place}, condition {one.name}") for one in added)
             return replace(self, condition=(*self.condition, *placed), sweep=())
         except ParameterError as error:
-            raise reading.RecipeError(f"{self.place}: {error}") from error
+            raise error.seen_from(self.place, reading.RecipeError) from error
 
     def _check_model(self, number: int, one: Condition) -> None:
         """A condition that takes its widths from another one."""
@@ -387,15 +387,17 @@ def _with_base(
         return values
     expected = "the name of a task, or the file of one beside this one"
     if not isinstance(base, str):
-        raise reading.RecipeError(f"{place}, based_on: got {base!r}, expected {expected}.")
+        raise reading.RecipeError(f"{place}, based_on", f"got {base!r}", expected)
     if home and (Path(home) / base).is_file():
         base = str(Path(home) / base)
     if Path(base).resolve() in {Path(one).resolve() for one in above}:
         chain = " is based on ".join((*above, base))
-        raise reading.RecipeError(f"{place}, based_on: {chain}. Let one of them stand alone.")
+        raise reading.RecipeError(
+            f"{place}, based_on", chain, remedy="Let one of them stand alone."
+        )
     try:
         found, below_place, below_home = reading.open_file("task", base)
     except reading.RecipeError as error:
-        raise reading.RecipeError(f"{place}, based_on: {error}") from error
+        raise error.seen_from(f"{place}, based_on", reading.RecipeError) from error
     below = _with_base(found, below_place, below_home, (*above, base))
     return reading.merged({k: v for k, v in below.items() if k not in ("name", "title")}, values)

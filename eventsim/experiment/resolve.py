@@ -189,8 +189,9 @@ def matched(variant: RunSettings, model: RunSettings, shape: Shape) -> RunSettin
     wanted, widths, network = model.count_parameters(shape), model.network.hidden, variant.network
     if not widths:
         raise RecipeError(
-            f"condition {variant.name!r}, same_parameters_as: {model.name!r} has no hidden "
-            "populations, expected a network whose widths can be scaled."
+            f"condition {variant.name!r}, same_parameters_as",
+            f"{model.name!r} has no hidden populations",
+            "a network whose widths can be scaled",
         )
 
     def scaled(first: int) -> RunSettings:
@@ -234,7 +235,7 @@ def _variant(condition: Condition, recipe: Recipe, task: Task, selection: Select
         train["precision"] = "double"  # it has no other
     place = f"{condition.place} on {task.place}"
     if "seed" in train:
-        raise RecipeError(f"{place}, train: has a key seed; the recipe's seeds decide it.")
+        raise RecipeError(f"{place}, train", "has a key seed; the recipe's seeds decide it")
     network = _of_model(network, condition.network)
     try:
         variant = RunSettings(
@@ -246,7 +247,7 @@ def _variant(condition: Condition, recipe: Recipe, task: Task, selection: Select
         )
         variant.method.check(variant.train)
     except ParameterError as error:
-        raise RecipeError(f"{place}: {error}") from error
+        raise error.seen_from(place, RecipeError) from error
     return variant
 
 
@@ -258,8 +259,10 @@ def _check_answer(variant: RunSettings, data: DataSettings, place: str) -> None:
     came = "recordings with values (targets)" if data.targets else "recordings with classes"
     expected = "mean_squared_error" if data.targets else "a loss of classes"
     raise RecipeError(
-        f"{place}: loss is {kind!r}, which does not fit {came}, expected {expected}. Leave out the "
-        "condition (--condition NAME takes others), or change its loss."
+        place,
+        f"loss is {kind!r}, which does not fit {came}",
+        expected,
+        "Leave out the condition (--condition NAME takes others), or change its loss.",
     )
 
 
@@ -276,7 +279,8 @@ def _chosen(recipe: Recipe, wanted: Collection[str]) -> list[str]:
     for name in wanted:
         if name not in known:
             raise RecipeError(
-                f"{recipe.place}: has no condition {name!r}, there are {', '.join(known)}. "
-                f"{nearest(name, known)}"
+                recipe.place,
+                f"has no condition {name!r}, there are {', '.join(known)}",
+                remedy=nearest(name, known),
             )
     return [name for name in known if not wanted or name in wanted]

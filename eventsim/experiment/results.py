@@ -178,8 +178,9 @@ def save_plan(experiment: Experiment, root: Path) -> None:
         before = read_object(root / PLAN)
         if before.get("name") != experiment.name:
             raise StorageError(
-                f"{root}: holds the experiment {before.get('name')!r}, this is "
-                f"{experiment.name!r}. Choose another --out."
+                root,
+                f"holds the experiment {before.get('name')!r}, this is {experiment.name!r}",
+                remedy="Choose another --out.",
             )
         conditions = before["conditions"] | conditions
         folds = list(dict.fromkeys([*before["folds"], *folds]))
@@ -198,8 +199,9 @@ def collect(root: Path) -> Findings:
     """
     if not (root / PLAN).exists():
         raise StorageError(
-            f"{root}: holds no {PLAN}, so it is no folder of an experiment. Name the one that "
-            "eventsim experiment run wrote."
+            root,
+            f"holds no {PLAN}, so it is no folder of an experiment",
+            remedy="Name the one that eventsim experiment run wrote.",
         )
     plan = read_object(root / PLAN)
     try:
@@ -234,7 +236,7 @@ def collect(root: Path) -> Findings:
         return findings
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise StorageError(
-            f"{root}: a file in it is not whole ({type(error).__name__}: {error})."
+            root, f"a file in it is not whole ({type(error).__name__}: {error})"
         ) from error
 
 

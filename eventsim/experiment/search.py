@@ -253,7 +253,7 @@ def as_toml(condition: str, values: Values) -> str:
 
 def _prepared(recipe: Recipe, task: Task, selection: Selection, folder: Path) -> _Search:
     if recipe.search is None:
-        raise RecipeError(f"{recipe.place}: has no table [search], so there is nothing to search.")
+        raise RecipeError(recipe.place, "has no table [search], so there is nothing to search")
     settings = recipe.search
     if selection.conditions:
         settings = replace(settings, condition=selection.conditions[0])
@@ -262,18 +262,22 @@ def _prepared(recipe: Recipe, task: Task, selection: Selection, folder: Path) ->
     plain = resolve(recipe, task, replace(selection, conditions=(settings.condition,)))
     if plain.data.held_out or plain.data.folds is not None:
         raise RecipeError(
-            f"{task.place}: holds out groups in turn. Search on a task without held_out and folds: "
-            "with them, what is a test part in one turn would be validation data in another."
+            task.place,
+            "holds out groups in turn",
+            remedy="Search on a task without held_out and folds: with them, what is a test part "
+            "in one turn would be validation data in another.",
         )
     if plain.fits_values:
         raise RecipeError(
-            f"{task.place}: has values (targets), but a search compares trials by accuracy, which "
-            "values have not. Compare settings by a sweep: eventsim experiment RECIPE."
+            task.place,
+            "has values (targets), but a search compares trials by accuracy, which values have not",
+            remedy="Compare settings by a sweep: eventsim experiment RECIPE.",
         )
     if plain.variants[0].train.validation_fraction == 0:
         raise RecipeError(
-            f"{recipe.place} on {task.place}: train.validation_fraction is 0, expected a value > 0 "
-            "for a search."
+            f"{recipe.place} on {task.place}",
+            "train.validation_fraction is 0",
+            "a value > 0 for a search",
         )
     data = replace(plain.data, repeats=1).labelled("train")
     found = _Search(recipe, task, selection, settings, Shape.of(data), folder)
@@ -291,8 +295,9 @@ def _check_space(this: _Search) -> None:
     for key, value in values.items():
         if used.get(key) != value:
             raise RecipeError(
-                f"{this.recipe.place}, search, space, {key}: {value} does not become the setting, "
-                f"which is {used.get(key)}: an option of the command decides it."
+                f"{this.recipe.place}, search, space, {key}",
+                f"{value} does not become the setting, which is {used.get(key)}: an option of the "
+                "command decides it",
             )
 
 

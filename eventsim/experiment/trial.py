@@ -126,7 +126,7 @@ def import_optuna() -> Any:
         import optuna.storages.journal
     except ImportError as error:
         raise RecipeError(
-            f"search needs Optuna: {install_hint('search')} (import failed: {error})."
+            "search needs Optuna", f"{install_hint('search')} (import failed: {error})"
         ) from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna

@@ -303,8 +303,10 @@ def _settle(call: _Command) -> None:
     """Go where the parent is; StorageError if this machine does not see the folder of the work."""
     if not call.root.is_dir():
         raise StorageError(
-            f"{socket.gethostname()}: there is no folder {call.root}. A worker on another machine "
-            "must see it under the same path: choose --out in a file system that they share."
+            socket.gethostname(),
+            f"there is no folder {call.root}",
+            remedy="A worker on another machine must see it under the same path: choose --out in "
+            "a file system that they share.",
         )
     if Path.cwd() != call.home and call.home.is_dir():
         os.chdir(call.home)
@@ -336,8 +338,9 @@ def locked(
             if busy is None:
                 who = (folder / LOCK).read_text("utf-8").split("\n")[1:2]
                 raise StorageError(
-                    f"{folder}: another process runs this experiment ({', '.join(who)}). Wait "
-                    "until it has ended, or choose another --out."
+                    folder,
+                    f"another process runs this experiment ({', '.join(who)})",
+                    remedy="Wait until it has ended, or choose another --out.",
                 )
             busy()
             time.sleep(POLL_SECONDS)
@@ -356,8 +359,10 @@ def _lock(file: IO[str], folder: Path) -> bool:
         return False
     except OSError as error:
         raise StorageError(
-            f"{folder}: its file system cannot lock files ({error}). Choose --out in another one, "
-            "or let this one be mounted with locks (Lustre: the option flock)."
+            folder,
+            f"its file system cannot lock files ({error})",
+            remedy="Choose --out in another one, or let this one be mounted with locks (Lustre: "
+            "the option flock).",
         ) from error
     return True
 

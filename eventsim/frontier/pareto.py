@@ -40,12 +40,15 @@ def pareto_front(costs: ArrayLike, values: ArrayLike) -> NDArray[np.bool_]:
     cost, value = np.asarray(costs, dtype=np.float64), np.asarray(values, dtype=np.float64)
     if cost.ndim != 1 or cost.shape != value.shape:
         raise ParameterError(
-            f"pareto_front: costs have shape {cost.shape}, values {value.shape}, expected one of "
-            "each per point."
+            "pareto_front",
+            f"costs have shape {cost.shape}, values {value.shape}",
+            "one of each per point",
         )
     if not (np.isfinite(cost).all() and np.isfinite(value).all()):
         raise ParameterError(
-            "pareto_front: a cost or value is not finite. Leave out points that have none."
+            "pareto_front",
+            "a cost or value is not finite",
+            remedy="Leave out points that have none.",
         )
     front = np.zeros(cost.size, bool)
     best = -np.inf

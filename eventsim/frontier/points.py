@@ -232,9 +232,11 @@ def check_classes(title: str, *, targets: bool) -> None:
     """Raise ParameterError where recordings have targets: a front is of accuracies."""
     if targets:
         raise ParameterError(
-            f"{title}: its recordings have values (targets), expected classes: the front is "
-            "accuracy against cost, and values have no accuracy. eventsim experiment compares R2 "
-            "and synaptic operations of such networks, eventsim cost RUN prices each."
+            title,
+            "its recordings have values (targets)",
+            "classes: the front is accuracy against cost, and values have no accuracy",
+            "eventsim experiment compares R2 and synaptic operations of such networks, eventsim "
+            "cost RUN prices each.",
         )
 
 

@@ -149,13 +149,14 @@ def check_kinds(net: Network, chip: Chip) -> None:
         what = f"Chip {chip.name!r}: population {name!r} has neurons of kind {kind}"
         if model == "lif":
             raise NetworkError(
-                f"{what}, and the chip's neuron is fixed: a voltage and one current at most, no "
-                "further state. Choose a chip whose neurons are programs, or LIF neurons."
+                f"{what}, and the chip's neuron is fixed",
+                "a voltage and one current at most, no further state",
+                remedy="Choose a chip whose neurons are programs, or LIF neurons.",
             )
         if model is None:
             raise MappingError(
-                f"{what}, and the chip's file does not say whether its neurons can be: "
-                "neuron_model in its limits."
+                f"{what}, and the chip's file does not say whether its neurons can be",
+                "neuron_model in its limits",
             )
 
 
@@ -185,7 +186,7 @@ def axon_graph(net: Network, tape: SpikeTape | None, *, inputs: Inputs = "extern
     placed = [name for name, kind in kinds.items() if kind != "input" or inputs == "placed"]
     outside = [name for name in kinds if name not in placed]
     if not any(kind != "input" for kind in kinds.values()):
-        raise MappingError("The network has no neurons to place: add a population first.")
+        raise MappingError("The network has no neurons to place", "add a population first")
     starts, groups = _number(net, placed, outside)
     n_neurons = sum(group.size for group in groups)
     n_axons = sum(p.size for p in net.populations.values())
@@ -225,8 +226,9 @@ def _counts(name: str, size: int, kind: str, tape: SpikeTape) -> Ints:
         counts = tape[name].total_counts()
     if counts.size != size:
         raise ShapeError(
-            f"Population {name!r}: the tape has {counts.size} neurons, the network {size}. "
-            "Give a tape of this network."
+            f"Population {name!r}",
+            f"the tape has {counts.size} neurons, the network {size}",
+            remedy="Give a tape of this network.",
         )
     return counts
 

@@ -109,7 +109,7 @@ def formats_of(
     if isinstance(given, Chip):
         if given.formats is None:
             raise MappingError(
-                f"Chip {given.name!r}: has no formats; pass Formats(weight_bits=..) or a number."
+                f"Chip {given.name!r}", "has no formats; pass Formats(weight_bits=..) or a number"
             )
         step_ms = given.step_ms if step_ms is None else step_ms
         given = given.formats

@@ -130,8 +130,10 @@ def limits_of(chip: Chip) -> Limits:
     """The limits of a chip; MappingError for a technology, which has none."""
     if chip.limits is None:
         raise MappingError(
-            f"Chip {chip.name!r}: is a {chip.kind} without cores, nothing can be mapped onto it. "
-            "Choose a chip that has limits (eventsim.chips.chip_names()), or give yours some."
+            f"Chip {chip.name!r}",
+            f"is a {chip.kind} without cores, nothing can be mapped onto it",
+            remedy="Choose a chip that has limits (eventsim.chips.chip_names()), or give yours "
+            "some.",
         )
     return chip.limits
 

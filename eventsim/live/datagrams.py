@@ -132,8 +132,10 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         found.close()
         raise DataError(
-            f"udp:{host}:{port}: cannot receive there ({error}). Is another program listening on "
-            "this port, or is the address not of this machine?"
+            f"udp:{host}:{port}",
+            f"cannot receive there ({error})",
+            remedy="Is another program listening on this port, or is the address not of this "
+            "machine?",
         ) from error
     return found
 

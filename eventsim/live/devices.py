@@ -33,8 +33,8 @@ def needed(package: str, extra: Extra, what: str) -> Any:
         return importlib.import_module(package)
     except (ImportError, OSError) as error:  # OSError: the library of the system is missing
         raise DataError(
-            f"{what} needs the package {package.replace('_', '-')}: {install_hint(extra)} "
-            f"({error})."
+            f"{what} needs the package {package.replace('_', '-')}",
+            f"{install_hint(extra)} ({error})",
         ) from error
 
 
@@ -70,8 +70,9 @@ def microphone(
         )  # fmt: skip
     except (sound.PortAudioError, ValueError) as error:
         raise DataError(
-            f"microphone: there is none, or it cannot be used ({error}). python -m sounddevice "
-            "lists the devices."
+            "microphone",
+            f"there is none, or it cannot be used ({error})",
+            remedy="python -m sounddevice lists the devices.",
         ) from error
     return _heard(opened, waiting, lost, LiveCochlea(audio.encoder, audio.sample_rate), clock)
 
@@ -114,13 +115,13 @@ def camera(
     """
     if size is None:
         raise ParameterError(
-            "camera: give its --sensor-size WIDTH,HEIGHT,2, as in the import of its recordings."
+            "camera", "give its --sensor-size WIDTH,HEIGHT,2, as in the import of its recordings"
         )
     drivers = needed("neuromorphic_drivers", "usb-camera", "The camera")
     try:
         opened = drivers.open(iterator_timeout=POLL)
     except Exception as error:  # the package raises its own and plain ones
-        raise DataError(f"camera: none can be opened ({error}).") from error
+        raise DataError("camera", f"none can be opened ({error})") from error
     return _seen(opened, size, clock, wall)
 
 

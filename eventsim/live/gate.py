@@ -239,8 +239,10 @@ class Gate:
         self._in_a_row = 0 if good.any() else self._in_a_row + number
         if self._in_a_row >= LANGUAGE and not count.events + self.waiting:
             raise EventError(
-                f"listen: {count.rubbish:,} things came that cannot be read, such as "
-                f"{count.example!r}, and no event. Does the source speak another format?"
+                "listen",
+                f"{count.rubbish:,} things came that cannot be read, such as {count.example!r}, "
+                "and no event",
+                remedy="Does the source speak another format?",
             )
         if good.any():
             self._last_arrival = packet.arrived

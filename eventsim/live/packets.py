@@ -72,8 +72,9 @@ class Packet:
         channels = whole_array(self.channels, "Packet: channels")
         if times.shape != channels.shape or times.ndim != 1:
             raise ShapeError(
-                f"Packet: times have shape {times.shape} and channels {channels.shape}, expected "
-                "one channel per time."
+                "Packet",
+                f"times have shape {times.shape} and channels {channels.shape}",
+                "one channel per time",
             )
         object.__setattr__(self, "times", times)
         object.__setattr__(self, "channels", channels)

@@ -91,8 +91,10 @@ def open_source(place: str, *, n_channels: int, form: WireForm | None = None) ->
     path = Path(place)
     if not path.exists():
         raise DataError(
-            f"{place}: is no source. Expected - (standard input), a file or a named pipe, "
-            "udp:PORT, microphone or camera."
+            place,
+            "is no source",
+            remedy="Expected - (standard input), a file or a named pipe, udp:PORT, microphone or "
+            "camera.",
         )
     if not stat.S_ISFIFO(path.stat().st_mode):
         return read_bytes(lambda: open(path, "rb", buffering=0), reader, again=False)
@@ -137,7 +139,7 @@ def _address(place: str) -> tuple[str, int]:
     port = parts[-1] if parts else str(PORT)
     host = parts[0] if len(parts) == 2 else LOCAL
     if len(parts) > 2 or not port.isdecimal() or not 0 <= int(port) < 1 << 16:
-        raise ParameterError(f"{place}: expected udp:PORT or udp:HOST:PORT, a port below 65536.")
+        raise ParameterError(place, "", "udp:PORT or udp:HOST:PORT, a port below 65536")
     return host, int(port)
 
 

@@ -55,7 +55,7 @@ def check_mapping(net: Network, chip: Chip, cores: Mapping[str, Ints]) -> list[V
     """
     limits = chip.limits
     if limits is None:
-        raise MappingError(f"Chip {chip.name!r}: has no limits to check.")
+        raise MappingError(f"Chip {chip.name!r}", "has no limits to check")
     place = _places(net, cores)
     held, fan_in = _count(net, place, limits.bits_per_synapse or 0)
     broken = [
@@ -140,8 +140,9 @@ def _places(net: Network, cores: Mapping[str, Ints]) -> dict[str, Numbers]:
         place[name] = np.asarray(cores.get(name, ()), dtype=np.int64)
         if place[name].size != population.size:
             raise MappingError(
-                f"Population {name!r}: the mapping has cores of {place[name].size} neurons, the "
-                f"network {population.size}."
+                f"Population {name!r}",
+                f"the mapping has cores of {place[name].size} neurons, the network "
+                f"{population.size}",
             )
     return place
 

@@ -79,8 +79,9 @@ def compare_mappings(
         broken = check_mapping(net, chip, mapping.cores)
         if broken:
             raise InternalError(
-                f"Method {each!r} broke a limit of {chip.name}: {broken[0]}. This is a bug in "
-                "eventsim; please report it with the network and the chip."
+                f"Method {each!r} broke a limit of {chip.name}",
+                broken[0],
+                remedy="This is a bug in eventsim; please report it with the network and the chip.",
             )
         return mapping
 

@@ -157,8 +157,9 @@ def _link_time(mapping: Mapping, given: float | None) -> float:
     known = [q.value for k, q in mapping.chip.latency.items() if k in LINKS]
     if not known:
         raise MappingError(
-            f"Chip {mapping.chip.name!r}: its file has no latency of a hop. Pass link_ns=.., the "
-            "time in ns that a link needs for a spike."
+            f"Chip {mapping.chip.name!r}",
+            "its file has no latency of a hop",
+            remedy="Pass link_ns=.., the time in ns that a link needs for a spike.",
         )
     return max(known)
 

@@ -155,7 +155,7 @@ class Mapping:
 def load_cores(path: str | Path) -> dict[str, Cores]:
     """The core of every neuron by population, from a file of :meth:`Mapping.save`."""
     if not Path(path).exists():
-        raise StorageError(f"{path}: no such file, expected a mapping of eventsim.")
+        raise StorageError(path, "no such file", "a mapping of eventsim")
     values = read_json(Path(path), str(path), StorageError)
     try:
         if values["format"] != FORMAT or values["version"] != VERSION:
@@ -164,7 +164,7 @@ def load_cores(path: str | Path) -> dict[str, Cores]:
         return {name: _cores(name, cores) for name, cores in values["cores"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StorageError(
-            f"{path}: is no mapping of version {VERSION} ({type(error).__name__}: {error})."
+            path, f"is no mapping of version {VERSION} ({type(error).__name__}: {error})"
         ) from error
 
 

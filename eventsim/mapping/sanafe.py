@@ -149,8 +149,9 @@ def _check(net: Network, mapping: Mapping, step_ms: float) -> None:
         longest = float(projection.delays.max(initial=0.0))
         if longest >= 0.5 * step_ms:
             raise MappingError(
-                f"Projection {name!r}: has a delay of {longest:g} ms, which SANA-FE's loader cannot"
-                " set per synapse. Export a network without delays."
+                f"Projection {name!r}",
+                f"has a delay of {longest:g} ms, which SANA-FE's loader cannot set per synapse",
+                remedy="Export a network without delays.",
             )
 
 

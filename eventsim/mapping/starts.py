@@ -246,8 +246,9 @@ def kahypar(
         import mtkahypar
     except ImportError as error:
         raise MappingError(
-            f"Method 'hypergraph' needs Mt-KaHyPar: {install_hint('mapping')} (import failed: "
-            f"{error}). Method 'refined' needs nothing."
+            "Method 'hypergraph' needs Mt-KaHyPar",
+            f"{install_hint('mapping')} (import failed: {error})",
+            remedy="Method 'refined' needs nothing.",
         ) from error
     partitioner = mtkahypar.initialize(threads, False)
     mtkahypar.set_seed(seed)

@@ -137,9 +137,9 @@ class Answer(Settings):
         if output is None or output.kind != self.kind:
             came = "no such population" if output is None else f"of kind {output.kind!r}"
             raise NetworkError(
-                f"Output {self.population!r}: {came}, the rule {self.rule!r} expects a population "
-                f"of kind {self.kind!r}. The network has "
-                f"{ {name: p.kind for name, p in populations.items()} }."
+                f"Output {self.population!r}",
+                f"{came}, the rule {self.rule!r} expects a population of kind {self.kind!r}",
+                remedy=f"The network has { {name: p.kind for name, p in populations.items()} }.",
             )
         if decision is not None:
             self._check_decision(decision)
@@ -159,15 +159,17 @@ class Answer(Settings):
     def _check_decision(self, decision: Decision) -> None:
         if decision.readout != self.population:
             raise NetworkError(
-                f"Decision: is behind {decision.readout!r}, expected the output "
-                f"{self.population!r}. Name that readout as the output, or decide() behind the "
-                "output."
+                "Decision",
+                f"is behind {decision.readout!r}",
+                f"the output {self.population!r}",
+                "Name that readout as the output, or decide() behind the output.",
             )
         if self.rule not in DECIDING_RULES:
             raise NetworkError(
-                f"Rule {self.rule!r}: does not read the linear decision behind "
-                f"{decision.readout!r}. Choose maximum, last or ctc; for training, the loss "
-                "cross_entropy_maximum, cross_entropy_last or ctc."
+                f"Rule {self.rule!r}",
+                f"does not read the linear decision behind {decision.readout!r}",
+                remedy="Choose maximum, last or ctc; for training, the loss "
+                "cross_entropy_maximum, cross_entropy_last or ctc.",
             )
         what = f"Decision behind {decision.readout!r}: has {decision.n_classes} classes"
         more = ". Give decide() weights of as many columns."

@@ -54,8 +54,9 @@ def with_synapses(net: Network, chosen: Mapping[str, Ints]) -> Network:
         if projection.delay_per_synapse:
             if not np.isin(after, before).all():
                 raise NetworkError(
-                    f"with_synapses: projection {name!r} has a delay per synapse, {before.size} in "
-                    "all. Choose some of its synapses."
+                    "with_synapses",
+                    f"projection {name!r} has a delay per synapse, {before.size} in all",
+                    remedy="Choose some of its synapses.",
                 )
             arrays[f"{name}.delays"] = moved(arrays[f"{name}.delays"], before, after)
             known = structure.get("delays_of_synapses", [])
@@ -76,8 +77,10 @@ def require_free(net: Network, projection: Projection, where: str) -> None:
     if not is_free(net, projection):
         why = "has one weight per neuron" if projection.one_to_one else "has shared weights"
         raise NetworkError(
-            f"{where}: projection {projection.name!r} {why}; expected one whose synapses can be "
-            "chosen one by one. Leave it out."
+            where,
+            f"projection {projection.name!r} {why}; expected one whose synapses can be chosen one "
+            "by one",
+            remedy="Leave it out.",
         )
 
 
@@ -95,8 +98,9 @@ def without_neurons(net: Network, kept: Mapping[str, Ints]) -> Network:
         population = net.population(name)
         if not population.is_spiking or name == answering or not neurons.size:
             raise NetworkError(
-                f"without_neurons: population {name!r} ({population.kind}) keeps {neurons.size} "
-                "neurons, expected one or more of a spiking population that does not answer."
+                "without_neurons",
+                f"population {name!r} ({population.kind}) keeps {neurons.size} neurons",
+                "one or more of a spiking population that does not answer",
             )
         for key in population.parameters:
             _take(arrays, f"{name}.{key}", neurons)

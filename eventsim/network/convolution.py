@@ -64,15 +64,18 @@ class Convolution:
             whole = np.issubdtype(numbers.dtype, np.integer) and (numbers >= least).all()
             if numbers.shape != (axes,) or not axes or not whole:
                 raise ShapeError(
-                    f"Convolution: {name} is {given}, expected one whole number >= {least} per "
-                    f"axis of shape {self.shape}."
+                    "Convolution",
+                    f"{name} is {given}",
+                    f"one whole number >= {least} per axis of shape {self.shape}",
                 )
             object.__setattr__(self, name, tuple(numbers.tolist()))
         if self.in_maps < 1 or self.out_maps < 1 or min(self.out_shape) < 1:
             raise ShapeError(
-                f"Convolution: a kernel of {self.kernel} does not fit on {self.shape} with padding "
-                f"{self.padding}, or there are no maps ({self.in_maps}, {self.out_maps}). "
-                "Expected a kernel that fits at least once, and at least one map on both sides."
+                "Convolution",
+                f"a kernel of {self.kernel} does not fit on {self.shape} with padding "
+                f"{self.padding}, or there are no maps ({self.in_maps}, {self.out_maps})",
+                remedy="Expected a kernel that fits at least once, and at least one map on both "
+                "sides.",
             )
 
     @property
@@ -124,8 +127,9 @@ class Convolution:
         kernel = real_array(weights, f"Convolution {source!r} to {target!r}: weights")
         if kernel.shape != self.weight_shape:
             raise ShapeError(
-                f"Convolution {source!r} to {target!r}: weights have shape {kernel.shape}, "
-                f"expected {self.weight_shape}: kernel, source maps, target maps."
+                f"Convolution {source!r} to {target!r}",
+                f"weights have shape {kernel.shape}",
+                f"{self.weight_shape}: kernel, source maps, target maps",
             )
         row, column, entry = self._synapses()
         first = np.searchsorted(row, np.arange(self.n_sources + 1))

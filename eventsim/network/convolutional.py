@@ -131,14 +131,17 @@ def _check(
 ) -> None:
     if not hidden or len(kernel) != 2 or len(stride) != 2:
         raise ShapeError(
-            f"convolutional: hidden is {tuple(hidden)}, kernel {tuple(kernel)} and stride "
-            f"{tuple(stride)}, expected at least one spiking convolution, and two numbers each for "
-            "kernel and stride: of the spiking convolutions and of the readout's."
+            "convolutional",
+            f"hidden is {tuple(hidden)}, kernel {tuple(kernel)} and stride {tuple(stride)}",
+            "at least one spiking convolution, and two numbers each for kernel and stride: of "
+            "the spiking convolutions and of the readout's",
         )
     if skip_to_readout and any(width % 2 == 0 for width in kernel):
         raise ShapeError(
-            f"convolutional: kernel is {tuple(kernel)}, expected odd numbers of places with "
-            "skip_to_readout, so that the readout receives the same channels of all convolutions."
+            "convolutional",
+            f"kernel is {tuple(kernel)}",
+            "odd numbers of places with skip_to_readout, so that the readout receives the same "
+            "channels of all convolutions",
         )
     check_delays("convolutional", "forward_delays", forward_delays)
 

@@ -63,7 +63,7 @@ class Decision:
             bad = check.values[~check.good]
             if bad.size:
                 raise ParameterError(
-                    f"Decision: a value of {check.name} is {bad[0]}, expected {check.expected}."
+                    "Decision", f"a value of {check.name} is {bad[0]}", check.expected
                 )
 
     def map(self, convert: Callable[[Array], Array]) -> "Decision":
@@ -77,13 +77,15 @@ def make_decision(readout: Population, weights: ArrayLike, bias: ArrayLike) -> D
     offset = np.array(real_array(bias, "Decision: bias"))
     if values.ndim != 2 or values.shape[0] != readout.size or not values.shape[1]:
         raise ShapeError(
-            f"Decision: weights have shape {values.shape}, expected ({readout.size}, classes): "
-            f"one row per neuron of {readout.name!r}."
+            "Decision",
+            f"weights have shape {values.shape}",
+            f"({readout.size}, classes): one row per neuron of {readout.name!r}",
         )
     if offset.shape not in ((), (values.shape[1],)):
         raise ShapeError(
-            f"Decision: bias has shape {offset.shape}, expected one number or "
-            f"({values.shape[1]},), one per class."
+            "Decision",
+            f"bias has shape {offset.shape}",
+            f"one number or ({values.shape[1]},), one per class",
         )
     decision = Decision(readout.name, values, np.array(np.broadcast_to(offset, (values.shape[1],))))
     decision.check()

@@ -120,7 +120,7 @@ def _neurons(
         try:
             neuron = neuron_described(kind.text(), [one.text() for one in receptors])
         except ParameterError as error:
-            raise StorageError(f"Network, population {name.text()!r}: {error}") from error
+            raise error.seen_from(f"Network, population {name.text()!r}", StorageError) from error
         found[name.one_of(spiking)] = neuron
     return found
 
@@ -248,11 +248,11 @@ def read_network(
             net.set_answer(read(Answer, said, "Network: the answer", StorageError))
         return net
     except KeyError as error:
-        raise StorageError(f"Network: the description lacks {error}.") from error
+        raise StorageError("Network", f"the description lacks {error}") from error
     except EventSimError:
         raise
     except ValueError as error:
-        raise StorageError(f"Network: {error}.") from error
+        raise StorageError("Network", error) from error
 
 
 def _weights(
@@ -275,7 +275,9 @@ def _weights(
         return csr_array((weights, indices, indptr), shape=shape)
     except ValueError as error:
         raise NetworkError(
-            f"Projection {name!r}: sparse weights are malformed: {error}. Make the file anew."
+            f"Projection {name!r}",
+            f"sparse weights are malformed: {error}",
+            remedy="Make the file anew.",
         ) from error
 
 

@@ -56,8 +56,10 @@ class RandomLateral(Settings):
             return _drawn(rng, np.full(size, self.probability), target)
         if self.in_degree >= size:
             raise ParameterError(
-                f"RandomLateral: in_degree is {self.in_degree}, but a neuron of a population of "
-                f"{size} has {size - 1} others. Lower in_degree, or use 'dense'."
+                "RandomLateral",
+                f"in_degree is {self.in_degree}, but a neuron of a population of {size} has "
+                f"{size - 1} others",
+                remedy="Lower in_degree, or use 'dense'.",
             )
         chosen = rng.choice(size - 1, self.in_degree, replace=False)
         return np.sort(chosen + (chosen >= target))
@@ -108,8 +110,10 @@ def sheet_rows(size: int) -> int:
     rows = next(rows for rows in range(math.isqrt(size), 0, -1) if size % rows == 0)
     if rows == 1 and size > 3:
         raise ParameterError(
-            f"DistanceLateral: layout is 'sheet', but {size} is a prime number: its only sheet has "
-            "one row, which is a ring. Choose another number of neurons, or the layout 'ring'."
+            "DistanceLateral",
+            f"layout is 'sheet', but {size} is a prime number: its only sheet has one row, which "
+            "is a ring",
+            remedy="Choose another number of neurons, or the layout 'ring'.",
         )
     return rows
 
@@ -120,7 +124,7 @@ def draw_pattern(lateral: Lateral, size: int, rng: np.random.Generator) -> Any:
 
     if lateral != "dense" and not isinstance(lateral, RandomLateral | DistanceLateral):
         raise ParameterError(
-            f"rsnn: lateral is {lateral!r}, expected 'dense', a RandomLateral or a DistanceLateral."
+            "rsnn", f"lateral is {lateral!r}", "'dense', a RandomLateral or a DistanceLateral"
         )
     blocks, counts = [np.zeros(0, np.int32)], [np.zeros(1, np.int64)]
     for low in range(0, size, DRAWN):

@@ -40,13 +40,14 @@ def stack(
     n_inputs, hidden, n_outputs = sizes
     if output not in get_args(Output):
         raise ParameterError(
-            f"{builder}: output is {output!r}, expected {' or '.join(map(repr, get_args(Output)))}."
+            builder, f"output is {output!r}", " or ".join(map(repr, get_args(Output)))
         )
     given: Any = hidden
     if isinstance(given, str) or not isinstance(given, Iterable):
         raise ParameterError(
-            f"{builder}: hidden is {hidden!r}, expected one size per hidden population, such as "
-            "(128,), or () for none."
+            builder,
+            f"hidden is {hidden!r}",
+            "one size per hidden population, such as (128,), or () for none",
         )
     net = Network()
     net.add_input("input", n_inputs)
@@ -54,8 +55,9 @@ def stack(
     if neuron is not None and (alif is not None or len(neuron.receptors) > 1):
         wrong = "alif beside it" if alif is not None else "several receptors"
         raise ParameterError(
-            f"{builder}: neuron is {neuron!r} with {wrong}. Leave out alif; join populations with "
-            "several receptors by Network.connect."
+            builder,
+            f"neuron is {neuron!r} with {wrong}",
+            remedy="Leave out alif; join populations with several receptors by Network.connect.",
         )
     for k, size in enumerate(hidden, start=1):
         if neuron is not None:
@@ -80,8 +82,7 @@ def check_delays(builder: str, name: str, given: Delays) -> None:
     good = all(isinstance(value, Real) for value in (low, high))
     if not (good and 0 <= low <= high < math.inf):
         raise ParameterError(
-            f"{builder}: {name} is {given}, expected a number >= 0 or (low, high), "
-            "0 <= low <= high (ms)."
+            builder, f"{name} is {given}", "a number >= 0 or (low, high), 0 <= low <= high (ms)"
         )
 
 

@@ -91,7 +91,9 @@ class Network:
         """The population of input channels; raises NetworkError if there is none."""
         found = self._of_kind("input").values()
         if not found:
-            raise NetworkError("Network: has no input. Call add_input(name, size) first.")
+            raise NetworkError(
+                "Network", "has no input", remedy="Call add_input(name, size) first."
+            )
         return next(iter(found))
 
     @property
@@ -134,8 +136,8 @@ class Network:
         """
         if self._of_kind("input"):
             raise NetworkError(
-                f"Network: has an input already ({self.input.name!r}); merge your channels into "
-                "one."
+                "Network",
+                f"has an input already ({self.input.name!r}); merge your channels into one",
             )
         return self._add(make_population(name, size, "input", {}))
 
@@ -259,11 +261,14 @@ class Network:
         made = make_projection(pre, post, weights, delays, delays_of, receptor, self._weight_dtype)
         name = made.name
         if name in self._projections:
-            raise NetworkError(f"Projection {name!r}: exists already; add the two weight matrices.")
+            raise NetworkError(
+                f"Projection {name!r}", "exists already; add the two weight matrices"
+            )
         if made.one_to_one and post.name in self.recurrences:
             raise NetworkError(
-                f"Projection {name!r}: {post.name!r} has self-connections already, "
-                f"{self.recurrences[post.name].name!r}. They can have one receptor."
+                f"Projection {name!r}",
+                f"{post.name!r} has self-connections already, {self.recurrences[post.name].name!r}",
+                remedy="They can have one receptor.",
             )
         return self._projections.setdefault(name, made)
 
@@ -278,13 +283,14 @@ class Network:
         if isinstance(name, Population):
             if self._populations.get(name.name) is not name:
                 raise NetworkError(
-                    f"Network: population {name.name!r} is one of another network, or of a copy. "
-                    f"Pass a name; there are {list(self._populations)}."
+                    "Network",
+                    f"population {name.name!r} is one of another network, or of a copy",
+                    remedy=f"Pass a name; there are {list(self._populations)}.",
                 )
             return name
         if name not in self._populations:
             raise NetworkError(
-                f"Network: no population {name!r}; there are {list(self._populations)}."
+                "Network", f"no population {name!r}; there are {list(self._populations)}"
             )
         return self._populations[name]
 
@@ -293,7 +299,7 @@ class Network:
         population = self.population(name)
         if name not in self.readouts:
             raise NetworkError(
-                f"{where}: population {name!r} is of kind {population.kind!r}, expected a readout."
+                where, f"population {name!r} is of kind {population.kind!r}", "a readout"
             )
         return population
 
@@ -378,17 +384,18 @@ class Network:
         """Raise NetworkError if there is a decision, which ``where`` cannot take along."""
         if self._decision is not None:
             raise NetworkError(
-                f"{where}: the network has a linear decision behind "
-                f"{self._decision.readout!r}, {what}. Take a copy and call decide(None) on it to "
-                "go on without."
+                where,
+                f"the network has a linear decision behind {self._decision.readout!r}, {what}",
+                remedy="Take a copy and call decide(None) on it to go on without.",
             )
 
     def refuse_adaptation(self, where: str, what: str) -> None:
         """Raise NetworkError for adaptive thresholds, which ``where`` cannot take along."""
         for name in (name for name, p in self._populations.items() if p.is_adaptive):
             raise NetworkError(
-                f"{where}: population {name!r} has an adaptive threshold, {what}. Build the "
-                "network without adaptation."
+                where,
+                f"population {name!r} has an adaptive threshold, {what}",
+                remedy="Build the network without adaptation.",
             )
 
     @property
@@ -401,8 +408,9 @@ class Network:
         for name in self.linear:
             kind = type(self._populations[name].neuron).__name__
             raise NetworkError(
-                f"{where}: population {name!r} has neurons of kind {kind}, {what}. Build the "
-                "network of LIF neurons with one receptor, without neuron=."
+                where,
+                f"population {name!r} has neurons of kind {kind}, {what}",
+                remedy="Build the network of LIF neurons with one receptor, without neuron=.",
             )
 
     @property
@@ -430,7 +438,9 @@ class Network:
         """
         values = self.parameters().get(key)
         if values is None:
-            raise NetworkError(f"share: no parameter {key!r}; there are {list(self.parameters())}.")
+            raise NetworkError(
+                "share", f"no parameter {key!r}; there are {list(self.parameters())}"
+            )
         self._shared[key] = make_sharing(key, values, groups)
 
     def check(self) -> None:
@@ -541,7 +551,7 @@ class Network:
 
     def _add(self, population: Population) -> Population:
         if population.name in self._populations:
-            raise NetworkError(f"Network: a population {population.name!r} exists already.")
+            raise NetworkError("Network", f"a population {population.name!r} exists already")
         return self._populations.setdefault(population.name, population)
 
     def __repr__(self) -> str:

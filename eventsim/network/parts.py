@@ -126,7 +126,7 @@ class Population:
             there = "there are none by name, leave it out" if known == [""] else (
                 f"expected one of {known}"
             )  # fmt: skip
-            raise NetworkError(f"{where}: receptor is {asked!r} of {self.name!r}; {there}.")
+            raise NetworkError(where, f"receptor is {asked!r} of {self.name!r}; {there}")
         return asked
 
     def conditions(self) -> Iterator[DomainCheck]:
@@ -183,8 +183,9 @@ class Population:
             bad = namespace(check.values).flatnonzero(~check.good)
             if bad.size:
                 raise ParameterError(
-                    f"Population {self.name!r}, neuron {bad[0]}: {check.name} is "
-                    f"{check.values[bad[0]]}, expected {check.expected}."
+                    f"Population {self.name!r}, neuron {bad[0]}",
+                    f"{check.name} is {check.values[bad[0]]}",
+                    check.expected,
                 )
 
     def map(self, convert: Callable[[Array], Array]) -> Population:
@@ -202,18 +203,19 @@ def make_population(
 ) -> Population:
     """Check and build a population; scalars become one value per neuron."""
     if not name or "->" in name or "." in name:
-        raise NetworkError(f"Population name {name!r}: must be non-empty, without '->' and '.'.")
+        raise NetworkError(f"Population name {name!r}", "must be non-empty, without '->' and '.'")
     size = whole_number(size, f"Population {name!r}: size")
     if size < 1:
-        raise ShapeError(f"Population {name!r}: size is {size}, expected at least 1.")
+        raise ShapeError(f"Population {name!r}", f"size is {size}", "at least 1")
     parameters = {}
     adaptive = ADAPTIVE if "adaptation" in given else ()
     for key in PARAMETERS[kind] + adaptive if neuron is None else neuron.names:
         values = real_array(given[key], f"Population {name!r}: {key}")
         if values.shape not in ((), (size,)):
             raise ShapeError(
-                f"Population {name!r}: {key} has shape {values.shape}, expected one number or "
-                f"({size},), one per neuron."
+                f"Population {name!r}",
+                f"{key} has shape {values.shape}",
+                f"one number or ({size},), one per neuron",
             )
         parameters[key] = np.array(np.broadcast_to(values, (size,)))
     population = Population(name, size, kind, parameters, neuron)
@@ -268,8 +270,9 @@ def spiking_population(
     rise, tau = adapting["adaptation"], adapting["tau_adaptation"]
     if rise is None and tau is not None:
         raise ParameterError(
-            f"Population {name!r}: tau_adaptation is given without adaptation, the rise of the "
-            "threshold after a spike. Give both, or none for a threshold that stays."
+            f"Population {name!r}",
+            "tau_adaptation is given without adaptation, the rise of the threshold after a spike",
+            remedy="Give both, or none for a threshold that stays.",
         )
     more = {"adaptation": rise, "tau_adaptation": TAU_ADAPTATION if tau is None else tau}
     return make_population(name, size, "spiking", given if rise is None else {**given, **more})
@@ -284,8 +287,9 @@ def _linear_population(
     twice = [key for key in said if key in neuron.values]
     if foreign or twice:
         raise ParameterError(
-            f"Population {name!r}: {(foreign + twice)[0]} is given beside "
-            f"neuron={type(neuron).__name__}(..), expected there."
+            f"Population {name!r}",
+            f"{(foreign + twice)[0]} is given beside neuron={type(neuron).__name__}(..)",
+            "there",
         )
     values = {key: neuron.default(key) for key in neuron.names} | neuron.values | said
     kind = None if neuron.is_plain else neuron

@@ -40,7 +40,7 @@ def to_csr(where: str, weights: Any, dtype: np.dtype[Any]) -> tuple[Any, bool]:
     for a malformed one and ShapeError for one of another type. New arrays.
     """
     if weights.dtype.kind not in "biuf":
-        raise ShapeError(f"{where}: weights are of type {weights.dtype}, expected real numbers.")
+        raise ShapeError(where, f"weights are of type {weights.dtype}", "real numbers")
     if weights.format in ("csr", "csc"):
         # Before any conversion: scipy's own would crash on it.
         rows, columns = weights.shape if weights.format == "csr" else weights.shape[::-1]
@@ -122,6 +122,8 @@ def _disorder(indptr: Index, indices: Index) -> str | None:
 def _refuse(where: str, fault: str | None) -> None:
     if fault is not None:
         raise NetworkError(
-            f"{where}: sparse weights are malformed: {fault}. Build them anew, and connect them in "
-            "a new network; do not edit indptr or indices in place."
+            where,
+            f"sparse weights are malformed: {fault}",
+            remedy="Build them anew, and connect them in a new network; do not edit indptr or "
+            "indices in place.",
         )

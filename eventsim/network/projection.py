@@ -180,8 +180,10 @@ class Projection:
         check_pattern(where, self.weights, (n_sources, n_targets))
         if self.delay_per_synapse and self.delays.shape != (self.weights.nnz,):
             raise NetworkError(
-                f"{where}: there are {self.delays.size} delays for {self.weights.nnz} synapses, "
-                "expected one each. Connect the new weights in a new network."
+                where,
+                f"there are {self.delays.size} delays for {self.weights.nnz} synapses",
+                "one each",
+                "Connect the new weights in a new network.",
             )
 
     def check(self) -> None:
@@ -191,8 +193,9 @@ class Projection:
                 bad = piece.values[~piece.good]
                 if bad.size:
                     raise ParameterError(
-                        f"Projection {self.name!r}: a {check.name} is {bad.ravel()[0]}, expected "
-                        f"{check.expected}."
+                        f"Projection {self.name!r}",
+                        f"a {check.name} is {bad.ravel()[0]}",
+                        check.expected,
                     )
 
     def share_targets(self, targets: NDArray[np.int32]) -> None:
@@ -246,9 +249,7 @@ def weight_type(given: DTypeLike, where: str) -> np.dtype[Any]:
     for dtype in WEIGHT_TYPES:
         if found is not None and found == dtype:
             return dtype
-    raise ParameterError(
-        f"{where}: weight_dtype is {given!r}, expected numpy.float64 or numpy.float32."
-    )
+    raise ParameterError(where, f"weight_dtype is {given!r}", "numpy.float64 or numpy.float32")
 
 
 def projection_name(source: str, target: str, neuron: LinearNeuron | None, receptor: str) -> str:
@@ -264,10 +265,12 @@ def _joint(source: Population, target: Population, receptor: str | None) -> tupl
     name = projection_name(source.name, target.name, target.neuron, receptor)
     if source.is_readout:
         raise NetworkError(
-            f"Projection {name!r}: {source.name!r} is a readout and sends no spikes."
+            f"Projection {name!r}", f"{source.name!r} is a readout and sends no spikes"
         )
     if target.is_input:
-        raise NetworkError(f"Projection {name!r}: {target.name!r} is the input and has no neurons.")
+        raise NetworkError(
+            f"Projection {name!r}", f"{target.name!r} is the input and has no neurons"
+        )
     return name, receptor
 
 
@@ -302,8 +305,9 @@ def make_projection(
     projection = Projection(name, source.name, target.name, kind, values, lags, of, receptor)
     if projection.delay_per_synapse and not canonical:
         raise ShapeError(
-            f"Projection {name!r}: delays per synapse need sparse weights with sorted indices and "
-            "no duplicates. Call weights.sum_duplicates() before you build the delays."
+            f"Projection {name!r}",
+            "delays per synapse need sparse weights with sorted indices and no duplicates",
+            remedy="Call weights.sum_duplicates() before you build the delays.",
         )
     projection.check()
     return projection
@@ -314,13 +318,15 @@ def _self_weights(
 ) -> Floats:
     if source.name != target.name:
         raise NetworkError(
-            f"Projection {name!r}: self_recurrent joins every neuron to itself, so source and "
-            "target must be the same population."
+            f"Projection {name!r}",
+            "self_recurrent joins every neuron to itself, so source and target must be the same "
+            "population",
         )
     if weights.weights.shape not in ((), (target.size,)):
         raise ShapeError(
-            f"Projection {name!r}: self-weights have shape {weights.weights.shape}, expected "
-            f"({target.size},), one per neuron."
+            f"Projection {name!r}",
+            f"self-weights have shape {weights.weights.shape}",
+            f"({target.size},), one per neuron",
         )
     return np.array(np.broadcast_to(weights.weights, (target.size,)))
 
@@ -331,15 +337,16 @@ def _delays(name: str, weights: Any, given: ArrayLike, delays_of: DelaysOf | Non
     shapes = _shapes(weights)
     if delays_of not in (None, *shapes):
         raise NetworkError(
-            f"Projection {name!r}: delays_of is {delays_of!r}, expected 'source' or 'synapse'."
+            f"Projection {name!r}", f"delays_of is {delays_of!r}", "'source' or 'synapse'"
         )
     allowed = [shape for of, shape in shapes.items() if delays_of in (None, of)]
     if delays.shape not in ((), *allowed):
         expected = " or ".join(f"{shape} for one per {of}" for of, shape in shapes.items())
         said = "" if delays_of is None else f", and delays_of is {delays_of!r}"
         raise ShapeError(
-            f"Projection {name!r}: delays have shape {delays.shape}{said}. Expected one number, or "
-            f"{expected}."
+            f"Projection {name!r}",
+            f"delays have shape {delays.shape}{said}",
+            remedy=f"Expected one number, or {expected}.",
         )
     return delays
 
@@ -354,9 +361,10 @@ def _delays_of(name: str, weights: Any, delays: Floats, given: DelaysOf | None) 
     fits = [of for of, shape in shapes.items() if shape == delays.shape]
     if len(fits) > 1 and not (np.diff(weights.indptr) == 1).all():
         raise ShapeError(
-            f"Projection {name!r}: {delays.size} delays could be one per source or one per "
-            f"synapse, since there are {delays.size} of both. Pass delays_of='source' or "
-            "delays_of='synapse'."
+            f"Projection {name!r}",
+            f"{delays.size} delays could be one per source or one per synapse, since there are "
+            f"{delays.size} of both",
+            remedy="Pass delays_of='source' or delays_of='synapse'.",
         )
     return fits[0]
 

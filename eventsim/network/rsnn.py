@@ -152,8 +152,9 @@ class _LateralDraw:
             return None
         if size < 2:
             raise ParameterError(
-                f"rsnn: a hidden population of {size} cannot have excitatory and inhibitory "
-                "neurons. Make it larger, or leave inhibitory out."
+                "rsnn",
+                f"a hidden population of {size} cannot have excitatory and inhibitory neurons",
+                remedy="Make it larger, or leave inhibitory out.",
             )
         count = min(max(round(inhibitory * size), 1), size - 1)
         return self.rng.permutation(np.where(np.arange(size) < count, -1.0, 1.0))
@@ -208,10 +209,9 @@ class _LateralDraw:
 def _check(inhibitory: float | None, spread: float) -> None:
     if inhibitory is not None and not 0 < inhibitory < 1:
         raise ParameterError(
-            f"rsnn: inhibitory is {inhibitory}, expected 0 < fraction < 1, or None for both signs "
-            "in every neuron."
+            "rsnn",
+            f"inhibitory is {inhibitory}",
+            "0 < fraction < 1, or None for both signs in every neuron",
         )
     if inhibitory is not None and not spread > 0:
-        raise ParameterError(
-            f"rsnn: spread is {spread}, expected a value > 0 where neurons have signs."
-        )
+        raise ParameterError("rsnn", f"spread is {spread}", "a value > 0 where neurons have signs")

@@ -131,12 +131,13 @@ def _connections(names: list[str], skip: Skips) -> list[tuple[str, str]]:
     pairs = tuple(given) if listed else ()
     if not listed or any(not isinstance(p, list | tuple) or len(p) != 2 for p in pairs):
         raise ParameterError(
-            f"scsr: skip is {skip!r}, expected True, False, or pairs of names (source, target)."
+            "scsr", f"skip is {skip!r}", "True, False, or pairs of names (source, target)"
         )
     for source, target in pairs:
         if source not in names or target not in names or names.index(source) >= names.index(target):
             raise NetworkError(
-                f"scsr: skip ({source!r}, {target!r}) does not lead from an earlier to a later of "
-                f"{names}."
+                "scsr",
+                f"skip ({source!r}, {target!r}) does not lead from an earlier to a later of "
+                f"{names}",
             )
     return chain + [pair for pair in pairs if tuple(pair) not in chain]

@@ -90,13 +90,16 @@ def make_sharing(key: str, values: Array, groups: ArrayLike) -> Sharing:
     numbers = whole_array(groups, f"share: groups of {key!r}")
     if numbers.shape != values.shape:
         raise ShapeError(
-            f"share: groups of {key!r} are {numbers.dtype} of shape {numbers.shape}, expected "
-            f"whole numbers of shape {values.shape}."
+            "share",
+            f"groups of {key!r} are {numbers.dtype} of shape {numbers.shape}",
+            f"whole numbers of shape {values.shape}",
         )
     sharing = Sharing(np.array(numbers))
     if not sharing.agrees(values):
         raise ParameterError(
-            f"share: shared values of {key!r} differ, expected equal values in "
-            "every group. Set them before."
+            "share",
+            f"shared values of {key!r} differ",
+            "equal values in every group",
+            "Set them before.",
         )
     return sharing

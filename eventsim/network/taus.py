@@ -38,7 +38,7 @@ def draw_taus(net: Network, low: float, high: float, *, seed: Seed = 0) -> None:
     """
     ends: tuple[Any, Any] = (low, high)
     if not (all(isinstance(end, Real) for end in ends) and 0 < low <= high < math.inf):
-        raise ParameterError(f"draw_taus: ({low!r}, {high!r}), expected 0 < low <= high (ms).")
+        raise ParameterError("draw_taus", f"({low!r}, {high!r})", "0 < low <= high (ms)")
     rng = np.random.default_rng(seed)
     for name, population in net.spiking.items():
         if name != "output":

@@ -138,7 +138,7 @@ class LinearNeuron:
         unknown = [name for name in values if name not in self.names]
         if unknown:
             raise ParameterError(
-                f"{type(self).__name__}: no parameter {unknown[0]!r}; there are {list(self.names)}."
+                type(self).__name__, f"no parameter {unknown[0]!r}; there are {list(self.names)}"
             )
         self.values: dict[str, Any] = values
 
@@ -178,14 +178,16 @@ class LinearNeuron:
         kind, states = type(self).__name__, self.states
         if not 1 < len(states) <= MOST_STATES:
             raise ParameterError(
-                f"{kind}: states {states}; expected the voltage and 1 to {MOST_STATES - 1} more."
+                kind, f"states {states}; expected the voltage and 1 to {MOST_STATES - 1} more"
             )
         wrong = {r: s for r, s in self.receptors.items() if s not in states[1:]}
         if wrong or not self.receptors:
             raise ParameterError(
-                f"{kind}: receptors are {dict(self.receptors)}, expected one or more, each with "
-                f"one of the states {states[1:]}. An arrival cannot raise {states[0]!r}, the "
-                "voltage, itself: give it a state of a short time constant."
+                kind,
+                f"receptors are {dict(self.receptors)}",
+                f"one or more, each with one of the states {states[1:]}",
+                f"An arrival cannot raise {states[0]!r}, the voltage, itself: give it a state of "
+                "a short time constant.",
             )
 
     def matrices(self, values: Mapping[str, NDArray[Any]]) -> Matrices:
@@ -217,7 +219,7 @@ class LinearNeuron:
     def _number(self, state: str, where: str) -> int:
         if state not in self.states:
             raise ParameterError(
-                f"{type(self).__name__}.{where}: no state {state!r}; there are {self.states}."
+                f"{type(self).__name__}.{where}", f"no state {state!r}; there are {self.states}"
             )
         return self.states.index(state)
 
@@ -257,9 +259,10 @@ class LinearNeuron:
                 numeric = (high - low) / (2 * h[of_neuron])
                 if not np.allclose(mine, numeric, rtol=1e-4, atol=1e-4 * np.abs(numeric).max()):
                     raise ParameterError(
-                        f"{where}: flow or reset of {type(self).__name__} is not smooth in "
-                        f"{name!r}, or loses the imaginary part of complex numbers, from which "
-                        "derivatives come. Write it without abs, real parts, maxima and conditions."
+                        where,
+                        f"flow or reset of {type(self).__name__} is not smooth in {name!r}, or "
+                        "loses the imaginary part of complex numbers, from which derivatives come",
+                        remedy="Write it without abs, real parts, maxima and conditions.",
                     )
 
     @property
@@ -293,8 +296,9 @@ class _WithSynapses(LinearNeuron):
         for receptor in by_name:
             if several and (not isinstance(receptor, str) or not receptor.isidentifier()):
                 raise ParameterError(
-                    f"{type(self).__name__}: a receptor is called {receptor!r}, expected a name of "
-                    "letters, digits and _ such as 'ampa'."
+                    type(self).__name__,
+                    f"a receptor is called {receptor!r}",
+                    "a name of letters, digits and _ such as 'ampa'",
                 )
         self.taus = {r: f"tau_syn_{r}" if several else "tau_syn" for r in by_name}
         self.currents = {r: f"i_{r}" if several else "i" for r in by_name}

@@ -241,8 +241,10 @@ class Plan:
         if n_channels < size:
             remedy = f" If the last channels are silent in it, make it with n_channels={size}."
         raise ShapeError(
-            f"{where}: the stream has {n_channels} channels, input population {self.input.name!r} "
-            f"has {size} neurons. They must be equal.{remedy}"
+            where,
+            f"the stream has {n_channels} channels, input population {self.input.name!r} has "
+            f"{size} neurons",
+            remedy=f"They must be equal.{remedy}",
         )
 
 

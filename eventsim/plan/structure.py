@@ -67,7 +67,8 @@ def check_structure(
 def _other_network(where: str, here: Mapping[str, Any], there: Mapping[str, Any]) -> NetworkError:
     part = next((p for p in [*here, *there] if here.get(p) != there.get(p)), "structure")
     return NetworkError(
-        f"{where}: the tape is that of another network. Its {part} is "
-        f"{there.get(part, 'missing')}, that of the network given is {here.get(part, 'missing')}. "
-        "Give the network that ran, or simulate again."
+        where,
+        "the tape is that of another network",
+        remedy=f"Its {part} is {there.get(part, 'missing')}, that of the network given is "
+        f"{here.get(part, 'missing')}. Give the network that ran, or simulate again.",
     )

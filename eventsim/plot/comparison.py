@@ -49,12 +49,13 @@ def comparison(
     empty = [name for name, given in values.items() if not len(given)]
     if empty or not values:
         raise ParameterError(
-            f"plot.comparison: {empty[0] if empty else 'nothing'!r} has no value, expected one or "
-            "more of every condition."
+            "plot.comparison",
+            f"{empty[0] if empty else 'nothing'!r} has no value",
+            "one or more of every condition",
         )
     if baseline is not None and baseline not in values:
         raise ParameterError(
-            f"plot.comparison: baseline is {baseline!r}, expected one of {', '.join(values)}."
+            "plot.comparison", f"baseline is {baseline!r}", f"one of {', '.join(values)}"
         )
     with axes_for(ax, size=(7.0, 1.1 + ROW_INCHES * max(len(values), 2))) as axes:
         for number, (name, given) in enumerate(values.items()):

@@ -41,13 +41,15 @@ def confusion(
     counts = whole_array(getattr(result, "confusion", result), "plot.confusion: counts")
     if counts.ndim != 2 or not counts.size or counts.shape[1] < counts.shape[0]:
         raise ShapeError(
-            f"plot.confusion: counts have shape {counts.shape}, expected [true, answered] with as "
-            "many columns as rows, or more. An evaluation of more than 100 classes has none."
+            "plot.confusion",
+            f"counts have shape {counts.shape}",
+            "[true, answered] with as many columns as rows, or more",
+            "An evaluation of more than 100 classes has none.",
         )
     n_true, n_answers = counts.shape
     names = list(map(str, range(n_true) if class_names is None else class_names))
     if len(names) != n_true:
-        raise ShapeError(f"plot.confusion: {len(names)} class names, expected {n_true}.")
+        raise ShapeError("plot.confusion", f"{len(names)} class names", n_true)
     side = MARGIN + INCHES * n_answers
     with axes_for(ax, size=(side, side)) as axes:
         share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

@@ -64,13 +64,14 @@ def _lines(result: Any, metric: str) -> Sequence[Mapping[str, Any]]:
     )
     if not whole:
         raise ParameterError(
-            f"plot.history: got {type(result).__name__}, expected the result of training, a run, "
-            'or a list of metrics with the key "epoch".'
+            "plot.history",
+            f"got {type(result).__name__}",
+            'the result of training, a run, or a list of metrics with the key "epoch"',
         )
     if any(metric not in line for line in lines):
         numbers = [key for key, value in lines[0].items() if isinstance(value, int | float)]
         raise ParameterError(
-            f"plot.history: no metric {metric!r} in every epoch; the first one has {numbers}."
+            "plot.history", f"no metric {metric!r} in every epoch; the first one has {numbers}"
         )
     return lines
 

@@ -53,7 +53,7 @@ def graph(net: Network, *, ax: Axes | None = None) -> Axes:
     """
     check_kind("graph", net, Network, "Of a result of training or a run pass its .net.")
     if not net.populations:
-        raise NetworkError("plot.graph: the network has no population. Add one first.")
+        raise NetworkError("plot.graph", "the network has no population", remedy="Add one first.")
     edges = [(p.source, p.target) for p in net.projections.values()]
     names = list(net.populations)
     if net.decision is not None:

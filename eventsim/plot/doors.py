@@ -11,7 +11,7 @@ def check_kind(where: str, given: Any, kind: type | tuple[type, ...], hint: str)
     if not isinstance(given, kind):
         kinds = kind if isinstance(kind, tuple) else (kind,)
         names = " or ".join(one.__name__ for one in kinds)
-        raise ParameterError(f"plot.{where}: got {type(given).__name__}, expected {names}. {hint}")
+        raise ParameterError(f"plot.{where}", f"got {type(given).__name__}", names, hint)
 
 
 def checked_sample(where: str, sample: int, n_samples: int) -> int:
@@ -20,6 +20,6 @@ def checked_sample(where: str, sample: int, n_samples: int) -> int:
     if not -n_samples <= number < n_samples:
         known = f"0 .. {n_samples - 1}" if n_samples else "there is none"
         raise EventError(
-            f"plot.{where}: sample is {number}, expected one of the {n_samples} samples: {known}."
+            f"plot.{where}", f"sample is {number}", f"one of the {n_samples} samples: {known}"
         )
     return range(n_samples)[number]

@@ -78,8 +78,9 @@ def fi_curve(
     rheobase = (chosen["threshold"] - chosen["v_leak"]) / chosen["resistance"]
     if currents is None and rheobase <= 0.0:
         raise ParameterError(
-            f"plot.fi_curve: neuron {neuron} of {place.name!r} fires without any current. Give the "
-            "currents, negative ones too."
+            "plot.fi_curve",
+            f"neuron {neuron} of {place.name!r} fires without any current",
+            remedy="Give the currents, negative ones too.",
         )
     given = np.linspace(0.0, HIGHEST * rheobase, POINTS)
     if currents is not None:
@@ -101,12 +102,13 @@ def _values(place: Population, neuron: int) -> dict[str, float]:
     if not place.is_spiking or place.neuron is not None:
         what = "are of a kind of their own" if place.is_spiking else "do not spike"
         raise NetworkError(
-            f"plot.fi_curve: neurons of {place.name!r} {what}, expected LIF neurons, with or "
-            "without adaptive threshold."
+            "plot.fi_curve",
+            f"neurons of {place.name!r} {what}",
+            "LIF neurons, with or without adaptive threshold",
         )
     if not 0 <= neuron < place.size:
         raise ParameterError(
-            f"plot.fi_curve: neuron is {neuron}, expected a number in 0 .. {place.size - 1}."
+            "plot.fi_curve", f"neuron is {neuron}", f"a number in 0 .. {place.size - 1}"
         )
     return {name: float(values[neuron]) for name, values in place.parameters.items()}
 

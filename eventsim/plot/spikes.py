@@ -84,8 +84,10 @@ def _names(tape: SpikeTape, populations: Sequence[str] | None) -> list[str]:
     if unknown or not asked:
         what = f"has no spikes of population {unknown[0]!r}" if unknown else "got no population"
         raise NetworkError(
-            f"plot.raster: {what}, expected some of {known}. Readouts do not spike: "
-            "es.plot.voltages draws them."
+            "plot.raster",
+            what,
+            f"some of {known}",
+            "Readouts do not spike: es.plot.voltages draws them.",
         )
     return list(dict.fromkeys(asked))
 

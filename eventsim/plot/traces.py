@@ -142,13 +142,15 @@ def _grid(asked: ArrayLike | None, end: float) -> Floats:
     grid = np.unique(real_array(asked, "plot.voltages: times"))
     if np.ndim(asked) != 1 or grid.size < 2:
         raise ShapeError(
-            f"plot.voltages: times have shape {np.shape(asked)} and {grid.size} different values, "
-            "expected a list of at least two times in ms."
+            "plot.voltages",
+            f"times have shape {np.shape(asked)} and {grid.size} different values",
+            "a list of at least two times in ms",
         )
     if not (grid[0] >= 0.0 and grid[-1] <= end):
         raise ParameterError(
-            f"plot.voltages: times go from {grid[0]} to {grid[-1]} ms, expected times inside the "
-            f"sample, from 0 to {end}."
+            "plot.voltages",
+            f"times go from {grid[0]} to {grid[-1]} ms",
+            f"times inside the sample, from 0 to {end}",
         )
     return grid
 
@@ -162,14 +164,13 @@ def _chosen(population: Population, neurons: ArrayLike | None, fired: Ints) -> I
         return np.sort(np.argsort(-counts, kind="stable")[:MOST_LANES])
     chosen = np.atleast_1d(whole_array(neurons, "plot.voltages: neurons"))
     if chosen.ndim != 1 or not chosen.size:
-        raise ShapeError(
-            f"plot.voltages: neurons have shape {chosen.shape}, expected a list of numbers."
-        )
+        raise ShapeError("plot.voltages", f"neurons have shape {chosen.shape}", "a list of numbers")
     bad = chosen[(chosen < 0) | (chosen >= population.size)]
     if bad.size:
         raise ParameterError(
-            f"plot.voltages: population {population.name!r} has no neuron {bad[0]}, expected "
-            f"numbers from 0 to {population.size - 1}."
+            "plot.voltages",
+            f"population {population.name!r} has no neuron {bad[0]}",
+            f"numbers from 0 to {population.size - 1}",
         )
     return chosen
 

@@ -54,15 +54,17 @@ class Decomposition:
         """Raise ParameterError if some process would have no neurons, or there are too many."""
         if self.first[-1] > MOST_NUMBERS:
             raise ParameterError(
-                f"simulate_ranks: there are {int(self.first[-1]):,} neurons in all, expected at "
-                f"most {MOST_NUMBERS:,}: spikes carry the number of their neuron in 32 bits."
+                "simulate_ranks",
+                f"there are {int(self.first[-1]):,} neurons in all",
+                f"at most {MOST_NUMBERS:,}: spikes carry the number of their neuron in 32 bits",
             )
         n_blocks = int(self._first_block[-1])
         if self.n_ranks > n_blocks:
             raise ParameterError(
-                f"simulate_ranks: there are {self.n_ranks} processes for {int(self.first[-1])} "
-                f"neurons, which are {n_blocks} blocks of up to {BLOCK}. Start at most {n_blocks} "
-                "processes."
+                "simulate_ranks",
+                f"there are {self.n_ranks} processes for {int(self.first[-1])} neurons, which are "
+                f"{n_blocks} blocks of up to {BLOCK}",
+                remedy=f"Start at most {n_blocks} processes.",
             )
 
     def owner(self, neurons: Ints) -> Ints:

@@ -52,7 +52,7 @@ class Uniform:
     def __post_init__(self) -> None:
         if not -math.inf < self.low <= self.high < math.inf:
             raise ParameterError(
-                f"Uniform: from {self.low} to {self.high}, expected finite numbers, low <= high."
+                "Uniform", f"from {self.low} to {self.high}", "finite numbers, low <= high"
             )
 
 
@@ -93,7 +93,7 @@ class RandomNetwork:
     def __init__(self, *, seed: int) -> None:
         self._seed = whole_number(seed, "RandomNetwork: seed")
         if self._seed < 0:
-            raise ParameterError(f"RandomNetwork: seed is {seed}, expected a whole number >= 0.")
+            raise ParameterError("RandomNetwork", f"seed is {seed}", "a whole number >= 0")
         self._input: tuple[str, int] | None = None
         self._members: list[_Members] = []
         self._rules: list[_Rule] = []
@@ -106,8 +106,8 @@ class RandomNetwork:
         """Add the channels of the input; as :meth:`eventsim.Network.add_input`."""
         if self._input is not None:
             raise NetworkError(
-                f"RandomNetwork: has an input already ({self._input[0]!r}); merge your channels "
-                "into one."
+                "RandomNetwork",
+                f"has an input already ({self._input[0]!r}); merge your channels into one",
             )
         self._check_new(name)
         made = make_population(name, size, "input", {})
@@ -182,19 +182,21 @@ class RandomNetwork:
         for what, given, known in (("source", source, sources), ("target", target, members)):
             if given not in known:
                 raise NetworkError(
-                    f"RandomNetwork: projection {name!r} has the {what} {given!r}, expected one of "
-                    f"{list(known)}."
+                    "RandomNetwork",
+                    f"projection {name!r} has the {what} {given!r}",
+                    f"one of {list(known)}",
                 )
         if any(rule.name == name for rule in self._rules):
             raise NetworkError(
-                f"RandomNetwork: {name!r} is connected already; connect two populations once."
+                "RandomNetwork", f"{name!r} is connected already; connect two populations once"
             )
         most = sources[source][1] - (source == target)
         in_degree = whole_number(in_degree, f"RandomNetwork: in_degree of {name!r}")
         if not 1 <= in_degree <= most:
             raise ParameterError(
-                f"RandomNetwork: in_degree of {name!r} is {in_degree}, expected 1 .. {most}, the "
-                "number of possible sources."
+                "RandomNetwork",
+                f"in_degree of {name!r} is {in_degree}",
+                f"1 .. {most}, the number of possible sources",
             )
         for high in (False, True):
             _check_synapse(name, _end(weight, high), _end(delay, high))
@@ -266,8 +268,9 @@ class RandomNetwork:
         """The graph of populations; raises NetworkError if there is no input or no population."""
         if self._input is None or not self._members:
             raise NetworkError(
-                "RandomNetwork: needs an input and a population. Call add_input(name, size) and "
-                "add_population(name, size)."
+                "RandomNetwork",
+                "needs an input and a population",
+                remedy="Call add_input(name, size) and add_population(name, size).",
             )
         shared = [[m.parameters[tau] for m in self._members] for tau in TAUS]
         between = [_end(rule.delay, False) for rule in self._rules if rule.source]
@@ -288,7 +291,7 @@ class RandomNetwork:
     def _check_new(self, name: str) -> None:
         if name in {m.name for m in self._members} | {self._input and self._input[0]}:
             raise NetworkError(
-                f"RandomNetwork: there is a population {name!r} already; choose another name."
+                "RandomNetwork", f"there is a population {name!r} already; choose another name"
             )
 
     def _generator(self, kind: int, number: int, block: NeuronBlock) -> np.random.Generator:

@@ -99,9 +99,11 @@ class Exchange:
                 raise PeerError(f"Process {rank} of {self.size} failed with {failure}")
             if other != told[0][1]:
                 raise PeerError(
-                    f"simulate_ranks: process {rank} of {self.size} has another network, stream or "
-                    "option than process 0. All processes must make the same call; they need the "
-                    "same seeds and the same version of NumPy."
+                    "simulate_ranks",
+                    f"process {rank} of {self.size} has another network, stream or option than "
+                    "process 0",
+                    remedy="All processes must make the same call; they need the same seeds and "
+                    "the same version of NumPy.",
                 )
 
     def listen(self, decomposition: Decomposition, wanted: Ints) -> None:
@@ -168,8 +170,8 @@ class Exchange:
         failed = np.flatnonzero(theirs == _FAILED)
         if failed.size:
             raise PeerError(
-                f"simulate_ranks: process {failed[0]} of {self.size} failed; its own message says "
-                "why."
+                "simulate_ranks",
+                f"process {failed[0]} of {self.size} failed; its own message says why",
             )
         got = np.empty(int(theirs.sum()), sent.dtype)
         width = sent.dtype.itemsize

@@ -123,8 +123,10 @@ def outline_of(net: Network) -> Outline:
     """The outline of a network; NetworkError if it cannot be spread over processes."""
     if net.readouts:
         raise NetworkError(
-            f"simulate_ranks: {next(iter(net.readouts))!r} is a readout. Only spiking populations "
-            "are shared out to processes: leave the readouts out, or call simulate."
+            "simulate_ranks",
+            f"{next(iter(net.readouts))!r} is a readout",
+            remedy="Only spiking populations are shared out to processes: leave the readouts "
+            "out, or call simulate.",
         )
     names = list(net.spiking)
     place = {net.input.name: 0} | {name: k + 1 for k, name in enumerate(names)}
@@ -151,9 +153,11 @@ def check_delay(name: str, shortest: float) -> None:
     """Raise NetworkError unless neurons of two processes may be connected with that delay, ms."""
     if not shortest > 0.0:
         raise NetworkError(
-            f"simulate_ranks: projection {name!r} has a delay of {shortest:g} ms. Processes "
-            "exchange spikes once per window of the least delay between neurons, which must be "
-            "> 0 ms. Give its synapses a delay, or call simulate, in one process."
+            "simulate_ranks",
+            f"projection {name!r} has a delay of {shortest:g} ms",
+            remedy="Processes exchange spikes once per window of the least delay between "
+            "neurons, which must be > 0 ms. Give its synapses a delay, or call simulate, "
+            "in one process.",
         )
 
 

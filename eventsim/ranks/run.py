@@ -286,8 +286,10 @@ def _engine(backend: str) -> Backend:
     engine = get_backend(backend)
     if engine.xp is not np:
         raise BackendError(
-            f"simulate_ranks: backend {engine.name!r} computes on a device; spikes are exchanged "
-            "between processes of the host. Pass backend='cpu'."
+            "simulate_ranks",
+            f"backend {engine.name!r} computes on a device; spikes are exchanged between "
+            "processes of the host",
+            remedy="Pass backend='cpu'.",
         )
     return engine
 
@@ -298,8 +300,10 @@ def _check(
     if not isinstance(stream, EventStream) or stream.n_samples != 1:
         came = f"{stream.n_samples} samples" if isinstance(stream, EventStream) else type(stream)
         raise ParameterError(
-            f"simulate_ranks: the stream is {came}, expected an EventStream of one sample. Call it "
-            "once for each."
+            "simulate_ranks",
+            f"the stream is {came}",
+            "an EventStream of one sample",
+            "Call it once for each.",
         )
     check_precision(precision, "simulate_ranks")
     if isinstance(net, Network):
@@ -311,8 +315,10 @@ def _check(
         outline_of(net)
     elif stream.n_channels != net.outline().n_inputs:
         raise ShapeError(
-            f"simulate_ranks: the stream has {stream.n_channels} channels, the input of the "
-            f"network has {net.outline().n_inputs}. They must be equal."
+            "simulate_ranks",
+            f"the stream has {stream.n_channels} channels, the input of the network has "
+            f"{net.outline().n_inputs}",
+            remedy="They must be equal.",
         )
 
 

@@ -109,11 +109,12 @@ def export_web(
     """
     stream = recordings.stream if isinstance(recordings, Dataset) else recordings
     if not stream.n_samples:
-        raise ParameterError("export_web: there are no recordings, expected one or more.")
+        raise ParameterError("export_web", "there are no recordings", "one or more")
     if isinstance(audio, AudioTables) and audio.n_channels != net.input.size:
         raise ParameterError(
-            f"export_web: the cochlea has {audio.n_channels} channels, expected {net.input.size}, "
-            "as many as the input of the network."
+            "export_web",
+            f"the cochlea has {audio.n_channels} channels",
+            f"{net.input.size}, as many as the input of the network",
         )
     found = web_network(net, stream, bits=bits)
     labels: list[str | None] = [None] * stream.n_samples

@@ -132,10 +132,11 @@ class DataSettings(AbstractDataSettings):
         n = names.size if self.folds == "each" else self.folds
         if names.size < 2 or n > names.size:
             raise DataError(
-                f"{self.title}: folds is {self.folds!r}, but its recordings are of {names.size} "
-                f"groups, expected {max(2, n)} or more, since every fold tests other groups. Give "
-                "every recording its group (a column 'group' of the labels of eventsim data "
-                "import), or ask for fewer folds; 'each' is one fold of every group."
+                self.title,
+                f"folds is {self.folds!r}, but its recordings are of {names.size} groups",
+                f"{max(2, n)} or more, since every fold tests other groups",
+                "Give every recording its group (a column 'group' of the labels of eventsim data "
+                "import), or ask for fewer folds; 'each' is one fold of every group.",
             )
         assert whole.groups is not None
         shared = grouped_folds(whole.groups, n, seed=self.division_seed)
@@ -302,7 +303,7 @@ class DataSettings(AbstractDataSettings):
             assert self.file is not None
             return self._open(self.file)
         if not self.in_memory:
-            raise ParameterError(f"data: in_memory is False, expected {DIVIDED_ANEW}.")
+            raise ParameterError("data", "in_memory is False", DIVIDED_ANEW)
         parts = (self._split(one, download)[:] for one in (self.train_split, self.test_split))
         return joined(*parts)
 
@@ -317,8 +318,9 @@ class DataSettings(AbstractDataSettings):
             found = self._open(self.test_file).relabelled(whole.class_names)
             if found.stream.n_channels != whole.stream.n_channels:
                 raise DataError(
-                    f"{self.test_file}: has {found.stream.n_channels} channels, expected "
-                    f"{whole.stream.n_channels} as in {self.file}."
+                    self.test_file,
+                    f"has {found.stream.n_channels} channels",
+                    f"{whole.stream.n_channels} as in {self.file}",
                 )
             if found.targets is not None and whole.targets is not None:
                 targets = found.targets.ordered(whole.targets.names, self.test_file)
@@ -345,8 +347,9 @@ class DataSettings(AbstractDataSettings):
         drawn = self.divide != "auto" or self.test_file is not None or self._text is not None
         if drawn or (self.name == OWN and not division.has_parts(self._undivided())):
             raise DataError(
-                f"{self.title}: has no part {split!r}: eventsim divides it into train and test. "
-                "Name one of them."
+                self.title,
+                f"has no part {split!r}: eventsim divides it into train and test",
+                remedy="Name one of them.",
             )
 
     def _refuse_drawing(self) -> None:
@@ -355,8 +358,10 @@ class DataSettings(AbstractDataSettings):
             given = getattr(self, key)
             if given != default:
                 raise ParameterError(
-                    f"data: {key} is {given}, expected {default}, since {self.title} says what is "
-                    "tested. Say how to divide it anew, by divide 'group' or 'recording'."
+                    "data",
+                    f"{key} is {given}",
+                    f"{default}, since {self.title} says what is tested",
+                    "Say how to divide it anew, by divide 'group' or 'recording'.",
                 )
 
     def _by_group(self, whole: AnyDataset) -> bool:
@@ -364,9 +369,11 @@ class DataSettings(AbstractDataSettings):
         there = division.has_groups(whole)
         if self.divide == "group" and not there:
             raise DataError(
-                f"{self.title}: divide is 'group', expected recordings of two groups or more. Give "
-                "every recording its group (a column 'group' of the labels of eventsim data "
-                "import), or divide by 'recording'."
+                self.title,
+                "divide is 'group'",
+                "recordings of two groups or more",
+                "Give every recording its group (a column 'group' of the labels of eventsim data "
+                "import), or divide by 'recording'.",
             )
         return there and self.divide != "recording"
 
@@ -389,13 +396,15 @@ class DataSettings(AbstractDataSettings):
         for group in self.test_group:
             if group not in held:
                 raise DataError(
-                    f"{self.title}: test_group {group!r} is no group of the recordings. There are: "
-                    f"{named(held) or 'none'}."
+                    self.title,
+                    f"test_group {group!r} is no group of the recordings",
+                    remedy=f"There are: {named(held) or 'none'}.",
                 )
         if set(held) <= {*self.test_group}:
             raise DataError(
-                f"{self.title}: {named(held)} are all groups of the recordings, and all are "
-                "tested. Leave one or more to learn from."
+                self.title,
+                f"{named(held)} are all groups of the recordings, and all are tested",
+                remedy="Leave one or more to learn from.",
             )
         assert whole.groups is not None
         tested = np.isin(whole.groups, self.test_group)

@@ -208,8 +208,9 @@ class NetworkSettings(Settings):
             for name, having in tables.items():
                 if name in given and chosen not in having:
                     raise ParameterError(
-                        f"{called(name)}: belongs to {called(owner)} {' or '.join(having)}, this "
-                        f"is {called(owner)} {chosen}."
+                        called(name),
+                        f"belongs to {called(owner)} {' or '.join(having)}, this is "
+                        f"{called(owner)} {chosen}",
                     )
         return settings
 

@@ -124,7 +124,7 @@ class AbstractDataSettings:
         for name, good, expected in self._conditions():
             if not good:
                 value = shown(getattr(self, name))
-                raise ParameterError(f"data: {name} is {value}, expected {expected}.")
+                raise ParameterError("data", f"{name} is {value}", expected)
         self._encoder()
 
     def _conditions(self) -> Iterator[tuple[str, bool, str]]:

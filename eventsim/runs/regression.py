@@ -65,7 +65,7 @@ def execute_values(
     # The test part too: what does not fit is told before training. Its recordings stay in the file.
     training, test = (settings.data.labelled(part) for part in ("train", "test"))
     if test.targets is None or not test.targets.given:
-        raise DataError(f"{settings.data.title}: the test part has no target, expected some.")
+        raise DataError(settings.data.title, "the test part has no target", "some")
     mean, size = _scale(training, settings.data.title)
     if how.resume:  # a run keeps its own: a program may have chosen another scale
         settings = settings.settled_as(RunSettings.load(folder))
@@ -90,8 +90,10 @@ def _chosen(config: TrainConfig, targets: Targets) -> tuple[float, ...]:
     n, names = len(config.loss.scale), targets.names
     if n not in (0, len(names)):
         raise ParameterError(
-            f"loss.scale: has length {n}, expected a unit of each output: {', '.join(names)}. "
-            "Empty (--set loss.scale=[]) it is their standard deviation."
+            "loss.scale",
+            f"has length {n}",
+            f"a unit of each output: {', '.join(names)}",
+            "Empty (--set loss.scale=[]) it is their standard deviation.",
         )
     return config.loss.scale
 
@@ -173,8 +175,9 @@ def readout_of(net: Network, config: TrainConfig | None = None) -> str:
     if named or len(net.readouts) != 1:
         expected = f"expected {config.output!r}" if named and config is not None else "expected one"
         raise NetworkError(
-            f"Regression: the network has the readouts {', '.join(net.readouts) or 'none'}, "
-            f"{expected}. Name one: --set output=NAME; in Python as that of MeanSquaredError."
+            "Regression",
+            f"the network has the readouts {', '.join(net.readouts) or 'none'}, {expected}",
+            remedy="Name one: --set output=NAME; in Python as that of MeanSquaredError.",
         )
     return str(next(iter(net.readouts)))
 
@@ -195,7 +198,7 @@ def _scale(data: AnyDataset, title: str) -> tuple[Floats, Floats]:
     there = ~np.isnan(targets.values)
     if not there.any(axis=(0, 1)).all():
         lacks = targets.names[int(np.flatnonzero(~there.any(axis=(0, 1)))[0])]
-        raise DataError(f"{title}: the training part has no target of the output {lacks!r}.")
+        raise DataError(title, f"the training part has no target of the output {lacks!r}")
     mean = np.nanmean(targets.values, axis=(0, 1))
     size = np.nanstd(targets.values, axis=(0, 1))
     return mean, np.where(differ(targets.values), size, 1.0)

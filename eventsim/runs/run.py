@@ -104,7 +104,7 @@ class Run:
         for line in lines:
             wrong = [key for key in keys if not isinstance(line.get(key), int | float)]
             if wrong:
-                raise StorageError(f"{path}: is not whole: {wrong[0]} of a line is no number.")
+                raise StorageError(path, f"is not whole: {wrong[0]} of a line is no number")
         return lines
 
     @cached_property
@@ -151,8 +151,9 @@ class Run:
         """What its recordings are; DataError as :meth:`data`."""
         if self.settings.data is None:
             raise DataError(
-                f"{self.folder}: does not know its recordings: a program gave them to train(..). "
-                "Name some: EVENTS or DATA on the command line, evaluate(data) in Python."
+                self.folder,
+                "does not know its recordings: a program gave them to train(..)",
+                remedy="Name some: EVENTS or DATA on the command line, evaluate(data) in Python.",
             )
         return self.settings.data
 
@@ -303,7 +304,7 @@ class Run:
     ) -> tuple[Checked, Checked | None]:
         """The last network on test data, and the one that validation chose, if it chose one."""
         if not self.history:
-            raise StorageError(f"{self.folder / HISTORY}: holds no finished epoch.")
+            raise StorageError(self.folder / HISTORY, "holds no finished epoch")
         last = self.history[-1]
         found = Checked(last["epoch"], self.evaluate(test, group=group))
         if "validation_accuracy" not in last:
@@ -347,8 +348,10 @@ class Run:
         path = self.folder / f"{which}.npz"
         if not path.is_file():
             raise StorageError(
-                f"{self.folder}: holds no {path.name}: the run is not finished. Continue it by "
-                f"train(.., resume=True), or by: eventsim train --resume --out {self.folder}"
+                self.folder,
+                f"holds no {path.name}: the run is not finished",
+                remedy="Continue it by train(.., resume=True), or by: eventsim train --resume "
+                f"--out {self.folder}",
             )
         net = Network.load(path)
         if net.answer is None:  # of an earlier version, whose settings say how it answers
@@ -374,8 +377,10 @@ def load_run(folder: str | Path) -> Run:
     run = load_any(Path(folder))
     if run.settings.fits_values:
         raise StorageError(
-            f"{folder}: is a run of regression, which answers with values, expected one with "
-            f"classes. In its place name its network, {run.folder / 'last.npz'}, and recordings."
+            folder,
+            "is a run of regression, which answers with values",
+            "one with classes",
+            f"In its place name its network, {run.folder / 'last.npz'}, and recordings.",
         )
     return run
 
@@ -399,7 +404,7 @@ def read_result(path: Path) -> dict[str, Any]:
     if "test" in found:
         return found
     if "test_accuracy" not in found:
-        raise StorageError(f"{path}: is not whole: it has no key test.")
+        raise StorageError(path, "is not whole: it has no key test")
     selected = found.get("selected_test_accuracy")
     chosen = {"epoch": found.get("selected_epoch"), "accuracy": selected}
     return {

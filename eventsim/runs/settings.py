@@ -185,16 +185,16 @@ class RunSettings(Settings):
         path = folder / SETTINGS
         if not path.exists() and not (folder / OLD_CONFIG).exists():
             raise StorageError(
-                f"{folder}: is no run of eventsim: it holds no {SETTINGS}. Give the folder that "
-                "eventsim train, eventsim experiment or train(..) in Python has written."
+                folder,
+                f"is no run of eventsim: it holds no {SETTINGS}",
+                remedy="Give the folder that eventsim train, eventsim experiment or train(..) in "
+                "Python has written.",
             )
         try:
             values = read_object(path) if path.exists() else {}
             return _read(values, folder)
         except (KeyError, TypeError, AttributeError) as error:
-            raise StorageError(
-                f"{path}: is not whole ({type(error).__name__}: {error})."
-            ) from error
+            raise StorageError(path, f"is not whole ({type(error).__name__}: {error})") from error
 
 
 def check_same_run(
@@ -222,8 +222,9 @@ def _read(values: Mapping[str, Any], folder: Path) -> RunSettings:
     if values.get("format") == FORMAT:
         if values["version"] != VERSION:
             raise StorageError(
-                f"{folder / SETTINGS}: is of version {values['version']}, this eventsim reads "
-                f"versions up to {VERSION}. Install a newer one."
+                folder / SETTINGS,
+                f"is of version {values['version']}, this eventsim reads versions up to {VERSION}",
+                remedy="Install a newer one.",
             )
         return _version_2(values)
     if "condition" in values:

@@ -161,12 +161,13 @@ def calibrate(
     given: Any = stream
     if not isinstance(given, EventStream | StoredStream):
         raise ParameterError(
-            f"calibrate: the stream is {type(given).__name__}, expected an EventStream; of "
-            "labelled recordings pass data.stream."
+            "calibrate",
+            f"the stream is {type(given).__name__}",
+            "an EventStream; of labelled recordings pass data.stream",
         )
     target = float(real_array(target_hz, "calibrate: target_hz"))
     if not 0.0 < target < math.inf:
-        raise ParameterError(f"calibrate: target_hz is {target_hz}, expected a value > 0 (Hz).")
+        raise ParameterError("calibrate", f"target_hz is {target_hz}", "a value > 0 (Hz)")
 
     def refuse(error: CalibrationError) -> None:
         raise error

@@ -214,7 +214,7 @@ def load_checkpoint(
         raise
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise StorageError(
-            f"{path}: is not a whole checkpoint ({type(error).__name__}: {error})."
+            path, f"is not a whole checkpoint ({type(error).__name__}: {error})"
         ) from error
 
 
@@ -274,8 +274,9 @@ def _check_origin(path: Path, stored: Mapping[str, Any], origin: Origin) -> bool
     for what, name in (("network", "initial network"), ("data", "training data")):
         if stored[what] != now[what]:
             raise StorageError(
-                f"{path}: belongs to a run with another {name}. Resume with the same {name}, or "
-                "train in another folder."
+                path,
+                f"belongs to a run with another {name}",
+                remedy=f"Resume with the same {name}, or train in another folder.",
             )
     return bool(before != expected)
 

@@ -50,7 +50,9 @@ def config_of(net: Network, who: str) -> TrainConfig:
     answer = net.answer
     if answer is None:
         raise NetworkError(
-            f"{who}: the network has no answer: it was not trained by eventsim for classes. {HELP}"
+            who,
+            "the network has no answer: it was not trained by eventsim for classes",
+            remedy=HELP,
         )
     values: dict[str, Any] = {name: getattr(answer, name) for name in VALUES[answer.rule]}
     loss = next(loss for loss in LOSSES.values() if loss.rule == answer.rule)

@@ -209,19 +209,23 @@ def _check(frames: FrameLogits, targets: Strings) -> None:
     n_samples, n_frames, n_classes = frames.logits.shape
     if len(targets) != n_samples or frames.lengths.shape != (n_samples,):
         raise ShapeError(
-            f"CTC: {len(targets)} strings and {frames.lengths.size} lengths for {n_samples} "
-            "samples, expected one of each per sample."
+            "CTC",
+            f"{len(targets)} strings and {frames.lengths.size} lengths for {n_samples} samples",
+            "one of each per sample",
         )
     for sample, string in enumerate(targets):
         bad = [label for label in string if not 0 <= label < n_classes - 1]
         if bad:
             raise ParameterError(
-                f"CTC, sample {sample}: a label is {bad[0]}, expected 0 .. {n_classes - 2}; "
-                f"{n_classes - 1} is the blank."
+                f"CTC, sample {sample}",
+                f"a label is {bad[0]}",
+                f"0 .. {n_classes - 2}; {n_classes - 1} is the blank",
             )
         needed, there = frames_needed(string), min(int(frames.lengths[sample]), n_frames)
         if there < max(needed, 1):
             raise DataError(
-                f"CTC, sample {sample}: {there} frames for a string of {len(string)} labels, "
-                f"which needs at least {max(needed, 1)}. Make the interval between frames smaller."
+                f"CTC, sample {sample}",
+                f"{there} frames for a string of {len(string)} labels, which needs at least "
+                f"{max(needed, 1)}",
+                remedy="Make the interval between frames smaller.",
             )

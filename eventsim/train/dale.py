@@ -48,8 +48,9 @@ class NeuronSigns:
             stored = arrays.get(f"signs.{name}")
             if stored is None or stored.shape != signs.shape:
                 raise StorageError(
-                    f"Optimiser state: has no signs of the neurons of {name!r}. It is of a run "
-                    "without dale, or of another network."
+                    "Optimiser state",
+                    f"has no signs of the neurons of {name!r}",
+                    remedy="It is of a run without dale, or of another network.",
                 )
             signs[...] = stored
         self._prepare()
@@ -66,10 +67,11 @@ class NeuronSigns:
             mixed = np.flatnonzero(((least < 0) & (most > 0)) | (signs * found < 0))
             if mixed.size:
                 raise ParameterError(
-                    f"dale: neuron {mixed[0]} of {population!r} has weights of both signs "
-                    f"({projection.name!r}: {least[mixed[0]]:.6g} .. {most[mixed[0]]:.6g}), "
-                    "expected one sign per neuron in all projections onto spiking populations. "
-                    "Build such a network with rsnn(..., inhibitory=0.2), or leave dale out."
+                    "dale",
+                    f"neuron {mixed[0]} of {population!r} has weights of both signs "
+                    f"({projection.name!r}: {least[mixed[0]]:.6g} .. {most[mixed[0]]:.6g})",
+                    "one sign per neuron in all projections onto spiking populations",
+                    "Build such a network with rsnn(..., inhibitory=0.2), or leave dale out.",
                 )
             signs = np.where(signs == 0, found, signs)
         assert signs is not None

@@ -159,7 +159,9 @@ def evaluate(
         config, data = config_of(net, "evaluate"), in_classes_of(net, data)
     if config.fits_values:
         raise ParameterError(
-            "evaluate: mean_squared_error has values and no classes. Take evaluate_regression."
+            "evaluate",
+            "mean_squared_error has values and no classes",
+            remedy="Take evaluate_regression.",
         )
     check_fit(net, data, config)
     method, group = method or Exact(), group or ProcessGroup()

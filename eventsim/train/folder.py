@@ -93,16 +93,19 @@ class RunFolder:
         """Raise StorageError if the folder holds a run."""
         if self.holds_run:
             raise StorageError(
-                f"{self.path}: holds a run already. Pass resume=True to continue it, "
-                "overwrite=True to replace it, or choose another folder."
+                self.path,
+                "holds a run already",
+                remedy="Pass resume=True to continue it, overwrite=True to replace it, or choose "
+                "another folder.",
             )
 
     def check_run(self) -> None:
         """Raise StorageError unless the folder holds a run that can be resumed."""
         if not self.checkpoint.exists():
             raise StorageError(
-                f"{self.path}: holds no run to resume (no {CHECKPOINT}). Leave out resume=True to "
-                "start one."
+                self.path,
+                f"holds no run to resume (no {CHECKPOINT})",
+                remedy="Leave out resume=True to start one.",
             )
 
     def clear(self) -> None:

@@ -93,8 +93,9 @@ def select(net: Network, names: Iterable[str]) -> list[str]:
         absent |= name in GROUP_OF and (bool(net.linear) or not net.spiking)
         if not found and not absent:
             raise ParameterError(
-                f"select: {name!r} is no parameter of this network, expected one of "
-                f"{list(GROUP_OF)} or a key such as {keys[0]!r}."
+                "select",
+                f"{name!r} is no parameter of this network",
+                f"one of {list(GROUP_OF)} or a key such as {keys[0]!r}",
             )
         chosen.update(found)
     return [key for key in keys if key in chosen]

@@ -165,8 +165,9 @@ class DecisionOverTime:
         labels = whole_array(given, "DecisionOverTime: labels")
         if labels.shape != (self.times.shape[0],):
             raise ShapeError(
-                f"DecisionOverTime: labels have shape {labels.shape}, expected "
-                f"({self.times.shape[0]},), one per sample."
+                "DecisionOverTime",
+                f"labels have shape {labels.shape}",
+                f"({self.times.shape[0]},), one per sample",
             )
         return labels
 
@@ -260,8 +261,9 @@ def predict_over_time(
     wanted = real_array(shares, "predict_over_time: shares")
     if wanted.ndim != 1 or not ((wanted > 0.0) & (wanted <= 1.0)).all():
         raise ParameterError(
-            f"predict_over_time: shares are {wanted}, expected one dimension of values in (0, 1]: "
-            "shares of the time of a recording."
+            "predict_over_time",
+            f"shares are {wanted}",
+            "one dimension of values in (0, 1]: shares of the time of a recording",
         )
     n_classes = net.population(answer.population).size
     if net.decision is not None:
@@ -281,8 +283,7 @@ def require_margin(where: str, margin: float) -> None:
     """Raise ParameterError unless the margin is in (0, 1]."""
     if not 0.0 < margin <= 1.0:
         raise ParameterError(
-            f"{where}: margin is {margin}, expected a value in (0, 1]: the difference of two "
-            "probabilities."
+            where, f"margin is {margin}", "a value in (0, 1]: the difference of two probabilities"
         )
 
 
@@ -293,9 +294,10 @@ def _answer(net: Network) -> Answer:
     assert answer is not None
     if answer.rule not in _RULES:
         raise NetworkError(
-            f"decision_over_time: the network answers by the rule {answer.rule!r}, whose scores "
-            f"are not computed at every time; expected one of {', '.join(_RULES)}. Run recordings "
-            "that end earlier, and es.predict."
+            "decision_over_time",
+            f"the network answers by the rule {answer.rule!r}, whose scores are not computed at "
+            f"every time; expected one of {', '.join(_RULES)}",
+            remedy="Run recordings that end earlier, and es.predict.",
         )
     answer.check(net.populations, net.decision)
     return answer

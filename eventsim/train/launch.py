@@ -60,7 +60,9 @@ class Launch:
             wrong += [f"{self.local_size} processes on this machine, of {self.size} in all"]
         if wrong:
             raise ParameterError(
-                f"Launch by {self.launcher}: {wrong[0]}. Start all processes with one command."
+                f"Launch by {self.launcher}",
+                wrong[0],
+                remedy="Start all processes with one command.",
             )
 
     def address(self) -> tuple[str, int]:
@@ -124,8 +126,9 @@ def _on_this_machine(environ: Mapping[str, str]) -> int:
     tasks = [int(one[1]) for one in found if one for _ in range(int(one[2] or 1))]
     if None in found or not 0 <= node < len(tasks):
         raise ParameterError(
-            f"Launch by srun: SLURM_STEP_TASKS_PER_NODE is {text!r}, expected a form such as "
-            f"2(x3),1 that tells the number of tasks of node {node} (SLURM_NODEID)."
+            "Launch by srun",
+            f"SLURM_STEP_TASKS_PER_NODE is {text!r}",
+            f"a form such as 2(x3),1 that tells the number of tasks of node {node} (SLURM_NODEID)",
         )
     return tasks[node]
 

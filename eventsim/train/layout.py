@@ -51,8 +51,9 @@ class Layout:
         for key, (_, shape) in self._places.items():
             if arrays[key].shape != shape:
                 raise ShapeError(
-                    f"AdamW: the gradient of {key!r} has shape {arrays[key].shape}, expected "
-                    f"{shape}, that of the parameter."
+                    "AdamW",
+                    f"the gradient of {key!r} has shape {arrays[key].shape}",
+                    f"{shape}, that of the parameter",
                 )
             parts.append(beside(arrays[key], like).ravel())
         vector: Floats = self.xp.concatenate([like, *parts, *behind])

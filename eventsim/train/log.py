@@ -35,7 +35,7 @@ class Log:
     def __init__(self, path: str | Path, *, period: float = PERIOD):
         self.path, self._period = Path(path), period
         if self.path.is_dir():
-            raise StorageError(f"{self.path}: is a folder, expected the file of a log. Name one.")
+            raise StorageError(self.path, "is a folder", "the file of a log", "Name one.")
         self._file: TextIO | None = None
         self._last = time.monotonic()
 
@@ -49,7 +49,9 @@ class Log:
             self._file.flush()
         except OSError as error:
             raise StorageError(
-                f"{self.path}: the log cannot be written ({error}). Name another file by --log."
+                self.path,
+                f"the log cannot be written ({error})",
+                remedy="Name another file by --log.",
             ) from error
         self._last = time.monotonic()
 

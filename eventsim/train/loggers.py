@@ -223,6 +223,6 @@ class WandB:
 
 def _missing(logger: str, package: str, extra: Extra, error: ImportError) -> ParameterError:
     return ParameterError(
-        f"loggers.{logger} needs the package {package}: {install_hint(extra)} "
-        f"(import failed: {error})."
+        f"loggers.{logger} needs the package {package}",
+        f"{install_hint(extra)} (import failed: {error})",
     )

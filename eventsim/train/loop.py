@@ -301,12 +301,13 @@ def _check_given(net: Network, data: AnyDataset, config: TrainConfig) -> None:
     for what, value, expected in (("net", net, Network), ("config", config, TrainConfig)):
         if not isinstance(value, expected):
             raise ParameterError(
-                f"train: {what} is a {type(value).__name__}, expected a {expected.__name__}."
+                "train", f"{what} is a {type(value).__name__}", f"a {expected.__name__}"
             )
     if not all(hasattr(data, name) for name in ("stream", "labels", "class_names", "subset")):
         raise DataError(
-            f"train: data is a {type(data).__name__}, expected recordings with labels, such as "
-            "Dataset(stream, labels, class_names)."
+            "train",
+            f"data is a {type(data).__name__}",
+            "recordings with labels, such as Dataset(stream, labels, class_names)",
         )
     check_fit(net, data, config)
     config.activity.check(net)
@@ -316,8 +317,10 @@ def _check_given(net: Network, data: AnyDataset, config: TrainConfig) -> None:
     name, size = net.input.name, net.input.size
     if data.stream.n_channels != size:
         raise ShapeError(
-            f"train: the recordings have {data.stream.n_channels} channels, input population "
-            f"{name!r} has size {size}. Give recordings and a network of the same size."
+            "train",
+            f"the recordings have {data.stream.n_channels} channels, input population {name!r} "
+            f"has size {size}",
+            remedy="Give recordings and a network of the same size.",
         )
 
 
@@ -327,9 +330,11 @@ def _parts(data: AnyDataset, config: TrainConfig) -> tuple[AnyDataset, AnyDatase
     for what, part in (("training", training), ("validation", validation)):
         if len(part) and part.targets is not None and not part.targets.given:
             raise DataError(
-                f"train: all targets of the {what} part are empty ({len(part):,} recordings), "
-                "expected some. Leave out recordings without targets, or choose another "
-                "validation_fraction or seed."
+                "train",
+                f"all targets of the {what} part are empty ({len(part):,} recordings)",
+                "some",
+                "Leave out recordings without targets, or choose another validation_fraction or "
+                "seed.",
             )
     return training, validation
 
@@ -338,10 +343,10 @@ def _home(
     folder: str | Path | RunFolder | None, *, resume: bool, overwrite: bool
 ) -> RunFolder | None:
     if resume and overwrite:
-        raise ParameterError("train: resume and overwrite contradict each other, expected one.")
+        raise ParameterError("train", "resume and overwrite contradict each other", "one")
     if folder is None:
         if resume:
-            raise ParameterError("train: resume=True needs the folder of the run.")
+            raise ParameterError("train", "resume=True needs the folder of the run")
         return None
     return folder if isinstance(folder, RunFolder) else RunFolder(Path(folder))
 

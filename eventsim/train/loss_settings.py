@@ -208,8 +208,9 @@ class ValuesLoss(Settings):
         """The loss of a batch; DataError where the recordings have no targets."""
         if to.values is None:
             raise DataError(
-                "mean_squared_error: the recordings have no targets, expected a file of eventsim "
-                "data import --targets, or Dataset(.., targets=..)."
+                "mean_squared_error",
+                "the recordings have no targets",
+                "a file of eventsim data import --targets, or Dataset(.., targets=..)",
             )
         return MeanSquaredError(to.values.values, to.values.times, to.output, self.scale)
 

@@ -171,7 +171,7 @@ class FirstSpike(softmax.AbstractClassifier):
         check_margin("FirstSpike", self.miss_margin)
         if not 0.0 <= self.late_strength < np.inf:
             raise ParameterError(
-                f"FirstSpike: late_strength is {self.late_strength}, expected a value >= 0."
+                "FirstSpike", f"late_strength is {self.late_strength}", "a value >= 0"
             )
         softmax.require_positive("FirstSpike", "late_time_constant", self.late_time_constant)
 
@@ -263,9 +263,10 @@ class VanRossum:
         actual, targets = tape[self.population], self.targets
         if (actual.n_samples, actual.size) != (targets.n_samples, targets.size):
             raise ShapeError(
-                f"VanRossum: targets have {targets.n_samples} samples of {targets.size} neurons, "
-                f"expected {actual.n_samples} of {actual.size} as in population "
-                f"{self.population!r}. Select the batch's samples from the targets too."
+                "VanRossum",
+                f"targets have {targets.n_samples} samples of {targets.size} neurons",
+                f"{actual.n_samples} of {actual.size} as in population {self.population!r}",
+                "Select the batch's samples from the targets too.",
             )
         xp = namespace(actual.times)
         targets = targets.map(lambda values: beside(values, actual.times))

@@ -45,9 +45,9 @@ def connect(launch: Launch) -> MpiCommunicator:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
         raise BackendError(
-            f"Several processes on the processor need MPI: {install_hint('mpi')} and an MPI "
-            f"library, the one whose mpirun you start (pip install mpich, or the system's) (import "
-            f"failed: {error})."
+            "Several processes on the processor need MPI",
+            f"{install_hint('mpi')} and an MPI library, the one whose mpirun you start (pip "
+            f"install mpich, or the system's) (import failed: {error})",
         ) from error
     world = MPI.COMM_WORLD
     rank, size = world.Get_rank(), world.Get_size()

@@ -71,7 +71,7 @@ class NearMiss:
 
     def __post_init__(self) -> None:
         if not self.strength >= 0:
-            raise ParameterError(f"NearMiss: strength is {self.strength}, expected a value >= 0.")
+            raise ParameterError("NearMiss", f"strength is {self.strength}", "a value >= 0")
         require_positive("NearMiss", "margin", self.margin)
 
     def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:

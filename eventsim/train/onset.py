@@ -38,7 +38,7 @@ def check_onset(where: str, onset: Onset) -> None:
         return
     if isinstance(onset, str) or not 0.0 <= onset < math.inf:
         raise ParameterError(
-            f"{where}: onset is {shown(onset)}, expected {FIRST_EVENT!r} or a time in ms, >= 0."
+            where, f"onset is {shown(onset)}", f"{FIRST_EVENT!r} or a time in ms, >= 0"
         )
 
 
@@ -56,9 +56,11 @@ def onsets(stream: EventStream, onset: Onset, where: str) -> Floats | None:
     short = np.flatnonzero(found >= stream.duration)
     if short.size:
         raise ParameterError(
-            f"{where}, sample {short[0]}: lasts {stream.duration[short[0]]:g} ms, expected "
-            f"longer than the onset of {onset:g} ms. State an earlier onset, or "
-            f"{FIRST_EVENT!r}, or run the network on after a recording (tail)."
+            f"{where}, sample {short[0]}",
+            f"lasts {stream.duration[short[0]]:g} ms",
+            f"longer than the onset of {onset:g} ms",
+            f"State an earlier onset, or {FIRST_EVENT!r}, or run the network on after a recording "
+            "(tail).",
         )
     return found
 

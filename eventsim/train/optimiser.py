@@ -364,8 +364,10 @@ class AdamW:
                     )
                     what = prefix if prefix == "mean" else f"{prefix} moment"
                     raise StorageError(
-                        f"Optimiser state: {what} of {key!r} has {came}, expected shape "
-                        f"{target.shape}. The state is of another network or choice of parameters."
+                        "Optimiser state",
+                        f"{what} of {key!r} has {came}",
+                        f"shape {target.shape}",
+                        "The state is of another network or choice of parameters.",
                     )
                 target[...] = beside(stored, target)
         self.n_steps = int(arrays["n_steps"])
@@ -453,25 +455,31 @@ class AdamW:
         for key, one in self._shared.items():
             if self.settings.dale:
                 raise ParameterError(
-                    f"AdamW: values of {key!r} are shared, and dale keeps the signs of single "
-                    "neurons. Choose one of them."
+                    "AdamW",
+                    f"values of {key!r} are shared, and dale keeps the signs of single neurons",
+                    remedy="Choose one of them.",
                 )
             if not one.agrees(self._values[key]):
                 raise ParameterError(
-                    f"AdamW: values of {key!r} that are shared differ at the start, expected "
-                    "equal values in every group. Set them before."
+                    "AdamW",
+                    f"values of {key!r} that are shared differ at the start",
+                    "equal values in every group",
+                    "Set them before.",
                 )
         for key, value in self._values.items():
             floor = self._coordinates[kind_of(key)].floor
             if (value < floor).any():
                 raise ParameterError(
-                    f"AdamW: {key} starts at {value.min():.6g}, below its floor of {floor} ms in "
-                    f"training. Start higher, or leave {kind_of(key)!r} out of what is trained."
+                    "AdamW",
+                    f"{key} starts at {value.min():.6g}, below its floor of {floor} ms in training",
+                    remedy=f"Start higher, or leave {kind_of(key)!r} out of what is trained.",
                 )
             if kind_of(key) == "delays" and (value > self.settings.max_delay).any():
                 raise ParameterError(
-                    f"AdamW: {key} starts at {value.max():.6g}, above max_delay = "
-                    f"{self.settings.max_delay} ms. Start lower, or raise max_delay."
+                    "AdamW",
+                    f"{key} starts at {value.max():.6g}, above max_delay = "
+                    f"{self.settings.max_delay} ms",
+                    remedy="Start lower, or raise max_delay.",
                 )
         for population in self._net.populations.values():
             names = {f"{population.name}.threshold", f"{population.name}.v_reset"}
@@ -480,8 +488,9 @@ class AdamW:
             gap = float((population.threshold - population.v_reset).min())
             if gap < THRESHOLD_MARGIN:
                 raise ParameterError(
-                    f"AdamW: a threshold of {population.name!r} starts {gap:.6g} above its reset, "
-                    f"expected at least {THRESHOLD_MARGIN} where either is trained."
+                    "AdamW",
+                    f"a threshold of {population.name!r} starts {gap:.6g} above its reset",
+                    f"at least {THRESHOLD_MARGIN} where either is trained",
                 )
 
 
@@ -492,7 +501,9 @@ def _coordinates(net: Network, keys: Iterable[str]) -> dict[str, Coordinate]:
         one = coordinate_of(net, key)
         if found.setdefault(kind_of(key), one) != one:
             raise ParameterError(
-                f"AdamW: {key} is trained as {one}, the parameter of that name of another "
-                f"population as {found[kind_of(key)]}. Rename one of them, or leave one out."
+                "AdamW",
+                f"{key} is trained as {one}, the parameter of that name of another population as "
+                f"{found[kind_of(key)]}",
+                remedy="Rename one of them, or leave one out.",
             )
     return found

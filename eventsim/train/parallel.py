@@ -340,8 +340,10 @@ def check_shards(group: ProcessGroup, shards: int) -> None:
     """Raise ParameterError if some of the processes would never have a shard."""
     if group.size > shards:
         raise ParameterError(
-            f"TrainConfig: shards is {shards} for {group.size} processes, expected at least one "
-            f"per process. Pass shards={group.size} or a multiple of it. The shards decide the "
-            "rounding of the sum, so they belong to the settings of a run: choose as many as the "
-            "processes that you may ever want."
+            "TrainConfig",
+            f"shards is {shards} for {group.size} processes",
+            "at least one per process",
+            f"Pass shards={group.size} or a multiple of it. The shards decide the rounding of the "
+            "sum, so they belong to the settings of a run: choose as many as the processes that "
+            "you may ever want.",
         )

@@ -159,10 +159,12 @@ def validation_split(data: AnyDataset, config: TrainConfig) -> tuple[Ints, Ints]
         asked = "is 'group'" if config.validate == "group" else "follows the test part, by group"
         there = f"are all of the group {names[0]!r}" if names and names[0] else "name no groups"
         raise DataError(
-            f"train: validation {asked}, but the recordings to learn from {there}, expected two "
-            "groups or more: one to learn, one to validate. Record more groups, or say what you "
-            "want: validate='recording' (--validate recording; validation then hears groups that "
-            "are learned), or validation_fraction=0 (--set validation_fraction=0; none)."
+            "train",
+            f"validation {asked}, but the recordings to learn from {there}",
+            "two groups or more: one to learn, one to validate",
+            "Record more groups, or say what you want: validate='recording' (--validate "
+            "recording; validation then hears groups that are learned), or validation_fraction=0 "
+            "(--set validation_fraction=0; none).",
         )
     assert data.groups is not None
     return grouped_split(data.groups, fraction=fraction, seed=seed)

@@ -145,8 +145,9 @@ def recordings_and_keys(
         keys = given.keys.tolist()
     if keys is not None and len(keys) != stream.n_samples:
         raise ShapeError(
-            f"predict: {len(keys)} keys were given for {stream.n_samples} recordings, expected one "
-            "for each."
+            "predict",
+            f"{len(keys)} keys were given for {stream.n_samples} recordings",
+            "one for each",
         )
     return stream, keys
 

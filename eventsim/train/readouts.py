@@ -71,7 +71,7 @@ class VoltageCrossEntropy(AbstractClassifier):
     def __post_init__(self) -> None:
         if self.at not in get_args(Moment):
             raise ParameterError(
-                f"VoltageCrossEntropy: at is {self.at!r}, expected one of {get_args(Moment)}."
+                "VoltageCrossEntropy", f"at is {self.at!r}", f"one of {get_args(Moment)}"
             )
         require_positive("VoltageCrossEntropy", "gain", self.gain)
 
@@ -96,8 +96,9 @@ class VoltageCrossEntropy(AbstractClassifier):
             return values
         if self.keep.shape != values.shape:
             raise ShapeError(
-                f"VoltageCrossEntropy: keep has shape {self.keep.shape}, expected {values.shape}: "
-                "samples, readout neurons."
+                "VoltageCrossEntropy",
+                f"keep has shape {self.keep.shape}",
+                f"{values.shape}: samples, readout neurons",
             )
         kept: Floats = values * beside(self.keep, values)
         return kept

@@ -62,10 +62,10 @@ class RateBand:
     def __post_init__(self) -> None:
         if not 0 <= self.low <= self.high:
             raise ParameterError(
-                f"RateBand: the band is [{self.low}, {self.high}] Hz, expected 0 <= low <= high."
+                "RateBand", f"the band is [{self.low}, {self.high}] Hz", "0 <= low <= high"
             )
         if not self.strength >= 0:
-            raise ParameterError(f"RateBand: strength is {self.strength}, expected a value >= 0.")
+            raise ParameterError("RateBand", f"strength is {self.strength}", "a value >= 0")
 
     def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and pseudo-gradient seeds."""
@@ -148,7 +148,7 @@ def lift_silent(net: Network, counts: Mapping[str, NDArray[np.int64]], *, amount
         Number of silent neurons.
     """
     if not amount >= 0:
-        raise ParameterError(f"lift_silent: amount is {amount}, expected a value >= 0.")
+        raise ParameterError("lift_silent", f"amount is {amount}", "a value >= 0")
     if amount == 0:
         return 0
     for projection in net.projections.values():

@@ -96,7 +96,7 @@ def predicted(logits: Floats) -> Ints:
 def require_positive(where: str, name: str, value: float) -> None:
     """Raise ParameterError unless ``value > 0``."""
     if not value > 0:
-        raise ParameterError(f"{where}: {name} is {value}, expected a value > 0.")
+        raise ParameterError(where, f"{name} is {value}", "a value > 0")
 
 
 def shares_of(labels: Ints | Floats, shape: tuple[int, int], where: str) -> Floats:
@@ -107,8 +107,9 @@ def shares_of(labels: Ints | Floats, shape: tuple[int, int], where: str) -> Floa
         bad = np.flatnonzero(~good)
         if bad.size:
             raise ParameterError(
-                f"{where}, sample {bad[0]}: shares of the classes are {given[bad[0]].tolist()}, "
-                "expected values >= 0 whose sum is 1."
+                f"{where}, sample {bad[0]}",
+                f"shares of the classes are {given[bad[0]].tolist()}",
+                "values >= 0 whose sum is 1",
             )
         shares: Floats = given
         return shares
@@ -121,13 +122,14 @@ def check_labels(given: Any, shape: tuple[int, int], where: str) -> None:
     n_samples, n_classes = shape
     if given.shape != (n_samples,):
         raise ShapeError(
-            f"{where}: labels have shape {given.shape}, expected ({n_samples},), one per sample."
+            where, f"labels have shape {given.shape}", f"({n_samples},), one per sample"
         )
     bad = np.flatnonzero((given < 0) | (given >= n_classes))
     if bad.size:
         raise ParameterError(
-            f"{where}, sample {bad[0]}: label is {given[bad[0]]}, expected 0 .. {n_classes - 1}, "
-            "the index of an output neuron."
+            f"{where}, sample {bad[0]}",
+            f"label is {given[bad[0]]}",
+            f"0 .. {n_classes - 1}, the index of an output neuron",
         )
 
 

@@ -143,9 +143,10 @@ class SparseTraining(Settings):
         for projection in self.chosen(net):
             if self.rewire and projection.delay_per_synapse:
                 raise NetworkError(
-                    f"TrainConfig: sparse.rewire, projection {projection.name!r} has a delay per "
-                    "synapse: one that is absent has none, and no gradient. Give it one delay per "
-                    "source, or leave it out by sparse.projections."
+                    "TrainConfig",
+                    f"sparse.rewire, projection {projection.name!r} has a delay per synapse: one "
+                    "that is absent has none, and no gradient",
+                    remedy="Give it one delay per source, or leave it out by sparse.projections.",
                 )
 
     def change(self, n_done: int, total: int) -> Change:
@@ -304,16 +305,14 @@ def connection_sparsity(net: Network) -> float:
 def _chosen(net: Network, names: Sequence[str], where: str) -> list[Projection]:
     for name in names:
         if name not in net.projections:
-            raise NetworkError(
-                f"{where}: no projection {name!r}; there are {list(net.projections)}."
-            )
+            raise NetworkError(where, f"no projection {name!r}; there are {list(net.projections)}")
         require_free(net, net.projections[name], where)
     found = [
         p for p in net.projections.values() if is_free(net, p) and (not names or p.name in names)
     ]
     if not found:
         raise NetworkError(
-            f"{where}: the network has no projection whose synapses can be chosen one by one."
+            where, "the network has no projection whose synapses can be chosen one by one"
         )
     return found
 

@@ -141,9 +141,10 @@ def train_batch(
         shards, facts = _forward_batch(mine, state.net, memo)
         if not math.isfinite(facts.loss):
             raise ParameterError(
-                f"Training, epoch {state.epoch}, batch {state.batch}: the loss is "
-                f"{facts.loss / len(batch)}, expected a finite number. Lower the learning rate or "
-                "the gain, or look at the network's values."
+                f"Training, epoch {state.epoch}, batch {state.batch}",
+                f"the loss is {facts.loss / len(batch)}",
+                "a finite number",
+                "Lower the learning rate or the gain, or look at the network's values.",
             )
         gradient = _backward_batch(mine, state, shards, facts, pace)
     memo.end()

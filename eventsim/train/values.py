@@ -74,21 +74,23 @@ class MeanSquaredError:
             asked = np.broadcast_to(asked, (wanted.shape[0], asked.size))
         if wanted.ndim != 3 or asked.shape != wanted.shape[:2]:
             raise ShapeError(
-                f"MeanSquaredError: targets have shape {np.shape(targets)} and times "
-                f"{np.shape(times)}, expected [samples, times, outputs], and [times] or [samples, "
-                "times]."
+                "MeanSquaredError",
+                f"targets have shape {np.shape(targets)} and times {np.shape(times)}",
+                "[samples, times, outputs], and [times] or [samples, times]",
             )
         if np.isinf(wanted).any() or (np.diff(asked, axis=1) < 0).any():
             raise ShapeError(
-                "MeanSquaredError: targets are infinite or times descend, expected finite targets, "
-                "or NaN, and ascending times."
+                "MeanSquaredError",
+                "targets are infinite or times descend",
+                "finite targets, or NaN, and ascending times",
             )
         size = np.asarray(scale, np.float64)
         size = size if size.size else np.ones(wanted.shape[2])
         if size.shape != wanted.shape[2:]:
             raise ShapeError(
-                f"MeanSquaredError: scale has shape {size.shape}, expected {wanted.shape[2:]}, a "
-                "unit per output."
+                "MeanSquaredError",
+                f"scale has shape {size.shape}",
+                f"{wanted.shape[2:]}, a unit per output",
             )
         given = {"targets": wanted, "times": asked, "readout": readout, "scale": size}
         for name, value in given.items():
@@ -144,17 +146,19 @@ class MeanSquaredError:
         expected = (stream.n_samples, self.times.shape[1], net.population(self.readout).size)
         if self.targets.shape != expected:
             raise ShapeError(
-                f"MeanSquaredError: targets have shape {self.targets.shape}, expected {expected}: "
-                f"samples, times, neurons of {self.readout!r}."
+                "MeanSquaredError",
+                f"targets have shape {self.targets.shape}",
+                f"{expected}: samples, times, neurons of {self.readout!r}",
             )
         late = self.times > np.asarray(stream.duration)[:, None]
         wanted = late & ~np.isnan(self.targets).all(axis=2)
         if wanted.any() or (self.times < 0).any():
             sample = int(np.flatnonzero(wanted.any(axis=1) | (self.times < 0).any(axis=1))[0])
             raise ShapeError(
-                f"MeanSquaredError, sample {sample}: a target lies outside the recording, which "
-                f"lasts {float(stream.duration[sample]):g} ms. Make the recording longer, or the "
-                "target NaN."
+                f"MeanSquaredError, sample {sample}",
+                "a target lies outside the recording, which lasts "
+                f"{float(stream.duration[sample]):g} ms",
+                remedy="Make the recording longer, or the target NaN.",
             )
 
     def _errors(self, net: Network, tape: SpikeTape) -> tuple[Sequence[Probe], Floats]:

@@ -60,8 +60,9 @@ class VoltageProbe:
         """Ask for the voltages; raises ShapeError unless ``times`` has one line per row."""
         if times.ndim != 2 or times.shape[0] != neurons.n_rows:
             raise ShapeError(
-                f"VoltageProbe: times have shape {times.shape}, expected ({neurons.n_rows}, "
-                "times), one line per neuron in every sample."
+                "VoltageProbe",
+                f"times have shape {times.shape}",
+                f"({neurons.n_rows}, times), one line per neuron in every sample",
             )
         number = _next_asked(neurons.arrivals, times)
         met = number < times.shape[1]

@@ -65,8 +65,9 @@ def restore_beyond(net: Network, metadata: Mapping[str, Any]) -> None:
         weights, bias = (metadata.get(f"{DECISION}_{part}") for part in ("weights", "bias"))
         if weights is None or bias is None:
             raise NetworkError(
-                f"from_nir: the metadata has {DECISION} without its weights or bias. Write the "
-                "file again, or remove all of its keys."
+                "from_nir",
+                f"the metadata has {DECISION} without its weights or bias",
+                remedy="Write the file again, or remove all of its keys.",
             )
         net.decide(str(metadata[DECISION]), weights, bias=bias)
     if SHARED in metadata:

@@ -109,22 +109,23 @@ def find_dialect(who: str, target: str | None, dt: float | None) -> tuple[Dialec
     if target is None:
         if dt is not None:
             raise ParameterError(
-                f"{who}: dt is {dt} ms, but spikes of plain NIR are impulses. Name the program "
-                f"that needs a time step: {', '.join(TARGETS)}."
+                who,
+                f"dt is {dt} ms, but spikes of plain NIR are impulses",
+                remedy=f"Name the program that needs a time step: {', '.join(TARGETS)}.",
             )
         return PLAIN, None
     if target not in DIALECTS:
         raise NetworkError(
-            f"{who}: knows no program {target!r}, only {', '.join(TARGETS)}; leave it out for "
-            "plain NIR."
+            who,
+            f"knows no program {target!r}, only {', '.join(TARGETS)}; leave it out for plain NIR",
         )
     dialect = DIALECTS[target]
     step = dialect.dt if dt is None else float(dt)
     if step is None or not (np.isfinite(step) and step > 0.0):
-        raise ParameterError(f"{who}: dt is {dt}, expected a time step > 0 (ms).")
+        raise ParameterError(who, f"dt is {dt}", "a time step > 0 (ms)")
     if dialect.fixed_dt and step != dialect.dt:
         raise ParameterError(
-            f"{who}: dt is {step} ms, but {dialect.title} reads every file with {dialect.dt} ms."
+            who, f"dt is {step} ms, but {dialect.title} reads every file with {dialect.dt} ms"
         )
     return dialect, step
 

@@ -178,9 +178,10 @@ def _without_node(net: Network, lossy: bool) -> list[str]:
     ]
     if found and not lossy:
         raise NetworkError(
-            f"to_nir: NIR has no node for some neurons: {'; '.join(found)}. Pass lossy=True "
-            "(--lossy): then they stand in the metadata, which eventsim reads, and other programs "
-            "find neurons in their place that never fire."
+            "to_nir",
+            f"NIR has no node for some neurons: {'; '.join(found)}",
+            remedy="Pass lossy=True (--lossy): then they stand in the metadata, which eventsim "
+            "reads, and other programs find neurons in their place that never fire.",
         )
     return [f"{text} (neurons that never fire stand in their place)" for text in found]
 
@@ -309,9 +310,11 @@ def _as_dense(
     shape = projection.weights.shape
     if shape[0] * shape[1] > writing.max_entries:
         raise NetworkError(
-            f"to_nir: projection {projection.name!r} would be a dense matrix of {shape[0]:,} x "
-            f"{shape[1]:,} entries ({shape[0] * shape[1] * 8 / 2**20:,.0f} MiB), since NIR has no "
-            f"sparse ones; the limit is max_entries={writing.max_entries:,}. Pass a larger one."
+            "to_nir",
+            f"projection {projection.name!r} would be a dense matrix of {shape[0]:,} x "
+            f"{shape[1]:,} entries ({shape[0] * shape[1] * 8 / 2**20:,.0f} MiB), since NIR has "
+            f"no sparse ones; the limit is max_entries={writing.max_entries:,}",
+            remedy="Pass a larger one.",
         )
     if projection.pattern is not None:
         metadata |= {
@@ -333,9 +336,10 @@ def _branches(projection: Projection, delays: Floats) -> list[tuple[Any, Floats]
     count = max((row.size for row in distinct), default=0)
     if count > MAX_BRANCHES:
         raise NetworkError(
-            f"to_nir: projection {projection.name!r} has sources with up to {count} different "
-            f"delays. NIR delays belong to sources, so each takes a branch with a matrix of its "
-            f"own; {MAX_BRANCHES} is the limit. Round the delays, or give one per source."
+            "to_nir",
+            f"projection {projection.name!r} has sources with up to {count} different delays",
+            remedy="NIR delays belong to sources, so each takes a branch with a matrix of its "
+            f"own; {MAX_BRANCHES} is the limit. Round the delays, or give one per source.",
         )
     found = []
     for k in range(max(count, 1)):

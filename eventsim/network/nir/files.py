@@ -55,7 +55,7 @@ def read_nir(
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
         # The package takes anything for a value of a node or of its metadata.
         raise StorageError(
-            f"{path}: holds a NIR graph with invalid values ({type(error).__name__}: {error})."
+            path, f"holds a NIR graph with invalid values ({type(error).__name__}: {error})"
         ) from error
 
 
@@ -67,8 +67,8 @@ def read_graph(path: str | Path) -> Any:
         graph = nir.read(path)
     except Exception as error:  # h5py, nir's own checks and assertions raise a dozen types
         raise StorageError(
-            f"{path}: cannot be read as a NIR graph ({type(error).__name__}: {error})."
+            path, f"cannot be read as a NIR graph ({type(error).__name__}: {error})"
         ) from error
     if not isinstance(graph, nir.NIRGraph):
-        raise NetworkError(f"{path}: holds a single {type(graph).__name__}, expected a NIR graph.")
+        raise NetworkError(path, f"holds a single {type(graph).__name__}", "a NIR graph")
     return graph

@@ -91,9 +91,10 @@ def read_linear(
         tau, jump = np.asarray(current.tau, np.float64), np.asarray(current.r, np.float64)
         if not np.array_equal(tau, jump):
             raise NetworkError(
-                f"from_nir: the current of receptor {receptor!r} before node {name!r} has an r "
-                "that is not its tau: a spike of weight 1 would not raise it by 1. Make them equal "
-                "and multiply the weights that lead there by r / tau."
+                "from_nir",
+                f"the current of receptor {receptor!r} before node {name!r} has an r that is not "
+                "its tau: a spike of weight 1 would not raise it by 1",
+                remedy="Make them equal and multiply the weights that lead there by r / tau.",
             )
         by_receptor[receptor] = exact_times(tau, current.metadata.get("eventsim_tau_ms"), ms)
     tau_mem = exact_times(np.asarray(node.tau), metadata.get("eventsim_tau_mem_ms"), ms)

@@ -25,12 +25,12 @@ def load_nir(who: str) -> Any:
         import nir
     except ImportError as error:
         raise NetworkError(
-            f"{who} needs nir 1.0.8 or later: {install_hint('nir')} (import failed: {error})."
+            f"{who} needs nir 1.0.8 or later", f"{install_hint('nir')} (import failed: {error})"
         ) from error
     if not hasattr(nir, "EventData"):
         raise NetworkError(
-            f"{who} needs nir 1.0.8 or later, this is {getattr(nir, 'version', 'older')}: "
-            f"{install_hint('nir', upgrade=True)}."
+            f"{who} needs nir 1.0.8 or later, this is {getattr(nir, 'version', 'older')}",
+            install_hint("nir", upgrade=True),
         )
     return nir
 
@@ -38,7 +38,7 @@ def load_nir(who: str) -> Any:
 def check_unit(who: str, unit: str) -> float:
     """Milliseconds per unit; ParameterError if it is none."""
     if unit not in PER_UNIT:
-        raise ParameterError(f"{who}: time_unit is {unit!r}, expected 's' or 'ms'.")
+        raise ParameterError(who, f"time_unit is {unit!r}", "'s' or 'ms'")
     return PER_UNIT[unit]
 
 
@@ -62,8 +62,10 @@ def said(name: str, metadata: Mapping[str, Any], key: str, default: Floats) -> F
     values = np.asarray(metadata.get(f"eventsim_{key}", default), dtype=np.float64)
     if values.shape != default.shape:
         raise ShapeError(
-            f"from_nir: eventsim_{key} in the metadata of node {name!r} has shape {values.shape}, "
-            f"the node has {default.size} neurons. Make it fit, or remove it."
+            "from_nir",
+            f"eventsim_{key} in the metadata of node {name!r} has shape {values.shape}, the node "
+            f"has {default.size} neurons",
+            remedy="Make it fit, or remove it.",
         )
     return values
 

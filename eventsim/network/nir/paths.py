@@ -79,15 +79,17 @@ def _follow(
             here = chain.after.size
             if here != targets[name]:
                 raise ShapeError(
-                    f"from_nir: the path {' -> '.join((*way, name))} ends with {here} signals, "
-                    f"expected {targets[name]}, one per neuron of {name!r}."
+                    "from_nir",
+                    f"the path {' -> '.join((*way, name))} ends with {here} signals",
+                    f"{targets[name]}, one per neuron of {name!r}",
                 )
             yield replace(chain, target=name)
         elif type(node).__name__ not in ("Output", "Input"):
             if name in way:
                 raise NetworkError(
-                    f"from_nir: nodes {way[way.index(name) :]} form a loop without a neuron, which "
-                    "has no meaning for spikes."
+                    "from_nir",
+                    f"nodes {way[way.index(name) :]} form a loop without a neuron, which has no "
+                    "meaning for spikes",
                 )
             yield from _follow(graph, after, targets, _through(chain, name, node), (*way, name))
 
@@ -100,9 +102,9 @@ def _through(chain: Chain, name: str, node: Any) -> Chain:
     if kind in ("Linear", "Affine"):
         if kind == "Affine" and np.any(node.bias):
             raise NetworkError(
-                f"from_nir: node {name!r} is an Affine with a bias, a constant current that no "
-                "event carries. Move it into v_leak of the neurons (r times the bias), and set it "
-                "to 0."
+                "from_nir",
+                f"node {name!r} is an Affine with a bias, a constant current that no event carries",
+                remedy="Move it into v_leak of the neurons (r times the bias), and set it to 0.",
             )
         return _multiplied(chain, name, np.asarray(node.weight, dtype=np.float64))
     if kind == "Scale":
@@ -113,8 +115,9 @@ def _through(chain: Chain, name: str, node: Any) -> Chain:
     if kind == "Flatten":
         return chain
     raise NetworkError(
-        f"from_nir: node {name!r} is of type {kind}, which eventsim does not have; between "
-        f"populations it reads {', '.join(PASSING)}."
+        "from_nir",
+        f"node {name!r} is of type {kind}, which eventsim does not have; between populations it "
+        f"reads {', '.join(PASSING)}",
     )
 
 
@@ -122,16 +125,19 @@ def _multiplied(chain: Chain, name: str, matrix: Floats) -> Chain:
     here = chain.after.size
     if matrix.ndim != 2 or matrix.shape[1] != here:
         raise ShapeError(
-            f"from_nir: the weights of node {name!r} have shape {matrix.shape}, expected (targets, "
-            f"{here})."
+            "from_nir",
+            f"the weights of node {name!r} have shape {matrix.shape}",
+            f"(targets, {here})",
         )
     if chain.one_to_one:
         before, weights = chain.before + chain.after, chain.weights[:, np.newaxis] * matrix.T
         return replace(chain, weights=weights, before=before, after=np.zeros(matrix.shape[0]))
     if np.ptp(chain.after) != 0.0:
         raise NetworkError(
-            f"from_nir: delays that differ lie between two matrices, the second is node {name!r}. "
-            "A source would reach a target at several times, which one projection cannot do."
+            "from_nir",
+            f"delays that differ lie between two matrices, the second is node {name!r}",
+            remedy="A source would reach a target at several times, which one projection cannot "
+            "do.",
         )
     lag = np.full(matrix.shape[0], chain.after[0])
     return replace(chain, weights=chain.weights @ matrix.T, after=lag)
@@ -143,6 +149,6 @@ def _signals(chain: Chain, name: str, values: Any) -> Floats:
     here = chain.after.size
     if given.size not in (1, here):
         raise ShapeError(
-            f"from_nir: node {name!r} has {given.size} values, expected {here}, one per signal."
+            "from_nir", f"node {name!r} has {given.size} values", f"{here}, one per signal"
         )
     return np.broadcast_to(given.ravel(), (here,))

@@ -91,7 +91,7 @@ def from_nir(
     """
     nir = load_nir("from_nir")
     if not isinstance(graph, nir.NIRGraph):
-        raise NetworkError(f"from_nir: got {type(graph).__name__}, expected a nir.NIRGraph.")
+        raise NetworkError("from_nir", f"got {type(graph).__name__}", "a nir.NIRGraph")
     graph = simplified(nir, graph)
     reading = _reading(graph, source, dt, time_unit)
     neurons = _find_neurons(nir, graph, reading)
@@ -108,8 +108,9 @@ def from_nir(
         begin, end = neurons[chained[0].source], neurons[target]
         if net.population(begin.end.name).is_readout:
             raise NetworkError(
-                f"from_nir: {begin.end.name!r} has no threshold but feeds {end.end.name!r}. "
-                "Voltages that flow between populations are no events."
+                "from_nir",
+                f"{begin.end.name!r} has no threshold but feeds {end.end.name!r}",
+                remedy="Voltages that flow between populations are no events.",
             )
         if receptor is not None:
             end = replace(end, end=replace(end.end, receptor=receptor))
@@ -124,16 +125,18 @@ def _reading(
     metadata = graph.metadata
     if int(metadata.get("eventsim_format", FORMAT)) != FORMAT:
         raise NetworkError(
-            f"from_nir: the graph's metadata is of eventsim's format "
-            f"{int(metadata['eventsim_format'])}, this eventsim reads {FORMAT}."
+            "from_nir",
+            f"the graph's metadata is of eventsim's format {int(metadata['eventsim_format'])}, "
+            f"this eventsim reads {FORMAT}",
         )
     unit = time_unit or metadata.get("time_unit")
     if unit is None:
         largest = max((_largest_tau(node) for node in graph.nodes.values()), default=0.0)
         if largest > LARGEST_SECONDS:
             raise ParameterError(
-                f"from_nir: the graph does not say its unit of time, and a time constant is "
-                f"{largest:g}. Say which it is: time_unit='s' or time_unit='ms'."
+                "from_nir",
+                f"the graph does not say its unit of time, and a time constant is {largest:g}",
+                remedy="Say which it is: time_unit='s' or time_unit='ms'.",
             )
         unit = "s"
     ms = check_unit("from_nir", unit)
@@ -173,11 +176,13 @@ def _find_neurons(nir: Any, graph: Any, reading: _Reading) -> dict[str, _Neurons
     inputs = [name for name, found in neurons.items() if found.is_input]
     if len(inputs) != 1:
         raise NetworkError(
-            f"from_nir: the graph has {len(inputs)} inputs {inputs}, expected one. Join them into "
-            "one, whose channels are all of theirs."
+            "from_nir",
+            f"the graph has {len(inputs)} inputs {inputs}",
+            "one",
+            "Join them into one, whose channels are all of theirs.",
         )
     if len(neurons) == 1:
-        raise NetworkError("from_nir: the graph has no neurons.")
+        raise NetworkError("from_nir", "the graph has no neurons")
     return neurons
 
 
@@ -195,7 +200,7 @@ def _said_names(graph: Any, what: str) -> list[Any]:
         str(graph.metadata.get(key, "[]")), f"from_nir: {key} in the metadata", NetworkError
     )
     if not isinstance(found, list):
-        raise NetworkError(f"from_nir: {key} in the metadata is {shown(found)}, expected a list.")
+        raise NetworkError("from_nir", f"{key} in the metadata is {shown(found)}", "a list")
     return found
 
 
@@ -233,8 +238,10 @@ def _neurons(name: str, node: Any, reading: _Reading) -> _Neurons:
     }
     if raw["tau_mem"].ndim != 1:
         raise ShapeError(
-            f"from_nir: the parameters of node {name!r} have shape {raw['tau_mem'].shape}, "
-            "expected one dimension, one value per neuron. Flatten them."
+            "from_nir",
+            f"the parameters of node {name!r} have shape {raw['tau_mem'].shape}",
+            "one dimension, one value per neuron",
+            "Flatten them.",
         )
     size = raw["tau_mem"].size
     voltage = said(name, metadata, "voltage_scale", np.ones(size))

@@ -45,14 +45,17 @@ def simplified(nir: Any, graph: Any) -> Graph:
         known = [*flat.receptors, *(fed for fed, _ in flat.receptors.values())]
         if kind in ("LIF", "LI") and name not in known:
             raise NetworkError(
-                f"from_nir: node {name!r} is an {kind} without a synaptic current: a spike would "
-                "move its voltage at once. eventsim's neurons have a synaptic time constant: make "
-                f"it a Cuba{kind}, or put an LI (tau_syn, v_leak = 0) one to one before it."
+                "from_nir",
+                f"node {name!r} is an {kind} without a synaptic current: a spike would move its "
+                "voltage at once",
+                remedy=f"eventsim's neurons have a synaptic time constant: make it a Cuba{kind}, "
+                "or put an LI (tau_syn, v_leak = 0) one to one before it.",
             )
         if kind in ("IF", "I", "Threshold"):
             raise NetworkError(
-                f"from_nir: node {name!r} is of type {kind}, which has no leak or no synapse; "
-                f"eventsim's neurons are {' and '.join(NEURONS)}."
+                "from_nir",
+                f"node {name!r} is of type {kind}, which has no leak or no synapse; eventsim's "
+                f"neurons are {' and '.join(NEURONS)}",
             )
     return flat
 

@@ -84,9 +84,10 @@ def _joined(source: End, target: End, found: Sequence[Chain]) -> tuple[Floats, F
         if clash.any():
             i, j = np.argwhere(clash)[0]
             raise NetworkError(
-                f"from_nir: neuron {i} of {source.name!r} reaches neuron {j} of {target.name!r} "
-                f"on several paths, after {delays[i, j]:g} and {lags[i, j]:g}. eventsim has one "
-                "synapse with one delay for a pair of neurons."
+                "from_nir",
+                f"neuron {i} of {source.name!r} reaches neuron {j} of {target.name!r} on several "
+                f"paths, after {delays[i, j]:g} and {lags[i, j]:g}",
+                remedy="eventsim has one synapse with one delay for a pair of neurons.",
             )
         delays = np.where(weights != 0.0, delays, lags)
         weights = weights + more
