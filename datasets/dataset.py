@@ -22,6 +22,7 @@ Texts = NDArray[np.str_]
 Unit = Literal["s", "ms", "us"]
 UNITS: tuple[str, ...] = get_args(Unit)
 PER_MS: dict[str, float] = {"s": 1e-3, "ms": 1.0, "us": 1e3}  # of a unit in a ms
+UNIX = (1e12, 2.2e12)  # ms since 1970: from 2001 to 2039
 
 
 def user_folder(name: str) -> Path:
@@ -106,6 +107,23 @@ def check_unit(unit: str, where: str) -> None:
     """Raise DataError unless ``unit`` is one of ``UNITS``."""
     if unit not in UNITS:
         raise DataError(where, f"unit is {unit!r}", "'s', 'ms' or 'us'")
+
+
+def check_no_unix_clock(times: NDArray[np.float64], assumed: Unit, where: str) -> None:
+    """Raise DataError where times of which nothing says the unit may count from 1970 in another.
+
+    Whole numbers in the range of seconds are a counter where microseconds are assumed, which is
+    there within a quarter of an hour.
+    """
+    low, high = UNIX
+    units = [u for u, n in PER_MS.items() if low * n <= times.min() and times.max() < high * n]
+    is_counter = (assumed, units) == ("us", ["s"]) and bool((times == np.floor(times)).all())
+    if units and assumed not in units and not is_counter:
+        raise DataError(
+            f"{where}: nothing says the unit of its times, which may be those of a Unix clock in "
+            f"{units[0]}: the first is {times.min():.15g}. Name it: --unit {units[0]}, or s, ms or "
+            "us (in Python unit=)."
+        )
 
 
 def to_ms(times: NDArray[Any], unit: str) -> NDArray[np.float64]:

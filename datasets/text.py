@@ -23,7 +23,14 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Ints
 from eventsim.datasets.addresses import Size, channels_of, checked_size, count_merged
-from eventsim.datasets.dataset import PER_MS, Unit, check_unit, duration_after, to_ms
+from eventsim.datasets.dataset import (
+    PER_MS,
+    Unit,
+    check_no_unix_clock,
+    check_unit,
+    duration_after,
+    to_ms,
+)
 from eventsim.datasets.text_columns import Table, table_of
 from eventsim.errors import DataError
 from eventsim.events import EventStream
@@ -216,6 +223,8 @@ def made_lines(
     if len(set(lengths.values())) > 1 or not rows["time"].size:
         raise DataError(place, f"has columns of {lengths} events", "as many of each, > 0")
     _check(place, np.abs(to_ms(rows["time"], unit)), "time in ms", np.inf)
+    if not is_stated:
+        check_no_unix_clock(rows["time"], unit, str(place))
     samples = np.zeros(rows["time"].size, dtype=np.int64)
     if "sample" in rows:
         samples = _whole(place, rows["sample"], "sample", MOST_SAMPLES)

@@ -14,6 +14,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.datasets.dataset import check_no_unix_clock
 from eventsim.datasets.text_columns import are_numbers, read_names, role_of, unit_of_remarks
 from eventsim.errors import DataError, ParameterError
 from eventsim.live.packets import Packet
@@ -49,7 +50,8 @@ class TextReader:
     """Bytes of text to packets; what has no end of line yet is carried.
 
     ``stated`` is the unit that the caller names, ``otherwise`` the one where the text says none,
-    too. Raises DataError where they contradict each other, or a first line names other columns.
+    too. Raises DataError where they contradict each other, a first line names other columns, or
+    times of no unit begin as those of a Unix clock.
     """
 
     size: Size
@@ -59,6 +61,7 @@ class TextReader:
     begun: bool = False
     order: Sequence[int] = ()  # of the cells of a line: those of time, channel, or time, x, y, p
     remarks: list[str] = field(default_factory=list)
+    came: bool = False  # an event
 
     @property
     def unit(self) -> Unit:
@@ -160,6 +163,9 @@ class TextReader:
         end: float | None = None,
     ) -> Packet:
         times = np.array([row[0] for row in rows])
+        if rows and self.stated is None and not self.came:
+            check_no_unix_clock(times, self.unit, "the text")
+        self.came |= bool(rows)
         cells = [[int(cell) for cell in row[1:]] for row in rows]
         address = np.array([(c[0], *c[1:3]) if len(c) == 3 else (c[0], 0, ALONE) for c in cells])
         x, y, p = address.reshape(-1, 3).astype(np.int64).T

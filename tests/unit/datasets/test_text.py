@@ -229,6 +229,32 @@ def test_unit_is_what_the_names_say_and_nothing_else(write, content, unit):
     assert (found.unit, found.is_stated) == (unit or "ms", unit is not None)
 
 
+@pytest.mark.parametrize(
+    ("first", "assumed", "clock"),
+    [
+        ("1690000000.12", "ms", "s"),
+        ("1690000000.12", "us", "s"),
+        ("1690000000120", "ms", None),
+        ("1690000000120", "us", "ms"),
+        ("1690000000120000", "ms", "us"),
+        ("1690000000", "ms", "s"),
+        ("1690000000", "us", None),  # half an hour of a counter
+        ("-1690000000.12", "ms", None),
+        ("86400000.5", "ms", None),
+    ],
+)
+def test_clock_that_counts_from_1970_in_another_unit_than_the_assumed_one_is_refused(
+    write, first, assumed, clock
+):
+    file = write(f"t,c\n{first},2\n")
+    assert text.read(file, unit="s").is_stated
+    if clock is None:
+        assert text.read(file, otherwise=assumed).times.tolist() == [float(first)]
+    else:
+        with pytest.raises(DataError, match=f"a Unix clock in {clock}: .*Name it: --unit {clock},"):
+            text.read(file, otherwise=assumed)
+
+
 def of(last, n_events=2, n_channels=1):
     times = np.linspace(0.0, last, n_events)
     duration = np.floor(last) + 1.0

@@ -83,6 +83,8 @@ def test_first_line_of_text_names_columns_and_unit(head, stated, line, wanted, a
         (b"t_ns,channel\n1,2\n", None, "expected names of columns .* in s, ms or us"),
         (b"t,x,y,channel\n1,2,3,4\n", None, "expected names of columns in any order"),
         (b"t,gain\n1,2\n", None, "expected names of columns in any order"),
+        (b"t,channel\n1690000000.12,2\n", None, "the text: .* a Unix clock in s: .* --unit s"),
+        (b"1690000000.12,2\n", None, "the text: .* a Unix clock in s: .* --unit s"),
     ],
 )
 def test_first_line_of_text_that_names_what_cannot_be_is_an_error(text, stated, words):
