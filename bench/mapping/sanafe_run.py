@@ -111,7 +111,7 @@ def main() -> None:
     tape = es.simulate(net, stream)
     exact = sum(len(trains) for trains in tape.trains.values())
     chip = load_chip("loihi_sanafe")
-    mapping = map_network(net, tape, chip, neurons_per_core=8)
+    mapping = map_network(net, tape, chip, method="hypergraph", neurons_per_core=8)
     rows = []
     for step_ms in STEPS_MS:
         with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,5 @@
 """``eventsim map``: a mapping beside its baselines, its traffic, number formats, and files."""
 
-import importlib.util
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,7 +19,6 @@ from eventsim.cli.terminal import echo_late, present, print_table, say, say_back
 from eventsim.engine import simulate
 from eventsim.errors import DataError, NetworkError, ParameterError
 from eventsim.events import AnyDataset, EventStream, SpikeTape
-from eventsim.extras import install_hint
 from eventsim.hardware.quantise import refuse_without_format
 from eventsim.hardware.usage import limits_left_out
 from eventsim.mapping import (
@@ -47,11 +45,7 @@ class MapOptions:
     """What is asked of a mapping."""
 
     chip: str = opt.chip_option("loihi", "A chip, or a TOML file of your own.")
-    method: Literal["hypergraph", "refined", "first-fit", "population-order"] | None = opt.option(
-        None,
-        "hypergraph (extra mapping; default where it is installed; minutes "
-        "for millions of synapses), refined (needs nothing), or a baseline.",
-    )
+    method: opt.MethodOption = "refined"
     compare: bool = opt.option(
         True,
         "Also map with first-fit and population-order, for comparison.",
@@ -172,7 +166,6 @@ def map_command(
 
 def _compared(net: Network, tape: SpikeTape, target: Chip, asked: MapOptions) -> MappingComparison:
     """The mappings of all methods that are asked for, with a bar meanwhile."""
-    chosen = choose_method(asked.method)
     shown = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with bars(*shown, console=stderr(), in_pipes=False) as progress:
         bar = progress.add_task("mapping", total=1.0)
@@ -180,7 +173,7 @@ def _compared(net: Network, tape: SpikeTape, target: Chip, asked: MapOptions) ->
             net,
             tape,
             target,
-            method=chosen,
+            method=cast(Method, asked.method.replace("-", "_")),
             baselines=asked.compare,
             inputs=asked.inputs,
             seed=asked.seed,
@@ -208,16 +201,6 @@ def find_board(chip: Chip, chips: str | None, link: float | None) -> Chip:
             remedy="Add --chips, such as --chips 2x1.",
         )
     return board
-
-
-def choose_method(name: str | None) -> Method:
-    """The method of that name; without one the best that is installed."""
-    if name is not None:
-        return cast(Method, name.replace("-", "_"))
-    if importlib.util.find_spec("mtkahypar") is not None:
-        return "hypergraph"
-    say(f"Mt-KaHyPar is not installed ({install_hint('mapping')}): --method refined.")
-    return "refined"
 
 
 def find_congestion(

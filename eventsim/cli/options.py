@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -152,6 +152,14 @@ ClockOption = Annotated[
 ]
 FrameOption = Annotated[
     float, typer.Option("--frame", metavar="MS", help="Length of a frame of the dense RNN and GRU.")
+]
+MethodOption = Annotated[
+    Literal["refined", "hypergraph", "first-fit", "population-order"],
+    typer.Option(
+        "--method",
+        help="refined (needs nothing), hypergraph (with Mt-KaHyPar, extra mapping; minutes for "
+        "millions of synapses), or a baseline.",
+    ),
 ]
 NeuronsPerCoreOption = Annotated[
     int | None,

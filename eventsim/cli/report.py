@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, cast
 
 import numpy as np
 import typer
@@ -14,7 +14,7 @@ from eventsim.chips import Chip
 from eventsim.cli import options as opt
 from eventsim.cli.cost import DEFAULT_CHIPS, WeightBitsOption, find_chips, find_dense, stored_widths
 from eventsim.cli.events import find_network
-from eventsim.cli.map import choose_method, find_congestion, find_study, study_missing
+from eventsim.cli.map import find_congestion, find_study, study_missing
 from eventsim.cli.measured import MeasuredPart, find_measured
 from eventsim.cli.reading import MeasuredReading
 from eventsim.cli.regression import report_values
@@ -24,7 +24,7 @@ from eventsim.engine import simulate
 from eventsim.errors import DataError, NetworkError, ParameterError
 from eventsim.events import AnyDataset, EventStream, SpikeTape
 from eventsim.mapping import InfeasibleError, StudyRow, compare_mappings
-from eventsim.mapping.mapping import filled_less
+from eventsim.mapping.mapping import Method, filled_less
 from eventsim.network import Network
 from eventsim.report.record import (
     ChipMapping,
@@ -53,9 +53,7 @@ class ReportOptions:
         f"for all. By default {' and '.join(DEFAULT_CHIPS)}, and those of --map.",
     )
     onto: list[str] | None = opt.chip_option(None, "Map onto this chip; repeat for more.", "--map")
-    method: Literal["hypergraph", "refined", "first-fit", "population-order"] | None = opt.option(
-        None, "Method of the mapping, as in eventsim map."
-    )
+    method: opt.MethodOption = "refined"
     neurons_per_core: opt.NeuronsPerCoreOption = None
     bits: list[int] | None = opt.option(
         None,
@@ -222,12 +220,12 @@ def _words(given: _Given, labelled: AnyDataset | None) -> str:
 
 
 def _mapping(
-    net: Network, tape: SpikeTape, chip: Chip, given: str | None, seed: int
+    net: Network, tape: SpikeTape, chip: Chip, method: str, seed: int
 ) -> ChipMapping | Unmade:
-    method = choose_method(given)
-    say(f"mapping onto {chip.title}: {method.replace('_', '-')} and baselines")
+    say(f"mapping onto {chip.title}: {method} and baselines")
+    chosen = cast(Method, method.replace("-", "_"))
     try:
-        compared = compare_mappings(net, tape, chip, method=method, seed=seed)
+        compared = compare_mappings(net, tape, chip, method=chosen, seed=seed)
     except InfeasibleError as error:
         return Unmade(f"No mapping was found. {error}")
     found = find_congestion(net, tape, compared.best, window_ms=WINDOW_MS)

@@ -32,7 +32,7 @@ from eventsim.mapping.search import assignments
 from eventsim.network import Network
 from eventsim.summary import cut, short_repr
 
-Method = Literal["hypergraph", "refined", "first_fit", "population_order"]
+Method = Literal["refined", "hypergraph", "first_fit", "population_order"]
 METHODS: tuple[Method, ...] = get_args(Method)
 BASELINES: tuple[Method, ...] = ("first_fit", "population_order")
 FORMAT, VERSION = "eventsim-mapping", 1
@@ -180,7 +180,7 @@ def map_network(
     tape: SpikeTape | None,
     chip: Chip,
     *,
-    method: Method = "hypergraph",
+    method: Method = "refined",
     inputs: Inputs = "external",
     neurons_per_core: int | None = None,
     optimise_placement: bool | None = None,
@@ -199,9 +199,9 @@ def map_network(
     chip
         With limits.
     method
-        ``hypergraph``: Mt-KaHyPar and own starts, each repaired and refined, of which the one is
-        taken whose spikes pass the fewest links (extra ``mapping``). ``refined``: the same without
-        Mt-KaHyPar. ``first_fit`` and ``population_order``: baselines, defined in
+        ``refined``: several starts, each repaired and refined, of which the one is taken whose
+        spikes pass the fewest links. ``hypergraph``: Mt-KaHyPar makes further starts (extra
+        ``mapping``). ``first_fit`` and ``population_order``: baselines, defined in
         :mod:`eventsim.mapping.starts`.
     inputs
         As in :func:`axon_graph`.
@@ -250,7 +250,7 @@ def map_graph(
     graph: AxonGraph,
     chip: Chip,
     *,
-    method: Method = "hypergraph",
+    method: Method = "refined",
     inputs: Inputs = "external",
     optimise_placement: bool | None = None,
     seed: int = 0,

@@ -1,11 +1,12 @@
 import json
+import sys
 
 import numpy as np
 import pytest
 
 import eventsim as es
 from eventsim.chips import load_chip
-from eventsim.mapping import METHODS, check_mapping, load_cores
+from eventsim.mapping import check_mapping, load_cores
 from eventsim.train import save_network
 from tests.unit.cli.conftest import call, done, refused, told
 from tests.unit.mapping.helpers import random_net, random_stream
@@ -79,12 +80,14 @@ def test_the_search_ends_after_the_time_that_it_has(files):
     )
 
 
-def test_without_the_extra_the_own_partitioner_runs_and_says_so(files, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+def test_the_method_is_the_same_on_every_machine(files, monkeypatch):
+    """Whether or not Mt-KaHyPar is installed; it is asked for by name."""
+    monkeypatch.setitem(sys.modules, "mtkahypar", None)
     net, events, _ = files
-    outcome = done("map", net, events, "--json")
-    assert outcome.json["mappings"][0]["method"] in METHODS
-    assert "eventsim-snn[mapping]" in outcome.err
+    without = told("map", net, events)
+    monkeypatch.delitem(sys.modules, "mtkahypar")
+    assert without["mappings"][0]["method"] == "refined"
+    assert told("map", net, events) == without
 
 
 def test_an_impossible_mapping_says_which_limit(files, tiny_chip):

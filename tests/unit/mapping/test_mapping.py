@@ -470,7 +470,7 @@ def test_a_technology_an_unknown_method_and_bad_numbers_are_refused(net, tape, c
     technology = next(c for c in map(load_chip, chip_names()) if c.kind == "technology")
     with pytest.raises(MappingError, match="without cores"):
         map_network(net, tape, technology)
-    with pytest.raises(MappingError, match="expected one of hypergraph"):
+    with pytest.raises(MappingError, match="expected one of refined"):
         map_network(net, tape, chip, method="magic")
     with pytest.raises(MappingError, match="neurons_per_core is 0"):
         map_network(net, tape, chip, neurons_per_core=0)
