@@ -73,8 +73,8 @@ class Executing:
     download: DownloadOption = False
     executor: str = option(
         LOCAL,
-        "Where runs are executed: local (processes of this machine), dask://HOST:PORT, slurm "
-        "(with parameters slurm?timeout_min=240&mem_gb=4), or mpi. Extras: dask, slurm, mpi.",
+        "Where runs are executed: local (processes of this machine), dask://HOST:PORT, or slurm "
+        "(with parameters slurm?timeout_min=240&mem_gb=4). Extras: dask, slurm.",
         metavar="WHERE",
     )
     jobs: int | None = option(

@@ -9,7 +9,6 @@ name                                  executor
                                       are parameters of ``submitit.AutoExecutor``, such as
                                       ``timeout_min``, ``mem_gb``, ``slurm_partition``;
                                       ``cluster=local`` tries it out without Slurm
-``mpi``                               the processes of ``mpiexec``, by mpi4py.futures
 ====================================  ========================================================
 
 The packages are extras. Each executor is closed when the context of :func:`open_executor` ends.
@@ -17,7 +16,6 @@ The packages are extras. Each executor is closed when the context of :func:`open
 
 import json
 import logging
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from concurrent.futures import wait as wait_for
@@ -32,7 +30,7 @@ from eventsim.errors import BackendError, ParameterError
 from eventsim.extras import Extra, install_hint
 
 LOCAL, JOBS = "local", ".slurm"
-NAMES = "local, dask://HOST:PORT, slurm, slurm?KEY=VALUE&..., or mpi"
+NAMES = "local, dask://HOST:PORT, slurm, or slurm?KEY=VALUE&..."
 CONNECT_SECONDS = 20
 SLURM_POLL_SECONDS = 1.0
 # Of a job of Slurm, unless the name says another; how often it may reach it and go on.
@@ -48,7 +46,7 @@ def open_executor(
     Parameters
     ----------
     name
-        ``local``, ``dask://HOST:PORT``, ``slurm`` or ``mpi``: see
+        ``local``, ``dask://HOST:PORT`` or ``slurm``: see
         :mod:`eventsim.experiment.executors`.
     root
         Folder of the experiment or search. Jobs of Slurm are described, and write their logs, in
@@ -76,9 +74,6 @@ def open_executor(
             yield executor
     elif found.path == "slurm" and not found.scheme:
         with _slurm(found, root / JOBS, threads or 1) as executor:
-            yield executor
-    elif name == "mpi":
-        with _mpi() as executor:
             yield executor
     else:
         raise ParameterError(f"executor is {name!r}, expected {NAMES}.")
@@ -115,24 +110,6 @@ def _dask(address: str) -> Iterator[Executor]:
         executor = client.get_executor(pure=False)
         yield executor
         executor.shutdown()
-
-
-@contextmanager
-def _mpi() -> Iterator[Executor]:
-    # Without this runner mpi4py.futures would start processes of its own, which few sites allow,
-    # or every process would run the whole command.
-    if "mpi4py.futures" not in sys.orig_argv:
-        raise ParameterError(
-            "executor is 'mpi', and mpi4py.futures does not run this command. Start it by: mpiexec "
-            "-n 3 python -m mpi4py.futures -m eventsim experiment ... --executor mpi (one process "
-            "looks after the others)."
-        )
-    try:
-        from mpi4py.futures import MPIPoolExecutor
-    except (ImportError, RuntimeError) as error:
-        raise _absent("mpi", "mpi", error) from error
-    with MPIPoolExecutor(main=False) as executor:
-        yield executor
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""eventsim experiment on dask, submitit and MPI: the table of one process, whatever is killed."""
+"""eventsim experiment on dask and submitit: the table of one process, whatever is killed."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import pytest
 
 from eventsim.experiment.workers import LOCK
 from tests.support.fresh import until
-from tests.support.processes import ROOT, environment_of_mpi, find_mpiexec, why_no_mpi
+from tests.support.processes import ROOT, environment_of_mpi
 from tests.unit.cli.conftest import call, places  # noqa: F401
 from tests.unit.experiment.conftest import Files
 
@@ -70,27 +70,20 @@ def dask(tmp_path_factory):
 AGAIN = pytest.mark.nightly("13 s; tests/unit/experiment/test_executors.py has jobs of submitit")
 
 
-@pytest.fixture(params=["dask", pytest.param("slurm", marks=AGAIN), "mpi"])
+@pytest.fixture(params=["dask", pytest.param("slurm", marks=AGAIN)])
 def executor(request):
     if request.param == "dask":
         return request.getfixturevalue("dask")
-    if request.param == "slurm":
-        pytest.importorskip("submitit", reason="needs the extra slurm")
-        return "slurm?cluster=local"
-    if (reason := why_no_mpi()) is not None:
-        pytest.skip(reason)
-    return "mpi"
+    pytest.importorskip("submitit", reason="needs the extra slurm")
+    return "slurm?cluster=local"
 
 
 def experiment(executor, *words, **options):
     """The command in a process of its own; one thread each, as they share few cores."""
-    start = [sys.executable]
-    if executor == "mpi":
-        start = [find_mpiexec(), "-n", 3, sys.executable, "-m", "mpi4py.futures"]
     # A shell that starts the tests in the background has interrupts ignored.
     default = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
     return background(
-        *start, "-m", "eventsim", "experiment", *words, "--executor", executor,
+        sys.executable, "-m", "eventsim", "experiment", *words, "--executor", executor,
         env=environment_of_mpi(), stdout=subprocess.PIPE, **default, **options,
     )  # fmt: skip
 
@@ -150,19 +143,16 @@ def test_runs_give_the_same_table_wherever_they_are_executed(files, executor, al
 
 
 @pytest.mark.nightly("20 s each; the command is killed below, processes in tests/unit/experiment")
-@pytest.mark.parametrize("executor", ["mpi", "dask"], indirect=True)
-def test_killed_worker_loses_nothing(files, executor, alone, tmp_path):
+def test_killed_worker_loses_nothing(files, dask, alone, tmp_path):
     words, out = (files.recipe, "--seeds", 1, "--epochs", 16), tmp_path / "out"
     history = out / "skip" / "seed-0" / "metrics.jsonl"
-    with experiment(executor, *words, "--out", out, "--json") as process:
+    with experiment(dask, *words, "--out", out, "--json") as process:
         until(history.exists, PATIENCE)
         before = history.read_text()
         os.kill(worker_of(history.parent), signal.SIGKILL)
         process.communicate(timeout=PATIENCE)
-    assert not (history.parent / "result.json").exists() or executor.startswith("dask")
-    # dask gives the run to another worker. With MPI the same command takes it up.
-    assert (process.returncode == 0) == executor.startswith("dask")
-    found = finished(executor, *words, out=out)
+    assert process.returncode == 0  # dask gave the run to another worker
+    found = finished(dask, *words, out=out)
     assert history.read_text().startswith(before)  # its seconds, too: no epoch was learned again
     assert rows(found) == alone(*words)
 

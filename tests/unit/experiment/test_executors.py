@@ -70,10 +70,10 @@ def test_local_has_no_executor(tmp_path):
 @pytest.mark.parametrize(
     "name",
     ["", "ray", "dask", "dask://", "dask://host:1/path", "dask://host:1?a=1", "tcp://host:1",
-     "slurm://a", "mpi?a=1"],
+     "slurm://a", "mpi"],
 )  # fmt: skip
 def test_unknown_executor_is_refused_with_those_that_there_are(name, tmp_path):
-    told = f"executor is '{name.replace('?', '.')}', expected local, dask://HOST:PORT, slurm,"
+    told = f"executor is '{name.replace('?', '.')}', expected local, dask://HOST:PORT, or slurm"
     refused(name, tmp_path, told)
 
 
@@ -82,18 +82,12 @@ def test_unknown_executor_is_refused_with_those_that_there_are(name, tmp_path):
     [
         ("dask://localhost:1", "distributed", "dask"),
         ("slurm", "submitit", "slurm"),
-        ("mpi", "mpi4py.futures", "mpi"),
     ],
 )
 def test_missing_package_is_named_with_its_extra(name, package, extra, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
-    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "mpi4py.futures", "-m", "eventsim"])
     told = rf"needs a package: pip install 'eventsim-snn\[{extra}\]' \(import failed: "
     refused(name, tmp_path, told, BackendError)
-
-
-def test_mpi_without_its_runner_says_how_to_start(tmp_path):
-    refused("mpi", tmp_path, "mpiexec -n 3 python -m mpi4py.futures -m eventsim experiment")
 
 
 def test_scheduler_that_does_not_answer_is_named(tmp_path, monkeypatch):
