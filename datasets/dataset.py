@@ -120,9 +120,10 @@ def check_no_unix_clock(times: NDArray[np.float64], assumed: Unit, where: str) -
     is_counter = (assumed, units) == ("us", ["s"]) and bool((times == np.floor(times)).all())
     if units and assumed not in units and not is_counter:
         raise DataError(
-            f"{where}: nothing says the unit of its times, which may be those of a Unix clock in "
-            f"{units[0]}: the first is {times.min():.15g}. Name it: --unit {units[0]}, or s, ms or "
-            "us (in Python unit=)."
+            where,
+            "nothing says the unit of its times, which may be those of a Unix clock in "
+            f"{units[0]}: the first is {times.min():.15g}",
+            remedy=f"Name it: --unit {units[0]}, or s, ms or us (in Python unit=).",
         )
 
 

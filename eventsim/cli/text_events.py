@@ -6,6 +6,7 @@ the last ones may be silent in a recording.
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ T = TypeVar("T")
 NOTE = "unit"
 GUESSES = "guesses"  # JSON, a list of texts
 COLUMNS = "columns"  # as they were typed: t,x,y,p
+_GUESSED = re.compile(r"times( of [0-9,]+ files)? read as ")  # as :func:`_assumed` says it
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,7 @@ def notes_of(data: DataSettings | None) -> Mapping[str, str]:
 
 
 def assumed_by(data: DataSettings | None, notes: Mapping[str, str]) -> Assumed:
-    """The unit of the text that the recordings of a run were made of; ms if that is not known.
+    """The unit that the text of a run's recordings stated; ms if that is not known, or a guess.
 
     ``notes`` are those of :func:`notes_of`.
     """
@@ -199,6 +201,8 @@ def assumed_by(data: DataSettings | None, notes: Mapping[str, str]) -> Assumed:
     if data is None or unit not in UNITS:
         return PLAIN
     name = Path(data.file or "").name
+    if any(map(_GUESSED.match, guesses_of_notes(notes, name))):  # no evidence for the next guess
+        return PLAIN
     return Assumed(unit, f"the header names no unit, and {name} was made of times in {unit}")
 
 

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.cli.text_events import PLAIN, assumed_by
 from eventsim.events import Dataset, EventStream, StoredStream
+from eventsim.runs.data import DataSettings
+from eventsim.runs.recordings import OWN
 from tests.unit.cli.conftest import TINY, call, done, flat, refused, told
 
 SECONDS = [0.1, 0.25, 0.9]
@@ -121,6 +124,18 @@ def test_run_remembers_the_unit_of_the_text_that_it_was_trained_on(tmp_path, tab
     (tmp_path / "mine.h5").unlink()
     write(tmp_path / "new.csv", SECONDS)
     done("simulate", "run", "new.csv").says("read as ms: the header")
+
+
+@pytest.mark.parametrize("files", [1, 12])
+def test_unit_that_was_a_guess_is_no_evidence_for_the_next_one(tmp_path, files):
+    (tmp_path / "a").mkdir()
+    for k in range(files):
+        rows = np.array([(500_000.0 + k, 0), (900_000.0, 1)], [("t", float), ("x", int)])
+        np.save(tmp_path / "a" / f"{k}.npy", rows)
+    done("data", "import", tmp_path, "--out", "mine.h5").says("read as us: nothing names a unit")
+    notes = StoredStream.open("mine.h5").notes
+    assert notes["unit"] == "us"
+    assert assumed_by(DataSettings(name=OWN, file="mine.h5"), notes) is PLAIN
 
 
 def test_silent_last_channels_are_filled_up_and_more_are_refused(tmp_path, net):
