@@ -9,6 +9,7 @@ import pytest
 from tests.border.prose import ROOT
 
 FOLDERS = ("eventsim", "datasets", "bench", "docs")
+CODE = {".py", ".cu", ".cuh", ".hpp", ".cpp", ".c", ""}
 KINDS = {".py", ".cu", ".cuh", ".hpp", ".cpp", ".md"}
 # Beginning with a folder of the checkout, of eventsim, of its engine, or of its kernels.
 FILE = re.compile(
@@ -46,6 +47,36 @@ def test_modules_that_a_text_refers_to_are_there(folder):
         for a, b in MODULE.findall(text)
     }
     assert [one for one in sorted(named) if find_spec(one[1]) is None] == []
+
+
+# Between backticks: a file, an option, a name with _, or a class with two capitals.
+NAME = re.compile(
+    r"(?<!})`[\w./]*?(\w+\.[a-z]{1,4}|--[a-z-]+|\w*_\w+|[A-Z]\w*[a-z][A-Z]\w*)[`(:= ]"
+)
+DEFINED = re.compile(
+    r"\b(?:def|class|void|double|R) +(\w+)|^ *(\w+) *[:=]|[\"/]([\w.-]+)\b|(--[a-z-]+)|(\w+)=", re.M
+)
+ELSEWHERE = {"__restrict__", "--dist", "--fmad", "default_rng", "t_us", "NAME.py"}
+ELSEWHERE |= {"test_merge_of_simultaneous_events_orders_by_target"}  # as an example
+PAGES = {
+    "docs/contributing": ("eventsim", "datasets", "tests", "bench", ".github"),
+    "docs/contributing/extending.md": ("eventsim", "datasets", "tests/support"),
+    "docs/contributing/style.md": ("eventsim", "datasets", "tests/border"),
+    "docs/explanation/decisions.md": ("eventsim", "datasets"),
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_files_functions_options_and_classes_that_guides_name_are_there(page):
+    pages = sorted((ROOT / page).glob("*.md")) or [ROOT / page]
+    named = {name for one in pages for name in NAME.findall(one.read_text(encoding="utf-8"))}
+    files = [path for place in PAGES[page] for path in (ROOT / place).rglob("*.*")]
+    known = {path.name for path in [*ROOT.iterdir(), *files]} | ELSEWHERE
+    for path in [*ROOT.glob("Makefile"), *files]:
+        if path.suffix in CODE:
+            known.update(*DEFINED.findall(path.read_text(encoding="utf-8")))
+    assert named
+    assert named - known == set()
 
 
 ROOMS = (
