@@ -30,7 +30,7 @@ from eventsim.errors import BackendError, ParameterError
 from eventsim.extras import Extra, install_hint
 
 LOCAL, JOBS = "local", ".slurm"
-NAMES = "local, dask://HOST:PORT, slurm, or slurm?KEY=VALUE&..."
+NAMES = "local, dask://HOST:PORT, slurm or slurm?KEY=VALUE&..."
 CONNECT_SECONDS = 20
 SLURM_POLL_SECONDS = 1.0
 # Of a job of Slurm, unless the name says another; how often it may reach it and go on.
