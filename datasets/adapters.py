@@ -182,15 +182,6 @@ class AdaptedSet:
 
     def dataset(self, index: Iterable[int] | None = None) -> Dataset:
         """Selected samples, or all, in memory; a warning is logged where addresses are merged."""
-        found, merged = self.dataset_and_merged(index)
-        for words in merged:
-            _LOGGER.warning("%s: %s", self.name, words)
-        return found
-
-    def dataset_and_merged(
-        self, index: Iterable[int] | None = None
-    ) -> tuple[Dataset, tuple[str, ...]]:
-        """As :meth:`dataset`, without a warning: which addresses share channels, in words."""
         wanted = range(len(self)) if index is None else [int(k) for k in index]
         arrays, labels = [], []
         for k in wanted:
@@ -209,9 +200,10 @@ class AdaptedSet:
             licence="see its library",
             samples=str(len(self)),
         )
-        stream = self._stream(arrays)
+        for words in _merged(arrays, self.size):
+            _LOGGER.warning("%s: %s", self.name, words)
         keys = np.full(len(labels), "", dtype=np.str_)
-        return Dataset(stream, numbers, names, info, keys), _merged(arrays, self.size)
+        return Dataset(self._stream(arrays), numbers, names, info, keys)
 
     def _sample(self, index: int) -> tuple[Any, Any]:
         found = self.samples[index]

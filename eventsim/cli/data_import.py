@@ -146,8 +146,6 @@ def data_import(
     eventsim data import --labels labels.csv --skip-damaged --out mine.h5
 
     eventsim data import folder --columns t_us,channel,- --begin first-event --out mine.h5
-
-    eventsim data import NMNIST --format tonic --file data --split test --out nmnist.h5
     """
     reading = replace(reading, split=split, whole=split is None)
     found = _imported_from(places or [], reading, table=table, out=out, skip=skip_damaged)

@@ -45,13 +45,9 @@ class Helped(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As Typer's; of options that are gone it says what to type now."""
-        told = told_of_gone(args)
-        try:
-            return super().parse_args(ctx, args)
-        except Exception as error:
-            if told is None:
-                raise
-            raise ParameterError(told) from error
+        if (told := told_of_gone(args)) is not None:
+            raise ParameterError(told)
+        return super().parse_args(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Print the help, in the colours of the terminal."""

@@ -1,6 +1,5 @@
 """How each format of events is read, with what the options of the commands say of it."""
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,10 +12,9 @@ from eventsim.arrays import Floats
 from eventsim.cli import text_events
 from eventsim.cli.options import read_pairs
 from eventsim.cli.reading import Reading
-from eventsim.datasets import adapters, aer, audio_events, camera_files, nir_events, nmnist, text
+from eventsim.datasets import aer, audio_events, camera_files, nir_events, nmnist, text
 from eventsim.datasets.aer_sensors import SENSORS, find_sensor
 from eventsim.datasets.audio_events import AudioEncoding
-from eventsim.datasets.dataset import check_split
 from eventsim.datasets.formats import misnamed
 from eventsim.entries import parse_json
 from eventsim.errors import DataError, StorageError
@@ -24,7 +22,6 @@ from eventsim.events import AnyDataset, Dataset, EventStream, StoredStream
 from eventsim.events.begin import Begin, TimeZero, edges, put, zeros
 from eventsim.events.labelled import BEGINS, Texts, parts_of, spread
 from eventsim.events.targets import TARGETS
-from eventsim.extras import install_hint
 from eventsim.runs.data import DataSettings
 from eventsim.runs.likeness import SENSOR
 
@@ -154,11 +151,11 @@ class Events:
 
 _FILES = ("stored", "ntidigits", "shd", "nir", "npz", "aedat", "nas", "audio", "csv", "arrays")
 TEXTS = ("csv", "arrays")  # whose columns say what they are, and not where times begin
-_DIVIDED = ("set", "ntidigits", "tonic")  # a file of eventsim's own may be
+_DIVIDED = ("set", "ntidigits")  # a file of eventsim's own may be
 # Options that say something of some formats only.
 _ONLY = {
-    "file": ("set", "tonic"),
-    "download": ("set", "tonic"),
+    "file": ("set",),
+    "download": ("set",),
     "sensor": ("aedat", "nas"),
     "address_bytes": ("aedat", "nas"),
     "tick_us": ("aedat", "nas"),
@@ -170,7 +167,7 @@ _ONLY = {
     "columns": TEXTS,
     "sensor_size": TEXTS,
     "encoder": ("audio",),
-    "begin": (*_FILES, "tonic"),
+    "begin": _FILES,
 }
 
 
@@ -414,49 +411,6 @@ def _read_nir(place: str, reading: Reading) -> Events:
     return replace(found, told=(f"nodes not read: {', '.join(others)}",) if others else ())
 
 
-def _read_tonic(place: str, reading: Reading) -> Events:
-    theirs = _tonic_set(place, reading)
-    found, told = adapters.AdaptedSet(theirs).dataset_and_merged()
-    single = "single_digits" in inspect.signature(type(theirs).__init__).parameters
-    if single:
-        told = ("single digits of tonic's set; its strings of digits are left out", *told)
-    return Events(place, found.stream, found, states_duration=False, told=told)
-
-
-def _tonic_set(name: str, reading: Reading) -> Any:
-    """A data set of tonic; it fetches nothing unless it was told to."""
-    try:
-        from tonic import datasets as theirs
-    except ImportError as error:
-        raise DataError(
-            "--format tonic needs the package tonic", f"{install_hint('tonic')} ({error})"
-        ) from error
-    found = getattr(theirs, name, None)
-    if not inspect.isclass(found):
-        raise DataError(f"tonic has no data set {name!r}. It has {', '.join(theirs.__all__)}.")
-    if reading.file is None:
-        raise DataError("--format tonic", "name the folder of tonic's data sets with --file")
-
-    def refuse(self: Any) -> None:
-        raise DataError(
-            name,
-            f"is not in {self.location_on_system}",
-            remedy="Put it there, or let tonic fetch it with --download.",
-        )
-
-    kind = found if reading.download else type(found.__name__, (found,), {"download": refuse})
-    takes = inspect.signature(found.__init__).parameters
-    options: dict[str, Any] = {}
-    if "train" in takes:
-        check_split(name, reading.part)
-        options["train"] = reading.part == "train"
-    elif "split" in takes:
-        options["split"] = reading.part
-    if "single_digits" in takes:
-        options["single_digits"] = True
-    return kind(save_to=str(reading.file), **options)
-
-
 READERS: dict[str, Callable[[str, Reading], Events]] = {
     "set": _read_set,
     "stored": _read_stored,
@@ -469,5 +423,4 @@ READERS: dict[str, Callable[[str, Reading], Events]] = {
     "csv": _read_csv,
     "arrays": _read_arrays,
     "audio": _read_audio,
-    "tonic": _read_tonic,
 }

@@ -26,8 +26,7 @@ class Reading:
     form: str = option(
         "auto",
         "Format: auto (recognised by the content), set, stored, ntidigits, shd, nir, aedat, "
-        "nas, csv, arrays, npz, audio, or tonic (PLACE is the name of a data set of tonic, "
-        "--file its folder).",
+        "nas, csv, arrays, npz, or audio.",
         "--format",
     )
     file: FileOption = None

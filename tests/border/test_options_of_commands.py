@@ -30,7 +30,7 @@ ALL_RECORDINGS = ("data import", "data plot", "predict")
 # Each command says for itself what they mean for it.
 OF_THEIR_COMMAND = {
     "--begin", "--bits", "--chip", "--condition", "--divide", "--dt", "--encoder", "--epochs",
-    "--every", "--format", "--jobs", "--margin", "--method", "--out", "--patience", "--precision",
+    "--every", "--format", "--jobs", "--margin", "--out", "--patience", "--precision",
     "--seed", "--smoke", "--split", "--step", "--targets", "--test-fraction", "--threads",
     "--time-unit", "--validate",
 }  # fmt: skip

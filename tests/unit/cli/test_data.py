@@ -127,13 +127,6 @@ def test_import_of_a_set_keeps_labels_in_h5(digits, tmp_path):
     assert json.loads(stored.notes["class_names"])[1] == "one"
 
 
-def test_import_from_tonic_takes_the_folder_and_fetches_nothing(tmp_path):
-    pytest.importorskip("tonic")
-    options = ("--format", "tonic", "--file", tmp_path, "--out", "t.npz")
-    refused("data", "import", "NTIDIGITS18", *options).says("let tonic fetch it with --download")
-    refused("data", "import", "N", *options).says("tonic has no data set 'N'")
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -151,7 +144,7 @@ def test_import_from_tonic_takes_the_folder_and_fetches_nothing(tmp_path):
         (("import", "table.csv", "--out", "a.txt"), "expected a name that ends with .npz or .h5"),
         (("import", "sweep.aedat", "--tick-us", "1", "--out", "a.npz"), "change a sensor. Name it"),
         (("import", "sweep.aedat", "--where", "ear", "--out", "a.npz"), "expected FIELD=VALUE"),
-        (("import", "x", "--format", "tonic", "--out", "a.npz"), "tonic"),
+        (("import", "x", "--format", "tonic", "--out", "a.npz"), "AdaptedSet"),
         (
             ("plot", "table.csv", "--sample", "2"),
             "--sample is 2, but table has 2 recordings: 0 .. 1",

@@ -73,8 +73,8 @@ def test_local_has_no_executor(tmp_path):
      "slurm://a", "mpi"],
 )  # fmt: skip
 def test_unknown_executor_is_refused_with_those_that_there_are(name, tmp_path):
-    told = f"executor is '{name.replace('?', '.')}', expected local, dask://HOST:PORT, slurm or slurm"
-    refused(name, tmp_path, told)
+    there_are = "expected local, dask://HOST:PORT, slurm or slurm"
+    refused(name, tmp_path, f"executor is '{name.replace('?', '.')}', {there_are}")
 
 
 @pytest.mark.parametrize(
