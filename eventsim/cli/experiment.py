@@ -12,7 +12,7 @@ from eventsim.cli import experiment_runs, terminal
 from eventsim.cli.experiment_progress import TrialBars, display, shown
 from eventsim.cli.fields import Table, fields_of
 from eventsim.cli.help import App
-from eventsim.cli.options import FiguresOption, JsonOption, forms_of, log_of, option
+from eventsim.cli.options import FiguresOption, JsonOption, forms_of, option
 from eventsim.entries import flat
 from eventsim.events.storage import write_atomically, write_json
 from eventsim.experiment import (
@@ -44,7 +44,6 @@ from eventsim.experiment.table import (
 from eventsim.runs.networks import NetworkSettings
 from eventsim.runs.settings import Shape
 from eventsim.train import TrainConfig
-from eventsim.train.log import opened
 
 MARKDOWN, TABLE, FIGURE = "table.md", "table.json", "figure.png"
 BEST_TRIALS = 10
@@ -240,7 +239,7 @@ def experiment_search(
     data: experiment_runs.TaskOption = None,
     *,
     asked: SearchOptions,
-    how: Annotated[experiment_runs.Executing, "download", "executor", "threads", "log"],
+    how: Annotated[experiment_runs.Executing, "download", "executor", "threads"],
     as_json: JsonOption = False,
     selected: Annotated[Table, fields_of(Selection, *OF_A_SEARCH, panel="Options")],
 ) -> None:
@@ -267,10 +266,9 @@ def experiment_search(
             open_executor(how.executor, folder, threads=how.threads) as pool,
             locked(folder),
             display() as progress,
-            opened(log_of(how.log, folder, "search.log")) as log,
         ):
             found = search(
-                recipe, task, selection, folder, TrialBars(progress, log),
+                recipe, task, selection, folder, TrialBars(progress),
                 trials=asked.trials, capacity=Capacity(asked.jobs, how.threads, pool),
             )  # fmt: skip
     except KeyboardInterrupt:

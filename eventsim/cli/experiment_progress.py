@@ -18,46 +18,30 @@ from eventsim.experiment.search import TrialLine
 from eventsim.progress import bars
 from eventsim.runs.settings import RunSettings
 from eventsim.train.checkpoint import Metrics
-from eventsim.train.log import Log, TimeLeft, told
 
 
 class RunBars:
-    """An observer of runs: one bar for all, one for each that runs now, a line at its end.
+    """An observer of runs: one bar for all, one for each that runs now, a line at its end."""
 
-    A log gets plain lines.
-    """
-
-    def __init__(self, progress: Progress, n_runs: int, log: Log | None = None):
-        self._progress, self._log = progress, log
+    def __init__(self, progress: Progress, n_runs: int):
+        self._progress = progress
         self._all = progress.add_task("all runs", total=n_runs, unit="runs")
         self._bars: dict[str, TaskID] = {}
         self._latest: dict[str, Metrics] = {}
-        self._ended, self._n_runs, self._left = 0, n_runs, TimeLeft()
-        self._left(0, n_runs)
 
     def started(self, spec: RunSettings) -> None:
         """Show a bar."""
-        if self._log is not None:
-            self._log.line(f"{spec.label}  begins")
         bar = self._progress.add_task(spec.label, total=spec.train.epochs, unit="epochs")
         self._bars[spec.label] = bar
 
     def advanced(self, spec: RunSettings, metrics: Metrics) -> None:
         """Move the bar to where the run is."""
-        if self._log is not None:
-            epoch = f"epoch {metrics['epoch']}/{spec.train.epochs}"
-            self._log.maybe(lambda: f"{spec.label}  {epoch}  {told(metrics)}")
         self._latest[spec.label] = metrics
         self._progress.update(self._bars[spec.label], completed=metrics["epoch"])
 
     def ended(self, spec: RunSettings, how: Ended) -> None:
         """Put a line in its place."""
-        self._ended += 1
         why = f" ({how.text})" if how.text else ""
-        if self._log is not None:
-            left = self._left(self._ended, self._n_runs)
-            run = f"run {self._ended}/{self._n_runs}{left}"
-            self._log.line(f"{spec.label}  {how.kind}{why}  {run}")
         self._progress.remove_task(self._bars.pop(spec.label))
         done, text = how.kind == "done", f"{spec.label}: {how.kind}"
         self._progress.advance(self._all, done)
@@ -70,37 +54,23 @@ class RunBars:
 
 
 class TrialBars:
-    """An observer of a search: a bar for each trial that is on its way, a line at its end.
+    """An observer of a search: a bar for each trial that is on its way, a line at its end."""
 
-    A log gets plain lines.
-    """
-
-    def __init__(self, progress: Progress, log: Log | None = None):
-        self._progress, self._log = progress, log
+    def __init__(self, progress: Progress):
+        self._progress = progress
         self._bars: dict[int, TaskID] = {}
-        self._trained: dict[int, list[int]] = {}
 
     def trial_started(self, number: int, values: Mapping[str, Any], epochs: int) -> None:
         """Show a bar."""
-        self._trained[number] = [0, epochs]
-        if self._log is not None:
-            self._log.line(f"trial {number}  begins ({_values(values)})")
         bar = self._progress.add_task(f"trial {number}", total=epochs, unit="epochs")
         self._bars[number] = bar
 
     def advanced(self, number: int, metrics: Metrics) -> None:
         """Move the bar to where the run is."""
-        trained = self._trained[number]
-        trained[0] += 1
-        epoch = f"epoch {trained[0]}/{trained[1]}"
-        if self._log is not None:
-            self._log.maybe(lambda: f"trial {number}  {epoch}  {told(metrics)}")
         self._progress.advance(self._bars[number])
 
     def trial_ended(self, line: TrialLine) -> None:
         """Put a line in its place."""
-        if self._log is not None:
-            self._log.line(f"trial {line.number}  {_ending(line)}")
         if line.number in self._bars:
             self._progress.remove_task(self._bars.pop(line.number))
         _print(self._progress, f"trial {line.number}: {_ending(line)}")

@@ -12,7 +12,7 @@ import typer
 from eventsim.cli import completion
 from eventsim.cli.events import find_settings
 from eventsim.cli.experiment_progress import RunBars, display
-from eventsim.cli.options import DownloadOption, LogOption, log_of, option
+from eventsim.cli.options import DownloadOption, option
 from eventsim.cli.regression import base_for_values, has_targets
 from eventsim.cli.terminal import CHECK_FAILED, INTERRUPTED, say, say_backend
 from eventsim.datasets import DATASETS
@@ -39,7 +39,6 @@ from eventsim.experiment.executors import LOCAL
 from eventsim.experiment.recipe import Smoke
 from eventsim.runs.settings import Shape
 from eventsim.train import TrainConfig
-from eventsim.train.log import opened
 
 RecipeArgument = Annotated[
     str,
@@ -88,7 +87,6 @@ class Executing:
         "Threads of each process; by default an equal share of the cores, with another executor 1.",
         min=1,
     )
-    log: LogOption = None
 
     def __post_init__(self) -> None:
         if self.executor != LOCAL and self.jobs is not None:
@@ -150,8 +148,7 @@ def run_recipe(
         plan = resolve(recipe, task, selection, Shape.of(opened))
         jobs = 1 if how.jobs is None else how.jobs
         with locked(root):
-            log = log_of(how.log, root, "experiment.log")
-            return plan, _run_missing(plan, root, Capacity(jobs, how.threads, pool), log)
+            return plan, _run_missing(plan, root, Capacity(jobs, how.threads, pool))
 
 
 def failures(ended: Mapping[str, Ended]) -> dict[str, str]:
@@ -168,9 +165,7 @@ def exit_if(failed: Mapping[str, str]) -> None:
         raise typer.Exit(CHECK_FAILED)
 
 
-def _run_missing(
-    plan: Experiment, root: Path, capacity: Capacity, log_file: Path | None
-) -> dict[str, Ended]:
+def _run_missing(plan: Experiment, root: Path, capacity: Capacity) -> dict[str, Ended]:
     """How each run ended that was missing."""
     specs = plan.specs()
     todo = missing(specs, root)
@@ -185,8 +180,8 @@ def _run_missing(
     if any(spec.grid is None for spec in todo):
         say_backend(plan.variants[0].train.backend)
     try:
-        with display() as progress, opened(log_file) as log:
-            return run_all(todo, root, RunBars(progress, len(todo), log), **vars(capacity))
+        with display() as progress:
+            return run_all(todo, root, RunBars(progress, len(todo)), **vars(capacity))
     except KeyboardInterrupt:
         say(
             "Stopped. What was learned is kept; type the same command to go on, or see what is "

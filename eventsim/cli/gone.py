@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 GONE: Mapping[str, str] = {
     "--baseline": "bench/suite/frontier.py of a checkout trains dense networks; eventsim cost "
     "prints the operations of a GRU and an RNN",
+    "--log": "standard error has a line for every epoch (2> FILE), metrics.jsonl its numbers",
     "--executor mpi": "--executor dask://HOST:PORT or slurm; MPI stays for one training",
     "--format tonic": "in Python datasets.adapters.AdaptedSet(SET).dataset().save('set.h5')",
 }

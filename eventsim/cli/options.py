@@ -83,16 +83,6 @@ RoundTimesOption = Annotated[
 DownloadOption = Annotated[
     bool, typer.Option("--download", help="Fetch the data set if it is missing and can be fetched.")
 ]
-LogOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--log",
-        metavar="FILE",
-        help="Add plain lines of progress to this file: time, epoch, loss, accuracy, time "
-        "left. If standard error is no terminal, they go to a file in the folder of the "
-        "run.",
-    ),
-]
 JsonOption = Annotated[
     bool,
     typer.Option(
@@ -224,13 +214,6 @@ def read_pairs(option: str, texts: Sequence[str]) -> dict[str, Any]:
 def option_name(name: str) -> str:
     """A setting as it is typed."""
     return "--" + name.replace("_", "-")
-
-
-def log_of(asked: Path | None, folder: Path, name: str) -> Path | None:
-    """The file of the log: that which was asked for, one in the folder, or none on a terminal."""
-    if asked is not None:
-        return asked
-    return None if sys.stderr.isatty() else folder / name
 
 
 def forms_of(typed: str | None) -> tuple[str, ...]:

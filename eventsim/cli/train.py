@@ -30,7 +30,7 @@ from eventsim.train import (
 from eventsim.train.checkpoint import stored_validation
 from eventsim.train.folder import RunFolder
 from eventsim.train.launch import find_launch, why_no_launch
-from eventsim.train.loggers import LogFile, Progress, Several, TensorBoard
+from eventsim.train.loggers import Progress, Several, TensorBoard
 from eventsim.train.loop import early_text
 
 COMMON_OPTIONS = (
@@ -70,7 +70,6 @@ class RunStart:
         "the run (extra tensorboard).",
         "--tensorboard",
     )
-    log: opt.LogOption = None
     fail_under: opt.FailUnderOption = None
     figures: opt.FiguresOption = None
     help_all: HelpAllOption = False
@@ -296,9 +295,6 @@ def _run(
         if group.size > 1:
             terminal.say(f"processes: {group.size}, for {settings.train.shards} shards of a batch")
     watchers: list[Callback] = [Progress(terminal.stderr())]
-    log = opt.log_of(start.log, folder, "train.log")
-    if log is not None and group.leads:
-        watchers.append(LogFile(log))
     if start.tensorboard:
         watchers.append(TensorBoard(folder / "tensorboard"))
     how = Execution(

@@ -21,11 +21,10 @@ from typing import Any
 from eventsim.arrays import Floats
 from eventsim.errors import ParameterError
 from eventsim.extras import Extra, install_hint
-from eventsim.train.log import LogFile
 from eventsim.train.loop import Callback, TrainEvent
 from eventsim.train.progress import Progress
 
-__all__ = ["LogFile", "Progress", "Several", "TensorBoard", "WandB", "histograms", "scalars"]
+__all__ = ["Progress", "Several", "TensorBoard", "WandB", "histograms", "scalars"]
 
 
 def scalars(event: TrainEvent) -> dict[str, float]:

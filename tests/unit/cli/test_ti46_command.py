@@ -1,7 +1,6 @@
 """The way of a user with TI46's text spike files: train, evaluate, experiment, a log."""
 
 import json
-import re
 
 import pytest
 
@@ -11,7 +10,6 @@ from tests.unit.cli.conftest import done, refused, told
 from tests.unit.cli.test_groups_command import mine
 
 TINY = ("--hidden", 4, "--epochs", 1, "--batch-size", 40, "--threads", 1, "--seed", 1)
-STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  "
 
 
 @pytest.fixture(scope="module")
@@ -101,29 +99,3 @@ def test_an_experiment_on_nothing_says_what_there_is(tmp_path):
     (tmp_path / "plain.csv").write_text("1.0,2\n3.0,4\n")
     refused("experiment", "bip", "--data", "plain.csv", "--jobs", 0).says("which has no labels")
     refused("experiment", "bip", "--data", mine(tmp_path / "a.h5"), "--file", "b.h5")
-
-
-@pytest.mark.thorough("trains for seconds")
-def test_progress_goes_into_a_log_where_there_is_no_terminal(letters, tmp_path):
-    options = ("train", "ti46_alpha", "--file", letters, *TINY, "--epochs", 2)
-    done(*options, "--out", "run")
-    lines = (tmp_path / "run" / "train.log").read_text().splitlines()
-    assert all(re.match(STAMP, line) for line in lines)
-    assert "training begins: epoch 1/2" in lines[0]
-    assert re.search(r"epoch 2/2  done  loss \d.*accuracy .*%  validation .*%  left 0", lines[-2])
-    done(*options, "--out", "other", "--log", tmp_path / "logs" / "mine.log")
-    assert not (tmp_path / "other" / "train.log").exists()
-    assert (tmp_path / "logs" / "mine.log").read_text().count("done") == 2
-    refused(*options, "--out", "third", "--log", tmp_path).says(
-        "is a folder, expected the file of a log"
-    )
-
-
-@pytest.mark.thorough("trains for seconds")
-def test_an_experiment_has_a_log_of_its_runs(tmp_path):
-    options = ("experiment", "architectures", "--data", "yinyang", "--smoke", "--condition", "sr")
-    found = told(*options, "--jobs", 0, "--seeds", 2)
-    lines = (tmp_path / found["folder"] / "experiment.log").read_text().splitlines()
-    said = [re.sub(STAMP, "", line) for line in lines]
-    assert said[0] == "sr/seed-0  begins"
-    assert said[-1] == "sr/seed-1  done  run 2/2  left 0:00:00"
