@@ -25,6 +25,7 @@ from eventsim.adjoint.seeds import (
     seeds_of,
 )
 from eventsim.arrays import Array, Floats, beside, fetch, namespace, to_host
+from eventsim.checks import real_array
 from eventsim.engine import get_backend, make_job, place_tape
 from eventsim.engine.contract import table as T
 from eventsim.engine.contract.backend import Backend
@@ -35,7 +36,6 @@ from eventsim.engine.run.members import join_members, member_order
 from eventsim.engine.run.run import begin_late
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import SpikeTape, SpikeTrains
-from eventsim.events.doors import real_array
 from eventsim.memo import Memo
 from eventsim.network import Network, Population
 from eventsim.plan import Plan, Stage, make_plan

@@ -7,6 +7,7 @@ from typing import get_args
 from numpy.typing import ArrayLike
 
 from eventsim.arrays import Floats
+from eventsim.checks import times_by_sample
 from eventsim.chips import Chip, load_chip
 from eventsim.energy.arrivals import CountedRun, make_run
 from eventsim.energy.counts import Counts, Widths, count_run
@@ -14,7 +15,6 @@ from eventsim.energy.dense import Cell, DenseEquivalent, dense_equivalent
 from eventsim.energy.report import EnergyReport, energy
 from eventsim.energy.steps import ClockedCounts, clock_run
 from eventsim.events import EncoderOperations, EventStream, SpikeTape
-from eventsim.events.doors import times_by_sample
 from eventsim.network import Network
 
 DENSE_PRICES = "45nm"

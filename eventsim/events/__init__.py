@@ -7,8 +7,8 @@ with classes, ``targets`` the values that regression fits; ``tape`` holds what a
 which step of a grid a time is in, ``encoding`` counts what a machine does to make events of a
 signal.
 
-At the border: ``doors`` checks what callers pass, ``npz`` and ``hdf5`` what files claim,
-``storage`` writes files whole or not at all, ``nir_data`` speaks NIR's form.
+At the border: ``npz`` and ``hdf5`` check what files claim, ``storage`` writes files whole or not at
+all, ``nir_data`` speaks NIR's form.
 """
 
 from eventsim.events.encoding import AudioTables, EncoderOperations

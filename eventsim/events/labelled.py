@@ -35,9 +35,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.arrays import Ints
+from eventsim.checks import whole_array
 from eventsim.entries import parse_json
 from eventsim.errors import DataError, ParameterError, ShapeError, StorageError
-from eventsim.events.doors import whole_array
 from eventsim.events.stored import Recording, StoredStream, write_stored
 from eventsim.events.stream import EventStream, concatenate
 from eventsim.events.targets import NAMES, TARGETS, Targets, targets_of

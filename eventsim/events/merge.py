@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from eventsim.checks import real_array
 from eventsim.errors import EventError, ShapeError
-from eventsim.events.doors import real_array
 from eventsim.events.order import sample_of_event
 from eventsim.events.stream import EventStream
 

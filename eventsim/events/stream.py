@@ -28,9 +28,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.arrays import Floats, Ints
+from eventsim.checks import real_array, whole_array, whole_number
 from eventsim.entries import parse_json
 from eventsim.errors import EventError, ParameterError, ShapeError, StorageError
-from eventsim.events.doors import real_array, whole_array, whole_number
 from eventsim.events.npz import Form, check_forms, opened
 from eventsim.events.order import event_order, sample_of_event
 from eventsim.events.storage import read_arrays, write_arrays

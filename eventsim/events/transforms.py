@@ -35,8 +35,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.arrays import Floats
+from eventsim.checks import real_array
 from eventsim.errors import ParameterError, ShapeError
-from eventsim.events.doors import real_array
 from eventsim.events.order import event_order, sample_of_event
 from eventsim.events.stream import EventStream, checked_durations, order_ties, stream_of
 

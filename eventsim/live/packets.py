@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.arrays import is_whole
+from eventsim.checks import real_array, whole_array
 from eventsim.errors import ShapeError
 from eventsim.events import EventStream
-from eventsim.events.doors import real_array, whole_array
 from eventsim.summary import short_repr
 
 Source = Iterable["Packet"]

@@ -138,23 +138,24 @@ class Answer(Settings):
             came = "no such population" if output is None else f"of kind {output.kind!r}"
             raise NetworkError(
                 f"Output {self.population!r}",
-                f"{came}, the rule {self.rule!r} expects a population of kind {self.kind!r}",
-                remedy=f"The network has { {name: p.kind for name, p in populations.items()} }.",
+                came,
+                f"a population of kind {self.kind!r} for the rule {self.rule!r}",
+                f"The network has { {name: p.kind for name, p in populations.items()} }.",
             )
         if decision is not None:
             self._check_decision(decision)
         else:
-            what = f"Output {self.population!r}: has {output.size} neurons"
-            self._check_number(what, output.size, ", one per class.")
+            self._check_number(f"Output {self.population!r}", output.size, "neurons")
 
-    def _check_number(self, what: str, number: int, expected: str) -> None:
-        """Raise ShapeError, which says ``what`` there is, unless it is enough for the classes."""
+    def _check_number(self, where: str, number: int, what: str) -> None:
+        """Raise ShapeError unless there are enough of them for the classes."""
         if self.rule == "ctc" and self.class_names and number != self.n_outputs:
-            raise ShapeError(
-                f"{what}, expected {self.n_outputs}, one per word and one for the blank."
-            )
+            words = f"{self.n_outputs}, one per word and one for the blank"
+            raise ShapeError(where, f"has {number} {what}", words)
         if number < self.n_outputs:
-            raise ShapeError(f"{what}, expected at least {self.n_outputs}{expected}")
+            raise ShapeError(
+                where, f"has {number} {what}", f"at least {self.n_outputs}, one per class"
+            )
 
     def _check_decision(self, decision: Decision) -> None:
         if decision.readout != self.population:
@@ -171,9 +172,7 @@ class Answer(Settings):
                 remedy="Choose maximum, last or ctc; for training, the loss "
                 "cross_entropy_maximum, cross_entropy_last or ctc.",
             )
-        what = f"Decision behind {decision.readout!r}: has {decision.n_classes} classes"
-        more = ". Give decide() weights of as many columns."
-        self._check_number(what, decision.n_classes, more)
+        self._check_number(f"Decision behind {decision.readout!r}", decision.n_classes, "classes")
 
 
 def count_frames(duration: Floats, interval: float) -> Ints:

@@ -78,9 +78,9 @@ def require_free(net: Network, projection: Projection, where: str) -> None:
         why = "has one weight per neuron" if projection.one_to_one else "has shared weights"
         raise NetworkError(
             where,
-            f"projection {projection.name!r} {why}; expected one whose synapses can be chosen one "
-            "by one",
-            remedy="Leave it out.",
+            f"projection {projection.name!r} {why}",
+            "one whose synapses can be chosen one by one",
+            "Leave it out.",
         )
 
 

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.arrays import Ints, csr_array
+from eventsim.checks import real_array, shaped
 from eventsim.errors import ShapeError
-from eventsim.events.doors import real_array
 from eventsim.network.layers import Seed
 from eventsim.network.network import Network
 from eventsim.network.projection import DelaysOf, Projection
@@ -74,8 +74,7 @@ class Convolution:
                 "Convolution",
                 f"a kernel of {self.kernel} does not fit on {self.shape} with padding "
                 f"{self.padding}, or there are no maps ({self.in_maps}, {self.out_maps})",
-                remedy="Expected a kernel that fits at least once, and at least one map on both "
-                "sides.",
+                "a kernel that fits at least once, and at least one map on both sides",
             )
 
     @property
@@ -125,12 +124,14 @@ class Convolution:
         NetworkError, ShapeError, ParameterError
         """
         kernel = real_array(weights, f"Convolution {source!r} to {target!r}: weights")
-        if kernel.shape != self.weight_shape:
-            raise ShapeError(
-                f"Convolution {source!r} to {target!r}",
-                f"weights have shape {kernel.shape}",
-                f"{self.weight_shape}: kernel, source maps, target maps",
-            )
+        words = f"{self.weight_shape}: kernel, source maps, target maps"
+        shaped(
+            f"Convolution {source!r} to {target!r}",
+            "weights",
+            kernel,
+            self.weight_shape,
+            expected=words,
+        )
         row, column, entry = self._synapses()
         first = np.searchsorted(row, np.arange(self.n_sources + 1))
         matrix = csr_array(

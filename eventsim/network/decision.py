@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from eventsim.arrays import Array, Floats, beside
-from eventsim.errors import ParameterError, ShapeError
-from eventsim.events.doors import real_array
+from eventsim.checks import real_array, shaped
+from eventsim.errors import ShapeError
 from eventsim.network.domain import LARGEST, DomainCheck
 from eventsim.network.parts import Population
 from eventsim.summary import short_repr
@@ -60,11 +60,7 @@ class Decision:
     def check(self) -> None:
         """Raise ParameterError if a value is not finite."""
         for check in self.conditions():
-            bad = check.values[~check.good]
-            if bad.size:
-                raise ParameterError(
-                    "Decision", f"a value of {check.name} is {bad[0]}", check.expected
-                )
+            check.require("Decision", f"a value of {check.name}")
 
     def map(self, convert: Callable[[Array], Array]) -> "Decision":
         """The same decision, both arrays put through ``convert``."""
@@ -81,12 +77,10 @@ def make_decision(readout: Population, weights: ArrayLike, bias: ArrayLike) -> D
             f"weights have shape {values.shape}",
             f"({readout.size}, classes): one row per neuron of {readout.name!r}",
         )
-    if offset.shape not in ((), (values.shape[1],)):
-        raise ShapeError(
-            "Decision",
-            f"bias has shape {offset.shape}",
-            f"one number or ({values.shape[1]},), one per class",
-        )
+    classes = (values.shape[1],)
+    shaped(
+        "Decision", "bias", offset, (), classes, expected=f"one number or {classes}, one per class"
+    )
     decision = Decision(readout.name, values, np.array(np.broadcast_to(offset, (values.shape[1],))))
     decision.check()
     return decision.map(lambda values: beside(values, readout.tau_mem))

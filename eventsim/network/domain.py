@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import AT_ONCE, Array, Floats, namespace, slices
+from eventsim.arrays import AT_ONCE, Array, Floats, namespace, slices, to_host
+from eventsim.checks import every
 from eventsim.memo import Extent
 
 # Sizes that voltages, resistances and weights may have: eventsim.network.parts.
@@ -73,6 +74,11 @@ class DomainCheck(NamedTuple):
         if self.magnitude:
             good &= (size == 0.0) | (size >= self.magnitude)
         return good
+
+    def require(self, where: str, name: str, *, of: str = "") -> None:
+        """Raise ParameterError for the first value that does not fulfil it; ``of`` numbers them."""
+        good, values = to_host(self.good), to_host(self.values)
+        every(where, name, values, good, self.expected, of=of)
 
     def holds(self, extent: Extent) -> bool:
         """Whether it is fulfilled everywhere, from the extent of the values or differences."""

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import csr_array, to_host
+from eventsim.checks import whole_array
 from eventsim.entries import Entry, parse_json, read
 from eventsim.errors import EventSimError, NetworkError, ParameterError, StorageError
-from eventsim.events.doors import whole_array
 from eventsim.events.npz import Archive, Form, check_forms
 from eventsim.network.answer import Answer
 from eventsim.network.overview import Described
@@ -247,12 +247,12 @@ def read_network(
             said = parse_json(str(arrays[ANSWER]), "Network: the answer", StorageError)
             net.set_answer(read(Answer, said, "Network: the answer", StorageError))
         return net
-    except KeyError as error:
-        raise StorageError("Network", f"the description lacks {error}") from error
     except EventSimError:
         raise
-    except ValueError as error:
-        raise StorageError("Network", error) from error
+    except (KeyError, ValueError) as error:
+        lacks = isinstance(error, KeyError)
+        came = f"the description lacks {error}" if lacks else f"is damaged ({error})"
+        raise StorageError("Network", came, remedy="Save the network again.") from error
 
 
 def _weights(

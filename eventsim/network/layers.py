@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
+from eventsim.checks import one_of
 from eventsim.errors import ParameterError
 from eventsim.network.network import Network
 from eventsim.network.parts import Population
@@ -38,10 +39,7 @@ def stack(
     :func:`eventsim.scsr`. Errors name the builder.
     """
     n_inputs, hidden, n_outputs = sizes
-    if output not in get_args(Output):
-        raise ParameterError(
-            builder, f"output is {output!r}", " or ".join(map(repr, get_args(Output)))
-        )
+    one_of(builder, "output", output, get_args(Output))
     given: Any = hidden
     if isinstance(given, str) or not isinstance(given, Iterable):
         raise ParameterError(

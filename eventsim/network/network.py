@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from eventsim.arrays import Array, Floats, namespace, to_host
+from eventsim.checks import known
 from eventsim.errors import EventSimError, NetworkError, ShapeError, StorageError
 from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.network import forms, overview
@@ -137,7 +138,8 @@ class Network:
         if self._of_kind("input"):
             raise NetworkError(
                 "Network",
-                f"has an input already ({self.input.name!r}); merge your channels into one",
+                f"has an input already ({self.input.name!r})",
+                remedy="Merge your channels into one.",
             )
         return self._add(make_population(name, size, "input", {}))
 
@@ -262,7 +264,7 @@ class Network:
         name = made.name
         if name in self._projections:
             raise NetworkError(
-                f"Projection {name!r}", "exists already; add the two weight matrices"
+                f"Projection {name!r}", "exists already", remedy="Add the two weight matrices."
             )
         if made.one_to_one and post.name in self.recurrences:
             raise NetworkError(
@@ -285,13 +287,10 @@ class Network:
                 raise NetworkError(
                     "Network",
                     f"population {name.name!r} is one of another network, or of a copy",
-                    remedy=f"Pass a name; there are {list(self._populations)}.",
+                    f"a name: {', '.join(self._populations)}",
                 )
             return name
-        if name not in self._populations:
-            raise NetworkError(
-                "Network", f"no population {name!r}; there are {list(self._populations)}"
-            )
+        known("Network", "population", name, self._populations)
         return self._populations[name]
 
     def readout(self, name: str, where: str) -> Population:
@@ -436,12 +435,9 @@ class Network:
         NetworkError, ShapeError, ParameterError
             There is no such parameter, groups do not fit it, or values of a group differ.
         """
-        values = self.parameters().get(key)
-        if values is None:
-            raise NetworkError(
-                "share", f"no parameter {key!r}; there are {list(self.parameters())}"
-            )
-        self._shared[key] = make_sharing(key, values, groups)
+        parameters = self.parameters()
+        known("share", "parameter", key, parameters)
+        self._shared[key] = make_sharing(key, parameters[key], groups)
 
     def check(self) -> None:
         """Raise ParameterError if a value, changed in place, has left its domain.
@@ -532,7 +528,9 @@ class Network:
         try:
             return cls.from_arrays(arrays)
         except EventSimError as error:
-            raise StorageError(f"{path}: holds no network ({error})") from error
+            raise StorageError(
+                path, f"holds no network ({error})", f"a file of {cls.__name__}.save"
+            ) from error
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Structure and values as named arrays, for files."""
@@ -551,7 +549,8 @@ class Network:
 
     def _add(self, population: Population) -> Population:
         if population.name in self._populations:
-            raise NetworkError("Network", f"a population {population.name!r} exists already")
+            there = f"a population {population.name!r} exists already"
+            raise NetworkError("Network", there, remedy="Choose another name.")
         return self._populations.setdefault(population.name, population)
 
     def __repr__(self) -> str:

@@ -45,8 +45,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from eventsim.arrays import Array, Floats, fetch, namespace
+from eventsim.checks import in_domain, real_array, shaped, whole_number
+from eventsim.entries import Count
 from eventsim.errors import NetworkError, ParameterError, ShapeError
-from eventsim.events.doors import real_array, whole_number
 from eventsim.network.domain import LARGEST, LEAST, MOST, DomainCheck
 from eventsim.neuron.linear import COMMON, LinearNeuron
 
@@ -123,10 +124,8 @@ class Population:
         if asked is None and len(known) == 1:
             return known[0]
         if asked is None or asked not in known:
-            there = "there are none by name, leave it out" if known == [""] else (
-                f"expected one of {known}"
-            )  # fmt: skip
-            raise NetworkError(where, f"receptor is {asked!r} of {self.name!r}; {there}")
+            there = "none: it has none by name" if known == [""] else f"one of {known}"
+            raise NetworkError(where, f"receptor is {asked!r} of {self.name!r}", there)
         return asked
 
     def conditions(self) -> Iterator[DomainCheck]:
@@ -180,13 +179,7 @@ class Population:
     def check(self) -> None:
         """Raise ParameterError if a value has left its domain."""
         for check in self.conditions():
-            bad = namespace(check.values).flatnonzero(~check.good)
-            if bad.size:
-                raise ParameterError(
-                    f"Population {self.name!r}, neuron {bad[0]}",
-                    f"{check.name} is {check.values[bad[0]]}",
-                    check.expected,
-                )
+            check.require(f"Population {self.name!r}", check.name, of="neuron")
 
     def map(self, convert: Callable[[Array], Array]) -> Population:
         """The same population, every array put through ``convert``."""
@@ -203,20 +196,15 @@ def make_population(
 ) -> Population:
     """Check and build a population; scalars become one value per neuron."""
     if not name or "->" in name or "." in name:
-        raise NetworkError(f"Population name {name!r}", "must be non-empty, without '->' and '.'")
+        raise NetworkError("Population", f"name is {name!r}", "a text without '->' and '.'")
     size = whole_number(size, f"Population {name!r}: size")
-    if size < 1:
-        raise ShapeError(f"Population {name!r}", f"size is {size}", "at least 1")
+    in_domain(f"Population {name!r}", "size", size, Count, error=ShapeError)
     parameters = {}
     adaptive = ADAPTIVE if "adaptation" in given else ()
     for key in PARAMETERS[kind] + adaptive if neuron is None else neuron.names:
         values = real_array(given[key], f"Population {name!r}: {key}")
-        if values.shape not in ((), (size,)):
-            raise ShapeError(
-                f"Population {name!r}",
-                f"{key} has shape {values.shape}",
-                f"one number or ({size},), one per neuron",
-            )
+        expected = f"one number or ({size},), one per neuron"
+        shaped(f"Population {name!r}", key, values, (), (size,), expected=expected)
         parameters[key] = np.array(np.broadcast_to(values, (size,)))
     population = Population(name, size, kind, parameters, neuron)
     population.check()

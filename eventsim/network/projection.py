@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from eventsim.arrays import Array, Floats, Ints, csr_array, namespace, owners
+from eventsim.checks import real_array, shaped
 from eventsim.errors import NetworkError, ParameterError, ShapeError
-from eventsim.events.doors import real_array
 from eventsim.network.domain import LARGEST, MOST_WEIGHT, DomainCheck
 from eventsim.network.parts import Population
 from eventsim.network.pattern import Pattern, check_pattern, is_sparse, to_csr
@@ -190,13 +190,7 @@ class Projection:
         """Raise ParameterError if a weight or delay has left its domain."""
         for check in self.conditions():
             for piece in check.pieces:
-                bad = piece.values[~piece.good]
-                if bad.size:
-                    raise ParameterError(
-                        f"Projection {self.name!r}",
-                        f"a {check.name} is {bad.ravel()[0]}",
-                        check.expected,
-                    )
+                piece.require(f"Projection {self.name!r}", f"a {check.name}")
 
     def share_targets(self, targets: NDArray[np.int32]) -> None:
         """Have the indices of sparse weights, which are equal to ``targets``, in that array.
@@ -265,11 +259,13 @@ def _joint(source: Population, target: Population, receptor: str | None) -> tupl
     name = projection_name(source.name, target.name, target.neuron, receptor)
     if source.is_readout:
         raise NetworkError(
-            f"Projection {name!r}", f"{source.name!r} is a readout and sends no spikes"
+            f"Projection {name!r}",
+            f"source is the readout {source.name!r}",
+            "one that sends spikes",
         )
     if target.is_input:
         raise NetworkError(
-            f"Projection {name!r}", f"{target.name!r} is the input and has no neurons"
+            f"Projection {name!r}", f"target is the input {target.name!r}", "one that has neurons"
         )
     return name, receptor
 
@@ -295,10 +291,11 @@ def make_projection(
         values = np.array(real_array(weights, f"Projection {name!r}: weights", dtype), order="C")
         kind, canonical = "dense", True
     if kind != "self" and values.shape != (source.size, target.size):
-        hint = " If yours is [target, source], pass weights.T." if values.ndim == 2 else ""
         raise ShapeError(
-            f"Projection {name!r}: weights have shape {values.shape}, expected "
-            f"{(source.size, target.size)} = (source.size, target.size).{hint}"
+            f"Projection {name!r}",
+            f"weights of shape {values.shape}",
+            f"{(source.size, target.size)} = (source.size, target.size)",
+            "If yours is [target, source], pass weights.T." if values.ndim == 2 else "",
         )
     lags = _delays(name, values, delays, delays_of)
     of = _delays_of(name, values, lags, delays_of)
@@ -319,15 +316,18 @@ def _self_weights(
     if source.name != target.name:
         raise NetworkError(
             f"Projection {name!r}",
-            "self_recurrent joins every neuron to itself, so source and target must be the same "
-            "population",
+            f"self_recurrent from {source.name!r} to {target.name!r}",
+            "one population, whose neurons it joins each to itself",
         )
-    if weights.weights.shape not in ((), (target.size,)):
-        raise ShapeError(
-            f"Projection {name!r}",
-            f"self-weights have shape {weights.weights.shape}",
-            f"({target.size},), one per neuron",
-        )
+    expected = f"({target.size},), one per neuron"
+    shaped(
+        f"Projection {name!r}",
+        "self-weights",
+        weights.weights,
+        (),
+        (target.size,),
+        expected=expected,
+    )
     return np.array(np.broadcast_to(weights.weights, (target.size,)))
 
 
@@ -345,8 +345,8 @@ def _delays(name: str, weights: Any, given: ArrayLike, delays_of: DelaysOf | Non
         said = "" if delays_of is None else f", and delays_of is {delays_of!r}"
         raise ShapeError(
             f"Projection {name!r}",
-            f"delays have shape {delays.shape}{said}",
-            remedy=f"Expected one number, or {expected}.",
+            f"delays of shape {delays.shape}{said}",
+            f"one number, or {expected}",
         )
     return delays
 

@@ -137,7 +137,7 @@ def _connections(names: list[str], skip: Skips) -> list[tuple[str, str]]:
         if source not in names or target not in names or names.index(source) >= names.index(target):
             raise NetworkError(
                 "scsr",
-                f"skip ({source!r}, {target!r}) does not lead from an earlier to a later of "
-                f"{names}",
+                f"skip is ({source!r}, {target!r})",
+                f"an earlier and a later of {names}",
             )
     return chain + [pair for pair in pairs if tuple(pair) not in chain]

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.arrays import Array, Ints, namespace
-from eventsim.errors import ParameterError, ShapeError
-from eventsim.events.doors import whole_array
+from eventsim.checks import shaped, whole_array
+from eventsim.errors import ParameterError
 from eventsim.summary import short_repr
 
 
@@ -88,12 +88,8 @@ class Sharing:
 def make_sharing(key: str, values: Array, groups: ArrayLike) -> Sharing:
     """Check and build the groups of a parameter; see :meth:`Network.share`."""
     numbers = whole_array(groups, f"share: groups of {key!r}")
-    if numbers.shape != values.shape:
-        raise ShapeError(
-            "share",
-            f"groups of {key!r} are {numbers.dtype} of shape {numbers.shape}",
-            f"whole numbers of shape {values.shape}",
-        )
+    expected = f"whole numbers of shape {values.shape}"
+    shaped("share", f"groups of {key!r}", numbers, values.shape, expected=expected)
     sharing = Sharing(np.array(numbers))
     if not sharing.agrees(values):
         raise ParameterError(

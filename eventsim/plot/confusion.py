@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from eventsim.checks import whole_array
 from eventsim.errors import ShapeError
-from eventsim.events.doors import whole_array
 from eventsim.plot.style import INK, SHADES, axes_for
 
 INCHES, MARGIN = 0.42, 1.6  # of a class, and of the names

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from eventsim.checks import whole_number
 from eventsim.errors import EventError, ParameterError
-from eventsim.events.doors import whole_number
 
 
 def check_kind(where: str, given: Any, kind: type | tuple[type, ...], hint: str) -> None:

@@ -9,9 +9,9 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats
+from eventsim.checks import whole_array
 from eventsim.errors import ShapeError
 from eventsim.events import EventStream, StoredStream
-from eventsim.events.doors import whole_array
 from eventsim.plot.doors import check_kind, checked_sample
 from eventsim.plot.spikes import dots
 from eventsim.plot.style import BLUE, INK, SHADES, VERMILION, axes_for

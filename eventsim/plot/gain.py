@@ -20,10 +20,10 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from eventsim.arrays import Floats
+from eventsim.checks import real_array
 from eventsim.engine import simulate
 from eventsim.errors import NetworkError, ParameterError
 from eventsim.events import EventStream
-from eventsim.events.doors import real_array
 from eventsim.network import Network, Population
 from eventsim.plot.style import FAINT, axes_for, grid, population_colour
 

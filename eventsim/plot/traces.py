@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from eventsim.arrays import Floats, Ints, to_host
+from eventsim.checks import real_array, whole_array
 from eventsim.engine import voltage
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import SpikeTape
-from eventsim.events.doors import real_array, whole_array
 from eventsim.network import Network, Population
 from eventsim.plot.doors import check_kind, checked_sample
 from eventsim.plot.style import (

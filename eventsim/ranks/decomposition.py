@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 
 from eventsim.arrays import Ints
+from eventsim.checks import MOST_NUMBERS
 from eventsim.errors import ParameterError
-from eventsim.events.doors import MOST_NUMBERS
 
 # A generator is made for every block and projection, which costs about as much as drawing 1,000
 # numbers; processes differ by one block of every kind at most.

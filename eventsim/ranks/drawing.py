@@ -29,8 +29,8 @@ import numpy as np
 import scipy
 
 from eventsim.arrays import Floats, Ints
+from eventsim.checks import whole_number
 from eventsim.errors import EventSimError, NetworkError, ParameterError
-from eventsim.events.doors import whole_number
 from eventsim.network import Network, Population
 from eventsim.network.parts import make_population
 from eventsim.ranks.decomposition import Decomposition, NeuronBlock

@@ -209,8 +209,8 @@ class NetworkSettings(Settings):
                 if name in given and chosen not in having:
                     raise ParameterError(
                         called(name),
-                        f"belongs to {called(owner)} {' or '.join(having)}, this is "
-                        f"{called(owner)} {chosen}",
+                        f"is given for {called(owner)} {chosen}",
+                        f"{called(owner)} {' or '.join(having)}, to which it belongs",
                     )
         return settings
 

@@ -50,12 +50,12 @@ from typing import Any
 import numpy as np
 
 from eventsim.arrays import Floats, Ints, Precision, counts_of, largest, to_host
+from eventsim.checks import real_array
 from eventsim.engine import simulate
 from eventsim.engine.run.run import Course, start
 from eventsim.errors import CalibrationError, ParameterError, RunawayError
 from eventsim.events import AnyDataset, EventStream, SpikeTape, SpikeTrains, StoredStream
 from eventsim.events.begin import edges
-from eventsim.events.doors import real_array
 from eventsim.memo import Memo
 from eventsim.network import Network
 from eventsim.network.domain import MOST_WEIGHT

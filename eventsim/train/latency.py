@@ -47,10 +47,10 @@ from numpy.typing import ArrayLike
 from eventsim.adjoint.linear.neurons import silent_parts
 from eventsim.adjoint.linear.voltage import VoltageProbe
 from eventsim.arrays import Bools, Floats, Ints, Precision
+from eventsim.checks import real_array, times_by_sample, whole_array
 from eventsim.engine import place, simulate
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, StoredStream
-from eventsim.events.doors import real_array, times_by_sample, whole_array
 from eventsim.network import Answer, Network
 from eventsim.network.late import one_warning, warn_late
 from eventsim.plan import make_plan

@@ -8,9 +8,9 @@ import numpy as np
 
 from eventsim.adjoint import Seeds
 from eventsim.arrays import Array, Floats, Ints, is_masked, is_whole, namespace, to_host
+from eventsim.checks import real_array, whole_array
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import SpikeTape
-from eventsim.events.doors import real_array, whole_array
 from eventsim.network import Network
 
 # Shares of classes have to sum to 1 within this.

@@ -22,9 +22,9 @@ from numpy.typing import ArrayLike
 from eventsim.adjoint import Seeds
 from eventsim.adjoint.linear.voltage import Probe, joined_voltages, readout_at
 from eventsim.arrays import Floats, Ints, to_host
+from eventsim.checks import real_array
 from eventsim.errors import ShapeError
 from eventsim.events import EventStream, SpikeTape, StoredStream
-from eventsim.events.doors import real_array
 from eventsim.network import Network
 from eventsim.summary import short_repr
 from eventsim.train.readouts import voltage_seeds

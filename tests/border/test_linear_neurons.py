@@ -139,7 +139,7 @@ def test_receptors_are_asked_for_by_name_where_there_are_several():
     net.connect("input", "h", [[1.0]], receptor="ampa")
     net.connect("input", "h", [[1.0]], receptor="nmda")
     assert list(net.projections) == ["input->h:ampa", "input->h:nmda"]
-    with pytest.raises(NetworkError, match="there are none by name"):
+    with pytest.raises(NetworkError, match="it has none by name"):
         network(es.LIF()).connect("h", "h", [[1.0] * 2] * 2, receptor="ampa")
 
 

@@ -81,7 +81,7 @@ def test_copies_and_files_keep_the_decision():
     [
         (("hidden1", WEIGHTS, 0.0), NetworkError, "'hidden1' is of kind 'spiking'"),
         (("output", WEIGHTS.T, 0.0), ShapeError, r"\(2, 3\), expected \(3, classes\)"),
-        (("output", WEIGHTS, np.zeros(3)), ShapeError, r"bias has shape \(3,\)"),
+        (("output", WEIGHTS, np.zeros(3)), ShapeError, r"bias of shape \(3,\)"),
         (("output", WEIGHTS * np.nan, 0.0), ParameterError, r"decision.weights is nan"),
     ],
 )

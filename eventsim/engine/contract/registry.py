@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from eventsim.arrays import Array, namespace
+from eventsim.checks import known
 from eventsim.engine.contract.backend import Backend
 from eventsim.errors import BackendError
 
@@ -44,9 +45,7 @@ def get_backend(name: str) -> Backend:
         name = _automatic()
     if name in _REGISTERED:
         return _REGISTERED[name]
-    if name not in _MODULES:
-        known = ", ".join(available_backends())
-        raise BackendError(f"Backend {name!r} is unknown; there are auto, {known}.")
+    known("get_backend", "backend", name, ("auto", *available_backends()), error=BackendError)
     return _load(name)
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple, get_args
 import numpy as np
 
 from eventsim.arrays import Floats, Precision, beside, to_host
+from eventsim.checks import one_of, real_array
 from eventsim.engine.algorithm import algorithms_of
 from eventsim.engine.contract.backend import Backend
 from eventsim.engine.contract.counting import SynapticEvents
@@ -21,7 +22,6 @@ from eventsim.engine.run.place import check_place, place_stream, place_tape
 from eventsim.engine.run.ties import tell_ties
 from eventsim.errors import BackendError, ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
-from eventsim.events.doors import real_array
 from eventsim.events.source import SourceSpikes, source_of
 from eventsim.events.transforms import extend
 from eventsim.memo import Memo
@@ -393,5 +393,4 @@ def check_linear(net: Network, plan: Plan, engine: Backend, where: str) -> None:
 
 def check_precision(precision: Precision, where: str) -> None:
     """Raise BackendError unless it is one of the two."""
-    if precision not in get_args(Precision):
-        raise BackendError(f"{where}: precision is {precision!r}, expected 'double' or 'single'.")
+    one_of(where, "precision", precision, get_args(Precision), error=BackendError)

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from eventsim.arrays import Bools, Floats, Ints
+from eventsim.checks import real_array, whole_array
 from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.linear import neuron_of
 from eventsim.engine.contract.state import start_voltage
@@ -31,7 +32,6 @@ from eventsim.engine.run.run import make_job
 from eventsim.engine.run.states import Begin, Met, Rates, Released, States
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import SpikeTape
-from eventsim.events.doors import real_array, whole_array
 from eventsim.events.source import SourceSpikes, source_of
 from eventsim.network import Network, Population
 from eventsim.plan import make_plan

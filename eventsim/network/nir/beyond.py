@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from eventsim.arrays import Ints
+from eventsim.checks import whole_array
 from eventsim.entries import parse_json, read, shown
 from eventsim.errors import NetworkError
-from eventsim.events.doors import whole_array
 from eventsim.network.answer import Answer
 from eventsim.network.network import Network
 from eventsim.network.nir.package import NirWarning
@@ -82,12 +82,12 @@ def _restore_sharing(net: Network, metadata: Mapping[str, Any]) -> None:
     place = f"from_nir: {SHARED} in the metadata"
     keys = parse_json(str(metadata[SHARED]), place, NetworkError)
     if not isinstance(keys, list):
-        raise NetworkError(f"{place} is {shown(keys)}, expected a list of parameters.")
+        raise NetworkError(place, f"is {shown(keys)}", "a list of parameters")
     changed = []
     for number, key in enumerate(keys):
         name = f"{SHARED}_{number}"
         if name not in metadata:
-            raise NetworkError(f"{place} names {shown(key)}, but there is no {name}.")
+            raise NetworkError(place, f"names {shown(key)}", f"{name} beside it")
         if not _shared(net, str(key), whole_array(metadata[name], f"from_nir: {name}")):
             changed.append(str(key))
     if changed:

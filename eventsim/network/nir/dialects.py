@@ -45,7 +45,8 @@ from typing import Literal, get_args
 import numpy as np
 
 from eventsim.arrays import Floats
-from eventsim.errors import NetworkError, ParameterError
+from eventsim.checks import known
+from eventsim.errors import ParameterError
 from eventsim.network.parts import Population
 
 Target = Literal["norse", "snntorch", "spikingjelly", "rockpool"]
@@ -114,18 +115,14 @@ def find_dialect(who: str, target: str | None, dt: float | None) -> tuple[Dialec
                 remedy=f"Name the program that needs a time step: {', '.join(TARGETS)}.",
             )
         return PLAIN, None
-    if target not in DIALECTS:
-        raise NetworkError(
-            who,
-            f"knows no program {target!r}, only {', '.join(TARGETS)}; leave it out for plain NIR",
-        )
+    known(who, "program", target, DIALECTS, otherwise="Leave it out for plain NIR.")
     dialect = DIALECTS[target]
     step = dialect.dt if dt is None else float(dt)
     if step is None or not (np.isfinite(step) and step > 0.0):
         raise ParameterError(who, f"dt is {dt}", "a time step > 0 (ms)")
     if dialect.fixed_dt and step != dialect.dt:
         raise ParameterError(
-            who, f"dt is {step} ms, but {dialect.title} reads every file with {dialect.dt} ms"
+            who, f"dt is {step} ms", f"{dialect.dt} ms, with which {dialect.title} reads every file"
         )
     return dialect, step
 

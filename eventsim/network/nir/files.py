@@ -54,9 +54,8 @@ def read_nir(
         raise
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
         # The package takes anything for a value of a node or of its metadata.
-        raise StorageError(
-            path, f"holds a NIR graph with invalid values ({type(error).__name__}: {error})"
-        ) from error
+        came = f"holds a NIR graph with invalid values ({type(error).__name__}: {error})"
+        raise StorageError(path, came, remedy="Write it again.") from error
 
 
 def read_graph(path: str | Path) -> Any:
@@ -66,9 +65,8 @@ def read_graph(path: str | Path) -> Any:
     try:
         graph = nir.read(path)
     except Exception as error:  # h5py, nir's own checks and assertions raise a dozen types
-        raise StorageError(
-            path, f"cannot be read as a NIR graph ({type(error).__name__}: {error})"
-        ) from error
+        came = f"cannot be read as a NIR graph ({type(error).__name__}: {error})"
+        raise StorageError(path, came, remedy="Write it again.") from error
     if not isinstance(graph, nir.NIRGraph):
         raise NetworkError(path, f"holds a single {type(graph).__name__}", "a NIR graph")
     return graph

@@ -117,11 +117,12 @@ def _described(name: str, metadata: Mapping[str, Any], currents: Mapping[str, An
     place = f"from_nir: {KIND} in the metadata of node {name!r}"
     words = parse_json(str(metadata[KIND]), place, NetworkError)
     if not (isinstance(words, list) and words and all(isinstance(word, str) for word in words)):
-        raise NetworkError(f"{place} is {shown(words)}, expected a kind and its receptors.")
+        raise NetworkError(place, f"is {shown(words)}", "a kind and its receptors")
     neuron = neuron_described(words[0], words[1:])
     if set(neuron.receptors) != set(currents):
         raise NetworkError(
-            f"{place} has receptors {sorted(neuron.receptors)}, the nodes before it are of "
-            f"{sorted(currents)}."
+            place,
+            f"has receptors {sorted(neuron.receptors)}",
+            f"{sorted(currents)}, those of the nodes before it",
         )
     return neuron

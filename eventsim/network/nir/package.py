@@ -6,7 +6,8 @@ from typing import Any, Literal
 import numpy as np
 
 from eventsim.arrays import Floats
-from eventsim.errors import NetworkError, ParameterError, ShapeError
+from eventsim.checks import one_of
+from eventsim.errors import NetworkError, ShapeError
 from eventsim.extras import install_hint
 from eventsim.network.network import Network
 
@@ -37,8 +38,7 @@ def load_nir(who: str) -> Any:
 
 def check_unit(who: str, unit: str) -> float:
     """Milliseconds per unit; ParameterError if it is none."""
-    if unit not in PER_UNIT:
-        raise ParameterError(who, f"time_unit is {unit!r}", "'s' or 'ms'")
+    one_of(who, "time_unit", unit, PER_UNIT)
     return PER_UNIT[unit]
 
 
@@ -63,9 +63,9 @@ def said(name: str, metadata: Mapping[str, Any], key: str, default: Floats) -> F
     if values.shape != default.shape:
         raise ShapeError(
             "from_nir",
-            f"eventsim_{key} in the metadata of node {name!r} has shape {values.shape}, the node "
-            f"has {default.size} neurons",
-            remedy="Make it fit, or remove it.",
+            f"eventsim_{key} in the metadata of node {name!r} has shape {values.shape}",
+            f"{default.shape}, one per neuron",
+            "Make it fit, or remove it.",
         )
     return values
 

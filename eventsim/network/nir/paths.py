@@ -88,8 +88,8 @@ def _follow(
             if name in way:
                 raise NetworkError(
                     "from_nir",
-                    f"nodes {way[way.index(name) :]} form a loop without a neuron, which has no "
-                    "meaning for spikes",
+                    f"nodes {way[way.index(name) :]} form a loop without a neuron",
+                    "a neuron in every loop of spikes",
                 )
             yield from _follow(graph, after, targets, _through(chain, name, node), (*way, name))
 
@@ -116,8 +116,8 @@ def _through(chain: Chain, name: str, node: Any) -> Chain:
         return chain
     raise NetworkError(
         "from_nir",
-        f"node {name!r} is of type {kind}, which eventsim does not have; between populations it "
-        f"reads {', '.join(PASSING)}",
+        f"node {name!r} is of type {kind}",
+        f"one of {', '.join(PASSING)} between populations",
     )
 
 

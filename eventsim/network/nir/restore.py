@@ -126,8 +126,8 @@ def _reading(
     if int(metadata.get("eventsim_format", FORMAT)) != FORMAT:
         raise NetworkError(
             "from_nir",
-            f"the graph's metadata is of eventsim's format {int(metadata['eventsim_format'])}, "
-            f"this eventsim reads {FORMAT}",
+            f"the graph's metadata is of eventsim's format {int(metadata['eventsim_format'])}",
+            f"{FORMAT}, which this eventsim reads",
         )
     unit = time_unit or metadata.get("time_unit")
     if unit is None:
@@ -182,7 +182,7 @@ def _find_neurons(nir: Any, graph: Any, reading: _Reading) -> dict[str, _Neurons
             "Join them into one, whose channels are all of theirs.",
         )
     if len(neurons) == 1:
-        raise NetworkError("from_nir", "the graph has no neurons")
+        raise NetworkError("from_nir", "the graph has no neurons", "one or more")
     return neurons
 
 

@@ -54,8 +54,8 @@ def simplified(nir: Any, graph: Any) -> Graph:
         if kind in ("IF", "I", "Threshold"):
             raise NetworkError(
                 "from_nir",
-                f"node {name!r} is of type {kind}, which has no leak or no synapse; eventsim's "
-                f"neurons are {' and '.join(NEURONS)}",
+                f"node {name!r} is of type {kind}, which has no leak or no synapse",
+                " or ".join(NEURONS),
             )
     return flat
 

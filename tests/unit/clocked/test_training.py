@@ -194,7 +194,7 @@ def test_shards_change_the_rounding_alone():
 
 def test_an_output_that_does_not_fit_is_refused():
     data = two_patterns(8)
-    with pytest.raises(NetworkError, match="expects a population of kind 'readout'"):
+    with pytest.raises(NetworkError, match="expected a population of kind 'readout'"):
         on_grid(small_net(), data, config(output="input"))
     net = es.scsr(6, (4,), 1)
     with pytest.raises(ShapeError, match="has 1 neurons, expected at least 2"):

@@ -107,7 +107,7 @@ BROKEN = {
     "negative time constant": (put([-5.0], *HIDDEN, "tau_syn"), "neuron 0: tau_syn is -5.0"),
     "reset above threshold": (put([3.0], *HIDDEN, "v_reset"), "above the neuron's v_reset"),
     "unknown source": (put("inputs", "projections", 0, "source"), "source: is 'inputs', expected"),
-    "onto the input": (put("input", "projections", 0, "target"), "is the input and has no neurons"),
+    "onto the input": (put("input", "projections", 0, "target"), "target is the input"),
     "synapse of three": (put([[0, 0, 1.0]], *SYNAPSES), r"synapses\[0\]: is \[0, 0, 1.0\]"),
     "synapse out of range": (put(1, *SYNAPSES, 0, 1), r"synapses\[0\]\[1\]: is 1.*from 0 to 0"),
     "same synapse twice": (put([[0, 0, 1.0, 0.0]] * 2, *SYNAPSES), "has 2 synapses.*at most one"),

@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.errors import NetworkError, ParameterError, ShapeError, StorageError
-from eventsim.events.storage import read_arrays, write_arrays
+from eventsim.errors import NetworkError, ParameterError
 from eventsim.events.transforms import extend
 from eventsim.network.answer import RULES, VALUES
-from eventsim.network.forms import NETWORK_VERSION
 from eventsim.train import load_network, save_network
 from eventsim.train.checkpoint import digest_of_network
 from tests.support.nets import random_net, random_stream
@@ -33,46 +31,6 @@ def test_values_of_a_rule_have_defaults_and_survive_json(rule):
     assert es.Answer(**again) == answer
     set_ones = {name for name, value in again.items() if value is not None}
     assert set_ones == {"population", "rule", "tail", "class_names", *VALUES[rule]}
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ({"rule": "loudest"}, "rule is 'loudest', expected one of integral, maximum"),
-        ({"rule": "maximum", "time_constant": 3.0}, "time_constant is 3.0, expected None"),
-        ({"rule": "last", "interval": 3.0}, "interval is 3.0, expected None with the rule 'last'"),
-        ({"gain": 0.0}, "gain is 0.0, expected a finite number > 0"),
-        ({"rule": "first_spike", "time_constant": np.inf}, "time_constant is inf"),
-        ({"tail": -1.0}, "tail is -1.0, expected a number >= 0"),
-        ({"tail": float("nan")}, "tail is nan"),
-        ({"class_names": "abc"}, "class_names is 'abc', expected a list"),
-        ({"class_names": [1, 2]}, "class_names is"),
-        ({"population": 3}, "population is 3, expected a text"),
-    ],
-)
-def test_answer_that_cannot_be_is_refused(given, message):
-    with pytest.raises(ParameterError, match=message):
-        es.Answer(**given)
-
-
-@pytest.mark.parametrize(
-    ("answer", "error", "message"),
-    [
-        (es.Answer(population="nobody"), NetworkError, "'nobody': no such population"),
-        (es.Answer(rule="first_spike"), NetworkError, "expects a population of kind 'spiking'"),
-        (es.Answer(class_names=tuple("abcd")), ShapeError, "3 neurons, expected at least 4"),
-        (
-            es.Answer(rule="ctc", class_names=("a", "b a", "c")),
-            ShapeError,
-            "3 neurons, expected 4, one per word and one for the blank",
-        ),
-    ],
-)
-def test_answer_that_does_not_fit_the_network_is_refused(answer, error, message):
-    net = answering()
-    with pytest.raises(error, match=message):
-        net.set_answer(answer)
-    assert net.answer is ANSWER
 
 
 def test_decision_has_to_be_read_by_the_rule_and_takes_away_an_answer_that_does_not_fit():
@@ -103,27 +61,6 @@ def test_copies_and_files_keep_it(tmp_path):
 
 def test_digest_of_a_network_is_that_of_its_values():
     assert digest_of_network(answering()) == digest_of_network(answering(None))
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{", "the answer"),
-        ("[]", "the answer: is"),
-        ('{"rule": "loudest"}', "rule is 'loudest'"),
-        ('{"colour": 3}', "unknown key 'colour'"),
-        ('{"tail": "inf"}', "tail is 'inf'"),
-        ('{"population": "hidden1"}', "expects a population of kind"),
-    ],
-)
-def test_file_with_an_answer_that_is_none_is_refused(text, message, tmp_path):
-    path = tmp_path / "net.npz"
-    save_network(path, answering())
-    arrays = read_arrays(path, kind="eventsim-network", version=NETWORK_VERSION)
-    arrays["answer"] = np.array(text)
-    write_arrays(path, arrays, kind="eventsim-network", version=NETWORK_VERSION)
-    with pytest.raises(StorageError, match=message):
-        load_network(path)
 
 
 def test_simulation_runs_on_for_the_tail_unless_another_is_given():

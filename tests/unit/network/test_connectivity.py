@@ -55,16 +55,6 @@ def test_all_possible_synapses_change_no_spike():
         np.testing.assert_array_equal(one[name].neurons, other[name].neurons)
 
 
-def test_projections_whose_synapses_are_not_free_are_refused():
-    net = es.scsr(4, (3,), 2)
-    with pytest.raises(NetworkError, match="'hidden1->hidden1' has one weight per neuron"):
-        with_synapses(net, {"hidden1->hidden1": np.array([0])})
-    net.projections["input->hidden1"].values[...] = 0.5
-    net.share("input->hidden1.weights", np.zeros((4, 3), int))
-    with pytest.raises(NetworkError, match="'input->hidden1' has shared weights"):
-        with_synapses(net, {"input->hidden1": np.array([0])})
-
-
 def test_delays_per_synapse_without_a_value_are_refused():
     net = one_layer("hidden", sp.csr_array(np.eye(3, 2)), delays=[1.0, 2.0])
     with pytest.raises(NetworkError, match="has a delay per synapse, 2 in all"):
@@ -93,12 +83,3 @@ def test_neurons_that_stay_fire_as_before_where_the_others_were_silent(delays, s
         assert found.populations[name].size == neurons.size
         np.testing.assert_array_equal(neurons[after[name].neurons], before[name].neurons)
         np.testing.assert_allclose(after[name].times, before[name].times, rtol=1e-12)
-
-
-def test_neurons_of_other_kinds_stay():
-    net = es.scsr(4, (3,), 2)
-    for name in ("input", "output"):
-        with pytest.raises(NetworkError, match=f"population '{name}'"):
-            without_neurons(net, {name: np.array([0])})
-    with pytest.raises(NetworkError, match="keeps 0 neurons"):
-        without_neurons(net, {"hidden1": np.zeros(0, int)})

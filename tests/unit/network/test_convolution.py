@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.errors import ShapeError
 
 CASES = {
     "channels": es.Convolution(10, 3, out_maps=2),
@@ -78,32 +77,3 @@ def test_neurons_of_a_map_are_one():
     for key in ("maps.tau_mem", "maps.threshold", "maps->maps.weights"):
         groups = net.shared[key].groups.reshape(*conv.out_shape, conv.out_maps)
         assert (groups == np.arange(3)).all()
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        {"shape": (4,), "kernel": (5,)},
-        {"shape": (4, 4), "kernel": (2,)},
-        {"shape": (), "kernel": ()},
-        {"shape": (4,), "kernel": (2,), "stride": (0,)},
-        {"shape": (4,), "kernel": (2,), "padding": (-1,)},
-        {"shape": (4.5,), "kernel": (2,)},
-        {"shape": (4,), "kernel": (2,), "out_maps": 0},
-        {"shape": 4, "kernel": "2"},
-        {"shape": [[4]], "kernel": 2},
-    ],
-)
-def test_what_is_no_convolution_is_refused(given):
-    with pytest.raises(ShapeError, match="Convolution: "):
-        es.Convolution(**given)
-
-
-def test_weights_and_populations_of_another_size_are_refused():
-    conv = CASES["channels"]
-    net, kernel, _ = connected(conv)
-    net.add_population("other", conv.n_targets + 1)
-    with pytest.raises(ShapeError, match=r"shape \(3, 1\), expected \(3, 1, 2\)"):
-        conv.connect(net, "input", "other", kernel[..., 0])
-    with pytest.raises(ShapeError, match="weights have shape"):
-        conv.connect(net, "input", "other", kernel)

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.errors import ParameterError, ShapeError
 from eventsim.plan import make_plan
 from tests.support.nets import random_stream
 
@@ -71,27 +70,3 @@ def test_seed_decides_the_weights():
     for key, values in first.parameters().items():
         np.testing.assert_array_equal(values, again.parameters()[key])
     assert (first.decision.weights != other.decision.weights).all()
-
-
-@pytest.mark.parametrize(
-    ("given", "error", "text"),
-    [
-        ({"hidden": ()}, ShapeError, "at least one spiking convolution"),
-        ({"kernel": (9, 5, 3)}, ShapeError, r"kernel \(9, 5, 3\)"),
-        (
-            {"kernel": (9, 4), "skip_to_readout": True},
-            ShapeError,
-            r"kernel is \(9, 4\), expected odd",
-        ),
-        (
-            {"kernel": (8, 5), "skip_to_readout": True},
-            ShapeError,
-            r"kernel is \(8, 5\), expected odd",
-        ),
-        ({"forward_delays": (3.0, 1.0)}, ParameterError, "convolutional: forward_delays is"),
-    ],
-)
-def test_sizes_that_do_not_fit_are_refused(given, error, text):
-    settings = {"hidden": (3,), **given}
-    with pytest.raises(error, match=text):
-        es.convolutional(20, settings.pop("hidden"), 4, **settings)

@@ -7,7 +7,6 @@ import pytest
 import scipy.sparse as sp
 
 import eventsim as es
-from eventsim.errors import NetworkError, ShapeError
 from eventsim.events.storage import write_arrays
 from eventsim.network.forms import NETWORK_VERSION
 from eventsim.network.nir import from_nir, to_nir
@@ -42,33 +41,9 @@ def test_spikes_arrive_after_the_delays_that_were_said(of):
         np.testing.assert_allclose(first, np.array(OF[of][:2]) + 2.0, atol=0.5)
 
 
-def test_as_many_delays_as_sources_and_synapses_are_refused_with_what_to_say():
-    with pytest.raises(ShapeError, match=r"3 delays could be .* delays_of='synapse'"):
-        net_of()
-
-
 def test_delays_of_sources_with_one_synapse_each_are_both():
     _, projection = net_of(sp.csr_array(np.eye(3, 2) + np.eye(3, 2, -2)))
     np.testing.assert_array_equal(projection.synapse_delays(), DELAYS)
-
-
-@pytest.mark.parametrize(
-    ("weights", "delays", "of"),
-    [
-        (np.ones((3, 2)), np.ones((3, 2)), "source"),
-        (np.ones((3, 2)), np.ones(3), "synapse"),
-        (sp.csr_array(np.ones((3, 2))), np.ones(6), "source"),
-        (sp.csr_array(np.ones((3, 2))), np.ones(3), "synapse"),
-    ],
-)
-def test_delays_that_are_not_of_what_was_said_are_refused(weights, delays, of):
-    with pytest.raises(ShapeError, match=f"delays_of is '{of}'"):
-        net_of(weights, delays, delays_of=of)
-
-
-def test_delays_of_something_else_are_refused():
-    with pytest.raises(NetworkError, match="delays_of is 'target', expected 'source' or 'synapse'"):
-        net_of(delays_of="target")
 
 
 @pytest.mark.parametrize("weights", [np.ones((3, 2)), SPARSE], ids=["dense", "sparse"])

@@ -39,120 +39,10 @@ def test_parameters_are_numbers_or_one_per_neuron():
     assert p.refractory.dtype == np.float64
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        *((name, bad) for name in ("tau_mem", "tau_syn", "resistance") for bad in (0, -1, np.inf)),
-        *((name, bad) for name in ("v_leak", "refractory") for bad in (np.nan, np.inf)),
-        ("refractory", -0.1),
-        *((name, np.nan) for name in ("tau_mem", "threshold", "v_reset")),
-    ],
-)
-def test_parameter_outside_its_domain_is_refused_by_name(name, value):
-    net = es.Network()
-    values = np.full(4, {"tau_mem": 20.0, "tau_syn": 5.0, "resistance": 1.0,
-                         "threshold": 1.0}.get(name, 0.0))  # fmt: skip
-    values[2] = value
-    with pytest.raises(ParameterError, match=rf"'hidden'.*{name}|{name}.*'hidden'") as caught:
-        net.add_population("hidden", 4, **{name: values})
-    assert "2" in str(caught.value)  # the neuron
-    if name in {"tau_mem", "tau_syn", "resistance", "v_leak"}:
-        with pytest.raises(ParameterError, match=name):
-            net.add_readout("output", 4, **{name: values})
-
-
-@pytest.mark.parametrize(("threshold", "v_reset"), [(0.5, 0.5), (0.5, 0.7), (-1.0, 0.0)])
-def test_threshold_at_or_below_reset_is_refused(threshold, v_reset):
-    net = es.Network()
-    with pytest.raises(ParameterError, match=r"(?s)hidden.*threshold.*v_reset|v_reset.*threshold"):
-        net.add_population("hidden", 2, threshold=threshold, v_reset=[-9.0, v_reset])
-
-
-def own(weights=1.0):
-    return es.self_recurrent(weights)
-
-
-SHAPES = [(3, 5), 3, (3, 4, 1), ()]  # in place of (3, 4), of weights
-OF_DELAYS = [4, (4, 3), (1, 4), 2, (3, 4, 1)]
-SPARSE = scipy.sparse.csr_array(np.eye(4, 3))
-THERE = r"'nowhere'.*input.*hidden.*output"
-# What is connected to base(), and what is said of it.
-UNCONNECTED = [
-    (("nowhere", "hidden", np.ones((3, 4))), {}, NetworkError, THERE),
-    (("input", "nowhere", np.ones((3, 4))), {}, NetworkError, THERE),
-    (("hidden", "input", np.ones((4, 3))), {}, NetworkError, "input"),
-    (("output", "hidden", np.ones((2, 4))), {}, NetworkError, "output"),
-    (("output", "output", own(np.ones(2))), {}, NetworkError, "output"),
-    (("hidden", "output", own(np.ones(2))), {}, NetworkError, "hidden->output"),
-    (("input", "hidden", np.ones((4, 3))), {}, ShapeError, r"input->hidden.*\(3, 4\).*\.T"),
-    (("input", "hidden", SPARSE), {}, ShapeError, r"input->hidden.*\(3, 4\)"),
-    *((("input", "hidden", np.ones(n)), {}, ShapeError, r"\(3, 4\)") for n in SHAPES),
-    *(
-        (("hidden", "hidden", own(np.ones(n))), {}, ShapeError, "hidden->hidden|one .*per neuron")
-        for n in (0, 3, (4, 4), (1, 4))
-    ),
-    *(
-        (("input", "hidden", np.ones((3, 4))), {"delays": np.ones(n)}, ShapeError, "hidden.*delay")
-        for n in OF_DELAYS
-    ),
-    (("input", "hidden", SPARSE.T), {"delays": np.ones(5)}, ShapeError, "input->hidden.*delay"),
-    (("hidden", "hidden", own()), {"delays": np.ones(3)}, ShapeError, "hidden->hidden.*delay"),
-]
-
-
-@pytest.mark.parametrize(("given", "options", "error", "words"), UNCONNECTED)
-def test_connection_that_cannot_be_is_refused_with_what_was_expected(given, options, error, words):
-    with pytest.raises(error, match=words):
-        base().connect(*given, **options)
-
-
-def test_what_is_there_already_is_refused_by_name():
-    net = base()
-    net.connect("input", "hidden", np.ones((3, 4)))
-    alone = es.Network()
-    alone.add_population("hidden", 2)
-    for add in (net.add_population, net.add_readout, alone.add_input):
-        with pytest.raises(NetworkError, match="hidden"):
-            add("hidden", 2)
-    with pytest.raises(NetworkError, match="input->hidden"):
-        net.connect("input", "hidden", np.ones((3, 4)))
-    with pytest.raises(NetworkError, match="input"):
-        net.add_input("other", 3)
-    with pytest.raises(ShapeError, match=r"more.*tau_mem|tau_mem.*more"):
-        net.add_population("more", 3, tau_mem=[5.0, 6.0])
-
-
-@pytest.mark.parametrize("size", [0, -1])
-def test_population_without_neurons_is_refused(size):
-    for add in ("add_input", "add_population", "add_readout"):
-        with pytest.raises(es.errors.EventSimError, match="some"):
-            getattr(es.Network(), add)("some", size)
-
-
 def test_single_self_weight_serves_all_neurons():
     net = base()
     net.connect("hidden", "hidden", es.self_recurrent(0.5))
     assert net.parameters()["hidden->hidden.weights"].tolist() == [0.5] * 4
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_weights_that_are_not_finite_are_refused(bad):
-    weights = np.ones((3, 4))
-    weights[1, 2] = bad
-    for form in (weights, scipy.sparse.csr_array(weights)):
-        with pytest.raises(ParameterError, match="input->hidden"):
-            base().connect("input", "hidden", form)
-
-
-@pytest.mark.parametrize("bad", [-1e-9, -3.0, np.nan, np.inf])
-def test_negative_or_infinite_delay_is_refused(bad):
-    per_source, per_synapse = np.ones(3), np.ones((3, 4))
-    per_source[1] = per_synapse[1, 2] = bad
-    for delays in (bad, per_source, per_synapse):
-        with pytest.raises(ParameterError, match=r"input->hidden.*delay"):
-            base().connect("input", "hidden", np.ones((3, 4)), delays=delays)
-    with pytest.raises(ParameterError, match=r"hidden->hidden.*delay"):
-        base().connect("hidden", "hidden", es.self_recurrent(np.ones(4)), delays=bad)
 
 
 @pytest.mark.parametrize("form", ["csr_array", "csc_array", "coo_array", "csr_matrix", "lil_array"])
@@ -237,18 +127,6 @@ def test_parameters_name_every_number_of_the_network():
     assert set(net.parameters()) == expected
 
 
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [("hidden1.tau_mem", -1.0), ("hidden1.threshold", -5.0), ("input->hidden1.delays", -0.5),
-     ("hidden1.tau_syn", np.nan)],
-)  # fmt: skip
-def test_simulate_refuses_parameters_changed_in_place_out_of_their_domain(backend, key, value):
-    net = random_net(704, hidden=(4,))
-    net.parameters()[key].flat[0] = value
-    with pytest.raises(ParameterError, match=key.split(".")[0]):
-        es.simulate(net, random_stream(705, n_samples=1), backend=backend)
-
-
 def test_copy_shares_nothing():
     net = random_net(706, hidden=(4, 3), sparse=True)
     twin = net.copy()
@@ -296,51 +174,3 @@ def test_order_of_adding_does_not_matter_for_running(backend):
     assert tape["early"].times.size
     assert tape["late"].times.size
     assert tape["late"].times[0] > tape["early"].times[0]
-
-
-def test_stream_with_the_wrong_number_of_channels_is_refused(backend):
-    net = base()
-    net.connect("input", "hidden", np.ones((3, 4)))
-    stream = es.EventStream([], [], [0, 0], n_channels=5, duration=5.0)
-    with pytest.raises(es.errors.EventSimError, match=r"5.*3|3.*5"):
-        es.simulate(net, stream, backend=backend)
-
-
-def test_unknown_backend_and_precision_are_refused():
-    net = base()
-    stream = es.EventStream([], [], [0, 0], n_channels=3, duration=5.0)
-    with pytest.raises(es.errors.BackendError, match=r"abacus.*reference"):
-        es.simulate(net, stream, backend="abacus")
-    with pytest.raises(es.errors.EventSimError, match=r"half.*double"):
-        es.simulate(net, stream, precision="half")
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        (np.ma.array([1.0, 2.0, 3.0, 4.0], mask=[0, 1, 0, 0]), "values are masked"),
-        (np.array([1j, 1, 1, 1]), "complex128"),
-        (["1", "2", "3", "4"], "<U1"),
-        ([1.0, [2.0], 3.0, 4.0], "cannot be made an array"),
-    ],
-)
-def test_values_that_would_lose_a_part_are_refused_at_every_door(values, message):
-    net, column = base(), np.ma.array if isinstance(values, np.ma.MaskedArray) else list
-    net.connect("hidden", "output", np.ones((4, 2)))
-    wide = column([values] * 3)
-    doors = {
-        "threshold": lambda: net.add_population("x", 4, threshold=values),
-        "weights": lambda: net.connect("input", "hidden", wide),
-        "delays": lambda: net.connect("input", "hidden", np.ones((3, 4)), delays=wide),
-        "self_recurrent: weights": lambda: es.self_recurrent(values),
-        "bias": lambda: net.decide("output", np.ones((2, 4)), bias=values),
-    }
-    for name, door in doors.items():
-        with pytest.raises(ShapeError, match=f"{name}.*{message}"):
-            door()
-
-
-@pytest.mark.parametrize("size", [2.5, "3", [3], None, 2**31])
-def test_size_that_is_no_whole_number_or_too_large_is_refused(size):
-    with pytest.raises(ShapeError, match="'a': size: is "):
-        es.Network().add_input("a", size)

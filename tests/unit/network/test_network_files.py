@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.errors import StorageError
 from eventsim.train import load_network, save_network
 from tests.support.nets import random_net, random_stream, with_adaptation
 
@@ -47,11 +46,3 @@ def test_old_names_write_and_read_the_same_file(tmp_path):
     files = [(tmp_path / f"{name}.npz").read_bytes() for name in ("old", "new")]
     assert files[0] == files[1]
     assert list(load_network(tmp_path / "new.npz").populations) == list(net.populations)
-
-
-def test_file_that_holds_no_network_is_refused(tmp_path):
-    random_stream(1).save(tmp_path / "events.npz")
-    with pytest.raises(StorageError, match=r"events\.npz"):
-        es.Network.load(tmp_path / "events.npz")
-    with pytest.raises(StorageError, match=r"nothing\.npz"):
-        es.Network.load(tmp_path / "nothing.npz")

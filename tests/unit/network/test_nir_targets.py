@@ -230,7 +230,7 @@ def test_one_reset_for_all_is_enough_for_spikingjelly():
 
 
 def test_time_steps_that_a_target_does_not_take_are_refused():
-    with pytest.raises(ParameterError, match=r"snnTorch reads every file with 0.1 ms"):
+    with pytest.raises(ParameterError, match=r"expected 0.1 ms, with which snnTorch reads"):
         to_nir(small_net(), target="snntorch", dt=1.0)
     with pytest.raises(ParameterError, match="expected a time step > 0"):
         to_nir(small_net(), target="norse", dt=0.0)

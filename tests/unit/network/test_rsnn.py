@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.errors import ParameterError
 from tests.support.nets import random_stream
 
 PATTERNS = {
@@ -111,11 +110,6 @@ def test_distances_on_the_sheet_go_the_shorter_way_round():
     assert distance[1, 1] == distance[3, 5] == pytest.approx(np.sqrt(2))
 
 
-def test_a_prime_number_of_neurons_is_no_sheet():
-    with pytest.raises(ParameterError, match="layout is 'sheet', but 127 is a prime number"):
-        es.DistanceLateral(layout="sheet").distances(0, 127)
-
-
 def test_weights_follow_the_stated_mean_and_deviation():
     lateral = es.RandomLateral(in_degree=50)
     net = es.rsnn(64, (300, 200), 3, lateral=lateral, mean=2.0, spread=0.5, lateral_gain=1.5)
@@ -203,48 +197,8 @@ def test_gradients_reach_lateral_weights_and_delays(backend):
     assert (gradients["hidden1->hidden1.delays"] != 0).any()
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"lateral": "sparse"}, "'sparse', expected 'dense'"),
-        ({"lateral": es.RandomLateral(in_degree=6)}, "5 others"),
-        ({"delays": (2.0, 1.0)}, r"delays is \(2.0, 1.0\)"),
-        ({"forward_delays": (-1.0, 1.0)}, "forward_delays"),
-        ({"delays": -1.0}, "delays is -1.0"),
-        ({"inhibitory": 1.0}, "inhibitory is 1.0"),
-        ({"inhibitory": 0.5, "spread": 0.0}, "spread is 0.0"),
-    ],
-)
-def test_impossible_options_are_refused(options, message):
-    with pytest.raises(ParameterError, match=message):
-        es.rsnn(4, (6,), 2, **options)
-
-
 @pytest.mark.parametrize("build", [es.rsnn, es.scsr])
 def test_without_hidden_populations_a_network_is_a_linear_model(build):
     net = build(4, (), 2)
     assert list(net.projections) == ["input->output"]
     assert net.populations["output"].kind == "readout"
-
-
-def test_one_neuron_cannot_have_both_signs():
-    with pytest.raises(ParameterError, match="hidden population of 1"):
-        es.rsnn(4, (1,), 2, inhibitory=0.5)
-
-
-@pytest.mark.parametrize(
-    ("kind", "options", "message"),
-    [
-        (es.RandomLateral, {}, "exactly one"),
-        (es.RandomLateral, {"probability": 0.1, "in_degree": 3}, "exactly one"),
-        (es.RandomLateral, {"probability": 0.0}, "probability is 0.0, expected .*> 0 and <= 1"),
-        (es.RandomLateral, {"in_degree": 0}, "in_degree is 0"),
-        (es.DistanceLateral, {"layout": "cube"}, "layout is 'cube'"),
-        (es.DistanceLateral, {"profile": "box"}, "profile is 'box'"),
-        (es.DistanceLateral, {"scale": 0.0}, "scale is 0.0"),
-        (es.DistanceLateral, {"peak": 1.5}, "peak is 1.5, expected .*> 0 and <= 1"),
-    ],
-)
-def test_impossible_patterns_are_refused(kind, options, message):
-    with pytest.raises(ParameterError, match=message):
-        kind(**options)

@@ -1,10 +1,8 @@
 """The ScSr builder."""
 
 import numpy as np
-import pytest
 
 import eventsim as es
-from eventsim.errors import ParameterError
 from tests.support.nets import random_stream
 
 
@@ -64,12 +62,6 @@ def test_built_network_runs_and_learns(backend):
                       "hidden2->output"].weights != 0).any()  # fmt: skip
 
 
-@pytest.mark.parametrize("hidden", [(0,), (4, -1)])
-def test_impossible_layers_are_refused(hidden):
-    with pytest.raises(es.errors.EventSimError, match="hidden"):
-        es.scsr(4, hidden, 2)
-
-
 def test_forward_delays_are_of_every_source_and_leave_the_weights_as_they_are():
     plain, delayed = (es.scsr(5, (6, 4), 3, seed=2, forward_delays=d) for d in (0.0, (5.0, 40.0)))
     before, after = plain.parameters(), delayed.parameters()
@@ -97,32 +89,6 @@ def test_output_delays_are_of_every_source_of_the_readout():
         assert projection.delays.shape == (projection.weights.shape[0],)
         assert ((projection.delays >= 5.0) & (projection.delays <= 40.0)).all()
         np.testing.assert_array_equal(projection.weights, plain.projections[name].weights)
-
-
-@pytest.mark.parametrize("name", ["output_delays", "forward_delays"])
-@pytest.mark.parametrize("given", [-1.0, (2.0, 1.0), (0.0, np.inf), (1.0,), "5"])
-def test_delays_outside_their_domain_are_refused(name, given):
-    with pytest.raises(ParameterError, match=f"scsr: {name} is"):
-        es.scsr(5, (6,), 3, **{name: given})
-
-
-@pytest.mark.parametrize("build", [es.scsr, es.rsnn])
-def test_builder_refuses_an_output_of_no_known_kind(build):
-    with pytest.raises(ParameterError, match=r"output is 'spike', expected 'readout' or 'spiking'"):
-        build(5, (8,), 3, output="spike")
-
-
-@pytest.mark.parametrize("build", [es.scsr, es.rsnn])
-@pytest.mark.parametrize("hidden", [8, "8"])
-def test_builder_refuses_one_size_in_place_of_several(build, hidden):
-    with pytest.raises(ParameterError, match=r"hidden is .*8.*such as \(128,\)"):
-        build(5, hidden, 3)
-
-
-@pytest.mark.parametrize("skip", ["yes", 3, [("input",)], ["input->output"], [3]])
-def test_skips_that_are_no_pairs_of_names_are_refused(skip):
-    with pytest.raises(ParameterError, match="skip is .*pairs of names"):
-        es.scsr(5, (8,), 3, skip=skip)
 
 
 def test_no_pairs_are_no_skips():

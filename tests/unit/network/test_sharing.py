@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.network.sharing import Sharing
 from tests.support.nets import random_net
 
@@ -69,15 +68,3 @@ def test_sharing_twice_takes_the_last():
     net = shared_net()
     net.share("hidden1.tau_mem", [0, -1, 0, -1])
     assert net.shared["hidden1.tau_mem"].n_values == 3
-
-
-def test_what_cannot_be_one_is_refused():
-    net = shared_net()
-    with pytest.raises(NetworkError, match="no parameter 'hidden1.tau'"):
-        net.share("hidden1.tau", [0, 0, 0, 0])
-    with pytest.raises(ShapeError, match=r"int64 of shape \(3,\), expected whole numbers of shape"):
-        net.share("hidden1.tau_mem", [0, 0, 0])
-    with pytest.raises(ShapeError, match="float64"):
-        net.share("hidden1.tau_mem", [0.0, 0.0, 0.0, 0.0])
-    with pytest.raises(ParameterError, match="shared values of 'hidden1.tau_mem' differ"):
-        net.share("hidden1.tau_mem", [0, 0, 1, 1])

@@ -100,5 +100,5 @@ def test_config_names_the_loss_and_its_settings():
 
 def test_output_of_the_wrong_kind_is_refused(tmp_path):
     for loss, net in (("spike_count", small_net()), ("cross_entropy_last", first_spike_net())):
-        with pytest.raises(NetworkError, match="expects a population of kind"):
+        with pytest.raises(NetworkError, match="expected a population of kind"):
             train(net, two_patterns(8), replace(CONFIG, loss=loss), tmp_path)

@@ -170,7 +170,7 @@ def test_network_without_answer_and_tape_of_another_are_refused():
     [
         ([], ParameterError, "do not ascend or are none"),
         ([20.0, 10.0], ParameterError, "do not ascend"),
-        ([0.0, 10.0], ParameterError, "a time is 0.0 ms"),
+        ([0.0, 10.0], ParameterError, "a time is 0.0"),
         ([np.nan], ParameterError, "a time is nan"),
         (5.0, ShapeError, r"shape \(\), expected \(times,\)"),
         ([[5.0]], ShapeError, r"shape \(1, 1\).*\(4, times\)"),

@@ -302,7 +302,7 @@ def test_network_that_does_not_fit_the_task_is_refused(data, tmp_path):
     answer, first_spike = replace(CONFIG, output="answer"), replace(CONFIG, loss="first_spike")
     for given, config, error, message in (
         (data, answer, NetworkError, "'answer': no such population"),
-        (data, first_spike, NetworkError, "expects a population of kind 'spiking'"),
+        (data, first_spike, NetworkError, "expected a population of kind 'spiking'"),
         (three, CONFIG, ShapeError, "2 neurons, expected at least 3"),
         (data[np.zeros(0, int)], CONFIG, DataError, "no recordings"),
         (four_channels(data), CONFIG, ShapeError, "have 4 channels, input population 'input' has"),

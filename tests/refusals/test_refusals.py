@@ -1,0 +1,64 @@
+"""What eventsim refuses, as data: each row of a table is a call and the error that it raises.
+
+A row is ``"call" = [class, where, got]``, and a fourth text where a person must copy a piece of
+the remedy. ``where`` is the whole field, ``got`` and the remedy are pieces of theirs. Names in a
+call are those of ``things.py``.
+"""
+
+import ast
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from eventsim.errors import EventSimError
+from tests.refusals import things
+
+HOME = Path(__file__).parent
+TABLES = {path.stem: tomllib.loads(path.read_text("utf-8")) for path in HOME.glob("*.toml")}
+ROWS = [(name, call, row) for name, table in sorted(TABLES.items()) for call, row in table.items()]
+
+
+def names(call):
+    return {node.id for node in ast.walk(ast.parse(call)) if isinstance(node, ast.Name)}
+
+
+def rows(*, on_backends):
+    chosen = [(c, row, f"{n}: {c}") for n, c, row in ROWS if ("backend" in names(c)) == on_backends]
+    return pytest.mark.parametrize(("call", "row"), [pytest.param(*r, id=i) for *r, i in chosen])
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_table_has_rows(name):
+    assert TABLES[name]
+
+
+def held(call, row, folder, **more):
+    given = {name: things.THINGS[name]() for name in names(call) & things.THINGS.keys()}
+    before = things.state((given, folder))
+    things.WRITTEN.clear()
+    with pytest.raises(EventSimError) as caught:
+        eval(call, vars(things) | given | more)
+    error, (kind, where, got, *remedy) = caught.value, row
+    seen = [text.replace(f"{folder}/", "") for text in (error.where, error.got, error.remedy)]
+    shown = json.dumps([type(error).__name__, *seen], ensure_ascii=False)
+    assert [kind, where] == [type(error).__name__, seen[0]], f"the row is now {shown}"
+    assert got in seen[1], f"the row is now {shown}"
+    assert "".join(remedy) in seen[2], f"the row is now {shown}"
+    assert error.expected or error.remedy, "it says neither what was expected nor what to do"
+    for path in things.WRITTEN:  # by the call, for its own arguments
+        path.unlink()
+    assert things.state((given, folder)) == before, "something is left behind, or changed"
+
+
+@rows(on_backends=False)
+def test_call_is_refused_and_leaves_nothing_behind(call, row, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    held(call, row, tmp_path)
+
+
+@rows(on_backends=True)
+def test_every_backend_refuses_it(call, row, tmp_path, monkeypatch, backend):
+    monkeypatch.chdir(tmp_path)
+    held(call, row, tmp_path, backend=backend)

@@ -1,0 +1,182 @@
+"""What the calls of the tables are made of: things, which must stay as they are, and functions.
+
+A :func:`thing` is made anew for each row that names it; what it writes lies in the folder before
+the call. Functions below make arguments; their files are taken away again.
+"""
+
+# ruff: noqa: F401 (the tables use what is imported here)
+
+import copy
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+
+import eventsim as es
+from eventsim.events.storage import read_arrays, write_arrays
+from eventsim.network import connectivity, convolutional, draw_taus
+from eventsim.runs.networks import NetworkSettings
+from tests.support.nets import one_layer, random_net, random_stream, with_adaptation
+
+THINGS, WRITTEN = {}, []
+
+
+def thing(make):
+    """The name of what a function without arguments makes."""
+    THINGS[make.__name__] = make
+    return make
+
+
+def edited(what, *statements):
+    """A copy of ``what``, called ``it`` by the statements that change it."""
+    it = copy.deepcopy(what)
+    for statement in statements:
+        exec(statement, globals(), {"it": it})
+    return it
+
+
+def state(value):
+    """What must be the same after a call: arrays by their bytes, files by their contents."""
+    if isinstance(value, dict):
+        return {key: state(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [state(one) for one in value]
+    if isinstance(value, Path):
+        files = sorted(value.rglob("*")) if value.is_dir() else [value]
+        return [(str(f), f.read_bytes() if f.is_file() else None) for f in files if f.exists()]
+    if isinstance(value, es.Network):
+        return [value.answer, state(value.parameters()), list(value.populations)]
+    try:
+        return pickle.dumps(value)
+    except (TypeError, AttributeError, pickle.PicklingError):
+        return repr(value)
+
+
+def saved(what, path="given.npz"):
+    """The path of the file that ``what`` saves itself into."""
+    what.save(path)
+    WRITTEN.append(Path(path))
+    return path
+
+
+def file(content, path):
+    """The path of a file with a text or bytes."""
+    Path(path).write_bytes(content.encode() if isinstance(content, str) else content)
+    WRITTEN.append(Path(path))
+    return path
+
+
+# Networks
+
+
+@thing
+def net():
+    """3 channels, 4 neurons, 2 readouts; only what its name says is connected."""
+    net = es.Network()
+    net.add_input("input", 3)
+    net.add_population("hidden", 4)
+    net.add_readout("output", 2)
+    net.connect("hidden", "output", np.ones((4, 2)))
+    return net
+
+
+@thing
+def scsr():
+    return es.scsr(4, (3,), 2)
+
+
+@thing
+def random():
+    return random_net(704, hidden=(4,), sparse=True)
+
+
+@thing
+def adaptive():
+    return with_adaptation(random_net(21, delays="none", self_delays="none"), 22)
+
+
+@thing
+def answering():
+    made = random_net(41, delays="source")
+    made.set_answer(es.Answer(rule="maximum", tail=25.0, class_names=("no", "yes", "üñ")))
+    return made
+
+
+@thing
+def deciding():
+    """A linear decision behind the readout, read by an answer."""
+    made = random_net(41, delays="source")
+    made.decide("output", np.ones((3, 4)))
+    made.set_answer(es.Answer(rule="last", class_names=tuple("abcd")))
+    return made
+
+
+@thing
+def sparse():
+    """An input of 5 channels onto 4 neurons by 13 synapses."""
+    return one_layer("hidden", matrix())
+
+
+@thing
+def delayed():
+    """The same with a delay per synapse."""
+    return one_layer("hidden", matrix(), delays=np.ones(13))
+
+
+@thing
+def single():
+    """A network whose weights are float32."""
+    return one_layer("hidden", np.ones((1, 1))).with_weight_dtype(np.float32)
+
+
+def matrix(form="csr"):
+    dense = np.arange(1.0, 21.0).reshape(5, 4) * (np.arange(20).reshape(5, 4) % 3 > 0)
+    return sp.csr_array(dense).asformat(form)
+
+
+def with_bad(shape, bad):
+    """Ones, but the entry in the middle."""
+    values = np.ones(shape)
+    values.flat[values.size // 2] = bad
+    return values
+
+
+def masked(shape):
+    return np.ma.array(np.ones(shape), mask=1.0 - with_bad(shape, 0))
+
+
+def file_of(net, **changed):
+    """A file of a network, whose structure or arrays are others."""
+    arrays = net.to_arrays()
+    structure = json.loads(str(arrays["structure"]))
+    for key, value in changed.items():
+        if key in ("adaptive", "weight_dtype"):
+            structure[key] = value
+        else:
+            arrays[key.replace("__", "->").replace("_1", ".")] = value
+    arrays["structure"] = np.array(json.dumps(structure))
+    write_arrays("given.npz", arrays, kind="eventsim-network", version=1)
+    WRITTEN.append(Path("given.npz"))
+    return "given.npz"
+
+
+def lacking(net, name):
+    """The arrays of a network without one."""
+    return {key: value for key, value in net.to_arrays().items() if key != name}
+
+
+# Streams
+
+
+@thing
+def stream():
+    """3 samples of 5 channels."""
+    return random_stream(705)
+
+
+@thing
+def empty():
+    """A sample of 3 channels without an event."""
+    return es.EventStream([], [], [0, 0], n_channels=3, duration=5.0)
