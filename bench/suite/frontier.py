@@ -1,8 +1,9 @@
 """Accuracy against energy: what do fewer operations cost, by the loss, by synapses, by size.
 
 Method   eventsim frontier: the last epoch on the test part, and every network counted there and
-         priced on each chip, leakage and links aside. fsdd_400 has the recipe frontier_400.toml
-         beside this file; the other tasks have eventsim's own, all of it but the fixed-step
+         priced on each chip, leakage aside (before 0.3.0 axons and links, too). fsdd_400 has the
+         recipe frontier_400.toml beside this file; the other tasks have eventsim's own, all of it
+         but the fixed-step
          counterpart, which takes hours there, in fewer epochs than the tasks ask for; only
          spoken_digits_30 has as many, for a few conditions. One row per run, with the chips on
          whose front its condition is, and one per network rounded afterwards (--bits), which is

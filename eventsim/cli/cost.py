@@ -11,21 +11,20 @@ import typer
 
 from eventsim.chips import Chip, chip_names, load_chip
 from eventsim.cli import options as opt
-from eventsim.cli.events import find_encoder, find_for, find_network
+from eventsim.cli.events import find_encoder, find_for, find_network, tape_of
 from eventsim.cli.measured import MeasuredPart, say_measured
 from eventsim.cli.reading import MeasuredReading
 from eventsim.cli.terminal import echo_late, present, print_table, say_backend, stdout
 from eventsim.embedded import footprint
-from eventsim.energy import DenseEquivalent, Widths, dense_pair, run_costs
+from eventsim.energy import DenseEquivalent, Widths, dense_pair
 from eventsim.energy.encoder import means_of
-from eventsim.engine import simulate
 from eventsim.errors import DataError, NetworkError, ParameterError
 from eventsim.events import EventStream, SpikeTape
 from eventsim.mapping import quantise
-from eventsim.mapping.fits import fit_on
 from eventsim.network import Network
 from eventsim.network.late import late_begin
 from eventsim.report import tables
+from eventsim.report.priced import priced
 from eventsim.runs.run import Run, load_any
 
 DEFAULT_CHIPS = ("45nm", "loihi")
@@ -71,11 +70,12 @@ def cost_command(
 
     Every term of an energy is shown with its count, its published figure, and the figure's status
     and source. What a sum lacks is named, term by term, and the sum is marked as a lower bound (≥).
-    If the network does not fit onto the cores of a chip, this is said, with the reason. Terms of
-    clocked chips depend on the time step, which is shown beside them. A run that was trained on a
-    grid of time is counted as it runs on its grid. A dense RNN and GRU of the same layer sizes on
-    frames are shown for comparison. If an encoder that eventsim knows made the events of audio, its
-    operations are shown too, outside the sum: a chip with a microphone has to do them itself.
+    Cores, axons and links are those of a first-fit mapping. If the network does not fit onto the
+    cores of a chip, this is said, with the reason. Terms of clocked chips depend on the time step,
+    which is shown beside them. A run that was trained on a grid of time is counted as it runs on
+    its grid. A dense RNN and GRU of the same layer sizes on frames are shown for comparison. If an
+    encoder that eventsim knows made the events of audio, its operations are shown too, outside the
+    sum: a chip with a microphone has to do them itself.
 
     [bold]Examples[/bold]
 
@@ -100,14 +100,11 @@ def cost_command(
         network = quantise(network, asked.bits).net
         run = None if run is None else run.rounded(asked.bits)
     runs_on = say_backend(on)
-    if run is None:
-        tape = simulate(network, stream, backend=on)
-    else:
-        tape = run.tape(stream, backend=on)
+    tape = tape_of(run, network, stream, backend=on)
     encoder = find_encoder(net, events, named)
     known = asked.bits if run is None else run.weight_bits
     widths = stored_widths(asked.weight_bits, known)
-    costs = run_costs(network, tape, chips, step_ms=asked.dt, widths=widths, encoder=encoder)
+    costs, fits = priced(network, tape, chips, step_ms=asked.dt, widths=widths, encoder=encoder)
     dense = find_dense(network, tape.stream, frame_ms=asked.frame, weight_bits=asked.weight_bits)
     if asked.figure is not None:
         from eventsim.plot.style import write_figure  # loads Matplotlib
@@ -125,7 +122,7 @@ def cost_command(
         "clocked": [found.to_dict() for found in costs.steps],
         "encoder": None if costs.encoder is None else means_of(costs.encoder),
         "energy": [report.to_dict() for report in costs.reports],
-        "fits": {c.name: vars(fit) for c in chips if (fit := fit_on(network, c)) is not None},
+        "fits": {name: vars(fit) for name, fit in fits.items()},
         "dense": [found.to_dict() for found in dense],
         "as_c": _as_c(network, tape, run),
         "backend": runs_on.name,
@@ -203,9 +200,8 @@ def _show(found: Mapping[str, Any]) -> None:
         print_table(tables.energy(report))
         for number, source in enumerate(tables.sources(report), start=1):
             _note(f"{number}: {source}")
-        fit = found["fits"].get(report["chip"], {"state": "fits"})
-        if fit.get("reason"):
-            _note(f"{fit['state']} on {report['chip']}: {fit['reason']}")
+        if report["chip"] in found["fits"]:
+            _note(tables.place(report["chip"], found["fits"][report["chip"]]))
         for missing in tables.missing(report):
             _note(f"not in the sum: {missing}")
         for line in tables.encoder_energy(report):

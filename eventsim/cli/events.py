@@ -28,8 +28,9 @@ from eventsim.datasets.audio_events import NOTE as AUDIO
 from eventsim.datasets.audio_events import AudioEncoding
 from eventsim.datasets.formats import FORMATS, format_of
 from eventsim.datasets.label_files import is_table
+from eventsim.engine import simulate
 from eventsim.errors import DataError, EventSimError
-from eventsim.events import Dataset, EncoderOperations, StoredStream
+from eventsim.events import Dataset, EncoderOperations, EventStream, SpikeTape, StoredStream
 from eventsim.events.labelled import parts_of
 from eventsim.network import Network
 from eventsim.runs.data import DataSettings
@@ -40,7 +41,7 @@ from eventsim.train.folder import NETWORKS
 
 __all__ = [
     "Events", "audio_of", "find", "find_encoder", "find_files", "find_for", "find_network",
-    "find_settings", "form_of", "parts", "read_one", "say_all",
+    "find_settings", "form_of", "parts", "read_one", "say_all", "tape_of",
 ]  # fmt: skip
 
 
@@ -347,6 +348,13 @@ def parts(place: str, reading: Reading) -> tuple[str, ...]:
     name = {"set": place, "ntidigits": "ntidigits"}.get(form)
     # Others divide the same samples again.
     return () if name is None else tuple(p for p in datasets.DATASETS[name].parts if "-" not in p)
+
+
+def tape_of(run: Run | None, net: Network, stream: EventStream, *, backend: str) -> SpikeTape:
+    """What a network does with recordings; that of a run by the method that trained it."""
+    if run is None:
+        return simulate(net, stream, backend=backend)
+    return run.tape(stream, backend=backend)
 
 
 def find_network(place: Path, *, which: Which = "last") -> Network:

@@ -12,11 +12,10 @@ from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
 from eventsim.chips import Chip, board_of, load_chip
 from eventsim.cli import options as opt
-from eventsim.cli.events import find_network
+from eventsim.cli.events import find_network, tape_of
 from eventsim.cli.measured import MeasuredPart, find_measured
 from eventsim.cli.reading import MeasuredReading
 from eventsim.cli.terminal import echo_late, present, print_table, say, say_backend, stderr
-from eventsim.engine import simulate
 from eventsim.errors import DataError, NetworkError, ParameterError
 from eventsim.events import AnyDataset, EventStream, SpikeTape
 from eventsim.hardware.quantise import refuse_without_format
@@ -37,6 +36,7 @@ from eventsim.network import Network
 from eventsim.network.late import late_begin
 from eventsim.progress import bars
 from eventsim.report import tables
+from eventsim.runs.run import load_any
 from eventsim.train import evaluate
 
 
@@ -131,7 +131,7 @@ def map_command(
     )
     network = find_network(net)
     say_backend(on)
-    tape = simulate(network, stream, backend=on)
+    tape = tape_of(load_any(net) if net.is_dir() else None, network, stream, backend=on)
     compared = _compared(network, tape, target, asked)
     best = compared.best
     traffic = find_congestion(network, tape, best, window_ms=asked.window)

@@ -13,19 +13,19 @@ from eventsim.arrays import Floats
 from eventsim.chips import Chip
 from eventsim.cli import options as opt
 from eventsim.cli.cost import DEFAULT_CHIPS, WeightBitsOption, find_chips, find_dense, stored_widths
-from eventsim.cli.events import find_network
+from eventsim.cli.events import find_network, tape_of
 from eventsim.cli.map import find_congestion, find_study, study_missing
 from eventsim.cli.measured import MeasuredPart, find_measured
 from eventsim.cli.reading import MeasuredReading
 from eventsim.cli.regression import report_values
 from eventsim.cli.terminal import echo_late, present, say, say_backend
-from eventsim.energy import RunCosts, costs_over_time, run_costs
-from eventsim.engine import simulate
+from eventsim.energy import RunCosts, costs_over_time
 from eventsim.errors import DataError, NetworkError, ParameterError
 from eventsim.events import AnyDataset, EventStream, SpikeTape
 from eventsim.mapping import InfeasibleError, StudyRow, compare_mappings
 from eventsim.mapping.mapping import Method, filled_less
 from eventsim.network import Network
+from eventsim.report.priced import priced
 from eventsim.report.record import (
     ChipMapping,
     OverTime,
@@ -85,9 +85,9 @@ def report_command(
     A section shows the time of the answer: accuracy and energy by the share of a recording that is
     read, latency, and early exit at a margin of 0.9.
 
-    The page is one file with all figures inside. If a network is mapped onto a chip, the energy on
-    that chip includes axons, links and cores. Parts that were not asked for, or cannot be made, are
-    named in a sentence.
+    The page is one file with all figures inside. Energies on a chip include axons, links and cores
+    of the mapping by --map, else of a first-fit mapping. Parts that were not asked for, or cannot
+    be made, are named in a sentence.
 
     [bold]Examples[/bold]
 
@@ -146,18 +146,16 @@ def _made(
 ) -> Report:
     """What the page tells, of a network that is run on the recordings, priced and mapped."""
     (stream, labelled), run = recordings, given.run
-    net = find_network(run)
-    tape = simulate(net, stream, backend=on)
+    mine, net = load_any(run) if run.is_dir() else None, find_network(run)
+    tape = tape_of(mine, net, stream, backend=on)
     mappings = {one.title: _mapping(net, tape, one, asked.method, asked.seed) for one in targets}
-    mapped = {
-        one.name: found.compared.best.counts()
+    best = {
+        one.name: found.compared.best
         for one in targets
         if isinstance(found := mappings[one.title], ChipMapping)
     }
-    # Axons, hops and cores of a chip are counted where it was mapped onto.
-    known = load_run(run).weight_bits if run.is_dir() else None
-    widths = stored_widths(asked.weight_bits, known)
-    costs = run_costs(net, tape, priced_on, step_ms=asked.dt, widths=widths, mapped=mapped)
+    widths = stored_widths(asked.weight_bits, None if mine is None else mine.weight_bits)
+    costs, fits = priced(net, tape, priced_on, step_ms=asked.dt, widths=widths, mappings=best)
     dense = find_dense(net, tape.stream, frame_ms=asked.frame, weight_bits=asked.weight_bits)
     trained = _training(given, labelled)
     over_time = _over_time(
@@ -179,7 +177,7 @@ def _made(
         stream=stream,
         rates=firing_rates(tape),
         run=trained,
-        priced=Priced(costs, dense),
+        priced=Priced(costs, dense, fits),
         over_time=over_time,
         mappings=mappings,
         studies={
@@ -324,6 +322,7 @@ def _outcome(record: Report, page: Path, backend: str) -> dict[str, Any]:
             found.chip.name: [missing.to_dict() for missing in found.missing]
             for found in record.priced.costs.reports
         },
+        "fits": {name: vars(fit) for name, fit in record.priced.fits.items()},
         "late_begin": None if late is None else late.to_dict(),
         "over_time": None if isinstance(record.over_time, Unmade) else record.over_time.summary(),
         "not_made": _not_made(record),

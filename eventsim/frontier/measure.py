@@ -1,11 +1,11 @@
 """Accuracy and costs of a finished run: the numbers of a point.
 
-Energies are those that ``eventsim cost`` prints for the same run and chips. They leave out terms
-that need a mapping. Leakage is a number of its own: static power over the time of an inference,
-which is the whole recording and the time for which the network runs on after it. The energy of an
-encoder of the input is a number of its own too. Cores are those of a first-fit mapping, as in
-``eventsim map --method first-fit``, or those of the search if first-fit finds no place.
-:mod:`eventsim.mapping.fits` says whether a network fits at all.
+Energies are those that ``eventsim cost`` prints for the same run and chips. Leakage is a number of
+its own: static power over the time of an inference, which is the whole recording and the time for
+which the network runs on after it. The energy of an encoder of the input is a number of its own
+too. Cores, axons and links are those of a first-fit mapping, as in ``eventsim map --method
+first-fit``, or those of the search if first-fit finds no place. :mod:`eventsim.mapping.fits` says
+whether a network fits at all.
 
 The numbers are kept in the folder of the run, in ``frontier.json``, with the question. The same
 question of the same network is not measured again.
@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from eventsim.chips import ENERGY_TERMS, Chip
-from eventsim.energy import EnergyReport, RunCosts, Widths, run_costs
+from eventsim.energy import EnergyReport, RunCosts, Widths
 from eventsim.entries import read_object
 from eventsim.errors import StorageError
 from eventsim.events import AnyDataset, Dataset
 from eventsim.events.labelled import spread
 from eventsim.events.storage import write_json
-from eventsim.mapping.fits import Fit, fit_on
+from eventsim.mapping.fits import Fit
+from eventsim.report.priced import priced
 from eventsim.runs.run import Run
 from eventsim.train.parts import validation_split
 
@@ -39,7 +40,7 @@ TIME = "inference_ms"
 ENERGY = "energy_pj"
 LEAKAGE = tuple(name for name, term in ENERGY_TERMS.items() if term.needs == "time")
 _VERSION = (
-    5  # raised when numbers are new or others: what is remembered without them is measured again
+    6  # raised when numbers are new or others: what is remembered without them is measured again
 )
 
 
@@ -219,13 +220,14 @@ def _measured(run: Run, data: AnyDataset, asked: Question, *, trained: bool = Tr
     tape = run.tape(heard.stream)
     chips, encoder = list(asked.chips.values()), run.data_settings.encoder_operations()
     widths = Widths() if run.weight_bits is None else Widths(weight=run.weight_bits)
-    costs = run_costs(run.net, tape, chips, step_ms=asked.step_ms, widths=widths, encoder=encoder)
+    costs, fits = priced(
+        run.net, tape, chips, step_ms=asked.step_ms, widths=widths, encoder=encoder
+    )
     whole = trained and asked.part == "test" and asked.samples is None
     accuracy = run.result["test"]["accuracy"] if whole else run.evaluate(heard).accuracy
     numbers: dict[str, float | None] = {ACCURACY: accuracy}
     numbers[CHOICE] = run.result.get("validation_accuracy")
     numbers |= _counts(run, costs)
-    fits = {one.name: fit for one in chips if (fit := fit_on(run.net, one)) is not None}
     for report in costs.reports:
         numbers |= _energies(report)
         fit = fits.get(report.chip.name)
@@ -235,11 +237,11 @@ def _measured(run: Run, data: AnyDataset, asked: Question, *, trained: bool = Tr
 
 
 def _energies(report: EnergyReport) -> dict[str, float | None]:
-    name, priced, made = report.chip.name, bool(report.terms), report.encoder
+    name, has_terms, made = report.chip.name, bool(report.terms), report.encoder
     return {
-        energy_key(name): report.activity_pj if priced else None,
+        energy_key(name): report.activity_pj if has_terms else None,
         leakage_key(name): report.leakage_pj,
-        total_key(name): report.total_pj if priced and report.leakage != "missing" else None,
+        total_key(name): report.total_pj if has_terms and report.leakage != "missing" else None,
         encoder_key(name): None if made is None or not made.terms else made.total_pj,
     }
 

@@ -19,8 +19,8 @@ _READ = (
     "folder."
 )
 _PRICES = (
-    "What one of each costs, and who published it. Terms that are not in the energy need a mapping "
-    "to cores, or are leakage. For what a chip pays besides, its file has no figure: the notes "
+    "What one of each costs, and who published it. Terms that are not in the energy need a step, "
+    "or are leakage. For what a chip pays besides, its file has no figure: the notes "
     "above name these terms. eventsim cost shows how many of each a run has."
 )
 _HOW = (

@@ -94,7 +94,7 @@ class ChipNote:
         Whether leakage is a term of its own; else it is part of the others, or unknown.
     figures
         Of its terms: name, value, unit, status, source, and whether the energies include the
-        term (``counted``). They do not include terms that need a mapping, nor leakage.
+        term (``counted``), but for leakage and what does not fit.
     """
 
     name: str
@@ -387,7 +387,7 @@ def _note(name: str, asked: Question) -> ChipNote:
         step_ms=step,
         has_energy=bool(chip.energy),
         has_cores=chip.limits is not None,
-        has_leakage="static_chip" in chip.energy,
+        has_leakage=not chip.energy.keys().isdisjoint(LEAKAGE),
         figures=tuple(_figure(term, one, step) for term, one in chip.energy.items()),
     )
 
@@ -395,7 +395,7 @@ def _note(name: str, asked: Question) -> ChipNote:
 def _figure(term: str, quantity: Quantity, step_ms: float | None) -> dict[str, Any]:
     given = asdict(quantity)
     needs = ENERGY_TERMS[term].needs
-    counted = needs == "spikes" or (needs == "step" and step_ms is not None)
+    counted = needs in ("spikes", "mapping") or (needs == "step" and step_ms is not None)
     kept = {key: given[key] for key in ("value", "unit", "status", "source")}
     return {"term": term, "counted": counted, **kept}
 

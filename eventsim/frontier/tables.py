@@ -194,12 +194,12 @@ def notes(frontier: Frontier) -> Iterator[str]:
         )
     yield (
         "Energies leave out leakage where it is a term of its own, as eventsim cost does in its "
-        "sum without leakage. A sum with ≥ in front is a lower bound: it lacks terms that need a "
-        "mapping to cores, or for which a chip has no figure. Leakage is the static power of the "
+        "sum without leakage. A sum with ≥ in front is a lower bound: it lacks terms for which a "
+        "chip has no figure, or no place for the network. Leakage is the static power of the "
         "chip over the time of an inference: the whole recording, and the time that the network "
         "runs on after it before it answers. What it would cost to make the input's events of "
-        "audio on the chip is in no sum; eventsim cost counts it. Cores are those of a first-fit "
-        "mapping, or where it finds no place of the search that eventsim map makes."
+        "audio on the chip is in no sum; eventsim cost counts it. Cores, axons and links are those "
+        "of a first-fit mapping, or where it finds no place of the search that eventsim map makes."
     )
     yield from _lacking(frontier)
     if any(misfits(frontier)):

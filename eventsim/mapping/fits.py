@@ -1,17 +1,20 @@
-"""Whether a network fits onto a chip's cores, as ``eventsim map`` would find.
+"""Whether a network fits onto a chip's cores, as ``eventsim map`` would find, and what that costs.
 
 A first-fit mapping is tried first, then the search that needs no other program (``refined``). If
 neither finds a mapping, the network does not fit, with the limit as the reason. A network with a
-linear decision fits onto no core. A technology has no cores, so every network fits.
+linear decision fits onto no core. A technology has no cores, so every network fits. Cores, axons
+and links of this mapping are in the energies of ``cost``, ``report`` and ``frontier``.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
 
 from eventsim.chips import Chip
 from eventsim.errors import NetworkError
+from eventsim.events import SpikeTape
 from eventsim.hardware.errors import InfeasibleError, MappingError
+from eventsim.mapping.mapping import Mapping as ChipMapping
 from eventsim.mapping.mapping import Method, map_network
 from eventsim.network import Network
 from eventsim.summary import cut
@@ -30,13 +33,17 @@ class Fit:
         ``fits``, ``does not fit`` or ``not checked``.
     reason
         Why it does not, or was not checked; where it fits what was assumed, often nothing.
-    cores
-        That hold neurons; None unless it fits.
+    method, cores
+        Of the mapping that was found, and the cores that hold neurons; None unless it fits.
+    mapped
+        What :func:`eventsim.energy.energy` takes as ``mapped``; empty unless it fits.
     """
 
     state: FitState
     reason: str = ""
+    method: Method | None = None
     cores: int | None = None
+    mapped: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def read(cls, values: Any) -> Self:
@@ -45,6 +52,14 @@ class Fit:
         if found.state not in get_args(FitState):
             raise ValueError(f"state is {cut(repr(found.state))}")
         return found
+
+    @classmethod
+    def of(cls, found: ChipMapping) -> Self:
+        """Of a mapping."""
+        return cls(
+            state="fits", reason=" ".join(found.assumed), method=found.method,
+            cores=found.n_cores, mapped=found.counts(),
+        )  # fmt: skip
 
     @classmethod
     def of_runs(cls, found: Sequence["Fit | None"]) -> "Fit":
@@ -62,21 +77,21 @@ class Fit:
 UNCHECKED = Fit(state="not checked", reason="Nothing is known of its place on the cores.")
 
 
-def fit_on(net: Network, chip: Chip) -> Fit | None:
-    """Whether a network fits on a chip; None for a technology, which has no cores."""
+def fit_on(net: Network, chip: Chip, tape: SpikeTape | None = None) -> Fit | None:
+    """Whether a network fits on a chip; None for a technology, which has no cores.
+
+    The spikes of a tape pass the links of its ``mapped``; without a tape every axon has one.
+    """
     if chip.limits is None:
         return None
     reason = ""
     for method in METHODS:
         try:
-            found = map_network(net, None, chip, method=method)
+            return Fit.of(map_network(net, tape, chip, method=method))
         except InfeasibleError as error:
             reason = str(error)
         except NetworkError as error:  # a linear decision, neurons that the chip has not
             return Fit(state="does not fit", reason=str(error))
         except MappingError as error:
             return Fit(state="not checked", reason=str(error))
-        else:
-            reason = " ".join(found.assumed)
-            return Fit(state="fits", reason=reason, cores=found.n_cores)
     return Fit(state="does not fit", reason=reason)

@@ -288,8 +288,11 @@ def _energy(priced: Priced) -> list[str]:
         *(_missing(one.to_dict(), f"the dense {one.cell.upper()}") for one in dense),
     ]
     for report in reports:
+        name = report["chip"]
         if report["terms"]:
-            blocks += [html.table(_with_sources(report)), _missing(report, report["chip"])]
+            fit = priced.fits.get(name)
+            at = [] if fit is None else [html.paragraph(tables.place(name, vars(fit)))]
+            blocks += [html.table(_with_sources(report)), *at, _missing(report, name)]
         else:
             title = f"{report['title']} ({report['chip']})"
             text = "Its file has no figure of an energy."

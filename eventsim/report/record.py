@@ -15,6 +15,7 @@ import numpy as np
 from eventsim.arrays import Floats, Ints
 from eventsim.energy import DenseEquivalent, RunCosts
 from eventsim.events import AnyDataset, EventStream, SpikeTape, StoredStream
+from eventsim.mapping.fits import Fit
 from eventsim.network import Answer, Network
 from eventsim.network.late import LateBegin, late_begin
 from eventsim.train import DecisionOverTime, Evaluation, TrainConfig
@@ -131,6 +132,7 @@ class Priced:
 
     costs: RunCosts
     dense: tuple[DenseEquivalent, ...]
+    fits: Mapping[str, Fit]  # on the cores of each chip, by its name
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

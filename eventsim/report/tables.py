@@ -232,6 +232,14 @@ def lacking(one: Values) -> str:
     return f"{one['name']} ({one['what']}{many})"
 
 
+def place(chip: str, fit: Values) -> str:
+    """Where a network lies on the cores of a chip, or why it does not fit; of ``Fit`` values."""
+    if fit["state"] != "fits":
+        return f"{fit['state']} on {chip}: {fit['reason']}"
+    assumed, method = fit["reason"] and f"{fit['reason']} ", fit["method"].replace("_", "-")
+    return f"fits on {chip}: {assumed}mapping {method}, cores in use: {fit['cores']:,}."
+
+
 def energies(reports: Sequence[Values], dense: Sequence[Values]) -> PageTable:
     """Chips side by side, with dense networks below."""
     rows: list[list[object]] = []

@@ -230,13 +230,13 @@ class Run:
         Returns
         -------
         SpikeTape
-            Of NumPy arrays. On a grid the recordings are in the order of their durations.
+            Of NumPy arrays.
         """
         if self.settings.grid is None:
             return simulate(self.net, stream, backend=backend)
         method, config = self.settings.method, self.config
         net, tapes = method.begin(self.net, config), []
-        for index in stream.batches(config.batch_size, order=method.order(stream)):
+        for index in stream.batches(config.batch_size):
             target = config.target(np.zeros(index.size, np.int64))
             done = method.forward(net, stream[index], target, config)
             tapes.append(done.tape())

@@ -10,7 +10,7 @@ from eventsim.energy import clocked, count
 from eventsim.report.numbers import joules
 from eventsim.train import save_network
 from tests.support.nets import random_net, random_stream
-from tests.unit.cli.conftest import call, done, flat, refused, told
+from tests.unit.cli.conftest import call, done, refused, told
 
 COST = ("cost", "--backend", "cpu")
 MINE = """
@@ -89,14 +89,14 @@ def test_json_holds_the_counts_and_energies_of_the_library(files):
 def test_tables_show_terms_with_status_source_and_step(files):
     done(*COST, *files[:2], "--chip", "loihi", "--dt", "0.5").shows(
         "Intel Loihi (loihi), dt = 0.5 ms", "synaptic_event", "23.6 pJ", "simulated",
-        "Davies et al. 2018, table 2", "not in the sum: hop_ew (spike and link, ",
-        "needs a mapping", "effective ACs", "dense GRU on frames",
+        "Davies et al. 2018, table 2", "per spike and link, east-west.",
+        "effective ACs", "dense GRU on frames",
     )  # fmt: skip
 
 
 def test_long_sources_are_wrapped_to_the_width_of_the_tables(files):
     lines = call(*COST, *files[:2], "--chip", "loihi").out.splitlines()
-    first = next(at for at, line in enumerate(lines) if line.startswith("  4: per chip"))
+    first = next(at for at, line in enumerate(lines) if line.startswith("  7: per chip"))
     assert lines[first + 1].startswith("     ")  # goes on below its first word
     assert "at a supply voltage that is not stated" in lines[first + 1]
     assert max(map(len, lines)) <= 110
@@ -111,8 +111,37 @@ def test_a_chip_that_cannot_hold_the_network_is_named_with_the_reason(files, tmp
         "mine": "does not fit",
         "loihi": "fits",
     }
-    shown = done(*COST, *chosen).shows(f"does not fit on mine: {found['mine']['reason']}")
-    assert "fit on loihi" not in flat(shown.out)
+    done(*COST, *chosen).shows(
+        f"does not fit on mine: {found['mine']['reason']}",
+        f"fits on loihi: mapping first-fit, cores in use: {found['loihi']['cores']}",
+    )
+
+
+def test_cores_axons_and_links_of_a_mapping_are_in_every_sum(files, tmp_path):
+    limits = "[limits]\ncores = 16\nmesh = [4, 4]\ncores_per_tile = 1\nneurons_per_core = 3\n"
+    power = LINK.replace("hop_ew", "static_core").replace('"pJ"', '"uW"')
+    axon = LINK.replace("hop_ew", "axon_out")
+    text = MINE.replace('"technology"', '"chip"') + limits + LINK + power + axon
+    (tmp_path / "mine.toml").write_text(text)
+    given = (*files[:2], "--chip", tmp_path / "mine.toml")
+    found = told(*COST, *given)
+    fit, energy = found["fits"]["mine"], found["energy"][0]
+    terms = {one["name"]: one["energy_pj_per_sample"] for one in energy["terms"]}
+    mapped = told("map", *given, "--backend", "cpu", "--method", "first-fit")["mappings"][0]
+    assert (fit["method"], fit["cores"]) == ("first_fit", mapped["cores_used"])
+    assert fit["cores"] > 1
+    milliseconds = found["counts"]["milliseconds_per_sample"]
+    assert terms["static_core"] == pytest.approx(2000.0 * fit["cores"] * milliseconds)
+    links = mapped["link_energy"]["energy_pj"] / found["recordings"]
+    assert terms["hop_ew"] == pytest.approx(links)
+    assert min(terms["hop_ew"], terms["axon_out"]) > 0.0
+    assert {"static_core", "hop_ew", "axon_out"}.isdisjoint(x["name"] for x in energy["missing"])
+    whole = {"mine": pytest.approx(energy["energy_pj_per_sample"])}
+    for onto in ((), ("--map", tmp_path / "mine.toml", "--method", "first-fit")):
+        reported = told("report", *given, *onto, "--backend", "cpu")
+        assert reported["energy_pj_per_recording"] == whole
+        assert reported["fits"]["mine"] == fit
+        assert "fits on mine: mapping first-fit" in (tmp_path / "report.html").read_text()
 
 
 def test_every_chip_at_once(files):

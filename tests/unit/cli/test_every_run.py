@@ -60,12 +60,6 @@ def test_latency_takes_every_run_in_exact_time_and_refuses_a_grid(place, kind):
 
 
 @ONE_KIND
-def test_cost_takes_every_run(place):
-    folder, data = place
-    assert told("cost", folder, *data, "--chip", "loihi")["recordings"] >= 6
-
-
-@ONE_KIND
 def test_map_takes_every_run(place):
     folder, data = place
     found = told("map", folder, *data, "--chip", "loihi", "--method", "first-fit", "--bits", 4)
@@ -73,12 +67,18 @@ def test_map_takes_every_run(place):
 
 
 @ONE_KIND
-def test_report_takes_every_run(place, kind):
+def test_report_and_cost_take_every_run_and_agree(place, kind):
     folder, data = place
     found = told("report", folder, *data, "--chip", "loihi", "--backend", "cpu")
     assert "training" not in found["not_made"]
     assert ("answers over time" in found["not_made"]) == (kind in ON_GRID)
     assert Path(found["report"]).exists()
+    costs = told("cost", folder, *data, "--chip", "loihi", "--backend", "cpu")
+    assert found["recordings"] == costs["recordings"] >= 6
+    operations = sum(costs["counts"]["synaptic_events_per_sample"].values())
+    assert found["synaptic_operations_per_recording"] == pytest.approx(operations)
+    energy = costs["energy"][0]["energy_pj_per_sample"]
+    assert found["energy_pj_per_recording"] == {"loihi": pytest.approx(energy, rel=1e-12)}
 
 
 @ONE_KIND

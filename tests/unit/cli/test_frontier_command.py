@@ -204,6 +204,11 @@ value = 2.0
 unit = "pJ"
 status = "measured"
 source = "a test"
+[energy.static_core]
+value = 3.0
+unit = "uW"
+status = "measured"
+source = "a test"
 """
 
 
@@ -226,6 +231,12 @@ def test_what_eventsim_map_refuses_is_on_no_front_of_the_chip_and_says_why(
     assert small["fits"]["small"]["state"] == "fits"
     assert not [axis for axis in plain["front"] if axis.endswith(":small")]
     assert "energy_pj:small" in small["front"]
+    leakage = {one["name"]: one["summary"].get("leakage_pj:small") for one in found["points"]}
+    assert leakage["plain"] is None
+    assert "static_core" in plain["missing"]["small"]
+    inference = small["summary"]["inference_ms"]["mean"]
+    assert leakage["pruned-0_8"]["mean"] == pytest.approx(3000.0 * inference)  # of one core
+    assert "static_core" not in small["missing"]["small"]
     reason = plain["fits"]["small"]["reason"]
     assert "synapses_per_core" in reason
     for point, code in ((plain, 2), (small, 0)):

@@ -148,7 +148,9 @@ def test_registered_backend_of_a_new_name_is_known_while_it_is_registered():
     with using_backend("mine", Plugged("mine")) as mine:
         assert get_backend("mine") is mine
         assert "mine" in available_backends()
-    with pytest.raises(BackendError, match="no backend 'mine', expected one of auto, reference, cpu"):
+    with pytest.raises(
+        BackendError, match="no backend 'mine', expected one of auto, reference, cpu"
+    ):
         get_backend("mine")
 
 

@@ -3,9 +3,10 @@ import pytest
 
 import eventsim as es
 from eventsim.chips import load_chip
-from eventsim.energy import costs_over_time, dense_pair, run_costs
+from eventsim.energy import Widths, costs_over_time, dense_pair
 from eventsim.mapping import compare_mappings, congestion, quantisation_study
 from eventsim.mapping.mapping import filled_less
+from eventsim.report.priced import priced
 from eventsim.report.record import (
     Checked,
     ChipMapping,
@@ -52,7 +53,10 @@ def joint(record):
     tape = es.simulate(net, stream, backend="cpu")
     loihi, technology = filled_less(load_chip("loihi"), 2), load_chip("45nm")
     compared = compare_mappings(net, tape, loihi, method="refined")
-    mapped = {"loihi": compared.best.counts()}
+    costs, fits = priced(
+        net, tape, [technology, loihi], step_ms=None, widths=Widths(),
+        mappings={"loihi": compared.best},
+    )  # fmt: skip
     study = quantisation_study(net, stream, loihi, bits=(3,), backend="cpu", score=lambda _net: 0.5)
     return Report(
         title=record.title,
@@ -64,10 +68,7 @@ def joint(record):
         stream=stream,
         rates=firing_rates(tape),
         run=record,
-        priced=Priced(
-            run_costs(net, tape, [technology, loihi], mapped=mapped),
-            dense_pair(net, stream, frame_ms=10.0),
-        ),
+        priced=Priced(costs, dense_pair(net, stream, frame_ms=10.0), fits),
         over_time=_over_time(net, tape, record.test.labels, [technology, loihi]),
         mappings={loihi.title: ChipMapping(compared, congestion(net, tape, compared.best))},
         studies={loihi.title: study},

@@ -100,7 +100,7 @@ def test_what_cannot_be_made_is_a_sentence(joint, plain):
     none, mute, unlabelled = map(Unmade, reasons)
     mapped = ChipMapping(joint.mappings["Intel Loihi"].compared, mute)
     tape = es.simulate(plain.net, plain.stream, backend="cpu")
-    priced = Priced(run_costs(plain.net, tape, [load_chip("dynapse")]), plain.priced.dense)
+    priced = Priced(run_costs(plain.net, tape, [load_chip("dynapse")]), plain.priced.dense, {})
     mappings = {"Tiny": none, "Intel Loihi": mapped}
     found = replace(plain, mappings=mappings, priced=priced, over_time=unlabelled)
     page = check_page(whole_page(found))
