@@ -182,4 +182,4 @@ def read_config_file(path: Path) -> dict[str, Any]:
         raise ParameterError(f"--config {path}", "", "a table of TrainConfig keys")
     if values.get("format") != FORMAT:
         return dict(values)
-    return TrainConfig.of_run(values["train"]).to_dict()
+    return TrainConfig.from_dict(values["train"]).to_dict()

@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from eventsim.experiment.results import Findings
-from eventsim.experiment.table import EARLIER_OPERATIONS, TOLD
+from eventsim.experiment.table import TOLD
 from eventsim.plot import comparison, style
 from eventsim.plot.comparison import ROW_INCHES
 from eventsim.plot.style import BLUE, INK, MUTED
@@ -45,8 +45,6 @@ def figure(findings: Findings) -> Figure:
         f"bar: mean ± standard deviation over {over}"
     )
     cost.set_title("Synaptic operations per recording")
-    if findings.has_earlier:
-        cost.set_xlabel(EARLIER_OPERATIONS.replace(" with ", "\nwith "))
     cost.margins(x=0.25)
     cost.tick_params(axis="y", labelleft=False, left=False)
     drawn.suptitle(findings.title, x=0.01, ha="left", fontsize=9, color=MUTED)

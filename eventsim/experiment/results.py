@@ -20,7 +20,6 @@ from eventsim.errors import StorageError
 from eventsim.events.storage import write_json
 from eventsim.experiment.resolve import Experiment
 from eventsim.experiment.statistics import Comparison, Summary, compare, holm
-from eventsim.runs.run import read_result
 from eventsim.train.folder import RESULT
 from eventsim.train.parts import MOST_NAMED, By, Members, Parts, named
 
@@ -153,15 +152,6 @@ class Findings:
     partial: tuple[PartialSeed, ...] = ()
     small_size: str | None = None
 
-    @property
-    def has_earlier(self) -> bool:
-        """Whether runs of earlier versions are among them.
-
-        Their training time includes the compiling of kernels, and their synaptic operations the
-        multiply-adds of a linear decision.
-        """
-        return any(row.measured["compile_seconds"] is None for row in self.rows)
-
 
 def save_plan(experiment: Experiment, root: Path) -> None:
     """Write what :func:`collect` needs beside results; conditions and groups of before stay known.
@@ -207,7 +197,7 @@ def collect(root: Path) -> Findings:
     try:
         folds = tuple(plan["folds"])
         every = {
-            name: [read_result(path) for path in sorted((root / name).glob(f"*/{RESULT}"))]
+            name: [read_object(path) for path in sorted((root / name).glob(f"*/{RESULT}"))]
             for name in plan["conditions"]
         }
         found = {name: _whole_seeds(runs, folds) for name, runs in every.items()}
@@ -358,8 +348,7 @@ def _row(name: str, title: str, runs: Sequence[Result], repeats: Repeats, measur
         left_out=tuple(seed for seed in repeats.seeds if seed not in last),
         parameters=int(runs[0]["trained_parameters"]),
         measured={key: _mean(run[key] for run in got) for key in MEASURED}
-        # Runs of earlier versions did not tell it apart.
-        | {"compile_seconds": _mean(run.get("compile_seconds") for run in runs)},
+        | {"compile_seconds": _mean(run["compile_seconds"] for run in runs)},
     )
 
 

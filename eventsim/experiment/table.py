@@ -7,7 +7,6 @@ from eventsim.experiment.results import Findings, Measure, Row, TestedDivision
 from eventsim.experiment.statistics import Summary
 from eventsim.train.parts import TEST_MET
 
-EARLIER_OPERATIONS = "in runs of earlier versions with multiply-adds of a linear decision"
 COLUMNS = (
     "condition", "n", "last epoch", "by validation", "difference", "p (t)", "p (Holm)",
     "p (signs)", "parameters", "synaptic operations", "updates", "train s", "peak MB",
@@ -20,9 +19,9 @@ NOTES = (
     "{one}: {test}; the same corrected by Holm for {holm}; exact sign flips, which with n "
     "{kind} cannot give less than 2^(1-n). -: no test, of one pair or of equal differences.",
     "{reach}",
-    "synaptic operations: per test recording, {deciding}. updates: times that a neuron is brought "
-    "up to date. train s: training and validation, {compiling}. peak MB: the whole process. All "
-    "are means over the runs.",
+    "synaptic operations: per test recording, without multiply-adds of a linear decision. updates: "
+    "times that a neuron is brought up to date. train s: training and validation, without "
+    "compiling of kernels. peak MB: the whole process. All are means over the runs.",
 )
 
 
@@ -76,7 +75,6 @@ def notes(findings: Findings) -> list[str]:
     """What the columns mean, how far they reach, and what is missing."""
     base = next((row.title for row in findings.rows if row.name == findings.baseline), None)
     repeats = findings.repeats
-    earlier = findings.has_earlier
     compared = sum(row.comparison is not None for row in findings.rows)
     told = TOLD[findings.measure]
     words = {
@@ -84,10 +82,6 @@ def notes(findings: Findings) -> list[str]:
         "unit": told.unit,
         "points": told.points,
         "baseline": base or "the baseline, which is not done",
-        "compiling": "compiling of kernels included in runs of earlier versions"
-        if earlier
-        else "without compiling of kernels",
-        "deciding": EARLIER_OPERATIONS if earlier else "without multiply-adds of a linear decision",
         "holm": f"the comparisons so far ({compared}): it grows with what is not done yet"
         if findings.absent
         else "all conditions",

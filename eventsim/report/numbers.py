@@ -21,10 +21,8 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 120 else f"{seconds / 3600.0:.1f} h"
 
 
-def training_times(seconds: float, compiling: float | None) -> dict[str, float]:
-    """Time of training, and of compiling, which early versions do not tell apart, by name."""
-    if compiling is None:
-        return {"training time, compiling included": seconds}
+def training_times(seconds: float, compiling: float) -> dict[str, float]:
+    """Time of training, and of compiling where there was some, by name."""
     if compiling < SHOWN:
         return {"training time": seconds}
     return {"training time, without compiling": seconds, "compiling of kernels": compiling}

@@ -130,10 +130,8 @@ def _times(run: RunRecord) -> dict[str, str]:
 
 
 def _time_of(run: RunRecord) -> str:
-    """Time of training, and of compiling if the run has it apart, in one line."""
+    """Time of training, and of compiling where there was some, in one line."""
     compiling = run.compile_seconds
-    if compiling is None:
-        return f"{duration(run.seconds)} including compiling"
     apart = f" and {duration(compiling)} compiling" if compiling >= SHOWN else ""
     return f"{duration(run.seconds)}{apart}"
 

@@ -86,13 +86,8 @@ class RunRecord:
         return float(sum(line["seconds"] for line in self.history))
 
     @property
-    def compile_seconds(self) -> float | None:
-        """Time of compiling kernels in seconds, which :attr:`seconds` does not include.
-
-        None for a run of an earlier version: its :attr:`seconds` include it.
-        """
-        if not all("compile_seconds" in line for line in self.history):
-            return None
+    def compile_seconds(self) -> float:
+        """Time of compiling kernels in seconds, which :attr:`seconds` does not include."""
         return float(sum(line["compile_seconds"] for line in self.history))
 
     @property

@@ -122,7 +122,10 @@ class Run:
     @cached_property
     def result(self) -> dict[str, Any]:
         """Results on test data; StorageError where the run was not tested."""
-        return read_result(self.folder / RESULT)
+        found = read_object(self.folder / RESULT)
+        if "test" not in found:
+            raise StorageError(self.folder / RESULT, "is not whole: it has no key test")
+        return found
 
     @cached_property
     def weight_bits(self) -> int | None:
@@ -396,20 +399,3 @@ def on_backend(config: TrainConfig, backend: str | None) -> TrainConfig:
         return config
     precision: Precision = "double" if backend == "reference" else config.precision
     return replace(config, backend=backend, precision=precision)
-
-
-def read_result(path: Path) -> dict[str, Any]:
-    """The content of a result.json, that of an earlier version in the words of this one."""
-    found = read_object(path)
-    if "test" in found:
-        return found
-    if "test_accuracy" not in found:
-        raise StorageError(path, "is not whole: it has no key test")
-    selected = found.get("selected_test_accuracy")
-    chosen = {"epoch": found.get("selected_epoch"), "accuracy": selected}
-    return {
-        **found,
-        "test": {"epoch": found.get("epochs"), "accuracy": found["test_accuracy"]},
-        "selected_by_validation": None if selected is None else chosen,
-        "trained_parameters": found["parameters"],
-    }

@@ -1,9 +1,6 @@
 """RunSettings: all settings of a run, and how its folder keeps them.
 
-``run.json`` of version 2 is written by :mod:`eventsim.train.folder`. Files of earlier versions are
-read too: those of ``eventsim train`` and of ``eventsim experiment``, both without a line
-``format`` and different from each other, and folders of :func:`eventsim.train.train` with a
-``config.json`` alone.
+``run.json`` of version 2 is written by :mod:`eventsim.train.folder`.
 """
 
 import hashlib
@@ -20,17 +17,14 @@ from eventsim.events import AnyDataset
 from eventsim.network import Network
 from eventsim.runs.data import DataSettings
 from eventsim.runs.networks import NetworkSettings
-from eventsim.runs.recordings import TESTED_BY
 from eventsim.train import TrainConfig
 from eventsim.train.choice import answer_of
-from eventsim.train.config import drop_unknown
 from eventsim.train.counting import count_trained
 from eventsim.train.folder import FORMAT, SETTINGS, VERSION
 from eventsim.train.loss_settings import ValuesLoss
 from eventsim.train.method import AbstractMethod, Exact
 from eventsim.train.parts import By, drawn_by
 
-OLD_CONFIG = "config.json"
 MOST_LETTERS = 60  # of groups in the name of a folder
 # That the name of a folder can hold on every system, and that is not read as two.
 ONE_GROUP = re.compile(
@@ -173,7 +167,7 @@ class RunSettings(Settings):
 
     @classmethod
     def load(cls, folder: Path) -> "RunSettings":
-        """Read the settings of the run in ``folder``, of this version or an earlier one.
+        """Read the settings of the run in ``folder``.
 
         Raises
         ------
@@ -183,7 +177,7 @@ class RunSettings(Settings):
             A setting is out of its domain.
         """
         path = folder / SETTINGS
-        if not path.exists() and not (folder / OLD_CONFIG).exists():
+        if not path.exists():
             raise StorageError(
                 folder,
                 f"is no run of eventsim: it holds no {SETTINGS}",
@@ -191,8 +185,7 @@ class RunSettings(Settings):
                 "Python has written.",
             )
         try:
-            values = read_object(path) if path.exists() else {}
-            return _read(values, folder)
+            return _read(read_object(path), folder)
         except (KeyError, TypeError, AttributeError) as error:
             raise StorageError(path, f"is not whole ({type(error).__name__}: {error})") from error
 
@@ -211,7 +204,6 @@ def check_same_run(
             return
         before = RunSettings.load(folder)
     stored, given = before.deciding(), now.settled_as(before).deciding()
-    drop_unknown(stored["train"], given["train"])
     # What a program gave to train(..) is held to the checkpoint, which knows it by its hash.
     for key in [key for key in ("data", "network") if stored[key] is None]:
         del stored[key], given[key]
@@ -219,59 +211,29 @@ def check_same_run(
 
 
 def _read(values: Mapping[str, Any], folder: Path) -> RunSettings:
-    if values.get("format") == FORMAT:
-        if values["version"] != VERSION:
-            raise StorageError(
-                folder / SETTINGS,
-                f"is of version {values['version']}, this eventsim reads versions up to {VERSION}",
-                remedy="Install a newer one.",
-            )
-        return _version_2(values)
-    if "condition" in values:
-        return _experiment_of_version_1(values, folder)
-    train, grid = _old_config(folder)
-    if not values:
-        return RunSettings(train=train, grid=grid)
-    data, network = values["data"], values["network"]
-    return RunSettings(
-        data=_data(None, data),
-        network=NetworkSettings(**network),
-        train=train,
-        grid=grid,
-        command=values["command"],
-    )
-
-
-def _version_2(values: Mapping[str, Any]) -> RunSettings:
+    if values.get("format") != FORMAT or values["version"] != VERSION:
+        raise StorageError(
+            folder / SETTINGS,
+            f"is of version {values.get('version', 1)}, this eventsim reads version {VERSION}",
+            remedy="Install the version of eventsim that wrote it.",
+        )
     data, network, method = (values.get(key) for key in ("data", "network", "method"))
     grid = None
     if method is not None and method["name"] == "grid":
         grid = Grid(**{item.name: method[item.name] for item in fields(Grid)})
     return RunSettings(
-        data=None if data is None else _data(values.get("fold"), data),
+        data=None if data is None else DataSettings(**data),
         network=None if network is None else NetworkSettings(**network),
-        train=TrainConfig.of_run(values["train"]),
+        train=TrainConfig.from_dict(values["train"]),
         grid=grid,
         **{key: values.get(key, "") for key in ("name", "title", "command")},
     )
 
 
-def _data(fold: str | None, data: Mapping[str, Any]) -> DataSettings:
-    """The recordings of a run; earlier versions named the group that is tested beside them.
-
-    They also took a fraction that had no effect beside what says what is tested.
-    """
-    tested: dict[str, Any] = {} if fold is None else {"test_group": (fold,)}
-    given = {**tested, **data}  # a run that was resumed names the group in both places
-    if any(given.get(key) for key in TESTED_BY):
-        given.pop("test_fraction", None)
-    return DataSettings(**given)
-
-
 def _in_path(groups: Sequence[str]) -> str:
     """Names of groups as a part of the name of a folder, short and of usual letters.
 
-    One group stands as it is, as in earlier versions, wherever a name of a file can hold it.
+    One group stands as it is wherever a name of a file can hold it.
     """
     if len(groups) == 1 and ONE_GROUP.fullmatch(groups[0]):
         return groups[0]
@@ -280,24 +242,3 @@ def _in_path(groups: Sequence[str]) -> str:
         return plain
     mark = hashlib.blake2b("\0".join(groups).encode(), digest_size=4).hexdigest()
     return f"{plain[:MOST_LETTERS]}-{mark}"
-
-
-def _experiment_of_version_1(values: Mapping[str, Any], folder: Path) -> RunSettings:
-    train = dict(values["train"])
-    if (folder / OLD_CONFIG).exists():
-        train["backend"] = _old_config(folder)[0].backend
-    return RunSettings(
-        data=_data(values["fold"], values["data"]),
-        network=NetworkSettings(**values["network"]),
-        train=TrainConfig.of_run(train),
-        grid=None if values["method"] == "exact" else Grid(dt=values["dt"]),
-        name=values["condition"],
-    )
-
-
-def _old_config(folder: Path) -> tuple[TrainConfig, Grid | None]:
-    """What config.json of an earlier version tells: of exact training, or of a grid."""
-    values = read_object(folder / OLD_CONFIG)
-    if "dt" not in values:
-        return TrainConfig.of_run(values), None
-    return TrainConfig.of_run(values["train"]), Grid(dt=values["dt"], clip=values["clip"])

@@ -35,7 +35,7 @@ from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.memo import Memo
 from eventsim.network import Answer, Network
 from eventsim.network.forms import ANSWER, check_claims
-from eventsim.train.config import TrainConfig, drop_unknown, with_defaults
+from eventsim.train.config import TrainConfig, with_defaults
 from eventsim.train.groups import select
 from eventsim.train.method import AbstractMethod, Exact
 from eventsim.train.optimiser import AdamW, Pace, schedule
@@ -261,11 +261,6 @@ def _check_origin(path: Path, stored: Mapping[str, Any], origin: Origin) -> bool
     """Raise unless the origins are the same; whether the run is extended by more epochs."""
     now = json.loads(origin.to_json())
     before, expected = stored["config"], now["config"]
-    if "train" in before:  # of a grid, by an earlier version
-        grid = {"name": "grid", "dt": before["dt"], "clip": before["clip"]}
-        before = before["train"] | {"method": grid}
-        before.pop("checkpoint_every", None)
-    drop_unknown(before, expected)
     before = with_defaults(before, expected)
     if "method" in expected:  # has no near misses
         for one in (before, expected):

@@ -20,10 +20,8 @@ from eventsim.entries import (
     Positive,
     Settings,
     Share,
-    shown,
 )
 from eventsim.entries.described import described, setting
-from eventsim.errors import ParameterError
 from eventsim.network.answer import Tail
 from eventsim.train.activity import ActivityCost
 from eventsim.train.augment import Augmentation
@@ -38,7 +36,7 @@ Intrinsic = Literal[
     "adaptation", "tau_adaptation", "neuron",
 ]  # fmt: skip
 Validate = Literal["auto", "group", "recording"]
-# The name that each value of a loss had when it was a key of TrainConfig itself.
+# The name of each value of a loss where a recipe or --set gives it as a key of TrainConfig.
 _FLAT = {
     "time_constant": "time_constant",
     "gain": "gain",
@@ -48,12 +46,6 @@ _FLAT = {
     "missed_outputs": "missed_outputs",
 }
 _NESTED = ("loss", "rates", "augmentation", "spikl", "activity", "sparse", "quantise")
-# What files say that were written before a setting existed, where its default was not the effect.
-_BEFORE: Mapping[str, Any] = {
-    "calibrate": None, "initial_logits": None, "validate": "recording"
-}  # fmt: skip
-# Settings of older files that are none any more, and the value that had no effect.
-_RETIRED: Mapping[str, Any] = {"units_per_class": 1, "clip_entries": math.inf}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,32 +256,18 @@ class TrainConfig(Settings):
         return ("weights", *self.bip, *(("delays",) if self.train_delays else ()))
 
     @classmethod
-    def of_run(cls, stored: Mapping[str, Any]) -> TrainConfig:
-        """The settings of a run from its file, of this version or an earlier one."""
-        return cls.from_dict({**_BEFORE, **stored})
-
-    @classmethod
     def upgraded(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The table with the values of the loss inside the loss, as older files have not.
-
-        A setting that was removed is read where its value had no effect.
-        """
-        found = _nested(values)
-        for key in _RETIRED.keys() & found.keys():
-            raise ParameterError(
-                f"{key} is {shown(found[key])}, but this setting was removed; only "
-                f"{key}={_RETIRED[key]} is still read. Use the version of eventsim that wrote it."
-            )
-        return found
+        """The table with the values of the loss inside the loss, as recipes may have not."""
+        return _nested(values)
 
 
 def with_defaults(stored: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
     """Stored settings, and the default of every one of ``now`` that they lack. New dict.
 
     Both as :meth:`TrainConfig.to_dict` gives them, perhaps not all. A setting that did not exist
-    when a file was written had the effect of its default; validation was by recording.
+    when a file was written had the effect of its default.
     """
-    defaults = TrainConfig().to_dict() | {k: v for k, v in _BEFORE.items() if v is not None}
+    defaults = TrainConfig().to_dict()
     stored = _nested(stored)
     loss = stored.get("loss")
     if isinstance(loss, Mapping) and loss.get("kind") in LOSSES:
@@ -301,17 +279,9 @@ def with_defaults(stored: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str
     return found
 
 
-def drop_unknown(before: dict[str, Any], now: dict[str, Any]) -> None:
-    """Remove settings from both, in place, that one is too old to know; they are not compared."""
-    for key in _BEFORE:
-        if None in (before.get(key), now.get(key)):
-            before.pop(key, None)
-            now.pop(key, None)
-
-
 def _nested(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of any age as they are now, but for those that were removed and had an effect."""
-    found = {k: v for k, v in stored.items() if k not in _RETIRED or v != _RETIRED[k]}
+    """Settings with the values of the loss inside the loss."""
+    found = dict(stored)
     flat = {new: found.pop(old) for old, new in _FLAT.items() if old in found}
     loss = found.get("loss", "cross_entropy")
     if isinstance(loss, str) and loss in LOSSES:

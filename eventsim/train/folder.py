@@ -44,7 +44,7 @@ ERROR = "error.txt"  # why a run failed, until it is run again
 NETWORKS = ("initial", "last", "selected")
 # All that belongs to a run, those of earlier versions and of its report included.
 FILES = (
-    SETTINGS, "config.json", HISTORY, CHECKPOINT, RESULT, ERROR, "index.html",
+    SETTINGS, HISTORY, CHECKPOINT, RESULT, ERROR, "index.html",
     *(f"{name}.npz" for name in NETWORKS),
 )  # fmt: skip
 

@@ -1,7 +1,7 @@
-"""Every kind of run: of a command, of a program, of an experiment; now, and as version 1 wrote it.
+"""Every kind of run: of a command, of a program, of an experiment; now, and as 0.2.0 wrote it.
 
-The folders of ``tests/unit/runs/old`` were written by the version of commit e8b840c, which had two
-other forms of run.json, and none of ``train()`` in Python.
+The folders of ``tests/unit/runs/old`` were written by eventsim 0.2.0 (commit 7ada3b1c); those that
+were stopped end in their second epoch.
 """
 
 import json
@@ -21,8 +21,7 @@ OLD = Path(__file__).parents[1] / "unit" / "runs" / "old"
 OPTIONS = ("--hidden", 4, "--epochs", 2, "--batch-size", 6, "--backend", "reference",
            "--set", "tail=5", "--set", "initial_logits=0", "--seed", 3,
            "--validate", "recording")  # fmt: skip
-# Version 1 validated by recording.
-# Version 1 did not calibrate, and this network begins without a spike.
+# As the recorded runs have it; the network begins without a spike.
 CONFIG = TrainConfig(
     epochs=2,
     batch_size=6,
@@ -43,7 +42,7 @@ def first_net(data):
 
 
 def old_run(name, home, digits):
-    """A copy of a run of version 1, whose data set lies at ``digits``."""
+    """A copy of a run of 0.2.0, whose data set lies at ``digits``."""
     folder = home / f"old_{name}"
     shutil.copytree(OLD / name, folder)
     path = folder / "run.json"
@@ -57,7 +56,7 @@ def experiment(home, **selection):
     (home / "recipe").mkdir(exist_ok=True)
     files = Files(home / "recipe")
     files.change('title = "with skips"', 'method = "grid"\ndt = 1.0')
-    files.change("bip = []", "bip = []\ninitial_logits = 0.0")  # as in version 1
+    files.change("bip = []", "bip = []\ninitial_logits = 0.0")  # as in the recorded runs
     files.change('backend = "cpu"', 'backend = "reference"', task=True)
     recipe = load_recipe(files.recipe)
     return resolve(recipe, load_task(recipe.task, home=recipe.home), Selection(**selection)).specs()

@@ -10,7 +10,7 @@ from tests.support.hostile.kinds import KINDS
 from tests.support.hostile.networks import SHAPES
 from tests.support.hostile.worker import BAD, Case, Worker, judged
 
-SLOW = ("run.json", "config.json", "result.json", "metrics", "results", "plan")  # to make
+SLOW = ("run.json", "result.json", "metrics", "results", "plan")  # to make
 
 
 def failures(run, cases):

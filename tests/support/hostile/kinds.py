@@ -49,7 +49,6 @@ from tests.support.hostile.mutate import (
 )
 from tests.support.hostile.packed import changed_npz
 from tests.support.nets import lateral_net, one_layer, random_net, random_stream
-from tests.support.run_kinds import old_run
 from tests.unit.experiment.conftest import TASK
 
 COMMAND = typer.main.get_command(app)
@@ -289,12 +288,6 @@ def _finished(folder, name):
     data, home = _digits(folder), folder / "run"
     command("train", data, "--hidden", 4, "--epochs", 2, "--batch-size", 5, "--backend",
             "reference", "--out", home)  # fmt: skip
-    return home / name
-
-
-def _finished_before(folder, name):
-    """A run of version 1, and the path of one of its files."""
-    home = old_run("cli", folder, _digits(folder))
     return home / name
 
 
@@ -678,7 +671,6 @@ KINDS = {
         ),
         Kind("mapping", at("mapping.json", _mapping), use_mapping, changed_json),
         Kind("run.json", lambda f: _finished(f, "run.json"), use_run, changed_json),
-        Kind("config.json", lambda f: _finished_before(f, "config.json"), use_run, changed_json),
         Kind("result.json", lambda f: _finished(f, "result.json"), use_report, changed_json),
         Kind("metrics", lambda f: _finished(f, "metrics.jsonl"), use_report, changed_json_lines),
         Kind("results", _results, use_results, changed_json),

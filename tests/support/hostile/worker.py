@@ -231,7 +231,7 @@ def read_files(pipe, pristine):
                 raise AssertionError(f"the file is not named: {error}") from error
             raise
         finally:
-            if kind.name in ("run.json", "config.json", "result.json", "metrics"):
+            if kind.name in ("run.json", "result.json", "metrics"):
                 restore(folder, source)
 
     serve(pipe, attempt)

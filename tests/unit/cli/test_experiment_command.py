@@ -184,8 +184,9 @@ def test_recipe_runs_at_its_small_size(recipe):
 
 PLAN = {"name": "x", "title": "X", "about": "", "baseline": "plain", "folds": [None],
         "conditions": {"plain": "plain", "other": "other"}}  # fmt: skip
-RESULT = {"condition": "plain", "seed": 0, "fold": None, "test_accuracy": 0.5, "parameters": 3,
-          "selected_test_accuracy": None, "spikes_per_neuron_and_second": 1.0,
+RESULT = {"condition": "plain", "seed": 0, "fold": None, "trained_parameters": 3,
+          "test": {"epoch": 1, "accuracy": 0.5}, "selected_by_validation": None,
+          "compile_seconds": 0.0, "spikes_per_neuron_and_second": 1.0,
           "synaptic_operations_per_inference": 1.0, "neuron_updates_per_inference": 1.0,
           "validation_accuracy": None, "train_accuracy": 0.5, "training_seconds": 1.0,
           "peak_mb": None}  # fmt: skip
@@ -211,8 +212,8 @@ def test_the_whole_files_give_a_table(tmp_path):
         ({"conditions": {"plain": 7}}, {}),
         ({"conditions": {"plain": "plain", "other": [1]}, "baseline": []}, {}),
         ({}, {"seed": "a.b->c"}),
-        ({}, {"test_accuracy": "x"}),
-        ({}, {"parameters": []}),
+        ({}, {"test": {"accuracy": "x"}}),
+        ({}, {"trained_parameters": []}),
     ],
 )
 def test_values_of_another_type_are_a_message(tmp_path, plan, result):

@@ -7,6 +7,8 @@ import pytest
 
 import eventsim as es
 from eventsim.errors import DataError, StorageError
+from eventsim.events import Dataset, SpikeTape
+from eventsim.experiment import collect
 from eventsim.runs.data import DataSettings
 from eventsim.runs.execution import Execution, execute
 from eventsim.runs.networks import NetworkSettings
@@ -109,13 +111,12 @@ def test_convolutional_run_from_before_skips_to_the_readout_is_the_same_run():
     assert [p.source for p in net.projections.values() if p.target == "output"] == ["hidden2"]
 
 
-def test_a_run_of_version_1_that_was_stopped_ends_with_the_same_bits(runs, tmp_path):
+def test_a_run_of_0_2_that_was_stopped_ends_with_the_same_bits(runs, tmp_path):
     digits, folders = runs
     stopped = run_kinds.old_run("cli_stopped", tmp_path, digits)
     run = execute(RunSettings.load(stopped), stopped, Execution(resume=True)).run
     for key, value in es.load_run(folders["old_cli"]).net.parameters().items():
         assert_as_recorded(run.net.parameters()[key], value, key)
-    assert run_kinds.stored(stopped)["format"] == "eventsim-run"
     stopped = run_kinds.old_run("exact_stopped", tmp_path, digits)
     spec = run_kinds.experiment(tmp_path, seeds=(1,), conditions=("plain",))[0]
     run = execute(spec, stopped, Execution(resume=True)).run
@@ -152,9 +153,31 @@ def test_folder_that_is_no_run_is_refused(tmp_path):
     with pytest.raises(StorageError, match="is no run of eventsim: it holds no run.json"):
         es.load_run(tmp_path / "nothing")
     es_later = {"format": "eventsim-run", "version": 3}
-    (tmp_path / "run.json").write_text(json.dumps(es_later))
-    with pytest.raises(StorageError, match="is of version 3, this eventsim reads versions up to 2"):
-        es.load_run(tmp_path)
+    for described, version in ((es_later, 3), ({"condition": "plain"}, 1)):
+        (tmp_path / "run.json").write_text(json.dumps(described))
+        told = f"is of version {version}, this eventsim reads version 2"
+        with pytest.raises(StorageError, match=told):
+            es.load_run(tmp_path)
+
+
+def test_every_file_that_0_2_wrote_opens_as_it_was(tmp_path):
+    """Beside the folders of runs: a stream, recordings, a network, a tape, an experiment."""
+    old = run_kinds.OLD / "files"
+    stream = es.EventStream.load(old / "stream.npz")
+    assert es.EventStream.read_notes(old / "stream.npz") == {"made": "by hand"}
+    assert stream.times.tolist() == [1.0, 2.5, 4.0, 1.25, 3.0]
+    data = Dataset.open(old / "data.h5")[:]
+    assert (data.labels.tolist(), data.groups.tolist()) == ([0, 1], ["a", "b"])
+    np.testing.assert_array_equal(data.stream.times, stream.times)
+    net, tape = es.Network.load(old / "net.npz"), SpikeTape.load(old / "tape.npz")
+    assert sum(map(len, tape.trains.values())) > 0
+    found = es.simulate(net, stream, backend="reference")
+    for name, trains in tape.trains.items():
+        assert_as_recorded(found.trains[name].times, trains.times, name)
+    shutil.copy(old / "experiment.json", tmp_path)
+    for name, run in (("plain", "exact"), ("skip", "grid")):
+        shutil.copytree(run_kinds.OLD / run, tmp_path / name / "seed-0")
+    assert [row.name for row in collect(tmp_path).rows] == ["plain", "skip"]
 
 
 def test_only_what_decides_the_numbers_makes_another_run(runs, tmp_path):
@@ -179,46 +202,18 @@ def test_only_what_decides_the_numbers_makes_another_run(runs, tmp_path):
     check_same_run(tmp_path, fewer)  # holds none
 
 
-def test_a_run_from_before_validation_by_group_goes_on_by_recording(tmp_path):
-    data = DataSettings(name="fsdd", test_group=("theo",))
-    now = RunSettings(data=data, network=NetworkSettings(), name="plain")
-    assert (now.validated_by, now.fold) == ("group", "theo")
-    about = now.about()
-    del about["data"]["test_group"], about["data"]["folds"]
-    train = now.train.to_dict()
-    del train["validate"]
-    about["data"]["test_fraction"] = 0.5  # was taken beside a group, and had no effect
-    before = {"format": "eventsim-run", "version": 2, "fold": "theo", "train": train, **about}
-    (tmp_path / "run.json").write_text(json.dumps(before))
-    old = RunSettings.load(tmp_path)
-    assert (old.validated_by, old.fold, old.label) == ("recording", "theo", now.label)
-    check_same_run(tmp_path, replace(now, train=replace(now.train, validate="recording")))
-    with pytest.raises(StorageError, match="train.validate is 'recording' there, 'group' now"):
-        check_same_run(tmp_path, now)
-
-
 def test_folders_of_many_or_unusual_groups_have_short_names_of_their_own():
     def label(*groups):
         data = DataSettings(name="fsdd", test_group=groups)
         return RunSettings(data=data, name="plain").label
 
-    for one in ("theo", "speaker 1", "F#3 (old), left"):  # as earlier versions named it
+    for one in ("theo", "speaker 1", "F#3 (old), left"):
         assert label(one) == f"plain/seed-0-without-{one}"
     assert label("ann", "bob") == "plain/seed-0-without-ann+bob"
     others = [label("a/b"), label("a b"), label("a+b"), label("a", "b")]
     many = [label(*(f"speaker{k}" for k in range(n))) for n in (40, 41)]
     assert len({*others, *many}) == 6
     assert all(one.count("/") == 1 and len(one) < 100 for one in (*others, *many))
-
-
-def test_a_run_with_a_fold_of_an_earlier_version_is_read_after_it_was_resumed(tmp_path):
-    now = RunSettings(data=DataSettings(name="fsdd", test_group=("theo",)), name="plain")
-    about = now.about()
-    del about["data"]["test_group"]
-    before = {"format": "eventsim-run", "version": 2, "fold": "theo", "train": now.train.to_dict()}
-    (tmp_path / "run.json").write_text(json.dumps(before | about))
-    RunFolder(tmp_path, now.about()).describe(now.train, Exact())
-    assert RunSettings.load(tmp_path).data == now.data
 
 
 def test_how_validation_is_drawn_makes_no_other_run_where_there_is_none(tmp_path):

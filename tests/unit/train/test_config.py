@@ -34,16 +34,7 @@ def test_terms_survive_json_and_are_off_in_runs_from_before_them(name):
     assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
     older = config.to_dict()
     del older[name]
-    assert getattr(TrainConfig.of_run(older), name) == type(TERMS[name])()
-
-
-@pytest.mark.parametrize(("name", "new"), [("calibrate", 10.0), ("initial_logits", 1.0)])
-def test_runs_from_before_a_network_was_scaled_say_that_it_was_not(name, new):
-    stored = {key: value for key, value in TrainConfig().to_dict().items() if key != name}
-    assert getattr(TrainConfig.of_run(stored), name) is None
-    assert getattr(TrainConfig.from_dict(stored), name) == new
-    off = TrainConfig(**{name: 0.0})
-    assert TrainConfig.of_run(off.to_dict()) == off
+    assert getattr(TrainConfig.from_dict(older), name) == type(TERMS[name])()
 
 
 def test_config_survives_json():
@@ -75,7 +66,7 @@ def test_defaults_of_a_loss_are_those_of_its_answer(kind):
     assert TrainConfig(loss=kind) == TrainConfig(loss=loss) == TrainConfig.from_dict({"loss": kind})
 
 
-def test_flat_keys_of_older_files_are_those_of_the_loss():
+def test_flat_keys_are_those_of_the_loss():
     flat = {
         "loss": "spike_count",
         "time_constant": 4.0,
@@ -90,8 +81,7 @@ def test_flat_keys_of_older_files_are_those_of_the_loss():
     assert TrainConfig.from_dict(flat) == config
     now = config.to_dict()
     assert TrainConfig.from_dict(now) == config
-    older = now | {"validate": "recording"}  # none of them was validated by group
-    assert with_defaults(flat, now) == with_defaults({"loss": now["loss"]}, now) == older
+    assert with_defaults(flat, now) == with_defaults({"loss": now["loss"]}, now) == now
     # A flat key goes before what the loss has.
     assert TrainConfig.from_dict(now | {"gain": 9.0}).loss.gain == 9.0
     assert (
@@ -125,7 +115,6 @@ def test_flat_keys_of_older_files_are_those_of_the_loss():
         ({"near_miss_margin": 0.0}, "near_miss_margin is 0.0"),
         ({"near_miss_strength": -1.0}, "near_miss_strength is -1.0"),
         ({"loss": "van_rossum", "target_rate": 0.0}, "rate is 0.0"),
-        ({"units_per_class": 4}, "units_per_class is 4, but this setting was removed"),
         ({"loss": "ctc", "frame_interval": float("inf")}, "interval is inf"),
         ({"patience": 2, "validation_fraction": 0.0}, "patience"),
         ({"patience": 2, "sparse": {"sparsity": 0.5}}, "patience"),
@@ -175,15 +164,6 @@ def test_absent_keys_take_their_defaults():
 def test_value_out_of_range_names_the_key(key, value):
     with pytest.raises(ParameterError, match=rf"TrainConfig(, loss)?: {key}(\[0\])? is"):
         TrainConfig.from_dict({key: value})
-
-
-def test_removed_setting_is_read_where_it_had_no_effect():
-    stored = {"units_per_class": 1, "clip_entries": math.inf, "epochs": 3}
-    assert TrainConfig.from_dict(stored) == TrainConfig(epochs=3)
-
-    now = TrainConfig().to_dict()
-    assert with_defaults({**now, "units_per_class": 1}, now) == now
-    assert with_defaults({**now, "units_per_class": 4}, now) == {**now, "units_per_class": 4}
 
 
 def test_what_is_trained_follows_the_switches():

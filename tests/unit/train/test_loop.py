@@ -278,7 +278,6 @@ def test_checkpoint_from_before_a_setting_existed_counts_as_its_default(data, ha
     arrays = read_arrays(path, kind="eventsim-checkpoint", version=CHECKPOINT_VERSION)
     origin = json.loads(str(arrays["origin"]))
     del origin["config"]["shards"], origin["config"]["augmentation"]["sensor_size"]
-    origin["config"]["units_per_class"] = 1
     arrays["origin"] = np.array(json.dumps(origin))
     write_arrays(path, arrays, kind="eventsim-checkpoint", version=CHECKPOINT_VERSION)
     with pytest.raises(StorageError, match="shards is 1 there, 2 now"):
