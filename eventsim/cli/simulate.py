@@ -42,7 +42,8 @@ class SimulateOptions:
         None,
         "Say why a neuron is silent, or fires so much: events by source, peak of the voltage, "
         "and the factor by which its weights are too small. Without a number: the first "
-        "silent neuron and the most active one.",
+        "silent neuron and the most active one. Without a recording: the one in which "
+        "it fires most, or comes nearest to it.",
         "--explain",
         metavar="POPULATION[:NEURON[:RECORDING]]",
     )
@@ -128,8 +129,10 @@ def _counts(tape: SpikeTape) -> dict[str, Any]:
     }
 
 
-def _asked(tape: SpikeTape, net: Network, typed: Sequence[str]) -> Iterator[tuple[str, int, int]]:
-    """Population, neuron and recording of what is to be explained."""
+def _asked(
+    tape: SpikeTape, net: Network, typed: Sequence[str]
+) -> Iterator[tuple[str, int, int | None]]:
+    """Population, neuron and recording of what is to be explained; None: not named."""
     for one in typed:
         name, *numbers = one.split(":")
         if len(numbers) > 2 or not all(number.isdecimal() for number in numbers):
@@ -139,15 +142,13 @@ def _asked(tape: SpikeTape, net: Network, typed: Sequence[str]) -> Iterator[tupl
                 "POPULATION, POPULATION:NEURON or POPULATION:NEURON:RECORDING, such as hidden1:5:0",
             )
         if numbers:
-            yield name, int(numbers[0]), int(numbers[1]) if numbers[1:] else 0
+            yield name, int(numbers[0]), int(numbers[1]) if numbers[1:] else None
         elif net.population(name).is_spiking:
-            counts = tape[name].counts()
-            silent = np.flatnonzero(counts.sum(axis=0) == 0)
-            if silent.size:
-                yield name, int(silent[0]), 0
-            busiest = int(counts.sum(axis=0).argmax())
-            if counts[:, busiest].any():
-                yield name, busiest, int(counts[:, busiest].argmax())
+            counts = tape[name].total_counts()
+            if not counts.all():
+                yield name, int(counts.argmin()), None
+            if counts.any():
+                yield name, int(counts.argmax()), None
         else:
             raise ParameterError(f"--explain {one}", f"add the number of a neuron: {one}:0")
 

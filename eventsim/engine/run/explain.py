@@ -60,6 +60,11 @@ class Explanation:
     ----------
     population, neuron, sample
         Which.
+    chosen
+        Whether nobody named the recording: it is that of most spikes, or, where the neuron is
+        silent in all, that of the largest drive, so that the factor is the least.
+    recordings, fires_in
+        How many there are, and in how many of them the neuron fires.
     duration
         ms of the recording, its tail included.
     spikes
@@ -82,6 +87,9 @@ class Explanation:
     population: str
     neuron: int
     sample: int
+    chosen: bool
+    recordings: int
+    fires_in: int
     duration: float
     spikes: tuple[float, ...]
     sources: tuple[ArrivingEvents, ...]
@@ -129,13 +137,19 @@ class Explanation:
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
+        level = "" if self.threshold is None else f", threshold {self.threshold:.4g}"
         n, seconds = len(self.spikes), self.duration / MS_PER_S
         rate = f", {n / seconds:.1f} per second" if seconds else ""
         what = f"{self.population}, neuron {self.neuron}, recording {self.sample}"
         fired = "" if self.threshold is None else f": {n} spikes in {self.duration:.6g} ms{rate}"
         yield what + fired
+        if self.recordings > 1:
+            most = "it fires most" if self.fires_in else "its drive is largest"
+            here = f"; of these, {most} in recording {self.sample}" if self.chosen else ""
+            of = f"of {self.recordings:,} recordings"
+            told = f"It fires in {self.fires_in:,} {of}" if level else f"One {of}"
+            yield f"{told}{here}."
         yield self.why
-        level = "" if self.threshold is None else f", threshold {self.threshold:.4g}"
         yield (
             f"drive (the voltage without its own spikes): at most {self.peak:.4g}, at "
             f"{self.peak_time:.6g} ms; rest {self.rest:.4g}{level}"
@@ -156,7 +170,12 @@ class Explanation:
 
 
 def explain(
-    net: Network, tape: SpikeTape, population: str | Population, neuron: int, *, sample: int = 0
+    net: Network,
+    tape: SpikeTape,
+    population: str | Population,
+    neuron: int,
+    *,
+    sample: int | None = None,
 ) -> Explanation:
     """Why a neuron is silent in a recording, or fires so much.
 
@@ -169,7 +188,8 @@ def explain(
     neuron
         Number of the neuron.
     sample
-        Number of the recording.
+        Number of the recording. None: the one in which the neuron fires most; where it is silent
+        in all, the one of the largest drive, whose factor is the least.
 
     Returns
     -------
@@ -204,21 +224,28 @@ def explain(
     _check(net, tape, place, neuron, sample)
     place = net.population(place.name)
     one = _Neuron.of(place, neuron)
-    duration = float(tape.stream.duration[sample])
     into = [p for p in net.projections.values() if p.target == place.name and not p.one_to_one]
-    brought = [_brought(net, tape, p, neuron, sample) for p in into]
-    peak, peak_time = _peak(one, brought, duration)
-    spikes: Floats = np.zeros(0)
-    if place.is_spiking:
-        times, neurons = tape[place.name].sample(sample)
-        spikes = times[neurons == neuron]
+
+    def driven(k: int) -> tuple[list[_Brought], float, float]:
+        brought = [_brought(net, tape, p, neuron, k) for p in into]
+        return brought, *_peak(one, brought, float(tape.stream.duration[k]))
+
+    spikes = _spikes(tape, place, neuron)
+    chosen, numbers = sample is None, range(tape.stream.n_samples)
+    if sample is None:
+        fired = any(found.size for found in spikes)
+        sample = max(numbers, key=lambda k: spikes[k].size if fired else driven(k)[1])
+    brought, peak, peak_time = driven(sample)
     threshold = float(place.threshold[neuron]) if place.is_spiking else None
     return Explanation(
         population=place.name,
         neuron=neuron,
         sample=sample,
-        duration=duration,
-        spikes=tuple(spikes.tolist()),
+        chosen=chosen,
+        recordings=len(spikes),
+        fires_in=sum(found.size > 0 for found in spikes),
+        duration=float(tape.stream.duration[sample]),
+        spikes=tuple(spikes[sample].tolist()),
         sources=tuple(
             _arriving(p, found, one, peak_time) for p, found in zip(into, brought, strict=True)
         ),
@@ -231,7 +258,17 @@ def explain(
     )
 
 
-def _check(net: Network, tape: SpikeTape, place: Population, neuron: int, sample: int) -> None:
+def _spikes(tape: SpikeTape, place: Population, neuron: int) -> list[Floats]:
+    """Times of the neuron's spikes in every recording; a readout has none."""
+    if not place.is_spiking:
+        return [np.zeros(0)] * tape.stream.n_samples
+    each = map(tape[place.name].sample, range(tape.stream.n_samples))
+    return [times[neurons == neuron] for times, neurons in each]
+
+
+def _check(
+    net: Network, tape: SpikeTape, place: Population, neuron: int, sample: int | None
+) -> None:
     if place.is_input:
         raise NetworkError(
             f"explain: population {place.name!r} is the input, whose channels have no voltage. Ask "
@@ -246,7 +283,7 @@ def _check(net: Network, tape: SpikeTape, place: Population, neuron: int, sample
     tape.require_whole("explain")
     for name, value, n in (
         ("neuron", neuron, place.size),
-        ("sample", sample, tape.stream.n_samples),
+        ("sample", sample or 0, tape.stream.n_samples),
     ):
         if not 0 <= value < n:
             raise ParameterError(f"explain: {name} is {value}, expected a number in 0 .. {n - 1}.")

@@ -67,7 +67,7 @@ def test_peak_of_a_silent_neuron_is_that_of_its_voltage():
     found = es.explain(net, tape, "b", 1)
     assert not found.spikes
     grid = np.union1d(np.linspace(0.0, DURATION, 4001), [found.peak_time])
-    voltage = es.voltage(net, tape, "b", grid, neurons=1, samples=0).ravel()
+    voltage = es.voltage(net, tape, "b", grid, neurons=1, samples=found.sample).ravel()
     np.testing.assert_allclose(found.peak, voltage.max(), rtol=1e-12)
     assert grid[voltage.argmax()] == found.peak_time
     parts = sum(one.excitation + one.inhibition for one in found.sources)
@@ -172,6 +172,25 @@ def test_reason_names_what_holds_a_neuron_back():
         es.explain(net, tape, "input", 0)
 
 
+@pytest.mark.parametrize("gain", [0.1, 4.0])
+def test_without_a_recording_the_factor_is_the_least_of_all(gain):
+    net = network("dense", gain)
+    tape = es.simulate(net, stream(), backend="reference")
+    for name, neuron in (("a", 1), ("b", 0), ("b", 1), ("b", 2)):
+        each = [es.explain(net, tape, name, neuron, sample=k) for k in range(2)]
+        found = es.explain(net, tape, name, neuron)
+        assert (found.recordings, found.chosen, each[0].chosen) == (2, True, False)
+        assert found.fires_in == sum(bool(one.spikes) for one in each)
+        if found.fires_in:
+            assert len(found.spikes) == max(len(one.spikes) for one in each)
+            said = f"It fires in {found.fires_in} of 2 recordings; of these, it fires most in"
+        else:
+            assert found.factor == min((x.factor for x in each if x.factor), default=None)
+            said = "It fires in 0 of 2 recordings; of these, its drive is largest in"
+        assert f"{said} recording {found.sample}." in str(found)
+    assert found.fires_in == 0 or gain > 1
+
+
 def test_simulate_explains_the_first_silent_and_the_most_active_neuron(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     net = network("dense", 0.4)
@@ -184,6 +203,9 @@ def test_simulate_explains_the_first_silent_and_the_most_active_neuron(tmp_path,
     assert str(es.explain(net, tape, "a", 2, sample=1)) in outcome.out
     outcome = call("simulate", "net.npz", "events.npz", "--explain", "b", "--json")
     neurons = [one["neuron"] for one in outcome.json["explained"]]
+    assert [one["factor"] for one in outcome.json["explained"]] == [
+        es.explain(net, tape, "b", neuron).factor for neuron in neurons
+    ]
     assert neurons[0] == np.flatnonzero(counts == 0)[0]
     assert neurons[1:] == ([counts.argmax()] if counts.any() else [])
     assert "expected POPULATION" in call(
