@@ -12,6 +12,7 @@ from unittest import mock
 import pytest
 from hypothesis import HealthCheck, settings
 
+import tests.something  # noqa: F401  before modules of tests, which it rewrites
 from eventsim.datasets import yinyang
 from eventsim.engine.contract.registry import using_backend
 from eventsim.engine.cuda.backend import CudaBackend

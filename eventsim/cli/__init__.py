@@ -8,7 +8,8 @@ So ``--lr`` is ``rates.weights`` of TrainConfig, by ``train_settings``.
 What a command reads: ``events`` resolves DATA and EVENTS by ``readers``, as ``reading``,
 ``text_events`` and ``begin`` say; ``measured`` and ``damaged`` tell what was read. ``targets`` and
 ``regression`` are for values in place of classes, ``answers`` for what both are answered. What it
-says goes through ``terminal``; ``completion`` is for the shell.
+says goes through ``terminal``; ``gone`` has words of older command lines; ``completion`` is for the
+shell.
 
 The commands: ``train``, ``evaluate``, ``predict``, ``simulate``, ``listen``, ``demo``, ``report``,
 ``cost``, ``map``, ``frontier``, ``experiment`` (with ``experiment_runs``, ``experiment_progress``),

@@ -25,11 +25,9 @@ def examples(command=COMMAND):
             yield line.strip()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
-def test_code_is_in_a_cell_or_says_why_it_is_not_run(page):
-    for block in blocks(page):
-        if block.kind in CODE:
-            assert re.match(r"not run: \w", block.more), f"```{block.kind}\n{block.text}"
+def test_code_is_in_a_cell_or_says_why_it_is_not_run():
+    code = [(name(page), block) for page in PAGES for block in blocks(page) if block.kind in CODE]
+    assert [one for one in code if not re.match(r"not run: \w", one[1].more)] == []
 
 
 @pytest.mark.parametrize(
@@ -47,11 +45,11 @@ def test_command_is_one_that_the_program_takes(line):
     assert parsed(line).startswith("eventsim ")
 
 
-@pytest.mark.parametrize("page", WRITTEN, ids=name)
-def test_commands_in_sentences_exist(page):
-    for line in sorted(set(re.findall(r"(?<!`)`(eventsim [^`]+)`(?!`)", page.read_text()))):
-        # A sentence may name a command without its arguments.
-        assert complaint(line) in (None, "MissingParameter"), line
+def test_commands_in_sentences_exist():
+    code = re.compile(r"(?<!`)`(eventsim [^`]+)`(?!`)")
+    lines = {(name(page), line) for page in WRITTEN for line in code.findall(page.read_text())}
+    right = (None, "MissingParameter")  # a sentence may name a command without its arguments
+    assert [one for one in sorted(lines) if complaint(one[1]) not in right] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

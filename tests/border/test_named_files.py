@@ -39,10 +39,10 @@ def test_files_that_a_text_names_are_there(folder):
     assert missing == []
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
-def test_modules_that_a_text_refers_to_are_there(folder):
+def test_modules_that_a_text_refers_to_are_there():
     named = {
         (str(path.relative_to(ROOT)), a or b)
+        for folder in FOLDERS
         for path, text in texts(folder)
         for a, b in MODULE.findall(text)
     }

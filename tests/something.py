@@ -1,0 +1,76 @@
+"""An assertion of many things has something to look at.
+
+An assertion in a loop over nothing never fails, nor does ``assert [.. for .. if wrong] == []``.
+From the import of this module on, both are rewritten in all modules of tests, together with
+pytest's own rewriting of assertions: what they go over must not be empty. Loops within loops, and
+over :func:`perhaps`, are left alone. A parametrised test without cases is an error by
+``empty_parameter_set_mark`` of pyproject.toml.
+"""
+
+import ast
+from pathlib import Path
+
+import pytest
+from _pytest.assertion import rewrite
+
+NAME = "_something"
+
+
+def something(items, place):
+    """All items; AssertionError if there is none."""
+    empty = True
+    for item in items:
+        empty = False
+        yield item
+    assert not empty, f"{place}: there is nothing to assert of"
+
+
+def perhaps(items):
+    """The items of a loop that may have none."""
+    return items
+
+
+def rewritten(module, source, path=None, config=None):
+    """Rewrite a module as pytest does, and before that its assertions of many things."""
+    if Path(path or "").is_relative_to(Path(__file__).parent):
+        _Looks(path).visit(module)
+        name = ast.alias(something.__name__, NAME)
+        module.body.insert(ast.get_docstring(module) is not None, ast.ImportFrom(__name__, [name]))
+        ast.fix_missing_locations(module)
+    _by_pytest(module, source, path, config)
+
+
+class _Looks(ast.NodeTransformer):
+    def __init__(self, path):
+        self.path = path
+
+    def visit_For(self, loop):
+        if any(map(_asserts, ast.walk(loop))) and _called(loop.iter) != perhaps.__name__:
+            loop.iter = self._something(loop.iter)
+        return loop
+
+    def visit_Assert(self, node):
+        match node.test:
+            case ast.Compare(ast.ListComp() | ast.SetComp() as each, [ast.Eq()]):
+                each.generators[0].iter = self._something(each.generators[0].iter)
+        return node
+
+    def _something(self, items):
+        place = ast.Constant(f"{self.path}:{items.lineno}")
+        return ast.copy_location(ast.Call(ast.Name(NAME, ast.Load()), [items, place], []), items)
+
+
+def _called(node):
+    """The name of the function that a node calls."""
+    called = getattr(node, "func", None)
+    return getattr(called, "attr", getattr(called, "id", ""))
+
+
+def _asserts(node):
+    """Whether a node asserts: itself, by a function of that name, or by what must be raised."""
+    return isinstance(node, ast.Assert) or _called(node).startswith(("assert_", "raises"))
+
+
+_by_pytest, rewrite.rewrite_asserts = rewrite.rewrite_asserts, rewritten
+rewrite.PYC_TAIL = f".something{rewrite.PYC_TAIL}"  # what was cached before is not taken
+pytest.register_assert_rewrite("tests.support", "tests.unit")
