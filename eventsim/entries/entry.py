@@ -50,7 +50,7 @@ class Entry:
                 raise self.error(self.place, f"has an unknown key {key!r}", remedy=hint)
         missing = [key for key in keys if key not in values and key not in optional]
         if missing:
-            raise self.error(self.place, f"lacks {', '.join(missing)}")
+            raise self.error(self.place, f"lacks {', '.join(missing)}", f"keys {', '.join(keys)}")
         return {key: self.inner(key, value) for key, value in values.items()}
 
     def mapping(self, expected: str = "a table") -> dict[str, Any]:

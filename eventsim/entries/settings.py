@@ -168,7 +168,7 @@ def _told(
         return error(where, f"has an unknown key {shown(last)}", remedy=meant)
     if mistake.kind == "missing":
         lacks = [key for key in annotations.required_keys(hint) if key not in mistake.value]
-        return error(where, f"lacks {', '.join(lacks)}")
+        return error(where, f"lacks {', '.join(lacks)}", "them")
     expected = annotations.words_of(functools.reduce(_inner_hint, mistake.place, owner))
     return error(*_found(place, mistake.place, values, mistake.value), expected)
 

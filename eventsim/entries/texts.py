@@ -100,7 +100,9 @@ def check_format(
         raise error(label, f"is no {kind} (it has no line format = {name!r})")
     found = values.pop("version", None)
     if found != version:
-        raise error(label, f"has version {cut(repr(found))}, this eventsim reads {version}")
+        raise error(
+            label, f"has version {cut(repr(found))}", f"{version}, which this eventsim reads"
+        )
 
 
 def _parsed(
@@ -124,9 +126,9 @@ def _check(value: Any, label: str, error: _ErrorType) -> None:
             raise _too_deep(label, error)
         for one in level:
             if isinstance(one, int) and not -LARGEST_WHOLE < one < LARGEST_WHOLE:
-                raise error(label, "holds a whole number of more than 64 bits")
+                raise error(label, "holds a whole number of more than 64 bits", "shorter ones")
             if isinstance(one, str) and ("\0" in one or not _is_unicode(one)):
-                raise error(label, "holds a text with a character that no text has")
+                raise error(label, "holds a text with a character that no text has", "plain text")
         level, depth = [inner for one in level for inner in _inside(one)], depth + 1
 
 
@@ -147,4 +149,4 @@ def _is_unicode(text: str) -> bool:
 
 
 def _too_deep(label: str, error: _ErrorType) -> EventSimError:
-    return error(label, f"is nested more than {DEEPEST} levels deep, which no file of eventsim is")
+    return error(label, f"is nested more than {DEEPEST} levels deep", "fewer")

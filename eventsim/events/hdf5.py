@@ -71,7 +71,7 @@ def dataset(
     data = member(group, name, error=error)
     if not isinstance(data, h5py.Dataset):
         held = ", ".join(sorted(map(str, group))[:8])
-        raise error(where(group, name), f"is missing; there are: {held or 'none'}")
+        raise error(where(group, name), "is missing", f"it beside {held or 'nothing'}")
     if data.is_virtual or data.external:
         raise error(where(group, name), "its values lie in other files", "them in this one")
     stored = data.id.get_storage_size()

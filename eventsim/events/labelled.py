@@ -35,9 +35,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.arrays import Ints
-from eventsim.checks import whole_array
-from eventsim.entries import parse_json
-from eventsim.errors import DataError, ParameterError, ShapeError, StorageError
+from eventsim.checks import every, in_domain, shaped, whole_array
+from eventsim.entries import Share, parse_json, shown
+from eventsim.errors import DataError, ShapeError, StorageError
 from eventsim.events.stored import Recording, StoredStream, write_stored
 from eventsim.events.stream import EventStream, concatenate
 from eventsim.events.targets import NAMES, TARGETS, Targets, targets_of
@@ -154,24 +154,18 @@ class Dataset(Generic[Stream_co]):
             "keys": None if keys is None else np.asarray(keys, dtype=np.str_),
         }
         for name, values in columns.items():
-            if values is not None and values.shape != (n,):
+            if values is not None:
                 kind = "integers" if name == "labels" else "texts"
-                raise ShapeError(
-                    where, f"{name} have shape {values.shape}", f"({n},) {kind}, one per sample"
-                )
+                shaped(where, name, values, (n,), expected=f"({n},) {kind}, one per sample")
         if targets is not None and targets.values.shape[0] != n:
             raise ShapeError(
                 where,
                 f"targets have shape {targets.values.shape}",
                 f"({n}, times, outputs), one row per sample",
             )
-        bad = np.flatnonzero((given < 0) | (given >= len(names)))
-        if bad.size:
-            raise DataError(
-                f"{where}, sample {bad[0]}",
-                f"label is {given[bad[0]]}",
-                f"0 .. {len(names) - 1} (there are {len(names)} class names)",
-            )
+        words = f"0 .. {len(names) - 1} (there are {len(names)} class names)"
+        good = (given >= 0) & (given < len(names))
+        every(where, "label", given, good, words, of="sample", error=DataError)
         fields = {"stream": stream, "class_names": names, "info": info, "split": split}
         for name, value in (fields | columns | {"targets": targets}).items():
             object.__setattr__(self, name, value)
@@ -390,7 +384,7 @@ def _numbered(labels: Ints) -> tuple[str, ...]:
     largest = int(labels.max(initial=-1))
     if largest >= MOST_UNNAMED:
         raise DataError(
-            f"labels are up to {largest}, expected below {MOST_UNNAMED:,} where no class has a name"
+            "labels", f"are up to {largest}", f"below {MOST_UNNAMED:,} where no class has a name"
         )
     return tuple(map(str, range(largest + 1)))
 
@@ -421,7 +415,7 @@ def class_names_of(stored: StoredStream) -> tuple[str, ...]:
     if written.startswith("["):
         names = parse_json(written, f"{stored.path}, class_names", StorageError)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise StorageError(stored.path, "class_names in its notes are no list of texts")
+        raise StorageError(stored.path, f"class_names are {shown(names)}", "a list of texts")
     return tuple(names)
 
 
@@ -471,8 +465,7 @@ def stratified_split(labels: Ints, *, fraction: float, seed: int) -> tuple[Ints,
     tuple
         Training and validation sample numbers, each ascending. New arrays.
     """
-    if not 0 <= fraction < 1:
-        raise ParameterError("stratified_split", f"fraction is {fraction}", "0 <= x < 1")
+    in_domain("stratified_split", "fraction", fraction, Share)
     chosen = np.zeros(labels.size, dtype=bool)
     rng = np.random.default_rng(seed)
     for label in np.unique(labels):

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from eventsim.checks import real_array
-from eventsim.errors import EventError, ShapeError
+from eventsim.checks import alike, every, real_array, shaped
+from eventsim.errors import EventError
 from eventsim.events.order import sample_of_event
 from eventsim.events.stream import EventStream
 
@@ -32,17 +32,12 @@ def merge(streams: Sequence[EventStream], *, delays: ArrayLike = 0.0) -> EventSt
     """
     if not streams:
         raise EventError("merge", "no streams were given", "at least one")
-    counts = {stream.n_samples for stream in streams}
-    if len(counts) != 1:
-        raise ShapeError("merge", f"streams have {sorted(counts)} samples", "one common number")
+    alike("merge", "numbers of samples", (stream.n_samples for stream in streams))
     shifts = real_array(delays, "merge: delays")
-    if shifts.shape not in ((), (len(streams),)):
-        raise ShapeError(
-            "merge", f"delays have shape {shifts.shape}", f"one number or ({len(streams)},)"
-        )
+    shaped("merge", "delays", shifts, (), (len(streams),))
     shifts = np.broadcast_to(shifts, (len(streams),))
-    if not (np.isfinite(shifts) & (shifts >= 0)).all():
-        raise EventError("merge", f"delays are {shifts.tolist()} ms", "finite values >= 0")
+    good = np.isfinite(shifts) & (shifts >= 0)
+    every("merge", "a delay", shifts, good, "a finite value >= 0 (ms)", error=EventError)
     first = np.cumsum([0, *(stream.n_channels for stream in streams)])
     sample = np.concatenate([sample_of_event(stream.offsets) for stream in streams])
     order = np.argsort(sample, kind="stable")

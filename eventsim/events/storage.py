@@ -113,6 +113,19 @@ def write_arrays(path: str | Path, arrays: Mapping[str, Any], *, kind: str, vers
     write_atomically(path, write)
 
 
+def check_header(path: Path | str, found: tuple[Any, Any], wanted: tuple[Any, Any]) -> None:
+    """Raise StorageError unless kind and version of a file are those wanted."""
+    if found[0] != wanted[0]:
+        raise StorageError(path, f"is a file of kind {shown(found[0])}", f"{wanted[0]!r}")
+    if found[1] != wanted[1]:
+        raise StorageError(
+            path,
+            f"has version {found[1]}",
+            f"version {wanted[1]}, which this eventsim reads",
+            "Make it anew, or use the eventsim that wrote it.",
+        )
+
+
 def read_arrays(
     path: str | Path, *, kind: str, version: int, check: Callable[[npz.Archive], None] | None = None
 ) -> Arrays:
@@ -125,15 +138,8 @@ def read_arrays(
     with npz.opened(path, expected=f"an {kind} file") as archive:
         claims = archive.claims
         found = archive.text("__kind__") if "__kind__" in claims else "unknown"
-        if found != kind:
-            raise StorageError(path, f"is a file of kind {shown(found)}", f"{kind!r}")
         found_version = archive.number("__version__") if "__version__" in claims else -1
-        if found_version != version:
-            raise StorageError(
-                path,
-                f"has version {found_version}, this eventsim reads version {version}",
-                remedy="Make it anew, or use the eventsim that wrote it.",
-            )
+        check_header(path, (found, found_version), (kind, version))
         if check is not None:
             check(archive)
         names = [name for name in claims if name not in ("__kind__", "__version__")]

@@ -32,9 +32,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.arrays import Floats, Ints
-from eventsim.entries import parse_json
-from eventsim.errors import EventError, EventSimError, ShapeError, StorageError
-from eventsim.events.storage import replacing
+from eventsim.checks import in_domain, shaped
+from eventsim.entries import Positive, parse_json
+from eventsim.errors import EventError, EventSimError, StorageError
+from eventsim.events.storage import check_header, replacing
 from eventsim.events.stream import EventStream, in_groups
 
 KIND = "eventsim-events"
@@ -189,8 +190,7 @@ class StoredStream:
 
         Memory is that of a chunk, and of one block of the file for every sample.
         """
-        if not 0.0 < length < np.inf:
-            raise EventError("chunks", f"length is {length} ms", "a positive, finite number")
+        in_domain("chunks", "length", length, Positive, error=EventError)
         readers = [_Reader(self, sample) for sample in range(self.n_samples)]
         n = max(1, int(np.ceil(self.duration.max(initial=0.0) / length)))
         for k in range(1, n + 1):
@@ -274,12 +274,8 @@ def write_stored(
         _write_small(file, "duration", duration)
         file.create_group("columns")
         for name, values in (columns or {}).items():
-            if values.shape[:1] != duration.shape:
-                raise ShapeError(
-                    "write_stored",
-                    f"column {name!r} has shape {values.shape}",
-                    f"({duration.size}, ..), one entry per recording",
-                )
+            shape = (duration.size, *values.shape[1:])
+            shaped("write_stored", f"column {name!r}", values, shape)
             is_text = np.issubdtype(values.dtype, np.str_)
             stored = np.char.encode(values, "utf-8") if is_text else values
             _write_small(file, f"columns/{name}", stored)
@@ -357,14 +353,7 @@ def _described(file: Any, path: Path) -> StoredStream:
 
     names = ("kind", "version", "n_channels")
     kind, version, n_channels = (hdf5.attribute(file, name) for name in names)
-    if kind != KIND.encode():
-        raise StorageError(path, f"is a file of kind {kind!r}", f"{KIND!r}")
-    if version != STORED_VERSION:
-        raise StorageError(
-            path,
-            f"has version {version}, this eventsim reads version {STORED_VERSION}",
-            remedy="Make it anew, or use the eventsim that wrote it.",
-        )
+    check_header(path, (kind, version), (KIND.encode(), STORED_VERSION))
     text = _member(file, "notes", 1)[...].tobytes()
     written = parse_json(text.decode(), f"{path}, notes", StorageError)
     notes = {str(k): str(v) for k, v in written.items()}
@@ -406,7 +395,8 @@ def _member(file: Any, name: str, ndim: int | None) -> Any:
     # Not compressed, so that as much is stored as is claimed.
     data = hdf5.dataset(file, name, error=StorageError, ratio=1.0)
     if data.ndim != (ndim or max(data.ndim, 1)) or data.dtype.kind not in "iufSb":
-        raise StorageError(file.filename, f"{name} is not what it should be; make it anew")
+        came = f"{name} is {data.shape} of {data.dtype}"
+        raise StorageError(file.filename, came, "numbers or texts", "Make it anew.")
     if data.id.get_storage_size() < data.nbytes:
         raise StorageError(
             file.filename,

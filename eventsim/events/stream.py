@@ -28,9 +28,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.arrays import Floats, Ints
-from eventsim.checks import real_array, whole_array, whole_number
-from eventsim.entries import parse_json
-from eventsim.errors import EventError, ParameterError, ShapeError, StorageError
+from eventsim.checks import alike, every, in_domain, real_array, shaped, whole_array, whole_number
+from eventsim.entries import Count, Positive, parse_json
+from eventsim.errors import EventError, ShapeError, StorageError
 from eventsim.events.npz import Form, check_forms, opened
 from eventsim.events.order import event_order, sample_of_event
 from eventsim.events.storage import read_arrays, write_arrays
@@ -89,8 +89,7 @@ class EventStream:
         o = _vector(offsets, "offsets", np.int64)
         _check_offsets(o, t.size, c.size)
         n_channels = whole_number(n_channels, "EventStream: n_channels")
-        if n_channels < 1:
-            raise EventError("EventStream", f"n_channels is {n_channels}", "at least 1")
+        in_domain("EventStream", "n_channels", n_channels, Count, error=EventError)
         d = checked_durations(duration, o.size - 1)
         _check_times(t, o, d)
         _check_channels(c, o, n_channels)
@@ -228,7 +227,8 @@ class EventStream:
         try:
             return cls.from_arrays(arrays)
         except (KeyError, ValueError, TypeError) as error:
-            raise StorageError(path, f"is not a whole stream ({error})") from error
+            came = f"is not a whole stream ({error})"
+            raise StorageError(path, came, remedy="Make it anew.") from error
 
     @staticmethod
     def read_notes(path: str | Path) -> dict[str, str]:
@@ -284,8 +284,7 @@ class EventStream:
         >>> stream.round_times(1.0).times.tolist()
         [0.0, 2.0, 9.0]
         """
-        if not 0.0 < tick < np.inf:
-            raise EventError("round_times", f"tick is {tick} ms", "a positive, finite number")
+        in_domain("round_times", "tick", tick, Positive, error=EventError)
         last = np.ceil(self.duration / tick) - 1.0
         # A quotient may be rounded up past the multiple that it stands for.
         last = np.maximum(last - (last * tick >= self.duration), 0.0)
@@ -311,8 +310,7 @@ class EventStream:
         EventError
             ``length`` is not a positive, finite number.
         """
-        if not 0.0 < length < np.inf:
-            raise EventError("chunks", f"length is {length} ms", "a positive, finite number")
+        in_domain("chunks", "length", length, Positive, error=EventError)
         n = max(1, int(np.ceil(self.duration.max(initial=0.0) / length)))
         ends = np.arange(1, n) * length
         piece = np.searchsorted(ends, self.times, side="right")
@@ -355,11 +353,8 @@ def check_stream(claims: Mapping[str, Any], prefix: str = "") -> None:
 
 def concatenate(streams: Sequence[EventStream]) -> EventStream:
     """Join streams of equal channel count, sample after sample. New arrays."""
-    counts = {s.n_channels for s in streams}
-    if len(counts) != 1:
-        raise EventError(
-            "concatenate", f"streams have {sorted(counts)} channels", "one common number"
-        )
+    channels = (s.n_channels for s in streams)
+    n_channels = alike("concatenate", "numbers of channels", channels, error=EventError)
     shifts = np.cumsum([0, *(s.n_events for s in streams[:-1])])
     return EventStream(
         np.concatenate([s.times for s in streams]),
@@ -367,7 +362,7 @@ def concatenate(streams: Sequence[EventStream]) -> EventStream:
         np.concatenate(
             [[0], *(s.offsets[1:] + k for s, k in zip(streams, shifts, strict=True))]
         ).astype(np.int64),
-        n_channels=counts.pop(),
+        n_channels=n_channels,
         duration=np.concatenate([s.duration for s in streams]),
     )
 
@@ -375,14 +370,13 @@ def concatenate(streams: Sequence[EventStream]) -> EventStream:
 def sample_number(index: int, n_samples: int) -> int:
     """The sample that ``index`` means, negative ones counted from the end. Raises EventError."""
     if not -n_samples <= index < n_samples:
-        raise EventError("sample", f"there is no sample {index}, there are {n_samples}")
+        raise EventError("sample", f"there is no sample {index}", f"one of the {n_samples}")
     return range(n_samples)[index]
 
 
 def in_groups(n_samples: int, size: int, order: ArrayLike | None) -> Iterator[Ints]:
     """Numbers 0 .. n_samples - 1, or those of ``order``, in groups of at most ``size``."""
-    if whole_number(size, "batches: size") < 1:
-        raise ParameterError("batches", f"size is {size}", "at least 1")
+    in_domain("batches", "size", whole_number(size, "batches: size"), Count)
     numbers = np.arange(n_samples) if order is None else whole_array(order, "batches: order")
     return (numbers[start : start + size] for start in range(0, numbers.size, size))
 
@@ -391,7 +385,7 @@ def _vector(values: ArrayLike, name: str, dtype: Any) -> Any:
     where = f"EventStream: {name}"
     array = (real_array if dtype is np.float64 else whole_array)(values, where)
     if array.ndim != 1:
-        raise ShapeError(f"{where} has shape {array.shape}, expected a one-dimensional array.")
+        raise ShapeError(where, f"has shape {array.shape}", "a one-dimensional array")
     return np.array(array)
 
 
@@ -410,29 +404,20 @@ def _check_offsets(offsets: Ints, n_times: int, n_channels: int) -> None:
     ):
         raise EventError(
             "EventStream",
-            f"offsets must ascend from 0 to the number of events ({n_times}), got "
-            f"{_short(offsets)}",
-            remedy=f"For a single sample pass [0, {n_times}].",
+            f"offsets are {_short(offsets)}",
+            f"some that ascend from 0 to the number of events ({n_times})",
+            f"For a single sample pass [0, {n_times}].",
         )
 
 
 def checked_durations(given: ArrayLike, n_samples: int) -> Floats:
     """The length of every sample, ms; raises ShapeError or EventError. New array."""
     duration = real_array(given, "EventStream: duration")
-    if duration.shape not in ((), (n_samples,)):
-        raise ShapeError(
-            "EventStream",
-            f"duration has shape {duration.shape}",
-            f"one number or ({n_samples},), one per sample",
-        )
+    words = f"one number or ({n_samples},), one per sample"
+    shaped("EventStream", "duration", duration, (), (n_samples,), expected=words)
     duration = np.array(np.broadcast_to(duration, (n_samples,)))
-    bad = np.flatnonzero(~(np.isfinite(duration) & (duration > 0)))
-    if bad.size:
-        raise EventError(
-            f"EventStream, sample {bad[0]}",
-            f"duration is {duration[bad[0]]} ms",
-            "a positive finite number",
-        )
+    good, words = np.isfinite(duration) & (duration > 0), "a finite number > 0 (ms)"
+    every("EventStream", "duration", duration, good, words, of="sample", error=EventError)
     return duration
 
 

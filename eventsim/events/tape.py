@@ -249,7 +249,7 @@ class SpikeTape:
     def _no_spikes(self, name: str) -> NetworkError:
         if name not in self.readouts:
             return NetworkError(
-                "SpikeTape", f"no spiking population {name!r}; there are {list(self.trains)}"
+                "SpikeTape", f"no spiking population {name!r}", f"one of {', '.join(self.trains)}"
             )
         return NetworkError(
             "SpikeTape",
@@ -388,7 +388,8 @@ class SpikeTape:
             told = _told_in(more)
             _check_numbers(stream, trains, events)
         except (KeyError, ValueError, TypeError, IndexError, OverflowError) as error:
-            raise StorageError(path, f"is not a whole tape ({error})") from error
+            came = f"is not a whole tape ({error})"
+            raise StorageError(path, came, remedy="Simulate again, and save the tape.") from error
         return cls(
             stream, trains, events, backend, precision, structure=told.get("structure"),
             begin=arrays.get("begin"), algorithms=json.loads(told.get("algorithms", "{}")),

@@ -35,7 +35,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.arrays import Floats
-from eventsim.checks import real_array
+from eventsim.checks import every, in_domain, real_array, shaped
+from eventsim.entries import NotNegative, Positive
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events.order import event_order, sample_of_event
 from eventsim.events.stream import EventStream, checked_durations, order_ties, stream_of
@@ -239,8 +240,7 @@ def mix(
     share
         Shape [samples]: weight of the label of ``first``; the other label's is ``1 - share``.
     """
-    if not (alpha > 0 and np.isfinite(alpha)):
-        raise ParameterError("mix", f"alpha is {alpha}", "a finite value above 0")
+    in_domain("mix", "alpha", alpha, Positive)
     _check_alike("mix", first, second)
     share = rng.beta(alpha, alpha, first.n_samples)
     parts = []
@@ -255,8 +255,7 @@ def extend(stream: EventStream, time: float) -> EventStream:
 
     Raises ParameterError (``time`` is no finite value >= 0).
     """
-    if not 0 <= time < np.inf:
-        raise ParameterError("extend", f"time is {time} ms", "a finite value >= 0")
+    in_domain("extend", "time", time, NotNegative)
     if time == 0:
         return stream
     duration = checked_durations(stream.duration + time, stream.n_samples)
@@ -313,8 +312,7 @@ def random_crop(stream: EventStream, length: float, *, rng: np.random.Generator)
 
     A sample that is no longer than ``length`` stays whole.
     """
-    if not (length > 0 and np.isfinite(length)):
-        raise ParameterError("random_crop", f"length is {length} ms", "a finite value > 0")
+    in_domain("random_crop", "length", length, Positive)
     begin = rng.random(stream.n_samples) * np.maximum(stream.duration - length, 0.0)
     return crop(stream, begin, begin + length)
 
@@ -325,10 +323,7 @@ def refractory_filter(stream: EventStream, interval: float) -> EventStream:
     The first event of every channel is kept. An interval of exactly ``interval`` is long enough;
     0 keeps everything.
     """
-    if not (interval >= 0 and np.isfinite(interval)):
-        raise ParameterError(
-            "refractory_filter", f"interval is {interval} ms", "a finite value >= 0"
-        )
+    in_domain("refractory_filter", "interval", interval, NotNegative)
     line = sample_of_event(stream.offsets) * stream.n_channels + stream.channels
     kept = np.zeros(stream.n_events, dtype=bool)
     last: dict[int, float] = {}
@@ -347,21 +342,15 @@ def _check_alike(name: str, first: EventStream, second: EventStream) -> None:
     ):
         if one != other:
             raise ShapeError(
-                name,
-                f"the first stream has {one} {what}, the second {other}; expected equal numbers",
+                name, f"the first stream has {one} {what}, the second {other}", "equal numbers"
             )
 
 
 def _per_sample(given: ArrayLike, name: str, stream: EventStream) -> Floats:
     values = real_array(given, f"crop: {name}")
-    if values.shape not in ((), (stream.n_samples,)):
-        raise ShapeError(
-            "crop",
-            f"{name} has shape {values.shape}",
-            f"one number or ({stream.n_samples},), one per sample",
-        )
-    if not np.isfinite(values).all():
-        raise ParameterError("crop", f"{name} holds a value that is not finite")
+    words = f"one number or ({stream.n_samples},), one per sample"
+    shaped("crop", name, values, (), (stream.n_samples,), expected=words)
+    every("crop", f"a value of {name}", values, np.isfinite(values), "finite ones (ms)")
     return np.broadcast_to(values, (stream.n_samples,))
 
 

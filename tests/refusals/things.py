@@ -11,11 +11,22 @@ import json
 import pickle
 from pathlib import Path
 
+import h5py
 import numpy as np
 import scipy.sparse as sp
 
 import eventsim as es
+from eventsim.events import (
+    Dataset,
+    Recording,
+    StoredStream,
+    concatenate,
+    stratified_split,
+    write_stored,
+)
+from eventsim.events import transforms as moves
 from eventsim.events.storage import read_arrays, write_arrays
+from eventsim.events.targets import NAMES, TARGETS, TIMES, Targets, targets_of
 from eventsim.network import connectivity, convolutional, draw_taus
 from eventsim.runs.networks import NetworkSettings
 from tests.support.nets import one_layer, random_net, random_stream, with_adaptation
@@ -180,3 +191,59 @@ def stream():
 def empty():
     """A sample of 3 channels without an event."""
     return es.EventStream([], [], [0, 0], n_channels=3, duration=5.0)
+
+
+@thing
+def tape():
+    """Of ``random`` and ``stream``."""
+    return es.simulate(random(), stream(), backend="reference")
+
+
+@thing
+def stored():
+    """An open file of 7 recordings of 64 channels, with labels of 7 classes."""
+    return StoredStream.open(stored_file())
+
+
+@thing
+def labelled():
+    """Two samples without events, of the classes a and b."""
+    return Dataset(silent(2), [0, 1], ("a", "b"))
+
+
+def silent(n_samples, n_channels=1):
+    return es.EventStream([], [], np.zeros(n_samples + 1, int), n_channels=n_channels, duration=1.0)
+
+
+def events(**changed):
+    """A stream of two samples and 4 channels, with some arguments changed."""
+    given = {"times": [1.0, 2.0, 3.0], "channels": [0, 1, 2], "offsets": [0, 1, 3]} | changed
+    return es.EventStream(**{"n_channels": 4, "duration": 10.0} | given)
+
+
+def stored_file(*statements, columns=None, notes=None, path="given.h5"):
+    """A file of stored events, which statements change as ``file`` of h5py."""
+    rng = np.random.default_rng(0)
+    some = [
+        Recording(np.sort(rng.uniform(0, 50, n)), rng.integers(0, 64, n), 50.0)
+        for n in (4, 0, 9, 1, 0, 20, 3)
+    ]
+    columns = {"labels": np.arange(7)} if columns is None else columns
+    notes = {"class_names": json.dumps(list("abcdefg"))} if notes is None else notes
+    write_stored(path, some, n_channels=64, columns=columns, notes=notes)
+    with h5py.File(path, "a") as file:
+        for statement in statements:
+            exec(statement, globals(), {"file": file})
+    WRITTEN.append(Path(path))
+    return path
+
+
+def replaced(name, values):
+    """The statement that puts other values into a file of h5py."""
+    return f"values = {values}; del file[{name!r}]; file[{name!r}] = values"
+
+
+def packed(path="given.npz", **arrays):
+    np.savez(path, **{name: np.array(value) for name, value in arrays.items()})
+    WRITTEN.append(Path(path))
+    return path

@@ -142,7 +142,7 @@ def test_a_board_is_read(tmp_path):
     [
         ("title =", "title ==", "is not TOML .*line 5"),
         ('"eventsim-chip"', '"other"', "is no chip file"),
-        ("version = 1", "version = 9", "has version 9, this eventsim reads 1"),
+        ("version = 1", "version = 9", "has version 9, expected 1"),
         ('kind = "chip"', 'kind = "chop"', "kind is 'chop', expected one of chip, technology"),
         ('kind = "chip"', 'kind = "technology"', "'technology', which needs no table limits"),
         ('name = "mine"', "name = 3", "name is 3, expected a text"),

@@ -153,7 +153,7 @@ def test_truncated_file_is_refused(file, length):
 @pytest.mark.parametrize(
     ("part", "values", "words"),
     [
-        ("labels", None, "train_labels: is missing; there are: test_addresses"),
+        ("labels", None, "train_labels: is missing, expected it beside test_addresses"),
         ("labels", np.array([b"cat-1"]), "key 'cat-1': expected"),
         ("addresses", np.zeros(39, int), "expected two one-dimensional arrays of equal length"),
         ("timestamps", np.zeros((40, 2)), "expected a one-dimensional array of floats"),

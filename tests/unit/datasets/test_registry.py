@@ -52,9 +52,9 @@ def test_stored_data_set_is_read_sample_by_sample(wavs):
 def test_parts_that_do_not_belong_together_are_refused(wavs):
     data = datasets.load("fsdd", split="train", root=wavs)
     for change, words in (
-        ({"labels": data.labels[:3]}, r"labels have shape \(3,\), expected \(8,\)"),
-        ({"groups": data.groups[:3]}, "groups have shape"),
-        ({"keys": data.keys[:3]}, "keys have shape"),
+        ({"labels": data.labels[:3]}, r"labels of shape \(3,\), expected \(8,\)"),
+        ({"groups": data.groups[:3]}, "groups of shape"),
+        ({"keys": data.keys[:3]}, "keys of shape"),
         ({"labels": data.labels + 5}, "sample 4: label is 12, expected 0 .. 9"),
     ):
         with pytest.raises((DataError, ShapeError), match=words):

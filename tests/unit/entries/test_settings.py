@@ -107,12 +107,12 @@ def test_tables_inside_tables_become_settings():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({}, "file t: lacks leaves."),
+        ({}, "file t: lacks leaves"),
         ([], r"file t: is \[\], expected a Tree"),
         ({"leaves": [{"size": 0}]}, r"t, leaves\[0\]: size is 0, expected a whole number >= 1."),
         ({"leaves": [{"sice": 1}]}, r"t, leaves\[0\]: has an unknown key 'sice'. Did you mean 'si"),
         ({"leaves": [{"size": 1}] * 2}, r"t: leaves is \[1, 1\], expected different sizes"),
-        ({"leaves": [], "by_name": {"x": {}}}, "t, by_name, x: lacks size."),
+        ({"leaves": [], "by_name": {"x": {}}}, "t, by_name, x: lacks size"),
         ({"leaves": [], "by_name": {"x": {"size": "1"}}}, "x: size is '1', expected a whole num"),
     ],
 )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from eventsim.errors import DataError, ParameterError, ShapeError, StorageError
+from eventsim.errors import DataError, ParameterError
 from eventsim.events import (
     Dataset,
     EventStream,
@@ -27,23 +27,6 @@ def test_selection_keeps_samples_and_labels_together():
     assert part.stream.times.tolist() == [3.0, 2.0]
     assert part.labels.tolist() == [0, 1]
     assert len(data[1]) == 1
-
-
-@pytest.mark.parametrize(
-    ("labels", "names", "more", "words"),
-    [
-        ([0], "a", {}, r"expected \(2,\) integers"),
-        ([0.5, 0], "a", {}, "float64"),
-        ([0, 2], "ab", {}, "sample 1: label is 2, expected 0 .. 1"),
-        (["b", "c"], "ab", {}, "sample 1: label is 'c', expected one of the class names"),
-        # The labels of one would be taken for those of the other wherever names are compared.
-        ([0, 1], "aba", {}, "two classes are called 'a', expected names that differ"),
-        ([0, 0], "a", {"groups": ["x"]}, r"groups have shape \(1,\), expected \(2,\) texts"),
-    ],
-)
-def test_parts_that_do_not_fit_raise(labels, names, more, words):
-    with pytest.raises((DataError, ShapeError), match=words):
-        Dataset(empty_stream(2), labels, tuple(names), **more)
 
 
 def test_split_is_a_partition_with_every_class_in_both_parts():
@@ -102,34 +85,12 @@ def test_part_of_a_file_is_opened_by_its_name(tmp_path):
     assert_same(Dataset.open(tmp_path / "mine.h5", split="train").read(), three()[[0, 2]])
 
 
-def test_file_that_lacks_labels_or_has_others_raises(tmp_path):
-    path, names = tmp_path / "mine.h5", {"class_names": '["a"]'}
-    write_stored(path, [], n_channels=1)
-    with pytest.raises(DataError, match="holds events without labels.*--labels"):
-        Dataset.open(path)
-    for labels in (np.array([0.5]), np.array([7]), np.array(["a"])):
-        write_stored(
-            path, [Recording([], [], 1.0)], n_channels=1, columns={"labels": labels}, notes=names
-        )
-        with pytest.raises(StorageError, match="mine.h5: is not a whole data set"):
-            Dataset.open(path)
-
-
 def test_file_of_an_earlier_release_has_one_class_name_a_line(tmp_path):
     columns = {"labels": np.array([1])}
     for notes, names in (({"class_names": "no\nyes"}, ("no", "yes")), ({}, ("0", "1"))):
         path = tmp_path / "old.h5"
         write_stored(path, [Recording([], [], 1.0)], n_channels=1, columns=columns, notes=notes)
         assert Dataset.open(path).class_names == names
-
-
-@pytest.mark.parametrize("notes", [{"class_names": "no\nyes"}, {}])
-def test_a_label_that_names_no_class_is_refused_whatever_its_size(tmp_path, notes):
-    path, largest = tmp_path / "mine.h5", np.iinfo(np.int64).max - 1
-    columns = {"labels": np.array([largest])}
-    write_stored(path, [Recording([], [], 1.0)], n_channels=1, columns=columns, notes=notes)
-    with pytest.raises(StorageError, match=str(largest)):
-        Dataset.open(path)
 
 
 def test_taking_apart_gives_stream_labels_and_class_names():

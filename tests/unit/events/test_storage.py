@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventsim.errors import StorageError
-from eventsim.events import EventStream, SpikeTape
-from eventsim.events.storage import write_arrays, write_atomically
-from eventsim.events.stream import STREAM_VERSION
+from eventsim.events import EventStream
+from eventsim.events.storage import write_atomically
 from tests.support.fresh import said
 from tests.support.streams import assert_same_events
 
@@ -51,29 +50,6 @@ def test_damaged_files_are_read_whole_or_refused(tmp_path, compressed, changes, 
         assert str(path) in str(error)  # noqa: PT017
     else:
         assert_same_events(stream, STREAM)
-
-
-def saved(save, values):
-    buffer = io.BytesIO()
-    save(buffer, values)
-    return buffer.getvalue()
-
-
-@pytest.mark.parametrize(
-    "foreign",
-    [b"", b"hello\n", b"\x89HDF\r\n\x1a\n" + bytes(600), bytes(4096), b"PK\x03\x04",
-     *(WHOLE[True][: int(len(WHOLE[True]) * share)] for share in (0.1, 0.5, 0.9, 0.999)),
-     WHOLE[False].replace(STREAM.times.tobytes(), bytes(24)),
-     saved(np.savez, np.arange(3)), saved(np.save, np.arange(3)),
-     saved(np.savez, np.array([{}, None], dtype=object))],
-)  # fmt: skip
-@pytest.mark.parametrize("kind", [EventStream, SpikeTape])
-def test_what_is_no_whole_file_of_ours_is_refused(tmp_path, kind, foreign):
-    path = tmp_path / "foreign.npz"
-    path.write_bytes(foreign)
-    for place in (path, tmp_path / "absent.npz", tmp_path):
-        with pytest.raises(StorageError, match=place.name):
-            kind.load(place)
 
 
 def test_array_of_a_huge_claimed_size_is_refused(tmp_path):
@@ -186,12 +162,3 @@ def test_text_bytes_and_writers_are_written(tmp_path, content):
     expected = b"" if callable(content) else "grün\n".encode()
     assert (tmp_path / "out").read_bytes() == expected
     assert list(tmp_path.iterdir()) == [tmp_path / "out"]
-
-
-@pytest.mark.parametrize("notes", ["[]", "3", '["a"]', "null"])
-def test_notes_of_a_stream_that_are_no_texts_by_name_are_refused(tmp_path, notes):
-    path = tmp_path / "stream.npz"
-    arrays = STREAM.to_arrays() | {"notes": np.array(notes)}
-    write_arrays(path, arrays, kind="eventsim-stream", version=STREAM_VERSION)
-    with pytest.raises(StorageError, match="stream.npz, notes"):
-        EventStream.read_notes(path)

@@ -26,12 +26,6 @@ def test_names_are_the_spiking_populations_in_run_order(tape):
     assert list(tape.names) == ["hidden1", "hidden2"]
 
 
-def test_unknown_population_is_named_with_those_that_exist(tape):
-    for name in ("nowhere", "input", "output"):
-        with pytest.raises(es.errors.NetworkError, match=rf"{name}.*hidden1.*hidden2"):
-            tape[name]
-
-
 def test_samples_and_counts_of_the_trains_fit_the_arrays(tape):
     spikes = tape["hidden1"]
     counts = spikes.counts()

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from eventsim.errors import DataError, StorageError
-from eventsim.events.stored import Recording, StoredStream, write_stored
-from eventsim.events.targets import NAMES, TARGETS, TIMES, Targets, differ, targets_of
+from eventsim.errors import DataError
+from eventsim.events.targets import Targets, differ
 
 NAN = np.nan
 
@@ -71,22 +70,3 @@ def test_summary_and_difference_are_of_the_values_that_are_given():
         "up": {"values": 0, "least": None, "largest": None},
     }
     assert differ(values).tolist() == [True, False, False]
-
-
-@pytest.mark.parametrize(
-    ("values", "times", "names"),
-    [
-        ((2, 3, 2), (2, 3), '["speed"]'),
-        ((2, 3, 2), (2, 3), '["speed", "angle", "up"]'),
-        ((2, 3, 2), (2, 3), '{"speed": 1, "angle": 2}'),
-        ((2, 3, 2), (2, 2), '["speed", "angle"]'),
-        ((2, 3), (2, 3), '["speed", "angle"]'),
-    ],
-)
-def test_targets_of_a_file_that_contradict_each_other_are_refused(tmp_path, values, times, names):
-    path, none = tmp_path / "damaged.h5", np.zeros(0)
-    recordings = [Recording(none, none.astype(np.int64), 9.0)] * 2
-    columns = {TARGETS: np.zeros(values), TIMES: np.zeros(times)}
-    write_stored(path, recordings, n_channels=3, columns=columns, notes={NAMES: names})
-    with pytest.raises(StorageError, match="expected \\[samples, times, outputs\\]"):
-        targets_of(StoredStream.open(path))

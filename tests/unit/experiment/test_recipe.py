@@ -172,7 +172,7 @@ def test_recordings_come_once_where_some_are_held_out_for_validation():
         ("skip = false", "hidden = 4", "hidden is 4, expected a list"),
         ("skip = false", 'model = "lstm"', "model is 'lstm', expected one of scsr, rsnn, conv"),
         ("skip = false", 'lateral = "ring"', "lateral: belongs to model rsnn"),
-        ("version = 1", "version = 2", "has version 2, this eventsim reads 1"),
+        ("version = 1", "version = 2", "has version 2, expected 1"),
         ('title = "Skips"', "title = Skips", "is not TOML"),
         ("low = 8", "low = 50", "batch_size: low, high is .*expected two numbers, low < high"),
         ('"train.batch_size"', '"data.name"', "expected a key such as network.tau_syn"),

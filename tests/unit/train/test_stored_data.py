@@ -167,7 +167,7 @@ def test_selection_keeps_samples_and_labels_together(memory, stored):
 
 
 def test_labels_that_do_not_fit_raise(stored):
-    with pytest.raises(ShapeError, match=r"Dataset: labels have shape \(1,\)"):
+    with pytest.raises(ShapeError, match=r"Dataset: labels of shape \(1,\)"):
         Dataset(stored.stream, [0], ("a",))
     with pytest.raises(DataError, match="Dataset, sample 1: label is 1"):
         Dataset(stored.stream, stored.labels, ("a",))
