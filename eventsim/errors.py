@@ -36,7 +36,7 @@ class EventSimError(Exception):
 
     def _composed(self) -> str:
         text = ": ".join(filter(None, (self.where, self.got)))
-        text = ", expected ".join(filter(None, (text, self.expected)))
+        text += f"{', ' if self.got else ': '}expected {self.expected}" if self.expected else ""
         end = "" if text.endswith((".", "?", "!")) else "."
         return f"{text}{end} {self.remedy}".rstrip()
 

@@ -56,7 +56,7 @@ def test_message_is_put_together_of_the_fields_that_are_given(kind):
     assert told.remedy == "Give one."
     assert str(kind("LIF", "tau is 0")) == "LIF: tau is 0."
     assert str(kind("LIF", "tau is 0", remedy="Give one.")) == "LIF: tau is 0. Give one."
-    assert str(kind("--out a.txt", "", "an .svg")) == "--out a.txt, expected an .svg."
+    assert str(kind("--out a.txt", "", "an .svg")) == "--out a.txt: expected an .svg."
     plain = kind("plain: words")
     assert (str(plain), plain.got, plain.where) == ("plain: words", "plain: words", "")
     around = told.seen_from("settings", kind)

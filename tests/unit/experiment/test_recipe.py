@@ -171,7 +171,11 @@ def test_recordings_come_once_where_some_are_held_out_for_validation():
         ("skip = false", "skipp = false", "unknown key 'skipp'.*mean 'skip'"),
         ("skip = false", "hidden = 4", "hidden is 4, expected a list"),
         ("skip = false", 'model = "lstm"', "model is 'lstm', expected one of scsr, rsnn, conv"),
-        ("skip = false", 'lateral = "ring"', "lateral: belongs to model rsnn"),
+        (
+            "skip = false",
+            'lateral = "ring"',
+            "lateral: is given for model scsr, expected model rsnn",
+        ),
         ("version = 1", "version = 2", "has version 2, expected 1"),
         ('title = "Skips"', "title = Skips", "is not TOML"),
         ("low = 8", "low = 50", "batch_size: low, high is .*expected two numbers, low < high"),

@@ -98,7 +98,7 @@ def test_settings_of_a_run_build_the_network():
     assert not plain.populations["hidden1"].is_adaptive
     with pytest.raises(ParameterError, match="adaptation"):
         NetworkSettings(adaptation=-0.1)
-    with pytest.raises(ParameterError, match="adaptation: belongs to model scsr or rsnn"):
+    with pytest.raises(ParameterError, match="adaptation: .*, expected model scsr or rsnn"):
         NetworkSettings.from_options({"model": "convolutional", "adaptation": 0.1})
     with pytest.raises(ParameterError, match="0 in a convolutional network"):
         NetworkSettings(model="convolutional", hidden=(2,), adaptation=0.1).build(16, 2, seed=0)
