@@ -1,6 +1,8 @@
 """``eventsim report``: training, sparsity, energy and mapping of a run on one page."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -22,6 +24,7 @@ from eventsim.cli.terminal import echo_late, present, say, say_backend
 from eventsim.energy import RunCosts, costs_over_time
 from eventsim.errors import DataError, NetworkError, ParameterError
 from eventsim.events import AnyDataset, EventStream, SpikeTape
+from eventsim.folders import locked
 from eventsim.mapping import InfeasibleError, StudyRow, compare_mappings
 from eventsim.mapping.mapping import Method, filled_less
 from eventsim.network import Network
@@ -101,25 +104,26 @@ def report_command(
     """
     on = machine.ready()
     mine = load_any(run) if run.is_dir() else None
-    if mine is not None and mine.settings.fits_values:
-        _write_values(mine, events, asked, samples, as_json=as_json)
-        return
-    page, forms = _page(run, asked.out), opt.forms_of(asked.figures)
-    maps = list(asked.onto or ())
-    priced_on = find_chips(asked.chip or (*DEFAULT_CHIPS, *maps))
-    # One without cores is refused here, before anything runs.
-    targets = [filled_less(found, asked.neurons_per_core) for found in find_chips(maps)]
-    find_chips([*(asked.chip or DEFAULT_CHIPS), *maps])  # no two of one name: places go by it
-    stream, labelled, measured = find_measured(run, events, reading, samples=samples)
-    if stream.n_samples == 0:
-        raise DataError("EVENTS holds no recordings, expected at least one.")
-    given = _Given(run, events, samples, machine.backend, measured)
-    on = say_backend(on).name
-    report = _made(given, asked, (stream, labelled), priced_on, targets, on)
-    from eventsim.report.write import write_page  # loads Matplotlib
+    with locked(run) if run.is_dir() and os.access(run, os.W_OK) else nullcontext():
+        if mine is not None and mine.settings.fits_values:
+            _write_values(mine, events, asked, samples, as_json=as_json)
+            return
+        page, forms = _page(run, asked.out), opt.forms_of(asked.figures)
+        maps = list(asked.onto or ())
+        priced_on = find_chips(asked.chip or (*DEFAULT_CHIPS, *maps))
+        # One without cores is refused here, before anything runs.
+        targets = [filled_less(found, asked.neurons_per_core) for found in find_chips(maps)]
+        find_chips([*(asked.chip or DEFAULT_CHIPS), *maps])  # no two of one name: places go by it
+        stream, labelled, measured = find_measured(run, events, reading, samples=samples)
+        if stream.n_samples == 0:
+            raise DataError("EVENTS holds no recordings, expected at least one.")
+        given = _Given(run, events, samples, machine.backend, measured)
+        on = say_backend(on).name
+        report = _made(given, asked, (stream, labelled), priced_on, targets, on)
+        from eventsim.report.write import write_page  # loads Matplotlib
 
-    outcome = _outcome(report, write_page(page, report, forms=forms), on)
-    present(outcome | {"measured": measured.to_dict()}, _show, as_json=as_json)
+        outcome = _outcome(report, write_page(page, report, forms=forms), on)
+        present(outcome | {"measured": measured.to_dict()}, _show, as_json=as_json)
 
 
 def _write_values(

@@ -3,6 +3,7 @@
 import os
 import shlex
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from eventsim.cli.events import find_settings
 from eventsim.cli.help import HelpAllOption
 from eventsim.cli.train_settings import CHOSEN, TypedTraining, config_of, network_of, own_bip
 from eventsim.errors import DataError, ParameterError, StorageError
+from eventsim.folders import locked
 from eventsim.measures import INTERVAL, interval_text, measure_name
 from eventsim.network import Network
 from eventsim.report.numbers import percent, training_times
@@ -250,15 +252,15 @@ def train_and_show(
         )
     group = join(start.distributed, settings.train.backend)
     try:
-        with group:
+        with group, locked(folder) if group.leads else nullcontext():
             outcome = _run(settings, folder, start, net, group)
+            page = None if outcome is None else _reported(folder, outcome, start)
     except KeyboardInterrupt:
         if group.leads:
             _say_how_to_go_on(folder, distributed=bool(start.distributed))
         raise typer.Exit(terminal.INTERRUPTED) from None
     if outcome is None:
         return
-    page = _reported(folder, outcome, start)
     found = outcome.result | {"folder": str(folder), "report": str(page)}
     show = regression.show_run if settings.fits_values else _show
     terminal.present(found, show, as_json=as_json)

@@ -28,7 +28,8 @@ from eventsim.experiment.recipe import (
 from eventsim.experiment.resolve import Experiment, Selection, resolve
 from eventsim.experiment.results import Findings, Row, collect, save_plan
 from eventsim.experiment.statistics import Comparison, Summary, compare, holm
-from eventsim.experiment.workers import Capacity, Ended, locked
+from eventsim.experiment.workers import Capacity, Ended
+from eventsim.folders import locked
 from eventsim.runs.data import DataSettings
 from eventsim.runs.execution import execute
 from eventsim.runs.networks import NetworkSettings

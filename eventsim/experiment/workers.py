@@ -20,18 +20,16 @@ FOLDER/.../          the worker: one line for every epoch, which the parent tell
 metrics.jsonl
 ===================  =======================================================================
 
-The lock is one of the file system (``flock``), which is released when the process ends in any way.
-A worker that finds the folder locked waits: an executor may have given the work of a slow worker to
-a second one, and workers of a killed command may still run.
+The lock is that of :mod:`eventsim.folders`. A worker that finds the folder locked waits: an
+executor may have given the work of a slow worker to a second one, and workers of a killed command
+may still run.
 """
 
-import fcntl
 import json
 import logging
 import os
 import signal
 import socket
-import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import (
@@ -47,12 +45,13 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import IO, Generic, Literal, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 from uuid import uuid4
 
 from eventsim.errors import ParameterError, StorageError
 from eventsim.events.storage import write_atomically
 from eventsim.experiment.executors import SlurmExecutor
+from eventsim.folders import LOCK, locked
 from eventsim.processors import threads_asked
 from eventsim.runs.execution import Execution
 from eventsim.train import TrainEvent
@@ -64,7 +63,7 @@ THREAD_VARIABLES = (
     "EVENTSIM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
 )  # fmt: skip
 POLL_SECONDS = 0.5
-LOCK, STOP = ".lock", ".stop"
+STOP = ".stop"
 End = Literal["done", "failed", "stopped"]
 Work = Callable[[Path, Execution], float | None]
 """What is done in a folder, by a process that unpickles it; its value comes back."""
@@ -310,61 +309,6 @@ def _settle(call: _Command) -> None:
         )
     if Path.cwd() != call.home and call.home.is_dir():
         os.chdir(call.home)
-
-
-@contextmanager
-def locked(
-    folder: Path, *, token: str = "", busy: Callable[[], None] | None = None
-) -> Iterator[None]:
-    """Keep a folder for this process; the system lets it go when the process ends.
-
-    Parameters
-    ----------
-    folder
-        It is made if it is missing.
-    token
-        First line of the lock's file, for others to read; host and process are the second.
-    busy
-        Called again and again while another process has the folder; None to raise.
-
-    Raises
-    ------
-    StorageError
-        Another process has the folder, or its file system has no locks.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / LOCK, "a", encoding="utf-8") as file:
-        while not _lock(file, folder):
-            if busy is None:
-                who = (folder / LOCK).read_text("utf-8").split("\n")[1:2]
-                raise StorageError(
-                    folder,
-                    f"another process runs this experiment ({', '.join(who)})",
-                    remedy="Wait until it has ended, or choose another --out.",
-                )
-            busy()
-            time.sleep(POLL_SECONDS)
-        file.truncate(0)
-        file.write(f"{token}\n{socket.gethostname()} {os.getpid()}\n")
-        file.flush()
-        os.fsync(file.fileno())  # other machines are to read it
-        yield
-
-
-def _lock(file: IO[str], folder: Path) -> bool:
-    """Whether the lock was free and is now ours."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        raise StorageError(
-            folder,
-            f"its file system cannot lock files ({error})",
-            remedy="Choose --out in another one, or let this one be mounted with locks (Lustre: "
-            "the option flock).",
-        ) from error
-    return True
 
 
 @contextmanager

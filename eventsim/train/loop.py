@@ -34,6 +34,7 @@ from eventsim.arrays import Floats
 from eventsim.engine.contract.compiling import Watch, compile_seconds
 from eventsim.errors import DataError, ParameterError, ShapeError
 from eventsim.events import AnyDataset
+from eventsim.folders import locked
 from eventsim.network import Network
 from eventsim.network.connectivity import with_synapses
 from eventsim.network.late import LateBegin, heard_share, late_begin, log_late, one_warning
@@ -257,7 +258,8 @@ def train(
         If another process of the group failed, or was started with other arguments.
     StorageError
         If ``folder`` holds a run and neither ``resume`` nor ``overwrite`` is True, or ``resume``
-        is True and it holds none, a damaged one, or one of another net, data or config.
+        is True and it holds none, a damaged one, or one of another net, data or config. If another
+        process works in ``folder``.
     KeyboardInterrupt
         After the first interrupt, once the running batch is done and the checkpoint written. A
         second interrupt stops at once; the checkpoint is then an older one.
@@ -274,7 +276,7 @@ def train(
     fitted = _fitted(config, net, group)
     late = late_begin(net, data.stream, answer_of(config, data.class_names))
     run = _Run(config, fitted, *parts, home, origin, callback, group, method, late)
-    with one_warning():
+    with one_warning(), nullcontext() if run.files is None else locked(run.files.path):
         log_late(late if group.leads else None)
         state = _resumed(run) if resume else _started(run, net, overwrite=overwrite)
         state.note_compiled(compile_seconds() - compiled)
@@ -282,7 +284,7 @@ def train(
             run.files.save_history(state.history)
         with run.watched(), deferred_interrupt(group):
             _train_on(run, state)
-    return _finished(run, state)
+        return _finished(run, state)
 
 
 def _train_on(run: _Run, state: TrainState) -> None:

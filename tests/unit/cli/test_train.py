@@ -1,22 +1,32 @@
 import json
 import shutil
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+import eventsim as es
 from eventsim import datasets
 from eventsim.cli import demo
 from eventsim.cli.events import find_for
 from eventsim.cli.reading import Reading
+from eventsim.errors import StorageError
 from eventsim.mapping import quantise
 from eventsim.measures import wilson
 from eventsim.runs.data import DataSettings
 from eventsim.runs.networks import NetworkSettings
 from eventsim.runs.run import load_run
-from eventsim.train import ActivityCost, QuantisedTraining, SparseTraining, load_network
+from eventsim.train import (
+    ActivityCost,
+    QuantisedTraining,
+    SparseTraining,
+    TrainConfig,
+    load_network,
+)
 from tests.unit.cli.conftest import TINY, call, done, refused, told
-from tests.unit.train.task import assert_same_net
+from tests.unit.train.task import assert_same_net, small_net, two_patterns
 
 
 def stop_after(monkeypatch, n_batches):
@@ -44,6 +54,36 @@ def trained(digits, tmp_path):
         return SimpleNamespace(run=run, config=run.config, told=found, page=page)
 
     return train
+
+
+@pytest.mark.parametrize(
+    "words", ["train DATA", "train DATA --overwrite", "train --resume", "report", "python"]
+)
+def test_a_folder_in_which_another_process_works_is_left_alone_until_it_ends(
+    trained, digits, tmp_path, words
+):
+    trained(*TINY)
+    folder, data = tmp_path / "r", two_patterns(8)
+    new = tmp_path / "new" if words == "train DATA" else folder
+    hold = "import sys; from pathlib import Path; from eventsim.folders import locked\n"
+    hold += f"with locked(Path({str(new)!r})): print(end='held', flush=True); sys.stdin.read()"
+    names = words.replace("DATA", str(digits)).split()
+    more = (new,) if words == "report" else (*TINY[-4:], "--out", new)
+
+    def run():
+        es.train(small_net(), data, TrainConfig(epochs=1), new, overwrite=True)
+
+    with subprocess.Popen([sys.executable, "-c", hold], stdin=-1, stdout=-1) as other:
+        assert other.stdout.read(4) == b"held"
+        before = {path: path.stat().st_mtime_ns for path in new.iterdir()}
+        if words == "python":
+            with pytest.raises(StorageError, match="another process works in this folder"):
+                run()
+        else:
+            refused(*names, *more).says("another process works in this folder", str(other.pid))
+        assert {path: path.stat().st_mtime_ns for path in new.iterdir()} == before
+        other.kill()
+    run() if words == "python" else done(*names, *more)
 
 
 def test_train_writes_run_report_and_result(finished):

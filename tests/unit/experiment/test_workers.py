@@ -5,15 +5,18 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
 import pytest
 
+from eventsim import folders
 from eventsim.errors import StorageError
-from eventsim.experiment import locked, run_all, workers
-from eventsim.experiment.workers import LOCK, THREAD_VARIABLES, Assignment, Capacity, employed
+from eventsim.experiment import run_all, workers
+from eventsim.experiment.workers import THREAD_VARIABLES, Assignment, Capacity, employed
+from eventsim.folders import LOCK, locked
 from tests.unit.experiment.conftest import Watcher
 
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch):
-    monkeypatch.setattr(workers, "POLL_SECONDS", 0.01)
+    for room in (folders, workers):
+        monkeypatch.setattr(room, "POLL_SECONDS", 0.01)
 
 
 class Cancellable(Executor):
@@ -93,8 +96,11 @@ def test_lock_says_who_has_the_folder_and_names_a_file_system_without_locks(tmp_
     with locked(tmp_path, token="call"):
         token, who = (tmp_path / LOCK).read_text().splitlines()
         assert token == "call"
-        with pytest.raises(StorageError, match=f"another process runs this experiment .{who}"):
-            locked(tmp_path).__enter__()
+        with (
+            ThreadPoolExecutor(1) as pool,
+            pytest.raises(StorageError, match=f"another process works in this folder .{who}"),
+        ):
+            pool.submit(locked(tmp_path).__enter__).result()
 
     def refused(*_):
         raise OSError(95, "Operation not supported")
