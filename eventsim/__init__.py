@@ -24,6 +24,7 @@ from eventsim.engine import (
     voltage,
 )
 from eventsim.events import Dataset, EventStream, SpikeTape, SpikeTrains, concatenate, merge
+from eventsim.matrix import can
 from eventsim.network import (
     Answer,
     Convolution,
@@ -66,10 +67,10 @@ __all__ = [
     "EventStream", "GradCheck", "Gradients", "LinearNeuron", "Loss", "Network", "Population",
     "Projection", "RandomLateral", "ReadoutSeed", "Resonator", "RunState", "Seeds", "SpikeSeed",
     "SpikeTape", "SpikeTrains", "TrainConfig", "backward", "backward_chunk", "backward_chunks",
-    "calibrate", "concatenate", "convolutional", "current", "evaluate", "explain", "export_c",
-    "export_web", "gradcheck", "listen", "load_run", "loggers", "merge", "place", "plot", "predict",
-    "readout_integral", "rsnn", "scsr", "self_recurrent", "simulate", "simulate_chunk",
-    "simulate_chunks", "train", "voltage",
+    "calibrate", "can", "concatenate", "convolutional", "current", "evaluate", "explain",
+    "export_c", "export_web", "gradcheck", "listen", "load_run", "loggers", "merge", "place",
+    "plot", "predict", "readout_integral", "rsnn", "scsr", "self_recurrent", "simulate",
+    "simulate_chunk", "simulate_chunks", "train", "voltage",
 ]  # fmt: skip
 
 
@@ -94,8 +95,8 @@ _LATER = {
 # Rooms of the reference: ``es.datasets.load`` needs no import of its own. Others are internal.
 _ROOMS = (
     "adjoint", "chips", "clocked", "conformance", "datasets", "embedded", "energy", "engine",
-    "errors", "events", "experiment", "frontier", "live", "mapping", "network", "plan", "plot",
-    "ranks", "runs", "train",
+    "errors", "events", "experiment", "frontier", "live", "mapping", "matrix", "network",
+    "plan", "plot", "ranks", "runs", "train",
 )  # fmt: skip
 _LATER |= {room: f"{__name__}.{room}" for room in _ROOMS}
 

@@ -42,17 +42,18 @@ from eventsim.adjoint.seeds import (
 )
 from eventsim.arrays import Floats, Ints, Precision, fetch, owners, to_host
 from eventsim.engine import get_backend, make_job, simulate_chunk
-from eventsim.engine.contract.backend import Backend, sum_by
+from eventsim.engine.contract.backend import Backend, features_of, sum_by
 from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.engine.contract.linear import LinearPiece, linear_piece
 from eventsim.engine.contract.piece import Piece, last_piece
 from eventsim.engine.run import readout_piece
 from eventsim.engine.run.arrivals import find_arrivals
-from eventsim.engine.run.chunks import RunState, check_pieces, still_acting
+from eventsim.engine.run.chunks import RunState, still_acting
 from eventsim.engine.run.members import member_order
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.events.tape import Adapted, events_as_trains
+from eventsim.matrix import require
 from eventsim.network import Network
 from eventsim.plan import Plan, Stage, make_plan
 from eventsim.summary import short_repr, span
@@ -129,7 +130,7 @@ def backward_chunk(
     tape = with_memo(tape)
     plan = make_plan(net, tape.memo)
     plan.check_tape(tape, "backward_chunk")
-    check_pieces(net, get_backend(tape.backend), "backward_chunk", back=True)
+    require("chunk_gradients", net, features_of(get_backend(tape.backend)))
     if tape.begin is None or tape.before is None:
         raise ParameterError(
             "backward_chunk",
@@ -464,7 +465,7 @@ def backward_chunks(
         )
     if keep < 2:
         raise ParameterError("backward_chunks", f"keep is {keep}", "at least 2")
-    check_pieces(net, get_backend(backend), "backward_chunks", back=True)
+    require("chunk_gradients", net, features_of(get_backend(backend)), where="backward_chunks")
     run, total = _Stream(net, chunks, backend, precision, loss), _Total()
     if truncate:
         state = None

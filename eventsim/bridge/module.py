@@ -29,6 +29,7 @@ from eventsim.bridge.share import put, require_times, to_torch
 from eventsim.engine import place
 from eventsim.errors import EventError, NetworkError, ParameterError, ShapeError
 from eventsim.events import EventStream
+from eventsim.matrix import require
 from eventsim.network import Network
 from eventsim.network.parts import ADAPTIVE, PARAMETERS
 
@@ -64,15 +65,7 @@ class EventModule(torch.nn.Module):
         self._time_constant, self._backend, self._precision = time_constant, backend, precision
         self._calls: list[Call] = []
         live = self._net.parameters()
-        net.refuse_decision("torch_module", "which a torch.nn.Linear of yours can take over")
-        net.refuse_linear("torch_module", "whose domains it does not keep: es.train does")
-        if net.shared:
-            raise NetworkError(
-                "torch_module",
-                f"values of {next(iter(net.shared))!r} are shared, which torch's optimisers would "
-                "not keep equal",
-                remedy="Train with eventsim.train.",
-            )
+        require("torch_module", net)
         _check_trained(trained, list(live))
         self.parts: Any = torch.nn.ModuleDict()
         for key, array in live.items():

@@ -35,7 +35,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from eventsim.arrays import Floats
-from eventsim.errors import ParameterError, ShapeError
+from eventsim.errors import ParameterError
+from eventsim.matrix import require
 from eventsim.network import Network
 from eventsim.network.projection import Projection
 from eventsim.summary import short_repr
@@ -101,17 +102,9 @@ def from_network(net: Network, dt: float = 1.0) -> ClockedNetwork:
     """
     if not 0 < dt < np.inf:
         raise ParameterError("from_network", f"dt is {dt}", "a finite value > 0 (ms)")
-    net.refuse_decision("from_network", "which has no counterpart on the grid")
-    net.refuse_adaptation("from_network", "which the grid does not have")
-    net.refuse_linear("from_network", "which the grid does not have")
+    require("fixed_step", net)
     grid = net.to_host().copy()
     for projection in grid.projections.values():
-        if projection.delay_per_synapse:
-            raise ShapeError(
-                "from_network",
-                f"projection {projection.name!r} has delays per synapse",
-                "one delay, or one per source",
-            )
         projection.values[...] *= _grid_factor(grid, projection)
     clocked = ClockedNetwork(grid, float(dt))
     clocked.check()

@@ -38,6 +38,7 @@ from eventsim.chips.chip import PLACE_STATES
 from eventsim.errors import NetworkError, ShapeError
 from eventsim.events import SpikeTape
 from eventsim.hardware.errors import MappingError
+from eventsim.matrix import require
 from eventsim.network import Network, Projection
 from eventsim.plan import make_plan
 from eventsim.summary import short_repr
@@ -180,7 +181,7 @@ def axon_graph(net: Network, tape: SpikeTape | None, *, inputs: Inputs = "extern
     """
     if inputs not in ("external", "placed"):
         raise MappingError(f"inputs is {inputs!r}, expected 'external' or 'placed'.")
-    net.refuse_decision("axon_graph", "which has no place on the cores of a chip")
+    require("map", net, where="axon_graph")
     net = net.to_host()
     kinds = {name: p.kind for name, p in net.populations.items()}
     placed = [name for name, kind in kinds.items() if kind != "input" or inputs == "placed"]

@@ -34,6 +34,7 @@ from eventsim.hardware.misfits import (
     threshold_units,
     weights_of,
 )
+from eventsim.matrix import require
 from eventsim.network import Network, Population
 from eventsim.summary import short_repr
 
@@ -130,10 +131,7 @@ def refuse_without_format(
     """
     others = (formats.decay_bits, formats.threshold_bits, formats.max_delay_steps, step_ms)
     if any(one is not None for one in others):
-        alone = "; a number of bits alone rounds its weights"
-        net.refuse_decision(where, f"which has no place on a chip{alone}")
-        net.refuse_adaptation(where, f"for which the chips' files have no format{alone}")
-        net.refuse_linear(where, f"for which the chips' files have no format{alone}")
+        require("chip_formats", net, where=where)
 
 
 def round_values(net: Network, formats: Formats, step_ms: float | None) -> None:

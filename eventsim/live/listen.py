@@ -9,7 +9,7 @@ import numpy as np
 
 from eventsim.arrays import Precision
 from eventsim.engine import RunState, get_backend, simulate_chunk
-from eventsim.engine.run.chunks import check_pieces
+from eventsim.engine.contract.backend import features_of
 from eventsim.entries import NotNegative, Positive, Share
 from eventsim.entries.described import described, setting
 from eventsim.events import EventStream, SpikeTape
@@ -18,6 +18,7 @@ from eventsim.live.gate import Counters, Gate, GateSettings, Passage, Why
 from eventsim.live.latency import Latency
 from eventsim.live.packets import Source, packets_of
 from eventsim.live.sources import open_source
+from eventsim.matrix import require
 from eventsim.network import Network
 from eventsim.network.answer import FIRST_EVENT
 from eventsim.summary import short_repr
@@ -133,7 +134,7 @@ class Listener:
         answer = net.answer
         assert answer is not None
         answer.check(net.populations, net.decision)
-        check_pieces(net, get_backend(backend), "listen")
+        require("listen", net, features_of(get_backend(backend)))
         if answer.rule == "ctc" and settings.is_sliding:
             assert answer.interval is not None
             settings = replace(settings, step=answer.interval)

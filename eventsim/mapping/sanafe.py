@@ -53,6 +53,7 @@ from eventsim.hardware.errors import MappingError
 from eventsim.hardware.graph import entries
 from eventsim.hardware.usage import limits_of
 from eventsim.mapping.mapping import Mapping
+from eventsim.matrix import require
 from eventsim.network import Network, Population, Projection
 from eventsim.neuron.lif import synaptic_gain
 
@@ -136,9 +137,7 @@ def export_sanafe(
 
 
 def _check(net: Network, mapping: Mapping, step_ms: float) -> None:
-    net.refuse_decision("export_sanafe", "which SANA-FE has no unit for")
-    net.refuse_adaptation("export_sanafe", "which SANA-FE's soma does not have")
-    net.refuse_linear("export_sanafe", "which SANA-FE's soma does not have")
+    require("sanafe", net)
     fullest = int(mapping.usage.neurons.max())
     if fullest > MOST_NEURONS:
         raise MappingError(

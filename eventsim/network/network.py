@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from eventsim.network import forms, overview
 from eventsim.network.answer import Answer
 from eventsim.network.decision import Decision, make_decision
 from eventsim.network.domain import DomainCheck, all_hold
+from eventsim.network.features import features_of
 from eventsim.network.parts import Population, PopulationKind, make_population, spiking_population
 from eventsim.network.projection import DelaysOf, Projection, make_projection, weight_type
 from eventsim.network.sharing import Sharing, make_sharing
@@ -379,38 +380,20 @@ class Network:
             answer.check(self._populations, self._decision)
         self._answer = answer
 
-    def refuse_decision(self, where: str, what: str) -> None:
-        """Raise NetworkError if there is a decision, which ``where`` cannot take along."""
-        if self._decision is not None:
-            raise NetworkError(
-                where,
-                f"the network has a linear decision behind {self._decision.readout!r}, {what}",
-                remedy="Take a copy and call decide(None) on it to go on without.",
-            )
+    def features(self, names: Collection[str] | None = None) -> Mapping[str, str]:
+        """Features of the network by their names in :mod:`eventsim.matrix`, each with its place.
 
-    def refuse_adaptation(self, where: str, what: str) -> None:
-        """Raise NetworkError for adaptive thresholds, which ``where`` cannot take along."""
-        for name in (name for name, p in self._populations.items() if p.is_adaptive):
-            raise NetworkError(
-                where,
-                f"population {name!r} has an adaptive threshold, {what}",
-                remedy="Build the network without adaptation.",
-            )
+        Parameters
+        ----------
+        names
+            Those that are looked for; None for all.
+        """
+        return features_of(self, names)
 
     @property
     def linear(self) -> tuple[str, ...]:
         """Populations of neurons of another kind than LIF, by name."""
         return tuple(name for name, p in self._populations.items() if p.neuron is not None)
-
-    def refuse_linear(self, where: str, what: str) -> None:
-        """Raise NetworkError for linear neurons of another kind, which ``where`` does not know."""
-        for name in self.linear:
-            kind = type(self._populations[name].neuron).__name__
-            raise NetworkError(
-                where,
-                f"population {name!r} has neurons of kind {kind}, {what}",
-                remedy="Build the network of LIF neurons with one receptor, without neuron=.",
-            )
 
     @property
     def shared(self) -> Mapping[str, Sharing]:

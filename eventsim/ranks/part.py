@@ -121,13 +121,6 @@ def joined(pieces: Sequence[SynapseList]) -> SynapseList:
 
 def outline_of(net: Network) -> Outline:
     """The outline of a network; NetworkError if it cannot be spread over processes."""
-    if net.readouts:
-        raise NetworkError(
-            "simulate_ranks",
-            f"{next(iter(net.readouts))!r} is a readout",
-            remedy="Only spiking populations are shared out to processes: leave the readouts "
-            "out, or call simulate.",
-        )
     names = list(net.spiking)
     place = {net.input.name: 0} | {name: k + 1 for k, name in enumerate(names)}
     projections, least = {}, np.inf

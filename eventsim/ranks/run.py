@@ -31,12 +31,13 @@ import numpy as np
 
 from eventsim.arrays import Floats, Ints, Precision
 from eventsim.engine import get_backend
-from eventsim.engine.contract.backend import Backend
+from eventsim.engine.contract.backend import Backend, features_of
 from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.stepping import BundledSynapses, Due, Frame, ranges
 from eventsim.engine.run.run import check_network, check_precision
-from eventsim.errors import BackendError, ParameterError, RunawayError, ShapeError
+from eventsim.errors import ParameterError, RunawayError, ShapeError
 from eventsim.events import EventStream, SpikeTrains
+from eventsim.matrix import require
 from eventsim.network import Network
 from eventsim.plan import Stage, make_plan
 from eventsim.ranks.decomposition import Decomposition
@@ -284,13 +285,7 @@ class _Course:
 
 def _engine(backend: str) -> Backend:
     engine = get_backend(backend)
-    if engine.xp is not np:
-        raise BackendError(
-            "simulate_ranks",
-            f"backend {engine.name!r} computes on a device; spikes are exchanged between "
-            "processes of the host",
-            remedy="Pass backend='cpu'.",
-        )
+    require("ranks", features_of(engine))
     return engine
 
 
@@ -307,10 +302,8 @@ def _check(
         )
     check_precision(precision, "simulate_ranks")
     if isinstance(net, Network):
-        net.refuse_adaptation("simulate_ranks", "which it does not run")
-        net.refuse_linear("simulate_ranks", "which it does not run")
         plan = make_plan(net)
-        check_network(net, plan, engine, precision)
+        check_network(net, plan, engine, precision, "ranks")
         plan.check_channels(stream.n_channels, "simulate")
         outline_of(net)
     elif stream.n_channels != net.outline().n_inputs:

@@ -54,6 +54,7 @@ import numpy as np
 from eventsim.arrays import Floats, beside, namespace, to_host
 from eventsim.entries import NotNegative, Positive, Settings
 from eventsim.events import SpikeTape
+from eventsim.matrix import require
 from eventsim.network import Network, Population
 
 MS_PER_S = 1000.0
@@ -101,8 +102,7 @@ class SpiKL(Settings):
     def check(self, net: Network) -> None:
         """Raise NetworkError if the rule is on and has no rate for some neurons."""
         if self.tuned:
-            net.refuse_adaptation("TrainConfig: spikl", "for whose rate the rule has no formula")
-            net.refuse_linear("TrainConfig: spikl", "for whose rate the rule has no formula")
+            require("spikl", net)
 
     def descent(self, population: Population, rates: Floats) -> dict[str, Floats]:
         """Negative derivative of L by the logarithms of resistance and tau_mem.

@@ -15,6 +15,7 @@ from eventsim.engine.contract.backend import Backend, sum_by, sum_source
 from eventsim.engine.contract.job import Job
 from eventsim.engine.run.arrivals import Arrivals, find_arrivals, no_arrivals
 from eventsim.events import SpikeTape
+from eventsim.matrix import require
 from eventsim.network import Network
 from eventsim.plan import make_plan
 from eventsim.summary import short_repr
@@ -98,8 +99,7 @@ def bare_neurons(net: Network, tape: SpikeTape, name: str, chosen: Ints | None =
     population = net.population(name)
     stage = next(s for s in plan.stages if name in [member.name for member in s.members])
     if stage.is_linear:
-        what = "whose voltage has no gradient without a spike (near misses, missed outputs)"
-        net.refuse_linear(f"Population {name!r}", what)
+        require("near_miss", net, where=f"Population {name!r}")
     chosen = np.arange(population.size) if chosen is None else chosen
     job = make_job(plan, stage, tape)
     in_stage = chosen + stage.start_of(name)

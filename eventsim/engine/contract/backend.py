@@ -29,17 +29,27 @@ Given = ParamSpec("Given")
 Found = TypeVar("Found")
 
 
+# What a backend may run beyond LIF neurons, whole, in double precision: neurons with an adaptive
+# threshold, linear neurons of other kinds; these chunk by chunk, and gradients of such chunks;
+# gradients of chunks at all; single precision.
+FURTHER = frozenset(
+    {"adaptive", "linear", "linear_chunks", "linear_chunks_back", "chunks_back", "single"}
+)
+
+
+def features_of(engine: "Backend") -> dict[str, str]:
+    """Features of a backend in :mod:`eventsim.matrix`: its name, and what it does not run."""
+    said = f"backend {engine.name!r}"
+    lacks = FURTHER - getattr(engine, "runs", frozenset())
+    return dict.fromkeys((engine.name, *(f"without_{name}" for name in lacks)), said)
+
+
 class Backend(Protocol):
     """What every backend offers; ``reference`` defines what each must compute."""
 
     name: str
-    # Whether it runs neurons with an adaptive threshold.
-    adaptive: bool = False
-    # Whether it runs stages with linear neurons of another kind than LIF.
-    linear: bool = False
-    # Whether it runs them piece by piece, and gives gradients of pieces, too.
-    linear_pieces: bool = False
-    linear_pieces_back: bool = False
+    # Those of FURTHER that it runs.
+    runs: frozenset[str] = frozenset()
     # Whether it runs every stage by what eventsim.engine.algorithm says; else in a way of its own.
     by_algorithm: bool = False
 

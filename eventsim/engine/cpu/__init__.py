@@ -11,7 +11,7 @@ for ranks. Below are ``arrays``, ``weights``, ``blocks``, ``threads`` and ``coun
 """
 
 from eventsim.arrays import Floats
-from eventsim.engine.contract.backend import AbstractHostBackend, hosted
+from eventsim.engine.contract.backend import FURTHER, AbstractHostBackend, hosted
 from eventsim.engine.contract.job import Job, Voltages
 from eventsim.engine.cpu import (
     counting,
@@ -30,8 +30,7 @@ class CpuBackend(AbstractHostBackend):
     """Neurons side by side in vectors, where they do not cause each other's events."""
 
     name = "cpu"
-    adaptive = True
-    linear = linear_pieces = linear_pieces_back = True
+    runs = FURTHER
     by_algorithm = True
 
     layer_forward = hosted(layer.forward, threads_for)

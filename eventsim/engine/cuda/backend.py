@@ -13,7 +13,7 @@ import numpy as np
 
 from eventsim.arrays import Array, Floats
 from eventsim.engine.contract.adam import Bounded, Trained
-from eventsim.engine.contract.backend import Backend, Found, Given
+from eventsim.engine.contract.backend import FURTHER, Backend, Found, Given
 from eventsim.engine.contract.job import Job
 from eventsim.engine.cuda import counts, layer, layer_adjoint, linear_loop, queue, readout_host
 from eventsim.engine.cuda.arrays import sum_source
@@ -58,8 +58,7 @@ class CudaBackend(Backend):
     """
 
     name = "cuda"
-    adaptive = True
-    linear = linear_pieces = True
+    runs = FURTHER - {"linear_chunks_back"}
     by_algorithm = True
 
     def __init__(self, device: Device | None = None) -> None:

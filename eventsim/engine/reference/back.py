@@ -11,7 +11,6 @@ from eventsim.arrays import Floats
 from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.engine.contract.table import stage_gradients
 from eventsim.engine.reference.walk import Arrival, Log, Spike, Step
-from eventsim.errors import BackendError
 from eventsim.events import SpikeTrains
 
 
@@ -118,12 +117,3 @@ def _number(
     by_time[turns[stage.start_of(stage.projections[k].source) + source].spikes[step.spike]] += later
     first, last = sent.offsets[sample : sample + 2]
     return int(first + np.flatnonzero(sent.neurons[first:last] == source)[step.spike])
-
-
-def whole_only(piece: object) -> None:
-    """Raise BackendError for a piece."""
-    if piece is not None:
-        raise BackendError(
-            "Backend 'reference' computes gradients of whole runs only, not by chunk. Run the "
-            "chunks with backend='cpu'."
-        )

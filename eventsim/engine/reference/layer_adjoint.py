@@ -17,7 +17,7 @@ from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.engine.contract.piece import Piece
 from eventsim.engine.contract.state import start_state
 from eventsim.engine.reference import layer
-from eventsim.engine.reference.back import AbstractBack, Sums, go_back, numbers_of, whole_only
+from eventsim.engine.reference.back import AbstractBack, Sums, go_back, numbers_of
 from eventsim.engine.reference.walk import Arrival, Release, SelfArrival, Spike, Step
 from eventsim.events import SpikeTrains
 from eventsim.network.parts import ADAPTIVE
@@ -126,7 +126,6 @@ class Back(AbstractBack):
 def backward(
     job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats, piece: Piece | None = None
 ) -> StageGradients:
-    whole_only(piece)
     sums, start = new_sums(job), start_state(job)
     for sample in range(job.n_samples):
         spikes = numbers_of(trains, sample)

@@ -27,7 +27,7 @@ import numpy as np
 from eventsim.arrays import Floats
 from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.engine.contract.linear import ByMatrices, LinearPiece, by_names
-from eventsim.engine.reference.back import AbstractBack, Sums, go_back, numbers_of, whole_only
+from eventsim.engine.reference.back import AbstractBack, Sums, go_back, numbers_of
 from eventsim.engine.reference.linear import LinearCell, LinearStep, linear_neurons, run_sample
 from eventsim.engine.reference.walk import Arrival, Release, SelfArrival, Spike, Step
 from eventsim.events import SpikeTrains
@@ -139,7 +139,6 @@ def backward(
     piece: LinearPiece | None = None,
 ) -> StageGradients:
     """Gradients of a stage from dL/dt of its spikes and dL/dV just before them."""
-    whole_only(piece)
     cells, neurons = linear_neurons(job, back=True)
     size, n, by_time = cells.size, cells.n, by_time.copy()
     shapes = {"flow": (n, n), "keep": (n, n), "jump": (n,), "level": (), "hold": ()}

@@ -22,7 +22,7 @@ from eventsim.engine.contract.loop_state import (
 from eventsim.engine.contract.piece import Piece
 from eventsim.engine.contract.state import LayerState, Stop
 from eventsim.engine.reference import layer
-from eventsim.engine.reference.back import go_back, numbers_of, whole_only
+from eventsim.engine.reference.back import go_back, numbers_of
 from eventsim.engine.reference.layer_adjoint import Back, gradients, new_sums
 from eventsim.engine.reference.walk import Log, caused, run_together
 from eventsim.events import SpikeTrains
@@ -94,7 +94,6 @@ def _as_layer(job: Job, state: LoopState) -> LayerState:
 def backward(
     job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats, piece: Piece | None = None
 ) -> StageGradients:
-    whole_only(piece)
     sums, start, by_time = new_sums(job), start_loop(job), by_time.copy()
     for sample in range(job.n_samples):
         spikes = zip(layer.neurons(job), numbers_of(trains, sample), strict=True)

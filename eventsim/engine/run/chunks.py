@@ -34,7 +34,7 @@ from eventsim.engine.run.members import split_members
 from eventsim.engine.run.place import check_on_host
 from eventsim.engine.run.readout_piece import state_after
 from eventsim.engine.run.run import check_network, run_by
-from eventsim.errors import NetworkError, ParameterError, ShapeError
+from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.events.source import source_of
 from eventsim.events.tape import Adapted, Before, ReadoutState, events_as_trains
@@ -195,23 +195,8 @@ def _kept_of(net: Network, engine: Backend, precision: Precision, kept: _Kept | 
         return kept
     check_on_host(net, "simulate_chunk")
     kept = _Kept.of(net)
-    check_network(net, kept.plan, engine, precision)
-    check_pieces(net, engine, "simulate_chunk")
+    check_network(net, kept.plan, engine, precision, "chunks")
     return kept
-
-
-def check_pieces(net: Network, engine: Backend, where: str, *, back: bool = False) -> None:
-    """Raise NetworkError if the backend does not run these neurons chunk by chunk, or back."""
-    needed = ("linear_pieces", "linear_pieces_back")[: 1 + back]
-    lacks = [name for name in needed if not getattr(engine, name, False)]
-    if net.linear and lacks:
-        kind = type(net.populations[net.linear[0]].neuron).__name__
-        what = "run" if lacks[0] == "linear_pieces" else "go back over"
-        raise NetworkError(
-            f"{where}: population {net.linear[0]!r} has neurons of kind {kind}, which backend "
-            f"{engine.name!r} does not {what} by chunks. Pass backend='cpu', or run whole "
-            "recordings."
-        )
 
 
 def simulate_chunks(

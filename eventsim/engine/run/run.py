@@ -11,7 +11,7 @@ import numpy as np
 from eventsim.arrays import Floats, Precision, beside, to_host
 from eventsim.checks import one_of, real_array
 from eventsim.engine.algorithm import algorithms_of
-from eventsim.engine.contract.backend import Backend
+from eventsim.engine.contract.backend import Backend, features_of
 from eventsim.engine.contract.counting import SynapticEvents
 from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.registry import get_backend
@@ -24,6 +24,7 @@ from eventsim.errors import BackendError, ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.events.source import SourceSpikes, source_of
 from eventsim.events.transforms import extend
+from eventsim.matrix import require
 from eventsim.memo import Memo
 from eventsim.network import Network
 from eventsim.network.late import warn_late
@@ -347,11 +348,12 @@ def readout_job(net: Network, tape: SpikeTape, name: str) -> Job:
     return make_job(plan, stage, tape)
 
 
-def check_network(net: Network, plan: Plan, engine: Backend, precision: Precision) -> None:
+def check_network(
+    net: Network, plan: Plan, engine: Backend, precision: Precision, capability: str = "simulate"
+) -> None:
     """Raise BackendError, NetworkError or ParameterError unless ``net`` can run."""
     check_precision(precision, "simulate")
-    check_adaptive(net, engine, "simulate")
-    check_linear(net, plan, engine, "simulate")
+    require(capability, net, features_of(engine), precision)
     check_values(net, engine, plan.memo)
 
 
@@ -359,36 +361,6 @@ def run_by(plan: Plan, engine: Backend) -> dict[str, str]:
     """What runs every stage: its algorithm, or the name of a backend that has its own way."""
     own_way = None if getattr(engine, "by_algorithm", False) else engine.name
     return algorithms_of(plan, definition=own_way)
-
-
-def check_adaptive(net: Network, engine: Backend, where: str) -> None:
-    """Raise BackendError for adaptive thresholds on a backend without them."""
-    names = [name for name, p in net.populations.items() if p.is_adaptive]
-    if names and not getattr(engine, "adaptive", False):
-        raise BackendError(
-            f"{where}: population {names[0]!r} has an adaptive threshold, which backend "
-            f"{engine.name!r} does not run. Pass backend='cpu', or build the network without "
-            "adaptation."
-        )
-
-
-def check_linear(net: Network, plan: Plan, engine: Backend, where: str) -> None:
-    """Raise BackendError for linear neurons on a backend without them, or beside others."""
-    for name in net.linear:
-        if not getattr(engine, "linear", False):
-            raise BackendError(
-                f"{where}: population {name!r} has neurons of kind "
-                f"{type(net.populations[name].neuron).__name__}, which backend {engine.name!r} "
-                "does not run. Pass backend='cpu'."
-            )
-    for stage in plan.stages:
-        adaptive = [member.name for member in stage.members if member.is_adaptive]
-        if stage.is_linear and adaptive:
-            raise BackendError(
-                f"{where}: population {adaptive[0]!r} has an adaptive threshold and is in a loop "
-                f"with neurons of another kind ({stage.name}), which no backend runs. Give it "
-                "neuron=es.AdLIF(b=..) in place of adaptation."
-            )
 
 
 def check_precision(precision: Precision, where: str) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from eventsim.arrays import Floats
 from eventsim.errors import NetworkError
+from eventsim.matrix import require
 from eventsim.network.network import Network
 from eventsim.network.nir import package
 from eventsim.network.nir.beyond import beyond_graph
@@ -132,7 +133,7 @@ def to_nir(
 def _judge(net: Network, dialect: Dialect, dt: float | None, lossy: bool) -> None:
     """Raise or warn of what the file cannot say."""
     if not dialect.plain_nodes:
-        net.refuse_linear("to_nir", f"which {dialect.title} does not take from NIR")
+        require("nir_target", net, where=f"to_nir, {dialect.title}")
     wrong: list[str] = []
     lost = _without_node(net, lossy)
     for population in net.neurons.values():

@@ -1,0 +1,125 @@
+"""The matrix as it stands in matrix.toml.
+
+``axes`` has the features, ``implies`` what a feature is besides, ``ways`` what to do without a
+feature, ``capabilities`` the rows. A row has a title, the call and the command that ask for it, the
+axes that matter to it, and its rules; ``after`` names rows whose rules hold for it, too, since it
+begins with what they do.
+"""
+
+import functools
+import tomllib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any, Literal
+
+from eventsim.errors import (
+    BackendError,
+    DataError,
+    EventSimError,
+    NetworkError,
+    ParameterError,
+    ShapeError,
+)
+
+ERRORS: Mapping[str, type[EventSimError]] = {
+    kind.__name__: kind
+    for kind in (BackendError, DataError, NetworkError, ParameterError, ShapeError)
+}
+Says = Literal["runs", "bound", "refuses"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """A cell that does not just run."""
+
+    has: tuple[str, ...]  # Features that occur together
+    says: Says
+    why: str  # Follows the name of the first feature
+    do: str = ""  # What to do instead
+    error: type[EventSimError] = NetworkError  # Of a refusal
+    shown: str = ""  # Of a bound: words that stand beside the number
+
+    def holds(self, features: Collection[str]) -> bool:
+        """Whether all features of the rule are there."""
+        return all(name in features for name in self.has)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capability:
+    """A row of the matrix."""
+
+    name: str
+    title: str  # What a user does
+    call: str = ""  # The public function
+    command: str = ""  # The command of the terminal
+    axes: tuple[str, ...] = ()  # Whose features matter
+    rules: tuple[Rule, ...] = ()  # Those of the rows that it begins with, then its own
+
+    @functools.cached_property
+    def features(self) -> frozenset[str]:
+        """Features that some rule names."""
+        return frozenset(name for rule in self.rules for name in rule.has)
+
+    def rule(self, features: Collection[str]) -> Rule | None:
+        """The first rule that holds, refusals before bounds; None where the capability runs."""
+        return next((rule for rule in self.rules if rule.holds(features)), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matrix:
+    """All features and all capabilities."""
+
+    axes: Mapping[str, Mapping[str, str]]  # Names of features in words, by axis and feature
+    capabilities: Mapping[str, Capability]
+    implies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @functools.cached_property
+    def titles(self) -> Mapping[str, str]:
+        """Names of all features in words."""
+        return {name: text for axis in self.axes.values() for name, text in axis.items()}
+
+    def with_implied(self, given: Mapping[str, str]) -> dict[str, str]:
+        """Features with the phrases that name them, and those that follow from them."""
+        found: dict[str, str] = {}
+        for name, phrase in given.items():
+            for one in (name, *self.implies.get(name, ())):
+                found.setdefault(one, phrase)
+        return found
+
+
+@functools.cache
+def matrix() -> Matrix:
+    """The matrix of matrix.toml."""
+    text = files("eventsim.matrix").joinpath("matrix.toml").read_text(encoding="utf-8")
+    given = tomllib.loads(text)
+    ways: Mapping[str, str] = given["ways"]
+    rows: dict[str, Capability] = {}
+    for name, row in given["capabilities"].items():
+        rules = [r for one in row.pop("after", ()) for r in rows[one].rules] + list(
+            _rules(row, ways)
+        )
+        rules.sort(key=lambda rule: rule.says == "bound")
+        kept = {key: value for key, value in row.items() if key not in ("axes", "rules")}
+        rows[name] = Capability(name=name, axes=tuple(row["axes"]), rules=tuple(rules), **kept)
+    implies = {name: tuple(others) for name, others in given["implies"].items()}
+    return Matrix(axes=given["axes"], capabilities=rows, implies=implies)
+
+
+def _rules(row: Mapping[str, Any], ways: Mapping[str, str]) -> Iterator[Rule]:
+    return (_rule(given, ways) for given in row.get("rules", ()))
+
+
+def _rule(given: Mapping[str, Any], ways: Mapping[str, str]) -> Rule:
+    has = tuple(given["has"])
+    says: Says = "bound" if "bound" in given else "refuses"
+    do = given.get("do", ways.get(has[0], "")) if says == "refuses" else ""
+    error = ERRORS[given.get("error", "NetworkError")]
+    return Rule(
+        has=has,
+        says=says,
+        why=given.get("bound") or given["why"],
+        do=do,
+        error=error,
+        shown=given.get("shown", ""),
+    )

@@ -1,0 +1,185 @@
+"""Features of a network, as the columns of the support matrix call them.
+
+Each is found by its own function, which gives the phrase that names where it is, or None. Only
+those that are asked for are looked for: a run asks for few, and values may be on a device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import product
+from typing import Any
+
+from eventsim.network.parts import Population
+from eventsim.network.projection import Projection
+from eventsim.neuron.linear import LIF, AdLIF, Resonator
+
+Net = Any  # A Network, whose module imports this one
+_KINDS: Mapping[type, str] = {LIF: "receptors", AdLIF: "adlif", Resonator: "resonator"}
+
+
+def kind_of(population: Population) -> str:
+    """Which of the axis ``neuron`` a spiking population has."""
+    if population.neuron is not None:
+        return _KINDS.get(type(population.neuron), "own_neuron")
+    return "adaptive" if population.is_adaptive else "lif"
+
+
+def delay_of(projection: Projection) -> str:
+    """Which of the axis ``delay`` a projection with delays has."""
+    if projection.delays.ndim == 0:
+        return "delay"
+    return "delay_by_synapse" if projection.delay_per_synapse else "delay_by_source"
+
+
+def features_of(net: Net, names: Collection[str] | None = None) -> dict[str, str]:
+    """Features that the network has, of ``names`` or of all, each with its phrase."""
+    asked = _FINDERS if names is None else [name for name in _FINDERS if name in names]
+    found = {name: next(_FINDERS[name](net), None) for name in asked}
+    return {name: phrase for name, phrase in found.items() if phrase is not None}
+
+
+Finder = Callable[[Net], Iterator[str]]
+
+
+def _of_kind(kind: str) -> Finder:
+    def find(net: Net) -> Iterator[str]:
+        for name, population in net.spiking.items():
+            if kind in (kind_of(population), "linear" if population.neuron is not None else ""):
+                yield f"population {name!r} {_said_of(population)}"
+
+    return find
+
+
+def _said_of(population: Population) -> str:
+    if population.neuron is not None:
+        return f"has neurons of kind {type(population.neuron).__name__}"
+    return "has an adaptive threshold" if population.is_adaptive else "has LIF neurons"
+
+
+def _projections(holds: Callable[[Projection], bool], said: str) -> Finder:
+    def find(net: Net) -> Iterator[str]:
+        for name, projection in net.projections.items():
+            if holds(projection):
+                yield f"projection {name!r} {said}"
+
+    return find
+
+
+def _is_lateral(projection: Projection) -> bool:
+    return projection.source == projection.target and not projection.one_to_one
+
+
+def _delayed(kind: str) -> Callable[[Projection], bool]:
+    return lambda p: not p.one_to_one and delay_of(p) == kind and bool(p.delays.any())
+
+
+def _undelayed(net: Net) -> Iterator[str]:
+    for name, p in net.projections.items():
+        if p.source in net.neurons and not p.one_to_one and not (p.delays > 0.0).all():
+            yield f"projection {name!r} has no delay"
+
+
+def _is_self(*, delayed: bool) -> Callable[[Projection], bool]:
+    return lambda p: p.one_to_one and bool(p.delays.any()) == delayed
+
+
+def _skips(net: Net) -> Iterator[str]:
+    for name in net.neurons:
+        sources = {p.source for p in net.projections.values() if p.target == name} - {name}
+        if len(sources) > 1:
+            yield f"population {name!r} has several sources"
+
+
+def loops(net: Net) -> list[set[str]]:
+    """Populations that reach each other, by loop of two populations or more."""
+    reach = {name: {p.target for p in net.projections.values() if p.source == name}
+             for name in net.populations}  # fmt: skip
+    for middle, one in product(reach, reach):
+        if middle in reach[one]:
+            reach[one] |= reach[middle]
+    found = [{b for b in reach[a] if a in reach[b]} for a in reach]
+    return [loop for k, loop in enumerate(found) if len(loop) > 1 and loop not in found[:k]]
+
+
+def _loops(net: Net) -> Iterator[str]:
+    for loop in loops(net):
+        yield f"populations {sorted(loop)} are in a loop"
+
+
+def _mixed_loops(net: Net) -> Iterator[str]:
+    for loop in loops(net):
+        adaptive = sorted(name for name in loop if net.populations[name].is_adaptive)
+        if adaptive and any(net.populations[name].neuron is not None for name in loop):
+            yield f"population {adaptive[0]!r} has an adaptive threshold"
+
+
+def _shared(net: Net) -> Iterator[str]:
+    for key in net.shared:
+        yield f"values of {key!r} are shared"
+
+
+def _weights(kind: str) -> Finder:
+    def find(net: Net) -> Iterator[str]:
+        if net.weight_dtype.name == kind:
+            yield f"weights are {kind}"
+
+    return find
+
+
+def _readouts(least: int, most: float, said: str) -> Finder:
+    def find(net: Net) -> Iterator[str]:
+        if least <= len(net.readouts) <= most:
+            yield said.format(*net.readouts)
+
+    return find
+
+
+def _decision(net: Net) -> Iterator[str]:
+    if net.decision is not None:
+        yield f"the network has a linear decision behind {net.decision.readout!r}"
+
+
+def _answers(rule: str) -> Finder:
+    def find(net: Net) -> Iterator[str]:
+        if net.answer is not None and net.answer.rule == rule:
+            yield f"the network answers by the rule {rule!r}"
+
+    return find
+
+
+def _no_answer(net: Net) -> Iterator[str]:
+    if net.answer is None:
+        yield "the network has no answer"
+
+
+_KINDS_OF_NEURONS = ("lif", "adaptive", "linear", "receptors", "adlif", "resonator", "own_neuron")
+_DELAYS = {
+    "delay": "has one delay",
+    "delay_by_source": "has a delay per source",
+    "delay_by_synapse": "has a delay per synapse",
+}
+_RULES = ("integral", "maximum", "last", "first_spike", "spike_count", "van_rossum", "ctc")
+_FINDERS: Mapping[str, Finder] = {
+    **{kind: _of_kind(kind) for kind in _KINDS_OF_NEURONS},
+    "self": _projections(_is_self(delayed=False), "has self-weights"),
+    "self_delayed": _projections(_is_self(delayed=True), "has self-weights with a delay"),
+    "skip": _skips,
+    "lateral": _projections(_is_lateral, "is lateral"),
+    "loop": _loops,
+    "mixed_loop": _mixed_loops,
+    "shared": _shared,
+    "dense": _projections(lambda p: p.all_to_all, "is dense"),
+    "sparse": _projections(lambda p: p.kind == "sparse", "is sparse"),
+    "no_delay": _undelayed,
+    **{name: _projections(_delayed(name), said) for name, said in _DELAYS.items()},
+    "float64": _weights("float64"),
+    "float32": _weights("float32"),
+    "readout": _readouts(1, 1, "{0!r} is a readout"),
+    "several_readouts": _readouts(2, float("inf"), "{0!r} and {1!r} are readouts"),
+    "no_readout": _readouts(0, 0, "the network has no readout"),
+    "decision": _decision,
+    "no_answer": _no_answer,
+    **{rule: _answers(rule) for rule in _RULES},
+}
+FEATURES = tuple(_FINDERS)

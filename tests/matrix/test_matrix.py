@@ -1,0 +1,91 @@
+"""Every cell of the support matrix, made and run: runs rightly, or refused as it says."""
+
+import contextlib
+
+import numpy as np
+import pytest
+
+from eventsim.engine.contract.registry import using_backend
+from eventsim.matrix import can, matrix, require
+from tests.conftest import HAS_DEVICE
+from tests.matrix.cells import refused, running
+from tests.matrix.networks import network
+from tests.matrix.probes import PROBES, Case
+from tests.support.simt import small_grids
+
+ALL = tuple(matrix().capabilities)
+ONCE = [str(row) for name in ALL for row in running(name, 1)]
+ROWS = {str(row): row for name in ALL for row in [*running(name, 1), *running(name, 2)]}
+REFUSED = {str(row): row for name in ALL for row in refused(name)}
+
+
+def marked(names, quick):
+    """Rows for ``parametrize``: those of ``quick`` in make test, the others in make test-all."""
+    more = pytest.mark.thorough("pairs of features; every feature alone is in make test")
+    return [pytest.param(name, marks=() if name in quick else [more]) for name in names]
+
+
+@pytest.fixture
+def made(host_cuda, tmp_path, monkeypatch):
+    """Makes the case of a row, with the backend that it names, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    with contextlib.ExitStack() as stack:
+
+        def make(row):
+            if row.by_axis.get("backend") == "cuda" and not HAS_DEVICE:
+                stack.enter_context(using_backend("cuda", host_cuda))
+                stack.enter_context(small_grids())
+            return Case(row, network(row.by_axis), tmp_path)
+
+        yield make
+
+
+@pytest.mark.parametrize("name", marked(ROWS, ONCE))
+def test_what_runs_gives_the_right_number(name, made):
+    case = made(ROWS[name])
+    shown = PROBES[case.row.capability](case)
+    assert case.support
+    if case.row.rule is not None:
+        assert case.row.rule.shown in shown
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused_is_refused_as_the_matrix_says(name, made, tmp_path):
+    case = made(REFUSED[name])
+    rule, before = case.row.rule, case.values()
+    assert not case.support
+    assert case.support.why.endswith(rule.why)
+    with pytest.raises(rule.error) as caught:
+        PROBES[case.row.capability](case)
+    assert type(caught.value) is rule.error
+    assert rule.why in str(caught.value)
+    assert rule.do in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+    assert all(np.array_equal(before[key], now) for key, now in case.values().items())
+
+
+def test_every_capability_has_a_probe_and_every_rule_a_row():
+    assert PROBES.keys() == set(ALL)
+    ruled = [row.rule for row in [*REFUSED.values(), *ROWS.values()] if row.rule is not None]
+    for name, capability in matrix().capabilities.items():
+        bare = [rule for rule in capability.rules if rule not in ruled]
+        ours = [rule for rule in bare if not any("without" in one for one in rule.has)]
+        assert ours == [], f"{name}: no network has what this rule names"
+        assert running(name, 1), f"{name} runs nowhere"
+
+
+def test_features_of_a_network_are_those_of_its_row():
+    table = matrix()
+    axes = ("neuron", "wiring", "pattern", "delay", "weights", "end", "answer")
+    for row in ROWS.values():
+        found = network(row.by_axis).features()
+        wanted = {feature for axis, feature in row.features if axis in axes} - {"layers"}
+        assert wanted <= found.keys()
+        assert found.keys() <= table.titles.keys()
+
+
+def test_a_feature_or_a_capability_that_is_unknown_is_a_mistake_of_ours():
+    with pytest.raises(KeyError):
+        require("fly")
+    with pytest.raises(KeyError):
+        can("wings")
