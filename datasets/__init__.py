@@ -23,7 +23,6 @@ from eventsim.datasets import (
     shd,
     spoken_digits,
     ti46,
-    ti46_text,
     yinyang,
 )
 from eventsim.datasets.dataset import Split, check_split
@@ -55,8 +54,8 @@ _ENTRIES: tuple[tuple[DatasetInfo, OpenSource], ...] = (
     (fsdd.INFO, fsdd.source),
     (ntidigits.INFO, ntidigits.source),
     (ntidigits.STRINGS, ntidigits.strings_source),
-    (ti46.INFO["digits"], ti46_text.digits),
-    (ti46.INFO["alpha"], ti46_text.alpha),
+    (ti46.INFO["digits"], ti46.digits),
+    (ti46.INFO["alpha"], ti46.alpha),
     (shd.SHD, shd.source),
     (shd.SSC, shd.ssc_source),
     (nmnist.INFO, nmnist.source),

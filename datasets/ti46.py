@@ -66,7 +66,8 @@ FOLDERS: dict[Task, str] = {"digits": "ti20", "alpha": "ti_alpha"}
 
 _OBTAIN = (
     "Licensed by the LDC (LDC93S9, https://catalog.ldc.upenn.edu/LDC93S9); put its folder into "
-    "$EVENTSIM_DATA/ti46, or name it, or a folder of text files of its spikes, by --file."
+    "$EVENTSIM_DATA/ti46, or name it by --file. Text files of its spikes: eventsim data import "
+    "FOLDER --format ti46_alpha (or ti46_digits) --out mine.h5."
 )
 
 
@@ -179,6 +180,22 @@ def source(
 
 
 load = loading(source)
+
+
+def digits(
+    split: Split = "train", *, root: str | Path | None = None, download: bool = False
+) -> Source:
+    """TI46-Digits, as :func:`source`; nothing can be downloaded: the LDC licenses the audio."""
+    del download
+    return source(split, task="digits", root=root)
+
+
+def alpha(
+    split: Split = "train", *, root: str | Path | None = None, download: bool = False
+) -> Source:
+    """:func:`digits` of TI46-Alpha."""
+    del download
+    return source(split, task="alpha", root=root)
 
 
 def tokens(place: Path, *, task: Task, split: Split) -> list[Token]:

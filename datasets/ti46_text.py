@@ -14,22 +14,21 @@ of what is loaded says how many. Nor do the files tell how long a step is: 1.6 m
 for, which the description says as well.
 
 The class folders lie in the folders ``train`` and ``test``, in upper or lower case, or in one that
-is not divided. What was read once is cached, see :mod:`eventsim.datasets.cache`: it is read again
-where a file was changed, added or removed, and for another step.
+is not divided. ``eventsim data import FOLDER --format ti46_alpha`` makes one file of them. What was
+read once is cached, see :mod:`eventsim.datasets.cache`: it is read again where a file was changed,
+added or removed, and for another step.
 """
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.datasets import ti46
 from eventsim.datasets.cache import Samples, code_digest, digest
-from eventsim.datasets.dataset import Split, check_split, read_content
+from eventsim.datasets.dataset import read_content
 from eventsim.datasets.encoders import bsa
 from eventsim.datasets.sources import Source, loading
 from eventsim.datasets.ti46 import (
@@ -52,35 +51,31 @@ Spikes = tuple[NDArray[np.int64], NDArray[np.int32]]
 
 LARGEST_FILE = 1 << 26  # bytes
 LARGEST_STEP = 1 << 31
-DEEPEST = 4  # levels of folders in which files of other names are looked for
-SPLITS = ("train", "test")
+PARTS = ("train", "test")
 LEFT_OUT = "left_out"  # column of the cache: spikes of each recording that are too late
 
 _NAME = re.compile(r"(?:t[01]_)?([fm][1-8])_u[0-9]{1,4}_c([0-9]{1,2})\.dat")
 _EDGE = [b"-1", b"-1"]
 
 
-def source(
-    folder: str | Path, *, task: Task = "digits", form: Form = "spikes", step: float = STEP
-) -> Source:
-    """All samples of a folder of class folders.
+def source(folder: str | Path, *, task: Task = "digits", step: float = STEP) -> Source:
+    """All samples of a folder of class folders; the first file tells the form of all.
 
     Parameters
     ----------
     folder
-        Holds the folders 0 to 9 or 0 to 25 (not all need be there).
+        Holds the folders 0 to 9 or 0 to 25 (not all need be there), or folders train and test
+        that hold them.
     task
         "digits" or "alpha".
-    form
-        What the files hold, "spikes" or "cochleagrams".
     step
         As :func:`eventsim.datasets.ti46.load`.
 
     Returns
     -------
     Source
-        Samples ordered by (class, speaker, name of the file); groups are the speakers, keys the
-        names of the files, and the split has the name of the folder. New arrays.
+        Samples ordered by (part, class, speaker, name of the file); groups are the speakers, keys
+        the names of the files. On disk a column ``splits`` has the part. New arrays.
 
     Raises
     ------
@@ -89,26 +84,32 @@ def source(
     """
     check_task(task)
     check_step(step)
-    if form not in ("spikes", "cochleagrams"):
-        raise DataError("ti46", f"form is {form!r}", "'spikes' or 'cochleagrams'")
-    found, others = _files(Path(folder), n_classes=len(CLASS_NAMES[task]))
+    found: list[tuple[str, int, str, Path]] = []
+    others: list[Path] = []
+    for part, place in (_parts(Path(folder)) or {"": Path(folder)}).items():
+        named, unnamed = _files(place, n_classes=len(CLASS_NAMES[task]))
+        found += [(part, *one) for one in named]
+        others += unnamed
+    paths = [path for *_, path in found]
+    form = _form(paths[0])
 
     def key() -> dict[str, str]:
         return {
-            "files": digest((path.name, _content(path, form)) for _, _, path in found),
+            "files": digest((part + path.name, _content(path, form)) for part, *_, path in found),
             "encoder": f"{form}, {CODER}, step={step!r}",
             "code": code_digest(__file__, str(bsa.__file__)),
         }
 
     def make() -> Samples:
         left_out = np.zeros(len(found), np.int64)
+        splits = np.array([part for part, *_ in found])
         return Samples(
-            recordings=_recordings([path for _, _, path in found], form, step, left_out),
-            labels=np.array([label for label, _, _ in found], dtype=np.int64),
-            groups=np.array([speaker for _, speaker, _ in found]),
-            keys=np.array([path.stem for _, _, path in found]),
+            recordings=_recordings(paths, form, step, left_out),
+            labels=np.array([label for _, label, _, _ in found], dtype=np.int64),
+            groups=np.array([speaker for _, _, speaker, _ in found]),
+            keys=np.array([path.stem for path in paths]),
             n_channels=N_CHANNELS,
-            more={LEFT_OUT: left_out},
+            more={LEFT_OUT: left_out} | ({"splits": splits} if splits[0] else {}),
         )
 
     def told(stored: StoredStream) -> str:
@@ -122,109 +123,20 @@ def source(
             text += f"; left out: {len(others):,} files of other names, such as {example}"
         return text
 
-    split = Path(folder).name
-    return Source(info=INFO[task], split=split, make=make, key=key, encoded=True, told=told)
+    return Source(info=INFO[task], split="all", make=make, key=key, encoded=True, told=told)
 
 
 load = loading(source)
 
 
-def digits(
-    split: Split = "train",
-    *,
-    root: str | Path | None = None,
-    download: bool = False,
-    step: float = STEP,
-) -> Source:
-    """TI46-Digits: of text files where ``root`` is a folder of them, else of the corpus.
-
-    Parameters are those of :func:`eventsim.datasets.ti46.source`. Nothing can be downloaded: the
-    LDC licenses the audio.
-
-    Raises DataError (as :func:`source`, or the class folders are not divided into train and test).
-    """
-    del download
-    return _part("digits", split, root, step)
-
-
-def alpha(
-    split: Split = "train",
-    *,
-    root: str | Path | None = None,
-    download: bool = False,
-    step: float = STEP,
-) -> Source:
-    """:func:`digits` of TI46-Alpha."""
-    del download
-    return _part("alpha", split, root, step)
-
-
-def whole(root: str | Path, *, task: Task, step: float = STEP) -> Source:
-    """:func:`source` of a folder that is not divided, whose first file tells the form of all."""
-    return source(root, task=task, form=_form(Path(root)), step=step)
-
-
-def is_undivided(root: str | Path | None) -> bool:
-    """Whether a folder holds class folders of text files, without train and test around them."""
-    return root is not None and _first(Path(root)) is not None
-
-
-def is_divided(root: str | Path | None) -> bool:
-    """Whether a folder holds text files in class folders in ``train`` or ``test``."""
-    return root is not None and bool(_parts(Path(root)))
-
-
-def _part(task: Task, split: Split, root: str | Path | None, step: float) -> Source:
-    if is_undivided(root):
-        raise DataError(
-            f"ti46_{task}",
-            f"the class folders in {root} are not divided into folders train and test",
-            remedy="eventsim train and eventsim experiment divide them, see --divide; in Python, "
-            "eventsim.datasets.ti46_text.load reads all of them.",
-        )
-    folders = {} if root is None else _parts(Path(root))
-    if not folders and root is not None:
-        deep = ("/".join(["*"] * level + ["*.dat"]) for level in range(DEEPEST))
-        other = next((path for pattern in deep for path in Path(root).glob(pattern)), None)
-        if other is not None:
-            raise DataError(
-                f"ti46_{task}",
-                f"{root} holds text files such as {other.relative_to(root)}, but none named like "
-                "3/f1_u2_c3.dat or train/3/f1_u2_c3.dat: class, speaker f1 to f8 or m1 to m8, "
-                "utterance",
-                remedy="Rename them, or give the folder around the class folders.",
-            )
-    if not folders:
-        return ti46.source(split, task=task, root=root, step=step)
-    check_split(INFO[task].name, split)
-    if split not in folders:
-        raise DataError(
-            f"ti46_{task}",
-            f"{root} has no folder {split} with files named like {split}/3/f1_u2_c3.dat, only "
-            f"{', '.join(sorted(folders))}",
-        )
-    return replace(whole(folders[split], task=task, step=step), split=split)
-
-
 def _parts(root: Path) -> dict[str, Path]:
     """The folders train and test of text files, by name."""
     inside = sorted(root.iterdir()) if root.is_dir() else []
-    named = {path.name.lower(): path for path in inside if path.name.lower() in SPLITS}
-    return {name: path for name, path in named.items() if _first(path) is not None}
+    named = {path.name.lower(): path for path in inside if path.name.lower() in PARTS}
+    return {name: named[name] for name in PARTS if name in named}
 
 
-def _first(folder: Path) -> Path | None:
-    """A file of a class folder in there, None if there is none."""
-    if not folder.is_dir():
-        return None
-    inside = (path for path in folder.glob("*/*.dat") if path.parent.name.isdigit())
-    return next((path for path in inside if _NAME.fullmatch(path.name)), None)
-
-
-def _form(folder: Path) -> Form:
-    path = _first(folder)
-    if path is None:
-        return "spikes"  # of which it is said that there are none
+def _form(path: Path) -> Form:
     return "spikes" if _lines(path, "spikes")[0].split() == _EDGE else "cochleagrams"
 
 
@@ -322,8 +234,8 @@ def _files(folder: Path, *, n_classes: int) -> tuple[list[tuple[int, str, Path]]
         raise DataError(
             "ti46",
             f"{folder} holds no file named like 3/f1_u2_c3.dat",
-            remedy="Expected a folder for each class; where there are folders train and test, "
-            "give one of them.",
+            remedy="Expected a folder for each class, perhaps in folders train and test; speakers "
+            "are f1 to f8 and m1 to m8.",
         )
     return sorted(found), others
 

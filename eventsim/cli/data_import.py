@@ -16,6 +16,7 @@ from eventsim.cli.damaged import SkipDamagedOption, read_files
 from eventsim.cli.data import show_details
 from eventsim.cli.events import Events, form_of, parts, read_one, say_all
 from eventsim.cli.options import JsonOption, option
+from eventsim.cli.readers import TI46
 from eventsim.cli.reading import Reading
 from eventsim.cli.terminal import present, say, show_table, stdout
 from eventsim.cli.text_events import NOTE, TextEvents, guesses_of_notes, text_notes
@@ -161,7 +162,8 @@ def _imported_from(
     """
     if out.suffix not in (".npz", ".h5"):
         raise DataError(f"--out {out}", "", "a name that ends with .npz or .h5")
-    if table.path is not None or any(Path(place).is_dir() for place in places):
+    folders = reading.form not in TI46 and any(Path(place).is_dir() for place in places)
+    if table.path is not None or folders:
         return _import_labelled(places, reading, table=table, out=out, skip=skip)
     if len(places) != 1:
         raise DataError(

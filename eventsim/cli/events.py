@@ -222,7 +222,7 @@ def _read_beside(
         reading = replace(reading, cochlea=data.audio.encoder)
         told = (f"audio encoded by the cochlea of {data.title}, on which the run was trained",)
     elif data is not None and data.name == place:
-        reading = replace(reading, of_set={"step": data.step, "encoder": data.encoder})
+        reading = replace(reading, of_set={"encoder": data.encoder})
         changed = ", ".join(f"{name}={value}" for name, value in data.encoder.items())
         told = (f"{place} encoded as the run's recordings: {changed}",) if changed else ()
     begins_as_own = form in (*TEXTS, "nir") or (form == "npz" and not is_moved(place))

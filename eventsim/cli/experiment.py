@@ -48,10 +48,10 @@ from eventsim.train import TrainConfig
 MARKDOWN, TABLE, FIGURE = "table.md", "table.json", "figure.png"
 BEST_TRIALS = 10
 OF_A_SEARCH = (
-    "file", "step", "divide", "test_fraction", "validate", "seeds", "epochs", "smoke", "backend",
+    "file", "divide", "test_fraction", "validate", "seeds", "epochs", "smoke", "backend",
 )  # fmt: skip
 OF_A_RUN = (
-    "file", "step", "divide", "folds", "test_fraction", "held_out", "validate", "seeds", "epochs",
+    "file", "divide", "folds", "test_fraction", "held_out", "validate", "seeds", "epochs",
     "smoke", "backend",
 )  # fmt: skip
 
@@ -180,8 +180,6 @@ def experiment_run(
     eventsim experiment bip --data mine.h5 --divide group --folds 5
 
     eventsim experiment bip --data mine.h5 --folds each
-
-    eventsim experiment ti46_alpha --file TI46 --divide group
 
     eventsim experiment mine.toml --out runs/mine --figures pdf,svg
 

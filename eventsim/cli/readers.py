@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,7 +13,16 @@ from eventsim.arrays import Floats
 from eventsim.cli import text_events
 from eventsim.cli.options import read_pairs
 from eventsim.cli.reading import Reading
-from eventsim.datasets import aer, audio_events, camera_files, nir_events, nmnist, text
+from eventsim.datasets import (
+    aer,
+    audio_events,
+    camera_files,
+    nir_events,
+    nmnist,
+    text,
+    ti46,
+    ti46_text,
+)
 from eventsim.datasets.aer_sensors import SENSORS, find_sensor
 from eventsim.datasets.audio_events import AudioEncoding
 from eventsim.datasets.formats import misnamed
@@ -150,6 +160,7 @@ class Events:
 
 
 _FILES = ("stored", "ntidigits", "shd", "nir", "npz", "aedat", "nas", "audio", "csv", "arrays")
+TI46 = ("ti46_digits", "ti46_alpha")  # folders of text files
 TEXTS = ("csv", "arrays")  # whose columns say what they are, and not where times begin
 _DIVIDED = ("set", "ntidigits")  # a file of eventsim's own may be
 # Options that say something of some formats only.
@@ -158,7 +169,7 @@ _ONLY = {
     "download": ("set",),
     "sensor": ("aedat", "nas"),
     "address_bytes": ("aedat", "nas"),
-    "tick_us": ("aedat", "nas"),
+    "tick_us": ("aedat", "nas", *TI46),
     "by": ("aedat", "nas"),
     "where": ("aedat", "nas"),
     "after_reset": ("aedat", "nas"),
@@ -405,6 +416,19 @@ def _begins_of_note(text: str, n_samples: int, where: str) -> Floats:
     return begins
 
 
+def _read_ti46(task: ti46.Task, place: str, reading: Reading) -> Events:
+    step = ti46.STEP if reading.tick_us is None else reading.tick_us / 1e3
+    source = ti46_text.source(place, task=task, step=step)
+    found = source.stored()
+    assert source.told is not None
+    zero = np.zeros(len(found))
+    begun = TimeZero("zero", "steps count from the begin", zero, edges(found.stream))
+    return Events(
+        Path(place).name, found.stream, found, begun=begun, states_duration=False,
+        told=(source.told(found.stream),),
+    )  # fmt: skip
+
+
 def _read_nir(place: str, reading: Reading) -> Events:
     del reading
     found, others = Events(Path(place).stem, nir_events.load(place)), nir_events.other_nodes(place)
@@ -423,4 +447,6 @@ READERS: dict[str, Callable[[str, Reading], Events]] = {
     "csv": _read_csv,
     "arrays": _read_arrays,
     "audio": _read_audio,
+    "ti46_digits": partial(_read_ti46, "digits"),
+    "ti46_alpha": partial(_read_ti46, "alpha"),
 }

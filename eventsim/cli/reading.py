@@ -17,7 +17,7 @@ class Reading:
     """How a place is read; the options of the commands, by their names there.
 
     ``assumed``, ``of_set`` and ``cochlea`` are no options: the unit of text that names none, the
-    fields of DataSettings that say how a data set becomes events (step of TI46, encoder), and what
+    fields of DataSettings that say how a data set becomes events (encoder), and what
     encodes audio, as a run has them. ``begin_reason`` says why ``begin`` is what
     it is. Of a file with parts that eventsim wrote, ``whole`` takes all of them in place of
     :attr:`part`.
@@ -26,7 +26,7 @@ class Reading:
     form: str = option(
         "auto",
         "Format: auto (recognised by the content), set, stored, ntidigits, shd, nir, aedat, "
-        "nas, csv, arrays, npz, or audio.",
+        "nas, csv, arrays, npz, audio; ti46_digits or ti46_alpha: text files of TI46.",
         "--format",
     )
     file: FileOption = None
@@ -41,7 +41,7 @@ class Reading:
     address_bytes: int | None = option(
         None, "AEDAT: bytes of an address, 2 or 4, if not the sensor's."
     )
-    tick_us: float | None = option(None, "AEDAT: a tick in us, if not the sensor's.")
+    tick_us: float | None = option(None, "AEDAT, TI46: a tick in us, if not the sensor's or 1,600.")
     by: str | None = option(
         None, "AEDAT: fields that make up the channel, such as ear,channel.", metavar="FIELDS"
     )

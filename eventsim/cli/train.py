@@ -104,8 +104,6 @@ def train_command(asked: TypedTraining, start: RunStart, as_json: opt.JsonOption
 
     eventsim train mine.h5 --test-group theo --validate recording
 
-    eventsim train ti46_alpha --file TI46 --step 1.6 --divide recording
-
     eventsim train --resume --epochs 60 --out runs/plain
 
     eventsim train spoken_digits --init runs/plain --lr 0.001 --out runs/tuned

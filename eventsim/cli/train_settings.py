@@ -20,7 +20,7 @@ from eventsim.train import ActivityCost, QuantisedTraining, SparseTraining, Trai
 from eventsim.train.config import Intrinsic
 from eventsim.train.folder import FORMAT
 
-DIVISION = ("step", "encoder", "divide", "test_fraction", "test_group", "division_seed")
+DIVISION = ("encoder", "divide", "test_fraction", "test_group", "division_seed")
 CHOSEN = (*DIVISION, "round_times")  # of the recordings, beside which they are
 
 

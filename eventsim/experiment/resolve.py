@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from eventsim.clocked import Grid
-from eventsim.entries import Count, Positive, Share, flat, nearest, read
+from eventsim.entries import Count, Share, flat, nearest, read
 from eventsim.entries.described import described, setting
 from eventsim.errors import ParameterError
 from eventsim.experiment.reading import RecipeError, Seeds, merged, seed_list
@@ -40,7 +40,6 @@ class Selection:
         "turn.",
     )
     file: str | None = setting(None, "File or folder of the data set.")
-    step: Positive | None = setting(None, "Length of a step of TI46 in ms, in place of the task's.")
     divide: Division | None = setting(
         None,
         "How recordings are divided into a training and a test part, in place of the task's: by "
@@ -215,7 +214,7 @@ def _data(task: Task, selection: Selection) -> DataSettings:
     asked: dict[str, Any] = {"held_out": selection.held_out} if selection.held_out else {}
     if selection.file is not None:
         asked["file"] = str(Path(selection.file).resolve())
-    given = {key: getattr(selection, key) for key in ("step", "divide", "test_fraction", "folds")}
+    given = {key: getattr(selection, key) for key in ("divide", "test_fraction", "folds")}
     asked |= {key: value for key, value in given.items() if value is not None}
     return read(DataSettings, merged(task.data, small, asked), f"{task.place}, data", RecipeError)
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from eventsim import datasets
 from eventsim.arrays import Ints
-from eventsim.datasets import fsdd, spoken_digits, ti46, ti46_text
+from eventsim.datasets import fsdd, spoken_digits
 from eventsim.datasets.audio_events import NOTE, AudioEncoding
 from eventsim.datasets.sources import Source
 from eventsim.entries.described import described
@@ -34,7 +34,7 @@ from eventsim.events import (
 from eventsim.events.labelled import grouped_folds, grouped_split, joined
 from eventsim.runs import division
 from eventsim.runs.likeness import made_otherwise
-from eventsim.runs.recordings import DIVIDED_ANEW, ENCODERS, OWN, TI46, AbstractDataSettings
+from eventsim.runs.recordings import DIVIDED_ANEW, ENCODERS, OWN, AbstractDataSettings
 from eventsim.runs.voices import further_accents, spoken_classes
 from eventsim.train.parts import Members, named
 
@@ -48,30 +48,23 @@ class DataSettings(AbstractDataSettings):
 
     @property
     def is_read_here(self) -> bool:
-        """Whether :attr:`info` says more than the list of data sets: how the files were read."""
-        own = self.name == OWN or self.divide != "auto" or self._text is not None
-        own = own or bool(self.test_group)
-        return own or (self.name in TI46 and ti46_text.is_divided(self.file))
+        """Whether :attr:`info` says more than the list of data sets: how they are divided."""
+        return self.name == OWN or self.divide != "auto" or bool(self.test_group)
 
     @cached_property
     def info(self) -> DatasetInfo:
-        """Description of the recordings, with their division.
-
-        Of text files it also says how they were read.
-        """
+        """Description of the recordings, with their division."""
         said = division.groups_said(self.test_group, self.held_out, self.folds)
         anew = said is not None or self.divide != "auto"
         if self.name != OWN and (self.test_group or not self.is_read_here):
             info = datasets.DATASETS[self.name]
-        elif self.name in TI46 and self._text is None and self.divide == "auto":
-            return self._described()
         else:
             found = self._undivided()
-            of_parts = self.name != OWN and self._text is None
-            info = self._described() if of_parts or found.info is None else found.info
-            said = said or self._division_of(found)
+            known = datasets.DATASETS.get(self.name, found.info)
+            assert known is not None
+            info, said = known, said or self._division_of(found)
         said = said or info.splits
-        if anew and self.name != OWN and self._text is None:
+        if anew and self.name != OWN:
             taken = (self.train_split, self.test_split)
             said += division.parts_left_out(datasets.DATASETS[self.name].parts, taken)
         return replace(info, splits=said)
@@ -96,22 +89,6 @@ class DataSettings(AbstractDataSettings):
             return said
         tested = self._halves(found)[1]
         return f"{said}: {Members.of(found.groups, tested)} are tested"
-
-    def _described(self) -> DatasetInfo:
-        """The data set in its own division; of text files of TI46 also how they were read."""
-        info = datasets.DATASETS[self.name]
-        if self.name not in TI46 or not ti46_text.is_divided(self.file):
-            return info
-        told = {}
-        for split in (self.train_split, self.test_split):
-            source = self.source(split)
-            assert source.told is not None
-            told[split] = source.told(source.stored().stream)
-        each = [f"{split}: {text}" for split, text in told.items()]
-        if len(set(told.values())) == 1:
-            each = list(told.values())[:1]
-        said = f"as the folders say: {self.train_split} and {self.test_split}"
-        return replace(info, description="; ".join([info.description, *each]), splits=said)
 
     @cached_property
     def turns(self) -> tuple["DataSettings", ...]:
@@ -150,7 +127,7 @@ class DataSettings(AbstractDataSettings):
             return True
         if self.divide != "auto":
             return self.divide == "group"
-        if self.name == OWN or self._text is not None:
+        if self.name == OWN:
             whole = self._undivided()
             if self.test_file is not None:
                 return division.disjoint(whole, self._open(self.test_file))
@@ -159,10 +136,6 @@ class DataSettings(AbstractDataSettings):
             assert self.file is not None
             sides = (self.train_split, self.test_split)
             return division.disjoint(*(self._open(self.file, one) for one in sides))
-        if self.name in TI46 and ti46_text.is_divided(self.file):
-            return division.disjoint(
-                *(self.source(s).stored() for s in (self.train_split, self.test_split))
-            )
         return {self.train_split, self.test_split} <= {*datasets.DATASETS[self.name].grouped}
 
     @cached_property
@@ -187,10 +160,7 @@ class DataSettings(AbstractDataSettings):
         if self.name == OWN:
             return None if self.audio is None else self.audio.operations()
         own = self._encoder() if self.encoder else None
-        found = datasets.encoder_operations(self.name, own)
-        if found is None or self.step is None:
-            return found
-        return found * (ti46.STEP / self.step)  # so much of the audio passes in the time of a step
+        return datasets.encoder_operations(self.name, own)
 
     def labelled(self, split: str, *, download: bool = False) -> AnyDataset:
         """One part as training takes it.
@@ -263,9 +233,6 @@ class DataSettings(AbstractDataSettings):
         DataError
             The data is missing, or is not divided.
         """
-        if self.name in TI46 and self.step is not None:
-            opener = ti46_text.digits if self.name == "ti46_digits" else ti46_text.alpha
-            return opener(split, root=self.file, step=self.step)
         if self.encoder and self.name == "spoken_digits":
             recipe = spoken_digits.SpeechRecipe(encoder=self._encoder())
             return spoken_digits.source(split, root=self.file, recipe=recipe)
@@ -276,7 +243,7 @@ class DataSettings(AbstractDataSettings):
 
     def _load(self, part: Part, download: bool) -> AnyDataset:
         """One part of the recordings."""
-        if self.name == OWN or self._text is not None or self.divide != "auto":
+        if self.name == OWN or self.divide != "auto":
             found = self._own(part, download)
             return found[:] if self.in_memory else found
         return self._split(self.train_split if part == "train" else self.test_split, download)
@@ -286,19 +253,8 @@ class DataSettings(AbstractDataSettings):
         source = self.source(split, download=download)
         return source.load() if self.in_memory else source.stored()
 
-    @cached_property
-    def _text(self) -> Source | None:
-        """A folder of text files of TI46 that is not divided; None for all others."""
-        if self.name not in TI46 or not ti46_text.is_undivided(self.file):
-            return None
-        assert self.file is not None
-        task: ti46.Task = "digits" if self.name == "ti46_digits" else "alpha"
-        return ti46_text.whole(self.file, task=task, step=self.step or ti46.STEP)
-
     def _undivided(self, download: bool = False) -> AnyDataset:
         """All recordings that are divided here."""
-        if self._text is not None:
-            return self._text.stored()
         if self.name == OWN:
             assert self.file is not None
             return self._open(self.file)
@@ -344,7 +300,7 @@ class DataSettings(AbstractDataSettings):
 
     def _refuse_part(self, split: str) -> None:
         """Raise DataError if recordings that are divided here shall have another part."""
-        drawn = self.divide != "auto" or self.test_file is not None or self._text is not None
+        drawn = self.divide != "auto" or self.test_file is not None
         if drawn or (self.name == OWN and not division.has_parts(self._undivided())):
             raise DataError(
                 self.title,

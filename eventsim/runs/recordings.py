@@ -19,7 +19,6 @@ Division = Literal["auto", "group", "recording"]
 OWN = "file"  # the name of a data set that is a file of one's own
 TESTED_BY = ("held_out", "test_group", "test_file", "folds")  # each says what is tested
 DIVIDED_ANEW = "true where a data set is divided anew"
-TI46 = ("ti46_digits", "ti46_alpha")
 # What makes events of the audio of a data set, where a run may choose.
 ENCODERS = {"fsdd": fsdd.ENCODER, "spoken_digits": spoken_digits.ENCODER}
 
@@ -115,9 +114,6 @@ class AbstractDataSettings:
     division_seed: Natural = setting(
         0, "Seed that draws the test part, if eventsim divides the recordings."
     )
-    step: Positive | None = setting(
-        None, "ms, > 0: length of a step of TI46, 1.6 if none is given."
-    )
 
     def __post_init__(self) -> None:
         check_types(self, where="data")
@@ -155,9 +151,6 @@ class AbstractDataSettings:
         n_accents = len(spoken_digits.ACCENTS)
         most = {"fsdd": n_accents, "spoken_digits": n_accents - 1}.get(self.name, 0)
         yield "voices", self.voices <= most, f"0 .. {most} for the data set {self.name!r}"
-        of_ti46 = self.name in TI46
-        ti46_only = f"none for the data set {self.name!r}, only for {' and '.join(map(repr, TI46))}"
-        yield "step", of_ti46 or self.step is None, ti46_only
         changed = bool(self.voices or self.encoder or self.repeats > 1 or self.round_times)
         expected = "true with voices, repeats, an encoder or round_times"
         yield "in_memory", self.in_memory or not changed, expected
@@ -174,7 +167,7 @@ class AbstractDataSettings:
             yield key, self.test_file is None or not there, "none beside a test_file"
         chosen = [k for k in ("held_out", "test_group", "folds") if getattr(self, k)]
         yield chosen[-1] if chosen else "folds", len(chosen) < 2, f"none beside {chosen[:1]}"
-        of_parts = self.divide != "auto" and self.name not in (OWN, *TI46)
+        of_parts = self.divide != "auto" and self.name != OWN
         yield "in_memory", self.in_memory or not of_parts, DIVIDED_ANEW
 
     @property

@@ -30,6 +30,8 @@ MOST_LETTERS = 60  # of groups in the name of a folder
 ONE_GROUP = re.compile(
     rf'[^\s/\\:*?"<>|+]([^\x00-\x1f/\\:*?"<>|+]{{,{MOST_LETTERS - 2}}}[^\s/\\:*?"<>|+])?'
 )
+# Settings of recordings in 0.2.0 that are none any more, and the value without an effect.
+GONE: Mapping[str, Any] = {"step": None}
 # They decide where and how often, not what comes out.
 FREE = ("train.backend", "train.checkpoint_every")
 
@@ -222,12 +224,20 @@ def _read(values: Mapping[str, Any], folder: Path) -> RunSettings:
     if method is not None and method["name"] == "grid":
         grid = Grid(**{item.name: method[item.name] for item in fields(Grid)})
     return RunSettings(
-        data=None if data is None else DataSettings(**data),
+        data=None if data is None else _data(data),
         network=None if network is None else NetworkSettings(**network),
         train=TrainConfig.from_dict(values["train"]),
         grid=grid,
         **{key: values.get(key, "") for key in ("name", "title", "command")},
     )
+
+
+def _data(stored: Mapping[str, Any]) -> DataSettings | None:
+    """The recordings of a run; None where settings that are none any more made them other ones."""
+    gone = {key: stored[key] for key in GONE if key in stored}
+    if any(gone[key] != GONE[key] for key in gone):
+        return None
+    return DataSettings(**{key: value for key, value in stored.items() if key not in gone})
 
 
 def _in_path(groups: Sequence[str]) -> str:

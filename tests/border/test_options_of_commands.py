@@ -31,7 +31,7 @@ ALL_RECORDINGS = ("data import", "data plot", "predict")
 OF_THEIR_COMMAND = {
     "--begin", "--bits", "--chip", "--condition", "--divide", "--dt", "--encoder", "--epochs",
     "--every", "--format", "--jobs", "--margin", "--out", "--patience", "--precision",
-    "--seed", "--smoke", "--split", "--step", "--targets", "--test-fraction", "--threads",
+    "--seed", "--smoke", "--split", "--targets", "--test-fraction", "--threads",
     "--time-unit", "--validate",
 }  # fmt: skip
 

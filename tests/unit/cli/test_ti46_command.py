@@ -1,10 +1,12 @@
-"""The way of a user with TI46's text spike files: train, evaluate, experiment, a log."""
+"""The way of a user with TI46's text spike files: import, train, evaluate, experiment."""
 
 import json
 
+import numpy as np
 import pytest
 
 from eventsim.datasets import ti46_text
+from eventsim.events import Dataset
 from tests.support.ti46_files import write_spikes
 from tests.unit.cli.conftest import done, refused, told
 from tests.unit.cli.test_groups_command import mine
@@ -18,65 +20,34 @@ def letters(tmp_path_factory):
     return write_spikes(tmp_path_factory.mktemp("ti46") / "TI46")
 
 
-def test_a_folder_of_text_files_is_trained_on_evaluated_and_read_once(
-    letters, tmp_path, monkeypatch
-):
-    options = ("train", "ti46_alpha", "--file", letters, "--divide", "recording", *TINY, "--json")
-    first = done(*options, "--out", "one").says(
-        "text files of spikes, a step of 1.6 ms; left out: 10 spikes from step 700",
-        "20 % of every class are the test part",
-    )
-    assert first.json["test"]["samples"] == 52
-    assert "20 % of every class" in (tmp_path / "one" / "index.html").read_text()
-
-    monkeypatch.setattr(ti46_text, "_all_spikes", None)  # nothing is parsed any more
-    second = done(*options, "--out", "two")
-    assert second.json["test"] == first.json["test"]
-    again = told("evaluate", "one")
-    assert again["accuracy"] == first.json["test"]["accuracy"]
-    done("train", "--resume", "--out", "one", "--json")
-    refused("train", "--resume", "--out", "one", "--divide", "group").says("divide")
-
-
-@pytest.mark.thorough("trains for seconds")
-def test_the_step_of_a_run_is_that_of_what_is_read_for_it(letters, tmp_path):
-    root = tmp_path / "parts"
-    for split, speakers in (("train", ["f1", "m2"]), ("test", ["f5"])):
-        write_spikes(root / split, speakers=speakers)
-    done(
-        "train", "ti46_alpha", "--file", root, "--step", 1.0, *TINY, "--json", "--out", "run"
-    ).says("a step of 1 ms")
-    own = told("evaluate", "run")
-    named = told("evaluate", "run", "ti46_alpha", "--file", root)
-    assert named["loss"] == own["loss"]
-
-
 @pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (("--step", 0), "step is 0.0, expected a finite number > 0"),
-        (("--divide", "speaker"), "'speaker' is not one of"),
-        (("--test-fraction", 1), "test_fraction is 1.0"),
-        (("--test-data", "a.h5"), "--test-data"),
-    ],
+    ("options", "step", "said"),
+    [((), 1.6, "left out: 10 spikes from step 700 on, in 10 of"), (("--tick-us", 1000), 1.0, "")],
 )
-def test_options_that_cannot_be_are_refused(letters, options, words):
-    refused("train", "ti46_alpha", "--file", letters, *TINY, *options).says(words)
+def test_a_folder_of_text_files_becomes_one_file(letters, tmp_path, options, step, said):
+    command = ("data", "import", letters, "--format", "ti46_alpha", *options, "--out", "a.h5")
+    outcome = done(*command, "--json").says(f"a step of {step:g} ms", said)
+    assert outcome.json["samples"] == 260
+    assert f"a step of {step:g} ms" in outcome.json["guesses"][0]
+    data = Dataset.open(tmp_path / "a.h5")[:]
+    expected = ti46_text.load(letters, task="alpha", step=step)
+    np.testing.assert_array_equal(data.stream.times, expected.stream.times)
+    np.testing.assert_array_equal(data.stream.duration, 700.0 * step)
+    assert data.groups.tolist() == expected.groups.tolist()
+    result = told("train", "a.h5", "--divide", "recording", *TINY, "--out", "run")
+    assert told("evaluate", "run")["accuracy"] == result["test"]["accuracy"]
 
 
-def test_a_folder_that_is_none_of_ti46_says_where_it_looked(tmp_path):
-    refused("train", "ti46_alpha", "--file", tmp_path / "nowhere", *TINY).says("nowhere")
-    refused("data", "make", "ti46_alpha", "--file", write_spikes(tmp_path / "a", classes=1)).says(
-        "not divided into folders train and test"
-    )
+def test_folders_train_and_test_are_the_parts_of_the_file(tmp_path):
+    write_spikes(tmp_path / "TI46" / "Train", utterances=1)
+    write_spikes(tmp_path / "TI46" / "TEST", speakers=["f8"], prefix="t0_", classes=2)
+    found = told("data", "import", "TI46", "--format", "ti46_alpha", "--out", "a.h5")
+    assert found["parts"] == {"train": 130, "test": 4}
+    assert set(Dataset.open(tmp_path / "a.h5", split="test")[:].groups) == {"f8"}
 
 
-def test_the_recipe_runs_on_text_files_by_speaker(letters):
-    found = told(
-        "experiment", "ti46_alpha", "--file", letters, "--divide", "group", "--smoke", "--seeds", 1,
-        "--jobs", 0)  # fmt: skip
-    assert found["folder"] == "runs/experiments/ti46_alpha-ti46_alpha-by-group-smoke"
-    assert [row["name"] for row in found["rows"]] == ["recording", "first_event"]
+def test_a_run_on_text_files_says_to_import_them(letters):
+    refused("train", "ti46_alpha", "--file", letters, *TINY).says("--format ti46_alpha")
 
 
 @pytest.mark.thorough("trains for seconds")

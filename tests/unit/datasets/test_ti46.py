@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.io import wavfile
 
-from eventsim import datasets
 from eventsim.datasets import ti46, ti46_text
 from eventsim.datasets.encoders import Bsa, Frames, LyonEar, encode
 from eventsim.errors import DataError
@@ -122,7 +121,7 @@ def test_corpus_is_found_in_the_usual_place(corpus, monkeypatch):
 
 
 def test_entries_of_the_registry_open_either_task(corpus):
-    for opener, task in ((ti46_text.digits, "digits"), (ti46_text.alpha, "alpha")):
+    for opener, task in ((ti46.digits, "digits"), (ti46.alpha, "alpha")):
         data = opener("train", root=corpus, download=False).load()
         assert data.info is ti46.INFO[task]
         assert data.info.name == f"ti46_{task}"
@@ -237,7 +236,7 @@ def test_cochleagrams_of_the_corpus_give_its_spikes(corpus, tmp_path):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         # Seven decimals, as MATLAB's save -ascii.
         np.savetxt(folder / name, LyonEar().frames(samples, 12500).values, fmt="%16.7e")
-    text = ti46_text.load(folder, task="alpha", form="cochleagrams")
+    text = ti46_text.load(folder, task="alpha")
     np.testing.assert_array_equal(text.labels, data.labels)
     for label in (0, 25):
         mine, theirs = (
@@ -304,12 +303,15 @@ def test_file_in_the_folder_of_another_class_is_refused(texts):
         ti46_text.load(texts)
 
 
+def test_digits_have_ten_classes(letters):
+    with pytest.raises(DataError, match="its name says class 1., its folder 1.; expected .*0 to 9"):
+        ti46_text.load(letters)
+
+
 def test_folder_without_spike_files_is_refused(tmp_path):
     for folder in (tmp_path, tmp_path / "none"):
         with pytest.raises(DataError, match=r"no file named like 3/f1_u2_c3.dat"):
             ti46_text.load(folder)
-    with pytest.raises(DataError, match="form is 'wav'"):
-        ti46_text.load(tmp_path, form="wav")
 
 
 def test_text_file_of_unreasonable_size_is_not_read(texts, monkeypatch):
@@ -405,50 +407,3 @@ def test_files_of_other_names_are_left_out_and_told(letters):
     assert len(again) == len(data)
     told = f"left out: 2 files of other names, such as {folder.name}/F1_u2_c3.dat"
     assert told in again.info.description
-
-
-def test_the_registry_reads_text_files_in_train_and_test(tmp_path):
-    root = tmp_path / "TI46"
-    write_spikes(root / "Train", utterances=1)
-    write_spikes(root / "TEST", speakers=["f8"], utterances=3, prefix="t0_", seed=1)
-    train, test = (datasets.load("ti46_alpha", split=s, root=root) for s in ("train", "test"))
-    assert (len(train), len(test)) == (26 * 5, 26 * 3)
-    assert (train.split, test.split) == ("train", "test")
-    assert set(test.groups.tolist()) == {"f8"}
-    assert test.keys[0] == "t0_f8_u1_c0"
-    on_disk = datasets.stored("ti46_alpha", split="test", root=root)
-    assert on_disk[:].stream.times.tolist() == test.stream.times.tolist()
-
-
-def test_text_files_of_cochleagrams_are_told_by_their_content(tmp_path):
-    for split in ("train", "test"):
-        path = tmp_path / split / "3" / "f1_u1_c3.dat"
-        path.parent.mkdir(parents=True)
-        path.write_text("\n".join(cochleagram()))
-    data = datasets.load("ti46_digits", split="test", root=tmp_path)
-    assert "text files of cochleagrams" in data.info.description
-    assert data.stream.duration.tolist() == [3 * 10 * 1.6]
-
-
-def test_folders_of_text_files_without_the_part_are_refused(letters, tmp_path):
-    with pytest.raises(DataError, match="not divided into folders train and test.*--divide"):
-        datasets.load("ti46_alpha", split="train", root=letters)
-    (tmp_path / "part").mkdir()
-    letters.rename(tmp_path / "part" / "train")
-    assert len(datasets.load("ti46_alpha", split="train", root=tmp_path / "part")) == 260
-    with pytest.raises(DataError, match="has no folder test .* only train"):
-        datasets.load("ti46_alpha", split="test", root=tmp_path / "part")
-    with pytest.raises(DataError, match="split is 'valid', expected 'train' or 'test'"):
-        ti46_text.alpha("valid", root=tmp_path / "part")
-    # One folder too high, and names of another kind.
-    for wrong in (tmp_path, tmp_path / "part" / "train" / "3"):
-        with pytest.raises(DataError, match="holds text files such as .*none named like 3/f1_u2"):
-            datasets.load("ti46_alpha", split="train", root=wrong)
-    # Digits have classes 0 to 9 alone.
-    with pytest.raises(DataError, match="its name says class 1., its folder 1.; expected .*0 to 9"):
-        datasets.load("ti46_digits", split="train", root=tmp_path / "part")
-
-
-def test_what_is_no_folder_of_text_files_is_taken_for_the_corpus(corpus):
-    audio = datasets.load("ti46_digits", split="train", root=corpus)
-    assert all_times(audio) == all_times(ti46.load("train", root=corpus))

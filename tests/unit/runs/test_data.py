@@ -1,4 +1,3 @@
-import shutil
 from dataclasses import asdict, replace
 from itertools import chain
 from types import SimpleNamespace
@@ -16,7 +15,6 @@ from eventsim.runs.division import disjoint, evenly, limited
 from eventsim.train import TrainConfig, stratified_split
 from eventsim.train.draws import Draw, draw_seed
 from eventsim.train.parts import Members, validation_split
-from tests.support.ti46_files import write_spikes
 from tests.unit.datasets import conftest as files
 from tests.unit.datasets.test_spoken_digits import needs_espeak
 
@@ -274,13 +272,6 @@ def test_times_are_rounded_in_both_parts():
 # --- divided by group or by recording --------------------------------------------------------
 
 
-@pytest.fixture
-def letters(tmp_path, monkeypatch):
-    """Text spike files of TI46 by five speakers, in class folders that are not divided."""
-    monkeypatch.setenv("EVENTSIM_CACHE", str(tmp_path / "cache"))
-    return str(write_spikes(tmp_path / "letters"))
-
-
 def halves(settings):
     return settings.labelled("train"), settings.labelled("test")
 
@@ -289,71 +280,6 @@ def has_all(train, test, n):
     """Every recording is in one part, and in one alone."""
     assert not set(train.keys) & set(test.keys)
     assert len({*train.keys, *test.keys}) == len(train) + len(test) == n
-
-
-@pytest.mark.parametrize("in_memory", [True, False])
-@pytest.mark.parametrize("divide", ["auto", "group"])
-def test_no_speaker_of_undivided_text_files_is_on_both_sides(letters, divide, in_memory):
-    settings = DataSettings(name="ti46_alpha", file=letters, divide=divide, in_memory=in_memory)
-    train, test = halves(settings)
-    has_all(train, test, 260)
-    assert len(test) == 52
-    assert not set(train.groups) & set(test.groups)
-    assert set(test.labels) == set(range(26))
-    assert (train.split, test.split) == ("train", "test")
-    assert "20 % of the recordings, in whole groups" in settings.info.splits
-    assert "left out: 10 spikes from step 700 on" in settings.info.description
-
-
-def test_by_recording_every_class_is_divided_whoever_speaks(letters):
-    settings = DataSettings(name="ti46_alpha", file=letters, divide="recording")
-    train, test = halves(settings)
-    has_all(train, test, 260)
-    assert np.bincount(test.labels).tolist() == [2] * 26
-    assert set(train.groups) & set(test.groups)
-    again = halves(DataSettings(name="ti46_alpha", file=letters, divide="recording"))[1]
-    assert again.keys.tolist() == test.keys.tolist()
-    with pytest.raises(ParameterError, match="beside divide, which says how the set"):
-        replace(settings, divide="auto", test_fraction=0.5)
-    other = replace(settings, test_fraction=0.5, division_seed=3).labelled("test")
-    assert np.bincount(other.labels).tolist() == [5] * 26
-
-
-def test_the_step_of_text_files_is_that_which_was_asked_for(letters):
-    for step, duration in ((None, 1120.0), (1.0, 700.0)):
-        settings = DataSettings(name="ti46_alpha", file=letters, step=step)
-        assert set(settings.labelled("test").stream.duration) == {duration}
-        assert f"a step of {step or 1.6:g} ms" in settings.info.description
-        assert DataSettings(**asdict(settings)).labelled("test").keys.size == 52
-
-
-def test_text_files_in_train_and_test_keep_that_division_until_another_is_asked(letters, tmp_path):
-    root = tmp_path / "TI46"
-    root.mkdir()
-    (tmp_path / "letters").rename(root / "train")
-    write_spikes(root / "test", speakers=["f8"], prefix="t1_", classes=2)
-    settings = DataSettings(name="ti46_alpha", file=str(root))
-    train, test = halves(settings)
-    assert (len(train), set(test.groups)) == (260, {"f8"})
-    assert "train: text files" in settings.info.description
-    assert "in 2 of 4 recordings" in settings.info.description
-    assert settings.info.splits == "as the folders say: train and test"
-    anew = replace(settings, divide="recording")
-    train, test = halves(anew)
-    has_all(train, test, 264)
-    assert "f8" in {*train.groups, *test.groups}
-    assert "every class are the test part" in anew.info.splits
-    assert "in 2 of 4 recordings" in anew.info.description
-    with pytest.raises(ParameterError, match="in_memory is False, expected true where a data set"):
-        replace(anew, in_memory=False).labelled("train")
-
-
-def test_settings_are_read_where_the_text_files_are_gone(letters):
-    settings = DataSettings(name="ti46_alpha", file=letters, divide="group", test_fraction=0.4)
-    shutil.rmtree(letters)
-    assert DataSettings(**asdict(settings)) == settings
-    with pytest.raises(DataError, match="ti46_alpha: no corpus found|letters"):
-        DataSettings(**asdict(settings)).labelled("train")
 
 
 def test_a_file_of_ones_own_is_divided_as_asked(own):
@@ -383,14 +309,6 @@ def test_file_that_says_what_is_tested_leaves_nothing_to_draw(own):
         assert len(replace(settings, **given, divide="recording").labelled("test")) > 0
 
 
-def test_encoder_of_ti46_hears_as_much_audio_whatever_a_step_is_called():
-    usual = DataSettings(name="ti46_alpha").encoder_operations()
-    short = DataSettings(name="ti46_alpha", step=1.0).encoder_operations()
-    steps = np.array([700.0])
-    for name, values in usual.of(1.6 * steps, np.zeros(1)).items():
-        assert np.allclose(short.of(steps, np.zeros(1))[name], values), name
-
-
 def test_groups_that_are_not_there_cannot_divide(own):
     for groups in (None, np.repeat("ann", 20)):
         settings = DataSettings(file=own(groups=groups), divide="group")
@@ -408,13 +326,11 @@ YINYANG, FSDD = {"name": "yinyang"}, {"name": "fsdd"}
         (YINYANG | {"divide": "speaker"}, "divide is 'speaker', expected one of auto"),
         (YINYANG | {"test_fraction": 0.3}, "test_fraction is 0.3, .* beside divide, which"),
         (YINYANG | {"division_seed": 3}, "division_seed is 3, .* beside divide, which"),
-        (YINYANG | {"step": 1.0}, "step is 1.0, expected none .*only for 'ti46_digits'"),
         (YINYANG | {"encoder": {"gain": 1.0}}, "encoder is .* expected none"),
         (YINYANG | {"round_times": 0.0}, "round_times"),
         (YINYANG | {"round_times": 1.0, "in_memory": False}, "round_times"),
         (YINYANG | {"voices": 1}, "voices"),
         ({"name": "spoken_digits", "voices": 8}, "voices"),
-        ({"name": "ti46_alpha", "step": 0.0}, "step is 0.0, expected a finite number > 0"),
         (FSDD | {"divide": "group", "in_memory": False}, "in_memory is False"),
         (FSDD | {"divide": "group", "held_out": ("theo",)}, "divide is 'group'.*held out"),
         (

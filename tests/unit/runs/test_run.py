@@ -137,6 +137,22 @@ def test_a_run_of_a_program_is_extended_by_the_program(runs, tmp_path):
         assert_same_net(run.net, result.net)
 
 
+@pytest.mark.parametrize("gone", [{"step": 1.0}])
+def test_a_run_of_settings_that_are_gone_opens_and_does_not_know_its_recordings(
+    runs, tmp_path, gone
+):
+    digits, folders = runs
+    shutil.copytree(folders["old_cli"], tmp_path / "run")
+    stored = run_kinds.stored(tmp_path / "run")
+    stored["data"] |= gone
+    (tmp_path / "run" / "run.json").write_text(json.dumps(stored))
+    run = es.load_run(tmp_path / "run")
+    assert_same_net(run.net, es.load_run(folders["old_cli"]).net)
+    with pytest.raises(DataError, match="does not know its recordings"):
+        run.evaluate()
+    assert run.evaluate(run_kinds.digits_of(digits)).n_samples > 0
+
+
 def test_what_a_run_does_not_know_is_said(runs, tmp_path):
     run = es.load_run(runs[1]["python"])
     with pytest.raises(DataError, match=r"does not know its recordings.* Name some"):
