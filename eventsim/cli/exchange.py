@@ -246,7 +246,9 @@ def import_command(
     source: Annotated[
         Program | None, typer.Option(help="Program that wrote it, if it was not eventsim.")
     ] = None,
-    dt: Annotated[float | None, typer.Option(help="Time step of that program, ms.")] = None,
+    dt: Annotated[
+        float | None, typer.Option(help="How long a step of that program lasted, ms.")
+    ] = None,
     time_unit: Annotated[
         Unit | None, typer.Option(help="Unit of times in the file, if the file does not say it.")
     ] = None,
@@ -255,7 +257,8 @@ def import_command(
     """Read a NIR file into a network file, which other commands take.
 
     A node that eventsim cannot express is an error with its name. In files of Norse, snnTorch,
-    SpikingJelly and Rockpool a spike lasts one time step: name the program by --source.
+    SpikingJelly and Rockpool a spike lasts one time step, and none says how long that was in
+    training: name the program by --source, the step by --dt.
 
     [bold]Examples[/bold]
 
@@ -265,10 +268,11 @@ def import_command(
     """
     net = read_nir(file, source=source, dt=dt, time_unit=time_unit)
     net.save(out)
-    stream = poisson_events(net)
     found: dict[str, Any] = {
         "file": str(file),
         "network": str(out),
+        "source": source,
+        "dt": dt,
         "populations": [
             {"name": p.name, "kind": p.kind, "neurons": p.size}
             | {key: [float(v.min()), float(v.max())] for key, v in p.parameters.items()}
@@ -278,11 +282,8 @@ def import_command(
             {"name": p.name, "kind": p.kind, "weights": int(p.values.size)}
             for p in net.projections.values()
         ],
-        "check": _check(round_trip(net, stream), stream, None),
     }
     present(found, _show_import, as_json=as_json)
-    if not found["check"]["passed"]:
-        raise typer.Exit(CHECK_FAILED)
 
 
 def poisson_events(net: Network, *, seed: int = 0) -> EventStream:
@@ -310,7 +311,7 @@ def _show_export(found: Mapping[str, Any]) -> None:
 
 
 def _show_import(found: Mapping[str, Any]) -> None:
-    """What was read, and the check."""
+    """What was read, and on whose word."""
     rows = [
         [p["name"], p["kind"], f"{p['neurons']:,}", _range(p, "tau_mem"), _range(p, "tau_syn")]
         for p in found["populations"]
@@ -319,7 +320,11 @@ def _show_import(found: Mapping[str, Any]) -> None:
     show_table(f"{found['file']} -> {found['network']}", columns, rows, numbers=2)
     rows = [[p["name"], p["kind"], f"{p['weights']:,}"] for p in found["projections"]]
     show_table("", ["projection", "kind", "weights"], rows, numbers=2)
-    _show_check(found["check"])
+    if found["dt"] is not None:
+        typer.echo(
+            f"A step of {found['source'] or 'the program'} lasted {found['dt']:g} ms, as --dt "
+            "says: tau_mem and tau_syn above follow from it."
+        )
 
 
 def _range(population: Mapping[str, Any], key: str) -> str:

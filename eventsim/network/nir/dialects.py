@@ -17,8 +17,9 @@ program          what it does with a file
 Norse 1.1        a spike is 1 for one step, so w_in = tau_syn / dt; resets to 0; takes v_leak for
                  the rest of the synaptic current too, so that V rests at v_leak (1 + r) and begins
                  at v_leak
-snnTorch 1.0     dt is 0.1 ms; wants v_leak = 0, r = tau_mem / dt, w_in = tau_syn / dt and one
-                 threshold per population; resets to 0. A single matrix between a population and
+snnTorch 1.0     knows no time: its files say steps of 0.1 ms, however long they lasted. Wants
+                 v_leak = 0, r = tau_mem / dt, w_in = tau_syn / dt and one threshold per
+                 population; resets to 0. A single matrix between a population and
                  itself it takes for a module of its own, and then multiplies the input by it:
                  a unit matrix behind it keeps it from that
 SpikingJelly 2   as snnTorch with a dt of choice, and one value per population of every
@@ -64,7 +65,7 @@ class Dialect:
 
     title: str  # name of the program
     dt: float | None  # its own time step in ms; None where spikes are impulses
-    fixed_dt: bool = False  # whether it takes no other
+    says: float | None = None  # step that all of its files say, whatever it lasted, in ms
     # What r must be: ``own``, ``tau/dt``, or ``tau/dt-1``
     resistance: Literal["own", "tau/dt", "tau/dt-1"] = "own"
     # Where V rests: at v_leak (``own``), which must be 0 (``zero``), or as the table says of Norse
@@ -77,6 +78,16 @@ class Dialect:
     # Whether weights of a population onto itself must be followed by a unit matrix
     detour: bool = False
 
+    def units(self, step: float | None, ms: float) -> tuple[float, float | None]:
+        """Milliseconds in a unit of a file's times, and a step in that unit.
+
+        A step lasts ``step`` ms, and a unit would be ``ms`` if the file said so.
+        """
+        if step is None:
+            return ms, None
+        says = self.says or step
+        return ms * (step / says), says / ms
+
 
 PLAIN = Dialect("NIR", None, rest="own", plain_nodes=True)
 DIALECTS: dict[str, Dialect] = {
@@ -84,7 +95,7 @@ DIALECTS: dict[str, Dialect] = {
     "snntorch": Dialect(
         "snnTorch",
         0.1,
-        fixed_dt=True,
+        says=0.1,
         resistance="tau/dt",
         unit_threshold=True,
         zero_reset=True,
@@ -104,8 +115,7 @@ DIALECTS: dict[str, Dialect] = {
 def find_dialect(who: str, target: str | None, dt: float | None) -> tuple[Dialect, float | None]:
     """The dialect and its time step in ms (None for impulses).
 
-    Raises NetworkError, ParameterError (there is no such target, or it does not take that time
-    step).
+    Raises NetworkError (there is no such target), ParameterError (dt is no time step).
     """
     if target is None:
         if dt is not None:
@@ -120,10 +130,6 @@ def find_dialect(who: str, target: str | None, dt: float | None) -> tuple[Dialec
     step = dialect.dt if dt is None else float(dt)
     if step is None or not (np.isfinite(step) and step > 0.0):
         raise ParameterError(who, f"dt is {dt}", "a time step > 0 (ms)")
-    if dialect.fixed_dt and step != dialect.dt:
-        raise ParameterError(
-            who, f"dt is {step} ms", f"{dialect.dt} ms, with which {dialect.title} reads every file"
-        )
     return dialect, step
 
 

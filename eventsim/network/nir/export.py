@@ -35,12 +35,12 @@ MAX_BRANCHES = 16  # of a projection whose delays differ from synapse to synapse
 
 @dataclass(eq=False)
 class _Writing:
-    """A graph as it grows, and how it is written. Times here are in the file's unit."""
+    """A graph as it grows, and how it is written."""
 
     nir: Any
     dialect: Dialect
-    dt: float | None
-    ms: float
+    ms: float  # in a unit of the file's times
+    step: float | None  # in that unit; None where a spike is an impulse
     max_entries: int
     nodes: dict[str, Any] = field(default_factory=dict)
     edges: list[tuple[str, str]] = field(default_factory=list)
@@ -70,7 +70,8 @@ def to_nir(
         Program that will read it: see :mod:`eventsim.network.nir.dialects`. None for plain NIR,
         which :func:`from_nir` reads back to the same spikes, to the bit.
     dt
-        Time step of the target in ms; the importer's own default if None. Only with a target.
+        How long a step of the target lasts, in ms; the importer's own default if None. Only with a
+        target.
     time_unit
         Of all times in the graph, ``s`` or ``ms``; other programs expect seconds.
     lossy
@@ -104,7 +105,7 @@ def to_nir(
     net.check()
     net = net.to_host()
     _judge(net, dialect, step, lossy)
-    writing = _Writing(nir, dialect, step, ms, max_entries)
+    writing = _Writing(nir, dialect, *dialect.units(step, ms), max_entries)
     names = package.node_names(net)
     gauges = {p.name: gauge_of(p, dialect, step) for p in net.populations.values() if p.parameters}
     for population in net.populations.values():
@@ -233,9 +234,8 @@ def _membrane(
     tau_syn = package.times("tau_syn", population.tau_syn, writing.ms, metadata)
     resistance, w_in = gauge.voltage * population.resistance / gauge.current, tau_syn
     rest, steps = gauge.voltage * (population.v_leak - gauge.shift), None
-    if writing.dt is not None:
-        step = writing.dt / writing.ms
-        w_in, steps = tau_syn / step, tau_mem / step
+    if writing.step is not None:
+        w_in, steps = tau_syn / writing.step, tau_mem / writing.step
         # To the bit, where an importer compares.
         if writing.dialect.resistance != "own":
             resistance = steps - (writing.dialect.resistance == "tau/dt-1")

@@ -26,9 +26,9 @@ LARGEST_SECONDS = 1.0  # a time constant above it is more likely one in ms
 class _Reading:
     """How the numbers of a graph are meant."""
 
-    ms: float
     source: str | None
-    dt: float | None  # in the file's unit; None where a spike is an impulse
+    ms: float  # in a unit of the file's times
+    step: float | None  # in that unit; None where a spike is an impulse
 
 
 # Parameters of an adaptive threshold, and what they are called in a node's metadata.
@@ -69,7 +69,7 @@ def from_nir(
         Program that wrote it, whose spikes are 1 for one step and not impulses. A graph from
         eventsim says so itself; None for any other is NIR to the letter.
     dt
-        Time step of the source in ms; its usual one if None.
+        How long a step of the source lasted, in ms. No file of another program says it.
     time_unit
         Of the graph's times. None: what its metadata says, else seconds, unless a time constant
         is above one second.
@@ -140,11 +140,18 @@ def _reading(
             )
         unit = "s"
     ms = check_unit("from_nir", unit)
-    if source is None and "eventsim_target" in metadata:
-        source = metadata["eventsim_target"]
+    own = metadata.get("eventsim_target")
+    if own is not None and source in (None, own):
+        source = own
         dt = float(metadata["eventsim_dt"]) * ms if dt is None else dt
-    _, step = find_dialect("from_nir", source, dt)
-    return _Reading(ms, source, None if step is None else step / ms)
+    dialect, step = find_dialect("from_nir", source, dt)
+    if step is not None and dt is None:
+        raise ParameterError(
+            "from_nir",
+            f"files of {dialect.title} do not say how long a step lasted in training",
+            remedy="Name it: dt=1.0 (--dt 1) for frames of 1 ms.",
+        )
+    return _Reading(source, *dialect.units(step, ms))
 
 
 def _largest_tau(node: Any) -> float:
@@ -243,6 +250,14 @@ def _neurons(name: str, node: Any, reading: _Reading) -> _Neurons:
             "one dimension, one value per neuron",
             "Flatten them.",
         )
+    fastest = min(raw["tau_mem"].min(), raw["tau_syn"].min())
+    if reading.step is not None and 2.0 * fastest < reading.step:  # Euler would leap over 0 and on
+        raise NetworkError(
+            "from_nir",
+            f"node {name!r} has a time constant of {fastest * reading.ms:g} ms",
+            f"more than half a step of {reading.step * reading.ms:g} ms",
+            "Norse's to_nir writes tau * 0.001, w_in = 1: set tau, and w_in = tau_syn / dt.",
+        )
     size = raw["tau_mem"].size
     voltage = said(name, metadata, "voltage_scale", np.ones(size))
     current = said(name, metadata, "current_scale", np.ones(size))
@@ -267,21 +282,22 @@ def _neurons(name: str, node: Any, reading: _Reading) -> _Neurons:
 
 def _resistance(raw: Mapping[str, Floats], reading: _Reading) -> Floats:
     """R; Rockpool does not read r as one: it adds I to V at every step."""
-    return raw["tau_mem"] / reading.dt if reading.source == "rockpool" and reading.dt else raw["r"]
+    step = reading.step if reading.source == "rockpool" else None
+    return raw["tau_mem"] / step if step else raw["r"]
 
 
 def _rest(raw: Mapping[str, Floats], reading: _Reading) -> Floats:
     """Where V rests."""
-    if reading.source is None or reading.dt is None:
+    if reading.source is None or reading.step is None:
         return raw["v_leak"]
     rest = DIALECTS[reading.source].rest
-    return from_leak(rest, raw["v_leak"], raw["r"], raw["tau_mem"] / reading.dt)
+    return from_leak(rest, raw["v_leak"], raw["r"], raw["tau_mem"] / reading.step)
 
 
 def _jump(raw: Mapping[str, Floats], reading: _Reading) -> Floats:
     """By what I jumps for a spike of weight 1."""
-    if reading.dt is None:
+    if reading.step is None:
         return raw["w_in"] / raw["tau_syn"]
     if reading.source == "rockpool":
         return np.ones(raw["w_in"].size)
-    return raw["w_in"] * reading.dt / raw["tau_syn"]
+    return raw["w_in"] * reading.step / raw["tau_syn"]

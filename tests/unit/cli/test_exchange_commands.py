@@ -45,7 +45,7 @@ def test_export_of_a_run_for_a_program_names_what_it_loses(finished, tmp_path):
 
 def test_import_gives_back_the_network(network):
     done("export", network, "--out", "net.nir")
-    done("import", "net.nir", "--out", "back.npz").shows("hidden1", "Round trip passed.")
+    done("import", "net.nir", "--out", "back.npz").shows("hidden1")
     assert_same_net(load_network("back.npz"), load_network(network))
 
 
@@ -53,6 +53,19 @@ def test_import_of_what_cannot_be_is_one_message(tmp_path):
     lif = nir.LIF(tau=np.ones(2), r=np.ones(2), v_leak=np.ones(2), v_threshold=np.ones(2))
     nir.write(tmp_path / "lif.nir", nir.NIRGraph.from_list(nir.Linear(np.eye(2)), lif))
     refused("import", tmp_path / "lif.nir", "--out", "net.npz").says("without a synaptic current")
+
+
+def test_import_asks_how_long_a_step_was_and_says_what_follows(tmp_path):
+    one = np.ones(2)
+    cuba = nir.CubaLIF(tau_mem=2e-3 * one, tau_syn=5e-4 * one, r=20.0 * one, v_leak=0.0 * one,
+                       v_threshold=one, w_in=5.0 * one)  # fmt: skip
+    nir.write(tmp_path / "theirs.nir", nir.NIRGraph.from_list(nir.Linear(np.eye(2)), cuba))
+    given = ("import", tmp_path / "theirs.nir", "--source", "snntorch", "--out", "net.npz")
+    refused(*given).says("snnTorch do not say how long a step", "--dt 1")
+    done(*given, "--dt", 1).shows("A step of snntorch lasted 1 ms, as --dt says")
+    (population,) = done(*given, "--dt", 1, "--json").json["populations"][1:]
+    assert population["tau_mem"] == pytest.approx([20.0, 20.0])
+    assert population["tau_syn"] == pytest.approx([5.0, 5.0])
 
 
 def test_silent_networks_are_told(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 
 import eventsim as es
 from eventsim.errors import EventSimError, NetworkError, ParameterError, ShapeError
-from eventsim.network.nir import from_nir
+from eventsim.network.nir import TARGETS, from_nir
 from tests.support.nets import one_sample
 
 nir = pytest.importorskip("nir", minversion="1.0.8")
@@ -53,11 +53,36 @@ def test_w_in_and_units_decide_the_jump():
 
 @pytest.mark.parametrize(
     ("source", "dt", "jump"),
-    [("norse", 2.0, 0.004), ("snntorch", None, 0.0002), ("spikingjelly", 0.5, 0.001)],
+    [("norse", 2.0, 0.004), ("snntorch", 0.1, 0.0002), ("spikingjelly", 0.5, 0.001)],
 )
 def test_spikes_of_other_programs_last_one_step(source, dt, jump):
     net = from_nir(between(nir.Linear(W)), source=source, dt=dt)
     assert np.allclose(net.projections["input->lif"].weights, jump * W.T)
+
+
+@pytest.mark.parametrize("dt", [0.1, 1.0, 2.5])
+def test_time_constants_of_snntorch_are_as_many_steps_as_there(dt):
+    # As its export_to_nir writes a layer with alpha = 0.8 and beta = 0.95, whatever the step was.
+    written = cuba(3, tau_mem=1e-4 / 0.05, tau_syn=1e-4 / 0.2, r=20.0, w_in=5.0)
+    net = from_nir(between(nir.Linear(W), neuron=written), source="snntorch", dt=dt)
+    population = net.populations["lif"]
+    assert np.allclose(population.tau_mem, 20.0 * dt)
+    assert np.allclose(population.tau_syn, 5.0 * dt)
+    assert np.allclose(population.resistance, 20.0)
+    assert np.allclose(net.projections["input->lif"].weights, W.T)
+
+
+@pytest.mark.parametrize("source", TARGETS)
+def test_step_of_another_program_is_never_guessed(source):
+    with pytest.raises(ParameterError, match=r"do not say how long a step.*dt=1\.0 \(--dt 1\)"):
+        from_nir(between(nir.Linear(W)), source=source)
+
+
+def test_time_constants_that_no_step_can_follow_are_refused():
+    # As Norse 1.1 writes 20 and 5 ms.
+    written = cuba(3, tau_mem=2e-5, tau_syn=5e-6, r=1.0, w_in=1.0)
+    with pytest.raises(NetworkError, match="'lif' has a time constant of 0.005 ms.*w_in = tau_syn"):
+        from_nir(between(nir.Linear(W), neuron=written), source="norse", dt=1.0)
 
 
 def test_rockpool_adds_the_current_at_every_step():

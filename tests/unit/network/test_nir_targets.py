@@ -65,13 +65,16 @@ def stream_for(net, *, seed=0, duration=60.0):
 
 
 def by_steps(graph, stream, dt, names, *, rule):
-    """Spike times of named nodes on steps of dt ms, by the rule of a program."""
-    step, nodes = dt / 1e3, graph.nodes
+    """Spike times of named nodes, and the summed voltages of out, by the rule of a program.
+
+    On steps of dt ms.
+    """
+    step, nodes = 1e-4 if rule == "snntorch" else dt / 1e3, graph.nodes
     neurons = {n: node for n, node in nodes.items() if isinstance(node, nir.CubaLIF)}
     v = {n: beginning(node, step, rule) for n, node in neurons.items()}
     i = {n: node.v_leak * (rule == "norse") for n, node in neurons.items()}
     out = {n: 0.0 * node.r for n, node in neurons.items()}
-    found = {n: [] for n in names}
+    found, total = {n: [] for n in names}, 0.0
     for k in range(int(stream.duration[0] / dt)):
         now = stream.channels[(stream.times >= k * dt) & (stream.times < (k + 1) * dt)]
         out["input"] = np.bincount(now, minlength=4).astype(float)
@@ -87,7 +90,8 @@ def by_steps(graph, stream, dt, names, *, rule):
             v[n], i[n], out[n] = step_of(node, v[n], i[n], arrived[n], step, rule)
             if n in found:
                 found[n] += [((k + 0.5) * dt, j) for j in np.flatnonzero(out[n])]
-    return found
+        total = total + dt * v["out"]
+    return found, total
 
 
 def beginning(node, dt, rule):
@@ -137,7 +141,7 @@ def assert_steps_follow(stepped, spikes, dt):
 )
 def test_file_for_a_target_reads_back_and_run_by_its_rule_gives_our_spikes(target, resets):
     net = small_net(uniform=target == "spikingjelly", resets=resets)
-    stream, dt = stream_for(net), 0.1 if target == "snntorch" else 0.05
+    stream, dt = stream_for(net), 0.05
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NirWarning)
         graph = to_nir(net, target=target, dt=dt, lossy=True)
@@ -145,8 +149,11 @@ def test_file_for_a_target_reads_back_and_run_by_its_rule_gives_our_spikes(targe
     assert list(mine) == list(theirs)
     for key in theirs:
         assert np.allclose(mine[key], theirs[key], rtol=1e-12, atol=1e-13), key
-    found = by_steps(graph, stream, dt, ("one", "two"), rule=target)
+    found, total = by_steps(graph, stream, dt, ("one", "two"), rule=target)
     tape = es.simulate(net, stream)
+    rest = graph.nodes["out"].metadata["eventsim_voltage_shift"] * stream.duration[0]
+    exact = es.readout_integral(net, tape, "out")[0]
+    assert np.abs(total + rest - exact).max() < 1.5 < np.abs(rest).min()
     for name in ("one", "two"):
         stepped = [np.array([t for t, neuron in found[name] if neuron == j]) for j in range(6)]
         assert_steps_follow(stepped, tape[name], dt)
@@ -229,8 +236,16 @@ def test_one_reset_for_all_is_enough_for_spikingjelly():
     assert np.allclose(graph.nodes["one"].v_reset, -0.5)
 
 
-def test_time_steps_that_a_target_does_not_take_are_refused():
-    with pytest.raises(ParameterError, match=r"expected 0.1 ms, with which snnTorch reads"):
-        to_nir(small_net(), target="snntorch", dt=1.0)
+def test_steps_of_snntorch_may_last_longer_than_its_files_say():
+    graph = to_nir(small_net(), target="snntorch", dt=1.0)
+    node = graph.nodes["one"]
+    assert np.allclose(node.tau_mem / 1e-4, small_net().populations["one"].tau_mem)
+    assert np.allclose(node.r, node.tau_mem / 1e-4)  # as its importer asks
+    back = {source: from_nir(graph, source=source).parameters() for source in (None, "snntorch")}
+    for key, values in small_net().parameters().items():
+        assert all(np.allclose(mine[key], values, rtol=1e-12) for mine in back.values()), key
+
+
+def test_time_step_of_zero_is_refused():
     with pytest.raises(ParameterError, match="expected a time step > 0"):
         to_nir(small_net(), target="norse", dt=0.0)
