@@ -13,7 +13,8 @@ one: :math:`a(t) = a(t_k^+)\,e^{-(t - t_k)/\tau_a}`. With :math:`b = 0` the neur
 
 **A crossing** is an upward zero of :math:`u = v - (\vartheta_0 - E) - b\,a`. This is a sum of three
 exponentials, so it has at most two extrema. The function :math:`e^{t/\tau_a} \dot u` has at most
-one extremum, which separates them. Its time has a closed form (:func:`meeting`): there
+one extremum, which separates them. Its time has a closed form
+(:func:`~eventsim.neuron.lif.meeting`): there
 
 .. math::
     (c - a - b')\,R I = (c - a)\,v, \qquad a = 1/\tau_m,\; b' = 1/\tau_s,\; c = 1/\tau_a .
@@ -70,7 +71,7 @@ import math
 from typing import NamedTuple
 
 from eventsim.neuron import lif
-from eventsim.neuron.lif import bracketed_root, decay, voltage
+from eventsim.neuron.lif import bracketed_root, decay, meeting, voltage
 
 # Doublings of the slowest time constant after which states have vanished, and turns mean nothing.
 DOUBLINGS = 6
@@ -79,26 +80,6 @@ DOUBLINGS = 6
 def after_spike(a: float) -> float:
     """``a`` right after a spike, from that just before it."""
     return a + 1.0
-
-
-def meeting(
-    v: float, drive: float, of_drive: float, of_voltage: float, tau_mem: float, tau_syn: float
-) -> float:
-    r"""Time in ms at which ``of_drive`` times R I is ``of_voltage`` times v, or infinity.
-
-    With :math:`\delta = b' - a` it is :math:`\ln(1 + \delta m) / \delta`,
-    :math:`m = (p R I_0 - q v_0) / (q (a R I_0 + \delta v_0))`.
-    """
-    a, b = 1.0 / tau_mem, 1.0 / tau_syn
-    delta = b - a
-    denominator = of_voltage * (a * drive + delta * v)
-    if denominator == 0.0:
-        return math.inf
-    m = (of_drive * drive - of_voltage * v) / denominator
-    if 1.0 + delta * m <= 0.0:
-        return math.inf
-    time = math.log1p(delta * m) / delta if delta != 0.0 else m
-    return time if time > 0.0 else math.inf
 
 
 class Excess(NamedTuple):
@@ -174,21 +155,4 @@ def first_crossing(
         return 0.0
     if max(v, 0.0) < level and drive <= level:
         return math.inf  # v stays below the threshold at rest
-    start = 0.0
-    for end in excess.turns():
-        if excess.value(start)[0] < 0.0 <= excess.value(end)[0]:
-            root = bracketed_root(excess.value, start, end)
-            return root if root < limit else math.inf
-        start = end
-    if level > 0.0 or excess.value(start)[0] >= 0.0:
-        return math.inf
-    step = excess.slowest
-    while start < limit:
-        end = start + step
-        # A voltage that rests at its level has vanished before it could pass it.
-        vanished = level == 0.0 == voltage(v, drive, end, tau_mem, tau_syn)
-        if excess.value(end)[0] >= 0.0 and not vanished:
-            root = bracketed_root(excess.value, start, end)
-            return root if root < limit else math.inf
-        start, step = end, 2.0 * step
-    return math.inf
+    return lif.first_rise(excess.value, excess.turns(), limit, level, excess.slowest)

@@ -64,7 +64,7 @@ neural networks, Sci. Rep. 11:12829, equations (1) to (5).
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 # Below this, psi is summed as a series: its closed form loses digits by cancellation.
 SERIES_BELOW = 0.5
@@ -129,21 +129,29 @@ def voltage(v: float, drive: float, dt: float, tau_mem: float, tau_syn: float) -
     return v * decay(dt, tau_mem) + drive * synaptic_gain(dt, tau_mem, tau_syn)
 
 
-def extremum(v: float, drive: float, tau_mem: float, tau_syn: float) -> float:
-    r"""Time in ms of the only extremum of ``v``, or infinity if there is none ahead.
+def meeting(
+    v: float, drive: float, of_drive: float, of_voltage: float, tau_mem: float, tau_syn: float
+) -> float:
+    r"""Time in ms at which ``of_drive`` times R I is ``of_voltage`` times v, or infinity.
 
-    There :math:`R I = v`, which gives :math:`\ln(1 + \delta m) / \delta` with
-    :math:`\delta = b - a` and :math:`m = (R I_0 - v_0) / (a R I_0 + \delta v_0)`.
+    With :math:`\delta = b - a` it is :math:`\ln(1 + \delta m) / \delta`,
+    :math:`m = (p R I_0 - q v_0) / (q (a R I_0 + \delta v_0))`.
     """
     a, b = 1.0 / tau_mem, 1.0 / tau_syn
-    delta, denominator = b - a, a * drive + (b - a) * v
+    delta = b - a
+    denominator = of_voltage * (a * drive + delta * v)
     if denominator == 0.0:
         return math.inf
-    m = (drive - v) / denominator
+    m = (of_drive * drive - of_voltage * v) / denominator
     if 1.0 + delta * m <= 0.0:
         return math.inf
     time = math.log1p(delta * m) / delta if delta != 0.0 else m
     return time if time > 0.0 else math.inf
+
+
+def extremum(v: float, drive: float, tau_mem: float, tau_syn: float) -> float:
+    """Time in ms of the only extremum of ``v``, where R I = v, or infinity if none is ahead."""
+    return meeting(v, drive, 1.0, 1.0, tau_mem, tau_syn)
 
 
 def first_crossing(
@@ -151,10 +159,9 @@ def first_crossing(
 ) -> float:
     """Time in ``[0, limit)`` at which ``v`` first rises through ``level``, or infinity.
 
-    A neuron that starts at or above the level and rises crosses at once. Between its ends and
-    its one extremum ``v`` is monotone, so that each piece is bracketed and solved.
+    A neuron that starts at or above the level and rises crosses at once.
     """
-    if v >= level and drive > v and limit > 0.0:
+    if v >= level and (drive > v or drive == v < 0.0) and limit > 0.0:
         return 0.0
     if v < level and drive < level and level > 0.0:
         return math.inf  # v moves towards the drive, and the drive towards zero
@@ -164,14 +171,42 @@ def first_crossing(
         above = voltage(v, drive, t, tau_mem, tau_syn) - level
         return above, (drive * decay(t, tau_syn) - above - level) / tau_mem
 
-    start, value = 0.0, v
-    for end in (min(extremum(v, drive, tau_mem, tau_syn), limit), limit):
-        reached = voltage(v, drive, end, tau_mem, tau_syn)
+    turn = extremum(v, drive, tau_mem, tau_syn)
+    turns = [turn] if turn < math.inf else []
+    return first_rise(excess, turns, limit, level, max(tau_mem, tau_syn))
+
+
+def first_rise(
+    excess: Callable[[float], tuple[float, float]],
+    turns: Iterable[float],
+    limit: float,
+    level: float,
+    slowest: float,
+) -> float:
+    """Time in ``[0, limit)`` at which the excess rises through zero, or infinity.
+
+    ``excess`` is V less its threshold, and its slope. Between its extrema, ``turns``, it is
+    monotone: each piece is bracketed and solved, by steps of the ``slowest`` time constant behind
+    the last. Where it starts at zero or above it does not rise, and the crossing comes after it
+    fell below, or at a minimum that rounding left above. No bracket depends on ``limit``, so that
+    the crossing has the same bits whatever ends the interval.
+    """
+    start = 0.0
+    for end in turns:
+        above = excess(end)[0]
         # A voltage that rests at its level has vanished before it could pass it.
-        if value < level <= reached and not level == reached == 0.0:
+        if above > 0.0 or above == 0.0 != level:
+            root = bracketed_root(excess, start, end) if excess(start)[0] < 0.0 else end
+            return root if root < limit else math.inf
+        start = end
+    if level >= 0.0 or excess(start)[0] >= 0.0:
+        return math.inf
+    end = start + slowest
+    while start < limit:
+        if excess(end)[0] >= 0.0:
             root = bracketed_root(excess, start, end)
             return root if root < limit else math.inf
-        start, value = end, reached
+        start, end = end, 3.0 * end - 2.0 * start
     return math.inf
 
 

@@ -13,10 +13,18 @@ from tests.support.compare import (
     SINGLE_ATOL,
     TIME_ATOL,
     assert_agrees,
+    assert_same_spikes,
     assert_sorted,
 )
 from tests.support.losses import Readout, SpikeTimes, Sum
-from tests.support.nets import lateral_net, one_layer, random_net, random_stream, ring_net
+from tests.support.nets import (
+    equal_net,
+    lateral_net,
+    one_layer,
+    random_net,
+    random_stream,
+    ring_net,
+)
 from tests.support.tiers import beyond
 from tests.support.wiring import count_synaptic_events
 
@@ -65,6 +73,16 @@ def test_gradients_agree_with_central_differences(case):
     assert checked.n_compared > 30
     assert checked.fraction_compared > 0.9
     assert checked.worst_relative_error < 1e-6
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+def test_equal_neurons_that_keep_each_other_from_firing_fire_later(fast_backend, precision):
+    atol = {"double": 1e-7, "single": 1e-2}[precision]
+    for seed in range(12):
+        net, stream = equal_net(seed), random_stream(seed, n_samples=1, duration=300.0)
+        tape = es.simulate(net, stream, backend=fast_backend, precision=precision)
+        expected = es.simulate(net, stream, backend="reference")
+        assert assert_same_spikes(tape, expected, atol_ms=atol) > 1
 
 
 @pytest.mark.parametrize("precision", ["double", "single"])

@@ -245,6 +245,22 @@ def lateral_net(seed, *, size=6, delays="synapse", sparse=True, gain=0.3):
     return net
 
 
+def equal_net(seed):
+    """Two to five equal neurons that rest above their threshold and inhibit each other at once.
+
+    Whoever fires keeps the others from firing with it.
+    """
+    rng = np.random.default_rng(seed)
+    given = {name: values[0] for name, values in neuron_parameters(rng, 1).items()}
+    given["refractory"] *= rng.integers(2)
+    lift, size = rng.uniform(0.02, 0.5), int(rng.integers(2, 6))
+    given["v_leak"] = given["threshold"] + lift
+    among = -rng.uniform(1.5, 10.0) * lift / given["resistance"] * (1.0 - np.eye(size))
+    net = one_layer("equal", np.zeros((5, size)), **given)
+    net.connect("equal", "equal", scipy.sparse.csr_array(among) if rng.integers(2) else among)
+    return with_adaptation(net, seed) if rng.integers(2) else net
+
+
 def ring_net(seed, *, size=5, self_delays="neuron"):
     """Two populations in a ring, each with self-recurrent connections as well."""
     rng = np.random.default_rng(seed)

@@ -72,19 +72,8 @@ static excess_t excess(float t, const start_t *s) {
 }
 
 static float middle_of(const start_t *s) {
-    const float mem = s->rates.mem, gap = s->rates.gap;
-    const float of_voltage = s->rate - mem, of_drive = of_voltage - (mem + gap);
-    const float denominator = of_voltage * (mem * s->j + gap * s->v);
-    float m, time;
-    if (denominator == 0.0F) {
-        return 0.0F;
-    }
-    m = (of_drive * s->j - of_voltage * s->v) / denominator;
-    if (1.0F + gap * m <= 0.0F) {
-        return 0.0F;
-    }
-    time = m * log_ratio(gap * m);
-    return time > 0.0F ? time : 0.0F;
+    const float of_voltage = s->rate - s->rates.mem;
+    return meeting(s->v, s->j, of_voltage - (s->rates.mem + s->rates.gap), of_voltage, &s->rates);
 }
 
 static float root_of(int turns, float from, float to, const start_t *s) {
@@ -130,13 +119,12 @@ static float after_turns(const start_t *s, float h) {
             const float hi = lo + step, first = excess(lo, s).slope, last = excess(hi, s).slope;
             if (first * last < 0.0F || (first > 0.0F) != (last > 0.0F)) {
                 const float turn = root_of(1, lo, hi, s);
-                const int reaches = excess(turn, s).by >= 0.0F;
-                if (below && reaches) {
-                    const float t = root_of(0, start, turn, s);
+                if (excess(turn, s).by >= 0.0F) {
+                    const float t = below ? root_of(0, start, turn, s) : turn;
                     return t < h ? t : -1.0F;
                 }
                 start = turn;
-                below = !reaches;
+                below = 1;
                 if (k > 0) {
                     break;
                 }

@@ -163,10 +163,69 @@ static above_t above(float v, float j, float t, const rates_t *r, float level) {
     return a;
 }
 
+/* log(1 + u) / u for u > -1. */
+static float log_ratio(float u) {
+    float below = u, doublings = 0.0F, s, square, sum = 0.0F;
+    int k;
+    if (u < -0.25F || u > 0.5F) {
+        float x = 1.0F + u;
+        for (k = 0; k < 1100; ++k) {
+            if (x > 1.5F) {
+                x = 0.5F * x;
+                doublings = doublings + 1.0F;
+            } else if (x < 0.75F) {
+                x = x + x;
+                doublings = doublings - 1.0F;
+            } else {
+                break;
+            }
+        }
+        below = x - 1.0F;
+    }
+    s = below / (2.0F + below);
+    square = s * s;
+    for (k = 25; k > 0; k -= 2) {
+        sum = sum * square + 1.0F / (float)k;
+    }
+    if (doublings == 0.0F) {
+        return 2.0F / (2.0F + below) * sum;
+    }
+    return (doublings * 0.6931471805599453F + 2.0F * s * sum) / u;
+}
+
+/* A time at which of_drive j = of_voltage v; 0 where there is none ahead. */
+static float meeting(float v, float j, float of_drive, float of_voltage, const rates_t *r) {
+    const float denominator = of_voltage * (r->mem * j + r->gap * v);
+    float m, time;
+    if (denominator == 0.0F) {
+        return 0.0F;
+    }
+    m = (of_drive * j - of_voltage * v) / denominator;
+    if (1.0F + r->gap * m <= 0.0F) {
+        return 0.0F;
+    }
+    time = m * log_ratio(r->gap * m);
+    return time > 0.0F ? time : 0.0F;
+}
+
 /* A neuron that rests at or above its level. */
 static float crossing_from_rest(float v, float j, float h, const rates_t *r, float level) {
-    float lo = 0.0F, hi = 1.0F / r->slow, t;
+    float lo = 0.0F, hi, t;
     int k;
+    if (v >= level) {
+        map_t m;
+        float least;
+        if (level == 0.0F) {
+            return -1.0F;
+        }
+        lo = meeting(v, j, 1.0F, 1.0F, r);
+        m = forward(lo, r);
+        least = flush(fused(m.gain, j, m.x * v));
+        if (least >= level) {
+            return least < 0.0F && lo < h ? lo : -1.0F;
+        }
+    }
+    hi = lo + 1.0F / r->slow;
     for (k = 0; k < MAX_STEPS; ++k) {
         const map_t m = forward(hi, r);
         const float v_t = flush(fused(m.gain, j, m.x * v));
@@ -214,8 +273,8 @@ static float crossing(float v, float j, float h, const rates_t *r, float level) 
     above_t a;
     float t = 0.0F, step, bend, tolerance;
     int k;
-    if (v >= level) {
-        return j > v ? 0.0F : -1.0F;
+    if (v >= level && j > v) {
+        return 0.0F;
     }
     if (level <= 0.0F) {
         return crossing_from_rest(v, j, end, r, level);
@@ -254,36 +313,6 @@ static float crossing(float v, float j, float h, const rates_t *r, float level) 
         }
     }
     return t;
-}
-
-/* log(1 + u) / u for u > -1. */
-SPARE static float log_ratio(float u) {
-    float below = u, doublings = 0.0F, s, square, sum = 0.0F;
-    int k;
-    if (u < -0.25F || u > 0.5F) {
-        float x = 1.0F + u;
-        for (k = 0; k < 1100; ++k) {
-            if (x > 1.5F) {
-                x = 0.5F * x;
-                doublings = doublings + 1.0F;
-            } else if (x < 0.75F) {
-                x = x + x;
-                doublings = doublings - 1.0F;
-            } else {
-                break;
-            }
-        }
-        below = x - 1.0F;
-    }
-    s = below / (2.0F + below);
-    square = s * s;
-    for (k = 25; k > 0; k -= 2) {
-        sum = sum * square + 1.0F / (float)k;
-    }
-    if (doublings == 0.0F) {
-        return 2.0F / (2.0F + below) * sum;
-    }
-    return (doublings * 0.6931471805599453F + 2.0F * s * sum) / u;
 }
 
 /* A stretch: up to ITEMS arrivals that a neuron meets at once, by their moments. */

@@ -72,14 +72,8 @@ template <class R> FORMULA Excess<R> excess(R t, const Start<R>& s) {
 
 // A time between the two turns of the excess; 0 where there is none.
 template <class R> FORMULA R middle_of(const Start<R>& s) {
-    const R zero = 0, one = 1, mem = s.rates.mem, gap = s.rates.gap;
-    const R of_voltage = s.rate - mem, of_drive = of_voltage - (mem + gap);
-    const R denominator = of_voltage * (mem * s.j + gap * s.v);
-    if (denominator == zero) return zero;
-    const R m = (of_drive * s.j - of_voltage * s.v) / denominator;
-    if (one + gap * m <= zero) return zero;
-    const R time = m * log_ratio(gap * m);
-    return time > zero ? time : zero;
+    const R of_voltage = s.rate - s.rates.mem;
+    return meeting(s.v, s.j, of_voltage - (s.rates.mem + s.rates.gap), of_voltage, s.rates);
 }
 
 // Newton inside a bracket that bisection keeps; the end of the bracket behind the root. Of the
@@ -118,13 +112,12 @@ template <class R> RARE_FORMULA R after_turns(const Start<R>& s, R h) {
             const R hi = lo + step, first = excess(lo, s).slope, last = excess(hi, s).slope;
             if (first * last < zero || (first > zero) != (last > zero)) {
                 const R turn = root_of(true, lo, hi, s);
-                const bool above = excess(turn, s).by >= zero;
-                if (below && above) {
-                    const R t = root_of(false, start, turn, s);
+                if (excess(turn, s).by >= zero) {  // from below, or a minimum that rounding left above
+                    const R t = below ? root_of(false, start, turn, s) : turn;
                     return t < h ? t : none;
                 }
                 start = turn;
-                below = !above;
+                below = true;
                 if (k > 0) break;
             }
             lo = hi;

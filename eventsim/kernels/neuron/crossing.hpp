@@ -59,18 +59,38 @@ template <class V> FORMULA Above<V> above(V v, V j, V t, const Rates<V>& r, V le
     return {v_t - level, r.mem * (m.y * j - v_t)};
 }
 
+// A time at which of_drive j = of_voltage v, of numbers alone; 0 where there is none ahead.
+template <class R> FORMULA R meeting(R v, R j, R of_drive, R of_voltage, const Rates<R>& r) {
+    const R zero = 0, one = 1;
+    const R denominator = of_voltage * (r.mem * j + r.gap * v);
+    if (denominator == zero) return zero;
+    const R m = (of_drive * j - of_voltage * v) / denominator;
+    if (one + r.gap * m <= zero) return zero;
+    const R time = m * log_ratio(r.gap * m);
+    return time > zero ? time : zero;
+}
+
 // A neuron that rests at or above its level, of numbers alone: v below it returns once and then stays
-// above. Where it rests at its level v has to pass it. The bracket does not depend on h, so that the
-// crossing has the same bits whatever ends the interval.
+// above. Where it rests at its level v has to pass it. A v that has reached a level below rest and
+// falls is looked for from its minimum on, where it crosses if rounding left it above. The bracket
+// does not depend on h, so that the crossing has the same bits whatever ends the interval.
 template <class R> FORMULA R crossing_from_rest(R v, R j, R h, const Rates<R>& r, R level) {
-    const R zero = 0, half = R(0.5);
+    const R zero = 0, half = R(0.5), none = -1;
     Map<R> m;
-    R lo = zero, hi = R(1) / r.slow;
+    R lo = zero;
+    if (v >= level) {
+        if (level == zero) return none;
+        lo = meeting(v, j, R(1), R(1), r);
+        m = far_forward(lo, r);
+        const R least = flush(fused(m.gain, j, m.x * v));
+        if (least >= level) return least < zero && lo < h ? lo : none;
+    }
+    R hi = lo + R(1) / r.slow;
     for (int k = 0; k < MAX_STEPS; ++k) {
         m = far_forward(hi, r);
         const R v_t = flush(fused(m.gain, j, m.x * v));
         if (v_t > level || (v_t == level && level < zero)) break;
-        if (lo >= h) return R(-1);
+        if (lo >= h) return none;
         lo = hi;
         hi = hi + hi;
     }
@@ -85,7 +105,7 @@ template <class R> FORMULA R crossing_from_rest(R v, R j, R h, const Rates<R>& r
         if (!(guess > lo && guess < hi) || guess == t) break;
         t = guess;
     }
-    return hi < h ? hi : R(-1);
+    return hi < h ? hi : none;
 }
 
 // Time in [0, h BEYOND) at which v first rises through the level, or -1, of those that are asked for.
@@ -94,9 +114,9 @@ template <class R> FORMULA R crossing_from_rest(R v, R j, R h, const Rates<R>& r
 template <class V> FORMULA V crossing(V v, V j, V h, const Rates<V>& r, V level, Mask<V> asked) {
     using R = Real<V>;
     const V zero = spread<V>(0), one = spread<V>(1);
-    const Mask<V> reached = v >= level;
-    V found = select(asked & reached & (j > v), zero, spread<V>(-1));
-    asked = without(reached, asked);
+    const Mask<V> fires = asked & (v >= level) & (j > v);
+    V found = select(fires, zero, spread<V>(-1));
+    asked = without(fires, asked);
     h = h * R(BEYOND);
     const Mask<V> rests = asked & (level <= zero);
     if (any(rests))

@@ -10,6 +10,7 @@ import scipy.sparse
 import eventsim as es
 from tests.support.linear_neurons import mixed_loop, sparse_layer, sparse_stream
 from tests.support.nets import (
+    equal_net,
     lateral_net,
     neuron_parameters,
     one_layer,
@@ -275,6 +276,7 @@ RUNS = {
     "loop, no delays, no holds": _without_holds(
         _loop(lambda: lateral_net(24, delays="none", gain=0.05))
     ),
+    "loop, equal neurons": _loop(lambda: equal_net(1)),
     "loop, by windows": Run(
         lambda: two_kinds_net(26),
         lambda: random_stream(27, n_samples=2, n_channels=5, duration=30.0, rate=400.0),

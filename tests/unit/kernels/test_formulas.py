@@ -59,7 +59,11 @@ def test_crossings_are_those_of_the_reference(device, precision):
     a, b = 1.0 / rng.uniform(2.0, 40.0, n), 1.0 / rng.uniform(2.0, 40.0, n)
     b[::10] = a[::10]
     v, j = rng.uniform(-1.0, 1.2, n), rng.uniform(-1.0, 6.0, n)
-    level = np.where(rng.random(n) < 0.1, rng.uniform(-0.5, 0.0, n), 1.0)
+    level = np.where(rng.random(n) < 0.2, rng.uniform(-0.5, 0.0, n), 1.0).astype(TYPES[precision])
+    # Below rest V may be at its level and fall, or be about to rise from a minimum there.
+    falls = (level < 0.0) & (rng.random(n) < 0.5)
+    v = np.where(falls, np.nextafter(level, level + rng.integers(2, size=n)), v)
+    j = np.where(falls, level - rng.integers(2, size=n) * rng.exponential(1.0, n), j)
     given = [values.astype(TYPES[precision]) for values in (v, j, a, b, level)]
     crossings, bound = evaluated(device, precision, "crossings", 2, *given)
     expected = [
@@ -68,6 +72,8 @@ def test_crossings_are_those_of_the_reference(device, precision):
     ]
     expected = np.array([-1.0 if t == np.inf else t for t in expected])
     assert 100 < (expected >= 0.0).sum() < 350
+    assert falls.sum() > 30
+    assert (expected[falls] >= 0.0).all()
     # A grazing peak is met, or not, by rounding.
     differ = (crossings < 0.0) != (expected < 0.0)
     assert differ.sum() <= {"single": 1, "double": 0}[precision]
