@@ -33,6 +33,7 @@ from eventsim.datasets import hdf5
 from eventsim.datasets.dataset import check_split, sorted_recording, to_ms
 from eventsim.errors import DataError
 from eventsim.events import EventStream, Recording, gather
+from eventsim.events.hdf5 import Written
 from eventsim.events.storage import replacing
 
 N_CHANNELS = 64
@@ -153,9 +154,11 @@ def write(
     DataError
         A key is malformed, or its times and addresses are not a valid sample.
     """
-    import h5py
-
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    with (
+        replacing(path) as temporary,
+        Written(temporary) as written,
+        written.content() as file,
+    ):
         file.attrs.update(dict(attributes or {}))
         for half, samples in (("train", train), ("test", test)):
             _write_half(file, half, samples)

@@ -38,7 +38,11 @@ def main() -> None:
     ====  =====================================================
     """
     _open_closed_streams()
-    app = _imported()
+    try:
+        app = _imported()
+    except KeyboardInterrupt:  # before what tells it in words is there
+        sys.stderr.write("Stopped.\n")
+        sys.exit(130)
     app()
 
 

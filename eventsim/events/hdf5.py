@@ -9,16 +9,18 @@ may claim a size that it does not have, or be compressed a thousandfold. So
 * a claimed size is compared with the stored bytes before memory is taken.
 """
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from eventsim.errors import EventSimError, StorageError
 from eventsim.events.npz import explained
 
+T = TypeVar("T")
 LARGEST_RATIO = 100  # claimed over stored; recorded events reach 2 to 5
 FREE_BYTES = 1 << 24  # claims below 16 MiB need no proof
 
@@ -35,6 +37,42 @@ def opened(
 
     with explained(path, expected=expected, error=error), h5py.File(path, "r") as file:
         yield file
+
+
+class Written(io.FileIO):
+    """A file that keeps what fails for the end: a write that fails crashes the HDF5 library."""
+
+    def __init__(self, path: Path):
+        super().__init__(path, "w+b")
+        self._error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """As any file, but for what fails."""
+        left = memoryview(data)
+        while self._error is None and left.nbytes:
+            try:
+                left = left[super().write(left) :]
+            except OSError as error:
+                self._error = error
+        return memoryview(data).nbytes
+
+    def passing(self, value: T) -> T:
+        """The value; the OSError of a write before it, if one failed."""
+        if self._error is not None:
+            raise self._error
+        return value
+
+    @contextmanager
+    def content(self, libver: str | None = None) -> Iterator[Any]:
+        """What HDF5 writes; the OSError of a write that failed comes when all is closed."""
+        import h5py
+
+        try:
+            with h5py.File(self, "w", libver=libver) as file:
+                yield file
+        finally:
+            if self._error is not None:
+                raise self._error
 
 
 def member(group: Any, name: str, *, error: type[EventSimError]) -> Any:

@@ -260,11 +260,15 @@ def write_stored(
     EventError, ShapeError
         A recording is malformed, or a column has not one entry per recording.
     """
-    import h5py  # slow to import, and few runs need it
+    from eventsim.events import hdf5  # slow to import, and few runs need it
 
     # The newest format is the one whose description of the file has checksums as well.
-    with replacing(path) as temporary, h5py.File(temporary, "w", libver="latest") as file:
-        offsets, duration = _write_events(file, recordings, n_channels)
+    with (
+        replacing(path) as temporary,
+        hdf5.Written(temporary) as written,
+        written.content(libver="latest") as file,
+    ):
+        offsets, duration = _write_events(file, map(written.passing, recordings), n_channels)
         file.attrs.update(
             kind=np.bytes_(KIND.encode()), version=STORED_VERSION, n_channels=n_channels
         )

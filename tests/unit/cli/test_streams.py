@@ -148,3 +148,17 @@ def test_report_that_cannot_be_written_leaves_a_network_that_is_saved(
     assert "index.html: Read-only file system. Name a place" in said
     done("train", "--resume", "--out", "r")
     assert (tmp_path / "r" / "index.html").exists()
+
+
+def test_interrupt_while_the_commands_are_imported_is_told_without_a_traceback():
+    code = (
+        "import sys\n"
+        "from eventsim.cli import main\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'eventsim.cli.train': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "main()\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "Stopped.\n")

@@ -154,6 +154,32 @@ def test_malformed_recording_leaves_the_old_file(stored, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == [stored.path.name]
 
 
+FULL = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from eventsim.datasets.ntidigits_file import write
+from eventsim.events import Recording, write_stored
+Path("a.h5").write_text("old")
+times, channels = np.linspace(0.0, 1e4, 200_000), np.zeros(200_000, np.int64)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+try:
+    if sys.argv[2] == "stored":
+        write_stored("a.h5", [Recording(times, channels, 1e4)] * 3, n_channels=3)
+    else:
+        write("a.h5", train={}, test={"man-im-a-9": (times, channels)})
+except OSError as error:
+    print(error.strerror, Path("a.h5").read_text(), [one.name for one in Path().iterdir()])
+"""
+
+
+@pytest.mark.parametrize("kind", ["stored", "ntidigits"])
+@pytest.mark.parametrize("size", [0, 40_000, 200_000, 1_500_000])
+def test_full_disk_is_an_error_that_leaves_the_old_file_and_nothing_else(tmp_path, kind, size):
+    words = "File too large; what was there before is unchanged old ['a.h5']"
+    assert said(FULL, size, kind, cwd=tmp_path).strip() == words
+
+
 def test_only_the_samples_asked_for_are_read(stored, monkeypatch):
     counted, original = Counter(), h5py.Dataset.__getitem__
 
