@@ -47,13 +47,14 @@ SMALL_NMNIST = str(HERE / "nmnist_400.toml")
 WARPED_NMNIST = str(HERE / "nmnist_warped.toml")
 SMALL_YINYANG = str(HERE / "yinyang_small.toml")
 WIDE = str(HERE / "wide.toml")
+VOICES = str(HERE / "fsdd_voices.toml")
 ACCENTS = str(HERE / "spoken_digits_accents.toml")
 ADAPTIVE = str(HERE / "adaptive.toml")
 
 ENTRIES = (
     Entry("fsdd", "delays", "fsdd", 5, ("random",)),
     Entry("fsdd_speakers", "delays", "fsdd_speakers", 3, ("random",)),
-    Entry("fsdd_voices", "convolution", "fsdd_voices", 3, ("convolutional",)),
+    Entry("fsdd_voices", "convolution", VOICES, 3, ("convolutional",)),
     Entry("spoken_digits", "convolution", "spoken_digits", 3, ("convolutional",)),
     Entry("spoken_digits_wide", WIDE, "spoken_digits", 3),
     Entry("spoken_digits_accents", WIDE, ACCENTS, 3),

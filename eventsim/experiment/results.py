@@ -92,7 +92,7 @@ class TestedDivision:
     tested: Members | None
     validated_by: By | None  # how the validation part is drawn; None without one, or likewise
     validated: Mapping[int, Members]  # by seed; empty likewise
-    # Recordings that are tested over those that are learned, repeats and voices aside; None
+    # Recordings that are tested over those that are learned, repeats aside; None
     # likewise
     share: float | None
     # Tested recordings with the same events as one of training; None where nobody has looked

@@ -35,7 +35,6 @@ from eventsim.events.labelled import grouped_folds, grouped_split, joined
 from eventsim.runs import division
 from eventsim.runs.likeness import made_otherwise
 from eventsim.runs.recordings import DIVIDED_ANEW, ENCODERS, OWN, AbstractDataSettings
-from eventsim.runs.voices import further_accents, spoken_classes
 from eventsim.train.parts import Members, named
 
 Part = Literal["train", "test"]
@@ -190,23 +189,23 @@ class DataSettings(AbstractDataSettings):
         if part == "test" or not self.learns_more:
             return self.rounded(found)
         found = found[:]
-        more = joined(*[found] * self.repeats, *self._voices(found))
+        more = joined(*[found] * self.repeats)
         return self.rounded(replace(more, split=found.split))
 
     @property
     def learns_more(self) -> bool:
-        """Whether the training part has more than recordings: copies of them, or voices."""
-        return self.repeats > 1 or self.voices > 0
+        """Whether the training part has copies of recordings."""
+        return self.repeats > 1
 
     def recorded(self, index: Ints) -> int:
-        """Recordings behind some numbers of the training part: each once, without voices."""
+        """Recordings behind some numbers of the training part: each once."""
         if not self.learns_more:
             return index.size
         n = len(self._recorded("train"))
-        return np.unique(index[index < n * self.repeats] % n).size
+        return np.unique(index % n).size
 
     def _recorded(self, part: Part, download: bool = False) -> AnyDataset:
-        """One part, without repeats and voices."""
+        """One part, without repeats."""
         limit = self.train_samples if part == "train" else self.test_samples
         found = self._divided(part, download) if self.test_group else self._load(part, download)
         chosen = division.limited(found.labels, limit)
@@ -332,14 +331,6 @@ class DataSettings(AbstractDataSettings):
                 "import), or divide by 'recording'.",
             )
         return there and self.divide != "recording"
-
-    def _voices(self, learned: Dataset) -> list[Dataset]:
-        """What voices of eSpeak NG say in addition to what is learned."""
-        if not self.voices:
-            return []
-        if self.name == "spoken_digits":
-            return [further_accents(learned, self.voices, self._encoder())]
-        return spoken_classes(learned.class_names, accents=self.voices, encoder=self._encoder())
 
     def _divided(self, part: Part, download: bool) -> AnyDataset:
         """All recordings of the groups that are tested, or of all others."""

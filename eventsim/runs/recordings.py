@@ -65,22 +65,14 @@ class AbstractDataSettings:
     )
     repeats: Count = setting(
         1,
-        "How often an epoch uses every recording of the training part, at least 1: more "
-        "recordings beside those of voices. It must be 1 if a validation part is held out, "
+        "How often an epoch uses every recording of the training part, at least 1. It "
+        "must be 1 if a validation part is held out, "
         "which would otherwise contain copies of training recordings.",
     )
     encoder: Encoder = setting(
         dict,
         "Parameters of :class:`eventsim.datasets.encoders.CochleaEncoder` that are not the data "
         "set's. Of ``fsdd`` and ``spoken_digits`` only.",
-    )
-    voices: Natural = setting(
-        0,
-        "Accents in which voices of eSpeak NG say the classes in addition to the training part "
-        "(and so in what training holds out of it for validation); 0 for none. Of ``fsdd`` the 75 "
-        "voices, as recordings through microphones of all kinds, 1,500 recordings an accent; of "
-        "``spoken_digits`` the voices of its training part, in accents that are not their own, "
-        "1,320 recordings each. Of these two only; they need the extra ``demo``.",
     )
     round_times: Positive | None = setting(
         None,
@@ -148,11 +140,8 @@ class AbstractDataSettings:
         yield "test_split", self.train_split != self.test_split, "another part than train_split"
         spoken_only = f"none for the data set {self.name!r}, only for {' and '.join(ENCODERS)}"
         yield "encoder", self.name in ENCODERS or not self.encoder, spoken_only
-        n_accents = len(spoken_digits.ACCENTS)
-        most = {"fsdd": n_accents, "spoken_digits": n_accents - 1}.get(self.name, 0)
-        yield "voices", self.voices <= most, f"0 .. {most} for the data set {self.name!r}"
-        changed = bool(self.voices or self.encoder or self.repeats > 1 or self.round_times)
-        expected = "true with voices, repeats, an encoder or round_times"
+        changed = bool(self.encoder or self.repeats > 1 or self.round_times)
+        expected = "true with repeats, an encoder or round_times"
         yield "in_memory", self.in_memory or not changed, expected
         for key in TESTED_BY:
             drawn = self.test_fraction == 0.2 or not getattr(self, key)

@@ -31,7 +31,7 @@ ONE_GROUP = re.compile(
     rf'[^\s/\\:*?"<>|+]([^\x00-\x1f/\\:*?"<>|+]{{,{MOST_LETTERS - 2}}}[^\s/\\:*?"<>|+])?'
 )
 # Settings of recordings in 0.2.0 that are none any more, and the value without an effect.
-GONE: Mapping[str, Any] = {"step": None}
+GONE: Mapping[str, Any] = {"step": None, "voices": 0}
 # They decide where and how often, not what comes out.
 FREE = ("train.backend", "train.checkpoint_every")
 

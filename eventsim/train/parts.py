@@ -81,8 +81,7 @@ class Parts:
     training: Members
     validation: Members
     test: Members | None = None
-    # How many recordings are learned, each counted once, without what voices of a synthesiser say;
-    # None where that is all of ``training``
+    # How many recordings are learned, each counted once; None where that is all of ``training``
     recorded: int | None = None
     # Classes that are tested, and of which no recording is learned: their recordings cannot be
     # right. Of ``ctc`` words in place of classes. Empty before the test.
@@ -105,7 +104,7 @@ class Parts:
         """Who is learned, in words."""
         if self.recorded is None:
             return str(self.training)
-        return f"{self.training}; {self.recorded:,} without repeats and synthetic voices"
+        return f"{self.training}; {self.recorded:,} without repeats"
 
     def tested(self, data: AnyDataset, test: AnyDataset, config: TrainConfig) -> "Parts":
         """The parts with that of the test; ``data`` and ``config`` are those of the training."""

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from eventsim.entries import flat
@@ -143,7 +145,8 @@ def test_validation_follows_the_groups_that_are_held_out_until_something_else_is
 
 
 def test_recordings_come_once_where_some_are_held_out_for_validation():
-    task = load_task("fsdd_voices")
+    task = load_task("fsdd_speakers")
+    task = replace(task, data={**task.data, "repeats": 3})
     asked = [
         resolve(load_recipe(name), task, Selection(seeds=(0,), held_out=("theo",))).specs()
         for name in ("convolution", "bip")

@@ -16,7 +16,6 @@ from eventsim.train import TrainConfig, stratified_split
 from eventsim.train.draws import Draw, draw_seed
 from eventsim.train.parts import Members, validation_split
 from tests.unit.datasets import conftest as files
-from tests.unit.datasets.test_spoken_digits import needs_espeak
 
 wavs = files.wavs
 
@@ -90,52 +89,6 @@ def test_held_out_speaker_is_the_test_part_and_nobody_else(spoken):
         without(spoken, "carl").labelled("train")
 
 
-@needs_espeak
-def test_voices_join_the_training_part_alone(spoken, monkeypatch):
-    load = spoken_digits.load
-
-    def few(split, *, recipe):
-        assert recipe.accents == 2
-        return load(split, recipe=replace(recipe, train_voices=1, test_voices=1, accents=1))
-
-    monkeypatch.setattr(spoken_digits, "load", few)
-    plain = without(spoken, "bob").labelled("train")
-    settings = replace(spoken, voices=2)
-    more = without(settings, "bob").labelled("train")
-    # Of two voices the ten classes, twice each; "oh" is none.
-    assert len(more) == len(plain) + 2 * 10 * 2
-    assert np.array_equal(more.labels[: len(plain)], plain.labels)
-    assert np.bincount(more.labels[len(plain) :]).tolist() == [4] * 10
-    assert len(without(settings, "bob").labelled("test")) == len(
-        without(spoken, "bob").labelled("test")
-    )
-
-
-@needs_espeak
-def test_voices_of_spoken_digits_learn_more_accents(tmp_path, monkeypatch):
-    load, small = spoken_digits.load, spoken_digits.SpeechRecipe(train_voices=3, test_voices=1)
-    spoken_digits.make(tmp_path / "small.hdf5", recipe=small)
-
-    def few(split, *, recipe):
-        return load(split, recipe=replace(recipe, train_voices=3, test_voices=1))
-
-    monkeypatch.setattr(spoken_digits, "load", few)
-    plain = DataSettings(name="spoken_digits", file=str(tmp_path / "small.hdf5"))
-    own, more = (replace(plain, voices=n).labelled("train") for n in (0, 2))
-    assert len(more) == 3 * len(own) == 3 * 3 * 22
-    assert len(np.unique(more.keys)) == len(more)
-    assert set(more.groups) == set(own.groups)
-    assert np.array_equal(more.keys[: len(own)], own.keys)
-    assert np.array_equal(np.bincount(more.labels), 3 * np.bincount(own.labels))
-    tested = [replace(plain, voices=n).labelled("test") for n in (0, 2)]
-    assert np.array_equal(*(test.keys for test in tested))
-    # A voice that is held out says nothing in any accent.
-    fold = str(own.groups[0])
-    held = without(replace(plain, voices=2), fold).labelled("train")
-    assert fold not in held.groups
-    assert len(held) == 2 * 3 * 22 + len(tested[0])
-
-
 def test_repeats_come_in_the_training_part_alone(spoken):
     more, plain = replace(spoken, repeats=3), without(spoken, "bob").labelled("train")
     found = without(more, "bob").labelled("train")
@@ -167,18 +120,6 @@ def test_synthetic_digits_are_heard_by_the_encoder_of_the_run(monkeypatch):
     monkeypatch.setattr(spoken_digits, "source", noted)
     DataSettings(name="spoken_digits", encoder={"streaming": True}).labelled("train")
     assert heard == [replace(spoken_digits.ENCODER, streaming=True)]
-
-
-def test_voices_are_heard_by_the_encoder_of_the_recordings(spoken, monkeypatch):
-    heard, few = [], datasets.load("fsdd", split="test", root=spoken.file)
-
-    def noted(split, *, recipe):
-        heard.append(recipe.encoder)
-        return few
-
-    monkeypatch.setattr(spoken_digits, "load", noted)
-    replace(spoken, voices=1, encoder={"emphasis": 0.9}).labelled("train")
-    assert heard == [replace(fsdd.ENCODER, emphasis=0.9)] * 2
 
 
 @pytest.fixture
@@ -329,16 +270,12 @@ YINYANG, FSDD = {"name": "yinyang"}, {"name": "fsdd"}
         (YINYANG | {"encoder": {"gain": 1.0}}, "encoder is .* expected none"),
         (YINYANG | {"round_times": 0.0}, "round_times"),
         (YINYANG | {"round_times": 1.0, "in_memory": False}, "round_times"),
-        (YINYANG | {"voices": 1}, "voices"),
-        ({"name": "spoken_digits", "voices": 8}, "voices"),
         (FSDD | {"divide": "group", "in_memory": False}, "in_memory is False"),
         (FSDD | {"divide": "group", "held_out": ("theo",)}, "divide is 'group'.*held out"),
         (
             FSDD | {"held_out": ("theo",), "in_memory": False},
             "in_memory is False, expected true where groups",
         ),
-        (FSDD | {"voices": 9}, "voices"),
-        (FSDD | {"voices": 1, "in_memory": False}, "voices"),
         (FSDD | {"repeats": 0}, "repeats is 0"),
         (FSDD | {"repeats": 1.5}, "repeats is 1.5"),
         (FSDD | {"repeats": 2, "in_memory": False}, "in_memory is False"),
@@ -410,19 +347,14 @@ def test_groups_of_validation_and_test_are_not_learned_however_groups_are_divide
         assert settings.by_group
 
 
-def test_repeats_and_voices_do_not_bring_learned_speakers_into_validation(spoken, monkeypatch):
+def test_repeats_do_not_bring_learned_speakers_into_validation(spoken):
     """Else a copy of a learned recording, or its speaker, would choose the epoch."""
-    few = datasets.load("fsdd", split="test", root=spoken.file)
-    voices = replace(few, groups=np.repeat(["v1", "v2"], len(few) // 2))
-    monkeypatch.setattr(spoken_digits, "load", lambda split, *, recipe: voices)
-    config = TrainConfig(validation_fraction=0.2)
-    for more in ({"repeats": 2, "voices": 1}, {"voices": 1}):
-        settings = replace(without(spoken, "bob"), **more)
-        train = settings.labelled("train")
-        assert settings.recorded(np.arange(len(train))) == 8  # by ann; voices say no more of them
-        kept, held = validation_split(train, config)
-        assert held.size
-        assert not {*train.groups[kept]} & {*train.groups[held]}
+    settings = replace(spoken, repeats=2)
+    train = settings.labelled("train")
+    assert settings.recorded(np.arange(len(train))) == len(train) // 2
+    kept, held = validation_split(train, TrainConfig(validation_fraction=0.2, validate="group"))
+    assert held.size
+    assert not {*train.groups[kept]} & {*train.groups[held]}
 
 
 def test_validation_of_a_division_by_recording_is_by_recording(own):
