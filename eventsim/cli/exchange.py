@@ -306,7 +306,7 @@ def _show_export(found: Mapping[str, Any]) -> None:
     """What was written, and the check."""
     form = f"for {found['target']}" if found["target"] else "plain NIR"
     typer.echo(f"{found['network']} -> {found['file']} ({form}, {found['bytes']:,} bytes)")
-    _show_check(found["check"])
+    _show_check(found)
     show_read(found["check"]["read"])
 
 
@@ -334,26 +334,46 @@ def _range(population: Mapping[str, Any], key: str) -> str:
     return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
 
 
-def _show_check(check: Mapping[str, Any]) -> None:
+def _show_check(found: Mapping[str, Any]) -> None:
+    check, who = found["check"], found["target"] or "other programs"
+    populations, elsewhere = check["populations"], check["elsewhere"]
     rows = [
         [
             name,
             f"{p['spikes']:,}",
             f"{p['spikes_after']:,}",
             "identical" if p["identical"] else f"{p['worst_ms']:.1e}",
+            f"{elsewhere[name]['spikes_after']:,}" if elsewhere else "without bound",
         ]
-        for name, p in check["populations"].items()
+        for name, p in populations.items()
     ]
     rows += [
-        [name, "", "", f"{value:.1e} of the integral" if value else "identical"]
+        [name, "", "", f"{value:.1e} of the integral" if value else "identical", ""]
         for name, value in check["readouts"].items()
     ]
     if check["decision"] is not None:
-        rows.append(["linear decision", "", "", "identical" if check["decision"] else "CHANGED"])
+        rows.append(
+            ["linear decision", "", "", "identical" if check["decision"] else "CHANGED", "none"]
+        )
     if not check["sharing"]:
-        rows.append(["shared values", "", "", "CHANGED"])
-    columns = ["population", "spikes", "after", "worst difference ms"]
-    show_table(f"Round trip ({check['events']} events)", columns, rows)
-    if not any(p["spikes"] for p in check["populations"].values()):
+        rows.append(["shared values", "", "", "CHANGED", ""])
+    columns = ["population", "spikes", "after", "worst difference ms", f"in {who}"]
+    show_table(f"Round trip ({check['events']} events, in exact time)", columns, rows)
+    if not any(p["spikes"] for p in populations.values()):
         typer.echo("No neuron fired: the check says little. Name events with --events.")
-    typer.echo("Round trip passed." if check["passed"] else "Round trip FAILED.")
+    typer.echo(f"Round trip {'passed' if check['passed'] else 'FAILED'}{_only_here(check, who)}.")
+
+
+def _only_here(check: Mapping[str, Any], who: str) -> str:
+    """What a round trip says of a network that stands in metadata in part."""
+    if check["kept"]:
+        return ""
+    told = " in eventsim, which reads its own metadata. "
+    if check["elsewhere"] is None:
+        return f"{told}Without it, as {who} will read the file, neurons fire without bound"
+    differ = sum(p["trains_that_differ"] for p in check["elsewhere"].values())
+    worst = max(p["worst_ms"] for p in check["elsewhere"].values())
+    return (
+        f"{told}Without it, as {who} will read the file, {differ:,} trains (a neuron in a "
+        f"recording) have another number of spikes, and others differ by up to {worst:.2g} ms"
+    )

@@ -215,6 +215,8 @@ def _population(writing: _Writing, population: Population, gauge: Gauge | None) 
         }
     values = _membrane(writing, population, gauge, metadata)
     if population.is_spiking:
+        if dialect.zero_reset and (population.v_reset != population.v_leak).any():
+            metadata["eventsim_v_reset"] = population.v_reset.copy()
         if population.refractory.any():
             metadata["eventsim_refractory_ms"] = population.refractory.copy()
         for key, name in ADAPTATION.items() if population.is_adaptive else ():
@@ -251,6 +253,8 @@ def _membrane(
 def _threshold(population: Population, gauge: Gauge, dialect: Dialect) -> dict[str, Floats]:
     threshold = gauge.voltage * (population.threshold - gauge.shift)
     reset = gauge.voltage * (population.v_reset - gauge.shift)
+    if dialect.zero_reset:
+        reset = 0.0 * reset
     # Importers that want one value compare to the bit; what is left here are roundings.
     if dialect.unit_threshold:
         threshold = np.ones(population.size)

@@ -10,7 +10,7 @@ from eventsim.network.network import Network
 from eventsim.network.nir.dialects import Target
 from eventsim.network.nir.export import MAX_ENTRIES, to_nir
 from eventsim.network.nir.package import TimeUnit, load_nir
-from eventsim.network.nir.restore import from_nir
+from eventsim.network.nir.restore import from_nir, hide
 
 
 def write_nir(
@@ -56,6 +56,13 @@ def read_nir(
         # The package takes anything for a value of a node or of its metadata.
         came = f"holds a NIR graph with invalid values ({type(error).__name__}: {error})"
         raise StorageError(path, came, remedy="Write it again.") from error
+
+
+def read_as_others(path: str | Path) -> Network:
+    """The network that other programs read from a file of eventsim, in our units."""
+    graph = read_graph(path)
+    hide(graph)
+    return from_nir(graph)
 
 
 def read_graph(path: str | Path) -> Any:

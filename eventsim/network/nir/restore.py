@@ -33,6 +33,16 @@ class _Reading:
 
 # Parameters of an adaptive threshold, and what they are called in a node's metadata.
 ADAPTATION = {"adaptation": "adaptation", "tau_adaptation": "tau_adaptation_ms"}
+# What eventsim alone reads, by what its keys in metadata begin with; names and units are no such.
+HIDDEN = (
+    "refractory_ms",
+    "v_reset",
+    *ADAPTATION.values(),
+    "neuron",
+    "decision",
+    "shared",
+    "answer",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +127,13 @@ def from_nir(
         connect(net, begin.end, end.end, chained, reading.ms)
     restore_beyond(net, graph.metadata)
     return net
+
+
+def hide(graph: Any) -> None:
+    """Drop from a graph of eventsim what other programs do not see."""
+    for part in (graph, *graph.nodes.values()):
+        seen = [k for k in part.metadata if not k.removeprefix("eventsim_").startswith(HIDDEN)]
+        part.metadata = {key: part.metadata[key] for key in seen}
 
 
 def _reading(
@@ -272,7 +289,7 @@ def _neurons(name: str, node: Any, reading: _Reading) -> _Neurons:
     }
     if kind == "spiking":
         parameters["threshold"] = raw["v_threshold"] / voltage + shift
-        parameters["v_reset"] = raw["v_reset"] / voltage + shift
+        parameters["v_reset"] = said(name, metadata, "v_reset", raw["v_reset"] / voltage + shift)
         parameters["refractory"] = said(name, metadata, "refractory_ms", np.zeros(size))
         if "eventsim_adaptation" in metadata:
             for key, written in ADAPTATION.items():

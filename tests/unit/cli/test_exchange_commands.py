@@ -43,6 +43,18 @@ def test_export_of_a_run_for_a_program_names_what_it_loses(finished, tmp_path):
     assert graph.metadata["eventsim_dt"] == pytest.approx(5e-4)
 
 
+def test_what_only_eventsim_reads_is_not_taken_for_the_other_program(network):
+    net = load_network(network)
+    net.population("hidden1").refractory[:] = 3.0
+    save_network(network, net)
+    given = ("export", network, "--target", "norse", "--lossy", "--out", "net.nir")
+    done(*given).shows("in norse", "Round trip passed in eventsim, which reads its own metadata.")
+    check = done(*given, "--json").json["check"]
+    here, there = check["populations"]["hidden1"], check["elsewhere"]["hidden1"]
+    assert here["spikes_after"] == here["spikes"] == there["spikes"] < there["spikes_after"]
+    assert not check["kept"]
+
+
 def test_import_gives_back_the_network(network):
     done("export", network, "--out", "net.nir")
     done("import", "net.nir", "--out", "back.npz").shows("hidden1")

@@ -35,6 +35,45 @@ def test_files_for_programs_give_the_same_spikes_up_to_rounding(target):
     assert max(entry.worst_ms for entry in found.populations.values()) < 1e-9
 
 
+@pytest.mark.parametrize(
+    ("target", "lost", "there"),
+    [
+        ("norse", {"refractory": 4.0}, {"refractory": 0.0}),
+        (None, {"refractory": 4.0}, {"refractory": 0.0}),
+        ("snntorch", {"v_reset": -1.0}, {"v_reset": 0.0}),
+        ("norse", {"adaptation": 0.5, "tau_adaptation": 50.0}, {"adaptation": 0.0}),
+    ],
+)
+def test_what_stands_in_metadata_only_is_not_in_the_other_program(target, lost, there):
+    def net(given):
+        made = es.Network()
+        made.add_input("input", 8)
+        made.add_population("hidden", 12, **(lost | given))
+        made.add_readout("output", 2)
+        made.connect("input", "hidden", np.full((8, 12), 1.0))
+        made.connect("hidden", "output", np.ones((12, 2)))
+        return made
+
+    stream = random_stream(1, n_channels=8, rate=200.0)
+    found = round_trip(net({}), stream, target=target)
+    assert found.passed
+    assert not found.kept
+    expected = round_trip(net(there), stream, target=target)
+    assert expected.kept
+    assert found.elsewhere["hidden"].spikes_after == expected.spikes
+    assert found.elsewhere["hidden"].spikes_after != found.spikes > 100
+
+
+def test_network_that_fires_without_bound_elsewhere_is_told():
+    net = es.scsr(8, (4,), 2, refractory=2.0)
+    net.projections["hidden1->hidden1"].weights[:] = 200.0
+    net.projections["input->hidden1"].weights[:] = 5.0
+    found = round_trip(net, random_stream(1, n_channels=8, rate=200.0))
+    assert found.passed
+    assert found.elsewhere is None
+    assert not found.kept
+
+
 def test_file_of_another_network_fails(tmp_path):
     net = random_net(0)
     other = net.copy()
