@@ -312,6 +312,13 @@ def _check_given(net: Network, data: AnyDataset, config: TrainConfig) -> None:
             "recordings with labels, such as Dataset(stream, labels, class_names)",
         )
     check_fit(net, data, config)
+    if data.targets is None and len(data.class_names) < 2:
+        raise DataError(
+            "train",
+            f"the recordings are all of one class ({', '.join(data.class_names)})",
+            "two classes at least",
+            "Any network is right about them, and nothing is learned.",
+        )
     config.activity.check(net)
     config.sparse.check(net)
     config.spikl.check(net)

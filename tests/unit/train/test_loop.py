@@ -305,6 +305,12 @@ def test_network_that_does_not_fit_the_task_is_refused(data, tmp_path):
         (three, CONFIG, ShapeError, "2 neurons, expected at least 3"),
         (data[np.zeros(0, int)], CONFIG, DataError, "no recordings"),
         (four_channels(data), CONFIG, ShapeError, "have 4 channels, input population 'input' has"),
+        (
+            es.Dataset(data.stream, np.zeros(len(data), int), ["same"]),
+            CONFIG,
+            DataError,
+            r"all of one class \(same\), expected two classes at least",
+        ),
         (data.stream, CONFIG, DataError, "data is a EventStream, expected recordings with labels"),
         (data, CONFIG.to_dict(), ParameterError, "config is a dict, expected a TrainConfig"),
     ):
