@@ -25,7 +25,7 @@ from eventsim.network import Network
 from eventsim.network.late import late_begin
 from eventsim.report import tables
 from eventsim.report.priced import priced
-from eventsim.runs.run import Run, load_any
+from eventsim.runs.run import Run, load_run
 
 DEFAULT_CHIPS = ("45nm", "loihi")
 FLOAT_BITS = 32  # as Widths has it
@@ -94,7 +94,7 @@ def cost_command(
     measured = say_measured(net, named, stream)
     if stream.n_samples == 0:
         raise DataError("EVENTS holds no recordings, expected at least one.")
-    run = load_any(net) if net.is_dir() else None
+    run = load_run(net) if net.is_dir() else None
     network = find_network(net) if run is None else run.net
     if asked.bits is not None:
         network = quantise(network, asked.bits).net

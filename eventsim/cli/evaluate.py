@@ -24,7 +24,7 @@ from eventsim.hardware.quantise import formats_of, quantise
 from eventsim.measures import INTERVAL, interval_text, measure_name, wilson
 from eventsim.network import Network
 from eventsim.report.numbers import percent
-from eventsim.runs.run import Run, load_any, on_backend
+from eventsim.runs.run import Run, load_run, on_backend
 from eventsim.train import TrainConfig, evaluate, predict_over_time
 from eventsim.train.choice import config_of, in_classes_of
 from eventsim.train.evaluation import MOST_CONFUSED, Evaluation
@@ -112,7 +112,7 @@ def evaluate_command(
     eventsim evaluate runs/demo --latency --margin 0.8
     """
     machine.ready()
-    mine = load_any(run).on(machine.backend) if run.is_dir() else None
+    mine = load_run(run).on(machine.backend) if run.is_dir() else None
     if (
         (mine is not None and mine.settings.fits_values)
         or asked.targets is not None

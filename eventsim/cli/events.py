@@ -36,7 +36,7 @@ from eventsim.network import Network
 from eventsim.runs.data import DataSettings
 from eventsim.runs.likeness import SENSOR, made_otherwise
 from eventsim.runs.recordings import OWN
-from eventsim.runs.run import Run, Which, load_any
+from eventsim.runs.run import Run, Which, load_run
 from eventsim.train.folder import NETWORKS
 
 __all__ = [
@@ -135,11 +135,11 @@ def find_for(net: Path, place: str | None, reading: Reading) -> Events:
 def run_of(net: Path) -> Run | None:
     """The run of a network: its folder, or that in which the file of the network lies."""
     if net.is_dir():
-        return load_any(net)
+        return load_run(net)
     if net.suffix != ".npz" or net.stem not in NETWORKS:
         return None
     try:
-        return load_any(net.parent)
+        return load_run(net.parent)
     except EventSimError:
         return None
 
@@ -360,4 +360,4 @@ def tape_of(run: Run | None, net: Network, stream: EventStream, *, backend: str)
 def find_network(place: Path, *, which: Which = "last") -> Network:
     """The network in a file, or ``which`` (last, selected, initial) of a run's folder."""
     _check_there(place)
-    return load_any(place).network(which) if place.is_dir() else Network.load(place)
+    return load_run(place).network(which) if place.is_dir() else Network.load(place)

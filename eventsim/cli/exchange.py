@@ -28,7 +28,7 @@ from eventsim.events import AudioTables, Dataset, EventStream
 from eventsim.network import Network
 from eventsim.network.nir import NirWarning, read_nir, write_nir
 from eventsim.report.web import UNKNOWN, WebExport, export_web
-from eventsim.runs.run import load_any
+from eventsim.runs.run import load_run
 
 N_SAMPLES, DURATION, RATE = 4, 200.0, 50.0  # of the events of a check: ms, events per second
 Program = Literal["norse", "snntorch", "spikingjelly", "rockpool"]
@@ -155,7 +155,7 @@ def _refuse_others(asked: ExportOptions) -> None:
 
 def _refuse_steps(net: Path, to: str) -> None:
     """Raise ParameterError for a run that answers in time steps."""
-    grid = load_any(net).settings.grid if net.is_dir() else None
+    grid = load_run(net).settings.grid if net.is_dir() else None
     if grid is not None:
         raise ParameterError(
             f"--to {to}",

@@ -36,7 +36,7 @@ from eventsim.network import Network
 from eventsim.network.late import late_begin
 from eventsim.progress import bars
 from eventsim.report import tables
-from eventsim.runs.run import load_any
+from eventsim.runs.run import load_run
 from eventsim.train import evaluate
 
 
@@ -131,7 +131,7 @@ def map_command(
     )
     network = find_network(net)
     say_backend(on)
-    tape = tape_of(load_any(net) if net.is_dir() else None, network, stream, backend=on)
+    tape = tape_of(load_run(net) if net.is_dir() else None, network, stream, backend=on)
     compared = _compared(network, tape, target, asked)
     best = compared.best
     traffic = find_congestion(network, tape, best, window_ms=asked.window)

@@ -16,7 +16,7 @@ from eventsim.cli.reading import MeasuredReading
 from eventsim.cli.regression import predict_values, show_values, write_values_csv
 from eventsim.cli.terminal import present, say_backend
 from eventsim.errors import ParameterError
-from eventsim.runs.run import load_any
+from eventsim.runs.run import load_run
 from eventsim.train.prediction import predict
 
 COLUMNS = ("file", "sample", "key", "answer", "score", "second", "second_score", "note")
@@ -69,7 +69,7 @@ def predict_command(
     if as_csv and as_json:
         raise ParameterError("--csv and --json", "", "one of the two")
     found, bad = find_files(run, files, reading, skip=skip_damaged)
-    mine = load_any(run).on(machine.backend) if run.is_dir() else None
+    mine = load_run(run).on(machine.backend) if run.is_dir() else None
     if mine is not None and mine.settings.fits_values:
         fitted = predict_values(mine, found, every=every, which=which)
         fitted["damaged"] = [asdict(one) for one in bad]

@@ -38,7 +38,7 @@ from eventsim.report.record import (
     Unmade,
     firing_rates,
 )
-from eventsim.runs.run import Run, load_any, load_run
+from eventsim.runs.run import Run, load_run
 from eventsim.train.choice import in_classes_of
 from eventsim.train.latency import MARGIN, SHARES, decision_over_time
 
@@ -103,7 +103,7 @@ def report_command(
     eventsim report runs/demo --chip loihi --chip 45nm --dt 1 --samples 50 --out report.html
     """
     on = machine.ready()
-    mine = load_any(run) if run.is_dir() else None
+    mine = load_run(run) if run.is_dir() else None
     with locked(run) if run.is_dir() and os.access(run, os.W_OK) else nullcontext():
         if mine is not None and mine.settings.fits_values:
             _write_values(mine, events, asked, samples, as_json=as_json)
@@ -150,7 +150,7 @@ def _made(
 ) -> Report:
     """What the page tells, of a network that is run on the recordings, priced and mapped."""
     (stream, labelled), run = recordings, given.run
-    mine, net = load_any(run) if run.is_dir() else None, find_network(run)
+    mine, net = load_run(run) if run.is_dir() else None, find_network(run)
     tape = tape_of(mine, net, stream, backend=on)
     mappings = {one.title: _mapping(net, tape, one, asked.method, asked.seed) for one in targets}
     best = {

@@ -22,7 +22,7 @@ from eventsim.network import Network
 from eventsim.report.numbers import percent, training_times
 from eventsim.runs.execution import Execution, Outcome, execute
 from eventsim.runs.regression import FitOutcome, execute_values
-from eventsim.runs.run import load_any
+from eventsim.runs.run import load_run
 from eventsim.runs.settings import RunSettings, check_same_run
 from eventsim.train import (
     Callback,
@@ -175,7 +175,7 @@ def _resumed(asked: TypedTraining, folder: Path) -> RunSettings:
     """The settings of the run, with more epochs if they were typed, and nothing else changed."""
     if asked.init is not None:
         raise ParameterError("--resume and --init contradict each other", "the run has its network")
-    stored = load_any(folder).settings
+    stored = load_run(folder).settings
     if stored.data is None and stored.train.validate == "auto":
         # A program divided the recordings; those that are named here may follow another division.
         validate = stored_validation(RunFolder(folder).checkpoint)
@@ -206,7 +206,7 @@ def _resumed(asked: TypedTraining, folder: Path) -> RunSettings:
             "does not know its data, which a program gave to train(..)",
             remedy=f"Name them: eventsim train DATA --resume --out {folder}",
         )
-    history = load_any(folder).history if config.patience and RunFolder(folder).holds_run else []
+    history = load_run(folder).history if config.patience and RunFolder(folder).holds_run else []
     if config.stops_after(history):
         terminal.say(f"{folder}: was {early_text(config, len(history))}. It does not go on.")
     elif config.epochs > stored.train.epochs and config.ease_in < config.epochs:
@@ -310,7 +310,7 @@ def _run(
 
 
 def _is_finished(settings: RunSettings, folder: Path) -> bool:
-    run = load_any(folder)
+    run = load_run(folder)
     train = settings.train
     ended = len(run.history) == train.epochs or train.stops_after(run.history)
     return run.finished and ended

@@ -360,6 +360,15 @@ class Run:
         if net.answer is None:  # of an earlier version, whose settings say how it answers
             names = () if self.settings.data is None else self.settings.data.info.classes
             net.set_answer(answer_of(self.config, names))
+        if which != "last" and path.with_name("last.npz").is_file():
+            found, last = ({k: p.size for k, p in n.populations.items()} for n in (net, self.net))
+            if found != last:
+                raise StorageError(
+                    self.folder,
+                    f"{path.name} has the populations {found}, last.npz {last}",
+                    "files of one run",
+                    "Two trainings wrote into this folder: train again, into a new one.",
+                )
         return net
 
 
@@ -374,23 +383,9 @@ def load_run(folder: str | Path) -> Run:
     Raises
     ------
     StorageError
-        The folder holds no run, or its settings are damaged; or it is a run of regression, which
-        has no classes.
+        The folder holds no run, or its settings are damaged.
     """
-    run = load_any(Path(folder))
-    if run.settings.fits_values:
-        raise StorageError(
-            folder,
-            "is a run of regression, which answers with values",
-            "one with classes",
-            f"In its place name its network, {run.folder / 'last.npz'}, and recordings.",
-        )
-    return run
-
-
-def load_any(folder: Path) -> Run:
-    """The run in a folder, of classes or values; otherwise as :func:`load_run`."""
-    return Run(folder, RunSettings.load(folder))
+    return Run(Path(folder), RunSettings.load(Path(folder)))
 
 
 def on_backend(config: TrainConfig, backend: str | None) -> TrainConfig:

@@ -18,7 +18,7 @@ from eventsim.events.begin import TimeZero, edges
 from eventsim.runs.data import DataSettings
 from eventsim.runs.likeness import made_otherwise
 from eventsim.runs.recordings import OWN
-from eventsim.runs.run import load_any
+from eventsim.runs.run import load_run
 from eventsim.runs.settings import RunSettings
 from eventsim.train import TrainConfig
 from eventsim.train.choice import answer_of
@@ -212,7 +212,7 @@ def test_recordings_that_are_learned_and_tested_are_told_wherever_the_accuracy_s
     for text in (said.out, (tmp_path / "run" / "index.html").read_text()):
         assert row in " ".join(text.split())
         assert "5 of 5" in text
-    kept = load_any(tmp_path / "run").parts
+    kept = load_run(tmp_path / "run").parts
     assert kept.test_met == 5
     again = done("evaluate", tmp_path / "run", "--json")
     assert again.json["measured"]["of_training"] == 5

@@ -13,7 +13,7 @@ from eventsim.events.begin import TimeZero, edges
 from eventsim.events.targets import Targets, targets_of
 from eventsim.runs import regression, settings
 from eventsim.runs.execution import Execution
-from eventsim.runs.run import load_any
+from eventsim.runs.run import load_run
 from tests.unit.cli.conftest import done, refused, told
 from tests.unit.train.task import assert_same_net
 
@@ -82,7 +82,7 @@ def test_values_of_a_table_are_fitted_evaluated_and_predicted_as_by_hand(
 
     again = told("evaluate", "run")
     assert [again[key] for key in MEASURED] == [test[key] for key in MEASURED]
-    tested = set(load_any(places / "run").data("test").keys)
+    tested = set(load_run(places / "run").data("test").keys)
     files = [f"{k}.csv" for k in range(N) if f"{k}.csv" in tested]
     found = answers_of("predict", "run", *files, "--every", "0.5")
     ends = answers_of("predict", "run", *files)
@@ -174,15 +174,15 @@ def test_a_run_of_values_is_resumed_to_the_same_bits_and_stopped_by_its_validati
         if event.ends_epoch:
             raise KeyboardInterrupt
 
-    halted = load_any(places / "run").settings
+    halted = load_run(places / "run").settings
     with pytest.raises(KeyboardInterrupt):
         regression.execute_values(halted, places / "half", Execution(callback=stop))
-    assert len(load_any(places / "half").history) == 1
+    assert len(load_run(places / "half").history) == 1
     refused("train", "m.h5", "--out", "half")
     resumed = told("train", "--resume", "--out", "half", "--threads", 1)
     assert {key: resumed[key] for key in SAME} == {key: whole[key] for key in SAME}
     for name in ("last", "selected", "initial"):
-        one, other = (load_any(places / run).network(name) for run in ("run", "half"))
+        one, other = (load_run(places / run).network(name) for run in ("run", "half"))
         assert_same_net(other, one, es.Network.to_arrays)
     stopped = told("train", "m.h5", *TRAINED[:-1], "still", "--epochs", 9, "--patience", 1, "--lr",
                    "0", "--no-bip", "--set", "silent_lift=0")  # fmt: skip
@@ -345,7 +345,7 @@ def test_a_run_of_a_program_is_asked_and_goes_on_with_the_scale_that_it_has(divi
     found = told("predict", "run", "v.h5", "--split", "test")
     assert [*found["answers"][0]["values"]] == ["output 0"]
     done("train", "v.h5", "--resume", "--out", "run", "--epochs", 2, "--json")
-    assert load_any(places / "run").config.loss.scale == ()
+    assert load_run(places / "run").config.loss.scale == ()
 
 
 def test_a_run_counts_errors_in_the_unit_that_was_typed_and_says_so(imported, places):
@@ -358,7 +358,7 @@ def test_a_run_counts_errors_in_the_unit_that_was_typed_and_says_so(imported, pl
     typed = done("train", "m.h5", *TRAINED, *still, "--set", "loss.scale=[2,0.25]")
     assert "variance" not in typed.shows(unit := "speed 2, Angle 0.25").out
     assert f"Errors count in the unit: {unit}." in (places / "run" / "index.html").read_text()
-    run = load_any(places / "run")
+    run = load_run(places / "run")
     assert run.config.loss.scale == (2.0, 0.25)
     data = run.data("train")
     found, _ = regression.evaluate_run(run.network("initial"), data, run.config)

@@ -238,3 +238,10 @@ def test_how_validation_is_drawn_makes_no_other_run_where_there_is_none(tmp_path
     old = replace(now, train=replace(none, validate="recording"))
     RunFolder(tmp_path, old.about()).describe(old.train, Exact())
     check_same_run(tmp_path, now)
+
+
+def test_networks_of_two_runs_in_one_folder_are_refused(runs, tmp_path):
+    folder = shutil.copytree(runs[1]["python"], tmp_path / "mixed")
+    es.scsr(5, (2, 2, 2), 3).save(folder / "initial.npz")
+    with pytest.raises(StorageError, match=r"initial.npz has the populations .* files of one run"):
+        _ = es.load_run(folder).initial

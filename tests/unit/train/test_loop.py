@@ -15,7 +15,7 @@ import pytest
 
 from eventsim.engine.contract.compiling import note_compiled
 from eventsim.errors import DataError, NetworkError, ParameterError, ShapeError, StorageError
-from eventsim.events import EventStream
+from eventsim.events import Dataset, EventStream
 from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.train import (
     Augmentation,
@@ -306,7 +306,7 @@ def test_network_that_does_not_fit_the_task_is_refused(data, tmp_path):
         (data[np.zeros(0, int)], CONFIG, DataError, "no recordings"),
         (four_channels(data), CONFIG, ShapeError, "have 4 channels, input population 'input' has"),
         (
-            es.Dataset(data.stream, np.zeros(len(data), int), ["same"]),
+            Dataset(data.stream, np.zeros(len(data), int), ["same"]),
             CONFIG,
             DataError,
             r"all of one class \(same\), expected two classes at least",
