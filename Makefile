@@ -23,7 +23,7 @@ WORKERS = -n `$(BIN)/python -c 'import os; print(min(4, os.cpu_count() + 1))'` -
 # too. `eventsim train --help` then takes 1.3 CPU s, 2.6 where all is compiled anew (298b30e, Xeon).
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test test-all test-nightly test-lowest durations coverage mutants lint hooks docs dist bench bench-gpu clean
+.PHONY: help demo test test-all test-nightly test-lowest durations coverage mutants ledger lint hooks docs dist bench bench-gpu clean
 
 help:
 	@echo "make demo    make spoken digits, train a network on them, write a report"
@@ -34,6 +34,7 @@ help:
 	@echo "make durations  run all tests and write what each costs to build/durations.md"
 	@echo "make coverage  the share of lines of Python that tests run (ARGS='tests/unit/events')"
 	@echo "make mutants put faults into the product: tests must find each (ARGS='queue race', ARGS=python)"
+	@echo "make ledger  every number of a fixed set of commands, to compare two commits (ARGS='--python ..')"
 	@echo "make lint    format, lint, types, import rules"
 	@echo "make hooks   lint changed files before each commit, everything before each push"
 	@echo "make dist    build sdist, wheel and site into dist/, try the wheel elsewhere"
@@ -80,6 +81,9 @@ coverage: $(VENV)/.dev $(VENV)/.kernels
 
 mutants: $(VENV)/.dev $(VENV)/.kernels
 	$(BIN)/python -m tests.support.mutants $(ARGS)
+
+ledger: $(VENV)/.dev $(VENV)/.kernels
+	$(BIN)/python -m tests.support.ledger write build/ledger.json $(ARGS)
 
 # The rooms and the types are checked on build/tree, where datasets/ lies at the place where it
 # is installed, eventsim/datasets: neither tool follows package-dir.
