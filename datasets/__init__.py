@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Protocol
 
 from eventsim.datasets import (
-    delayed_match,
     fsdd,
     nmnist,
     ntidigits,
@@ -60,7 +59,6 @@ _ENTRIES: tuple[tuple[DatasetInfo, OpenSource], ...] = (
     (shd.SSC, shd.ssc_source),
     (nmnist.INFO, nmnist.source),
     (yinyang.INFO, yinyang.source),
-    (delayed_match.INFO, delayed_match.source),
 )
 _SOURCES: Mapping[str, OpenSource] = {info.name: opener for info, opener in _ENTRIES}
 StoredDataset = Dataset  # the name that a data set on disk had here

@@ -60,7 +60,7 @@ ENTRIES = (
     Entry("spoken_digits_accents", WIDE, ACCENTS, 3),
     Entry("yinyang", "baselines", "yinyang", 5, METHODS),
     Entry("yinyang_small", "baselines", SMALL_YINYANG, 5, ("bip", "weights")),
-    Entry("memory", "memory", "delayed_match", 5),
+    Entry("memory", str(HERE / "memory.toml"), str(HERE / "delayed_match.toml"), 5),
     Entry("architectures_400", "architectures", SMALL_FSDD, 5),
     Entry("baselines_400", "baselines", SMALL_FSDD, 5, METHODS),
     Entry("start_400", str(HERE / "start_400.toml"), SMALL_FSDD, 5),

@@ -37,6 +37,7 @@ from typing import Any
 
 import numpy as np
 
+import bench.suite.delayed_match as delayed
 import eventsim as es
 from bench.harness import RESULTS, machine, parser, report
 from eventsim import datasets
@@ -97,7 +98,7 @@ def frequency(seed: int) -> Parts:
 
 def delayed_match(seed: int) -> Parts:
     """400, 200 and 1,000 samples, drawn by other seeds."""
-    load = datasets.delayed_match.load
+    load = delayed.load
     learned, chosen = load(size=400, seed=10 * seed), load(size=200, seed=10 * seed + 1)
     return learned, chosen, load(size=1000, seed=10 * seed + 2)
 

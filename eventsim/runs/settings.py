@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from eventsim import datasets
 from eventsim.clocked import Grid
 from eventsim.entries import Settings, check_same, read_object
 from eventsim.errors import StorageError
@@ -17,6 +18,7 @@ from eventsim.events import AnyDataset
 from eventsim.network import Network
 from eventsim.runs.data import DataSettings
 from eventsim.runs.networks import NetworkSettings
+from eventsim.runs.recordings import OWN
 from eventsim.train import TrainConfig
 from eventsim.train.choice import answer_of
 from eventsim.train.counting import count_trained
@@ -233,9 +235,10 @@ def _read(values: Mapping[str, Any], folder: Path) -> RunSettings:
 
 
 def _data(stored: Mapping[str, Any]) -> DataSettings | None:
-    """The recordings of a run; None where settings that are none any more made them other ones."""
+    """The recordings of a run; None where a set or settings that are gone made them."""
     gone = {key: stored[key] for key in GONE if key in stored}
-    if any(gone[key] != GONE[key] for key in gone):
+    there = stored["name"] in (OWN, *datasets.DATASETS)
+    if not there or any(gone[key] != GONE[key] for key in gone):
         return None
     return DataSettings(**{key: value for key, value in stored.items() if key not in gone})
 

@@ -9,7 +9,7 @@ from eventsim.errors import DataError, ShapeError
 
 def test_every_data_set_describes_itself():
     assert set(datasets.DATASETS) >= {
-        "spoken_digits", "fsdd", "ntidigits", "shd", "ssc", "nmnist", "yinyang", "delayed_match"
+        "spoken_digits", "fsdd", "ntidigits", "shd", "ssc", "nmnist", "yinyang"
     }  # fmt: skip
     for name, info in datasets.DATASETS.items():
         assert info.name == name

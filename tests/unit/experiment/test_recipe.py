@@ -19,11 +19,11 @@ from eventsim.experiment.recipe import Sweep
 
 
 def test_recipes_and_tasks_of_the_issue_are_there():
-    named = {"architectures", "bip", "baselines", "grid", "convolution", "memory"}
+    named = {"architectures", "bip", "baselines", "grid", "convolution"}
     assert set(recipe_names()) >= named
     assert set(task_names()) >= {
         "yinyang", "fsdd", "fsdd_speakers", "spoken_digits", "nmnist", "ntidigits", "ti46_digits",
-        "ti46_alpha", "shd", "delayed_match",
+        "ti46_alpha", "shd",
     }  # fmt: skip
 
 

@@ -137,7 +137,7 @@ def test_a_run_of_a_program_is_extended_by_the_program(runs, tmp_path):
         assert_same_net(run.net, result.net)
 
 
-@pytest.mark.parametrize("gone", [{"step": 1.0}, {"voices": 2}])
+@pytest.mark.parametrize("gone", [{"step": 1.0}, {"voices": 2}, {"name": "delayed_match"}])
 def test_a_run_of_settings_that_are_gone_opens_and_does_not_know_its_recordings(
     runs, tmp_path, gone
 ):
