@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from eventsim.engine.algorithm import Algorithm, algorithm_of
 from eventsim.errors import NetworkError
+from eventsim.matrix import require
 from eventsim.network import Network
-from eventsim.network.answer import FIRST_EVENT, HELP, Answer
+from eventsim.network.answer import FIRST_EVENT, Answer
 from eventsim.plan import Plan, Stage
 
 # In the order of c/tables.h.
@@ -23,20 +24,14 @@ MOST_SYNAPSES = 1 << 22  # of all stages; 16 MB of flash
 
 def refuse(net: Network, plan: Plan) -> Answer:
     """Raise NetworkError for a part that the C text does not support; returns the answer."""
+    require("export_c", net)
     answer = net.answer
-    if answer is None:
-        raise NetworkError(
-            "export_c",
-            "the network has no answer",
-            remedy=f"The C text answers with classes. {HELP}",
-        )
+    assert answer is not None
     reasons = []
-    if answer.rule not in RULES:
-        reasons.append(f"rule {answer.rule!r} (one of {', '.join(RULES)})")
     if answer.onset not in (None, 0.0, FIRST_EVENT):
         reasons.append(f"onset of {answer.onset} ms (0 or {FIRST_EVENT})")
     for stage in plan.stages:
-        reasons += _reasons(stage, answer)
+        reasons += _reasons(stage)
     n_synapses = sum(p.values.size for stage in plan.stages for p in stage.projections)
     if n_synapses > MOST_SYNAPSES:
         reasons.append(
@@ -51,12 +46,9 @@ def refuse(net: Network, plan: Plan) -> Answer:
     return answer
 
 
-def _reasons(stage: Stage, answer: Answer) -> list[str]:
+def _reasons(stage: Stage) -> list[str]:
     name, found = stage.name, list[str]()
-    if stage.is_readout:
-        if name != answer.population:
-            found.append(f"readout that does not answer, as {name!r}")
-    elif not stage.is_linear and algorithm_of(stage) not in KINDS:
+    if not stage.is_readout and not stage.is_linear and algorithm_of(stage) not in KINDS:
         found.append(f"loop by {algorithm_of(stage).value}, as {name!r}: sparse, and busy")
     if stage.population.size > MOST_NEURONS:
         found.append(f"population of more than {MOST_NEURONS:,} neurons, as {name!r}")

@@ -57,12 +57,6 @@ VALUES: Mapping[Rule, Mapping[str, float]] = {
     "van_rossum": {"time_constant": 30.0, "rate": 50.0},
     "ctc": {"gain": 20.0, "interval": 10.0},
 }
-# Of a network without an answer
-HELP = (
-    "If it was trained for values, ask the folder of its run: eventsim predict RUN FILES; in "
-    "Python, es.voltage. If it tells classes, say how: "
-    "net.set_answer(es.Answer(rule=..., population=...))."
-)
 LONGEST_TAIL = 1e9  # ms; the largest time of the conformance cases, told apart to 1e-7 ms
 Onset = Literal["first_event"] | NotNegative
 FIRST_EVENT = "first_event"

@@ -44,17 +44,19 @@ Finder = Callable[[Net], Iterator[str]]
 
 def _of_kind(kind: str) -> Finder:
     def find(net: Net) -> Iterator[str]:
-        for name, population in net.spiking.items():
+        for population in net.spiking.values():
             if kind in (kind_of(population), "linear" if population.neuron is not None else ""):
-                yield f"population {name!r} {_said_of(population)}"
+                yield from neurons_of(population).values()
 
     return find
 
 
-def _said_of(population: Population) -> str:
+def neurons_of(population: Population) -> dict[str, str]:
+    """The feature of the neurons of one population, with its phrase."""
+    said = "has an adaptive threshold" if population.is_adaptive else "has LIF neurons"
     if population.neuron is not None:
-        return f"has neurons of kind {type(population.neuron).__name__}"
-    return "has an adaptive threshold" if population.is_adaptive else "has LIF neurons"
+        said = f"has neurons of kind {type(population.neuron).__name__}"
+    return {kind_of(population): f"population {population.name!r} {said}"}
 
 
 def _projections(holds: Callable[[Projection], bool], said: str) -> Finder:

@@ -24,7 +24,9 @@ from eventsim.checks import real_array
 from eventsim.engine import simulate
 from eventsim.errors import NetworkError, ParameterError
 from eventsim.events import EventStream
+from eventsim.matrix import require
 from eventsim.network import Network, Population
+from eventsim.network.features import neurons_of
 from eventsim.plot.style import FAINT, axes_for, grid, population_colour
 
 MS_PER_S = 1000.0
@@ -99,13 +101,11 @@ def fi_curve(
 
 def _values(place: Population, neuron: int) -> dict[str, float]:
     """The parameters of the neuron."""
-    if not place.is_spiking or place.neuron is not None:
-        what = "are of a kind of their own" if place.is_spiking else "do not spike"
+    if not place.is_spiking:
         raise NetworkError(
-            "plot.fi_curve",
-            f"neurons of {place.name!r} {what}",
-            "LIF neurons, with or without adaptive threshold",
+            "plot.fi_curve", f"neurons of {place.name!r} do not spike", "a spiking population"
         )
+    require("fi_curve", neurons_of(place))
     if not 0 <= neuron < place.size:
         raise ParameterError(
             "plot.fi_curve", f"neuron is {neuron}", f"a number in 0 .. {place.size - 1}"

@@ -5,10 +5,11 @@ from typing import Any
 
 from eventsim.arrays import Floats, Ints
 from eventsim.entries import shown
-from eventsim.errors import DataError, NetworkError
+from eventsim.errors import DataError
 from eventsim.events import AnyDataset, Targets
+from eventsim.matrix import require
 from eventsim.network import Answer, Network
-from eventsim.network.answer import HELP, VALUES, words_of
+from eventsim.network.answer import VALUES, words_of
 from eventsim.train.config import TrainConfig
 from eventsim.train.loss_settings import LOSSES, ClassifyingLoss
 from eventsim.train.readouts import decision_behind
@@ -47,13 +48,9 @@ def config_of(net: Network, who: str) -> TrainConfig:
 
     Raises NetworkError (for ``who``: the network has no answer).
     """
+    require("predict", net, where=who)
     answer = net.answer
-    if answer is None:
-        raise NetworkError(
-            who,
-            "the network has no answer: it was not trained by eventsim for classes",
-            remedy=HELP,
-        )
+    assert answer is not None
     values: dict[str, Any] = {name: getattr(answer, name) for name in VALUES[answer.rule]}
     loss = next(loss for loss in LOSSES.values() if loss.rule == answer.rule)
     return TrainConfig(loss=loss(**values), output=answer.population, tail=answer.tail)

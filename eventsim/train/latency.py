@@ -49,15 +49,15 @@ from eventsim.adjoint.linear.voltage import VoltageProbe
 from eventsim.arrays import Bools, Floats, Ints, Precision
 from eventsim.checks import real_array, times_by_sample, whole_array
 from eventsim.engine import place, simulate
-from eventsim.errors import NetworkError, ParameterError, ShapeError
+from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, StoredStream
+from eventsim.matrix import require
 from eventsim.network import Answer, Network
 from eventsim.network.late import one_warning, warn_late
 from eventsim.plan import make_plan
 from eventsim.summary import short_repr
-from eventsim.train.choice import config_of
 from eventsim.train.onset import onsets, time_after
-from eventsim.train.prediction import BATCH
+from eventsim.train.prediction import BATCH, require_answers
 from eventsim.train.readouts import logits_of
 from eventsim.train.softmax import softmax
 
@@ -216,6 +216,7 @@ def decision_over_time(net: Network, tape: SpikeTape, times: ArrayLike) -> Decis
     >>> decision_over_time(net, tape, [20.0, 40.0, 60.0]).scores.shape
     (1, 3, 2)
     """
+    require("predict_over_time", net, where="decision_over_time")
     answer = _answer(net)
     net, tape = net.to_host(), tape.to_host()
     make_plan(net).check_tape(tape, "decision_over_time")
@@ -257,6 +258,7 @@ def predict_over_time(
     NetworkError, ParameterError, ShapeError, BackendError, RunawayError
         As :func:`decision_over_time` and :func:`eventsim.simulate`.
     """
+    require_answers("predict_over_time", net, backend, precision)
     answer, placed = _answer(net), place(net, backend=backend)
     wanted = real_array(shares, "predict_over_time: shares")
     if wanted.ndim != 1 or not ((wanted > 0.0) & (wanted <= 1.0)).all():
@@ -288,17 +290,8 @@ def require_margin(where: str, margin: float) -> None:
 
 
 def _answer(net: Network) -> Answer:
-    """How the network answers, if its scores are known at every time."""
-    config_of(net, "decision_over_time")
     answer = net.answer
     assert answer is not None
-    if answer.rule not in _RULES:
-        raise NetworkError(
-            "decision_over_time",
-            f"the network answers by the rule {answer.rule!r}, whose scores are not computed at "
-            f"every time; expected one of {', '.join(_RULES)}",
-            remedy="Run recordings that end earlier, and es.predict.",
-        )
     answer.check(net.populations, net.decision)
     return answer
 

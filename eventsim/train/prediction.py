@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 
 from eventsim.arrays import Floats, Ints, Precision, to_host
-from eventsim.engine import place, simulate
+from eventsim.engine import get_backend, place, simulate
+from eventsim.engine.contract.backend import features_of
+from eventsim.engine.run.run import check_precision
 from eventsim.errors import ShapeError
 from eventsim.events import AnyDataset, Dataset, EventStream, SpikeTape, StoredStream
+from eventsim.matrix import require
 from eventsim.network import Answer, Network
 from eventsim.network.late import one_warning, warn_late
 from eventsim.summary import short_repr
@@ -118,7 +121,7 @@ def predict(
     ParameterError, ShapeError, BackendError, RunawayError
         As :func:`eventsim.simulate`; ShapeError also if there are not as many keys as recordings.
     """
-    config_of(net, "predict")
+    require_answers("predict", net, backend, precision)
     stream, keys = recordings_and_keys(stream, keys)
     placed = place(net, backend=backend)
     parts = []
@@ -134,6 +137,12 @@ def predict(
     classes = np.concatenate([np.zeros(0, np.int64), *(part.classes for part in parts)])
     assert net.answer is not None
     return Prediction.of(net.answer, classes, np.concatenate(scores) if scores else None, keys)
+
+
+def require_answers(capability: str, net: Network, backend: str, precision: Precision) -> None:
+    """Raise the error of the matrix unless the network answers so on that backend."""
+    check_precision(precision, capability)
+    require(capability, net, features_of(get_backend(backend)), precision, where=capability)
 
 
 def recordings_and_keys(

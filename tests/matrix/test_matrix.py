@@ -8,6 +8,7 @@ import pytest
 from eventsim.engine.contract.registry import using_backend
 from eventsim.matrix import can, matrix, require
 from tests.conftest import HAS_DEVICE
+from tests.matrix import probes_runs  # noqa: F401  registers its probes
 from tests.matrix.cells import refused, running
 from tests.matrix.networks import network
 from tests.matrix.probes import PROBES, Case

@@ -28,7 +28,9 @@ import numpy as np
 from eventsim.arrays import Floats, Ints
 from eventsim.errors import NetworkError, ParameterError
 from eventsim.events import SpikeTape
+from eventsim.matrix import require
 from eventsim.network import Network, Population, Projection
+from eventsim.network.features import neurons_of
 from eventsim.neuron import lif
 from eventsim.plan import make_plan
 
@@ -274,11 +276,7 @@ def _check(
             f"explain: population {place.name!r} is the input, whose channels have no voltage. Ask "
             f"for one of {list(net.neurons)}."
         )
-    if place.neuron is not None:
-        raise NetworkError(
-            f"explain: neurons of {place.name!r} are of a kind of their own, expected LIF neurons, "
-            "with or without adaptive threshold. es.voltage shows the voltage of all kinds."
-        )
+    require("explain", neurons_of(place))
     make_plan(net).check_tape(tape, f"explain of {place.name!r}")
     tape.require_whole("explain")
     for name, value, n in (

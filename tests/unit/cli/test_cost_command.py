@@ -252,7 +252,7 @@ def test_energies_are_written_with_their_unit():
 def test_what_the_network_takes_as_c_is_told_or_why_it_cannot_be(files):
     net, events, network, _ = files
     done(*COST, net, events).shows(
-        "As C, by eventsim export --to c: cannot be. export_c: the network has no answer."
+        "As C, by eventsim export --to c: cannot be. export_c: the network has no answer, and the"
     )
     network.set_answer(es.Answer())
     save_network(net, network)

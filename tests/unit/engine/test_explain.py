@@ -166,7 +166,7 @@ def test_reason_names_what_holds_a_neuron_back():
         with pytest.raises(ParameterError, match="expected a number in 0"):
             es.explain(net, tape, name, **wrong)
     net.add_population("own", 1, neuron=AdLIF())
-    with pytest.raises(NetworkError, match="of a kind of their own"):
+    with pytest.raises(NetworkError, match="neurons of kind AdLIF, whose drive"):
         es.explain(net, tape, "own", 0)
     with pytest.raises(NetworkError, match="is the input"):
         es.explain(net, tape, "input", 0)
