@@ -50,10 +50,11 @@ from typing import Any
 import numpy as np
 
 from eventsim.arrays import Floats, Ints, Precision, counts_of, largest, to_host
-from eventsim.checks import real_array
+from eventsim.checks import in_domain, instance
 from eventsim.engine import simulate
 from eventsim.engine.run.run import Course, start
-from eventsim.errors import CalibrationError, ParameterError, RunawayError
+from eventsim.entries import Positive
+from eventsim.errors import CalibrationError, RunawayError
 from eventsim.events import AnyDataset, EventStream, SpikeTape, SpikeTrains, StoredStream
 from eventsim.events.begin import edges
 from eventsim.memo import Memo
@@ -159,15 +160,9 @@ def calibrate(
         As :func:`eventsim.simulate`.
     """
     given: Any = stream
-    if not isinstance(given, EventStream | StoredStream):
-        raise ParameterError(
-            "calibrate",
-            f"the stream is {type(given).__name__}",
-            "an EventStream; of labelled recordings pass data.stream",
-        )
-    target = float(real_array(target_hz, "calibrate: target_hz"))
-    if not 0.0 < target < math.inf:
-        raise ParameterError("calibrate", f"target_hz is {target_hz}", "a value > 0 (Hz)")
+    remedy = "Of labelled recordings pass data.stream."
+    instance("calibrate", "stream", given, EventStream, StoredStream, remedy=remedy)
+    target: float = in_domain("calibrate", "target_hz", target_hz, Positive)
 
     def refuse(error: CalibrationError) -> None:
         raise error

@@ -68,8 +68,10 @@ def in_classes_of(net: Network, data: AnyDataset) -> AnyDataset:
         return data.relabelled(own)
     if words_of(own) != words_of(data.class_names):
         raise DataError(
-            f"The data has the words {shown(words_of(data.class_names))}, the network answers with "
-            f"{shown(words_of(own))}. Take data of the same words."
+            "Dataset",
+            f"has the words {shown(words_of(data.class_names))}",
+            f"{shown(words_of(own))}, with which the network answers",
+            "Take data of the same words.",
         )
     return data
 

@@ -37,12 +37,13 @@ import numpy as np
 from eventsim.adjoint import Seeds
 from eventsim.adjoint.linear.voltage import Probe, joined_voltages, readout_at
 from eventsim.arrays import Bools, Floats, Ints, to_host
+from eventsim.checks import in_domain
+from eventsim.entries import Above0
 from eventsim.errors import DataError, ParameterError, ShapeError
 from eventsim.events import SpikeTape
 from eventsim.network import Network
 from eventsim.network.answer import count_frames
 from eventsim.train.readouts import logits_back, logits_of, voltage_seeds
-from eventsim.train.softmax import require_positive
 
 Strings = Sequence[Sequence[int]]
 
@@ -82,8 +83,8 @@ class CTC:
     gain: float = 10.0
 
     def __post_init__(self) -> None:
-        require_positive("CTC", "interval", self.interval)
-        require_positive("CTC", "gain", self.gain)
+        in_domain("CTC", "interval", self.interval, Above0)
+        in_domain("CTC", "gain", self.gain, Above0)
 
     def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and seeds."""

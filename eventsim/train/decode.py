@@ -27,6 +27,8 @@ import numpy as np
 
 from eventsim.adjoint import Seeds
 from eventsim.arrays import Floats, Ints
+from eventsim.checks import in_domain
+from eventsim.entries import Count
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import SpikeTape
 from eventsim.network import Network
@@ -50,8 +52,7 @@ def greedy_strings(frames: FrameLogits) -> list[String]:
 
 def beam_strings(frames: FrameLogits, *, width: int = 16) -> list[String]:
     """The likeliest string of every sample that a beam of ``width`` finds."""
-    if width < 1:
-        raise ParameterError("beam_strings", f"width is {width}", "at least 1")
+    in_domain("beam_strings", "width", width, Count)
     log_p = log_softmax(frames.logits)
     return [
         _beam(log_p[sample, :length], width)[0][0] for sample, length in enumerate(frames.lengths)
@@ -64,7 +65,7 @@ def label_error_rate(found: Strings, right: Strings) -> float:
         raise ShapeError("label_error_rate", f"{len(found)} strings were found", len(right))
     n_labels = sum(len(string) for string in right)
     if not n_labels:
-        raise ParameterError("label_error_rate", "the right strings hold no label")
+        raise ParameterError("label_error_rate", "the right strings hold no label", "one or more")
     return sum(edits(one, two) for one, two in zip(found, right, strict=True)) / n_labels
 
 
@@ -113,7 +114,7 @@ def _log_add(one: float, two: float) -> float:
 def strings_of(class_names: Sequence[str]) -> list[String]:
     """The numbers of every name's words."""
     if not class_names:
-        raise ParameterError("WordsLoss", "the loss 'ctc' needs class_names, whose words are said")
+        raise ParameterError("WordsLoss", "there are no class_names", "some, whose words are said")
     number = {word: k for k, word in enumerate(words_of(class_names))}
     return [tuple(number[word] for word in name.split()) for name in class_names]
 

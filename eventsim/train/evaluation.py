@@ -243,13 +243,15 @@ def _tally(net: Network, batch: Dataset, config: TrainConfig, method: AbstractMe
 def check_fit(net: Network, data: AnyDataset, config: TrainConfig) -> None:
     """Raise if data, network and loss cannot work together."""
     if not len(data):
-        raise DataError("The data holds no recordings, expected at least one.")
+        raise DataError("Dataset", "holds no recordings", "at least one")
     if isinstance(config.loss, ValuesLoss):
         config.loss.of(config.target(data.labels, values=data.targets)).check(net, data.stream)
     elif data.targets is not None:
         raise DataError(
-            f"The recordings have targets, which are values, and the loss {config.loss.kind!r} "
-            "asks for classes. Take the loss 'mean_squared_error', or recordings with labels."
+            "Dataset",
+            "has targets, which are values",
+            f"labels, since the loss {config.loss.kind!r} asks for classes",
+            "Take the loss 'mean_squared_error', or recordings with labels.",
         )
     elif (answer := answer_of(config, data.class_names)) is not None:
         answer.check(net.populations, net.decision)

@@ -39,7 +39,7 @@ threshold on the softmax's confidence.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -47,9 +47,10 @@ from numpy.typing import ArrayLike
 from eventsim.adjoint.linear.neurons import silent_parts
 from eventsim.adjoint.linear.voltage import VoltageProbe
 from eventsim.arrays import Bools, Floats, Ints, Precision
-from eventsim.checks import real_array, times_by_sample, whole_array
+from eventsim.checks import in_domain, real_array, shaped, times_by_sample, whole_array
 from eventsim.engine import place, simulate
-from eventsim.errors import ParameterError, ShapeError
+from eventsim.entries import Bounds
+from eventsim.errors import ParameterError
 from eventsim.events import EventStream, SpikeTape, StoredStream
 from eventsim.matrix import require
 from eventsim.network import Answer, Network
@@ -163,12 +164,9 @@ class DecisionOverTime:
 
     def _labels(self, given: ArrayLike) -> Ints:
         labels = whole_array(given, "DecisionOverTime: labels")
-        if labels.shape != (self.times.shape[0],):
-            raise ShapeError(
-                "DecisionOverTime",
-                f"labels have shape {labels.shape}",
-                f"({self.times.shape[0]},), one per sample",
-            )
+        n_samples = self.times.shape[0]
+        words = f"({n_samples},), one per sample"
+        shaped("DecisionOverTime", "labels", labels, (n_samples,), expected=words)
         return labels
 
     def _times_of(self, there: Bools) -> Floats:
@@ -283,10 +281,7 @@ def predict_over_time(
 
 def require_margin(where: str, margin: float) -> None:
     """Raise ParameterError unless the margin is in (0, 1]."""
-    if not 0.0 < margin <= 1.0:
-        raise ParameterError(
-            where, f"margin is {margin}", "a value in (0, 1]: the difference of two probabilities"
-        )
+    in_domain(where, "margin", margin, Annotated[float, Bounds(gt=0, le=1)])
 
 
 def _answer(net: Network) -> Answer:

@@ -69,9 +69,11 @@ class Launch:
         """Host and port of process 0; raises ParameterError if nothing tells the host."""
         if self.host is None:
             raise ParameterError(
-                f"{self.launcher} started {self.size} processes on several machines, and "
-                "MASTER_ADDR does not say where process 0 runs. Set it, with Slurm for example by\n"
-                '  export MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)'
+                f"Launch by {self.launcher}",
+                f"{self.size} processes are on several machines, and MASTER_ADDR does not say "
+                "where process 0 runs",
+                remedy="Set it, with Slurm for example by\n"
+                '  export MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)',
             )
         return self.host, self.port
 
@@ -138,5 +140,5 @@ def _whole(environ: Mapping[str, str], name: str) -> int:
         return int(environ[name])
     except ValueError:
         raise ParameterError(
-            f"Environment variable {name} is {environ[name]!r}, expected a whole number."
+            "Environment", f"variable {name} is {environ[name]!r}", "a whole number"
         ) from None

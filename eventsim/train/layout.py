@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from eventsim.arrays import Array, Floats, beside, namespace
-from eventsim.errors import ShapeError
+from eventsim.checks import shaped
 
 
 class Layout:
@@ -49,12 +49,13 @@ class Layout:
         """
         like, parts = self.xp.zeros(0), []
         for key, (_, shape) in self._places.items():
-            if arrays[key].shape != shape:
-                raise ShapeError(
-                    "AdamW",
-                    f"the gradient of {key!r} has shape {arrays[key].shape}",
-                    f"{shape}, that of the parameter",
-                )
+            shaped(
+                "AdamW",
+                f"the gradient of {key!r}",
+                arrays[key],
+                shape,
+                expected=f"{shape}, that of the parameter",
+            )
             parts.append(beside(arrays[key], like).ravel())
         vector: Floats = self.xp.concatenate([like, *parts, *behind])
         return vector

@@ -31,6 +31,7 @@ from typing import Literal
 import numpy as np
 
 from eventsim.arrays import Floats
+from eventsim.checks import instance
 from eventsim.engine.contract.compiling import Watch, compile_seconds
 from eventsim.errors import DataError, ParameterError, ShapeError
 from eventsim.events import AnyDataset
@@ -301,10 +302,7 @@ def _train_on(run: _Run, state: TrainState) -> None:
 def _check_given(net: Network, data: AnyDataset, config: TrainConfig) -> None:
     """Raise if an argument is of another type, or they cannot work together."""
     for what, value, expected in (("net", net, Network), ("config", config, TrainConfig)):
-        if not isinstance(value, expected):
-            raise ParameterError(
-                "train", f"{what} is a {type(value).__name__}", f"a {expected.__name__}"
-            )
+        instance("train", what, value, expected)
     if not all(hasattr(data, name) for name in ("stream", "labels", "class_names", "subset")):
         raise DataError(
             "train",
@@ -355,7 +353,9 @@ def _home(
         raise ParameterError("train", "resume and overwrite contradict each other", "one")
     if folder is None:
         if resume:
-            raise ParameterError("train", "resume=True needs the folder of the run")
+            raise ParameterError(
+                "train", "resume is True and there is no folder", "that of the run"
+            )
         return None
     return folder if isinstance(folder, RunFolder) else RunFolder(Path(folder))
 

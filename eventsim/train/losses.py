@@ -57,9 +57,11 @@ import numpy as np
 
 from eventsim.adjoint import Loss, ReadoutSeed, Seed, Seeds, SpikeSeed, merge_seeds
 from eventsim.arrays import Array, Floats, Ints, beside, counts_of, namespace
+from eventsim.checks import in_domain
 from eventsim.engine import get_backend, readout_integral
 from eventsim.engine.contract.backend import sum_by
-from eventsim.errors import ParameterError, ShapeError
+from eventsim.entries import Above0, NotNegative
+from eventsim.errors import ShapeError
 from eventsim.events import SpikeTape, SpikeTrains
 from eventsim.network import Network
 from eventsim.network.answer import Onset
@@ -102,8 +104,8 @@ class CrossEntropy(softmax.AbstractClassifier):
     onset: Onset = 0.0
 
     def __post_init__(self) -> None:
-        softmax.require_positive("CrossEntropy", "time_constant", self.time_constant)
-        softmax.require_positive("CrossEntropy", "gain", self.gain)
+        in_domain("CrossEntropy", "time_constant", self.time_constant, Above0)
+        in_domain("CrossEntropy", "gain", self.gain, Above0)
         check_onset("CrossEntropy", self.onset)
 
     def logits(self, net: Network, tape: SpikeTape) -> Floats:
@@ -167,13 +169,10 @@ class FirstSpike(softmax.AbstractClassifier):
     late_time_constant: float = 6.4
 
     def __post_init__(self) -> None:
-        softmax.require_positive("FirstSpike", "time_constant", self.time_constant)
+        in_domain("FirstSpike", "time_constant", self.time_constant, Above0)
         check_margin("FirstSpike", self.miss_margin)
-        if not 0.0 <= self.late_strength < np.inf:
-            raise ParameterError(
-                "FirstSpike", f"late_strength is {self.late_strength}", "a value >= 0"
-            )
-        softmax.require_positive("FirstSpike", "late_time_constant", self.late_time_constant)
+        in_domain("FirstSpike", "late_strength", self.late_strength, NotNegative)
+        in_domain("FirstSpike", "late_time_constant", self.late_time_constant, Above0)
 
     def logits(self, net: Network, tape: SpikeTape) -> Floats:
         """Logits, shape [samples, neurons]. New array."""
@@ -244,7 +243,7 @@ class VanRossum:
     time_constant: float = 10.0
 
     def __post_init__(self) -> None:
-        softmax.require_positive("VanRossum", "time_constant", self.time_constant)
+        in_domain("VanRossum", "time_constant", self.time_constant, Above0)
 
     def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and seeds."""

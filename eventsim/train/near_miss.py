@@ -44,10 +44,10 @@ from eventsim.adjoint.linear.neurons import Neurons, silent_neurons, silent_part
 from eventsim.adjoint.linear.voltage import VoltageProbe
 from eventsim.adjoint.seeds import DirectSeed
 from eventsim.arrays import Array, Ints, namespace, to_host
-from eventsim.errors import ParameterError
+from eventsim.checks import in_domain
+from eventsim.entries import Above0, From0
 from eventsim.events import SpikeTape
 from eventsim.network import Network
-from eventsim.train.softmax import require_positive
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,8 @@ class NearMiss:
     populations: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        if not self.strength >= 0:
-            raise ParameterError("NearMiss", f"strength is {self.strength}", "a value >= 0")
-        require_positive("NearMiss", "margin", self.margin)
+        in_domain("NearMiss", "strength", self.strength, From0)
+        in_domain("NearMiss", "margin", self.margin, Above0)
 
     def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and seeds."""
@@ -180,7 +179,7 @@ def with_misses(
 def check_margin(where: str, margin: float | None) -> None:
     """Raise ParameterError unless a margin, if given, is > 0."""
     if margin is not None:
-        require_positive(where, "miss_margin", margin)
+        in_domain(where, "miss_margin", margin, Above0)
 
 
 def _able(net: Network, name: str, neurons: Ints) -> Ints:

@@ -172,7 +172,7 @@ class ProcessGroup:
         if communicator is None or self.size == 1:
             return list(pieces)
         if self._over:
-            raise PeerError("The process group has ended, nobody is there to gather from.")
+            raise PeerError("Processes", "the group has ended", "one to gather from")
         self._inside = True
         status = _Status.STOPPING if self._asked else _Status.RUNNING
         table = self._meet(status, n, pieces[0].size if pieces else 0)
@@ -180,9 +180,11 @@ class ProcessGroup:
         if (table[:, 1] != n).any() or not np.isin(table[:, 2], (0, width)).all():
             self._inside = False
             raise PeerError(
-                f"The {self.size} processes gather {table[:, 1].tolist()} results of "
-                f"{table[:, 2].tolist()} numbers at one time, expected the same of all. Every "
-                "process must make the same calls with the same data."
+                f"The {self.size} processes",
+                f"gather {table[:, 1].tolist()} results of {table[:, 2].tolist()} numbers at one "
+                "time",
+                "the same of all",
+                "Every process must make the same calls with the same data.",
             )
         mine = xp.zeros((-(-n // self.size), width))
         for slot, piece in enumerate(pieces):
@@ -208,9 +210,10 @@ class ProcessGroup:
         others = [rank for rank, other in enumerate(found) if not np.array_equal(other, found[0])]
         if others:
             raise PeerError(
-                f"Process {others[0]} of {self.size} has another {what} than process 0. All "
-                "processes need the same arguments, files and versions of libraries, on the same "
-                "kind of machine."
+                f"Process {others[0]} of {self.size}",
+                f"has another {what} than process 0",
+                remedy="All processes need the same arguments, files and versions of libraries, on "
+                "the same kind of machine.",
             )
 
     def __enter__(self) -> "ProcessGroup":
@@ -264,8 +267,9 @@ class ProcessGroup:
             raise KeyboardInterrupt
         gone = np.flatnonzero(states == _Status.DONE).tolist()
         raise PeerError(
-            f"The processes {gone} of {self.size} have ended, the others go on. Every process must "
-            "make the same calls with the same data."
+            f"The processes {gone} of {self.size}",
+            "have ended, the others go on",
+            remedy="Every process must make the same calls with the same data.",
         )
 
     def _round(self, status: _Status, n: int = 0, width: int = 0) -> Ints:

@@ -30,10 +30,11 @@ from typing import Literal, get_args
 from eventsim.adjoint import DecisionSeed, Seed, VoltageSeed
 from eventsim.adjoint.linear.voltage import Probe, joined_voltages, readout_last, readout_maximum
 from eventsim.arrays import Floats, Ints, beside
-from eventsim.errors import ParameterError, ShapeError
+from eventsim.checks import in_domain, one_of, shaped
+from eventsim.entries import Above0
 from eventsim.events import SpikeTape
 from eventsim.network import Decision, Network
-from eventsim.train.softmax import AbstractClassifier, Classified, require_positive, softmax_loss
+from eventsim.train.softmax import AbstractClassifier, Classified, softmax_loss
 
 Moment = Literal["maximum", "last"]
 
@@ -69,11 +70,8 @@ class VoltageCrossEntropy(AbstractClassifier):
     keep: Floats | None = None
 
     def __post_init__(self) -> None:
-        if self.at not in get_args(Moment):
-            raise ParameterError(
-                "VoltageCrossEntropy", f"at is {self.at!r}", f"one of {get_args(Moment)}"
-            )
-        require_positive("VoltageCrossEntropy", "gain", self.gain)
+        one_of("VoltageCrossEntropy", "at", self.at, get_args(Moment))
+        in_domain("VoltageCrossEntropy", "gain", self.gain, Above0)
 
     def logits(self, net: Network, tape: SpikeTape) -> Floats:
         """Logits, shape [samples, classes]. New array."""
@@ -94,12 +92,8 @@ class VoltageCrossEntropy(AbstractClassifier):
         """Values of readout neurons times their factors, if a decision hears them."""
         if self.keep is None or decision_behind(net, self.readout) is None:
             return values
-        if self.keep.shape != values.shape:
-            raise ShapeError(
-                "VoltageCrossEntropy",
-                f"keep has shape {self.keep.shape}",
-                f"{values.shape}: samples, readout neurons",
-            )
+        words = f"{values.shape}: samples, readout neurons"
+        shaped("VoltageCrossEntropy", "keep", self.keep, values.shape, expected=words)
         kept: Floats = values * beside(self.keep, values)
         return kept
 

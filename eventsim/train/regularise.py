@@ -32,6 +32,8 @@ from numpy.typing import NDArray
 
 from eventsim.adjoint import Seeds, SpikeSeed
 from eventsim.arrays import Floats, beside, namespace, to_host
+from eventsim.checks import in_domain
+from eventsim.entries import From0
 from eventsim.errors import ParameterError
 from eventsim.events import SpikeTape
 from eventsim.network import Network, Population
@@ -64,8 +66,7 @@ class RateBand:
             raise ParameterError(
                 "RateBand", f"the band is [{self.low}, {self.high}] Hz", "0 <= low <= high"
             )
-        if not self.strength >= 0:
-            raise ParameterError("RateBand", f"strength is {self.strength}", "a value >= 0")
+        in_domain("RateBand", "strength", self.strength, From0)
 
     def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and pseudo-gradient seeds."""
@@ -147,8 +148,7 @@ def lift_silent(net: Network, counts: Mapping[str, NDArray[np.int64]], *, amount
     int
         Number of silent neurons.
     """
-    if not amount >= 0:
-        raise ParameterError("lift_silent", f"amount is {amount}", "a value >= 0")
+    in_domain("lift_silent", "amount", amount, From0)
     if amount == 0:
         return 0
     for projection in net.projections.values():

@@ -8,8 +8,8 @@ import numpy as np
 
 from eventsim.adjoint import Seeds
 from eventsim.arrays import Array, Floats, Ints, is_masked, is_whole, namespace, to_host
-from eventsim.checks import real_array, whole_array
-from eventsim.errors import ParameterError, ShapeError
+from eventsim.checks import every, real_array, shaped, whole_array
+from eventsim.errors import ParameterError
 from eventsim.events import SpikeTape
 from eventsim.network import Network
 
@@ -93,12 +93,6 @@ def predicted(logits: Floats) -> Ints:
     return best
 
 
-def require_positive(where: str, name: str, value: float) -> None:
-    """Raise ParameterError unless ``value > 0``."""
-    if not value > 0:
-        raise ParameterError(where, f"{name} is {value}", "a value > 0")
-
-
 def shares_of(labels: Ints | Floats, shape: tuple[int, int], where: str) -> Floats:
     """Shares of classes, NumPy, checked."""
     given: Any = _plain(labels, where)
@@ -120,17 +114,9 @@ def shares_of(labels: Ints | Floats, shape: tuple[int, int], where: str) -> Floa
 def check_labels(given: Any, shape: tuple[int, int], where: str) -> None:
     """Raise unless every sample has one of the classes; ``shape`` is [samples, classes]."""
     n_samples, n_classes = shape
-    if given.shape != (n_samples,):
-        raise ShapeError(
-            where, f"labels have shape {given.shape}", f"({n_samples},), one per sample"
-        )
-    bad = np.flatnonzero((given < 0) | (given >= n_classes))
-    if bad.size:
-        raise ParameterError(
-            f"{where}, sample {bad[0]}",
-            f"label is {given[bad[0]]}",
-            f"0 .. {n_classes - 1}, the index of an output neuron",
-        )
+    shaped(where, "labels", given, (n_samples,), expected=f"({n_samples},), one per sample")
+    words = f"0 .. {n_classes - 1}, the index of an output neuron"
+    every(where, "label", given, (given >= 0) & (given < n_classes), words, of="sample")
 
 
 def _plain(labels: Any, where: str) -> Any:

@@ -50,6 +50,7 @@ from typing import Annotated, Literal, NamedTuple
 import numpy as np
 
 from eventsim.arrays import Floats, Ints, to_host
+from eventsim.checks import known
 from eventsim.entries import Bounds, Count, Settings, Share
 from eventsim.entries.described import described, setting
 from eventsim.errors import NetworkError
@@ -304,15 +305,16 @@ def connection_sparsity(net: Network) -> float:
 
 def _chosen(net: Network, names: Sequence[str], where: str) -> list[Projection]:
     for name in names:
-        if name not in net.projections:
-            raise NetworkError(where, f"no projection {name!r}; there are {list(net.projections)}")
+        known(where, "projection", name, net.projections)
         require_free(net, net.projections[name], where)
     found = [
         p for p in net.projections.values() if is_free(net, p) and (not names or p.name in names)
     ]
     if not found:
         raise NetworkError(
-            where, "the network has no projection whose synapses can be chosen one by one"
+            where,
+            "the network has no such projection",
+            "some whose synapses can be chosen one by one",
         )
     return found
 

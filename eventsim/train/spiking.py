@@ -47,6 +47,8 @@ from numpy.typing import NDArray
 
 from eventsim.adjoint import Seeds, SpikeSeed
 from eventsim.arrays import Array, Floats, Ints, beside, namespace, owners, to_host
+from eventsim.checks import in_domain
+from eventsim.entries import Above0
 from eventsim.events import SpikeTape, SpikeTrains
 from eventsim.network import Network
 from eventsim.train.losses import VanRossum
@@ -56,7 +58,6 @@ from eventsim.train.softmax import (
     AbstractClassifier,
     Classified,
     check_labels,
-    require_positive,
     softmax_loss,
 )
 
@@ -89,8 +90,8 @@ class SpikeCount(AbstractClassifier):
     miss_margin: float | None = None
 
     def __post_init__(self) -> None:
-        require_positive("SpikeCount", "time_constant", self.time_constant)
-        require_positive("SpikeCount", "gain", self.gain)
+        in_domain("SpikeCount", "time_constant", self.time_constant, Above0)
+        in_domain("SpikeCount", "gain", self.gain, Above0)
         check_margin("SpikeCount", self.miss_margin)
 
     def logits(self, net: Network, tape: SpikeTape) -> Floats:
@@ -146,8 +147,8 @@ class ClassTrains(AbstractClassifier):
     miss_margin: float | None = None
 
     def __post_init__(self) -> None:
-        require_positive("ClassTrains", "time_constant", self.time_constant)
-        require_positive("ClassTrains", "rate", self.rate)
+        in_domain("ClassTrains", "time_constant", self.time_constant, Above0)
+        in_domain("ClassTrains", "rate", self.rate, Above0)
         check_margin("ClassTrains", self.miss_margin)
 
     def logits(self, net: Network, tape: SpikeTape) -> Floats:

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 from eventsim.adjoint import Seeds
 from eventsim.adjoint.linear.voltage import Probe, joined_voltages, readout_at
 from eventsim.arrays import Floats, Ints, to_host
-from eventsim.checks import real_array
+from eventsim.checks import real_array, shaped
 from eventsim.errors import ShapeError
 from eventsim.events import EventStream, SpikeTape, StoredStream
 from eventsim.network import Network
@@ -86,12 +86,13 @@ class MeanSquaredError:
             )
         size = np.asarray(scale, np.float64)
         size = size if size.size else np.ones(wanted.shape[2])
-        if size.shape != wanted.shape[2:]:
-            raise ShapeError(
-                "MeanSquaredError",
-                f"scale has shape {size.shape}",
-                f"{wanted.shape[2:]}, a unit per output",
-            )
+        shaped(
+            "MeanSquaredError",
+            "scale",
+            size,
+            wanted.shape[2:],
+            expected=f"{wanted.shape[2:]}, a unit per output",
+        )
         given = {"targets": wanted, "times": asked, "readout": readout, "scale": size}
         for name, value in given.items():
             object.__setattr__(self, name, value)
@@ -144,12 +145,8 @@ class MeanSquaredError:
         """Raise ShapeError or NetworkError unless they fit these recordings and the network."""
         net.readout(self.readout, "MeanSquaredError")
         expected = (stream.n_samples, self.times.shape[1], net.population(self.readout).size)
-        if self.targets.shape != expected:
-            raise ShapeError(
-                "MeanSquaredError",
-                f"targets have shape {self.targets.shape}",
-                f"{expected}: samples, times, neurons of {self.readout!r}",
-            )
+        words = f"{expected}: samples, times, neurons of {self.readout!r}"
+        shaped("MeanSquaredError", "targets", self.targets, expected, expected=words)
         late = self.times > np.asarray(stream.duration)[:, None]
         wanted = late & ~np.isnan(self.targets).all(axis=2)
         if wanted.any() or (self.times < 0).any():

@@ -102,7 +102,7 @@ def test_value_that_has_left_its_domain_is_found():
 def test_factors_of_another_shape_are_refused():
     net = decided()
     tape = es.simulate(net, STREAM, backend="cpu")
-    with pytest.raises(ShapeError, match=r"keep has shape \(3, 2\), expected \(3, 3\)"):
+    with pytest.raises(ShapeError, match=r"keep of shape \(3, 2\), expected \(3, 3\)"):
         VoltageCrossEntropy(LABELS, keep=np.ones((3, 2)))(net, tape)
 
 

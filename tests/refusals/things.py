@@ -29,7 +29,33 @@ from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.events.targets import NAMES, TARGETS, TIMES, Targets, targets_of
 from eventsim.network import connectivity, convolutional, draw_taus
 from eventsim.runs.networks import NetworkSettings
+from eventsim.train import (
+    AdamSettings,
+    AdamW,
+    CrossEntropy,
+    DecisionOverTime,
+    FirstSpike,
+    LabelledEvents,
+    NearMiss,
+    RateBand,
+    SparseTraining,
+    SpikeCount,
+    SpiKL,
+    TrainConfig,
+    decision_over_time,
+    lift_silent,
+    predict_over_time,
+    select,
+    train,
+)
+from eventsim.train.ctc import FrameLogits, ctc
+from eventsim.train.decode import beam_strings, label_error_rate
+from eventsim.train.launch import Launch, find_launch
+from eventsim.train.quantised import QuantisedTraining
+from eventsim.train.regression import MeanSquaredError, evaluate_regression
+from eventsim.train.softmax import softmax_loss
 from tests.support.nets import one_layer, random_net, random_stream, with_adaptation
+from tests.unit.train.task import CONFIG, first_spike_net, small_net, two_patterns
 
 THINGS, WRITTEN = {}, []
 
@@ -247,3 +273,67 @@ def packed(path="given.npz", **arrays):
     np.savez(path, **{name: np.array(value) for name, value in arrays.items()})
     WRITTEN.append(Path(path))
     return path
+
+
+# Training
+
+
+@thing
+def small():
+    """A network of ``patterns``, with an answer."""
+    made = small_net()
+    made.set_answer(es.Answer(class_names=("low", "high")))
+    return made
+
+
+@thing
+def maximal():
+    """The same, whose answer is not known at every time."""
+    return edited(small(), "it.set_answer(es.Answer(rule='maximum'))")
+
+
+@thing
+def patterns():
+    """8 recordings of two classes on 6 channels."""
+    return two_patterns(8)
+
+
+@thing
+def ran():
+    """The tape of ``small``."""
+    return es.simulate(small(), two_patterns(8).stream, backend="cpu", precision="double")
+
+
+@thing
+def frames():
+    """Of CTC: 2 samples of 3 and 2 frames, 3 classes with the blank."""
+    return FrameLogits(np.zeros((2, 3, 3)), np.array([3, 2]))
+
+
+SRUN = {
+    "SLURM_PROCID": "6",
+    "SLURM_STEP_NUM_TASKS": "7",
+    "SLURM_LOCALID": "0",
+    "SLURM_STEP_TASKS_PER_NODE": "2(x3),1",
+    "SLURM_NODEID": "3",
+}
+TORCHRUN = {
+    "RANK": "5",
+    "WORLD_SIZE": "8",
+    "LOCAL_RANK": "1",
+    "LOCAL_WORLD_SIZE": "4",
+    "MASTER_ADDR": "node1",
+    "MASTER_PORT": "29500",
+    "TORCHELASTIC_USE_AGENT_STORE": "True",
+}
+
+
+def settings(**values):
+    """Settings of a run from a table of a file."""
+    return TrainConfig.from_dict(values)
+
+
+def answers(logits):
+    """A decision over time of one sample."""
+    logits = np.asarray(logits, float)
+    return DecisionOverTime(np.arange(1.0, len(logits) + 1)[None], logits[None])

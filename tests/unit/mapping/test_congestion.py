@@ -143,5 +143,5 @@ def test_the_link_time_comes_from_the_chip_or_must_be_given(net, tape, chip):
     assert (one.link_ns, one.assumed) == (6.0, ("hop_ew",))
     assert ["hop_ew: no latency in the chip's file", "as the other"] in latencies(vars(one)).rows
     for bad in ({"link_ns": 0.0}, {"link_ns": 1.0, "window_ms": 0.0}):
-        with pytest.raises(MappingError, match="expected a time > 0"):
+        with pytest.raises(MappingError, match="expected a number > 0"):
             congestion(net, tape, mapping, **bad)

@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 
 import eventsim as es
-from eventsim.errors import CalibrationError, ParameterError, ShapeError
+from eventsim.errors import CalibrationError
 from eventsim.events import Dataset
 from eventsim.events.begin import from_first_event
 from eventsim.events.transforms import extend
@@ -225,17 +225,3 @@ def test_silence_around_the_events_changes_no_factor(shift, caplog):
 def test_the_search_stops_at_a_factor_and_says_where_it_came_to():
     net = one_population(1e-7)
     refused(net, poisson(4, 40.0), "'p' .* times 8.19e[+]03, where the search stops, it fires 0 ti")
-
-
-@pytest.mark.parametrize("target", [0.0, -1.0, np.inf, np.nan])
-def test_targets_outside_their_domain_are_refused(target):
-    with pytest.raises(ParameterError, match="target_hz is"):
-        es.calibrate(small_net(), poisson(8, 60.0), target_hz=target)
-
-
-def test_streams_that_do_not_fit_are_refused():
-    with pytest.raises(ShapeError, match="9 channels"):
-        es.calibrate(small_net(), poisson(9, 60.0))
-    data = Dataset(poisson(8, 60.0, n_samples=1), [0], ["x"])
-    with pytest.raises(ParameterError, match="pass data.stream"):
-        es.calibrate(small_net(), data)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from eventsim.engine import simulate
-from eventsim.errors import NetworkError
 from eventsim.network import scsr
 from eventsim.train import (
     Augmentation,
@@ -96,9 +95,3 @@ def test_config_names_the_loss_and_its_settings():
     trains = make_loss(replace(CONFIG, loss=SpikeTrainLoss(rate=80.0)), LABELS)
     assert isinstance(trains, ClassTrains)
     assert (trains.rate, trains.miss_margin, trains.time_constant) == (80.0, 1.0, 30.0)
-
-
-def test_output_of_the_wrong_kind_is_refused(tmp_path):
-    for loss, net in (("spike_count", small_net()), ("cross_entropy_last", first_spike_net())):
-        with pytest.raises(NetworkError, match="expected a population of kind"):
-            train(net, two_patterns(8), replace(CONFIG, loss=loss), tmp_path)

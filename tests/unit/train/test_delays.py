@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from eventsim.errors import ParameterError
 from eventsim.events import EventStream
 from eventsim.network import rsnn
 from eventsim.train import (
@@ -118,10 +117,3 @@ def test_delays_without_a_maximum_grow():
     adam = AdamW(net, ["hidden1->hidden1.delays"], AdamSettings(rates=LearningRates(delays=5.0)))
     adam.step({"hidden1->hidden1.delays": np.array(-1.0)})
     assert net.projections["hidden1->hidden1"].delays == pytest.approx(6.0)
-
-
-def test_maximum_below_a_delay_at_the_start_is_refused():
-    net = rsnn(3, (6,), 2, delays=(1.0, 4.0))
-    with pytest.raises(ParameterError, match=r"hidden1->hidden1.delays starts at 3.*max_delay = 2"):
-        AdamW(net, select(net, ["delays"]), AdamSettings(max_delay=2.0))
-    AdamW(net, select(net, ["weights"]), AdamSettings(max_delay=2.0))

@@ -6,7 +6,6 @@ import pytest
 import eventsim as es
 from eventsim.adjoint.linear.neurons import silent_neurons
 from eventsim.adjoint.linear.voltage import VoltageProbe
-from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events.transforms import crop
 from eventsim.train import DecisionOverTime, decision_over_time, predict_over_time
 from tests.support.nets import random_net, random_stream
@@ -143,45 +142,3 @@ def test_one_class_is_answered_at_once():
     found = made([[0, 0]], n_classes=1)
     assert found.latency().tolist() == [10.0]
     assert found.early_exit(1.0).times.tolist() == [10.0]
-
-
-def test_tape_of_another_network_is_refused():
-    net, stream = readout_net(1)
-    tape = es.simulate(net, stream, **DOUBLE)
-    other = random_net(1, hidden=(4, 3))
-    other.set_answer(es.Answer())
-    with pytest.raises((NetworkError, ShapeError), match="tape"):
-        decision_over_time(other, tape, [10.0])
-
-
-@pytest.mark.parametrize(
-    ("times", "error", "message"),
-    [
-        ([], ParameterError, "do not ascend or are none"),
-        ([20.0, 10.0], ParameterError, "do not ascend"),
-        ([0.0, 10.0], ParameterError, "a time is 0.0"),
-        ([np.nan], ParameterError, "a time is nan"),
-        (5.0, ShapeError, r"shape \(\), expected \(times,\)"),
-        ([[5.0]], ShapeError, r"shape \(1, 1\).*\(4, times\)"),
-    ],
-)
-def test_times_that_cannot_be_are_refused(times, error, message):
-    net, stream = readout_net(1)
-    net.set_answer(es.Answer())
-    tape = es.simulate(net, stream, **DOUBLE)
-    with pytest.raises(error, match=message):
-        decision_over_time(net, tape, times)
-
-
-def test_other_bad_input_is_refused():
-    found = made([[0, 0]])
-    for margin in (0.0, 1.1, np.nan):
-        with pytest.raises(ParameterError, match=r"expected a value in \(0, 1\]"):
-            found.early_exit(margin)
-    with pytest.raises(ShapeError, match=r"expected \(1,\), one per sample"):
-        found.accuracy([0, 1])
-    net = small_net()
-    net.set_answer(es.Answer())
-    for shares in (1.5, [0.5, 1.5], [0.0]):
-        with pytest.raises(ParameterError, match="shares"):
-            predict_over_time(net, two_patterns(2).stream, shares=shares)

@@ -29,7 +29,7 @@ def test_kinds_lie_side_by_side_and_every_key_is_found_again():
 
 
 def test_an_array_of_another_shape_and_no_arrays_at_all():
-    with pytest.raises(ShapeError, match=r"'b.tau_mem' has shape \(2, 1\), expected \(2,\)"):
+    with pytest.raises(ShapeError, match=r"'b.tau_mem' of shape \(2, 1\), expected \(2,\)"):
         Layout(ARRAYS).join(ARRAYS | {"b.tau_mem": np.ones((2, 1))})
     assert Layout({}).join(ARRAYS).size == Layout({}).size == 0
 

@@ -14,13 +14,11 @@ import numpy as np
 import pytest
 
 from eventsim.engine.contract.compiling import note_compiled
-from eventsim.errors import DataError, NetworkError, ParameterError, ShapeError, StorageError
-from eventsim.events import Dataset, EventStream
+from eventsim.errors import ParameterError, StorageError
 from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.train import (
     Augmentation,
     Exact,
-    LabelledEvents,
     TrainConfig,
     evaluate,
     load_network,
@@ -258,7 +256,7 @@ REFUSED = {
     "network": ({"net": small_net(seed=1)} | RESUME, StorageError, "another initial network"),
     "data": ({"data": two_patterns(60, seed=1)} | RESUME, StorageError, "another training data"),
     "both": ({"overwrite": True} | RESUME, ParameterError, "contradict"),
-    "in memory": ({"folder": None} | RESUME, ParameterError, "needs the folder"),
+    "in memory": ({"folder": None} | RESUME, ParameterError, "there is no folder"),
     "nothing": ({"folder": "nowhere"} | RESUME, StorageError, "holds no run to resume"),
 }
 
@@ -294,36 +292,6 @@ def test_foreign_file_as_checkpoint_is_refused(data, half_run):
     path.write_bytes((half_run / "initial.npz").read_bytes())
     with pytest.raises(StorageError, match="kind 'eventsim-network'"):
         train(small_net(), data, CONFIG, half_run, resume=True)
-
-
-def test_network_that_does_not_fit_the_task_is_refused(data, tmp_path):
-    three = LabelledEvents(data.stream, data.labels, ("a", "b", "c"))
-    answer, first_spike = replace(CONFIG, output="answer"), replace(CONFIG, loss="first_spike")
-    for given, config, error, message in (
-        (data, answer, NetworkError, "'answer': no such population"),
-        (data, first_spike, NetworkError, "expected a population of kind 'spiking'"),
-        (three, CONFIG, ShapeError, "2 neurons, expected at least 3"),
-        (data[np.zeros(0, int)], CONFIG, DataError, "no recordings"),
-        (four_channels(data), CONFIG, ShapeError, "have 4 channels, input population 'input' has"),
-        (
-            Dataset(data.stream, np.zeros(len(data), int), ["same"]),
-            CONFIG,
-            DataError,
-            r"all of one class \(same\), expected two classes at least",
-        ),
-        (data.stream, CONFIG, DataError, "data is a EventStream, expected recordings with labels"),
-        (data, CONFIG.to_dict(), ParameterError, "config is a dict, expected a TrainConfig"),
-    ):
-        with pytest.raises(error, match=message):
-            train(small_net(), given, config, tmp_path)
-    assert not list(tmp_path.iterdir())
-
-
-def four_channels(data):
-    samples = [data.stream.sample(k) for k in range(len(data))]
-    samples = [(times[channels < 4], channels[channels < 4]) for times, channels in samples]
-    stream = EventStream.from_samples(samples, n_channels=4, duration=60.0)
-    return LabelledEvents(stream, data.labels, data.class_names)
 
 
 def test_loss_that_is_not_finite_stops_training_and_says_where(data, tmp_path):

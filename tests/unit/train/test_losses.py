@@ -69,17 +69,6 @@ def test_cross_entropy_with_enormous_voltages_stays_finite(net, fake_integral):
     assert np.isfinite(seeds["output"].integral).all()
 
 
-def test_cross_entropy_with_wrong_labels_says_which(net, fake_integral):
-    fake_integral(np.zeros((2, 3)))
-    tape = tape_of(trains_of([[], []], 1))
-    with pytest.raises(ParameterError, match="sample 1: label is 3, expected 0 .. 2"):
-        CrossEntropy(np.array([0, 3]))(net, tape)
-    with pytest.raises(ShapeError, match=r"expected \(2,\)"):
-        CrossEntropy(np.array([0]))(net, tape)
-    with pytest.raises(ParameterError, match="time_constant is -1"):
-        CrossEntropy(np.array([0]), time_constant=-1.0)
-
-
 # --- first spike -----------------------------------------------------------------------------
 
 
@@ -127,12 +116,6 @@ def test_late_first_spikes_cost_what_the_publication_says(net, shares):
     first = first if shares else [math.expm1(12.0 / 9.0)]
     expected = 0.003 * (first[0] + math.expm1(100.0 / 9.0)) / 2
     assert late(net, tape)[0] - plain(net, tape)[0] == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("name", ["late_strength", "late_time_constant"])
-def test_a_cost_of_late_spikes_out_of_its_domain_is_refused(name):
-    with pytest.raises(ParameterError, match=f"{name} is -1"):
-        FirstSpike(np.array([0]), **{name: -1.0})
 
 
 # --- van Rossum ------------------------------------------------------------------------------

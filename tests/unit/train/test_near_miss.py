@@ -10,7 +10,6 @@ import pytest
 
 import eventsim as es
 from eventsim.adjoint import VoltageSeed
-from eventsim.errors import ParameterError
 from eventsim.events import SpikeTrains
 from eventsim.train import ClassTrains, FirstSpike, NearMiss, RateBand, SpikeCount, SumOfLosses
 from tests.support.nets import (
@@ -57,15 +56,6 @@ def test_near_misses_add_to_other_seeds_of_the_same_population():
     assert two["hidden1.threshold"][1] > 0.0
     for key, values in together.items():
         np.testing.assert_allclose(values, one[key] + 0.5 * two[key], rtol=1e-9, atol=1e-12)
-
-
-def test_impossible_settings_are_refused():
-    with pytest.raises(ParameterError, match="strength is -1"):
-        NearMiss(-1.0)
-    with pytest.raises(ParameterError, match="margin is 0"):
-        NearMiss(1.0, margin=0.0)
-    with pytest.raises(ParameterError, match="miss_margin is -2"):
-        SpikeCount(np.array([0]), miss_margin=-2.0)
 
 
 def silent_pair():

@@ -256,7 +256,7 @@ ENDS = {
     "interrupt": ([(1, KeyboardInterrupt()), (2, None)], [KeyboardInterrupt, KeyboardInterrupt]),
     "one leaves": (
         [(1, None), (0, None)],
-        ["The processes [1] of 2 have ended, the others go on"] * 2,
+        ["The processes [1] of 2: have ended, the others go on"] * 2,
     ),
 }
 
@@ -379,13 +379,13 @@ def test_processes_with_different_arguments_are_refused(data, tmp_path):
         return train(quiet_net(), data, config, tmp_path, group=group)
 
     for outcome in together(3, work):
-        assert "Process 1 of 3 has another choice of settings than process 0" in str(outcome)
+        assert "Process 1 of 3: has another choice of settings than process 0" in str(outcome)
 
     def other(group):
         return train(quiet_net(seed=group.rank), data, CONFIG, tmp_path, group=group)
 
     for outcome in together(2, other):
-        assert "Process 1 of 2 has another initial network" in str(outcome)
+        assert "Process 1 of 2: has another initial network" in str(outcome)
     assert not list(tmp_path.iterdir())
 
 
@@ -426,7 +426,7 @@ def test_processes_that_drift_apart_are_noticed(data, tmp_path, monkeypatch):
         return train(quiet_net(), data, CONFIG, tmp_path, group=group)
 
     for outcome in together(2, work):
-        assert "Process 1 of 2 has another network after an epoch" in str(outcome)
+        assert "Process 1 of 2: has another network after an epoch" in str(outcome)
 
 
 # --- connecting ------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.errors import DataError, NetworkError, ParameterError, ShapeError
+from eventsim.errors import DataError, ParameterError, ShapeError
 from eventsim.events import Dataset
 from eventsim.events.labelled import joined
 from eventsim.events.targets import Targets, differ
@@ -105,30 +105,6 @@ def test_values_and_classes_are_not_taken_for_each_other(net, stream):
     for wrong in ({"shards": 2}, {"augmentation": {"time_shift": 3.0}}, {"label_smoothing": 0.1}):
         with pytest.raises(ParameterError, match="mean_squared_error"):
             TrainConfig.from_dict(values.to_dict() | wrong)
-
-
-def test_what_does_not_fit_is_refused(net, stream):
-    late, early = np.zeros((3, 4, 2)), np.zeros((3, 4, 2))
-    late[1, 3, 0] = np.nan  # but the other output is wanted
-    early[2, 0] = np.nan
-    for wanted, times, words in (
-        (late, TIMES, "sample 1: a target lies outside the recording"),
-        (early, [[0.0, 1.0, 2.0, 3.0]] * 2 + [[-1.0, 1.0, 2.0, 3.0]], "sample 2: a target lies"),
-        (np.zeros((3, 4)), TIMES, "expected \\(3, 4, 2\\)"),
-        (np.zeros((3, 4, 2)), TIMES, "sample 1: a target lies outside the recording"),
-        (np.zeros((2, 4, 2)), TIMES, "expected \\(3, 4, 2\\)"),
-    ):
-        with pytest.raises(ShapeError, match=words):
-            evaluate_regression(net, stream, MeanSquaredError(wanted, times))
-    for wanted, times in ((np.zeros(3), TIMES), (np.zeros((3, 4, 2)), TIMES[::-1])):
-        with pytest.raises(ShapeError, match="MeanSquaredError"):
-            MeanSquaredError(wanted, times)
-    with pytest.raises(ShapeError, match="targets are infinite"):
-        MeanSquaredError(np.where(np.isnan(early), np.inf, 0.0), TIMES)
-    with pytest.raises(ShapeError, match="a unit per output"):
-        MeanSquaredError(np.zeros((3, 4, 2)), TIMES, scale=[1.0] * 3)
-    with pytest.raises(NetworkError, match="expected a readout"):
-        regress(net, stream, MeanSquaredError(np.zeros((3, 3, 6)), TIMES[:3], "hidden1"))
 
 
 def test_regress_asks_for_nothing_beside_the_loss(net, stream):

@@ -309,5 +309,5 @@ def test_bad_settings_are_refused_at_the_door(data):
     refused(net, "has a delay per synapse: one that is absent", rewire=0.3)
     lone = es.Network()
     lone.add_input("input", 2)
-    with pytest.raises(NetworkError, match="no projection whose synapses can be chosen"):
+    with pytest.raises(NetworkError, match="expected some whose synapses can be chosen"):
         prune(lone, 0.5)
