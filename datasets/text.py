@@ -43,7 +43,7 @@ WRAPPED = 0.02  # of its range: a counter that begins anew steps back by that mu
 # Beyond these a unit is doubted, see doubt().
 SHORTEST = 10.0  # ms
 LONGEST = 3_600_000.0  # ms, an hour
-FASTEST = 10_000.0  # events per second and channel
+FASTEST = 1_000.0  # events per second and channel
 
 
 @dataclass(frozen=True, eq=False)

@@ -165,7 +165,8 @@ def begin_summary(part: Events) -> dict[str, Any] | None:
 
 def how_read(part: Events) -> dict[str, Any]:
     """How recordings were read: now, or when their file was made; plain values."""
-    notes = {**part.notes, **text_notes([] if part.text is None else [part.text], part.told)}
+    texts = [] if part.text is None else [part.text]
+    notes = {**part.notes, **text_notes(texts, [part.stream], part.told)}
     return {
         "unit": notes.get(UNIT_NOTE),
         "guesses": guesses_of_notes(notes, part.name),

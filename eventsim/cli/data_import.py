@@ -179,7 +179,7 @@ def _imported_from(
     told = [*part.told, *_taken(place, form, reading), *_lost(columns, part, out)]
     for words in told[len(part.told) :]:
         say(words)
-    told_notes = text_notes(_texts([part]), told) | _audio_note([part])
+    told_notes = text_notes(_texts([part]), [part.stream], told) | _audio_note([part])
     notes = {**part.notes, **told_notes, **begin_note(part.begun)}
     _write(out, part, columns, notes)
     if out.suffix == ".npz":
@@ -309,7 +309,11 @@ def _import_labelled(
     for words in told:
         say(words)
     begun = together(each, data.stream, zero)
-    notes = text_notes(_texts(each), told) | _audio_note(each) | begin_note(begun)
+    notes = (
+        text_notes(_texts(each), [one.stream for one in each], told)
+        | _audio_note(each)
+        | begin_note(begun)
+    )
     begins = begun.zero if begun.is_moved else None
     replace(data, targets=targets).save(out, splits=splits, begins=begins, notes=notes)
     found = Events(out.stem, data.stream, data if targets is None else None, begun=begun)

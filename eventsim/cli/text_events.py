@@ -27,6 +27,7 @@ from eventsim.runs.likeness import SENSOR
 from eventsim.runs.recordings import OWN
 
 T = TypeVar("T")
+Streams = Sequence[EventStream | StoredStream]
 
 # In the notes of a file of recordings, of the text that it was made of:
 NOTE = "unit"
@@ -98,23 +99,26 @@ def size_of(typed: str | None) -> tuple[int, ...] | None:
         ) from None
 
 
-def say_guesses(files: Sequence[TextEvents], streams: Sequence[EventStream | StoredStream]) -> None:
+def say_guesses(files: Sequence[TextEvents], streams: Streams) -> None:
     """Lines on stderr: what was guessed and why, and a warning if the result is absurd."""
     for assumed, number in Counter(one.assumed for one in files if one.assumed).items():
         others = " or ".join(unit for unit in UNITS if unit != assumed.unit)
         say(f"{_assumed(assumed, number)}; --unit {others} if they are not")
     for guess, number in Counter(one.lines.guess for one in files if one.lines.guess).items():
         say(f"{guess}{_of(number)}; --columns says what they are if they are not")
-    for said in [*merged_text(one.lines.merged for one in files), *_unsorted(files)]:
+    merged = merged_text(one.lines.merged for one in files)
+    for said in [*merged, *_unsorted(files), *_doubted(files, streams)]:
         say(said)
+
+
+def _doubted(files: Sequence[TextEvents], streams: Streams) -> list[str]:
+    """A warning if the recordings are absurd in the unit of their times."""
     doubt = text.doubt([one for one in streams if isinstance(one, EventStream)]) if files else None
-    if doubt is not None:
-        what, wrong = doubt
-        say(f"warning: {what}. {_remedy(files, wrong)}")
+    return [] if doubt is None else [f"warning: {doubt[0]}. {_remedy(files, doubt[1])}"]
 
 
-def guesses(files: Sequence[TextEvents]) -> list[str]:
-    """What was guessed of the files, and what of them was dropped, in words."""
+def guesses(files: Sequence[TextEvents], streams: Streams) -> list[str]:
+    """What was guessed or is doubtful of the files, and what of them was dropped, in words."""
     units = Counter(one.assumed for one in files if one.assumed).items()
     columns = Counter(one.lines.guess for one in files if one.lines.guess).items()
     dropped = Counter(one.lines.dropped for one in files if one.lines.dropped).items()
@@ -124,6 +128,7 @@ def guesses(files: Sequence[TextEvents]) -> list[str]:
         *(f"columns dropped: {', '.join(names)}{_of(number)}" for names, number in dropped),
         *merged_text(one.lines.merged for one in files),
         *_unsorted(files),
+        *_doubted(files, streams),
     ]
 
 
@@ -164,9 +169,11 @@ def _common(values: Iterable[T]) -> T | None:
     return found.pop() if len(found) == 1 else None
 
 
-def text_notes(files: Sequence[TextEvents], told: Sequence[str] = ()) -> dict[str, str]:
+def text_notes(
+    files: Sequence[TextEvents], streams: Streams, told: Sequence[str] = ()
+) -> dict[str, str]:
     """What the notes of a file of recordings keep of the files it is made of, and ``told``."""
-    told = [*guesses(files), *told]
+    told = [*guesses(files, streams), *told]
     unit = _common(one.unit for one in files)
     size, named = _common(one.lines.size for one in files), _common(one.columns for one in files)
     return {

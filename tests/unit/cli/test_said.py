@@ -82,7 +82,7 @@ def test_import_of_a_file_with_parts_keeps_all_of_them(tmp_path):
 
 
 def test_polarities_that_share_channels_are_said_with_their_numbers(tmp_path):
-    (tmp_path / "a.csv").write_text("t_ms,x,y,p\n1,2,1,0\n2,0,3,1\n3,2,1,1\n")
+    (tmp_path / "a.csv").write_text("t_ms,x,y,p\n10,2,1,0\n20,0,3,1\n30,2,1,1\n")
     both = imported("a.csv", "--sensor-size", "4,4,2")
     assert both.json["guesses"] == []
     merged = imported("a.csv", "--sensor-size", "4,4,1")

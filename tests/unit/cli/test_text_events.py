@@ -1,5 +1,7 @@
 """Text files in commands: the unit that is assumed and said, remembered, and the channels."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -46,6 +48,8 @@ def test_import_says_the_assumed_unit_once_and_warns_of_what_is_absurd(table):
     assert flat(outcome.err).count(said) == 1
     assert flat(outcome.err).count("warning: no recording lasts longer than 0.") == 1
     assert "read them again with --unit s." in flat(outcome.err)
+    assert [one for one in outcome.json["guesses"] if one in flat(outcome.err)][1:]
+    assert "--unit s." in json.loads(StoredStream.open("mine.h5").notes["guesses"])[-1]
 
 
 @pytest.mark.parametrize("names", ["time,channel", "time_s,channel", "seconds,channel"])

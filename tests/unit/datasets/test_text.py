@@ -268,9 +268,9 @@ def of(last, n_events=2, n_channels=1):
         ([of(10.0)], None),
         ([of(9.99)], ("no recording lasts longer than 9.99 ms", "short")),
         ([of(9.0), of(500.0)], None),  # one that is short says nothing
-        ([of(99.0, 1000)], None),  # in 100 ms: 10,000 per second
-        ([of(99.0, 1001)], ("there are 10,010 events per second and channel", "short")),
-        ([of(99.0, 1001, n_channels=2)], None),
+        ([of(99.0, 100)], None),  # in 100 ms: 1,000 per second
+        ([of(99.0, 101)], ("there are 1,010 events per second and channel", "short")),
+        ([of(99.0, 101, n_channels=2)], None),
         ([of(3_600_000.0)], None),
         ([of(5_400_000.0)], ("a recording lasts 1.5 hours", "long")),
         ([of(0.0, 0)], None),
