@@ -16,7 +16,6 @@ Columns mean what :mod:`eventsim.datasets.text_columns` says; ``ts``, ``xs``, ``
 others are dropped and listed in ``Lines.dropped``. Without ``columns``, each name must be known.
 """
 
-import importlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -33,7 +32,7 @@ from eventsim.datasets.text import Lines, made_lines
 from eventsim.datasets.text_columns import DROP, checked_roles, role_of
 from eventsim.errors import DataError
 from eventsim.events import hdf5, npz
-from eventsim.extras import install_hint
+from eventsim.extras import load
 
 Columns = dict[str, NDArray[Any]]
 _OTHER_WORDS = {"ts": "t", "xs": "x", "ys": "y", "ps": "p", "on": "p"}
@@ -165,12 +164,7 @@ def _evt(path: Path, size: tuple[int, int, int] | None) -> tuple[Columns, Any, b
     if evt21.is_named(header):
         told = None if found is None else (int(found["width"]), int(found["height"]), 2)
         return _evt21(path, header), told, True
-    try:
-        faery = importlib.import_module("faery")
-    except ImportError as error:
-        raise DataError(
-            path, f"raw EVT files need the package faery: {install_hint('camera')} ({error})"
-        ) from error
+    faery = load("faery", "camera", f"{path}: a raw EVT file", DataError)
     stream = faery.events_stream_from_file(
         path, file_type="evt", dimensions_fallback=(size or (1, 1, 2))[:2]
     )

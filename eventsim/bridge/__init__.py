@@ -24,7 +24,7 @@ import numpy as np
 
 from eventsim.arrays import Precision
 from eventsim.errors import BackendError, ParameterError
-from eventsim.extras import install_hint
+from eventsim.extras import load
 from eventsim.network import Network
 
 if TYPE_CHECKING:
@@ -100,13 +100,7 @@ def torch_module(
 
 def require_torch(who: str) -> Any:
     """The module ``torch``; BackendError, which names ``who``, where it is missing."""
-    try:
-        import torch
-    except ImportError as error:
-        raise BackendError(
-            f"{who} needs PyTorch", f"{install_hint('torch')} (import failed: {error})"
-        ) from error
-    return torch
+    return load("torch", "torch", who, BackendError)
 
 
 __all__ = ["TRAINED", "torch_module"]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.errors import DataError
-from eventsim.extras import install_hint
+from eventsim.extras import load
 
 MS_PER_S = 1e3
 
@@ -24,13 +24,7 @@ def event_data(
     Times are ms [events], ``index`` channels or neurons [events], ``offsets`` the first event of
     every sample [samples + 1], ``duration`` ms [samples].
     """
-    try:
-        from nir import EventData
-    except ImportError as error:
-        raise DataError(
-            "NIR's EventData needs nir 1.0.8 or later",
-            f"{install_hint('nir')} (import failed: {error})",
-        ) from error
+    EventData = load("nir", "nir", "NIR's EventData", DataError).EventData
     lengths = np.diff(offsets)
     there = np.arange(lengths.max(initial=0)) < lengths[:, np.newaxis]
     rows = np.full(there.shape, -1, dtype=np.int64)

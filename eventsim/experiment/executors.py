@@ -27,7 +27,7 @@ from typing import Any
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from eventsim.errors import BackendError, ParameterError
-from eventsim.extras import Extra, install_hint
+from eventsim.extras import load
 
 LOCAL, JOBS = "local", ".slurm"
 NAMES = "local, dask://HOST:PORT, slurm or slurm?KEY=VALUE&..."
@@ -81,10 +81,7 @@ def open_executor(
 
 @contextmanager
 def _dask(address: str) -> Iterator[Executor]:
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise _absent("dask://", "dask", error) from error
+    Client = load("distributed", "dask", "executor dask://", BackendError).Client
     try:
         client = Client(f"tcp://{address}", timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
@@ -114,10 +111,7 @@ def _dask(address: str) -> Iterator[Executor]:
 
 @contextmanager
 def _slurm(name: SplitResult, folder: Path, threads: int) -> Iterator["SlurmExecutor"]:
-    try:
-        import submitit
-    except ImportError as error:
-        raise _absent("slurm", "slurm", error) from error
+    submitit = load("submitit", "slurm", "executor slurm", BackendError)
     parameters = {"name": "eventsim", "timeout_min": SLURM_MINUTES, "cpus_per_task": threads}
     parameters |= {key: _value(text) for key, text in parse_qsl(name.query, True)}
     cluster = parameters.pop("cluster", "slurm")
@@ -142,12 +136,6 @@ def _value(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
-
-
-def _absent(name: str, extra: Extra, error: Exception) -> BackendError:
-    return BackendError(
-        f"executor {name} needs a package", f"{install_hint(extra)} (import failed: {error})"
-    )
 
 
 class SlurmExecutor(Executor):

@@ -33,6 +33,7 @@ import scipy
 from numpy.typing import NDArray
 
 from eventsim.arrays import Ints
+from eventsim.checks import one_of
 from eventsim.chips import Chip
 from eventsim.chips.chip import PLACE_STATES
 from eventsim.errors import NetworkError, ShapeError
@@ -179,15 +180,16 @@ def axon_graph(net: Network, tape: SpikeTape | None, *, inputs: Inputs = "extern
     MappingError, ShapeError
         The network has no neurons, or the tape is of another network.
     """
-    if inputs not in ("external", "placed"):
-        raise MappingError(f"inputs is {inputs!r}, expected 'external' or 'placed'.")
+    one_of("axon_graph", "inputs", inputs, ("external", "placed"), error=MappingError)
     require("map", net, where="axon_graph")
     net = net.to_host()
     kinds = {name: p.kind for name, p in net.populations.items()}
     placed = [name for name, kind in kinds.items() if kind != "input" or inputs == "placed"]
     outside = [name for name in kinds if name not in placed]
     if not any(kind != "input" for kind in kinds.values()):
-        raise MappingError("The network has no neurons to place", "add a population first")
+        raise MappingError(
+            "axon_graph", "the network has no neurons", "some", "Add a population first."
+        )
     starts, groups = _number(net, placed, outside)
     n_neurons = sum(group.size for group in groups)
     n_axons = sum(p.size for p in net.populations.values())

@@ -24,7 +24,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from eventsim.arrays import Floats, namespace
+from eventsim.checks import in_domain
 from eventsim.chips import Chip, Formats
+from eventsim.entries import Above0
 from eventsim.hardware.errors import MappingError
 from eventsim.hardware.misfits import (
     Misfit,
@@ -110,14 +112,16 @@ def formats_of(
     if isinstance(given, Chip):
         if given.formats is None:
             raise MappingError(
-                f"Chip {given.name!r}", "has no formats; pass Formats(weight_bits=..) or a number"
+                f"Chip {given.name!r}",
+                "has no formats",
+                remedy="Pass Formats(weight_bits=..) or a number.",
             )
         step_ms = given.step_ms if step_ms is None else step_ms
         given = given.formats
     if isinstance(given, int):
         given = Formats(weight_bits=given)
-    if step_ms is not None and not step_ms > 0.0:
-        raise MappingError(f"step_ms is {step_ms}, expected a time > 0 in ms.")
+    if step_ms is not None:
+        in_domain("quantise", "step_ms", step_ms, Above0, error=MappingError)
     return given, step_ms
 
 

@@ -25,8 +25,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from eventsim.arrays import Floats, Ints
+from eventsim.checks import in_domain
 from eventsim.chips.terms import LINKS
 from eventsim.engine.run.run import sources
+from eventsim.entries import Above0
 from eventsim.errors import ShapeError
 from eventsim.events import SpikeTape
 from eventsim.events.steps import step_count
@@ -119,8 +121,7 @@ def congestion(
     asked = link_ns is not None
     assumed = () if asked else tuple(k for k in LINKS if k not in mapping.chip.latency)
     link_ns = _link_time(mapping, link_ns)
-    if not window_ms > 0.0:
-        raise MappingError(f"window_ms is {window_ms}, expected a time > 0 in ms.")
+    in_domain("congestion", "window_ms", window_ms, Above0, error=MappingError)
     packets = _packets(net, tape.to_host(), mapping, step_ms)
     longest = float(tape.stream.duration.max()) + (step_ms or 0.0)
     n_windows = int(np.ceil(longest / window_ms)) + 1
@@ -151,8 +152,7 @@ def congestion(
 
 def _link_time(mapping: Mapping, given: float | None) -> float:
     if given is not None:
-        if not given > 0.0:
-            raise MappingError(f"link_ns is {given}, expected a time > 0 in ns.")
+        in_domain("congestion", "link_ns", given, Above0, error=MappingError)
         return given
     known = [q.value for k, q in mapping.chip.latency.items() if k in LINKS]
     if not known:
@@ -190,8 +190,10 @@ def _packets(net: Network, tape: SpikeTape, mapping: Mapping, step_ms: float | N
     on_chip = np.concatenate([mapping.cores[group.name] for group in graph.groups])
     if on_chip.size != graph.n_neurons:
         raise ShapeError(
-            f"The mapping has {on_chip.size} neurons, the network {graph.n_neurons}. Give the "
-            "network that was mapped."
+            "congestion",
+            f"the mapping has {on_chip.size} neurons",
+            f"{graph.n_neurons}, those of the network",
+            "Give the network that was mapped.",
         )
     limits = limits_of(mapping.chip)
     column, row = coordinates(limits)

@@ -8,6 +8,8 @@ far.
 import time
 from collections.abc import Callable
 
+from eventsim.checks import in_domain
+from eventsim.entries import Above0
 from eventsim.hardware.errors import MappingError
 
 Told = Callable[[str, float], None]
@@ -25,8 +27,8 @@ class Effort:
     """
 
     def __init__(self, seconds: float | None = None, told: Told | None = None):
-        if seconds is not None and not seconds > 0.0:
-            raise MappingError(f"seconds is {seconds}, expected a time > 0 in s.")
+        if seconds is not None:
+            in_domain("Effort", "seconds", seconds, Above0, error=MappingError)
         self._end = None if seconds is None else time.monotonic() + seconds
         self._told = told
         self._must_finish = True

@@ -9,8 +9,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.checks import in_domain, one_of
 from eventsim.chips import Chip
-from eventsim.entries import read_json
+from eventsim.entries import Count, read_json
 from eventsim.errors import StorageError
 from eventsim.events import SpikeTape
 from eventsim.events.storage import write_atomically
@@ -164,7 +165,9 @@ def load_cores(path: str | Path) -> dict[str, Cores]:
         return {name: _cores(name, cores) for name, cores in values["cores"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StorageError(
-            path, f"is no mapping of version {VERSION} ({type(error).__name__}: {error})"
+            path,
+            f"is no mapping of version {VERSION} ({type(error).__name__}: {error})",
+            remedy="Map the network again.",
         ) from error
 
 
@@ -230,8 +233,7 @@ def map_network(
     NetworkError
         The chip's neuron is fixed, and is not of a kind of the network.
     """
-    if method not in METHODS:
-        raise MappingError(f"method is {method!r}, expected one of {', '.join(METHODS)}.")
+    one_of("map_network", "method", method, METHODS, error=MappingError)
     check_kinds(net, chip)
     graph = axon_graph(net, tape, inputs=inputs)
     return map_graph(
@@ -282,8 +284,7 @@ def filled_less(chip: Chip, neurons_per_core: int | None) -> Chip:
     limits = limits_of(chip)
     if neurons_per_core is None:
         return chip
-    if neurons_per_core < 1:
-        raise MappingError(f"neurons_per_core is {neurons_per_core}, expected at least 1.")
+    in_domain("map_network", "neurons_per_core", neurons_per_core, Count, error=MappingError)
     most = min(neurons_per_core, limits.neurons_per_core or neurons_per_core)
     return replace(chip, limits=replace(limits, neurons_per_core=most))
 

@@ -44,7 +44,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.checks import in_domain
 from eventsim.chips import Chip, Limits
+from eventsim.entries import Above0
 from eventsim.errors import EventError
 from eventsim.events import EventStream
 from eventsim.events.steps import step_count
@@ -119,10 +121,12 @@ def export_sanafe(
     """
     if stream.n_samples != 1:
         raise EventError(
-            f"SANA-FE runs one sample, the stream has {stream.n_samples}. Pass stream[k]."
+            "export_sanafe",
+            f"the stream has {stream.n_samples} samples",
+            "one, which SANA-FE runs",
+            "Pass stream[k].",
         )
-    if not step_ms > 0.0:
-        raise MappingError(f"step_ms is {step_ms}, expected a time > 0 in ms.")
+    in_domain("export_sanafe", "step_ms", step_ms, Above0, error=MappingError)
     net = net.to_host()
     _check(net, mapping, step_ms)
     steps = int(step_count(stream.duration, step_ms)[0])
@@ -141,8 +145,10 @@ def _check(net: Network, mapping: Mapping, step_ms: float) -> None:
     fullest = int(mapping.usage.neurons.max())
     if fullest > MOST_NEURONS:
         raise MappingError(
-            f"SANA-FE's models hold {MOST_NEURONS} neurons per core, the mapping has {fullest}. "
-            f"Map with neurons_per_core={MOST_NEURONS}."
+            "export_sanafe",
+            f"the mapping has {fullest} neurons per core",
+            f"at most {MOST_NEURONS}, which SANA-FE's models hold",
+            f"Map with neurons_per_core={MOST_NEURONS}.",
         )
     for name, projection in net.projections.items():
         longest = float(projection.delays.max(initial=0.0))

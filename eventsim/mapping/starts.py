@@ -44,7 +44,7 @@ from eventsim.engine.cpu.roles_mapping import (
     NextNeuronsRole,
     PricesRole,
 )
-from eventsim.extras import install_hint
+from eventsim.extras import load
 from eventsim.hardware.errors import InfeasibleError, MappingError
 from eventsim.hardware.graph import AxonGraph, Group
 from eventsim.hardware.usage import ADVICE, limits_of, synapse_limit
@@ -242,14 +242,10 @@ def kahypar(
     """
     if n_cores == 1:
         return np.zeros(graph.n_neurons, np.int32)
-    try:
-        import mtkahypar
-    except ImportError as error:
-        raise MappingError(
-            "Method 'hypergraph' needs Mt-KaHyPar",
-            f"{install_hint('mapping')} (import failed: {error})",
-            remedy="Method 'refined' needs nothing.",
-        ) from error
+    otherwise = "Method 'refined' needs nothing."
+    mtkahypar = load(
+        "mtkahypar", "mapping", "Method 'hypergraph'", MappingError, otherwise=otherwise
+    )
     partitioner = mtkahypar.initialize(threads, False)
     mtkahypar.set_seed(seed)
     context = partitioner.context_from_preset(getattr(mtkahypar.PresetType, preset))

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from eventsim.arrays import Floats
+from eventsim.checks import one_of
 from eventsim.errors import ParameterError
 from eventsim.plot.style import BLUE, FAINT, INK, ORANGE, axes_for
 
@@ -53,10 +54,8 @@ def comparison(
             f"{empty[0] if empty else 'nothing'!r} has no value",
             "one or more of every condition",
         )
-    if baseline is not None and baseline not in values:
-        raise ParameterError(
-            "plot.comparison", f"baseline is {baseline!r}", f"one of {', '.join(values)}"
-        )
+    if baseline is not None:
+        one_of("plot.comparison", "baseline", baseline, values)
     with axes_for(ax, size=(7.0, 1.1 + ROW_INCHES * max(len(values), 2))) as axes:
         for number, (name, given) in enumerate(values.items()):
             found = np.asarray(given, np.float64)

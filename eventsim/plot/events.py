@@ -119,15 +119,17 @@ def _checked_sensor(sensor: Sequence[int], n_channels: int) -> tuple[int, int, i
     given = whole_array(sensor, where)
     if given.shape not in ((2,), (3,)) or (given < 1).any() or (given[2:] > 2).any():
         raise ShapeError(
-            f"{where} is {sensor}, expected (width, height) or (width, height, polarities) in "
-            "pixels, with 1 or 2 polarities."
+            where,
+            f"is {sensor}",
+            "(width, height) or (width, height, polarities) in pixels, with 1 or 2 polarities",
         )
     width, height, polarities = [*given.tolist(), 1][:3]
     if width * height * polarities != n_channels:
         raise ShapeError(
-            f"{where} {tuple(given.tolist())} has {width * height * polarities:,} channels, "
-            f"expected {n_channels:,}, as the stream has. Pass (width, height, 2) where every "
-            "pixel has an on and an off channel."
+            where,
+            f"{tuple(given.tolist())} has {width * height * polarities:,} channels",
+            f"{n_channels:,}, as the stream has",
+            "Pass (width, height, 2) where every pixel has an on and an off channel.",
         )
     return width, height, polarities
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from eventsim.arrays import Floats
 from eventsim.errors import ParameterError
-from eventsim.extras import Extra, install_hint
+from eventsim.extras import load
 from eventsim.train.loop import Callback, TrainEvent
 from eventsim.train.progress import Progress
 
@@ -129,10 +129,9 @@ class TensorBoard:
     """
 
     def __init__(self, folder: str | Path, *, histograms: bool = True):
-        try:
-            from tensorboardX import SummaryWriter
-        except ImportError as error:
-            raise _missing("TensorBoard", "tensorboardX", "tensorboard", error) from error
+        SummaryWriter = load(
+            "tensorboardX", "tensorboard", "loggers.TensorBoard", ParameterError
+        ).SummaryWriter
         self._open, self._folder, self._histograms = SummaryWriter, folder, histograms
         self._writer: Any = None
 
@@ -194,10 +193,7 @@ class WandB:
         init: Mapping[str, Any] | None = None,
         histograms: bool = True,
     ):
-        try:
-            import wandb
-        except ImportError as error:
-            raise _missing("WandB", "wandb", "wandb", error) from error
+        wandb = load("wandb", "wandb", "loggers.WandB", ParameterError)
         self._wandb, self._histograms = wandb, histograms
         self._init = {"project": project, **(init or {})}
         self._run: Any = None
@@ -218,10 +214,3 @@ class WandB:
             found = histograms(event)
             values |= {name: self._wandb.Histogram(each) for name, each in found.items()}
         self._run.log(values, step=event.step)
-
-
-def _missing(logger: str, package: str, extra: Extra, error: ImportError) -> ParameterError:
-    return ParameterError(
-        f"loggers.{logger} needs the package {package}",
-        f"{install_hint(extra)} (import failed: {error})",
-    )

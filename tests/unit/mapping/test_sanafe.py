@@ -143,7 +143,7 @@ def test_events_of_one_channel_in_one_step_take_the_next_free_ones(tmp_path):
 
 def test_what_cannot_be_exported_is_refused(tmp_path):
     net, stream, _, mapping = small()
-    with pytest.raises(EventError, match="one sample, the stream has 2"):
+    with pytest.raises(EventError, match="the stream has 2 samples, expected one"):
         export_sanafe(net, mapping, random_stream(), tmp_path, step_ms=1.0)
     with pytest.raises(MappingError, match="step_ms"):
         export_sanafe(net, mapping, stream, tmp_path, step_ms=0.0)
@@ -157,7 +157,7 @@ def test_what_cannot_be_exported_is_refused(tmp_path):
         export_sanafe(decided, mapping, stream, tmp_path, step_ms=1.0)
     assert not list(tmp_path.iterdir())
     full = replace(mapping, usage=replace(mapping.usage, neurons=np.array([1025])))
-    with pytest.raises(MappingError, match="1024 neurons per core, the mapping has 1025"):
+    with pytest.raises(MappingError, match="has 1025 neurons per core, expected at most 1024"):
         export_sanafe(net, full, stream, tmp_path, step_ms=1.0)
 
 
