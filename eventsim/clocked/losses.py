@@ -33,10 +33,15 @@ from numpy.typing import DTypeLike
 from eventsim.arrays import Floats, Ints
 from eventsim.clocked.forward import ClockedRun
 from eventsim.clocked.synapses import Array
-from eventsim.errors import ParameterError
 from eventsim.events.steps import step_of
+from eventsim.matrix import require
 from eventsim.summary import short_repr
-from eventsim.train.loss_settings import IntegralLoss, LossSettings, SpikeTrainLoss
+from eventsim.train.loss_settings import (
+    IntegralLoss,
+    LossSettings,
+    SpikeTrainLoss,
+    features_of,
+)
 from eventsim.train.onset import onsets
 from eventsim.train.softmax import softmax_loss
 
@@ -85,19 +90,11 @@ def outcome_of(
     ParameterError
         The loss has no counterpart on a grid.
     """
-    check_loss(loss)
+    require("train", features_of(loss), "fixed_step", where="outcome_of")
     if isinstance(loss, SpikeTrainLoss):
         return _van_rossum(loss, run, labels, output)
     assert isinstance(loss, IntegralLoss)
     return _cross_entropy(loss, run, labels, output)
-
-
-def check_loss(loss: LossSettings) -> None:
-    """Raise ParameterError for a loss that has no counterpart."""
-    if not isinstance(loss, SpikeTrainLoss | IntegralLoss):
-        raise ParameterError(
-            "TrainConfig", f"loss is {loss.kind!r}", "cross_entropy or van_rossum on a grid"
-        )
 
 
 def _van_rossum(loss: SpikeTrainLoss, run: ClockedRun, labels: Ints, output: str) -> ClockedOutcome:

@@ -13,15 +13,16 @@ import numpy as np
 from eventsim.arrays import Floats, Ints
 from eventsim.clocked.backward import BIP, backward
 from eventsim.clocked.forward import ClockedRun, run
-from eventsim.clocked.losses import check_loss, outcome_of
+from eventsim.clocked.losses import outcome_of
 from eventsim.clocked.network import ClockedNetwork, from_network
 from eventsim.entries import Bounds
 from eventsim.events import EventStream, StoredStream
 from eventsim.events.transforms import extend
+from eventsim.matrix import require
 from eventsim.memo import Memo
 from eventsim.network import Network
 from eventsim.train import SpiKL, TrainConfig
-from eventsim.train.loss_settings import Target
+from eventsim.train.loss_settings import Target, features_of
 from eventsim.train.method import AbstractMethod, Backward, Forward, Terms
 from eventsim.train.optimiser import STABLE_FRACTION
 
@@ -29,7 +30,6 @@ from eventsim.train.optimiser import STABLE_FRACTION
 NEUTRAL: Mapping[str, Any] = {
     "train_delays": False,
     "label_smoothing": 0.0,
-    "near_miss_strength": 0.0,
 }
 
 
@@ -53,6 +53,7 @@ class Grid(AbstractMethod):
     dt: Annotated[float, Bounds(gt=0, le=1)] = 1.0
     clip: bool = False
     name: ClassVar[str] = "grid"
+    feature: ClassVar[str] = "fixed_step"
     forward_costs: ClassVar[tuple[str, ...]] = ("neuron_updates", "shared_bins")
     backward_cost: ClassVar[str] = "stored_bytes"
 
@@ -60,7 +61,7 @@ class Grid(AbstractMethod):
         """Raise ParameterError for settings that have no counterpart."""
         others = [name for name in config.bip if name not in BIP]
         config.require("bip", list(config.bip), not others, f"names out of {BIP} on a grid")
-        check_loss(config.loss)
+        require("train", features_of(config.loss), self.feature, where="TrainConfig")
         for name, value in NEUTRAL.items():
             given = getattr(config, name)
             config.require(name, given, not given, f"{value} on a grid")

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
@@ -179,6 +179,14 @@ class Dataset(Generic[Stream_co]):
     def __repr__(self) -> str:
         of = f"{len(self.class_names)} classes" if self.targets is None else "targets"
         return f"Dataset({self.stream!r}, {of})"
+
+    def features(self, names: Collection[str] | None = None) -> Mapping[str, str]:
+        """Whether they have classes, strings or values, as :mod:`eventsim.matrix` calls it."""
+        if self.targets is not None:
+            return {"values": "the recordings have values"}
+        if any(" " in name for name in self.class_names):
+            return {"strings": "the recordings have strings"}
+        return {"classes": "the recordings have classes"}
 
     def __getitem__(self, index: Any) -> Dataset[EventStream]:
         """Selected recordings in memory; ``index`` as in :class:`EventStream`. New arrays."""

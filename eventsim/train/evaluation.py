@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from eventsim.arrays import Floats, Ints
-from eventsim.errors import DataError, ParameterError
+from eventsim.errors import DataError
 from eventsim.events import AnyDataset, Dataset
+from eventsim.matrix import require
 from eventsim.measures import wilson
 from eventsim.network import Network
 from eventsim.network.late import LateBegin, heard_share, late_begin, log_late, one_warning
@@ -17,7 +18,7 @@ from eventsim.summary import short_repr
 from eventsim.train.choice import answer_count, answer_of, config_of, in_classes_of
 from eventsim.train.config import TrainConfig
 from eventsim.train.decode import strings_of
-from eventsim.train.loss_settings import ValuesLoss
+from eventsim.train.loss_settings import ValuesLoss, features_of
 from eventsim.train.method import AbstractMethod, Exact
 from eventsim.train.parallel import ProcessGroup, add_in_order
 from eventsim.train.regularise import MS_PER_S
@@ -157,14 +158,13 @@ def evaluate(
     """
     if config is None:
         config, data = config_of(net, "evaluate"), in_classes_of(net, data)
-    if config.fits_values:
-        raise ParameterError(
-            "evaluate",
-            "mean_squared_error has values and no classes",
-            remedy="Take evaluate_regression.",
-        )
-    check_fit(net, data, config)
     method, group = method or Exact(), group or ProcessGroup()
+    asked = (data, features_of(config.loss), net.features(("decision",)))
+    require("evaluate", *asked, method.feature)
+    check_fit(net, data, config)
+    loss: Any = config.loss
+    if hasattr(loss, "missed_outputs"):  # of gradients alone, which linear neurons lack
+        config = replace(config, loss=replace(loss, missed_outputs=False))
     late = late_begin(net, data.stream, answer_of(config, data.class_names))
     with one_warning():
         log_late(late if group.leads else None)
@@ -246,12 +246,5 @@ def check_fit(net: Network, data: AnyDataset, config: TrainConfig) -> None:
         raise DataError("Dataset", "holds no recordings", "at least one")
     if isinstance(config.loss, ValuesLoss):
         config.loss.of(config.target(data.labels, values=data.targets)).check(net, data.stream)
-    elif data.targets is not None:
-        raise DataError(
-            "Dataset",
-            "has targets, which are values",
-            f"labels, since the loss {config.loss.kind!r} asks for classes",
-            "Take the loss 'mean_squared_error', or recordings with labels.",
-        )
     elif (answer := answer_of(config, data.class_names)) is not None:
         answer.check(net.populations, net.decision)

@@ -36,8 +36,10 @@ from eventsim.engine.contract.compiling import Watch, compile_seconds
 from eventsim.errors import DataError, ParameterError, ShapeError
 from eventsim.events import AnyDataset
 from eventsim.folders import locked
+from eventsim.matrix import require
 from eventsim.network import Network
 from eventsim.network.connectivity import with_synapses
+from eventsim.network.features import neurons_of
 from eventsim.network.late import LateBegin, heard_share, late_begin, log_late, one_warning
 from eventsim.summary import MOST_ROWS, html_card, html_table, number, short_repr
 from eventsim.train.calibration import calm, wake
@@ -56,6 +58,7 @@ from eventsim.train.evaluation import check_fit, measure
 from eventsim.train.folder import RunFolder, Told
 from eventsim.train.groups import select
 from eventsim.train.interrupt import deferred_interrupt
+from eventsim.train.loss_settings import features_of
 from eventsim.train.method import AbstractMethod, Exact
 from eventsim.train.optimiser import AdamW
 from eventsim.train.parallel import ProcessGroup, check_shards
@@ -266,7 +269,7 @@ def train(
         second interrupt stops at once; the checkpoint is then an older one.
     """
     group, method, compiled = group or ProcessGroup(), method or Exact(), compile_seconds()
-    _check_given(net, data, config)
+    _check_given(net, data, config, method)
     method.check(config)
     check_shards(group, config.shards)
     home = _home(folder, resume=resume, overwrite=overwrite)
@@ -299,7 +302,21 @@ def _train_on(run: _Run, state: TrainState) -> None:
         raise
 
 
-def _check_given(net: Network, data: AnyDataset, config: TrainConfig) -> None:
+def _asked(net: Network, config: TrainConfig) -> dict[str, str]:
+    """Features of the loss, and of what learns from near misses."""
+    found = {**features_of(config.loss), **net.features(("decision",))}
+    learn = {config.output} if "missed_outputs" in found else set[str]()
+    if config.near_miss_strength:
+        found["near_misses"] = f"near_miss_strength is {config.near_miss_strength}"
+        learn |= net.spiking.keys() - {config.output}
+    for name in learn & net.spiking.keys():
+        found |= neurons_of(net.populations[name])
+    return found
+
+
+def _check_given(
+    net: Network, data: AnyDataset, config: TrainConfig, method: AbstractMethod
+) -> None:
     """Raise if an argument is of another type, or they cannot work together."""
     for what, value, expected in (("net", net, Network), ("config", config, TrainConfig)):
         instance("train", what, value, expected)
@@ -309,6 +326,7 @@ def _check_given(net: Network, data: AnyDataset, config: TrainConfig) -> None:
             f"data is a {type(data).__name__}",
             "recordings with labels, such as Dataset(stream, labels, class_names)",
         )
+    require("train", data, method.feature, _asked(net, config))
     check_fit(net, data, config)
     if data.targets is None and len(data.class_names) < 2:
         raise DataError(

@@ -220,3 +220,13 @@ LossSettings = (
     | WordsLoss | ValuesLoss
 )  # fmt: skip
 LOSSES: Mapping[str, type[LossSettings]] = {one.kind: one for one in get_args(LossSettings)}
+
+
+def features_of(loss: LossSettings) -> dict[str, str]:
+    """What a loss is for, and how its network answers, as the support matrix calls it."""
+    said = f"the loss is {loss.kind!r}"
+    if loss.rule is None:
+        return {"for_values": said}
+    missed = {"missed_outputs": f"{said} with missed_outputs"}
+    on = missed if getattr(loss, "missed_outputs", False) else {}
+    return {"for_classes": said, loss.rule: said, **on}

@@ -76,8 +76,8 @@ class AbstractMethod(Settings, ABC):
 
     Attributes
     ----------
-    name
-        Of the method, in files.
+    name, feature
+        Of the method, in files and in the support matrix.
     forward_costs
         Names of :attr:`Forward.costs`.
     backward_cost
@@ -85,6 +85,7 @@ class AbstractMethod(Settings, ABC):
     """
 
     name: ClassVar[str]
+    feature: ClassVar[str] = "exact"
     forward_costs: ClassVar[tuple[str, ...]] = ()
     backward_cost: ClassVar[str]
 

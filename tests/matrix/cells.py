@@ -42,6 +42,13 @@ def is_possible(given):
         return False
     if end == "no_readout" and answer not in (None, "no_answer", *SPIKING_RULES):
         return False
+    aim = given.get("aim")  # of a loss: what it fits has an answer, or a readout
+    if aim and (aim == "for_values") != (answer == "no_answer"):
+        return False
+    if given.get("misses") == "missed_outputs" and answer not in SPIKING_RULES:
+        return False
+    if aim == "for_values" and end == "no_readout":
+        return False
     if given.get("wiring") == "mixed_loop" and given.get("neuron") != "adaptive":
         return False
     return not (given.get("pattern") == "shared" and given.get("delay") == "delay_by_synapse")

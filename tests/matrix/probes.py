@@ -34,7 +34,11 @@ class Case:
     def support(self):
         """What the matrix says."""
         by_axis = self.row.by_axis
-        words = [by_axis[k] for k in ("precision", "target", "group", "method") if k in by_axis]
+        words = [
+            by_axis[k]
+            for k in ("precision", "aim", "misses", "target", "group", "method")
+            if k in by_axis
+        ]
         backend = by_axis.get("backend", "cpu")
         return can(self.net, *words, backend=backend)[self.row.capability]
 

@@ -1,11 +1,21 @@
 """Probes of what a run is good for: files, voltages, answers, evaluation and training."""
 
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
+import pytest
 
 import eventsim as es
+from eventsim.chips import load_chip
+from eventsim.clocked import Grid
+from eventsim.events import Targets
 from eventsim.matrix import can
+from eventsim.report import tables
+from eventsim.train import TrainConfig
 from eventsim.train import predict_over_time as over_time
+from eventsim.train.choice import answer_of
+from eventsim.train.loss_settings import LOSSES
 from tests.matrix.networks import stream
 from tests.matrix.probes import probe
 from tests.support.compare import assert_same_spikes
@@ -141,3 +151,106 @@ def predict_over_time(case):
 def export_c(case):
     """Spikes to the bit, and answers, of backend cpu."""
     assert assert_same_c(case.net, stream(), case.folder / "c", flags="-O0")
+
+
+@probe
+def cost(case):
+    """Operations are counted from the tape; what is left out stands in JSON and in the text."""
+    found = es.energy.cost(case.net, case.tape(), load_chip("loihi"))
+    assert found.to_dict()["lower_bound"]["energy_pj_per_sample"]
+    events = sum(arrivals(case.net, case.tape(), p) for p in case.net.projections.values())
+    term = next(one for one in found.terms if one.term.name == "synaptic_event")
+    assert term.counts.sum() == events
+    text = " ".join(tables.missing(found.to_dict()))
+    names = [one["name"] for one in found.to_dict()["missing"]]
+    assert all(one["what"] in text for one in found.to_dict()["missing"])
+    had = case.net.features()
+    assert ("decision_macs" in names) == ("decision" in had)
+    assert ("adaptive_update" in names) == ("adaptive" in had)
+    assert ("state_update" in names) == ("linear" in had)
+    return " ".join(names)
+
+
+def arrivals(net, tape, projection):
+    """Spikes that reach a synapse before the end of their recording."""
+    sent = tape.stream if projection.source == net.input.name else tape[projection.source]
+    delays, sources, n = projection.synapse_delays(), projection.sources(), 0
+    for k, end in enumerate(tape.stream.duration):
+        times, neurons = sent.sample(k)
+        for s, d in zip(sources, delays, strict=True):
+            n += int((times[neurons == s] + d < end).sum())
+    return n
+
+
+LOSSES_OF = {LOSSES[kind].rule: kind for kind in LOSSES}
+
+
+def training(case, **more):
+    """Recordings, settings and the method of a row."""
+    given, net = case.row.by_axis, case.net
+    some = stream(0, 6)
+    names = ("one", "one two", "two") if given["target"] == "strings" else ("one", "two")
+    labels, targets = np.arange(6) % 2, None
+    if given["target"] == "values":
+        times = np.tile([10.0, 30.0], (6, 1))
+        values = np.random.default_rng(0).normal(size=(6, 2, 3))
+        labels, names, targets = 0 * labels, ("0",), Targets(values, times, tuple("xyz"))
+    groups = list("ppqqrr") if given.get("group") == "groups" else None
+    data = es.Dataset(some, labels, names, groups=groups, targets=targets)
+    rule = None if net.answer is None else net.answer.rule
+    method = Grid(dt=1.0) if given["method"] == "fixed_step" else None
+    misses, loss = given.get("misses"), LOSSES[LOSSES_OF[rule]]()
+    if misses and hasattr(loss, "missed_outputs"):
+        loss = replace(loss, missed_outputs=misses == "missed_outputs")
+    settings = {
+        "loss": loss,
+        "near_miss_strength": 0.1 if misses == "near_misses" else 0.0,
+        "output": "output" if rule is None else net.answer.population,
+        "batch_size": 2,
+        "validation_fraction": 0.34,
+        "validate": "recording" if groups is None else "group",
+        "backend": "cpu",
+        "epochs": 1,
+    }
+    if method is not None:
+        settings["bip"] = ("tau_mem", "threshold")
+    return data, TrainConfig(**settings | more), method
+
+
+@probe
+def train(case):
+    """Twice, and stopped and gone on with: the same bits."""
+    data, config, method = training(case)
+    whole = es.train.train(case.net, data, config, method=method)
+    folder = case.folder / "run"
+
+    def stop(event):
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        es.train.train(case.net, data, config, folder, method=method, callback=stop)
+    again = es.train.train(case.net, data, config, folder, method=method, resume=True)
+    moved = False
+    for key, values in whole.net.parameters().items():
+        np.testing.assert_array_equal(again.net.parameters()[key], values)
+        moved |= not np.array_equal(values, case.net.parameters()[key])
+    assert moved
+    validated = [line["validation_loss"] for line in (whole.history[-1], again.history[-1])]
+    assert np.isfinite(validated[0])
+    assert validated[0] == validated[1]
+
+
+@probe
+def evaluate(case):
+    """As es.predict answers, and the same in batches of another size."""
+    data, config, method = training(case)
+    found = es.evaluate(case.net, data, config, method=method)
+    one = es.evaluate(case.net, data, replace(config, batch_size=5), method=method)
+    np.testing.assert_array_equal(one.confusion, found.confusion)
+    np.testing.assert_allclose(one.loss, found.loss, rtol=1e-5)
+    assert one.synaptic_events == found.synaptic_events
+    if method is None:
+        net = case.net.copy()
+        net.set_answer(answer_of(config, data.class_names))
+        right = es.predict(net, data.stream, backend="cpu").classes == data.labels
+        assert found.accuracy == right.mean()

@@ -96,7 +96,7 @@ def test_values_and_classes_are_not_taken_for_each_other(net, stream):
     values = TrainConfig(loss="mean_squared_error", epochs=1)
     for data, config, said in (
         (wanted, TrainConfig(epochs=1), "asks for classes"),
-        (plain, values, "have no targets"),
+        (plain, values, "asks for values"),
     ):
         with pytest.raises(DataError, match=said):
             es.train(net, data, config)
