@@ -130,11 +130,11 @@ class Listener:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """As :func:`listen`."""
+        require("listen", net, features_of(get_backend(backend)))
         config_of(net, "listen")
         answer = net.answer
         assert answer is not None
         answer.check(net.populations, net.decision)
-        require("listen", net, features_of(get_backend(backend)))
         if answer.rule == "ctc" and settings.is_sliding:
             assert answer.interval is not None
             settings = replace(settings, step=answer.interval)

@@ -177,7 +177,7 @@ _FINDERS: Mapping[str, Finder] = {
     **{name: _projections(_delayed(name), said) for name, said in _DELAYS.items()},
     "float64": _weights("float64"),
     "float32": _weights("float32"),
-    "readout": _readouts(1, 1, "{0!r} is a readout"),
+    "readout": _readouts(1, float("inf"), "{0!r} is a readout"),
     "several_readouts": _readouts(2, float("inf"), "{0!r} and {1!r} are readouts"),
     "no_readout": _readouts(0, 0, "the network has no readout"),
     "decision": _decision,

@@ -123,7 +123,7 @@ def simulate_ranks(
     began = time.perf_counter()
     exchange = Exchange(world)
     try:
-        engine = _engine(backend)
+        engine = get_backend(backend)
         _check(net, stream, engine, precision)
         part, facts = _part(net, exchange), _facts(net, stream, engine.name, precision)
         course = _Course(part, stream, engine, precision)
@@ -283,12 +283,6 @@ class _Course:
         )
 
 
-def _engine(backend: str) -> Backend:
-    engine = get_backend(backend)
-    require("ranks", features_of(engine))
-    return engine
-
-
 def _check(
     net: RandomNetwork | Network, stream: EventStream, engine: Backend, precision: Precision
 ) -> None:
@@ -301,6 +295,7 @@ def _check(
             "Call it once for each.",
         )
     check_precision(precision, "simulate_ranks")
+    require("ranks", features_of(engine))
     if isinstance(net, Network):
         plan = make_plan(net)
         check_network(net, plan, engine, precision, "ranks")

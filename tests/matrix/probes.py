@@ -1,16 +1,29 @@
 """What each capability of the matrix does, and how its number is known to be right."""
 
+import warnings
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import eventsim as es
+from eventsim.chips import load_chip
 from eventsim.clocked import from_network
+from eventsim.mapping import check_mapping, export_sanafe, map_network, quantise
 from eventsim.matrix import can
+from eventsim.network.nir import NirWarning, from_nir, to_nir
+from eventsim.ranks import simulate_ranks
+from eventsim.train import NearMiss, SpiKL
 from tests.matrix.cells import Row
 from tests.matrix.networks import stream
-from tests.support.compare import ATOL, assert_same_gradients, assert_same_spikes
+from tests.support.compare import (
+    ATOL,
+    assert_same_gradients,
+    assert_same_spikes,
+    assert_same_trains,
+)
 from tests.support.losses import Sums
 
 PROBES = {}
@@ -106,3 +119,126 @@ def chunk_gradients(case):
     found = es.backward_chunks(case.net, pieces, loss_of(case.net), **case.how)
     for key, values in whole.flat().items():
         np.testing.assert_allclose(found.flat()[key], values, rtol=2e-3, atol=1e-6, err_msg=key)
+
+
+@probe
+def listen(case):
+    net, how = case.net, case.how | {"precision": "double"}
+    listener = es.listen(net, stream(), settings=es.live.ListenSettings(step=20.0), **how)
+    found = [step.decided for step in listener if step.decided is not None]
+    wanted = es.predict(net, stream(), **how)
+    assert [one.answer for one in found] == list(wanted.names)
+    if wanted.scores is not None:
+        scores = [one.score for one in found]
+        np.testing.assert_allclose(scores, wanted.scores.max(axis=1), atol=1e-9)
+
+
+@probe
+def ranks(case):
+    run = simulate_ranks(case.net, stream()[0], **case.how)
+    tape = es.simulate(case.net, stream()[0], **case.how)
+    assert run.synaptic_events == tape.synaptic_events
+    for name in tape.names:
+        assert_same_trains(run.trains[name], tape[name], atol_ms=ATOL[tape.precision])
+
+
+@probe
+def near_miss(case):
+    for projection in case.net.projections.values():
+        if projection.source == "input" and projection.all_to_all:
+            projection.values[:, ::2] = 0.0
+    loss, found = NearMiss(1.0, margin=3.0), []
+    for backend in ("cpu", "reference"):
+        tape = case.tape(backend=backend)
+        found.append((loss(case.net, tape)[0], es.backward(case.net, tape, loss)))
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-9)
+    assert_same_gradients(found[0][1], found[1][1], rtol=1e-8, floor=1e-6)
+
+
+@probe
+def spikl(case):
+    rule, population = SpiKL(resistance=0.1), case.net.populations["a"]
+    rule.check(case.net)
+    rates = np.full((1, population.size), 0.03)
+    assert all(np.isfinite(v).all() for v in rule.descent(population, rates).values())
+
+
+@probe
+def map(case):
+    chip = load_chip("loihi2")
+    mapping = map_network(case.net, None, chip, method="refined")
+    placed = {name: mapping.cores[name].size for name in case.net.neurons}
+    assert placed == {name: p.size for name, p in case.net.neurons.items()}
+    assert check_mapping(case.net, chip, mapping.cores) == []
+
+
+@probe
+def sanafe(case):
+    mapping = _mapped_for_sanafe(case.net)
+    files = export_sanafe(case.net, mapping, stream()[0], case.folder / "sanafe", step_ms=0.1)
+    assert files.lost == 0
+    assert files.network.stat().st_size > 0
+
+
+def _mapped_for_sanafe(net):
+    """A mapping; of a network that is refused, none that it asks for."""
+    if not can(net)["sanafe"]:
+        return None
+    return map_network(net, None, load_chip("loihi_sanafe"), method="first_fit")
+
+
+@probe
+def chip_formats(case):
+    once = quantise(case.net, load_chip("loihi"))
+    again = quantise(once.net, load_chip("loihi"))
+    for key, values in once.net.parameters().items():
+        np.testing.assert_array_equal(again.net.parameters()[key], values, err_msg=key)
+    for projection in once.net.projections.values():
+        assert np.unique(projection.values).size <= 2**9
+
+
+@probe
+def torch_module(case):
+    torch = pytest.importorskip("torch", reason="needs PyTorch: pip install eventsim[torch]")
+    module = import_module("eventsim.bridge").torch_module(case.net, time_constant=50.0)
+    outputs = module(stream())
+    seeds = {name: es.ReadoutSeed(50.0, np.ones(u.shape)) for name, u in outputs.readouts.items()}
+    seeds |= {name: np.ones(spikes.times.numel()) for name, spikes in outputs.spikes.items()}
+    sum(
+        [u.sum() for u in outputs.readouts.values()]
+        + [spikes.times.sum() for spikes in outputs.spikes.values()],
+        torch.zeros(()),
+    ).backward()
+    expected = es.backward(case.net, case.tape(backend="cpu"), seeds)
+    found = module.parts["input->a"]["weights"].grad.numpy()
+    wanted = expected["input->a"].weights
+    np.testing.assert_allclose(found.ravel(), wanted.ravel(), rtol=1e-7, atol=1e-9)
+
+
+@probe
+def nir(case):
+    graph, told = _written(case.net)
+    back = from_nir(graph)
+    assert back.parameters().keys() == case.net.parameters().keys()
+    for key, values in back.parameters().items():
+        np.testing.assert_array_equal(values, case.net.parameters()[key], err_msg=key)
+    assert back.answer == case.net.answer
+    assert_same_spikes(es.simulate(back, stream()), case.tape(), atol_ms=1e-9)
+    return told
+
+
+def _written(net, **how):
+    """A graph, and what was said of it."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", NirWarning)
+        graph = to_nir(net, **how)
+    return graph, " ".join(str(one.message) for one in told)
+
+
+@probe
+def nir_target(case):
+    graph, told = _written(case.net, target="norse", dt=1.0, lossy=True)
+    back = from_nir(graph)
+    for key, values in case.net.parameters().items():
+        np.testing.assert_allclose(back.parameters()[key], values, rtol=1e-9, err_msg=key)
+    return told

@@ -172,19 +172,14 @@ def _judge(net: Network, dialect: Dialect, dt: float | None, lossy: bool) -> Non
 
 def _without_node(net: Network, lossy: bool) -> list[str]:
     """Populations whose kind NIR lacks, in words; NetworkError unless ``lossy``."""
+    if not lossy:
+        require("nir", net)
     kinds = {name: net.populations[name].neuron for name in net.linear}
     found = [
         f"{name!r} has neurons of kind {type(kind).__name__}"
         for name, kind in kinds.items()
         if not isinstance(kind, LIF)
     ]
-    if found and not lossy:
-        raise NetworkError(
-            "to_nir",
-            f"NIR has no node for some neurons: {'; '.join(found)}",
-            remedy="Pass lossy=True (--lossy): then they stand in the metadata, which eventsim "
-            "reads, and other programs find neurons in their place that never fire.",
-        )
     return [f"{text} (neurons that never fire stand in their place)" for text in found]
 
 
