@@ -95,7 +95,7 @@ _LATER = {
 # Rooms of the reference: ``es.datasets.load`` needs no import of its own. Others are internal.
 _ROOMS = (
     "adjoint", "chips", "clocked", "conformance", "datasets", "embedded", "energy", "engine",
-    "errors", "events", "experiment", "frontier", "live", "mapping", "matrix", "network",
+    "errors", "events", "experiment", "frontier", "live", "mapping", "network",
     "plan", "plot", "ranks", "runs", "train",
 )  # fmt: skip
 _LATER |= {room: f"{__name__}.{room}" for room in _ROOMS}

@@ -253,6 +253,40 @@ def formats() -> str:
     return table(("file", "kind or format", "version", "written by", "layout"), rows)
 
 
+def support_matrix() -> str:
+    """A table an axis: capabilities, and what each does with each feature."""
+    from eventsim.matrix import matrix
+
+    marks, found = {"runs": "", "refuses": "refuses", "bound": "bound"}, matrix()
+    text = ""
+    for axis, features in found.axes.items():
+        rows = []
+        for row in found.capabilities.values():
+            rules = [row.rule(found.with_implied({name: name})) for name in features]
+            if axis in row.axes:
+                cells = (marks["runs" if rule is None else rule.says] for rule in rules)
+                rows.append((row.title, *cells))
+        if rows:
+            text += f"\n## {axis.capitalize()}\n\n" + table(("", *features.values()), rows)
+    return text + "\n## Rules\n\n" + table(("capability", "with", "says", "why"), _rules())
+
+
+def _rules() -> list[tuple[str, ...]]:
+    from eventsim.matrix import matrix
+
+    found = matrix()
+    return [
+        (
+            row.title,
+            " and ".join(found.titles[name] for name in rule.has),
+            rule.says,
+            escaped(rule.why.format_map(found.titles)),
+        )
+        for row in found.capabilities.values()
+        for rule in row.rules
+    ]
+
+
 def measures() -> str:
     """The glossary of measures."""
     from eventsim.measures import measures as glossary
@@ -269,6 +303,7 @@ def measures() -> str:
 def write(app: Sphinx) -> None:
     """Write every table; those that are right already are left."""
     texts = dict(settings_sections())
+    texts["matrix"] = support_matrix()
     texts |= {"chips": chip_figures(), "formats": formats(), "measures": measures()}
     texts |= {name: toml_files(name) for name in ("recipes", "tasks")}
     folder = Path(app.srcdir) / FOLDER

@@ -13,8 +13,8 @@ shell.
 
 The commands: ``train``, ``evaluate``, ``predict``, ``simulate``, ``listen``, ``demo``, ``report``,
 ``cost``, ``map``, ``frontier``, ``experiment`` (with ``experiment_runs``, ``experiment_progress``),
-``data`` (``data_import``, ``data_plot``), ``exchange``, ``gradcheck``, ``conformance`` and
-``schema``.
+``data`` (``data_import``, ``data_plot``), ``exchange``, ``check``, ``gradcheck``, ``conformance``
+and ``schema``.
 """
 
 import gc

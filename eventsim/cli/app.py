@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from eventsim.cli import data_import, data_plot
+from eventsim.cli.check import check_command
 from eventsim.cli.conformance import conformance_command
 from eventsim.cli.cost import cost_command
 from eventsim.cli.data import data_app
@@ -53,6 +54,7 @@ app.command("import", rich_help_panel="Use")(import_command)
 app.command("cost", rich_help_panel="Use")(cost_command)
 app.command("map", rich_help_panel="Use")(map_command)
 app.command("report", rich_help_panel="Use")(report_command)
+app.command("check", rich_help_panel="Prove")(check_command)
 app.command("gradcheck", rich_help_panel="Prove")(gradcheck_command)
 app.command("conformance", rich_help_panel="Prove")(conformance_command)
 app.command("schema", rich_help_panel="Use")(schema_command)

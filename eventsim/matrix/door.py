@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from eventsim.checks import known
+from eventsim.errors import ParameterError
 from eventsim.matrix.table import Capability, Says, matrix
 
 
@@ -30,7 +32,7 @@ class Cell:
         return self.says != "refuses"
 
     def __str__(self) -> str:
-        return " ".join(filter(None, [self.says, self.why and f"({self.why})", self.do]))
+        return ". ".join(filter(None, [": ".join(filter(None, [self.says, self.why])), self.do]))
 
 
 class Support(Mapping[str, Cell]):
@@ -75,7 +77,7 @@ def require(capability: str, *asked: Asked, where: str | None = None) -> None:
     rule = row.rule(features)
     if rule is not None and rule.says == "refuses":
         place = row.call.removeprefix("es.") if where is None else where
-        raise rule.error(place, f"{features[rule.has[0]]}, {rule.why}", remedy=rule.do)
+        raise rule.error(place, rule.said(features), remedy=rule.do)
 
 
 def can(*asked: Asked, backend: str = "cpu") -> Support:
@@ -110,13 +112,14 @@ def _cell(row: Capability, features: Mapping[str, str]) -> Cell:
     rule = row.rule(features)
     if rule is None:
         return Cell(row, "runs")
-    return Cell(row, rule.says, f"{features[rule.has[0]]}, {rule.why}", rule.do)
+    return Cell(row, rule.says, rule.said(features), rule.do)
 
 
 def _features(asked: tuple[Asked, ...], names: Collection[str] | None = None) -> dict[str, str]:
     given: dict[str, str] = {}
     for one in asked:
         if isinstance(one, str):
+            known("can", "feature", one, matrix().titles, error=ParameterError)
             given[one] = matrix().titles[one]
         else:
             given |= one if isinstance(one, Mapping) else one.features(names)

@@ -35,7 +35,7 @@ class Rule:
 
     has: tuple[str, ...]  # Features that occur together
     says: Says
-    why: str  # Follows the name of the first feature
+    why: str  # Follows the phrase of the first feature; {feature} stands for that of another
     do: str = ""  # What to do instead
     error: type[EventSimError] = NetworkError  # Of a refusal
     shown: str = ""  # Of a bound: words that stand beside the number
@@ -43,6 +43,10 @@ class Rule:
     def holds(self, features: Collection[str]) -> bool:
         """Whether all features of the rule are there."""
         return all(name in features for name in self.has)
+
+    def said(self, features: Mapping[str, str]) -> str:
+        """What is there, and why that does not just run; of features with their phrases."""
+        return f"{features[self.has[0]]}, {self.why.format_map(features)}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -451,14 +451,13 @@ def test_sentences_that_limit_thresholds_decisions_and_cards_are_claimed():
 def test_capability_that_a_backend_loses_fails_its_claim(
     backend, name, probe, host_cuda, monkeypatch
 ):
-    monkeypatch.setattr(
-        getattr(import_module(f"eventsim.engine.{backend}"), name), "adaptive", False
-    )
+    kind = getattr(import_module(f"eventsim.engine.{backend}"), name)
+    monkeypatch.setattr(kind, "runs", kind.runs - {"adaptive"})
     with using_backend("cuda", host_cuda), pytest.raises(EventSimError, match="adaptive"):
         probe()
 
 
 def test_capability_that_is_gained_fails_the_claim_that_it_is_not_there(monkeypatch, host_cuda):
-    monkeypatch.setattr(es.Network, "refuse_decision", lambda *_: None)
+    monkeypatch.setattr("eventsim.hardware.graph.require", lambda *_, **__: None)
     with using_backend("cuda", host_cuda), pytest.raises((pytest.fail.Exception, AssertionError)):
         decisions_are_refused()

@@ -7,14 +7,12 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim import clocked, mapping, ranks
+from eventsim import mapping
 from eventsim.engine.contract.registry import using_backend
 from eventsim.engine.reference import ReferenceBackend
 from eventsim.errors import BackendError, NetworkError, ParameterError, StorageError
 from eventsim.mapping.fits import fit_on
-from eventsim.network.nir.export import to_nir
 from eventsim.neuron.linear import neuron_described
-from eventsim.train.near_miss import NearMiss
 from tests.unit.train.task import assert_same_net
 
 
@@ -185,7 +183,7 @@ def test_a_class_with_other_receptors_than_a_file_says_is_refused(name, receptor
 
 def test_backends_without_linear_neurons_refuse_them_by_name():
     class Other(ReferenceBackend):
-        name, linear = "other", False
+        name, runs = "other", frozenset({"adaptive"})
 
     with (
         using_backend("other", Other()),
@@ -199,29 +197,13 @@ def test_an_adaptive_threshold_in_a_loop_with_linear_neurons_is_refused():
     net.add_population("l", 1, adaptation=0.1)
     net.connect("h", "l", [[1.0], [1.0]])
     net.connect("l", "h", [[1.0, 1.0]])
-    with pytest.raises(BackendError, match="'l' has an adaptive threshold and is in a loop"):
+    with pytest.raises(BackendError, match="'l' has an adaptive threshold, and is in a loop"):
         es.simulate(net, STREAM, backend="cpu")
 
 
-def near_miss(net):
-    net.projections["input->h"].weights[...] = 0.0  # silent
-    NearMiss(1.0)(net, es.simulate(net, STREAM, backend="reference"))
-
-
-@pytest.mark.parametrize(
-    "ask",
-    [
-        lambda net: es.simulate_chunk(net, STREAM, backend="reference"),
-        clocked.from_network,
-        lambda net: mapping.map_network(net, None, es.chips.load_chip("loihi")),
-        lambda net: ranks.simulate_ranks(net, STREAM),
-        to_nir,
-        near_miss,
-    ],
-)
-def test_what_does_not_know_linear_neurons_says_so_by_name(ask):
+def test_a_chip_whose_neuron_is_fixed_refuses_linear_neurons_by_name():
     with pytest.raises(NetworkError, match="neurons of kind AdLIF"):
-        ask(network())
+        mapping.map_network(network(), None, es.chips.load_chip("loihi"))
 
 
 def test_the_voltage_of_linear_neurons_is_at_the_threshold_before_a_spike_and_reset_after_it():

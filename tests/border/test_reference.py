@@ -17,7 +17,8 @@ from tables import FORMATS, formats
 
 API = sorted((ROOT / "docs" / "reference" / "api").glob("*.md"))
 # Rooms whose names the reference lists. What the others have is for eventsim itself: `entries`
-# checks what people write, `cli` is the command, whose pages are made of its help.
+# checks what people write, `matrix` what features do together; `cli` is the command, whose pages
+# are made of its help.
 ROOMS = (
     "eventsim", "eventsim.adjoint", "eventsim.bridge", "eventsim.chips", "eventsim.clocked",
     "eventsim.conformance", "eventsim.datasets", "eventsim.datasets.encoders", "eventsim.embedded",
@@ -26,7 +27,7 @@ ROOMS = (
     "eventsim.network.nir", "eventsim.plan", "eventsim.plot", "eventsim.ranks", "eventsim.train",
     "eventsim.train.loggers",
 )  # fmt: skip
-INTERNAL = {"eventsim.entries", "eventsim.cli"}
+INTERNAL = {"eventsim.entries", "eventsim.cli", "eventsim.matrix"}
 
 
 def listed(page):

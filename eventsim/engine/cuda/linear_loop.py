@@ -111,7 +111,7 @@ def backward(
     piece: LinearPiece | None = None,
 ) -> StageGradients:
     """Gradients from dL/dt of its spikes and dL/dV just before them."""
-    assert piece is None  # which check_pieces refuses
+    assert piece is None  # refused: chunk_gradients in matrix.toml
     if not job.stage.lateral:
         return linear.backward(dev, job, trains, by_time, by_voltage)
     job, trains = placed_sources(dev, job), trains.map(dev.asarray)

@@ -8,14 +8,11 @@ import pytest
 
 import eventsim as es
 from eventsim.chips import load_chip
-from eventsim.clocked import from_network
 from eventsim.energy import cost, count
 from eventsim.errors import NetworkError
 from eventsim.events.storage import read_arrays
-from eventsim.mapping import export_sanafe, map_network, quantise
 from eventsim.network.nir import NirWarning, from_nir, read_nir, to_nir, write_nir
 from eventsim.network.parts import join_populations
-from eventsim.ranks import simulate_ranks
 from tests.support.nets import random_net, random_stream, with_adaptation
 
 
@@ -100,27 +97,6 @@ def test_plain_nir_takes_the_parameters_along_and_a_program_only_where_that_is_a
             from_nir(to_nir(net, target="norse", dt=0.1, lossy=True)).spiking["hidden1"].is_adaptive
         )
         assert not from_nir(to_nir(random_net(21))).spiking["hidden1"].is_adaptive
-
-
-def refused(call):
-    with pytest.raises(NetworkError, match="'hidden1' has an adaptive threshold"):
-        call()
-
-
-def test_what_has_no_adaptive_threshold_refuses_it(tmp_path):
-    net, plain = adaptive_net(), random_net(21, delays="none", self_delays="none")
-    chip, stream = load_chip("loihi"), random_stream(26, n_samples=1)
-    for call in (from_network, lambda n: quantise(n, chip)):
-        refused(lambda call=call: call(net))
-        call(plain)
-
-    def export(n):
-        mapping = map_network(n, None, load_chip("loihi_sanafe"), method="refined")
-        return export_sanafe(n, mapping, stream, tmp_path, step_ms=1.0)
-
-    refused(lambda: export(net))
-    export(plain)
-    refused(lambda: simulate_ranks(net, stream))
 
 
 def test_counts_name_what_an_adaptive_threshold_adds():
