@@ -270,20 +270,35 @@ LONG = "9" * 100_000
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--lateral-gain", 0.1), "--lateral-gain: belongs to --model rsnn"),
-        (("--lateral", "ring"), "--lateral: belongs to --model rsnn"),
-        (("--model", "rsnn", "--no-skip"), "--skip: belongs to --model scsr"),
-        (("--kernel", 3, "--kernel", 3), "--kernel: belongs to --model convolutional"),
+        (
+            ("--lateral-gain", 0.1),
+            "--lateral-gain: is given for --model scsr, expected --model rsnn",
+        ),
+        (("--lateral", "ring"), "--lateral: is given for --model scsr, expected --model rsnn"),
+        (
+            ("--model", "rsnn", "--no-skip"),
+            "--skip: is given for --model rsnn, expected --model scsr",
+        ),
+        (
+            ("--kernel", 3, "--kernel", 3),
+            "--kernel: is given for --model scsr, expected --model convolutional",
+        ),
         (("--model", "convolutional", "--kernel", 3), "two sizes >= 1"),
-        (("--model", "convolutional", "--lateral", "ring"), "--lateral: belongs to --model rsnn"),
-        (("--model", "rsnn", "--in-degree", 3), "--in-degree: belongs to --lateral random"),
+        (
+            ("--model", "convolutional", "--lateral", "ring"),
+            "--lateral: is given for --model convolutional, expected --model rsnn",
+        ),
+        (
+            ("--model", "rsnn", "--in-degree", 3),
+            "--in-degree: is given for --lateral dense, expected --lateral random",
+        ),
         (("--model", "rsnn", "--lateral", "random", "--scale", 3), "ring or sheet"),
         (("--model", "rsnn", "--delays", "soon"), "--delays soon"),
         (("--model", "rsnn", "--delays", "3:1"), "low <= high"),
         (("--model", "rsnn", "--dale"), "weights of both signs"),
         (("--tau-mem-range", "0:300"), "tau_mem_range"),
         (("--shards", 7), "shards is 7, expected 1 .. 6, the batch size"),
-        (("--backend", "gpu"), "'gpu' is unknown"),
+        (("--backend", "gpu"), "no backend 'gpu', expected one of auto, reference"),
         (("--threads", 4096), "threads is 4096"),
         (("--loss", "hinge"), "loss is 'hinge'"),
         (("--activity-chip", "nochip"), "nochip"),

@@ -198,7 +198,9 @@ def test_neurons_without_a_node_go_as_metadata_where_that_is_allowed(tmp_path, n
     assert list(before) == list(after)
     assert all(np.array_equal(values, after[key]) for key, values in before.items())
     assert to_nir(net, lossy=True).nodes["first"].v_threshold.min() >= 1e6
-    with pytest.raises(NetworkError, match=f"Norse: .*neurons of kind {kind}, which it does not take"):
+    with pytest.raises(
+        NetworkError, match=f"Norse: .*neurons of kind {kind}, which it does not take"
+    ):
         to_nir(net, target="norse", lossy=True)
 
 
