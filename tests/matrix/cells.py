@@ -42,6 +42,8 @@ def is_possible(given):
         return False
     if end == "no_readout" and answer not in (None, "no_answer", *SPIKING_RULES):
         return False
+    if (given.get("pattern"), given.get("method")) == ("shared", "fixed_step"):
+        return False  # its neurons would have to share their parameters, too
     aim = given.get("aim")  # of a loss: what it fits has an answer, or a readout
     if aim and (aim == "for_values") != (answer == "no_answer"):
         return False

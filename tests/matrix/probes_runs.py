@@ -131,7 +131,7 @@ def predict(case):
         assert np.array_equal(alone.scores[0], found.scores[1])
         rtol = 2e-3 if case.row.by_axis["precision"] == "single" else 1e-7
         np.testing.assert_allclose(found.scores, plain.scores, rtol=rtol, atol=rtol)
-    assert found.names == tuple(case.net.answer.class_names[k] for k in found.classes)
+    assert found.names == tuple(case.net.answer.name_of(k) for k in found.classes.tolist())
 
 
 @probe
