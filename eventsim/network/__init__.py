@@ -2,8 +2,9 @@
 
 ``network`` joins ``parts`` (populations) by a ``projection``, whose synapses may follow a
 ``pattern``; ``domain`` says what values may be, ``sharing`` which of them are one, ``forms`` how a
-file holds them, ``overview`` what is printed. A network may have a ``decision`` and an ``answer``;
-``late`` warns of recordings that begin too late for it.
+file holds them, ``overview`` what is printed, ``features`` what the support matrix asks of it. A
+network may have a ``decision`` and an ``answer``; ``late`` warns of recordings that begin too late
+for it.
 
 Builders: ``scsr``, ``rsnn`` (by ``lateral``) and ``convolutional`` (by ``convolution``), with
 ``layers`` and ``taus``; ``connectivity`` gives a network other synapses. ``nir`` reads and writes
