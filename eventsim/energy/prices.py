@@ -4,11 +4,12 @@ The energy of activity is that of :func:`eventsim.energy.energy`, of the terms t
 or on steps: without leakage, and without links between cores, which only a mapping knows.
 
 **Price of a spike**, in pJ, of neuron n of a population, with its fan-out :math:`F_{pn}` in every
-projection p, from there onto population :math:`B(p)`, and the figures e of the chip:
+projection p, from there onto population :math:`B(p)`, of which :math:`N_{pn}` weights are not 0,
+and the figures e of the chip:
 
 .. math::
-    c_n = e_{spike} + e_{io} + \sum_p F_{pn} \Big(e_{op} +
-        \frac{U_{B(p)}}{O_{B(p)}}\, e_{update}\Big),
+    c_n = e_{spike} + e_{io} + \sum_p \Big(N_{pn}\, e_{op} +
+        F_{pn} \frac{U_{B(p)}}{O_{B(p)}}\, e_{update}\Big),
     \qquad e_{op} = e_{synaptic\_event} + e_{ac} + b_w\, e_{memory\_byte},
 
 with the bytes :math:`b_w` of a weight; :math:`e_{io}` is ``event_in`` of the input's events and
@@ -19,7 +20,7 @@ without a step it is ``membrane_update`` and what the accesses to the state cost
 
 So the prices of all spikes, those of the input included, add up to the energy of activity, less
 the idle updates of every step and the answer that leaves, where every spike arrives before its
-sample ends, no weight is zero, and no two events of a source meet in a step of a chip that prices
+sample ends, and no two events of a source meet in a step of a chip that prices
 ``ac`` and ``mac`` by steps.
 """
 
@@ -30,7 +31,7 @@ import numpy as np
 
 from eventsim.arrays import Floats
 from eventsim.chips import Chip
-from eventsim.energy.arrivals import make_run
+from eventsim.energy.arrivals import Wires, make_run
 from eventsim.energy.counts import BITS_PER_BYTE, Widths, count_run, leaving_spikes, states_of
 from eventsim.energy.report import ACCESSES, energy
 from eventsim.energy.steps import clock_run
@@ -145,8 +146,10 @@ class ActivityPricing:
             target = projection.target
             share = updates.get(target, 0) / max(received[target], 1)
             update = self._update(states_of(net.populations[target]))
-            each = self._operation * self._counts(projection.name) + share * update
-            prices[projection.source] += each * np.diff(projection.first_synapses())
+            each = self._operation * self._counts(projection.name)
+            wires = Wires(projection)
+            prices[projection.source] += each * wires.nonzero_fan_out
+            prices[projection.source] += share * update * wires.fan_out
         return prices
 
     def _counts(self, name: str) -> bool:

@@ -8,7 +8,8 @@ with a missing term is a lower bound, and says so.
 =====================  ===========================================================================
 term                   what is counted per sample
 =====================  ===========================================================================
-synaptic_event         synaptic operations
+synaptic_event         effective operations: a weight of 0 is no synapse on a chip, as in a mapping;
+                       arrivals at one still bring its neuron up to date here
 spike                  spikes of neurons; events of the input are not made on the chip
 event_in, event_out    events of the input; answers, or spikes of outputs without a readout
 membrane_update        pairs (neuron, time) at which spikes arrive
@@ -235,9 +236,9 @@ _Known = dict[str, tuple[str, Floats]]
 def _known(counts: Counts, clocked: ClockedCounts | None) -> _Known:
     """Basis and number of everything that follows from the spikes, a step, and time."""
     n = counts.n_samples
-    at_events = total(counts.membrane_updates, n)
+    at_events, effective = total(counts.membrane_updates, n), total(counts.effective_events, n)
     known: dict[str, tuple[str, Any]] = {
-        "synaptic_event": ("exact", total(counts.synaptic_events, n)),
+        "synaptic_event": ("exact", effective),
         "spike": ("exact", total({name: counts.spikes[name] for name in counts.spiking}, n)),
         "membrane_update": ("exact", at_events),
         "event_in": ("exact", counts.events_in),
@@ -245,7 +246,7 @@ def _known(counts: Counts, clocked: ClockedCounts | None) -> _Known:
         "static_chip": ("time", counts.duration),
     }
     if clocked is None:
-        acs, macs, updates = total(counts.effective_events, n), np.zeros(n, np.int64), at_events
+        acs, macs, updates = effective, np.zeros(n, np.int64), at_events
         basis = "exact"
     else:
         acs, macs = total(clocked.effective_acs, n), total(clocked.effective_macs, n)

@@ -127,10 +127,15 @@ def totals(counts: Values) -> PageTable:
     """Sparsity and memory of the whole network, of ``Counts.to_dict()``."""
     held, macs = counts["footprint_bytes"], counts["decision_macs_per_sample"]
     bits = counts["widths_bits"]
+    zeros = sum(found["stored"] - found["nonzero"] for found in counts["synapses"].values())
     rows = [
         [measure_name("connection_sparsity"), percent(counts["connection_sparsity"])],
         [measure_name("silent_in_recording"), percent(counts["silent_share"])],
         *([[measure_name("decision_macs"), f"{macs:,}"]] if macs else []),
+        *(
+            [["synapses of weight 0, of which no operation has a price", f"{zeros:,}"]]
+            * (zeros > 0)
+        ),
         ["events that enter, per recording", f"{counts['events_in_per_sample']:,.1f}"],
         ["answers or events that leave", f"{counts['events_out_per_sample']:,.1f}"],
         [measure_name("memory"), memory(held["total"])],

@@ -9,6 +9,7 @@ import eventsim as es
 from eventsim.chips import Chip, Quantity, chip_names, load_chip
 from eventsim.energy import ActivityPricing, clocked, cost, count, energy
 from eventsim.errors import ParameterError
+from eventsim.mapping import quantise
 from tests.support.nets import random_net, random_stream
 
 PRICED = [name for name in chip_names() if load_chip(name).energy.keys() & {"synaptic_event", "ac"}]
@@ -32,8 +33,13 @@ def test_energy_of_activity_is_that_of_the_report_without_leakage(run, name):
 
 
 @pytest.mark.parametrize("name", ["loihi_sanafe", "spinnaker", "spinnaker2", "45nm", "45nm_sram"])
-def test_prices_of_all_spikes_add_up_to_the_energy(run, name):
+@pytest.mark.parametrize("bits", [None, 3])  # of 3 bits, some weights are 0
+def test_prices_of_all_spikes_add_up_to_the_energy(run, name, bits):
     net, tape = run
+    if bits is not None:
+        net = quantise(net, bits).net
+        tape = es.simulate(net, tape.stream, backend="cpu", tail=500.0)
+        assert any((p.values == 0).any() for p in net.projections.values())
     chip, counts = load_chip(name), count(net, tape)
     pricing = ActivityPricing(chip)
     found = pricing.measure(net, tape)

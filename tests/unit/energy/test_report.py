@@ -8,6 +8,8 @@ from eventsim.chips import Chip, ChipError, Quantity, chip_names, load_chip
 from eventsim.energy import Widths, clocked, cost, count, dense_equivalent, energy
 from eventsim.energy.missing import NO_FIGURE
 from eventsim.errors import ParameterError, ShapeError
+from eventsim.hardware.graph import entries
+from eventsim.mapping import quantise
 from tests.something import perhaps
 from tests.support.nets import one_layer, random_net, random_stream
 
@@ -110,6 +112,16 @@ def test_a_linear_decision_multiplies_once_a_sample(run, step_ms):
     found = energy(exact[1], load_chip("loihi"), clocked=steps).missing
     missing = {one.name: one.count for one in found}
     assert missing["decision_macs"] == size * 5 - 1
+
+
+def test_weights_of_zero_are_no_synapses_as_on_a_mapping(run):
+    net = quantise(random_net(2, sparse=True), 2).net  # without delays: all spikes arrive
+    tape = es.simulate(net, run[1].stream, tail=500.0, backend="cpu")
+    sent = {name: tape[name].total_counts() for name in net.spiking}
+    sent["input"] = np.bincount(tape.stream.channels, minlength=net.input.size)
+    mapped = sum(int(sent[p.source][entries(p)[0]].sum()) for p in net.projections.values())
+    (term,) = cost(net, tape, chip_of(synaptic_event=1.0)).terms
+    assert 0 < mapped == term.counts.sum() < sum(tape.synaptic_events.values())
 
 
 def test_halving_the_step_doubles_idle_updates_and_leaves_events(run):
