@@ -7,7 +7,7 @@ its own, since what is refused hides all else.
 
 import functools
 import random
-from itertools import combinations
+from itertools import combinations, islice
 from typing import NamedTuple
 
 from eventsim.matrix import Rule, matrix
@@ -16,7 +16,7 @@ from eventsim.matrix import Rule, matrix
 NONE = {"wiring": "layers"}  # an axis that may also be empty, and the name of that in a test's id
 SPIKING_RULES = ("first_spike", "spike_count", "van_rossum")
 DECIDED = ("no_answer", "maximum", "last", "ctc")
-TRIED = 40  # candidates of a row
+TRIED, DRAWN = 10, 200  # candidates of a row, and how many are drawn to find them
 
 
 class Row(NamedTuple):
@@ -76,10 +76,6 @@ def _drawn(rng, choices, fixed):
     return given if is_possible(given) else None
 
 
-def _holds(row):
-    return rule_of(row[0], row[1])
-
-
 @functools.cache
 def running(name, strength):
     """Rows of a capability that run, or have a bound: every combination of features that can."""
@@ -90,11 +86,11 @@ def running(name, strength):
         for axes in combinations(choices, min(strength, len(choices)))
         for combination in _products(axes, choices)
     }
-    rows, dead = [], set()
+    rows, dead = [], {one for one in missing if _refused(capability, dict(one))}
     while missing - dead:
         wanted = min(missing - dead)
-        candidates = [_drawn(rng, choices, dict(wanted)) for _ in range(TRIED * 5)]
-        good = [one for one in candidates if one and not _refused(capability, one)][:TRIED]
+        drawn = (_drawn(rng, choices, dict(wanted)) for _ in range(DRAWN))
+        good = list(islice((one for one in drawn if one and not _refused(capability, one)), TRIED))
         if not good:
             dead.add(wanted)  # impossible, or refused
             continue
@@ -130,9 +126,9 @@ def refused(name, each=2):
             continue
         found = []
         for wanted in _meanings(rule.has, choices):
-            drawn = (_drawn(rng, choices, wanted) for _ in range(1000))
-            fits = [one for one in drawn if one and rule_of(capability, one) is rule]
-            found += [Row(name, tuple(one.items()), rule) for one in fits[:each]]
+            drawn = (_drawn(rng, choices, wanted) for _ in range(5 * DRAWN))
+            fits = (one for one in drawn if one and rule_of(capability, one) is rule)
+            found += [Row(name, tuple(one.items()), rule) for one in islice(fits, each)]
         rows += found
     return rows
 
