@@ -171,12 +171,11 @@ def test_run_from_before_a_setting_existed_counts_as_its_default(files, tmp_path
         missing(files.resolve(seeds=(0,)).specs(), tmp_path / "out")
 
 
-def test_experiment_that_another_process_runs_is_left_alone(tmp_path):
-    refused = pytest.raises(StorageError, match="another process runs this experiment")
-    with locked(tmp_path / "out"), refused, locked(tmp_path / "out"):
-        pass
-    with locked(tmp_path / "out"):
-        pass
+def test_holder_of_a_folder_has_it_twice_and_leaves_no_empty_one(tmp_path):
+    for _ in range(2):
+        with locked(tmp_path / "out"), locked(tmp_path / "out"):
+            assert (tmp_path / "out").is_dir()
+        assert not (tmp_path / "out").exists()
 
 
 def test_backend_is_no_setting_of_a_run(files, tmp_path):

@@ -81,8 +81,8 @@ def test_corrected_p_is_below_alpha_exactly_where_holm_rejects(values, alpha):
             break
         rejected.add(k)
     found = holm(values)
-    assert {k for k, p in enumerate(found) if p is not None and p <= alpha} == rejected
-    assert [p is None for p in found] == [p is None for p in values]
+    below = {k for k, p in enumerate(found) if p is not None and p <= alpha}
+    assert (below, [p is None for p in found]) == (rejected, [p is None for p in values])
 
 
 def test_summary_is_of_a_sample():

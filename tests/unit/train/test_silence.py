@@ -52,7 +52,8 @@ def logged(caplog):
 )
 def test_borders_of_silence(rates, silent):
     found = silent_populations({"loud": np.ones(3), "p": rates})
-    assert [one.population for one in found] == ["p"] * silent
+    populations = [one.population for one in found]
+    assert populations == ["p"] * silent
 
 
 def test_the_warning_names_population_rate_and_remedy():
