@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from eventsim import datasets
 from eventsim.cli.begin import automatic, begin_note, begin_of_run, is_moved, say_begun
 from eventsim.cli.damaged import Damaged, read_files
@@ -34,7 +36,7 @@ from eventsim.events import Dataset, EncoderOperations, EventStream, SpikeTape, 
 from eventsim.events.labelled import parts_of
 from eventsim.network import Network
 from eventsim.runs.data import DataSettings
-from eventsim.runs.likeness import SENSOR, made_otherwise
+from eventsim.runs.likeness import SENSOR, lasts_otherwise, made_otherwise
 from eventsim.runs.recordings import OWN
 from eventsim.runs.run import Run, Which, load_run
 from eventsim.train.folder import NETWORKS
@@ -163,7 +165,7 @@ def find_files(
         return found
 
     read, bad = read_files(places, read_checked, skip=skip)
-    begun = dict(zip(read, _begun(list(read.values())), strict=True))
+    begun = dict(zip(read, _begun(list(read.values()), settings), strict=True))
     say_all(list(begun.values()))
     found = {place: _filled(net, place, one, size) for place, one in begun.items()}
     if settings is not None:
@@ -171,11 +173,20 @@ def find_files(
     return found, bad
 
 
-def _begun(found: Sequence[Events]) -> list[Events]:
-    """The same; text of which nobody said where it begins, as all of it together says."""
+def _begun(found: Sequence[Events], data: DataSettings | None = None) -> list[Events]:
+    """The same; text of which nobody said where it begins, as all of it together says.
+
+    Told where they last far longer or shorter than the run's own, ``data``.
+    """
     asked = [k for k, one in enumerate(found) if one.text is not None and one.begun is None]
     told = dict(zip(asked, automatic([found[k] for k in asked]), strict=True))
-    return [told.get(k, one) for k, one in enumerate(found)]
+    begun = [told.get(k, one) for k, one in enumerate(found)]
+    if not begun or data is None or data.name != OWN or not Path(data.file or "").is_file():
+        return begun
+    own = StoredStream.open(data.file or "").duration
+    lasts = np.concatenate([one.stream.duration for one in begun])
+    words = lasts_otherwise(own, data.title, lasts, "the recordings")
+    return [replace(one, told=(*one.told, *words)) for one in begun]
 
 
 def _filled(net: Path, place: str, found: Events, size: int) -> Events:
@@ -197,7 +208,7 @@ def _find_beside(net: Path, run: Run | None, place: str, reading: Reading) -> Ev
     """What was named for a network, and what had to be assumed of it said on stderr."""
     data = None if run is None else run.settings.data
     notes = cache(lambda: notes_of(data))
-    (found,) = _begun([_read_beside(data, notes, place, reading)])
+    (found,) = _begun([_read_beside(data, notes, place, reading)], data)
     say_all([found])
     return found if found.text is None else _filled(net, place, found, find_network(net).input.size)
 

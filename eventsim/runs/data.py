@@ -33,7 +33,7 @@ from eventsim.events import (
 )
 from eventsim.events.labelled import grouped_folds, grouped_split, joined
 from eventsim.runs import division
-from eventsim.runs.likeness import made_otherwise
+from eventsim.runs.likeness import lasts_otherwise, made_otherwise
 from eventsim.runs.recordings import DIVIDED_ANEW, ENCODERS, OWN, AbstractDataSettings
 from eventsim.train.parts import Members, named
 
@@ -72,10 +72,10 @@ class DataSettings(AbstractDataSettings):
         """How recordings are divided that are divided here, or by a file of one's own."""
         if self.test_file is not None:
             name = Path(self.test_file).name
-            mine, theirs = (
-                StoredStream.open(str(one)).notes for one in (self.file, self.test_file)
-            )
-            otherwise = made_otherwise(mine, str(self.file), theirs, name)
+            own = str(self.file)
+            mine, its = (StoredStream.open(str(one)) for one in (self.file, self.test_file))
+            otherwise = made_otherwise(mine.notes, own, its.notes, name)
+            otherwise += lasts_otherwise(mine.duration, own, its.duration, "they")
             return "; ".join([f"all of {name} is the test part", *otherwise])
         if self.divide == "auto" and division.has_parts(found):
             return division.file_said(found, (self.train_split, self.test_split))

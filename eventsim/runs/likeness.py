@@ -8,6 +8,9 @@ What a file does not say is not compared.
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
+from eventsim.arrays import Floats
 from eventsim.datasets.audio_events import NOTE as AUDIO
 from eventsim.datasets.audio_events import AudioEncoding
 from eventsim.entries import parse_json
@@ -15,6 +18,7 @@ from eventsim.errors import StorageError
 
 BEGIN = "begin"  # JSON of :meth:`eventsim.events.begin.TimeZero.summary`
 SENSOR = "sensor_size"  # width, height and polarities of a camera: 34,34,2
+FAR = 100.0  # times as long, or as short: another unit, rather than other recordings
 Notes = Mapping[str, str]
 
 
@@ -56,3 +60,16 @@ def made_otherwise(own: Notes, own_name: str, other: Notes, name: str) -> list[s
                 f"{name} was encoded by another cochlea, or at another rate, than {own_name}"
             )
     return found
+
+
+def lasts_otherwise(own: Floats, own_name: str, other: Floats, what: str) -> list[str]:
+    """Words where recordings last :data:`FAR` times as long or short as those of a run; ms."""
+    if not (own.size and other.size):
+        return []
+    mine, its = float(np.median(own)), float(np.median(other))
+    if max(mine, its) < FAR * min(mine, its):
+        return []
+    return [
+        f"{what} last {its:,.6g} ms, those of {Path(own_name).name} {mine:,.6g} ms (medians): "
+        "is the unit of their times right?"
+    ]

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -237,6 +238,22 @@ def test_a_file_that_was_made_otherwise_than_the_recordings_of_the_run_is_told(t
         found = done("evaluate", tmp_path / "run", tmp_path / name, "--json")
         assert (words in found.err) == there
         assert any(words in one for one in found.json["measured"]["read"]["guesses"]) == there
+
+
+@pytest.mark.parametrize(("factor", "there"), [(1.0, False), (10.0, False), (1000.0, True)])
+def test_recordings_of_another_length_than_those_of_the_run_are_told(run, tmp_path, factor, there):
+    data = two_patterns(N, seed=7)
+    stream = replace(data.stream, times=data.stream.times * factor,
+                     duration=data.stream.duration * factor)  # fmt: skip
+    replace(data, stream=stream).save(tmp_path / "other.h5")
+    found = done("evaluate", run, tmp_path / "other.h5", "--json")
+    words = "last 60,000 ms, those of mine.h5 60 ms (medians)"
+    assert (words in found.err) == there
+    assert any(words in one for one in found.json["measured"]["read"]["guesses"]) == there
+    settings = DataSettings(
+        name=OWN, file=str(tmp_path / "mine.h5"), test_file=str(tmp_path / "other.h5")
+    )
+    assert (words in settings.info.splits) == there
 
 
 @pytest.mark.parametrize(
