@@ -1,6 +1,7 @@
 """Every cell of the support matrix, made and run: runs rightly, or refused as it says."""
 
 import contextlib
+import re
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ def made(host_cuda, tmp_path, monkeypatch):
         yield make
 
 
-@pytest.mark.parametrize("name", marked(ROWS, ONCE))
+@pytest.mark.parametrize("name", marked(ROWS, ONCE), ids=list(ROWS))
 def test_what_runs_gives_the_right_number(name, made):
     case = made(ROWS[name])
     shown = PROBES[case.row.capability](case)
@@ -51,7 +52,7 @@ def test_what_runs_gives_the_right_number(name, made):
         assert case.row.rule.shown in shown
 
 
-@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("name", REFUSED, ids=list(REFUSED))
 def test_what_is_refused_is_refused_as_the_matrix_says(name, made, tmp_path):
     case = made(REFUSED[name])
     rule, before = case.row.rule, case.values()
@@ -59,7 +60,7 @@ def test_what_is_refused_is_refused_as_the_matrix_says(name, made, tmp_path):
     with pytest.raises(rule.error) as caught:
         PROBES[case.row.capability](case)
     assert type(caught.value) is rule.error
-    assert case.support.why in str(caught.value)
+    assert all(piece in str(caught.value) for piece in re.split(r"\{\w+\}", rule.why))
     assert rule.do in str(caught.value)
     assert list(tmp_path.iterdir()) == []
     assert all(np.array_equal(before[key], now) for key, now in case.values().items())
