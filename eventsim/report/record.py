@@ -15,7 +15,6 @@ import numpy as np
 from eventsim.arrays import Floats, Ints
 from eventsim.energy import DenseEquivalent, RunCosts
 from eventsim.events import AnyDataset, EventStream, SpikeTape, StoredStream
-from eventsim.mapping.fits import Fit
 from eventsim.network import Answer, Network
 from eventsim.network.late import LateBegin, late_begin
 from eventsim.train import DecisionOverTime, Evaluation, TrainConfig
@@ -25,6 +24,7 @@ from eventsim.train.parts import Parts
 
 if TYPE_CHECKING:
     from eventsim.mapping import Congestion, MappingComparison, StudyRow
+    from eventsim.mapping.fits import Fit
 
 Metrics = dict[str, Any]
 

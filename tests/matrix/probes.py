@@ -200,7 +200,7 @@ def chip_formats(case):
 
 @probe
 def torch_module(case):
-    torch = pytest.importorskip("torch", reason="needs PyTorch: pip install eventsim[torch]")
+    torch = pytest.importorskip("torch", reason="needs PyTorch")
     module = import_module("eventsim.bridge").torch_module(case.net, time_constant=50.0)
     outputs = module(stream())
     seeds = {name: es.ReadoutSeed(50.0, np.ones(u.shape)) for name, u in outputs.readouts.items()}

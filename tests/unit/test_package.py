@@ -28,7 +28,7 @@ def test_train_is_package_and_function_in_any_order_of_imports(order):
         "try: es.train(None, None, None)\n"
         "except es.errors.ParameterError as error: print(error)\n"
     )
-    assert said(code) == "train: net is a NoneType, expected a Network.\n"
+    assert said(code) == "train: net is of type NoneType, expected Network.\n"
 
 
 def test_signature_of_es_train_is_that_of_the_function():

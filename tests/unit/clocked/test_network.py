@@ -232,7 +232,7 @@ def test_delays_per_synapse_are_refused():
     net = one_neuron()
     net.add_population("more", 2)
     net.connect("hidden", "more", [[1.0, 2.0]], delays=[[1.0, 2.0]])
-    with pytest.raises(ShapeError, match="delays per synapse"):
+    with pytest.raises(ShapeError, match="has a delay per synapse, which the grid does not have"):
         clocked.from_network(net)
 
 
