@@ -95,7 +95,8 @@ def chunks(case):
     for name in whole.names:
         samples = range(len(stream()))
         times = [tape[name].sample(k)[0] for k in samples for tape in tapes if len(tape.stream) > k]
-        np.testing.assert_allclose(np.concatenate(times), whole[name].times, rtol=0, atol=1e-9)
+        atol = ATOL[whole.precision]
+        np.testing.assert_allclose(np.concatenate(times), whole[name].times, rtol=0, atol=atol)
 
 
 def loss_of(net):
