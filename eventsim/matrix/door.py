@@ -76,7 +76,7 @@ def require(capability: str, *asked: Asked, where: str | None = None) -> None:
     features = _features(asked, row.features)
     rule = row.rule(features)
     if rule is not None and rule.says == "refuses":
-        place = row.call.removeprefix("es.") if where is None else where
+        place = row.call.rpartition(".")[2] if where is None else where
         raise rule.error(place, rule.said(features), remedy=rule.do)
 
 

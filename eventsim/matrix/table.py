@@ -35,7 +35,7 @@ class Rule:
 
     has: tuple[str, ...]  # Features that occur together
     says: Says
-    why: str  # Follows the phrase of the first feature; {feature} stands for that of another
+    why: str  # Follows the phrase of the first feature, or has it; {feature} stands for a phrase
     do: str = ""  # What to do instead
     error: type[EventSimError] = NetworkError  # Of a refusal
     shown: str = ""  # Of a bound: words that stand beside the number
@@ -46,7 +46,8 @@ class Rule:
 
     def said(self, features: Mapping[str, str]) -> str:
         """What is there, and why that does not just run; of features with their phrases."""
-        return f"{features[self.has[0]]}, {self.why.format_map(features)}"
+        why = self.why.format_map(features)
+        return why if f"{{{self.has[0]}}}" in self.why else f"{features[self.has[0]]}, {why}"
 
 
 @dataclass(frozen=True, kw_only=True)

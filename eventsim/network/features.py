@@ -79,7 +79,7 @@ def _delayed(kind: str) -> Callable[[Projection], bool]:
 def _undelayed(net: Net) -> Iterator[str]:
     for name, p in net.projections.items():
         if p.source in net.neurons and not p.one_to_one and not (p.delays > 0.0).all():
-            yield f"projection {name!r} has no delay"
+            yield f"projection {name!r} has a synapse without delay"
 
 
 def _is_self(*, delayed: bool) -> Callable[[Projection], bool]:

@@ -245,7 +245,9 @@ def test_what_cannot_be_shared_out_is_refused_at_the_door():
         simulate_ranks(es.scsr(CHANNELS, (40,), 2), noise())
     net = explicit()
     net.projections["a->b"].delays[3, 4] = 0.0
-    with pytest.raises(NetworkError, match=r"'a->b' has no delay.*Give its synapses"):
+    with pytest.raises(
+        NetworkError, match=r"'a->b' has a synapse without delay.*Give its synapses"
+    ):
         simulate_ranks(net, noise())
     net.projections["a->b"].delays[3, 4] = 1e-1
     assert simulate_ranks(net, noise(5.0)).window == 1e-1
