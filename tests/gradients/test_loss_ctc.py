@@ -138,7 +138,7 @@ def test_network_and_data_that_do_not_fit_are_refused(tmp_path):
     few.decide("output", np.ones((8, 2)))
     with pytest.raises(ShapeError, match="has 2 classes, expected 3, one per word and one for the"):
         train(few, spoken(8, 0), CONFIG, tmp_path)
-    with pytest.raises(ParameterError, match="needs class_names"):
+    with pytest.raises(ParameterError, match="there are no class_names"):
         make_loss(CONFIG, np.zeros(1, int))
     tape = es.simulate(net, spoken(2, 0).stream)
     assert make_loss(CONFIG, np.zeros(2, int), NAMES).predictions(net, tape).shape == (2,)

@@ -161,4 +161,5 @@ def test_a_derivative_that_lacks_the_start_of_a_neuron_is_told_once(
         es.backward(net, tape, seeds_of(tape))
     told = [record.getMessage() for record in caplog.records]
     wrong = v_leak >= 1.0 and weight != 0.0 and refractory == 0.0
-    assert [text[:24] for text in told] == ["Population 'h', neuron 1"] * wrong
+    begins = [text[:24] for text in told]
+    assert begins == ["Population 'h', neuron 1"] * wrong

@@ -74,7 +74,7 @@ def test_one_population_of_a_loop_may_adapt():
 
 def test_a_backend_without_adaptation_refuses_it(host_cuda, monkeypatch):
     net, stream = adaptive_case("shared events")
-    monkeypatch.setattr(CudaBackend, "adaptive", False)
+    monkeypatch.setattr(CudaBackend, "runs", CudaBackend.runs - {"adaptive"})
     with using_backend("cuda", host_cuda):
         with pytest.raises(BackendError, match="'hidden1' has an adaptive threshold"):
             es.simulate(net, stream, backend="cuda")

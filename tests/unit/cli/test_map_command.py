@@ -76,7 +76,7 @@ def test_the_search_ends_after_the_time_that_it_has(files):
     hops = short["mappings"][0]["traffic"]["hop_weighted_spikes"]
     assert hops >= whole["traffic"]["hop_weighted_spikes"]
     refused("map", net, events, *options, "--seconds", 0).says(
-        "seconds is 0.0, expected a time > 0 in s"
+        "seconds is 0.0, expected a number > 0"
     )
 
 
