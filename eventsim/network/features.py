@@ -110,6 +110,8 @@ def _loops(net: Net) -> Iterator[str]:
 
 
 def _mixed_loops(net: Net) -> Iterator[str]:
+    if len({kind_of(p) == "adaptive" for p in net.spiking.values()}) < 2:
+        return  # all alike, as in most networks, whose runs ask this every time
     for loop in loops(net):
         adaptive = sorted(name for name in loop if net.populations[name].is_adaptive)
         if adaptive and any(net.populations[name].neuron is not None for name in loop):
