@@ -8,6 +8,7 @@ over :func:`perhaps`, are left alone. A parametrised test without cases is an er
 """
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,4 +74,10 @@ def _asserts(node):
 
 _by_pytest, rewrite.rewrite_asserts = rewrite.rewrite_asserts, rewritten
 rewrite.PYC_TAIL = f".something{rewrite.PYC_TAIL}"  # what was cached before is not taken
-pytest.register_assert_rewrite("tests.support", "tests.unit")
+# Modules, not their packages: these are imported before by a plugin that lies in one of them.
+_names = {
+    f"tests.{path.parent.name}.{path.stem}"
+    for package in ("support", "unit")
+    for path in Path(__file__).with_name(package).iterdir()
+}
+pytest.register_assert_rewrite(*sorted(_names - set(sys.modules)))
