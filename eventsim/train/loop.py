@@ -232,12 +232,10 @@ def train(
     config
         Settings.
     folder
-        Of the run; made if it does not exist. Files as in :mod:`eventsim.train.folder`. None to
-        train in memory and write nothing.
+        Of the run, made if need be, see :mod:`eventsim.train.folder`. None: write nothing.
     resume
-        Continue the run that ``folder`` holds, with the same net, data and config;
-        ``config.epochs`` may be larger, see the module. A run that ``config.patience`` has stopped
-        is not continued.
+        Continue the run that ``folder`` holds, with the same net, data and config, unless
+        ``config.patience`` has stopped it. ``config.epochs`` may be larger, see the module.
     overwrite
         Replace the run that ``folder`` holds, if it holds one. Other files there stay.
     callback
@@ -268,27 +266,45 @@ def train(
         After the first interrupt, once the running batch is done and the checkpoint written. A
         second interrupt stops at once; the checkpoint is then an older one.
     """
-    group, method, compiled = group or ProcessGroup(), method or Exact(), compile_seconds()
+    compiled = compile_seconds()
+    group, method = group or ProcessGroup(), method or Exact()
     _check_given(net, data, config, method)
-    method.check(config)
     check_shards(group, config.shards)
     home = _home(folder, resume=resume, overwrite=overwrite)
+    run = _prepared(net, data, config, home, callback, group, method)
+    with one_warning(), nullcontext() if run.files is None else locked(run.files.path):
+        log_late(run.late if group.leads else None)
+        state = _resumed(run) if resume else _started(run, net, overwrite=overwrite)
+        state.note_compiled(compile_seconds() - compiled)
+        return _trained(run, state)
+
+
+def _prepared(
+    net: Network,
+    data: AnyDataset,
+    config: TrainConfig,
+    home: RunFolder | None,
+    callback: Callback | None,
+    group: ProcessGroup,
+    method: AbstractMethod,
+) -> _Run:
+    """What stays the same during the run; PeerError if another process was given something else."""
     parts = _parts(data, config)
     origin = Origin.of(net, data, config, method)
     for what, its_digest in origin.digests().items():
         group.check_same(what, its_digest)
     fitted = _fitted(config, net, group)
     late = late_begin(net, data.stream, answer_of(config, data.class_names))
-    run = _Run(config, fitted, *parts, home, origin, callback, group, method, late)
-    with one_warning(), nullcontext() if run.files is None else locked(run.files.path):
-        log_late(late if group.leads else None)
-        state = _resumed(run) if resume else _started(run, net, overwrite=overwrite)
-        state.note_compiled(compile_seconds() - compiled)
-        if run.files is not None:
-            run.files.save_history(state.history)
-        with run.watched(), deferred_interrupt(group):
-            _train_on(run, state)
-        return _finished(run, state)
+    return _Run(config, fitted, *parts, home, origin, callback, group, method, late)
+
+
+def _trained(run: _Run, state: TrainState) -> TrainResult:
+    """The result of the run, after all epochs that are left."""
+    if run.files is not None:
+        run.files.save_history(state.history)
+    with run.watched(), deferred_interrupt(run.group):
+        _train_on(run, state)
+    return _finished(run, state)
 
 
 def _train_on(run: _Run, state: TrainState) -> None:
@@ -347,6 +363,7 @@ def _check_given(
             f"has size {size}",
             remedy="Give recordings and a network of the same size.",
         )
+    method.check(config)
 
 
 def _parts(data: AnyDataset, config: TrainConfig) -> tuple[AnyDataset, AnyDataset]:

@@ -224,20 +224,16 @@ def explain(
     """
     place, net, tape = net.population(population), net.to_host(), tape.to_host()
     _check(net, tape, place, neuron, sample)
-    place = net.population(place.name)
-    one = _Neuron.of(place, neuron)
-    into = [p for p in net.projections.values() if p.target == place.name and not p.one_to_one]
+    return _explained(net, tape, net.population(place.name), neuron, sample)
 
-    def driven(k: int) -> tuple[list[_Brought], float, float]:
-        brought = [_brought(net, tape, p, neuron, k) for p in into]
-        return brought, *_peak(one, brought, float(tape.stream.duration[k]))
 
-    spikes = _spikes(tape, place, neuron)
-    chosen, numbers = sample is None, range(tape.stream.n_samples)
-    if sample is None:
-        fired = any(found.size for found in spikes)
-        sample = max(numbers, key=lambda k: spikes[k].size if fired else driven(k)[1])
-    brought, peak, peak_time = driven(sample)
+def _explained(
+    net: Network, tape: SpikeTape, place: Population, neuron: int, sample: int | None
+) -> Explanation:
+    one, spikes = _Neuron.of(place, neuron), _spikes(tape, place, neuron)
+    drives = _Drives(net, tape, place.name, neuron, one)
+    chosen, sample = sample is None, drives.telling(spikes) if sample is None else sample
+    brought, peak, peak_time = drives.of(sample)
     threshold = float(place.threshold[neuron]) if place.is_spiking else None
     return Explanation(
         population=place.name,
@@ -248,9 +244,7 @@ def explain(
         fires_in=sum(found.size > 0 for found in spikes),
         duration=float(tape.stream.duration[sample]),
         spikes=tuple(spikes[sample].tolist()),
-        sources=tuple(
-            _arriving(p, found, one, peak_time) for p, found in zip(into, brought, strict=True)
-        ),
+        sources=tuple(_arriving(p, found, one, peak_time) for p, found in brought),
         rest=one.rest,
         threshold=threshold,
         peak=one.rest + peak,
@@ -319,6 +313,34 @@ class _Neuron(NamedTuple):
         """Largest voltage that an event of weight 1 causes."""
         after = lif.extremum(0.0, self.resistance, self.tau_mem, self.tau_syn)
         return lif.voltage(0.0, self.resistance, after, self.tau_mem, self.tau_syn)
+
+
+class _Drives(NamedTuple):
+    """The drive of a neuron in each recording of a tape."""
+
+    net: Network
+    tape: SpikeTape
+    population: str
+    neuron: int
+    one: _Neuron
+
+    def of(self, sample: int) -> "tuple[list[tuple[Projection, _Brought]], float, float]":
+        """Arrivals by projection, the largest drive above rest, and its time."""
+        into = [p for p in self.net.projections.values() if p.target == self.population]
+        brought = [
+            (p, _brought(self.net, self.tape, p, self.neuron, sample))
+            for p in into
+            if not p.one_to_one
+        ]
+        duration = float(self.tape.stream.duration[sample])
+        return brought, *_peak(self.one, [found for _, found in brought], duration)
+
+    def telling(self, spikes: list[Floats]) -> int:
+        """The recording of most spikes; where there is no spike, that of the largest drive."""
+        numbers = range(len(spikes))
+        if any(found.size for found in spikes):
+            return max(numbers, key=lambda k: spikes[k].size)
+        return max(numbers, key=lambda k: self.of(k)[1])
 
 
 def _brought(

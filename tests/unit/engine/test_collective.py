@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from eventsim.engine.cuda import collective
-from eventsim.errors import BackendError
+from eventsim.errors import BackendError, ParameterError
 from eventsim.train import ProcessGroup, connect
 from eventsim.train.parallel import add_in_order
 from tests.support.processes import Hall, together
@@ -230,5 +230,5 @@ def test_connect_takes_the_device_first_and_then_nccl(install, monkeypatch):
         assert asked["devices"] == [1]
         assert asked["groups"] == [(2, 1, "nccl", "127.0.0.1", 13333, False)]
         group._over = True  # there is no other process to leave with
-    with pytest.raises(Exception, match="MASTER_ADDR"):
+    with pytest.raises(ParameterError, match="MASTER_ADDR"):
         connect("cuda", environ=SRUN)

@@ -141,8 +141,9 @@ def test_incomplete_arrays_are_refused():
     arrays = random_net(709, hidden=(4,), sparse=True).to_arrays()
     for name in arrays:
         part = {key: value for key, value in arrays.items() if key != name}
-        with pytest.raises(es.errors.EventSimError):
+        with pytest.raises(es.errors.StorageError) as caught:
             es.Network.from_arrays(part)
+        assert name in str(caught.value)
 
 
 def test_populations_in_a_loop_run_together_between_what_comes_before_and_after(backend):
