@@ -29,7 +29,7 @@ from typing import Literal, get_args
 
 from eventsim.adjoint import DecisionSeed, Seed, VoltageSeed
 from eventsim.adjoint.linear.voltage import Probe, joined_voltages, readout_last, readout_maximum
-from eventsim.arrays import Floats, Ints, beside
+from eventsim.arrays import Floats, Ints, beside, namespace
 from eventsim.checks import in_domain, one_of, shaped
 from eventsim.entries import Above0
 from eventsim.events import SpikeTape
@@ -116,7 +116,9 @@ def logits_of(net: Network, readout: str, voltages: Floats, *, gain: float) -> F
     if decision is None:
         return gain * voltages
     weights, bias = (beside(v, voltages) for v in (decision.weights, decision.bias))
-    logits: Floats = voltages @ weights + bias
+    # No product of matrices: BLAS sums a row in an order that depends on the number of rows.
+    xp = namespace(voltages)
+    logits: Floats = xp.einsum("...u,uc->...c", xp.ascontiguousarray(voltages), weights) + bias
     return logits
 
 
