@@ -12,35 +12,6 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from eventsim.engine import (
-    RunState,
-    current,
-    explain,
-    place,
-    readout_integral,
-    simulate,
-    simulate_chunk,
-    simulate_chunks,
-    voltage,
-)
-from eventsim.events import Dataset, EventStream, SpikeTape, SpikeTrains, concatenate, merge
-from eventsim.matrix import can
-from eventsim.network import (
-    Answer,
-    Convolution,
-    Decision,
-    DistanceLateral,
-    Network,
-    Population,
-    Projection,
-    RandomLateral,
-    convolutional,
-    rsnn,
-    scsr,
-    self_recurrent,
-)
-from eventsim.neuron.linear import LIF, AdLIF, LinearNeuron, Resonator
-
 if TYPE_CHECKING:
     from eventsim.adjoint import (
         GradCheck,
@@ -55,7 +26,35 @@ if TYPE_CHECKING:
         gradcheck,
     )
     from eventsim.embedded import export_c
+    from eventsim.engine import (
+        RunState,
+        current,
+        explain,
+        place,
+        readout_integral,
+        simulate,
+        simulate_chunk,
+        simulate_chunks,
+        voltage,
+    )
+    from eventsim.events import Dataset, EventStream, SpikeTape, SpikeTrains, concatenate, merge
     from eventsim.live.listen import listen
+    from eventsim.matrix import can
+    from eventsim.network import (
+        Answer,
+        Convolution,
+        Decision,
+        DistanceLateral,
+        Network,
+        Population,
+        Projection,
+        RandomLateral,
+        convolutional,
+        rsnn,
+        scsr,
+        self_recurrent,
+    )
+    from eventsim.neuron.linear import LIF, AdLIF, LinearNeuron, Resonator
     from eventsim.report.web import export_web
     from eventsim.runs.run import load_run
     from eventsim.train import TrainConfig, calibrate, evaluate, loggers, predict, train
@@ -74,38 +73,48 @@ __all__ = [
 ]  # fmt: skip
 
 
-# Names that come when they are asked for, and where from: simulation alone does without gradients,
-# training and figures. A name that is its own room is the room itself; ``train`` can be called.
-_LATER = {
-    **dict.fromkeys(
-        ("GradCheck", "Gradients", "Loss", "ReadoutSeed", "Seeds", "SpikeSeed", "backward")
-        + ("backward_chunk", "backward_chunks", "gradcheck"),
-        "eventsim.adjoint",
+# Where names come from, when they are asked for: a command whose modules are still being imported
+# can then be interrupted, and simulation alone does without gradients, training and figures. A name
+# that is its own room is the room itself; ``train`` can be called.
+_HOMES = {
+    "adjoint": (
+        "GradCheck", "Gradients", "Loss", "ReadoutSeed", "Seeds", "SpikeSeed", "backward",
+        "backward_chunk", "backward_chunks", "gradcheck",
     ),
-    "TrainConfig": "eventsim.train",
-    "calibrate": "eventsim.train",
-    "evaluate": "eventsim.train",
-    "export_c": "eventsim.embedded",
-    "export_web": "eventsim.report.web",
-    "listen": "eventsim.live.listen",
-    "load_run": "eventsim.runs.run",
-    "loggers": "eventsim.train",
-    "predict": "eventsim.train",
-}
+    "embedded": ("export_c",),
+    "engine": (
+        "RunState", "current", "explain", "place", "readout_integral", "simulate",
+        "simulate_chunk", "simulate_chunks", "voltage",
+    ),
+    "events": ("Dataset", "EventStream", "SpikeTape", "SpikeTrains", "concatenate", "merge"),
+    "live.listen": ("listen",),
+    "matrix": ("can",),
+    "network": (
+        "Answer", "Convolution", "Decision", "DistanceLateral", "Network", "Population",
+        "Projection", "RandomLateral", "convolutional", "rsnn", "scsr", "self_recurrent",
+    ),
+    "neuron.linear": ("LIF", "AdLIF", "LinearNeuron", "Resonator"),
+    "report.web": ("export_web",),
+    "runs.run": ("load_run",),
+    "train": ("TrainConfig", "calibrate", "evaluate", "loggers", "predict"),
+}  # fmt: skip
 # Rooms of the reference: ``es.datasets.load`` needs no import of its own. Others are internal.
 _ROOMS = (
     "adjoint", "chips", "clocked", "conformance", "datasets", "embedded", "energy", "engine",
     "errors", "events", "experiment", "frontier", "live", "mapping", "network",
     "plan", "plot", "ranks", "runs", "train",
 )  # fmt: skip
-_LATER |= {room: f"{__name__}.{room}" for room in _ROOMS}
+_LATER = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"{__name__}.{name}")
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(_LATER[name])
-    return module if module.__name__ == f"{__name__}.{name}" else getattr(module, name)
+    found = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:

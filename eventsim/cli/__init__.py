@@ -19,8 +19,10 @@ and ``schema``.
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Callable
+from types import FrameType
 
 __all__ = ["main"]
 
@@ -37,13 +39,21 @@ def main() -> None:
     130   interrupted; what was written can be resumed
     ====  =====================================================
     """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not ignored, as by `&`
+        signal.signal(signal.SIGINT, leave)
     _open_closed_streams()
-    try:
-        app = _imported()
-    except KeyboardInterrupt:  # before what tells it in words is there
-        sys.stderr.write("Stopped.\n")
-        sys.exit(130)
-    app()
+    _imported()()
+
+
+def leave(number: int = signal.SIGINT, frame: FrameType | None = None) -> None:
+    """On Ctrl-C outside of commands: leave at once, since nothing is open.
+
+    An exception would be printed with all that is being imported, or lost in its callbacks.
+    """
+    del number, frame
+    if sys.stderr is not None:  # closed by the caller
+        os.write(sys.stderr.fileno(), b"Stopped.\n")
+    os._exit(130)
 
 
 def _imported() -> Callable[[], object]:

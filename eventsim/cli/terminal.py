@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from eventsim.cli import leave
 from eventsim.engine import BackendInfo, describe_backend
 from eventsim.entries import read
 from eventsim.errors import EventSimError, StorageError
@@ -156,16 +157,19 @@ class Guarded(typer.core.TyperGroup):
 def _ended_politely() -> Iterator[None]:
     """Inside, a request to end (SIGTERM: kill, schedulers, shutdowns) is as good as Ctrl-C.
 
-    Left to itself it would end the command alone, and its workers would go on.
+    Left to itself it would end the command alone, and its workers would go on. Ctrl-C, which leaves
+    at once before and after, is an exception inside.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    numbers = [signal.SIGTERM] + [signal.SIGINT] * (signal.getsignal(signal.SIGINT) is leave)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def refusal(error: OSError) -> str:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from eventsim.train.checkpoint import save_network
 from tests.support.nets import random_net, random_stream
 from tests.unit.cli.conftest import TINY, call, done
 
+BESIDE = Path(sys.executable).parent
 COMMANDS = (("--version",), ("--help",), ("data", "list"), ("data", "list", "--json"))
 OTHERS = pytest.mark.nightly("a process each; the other of these two tests has the command")
 
@@ -150,15 +152,41 @@ def test_report_that_cannot_be_written_leaves_a_network_that_is_saved(
     assert (tmp_path / "r" / "index.html").exists()
 
 
-def test_interrupt_while_the_commands_are_imported_is_told_without_a_traceback():
-    code = (
-        "import sys\n"
-        "from eventsim.cli import main\n"
-        "class Interrupting:\n"
-        "    def find_spec(self, name, *_):\n"
-        "        if name == 'eventsim.cli.train': raise KeyboardInterrupt\n"
-        "sys.meta_path.insert(0, Interrupting())\n"
-        "main()\n"
-    )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+# Sends the process an interrupt where a module is looked for, in whatever it is imported by.
+INTERRUPTING = """
+import os, signal, sys
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also in the background of a shell
+
+
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == {moment!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+sys.meta_path.insert(0, Interrupting())
+"""
+MOMENTS = (
+    "eventsim.cli.app",
+    "numpy",
+    "eventsim.engine",
+    "typer",
+    "eventsim.cli.train",
+    "pydantic",
+)
+
+
+@pytest.mark.crossed("a process each", all=1)
+@pytest.mark.parametrize(
+    "way", [("-m", "eventsim"), (BESIDE / "eventsim",)], ids=("module", "script")
+)
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_interrupt_of_a_command_that_has_not_begun_is_a_line(moment, way, tmp_path):
+    """``pydantic`` is imported when the commands are put together, behind all else."""
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTING.format(moment=moment))
+    ran = subprocess.run(
+        [sys.executable, *way, "data", "list"], capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
     assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "Stopped.\n")
