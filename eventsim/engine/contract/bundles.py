@@ -83,32 +83,44 @@ class Arriving(NamedTuple):
     cause: Array
 
 
-def make_bundles(job: Job) -> Bundles:
-    """The bundles of a stage; not to be changed."""
-    return job.stage.once(make_bundles, lambda: _bundles(job), kept=job.stage.memo.pieces)
+def make_bundles(job: Job, *, lateral: bool = True) -> Bundles:
+    """The bundles of a stage; not to be changed.
+
+    ``lateral``: those of the loop's own synapses with delays of their own as well.
+    """
+    key, kept = (make_bundles, lateral), job.stage.memo.pieces
+    return job.stage.once(key, lambda: _bundles(job, lateral), kept=kept)
 
 
-def _bundles(job: Job) -> Bundles:
-    start, first, last, row, apart = _of_structure(job.stage, _places_of, job.stage)
+def _bundles(job: Job, lateral: bool) -> Bundles:
+    stage = job.stage
+    start, first, last, row, apart = _of_structure(stage, lateral, _places_of, stage, lateral)
     delay = job.row_delays()[row]
-    if apart.any():
-        delay = np.where(apart[row], to_host(job.delays())[first], delay)
+    mine = np.flatnonzero(apart[row])
+    if mine.size:
+        # Those of other stages come first.
+        given = job.delays() if lateral else _joined([p.synapse_delays() for p in stage.afferents])
+        delay[mine] = to_host(given)[first[mine]]
     return Bundles(start, first, last, delay)
 
 
-def _of_structure(stage: Stage, make: Callable[..., Made], *given: Any) -> Made:
+def _joined(parts: Sequence[Array]) -> Array:
+    return parts[0] if len(parts) == 1 else namespace(parts[0]).concatenate(parts)
+
+
+def _of_structure(stage: Stage, lateral: bool, make: Callable[..., Made], *given: Any) -> Made:
     """What follows from the structure of a stage alone, kept where it is not by synapse."""
-    return stage.kept.once(make, lambda: make(*given), kept=not stage.delays_per_synapse)
+    kept = not any(p.delay_per_synapse for p in (stage.projections if lateral else stage.afferents))
+    return stage.kept.once((make, lateral), lambda: make(*given), kept=kept)
 
 
-def _places_of(stage: Stage) -> tuple[Array, ...]:
+def _places_of(stage: Stage, lateral: bool) -> tuple[Array, ...]:
     """Bounds of bundles and of their synapses, their rows, and which rows have one a synapse."""
     wiring = stage.wiring
-    apart = np.repeat(
-        [projection.delay_per_synapse for projection in stage.projections],
-        np.diff(wiring.row_start),
-    )
-    fan_out = np.diff(wiring.out_start)
+    each, n_rows = [p.delay_per_synapse for p in stage.projections], np.diff(wiring.row_start)
+    apart, fan_out = np.repeat(each, n_rows), np.diff(wiring.out_start)
+    if not lateral:
+        fan_out[apart & (np.arange(apart.size) >= wiring.row_start[len(stage.afferents)])] = 0
     start = _starts(np.where(apart, fan_out, fan_out > 0))
     row = owners(start, int(start[-1]))
     first = wiring.out_start[row] + np.arange(row.size) - start[row]
@@ -117,14 +129,14 @@ def _places_of(stage: Stage) -> tuple[Array, ...]:
     return start, first, last, row, apart
 
 
-def make_loop(job: Job, bundles: Bundles, weight: Any) -> Loop:
+def make_loop(job: Job, bundles: Bundles, weight: Any, *, lateral: bool = True) -> Loop:
     """The loop of a stage; bundles in NumPy arrays, the rest where the network has its arrays.
 
     ``weight`` is that of every synapse times its target's resistance, in the form that the kernels
-    of the backend take.
+    of the backend take. ``lateral``: as the bundles were made.
     """
     stage = job.stage
-    start, bundle = _of_structure(stage, _bundles_of_neurons, stage, bundles)
+    start, bundle = _of_structure(stage, lateral, _bundles_of_neurons, stage, bundles)
     return Loop(
         start,
         bundles.first[bundle],

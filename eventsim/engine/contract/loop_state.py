@@ -104,14 +104,15 @@ def arrivals_since(job: Job, bundles: Bundles, loop: Loop, state: LoopState) -> 
 
 def after(
     job: Job, loop: Loop, before: LoopState, arrivals: Arriving, trains: SpikeTrains,
-    stop: Any, *, by_windows: bool, adapted: Adapted | None = None,
+    stop: Any, *, by_windows: bool, adapted: Adapted | None = None, longest: Floats | None = None,
 ) -> tuple[SpikeTrains, LoopState]:  # fmt: skip
     """What a piece of a stream leaves: its spikes, and the state to go on from.
 
     ``loop, arrivals``: what the kernels took; NumPy arrays, as all others. ``before``: where the
     piece started. ``trains``: all spikes from there to the end of the job. ``stop``: the neurons
     after it. ``by_windows``: whether the loop goes by windows: then the neurons stand at the last
-    border. ``adapted``: as :class:`LoopState`.
+    border. ``adapted``: as :class:`LoopState`. ``longest``: of every neuron the longest delay of
+    synapses that are not in ``loop``, ms; the kernels find again what is under way to them.
     """
     end = job.duration
     stand = stop.border if by_windows else end
@@ -122,6 +123,8 @@ def after(
         arrivals_between(part, stand, end) for part in (arrivals, arrivals_of(job, loop, settled))
     ]
     late = sent.times + _longest_way(loop)[sent.neurons] >= end[sent.sample]
+    if longest is not None:
+        late |= sent.times + longest[sent.neurons] >= stand[sent.sample]
     state = LoopState(np.array(end), stop, sent.where(late), in_order(job, pending), adapted)
     return since_begin(trains, before.begin[sample]), state
 

@@ -17,7 +17,6 @@ from eventsim.engine.contract import loop_state
 from eventsim.engine.contract import table as T
 from eventsim.engine.contract.bundles import (
     Arriving,
-    Bundles,
     Loop,
     all_arrivals,
     make_bundles,
@@ -32,6 +31,7 @@ from eventsim.engine.cpu import layer_adjoint
 from eventsim.engine.cpu import roles as R
 from eventsim.engine.cpu import roles_loop as RL
 from eventsim.engine.cpu.blocks import by_block
+from eventsim.engine.cpu.flights import flights_of, longest_flights, under_way
 from eventsim.engine.cpu.layer import neurons_of, run_tasks
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.threads import n_threads
@@ -51,6 +51,7 @@ def resume(job: Job, state: loop_state.LoopState) -> tuple[SpikeTrains, loop_sta
     return loop_state.after(
         job, prepared.loop, state, prepared.arrivals, trains, prepared.stop,
         by_windows=algorithm_of(job.stage).by_windows, adapted=prepared.adapted,
+        longest=longest_flights(prepared.flights),
     )  # fmt: skip
 
 
@@ -63,13 +64,16 @@ def _run(job: Job, prepared: "Prepared") -> SpikeTrains:
 class Prepared:
     """What the kernels of a loop take: what is known to arrive, synapses, parameters.
 
-    The neurons stand as in ``begin``; where they stand at the end goes to ``stop``. ``span`` is
-    what is run of every sample, ms. ``weights`` must outlive the loop, which has their addresses.
+    The loop's own synapses with delays of their own are in ``flights`` in place of bundles. The
+    neurons stand as in ``begin``; where they stand at the end goes to ``stop``. ``span`` is what is
+    run of every sample, ms. ``weights`` must outlive the loop, which has their addresses.
     Adaptations at the begin and at the end are None where no threshold is adaptive.
     """
 
     arrivals: Arriving
     loop: Loop
+    flights: RL.FlightsRole
+    under_way: RL.UnderWayRole
     weights: tuple[NDArray[Any], ...]
     par: NDArray[np.floating[Any]]
     begin: loop_state.LoopStop
@@ -81,15 +85,17 @@ class Prepared:
 
 def prepare(job: Job, state: loop_state.LoopState | None = None) -> Prepared:
     """From a job to arrays; None is the state at time zero."""
-    bundles = make_bundles(job)
-    loop, weights = _loop_of(job, bundles)
+    bundles, (loop, weights) = make_bundles(job, lateral=False), _loop_of(job)
     if state is None:
         state, arrivals = loop_state.start_loop(job), outside_arrivals(job, bundles)
     else:
         arrivals = loop_state.arrivals_since(job, bundles, loop, state)
+    stand = state.stop.border if algorithm_of(job.stage).by_windows else state.begin
     return Prepared(
         arrivals,
         loop,
+        flights_of(job),
+        under_way(state.sent, stand),
         weights,
         T.neuron_table(job),
         state.stop,
@@ -100,12 +106,15 @@ def prepare(job: Job, state: loop_state.LoopState | None = None) -> Prepared:
     )
 
 
-def _loop_of(job: Job, bundles: Bundles) -> tuple[Loop, tuple[NDArray[Any], ...]]:
-    """The loop with arrays of the types that the kernels are compiled for, and its weights."""
+def _loop_of(job: Job) -> tuple[Loop, tuple[NDArray[Any], ...]]:
+    """The loop with arrays of the types that the kernels are compiled for, and its weights.
+
+    Synapses with delays of their own are in no bundle: :mod:`eventsim.engine.cpu.flights`.
+    """
 
     def make() -> tuple[Loop, tuple[NDArray[Any], ...]]:
-        addresses, weights = synapse_weights(job)
-        loop = make_loop(job, bundles, addresses)
+        bundles, (addresses, weights) = make_bundles(job, lateral=False), synapse_weights(job)
+        loop = make_loop(job, bundles, addresses, lateral=False)
         own_weight = loop.own_weight.astype(T.real_type(job))
         return loop._replace(own_weight=own_weight), weights
 
@@ -114,25 +123,28 @@ def _loop_of(job: Job, bundles: Bundles) -> tuple[Loop, tuple[NDArray[Any], ...]
 
 def by_queue(job: Job, prepared: Prepared) -> SpikeTrains:
     """Every sample by its queue of events."""
-    fed, stands = _roles(job, prepared)
+    p, (fed, neurons, stands) = prepared, _roles(job, prepared)
 
     def run(todo: A.Index, places: R.SpikesRole) -> None:
         tasks = R.TasksRole(todo, todo.size, 1)
-        library().run(RL.QueueForward(tasks, *fed, *stands, places), T.real_type(job))
+        call = RL.QueueForward(tasks, *fed, p.flights, p.under_way, neurons, *stands, places)
+        library().run(call, T.real_type(job))
 
-    return run_tasks(job, 1, run, prepared.span)
+    return run_tasks(job, 1, run, p.span)
 
 
 def _roles(
     job: Job, p: Prepared
 ) -> tuple[
-    tuple[RL.ArrivingRole, RL.LoopRole, R.NeuronsRole], tuple[RL.LoopStopRole, RL.LoopStopRole]
+    tuple[RL.ArrivingRole, RL.LoopRole],
+    R.NeuronsRole,
+    tuple[RL.LoopStopRole, RL.LoopStopRole],
 ]:
-    """What all kernels take: what arrives, the loop and its neurons; how these stand, and will."""
-    fed = RL.ArrivingRole(*p.arrivals, job.duration), _loop_role(p.loop), neurons_of(job, p.par)
+    """What all kernels take: what arrives, the loop; its neurons; how these stand, and will."""
+    fed = RL.ArrivingRole(*p.arrivals, job.duration), _loop_role(p.loop)
     nothing = None, None
     begin = RL.LoopStopRole(*p.begin, *(p.adapted_begin or nothing))
-    return fed, (begin, RL.LoopStopRole(*p.stop, *(p.adapted or nothing)))
+    return fed, neurons_of(job, p.par), (begin, RL.LoopStopRole(*p.stop, *(p.adapted or nothing)))
 
 
 def _loop_role(loop: Loop) -> RL.LoopRole:
@@ -156,8 +168,14 @@ def by_windows(
     if parts is None:
         met = met_in_window(p.span, p.arrivals, windows.length)
         parts = parts_for(met, n_threads() if job.n_samples < n_threads() else 1)
-    cut, (fed, stands) = RL.WindowsRole(windows.length, NO_BORDER, windows.pieces), _roles(job, p)
-    sums = SumsRun(*fed, cut, basis_of(windows), *stands, bounds_of_parts(size, parts))
+    cut, (fed, neurons, stands) = (
+        RL.WindowsRole(windows.length, NO_BORDER, windows.pieces),
+        _roles(job, p),
+    )
+    sums = SumsRun(
+        *fed, p.flights, p.under_way, neurons, cut, basis_of(windows), *stands,
+        bounds_of_parts(size, parts),
+    )  # fmt: skip
 
     def run(todo: A.Index, places: R.SpikesRole) -> None:
         sums.run(todo, places)
@@ -167,12 +185,12 @@ def by_windows(
 
 def _by_stretches(job: Job, p: Prepared, length: float) -> SpikeTrains:
     """Every sample by windows of ``length`` ms of neurons that share their events."""
-    cut, (fed, stands) = RL.WindowsRole(length, NO_BORDER, 1), _roles(job, p)
+    cut, (fed, neurons, stands) = RL.WindowsRole(length, NO_BORDER, 1), _roles(job, p)
     weights, rows = _shared_weights(job), _rows(job)
 
     def run(todo: A.Index, places: R.SpikesRole) -> None:
         call = RL.LoopStretches(
-            R.TasksRole(todo, todo.size, 1), *fed, cut, weights, rows, *stands, places
+            R.TasksRole(todo, todo.size, 1), *fed, neurons, cut, weights, rows, *stands, places
         )
         library().run(call, T.real_type(job))
 
@@ -206,7 +224,7 @@ def backward(
         return layer_adjoint.backward(job, trains, by_time, by_voltage, piece)
     tape, last = A.tape_of(job, trains, by_time, by_voltage)
     bundles, par, size = make_bundles(job), T.neuron_table(job), trains.size
-    loop, _held = _loop_of(job, bundles)  # the loop has addresses of what is held here
+    loop, _held = _loop_of(job)  # the loop has addresses of what is held here
     n_synapses, real = loop.target.size, par.dtype.type
     bounds = A.sample_chunks(job, n_synapses * par.itemsize)
     chunks = bounds.size - 1

@@ -6,6 +6,7 @@ from eventsim.engine.cpu.roles import (
     WRITTEN,
     CarriedRole,
     Doubles,
+    DoublesAt,
     DoublesOut,
     FoundRole,
     Ints,
@@ -46,6 +47,43 @@ class ArrivingRole(NamedTuple):
     spike: Ints  # its spike among those of all sources, or -1
     cause: Ints  # its spike among those of the loop, or -1
     duration: Doubles  # [samples]
+
+
+class FlightsRole(NamedTuple):
+    """Synapses of a loop with delays of their own, by source neuron: none of them is in a bundle.
+
+    Those of neuron n are at the places ``start[n] : start[n + 1]``, by delay and then by number.
+    """
+
+    start: Ints  # [size + 1]
+    synapse: Ints  # [places]
+    delay: Doubles  # [places], ms
+
+
+class UnderWayRole(NamedTuple):
+    """Spikes of the loop from before, in each sample by time and neuron.
+
+    They reach those of their synapses with delays of their own that they do not reach before
+    ``since``.
+    """
+
+    offsets: Ints  # [samples + 1]
+    time: Doubles
+    neuron: Rows
+    since: Doubles  # [samples]
+
+
+class DelayedWiresRole(NamedTuple):
+    """Rows of the wiring whose synapses have delays of their own, by source neuron.
+
+    Those of neuron n are ``row[start[n] : start[n + 1]]``, ascending. The address of a row's delays
+    is where that of synapse 0 would lie, so they are read by the numbers of their synapses.
+    """
+
+    start: Ints  # [size + 1]
+    row: Ints
+    delay: DoublesAt
+    synapses: Ints  # [rows + 1]: of row r are synapses[r] : synapses[r + 1]
 
 
 class LoopStopRole(NamedTuple):
@@ -106,12 +144,22 @@ class SynapseRowsRole(NamedTuple):
     row: Rows
 
 
+class SortDelays(NamedTuple):
+    """Puts synapses with delays of their own in order; tasks are neurons."""
+
+    tasks: TasksRole
+    wires: DelayedWiresRole
+    sorted: Annotated[FlightsRole, WRITTEN]
+
+
 class QueueForward(NamedTuple):
     """The forward pass of a loop, event by event; tasks are samples."""
 
     tasks: TasksRole
     arriving: ArrivingRole
     loop: LoopRole
+    flights: FlightsRole
+    under_way: UnderWayRole
     neurons: NeuronsRole
     begin: LoopStopRole
     end: Annotated[LoopStopRole, WRITTEN]
@@ -144,6 +192,8 @@ class LoopSums(NamedTuple):
     tasks: TasksRole
     arriving: ArrivingRole
     loop: LoopRole
+    flights: FlightsRole
+    under_way: UnderWayRole
     neurons: NeuronsRole
     windows: WindowsRole
     basis: SumBasisRole

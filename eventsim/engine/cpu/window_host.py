@@ -29,6 +29,8 @@ class SumsRun(NamedTuple):
 
     arriving: RL.ArrivingRole
     loop: RL.LoopRole
+    flights: RL.FlightsRole
+    under_way: RL.UnderWayRole
     neurons: NeuronsRole
     windows: RL.WindowsRole
     basis: RL.SumBasisRole
@@ -50,8 +52,8 @@ class SumsRun(NamedTuple):
     def _call(self, todo: Ints, spikes: SpikesRole, crew: int) -> RL.LoopSums:
         return RL.LoopSums(
             TasksRole(todo, todo.size, self.bounds.size - 1), self.arriving, self.loop,
-            self.neurons, self.windows, self.basis, RL.NeuronPartsRole(self.bounds, crew),
-            self.begin, self.end, spikes,
+            self.flights, self.under_way, self.neurons, self.windows, self.basis,
+            RL.NeuronPartsRole(self.bounds, crew), self.begin, self.end, spikes,
         )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from eventsim.engine.contract.job import Job, raise_first_runaway
 from eventsim.engine.contract.loop_state import LoopStop, copied, start_loop
 from eventsim.engine.contract.stepping import BundledSynapses, Due, Frame, ranges, windows_in
 from eventsim.engine.contract.table import guess_spikes, neuron_table
+from eventsim.engine.cpu.flights import no_flights, under_way
 from eventsim.engine.cpu.layer import GUESS_LEAST, buffers, neurons_of
 from eventsim.engine.cpu.roles import SpikesRole
 from eventsim.engine.cpu.roles_loop import ArrivingRole, LoopRole, LoopStopRole, WindowsRole
@@ -47,7 +48,9 @@ class SteppedNeurons:
             np.zeros(p.size + 1, np.int64), none, none, np.zeros(0), synapses.target,
             addresses_of(weight), own, np.zeros(p.size), 1,
         )  # fmt: skip
-        stop: LoopStop = start_loop(job).stop
+        start = start_loop(job)
+        stop: LoopStop = start.stop
+        self._flights = no_flights(p.size), under_way(start.sent, start.begin)
         self._now, self._begin, self._end = 0.0, stop, copied(stop)
         self._returning = np.zeros(0), np.zeros(0, np.int32)
 
@@ -109,7 +112,8 @@ class SteppedNeurons:
         none = np.zeros(0, np.int64)
         arriving = ArrivingRole(np.array([0, due.time.size]), *due, none, none, np.array([end]))
         return SumsRun(
-            arriving, self._loop, self._neurons, WindowsRole(end - self._now, end, self._pieces),
-            self._basis, LoopStopRole(*self._begin, None, None),
-            LoopStopRole(*self._end, None, None), bounds_of_parts(self._neurons.size, parts),
+            arriving, self._loop, *self._flights, self._neurons,
+            WindowsRole(end - self._now, end, self._pieces), self._basis,
+            LoopStopRole(*self._begin, None, None), LoopStopRole(*self._end, None, None),
+            bounds_of_parts(self._neurons.size, parts),
         )  # fmt: skip

@@ -9,6 +9,7 @@
 #include "mapping/swap.hpp"
 #include "order/adapted.hpp"
 #include "order/count.hpp"
+#include "order/delays.hpp"
 #include "order/link.hpp"
 #include "order/merge.hpp"
 #include "order/pack.hpp"

@@ -106,14 +106,14 @@ template <int N, class R> class LinearRun {
         int64_t outside = x.offsets[s];
         const int64_t end = x.offsets[s + 1];
         due.clear();
-        waiting.size = 0;
+        waiting.clear();
         for (int64_t n = 0; n < size; ++n) {
             mark[n] = epoch;
             expect(n);
         }
         for (;;) {
             double t = outside < end ? x.time[outside] : t_end;
-            if (waiting.size > 0 && waiting.first().time < t) t = waiting.first().time;
+            if (waiting.any() && waiting.first().time < t) t = waiting.first().time;
             if (due.first_time() < t) {
                 const int64_t n = due.first();
                 LinearCell<N, R>& c = cells[n];

@@ -1,6 +1,9 @@
-// Binary heaps of a loop: bundles of synapses that wait for their time, and neurons that are due.
+// Binary heaps of a loop: bundles of synapses that wait for their time, spikes in flight, and neurons that
+// are due.
 //
-// Bundles are in order of (time, first synapse), neurons of (time, number): ties are decided.
+// Bundles are in order of (time, first synapse), neurons of (time, number): ties are decided. A spike whose
+// synapses have delays of their own is one entry, whatever their number: its row has them by (delay, number),
+// and it waits for the next one.
 #pragma once
 #include "../arena.hpp"
 #include "../calls.hpp"
@@ -19,51 +22,156 @@ struct Bundle {
     bool operator<(const Bundle& b) const { return (time < b.time) | ((time == b.time) & (first < b.first)); }
 };
 
-// Bundles that wait.
-class Waiting : private GrowingArray<Bundle> {
-    // Put b at place i, or above it.
-    void rise(int64_t i, const Bundle& b) {
-        Bundle* const heap = begin();
+// A spike in flight: the synapses from place `at` of its row on are still to come. The next one is `next`.
+struct Flight {
+    Bundle next;
+    double sent;  // ms
+    int64_t at, end;
+
+    bool operator<(const Flight& b) const { return next < b.next; }
+};
+
+// A binary heap; the least is first.
+template <class T> class Heap : private GrowingArray<T> {
+    // Put x at place i, or above it.
+    void rise(int64_t i, const T& x) {
+        T* const heap = this->begin();
         for (int64_t up; i > 0; i = up) {
             up = (i - 1) >> 1;
-            if (!(b < heap[up])) break;
+            if (!(x < heap[up])) break;
             heap[i] = heap[up];
         }
-        heap[i] = b;
+        heap[i] = x;
     }
 
   public:
-    using GrowingArray::size;
+    using GrowingArray<T>::size;
+    using GrowingArray<T>::reserve;
 
-    const Bundle& first() const { return *begin(); }
+    const T& first() const { return *this->begin(); }
 
     // There is room for it.
-    void push(const Bundle& b) {
-        rise(size++, b);
-    }
+    void push(const T& x) { rise(size++, x); }
 
     // Take the first one out.
     void pop() {
-        Bundle* const heap = begin();
-        const Bundle b = heap[--size];
+        T* const heap = this->begin();
+        const T x = heap[--size];
         int64_t i = 0;
         // The last one goes down to an end, where it mostly belongs, and then up.
         for (int64_t down; (down = 2 * i + 1) < size; i = down) {
             down += (down + 1 < size) & (heap[down + 1] < heap[down]);
             heap[i] = heap[down];
         }
-        rise(i, b);
+        rise(i, x);
+    }
+
+    // x takes the place of the first one, and is not less than it.
+    void replace(const T& x) {
+        T* const heap = this->begin();
+        int64_t i = 0;
+        for (int64_t down; (down = 2 * i + 1) < size; i = down) {
+            down += (down + 1 < size) & (heap[down + 1] < heap[down]);
+            if (!(heap[down] < x)) break;
+            heap[i] = heap[down];
+        }
+        heap[i] = x;
+    }
+};
+
+// What the spikes of a loop send, until it arrives: bundles, and spikes in flight to synapses with delays of
+// their own. Both come in one order.
+class Waiting {
+    Heap<Bundle> bundles;
+    Heap<Flight> flights;
+    const Flights* rows = nullptr;
+    double t_end = 0.0;
+    bool failed = false;
+
+    bool is_flight() const {
+        return flights.size > 0 && (bundles.size == 0 || flights.first().next < bundles.first());
+    }
+
+    Bundle next_of(double sent, int64_t at) const {
+        const int64_t k = rows->synapse[at];
+        return {sent + rows->delay[at], k, k + 1};
+    }
+
+    // Flight f waits for its next synapse, in the place of the first one or by itself. Different delays may
+    // end at one time, as it is rounded: then synapses of ascending numbers fly apart from those behind.
+    void wait(Flight f, bool instead_of_first) {
+        for (int64_t k = f.at + 1; k < f.end && f.sent + rows->delay[k] == f.next.time; ++k) {
+            if (!(rows->synapse[k] < rows->synapse[k - 1])) continue;
+            if (!make_room()) return;
+            flights.push({f.next, f.sent, f.at, k});
+            f.at = k;
+            f.next = next_of(f.sent, k);
+        }
+        if (instead_of_first) flights.replace(f);
+        else if (make_room()) flights.push(f);
+    }
+
+    bool make_room() {
+        failed |= !flights.reserve(flights.size + 1);
+        return !failed;
+    }
+
+    void fly(double sent, int64_t at, int64_t end) {
+        if (at < end && sent + rows->delay[at] < t_end) wait({next_of(sent, at), sent, at, end}, false);
+    }
+
+    // The first flight has met its next synapse.
+    void go_on() {
+        Flight f = flights.first();
+        const double now = f.next.time;
+        if (++f.at < f.end && (f.next = next_of(f.sent, f.at)).time < t_end) {
+            if (f.next.time == now) flights.replace(f);
+            else wait(f, true);
+        } else {
+            flights.pop();
+        }
+    }
+
+  public:
+    // False where there was no memory.
+    bool ok() const { return !failed; }
+    bool any() const { return bundles.size > 0 || flights.size > 0; }
+    const Bundle& first() const { return is_flight() ? flights.first().next : bundles.first(); }
+
+    // Take the first one out.
+    void pop() {
+        if (is_flight()) go_on();
+        else bundles.pop();
+    }
+
+    // Nothing waits.
+    void clear() { bundles.size = flights.size = 0; }
+
+    // Only the spikes of sample s that were under way before, with those synapses that they have not reached.
+    void begin(const Flights& flights, const UnderWay& before, int64_t s, double t_end) {
+        clear();
+        rows = &flights;
+        this->t_end = t_end;
+        for (int64_t k = before.offsets[s]; k < before.offsets[s + 1]; ++k) {
+            const int64_t n = before.neuron[k], end = rows->start[n + 1];
+            const double sent = before.time[k];
+            const double* const delay = std::partition_point(
+                rows->delay + rows->start[n], rows->delay + end,
+                [&](double d) { return sent + d < before.since[s]; });
+            fly(sent, delay - rows->delay, end);
+        }
     }
 
     // What a spike of neuron n at t sends before t_end; false where there is no memory.
     template <class L> bool send(const L& loop, int64_t n, double t, double t_end) {
         const int64_t low = loop.start[n], high = loop.start[n + 1];
-        if (!reserve(size + high - low + 1)) return false;
+        if (!bundles.reserve(bundles.size + high - low + 1)) return false;
         for (int64_t b = low; b < high; ++b)
-            if (t + loop.delay[b] < t_end) push({t + loop.delay[b], loop.first[b], loop.last[b]});
+            if (t + loop.delay[b] < t_end) bundles.push({t + loop.delay[b], loop.first[b], loop.last[b]});
         const double back = loop.own_delay[n];
-        if (back > 0.0 && t + back < t_end) push({t + back, OWN + n, OWN + n + 1});
-        return true;
+        if (back > 0.0 && t + back < t_end) bundles.push({t + back, OWN + n, OWN + n + 1});
+        if (rows) fly(t, rows->start[n], rows->start[n + 1]);
+        return ok();
     }
 
     // Deliver all that arrives at t, these and what other stages send, from `outside` on, by their first
@@ -71,7 +179,7 @@ class Waiting : private GrowingArray<Bundle> {
     template <class F>
     void meet(double t, const Arriving& x, int64_t& outside, int64_t end, const F& deliver) {
         for (;;) {
-            const bool inside = size > 0 && first().time == t;
+            const bool inside = any() && first().time == t;
             if (outside < end && x.time[outside] == t && !(inside && first().first < x.first[outside])) {
                 deliver({t, x.first[outside], x.last[outside]});
                 ++outside;

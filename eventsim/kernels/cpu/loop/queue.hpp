@@ -63,7 +63,7 @@ template <class V> class LoopQueue {
         const int64_t end = a.arriving.offsets[s + 1];
         for (;;) {
             double t = outside < end ? a.arriving.time[outside] : t_end;
-            if (waiting.size > 0 && waiting.first().time < t) t = waiting.first().time;
+            if (waiting.any() && waiting.first().time < t) t = waiting.first().time;
             while (due.first_time() < t) {
                 const int64_t n = due.first();
                 const Step step = go_on(n, spikes);
@@ -73,12 +73,13 @@ template <class V> class LoopQueue {
                     a.spikes.reached[s] = cells.cell[n].time;
                     return true;
                 }
-                if (step == FIRED && waiting.size > 0 && waiting.first().time < t)
+                if (step == FIRED && waiting.any() && waiting.first().time < t)
                     t = waiting.first().time;
             }
             if (!(t < t_end)) break;
             meet(t, outside, end);
         }
+        if (!waiting.ok()) return false;
         cells.keep(a.end, s);
         a.spikes.counts[s] = spikes.count;
         a.spikes.reached[s] = t_end;
@@ -89,7 +90,7 @@ template <class V> class LoopQueue {
         t_end = a.arriving.duration[s];
         cells.begin(a.begin, s);
         due.clear();
-        waiting.size = 0;
+        waiting.begin(a.flights, a.under_way, s, t_end);
         epoch = 0;
         for (int64_t n = 0; n < size; ++n) {
             sure[n] = 0;

@@ -69,6 +69,8 @@ template <class V> class Stretched {
         steps.stand(s, a.begin.v + at, a.begin.j + at, a.begin.until + at);
     }
 
+    void wait(Waiting& waiting, int64_t, double) { waiting.clear(); }
+
     void keep(int64_t sample, double border) const {
         for (int64_t n = 0, at = sample * size; n < size; ++n, ++at) {
             a.end.time[at] = border;

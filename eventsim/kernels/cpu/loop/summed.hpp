@@ -131,6 +131,8 @@ template <class V, int W> class Summed {
         for (int64_t n = 0; n < size; ++n) settle(n);
     }
 
+    void wait(Waiting& waiting, int64_t s, double t_end) { waiting.begin(a.flights, a.under_way, s, t_end); }
+
     void keep(int64_t s, double border) const {
         for (int64_t n = 0, at = s * size; n < size; ++n, ++at) {
             const Cell<R>& c = cells.cell[n];

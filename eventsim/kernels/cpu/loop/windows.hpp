@@ -49,6 +49,7 @@ double opening(const R* v, const R* j, const R* par, int64_t row, int64_t size, 
 
 // The windows of a sample. Its neurons are a C with
 //   begin(s), keep(s, border)   take neurons as they stand, and write how they do
+//   wait(waiting, s, t_end)     for what is under way
 //   opens(border, coming)       as opening()
 //   parts(), spikes(part)       parts of the neurons, and the PartSpikes of each
 //   run(window, due, met)       all over one window; the events that were met one by one. False where there
@@ -70,6 +71,7 @@ template <class R, class Call, class C> class WindowRun {
     // False where there is no memory.
     bool run(int64_t s) {
         neurons.begin(s);
+        neurons.wait(waiting, s, t_end);
         double now = a.begin.border[s];
         int64_t idle = a.begin.idle[s], halvings = a.begin.halvings[s];
         bool whole = true;
@@ -110,7 +112,7 @@ template <class R, class Call, class C> class WindowRun {
 
     double coming() const {
         double found = __builtin_inf();
-        if (waiting.size > 0) found = waiting.first().time;
+        if (waiting.any()) found = waiting.first().time;
         if (outside < n_outside) found = std::min(found, a.arriving.time[outside]);
         return found;
     }
@@ -120,9 +122,9 @@ template <class R, class Call, class C> class WindowRun {
         const Arriving& from = a.arriving;
         due.size = 0;
         for (;;) {
-            const bool inside = waiting.size > 0 && waiting.first().time < border;
+            const bool inside = waiting.any() && waiting.first().time < border;
             const bool comes = outside < n_outside && from.time[outside] < border;
-            if (!inside && !comes) return true;
+            if (!inside && !comes) return waiting.ok();
             Bundle b = comes ? Bundle{from.time[outside], from.first[outside], from.last[outside]}
                              : waiting.first();
             if (inside && (!comes || waiting.first() < b)) {
