@@ -36,8 +36,8 @@ def rewritten(module, source, path=None, config=None):
     if Path(path or "").is_relative_to(Path(__file__).parent):
         _Looks(path).visit(module)
         name = ast.alias(something.__name__, NAME)
-        module.body.insert(ast.get_docstring(module) is not None, ast.ImportFrom(__name__, [name]))
-        ast.fix_missing_locations(module)
+        line = ast.fix_missing_locations(ast.ImportFrom(__name__, [name]))
+        module.body.insert(ast.get_docstring(module) is not None, line)
     _by_pytest(module, source, path, config)
 
 
@@ -58,7 +58,8 @@ class _Looks(ast.NodeTransformer):
 
     def _something(self, items):
         place = ast.Constant(f"{self.path}:{items.lineno}")
-        return ast.copy_location(ast.Call(ast.Name(NAME, ast.Load()), [items, place], []), items)
+        call = ast.Call(ast.Name(NAME, ast.Load()), [items, place], [])
+        return ast.fix_missing_locations(ast.copy_location(call, items))
 
 
 def _called(node):

@@ -111,7 +111,6 @@ def cupy(monkeypatch, tmp_path):
 ASKED = [
     ("sm_75", "double", True),  # the least text
     ("sm_90", "single", False),
-    ("sm_120", "double", False),  # takes most registers
 ]
 OTHERS = [
     *((name, precision, False) for name in ARCHITECTURES for precision in PRECISIONS),
@@ -120,7 +119,7 @@ OTHERS = [
 
 
 @pytest.mark.crossed(
-    "seconds to compile each; ptxas spills most often in those of test-all", test=0
+    "seconds to compile each; CI compiles for sm_120 where the CUDA text changed", test=0
 )
 @pytest.mark.parametrize(
     ("architecture", "precision", "adaptive"),
@@ -156,11 +155,11 @@ LINEAR_BYTES = {2: 0, 3: 0, 4: 0, 5: 776}
 @pytest.mark.parametrize(
     ("states", "architecture", "precision"),
     [
-        (3, "sm_90", "double"),
+        (2, "sm_90", "single"),  # the least text
         *(
             pytest.param(*case, marks=pytest.mark.nightly("seconds to compile; the first does it"))
             for case in product(LINEAR_BYTES, [*ARCHITECTURES, "sm_100"], PRECISIONS)
-            if case != (3, "sm_90", "double")
+            if case != (2, "sm_90", "single")
         ),
     ],
 )

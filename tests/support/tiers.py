@@ -89,10 +89,17 @@ def covering(cases, strength, kept=frozenset(), within=None):
     new = [set(combinations(case, min(strength, len(case)))) for case in cases]
     missing = set().union(*(new[place] for place in within))
     missing = missing.difference(*(new[place] for place in kept))
+    if max(map(len, new)) == 1:  # cases have nothing in common: each that is missing, once
+        first = {one: place for place in reversed(within) for one in new[place] & missing}
+        return kept.union(first.values())
     taken = Counter(value for place in kept for value in cases[place])
     while missing:
-        place = max(
-            within, key=lambda n: (len(new[n] & missing), -sum(taken[value] for value in cases[n]))
+        adds = {place: n for place in within if (n := len(new[place] & missing))}
+        most = max(adds.values())
+        within = list(adds)  # what adds nothing now never will
+        place = min(
+            (place for place in within if adds[place] == most),
+            key=lambda place: sum(taken[value] for value in cases[place]),
         )
         kept.add(place)
         taken.update(cases[place])

@@ -21,6 +21,7 @@ from tests.support.nets import (
     two_kinds_net,
     with_adaptation,
 )
+from tests.support.tiers import beyond
 
 HERE, ROOT = Path(__file__).parent, Path(__file__).parents[3]
 
@@ -217,7 +218,14 @@ STRICT = "-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wcast-qual -Wstrict-pr
 
 
 @pytest.mark.crossed("a program under sanitizers for each kind", test=0, all=1)
-@pytest.mark.parametrize("kind", ["windows", *(kind for kind in KINDS if kind != "windows")])
+@pytest.mark.parametrize(
+    "kind",
+    beyond(
+        len(QUICK),
+        [*QUICK, *(kind for kind in KINDS if kind not in QUICK)],
+        pytest.mark.nightly("as test_its_own_test_passes_under_sanitizers, of other kinds"),
+    ),
+)
 def test_a_users_program_is_told_what_is_wrong_or_too_much(kind, tmp_path):
     net = KINDS[kind](1)
     stream = recordings(1, n_channels=net.input.size, duration=100.0, burst=300)
