@@ -8,6 +8,7 @@ written out synapse by synapse: for some samples at a time, so that memory is bo
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,16 +39,26 @@ class Wires:
     """The synapses of a projection, numbered as its values (flat) are stored.
 
     ``by_synapse`` says whether a spike may reach the synapses of its source at different times;
-    ``first`` is the first synapse of every source, and their total, [sources + 1].
+    ``first`` is the first synapse of every source, and their total, [sources + 1]. Of ``kept``
+    synapses alone these count, and all keep their numbers.
     """
 
-    def __init__(self, projection: Projection):
+    def __init__(self, projection: Projection, kept: Ints | None = None):
         self.projection = projection
         self.by_synapse = projection.delay_per_synapse
         self.values: Floats = projection.values.ravel()
-        self.first = projection.first_synapses()
-        nonzero = np.concatenate([[0], np.cumsum(self.values != 0.0)])
-        self._nonzero = np.diff(nonzero[self.first]).astype(np.int64)
+        self.first, self._kept = projection.first_synapses(), kept
+        nonzero = np.concatenate([[0], np.cumsum(self.values != 0.0)])[self.first]
+        self._nonzero = np.diff(nonzero).astype(np.int64)
+        if kept is not None:
+            self.first = np.searchsorted(kept, self.first)
+
+    @cached_property
+    def effective(self) -> "Wires":
+        """The synapses whose weight is not zero: those that a chip stores."""
+        if int(self._nonzero.sum()) == self.n_synapses:
+            return self
+        return Wires(self.projection, np.flatnonzero(self.values))
 
     @property
     def n_sources(self) -> int:
@@ -78,7 +89,7 @@ class Wires:
     @property
     def same_for_all_targets(self) -> bool:
         """Whether every target receives every spike, and at the same time."""
-        return self.projection.all_to_all and not self.by_synapse
+        return self.projection.all_to_all and not self.by_synapse and self._kept is None
 
     def sources_met(self, sent: SourceSpikes, end: Floats) -> tuple[NDArray[np.bool_], Floats]:
         """Which spikes arrive before ``end`` [samples], and when all do; not ``by_synapse``."""
@@ -90,7 +101,8 @@ class Wires:
         fan_out = self.fan_out[sources]
         place = np.repeat(np.arange(sources.size), fan_out)
         before = np.cumsum(fan_out) - fan_out
-        return place, (self.first[sources] - before)[place] + np.arange(place.size)
+        synapse = (self.first[sources] - before)[place] + np.arange(place.size)
+        return place, synapse if self._kept is None else self._kept[synapse]
 
     def arrivals(self, sent: SourceSpikes, end: Floats) -> SynapseArrivals:
         """Every arrival before ``end`` [samples] at a synapse; ``by_synapse``. New arrays."""
@@ -202,9 +214,12 @@ def distinct(values: Ints) -> Ints:
 
 
 def distinct_arrivals(run: CountedRun, population: str, *, step_ms: float | None = None) -> Ints:
-    """Pairs (neuron, time), or (neuron, step) where steps are given, with arrivals; [samples]."""
+    """Pairs (neuron, time), or (neuron, step), at which spikes arrive; [samples].
+
+    Spikes arrive at synapses whose weight is not zero; steps are given by ``step_ms``.
+    """
     totals = np.zeros(run.n_samples, np.int64)
-    wires = run.into(population)
+    wires = [each.effective for each in run.into(population)]
     size = run.net.population(population).size
     for low, high in run.pieces([w for w in wires if not w.same_for_all_targets]):
         totals[low:high] = _distinct_in(run, wires, size, (low, high), step_ms)

@@ -8,11 +8,11 @@ synaptic_events     arrivals of spikes at synapses before the end of their sampl
                     also those of weight zero: what the tape has
 effective_events    the same at synapses whose weight is not zero: NeuroBench's effective operations
                     if no time step ever puts two events of a source together
-membrane_updates    pairs (neuron, time) at which at least one spike arrives: how often an
-                    event-driven machine brings a neuron, or readout, up to date
-adaptive_updates    those of neurons with an adaptive threshold, each of which also decays the rise
-of
-                    the threshold and adds it: one more multiplication and addition
+membrane_updates    pairs (neuron, time) at which at least one spike arrives, at a synapse whose
+                    weight is not zero: how often an event-driven machine brings a neuron, or
+                    readout, up to date
+adaptive_updates    those of neurons with an adaptive threshold, each of which also decays the
+                    rise of the threshold and adds it: one more multiplication and addition
 state_updates       further states of linear neurons at these updates: n - 2 of a neuron of n
                     states, beside V and one current
 active_synapses     synapses of non-zero weight that carry at least one event in any sample

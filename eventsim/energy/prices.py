@@ -3,18 +3,18 @@ r"""Cost of the activity of a run on a chip, and of one more spike: for losses.
 The energy of activity is that of :func:`eventsim.energy.energy`, of the terms that rest on spikes
 or on steps: without leakage, and without links between cores, which only a mapping knows.
 
-**Price of a spike**, in pJ, of neuron n of a population, with its fan-out :math:`F_{pn}` in every
-projection p, from there onto population :math:`B(p)`, of which :math:`N_{pn}` weights are not 0,
-and the figures e of the chip:
+**Price of a spike**, in pJ, of neuron n of a population, with :math:`N_{pn}` synapses whose weight
+is not 0 in every projection p, from there onto population :math:`B(p)`, and the figures e of the
+chip:
 
 .. math::
-    c_n = e_{spike} + e_{io} + \sum_p \Big(N_{pn}\, e_{op} +
-        F_{pn} \frac{U_{B(p)}}{O_{B(p)}}\, e_{update}\Big),
+    c_n = e_{spike} + e_{io} + \sum_p N_{pn} \Big(e_{op} +
+        \frac{U_{B(p)}}{O_{B(p)}}\, e_{update}\Big),
     \qquad e_{op} = e_{synaptic\_event} + e_{ac} + b_w\, e_{memory\_byte},
 
 with the bytes :math:`b_w` of a weight; :math:`e_{io}` is ``event_in`` of the input's events and
 ``event_out`` of spikes that leave the chip. All arrivals at a population share its updates equally:
-U updates of its neurons in the batch are spread over the O synaptic operations that it receives.
+U updates of its neurons in the batch are spread over the O effective operations that it receives.
 With a time step :math:`e_{update}` is what an update with input costs more than one without;
 without a step it is ``membrane_update`` and what the accesses to the state cost.
 
@@ -56,10 +56,13 @@ class Activity:
     updates
         Updates of neurons by arrivals, in all samples, by population: per time where the chip
         prices these, else per step; none where the chip prices neither.
+    arrivals
+        Effective operations that reach a population, in all samples, by population.
     """
 
     energy_pj: Floats
     updates: Mapping[str, int]
+    arrivals: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,7 @@ class ActivityPricing:
         counts, steps = count_run(run, Widths(), updates=by_arrivals), None
         if step_ms is not None and self._prices(*_BY_STEPS, *_BY_OPERATIONS):
             steps = clock_run(run, step_ms=step_ms, operations=self._prices(*_BY_OPERATIONS))
+        effective = counts.effective_events
         if self.only:
             counts = counts.only(self.only)
             steps = None if steps is None else steps.only(self.only)
@@ -110,10 +114,13 @@ class ActivityPricing:
             if cost.term.needs in ("spikes", "step"):
                 total = total + cost.energy_pj
         updates = counts.membrane_updates if steps is None else steps.active_updates
-        return Activity(total, {name: int(found.sum()) for name, found in updates.items()})
+        met = dict.fromkeys(net.neurons, 0)
+        for name, projection in net.projections.items():
+            met[projection.target] += int(effective[name].sum())
+        return Activity(total, {name: int(found.sum()) for name, found in updates.items()}, met)
 
     def of_spikes(
-        self, net: Network, operations: Mapping[str, int], updates: Mapping[str, int]
+        self, net: Network, updates: Mapping[str, int], arrivals: Mapping[str, int]
     ) -> dict[str, Floats]:
         """Price of one more spike of every neuron, or event of a channel, pJ.
 
@@ -121,18 +128,13 @@ class ActivityPricing:
         ----------
         net
             The network.
-        operations
-            Synaptic operations of a batch, by projection.
-        updates
-            As in :class:`Activity`, of the batch.
+        updates, arrivals
+            As in :class:`Activity`, of a batch.
 
         Returns
         -------
         [size] by population that sends: the spiking ones, and the input. New arrays.
         """
-        received = dict.fromkeys(net.populations, 0)
-        for projection in net.projections.values():
-            received[projection.target] += operations[projection.name]
         own, prices = self._figures("spike"), dict[str, Floats]()
         ways = ("event_in", "event_out")
         passing = {way: 0.0 if self.only else self._figures(way) for way in ways}
@@ -144,12 +146,10 @@ class ActivityPricing:
                 prices[name] = np.full(population.size, float(each))
         for projection in net.projections.values():
             target = projection.target
-            share = updates.get(target, 0) / max(received[target], 1)
+            share = updates.get(target, 0) / max(arrivals[target], 1)
             update = self._update(states_of(net.populations[target]))
-            each = self._operation * self._counts(projection.name)
-            wires = Wires(projection)
-            prices[projection.source] += each * wires.nonzero_fan_out
-            prices[projection.source] += share * update * wires.fan_out
+            each = self._operation * self._counts(projection.name) + share * update
+            prices[projection.source] += each * Wires(projection).nonzero_fan_out
         return prices
 
     def _counts(self, name: str) -> bool:

@@ -8,8 +8,7 @@ with a missing term is a lower bound, and says so.
 =====================  ===========================================================================
 term                   what is counted per sample
 =====================  ===========================================================================
-synaptic_event         effective operations: a weight of 0 is no synapse on a chip, as in a mapping;
-                       arrivals at one still bring its neuron up to date here
+synaptic_event         effective operations: a weight of 0 is no synapse on a chip, as in a mapping
 spike                  spikes of neurons; events of the input are not made on the chip
 event_in, event_out    events of the input; answers, or spikes of outputs without a readout
 membrane_update        pairs (neuron, time) at which spikes arrive

@@ -50,7 +50,8 @@ class ClockedCounts:
     sizes
         Neurons by population, readouts included, the input not.
     active_updates
-        Pairs (neuron, step) in which something arrives, by population. [samples]
+        Pairs (neuron, step) in which something arrives at a synapse whose weight is not zero, by
+        population. [samples]
     activations
         Pairs (neuron, step) with a spike, by spiking population. [samples]
     dense, effective_acs, effective_macs

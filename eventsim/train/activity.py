@@ -66,7 +66,8 @@ class BatchActivity:
 
     operations: Mapping[str, int]  # synaptic operations, by projection
     energy_pj: float  # of all samples together; 0 without a chip
-    updates: Mapping[str, int]  # as in :class:`eventsim.energy.Activity`
+    updates: Mapping[str, int]  # as in :class:`eventsim.energy.Activity`, and the next
+    arrivals: Mapping[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,9 +149,10 @@ class ActivityCost(Settings):
         """
         pricing = self.pricing
         if pricing is None:
-            return BatchActivity(operations, 0.0, {})
+            return BatchActivity(operations, 0.0, {}, {})
         found = pricing.measure(net, tape())
-        return BatchActivity(operations, float(found.energy_pj.sum()), found.updates)
+        pj = float(found.energy_pj.sum())
+        return BatchActivity(operations, pj, found.updates, found.arrivals)
 
     def cost(self, done: BatchActivity, *, n_samples: int) -> float:
         """What an inference costs, in the unit of the target."""
@@ -196,7 +198,7 @@ class ActivityCost(Settings):
         """Of one more spike of every neuron, in the unit of the target."""
         pricing = self.pricing
         if pricing is not None:
-            found = pricing.of_spikes(net, done.operations, done.updates)
+            found = pricing.of_spikes(net, done.updates, done.arrivals)
             return {name: price / PJ_PER_UJ for name, price in found.items()}
         prices = {p.source: np.zeros(p.weights.shape[0]) for p in net.projections.values()}
         for projection in net.projections.values():

@@ -298,9 +298,9 @@ def _facts_of(config: TrainConfig, net: Network, done: Forward, labels: Ints) ->
     activity = config.activity.measure(net, done.tape, done.synaptic_events)
     head = [done.value * labels.size, activity.energy_pj, (done.predicted == labels).sum()]
     events = [activity.operations[name] for name in net.projections]
-    updates = [activity.updates.get(name, 0) for name in net.neurons]
+    met = [by.get(name, 0) for by in (activity.updates, activity.arrivals) for name in net.neurons]
     counts = (done.counts[name] for name in net.spiking)
-    return np.concatenate([head, done.costs, events, updates, *counts]).astype(np.float64)
+    return np.concatenate([head, done.costs, events, met, *counts]).astype(np.float64)
 
 
 def _joined(layout: Layout, one: Backward) -> Floats:
@@ -327,8 +327,9 @@ def _kept(
 
 def _add_up(net: Network, rows: Sequence[Floats], n_costs: int) -> _Facts:
     sizes = {name: p.size for name, p in net.spiking.items()}
-    parts = (3, n_costs, len(net.projections), len(net.neurons), *sizes.values())
-    head, costs, events, updates, *counts = np.split(add_in_order(rows), np.cumsum(parts)[:-1])
+    n = len(net.neurons)
+    parts = np.cumsum((3, n_costs, len(net.projections), n, n, *sizes.values()))[:-1]
+    head, costs, events, updates, met, *counts = np.split(add_in_order(rows), parts)
     return _Facts(
         loss=float(head[0]),
         correct=int(head[2]),
@@ -337,6 +338,7 @@ def _add_up(net: Network, rows: Sequence[Floats], n_costs: int) -> _Facts:
             operations=dict(zip(net.projections, map(int, events), strict=True)),
             energy_pj=float(head[1]),
             updates=dict(zip(net.neurons, map(int, updates), strict=True)),
+            arrivals=dict(zip(net.neurons, map(int, met), strict=True)),
         ),
         counts={name: n.astype(np.int64) for name, n in zip(sizes, counts, strict=True)},
     )

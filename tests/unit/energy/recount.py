@@ -95,7 +95,7 @@ def recount(net, tape):
         events[name] = [sum(a[0] == s for a in found) for s in range(n)]
         effective[name] = [sum(a[0] == s and a[4] != 0 for a in found) for s in range(n)]
         active[name] = len({a[5] for a in found if a[4] != 0})
-        meetings[projection.target] |= {(a[0], a[3], a[1]) for a in found}
+        meetings[projection.target] |= {(a[0], a[3], a[1]) for a in found if a[4] != 0}
     return {
         "spikes": {p: [sum(e[0] == s for e in all_) for s in range(n)]
                    for p, all_ in spikes.items()},
@@ -128,7 +128,8 @@ def recount_steps(net, tape, step_ms, batch_size=1):
         inputs, operations = Counter(), defaultdict(set)
         for sample, time, source, target, weight, number in arrivals_of(net, tape, name):
             step = step_of(time, end[sample], step_ms)
-            meetings[projection.target].add((sample, target, step))
+            if weight != 0:
+                meetings[projection.target].add((sample, target, step))
             unit = number if projection.delay_per_synapse else source
             operations[sample, step] |= {(unit, number)} if weight != 0 else set()
             if projection.delay_per_synapse:

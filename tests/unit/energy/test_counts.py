@@ -126,7 +126,7 @@ def test_simultaneous_arrivals_are_one_update_and_two_events():
     assert found.membrane_updates["output"].tolist() == [3]
 
 
-def test_stored_zeros_carry_events_but_are_no_effective_or_active_synapses():
+def test_stored_zeros_carry_events_but_are_no_effective_or_active_synapses_and_no_updates():
     weights = sp.csr_array(np.array([[1.0, 2.0, 0.0], [3.0, 0.0, 0.0]]))
     weights.data[0] = 0.0
     net = one_layer("output", weights, readout=True)
@@ -134,6 +134,7 @@ def test_stored_zeros_carry_events_but_are_no_effective_or_active_synapses():
     found = count(net, tape)
     assert found.synaptic_events["input->output"].tolist() == [2]
     assert found.effective_events["input->output"].tolist() == [1]
+    assert found.membrane_updates["output"].tolist() == [1]
     synapses = found.synapses["input->output"]
     assert (synapses.possible, synapses.stored, synapses.nonzero, synapses.active) == (6, 3, 2, 1)
     assert found.connection_sparsity == pytest.approx(1 - 2 / 6)

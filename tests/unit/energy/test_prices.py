@@ -43,8 +43,11 @@ def test_prices_of_all_spikes_add_up_to_the_energy(run, name, bits):
     chip, counts = load_chip(name), count(net, tape)
     pricing = ActivityPricing(chip)
     found = pricing.measure(net, tape)
-    operations = {key: int(n.sum()) for key, n in counts.synaptic_events.items()}
-    prices = pricing.of_spikes(net, operations, found.updates)
+    reached = dict.fromkeys(net.neurons, 0)
+    for key, n in counts.effective_events.items():
+        reached[net.projections[key].target] += int(n.sum())
+    assert found.arrivals == reached
+    prices = pricing.of_spikes(net, found.updates, found.arrivals)
     sent = {name: tape[name].total_counts() for name in net.spiking}
     sent["input"] = np.bincount(tape.stream.channels, minlength=net.input.size)
     total = sum(float(prices[name] @ spikes) for name, spikes in sent.items())
@@ -66,8 +69,8 @@ def test_events_that_enter_and_leave_have_their_prices(run):
     pricing, bare = ActivityPricing(chip), ActivityPricing(plain)
     more = pricing.measure(net, tape).energy_pj - bare.measure(net, tape).energy_pj
     np.testing.assert_allclose(more, 10.0 * np.diff(tape.stream.offsets) + 100.0)
-    operations = dict(tape.synaptic_events)
-    prices, without = (one.of_spikes(net, operations, {}) for one in (pricing, bare))
+    none = dict.fromkeys(net.neurons, 0)
+    prices, without = (one.of_spikes(net, {}, none) for one in (pricing, bare))
     difference = {name: set((prices[name] - without[name]).tolist()) for name in prices}
     assert difference == {"input": {10.0}, "hidden1": {0.0}, "hidden2": {0.0}}
     part = [ActivityPricing(c, ("hidden2",)).measure(net, tape).energy_pj for c in (chip, plain)]
@@ -103,9 +106,9 @@ def test_parts_of_a_network_add_up(run):
 
 
 def test_price_of_a_spike_is_its_fan_out_and_its_own(run):
-    net, tape = run
-    pricing, operations = ActivityPricing(load_chip("truenorth")), dict(tape.synaptic_events)
-    price = pricing.of_spikes(net, operations, {})["hidden2"]
+    net, _ = run
+    pricing, none = ActivityPricing(load_chip("truenorth")), dict.fromkeys(net.neurons, 0)
+    price = pricing.of_spikes(net, {}, none)["hidden2"]
     fan_out = sum(
         np.diff(p.first_synapses()) for p in net.projections.values() if p.source == "hidden2"
     )
