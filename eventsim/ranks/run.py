@@ -103,7 +103,7 @@ def simulate_ranks(
     world
         ``MPI.COMM_WORLD`` of mpi4py, or another communicator of it; None for this process alone.
     backend
-        ``cpu``, or another backend with NumPy arrays.
+        ``cpu``, or a backend of one's own with ``windows`` among what it ``runs``.
     precision
         As in :func:`eventsim.simulate`.
 

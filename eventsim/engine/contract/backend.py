@@ -20,7 +20,7 @@ from eventsim.engine.contract.linear import LinearPiece
 from eventsim.engine.contract.loop_state import LoopState
 from eventsim.engine.contract.piece import Piece
 from eventsim.engine.contract.state import LayerState
-from eventsim.engine.contract.stepping import BundledSynapses, Frame, LayerStepped, Stepped
+from eventsim.engine.contract.stepping import BundledSynapses, Frame, Stepped
 from eventsim.events import SpikeTrains
 from eventsim.events.source import SourceSpikes
 from eventsim.network import Projection
@@ -31,9 +31,18 @@ Found = TypeVar("Found")
 
 # What a backend may run beyond LIF neurons, whole, in double precision: neurons with an adaptive
 # threshold, linear neurons of other kinds; these chunk by chunk, and gradients of such chunks;
-# gradients of chunks at all; single precision.
+# gradients of chunks at all; single precision; neurons window by window in both precisions, as
+# eventsim.ranks does.
 FURTHER = frozenset(
-    {"adaptive", "linear", "linear_chunks", "linear_chunks_back", "chunks_back", "single"}
+    {
+        "adaptive",
+        "linear",
+        "linear_chunks",
+        "linear_chunks_back",
+        "chunks_back",
+        "single",
+        "windows",
+    }
 )
 
 
@@ -74,7 +83,6 @@ class Backend(Protocol):
 
     def stepped(self, job: Job, synapses: BundledSynapses, frame: Frame) -> Stepped:
         """The neurons of a job of one sample that has no afferents, to run window by window."""
-        return LayerStepped(self.layer_resume, job, synapses)
 
     def layer_backward(
         self,

@@ -58,7 +58,7 @@ class CudaBackend(Backend):
     """
 
     name = "cuda"
-    runs = FURTHER - {"linear_chunks_back"}
+    runs = FURTHER - {"linear_chunks_back", "windows"}
     by_algorithm = True
 
     def __init__(self, device: Device | None = None) -> None:

@@ -26,7 +26,7 @@ DELAYS = [1.5, Uniform(0.5, 3.0)]
 
 
 def small(*, delay=1.5):
-    """For the reference backend."""
+    """Of three blocks of neurons."""
     net = RandomNetwork(seed=1)
     net.add_input("input", CHANNELS)
     net.add_population("exc", 64, threshold=4.0)
@@ -98,14 +98,6 @@ def test_neurons_that_all_share_their_time_constants_run_as_those_that_do_not():
     assert_same(run.trains, tape.trains, atol=TIME_ATOL)
 
 
-def test_run_on_the_reference_backend_has_the_spikes_of_simulate():
-    net, stream = small(), noise(30.0)
-    run = simulate_ranks(net, stream, backend="reference")
-    tape = es.simulate(net.whole(), stream, backend="reference")
-    assert sum(len(trains) for trains in tape.trains.values()) > 50
-    assert_same(run.trains, tape.trains, atol=TIME_ATOL)
-
-
 @pytest.mark.parametrize("self_delays", [{}, {"delays": 0.4}, {"delays": 7.0}])
 def test_network_that_is_whole_runs_with_self_connections(self_delays):
     net, stream = explicit(**self_delays), noise(50.0)
@@ -154,10 +146,10 @@ def test_stream_without_events_and_shorter_than_a_window_gives_no_spikes():
 @pytest.mark.parametrize("size", [2, 3])
 def test_processes_have_the_bits_of_one(size, delay):
     net, stream = small(delay=delay), noise(20.0)
-    alone = simulate_ranks(net, stream, backend="reference")
+    alone = simulate_ranks(net, stream)
 
     def work(world):
-        run = simulate_ranks(net, stream, world, backend="reference")
+        run = simulate_ranks(net, stream, world)
         return run, run.gather(world)
 
     outcomes = worlds_of_threads(size, work)
@@ -184,7 +176,7 @@ def test_spikes_go_to_processes_with_targets_only():
     net.connect("a", "b", np.full((64, 32), 0.1), delays=1.0)
 
     def work(world):
-        return simulate_ranks(net, noise(10.0), world, backend="reference")
+        return simulate_ranks(net, noise(10.0), world)
 
     first, second = worlds_of_threads(2, work)
     assert first.traffic.spikes == 0
@@ -193,7 +185,7 @@ def test_spikes_go_to_processes_with_targets_only():
 
 def test_neuron_that_runs_away_is_named_and_ends_the_others():
     def work(world):
-        return simulate_ranks(runaway(), noise(10.0), world, backend="reference")
+        return simulate_ranks(runaway(), noise(10.0), world)
 
     first, second = worlds_of_threads(2, work)
     assert isinstance(second, RunawayError)
@@ -259,3 +251,8 @@ def test_backend_of_a_device_is_refused(host_cuda):
         pytest.raises(BackendError, match=r"computes on a device.*Pass backend='cpu'"),
     ):
         simulate_ranks(balanced(), noise(), backend="cuda")
+
+
+def test_backend_that_does_not_go_window_by_window_is_refused():
+    with pytest.raises(BackendError, match="'reference' runs no neurons window by .*'cpu'"):
+        simulate_ranks(balanced(), noise(), backend="reference")
