@@ -90,10 +90,6 @@ class CacheWarning(UserWarning):
     """Nothing can be kept on disk: what is usually computed once is computed by every process."""
 
 
-class SlowWarning(UserWarning):
-    """What runs here is much slower than it can be, with the same results."""
-
-
 class PeerError(EventSimError, RuntimeError):
     """Another process of the same run failed, or does something else than this one."""
 

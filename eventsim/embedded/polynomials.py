@@ -19,7 +19,7 @@ def fused(a: Singles, b: Any, c: Singles) -> Singles:
     """A b + c with one rounding.
 
     The product is exact in double precision. The sum is rounded to odd, so that a second rounding
-    gives the result of one rounding (Boldo and Melquiond, 2008). As in ``kernels/soft.hpp``.
+    gives the result of one rounding (Boldo and Melquiond, 2008).
     """
     product, c64 = a.astype(np.float64) * np.float64(b), c.astype(np.float64)
     total = product + c64

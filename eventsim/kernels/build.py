@@ -6,18 +6,19 @@ being installed it cannot be imported.
 
 A level is a set of instructions. ``cpu/level.cpp`` is compiled once per level, whose name is
 ``KERNEL_LEVEL``, and type of the state, ``KERNEL_TYPE``: as many compilers have work as run at a
-time. The other files of ``cpu`` are compiled once, with ``WITH_PLAIN``, ``WITH_V3`` .. for the
-levels that the library has, ``SOURCES``, the hash of the sources, and ``BUILT``, a text of three
-lines: that hash, the levels, the compiler. An object is compiled again where its sources, options
-or compiler changed. Structs of what kernels are called with are written from the classes of
-``eventsim/engine/cpu/roles*.py``.
+time. The other files of ``cpu`` are compiled once, ``common.cpp`` for the least level of the
+platform, the others for every processor, so that the library can say what one lacks. Defined are
+``WITH_V3``, ``WITH_V4`` .. for the levels that the library has, ``SOURCES``, the hash of the
+sources, and ``BUILT``, a text of three lines: that hash, the levels, the compiler. An object is
+compiled again where its sources, options or compiler changed. Structs of what kernels are called
+with are written from the classes of ``eventsim/engine/cpu/roles*.py``.
 
 ============================  ==================================================================
 environment variable
 ============================  ==================================================================
 ``CXX``                       the compiler: a name, a path, a command with options, ``ziglang``
 ``EVENTSIM_BUILD_LEVELS``     ``machine``: those that this processor runs (default); ``all``: those
-                              of its platform; or their names, as in ``plain,v3``
+                              of its platform; or their names, as in ``v3,v4``
 ``EVENTSIM_BUILD_FOLDER``     where objects are kept; ``build/kernels`` unless given
 ============================  ==================================================================
 """
@@ -88,9 +89,8 @@ class Platform:
 
     @property
     def levels(self) -> tuple[str, ...]:
-        """All levels of this platform, from the least."""
-        levels = {"x86_64": ("plain", "v3", "v4"), "aarch64": ("neon",)}
-        return levels.get(self.machine, ("plain",))
+        """All levels of this platform, from the least; none where the kernels do not run."""
+        return {"x86_64": ("v3", "v4"), "aarch64": ("neon",)}.get(self.machine, ())
 
     @property
     def library(self) -> str:
@@ -182,12 +182,24 @@ def requirements() -> list[str]:
 
 def levels_asked(target: Platform) -> tuple[str, ...]:
     """The levels to build, from the least: those of ``EVENTSIM_BUILD_LEVELS``."""
+    if not target.levels:
+        raise BuildError(
+            f"The CPU kernels do not run on {target.machine}: they need x86-64 with AVX2 and FMA, "
+            "or 64-bit ARM, and a Python for it."
+        )
     asked = os.environ.get("EVENTSIM_BUILD_LEVELS") or "machine"
     if asked == "all":
         return target.levels
     if asked == "machine":
         has = _processor()
-        return tuple(n for n in target.levels if has is None or NEEDS.get(n, set()) <= has)
+        levels = tuple(n for n in target.levels if has is None or NEEDS.get(n, set()) <= has)
+        if not levels:
+            raise BuildError(
+                f"The CPU kernels do not run on this processor, which lacks "
+                f"{', '.join(sorted(V3 - (has or set())))}: they need AVX2 and FMA, as processors "
+                "have since 2013. To build for other machines, set EVENTSIM_BUILD_LEVELS=all."
+            )
+        return levels
     names = asked.replace(",", " ").split()
     if unknown := [name for name in names if name not in target.levels]:
         raise BuildError(
@@ -314,23 +326,24 @@ def _alone() -> Iterator[None]:
 
 
 def compile_objects(compiler: Compiler, target: Platform, levels: Sequence[str]) -> list[Path]:
-    """Objects of the levels, from the least, and then of the other files.
+    """Objects that every processor can run, that of all levels, and then theirs, from the least.
 
-    The order is that of linking. Of a function that two objects hold the first's is taken: one that
-    every processor can run.
+    The order is that of linking: of a function that two objects hold the first's is taken.
     """
     built = _built(levels, compiler)
     defined = [f"-DWITH_{level.upper()}" for level in levels]
     defined += [f"-DSOURCES={source_hash()}", '-DBUILT="' + built.replace("\n", "\\n") + '"']
-    units = [
+    units = []
+    for path in sorted((KERNELS / "cpu").glob("*.cpp"), key=lambda path: path.stem == "common"):
+        if path.name != "level.cpp":
+            least = target.levels[0] if path.stem == "common" else ""
+            command = (*compiler.compiling(target, least), *defined)
+            units.append((f"{path.stem}.o", path.name, command))
+    units += [
         (f"level-{n}-{of}.o", "level.cpp", (*compiler.compiling(target, n), f"-DKERNEL_TYPE={of}"))
         for n in levels
         for of in TYPES
     ]
-    for path in sorted((KERNELS / "cpu").glob("*.cpp")):
-        if path.name != "level.cpp":
-            command = (*compiler.compiling(target), *defined)
-            units.append((f"{path.stem}.o", path.name, command))
     folder = _kept(f"{target.system}-{target.machine}")
     with ThreadPoolExecutor(TOGETHER) as pool:
         objects = [pool.submit(_object, compiler, folder / to, at, by) for to, at, by in units]

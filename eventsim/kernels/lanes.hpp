@@ -14,7 +14,7 @@
 
 #if defined(__AVX512F__) && defined(__AVX512DQ__)
 #define VECTOR_BYTES 64
-#elif defined(__AVX__)
+#elif defined(__AVX2__)
 #define VECTOR_BYTES 32
 #else
 #define VECTOR_BYTES 16
@@ -77,9 +77,6 @@ template <class M> FORMULA uint32_t bits_of(M m) {
 #elif VECTOR_BYTES == 32
     if constexpr (four) return (uint32_t)_mm256_movemask_ps((__m256)m);
     else return (uint32_t)_mm256_movemask_pd((__m256d)m);
-#elif defined(__SSE2__)
-    if constexpr (four) return (uint32_t)_mm_movemask_ps((__m128)m);
-    else return (uint32_t)_mm_movemask_pd((__m128d)m);
 #else
     uint32_t bits = 0;
     for (unsigned k = 0; k < VECTOR_BYTES / sizeof(m[0]); ++k) bits |= (m[k] ? 1u : 0u) << k;
@@ -103,7 +100,7 @@ FORMULA Doubles fused(Doubles a, Doubles b, Doubles c) {
 }
 FORMULA Floats floored(Floats x) { return (Floats)_mm512_roundscale_ps((__m512)x, 9); }
 FORMULA Doubles floored(Doubles x) { return (Doubles)_mm512_roundscale_pd((__m512d)x, 9); }
-#elif VECTOR_BYTES == 32 && defined(__FMA__)
+#elif VECTOR_BYTES == 32
 FORMULA Floats fused(Floats a, Floats b, Floats c) {
     return (Floats)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
 }

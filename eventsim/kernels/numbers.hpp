@@ -22,13 +22,7 @@ using int64_t = long long;
 #define UNROLL _Pragma("unroll")
 #else
 #include <stdint.h>
-#if defined(KERNEL_LEVEL) && !defined(__FMA__) && !defined(__aarch64__)
-#define SOFT  // the processor has no fused multiply-add
-#include "soft.hpp"
-#endif
-// A vector that is passed to a function goes through memory. A level without FMA gains nothing, and
-// takes three times as long to compile.
-#if defined(KERNEL_LEVEL) && !defined(SOFT)
+#ifdef KERNEL_LEVEL  // a vector that is passed to a function goes through memory
 #define FORMULA [[maybe_unused, gnu::always_inline]] static inline
 #define FORMULA_MEMBER [[gnu::always_inline]]
 #else
@@ -81,13 +75,8 @@ FORMULA double power_of_two(double k) {
 FORMULA Word word_of(double x) { return (Word)__double_as_longlong(x); }
 FORMULA double of_word(Word word) { return __longlong_as_double((long long)word); }
 #else
-#ifdef SOFT
-FORMULA float fused(float a, float b, float c) { return soft_fused(a, b, c); }
-FORMULA double fused(double a, double b, double c) { return soft_fused(a, b, c); }
-#else
 FORMULA float fused(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 FORMULA double fused(double a, double b, double c) { return __builtin_fma(a, b, c); }
-#endif
 FORMULA float absolute(float x) { return __builtin_fabsf(x); }
 FORMULA double absolute(double x) { return __builtin_fabs(x); }
 FORMULA float floored(float x) { return __builtin_floorf(x); }

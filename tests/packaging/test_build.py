@@ -67,7 +67,7 @@ def kernels(tmp_path, monkeypatch):
     monkeypatch.setattr(build, "KERNELS", folder)
     monkeypatch.setattr(Platform, "here", lambda: LINUX)
     monkeypatch.setenv("EVENTSIM_BUILD_FOLDER", str(tmp_path / "objects"))
-    monkeypatch.setenv("EVENTSIM_BUILD_LEVELS", "plain,v4")
+    monkeypatch.setenv("EVENTSIM_BUILD_LEVELS", "v3,v4")
     return folder
 
 
@@ -240,6 +240,7 @@ def test_of_two_builds_at_a_time_one_waits_for_the_other(kernels, compiled):
 
 
 def test_library_is_compiled_again_for_other_levels(monkeypatch, compiled):
+    monkeypatch.setenv("EVENTSIM_BUILD_LEVELS", "v3")
     compiled()
     monkeypatch.setenv("EVENTSIM_BUILD_LEVELS", "all")
     assert compiled() == (True, ["built.cpp", *2 * ["level.cpp"]])
@@ -263,22 +264,33 @@ def test_library_is_compiled_again_by_a_compiler_that_is_named_and_by_no_other(
 
 def test_library_names_its_sources_its_levels_and_its_compiler(kernels, compiled):
     compiled()
-    assert (
-        f"{build.source_hash()}\nplain v4\nstandin 1.0\n" in (kernels / LINUX.library).read_text()
-    )
+    assert f"{build.source_hash()}\nv3 v4\nstandin 1.0\n" in (kernels / LINUX.library).read_text()
 
 
 def test_levels_are_those_of_the_machine_unless_others_are_asked_for(monkeypatch):
     monkeypatch.setattr(build, "_processor", lambda: build.NEEDS["v3"] | {"sse2"})
-    assert build.levels_asked(LINUX) == ("plain", "v3")
+    assert build.levels_asked(LINUX) == ("v3",)
     assert build.levels_asked(Platform("linux", "aarch64")) == ("neon",)
     monkeypatch.setattr(build, "_processor", lambda: None)
-    assert build.levels_asked(LINUX) == ("plain", "v3", "v4")
-    monkeypatch.setenv("EVENTSIM_BUILD_LEVELS", "v4 plain")
-    assert build.levels_asked(LINUX) == ("plain", "v4")
-    monkeypatch.setenv("EVENTSIM_BUILD_LEVELS", "v3,v5")
-    with pytest.raises(BuildError, match=r"'v5' is no level of linux on x86_64.*plain, v3, v4"):
+    assert build.levels_asked(LINUX) == ("v3", "v4")
+    monkeypatch.setenv("EVENTSIM_BUILD_LEVELS", "v4 v3")
+    assert build.levels_asked(LINUX) == ("v3", "v4")
+    monkeypatch.setenv("EVENTSIM_BUILD_LEVELS", "v3,plain")
+    with pytest.raises(BuildError, match=r"'plain' is no level of linux on x86_64.*v3, v4"):
         build.levels_asked(LINUX)
+
+
+def test_processor_without_avx2_is_refused_by_name_and_builds_for_others(monkeypatch):
+    monkeypatch.setattr(build, "_processor", lambda: build.V3 - {"avx2", "fma"} | {"sse2"})
+    with pytest.raises(BuildError, match=r"lacks avx2, fma: .*EVENTSIM_BUILD_LEVELS=all"):
+        build.levels_asked(LINUX)
+    monkeypatch.setenv("EVENTSIM_BUILD_LEVELS", "all")
+    assert build.levels_asked(LINUX) == ("v3", "v4")
+
+
+def test_machine_that_has_no_kernels_is_refused_by_name():
+    with pytest.raises(BuildError, match=r"riscv64: they need x86-64 .*, or 64-bit ARM"):
+        build.levels_asked(Platform("linux", "riscv64"))
 
 
 def test_levels_of_this_machine_are_those_that_the_library_finds_by_cpuid():
@@ -312,7 +324,7 @@ def test_text_compiles_for_other_platforms(target, triple, name, tmp_path, monke
 
 @pytest.mark.nightly("compiles every level by every compiler")
 @pytest.mark.parametrize("compiler", ["g++", "clang++"])
-@pytest.mark.parametrize("level", ["plain", "v3", "v4"])
+@pytest.mark.parametrize("level", ["v3", "v4"])
 @pytest.mark.parametrize("of", build.TYPES)
 def test_text_has_no_warnings(compiler, level, of, tmp_path):
     if shutil.which(compiler) is None:

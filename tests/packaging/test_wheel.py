@@ -148,9 +148,22 @@ def test_wheel_is_for_every_python_of_its_platform_and_every_processor_of_it(bui
     assert f"{source_hash()}\n{' '.join(here.levels)}\n".encode() in library
 
 
-@pytest.mark.skipif(
+needs_nm = pytest.mark.skipif(
     shutil.which("nm") is None or sys.platform != "linux", reason="asks nm of objects for Linux"
 )
+
+
+@needs_nm
+def test_fused_multiply_add_is_an_instruction_everywhere(built):
+    """Not every mathematical library of C rounds once."""
+    objects = sorted((ROOT / "build" / "kernels").glob("linux-*/*.o"))
+    assert objects
+    for path in objects:
+        called = call("nm", "--undefined-only", "--format=posix", path).split()
+        assert not {"fma", "fmaf"} & set(called), path
+
+
+@needs_nm
 def test_levels_share_no_function(built):
     """Of one that two objects hold the linker takes the first, whatever its instructions are."""
     names, weak = defaultdict(set), {}

@@ -9,7 +9,7 @@ from eventsim.kernels import build
 
 # On x86-64 the level that every machine of the tests has.
 PLATFORM = build.Platform.here()
-LEVEL = {"x86_64": "v3", "aarch64": "neon"}.get(PLATFORM.machine, "plain")
+LEVEL = {"x86_64": "v3", "aarch64": "neon"}[PLATFORM.machine]
 
 INCLUDED = re.compile(r'^#include "(.+)"\n', re.MULTILINE)
 

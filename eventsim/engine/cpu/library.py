@@ -14,7 +14,6 @@ import os
 import platform
 import re
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,13 +28,13 @@ import numpy as np
 
 from eventsim.engine.cpu.calls import CallEntry, entries_of, layout
 from eventsim.engine.cpu.threads import n_threads
-from eventsim.errors import BackendError, InternalError, ParameterError, SlowWarning
+from eventsim.errors import BackendError, InternalError, ParameterError
 from eventsim.extras import DISTRIBUTION
 
 FOLDER = Path(__file__).resolve().parents[2] / "kernels"
 
-# From the slowest to the best, by their numbers: dispatch.hpp.
-LEVELS = ("plain", "v3", "v4", "neon")
+# By their numbers, a processor's slower one in front: dispatch.hpp.
+LEVELS = ("v3", "v4", "neon")
 
 # Raised where only the meaning of a call changes: library.cpp.
 INTERFACE = 1
@@ -266,7 +265,7 @@ def _chosen(asked: str | None, built: Sequence[str], runs: Sequence[str]) -> str
     if asked is not None and asked not in LEVELS:
         raise ParameterError(f"EVENTSIM_LEVEL is {asked!r}, expected one of {', '.join(LEVELS)}.")
     usable = [level for level in built if level in runs]
-    has = f"The library has {', '.join(built)}; this processor runs {', '.join(runs)}."
+    has = f"The library has {', '.join(built)}; this processor runs {', '.join(runs) or 'none'}."
     if asked is not None:
         if asked not in usable:
             raise BackendError(
@@ -275,16 +274,10 @@ def _chosen(asked: str | None, built: Sequence[str], runs: Sequence[str]) -> str
             )
         return asked
     if not usable:
+        needed = "It needs AVX2 and FMA, as x86-64 has since 2013, or 64-bit ARM."
         raise BackendError(
-            f"Backend 'cpu': no level of its kernels runs on this processor. {has} {_todo()}"
-        )
-    if usable[-1] == "plain":
-        warnings.warn(
-            f"Backend 'cpu' runs at level plain: results are the same, but runs take some twenty "
-            f"times as long as with AVX2 and FMA. {has} Set EVENTSIM_LEVEL=plain to run without "
-            "this warning.",
-            SlowWarning,
-            stacklevel=2,
+            "Backend 'cpu': no level of its kernels runs on this processor. "
+            f"{has} {_todo() if runs else needed}"
         )
     return usable[-1]
 

@@ -1,6 +1,5 @@
-// Kernels that are given nothing in the type of the state: compiled once, for every processor. The
+// Kernels that are given nothing in the type of the state: compiled once, for the least level. The
 // level that they are called with does not matter; library.cpp.
-#define KERNEL_LEVEL common  // numbers.hpp: the processor may have no fused multiply-add
 #include "calls.hpp"
 #include "fanin/bounds.hpp"
 #include "mapping/grow.hpp"

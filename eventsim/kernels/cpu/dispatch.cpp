@@ -33,7 +33,7 @@ uint32_t registers_kept() {
 }  // namespace
 
 uint32_t levels_of_machine() {
-    uint32_t a, b, c, d, found = bit(PLAIN);
+    uint32_t a, b, c, d, found = 0;
     if (!__get_cpuid(1, &a, &b, &c, &d)) return found;
     // FMA, CMPXCHG16B, SSE4.1, SSE4.2, MOVBE, POPCNT, OSXSAVE, AVX, F16C, SSSE3, SSE3
     const uint32_t first = bit(12) | bit(13) | bit(19) | bit(20) | bit(22) | bit(23) | bit(27) |
@@ -51,10 +51,8 @@ uint32_t levels_of_machine() {
     if (v3 && has(more_b, wide) && has(kept, 0xe6)) found |= bit(V4);
     return found;
 }
-#elif defined(__aarch64__)
-uint32_t levels_of_machine() { return 1u << NEON; }  // part of every aarch64
 #else
-uint32_t levels_of_machine() { return 1u << PLAIN; }
+uint32_t levels_of_machine() { return 1u << NEON; }  // part of every aarch64
 #endif
 
 }  // namespace eventsim

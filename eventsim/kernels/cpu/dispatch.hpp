@@ -4,8 +4,8 @@
 
 namespace eventsim {
 
-// From the slowest to the best; x86-64 has the first three, aarch64 the last.
-enum Level { PLAIN, V3, V4, NEON, N_LEVELS };
+// x86-64 has the first two, the slower in front; aarch64 the last.
+enum Level { V3, V4, NEON, N_LEVELS };
 
 // Sets of levels, 1 << level.
 uint32_t levels_built();
@@ -14,11 +14,6 @@ uint32_t levels_of_machine();
 }  // namespace eventsim
 
 // X(level, LEVEL, ...) for each level that is built.
-#ifdef WITH_PLAIN
-#define AT_PLAIN(X, ...) X(plain, PLAIN, __VA_ARGS__)
-#else
-#define AT_PLAIN(X, ...)
-#endif
 #ifdef WITH_V3
 #define AT_V3(X, ...) X(v3, V3, __VA_ARGS__)
 #else
@@ -35,4 +30,4 @@ uint32_t levels_of_machine();
 #define AT_NEON(X, ...)
 #endif
 #define AT_EACH_LEVEL(X, ...) \
-    AT_PLAIN(X, __VA_ARGS__) AT_V3(X, __VA_ARGS__) AT_V4(X, __VA_ARGS__) AT_NEON(X, __VA_ARGS__)
+    AT_V3(X, __VA_ARGS__) AT_V4(X, __VA_ARGS__) AT_NEON(X, __VA_ARGS__)

@@ -1,4 +1,4 @@
-// The kernels of one instruction set, whose name is KERNEL_LEVEL: plain, v3, v4 or neon, for states of
+// The kernels of one instruction set, whose name is KERNEL_LEVEL: v3, v4 or neon, for states of
 // KERNEL_TYPE: float or double.
 #define JOIN_(name, level) name##_##level
 #define JOIN(name, level) JOIN_(name, level)

@@ -5,8 +5,8 @@
 //
 // Before          the level is one of eventsim_levels_built() and eventsim_levels_of_machine().
 // Returned        DONE, NO_MEMORY or NO_SUCH_LEVEL.
-// Built by eventsim/kernels/build.py. Objects of the slowest level come first: of a function of the
-// language's library that several levels have, linkers take the first.
+// Built by eventsim/kernels/build.py. Objects for every processor come first: of a function of the
+// language's library that several objects have, linkers take the first.
 #include "calls.hpp"
 #include "dispatch.hpp"
 #include "rounding.hpp"
@@ -41,7 +41,7 @@ EXPORT const char* eventsim_sources() { return TEXT(SOURCES); }
 
 // What calls.py writes of its own roles and calls. Raise the number where only the meaning changes. Functions
 // of this name always took nothing and returned a text: the library of another version is asked, too.
-EXPORT const char* eventsim_declared() { return "interface 1 levels plain v3 v4 neon\n" LAYOUT; }
+EXPORT const char* eventsim_declared() { return "interface 1 levels v3 v4 neon\n" LAYOUT; }
 
 // --- Arrays of NumPy -----------------------------------------------------------------------------
 
