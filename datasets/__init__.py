@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from eventsim.checks import known
 from eventsim.datasets import (
     fsdd,
     nmnist,
@@ -133,7 +134,6 @@ def source(
     name: str, *, split: Split, root: str | Path | None = None, download: bool = False
 ) -> Source:
     """As :func:`load`, before any events are read."""
-    if name not in DATASETS:
-        raise DataError(f"No data set {name!r}. There are: {', '.join(DATASETS)}.")
+    known("datasets", "data set", name, DATASETS, error=DataError)
     check_split(name, split, DATASETS[name].parts)
     return _SOURCES[name](split, root=None if root is None else Path(root), download=download)

@@ -16,6 +16,7 @@ For NIR see :mod:`eventsim.datasets.nir_events`.
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,12 +24,14 @@ from numpy.lib.recfunctions import rename_fields
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Ints
+from eventsim.checks import every, seen_from, vector
 from eventsim.datasets.addresses import Size, channels_of, checked_size, count_merged, merged_text
 from eventsim.datasets.dataset import PER_MS, Unit, check_unit, duration_after, to_ms
 from eventsim.datasets.nir_events import from_nir, to_nir
 from eventsim.errors import DataError
 from eventsim.events import Dataset, DatasetInfo, EventStream, Recording
 from eventsim.events.begin import Begin, exact, ways_out, zeros
+from eventsim.events.order import place_of_event
 
 __all__ = ["AdaptedSet", "IndexedSamples", "from_arrays", "from_nir", "to_nir"]
 
@@ -216,10 +219,8 @@ class AdaptedSet:
         return found
 
     def _stream(self, arrays: list[Any]) -> EventStream:
-        try:
+        with seen_from(self.name, DataError, error=DataError):
             return _stream_of(arrays, self.size, self.unit)
-        except DataError as error:
-            raise error.seen_from(self.name, DataError) from error
 
     def _label(self, target: Any, index: int) -> int:
         value = target if self.label is None else self.label(target)
@@ -251,12 +252,14 @@ def _check_fields(array: Any, index: int) -> None:
         is_plain = isinstance(array, np.ndarray) and not names
         kind = f"{array.shape} of {array.dtype}" if names or is_plain else type(array).__name__
         hint = (
-            " Of an array with columns t, x, y and p make one: numpy.lib.recfunctions."
+            "Of an array with columns t, x, y and p make one: numpy.lib.recfunctions."
             "unstructured_to_structured(array, names=['t', 'x', 'y', 'p'])"
         )
         raise DataError(
-            f"sample {index}: is {kind}, expected a one-dimensional structured array with fields t "
-            f"and x, perhaps y and p.{hint if is_plain and array.ndim == 2 else ''}"
+            f"sample {index}",
+            f"is {kind}",
+            "a one-dimensional structured array with fields t and x, perhaps y and p",
+            hint if is_plain and array.ndim == 2 else "",
         )
     others = [name for name in names if name not in ("t", "x", "y", "p")]
     if others:
@@ -268,12 +271,8 @@ def _check_fields(array: Any, index: int) -> None:
             "them into x.",
         )
     for name in names:
-        kinds = {"t": "iuf", "x": "iu", "y": "iu", "p": "iub"}.get(name)
-        if kinds is not None and array[name].dtype.kind not in kinds:
-            expected = "numbers" if name == "t" else "integers"
-            raise DataError(
-                f"sample {index}", f"field {name} has type {array[name].dtype}", expected
-            )
+        kinds = {"t": "iuf", "x": "iu", "y": "iu", "p": "iub"}[name]
+        vector(f"sample {index}", f"field {name}", array[name], kinds, error=DataError)
 
 
 def _largest(arrays: list[Any]) -> Size:
@@ -286,14 +285,18 @@ def _largest(arrays: list[Any]) -> Size:
 
 
 def _check_times(times: Floats, ticks: Floats, offsets: Ints, unit: str) -> None:
-    bad = np.flatnonzero(~(np.isfinite(times) & (times >= 0)))
-    if bad.size:
-        sample = int(np.searchsorted(offsets, bad[0], side="right")) - 1
-        raise DataError(
-            f"sample {sample}, event {bad[0] - offsets[sample]}: t is {exact(ticks[bad[0]])} "
-            f"{unit}, expected a finite value >= 0, counted from the begin of the sample."
-            f"{ways_out(times)}"
-        )
+    every(
+        "",
+        "t",
+        ticks,
+        np.isfinite(times) & (times >= 0),
+        "a finite value >= 0, counted from the begin of the sample",
+        of=partial(place_of_event, offsets),
+        unit=unit,
+        text=exact,
+        remedy=ways_out(times),
+        error=DataError,
+    )
 
 
 def _channels(array: Any, size: Size, index: int) -> Ints:

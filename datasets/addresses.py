@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.checks import every
 from eventsim.errors import DataError
 
 Size = tuple[int, int, int]
@@ -23,11 +24,16 @@ MOST_NAMED = 4  # values of a field that are merged
 
 def _counted_from_1(name: str, values: NDArray[np.int64], size: Size) -> str:
     """What to do about coordinates of a program that counts from 1; nothing about others."""
-    if name == "p" or values.min() != 1 or values.max() != size["xy".index(name)]:
+    if (
+        name == "p"
+        or not values.size
+        or values.min() != 1
+        or values.max() != size["xy".index(name)]
+    ):
         return ""
     larger = f"{size[0] + 1},{size[1] + 1},{size[2]}"
     return (
-        f" Its {name} are 1 .. {values.max()}, as of programs that count from 1 (MATLAB). Take "
+        f"Its {name} are 1 .. {values.max()}, as of programs that count from 1 (MATLAB). Take "
         f"1 from x and y, or say --sensor-size {larger} (in Python sensor_size=({larger}))."
     )
 
@@ -38,8 +44,9 @@ def checked_size(size: Sequence[int]) -> Size:
     whole = all(isinstance(n, int | np.integer) and n >= 1 for n in numbers)
     if len(numbers) != 3 or not whole or numbers[2] > 2:
         raise DataError(
-            f"sensor_size is {numbers}, expected (width, height, polarities), three integers >= 1 "
-            "with at most 2 polarities."
+            "sensor_size",
+            f"is {numbers}",
+            "(width, height, polarities), three integers >= 1 with at most 2 polarities",
         )
     return int(numbers[0]), int(numbers[1]), int(numbers[2])
 
@@ -56,18 +63,20 @@ def channels_of(fields: Mapping[str, NDArray[Any]], size: Size, *, where: str) -
         if extent == 1 and name != "x":
             continue
         if name not in fields:
-            raise DataError(
-                where, f"has no field {name}, but sensor_size says {extent} values of it"
-            )
+            raise DataError(where, f"has no field {name}", f"{extent} values, as sensor_size says")
         values = fields[name].astype(np.int64)
         if name == "p" and (values == -1).any():
             values = np.where(values == -1, 0, np.where(values == 1, 1, -1))
-        bad = np.flatnonzero((values < 0) | (values >= extent))
-        if bad.size:
-            raise DataError(
-                f"{where}, event {bad[0]}: {name} is {fields[name][bad[0]]}, expected 0 .. "
-                f"{extent - 1} (sensor_size is {size}).{_counted_from_1(name, values, size)}"
-            )
+        every(
+            where,
+            name,
+            fields[name],
+            (values >= 0) & (values < extent),
+            f"0 .. {extent - 1} (sensor_size is {size})",
+            of="event",
+            remedy=_counted_from_1(name, values, size),
+            error=DataError,
+        )
         channels = channels * extent + values
     return channels
 

@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.checks import known, some
 from eventsim.datasets import aer_dv, aer_files
 from eventsim.datasets.aer_sensors import SENSORS, Field, Sensor, find_sensor, nas
 from eventsim.datasets.dataset import duration_after, opened
@@ -122,8 +123,8 @@ def load(
     names = _checked_fields(raw.sensor, by, where)
     begin = _begin(raw, place, after_reset)
     ticks, values = raw.ticks[begin:], {name: v[begin:] for name, v in raw.values.items()}
-    if not ticks.size:
-        raise DataError(place, f"holds no event of sensor {raw.sensor.name!r}")
+    what = f"event of sensor {raw.sensor.name!r}"
+    some(ticks.size, place, what, expected="at least one", error=DataError)
     chosen = np.ones(ticks.size, dtype=bool)
     for name, value in (where or {}).items():
         chosen &= values[name] == value
@@ -177,12 +178,9 @@ def _checked_fields(
 ) -> tuple[str, ...]:
     names = sensor.names if by is None else tuple(by)
     for name in (*names, *(where or {})):
-        if name not in sensor.names:
-            raise DataError(
-                f"Sensor {sensor.name!r} has no field {name!r}. It has {', '.join(sensor.names)}."
-            )
+        known(f"Sensor {sensor.name!r}", "field", name, sensor.names, error=DataError)
     if not names or len(set(names)) < len(names):
-        raise DataError(f"by is {list(names)}, expected different fields of the sensor.")
+        raise DataError("by", f"is {list(names)}", f"different fields of sensor {sensor.name!r}")
     for name, value in (where or {}).items():
         if not 0 <= value < sensor.sizes[name]:
             raise DataError(

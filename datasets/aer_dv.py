@@ -14,7 +14,6 @@ References
 iniVation, AEDAT file format 4.0. Google, FlatBuffers internals.
 """
 
-import importlib.util
 import json
 import struct
 from pathlib import Path
@@ -22,12 +21,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from eventsim.checks import follows, reported
 from eventsim.datasets import guarded
-from eventsim.datasets.aer_files import RawEvents, check_sizes
+from eventsim.datasets.aer_files import RawEvents, check_fields, check_sizes
 from eventsim.datasets.aer_sensors import Field, Sensor
 from eventsim.datasets.guarded_child import RECORD
 from eventsim.errors import DataError
-from eventsim.extras import install_hint
+from eventsim.extras import load
 
 # Recordings of events are compressed by 2 to 10; LZ4 and Zstandard of made-up data reach more.
 MOST_EXPANSION = 64
@@ -40,12 +40,8 @@ def read(
 ) -> RawEvents:
     """Events of an AEDAT 4 file whose first line has been read."""
     largest = _walk(file, size, path)
-    if importlib.util.find_spec("aedat") is None:
-        raise DataError(
-            path,
-            f"is AEDAT 4, which needs the package aedat: {install_hint('aedat')}",
-            remedy="Versions 1, 2 and 3.1 are read without it.",
-        )
+    otherwise = "Versions 1, 2 and 3.1 are read without it."
+    load("aedat", "aedat", f"{path}: AEDAT 4", DataError, otherwise=otherwise)
     records, found = _decoded(path, size, largest)
     if records["t"].size and not (
         records["t"].max() < 2**63 and records["t"].max() - records["t"].min() < LONGEST_TIME
@@ -57,13 +53,7 @@ def read(
             "The file is damaged.",
         )
     chosen = sensor or _camera(found["width"], found["height"], path)
-    if set(chosen.names) != {"x", "y", "polarity"}:
-        raise DataError(
-            path,
-            f"sensor {chosen.name!r} has fields {chosen.names}, but events of AEDAT 4 have x, y "
-            "and polarity",
-            remedy="Leave the sensor out: the file names its size.",
-        )
+    check_fields(chosen, ("x", "y", "polarity"), "events of AEDAT 4", path)
     values = {
         name: records[key].astype(np.int32)
         for name, key in (("x", "x"), ("y", "y"), ("polarity", "p"))
@@ -76,7 +66,7 @@ def read(
 
 def _camera(width: int, height: int, path: Path) -> Sensor:
     if width < 1 or height < 1:
-        raise DataError(path, f"says that its sensor has {width} x {height} pixels")
+        raise DataError(path, f"says that its sensor has {width} x {height} pixels", "some")
     fields = (Field("polarity", 2, 0, 1), Field("y", height, 1, 15), Field("x", width, 16, 16))
     return Sensor(name=f"camera of {width} x {height}", fields=fields)
 
@@ -97,36 +87,27 @@ def _walk(file: BinaryIO, size: int, path: Path) -> int:
         end = position
     largest = 0
     while at < end:
-        if end - at < 8:
-            raise DataError(f"{path}, packet at byte {at}", "its header is cut off")
+        where = f"{path}, packet at byte {at}"
+        follows(where, "its header", 8, end - at, error=DataError)
         file.seek(at)
         _, length = struct.unpack("<II", file.read(8))
         at += 8
-        if length > end - at:
-            raise DataError(
-                f"{path}, packet at byte {at - 8}",
-                f"claims {length} bytes, but only {end - at} follow",
-                remedy="The file is truncated or damaged.",
-            )
+        follows(where, "its events", length, end - at, error=DataError)
         largest = max(largest, length)
         at += length
     return largest
 
 
 def _exactly(file: BinaryIO, length: int, size: int, path: Path, what: str) -> bytes:
-    left = size - file.tell()
-    if length > left:
-        raise DataError(
-            f"{path}, byte {file.tell()}",
-            f"the {what} takes {length} bytes, but only {left} follow",
-            remedy="The file is truncated or damaged.",
-        )
+    at = file.tell()
+    follows(f"{path}, byte {at}", f"the {what}", length, size - at, error=DataError)
     return file.read(length)
 
 
 def _index_position(buffer: bytes, path: Path) -> int:
     """Second field of the Flatbuffer table at the begin of the file, an int64; -1 if not stored."""
-    try:
+    words, remedy = "its description is damaged ({})", "Get it anew."
+    with reported(path, words, struct.error, remedy=remedy, error=DataError):
         (table,) = struct.unpack_from("<I", buffer, 0)
         vtable = table - struct.unpack_from("<i", buffer, table)[0]
         if vtable < 0:
@@ -136,8 +117,6 @@ def _index_position(buffer: bytes, path: Path) -> int:
             return -1
         (offset,) = struct.unpack_from("<H", buffer, vtable + 6)
         return int(struct.unpack_from("<q", buffer, table + offset)[0]) if offset else -1
-    except struct.error as error:
-        raise DataError(path, f"its description is damaged ({error})") from error
 
 
 def _decoded(path: Path, size: int, largest: int) -> tuple[Any, dict[str, Any]]:

@@ -21,6 +21,7 @@ iniVation, AEDAT file formats 1.0, 2.0, 3.1, 4.0. libcaer: polarity.h, ear.h, co
 """
 
 import struct
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -29,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Ints
+from eventsim.checks import every, follows, some
 from eventsim.datasets.aer_sensors import Field, Sensor, sensor_of_chip
 from eventsim.errors import DataError
 
@@ -70,18 +72,11 @@ def read_header(file: BinaryIO, path: Path) -> tuple[str, ...]:
         line = file.readline(LARGEST_HEADER - begin)
         # Events may begin with the byte of "#" too, but hardly read as a line of text.
         if not (line.startswith(b"#") and line.endswith(b"\n") and _is_text(line)):
-            if begin + len(line) >= LARGEST_HEADER:
-                raise DataError(
-                    path,
-                    f"has a header of more than {LARGEST_HEADER} bytes",
-                    remedy="It is damaged.",
-                )
-            if line.startswith(b"#!") and not lines:
-                raise DataError(
-                    path,
-                    "begins as an AEDAT file, but its first line does not end",
-                    remedy="It is truncated or damaged.",
-                )
+            is_long = begin + len(line) >= LARGEST_HEADER
+            if is_long or (line.startswith(b"#!") and not lines):
+                came = "begins as an AEDAT file, but its first line does not end"
+                came = f"has a header of more than {LARGEST_HEADER} bytes" if is_long else came
+                raise DataError(path, came, remedy="It is truncated or damaged.")
             file.seek(begin)
             return tuple(lines)
         lines.append(line.decode("utf-8", errors="replace").rstrip())
@@ -109,14 +104,13 @@ def read_jaer(
     begin = file.tell()
     if (size - begin) % (width + 4):
         other = 6 - width
-        hint = (
-            f" Records of a {other}-byte address would fit: pass a sensor with them."
-            if not (size - begin) % (other + 4)
-            else " It is truncated, or no file of this kind."
-        )
         raise DataError(
-            f"{path}: {size - begin} bytes of events from byte {begin} on are no whole number of "
-            f"records of {width + 4} bytes ({width}-byte address, 4-byte time).{hint}"
+            path,
+            f"{size - begin} bytes of events from byte {begin} on",
+            f"a whole number of records of {width + 4} bytes ({width}-byte address, 4-byte time)",
+            f"Records of a {other}-byte address would fit: pass a sensor with them."
+            if not (size - begin) % (other + 4)
+            else "It is truncated, or no file of this kind.",
         )
     dtype = np.dtype([("address", f">u{width}"), ("time", ">u4")])
     records = np.fromfile(file, dtype, count=(size - begin) // dtype.itemsize)
@@ -171,15 +165,27 @@ def _fields(address: NDArray[np.uint32], sensor: Sensor, path: Path, record: Int
 def check_sizes(values: Values, sensor: Sensor, path: Path, record: Ints) -> None:
     """Raise DataError for the first value that lies outside its field."""
     for field in sensor.fields:
-        bad = np.flatnonzero((values[field.name] < 0) | (values[field.name] >= field.size))
-        if bad.size:
-            k = bad[0]
-            raise DataError(
-                f"{path}, event {record[k]}",
-                f"{field.name} is {values[field.name][k]}",
-                f"0 .. {field.size - 1} of sensor {sensor.name!r}",
-                "It is another sensor, or the file is damaged.",
-            )
+        found = values[field.name]
+        every(
+            str(path),
+            field.name,
+            found,
+            (found >= 0) & (found < field.size),
+            f"0 .. {field.size - 1} of sensor {sensor.name!r}",
+            of=lambda k: f"event {record[k]}",
+            remedy="It is another sensor, or the file is damaged.",
+            error=DataError,
+        )
+
+
+def check_fields(sensor: Sensor, fields: Collection[str], events: str, path: Path) -> None:
+    """Raise DataError unless events of a file have all fields of the sensor."""
+    if not set(sensor.names) <= set(fields):
+        raise DataError(
+            path,
+            f"sensor {sensor.name!r} has fields {sensor.names}, but {events} have {tuple(fields)}",
+            remedy="Name another sensor, or none if the file names its own.",
+        )
 
 
 def _unwrapped(counter: Ints) -> tuple[Ints, int]:
@@ -244,19 +250,13 @@ def _packet(content: NDArray[np.uint8], at: int, begin: int, path: Path) -> tupl
     """Type, source, number of events and overflow of a packet, and where the next begins."""
     where = f"{path}, packet at byte {begin + at}"
     left = content.size - at - _PACKET.size
-    if left < 0:
-        raise DataError(where, "its header of 28 bytes is cut off", remedy="The file is truncated.")
+    follows(where, "its header", _PACKET.size, content.size - at, error=DataError)
     header = _PACKET.unpack(content[at : at + _PACKET.size].tobytes())
     kind, source, size, offset, overflow, capacity, number, valid = header
     plain = kind not in _WORDS or (size, offset) == (8, 4)
     if kind < 0 or size < 1 or overflow < 0 or not 0 <= valid <= number <= capacity or not plain:
         raise DataError(where, f"its header {header} makes no sense", remedy="The file is damaged.")
-    if number * size > left:
-        raise DataError(
-            where,
-            f"claims {number} events of {size} bytes, but only {left} bytes follow",
-            remedy="The file is truncated or damaged.",
-        )
+    follows(where, f"{number} events of {size} bytes", number * size, left, error=DataError)
     return kind, source, number, overflow, at + _PACKET.size + number * size
 
 
@@ -268,10 +268,8 @@ def _wanted(
     else:
         kinds = {6 if "ear" in sensor.names else 1}
     found = sorted(key for key in blocks if key[0] in kinds)
-    if not found:
-        raise DataError(
-            path, f"holds no {' or '.join(_TYPES[k] for k in sorted(kinds) or _WORDS)} events"
-        )
+    wanted = " or ".join(_TYPES[k] for k in sorted(kinds) or _WORDS)
+    some(found, path, f"{wanted} events", expected="those of the sensor", error=DataError)
     if len(kinds) > 1:
         raise DataError(
             path, "holds polarity and ear events", remedy="Name the sensor whose events you want."
@@ -282,12 +280,7 @@ def _wanted(
 def _placed(sensor: Sensor, kind: int, path: Path) -> Sensor:
     """The sensor with its fields where AEDAT 3.1 puts them."""
     words = _WORDS[kind]
-    if not set(sensor.names) <= set(words):
-        raise DataError(
-            path,
-            f"sensor {sensor.name!r} has fields {sensor.names}, but {_TYPES[kind]} events of "
-            f"AEDAT 3.1 have {tuple(words)}",
-        )
+    check_fields(sensor, words, f"{_TYPES[kind]} events of AEDAT 3.1", path)
     fields = tuple(Field(f.name, f.size, *words[f.name]) for f in sensor.fields)
     return Sensor(name=sensor.name, fields=fields, unused=1)  # bit 0 marks valid events
 
@@ -296,13 +289,16 @@ def _joined(parts: list[Any], path: Path) -> tuple[NDArray[np.uint32], Ints, int
     words = np.concatenate([body[:, 0] for body, _ in parts]).astype(np.uint32)
     low = np.concatenate([body[:, 1] for body, _ in parts]).astype(np.int64)
     overflow = np.repeat([o for _, o in parts], [len(body) for body, _ in parts])
-    bad = np.flatnonzero(low >= 1 << 31)
-    if bad.size:
-        raise DataError(
-            f"{path}, event {bad[0]}",
-            f"its time is {low[bad[0]] - COUNTER} us",
-            "0 or more",
-            "The file is damaged.",
-        )
+    every(
+        str(path),
+        "its time",
+        low - COUNTER,
+        low < 1 << 31,
+        "0 or more",
+        of="event",
+        unit="us",
+        remedy="The file is damaged.",
+        error=DataError,
+    )
     wraps = int(overflow.max(initial=0) - overflow.min(initial=overflow.max(initial=0)))
     return words, low + (overflow.astype(np.int64) << 31), wraps

@@ -33,10 +33,11 @@ spike-based neuromorphic audio information processing, Neurocomputing 449:172. j
 CochleaAMSNoBiasgen (bits of the AMS cochleas), APSDVSchip (bits of the DAVIS).
 """
 
-import math
 from dataclasses import dataclass, replace
 
+from eventsim.checks import in_domain, one_of
 from eventsim.entries import nearest
+from eventsim.entries.annotations import Positive
 from eventsim.errors import DataError, ParameterError
 
 NAS_CHANNELS = (16, 32, 64, 128, 256)
@@ -72,19 +73,12 @@ class Sensor:
     unused: int = 0  # address bits that may have any value. Every other bit must be 0.
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.tick_us) and self.tick_us > 0):
-            raise ParameterError(
-                f"Sensor {self.name!r}", f"tick_us is {self.tick_us}", "a finite value > 0"
-            )
-        if self.address_bytes not in (None, 2, 4):
-            raise ParameterError(
-                f"Sensor {self.name!r}", f"address_bytes is {self.address_bytes}", "2 or 4"
-            )
+        where = f"Sensor {self.name!r}"
+        in_domain(where, "tick_us", self.tick_us, Positive)
+        one_of(where, "address_bytes", self.address_bytes, (None, 2, 4))
         for field in self.fields:
             if not (1 <= field.size <= 1 << field.bits and field.shift + field.bits <= 32):
-                raise ParameterError(
-                    f"Sensor {self.name!r}", f"field {field} does not fit into its bits of 32"
-                )
+                raise ParameterError(where, f"{field}", "a size that its bits of 32 hold")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -165,10 +159,13 @@ def find_sensor(name: str) -> Sensor:
     if name in SENSORS:
         return SENSORS[name]
     others = ", ".join(key for key in SENSORS if not key.startswith("nas_"))
+    sizes = ", ".join(map(str, NAS_CHANNELS))
     raise DataError(
-        f"There is no sensor {name!r}. {nearest(name, SENSORS)} There are {others} and nas_N_mono, "
-        f"nas_N_stereo with N = {', '.join(map(str, NAS_CHANNELS))}, each also with _usbaer at its "
-        "end."
+        "AEDAT",
+        f"there is no sensor {name!r}",
+        f"{others}, or nas_N_mono or nas_N_stereo with N = {sizes}, each also with _usbaer at its "
+        "end",
+        nearest(name, SENSORS),
     )
 
 

@@ -7,13 +7,15 @@ import gzip
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from numpy.typing import NDArray
 
+from eventsim.checks import some, vector
 from eventsim.datasets.cache import scratch_folder
+from eventsim.datasets.dataset import check_size
 from eventsim.errors import DataError
 from eventsim.events import npz
 
@@ -33,34 +35,21 @@ def read_zip(
     bytes each. Raises DataError if the file is truncated, damaged, encrypted, or unpacks to far
     more than it is.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = [m for m in archive.infolist() if not m.is_dir() and wanted(m.filename)]
-            # zipfile stops at the claimed size, so that holding claims to a bound is enough.
-            _check_size(path, sum(m.file_size for m in members))
-            if key is not None:
-                members.sort(key=lambda member: key(member.filename))
-            for member in members:
-                if member.file_size > largest:
-                    raise DataError(
-                        path,
-                        f"{member.filename} has {member.file_size} bytes",
-                        f"at most {largest}",
-                    )
-                yield member.filename, archive.read(member)
-    except DataError:
-        raise
-    except npz.UNREADABLE as error:
-        raise _unreadable(path, error) from error
+    with _readable(path), zipfile.ZipFile(path) as archive:
+        members = [m for m in archive.infolist() if not m.is_dir() and wanted(m.filename)]
+        # zipfile stops at the claimed size, so that holding claims to a bound is enough.
+        _check_ratio(path, sum(m.file_size for m in members))
+        if key is not None:
+            members.sort(key=lambda member: key(member.filename))
+        for member in members:
+            check_size(f"{path}, {member.filename}", member.file_size, largest)
+            yield member.filename, archive.read(member)
 
 
 def zip_names(path: Path) -> list[str]:
     """Names of all members of a zip file; raises as :func:`read_zip`."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.namelist()
-    except npz.UNREADABLE as error:
-        raise _unreadable(path, error) from error
+    with _readable(path), zipfile.ZipFile(path) as archive:
+        return archive.namelist()
 
 
 def read_npz(path: Path, names: Sequence[str], *, kinds: str) -> dict[str, NDArray[Any]]:
@@ -71,19 +60,11 @@ def read_npz(path: Path, names: Sequence[str], *, kinds: str) -> dict[str, NDArr
     """
     with npz.opened(path, expected="an npz file of events", error=DataError) as archive:
         claims = archive.claims
-        missing = [name for name in names if name not in claims]
-        if missing:
-            raise DataError(
-                path, f"has no array {', '.join(missing)}", remedy=f"Expected {', '.join(names)}."
-            )
         for name in names:
-            shape, dtype = claims[name].shape, claims[name].dtype
-            if len(shape) != 1 or dtype.kind not in kinds:
-                raise DataError(
-                    path,
-                    f"{name} has shape {shape} and type {dtype}",
-                    f"a one-dimensional array of kind {' or '.join(kinds)}",
-                )
+            some(
+                name in claims, path, f"array {name!r}", expected=", ".join(names), error=DataError
+            )
+            vector(path, name, claims[name], kinds, error=DataError)
         return {name: archive.read(name) for name in names}
 
 
@@ -100,17 +81,13 @@ def unpacked(path: Path, *, name: str) -> Iterator[Path]:
         return
     with scratch_folder() as folder:
         target = folder / name
-        try:
-            with open(target, "wb") as output:
-                if path.suffix == ".gz":
-                    with gzip.open(path, "rb") as packed:
-                        _copy(packed, output, path)
-                else:
-                    _unzip(path, name, output)
-        except DataError:
-            raise
-        except npz.UNREADABLE as error:
-            raise _unreadable(path, error) from error
+        with _readable(path), open(target, "wb") as output:
+            if path.suffix == ".gz":
+                with gzip.open(path, "rb") as packed:
+                    _copy(packed, output, path)
+            else:
+                _unzip(path, name, output)
+        some(target.stat().st_size, path, "content", expected=name, error=DataError)
         yield target
 
 
@@ -120,7 +97,7 @@ def _unzip(path: Path, name: str, output: BinaryIO) -> None:
         if len(found) != 1:
             held = ", ".join(archive.namelist()[:5])
             raise DataError(path, f"holds {name} {len(found)} times ({held})", "it once")
-        _check_size(path, found[0].file_size)
+        _check_ratio(path, found[0].file_size)
         with archive.open(found[0]) as packed:
             shutil.copyfileobj(packed, output, _PIECE)
 
@@ -129,11 +106,11 @@ def _copy(packed: "gzip.GzipFile", output: BinaryIO, path: Path) -> None:
     size = 0
     while piece := packed.read(_PIECE):
         size += len(piece)
-        _check_size(path, size)
+        _check_ratio(path, size)
         output.write(piece)
 
 
-def _check_size(path: Path, size: int) -> None:
+def _check_ratio(path: Path, size: int) -> None:
     packed = path.stat().st_size
     if size > max(npz.LARGEST_RATIO * packed, _PIECE):
         raise DataError(
@@ -144,10 +121,6 @@ def _check_size(path: Path, size: int) -> None:
         )
 
 
-def _unreadable(path: Path, error: Exception) -> DataError:
+def _readable(path: Path) -> AbstractContextManager[None]:
     kind = "gzip" if path.suffix == ".gz" else "zip"
-    return DataError(
-        path,
-        f"cannot be read as a {kind} file ({type(error).__name__}: {error})",
-        remedy="It is truncated or something else; get it anew.",
-    )
+    return npz.explained(path, expected=f"a {kind} file", error=DataError)

@@ -17,6 +17,7 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.checks import follows
 from eventsim.errors import DataError
 
 _SPHERE_START = re.compile(rb"NIST_1A\n *([0-9]{1,7})\n")
@@ -46,13 +47,8 @@ def _riff(content: bytes, where: str) -> tuple[float, NDArray[np.int16]]:
     while place + 8 <= len(content):
         name, size = struct.unpack_from("<4sI", content, place)
         place += 8
-        if size > len(content) - place:
-            raise DataError(
-                where,
-                f"chunk {name!r} at byte {place - 8} claims {size} bytes, the file holds "
-                f"{len(content) - place} more",
-                remedy=_AGAIN,
-            )
+        what = f"chunk {name!r} at byte {place - 8}"
+        follows(where, what, size, len(content) - place, error=DataError)
         if name == b"fmt ":
             rate = _riff_rate(content[place : place + size], where)
         elif name == b"data" and rate:
@@ -63,8 +59,7 @@ def _riff(content: bytes, where: str) -> tuple[float, NDArray[np.int16]]:
 
 
 def _riff_rate(chunk: bytes, where: str) -> int:
-    if len(chunk) < 16:
-        raise DataError(where, f"format chunk of {len(chunk)} bytes", "16", _AGAIN)
+    follows(where, "its format chunk", 16, len(chunk), error=DataError)
     tag, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", chunk)
     if tag == _EXTENSIBLE and len(chunk) >= 26:
         (tag,) = struct.unpack_from("<H", chunk, 24)
@@ -104,13 +99,8 @@ def _sphere(content: bytes, where: str) -> tuple[float, NDArray[np.int16]]:
             f"{rate:g} Hz",
             "1 channel of 2 bytes in order '01' or '10'",
         )
-    if not 0 < count <= (len(content) - size) // _BYTES:
-        raise DataError(
-            where,
-            f"SPHERE header claims {count:g} samples, the file holds "
-            f"{(len(content) - size) // _BYTES}",
-            remedy=_AGAIN,
-        )
+    what = f"{count:g} samples, as its SPHERE header says"
+    follows(where, what, int(count) * _BYTES, len(content) - size, error=DataError)
     body = content[size : size + int(count) * _BYTES]
     return rate, _samples(body, "<i2" if order == "01" else ">i2", where)
 

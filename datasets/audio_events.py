@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from eventsim.checks import reported, seen_from
 from eventsim.datasets.audio import read_audio
 from eventsim.datasets.dataset import read_content
 from eventsim.datasets.encoders import CochleaEncoder, cochlea_operations
@@ -40,22 +41,19 @@ class AudioEncoding:
     def of_note(cls, text: str, where: str) -> "AudioEncoding":
         """What :meth:`note` wrote; raises DataError in the name of ``where``."""
         found = parse_json(text, where, DataError)
-        try:
+        failures = (TypeError, KeyError, ValueError, ParameterError)
+        with reported(where, "{}", *failures, expected="an encoder of audio", error=DataError):
             return cls(CochleaEncoder(**found["encoder"]), float(found["sample_rate"]))
-        except (TypeError, KeyError, ValueError, ParameterError) as error:
-            raise DataError(where, f"says no encoder of audio ({error})") from error
 
 
 def changed(encoder: CochleaEncoder, given: Mapping[str, Any], where: str) -> CochleaEncoder:
     """The cochlea with other parameters, by name; ParameterError in the name of ``where``."""
-    try:
+    expected = "parameters of CochleaEncoder by name ({})"
+    with (
+        seen_from(where, ParameterError, error=ParameterError),
+        reported("", f"is {given!r}", TypeError, expected=expected, error=ParameterError),
+    ):
         return replace(encoder, **given)
-    except ParameterError as error:
-        raise error.seen_from(where, ParameterError) from error
-    except TypeError as error:
-        raise ParameterError(
-            f"{where} is {given!r}, expected parameters of CochleaEncoder by name ({error})."
-        ) from error
 
 
 def read(path: str | Path, encoder: CochleaEncoder = ENCODER) -> tuple[EventStream, AudioEncoding]:

@@ -24,6 +24,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from eventsim.checks import reported
 from eventsim.errors import StorageError
 from eventsim.events import Recording, StoredStream, write_stored
 from eventsim.events.storage import remove_abandoned
@@ -145,12 +146,7 @@ def _write(path: Path, key: str, samples: Samples) -> None:
 def _prepare(pattern: str) -> None:
     """Make the cache's folder, and remove what killed processes have left there."""
     folder = cache_folder()
-    try:
+    words, remedy = "the cache cannot be written ({})", "Let EVENTSIM_CACHE name a folder that can."
+    with reported(folder, words, OSError, remedy=remedy, error=StorageError):
         folder.mkdir(parents=True, exist_ok=True)
         remove_abandoned(folder, pattern)
-    except OSError as error:
-        raise StorageError(
-            folder,
-            f"the cache cannot be written ({error})",
-            remedy="Let EVENTSIM_CACHE name a folder that can.",
-        ) from error

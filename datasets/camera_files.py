@@ -29,7 +29,13 @@ from eventsim.datasets import evt21
 from eventsim.datasets.addresses import checked_size
 from eventsim.datasets.dataset import Unit, check_unit
 from eventsim.datasets.text import Lines, made_lines
-from eventsim.datasets.text_columns import DROP, checked_roles, role_of
+from eventsim.datasets.text_columns import (
+    DROP,
+    check_all_named,
+    checked_roles,
+    common_unit,
+    role_of,
+)
 from eventsim.errors import DataError
 from eventsim.events import hdf5, npz
 from eventsim.extras import load
@@ -71,11 +77,7 @@ def read(
     size = size or size_of_file
     chosen = _chosen(found, columns, str(place))
     roles, stated = checked_roles(list(chosen), str(place), ", ".join(found), size)
-    if None not in (unit, stated) and unit != stated:
-        raise DataError(
-            place, f"--columns says {stated}, --unit {unit}", remedy="Leave out one of the two."
-        )
-    stated = unit or stated or ("us" if is_us else None)
+    stated = common_unit(unit, stated, str(place), "you said") or ("us" if is_us else None)
     values = list(chosen.values())
     return made_lines(
         place,
@@ -122,7 +124,7 @@ def _of_array(array: NDArray[Any]) -> Columns:
         # A structure of MATLAB is one record whose fields are arrays.
         return {k: v.item() if v.dtype == object and v.ndim == 0 else v for k, v in cells.items()}
     if array.ndim != 2:
-        raise DataError(f"has shape {array.shape}, expected [events, columns] or fields.")
+        raise DataError("an array", f"has shape {array.shape}", "[events, columns] or fields")
     return {str(k + 1): array[:, k] for k in range(array.shape[1])}
 
 
@@ -176,7 +178,7 @@ def _evt(path: Path, size: tuple[int, int, int] | None) -> tuple[Columns, Any, b
 def _evt21(path: Path, header: list[bytes]) -> Columns:
     left, high, found = path.stat().st_size - sum(map(len, header)), -1, list[evt21.Decoded]()
     if left % evt21.BYTES:
-        raise DataError(path, f"ends within a word of {evt21.BYTES} bytes, it is cut off")
+        raise DataError(path, "is cut off", f"whole words of {evt21.BYTES} bytes")
     with open(path, "rb") as file:
         file.seek(sum(map(len, header)))
         for data in iter(lambda: file.read(evt21.BYTES * evt21.AT_ONCE), b""):
@@ -188,8 +190,7 @@ def _evt21(path: Path, header: list[bytes]) -> Columns:
         raise DataError(
             path,
             f"{early:,} words of events come before the first time",
-            remedy="Expected EVT2.1 whose byte order is little-endian, or endianness=legacy in "
-            "its header.",
+            "EVT2.1 whose byte order is little-endian, or endianness=legacy in its header",
         )
     return {k: np.concatenate([getattr(one, k) for one in found] or [[]]) for k in "txyp"}
 
@@ -217,12 +218,7 @@ def _chosen(found: Columns, columns: Sequence[str] | None, where: str) -> Column
         fields = {name: _checked(name, values, where) for name, values in found.items()}
         return {_OTHER_WORDS.get(name.lower(), name): values for name, values in fields.items()}
     if unnamed:
-        if len(columns) != len(found):
-            raise DataError(
-                where,
-                f"has {len(found)} columns, {len(columns)} were named: {','.join(columns)}",
-                remedy="Name all of them, and those to drop by a dash.",
-            )
+        check_all_named(columns, len(found), where)
         pairs = zip(columns, found.values(), strict=True)
         return {name: _checked(name, values, where) for name, values in pairs if name != DROP}
     return {

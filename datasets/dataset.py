@@ -5,14 +5,15 @@ data set inside ``$EVENTSIM_DATA``, the folder of the data set in the user's dat
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, get_args
+from typing import Any, BinaryIO, Literal, NoReturn, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.checks import every, known, one_of, reported
 from eventsim.errors import DataError
 from eventsim.events import Recording
 from eventsim.folders import data_folder
@@ -65,11 +66,21 @@ def searched(name: str) -> str:
     return f"{first} and {user_folder(name)}"
 
 
+def missing(name: str, what: str, place: Path | None, *, obtain: str) -> NoReturn:
+    """Raise DataError: a data set has no ``what`` in a place, or in all where it is looked for."""
+    where = searched(name) if place is None else place
+    raise DataError(name, f"no {what} in {where}", remedy=obtain)
+
+
+def check_speakers(where: str, speakers: Sequence[str] | None, there: Collection[str]) -> None:
+    """Raise DataError where one of the chosen speakers is none of those that are there."""
+    for speaker in speakers or ():
+        known(where, "speaker", speaker, sorted(there), error=DataError)
+
+
 def check_split(name: str, split: str, parts: Sequence[str] = ("train", "test")) -> None:
     """Raise DataError unless ``split`` is one of ``parts``."""
-    if split not in parts:
-        expected = " or ".join(map(repr, parts)) if len(parts) < 3 else f"one of {', '.join(parts)}"
-        raise DataError(name, f"split is {split!r}", expected)
+    one_of(name, "split", split, parts, error=DataError)
 
 
 def duration_after(times: NDArray[np.float64]) -> float:
@@ -87,26 +98,21 @@ def sorted_recording(
 ) -> Recording:
     """Events of one sample by (time, channel), times in ms. New arrays.
 
-    ``names`` are those of a time and of the channels in messages. Raises DataError for an event
-    that cannot be.
+    ``names`` are those of a time and of a channel in messages. Raises DataError for an event that
+    cannot be.
     """
-    bad = np.flatnonzero(~(np.isfinite(times) & (times >= 0)))
-    if bad.size:
-        raise DataError(where, f"{names[0]} {bad[0]} is {times[bad[0]]} ms", "a finite time >= 0")
-    if channels.size and not (channels.min() >= 0 and channels.max() < n_channels):
-        raise DataError(
-            where,
-            f"{names[1]} reach from {channels.min()} to {channels.max()}",
-            f"0 to {n_channels - 1}",
-        )
+    when, place = names
+    good = np.isfinite(times) & (times >= 0)
+    every(where, when, times, good, "a finite time >= 0", of="event", unit="ms", error=DataError)
+    good = (channels >= 0) & (channels < n_channels)
+    every(where, place, channels, good, f"0 .. {n_channels - 1}", of="event", error=DataError)
     order = np.lexsort((channels, times))
     return Recording(times[order], channels[order], duration_after(times))
 
 
 def check_unit(unit: str, where: str) -> None:
     """Raise DataError unless ``unit`` is one of ``UNITS``."""
-    if unit not in UNITS:
-        raise DataError(where, f"unit is {unit!r}", "'s', 'ms' or 'us'")
+    one_of(where, "unit", unit, UNITS, error=DataError)
 
 
 def check_no_unix_clock(times: NDArray[np.float64], assumed: Unit, where: str) -> None:
@@ -145,10 +151,8 @@ def opened(path: Path, *, expected: str) -> Iterator[tuple[BinaryIO, int]]:
     if not path.is_file():  # a pipe would block, a device never end
         what = "is no regular file" if path.exists() else "does not exist"
         raise DataError(path, what, expected)
-    try:
+    with reported(path, "cannot be opened ({})", OSError, expected=expected, error=DataError):
         file = open(path, "rb")  # noqa: SIM115 - closed below; errors of the body are not ours
-    except OSError as error:
-        raise DataError(path, f"cannot be opened ({error})", expected) from error
     with file:
         size = os.fstat(file.fileno()).st_size
         if size == 0:
@@ -159,9 +163,22 @@ def opened(path: Path, *, expected: str) -> Iterator[tuple[BinaryIO, int]]:
 def read_content(path: Path, *, expected: str, largest: int) -> bytes:
     """All of a file; DataError as :func:`opened`, or if it has more than ``largest`` bytes."""
     with opened(path, expected=expected) as (file, size):
-        if size > largest:
-            raise DataError(path, f"has {size} bytes", f"{expected}, at most {largest} bytes")
+        check_size(path, size, largest, expected=expected)
         return file.read(size)
+
+
+def check_size(where: object, size: int, largest: int, *, expected: str = "") -> None:
+    """Raise DataError for more than ``largest`` bytes, before memory is taken for them."""
+    if size > largest:
+        words = ", ".join(filter(None, (expected, f"at most {largest:,} bytes")))
+        raise DataError(where, f"has {size:,} bytes", words)
+
+
+def decoded(content: bytes, where: str) -> str:
+    """The text of UTF-8, without a byte order mark; DataError in the name of ``where``."""
+    failure, words = UnicodeDecodeError, "cannot be decoded ({})"
+    with reported(where, words, failure, expected="text in UTF-8", error=DataError):
+        return content.decode("utf-8-sig")
 
 
 def fetch(name: str, url: str, *, file: str, known_hash: str | None, otherwise: str = "") -> Path:
@@ -175,17 +192,15 @@ def fetch(name: str, url: str, *, file: str, known_hash: str | None, otherwise: 
     import pooch  # type: ignore[import-untyped, unused-ignore]
 
     folder = user_folder(name)
-    try:
+    remedy = (
+        f"Fetch it by other means and put it into {folder} as {file}, or into "
+        f"$EVENTSIM_DATA/{name}. {otherwise}"
+    ).rstrip()
+    words = f"download of {url} failed ({{}})"
+    with reported(name, words, OSError, ValueError, remedy=remedy, error=DataError):
         found = pooch.retrieve(
             url, known_hash=known_hash, fname=file, path=folder, progressbar=False
         )
-    except (OSError, ValueError) as error:
-        raise DataError(
-            name,
-            f"download of {url} failed ({type(error).__name__}: {error})",
-            remedy=f"Fetch it by other means and put it into {folder} as {file}, or into "
-            f"$EVENTSIM_DATA/{name}.{' ' if otherwise else ''}{otherwise}",
-        ) from error
     return Path(found)
 
 

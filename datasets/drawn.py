@@ -1,15 +1,16 @@
 """Data sets that are drawn at every use: the size and the seed of a split, and its source."""
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.checks import in_domain
 from eventsim.datasets.cache import Samples, code_digest
 from eventsim.datasets.dataset import Split, check_split
 from eventsim.datasets.sources import Source
-from eventsim.errors import ParameterError
+from eventsim.entries.annotations import Bounds, Count
 from eventsim.events import DatasetInfo, Recording
 
 
@@ -42,10 +43,8 @@ def drawn(
     check_split(info.name, split, info.parts)
     n = sizes[split] if size is None else size
     start = seeds[split] if seed is None else seed
-    if n < 1 or not 0 <= start < 2**32:
-        raise ParameterError(
-            info.name, f"size {n} and seed {start}", "size >= 1 and seed in [0, 2^32)"
-        )
+    in_domain(info.name, "size", n, Count)
+    in_domain(info.name, "seed", start, Annotated[int, Bounds(ge=0, lt=2**32)])
     return Source(
         info,
         split,

@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.checks import reported
 from eventsim.errors import DataError
-from eventsim.extras import install_hint
+from eventsim.extras import load
 
 _OUTPUT_SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS: Synth returns when the audio is complete
 _INITIALIZE_DONT_EXIT = 0x8000
@@ -49,10 +50,8 @@ class Synthesizer:
             _OUTPUT_SYNCHRONOUS, 0, str(data).encode(), _INITIALIZE_DONT_EXIT
         )
         if self.sample_rate <= 0:
-            raise DataError(
-                f"eSpeak NG did not start (status {self.sample_rate}); its data was expected in "
-                f"{data}. {_REINSTALL}"
-            )
+            came = f"did not start (status {self.sample_rate})"
+            raise DataError("eSpeak NG", came, f"its data in {data}", _REINSTALL)
         self._blocks: list[NDArray[np.int16]] = []
         # The library keeps only the pointer: hold the callback for as long as it may be called.
         self._callback = _Callback(self._receive)
@@ -69,9 +68,7 @@ class Synthesizer:
         # The library takes an unknown variant for none: look for its file, spelled exactly.
         known = not variant or variant in {path.name for path in self._variants.iterdir()}
         if not known or self._library.espeak_SetVoiceByName(voice.encode()) != 0:
-            raise DataError(
-                "eSpeak NG", f"no voice {voice!r}", remedy="Expected one like 'en-us+f3'."
-            )
+            raise DataError("eSpeak NG", f"no voice {voice!r}", "one like 'en-us+f3'")
         self._library.espeak_SetParameter(_PITCH, pitch, 0)
         self._library.espeak_SetParameter(_RATE, rate, 0)
         self._blocks.clear()
@@ -85,9 +82,8 @@ class Synthesizer:
         audio = np.concatenate([*self._blocks, np.zeros(0, np.int16)])
         sound = np.flatnonzero(audio)
         if status != 0 or sound.size == 0:
-            raise DataError(
-                "eSpeak NG", f"{text!r} by voice {voice!r} gave no sound (status={status!r})"
-            )
+            came = f"{text!r} by voice {voice!r} gave no sound (status={status!r})"
+            raise DataError("eSpeak NG", came, remedy=_REINSTALL)
         return audio[sound[0] : sound[-1] + 1]
 
     def _receive(self, samples: Any, count: int, _events: Any) -> int:
@@ -98,17 +94,12 @@ class Synthesizer:
 
 def _load() -> tuple[ctypes.CDLL, Path]:
     """A fresh copy of the library, and the folder of its data."""
-    try:
-        import espeakng_loader  # an extra
-    except ImportError as error:
-        raise DataError(
-            "spoken digits need eSpeak NG", f"{install_hint('demo')} (import failed: {error})"
-        ) from error
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            # Another path makes it another library to the loader; the file may go once loaded.
-            library = ctypes.CDLL(shutil.copy(espeakng_loader.get_library_path(), folder))
-    except OSError as error:
-        raise DataError(f"eSpeak NG cannot be loaded ({error}). {_REINSTALL}") from error
+    espeakng_loader = load("espeakng_loader", "demo", "eSpeak NG", DataError)
+    with (
+        reported("eSpeak NG", "cannot be loaded ({})", OSError, remedy=_REINSTALL, error=DataError),
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        # Another path makes it another library to the loader; the file may go once loaded.
+        library = ctypes.CDLL(shutil.copy(espeakng_loader.get_library_path(), folder))
     library.espeak_SetVoiceByName.argtypes = [ctypes.c_char_p]
     return library, Path(espeakng_loader.get_data_path())

@@ -21,11 +21,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.checks import some
 from eventsim.datasets import audio as audio_module
 from eventsim.datasets.archive import read_zip
 from eventsim.datasets.audio import read_audio
 from eventsim.datasets.cache import Samples, code_digest, digest
-from eventsim.datasets.dataset import Split, Texts, check_split, fetch, find, read_content, searched
+from eventsim.datasets.dataset import (
+    Split,
+    Texts,
+    check_speakers,
+    check_split,
+    fetch,
+    find,
+    missing,
+    read_content,
+)
 from eventsim.datasets.encoders import CochleaEncoder
 from eventsim.datasets.encoders.cochlea import SOURCES
 from eventsim.datasets.parallel import mapped
@@ -100,25 +110,18 @@ def source(
     place = find("fsdd", root=root, candidates=("fsdd.zip",))
     if place is None:
         if not download:
-            raise DataError(
-                "fsdd",
-                "no recordings found",
-                remedy=f"Looked in {searched('fsdd')}. Pass download=True, or fetch {ARCHIVE_URL} "
-                "by hand and put it, as fsdd.zip or unpacked, into one of these folders.",
+            obtain = (
+                f"Pass download=True, or fetch {ARCHIVE_URL} by hand and put it, as fsdd.zip or "
+                "unpacked, into one of these folders."
             )
+            missing("fsdd", "recordings", None, obtain=obtain)
         place = fetch_archive()
     files = read_files(place)
-    known = {_parts(name)[1] for name in files}
-    unknown = sorted(set(speakers or ()) - known)
-    if unknown:
-        raise DataError(
-            f"fsdd, {place}",
-            f"no speaker {', '.join(unknown)}",
-            remedy=f"There are: {', '.join(sorted(known))}.",
-        )
-    choose = partial(_chosen, split=split, speakers=known if speakers is None else set(speakers))
-    if not choose(_keys(files)).any():
-        raise DataError(f"fsdd, {place}", f"no recording in split {split!r} of these speakers")
+    there = {_parts(name)[1] for name in files}
+    check_speakers(f"fsdd, {place}", speakers, there)
+    choose = partial(_chosen, split=split, speakers=there if speakers is None else set(speakers))
+    what, remedy = f"recording in split {split!r} of these speakers", "Choose others."
+    some(choose(_keys(files)).any(), f"fsdd, {place}", what, remedy=remedy, error=DataError)
     return Source(
         INFO,
         split,
@@ -143,13 +146,14 @@ def read_files(place: Path) -> dict[str, bytes]:
     twice).
     """
     files = _read_zip(place) if place.is_file() else _read_folder(place)
-    if not files:
-        raise DataError(
-            "fsdd",
-            f"{place} holds no file named like 7_jackson_32.wav",
-            remedy="Expected the recordings themselves, a folder 'recordings' with them, or a "
-            "zip file of either.",
-        )
+    some(
+        files,
+        f"fsdd, {place}",
+        "file named like 7_jackson_32.wav",
+        expected="the recordings themselves, a folder 'recordings' with them, or a zip file of "
+        "either",
+        error=DataError,
+    )
     return dict(sorted(files.items(), key=lambda item: _parts(item[0])))
 
 
@@ -214,7 +218,7 @@ def _read_zip(place: Path) -> dict[str, bytes]:
     for member, content in members:
         name = member.rsplit("/", 1)[-1]
         if name in files:
-            raise DataError("fsdd", f"{place} holds {name} twice", remedy="Expected each one once.")
+            raise DataError(f"fsdd, {place}", f"holds {name} twice", "each one once")
         files[name] = content
     return files
 

@@ -43,11 +43,8 @@ def blocks(
                 size = int.from_bytes(header, "little")
                 left -= size
                 if left < 0:
-                    raise DataError(
-                        where,
-                        f"decompresses to more than {most} bytes",
-                        remedy="It is no recording.",
-                    )
+                    came = f"decompresses to more than {most} bytes"
+                    raise DataError(where, came, remedy="It is no recording.")
                 yield child.stdout.read(size)
         except BaseException:  # of the caller as well, who may stop before the end
             child.kill()

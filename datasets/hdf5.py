@@ -7,12 +7,14 @@ reads them in a process of its own, :mod:`eventsim.datasets.guarded`.
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim import checks
 from eventsim.datasets import guarded
+from eventsim.datasets.dataset import decoded
 from eventsim.errors import DataError
 from eventsim.events import hdf5
 
@@ -31,12 +33,7 @@ def vector(group: Any, name: str, *, kinds: str) -> NDArray[Any]:
     Raises DataError where it is missing, of another shape or type, or claims more than is stored.
     """
     data = dataset(group, name)
-    if data.ndim != 1 or data.dtype.kind not in kinds:
-        raise DataError(
-            hdf5.where(group, name),
-            f"has shape {data.shape} and type {data.dtype}",
-            f"a one-dimensional array of {_in_words(kinds)}",
-        )
+    checks.vector(hdf5.where(group, name), "", data, kinds, error=DataError)
     return np.asarray(data[...])
 
 
@@ -47,15 +44,8 @@ def texts(group: Any, name: str) -> list[str]:
     data = dataset(group, name)
     if data.ndim == 1 and h5py.check_string_dtype(data.dtype) is not None:
         values = _blocks(data) if data.dtype == object else data[...].tolist()
-        try:
-            return [value.rstrip(b"\0").decode() for value in values]
-        except UnicodeDecodeError as error:
-            raise DataError(hdf5.where(group, name), f"is not UTF-8 ({error})") from error
-    raise DataError(
-        hdf5.where(group, name),
-        f"has shape {data.shape} and type {data.dtype}",
-        "a one-dimensional array of strings",
-    )
+        return [decoded(value.rstrip(b"\0"), hdf5.where(group, name)) for value in values]
+    _refuse(group, name, data.dtype, "a one-dimensional array of strings")
 
 
 def ragged(group: Any, name: str, *, kinds: str) -> tuple[int, Iterator[NDArray[Any]]]:
@@ -65,11 +55,8 @@ def ragged(group: Any, name: str, *, kinds: str) -> tuple[int, Iterator[NDArray[
     data = dataset(group, name)
     base = h5py.check_vlen_dtype(data.dtype)
     if data.ndim != 1 or base is None or np.dtype(base).kind not in kinds:
-        raise DataError(
-            hdf5.where(group, name),
-            f"has shape {data.shape} and type {base or data.dtype}",
-            f"arrays of variable length of {_in_words(kinds)}",
-        )
+        words = "integers" if "i" in kinds else "floats"
+        _refuse(group, name, base or data.dtype, f"arrays of variable length of {words}")
     return len(data), (np.frombuffer(block, base) for block in _blocks(data))
 
 
@@ -96,6 +83,6 @@ def dataset(group: Any, name: str) -> Any:
     return hdf5.dataset(group, name, error=DataError)
 
 
-def _in_words(kinds: str) -> str:
-    words = {"f": "floats", "i": "integers", "u": "unsigned integers"}
-    return " or ".join(words[k] for k in kinds if not (k == "u" and "i" in kinds))
+def _refuse(group: Any, name: str, kind: Any, expected: str) -> NoReturn:
+    came = f"has shape {group[name].shape} and type {kind}"
+    raise DataError(hdf5.where(group, name), came, expected)

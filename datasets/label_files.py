@@ -27,10 +27,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
-from eventsim.datasets.dataset import Texts, opened, read_content
+from eventsim.checks import reported, some
+from eventsim.datasets.dataset import Texts, decoded, opened, read_content
 from eventsim.datasets.formats import format_of
 from eventsim.errors import DataError
 from eventsim.events import Dataset, DatasetInfo, EventStream, StoredStream, gather
@@ -92,7 +94,7 @@ def read_labels(
         if before is None and row.sample is None:  # all recordings, some of which were named
             before = next(iter(others.values()), None)
         if before is not None:
-            raise DataError(where, f"{cells['file']} is there twice, first in {before}")
+            raise DataError(where, f"{cells['file']} is there twice, first in {before}", "one line")
         others[row.sample] = where
         found.append(row)
     _check_splits(found)
@@ -143,7 +145,7 @@ def read_targets(
     whole = {file: row.where for (file, sample), row in found.items() if sample is None}
     for file, sample in found:
         if sample is not None and file in whole:
-            raise DataError(whole[file], f"has no sample, but other lines of {file} have one")
+            _refuse_gap(whole[file], "sample", f"other lines of {file}")
     _check_splits(list(found.values()))
     lines_of = [tuple(mine.values()) for mine in targets.values()]
     return TargetTable(names, list(found.values()), lines_of)
@@ -185,11 +187,10 @@ def _rows(
         where = f"{place}, line {line}"
         row = _row(cells, where, base or place.parent, known)
         if not (may_lack or row.file.is_file()):
-            raise DataError(where, f"there is no file {row.file}")
+            raise DataError(where, f"there is no file {row.file}", "a recording")
         listed.add(row.file)
         yield where, cells, row
-    if not listed:
-        raise DataError(place, "holds names of columns, but no recording")
+    some(listed, place, "recording", expected="some below the names of columns", error=DataError)
     missing = [file for file in known.values() if file not in listed]
     if missing:
         raise DataError(place, f"has no line for the file {missing[0]}", "one for each")
@@ -216,25 +217,23 @@ def read_folder(folder: str | Path) -> list[Labelled]:
         raise DataError(
             place,
             f"{parts[0].name} has subfolders, {plain.name} has none",
-            remedy="Expected folders of classes, or folders of parts (train, test) with folders "
-            "of classes in each.",
+            "folders of classes, or folders of parts (train, test) with folders of classes in each",
         )
     found = []
     for part in parts or [place]:
         for kind in _subfolders(part):
             files = sorted(f for f in kind.iterdir() if f.is_file() and f.name[0] != ".")
-            if not files:
-                raise DataError(kind, "holds no file", "the recordings of a class")
+            some(files, kind, "file", expected="the recordings of a class", error=DataError)
             split = part.name if parts else ""
             found += [Labelled(f, kind.name, str(f), split=split) for f in files]
-    if not found:
-        raise DataError(
-            place,
-            "holds no folders",
-            "one per class with its recordings",
-            "Or name the files, and their classes in a table: --labels labels.csv.",
-        )
-    return found
+    return some(
+        found,
+        place,
+        "folders",
+        expected="one per class with its recordings",
+        remedy="Or name the files, and their classes in a table: --labels labels.csv.",
+        error=DataError,
+    )
 
 
 def labelled_files(
@@ -253,9 +252,8 @@ def labelled_files(
             streams[row.file] = read(row.file)[:]
         stream = streams[row.file]
         if row.sample is not None and row.sample >= stream.n_samples:
-            raise DataError(
-                row.where, f"sample is {row.sample}, but {row.file} has {stream.n_samples}"
-            )
+            where, n = row.where, stream.n_samples
+            raise DataError(where, f"sample is {row.sample}", f"0 .. {n - 1}, as {row.file} has")
         parts.append(stream if row.sample is None else stream[row.sample])
         owner += [number] * parts[-1].n_samples
     n_channels = _common_channels(rows, streams)
@@ -311,18 +309,11 @@ def _lines(
     With ``outputs`` every column without a meaning is one.
     """
     content = read_content(path, expected="a table of labels", largest=LARGEST_TABLE)
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(path, f"is no text in UTF-8 ({error})") from error
+    text = decoded(content, str(path))
     first, _, _ = text.partition("\n")
     reader = csv.reader(text.splitlines(), delimiter=_mark(first))
-    try:
+    with reported(path, "cannot be read ({})", csv.Error, expected="a table", error=DataError):
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
-    except csv.Error as error:
-        raise DataError(
-            f"{path}, line {reader.line_num}", f"is no line of a table ({error})"
-        ) from error
     names = _names(rows[0][1] if rows else [], f"{path}, line 1", needed, group_column, outputs)
     for number, row in rows[1:]:
         if row and len(row) != len(names):
@@ -340,51 +331,50 @@ def _names(
 ) -> list[str]:
     """The names of the columns, that of the groups as ``group``; DataError where they are wrong."""
     names = [cell.lower() for cell in written]
-    if group_column.lower() not in names and group_column != "group":
-        raise DataError(where, f"has no column {group_column!r}, the one of the groups")
-    if group_column != "group":
-        if "group" in names:
-            raise DataError(
-                where,
-                f"has the columns 'group' and {group_column!r}",
-                "one of them",
-                "Leave out the other.",
-            )
-        names[names.index(group_column.lower())] = "group"
-    lacks = [name for name in needed if name not in names]
-    if lacks:
-        line = ",".join(written)[:80]
-        raise DataError(
-            f"{where}: is {line!r}, expected the names of the columns: {_expected(needed, outputs)}"
-        )
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise DataError(where, f"has the column {twice!r} twice", "it once")
-    others = [name for name in names if name not in _COLUMNS]
-    if not outputs and others:
-        raise DataError(
-            f"{where}: has the unknown column {others[0]!r}, expected the columns "
-            f"{_expected(needed, outputs)} If it has the groups: --group-column {others[0]}"
-        )
-    wrong = [name for name in others if name != TIME and re.match(r"(t|time)([_ ]|$)", name)]
-    if outputs and ("label" in names or wrong):
-        raise DataError(
-            f"{where}: has the column {wrong[0] if wrong else 'label'!r}, expected the columns "
-            f"{_expected(needed, outputs)}"
-        )
-    if outputs and not set(others) - {TIME}:
-        raise DataError(
-            f"{where}: has no column of values, expected the columns {_expected(needed, outputs)}"
-        )
+    group = group_column.lower()
+    mistake = _mistake_of_groups(names, group)
+    names = ["group" if name == group else name for name in names]
+    mistake = mistake or _mistake(names, written, needed, outputs)
+    if mistake:
+        raise DataError(where, mistake, f"the columns {_expected(needed, outputs)}")
     return [
         name if name in (*_COLUMNS, TIME) else written[k] for k, name in enumerate(names)
     ]  # an output keeps its capitals
 
 
+def _mistake_of_groups(names: Sequence[str], group: str) -> str:
+    """What is wrong with the columns where that of the groups has another name; "" if nothing."""
+    if group != "group" and group not in names:
+        return f"has no column {group!r}, the one of the groups"
+    return f"has the columns 'group' and {group!r}" if group != "group" in names else ""
+
+
+def _mistake(
+    names: Sequence[str], written: Sequence[str], needed: Sequence[str], outputs: bool
+) -> str:
+    """What is wrong with the names of columns; "" if nothing."""
+    if not set(names).issuperset(needed):
+        return f"is {','.join(written)[:80]!r}"
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        return f"has the column {twice[0]!r} twice"
+    others = [name for name in names if name not in _COLUMNS]
+    if others and not outputs:
+        return (
+            f"has the unknown column {others[0]!r} (if it has the groups: --group-column "
+            f"{others[0]})"
+        )
+    wrong = [name for name in others if name != TIME and re.match(r"(t|time)([_ ]|$)", name)]
+    wrong += ["label"] if "label" in names else []
+    if outputs and wrong:
+        return f"has the column {wrong[0]!r}"
+    return "has no column of values" if outputs and not set(others) - {TIME} else ""
+
+
 def _expected(needed: Sequence[str], outputs: bool) -> str:
     if outputs:
-        return "file, perhaps sample, time_ms, group, split, and one column or more with values."
-    return f"{', '.join(needed)}, and perhaps sample, group, split."
+        return "file, perhaps sample, time_ms, group, split, and one column or more with values"
+    return f"{', '.join(needed)}, and perhaps sample, group, split"
 
 
 def _row(cells: dict[str, str], where: str, base: Path, known: dict[str, Path]) -> Labelled:
@@ -395,7 +385,7 @@ def _row(cells: dict[str, str], where: str, base: Path, known: dict[str, Path]) 
     if known:
         named = known.get(str(file.resolve())) or known.get(cells["file"])
         if named is None:
-            raise DataError(where, f"{cells['file']} is none of the files that were named")
+            raise DataError(where, f"file is {cells['file']!r}", "one of the files that were named")
         file = named
     sample = cells.get("sample", "")
     if sample and not sample.isdecimal():
@@ -420,8 +410,8 @@ def _by_name(files: Sequence[Path]) -> dict[str, Path]:
 def _check_splits(rows: Sequence[Labelled]) -> None:
     given = [bool(row.split) for row in rows]
     if any(given) and not all(given):
-        raise DataError(
-            rows[given.index(False)].where,
-            "has no split, but other lines have one",
-            remedy="Expected one in every line, or in none.",
-        )
+        _refuse_gap(rows[given.index(False)].where, "split", "other lines")
+
+
+def _refuse_gap(where: str, what: str, others: str) -> NoReturn:
+    raise DataError(where, f"has no {what}, but {others} have one", "one in every line, or in none")

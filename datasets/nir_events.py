@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from eventsim.arrays import is_whole
+from eventsim.checks import known, seen_from
 from eventsim.datasets import hdf5
 from eventsim.datasets.dataset import to_ms
 from eventsim.errors import DataError, EventSimError
@@ -34,16 +35,13 @@ def from_nir(data: Any) -> EventStream:
         here has not.
     """
     if hasattr(data, "value"):
-        raise DataError(
-            "from_nir",
-            "events of ValuedEventData have values, which would be lost",
-            remedy="Pass an EventData without them.",
-        )
+        came = "events of ValuedEventData have values, which would be lost"
+        raise DataError("from_nir", came, remedy="Pass an EventData without them.")
     index, times = np.asarray(data.idx), np.asarray(data.time, dtype=np.float64)
     if index.ndim != 2 or index.shape != times.shape or not is_whole(index.dtype):
         raise DataError(
             "from_nir",
-            f"idx has shape {index.shape} and type {index.dtype}, time {times.shape}; expected "
+            f"idx has shape {index.shape} and type {index.dtype}, time {times.shape}",
             "integers and floats of one shape (n_samples, n_events)",
         )
     there = index != -1
@@ -53,8 +51,8 @@ def from_nir(data: Any) -> EventStream:
         s, k = np.argwhere(wrong)[0]
         raise DataError(
             f"from_nir, sample {s}, event {k}",
-            f"idx is {index[s, k]}, time {times[s, k]} s; expected 0 .. {data.n_neurons - 1} and "
-            f"0 to {data.t_max} s, or -1 and inf",
+            f"idx is {index[s, k]}, time {times[s, k]} s",
+            f"0 .. {data.n_neurons - 1} and 0 to {data.t_max} s, or -1 and inf",
         )
     # The same product for an event at the very end and for the duration: it stays inside.
     return EventStream.from_unsorted(
@@ -94,12 +92,8 @@ def load(path: str | Path, *, node: str | None = None) -> EventStream:
     with hdf5.opened(place, expected="events of NIR") as file:
         nodes = _nodes(file)
         name = node or _read_node(nodes)
-        if name not in nodes:
-            raise DataError(
-                path,
-                f"has no node {name!r} with events, but {', '.join(nodes) or 'none'}",
-                remedy="Write the events of one node, or call it 'input'.",
-            )
+        otherwise = "Write the events of one node, or call it 'input'."
+        known(str(path), "node with events", name, nodes, otherwise=otherwise, error=DataError)
         where = f"nodes/{name}/observables"
         found = {str(key): hdf5.member(file, f"{where}/{key}") for key in hdf5.member(file, where)}
         events = [g for g in found.values() if {"idx", "time"} == set(map(str, g))]
@@ -112,10 +106,8 @@ def load(path: str | Path, *, node: str | None = None) -> EventStream:
                 "Events with values are not read.",
             )
         data = _data(events[0])
-    try:
+    with seen_from(path, EventSimError, error=DataError):
         return from_nir(data)
-    except EventSimError as error:
-        raise error.seen_from(path, DataError) from error
 
 
 def other_nodes(path: str | Path) -> list[str]:
@@ -140,8 +132,8 @@ def _data(group: Any) -> "_Data":
     if not numbers or not is_whole(idx.dtype) or time.dtype.kind not in "iuf":
         raise DataError(
             f"{group.file.filename}, {group.name}",
-            f"idx is of {idx.dtype}, time of {time.dtype}, n_neurons {n_neurons}, t_max {t_max}; "
-            "expected numbers, idx and n_neurons whole ones",
+            f"idx is of {idx.dtype}, time of {time.dtype}, n_neurons {n_neurons}, t_max {t_max}",
+            "numbers, idx and n_neurons whole ones",
         )
     return _Data(idx[...], time[...], int(n_neurons), float(t_max))
 

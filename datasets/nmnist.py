@@ -36,9 +36,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.checks import every, some
 from eventsim.datasets.archive import read_npz, read_zip, zip_names
 from eventsim.datasets.cache import Samples, code_digest, digest, file_digest
-from eventsim.datasets.dataset import Split, check_split, duration_after, fetch, find, searched
+from eventsim.datasets.dataset import (
+    Split,
+    check_size,
+    check_split,
+    duration_after,
+    fetch,
+    find,
+    missing,
+)
 from eventsim.datasets.sources import Source, loading
 from eventsim.errors import DataError
 from eventsim.events import DatasetInfo, Recording
@@ -152,11 +161,8 @@ def _events(
     t: NDArray[Any], x: NDArray[Any], y: NDArray[Any], p: NDArray[Any], where: str
 ) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
     for name, values, limit in (("x", x, SIDE), ("y", y, SIDE), ("polarity", p, 2)):
-        bad = np.flatnonzero((values < 0) | (values >= limit))
-        if bad.size:
-            raise DataError(
-                f"{where}, event {bad[0]}", f"{name} is {values[bad[0]]}", f"0 .. {limit - 1}"
-            )
+        good = (values >= 0) & (values < limit)
+        every(where, name, values, good, f"0 .. {limit - 1}", of="event", error=DataError)
     channels = (SIDE * p.astype(np.int64) + y) * SIDE + x
     order = np.lexsort((channels, t))
     return t[order] / 1e3, channels[order].astype(np.int32)
@@ -176,12 +182,8 @@ def _locate(split: Split, *, root: str | Path | None, download: bool) -> Path:
             return place / folder if (place / folder).is_dir() else packs[0]
     elif place is not None and split in place.name.lower():
         return place
-    where = searched("nmnist") if place is None else str(place)
-    raise DataError(
-        "nmnist",
-        f"no {split}.zip, no folder {folder} and no nmnist_{split}*.npz in {where}",
-        remedy=INFO.obtain,
-    )
+    what = f"{split}.zip, no folder {folder} and no nmnist_{split}*.npz"
+    missing("nmnist", what, place, obtain=INFO.obtain)
 
 
 def _in_folder(place: Path) -> _Files:
@@ -190,9 +192,7 @@ def _in_folder(place: Path) -> _Files:
 
     def read() -> Iterator[tuple[str, bytes]]:
         for name in names:
-            size = paths[name].stat().st_size
-            if size > LARGEST_FILE:
-                raise DataError(paths[name], f"has {size} bytes", f"at most {LARGEST_FILE}")
+            check_size(paths[name], paths[name].stat().st_size, LARGEST_FILE)
             yield name, paths[name].read_bytes()
 
     return _some(names, read, place)
@@ -210,10 +210,8 @@ def _in_zip(place: Path) -> _Files:
 def _some(
     names: tuple[str, ...], read: Callable[[], Iterator[tuple[str, bytes]]], place: Path
 ) -> _Files:
-    if not names:
-        raise DataError(
-            "nmnist", f"{place} holds no file named like 7/00042.bin", remedy=INFO.obtain
-        )
+    what = "file named like 7/00042.bin"
+    some(names, f"nmnist, {place}", what, remedy=INFO.obtain, error=DataError)
     return _Files(names, read, packed=place.is_file())
 
 

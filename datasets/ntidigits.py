@@ -18,17 +18,16 @@ Anumula, Neil, Delbruck, Liu (2018), Feature representations for neuromorphic au
 Front. Neurosci. 12:23. tonic 1.7, ``tonic.datasets.NTIDIGITS18`` (address and checksum).
 """
 
-import warnings
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from eventsim.checks import some
 from eventsim.datasets import dataset, hdf5, ntidigits_file
 from eventsim.datasets.cache import Samples, code_digest, file_digest
-from eventsim.datasets.dataset import Split, check_split, fetch, find, searched
+from eventsim.datasets.dataset import Split, check_split, fetch, find, missing
 from eventsim.datasets.ntidigits_file import (
     CLASS_NAMES,
     HALVES,
@@ -37,18 +36,16 @@ from eventsim.datasets.ntidigits_file import (
     parse_key,
     read,
     read_keys,
-    recording,
     recordings,
     write,
 )
 from eventsim.datasets.sources import Source, loading
 from eventsim.errors import DataError
-from eventsim.events import Dataset, DatasetInfo, Recording, gather
-from eventsim.extras import install_hint
+from eventsim.events import DatasetInfo
 
 __all__ = [
     "CLASS_NAMES", "INFO", "MD5", "STRINGS", "N_CHANNELS", "URL", "Key", "load", "load_strings",
-    "load_through_tonic", "locate", "parse_key", "read", "read_keys", "source", "strings_source",
+    "locate", "parse_key", "read", "read_keys", "source", "strings_source",
     "write",
 ]  # fmt: skip
 
@@ -163,39 +160,6 @@ def _source(
     )
 
 
-def load_through_tonic(split: Split = "train", *, save_to: str | Path) -> Dataset:
-    """Single digits as ``tonic.datasets.NTIDIGITS18`` reads them: times cut to whole us.
-
-    ``save_to`` is the folder that tonic is given; it holds ``NTIDIGITS18/n-tidigits.hdf5``. Nothing
-    is downloaded. Raises DataError if the extra ``tonic`` is not installed, or as :func:`load`.
-    """
-    division, half = _parsed(split)
-    path = Path(save_to).expanduser() / TONIC_FILE
-    wanted = _wanted(path, division, half, 1)
-    parts = {name: _tonic_dataset(save_to, train=name == "train") for name in HALVES}
-    recordings: list[Recording] = []
-    labels: list[int] = []
-    try:
-        places = {name: _numbers(path, name) for name in HALVES}
-        for name, key in wanted:
-            events, label = parts[name][places[name][str(key)]]
-            times = events["t"].astype(np.float64) / 1e3
-            recordings.append(recording(f"{path}, key '{key}'", times, events["x"]))
-            labels.append(int(label))
-    finally:
-        for part in parts.values():
-            part.data.close()
-    return Dataset(
-        gather(recordings, n_channels=N_CHANNELS),
-        np.array(labels, np.int64),
-        CLASS_NAMES,
-        INFO,
-        np.array([key.speaker for _, key in wanted]),
-        np.array([str(key) for _, key in wanted]),
-        f"{division}-{half}",
-    )
-
-
 def locate(*, root: str | Path | None = None, download: bool = False) -> Path:
     """Path of the file, as :func:`load` looks for it; DataError if there is none."""
     path = find("ntidigits", root=root, candidates=(FILE_NAME, TONIC_FILE))
@@ -204,13 +168,8 @@ def locate(*, root: str | Path | None = None, download: bool = False) -> Path:
             "ntidigits", URL, file=FILE_NAME, known_hash=f"md5:{MD5}", otherwise=_OTHERWISE
         )
     if path is None or path.is_dir():
-        where = searched("ntidigits") if path is None else str(path)
-        raise DataError(
-            "ntidigits",
-            f"no file {FILE_NAME} in {where}",
-            remedy=f"{INFO.obtain} For a set of the same layout that is made here, use "
-            "'spoken_digits'.",
-        )
+        other = "For a set of the same layout that is made here, use 'spoken_digits'."
+        missing("ntidigits", f"file {FILE_NAME}", path, obtain=f"{INFO.obtain} {other}")
     return path
 
 
@@ -236,9 +195,8 @@ def _wanted(path: Path, division: str, half: str, n_digits: int | None) -> list[
             other_take = division == "ab" and (key.take == "a") != (half == "train")
             if not other_take and n_digits in (None, len(key.digits)):
                 found.append((name, key))
-    if not found:
-        raise DataError(path, f"split '{division}-{half}' holds no sample with {n_digits} digits")
-    return found
+    what = f"sample with {n_digits} digits in split '{division}-{half}'"
+    return some(found, path, what, expected="one or more", error=DataError)
 
 
 def _samples(path: Path, division: str, half: str, n_digits: int | None) -> Samples:
@@ -256,24 +214,3 @@ def _samples(path: Path, division: str, half: str, n_digits: int | None) -> Samp
         n_channels=N_CHANNELS,
         class_names=names,
     )
-
-
-def _tonic_dataset(save_to: str | Path, *, train: bool) -> Any:
-    try:
-        with warnings.catch_warnings():
-            # Its imports are not ours to mend.
-            warnings.simplefilter("ignore")
-            from tonic.datasets import NTIDIGITS18
-    except ImportError as error:
-        raise DataError(
-            "ntidigits through tonic needs the extra",
-            f"{install_hint('tonic')} (import failed: {error})",
-            remedy="Without it, ntidigits.load reads the same file.",
-        ) from error
-    return NTIDIGITS18(str(Path(save_to).expanduser()), train=train, single_digits=True)
-
-
-def _numbers(path: Path, half: str) -> dict[str, int]:
-    """Number that tonic gives to every single digit of a half."""
-    single = [str(key) for key in read_keys(path, half) if len(key.digits) == 1]
-    return {key: number for number, key in enumerate(single)}

@@ -28,7 +28,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from eventsim.arrays import Ints, is_whole
+from eventsim.arrays import Ints
+from eventsim.checks import one_each, seen_from, some, vector
 from eventsim.datasets import hdf5
 from eventsim.datasets.dataset import check_split, sorted_recording, to_ms
 from eventsim.errors import DataError
@@ -71,8 +72,8 @@ def parse_key(text: str) -> Key:
     match = _KEY.fullmatch(text)
     if match is None:
         raise DataError(
-            f"N-TIDIGITS key {text!r}",
-            "",
+            "N-TIDIGITS",
+            f"a key is {text!r}",
             "{man|woman}-{speaker}-{a|b}-{digits} with digits of o, 1 to 9 and z, for "
             "example 'man-im-a-7557'",
         )
@@ -96,9 +97,8 @@ def read(path: str | Path, keys: Sequence[Key | str]) -> EventStream:
         for given in keys:
             key = given if isinstance(given, Key) else parse_key(given)
             half = next((h for h in HALVES if str(key) in _group(file, f"{h}_timestamps")), None)
-            if half is None:
-                raise DataError(path, f"holds no sample with the key '{key}'")
-            wanted.append((half, key))
+            what, remedy = f"sample with the key '{key}'", "read_keys gives those there are."
+            wanted.append((some(half, path, what, remedy=remedy, error=DataError), key))
     return gather(recordings(Path(path), wanted), n_channels=N_CHANNELS)
 
 
@@ -114,15 +114,10 @@ def recordings(path: Path, wanted: Sequence[tuple[str, Key]]) -> Iterator[Record
 
 def recording(where: str, times: NDArray[np.float64], addresses: NDArray[Any]) -> Recording:
     """Checked and sorted events of one sample, times in ms."""
-    if times.ndim != 1 or addresses.shape != times.shape:
-        raise DataError(
-            where,
-            f"timestamps have shape {times.shape}, addresses {addresses.shape}",
-            "two one-dimensional arrays of equal length",
-        )
-    if addresses.size and not is_whole(addresses.dtype):
-        raise DataError(where, f"addresses have type {addresses.dtype}", "integers")
-    return sorted_recording(where, times, addresses, N_CHANNELS, names=("timestamp", "addresses"))
+    vector(where, "timestamps", times, "f", error=DataError)
+    vector(where, "addresses", addresses, "iu" if addresses.size else "iuf", error=DataError)
+    one_each(where, {"timestamps": times.size, "addresses": addresses.size}, error=DataError)
+    return sorted_recording(where, times, addresses, N_CHANNELS, names=("timestamp", "address"))
 
 
 def labels_of(keys: Sequence[Key]) -> Ints:
@@ -176,10 +171,9 @@ def _write_half(file: Any, half: str, samples: Mapping[str, tuple[ArrayLike, Arr
 
 
 def _keys(file: Any, half: str) -> list[Key]:
-    try:
-        return [parse_key(text) for text in hdf5.texts(file, f"{half}_labels")]
-    except DataError as error:
-        raise DataError(file.filename, f"{error} Expected {_EXPECTED}") from error
+    texts = hdf5.texts(file, f"{half}_labels")
+    with seen_from(file.filename, DataError, error=DataError):
+        return [parse_key(text) for text in texts]
 
 
 def _group(file: Any, name: str) -> Any:
@@ -187,9 +181,6 @@ def _group(file: Any, name: str) -> Any:
 
     group = hdf5.member(file, name)
     if not isinstance(group, h5py.Group):
-        raise DataError(
-            file.filename,
-            f"has no group {name}; it holds {sorted(file)}",
-            remedy=f"Expected {_EXPECTED}.",
-        )
+        came = f"has no group {name}; it holds {sorted(file)}"
+        raise DataError(file.filename, came, _EXPECTED)
     return group

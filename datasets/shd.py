@@ -32,6 +32,7 @@ from typing import Any
 
 import numpy as np
 
+from eventsim.checks import one_each
 from eventsim.datasets import dataset, guarded, guarded_child, hdf5
 from eventsim.datasets.archive import unpacked
 from eventsim.datasets.cache import Samples, code_digest, file_digest
@@ -40,7 +41,7 @@ from eventsim.datasets.dataset import (
     check_split,
     fetch,
     find,
-    searched,
+    missing,
     sorted_recording,
     to_ms,
 )
@@ -158,8 +159,7 @@ def _locate(info: DatasetInfo, split: Split, *, root: str | Path | None, downloa
         packed = f"{name}.zip"
         return fetch(info.name, URL + packed, file=packed, known_hash=f"md5:{MD5[packed]}")
     if path is None or path.is_dir():
-        where = searched(info.name) if path is None else str(path)
-        raise DataError(info.name, f"no file {' or '.join(names)} in {where}", remedy=info.obtain)
+        missing(info.name, f"file {' or '.join(names)}", path, obtain=info.obtain)
     return path
 
 
@@ -182,13 +182,9 @@ def _read(path: Path, info: DatasetInfo, split: Split) -> Iterator[Any]:
             if hdf5.member(file, "extra/speaker")
             else None
         )
-        if not n_times == n_units == labels.size == (labels if who is None else who).size:
-            raise DataError(
-                path,
-                f"{n_times} arrays of times, {n_units} of units, {labels.size} labels and "
-                f"{'no' if who is None else who.size} speakers",
-                "one of each per sample",
-            )
+        counts = {"arrays of times": n_times, "of units": n_units, "labels": labels.size}
+        counts |= {} if who is None else {"speakers": who.size}
+        one_each(path, counts, error=DataError)
         yield Samples(
             (),
             labels,
@@ -203,10 +199,9 @@ def _read(path: Path, info: DatasetInfo, split: Split) -> Iterator[Any]:
 def _recordings(path: Path, stored: Iterator[Any], fired: Iterator[Any]) -> Iterator[Recording]:
     for index, (seconds, channels) in enumerate(zip(stored, fired, strict=True)):
         where = f"{path}, sample {index}"
-        if seconds.size != channels.size:
-            raise DataError(where, f"{seconds.size} times and {channels.size} units", "one each")
+        one_each(where, {"times": seconds.size, "units": channels.size}, error=DataError)
         times = to_ms(seconds, "s")
-        yield sorted_recording(where, times, channels, N_CHANNELS, names=("time", "units"))
+        yield sorted_recording(where, times, channels, N_CHANNELS, names=("time", "unit"))
 
 
 def _class_names(file: Any, info: DatasetInfo) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from eventsim.datasets import espeak as espeak_module
 from eventsim.datasets import ntidigits, ntidigits_file
 from eventsim.datasets.cache import Samples, code_digest
-from eventsim.datasets.dataset import Split, Texts, check_split, duration_after, find
+from eventsim.datasets.dataset import Split, Texts, check_split, duration_after, find, missing
 from eventsim.datasets.encoders import CochleaEncoder
 from eventsim.datasets.encoders.cochlea import LEAST_RATE, SOURCES
 from eventsim.datasets.espeak import Synthesizer
@@ -273,12 +273,10 @@ def make(path: str | Path, *, recipe: SpeechRecipe | None = None) -> None:
 
 def _source_of_file(split: Split, root: str | Path, recipe: SpeechRecipe | None) -> Source:
     if recipe is not None:
-        raise DataError("spoken_digits", "give root or recipe, not both")
+        raise DataError("spoken_digits", "root and recipe are given", "one of them")
     place = find("spoken_digits", root=root, candidates=(FILE_NAME,))
     if place is None or place.is_dir():
-        raise DataError(
-            "spoken_digits", f"{root} holds no {FILE_NAME}", remedy="Make it there, or omit root."
-        )
+        missing("spoken_digits", FILE_NAME, Path(root), obtain="Make it there, or omit root.")
     file = ntidigits.source(split, root=place)
 
     def by_voice() -> Samples:

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Ints
+from eventsim.checks import every, one_each, reported, some
 from eventsim.datasets.addresses import Size, channels_of, checked_size, count_merged
 from eventsim.datasets.dataset import (
     PER_MS,
@@ -31,7 +32,7 @@ from eventsim.datasets.dataset import (
     duration_after,
     to_ms,
 )
-from eventsim.datasets.text_columns import Table, table_of
+from eventsim.datasets.text_columns import Table, common_unit, table_of
 from eventsim.errors import DataError
 from eventsim.events import EventStream
 from eventsim.events.begin import Begin, exact, ways_out, zeros
@@ -178,14 +179,8 @@ def read(
         check_unit(unit, str(place))
     size = None if sensor_size is None else checked_size(sensor_size)
     table = table_of(place, columns, size)
-    if None not in (unit, table.unit) and unit != table.unit:
-        raise DataError(
-            place,
-            f"says that times are in {table.unit}, you said {unit}",
-            remedy="Leave the unit out, or correct the line.",
-        )
+    stated = common_unit(unit, table.unit, str(place), "you said")
     rows = _rows(place, table)
-    stated = unit or table.unit
     lines = made_lines(
         place,
         rows,
@@ -220,8 +215,8 @@ def made_lines(
             remedy="Leave out one of the two.",
         )
     lengths = {name: values.size for name, values in rows.items()}
-    if len(set(lengths.values())) > 1 or not rows["time"].size:
-        raise DataError(place, f"has columns of {lengths} events", "as many of each, > 0")
+    one_each(place, {f"of {name}": n for name, n in lengths.items()}, error=DataError)
+    some(rows["time"].size, place, "event", expected="at least one", error=DataError)
     _check(place, np.abs(to_ms(rows["time"], unit)), "time in ms", np.inf)
     if not is_stated:
         check_no_unix_clock(rows["time"], unit, str(place))
@@ -289,57 +284,47 @@ def _rows(path: Path, table: Table) -> dict[str, Floats]:
     n = len(table.cells)
     # A line must have as many cells as the first one: of a dropped column one letter is read.
     kinds = [(str(k), "U1" if k in table.dropped else "f8") for k in range(n)]
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it holds no line: said below
-            rows = np.loadtxt(
-                path,
-                dtype=kinds if table.dropped else np.float64,
-                comments="#",
-                delimiter=table.separator,
-                skiprows=table.skipped,
-                ndmin=1 if table.dropped else 2,
-                encoding="utf-8-sig",
-            )
-    except (ValueError, OSError, MemoryError) as error:  # a UnicodeError is a ValueError
-        raise DataError(
+    words = "a line cannot be read ({}; lines of events are counted from the first one, row 0)"
+    failures = (ValueError, OSError, MemoryError)  # a UnicodeError is a ValueError
+    with (
+        reported(path, words, *failures, expected="numbers in every line", error=DataError),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")  # that it holds no line: said below
+        rows = np.loadtxt(
             path,
-            f"a line cannot be read ({error}; lines of events are counted from the first one, "
-            "which is row 0)",
-            remedy="Expected numbers in every line.",
-        ) from error
-    if not rows.size:
-        raise DataError(path, "holds names of columns, but no event")
+            dtype=kinds if table.dropped else np.float64,
+            comments="#",
+            delimiter=table.separator,
+            skiprows=table.skipped,
+            ndmin=1 if table.dropped else 2,
+            encoding="utf-8-sig",
+        )
+    some(rows.size, path, "event", expected="one or more below the names", error=DataError)
     if table.dropped:
         return {name: rows[str(k)] for name, k in table.columns.items()}
-    if rows.shape[1] != n:
-        raise DataError(
-            path,
-            f"its lines have {rows.shape[1]} columns, its first one says {n}",
-            remedy="Expected as many in every line.",
-        )
+    counts = {"columns in its first line": n, "in those of events": rows.shape[1]}
+    one_each(path, counts, error=DataError)
     return {name: np.ascontiguousarray(rows[:, k]) for name, k in table.columns.items()}
 
 
 def _check(
     path: Path, values: NDArray[np.float64], what: str, end: float, more: str = "", least: int = 0
 ) -> None:
-    bad = np.flatnonzero(~(np.isfinite(values) & (values >= least) & (values < end)))
-    if bad.size:
-        expected = "a finite number >= 0" if end == np.inf else f"{least} .. {end - 1:.0f}"
-        raise DataError(
-            f"{path}, event {bad[0]}: {what} is {exact(values[bad[0]])}, expected {expected}.{more}"
-        )
+    good = np.isfinite(values) & (values >= least) & (values < end)
+    expected = "a finite number >= 0" if end == np.inf else f"{least} .. {end - 1:.0f}"
+    _every(path, values, what, good, expected, more)
 
 
 def _whole(path: Path, values: Floats, what: str, end: int, *, least: int = 0) -> Ints:
-    fractional = np.flatnonzero(values != np.floor(values))
-    if fractional.size:
-        raise DataError(
-            f"{path}, event {fractional[0]}",
-            f"{what} is {exact(values[fractional[0]])}",
-            "a whole number",
-            "Are the columns in another order? Name them in a first line.",
-        )
+    remedy = "Are the columns in another order? Name them in a first line."
+    _every(path, values, what, values == np.floor(values), "a whole number", remedy)
     _check(path, values, what, end, least=least)
     return values.astype(np.int64)
+
+
+def _every(
+    path: Path, values: Floats, what: str, good: NDArray[np.bool_], expected: str, remedy: str
+) -> None:
+    where, kind = str(path), DataError
+    every(where, what, values, good, expected, of="event", text=exact, remedy=remedy, error=kind)

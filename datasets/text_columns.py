@@ -42,7 +42,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eventsim.datasets.addresses import Size
-from eventsim.datasets.dataset import Unit, opened
+from eventsim.datasets.dataset import Unit, decoded, opened
 from eventsim.errors import DataError
 
 _NAMES = {
@@ -119,21 +119,26 @@ def table_of(path: Path, given: Sequence[str] | None, size: Size | None) -> Tabl
             "time, channel and perhaps sample",
             f"Name the columns in a first line, or so: {_all_asked(len(cells))}.",
         )
-    if given is not None and len(given) != len(cells):
-        raise DataError(
-            where,
-            f"has {len(cells)} columns, {len(given)} were named: {','.join(given)}",
-            remedy=f"Name all of them, and those to drop by a dash: {_all_asked(len(cells))}.",
-        )
+    check_all_named(given, len(cells), where)
     called = tuple(given or (_PLAIN[: len(cells)] if numbers else cells))
     columns, unit = read_names(called, where, line)
     if given is not None and not numbers:
-        unit = _common(unit, _unit_of_header(cells[columns["time"]], where), where)
+        unit = common_unit(unit, _unit_of_header(cells[columns["time"]], where), where)
     remarked = unit_of_remarks(remarks, f"{path}, above line {number}")
-    unit = _common(unit, remarked, f"{path}, above line {number}", "its columns say")
+    unit = common_unit(unit, remarked, f"{path}, above line {number}", "its columns say")
     _check_address(columns, called, where, size)
     names = tuple(map(str, range(1, len(cells) + 1))) if numbers else cells
     return Table(separator, columns, skipped, unit, names, bool(given) or not numbers)
+
+
+def check_all_named(given: Sequence[str] | None, n: int, where: str) -> None:
+    """Raise DataError where the caller names other than all ``n`` columns of a file."""
+    if given is not None and len(given) != n:
+        raise DataError(
+            where,
+            f"has {n} columns, {len(given)} were named: {','.join(given)}",
+            remedy=f"Name all of them, and those to drop by a dash: {_all_asked(n)}.",
+        )
 
 
 def checked_roles(
@@ -176,9 +181,8 @@ def read_names(called: Sequence[str], where: str, line: str) -> tuple[dict[str, 
         if called[k] == DROP:
             continue
         column = "x" if has_address and word == "x" else _COLUMN_OF.get(word)
-        if column == "time" and its_unit in _OTHER_UNITS:
-            raise _of_other_unit(its_unit, where)
         if column == "time":
+            _check_known_unit(its_unit, where)
             _check_one_unit(called[k], where)
         if column is None or not _is_whole_name(column, called[k]):
             unknown.append(k)
@@ -214,8 +218,7 @@ def read_names(called: Sequence[str], where: str, line: str) -> tuple[dict[str, 
 def _check_one_unit(cell: str, where: str) -> None:
     """Raise DataError where a name of times has a number beside its unit, or several units."""
     words = _words(cell)
-    if _NUMBER_OF_UNITS.search(cell.lower()):
-        raise _of_other_unit(repr(cell), where)
+    _check_known_unit(cell, where)
     units = {_UNIT_OF[word] for word in words[1:] if word in _UNIT_OF}
     if len(units) > 1:
         raise DataError(where, f"{cell!r} names several units", "one of s, ms and us")
@@ -225,8 +228,7 @@ def _unit_of_header(cell: str, where: str) -> Unit | None:
     """The unit that a file's own name of its times says, whatever else it says."""
     _check_one_unit(cell, where)
     words = _words(cell)
-    if words and words[-1] in _OTHER_UNITS:
-        raise _of_other_unit(words[-1], where)
+    _check_known_unit(words[-1] if words else None, where)
     return _UNIT_OF.get(_name(cell)[1] or "")
 
 
@@ -234,8 +236,8 @@ def unit_of_remarks(remarks: Sequence[str], where: str) -> Unit | None:
     """The unit of the times that remarks say in a part of their own; None where none does."""
     parts = [part for one in remarks for part in re.split(r"[#,;.]", re.sub("[µμ]", "u", one))]
     found = {unit for unit in map(_unit_alone, parts) if unit is not None}
-    for unit in found & {*_OTHER_UNITS}:
-        raise _of_other_unit(unit, where)
+    for unit in found:
+        _check_known_unit(unit, where)
     units = {_UNIT_OF[word] for word in found}
     if len(units) > 1:
         raise DataError(
@@ -259,16 +261,15 @@ def _unit_alone(part: str) -> str | None:
     return units[0] if speaks else None  # alone it may be anything: a country, initials
 
 
-def _of_other_unit(unit: str, where: str) -> DataError:
-    return DataError(
-        where,
-        f"its times are in {unit}",
-        "s, ms or us",
-        "Convert them, and name the new unit there.",
-    )
+def _check_known_unit(unit: str | None, where: str) -> None:
+    """Raise DataError where times are in another unit than those that are read."""
+    if unit in _OTHER_UNITS or (unit is not None and _NUMBER_OF_UNITS.search(unit.lower())):
+        shown = unit if unit in _OTHER_UNITS else repr(unit)
+        remedy = "Convert them, and name the new unit there."
+        raise DataError(where, f"its times are in {shown}", "s, ms or us", remedy)
 
 
-def _common(
+def common_unit(
     given: Unit | None, said: Unit | None, where: str, who: str = "you named them in"
 ) -> Unit | None:
     """The unit that was named for the times, or that their file says; they must not differ."""
@@ -348,21 +349,13 @@ def _first_line(path: Path) -> tuple[int, str, Sequence[str]]:
     with opened(path, expected="a text file of events") as (file, _):
         for number, raw in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), start=1):
             if len(raw) == LONGEST_LINE:
-                raise DataError(
-                    f"{path}, line {number}",
-                    f"is longer than {LONGEST_LINE} bytes",
-                    remedy="It is no text file of events.",
-                )
-            try:
-                line = raw.decode("utf-8-sig").strip()
-            except UnicodeDecodeError as error:
-                raise DataError(
-                    f"{path}, line {number}", f"is no text in UTF-8 ({error})"
-                ) from error
+                where = f"{path}, line {number}"
+                raise DataError(where, f"is longer than {LONGEST_LINE} bytes", "a text of events")
+            line = decoded(raw, f"{path}, line {number}").strip()
             if line and not line.startswith("#"):
                 return number, line, remarks
             remarks.append(line)
-    raise DataError(path, "holds no event, only empty lines and remarks")
+    raise DataError(path, "holds only empty lines and remarks", "at least one event")
 
 
 def are_numbers(cells: Sequence[str]) -> bool:

@@ -35,13 +35,23 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.checks import in_domain, one_of, some
 from eventsim.datasets import audio as audio_module
 from eventsim.datasets.audio import read_audio
 from eventsim.datasets.cache import Samples, code_digest, digest
-from eventsim.datasets.dataset import Split, Texts, check_split, find, read_content, searched
+from eventsim.datasets.dataset import (
+    Split,
+    Texts,
+    check_speakers,
+    check_split,
+    find,
+    missing,
+    read_content,
+)
 from eventsim.datasets.encoders import Bsa, LyonEar, bsa, frames, lyon
 from eventsim.datasets.parallel import mapped
 from eventsim.datasets.sources import Source, loading
+from eventsim.entries.annotations import Positive
 from eventsim.errors import DataError
 from eventsim.events import DatasetInfo, Recording
 
@@ -152,19 +162,11 @@ def source(
     check_split(INFO[task].name, split)
     place = find("ti46", root=root, candidates=())
     if place is None:
-        raise DataError(
-            f"ti46_{task}", "no corpus found", remedy=f"Looked in {searched('ti46')}. {_OBTAIN}"
-        )
+        missing("ti46", "corpus", None, obtain=_OBTAIN)
     found = tokens(place, task=task, split=split)
     if speakers is not None:
-        known = sorted({t.speaker for t in found})
-        unknown = sorted(set(speakers) - set(known))
-        if unknown or not speakers:
-            raise DataError(
-                f"ti46_{task}, {place}",
-                f"no speaker {', '.join(unknown) or 'given'}",
-                remedy=f"There are: {', '.join(known)}.",
-            )
+        there = {t.speaker for t in found}
+        check_speakers(f"ti46_{task}, {place}", speakers or ("",), there)
 
     def choose(keys: Texts) -> NDArray[np.bool_]:
         return np.array([key[_SPEAKER] in (speakers or ()) for key in keys.tolist()])
@@ -214,13 +216,8 @@ def tokens(place: Path, *, task: Task, split: Split) -> list[Token]:
         # sph2pipe leaves 03f1set7.wav beside 03f1set7.sph: the wav file can be read for sure.
         if match[5].lower() == "wav" or name not in found:
             found[name] = Token(label, name, path)
-    if not found:
-        raise DataError(
-            f"ti46_{task}",
-            f"{folder} holds no recording named like "
-            f"f1/{'03' if task == 'digits' else '0c'}f1set7.wav in its subfolders",
-            remedy=_OBTAIN,
-        )
+    what = f"recording named like f1/{'03' if task == 'digits' else '0c'}f1set7.wav in subfolders"
+    some(found, f"ti46_{task}, {folder}", what, remedy=_OBTAIN, error=DataError)
     return sorted(found.values())
 
 
@@ -232,14 +229,12 @@ def recording(values: NDArray[np.float64], n_steps: float, step: float) -> Recor
 
 def check_task(task: str) -> None:
     """Raise DataError unless ``task`` is "digits" or "alpha"."""
-    if task not in CLASS_NAMES:
-        raise DataError("ti46", f"task is {task!r}", "'digits' or 'alpha'")
+    one_of("ti46", "task", task, CLASS_NAMES, error=DataError)
 
 
 def check_step(step: float) -> None:
     """Raise DataError unless ``step`` is a length in ms."""
-    if not 0 < step < float("inf"):
-        raise DataError("ti46", f"step is {step} ms", "a positive finite number")
+    in_domain("ti46", "step", step, Positive, error=DataError)
 
 
 def _folder(place: Path, name: str) -> Path:
@@ -251,14 +246,14 @@ def _folder(place: Path, name: str) -> Path:
             if folder.name.lower() == name:
                 return folder
         level = [path for folder in level for path in sorted(folder.iterdir())]
-    raise DataError("ti46", f"no folder {name!r} in {place} or its subfolders", remedy=_OBTAIN)
+    missing("ti46", f"folder or subfolder {name!r}", place, obtain=_OBTAIN)
 
 
 def _child(folder: Path, name: str) -> Path:
     for path in folder.iterdir():
         if path.name.lower() == name and path.is_dir():
             return path
-    raise DataError("ti46", f"{folder} has no folder {name!r}", remedy=_OBTAIN)
+    missing("ti46", f"folder {name!r}", folder, obtain=_OBTAIN)
 
 
 def _cache_key(found: list[Token], split: Split, step: float) -> dict[str, str]:

@@ -27,6 +27,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.checks import every, one_each, reported, some
 from eventsim.datasets.cache import Samples, code_digest, digest
 from eventsim.datasets.dataset import read_content
 from eventsim.datasets.encoders import bsa
@@ -198,16 +199,12 @@ def read_cochleagram(path: str | Path) -> NDArray[np.float64]:
         raise DataError(path, f"has {len(lines)} lines", f"{N_CHANNELS}, one for each channel")
     rows: list[NDArray[np.float64]] = []
     for number, line in enumerate(lines, start=1):
-        try:
+        where = f"{path}, line {number}"
+        with reported(where, "{}", ValueError, expected="numbers", error=DataError):
             row = np.array(line.split(), dtype=np.float64)
-        except ValueError as error:
-            raise DataError(f"{path}, line {number}", f"{error}; expected numbers") from error
-        if not np.isfinite(row).all() or row.size != (rows[0].size if rows else row.size):
-            raise DataError(
-                f"{path}, line {number}",
-                f"has {row.size} numbers",
-                f"{rows[0].size if rows else row.size} as in line 1, all finite",
-            )
+        every(where, "a number", row, np.isfinite(row), "finite ones", error=DataError)
+        counts = {"numbers": row.size, "in line 1": rows[0].size if rows else row.size}
+        one_each(where, counts, error=DataError)
         rows.append(row)
     return np.stack(rows)
 
@@ -224,19 +221,17 @@ def _files(folder: Path, *, n_classes: int) -> tuple[list[tuple[int, str, Path]]
             continue
         label = int(match[2])
         if path.parent.name != str(label) or label >= n_classes:
-            raise DataError(
-                path,
-                f"its name says class {label}, its folder {path.parent.name}; expected the same "
-                f"class, 0 to {n_classes - 1}",
-            )
+            came = f"its name says class {label}, its folder {path.parent.name}"
+            raise DataError(path, came, f"the same class, 0 to {n_classes - 1}")
         found.append((label, match[1], path))
-    if not found:
-        raise DataError(
-            "ti46",
-            f"{folder} holds no file named like 3/f1_u2_c3.dat",
-            remedy="Expected a folder for each class, perhaps in folders train and test; speakers "
-            "are f1 to f8 and m1 to m8.",
-        )
+    some(
+        found,
+        f"ti46, {folder}",
+        "file named like 3/f1_u2_c3.dat",
+        expected="a folder for each class, perhaps in folders train and test",
+        remedy="Speakers are f1 to f8 and m1 to m8.",
+        error=DataError,
+    )
     return sorted(found), others
 
 

@@ -9,8 +9,9 @@ int32.
 """
 
 import operator
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -18,8 +19,9 @@ from numpy.typing import DTypeLike, NDArray
 from eventsim.arrays import is_masked, is_whole
 from eventsim.entries.annotations import Checker, words_of
 from eventsim.entries.settings import ErrorType, nearest, shown
-from eventsim.errors import NetworkError, ParameterError, ShapeError
+from eventsim.errors import EventSimError, NetworkError, ParameterError, ShapeError
 
+T = TypeVar("T")
 # Channels, neurons and sources are numbered in int32.
 MOST_NUMBERS = 2**31 - 1
 
@@ -87,15 +89,23 @@ def every(
     good: NDArray[np.bool_],
     expected: str,
     *,
-    of: str = "",
+    of: str | Callable[[int], str] = "",
+    unit: str = "",
+    text: Callable[[Any], str] = "{}".format,
     remedy: str = "",
     error: ErrorType = ParameterError,
 ) -> None:
-    """Raise ``error`` for the first value that is not good, with its number if it is ``of`` sth."""
+    """Raise ``error`` for the first value that is not good, as ``text`` shows it.
+
+    ``of`` says what the values are of, such as "neuron", whose number is told then; or it makes the
+    place of a number.
+    """
     bad = np.flatnonzero(~good)
     if bad.size:
-        place = f"{where}, {of} {bad[0]}" if of else where
-        raise error(place, f"{name} is {values.flat[bad[0]]}", expected, remedy)
+        k = int(bad[0])
+        place = of(k) if callable(of) else f"{of} {k}" if of else ""
+        got = f"{name} is {text(values.flat[k])} {unit}".rstrip()
+        raise error(", ".join(filter(None, (where, place))), got, expected, remedy)
 
 
 def instance(where: str, name: str, given: Any, *kinds: type, remedy: str = "") -> None:
@@ -111,6 +121,90 @@ def alike(where: str, what: str, numbers: Iterable[int], *, error: ErrorType = S
     if len(found) != 1:
         raise error(where, f"{what} are {found}", "one number for all")
     return found[0]
+
+
+def one_each(
+    where: object,
+    counts: Mapping[str, int],
+    *,
+    remedy: str = "",
+    error: ErrorType = ShapeError,
+) -> None:
+    """Raise ``error`` unless there are as many of each, by what they are called in the plural."""
+    if len(set(counts.values())) > 1:
+        *first, last = (f"{n:,} {name}" for name, n in counts.items())
+        raise error(where, f"{', '.join(first)} and {last}", "as many of each", remedy)
+
+
+def some(
+    found: T | None,
+    where: object,
+    what: str,
+    *,
+    expected: str = "",
+    remedy: str = "",
+    error: ErrorType,
+) -> T:
+    """What was found; ``error`` if it is nothing, that ``where`` holds no ``what``."""
+    if not found:
+        raise error(where, f"holds no {what}", expected, remedy)
+    return found
+
+
+def follows(where: object, what: str, claimed: int, left: int, *, error: ErrorType) -> None:
+    """Raise ``error`` where less is left of a file than something in it claims, in bytes."""
+    if claimed > left:
+        raise error(
+            where,
+            f"needs {claimed:,} bytes for {what}, but only {left:,} follow",
+            "a whole file",
+            "The file is truncated or damaged.",
+        )
+
+
+def vector(
+    where: object, name: str, claim: Any, kinds: str, *, remedy: str = "", error: ErrorType
+) -> None:
+    """Raise ``error`` unless what has a shape and a type is one-dimensional, of a NumPy kind."""
+    if len(claim.shape) != 1 or claim.dtype.kind not in kinds:
+        words = {"f": "floats", "i": "integers", "S": "texts"}
+        expected = " or ".join(words[kind] for kind in kinds if kind in words)
+        got = f"{name} has shape {claim.shape} and type {claim.dtype}".lstrip()
+        raise error(where, got, f"a one-dimensional array of {expected}", remedy)
+
+
+@contextmanager
+def reported(
+    where: object,
+    got: str,
+    *failures: type[Exception],
+    expected: str = "",
+    remedy: str = "",
+    error: ErrorType,
+) -> Iterator[None]:
+    """What fails in the block is ``error``; the words have its text in the place of ``{}``.
+
+    Errors of eventsim pass as they are, unless a class of theirs is among the ``failures``.
+    """
+    try:
+        yield
+    except failures as problem:
+        own = tuple(kind for kind in failures if issubclass(kind, EventSimError))
+        if isinstance(problem, EventSimError) and not isinstance(problem, own):
+            raise
+        words = (text.replace("{}", str(problem)) for text in (got, expected, remedy))
+        raise error(where, *words) from problem
+
+
+@contextmanager
+def seen_from(
+    place: object, *failures: type[EventSimError], error: type[EventSimError]
+) -> Iterator[None]:
+    """Such errors of the block as ``error``, from the place around theirs."""
+    try:
+        yield
+    except failures as problem:
+        raise problem.seen_from(place, error) from problem
 
 
 def real_array(values: Any, where: str, dtype: DTypeLike = np.float64) -> NDArray[np.float64]:

@@ -119,7 +119,7 @@ def ways_out(times: Floats) -> str:
         return ""
     least = exact(np.floor(early.min()))
     return (
-        " If it is a clock, put every recording to its first event: --begin first-event, in Python "
+        "If it is a clock, put every recording to its first event: --begin first-event, in Python "
         f"begin='first-event'; or, so that recordings keep an onset that they share, make "
         f"{least} ms time 0 of all: --begin {least}, in Python begin={least}."
     )

@@ -12,6 +12,12 @@ from eventsim.arrays import Floats, Ints
 SAMPLE_LEAST = 16
 
 
+def place_of_event(offsets: Ints, k: int) -> str:
+    """Sample and number of event ``k``, for messages."""
+    sample = int(np.searchsorted(offsets, k, side="right")) - 1
+    return f"sample {sample}, event {k - offsets[sample]}"
+
+
 def sample_of_event(offsets: Ints) -> Ints:
     """Sample number of every event. New array."""
     return np.repeat(np.arange(offsets.size - 1), np.diff(offsets))

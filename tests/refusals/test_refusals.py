@@ -2,11 +2,13 @@
 
 A row is ``"call" = [class, where, got]``, and a fourth text where a person must copy a piece of
 the remedy. ``where`` is the whole field, ``got`` and the remedy are pieces of theirs. Names in a
-call are those of ``things.py``.
+call are those of ``things.py``, and of a module that is called like the table.
 """
 
 import ast
+import importlib
 import json
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -20,13 +22,40 @@ TABLES = {path.stem: tomllib.loads(path.read_text("utf-8")) for path in HOME.glo
 ROWS = [(name, call, row) for name, table in sorted(TABLES.items()) for call, row in table.items()]
 
 
+NAMES = {
+    table: vars(things)
+    | (
+        vars(importlib.import_module(f"tests.refusals.{table}"))
+        if (HOME / f"{table}.py").exists()
+        else {}
+    )
+    for table in TABLES
+}
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """The folder of the call, beside that of the cache; nothing of the user's is read."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("EVENTSIM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("EVENTSIM_DATA", raising=False)
+    monkeypatch.setattr("platformdirs.user_data_dir", lambda _app: str(tmp_path / "user"))
+    return folder
+
+
 def names(call):
     return {node.id for node in ast.walk(ast.parse(call)) if isinstance(node, ast.Name)}
 
 
 def rows(*, on_backends):
-    chosen = [(c, row, f"{n}: {c}") for n, c, row in ROWS if ("backend" in names(c)) == on_backends]
-    return pytest.mark.parametrize(("call", "row"), [pytest.param(*r, id=i) for *r, i in chosen])
+    chosen = [
+        pytest.param(*r, id=": ".join(r[:2]))
+        for r in ROWS
+        if ("backend" in names(r[1])) == on_backends
+    ]
+    return pytest.mark.parametrize(("table", "call", "row"), chosen)
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -34,12 +63,12 @@ def test_every_table_has_rows(name):
     assert TABLES[name]
 
 
-def held(call, row, folder, **more):
+def held(table, call, row, folder, **more):
     given = {name: things.THINGS[name]() for name in names(call) & things.THINGS.keys()}
     before = things.state((given, folder))
     things.WRITTEN.clear()
     with pytest.raises(EventSimError) as caught:
-        eval(call, vars(things) | given | more)
+        eval(call, NAMES[table] | given | more)
     error, (kind, where, got, *remedy) = caught.value, row
     seen = [text.replace(f"{folder}/", "") for text in (error.where, error.got, error.remedy)]
     shown = json.dumps([type(error).__name__, *seen], ensure_ascii=False)
@@ -48,17 +77,15 @@ def held(call, row, folder, **more):
     assert "".join(remedy) in seen[2], f"the row is now {shown}"
     assert error.expected or error.remedy, "it says neither what was expected nor what to do"
     for path in things.WRITTEN:  # by the call, for its own arguments
-        path.unlink()
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     assert things.state((given, folder)) == before, "something is left behind, or changed"
 
 
 @rows(on_backends=False)
-def test_call_is_refused_and_leaves_nothing_behind(call, row, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    held(call, row, tmp_path)
+def test_call_is_refused_and_leaves_nothing_behind(table, call, row, here):
+    held(table, call, row, here)
 
 
 @rows(on_backends=True)
-def test_every_backend_refuses_it(call, row, tmp_path, monkeypatch, backend):
-    monkeypatch.chdir(tmp_path)
-    held(call, row, tmp_path, backend=backend)
+def test_every_backend_refuses_it(table, call, row, here, backend):
+    held(table, call, row, here, backend=backend)

@@ -101,7 +101,7 @@ def test_audio_of_several_rates_is_told(words, tmp_path):
 @pytest.mark.parametrize(
     ("typed", "told"),
     [
-        ("gian=1", "--encoder is {'gian': 1}, expected parameters of CochleaEncoder by name"),
+        ("gian=1", "--encoder: is {'gian': 1}, expected parameters of CochleaEncoder by name"),
         ("gain=-1", "--encoder: CochleaEncoder: gain is -1"),
     ],
 )

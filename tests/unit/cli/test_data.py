@@ -245,6 +245,9 @@ def test_wrong_labels_are_one_message(words, table, cochlea):
         ((words, table, "--out", "a.h5"), "expected one folder, with a folder per class"),
         ((words, "--out", "a.npz"), "ends with .h5, which keeps labels"),
         (("--out", "a.h5"), "0 places were named"),
-        ((table, "--labels", words / "labels.csv", "--out", "a.h5"), "labels.csv, line 2: no/0"),
+        (
+            (table, "--labels", words / "labels.csv", "--out", "a.h5"),
+            "labels.csv, line 2: file is 'no/0",
+        ),
     ):
         refused("data", "import", *arguments).says(said)

@@ -167,7 +167,7 @@ def test_missing_or_unknown_input_is_one_message_and_exit_code_2(digits, tmp_pat
     for arguments, what in (
         (("train",), "no DATA"),
         (("train", "fssd"), "Did you mean 'fsdd'?"),
-        (("train", "fsdd"), "no recordings found"),
+        (("train", "fsdd"), "no recordings in"),
         (("train", "nowhere.hdf5"), "neither a data set"),
         (("train", digits, "--config", bad), "Did you mean 'epochs'?"),
         (("train", digits, "--config", "none.json"), "cannot be read as JSON"),

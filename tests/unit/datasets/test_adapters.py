@@ -1,8 +1,5 @@
 """Structured arrays, data sets of other libraries, NIR's EventData."""
 
-import sys
-
-import h5py
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,15 +9,8 @@ from hypothesis.extra.numpy import arrays
 from eventsim import datasets
 from eventsim.datasets import nir_events, ntidigits
 from eventsim.datasets.adapters import AdaptedSet, from_arrays, from_nir, to_nir
-from eventsim.errors import DataError
 from eventsim.events import EventStream, StoredStream, write_stored
-
-CAMERA = np.dtype([("x", np.int16), ("y", np.int16), ("t", np.int64), ("p", bool)])
-COCHLEA = np.dtype([("t", int), ("x", int), ("p", int)])
-
-
-def camera(*events):
-    return np.array(list(events), CAMERA)
+from tests.support.recordings import COCHLEA, camera
 
 
 def test_channel_is_the_flat_index_of_polarity_row_and_column():
@@ -100,36 +90,6 @@ def test_input_is_not_changed():
     np.testing.assert_array_equal(events, before)
 
 
-SIZE = {"sensor_size": (4, 4, 2)}
-
-
-@pytest.mark.parametrize(
-    ("samples", "options", "words"),
-    [
-        (np.zeros(3), {}, "sample 0: is .*expected a one-dimensional structured array"),
-        (np.zeros((3, 4)), {}, r"is \(3, 4\) of float64.*unstructured_to_structured\(array, names"),
-        ([[1, 2]], {}, "sample 0: is list, expected"),
-        (np.zeros((2, 2), CAMERA), {}, "sample 0: is \\(2, 2\\) of"),
-        (np.zeros(2, [("t", int), ("y", int)]), {}, "with fields t and x"),
-        (np.zeros(2, [("t", int), ("x", float)]), {}, "field x has type float64, expected integ"),
-        (np.zeros(2, [("t", "S3"), ("x", int)]), {}, "field t has type"),
-        (np.zeros(2, [("t", int), ("x", int)]), SIZE, "has no field p, but sensor_size says 2"),
-        (camera((4, 0, 0, 0)), SIZE, "event 0: x is 4, expected 0 .. 3"),
-        (camera((1, 1, 0, 0), (4, 4, 0, 0)), SIZE, "y are 1 .. 4, .*MATLAB.*--sensor-size 5,5,2"),
-        (camera((0, 0, 0, 0), (0, -1, 0, 0)), SIZE, "event 1: y is -1, expected 0 .. 3"),
-        (np.array([(1, 0, 5)], COCHLEA), {"sensor_size": (1, 1, 2)}, "p is 5, expected 0 .. 1"),
-        (camera((0, 0, -7, 0)), SIZE, "event 0: t is -7 us, expected a finite value >= 0"),
-        (camera(), {"unit": "min"}, "from_arrays: unit is 'min'"),
-        (camera(), {"sensor_size": (4, 4)}, "sensor_size is \\(4, 4\\), expected"),
-        (camera(), {"sensor_size": (4, 4, 3)}, "at most 2 polarities"),
-        (camera(), {"sensor_size": (0, 4, 1)}, "three integers >= 1"),
-    ],
-)
-def test_what_cannot_be_is_refused(samples, options, words):
-    with pytest.raises(DataError, match=words):
-        from_arrays(samples, **options)
-
-
 class Recorded:
     """As a data set of tonic's; remembers which samples were asked for."""
 
@@ -173,19 +133,6 @@ def test_names_and_labels_may_be_given():
     adapted = AdaptedSet(words, label=lambda target: ["no", "yes"].index(target))
     assert adapted.dataset().class_names == ("no", "yes")
     assert AdaptedSet(words, class_names=("a", "b"), label=len).class_names == ("a", "b")
-    with pytest.raises(DataError, match="Recorded, sample 1: its label is 'yes', expected an int"):
-        AdaptedSet(words).read(1)
-
-
-def test_adapted_set_without_a_size_or_with_wrong_samples_is_refused():
-    with pytest.raises(DataError, match="list: does not say how large its sensor is"):
-        AdaptedSet([])
-    with pytest.raises(DataError, match="list, sample 0: is no pair \\(events, target\\), but int"):
-        AdaptedSet([3], sensor_size=(1, 1, 1)).read(0)
-    with pytest.raises(DataError, match="AdaptedSet: unit is 'h'"):
-        AdaptedSet(Recorded(), unit="h")
-    with pytest.raises(DataError, match="Recorded: sample 0, event 0: x is 2, expected 0 .. 1"):
-        AdaptedSet(Recorded(), sensor_size=(2, 1, 1)).read(2)
 
 
 def test_tonics_own_class_gives_the_events_of_the_file(tmp_path):
@@ -245,16 +192,6 @@ def test_file_of_nir_gives_the_events_of_its_input(tmp_path):
     for name, values in expected.to_arrays().items():
         np.testing.assert_array_equal(found.to_arrays()[name], values)
     assert nir_events.load(path, node="hidden").n_events == stream.n_events
-    with pytest.raises(DataError, match="no node 'output' with events, but hidden, input"):
-        nir_events.load(path, node="output")
-    with h5py.File(path, "r+") as file:
-        file["nodes/input/observables/spikes/idx"][0, 0] = 1000
-    with pytest.raises(DataError, match="events.nir: from_nir, sample 0, event 0"):
-        nir_events.load(path)
-    frames = nir.TimeGriddedData(np.zeros((1, 3, 2)), 1.0)
-    nir.write_data(path, nir.NIRGraphData({"input": nir.NIRNodeData({"v": frames})}))
-    with pytest.raises(DataError, match="0 observables of EventData among v"):
-        nir_events.load(path)
 
 
 def test_rows_of_nir_may_be_in_any_order_and_filled_anywhere():
@@ -267,39 +204,6 @@ def test_rows_of_nir_may_be_in_any_order_and_filled_anywhere():
     assert stream.duration.tolist() == [5.0, 5.0]
     gridded = from_nir(nir.EventData(index, times, 4, 0.005).to_time_gridded(0.001).to_event(2))
     assert gridded.channels.tolist() == [1, 3, 2]
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"idx": np.array([[4, 1]])}, "sample 0, event 0: idx is 4, time 0.1 s; expected 0 .. 3"),
-        ({"idx": np.array([[1, -2]])}, "event 1: idx is -2"),
-        ({"idx": np.array([[1, -1]])}, "event 1: idx is -1, time 0.2 s"),
-        ({"time": np.array([[0.1, np.inf]])}, "event 1: idx is 1, time inf s"),
-        ({"time": np.array([[0.1, 0.6]])}, "event 1: idx is 1, time 0.6 s.*0 to 0.5 s"),
-        ({"time": np.array([[-0.1, 0.2]])}, "event 0: idx is 0, time -0.1 s"),
-        ({"idx": np.array([0, 1]), "time": np.array([0.1, 0.2])}, "idx has shape \\(2,\\)"),
-        ({"idx": np.array([[0.0, 1.0]])}, "and type float64"),
-    ],
-)
-def test_event_data_that_breaks_its_promises_is_refused(change, words):
-    nir = pytest.importorskip("nir")
-    given_ = {"idx": np.array([[0, 1]]), "time": np.array([[0.1, 0.2]])} | change
-    with pytest.raises(DataError, match=words):
-        from_nir(nir.EventData(**given_, n_neurons=4, t_max=0.5))
-
-
-def test_events_with_values_are_refused():
-    nir = pytest.importorskip("nir")
-    valued = nir.ValuedEventData(np.array([[0]]), np.array([[0.1]]), 4, 0.5, np.array([[2.0]]))
-    with pytest.raises(DataError, match="ValuedEventData have values, which would be lost"):
-        from_nir(valued)
-
-
-def test_missing_nir_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "nir", None)
-    with pytest.raises(DataError, match=r"needs a package: pip install 'eventsim-snn\[nir\]'"):
-        to_nir(EventStream([], [], [0, 0], n_channels=1, duration=1.0))
 
 
 def test_channels_of_arrays_may_be_called_so():

@@ -6,7 +6,6 @@ import pytest
 from eventsim import datasets
 from eventsim.datasets import yinyang
 from eventsim.datasets.yinyang import Code
-from eventsim.errors import ParameterError
 from tests.support.streams import assert_same_events
 
 # First points and class of the published program (NumPy's old generator) for its seeds.
@@ -85,18 +84,3 @@ def test_equal_seeds_give_equal_sets_and_others_differ():
 def test_stored_set_is_the_one_in_memory():
     stored, memory = yinyang.source(size=30).stored(), yinyang.load(size=30)
     assert_same_events(stored.stream, memory.stream)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [{"t_min": 50.0}, {"t_min": -1.0}, {"t_max": 99.0}, {"t_bias": 61.0}, {"t_max": np.nan}],
-)
-def test_times_out_of_order_are_refused(options):
-    with pytest.raises(ParameterError, match="expected 0 <= t_min < t_max"):
-        Code(**options)
-
-
-@pytest.mark.parametrize("given", [{"size": 0}, {"seed": -1}, {"seed": 2**32}])
-def test_size_and_seed_out_of_range_are_refused(given):
-    with pytest.raises(ParameterError, match=r"yinyang: size.* and seed in"):
-        yinyang.load(**given)

@@ -25,7 +25,6 @@ from eventsim.datasets.encoders.delta import crossings
 from eventsim.datasets.encoders.gammatone import centre_frequencies, response
 from eventsim.datasets.encoders.integrate_and_fire import thresholds
 from eventsim.datasets.statistics import statistics
-from eventsim.errors import DataError
 from eventsim.events import EventStream
 
 SPEECH = sorted(Path(os.environ.get("EVENTSIM_DATA", "/nonexistent")).glob("fsdd/**/*.wav"))[::50]
@@ -238,11 +237,6 @@ def test_ramp_up_and_down_by_hand():
 
 
 # Domains
-
-
-def test_unusable_audio_is_refused_by_the_gammatone_bank():
-    with pytest.raises(DataError, match="GammatoneBank: audio has shape"):
-        GammatoneBank().frames(np.zeros((3, 2)), 8000)
 
 
 @pytest.mark.parametrize(

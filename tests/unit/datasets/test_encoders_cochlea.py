@@ -3,7 +3,6 @@ import pytest
 
 from eventsim.datasets.encoders.cochlea import CochleaEncoder, active_level, centre_frequencies
 from eventsim.datasets.encoders.integrate_and_fire import fire
-from eventsim.errors import DataError
 
 
 def babble(*, rate=8000, seconds=0.5, seed=0):
@@ -155,19 +154,3 @@ def test_active_level_ignores_pauses():
     speech = babble()
     padded = np.concatenate([np.zeros(8000), speech, np.zeros(8000)])
     assert active_level(padded, 8000) == pytest.approx(active_level(speech, 8000))
-
-
-@pytest.mark.parametrize(
-    ("audio", "rate", "words"),
-    [
-        (np.zeros((10, 2)), 8000, r"shape \(10, 2\).*Mix stereo down"),
-        (np.zeros(0), 8000, "shape .0,."),
-        (np.zeros(9, complex), 8000, "complex"),
-        (np.array([0.0, np.nan]), 8000, "sample 1 is nan"),
-        (np.zeros(9), 0, "rate is 0"),
-        (np.zeros(9), np.nan, "rate is nan"),
-    ],
-)
-def test_unusable_audio_is_refused_with_a_reason(audio, rate, words):
-    with pytest.raises(DataError, match=words):
-        CochleaEncoder().encode(audio, rate)

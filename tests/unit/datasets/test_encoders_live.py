@@ -15,7 +15,6 @@ from eventsim.datasets.encoders import (
     encode,
     encode_live,
 )
-from eventsim.errors import ParameterError
 
 RATE = 8000
 GAMMATONE = GammatoneBank(n_channels=5, frequency_max=3000.0, decimation=7, compression=0.4)
@@ -82,19 +81,6 @@ def test_tables_of_a_page_are_of_common_rates_that_of_the_recordings_first():
     assert {8000.0, 44100.0, 48000.0} <= set(tables.coefficients)
     own = LiveCochlea(CochleaEncoder(), 48000).coefficients()
     np.testing.assert_array_equal(tables.coefficients[48000.0], own)
-
-
-@pytest.mark.parametrize(
-    ("options", "rate", "words"),
-    [
-        ({"streaming": False}, 8000, "streaming is False"),
-        ({"compression": 0.4}, 8000, "compression is 0.4"),
-        ({}, 192000, "sample rate is 192000 Hz, expected in a page at most 128000"),
-    ],
-)
-def test_a_cochlea_that_no_page_computes_is_refused(options, rate, words):
-    with pytest.raises(ParameterError, match=words):
-        CochleaEncoder(**{"streaming": True, **options}).tables(rate)
 
 
 def test_live_cochlea_hears_what_the_cochlea_hears():

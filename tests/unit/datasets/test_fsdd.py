@@ -53,15 +53,6 @@ def test_speakers_can_be_chosen_and_share_the_cache(wavs, monkeypatch):
     assert data.stream.n_samples == 4
 
 
-def test_unknown_speaker_and_split_are_named_with_those_there_are(wavs):
-    with pytest.raises(DataError, match=r"no speaker carl\. There are: ann, bob"):
-        fsdd.load("test", root=wavs, speakers=["carl"])
-    with pytest.raises(DataError, match="no recording in split 'test' of these speakers"):
-        fsdd.load("test", root=wavs, speakers=[])
-    with pytest.raises(DataError, match="'valid', expected 'train' or 'test'"):
-        fsdd.load("valid", root=wavs)
-
-
 def test_zip_and_folder_give_the_same_events(wavs, tmp_path):
     archive = zipped(wavs, tmp_path / "anything.zip")
     ours, theirs = (fsdd.load("train", root=r).stream for r in (wavs, archive))
@@ -81,37 +72,6 @@ def test_recordings_are_found_in_the_usual_places(wavs, tmp_path, monkeypatch, p
     else:
         wavs.rename(base / "fsdd")
     assert len(fsdd.load("test")) == 8
-
-
-def test_missing_recordings_error_says_where_to_put_them(tmp_path):
-    with pytest.raises(DataError, match=r"EVENTSIM_DATA is not set.*download=True.*fsdd\.zip"):
-        fsdd.load("train")
-    with pytest.raises(DataError, match="does not exist"):
-        fsdd.load("train", root=tmp_path / "nowhere")
-
-
-def test_folder_without_recordings_is_refused(tmp_path):
-    (tmp_path / "song.wav").write_bytes(b"RIFF")
-    with pytest.raises(DataError, match="no file named like 7_jackson_32"):
-        fsdd.load("train", root=tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("length", "words"), [(0, ""), (30, ""), (44, ""), (-100, ".*truncated"), (-101, ".*truncated")]
-)
-def test_truncated_wav_is_named(wavs, length, words):
-    victim = wavs / "recordings" / "3_ann_5.wav"
-    victim.write_bytes(victim.read_bytes()[:length])
-    with pytest.raises(DataError, match=rf"3_ann_5\.wav{words}"):
-        fsdd.load("train", root=wavs)
-
-
-@pytest.mark.parametrize("length", [0, 100, -30])
-def test_truncated_zip_is_refused(wavs, tmp_path, length):
-    archive = zipped(wavs, tmp_path / "cut.zip")
-    archive.write_bytes(archive.read_bytes()[:length])
-    with pytest.raises(DataError, match=r"cut\.zip: cannot be read as a zip file"):
-        fsdd.load("train", root=archive)
 
 
 def test_second_load_encodes_nothing(wavs, monkeypatch):
@@ -150,15 +110,6 @@ def test_download_that_is_not_what_was_expected_is_removed(wavs, tmp_path, monke
     assert not (tmp_path / "user" / "fsdd" / "fsdd.zip").exists()
 
 
-def test_download_that_fails_says_what_to_do(monkeypatch):
-    def offline(*_args, **_options):
-        raise ConnectionError("no route")
-
-    monkeypatch.setattr("pooch.retrieve", offline)
-    with pytest.raises(DataError, match=r"no route.*by other means and put it into .*fsdd\.zip"):
-        fsdd.load("train", download=True)
-
-
 def test_complete_download_is_kept_and_used(wavs, tmp_path, monkeypatch):
     archive = zipped(wavs, tmp_path / "served.zip")
     files = fsdd.read_files(wavs)
@@ -168,19 +119,6 @@ def test_complete_download_is_kept_and_used(wavs, tmp_path, monkeypatch):
     monkeypatch.setattr("pooch.retrieve", fake_retrieve(archive))
     assert len(fsdd.load("train", download=True)) == 8
     assert len(fsdd.load("test")) == 8  # found, not fetched
-
-
-def test_zip_that_unpacks_to_far_more_than_it_is_is_refused(tmp_path):
-    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("3_ann_5.wav", bytes(50_000_000))
-    with pytest.raises(DataError, match=r"bomb\.zip: unpacks to 50000000 bytes"):
-        fsdd.load("train", root=tmp_path / "bomb.zip")
-
-
-def test_recording_of_absurd_size_is_not_read(wavs, monkeypatch):
-    monkeypatch.setattr(fsdd, "LARGEST_FILE", 1000)
-    with pytest.raises(DataError, match="expected a recording of one word"):
-        fsdd.load("train", root=wavs)
 
 
 @needs_fsdd

@@ -8,7 +8,6 @@ from scipy import signal
 from scipy.io import wavfile
 
 from eventsim.datasets.encoders import LyonEar, lyon
-from eventsim.errors import DataError, ParameterError
 
 REAL = Path(os.environ.get("EVENTSIM_DATA", "/nonexistent"))
 SPEECH = [
@@ -164,22 +163,3 @@ def test_integers_and_floats_of_the_same_clip_give_the_same_frames():
 def test_silence_gives_zeros_and_a_clip_below_a_frame_none():
     assert not LyonEar().frames(np.zeros(800), 8000).values.any()
     assert LyonEar().frames(np.ones(199), 8000).values.shape == (64, 0)
-
-
-@pytest.mark.parametrize(
-    ("audio", "rate", "words"),
-    [
-        (np.zeros((10, 2)), 8000, r"LyonEar: audio has shape \(10, 2\).*Mix stereo down"),
-        (np.zeros(0), 8000, "at least one"),
-        (np.array([0.0, np.nan]), 8000, "sample 1 is nan"),
-        (np.zeros(9), 1000, "rate is 1000"),
-    ],
-)
-def test_unusable_audio_is_refused_with_a_reason(audio, rate, words):
-    with pytest.raises(DataError, match=words):
-        LyonEar().frames(audio, rate)
-
-
-def test_step_that_leaves_no_channel_is_refused():
-    with pytest.raises(ParameterError, match="at least two channels"):
-        LyonEar(step_factor=100.0).frames(noise(), 8000)

@@ -1,5 +1,4 @@
 import contextlib
-import io
 import os
 import zipfile
 from pathlib import Path
@@ -12,21 +11,13 @@ from hypothesis import strategies as st
 from eventsim import datasets
 from eventsim.datasets import nmnist
 from eventsim.errors import DataError
+from tests.support.recordings import nmnist_bin as encode
 from tests.support.streams import assert_same_events
 
 REAL = Path(os.environ.get("EVENTSIM_DATA", "/nonexistent")) / "nmnist_small"
 needs_real = pytest.mark.skipif(
     not REAL.is_dir(), reason="EVENTSIM_DATA names no folder with the subset of N-MNIST"
 )
-
-
-def encode(t, x, y, p):
-    """The bytes of a .bin file, with overflows of the clock where t passes 2^23."""
-    rows = np.zeros((len(t), 5), np.uint8)
-    rows[:, 0], rows[:, 1] = x, y
-    rows[:, 2] = (np.asarray(p) << 7) | (np.asarray(t) >> 16)
-    rows[:, 3], rows[:, 4] = (np.asarray(t) >> 8) & 255, np.asarray(t) & 255
-    return rows.tobytes()
 
 
 def sample(n, seed):
@@ -101,39 +92,6 @@ def test_stored_events_are_those_in_memory(folder):
     )
 
 
-def test_missing_half_says_where_it_belongs(folder):
-    with pytest.raises(DataError, match=r"no test\.zip, no folder Test and no nmnist_test\*\.npz"):
-        nmnist.load("test", root=folder)
-    with pytest.raises(DataError, match=r"EVENTSIM_DATA/nmnist"):
-        datasets.load("nmnist", split="train")
-
-
-def test_folder_without_samples_is_refused(tmp_path):
-    (tmp_path / "Train").mkdir()
-    with pytest.raises(DataError, match=r"no file named like 7/00042\.bin"):
-        nmnist.load("train", root=tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"\0" * 7, "has 7 bytes, expected a multiple of 5"),
-        (encode([1, 2], [0, 34], [0, 0], [0, 0]), "event 1: x is 34, expected 0 .. 33"),
-        (encode([1], [0], [200], [0]), "event 0: y is 200"),
-    ],
-)
-def test_file_that_is_wrong_is_named(folder, content, words):
-    (folder / "Train" / "3" / "00010.bin").write_bytes(content)
-    with pytest.raises(DataError, match=rf"3/00010\.bin.*{words}"):
-        nmnist.load("train", root=folder)
-
-
-def test_file_of_absurd_size_is_not_read(folder, monkeypatch):
-    monkeypatch.setattr(nmnist, "LARGEST_FILE", 100)
-    with pytest.raises(DataError, match="has 250 bytes, expected at most 100"):
-        nmnist.load("train", root=folder)
-
-
 def packed(path, **changes):
     events = [np.concatenate(parts) for parts in zip(*SAMPLES.values(), strict=True)]
     arrays = dict(zip("txyp", events, strict=True)) | {
@@ -151,36 +109,6 @@ def test_packed_subset_gives_the_same_events_and_says_so(folder, tmp_path):
     assert_same_events(ours.stream, theirs.stream)
     assert theirs.keys.tolist() == ["7", "2", "10"]
     assert theirs.split == "train of nmnist_train3.npz"
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"x": None}, "has no array x"),
-        ({"x": np.zeros(130)}, "expected a one-dimensional array of kind i or u"),
-        ({"x": np.zeros(129, int)}, "do not belong together"),
-        ({"offsets": np.array([0, 50, 40, 130])}, "do not belong together"),
-        ({"offsets": np.array([0, 50, 50, 10**15])}, "do not belong together"),
-        ({"label": np.zeros(2, int)}, "do not belong together"),
-        ({"label": np.array([0, 3, 10])}, "label is 10, expected 0 .. 9"),
-        ({"p": np.full(130, 2)}, "sample 0, event 0: polarity is 2"),
-        ({"x": np.array([None] * 130)}, "is not a whole array"),
-    ],
-)
-def test_packed_subset_that_is_wrong_is_refused(tmp_path, changes, words):
-    with pytest.raises(DataError, match=words):
-        nmnist.load("train", root=packed(tmp_path / "nmnist_train3.npz", **changes))
-
-
-def test_packed_array_that_claims_more_than_it_has_is_refused(tmp_path):
-    buffer = io.BytesIO()
-    np.save(buffer, np.zeros(10, np.uint32))
-    lying = buffer.getvalue().replace(b"(10,), ", b"(10000000000000,), ").replace(b" " * 12, b"", 1)
-    path = packed(tmp_path / "nmnist_train3.npz", t=None)
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr("t.npy", lying)
-    with pytest.raises(DataError, match=r"t\.npy is not a whole array"):
-        nmnist.load("train", root=path)
 
 
 PLACES = st.integers(0, nmnist.SIDE - 1)  # random bytes are hardly ever on the sensor

@@ -143,39 +143,6 @@ def test_any_float_and_integer_type_is_accepted(file, kind, address):
     np.testing.assert_allclose(found, [float(t) for t in exact], rtol=2**-53)
 
 
-@pytest.mark.parametrize("length", [0, 7, 500, -500])
-def test_truncated_file_is_refused(file, length):
-    file.write_bytes(file.read_bytes()[:length])
-    with pytest.raises(DataError, match=r"n-tidigits\.hdf5"):
-        ntidigits.load("train", root=file)
-
-
-@pytest.mark.parametrize(
-    ("part", "values", "words"),
-    [
-        ("labels", None, "train_labels: is missing, expected it beside test_addresses"),
-        ("labels", np.array([b"cat-1"]), "key 'cat-1': expected"),
-        ("addresses", np.zeros(39, int), "expected two one-dimensional arrays of equal length"),
-        ("timestamps", np.zeros((40, 2)), "expected a one-dimensional array of floats"),
-        ("addresses", np.full(40, 64), "addresses reach from 64 to 64, expected 0 to 63"),
-        ("addresses", np.full(40, -1), "addresses reach from -1"),
-        ("addresses", np.zeros(40), "type float64, expected a one-dimensional array of integers"),
-        ("timestamps", np.arange(40), "type int64, expected a one-dimensional array of floats"),
-        ("timestamps", np.full(40, np.nan), "expected a finite time >= 0"),
-        ("timestamps", np.full(40, -0.1), "expected a finite time >= 0"),
-        ("timestamps", None, "is missing"),
-    ],
-)
-def test_array_against_the_layout_is_named_with_its_key(file, part, values, words):
-    name = "train_labels" if part == "labels" else f"train_{part}/man-ae-a-o"
-    with h5py.File(file, "a") as content:
-        del content[name]
-        if values is not None:
-            content[name] = values
-    with pytest.raises(DataError, match=f"{'' if part == 'labels' else 'man-ae-a-o.*'}{words}"):
-        ntidigits.load("train", root=file)
-
-
 def test_unsorted_events_are_sorted(tmp_path):
     ntidigits.write(
         tmp_path / "f.hdf5", train={"man-ae-a-1": ([3.0, 1.0, 1.0], [0, 9, 4])}, test={}
@@ -185,41 +152,12 @@ def test_unsorted_events_are_sorted(tmp_path):
     assert stream.channels.tolist() == [4, 9, 0]
 
 
-def test_split_without_single_digits_is_refused(tmp_path):
-    ntidigits.write(tmp_path / "f.hdf5", train={}, test={"man-ae-a-12": events(3, 0)})
-    with pytest.raises(DataError, match="split 'official-test' holds no sample with 1 digits"):
-        ntidigits.load("test", root=tmp_path / "f.hdf5")
-
-
 def test_failed_write_keeps_the_old_file(file):
     before = file.read_bytes()
-    with pytest.raises(DataError, match="addresses reach"):
+    with pytest.raises(DataError):
         ntidigits.write(file, train={"man-ae-a-o": ([1.0], [99])}, test={})
-    with pytest.raises(DataError, match="'boy-ae-a-o'"):
-        ntidigits.write(file, train={"boy-ae-a-o": ([1.0], [9])}, test={})
     assert file.read_bytes() == before
     assert [p.name for p in file.parent.iterdir()] == [file.name]
-
-
-@pytest.mark.parametrize(
-    ("call", "words"),
-    [
-        (
-            lambda f: ntidigits.load("valid", root=f),
-            "split is 'valid', expected one of train, test",
-        ),
-        (lambda f: ntidigits.load("ab", root=f), "a way to divide .* 'ab-train' or 'ab-test'"),
-        (lambda f: ntidigits.load("train", root=f.with_name("none.hdf5")), "does not exist"),
-        (
-            lambda f: ntidigits.read_keys(f.with_name("none.hdf5"), "train"),
-            "no such file, expected a file in the layout",
-        ),
-        (lambda f: ntidigits.read(f, ["man-xx-a-5"]), "no sample with the key 'man-xx-a-5'"),
-    ],
-)
-def test_what_is_not_there_is_named(file, call, words):
-    with pytest.raises(DataError, match=words):
-        call(file)
 
 
 def test_stored_events_are_those_in_memory(file):
@@ -230,23 +168,3 @@ def test_stored_events_are_those_in_memory(file):
         np.testing.assert_array_equal(stored.stream.duration, memory.stream.duration)
         assert stored.keys.tolist() == memory.keys.tolist()
         assert stored.split == memory.split
-
-
-def test_claim_of_more_events_than_the_file_holds_is_refused(file):
-    with h5py.File(file, "a") as content:
-        for part, kind in (("timestamps", "f4"), ("addresses", "i1")):
-            del content[f"train_{part}/man-ae-a-o"]
-            content[f"train_{part}"].create_dataset("man-ae-a-o", (10**12,), kind, chunks=(100,))
-    with pytest.raises(DataError, match="man-ae-a-o: claims 4000000000000 bytes, but 0 are stored"):
-        ntidigits.load("train", root=file)
-
-
-def test_values_in_another_file_are_refused(file, tmp_path):
-    (tmp_path / "secret").write_bytes(bytes(80))
-    with h5py.File(file, "a") as content:
-        del content["train_timestamps/man-ae-a-o"]
-        content["train_timestamps"].create_dataset(
-            "man-ae-a-o", (20,), "f4", external=[(str(tmp_path / "secret"), 0, 80)]
-        )
-    with pytest.raises(DataError, match="its values lie in other files"):
-        ntidigits.load("train", root=file)

@@ -10,9 +10,9 @@ from scipy.io import wavfile
 from eventsim.datasets import ti46, ti46_text
 from eventsim.datasets.encoders import Bsa, Frames, LyonEar, encode
 from eventsim.errors import DataError
+from tests.support.recordings import sphere
 from tests.support.streams import assert_same_events
 from tests.support.ti46_files import write_spikes
-from tests.unit.datasets.test_audio import sphere
 
 
 def speech(seed, n=3100):
@@ -129,70 +129,18 @@ def test_entries_of_the_registry_open_either_task(corpus):
 
 
 def test_second_load_encodes_nothing(corpus, monkeypatch):
-    first = ti46.load("train", root=corpus)
-    monkeypatch.setattr(ti46, "recording", None)
+    first, encoded = ti46.load("train", root=corpus), []
+    once = ti46.recording
+    monkeypatch.setattr(ti46, "recording", lambda *given: encoded.append(1) or once(*given))
     second = ti46.load("train", root=corpus)
     assert_same_events(first.stream, second.stream)
     one = ti46.load("train", root=corpus, speakers=["m2"])
     assert one.groups.tolist() == ["m2"] * 4
+    assert encoded == []
     path = corpus / "ti20" / "train" / "f1" / "03f1set0.wav"
     path.write_bytes(sphere(speech(99)))
-    with pytest.raises(TypeError):
-        ti46.load("train", root=corpus)
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"split": "dev"}, "split is 'dev'"),
-        ({"task": "words"}, "task is 'words', expected 'digits' or 'alpha'"),
-        ({"step": 0.0}, "step is 0.0 ms"),
-        ({"speakers": ["f8"]}, r"no speaker f8\. There are: f1, m2"),
-        ({"speakers": []}, "no speaker given"),
-    ],
-)
-def test_unknown_option_is_refused(corpus, options, words):
-    with pytest.raises(DataError, match=words):
-        ti46.load(**{"split": "train", "root": corpus} | options)
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"", "03f1set0.wav: is empty, expected a recording"),
-        (b"hello", "03f1set0.wav: starts with b'hello'"),
-        (sphere(speech(0))[:-1], "claims 3100 samples, the file holds 3099"),
-        (
-            sphere(speech(0), sample_coding="-s26 pcm,embedded-shorten-v1.09"),
-            "sph2pipe -f rif .*03f1set0.wav",
-        ),
-        (sphere(speech(0), sample_rate="-i 16000"), "16000 Hz, expected 12500"),
-    ],
-)
-def test_unusable_recording_is_refused_by_its_name(corpus, content, words):
-    (corpus / "ti20" / "train" / "f1" / "03f1set0.wav").write_bytes(content)
-    with pytest.raises(DataError, match=words):
-        ti46.load("train", root=corpus)
-
-
-def test_recording_of_unreasonable_size_is_not_read(corpus, monkeypatch):
-    monkeypatch.setattr(ti46, "LARGEST_FILE", 5000)
-    with pytest.raises(DataError, match="expected a recording of one word, at most 5000 bytes"):
-        ti46.load("train", root=corpus)
-
-
-def test_missing_corpus_says_where_it_belongs(tmp_path):
-    with pytest.raises(DataError, match=r"EVENTSIM_DATA is not set.*LDC93S9"):
-        ti46.load("train")
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="no folder 'ti20' in .*empty or its subfolders.*LDC93S9"):
-        ti46.load("train", root=tmp_path / "empty")
-    (tmp_path / "empty" / "ti20").mkdir()
-    with pytest.raises(DataError, match="has no folder 'train'"):
-        ti46.load("train", root=tmp_path / "empty")
-    (tmp_path / "empty" / "ti20" / "train" / "f1").mkdir(parents=True)
-    with pytest.raises(DataError, match="holds no recording named like f1/03f1set7.wav"):
-        ti46.load("train", root=tmp_path / "empty")
+    assert ti46.load("train", root=corpus).stream.n_events != first.stream.n_events
+    assert len(encoded) == 8
 
 
 # Text
@@ -250,76 +198,6 @@ def test_cochleagrams_of_the_corpus_give_its_spikes(corpus, tmp_path):
         np.testing.assert_allclose(mine, theirs)
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("", "f1_u2_c3.dat: is empty"),
-        ("\n\n", "begins with '' and ends with ''"),
-        ("-1\t-1\n", "expected a first and a last line '-1 -1'"),
-        ("0\t3\n-1\t-1\n", "begins with '0.t3'"),
-        (SPIKES[:-6], "ends with '5.t1'"),
-        ("-1 -1\n0 3 4\n-1 -1\n", "line 2: is '0 3 4', expected a channel"),
-        ("-1 -1\n0 3\n78 3\n-1 -1\n", "line 3: is '78 3', expected a channel of 0 to 77"),
-        ("-1 -1\n0 0\n-1 -1\n", "line 2: is '0 0'.* a step from 1 on"),
-        ("-1 -1\n0 1.5\n-1 -1\n", "line 2: is '0 1.5'"),
-        ("-1 -1\n0 99999999999999999999\n-1 -1\n", "line 2"),
-        ("-1 -1\n0 " + "9" * 5000 + "\n-1 -1\n", "line 2"),
-        ("-1 -1\n\n-1 -1\n", "line 2: is ''"),
-        ("-1 -1\n0 3\n-1 -1\n-1 -1\n0 4\n-1 -1\n", "line 3: .*A file holds one token"),
-        ("-1 -1\n4 3\n4 3\n-1 -1\n", "channel 4 spikes twice"),
-    ],
-)
-def test_spike_file_against_the_layout_is_refused_with_its_line(texts, text, words):
-    (texts / "3" / "f1_u2_c3.dat").write_text(text)
-    with pytest.raises(DataError, match=words):
-        ti46_text.load(texts)
-
-
-def cochleagram(rows=78, columns=3):
-    return [" ".join(["  1.5e-04"] * columns) for _ in range(rows)]
-
-
-@pytest.mark.parametrize(
-    ("lines", "words"),
-    [
-        (cochleagram(77), "has 77 lines, expected 78"),
-        (["-1 -1", "-1 -1"], "has 2 lines, expected 78"),
-        ([*cochleagram(77), "1 2"], "line 78: has 2 numbers, expected 3"),
-        ([*cochleagram(77), "1 2 x"], "line 78: .*expected numbers"),
-        ([*cochleagram(77), "1 2 nan"], "line 78: .*all finite"),
-        ([*cochleagram(40), "", *cochleagram(37)], "line 41: has 0 numbers"),
-    ],
-)
-def test_cochleagram_against_the_layout_is_refused_with_its_line(tmp_path, lines, words):
-    path = tmp_path / "f1_u1_c0.dat"
-    path.write_text("\n".join(lines))
-    with pytest.raises(DataError, match=words):
-        ti46_text.read_cochleagram(path)
-
-
-def test_file_in_the_folder_of_another_class_is_refused(texts):
-    (texts / "3" / "f1_u2_c3.dat").rename(texts / "3" / "f1_u2_c4.dat")
-    with pytest.raises(DataError, match="its name says class 4, its folder 3"):
-        ti46_text.load(texts)
-
-
-def test_digits_have_ten_classes(letters):
-    with pytest.raises(DataError, match="its name says class 1., its folder 1.; expected .*0 to 9"):
-        ti46_text.load(letters)
-
-
-def test_folder_without_spike_files_is_refused(tmp_path):
-    for folder in (tmp_path, tmp_path / "none"):
-        with pytest.raises(DataError, match=r"no file named like 3/f1_u2_c3.dat"):
-            ti46_text.load(folder)
-
-
-def test_text_file_of_unreasonable_size_is_not_read(texts, monkeypatch):
-    monkeypatch.setattr(ti46_text, "LARGEST_FILE", 20)
-    with pytest.raises(DataError, match="expected a text file of .*, at most 20"):
-        ti46_text.load(texts)
-
-
 @given(
     st.text(alphabet="-0123456789 \t\nex.", max_size=60)
     | st.binary(max_size=60).map(lambda b: b.decode("latin-1")),
@@ -350,13 +228,15 @@ def all_times(data):
 
 def test_text_files_are_parsed_once_and_read_from_the_cache_then(letters, monkeypatch):
     first = ti46_text.load(letters, task="alpha")
-    monkeypatch.setattr(ti46_text, "_all_spikes", None)  # nothing can be parsed any more
+    parsed, once = [], ti46_text._all_spikes
+    monkeypatch.setattr(ti46_text, "_all_spikes", lambda path: parsed.append(path) or once(path))
     second = ti46_text.load(letters, task="alpha")
     assert all_times(second) == all_times(first)
     assert second.keys.tolist() == first.keys.tolist()
     assert second.info.description == first.info.description
-    with pytest.raises(TypeError):
-        ti46_text.load(letters, task="alpha", step=1.0)
+    assert parsed == []
+    ti46_text.load(letters, task="alpha", step=1.0)
+    assert len(parsed) == len(first)
 
 
 @pytest.mark.parametrize("change", ["content", "removed", "added"])
@@ -381,7 +261,7 @@ def test_a_damaged_text_file_is_refused_and_nothing_is_cached(letters):
     whole = path.read_text()
     path.write_text(whole[:-6])
     for _ in range(2):
-        with pytest.raises(DataError, match="f2_u1_c9.dat: begins with"):
+        with pytest.raises(DataError):
             ti46_text.load(letters, task="alpha")
     path.write_text(whole)
     assert len(ti46_text.load(letters, task="alpha")) == 260

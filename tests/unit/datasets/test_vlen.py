@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from eventsim.datasets import guarded, guarded_child, hdf5
+from eventsim.datasets import guarded_child, hdf5
 from eventsim.errors import DataError
 
 LENGTHS = [0, 1, 5, 3000, 0, 700, 2]
@@ -115,17 +115,3 @@ def test_way_through_a_heap_that_has_no_end_is_ended(tmp_path, monkeypatch):
     monkeypatch.setattr(guarded_child, "__file__", str(script))
     with h5py.File(write(tmp_path / "f")) as file, pytest.raises(DataError, match=DAMAGED):
         read(file)
-
-
-def test_child_that_gives_more_than_a_file_can_hold_is_stopped(tmp_path):
-    path = write(tmp_path / "f")
-    blocks = guarded.blocks("h5py", path, "g/x", where="it", memory=1 << 28, most=5000)
-    with pytest.raises(DataError, match="it: decompresses to more than 5000 bytes"):
-        list(blocks)
-
-
-def test_claim_of_more_elements_than_are_stored_is_refused(tmp_path):
-    with h5py.File(tmp_path / "f", "w") as file:
-        file.create_dataset("x", (10**12,), h5py.vlen_dtype(np.float32), chunks=(10,))
-        with pytest.raises(DataError, match="claims 8000000000000 bytes, but 0 are stored"):
-            hdf5.ragged(file, "x", kinds="f")

@@ -281,7 +281,7 @@ YINYANG, FSDD = {"name": "yinyang"}, {"name": "fsdd"}
         (FSDD | {"repeats": 2, "in_memory": False}, "in_memory is False"),
         (FSDD | {"encoder": {"gain": 1.0}, "in_memory": False}, "in_memory is False"),
         (FSDD | {"encoder": {"gain": -1.0}}, "encoder: CochleaEncoder: gain"),
-        (FSDD | {"encoder": {"gian": 1.0}}, "encoder is .*parameters of CochleaEncoder by.*gian"),
+        (FSDD | {"encoder": {"gian": 1.0}}, "encoder: is .*parameters of CochleaEncoder by.*gian"),
         (FSDD | {"encoder": ["gain"]}, "encoder is .*parameters of CochleaEncoder"),
         (FSDD | {"test_file": "b.h5"}, "test_file is 'b.h5', expected none"),
         ({}, "file is None, expected a path, or name a data set"),
