@@ -1,5 +1,6 @@
 """The graph of a network: populations as boxes, projections as arrows."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -72,8 +73,10 @@ def graph(net: Network, *, ax: Axes | None = None) -> Axes:
         colours = {p.name: INK if p.is_input else MUTED for p in net.populations.values()}
         colours |= {name: population_colour(k) for k, name in enumerate(net.spiking)}
         for (source, target), arrow in layout.arrows.items():
-            projection = net.projections.get(f"{source}->{target}")
-            label = "" if projection is None else _facts(projection)
+            joining = [
+                p for p in net.projections.values() if (p.source, p.target) == (source, target)
+            ]
+            label = _facts(joining) if joining else ""
             _arrow(axes, arrow, label, colour=colours.get(source, MUTED), size=size)
         for name, place in layout.boxes.items():
             population = net.populations.get(name)
@@ -92,11 +95,11 @@ def _kind(population: Population) -> str:
     return f"{population.size:,} {word}{'' if population.size == 1 else 's'}"
 
 
-def _facts(projection: Projection) -> str:
-    """Number of synapses and range of delays."""
-    count = _short(projection.values.size)
-    text = f"self, {count}" if projection.one_to_one else count
-    delays = to_host(projection.delays)
+def _facts(joining: Sequence[Projection]) -> str:
+    """Number of synapses and range of delays, of all receptors together."""
+    count = _short(sum(p.values.size for p in joining))
+    text = f"self, {count}" if all(p.one_to_one for p in joining) else count
+    delays = np.concatenate([to_host(p.delays).ravel() for p in joining])
     if not delays.size or not delays.any():
         return text
     low, high = float(delays.min()), float(delays.max())

@@ -40,6 +40,19 @@ def test_delays_stand_beside_their_arrows():
     assert axes.get_xlabel() == "at arrows: synapses, delays"
 
 
+def test_an_arrow_has_the_synapses_of_all_receptors():
+    net = es.Network()
+    net.add_input("input", 2)
+    neuron = es.LIF(tau_mem=20.0, tau_syn={"fast": 2.0, "slow": 9.0})
+    net.add_population("hidden", 3, neuron=neuron)
+    net.connect("input", "hidden", np.ones((2, 3)), receptor="fast")
+    net.connect("input", "hidden", np.ones((2, 3)), receptor="slow", delays=2.0)
+
+    written = texts_of(es.plot.graph(net))
+
+    assert {"12", "0.0–2.0 ms"} <= set(written)
+
+
 def test_picture_widens_with_names():
     def width(name):
         net = es.Network()
