@@ -61,9 +61,7 @@ def with_synapses(net: Network, chosen: Mapping[str, Ints]) -> Network:
             arrays[f"{name}.delays"] = moved(arrays[f"{name}.delays"], before, after)
             known = structure.get("delays_of_synapses", [])
             structure["delays_of_synapses"] = list(dict.fromkeys([*known, name]))
-        for row in structure["projections"]:
-            if f"{row[0]}->{row[1]}" == name:
-                row[2] = "sparse"
+        structure["projections"][list(net.projections).index(name)][2] = "sparse"
     return Network.from_arrays(arrays | {"structure": np.array(json.dumps(structure))})
 
 
