@@ -42,7 +42,7 @@ class EventSimError(Exception):
 
     def seen_from(self, place: object, kind: "type[EventSimError]") -> "EventSimError":
         """The same fault as an error of ``kind``, from the place around it."""
-        where = ": ".join(filter(None, (str(place), self.where)))
+        where = ": ".join(filter(None, dict.fromkeys((str(place), self.where))))
         return kind(where, self.got, self.expected, self.remedy)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -4,7 +4,7 @@ The counterpart gets the same augmented events in the same batches as in exact t
 trained in the units of the grid, as published. The trained networks are for exact time.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -22,15 +22,9 @@ from eventsim.matrix import require
 from eventsim.memo import Memo
 from eventsim.network import Network
 from eventsim.train import SpiKL, TrainConfig
-from eventsim.train.loss_settings import Target, features_of
+from eventsim.train.loss_settings import Target
 from eventsim.train.method import AbstractMethod, Backward, Forward, Terms
 from eventsim.train.optimiser import STABLE_FRACTION
-
-# Settings of exact training that have no counterpart here, and the value that leaves them out.
-NEUTRAL: Mapping[str, Any] = {
-    "train_delays": False,
-    "label_smoothing": 0.0,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,14 +55,7 @@ class Grid(AbstractMethod):
         """Raise ParameterError for settings that have no counterpart."""
         others = [name for name in config.bip if name not in BIP]
         config.require("bip", list(config.bip), not others, f"names out of {BIP} on a grid")
-        require("train", features_of(config.loss), self.feature, where="TrainConfig")
-        for name, value in NEUTRAL.items():
-            given = getattr(config, name)
-            config.require(name, given, not given, f"{value} on a grid")
-        chip = config.quantise
-        config.require("quantise", chip, not chip.on, "none on a grid, which has its own weights")
-        mix = config.augmentation.mix
-        config.require("augmentation.mix", mix, mix == 0, "0 on a grid")
+        require("train", config, self.feature, where="TrainConfig")
 
     def begin(self, net: Network, config: TrainConfig) -> Network:
         """The counterpart, its weights in the units of the grid. New network."""

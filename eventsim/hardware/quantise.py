@@ -133,9 +133,14 @@ def refuse_without_format(
     Weights of a few bits save memory on any machine. But a decision and an adaptive threshold have
     no place in a chip's time steps.
     """
-    others = (formats.decay_bits, formats.threshold_bits, formats.max_delay_steps, step_ms)
-    if any(one is not None for one in others):
+    if has_formats(formats, step_ms):
         require("chip_formats", net, where=where)
+
+
+def has_formats(formats: Formats, step_ms: float | None) -> bool:
+    """Whether more than weights is rounded."""
+    others = (formats.decay_bits, formats.threshold_bits, formats.max_delay_steps, step_ms)
+    return any(one is not None for one in others)
 
 
 def round_values(net: Network, formats: Formats, step_ms: float | None) -> None:

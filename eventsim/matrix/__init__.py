@@ -16,7 +16,9 @@ same from outside, ``eventsim check NETWORK`` prints it, and the reference shows
 ``tests/matrix`` makes every cell and runs it.
 """
 
-from eventsim.matrix.door import Cell, Support, can, require
+from eventsim.matrix.door import Cell, Featured, Support, can, require
 from eventsim.matrix.table import Capability, Matrix, Rule, matrix
 
-__all__ = ["Capability", "Cell", "Matrix", "Rule", "Support", "can", "matrix", "require"]
+__all__ = [
+    "Capability", "Cell", "Featured", "Matrix", "Rule", "Support", "can", "matrix", "require",
+]  # fmt: skip

@@ -90,6 +90,8 @@ def can(*asked: Asked, backend: str = "cpu") -> Support:
     backend
         ``reference``, ``cpu`` or ``cuda``.
 
+    Training is in exact event time, unless a method is named.
+
     Returns
     -------
     Support
@@ -105,10 +107,13 @@ def can(*asked: Asked, backend: str = "cpu") -> Support:
     population 'hidden1' has an adaptive threshold, which the grid does not have
     """
     features = _features((*asked, backend))
+    if matrix().axes["method"].keys().isdisjoint(features):
+        features |= _features(("exact",))
     return Support({name: _cell(row, features) for name, row in matrix().capabilities.items()})
 
 
-def _cell(row: Capability, features: Mapping[str, str]) -> Cell:
+def _cell(row: Capability, given: Mapping[str, str]) -> Cell:
+    features = {**{name: matrix().titles[name] for name in row.asks}, **given}
     rule = row.rule(features)
     if rule is None:
         return Cell(row, "runs")

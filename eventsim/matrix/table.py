@@ -3,13 +3,14 @@
 ``axes`` has the features, ``implies`` what a feature is besides, ``ways`` what to do without a
 feature, ``capabilities`` the rows. A row has a title, the call and the command that ask for it, the
 axes that matter to it, and its rules; ``after`` names rows whose rules hold for it, too, since it
-begins with what they do.
+begins with what they do, and ``within`` the row whose rules hold where a feature is there. ``asks``
+are features that the capability has by itself.
 """
 
 import functools
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from typing import Any, Literal
 
@@ -59,6 +60,9 @@ class Capability:
     call: str = ""  # The public function
     command: str = ""  # The command of the terminal
     axes: tuple[str, ...] = ()  # Whose features matter
+    asks: tuple[str, ...] = ()  # Features that it has by itself
+    # Rows whose rules hold where a feature is there, by feature
+    within: Mapping[str, str] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()  # Those of the rows that it begins with, then its own
 
     @functools.cached_property
@@ -101,12 +105,14 @@ def matrix() -> Matrix:
     ways: Mapping[str, str] = given["ways"]
     rows: dict[str, Capability] = {}
     for name, row in given["capabilities"].items():
-        rules = [r for one in row.pop("after", ()) for r in rows[one].rules] + list(
-            _rules(row, ways)
-        )
+        rules = [rule for one in row.pop("after", ()) for rule in rows[one].rules]
+        for feature, one in row.get("within", {}).items():
+            rules += [replace(rule, has=(*rule.has, feature)) for rule in rows[one].rules]
+        rules += _rules(row, ways)
         rules.sort(key=lambda rule: rule.says == "bound")
-        kept = {key: value for key, value in row.items() if key not in ("axes", "rules")}
-        rows[name] = Capability(name=name, axes=tuple(row["axes"]), rules=tuple(rules), **kept)
+        kept = {key: value for key, value in row.items() if key != "rules"}
+        kept |= {key: tuple(row.get(key, ())) for key in ("axes", "asks")}
+        rows[name] = Capability(name=name, rules=tuple(rules), **kept)
     implies = {name: tuple(others) for name, others in given["implies"].items()}
     return Matrix(axes=given["axes"], capabilities=rows, implies=implies)
 

@@ -59,6 +59,29 @@ def neurons_of(population: Population) -> dict[str, str]:
     return {kind_of(population): f"population {population.name!r} {said}"}
 
 
+def neurons_at(net: Net, output: str) -> dict[str, str]:
+    """Whether the output, and whether hidden neurons, are linear between events."""
+    found: dict[str, str] = {}
+    for name in net.linear:
+        where = "linear_output" if name == output else "linear_hidden"
+        found |= dict.fromkeys([where], *neurons_of(net.populations[name]).values())
+    return found
+
+
+def _neurons_at(where: str) -> Finder:
+    def find(net: Net) -> Iterator[str]:
+        output = "output" if net.answer is None else net.answer.population
+        yield from (said for name, said in neurons_at(net, output).items() if name == where)
+
+    return find
+
+
+def delays_of(projection: Projection) -> dict[str, str]:
+    """The feature of the delays of one projection, with its phrase."""
+    kind = delay_of(projection)
+    return {kind: f"projection {projection.name!r} {_DELAYS[kind]}"}
+
+
 def _projections(holds: Callable[[Projection], bool], said: str) -> Finder:
     def find(net: Net) -> Iterator[str]:
         for name, projection in net.projections.items():
@@ -166,6 +189,7 @@ _DELAYS = {
 _RULES = ("integral", "maximum", "last", "first_spike", "spike_count", "van_rossum", "ctc")
 _FINDERS: Mapping[str, Finder] = {
     **{kind: _of_kind(kind) for kind in _KINDS_OF_NEURONS},
+    **{where: _neurons_at(where) for where in ("linear_output", "linear_hidden")},
     "self": _projections(_is_self(delayed=False), "has self-weights"),
     "self_delayed": _projections(_is_self(delayed=True), "has self-weights with a delay"),
     "skip": _skips,

@@ -6,7 +6,7 @@ bench/results/defaults.md tells how the defaults were chosen.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -22,11 +22,13 @@ from eventsim.entries import (
     Share,
 )
 from eventsim.entries.described import described, setting
+from eventsim.entries.settings import shown
+from eventsim.matrix import require
 from eventsim.network.answer import Tail
 from eventsim.train.activity import ActivityCost
 from eventsim.train.augment import Augmentation
 from eventsim.train.intrinsic import SpiKL
-from eventsim.train.loss_settings import LOSSES, IntegralLoss, LossSettings, Target
+from eventsim.train.loss_settings import LOSSES, IntegralLoss, LossSettings, Target, features_of
 from eventsim.train.optimiser import AdamSettings, LearningRates
 from eventsim.train.quantised import QuantisedTraining
 from eventsim.train.sparse import SparseTraining
@@ -45,6 +47,7 @@ _FLAT = {
     "frame_interval": "interval",
     "missed_outputs": "missed_outputs",
 }
+MOVES = ("time_scale", "time_shift", "crop")  # of augmentation: values that move events in time
 _NESTED = ("loss", "rates", "augmentation", "spikl", "activity", "sparse", "quantise")
 
 
@@ -203,29 +206,36 @@ class TrainConfig(Settings):
         super().__post_init__()
         few = f"1 .. {self.batch_size}, the batch size"
         self.require("shards", self.shards, self.shards <= self.batch_size, few)
-        without = ("van_rossum", "ctc", "mean_squared_error")
-        smoothing, shares = self.label_smoothing, self.loss.kind not in without
-        expected = f"0 with the loss {self.loss.kind!r}, which takes no shares of classes"
-        self.require("label_smoothing", smoothing, shares or smoothing == 0, expected)
-        mix = self.augmentation.mix
-        self.require("augmentation.mix", mix, shares or mix == 0, expected)
         both = sorted(set(self.spikl.tuned) & set(self.bip))
         self.require("spikl", both, not both, "no parameter that bip trains as well")
-        held, whole = self.validation_fraction > 0, not (self.sparse.on or self.quantise.on)
-        needs = "0 without validation (validation_fraction)"
-        self.require("patience", self.patience, held or not self.patience, needs)
-        if self.fits_values:  # a batch counts by its targets, a shard by its samples
-            self.require("shards", self.shards, self.shards == 1, "1 with mean_squared_error")
-            by, needs = self.patience_by, "'loss' with mean_squared_error"
-            self.require("patience_by", by, by == "loss", needs)
-            for name in ("time_scale", "time_shift", "crop"):
-                moved, needs = getattr(self.augmentation, name), "0 with mean_squared_error"
-                expected = f"{needs}, whose targets keep their times"
-                self.require(f"augmentation.{name}", moved, moved == 0, expected)
-        needs = "0 with sparse or quantise, whose networks cost something else before their end"
-        self.require("patience", self.patience, whole or not self.patience, needs)
         band = (self.rate_low, self.rate_high)
         self.require("(rate_low, rate_high)", band, band[0] <= band[1], "0 <= low <= high")
+        require("settings", self)
+
+    def features(self, names: Collection[str] | None = None) -> Mapping[str, str]:
+        """What the training asks for, as :mod:`eventsim.matrix` calls it."""
+        moves = [(f"augmentation.{name}", getattr(self.augmentation, name)) for name in MOVES]
+        stop = "early_stopping" if self.patience_by == "loss" else "stopped_by_accuracy"
+        given: Sequence[tuple[str, str, Any]] = (
+            ("pruning", "sparse", self.sparse if self.sparse.prunes else None),
+            ("rewiring", "sparse.rewire", self.sparse.rewire),
+            ("dale", "dale", self.dale),
+            ("bits", "quantise.bits", self.quantise.bits),
+            ("chip_numbers", "quantise.chip", self.quantise.chip),
+            ("activity_cost", "activity", None if self.activity.target is None else self.activity),
+            ("local_rule", "spikl", list(self.spikl.tuned)),
+            ("trained_delays", "train_delays", self.train_delays),
+            ("smoothing", "label_smoothing", self.label_smoothing),
+            ("mixing", "augmentation.mix", self.augmentation.mix),
+            *(("moved_times", name, value) for name, value in moves),
+            ("shards", "shards", self.shards if self.shards > 1 else None),
+            (stop, "patience", self.patience),
+            ("near_misses", "near_miss_strength", self.near_miss_strength),
+        )
+        found = {feature: f"{name} is {shown(value)}" for feature, name, value in given if value}
+        if not self.validation_fraction:
+            found["no_validation"] = "validation_fraction is 0"
+        return {**features_of(self.loss), **found}
 
     @property
     def fits_values(self) -> bool:

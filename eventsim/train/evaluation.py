@@ -10,7 +10,7 @@ import numpy as np
 from eventsim.arrays import Floats, Ints
 from eventsim.errors import DataError
 from eventsim.events import AnyDataset, Dataset
-from eventsim.matrix import require
+from eventsim.matrix import matrix, require
 from eventsim.measures import wilson
 from eventsim.network import Network
 from eventsim.network.late import LateBegin, heard_share, late_begin, log_late, one_warning
@@ -159,7 +159,8 @@ def evaluate(
     if config is None:
         config, data = config_of(net, "evaluate"), in_classes_of(net, data)
     method, group = method or Exact(), group or ProcessGroup()
-    asked = (data, features_of(config.loss), net.features(("decision",)))
+    on_grid = matrix().capabilities["fixed_step"].features  # a decision among them
+    asked = (data, features_of(config.loss), net.features(on_grid))
     require("evaluate", *asked, method.feature)
     check_fit(net, data, config)
     loss: Any = config.loss

@@ -32,14 +32,16 @@ import numpy as np
 
 from eventsim.arrays import Floats
 from eventsim.checks import instance
+from eventsim.engine.contract.backend import features_of as backend_features
 from eventsim.engine.contract.compiling import Watch, compile_seconds
+from eventsim.engine.contract.registry import get_backend
 from eventsim.errors import DataError, ParameterError, ShapeError
 from eventsim.events import AnyDataset
 from eventsim.folders import locked
-from eventsim.matrix import require
+from eventsim.matrix import matrix, require
 from eventsim.network import Network
 from eventsim.network.connectivity import with_synapses
-from eventsim.network.features import neurons_of
+from eventsim.network.features import delays_of, neurons_at
 from eventsim.network.late import LateBegin, heard_share, late_begin, log_late, one_warning
 from eventsim.summary import MOST_ROWS, html_card, html_table, number, short_repr
 from eventsim.train.calibration import calm, wake
@@ -58,7 +60,6 @@ from eventsim.train.evaluation import check_fit, measure
 from eventsim.train.folder import RunFolder, Told
 from eventsim.train.groups import select
 from eventsim.train.interrupt import deferred_interrupt
-from eventsim.train.loss_settings import features_of
 from eventsim.train.method import AbstractMethod, Exact
 from eventsim.train.optimiser import AdamW
 from eventsim.train.parallel import ProcessGroup, check_shards
@@ -269,7 +270,7 @@ def train(
     compiled = compile_seconds()
     group, method = group or ProcessGroup(), method or Exact()
     _check_given(net, data, config, method)
-    check_shards(group, config.shards)
+    check_shards(group, config, config.shards)
     home = _home(folder, resume=resume, overwrite=overwrite)
     run = _prepared(net, data, config, home, callback, group, method)
     with one_warning(), nullcontext() if run.files is None else locked(run.files.path):
@@ -318,15 +319,18 @@ def _train_on(run: _Run, state: TrainState) -> None:
         raise
 
 
-def _asked(net: Network, config: TrainConfig) -> dict[str, str]:
-    """Features of the loss, and of what learns from near misses."""
-    found = {**features_of(config.loss), **net.features(("decision",))}
-    learn = {config.output} if "missed_outputs" in found else set[str]()
-    if config.near_miss_strength:
-        found["near_misses"] = f"near_miss_strength is {config.near_miss_strength}"
-        learn |= net.spiking.keys() - {config.output}
-    for name in learn & net.spiking.keys():
-        found |= neurons_of(net.populations[name])
+def _asked(net: Network, config: TrainConfig, method: AbstractMethod) -> dict[str, str]:
+    """Features of the settings, and of what in the network they meet."""
+    found = {**config.features(), **net.features(matrix().capabilities["train"].features)}
+    found |= neurons_at(net, config.output)
+    if config.quantise.only_weights:
+        found.pop("chip_numbers", None)
+    if method.feature == "exact":
+        found |= backend_features(get_backend(config.backend))
+        if config.sparse.on:  # what is left out keeps its delays
+            found.pop("delay_by_synapse", None)
+            for projection in config.sparse.chosen(net):
+                found |= delays_of(projection)
     return found
 
 
@@ -342,7 +346,7 @@ def _check_given(
             f"data is a {type(data).__name__}",
             "recordings with labels, such as Dataset(stream, labels, class_names)",
         )
-    require("train", data, method.feature, _asked(net, config))
+    require("train", data, method.feature, config.precision, _asked(net, config, method))
     check_fit(net, data, config)
     if data.targets is None and len(data.class_names) < 2:
         raise DataError(
@@ -352,8 +356,6 @@ def _check_given(
             "Any network is right about them, and nothing is learned.",
         )
     config.activity.check(net)
-    config.sparse.check(net)
-    config.spikl.check(net)
     config.quantise.check(net, config.quantise.fitted(net, config.sparse), config.bip)
     name, size = net.input.name, net.input.size
     if data.stream.n_channels != size:

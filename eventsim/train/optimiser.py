@@ -62,6 +62,7 @@ from eventsim.engine.contract.adam import Adam, AdamStep, Bounded, Trained
 from eventsim.engine.contract.registry import backend_of
 from eventsim.entries import Above0, NotNegative, Settings
 from eventsim.errors import ParameterError, StorageError
+from eventsim.matrix import require
 from eventsim.network import Network, Population
 from eventsim.train.dale import NeuronSigns
 from eventsim.train.groups import Coordinate, coordinate_of
@@ -454,11 +455,8 @@ class AdamW:
     def _check_start(self) -> None:
         for key, one in self._shared.items():
             if self.settings.dale:
-                raise ParameterError(
-                    "AdamW",
-                    f"values of {key!r} are shared, and dale keeps the signs of single neurons",
-                    remedy="Choose one of them.",
-                )
+                said = {"dale": "dale is True", "shared": f"values of {key!r} are shared"}
+                require("train", said, where="AdamW")
             if not one.agrees(self._values[key]):
                 raise ParameterError(
                     "AdamW",

@@ -50,6 +50,7 @@ import numpy as np
 from eventsim.arrays import Array, Ints
 from eventsim.engine import get_backend
 from eventsim.errors import ParameterError, PeerError
+from eventsim.matrix import Featured, require
 from eventsim.train import mpi
 from eventsim.train.launch import Launch, find_launch
 
@@ -340,8 +341,10 @@ def add_in_order(rows: Sequence[Array]) -> Array:
     return total
 
 
-def check_shards(group: ProcessGroup, shards: int) -> None:
+def check_shards(group: ProcessGroup, config: Featured, shards: int) -> None:
     """Raise ParameterError if some of the processes would never have a shard."""
+    if group.size > 1:
+        require("processes", config, where="train")
     if group.size > shards:
         raise ParameterError(
             "TrainConfig",

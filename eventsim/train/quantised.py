@@ -121,6 +121,12 @@ class QuantisedTraining(Settings):
             formats = replace(formats, weight_bits=self.bits)
         return Numbers(formats, step_ms)
 
+    @property
+    def only_weights(self) -> bool:
+        """Whether a chip, if one is given, has formats of weights alone, as any machine may."""
+        numbers = self.numbers
+        return numbers is not None and not quantise.has_formats(numbers.formats, numbers.step_ms)
+
     def numbers_at(self, step: int, total: int, *, begun: bool) -> Numbers | None:
         """The numbers in which a training step runs; None for float.
 
@@ -159,8 +165,6 @@ class QuantisedTraining(Settings):
         if self.numbers is None:
             return
         self._check_taus(self.numbers, bip)
-        formats, step_ms = self.numbers.formats, self.numbers.step_ms
-        quantise.refuse_without_format(net, formats, step_ms, where="TrainConfig: quantise")
         if self._chip is not None and self._chip.limits is not None:
             kept = net.to_host().copy()
             if sparse.prunes:

@@ -137,19 +137,6 @@ class SparseTraining(Settings):
         """Whether synapses change at all."""
         return self.prunes or self.rewire > 0.0
 
-    def check(self, net: Network) -> None:
-        """Raise NetworkError unless synapses of the network can change in this way."""
-        if not self.on:
-            return
-        for projection in self.chosen(net):
-            if self.rewire and projection.delay_per_synapse:
-                raise NetworkError(
-                    "TrainConfig",
-                    f"sparse.rewire, projection {projection.name!r} has a delay per synapse: one "
-                    "that is absent has none, and no gradient",
-                    remedy="Give it one delay per source, or leave it out by sparse.projections.",
-                )
-
     def change(self, n_done: int, total: int) -> Change:
         """What is to be done after ``n_done`` of ``total`` steps, at least 1."""
         end, last = round(self.end * total), round(self.rewire_end * total)

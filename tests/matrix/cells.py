@@ -16,6 +16,7 @@ from eventsim.matrix import Rule, matrix
 NONE = {"wiring": "layers"}  # an axis that may also be empty, and the name of that in a test's id
 SPIKING_RULES = ("first_spike", "spike_count", "van_rossum")
 DECIDED = ("no_answer", "maximum", "last", "ctc")
+AS = {"linear_hidden": "linear", "linear_output": "linear"}  # all neurons of a network are alike
 TRIED, DRAWN = 10, 200  # candidates of a row, and how many are drawn to find them
 
 
@@ -45,7 +46,7 @@ def is_possible(given):
     if (given.get("pattern"), given.get("method")) == ("shared", "fixed_step"):
         return False  # its neurons would have to share their parameters, too
     aim = given.get("aim")  # of a loss: what it fits has an answer, or a readout
-    if aim and (aim == "for_values") != (answer == "no_answer"):
+    if aim and answer and (aim == "for_values") != (answer == "no_answer"):
         return False
     if given.get("misses") == "missed_outputs" and answer not in SPIKING_RULES:
         return False
@@ -59,7 +60,13 @@ def is_possible(given):
 def rule_of(capability, given):
     """The rule of the matrix for these features."""
     table = matrix()
-    return capability.rule(table.with_implied(dict.fromkeys(given.values(), "")))
+    found = table.with_implied(dict.fromkeys([*given.values(), *capability.asks], ""))
+    if "linear" in found:
+        found["linear_hidden"] = ""
+        found |= {"linear_output": ""} if given.get("answer") in SPIKING_RULES else {}
+    if "method" not in given:
+        found["exact"] = ""
+    return capability.rule(found)
 
 
 def _choices(capability):
@@ -78,8 +85,12 @@ def _drawn(rng, choices, fixed):
 
 @functools.cache
 def running(name, strength):
-    """Rows of a capability that run, or have a bound: every combination of features that can."""
-    capability, rng = matrix().capabilities[name], random.Random(f"{name} {strength}")
+    """Rows of a capability that run, or have a bound: every combination of features that can.
+
+    Capabilities of the same axes begin alike, so that they share networks and what was run of them.
+    """
+    capability = matrix().capabilities[name]
+    rng = random.Random(f"{capability.axes} {strength}")
     choices = _choices(capability)
     missing = {
         combination
@@ -141,7 +152,7 @@ def _meanings(features, choices):
             (axis, name)
             for axis, names in choices.items()
             for name in names
-            if name == feature or feature in implies.get(name, ())
+            if name == feature or AS.get(feature, feature) in implies.get(name, ())
         ]
         found = [one | {axis: name} for one in found for axis, name in meant if axis not in one]
     return found

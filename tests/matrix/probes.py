@@ -27,6 +27,11 @@ from tests.support.compare import (
 from tests.support.losses import Sums
 
 PROBES = {}
+# Axes of a run, whose features are asked for by their names
+WORDS = (
+    "precision", "aim", "misses", "target", "group",
+    "change", "parts", "stop", "validation", "method",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,11 +52,7 @@ class Case:
     def support(self):
         """What the matrix says."""
         by_axis = self.row.by_axis
-        words = [
-            by_axis[k]
-            for k in ("precision", "aim", "misses", "target", "group", "method")
-            if k in by_axis
-        ]
+        words = [by_axis[k] for k in WORDS if k in by_axis]
         backend = by_axis.get("backend", "cpu")
         return can(self.net, *words, backend=backend)[self.row.capability]
 

@@ -1,5 +1,6 @@
 """Probes of what a run is good for: files, voltages, answers, evaluation and training."""
 
+import json
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
@@ -10,17 +11,29 @@ import eventsim as es
 from eventsim.chips import load_chip
 from eventsim.clocked import Grid
 from eventsim.events import Targets
+from eventsim.mapping import quantise
 from eventsim.matrix import can
 from eventsim.report import tables
-from eventsim.train import TrainConfig
+from eventsim.train import (
+    ActivityCost,
+    Augmentation,
+    LearningRates,
+    QuantisedTraining,
+    SparseTraining,
+    SpiKL,
+    TrainConfig,
+    evaluate_regression,
+)
 from eventsim.train import predict_over_time as over_time
 from eventsim.train.choice import answer_of
 from eventsim.train.loss_settings import LOSSES
-from tests.matrix.networks import stream
+from eventsim.train.parts import validation_split
+from tests.matrix.networks import network, stream
 from tests.matrix.probes import probe
-from tests.support.compare import assert_same_spikes
+from tests.support.compare import ATOL, assert_same_spikes
 from tests.support.embedded import assert_same as assert_same_c
 from tests.support.losses import SpikeTimes
+from tests.support.processes import together
 
 
 @probe
@@ -99,8 +112,9 @@ def fi_curve(case):
 
 @probe
 def gradcheck(case):
-    loss = SpikeTimes("a", "b")
-    found = es.gradcheck(case.net, stream()[:1], loss, n_directions=1, backend="cpu")
+    loss = SpikeTimes("a")
+    net = network(case.row.by_axis | {"end": "alone"})
+    found = es.gradcheck(net, stream()[:1], loss, n_directions=1, backend="cpu")
     assert found.fraction_compared > 0.8
     assert found.worst_relative_error < 1e-5
 
@@ -183,61 +197,227 @@ def arrivals(net, tape, projection):
 
 
 LOSSES_OF = {LOSSES[kind].rule: kind for kind in LOSSES}
+FIRST = {"begin": 0.0, "end": 0.6, "interval": 1}  # changes of synapses in a short training
+CHANGES = {
+    "pruning": {"sparse": SparseTraining(sparsity=0.5, scope="projection", **FIRST)},
+    "rewiring": {"sparse": SparseTraining(rewire=0.5, rewire_end=1.0, interval=1)},
+    "dale": {"dale": True},
+    "bits": {"quantise": QuantisedTraining(bits=4, begin=0.3)},
+    "chip_numbers": {"quantise": QuantisedTraining(chip="loihi", begin=0.3)},
+    "activity_cost": {"activity": ActivityCost(target=0.0, strength=1e-3)},
+    "local_rule": {"spikl": SpiKL(resistance=0.1), "bip": ("tau_mem", "threshold")},
+    "trained_delays": {"train_delays": True},
+    "smoothing": {"label_smoothing": 0.1},
+    "mixing": {"augmentation": Augmentation(mix=0.3)},
+    "moved_times": {"augmentation": Augmentation(time_shift=2.0)},
+    "shards": {"shards": 2},
+    "early_stopping": {"patience": 1},
+    "stopped_by_accuracy": {"patience": 1, "patience_by": "accuracy"},
+    "no_validation": {"validation_fraction": 0.0},
+}
+
+
+def recordings(case):
+    """What is trained on, with the targets and the groups of a row."""
+    given, some = case.row.by_axis, stream(0, 6)
+    names = ("one", "one two", "two") if given.get("target") == "strings" else ("one", "two")
+    labels, targets = np.arange(6) % 2, None
+    if given.get("target") == "values":
+        times = np.tile([10.0, 30.0], (6, 1))
+        values = np.random.default_rng(0).normal(size=(6, 2, 3))
+        labels, names, targets = 0 * labels, ("0",), Targets(values, times, tuple("xyz"))
+    groups = list("ppqqrr") if given.get("group") == "groups" else None
+    return es.Dataset(some, labels, names, groups=groups, targets=targets)
 
 
 def training(case, **more):
     """Recordings, settings and the method of a row."""
     given, net = case.row.by_axis, case.net
-    some = stream(0, 6)
-    names = ("one", "one two", "two") if given["target"] == "strings" else ("one", "two")
-    labels, targets = np.arange(6) % 2, None
-    if given["target"] == "values":
-        times = np.tile([10.0, 30.0], (6, 1))
-        values = np.random.default_rng(0).normal(size=(6, 2, 3))
-        labels, names, targets = 0 * labels, ("0",), Targets(values, times, tuple("xyz"))
-    groups = list("ppqqrr") if given.get("group") == "groups" else None
-    data = es.Dataset(some, labels, names, groups=groups, targets=targets)
-    rule = None if net.answer is None else net.answer.rule
-    method = Grid(dt=1.0) if given["method"] == "fixed_step" else None
-    misses, loss = given.get("misses"), LOSSES[LOSSES_OF[rule]]()
-    if misses and hasattr(loss, "missed_outputs"):
+    rule = "integral" if net.answer is None else net.answer.rule
+    rule = None if given.get("aim") == "for_values" else rule
+    loss, misses = LOSSES[LOSSES_OF[rule]](), given.get("misses")
+    if hasattr(loss, "missed_outputs"):
         loss = replace(loss, missed_outputs=misses == "missed_outputs")
+    method = Grid(dt=1.0) if given.get("method") == "fixed_step" else None
     settings = {
         "loss": loss,
         "near_miss_strength": 0.1 if misses == "near_misses" else 0.0,
-        "output": "output" if rule is None else net.answer.population,
+        "output": "output" if net.answer is None else net.answer.population,
+        "bip": ("tau_mem", "threshold") if method else TrainConfig().bip,
         "batch_size": 2,
         "validation_fraction": 0.34,
-        "validate": "recording" if groups is None else "group",
+        "validate": "group" if given.get("group") == "groups" else "recording",
         "backend": "cpu",
         "epochs": 1,
     }
-    if method is not None:
-        settings["bip"] = ("tau_mem", "threshold")
-    return data, TrainConfig(**settings | more), method
+    for axis in ("change", "parts", "stop", "validation"):
+        settings |= CHANGES.get(given.get(axis), {})
+    return recordings(case), TrainConfig(**settings | more), method
+
+
+def assert_moved(result, before):
+    """Some value of the network is another one now."""
+    after = result.net.parameters()
+    assert any(not np.array_equal(after.get(key), values) for key, values in before.items())
+
+
+def assert_same_training(one, other):
+    """The same values, to the bit, and the same losses."""
+    for key, values in one.net.parameters().items():
+        np.testing.assert_array_equal(other.net.parameters()[key], values, err_msg=key)
+    for name in ("loss", "validation_loss"):
+        found, expected = ([line.get(name) for line in run.history] for run in (other, one))
+        assert found == expected
+    assert np.isfinite(one.history[-1]["loss"])
+
+
+def loss_of(net, data, config, method):
+    """The mean loss of recordings, without training."""
+    if not config.fits_values:
+        return es.evaluate(net, data, config, method=method).loss
+    loss = config.loss.of(config.target(data.labels, values=data.targets))
+    return evaluate_regression(net, data.stream, loss).mean_squared_error
+
+
+@probe
+def settings(case):
+    """Written and read back they are the same."""
+    _, config, _ = training(case)
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
 @probe
 def train(case):
-    """Twice, and stopped and gone on with: the same bits."""
-    data, config, method = training(case)
-    whole = es.train.train(case.net, data, config, method=method)
-    folder = case.folder / "run"
+    """The losses of an epoch of one step, and of its validation, are those of es.evaluate."""
+    plain = {"batch_size": 8, "calibrate": 0.0, "initial_logits": 0.0}
+    data, config, method = training(case, **plain)
+    found = es.train.train(case.net, data, config, method=method)
+    assert_moved(found, case.values())
+    line = found.history[0]
+    measured = ("loss", case.net), ("validation_loss", found.net)
+    for (name, net), part in zip(measured, validation_split(data, config), strict=True):
+        expected = loss_of(net, data.subset(part), config, method)
+        np.testing.assert_allclose(line[name], expected, rtol=1e-5)
+
+
+@probe
+def resume(case):
+    """A training that was stopped in its last epoch, and gone on with: the same bits."""
+    net = of_one_sign(case.net) if case.row.by_axis["change"] == "dale" else case.net
+    epochs = 1 if case.row.by_axis["stop"] == "all_epochs" else 2
+    data, config, method = training(case, epochs=epochs, checkpoint_every=1)
+    whole = es.train.train(net, data, config, method=method)
+    folder, told = case.folder / "run", []
 
     def stop(event):
-        raise InterruptedError
+        told.append(event)
+        if len(told) == 3 * epochs - 2:
+            raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        es.train.train(case.net, data, config, folder, method=method, callback=stop)
-    again = es.train.train(case.net, data, config, folder, method=method, resume=True)
-    moved = False
-    for key, values in whole.net.parameters().items():
-        np.testing.assert_array_equal(again.net.parameters()[key], values)
-        moved |= not np.array_equal(values, case.net.parameters()[key])
-    assert moved
-    validated = [line["validation_loss"] for line in (whole.history[-1], again.history[-1])]
-    assert np.isfinite(validated[0])
-    assert validated[0] == validated[1]
+        es.train.train(net, data, config, folder, method=method, callback=stop)
+    again = es.train.train(net, data, config, folder, method=method, resume=True)
+    assert_same_training(again, whole)
+    assert_moved(whole, {key: values.copy() for key, values in net.parameters().items()})
+
+
+@probe
+def processes(case):
+    """Two processes, here threads, and one: the same bits."""
+    net = of_one_sign(case.net) if case.row.by_axis["change"] == "dale" else case.net
+    values = case.row.by_axis["aim"] == "for_values"
+    data, config, method = training(case, shards=1 if values else 2)
+    alone = es.train.train(net, data, config, method=method)
+
+    def one(group):
+        return es.train.train(net, data, config, method=method, group=group)
+
+    for result in together(2, one):
+        if isinstance(result, BaseException):
+            raise result
+        assert_same_training(result, alone)
+
+
+def of_one_sign(net):
+    """A copy whose weights between spiking neurons are those of exciting ones."""
+    net = net.copy()
+    for projection in between_neurons(net):
+        projection.values[...] = abs(projection.values)
+    return net
+
+
+def between_neurons(net):
+    """Projections whose weights have the sign of their source by Dale's law."""
+    ends = net.spiking.keys()
+    among = (p for p in net.projections.values() if {p.source, p.target} <= ends)
+    return [p for p in among if not p.one_to_one]
+
+
+@probe
+def keep_signs(case):
+    """Steps larger than the weights leave their signs, and would change them without the law."""
+    net, rates = of_one_sign(case.net), LearningRates(weights=3.0)
+    data, config, method = training(case, rates=rates, calibrate=0.0)
+    signs = []
+    for dale in (True, False):
+        found = es.train.train(net, data, replace(config, dale=dale), method=method).net
+        after = np.concatenate([p.values.ravel() for p in between_neurons(found)])
+        signs.append((after < 0.0).any())
+    assert signs == [False, True]
+
+
+@probe
+def prune(case):
+    """Half of the synapses go, the smallest; the others run as if these were 0."""
+    found = es.train.prune(case.net, 0.5, scope="projection")
+    zeroed = case.net.copy()
+    for name, p in zeroed.projections.items():
+        if p.one_to_one or f"{name}.weights" in zeroed.shared:
+            continue
+        kept = int(np.rint(0.5 * np.prod(p.weights.shape)))
+        flat = p.values.reshape(-1)
+        flat[np.argsort(-abs(flat), kind="stable")[kept:]] = 0.0
+        assert found.projections[name].values.size == min(kept, flat.size)
+    if can(found)["simulate"]:
+        expected = es.simulate(zeroed, stream(), backend="cpu")
+        tape = es.simulate(found, stream(), backend="cpu")
+        assert assert_same_spikes(tape, expected, atol_ms=ATOL["double"], net=case.net)
+    assert found.answer == case.net.answer
+
+
+@probe
+def round_weights(case):
+    """Weights are whole multiples of a step, of 4 bits; all else stays."""
+    found, dtype = quantise(case.net, 4).net, case.row.by_axis["weights"]
+    for key, values in case.net.parameters().items():
+        after = found.parameters()[key]
+        if not key.endswith(".weights"):
+            np.testing.assert_array_equal(after, values, err_msg=key)
+            continue
+        step = abs(values).max() / 7
+        numbers = after / step
+        np.testing.assert_allclose(numbers, np.rint(numbers), atol=1e-5, err_msg=key)
+        assert abs(after - values).max() <= step * (0.5 + 1e-5)
+        assert after.dtype == dtype or key.startswith("decision")
+    assert found.answer == case.net.answer
+
+
+@probe
+def activity(case):
+    """Synaptic operations of an inference, and what a spike more of a neuron adds to them."""
+    tape, net, n = case.tape(), case.net, len(stream())
+    value, seeds = ActivityCost(target=0.0, strength=2.0)(net, tape)
+    events = sum(arrivals(net, tape, p) for p in net.projections.values())
+    assert value == pytest.approx(2.0 * events / n, rel=1e-12)
+    for name, seed in seeds.items():
+        p, fan_out = net.populations[name], np.zeros(net.populations[name].size)
+        for projection in net.projections.values():
+            if projection.source == name:
+                np.add.at(fan_out, projection.sources(), 1.0)
+        rest = np.where(p.v_leak < p.threshold, p.v_leak, p.v_reset)
+        slope = 2.0 * fan_out / n / (p.threshold - rest)
+        np.testing.assert_allclose(seed.voltage, slope[tape[name].neurons])
+    assert seeds.keys() == {p.source for p in net.projections.values()} - {"input"}
 
 
 @probe

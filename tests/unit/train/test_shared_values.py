@@ -98,7 +98,7 @@ def test_parameters_that_are_one_count_once():
 
 def test_values_that_differ_and_signs_of_single_neurons_are_refused():
     net = shared_net()
-    with pytest.raises(ParameterError, match="dale keeps the signs of single neurons"):
+    with pytest.raises(ParameterError, match="keeps the signs of single neurons"):
         AdamW(net, ["input->maps.weights"], AdamSettings(dale=True))
     net.parameters()["input->maps.weights"][0] += 1.0
     with pytest.raises(ParameterError, match="'input->maps.weights' that are shared differ"):

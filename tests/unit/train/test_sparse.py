@@ -306,7 +306,7 @@ def test_bad_settings_are_refused_at_the_door(data):
     net = one_layer("hidden1", np.ones((6, 2)), delays=np.ones((6, 2)))
     net.add_readout("output", 2)
     net.connect("hidden1", "output", np.ones((2, 2)))
-    refused(net, "has a delay per synapse: one that is absent", rewire=0.3)
+    refused(net, "has a delay per synapse: an absent synapse has none", rewire=0.3)
     lone = es.Network()
     lone.add_input("input", 2)
     with pytest.raises(NetworkError, match="expected some whose synapses can be chosen"):
