@@ -74,7 +74,7 @@ template <class R> FORMULA R meeting(R v, R j, R of_drive, R of_voltage, const R
 // above. Where it rests at its level v has to pass it. A v that has reached a level below rest and
 // falls is looked for from its minimum on, where it crosses if rounding left it above. The bracket
 // does not depend on h, so that the crossing has the same bits whatever ends the interval.
-template <class R> FORMULA R crossing_from_rest(R v, R j, R h, const Rates<R>& r, R level) {
+template <class R> RARE_MEMBER static R crossing_from_rest(R v, R j, R h, const Rates<R>& r, R level) {
     const R zero = 0, half = R(0.5), none = -1;
     Map<R> m;
     R lo = zero;
