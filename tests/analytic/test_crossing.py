@@ -64,3 +64,49 @@ def test_peak_just_above_threshold_spikes_and_just_below_does_not(backend, taus,
     slope = float(mp.diff(lambda h: voltage(neuron, mp.mpf(0), mp.mpf(above), h), expected - 4))
     atol = 32 * EPS * 1.3 / slope + 1e-13
     np.testing.assert_allclose(times, [float(expected)], rtol=0, atol=atol)
+
+
+def inhibited_at_its_crossing(seed):
+    """A neuron that rests above its threshold, arrivals before its first crossing, and one there.
+
+    The arrivals are pairs (ms, weight); that at the crossing inhibits.
+    """
+    rng = np.random.default_rng(seed)
+    tau_syn = rng.uniform(2.0, 9.0)
+    tau_mem = tau_syn if rng.random() < 0.15 else rng.uniform(3.0, 25.0)
+    threshold = rng.uniform(0.8, 1.2)
+    rest = threshold + rng.choice([0.001, 0.1, 0.3, 0.5])
+    resistance, reset = rng.uniform(0.6, 1.6), rng.uniform(-0.5, 0.3)
+    neuron = Neuron(
+        tau_mem, tau_syn, resistance, threshold, rest, reset, rng.choice([0.0, 1.0, 2.3])
+    )
+    n = int(rng.integers(1, 7))
+    alone = float(exact_train(neuron, [], 200.0)[0])
+    times = np.sort(np.maximum(alone - 10.0 ** rng.uniform(-4.0, 1.0, n), 0.01))
+    weights = rng.normal(0.0, 0.02, n) * (rng.random(n) < 0.6)
+    arrivals = list(zip(times.tolist(), weights.tolist(), strict=True))
+    crossing = float(next(t for t in exact_train(neuron, arrivals, 200.0) if t > times[-1]))
+    return neuron, arrivals, (crossing, -rng.uniform(0.02, 3.0) * 10.0 ** rng.integers(-1, 2))
+
+
+# Of 11 and 36 a layer of the cpu once lost the neuron for ever.
+@pytest.mark.parametrize("seed", [11, 36, 1, 2, 4, 6, 8, 9])
+def test_inhibition_within_rounding_of_a_crossing_comes_before_or_behind_it(backend, seed):
+    neuron, arrivals, (crossing, weight) = inhibited_at_its_crossing(seed)
+    weights, n, end = [w for _, w in arrivals] + [weight], len(arrivals), 180.0
+    trains = [
+        np.array([float(t) for t in exact_train(neuron, [*arrivals, (time, weight)], 200.0)])
+        for time in (crossing - 1e-11, crossing + 1e-11)
+    ]
+    before, behind = (train[train < end] for train in trains)
+    assert before.size > 0
+    assert before.size != behind.size or np.abs(before - behind).max() > 0.01
+    for k in range(-8, 9):
+        times = [*(t for t, _ in arrivals), crossing * (1.0 + k * EPS / 2.0)]
+        found = run(neuron, weights, times, channels=np.arange(n + 1), backend=backend)
+        found = found[found < end]
+        near = [
+            train.size == found.size and np.abs(train - found).max(initial=0.0) < 1e-6
+            for train in (before, behind)
+        ]
+        assert any(near), (k, found, before, behind)

@@ -114,6 +114,31 @@ def _pushed_down():
     return Run(lambda: net, lambda: stream)
 
 
+def _at_its_turn(**adapting):
+    """Arrivals at a crossing that leave V at its minimum there, or some roundings beside it.
+
+    The neuron rests above its threshold, at which V therefore turns and rises again. Of two spikes
+    the threshold adapts between.
+    """
+    given = {"tau_mem": 10.0, "tau_syn": 5.0, "threshold": 1.0, "v_leak": 1.25, "v_reset": 0.0}
+    net = one_layer("hidden", np.zeros((5, 1)), **given, **adapting)
+    silent = one_sample([], n_channels=5, duration=40.0)
+    time, rise = es.simulate(net, silent, backend="reference")["hidden"].times[:2], 0.0
+    time, last = (time[1], time[0]) if adapting else (time[0], 0.0)
+    jump = given["threshold"] - given["v_leak"]
+    if adapting:
+        rate = 1.0 / adapting["tau_adaptation"]
+        rise = adapting["adaptation"] * np.exp(-rate * (time - last))
+        jump += rise - given["tau_mem"] * rate * rise  # V and its threshold have one slope then
+    roundings, samples = (2.0**-53, 2.0**-24), []
+    net.projections["input->hidden"].weights[:, 0] = jump * (1.0 + np.arange(-2, 3) * 2.0**-23)
+    for channel in range(5):
+        at = [time * (1.0 + k * unit) for unit in roundings for k in range(-4, 5)]
+        samples += [([one], [channel]) for one in at]
+    stream = es.EventStream.from_samples(samples, n_channels=5, duration=40.0)
+    return Run(lambda: net, lambda: stream)
+
+
 def _long_silence():
     """What fires after the last event before a silence in which all decays below any number."""
     net = one_neuron([9.0, -6.0], tau_mem=10.0, tau_syn=5.0, refractory=0.5, v_reset=-0.4)
@@ -277,6 +302,8 @@ RUNS = {
         _loop(lambda: lateral_net(24, delays="none", gain=0.05))
     ),
     "loop, equal neurons": _loop(lambda: equal_net(1)),
+    "at its turn": _at_its_turn(),
+    "adaptive, at its turn": _at_its_turn(adaptation=0.2, tau_adaptation=20.0),
     "loop, by windows": Run(
         lambda: two_kinds_net(26),
         lambda: random_stream(27, n_samples=2, n_channels=5, duration=30.0, rate=400.0),
