@@ -277,7 +277,8 @@ def _sparse(job: Job, names: Sequence[str], k: int) -> Route:
     weights = (plain if job.stage.is_linear else scaled_weights(job)[mine]).astype(np.float32)
     resistance = _resistance(job.stage)
     source, delays = names.index(p.source), job.row_delays()[low:high]
-    if not p.delay_per_synapse and weights.size == (high - low) * size:
+    every = not p.delay_per_synapse and weights.size == (high - low) * size
+    if every and not p.has_multapses:
         shape = high - low, size
         return Route(source, plain.reshape(shape), resistance, weights.reshape(shape), delays)
     if p.delay_per_synapse:

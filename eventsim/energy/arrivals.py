@@ -21,6 +21,7 @@ from eventsim.events import SpikeTape
 from eventsim.events.source import SourceSpikes
 from eventsim.events.steps import step_within
 from eventsim.network import Network, Projection
+from eventsim.network.pattern import further, has_pair_twice
 from eventsim.plan import make_plan
 
 CHUNK = 2_000_000  # arrivals that are written out at a time; some 100 MB
@@ -72,14 +73,23 @@ class Wires:
 
     @property
     def n_possible(self) -> int:
-        """Number of synapses that a full matrix has; a self-recurrent one has one per neuron."""
-        shape = self.projection.weights.shape
-        return int(np.prod(shape))
+        """As :attr:`eventsim.network.Projection.n_possible`."""
+        return self.projection.n_possible
 
     @property
     def fan_out(self) -> Ints:
         """Synapses of every source."""
         return np.diff(self.first)
+
+    @cached_property
+    def targets_met(self) -> Ints:
+        """Neurons that every source reaches: of several synapses of a pair one counts."""
+        pattern = self.projection.pattern
+        if pattern is None or not has_pair_twice(pattern):
+            return self.fan_out
+        before = np.concatenate([[0], np.cumsum(further(pattern))])
+        found: Ints = self.fan_out - np.diff(before[self.first])
+        return found
 
     @property
     def nonzero_fan_out(self) -> Ints:
@@ -242,7 +252,7 @@ class _ArrivalGroup(NamedTuple):
         """Neurons that are met, of every entry."""
         if self.wires.by_synapse:
             return np.ones(self.units.size, np.int64)
-        return self.wires.fan_out[self.units]
+        return self.wires.targets_met[self.units]
 
     def pairs(self, chosen: Any) -> tuple[Ints, Ints]:
         """Entry and target neuron of everything that arrives with the chosen entries."""

@@ -24,7 +24,8 @@ events_out          what leaves it: one answer a sample where the network has a 
 ==================  ================================================================================
 
 **Sparsity.** Connection sparsity is the share of synapses that are missing or zero, among all that
-full matrices would have; a self-recurrent projection could have one per neuron. The silent share is
+full matrices would have, and the further ones of pairs that have several; a self-recurrent
+projection could have one per neuron. The silent share is
 that of pairs (sample, neuron) without a single spike; it is not activation sparsity, which depends
 on a time step: :mod:`eventsim.energy.steps`.
 

@@ -1,8 +1,9 @@
 """Other synapses for a network: which of all possible ones its projections have; fewer neurons.
 
-A synapse has a number, ``source * target.size + target``, so that those of a projection are a
-sorted list of whole numbers, and values move from one list to another by number. Chosen synapses
-are stored as sparse weights; a dense projection becomes a sparse one.
+A pair of neurons has a number, ``source * target.size + target``, and so has its synapse: those of
+a projection are a sorted list of whole numbers, and values move from one list to another by number.
+Where some pair has several synapses, at most m, synapse k of a pair has m times the number of the
+pair, plus k. Chosen synapses are stored as sparse weights; a dense projection becomes a sparse one.
 """
 
 import json
@@ -20,8 +21,34 @@ from eventsim.network.projection import Projection
 
 def synapse_numbers(projection: Projection) -> Ints:
     """Number of every synapse of a dense or sparse projection, in the order of its values."""
+    pairs, most = _pairs(projection), most_of_a_pair(projection)
+    return pairs if most == 1 else pairs * most + _places_in_pairs(pairs)
+
+
+def most_of_a_pair(projection: Projection) -> int:
+    """The largest number of synapses that a pair of neurons has there, at least 1."""
+    if not projection.has_multapses:
+        return 1
+    return 1 + int(_places_in_pairs(_pairs(projection)).max())
+
+
+def all_numbers(projection: Projection) -> Ints:
+    """Numbers of a synapse of every pair of neurons, and of all further ones that there are."""
+    pairs: Ints = np.arange(int(np.prod(projection.weights.shape)))
+    most = most_of_a_pair(projection)
+    return pairs if most == 1 else np.union1d(pairs * most, synapse_numbers(projection))
+
+
+def _pairs(projection: Projection) -> Ints:
     numbers: Ints = projection.sources() * int(projection.weights.shape[1]) + projection.targets()
     return numbers
+
+
+def _places_in_pairs(pairs: Ints) -> Ints:
+    """How many synapses of the same pair lie before each; pairs ascend."""
+    number = np.arange(pairs.size)
+    found: Ints = number - np.searchsorted(pairs, pairs)
+    return found
 
 
 def moved(values: Floats, before: Ints, after: Ints) -> Floats:
@@ -47,10 +74,11 @@ def with_synapses(net: Network, chosen: Mapping[str, Ints]) -> Network:
         projection = net.projections[name]
         require_free(net, projection, "with_synapses")
         before, (n_sources, n_targets) = synapse_numbers(projection), projection.weights.shape
+        pairs = after // most_of_a_pair(projection)
         arrays[f"{name}.weights"] = moved(arrays[f"{name}.weights"], before, after)
-        counts = np.bincount(after // n_targets, minlength=n_sources)
+        counts = np.bincount(pairs // n_targets, minlength=n_sources)
         arrays[f"{name}.indptr"] = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-        arrays[f"{name}.indices"] = (after % n_targets).astype(np.int32)
+        arrays[f"{name}.indices"] = (pairs % n_targets).astype(np.int32)
         if projection.delay_per_synapse:
             if not np.isin(after, before).all():
                 raise NetworkError(

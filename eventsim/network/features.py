@@ -199,6 +199,7 @@ _FINDERS: Mapping[str, Finder] = {
     "shared": _shared,
     "dense": _projections(lambda p: p.all_to_all, "is dense"),
     "sparse": _projections(lambda p: p.kind == "sparse", "is sparse"),
+    "multapses": _projections(lambda p: p.has_multapses, "has two synapses of one pair"),
     "no_delay": _undelayed,
     **{name: _projections(_delayed(name), said) for name, said in _DELAYS.items()},
     "float64": _weights("float64"),

@@ -244,13 +244,16 @@ class Network:
         weights
             Dense array or scipy.sparse matrix, shape [source.size, target.size], or
             ``self_recurrent(r)`` with one weight per neuron. A spike adds its weight to I. They are
-            copied, and rounded to :attr:`weight_dtype`.
+            copied, and rounded to :attr:`weight_dtype`. Each stored entry of a sparse matrix is a
+            synapse: an entry twice is two synapses of one pair of neurons (multapses).
         delays
             ms; shapes in :class:`Projection`.
         delays_of
-            Whether a vector of delays has one for each ``source`` or for each ``synapse`` (of
-            sparse weights, in CSR order). None: as its length says; if there are as many synapses
-            as sources, this raises ShapeError. One delay for all is possible in both cases.
+            Whether a vector of delays has one for each ``source`` or for each ``synapse``: of a
+            CSR matrix in the order of its entries, of another sparse one by source, then by target,
+            those of one pair in their order. None: as its length says; if there are as many
+            synapses as sources, this raises ShapeError. One delay for all is possible in both
+            cases.
         receptor
             Of the targets, where they have several (``es.LIF(tau_syn={"ampa": 5, "nmda": 100})``).
             Two populations may be joined once for each: the projection is then called

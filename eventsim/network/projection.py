@@ -15,7 +15,14 @@ from eventsim.checks import real_array, shaped
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.network.domain import LARGEST, MOST_WEIGHT, DomainCheck
 from eventsim.network.parts import Population
-from eventsim.network.pattern import Pattern, check_pattern, is_sparse, to_csr
+from eventsim.network.pattern import (
+    Pattern,
+    check_pattern,
+    count_further,
+    has_pair_twice,
+    is_sparse,
+    to_csr,
+)
 from eventsim.neuron.linear import LinearNeuron
 from eventsim.summary import short_repr
 
@@ -53,9 +60,9 @@ class Projection:
         Receptor of the targets, ``""`` where these have only one without a name.
     kind
         ``dense``: weights [source, target]. ``sparse``: weights a csr_array of that shape, whose
-        stored entries are the synapses, also where they are zero; :class:`PlacedEntries` where they
-        are on a device. ``self``: weights [size]. float64 or float32, see
-        :attr:`eventsim.Network.weight_dtype`.
+        stored entries are the synapses, also where they are zero, and several where a pair of
+        neurons has several (multapses); :class:`PlacedEntries` where they are on a device.
+        ``self``: weights [size]. float64 or float32, see :attr:`eventsim.Network.weight_dtype`.
     delays
         ms, >= 0. Shape () for one delay, [source] for one per source neuron, or one per
         synapse: [source, target] (dense), [stored entries] in CSR order (sparse), [size] (self).
@@ -87,6 +94,20 @@ class Projection:
         """The weights as one live array: dense, stored entries, or the self-weights."""
         values: Floats = self.weights if self.pattern is None else self.weights.data
         return values
+
+    @property
+    def has_multapses(self) -> bool:
+        """Whether some pair of neurons has several synapses. Looks at the whole pattern."""
+        return self.pattern is not None and has_pair_twice(self.pattern)
+
+    @property
+    def n_possible(self) -> int:
+        """Synapses of a full matrix, and further ones of pairs that have several.
+
+        A self-recurrent projection could have one per neuron.
+        """
+        pairs: int = math.prod(self.weights.shape)
+        return pairs if self.pattern is None else pairs + count_further(self.pattern)
 
     @property
     def all_to_all(self) -> bool:
@@ -157,7 +178,7 @@ class Projection:
         return out
 
     def matrix(self, values: Floats) -> Floats:
-        """Values of synapses as a matrix [source, target], 0 where there is no synapse."""
+        """Sums of the values of each pair's synapses, [source, target]; 0 where there is none."""
         if self.one_to_one:
             return np.diag(values)
         if self.pattern is None:
@@ -282,14 +303,15 @@ def make_projection(
     """Check and build a projection, of weights of ``dtype``; see :meth:`Network.connect`."""
     name, receptor = _joint(source, target, receptor)
     kind: ProjectionKind
+    order = None
     if isinstance(weights, SelfRecurrent):
         own = _self_weights(name, source, target, weights)
-        kind, values, canonical = "self", real_array(own, name, dtype), True
+        kind, values = "self", real_array(own, name, dtype)
     elif is_sparse(weights):
-        kind, (values, canonical) = "sparse", to_csr(f"Projection {name!r}", weights, dtype)
+        kind, (values, order) = "sparse", to_csr(f"Projection {name!r}", weights, dtype)
     else:
         values = np.array(real_array(weights, f"Projection {name!r}: weights", dtype), order="C")
-        kind, canonical = "dense", True
+        kind = "dense"
     if kind != "self" and values.shape != (source.size, target.size):
         raise ShapeError(
             f"Projection {name!r}",
@@ -299,13 +321,9 @@ def make_projection(
         )
     lags = _delays(name, values, delays, delays_of)
     of = _delays_of(name, values, lags, delays_of)
+    if of == "synapse" and order is not None:
+        lags = lags[order]
     projection = Projection(name, source.name, target.name, kind, values, lags, of, receptor)
-    if projection.delay_per_synapse and not canonical:
-        raise ShapeError(
-            f"Projection {name!r}",
-            "delays per synapse need sparse weights with sorted indices and no duplicates",
-            remedy="Call weights.sum_duplicates() before you build the delays.",
-        )
     projection.check()
     return projection
 

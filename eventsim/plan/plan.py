@@ -137,8 +137,9 @@ class Stage:
     def shares_events(self) -> bool:
         """Whether all neurons of the stage get the same events at the same times.
 
-        This is so if no delay depends on the target and the matrix of all projections is dense
-        enough to be stored with its zeros: an event without effect on a neuron costs little. Then
+        This is so if no delay depends on the target, no pair of neurons has several synapses, and
+        the matrix of all projections is dense enough to be stored with its zeros: an event without
+        effect on a neuron costs little. Then
         neurons can be advanced side by side. Otherwise each neuron processes the events of its own
         sources.
         """
@@ -152,7 +153,9 @@ class Stage:
         size = int(self.member_start[-1])
         places = size * sum(p.weights.shape[0] for p in self.projections)
         synapses = sum(p.values.size for p in self.projections)
-        return bool(places <= MOST_PLACES and synapses >= LEAST_FILLED * places)
+        if places > MOST_PLACES or synapses < LEAST_FILLED * places:
+            return False
+        return not any(p.has_multapses for p in self.projections)
 
     @property
     def places(self) -> NDArray[np.int64] | None:

@@ -1,9 +1,10 @@
 """Part: the share of one process in a network, its own neurons and the synapses onto them.
 
 Synapses are stored by source: row r has those of source ``sources[r]``. Only sources with a synapse
-here have a row. Synapses of a row with the same delay are a bundle, since they arrive together.
-Rows ascend, bundles of a row are in order of their delay, and targets ascend in a bundle. So a
-neuron sums the arrivals of one time in an order that does not depend on the number of processes.
+here have a row. Synapses of a row with the same delay are a bundle, since they arrive together; the
+second one onto a neuron begins another. Rows ascend, bundles of a row are in order of their delay,
+and targets ascend in a bundle. So a neuron sums the arrivals of one time in an order that does not
+depend on the number of processes.
 """
 
 from collections.abc import Sequence
@@ -92,8 +93,10 @@ def assemble(
     """Put the synapses of a process into their order."""
     order = np.lexsort((synapses.target, synapses.delay, synapses.source))
     source, delay = synapses.source[order], synapses.delay[order]
+    target = synapses.target[order]
     apart = np.ones(source.size, bool)
     apart[1:] = (source[1:] != source[:-1]) | (delay[1:] != delay[:-1])
+    apart[1:] |= target[1:] == target[:-1]
     synapse = np.flatnonzero(apart)
     source, delay = source[synapse], delay[synapse]
     first = np.flatnonzero(np.diff(source, prepend=-1))
@@ -108,7 +111,7 @@ def assemble(
         first=np.append(first, source.size),
         delay=delay,
         synapse=np.append(synapse, apart.size),
-        target=synapses.target[order].astype(np.int32),
+        target=target.astype(np.int32),
         weight=synapses.weight[order],
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from eventsim.arrays import Floats, Ints, to_host
 from eventsim.network import Network
-from eventsim.network.connectivity import moved, synapse_numbers, with_synapses
+from eventsim.network.connectivity import all_numbers, moved, synapse_numbers, with_synapses
 from eventsim.train.checkpoint import TrainState
 from eventsim.train.config import TrainConfig
 from eventsim.train.groups import select
@@ -40,7 +40,7 @@ def change_synapses(
         _reconnect(config, state, method, config.sparse.pruned(state.net, due.progress))
     if due.exchanged:
         chosen = config.sparse.chosen(state.net)
-        full = {p.name: np.arange(np.prod(p.weights.shape)) for p in chosen}
+        full = {p.name: all_numbers(p) for p in chosen}
         found = gradients(method.go_on(with_synapses(state.net.to_host(), full), config))
         by_name = {name: np.asarray(to_host(found[f"{name}.weights"])) for name in full}
         after = config.sparse.exchanged(state.net, due.exchanged, by_name)

@@ -56,7 +56,9 @@ from eventsim.entries.described import described, setting
 from eventsim.errors import NetworkError
 from eventsim.network import Network, Projection
 from eventsim.network.connectivity import (
+    all_numbers,
     is_free,
+    most_of_a_pair,
     require_free,
     synapse_numbers,
     with_synapses,
@@ -180,7 +182,8 @@ class SparseTraining(Settings):
         share
             Of the synapses.
         gradients
-            By projection, of all possible synapses, [source * target.size + target].
+            By projection, of the synapses :func:`eventsim.network.connectivity.all_numbers`: of
+            every pair of neurons, [source * target.size + target], unless some pair has several.
         """
         chosen = self.chosen(net)
         return _exchanged(chosen, share, gradients, by_neuron=self.fan_in is not None)
@@ -285,7 +288,7 @@ def remove_idle(net: Network, counts: Mapping[str, Ints] | None = None) -> Netwo
 
 def connection_sparsity(net: Network) -> float:
     """Share of the synapses of full matrices that are missing or zero, as of :class:`.Counts`."""
-    possible = sum(math.prod(p.weights.shape) for p in net.projections.values())
+    possible = sum(p.n_possible for p in net.projections.values())
     there = sum(int((to_host(p.values) != 0.0).sum()) for p in net.projections.values())
     return 1.0 - there / possible if possible else 0.0
 
@@ -375,13 +378,15 @@ def _exchanged(
 ) -> Chosen:
     """Synapses after the share of least magnitude gave way to those of the largest gradient."""
     numbers = [synapse_numbers(p) for p in chosen]
-    absent = [np.setdiff1d(_possible(p), own) for p, own in zip(chosen, numbers, strict=True)]
-    pulls = [abs(gradients[p.name].ravel()[n]) for p, n in zip(chosen, absent, strict=True)]
+    absent = [_absent(p, own) for p, own in zip(chosen, numbers, strict=True)]
+    pulls = [
+        abs(gradients[p.name].ravel()[np.searchsorted(all_numbers(p), n)])
+        for p, n in zip(chosen, absent, strict=True)
+    ]
     pull, magnitude = np.concatenate(pulls), np.concatenate(_magnitudes(chosen))
     if by_neuron:
-        widths = [p.weights.shape[1] for p in chosen]
         stored, free = (
-            _neurons(chosen, [n % width for n, width in zip(found, widths, strict=True)])
+            _neurons(chosen, [_targets(p, n) for p, n in zip(chosen, found, strict=True)])
             for found in (numbers, absent)
         )
     else:
@@ -403,12 +408,18 @@ def _exchanged(
     }
 
 
-def _possible(projection: Projection) -> Ints:
-    """Synapses that may be grown: all, but none of a neuron onto itself."""
+def _absent(projection: Projection, there: Ints) -> Ints:
+    """Synapses that may be grown: of pairs that have none, but none of a neuron onto itself."""
     n_sources, n_targets = projection.weights.shape
-    numbers = np.arange(n_sources * n_targets)
-    onto_itself = numbers // n_targets == numbers % n_targets
-    return numbers[~onto_itself] if projection.source == projection.target else numbers
+    pairs, most = np.arange(n_sources * n_targets), most_of_a_pair(projection)
+    if projection.source == projection.target:
+        pairs = pairs[pairs // n_targets != pairs % n_targets]
+    return np.setdiff1d(pairs, there // most) * most
+
+
+def _targets(projection: Projection, numbers: Ints) -> Ints:
+    """Target neurons of synapses by their numbers."""
+    return numbers // most_of_a_pair(projection) % int(projection.weights.shape[1])
 
 
 def _neurons(chosen: Sequence[Projection], targets: Sequence[Ints]) -> Ints:

@@ -115,7 +115,10 @@ def _connect(net, rng, source, target, given, gain):
         if pattern == "shared":
             weights = gain * np.array([0.9, 0.3, 0.7])[groups]
         count = int(there.sum())
-        if pattern != "dense":
+        if pattern == "multapses":
+            weights = _several(rng, weights, there)
+            count = weights.nnz
+        elif pattern != "dense":
             weights = scipy.sparse.csr_array(np.where(there, weights, 0.0))
         drawn = {
             "no_delay": 0.0,
@@ -128,6 +131,16 @@ def _connect(net, rng, source, target, given, gain):
         if pattern == "shared":
             (name,) = set(net.projections) - kept
             net.share(f"{name}.weights", groups[there])
+
+
+def _several(rng, weights, there):
+    """One to three synapses of every pair, in any order, the first pair with two."""
+    pairs = np.argwhere(there)
+    times = rng.integers(1, 4, len(pairs))
+    times[0] = 2
+    each = rng.permutation(np.repeat(np.arange(len(pairs)), times))
+    values = weights[there][each] / times[each] * rng.uniform(0.7, 1.3, each.size)
+    return scipy.sparse.coo_array((values, tuple(pairs[each].T)), shape=weights.shape)
 
 
 def _answer(net, rule):

@@ -1,10 +1,11 @@
 """Synapses in bundles: those of one source neuron that share a delay arrive together.
 
 A projection whose delay is one number, or one per source neuron, has one bundle per source neuron;
-one with a delay per synapse has one bundle per synapse. The queue of a stage with a loop moves
-bundles, and a sample's arrivals are ordered by (time, first synapse). A self-connection that
-returns later than its spike is a bundle without a synapse, of number OWN + neuron: after all others
-of its time.
+one with a delay per synapse has one bundle per synapse. No neuron is in a bundle twice: where a
+source has several synapses onto one neuron, the next of them begins a bundle. The queue of a stage
+with a loop moves bundles, and a sample's arrivals are ordered by (time, first synapse). A
+self-connection that returns later than its spike is a bundle without a synapse, of number OWN +
+neuron: after all others of its time.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ from eventsim.events.order import is_ordered, order_of_parts
 from eventsim.events.source import SourceSpikes, source_of
 from eventsim.memo import Made
 from eventsim.plan import Stage
+from eventsim.plan.wiring import Wiring
 
 # Bundles from here on are self-connections.
 OWN = 2**62
@@ -121,12 +123,27 @@ def _places_of(stage: Stage, lateral: bool) -> tuple[Array, ...]:
     apart, fan_out = np.repeat(each, n_rows), np.diff(wiring.out_start)
     if not lateral:
         fan_out[apart & (np.arange(apart.size) >= wiring.row_start[len(stage.afferents)])] = 0
+    if any(p.has_multapses for p in stage.projections if not p.delay_per_synapse):
+        return (*_parted(wiring, apart, fan_out > 0), apart)
     start = _starts(np.where(apart, fan_out, fan_out > 0))
     row = owners(start, int(start[-1]))
     first = wiring.out_start[row] + np.arange(row.size) - start[row]
     first = np.where(apart[row], first, wiring.out_start[row])
     last = np.where(apart[row], first + 1, wiring.out_start[row + 1])
     return start, first, last, row, apart
+
+
+def _parted(wiring: Wiring, apart: Array, taken: Array) -> tuple[Array, ...]:
+    """As :func:`_places_of`, of the rows ``taken``; no neuron is in a bundle twice."""
+    counts = np.diff(wiring.out_start)
+    begins = np.repeat(apart, counts)
+    begins[1:] |= wiring.target[1:] == wiring.target[:-1]
+    begins[wiring.out_start[:-1][counts > 0]] = True
+    first = np.flatnonzero(begins & np.repeat(taken, counts))
+    start = np.searchsorted(first, wiring.out_start)
+    row = owners(start, first.size)
+    behind = np.append(first[1:], wiring.target.size)
+    return start, first, np.minimum(behind, wiring.out_start[row + 1]), row
 
 
 def make_loop(job: Job, bundles: Bundles, weight: Any, *, lateral: bool = True) -> Loop:

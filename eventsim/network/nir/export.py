@@ -13,6 +13,7 @@ from eventsim.matrix import require
 from eventsim.network.network import Network
 from eventsim.network.nir import package
 from eventsim.network.nir.beyond import beyond_graph
+from eventsim.network.nir.branches import branches_of
 from eventsim.network.nir.dialects import (
     OUT_OF_REACH,
     Dialect,
@@ -278,9 +279,13 @@ def _projection(
         delays = np.broadcast_to(projection.delays, (weights.size,))
         _branch(writing, ends, node, delays)
         return
-    dense, delays = _as_dense(writing, projection, metadata)
-    for number, (mask, lags) in enumerate(_branches(projection, delays)):
-        weights = dense if mask is None else np.where(mask, dense, 0.0)
+    _check_entries(writing, projection)
+    if projection.pattern is not None:
+        metadata |= {
+            "eventsim_indices": projection.pattern.indices.copy(),
+            "eventsim_indptr": projection.pattern.indptr.copy(),
+        }
+    for number, (weights, lags) in enumerate(_branches(projection)):
         node = nir.Linear((weights * current).T.copy())
         node.metadata.update(metadata if number == 0 else {})
         _branch(writing, ends, node, lags)
@@ -303,10 +308,8 @@ def _branch(writing: _Writing, ends: tuple[str, str], node: Any, delays: Floats)
     writing.edges.append((weights, target))
 
 
-def _as_dense(
-    writing: _Writing, projection: Projection, metadata: dict[str, Any]
-) -> tuple[Floats, Floats]:
-    """Weights, and delays of every synapse where they are so given, as dense matrices."""
+def _check_entries(writing: _Writing, projection: Projection) -> None:
+    """Raise NetworkError where a dense matrix of the projection has too many entries."""
     shape = projection.weights.shape
     if shape[0] * shape[1] > writing.max_entries:
         raise NetworkError(
@@ -316,36 +319,32 @@ def _as_dense(
             f"no sparse ones; the limit is max_entries={writing.max_entries:,}",
             remedy="Pass a larger one.",
         )
-    if projection.pattern is not None:
-        metadata |= {
-            "eventsim_indices": projection.pattern.indices.copy(),
-            "eventsim_indptr": projection.pattern.indptr.copy(),
-        }
-    delays = projection.delays
-    if projection.delay_per_synapse:
-        delays = projection.matrix(delays)
-    return projection.matrix(projection.values), delays
 
 
-def _branches(projection: Projection, delays: Floats) -> list[tuple[Any, Floats]]:
-    """Masks of synapses (None for all) with the delay of every source there."""
-    if not projection.delay_per_synapse:
-        return [(None, np.broadcast_to(delays, (projection.weights.shape[0],)))]
-    stored = projection.matrix(np.ones_like(projection.values)) > 0
-    distinct = [np.unique(row[there]) for row, there in zip(delays, stored, strict=True)]
-    count = max((row.size for row in distinct), default=0)
+def _branches(projection: Projection) -> list[tuple[Floats, Floats]]:
+    """Dense weights of every branch, with the delay of every source there."""
+    shape = projection.weights.shape
+    if not projection.delay_per_synapse and not projection.has_multapses:
+        return [
+            (projection.matrix(projection.values), np.broadcast_to(projection.delays, shape[:1]))
+        ]
+    source, target = projection.sources(), projection.targets()
+    delay, values = projection.synapse_delays(), projection.values.ravel()
+    branch = branches_of(source, target, delay)
+    count = int(branch.max(initial=0)) + 1
     if count > MAX_BRANCHES:
         raise NetworkError(
             "to_nir",
-            f"projection {projection.name!r} has sources with up to {count} different delays",
+            f"projection {projection.name!r} has sources with up to {count} different delays or "
+            "synapses of one pair",
             remedy="NIR delays belong to sources, so each takes a branch with a matrix of its "
             f"own; {MAX_BRANCHES} is the limit. Round the delays, or give one per source.",
         )
     found = []
-    for k in range(max(count, 1)):
-        lags = np.array([row[k] if k < row.size else 0.0 for row in distinct])
-        there = np.array([k < row.size for row in distinct])
-        found.append((stored & there[:, np.newaxis] & (delays == lags[:, np.newaxis]), lags))
+    for k in range(count):
+        weights, lags, mine = np.zeros(shape), np.zeros(shape[0]), branch == k
+        weights[source[mine], target[mine]], lags[source[mine]] = values[mine], delay[mine]
+        found.append((weights, lags))
     return found
 
 

@@ -58,11 +58,11 @@ def test_every_sparse_format_means_the_same(form):
     assert net.parameters()["input->hidden.weights"].shape == (projection.weights.nnz,)
 
 
-def test_sparse_duplicates_are_summed_and_columns_sorted():
+def test_entries_of_one_pair_stay_apart_and_columns_are_sorted():
     net = base()
     rows, columns, values = [0, 0, 0, 2], [3, 1, 3, 0], [1.0, 5.0, 2.0, 4.0]
     net.connect("input", "hidden", scipy.sparse.coo_array((values, (rows, columns)), shape=(3, 4)))
-    assert net.parameters()["input->hidden.weights"].tolist() == [5.0, 3.0, 4.0]
+    assert net.parameters()["input->hidden.weights"].tolist() == [5.0, 1.0, 2.0, 4.0]
 
 
 def test_network_does_not_keep_the_callers_arrays():

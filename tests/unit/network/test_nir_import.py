@@ -5,7 +5,7 @@ import pytest
 
 import eventsim as es
 from eventsim.errors import EventSimError, NetworkError, ParameterError, ShapeError
-from eventsim.network.nir import TARGETS, from_nir
+from eventsim.network.nir import TARGETS, from_nir, to_nir
 from tests.support.nets import one_sample
 
 nir = pytest.importorskip("nir", minversion="1.0.8")
@@ -189,11 +189,21 @@ def test_parallel_ways_with_equal_delays_are_summed():
     assert np.allclose(weights, 4.0 * W.T)
 
 
-def test_parallel_ways_with_different_delays_are_refused():
-    nodes = {"a": nir.Linear(W), "d": nir.Delay(np.full(2, 0.01)), "b": nir.Linear(W)}
+def test_parallel_ways_with_different_delays_are_synapses_of_their_own():
+    nodes = {"a": nir.Linear(W), "d": nir.Delay(np.array([0.01, 0.02])), "b": nir.Linear(3.0 * W)}
     edges = [("input", "a"), ("input", "d"), ("d", "b"), ("a", "lif"), ("b", "lif")]
-    with pytest.raises(NetworkError, match="reaches neuron 0 of 'lif'.*after 0.01 and 0|one delay"):
-        from_nir(graph(nodes | {"lif": cuba(3)}, edges))
+    net = from_nir(graph(nodes | {"lif": cuba(3)}, edges))
+    projection = net.projections["input->lif"]
+    pairs = np.argwhere(W.T)
+    assert np.array_equal(projection.sources(), np.repeat(pairs[:, 0], 2))
+    assert np.array_equal(projection.targets(), np.repeat(pairs[:, 1], 2))
+    later = np.array([10.0, 20.0])[pairs[:, 0]]
+    assert np.allclose(projection.delays, np.stack([0.0 * later, later], axis=1).ravel())
+    weights = 2.0 * W.T[tuple(pairs.T)]
+    assert np.allclose(projection.values, np.stack([weights, 3.0 * weights], axis=1).ravel())
+    back = from_nir(to_nir(net)).projections["input->lif"]
+    assert np.array_equal(back.values, projection.values)
+    assert np.array_equal(back.delays, projection.delays)
 
 
 ONE, THREE = np.ones(1), np.ones(3)

@@ -21,11 +21,12 @@ def sparse_net(weights=None):
     return net
 
 
-def test_unsorted_weights_with_duplicates_of_a_caller_are_put_in_order():
+def test_unsorted_weights_of_a_caller_are_put_in_order_and_pairs_stay_apart():
     weights = sp.csr_array(([1.0, 2.0, 4.0], [3, 0, 3], [0, 3, 3, 3, 3, 3]), shape=(5, 4))
     projection = sparse_net(weights).projections["input->hidden"]
-    assert projection.weights.indices.tolist() == [0, 3]
-    assert projection.weights.data.tolist() == [2.0, 5.0]
+    assert projection.weights.indices.tolist() == [0, 3, 3]
+    assert projection.weights.data.tolist() == [2.0, 1.0, 4.0]
+    assert weights.indices.tolist() == [3, 0, 3]
 
 
 def test_weights_with_room_to_spare_are_taken():
@@ -63,8 +64,12 @@ def test_disorder_is_found_wherever_patterns_are_looked_at_in_parts(monkeypatch,
         w.indices[entry] = 0  # the first of its row
         net.check()
         return
-    w.indices[entry] = w.indices[entry - 1]
-    with pytest.raises(NetworkError, match=f"entry {entry} is .*without duplicates"):
+    low, high = w.indices[entry - 1 : entry + 1]
+    w.indices[entry] = low  # two synapses of one pair
+    net.check()
+    assert net.projections["input->hidden"].has_multapses
+    w.indices[entry - 1 : entry + 1] = high, low
+    with pytest.raises(NetworkError, match=f"entry {entry} is .*expected ascending indices"):
         net.check()
 
 

@@ -78,16 +78,6 @@ def test_weights_of_every_kind_are_rounded_when_they_are_connected(dtype):
     assert_same_values(net, given.with_weight_dtype(dtype))
 
 
-def test_sums_of_duplicates_are_rounded_once():
-    net = es.Network(weight_dtype=np.float32)
-    net.add_input("input", 1)
-    net.add_population("hidden", 1)
-    # One after the other, rounded each time, they would stay 1.
-    wires = sp.coo_array(([1.0, 2.0**-24, 2.0**-24], ([0] * 3, [0] * 3)), shape=(1, 1))
-    net.connect("input", "hidden", wires)
-    assert net.projections["input->hidden"].values.tolist() == [1.0 + 2.0**-23]
-
-
 def test_weights_that_are_float32_already_are_not_the_callers_array():
     given = np.ones((4, 6), np.float32)
     net = es.Network(weight_dtype=np.float32)

@@ -89,12 +89,15 @@ template <class R> class Spread {
         for (int64_t i = n_fans; i-- > 0;) {
             const Fan& f = fans[i];
             R effect = effects[f.event];
-            for (int64_t k = f.first; k < f.first + f.n; ++k) {
-                if (wires.delay && !arrives(f, k)) continue;
-                const int64_t at = --cursor[wires.target[k] - low];
-                by_weight[k] += met[at];
-                if (by_delay) by_delay[k] += later[at];
-                effect += later[at];
+            for (int64_t k = f.first; k < f.first + f.n;) {
+                const int64_t n = wires.target[k] - low, behind = behind_pair(f, k);
+                for (int64_t other = k; other < behind; ++other) cursor[n] -= meets(f, other);
+                for (int64_t at = cursor[n]; k < behind; ++k) {
+                    if (!meets(f, k)) continue;
+                    by_weight[k] += met[at];
+                    if (by_delay) by_delay[k] += later[at];
+                    effect += later[at++];
+                }
             }
             effects[f.event] = effect;
         }
@@ -104,6 +107,15 @@ template <class R> class Spread {
     bool arrives(const Fan& f, int64_t k) const {
         const double t = sent.time[f.event] + wires.delay[k];
         return t_begin <= t && t < t_end;
+    }
+
+    bool meets(const Fan& f, int64_t k) const { return !wires.delay || arrives(f, k); }
+
+    // The synapse behind those of an event that have the target of synapse k: mostly the next.
+    int64_t behind_pair(const Fan& f, int64_t k) const {
+        const int64_t first = k++;
+        while (k < f.first + f.n && wires.target[k] == wires.target[first]) ++k;
+        return k;
     }
 
     // Which of the events lo .. hi have synapses onto the block.
@@ -130,7 +142,7 @@ template <class R> class Spread {
         for (int64_t i = 0; i < n_fans; ++i) {
             const Fan& f = fans[i];
             for (int64_t k = f.first; k < f.first + f.n; ++k)
-                if (!wires.delay || arrives(f, k)) ++counts[wires.target[k] - low];
+                if (meets(f, k)) ++counts[wires.target[k] - low];
         }
         for (int64_t n = 0; n < size; ++n) {
             cursor[n] = start[n];
