@@ -21,7 +21,7 @@ from eventsim.events import SpikeTape
 from eventsim.events.source import SourceSpikes
 from eventsim.events.steps import step_within
 from eventsim.network import Network, Projection
-from eventsim.network.pattern import further, has_pair_twice
+from eventsim.network.pattern import Pattern, further, has_pair_twice
 from eventsim.plan import make_plan
 
 CHUNK = 2_000_000  # arrivals that are written out at a time; some 100 MB
@@ -85,7 +85,11 @@ class Wires:
     def targets_met(self) -> Ints:
         """Neurons that every source reaches: of several synapses of a pair one counts."""
         pattern = self.projection.pattern
-        if pattern is None or not has_pair_twice(pattern):
+        if pattern is None:
+            return self.fan_out
+        if self._kept is not None:
+            pattern = Pattern(self.first, pattern.indices[self._kept])
+        if not has_pair_twice(pattern):
             return self.fan_out
         before = np.concatenate([[0], np.cumsum(further(pattern))])
         found: Ints = self.fan_out - np.diff(before[self.first])

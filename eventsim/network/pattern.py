@@ -23,7 +23,7 @@ Index = NDArray[np.signedinteger[Any]]
 class Pattern(NamedTuple):
     """CSR: the first synapse of every source and their total, and every synapse's target."""
 
-    indptr: NDArray[np.int32]
+    indptr: Index
     indices: NDArray[np.int32]
 
 
