@@ -66,7 +66,7 @@ def load_chip(name_or_path: str | Path) -> Chip:
     if path.suffix == ".toml" or path.exists():
         return _read(path, str(path))
     own = "A file of your own ends in .toml."
-    raise ChipError(unknown("Chip", name, chip_names(), otherwise=own))
+    raise ChipError(*unknown("Chip", name, chip_names(), otherwise=own))
 
 
 def _read(path: Traversable, label: str, *, stem: str | None = None) -> Chip:

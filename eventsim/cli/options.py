@@ -222,7 +222,7 @@ def forms_of(typed: str | None) -> tuple[str, ...]:
     forms = () if typed is None else tuple(one.strip() for one in typed.split(","))
     wrong = [one for one in forms if one not in known]
     if wrong:
-        raise ParameterError(f"--figures {typed}", f"{wrong[0]!r} is none of {', '.join(known)}")
+        raise ParameterError("--figures", wrong[0], f"one of {', '.join(known)}")
     return forms
 
 

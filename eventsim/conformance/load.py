@@ -50,7 +50,7 @@ def load_case(name: str) -> Case:
     if name not in case_names():
         near = [known for known in case_names() if name in known]
         hint = f"Did you mean {', '.join(near)}?" if near else "See eventsim conformance --list."
-        raise CaseError(f"Conformance case {name!r} is unknown. {hint}")
+        raise CaseError("Conformance case", f"{name!r} is unknown", remedy=hint)
     return _read(_folder() / f"{name}.json", f"{name}.json")
 
 

@@ -124,7 +124,7 @@ def dense_equivalent(
     if cell not in get_args(Cell):
         raise ParameterError("dense_equivalent", f"cell is {cell!r}", "'rnn' or 'gru'")
     if "mac" not in chip.energy:
-        raise ChipError(f"Chip {chip.name!r}", "has no figure mac; take a technology such as 45nm")
+        raise ChipError(f"Chip {chip.name!r}", "has no figure mac", "a technology such as 45nm")
     weights = biases = products = functions = 0
     for name, population in net.neurons.items():
         into = {p.source for p in net.projections.values() if p.target == name} - {name}

@@ -99,8 +99,8 @@ def names_in(folder: Traversable, ending: str) -> tuple[str, ...]:
     return tuple(sorted(name.removesuffix(ending) for name in found if name.endswith(ending)))
 
 
-def unknown(what: str, name: str, known: Iterable[str], *, otherwise: str) -> str:
-    """Message for an unknown name: the known names, and the nearest one or another hint."""
+def unknown(what: str, name: str, known: Iterable[str], *, otherwise: str) -> tuple[str, ...]:
+    """Fields of the error for an unknown name; the remedy is the nearest one, or another hint."""
     names = tuple(known)
     hint = nearest(name, names) or otherwise
-    return f"{what} {name!r} is unknown; there are {', '.join(names)}. {hint}"
+    return f"{what} {name!r}", "is unknown", f"one of {', '.join(names)}", hint

@@ -32,7 +32,9 @@ def read_text(path: Traversable, label: str, error: _ErrorType, *, kind: str = "
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as problem:  # no UTF-8; a name with a zero character
-        raise error(label, f"cannot be read as {kind} ({problem})") from problem
+        raise error(
+            label, f"cannot be read as {kind} ({problem})", remedy="Check the path and the file."
+        ) from problem
 
 
 def read_json(path: Traversable, label: str, error: _ErrorType) -> Any:

@@ -77,7 +77,7 @@ def _find(kind: FileKind, name_or_path: str | Path) -> tuple[Traversable, str]:
     if path.suffix == ".toml":
         return path, str(path.parent)
     own = "A file of your own ends in .toml."
-    raise RecipeError(unknown(kind.capitalize(), name, name_list(kind), otherwise=own))
+    raise RecipeError(*unknown(kind.capitalize(), name, name_list(kind), otherwise=own))
 
 
 def _home(kind: FileKind) -> Traversable:

@@ -42,6 +42,8 @@ class InfeasibleError(MappingError):
         if neuron is not None:
             where = f"neuron {neuron[1]} of population {neuron[0]!r}"
         super().__init__(
-            f"Chip {chip!r}: {where} needs {needed:,} of {limit}, the chip has {available:,} "
-            f"({needed - available:,} too many). {advice}"
+            f"Chip {chip!r}",
+            f"{where} needs {needed:,} of {limit}, the chip has {available:,} "
+            f"({needed - available:,} too many)",
+            remedy=advice,
         )

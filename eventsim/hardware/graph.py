@@ -148,17 +148,19 @@ def check_kinds(net: Network, chip: Chip) -> None:
     for name in net.linear:
         kind = type(net.populations[name].neuron).__name__
         model = None if chip.limits is None else chip.limits.neuron_model
-        what = f"Chip {chip.name!r}: population {name!r} has neurons of kind {kind}"
+        where, what = f"Chip {chip.name!r}", f"population {name!r} has neurons of kind {kind}"
         if model == "lif":
             raise NetworkError(
+                where,
                 f"{what}, and the chip's neuron is fixed",
                 "a voltage and one current at most, no further state",
                 remedy="Choose a chip whose neurons are programs, or LIF neurons.",
             )
         if model is None:
             raise MappingError(
+                where,
                 f"{what}, and the chip's file does not say whether its neurons can be",
-                "neuron_model in its limits",
+                remedy="Give neuron_model in its limits.",
             )
 
 

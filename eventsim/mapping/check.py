@@ -141,8 +141,8 @@ def _places(net: Network, cores: Mapping[str, Ints]) -> dict[str, Numbers]:
         if place[name].size != population.size:
             raise MappingError(
                 f"Population {name!r}",
-                f"the mapping has cores of {place[name].size} neurons, the network "
-                f"{population.size}",
+                f"the mapping has cores of {place[name].size} neurons",
+                f"{population.size} as in the network",
             )
     return place
 

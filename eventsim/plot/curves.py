@@ -71,7 +71,7 @@ def _lines(result: Any, metric: str) -> Sequence[Mapping[str, Any]]:
     if any(metric not in line for line in lines):
         numbers = [key for key, value in lines[0].items() if isinstance(value, int | float)]
         raise ParameterError(
-            "plot.history", f"no metric {metric!r} in every epoch; the first one has {numbers}"
+            "plot.history", f"no metric {metric!r} in every epoch", f"one of {numbers}"
         )
     return lines
 

@@ -54,7 +54,9 @@ def taus(net: Network, *, ax: Axes | None = None) -> Axes:
     """
     check_kind("taus", net, Network, "Of a result of training or a run pass its .net.")
     if not net.neurons:
-        raise NetworkError("plot.taus", "the network has no population of neurons")
+        raise NetworkError(
+            "plot.taus", "the network has no population of neurons", remedy="Add one first."
+        )
     rows = [
         (f"{name} {SYMBOLS[key]}", to_host(population.parameters[key]), colour, alpha)
         for colour, (name, population) in enumerate(net.neurons.items())

@@ -107,7 +107,8 @@ class RandomNetwork:
         if self._input is not None:
             raise NetworkError(
                 "RandomNetwork",
-                f"has an input already ({self._input[0]!r}); merge your channels into one",
+                f"has an input already ({self._input[0]!r})",
+                remedy="Merge your channels into one.",
             )
         self._check_new(name)
         made = make_population(name, size, "input", {})
@@ -188,7 +189,9 @@ class RandomNetwork:
                 )
         if any(rule.name == name for rule in self._rules):
             raise NetworkError(
-                "RandomNetwork", f"{name!r} is connected already; connect two populations once"
+                "RandomNetwork",
+                f"{name!r} is connected already",
+                remedy="Connect two populations once.",
             )
         most = sources[source][1] - (source == target)
         in_degree = whole_number(in_degree, f"RandomNetwork: in_degree of {name!r}")
@@ -291,7 +294,9 @@ class RandomNetwork:
     def _check_new(self, name: str) -> None:
         if name in {m.name for m in self._members} | {self._input and self._input[0]}:
             raise NetworkError(
-                "RandomNetwork", f"there is a population {name!r} already; choose another name"
+                "RandomNetwork",
+                f"there is a population {name!r} already",
+                remedy="Choose another name.",
             )
 
     def _generator(self, kind: int, number: int, block: NeuronBlock) -> np.random.Generator:
@@ -361,4 +366,5 @@ def _check_synapse(name: str, weight: float, delay: float) -> None:
         net.add_population("target", 1)
         net.connect("source", "target", [[weight]], delays=delay)
     except EventSimError as error:
-        raise type(error)(str(error).replace("source->target", f"{source}->{target}")) from None
+        where = error.where.replace("source->target", f"{source}->{target}")
+        raise type(error)(where, error.got, error.expected, error.remedy) from None

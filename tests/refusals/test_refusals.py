@@ -64,11 +64,13 @@ def test_every_table_has_rows(name):
 
 
 def held(table, call, row, folder, **more):
-    given = {name: things.THINGS[name]() for name in names(call) & things.THINGS.keys()}
+    known = NAMES[table]
+    things_of = {n for n in names(call) & known.keys() if hasattr(known[n], "is_thing")}
+    given = {name: known[name]() for name in things_of}
     before = things.state((given, folder))
     things.WRITTEN.clear()
     with pytest.raises(EventSimError) as caught:
-        eval(call, NAMES[table] | given | more)
+        eval(call, known | given | more)
     error, (kind, where, got, *remedy) = caught.value, row
     seen = [text.replace(f"{folder}/", "") for text in (error.where, error.got, error.remedy)]
     shown = json.dumps([type(error).__name__, *seen], ensure_ascii=False)

@@ -280,9 +280,11 @@ def _linear_cells(job: Job, longest: float) -> LinearCells:
         rates = np.abs(matrices.flow).max(axis=(1, 2))
         worst = lost[rates[lost].argmax()]  # neurons of a block share their piece
         raise ParameterError(
-            f"Population {stage.name!r}, neuron {worst}: its fastest rate is {rates[worst]:.3g} "
-            f"per ms; slow states cannot be followed beside it for {longest:g} ms. Raise its "
-            "shortest time constant: within a second they may differ by a factor of 1e11."
+            f"Population {stage.name!r}, neuron {worst}",
+            f"its fastest rate is {rates[worst]:.3g} per ms; slow states cannot be followed beside "
+            f"it for {longest:g} ms",
+            remedy="Raise its shortest time constant: within a second they may differ by a factor "
+            "of 1e11.",
         )
     start = np.zeros(exact.shape[:2])
     start[:, 0] = np.where(matrices.level <= 0.0, _first_v(matrices), 0.0)

@@ -87,8 +87,9 @@ def _load(name: str) -> Backend:
         backend: Backend = getattr(import_module(module), attribute)()
     except (ImportError, AttributeError) as error:
         raise BackendError(
-            f"Backend {name!r} cannot be loaded (import failed: {error}). Reinstall eventsim, or "
-            "use backend='reference'."
+            f"Backend {name!r}",
+            f"cannot be loaded (import failed: {error})",
+            remedy="Reinstall eventsim, or use backend='reference'.",
         ) from error
     return backend
 
@@ -171,14 +172,16 @@ def register_backend(name: str, backend: Backend | None) -> Backend | None:
     """
     if name == "auto":
         raise BackendError(
-            "register_backend: 'auto' is no backend, it chooses one by the devices that are here. "
-            "Register under another name and pass that name to simulate."
+            "register_backend",
+            "'auto' is no backend, it chooses one by the devices that are here",
+            remedy="Register under another name and pass that name to simulate.",
         )
     if backend is not None and backend.name != name:
         raise BackendError(
-            f"register_backend: the instance's name is {backend.name!r}, expected {name!r}. A "
-            "tape finds its backend by that name; give the class the attribute "
-            f"name = {name!r}."
+            "register_backend",
+            f"the instance's name is {backend.name!r}",
+            repr(name),
+            f"A tape finds its backend by that name; give the class the attribute name = {name!r}.",
         )
     before = _REGISTERED.pop(name, None)
     if backend is not None:

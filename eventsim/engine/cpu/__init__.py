@@ -5,7 +5,7 @@ and their arguments are declared in ``roles``, ``roles_fanin``, ``roles_loop``, 
 ``roles_order`` and ``roles_mapping``.
 
 The hosts, by what a stage is: ``layer`` and ``layer_adjoint`` (neurons that share their events;
-with ``fanin`` those that do not), ``queue_host`` (loops, with ``window_host`` those by windows),
+with ``fanin`` those that do not), ``queue_host`` (loops, with ``flights`` and ``window_host``),
 ``linear_host`` (with ``linear_lanes``), ``readout_host`` and ``voltages_host``; ``window_step`` is
 for ranks. Below are ``arrays``, ``weights``, ``blocks``, ``threads`` and ``counting``.
 """

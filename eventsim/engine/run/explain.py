@@ -267,8 +267,9 @@ def _check(
 ) -> None:
     if place.is_input:
         raise NetworkError(
-            f"explain: population {place.name!r} is the input, whose channels have no voltage. Ask "
-            f"for one of {list(net.neurons)}."
+            "explain",
+            f"population {place.name!r} is the input, whose channels have no voltage",
+            f"one of {list(net.neurons)}",
         )
     require("explain", neurons_of(place))
     make_plan(net).check_tape(tape, f"explain of {place.name!r}")
@@ -278,7 +279,7 @@ def _check(
         ("sample", sample or 0, tape.stream.n_samples),
     ):
         if not 0 <= value < n:
-            raise ParameterError(f"explain: {name} is {value}, expected a number in 0 .. {n - 1}.")
+            raise ParameterError("explain", f"{name} is {value}", f"a number in 0 .. {n - 1}")
 
 
 def _factor(threshold: float | None, rest: float, peak: float) -> float | None:

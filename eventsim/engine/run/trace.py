@@ -177,8 +177,9 @@ def _state(
     population = call.net.population(call.population)
     if population.is_input:
         raise NetworkError(
-            f"{call.where}: population {population.name!r} is the input, whose channels have no "
-            f"state. Ask for one of {list(call.net.neurons)}."
+            call.where,
+            f"population {population.name!r} is the input, whose channels have no state",
+            f"one of {list(call.net.neurons)}",
         )
     net, tape = call.net.to_host(), call.tape.to_host()
     plan = make_plan(net, tape.memo)

@@ -219,7 +219,7 @@ def test_a_chip_of_two_terms_names_every_other_term_and_marks_every_sum(files, t
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--chip", "loihi3"], "Chip 'loihi3' is unknown"),
+        (["--chip", "loihi3"], "Chip 'loihi3': is unknown"),
         (["--chip", "nowhere.toml"], "nowhere.toml: cannot be read"),
         (["--dt", "0"], "step_ms is 0"),
         (["--frame", "-1"], "--frame -1"),

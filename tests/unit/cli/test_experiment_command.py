@@ -135,9 +135,9 @@ def test_table_tells_done_runs_whose_folds_are_missing(files, tmp_path):
     [
         (
             ("lst",),
-            "Recipe 'lst' is unknown; there are architectures, baselines, bip, convolution,",
+            "Recipe 'lst': is unknown, expected one of architectures, baselines, bip, convolution,",
         ),
-        (("run", "bip", "--data", "yin"), "Task 'yin' is unknown"),
+        (("run", "bip", "--data", "yin"), "Task 'yin': is unknown"),
         (("run", "bip", "--data", "yinyang", "--condition", "al"), "no condition 'al'"),
         (("run", "bip", "--data", "yinyang", "--smoke", "--held-out", "ann"), "is no group"),
         (("table", "nowhere"), "holds no experiment.json"),

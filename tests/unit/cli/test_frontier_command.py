@@ -441,7 +441,7 @@ def test_run_that_fails_is_named_and_the_others_are_measured(recipe):
         (("--axis", "train.seed=1,2"), "expected a key such as network.tau_syn"),
         (("--axis", "train.gain=1", "--axis", "train.gain=2"), "given twice"),
         (("--axis", "train.gian=1,2"), "'gian'"),
-        (("--chip", "lohi"), "Chip 'lohi' is unknown"),
+        (("--chip", "lohi"), "Chip 'lohi': is unknown"),
         (("--baseline", "gru"), "bench/suite/frontier.py"),
         (("--condition", "pruned"), "no condition 'pruned'"),
     ],

@@ -67,7 +67,7 @@ def test_impossible_mapping_and_missing_formats_are_sentences(files, tiny_chip, 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--chip", "loihi3"], "Chip 'loihi3' is unknown"),
+        (["--chip", "loihi3"], "Chip 'loihi3': is unknown"),
         (["--map", "45nm"], "without cores"),
         (["--frame", "-1"], "--frame -1"),
         (["--dt", "0"], "step_ms is 0"),

@@ -6,7 +6,6 @@ import scipy.sparse as sp
 
 import eventsim as es
 from eventsim import clocked
-from eventsim.errors import ParameterError
 from eventsim.train import IntegralLoss, SpikeTrainLoss
 from tests.unit.clocked import slow
 
@@ -254,9 +253,3 @@ def test_a_slope_per_spike_acts_on_firing_neurons_only():
     found = clocked.backward(run, {"output": silent}, per_spike={"hidden1": slope})
     assert ((found["hidden1.threshold"] < 0) == fired).all()
     assert (found["hidden2.threshold"] == 0).all()
-
-
-def test_a_run_that_kept_nothing_is_refused():
-    run = clocked.run(clocked.from_network(skips_and_selves("readout")), stream_of(3))
-    with pytest.raises(ParameterError, match="keep=True"):
-        clocked.backward(run, {})

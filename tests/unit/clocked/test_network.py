@@ -6,7 +6,6 @@ import scipy.sparse as sp
 
 import eventsim as es
 from eventsim import clocked
-from eventsim.errors import ParameterError, ShapeError
 from eventsim.events.steps import step_count, step_of
 from eventsim.train import IntegralLoss, SpikeTrainLoss
 from tests.support.nets import one_layer, one_sample
@@ -219,23 +218,3 @@ def test_a_neuron_at_or_above_its_threshold_by_leak_begins_at_its_reset(v_leak, 
     exact = es.simulate(net, stream, backend="reference", precision="double")["hidden"].times
     found = clocked.run(clocked.from_network(net, 0.01), stream, precision="double").tape["hidden"]
     np.testing.assert_allclose(found.times, exact, atol=0.05)
-
-
-def test_a_time_step_outside_its_domain_is_refused():
-    with pytest.raises(ParameterError, match="dt is 0"):
-        clocked.from_network(one_neuron(), 0.0)
-    with pytest.raises(ParameterError, match=r"tau_syn is 5\.0 ms, expected at least dt = 7"):
-        clocked.from_network(one_neuron(), 7.0)
-
-
-def test_delays_per_synapse_are_refused():
-    net = one_neuron()
-    net.add_population("more", 2)
-    net.connect("hidden", "more", [[1.0, 2.0]], delays=[[1.0, 2.0]])
-    with pytest.raises(ShapeError, match="has a delay per synapse, which the grid does not have"):
-        clocked.from_network(net)
-
-
-def test_a_stream_of_other_channels_is_refused():
-    with pytest.raises(ShapeError, match="3 channels, input population 'input' has 1 neurons"):
-        clocked.run(clocked.from_network(one_neuron()), stream_of(3))

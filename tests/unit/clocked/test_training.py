@@ -4,7 +4,7 @@ import pytest
 import eventsim as es
 from eventsim import clocked
 from eventsim.clocked import Grid
-from eventsim.errors import NetworkError, ParameterError, ShapeError, StorageError
+from eventsim.errors import StorageError
 from eventsim.events import Recording, StoredStream, write_stored
 from eventsim.train import (
     Augmentation,
@@ -148,28 +148,6 @@ def test_spikl_moves_the_hidden_neurons_and_keeps_the_weights_of_exact_time():
         )
 
 
-@pytest.mark.parametrize(
-    ("bad", "told"),
-    [
-        ({"loss": "first_spike"}, "loss is 'first_spike', .* Take cross_entropy or van_rossum"),
-        ({"near_miss_strength": 0.1}, "near_miss_strength is 0.1"),
-        ({"bip": ("v_leak",)}, "v_leak"),
-        ({"train_delays": True}, "train_delays is True"),
-        ({"augmentation": Augmentation(mix=0.1)}, "augmentation.mix is 0.1"),
-    ],
-)
-def test_settings_without_a_counterpart_are_refused_before_anything_is_written(bad, told, tmp_path):
-    net = spiking_net() if "loss" in bad else small_net()
-    with pytest.raises(ParameterError, match=told):
-        on_grid(net, two_patterns(8), config(**bad), tmp_path / "run")
-    assert not (tmp_path / "run").exists()
-
-
-def test_step_outside_its_domain_is_refused():
-    with pytest.raises(ParameterError, match="dt is .*expected a number > 0 and <= 1"):
-        Grid(dt=2.0)
-
-
 def test_a_run_says_its_method(tmp_path):
     data, settings = two_patterns(16), config(epochs=1)
     on_grid(small_net(), data, settings, tmp_path)
@@ -190,15 +168,6 @@ def test_shards_change_the_rounding_alone():
         np.testing.assert_allclose(runs[1].net.parameters()[key], value, rtol=1e-9, atol=1e-9)
     costs = ("neuron_updates_per_sample", "shared_bins_per_sample", "synaptic_events_per_sample")
     assert [runs[0].last[key] for key in costs] == [runs[1].last[key] for key in costs]
-
-
-def test_an_output_that_does_not_fit_is_refused():
-    data = two_patterns(8)
-    with pytest.raises(NetworkError, match="expected a population of kind 'readout'"):
-        on_grid(small_net(), data, config(output="input"))
-    net = es.scsr(6, (4,), 1)
-    with pytest.raises(ShapeError, match="has 1 neurons, expected at least 2"):
-        on_grid(net, data, config())
 
 
 def test_self_weights_stay_where_exact_time_does_not_run_away():

@@ -6,7 +6,6 @@ import pytest
 import eventsim as es
 from eventsim.chips import load_chip
 from eventsim.energy import Widths, cost, costs_over_time, dense_equivalent, dense_pair, run_costs
-from eventsim.errors import ParameterError, ShapeError
 from eventsim.events.transforms import crop
 from tests.support.nets import random_net, random_stream
 
@@ -95,11 +94,3 @@ def test_costs_up_to_a_time_are_those_of_a_run_that_ends_there(run):
     whole = run_costs(net, tape, chips)
     assert found.counts.to_dict() == whole.counts.to_dict()
     assert [r.to_dict() for r in found.reports] == [r.to_dict() for r in whole.reports]
-
-
-def test_costs_at_times_that_cannot_be_are_refused(run):
-    net, _, tape = run
-    with pytest.raises(ParameterError, match="costs_over_time: a time is -1.0"):
-        costs_over_time(net, tape, [load_chip("45nm")], [-1.0])
-    with pytest.raises(ShapeError, match=r"costs_over_time: times of shape \(2, 1\)"):
-        costs_over_time(net, tape, [load_chip("45nm")], [[1.0], [2.0]])

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 import eventsim as es
 from eventsim.energy import Widths, arrivals, count, footprint
-from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.mapping import quantise
 from eventsim.train import prune
 from tests.support.nets import (
@@ -170,27 +169,6 @@ def test_footprint_counts_what_must_be_stored_at_the_named_widths():
     assert found.parameters == 4 * (8 + 6 + 4)
     assert found.states == 2 * 2 * (8 + 2)
     assert found.total == 28 + 18 + 2.5 + 72 + 40
-
-
-def test_tape_of_another_network_is_refused():
-    net = random_net(1)
-    tape = es.simulate(net, random_stream(3), backend="cpu")
-    with pytest.raises(ShapeError, match="'hidden1': has 7 neurons in the network, 6 on the tape"):
-        count(random_net(1, hidden=(7, 5)), tape)
-    with pytest.raises(NetworkError, match="tape is that of another network"):
-        count(lateral_net(1), es.simulate(ring_net(1, size=6), random_stream(3), backend="cpu"))
-
-
-def test_width_of_no_bit_is_refused():
-    with pytest.raises(ParameterError, match="Widths: weight is 0, expected a whole number >= 1"):
-        Widths(weight=0)
-
-
-def test_tape_without_a_sample_is_refused():
-    net = random_net(1)
-    none = es.EventStream([], [], [0], n_channels=5, duration=[])
-    with pytest.raises(ShapeError, match="holds no sample"):
-        count(net, es.simulate(net, none, backend="cpu"))
 
 
 def test_run_without_spikes_counts_nothing():

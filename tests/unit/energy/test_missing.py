@@ -8,7 +8,6 @@ import eventsim as es
 from eventsim.chips import ENERGY_TERMS, Chip, Limits, Quantity, load_chip
 from eventsim.energy import clocked, count, dense_equivalent, encoder_cost, energy
 from eventsim.energy.missing import NO_FIGURE
-from eventsim.errors import ParameterError
 from eventsim.events import EncoderOperations
 from tests.support.nets import random_net, random_stream
 
@@ -118,11 +117,6 @@ def test_a_figure_includes_others_only_while_it_is_in_the_sum(done):
         "is in the figure of hop_ew, which needs a mapping of neurons to cores"
     )
     assert found["spike"] == NO_FIGURE
-
-
-def test_a_term_that_is_paid_twice_is_refused(done):
-    with pytest.raises(ParameterError, match="paid twice"):
-        price(done, ["synaptic_event", "spike"], 1.0, includes=["spike"])
 
 
 def test_links_that_a_mesh_does_not_have_are_not_missing(done):

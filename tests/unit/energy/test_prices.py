@@ -8,7 +8,6 @@ import pytest
 import eventsim as es
 from eventsim.chips import Chip, Quantity, chip_names, load_chip
 from eventsim.energy import ActivityPricing, clocked, cost, count, energy
-from eventsim.errors import ParameterError
 from eventsim.mapping import quantise
 from tests.support.nets import random_net, random_stream
 
@@ -114,8 +113,3 @@ def test_price_of_a_spike_is_its_fan_out_and_its_own(run):
     )
     each = load_chip("truenorth").energy["synaptic_event"].value
     np.testing.assert_allclose(price, each * fan_out, rtol=1e-12)
-
-
-def test_chip_without_an_energy_of_operations_is_refused():
-    with pytest.raises(ParameterError, match="'loihi2' has no energy of a synaptic operation"):
-        ActivityPricing(load_chip("loihi2"))

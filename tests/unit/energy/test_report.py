@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.chips import Chip, ChipError, Quantity, chip_names, load_chip
+from eventsim.chips import Chip, Quantity, chip_names, load_chip
 from eventsim.energy import Widths, clocked, cost, count, dense_equivalent, energy
 from eventsim.energy.missing import NO_FIGURE
-from eventsim.errors import ParameterError, ShapeError
 from eventsim.hardware.graph import entries
 from eventsim.mapping import quantise
 from tests.something import perhaps
@@ -196,26 +195,6 @@ def test_report_of_every_chip_shows_status_source_and_step(run, name):
         )
 
 
-@pytest.mark.parametrize(
-    ("mapped", "error", "message"),
-    [
-        ({"hops": 1}, ParameterError, "mapped has 'hops', expected axon_out"),
-        ({"hop_ew": [1, 2]}, ShapeError, r"'hop_ew' has shape \(2,\)"),
-        ({"hop_ew": -1}, ParameterError, "'hop_ew' is -1, expected numbers >= 0"),
-    ],
-)
-def test_mapping_that_does_not_fit_is_refused(run, mapped, error, message):
-    with pytest.raises(error, match=message):
-        energy(count(*run), load_chip("loihi"), mapped=mapped)
-
-
-def test_steps_of_another_tape_are_refused(run):
-    net, tape = run
-    other = es.simulate(net, tape.stream[:2], backend="reference")
-    with pytest.raises(ShapeError, match="counts have 4 samples, those in steps 2"):
-        energy(count(net, tape), load_chip("loihi"), clocked=clocked(net, other, step_ms=1.0))
-
-
 def small_net():
     net = one_layer("hidden", np.zeros((3, 4)))
     net.add_readout("output", 2)
@@ -242,12 +221,3 @@ def test_dense_equivalent_reads_its_weights_where_memory_has_a_price():
     chip = chip_of(mac=1.0, memory_byte=10.0)
     found = dense_equivalent(small_net(), 10.0, chip, frame_ms=10.0, cell="rnn", weight_bits=8)
     np.testing.assert_allclose(found.energy_pj, 42 + 420)
-
-
-def test_dense_equivalent_without_multiplications_or_frames_is_refused():
-    with pytest.raises(ChipError, match="no figure mac"):
-        dense_equivalent(small_net(), 10.0, load_chip("loihi"), frame_ms=10.0)
-    with pytest.raises(ParameterError, match="frame_ms is 0"):
-        dense_equivalent(small_net(), 10.0, load_chip("45nm"), frame_ms=0.0)
-    with pytest.raises(ParameterError, match="cell is 'lstm'"):
-        dense_equivalent(small_net(), 10.0, load_chip("45nm"), frame_ms=1.0, cell="lstm")

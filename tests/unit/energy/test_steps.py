@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 
 import eventsim as es
 from eventsim.energy import clocked, count
-from eventsim.errors import ParameterError
 from tests.support.nets import one_sample, random_net, random_stream
 from tests.unit.energy.recount import recount_steps
 from tests.unit.energy.test_counts import NETS
@@ -69,16 +68,6 @@ def test_second_event_in_a_step_turns_the_whole_call_into_multiplications():
     assert found.dense["input->output"].tolist() == [18]
     assert found.neuron_updates.tolist() == [9]
     assert found.active_updates["output"].tolist() == [6]
-
-
-@pytest.mark.parametrize("step_ms", [0.0, -1.0, np.inf, np.nan])
-def test_step_that_is_none_is_refused(step_ms):
-    net = random_net(1)
-    tape = es.simulate(net, random_stream(3), backend="cpu")
-    with pytest.raises(ParameterError, match="step_ms is"):
-        clocked(net, tape, step_ms=step_ms)
-    with pytest.raises(ParameterError, match="batch_size is 0"):
-        clocked(net, tape, step_ms=1.0, batch_size=0)
 
 
 def test_times_on_a_border_of_steps_are_in_the_later_step_whatever_the_quotient_rounds_to():

@@ -1,10 +1,8 @@
-from dataclasses import replace
-
 import pytest
 
 import eventsim as es
 from eventsim.chips import load_chip
-from eventsim.mapping import InfeasibleError, check_mapping, compare_mappings, map_network
+from eventsim.mapping import check_mapping, compare_mappings, map_network
 from eventsim.mapping.mapping import filled_less
 from tests.unit.mapping.helpers import random_net, random_stream
 
@@ -33,11 +31,3 @@ def test_baseline_that_was_asked_for_is_not_mapped_twice(run):
     assert [m.method for m in found.mappings] == ["first_fit", "population_order"]
     alone = compare_mappings(*run, load_chip("loihi"), method="first_fit", baselines=False)
     assert len(alone.mappings) == 1
-
-
-def test_method_without_a_mapping_raises(run):
-    chip = filled_less(load_chip("loihi"), 1)
-    net, tape = run
-    few = replace(chip, limits=replace(chip.limits, cores=4, mesh=(1, 1)))
-    with pytest.raises(InfeasibleError):
-        compare_mappings(net, tape, few, method="refined")

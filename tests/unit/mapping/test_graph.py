@@ -1,11 +1,8 @@
 import numpy as np
-import pytest
 
 import eventsim as es
-from eventsim.errors import ShapeError
-from eventsim.mapping import MappingError, axon_graph
+from eventsim.mapping import axon_graph
 from tests.support.nets import one_layer
-from tests.unit.mapping.helpers import random_stream
 
 
 def test_synapses_are_the_weights_that_are_not_zero(net, tape):
@@ -48,22 +45,3 @@ def test_an_event_at_the_end_of_its_sample_counts_as_nothing():
 
 def test_without_a_tape_every_axon_weighs_the_same(net):
     assert set(axon_graph(net, None).spikes.tolist()) == {1}
-
-
-def test_a_tape_of_another_network_is_refused(net):
-    other = es.Network()
-    other.add_input("input", 12)
-    other.add_population("hidden1", 4)
-    other.add_population("hidden2", 16)
-    tape = es.simulate(other, random_stream())
-    with pytest.raises(ShapeError, match="the tape has 4 neurons, the network 20"):
-        axon_graph(net, tape)
-
-
-def test_a_network_of_inputs_alone_and_an_unknown_choice_are_refused(net):
-    empty = es.Network()
-    empty.add_input("input", 3)
-    with pytest.raises(MappingError, match="no neurons"):
-        axon_graph(empty, None)
-    with pytest.raises(MappingError, match="'external' or 'placed'"):
-        axon_graph(net, None, inputs="elsewhere")

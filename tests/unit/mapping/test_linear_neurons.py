@@ -5,9 +5,8 @@ import pytest
 
 import eventsim as es
 from eventsim.chips import load_chip
-from eventsim.errors import NetworkError
-from eventsim.hardware.usage import check_room, limits_left_out
-from eventsim.mapping import InfeasibleError, MappingError, check_mapping, map_network
+from eventsim.hardware.usage import limits_left_out
+from eventsim.mapping import check_mapping, map_network
 from eventsim.mapping.fits import Fit, fit_on
 from tests.support.linear_neurons import TwoCompartments
 from tests.support.nets import one_layer
@@ -96,19 +95,6 @@ def test_without_a_limit_of_neurons_nothing_is_assumed():
     assert (found.assumed, found.n_cores) == ((), 1)
 
 
-def test_too_many_states_are_an_error_with_the_limit():
-    net, cores = mixed(), {"cores": 8, "mesh": (4, 2), "cores_per_tile": 1}
-    total = sum(STATES[name] * SIZES[name] for name in STATES)
-    assert total == 72
-    said = "72 of states_per_core x 8 cores, the chip has 64"
-    with pytest.raises(InfeasibleError, match=said):
-        map_network(net, None, programmable(neurons_per_core=4, **cores), method="first_fit")
-    with pytest.raises(InfeasibleError, match=said):
-        check_room(net, programmable(neurons_per_core=4, **cores))
-    with pytest.raises(InfeasibleError, match="5 of states_per_core"):
-        map_network(net, None, programmable(neurons_per_core=2), method="first_fit")
-
-
 def test_the_independent_check_counts_states():
     net, chip = mixed(), programmable(neurons_per_core=4)
     cores = {name: np.arange(size) for name, size in SIZES.items()}
@@ -116,18 +102,6 @@ def test_the_independent_check_counts_states():
     (broken,) = [v for v in check_mapping(net, chip, cores) if v.limit == "states_per_core"][:1]
     most = states_by_core(cores)
     assert broken.held == most[int(broken.where.split()[-1])] > broken.allowed == 8
-
-
-@pytest.mark.parametrize("name", ["loihi", "truenorth"])
-def test_a_fixed_neuron_refuses_them_by_name(name):
-    with pytest.raises(NetworkError, match="'adaptive' has neurons of kind AdLIF, and the chip's"):
-        map_network(mixed(), None, load_chip(name), method="first_fit")
-
-
-def test_a_file_that_does_not_say_is_an_error_that_says_how_to_decide():
-    for chip in (load_chip("dynapse"), make_chip(neurons_per_core=8)):
-        with pytest.raises(MappingError, match="neuron_model in its limits"):
-            map_network(mixed(), None, chip, method="first_fit")
 
 
 @pytest.mark.parametrize("name", ["spinnaker", "spinnaker2", "loihi2"])

@@ -6,9 +6,8 @@ from hypothesis.extra import numpy as hnp
 
 import eventsim as es
 from eventsim.chips import Formats, load_chip
-from eventsim.errors import NetworkError, ParameterError
 from eventsim.hardware.quantise import round_tau, round_weights
-from eventsim.mapping import MappingError, quantisation_study, quantise, spikes_without_partner
+from eventsim.mapping import quantisation_study, quantise, spikes_without_partner
 from tests.support.nets import one_layer
 from tests.unit.mapping.helpers import random_net, random_stream
 
@@ -135,30 +134,3 @@ def test_weights_of_a_decision_that_are_lost_are_named(beyond):
     net.decision.weights[0] = 1e-3
     (lost,) = quantise(net, 4).misfits
     assert (lost.what, lost.where, lost.values) == ("weights", ("decision",), 3)
-
-
-@pytest.mark.parametrize(
-    ("formats", "step"),
-    [
-        (Formats(weight_bits=4), 1.0),
-        (Formats(weight_bits=4, threshold_bits=8), None),
-        (Formats(max_delay_steps=8), None),
-        (Formats(decay_bits=8), None),
-    ],
-)
-def test_more_than_weights_of_a_decision_or_adaptive_thresholds_is_refused(beyond, formats, step):
-    for net, what in zip(beyond, ("linear decision", "adaptive threshold"), strict=True):
-        with pytest.raises(NetworkError, match=f"quantise: .*{what}"):
-            quantise(net, formats, step_ms=step)
-
-
-def test_bad_formats_are_refused(net):
-    with pytest.raises(ParameterError, match="weight_bits is 0"):
-        quantise(net, 0)
-    with pytest.raises(MappingError, match="step_ms"):
-        quantise(net, 4, step_ms=0.0)
-    technology = load_chip("45nm")
-    with pytest.raises(MappingError, match="has no formats"):
-        quantise(net, technology)
-    with pytest.raises(MappingError, match="has no formats"):
-        quantisation_study(net, random_stream(), technology)

@@ -1,13 +1,11 @@
 import re
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import eventsim as es
 from eventsim.chips import load_chip
-from eventsim.errors import EventError, NetworkError
-from eventsim.mapping import MappingError, export_sanafe, map_network
+from eventsim.mapping import export_sanafe, map_network
 from tests.unit.mapping.helpers import make_chip, random_net, random_stream
 
 
@@ -139,26 +137,6 @@ def test_events_of_one_channel_in_one_step_take_the_next_free_ones(tmp_path):
     files = export_sanafe(net, mapping, stream, tmp_path, step_ms=1.0)
     assert (files.moved, files.lost) == (2, 1)
     assert "- 0: [spikes: [1, 1, 1]]" in files.network.read_text()
-
-
-def test_what_cannot_be_exported_is_refused(tmp_path):
-    net, stream, _, mapping = small()
-    with pytest.raises(EventError, match="the stream has 2 samples, expected one"):
-        export_sanafe(net, mapping, random_stream(), tmp_path, step_ms=1.0)
-    with pytest.raises(MappingError, match="step_ms"):
-        export_sanafe(net, mapping, stream, tmp_path, step_ms=0.0)
-    late = net.copy()
-    late.projections["input->hidden1"].delays[...] = 2.0
-    with pytest.raises(MappingError, match="delay of 2 ms"):
-        export_sanafe(late, mapping, stream, tmp_path, step_ms=1.0)
-    decided = net.copy()
-    decided.decide("output", np.ones((3, 2)))
-    with pytest.raises(NetworkError, match=r"decision behind 'output', which SANA-FE has no unit"):
-        export_sanafe(decided, mapping, stream, tmp_path, step_ms=1.0)
-    assert not list(tmp_path.iterdir())
-    full = replace(mapping, usage=replace(mapping.usage, neurons=np.array([1025])))
-    with pytest.raises(MappingError, match="has 1025 neurons per core, expected at most 1024"):
-        export_sanafe(net, full, stream, tmp_path, step_ms=1.0)
 
 
 def test_a_chip_without_figures_and_with_one_tile_is_exported(tmp_path):

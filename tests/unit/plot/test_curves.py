@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.errors import ParameterError
 
 LINES = [
     {"epoch": 1, "loss": 2.0, "accuracy": 0.25, "validation_accuracy": 0.2, "seconds": 3.0},
@@ -38,12 +37,3 @@ def test_history_of_no_epoch_is_empty():
     axes.figure.canvas.draw()
     assert axes.lines[0].get_xdata().size == 0
     assert axes.get_xlabel() == "epoch"
-
-
-def test_history_refuses_what_it_cannot_draw():
-    with pytest.raises(ParameterError, match="got int, expected the result of training"):
-        es.plot.history(7)
-    with pytest.raises(ParameterError, match='with the key "epoch"'):
-        es.plot.history([{"loss": 1.0}])
-    with pytest.raises(ParameterError, match=r"no metric 'speed'.*'loss', 'accuracy'"):
-        es.plot.history(LINES, metric="speed")

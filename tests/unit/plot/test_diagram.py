@@ -1,9 +1,7 @@
 import numpy as np
-import pytest
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 import eventsim as es
-from eventsim.errors import NetworkError, ParameterError
 from eventsim.plot.layout import lay_out
 
 
@@ -115,10 +113,3 @@ def test_boxes_never_touch_and_bows_pass_above_them():
     for k, (x, y) in enumerate(places):
         assert all(abs(x - u) >= 1.0 or abs(y - v) >= 1.0 for u, v in places[:k])
     assert layout.arrows["in", "out"].label[1] > layout.boxes["a"][1] + 0.2
-
-
-def test_graph_refuses_what_it_cannot_draw(tape):
-    with pytest.raises(NetworkError, match="no population"):
-        es.plot.graph(es.Network())
-    with pytest.raises(ParameterError, match="got SpikeTape, expected Network"):
-        es.plot.graph(tape)

@@ -3,7 +3,6 @@ import pytest
 from matplotlib.colors import to_rgb
 
 import eventsim as es
-from eventsim.errors import EventError, ParameterError, ShapeError
 from eventsim.events import Dataset
 from eventsim.plot.events import DENSE
 from eventsim.plot.style import BLUE, VERMILION
@@ -74,16 +73,3 @@ def test_empty_recording_is_drawn(sensor):
 
     axes.figure.canvas.draw()
     assert axes.get_xlabel()
-
-
-def test_stream_refuses_what_it_cannot_draw(stream, tape):
-    with pytest.raises(ShapeError, match=r"\(34, 34, 2\) has 2,312 channels, expected 4"):
-        es.plot.stream(stream, sensor=(34, 34, 2))
-    with pytest.raises(ShapeError, match=r"expected \(width, height\)"):
-        es.plot.stream(stream, sensor=(1, 1, 4))
-    with pytest.raises(ShapeError, match=r"expected \(width, height\)"):
-        es.plot.stream(stream, sensor=(0, 4))
-    with pytest.raises(EventError, match="sample is -3"):
-        es.plot.stream(stream, sample=-3)
-    with pytest.raises(ParameterError, match="SpikeTape, expected EventStream or StoredStream"):
-        es.plot.stream(tape)

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.errors import NetworkError, ParameterError
 
 
 def test_rows_hold_every_neuron_once():
@@ -33,12 +32,3 @@ def test_equal_time_constants_are_one_bin_around_them():
     assert np.sqrt(first.edges.prod()) == pytest.approx(20.0)
     assert np.sqrt(second.edges.prod()) == pytest.approx(5.0)
     assert [line.get_xdata()[0] for line in axes.lines[:4:2]] == [20.0, 5.0]
-
-
-def test_taus_refuses_what_it_cannot_draw():
-    net = es.Network()
-    net.add_input("input", 3)
-    with pytest.raises(NetworkError, match="no population of neurons"):
-        es.plot.taus(net)
-    with pytest.raises(ParameterError, match="got dict, expected Network"):
-        es.plot.taus({})

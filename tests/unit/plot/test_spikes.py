@@ -3,7 +3,6 @@ import pytest
 from matplotlib.figure import Figure
 
 import eventsim as es
-from eventsim.errors import EventError, NetworkError, ParameterError
 
 
 def points(axes):
@@ -78,14 +77,3 @@ def test_small_axes_have_names_alone(tape):
     es.plot.raster(tape, ax=axes)
 
     assert [text.get_text() for text in axes.get_yticklabels()] == ["input", "first", "second"]
-
-
-def test_raster_refuses_what_it_cannot_draw(tape, stream):
-    with pytest.raises(NetworkError, match=r"population 'output', expected some of \['input', 'fi"):
-        es.plot.raster(tape, populations=["first", "output"])
-    with pytest.raises(NetworkError, match="got no population"):
-        es.plot.raster(tape, populations=[])
-    with pytest.raises(EventError, match="sample is 2, expected one of the 2 samples: 0 .. 1"):
-        es.plot.raster(tape, sample=2)
-    with pytest.raises(ParameterError, match=r"EventStream, expected SpikeTape. es.plot.stream"):
-        es.plot.raster(stream)

@@ -3,7 +3,6 @@ import pytest
 from matplotlib.figure import Figure
 
 import eventsim as es
-from eventsim.errors import EventError, NetworkError, ParameterError, ShapeError
 
 
 def curves(axes):
@@ -110,24 +109,3 @@ def test_small_axes_keep_names_of_lanes_apart(net, tape):
 
     assert axes.get_ylabel() == "voltage"
     assert not axes.get_yticks().size
-
-
-def test_voltages_refuses_what_it_cannot_draw(net, tape):
-    with pytest.raises(NetworkError, match="no population 'third'"):
-        es.plot.voltages(net, tape, "third")
-    with pytest.raises(NetworkError, match="input"):
-        es.plot.voltages(net, tape, "input")
-    with pytest.raises(ParameterError, match=r"'first' has no neuron 9, expected .* from 0 to 8"):
-        es.plot.voltages(net, tape, "first", neurons=[1, 9])
-    with pytest.raises(ShapeError, match="list of numbers"):
-        es.plot.voltages(net, tape, "first", neurons=[])
-    with pytest.raises(EventError, match="sample is 7"):
-        es.plot.voltages(net, tape, "first", sample=7)
-    with pytest.raises(ParameterError, match="times go from -1.0 to 2.0 ms"):
-        es.plot.voltages(net, tape, "first", times=[-1.0, 2.0])
-    with pytest.raises(ParameterError, match="from 0 to 20.0"):
-        es.plot.voltages(net, tape, "first", sample=1, times=[1.0, 30.0])
-    with pytest.raises(ShapeError, match="at least two times"):
-        es.plot.voltages(net, tape, "first", times=3.0)
-    with pytest.raises(ParameterError, match="got SpikeTape, expected Network"):
-        es.plot.voltages(tape, net, "first")

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from eventsim.errors import ParameterError
 from eventsim.ranks.decomposition import BLOCK, Decomposition
 
 SIZES = (5 * BLOCK + 1, 1, 3 * BLOCK)
@@ -30,14 +29,6 @@ def test_processes_have_equal_shares_of_every_population_but_for_a_block():
     assert (np.ptp(shares, axis=0) <= BLOCK).all()
 
 
-def test_as_many_processes_as_blocks_pass_and_one_more_is_refused():
-    n_blocks = 6 + 1 + 3
-    Decomposition(SIZES, n_blocks).check()
-    with pytest.raises(ParameterError, match=f"11 processes .* Start at most {n_blocks}"):
-        Decomposition(SIZES, n_blocks + 1).check()
-
-
-def test_more_neurons_than_32_bits_number_are_refused():
-    Decomposition((2**30, 2**30 - 1), 1000).check()
-    with pytest.raises(ParameterError, match=r"2,147,483,648 neurons in all, expected at most"):
-        Decomposition((2**30, 2**30), 1000).check()
+@pytest.mark.parametrize(("sizes", "processes"), [(SIZES, 6 + 1 + 3), ((2**30, 2**30 - 1), 1000)])
+def test_as_many_processes_as_blocks_and_as_many_neurons_as_32_bits_number_pass(sizes, processes):
+    Decomposition(sizes, processes).check()

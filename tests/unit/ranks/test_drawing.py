@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.ranks import RandomNetwork, Uniform
 from eventsim.ranks.decomposition import Decomposition
 from eventsim.ranks.drawing import distinct
@@ -120,47 +119,3 @@ def test_another_seed_draws_another_network_and_the_same_the_same():
     one, same, other = (synapses(balanced(seed=seed).part()) for seed in (3, 3, 4))
     np.testing.assert_array_equal(one, same)
     assert not np.array_equal(one, other)
-
-
-def test_names_and_numbers_are_refused_at_the_door():
-    net = balanced()
-    for words, error, text in (
-        ({"source": "nobody"}, NetworkError, "source 'nobody', expected one of"),
-        ({"target": "input"}, NetworkError, "target 'input', expected one of"),
-        ({"in_degree": 0}, ParameterError, r"in_degree of 'exc->exc' is 0, expected 1 .. 89"),
-        ({"in_degree": 90}, ParameterError, r"is 90, expected 1 .. 89"),
-        ({"in_degree": 1.5}, ShapeError, "whole number"),
-        ({"weight": np.nan}, ParameterError, "'exc->exc': a weight is nan"),
-        ({"delay": -1.0}, ParameterError, "'exc->exc': a delay is -1.0"),
-        ({"delay": 0.0}, NetworkError, "'exc->exc' has a delay of 0 ms"),
-        ({"delay": Uniform(0.0, 1.0)}, NetworkError, "'exc->exc' has a delay of 0 ms"),
-    ):
-        fresh = RandomNetwork(seed=0)
-        fresh.add_input("input", 4)
-        fresh.add_population("exc", 90)
-        given = {"source": "exc", "target": "exc", "in_degree": 5, "weight": 1.0, "delay": 1.0}
-        given |= words
-        with pytest.raises(error, match=text):
-            fresh.connect(given.pop("source"), given.pop("target"), **given)
-        fresh.connect("exc", "exc", in_degree=89, weight=1.0, delay=1e-3)
-    with pytest.raises(NetworkError, match="'exc->exc' is connected already"):
-        net.connect("exc", "exc", in_degree=1, weight=1.0, delay=1.0)
-    with pytest.raises(NetworkError, match="has an input already"):
-        net.add_input("second", 3)
-    with pytest.raises(NetworkError, match="there is a population 'exc' already"):
-        net.add_population("exc", 3)
-
-
-def test_populations_whose_values_can_leave_their_domain_are_refused():
-    net = RandomNetwork(seed=0)
-    with pytest.raises(ParameterError, match="threshold is 1.0, expected a value above"):
-        net.add_population("a", 3, threshold=Uniform(1.0, 3.0), v_reset=Uniform(0.0, 1.0))
-    with pytest.raises(ParameterError, match="tau_mem is 0.0"):
-        net.add_population("a", 3, tau_mem=Uniform(0.0, 3.0))
-    with pytest.raises(ParameterError, match="low <= high"):
-        Uniform(1.0, 0.0)
-    with pytest.raises(ParameterError, match="seed is -1"):
-        RandomNetwork(seed=-1)
-    net.add_population("a", 3, threshold=Uniform(1.1, 3.0), v_reset=Uniform(0.0, 1.0))
-    with pytest.raises(NetworkError, match="needs an input and a population"):
-        net.part()

@@ -8,8 +8,6 @@ import eventsim as es
 from eventsim.engine.cpu import threads, window_step
 from eventsim.errors import (
     BackendError,
-    NetworkError,
-    ParameterError,
     PeerError,
     RunawayError,
     ShapeError,
@@ -219,30 +217,6 @@ def test_mistake_of_one_process_is_told_to_the_other():
     assert isinstance(second, ShapeError)
     assert isinstance(first, PeerError)
     assert "Process 1 of 2 failed with ShapeError" in str(first)
-
-
-def test_what_cannot_be_shared_out_is_refused_at_the_door():
-    two = es.EventStream.from_samples([([], []), ([], [])], n_channels=CHANNELS, duration=1.0)
-    with pytest.raises(ParameterError, match="2 samples, expected an EventStream of one"):
-        simulate_ranks(balanced(), two)
-    with pytest.raises(ParameterError, match="list.*expected an EventStream of one"):
-        simulate_ranks(balanced(), [1.0])
-    with pytest.raises(ShapeError, match="4 channels"):
-        simulate_ranks(
-            balanced(), es.EventStream.from_samples([([], [])], n_channels=4, duration=1.0)
-        )
-    with pytest.raises(BackendError, match="precision"):
-        simulate_ranks(balanced(), noise(), precision="half")
-    with pytest.raises(NetworkError, match="'output' is a readout"):
-        simulate_ranks(es.scsr(CHANNELS, (40,), 2), noise())
-    net = explicit()
-    net.projections["a->b"].delays[3, 4] = 0.0
-    with pytest.raises(
-        NetworkError, match=r"'a->b' has a synapse without delay.*Give its synapses"
-    ):
-        simulate_ranks(net, noise())
-    net.projections["a->b"].delays[3, 4] = 1e-1
-    assert simulate_ranks(net, noise(5.0)).window == 1e-1
 
 
 def test_backend_of_a_device_is_refused(host_cuda):
