@@ -9,7 +9,14 @@ from eventsim.engine.cuda.backend import CudaBackend
 from eventsim.errors import BackendError, NetworkError
 from tests.parity.test_chunks import assert_chunks_equal_whole
 from tests.support.compare import SINGLE_ATOL, TIME_ATOL, assert_same_bits, assert_same_spikes
-from tests.support.nets import lateral_net, random_net, random_stream, ring_net, with_adaptation
+from tests.support.nets import (
+    behind_an_inhibition,
+    lateral_net,
+    random_net,
+    random_stream,
+    ring_net,
+    with_adaptation,
+)
 
 NETS = {
     "shared events": lambda: random_net(31, delays="none", self_delays="none"),
@@ -86,3 +93,12 @@ def test_tape_of_plain_neurons_is_refused_for_adaptive_ones():
     tape = es.simulate(NETS["shared events"](), stream, backend="cpu")
     with pytest.raises(NetworkError, match="adaptive threshold"):
         es.backward(net, tape, {"hidden1": np.ones(len(tape["hidden1"]))})
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+def test_crossing_right_behind_an_inhibition_is_found_where_v_is_rounded(fast_backend, precision):
+    """Newton's steps between two roundings of V never ended; a spike came 0.65 ms late."""
+    net, stream, crossing = behind_an_inhibition()
+    tape = es.simulate(net, stream, backend=fast_backend, precision=precision)["hidden"]
+    assert np.diff(tape.offsets).tolist() == [3] * stream.n_samples
+    np.testing.assert_allclose(tape.times[2::3], crossing, rtol=0, atol=1e-4)

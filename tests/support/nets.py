@@ -216,6 +216,31 @@ def one_neuron(weights, *, delays=0.0, self_weight=None, self_delay=0.0, **param
     return net
 
 
+def behind_an_inhibition():
+    """A neuron whose adaptation is small beside V, and inhibitions just before its third spike.
+
+    A network, its stream, and the time of that spike within 1e-4 ms.
+    """
+    crossing = 45.0693983636327
+    given = {
+        "tau_mem": 16.44054507915121, "tau_syn": 2.608362437882186, "threshold": 0.9235988418638337,
+        "resistance": 1.4825625992405451, "v_leak": 1.9235988418638337, "refractory": 1.0,
+        "v_reset": -0.4731713219756316, "adaptation": 0.2613381377575097,
+        "tau_adaptation": 2.335387912766518,
+    }  # fmt: skip
+    arrivals = [
+        (22.212043708086416, 0.016702570333949333), (24.13888951325344, -0.012252738554982828),
+        (29.29148449722651, 0.027433970232411342), (29.523060886042106, -0.005736743697345712),
+        (29.74382384053694, 0.010475160847225537), (29.747838032443028, -0.004323834118473864),
+    ]  # fmt: skip
+    times, weights = (list(values) for values in zip(*arrivals, strict=True))
+    net, n = one_neuron([*weights, -0.025286920128762998], **given), len(weights) + 1
+    ends = [crossing * (1.0 + k * 3e-8) for k in range(-250, 5)]
+    samples = [([*times, end], np.arange(n)) for end in ends]
+    stream = es.EventStream.from_samples(samples, n_channels=n, duration=50.0)
+    return net, stream, crossing
+
+
 def one_sample(times, channels=None, *, n_channels=1, duration=100.0):
     """A stream with one sample."""
     times = np.asarray(times, dtype=float)

@@ -92,7 +92,7 @@ static float root_of(int turns, float from, float to, const start_t *s) {
         } else {
             hi = t;
         }
-        guess = dy > 0.0F ? t - y / dy : lo;
+        guess = dy > 0.0F && k < MAX_STEPS ? t - y / dy : lo; /* steps of rounding never end */
         if (!(guess > lo && guess < hi)) {
             guess = 0.5F * (lo + hi);
         }

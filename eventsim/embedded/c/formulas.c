@@ -249,7 +249,7 @@ static float crossing_from_rest(float v, float j, float h, const rates_t *r, flo
         } else {
             lo = t;
         }
-        guess = slope > 0.0F ? t - below / slope : lo;
+        guess = slope > 0.0F && k < MAX_STEPS ? t - below / slope : lo; /* as in root_of */
         if (!(guess > lo && guess < hi)) {
             guess = 0.5F * (lo + hi);
         }

@@ -77,7 +77,9 @@ template <class R> FORMULA R middle_of(const Start<R>& s) {
 }
 
 // Newton inside a bracket that bisection keeps; the end of the bracket behind the root. Of the
-// excess, or of its slope if it is the time at which that `turns`.
+// excess, or of its slope if it is the time at which that `turns`. V is rounded in larger steps than
+// the rest of the excess: between two of them Newton's steps may be so small that they never end,
+// while the other end of the bracket is far. Then bisection alone goes on.
 template <class R> FORMULA R root_of(bool turns, R lo, R hi, const Start<R>& s) {
     const R zero = 0, half = R(0.5);
     R t = lo;
@@ -90,7 +92,7 @@ template <class R> FORMULA R root_of(bool turns, R lo, R hi, const Start<R>& s) 
             dy = -dy;
         }
         if (y < zero) lo = t; else hi = t;
-        R guess = dy > zero ? t - y / dy : lo;
+        R guess = dy > zero && k < MAX_STEPS ? t - y / dy : lo;
         if (!(guess > lo && guess < hi)) guess = half * (lo + hi);
         if (!(guess > lo && guess < hi) || guess == t) break;
         t = guess;

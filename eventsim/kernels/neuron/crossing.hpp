@@ -100,7 +100,7 @@ template <class R> RARE_MEMBER static R crossing_from_rest(R v, R j, R h, const 
         const R v_t = flush(fused(m.gain, j, m.x * v));
         const R below = v_t - level, slope = r.mem * (m.y * j - v_t);
         if (below > zero || (below == zero && level < zero)) hi = t; else lo = t;
-        R guess = slope > zero ? t - below / slope : lo;
+        R guess = slope > zero && step < MAX_STEPS ? t - below / slope : lo;  // adaptive.hpp: root_of
         if (!(guess > lo && guess < hi)) guess = half * (lo + hi);
         if (!(guess > lo && guess < hi) || guess == t) break;
         t = guess;

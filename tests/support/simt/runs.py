@@ -10,6 +10,7 @@ import scipy.sparse
 import eventsim as es
 from tests.support.linear_neurons import mixed_loop, sparse_layer, sparse_stream
 from tests.support.nets import (
+    behind_an_inhibition,
     equal_net,
     lateral_net,
     neuron_parameters,
@@ -304,6 +305,9 @@ RUNS = {
     "loop, equal neurons": _loop(lambda: equal_net(1)),
     "at its turn": _at_its_turn(),
     "adaptive, at its turn": _at_its_turn(adaptation=0.2, tau_adaptation=20.0),
+    "adaptive, behind an inhibition": Run(
+        lambda: behind_an_inhibition()[0], lambda: behind_an_inhibition()[1][180:250]
+    ),
     "loop, by windows": Run(
         lambda: two_kinds_net(26),
         lambda: random_stream(27, n_samples=2, n_channels=5, duration=30.0, rate=400.0),
