@@ -148,9 +148,9 @@ def _judge(net: Network, dialect: Dialect, dt: float | None, lossy: bool) -> Non
     if not dialect.plain_nodes:
         wrong += [f"{p.name!r} has delays" for p in net.projections.values() if p.delays.any()]
     if wrong or (lost and dt is not None and not lossy):
-        advice = "" if wrong else "Pass lossy=True (--lossy) to write the file without them."
+        advice = "Pass lossy=True (--lossy) to write the file without them."
         said = f"{dialect.title} cannot run this network: {'; '.join(wrong + lost)}"
-        raise NetworkError("to_nir", said, remedy=advice)
+        raise NetworkError("to_nir", said, remedy="Change the network." if wrong else advice)
     if net.answer is not None and dt is not None:
         told = f"by the rule {net.answer.rule!r} of {net.answer.population!r}"
         told += f", {net.answer.tail:g} ms after a recording's end" if net.answer.tail else ""
