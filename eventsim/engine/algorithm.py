@@ -4,7 +4,8 @@ r"""Which algorithm runs a stage: one place that decides, for every fast backend
 stretches            a layer whose neurons meet the same events at the same times: side by side
 fan-in               a layer whose neurons meet events of their own: each walks its own
 queue                a loop, event by event: one queue per sample
-windows, sums        a loop by windows of its least delay, arrivals of a window summed by neuron
+windows, sums        a loop by windows of its least delay, arrivals of a window summed by neuron;
+                     spikes are in flight to synapses that have delays of their own
 windows, stretches   the same where neurons share their events: side by side within a window
 linear               neurons of another kind than LIF (:mod:`eventsim.neuron.linear`), a layer or a
                      loop: side by side where they meet the same events, else event by event

@@ -3,6 +3,8 @@
 Loops by their queue are among the runs of ``test_bits.py``.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from eventsim.engine.contract.registry import get_backend
 from eventsim.engine.cpu import queue_host
 from eventsim.engine.cuda import queue
 from eventsim.engine.cuda.backend import CudaBackend
+from tests.support.compare import ATOL, trains
 from tests.support.nets import (
     large_net,
     lateral_net,
@@ -44,6 +47,14 @@ def pauses(n_channels):
     return es.EventStream(times, channels, [0, times.size], n_channels=n_channels, duration=240.0)
 
 
+def ring():
+    """Both populations return; the delays between them are by source."""
+    net = ring_net(1213, size=33)
+    between = net.projections["a->b"]
+    net.projections["a->b"] = replace(between, delays=np.linspace(0.5, 3.0, 33), delays_of="source")
+    return net
+
+
 LOOPS = {name: RUNS[name] for name in ("loop, two warps", "ties, loop", "ties, loop, at once")}
 WINDOWS = {
     "windows, time constants by neuron": Run(
@@ -52,7 +63,7 @@ WINDOWS = {
     "windows, time constants by population": Run(lambda: two_kinds_net(1212), busy),
     # Whose neurons lie apart: the host build takes each of their events by itself.
     "windows, self-delays": Run(
-        lambda: ring_net(1213, size=33),
+        ring,
         lambda: random_stream(1200, n_samples=2, n_channels=5, duration=12.0, rate=100.0),
     ),
     "windows, long delays": Run(lambda: large_net(1214, n=150, delays=7.0), large_stream),
@@ -86,6 +97,30 @@ def test_windows_have_the_bits_of_cpu(least, precision, monkeypatch):
     for device in devices(precision):
         actual = results(CudaBackend(device), precision, WINDOWS)
         assert differences(actual, expected, precision) == []
+
+
+@pytest.mark.thorough("seconds; the CUDA text sums spikes in flight as bundles, in another order")
+@pytest.mark.parametrize("precision", ["single", "double"])
+def test_windows_with_delays_by_synapse_have_the_spikes_of_cpu_up_to_rounding(
+    precision, monkeypatch
+):
+    monkeypatch.setattr(algorithm, "WINDOW_SHARE", 0.0)
+    net = ring_net(1213, size=33)
+    stream = random_stream(1200, n_samples=2, n_channels=5, duration=12.0, rate=100.0)
+    expected = es.simulate(net, stream, backend="cpu", precision=precision)
+    assert "windows, sums" in expected.algorithms.values()
+    keys = [key for name in expected.names for key in trains(expected[name])]
+    assert len(keys) > 50
+    run = Run(lambda: net, lambda: stream)
+    flat = results(get_backend("cpu"), precision, {"flights": run})
+    for device in devices(precision):
+        found = results(CudaBackend(device), precision, {"flights": run})
+        assert found.keys() == flat.keys()
+        for key, times in flat.items():
+            if key.endswith("/times"):
+                mine = found[key]
+                assert mine.shape == times.shape, key
+                assert np.allclose(np.sort(mine), np.sort(times), rtol=0.0, atol=ATOL[precision])
 
 
 @pytest.mark.thorough("the order of threads; devices above have two of them")

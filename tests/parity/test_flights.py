@@ -2,14 +2,22 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 import eventsim as es
 from eventsim.engine import algorithm, make_job
-from eventsim.engine.contract import loop_state
-from eventsim.engine.cpu import flights, queue_host
+from eventsim.engine.contract import loop_state, windowing
+from eventsim.engine.cpu import flights, queue_host, window_host
+from eventsim.engine.cpu.roles_loop import WeightsAtRole
 from eventsim.events.source import source_of
 from eventsim.plan import make_plan
-from tests.support.compare import assert_same_bits
+from tests.support.compare import (
+    ATOL,
+    assert_same_bits,
+    assert_same_spikes,
+    assert_same_trains,
+    trains,
+)
 from tests.support.nets import lateral_net, one_sample, random_stream
 
 
@@ -73,6 +81,148 @@ def test_synapses_of_every_neuron_are_in_order_of_delay_and_number():
     assert np.array_equal(np.diff(found.start), np.bincount(sender[row[mine]], minlength=60))
 
 
+def random_loop(seed):
+    """Up to three populations that send to each other, most with delays by synapse; two samples."""
+    rng = np.random.default_rng(seed)
+    n, names = int(rng.integers(3, 40)), [f"p{k}" for k in range(rng.integers(1, 4))]
+    net, alike = es.Network(), rng.random() < 0.5  # all neurons have the same time constants
+    net.add_input("input", 5)
+    tau = rng.uniform(8, 20), rng.uniform(2, 7)
+    for name in names:
+        mem, syn = tau if alike else (rng.uniform(8, 20, n), rng.uniform(2, 7, n))
+        net.add_population(
+            name, n, tau_mem=mem, tau_syn=syn, refractory=rng.choice([0.0, 1.0, 6.0]),
+            resistance=rng.choice([1.0, 0.5]),
+        )  # fmt: skip
+        net.connect("input", name, rng.normal(1.5, 1.5, (5, n)))
+    on_grid, least = rng.random() < 0.5, rng.choice([0.05, 0.5, 2.0])
+    spread = rng.choice([0.0, 1.0, 8.0, 40.0])
+
+    def lags(shape):
+        more = rng.uniform(0.0, spread, shape)
+        return least + (np.round(4 * more) / 4 if on_grid else more)
+
+    for source in names:
+        for target in names:
+            weights = rng.normal(0.02, 0.6, (n, n))
+            if (kind := rng.integers(4)) == 0 and len(names) > 1:
+                net.connect(source, target, weights, delays=float(lags(())))
+            elif kind == 1:
+                net.connect(source, target, weights, delays=lags((n, n)), delays_of="synapse")
+            else:
+                some = csr_array(weights * (rng.random((n, n)) < 0.4))
+                net.connect(source, target, some, delays=lags(some.nnz), delays_of="synapse")
+    samples = []
+    for _ in range(2):
+        times = np.sort(rng.uniform(0.0, 25.0, rng.integers(10, 60)))
+        times = np.round(4 * times) / 4 if on_grid else times
+        samples.append((times, rng.integers(0, 5, times.size)))
+    return net, es.EventStream.from_samples(samples, n_channels=5, duration=25.0)
+
+
+def runs_of(seeds, precision):
+    """Loops by windows that have flights; what the queue finds and windows in one part."""
+    for seed in seeds:
+        net, stream = random_loop(seed)
+        job = loop_job(net, stream, precision)
+        if not any(p.delay_per_synapse for p in job.stage.lateral):
+            continue
+        expected = queue_host.by_queue(job, queue_host.prepare(job))
+        yield net, stream, job, expected, by_windows(job)
+
+
+def by_windows(job, parts=1):
+    windows = windowing.make_windows(job, algorithm.least_delay(job.stage))
+    return queue_host.by_windows(job, queue_host.prepare(job), windows, parts)
+
+
+@pytest.mark.parametrize("seeds", [range(k, k + 15) for k in range(0, 60, 15)], ids=str)
+def test_windows_have_the_spikes_of_the_queue_in_any_parts(seeds, monkeypatch):
+    """As powers, or as the responses where all time constants are equal."""
+    monkeypatch.setattr(window_host, "BLOCK", 64)
+    widths, n_spikes = set(), 0
+    for _, _, job, expected, found in runs_of(seeds, "double"):
+        widths.add(windowing.make_windows(job, algorithm.least_delay(job.stage)).width)
+        n_spikes += assert_same_trains(found, expected, atol_ms=ATOL["double"])
+        for parts in (2, 3):
+            assert_same_bits(by_windows(job, parts), found)
+    assert widths == {4, 16}
+    assert n_spikes > 1000
+
+
+def test_windows_have_the_spikes_of_the_queue_in_single_precision():
+    """But for those that roundings have moved, which some chaotic networks make larger."""
+    same = 0
+    for _, _, job, expected, found in runs_of(range(100, 130), "single"):
+        assert_same_bits(by_windows(job, 2), found)
+        theirs, mine = trains(expected), trains(found)
+        same += theirs.keys() == mine.keys() and all(
+            times.size == mine[key].size and np.allclose(times, mine[key], rtol=0.0, atol=1e-3)
+            for key, times in theirs.items()
+        )
+    assert same > 20
+
+
+def test_windows_have_the_spikes_of_the_definition(monkeypatch):
+    monkeypatch.setattr(algorithm, "WINDOW_SHARE", 0.0)
+    n = 0
+    for seed in range(200, 206):
+        net, stream = random_loop(seed)
+        found, expected = (es.simulate(net, stream[0], backend=b) for b in ("cpu", "reference"))
+        n += "windows, sums" in found.algorithms.values()
+        assert_same_spikes(found, expected, atol_ms=ATOL["double"])
+    assert n >= 4
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+def test_chunks_of_flights_have_the_bits_of_the_whole(precision, monkeypatch):
+    monkeypatch.setattr(algorithm, "WINDOW_SHARE", 0.0)
+    n = 0
+    for seed in range(300, 312):
+        net, stream = random_loop(seed)
+        options = {"backend": "cpu", "precision": precision}
+        whole = es.simulate(net, stream, **options)
+        parts = list(es.simulate_chunks(net, stream.chunks(7.3), **options))
+        for name, found in whole.trains.items():
+            for s in range(2):
+                pieces = [part[name].sample(s)[0] for part in parts]
+                assert np.array_equal(np.concatenate(pieces), found.sample(s)[0]), (seed, name, s)
+        n += "windows, sums" in whole.algorithms.values()
+    assert n > 5
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+def test_tiles_have_the_synapses_of_every_part_in_order(precision):
+    net, stream = random_loop(1)
+    job = loop_job(net, stream, precision)
+    prepared, rows = queue_host.prepare(job), flights.flights_of(job)
+    size, real = rows.start.size - 1, np.dtype({"double": "f8", "single": "f4"}[precision])
+    bounds = np.array([0, size // 3, size])
+    addresses = WeightsAtRole(prepared.loop.weight, prepared.loop.weight.shape[1] - 1)
+    tiles, held = flights.tiles_of(job, bounds, addresses)
+    tile = np.dtype([("delay", "f8", 16), ("target", "i4", 16), ("weight", real, 16)])
+    low, n = -held.ctypes.data % 64, int(tiles.last.max() + 15) // 16
+    laid = held[low : low + n * tile.itemsize].view(tile)
+    delay, target, weight = (laid[name].reshape(-1) for name in tile.names)
+    assert tiles.address == held.ctypes.data + low
+    assert rows.synapse.size == (tiles.last - tiles.first).sum() > 50
+    resistance, wiring = job.stage.population.resistance, job.stage.wiring
+    for k in range(size):
+        mine = rows.synapse[rows.start[k] : rows.start[k + 1]]
+        for p in range(2):
+            part = mine[(wiring.target[mine] >= bounds[p]) & (wiring.target[mine] < bounds[p + 1])]
+            places = slice(tiles.first[p, k], tiles.last[p, k])
+            assert tiles.first[p, k] % 16 == 0
+            assert np.array_equal(delay[places], job.delays()[part])
+            assert np.array_equal(target[places], wiring.target[part])
+            drives = job.weights()[part] * resistance[wiring.target[part]]
+            assert np.array_equal(weight[places], drives.astype(real))
+    used = np.zeros(delay.size, np.bool_)
+    for first, last in zip(tiles.first.ravel(), tiles.last.ravel(), strict=True):
+        used[first:last] = True
+    assert np.isinf(delay[~used]).all()
+
+
 @pytest.mark.parametrize("precision", ["double", "single"])
 def test_what_is_under_way_at_the_end_of_a_chunk_is_kept_by_spike(precision):
     """A state lists no synapse of a flight, and a spike only as long as some are to be met."""
@@ -112,6 +262,6 @@ def test_arrivals_on_the_border_of_a_chunk_belong_to_the_later_one(way, precisio
         parts = list(
             es.simulate_chunks(net, stream.chunks(border), backend="cpu", precision=precision)
         )
-        for name, trains in whole.trains.items():
+        for name, spikes in whole.trains.items():
             joined = np.concatenate([part[name].times for part in parts])
-            assert np.array_equal(joined, trains.times), (border, name)
+            assert np.array_equal(joined, spikes.times), (border, name)

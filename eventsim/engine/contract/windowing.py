@@ -22,9 +22,13 @@ whether a loop goes by windows at all, says :mod:`eventsim.engine.algorithm`.
 Other neurons that may fire within a window meet their arrivals one by one. A window is cut into
 pieces so that few do. Which neurons those are, and all sums, are the same on every fast backend, to
 the bit.
+
+Spikes whose synapses have delays of their own are in flight onto neurons of all populations. So
+their functions are the two responses only where all neurons of the loop share their time constants;
+then they are computed as polynomials in u (:class:`Series`). Only ``cpu`` sums such spikes so.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,14 +64,26 @@ class Basis(NamedTuple):
     reach: float
 
 
+class Series(NamedTuple):
+    """The two responses as polynomials in the powers of u: coefficients; ``reach`` as above."""
+
+    by_v: NDArray[np.floating[Any]]
+    by_j: NDArray[np.floating[Any]]
+    reach: float
+
+
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """Windows of ``length`` ms, in at least so many pieces; a neuron has ``width`` sums."""
+    """Windows of ``length`` ms, in at least so many pieces; a neuron has ``width`` sums.
+
+    ``series``: for spikes in flight where the functions are the responses.
+    """
 
     length: float
     pieces: int
     width: int
     basis: Basis
+    series: Series | None = None
 
 
 def windows_of(job: Job) -> Windows | None:
@@ -92,8 +108,20 @@ def met_in_window(span: Floats, outside: Arriving, length: float) -> float:
 
 def make_windows(job: Job, length: float) -> Windows:
     """Windows of that length, at most the least delay."""
-    alike = all(_alike(job, rate) for rate in _rates(job))
-    return windows_by(job, length, fastest=fastest_rate(job), alike=alike)
+    rates, fastest = _rates(job), fastest_rate(job)
+    if not any(projection.delay_per_synapse for projection in job.stage.lateral):
+        alike = all(_alike(job, rate) for rate in rates)
+        return windows_by(job, length, fastest=fastest, alike=alike)
+    # A spike in flight reaches neurons of all populations.
+    alike = all(bool((rate == rate[0]).all()) for rate in rates)
+    made = windows_by(job, length, fastest=fastest, alike=alike)
+    if not alike:
+        return made
+    pieces, reach, n_powers = _powers(job, length, fastest)
+    mem, syn = (rate[:1] for rate in rates)
+    of_one = _interpolated(mem, syn, reach, n_powers)
+    by_v, by_j = (each[:, 0].astype(real_type(job)) for each in of_one)
+    return replace(made, pieces=pieces, series=Series(by_v, by_j, reach))
 
 
 def windows_by(
@@ -109,9 +137,7 @@ def windows_by(
     if alike:
         by_v, by_j = (np.repeat(np.eye(2)[:, [q]], a.size, axis=1) for q in (0, 1))
         return Windows(length, 1, WIDTHS[0], Basis(by_v.astype(real), by_j.astype(real), 0.0))
-    pieces = int(np.ceil(length * fastest / LONGEST))
-    reach = length / pieces * (1.0 + 1e-9)  # their ends are rounded
-    n_powers = POWERS_SINGLE if single else POWERS_DOUBLE
+    pieces, reach, n_powers = _powers(job, length, fastest)
     group = together or a.size
     mem, syn = (np.pad(r, (0, -r.size % group), mode="edge").reshape(-1, group) for r in (a, b))
     parts = [_interpolated(m, s, reach, n_powers) for m, s in zip(mem, syn, strict=True)]
@@ -119,6 +145,13 @@ def windows_by(
         np.concatenate(rows, axis=1)[:, : a.size].astype(real) for rows in zip(*parts, strict=True)
     )
     return Windows(length, pieces, WIDTHS[1 if single else 2], Basis(by_v, by_j, reach))
+
+
+def _powers(job: Job, length: float, fastest: float) -> tuple[int, float, int]:
+    """Pieces of windows of that length, the longest time for which powers hold, how many powers."""
+    pieces = int(np.ceil(length * fastest / LONGEST))
+    reach = length / pieces * (1.0 + 1e-9)  # their ends are rounded
+    return pieces, reach, POWERS_SINGLE if job.precision == "single" else POWERS_DOUBLE
 
 
 def _rates(job: Job) -> tuple[Floats, Floats]:

@@ -6,19 +6,41 @@ by synapse when a spike is sent.
 """
 
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Ints
 from eventsim.engine.contract.job import Job
+from eventsim.engine.contract.table import real_type
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles import TasksRole
-from eventsim.engine.cpu.roles_loop import DelayedWiresRole, FlightsRole, SortDelays, UnderWayRole
+from eventsim.engine.cpu.roles_loop import (
+    CountFlights,
+    DelayedWiresRole,
+    FlightCountsRole,
+    FlightPartsRole,
+    FlightsRole,
+    LayFlights,
+    SortDelays,
+    TilesRole,
+    UnderWayRole,
+    WeightsAtRole,
+)
 from eventsim.engine.cpu.threads import threads_through
 from eventsim.events.source import SourceSpikes
 from eventsim.plan import Stage
+
+# Synapses that lie together, and where tiles begin: kernels/cpu/loop/tiles.hpp.
+TILE, LINE = 16, 64
+
+
+class Tiles(NamedTuple):
+    """Tiles as the kernels take them, and the memory that they lie in, which must outlive them."""
+
+    role: TilesRole
+    held: NDArray[np.uint8]
 
 
 def flights_of(job: Job) -> FlightsRole:
@@ -26,28 +48,73 @@ def flights_of(job: Job) -> FlightsRole:
     return job.stage.once(flights_of, lambda: _sorted(job), kept=job.stage.memo.pieces)
 
 
-def no_flights(size: int) -> FlightsRole:
-    """Of a loop of ``size`` neurons without such synapses."""
-    return FlightsRole(np.zeros(size + 1, np.int64), np.zeros(0, np.int64), np.zeros(0))
-
-
 def under_way(spikes: SourceSpikes, since: Floats) -> UnderWayRole:
     """Spikes from before, which have met what they reach before ``since``, ms by sample."""
     return UnderWayRole(spikes.offsets, spikes.times, spikes.neurons, since)
 
 
-def longest_flights(flights: FlightsRole) -> Floats:
-    """Of every neuron the longest delay of its synapses, [size], ms; -inf where it has none."""
-    longest = np.full(flights.start.size - 1, -np.inf)
-    some = np.flatnonzero(np.diff(flights.start))
-    longest[some] = flights.delay[flights.start[some + 1] - 1]
-    return longest
+def longest_flights(job: Job) -> Floats:
+    """Of every neuron the longest delay of such synapses, [size], ms; -inf where it has none."""
+
+    def make() -> Floats:
+        stage = job.stage
+        longest = np.full(int(stage.member_start[-1]), -np.inf)
+        for projection in stage.lateral:
+            if projection.delay_per_synapse:
+                first = projection.first_synapses()
+                some = np.flatnonzero(np.diff(first))
+                most = np.maximum.reduceat(projection.delays.reshape(-1), first[some])
+                low = stage.start_of(projection.source)
+                longest[low + some] = np.maximum(longest[low + some], most)
+        return longest
+
+    return job.stage.once(longest_flights, make, kept=job.stage.memo.pieces)
+
+
+def tiles_of(job: Job, bounds: Ints, weights: WeightsAtRole) -> Tiles:
+    """All such synapses in tiles, for parts ``bounds[p] : bounds[p + 1]`` of the neurons.
+
+    Weights as in ``weights``, in the type of the state.
+    """
+
+    def make() -> Tiles:
+        return _tiles(job, bounds, weights)
+
+    key = (tiles_of, job.precision, *bounds.tolist())
+    return job.stage.once(key, make, kept=job.stage.memo.pieces)
+
+
+def no_tiles(size: int, parts: int) -> TilesRole:
+    """Of a loop of ``size`` neurons without such synapses."""
+    none = np.zeros((parts, size), np.int64)
+    return TilesRole(none, none, 0, 4)
+
+
+def _tiles(job: Job, bounds: Ints, weights: WeightsAtRole) -> Tiles:
+    size, width, n_parts = int(bounds[-1]), np.dtype(real_type(job)).itemsize, bounds.size - 1
+    if not any(p.delay_per_synapse for p in job.stage.lateral):
+        return Tiles(no_tiles(size, n_parts), np.zeros(0, np.uint8))
+    wires, start, _held = _wires_of(job)
+    parts, threads = FlightPartsRole(bounds, n_parts, size), threads_through(int(start[-1]))
+    counts = np.diff(start)[None]
+    if n_parts > 1:
+        counts = np.zeros((n_parts, size), np.int64)
+        call = CountFlights(TasksRole.all(size), wires, parts, FlightCountsRole(counts))
+        library().run(call, threads=threads)
+    ends = np.cumsum(-(-counts // TILE)).reshape(counts.shape)
+    first = TILE * (ends - -(-counts // TILE))
+    tile = TILE * (8 + 4 + width)
+    held = np.empty(int(ends[-1, -1]) * tile + LINE, np.uint8)
+    role = TilesRole(first, first + counts, held.ctypes.data + -held.ctypes.data % LINE, width)
+    lay = LayFlights(TasksRole.all(size), wires, parts, weights, role)
+    library().run(lay, threads=threads)
+    return Tiles(role, held)
 
 
 def _sorted(job: Job) -> FlightsRole:
-    stage, size = job.stage, int(job.stage.member_start[-1])
-    if not any(p.delay_per_synapse for p in stage.lateral):
-        return no_flights(size)
+    size = int(job.stage.member_start[-1])
+    if not any(p.delay_per_synapse for p in job.stage.lateral):
+        return FlightsRole(np.zeros(size + 1, np.int64), np.zeros(0, np.int64), np.zeros(0))
     wires, start, _held = _wires_of(job)
     found = FlightsRole(start, np.empty(start[-1], np.int64), np.empty(start[-1]))
     call = SortDelays(TasksRole.all(size), wires, found)
@@ -69,7 +136,7 @@ def _wires_of(job: Job) -> tuple[DelayedWiresRole, Ints, tuple[NDArray[Any], ...
     ]
     addresses = np.array(at, np.int64)[projection]
     held = tuple(values for values in delays if values is not None)
-    return DelayedWiresRole(first, rows, addresses, wiring.out_start), start, held
+    return DelayedWiresRole(first, rows, addresses, wiring.out_start, wiring.target), start, held
 
 
 def _rows_of(stage: Stage) -> tuple[Ints, Ints, Ints, Ints]:

@@ -31,12 +31,19 @@ from eventsim.engine.cpu import layer_adjoint
 from eventsim.engine.cpu import roles as R
 from eventsim.engine.cpu import roles_loop as RL
 from eventsim.engine.cpu.blocks import by_block
-from eventsim.engine.cpu.flights import flights_of, longest_flights, under_way
+from eventsim.engine.cpu.flights import flights_of, longest_flights, tiles_of, under_way
 from eventsim.engine.cpu.layer import neurons_of, run_tasks
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.cpu.weights import synapse_weights
-from eventsim.engine.cpu.window_host import NO_BORDER, SumsRun, basis_of, bounds_of_parts, parts_for
+from eventsim.engine.cpu.window_host import (
+    NO_BORDER,
+    SumsRun,
+    basis_of,
+    bounds_of_parts,
+    parts_for,
+    series_of,
+)
 from eventsim.events import SpikeTrains
 from eventsim.events.tape import Adapted
 
@@ -51,7 +58,7 @@ def resume(job: Job, state: loop_state.LoopState) -> tuple[SpikeTrains, loop_sta
     return loop_state.after(
         job, prepared.loop, state, prepared.arrivals, trains, prepared.stop,
         by_windows=algorithm_of(job.stage).by_windows, adapted=prepared.adapted,
-        longest=longest_flights(prepared.flights),
+        longest=longest_flights(job),
     )  # fmt: skip
 
 
@@ -64,15 +71,15 @@ def _run(job: Job, prepared: "Prepared") -> SpikeTrains:
 class Prepared:
     """What the kernels of a loop take: what is known to arrive, synapses, parameters.
 
-    The loop's own synapses with delays of their own are in ``flights`` in place of bundles. The
-    neurons stand as in ``begin``; where they stand at the end goes to ``stop``. ``span`` is what is
-    run of every sample, ms. ``weights`` must outlive the loop, which has their addresses.
-    Adaptations at the begin and at the end are None where no threshold is adaptive.
+    The loop's own synapses with delays of their own are in no bundle of ``loop``; what is
+    ``under_way`` to them are spikes. The neurons stand as in ``begin``; where they stand at the end
+    goes to ``stop``. ``span`` is what is run of every sample, ms. ``weights`` must outlive the
+    loop, which has their addresses. Adaptations at the begin and at the end are None where no
+    threshold is adaptive.
     """
 
     arrivals: Arriving
     loop: Loop
-    flights: RL.FlightsRole
     under_way: RL.UnderWayRole
     weights: tuple[NDArray[Any], ...]
     par: NDArray[np.floating[Any]]
@@ -94,7 +101,6 @@ def prepare(job: Job, state: loop_state.LoopState | None = None) -> Prepared:
     return Prepared(
         arrivals,
         loop,
-        flights_of(job),
         under_way(state.sent, stand),
         weights,
         T.neuron_table(job),
@@ -123,11 +129,11 @@ def _loop_of(job: Job) -> tuple[Loop, tuple[NDArray[Any], ...]]:
 
 def by_queue(job: Job, prepared: Prepared) -> SpikeTrains:
     """Every sample by its queue of events."""
-    p, (fed, neurons, stands) = prepared, _roles(job, prepared)
+    p, (fed, neurons, stands), flights = prepared, _roles(job, prepared), flights_of(job)
 
     def run(todo: A.Index, places: R.SpikesRole) -> None:
         tasks = R.TasksRole(todo, todo.size, 1)
-        call = RL.QueueForward(tasks, *fed, p.flights, p.under_way, neurons, *stands, places)
+        call = RL.QueueForward(tasks, *fed, flights, p.under_way, neurons, *stands, places)
         library().run(call, T.real_type(job))
 
     return run_tasks(job, 1, run, p.span)
@@ -172,9 +178,11 @@ def by_windows(
         RL.WindowsRole(windows.length, NO_BORDER, windows.pieces),
         _roles(job, p),
     )
+    bounds, real = bounds_of_parts(size, parts), T.real_type(job)
+    tiles = tiles_of(job, bounds, RL.WeightsAtRole(p.loop.weight, fed[1].n_parts))
     sums = SumsRun(
-        *fed, p.flights, p.under_way, neurons, cut, basis_of(windows), *stands,
-        bounds_of_parts(size, parts),
+        *fed, tiles.role, series_of(windows, real), p.under_way, neurons, cut, basis_of(windows),
+        *stands, bounds,
     )  # fmt: skip
 
     def run(todo: A.Index, places: R.SpikesRole) -> None:

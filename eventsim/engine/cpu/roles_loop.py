@@ -84,6 +84,49 @@ class DelayedWiresRole(NamedTuple):
     row: Ints
     delay: DoublesAt
     synapses: Ints  # [rows + 1]: of row r are synapses[r] : synapses[r + 1]
+    target: Rows  # [synapses]
+
+
+class FlightPartsRole(NamedTuple):
+    """Neurons ``bounds[p] : bounds[p + 1]``, of ``size``, are those of part p."""
+
+    bounds: Ints  # [n_parts + 1]
+    n_parts: int
+    size: int
+
+
+class FlightCountsRole(NamedTuple):
+    """Synapses of every neuron onto each part."""
+
+    of: Ints  # [n_parts, size]
+
+
+class WeightsAtRole(NamedTuple):
+    """Where weights are by the numbers of their synapses, as in LoopRole."""
+
+    parts: Ints
+    n_parts: int
+
+
+class TilesRole(NamedTuple):
+    """Synapses of a loop with delays of their own, in tiles: ``kernels/cpu/loop/tiles.hpp``.
+
+    Those of neuron n onto part p are at the places ``first[p, n] : last[p, n]``, by delay and then
+    by number.
+    """
+
+    first: Ints  # [n_parts, size]
+    last: Ints
+    address: int  # of the first tile; 0 where there are none
+    width: int  # bytes of a weight
+
+
+class FlightSeriesRole(NamedTuple):
+    """The two responses as polynomials in u = 2 s / reach - 1: class Series of ``windowing``."""
+
+    gain: Reals
+    y: Reals
+    reach: float  # ms, of the powers as well
 
 
 class LoopStopRole(NamedTuple):
@@ -152,6 +195,25 @@ class SortDelays(NamedTuple):
     sorted: Annotated[FlightsRole, WRITTEN]
 
 
+class CountFlights(NamedTuple):
+    """Counts what :class:`LayFlights` needs places for; tasks are neurons."""
+
+    tasks: TasksRole
+    wires: DelayedWiresRole
+    parts: FlightPartsRole
+    counted: Annotated[FlightCountsRole, WRITTEN]
+
+
+class LayFlights(NamedTuple):
+    """Puts synapses with delays of their own into tiles; tasks are neurons."""
+
+    tasks: TasksRole
+    wires: DelayedWiresRole
+    parts: FlightPartsRole
+    weights: WeightsAtRole
+    tiles: TilesRole
+
+
 class QueueForward(NamedTuple):
     """The forward pass of a loop, event by event; tasks are samples."""
 
@@ -192,7 +254,8 @@ class LoopSums(NamedTuple):
     tasks: TasksRole
     arriving: ArrivingRole
     loop: LoopRole
-    flights: FlightsRole
+    tiles: TilesRole
+    series: FlightSeriesRole
     under_way: UnderWayRole
     neurons: NeuronsRole
     windows: WindowsRole

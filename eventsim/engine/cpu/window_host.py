@@ -1,11 +1,11 @@
 """Windows of loops on the CPU, host side, for kernels/cpu/loop/summed.hpp."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from eventsim.arrays import Ints
-from eventsim.engine.contract.windowing import Windows
+from eventsim.engine.contract.windowing import POWERS_DOUBLE, POWERS_SINGLE, Windows
 from eventsim.engine.cpu import roles_loop as RL
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles import NeuronsRole, SpikesRole, TasksRole
@@ -29,7 +29,8 @@ class SumsRun(NamedTuple):
 
     arriving: RL.ArrivingRole
     loop: RL.LoopRole
-    flights: RL.FlightsRole
+    tiles: RL.TilesRole
+    series: RL.FlightSeriesRole
     under_way: RL.UnderWayRole
     neurons: NeuronsRole
     windows: RL.WindowsRole
@@ -52,7 +53,7 @@ class SumsRun(NamedTuple):
     def _call(self, todo: Ints, spikes: SpikesRole, crew: int) -> RL.LoopSums:
         return RL.LoopSums(
             TasksRole(todo, todo.size, self.bounds.size - 1), self.arriving, self.loop,
-            self.flights, self.under_way, self.neurons, self.windows, self.basis,
+            self.tiles, self.series, self.under_way, self.neurons, self.windows, self.basis,
             RL.NeuronPartsRole(self.bounds, crew), self.begin, self.end, spikes,
         )  # fmt: skip
 
@@ -64,6 +65,14 @@ def basis_of(windows: Windows) -> RL.SumBasisRole:
         np.ascontiguousarray(basis.by_v), np.ascontiguousarray(basis.by_j), windows.width,
         basis.reach,
     )  # fmt: skip
+
+
+def series_of(windows: Windows, real: type[np.floating[Any]]) -> RL.FlightSeriesRole:
+    """How spikes in flight are summed, as the kernel takes it."""
+    if windows.series is not None:
+        return RL.FlightSeriesRole(*windows.series)
+    none = np.zeros(max(POWERS_SINGLE, POWERS_DOUBLE), real)
+    return RL.FlightSeriesRole(none, none, windows.basis.reach or 1.0)
 
 
 def parts_for(met: float, most: int, each: float | None = None) -> int:

@@ -14,13 +14,13 @@ from eventsim.engine.contract.job import Job, raise_first_runaway
 from eventsim.engine.contract.loop_state import LoopStop, copied, start_loop
 from eventsim.engine.contract.stepping import BundledSynapses, Due, Frame, ranges, windows_in
 from eventsim.engine.contract.table import guess_spikes, neuron_table
-from eventsim.engine.cpu.flights import no_flights, under_way
+from eventsim.engine.cpu.flights import no_tiles, under_way
 from eventsim.engine.cpu.layer import GUESS_LEAST, buffers, neurons_of
 from eventsim.engine.cpu.roles import SpikesRole
 from eventsim.engine.cpu.roles_loop import ArrivingRole, LoopRole, LoopStopRole, WindowsRole
 from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.cpu.weights import addresses_of
-from eventsim.engine.cpu.window_host import SumsRun, basis_of, bounds_of_parts, parts_for
+from eventsim.engine.cpu.window_host import SumsRun, basis_of, bounds_of_parts, parts_for, series_of
 from eventsim.events.order import event_order
 
 # Synaptic events of a window for which a thread is woken, here for each: a ms of work.
@@ -50,7 +50,8 @@ class SteppedNeurons:
         )  # fmt: skip
         start = start_loop(job)
         stop: LoopStop = start.stop
-        self._flights = no_flights(p.size), under_way(start.sent, start.begin)
+        self._series = series_of(windows, par.dtype.type)
+        self._under_way = under_way(start.sent, start.begin)
         self._now, self._begin, self._end = 0.0, stop, copied(stop)
         self._returning = np.zeros(0), np.zeros(0, np.int32)
 
@@ -109,11 +110,11 @@ class SteppedNeurons:
 
     def _sums(self, due: Due, end: float, parts: int) -> SumsRun:
         """One window from now to ``end``."""
-        none = np.zeros(0, np.int64)
+        none, size = np.zeros(0, np.int64), self._neurons.size
         arriving = ArrivingRole(np.array([0, due.time.size]), *due, none, none, np.array([end]))
         return SumsRun(
-            arriving, self._loop, *self._flights, self._neurons,
-            WindowsRole(end - self._now, end, self._pieces), self._basis,
+            arriving, self._loop, no_tiles(size, parts), self._series, self._under_way,
+            self._neurons, WindowsRole(end - self._now, end, self._pieces), self._basis,
             LoopStopRole(*self._begin, None, None), LoopStopRole(*self._end, None, None),
-            bounds_of_parts(self._neurons.size, parts),
+            bounds_of_parts(size, parts),
         )  # fmt: skip

@@ -2,6 +2,7 @@
 // level that they are called with does not matter; library.cpp.
 #include "calls.hpp"
 #include "fanin/bounds.hpp"
+#include "loop/tiles.hpp"
 #include "mapping/grow.hpp"
 #include "mapping/moves.hpp"
 #include "mapping/place.hpp"

@@ -113,8 +113,8 @@ template <class V> class FewNeurons {
         return all;
     }
 
-    // Neuron n meets the return of a spike of its own.
-    int64_t look_up_own(int64_t n, R weight, double t, const Window& w, PartSpikes& spikes) {
+    // Neuron n meets one arrival, if it is among them.
+    int64_t look_up_one(int64_t n, R weight, double t, const Window& w, PartSpikes& spikes) {
         if (!is_one[n]) return 0;
         if (n_met + 1 > most && !go(w, 0.0, false, spikes)) return 1;
         meet(n, t, weight);

@@ -51,7 +51,7 @@ template <class V> class Stretched {
     int64_t parts() const { return 1; }
     PartSpikes& spikes(int64_t) { return found; }
 
-    void begin(int64_t sample) {
+    bool begin(int64_t sample) {
         const int64_t at = sample * size;
         s.low = s.block = 0;
         s.size = size;
@@ -67,9 +67,11 @@ template <class V> class Stretched {
         for (int64_t n = 0; n < size; ++n)
             firing[n] = {EARLIER, 0.0, a.begin.since[at + n], a.begin.recent[at + n]};
         steps.stand(s, a.begin.v + at, a.begin.j + at, a.begin.until + at);
+        return true;
     }
 
-    void wait(Waiting& waiting, int64_t, double) { waiting.clear(); }
+    static double coming() { return __builtin_inf(); }
+    static bool launch(double, int32_t) { return true; }
 
     void keep(int64_t sample, double border) const {
         for (int64_t n = 0, at = sample * size; n < size; ++n, ++at) {
@@ -87,7 +89,7 @@ template <class V> class Stretched {
         return opening(s.before, s.before + width, par, width, size, until, border, coming);
     }
 
-    bool run(const Window& w, const GrowingArray<Bundle>& due, int64_t&) {
+    bool run(const Window& w, const GrowingArray<Bundle>& due, WindowFound&) {
         if (!rows.reserve(due.size) || !times.reserve(due.size)) return false;
         for (int64_t k = 0; k < due.size; ++k) {
             times[k] = due[k].time;

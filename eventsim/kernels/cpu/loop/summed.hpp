@@ -11,6 +11,7 @@
 //
 // The middle term bounds what the neuron does by itself, since dv/dt = a (j - v), and a positive jump raises
 // v by at most a w s. The few others, and those that are let go, meet their arrivals one by one: few.hpp.
+// Bundles are summed first, in order, then flights: flights.hpp.
 // bench/macro/balanced.py times it.
 //
 // Side by side    neurons in vectors; parts of a sample's neurons may be run by several threads, which meet
@@ -27,6 +28,7 @@
 #include "../crew.hpp"
 #include "../dense/blocks.hpp"
 #include "few.hpp"
+#include "flights.hpp"
 #include "sums.hpp"
 #include "windows.hpp"
 
@@ -52,9 +54,12 @@ template <class V, int W> class Summed {
         const int64_t lo, hi;
         PartSpikes spikes;
         FewNeurons<V> few;
+        PartFlights<V, W> flights;
         GrowingArray<Range> ranges;  // of the bundles that are due, where there are several parts
         R far_for;              // ms that the far propagators are for
         int64_t met;
+        bool all_noted;         // all of the few
+        int64_t n_flown;        // arrivals that flights bring to the few, and that they have not met
     };
 
     const Call& a;
@@ -66,6 +71,8 @@ template <class V, int W> class Summed {
     R* const far;                                // [3, width]: propagators over a piece that is long
     R *const v, *const j, *const alert, *const moments;  // at the end of the last piece; of this one [width, W]
     uint8_t *const is_one, *const alike;         // alike: a vector of neurons has the rates of the one before it
+    uint8_t* const noted;                        // of the few: whether their arrivals were noted
+    const bool flies;                            // whether there may be flights
     int32_t *const place, *const maybe;          // maybe: who may fire in this piece, or is let go
     R *const was_v, *const was_j;                // of those
     Cells<R> cells;
@@ -73,11 +80,12 @@ template <class V, int W> class Summed {
     Crew* const crew;                            // where there are several parts
     Window window;
     const GrowingArray<Bundle>* due;
+    GrowingArray<SentSpike> sent;                // in the window before
 
     static int64_t padded(int64_t size) { return (size + 63) / 64 * 64; }
     static std::size_t room(const Call& a) {
         const std::size_t size = a.neurons.size, width = padded(size);
-        std::size_t bytes = width * (sizeof(R) * (N_PAR + 2 * F + 8 + W) + 10) + 15 * 64;
+        std::size_t bytes = width * (sizeof(R) * (N_PAR + 2 * F + 8 + W) + 11) + 16 * 64;
         bytes += Cells<R>::room(size) + a.tasks.n_blocks * sizeof(Part);
         for (int64_t p = 0; p < a.tasks.n_blocks; ++p)
             bytes += FewNeurons<V>::room(a.parts.bounds[p + 1] - a.parts.bounds[p]);
@@ -92,7 +100,8 @@ template <class V, int W> class Summed {
           far(arena.take<R>(3 * width)),
           v(arena.zeros<R>(width)), j(arena.zeros<R>(width)), alert(arena.take<R>(width)),
           moments(arena.zeros<R>(W * width)), is_one(arena.zeros<uint8_t>(width)),
-          alike(arena.zeros<uint8_t>(width / N)), place(arena.take<int32_t>(width)),
+          alike(arena.zeros<uint8_t>(width / N)), noted(arena.zeros<uint8_t>(width)),
+          flies(a.tiles.address != 0), place(arena.take<int32_t>(width)),
           maybe(arena.take<int32_t>(width)), was_v(arena.take<R>(width)), was_j(arena.take<R>(width)),
           cells(a.neurons, arena), all(arena.take<Part>(n_parts)),
           crew((Crew*)(intptr_t)a.parts.crew) {
@@ -104,7 +113,8 @@ template <class V, int W> class Summed {
         for (int64_t p = 0; p < n_parts; ++p) {
             const int64_t lo = a.parts.bounds[p], hi = a.parts.bounds[p + 1];
             new (all + p) Part{lo, hi, {a.spikes, sample * n_parts + p},
-                               {hi - lo, cells.cell, cells.firing, is_one, place, arena}, {}, R(0), 0};
+                               {hi - lo, cells.cell, cells.firing, is_one, place, arena},
+                               {a.tiles, a.series, p, size}, {}, R(0), 0, true, 0};
         }
     }
     ~Summed() {
@@ -125,13 +135,16 @@ template <class V, int W> class Summed {
     int64_t parts() const { return n_parts; }
     PartSpikes& spikes(int64_t p) { return all[p].spikes; }
 
-    void begin(int64_t s) {
+    bool begin(int64_t s) {
         cells.begin(a.begin, s);
         std::fill(alert, alert + width, std::numeric_limits<R>::infinity());
         for (int64_t n = 0; n < size; ++n) settle(n);
+        const UnderWay& before = a.under_way;
+        for (int64_t k = before.offsets[s]; k < before.offsets[s + 1] && flies; ++k)
+            for (int64_t p = 0; p < n_parts; ++p)
+                if (!all[p].flights.resume(before.time[k], before.neuron[k], before.since[s])) return false;
+        return true;
     }
-
-    void wait(Waiting& waiting, int64_t s, double t_end) { waiting.begin(a.flights, a.under_way, s, t_end); }
 
     void keep(int64_t s, double border) const {
         for (int64_t n = 0, at = s * size; n < size; ++n, ++at) {
@@ -150,17 +163,31 @@ template <class V, int W> class Summed {
         return opening(v, j, par, width, size, [cell](int64_t n) { return cell[n].until; }, border, coming);
     }
 
-    bool run(const Window& w, const GrowingArray<Bundle>& arriving, int64_t& met) {
+    double coming() const {
+        double found = __builtin_inf();
+        for (int64_t p = 0; p < n_parts; ++p) found = std::min(found, all[p].flights.coming());
+        return found;
+    }
+
+    bool launch(double t, int32_t n) { return !flies || sent.push({t, n}); }
+
+    bool run(const Window& w, const GrowingArray<Bundle>& arriving, WindowFound& found) {
         window = w;
         due = &arriving;
-        for (int64_t p = 0; p < n_parts && n_parts > 1; ++p)
-            if (!all[p].ranges.reserve(due->size)) return false;
+        std::sort(sent.begin(), sent.begin() + sent.size);
+        for (int64_t p = 0; p < n_parts; ++p)
+            if ((n_parts > 1 && !all[p].ranges.reserve(due->size)) || !all[p].flights.reserve(sent.size))
+                return false;
         if (n_parts > 1)
             eventsim_crew_run(crew, run_part, this, n_parts);
         else
             run_part(0);
-        met = 0;
-        for (int64_t p = 0; p < n_parts; ++p) met += all[p].met;
+        sent.size = 0;
+        for (int64_t p = 0; p < n_parts; ++p) {
+            found.met += all[p].met;
+            found.handed += all[p].flights.handed;
+            if (all[p].flights.no_room) return false;
+        }
         return true;
     }
 
@@ -173,15 +200,17 @@ template <class V, int W> class Summed {
         if (n_parts > 1) take_ranges(x);
         double now = w.now;
         x.met = 0;
+        x.flights.take(sent);
         for (int64_t piece = 1, first = 0, last = 0; piece <= w.pieces; ++piece, first = last) {
             double end = w.border;
             if (piece < w.pieces) end = w.opens + (end - w.opens) * (double(piece) / double(w.pieces));
             while (last < due->size && (*due)[last].time < end) ++last;
             sum_up(x, first, last, end);
+            if (flies) x.flights.hand_over(end, w.end, moments);
             const R h = R(end - now);
             const bool near = fastest * h <= R(SMALL_Z);
             if (!near && h != x.far_for) find_far(x, h);
-            if (near) bring<true>(x, now, end, h); else bring<false>(x, now, end, h);
+            if (near) bring_all<true>(x, now, end, h); else bring_all<false>(x, now, end, h);
             if (x.few.size > 0 && !one_by_one(x, first, last, end)) return;
             if (!(end < w.end)) return;
             now = end;
@@ -340,11 +369,15 @@ template <class V, int W> class Summed {
 
     // All neurons of a part from `begin` to the end of a piece, h ms later; the sums begin anew. Those that
     // may fire before it, or are let go, are few, and stand where they were.
-    template <bool NEAR> __attribute__((noinline)) void bring(Part& x, double begin, double end, R h) {
+    //
+    // NOTES: those whose arrivals are to be noted in the next piece are marked.
+    template <bool NEAR, bool NOTES>
+    __attribute__((noinline)) void bring(Part& x, double begin, double end, R h) {
         const int64_t width = this->width;
         const R *const of_v = by_v, *const of_j = by_j;
         const V length = spread<V>(h), zero = V{}, one = spread<V>(1);
         Map<V> m = {};
+        V raised = zero;
         int64_t found = x.lo;
         for (int64_t n = x.lo; n < x.hi; n += N) {
             V sum[W];
@@ -358,7 +391,8 @@ template <class V, int W> class Summed {
             V v_end = fused(m.gain, j0, m.x * v0), j_end = m.y * j0;
             const V pull = select(zero < j0, j0, zero) - v0;
             V top = fused(one - m.x, select(zero < pull, pull, zero), v0);
-            top = fused(load<V>(par + RATE_MEM * width + n), sum[W - 1], top);
+            const V rate = load<V>(par + RATE_MEM * width + n);
+            top = fused(rate, sum[W - 1], top);
             UNROLL for (int q = 0; q < F; ++q) {
                 v_end = fused(load<V>(of_v + q * width + n), sum[q], v_end);
                 j_end = fused(load<V>(of_j + q * width + n), sum[q], j_end);
@@ -368,8 +402,17 @@ template <class V, int W> class Summed {
             alignas(64) R v_now[N], j_now[N];
             store(v_now, v0);
             store(j_now, j0);
-            for (uint32_t bits = bits_of(Mask<V>(top >= load<V>(alert + n))); bits; bits &= bits - 1) {
+            const V level = load<V>(alert + n);
+            if (NOTES) {
+                raised = larger_of(raised, rate * sum[W - 1]);
+                const V self = select(zero < j_end, j_end, zero) - v_end;
+                const V bound = fused(one - m.x, select(zero < self, self, zero), v_end);
+                for (uint32_t bits = x.flights.near(bound, level); bits; bits &= bits - 1)
+                    row[__builtin_ctz(bits) * W + MARK] = R(-1);
+            }
+            for (uint32_t bits = bits_of(Mask<V>(top >= level)); bits; bits &= bits - 1) {
                 const int l = __builtin_ctz(bits);
+                if (NOTES) noted[n + l] = at(sum[MARK], l) < R(0);
                 __builtin_prefetch(cells.cell + n + l, 1);
                 maybe[found] = (int32_t)(n + l);
                 was_v[found] = v_now[l];
@@ -377,8 +420,18 @@ template <class V, int W> class Summed {
                 ++found;
             }
         }
+        if (NOTES) {
+            for (int l = 0; l < N; ++l) x.flights.raised(at(raised, l));
+            x.flights.end_piece();
+        }
         take_few(x, found, begin, end);
     }
+    template <bool NEAR> void bring_all(Part& x, double begin, double end, R h) {
+        if constexpr (W == FEW_SUMS)
+            if (flies) return bring<NEAR, true>(x, begin, end, h);
+        bring<NEAR, false>(x, begin, end, h);
+    }
+    static V larger_of(V a, V b) { return select(a < b, b, a); }
 
     // Those who may fire, or are let go, before the end: places x.lo .. found of `maybe`.
     void take_few(Part& x, int64_t found, double begin, double end) {
@@ -387,8 +440,10 @@ template <class V, int W> class Summed {
             Cell<R>& c = cells.cell[n];
             if (c.held() && c.until >= end) {
                 v[n] = c.reset;
+                if (c.until < end + (end - begin)) mark(n);
                 continue;
             }
+            x.all_noted &= noted[n];
             c.v = was_v[i];
             c.j = was_j[i];
             c.time = begin;
@@ -398,13 +453,16 @@ template <class V, int W> class Summed {
 
     // The few meet the bundles first .. last, and come to the end of the piece. False where they do not go on.
     __attribute__((noinline)) bool one_by_one(Part& x, int64_t first, int64_t last, double end) {
+        const Noted<R>* flown = nullptr;
+        if (flies) flown = find_flown(x);
         for (int64_t k = first; k < last; ++k) {
             const Bundle& b = (*due)[k];
             const Range r = range_of(x, k);
             if (r.low >= r.high) continue;
+            if (flies && !meet_flown(x, flown, b.time)) return false;
             if (b.first >= OWN) {
                 const int64_t n = b.first - OWN;
-                x.met += x.few.look_up_own(n, a.loop.own_weight[n], b.time, window, x.spikes);
+                x.met += x.few.look_up_one(n, a.loop.own_weight[n], b.time, window, x.spikes);
             } else {
                 x.met += weights.of_part_or_same(b.first, [&](auto weight) {
                     return x.few.look_up(a.loop.target, weight, r.low, r.high, b.time, window, x.spikes);
@@ -412,13 +470,38 @@ template <class V, int W> class Summed {
             }
             if (!x.spikes.goes()) return false;
         }
+        if (flies && !meet_flown(x, flown, end)) return false;
         if (!x.few.go(window, end, true, x.spikes)) return false;
         for (int64_t p = 0; p < x.few.size; ++p) {
             settle(x.few.who[p]);
+            mark(x.few.who[p]);
             is_one[x.few.who[p]] = 0;
         }
         x.few.size = 0;
         return true;
+    }
+
+    // The first of what flights bring to the few in this piece; more is behind it, in order.
+    const Noted<R>* find_flown(Part& x) {
+        const GrowingArray<Noted<R>>& all = x.flights.arrivals_of(is_one, noted, x.all_noted);
+        x.all_noted = true;
+        x.n_flown = all.size;
+        x.met += all.size;
+        return all.begin();
+    }
+
+    // The few meet those before a time; of one time bundles come first. False where they do not go on.
+    bool meet_flown(Part& x, const Noted<R>*& next, double before) {
+        for (; x.n_flown > 0 && next->time < before; ++next, --x.n_flown) {
+            x.few.look_up_one(next->who, next->weight, next->time, window, x.spikes);
+            if (!x.spikes.goes()) return false;
+        }
+        return true;
+    }
+
+    // The arrivals of neuron n are noted in the next piece.
+    void mark(int64_t n) {
+        if (W == FEW_SUMS && flies) moments[W * n + MARK] = R(-1);
     }
 };
 

@@ -106,4 +106,33 @@ template <int W, class V> FORMULA void turn(V* x) {
     }
 }
 
+// Numbers of a and b by turns, from number FIRST of each on.
+template <int FIRST, class V, int... K> FORMULA V by_turns(V a, V b, std::integer_sequence<int, K...>) {
+    constexpr int N = Numbers<V>::count;
+#ifdef __clang__
+    return __builtin_shufflevector(a, b, (FIRST + K / 2 + K % 2 * N)...);
+#else
+    return __builtin_shuffle(a, b, Mask<V>{(FIRST + K / 2 + K % 2 * N)...});
+#endif
+}
+
+// The reverse of turn().
+template <int W, class V> FORMULA void turn_back(V* x) {
+    if constexpr (W > 1) {
+        constexpr int N = Numbers<V>::count;
+        constexpr std::make_integer_sequence<int, N> all;
+        V even[W / 2], odd[W / 2];
+        UNROLL for (int i = 0; i < W / 2; ++i) {
+            even[i] = x[2 * i];
+            odd[i] = x[2 * i + 1];
+        }
+        turn_back<W / 2>(even);
+        turn_back<W / 2>(odd);
+        UNROLL for (int i = 0; i < W / 2; ++i) {
+            x[2 * i] = by_turns<0>(even[i], odd[i], all);
+            x[2 * i + 1] = by_turns<N / 2>(even[i], odd[i], all);
+        }
+    }
+}
+
 }  // namespace eventsim

@@ -24,6 +24,11 @@ struct Window {
     int64_t pieces, halvings;
 };
 
+// What was found in a window: events that were met one by one, and synapses of flights that were due.
+struct WindowFound {
+    int64_t met = 0, handed = 0;
+};
+
 // The spikes of some neurons in a sample.
 struct PartSpikes : SpikeRoom {
     int64_t task, sent = 0, failed = -1;  // spikes sent on; who ran away first, or -1
@@ -49,11 +54,11 @@ double opening(const R* v, const R* j, const R* par, int64_t row, int64_t size, 
 
 // The windows of a sample. Its neurons are a C with
 //   begin(s), keep(s, border)   take neurons as they stand, and write how they do
-//   wait(waiting, s, t_end)     for what is under way
 //   opens(border, coming)       as opening()
 //   parts(), spikes(part)       parts of the neurons, and the PartSpikes of each
-//   run(window, due, met)       all over one window; the events that were met one by one. False where there
-//                               is no memory
+//   coming()                    when the next of their own flights arrives: flights.hpp; infinity without any
+//   run(window, due, found)     all over one window. False where there is no memory
+//   launch(t, n)                a spike was sent, if some of its synapses are in no bundle. False as well
 template <class R, class Call, class C> class WindowRun {
     const Call& a;
     C& neurons;
@@ -70,8 +75,7 @@ template <class R, class Call, class C> class WindowRun {
 
     // False where there is no memory.
     bool run(int64_t s) {
-        neurons.begin(s);
-        neurons.wait(waiting, s, t_end);
+        if (!neurons.begin(s)) return false;
         double now = a.begin.border[s];
         int64_t idle = a.begin.idle[s], halvings = a.begin.halvings[s];
         bool whole = true;
@@ -82,14 +86,14 @@ template <class R, class Call, class C> class WindowRun {
             if (w.border < 0.0) w.border = w.opens + a.windows.length;
             whole = w.border <= t_end;
             if (!whole) keep(s, now, idle, halvings);
-            int64_t met = 0;
-            if (!take(w.border) || !neurons.run(w, due, met)) return false;
-            halvings = halvings_after(w, met);
+            WindowFound found;
+            if (!take(w.border) || !neurons.run(w, due, found)) return false;
+            halvings = halvings_after(w, found.met);
             bool sent = false;
             for (int64_t p = 0; p < neurons.parts(); ++p)
                 if (!send(neurons.spikes(p), sent)) return false;
             now = w.border;
-            idle = due.size == 0 && !sent;
+            idle = due.size == 0 && found.handed == 0 && !sent;
         }
         if (whole) keep(s, now, idle, halvings);
         finish();
@@ -111,8 +115,8 @@ template <class R, class Call, class C> class WindowRun {
     }
 
     double coming() const {
-        double found = __builtin_inf();
-        if (waiting.any()) found = waiting.first().time;
+        double found = neurons.coming();
+        if (waiting.any()) found = std::min(found, waiting.first().time);
         if (outside < n_outside) found = std::min(found, a.arriving.time[outside]);
         return found;
     }
@@ -148,7 +152,9 @@ template <class R, class Call, class C> class WindowRun {
         some |= x.count > x.sent || x.failed >= 0;
         for (; x.sent < std::min(x.count, x.limit); ++x.sent) {
             const int64_t at = x.start + x.sent;
-            if (!waiting.send(a.loop, x.to.neuron[at], x.to.time[at], t_end)) return false;
+            const int32_t n = x.to.neuron[at];
+            const double t = x.to.time[at];
+            if (!waiting.send(a.loop, n, t, t_end) || !neurons.launch(t, n)) return false;
         }
         return true;
     }
