@@ -23,6 +23,19 @@ def test_channel_is_the_flat_index_of_polarity_row_and_column():
     assert stream.duration.tolist() == [3.0]
 
 
+@pytest.mark.parametrize(
+    ("begin", "durations"),
+    [("zero", [9.0, 7.5]), ("first-event", [7.0, 4.5]), (1.5, [7.5, 6.0])],
+    ids=str,
+)
+def test_a_duration_that_is_given_moves_along_with_the_begin(begin, durations):
+    samples = [camera((0, 0, t, 0)) for t in (2000, 3000)]
+    stream = from_arrays(samples, begin=begin, duration=[9.0, 7.5])
+    assert stream.duration.tolist() == durations
+    left = np.array([9.0, 7.5]) - [2.0, 3.0]  # after the only event
+    assert (stream.duration - stream.times).tolist() == left.tolist()
+
+
 def test_fields_of_size_one_do_not_count():
     events = np.array([(10, 3, 1), (20, 63, 1)], COCHLEA)
     assert from_arrays(events, sensor_size=(64, 1, 1)).channels.tolist() == [3, 63]

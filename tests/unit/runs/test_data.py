@@ -98,6 +98,30 @@ def test_repeats_come_in_the_training_part_alone(spoken):
     assert np.array_equal(test.labels, without(spoken, "bob").labelled("test").labels)
 
 
+@pytest.mark.parametrize("part", ["train", "test"])
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {},
+        {"repeats": 2},
+        {"test_group": ("bob",)},
+        {"test_group": ("bob",), "repeats": 2},
+        {"divide": "group"},
+        {"divide": "recording", "train_samples": 3, "repeats": 2},
+        {"encoder": {"gain": 1000.0}, "test_samples": 3},
+    ],
+    ids=lambda given: "-".join(given) or "alone",
+)
+def test_times_are_rounded_whatever_else_is_asked_of_the_recordings(spoken, beside, part):
+    plain = replace(spoken, **beside)
+    found = replace(plain, round_times=5.0).labelled(part)
+    expected = plain.labelled(part)
+    assert expected.stream.n_events > 0
+    assert (expected.stream.times % 5.0 != 0.0).any()
+    np.testing.assert_array_equal(found.stream.times, expected.stream.round_times(5.0).times)
+    np.testing.assert_array_equal(found.labels, expected.labels)
+
+
 @pytest.mark.parametrize("fold", [(), ("bob",)])
 def test_encoder_is_that_of_both_parts(spoken, fold):
     softer = replace(spoken, encoder={"gain": 1000.0, "emphasis": 0.9})
