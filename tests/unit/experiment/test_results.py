@@ -260,6 +260,14 @@ def test_means_spreads_and_tests_of_folds_are_over_folds(files, tmp_path):
     assert "over folds" in axes.get_xlabel()
 
 
+def test_folds_are_compared_over_the_seeds_that_both_have(files, tmp_path):
+    plain = ((0.5, 0.6), (0.7, 0.7), (0.9, 0.8))
+    found = folds_of(files, tmp_path / "out", {"plain": plain, "skip": ((0.6,), (0.8,), (0.9,))})
+    first = [fold[0] for fold in plain]
+    assert found.rows[1].comparison == compare([0.6, 0.8, 0.9], first, overlap=0.5)
+    assert found.rows[0].fold_values == pytest.approx({"ann": 0.55, "bob": 0.7, "cid": 0.85})
+
+
 def test_copies_and_voices_are_no_recordings_that_folds_share(files, tmp_path):
     """The t-test over folds is corrected by tested over learned recordings: ten over five."""
     values = {"plain": ((0.5,), (0.7,), (0.9,)), "skip": ((0.6,), (0.8,), (0.9,))}

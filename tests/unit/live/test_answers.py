@@ -303,6 +303,19 @@ def test_answer_below_the_margin_is_nothing_and_a_rest_follows_an_answer():
     assert [one.time for one in rested] == [10.0, 30.0, 50.0, 70.0]
 
 
+def test_no_answer_of_before_a_restart_of_the_clock_rests_after_it():
+    net = network("output", {"rule": "integral"})
+    times, channels = recordings().sample(0)
+    again = np.concatenate([times + 5000.0, times])
+    found = sliding(net, again, np.tile(channels, 2), until=70.0, rest=25.0)
+    zero = times[0]  # a clock that has jumped begins at its first event
+    fresh = sliding(net, times - zero, channels, until=70.0 - zero, rest=25.0)
+    after = [one for one in found if one.recording == 1]
+    assert [one.answer for one in after] == [one.answer for one in fresh]
+    np.testing.assert_allclose([one.time - zero for one in after], [one.time for one in fresh])
+    assert [one.time for one in fresh][:2] == [10.0, 40.0]
+
+
 def test_network_without_an_answer_is_refused():
     with pytest.raises(es.errors.NetworkError, match="has no answer"):
         listen(es.scsr(4, (4,), 2), [])
