@@ -9,6 +9,7 @@ import eventsim as es
 from eventsim.chips import Chip, Quantity, chip_names, load_chip
 from eventsim.energy import ActivityPricing, clocked, cost, count, energy
 from eventsim.mapping import quantise
+from tests.matrix.networks import network
 from tests.support.nets import random_net, random_stream
 
 PRICED = [name for name in chip_names() if load_chip(name).energy.keys() & {"synaptic_event", "ac"}]
@@ -54,6 +55,20 @@ def test_prices_of_all_spikes_add_up_to_the_energy(run, name, bits):
     if idle is not None:
         neurons = sum(p.size for p in net.neurons.values())
         total += idle.value * neurons * np.ceil(tape.stream.duration / chip.step_ms).sum()
+    assert total == pytest.approx(found.energy_pj.sum(), rel=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["adaptive", "receptors", "adlif", "resonator", "own_neuron"])
+def test_prices_add_up_for_neurons_of_more_than_two_states(kind):
+    net = network({"neuron": kind, "end": "readout"})
+    tape = es.simulate(net, random_stream(0, n_channels=4), backend="cpu", tail=500.0)
+    pricing = ActivityPricing(load_chip("45nm_sram"))  # which prices every number of a state
+    found = pricing.measure(net, tape)
+    prices = pricing.of_spikes(net, found.updates, found.arrivals)
+    sent = {name: tape[name].total_counts() for name in net.spiking}
+    sent["input"] = np.bincount(tape.stream.channels, minlength=net.input.size)
+    assert all(spikes.any() for spikes in sent.values())
+    total = sum(float(prices[name] @ spikes) for name, spikes in sent.items())
     assert total == pytest.approx(found.energy_pj.sum(), rel=1e-9)
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import eventsim as es
-from eventsim.energy import clocked, count
+from eventsim.energy import arrivals, clocked, count
 from tests.support.nets import one_sample, random_net, random_stream
 from tests.unit.energy.recount import recount_steps
 from tests.unit.energy.test_counts import NETS
@@ -29,6 +29,14 @@ def test_every_count_equals_that_of_loops_over_events(name, step_ms, batch_size)
     net = NETS[name]()
     tape = es.simulate(net, random_stream(3, n_samples=4), backend="cpu")
     check(net, tape, step_ms, batch_size)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_counts_do_not_depend_on_how_many_arrivals_are_written_out_at_a_time(name, monkeypatch):
+    net = NETS[name]()
+    tape = es.simulate(net, random_stream(3, n_samples=4), backend="cpu")
+    monkeypatch.setattr(arrivals, "CHUNK", 1)
+    check(net, tape, 1.0, 3)
 
 
 @given(
