@@ -232,15 +232,20 @@ def one_readout(weights, **parameters):
     return one_layer("output", weights, readout=True, **parameters)
 
 
-def test_maximum_turned_round_by_inhibition_moves_with_the_inhibiting_event():
-    net, stream = one_readout([1.0, -3.0]), one_sample([1.0, 3.0], [0, 1], n_channels=2)
+@pytest.mark.parametrize(
+    "delays", [0.0, [0.5, 1.0], [[0.5], [1.0]]], ids=["one", "source", "synapse"]
+)
+def test_maximum_turned_round_by_inhibition_moves_with_the_inhibiting_event(delays):
+    net = one_readout([1.0, -3.0], delays=delays)
+    times = np.array([1.0, 3.0]) - np.ravel(delays)
+    stream = one_sample(times, [0, 1], n_channels=2)
     tape = es.simulate(net, stream, backend="cpu")
     found = find_maximum(silent_neurons(net, tape, "output"))
     assert found.time[0] == 3.0
     assert found.arrival[0] == 1
     g = es.backward(net, tape, loss_at_maximum)
     # A common delay moves both events, and nothing depends on it.
-    keys = [key for key in net.parameters() if not key.endswith("delays")]
+    keys = [key for key, values in net.parameters().items() if values.ndim]
     rows = Differences(net, stream, loss_at_maximum, backend="cpu").rows([*keys, "input_times"])
     assert_gradients_match(g, rows)
     slope = found.slope[0] * weights_of(1, 1)[0, 0]

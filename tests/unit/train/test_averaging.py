@@ -45,15 +45,31 @@ def values_of(net):
     return {key: array.copy() for key, array in net.parameters().items()}
 
 
-def test_network_of_a_run_has_the_mean_of_its_last_steps(data, monkeypatch, tmp_path):
-    after = []
-    step = AdamW.average
+@pytest.fixture
+def after(monkeypatch):
+    """The values after every step that counts in the mean, as training goes on."""
+    noted, step = [], AdamW.average
 
-    def noted(optimiser):
+    def average(optimiser):
         step(optimiser)
-        after.append(values_of(optimiser._net))
+        noted.append(values_of(optimiser._net))
 
-    monkeypatch.setattr(AdamW, "average", noted)
+    monkeypatch.setattr(AdamW, "average", average)
+    return noted
+
+
+def test_mean_of_a_run_with_more_epochs_forgets_that_of_before(data, after, tmp_path):
+    train(small_net(), data, replace(CONFIG, epochs=2), tmp_path)
+    assert len(after) == 4
+    after.clear()
+    result = train(small_net(), data, replace(CONFIG, epochs=4), tmp_path, resume=True)
+    assert len(after) == 8  # the last half of 16 steps
+    for key, value in result.net.parameters().items():
+        expected = np.mean([values[key] for values in after], axis=0)
+        np.testing.assert_allclose(value, expected, rtol=1e-12, atol=1e-14, err_msg=key)
+
+
+def test_network_of_a_run_has_the_mean_of_its_last_steps(data, after, tmp_path):
     result = train(small_net(), data, CONFIG, tmp_path)
     # 32 recordings in 4 batches, 3 times: the last 6 of 12 steps.
     assert len(after) == 6
