@@ -40,10 +40,12 @@ class EventSimError(Exception):
         end = "" if text.endswith((".", "?", "!")) else "."
         return f"{text}{end} {self.remedy}".rstrip()
 
-    def seen_from(self, place: object, kind: "type[EventSimError]") -> "EventSimError":
-        """The same fault as an error of ``kind``, from the place around it."""
+    def seen_from(
+        self, place: object, kind: "type[EventSimError]", remedy: str = ""
+    ) -> "EventSimError":
+        """The same fault as an error of ``kind``, from the place around it; what else to do."""
         where = ": ".join(filter(None, dict.fromkeys((str(place), self.where))))
-        return kind(where, self.got, self.expected, self.remedy)
+        return kind(where, self.got, self.expected, f"{self.remedy} {remedy}".strip())
 
     def __reduce__(self) -> tuple[Any, ...]:
         # An exception is made again from its message, which classes with fields do not take.

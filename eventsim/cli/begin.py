@@ -19,6 +19,7 @@ from eventsim.cli.terminal import say, stdout
 from eventsim.cli.text_events import NOTE as UNIT_NOTE
 from eventsim.cli.text_events import guesses_of_notes, text_notes
 from eventsim.entries import parse_json
+from eventsim.entries import shown as shown_value
 from eventsim.errors import StorageError
 from eventsim.events import EventStream, StoredStream
 from eventsim.events.begin import Edges, TimeZero, edges, spread
@@ -139,7 +140,8 @@ def begin_of_notes(notes: Mapping[str, str], where: str) -> dict[str, Any] | Non
     found = parse_json(notes[BEGIN], f"{where}, {BEGIN}", StorageError)
     needed = {"rule", "time_ms", "reason", "recordings", "moved", "without_events", "moved_by_ms"}
     if not isinstance(found, dict) or not needed <= set(found):
-        raise StorageError(where, f"'{BEGIN}' in its notes is not what it should be")
+        keys = f"a table with {', '.join(sorted(needed))}"
+        raise StorageError(f"{where}, {BEGIN}", f"is {shown_value(notes[BEGIN])}", keys)
     return found
 
 

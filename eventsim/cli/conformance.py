@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from eventsim.cli.options import BACKEND, JsonOption
-from eventsim.cli.terminal import CHECK_FAILED, present, say_backend, stdout
+from eventsim.cli.terminal import check_passed, present, say_backend, stdout
 from eventsim.conformance import (
     Case,
     CaseResult,
@@ -72,8 +72,7 @@ def conformance_command(
     if out is not None:
         write_atomically(out, json.dumps(found, indent=1) + "\n")
     present(found, _show, as_json=as_json)
-    if not found["passed"]:
-        raise typer.Exit(CHECK_FAILED)
+    check_passed(found["passed"])
 
 
 def _simulators(backends: Sequence[str], precision: Chosen, adapter: str | None) -> list[Simulator]:

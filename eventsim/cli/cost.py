@@ -11,14 +11,15 @@ import typer
 
 from eventsim.chips import Chip, chip_names, load_chip
 from eventsim.cli import options as opt
+from eventsim.cli.checks import ends_in
 from eventsim.cli.events import find_encoder, find_for, find_network, tape_of
-from eventsim.cli.measured import MeasuredPart, say_measured
+from eventsim.cli.measured import MeasuredPart, some_measured
 from eventsim.cli.reading import MeasuredReading
 from eventsim.cli.terminal import echo_late, present, print_table, say_backend, stdout
 from eventsim.embedded import footprint
 from eventsim.energy import DenseEquivalent, Widths, dense_pair
 from eventsim.energy.encoder import means_of
-from eventsim.errors import DataError, NetworkError, ParameterError
+from eventsim.errors import NetworkError, ParameterError
 from eventsim.events import EventStream, SpikeTape
 from eventsim.mapping import quantise
 from eventsim.network import Network
@@ -86,14 +87,11 @@ def cost_command(
     eventsim cost net.npz events.npz --chip mine.toml --json
     """
     on = machine.ready()
-    if asked.figure is not None and asked.figure.suffix not in (".png", ".svg"):
-        raise DataError(f"--figure {asked.figure}", "", "a name that ends with .png or .svg")
+    ends_in("--figure", asked.figure, ".png", ".svg")
     chips = find_chips(asked.chip or DEFAULT_CHIPS)
     named = find_for(net, events, reading)
     stream, _ = named.some(samples)
-    measured = say_measured(net, named, stream)
-    if stream.n_samples == 0:
-        raise DataError("EVENTS holds no recordings, expected at least one.")
+    measured = some_measured(net, named, stream)
     run = load_run(net) if net.is_dir() else None
     network = find_network(net) if run is None else run.net
     if asked.bits is not None:
@@ -163,8 +161,9 @@ def check_names(names: Mapping[str, str], what: str) -> None:
         other = next((g for g, n in names.items() if n == name and g != given), None)
         if other is not None:
             raise ParameterError(
-                f"--chip {given} and --chip {other} are both of the {what} {name!r}. Change "
-                f"the {what} in one of the files."
+                f"--chip {given} and --chip {other}",
+                f"are both of the {what} {name!r}",
+                remedy=f"Change the {what} in one of the files.",
             )
 
 

@@ -19,7 +19,7 @@ SkipDamagedOption = Annotated[
     ),
 ]
 
-REMEDY = " --skip-damaged leaves them out."
+REMEDY = "--skip-damaged leaves them out."
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def read_files(
     for place in dict.fromkeys(places):
         try:
             if len(places) > 1 and place not in datasets.DATASETS and not Path(place).exists():
-                raise DataError("there is no such file.")
+                raise DataError(place, "there is no such file")
             found[place] = read(place)
         except (EventSimError, OSError) as error:
             if len(places) == 1:
@@ -83,17 +83,18 @@ def read_files(
             reason = str(error).removeprefix(place).lstrip(":, ")
             bad.append(Damaged(place, reason, (where or {}).get(place)))
     if bad and not (skip and found):
-        raise DataError(_message(bad, len(found), remedy="" if skip else REMEDY))
+        raise _error(bad, len(found), remedy="" if skip else REMEDY)
     return found, bad
 
 
-def _message(bad: Sequence[Damaged], n_found: int, *, remedy: str) -> str:
+def _error(bad: Sequence[Damaged], n_found: int, *, remedy: str) -> DataError:
     """All files by name; a reason that several have stands once, above them."""
     alike: dict[str, list[Damaged]] = {}
     for one in bad:
         alike.setdefault(one.reason, []).append(one)
     if not n_found and len(alike) == 1:  # they are not damaged, but read as what they are not
-        return f"None of the {len(bad):,} files can be read, all for one reason. {bad[0]}"
+        told = "cannot be read, all for one reason"
+        return DataError(f"{len(bad):,} files", told, remedy=bad[0])
     lines = []
     for reason, files in alike.items():
         if len(files) == 1:
@@ -103,5 +104,5 @@ def _message(bad: Sequence[Damaged], n_found: int, *, remedy: str) -> str:
                 f"\n  {len(files):,} files: {reason}",
                 *(f"\n    {one.name}" for one in files),
             ]
-    n_files = n_found + len(bad)
-    return f"{len(bad):,} of {n_files:,} files are missing or damaged.{remedy}{''.join(lines)}"
+    of = f"{len(bad):,} of {n_found + len(bad):,} files"
+    return DataError(of, "are missing or damaged", remedy=remedy + "".join(lines))

@@ -101,9 +101,8 @@ def data_make(
     """
     settings, began = find_settings(data, file), time.perf_counter()
     if settings.name == OWN:
-        raise DataError(
-            data, "is a file of eventsim already, which every command reads: nothing to make"
-        )
+        said = "is a file of eventsim already, which every command reads"
+        raise DataError(data, said, "a data set by its name")
     made = {}
     for split in parts(settings.name, Reading()):
         part = datasets.stored(settings.name, split=split, root=settings.file, download=download)

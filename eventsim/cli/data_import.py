@@ -12,6 +12,7 @@ import typer
 
 from eventsim.arrays import Floats
 from eventsim.cli.begin import automatic, begin_note, show_read, shown_spread, together
+from eventsim.cli.checks import ends_in, needed, one_alone
 from eventsim.cli.damaged import SkipDamagedOption, read_files
 from eventsim.cli.data import show_details
 from eventsim.cli.events import Events, form_of, parts, read_one, say_all
@@ -30,7 +31,7 @@ from eventsim.datasets.label_files import (
     read_labels,
     read_targets,
 )
-from eventsim.errors import DataError, ParameterError
+from eventsim.errors import DataError
 from eventsim.events import Dataset, StoredStream
 from eventsim.events.begin import edges, spread
 from eventsim.events.labelled import BEGINS, Texts, recordings_of
@@ -70,10 +71,13 @@ class _Table:
     )
 
     def __post_init__(self) -> None:
-        if self.labels is not None and self.targets is not None:
-            raise ParameterError("--labels and --targets contradict each other. Leave out one.")
-        if self.path is None and self.group_column != "group":
-            raise ParameterError("--group-column names a column of --labels or --targets. Name it.")
+        one_alone(self.labels is not None and self.targets is not None, "--labels", "--targets")
+        needed(
+            self.path is not None or self.group_column == "group",
+            "--group-column",
+            "names a column of a table",
+            "Name the table: --labels FILE or --targets FILE.",
+        )
 
     @property
     def path(self) -> Path | None:
@@ -160,15 +164,15 @@ def _imported_from(
 
     The classes come from a table of labels, from folders, or from a data set itself.
     """
-    if out.suffix not in (".npz", ".h5"):
-        raise DataError(f"--out {out}", "", "a name that ends with .npz or .h5")
+    ends_in("--out", out, ".npz", ".h5")
     folders = reading.form not in TI46 and any(Path(place).is_dir() for place in places)
     if table.path is not None or folders:
         return _import_labelled(places, reading, table=table, out=out, skip=skip)
     if len(places) != 1:
         raise DataError(
-            f"{len(places)} places were named without their classes, expected one place, or "
-            "--labels FILE with a line for every file."
+            "data import",
+            f"{len(places)} places were named without their classes",
+            "one place, or --labels FILE with a line for every file",
         )
     (place,) = places
     form = form_of(place, reading)
@@ -275,12 +279,9 @@ def _of_rates(parts: Sequence[Events]) -> list[str]:
 def _import_labelled(
     places: Sequence[str], reading: Reading, *, table: _Table, out: Path, skip: bool
 ) -> dict[str, Any]:
-    if out.suffix != ".h5":
-        raise DataError(
-            f"--out {out}", "", "a name that ends with .h5, which keeps labels and targets"
-        )
+    ends_in("--out", out, ".h5", keeps="labels and targets")
     if table.path is None and len(places) != 1:
-        raise DataError(" ".join(places), "", "one folder, with a folder per class")
+        raise DataError(" ".join(places), "are several", "one folder, with a folder per class")
     paths = [Path(place) for place in places]
     named, values = table.read(paths)
     files, bad = read_files(

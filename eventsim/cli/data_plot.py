@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from eventsim.cli.begin import how_read, show_read
+from eventsim.cli.checks import ends_in
 from eventsim.cli.data import PlaceArgument
 from eventsim.cli.events import Events, find, form_of
 from eventsim.cli.options import JsonOption
@@ -49,18 +50,15 @@ def data_plot(
     eventsim data plot speech.aedat --sensor nas_64_stereo --begin 500 --end 1500 --out word.svg
     """
     out = Path(f"{Path(place).stem}-{sample}.png") if out is None else out
-    if out.suffix not in (".png", ".svg"):
-        raise DataError(f"--out {out}", "", "a name that ends with .png or .svg")
+    ends_in("--out", out, ".png", ".svg")
     size = size_of(reading.sensor_size)
     if form_of(place, reading) not in TEXTS:  # whose channels the size does not make
         reading = replace(reading, sensor_size=None)
     part = find(place, reading)
     sensor = size or part.sensor
     if sample >= part.stream.n_samples:
-        raise DataError(
-            f"--sample is {sample}, but {part.name} has {part.stream.n_samples} recordings",
-            f"0 .. {part.stream.n_samples - 1}",
-        )
+        last = part.stream.n_samples - 1
+        raise DataError(part.name, f"there is no recording {sample}", f"--sample from 0 to {last}")
     stream = part.stream[sample]
     if (begin, end) != (0.0, None):
         stream = crop(stream, begin, end)

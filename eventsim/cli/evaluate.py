@@ -11,6 +11,7 @@ from eventsim.chips import Formats, load_chip
 from eventsim.cli import completion, terminal
 from eventsim.cli import options as opt
 from eventsim.cli.begin import show_read
+from eventsim.cli.checks import left_out
 from eventsim.cli.events import find_for, find_network, run_of
 from eventsim.cli.measured import MeasuredPart, say_measured
 from eventsim.cli.reading import Reading
@@ -185,13 +186,8 @@ def _check_alone(asked: EvaluateOptions, fail_under: float | None) -> None:
         "--latency": asked.latency, "--samples": asked.samples, "--chip": asked.chip,
         "--bits": asked.bits, "--dt": asked.dt, "--fail-under": fail_under is not None,
     }  # fmt: skip
-    given = [name for name, value in others.items() if value]
-    if given:
-        raise ParameterError(
-            f"{given[0]} contradicts regression (--targets, or a run that answers with values)",
-            "there are no classes",
-            remedy="Leave it out.",
-        )
+    for name, value in others.items():
+        left_out(value, name, "regression (--targets, or a run of values) has no classes")
 
 
 def _found(found: Evaluation, data: AnyDataset) -> dict[str, Any]:

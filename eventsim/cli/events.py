@@ -4,7 +4,6 @@ A data set by its name, or a file of any format of :mod:`eventsim.datasets.forma
 content. What is found are events, with labels where the place has them.
 """
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -14,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from eventsim import datasets
+from eventsim.checks import one_of
 from eventsim.cli.begin import automatic, begin_note, begin_of_run, is_moved, say_begun
+from eventsim.cli.checks import left_out, needed
 from eventsim.cli.damaged import Damaged, read_files
 from eventsim.cli.readers import READERS, TEXTS, Events, begins_of, check_unused, read, shd_part
 from eventsim.cli.reading import Reading
@@ -31,6 +32,7 @@ from eventsim.datasets.audio_events import AudioEncoding
 from eventsim.datasets.formats import FORMATS, format_of
 from eventsim.datasets.label_files import is_table
 from eventsim.engine import simulate
+from eventsim.entries import nearest
 from eventsim.errors import DataError, EventSimError
 from eventsim.events import Dataset, EncoderOperations, EventStream, SpikeTape, StoredStream
 from eventsim.events.labelled import parts_of
@@ -52,7 +54,7 @@ def form_of(place: str, reading: Reading) -> str:
     if reading.form in READERS:
         return reading.form
     if reading.form != "auto":
-        raise DataError(f"--format is {reading.form!r}, expected auto, {', '.join(READERS)}.")
+        one_of("--format", "the format", reading.form, ("auto", *READERS))
     if place in datasets.DATASETS:
         return "set"
     path = Path(place)
@@ -76,11 +78,9 @@ def form_of(place: str, reading: Reading) -> str:
                 "--out mine.h5",
             )
         return form
-    near = difflib.get_close_matches(place, datasets.DATASETS, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise DataError(
-        f"{place!r} is neither a data set ({', '.join(datasets.DATASETS)}) nor a file.{hint}"
-    )
+    sets = ", ".join(datasets.DATASETS)
+    remedy = nearest(place, datasets.DATASETS)
+    raise DataError(place, "is neither a data set nor a file", f"one of {sets}, or a file", remedy)
 
 
 def find(place: str, reading: Reading) -> Events:
@@ -113,8 +113,11 @@ def find_for(net: Path, place: str | None, reading: Reading) -> Events:
     own.
     """
     _check_there(net)
-    if place is None and not net.is_dir():
-        raise DataError("EVENTS is missing", f"{net} is no folder of a run, so name a data set")
+    there, why = (
+        place is not None or net.is_dir(),
+        "is no folder of a run, which has its own events",
+    )
+    needed(there, net, why, "Name EVENTS: a data set or a file.")
     run = run_of(net)
     if place is not None and not (run is not None and _is_own(run, place)):
         found = _find_beside(net, run, place, reading)
@@ -258,12 +261,8 @@ def _made_otherwise(
 
 
 def _check_there(net: Path) -> None:
-    if not net.exists():
-        raise DataError(
-            net,
-            "there is neither a folder of a run nor a network file",
-            remedy="Is the name right?",
-        )
+    why = "there is neither a folder of a run nor a network file"
+    needed(net.exists(), net, why, "Is the name right?")
 
 
 def _is_own(run: Run, place: str) -> bool:
@@ -322,14 +321,10 @@ def _settings_of(
             "Make one: eventsim data import --targets targets.csv --out mine.h5",
         )
     if data in datasets.DATASETS:
-        if test_data is not None:
-            raise DataError(
-                "--test-data", f"the data set {data} has a test part", remedy="Leave it out."
-            )
+        left_out(test_data is not None, "--test-data", f"the data set {data} has a test part")
         return {"name": data, "file": None if file is None else str(file.resolve())}
     form = form_of(data, Reading())
-    if file is not None:
-        raise DataError(f"DATA is already the file {data}", "leave out --file")
+    left_out(file is not None, "--file", f"DATA is a file already, {data}")
     path = str(Path(data).resolve())
     if form == "stored":
         for one in (path, *([] if test_data is None else [str(test_data)])):
@@ -337,8 +332,8 @@ def _settings_of(
         kept = {"targets": True, "in_memory": False} if targets else {}
         test_file = None if test_data is None else str(test_data.resolve())
         return {"name": OWN, "file": path, "test_file": test_file, **kept}
-    if test_data is not None:
-        raise DataError("--test-data is only for a file of eventsim data import. Leave it out.")
+    why = "is only for a file of eventsim data import"
+    left_out(test_data is not None, "--test-data", why)
     if form == "ntidigits":
         return {"name": "ntidigits", "file": path}
     if form == "shd":

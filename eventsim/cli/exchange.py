@@ -10,6 +10,7 @@ import numpy as np
 import typer
 
 from eventsim.cli.begin import how_read, show_read
+from eventsim.cli.checks import left_out
 from eventsim.cli.events import audio_of, find_for, find_network
 from eventsim.cli.options import (
     JsonOption,
@@ -20,7 +21,7 @@ from eventsim.cli.options import (
     option_name,
 )
 from eventsim.cli.reading import MeasuredReading, Reading
-from eventsim.cli.terminal import CHECK_FAILED, present, say, show_table, stdout
+from eventsim.cli.terminal import check_passed, present, say, show_table, stdout
 from eventsim.conformance.round_trip import RoundTrip, round_trip
 from eventsim.embedded import CExport, export_c
 from eventsim.errors import ParameterError
@@ -135,22 +136,17 @@ def export_command(
         "check": _check(trip, stream, asked.events) | {"read": read},
     }
     present(found, _show_export, as_json=as_json)
-    if not found["check"]["passed"]:
-        raise typer.Exit(CHECK_FAILED)
+    check_passed(found["check"]["passed"])
 
 
 def _refuse_others(asked: ExportOptions) -> None:
     """Raise ParameterError for options that are of another format."""
     plain = ExportOptions()
-    for owner, names in OF.items():
-        others = [name for name in names if name not in OF[asked.to]]
+    for owner, its in OF.items():
+        others = [name for name in its if name not in OF[asked.to]]
         given = [name for name in others if getattr(asked, name) != getattr(plain, name)]
-        if given:
-            raise ParameterError(
-                f"--to {asked.to}",
-                f"does not take {', '.join(map(option_name, given))}, only {owner.upper()} does",
-                remedy="Leave it out.",
-            )
+        names = ", ".join(map(option_name, given))
+        left_out(given, f"--to {asked.to}", f"does not take {names}, only {owner.upper()} does")
 
 
 def _refuse_steps(net: Path, to: str) -> None:

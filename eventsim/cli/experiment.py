@@ -259,19 +259,17 @@ def experiment_search(
         plan.data.labelled("train", download=True)
     folder = asked.out or Path("runs") / "searches" / plan.name
     terminal.say_backend(plan.variants[0].train.backend)
-    try:
-        with (
-            open_executor(how.executor, folder, threads=how.threads) as pool,
-            locked(folder),
-            display() as progress,
-        ):
-            found = search(
-                recipe, task, selection, folder, TrialBars(progress),
-                trials=asked.trials, capacity=Capacity(asked.jobs, how.threads, pool),
-            )  # fmt: skip
-    except KeyboardInterrupt:
-        terminal.say(f"Stopped. Type the same command to go on. Folder: {folder}")
-        raise typer.Exit(terminal.INTERRUPTED) from None
+    words = f"Stopped. Type the same command to go on. Folder: {folder}"
+    with (
+        terminal.going_on(partial(terminal.say, words)),
+        open_executor(how.executor, folder, threads=how.threads) as pool,
+        locked(folder),
+        display() as progress,
+    ):
+        found = search(
+            recipe, task, selection, folder, TrialBars(progress),
+            trials=asked.trials, capacity=Capacity(asked.jobs, how.threads, pool),
+        )  # fmt: skip
     terminal.present(asdict(found) | {"folder": str(folder)}, _show_search, as_json=as_json)
 
 

@@ -4,19 +4,20 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from eventsim.cli import completion
+from eventsim.cli.checks import one_alone
 from eventsim.cli.events import find_settings
 from eventsim.cli.experiment_progress import RunBars, display
 from eventsim.cli.options import DownloadOption, option
 from eventsim.cli.regression import base_for_values, has_targets
-from eventsim.cli.terminal import CHECK_FAILED, INTERRUPTED, say, say_backend
+from eventsim.cli.terminal import check_passed, going_on, say, say_backend
 from eventsim.datasets import DATASETS
-from eventsim.errors import ParameterError
 from eventsim.experiment import (
     Capacity,
     DataSettings,
@@ -89,12 +90,12 @@ class Executing:
     )
 
     def __post_init__(self) -> None:
-        if self.executor != LOCAL and self.jobs is not None:
-            raise ParameterError(
-                f"--jobs {self.jobs} with --executor {self.executor}",
-                "the number of workers decides how many runs are executed at a time",
-                remedy="Leave out --jobs.",
-            )
+        one_alone(
+            self.executor != LOCAL and self.jobs is not None,
+            f"--jobs {self.jobs}",
+            f"--executor {self.executor}",
+            "the number of workers decides how many runs are executed at a time",
+        )
 
 
 def load_both(name: str, data: str | None) -> tuple[Recipe, Task]:
@@ -162,7 +163,7 @@ def exit_if(failed: Mapping[str, str]) -> None:
         say(f"{len(failed)} of the runs failed; the same command tries them again:")
         for label, text in failed.items():
             say(f"  {label}: {text}")
-        raise typer.Exit(CHECK_FAILED)
+    check_passed(not failed)
 
 
 def _run_missing(plan: Experiment, root: Path, capacity: Capacity) -> dict[str, Ended]:
@@ -179,12 +180,9 @@ def _run_missing(plan: Experiment, root: Path, capacity: Capacity) -> dict[str, 
         return {}
     if any(spec.grid is None for spec in todo):
         say_backend(plan.variants[0].train.backend)
-    try:
-        with display() as progress:
-            return run_all(todo, root, RunBars(progress, len(todo)), **vars(capacity))
-    except KeyboardInterrupt:
-        say(
-            "Stopped. What was learned is kept; type the same command to go on, or see what is "
-            f"there by:\n  eventsim experiment table {shlex.quote(str(root))}"
-        )
-        raise typer.Exit(INTERRUPTED) from None
+    words = (
+        "Stopped. What was learned is kept; type the same command to go on, or see what is there "
+        f"by:\n  eventsim experiment table {shlex.quote(str(root))}"
+    )
+    with going_on(partial(say, words)), display() as progress:
+        return run_all(todo, root, RunBars(progress, len(todo)), **vars(capacity))

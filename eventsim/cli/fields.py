@@ -17,7 +17,8 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 
 import typer
 
-from eventsim.cli.options import OPTION, SHARED, option_name, read_pair, read_pairs
+from eventsim.cli.checks import value_of
+from eventsim.cli.options import OPTION, SHARED, option_name, read_pair
 from eventsim.entries import hints_of
 from eventsim.entries.described import meanings
 
@@ -127,7 +128,7 @@ def _value(name: str, hint: Any, typed: Any) -> Any:
     if _is_pair(_bare(hint)[0]):
         return read_pair(option_name(name), typed)
     if get_origin(_bare(hint)[0]) is Mapping:
-        return read_pairs(option_name(name), typed)
+        return dict(value_of(option_name(name), text) for text in typed)
     if _words_beside(hint) and typed.lstrip("-").isdigit():
         return int(typed)
     return tuple(typed) if isinstance(typed, list) else typed

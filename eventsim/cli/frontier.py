@@ -10,10 +10,11 @@ import typer
 from eventsim.chips import load_chip
 from eventsim.cli import experiment_runs
 from eventsim.cli import options as opt
+from eventsim.cli.checks import left_out, pair_of
 from eventsim.cli.cost import check_names
 from eventsim.cli.fields import Table, fields_of
 from eventsim.cli.reading import PART
-from eventsim.cli.terminal import CHECK_FAILED, present, print_table, say
+from eventsim.cli.terminal import check_passed, present, print_table, say
 from eventsim.entries import parse_toml
 from eventsim.errors import ParameterError
 from eventsim.experiment import Recipe, Selection, resolve
@@ -111,7 +112,7 @@ def frontier_command(
     if not found.points:
         say("No run is done, so there is nothing to measure.")
         experiment_runs.exit_if(failed)
-        raise typer.Exit(CHECK_FAILED)
+    check_passed(found.points)
     write_frontier(root, found)
     files = [str(root / name) for name in (PAGE, ROWS, POINTS)]
 
@@ -134,18 +135,13 @@ def along(recipe: Recipe, axes: Sequence[str]) -> Recipe:
     ParameterError or RecipeError where an axis is none.
     """
     values = dict(map(_axis, axes))
-    if len(values) < len(axes):
-        raise ParameterError(
-            "--axis", "a setting is given twice", remedy="Name all its values in one."
-        )
+    twice, remedy = len(values) < len(axes), "Name all its values in one."
+    left_out(twice, "--axis", "a setting is given twice", remedy)
     sweep = Sweep(name=SWEPT, axes=values)
     return recipe.only(recipe.baseline).swept(sweep)
 
 
 def _axis(typed: str) -> tuple[str, tuple[Any, ...]]:
-    key, mark, text = typed.partition("=")
-    label = f"--axis {typed}"
-    if not mark or not text.strip():
-        raise ParameterError(label, "", "SETTING=VALUES, e.g. train.gain=5,10")
-    found = parse_toml(f"values = [{text}]", label, ParameterError)
-    return key.strip(), tuple(found["values"])
+    key, text = pair_of("--axis", typed, "SETTING=VALUES, such as train.gain=5,10")
+    found = parse_toml(f"values = [{text}]", f"--axis {typed}", ParameterError)
+    return key, tuple(found["values"])

@@ -11,9 +11,7 @@ GONE: Mapping[str, str] = {
 }
 
 
-def told_of_gone(arguments: Sequence[str]) -> str | None:
-    """What to type in place of the first of these arguments that is gone; None if none is."""
+def gone_of(arguments: Sequence[str]) -> tuple[str, str]:
+    """The first of these arguments that is gone, and what to type instead; empty if none is."""
     words = f" {' '.join(arguments)} ".replace("=", " ")
-    return next(
-        (f"{old} is gone: {new}." for old, new in GONE.items() if f" {old} " in words), None
-    )
+    return next((one for one in GONE.items() if f" {one[0]} " in words), ("", ""))

@@ -23,7 +23,7 @@ from eventsim.arrays import Floats
 from eventsim.cli import completion
 from eventsim.cli.events import find_network
 from eventsim.cli.options import BACKEND, JsonOption
-from eventsim.cli.terminal import CHECK_FAILED, present, say_backend, show_table, stdout
+from eventsim.cli.terminal import check_passed, present, say_backend, show_table, stdout
 from eventsim.engine import simulate
 from eventsim.engine.contract.registry import set_threads
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
@@ -111,8 +111,7 @@ def gradcheck_command(
         "passed": bool(passed),
     }
     present(found, _show, as_json=as_json)
-    if not passed:
-        raise typer.Exit(CHECK_FAILED)
+    check_passed(passed)
 
 
 def _against_reference(

@@ -14,9 +14,9 @@ from rich.table import Table
 from rich.text import Text
 from typer.core import TyperCommand
 
+from eventsim.cli.checks import left_out
 from eventsim.cli.fields import filled
-from eventsim.cli.gone import told_of_gone
-from eventsim.errors import ParameterError
+from eventsim.cli.gone import gone_of
 
 COMMON_EXAMPLES = 4
 NAMES_WIDTH = 26  # longer names stand on a line of their own
@@ -45,8 +45,8 @@ class Helped(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As Typer's; of options that are gone it says what to type now."""
-        if (told := told_of_gone(args)) is not None:
-            raise ParameterError(told)
+        option, instead = gone_of(args)
+        left_out(option, option, "is gone", f"{instead}.")
         return super().parse_args(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from eventsim.cli.checks import left_out, numbers_of, one_alone
 from eventsim.cli.events import audio_of, find_for, find_network, run_of
 from eventsim.cli.fields import Table, fields_of
 from eventsim.cli.options import (
@@ -113,8 +114,7 @@ def listen_command(
     backend = machine.ready()
     net = find_network(run, which=asked.which)
     runs_on = say_backend(backend)
-    if asked.view and as_json:
-        raise ParameterError("--view and --json", "", "one of the two")
+    one_alone(asked.view and as_json, "--view", "--json")
     listening = ListenSettings(**settings)
     opened = _opened(run, source, net, asked, reading)
     if opened.labels is not None:
@@ -158,10 +158,8 @@ def _opened(run: Path, place: str, net: Network, asked: ListenOptions, reading: 
             labels = np.array(found.data.class_names)[found.data.labels]
         return _Opened(replay(stream, speed=_speed(asked.speed)), place, labels)
     for name in ("sensor", "columns", "begin", "split"):
-        if getattr(reading, name) is not None:
-            raise ParameterError(
-                f"{option_name(name)} is only for a file that is replayed. Leave it out."
-            )
+        given = getattr(reading, name) is not None
+        left_out(given, option_name(name), "is only for a file that is replayed")
     typed = size_of(reading.sensor_size)
     size = None if typed is None else Size(*checked_size(typed))
     audio = _cochlea_of(run) if place.partition(":")[0] == "microphone" else None
@@ -209,12 +207,10 @@ def _cochlea_of(net: Path) -> AudioEncoding | None:
 
 
 def _speed(typed: str) -> float:
-    try:
-        speed = math.inf if typed == "max" else float(typed)
-    except ValueError:
-        speed = math.nan
+    expected = "a number > 0, or max"
+    (speed,) = numbers_of(f"--speed {typed}", ["inf" if typed == "max" else typed], float, expected)
     if not speed > 0.0:
-        raise ParameterError(f"--speed {typed}", "", "a number > 0, or max")
+        raise ParameterError(f"--speed {typed}", "", expected)
     return speed
 
 

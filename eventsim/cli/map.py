@@ -1,6 +1,5 @@
 """``eventsim map``: a mapping beside its baselines, its traffic, number formats, and files."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -10,13 +9,16 @@ from typing import Any, Literal, cast
 import typer
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
+from eventsim.checks import in_domain
 from eventsim.chips import Chip, board_of, load_chip
 from eventsim.cli import options as opt
+from eventsim.cli.checks import left_out, needed
 from eventsim.cli.events import find_network, tape_of
 from eventsim.cli.measured import MeasuredPart, find_measured
 from eventsim.cli.reading import MeasuredReading
 from eventsim.cli.terminal import echo_late, present, print_table, say, say_backend, stderr
-from eventsim.errors import DataError, NetworkError, ParameterError
+from eventsim.entries import Positive
+from eventsim.errors import NetworkError, ParameterError
 from eventsim.events import AnyDataset, EventStream, SpikeTape
 from eventsim.hardware.quantise import refuse_without_format
 from eventsim.hardware.usage import limits_left_out
@@ -121,11 +123,9 @@ def map_command(
     eventsim map net.npz events.npz --chip mine.toml --neurons-per-core 64 --sanafe 0.1 --out mapped
     """
     on = machine.ready()
-    stream, labelled, measured = find_measured(net, events, reading, samples=samples)
-    if stream.n_samples == 0:
-        raise DataError("EVENTS holds no recordings, expected at least one.")
-    if asked.sanafe is not None and asked.out is None:
-        raise ParameterError("--sanafe writes files", "add --out FOLDER")
+    lacks_place = asked.sanafe is not None and asked.out is None
+    needed(not lacks_place, "--sanafe", "writes files", "Add --out FOLDER.")
+    stream, labelled, measured = find_measured(net, events, reading, samples=samples, some=True)
     target = filled_less(
         find_board(load_chip(asked.chip), asked.chips, asked.chip_link), asked.neurons_per_core
     )
@@ -191,15 +191,16 @@ def find_board(chip: Chip, chips: str | None, link: float | None) -> Chip:
         raise ParameterError(
             f"--chips {chips}", "", "columns and rows of chips, both at least 1, such as 2x1"
         )
-    if link is not None and not 0.0 < link < math.inf:
-        raise ParameterError(f"--chip-link {link}", "", "a number > 0")
+    if link is not None:
+        in_domain("--chip-link", "the cost", link, Positive)
     board = board_of(chip, (int(columns), int(rows)), link=link)
-    if link is not None and board.limits is not None and board.limits.chips == (1, 1):
-        raise ParameterError(
-            f"--chip-link {link:g}",
-            f"{chip.name} is one chip, without a link to another",
-            remedy="Add --chips, such as --chips 2x1.",
-        )
+    alone = board.limits is not None and board.limits.chips == (1, 1)
+    left_out(
+        link is not None and alone,
+        "--chip-link",
+        f"{chip.name} is one chip, without a link to another",
+        "Add --chips, such as --chips 2x1.",
+    )
     return board
 
 
@@ -236,7 +237,9 @@ def find_study(
     """Spikes with the chip's number formats; accuracy where there are labels and an answer."""
     if chip.formats is None:
         if bits:
-            raise MappingError(f"Chip {chip.name!r}", "has no number formats, leave out --bits")
+            raise MappingError(
+                f"Chip {chip.name!r}", "has no number formats", remedy="Leave out --bits."
+            )
         return []
 
     def accuracy(network: Network) -> float:

@@ -16,7 +16,7 @@ from eventsim.cli.events import find_for, run_of
 from eventsim.cli.readers import Events
 from eventsim.cli.reading import Reading
 from eventsim.cli.terminal import say
-from eventsim.errors import EventSimError
+from eventsim.errors import DataError, EventSimError
 from eventsim.events import Dataset, EventStream, StoredStream
 from eventsim.events.same import found_among
 from eventsim.runs.run import Run
@@ -86,15 +86,23 @@ class MeasuredPart:
 
 
 def find_measured(
-    net: Path, place: str | None, reading: Reading, *, samples: int | None
+    net: Path, place: str | None, reading: Reading, *, samples: int | None, some: bool = False
 ) -> tuple[EventStream, Dataset | None, MeasuredPart]:
     """What was named for a network, or is of its run: at most ``samples``, in memory.
 
-    The recordings, they with their labels where they have some, and what is measured so.
+    The recordings, they with their labels where they have some, and what is measured so; ``some``:
+    raise DataError where there are none.
     """
     found = find_for(net, place, reading)
     stream, data = found.some(samples)
-    return stream, data, say_measured(net, found, stream)
+    return stream, data, (some_measured if some else say_measured)(net, found, stream)
+
+
+def some_measured(net: Path, found: Events, stream: EventStream) -> MeasuredPart:
+    """As :func:`say_measured`; raises DataError where there is no recording."""
+    if stream.n_samples == 0:
+        raise DataError(found.name, "has no recordings", "one or more")
+    return say_measured(net, found, stream)
 
 
 def say_measured(net: Path, found: Events, stream: EventStream | StoredStream) -> MeasuredPart:

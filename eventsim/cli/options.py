@@ -2,17 +2,16 @@
 
 import shlex
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
+from eventsim.checks import one_of
 from eventsim.cli import completion
+from eventsim.cli.checks import numbers_of
 from eventsim.engine.contract.registry import set_threads as use_threads
-from eventsim.entries import parse_word, shown
-from eventsim.errors import ParameterError
 from eventsim.runs.run import Which
 
 OPTION = "option"  # in the metadata of a field: how it is typed
@@ -192,23 +191,9 @@ def chip_option(default: Any, text: str, name: str = "--chip") -> Any:
 def read_pair(option: str, text: str) -> tuple[float, float]:
     """``"1.5"`` or ``"1:3"`` as (low, high) in ms; ParameterError if it is neither."""
     low, _, high = text.partition(":")
-    try:
-        return float(low), float(high or low)
-    except ValueError:
-        raise ParameterError(
-            f"{option} {text}", "", "one number such as 1.5, or two such as 1:3 (ms)"
-        ) from None
-
-
-def read_pairs(option: str, texts: Sequence[str]) -> dict[str, Any]:
-    """``["gain=10", "streaming=true"]`` as values by key; ParameterError if one is no such pair."""
-    found = dict[str, Any]()
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not (key.strip() and equals):
-            raise ParameterError(f"{option} {shown(text)}", "", "KEY=VALUE, such as gain=10")
-        found[key.strip()] = parse_word(value, f"{option} {shown(text)}", ParameterError)
-    return found
+    expected = "one number such as 1.5, or two such as 1:3 (ms)"
+    low_ms, high_ms = numbers_of(f"{option} {text}", (low, high or low), float, expected)
+    return low_ms, high_ms
 
 
 def option_name(name: str) -> str:
@@ -220,9 +205,8 @@ def forms_of(typed: str | None) -> tuple[str, ...]:
     """The formats of ``--figures``; ParameterError if there is another."""
     known = ("pdf", "svg", "png")
     forms = () if typed is None else tuple(one.strip() for one in typed.split(","))
-    wrong = [one for one in forms if one not in known]
-    if wrong:
-        raise ParameterError("--figures", wrong[0], f"one of {', '.join(known)}")
+    for one in forms:
+        one_of(f"--figures {typed}", "a form", one, known)
     return forms
 
 

@@ -9,13 +9,13 @@ import typer
 
 from eventsim.arrays import Precision
 from eventsim.cli.answers import noted, one_stream, recordings_of, show_answers, write_csv
+from eventsim.cli.checks import left_out, one_alone
 from eventsim.cli.damaged import SkipDamagedOption
 from eventsim.cli.events import find_files, find_network
 from eventsim.cli.options import JsonOption, Machine, RunArgument, WhichOption
 from eventsim.cli.reading import MeasuredReading
 from eventsim.cli.regression import predict_values, show_values, write_values_csv
 from eventsim.cli.terminal import present, say_backend
-from eventsim.errors import ParameterError
 from eventsim.runs.run import load_run
 from eventsim.train.prediction import predict
 
@@ -66,8 +66,7 @@ def predict_command(
     eventsim predict net.npz later.h5 --json
     """
     machine.ready()
-    if as_csv and as_json:
-        raise ParameterError("--csv and --json", "", "one of the two")
+    one_alone(as_csv and as_json, "--csv", "--json")
     found, bad = find_files(run, files, reading, skip=skip_damaged)
     mine = load_run(run).on(machine.backend) if run.is_dir() else None
     if mine is not None and mine.settings.fits_values:
@@ -75,8 +74,7 @@ def predict_command(
         fitted["damaged"] = [asdict(one) for one in bad]
         present(fitted, write_values_csv if as_csv else show_values, as_json=as_json)
         return
-    if every is not None:
-        raise ParameterError("--every", "is for a run of regression", remedy="Leave it out.")
+    left_out(every is not None, "--every", "is for a run of regression")
     runs_on = say_backend((mine.config.backend if mine else machine.backend) or "auto")
     stream = one_stream(found)
     if mine is not None:

@@ -10,8 +10,10 @@ import numpy as np
 
 from eventsim import datasets
 from eventsim.arrays import Floats
+from eventsim.checks import in_domain
 from eventsim.cli import text_events
-from eventsim.cli.options import read_pairs
+from eventsim.cli.checks import left_out, needed, numbers_of, pair_of, value_of
+from eventsim.cli.options import option_name
 from eventsim.cli.reading import Reading
 from eventsim.datasets import (
     aer,
@@ -26,7 +28,7 @@ from eventsim.datasets import (
 from eventsim.datasets.aer_sensors import SENSORS, find_sensor
 from eventsim.datasets.audio_events import AudioEncoding
 from eventsim.datasets.formats import misnamed
-from eventsim.entries import parse_json
+from eventsim.entries import Finite, parse_json
 from eventsim.errors import DataError, StorageError
 from eventsim.events import AnyDataset, Dataset, EventStream, StoredStream
 from eventsim.events.begin import Begin, TimeZero, edges, put, zeros
@@ -184,31 +186,29 @@ _ONLY = {
 
 def _check_options(form: str, reading: Reading) -> None:
     for name in _options(reading):
-        if form not in _ONLY[name]:
-            raise DataError(
-                f"--{name.replace('_', '-')} does not apply to format {form}, only to "
-                f"{' and '.join(_ONLY[name])}. Leave it out, or name the --format."
-            )
+        left_out(
+            form not in _ONLY[name],
+            option_name(name),
+            f"does not apply to format {form}, only to {' and '.join(_ONLY[name])}",
+            "Leave it out, or name the --format.",
+        )
 
 
 def _check_part(form: str, place: str, reading: Reading) -> None:
     """Raise if a part was named of what has none."""
     if reading.split is None or form in _DIVIDED:
         return
-    if form == "shd":
-        raise DataError(
-            "--split",
-            f"{place} is one file, the {shd_part(place)[1]} part as its name says",
-            remedy="Leave --split out, or name the file of the other part.",
-        )
-    if form != "stored" or not parts_of(StoredStream.open(place)):
-        raise DataError("--split", f"{place} is one file, it has no parts", remedy="Leave it out.")
+    part = (
+        f"is the {shd_part(place)[1]} part, as its name says" if form == "shd" else "has no parts"
+    )
+    divided = form == "stored" and parts_of(StoredStream.open(place))
+    left_out(not divided, "--split", f"{place} is one file, which {part}")
 
 
 def check_unused(reading: Reading, what: str) -> None:
-    """Raise DataError if an option was given that says how a file is read; ``what`` is not."""
+    """Raise ParameterError if an option says how a file is read; ``what`` is not."""
     for name in _options(reading):
-        raise DataError(f"--{name.replace('_', '-')} does not apply to {what}. Leave it out.")
+        left_out(True, option_name(name), f"does not apply to {what}")
 
 
 def _options(reading: Reading) -> list[str]:
@@ -236,14 +236,9 @@ def begin_of(typed: str | None) -> Begin | None:
         return None
     if typed in ("first-event", "zero"):
         return "first-event" if typed == "first-event" else "zero"
-    try:
-        found = float(typed)
-    except ValueError:
-        found = np.nan
-    if not np.isfinite(found):
-        raise DataError(
-            f"--begin is {typed!r}, expected first-event, zero, or a time of the file in ms."
-        )
+    expected = "first-event, zero, or a time of the file in ms"
+    (found,) = numbers_of(f"--begin {typed}", [typed], float, expected)
+    in_domain("--begin", "the time", found, Finite)
     return found
 
 
@@ -306,10 +301,8 @@ def _read_aedat(place: str, reading: Reading) -> Events:
     }
     if reading.sensor is not None:
         sensor = replace(find_sensor(reading.sensor), **changes)
-    elif changes:
-        raise DataError(
-            place, "--address-bytes and --tick-us change a sensor", remedy="Name it: --sensor NAME."
-        )
+    why = "--address-bytes and --tick-us change a sensor"
+    needed(sensor or not changes, place, why, "Name it: --sensor NAME.")
     where = dict(map(_condition, reading.where or ()))
     by = None if reading.by is None else tuple(name.strip() for name in reading.by.split(","))
     try:
@@ -322,9 +315,8 @@ def _read_aedat(place: str, reading: Reading) -> Events:
             raise
         names = ", ".join(fitting[:MOST_NAMED])
         more = f" and {len(fitting) - MOST_NAMED} more" if len(fitting) > MOST_NAMED else ""
-        raise DataError(
-            f"{error} All addresses and times of the file fit {names}{more}: --sensor {fitting[0]}"
-        ) from error
+        told = f"All addresses and times of the file fit {names}{more}: --sensor {fitting[0]}."
+        raise error.seen_from("", DataError, told) from error
     first = record.first_tick * record.tick_us / 1e3
     begun = TimeZero("first-event", "as AEDAT always is", np.array([first]), edges(stream))
     return Events(
@@ -346,10 +338,10 @@ def _fitting(path: Path) -> list[str]:
 
 
 def _condition(given: str) -> tuple[str, int]:
-    name, mark, value = given.partition("=")
-    if not (mark and value.strip().isdigit()):
-        raise DataError(f"--where {given!r}", "", "FIELD=VALUE with a number, e.g. ear=0")
-    return name.strip(), int(value)
+    expected = "FIELD=VALUE with a number, such as ear=0"
+    name, value = pair_of("--where", given, expected)
+    (number,) = numbers_of(f"--where {given}", [value], int, expected)
+    return name, number
 
 
 def _read_csv(place: str, reading: Reading) -> Events:
@@ -359,7 +351,7 @@ def _read_csv(place: str, reading: Reading) -> Events:
     try:
         return replace(_read_columns(text.read, place, reading), told=(odd,))
     except DataError as error:
-        raise DataError(f"{error} {odd}.") from error
+        raise error.seen_from("", DataError, f"{odd}.") from error
 
 
 def _read_arrays(place: str, reading: Reading) -> Events:
@@ -387,7 +379,7 @@ def _read_columns(read: Any, place: str, reading: Reading) -> Events:
 
 
 def _read_audio(place: str, reading: Reading) -> Events:
-    given = read_pairs("--encoder", reading.encoder or ())
+    given = dict(value_of("--encoder", text) for text in reading.encoder or ())
     cochlea = audio_events.changed(reading.cochlea, given, "--encoder")
     stream, audio = audio_events.read(place, cochlea)
     # Nothing is guessed: the first sample is time 0.
@@ -406,11 +398,10 @@ def _read_npz(place: str, reading: Reading) -> Events:
 
 def _begins_of_note(text: str, n_samples: int, where: str) -> Floats:
     """Time 0 of every recording of an .npz, whose notes keep it."""
-    found = parse_json(text, where, StorageError)
     try:
-        begins = np.asarray(found, np.float64)
-    except (ValueError, TypeError) as error:
-        raise StorageError(where, f"holds no numbers ({error})") from error
+        begins = np.asarray(parse_json(text, where, StorageError), np.float64)
+    except (ValueError, TypeError):
+        begins = np.zeros(0)
     if begins.shape != (n_samples,) or not np.isfinite(begins).all():
         raise StorageError(where, "", f"a finite number for each of {n_samples} recordings")
     return begins

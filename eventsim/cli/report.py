@@ -14,6 +14,7 @@ import eventsim
 from eventsim.arrays import Floats
 from eventsim.chips import Chip
 from eventsim.cli import options as opt
+from eventsim.cli.checks import ends_in, left_out
 from eventsim.cli.cost import DEFAULT_CHIPS, WeightBitsOption, find_chips, find_dense, stored_widths
 from eventsim.cli.events import find_network, tape_of
 from eventsim.cli.map import find_congestion, find_study, study_missing
@@ -22,7 +23,7 @@ from eventsim.cli.reading import MeasuredReading
 from eventsim.cli.regression import report_values
 from eventsim.cli.terminal import echo_late, present, say, say_backend
 from eventsim.energy import RunCosts, costs_over_time
-from eventsim.errors import DataError, NetworkError, ParameterError
+from eventsim.errors import DataError, NetworkError
 from eventsim.events import AnyDataset, EventStream, SpikeTape
 from eventsim.folders import locked
 from eventsim.mapping import InfeasibleError, StudyRow, compare_mappings
@@ -114,9 +115,7 @@ def report_command(
         # One without cores is refused here, before anything runs.
         targets = [filled_less(found, asked.neurons_per_core) for found in find_chips(maps)]
         find_chips([*(asked.chip or DEFAULT_CHIPS), *maps])  # no two of one name: places go by it
-        stream, labelled, measured = find_measured(run, events, reading, samples=samples)
-        if stream.n_samples == 0:
-            raise DataError("EVENTS holds no recordings, expected at least one.")
+        stream, labelled, measured = find_measured(run, events, reading, samples=samples, some=True)
         given = _Given(run, events, samples, machine.backend, measured)
         on = say_backend(on).name
         report = _made(given, asked, (stream, labelled), priced_on, targets, on)
@@ -131,12 +130,12 @@ def _write_values(
 ) -> None:
     """The page of a run of regression, which has its training and test alone."""
     defaults = replace(ReportOptions(), figures=asked.figures, out=asked.out)
-    if asked != defaults or events is not None or samples is not None:
-        raise ParameterError(
-            run.folder,
-            "is a run of regression, whose page takes --out and --figures alone",
-            remedy=f"For costs and mapping: eventsim cost {run.folder}, eventsim map {run.folder}.",
-        )
+    left_out(
+        asked != defaults or events is not None or samples is not None,
+        run.folder,
+        "is a run of regression, whose page takes --out and --figures alone",
+        f"For costs and mapping: eventsim cost {run.folder}, eventsim map {run.folder}.",
+    )
     report_values(run, asked.out, opt.forms_of(asked.figures), as_json=as_json)
 
 
@@ -205,8 +204,7 @@ class _Given:
 def _page(run: Path, given: Path | None) -> Path:
     if given is None:
         return run / "index.html" if run.is_dir() else Path("report.html")
-    if given.suffix != ".html":
-        raise DataError(f"--out {given}", "", "a name that ends with .html")
+    ends_in("--out", given, ".html")
     return given
 
 

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from eventsim.cli.checks import left_out
 from eventsim.cli.terminal import emit_json
-from eventsim.errors import ParameterError
 
 FileKind = Literal["recipe", "task", "chip", "network", "train"]
 
@@ -29,10 +29,7 @@ def schema_command(
 
     eventsim schema chip --example > mine.toml
     """
-    if example and kind != "chip":
-        raise ParameterError(
-            "--example", f"is there for chip, not for {kind}", remedy="Leave it out."
-        )
+    left_out(example and kind != "chip", "--example", f"is there for chip, not for {kind}")
     if example:
         from eventsim.chips.example import example as text
 

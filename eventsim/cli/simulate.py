@@ -12,6 +12,7 @@ import typer
 
 from eventsim.arrays import Precision
 from eventsim.cli import completion
+from eventsim.cli.checks import needed
 from eventsim.cli.events import find_network
 from eventsim.cli.measured import MeasuredPart, find_measured
 from eventsim.cli.options import JsonOption, Machine, NetArgument, SamplesOption, option
@@ -143,14 +144,15 @@ def _asked(
             )
         if numbers:
             yield name, int(numbers[0]), int(numbers[1]) if numbers[1:] else None
-        elif net.population(name).is_spiking:
-            counts = tape[name].total_counts()
-            if not counts.all():
-                yield name, int(counts.argmin()), None
-            if counts.any():
-                yield name, int(counts.argmax()), None
-        else:
-            raise ParameterError(f"--explain {one}", f"add the number of a neuron: {one}:0")
+            continue
+        remedy = f"Name a neuron: {one}:0."
+        spikes = net.population(name).is_spiking
+        needed(spikes, f"--explain {one}", "is no spiking population", remedy)
+        counts = tape[name].total_counts()
+        if not counts.all():
+            yield name, int(counts.argmin()), None
+        if counts.any():
+            yield name, int(counts.argmax()), None
 
 
 def _answers(net: Network, tape: SpikeTape) -> list[str] | None:

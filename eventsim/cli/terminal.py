@@ -36,12 +36,13 @@ HEADING_WIDTH = 12  # characters of a heading above numbers, where a table is to
 def stderr() -> Console:
     """Console for progress and errors."""
     width = None if sys.stderr.isatty() else PIPE_WIDTH
-    return Console(stderr=True, highlight=False, width=width)
+    return Console(stderr=True, highlight=False, emoji=False, width=width)
 
 
 def stdout() -> Console:
     """Console for results; wide enough for tables when it is a pipe."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    return Console(highlight=False, emoji=False, width=width)
 
 
 def say(text: str) -> None:
@@ -142,7 +143,23 @@ def check_reached(accuracy: float, fail_under: float | None) -> None:
     """Leave with the code of a failed check where an accuracy is below what was asked for."""
     if fail_under is not None and accuracy < fail_under:
         say(f"--fail-under: accuracy {percent(accuracy)} is below {percent(fail_under)}.")
+        check_passed(False)
+
+
+def check_passed(passed: object) -> None:
+    """Leave with the code of a failed check where one failed."""
+    if not passed:
         raise typer.Exit(CHECK_FAILED)
+
+
+@contextmanager
+def going_on(told: Callable[[], object]) -> Iterator[None]:
+    """Inside, Ctrl-C ends the command after ``told`` has said how it goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        told()
+        raise typer.Exit(INTERRUPTED) from None
 
 
 class Guarded(typer.core.TyperGroup):

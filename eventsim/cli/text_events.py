@@ -15,11 +15,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from eventsim.cli.checks import numbers_of
 from eventsim.cli.terminal import say
 from eventsim.datasets import text
 from eventsim.datasets.addresses import merged_text
 from eventsim.datasets.dataset import UNITS, Unit
-from eventsim.entries import parse_json
+from eventsim.entries import parse_json, shown
 from eventsim.errors import DataError, StorageError
 from eventsim.events import EventStream, StoredStream
 from eventsim.runs.data import DataSettings
@@ -90,13 +91,11 @@ def read_text(
 
 
 def size_of(typed: str | None) -> tuple[int, ...] | None:
-    """The numbers of ``--sensor-size``; DataError if they are none."""
-    try:
-        return None if typed is None else tuple(int(number) for number in typed.split(","))
-    except ValueError:
-        raise DataError(
-            f"--sensor-size {typed}", "", "width, height and polarities such as 34,34,2"
-        ) from None
+    """The numbers of ``--sensor-size``; ParameterError if they are none."""
+    if typed is None:
+        return None
+    expected = "width, height and polarities such as 34,34,2"
+    return numbers_of(f"--sensor-size {typed}", typed.split(","), int, expected)
 
 
 def say_guesses(files: Sequence[TextEvents], streams: Streams) -> None:
@@ -188,7 +187,7 @@ def guesses_of_notes(notes: Mapping[str, str], where: str) -> list[str]:
     """What :func:`text_notes` has kept of guesses."""
     found = parse_json(notes.get(GUESSES, "[]"), f"{where}, {GUESSES}", StorageError)
     if not isinstance(found, list):
-        raise StorageError(where, f"'{GUESSES}' in its notes is no list")
+        raise StorageError(f"{where}, {GUESSES}", f"is {shown(notes[GUESSES])}", "a list of texts")
     return [str(one) for one in found]
 
 

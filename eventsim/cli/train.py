@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import typer
 
 from eventsim.cli import completion, regression, terminal
 from eventsim.cli import options as opt
+from eventsim.cli.checks import left_out, needed, one_alone
 from eventsim.cli.events import find_settings
 from eventsim.cli.help import HelpAllOption
 from eventsim.cli.train_settings import CHOSEN, TypedTraining, config_of, network_of, own_bip
-from eventsim.errors import DataError, ParameterError, StorageError
+from eventsim.errors import ParameterError, StorageError
 from eventsim.folders import locked
 from eventsim.measures import INTERVAL, interval_text, measure_name
 from eventsim.network import Network
@@ -122,11 +124,10 @@ def train_command(asked: TypedTraining, start: RunStart, as_json: opt.JsonOption
     """
     out = start.out
     opt.forms_of(start.figures)  # a wrong one is told before training
-    if start.resume and start.overwrite:
-        raise ParameterError("--resume and --overwrite contradict each other.")
+    one_alone(start.resume and start.overwrite, "--resume", "--overwrite")
     if start.resume:
-        if out is None:
-            raise ParameterError("--resume", "say which run by --out FOLDER")
+        needed(out, "--resume", "continues a run that is named", "Name it: --out FOLDER.")
+        assert out is not None
         settings, folder, net = _resumed(asked, out), out, None
     else:
         settings, net = _started(asked)
@@ -150,12 +151,9 @@ def _folder_of(asked: TypedTraining, start: RunStart) -> Path:
 
 def _started(asked: TypedTraining) -> tuple[RunSettings, Network | None]:
     """Settings of a new run, and the network that it goes on from, if it is an old one."""
-    if asked.data is None:
-        raise DataError(
-            "eventsim train",
-            "no DATA",
-            remedy="Name a data set (eventsim data list) or a file with labels.",
-        )
+    remedy = "Name a data set (eventsim data list) or a file with labels."
+    needed(asked.data, "eventsim train", "no DATA", remedy)
+    assert asked.data is not None
     base = regression.base_of(asked)
     train = config_of(asked, base.to_dict())
     network, net = network_of(asked)
@@ -173,19 +171,14 @@ def _started(asked: TypedTraining) -> tuple[RunSettings, Network | None]:
 
 def _resumed(asked: TypedTraining, folder: Path) -> RunSettings:
     """The settings of the run, with more epochs if they were typed, and nothing else changed."""
-    if asked.init is not None:
-        raise ParameterError("--resume and --init contradict each other", "the run has its network")
+    one_alone(asked.init is not None, "--resume", "--init", "the run has its network")
     stored = load_run(folder).settings
     if stored.data is None and stored.train.validate == "auto":
         # A program divided the recordings; those that are named here may follow another division.
         validate = stored_validation(RunFolder(folder).checkpoint)
         stored = replace(stored, train=replace(stored.train, validate=validate))
-    if stored.grid is not None:
-        raise ParameterError(
-            folder,
-            "is trained on a grid, by an experiment",
-            remedy="Continue it by the command of the experiment.",
-        )
+    remedy = "Continue it by the command of the experiment."
+    left_out(stored.grid is not None, folder, "is trained on a grid, by an experiment", remedy)
     data, network = stored.data, stored.network
     if asked.data is not None:
         file, test_data = asked.file, asked.test_data
@@ -200,12 +193,8 @@ def _resumed(asked: TypedTraining, folder: Path) -> RunSettings:
     config = config_of(asked, stored.train.to_dict())
     now = replace(stored, data=data, network=network, train=config)
     check_same_run(folder, now, before=stored, longer=True)
-    if now.data is None:
-        raise DataError(
-            folder,
-            "does not know its data, which a program gave to train(..)",
-            remedy=f"Name them: eventsim train DATA --resume --out {folder}",
-        )
+    why = "does not know its recordings: a program gave them to train(..)"
+    needed(now.data, folder, why, f"Name them: eventsim train DATA --resume --out {folder}")
     history = load_run(folder).history if config.patience and RunFolder(folder).holds_run else []
     if config.stops_after(history):
         terminal.say(f"{folder}: was {early_text(config, len(history))}. It does not go on.")
@@ -231,12 +220,13 @@ def join(distributed: bool | None, backend: str) -> ProcessGroup:
         if launch is None or launch.size == 1:
             return ProcessGroup()
         raise ParameterError(
-            f"{launch.launcher} started {launch.size} processes, this is number {launch.rank}. Say "
-            "--distributed to train one network with all of them, or --no-distributed to train "
-            "one network with each (then each needs an --out of its own)."
+            launch.launcher,
+            f"started {launch.size} processes, this is number {launch.rank}",
+            remedy="Say --distributed to train one network with all of them, or --no-distributed "
+            "to train one network with each (then each needs an --out of its own).",
         )
-    if launch is None:
-        raise ParameterError(f"--distributed: {why_no_launch(os.environ)}")
+    why, remedy = "no launcher started this process", why_no_launch(os.environ)
+    needed(launch, "--distributed", why, remedy)
     return connect(backend)
 
 
@@ -244,19 +234,13 @@ def train_and_show(
     settings: RunSettings, folder: Path, start: RunStart, net: Network | None, *, as_json: bool
 ) -> None:
     """Train in the folder, from ``net`` if one is given, test, report, show the result."""
-    if settings.fits_values and start.fail_under is not None:
-        raise ParameterError(
-            "--fail-under", "is an accuracy, and values have none", remedy="Leave it out."
-        )
+    given = settings.fits_values and start.fail_under is not None
+    left_out(given, "--fail-under", "is an accuracy, and values have none")
     group = join(start.distributed, settings.train.backend)
-    try:
-        with group, locked(folder) if group.leads else nullcontext():
-            outcome = _run(settings, folder, start, net, group)
-            page = None if outcome is None else _reported(folder, outcome, start)
-    except KeyboardInterrupt:
-        if group.leads:
-            _say_how_to_go_on(folder, distributed=bool(start.distributed))
-        raise typer.Exit(terminal.INTERRUPTED) from None
+    told = partial(_say_how_to_go_on, folder, group, distributed=bool(start.distributed))
+    with terminal.going_on(told), group, locked(folder) if group.leads else nullcontext():
+        outcome = _run(settings, folder, start, net, group)
+        page = None if outcome is None else _reported(folder, outcome, start)
     if outcome is None:
         return
     found = outcome.result | {"folder": str(folder), "report": str(page)}
@@ -277,8 +261,10 @@ def _reported(folder: Path, outcome: Outcome | FitOutcome, start: RunStart) -> P
         return write_report(folder, outcome.record, forms=forms)
     except OSError as error:
         raise StorageError(
-            f"{folder}: the network is trained and saved, but its report could not be written: "
-            f"{terminal.refusal(error)} Write it with: eventsim train --resume --out {folder}"
+            folder,
+            "the network is trained and saved, but its report could not be written: "
+            f"{terminal.refusal(error)}",
+            remedy=f"Write it with: eventsim train --resume --out {folder}",
         ) from error
 
 
@@ -316,7 +302,9 @@ def _is_finished(settings: RunSettings, folder: Path) -> bool:
     return run.finished and ended
 
 
-def _say_how_to_go_on(folder: Path, *, distributed: bool) -> None:
+def _say_how_to_go_on(folder: Path, group: ProcessGroup, *, distributed: bool) -> None:
+    if not group.leads:
+        return
     if not RunFolder(folder).holds_run:
         terminal.say("Stopped before training began. Type the same command to start again.")
         return

@@ -7,11 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
+from eventsim.checks import known
 from eventsim.cli import completion
 from eventsim.cli import options as opt
+from eventsim.cli.checks import one_alone, value_of
 from eventsim.cli.events import find_network
 from eventsim.cli.fields import Table, fields_of
-from eventsim.entries import nearest, parse_word, read_json, read_toml, shown
+from eventsim.entries import read_json, read_toml, shown
 from eventsim.errors import ParameterError
 from eventsim.network import Network
 from eventsim.runs.data import DataSettings
@@ -136,11 +138,8 @@ def network_of(asked: TypedTraining) -> tuple[NetworkSettings | None, Network | 
     """How a new network is built, or the one that the run goes on from."""
     if asked.init is None:
         return NetworkSettings.from_options(asked.network, called=opt.option_name), None
-    if asked.network:
-        name = opt.option_name(next(iter(asked.network)))
-        raise ParameterError(
-            f"--init and {name} contradict each other", "the network has its shape"
-        )
+    for name in asked.network:
+        one_alone(True, "--init", opt.option_name(name), "the network has its shape")
     return None, find_network(asked.init)
 
 
@@ -155,22 +154,16 @@ def own_bip(network: NetworkSettings | None) -> tuple[Intrinsic, ...]:
 
 def assign(values: dict[str, Any], text: str) -> None:
     """Set one key, ``key=value`` or ``group.key=value``, whose value is JSON or a plain word."""
-    path, equals, given = text.partition("=")
-    if not equals or not path:
-        raise ParameterError(f"--set {shown(text)}", "", "KEY=VALUE, such as gain=10")
-    value = parse_word(given, f"--set {shown(text)}", ParameterError)
-    group, dot, key = path.strip().partition(".")
+    path, value = value_of("--set", text)
+    group, dot, key = path.partition(".")
     if not dot:
         values[group] = value
         return
     if group == "loss" and isinstance(values[group], str):
         values[group] = {"kind": values[group]}
     if not isinstance(values.get(group), Mapping):
-        known = [name for name, held in values.items() if isinstance(held, Mapping)]
-        raise ParameterError(
-            f"--set {shown(text)}: {shown(group)} is no group of keys, expected one of {known}. "
-            f"{nearest(group, known)}".rstrip()
-        )
+        groups = [name for name, held in values.items() if isinstance(held, Mapping)]
+        known(f"--set {shown(text)}", "group of keys", group, groups, error=ParameterError)
     values[group] = {**values[group], key: value}
 
 

@@ -45,7 +45,8 @@ def read_json(path: Traversable, label: str, error: _ErrorType) -> Any:
 def read_object(path: Path) -> dict[str, Any]:
     """An object from a JSON file of a run; StorageError if the file has none."""
     if not path.exists():
-        raise StorageError(path, f"no such file; {path.parent} is no run of eventsim")
+        why = f"no such file; {path.parent} is no run of eventsim"
+        raise StorageError(path, why, remedy="Is the name right?")
     values = read_json(path, str(path), StorageError)
     if not isinstance(values, dict):
         raise StorageError(path, "", "a JSON object")
@@ -80,7 +81,7 @@ def parse_json_lines(text: str, label: str, error: _ErrorType) -> list[dict[str,
     for number, line in enumerate(text.splitlines(), start=1):
         value = parse_json(line, f"{label}, line {number}", error)
         if not isinstance(value, dict):
-            raise error(f"{label}, line {number}", "is no JSON object")
+            raise error(f"{label}, line {number}", "", "a JSON object")
         found.append(value)
     return found
 
@@ -115,7 +116,7 @@ def _parsed(
     except RecursionError as problem:
         raise _too_deep(label, error) from problem
     except ValueError as problem:
-        raise error(label, f"is not {what} ({problem})") from problem
+        raise error(label, f"is not {what} ({problem})", remedy="Correct it there.") from problem
     _check(value, label, error)
     return value
 

@@ -31,6 +31,7 @@ from eventsim.extras import load
 
 LOCAL, JOBS = "local", ".slurm"
 NAMES = "local, dask://HOST:PORT, slurm or slurm?KEY=VALUE&..."
+CLUSTER = "Is this a machine of the cluster, and are the parameters behind slurm? those it takes?"
 CONNECT_SECONDS = 20
 SLURM_POLL_SECONDS = 1.0
 # Of a job of Slurm, unless the name says another; how often it may reach it and go on.
@@ -76,7 +77,7 @@ def open_executor(
         with _slurm(found, root / JOBS, threads or 1) as executor:
             yield executor
     else:
-        raise ParameterError(f"executor is {name!r}, expected {NAMES}.")
+        raise ParameterError("open_executor", f"executor is {name!r}", NAMES)
 
 
 @contextmanager
@@ -119,10 +120,10 @@ def _slurm(name: SplitResult, folder: Path, threads: int) -> Iterator["SlurmExec
         jobs = submitit.AutoExecutor(folder, cluster=cluster, slurm_max_num_timeout=SLURM_TIMEOUTS)
         jobs.update_parameters(**parameters)
     except RuntimeError as error:
-        raise BackendError(f"executor is {name.geturl()!r}", error) from error
+        raise BackendError(name.geturl(), error, remedy=CLUSTER) from error
     # What submitit raises for a parameter that is unknown or has another type.
     except (NameError, AssertionError, ValueError, TypeError) as error:
-        raise ParameterError(f"executor is {name.geturl()!r}", error) from error
+        raise ParameterError(name.geturl(), error, "parameters that submitit knows") from error
     executor = SlurmExecutor(jobs)
     try:
         yield executor
@@ -209,7 +210,7 @@ def _taken() -> Iterator[None]:
     try:
         yield
     except (FailedJobError, FailedSubmissionError) as error:
-        raise BackendError("Slurm does not take the jobs", error) from error
+        raise BackendError("slurm", f"does not take the jobs: {error}", remedy=CLUSTER) from error
 
 
 def _hand_over(job: Any, future: "Future[Any]") -> None:

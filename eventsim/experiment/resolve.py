@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from eventsim.checks import known
 from eventsim.clocked import Grid
-from eventsim.entries import Count, Share, flat, nearest, read
+from eventsim.entries import Count, Share, flat, read
 from eventsim.entries.described import described, setting
 from eventsim.errors import ParameterError
 from eventsim.experiment.reading import RecipeError, Seeds, merged, seed_list
@@ -234,7 +235,7 @@ def _variant(condition: Condition, recipe: Recipe, task: Task, selection: Select
         train["precision"] = "double"  # it has no other
     place = f"{condition.place} on {task.place}"
     if "seed" in train:
-        raise RecipeError(f"{place}, train", "has a key seed; the recipe's seeds decide it")
+        raise RecipeError(f"{place}, train", "has a key seed", "none: the recipe's seeds decide")
     network = _of_model(network, condition.network)
     try:
         variant = RunSettings(
@@ -274,12 +275,7 @@ def _of_model(network: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
 
 def _chosen(recipe: Recipe, wanted: Collection[str]) -> list[str]:
     """Names of the conditions that are asked for, in the recipe's order."""
-    known = [one.name for one in recipe.condition]
+    names = [one.name for one in recipe.condition]
     for name in wanted:
-        if name not in known:
-            raise RecipeError(
-                recipe.place,
-                f"has no condition {name!r}, there are {', '.join(known)}",
-                remedy=nearest(name, known),
-            )
-    return [name for name in known if not wanted or name in wanted]
+        known(recipe.place, "condition", name, names, error=RecipeError)
+    return [name for name in names if not wanted or name in wanted]

@@ -225,8 +225,9 @@ def collect(root: Path) -> Findings:
             check_types(one, where=str(root / PLAN), error=StorageError)
         return findings
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        told = f"a file in it is not whole ({type(error).__name__}: {error})"
         raise StorageError(
-            root, f"a file in it is not whole ({type(error).__name__}: {error})"
+            root, told, remedy="Run the experiment again: what is whole stays."
         ) from error
 
 

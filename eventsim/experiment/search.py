@@ -253,7 +253,8 @@ def as_toml(condition: str, values: Values) -> str:
 
 def _prepared(recipe: Recipe, task: Task, selection: Selection, folder: Path) -> _Search:
     if recipe.search is None:
-        raise RecipeError(recipe.place, "has no table [search], so there is nothing to search")
+        remedy = "Add its ranges, as in eventsim experiment show architectures --toml."
+        raise RecipeError(recipe.place, "has no table [search]", remedy=remedy)
     settings = recipe.search
     if selection.conditions:
         settings = replace(settings, condition=selection.conditions[0])

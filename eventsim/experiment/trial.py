@@ -12,7 +12,7 @@ from typing import Any
 
 from eventsim.engine.contract.registry import set_threads
 from eventsim.experiment.reading import RecipeError
-from eventsim.extras import install_hint
+from eventsim.extras import load
 from eventsim.runs.execution import Execution, train_run
 from eventsim.runs.settings import RunSettings
 from eventsim.train import TrainEvent
@@ -121,12 +121,7 @@ def _mend(journal: Path) -> None:
 
 def import_optuna() -> Any:
     """Optuna, quiet: the observer tells of every trial; RecipeError if it is missing."""
-    try:
-        import optuna
-        import optuna.storages.journal
-    except ImportError as error:
-        raise RecipeError(
-            "search needs Optuna", f"{install_hint('search')} (import failed: {error})"
-        ) from error
+    optuna = load("optuna", "search", "search", RecipeError)
+    load("optuna.storages.journal", "search", "search", RecipeError)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna

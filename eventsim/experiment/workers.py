@@ -139,9 +139,8 @@ class Capacity:
 
     def __post_init__(self) -> None:
         if self.jobs < 0 or (self.threads is not None and self.threads < 1):
-            raise ParameterError(
-                f"jobs is {self.jobs}, threads {self.threads}, expected jobs >= 0, threads >= 1"
-            )
+            came = f"(jobs, threads) is {(self.jobs, self.threads)}"
+            raise ParameterError("Capacity", came, "jobs >= 0, threads >= 1")
 
 
 @contextmanager

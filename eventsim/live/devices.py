@@ -3,7 +3,6 @@
 Both need a package of their own, an extra; without it, and without a device, they are refused.
 """
 
-import importlib
 import queue
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from eventsim.datasets.audio_events import AudioEncoding
 from eventsim.datasets.encoders import LiveCochlea
 from eventsim.errors import DataError, ParameterError
-from eventsim.extras import Extra, install_hint
+from eventsim.extras import load
 from eventsim.live.packets import Packet
 from eventsim.live.text import Size
 
@@ -25,17 +24,6 @@ LONGEST: Final = 1000  # blocks that may wait; what comes then is lost, and coun
 POLL: Final = 0.1  # s
 
 Blocks = queue.Queue[tuple[NDArray[np.float32], float]]
-
-
-def needed(package: str, extra: Extra, what: str) -> Any:
-    """The package of an extra; DataError, with the command that installs it, where it is not."""
-    try:
-        return importlib.import_module(package)
-    except (ImportError, OSError) as error:  # OSError: the library of the system is missing
-        raise DataError(
-            f"{what} needs the package {package.replace('_', '-')}",
-            f"{install_hint(extra)} ({error})",
-        ) from error
 
 
 def microphone(
@@ -50,7 +38,7 @@ def microphone(
     DataError
         The package or the device is missing.
     """
-    sound = needed("sounddevice", "microphone", "The microphone")
+    sound = load("sounddevice", "microphone", "The microphone", DataError)
     waiting: Blocks = queue.Queue(LONGEST)
     lost = [0]
 
@@ -117,7 +105,7 @@ def camera(
         raise ParameterError(
             "camera", "give its --sensor-size WIDTH,HEIGHT,2, as in the import of its recordings"
         )
-    drivers = needed("neuromorphic_drivers", "usb-camera", "The camera")
+    drivers = load("neuromorphic_drivers", "usb-camera", "The camera", DataError)
     try:
         opened = drivers.open(iterator_timeout=POLL)
     except Exception as error:  # the package raises its own and plain ones

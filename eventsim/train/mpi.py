@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.errors import BackendError
-from eventsim.extras import install_hint
+from eventsim.extras import load
 from eventsim.train.launch import Launch
 
 
@@ -40,15 +40,13 @@ def connect(launch: Launch) -> MpiCommunicator:
     BackendError
         mpi4py or an MPI library is missing, or the launcher started them without MPI.
     """
-    try:
-        # The import starts MPI, so it waits until MPI is wanted.
-        from mpi4py import MPI
-    except (ImportError, RuntimeError) as error:
-        raise BackendError(
-            "Several processes on the processor need MPI",
-            f"{install_hint('mpi')} and an MPI library, the one whose mpirun you start (pip "
-            f"install mpich, or the system's) (import failed: {error})",
-        ) from error
+    otherwise = (
+        "An MPI library is needed as well, the one whose mpirun you start (pip install mpich, or "
+        "the system's)."
+    )
+    who = "Several processes on the processor"
+    # The import starts MPI, so it waits until MPI is wanted.
+    MPI = load("mpi4py.MPI", "mpi", who, BackendError, otherwise=otherwise)
     world = MPI.COMM_WORLD
     rank, size = world.Get_rank(), world.Get_size()
     if (rank, size) != (launch.rank, launch.size):

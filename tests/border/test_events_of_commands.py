@@ -121,7 +121,7 @@ def test_every_command_takes_every_kind_of_events(kind, homes):
         outcome = call(*command)
         if kind == "own" and command[:2] == ("data", "make"):
             assert outcome.code == 2
-            assert "nothing to make" in outcome.err
+            assert "is a file of eventsim already" in outcome.err
             continue
         assert outcome.code == 0, (command, outcome.err, outcome.out)
     done("simulate", home[2], "imported.h5", "--samples", 1, "--json")

@@ -22,7 +22,7 @@ BELOW = ("", "eventsim", "eventsim/engine", "eventsim/kernels")
 
 def texts(folder):
     for path in sorted((ROOT / folder).rglob("*")):
-        made = {"results", "generated", "auto_gallery"} & set(path.parts)
+        made = {"results", "generated", "auto_gallery"} & set(path.relative_to(ROOT).parts)
         if path.suffix in KINDS and not made:
             yield path, path.read_text(encoding="utf-8")
 

@@ -18,7 +18,11 @@ from eventsim.errors import EventSimError
 from tests.refusals import things
 
 HOME = Path(__file__).parent
-TABLES = {path.stem: tomllib.loads(path.read_text("utf-8")) for path in HOME.glob("*.toml")}
+TABLES = {
+    path.stem: tomllib.loads(path.read_text("utf-8"))
+    for path in HOME.glob("*.toml")
+    if path.stem != "commands"
+}
 ROWS = [(name, call, row) for name, table in sorted(TABLES.items()) for call, row in table.items()]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from eventsim.arrays import Floats
 from eventsim.checks import one_of
 from eventsim.errors import NetworkError, ShapeError
-from eventsim.extras import install_hint
+from eventsim.extras import install_hint, load
 from eventsim.network.network import Network
 
 TimeUnit = Literal["s", "ms"]
@@ -22,16 +22,13 @@ class NirWarning(UserWarning):
 
 def load_nir(who: str) -> Any:
     """The module ``nir``; NetworkError for ``who`` if it is missing or too old."""
-    try:
-        import nir
-    except ImportError as error:
-        raise NetworkError(
-            f"{who} needs nir 1.0.8 or later", f"{install_hint('nir')} (import failed: {error})"
-        ) from error
+    nir = load("nir", "nir", who, NetworkError)
     if not hasattr(nir, "EventData"):
         raise NetworkError(
-            f"{who} needs nir 1.0.8 or later, this is {getattr(nir, 'version', 'older')}",
-            install_hint("nir", upgrade=True),
+            who,
+            f"nir is of version {getattr(nir, 'version', 'older')}",
+            "nir 1.0.8 or later",
+            f"Install it: {install_hint('nir', upgrade=True)}.",
         )
     return nir
 

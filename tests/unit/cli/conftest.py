@@ -81,6 +81,7 @@ class Outcome:
 
     def __init__(self, result):
         self.code, self.out, self.err = result.exit_code, result.stdout, result.stderr
+        self.error = result.exception
 
     @property
     def json(self):

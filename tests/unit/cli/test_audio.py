@@ -12,7 +12,7 @@ from eventsim.cli.reading import Reading
 from eventsim.datasets.audio_events import AudioEncoding
 from eventsim.datasets.encoders import CochleaEncoder, cochlea_operations
 from eventsim.events import Dataset
-from tests.unit.cli.conftest import TINY, done, refused, told
+from tests.unit.cli.conftest import TINY, done, told
 from tests.unit.datasets import conftest as files
 
 wavs = files.wavs
@@ -96,19 +96,6 @@ def test_audio_of_several_rates_is_told(words, tmp_path):
     done("data", "import", "--labels", tmp_path / "labels.csv", "--out", tmp_path / "a.h5").says(
         "audio of different kinds: 1 of 16000 Hz, 1 of 8000 Hz; 0 files of no audio"
     )
-
-
-@pytest.mark.parametrize(
-    ("typed", "told"),
-    [
-        ("gian=1", "--encoder: is {'gian': 1}, expected parameters of CochleaEncoder by name"),
-        ("gain=-1", "--encoder: CochleaEncoder: gain is -1"),
-    ],
-)
-def test_an_encoder_that_is_none_is_refused(typed, told, tmp_path):
-    file = tmp_path / "a.wav"
-    wavfile.write(file, 8000, word(300))
-    refused("data", "import", file, "--encoder", typed, "--out", tmp_path / "a.npz").says(told)
 
 
 def test_a_run_on_events_of_whole_recordings_gets_no_microphone_in_its_page(finished, monkeypatch):

@@ -67,7 +67,6 @@ def test_evaluate_tells_when_the_answer_is_there(finished):
     done("evaluate", folder / "last.npz", finished[0], "--latency").shows(
         "Accuracy by the share of a recording that is read", "early exit at a margin of 0.9"
     )
-    refused("evaluate", folder, "--latency", "--margin", 2).says("margin is 2.0")
 
 
 def test_evaluate_warns_of_silent_populations(finished, tmp_path):
@@ -113,14 +112,6 @@ def test_network_file_alone_is_evaluated_as_its_run(finished, tmp_path):
     done("evaluate", folder / "last.npz", data, "--backend", "cpu").shows(
         "last.npz on ntidigits, test"
     )
-    refused("evaluate", folder / "last.npz").says("is missing: ")
-    save_network(tmp_path / "net.npz", load_network(folder / "last.npz"))
-    net = load_network(tmp_path / "net.npz")
-    net.set_answer(
-        replace(net.answer, class_names=tuple("abcdefghijklmnop"[: len(net.answer.class_names)]))
-    )
-    save_network(tmp_path / "net.npz", net)
-    refused("evaluate", "net.npz", data).says("class")
 
 
 def test_simulate_shows_the_answers_of_a_network_that_has_some(finished):
@@ -190,15 +181,6 @@ def test_cuda_where_it_cannot_run_is_one_message(finished, tmp_path, monkeypatch
             "cannot run here: there is no driver. Run: install it."
         )
     assert not (tmp_path / "new").exists()
-
-
-def test_simulate_refuses_files_of_another_kind(tmp_path, finished):
-    _, folder, _ = finished
-    refused("simulate", folder, folder / "last.npz").says("is a network, expected a file of events")
-    foreign = tmp_path / "foreign.npz"
-    foreign.write_bytes(b"PK nothing")
-    refused("simulate", foreign, "events.npz")
-    refused("evaluate", tmp_path).says("is no run of eventsim")
 
 
 def test_gradcheck_passes_on_a_random_network():

@@ -10,7 +10,7 @@ from eventsim.energy import clocked, count
 from eventsim.report.numbers import joules
 from eventsim.train import save_network
 from tests.support.nets import random_net, random_stream
-from tests.unit.cli.conftest import call, done, refused, told
+from tests.unit.cli.conftest import call, done, told
 
 COST = ("cost", "--backend", "cpu")
 MINE = """
@@ -144,9 +144,10 @@ def test_cores_axons_and_links_of_a_mapping_are_in_every_sum(files, tmp_path):
         assert "fits on mine: mapping first-fit" in (tmp_path / "report.html").read_text()
 
 
-def test_every_chip_at_once(files):
-    outcome = done(*COST, *files[:2], "--chip", "all")
-    assert all(f"({name})" in outcome.out for name in chip_names())
+def test_every_chip_at_once_and_a_file_beside_them(files, tmp_path):
+    (tmp_path / "mine.toml").write_text(MINE)
+    outcome = done(*COST, *files[:2], "--chip", "all", "--chip", tmp_path / "mine.toml")
+    assert all(f"({name})" in outcome.out for name in (*chip_names(), "mine"))
     assert "no figures" in outcome.out
 
 
@@ -176,17 +177,6 @@ def test_file_of_the_users_own_is_a_chip(files, tmp_path):
     assert found["terms"][0]["figure"] == 2.0
 
 
-def test_two_files_of_one_name_are_refused(files, tmp_path):
-    paths = [tmp_path / "mine.toml", tmp_path / "changed.toml"]
-    for path in paths:
-        path.write_text(MINE)
-    refused(*COST, *files[:2], "--chip", paths[0], "--chip", paths[1]).says(
-        "are both of the name 'mine'"
-    )
-    everyone = told(*COST, *files[:2], "--chip", "all", "--chip", paths[0])["energy"]
-    assert [one["chip"] for one in everyone] == [*chip_names(), "mine"]
-
-
 LINK = """
 [energy.hop_ew]
 value = 2.0
@@ -214,32 +204,6 @@ def test_a_chip_of_two_terms_names_every_other_term_and_marks_every_sum(files, t
         assert dense["lower_bound"]["energy_pj_per_sample"]
         assert f"≥ {joules(dense['energy_pj_per_sample'])}" in shown
         assert f"not in the sum of the dense {dense['cell'].upper()}: bias_additions" in shown
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--chip", "loihi3"], "Chip 'loihi3': is unknown"),
-        (["--chip", "nowhere.toml"], "nowhere.toml: cannot be read"),
-        (["--dt", "0"], "step_ms is 0"),
-        (["--frame", "-1"], "--frame -1"),
-        (["--figure", "energy.pdf"], "expected a name that ends with .png or .svg"),
-    ],
-)
-def test_what_cannot_be_is_one_message_and_exit_code_2(files, options, message):
-    refused(*COST, *files[:2], *options).says(message)
-
-
-def test_malformed_chip_file_names_the_key(files, tmp_path):
-    path = tmp_path / "mine.toml"
-    path.write_text(MINE.replace("2.0", '"two"'))
-    refused(*COST, *files[:2], "--chip", path).says(
-        "synaptic_event: value is 'two', expected a finite number"
-    )
-
-
-def test_network_file_without_events_is_told_to_name_some(files):
-    refused(*COST, files[0]).says("EVENTS is missing")
 
 
 def test_energies_are_written_with_their_unit():

@@ -9,7 +9,7 @@ import pytest
 from eventsim import datasets
 from eventsim.events import Dataset, EventStream, StoredStream
 from tests.support.aedat import jaer
-from tests.unit.cli.conftest import WORDS, done, refused, told
+from tests.unit.cli.conftest import WORDS, done, told
 
 
 @pytest.fixture
@@ -127,40 +127,6 @@ def test_import_of_a_set_keeps_labels_in_h5(digits, tmp_path):
     assert json.loads(stored.notes["class_names"])[1] == "one"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (("info", "fssd"), "neither a data set"),
-        (("info", "fssd"), "Did you mean 'fsdd'?"),
-        (("info", "{tmp}/none.csv"), "nor a file"),
-        (("info", "strange.bin"), "is neither text, HDF5, npz nor AEDAT"),
-        (("info", "table.csv", "--format", "xml"), "--format is 'xml', expected auto, set"),
-        (("info", "table.csv", "--sensor", "dvs128"), "--sensor does not apply to format csv"),
-        (("info", "table.csv", "--split", "test"), "table.csv is one file, it has no parts"),
-        (("info", "table.csv", "--unit", "s"), "times are in us, you said s"),
-        (("info", "yinyang", "--split", "dev"), "yinyang: split is 'dev'"),
-        (("info", "sweep.aedat"), "does not say what recorded it"),
-        (("info", "sweep.aedat", "--sensor", "nas_16"), "Did you mean 'nas_16_mono'?"),
-        (("import", "table.csv", "--out", "a.txt"), "expected a name that ends with .npz or .h5"),
-        (("import", "sweep.aedat", "--tick-us", "1", "--out", "a.npz"), "change a sensor. Name it"),
-        (("import", "sweep.aedat", "--where", "ear", "--out", "a.npz"), "expected FIELD=VALUE"),
-        (("import", "x", "--format", "tonic", "--out", "a.npz"), "AdaptedSet"),
-        (
-            ("plot", "table.csv", "--sample", "2"),
-            "--sample is 2, but table has 2 recordings: 0 .. 1",
-        ),
-        (("plot", "table.csv", "--out", "a.pdf"), "ends with .png or .svg"),
-        (("plot", "table.csv", "--split", "train", "--out", "a.png"), "it has no parts"),
-        (("import", "table.csv", "--split", "train", "--out", "a.npz"), "it has no parts"),
-        (("plot", "table.csv", "--begin", "9"), "crop, sample 0: the window is"),
-    ],
-)
-def test_wrong_input_is_one_message(arguments, words, cochlea, table, tmp_path):
-    (tmp_path / "strange.bin").write_bytes(b"\0?")
-    refused("data", *(str(a).format(tmp=tmp_path) for a in arguments)).says(words)
-    assert not list(tmp_path.glob("a.*"))
-
-
 def test_plot_draws_a_recording_of_a_set(digits, tmp_path):
     outcome = told("data", "plot", digits, "--sample", 2)
     assert outcome["out"] == "digits-2.png"
@@ -237,17 +203,3 @@ def test_import_of_labels_for_the_recordings_of_one_file(table):
     (table.parent / "labels.csv").write_text("file,label,sample\nplain.h5,b,0\nplain.h5,a,1\n")
     done("data", "import", "plain.h5", "--labels", "labels.csv", "--out", "mine.h5")
     assert Dataset.open("mine.h5").labels.tolist() == [1, 0]
-
-
-def test_wrong_labels_are_one_message(words, table, cochlea):
-    for arguments, said in (
-        ((table, cochlea, "--out", "a.h5"), "2 places were named without their classes"),
-        ((words, table, "--out", "a.h5"), "expected one folder, with a folder per class"),
-        ((words, "--out", "a.npz"), "ends with .h5, which keeps labels"),
-        (("--out", "a.h5"), "0 places were named"),
-        (
-            (table, "--labels", words / "labels.csv", "--out", "a.h5"),
-            "labels.csv, line 2: file is 'no/0",
-        ),
-    ):
-        refused("data", "import", *arguments).says(said)

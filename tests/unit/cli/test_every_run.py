@@ -118,26 +118,3 @@ def test_every_run_is_resumed_and_extended(place, kind):
     longer = told("train", *data, "--resume", "--epochs", 3, "--out", folder)
     assert longer["epochs"] == longer["test"]["epoch"] == 3
     assert told("evaluate", folder)["accuracy"] == longer["test"]["accuracy"]
-
-
-@pytest.mark.parametrize("kind", KNOW_NO_DATA)
-@pytest.mark.parametrize(
-    "command",
-    [
-        ("evaluate",),
-        ("cost",),
-        ("map", "--chip", "loihi"),
-        ("report",),
-        ("train", "--resume", "--out"),
-    ],
-)
-def test_run_that_does_not_know_its_data_says_so(runs, kind, command):
-    outcome = refused(*command, runs[1][kind])
-    told = " ".join(outcome.err.split())
-    assert "does not know its" in told
-    assert "Name" in told
-
-
-def test_folder_that_is_no_run_says_so(tmp_path):
-    for command in (("evaluate",), ("cost",), ("map", "--chip", "loihi"), ("report",)):
-        refused(*command, tmp_path).says("is no run of eventsim")

@@ -28,10 +28,6 @@ def test_export_writes_a_file_and_checks_it(network):
 
 def test_export_of_a_run_for_a_program_names_what_it_loses(finished, tmp_path):
     data, run, _ = finished
-    refused("export", run, "--target", "norse", "--out", tmp_path / "run.nir").says(
-        "refractory times"
-    )
-    assert not (tmp_path / "run.nir").exists()
     outcome = done(
         *("export", run, "--target", "norse", "--dt", 0.5, "--lossy", "--events", data, "--json"),
         *("--samples", 2, "--out", tmp_path / "run.nir"),
@@ -106,9 +102,3 @@ def test_export_of_a_run_as_c_or_page_writes_its_files_and_says_what_they_take(f
         assert page.json["recordings"] == 3
     else:
         assert "python eventsim/embedded/wasm.py" in page.err
-    refused("export", run, "--to", "web", "--name", "digits", "--out", folder).says(
-        "--to web: does not take --name, only C does"
-    )
-    refused("export", run, "--to", "c", "--target", "norse", "--lossy", "--out", folder).says(
-        "does not take --target, --lossy"
-    )

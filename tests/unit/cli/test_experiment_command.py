@@ -130,24 +130,6 @@ def test_table_tells_done_runs_whose_folds_are_missing(files, tmp_path):
     )
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (
-            ("lst",),
-            "Recipe 'lst': is unknown, expected one of architectures, baselines, bip, convolution,",
-        ),
-        (("run", "bip", "--data", "yin"), "Task 'yin': is unknown"),
-        (("run", "bip", "--data", "yinyang", "--condition", "al"), "no condition 'al'"),
-        (("run", "bip", "--data", "yinyang", "--smoke", "--held-out", "ann"), "is no group"),
-        (("table", "nowhere"), "holds no experiment.json"),
-        (("search", "grid", "--data", "yinyang"), "has no table [search]"),
-    ],
-)
-def test_bad_input_is_told_in_one_message(arguments, message):
-    refused("experiment", *arguments).says(message)
-
-
 def test_search_prints_the_best_settings_as_a_recipe_has_them(files, tmp_path):
     pytest.importorskip("optuna")
     outcome = call("experiment", "search", files.recipe, "--trials", 2)

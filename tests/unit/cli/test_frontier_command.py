@@ -19,7 +19,7 @@ from eventsim.frontier.write import plain
 from eventsim.mapping import quantise
 from eventsim.train.parts import validation_split
 from tests.support.browser import CHROMIUM, found_in
-from tests.unit.cli.conftest import call, done, refused, told
+from tests.unit.cli.conftest import call, done, told
 from tests.unit.datasets import conftest as audio
 from tests.unit.experiment.conftest import TASK
 from tests.unit.report.pages import Page
@@ -431,32 +431,3 @@ def test_run_that_fails_is_named_and_the_others_are_measured(recipe):
     assert outcome.code == 1
     assert "wild/seed-0: RunawayError" in outcome.err
     assert "Not done yet: wild." in outcome.out
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("--axis", "sparsity"), "expected SETTING=VALUES"),
-        (("--axis", "train.gain=x"), "--axis train.gain=x"),
-        (("--axis", "train.seed=1,2"), "expected a key such as network.tau_syn"),
-        (("--axis", "train.gain=1", "--axis", "train.gain=2"), "given twice"),
-        (("--axis", "train.gian=1,2"), "'gian'"),
-        (("--chip", "lohi"), "Chip 'lohi': is unknown"),
-        (("--baseline", "gru"), "bench/suite/frontier.py"),
-        (("--condition", "pruned"), "no condition 'pruned'"),
-    ],
-)
-def test_bad_input_is_told_in_one_message(recipe, arguments, message):
-    refused(*SWEEP, recipe, *arguments).says(message)
-
-
-@pytest.mark.parametrize(
-    ("name", "what"), [("loihi", "name 'loihi'"), ("mine", "title 'Intel Loihi'")]
-)
-def test_two_chips_of_one_name_or_title_are_refused(recipe, tmp_path, name, what):
-    from importlib.resources import files
-
-    mine = tmp_path / "mine.toml"
-    text = (files("eventsim.chips") / "loihi.toml").read_text()
-    mine.write_text(text.replace('name = "loihi"', f'name = "{name}"'))
-    refused(*SWEEP, recipe, "--chip", "loihi", "--chip", mine).says(f"both of the {what}")

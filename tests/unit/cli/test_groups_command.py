@@ -125,11 +125,3 @@ def test_an_experiment_over_seeds_says_that_its_p_is_of_seeds(home):
     assert "they say nothing of other recordings or other speakers" in said
     assert "--divide group --folds N" in said
     assert "Tested in all seeds: 12 recordings of 1 group: " in said
-
-
-def test_more_folds_than_people_are_refused_before_anything_is_trained(home):
-    asked = ("experiment", "bip", "--data", mine(home / "mine.h5"), "--folds", 5, "--jobs", 0)
-    refused(*asked, "--out", home / "five").says(
-        "folds is 5, but its recordings are of 4 groups, expected 5 or more"
-    )
-    assert not (home / "five").exists() or not any((home / "five").glob("*/seed-*"))

@@ -14,7 +14,7 @@ import eventsim as es
 from eventsim.datasets.audio_events import AudioEncoding
 from eventsim.datasets.encoders import CochleaEncoder
 from eventsim.live import Packet, Size, WireForm
-from tests.unit.cli.conftest import call, done, refused, told
+from tests.unit.cli.conftest import call, done, told
 
 
 @pytest.fixture(scope="module")
@@ -273,23 +273,3 @@ def test_stream_without_an_end_tells_changes_and_a_summary_in_words(home):
     done("listen", home.net, home.events, "--speed", "max", "--view").shows(
         "99th percentile", "computing"
     )
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["nowhere"], "is no source"),
-        (["udp:abc"], "expected udp:PORT"),
-        (["udp:0", "--format", "evt2"], "expected of datagrams"),
-        (["-", "--format", "spif"], "expected of bytes"),
-        (["-", "--sensor", "dvs128"], "is only for a file that is replayed"),
-        (["-", "--split", "test"], "--split is only for a file that is replayed"),
-        (["-", "--view", "--json"], "--view and --json: expected one of the two"),
-        (["events.npz", "--speed", "0"], "--speed 0: expected a number > 0, or max"),
-        (["events.npz", "--speed", "quick"], "--speed quick: expected a number > 0, or max"),
-        (["-", "--unit", "years"], "expected s, ms, us"),
-    ],
-)
-def test_source_that_cannot_be_is_refused_in_words(home, monkeypatch, arguments, words):
-    monkeypatch.chdir(home.folder)
-    refused("listen", home.net, *arguments).says(words)

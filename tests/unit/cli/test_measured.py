@@ -13,7 +13,7 @@ from eventsim.cli.measured import find_measured, measured_by
 from eventsim.cli.reading import Reading
 from eventsim.datasets.audio_events import AudioEncoding
 from eventsim.datasets.encoders import CochleaEncoder
-from eventsim.errors import DataError
+from eventsim.errors import ParameterError
 from eventsim.events import Dataset, EventStream
 from eventsim.events.begin import TimeZero, edges
 from eventsim.runs.data import DataSettings
@@ -66,6 +66,8 @@ def test_the_file_of_a_run_means_the_part_that_the_run_tests(run, net):
     found = measured(run / net, run.parent / "mine.h5", "train")
     assert (found.part, found.recordings, found.of_training) == ("train", N - TESTED, N - TESTED)
     assert found.warning is None
+    with pytest.raises(ParameterError, match="does not apply to the recordings of the run"):
+        find_for(run / net, str(run.parent / "mine.h5"), Reading(begin="100"))
 
 
 @pytest.mark.parametrize("net", [".", "last.npz"])
@@ -160,18 +162,6 @@ def test_every_command_tells_what_it_measured(run, command):
     assert outcome.json["measured"]["recordings"] == 10
     assert 0 < outcome.json["measured"]["of_training"] <= 10
     assert "are of the training part of the run" in outcome.err
-
-
-@pytest.mark.parametrize(
-    "given", [{"begin": "100"}, {"unit": "us"}, {"sensor": "nas_16_mono"}, {"columns": "t,channel"}]
-)
-def test_options_that_say_how_a_file_is_read_are_refused_for_the_run_s_own(run, given):
-    (name,) = given
-    for place in (None, str(run.parent / "mine.h5")):
-        with pytest.raises(
-            DataError, match=f"--{name} does not apply to the recordings of the run"
-        ):
-            find_for(run, place, Reading(**given))
 
 
 def test_the_part_of_a_data_set_that_both_divide_alike_is_known_without_reading_it(run, digits):

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.unit.cli.conftest import call, done, refused, told
+from tests.unit.cli.conftest import call, done, told
 from tests.unit.report.pages import check_page
 
 QUICK = ("--samples", 3)
@@ -62,25 +62,3 @@ def test_impossible_mapping_and_missing_formats_are_sentences(files, tiny_chip, 
     text = check_page(out.read_text()).text
     assert "No mapping was found. Chip 'tiny'" in text
     assert "Its file has no number formats" in text
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--chip", "loihi3"], "Chip 'loihi3': is unknown"),
-        (["--map", "45nm"], "without cores"),
-        (["--frame", "-1"], "--frame -1"),
-        (["--dt", "0"], "step_ms is 0"),
-        (["--out", "page.pdf"], "expected a name that ends with .html"),
-    ],
-)
-def test_what_cannot_be_is_one_message_and_no_page(files, tmp_path, options, message):
-    net, events, _ = files
-    refused("report", net, events, *options).says(message)
-    assert not list(tmp_path.glob("*.html"))
-
-
-def test_unfinished_run_and_missing_data_say_what_to_do(files, tmp_path):
-    (tmp_path / "empty").mkdir()
-    refused("report", tmp_path / "empty").says("no run of eventsim")
-    refused("report", files[0]).says("name a data set")

@@ -4,10 +4,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.cli.readers import read
-from eventsim.cli.reading import Reading
 from eventsim.datasets import nir_events
-from eventsim.errors import DataError
 from eventsim.events import Dataset, EventStream, StoredStream
 from tests.unit.cli.conftest import done, flat, refused, told
 
@@ -90,17 +87,6 @@ def test_polarities_that_share_channels_are_said_with_their_numbers(tmp_path):
     assert said.startswith("polarities merged, as the sensor's size has 1 value of p")
     assert "2 of p 1, 1 of p 0 events share channels" in said
     assert said in flat(merged.err)
-
-
-@pytest.mark.parametrize("form", ["csv", "npz", "nir", "aedat", "nas", "stored", "shd"])
-def test_a_part_of_a_file_that_has_none_is_refused_in_every_format(form, tmp_path):
-    place = tmp_path / "shd_train.h5"
-    if form == "stored":
-        labelled(place)
-    with pytest.raises(DataError, match="shd_train.h5 is one file.*[Ll]eave"):
-        read(form, str(place), Reading(split="train"))
-    for split in (None, "train"):
-        assert Reading(split=split).part == (split or "test")
 
 
 @pytest.mark.nightly("makes a data set of 7,000 recordings; a file with parts is above")

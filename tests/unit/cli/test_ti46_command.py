@@ -63,10 +63,3 @@ def test_an_experiment_runs_on_a_file_of_ones_own(tmp_path, divide):
     assert result["test"]["samples"] == 12
     shown = told("experiment", "show", "architectures", "--data", path)
     assert shown["data"]["file"] == str(path)
-
-
-def test_an_experiment_on_nothing_says_what_there_is(tmp_path):
-    refused("experiment", "bip", "--data", "nowhere.h5", "--jobs", 0).says("nowhere.h5")
-    (tmp_path / "plain.csv").write_text("1.0,2\n3.0,4\n")
-    refused("experiment", "bip", "--data", "plain.csv", "--jobs", 0).says("which has no labels")
-    refused("experiment", "bip", "--data", mine(tmp_path / "a.h5"), "--file", "b.h5")

@@ -50,7 +50,7 @@ def test_lines_of_json_are_told_by_number_and_must_be_objects():
     assert parse_json_lines('{"a": 1}\n{"a": 2}\n', "f", StorageError) == [{"a": 1}, {"a": 2}]
     with pytest.raises(StorageError, match="^f, line 2: is not JSON"):
         parse_json_lines('{"a": 1}\n{', "f", StorageError)
-    with pytest.raises(StorageError, match="^f, line 1: is no JSON object"):
+    with pytest.raises(StorageError, match="^f, line 1: expected a JSON object"):
         parse_json_lines("[1]", "f", StorageError)
 
 

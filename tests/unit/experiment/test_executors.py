@@ -10,7 +10,6 @@ import pytest
 from eventsim.errors import BackendError, ParameterError
 from eventsim.experiment import executors, missing, open_executor, run_all
 from eventsim.experiment.workers import LOCK
-from tests.unit.cli import conftest as cli
 from tests.unit.experiment.conftest import Watcher
 
 # As Slurm's: what stands after #SBATCH decides the jobs, and each runs the whole script.
@@ -172,7 +171,7 @@ def test_array_that_slurm_refuses_is_told(slurm, files, tmp_path, monkeypatch):
     monkeypatch.setenv("REFUSE", "1")
     specs, out = files.resolve(seeds=(0,)).specs(), tmp_path / "out"
     expected = pytest.raises(
-        BackendError, match="Slurm does not take the jobs: .*invalid partition"
+        BackendError, match="slurm: does not take the jobs: .*invalid partition"
     )
     with expected, open_executor("slurm", out) as executor:
         run_all(specs, out, Watcher(), executor=executor)
@@ -236,13 +235,3 @@ def test_function_that_is_queued_again_keeps_its_arguments():
     again = executors._Requeued(max).checkpoint(1, 3, key=abs)
     assert again.result() == 3
     assert again.function == executors._Requeued(max)
-
-
-def test_jobs_of_another_executor_are_refused(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    asked = ("experiment", "bip", "--executor")
-    cli.refused(*asked, "dask://host:1", "--jobs", 4).says(
-        "--jobs 4 with --executor dask://host:1: the number of workers"
-    )
-    cli.refused(*asked, "ray").says("executor is 'ray', expected local, dask://HOST:PORT")
-    assert list(tmp_path.iterdir()) == []

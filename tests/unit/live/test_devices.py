@@ -82,8 +82,13 @@ def test_camera_gives_addresses_as_channels_and_counts_lost_packets(monkeypatch)
 @pytest.mark.parametrize(
     ("place", "size", "error", "words"),
     [
-        ("microphone", None, DataError, r"sounddevice: pip install 'eventsim-snn\[microphone\]'"),
-        ("camera", Size(2, 2, 2), DataError, r"neuromorphic-drivers: pip install .*usb-camera"),
+        (
+            "microphone",
+            None,
+            DataError,
+            r"microphone needs a package: pip install 'eventsim-snn\[microphone\]'",
+        ),
+        ("camera", Size(2, 2, 2), DataError, r"camera needs a package: pip install .*usb-camera"),
         ("camera", None, ParameterError, "--sensor-size"),
     ],
 )
