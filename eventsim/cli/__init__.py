@@ -3,6 +3,7 @@
 From an option to where it acts: a command is a function whose parameters are options. Those that
 several commands share are in ``options``; a class of options is put in the place of a parameter by
 ``fields``, and so are the fields of settings, whose meaning is then the help (``help`` prints it).
+What was typed is checked by ``checks``.
 So ``--lr`` is ``rates.weights`` of TrainConfig, by ``train_settings``.
 
 What a command reads: ``events`` resolves DATA and EVENTS by ``readers``, as ``reading``,
