@@ -9,6 +9,7 @@ import pytest
 
 import eventsim as es
 from eventsim import datasets
+from eventsim.chips import load_chip
 from eventsim.cli import demo
 from eventsim.cli.events import find_for
 from eventsim.cli.reading import Reading
@@ -344,6 +345,8 @@ def test_numbers_of_a_chip_are_trained_with_and_every_command_reads_them(trained
     assert found["accuracy"] == found["on_chip"]["accuracy"] == claimed
     assert found["on_chip"]["weight_bits"] == 4
     assert 0.0 <= found["on_chip"]["accuracy_in_steps"] <= 1.0
+    other = told("evaluate", "r", "--chip", "truenorth")["on_chip"]  # whose bits are its own
+    assert other["weight_bits"] == load_chip("truenorth").formats.weight_bits
     done("evaluate", "r", "--chip", "loihi").shows(
         "accuracy, numbers of loihi, weights of 4 bits, exact time",
         "accuracy, the same in steps of 1 ms",
