@@ -50,9 +50,15 @@ if TYPE_CHECKING:
         Projection,
         RandomLateral,
         convolutional,
+        fixed_indegree,
+        fixed_total_number,
+        lognormal,
+        normal,
+        pairwise_bernoulli,
         rsnn,
         scsr,
         self_recurrent,
+        uniform,
     )
     from eventsim.neuron.linear import LIF, AdLIF, LinearNeuron, Resonator
     from eventsim.report.web import export_web
@@ -67,9 +73,10 @@ __all__ = [
     "Projection", "RandomLateral", "ReadoutSeed", "Resonator", "RunState", "Seeds", "SpikeSeed",
     "SpikeTape", "SpikeTrains", "TrainConfig", "backward", "backward_chunk", "backward_chunks",
     "calibrate", "can", "concatenate", "convolutional", "current", "evaluate", "explain",
-    "export_c", "export_web", "gradcheck", "listen", "load_run", "loggers", "merge", "place",
+    "export_c", "export_web", "fixed_indegree", "fixed_total_number", "gradcheck", "listen",
+    "load_run", "loggers", "lognormal", "merge", "normal", "pairwise_bernoulli", "place",
     "plot", "predict", "readout_integral", "rsnn", "scsr", "self_recurrent", "simulate",
-    "simulate_chunk", "simulate_chunks", "train", "voltage",
+    "simulate_chunk", "simulate_chunks", "train", "uniform", "voltage",
 ]  # fmt: skip
 
 
@@ -91,7 +98,8 @@ _HOMES = {
     "matrix": ("can",),
     "network": (
         "Answer", "Convolution", "Decision", "DistanceLateral", "Network", "Population",
-        "Projection", "RandomLateral", "convolutional", "rsnn", "scsr", "self_recurrent",
+        "Projection", "RandomLateral", "convolutional", "fixed_indegree", "fixed_total_number",
+        "lognormal", "normal", "pairwise_bernoulli", "rsnn", "scsr", "self_recurrent", "uniform",
     ),
     "neuron.linear": ("LIF", "AdLIF", "LinearNeuron", "Resonator"),
     "report.web": ("export_web",),

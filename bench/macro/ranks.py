@@ -74,7 +74,8 @@ def network(n: int) -> RandomNetwork:
     weights = {"input": INPUT, "exc": WEIGHT, "inh": -G * WEIGHT}
     for target in ("exc", "inh"):
         for source, k in IN_DEGREE.items():
-            net.connect(source, target, in_degree=k, weight=weights[source], delay=DELAY)
+            rule = es.fixed_indegree(k, allow_multapses=False, allow_autapses=False)
+            net.connect(source, target, weights[source], rule=rule, delays=DELAY)
     return net
 
 

@@ -18,9 +18,17 @@ from eventsim.network import forms, overview
 from eventsim.network.answer import Answer
 from eventsim.network.decision import Decision, make_decision
 from eventsim.network.domain import DomainCheck, all_hold
+from eventsim.network.draws import Distribution, seed_number
 from eventsim.network.features import features_of
 from eventsim.network.parts import Population, PopulationKind, make_population, spiking_population
-from eventsim.network.projection import DelaysOf, Projection, make_projection, weight_type
+from eventsim.network.projection import (
+    DelaysOf,
+    Projection,
+    make_projection,
+    random_projection,
+    weight_type,
+)
+from eventsim.network.rules import ConnectionRule
 from eventsim.network.sharing import Sharing, make_sharing
 from eventsim.neuron.linear import LinearNeuron
 
@@ -35,15 +43,18 @@ class Network:
     ----------
     weight_dtype
         See :attr:`weight_dtype`.
+    seed
+        Whole number >= 0, from which follows what :meth:`connect` draws by a rule.
 
     Raises
     ------
-    ParameterError
-        It is neither float64 nor float32.
+    ParameterError, ShapeError
+        The type is neither float64 nor float32, or the seed is no whole number >= 0.
     """
 
-    def __init__(self, *, weight_dtype: DTypeLike = np.float64) -> None:
+    def __init__(self, *, weight_dtype: DTypeLike = np.float64, seed: int = 0) -> None:
         self._weight_dtype = weight_type(weight_dtype, "Network")
+        self._seed = seed_number(seed, "Network")
         self._populations: dict[str, Population] = {}
         self._projections: dict[str, Projection] = {}
         self._shared: dict[str, Sharing] = {}
@@ -230,11 +241,12 @@ class Network:
         target: str | Population,
         weights: Any,
         *,
-        delays: ArrayLike = 0.0,
+        rule: ConnectionRule | None = None,
+        delays: ArrayLike | Distribution = 0.0,
         delays_of: DelaysOf | None = None,
         receptor: str | None = None,
     ) -> Projection:
-        """Join two populations.
+        """Join two populations, by given weights or by a rule.
 
         Parameters
         ----------
@@ -245,9 +257,13 @@ class Network:
             Dense array or scipy.sparse matrix, shape [source.size, target.size], or
             ``self_recurrent(r)`` with one weight per neuron. A spike adds its weight to I. They are
             copied, and rounded to :attr:`weight_dtype`. Each stored entry of a sparse matrix is a
-            synapse: an entry twice is two synapses of one pair of neurons (multapses).
+            synapse: an entry twice is two synapses of one pair of neurons (multapses). With a rule
+            one number, or what they are drawn from: ``es.normal(0.5, 0.05)``.
+        rule
+            Which synapses there are, such as ``es.fixed_indegree(100)``; drawn from the seed of the
+            network and the name of the projection. None: those of ``weights``.
         delays
-            ms; shapes in :class:`Projection`.
+            ms; shapes in :class:`Projection`. With a rule as ``weights``.
         delays_of
             Whether a vector of delays has one for each ``source`` or for each ``synapse``: of a
             CSR matrix in the order of its entries, of another sparse one by source, then by target,
@@ -263,8 +279,11 @@ class Network:
         ------
         NetworkError, ShapeError, ParameterError
         """
-        pre, post = self.population(source), self.population(target)
-        made = make_projection(pre, post, weights, delays, delays_of, receptor, self._weight_dtype)
+        pre, post, kind = self.population(source), self.population(target), self._weight_dtype
+        if rule is None:
+            made = make_projection(pre, post, weights, delays, delays_of, receptor, kind)
+        else:
+            made = random_projection(pre, post, rule, weights, delays, receptor, kind, self._seed)
         name = made.name
         if name in self._projections:
             raise NetworkError(
@@ -461,7 +480,7 @@ class Network:
         convert: Callable[[Array], Array],
         convert_projection: Callable[[Projection], Projection],
     ) -> Network:
-        net = Network(weight_dtype=self._weight_dtype)
+        net = Network(weight_dtype=self._weight_dtype, seed=self._seed)
         net._populations = {name: p.map(convert) for name, p in self._populations.items()}
         net._projections = {name: convert_projection(p) for name, p in self._projections.items()}
         net._shared = dict(self._shared)

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from eventsim.arrays import Array, Floats, Ints, csr_array, namespace, owners
-from eventsim.checks import real_array, shaped
+from eventsim.checks import instance, real_array, shaped
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.network.domain import LARGEST, MOST_WEIGHT, DomainCheck
+from eventsim.network.draws import Distribution, ends_of
 from eventsim.network.parts import Population
 from eventsim.network.pattern import (
     Pattern,
@@ -23,6 +24,7 @@ from eventsim.network.pattern import (
     is_sparse,
     to_csr,
 )
+from eventsim.network.rules import ConnectionRule, RandomProjection, build_rows
 from eventsim.neuron.linear import LinearNeuron
 from eventsim.summary import short_repr
 
@@ -295,13 +297,21 @@ def make_projection(
     source: Population,
     target: Population,
     weights: Any,
-    delays: ArrayLike,
+    delays: ArrayLike | Distribution,
     delays_of: DelaysOf | None = None,
     receptor: str | None = None,
     dtype: np.dtype[Any] = WEIGHT_TYPES[0],
 ) -> Projection:
     """Check and build a projection, of weights of ``dtype``; see :meth:`Network.connect`."""
     name, receptor = _joint(source, target, receptor)
+    for value in (weights, delays):
+        if isinstance(value, Distribution):
+            raise NetworkError(
+                f"Projection {name!r}",
+                f"values are drawn from {value} for synapses of no rule",
+                "a rule",
+                "Pass rule=, such as es.fixed_indegree(100).",
+            )
     kind: ProjectionKind
     order = None
     if isinstance(weights, SelfRecurrent):
@@ -328,6 +338,61 @@ def make_projection(
     return projection
 
 
+def random_projection(
+    source: Population,
+    target: Population,
+    rule: ConnectionRule,
+    weights: Any,
+    delays: Any,
+    receptor: str | None,
+    dtype: np.dtype[Any],
+    seed: int,
+) -> Projection:
+    """Draw a projection by a rule; see :meth:`Network.connect`."""
+    name, receptor = _joint(source, target, receptor)
+    given = random_rule(name, rule, source.size, target.size, weights, delays, seed)
+    rows = build_rows(given, dtype, np.dtype(np.float64))
+    shape = source.size, target.size
+    values = csr_array((rows.weights, rows.indices, rows.indptr), shape=shape)
+    of: DelaysOf = "synapse" if rows.delays.ndim else "source"
+    made = Projection(name, source.name, target.name, "sparse", values, rows.delays, of, receptor)
+    made.check()
+    return made
+
+
+def random_rule(
+    name: str,
+    rule: ConnectionRule,
+    n_sources: int,
+    n_targets: int,
+    weights: Any,
+    delays: Any,
+    seed: int,
+) -> RandomProjection:
+    """A rule with values that are checked; ``name`` is that of the projection."""
+    where = f"Projection {name!r}"
+    instance(where, "rule", rule, ConnectionRule)
+    for what, value in (("weights", weights), ("delays", delays)):
+        if not isinstance(value, Distribution) and np.ndim(value):
+            raise ShapeError(
+                where,
+                f"a rule and an array of {what}",
+                "a number, or a distribution such as es.normal(mean, sd)",
+            )
+    source, _, target = name.partition("->")
+    same = source == target.partition(":")[0]
+    rule.check(where, n_sources, n_targets, same=same)
+    given = RandomProjection(name, rule, n_sources, n_targets, same, weights, delays, seed)
+    least, least_delay = ends_of(weights), ends_of(delays)[0]
+    if not all(-np.inf < end < np.inf for end in least) and not isinstance(weights, Distribution):
+        raise ParameterError(where, f"a weight is {weights}", "a finite number")
+    if not least_delay >= 0.0:
+        raise ParameterError(
+            where, f"a delay can be {least_delay:g} ms", "values >= 0", "Pass least=."
+        )
+    return given
+
+
 def _self_weights(
     name: str, source: Population, target: Population, weights: SelfRecurrent
 ) -> Floats:
@@ -349,7 +414,7 @@ def _self_weights(
     return np.array(np.broadcast_to(weights.weights, (target.size,)))
 
 
-def _delays(name: str, weights: Any, given: ArrayLike, delays_of: DelaysOf | None) -> Floats:
+def _delays(name: str, weights: Any, given: Any, delays_of: DelaysOf | None) -> Floats:
     """Delays of a shape that ``delays_of`` allows."""
     delays = np.array(real_array(given, f"Projection {name!r}: delays"), order="C")
     shapes = _shapes(weights)

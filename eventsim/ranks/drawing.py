@@ -1,62 +1,27 @@
 r"""RandomNetwork: a network as rules; each process draws its own part.
 
-Each target neuron of a projection has ``in_degree`` distinct sources. They are drawn at random from
-all neurons of the source population; no neuron is its own source. NEST calls this rule
-``fixed_indegree``, without multapses and autapses. The rule goes from target to sources, so a
-process draws only the synapses onto its own neurons.
-
-Random numbers are those of Philox (Salmon et al. 2011), a function of key and counter:
-
-.. math:: x_{p, b, n} = \mathrm{Philox}_{\,k(s, p)}(2^{192}\, b + n),
-
-with seed s, population or projection p by the order in which they were added, block b of target
-neurons (:mod:`eventsim.ranks.decomposition`) and n = 0, 1, ... So a block gets the same numbers on
-any process, and the network does not depend on the number of processes. All processes need the same
-version of NumPy: another version may use the generator's numbers in another way.
-
-References
-----------
-Salmon, Moraes, Dror and Shaw (2011), Parallel random numbers: as easy as 1, 2, 3, SC11.
+Rules, values and random numbers are those of :mod:`eventsim.network.rules`: a rule is drawn target
+by target, so that a process draws only the synapses onto its own neurons, and all of them are
+together what :meth:`eventsim.Network.connect` draws from the same seed.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy
 
-from eventsim.arrays import Floats, Ints
-from eventsim.checks import whole_number
-from eventsim.errors import EventSimError, NetworkError, ParameterError
+from eventsim.arrays import Floats, Ints, owners
+from eventsim.errors import EventSimError, NetworkError
 from eventsim.network import Network, Population
+from eventsim.network.draws import Distribution, Value, drawn, ends_of, seed_number, stream_of
 from eventsim.network.parts import make_population
+from eventsim.network.projection import random_rule
+from eventsim.network.rules import ConnectionRule, RandomProjection
 from eventsim.ranks.decomposition import Decomposition, NeuronBlock
 from eventsim.ranks.part import TAUS, Outline, Part, SynapseList, assemble, check_delay, joined
-
-_POPULATION, _PROJECTION = 0, 1  # what a key is for
-
-# Above this share of all sources they are drawn by sorting all of them.
-DENSE = 0.5
-
-
-@dataclass(frozen=True)
-class Uniform:
-    """A value that is drawn for each neuron or synapse, uniformly from ``low`` to ``high``."""
-
-    low: float
-    high: float
-
-    def __post_init__(self) -> None:
-        if not -math.inf < self.low <= self.high < math.inf:
-            raise ParameterError(
-                "Uniform", f"from {self.low} to {self.high}", "finite numbers, low <= high"
-            )
-
-
-Value = float | Uniform
 
 
 class _Members(NamedTuple):
@@ -65,15 +30,29 @@ class _Members(NamedTuple):
     parameters: dict[str, Value]
 
 
-class _Rule(NamedTuple):
-    """Source as in Outline, target population, and the rule of the synapses."""
+class _Rule:
+    """A projection: source as in Outline, target population, and how its synapses are drawn."""
 
-    name: str
-    source: int
-    target: int
-    in_degree: int
-    weight: Value
-    delay: Value
+    def __init__(self, given: RandomProjection, source: int, target: int):
+        self.given, self.source, self.target = given, source, target
+
+    def __repr__(self) -> str:
+        return repr((self.given, self.source, self.target))
+
+    @cached_property
+    def first(self) -> Ints:
+        """First synapse of every target, and their total."""
+        return self.given.first_synapses()
+
+    def synapses(self, low: int, high: int) -> tuple[Ints, Ints, Floats, Floats]:
+        """Source, target from ``low`` on, weight and delay onto some targets. New arrays."""
+        begin, n = int(self.first[low]), int(self.first[high] - self.first[low])
+        return (
+            self.given.sources(self.first, low, high),
+            owners(self.first[low : high + 1] - begin, n),
+            self.given.values("weights", begin, n),
+            self.given.values("delays", begin, n),
+        )
 
 
 class RandomNetwork:
@@ -91,9 +70,7 @@ class RandomNetwork:
     """
 
     def __init__(self, *, seed: int) -> None:
-        self._seed = whole_number(seed, "RandomNetwork: seed")
-        if self._seed < 0:
-            raise ParameterError("RandomNetwork", f"seed is {seed}", "a whole number >= 0")
+        self._seed = seed_number(seed, "RandomNetwork")
         self._input: tuple[str, int] | None = None
         self._members: list[_Members] = []
         self._rules: list[_Rule] = []
@@ -127,7 +104,7 @@ class RandomNetwork:
         v_reset: Value = 0.0,
         refractory: Value = 0.0,
     ) -> None:
-        """Add spiking neurons; each parameter is one number, or :class:`Uniform` to draw it.
+        """Add spiking neurons; each parameter is one number, or what it is drawn from.
 
         Parameters
         ----------
@@ -153,22 +130,22 @@ class RandomNetwork:
         self._members.append(_Members(name, size, given))
 
     def connect(
-        self, source: str, target: str, *, in_degree: int, weight: Value, delay: Value = 0.0
+        self, source: str, target: str, weights: Value, *, rule: ConnectionRule, delays: Value = 0.0
     ) -> None:
-        """Connect two populations at random.
+        """Connect two populations at random, as :meth:`eventsim.Network.connect`.
 
         Parameters
         ----------
         source
-            The input or a population, perhaps that of the targets; no neuron is its own source.
+            The input or a population, perhaps that of the targets.
         target
             A population.
-        in_degree
-            Distinct sources of every target neuron.
-        weight
-            Added to the synaptic current; a number, or :class:`Uniform` for one per synapse.
-        delay
-            ms, > 0, from the input also 0; a number, or :class:`Uniform` for one per synapse.
+        weights
+            Added to the synaptic current; a number, or what each is drawn from.
+        rule
+            Which synapses there are, such as ``es.fixed_indegree(100)``.
+        delays
+            ms, > 0, from the input also 0; a number, or what each is drawn from.
 
         Raises
         ------
@@ -187,26 +164,19 @@ class RandomNetwork:
                     f"projection {name!r} has the {what} {given!r}",
                     f"one of {list(known)}",
                 )
-        if any(rule.name == name for rule in self._rules):
+        if any(one.given.name == name for one in self._rules):
             raise NetworkError(
                 "RandomNetwork",
                 f"{name!r} is connected already",
                 remedy="Connect two populations once.",
             )
-        most = sources[source][1] - (source == target)
-        in_degree = whole_number(in_degree, f"RandomNetwork: in_degree of {name!r}")
-        if not 1 <= in_degree <= most:
-            raise ParameterError(
-                "RandomNetwork",
-                f"in_degree of {name!r} is {in_degree}",
-                f"1 .. {most}, the number of possible sources",
-            )
+        n_sources, n_targets = sources[source][1], members[target][1]
+        made = random_rule(name, rule, n_sources, n_targets, weights, delays, self._seed)
         for high in (False, True):
-            _check_synapse(name, _end(weight, high), _end(delay, high))
+            _check_synapse(name, _typical(weights, high), _end(delays, high))
         if source in members:
-            check_delay(name, _end(delay, False))
-        k, to = sources[source][0], members[target][0] - 1
-        self._rules.append(_Rule(name, k, to, in_degree, weight, delay))
+            check_delay(name, _end(delays, False))
+        self._rules.append(_Rule(made, sources[source][0], members[target][0] - 1))
 
     def part(self, n_ranks: int = 1, rank: int = 0) -> Part:
         """Draw the neurons of one of ``n_ranks`` processes and the synapses onto them. New arrays.
@@ -222,9 +192,10 @@ class RandomNetwork:
         first, pieces, drawn, here = outline.source_first(), [], [], 0
         for block in decomposition.blocks(rank):
             drawn.append(self._parameters(block))
-            for number, rule in enumerate(self._rules):
+            for rule in self._rules:
                 if rule.target == block.population:
-                    pieces.append(self._synapses(number, rule, block, first, here))
+                    source, target, *values = rule.synapses(block.low, block.high)
+                    pieces.append(SynapseList(first[rule.source] + source, here + target, *values))
             here += block.high - block.low
         parameters = {key: np.concatenate([each[key] for each in drawn]) for key in drawn[0]}
         population = Population("+".join(outline.names), here, "spiking", parameters)
@@ -236,35 +207,17 @@ class RandomNetwork:
 
         There is a delay per synapse if delays are drawn, else one per projection.
         """
-        part = self.part()
-        outline, net = part.outline, Network()
-        assert self._input is not None
-        net.add_input(*self._input)
-        bounds = part.decomposition.first
+        self.outline()  # there is an input
+        net = Network(seed=self._seed)
+        for name, size in filter(None, [self._input]):
+            net.add_input(name, size)
         for k, members in enumerate(self._members):
-            mine = slice(int(bounds[k]), int(bounds[k + 1]))
-            every = part.population.parameters
-            given: dict[str, Any] = {key: values[mine] for key, values in every.items()}
+            given: dict[str, Any] = self._parameters(NeuronBlock(k, 0, 0, members.size))
             net.add_population(members.name, members.size, **given)
-        first = outline.source_first()
-        bundles = np.diff(part.synapse)
-        source = np.repeat(np.repeat(part.sources, np.diff(part.first)), bundles)
-        delay = np.repeat(part.delay, bundles)
-        names = [self._input[0], *outline.names]
-        for rule in self._rules:
-            low, high = first[rule.source], first[rule.source + 1]
-            begin, end = bounds[rule.target], bounds[rule.target + 1]
-            mine = (low <= source) & (source < high) & (begin <= part.target) & (part.target < end)
-            rows, columns = source[mine] - low, part.target[mine] - begin
-            order, shape = np.lexsort((columns, rows)), (int(high - low), int(end - begin))
-            weights = scipy.sparse.csr_array(
-                (part.weight[mine][order], (rows[order], columns[order])), shape=shape
-            )
-            delays = delay[mine][order] if isinstance(rule.delay, Uniform) else rule.delay
-            net.connect(
-                names[rule.source], names[rule.target + 1], weights,
-                delays=delays, delays_of="synapse",
-            )  # fmt: skip
+        for one in self._rules:
+            drawing = one.given
+            source, _, target = drawing.name.partition("->")
+            net.connect(source, target, drawing.weights, rule=drawing.rule, delays=drawing.delays)
         return net
 
     def outline(self) -> Outline:
@@ -276,15 +229,15 @@ class RandomNetwork:
                 remedy="Call add_input(name, size) and add_population(name, size).",
             )
         shared = [[m.parameters[tau] for m in self._members] for tau in TAUS]
-        between = [_end(rule.delay, False) for rule in self._rules if rule.source]
+        between = [_end(rule.given.delays, False) for rule in self._rules if rule.source]
         return Outline(
             tuple(members.name for members in self._members),
             tuple(members.size for members in self._members),
             self._input[1],
-            {(rule.source, rule.target): rule.name for rule in self._rules},
+            {(rule.source, rule.target): rule.given.name for rule in self._rules},
             min(between, default=math.inf),
             max(1.0 / _end(m.parameters[tau], False) for m in self._members for tau in TAUS),
-            not any(isinstance(taus[0], Uniform) or set(taus) != {taus[0]} for taus in shared),
+            not any(isinstance(taus[0], Distribution) or set(taus) != {taus[0]} for taus in shared),
         )
 
     def facts(self) -> str:
@@ -299,62 +252,23 @@ class RandomNetwork:
                 remedy="Choose another name.",
             )
 
-    def _generator(self, kind: int, number: int, block: NeuronBlock) -> np.random.Generator:
-        sequence = np.random.SeedSequence(self._seed, spawn_key=(kind, number))
-        key = sequence.generate_state(2, np.uint64)
-        return np.random.Generator(np.random.Philox(key=key, counter=block.number << 192))
-
     def _parameters(self, block: NeuronBlock) -> dict[str, Floats]:
-        rng, n = self._generator(_POPULATION, block.population, block), block.high - block.low
-        given = self._members[block.population].parameters
-        return {key: _drawn(rng, value, (n,)) for key, value in given.items()}
-
-    def _synapses(
-        self, number: int, rule: _Rule, block: NeuronBlock, first: Ints, here: int
-    ) -> SynapseList:
-        """Synapses of one projection onto a block whose first neuron is the ``here``-th own one."""
-        rng, n = self._generator(_PROJECTION, number, block), block.high - block.low
-        lateral = rule.source == rule.target + 1
-        n_sources = int(first[rule.source + 1] - first[rule.source])
-        chosen = distinct(rng, n, rule.in_degree, n_sources - lateral)
-        if lateral:
-            chosen += chosen >= np.arange(block.low, block.high)[:, None]
-        return SynapseList(
-            first[rule.source] + chosen.ravel(),
-            np.repeat(np.arange(here, here + n), rule.in_degree),
-            _drawn(rng, rule.weight, chosen.shape).ravel(),
-            _drawn(rng, rule.delay, chosen.shape).ravel(),
-        )
-
-
-def distinct(rng: np.random.Generator, rows: int, k: int, n: int) -> Ints:
-    """``k`` distinct numbers below ``n`` in each row, ascending; all sets are equally likely."""
-    if k > DENSE * n:
-        chosen = np.argpartition(rng.random((rows, n)), k - 1, axis=1)[:, :k]
-        return np.sort(chosen, axis=1)
-    drawn = rng.integers(0, n, (rows, k))
-    while True:
-        # What is there twice is drawn again: all sets stay alike.
-        drawn.sort(axis=1)
-        twice = np.zeros(drawn.shape, bool)
-        twice[:, 1:] = drawn[:, 1:] == drawn[:, :-1]
-        count = np.count_nonzero(twice)
-        if not count:
-            return drawn
-        drawn[twice] = rng.integers(0, n, count)
-
-
-def _drawn(rng: np.random.Generator, value: Value, shape: tuple[int, ...]) -> Floats:
-    if isinstance(value, Uniform):
-        return rng.uniform(value.low, value.high, shape)
-    return np.full(shape, float(value))
+        members, n = self._members[block.population], block.high - block.low
+        return {
+            key: drawn(value, stream_of(self._seed, members.name, key), block.low, n)
+            for key, value in members.parameters.items()
+        }
 
 
 def _end(value: Value, high: bool) -> float:
     """The largest that a value can be, or the smallest."""
-    if isinstance(value, Uniform):
-        return value.high if high else value.low
-    return value
+    return ends_of(value)[high]
+
+
+def _typical(value: Value, high: bool) -> float:
+    """As :func:`_end`, of limits alone: tails without limits are in any domain."""
+    end = _end(value, high)
+    return 0.0 if isinstance(value, Distribution) and not math.isfinite(end) else end
 
 
 def _check_synapse(name: str, weight: float, delay: float) -> None:

@@ -8,7 +8,8 @@ import json
 import sys
 from pathlib import Path
 
-from eventsim.ranks import Uniform, simulate_ranks
+from eventsim import uniform
+from eventsim.ranks import simulate_ranks
 from tests.unit.ranks.nets import balanced, noise, runaway
 
 
@@ -36,7 +37,7 @@ def one_delay(world=None):
 
 
 def many_delays(world=None):
-    return outcome(balanced(delay=Uniform(0.5, 3.0)), world)
+    return outcome(balanced(delay=uniform(0.5, 3.0)), world)
 
 
 def single(world=None):

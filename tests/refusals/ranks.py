@@ -7,16 +7,16 @@ from dataclasses import replace
 import numpy as np
 
 import eventsim as es
-from eventsim import clocked
+from eventsim import clocked, uniform
 from eventsim.clocked import Grid
-from eventsim.ranks import RandomNetwork, Uniform, simulate_ranks
+from eventsim.ranks import RandomNetwork, simulate_ranks
 from eventsim.ranks.decomposition import Decomposition
 from eventsim.train import Augmentation
 from tests.refusals.things import edited, small, thing
 from tests.support.nets import one_layer
 from tests.unit.clocked.test_backward import skips_and_selves, stream_of
 from tests.unit.clocked.test_training import config, on_grid, spiking_net
-from tests.unit.ranks.nets import CHANNELS, noise
+from tests.unit.ranks.nets import CHANNELS, distinct, noise
 from tests.unit.ranks.nets import balanced as balanced_net
 from tests.unit.ranks.test_decomposition import SIZES
 from tests.unit.ranks.test_run import explicit
@@ -34,7 +34,7 @@ def drawn(*, source="exc", target="exc", **words):
     net = RandomNetwork(seed=0)
     net.add_input("input", 4)
     net.add_population("exc", 90)
-    net.connect(source, target, **{"in_degree": 5, "weight": 1.0, "delay": 1.0} | words)
+    net.connect(source, target, **{"rule": distinct(5), "weights": 1.0, "delays": 1.0} | words)
 
 
 def silent_samples(n_samples=1, n_channels=CHANNELS):

@@ -101,7 +101,7 @@ def signatures():
 
 def test_signatures_are_short_and_name_array_like():
     found = dict(signatures())
-    assert "delays: 'ArrayLike' = 0.0" in found["Network.connect"]
+    assert "delays: 'ArrayLike | Distribution' = 0.0" in found["Network.connect"]
     assert len(found) > 80
     many = {"TrainConfig": 1280, "rsnn": 470}  # one keyword per setting
     for name, text in found.items():

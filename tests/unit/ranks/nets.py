@@ -2,23 +2,28 @@
 
 import numpy as np
 
-from eventsim import EventStream, Network, self_recurrent
-from eventsim.ranks import RandomNetwork, Uniform
+from eventsim import EventStream, Network, fixed_indegree, self_recurrent, uniform
+from eventsim.ranks import RandomNetwork
 
 NEURON = {"tau_mem": 20.0, "tau_syn": 2.0, "threshold": 20.0, "v_reset": 10.0, "refractory": 2.0}
 CHANNELS = 40
+
+
+def distinct(k):
+    """So many distinct sources of every target, none itself."""
+    return fixed_indegree(k, allow_multapses=False, allow_autapses=False)
 
 
 def balanced(*, delay=1.5, seed=3, gain=1.0):
     """Excitatory and inhibitory neurons in five blocks, the last of each a small one."""
     net = RandomNetwork(seed=seed)
     net.add_input("input", CHANNELS)
-    net.add_population("exc", 90, **NEURON | {"tau_mem": Uniform(15.0, 25.0)})
+    net.add_population("exc", 90, **NEURON | {"tau_mem": uniform(15.0, 25.0)})
     net.add_population("inh", 35, **NEURON)
     for target in ("exc", "inh"):
-        net.connect("input", target, in_degree=20, weight=gain * 45.0)
-        net.connect("exc", target, in_degree=30, weight=Uniform(5.0, 15.0), delay=delay)
-        net.connect("inh", target, in_degree=10, weight=-50.0, delay=delay)
+        net.connect("input", target, gain * 45.0, rule=distinct(20))
+        net.connect("exc", target, uniform(5.0, 15.0), rule=distinct(30), delays=delay)
+        net.connect("inh", target, -50.0, rule=distinct(10), delays=delay)
     return net
 
 

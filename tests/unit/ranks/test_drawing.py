@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eventsim.ranks import RandomNetwork, Uniform
+from eventsim.network import uniform
+from eventsim.ranks import RandomNetwork
 from eventsim.ranks.decomposition import Decomposition
-from eventsim.ranks.drawing import distinct
 from eventsim.ranks.part import part_of
-from tests.unit.ranks.nets import balanced
+from tests.unit.ranks.nets import balanced, distinct
 
-DELAYS = [1.5, Uniform(0.5, 3.0)]
+DELAYS = [1.5, uniform(0.5, 3.0)]
 
 
 def synapses(part):
@@ -30,25 +30,6 @@ def assert_same_part(part, other):
         np.testing.assert_array_equal(values, other.population.parameters[name], err_msg=name)
 
 
-@pytest.mark.parametrize(("k", "n"), [(1, 1), (1, 50), (5, 50), (25, 50), (26, 50), (50, 50)])
-def test_sources_are_distinct_and_each_as_likely(k, n):
-    drawn = distinct(np.random.default_rng(0), 4000, k, n)
-    assert drawn.shape == (4000, k)
-    assert (np.diff(drawn, axis=1) > 0).all()
-    count = np.bincount(drawn.ravel(), minlength=n)
-    mean = 4000 * k / n
-    # Five standard deviations of a binomial count.
-    assert (abs(count - mean) <= 5.0 * np.sqrt(mean * (1.0 - k / n))).all()
-
-
-def test_every_pair_of_sources_is_as_likely():
-    drawn = distinct(np.random.default_rng(0), 30_000, 2, 4)
-    count = np.bincount(drawn[:, 0] * 4 + drawn[:, 1], minlength=16)
-    count = count[count > 0]
-    assert count.size == 6
-    assert (abs(count - 5000) <= 5.0 * np.sqrt(5000 * 5 / 6)).all()
-
-
 def test_whole_network_has_the_in_degrees_and_no_neuron_as_its_own_source():
     net = balanced().whole()
     for name, k in (("input->exc", 20), ("exc->exc", 30), ("exc->inh", 30), ("inh->inh", 10)):
@@ -59,7 +40,7 @@ def test_whole_network_has_the_in_degrees_and_no_neuron_as_its_own_source():
 
 
 def test_values_that_are_drawn_lie_in_their_range_and_differ():
-    net = balanced(delay=Uniform(0.5, 3.0)).whole()
+    net = balanced(delay=uniform(0.5, 3.0)).whole()
     for values, low, high in (
         (net.populations["exc"].tau_mem, 15.0, 25.0),
         (net.projections["exc->inh"].values, 5.0, 15.0),
@@ -102,8 +83,8 @@ def test_process_stores_the_synapses_onto_its_own_neurons_only():
     net = RandomNetwork(seed=1)
     net.add_input("input", 100)
     net.add_population("neurons", 2048)
-    net.connect("input", "neurons", in_degree=10, weight=1.0)
-    net.connect("neurons", "neurons", in_degree=50, weight=1.0, delay=1.0)
+    net.connect("input", "neurons", 1.0, rule=distinct(10))
+    net.connect("neurons", "neurons", 1.0, rule=distinct(50), delays=1.0)
     whole = net.part()
     assert whole.n_synapses == 2048 * 60
     for n_ranks in (2, 4, 8):

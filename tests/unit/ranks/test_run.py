@@ -12,15 +12,16 @@ from eventsim.errors import (
     RunawayError,
     ShapeError,
 )
-from eventsim.ranks import RandomNetwork, Uniform, simulate_ranks
+from eventsim.network import uniform
+from eventsim.ranks import RandomNetwork, simulate_ranks
 from tests.support.nets import one_layer
 from tests.support.processes import worlds_of_threads
-from tests.unit.ranks.nets import CHANNELS, assert_same, balanced, noise, runaway
+from tests.unit.ranks.nets import CHANNELS, assert_same, balanced, distinct, noise, runaway
 
 # In such short runs roundings have not grown.
 TIME_ATOL = 1e-9
 
-DELAYS = [1.5, Uniform(0.5, 3.0)]
+DELAYS = [1.5, uniform(0.5, 3.0)]
 
 
 def small(*, delay=1.5):
@@ -30,9 +31,9 @@ def small(*, delay=1.5):
     net.add_population("exc", 64, threshold=4.0)
     net.add_population("inh", 32, threshold=4.0)
     for target in ("exc", "inh"):
-        net.connect("input", target, in_degree=8, weight=9.0, delay=0.5)
-        net.connect("exc", target, in_degree=6, weight=2.0, delay=delay)
-        net.connect("inh", target, in_degree=3, weight=-6.0, delay=delay)
+        net.connect("input", target, 9.0, rule=distinct(8), delays=0.5)
+        net.connect("exc", target, 2.0, rule=distinct(6), delays=delay)
+        net.connect("inh", target, -6.0, rule=distinct(3), delays=delay)
     return net
 
 
@@ -87,8 +88,8 @@ def test_neurons_that_all_share_their_time_constants_run_as_those_that_do_not():
     net = RandomNetwork(seed=2)
     net.add_input("input", CHANNELS)
     net.add_population("a", 300, threshold=4.0, refractory=3.0)
-    net.connect("input", "a", in_degree=20, weight=3.0)
-    net.connect("a", "a", in_degree=20, weight=Uniform(-3.0, 3.0), delay=1.0)
+    net.connect("input", "a", 3.0, rule=distinct(20))
+    net.connect("a", "a", uniform(-3.0, 3.0), rule=distinct(20), delays=1.0)
     assert net.outline().alike
     run = simulate_ranks(net, noise())
     tape = es.simulate(net.whole(), noise(), backend="cpu")
