@@ -47,6 +47,14 @@ def layers(seed, rule="integral", **options):
     return answering(random_net(seed, hidden=(6, 33), self_delays="none", **options), rule)
 
 
+def blocks(seed):
+    """Layers in several blocks, each with refractory times of its own."""
+    net, rng = es.convolutional(96, (4, 3), 3, mean=4.0, seed=seed), np.random.default_rng(seed)
+    for population in net.spiking.values():
+        population.refractory[:] = rng.uniform(0.0, 3.0, population.size)
+    return net
+
+
 def side_by_side(seed):
     """Two blocks of linear neurons that all hear the same, half of them refractory.
 
@@ -76,9 +84,7 @@ KINDS = {
     "stretches, adaptive": lambda k: answering(
         es.scsr(5, (12, 20), 4, mean=6.0, alif=(0.4, 40.0), seed=k), "maximum"
     ),
-    "blocks, decision": lambda k: answering(
-        es.convolutional(24, (4, 3), 3, mean=4.0, seed=k), "maximum"
-    ),
+    "blocks, decision": lambda k: answering(blocks(k), "maximum"),
     "fan-in": lambda k: answering(
         random_net(k, hidden=(6, 9), delays="synapse", self_delays="neuron"), onset="first_event"
     ),
