@@ -87,7 +87,7 @@ def every(
     name: str,
     values: NDArray[Any],
     good: NDArray[np.bool_],
-    expected: str,
+    expected: str | Callable[[int], str],
     *,
     of: str | Callable[[int], str] = "",
     unit: str = "",
@@ -98,14 +98,15 @@ def every(
     """Raise ``error`` for the first value that is not good, as ``text`` shows it.
 
     ``of`` says what the values are of, such as "neuron", whose number is told then; or it makes the
-    place of a number.
+    place of a number, as ``expected`` may make the words.
     """
     bad = np.flatnonzero(~good)
     if bad.size:
         k = int(bad[0])
         place = of(k) if callable(of) else f"{of} {k}" if of else ""
         got = f"{name} is {text(values.flat[k])} {unit}".rstrip()
-        raise error(", ".join(filter(None, (where, place))), got, expected, remedy)
+        words = expected(k) if callable(expected) else expected
+        raise error(", ".join(filter(None, (where, place))), got, words, remedy)
 
 
 def instance(where: str, name: str, given: Any, *kinds: type, remedy: str = "") -> None:

@@ -35,10 +35,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.arrays import Ints
-from eventsim.checks import every, in_domain, shaped, whole_array
+from eventsim.checks import (
+    every,
+    in_domain,
+    known,
+    one_each,
+    one_of,
+    reported,
+    shaped,
+    some,
+    whole_array,
+)
 from eventsim.entries import Share, parse_json, shown
 from eventsim.errors import DataError, ShapeError, StorageError
-from eventsim.events.stored import Recording, StoredStream, write_stored
+from eventsim.events.stored import AGAIN, Recording, StoredStream, write_stored
 from eventsim.events.stream import EventStream, concatenate
 from eventsim.events.targets import NAMES, TARGETS, Targets, targets_of
 
@@ -157,12 +167,8 @@ class Dataset(Generic[Stream_co]):
             if values is not None:
                 kind = "integers" if name == "labels" else "texts"
                 shaped(where, name, values, (n,), expected=f"({n},) {kind}, one per sample")
-        if targets is not None and targets.values.shape[0] != n:
-            raise ShapeError(
-                where,
-                f"targets have shape {targets.values.shape}",
-                f"({n}, times, outputs), one row per sample",
-            )
+        if targets is not None:
+            one_each(where, {"recordings": n, "rows of targets": targets.values.shape[0]})
         words = f"0 .. {len(names) - 1} (there are {len(names)} class names)"
         good = (given >= 0) & (given < len(names))
         every(where, "label", given, good, words, of="sample", error=DataError)
@@ -308,13 +314,8 @@ class Dataset(Generic[Stream_co]):
         if split is None:
             return found
         splits, parts = splits_of(found.stream), parts_of(found.stream)
-        if split not in parts:
-            held = f"the parts {', '.join(parts)}" if parts else "no division into parts"
-            raise DataError(
-                path,
-                f"has no part {split!r}, but {held}",
-                remedy="Name a part that is there, or import the recordings with a column 'split'.",
-            )
+        otherwise = "Name a part that is there, or import the recordings with a column 'split'."
+        known(str(path), "part", split, parts, otherwise=otherwise, error=DataError)
         return replace(found.subset(splits == split), split=split)
 
 
@@ -325,12 +326,8 @@ def _numbers(labels: ArrayLike, names: tuple[str, ...], where: str) -> ArrayLike
         return labels
     number = {name: k for k, name in enumerate(names)}
     bad = [k for k, name in enumerate(given.flat) if str(name) not in number]
-    if bad:
-        raise DataError(
-            f"{where}, sample {bad[0]}",
-            f"label is {str(given.flat[bad[0]])!r}",
-            f"one of the class names {', '.join(names)}",
-        )
+    for k in bad[:1]:
+        one_of(f"{where}, sample {k}", "label", str(given.flat[k]), names, error=DataError)
     return np.array([number[str(name)] for name in given.flat], np.int64).reshape(given.shape)
 
 
@@ -340,31 +337,23 @@ AnyDataset = Dataset[EventStream | StoredStream]
 def described(stored: StoredStream, *, targets: bool = False) -> Dataset[StoredStream]:
     """All recordings of an open file with their labels; as :meth:`Dataset.open`."""
     columns, path = stored.columns, stored.path
-    if targets and TARGETS not in columns:
-        raise DataError(
-            path,
-            "has no targets",
-            "values of its recordings",
-            f"Give them some: eventsim data import {path} --targets TARGETS.csv --out "
-            "WITH_TARGETS.h5",
-        )
+    give = f"Give them some: eventsim data import {path}"
     if targets:
+        remedy = f"{give} --targets TARGETS.csv --out WITH_TARGETS.h5"
+        expected = "values of its recordings"
+        some(TARGETS in columns, path, "targets", expected=expected, remedy=remedy, error=DataError)
         columns = {**columns, "labels": np.zeros(stored.n_samples, np.int64)}
-    if "labels" not in columns and TARGETS in columns:
-        raise DataError(
-            path,
-            "holds values of its recordings (targets) and no classes",
-            "a class of every recording",
-            "eventsim train fits values by regression: --loss mean_squared_error.",
-        )
     if "labels" not in columns:
-        raise DataError(
-            path,
+        came, remedy = (
             "holds events without labels",
-            "a class of every recording",
-            f"Give them some: eventsim data import {path} --labels LABELS.csv --out LABELLED.h5",
+            f"{give} --labels LABELS.csv --out LABELLED.h5",
         )
-    try:
+        if TARGETS in columns:
+            came = "holds values of its recordings (targets) and no classes"
+            remedy = "eventsim train fits values by regression: --loss mean_squared_error."
+        raise DataError(path, came, "a class of every recording", remedy)
+    words, failures = "is not a whole data set ({})", (ShapeError, DataError)
+    with reported(path, words, *failures, remedy=AGAIN, error=StorageError):
         labels = whole_array(columns["labels"], "labels")
         names, parts = class_names_of(stored) or _numbered(labels), parts_of(stored)
         wanted = targets_of(stored) if targets else None
@@ -381,10 +370,6 @@ def described(stored: StoredStream, *, targets: bool = False) -> Dataset[StoredS
         )
         groups, keys = columns.get("groups"), columns.get("keys")
         return Dataset(stored, labels, names, info, groups, keys, targets=wanted)
-    except (ShapeError, DataError) as error:
-        raise StorageError(
-            path, f"is not a whole data set ({error})", remedy="Make it anew."
-        ) from error
 
 
 def _numbered(labels: Ints) -> tuple[str, ...]:

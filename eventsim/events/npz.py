@@ -53,6 +53,12 @@ UNREADABLE = (
 )
 
 
+def hold(fact: bool, otherwise: str) -> None:
+    """Raise ValueError unless a fact of a file holds; :func:`explained` makes an error of it."""
+    if not fact:
+        raise ValueError(otherwise)
+
+
 class Claim(NamedTuple):
     """What a header says of an array, whose values have not been read."""
 
@@ -75,32 +81,31 @@ class Archive:
         self._file = file
         members = file.infolist()
         unpacked = sum(member.file_size for member in members)
-        if unpacked > max(FREE_BYTES, LARGEST_RATIO * packed):
-            raise ValueError(
-                f"it unpacks to {unpacked} bytes from {packed}, expected at most {LARGEST_RATIO} "
-                "times as many; it is damaged or made to fill memory"
-            )
+        hold(
+            unpacked <= max(FREE_BYTES, LARGEST_RATIO * packed),
+            f"it unpacks to {unpacked} bytes from {packed}, expected at most {LARGEST_RATIO} "
+            "times as many; it is damaged or made to fill memory",
+        )
         names = [member.filename for member in members]
-        if len(set(names)) != len(names):
-            raise ValueError("it holds an array twice")
+        hold(len(set(names)) == len(names), "it holds an array twice")
         self.claims = {m.filename.removesuffix(".npy"): self._claim(m) for m in members}
 
     def _claim(self, member: zipfile.ZipInfo) -> Claim:
         with self._file.open(member) as content:
             version = npy.read_magic(content)
-            if version not in ((1, 0), (2, 0)):
-                raise ValueError(f"{member.filename} has version {version} of the format npy")
+            words = f"{member.filename} has version {version} of the format npy"
+            hold(version in ((1, 0), (2, 0)), words)
             old = version == (1, 0)
             read = npy.read_array_header_1_0 if old else npy.read_array_header_2_0
             shape, in_fortran_order, dtype = read(content)
             start = content.tell()
         size = math.prod(shape) * dtype.itemsize
         whole = all(n >= 0 for n in shape) and size == member.file_size - start
-        if dtype.hasobject or not whole:
-            raise ValueError(
-                f"{member.filename} is not a whole array: it claims {shape} of {dtype}, "
-                f"{member.file_size - start} bytes are stored"
-            )
+        hold(
+            whole and not dtype.hasobject,
+            f"{member.filename} is not a whole array: it claims {shape} of {dtype}, "
+            f"{member.file_size - start} bytes are stored",
+        )
         return Claim(shape, dtype, in_fortran_order, start)
 
     def read(self, name: str) -> NDArray[Any]:
@@ -112,8 +117,8 @@ class Archive:
             values: Any = np.empty(math.prod(claim.shape), claim.dtype)
             if values.nbytes:
                 _fill(content, memoryview(values.view(np.uint8)))
-            if content.read(1):  # its end, where the checksum is compared
-                raise ValueError(f"{name} goes on after its values")
+            # At its end the checksum is compared.
+            hold(not content.read(1), f"{name} goes on after its values")
         order = "F" if claim.in_fortran_order else "C"
         array: NDArray[Any] = values.reshape(claim.shape, order=order)
         return array
@@ -121,19 +126,16 @@ class Archive:
     def text(self, name: str) -> str:
         """A text that is stored as an array without dimensions."""
         claim = self.claims[name]
-        if (
-            claim.shape
-            or not np.issubdtype(claim.dtype, np.str_)
-            or claim.dtype.itemsize > 4 * LONGEST_TEXT
-        ):
-            raise ValueError(f"{name} is {claim.shape} of {claim.dtype}, expected a text")
+        is_text = not claim.shape and np.issubdtype(claim.dtype, np.str_)
+        words = f"{name} is {claim.shape} of {claim.dtype}, expected a text"
+        hold(is_text and claim.dtype.itemsize <= 4 * LONGEST_TEXT, words)
         return str(self.read(name))
 
     def number(self, name: str) -> int:
         """A whole number that is stored as an array without dimensions."""
         claim = self.claims[name]
-        if claim.shape or not is_whole(claim.dtype):
-            raise ValueError(f"{name} is {claim.shape} of {claim.dtype}, expected a whole number")
+        words = f"{name} is {claim.shape} of {claim.dtype}, expected a whole number"
+        hold(not claim.shape and is_whole(claim.dtype), words)
         return int(self.read(name))
 
 
@@ -171,7 +173,8 @@ def explained(
         raise error(
             path,
             f"cannot be read as {expected} ({type(problem).__name__}: {said})",
-            remedy="It is truncated, damaged or something else; make it anew, or get it anew.",
+            remedy="It is truncated, damaged or something else: take a whole copy, or write or "
+            "download it again.",
         ) from problem
 
 
@@ -211,9 +214,6 @@ def check_forms(claims: Mapping[str, Any], forms: Mapping[str, Form]) -> None:
         wanted = np.dtype(form.dtype)
         number = not form.shape and wanted.kind == "i" and is_whole(claim.dtype)
         same_type = claim.dtype.newbyteorder("=") == wanted or number
-        if not (same_length and same_type):
-            lengths = ", ".join("any" if n is None else str(n) for n in form.shape)
-            raise ValueError(
-                f"{name} has shape {claim.shape} and type {claim.dtype}, expected ({lengths}) and "
-                f"{wanted}"
-            )
+        lengths = ", ".join("any" if n is None else str(n) for n in form.shape)
+        came = f"{name} has shape {claim.shape} and type {claim.dtype}"
+        hold(same_length and same_type, f"{came}, expected ({lengths}) and {wanted}")

@@ -122,7 +122,7 @@ def check_header(path: Path | str, found: tuple[Any, Any], wanted: tuple[Any, An
             path,
             f"has version {found[1]}",
             f"version {wanted[1]}, which this eventsim reads",
-            "Make it anew, or use the eventsim that wrote it.",
+            "Write the file again with this version, or use the eventsim that wrote it.",
         )
 
 

@@ -32,13 +32,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.arrays import Floats, Ints
-from eventsim.checks import in_domain, shaped
+from eventsim.checks import in_domain, one_each, reported, shaped
 from eventsim.entries import Positive, parse_json
 from eventsim.errors import EventError, EventSimError, StorageError
 from eventsim.events.storage import check_header, replacing
 from eventsim.events.stream import EventStream, in_groups
 
 KIND = "eventsim-events"
+AGAIN = "Take a whole copy of the file, or make it again: eventsim data import."
 STORED_VERSION = 1
 CHUNK = 8192  # events; two to ten recordings of a spoken digit, and little to read beside one
 BLOCK = 1 << 20  # events that are held in memory while a file is written or checked
@@ -140,14 +141,11 @@ class StoredStream:
         """
         part = self.subset(index)
         times, channels = (np.concatenate(list(part.pieces(name))) for name in _EVENT_FIELDS)
-        try:
+        words, kind = "is damaged ({})", StorageError
+        with reported(self.path, words, EventSimError, remedy=AGAIN, error=kind):
             return EventStream(
                 times, channels, part.offsets, n_channels=self.n_channels, duration=part.duration
             )
-        except EventSimError as error:
-            raise StorageError(
-                self.path, f"is damaged ({error})", remedy="Make it anew."
-            ) from error
 
     def sample(self, index: int) -> tuple[Floats, NDArray[np.int32]]:
         """Times and channels of one sample. New arrays."""
@@ -379,7 +377,7 @@ def _described(file: Any, path: Path) -> StoredStream:
             path,
             f"is damaged: {offsets.size} offsets, {duration.size} durations, {sizes[0]} times and "
             f"{sizes[1]} channels, of {n_channels}, do not belong together, or a duration is none",
-            remedy="Make it anew.",
+            remedy=AGAIN,
         )
     columns = {str(name): _column(file, f"columns/{name}", duration) for name in _names(file)}
     return StoredStream(path, int(n_channels), offsets[:-1], lengths, duration, columns, notes)
@@ -400,22 +398,18 @@ def _member(file: Any, name: str, ndim: int | None) -> Any:
     data = hdf5.dataset(file, name, error=StorageError, ratio=1.0)
     if data.ndim != (ndim or max(data.ndim, 1)) or data.dtype.kind not in "iufSb":
         came = f"{name} is {data.shape} of {data.dtype}"
-        raise StorageError(file.filename, came, "numbers or texts", "Make it anew.")
+        raise StorageError(file.filename, came, "numbers or texts", AGAIN)
     if data.id.get_storage_size() < data.nbytes:
         raise StorageError(
             file.filename,
             f"{name} claims {data.nbytes} bytes, {data.id.get_storage_size()} are stored",
-            remedy="Make it anew.",
+            remedy=AGAIN,
         )
     return data
 
 
 def _column(file: Any, name: str, duration: Floats) -> NDArray[Any]:
     values = np.asarray(_member(file, name, None)[...])
-    if values.shape[:1] != duration.shape:
-        raise StorageError(
-            file.filename,
-            f"{name} has {len(values)} entries for {duration.size} recordings",
-            remedy="Make it anew.",
-        )
+    counts = {"recordings": duration.size, f"entries of {name}": len(values)}
+    one_each(file.filename, counts, remedy=AGAIN, error=StorageError)
     return np.char.decode(values, "utf-8") if np.issubdtype(values.dtype, np.bytes_) else values

@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,11 +29,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.arrays import Floats, Ints
-from eventsim.checks import alike, every, in_domain, real_array, shaped, whole_array, whole_number
+from eventsim.checks import (
+    alike,
+    every,
+    in_domain,
+    one_each,
+    real_array,
+    reported,
+    shaped,
+    whole_array,
+    whole_number,
+)
 from eventsim.entries import Count, Positive, parse_json
-from eventsim.errors import EventError, ShapeError, StorageError
+from eventsim.errors import EventError, EventSimError, ShapeError, StorageError
 from eventsim.events.npz import Form, check_forms, opened
-from eventsim.events.order import event_order, sample_of_event
+from eventsim.events.order import event_order, place_of_event, sample_of_event
 from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.summary import html_card, html_table, number, span
 
@@ -139,12 +150,7 @@ class EventStream:
         times = [_vector(t, "times", np.float64) for t, _ in samples]
         channels = [_vector(c, "channels", np.int64) for _, c in samples]
         for index, (t, c) in enumerate(zip(times, channels, strict=True)):
-            if t.size != c.size:
-                raise ShapeError(
-                    f"EventStream, sample {index}",
-                    f"{t.size} times but {c.size} channels",
-                    remedy="Give one channel per time.",
-                )
+            one_each(f"EventStream, sample {index}", {"times": t.size, "channels": c.size})
         return cls(
             np.concatenate([*times, np.zeros(0)]),
             np.concatenate([*channels, np.zeros(0, np.int64)]),
@@ -224,11 +230,12 @@ class EventStream:
             version=STREAM_VERSION,
             check=lambda archive: check_stream(archive.claims),
         )
-        try:
+        failures, words = (
+            (KeyError, ValueError, TypeError, EventSimError),
+            "is no whole stream ({})",
+        )
+        with reported(path, words, *failures, remedy="Save it again.", error=StorageError):
             return cls.from_arrays(arrays)
-        except (KeyError, ValueError, TypeError) as error:
-            came = f"is not a whole stream ({error})"
-            raise StorageError(path, came, remedy="Make it anew.") from error
 
     @staticmethod
     def read_notes(path: str | Path) -> dict[str, str]:
@@ -390,12 +397,7 @@ def _vector(values: ArrayLike, name: str, dtype: Any) -> Any:
 
 
 def _check_offsets(offsets: Ints, n_times: int, n_channels: int) -> None:
-    if n_times != n_channels:
-        raise ShapeError(
-            "EventStream",
-            f"{n_times} times but {n_channels} channels",
-            remedy="Give one channel per time.",
-        )
+    one_each("EventStream", {"times": n_times, "channels": n_channels})
     if (
         offsets.size < 1
         or offsets[0] != 0
@@ -423,37 +425,39 @@ def checked_durations(given: ArrayLike, n_samples: int) -> Floats:
 
 def _check_times(times: Floats, offsets: Ints, duration: Floats) -> None:
     sample = sample_of_event(offsets)
-    bad = np.flatnonzero(~(np.isfinite(times) & (times >= 0) & (times <= duration[sample])))
-    if bad.size:
-        k = bad[0]
-        raise EventError(
-            f"EventStream, sample {sample[k]}, event {k - offsets[sample[k]]}",
-            f"time is {times[k]} ms",
-            f"a finite value in [0, {duration[sample[k]]}] (the sample's duration)",
-            "Times are in ms from the start of the sample; divide us by 1000.",
-        )
+    every(
+        "EventStream",
+        "time",
+        times,
+        np.isfinite(times) & (times >= 0) & (times <= duration[sample]),
+        lambda k: f"a finite value in [0, {duration[sample[k]]}] (the sample's duration)",
+        of=partial(place_of_event, offsets),
+        unit="ms",
+        remedy="Times are in ms from the start of the sample; divide us by 1000.",
+        error=EventError,
+    )
     same_sample = sample[1:] == sample[:-1]
     bad = np.flatnonzero(same_sample & (times[1:] < times[:-1]))
     if bad.size:
         k = bad[0] + 1
         raise EventError(
-            f"EventStream, sample {sample[k]}, event {k - offsets[sample[k]]}",
+            f"EventStream, {place_of_event(offsets, k)}",
             f"time {times[k]} ms comes after {times[k - 1]} ms",
             remedy="Sort the events inside each sample, or use EventStream.from_unsorted.",
         )
 
 
 def _check_channels(channels: Ints, offsets: Ints, n_channels: int) -> None:
-    bad = np.flatnonzero((channels < 0) | (channels >= n_channels))
-    if bad.size:
-        k = bad[0]
-        sample = sample_of_event(offsets)[k]
-        raise EventError(
-            f"EventStream, sample {sample}, event {k - offsets[sample]}",
-            f"channel is {channels[k]}",
-            f"0 .. {n_channels - 1}",
-            "Pass a larger n_channels or remap the channels.",
-        )
+    every(
+        "EventStream",
+        "channel",
+        channels,
+        (channels >= 0) & (channels < n_channels),
+        f"0 .. {n_channels - 1}",
+        of=partial(place_of_event, offsets),
+        remedy="Pass a larger n_channels or remap the channels.",
+        error=EventError,
+    )
 
 
 def order_ties(

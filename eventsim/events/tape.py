@@ -32,9 +32,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Array, Floats, Ints, counts_of, namespace, owners, to_host
+from eventsim.checks import reported
 from eventsim.entries import parse_json
-from eventsim.errors import NetworkError, ParameterError, StorageError
-from eventsim.events.npz import Archive, Form, check_forms
+from eventsim.errors import EventSimError, NetworkError, ParameterError, StorageError
+from eventsim.events.npz import Archive, Form, check_forms, hold
 from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.events.stream import EventStream, check_stream, concatenate, sample_number
 from eventsim.measures import measure_name
@@ -64,16 +65,14 @@ class SpikeTrains:
         """Raise ValueError if the arrays contradict each other."""
         for name, dtype in _TYPES.items():
             values = getattr(self, name)
-            if values.dtype != dtype or values.ndim != 1:
-                raise ValueError(
-                    f"{name} is an array {values.shape} of {values.dtype}, not {dtype}"
-                )
+            words = f"{name} is an array {values.shape} of {values.dtype}, not {dtype}"
+            hold(values.dtype == dtype and values.ndim == 1, words)
         lengths = {self.times.size, self.neurons.size, self.current.size, self.restart_current.size}
         whole = self.offsets[0] == 0 and not (np.diff(self.offsets) < 0).any()
-        if lengths != {int(self.offsets[-1])} or not whole:
-            raise ValueError(f"spike arrays of lengths {sorted(lengths)} do not fit their offsets")
-        if self.neurons.size and not 0 <= self.neurons.min() <= self.neurons.max() < self.size:
-            raise ValueError(f"a spike's neuron lies outside 0 .. {self.size - 1}")
+        words = f"spike arrays of lengths {sorted(lengths)} do not fit their offsets"
+        hold(lengths == {int(self.offsets[-1])} and bool(whole), words)
+        inside = ((self.neurons >= 0) & (self.neurons < self.size)).all()
+        hold(bool(inside), f"a spike's neuron lies outside 0 .. {self.size - 1}")
 
     def sample(self, index: int) -> tuple[Floats, NDArray[np.int32]]:
         """Times and neurons of one sample, negative numbers counted from the end. Views."""
@@ -371,7 +370,9 @@ class SpikeTape:
     def load(cls, path: str | Path) -> SpikeTape:
         """Read a tape that :meth:`save` wrote; raises StorageError if it cannot be one."""
         arrays = read_arrays(path, kind="eventsim-tape", version=TAPE_VERSION, check=_check_tape)
-        try:
+        words, remedy = "is not a whole tape ({})", "Simulate again, and save the tape."
+        failures = (KeyError, ValueError, TypeError, IndexError, OverflowError, EventSimError)
+        with reported(path, words, *failures, remedy=remedy, error=StorageError):
             stream = EventStream.from_arrays(
                 {name.removeprefix("stream."): values for name, values in arrays.items()}
             )
@@ -380,16 +381,13 @@ class SpikeTape:
                 fields: dict[str, Any] = {key: arrays[f"{index}.{key}"] for key in _TRAIN_FIELDS}
                 trains[str(name)] = SpikeTrains(**(fields | {"size": int(fields["size"])}))
                 trains[str(name)].check()
-            if f"{len(trains)}.times" in arrays:
-                raise ValueError(f"more spike trains than the {len(trains)} names")
+            more_trains = f"more spike trains than the {len(trains)} names"
+            hold(f"{len(trains)}.times" not in arrays, more_trains)
             counts = zip(arrays["projections"], arrays["synaptic_events"], strict=True)
             events = {str(name): int(count) for name, count in counts}
             backend, precision, *more = (str(value) for value in arrays["run"])
             told = _told_in(more)
             _check_numbers(stream, trains, events)
-        except (KeyError, ValueError, TypeError, IndexError, OverflowError) as error:
-            came = f"is not a whole tape ({error})"
-            raise StorageError(path, came, remedy="Simulate again, and save the tape.") from error
         return cls(
             stream, trains, events, backend, precision, structure=told.get("structure"),
             begin=arrays.get("begin"), algorithms=json.loads(told.get("algorithms", "{}")),
@@ -426,15 +424,13 @@ def _joined_trains(parts: Sequence[SpikeTrains]) -> SpikeTrains:
 
 def _told_in(texts: list[str]) -> dict[str, str]:
     """What a file tells of the run by name, as JSON of tables; less in files of before."""
-    if len(texts) % 2:
-        raise ValueError(f"{texts[-1]!r} has no value")
+    hold(len(texts) % 2 == 0, f"{texts[-1:]} has no value")
     told = dict(zip(texts[::2], texts[1::2], strict=True))
     for name, text in told.items():
         value = parse_json(text, name, StorageError)
-        if name not in ("structure", "algorithms") or not isinstance(value, dict):
-            raise ValueError(f"its {name} is {text[:40]!r}")
-        if name == "algorithms" and not all(isinstance(what, str) for what in value.values()):
-            raise ValueError(f"its algorithms are {text[:40]!r}")
+        known = name in ("structure", "algorithms") and isinstance(value, dict)
+        texts_only = name != "algorithms" or all(isinstance(what, str) for what in value.values())
+        hold(known and texts_only, f"its {name} is {text[:40]!r}")
     return told
 
 
@@ -454,8 +450,8 @@ def _check_tape(archive: Archive) -> None:
     check_stream(claims, "stream.")
     n_offsets = claims["stream.offsets"].shape[0]
     for name in ("names", "projections", "run"):
-        if len(claims[name].shape) != 1 or not np.issubdtype(claims[name].dtype, np.str_):
-            raise ValueError(f"{name} are no texts")
+        texts = len(claims[name].shape) == 1 and np.issubdtype(claims[name].dtype, np.str_)
+        hold(texts, f"{name} are no texts")
     check_forms(claims, {"synaptic_events": Form("i8", claims["projections"].shape)})
     if "begin" in claims:  # of a chunk
         check_forms(claims, {"begin": Form("f8", (n_offsets - 1,))})
@@ -473,10 +469,9 @@ def _check_numbers(
 ) -> None:
     """Raise ValueError for spikes outside their sample, or counts that none can be."""
     for name, found in trains.items():
-        if not 1 <= found.size <= np.iinfo(np.int32).max:
-            raise ValueError(f"population {name!r} has {found.size} neurons")
+        sized = 1 <= found.size <= np.iinfo(np.int32).max
+        hold(sized, f"population {name!r} has {found.size} neurons")
         end = stream.duration[owners(found.offsets, len(found))]
-        if not ((found.times >= 0) & (found.times < end)).all():
-            raise ValueError(f"a spike of population {name!r} lies outside its sample")
-    if any(count < 0 for count in events.values()):
-        raise ValueError("a number of synaptic operations is negative")
+        inside = ((found.times >= 0) & (found.times < end)).all()
+        hold(bool(inside), f"a spike of population {name!r} lies outside its sample")
+    hold(min(events.values(), default=0) >= 0, "a number of synaptic operations is negative")

@@ -35,9 +35,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.arrays import Floats
-from eventsim.checks import every, in_domain, real_array, shaped
+from eventsim.checks import every, in_domain, one_each, real_array, shaped
 from eventsim.entries import NotNegative, Positive
-from eventsim.errors import ParameterError, ShapeError
+from eventsim.errors import ParameterError
 from eventsim.events.order import event_order, sample_of_event
 from eventsim.events.stream import EventStream, checked_durations, order_ties, stream_of
 
@@ -340,10 +340,7 @@ def _check_alike(name: str, first: EventStream, second: EventStream) -> None:
         ("samples", first.n_samples, second.n_samples),
         ("channels", first.n_channels, second.n_channels),
     ):
-        if one != other:
-            raise ShapeError(
-                name, f"the first stream has {one} {what}, the second {other}", "equal numbers"
-            )
+        one_each(name, {f"{what} in the first stream": one, "in the second": other})
 
 
 def _per_sample(given: ArrayLike, name: str, stream: EventStream) -> Floats:

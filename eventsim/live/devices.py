@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.checks import reported
 from eventsim.datasets.audio_events import AudioEncoding
 from eventsim.datasets.encoders import LiveCochlea
 from eventsim.errors import DataError, ParameterError
@@ -51,17 +52,13 @@ def microphone(
             lost[0] += 1
 
     device = int(name) if name is not None and name.isdecimal() else name
-    try:
+    words, failures = "there is none, or it cannot be used ({})", (sound.PortAudioError, ValueError)
+    remedy = "python -m sounddevice lists the devices."
+    with reported("microphone", words, *failures, remedy=remedy, error=DataError):
         opened = sound.InputStream(
             samplerate=audio.sample_rate, blocksize=round(BLOCK * audio.sample_rate / 1e3),
             channels=1, dtype="float32", device=device, callback=take,
         )  # fmt: skip
-    except (sound.PortAudioError, ValueError) as error:
-        raise DataError(
-            "microphone",
-            f"there is none, or it cannot be used ({error})",
-            remedy="python -m sounddevice lists the devices.",
-        ) from error
     return _heard(opened, waiting, lost, LiveCochlea(audio.encoder, audio.sample_rate), clock)
 
 
@@ -102,14 +99,13 @@ def camera(
         The package or the camera is missing; there is no size, without which no channel is known.
     """
     if size is None:
-        raise ParameterError(
-            "camera", "give its --sensor-size WIDTH,HEIGHT,2, as in the import of its recordings"
-        )
+        remedy = "Give its --sensor-size WIDTH,HEIGHT,2, as in the import of its recordings."
+        raise ParameterError("camera", "has no size", remedy=remedy)
     drivers = load("neuromorphic_drivers", "usb-camera", "The camera", DataError)
-    try:
+    words, remedy = "none can be opened ({})", "Is one connected, and may you use it?"
+    # The package raises its own errors and plain ones.
+    with reported("camera", words, Exception, remedy=remedy, error=DataError):
         opened = drivers.open(iterator_timeout=POLL)
-    except Exception as error:  # the package raises its own and plain ones
-        raise DataError("camera", f"none can be opened ({error})") from error
     return _seen(opened, size, clock, wall)
 
 

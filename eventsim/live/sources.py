@@ -22,10 +22,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, cast, get_args
 
 import numpy as np
 
+from eventsim.checks import one_of
 from eventsim.datasets.audio_events import AudioEncoding
 from eventsim.datasets.encoders import CochleaEncoder
 from eventsim.errors import DataError, ParameterError
@@ -93,8 +94,7 @@ def open_source(place: str, *, n_channels: int, form: WireForm | None = None) ->
         raise DataError(
             place,
             "is no source",
-            remedy="Expected - (standard input), a file or a named pipe, udp:PORT, microphone or "
-            "camera.",
+            "- (standard input), a file or a named pipe, udp:PORT, microphone or camera",
         )
     if not stat.S_ISFIFO(path.stat().st_mode):
         return read_bytes(lambda: open(path, "rb", buffering=0), reader, again=False)
@@ -112,11 +112,8 @@ def _stdin() -> Any:
 
 
 def _dialect(form: Format | None) -> Dialect:
-    known: Dialect
-    for known in DIALECTS:
-        if known == (form or "t64"):
-            return known
-    raise ParameterError(f"format is {form!r}, expected of datagrams {', '.join(DIALECTS)}.")
+    one_of("datagrams", "format", form or "t64", DIALECTS)
+    return cast(Dialect, form or "t64")
 
 
 def _reader(form: WireForm, size: Size) -> Reader:
@@ -127,10 +124,8 @@ def _reader(form: WireForm, size: Size) -> Reader:
         "evt21": Evt21Reader,
         "evt3": Evt3Reader,
     }
-    if form.format in raw:
-        return raw[form.format](size)
-    known = ", ".join(get_args(BytesFormat))
-    raise ParameterError(f"format is {form.format!r}, expected of bytes {known}.")
+    one_of("bytes", "format", form.format, get_args(BytesFormat))
+    return raw[str(form.format)](size)
 
 
 def _address(place: str) -> tuple[str, int]:

@@ -9,14 +9,15 @@ remark (``#``) above the first event may say the unit, too: what they mean is in
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.checks import one_of
 from eventsim.datasets.dataset import check_no_unix_clock
 from eventsim.datasets.text_columns import are_numbers, read_names, role_of, unit_of_remarks
-from eventsim.errors import DataError, ParameterError
+from eventsim.errors import DataError
 from eventsim.live.packets import Packet
 
 Unit = Literal["s", "ms", "us"]
@@ -128,10 +129,9 @@ class TextReader:
 
     def _state(self, unit: Unit | None, where: str) -> None:
         if None not in (unit, self.stated) and unit != self.stated:
-            raise DataError(
-                f"{where} says that times are in {unit}, and they are named in {self.stated}. "
-                "Leave the unit out (--unit), or correct the text."
-            )
+            came = f"says that times are in {unit}, and they are named in {self.stated}"
+            remedy = "Leave the unit out (--unit), or correct the text."
+            raise DataError(where, came, remedy=remedy)
         self.stated = self.stated or unit
 
     def _names(self, text: bytes) -> bool:
@@ -147,10 +147,11 @@ class TextReader:
         except DataError:
             columns = {}
         if not columns or columns.keys() != {*wanted}:
-            raise DataError(
-                f"the first line is {','.join(cells)!r}, expected names of columns in any order, "
-                "time,channel or time,x,y,polarity, with times in s, ms or us."
+            expected = (
+                "names of columns in any order, time,channel or time,x,y,polarity, with times in "
+                "s, ms or us"
             )
+            raise DataError("the first line", f"is {','.join(cells)!r}", expected)
         self.order = [columns[name] for name in wanted]
         self._state(unit, "the first line")
         return True
@@ -183,10 +184,8 @@ class TextReader:
 
 def checked_unit(unit: str) -> Unit:
     """A unit of times; ParameterError if it is none."""
-    for known in PER_MS:
-        if unit == known:
-            return known
-    raise ParameterError(f"unit is {unit!r}, expected {', '.join(PER_MS)}.")
+    one_of("times", "unit", unit, PER_MS)
+    return cast(Unit, unit)
 
 
 Reader = Callable[[bytes, float], Iterator[Packet]]

@@ -35,6 +35,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.checks import known
 from eventsim.errors import ParameterError
 
 MOST_STATES = 5
@@ -135,11 +136,8 @@ class LinearNeuron:
 
     def __init__(self, **values: Any) -> None:
         self._check_form()
-        unknown = [name for name in values if name not in self.names]
-        if unknown:
-            raise ParameterError(
-                type(self).__name__, f"no parameter {unknown[0]!r}; there are {list(self.names)}"
-            )
+        for name in values:
+            known(type(self).__name__, "parameter", name, self.names, error=ParameterError)
         self.values: dict[str, Any] = values
 
     def flow(self, p: Any) -> Mapping[tuple[str, str], Any]:
@@ -177,9 +175,8 @@ class LinearNeuron:
     def _check_form(self) -> None:
         kind, states = type(self).__name__, self.states
         if not 1 < len(states) <= MOST_STATES:
-            raise ParameterError(
-                kind, f"states {states}; expected the voltage and 1 to {MOST_STATES - 1} more"
-            )
+            expected = f"the voltage and 1 to {MOST_STATES - 1} more"
+            raise ParameterError(kind, f"states are {states}", expected)
         wrong = {r: s for r, s in self.receptors.items() if s not in states[1:]}
         if wrong or not self.receptors:
             raise ParameterError(
@@ -217,10 +214,8 @@ class LinearNeuron:
         return Matrices(flow, keep, jump, p["threshold"], values["refractory"])
 
     def _number(self, state: str, where: str) -> int:
-        if state not in self.states:
-            raise ParameterError(
-                f"{type(self).__name__}.{where}", f"no state {state!r}; there are {self.states}"
-            )
+        place = f"{type(self).__name__}.{where}"
+        known(place, "state", state, self.states, error=ParameterError)
         return self.states.index(state)
 
     def slopes(self, values: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, Matrices]]:
@@ -424,18 +419,16 @@ def neuron_described(name: str, receptors: Sequence[str]) -> LinearNeuron:
     Raises ParameterError (no class of that name has been defined).
     """
     kinds = {kind.__name__: kind for kind in _subclasses(LinearNeuron)}
+    there = ", ".join(sorted(kind for kind in kinds if not kind.startswith("_")))
     if name not in kinds or name.startswith("_"):
-        raise ParameterError(
-            f"neurons are of kind {name!r}, a class that is not defined here; there are "
-            f"{sorted(known for known in kinds if not known.startswith('_'))}. Import the module "
-            "that defines it first."
-        )
+        came = f"are of kind {name!r}, a class that is not defined here"
+        remedy = "Import the module that defines it first."
+        raise ParameterError("neurons", came, f"one of {there}", remedy)
     found = kinds[name].of_receptors(list(receptors))
     if found.describe()[1:] != tuple(receptors):
-        raise ParameterError(
-            f"neurons of kind {name} have receptors {list(receptors)}, the class of that name here "
-            f"has {list(found.receptors)}."
-        )
+        came, own = f"have receptors {list(receptors)}", list(found.receptors)
+        expected = f"{own}, as the class of that name has here"
+        raise ParameterError(f"neurons of kind {name}", came, expected)
     return found
 
 

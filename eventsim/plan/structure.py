@@ -10,7 +10,7 @@ structure in its tapes, is compared by the names and sizes of its trains alone.
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -53,20 +53,20 @@ def check_structure(
     ``here`` has the sizes of the populations that send spikes, ``source`` is the name of the input.
     """
     if tape.structure is not None and tape.structure != structure:
-        raise _other_network(where, json.loads(structure), json.loads(tape.structure))
+        _refuse_other(where, json.loads(structure), json.loads(tape.structure))
     there = {name: trains.size for name, trains in tape.trains.items()}
     there[source] = tape.stream.n_channels
     if here != there:
-        raise _other_network(
+        _refuse_other(
             where,
             {f"population {name!r}": f"of {size}" for name, size in here.items()},
             {f"population {name!r}": f"of {size}" for name, size in there.items()},
         )
 
 
-def _other_network(where: str, here: Mapping[str, Any], there: Mapping[str, Any]) -> NetworkError:
+def _refuse_other(where: str, here: Mapping[str, Any], there: Mapping[str, Any]) -> NoReturn:
     part = next((p for p in [*here, *there] if here.get(p) != there.get(p)), "structure")
-    return NetworkError(
+    raise NetworkError(
         where,
         "the tape is that of another network",
         remedy=f"Its {part} is {there.get(part, 'missing')}, that of the network given is "

@@ -168,7 +168,7 @@ def test_a_network_of_linear_neurons_comes_back_from_its_file_unless_its_kind_is
 @pytest.mark.parametrize(
     ("name", "receptors", "said"),
     [
-        ("Own", ["out"], "have receptors .'out'., the class of that name here has .'in'."),
+        ("Own", ["out"], "have receptors .'out'., expected .'in'., as the class"),
         ("Own", [], "have receptors"),
         ("_WithSynapses", [], "a class that is not defined here"),
         ("LinearNeuron", [], "a class that is not defined here"),

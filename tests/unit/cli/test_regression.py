@@ -235,7 +235,7 @@ def test_a_run_of_values_is_read_few_times_says_what_it_read_and_refuses_what_it
     done("predict", "run", "empty.h5", "--split", "test").shows(
         "has no events", "only the test part (--split)"
     )
-    refused("evaluate", "run", "empty.h5").says("has no targets")
+    refused("evaluate", "run", "empty.h5").says("holds no targets")
     reads = counted(monkeypatch, settings, "read_object")
     done("evaluate", "run")
     assert len(reads) <= MOST_READS

@@ -9,7 +9,7 @@ import pytest
 
 from eventsim.datasets import ntidigits, shd
 from eventsim.errors import DataError, StorageError
-from eventsim.events import StoredStream, hdf5, write_stored
+from eventsim.events import StoredStream, write_stored
 from eventsim.events.stored import Recording
 from eventsim.network.nir import read_nir, write_nir
 from tests.support.nets import random_net
@@ -74,29 +74,3 @@ def test_a_link_out_of_the_file_is_refused_and_not_opened(tmp_path, name, link):
             file[name] = h5py.SoftLink(f"/elsewhere/{name}")
     with pytest.raises((DataError, StorageError), match="lie in other files"):
         read()
-
-
-@pytest.mark.parametrize("name", ["times", "channels", "offsets", "duration", "columns/labels"])
-def test_values_of_a_stored_stream_outside_the_file_are_refused(tmp_path, name):
-    path, read = stored(tmp_path)
-    with h5py.File(path, "a") as file:
-        values = file[name][...]
-        values.tofile(tmp_path / "raw")
-        del file[name]
-        place = [(str(tmp_path / "raw"), 0, values.nbytes)]
-        file.create_dataset(name, values.shape, values.dtype, external=place)
-    with pytest.raises(StorageError, match="lie in other files"):
-        read()
-
-
-def test_a_graph_that_claims_more_than_it_stores_or_holds_itself_is_refused(tmp_path):
-    path = tmp_path / "net.nir"
-    with h5py.File(path, "w") as file:
-        file.create_dataset("node/weight", (10**9,), "f8", chunks=(1 << 16,), compression="gzip")
-    with pytest.raises(StorageError, match="claims 8000000000 bytes"):
-        hdf5.check_all(path, expected="a NIR graph")
-    with h5py.File(path, "w") as file:
-        file["a/b/c"] = 1
-        file["a/b/again"] = file["a"]
-    with pytest.raises(StorageError, match="again: is there twice"):
-        hdf5.check_all(path, expected="a NIR graph")

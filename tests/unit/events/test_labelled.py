@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from eventsim.errors import DataError, ParameterError
 from eventsim.events import (
     Dataset,
     EventStream,
@@ -52,8 +51,6 @@ def test_split_keeps_a_class_of_one_in_training():
 def test_no_fraction_holds_nothing_out():
     kept, held = stratified_split(np.arange(5), fraction=0.0, seed=0)
     assert (kept.size, held.size) == (5, 0)
-    with pytest.raises(ParameterError, match="fraction is 1"):
-        stratified_split(np.arange(5), fraction=1.0, seed=0)
 
 
 def three():
@@ -110,8 +107,6 @@ def test_joined_recordings_keep_what_all_know():
 def test_relabelled_recordings_keep_the_names_of_their_classes():
     found = three().relabelled(("b", "c", "a"))
     assert [found.class_names[k] for k in found.labels] == ["a", "b", "a"]
-    with pytest.raises(DataError, match="recordings of class 'b', expected one of a"):
-        three().relabelled(("a",))
 
 
 def test_grouped_split_keeps_groups_whole_and_both_parts_filled():

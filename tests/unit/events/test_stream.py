@@ -177,9 +177,6 @@ def test_sample_counts_negative_numbers_from_the_end():
     s = three_samples()
     assert [values.tolist() for values in s.sample(-1)] == [[0.0, 3.0], [2, 2]]
     assert s.sample(-3)[0].tolist() == s.sample(0)[0].tolist()
-    for index in (3, -4):
-        with pytest.raises(es.errors.EventError, match=f"no sample {index}, expected one of the 3"):
-            s.sample(index)
 
 
 def test_times_are_rounded_to_the_nearest_tick_and_ties_ordered_by_channel():

@@ -152,9 +152,6 @@ def test_pixel_shift_moves_a_sample_along_both_sides_of_the_sensor():
             assert fitting
             seen |= set(fitting) if len(fitting) == 1 else set()
     assert len(seen) == 25
-    for size in ((5, 4, 2), (12, 4)):
-        with pytest.raises(ParameterError, match="sensor_size is .* has, 48"):
-            pixel_shift(stream, 1, size, rng=rng)
 
 
 def picture(x, y, p, size, n_samples):

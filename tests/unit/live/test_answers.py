@@ -2,7 +2,6 @@
 
 import pickle
 import sys
-from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
@@ -314,16 +313,6 @@ def test_no_answer_of_before_a_restart_of_the_clock_rests_after_it():
     assert [one.answer for one in after] == [one.answer for one in fresh]
     np.testing.assert_allclose([one.time - zero for one in after], [one.time for one in fresh])
     assert [one.time for one in fresh][:2] == [10.0, 40.0]
-
-
-def test_network_without_an_answer_is_refused():
-    with pytest.raises(es.errors.NetworkError, match="has no answer"):
-        listen(es.scsr(4, (4,), 2), [])
-
-
-def test_settings_replace_keeps_them_checked():
-    with pytest.raises(es.errors.ParameterError, match="step"):
-        replace(ListenSettings(), step=0.0)
 
 
 @pytest.mark.crossed("every rule", test=1, all=None)

@@ -8,7 +8,6 @@ import pytest
 
 from eventsim.datasets.audio_events import AudioEncoding
 from eventsim.datasets.encoders import CochleaEncoder, LiveCochlea
-from eventsim.errors import DataError, ParameterError
 from eventsim.events import StoredStream
 from eventsim.events.labelled import BEGINS
 from eventsim.live import Packet, Size, WireForm, devices, open_source
@@ -77,26 +76,6 @@ def test_camera_gives_addresses_as_channels_and_counts_lost_packets(monkeypatch)
     assert silent.times.size == 0
     assert (packet.times.tolist(), packet.channels.tolist()) == ([1000, 1007], [33, -1])
     assert (packet.arrived, packet.lost) == (99.5, (("packets of the camera", 2),))
-
-
-@pytest.mark.parametrize(
-    ("place", "size", "error", "words"),
-    [
-        (
-            "microphone",
-            None,
-            DataError,
-            r"microphone needs a package: pip install 'eventsim-snn\[microphone\]'",
-        ),
-        ("camera", Size(2, 2, 2), DataError, r"camera needs a package: pip install .*usb-camera"),
-        ("camera", None, ParameterError, "--sensor-size"),
-    ],
-)
-def test_device_without_its_package_is_refused_in_words(monkeypatch, place, size, error, words):
-    for name in ("sounddevice", "neuromorphic_drivers"):
-        monkeypatch.setitem(sys.modules, name, None)  # as if it were not installed
-    with pytest.raises(error, match=words):
-        open_source(place, n_channels=8) if size is None else devices.camera(size)
 
 
 def test_recording_has_ends_and_begins_also_of_what_was_open_at_the_end(tmp_path):

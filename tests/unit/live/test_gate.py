@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventsim.errors import EventError, ShapeError
 from eventsim.live.gate import Gate, GateSettings
 from eventsim.live.packets import Packet
 
@@ -51,14 +50,6 @@ def test_ticks_of_any_type_may_be_unordered(kind):
     pieces, gate = run([Packet(ticks, np.arange(5) % 4, per_ms=1000.0)], patience=10.0)
     assert events(pieces) == [(0.0, 0), (1.0, 3), (8.0, 2), (10.0, 1), (21.0, 0)]
     assert (gate.counters.restarts, gate.counters.unordered) == (0, 2)
-
-
-@pytest.mark.parametrize("channels", [[0.0, 1.7], [0.0, np.nan], ["0", "1"]])
-def test_channels_that_are_no_whole_numbers_are_refused(channels):
-    with pytest.raises(ShapeError, match="Packet: channels: .*expected an array of integers"):
-        Packet.of([1.0, 2.0], channels)
-    with pytest.raises(ShapeError, match="expected one channel per time"):
-        Packet(np.zeros(2), np.zeros(3, int))
 
 
 LATE = [Packet.of([5.0, 14.0], [0, 0]), Packet.of([12.0, 4.0, 13.0, 25.0], [1, 2, 1, 0])]
@@ -122,15 +113,13 @@ def test_jump_forth_does_not_compute_the_silence():
     assert gate.counters.restarts == 1
 
 
-def test_rubbish_and_unknown_channels_are_counted_and_only_rubbish_is_an_error():
+def test_rubbish_and_unknown_channels_are_counted():
     packet = Packet.of([1.0, np.nan, 2.0, 3.0], [0, 0, 9, -1], rubbish=(5, "hello"))
     pieces, gate = run([packet])
     assert events(pieces) == [(1.0, 0)]
     assert (gate.counters.rubbish, gate.counters.no_channel) == (6, 2)
     assert gate.counters.example == "hello"
     none = np.zeros(0)
-    with pytest.raises(EventError, match="hello.*another format"):
-        run([Packet.of(none, none, rubbish=(1, "hello"))] * 1000)
     # Behind an event, or with one among them, it is the line that is bad.
     _, gate = run([packet, *[Packet.of(none, none, rubbish=(1, "hello"))] * 1000])
     assert gate.counters.rubbish == 1006

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import eventsim as es
-from eventsim.errors import DataError
 from eventsim.live import ListenSettings, Size, listen
 from eventsim.live.datagrams import DatagramReader, bind, encode, receive
 from eventsim.live.packets import Packet
@@ -72,24 +71,6 @@ def test_first_line_of_text_names_columns_and_unit(head, stated, line, wanted, a
     time, channel = wanted
     found = events(p for part in [*parts, b""] for p in reader(part, 0.0))
     assert found == ([time, time], [channel, channel], 0)
-
-
-@pytest.mark.parametrize(
-    ("text", "stated", "words"),
-    [
-        (b"t_us,channel\n1,2\n", "ms", "says that times are in us, and they are named in ms"),
-        (b"# times in us\n1,2\n", "s", "says that times are in us, and they are named in s"),
-        (b"# times in us\nt_ms,channel\n1,2\n", None, "times are in us, and they are named in"),
-        (b"t_ns,channel\n1,2\n", None, "expected names of columns .* in s, ms or us"),
-        (b"t,x,y,channel\n1,2,3,4\n", None, "expected names of columns in any order"),
-        (b"t,gain\n1,2\n", None, "expected names of columns in any order"),
-        (b"t,channel\n1690000000.12,2\n", None, "the text: .* a Unix clock in s: .* --unit s"),
-        (b"1690000000.12,2\n", None, "the text: .* a Unix clock in s: .* --unit s"),
-    ],
-)
-def test_first_line_of_text_that_names_what_cannot_be_is_an_error(text, stated, words):
-    with pytest.raises(DataError, match=words):
-        list(TextReader(SIZE, stated)(text, 0.0))
 
 
 @pytest.mark.parametrize("first", [b"7,x", b"hello,world", b"hello"])

@@ -196,7 +196,7 @@ def test_division_of_a_file_is_taken_from_it(own):
     assert numbers(settings.labelled("test")) == list(range(14, 20))
     assert numbers(settings.labelled("valid")) == [10, 11, 12, 13]
     assert settings.labelled("test").split == "test"
-    with pytest.raises(DataError, match="no part 'dev', but the parts train, test, valid"):
+    with pytest.raises(DataError, match="no part 'dev', expected one of train, test, valid"):
         settings.labelled("dev")
     said = "as the file says: train and test; left out: the part valid of the file"
     assert settings.info.splits == said
