@@ -65,6 +65,7 @@ INFO = DatasetInfo(
     obtain=f"Downloaded on request, or put {ARCHIVE_URL} into $EVENTSIM_DATA/fsdd.",
     licence="CC BY-SA 4.0",
     samples="2,700 + 300",
+    lasts=400.0,
 )
 LARGEST_FILE = 1 << 24  # bytes; the longest recording has 37,000
 

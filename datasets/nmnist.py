@@ -73,6 +73,7 @@ INFO = DatasetInfo(
     "and Test, into $EVENTSIM_DATA/nmnist.",
     licence="CC BY-SA 4.0",
     samples="60,000 + 10,000",
+    lasts=300.0,
 )
 LARGEST_FILE = 1 << 22  # bytes; a sample has about 20,000
 _EVENT = 5

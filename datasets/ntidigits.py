@@ -72,6 +72,7 @@ INFO = DatasetInfo(
     licence="see its authors",
     parts=("train", "test", "ab-train", "ab-test"),
     samples="2,463 + 2,486 single digits; 8,621 + 8,697 with connected ones",
+    lasts=900.0,
     # Of both names of a part: the one that loads it, and the one that the data then has.
     grouped=("train", "test", "official-train", "official-test"),
 )
@@ -80,6 +81,7 @@ STRINGS = replace(
     name="ntidigits_strings",
     description="N-TIDIGITS18: connected digits; a class is all that was said",
     samples="8,621 + 8,697, of one to seven digits",
+    lasts=1500.0,
 )
 _OTHERWISE = (
     "The address often does not work; the authors of the data set (Sensors group, INI Zurich) give "

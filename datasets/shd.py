@@ -77,6 +77,7 @@ SHD = DatasetInfo(
     "$EVENTSIM_DATA/shd.",
     licence="CC BY 4.0",
     samples="8,156 + 2,264",
+    lasts=700.0,
 )
 SSC = DatasetInfo(
     name="ssc",
@@ -89,6 +90,7 @@ SSC = DatasetInfo(
     licence="CC BY 4.0",
     parts=("train", "valid", "test"),
     samples="75,466 + 9,981 + 20,382",
+    lasts=1000.0,
 )
 _EXPECTED = "a file of SHD or SSC"
 

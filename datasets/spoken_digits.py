@@ -96,6 +96,7 @@ INFO = DatasetInfo(
     licence="made on your machine by eSpeak NG (GPL-3.0 program)",
     samples="1,320 + 330, more on request",
     grouped=("train", "test"),
+    lasts=390.0,
 )
 
 

@@ -91,6 +91,7 @@ def _info(task: Task, description: str, samples: str) -> DatasetInfo:
         obtain=_OBTAIN,
         licence="LDC user agreement",
         samples=samples,
+        lasts=700.0,
     )
 
 

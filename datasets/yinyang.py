@@ -51,6 +51,7 @@ INFO = DatasetInfo(
     licence="made here",
     parts=("train", "valid", "test"),
     samples="5,000 + 1,000 + 1,000, or any number",
+    lasts=60.0,
 )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from eventsim import datasets
+from eventsim.arrays import Floats
 from eventsim.checks import one_of
 from eventsim.cli.begin import automatic, begin_note, begin_of_run, is_moved, say_begun
 from eventsim.cli.checks import left_out, needed
@@ -184,12 +185,21 @@ def _begun(found: Sequence[Events], data: DataSettings | None = None) -> list[Ev
     asked = [k for k, one in enumerate(found) if one.text is not None and one.begun is None]
     told = dict(zip(asked, automatic([found[k] for k in asked]), strict=True))
     begun = [told.get(k, one) for k, one in enumerate(found)]
-    if not begun or data is None or data.name != OWN or not Path(data.file or "").is_file():
+    own = np.zeros(0) if data is None else _lasts(data)
+    if not begun or data is None or not own.size:
         return begun
-    own = StoredStream.open(data.file or "").duration
     lasts = np.concatenate([one.stream.duration for one in begun])
     words = lasts_otherwise(own, data.title, lasts, "the recordings")
     return [replace(one, told=(*one.told, *words)) for one in begun]
+
+
+def _lasts(data: DataSettings) -> Floats:
+    """Durations of the run's own recordings, ms, or about how long one is; empty if unknown."""
+    if data.name != OWN:
+        about = datasets.DATASETS[data.name].lasts if data.name in datasets.DATASETS else None
+        return np.array([] if about is None else [about])
+    is_there = Path(data.file or "").is_file()
+    return StoredStream.open(data.file or "").duration if is_there else np.zeros(0)
 
 
 def _filled(net: Path, place: str, found: Events, size: int) -> Events:

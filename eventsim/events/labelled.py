@@ -78,7 +78,8 @@ class DatasetInfo:
     says how the samples are divided, ``parts`` has the values of ``split``, ``samples`` their
     number, ``obtain`` how to get the files.
     ``grouped`` names the parts that share no group (speaker, writer) with another part of their
-    division: it is a division by group.
+    division: it is a division by group. ``lasts`` is about how long a recording is, ms: others that
+    are a hundred times as long, or as short, are of another unit. None where nobody knows.
     """
 
     name: str
@@ -91,6 +92,7 @@ class DatasetInfo:
     parts: tuple[str, ...] = ("train", "test")
     samples: str = ""
     grouped: tuple[str, ...] = ()
+    lasts: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

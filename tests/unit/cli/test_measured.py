@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import eventsim as es
 from eventsim.cli.begin import begin_note
 from eventsim.cli.events import find_for
 from eventsim.cli.measured import find_measured, measured_by
@@ -39,13 +40,15 @@ def run(tmp_path):
     """A file of one's own, and the folder of a run on it; nothing is trained for that."""
     data = two_patterns(N)
     data.save(tmp_path / "mine.h5")
+    own = DataSettings(name=OWN, file=str(tmp_path / "mine.h5"))
+    return made_run(tmp_path / "run", own, small_net(), data.class_names)
+
+
+def made_run(folder, data, net, class_names):
     settings = RunSettings(
-        data=DataSettings(name=OWN, file=str(tmp_path / "mine.h5")), network=None,
-        train=TrainConfig(backend="cpu", precision="double"), command="",
-    )  # fmt: skip
-    net = small_net()
-    net.set_answer(answer_of(settings.train, data.class_names))
-    folder = tmp_path / "run"
+        data=data, network=None, train=TrainConfig(backend="cpu", precision="double"), command=""
+    )
+    net.set_answer(answer_of(settings.train, class_names))
     RunFolder(folder, settings.about()).describe(settings.train, Exact())
     for name in ("initial", "last", "selected"):
         net.save(folder / f"{name}.npz")
@@ -244,6 +247,15 @@ def test_recordings_of_another_length_than_those_of_the_run_are_told(run, tmp_pa
         name=OWN, file=str(tmp_path / "mine.h5"), test_file=str(tmp_path / "other.h5")
     )
     assert (words in settings.info.splits) == there
+
+
+@pytest.mark.parametrize(("duration", "there"), [(60.0, False), (60_000.0, True)])
+def test_recordings_of_another_length_than_those_of_a_named_set_are_told(tmp_path, duration, there):
+    folder = tmp_path / "run"
+    made_run(folder, DataSettings(name="yinyang"), es.scsr(5, (3,), 3), ("yin", "yang", "dot"))
+    EventStream([1.0, 9.0], [0, 3], [0, 2], n_channels=5, duration=duration).save("long.npz")
+    words = "last 60,000 ms, those of yinyang 60 ms (medians)"
+    assert (words in done("predict", folder, "long.npz").err) == there
 
 
 @pytest.mark.parametrize(
