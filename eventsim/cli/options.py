@@ -8,10 +8,12 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from eventsim.checks import one_of
+from eventsim.checks import known, one_of
 from eventsim.cli import completion
 from eventsim.cli.checks import numbers_of
+from eventsim.engine.contract.registry import available_backends
 from eventsim.engine.contract.registry import set_threads as use_threads
+from eventsim.errors import BackendError
 from eventsim.runs.run import Which
 
 OPTION = "option"  # in the metadata of a field: how it is typed
@@ -124,8 +126,21 @@ SamplesOption = Annotated[
         "labels the first ones.",
     ),
 ]
+
+
+def known_backend(given: str | list[str] | None) -> str | list[str] | None:
+    """What was given for ``--backend``; BackendError where there is no such backend."""
+    several = isinstance(given, list)
+    names = ("auto", *(("all",) if several else ()), *available_backends())
+    for name in given if isinstance(given, list) else [given]:
+        if name is not None:
+            known("--backend", "backend", name, names, error=BackendError)
+    return given
+
+
 BACKEND = typer.Option(
     "--backend",
+    callback=known_backend,
     help="Backend of exact time: auto (cuda where there is a device, else cpu), cuda, cpu, or "
     "reference (slow, the definition).",
 )

@@ -271,6 +271,7 @@ def _reported(folder: Path, outcome: Outcome | FitOutcome, start: RunStart) -> P
 def _run(
     settings: RunSettings, folder: Path, start: RunStart, net: Network | None, group: ProcessGroup
 ) -> Outcome | FitOutcome | None:
+    opt.known_backend(settings.train.backend)
     opt.set_threads(start.threads, settings.train.backend)
     if group.leads:
         if start.resume and _is_finished(settings, folder):

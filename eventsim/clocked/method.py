@@ -4,7 +4,7 @@ The counterpart gets the same augmented events in the same batches as in exact t
 trained in the units of the grid, as published. The trained networks are for exact time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -21,6 +21,7 @@ from eventsim.events.transforms import extend
 from eventsim.matrix import require
 from eventsim.memo import Memo
 from eventsim.network import Network
+from eventsim.network.features import shared_apart
 from eventsim.train import SpiKL, TrainConfig
 from eventsim.train.loss_settings import Target
 from eventsim.train.method import AbstractMethod, Backward, Forward, Terms
@@ -56,6 +57,11 @@ class Grid(AbstractMethod):
         others = [name for name in config.bip if name not in BIP]
         config.require("bip", list(config.bip), not others, f"names out of {BIP} on a grid")
         require("train", config, self.feature, where="TrainConfig")
+
+    def meets(self, net: Network, config: TrainConfig) -> Mapping[str, str]:
+        """Shared weights that do not stay one on the grid."""
+        found = next(shared_apart(net, trained=config.bip), None)
+        return {} if found is None else {"shared_apart": found}
 
     def begin(self, net: Network, config: TrainConfig) -> Network:
         """The counterpart, its weights in the units of the grid. New network."""

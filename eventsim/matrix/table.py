@@ -4,7 +4,8 @@
 feature, ``capabilities`` the rows. A row has a title, the call and the command that ask for it, the
 axes that matter to it, and its rules; ``after`` names rows whose rules hold for it, too, since it
 begins with what they do, and ``within`` the row whose rules hold where a feature is there. ``asks``
-are features that the capability has by itself.
+are features that the capability has by itself, ``ignores`` those that do not matter to it though
+they do to the rows before.
 """
 
 import functools
@@ -110,6 +111,8 @@ def matrix() -> Matrix:
             rules += [replace(rule, has=(*rule.has, feature)) for rule in rows[one].rules]
         rules += _rules(row, ways)
         rules.sort(key=lambda rule: rule.says == "bound")
+        learned = row.pop("ignores", ())
+        rules = [rule for rule in rules if not any(name in learned for name in rule.has)]
         kept = {key: value for key, value in row.items() if key != "rules"}
         kept |= {key: tuple(row.get(key, ())) for key in ("axes", "asks")}
         rows[name] = Capability(name=name, rules=tuple(rules), **kept)

@@ -10,6 +10,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import product
 from typing import Any
 
+import numpy as np
+
+from eventsim.arrays import to_host
 from eventsim.network.parts import Population
 from eventsim.network.projection import Projection
 from eventsim.neuron.linear import LIF, AdLIF, Resonator
@@ -146,6 +149,21 @@ def _shared(net: Net) -> Iterator[str]:
         yield f"values of {key!r} are shared"
 
 
+def shared_apart(net: Net, trained: Collection[str] = ()) -> Iterator[str]:
+    """Shared weights whose neurons have different time constants, or may after training."""
+    for name, p in net.projections.items():
+        sharing, target = net.shared.get(f"{name}.weights"), net.populations[p.target]
+        if sharing is None or target.neuron is not None:
+            continue
+        values = [target.tau_syn / target.tau_mem]
+        for tau in {"tau_mem", "tau_syn"}.intersection(trained):
+            alike = net.shared.get(f"{target.name}.{tau}")
+            values.append(np.arange(float(target.size)) if alike is None else alike.groups)
+        spread = (np.broadcast_to(p.of_targets(to_host(v)), p.values.shape) for v in values)
+        if not all(sharing.agrees(one) for one in spread):
+            yield f"shared weights {name!r} reach neurons of different time constants"
+
+
 def _weights(kind: str) -> Finder:
     def find(net: Net) -> Iterator[str]:
         if net.weight_dtype.name == kind:
@@ -197,6 +215,7 @@ _FINDERS: Mapping[str, Finder] = {
     "loop": _loops,
     "mixed_loop": _mixed_loops,
     "shared": _shared,
+    "shared_apart": shared_apart,
     "dense": _projections(lambda p: p.all_to_all, "is dense"),
     "sparse": _projections(lambda p: p.kind == "sparse", "is sparse"),
     "multapses": _projections(lambda p: p.has_multapses, "has two synapses of one pair"),

@@ -325,6 +325,7 @@ def _asked(net: Network, config: TrainConfig, method: AbstractMethod) -> dict[st
     found |= neurons_at(net, config.output)
     if config.quantise.only_weights:
         found.pop("chip_numbers", None)
+    found |= method.meets(net, config)
     if method.feature == "exact":
         found |= backend_features(get_backend(config.backend))
         if config.sparse.on:  # what is left out keeps its delays

@@ -96,6 +96,10 @@ class AbstractMethod(Settings, ABC):
     def check(self, config: TrainConfig) -> None:
         """Raise ParameterError for settings that have no meaning in this method."""
 
+    def meets(self, net: Network, config: TrainConfig) -> Mapping[str, str]:
+        """Features of the support matrix that a network has in training by this method alone."""
+        return {}
+
     @abstractmethod
     def begin(self, net: Network, config: TrainConfig) -> Network:
         """A network for exact event time in the form and on the device of the training."""

@@ -49,6 +49,7 @@ from eventsim.entries import Above0, From0
 from eventsim.events import SpikeTape
 from eventsim.matrix import require
 from eventsim.network import Network
+from eventsim.network.features import neurons_of
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,8 @@ class NearMiss:
     def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and seeds."""
         names = tape.names if self.populations is None else self.populations
-        if any(net.population(name).neuron is not None for name in names):
-            require("near_miss", net)
+        for name in names:
+            require("near_miss", neurons_of(net.population(name)))
         counts = {name: tape[name].total_counts() for name in names}
         return self.of_silent(net, tape, counts, n_samples=tape.stream.n_samples)
 

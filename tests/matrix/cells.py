@@ -16,7 +16,8 @@ from eventsim.matrix import Rule, matrix
 NONE = {"wiring": "layers"}  # an axis that may also be empty, and the name of that in a test's id
 SPIKING_RULES = ("first_spike", "spike_count", "van_rossum")
 DECIDED = ("no_answer", "maximum", "last", "ctc")
-AS = {"linear_hidden": "linear", "linear_output": "linear"}  # all neurons of a network are alike
+# What stands for a feature that a network has in training alone: all its neurons are of one kind.
+AS = {"linear_hidden": "linear", "linear_output": "linear", "shared_apart": "shared"}
 TRIED, DRAWN = 10, 200  # candidates of a row, and how many are drawn to find them
 
 
@@ -43,8 +44,6 @@ def is_possible(given):
         return False
     if end == "no_readout" and answer not in (None, "no_answer", *SPIKING_RULES):
         return False
-    if (given.get("pattern"), given.get("method")) == ("shared", "fixed_step"):
-        return False  # its neurons would have to share their parameters, too
     aim = given.get("aim")  # of a loss: what it fits has an answer, or a readout
     if aim and answer and (aim == "for_values") != (answer == "no_answer"):
         return False
@@ -64,6 +63,8 @@ def rule_of(capability, given):
     if "linear" in found:
         found["linear_hidden"] = ""
         found |= {"linear_output": ""} if given.get("answer") in SPIKING_RULES else {}
+    if given.get("pattern") == "shared":
+        found["shared_apart"] = ""  # every neuron has its own time constants
     if "method" not in given:
         found["exact"] = ""
     return capability.rule(found)
@@ -152,7 +153,7 @@ def _meanings(features, choices):
             (axis, name)
             for axis, names in choices.items()
             for name in names
-            if name == feature or AS.get(feature, feature) in implies.get(name, ())
+            if AS.get(feature, feature) in (name, *implies.get(name, ()))
         ]
         found = [one | {axis: name} for one in found for axis, name in meant if axis not in one]
     return found

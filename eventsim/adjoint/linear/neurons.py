@@ -17,6 +17,7 @@ from eventsim.engine.run.arrivals import Arrivals, find_arrivals, no_arrivals
 from eventsim.events import SpikeTape
 from eventsim.matrix import require
 from eventsim.network import Network
+from eventsim.network.features import neurons_of
 from eventsim.plan import make_plan
 from eventsim.summary import short_repr
 
@@ -99,7 +100,7 @@ def bare_neurons(net: Network, tape: SpikeTape, name: str, chosen: Ints | None =
     population = net.population(name)
     stage = next(s for s in plan.stages if name in [member.name for member in s.members])
     if stage.is_linear:
-        require("near_miss", net, where=f"Population {name!r}")
+        require("near_miss", neurons_of(population), where=f"Population {name!r}")
     chosen = np.arange(population.size) if chosen is None else chosen
     job = make_job(plan, stage, tape)
     in_stage = chosen + stage.start_of(name)

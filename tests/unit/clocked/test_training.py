@@ -4,7 +4,7 @@ import pytest
 import eventsim as es
 from eventsim import clocked
 from eventsim.clocked import Grid
-from eventsim.errors import StorageError
+from eventsim.errors import NetworkError, StorageError
 from eventsim.events import Recording, StoredStream, write_stored
 from eventsim.train import (
     Augmentation,
@@ -224,3 +224,19 @@ def test_recordings_in_a_file_train_to_the_same_bits(tmp_path):
         evaluate(runs[0].net, given, settings, method=Grid()) for given in (data, stored)
     )
     assert in_memory.loss == in_file.loss
+
+
+def test_shared_weights_are_one_after_training_on_a_grid(tmp_path):
+    net, data = small_net(), two_patterns(16)
+    projection = net.projections["input->hidden1"]
+    projection.values[...] = 0.5
+    net.share("input->hidden1.weights", np.zeros(projection.values.shape, int))
+
+    result = on_grid(net, data, config(epochs=1, bip=("threshold",)), tmp_path / "run")
+
+    weights = load_network(tmp_path / "run/last.npz").projections["input->hidden1"].values
+    assert np.unique(weights).size == 1
+    assert not np.array_equal(weights, projection.values)
+    with pytest.raises(NetworkError, match="'input->hidden1' reach neurons of different time"):
+        on_grid(net, data, config(epochs=1, bip=("tau_mem",)))
+    assert result.net.shared.keys() == net.shared.keys()
