@@ -60,6 +60,8 @@ ON_THE_HOST = {
     ("train/sparse.py", "stored.max"),
     ("events/stream.py", "self.duration.max"),
     ("network/nir/beyond.py", "np.abs(values).max"),
+    ("network/nir/export.py", "branch.max"),
+    ("network/nir/wiring.py", "branch.max"),
     ("network/sharing.py", "counts.max"),
     ("train/ctc.py", "lengths.max"),
     ("train/spiking.py", "duration.max"),

@@ -49,7 +49,7 @@ def layers(seed, rule="integral", **options):
 
 def blocks(seed):
     """Layers in several blocks, each with refractory times of its own."""
-    net, rng = es.convolutional(96, (4, 3), 3, mean=4.0, seed=seed), np.random.default_rng(seed)
+    net, rng = es.convolutional(64, (4, 3), 3, mean=6.0, seed=seed), np.random.default_rng(seed)
     for population in net.spiking.values():
         population.refractory[:] = rng.uniform(0.0, 3.0, population.size)
     return net

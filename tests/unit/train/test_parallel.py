@@ -451,6 +451,7 @@ def test_processes_that_mpi_does_not_know_are_told_so(monkeypatch):
     version = "Open MPI v5.0.11, package: here\0"
     mpi = SimpleNamespace(COMM_WORLD=world, Get_library_version=lambda: version)
     monkeypatch.setitem(sys.modules, "mpi4py", SimpleNamespace(MPI=mpi))
+    monkeypatch.setitem(sys.modules, "mpi4py.MPI", mpi)
     match = (
         "srun says that this is process 6 of 7, MPI says 0 of 1.* uses: Open MPI v5.0.11.*here\\."
     )

@@ -117,7 +117,7 @@ def test_regress_asks_for_nothing_beside_the_loss(net, stream):
 
 def test_a_data_set_has_the_targets_of_all_its_recordings(stream):
     more = Targets(np.zeros((4, 1, 2)), np.zeros((4, 1)), ("a", "b"))
-    with pytest.raises(ShapeError, match=r"targets have shape \(4, 1, 2\), expected \(3, times"):
+    with pytest.raises(ShapeError, match="3 recordings and 4 rows of targets"):
         Dataset(stream, [0, 0, 0], ["0"], targets=more)
 
 
