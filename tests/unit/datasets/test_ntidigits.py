@@ -154,8 +154,10 @@ def test_unsorted_events_are_sorted(tmp_path):
 
 def test_failed_write_keeps_the_old_file(file):
     before = file.read_bytes()
-    with pytest.raises(DataError):
+    with pytest.raises(DataError, match="address is 99, expected 0 .. 63"):
         ntidigits.write(file, train={"man-ae-a-o": ([1.0], [99])}, test={})
+    with pytest.raises(DataError, match="'boy-ae-a-o'"):
+        ntidigits.write(file, train={"boy-ae-a-o": ([1.0], [9])}, test={})
     assert file.read_bytes() == before
     assert [p.name for p in file.parent.iterdir()] == [file.name]
 

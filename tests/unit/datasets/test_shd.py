@@ -9,6 +9,7 @@ import pytest
 
 from eventsim import datasets
 from eventsim.datasets import shd
+from eventsim.errors import DataError
 from tests.support.streams import assert_same_events
 
 pytestmark = pytest.mark.usefixtures("read_here")
@@ -141,9 +142,11 @@ def test_download_is_held_to_its_checksum(tmp_path, file, monkeypatch):
         Path(output_file).write_bytes(content)
 
     monkeypatch.setattr("pooch.core.choose_downloader", lambda *_args, **_options: server)
+    with pytest.raises(DataError, match="download of"):
+        datasets.load("shd", split="train", download=True)
     monkeypatch.setitem(shd.MD5, "shd_train.h5.zip", hashlib.md5(content).hexdigest())
     assert len(datasets.load("shd", split="train", download=True)) == 6
-    assert asked == ["https://zenkelab.org/datasets/shd_train.h5.zip"]
+    assert asked == ["https://zenkelab.org/datasets/shd_train.h5.zip"] * 2
 
 
 def test_unsorted_times_are_sorted(file):

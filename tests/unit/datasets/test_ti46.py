@@ -261,7 +261,7 @@ def test_a_damaged_text_file_is_refused_and_nothing_is_cached(letters):
     whole = path.read_text()
     path.write_text(whole[:-6])
     for _ in range(2):
-        with pytest.raises(DataError):
+        with pytest.raises(DataError, match="f2_u1_c9.dat: begins with"):
             ti46_text.load(letters, task="alpha")
     path.write_text(whole)
     assert len(ti46_text.load(letters, task="alpha")) == 260
