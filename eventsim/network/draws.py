@@ -17,7 +17,7 @@ Salmon, Moraes, Dror and Shaw (2011), Parallel random numbers: as easy as 1, 2, 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Literal, NamedTuple
 
@@ -25,7 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Ints
-from eventsim.checks import one_of, whole_number
+from eventsim.checks import in_domain, one_of, whole_number
+from eventsim.entries.annotations import Finite
 from eventsim.errors import ParameterError
 
 Outside = Literal["redraw", "clip"]
@@ -76,22 +77,26 @@ def stream_of(seed: int, *names: object) -> WordStream:
 class Distribution:
     """What values are drawn from: made by :func:`normal`, :func:`lognormal` and :func:`uniform`.
 
-    ``mean`` and ``sd`` are those of the normal variable, ``low`` and ``high`` the ends of a uniform
-    one. No value lies outside ``least`` and ``most``.
+    ``first`` and ``second`` are mean and standard deviation of the normal variable, or the ends of
+    a uniform one. No value lies outside ``least`` and ``most``.
     """
 
     kind: Literal["normal", "lognormal", "uniform"]
-    first: float  # mean, or low
-    second: float  # sd, or high
+    first: float
+    second: float
     least: float = -math.inf
     most: float = math.inf
     outside: Outside = "redraw"
 
     def __post_init__(self) -> None:
         one_of(self.kind, "outside", self.outside, ("redraw", "clip"))
+        names = ("low", "high") if self.kind == "uniform" else ("mean", "sd")
+        for name, value in zip(names, (self.first, self.second), strict=True):
+            in_domain(self.kind, name, value, Finite)
+        for name, value in (("least", self.least), ("most", self.most)):
+            in_domain(self.kind, name, value, float)
         spread = self.second - self.first if self.kind == "uniform" else self.second
-        finite = math.isfinite(self.first) and math.isfinite(self.second)
-        if not (finite and spread >= 0.0):
+        if spread < 0.0:
             expected = "low <= high" if self.kind == "uniform" else "sd >= 0"
             raise ParameterError(self.kind, f"({self.first}, {self.second})", f"finite, {expected}")
         if not self.least <= self.most:
@@ -105,8 +110,7 @@ class Distribution:
             )
 
     def __str__(self) -> str:
-        named = (getattr(self, f.name) for f in fields(self)[1:3])
-        return f"{self.kind}({', '.join(f'{value:g}' for value in named)})"
+        return f"{self.kind}({self.first:g}, {self.second:g})"
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -128,7 +132,8 @@ class Distribution:
         else:
             z = ndtri(low + u * (high - low))
             found = self.first + (-z if turned else z) * self.second
-            found = np.exp(found) if self.kind == "lognormal" else found
+            with np.errstate(over="ignore"):  # what is infinite then is refused as a weight
+                found = np.exp(found) if self.kind == "lognormal" else found
         return np.clip(found, self.least, self.most)
 
     def _limits(self) -> tuple[float, float, bool]:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from eventsim.arrays import Array, Floats, namespace, to_host
 from eventsim.checks import known
-from eventsim.errors import EventSimError, NetworkError, ShapeError, StorageError
+from eventsim.errors import EventSimError, NetworkError, ParameterError, ShapeError, StorageError
 from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.network import forms, overview
 from eventsim.network.answer import Answer
@@ -269,7 +269,7 @@ class Network:
             CSR matrix in the order of its entries, of another sparse one by source, then by target,
             those of one pair in their order. None: as its length says; if there are as many
             synapses as sources, this raises ShapeError. One delay for all is possible in both
-            cases.
+            cases. Not with a rule, whose drawn delays are those of synapses.
         receptor
             Of the targets, where they have several (``es.LIF(tau_syn={"ampa": 5, "nmda": 100})``).
             Two populations may be joined once for each: the projection is then called
@@ -282,6 +282,13 @@ class Network:
         pre, post, kind = self.population(source), self.population(target), self._weight_dtype
         if rule is None:
             made = make_projection(pre, post, weights, delays, delays_of, receptor, kind)
+        elif delays_of is not None:
+            raise ParameterError(
+                f"Projection '{pre.name}->{post.name}'",
+                f"delays_of is {delays_of!r} beside a rule",
+                "None",
+                "Delays that are drawn are those of synapses, and one number is that of all.",
+            )
         else:
             made = random_projection(pre, post, rule, weights, delays, receptor, kind, self._seed)
         name = made.name

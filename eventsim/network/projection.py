@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from eventsim.arrays import Array, Floats, Ints, csr_array, namespace, owners
-from eventsim.checks import instance, real_array, shaped
+from eventsim.checks import in_domain, instance, real_array, shaped
+from eventsim.entries.annotations import Finite
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.network.domain import LARGEST, MOST_WEIGHT, DomainCheck
-from eventsim.network.draws import Distribution, ends_of
+from eventsim.network.draws import Distribution, Value, ends_of
 from eventsim.network.parts import Population
 from eventsim.network.pattern import (
     Pattern,
@@ -372,25 +373,24 @@ def random_rule(
     """A rule with values that are checked; ``name`` is that of the projection."""
     where = f"Projection {name!r}"
     instance(where, "rule", rule, ConnectionRule)
-    for what, value in (("weights", weights), ("delays", delays)):
-        if not isinstance(value, Distribution) and np.ndim(value):
-            raise ShapeError(
-                where,
-                f"a rule and an array of {what}",
-                "a number, or a distribution such as es.normal(mean, sd)",
-            )
+    given = _drawable(where, "weight", weights), _drawable(where, "delay", delays)
     source, _, target = name.partition("->")
     same = source == target.partition(":")[0]
     rule.check(where, n_sources, n_targets, same=same)
-    given = RandomProjection(name, rule, n_sources, n_targets, same, weights, delays, seed)
-    least, least_delay = ends_of(weights), ends_of(delays)[0]
-    if not all(-np.inf < end < np.inf for end in least) and not isinstance(weights, Distribution):
-        raise ParameterError(where, f"a weight is {weights}", "a finite number")
-    if not least_delay >= 0.0:
-        raise ParameterError(
-            where, f"a delay can be {least_delay:g} ms", "values >= 0", "Pass least=."
-        )
-    return given
+    least, _ = ends_of(given[1])
+    if least < 0.0:
+        raise ParameterError(where, f"a delay can be {least:g} ms", "values >= 0", "Pass least=.")
+    return RandomProjection(name, rule, n_sources, n_targets, same, *given, seed)
+
+
+def _drawable(where: str, what: str, given: Any) -> Value:
+    """One number, or what is drawn from; an error in the name of ``where`` for anything else."""
+    if isinstance(given, Distribution):
+        return given
+    if np.ndim(given):
+        expected = "a number, or a distribution such as es.normal(mean, sd)"
+        raise ShapeError(where, f"a rule and an array of {what}s", expected)
+    return float(in_domain(where, f"a {what}", given, Finite))
 
 
 def _self_weights(

@@ -24,18 +24,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Bools, Floats, Ints, owners
-from eventsim.checks import whole_number
+from eventsim.checks import in_domain, whole_number
+from eventsim.entries.annotations import Bounds
 from eventsim.errors import ParameterError
-from eventsim.network.draws import Value, WordStream, drawn, stream_of
+from eventsim.network.draws import Distribution, Value, WordStream, drawn, stream_of
 
 BLOCK = 1 << 20  # synapses that are drawn together
 
+Probability = Annotated[float, Bounds(ge=0, le=1), "a probability, 0 .. 1"]
 Kind = Literal["fixed_indegree", "fixed_total_number", "pairwise_bernoulli"]
 
 
@@ -205,7 +207,7 @@ def build_rows(
         counts += np.bincount(given.sources(first, low, high), minlength=given.n_sources)
     index = np.int32 if total <= np.iinfo(np.int32).max else np.int64
     indptr = np.concatenate([[0], np.cumsum(counts)]).astype(index)
-    per_synapse = not isinstance(given.delays, (int, float))
+    per_synapse = isinstance(given.delays, Distribution)
     rows = Rows(
         indptr,
         np.empty(total, np.int32),
@@ -296,9 +298,8 @@ def pairwise_bernoulli(p: float, *, allow_autapses: bool = True) -> ConnectionRu
     ParameterError
         The probability is not in [0, 1].
     """
-    if not 0.0 <= p <= 1.0:
-        raise ParameterError("pairwise_bernoulli", f"p is {p}", "a probability, 0 .. 1")
-    return ConnectionRule("pairwise_bernoulli", float(p), False, allow_autapses)
+    found = in_domain("pairwise_bernoulli", "p", p, Probability)
+    return ConnectionRule("pairwise_bernoulli", float(found), False, allow_autapses)
 
 
 def _counted(kind: Kind, amount: int, multapses: bool, autapses: bool) -> ConnectionRule:
