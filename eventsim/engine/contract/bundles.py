@@ -100,14 +100,8 @@ def _bundles(job: Job, lateral: bool) -> Bundles:
     delay = job.row_delays()[row]
     mine = np.flatnonzero(apart[row])
     if mine.size:
-        # Those of other stages come first.
-        given = job.delays() if lateral else _joined([p.synapse_delays() for p in stage.afferents])
-        delay[mine] = to_host(given)[first[mine]]
+        delay[mine] = to_host(job.delays(lateral=lateral))[first[mine]]
     return Bundles(start, first, last, delay)
-
-
-def _joined(parts: Sequence[Array]) -> Array:
-    return parts[0] if len(parts) == 1 else namespace(parts[0]).concatenate(parts)
 
 
 def _of_structure(stage: Stage, lateral: bool, make: Callable[..., Made], *given: Any) -> Made:

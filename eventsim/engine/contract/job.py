@@ -55,13 +55,17 @@ class Job:
         parts = [p.values.ravel() for p in self.stage.projections]
         return self.stage.once(Job.weights, lambda: self._joined(parts))
 
-    def delays(self) -> Floats:
-        """Delays of all synapses in the order of the stage's wiring, ms; not to be changed."""
+    def delays(self, *, lateral: bool = True) -> Floats:
+        """Delays of all synapses in the order of the stage's wiring, ms; not to be changed.
+
+        ``lateral``: those of a loop's own synapses, which come last, as well.
+        """
+        chosen = self.stage.projections if lateral else self.stage.afferents
 
         def make() -> Floats:
-            return self._joined([p.synapse_delays() for p in self.stage.projections])
+            return self._joined([p.synapse_delays() for p in chosen])
 
-        return self.stage.once(Job.delays, make)
+        return self.stage.once((Job.delays, lateral), make)
 
     def row_delays(self) -> Floats:
         """Delay of every row of the wiring, ms, [rows]; 0 where synapses have their own. NumPy."""

@@ -174,10 +174,8 @@ def by_windows(
     if parts is None:
         met = met_in_window(p.span, p.arrivals, windows.length)
         parts = parts_for(met, n_threads() if job.n_samples < n_threads() else 1)
-    cut, (fed, neurons, stands) = (
-        RL.WindowsRole(windows.length, NO_BORDER, windows.pieces),
-        _roles(job, p),
-    )
+    cut = RL.WindowsRole(windows.length, NO_BORDER, windows.pieces)
+    fed, neurons, stands = _roles(job, p)
     bounds, real = bounds_of_parts(size, parts), T.real_type(job)
     tiles = tiles_of(job, bounds, RL.WeightsAtRole(p.loop.weight, fed[1].n_parts))
     sums = SumsRun(
