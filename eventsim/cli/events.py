@@ -114,10 +114,8 @@ def find_for(net: Path, place: str | None, reading: Reading) -> Events:
     own.
     """
     _check_there(net)
-    there, why = (
-        place is not None or net.is_dir(),
-        "is no folder of a run, which has its own events",
-    )
+    why = "is no folder of a run, which has its own events"
+    there = place is not None or net.is_dir()
     needed(there, net, why, "Name EVENTS: a data set or a file.")
     run = run_of(net)
     if place is not None and not (run is not None and _is_own(run, place)):
