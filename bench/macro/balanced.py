@@ -52,6 +52,7 @@ EXC_MV, INPUT_MV, INPUT_HZ = 0.6, 0.9, 20.0
 MATCH_MS = 50.0  # of spike-by-spike comparison
 CLOSE_MS = 1e-6  # two spikes at most that far apart are one
 SKIPPED_MS, BIN_MS = 100.0, 2.0
+OFTEN = 5  # intervals of a neuron, from which on its CV counts
 
 
 # Columns of the table that matter most.
@@ -285,27 +286,30 @@ def _ordered(
     return Outcome(times[order], neurons[order], seconds, events)
 
 
-def statistics(case: Balanced, outcome: Outcome) -> dict[str, float]:
-    """Rate, irregularity and synchrony of the excitatory neurons."""
-    chosen = (outcome.neurons < case.n_exc) & (outcome.times >= SKIPPED_MS)
+def statistics(
+    outcome: Outcome, n_neurons: int, duration: float, skipped: float = SKIPPED_MS
+) -> dict[str, float | None]:
+    """Rate, irregularity and synchrony of the first neurons, after ``skipped`` ms."""
+    chosen = (outcome.neurons < n_neurons) & (outcome.times >= skipped)
     times, neurons = outcome.times[chosen], outcome.neurons[chosen]
     order = np.lexsort((times, neurons))
     gaps, same = np.diff(times[order]), np.diff(neurons[order]) == 0
     owner = neurons[order][1:][same]
-    count = np.maximum(np.bincount(owner, minlength=case.n_exc), 1)
-    mean = np.bincount(owner, gaps[same], case.n_exc) / count
-    square = np.bincount(owner, gaps[same] ** 2, case.n_exc) / count
-    often = count >= 5
-    cv = np.sqrt(square[often] - mean[often] ** 2) / mean[often]
-    bins = int((case.duration - SKIPPED_MS) / BIN_MS)
-    cell = np.minimum(((times - SKIPPED_MS) / BIN_MS).astype(np.int64), bins - 1)
-    counts = np.bincount(neurons * bins + cell, minlength=case.n_exc * bins)
-    counts = counts.reshape(case.n_exc, bins)
-    seconds = (case.duration - SKIPPED_MS) * 1e-3
+    count = np.bincount(owner, minlength=n_neurons)
+    often = count >= OFTEN
+    mean = np.bincount(owner, gaps[same], n_neurons)[often] / count[often]
+    square = np.bincount(owner, gaps[same] ** 2, n_neurons)[often] / count[often]
+    cv = np.sqrt(square - mean**2) / mean
+    bins = int((duration - skipped) / BIN_MS)
+    cell = np.minimum(((times - skipped) / BIN_MS).astype(np.int64), bins - 1)
+    counts = np.bincount(neurons * bins + cell, minlength=n_neurons * bins)
+    counts = counts.reshape(n_neurons, bins)
+    seconds = (duration - skipped) * 1e-3
+    alone = counts.var(axis=1).sum()
     return {
-        "rate_hz": times.size / case.n_exc / seconds,
-        "cv_isi": float(cv.mean()),
-        "synchrony": float(counts.sum(axis=0).var() / counts.var(axis=1).sum()),
+        "rate_hz": times.size / n_neurons / seconds,
+        "cv_isi": float(cv.mean()) if cv.size else None,
+        "synchrony": float(counts.sum(axis=0).var() / alone) if alone else None,
     }
 
 
@@ -405,7 +409,7 @@ def main() -> None:
             | seconds
             | {"times_eventsim_double": seconds["run_s"] / base, "spikes": found[-1].times.size}
             | ({} if loop is None else {"times_brian2_loop": seconds["run_s"] / loop})
-            | statistics(case, found[-1])
+            | statistics(found[-1], case.n_exc, case.duration)
             | {"synaptic_events": found[-1].events or events}
             | {"ns_per_event": 1e9 * seconds["run_s"] / (found[-1].events or events)}
         )

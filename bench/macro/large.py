@@ -234,25 +234,32 @@ def apart(
 ) -> dict[str, Any]:
     """:func:`measure` in a process of its own, or what it failed with."""
     case = [shape, str(n_neurons), precision, weights]
-    words = [sys.executable, "-m", "bench.macro.large", "--case", *case]
+    words = ["bench.macro.large", "--case", *case]
     words += ["--repeats", str(options.repeats), "--gib", str(options.gib)]
     words += ["--forward-only"] if options.forward_only else []
+    name = {"bench": "large", "case": case_of(shape, n_neurons, precision, weights)}
+    return name | row_of_process(words, SECONDS)
+
+
+def row_of_process(words: list[str], seconds: float) -> dict[str, Any]:
+    """The row that a module prints in a process of its own, or what it failed with."""
     began = time.perf_counter()
     try:
-        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=SECONDS)
+        done = subprocess.run(
+            [sys.executable, "-m", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=seconds,
+        )
         if done.returncode == 0:
             row: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
             return row
         said = done.stderr.strip().splitlines()
         failed = said[-1] if said else f"exit status {done.returncode}"
     except subprocess.TimeoutExpired:
-        failed = f"took more than {SECONDS:g} s"
-    return {
-        "bench": "large",
-        "case": case_of(shape, n_neurons, precision, weights),
-        "failed": failed,
-        "after_s": time.perf_counter() - began,
-    }
+        failed = f"took more than {seconds:g} s"
+    return {"failed": failed, "after_s": time.perf_counter() - began}
 
 
 def _options() -> argparse.Namespace:

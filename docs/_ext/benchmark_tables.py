@@ -216,6 +216,39 @@ def _balanced_nest() -> Table:
     return _columns("balanced", "bench.macro.balanced", columns, lines)
 
 
+def _microcircuit() -> Table:
+    columns: dict[str, Callable[[Row], Any]] = {
+        "simulator": lambda r: r["case"],
+        "scale": lambda r: number(r["scale"]),
+        "input": lambda r: r["drive"],
+        "threads": lambda r: r["threads"],
+        "synapses": lambda r: f"{r['synapses']:,}",
+        "building, CPU s": lambda r: number(r["build_s"]),
+        "CPU s of 1 s": lambda r: number(r["cpu_s_per_s"]),
+        "ns per synaptic event": lambda r: number(r["ns_per_event"]),
+        "bytes per synapse, network": lambda r: number(r["bytes_network"]),
+        "bytes per synapse, peak": lambda r: number(r["bytes_run"]),
+    }
+    lines = [r for r in lines_of("microcircuit") if "run_s" in r]
+    return _columns("microcircuit", "bench.macro.microcircuit", columns, lines)
+
+
+def _microcircuit_rates() -> Table:
+    columns: dict[str, Callable[[Row], Any]] = {
+        "simulator": lambda r: r["case"],
+        "scale": lambda r: number(r["scale"]),
+        "input": lambda r: r.get("drive", ""),
+        **{
+            name: partial(lambda r, name: number(r[name], 2), name=name)
+            for name in ("L23E", "L23I", "L4E", "L4I", "L5E", "L5I", "L6E", "L6I")
+        },
+        "CV of intervals, L4E": lambda r: number(r.get("cv_isi"), 2),
+        "synchrony, L4E": lambda r: number(r.get("synchrony"), 2),
+    }
+    lines = [r for r in lines_of("microcircuit") if "L4E" in r]
+    return _columns("microcircuit", "bench.macro.microcircuit", columns, lines)
+
+
 def _ranks(case: str) -> Table:
     columns: dict[str, Callable[[Row], Any]] = {
         "processes": lambda r: r["processes"],
@@ -843,6 +876,8 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "w2": _w2,
     "balanced": _balanced,
     "balanced-nest": _balanced_nest,
+    "microcircuit": _microcircuit,
+    "microcircuit-rates": _microcircuit_rates,
     "scaling": _scaling,
     "large": _large,
     "streams": _streams,
