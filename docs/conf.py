@@ -7,6 +7,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 # Cells run the commands of this environment.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+# One page has the model of a benchmark.
+os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
 # Pages are read and cells run in several processes: threads of OpenMP without work sleep.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ["TTY_COMPATIBLE"] = "0"  # ipykernel asks for colours; their codes stay out

@@ -225,7 +225,7 @@ def _microcircuit() -> Table:
         "synapses": lambda r: f"{r['synapses']:,}",
         "building, CPU s": lambda r: number(r["build_s"]),
         "CPU s of 1 s": lambda r: number(r["cpu_s_per_s"]),
-        "ns per synaptic event": lambda r: number(r["ns_per_event"]),
+        "ns per synaptic operation": lambda r: number(r["ns_per_event"]),
         "bytes per synapse, network": lambda r: number(r["bytes_network"]),
         "bytes per synapse, peak": lambda r: number(r["bytes_run"]),
     }
