@@ -77,11 +77,13 @@ class Neuron:
 
     def voltage(self, h):
         """V after h ms of free flow from the state."""
-        slow, fast = mp.exp(-h / self.tau_mem), mp.exp(-h / self.tau_syn)
+        slow = mp.exp(-h / self.tau_mem)
         if self.tau_mem == self.tau_syn:
             gain = h / self.tau_mem * slow
         else:
-            gain = self.tau_syn / (self.tau_mem - self.tau_syn) * (slow - fast)
+            # slow - fast, whose digits cancel where the time constants are neighbours.
+            apart = (self.tau_mem - self.tau_syn) / self.tau_syn
+            gain = -slow * mp.expm1(-h * apart / self.tau_mem) / apart
         return self.v_leak + (self.v - self.v_leak) * slow + self.resistance * self.i * gain
 
     def excess(self):
