@@ -59,8 +59,8 @@ def backward(net: Network, tape: SpikeTape, seeds: Seeds | Loss) -> Gradients:
     -------
     Gradients
         Of every weight, delay and neuron parameter, in arrays of the network's library, and of the
-        input times, in arrays of the tape's. New arrays, float64; of float32 weights in single
-        precision float32.
+        input times, in arrays of the tape's. New arrays, float64; of float32 weights and delays in
+        single precision float32.
 
     Raises
     ------

@@ -125,7 +125,8 @@ def gradcheck(
     seed
         Of that draw.
     """
-    work, rng = net.to_host().with_weight_dtype(np.float64), np.random.default_rng(seed)
+    work = net.to_host().with_weight_dtype(np.float64).with_delay_dtype(np.float64)
+    rng = np.random.default_rng(seed)
     tape = simulate(work, stream, backend=backend, precision=precision)
     grads = backward(work, tape, loss)
 

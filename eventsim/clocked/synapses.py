@@ -25,7 +25,9 @@ class Synapses:
 
     def __init__(self, projection: Projection, dt: float, earliest: int, dtype: DTypeLike):
         self.projection, self.dtype = projection, np.dtype(dtype)
-        steps = np.maximum(np.rint(projection.delays / dt).astype(np.int64), earliest)
+        steps = np.maximum(
+            np.rint(projection.delays.astype(np.float64) / dt).astype(np.int64), earliest
+        )
         shifts = np.unique(steps)
         self._weights = projection.weights.astype(self.dtype)
         # Sources that share a delay: the delay in steps, and their columns.

@@ -63,7 +63,7 @@ def weights_of(net: Network) -> dict[str, Floats]:
 
 def delay_steps(delays: Floats, step_ms: float) -> Floats:
     """Times in whole steps, without an upper limit."""
-    steps: Floats = namespace(delays).round(delays / step_ms)
+    steps: Floats = namespace(delays).round(delays.astype(np.float64) / step_ms)
     return steps
 
 

@@ -274,6 +274,19 @@ template <class V> FORMULA DoublesOf<V> load_wide(const double* from) {
     UNROLL for (int i = 0; i < x.parts; ++i) x.part[i] = load<Doubles>(from + i * x.each);
     return x;
 }
+template <class V> FORMULA DoublesOf<V> load_wide(const float* from) {
+    DoublesOf<V> x;
+    if constexpr (x.parts == 2) {
+        const Floats all = load<Floats>(from);
+        x.part[0] = widened<0>(all);
+        x.part[1] = widened<1>(all);
+    } else {
+        HalfFloats some;
+        __builtin_memcpy(&some, from, sizeof some);
+        x.part[0] = __builtin_convertvector(some, Doubles);
+    }
+    return x;
+}
 template <class V> FORMULA void store_wide(double* to, const DoublesOf<V>& x) {
     UNROLL for (int i = 0; i < x.parts; ++i) store(to + i * x.each, x.part[i]);
 }

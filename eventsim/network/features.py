@@ -164,10 +164,10 @@ def shared_apart(net: Net, trained: Collection[str] = ()) -> Iterator[str]:
             yield f"shared weights {name!r} reach neurons of different time constants"
 
 
-def _weights(kind: str) -> Finder:
+def _values(what: str, kind: str) -> Finder:
     def find(net: Net) -> Iterator[str]:
-        if net.weight_dtype.name == kind:
-            yield f"weights are {kind}"
+        if getattr(net, f"{what}_dtype").name == kind:
+            yield f"{what}s are {kind}"
 
     return find
 
@@ -221,8 +221,10 @@ _FINDERS: Mapping[str, Finder] = {
     "multapses": _projections(lambda p: p.has_multapses, "has two synapses of one pair"),
     "no_delay": _undelayed,
     **{name: _projections(_delayed(name), said) for name, said in _DELAYS.items()},
-    "float64": _weights("float64"),
-    "float32": _weights("float32"),
+    "float64": _values("weight", "float64"),
+    "float32": _values("weight", "float32"),
+    "delays64": _values("delay", "float64"),
+    "delays32": _values("delay", "float32"),
     "readout": _readouts(1, float("inf"), "{0!r} is a readout"),
     "several_readouts": _readouts(2, float("inf"), "{0!r} and {1!r} are readouts"),
     "no_readout": _readouts(0, 0, "the network has no readout"),

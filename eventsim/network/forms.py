@@ -2,9 +2,9 @@
 
 ``structure`` is JSON: names, sizes and kinds of populations, ends and kinds of projections, the
 readout of a decision, which populations have an adaptive threshold, kind and receptors of linear
-neurons, which sparse projections have a delay for each synapse, and the type of the weights unless
-it is float64. All other shapes and types follow from it, so that it is read first, and the headers
-of the arrays are held to it before their values are read.
+neurons, which sparse projections have a delay for each synapse, and the types of weights and delays
+unless they are float64. All other shapes and types follow from it, so that it is read first, and
+the headers of the arrays are held to it before their values are read.
 """
 
 import json
@@ -23,7 +23,7 @@ from eventsim.network.answer import Answer
 from eventsim.network.overview import Described
 from eventsim.network.parts import ADAPTIVE, PARAMETERS, Population, PopulationKind, make_population
 from eventsim.network.projection import (
-    WEIGHT_TYPES,
+    VALUE_TYPES,
     DelaysOf,
     ProjectionKind,
     SelfRecurrent,
@@ -39,7 +39,8 @@ LARGEST = np.iinfo(np.int32).max  # neurons of a population, numbered in 32 bits
 LONGEST_NAME = 1000  # characters
 
 
-_OPTIONAL = ("decision", "adaptive", "neurons", "delays_of_synapses", "weight_dtype")
+_TYPES = ("weight_dtype", "delay_dtype")
+_OPTIONAL = ("decision", "adaptive", "neurons", "delays_of_synapses", *_TYPES)
 
 
 class Structure(NamedTuple):
@@ -55,6 +56,7 @@ class Structure(NamedTuple):
     neurons: dict[str, LinearNeuron]
     delays_of_synapses: tuple[str, ...]
     weight_dtype: str
+    delay_dtype: str
 
     def keys_of(self, name: str) -> tuple[str, ...]:
         """Parameters of a population."""
@@ -96,11 +98,9 @@ def read_structure(text: str) -> Structure:
     adaptive = (
         [row.one_of(spiking) for row in part["adaptive"].rows()] if "adaptive" in part else []
     )
-    types = tuple(one.name for one in WEIGHT_TYPES)
-    weight_dtype = part["weight_dtype"].one_of(types) if "weight_dtype" in part else types[0]
-    known = Structure(
-        populations, projections, decision, tuple(adaptive), neurons, (), weight_dtype
-    )
+    types = tuple(one.name for one in VALUE_TYPES)
+    given = [part[key].one_of(types) if key in part else types[0] for key in _TYPES]
+    known = Structure(populations, projections, decision, tuple(adaptive), neurons, (), *given)
     names = tuple(known.name_of(*ends) for ends in projections)
     apart = (
         [row.one_of(names) for row in part["delays_of_synapses"].rows()]
@@ -171,7 +171,8 @@ def check_network(claims: Mapping[str, Any], structure: Structure, prefix: str =
     for (source, target, receptor), projection in structure.projections.items():
         where = f"{prefix}{structure.name_of(source, target, receptor)}"
         shape = sizes[source], sizes[target]
-        _check_projection(claims, where, projection, shape, structure.weight_dtype)
+        types = structure.weight_dtype, structure.delay_dtype
+        _check_projection(claims, where, projection, shape, types)
     if structure.decision is not None:
         weights = f"{prefix}decision.weights"
         check_forms(claims, {weights: Form("f8", (sizes[structure.decision], None))})
@@ -201,8 +202,9 @@ def arrays_of(net: Described) -> dict[str, NDArray[Any]]:
         "delays_of_synapses": [
             p.name for p in projections.values() if p.pattern and p.delay_per_synapse
         ],
-        "weight_dtype": None if net.weight_dtype == WEIGHT_TYPES[0] else net.weight_dtype.name,
     }
+    for key, one in zip(_TYPES, (net.weight_dtype, net.delay_dtype), strict=True):
+        structure[key] = None if one == VALUE_TYPES[0] else one.name
     said = {key: one for key, one in structure.items() if one or key not in _OPTIONAL}
     arrays: dict[str, NDArray[Any]] = {"structure": np.array(json.dumps(said))}
     arrays |= {key: np.array(to_host(values)) for key, values in net.parameters().items()}
@@ -216,18 +218,19 @@ def arrays_of(net: Described) -> dict[str, NDArray[Any]]:
 
 
 def read_network(
-    begin: Callable[[str], tuple[Any, Callable[[Population], Population]]],
+    begin: Callable[[str, str], tuple[Any, Callable[[Population], Population]]],
     arrays: Mapping[str, NDArray[Any]],
 ) -> Any:
     """The Network that :func:`arrays_of` described.
 
-    ``begin`` makes an empty one, whose weights are of a type, and what adds a population to it.
+    ``begin`` makes an empty one from the types of its weights and delays, and what adds a
+    population to it.
     Raises StorageError (something is missing, or malformed).
     """
     try:
         structure = read_structure(str(arrays["structure"]))
         check_network(arrays, structure)
-        net, add = begin(structure.weight_dtype)
+        net, add = begin(structure.weight_dtype, structure.delay_dtype)
         for name, (size, kind) in structure.populations.items():
             given = {key: arrays[f"{name}.{key}"] for key in structure.keys_of(name)}
             add(make_population(name, size, kind, given, structure.neurons.get(name)))
@@ -292,13 +295,13 @@ def _check_projection(
     where: str,
     kind: ProjectionKind,
     shape: tuple[int, int],
-    weight_dtype: str,
+    types: tuple[str, str],
 ) -> None:
     weights, delays = f"{where}.weights", f"{where}.delays"
     per_synapse: tuple[int | None, ...] = shape if kind == "dense" else (shape[0],)
     if kind == "sparse":
         per_synapse = (None,)
-    check_forms(claims, {weights: Form(weight_dtype, per_synapse)})
+    check_forms(claims, {weights: Form(types[0], per_synapse)})
     if kind == "sparse":
         per_synapse = claims[weights].shape
         for name, length in (("indices", per_synapse[0]), ("indptr", shape[0] + 1)):
@@ -307,4 +310,4 @@ def _check_projection(
     allowed = {(), (shape[0],), per_synapse}
     if claims[delays].shape not in allowed:
         raise ValueError(f"{delays} has shape {claims[delays].shape}, expected one of {allowed}")
-    check_forms(claims, {delays: Form("f8", claims[delays].shape)})
+    check_forms(claims, {delays: Form(types[1], claims[delays].shape)})

@@ -40,6 +40,10 @@ class Described(Protocol):
         """Type of the weights."""
 
     @property
+    def delay_dtype(self) -> np.dtype[Any]:
+        """Type of the delays."""
+
+    @property
     def decision(self) -> Decision | None:
         """Behind a readout."""
 

@@ -14,7 +14,7 @@ from eventsim.arrays import Array, Floats, Ints, csr_array, namespace, owners
 from eventsim.checks import in_domain, instance, real_array, shaped
 from eventsim.entries.annotations import Finite
 from eventsim.errors import NetworkError, ParameterError, ShapeError
-from eventsim.network.domain import LARGEST, MOST_WEIGHT, DomainCheck
+from eventsim.network.domain import MOST_WEIGHT, DomainCheck
 from eventsim.network.draws import Distribution, Value, ends_of
 from eventsim.network.parts import Population
 from eventsim.network.pattern import (
@@ -29,10 +29,20 @@ from eventsim.network.rules import ConnectionRule, RandomProjection, build_rows
 from eventsim.neuron.linear import LinearNeuron
 from eventsim.summary import short_repr
 
-WEIGHT_TYPES = np.dtype(np.float64), np.dtype(np.float32)
+VALUE_TYPES = np.dtype(np.float64), np.dtype(np.float32)
 
 ProjectionKind = Literal["dense", "sparse", "self"]
 DelaysOf = Literal["source", "synapse"]
+
+
+class ValueTypes(NamedTuple):
+    """Types of the weights and of the delays of a network, each one of VALUE_TYPES."""
+
+    weights: np.dtype[Any] = VALUE_TYPES[0]
+    delays: np.dtype[Any] = VALUE_TYPES[0]
+
+
+DOUBLE = ValueTypes()
 
 
 class PlacedEntries(NamedTuple):
@@ -69,6 +79,7 @@ class Projection:
     delays
         ms, >= 0. Shape () for one delay, [source] for one per source neuron, or one per
         synapse: [source, target] (dense), [stored entries] in CSR order (sparse), [size] (self).
+        float64 or float32, see :attr:`eventsim.Network.delay_dtype`.
     delays_of
         Whether a vector of ``delays`` has one for each ``source`` or for each ``synapse``; of one
         delay for all, and of self-weights, where both are the same, ``source``.
@@ -194,7 +205,8 @@ class Projection:
         """What weights and delays must fulfil."""
         expected = f"a finite number, at most {MOST_WEIGHT:g} in absolute value"
         yield DomainCheck("weight", self.values, expected, most=MOST_WEIGHT)
-        yield DomainCheck("delay", self.delays, "a finite value >= 0 (ms)", least=0.0, most=LARGEST)
+        most = float(np.finfo(self.delays.dtype).max)
+        yield DomainCheck("delay", self.delays, "a finite value >= 0 (ms)", least=0.0, most=most)
 
     def check_pattern(self, n_sources: int, n_targets: int) -> None:
         """Raise NetworkError if sparse weights, edited in place, are no whole CSR any more."""
@@ -229,10 +241,17 @@ class Projection:
         """The same projection, every array of values put through ``convert``."""
         return replace(self, weights=self._mapped_weights(convert), delays=convert(self.delays))
 
-    def with_weight_dtype(self, dtype: np.dtype[Any]) -> Projection:
-        """The same projection, weights rounded to that type. New arrays; the pattern is shared."""
-        weights = self._mapped_weights(lambda values: values.astype(dtype))
-        return replace(self, weights=weights, delays=self.delays.copy())
+    def with_types(self, types: ValueTypes) -> Projection:
+        """The same projection, values rounded to these types. New arrays; the pattern is shared.
+
+        Raises ParameterError (a delay is too large for its type).
+        """
+        weights = self._mapped_weights(lambda values: values.astype(types.weights))
+        with np.errstate(over="ignore"):  # what is infinite then is refused
+            found = replace(self, weights=weights, delays=self.delays.astype(types.delays))
+        if types.delays != self.delays.dtype:
+            found.check()
+        return found
 
     def _mapped_weights(self, convert: Callable[[Array], Array]) -> Any:
         if self.pattern is None:
@@ -258,16 +277,16 @@ def self_recurrent(weights: ArrayLike) -> SelfRecurrent:
     return SelfRecurrent(np.array(real_array(weights, "self_recurrent: weights")))
 
 
-def weight_type(given: DTypeLike, where: str) -> np.dtype[Any]:
-    """The type of a network's weights; ParameterError, which names ``where``, for another type."""
+def value_type(given: DTypeLike, where: str, name: str) -> np.dtype[Any]:
+    """One of VALUE_TYPES; ParameterError, which names ``where`` and the argument, for another."""
     try:
         found = None if given is None else np.dtype(given)
     except TypeError:
         found = None
-    for dtype in WEIGHT_TYPES:
+    for dtype in VALUE_TYPES:
         if found is not None and found == dtype:
             return dtype
-    raise ParameterError(where, f"weight_dtype is {given!r}", "numpy.float64 or numpy.float32")
+    raise ParameterError(where, f"{name} is {given!r}", "numpy.float64 or numpy.float32")
 
 
 def projection_name(source: str, target: str, neuron: LinearNeuron | None, receptor: str) -> str:
@@ -301,9 +320,9 @@ def make_projection(
     delays: ArrayLike | Distribution,
     delays_of: DelaysOf | None = None,
     receptor: str | None = None,
-    dtype: np.dtype[Any] = WEIGHT_TYPES[0],
+    types: ValueTypes = DOUBLE,
 ) -> Projection:
-    """Check and build a projection, of weights of ``dtype``; see :meth:`Network.connect`."""
+    """Check and build a projection, of values of such types; see :meth:`Network.connect`."""
     name, receptor = _joint(source, target, receptor)
     for value in (weights, delays):
         if isinstance(value, Distribution):
@@ -317,12 +336,12 @@ def make_projection(
     order = None
     if isinstance(weights, SelfRecurrent):
         own = _self_weights(name, source, target, weights)
-        kind, values = "self", real_array(own, name, dtype)
+        kind, values = "self", real_array(own, name, types.weights)
     elif is_sparse(weights):
-        kind, (values, order) = "sparse", to_csr(f"Projection {name!r}", weights, dtype)
+        kind, (values, order) = "sparse", to_csr(f"Projection {name!r}", weights, types.weights)
     else:
-        values = np.array(real_array(weights, f"Projection {name!r}: weights", dtype), order="C")
-        kind = "dense"
+        given = real_array(weights, f"Projection {name!r}: weights", types.weights)
+        kind, values = "dense", np.array(given, order="C")
     if kind != "self" and values.shape != (source.size, target.size):
         raise ShapeError(
             f"Projection {name!r}",
@@ -330,7 +349,7 @@ def make_projection(
             f"{(source.size, target.size)} = (source.size, target.size)",
             "If yours is [target, source], pass weights.T." if values.ndim == 2 else "",
         )
-    lags = _delays(name, values, delays, delays_of)
+    lags = _delays(name, values, delays, delays_of, types.delays)
     of = _delays_of(name, values, lags, delays_of)
     if of == "synapse" and order is not None:
         lags = lags[order]
@@ -346,13 +365,13 @@ def random_projection(
     weights: Any,
     delays: Any,
     receptor: str | None,
-    dtype: np.dtype[Any],
+    types: ValueTypes,
     seed: int,
 ) -> Projection:
     """Draw a projection by a rule; see :meth:`Network.connect`."""
     name, receptor = _joint(source, target, receptor)
     given = random_rule(name, rule, source.size, target.size, weights, delays, seed)
-    rows = build_rows(given, dtype, np.dtype(np.float64))
+    rows = build_rows(given, *types)
     shape = source.size, target.size
     values = csr_array((rows.weights, rows.indices, rows.indptr), shape=shape)
     of: DelaysOf = "synapse" if rows.delays.ndim else "source"
@@ -414,9 +433,11 @@ def _self_weights(
     return np.array(np.broadcast_to(weights.weights, (target.size,)))
 
 
-def _delays(name: str, weights: Any, given: Any, delays_of: DelaysOf | None) -> Floats:
-    """Delays of a shape that ``delays_of`` allows."""
-    delays = np.array(real_array(given, f"Projection {name!r}: delays"), order="C")
+def _delays(
+    name: str, weights: Any, given: Any, delays_of: DelaysOf | None, dtype: np.dtype[Any]
+) -> Floats:
+    """Delays of ``dtype``, of a shape that ``delays_of`` allows. New array."""
+    delays = np.array(real_array(given, f"Projection {name!r}: delays", dtype), order="C")
     shapes = _shapes(weights)
     if delays_of not in (None, *shapes):
         raise NetworkError(

@@ -47,6 +47,7 @@ NETS = {
     "sparse": lambda: random_net(75, sparse=True, delays="synapse"),
     "loop": lambda: lateral_net(76),
     "single weights": lambda: random_net(75, delays="source").with_weight_dtype(np.float32),
+    "single delays": lambda: random_net(75, delays="source").with_delay_dtype(np.float32),
 }
 
 

@@ -189,7 +189,7 @@ def file_of(net, **changed):
     arrays = net.to_arrays()
     structure = json.loads(str(arrays["structure"]))
     for key, value in changed.items():
-        if key in ("adaptive", "weight_dtype"):
+        if key in ("adaptive", "weight_dtype", "delay_dtype"):
             structure[key] = value
         else:
             arrays[key.replace("__", "->").replace("_1", ".")] = value

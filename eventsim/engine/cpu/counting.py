@@ -23,7 +23,8 @@ def count_arrivals(pairs: Sequence[tuple[Projection, SourceSpikes]], duration: F
     offsets = [np.ascontiguousarray(source.offsets, np.int64) for _, source in pairs]
     times = [np.ascontiguousarray(source.times, np.float64) for _, source in pairs]
     neurons = [np.ascontiguousarray(source.neurons, np.int32) for _, source in pairs]
-    delays = [np.ascontiguousarray(projection.delays, np.float64) for projection, _ in pairs]
+    delays = [np.ascontiguousarray(projection.delays) for projection, _ in pairs]
+    width = delays[0].itemsize if delays else 8  # a network has one type of delays
     own = [p.pattern is not None or p.delay_per_synapse for p, _ in pairs]
     first = [p.first_synapses() for (p, _), some in zip(pairs, own, strict=True) if some]
     begins, each = np.zeros(n, np.int64), np.zeros(n, np.int64)
@@ -33,7 +34,7 @@ def count_arrivals(pairs: Sequence[tuple[Projection, SourceSpikes]], duration: F
     kinds = np.array([_delays_of(projection) for projection, _ in pairs], np.int64)
     connections = ConnectionsRole(
         addresses(offsets), addresses(times), addresses(neurons), addresses(delays), kinds, begins,
-        each, duration, duration.size, found,
+        each, duration, duration.size, found, width,
     )  # fmt: skip
     looked = np.flatnonzero((kinds != OF_ALL) | np.array(own, bool))
     threads = threads_through(sum(times[k].size for k in looked))

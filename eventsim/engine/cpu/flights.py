@@ -87,7 +87,7 @@ def tiles_of(job: Job, bounds: Ints, weights: WeightsAtRole) -> Tiles:
 def no_tiles(size: int, parts: int) -> TilesRole:
     """Of a loop of ``size`` neurons without such synapses."""
     none = np.zeros((parts, size), np.int64)
-    return TilesRole(none, none, 0, 4)
+    return TilesRole(none, none, 0, 4, 8)
 
 
 def _tiles(job: Job, bounds: Ints, weights: WeightsAtRole) -> Tiles:
@@ -103,9 +103,10 @@ def _tiles(job: Job, bounds: Ints, weights: WeightsAtRole) -> Tiles:
         library().run(call, threads=threads)
     ends = np.cumsum(-(-counts // TILE)).reshape(counts.shape)
     first = TILE * (ends - -(-counts // TILE))
-    tile = TILE * (8 + 4 + width)
+    tile = TILE * (wires.delay_width + 4 + width)
     held = np.empty(int(ends[-1, -1]) * tile + LINE, np.uint8)
-    role = TilesRole(first, first + counts, held.ctypes.data + -held.ctypes.data % LINE, width)
+    at = held.ctypes.data + -held.ctypes.data % LINE
+    role = TilesRole(first, first + counts, at, width, wires.delay_width)
     lay = LayFlights(TasksRole.all(size), wires, parts, weights, role)
     library().run(lay, threads=threads)
     return Tiles(role, held)
@@ -126,17 +127,16 @@ def _wires_of(job: Job) -> tuple[DelayedWiresRole, Ints, tuple[NDArray[Any], ...
     """The rows of all neurons, their first places, and arrays whose addresses the rows have."""
     stage, wiring = job.stage, job.stage.wiring
     first, rows, projection, start = stage.kept.once(_rows_of, lambda: _rows_of(stage))
-    delays = [
-        np.ascontiguousarray(p.delays, np.float64).reshape(-1) if p.delay_per_synapse else None
-        for p in stage.projections
-    ]
+    delays = [np.ascontiguousarray(p.delays) for p in stage.projections]
+    width = delays[0].itemsize  # a network has one type of delays
+    starts = wiring.synapse_start[:-1].tolist()
     at = [
-        0 if values is None else values.ctypes.data - 8 * int(low)
-        for values, low in zip(delays, wiring.synapse_start, strict=False)
+        values.ctypes.data - width * low if p.delay_per_synapse else 0
+        for p, values, low in zip(stage.projections, delays, starts, strict=True)
     ]
     addresses = np.array(at, np.int64)[projection]
-    held = tuple(values for values in delays if values is not None)
-    return DelayedWiresRole(first, rows, addresses, wiring.out_start, wiring.target), start, held
+    wires = DelayedWiresRole(first, rows, addresses, wiring.out_start, wiring.target, width)
+    return wires, start, tuple(delays)
 
 
 def _rows_of(stage: Stage) -> tuple[Ints, Ints, Ints, Ints]:

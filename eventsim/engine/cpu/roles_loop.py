@@ -6,7 +6,6 @@ from eventsim.engine.cpu.roles import (
     WRITTEN,
     CarriedRole,
     Doubles,
-    DoublesAt,
     DoublesOut,
     FoundRole,
     Ints,
@@ -82,9 +81,10 @@ class DelayedWiresRole(NamedTuple):
 
     start: Ints  # [size + 1]
     row: Ints
-    delay: DoublesAt
+    delay: Ints  # addresses
     synapses: Ints  # [rows + 1]: of row r are synapses[r] : synapses[r + 1]
     target: Rows  # [synapses]
+    delay_width: int  # bytes of a delay, 4 or 8
 
 
 class FlightPartsRole(NamedTuple):
@@ -119,6 +119,7 @@ class TilesRole(NamedTuple):
     last: Ints
     address: int  # of the first tile; 0 where there are none
     width: int  # bytes of a weight
+    delay_width: int  # and of a delay
 
 
 class FlightSeriesRole(NamedTuple):

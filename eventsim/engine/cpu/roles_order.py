@@ -35,13 +35,14 @@ class ConnectionsRole(NamedTuple):
     offsets: IntsAt  # of each [samples + 1]
     time: DoublesAt
     neuron: RowsAt
-    delay: DoublesAt
+    delay: Ints  # addresses
     delays_of: Ints  # what has delays of its own: eventsim/engine/cpu/counting.py
     first: IntsAt  # where the synapses of every source neuron begin; 0 where all have as many,
     each: Ints  # and how many then
     duration: Doubles  # [samples]
     n_samples: int
     found: IntsOut
+    delay_width: int  # bytes of a delay, 4 or 8
 
 
 class OwnSpikesRole(NamedTuple):

@@ -134,7 +134,7 @@ class _PlacedSources:
             arrays = [dev.asarray(v) for v in (source.times, source.neurons, source.offsets)]
             delays = job.stage.projections[k].delays
             if job.stage.shares_events:
-                arrays.append(dev.asarray(delays))
+                arrays.append(dev.asarray(delays, np.float64))
             addresses = [array.data.ptr for array in arrays] + [0] * (4 - len(arrays))
             table.append([*addresses, int(bases[k]), int(rows[k]), delays.ndim])
             kept += arrays

@@ -44,8 +44,9 @@ def count_arrivals(
     table: list[list[int]] = []
     kept: list[Array] = []  # until the launch, so that their addresses stay theirs
     for projection, source in pairs:
-        given = (projection.delays, source.offsets, source.times, source.neurons)
-        arrays = [synapses.place(dev, projection), *map(dev.asarray, given)]
+        delays, given = projection.delays, (source.offsets, source.times, source.neurons)
+        arrays = [synapses.place(dev, projection), dev.asarray(delays, np.float64)]
+        arrays += map(dev.asarray, given)
         by = projection.delays.ndim > 0, projection.delay_per_synapse
         table.append([*(array.data.ptr for array in arrays), arrays[3].size, *map(int, by)])
         kept += arrays

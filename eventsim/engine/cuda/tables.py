@@ -25,7 +25,8 @@ BY_PARAMETER = ("tau_mem", "tau_syn", "resistance", "v_leak", "self_weights")
 def parameters_on_device(dev: Device, job: Job) -> bool:
     """Whether kernels can take the parameters of a stage of one population as they are."""
     own = job.stage.recurrences[0]
-    arrays = [*job.stage.members[0].parameters.values(), *([own.values] if own else [])]
+    arrays = [*job.stage.members[0].parameters.values()]
+    arrays += [own.values, own.delays] if own else []
     return len(job.stage.members) == 1 and all(
         isinstance(a, dev.xp.ndarray) and a.flags.c_contiguous and a.dtype == np.float64
         for a in arrays

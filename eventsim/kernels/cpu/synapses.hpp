@@ -22,6 +22,11 @@ template <class T> struct PartWeights {
     T operator[](int64_t synapse) const { return at[synapse * step]; }
 };
 
+// Gives f the address as a pointer to numbers of so many bytes, 4 or 8.
+template <class F> auto of_width(int64_t address, int64_t width, const F& f) {
+    return width == 8 ? f((const double*)(intptr_t)address) : f((const float*)(intptr_t)address);
+}
+
 class WeightTable {
     const int64_t* parts;
     int64_t n;
@@ -34,8 +39,7 @@ class WeightTable {
     }
 
     template <class F> auto in_part(int64_t part, const F& f) const {
-        const intptr_t base = (intptr_t)parts[n + 1 + part];
-        return wide() ? f((const double*)base) : f((const float*)base);
+        return of_width(parts[n + 1 + part], parts[2 * n + 1], f);
     }
 
   public:

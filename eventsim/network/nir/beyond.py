@@ -18,11 +18,11 @@ from eventsim.errors import NetworkError
 from eventsim.network.answer import Answer
 from eventsim.network.network import Network
 from eventsim.network.nir.package import NirWarning
-from eventsim.network.projection import weight_type
+from eventsim.network.projection import value_type
 from eventsim.network.sharing import Sharing
 
 DECISION, SHARED, ANSWER = "eventsim_decision", "eventsim_shared", "eventsim_answer"
-WEIGHT_DTYPE = "eventsim_weight_dtype"  # unless it is float64
+TYPES = "weight_dtype", "delay_dtype"  # behind eventsim_ the keys of those that are not float64
 ROUNDING = 1e-9  # relative, of weights that went into the units of another program and back
 
 
@@ -41,18 +41,21 @@ def beyond_graph(net: Network) -> dict[str, Any]:
             found[f"{SHARED}_{number}"] = groups.copy() if groups.ndim else int(groups)
     if net.answer is not None:
         found[ANSWER] = json.dumps(net.answer.to_dict())
-    if net.weight_dtype != np.float64:
-        found[WEIGHT_DTYPE] = net.weight_dtype.name
-    return found
+    given = {f"eventsim_{key}": getattr(net, key) for key in TYPES}
+    return found | {key: one.name for key, one in given.items() if one != np.float64}
 
 
 def begin_beyond(metadata: Mapping[str, Any]) -> Network:
     """The network without populations, of which :func:`beyond_graph` wrote; see the next.
 
-    Raises ParameterError for weights of a type that there is not.
+    Raises ParameterError for values of a type that there is not.
     """
-    given = str(metadata.get(WEIGHT_DTYPE, "float64"))
-    return Network(weight_dtype=weight_type(given, f"from_nir: {WEIGHT_DTYPE} in the metadata"))
+    types = {}
+    for name in TYPES:
+        key = f"eventsim_{name}"
+        given = str(metadata.get(key, "float64"))
+        types[name] = value_type(given, f"from_nir: {key} in the metadata", name)
+    return Network(weight_dtype=types["weight_dtype"], delay_dtype=types["delay_dtype"])
 
 
 def restore_beyond(net: Network, metadata: Mapping[str, Any]) -> None:

@@ -267,7 +267,7 @@ def _projection(
         # HDF5 compresses no scalars.
         scalar = projection.delays.ndim == 0
         metadata["eventsim_delays_ms"] = (
-            float(projection.delays) if scalar else projection.delays.copy()
+            float(projection.delays) if scalar else projection.delays.astype(np.float64)
         )
         metadata["eventsim_delays_of"] = projection.delays_of
     current = gauges[projection.target].current
@@ -294,7 +294,9 @@ def _branch(writing: _Writing, ends: tuple[str, str], node: Any, delays: Floats)
     """Edges from source to target through a delay, if there is one, and weights."""
     last, target = ends
     if delays.any():
-        lag = writing.add(f"delay_{last}_{target}", writing.nir.Delay(delays / writing.ms))
+        lag = writing.add(
+            f"delay_{last}_{target}", writing.nir.Delay(delays.astype(np.float64) / writing.ms)
+        )
         writing.edges.append((last, lag))
         last = lag
     weights = writing.add(f"w_{ends[0]}_{target}", node)

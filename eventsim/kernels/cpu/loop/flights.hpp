@@ -178,7 +178,7 @@ template <class V, int W> class PartFlights {
                 DoublesOf<V> arrival[CHUNKS];
                 uint32_t due = 0;
                 UNROLL for (int c = 0; c < CHUNKS; ++c) {
-                    arrival[c] = later(f.sent, load_wide<V>(tiles.delays(tile) + c * N));
+                    arrival[c] = later(f.sent, delays_of(tile, c));
                     due |= less<V>(arrival[c], before) << c * N;
                 }
                 const int last = __builtin_popcount(due);
@@ -228,12 +228,17 @@ template <class V, int W> class PartFlights {
         return delay;
     }
 
+    FORMULA_MEMBER DoublesOf<V> delays_of(const char* tile, int chunk) const {
+        if (tiles.wide()) return load_wide<V>((const double*)tile + chunk * N);
+        return load_wide<V>((const float*)tile + chunk * N);
+    }
+
     // As many tiles as were met in the piece before, and one more.
     void fetch(int64_t k) const {
         if (k >= flights.size) return;
         const InFlight& f = flights[k];
         const char* const from = tiles.of(f.at);
-        const int64_t all = std::min((f.at - f.from) / TILE + 2, TILES_AHEAD) * tiles.BYTES;
+        const int64_t all = std::min((f.at - f.from) / TILE + 2, TILES_AHEAD) * tiles.bytes;
         for (int64_t line = 0; line < all; line += 64) __builtin_prefetch(from + line);
     }
 

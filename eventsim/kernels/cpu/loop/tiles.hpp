@@ -1,6 +1,7 @@
 // Synapses with delays of their own, as flights.hpp reads them: sixteen delays, targets and weights together.
 //
-// A neuron's row begins a tile; places that are not used have an infinite delay.
+// A neuron's row begins a tile; places that are not used have an infinite delay. Delays are as wide as the
+// network has them.
 //
 // Side by side    nothing; tasks are neurons, dealt to threads by the caller.
 // Before          roles of the call.
@@ -19,22 +20,32 @@ constexpr int64_t TILE = 16;
 // The tiles at their address, by place.
 template <class R> class TileRows {
     char* const begin;
-    static constexpr int64_t DELAYS = TILE * sizeof(double), TARGETS = TILE * sizeof(int32_t);
+    static constexpr int64_t TARGETS = TILE * sizeof(int32_t), WEIGHTS = TILE * sizeof(R);
+    const int64_t delays;  // bytes of those of a tile
 
   public:
-    static constexpr int64_t BYTES = DELAYS + TARGETS + TILE * int64_t(sizeof(R));
+    const int64_t bytes;   // of a tile
 
-    explicit TileRows(const Tiles& tiles) : begin((char*)(intptr_t)tiles.address) {}
+    explicit TileRows(const Tiles& tiles)
+        : begin((char*)(intptr_t)tiles.address), delays(TILE * tiles.delay_width),
+          bytes(delays + TARGETS + WEIGHTS) {}
 
-    char* of(int64_t place) const { return begin + place / TILE * BYTES; }
-    static double* delays(char* tile) { return (double*)tile; }
-    static int32_t* targets(char* tile) { return (int32_t*)(tile + DELAYS); }
-    static R* weights(char* tile) { return (R*)(tile + DELAYS + TARGETS); }
-    static const double* delays(const char* tile) { return (const double*)tile; }
-    static const int32_t* targets(const char* tile) { return (const int32_t*)(tile + DELAYS); }
-    static const R* weights(const char* tile) { return (const R*)(tile + DELAYS + TARGETS); }
+    bool wide() const { return delays == TILE * int64_t(sizeof(double)); }
+    char* of(int64_t place) const { return begin + place / TILE * bytes; }
+    int32_t* targets(char* tile) const { return (int32_t*)(tile + delays); }
+    R* weights(char* tile) const { return (R*)(tile + delays + TARGETS); }
+    const int32_t* targets(const char* tile) const { return (const int32_t*)(tile + delays); }
+    const R* weights(const char* tile) const { return (const R*)(tile + delays + TARGETS); }
 
-    double delay(int64_t place) const { return delays(of(place))[place % TILE]; }
+    double delay(int64_t place) const {
+        const char* const tile = of(place);
+        return wide() ? ((const double*)tile)[place % TILE] : double(((const float*)tile)[place % TILE]);
+    }
+    void set_delay(int64_t place, double delay) const {
+        char* const tile = of(place);
+        if (wide()) ((double*)tile)[place % TILE] = delay;
+        else ((float*)tile)[place % TILE] = float(delay);
+    }
 };
 
 // The part of the neurons that has neuron n.
@@ -65,7 +76,7 @@ template <class R> class TileLayer {
 
     void put(int64_t place, double delay, int64_t target, R weight) {
         char* const tile = tiles.of(place);
-        tiles.delays(tile)[place % TILE] = delay;
+        tiles.set_delay(place, delay);
         tiles.targets(tile)[place % TILE] = (int32_t)target;
         tiles.weights(tile)[place % TILE] = weight;
     }

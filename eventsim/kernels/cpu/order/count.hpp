@@ -2,6 +2,7 @@
 // after the other.
 #pragma once
 #include "../calls.hpp"
+#include "../synapses.hpp"
 
 namespace eventsim {
 
@@ -18,13 +19,17 @@ inline int64_t count_in_time(const double* times, int64_t low, int64_t high, dou
 class Counting {
     const Connections x;
 
+    // Gives f the delays of a projection.
+    template <class F> auto delays(int64_t p, const F& f) const { return of_width(x.delay[p], x.delay_width, f); }
+
     int64_t synapses_of(int64_t p, int32_t n) const {
         return x.first[p] ? x.first[p][n + 1] - x.first[p][n] : x.each[p];
     }
 
     // Those of one sample, of a projection whose delays are one for all.
     int64_t alike(int64_t p, int64_t low, int64_t high, double end) const {
-        const int64_t n = count_in_time(x.time[p], low, high, x.delay[p][0], end);
+        const double delay = this->delays(p, [](const auto* delay) { return double(delay[0]); });
+        const int64_t n = count_in_time(x.time[p], low, high, delay, end);
         if (!x.first[p]) return n * x.each[p];
         int64_t found = 0;
         for (int64_t k = low; k < low + n; ++k) found += synapses_of(p, x.neuron[p][k]);
@@ -32,22 +37,24 @@ class Counting {
     }
 
     // Likewise of delays by neuron.
-    int64_t by_neuron(int64_t p, int64_t low, int64_t high, double end) const {
+    template <class T>
+    int64_t by_neuron(int64_t p, int64_t low, int64_t high, double end, const T* delay) const {
         int64_t found = 0;
         for (int64_t k = low; k < high; ++k) {
             const int32_t n = x.neuron[p][k];
-            found += x.time[p][k] + x.delay[p][n] < end ? synapses_of(p, n) : 0;
+            found += x.time[p][k] + double(delay[n]) < end ? synapses_of(p, n) : 0;
         }
         return found;
     }
 
     // Likewise of delays by synapse.
-    int64_t by_synapse(int64_t p, int64_t low, int64_t high, double end) const {
+    template <class T>
+    int64_t by_synapse(int64_t p, int64_t low, int64_t high, double end, const T* delay) const {
         int64_t found = 0;
         for (int64_t k = low; k < high; ++k) {
             const double t = x.time[p][k];
             const int32_t n = x.neuron[p][k];
-            for (int64_t e = x.first[p][n]; e < x.first[p][n + 1]; ++e) found += t + x.delay[p][e] < end;
+            for (int64_t e = x.first[p][n]; e < x.first[p][n + 1]; ++e) found += t + double(delay[e]) < end;
         }
         return found;
     }
@@ -61,8 +68,10 @@ class Counting {
             const int64_t low = x.offsets[p][s], high = x.offsets[p][s + 1];
             const double end = x.duration[s];
             if (x.delays_of[p] == OF_ALL) found += alike(p, low, high, end);
-            else if (x.delays_of[p] == OF_NEURONS) found += by_neuron(p, low, high, end);
-            else found += by_synapse(p, low, high, end);
+            else found += delays(p, [&](const auto* delay) {
+                if (x.delays_of[p] == OF_NEURONS) return by_neuron(p, low, high, end, delay);
+                return by_synapse(p, low, high, end, delay);
+            });
         }
         return found;
     }

@@ -13,6 +13,7 @@
 
 #include "../arena.hpp"
 #include "../calls.hpp"
+#include "../synapses.hpp"
 
 namespace eventsim {
 
@@ -45,7 +46,9 @@ class DelaySorter {
         for (int64_t e = w.start[n]; e < w.start[n + 1]; ++e) {
             const int64_t low = w.synapses[w.row[e]], high = w.synapses[w.row[e] + 1];
             if (!given.reserve(size + high - low)) return false;
-            for (int64_t k = low; k < high; ++k) given[size++] = {w.delay[e][k], k};
+            of_width(w.delay[e], w.delay_width, [&](const auto* delay) {
+                for (int64_t k = low; k < high; ++k) given[size++] = {double(delay[k]), k};
+            });
         }
         const int64_t buckets = size / EACH + 1;
         if (!sorted.reserve(size) || !begin.reserve(buckets + 1)) return false;
