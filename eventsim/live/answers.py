@@ -58,8 +58,7 @@ from eventsim.engine.run.voltage_kernel import kernel
 from eventsim.events import SpikeTape
 from eventsim.events.tape import ReadoutState
 from eventsim.network import Answer, Network
-from eventsim.network.answer import FIRST_EVENT, Rule, count_frames, words_of
-from eventsim.train.decode import String, strings_of
+from eventsim.network.answer import FIRST_EVENT, Rule, count_frames
 from eventsim.train.readouts import logits_of
 
 MS_PER_S: Final = 1000.0
@@ -348,17 +347,6 @@ class Words(AbstractRunning):
         if self.last is not None:
             return self.last
         return np.zeros(self.size if self.net.decision is None else self.net.decision.n_classes)
-
-    def word(self, number: int) -> str:
-        """What a label stands for."""
-        words = words_of(self.answer.class_names)
-        return words[number] if number < len(words) else f"#{number}"
-
-    def number(self) -> int:
-        """The class whose string was heard; their number if it is none."""
-        strings: list[String] = strings_of(self.answer.class_names)
-        heard: String = tuple(self.said)
-        return strings.index(heard) if heard in strings else len(strings)
 
 
 RUNNING: Final[dict[Rule, Callable[[Network, Answer, float | None], AbstractRunning]]] = {

@@ -241,7 +241,7 @@ class Listener:
             return None
         why = None if sliding else piece.why
         if isinstance(self._running, Words) and not sliding:
-            name = self.answer.name_of(self._running.number())
+            name = self.answer.spelled(self._running.said)
             return Decided(time, self._recording, name, None, None, None, (), why)
         scores = self._running.scores()
         best, *others = np.argsort(-scores, kind="stable").tolist()
@@ -265,7 +265,7 @@ class Listener:
     def _name(self, number: int) -> str:
         """Of a class; of ctc, of a word."""
         if isinstance(self._running, Words):
-            return self._running.word(number)
+            return self.answer.spelled([number])
         return self.answer.name_of(number)
 
     def _time(

@@ -125,6 +125,12 @@ class Answer(Settings):
         """Name of a class; ``#number`` of one that has none."""
         return self.class_names[number] if number < len(self.class_names) else f"#{number}"
 
+    def spelled(self, labels: Sequence[int]) -> str:
+        """Words of a string of ``ctc``, as a class has them; ``#number`` of a label without one."""
+        words = words_of(self.class_names)
+        said = [words[k] if k < len(words) else f"#{k}" for k in labels]
+        return next((name for name in self.class_names if name.split() == said), " ".join(said))
+
     def check(self, populations: Mapping[str, Population], decision: Decision | None) -> None:
         """Raise NetworkError or ShapeError unless a network of these parts can answer so."""
         output = populations.get(self.population)

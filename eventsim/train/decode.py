@@ -133,7 +133,11 @@ class StringLoss:
 
     def predictions(self, net: Network, tape: SpikeTape) -> Ints:
         """Class whose string is heard by the likeliest path; their number if it is none."""
-        return self._answers(greedy_strings(self.loss.frames(net, tape)))
+        return self.answers(self.heard(net, tape))
+
+    def heard(self, net: Network, tape: SpikeTape) -> list[String]:
+        """String of the likeliest path of every sample."""
+        return greedy_strings(self.loss.frames(net, tape))
 
     def classify(self, net: Network, tape: SpikeTape) -> Classified:
         """Value, seeds, answers and errors of labels in one pass."""
@@ -141,8 +145,9 @@ class StringLoss:
         heard = greedy_strings(frames)
         wrong = [edits(one, self.strings[k]) for one, k in zip(heard, self.labels, strict=True)]
         errors = np.array(wrong, dtype=np.int64)
-        return Classified(value, seeds, frames.logits, self._answers(heard), errors)
+        return Classified(value, seeds, frames.logits, self.answers(heard), errors)
 
-    def _answers(self, heard: Sequence[String]) -> Ints:
+    def answers(self, heard: Sequence[String]) -> Ints:
+        """Class of every string; their number of one that is none."""
         number = {string: k for k, string in enumerate(self.strings)}
         return np.array([number.get(one, len(self.strings)) for one in heard], dtype=np.int64)

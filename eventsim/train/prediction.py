@@ -31,8 +31,8 @@ class Prediction:
     classes
         Number of the class, int64 [samples].
     names
-        Name of the class; ``#number`` where it has none, such as a string of ``ctc`` that is no
-        class.
+        Name of the class; ``#number`` where it has none. Of ``ctc`` the words of the likeliest
+        path, also where they are no class: empty where it has none.
     scores
         Logits, float64 [samples, classes]; None for ``ctc``, and of no recordings.
     keys
@@ -56,7 +56,7 @@ class Prediction:
     def of(
         cls, answer: Answer, classes: Ints, scores: Floats | None, keys: Sequence[str] | None = None
     ) -> "Prediction":
-        """The answers of that rule, with the names of the classes."""
+        """The answers of a rule with scores, with the names of the classes."""
         names = tuple(answer.name_of(int(k)) for k in classes)
         seconds = None
         if scores is not None and scores.shape[1] > 1:
@@ -133,9 +133,12 @@ def predict(
                 resident=True,
             )  # fmt: skip
             parts.append(read_answers(placed, tape))
-    scores = [part.scores for part in parts if part.scores is not None]
     classes = np.concatenate([np.zeros(0, np.int64), *(part.classes for part in parts)])
     assert net.answer is not None
+    if net.answer.rule == "ctc":
+        names = tuple(name for part in parts for name in part.names)
+        return Prediction(classes, names, None, None if keys is None else tuple(keys))
+    scores = [part.scores for part in parts if part.scores is not None]
     return Prediction.of(net.answer, classes, np.concatenate(scores) if scores else None, keys)
 
 
@@ -167,8 +170,7 @@ def read_answers(net: Network, tape: SpikeTape) -> Prediction:
     assert answer is not None
     loss: Any = make_loss(config, np.zeros(tape.stream.n_samples, np.int64), answer.class_names)
     if answer.rule == "ctc":
-        classes, scores = loss.predictions(net, tape), None
-    else:
-        scores = to_host(loss.logits(net, tape))
-        classes = predicted(scores)
-    return Prediction.of(answer, classes, scores)
+        heard = loss.heard(net, tape)
+        return Prediction(loss.answers(heard), tuple(map(answer.spelled, heard)), None)
+    scores = to_host(loss.logits(net, tape))
+    return Prediction.of(answer, predicted(scores), scores)
