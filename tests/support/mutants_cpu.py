@@ -34,11 +34,12 @@ CHOOSES_ALL = tuple(
     {path.name for path in KERNELS.rglob("*.?pp")} - {Path(each.file).name for each in MUTANTS}
     - {path.name for path in (KERNELS / "neuron").iterdir()} | {"backend.py", "build.py"}
 )  # fmt: skip
+REALS = ("float", "double")
 DETECTORS = (
-    ("single", "plain", ("float",), PRECISIONS[:1], 1),
-    ("double", "plain", ("double",), PRECISIONS[1:], 1),
-    ("threads", "plain", ("float", "double"), PRECISIONS, 3),
-    ("asan", "asan", ("float", "double"), PRECISIONS, 1),
+    ("single", "plain", REALS[:1], PRECISIONS[:1], 1),
+    ("double", "plain", REALS[1:], PRECISIONS[1:], 1),
+    ("threads", "plain", REALS, PRECISIONS, 3),
+    ("asan", "asan", REALS, PRECISIONS, 1),
 )
 LIMIT = {"plain": 30, "asan": 300}  # seconds of a processor, after which a run would never end
 QUICK = ("-O1",)  # behind the product's -O3, in whose place it comes
@@ -69,7 +70,9 @@ def judge(mutant, expected) -> Verdict:
         (kernels / mutant.file).write_text(text, "utf-8")
         if mutant.test:
             try:
-                library = build_changed(Path(folder), kernels, kernels / mutant.file, ())
+                library = build_changed(
+                    Path(folder), kernels, kernels / mutant.file, REALS, options=QUICK
+                )
             except RuntimeError as error:
                 return Verdict(mutant, None, f"it does not compile: {error}")
             return mutants_python.by_test(mutant, library=library)

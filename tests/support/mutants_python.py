@@ -13,6 +13,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from tests.support.built import LEVEL
 from tests.support.checkout import ROOT
 from tests.support.mutant import Verdict, find, read_faults, stale
 
@@ -86,11 +87,13 @@ def run_apart(test, fault=None, library=None) -> subprocess.CompletedProcess:
                 old.unlink()
             file.write_text(text, "utf-8")
         # -P: the checkout, which has the tests, comes behind the folder.
-        path = os.pathsep.join([folder, str(ROOT)])
+        environment = {"PYTHONPATH": os.pathsep.join([folder, str(ROOT)])}
+        if library is not None:
+            environment["EVENTSIM_LEVEL"] = LEVEL  # that which has the fault
         command = ["-P", "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider"]
         return subprocess.run(
             [sys.executable, *command, "-o", "pythonpath=", test],
-            cwd=ROOT, env=os.environ | {"PYTHONPATH": path}, timeout=LIMIT,
+            cwd=ROOT, env=os.environ | environment, timeout=LIMIT,
             capture_output=True, text=True, check=False,
         )  # fmt: skip
 
