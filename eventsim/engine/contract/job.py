@@ -139,7 +139,7 @@ class StageGradients:
     self_weights: Floats
     self_delays: Floats
     # dL/dt of every spike of every source, by what that projection alone carries of it; one array
-    # per projection
+    # per projection. Empty of those of a loop's own whose delays are by synapse: nothing asks.
     source_times: tuple[Floats, ...]
     # Spikes whose V rose too slowly for a gradient; theirs was left out. A whole number, or an
     # array of the backend without dimensions.

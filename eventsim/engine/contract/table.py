@@ -261,6 +261,11 @@ def stage_gradients(
     if not isinstance(effects, tuple):
         bases = spike_bases(job).tolist()
         effects = tuple(effects[lo:hi] for lo, hi in pairwise(bases))
+    within = len(job.stage.afferents)
+    effects = tuple(
+        by_time[:0] if k >= within and projection.delay_per_synapse else by_time
+        for k, (projection, by_time) in enumerate(zip(job.stage.projections, effects, strict=True))
+    )
     delays = delays if job.stage.delays_per_synapse else None
     return StageGradients(parameters, weights, delays, *own, effects, grazes)
 

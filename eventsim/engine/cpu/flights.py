@@ -17,13 +17,16 @@ from eventsim.engine.contract.table import real_type
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles import TasksRole
 from eventsim.engine.cpu.roles_loop import (
+    CollectFlights,
     CountFlights,
     DelayedWiresRole,
     FlightCountsRole,
     FlightPartsRole,
     FlightsRole,
+    FlightSumsRole,
     LayFlights,
     SortDelays,
+    SynapseSumsRole,
     TilesRole,
     UnderWayRole,
     WeightsAtRole,
@@ -82,6 +85,31 @@ def tiles_of(job: Job, bounds: Ints, weights: WeightsAtRole) -> Tiles:
 
     key = (tiles_of, job.precision, *bounds.tolist())
     return job.stage.once(key, make, kept=job.stage.memo.pieces)
+
+
+def sums_for(tiles: TilesRole, real: type[np.floating[Any]], chunks: int) -> FlightSumsRole:
+    """Room for what the way back finds of synapses in tiles, zero."""
+    n = -(-int(tiles.last.max()) // TILE) * TILE
+    return FlightSumsRole(np.zeros((chunks, n), real), np.zeros((chunks, n)), n, chunks)
+
+
+def collect(job: Job, tiles: TilesRole, sums: FlightSumsRole, found: SynapseSumsRole) -> None:
+    """Write what was found in tiles of one part to the places of the synapses' numbers."""
+    if sums.n_places:
+        wires, start, _held = _wires_of(job)
+        call = CollectFlights(TasksRole.all(start.size - 1), wires, tiles, sums, found)
+        library().run(call, real_type(job), threads=threads_through(int(start[-1])))
+
+
+def mean_delay(job: Job) -> float:
+    """Of such synapses, ms; zero where there are none."""
+
+    def make() -> float:
+        delays = [p.delays for p in job.stage.lateral if p.delay_per_synapse]
+        n = sum(values.size for values in delays)
+        return float(sum(values.sum(dtype=np.float64) for values in delays) / n) if n else 0.0
+
+    return job.stage.once(mean_delay, make)
 
 
 def no_tiles(size: int, parts: int) -> TilesRole:

@@ -11,6 +11,7 @@ from eventsim.engine.cpu.roles import (
     Ints,
     NeuronsRole,
     Reals,
+    RealsOut,
     Rows,
     SpikesRole,
     TapeRole,
@@ -153,6 +154,23 @@ class LoopBackRole(NamedTuple):
     last: Ints  # [samples, size]: last spike of each neuron, or -1
     by_delay: DoublesOut | None  # [chunks, synapses]; where synapses have delays of their own
     n_synapses: int
+    length: float  # ms, of windows in which flights are met; at most
+
+
+class FlightSumsRole(NamedTuple):
+    """What the way back finds of synapses in tiles, by place."""
+
+    by_weight: RealsOut  # [chunks, n_places]
+    by_delay: DoublesOut
+    n_places: int
+    chunks: int
+
+
+class SynapseSumsRole(NamedTuple):
+    """What the way back finds of synapses, by number."""
+
+    by_weight: RealsOut  # [synapses]
+    by_delay: DoublesOut
 
 
 class WindowsRole(NamedTuple):
@@ -232,17 +250,31 @@ class QueueForward(NamedTuple):
 class QueueBackward(NamedTuple):
     """The backward pass of a loop whose neurons do not share their events; tasks are chunks.
 
-    What is found by weight is [chunks, synapses], effects are by spike of all sources.
+    What is found by weight is [chunks, synapses], effects are by spike of all sources. Of the
+    loop's own synapses with delays of their own nothing is among the arrivals: they are in tiles,
+    those onto all neurons together.
     """
 
     tasks: TasksRole
     arriving: ArrivingRole
     loop: LoopRole
+    tiles: TilesRole
     neurons: NeuronsRole
     tape: TapeRole
     way: LoopBackRole
     carried: CarriedRole
+    flown: FlightSumsRole
     found: FoundRole
+
+
+class CollectFlights(NamedTuple):
+    """Puts what was found in tiles where the synapses' numbers say; tasks are neurons."""
+
+    tasks: TasksRole
+    wires: DelayedWiresRole
+    tiles: TilesRole
+    flown: FlightSumsRole
+    found: SynapseSumsRole
 
 
 class LoopSums(NamedTuple):

@@ -9,6 +9,9 @@
 // exactly the same time, the arrival came first, unless it was caused without a delay by that neuron or
 // one of a higher number, which fire after it.
 //
+// Where synapses have delays of their own, time goes by windows: flights_back.hpp. What arrived in one at neurons
+// that do not stop in it is met in the order in which it is handed over; all else, bundles too, in order of time.
+//
 // Side by side    MOST arrivals, of one neuron or of many. A task is a chunk of samples, taken one after
 //                 the other: its sums are its own, so that no result depends on threads.
 // Before          roles of the call; gradients, effects and sums hold what they are added to.
@@ -19,9 +22,13 @@
 #include "../calls.hpp"
 #include "../spikes_back.hpp"
 #include "../synapses.hpp"
+#include "flights_back.hpp"
 #include "heap.hpp"
 
 namespace eventsim {
+
+// Windows of flights from one spike of a neuron to its next, at least, on average.
+constexpr double WINDOWS_A_SPIKE = 16.0;
 
 // Where a neuron is on its way back, what it comes to next, and its adjoint there, in one line of the
 // cache; in double precision in two.
@@ -29,6 +36,16 @@ template <class R> struct alignas(64) BackPlace {
     double t, stop;
     Rates<R> rates;
     Adjoint<R> state;
+};
+
+// Where an arrival adds to the gradients of its synapse, which a return (null) has none of, and to dL/dt of its
+// spike: the number of that among all sources and among those of the loop, or -1.
+template <class R> struct Brought {
+    R* by_weight;
+    double* by_delay;
+    int64_t spike, cause;
+
+    bool same_spike(const Brought& b) const { return spike == b.spike && cause == b.cause; }
 };
 
 // Arrivals that wait to be looked at: by how many ms each is before the place of its neuron.
@@ -42,16 +59,16 @@ template <class V> class Asking {
     alignas(64) R since[MOST] = {}, weight[MOST] = {};
     alignas(64) R later[MOST], beta[MOST], beta_mem[MOST], beta_syn[MOST];  // what is found
     alignas(64) int32_t row[MOST] = {};  // of its neuron
-    int64_t neuron[MOST], synapse[MOST], event[MOST];
+    int64_t neuron[MOST];
+    Brought<R> by[MOST];
     int size = 0;
 
-    void add(int64_t n, int64_t k, int64_t e, R h, R w) {
+    void add(int64_t n, const Brought<R>& b, R h, R w) {
         since[size] = h;
         weight[size] = w;
         row[size] = (int32_t)n * WIDTH;
         neuron[size] = n;
-        synapse[size] = k;
-        event[size++] = e;
+        by[size++] = b;
     }
 
     // What the adjoint is at all of them, and what they add to dL/dt.
@@ -89,8 +106,11 @@ template <class V> class LoopBackward {
     SpikesBack<R, double> spikes;
     Place* const place;
     Asking<V> asking;
-    R* by_weight;      // of the chunk
-    double* by_delay;
+    FlightsBack<R> flights;
+    GrowingArray<NotedBack<R>> noted;  // of this window
+    bool no_room = false;
+    R *by_weight, *by_weight_flown;    // of the chunk, as all that follow
+    double *by_delay, *by_delay_flown;
     double* const sums;  // [size, SIDE]
 
   public:
@@ -98,7 +118,7 @@ template <class V> class LoopBackward {
         : a(call), size(call.neurons.size), weights{call.loop.parts, call.loop.n_parts},
           arena(SpikesBack<R, double>::room(size) + size * (sizeof(Place) + SIDE * 8) + 2 * 64),
           spikes(call.tape, call.neurons.strength != nullptr, size, nullptr, 1, arena, SIDE),
-          place(arena.take<Place>(size)), sums(arena.take<double>(SIDE * size)) {
+          place(arena.take<Place>(size)), flights(call.tiles, call.tape, size), sums(arena.take<double>(SIDE * size)) {
         spikes.sums = sums;
     }
 
@@ -106,7 +126,7 @@ template <class V> class LoopBackward {
     bool run() {
         if (!arena.ok()) return false;
         for (int64_t i = 0; i < a.tasks.n; ++i) run_chunk(a.tasks.todo[i]);
-        return true;
+        return !no_room && flights.ok();
     }
 
   private:
@@ -115,6 +135,8 @@ template <class V> class LoopBackward {
         double* const adapted = a.found.adapted ? a.found.adapted + chunk * 2 * size : nullptr;
         by_weight = a.found.by_weight + chunk * a.way.n_synapses;
         by_delay = a.way.by_delay ? a.way.by_delay + chunk * a.way.n_synapses : nullptr;
+        by_weight_flown = a.flown.by_weight + chunk * a.flown.n_places;
+        by_delay_flown = a.flown.by_delay + chunk * a.flown.n_places;
         double* const found = a.found.sums + chunk * N_SUMS * size;
         for (int i = 0; i < N_SUMS; ++i)
             for (int64_t n = 0; n < size; ++n) sums[n * SIDE + i] = found[i * size + n];
@@ -138,7 +160,7 @@ template <class V> class LoopBackward {
                         {}};
             if (carried) place[n].state = state_at(carried + n);
         }
-        meet_all(a.arriving.offsets[s], a.arriving.offsets[s + 1]);
+        meet_all(s);
         for (int64_t n = 0; n < size; ++n) {
             Place& x = place[n];
             walk_to(n, x, a.carried.begin[s]);
@@ -163,42 +185,90 @@ template <class V> class LoopBackward {
         x.stop = spikes.next_stop(n);
     }
 
-    // The arrivals lo .. hi from the last on.
-    void meet_all(int64_t lo, int64_t hi) {
-        const Arriving& met = a.arriving;
-        for (int64_t e = hi - 1; e >= lo; --e) {
-            const double time = met.time[e];
-            const int64_t cause = met.cause[e];
-            int64_t sender = -1;
-            double after = time;
-            if (cause >= 0 && a.tape.time[cause] == time) {
-                // Without a delay it came after a spike at the same time: stop short of that.
-                sender = a.tape.neuron[cause];
-                after = just_behind(time);
+    // Windows of flights: part of their mean delay, and no longer than a neuron mostly waits from spike to spike.
+    double length_of(int64_t s) const {
+        const int64_t n = a.tape.offsets[s + 1] - a.tape.offsets[s];
+        const double each = (a.arriving.duration[s] - a.carried.begin[s]) * double(size) / double(n + 1);
+        return std::min(a.way.length, each / WINDOWS_A_SPIKE);
+    }
+
+    // The arrivals of a sample from the last on.
+    void meet_all(int64_t s) {
+        const int64_t low = a.arriving.offsets[s];
+        const double begin = a.carried.begin[s], length = length_of(s), never = -__builtin_inf();
+        int64_t e = a.arriving.offsets[s + 1];
+        flights.take(a.tape.offsets[s], a.tape.offsets[s + 1], begin, a.arriving.duration[s]);
+        for (;;) {
+            const double latest = std::max(flights.latest(), e > low ? a.arriving.time[e - 1] : never);
+            if (latest == never) break;
+            const double opens = flights.none() ? never : std::max(latest - length, begin);
+            hand_over(opens);
+            int64_t next = 0;
+            for (; e > low && a.arriving.time[e - 1] >= opens; --e) {
+                for (; next < noted.size && noted[next].time > a.arriving.time[e - 1]; ++next)
+                    meet(noted[next]);
+                meet(e - 1);
             }
-            if (met.first[e] >= OWN) {
-                const int64_t n = met.first[e] - OWN;
-                ask(e, n, -1, sender >= n ? after : time, a.loop.own_weight[n]);
-                continue;
-            }
-            weights.of_part(met.first[e], [&](const auto* weight) {
-                for (int64_t k = met.last[e] - 1; k >= met.first[e]; --k) {
-                    const int64_t n = a.loop.target[k];
-                    ask(e, n, k, sender >= n ? after : time, R(weight[k]));
-                }
-            });
+            for (; next < noted.size; ++next) meet(noted[next]);
         }
         settle();
     }
 
-    // Neuron n is asked what its adjoint is at t, where synapse k (-1: a return) brought event e.
-    FORMULA_MEMBER void ask(int64_t e, int64_t n, int64_t k, double t, R w) {
+    // Of what arrived from `opens` on at synapses with delays of their own, note in order what may not be met yet.
+    void hand_over(double opens) {
+        noted.size = 0;
+        flights.hand_over(opens, [&](int64_t cause, double t, int64_t at, int32_t n, R w) {
+            if (t == a.tape.time[cause] && a.tape.neuron[cause] >= n) t = just_behind(t);
+            const Place& x = place[n];
+            if (x.stop >= opens) no_room |= !noted.push({t, cause, at, n, w});
+            else add(n, flown(cause, at), R(x.t - t), w);
+        });
+        std::sort(noted.begin(), noted.begin() + noted.size);
+    }
+
+    Brought<R> flown(int64_t cause, int64_t at) const {
+        return {by_weight_flown + at, by_delay_flown + at, -1, cause};
+    }
+    void meet(const NotedBack<R>& x) { ask(flown(x.spike, x.place), x.neuron, x.time, x.weight); }
+
+    // Event e of those that are known to arrive.
+    void meet(int64_t e) {
+        const Arriving& met = a.arriving;
+        const double time = met.time[e];
+        const int64_t cause = met.cause[e];
+        int64_t sender = -1;
+        double after = time;
+        if (cause >= 0 && a.tape.time[cause] == time) {
+            // Without a delay it came after a spike at the same time: stop short of that.
+            sender = a.tape.neuron[cause];
+            after = just_behind(time);
+        }
+        Brought<R> by = {nullptr, nullptr, met.spike[e], cause};
+        if (met.first[e] >= OWN) {
+            const int64_t n = met.first[e] - OWN;
+            return ask(by, n, sender >= n ? after : time, a.loop.own_weight[n]);
+        }
+        weights.of_part(met.first[e], [&](const auto* weight) {
+            for (int64_t k = met.last[e] - 1; k >= met.first[e]; --k) {
+                const int64_t n = a.loop.target[k];
+                by.by_weight = by_weight + k;
+                by.by_delay = by_delay ? by_delay + k : nullptr;
+                ask(by, n, sender >= n ? after : time, R(weight[k]));
+            }
+        });
+    }
+
+    // Neuron n is asked what its adjoint is at t, where something was brought to it.
+    FORMULA_MEMBER void ask(const Brought<R>& by, int64_t n, double t, R w) {
         Place& x = place[n];
         if (x.stop >= t) {
             settle();
             walk_to(n, x, t);
         }
-        asking.add(n, k, e, R(x.t - t), w);
+        add(n, by, R(x.t - t), w);
+    }
+    FORMULA_MEMBER void add(int64_t n, const Brought<R>& by, R h, R w) {
+        asking.add(n, by, h, w);
         if (asking.size == Asking<V>::MOST) settle();
     }
 
@@ -207,41 +277,31 @@ template <class V> class LoopBackward {
         if (asking.size == 0) return;
         asking.look(place);
         R effect = 0;
-        int64_t event = asking.event[0];
         for (int i = 0; i < asking.size; ++i) {
-            const int64_t n = asking.neuron[i], k = asking.synapse[i];
+            const int64_t n = asking.neuron[i];
+            const Brought<R>& by = asking.by[i];
             const R w = asking.weight[i], later = asking.later[i], met = asking.beta[i];
             double* const sum = sums + n * SIDE;
             sum[BY_DRIVE] += w * met;
             sum[BY_MEM] += w * asking.beta_mem[i];
             sum[BY_SYN] += w * asking.beta_syn[i];
-            if (asking.event[i] != event && !same_spike(asking.event[i], event)) {
-                add_effect(effect, event);
+            if (i > 0 && !by.same_spike(asking.by[i - 1])) {
+                add_effect(effect, asking.by[i - 1]);
                 effect = 0;
             }
-            event = asking.event[i];
             effect += later;
-            if (k < 0) {
-                spikes.add_return(n, met, later);
-            } else {
-                by_weight[k] += met;
-                if (by_delay) by_delay[k] += later;
-            }
+            if (!by.by_weight) spikes.add_return(n, met, later);
+            else *by.by_weight += met;
+            if (by.by_delay) *by.by_delay += later;
         }
-        add_effect(effect, event);
+        add_effect(effect, asking.by[asking.size - 1]);
         asking.size = 0;
     }
 
-    bool same_spike(int64_t e, int64_t f) const {
-        const Arriving& met = a.arriving;
-        return met.spike[e] == met.spike[f] && met.cause[e] == met.cause[f];
-    }
-
-    // What a spike causes, to that of all sources (-1: a return), and to that of the loop.
-    void add_effect(R effect, int64_t e) {
-        const int64_t spike = a.arriving.spike[e], cause = a.arriving.cause[e];
-        if (spike >= 0) a.found.effects[spike] += effect;
-        if (cause >= 0) a.tape.through[cause] += effect;
+    // What a spike causes, to that of all sources, and to that of the loop.
+    void add_effect(R effect, const Brought<R>& by) {
+        if (by.spike >= 0) a.found.effects[by.spike] += effect;
+        if (by.cause >= 0) a.tape.through[by.cause] += effect;
     }
 };
 
