@@ -37,7 +37,15 @@ if TYPE_CHECKING:
         simulate_chunks,
         voltage,
     )
-    from eventsim.events import Dataset, EventStream, SpikeTape, SpikeTrains, concatenate, merge
+    from eventsim.events import (
+        Dataset,
+        EventStream,
+        SpikeTape,
+        SpikeTrains,
+        concatenate,
+        merge,
+        poisson,
+    )
     from eventsim.live.listen import listen
     from eventsim.matrix import can
     from eventsim.network import (
@@ -75,7 +83,7 @@ __all__ = [
     "calibrate", "can", "concatenate", "convolutional", "current", "evaluate", "explain",
     "export_c", "export_web", "fixed_indegree", "fixed_total_number", "gradcheck", "listen",
     "load_run", "loggers", "lognormal", "merge", "normal", "pairwise_bernoulli", "place",
-    "plot", "predict", "readout_integral", "rsnn", "scsr", "self_recurrent", "simulate",
+    "plot", "poisson", "predict", "readout_integral", "rsnn", "scsr", "self_recurrent", "simulate",
     "simulate_chunk", "simulate_chunks", "train", "uniform", "voltage",
 ]  # fmt: skip
 
@@ -93,7 +101,9 @@ _HOMES = {
         "RunState", "current", "explain", "place", "readout_integral", "simulate",
         "simulate_chunk", "simulate_chunks", "voltage",
     ),
-    "events": ("Dataset", "EventStream", "SpikeTape", "SpikeTrains", "concatenate", "merge"),
+    "events": (
+        "Dataset", "EventStream", "SpikeTape", "SpikeTrains", "concatenate", "merge", "poisson",
+    ),
     "live.listen": ("listen",),
     "matrix": ("can",),
     "network": (

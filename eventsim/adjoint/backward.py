@@ -24,7 +24,7 @@ from eventsim.adjoint.seeds import (
     joined,
     seeds_of,
 )
-from eventsim.arrays import Array, Floats, beside, fetch, namespace, to_host
+from eventsim.arrays import Array, Floats, beside, fetch, namespace, owners, to_host
 from eventsim.checks import real_array
 from eventsim.engine import get_backend, make_job, place_tape
 from eventsim.engine.contract import table as T
@@ -102,10 +102,30 @@ def begin_backward(
     tape = with_memo(tape)
     make_plan(net, tape.memo).check_tape(tape, "backward")
     tape.require_whole("backward")
+    _require_currents(net, tape)
     loss = np.nan
     if callable(seeds):
         loss, seeds = evaluated(seeds, net, tape)
     return walk_back(net, tape, seeds, loss=loss, keys=keys)
+
+
+def _require_currents(net: Network, tape: SpikeTape) -> None:
+    """Raise ParameterError for a run by pieces with a neuron that was held over their border."""
+    if tape.stream.sources is None:
+        return
+    for name, population in net.spiking.items():
+        trains = tape[name].map(to_host)
+        hold = to_host(population.refractory)[trains.neurons]
+        end = tape.stream.duration[owners(trains.offsets, len(trains))]
+        released = (hold > 0.0) & (trains.times + hold < end)
+        if population.neuron is None and np.isnan(trains.restart_current[released]).any():
+            raise ParameterError(
+                "backward",
+                f"the run made its events piece by piece, and neurons of {name!r} were held over "
+                "the border of two",
+                remedy="Gradients of long runs come from es.backward_chunks(net, "
+                "stream.chunks(length), loss).",
+            )
 
 
 def with_memo(tape: SpikeTape) -> SpikeTape:

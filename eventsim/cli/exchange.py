@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import typer
 
 from eventsim.cli.begin import how_read, show_read
@@ -25,7 +24,7 @@ from eventsim.cli.terminal import check_passed, present, say, show_table, stdout
 from eventsim.conformance.round_trip import RoundTrip, round_trip
 from eventsim.embedded import CExport, export_c
 from eventsim.errors import ParameterError
-from eventsim.events import AudioTables, Dataset, EventStream
+from eventsim.events import AudioTables, Dataset, EventStream, poisson
 from eventsim.network import Network
 from eventsim.network.nir import NirWarning, read_nir, write_nir
 from eventsim.report.web import UNKNOWN, WebExport, export_web
@@ -284,13 +283,9 @@ def import_command(
 
 def poisson_events(net: Network, *, seed: int = 0) -> EventStream:
     """Random events on every channel, where a check has none of its own."""
-    size = net.input.size
-    rng = np.random.default_rng(seed)
-    parts = []
-    for count in rng.poisson(RATE * size * DURATION / 1e3, N_SAMPLES):
-        times = np.sort(rng.uniform(0.0, DURATION, count))
-        parts.append((times, rng.integers(0, size, count)))
-    return EventStream.from_samples(parts, n_channels=size, duration=DURATION)
+    return poisson(
+        RATE, n_channels=net.input.size, duration=DURATION, n_samples=N_SAMPLES, seed=seed
+    )
 
 
 def _check(trip: RoundTrip, stream: EventStream, events: str | None) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 ``stream`` holds a batch of recordings, ``stored`` one that stays in its file, ``labelled`` either
 with classes, ``targets`` the values that regression fits; ``tape`` holds what a run leaves behind,
-``source`` what one population sends. Their one ``order``, and what makes streams of streams:
-``merge``, ``transforms``, ``begin``. ``same`` finds recordings that are there twice, ``steps`` says
-which step of a grid a time is in, ``encoding`` counts what a machine does to make events of a
-signal.
+``source`` what one population sends, ``poisson`` streams of random times. Their one ``order``, and
+what makes streams of streams: ``merge``, ``transforms``, ``begin``. ``same`` finds recordings that
+are there twice, ``steps`` says which step of a grid a time is in, ``encoding`` counts what a
+machine does to make events of a signal.
 
 At the border: ``npz`` and ``hdf5`` check what files claim, ``storage`` writes files whole or not at
 all, ``nir_data`` speaks NIR's form.
@@ -14,6 +14,7 @@ all, ``nir_data`` speaks NIR's form.
 from eventsim.events.encoding import AudioTables, EncoderOperations
 from eventsim.events.labelled import AnyDataset, Dataset, DatasetInfo, stratified_split
 from eventsim.events.merge import merge
+from eventsim.events.poisson import poisson
 from eventsim.events.stored import Recording, StoredStream, gather, write_stored
 from eventsim.events.stream import EventStream, concatenate
 from eventsim.events.tape import SpikeTape, SpikeTrains
@@ -22,5 +23,5 @@ from eventsim.events.targets import Targets
 __all__ = [
     "AnyDataset", "AudioTables", "Dataset", "DatasetInfo", "EncoderOperations", "EventStream",
     "Recording", "SpikeTape", "SpikeTrains", "StoredStream", "Targets", "concatenate", "gather",
-    "merge", "stratified_split", "write_stored",
+    "merge", "poisson", "stratified_split", "write_stored",
 ]  # fmt: skip

@@ -14,6 +14,9 @@ offsets     int64 [samples+1]   first event of every sample
 n_channels  int                 number of channels
 duration    float64 [samples]   length of every sample in ms
 ==========  ==================  =====================================
+
+The events of Poisson sources (:func:`eventsim.poisson`) are made when they are first asked for; a
+run that is long makes those of a span of time after the other, and keeps none.
 """
 
 from __future__ import annotations
@@ -44,6 +47,7 @@ from eventsim.entries import Count, Positive, parse_json
 from eventsim.errors import EventError, EventSimError, ShapeError, StorageError
 from eventsim.events.npz import Form, check_forms, opened
 from eventsim.events.order import event_order, place_of_event, sample_of_event
+from eventsim.events.poisson_sources import PoissonSources
 from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.summary import html_card, html_table, number, span
 
@@ -54,6 +58,7 @@ STREAM_VERSION = 1
 BLOCK_LEAST = 128
 Channel = TypeVar("Channel", bound=np.signedinteger[Any])
 _FIELDS = ("times", "channels", "offsets", "n_channels", "duration")
+_MADE = ("times", "channels", "offsets")  # of Poisson sources, when they are asked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,8 +121,23 @@ class EventStream:
         self._freeze()
 
     def _freeze(self) -> None:
-        for values in (self.times, self.channels, self.offsets, self.duration):
-            values.flags.writeable = False
+        for name in ("times", "channels", "offsets", "duration"):
+            if name in self.__dict__:
+                self.__dict__[name].flags.writeable = False
+
+    def __getattr__(self, name: str) -> Any:
+        # Only of names that are not there: of events that nobody has asked for yet.
+        if name not in _MADE or self.sources is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        made = self.sources.between(np.zeros(self.n_samples), self.duration)
+        self._fill(*made, self.n_channels, self.duration)
+        return self.__dict__[name]
+
+    @property
+    def sources(self) -> PoissonSources | None:
+        """The Poisson sources whose events these are; None of a stream of given events."""
+        found: PoissonSources | None = self.__dict__.get("_sources")
+        return found
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Arrays come out of a pickle, and out of copy.deepcopy, as arrays that can be written to.
@@ -162,7 +182,7 @@ class EventStream:
     @property
     def n_samples(self) -> int:
         """Number of samples."""
-        return self.offsets.size - 1
+        return self.duration.size
 
     @property
     def n_events(self) -> int:
@@ -172,18 +192,24 @@ class EventStream:
     def __len__(self) -> int:
         return self.n_samples
 
+    @property
+    def mean_events(self) -> float:
+        """Number of events in all samples; of Poisson sources its mean, and none is made."""
+        return float(self.n_events) if self.sources is None else self.sources.expected()
+
     def __repr__(self) -> str:
+        about = "" if self.sources is None else "about "
         return (
-            f"EventStream({self.n_samples} samples, {self.n_events} events, "
+            f"EventStream({self.n_samples} samples, {about}{self.mean_events:.0f} events, "
             f"{self.n_channels} channels)"
         )
 
     def _repr_html_(self) -> str:
         lasts = float(self.duration.sum())
-        rate = 1e3 * self.n_events / (lasts * self.n_channels) if lasts else 0.0
+        rate = 1e3 * self.mean_events / (lasts * self.n_channels) if lasts else 0.0
         facts = [
             ["samples", number(self.n_samples)],
-            ["events", number(self.n_events)],
+            ["events" if self.sources is None else "events, mean", number(self.mean_events)],
             ["channels", number(self.n_channels)],
             ["duration (ms)", span(self.duration)],
             ["mean rate of a channel (Hz)", number(rate)],
@@ -248,12 +274,22 @@ class EventStream:
         return {str(name): str(value) for name, value in found.items()}
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """All fields as arrays, for files."""
-        return {name: np.asarray(getattr(self, name)) for name in _FIELDS}
+        """All fields as arrays, for files; of Poisson sources these in place of their events."""
+        held = [name for name in _FIELDS if self.sources is None or name not in _MADE]
+        found = {name: np.asarray(getattr(self, name)) for name in held}
+        return found if self.sources is None else found | self.sources.to_arrays()
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> EventStream:
         """Rebuild and check what :meth:`to_arrays` gave; a missing field is a KeyError."""
+        if "rates" in arrays:
+            duration = checked_durations(arrays["duration"], arrays["duration"].size)
+            sources = PoissonSources.from_arrays(arrays)
+            every(
+                "EventStream", "until", sources.until, sources.until <= duration,
+                "at most the duration of its sample", of="sample", unit="ms",
+            )  # fmt: skip
+            return drawn_stream(sources, duration)
         return cls(
             arrays["times"],
             arrays["channels"],
@@ -318,6 +354,9 @@ class EventStream:
             ``length`` is not a positive, finite number.
         """
         in_domain("chunks", "length", length, Positive, error=EventError)
+        if self.sources is not None:
+            yield from self._drawn_chunks(self.sources, length)
+            return
         n = max(1, int(np.ceil(self.duration.max(initial=0.0) / length)))
         ends = np.arange(1, n) * length
         piece = np.searchsorted(ends, self.times, side="right")
@@ -333,6 +372,22 @@ class EventStream:
                 duration=np.minimum(self.duration, end),
             )
 
+    def _drawn_chunks(self, sources: PoissonSources, length: float) -> Iterator[EventStream]:
+        """As :meth:`chunks`; of the events those of one chunk are there at a time."""
+        begin, n = np.zeros(self.n_samples), int(np.ceil(sources.until.max(initial=0.0) / length))
+        for end in [*(np.arange(1, n) * length), np.inf]:
+            stop = np.minimum(self.duration, end)
+            yield stream_of(*sources.between(begin, stop), self.n_channels, stop)
+            begin = stop
+
+
+def drawn_stream(sources: PoissonSources, duration: Floats) -> EventStream:
+    """The stream of the events of Poisson sources, ms [samples] long; none of them is made."""
+    stream = EventStream.__new__(EventStream)
+    stream.__dict__.update(_sources=sources, n_channels=sources.rates.size, duration=duration)
+    stream._freeze()
+    return stream
+
 
 def stream_of(
     times: Floats, channels: NDArray[np.int32], offsets: Ints, n_channels: int, duration: Floats
@@ -345,6 +400,10 @@ def stream_of(
 
 def check_stream(claims: Mapping[str, Any], prefix: str = "") -> None:
     """Raise unless arrays, or what headers claim of them, have the form of a stream."""
+    if f"{prefix}rates" in claims:
+        check_forms(claims, {f"{prefix}duration": Form("f8", (None,))})
+        PoissonSources.check_claims(claims, prefix, claims[f"{prefix}duration"].shape[0])
+        return
     vectors = {f"{prefix}times": Form("f8", (None,)), f"{prefix}duration": Form("f8", (None,))}
     check_forms(claims, vectors)
     n_events, n_samples = (claims[name].shape[0] for name in vectors)

@@ -448,7 +448,7 @@ def _check_tape(archive: Archive) -> None:
     """Raise unless what the headers claim is a tape."""
     claims = archive.claims
     check_stream(claims, "stream.")
-    n_offsets = claims["stream.offsets"].shape[0]
+    n_offsets = claims["stream.duration"].shape[0] + 1
     for name in ("names", "projections", "run"):
         texts = len(claims[name].shape) == 1 and np.issubdtype(claims[name].dtype, np.str_)
         hold(texts, f"{name} are no texts")

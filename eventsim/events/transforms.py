@@ -39,7 +39,13 @@ from eventsim.checks import every, in_domain, one_each, real_array, shaped
 from eventsim.entries import NotNegative, Positive
 from eventsim.errors import ParameterError
 from eventsim.events.order import event_order, sample_of_event
-from eventsim.events.stream import EventStream, checked_durations, order_ties, stream_of
+from eventsim.events.stream import (
+    EventStream,
+    checked_durations,
+    drawn_stream,
+    order_ties,
+    stream_of,
+)
 
 
 def time_scale(stream: EventStream, amount: float, *, rng: np.random.Generator) -> EventStream:
@@ -259,6 +265,8 @@ def extend(stream: EventStream, time: float) -> EventStream:
     if time == 0:
         return stream
     duration = checked_durations(stream.duration + time, stream.n_samples)
+    if stream.sources is not None:
+        return drawn_stream(stream.sources, duration)
     return stream_of(stream.times, stream.channels, stream.offsets, stream.n_channels, duration)
 
 

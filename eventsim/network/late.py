@@ -108,6 +108,8 @@ def late_begin(
 
     Of a file, 64 recordings are looked at. The network answers by ``answer``, by default its own.
     """
+    if isinstance(stream, EventStream) and stream.sources is not None:
+        return None  # a Poisson source has no begin, and none of its events is made here
     answer = net.answer if answer is None else answer
     times, durations = _first_events(stream)
     there = np.isfinite(times)

@@ -11,6 +11,7 @@ import pytest
 import eventsim as es
 from eventsim.chips import load_chip
 from eventsim.clocked import from_network
+from eventsim.engine.run import simulation
 from eventsim.mapping import check_mapping, export_sanafe, map_network, quantise
 from eventsim.matrix import can
 from eventsim.network.nir import NirWarning, from_nir, to_nir
@@ -98,6 +99,30 @@ def chunks(case):
         times = [tape[name].sample(k)[0] for k in samples for tape in tapes if len(tape.stream) > k]
         atol = ATOL[whole.precision]
         np.testing.assert_allclose(np.concatenate(times), whole[name].times, rtol=0, atol=atol)
+
+
+@probe
+def poisson(case):
+    """Pieces give what the same events give as an ordinary stream; of linear layers to rounding."""
+    given, lengths = (100.0, 160.0, 220.0, 0.0), stream().duration
+    made = es.poisson(given, duration=lengths, seed=3)
+    plain = es.EventStream(made.times, made.channels, made.offsets, n_channels=4, duration=lengths)
+    expected, drawn = (
+        es.simulate(case.net, plain, **case.how),
+        es.poisson(given, duration=lengths, seed=3),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(simulation, "MOST", 8)
+        tape = es.simulate(case.net, drawn, **case.how)
+    kept = "times" in vars(drawn)
+    assert tape.synaptic_events == expected.synaptic_events
+    assert sum(len(tape[name]) for name in tape.names)
+    for name in tape.names:
+        assert_same_trains(
+            tape[name], expected[name], atol_ms=ATOL[tape.precision] if case.net.linear else 0.0
+        )
+    assert kept == (case.row.rule is not None)
+    return "whole" if kept else ""
 
 
 def loss_of(net):

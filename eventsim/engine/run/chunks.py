@@ -45,20 +45,26 @@ from eventsim.plan import Plan, make_plan
 from eventsim.summary import span
 
 
-class _Kept(NamedTuple):
-    """A plan with all that was made of the values of its network, and a copy of these."""
+class Kept(NamedTuple):
+    """A plan with all that was made of the values of its network, and a copy of these.
+
+    Without one the values stay as they are as long as it is used.
+    """
 
     plan: Plan
-    values: Mapping[str, tuple[Floats, Floats]]  # as the network has them, and as they were
+    # As the network has them, and as they were
+    values: Mapping[str, tuple[Floats, Floats]] | None = None
 
     @classmethod
-    def of(cls, net: Network) -> _Kept:
+    def of(cls, net: Network) -> Kept:
         """Nothing but the plan yet."""
         values = {key: (now, now.copy()) for key, now in net.parameters().items()}
         return cls(make_plan(net, Memo(pieces=True)), values)
 
     def holds(self, net: Network) -> bool:
         """Whether it is of this network, and structure and values are as they were."""
+        if self.values is None:
+            return True
         now = net.parameters()
         return (
             now.keys() == self.values.keys()
@@ -93,7 +99,7 @@ class RunState:
     layers: Mapping[str, LayerState]
     loops: Mapping[str, LoopState]
     before: Before
-    kept: _Kept
+    kept: Kept
     backend: str
     precision: str
 
@@ -147,6 +153,18 @@ def simulate_chunk(
     """
     engine = get_backend(backend)
     kept = _kept_of(net, engine, precision, None if state is None else state.kept)
+    return run_chunk(net, chunk, state, kept, engine, precision)
+
+
+def run_chunk(
+    net: Network,
+    chunk: EventStream,
+    state: RunState | None,
+    kept: Kept,
+    engine: Backend,
+    precision: Precision,
+) -> tuple[SpikeTape, RunState]:
+    """As :func:`simulate_chunk`, by what is ``kept`` of the network, which was checked."""
     plan = kept.plan
     plan.check_channels(chunk.n_channels, "simulate")
     begin = np.zeros(chunk.n_samples) if state is None else state.end
@@ -188,13 +206,13 @@ def simulate_chunk(
     return tape, RunState(chunk.duration, layers, loops, end, kept, engine.name, precision)
 
 
-def _kept_of(net: Network, engine: Backend, precision: Precision, kept: _Kept | None) -> _Kept:
+def _kept_of(net: Network, engine: Backend, precision: Precision, kept: Kept | None) -> Kept:
     """That of the chunk before if it still holds; else of a network that was checked again."""
     if kept is not None and kept.holds(net):
         net.check_patterns()
         return kept
     check_on_host(net, "simulate_chunk")
-    kept = _Kept.of(net)
+    kept = Kept.of(net)
     check_network(net, kept.plan, engine, precision, "chunks")
     return kept
 

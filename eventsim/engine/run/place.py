@@ -48,6 +48,11 @@ def check_place(net: Network, engine: Backend) -> None:
         )
 
 
+def on_host(net: Network) -> bool:
+    """Whether the arrays of a network are NumPy's."""
+    return _library(net) is np
+
+
 def check_on_host(net: Network, where: str) -> None:
     """Raise BackendError for a network on a device."""
     if (library := _library(net)) is not np:

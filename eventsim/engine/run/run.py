@@ -1,4 +1,4 @@
-"""simulate: run a network on a stream, stage after stage."""
+"""A run of a network on a stream, stage after stage."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from eventsim.engine.run import readout_piece
 from eventsim.engine.run.look import check_values
 from eventsim.engine.run.members import split_members
 from eventsim.engine.run.place import check_place, place_stream, place_tape
-from eventsim.engine.run.ties import tell_ties
 from eventsim.errors import BackendError, ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.events.source import SourceSpikes, source_of
@@ -27,71 +26,9 @@ from eventsim.events.transforms import extend
 from eventsim.matrix import require
 from eventsim.memo import Memo
 from eventsim.network import Network
-from eventsim.network.late import warn_late
 from eventsim.plan import Plan, Stage, make_plan
 
 LATEST = 10.0  # time constants between a spike and the begin of an integral, at most
-
-
-def simulate(
-    net: Network,
-    stream: EventStream,
-    *,
-    tail: float | None = None,
-    backend: str = "auto",
-    precision: Precision = "double",
-    resident: bool = False,
-) -> SpikeTape:
-    """Run ``net`` on every sample of ``stream``.
-
-    A network that was trained with a tail also runs for its tail after every recording: see
-    ``tail``.
-
-    Parameters
-    ----------
-    net
-        Any network; populations that form a loop run by a queue of events or by windows, the
-        others layer by layer. Which it is follows from the network alone
-        (:mod:`eventsim.engine.algorithm`), so that a sample has the same bits in any batch.
-    stream
-        Its channels are the neurons of the network's input population.
-    tail
-        ms of silence after every sample, during which the network runs on. None: as the network's
-        answer says (``net.answer.tail``), 0 where it has none. The stream of the tape is the
-        extended one: to run it again, pass ``tail=0.0``.
-    backend
-        ``auto`` (``cuda`` where a device can be used, else ``cpu``), ``cuda``, ``cpu``,
-        ``reference``, or the name of a registered one.
-    precision
-        Type of the state: ``double`` or ``single``. Times are float64 in both.
-    resident
-        Leave the spikes on the device on which they were computed: losses and
-        :func:`eventsim.backward` then run there and return arrays that are there.
-        No effect with a backend on the processor.
-
-    Returns
-    -------
-    SpikeTape
-        Spikes of all spiking populations, exact to rounding. New arrays.
-
-    Raises
-    ------
-    NetworkError, ShapeError, ParameterError, BackendError, RunawayError
-
-    Notes
-    -----
-    A warning is logged if recordings begin late for the answer of the network
-    (:mod:`eventsim.network.late`), and if rounding decides which neurons of a loop fire
-    (``eventsim.engine.run.ties``; not where the tape stays on a device).
-    """
-    course = start(net, stream, tail=tail, backend=backend, precision=precision)
-    warn_late(net, stream)
-    tape = course.finish()
-    if resident:
-        return tape
-    tape = replace(tape.to_host(), synaptic_events=dict(tape.synaptic_events))
-    tell_ties(course.plan, tape)
-    return tape
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +97,7 @@ def start(
     precision: Precision,
     memo: Memo | None = None,
 ) -> Course:
-    """Check and prepare a simulation; parameters and errors as :func:`simulate`.
+    """Check and prepare a simulation; parameters and errors as :func:`eventsim.simulate`.
 
     ``memo`` is that of its caller, who says for how long the values stay; None for one of its own.
     """
@@ -169,9 +106,7 @@ def start(
             f"simulate: the stream is {type(stream).__name__}, expected an EventStream: of arrays "
             "EventStream(times, channels, offsets, ...), of a file EventStream.load(path)."
         )
-    if tail is None:
-        tail = 0.0 if net.answer is None else net.answer.tail
-    stream = extend(stream, tail)
+    stream = extended(net, stream, tail)
     plan, engine = make_plan(net, memo), get_backend(backend)
     check_place(net, engine)
     check_network(net, plan, engine, precision)
@@ -179,6 +114,13 @@ def start(
     placed = place_stream(stream, engine)
     sent = {plan.input.name: source_of(stream if placed is None else placed)}
     return Course(plan, engine, precision, stream, placed, sent, {})
+
+
+def extended(net: Network, stream: EventStream, tail: float | None) -> EventStream:
+    """The stream with the tail that is given, or that of the network's answer."""
+    if tail is None:
+        tail = 0.0 if net.answer is None else net.answer.tail
+    return extend(stream, tail)
 
 
 def sources(net: Network, tape: SpikeTape) -> dict[str, SourceSpikes]:

@@ -1,0 +1,193 @@
+"""Poisson sources: the law of their events, and that they follow from their numbers alone."""
+
+import pickle
+import re
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.errors import EventError, ParameterError, ShapeError, StorageError
+from eventsim.events.poisson_sources import PoissonSources, philox
+from eventsim.events.transforms import extend
+
+WORDS = 2**32 - 1
+PI = (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344)
+# Known answers of the authors' library Random123: counter, key, words.
+KNOWN = (
+    ((0, 0, 0, 0), (0, 0), (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
+    ((WORDS,) * 4, (WORDS,) * 2, (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD)),
+    (PI, (0xA4093822, 0x299F31D0), (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1)),
+)
+
+
+@pytest.mark.parametrize(("counter", "key", "words"), KNOWN)
+def test_words_are_those_of_the_published_generator(counter, key, words):
+    found = philox(*(np.array([one], np.uint64) for one in counter), key)
+    assert tuple(found[0].tolist()) == words
+
+
+def events_of(stream, sample, channel):
+    times, channels = stream.sample(sample)
+    return times[channels == channel]
+
+
+def same(one, other):
+    return all(
+        np.array_equal(getattr(one, name), getattr(other, name))
+        for name in ("times", "channels", "offsets", "duration")
+    )
+
+
+@pytest.mark.parametrize("rate", [0.7, 20.0, 900.0, 23_200.0, 1e6])
+def test_numbers_in_a_window_have_mean_and_variance_of_a_poisson_process(rate):
+    n, window = 400, 5e3 / rate  # ms; 5 events on average, no multiple of a cell
+    stream = es.poisson(rate, n_channels=n, duration=50.0 * window, seed=2)
+    bins = (stream.times / window).astype(int) * n + stream.channels
+    counts = np.bincount(bins, minlength=50 * n)
+    assert counts.mean() == pytest.approx(5.0, abs=5 * np.sqrt(5.0 / counts.size))
+    assert counts.var() == pytest.approx(5.0, rel=5 * np.sqrt(2.2 / counts.size))
+
+
+@pytest.mark.parametrize("rate", [20.0, 23_200.0])
+def test_intervals_are_exponential(rate):
+    from scipy.stats import kstest
+
+    stream = es.poisson(rate, n_channels=5, duration=2e6 / rate, seed=7)
+    for channel in range(5):
+        intervals = np.diff(events_of(stream, 0, channel))
+        assert intervals.std() / intervals.mean() == pytest.approx(1.0, abs=0.09)  # 4 sigma
+        assert kstest(intervals, "expon", args=(0.0, 1e3 / rate)).pvalue > 1e-4
+        pairs = np.corrcoef(intervals[1:], intervals[:-1])[0, 1]
+        assert abs(pairs) < 4 / np.sqrt(intervals.size)
+
+
+def test_sources_cells_and_samples_are_independent():
+    n, bins = 40, 500
+    stream = es.poisson(8e3, n_channels=n, duration=float(bins), n_samples=2, seed=5)
+    counts = np.stack([
+        np.histogram2d(*stream.sample(s), bins=(bins, n), range=((0, bins), (0, n)))[0]
+        for s in range(2)
+    ])  # fmt: skip
+    # Cells of such sources are 1 ms: one bin, and the next.
+    assert stream.sources.cells.tolist() == [0] * n
+    rows = np.concatenate([counts[0, 1:].T, counts[0, :-1].T, counts[1, 1:].T])
+    found = np.corrcoef(rows)[np.triu_indices(3 * n, 1)]
+    assert found.size == 3 * n * (3 * n - 1) // 2
+    z = found * np.sqrt(bins - 1)
+    assert np.abs(z).max() < 5.0
+    assert z.std() == pytest.approx(1.0, abs=0.05)
+
+
+def test_chunks_of_any_length_have_the_same_events():
+    rates = [0.0, 3.0, 50.0, 23_200.0, 0.001]
+    whole = es.poisson(rates, duration=[300.0, 120.5], seed=3)
+    assert whole.n_events > 6000
+    for length in (0.013 * 300, 17.0, 256.0, 1e6):
+        chunks = list(es.poisson(rates, duration=[300.0, 120.5], seed=3).chunks(length))
+        assert len(chunks) == max(1, int(np.ceil(300.0 / length)))
+        for sample in range(2):
+            parts = [chunk.sample(sample) for chunk in chunks]
+            times, channels = (np.concatenate(each) for each in zip(*parts, strict=True))
+            assert np.array_equal(times, whole.sample(sample)[0])
+            assert np.array_equal(channels, whole.sample(sample)[1])
+
+
+def test_events_of_a_source_do_not_depend_on_others_nor_on_the_end():
+    few = es.poisson([5.0, 400.0], duration=100.0, seed=9)
+    many = es.poisson([77.0, 400.0, 3.0], duration=[250.0, 90.0], seed=9)
+    found = events_of(many, 0, 1)
+    assert np.array_equal(events_of(few, 0, 1), found[found < 100.0])
+    assert not np.array_equal(events_of(few, 0, 1)[:5], events_of(many, 1, 1)[:5])
+    other = es.poisson([5.0, 400.0], duration=100.0, seed=10)
+    assert not np.array_equal(events_of(few, 0, 1)[:5], events_of(other, 0, 1)[:5])
+
+
+def test_many_channels_over_a_long_time_stay_in_order():
+    """Where ticks and channel do not fit into one word, time is cut."""
+    stream = es.poisson([0.1] + [0.0] * 2**14, duration=2.5e6, seed=1)  # parts of 2^20 ms
+    assert 150 < stream.n_events < 350
+    checked = es.EventStream(
+        stream.times, stream.channels, stream.offsets,
+        n_channels=stream.n_channels, duration=stream.duration,
+    )  # fmt: skip
+    assert same(checked, stream)
+
+
+def test_a_stream_is_what_an_ordinary_one_is():
+    stream = es.poisson(40.0, n_channels=7, duration=[100.0, 50.0], seed=4)
+    plain = es.EventStream(
+        stream.times, stream.channels, stream.offsets, n_channels=7, duration=stream.duration
+    )
+    assert plain.n_events == stream.n_events > 10
+    assert same(stream[1], plain[1])
+    assert same(pickle.loads(pickle.dumps(stream)), plain)
+    assert same(extend(es.poisson(40.0, n_channels=7, duration=[100.0, 50.0], seed=4), 20.0),
+                extend(plain, 20.0))  # fmt: skip
+    assert not stream.times.flags.writeable
+
+
+def test_nothing_is_made_before_it_is_asked_for(monkeypatch):
+    made = []
+    between = PoissonSources.between
+    monkeypatch.setattr(
+        PoissonSources, "between", lambda *given: made.append(given) or between(*given)
+    )
+    stream = es.poisson(20.0, n_channels=3, duration=100.0)
+    shown = repr(stream), stream._repr_html_(), stream.n_samples, len(stream), extend(stream, 5.0)
+    assert not made
+    assert shown[0] == "EventStream(1 samples, about 6 events, 3 channels)"
+    assert stream.n_events == stream.times.size
+    assert len(made) == 1
+
+
+def test_a_file_has_rates_and_seed_in_place_of_events(tmp_path):
+    stream = es.poisson([1e6, 0.0, 3.0], duration=[1e6, 5.0], seed=4)  # 1e9 events
+    stream.save(tmp_path / "s.npz", notes={"of": "noise"})
+    found = es.EventStream.load(tmp_path / "s.npz")
+    assert (tmp_path / "s.npz").stat().st_size < 10_000
+    assert es.EventStream.read_notes(tmp_path / "s.npz") == {"of": "noise"}
+    assert found.sources.seed == 4
+    assert np.array_equal(found.sources.rates, [1e6, 0.0, 3.0])
+    assert np.array_equal(found.duration, [1e6, 5.0])
+    begin, end = np.zeros(2), np.full(2, 0.1)
+    for one, other in zip(found.sources.between(begin, end), stream.sources.between(begin, end),
+                          strict=True):  # fmt: skip
+        assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("rates", [-1.0]), ("rates", [np.nan]), ("seed", -1), ("until", [7.0]), ("until", [[5.0]])],
+)
+def test_a_file_of_sources_that_cannot_be_is_refused(tmp_path, monkeypatch, name, values):
+    stream = es.poisson([5.0], duration=5.0)
+    arrays = stream.to_arrays() | {name: np.array(values)}
+    monkeypatch.setattr(es.EventStream, "to_arrays", lambda stream: arrays)
+    stream.save(tmp_path / "s.npz")
+    with pytest.raises(StorageError):
+        es.EventStream.load(tmp_path / "s.npz")
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "words"),
+    [
+        ({"rates": -1.0}, ParameterError, "source 0: rate is -1.0, expected 0 .. 1e+06 spikes/s"),
+        ({"rates": [1.0, np.nan]}, ParameterError, "source 1: rate is nan"),
+        ({"rates": 2e6}, ParameterError, "Divide a higher rate among several channels"),
+        ({"rates": [1.0, 2.0, 3.0]}, ShapeError, "one number or (2,)"),
+        ({"n_channels": None}, ParameterError, "n_channels, or a rate for each"),
+        ({"n_channels": 0}, ParameterError, "n_channels is 0"),
+        ({"n_samples": 0}, ParameterError, "n_samples is 0"),
+        ({"seed": -1}, ParameterError, "seed is -1"),
+        ({"seed": 1.5}, ShapeError, "seed"),
+        ({"duration": 0.0}, EventError, "duration"),
+        ({"duration": 1e9}, ParameterError, "at most 33554432 ms"),
+        ({"duration": [1.0, 2.0], "n_samples": 3}, ShapeError, "one per sample"),
+    ],
+)
+def test_what_cannot_be_is_refused(given, error, words):
+    good = {"rates": 5.0, "n_channels": 2, "duration": 10.0}
+    rates = (good | given)["rates"]
+    with pytest.raises(error, match=re.escape(words)):
+        es.poisson(rates, **{k: v for k, v in (good | given).items() if k != "rates"})
