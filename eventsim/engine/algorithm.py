@@ -18,9 +18,9 @@ before. What a stage meets in a run decides only what changes no bit: the room f
 parts of a sample run side by side, and whether the events of a fan-in are spread to its neurons or
 collected by them.
 
-**Loops.** Windows need a least delay H above 0 and thresholds that do not adapt. They pay where a
-neuron meets enough in a window. How much it meets in a run must not be asked, so every source is
-taken to send at a nominal rate r: with n synapses onto N neurons a loop goes by windows where
+**Loops.** Windows need a least delay H above 0. They pay where a neuron meets enough in a window.
+How much it meets in a run must not be asked, so every source is taken to send at a nominal rate r:
+with n synapses onto N neurons a loop goes by windows where
 
 .. math:: \frac{n}{N} \, r H \ge 1/4.
 
@@ -70,7 +70,7 @@ def algorithm_of(stage: Stage) -> Algorithm:
     if not stage.lateral:
         return Algorithm.STRETCHES if stage.shares_events else Algorithm.FAN_IN
     length = least_delay(stage)
-    if not 0.0 < length < np.inf or any(member.is_adaptive for member in stage.members):
+    if not 0.0 < length < np.inf:
         return Algorithm.QUEUE
     n_synapses = sum(p.values.size for p in stage.projections)
     if n_synapses * NOMINAL_RATE * length < WINDOW_SHARE * int(stage.member_start[-1]):

@@ -45,10 +45,10 @@ NEURON_SOURCES = (
     "queue.cuh",
     "queue.cu",
     "queue_adjoint.cu",
+    "windows.cu",
 )
 SOURCES = (
     *NEURON_SOURCES,
-    "windows.cu",
     "readout.cu",
     "order.cu",
     "counts.cu",

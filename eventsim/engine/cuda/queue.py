@@ -203,7 +203,9 @@ class _Forward:
         """Run the samples whose limit is not -1."""
         dev, job, real = self._dev, self._job, real_type(self._job)
         size, n = job.stage.population.size, job.n_samples
-        types = types_of(CellsStruct, real)[: -len(Adapted._fields)]
+        adaptive = job.stage.population.is_adaptive
+        types = types_of(CellsStruct, real)
+        types = types if adaptive else types[: -len(Adapted._fields)]
         cells = CellsStruct(*(dev.empty((n, size), dtype) for dtype in types))
         written = new_round(dev, job, limit, count, status, reached)
         room = RoomStruct(cells, new_bundles(dev, job, capacity))
@@ -211,14 +213,13 @@ class _Forward:
         if self._windows is None:
             dev.launch(
                 job.precision, "queue_forward", n, block_of(size), arguments,
-                size_of("QueueMemory", job.precision),
-                adaptive=job.stage.population.is_adaptive,
+                size_of("QueueMemory", job.precision), adaptive=adaptive,
             )  # fmt: skip
         else:
             dev.launch(
                 job.precision, "windows_forward", n, block_of(size),
                 [*arguments, self._of_windows(self._windows, capacity)],
-                size_of("WindowMemory", job.precision),
+                size_of("WindowMemory", job.precision), adaptive=adaptive,
             )  # fmt: skip
         return written
 

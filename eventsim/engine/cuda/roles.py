@@ -250,8 +250,7 @@ class CellsStruct(NamedTuple):
     held: RowsOut  # the spike that holds V, or -1
     mark: RowsOut
     recent: RowsOut
-    # where thresholds are adaptive, of LoopStopStruct alone: what says how the neurons stand
-    a: DoublesOut | None = None
+    a: DoublesOut | None = None  # where thresholds are adaptive, as the next
     last: DoublesOut | None = None
 
 

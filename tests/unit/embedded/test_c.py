@@ -95,6 +95,9 @@ KINDS = {
     "queue, ring, adaptive": lambda k: answering(with_adaptation(ring_net(k))),
     "queue, no delay": lambda k: answering(es.rsnn(5, (12,), 3, delays=0.0, mean=4.0, seed=k)),
     "windows": lambda k: answering(es.rsnn(5, (24,), 3, delays=1.0, mean=4.0, seed=k)),
+    "windows, adaptive": lambda k: answering(
+        with_adaptation(es.rsnn(5, (24,), 3, delays=1.0, mean=4.0, seed=k))
+    ),
     "windows, counts": lambda k: answering(shared_net(k, 40), "spike_count", "hidden"),
     "first spikes": lambda k: answering(
         es.scsr(5, (12,), 3, mean=6.0, output="spiking", seed=k), "first_spike"

@@ -39,7 +39,7 @@ def test_busy_and_quiet_recordings_run_by_one_algorithm():
         (lambda: lateral_net(1, size=40, delays="none"), Algorithm.QUEUE),
         (lambda: two_kinds_net(1), Algorithm.SUMS),
         (lambda: large_net(1, delays=0.01), Algorithm.QUEUE),
-        (lambda: with_adaptation(large_net(1, n=60)), Algorithm.QUEUE),
+        (lambda: with_adaptation(large_net(1, n=60)), Algorithm.LOOP_STRETCHES),
         (lambda: es.rsnn(64, (128,), 10), Algorithm.LOOP_STRETCHES),
     ],
 )

@@ -6,9 +6,14 @@
 // Needs           walk.cuh, queue.cuh
 
 DEVICE Cells cells_at(const Cells all, long long base) {
-    return {all.time + base, all.until + base, all.due + base,  all.since + base,
-            all.v + base,    all.j + base,     all.rise + base, all.held + base,
-            all.mark + base, all.recent + base, nullptr,        nullptr};
+    Cells c = {all.time + base, all.until + base,  all.due + base,  all.since + base,
+               all.v + base,    all.j + base,      all.rise + base, all.held + base,
+               all.mark + base, all.recent + base, nullptr,         nullptr};
+#if ADAPTIVE
+    c.a = all.a + base;
+    c.last = all.last + base;
+#endif
+    return c;
 }
 
 // Neuron n, which is number `at` of all samples', as it stands between two pieces of a stream.
@@ -33,23 +38,37 @@ DEVICE void lay_down(const LoopStop& to, long long at, const Cells& c, int n) {
     to.until[at] = c.held[n] >= 0 ? c.until[n] : -1.0;
     to.since[at] = c.since[n];
     to.recent[at] = c.recent[n];
+#if ADAPTIVE
+    to.a[at] = c.a[n];
+    to.last[at] = c.last[n];
+#endif
 }
+
+// Time to the crossing of a neuron that is not held, within h ms over which `bound` is one of v; or -1.
+// And a neuron's alert level up to a time before which it does not fire.
+#if ADAPTIVE
+DEVICE REAL rise_of(const Cells& c, const Neuron& p, int n, REAL h, REAL bound) {
+    const OnWay<REAL> way = {c.v[n], c.j[n], h, bound, p.rates, p.level, p.alert};
+    return crossing_within(p.threshold, {c.a[n], c.last[n]}, c.time[n], way);
+}
+DEVICE REAL alert_until(const Cells& c, const Neuron& p, int n, double t) {
+    return lifted(p.threshold, {c.a[n], c.last[n]}, t, p.alert);
+}
+#else
+DEVICE REAL rise_of(const Cells& c, const Neuron& p, int n, REAL h, REAL) {
+    return crossing(c.v[n], c.j[n], h, p.rates, p.level, true);
+}
+DEVICE REAL alert_until(const Cells&, const Neuron& p, int, double) { return p.alert; }
+#endif
 
 DEVICE double predict(const Cells& c, const Neuron& p, int n, double t_end) {
     if (c.held[n] >= 0) return c.until[n] < t_end ? c.until[n] : NEVER;
-    const REAL zero = REAL_(0.0), v = c.v[n], j = c.j[n];
-    const REAL bound = peak_bound(v, j, p.peak);
+    const REAL bound = peak_bound(c.v[n], c.j[n], p.peak);
     if (bound < p.alert) return NEVER;
-    const REAL h = (REAL)(t_end - c.time[n]);
-#if ADAPTIVE
-    const OnWay<REAL> way = {v, j, h, bound, p.rates, p.level, p.alert};
-    const REAL rise = crossing_within(p.threshold, {c.a[n], c.last[n]}, c.time[n], way);
-#else
-    const REAL rise = crossing(v, j, h, p.rates, p.level, true);
-#endif
+    const REAL rise = rise_of(c, p, n, (REAL)(t_end - c.time[n]), bound);
     c.rise[n] = rise;
     const double t = c.time[n] + (double)rise;
-    return rise < zero || t >= t_end ? NEVER : t;
+    return rise < REAL_(0.0) || t >= t_end ? NEVER : t;
 }
 
 // Bring the neuron to an arrival at t.
@@ -143,11 +162,7 @@ extern "C" __global__ void queue_forward(
     if (out.limit[s] < 0) return;
     const int n_neurons = members.n;
     const long long base = s * n_neurons;
-    Cells c = cells_at(room.cells, base);
-#if ADAPTIVE
-    c.a = stop.a + base;
-    c.last = stop.last + base;
-#endif
+    const Cells c = cells_at(room.cells, base);
     const double t_end = outside.duration[s];
     LifStage stage = {c, loop, members, t_end};
     for (int n = THREAD; n < n_neurons; n += blockDim.x) {

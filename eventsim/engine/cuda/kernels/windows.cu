@@ -124,9 +124,9 @@ DEVICE bool catch_up(const Cells& c, const Neuron& p, int n, double t, double st
             if (!(c.until[n] < first)) return true;
             free_neuron(c, p, n, out);
         }
-        const REAL v = c.v[n], j = c.j[n];
-        if (!(peak_bound(v, j, p.peak) >= p.alert)) return true;
-        const REAL rise = crossing(v, j, (REAL)(t - c.time[n]), p.rates, p.level, true);
+        const REAL bound = peak_bound(c.v[n], c.j[n], p.peak);
+        if (!(bound >= p.alert)) return true;
+        const REAL rise = rise_of(c, p, n, (REAL)(t - c.time[n]), bound);
         if (rise < REAL_(0.0) || !(c.time[n] + (double)rise < first)) return true;
         if (!fire_neuron(c, p, n, rise, out)) return false;
     }
@@ -144,7 +144,11 @@ DEVICE bool come_to(const Cells& c, const Neuron& p, int n, double t, const Spik
         c.time[n] = t;
         return true;
     }
-    if (held || highest(v, j, v_end, j_end, h, p.rates.mem, p.peak) >= p.alert)
+    REAL top = highest(v, j, v_end, j_end, h, p.rates.mem, p.peak);
+#if ADAPTIVE
+    top = top > v ? top : v;  // a threshold may fall onto v
+#endif
+    if (held || top >= alert_until(c, p, n, t))
         if (!catch_up(c, p, n, t, t, out)) return false;
     bring(c, p, n, t);
     return true;
@@ -238,7 +242,7 @@ DEVICE bool stays(const Cells& c, const Neuron& p, const Windows& w, int n, int 
     }
     for (int q = 0; q < w.width; ++q) moments[q] = zero;
     const bool held = c.held[n] >= 0, through = held && c.until[n] >= end;
-    if (!through && (held || top >= p.alert)) {
+    if (!through && (held || top >= alert_until(c, p, n, end))) {
         c.time[n] = now;
         return true;
     }
@@ -273,6 +277,9 @@ DEVICE bool by_stretches(const Cells& c, const Neuron& p, int n, const SharedWin
     cell.until = c.until[n];
     cell.count = 0;
     cell.held = c.held[n];
+#if ADAPTIVE
+    cell.adapted = {c.a[n], c.last[n]};
+#endif
     arrived(cell, now);
     bool goes_on = true;
     long long next = 0;
@@ -287,6 +294,10 @@ DEVICE bool by_stretches(const Cells& c, const Neuron& p, int n, const SharedWin
     c.time[n] = goes_on ? end : cell.t;
     c.until[n] = cell.until;
     c.held[n] = cell.held;
+#if ADAPTIVE
+    c.a[n] = cell.adapted.a;
+    c.last[n] = cell.adapted.last;
+#endif
     return goes_on;
 }
 

@@ -72,6 +72,7 @@ template <class R> class Cells {
           adapted(arena.take<Adapted>(neurons.strength ? neurons.size : 0)) {}
 
     bool adapts() const { return neurons.strength != nullptr; }
+    Threshold threshold(int64_t n) const { return {neurons.strength[n], neurons.rate[n]}; }
 
     // As they stand in sample s.
     void begin(const LoopStop<R>& from, int64_t s) {
@@ -100,6 +101,14 @@ template <class R> class Cells {
         }
     }
 
+    // Time to the crossing of neuron n, which is not held, within h ms over which `bound` is one of v; or -1.
+    FORMULA_MEMBER R rise_of(int64_t n, R h, R bound) const {
+        const Cell<R>& c = cell[n];
+        if (!adapts()) return crossing(c.v, c.j, h, c.rates(), c.level, true);
+        const OnWay<R> way = {c.v, c.j, h, bound, c.rates(), c.level, c.alert};
+        return crossing_within(threshold(n), adapted[n], c.time, way);
+    }
+
     // When neuron n fires or is let go if nothing arrives before; infinity if not before t_end.
     double predict(int64_t n, double t_end) {
         constexpr double never = __builtin_inf();
@@ -107,10 +116,7 @@ template <class R> class Cells {
         if (c.held()) return c.until < t_end ? c.until : never;
         const R bound = peak_bound(c.v, c.j, c.peak);
         if (bound < c.alert) return never;
-        const R h = R(t_end - c.time);
-        const OnWay<R> way = {c.v, c.j, h, bound, c.rates(), c.level, c.alert};
-        c.rise = adapts() ? crossing_within(threshold(n), adapted[n], c.time, way)
-                          : crossing(c.v, c.j, h, c.rates(), c.level, true);
+        c.rise = rise_of(n, R(t_end - c.time), bound);
         const double at = c.time + double(c.rise);
         return c.rise < R(0) || at >= t_end ? never : at;
     }
@@ -136,9 +142,6 @@ template <class R> class Cells {
         if (adapts()) jump(threshold(n), adapted[n], cell[n].time);
         return firing[n].runs_away(cell[n].time);
     }
-
-  private:
-    Threshold threshold(int64_t n) const { return {neurons.strength[n], neurons.rate[n]}; }
 };
 
 }  // namespace eventsim

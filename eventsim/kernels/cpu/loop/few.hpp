@@ -57,8 +57,7 @@ template <class V> class FewNeurons {
     };
 
     const int64_t most;     // arrivals that there is room for
-    Cell<R>* const cell;    // of all neurons
-    Firing* const firing;
+    Cells<R>& cells;        // all neurons
     Met* const met;         // in order of time
     double* const time;     // by neuron: where it is, its arrivals, its end
     R* const jump;
@@ -78,8 +77,8 @@ template <class V> class FewNeurons {
     }
 
     // Of so many neurons of a part; `is_one` and `place` are of all.
-    FewNeurons(int64_t neurons, Cell<R>* cell, Firing* firing, uint8_t* is_one, int32_t* place, Arena& arena)
-        : most(most_of(neurons)), cell(cell), firing(firing), met(arena.take<Met>(most)),
+    FewNeurons(int64_t neurons, Cells<R>& cells, uint8_t* is_one, int32_t* place, Arena& arena)
+        : most(most_of(neurons)), cells(cells), met(arena.take<Met>(most)),
           time(arena.take<double>(most + 2 * neurons + W::N)), jump(arena.take<R>(most + 2 * neurons + W::N)),
           start(arena.take<int32_t>(neurons)), number(arena.take<int32_t>(neurons)),
           who(arena.take<int32_t>(neurons)), is_one(is_one), place(place) {}
@@ -127,7 +126,7 @@ template <class V> class FewNeurons {
         sort();
         for (int64_t p = 0; p < size && spikes.count <= spikes.limit; ++p) {
             const int64_t n = who[p], last = start[p], first = last - number[p];
-            time[first - 1] = cell[n].time;
+            time[first - 1] = cells.cell[n].time;
             if (ends) {
                 time[last] = end;
                 jump[last] = R(0);
@@ -165,7 +164,7 @@ template <class V> class FewNeurons {
     // fire from `stop` on. Whether it runs away.
     __attribute__((noinline)) bool goes(int64_t n, const double* time, const R* jump, int64_t arrivals,
                                         bool ends, double stop, PartSpikes& spikes) {
-        Cell<R>& c = cell[n];
+        Cell<R>& c = cells.cell[n];
         const Rates<R> rates = c.rates();
         R v = c.v, j = c.j, alert = alert_of(c);
         double t = c.time;
@@ -178,9 +177,13 @@ template <class V> class FewNeurons {
                 continue;
             }
             R v_end = fused(ways.gain[k], j, ways.x[k] * v), j_end = ways.y[k] * j;
-            const R top = highest(v, j, v_end, j_end, ways.h[k], rates.mem, c.peak);
             const double until = time[i], last = i < arrivals ? until : std::min(until, stop);
-            if (top >= alert) {
+            R top = highest(v, j, v_end, j_end, ways.h[k], rates.mem, c.peak), level = alert;
+            if (cells.adapts()) {  // a threshold may fall onto v
+                top = larger(v, top);
+                level = lifted(cells.threshold(n), cells.adapted[n], until, alert);
+            }
+            if (top >= level) {
                 if (c.held() && c.until >= last) {
                     v_end = c.reset;
                 } else {
@@ -210,18 +213,18 @@ template <class V> class FewNeurons {
     // Let neuron n fire and be let go before t and before `stop`; past the limit it stops. Whether it runs
     // away.
     bool catch_up(int64_t n, double t, double stop, PartSpikes& spikes) {
-        Cell<R>& c = cell[n];
+        Cell<R>& c = cells.cell[n];
         const double before = std::min(t, stop);
         while (spikes.count <= spikes.limit) {
             if (c.held()) {
                 if (!(c.until < before)) return false;
-                release(c, firing[n], spikes);
+                release(c, cells.firing[n], spikes);
             }
-            if (!(peak_bound(c.v, c.j, c.peak) >= c.alert)) return false;
-            c.rise = crossing(c.v, c.j, R(t - c.time), c.rates(), c.level, true);
+            const R bound = peak_bound(c.v, c.j, c.peak);
+            if (!(bound >= c.alert)) return false;
+            c.rise = cells.rise_of(n, R(t - c.time), bound);
             if (c.rise < R(0) || !(c.time + double(c.rise) < before)) return false;
-            fire(c, firing[n], n, spikes);
-            if (firing[n].runs_away(c.time)) {
+            if (cells.fire_next(n, spikes)) {
                 if (spikes.failed < 0 || c.time < spikes.reached) spikes.failed = n, spikes.reached = c.time;
                 return true;
             }

@@ -67,6 +67,7 @@ template <class V> class Stretched {
         for (int64_t n = 0; n < size; ++n)
             firing[n] = {EARLIER, 0.0, a.begin.since[at + n], a.begin.recent[at + n]};
         steps.stand(s, a.begin.v + at, a.begin.j + at, a.begin.until + at);
+        for (int64_t n = 0; n < size && a.begin.a; ++n) s.adapted[n] = {a.begin.a[at + n], a.begin.last[at + n]};
         return true;
     }
 
@@ -81,6 +82,7 @@ template <class V> class Stretched {
             a.end.until[at] = s.held[n] >= 0 ? s.until[n] : -1.0;
             a.end.since[at] = firing[n].since;
             a.end.recent[at] = firing[n].recent;
+            if (a.end.a) a.end.a[at] = s.adapted[n].a, a.end.last[at] = s.adapted[n].last;
         }
     }
 

@@ -10,7 +10,7 @@
 // v + (1 - x) max(max(j, 0) - v, 0) + a sum max(w, 0) s < alert.
 //
 // The middle term bounds what the neuron does by itself, since dv/dt = a (j - v), and a positive jump raises
-// v by at most a w s. The few others, and those that are let go, meet their arrivals one by one: few.hpp.
+// v by at most a w s. An adaptive threshold falls, so that its level is that at the end. The few others, and those that are let go, meet their arrivals one by one: few.hpp.
 // Bundles are summed first, in order, then flights: flights.hpp.
 // bench/macro/balanced.py times it.
 //
@@ -76,6 +76,8 @@ template <class V, int W> class Summed {
     int32_t *const place, *const maybe;          // maybe: who may fire in this piece, or is let go
     R *const was_v, *const was_j;                // of those
     Cells<R> cells;
+    R *const lift, *const fade;                  // of thresholds that adapt: the rise at `fired`, its rate
+    double* const fired;
     Part* const all;
     Crew* const crew;                            // where there are several parts
     Window window;
@@ -87,6 +89,7 @@ template <class V, int W> class Summed {
         const std::size_t size = a.neurons.size, width = padded(size);
         std::size_t bytes = width * (sizeof(R) * (N_PAR + 2 * F + 8 + W) + 11) + 16 * 64;
         bytes += Cells<R>::room(size) + a.tasks.n_blocks * sizeof(Part);
+        if (a.neurons.strength) bytes += width * (2 * sizeof(R) + 8) + 3 * 64;
         for (int64_t p = 0; p < a.tasks.n_blocks; ++p)
             bytes += FewNeurons<V>::room(a.parts.bounds[p + 1] - a.parts.bounds[p]);
         return bytes;
@@ -103,7 +106,9 @@ template <class V, int W> class Summed {
           alike(arena.zeros<uint8_t>(width / N)), noted(arena.zeros<uint8_t>(width)),
           flies(a.tiles.address != 0), place(arena.take<int32_t>(width)),
           maybe(arena.take<int32_t>(width)), was_v(arena.take<R>(width)), was_j(arena.take<R>(width)),
-          cells(a.neurons, arena), all(arena.take<Part>(n_parts)),
+          cells(a.neurons, arena), lift(arena.zeros<R>(cells.adapts() ? width : 0)),
+          fade(arena.zeros<R>(cells.adapts() ? width : 0)),
+          fired(arena.zeros<double>(cells.adapts() ? width : 0)), all(arena.take<Part>(n_parts)),
           crew((Crew*)(intptr_t)a.parts.crew) {
         if (!arena.ok()) return;
         take_columns(a.neurons.par, N_PAR, size, 0, size, width, par);
@@ -113,7 +118,7 @@ template <class V, int W> class Summed {
         for (int64_t p = 0; p < n_parts; ++p) {
             const int64_t lo = a.parts.bounds[p], hi = a.parts.bounds[p + 1];
             new (all + p) Part{lo, hi, {a.spikes, sample * n_parts + p},
-                               {hi - lo, cells.cell, cells.firing, is_one, place, arena},
+                               {hi - lo, cells, is_one, place, arena},
                                {a.tiles, a.series, p, size}, {}, R(0), 0, true, 0};
         }
     }
@@ -155,6 +160,7 @@ template <class V, int W> class Summed {
             a.end.until[at] = c.held() ? c.until : -1.0;
             a.end.since[at] = cells.firing[n].since;
             a.end.recent[at] = cells.firing[n].recent;
+            if (cells.adapts()) a.end.a[at] = cells.adapted[n].a, a.end.last[at] = cells.adapted[n].last;
         }
     }
 
@@ -224,6 +230,19 @@ template <class V, int W> class Summed {
         v[n] = c.v;
         j[n] = c.j;
         alert[n] = alert_of(c);
+        if (!cells.adapts()) return;
+        const Threshold p = cells.threshold(n);
+        lift[n] = R(1.0 - ALERT_MARGIN) * R(p.strength * cells.adapted[n].a);
+        fade[n] = R(p.rate);
+        fired[n] = cells.adapted[n].last;
+    }
+
+    // How far the thresholds of the neurons from n on are lifted until `end`, as lifted().
+    FORMULA_MEMBER V lift_of(int64_t n, double end) const {
+        alignas(64) R since[N];
+        for (int k = 0; k < N; k += Numbers<Doubles>::count)
+            store_as(since + k, spread<Doubles>(end) - load<Doubles>(fired + n + k));
+        return load<V>(lift + n) * decay(load<V>(fade + n) * load<V>(since));
     }
 
     // What is fetched is used in the loop behind.
@@ -376,6 +395,7 @@ template <class V, int W> class Summed {
         const int64_t width = this->width;
         const R *const of_v = by_v, *const of_j = by_j;
         const V length = spread<V>(h), zero = V{}, one = spread<V>(1);
+        const bool adapts = cells.adapts();
         Map<V> m = {};
         V raised = zero;
         int64_t found = x.lo;
@@ -402,7 +422,8 @@ template <class V, int W> class Summed {
             alignas(64) R v_now[N], j_now[N];
             store(v_now, v0);
             store(j_now, j0);
-            const V level = load<V>(alert + n);
+            V level = load<V>(alert + n);
+            if (adapts) level = level + lift_of(n, end);
             if (NOTES) {
                 raised = larger_of(raised, rate * sum[W - 1]);
                 const V self = select(zero < j_end, j_end, zero) - v_end;
