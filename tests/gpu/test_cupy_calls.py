@@ -56,6 +56,7 @@ ON_THE_HOST = {
     ("events/nir_data.py", "lengths.max"),
     ("events/nir_data.py", "duration.max"),
     ("events/stored.py", "self.duration.max"),
+    ("events/stream.py", "sources.until.max"),
     ("train/sparse.py", "free.max"),
     ("train/sparse.py", "stored.max"),
     ("events/stream.py", "self.duration.max"),
