@@ -21,6 +21,8 @@ PRECISIONS = ["single", "double"]
 NVCC = shutil.which("nvcc")
 
 A_FEW_NUMBERS = 128  # bytes, of kernels for adaptive thresholds
+# Bytes of stack: by pieces and by stretches a crossing starts from nine numbers each.
+TWO_STARTS = {"windows_forward": 144}
 
 # What flushes denormal numbers, or approximates, in PTX.
 _INEXACT = re.compile(r"\S+\.(?:ftz|approx|full)\S*")
@@ -140,7 +142,11 @@ def test_nvrtc_compiles_what_the_loader_asks_for(
     for kernel in signatures(source):
         assert f".text.{kernel}".encode() in code
     if adaptive:  # keeps some numbers of a thread in memory
-        beyond = {name: used for name, used in beyond.items() if max(used) > A_FEW_NUMBERS}
+        beyond = {
+            name: used
+            for name, used in beyond.items()
+            if max(used) > TWO_STARTS.get(name, A_FEW_NUMBERS)
+        }
     elif precision == "double" and architecture in SPILLED:
         assert max(beyond.pop("shared_backward", [0])) <= SPILLED[architecture]
     assert beyond == {}
