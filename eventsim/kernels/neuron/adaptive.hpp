@@ -40,12 +40,16 @@ FORMULA void jump(const Threshold& p, Adapted& c, double t) {
     c.last = t;
 }
 
+// The alert level above one that does not adapt, a rise having decayed by exp(-z).
+template <class V> FORMULA V lifted(V rise, V z, V alert) {
+    return alert + Real<V>(1.0 - ALERT_MARGIN) * (rise * decay(z));
+}
+
 // Alert level of a neuron up to a time before which it does not fire. It follows from the last spike
 // alone, so that a stream that is cut has the same.
 template <class R>
 FORMULA R lifted(const Threshold& p, const Adapted& c, double until, R alert) {
-    const R lift = R(p.strength * c.a) * decay(R(p.rate * (until - c.last)));
-    return alert + R(1.0 - ALERT_MARGIN) * lift;
+    return lifted(R(p.strength * c.a), R(p.rate * (until - c.last)), alert);
 }
 
 // What a crossing starts from: v, j, the rise of the threshold, rates and the level at rest.

@@ -76,8 +76,8 @@ template <class V, int W> class Summed {
     int32_t *const place, *const maybe;          // maybe: who may fire in this piece, or is let go
     R *const was_v, *const was_j;                // of those
     Cells<R> cells;
-    R *const lift, *const fade;                  // of thresholds that adapt: the rise at `fired`, its rate
-    double* const fired;
+    R* const rise;                               // of thresholds that adapt, at `fired`, the last spike
+    double *const fired, *const rate;
     Part* const all;
     Crew* const crew;                            // where there are several parts
     Window window;
@@ -89,7 +89,7 @@ template <class V, int W> class Summed {
         const std::size_t size = a.neurons.size, width = padded(size);
         std::size_t bytes = width * (sizeof(R) * (N_PAR + 2 * F + 8 + W) + 11) + 16 * 64;
         bytes += Cells<R>::room(size) + a.tasks.n_blocks * sizeof(Part);
-        if (a.neurons.strength) bytes += width * (2 * sizeof(R) + 8) + 3 * 64;
+        if (a.neurons.strength) bytes += width * (sizeof(R) + 16) + 3 * 64;
         for (int64_t p = 0; p < a.tasks.n_blocks; ++p)
             bytes += FewNeurons<V>::room(a.parts.bounds[p + 1] - a.parts.bounds[p]);
         return bytes;
@@ -106,9 +106,9 @@ template <class V, int W> class Summed {
           alike(arena.zeros<uint8_t>(width / N)), noted(arena.zeros<uint8_t>(width)),
           flies(a.tiles.address != 0), place(arena.take<int32_t>(width)),
           maybe(arena.take<int32_t>(width)), was_v(arena.take<R>(width)), was_j(arena.take<R>(width)),
-          cells(a.neurons, arena), lift(arena.zeros<R>(cells.adapts() ? width : 0)),
-          fade(arena.zeros<R>(cells.adapts() ? width : 0)),
-          fired(arena.zeros<double>(cells.adapts() ? width : 0)), all(arena.take<Part>(n_parts)),
+          cells(a.neurons, arena), rise(arena.zeros<R>(cells.adapts() ? width : 0)),
+          fired(arena.zeros<double>(cells.adapts() ? width : 0)),
+          rate(arena.zeros<double>(cells.adapts() ? width : 0)), all(arena.take<Part>(n_parts)),
           crew((Crew*)(intptr_t)a.parts.crew) {
         if (!arena.ok()) return;
         take_columns(a.neurons.par, N_PAR, size, 0, size, width, par);
@@ -232,17 +232,17 @@ template <class V, int W> class Summed {
         alert[n] = alert_of(c);
         if (!cells.adapts()) return;
         const Threshold p = cells.threshold(n);
-        lift[n] = R(1.0 - ALERT_MARGIN) * R(p.strength * cells.adapted[n].a);
-        fade[n] = R(p.rate);
+        rise[n] = R(p.strength * cells.adapted[n].a);
         fired[n] = cells.adapted[n].last;
+        rate[n] = p.rate;
     }
 
-    // How far the thresholds of the neurons from n on are lifted until `end`, as lifted().
-    FORMULA_MEMBER V lift_of(int64_t n, double end) const {
-        alignas(64) R since[N];
+    // Alert levels of the neurons from n on up to the end of a piece; the bits of each by itself.
+    FORMULA_MEMBER V lifted_until(double end, int64_t n, V level) const {
+        alignas(64) R z[N];
         for (int k = 0; k < N; k += Numbers<Doubles>::count)
-            store_as(since + k, spread<Doubles>(end) - load<Doubles>(fired + n + k));
-        return load<V>(lift + n) * decay(load<V>(fade + n) * load<V>(since));
+            store_as(z + k, load<Doubles>(rate + n + k) * (spread<Doubles>(end) - load<Doubles>(fired + n + k)));
+        return lifted(load<V>(rise + n), load<V>(z), level);
     }
 
     // What is fetched is used in the loop behind.
@@ -423,7 +423,7 @@ template <class V, int W> class Summed {
             store(v_now, v0);
             store(j_now, j0);
             V level = load<V>(alert + n);
-            if (adapts) level = level + lift_of(n, end);
+            if (adapts) level = lifted_until(end, n, level);
             if (NOTES) {
                 raised = larger_of(raised, rate * sum[W - 1]);
                 const V self = select(zero < j_end, j_end, zero) - v_end;
