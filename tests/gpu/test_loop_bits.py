@@ -97,11 +97,22 @@ WINDOWS = {
 def test_windows_have_the_bits_of_cpu(least, precision, monkeypatch):
     monkeypatch.setattr(algorithm, "WINDOW_SHARE", 0.0)
     monkeypatch.setattr(algorithm, "LEAST_SIDE_BY_SIDE", least)
-    used = []
-    known = queue_host.by_windows
-    monkeypatch.setattr(queue_host, "by_windows", lambda *a: used.append(1) or known(*a))
+    used = {"by_windows": 0, "by_queue": 0}
+
+    def counted(name, known):
+        def run(*arguments):
+            used[name] += 1
+            return known(*arguments)
+
+        return run
+
+    for name in used:
+        monkeypatch.setattr(queue_host, name, counted(name, getattr(queue_host, name)))
     expected = results(get_backend("cpu"), precision, WINDOWS)
-    assert len(used) >= len(WINDOWS)  # more for those in pieces
+    once = {name: replace(run, piece=None) for name, run in WINDOWS.items()}
+    pieces = used["by_windows"]
+    results(get_backend("cpu"), precision, once)
+    assert used == {"by_windows": pieces + len(WINDOWS), "by_queue": 0}
     assert sum(v.size for key, v in expected.items() if key.endswith("/times")) > 3000
     for device in devices(precision):
         actual = results(CudaBackend(device), precision, WINDOWS)

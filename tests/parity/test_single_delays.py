@@ -7,10 +7,9 @@ import pytest
 
 import eventsim as es
 from eventsim.engine import algorithm
-from tests.parity.test_chunks import assert_chunks_equal_whole
 from tests.parity.test_flights import random_loop
 from tests.parity.test_same_bits import NETS, case
-from tests.parity.test_single_weights import assert_same_run, seeds_of
+from tests.parity.test_single_weights import assert_chunks_agree, assert_same_run, seeds_of
 from tests.support.linear_neurons import random_network
 from tests.support.nets import random_net, random_stream
 
@@ -99,16 +98,4 @@ def test_loops_of_flights_have_the_bits_of_the_same_delays_in_float64(
 
 @pytest.mark.parametrize("precision", ["double", "single"])
 def test_chunks_of_single_delays_have_the_bits_of_the_whole(precision):
-    single, double, stream = pair("loop, delays by synapse")
-    options = {"backend": "cpu", "precision": precision}
-    assert assert_chunks_equal_whole(single, stream, 13.0, **options) > 20
-
-    def loss(net, tape):
-        return 0.0, {name: np.cos(tape[name].times) for name in net.spiking}
-
-    chunks = list(stream.chunks(13.0))
-    found, expected = (es.backward_chunks(net, chunks, loss, **options) for net in (single, double))
-    for key, values in expected.values.items():
-        assert found.values[key].dtype == np.float64
-        atol = 1e-6 * np.abs(values).max(initial=0.0)
-        assert np.allclose(found.values[key], values, rtol=0.0, atol=atol), key
+    assert_chunks_agree(*pair("loop, delays by synapse"), precision)

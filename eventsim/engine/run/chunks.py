@@ -48,7 +48,7 @@ from eventsim.summary import span
 class Kept(NamedTuple):
     """A plan with all that was made of the values of its network, and a copy of these.
 
-    Without one the values stay as they are as long as it is used.
+    Without a copy its user keeps the values as they are.
     """
 
     plan: Plan
