@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from eventsim.embedded import export_c
     from eventsim.engine import (
         RunState,
+        Start,
         current,
         explain,
         place,
@@ -79,8 +80,9 @@ __all__ = [
     "LIF", "AdLIF", "Answer", "Convolution", "Dataset", "Decision", "DistanceLateral",
     "EventStream", "GradCheck", "Gradients", "LinearNeuron", "Loss", "Network", "Population",
     "Projection", "RandomLateral", "ReadoutSeed", "Resonator", "RunState", "Seeds", "SpikeSeed",
-    "SpikeTape", "SpikeTrains", "TrainConfig", "backward", "backward_chunk", "backward_chunks",
-    "calibrate", "can", "concatenate", "convolutional", "current", "evaluate", "explain",
+    "SpikeTape", "SpikeTrains", "Start", "TrainConfig", "backward", "backward_chunk",
+    "backward_chunks", "calibrate", "can", "concatenate", "convolutional", "current", "evaluate",
+    "explain",
     "export_c", "export_web", "fixed_indegree", "fixed_total_number", "gradcheck", "listen",
     "load_run", "loggers", "lognormal", "merge", "normal", "pairwise_bernoulli", "place",
     "plot", "poisson", "predict", "readout_integral", "rsnn", "scsr", "self_recurrent", "simulate",
@@ -98,7 +100,7 @@ _HOMES = {
     ),
     "embedded": ("export_c",),
     "engine": (
-        "RunState", "current", "explain", "place", "readout_integral", "simulate",
+        "RunState", "Start", "current", "explain", "place", "readout_integral", "simulate",
         "simulate_chunk", "simulate_chunks", "voltage",
     ),
     "events": (

@@ -24,11 +24,12 @@ from eventsim.adjoint.seeds import (
     joined,
     seeds_of,
 )
+from eventsim.adjoint.start import piece_from_start, with_start
 from eventsim.arrays import Array, Floats, beside, fetch, namespace, owners, to_host
 from eventsim.checks import real_array
 from eventsim.engine import get_backend, make_job, place_tape
 from eventsim.engine.contract import table as T
-from eventsim.engine.contract.backend import Backend
+from eventsim.engine.contract.backend import Backend, features_of
 from eventsim.engine.contract.job import DirectGradients, Job, StageGradients
 from eventsim.engine.contract.own_returns import with_own_returns
 from eventsim.engine.run.look import check_values, on_device
@@ -36,6 +37,7 @@ from eventsim.engine.run.members import join_members, member_order
 from eventsim.engine.run.run import begin_late
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import SpikeTape, SpikeTrains
+from eventsim.matrix import require
 from eventsim.memo import Memo
 from eventsim.network import Network, Population
 from eventsim.plan import Plan, Stage, make_plan
@@ -103,6 +105,7 @@ def begin_backward(
     make_plan(net, tape.memo).check_tape(tape, "backward")
     tape.require_whole("backward")
     _require_currents(net, tape)
+    require_start(net, tape)
     loss = np.nan
     if callable(seeds):
         loss, seeds = evaluated(seeds, net, tape)
@@ -126,6 +129,12 @@ def _require_currents(net: Network, tape: SpikeTape) -> None:
                 remedy="Gradients of long runs come from es.backward_chunks(net, "
                 "stream.chunks(length), loss).",
             )
+
+
+def require_start(net: Network, tape: SpikeTape) -> None:
+    """Raise NetworkError or BackendError where there are no gradients with the tape's start."""
+    if tape.start is not None:
+        require("start_gradients", net, features_of(get_backend(tape.backend)), where="backward")
 
 
 def with_memo(tape: SpikeTape) -> SpikeTape:
@@ -351,9 +360,19 @@ def stage_gradients(
 
     Of a spiking stage over a ``piece``, its own spikes are in the order of :func:`member_order`.
     """
-    stage, name = job.stage, job.stage.name
+    stage = job.stage
     if stage.is_readout:
-        return _readout(engine, job, seeded.readouts.get(name))
+        return _readout(engine, job, seeded.readouts.get(stage.name))
+    if job.start is None or "chunks_back" not in engine.runs:  # else it takes the start itself
+        return _spiking(engine, job, tape, seeded, piece)
+    piece = piece_from_start(job) if piece is None else piece
+    return with_start(job, _spiking(engine, job, tape, seeded, piece), piece.adjoint)
+
+
+def _spiking(
+    engine: Backend, job: Job, tape: SpikeTape, seeded: SortedSeeds, piece: Any
+) -> StageGradients:
+    stage, name = job.stage, job.stage.name
     more = () if piece is None else (piece,)
     if stage.is_linear:
         return engine.linear_backward(job, *_given(engine, stage, tape, seeded), *more)

@@ -26,6 +26,7 @@ from eventsim.adjoint.backward import (
     SortedSeeds,
     evaluated,
     of_shape,
+    require_start,
     stage_gradients,
     walk_back,
     with_memo,
@@ -40,6 +41,7 @@ from eventsim.adjoint.seeds import (
     SpikeSeed,
     seeds_of,
 )
+from eventsim.adjoint.start import piece_from_start
 from eventsim.arrays import Floats, Ints, Precision, fetch, owners, to_host
 from eventsim.engine import get_backend, make_job, simulate_chunk
 from eventsim.engine.contract.backend import Backend, features_of, sum_by
@@ -131,6 +133,7 @@ def backward_chunk(
     plan = make_plan(net, tape.memo)
     plan.check_tape(tape, "backward_chunk")
     require("chunk_gradients", net, features_of(get_backend(tape.backend)))
+    require_start(net, tape)
     if tape.begin is None or tape.before is None:
         raise ParameterError(
             "backward_chunk",
@@ -290,6 +293,8 @@ class _Chunk:
         return found
 
     def _last_piece(self, job: Job, stage: Stage) -> Piece | LinearPiece:
+        if job.start is not None:
+            return piece_from_start(job)
         if stage.is_linear:
             stand = self.before.linear.get(stage.name)
             return linear_piece(job, self.begin, starts=self.starts, stand=stand)

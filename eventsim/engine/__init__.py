@@ -21,10 +21,11 @@ from eventsim.engine.run.explain import Explanation, explain
 from eventsim.engine.run.place import place, place_tape
 from eventsim.engine.run.run import make_job, readout_integral
 from eventsim.engine.run.simulation import simulate
+from eventsim.engine.run.starts import Start
 from eventsim.engine.run.trace import current, voltage
 
 __all__ = [
-    "BackendInfo", "Explanation", "Precision", "RunState", "available_backends", "current",
+    "BackendInfo", "Explanation", "Precision", "RunState", "Start", "available_backends", "current",
     "describe_backend", "explain", "get_backend", "make_job", "place", "place_tape",
     "readout_integral", "register_backend", "simulate", "simulate_chunk", "simulate_chunks",
     "using_backend", "voltage",

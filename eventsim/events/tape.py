@@ -150,6 +150,21 @@ class ReadoutState(NamedTuple):
     current: Floats
 
 
+class StartState(NamedTuple):
+    """What is given of a population at time zero; None of what is not. NumPy, float64.
+
+    ``voltage`` [samples, size], and ``current`` likewise, with one axis more for several receptors.
+    """
+
+    voltage: Floats | None
+    current: Floats | None
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples."""
+        return next(len(values) for values in self if values is not None)
+
+
 class Adapted(NamedTuple):
     """Adaptation of every neuron right after its last spike, and that spike's time, ms.
 
@@ -218,6 +233,9 @@ class SpikeTape:
     before
         Of the tape of a chunk: what happened before, as far as it depends on it. Files do not hold
         it.
+    start
+        Voltages and currents at time zero by population, where they were given
+        (:class:`eventsim.Start`); None for a run from rest, and for later chunks.
     algorithms
         Algorithm of every stage, by the stage's name: ``stretches``, ``fan-in``, ``queue``,
         ``windows, sums``, ``windows, stretches`` or ``linear`` (:mod:`eventsim.engine.algorithm`),
@@ -237,6 +255,7 @@ class SpikeTape:
     structure: str | None = None
     begin: Floats | None = None
     before: Before | None = None
+    start: Mapping[str, StartState] | None = None
     algorithms: Mapping[str, str] = field(default_factory=dict)
     memo: Memo | None = field(default=None, repr=False)
 
@@ -267,6 +286,15 @@ class SpikeTape:
                 "before are not on it",
                 remedy="Simulate the whole stream at once; gradients of chunks come from "
                 "eventsim.backward_chunk.",
+            )
+
+    def require_rest(self, where: str, population: str) -> None:
+        """Raise ParameterError if the population did not start at rest."""
+        if self.start is not None and population in self.start:
+            raise ParameterError(
+                where,
+                f"population {population!r} has a given start, and is to have started at rest",
+                remedy="Simulate without start=.",
             )
 
     @property
@@ -360,6 +388,9 @@ class SpikeTape:
         }
         if self.begin is not None:
             arrays["begin"] = self.begin
+        for name, start in (self.start or {}).items():
+            given = {k: v for k, v in start._asdict().items() if v is not None}
+            arrays |= {f"start.{kind}.{name}": values for kind, values in given.items()}
         arrays |= {f"stream.{name}": values for name, values in self.stream.to_arrays().items()}
         for index, trains in enumerate(self.to_host().trains.values()):
             for name in _TRAIN_FIELDS:
@@ -388,9 +419,11 @@ class SpikeTape:
             backend, precision, *more = (str(value) for value in arrays["run"])
             told = _told_in(more)
             _check_numbers(stream, trains, events)
+            start = _start_in(arrays, trains)
         return cls(
             stream, trains, events, backend, precision, structure=told.get("structure"),
-            begin=arrays.get("begin"), algorithms=json.loads(told.get("algorithms", "{}")),
+            begin=arrays.get("begin"), start=start or None,
+            algorithms=json.loads(told.get("algorithms", "{}")),
         )  # fmt: skip
 
 
@@ -434,6 +467,21 @@ def _told_in(texts: list[str]) -> dict[str, str]:
     return told
 
 
+def _start_in(
+    arrays: Mapping[str, Any], trains: Mapping[str, SpikeTrains]
+) -> dict[str, StartState]:
+    """What a file has of the start, by population."""
+    found = {}
+    for name in trains:
+        voltage, current = (arrays.get(f"start.{kind}.{name}") for kind in StartState._fields)
+        for values in (voltage, current):
+            sized = values is None or values.shape[1] == trains[name].size
+            hold(sized, f"the start of {name!r} is not one of {trains[name].size} neurons")
+        if voltage is not None or current is not None:
+            found[name] = StartState(voltage, current)
+    return found
+
+
 _TYPES = {
     "times": "float64",
     "neurons": "int32",
@@ -453,8 +501,14 @@ def _check_tape(archive: Archive) -> None:
         texts = len(claims[name].shape) == 1 and np.issubdtype(claims[name].dtype, np.str_)
         hold(texts, f"{name} are no texts")
     check_forms(claims, {"synaptic_events": Form("i8", claims["projections"].shape)})
+    samples = n_offsets - 1
     if "begin" in claims:  # of a chunk
-        check_forms(claims, {"begin": Form("f8", (n_offsets - 1,))})
+        check_forms(claims, {"begin": Form("f8", (samples,))})
+    for name, claim in claims.items():
+        if name.startswith("start."):
+            shape = (samples, *[None] * (len(claim.shape) - 1))
+            hold(2 <= len(shape) <= 3, f"{name} has shape {claim.shape}")
+            check_forms(claims, {name: Form("f8", shape)})
     for index in range(claims["names"].shape[0]):
         check_forms(claims, {f"{index}.times": Form("f8", (None,))})
         n_spikes = claims[f"{index}.times"].shape

@@ -52,7 +52,7 @@ import numpy as np
 from eventsim.arrays import Floats, Ints, Precision, counts_of, largest, to_host
 from eventsim.checks import in_domain, instance
 from eventsim.engine import simulate
-from eventsim.engine.run.run import Course, start
+from eventsim.engine.run.run import Course, begin_course
 from eventsim.entries import Positive
 from eventsim.errors import CalibrationError, RunawayError
 from eventsim.events import AnyDataset, EventStream, SpikeTape, SpikeTrains, StoredStream
@@ -196,7 +196,7 @@ def scale(
     """
     n = min(n_samples, stream.n_samples)
     few = stream[_spaced(n, stream.n_samples)]
-    course = start(net, few, tail=None, backend=backend, precision=precision)
+    course = begin_course(net, few, tail=None, backend=backend, precision=precision)
     # In which the network fires for the events: from the first on, until it forgets.
     (tau, delay), found = memory(net), edges(few)
     end = np.minimum(few.duration, found.last + delay + REACH * tau)

@@ -19,7 +19,7 @@ from eventsim.engine import get_backend, place
 from eventsim.engine.contract.counting import SynapticEvents
 from eventsim.engine.contract.registry import backend_of
 from eventsim.engine.run.look import Look, begin_look
-from eventsim.engine.run.run import start
+from eventsim.engine.run.run import begin_course
 from eventsim.entries import Settings
 from eventsim.events import EventStream, SpikeTape, StoredStream
 from eventsim.memo import Memo
@@ -177,7 +177,7 @@ class Exact(AbstractMethod):
         memo: Memo | None = None,
     ) -> Forward:
         """Run recordings; the spikes stay on the device."""
-        course = start(
+        course = begin_course(
             net,
             stream,
             tail=config.tail,

@@ -11,7 +11,7 @@ import eventsim as es
 from eventsim.engine import place
 from eventsim.engine.contract.registry import using_backend
 from eventsim.engine.run.look import check_values
-from eventsim.engine.run.run import start
+from eventsim.engine.run.run import begin_course
 from eventsim.errors import ParameterError
 from eventsim.memo import Extent, Memo
 from tests.support.nets import random_net, random_stream
@@ -116,7 +116,9 @@ def test_what_a_run_made_ends_with_its_owner(step):
     """Without the collector of cycles: a memo leads to arrays, and no array back to it."""
     net, stream = random_net(7), random_stream(8, n_samples=3, duration=30.0)
     memo = Memo(back=True)
-    tape = start(net, stream, tail=None, backend="cpu", precision="double", memo=memo).finish()
+    tape = begin_course(
+        net, stream, tail=None, backend="cpu", precision="double", memo=memo
+    ).finish()
     tape = replace(tape, memo=memo if step else None)
     seeds = {name: np.ones(len(trains)) for name, trains in tape.trains.items()}
     gc.disable()

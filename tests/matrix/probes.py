@@ -81,6 +81,40 @@ def simulate(case):
     assert all(np.array_equal(alone[n].times, tape[n].sample(1)[0]) for n in tape.names)
 
 
+def start_of(net, samples=slice(None)):
+    """Voltages below the threshold and currents, of every spiking population."""
+    rng, voltage, current = np.random.default_rng(5), {}, {}
+    for name, p in net.spiking.items():
+        below = rng.uniform(0.05, 1.5, (len(stream()), p.size))
+        several = () if p.neuron is None or len(p.neuron.receptors) == 1 else (2,)
+        voltage[name] = (p.threshold - below)[samples]
+        current[name] = rng.uniform(-0.5, 1.5, (len(stream()), p.size, *several))[samples]
+    return es.Start(voltage=voltage, current=current)
+
+
+@probe
+def start(case):
+    net, given = case.net, start_of(case.net)
+    tape = es.simulate(net, stream(), start=given, **case.how)
+    plain = es.simulate(net, stream(), start=given, backend="reference")
+    assert assert_same_spikes(tape, plain, atol_ms=ATOL[tape.precision], net=net)
+    alone = es.simulate(net, stream()[1], start=start_of(net, slice(1, 2)), **case.how)
+    assert all(np.array_equal(alone[n].times, tape[n].sample(1)[0]) for n in tape.names)
+    for name, voltage in given.voltage.items():
+        np.testing.assert_allclose(es.voltage(net, tape, name, 0.0)[:, 0], voltage, atol=1e-12)
+
+
+@probe
+def start_gradients(case):
+    net, given = case.net, start_of(case.net)
+    found = [
+        es.backward(net, es.simulate(net, stream(), start=given, **how), loss_of(net))
+        for how in (case.how, {"backend": "reference"})
+    ]
+    single = case.how["precision"] == "single"
+    assert_same_gradients(*found, rtol=2e-3 if single else 1e-8, floor=1e-6)
+
+
 @probe
 def fixed_step(case):
     clocked = from_network(case.net, 0.5)

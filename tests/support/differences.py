@@ -42,10 +42,11 @@ class Row:
 class Differences:
     """Numerical gradients of a loss on a net and stream, entry by entry."""
 
-    def __init__(self, net, stream, loss, *, backend, per_key=5, seed=0):
+    def __init__(self, net, stream, loss, *, backend, per_key=5, seed=0, start=None):
         self.net, self.stream, self.loss, self.backend = net.copy(), stream, loss, backend
         self.per_key, self.rng = per_key, np.random.default_rng(seed)
-        self.base = counts_of(es.simulate(self.net, stream, backend=backend))
+        self.start = start
+        self.base = counts_of(es.simulate(self.net, stream, backend=backend, start=start))
 
     def rows(self, keys=None):
         """Rows of every parameter, or of ``keys``; and of the input times (key "input_times")."""
@@ -100,7 +101,7 @@ class Differences:
         return _derivative(evaluate, min(0.4 * min(room), 5e-3), one_sided=False)
 
     def _evaluate(self, stream):
-        tape = es.simulate(self.net, stream, backend=self.backend)
+        tape = es.simulate(self.net, stream, backend=self.backend, start=self.start)
         if counts_of(tape) != self.base:
             return None
         return self.loss(self.net, tape)[0]

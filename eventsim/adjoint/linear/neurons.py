@@ -97,6 +97,7 @@ def bare_neurons(net: Network, tape: SpikeTape, name: str, chosen: Ints | None =
     plan = make_plan(net, tape.memo)
     plan.check_tape(tape, f"Population {name!r}")
     tape.require_whole(f"Population {name!r}")
+    tape.require_rest("Gradients by a voltage", name)
     population = net.population(name)
     stage = next(s for s in plan.stages if name in [member.name for member in s.members])
     if stage.is_linear:

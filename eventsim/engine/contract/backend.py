@@ -31,8 +31,8 @@ Found = TypeVar("Found")
 
 # What a backend may run beyond LIF neurons, whole, in double precision: neurons with an adaptive
 # threshold, linear neurons of other kinds; these chunk by chunk, and gradients of such chunks;
-# gradients of chunks at all; single precision; neurons window by window in both precisions, as
-# eventsim.ranks does.
+# gradients of chunks at all; a given start (Job.start); single precision; neurons window by window
+# in both precisions, as eventsim.ranks does.
 FURTHER = frozenset(
     {
         "adaptive",
@@ -40,6 +40,7 @@ FURTHER = frozenset(
         "linear_chunks",
         "linear_chunks_back",
         "chunks_back",
+        "starts",
         "single",
         "windows",
     }

@@ -11,7 +11,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import Array, Floats, Precision, beside, fetch, namespace
+from eventsim.arrays import Array, Floats, Ints, Precision, beside, fetch, namespace
+from eventsim.engine.contract.start import StageStart
 from eventsim.errors import RunawayError
 from eventsim.events.source import SourceSpikes
 from eventsim.plan import Stage
@@ -34,6 +35,8 @@ class Job:
     # Of every source whether the way back is asked for dL/dt of its spikes, which may be zeros
     # where it is not; None: of all
     asked: tuple[bool, ...] | None = None
+    # Where the neurons start, if that is given. None: at rest, or as the state of a chunk says
+    start: StageStart | None = None
 
     __repr__ = short_repr
 
@@ -49,6 +52,12 @@ class Job:
             for source in self.sources
         )
         return replace(self, sources=sources, duration=self.duration - origin)
+
+    def of_samples(self, numbers: Ints) -> "Job":
+        """The job of some samples. New arrays."""
+        start = self.start and self.start._replace(state=self.start.state[numbers])
+        sources = tuple(source.of_samples(numbers) for source in self.sources)
+        return replace(self, sources=sources, duration=self.duration[numbers], start=start)
 
     def weights(self) -> Floats:
         """Weights of all synapses in the order of the wiring, float64; not to be changed."""

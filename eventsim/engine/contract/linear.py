@@ -241,13 +241,23 @@ def start_linear(job: Job) -> LoopState:
     cells = typed_cells(job)
     shape = job.n_samples, cells.size
     stop = LinearStop(
-        np.broadcast_to(cells.start, (job.n_samples, *cells.start.shape)).copy(),
+        linear_start(job, cells),
         np.zeros(shape),
         np.full(shape, -1.0),
         np.zeros(shape),
         np.zeros(shape, np.int64),
     )
     return nothing_sent(job, stop)
+
+
+def linear_start(job: Job, cells: LinearCells) -> Floats:
+    """The states at time zero, [samples, N, n], in the type of the cells. New array."""
+    found = np.broadcast_to(cells.start, (job.n_samples, *cells.start.shape)).copy()
+    if job.start is not None:
+        given = job.start.state.astype(found.dtype)
+        found[:, job.start.given, 0] = given[:, job.start.given, 0]
+        found[..., 1:] = given[..., 1:]
+    return found
 
 
 def typed_back(job: Job, *, far: bool = True) -> BackTables:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import Array, Floats, namespace
+from eventsim.arrays import Array, Floats, namespace, to_host
 from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.table import levels, real_type
 from eventsim.events import SpikeTrains
@@ -74,21 +74,27 @@ def start_voltage(job: Job) -> Array:
 
 
 def start_state(job: Job) -> LayerState:
-    """The state at time zero: a neuron that rests at or above its threshold is at its reset."""
-    start = start_voltage(job)
-    shape = (job.n_samples, start.size)
+    """The state at time zero, at rest where none is given: above the threshold at the reset."""
+    v, j = start_of_neurons(job)
+    shape = v.shape
     return LayerState(
         begin=np.zeros(job.n_samples),
-        stop=Stop(
-            time=np.zeros(shape),
-            v=np.zeros(shape, start.dtype) + start,
-            j=np.zeros(shape, start.dtype),
-            until=np.full(shape, -1.0),
-        ),
+        stop=Stop(time=np.zeros(shape), v=v, j=j, until=np.full(shape, -1.0)),
         spikes=np.zeros(0),
         first=np.zeros(job.n_samples * shape[1] + 1, np.int64),
         adapted=start_adapted(job),
     )
+
+
+def start_of_neurons(job: Job) -> tuple[Array, Array]:
+    """V from v_leak, and the drive, at time zero, [samples, size]; NumPy, type of the state."""
+    start = to_host(start_voltage(job))
+    v = np.zeros((job.n_samples, start.size), start.dtype) + start
+    if job.start is None:
+        return v, np.zeros_like(v)
+    given, current = job.start.state[..., 0], job.start.state[..., 1]
+    v = np.where(job.start.given, given.astype(v.dtype), v)
+    return v, (current * to_host(job.stage.population.resistance)).astype(v.dtype)
 
 
 def start_adapted(job: Job) -> Adapted | None:

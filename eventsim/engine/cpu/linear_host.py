@@ -29,6 +29,7 @@ from eventsim.engine.contract.linear import (
     linear_piece,
     loop_of,
     side_by_side,
+    start_linear,
     typed_back,
     typed_cells,
     width_of_sums,
@@ -74,9 +75,10 @@ from eventsim.neuron.linear_tables import BackTables
 def forward(job: Job) -> SpikeTrains:
     """Spikes of the stage; without currents (NaN)."""
     cells, bundles = typed_cells(job), make_bundles(job)
-    if side_by_side(job.stage, cells):
+    if side_by_side(job.stage, cells) and job.start is None:
         return _forward_layer(job, cells, bundles)
-    stands = NOWHERE, NOWHERE  # nobody asks how the neurons stand then
+    # Nobody asks how the neurons stand then.
+    stands = NOWHERE if job.start is None else start_linear(job).stop, NOWHERE
     return _by_events(job, bundles, outside_arrivals(job, bundles), stands, job.duration)
 
 

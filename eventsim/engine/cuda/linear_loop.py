@@ -19,7 +19,13 @@ from eventsim.engine.contract.bundles import (
     outside_arrivals,
 )
 from eventsim.engine.contract.job import Job, StageGradients
-from eventsim.engine.contract.linear import NOWHERE, LinearPiece, LinearStop, loop_of
+from eventsim.engine.contract.linear import (
+    NOWHERE,
+    LinearPiece,
+    LinearStop,
+    loop_of,
+    start_linear,
+)
 from eventsim.engine.contract.loop_state import LoopState, after, arrivals_since
 from eventsim.engine.cuda import linear
 from eventsim.engine.cuda.device import Device, size_of
@@ -47,11 +53,13 @@ from eventsim.events import SpikeTrains
 
 def forward(dev: Device, job: Job) -> SpikeTrains:
     """Spikes of the stage; without currents (NaN)."""
-    if not job.stage.lateral:
+    if not job.stage.lateral and job.start is None:
         return linear.forward(dev, job)
-    job = placed_sources(dev, job)
+    job, begin = placed_sources(dev, job), NOWHERE
+    if job.start is not None:
+        begin = LinearStop(*map(dev.asarray, start_linear(job).stop))
     bundles = make_bundles(job)
-    queue = _Queue(dev, job, loop_of(job, bundles), outside_arrivals(job, bundles), NOWHERE)
+    queue = _Queue(dev, job, loop_of(job, bundles), outside_arrivals(job, bundles), begin)
     return advance(dev, queue.job, queue, job.duration)
 
 

@@ -1,5 +1,6 @@
 """Stage with a loop on a GPU, host side; twin of engine/cpu/queue_host.py."""
 
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +16,13 @@ from eventsim.engine.contract.bundles import (
     outside_arrivals,
 )
 from eventsim.engine.contract.job import Job, StageGradients, raise_first_runaway
-from eventsim.engine.contract.loop_state import LoopState, LoopStop, after, arrivals_since
+from eventsim.engine.contract.loop_state import (
+    LoopState,
+    LoopStop,
+    after,
+    arrivals_since,
+    start_loop,
+)
 from eventsim.engine.contract.piece import Piece
 from eventsim.engine.contract.state import start_voltage
 from eventsim.engine.contract.table import (
@@ -77,7 +84,7 @@ def placed_sources(dev: Device, job: Job) -> Job:
         SourceSpikes(dev.asarray(s.times), dev.asarray(s.neurons), dev.asarray(s.offsets), s.size)
         for s in job.sources
     )
-    return Job(job.stage, sources, job.duration, job.precision)
+    return replace(job, sources=sources, asked=None)
 
 
 def block_of(size: int) -> int:
@@ -122,6 +129,9 @@ def resume(dev: Device, job: Job, state: LoopState) -> tuple[SpikeTrains, LoopSt
 
 def _start(dev: Device, job: Job) -> LoopStopStruct:
     """How the neurons stand at time zero."""
+    if job.start is not None:
+        start = start_loop(job)
+        return LoopStopStruct(*map(dev.asarray, (*start.stop, *(start.adapted or ()))))
     n, size, adaptive = job.n_samples, job.stage.population.size, job.stage.population.is_adaptive
     state, times = dev.zeros((2, n, size), real_type(job)), dev.zeros((5, n, size), np.float64)
     state[0] = to_real(dev, job, start_voltage(job))

@@ -9,7 +9,7 @@ import numpy as np
 
 from eventsim.arrays import Array
 from eventsim.engine.contract.job import Job, raise_first_runaway
-from eventsim.engine.contract.state import LayerState
+from eventsim.engine.contract.state import LayerState, start_state
 from eventsim.engine.contract.table import GUESS_MOST, guess_spikes, real_type
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.order import by_key, launch, merged_order, owners, starts_of
@@ -52,6 +52,8 @@ def place_state(dev: Device, state: LayerState) -> PlacedState:
 
 def place_start(dev: Device, job: Job) -> PlacedState:
     """The state at time zero; nobody reads the state at the end."""
+    if job.start is not None:
+        return place_state(dev, start_state(job))
     shape, real = (job.n_samples, job.stage.population.size), real_type(job)
     n_pairs = shape[0] * shape[1]
     adapted = (np.float64,) * 2 if job.stage.population.is_adaptive else ()

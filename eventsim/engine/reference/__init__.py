@@ -9,7 +9,7 @@ class ReferenceBackend(AbstractHostBackend):
     """Walks every (sample, neuron) pair alone with the functions of :mod:`eventsim.neuron.lif`."""
 
     name = "reference"
-    runs = frozenset({"adaptive", "linear"})
+    runs = frozenset({"adaptive", "linear", "starts"})
 
     layer_forward = hosted(layer.forward)
     layer_resume = hosted(layer.resume)

@@ -94,6 +94,8 @@ class Walk(AbstractWalk):
         here, pair = (sample, neuron), sample * state.stop.v.shape[1] + neuron
         self.p, stop = p, state.stop
         self.t, self.v, self.current, self.release_time = (float(values[here]) for values in stop)
+        if job.start is not None:  # whose state has the drive
+            self.current = float(job.start.state[sample, neuron, 1])
         self.held = EARLIER if self.release_time >= 0.0 else None
         self.a, self.fired = 0.0, 0.0
         if state.adapted is not None:

@@ -28,9 +28,13 @@ SPIKING = ("tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset",
 
 @dataclass
 class Back(AbstractBack):
-    """Adjoint state of one neuron in one sample; ``later_spike`` is the one behind, with kappa."""
+    """Adjoint state of one neuron in one sample; ``later_spike`` is the one behind, with kappa.
+
+    ``given`` is whether its voltage at time zero is.
+    """
 
     p: layer.Neuron
+    given: bool
     alpha: float = 0.0
     beta: float = 0.0
     kappa: float = 0.0
@@ -46,7 +50,9 @@ class Back(AbstractBack):
                 self.release(step)
 
     def finish(self) -> None:
-        if self.p.level <= 0.0:
+        if self.given:
+            self.add("v_leak", -self.alpha)
+        elif self.p.level <= 0.0:
             self.add("v_reset", self.alpha)
 
     def flow(self, step: layer.Flow) -> None:
@@ -126,15 +132,21 @@ class Back(AbstractBack):
 def backward(
     job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats, piece: Piece | None = None
 ) -> StageGradients:
-    sums, start = new_sums(job), start_state(job)
+    sums, start, given = new_sums(job), start_state(job), voltages_given(job)
     for sample in range(job.n_samples):
         spikes = numbers_of(trains, sample)
         for neuron, p in enumerate(layer.neurons(job)):
-            turn = Back(p, neuron, sums, spikes[neuron])
+            turn = Back(p, neuron, sums, spikes[neuron], given[neuron])
             log = [(0, step) for step in layer.walk(job, start, p, sample, neuron)[0]]
             go_back(job, sample, log, [turn], by_time, by_voltage)
             turn.finish()
     return gradients(job, sums)
+
+
+def voltages_given(job: Job) -> list[bool]:
+    """Whether the voltage at time zero is given, by neuron."""
+    size = int(job.stage.member_start[-1])
+    return [False] * size if job.start is None else job.start.given.tolist()
 
 
 def new_sums(job: Job) -> Sums:
@@ -147,5 +159,5 @@ def new_sums(job: Job) -> Sums:
 def gradients(job: Job, sums: Sums) -> StageGradients:
     """The sums of a stage, complete."""
     found = sums.parameters
-    found["v_leak"] = -found["threshold"] - found["v_reset"]
+    found["v_leak"] -= found["threshold"] + found["v_reset"]
     return sums.gradients(job, found)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from eventsim.engine.contract.job import Job
-from eventsim.engine.contract.linear import LinearCells, linear_back, linear_cells
+from eventsim.engine.contract.linear import LinearCells, linear_back, linear_cells, linear_start
 from eventsim.engine.reference.walk import AbstractWalk, Arrival, Log, Spike, gather, run_together
 from eventsim.events import SpikeTrains
 from eventsim.neuron.linear_flow import BEYOND, NeuronFlow, Vector, times
@@ -110,10 +110,8 @@ def run_sample(
     job: Job, cells: LinearCells, neurons: list[LinearCell], sample: int
 ) -> tuple[Log, list[LinearWalk]]:
     """All steps of all neurons, see the module, and the neurons after their last events."""
-    walkers = [
-        LinearWalk(p, cells.start[n].tolist(), float(job.duration[sample]), gather(job, sample, n))
-        for n, p in enumerate(neurons)
-    ]
+    end, start = float(job.duration[sample]), linear_start(job, cells)[sample].tolist()
+    walkers = [LinearWalk(p, start[n], end, gather(job, sample, n)) for n, p in enumerate(neurons)]
     everyone, log = list(range(len(walkers))), Log()
     for group in [everyone] if job.stage.lateral else [[n] for n in everyone]:
         log += run_together(job, sample, walkers, group)

@@ -28,6 +28,7 @@ from eventsim.arrays import Floats
 from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.engine.contract.linear import ByMatrices, LinearPiece, by_names
 from eventsim.engine.reference.back import AbstractBack, Sums, go_back, numbers_of
+from eventsim.engine.reference.layer_adjoint import voltages_given
 from eventsim.engine.reference.linear import LinearCell, LinearStep, linear_neurons, run_sample
 from eventsim.engine.reference.walk import Arrival, Release, SelfArrival, Spike, Step
 from eventsim.events import SpikeTrains
@@ -36,12 +37,17 @@ from eventsim.neuron.linear_flow import NeuronFlow, Vector, times
 
 @dataclass
 class LinearBack(AbstractBack):
-    """Adjoint state of one neuron in one sample; whether it starts at its reset, and is held."""
+    """Adjoint state of one neuron in one sample; whether it starts at its reset, and is held.
+
+    ``by_start`` gathers dL/dV of the voltages at time zero that are given, by neuron.
+    """
 
     p: LinearCell
     adjoint: Vector
     rests_above: bool
     held: bool
+    given: bool
+    by_start: Floats
 
     def step(self, step: Step) -> None:
         match step:
@@ -53,7 +59,9 @@ class LinearBack(AbstractBack):
                 self.self_arrival(step)
 
     def finish(self) -> None:
-        if not self.rests_above:  # else it starts at its reset
+        if self.given:
+            self.by_start[self.neuron] += self.adjoint[0]
+        if self.given or not self.rests_above:  # else it starts at its reset
             return
         p, by, first = self.p, self.sums.parameters, self.adjoint[0]
         by["jump"][self.neuron, 0] += first
@@ -143,14 +151,26 @@ def backward(
     size, n, by_time = cells.size, cells.n, by_time.copy()
     shapes = {"flow": (n, n), "keep": (n, n), "jump": (n,), "level": (), "hold": ()}
     sums = Sums.of(job, {name: np.zeros((size, *shape)) for name, shape in shapes.items()})
-    above = cells.rests_above.tolist()
+    above, given, by_start = cells.rests_above.tolist(), voltages_given(job), np.zeros(size)
     for sample in range(job.n_samples):
         log, walkers = run_sample(job, cells, neurons, sample)
         turns = [
-            LinearBack(p, k, sums, spikes, [0.0] * n, above[k], held=walkers[k].held is not None)
+            LinearBack(
+                p,
+                k,
+                sums,
+                spikes,
+                [0.0] * n,
+                above[k],
+                walkers[k].held is not None,
+                given[k],
+                by_start,
+            )
             for k, (p, spikes) in enumerate(zip(neurons, numbers_of(trains, sample), strict=True))
         ]
         go_back(job, sample, log, turns, by_time, by_voltage)
         for turn in turns:
             turn.finish()
-    return sums.gradients(job, by_names(job, ByMatrices(**sums.parameters)))
+    parameters = by_names(job, ByMatrices(**sums.parameters))
+    parameters["v_leak"] -= by_start
+    return sums.gradients(job, parameters)

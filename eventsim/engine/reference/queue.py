@@ -23,7 +23,7 @@ from eventsim.engine.contract.piece import Piece
 from eventsim.engine.contract.state import LayerState, Stop
 from eventsim.engine.reference import layer
 from eventsim.engine.reference.back import go_back, numbers_of
-from eventsim.engine.reference.layer_adjoint import Back, gradients, new_sums
+from eventsim.engine.reference.layer_adjoint import Back, gradients, new_sums, voltages_given
 from eventsim.engine.reference.walk import Log, caused, run_together
 from eventsim.events import SpikeTrains
 from eventsim.events.tape import Adapted
@@ -95,9 +95,10 @@ def backward(
     job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats, piece: Piece | None = None
 ) -> StageGradients:
     sums, start, by_time = new_sums(job), start_loop(job), by_time.copy()
+    given = voltages_given(job)
     for sample in range(job.n_samples):
         spikes = zip(layer.neurons(job), numbers_of(trains, sample), strict=True)
-        turns = [Back(p, neuron, sums, mine) for neuron, (p, mine) in enumerate(spikes)]
+        turns = [Back(p, n, sums, mine, given[n]) for n, (p, mine) in enumerate(spikes)]
         go_back(job, sample, run_sample(job, sample, start)[0], turns, by_time, by_voltage)
         for turn in turns:
             turn.finish()

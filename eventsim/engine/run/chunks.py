@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Precision, owners, to_host
-from eventsim.engine.contract.backend import Backend
+from eventsim.engine.contract.backend import Backend, features_of
 from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.linear import LinearStop, start_linear
 from eventsim.engine.contract.loop_state import LoopState, start_loop
@@ -34,10 +34,12 @@ from eventsim.engine.run.members import split_members
 from eventsim.engine.run.place import check_on_host
 from eventsim.engine.run.readout_piece import state_after
 from eventsim.engine.run.run import check_network, run_by
+from eventsim.engine.run.starts import Start, stage_start
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.events.source import source_of
 from eventsim.events.tape import Adapted, Before, ReadoutState, events_as_trains
+from eventsim.matrix import require
 from eventsim.memo import Memo
 from eventsim.network import Network, Projection
 from eventsim.network.parts import Population
@@ -115,7 +117,7 @@ class RunState:
 def simulate_chunk(
     net: Network,
     chunk: EventStream,
-    state: RunState | None = None,
+    state: RunState | Start | None = None,
     *,
     backend: str = "auto",
     precision: Precision = "double",
@@ -132,7 +134,8 @@ def simulate_chunk(
         Events from the end of the chunk before to ``chunk.duration``, in ms since the start of the
         recording; the same number of samples every time.
     state
-        State that the call for the chunk before returned; None for the first.
+        State that the call for the chunk before returned. For the first chunk None, or a
+        :class:`eventsim.Start`: voltages and currents at time zero.
     backend, precision
         As :func:`eventsim.simulate`, the same for all chunks.
 
@@ -152,20 +155,24 @@ def simulate_chunk(
         As :func:`eventsim.simulate`.
     """
     engine = get_backend(backend)
-    kept = _kept_of(net, engine, precision, None if state is None else state.kept)
+    known = state.kept if isinstance(state, RunState) else None
+    kept = _kept_of(net, engine, precision, known)
     return run_chunk(net, chunk, state, kept, engine, precision)
 
 
 def run_chunk(
     net: Network,
     chunk: EventStream,
-    state: RunState | None,
+    state: RunState | Start | None,
     kept: Kept,
     engine: Backend,
     precision: Precision,
 ) -> tuple[SpikeTape, RunState]:
     """As :func:`simulate_chunk`, by what is ``kept`` of the network, which was checked."""
-    plan = kept.plan
+    plan, start = kept.plan, None
+    if isinstance(state, Start):
+        require("start", net, features_of(engine), precision, where="simulate")
+        start, state = state.states(net, chunk.n_samples, precision), None
     plan.check_channels(chunk.n_channels, "simulate")
     begin = np.zeros(chunk.n_samples) if state is None else state.end
     _check_follows(chunk, state, engine.name, precision)
@@ -177,7 +184,7 @@ def run_chunk(
     trains: dict[str, SpikeTrains] = {}
     for stage in plan.stages:
         afferents = tuple(source_of(acting[p.source]) for p in stage.afferents)
-        job = Job(stage, afferents, chunk.duration, precision)
+        job = Job(stage, afferents, chunk.duration, precision, start=stage_start(stage, start))
         if stage.is_readout:
             readouts[stage.name] = state_after(job, before.readouts[stage.name], begin)
             continue
@@ -199,7 +206,8 @@ def run_chunk(
     events = {p.name: int(n) for (p, _), n in zip(pairs, counts, strict=True)}
     tape = SpikeTape(
         chunk, trains, events, engine.name, precision, structure=plan.structure, begin=begin,
-        before=before, algorithms=dict(plan.memo.once(run_by, lambda: run_by(plan, engine))),
+        before=before, start=start,
+        algorithms=dict(plan.memo.once(run_by, lambda: run_by(plan, engine))),
     )  # fmt: skip
     stand = {s.name: loops[s.name].stop for s in plan.stages if s.is_linear}
     end = _before_next(plan, tape, acting, readouts, before.adapted, stand)
@@ -221,11 +229,11 @@ def simulate_chunks(
     net: Network,
     chunks: Iterable[EventStream],
     *,
+    state: RunState | Start | None = None,
     backend: str = "auto",
     precision: Precision = "double",
 ) -> Iterator[SpikeTape]:
     """Run ``net`` on chunks as they come, and give each one's tape; as :func:`simulate_chunk`."""
-    state = None
     for chunk in chunks:
         tape, state = simulate_chunk(net, chunk, state, backend=backend, precision=precision)
         yield tape

@@ -274,6 +274,7 @@ def _check(
     require("explain", neurons_of(place))
     make_plan(net).check_tape(tape, f"explain of {place.name!r}")
     tape.require_whole("explain")
+    tape.require_rest("explain", place.name)
     for name, value, n in (
         ("neuron", neuron, place.size),
         ("sample", sample or 0, tape.stream.n_samples),

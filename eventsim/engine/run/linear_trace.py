@@ -11,7 +11,7 @@ import numpy as np
 
 from eventsim.arrays import Floats, Ints
 from eventsim.engine.contract.job import Job
-from eventsim.engine.contract.linear import LinearCells, linear_cells
+from eventsim.engine.contract.linear import LinearCells, linear_cells, linear_start
 from eventsim.engine.run.arrivals import find_arrivals
 from eventsim.events.source import SourceSpikes
 from eventsim.neuron.linear_flow import NeuronFlow, Vector, times
@@ -34,6 +34,7 @@ def linear_states(job: Job, neurons: Ints, own: SourceSpikes, asked: Floats) -> 
     ``own`` are their spikes, numbered as ``neurons`` are, numbers in the stage.
     """
     cells = linear_cells(job)
+    start = linear_start(job, cells)
     found = np.empty((job.n_samples, asked.size, neurons.size, cells.n))
     own_weight, own_delay = job.self_weights(), job.self_delays()
     arrivals = find_arrivals(job, neurons)
@@ -54,15 +55,15 @@ def linear_states(job: Job, neurons: Ints, own: SourceSpikes, asked: Floats) -> 
                 events += [Happening(time + hold, LET_GO)] if hold > 0.0 else []
                 events += [Happening(time + back, ARRIVES, *returns)] if back > 0.0 else []
             events = sorted([*events, *ends], key=lambda event: event[:2])
-            found[sample, :, k] = list(_walk(cells, n, events))
+            found[sample, :, k] = list(_walk(cells, n, start[sample, n].tolist(), events))
     return found
 
 
-def _walk(cells: LinearCells, n: int, events: list[Happening]) -> Iterator[Vector]:
-    """The state of neuron n at every event that asks for it."""
+def _walk(cells: LinearCells, n: int, start: Vector, events: list[Happening]) -> Iterator[Vector]:
+    """The state of neuron n at every event that asks for it, from that at time zero."""
     free, held = (NeuronFlow(cells.tables, k) for k in (n, cells.size + n))
     keep, jump = cells.matrices.keep[n].tolist(), cells.matrices.jump[n].tolist()
-    x, t, flow = cells.start[n].tolist(), 0.0, free
+    x, t, flow = start, 0.0, free
     for event in events:
         x, t = flow.ahead(event.time - t, x), event.time
         if event.kind == IS_ASKED:

@@ -19,9 +19,11 @@ from eventsim.engine.run import readout_piece
 from eventsim.engine.run.look import check_values
 from eventsim.engine.run.members import split_members
 from eventsim.engine.run.place import check_place, place_stream, place_tape
+from eventsim.engine.run.starts import Start, stage_start
 from eventsim.errors import BackendError, ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.events.source import SourceSpikes, source_of
+from eventsim.events.tape import StartState
 from eventsim.events.transforms import extend
 from eventsim.matrix import require
 from eventsim.memo import Memo
@@ -33,7 +35,7 @@ LATEST = 10.0  # time constants between a spike and the begin of an integral, at
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """A simulation between its stages; made by :func:`start`."""
+    """A simulation between its stages; made by :func:`begin_course`."""
 
     # plan, engine, precision: What runs, and by what
     plan: Plan
@@ -45,6 +47,7 @@ class Course:
     # sent, trains: What the input and the populations have sent so far, by name; changed in place
     sent: dict[str, SourceSpikes]
     trains: dict[str, SpikeTrains]
+    start: Mapping[str, StartState] | None = None  # voltages and currents at time zero
 
     def finish(self) -> SpikeTape:
         """Run all stages; the tape of it, on the device on which it was computed."""
@@ -59,13 +62,15 @@ class Course:
             self.precision,
             self.placed,
             structure=self.plan.structure,
+            start=self.start,
             algorithms=run_by(self.plan, self.engine),
         )
 
     def run(self, stage: Stage) -> dict[str, SpikeTrains]:
         """Spikes of the members of a stage whose sources have sent; nothing is kept of them."""
         afferents = tuple(self.sent[p.source] for p in stage.afferents)
-        job = Job(stage, afferents, self.stream.duration, self.precision)
+        start = stage_start(stage, self.start)
+        job = Job(stage, afferents, self.stream.duration, self.precision, start=start)
         engine = self.engine
         forward = engine.queue_forward if stage.lateral else engine.layer_forward
         if stage.is_linear:
@@ -88,7 +93,7 @@ class Course:
         self.sent.update({name: source_of(trains) for name, trains in spikes.items()})
 
 
-def start(
+def begin_course(
     net: Network,
     stream: EventStream,
     *,
@@ -96,10 +101,12 @@ def start(
     backend: str,
     precision: Precision,
     memo: Memo | None = None,
+    begin: Start | None = None,
 ) -> Course:
     """Check and prepare a simulation; parameters and errors as :func:`eventsim.simulate`.
 
-    ``memo`` is that of its caller, who says for how long the values stay; None for one of its own.
+    ``begin`` is its start, ``memo`` that of its caller, who says for how long the values stay; None
+    for one of its own.
     """
     if not isinstance(stream, EventStream):
         raise ParameterError(
@@ -109,11 +116,12 @@ def start(
     stream = extended(net, stream, tail)
     plan, engine = make_plan(net, memo), get_backend(backend)
     check_place(net, engine)
-    check_network(net, plan, engine, precision)
+    check_network(net, plan, engine, precision, "simulate" if begin is None else "start")
     plan.check_channels(stream.n_channels, "simulate")
     placed = place_stream(stream, engine)
     sent = {plan.input.name: source_of(stream if placed is None else placed)}
-    return Course(plan, engine, precision, stream, placed, sent, {})
+    states = None if begin is None else begin.states(net, stream.n_samples, precision)
+    return Course(plan, engine, precision, stream, placed, sent, {}, states)
 
 
 def extended(net: Network, stream: EventStream, tail: float | None) -> EventStream:
@@ -140,7 +148,8 @@ def make_job(plan: Plan, stage: Stage, tape: SpikeTape) -> Job:
         if p in stage.afferents or p.source in tape.trains
     ]
     precision: Precision = "single" if tape.precision == "single" else "double"
-    return Job(stage, tuple(sent), tape.stream.duration, precision)
+    start = stage_start(stage, tape.start)
+    return Job(stage, tuple(sent), tape.stream.duration, precision, start=start)
 
 
 def _source(plan: Plan, tape: SpikeTape, name: str) -> SourceSpikes:

@@ -15,7 +15,8 @@ from eventsim.engine.contract.backend import Backend, features_of
 from eventsim.engine.contract.registry import get_backend
 from eventsim.engine.run.chunks import Kept, RunState, run_chunk
 from eventsim.engine.run.place import on_host
-from eventsim.engine.run.run import check_network, extended, run_by, start
+from eventsim.engine.run.run import begin_course, check_network, extended, run_by
+from eventsim.engine.run.starts import Start
 from eventsim.engine.run.ties import tell_ties
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.matrix import can
@@ -35,6 +36,7 @@ def simulate(
     backend: str = "auto",
     precision: Precision = "double",
     resident: bool = False,
+    start: Start | None = None,
 ) -> SpikeTape:
     """Run ``net`` on every sample of ``stream``.
 
@@ -65,6 +67,8 @@ def simulate(
         Leave the spikes on the device on which they were computed: losses and
         :func:`eventsim.backward` then run there and return arrays that are there.
         No effect with a backend on the processor.
+    start
+        Voltages and currents at time zero, given or drawn. None: at rest.
 
     Returns
     -------
@@ -84,8 +88,8 @@ def simulate(
     if not resident and isinstance(stream, EventStream) and stream.sources is not None:
         whole, engine = extended(net, stream, tail), get_backend(backend)
         if _goes_by_pieces(net, whole, engine, precision):
-            return _by_pieces(net, whole, engine, precision)
-    course = start(net, stream, tail=tail, backend=backend, precision=precision)
+            return _by_pieces(net, whole, engine, precision, start)
+    course = begin_course(net, stream, tail=tail, backend=backend, precision=precision, begin=start)
     warn_late(net, stream)
     tape = course.finish()
     if resident:
@@ -105,12 +109,12 @@ def _goes_by_pieces(
 
 
 def _by_pieces(
-    net: Network, stream: EventStream, engine: Backend, precision: Precision
+    net: Network, stream: EventStream, engine: Backend, precision: Precision, start: Start | None
 ) -> SpikeTape:
     """The run of the whole stream; errors as :func:`eventsim.simulate`."""
     kept = Kept(make_plan(net, Memo(pieces=True)))
     check_network(net, kept.plan, engine, precision, "chunks")
-    state: RunState | None = None
+    state: RunState | Start | None = start
     tapes = []
     for chunk in stream.chunks(stream.duration.max() * MOST / stream.mean_events):
         tape, state = run_chunk(net, chunk, state, kept, engine, precision)
@@ -120,7 +124,7 @@ def _by_pieces(
               for name in tapes[0].synaptic_events}  # fmt: skip
     tape = SpikeTape(
         stream, trains, events, engine.name, precision,
-        structure=kept.plan.structure, algorithms=run_by(kept.plan, engine),
+        structure=kept.plan.structure, start=tapes[0].start, algorithms=run_by(kept.plan, engine),
     )  # fmt: skip
     tell_ties(kept.plan, tape)
     return tape

@@ -25,7 +25,7 @@ from eventsim.arrays import Bools, Floats, Ints
 from eventsim.checks import real_array, whole_array
 from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.linear import neuron_of
-from eventsim.engine.contract.state import start_voltage
+from eventsim.engine.contract.state import start_of_neurons
 from eventsim.engine.run.arrivals import find_arrivals
 from eventsim.engine.run.linear_trace import linear_states
 from eventsim.engine.run.run import make_job
@@ -199,8 +199,7 @@ def _state(
     in_stage = chosen + stage.start_of(population.name)
     for block in _blocks(ascending.size + _events_by_sample(job)[rows]):
         some = rows[block]
-        of_some = tuple(source.of_samples(some) for source in job.sources)
-        part = replace(job, sources=of_some, duration=job.duration[some])
+        part = job.of_samples(some)
         own = source_of(tape[population.name]).of_samples(some) if population.is_spiking else None
         for few in _blocks(some.size * ascending.size + _arrivals_by_neuron(part, in_stage)):
             mine = None if own is None else own.of_neurons(chosen[few])
@@ -303,10 +302,12 @@ class _Block:
         self.job, self.neurons, self.n_rows = job, neurons, job.n_samples * neurons.size
         self.a, self.b = self._by_row(1.0 / p.tau_mem), self._by_row(1.0 / p.tau_syn)
         self.resistance, self.rest = self._by_row(p.resistance), self._by_row(p.v_leak)
-        self.start = self.reset = np.zeros(self.n_rows)
+        self.begin = Begin(*np.zeros((3, self.n_rows)))
+        self.reset = np.zeros(self.n_rows)
         self.own = _Own(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
         if own is not None:
-            self.start = self._by_row(start_voltage(job))
+            v, drive = (values[:, neurons].ravel() for values in start_of_neurons(job))
+            self.begin = Begin(np.zeros(self.n_rows), v, drive)
             self.reset = self._by_row(p.v_reset - p.v_leak)
             row = own.sample * self.size + own.neurons
             order = np.argsort(row, kind="stable")
@@ -324,7 +325,7 @@ class _Block:
             marks.time,
             Rates(self.a, self.b),
             Met(row, marks.first_from(row, time), time, self.resistance[row] * weight),
-            begin=Begin(np.zeros(self.n_rows), self.start, np.zeros(self.n_rows)),
+            begin=self.begin,
             release=Released(marks.is_release, self.reset),
         )
         v, j = (np.take_along_axis(each, marks.of_asked, axis=0) for each in (found.v, found.j))
