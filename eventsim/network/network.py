@@ -20,7 +20,13 @@ from eventsim.network.decision import Decision, make_decision
 from eventsim.network.domain import DomainCheck, all_hold
 from eventsim.network.draws import Distribution, seed_number
 from eventsim.network.features import features_of
-from eventsim.network.parts import Population, PopulationKind, make_population, spiking_population
+from eventsim.network.parts import (
+    Population,
+    PopulationKind,
+    make_population,
+    spiking_population,
+    with_current,
+)
 from eventsim.network.projection import (
     DelaysOf,
     Projection,
@@ -214,6 +220,7 @@ class Network:
         adaptation: ArrayLike | None = None,
         tau_adaptation: ArrayLike | None = None,
         neuron: LinearNeuron | None = None,
+        constant_current: ArrayLike = 0.0,
     ) -> Population:
         """Add spiking neurons; every parameter is one number or one per neuron.
 
@@ -226,6 +233,11 @@ class Network:
         parameters of its own (:mod:`eventsim.neuron.linear`). ``threshold``, ``v_leak``,
         ``v_reset`` and ``refractory`` may be given here or in ``neuron``; all other parameters only
         in ``neuron``.
+
+        A ``constant_current`` I of LIF neurons, in the unit of the weights (``I_e`` of NEST,
+        ``i_offset`` of PyNN), is kept as what it is equal to: a resting potential of ``v_leak +
+        resistance * I``, which is the population's ``v_leak`` from then on, also in files and in
+        training. A run begins at that rest; :class:`eventsim.Start` gives another voltage.
 
         Returns
         -------
@@ -246,6 +258,15 @@ class Network:
         Population('hidden', 8 spiking neurons)
         >>> net.connect(sound, hidden, [[0.1] * 8] * 64)
         Projection('input->hidden', dense, 512 synapses)
+
+        With resistance in mV per pA, currents in pA:
+
+        >>> cortex = net.add_population(
+        ...     "cortex", 4, tau_mem=10.0, resistance=0.04, v_leak=-65.0, threshold=-50.0,
+        ...     v_reset=-65.0, constant_current=200.0,
+        ... )
+        >>> cortex.v_leak
+        array([-57., -57., -57., -57.])
         """
         given = {
             "tau_mem": tau_mem,
@@ -257,7 +278,7 @@ class Network:
             "refractory": refractory,
         }
         adapting = {"adaptation": adaptation, "tau_adaptation": tau_adaptation}
-        return self._add(spiking_population(name, size, given, adapting, neuron))
+        return self._add(spiking_population(name, size, given, adapting, neuron, constant_current))
 
     def add_readout(
         self,
@@ -268,6 +289,7 @@ class Network:
         tau_syn: ArrayLike = 5.0,
         resistance: ArrayLike = 1.0,
         v_leak: ArrayLike = 0.0,
+        constant_current: ArrayLike = 0.0,
     ) -> Population:
         """Add leaky integrators without threshold; parameters as :meth:`add_population`.
 
@@ -277,6 +299,7 @@ class Network:
             The readout; :meth:`connect` takes it in place of its name.
         """
         given = {"tau_mem": tau_mem, "tau_syn": tau_syn, "resistance": resistance, "v_leak": v_leak}
+        given = with_current(name, size, given, constant_current)
         return self._add(make_population(name, size, "readout", given))
 
     def connect(

@@ -45,11 +45,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from eventsim.arrays import Array, Floats, fetch, namespace
-from eventsim.checks import in_domain, real_array, shaped, whole_number
+from eventsim.checks import every, in_domain, real_array, shaped, whole_number
 from eventsim.entries import Count
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.network.domain import LARGEST, LEAST, MOST, DomainCheck
-from eventsim.neuron.linear import COMMON, LinearNeuron
+from eventsim.neuron.linear import COMMON, LIF, LinearNeuron
 
 PopulationKind = Literal["input", "spiking", "readout"]
 
@@ -245,16 +245,36 @@ def join_populations(members: Sequence[Population]) -> Population:
     )
 
 
+def with_current(
+    name: str, size: int, given: Mapping[str, ArrayLike], current: ArrayLike
+) -> dict[str, ArrayLike]:
+    """The parameters with a constant current: v_leak grows by resistance times current."""
+    if np.ndim(current) == 0 and current == 0.0:
+        return dict(given)
+    where, shapes = f"Population {name!r}", ((), (size,))
+    values = {**given, "constant_current": current}
+    parts = []
+    for key in ("v_leak", "resistance", "constant_current"):
+        found = real_array(values[key], f"{where}: {key}")
+        shaped(where, key, found, *shapes, expected=f"one number or ({size},), one per neuron")
+        every(where, key, found, np.isfinite(found), "a finite number", of="neuron")
+        parts.append(found)
+    rest, resistance, driven = parts
+    return {**given, "v_leak": rest + resistance * driven}
+
+
 def spiking_population(
     name: str,
     size: int,
     given: Mapping[str, Any],
     adapting: Mapping[str, Any],
     neuron: LinearNeuron | None,
+    current: ArrayLike,
 ) -> Population:
     """Neurons as add_population is asked for them; None of what is not given of ``adapting``."""
     if neuron is not None:
-        return _linear_population(name, size, {**given, **adapting}, neuron)
+        return _linear_population(name, size, {**given, **adapting}, neuron, current)
+    given = with_current(name, size, given, current)
     rise, tau = adapting["adaptation"], adapting["tau_adaptation"]
     if rise is None and tau is not None:
         raise ParameterError(
@@ -267,7 +287,7 @@ def spiking_population(
 
 
 def _linear_population(
-    name: str, size: int, given: Mapping[str, Any], neuron: LinearNeuron
+    name: str, size: int, given: Mapping[str, Any], neuron: LinearNeuron, current: ArrayLike
 ) -> Population:
     """Neurons of a kind; ``given`` are the arguments of add_population, whose defaults go."""
     said = {key: v for key, v in given.items() if np.ndim(v) or v != _DEFAULTS.get(key)}
@@ -280,5 +300,14 @@ def _linear_population(
             "there",
         )
     values = {key: neuron.default(key) for key in neuron.names} | neuron.values | said
+    if isinstance(neuron, LIF):
+        values = with_current(name, size, values, current)
+    elif np.any(np.asarray(current) != 0.0):
+        raise ParameterError(
+            f"Population {name!r}",
+            f"constant_current is given beside neuron={type(neuron).__name__}(..)",
+            "it beside LIF neurons",
+            "Of others it is no shift of v_leak.",
+        )
     kind = None if neuron.is_plain else neuron
     return make_population(name, size, "spiking", values, kind)
