@@ -6,12 +6,16 @@ from scipy.linalg import expm
 from scipy.special import ndtr, ndtri
 
 import eventsim as es
+from eventsim.engine import algorithm
 from eventsim.engine.contract.registry import using_backend
 from eventsim.engine.cpu import CpuBackend
+from eventsim.engine.run import simulation
 from eventsim.errors import BackendError, NetworkError, ParameterError, ShapeError
 from eventsim.network.draws import stream_of
 from tests.matrix.networks import network, stream
 from tests.matrix.probes import start_of
+from tests.support.compare import ATOL, assert_same_spikes
+from tests.support.nets import lateral_net, random_stream, shared_net, with_adaptation
 
 KINDS = ("lif", "adaptive", "receptors", "adlif", "own_neuron")
 SILENT = es.EventStream([], [], [0, 0, 0], n_channels=1, duration=40.0)
@@ -86,6 +90,19 @@ def test_chunks_from_a_start_have_the_spikes_of_the_whole(kind, wiring):
         times = [tape[name].sample(k)[0] for k in range(2) for tape in tapes]
         assert np.allclose(np.concatenate(times), whole[name].times, rtol=0, atol=1e-11)
     assert [tape.start is None for tape in tapes] == [False] + [True] * (len(tapes) - 1)
+
+
+def test_a_run_that_makes_its_events_by_pieces_begins_at_the_start(monkeypatch):
+    net = network({"neuron": "lif", "wiring": "loop", "delay": "delay"})
+    given = start_of(net)
+    events = es.poisson(300.0, n_channels=4, duration=50.0, n_samples=2, seed=3)
+    tapes = []
+    for most in (simulation.MOST, 20):
+        monkeypatch.setattr(simulation, "MOST", most)
+        tapes.append(es.simulate(net, events, start=given, backend="cpu"))
+    assert all(np.array_equal(tapes[0][n].times, tapes[1][n].times) for n in ("a", "b"))
+    read = [es.voltage(net, tape, "a", [0.0, 9.0]) for tape in tapes]
+    assert np.array_equal(read[0], read[1])
 
 
 def test_chunks_of_the_reference_from_a_start_have_its_spikes_to_the_bit():
@@ -177,3 +194,39 @@ def test_a_backend_of_before_is_not_given_a_start():
 
     with using_backend("old", Old()), pytest.raises(BackendError, match="starts at rest only"):
         es.simulate(alone(), SILENT, start=es.Start(), backend="old")
+
+
+LOOPS = {
+    "queue": lambda: lateral_net(61, delays="scalar"),
+    "windows, sums": lambda: lateral_net(61, delays="scalar"),
+    "windows, sums: in flight": lambda: lateral_net(62, delays="synapse"),
+    "windows, stretches": lambda: shared_net(63, n=20, refractory=2.5),
+    "windows, sums: adaptive": lambda: with_adaptation(lateral_net(64, delays="scalar"), 65),
+}
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("case", LOOPS)
+def test_loops_by_every_algorithm_begin_at_the_start(case, fast_backend, precision, monkeypatch):
+    monkeypatch.setattr(algorithm, "WINDOW_SHARE", np.inf if case == "queue" else 0.0)
+    net = LOOPS[case]()
+    events = random_stream(66, n_samples=2, n_channels=net.input.size, duration=25.0)
+    given = es.Start(
+        voltage={name: es.normal(0.0, 0.5, most=0.99 * p.threshold.min())
+                 for name, p in net.spiking.items()},
+        current={name: es.normal(0.0, 1.0) for name in net.spiking}, seed=67,
+    )  # fmt: skip
+    how = {"start": given, "precision": precision, "backend": fast_backend}
+    tape = es.simulate(net, events, **how)
+    assert case.split(":")[0] in tape.algorithms.values()
+    plain = es.simulate(net, events, start=given, backend="reference")
+    assert assert_same_spikes(tape, plain, atol_ms=ATOL[precision], net=net) > 20
+    rest = es.simulate(net, events, backend="reference")
+    assert any(len(rest[name]) != len(plain[name]) for name in net.spiking)
+    first = es.simulate(net, events[:1], **how)
+    for name in net.spiking:
+        assert np.array_equal(first[name].times, tape[name].sample(0)[0])
+    for read in (es.voltage, es.current):
+        for name in net.spiking:
+            found = [read(net, one, name, [0.0, 3.0, 11.0]) for one in (tape, plain)]
+            np.testing.assert_allclose(*found, atol=1e-9 if precision == "double" else 2e-3)
