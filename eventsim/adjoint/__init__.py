@@ -62,7 +62,8 @@ a spiking neuron, and :math:`\tau_a` the time constants.
 **Voltages at chosen times** of neurons that do not fire, such as the largest one of a readout, act
 on parameters and on arriving spikes in closed form: :mod:`eventsim.adjoint.linear`.
 
-**Identities**, true to rounding, for exact gradients (no pseudo-gradient, no graze):
+**Identities**, true to rounding, for exact gradients (no pseudo-gradient, no graze) of a run from
+rest; a given start (:mod:`eventsim.adjoint.start`) does not change with the parameters:
 
 =====================  ==========================================================================
 per neuron             :math:`\sum w\, \partial_w L = R\, \partial_R L`
