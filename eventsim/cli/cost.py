@@ -71,12 +71,12 @@ def cost_command(
 
     Every term of an energy is shown with its count, its published figure, and the figure's status
     and source. What a sum lacks is named, term by term, and the sum is marked as a lower bound (≥).
-    Cores, axons and links are those of a first-fit mapping. If the network does not fit onto the
-    cores of a chip, this is said, with the reason. Terms of clocked chips depend on the time step,
-    which is shown beside them. A run that was trained on a grid of time is counted as it runs on
-    its grid. A dense RNN and GRU of the same layer sizes on frames are shown for comparison. If an
-    encoder that eventsim knows made the events of audio, its operations are shown too, outside the
-    sum: a chip with a microphone has to do them itself.
+    Cores, axons and links are those of the mapping that eventsim map finds. If the network does not
+    fit onto the cores of a chip, this is said, with the reason. Terms of clocked chips depend on
+    the time step, which is shown beside them. A run that was trained on a grid of time is counted
+    as it runs on its grid. A dense RNN and GRU of the same layer sizes on frames are shown for
+    comparison. If an encoder that eventsim knows made the events of audio, its operations are shown
+    too, outside the sum: a chip with a microphone has to do them itself.
 
     [bold]Examples[/bold]
 

@@ -90,8 +90,8 @@ def report_command(
     read, latency, and early exit at a margin of 0.9.
 
     The page is one file with all figures inside. Energies on a chip include axons, links and cores
-    of the mapping by --map, else of a first-fit mapping. Parts that were not asked for, or cannot
-    be made, are named in a sentence.
+    of the mapping by --map, else of the one that eventsim map finds. Parts that were not asked for,
+    or cannot be made, are named in a sentence.
 
     [bold]Examples[/bold]
 

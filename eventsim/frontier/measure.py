@@ -3,9 +3,8 @@
 Energies are those that ``eventsim cost`` prints for the same run and chips. Leakage is a number of
 its own: static power over the time of an inference, which is the whole recording and the time for
 which the network runs on after it. The energy of an encoder of the input is a number of its own
-too. Cores, axons and links are those of a first-fit mapping, as in ``eventsim map --method
-first-fit``, or those of the search if first-fit finds no place. :mod:`eventsim.mapping.fits` says
-whether a network fits at all.
+too. Cores, axons and links are those of the mapping that ``eventsim map`` finds.
+:mod:`eventsim.mapping.fits` says whether a network fits at all.
 
 The numbers are kept in the folder of the run, in ``frontier.json``, with the question. The same
 question of the same network is not measured again.
@@ -40,7 +39,7 @@ TIME = "inference_ms"
 ENERGY = "energy_pj"
 LEAKAGE = tuple(name for name, term in ENERGY_TERMS.items() if term.needs == "time")
 _VERSION = (
-    6  # raised when numbers are new or others: what is remembered without them is measured again
+    7  # raised when numbers are new or others: what is remembered without them is measured again
 )
 
 

@@ -199,7 +199,7 @@ def notes(frontier: Frontier) -> Iterator[str]:
         "chip over the time of an inference: the whole recording, and the time that the network "
         "runs on after it before it answers. What it would cost to make the input's events of "
         "audio on the chip is in no sum; eventsim cost counts it. Cores, axons and links are those "
-        "of a first-fit mapping, or where it finds no place of the search that eventsim map makes."
+        "of the mapping that eventsim map finds."
     )
     yield from _lacking(frontier)
     if any(misfits(frontier)):

@@ -1,9 +1,9 @@
 """Whether a network fits onto a chip's cores, as ``eventsim map`` would find, and what that costs.
 
-A first-fit mapping is tried first, then the search that needs no other program (``refined``). If
-neither finds a mapping, the network does not fit, with the limit as the reason. A network with a
-linear decision fits onto no core. A technology has no cores, so every network fits. Cores, axons
-and links of this mapping are in the energies of ``cost``, ``report`` and ``frontier``.
+The mapping is that of :func:`eventsim.mapping.map_network` by default. If it finds none, the
+network does not fit, with the limit as the reason. A network with a linear decision fits onto no
+core. A technology has no cores, so every network fits. Cores, axons and links of this mapping are
+in the energies of ``cost``, ``report`` and ``frontier``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,6 @@ from eventsim.network import Network
 from eventsim.summary import cut
 
 FitState = Literal["fits", "does not fit", "not checked"]
-METHODS: tuple[Method, ...] = ("first_fit", "refined")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,14 +83,9 @@ def fit_on(net: Network, chip: Chip, tape: SpikeTape | None = None) -> Fit | Non
     """
     if chip.limits is None:
         return None
-    reason = ""
-    for method in METHODS:
-        try:
-            return Fit.of(map_network(net, tape, chip, method=method))
-        except InfeasibleError as error:
-            reason = str(error)
-        except NetworkError as error:  # a linear decision, neurons that the chip has not
-            return Fit(state="does not fit", reason=str(error))
-        except MappingError as error:
-            return Fit(state="not checked", reason=str(error))
-    return Fit(state="does not fit", reason=reason)
+    try:
+        return Fit.of(map_network(net, tape, chip))
+    except (InfeasibleError, NetworkError) as error:  # a linear decision, other neurons
+        return Fit(state="does not fit", reason=str(error))
+    except MappingError as error:
+        return Fit(state="not checked", reason=str(error))

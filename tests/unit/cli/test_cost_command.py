@@ -113,7 +113,7 @@ def test_a_chip_that_cannot_hold_the_network_is_named_with_the_reason(files, tmp
     }
     done(*COST, *chosen).shows(
         f"does not fit on mine: {found['mine']['reason']}",
-        f"fits on loihi: mapping first-fit, cores in use: {found['loihi']['cores']}",
+        f"fits on loihi: mapping refined, cores in use: {found['loihi']['cores']}",
     )
 
 
@@ -127,8 +127,8 @@ def test_cores_axons_and_links_of_a_mapping_are_in_every_sum(files, tmp_path):
     found = told(*COST, *given)
     fit, energy = found["fits"]["mine"], found["energy"][0]
     terms = {one["name"]: one["energy_pj_per_sample"] for one in energy["terms"]}
-    mapped = told("map", *given, "--backend", "cpu", "--method", "first-fit")["mappings"][0]
-    assert (fit["method"], fit["cores"]) == ("first_fit", mapped["cores_used"])
+    mapped = told("map", *given, "--backend", "cpu")["mappings"][0]
+    assert (fit["method"], fit["cores"]) == ("refined", mapped["cores_used"])
     assert fit["cores"] > 1
     milliseconds = found["counts"]["milliseconds_per_sample"]
     assert terms["static_core"] == pytest.approx(2000.0 * fit["cores"] * milliseconds)
@@ -137,11 +137,11 @@ def test_cores_axons_and_links_of_a_mapping_are_in_every_sum(files, tmp_path):
     assert min(terms["hop_ew"], terms["axon_out"]) > 0.0
     assert {"static_core", "hop_ew", "axon_out"}.isdisjoint(x["name"] for x in energy["missing"])
     whole = {"mine": pytest.approx(energy["energy_pj_per_sample"])}
-    for onto in ((), ("--map", tmp_path / "mine.toml", "--method", "first-fit")):
+    for onto in ((), ("--map", tmp_path / "mine.toml")):
         reported = told("report", *given, *onto, "--backend", "cpu")
         assert reported["energy_pj_per_recording"] == whole
         assert reported["fits"]["mine"] == fit
-        assert "fits on mine: mapping first-fit" in (tmp_path / "report.html").read_text()
+        assert "fits on mine: mapping refined" in (tmp_path / "report.html").read_text()
 
 
 def test_every_chip_at_once_and_a_file_beside_them(files, tmp_path):
