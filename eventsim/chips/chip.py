@@ -196,7 +196,7 @@ def board_of(chip: Chip, chips: tuple[int, int], *, link: float | None = None) -
     Parameters
     ----------
     chip
-        With limits; its cores fill its mesh. May be a board itself.
+        With limits. Its last tiles may have no cores. May be a board itself.
     chips
         (columns, rows) of it.
     link
@@ -206,8 +206,7 @@ def board_of(chip: Chip, chips: tuple[int, int], *, link: float | None = None) -
     Raises
     ------
     ChipError
-        The chip has no limits, or its mesh has positions without a core, which the cores of the
-        next chip would take.
+        The chip has no limits, or one of its tiles has fewer cores than the others.
     """
     limits = chip.limits
     if limits is None:
@@ -217,13 +216,12 @@ def board_of(chip: Chip, chips: tuple[int, int], *, link: float | None = None) -
             remedy="Choose a chip that has limits.",
         )
     (columns, rows), (across, along) = limits.mesh, chips
-    places = columns * rows * limits.cores_per_tile
-    if limits.cores != places and chips != (1, 1):
+    of_chip, each = limits.cores // (limits.chips[0] * limits.chips[1]), limits.cores_per_tile
+    if of_chip % each and chips != (1, 1):
         raise ChipError(
             f"Chip {chip.name!r}",
-            f"has {limits.cores} cores on a mesh of {columns} x {rows} tiles with "
-            f"{limits.cores_per_tile} each",
-            f"{places}: a board is made of full chips",
+            f"has {of_chip} cores on tiles with {each} each",
+            f"a multiple of {each}: the tiles of a board's chips are full",
             "Write a file of the board with its own mesh, chips and chip_link.",
         )
     board = replace(

@@ -1,10 +1,12 @@
 """The mesh of a chip: positions of cores, XY routes, and their traffic.
 
-Core ``s`` of the chip lies on tile ``s // cores_per_tile``; tile ``t`` lies in column ``t %
-columns`` and row ``t // columns``. East is to higher columns, north to higher rows. A spike goes
-first along the row to the column of its destination, then along the column (XY routing). It is sent
-once to every destination core, whatever the number of its targets there; cores on one tile are no
-hop apart. Axons from outside enter at tile (0, 0).
+Tiles are numbered row by row of the mesh, and cores tile by tile: core ``s`` of a chip lies on tile
+``t = s // cores_per_tile``, in column ``t % columns`` and row ``t // columns``. The last tiles of a
+chip may have no cores, but have routers; on a board these tiles are left out of the numbers. East
+is to higher columns, north to higher rows. A spike goes first along the row to the column of its
+destination, then along the column (XY routing). It is sent once to every destination core, whatever
+the number of its targets there; cores on one tile are no hop apart. Axons from outside enter at
+tile (0, 0).
 
 On a board of chips the mesh is that of the board, cut evenly into chips. A link between two chips
 counts ``chip_link`` in a search; hops count every link once, and those between chips apart.
@@ -100,9 +102,13 @@ class Traffic:
 
 def coordinates(limits: Limits) -> tuple[Ints, Ints]:
     """Column and row of every core's tile, int64 [cores] each."""
-    tile = np.arange(limits.cores) // limits.cores_per_tile
-    columns = limits.mesh[0]
-    return tile % columns, tile // columns
+    (columns, rows), (across, along) = limits.mesh, limits.chips
+    of_chip = -(-limits.cores // (limits.cores_per_tile * across * along))  # tiles with cores
+    row, column = np.divmod(np.arange(columns * rows), columns)
+    wide, high = columns // across, rows // along
+    tile = np.flatnonzero(row % high * wide + column % wide < of_chip)
+    tile = np.repeat(tile, limits.cores_per_tile)[: limits.cores]
+    return column[tile], row[tile]
 
 
 def chip_lines(limits: Limits) -> tuple[Ints, Ints]:

@@ -44,6 +44,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.arrays import Ints
 from eventsim.checks import in_domain
 from eventsim.chips import Chip, Limits
 from eventsim.entries import Above0
@@ -55,6 +56,7 @@ from eventsim.hardware.errors import MappingError
 from eventsim.hardware.graph import entries
 from eventsim.hardware.usage import limits_of
 from eventsim.mapping.mapping import Mapping
+from eventsim.mapping.mesh import coordinates
 from eventsim.matrix import require
 from eventsim.network import Network, Population, Projection
 from eventsim.neuron.lif import synaptic_gain
@@ -319,10 +321,10 @@ def _edges(projection: Projection, target: Population, step_ms: float) -> Iterat
 
 def _mappings(population: Population, mapping: Mapping) -> Iterator[str]:
     limits = limits_of(mapping.chip)
-    used = Counter[str]()
+    used, place = Counter[str](), coordinates(limits)
     for index in range(population.size):
         if population.name in mapping.cores:
-            core = _address(int(mapping.cores[population.name][index]), limits)
+            core = _address(int(mapping.cores[population.name][index]), limits, place)
         else:
             core = f"0.{limits.cores_per_tile + index // MOST_NEURONS}"
         soma = "neurons"
@@ -332,11 +334,10 @@ def _mappings(population: Population, mapping: Mapping) -> Iterator[str]:
         yield f"  - {population.name}.{index}: [core: {core}, soma: {soma}]"
 
 
-def _address(core: int, limits: Limits) -> str:
-    """Tile and core as SANA-FE numbers them."""
-    columns, rows = limits.mesh
-    tile, inside = divmod(core, limits.cores_per_tile)
-    return f"{(tile % columns) * rows + tile // columns}.{inside}"
+def _address(core: int, limits: Limits, place: tuple[Ints, Ints]) -> str:
+    """Tile and core as SANA-FE numbers them; ``place`` is that of all cores."""
+    column, row = (int(axis[core]) for axis in place)
+    return f"{column * limits.mesh[1] + row}.{core % limits.cores_per_tile}"
 
 
 def _write(path: Path, lines: Iterator[str]) -> None:

@@ -195,3 +195,8 @@ def test_a_board_has_the_cores_of_all_its_chips_in_one_mesh():
     boards = board_of(board, (2, 1))
     assert (boards.limits.chips, boards.limits.chip_link) == ((6, 2), 4.0)
     assert board_of(chip, (1, 1)) == chip
+
+
+def test_chips_with_tiles_without_cores_make_a_board():
+    limits = board_of(load_chip("spinnaker2"), (2, 3)).limits
+    assert (limits.cores, limits.mesh, limits.chips) == (912, (16, 15), (2, 3))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import eventsim as es
-from eventsim.chips import chip_names, load_chip
+from eventsim.chips import board_of, chip_names, load_chip
 from eventsim.mapping import (
     METHODS,
     InfeasibleError,
@@ -20,6 +20,7 @@ from eventsim.mapping import (
     map_graph,
     map_network,
 )
+from eventsim.mapping.mesh import coordinates
 from tests.support.nets import one_layer
 from tests.unit.mapping.helpers import make_chip, random_net, random_stream
 
@@ -164,6 +165,31 @@ def test_links_between_chips_are_counted_and_priced_apart(net, tape, chips, mult
     every = tree.east_west + tree.north_south if multicast else sent.hop_weighted_spikes
     assert counts["hop_chip"] == (between if multicast else sent.hops_between_chips)
     assert counts["hop_ew"] + counts["hop_ns"] + counts["hop_chip"] == every
+
+
+def tiles_with_cores(chip):
+    """(column, row) of every core of a board, tile by tile; a chip's last tiles have none."""
+    limits, found = chip.limits, []
+    wide, high = (size // chips for size, chips in zip(limits.mesh, limits.chips, strict=True))
+    of_chip = limits.cores // limits.chips[0] // limits.chips[1] // limits.cores_per_tile
+    for y in range(limits.mesh[1]):
+        for x in range(limits.mesh[0]):
+            if (y % high) * wide + x % wide < of_chip:
+                found += [(x, y)] * limits.cores_per_tile
+    return found
+
+
+@pytest.mark.parametrize("chips", [(1, 1), (2, 1), (1, 2), (3, 2)])
+def test_a_board_has_every_chips_own_tiles_without_cores(net, tape, chips):
+    chip = board_of(make_chip(cores=18, neurons_per_core=1), chips)
+    assert list(zip(*coordinates(chip.limits), strict=True)) == tiles_with_cores(chip)
+    if chips == (3, 2):
+        mapping = map_network(net, tape, chip, method="refined")
+        assert check_mapping(net, chip, mapping.cores) == []
+        x, y = np.array(tiles_with_cores(chip)).T
+        found = mapping.traffic
+        assert found.outside_east_west == int(mapping.spikes_by_core.inward @ x[mapping.used])
+        assert found.outside_north_south == int(mapping.spikes_by_core.inward @ y[mapping.used])
 
 
 def test_a_multicast_tree_passes_a_link_between_chips_once():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.chips import load_chip
+from eventsim.chips import board_of, load_chip
 from eventsim.mapping import export_sanafe, map_network
 from tests.unit.mapping.helpers import make_chip, random_net, random_stream
 
@@ -127,6 +127,20 @@ def test_tiles_are_numbered_column_by_column(tmp_path):
         number = (tile % 8) * 4 + tile // 8
         assert f"  - hidden1.{index}: [core: {number}.{inside}, soma: neurons]" in text
     assert '  - input.3: [core: 0.4, soma: "channel[3]"]' in text
+
+
+def test_tiles_without_cores_keep_their_numbers(tmp_path):
+    """Two chips of 3 x 2 tiles side by side, of which the last two have no cores."""
+    net, stream, _, _ = small()
+    limits = {"cores": 8, "mesh": (3, 2), "cores_per_tile": 2, "neurons_per_core": 2}
+    chip = board_of(make_chip(**limits), (2, 1))
+    mapping = map_network(net, None, chip, method="population_order")
+    text = export_sanafe(net, mapping, stream, tmp_path, step_ms=1.0).network.read_text()
+    tiles = [(0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (5, 0), (0, 1), (3, 1)]
+    assert len(set(mapping.cores["hidden1"].tolist())) == 7
+    for index, core in enumerate(mapping.cores["hidden1"].tolist()):
+        (x, y), inside = tiles[core // 2], core % 2
+        assert f"  - hidden1.{index}: [core: {2 * x + y}.{inside}, soma: neurons]" in text
 
 
 def test_events_of_one_channel_in_one_step_take_the_next_free_ones(tmp_path):
