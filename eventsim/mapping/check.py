@@ -1,12 +1,11 @@
 """An independent check of a mapping: every limit, counted again from the network.
 
 It shares no code with the partitioner and takes only the network, the chip, and the core of every
-neuron, so that mappings of other tools can be checked too. The content of a core is counted by
-sorting pairs (core, source), projection by projection: 10^7 synapses take seconds. Words as in
-:mod:`eventsim.hardware.graph`.
+neuron, so that mappings of other tools can be checked too. Sources and cores that they reach are
+marked in a table, of some sources at a time. Words as in :mod:`eventsim.hardware.graph`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +19,7 @@ from eventsim.network import Network, Projection
 
 Ints = Sequence[int] | NDArray[np.integer[Any]]
 Numbers = NDArray[np.int64]
+ROOM = 1 << 24  # entries of the table of sources and cores; synapses, about
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def check_mapping(net: Network, chip: Chip, cores: Mapping[str, Ints]) -> list[V
     if limits is None:
         raise MappingError(f"Chip {chip.name!r}", "has no limits to check")
     place = _places(net, cores)
-    held, fan_in = _count(net, place, limits.bits_per_synapse or 0)
+    held, fan_in = _count(net.to_host(), place, limits.bits_per_synapse or 0)
     broken = [
         Violation("cores", f"core {core}", core, limits.cores - 1)
         for core in held["neurons_per_core"]
@@ -91,33 +91,50 @@ def _count(
     cores, ranks = np.unique(np.concatenate(list(place.values())), return_inverse=True)
     for name, mine in zip(place, _split(ranks, place.values()), strict=True):
         core_of[first[name] : first[name] + mine.size] = mine
-    fan_in, pairs = np.zeros(total, np.int64), [np.zeros(0, np.int64)]
-    for projection in net.to_host().projections.values():
-        source, target = _synapses(projection)
-        target = target + first[projection.target]
-        fan_in += np.bincount(target, minlength=total)
-        pairs.append(np.unique(core_of[target] * total + source + first[projection.source]))
-    core, source = np.divmod(np.unique(np.concatenate(pairs)), total)
+    fan_in, axons_in, axons_out = (np.zeros(n, np.int64) for n in (total, cores.size, cores.size))
+    for source, low, high in _ranges(net, cores.size):
+        reached = np.zeros((high - low, cores.size), bool)
+        for projection in net.projections.values():
+            if projection.source == source:
+                row, target = _synapses(projection, low, high)
+                target += first[projection.target]
+                fan_in += np.bincount(target, minlength=total)
+                reached[row, core_of[target]] = True
+        axons_in += reached.sum(axis=0)
+        # One axon out for each core that a source reaches; sources outside have no core.
+        home, number = core_of[first[source] + low : first[source] + high], reached.sum(axis=1)
+        axons_out += _sums(home[home >= 0], number[home >= 0], cores.size)
     placed = core_of >= 0
-    synapses = np.bincount(core_of[placed], weights=fan_in[placed], minlength=cores.size)
-    # One axon out for each core that a source reaches; sources outside the chip have no core.
-    home = core_of[source]
+    synapses = _sums(core_of[placed], fan_in[placed], cores.size)
     by_core = {
         "neurons_per_core": np.bincount(core_of[placed], minlength=cores.size),
-        "axons_in_per_core": np.bincount(core, minlength=cores.size),
-        "axons_out_per_core": np.bincount(home[home >= 0], minlength=cores.size),
-        "synapses_per_core": synapses.astype(np.int64),
-        "synapse_bits_per_core": synapses.astype(np.int64) * bits,
+        "axons_in_per_core": axons_in,
+        "axons_out_per_core": axons_out,
+        "synapses_per_core": synapses,
+        "synapse_bits_per_core": synapses * bits,
     }
     states = _states(net)
     if (states != PLACE_STATES).any():  # else the number of neurons says it
-        found = np.bincount(core_of[placed], weights=states[placed], minlength=cores.size)
-        by_core["states_per_core"] = found.astype(np.int64)
+        by_core["states_per_core"] = _sums(core_of[placed], states[placed], cores.size)
     held = {
         name: dict(zip(cores.tolist(), numbers.tolist(), strict=True))
         for name, numbers in by_core.items()
     }
     return held, {name: fan_in[first[name] : first[name] + place[name].size] for name in place}
+
+
+def _ranges(net: Network, n_cores: int) -> Iterator[tuple[str, int, int]]:
+    """Neurons that are looked at together: a population, the first, the one after the last."""
+    for name, population in net.populations.items():
+        n = sum(p.values.size for p in net.projections.values() if p.source == name)
+        step = max(1, ROOM // max(n_cores, n // population.size))
+        for low in range(0, population.size if n else 0, step):
+            yield name, low, min(low + step, population.size)
+
+
+def _sums(cores: Numbers, numbers: Numbers, n_cores: int) -> Numbers:
+    """Sum of whole numbers by core."""
+    return np.bincount(cores, weights=numbers, minlength=n_cores).astype(np.int64)
 
 
 def _states(net: Network) -> Numbers:
@@ -147,8 +164,9 @@ def _places(net: Network, cores: Mapping[str, Ints]) -> dict[str, Numbers]:
     return place
 
 
-def _synapses(projection: Projection) -> tuple[Numbers, Numbers]:
-    """Source and target of every weight that is not 0."""
-    kept = projection.values.ravel() != 0
-    found = projection.sources()[kept], projection.targets()[kept]
-    return found[0].astype(np.int64), found[1].astype(np.int64)
+def _synapses(projection: Projection, low: int, high: int) -> tuple[Numbers, Numbers]:
+    """Source, less the first, and target of every weight of some sources that is not 0."""
+    first = projection.first_synapses()[low : high + 1]
+    kept = np.flatnonzero(projection.values.ravel()[first[0] : first[-1]])
+    row = np.repeat(np.arange(high - low), np.diff(first))[kept]
+    return row, projection.targets(first[0] + kept)

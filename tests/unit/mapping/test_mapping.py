@@ -286,7 +286,9 @@ def test_the_checker_sees_each_limit_broken(net, tape, chip):
     assert "cores" in {v.limit for v in check_mapping(net, chip, cores)}
 
 
-def test_usage_equals_the_checkers_counts_exactly(net, tape, chip):
+@pytest.mark.parametrize("room", [1 << 24, 30])
+def test_usage_equals_the_checkers_counts_exactly(net, tape, chip, room, monkeypatch):
+    monkeypatch.setattr("eventsim.mapping.check.ROOM", room)  # some sources at a time
     mapping = map_network(net, tape, chip, method="first_fit")
     exact = {
         "neurons_per_core": int(mapping.usage.neurons.max()),
