@@ -23,10 +23,10 @@ Axons have the numbers of their neurons, population after population in the orde
 Axons from outside follow.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import scipy
@@ -45,6 +45,7 @@ from eventsim.plan import make_plan
 from eventsim.summary import short_repr
 
 Inputs = Literal["external", "placed"]
+BLOCK = 1 << 22  # synapses: of all at once there would be several times the memory
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class AxonGraph:
     spikes
         int64 [axons]: spikes that were measured, over all samples.
     synapses
-        csr_array int32 [axons, neurons]: number of synapses from axon to neuron.
+        csr_array of whole numbers [axons, neurons]: synapses from axon to neuron.
     states
         int64 [neurons]: states of every neuron.
     """
@@ -95,7 +96,11 @@ class AxonGraph:
     @cached_property
     def fan_in(self) -> Ints:
         """Synapses of every neuron, int64 [neurons]."""
-        found: Ints = np.asarray(self.synapses.sum(axis=0)).ravel().astype(np.int64)
+        found, matrix = np.zeros(self.n_neurons, np.int64), self.synapses
+        for low, high in row_blocks(matrix.indptr):
+            some = slice(matrix.indptr[low], matrix.indptr[high])
+            target, number = matrix.indices[some], matrix.data[some]
+            found += np.bincount(target, number, minlength=found.size).astype(np.int64)
         return found
 
     @cached_property
@@ -241,17 +246,59 @@ def _counts(name: str, size: int, kind: str, tape: SpikeTape) -> Ints:
 def _matrix(
     projections: Sequence[Projection], starts: dict[str, int], shape: tuple[int, int]
 ) -> "scipy.sparse.csr_array":
-    rows, columns = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
-    for projection in projections:
-        source, target = entries(projection)
-        rows.append((source + starts[projection.source]).astype(np.int32))
-        columns.append((target + starts[projection.target]).astype(np.int32))
-    row, column = np.concatenate(rows), np.concatenate(columns)
-    matrix = scipy.sparse.coo_array(
-        (np.ones(row.size, np.int32), (row, column)), shape=shape
-    ).tocsr()
-    matrix.sort_indices()
-    return matrix
+    """Synapses of all axons; those of every projection are written to where they belong.
+
+    A list of all synapses, which would be sorted, takes several times the memory.
+    """
+    ordered = sorted(projections, key=lambda projection: starts[projection.target])
+    numbers = np.zeros(shape[0] + 1, np.int64)
+    for projection in ordered:
+        counts = _rows(projection)[0]
+        numbers[starts[projection.source] + 1 :][: counts.size] += counts
+    start = numbers.cumsum()
+    index = np.int32 if start[-1] <= np.iinfo(np.int32).max else np.int64
+    free, indices = start[:-1].copy(), np.empty(start[-1], np.int32)
+    for projection in ordered:
+        counts, target = _rows(projection)
+        first: Ints = np.append(0, counts.cumsum())
+        mine = free[starts[projection.source] :][: counts.size]
+        for low, high in row_blocks(first):
+            begin, end = first[low], first[high]
+            place = np.repeat(mine[low:high] - first[low:high], counts[low:high])
+            place += np.arange(begin, end)
+            indices[place] = target[begin:end] + starts[projection.target]
+        mine += counts
+    values = np.ones(indices.size, np.int32), indices, start.astype(index)
+    matrix = scipy.sparse.csr_array(values, shape=shape)
+    matrix.sum_duplicates()
+    return matrix.astype(np.min_scalar_type(matrix.data.max(initial=1)))
+
+
+def _rows(projection: Projection) -> tuple[Ints, NDArray[np.integer[Any]]]:
+    """Synapses of every source, and the target of each synapse, source after source.
+
+    Those whose weight is not 0. May be views.
+    """
+    first, pattern = projection.first_synapses(), projection.pattern
+    target: NDArray[np.integer[Any]] = projection.targets() if pattern is None else pattern.indices
+    kept = projection.values.ravel() != 0
+    if kept.all():
+        return np.diff(first), target
+    before = np.append(0, kept.cumsum())
+    return np.diff(before[first]), target[kept]
+
+
+def row_blocks(start: Ints) -> Iterator[tuple[int, int]]:
+    """Rows that are looked at together, first and end: those of some :data:`BLOCK` entries.
+
+    ``start`` is the first entry of every row, and their total.
+    """
+    low = 0
+    while low < start.size - 1:
+        high = int(np.searchsorted(start, start[low] + BLOCK, side="right")) - 1
+        high = max(high, low + 1)
+        yield low, high
+        low = high
 
 
 def entries(projection: Projection) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -11,7 +11,7 @@ from eventsim.arrays import Ints
 from eventsim.chips import Chip, Limits
 from eventsim.chips.chip import PLACE_STATES
 from eventsim.hardware.errors import InfeasibleError, MappingError
-from eventsim.hardware.graph import AxonGraph, axon_graph, check_kinds
+from eventsim.hardware.graph import AxonGraph, axon_graph, check_kinds, row_blocks
 from eventsim.network import Network
 from eventsim.summary import short_repr
 
@@ -74,15 +74,24 @@ def destinations(
     graph: AxonGraph, core_of: NDArray[np.int32], n_cores: int
 ) -> "scipy.sparse.csr_array":
     """Targets of every axon on every core, csr_array int32 [axons, cores] without zeros."""
-    ones = np.ones(core_of.size, np.int32)
+    blocks = [found for _, found in destination_blocks(graph, core_of, n_cores)]
+    return scipy.sparse.vstack(blocks, format="csr")
+
+
+def destination_blocks(
+    graph: AxonGraph, core_of: NDArray[np.int32], n_cores: int
+) -> Iterator[tuple[int, "scipy.sparse.csr_array"]]:
+    """The rows of :func:`destinations` block after block, each with the number of its first."""
+    ones, synapses = np.ones(core_of.size, np.int32), graph.synapses
     place = scipy.sparse.csr_array(
         (ones, core_of, np.arange(core_of.size + 1)), (core_of.size, n_cores)
     )
-    pattern = scipy.sparse.csr_array(
-        (np.ones(graph.synapses.nnz, np.int32), graph.synapses.indices, graph.synapses.indptr),
-        shape=graph.synapses.shape,
-    )
-    return (pattern @ place).tocsr()
+    for low, high in row_blocks(synapses.indptr):
+        start = synapses.indptr[low : high + 1]
+        target = synapses.indices[start[0] : start[-1]]
+        shape = high - low, graph.n_neurons
+        values = np.ones(target.size, np.int32), target, start - start[0]
+        yield low, (scipy.sparse.csr_array(values, shape=shape) @ place).tocsr()
 
 
 def core_usage(graph: AxonGraph, core_of: NDArray[np.int32], n_cores: int, limits: Limits) -> Usage:
@@ -90,14 +99,16 @@ def core_usage(graph: AxonGraph, core_of: NDArray[np.int32], n_cores: int, limit
 
     The limits give the bits per synapse, 0 where a chip has none.
     """
-    found = destinations(graph, core_of, n_cores)
-    pairs = np.diff(found.indptr)[: graph.n_neurons]
+    axons_in, reached = np.zeros(n_cores, np.int64), np.zeros(graph.n_axons, np.int64)
+    for low, found in destination_blocks(graph, core_of, n_cores):
+        axons_in += np.bincount(found.indices, minlength=n_cores)
+        reached[low : low + found.shape[0]] = np.diff(found.indptr)
     synapses = _counted(core_of, graph.fan_in, n_cores)
     return Usage(
         neurons=np.bincount(core_of, minlength=n_cores),
         states=_counted(core_of, graph.states, n_cores) if further_states(graph).any() else None,
-        axons_in=np.bincount(found.indices, minlength=n_cores),
-        axons_out=_counted(core_of, pairs, n_cores),
+        axons_in=axons_in,
+        axons_out=_counted(core_of, reached[: graph.n_neurons], n_cores),
         synapses=synapses,
         synapse_bits=synapses * (limits.bits_per_synapse or 0),
     )

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from eventsim.arrays import Floats, Ints
 from eventsim.chips import Limits
 from eventsim.hardware.graph import AxonGraph
-from eventsim.hardware.usage import destinations
+from eventsim.hardware.usage import destination_blocks
 from eventsim.summary import short_repr
 
 Cores = NDArray[np.int32]
@@ -130,21 +130,22 @@ def line_places(limits: Limits) -> tuple[Floats, Floats]:
 
 def flows(graph: AxonGraph, core_of: Cores, n_cores: int) -> Flows:
     """Spikes from core to core by an assignment, each destination core counted once."""
-    found = destinations(graph, core_of, n_cores)
-    placed = found[: graph.n_neurons].tocoo()
-    source, spikes = core_of[placed.row], graph.spikes[placed.row]
-    at_home = source == placed.col
-    between = scipy.sparse.coo_array(
-        (spikes[~at_home], (source[~at_home], placed.col[~at_home])), shape=(n_cores, n_cores)
-    ).tocsr()
+    sent = scipy.sparse.csr_array((n_cores, n_cores), dtype=np.int64)
+    inward = np.zeros(n_cores, np.int64)
+    for low, reached in destination_blocks(graph, core_of, n_cores):
+        reached.data[:] = 1
+        placed = max(0, min(graph.n_neurons - low, reached.shape[0]))  # the others are outside
+        spikes = graph.spikes[low : low + reached.shape[0]]
+        source = core_of[low : low + placed], np.arange(placed)
+        by_core = scipy.sparse.csr_array((spikes[:placed], source), shape=(n_cores, placed))
+        sent += by_core @ reached[:placed]
+        inward += spikes[placed:] @ reached[placed:]
+    local = sent.diagonal()
+    at_home = local, np.arange(n_cores), np.arange(n_cores + 1)
+    between = sent - scipy.sparse.csr_array(at_home, shape=sent.shape)
     between.eliminate_zeros()
-    outside = found[graph.n_neurons :].tocoo()
-    spikes_outside = graph.spikes[graph.n_neurons :][outside.row]
-    return Flows(
-        between,
-        _total(outside.col, spikes_outside, n_cores),
-        _total(source[at_home], spikes[at_home], n_cores),
-    )
+    between.sort_indices()
+    return Flows(between, inward, local)
 
 
 class Hops(NamedTuple):
@@ -163,37 +164,45 @@ def multicast_hops(graph: AxonGraph, core_of: Cores, place: Cores, limits: Limit
     destinations, along the source's row, and from there along the columns of the destinations.
     Spikes from outside are among them.
     """
-    found = destinations(graph, core_of, place.size).tocoo()
     columns, (x, y) = limits.mesh[0], (axis[place] for axis in coordinates(limits))
     home_x, home_y = np.zeros(graph.n_axons, np.int64), np.zeros(graph.n_axons, np.int64)
     home_x[: graph.n_neurons], home_y[: graph.n_neurons] = x[core_of], y[core_of]
-    axon = found.row.astype(np.int64)
-    branch = axon * columns + x[found.col]  # an axon in a column
-    low_x, high_x = _reach(axon, x[found.col], home_x)
-    low_y, high_y = _reach(branch, y[found.col], np.repeat(home_y, columns))
-    spikes, of_branch = graph.spikes[np.unique(axon)], graph.spikes[np.unique(branch) // columns]
     chip_x, chip_y = chip_lines(limits)
-    return Hops(
-        int(spikes @ (high_x - low_x)),
-        int(of_branch @ (high_y - low_y)),
-        int(spikes @ (chip_x[high_x] - chip_x[low_x])),
-        int(of_branch @ (chip_y[high_y] - chip_y[low_y])),
-    )
+    passed = np.zeros(4, np.int64)
+    for low, reached in destination_blocks(graph, core_of, place.size):
+        found = reached.tocoo()
+        axon = found.row.astype(np.int64) + low
+        across = _reach(axon, x[found.col], home_x)
+        branch = axon * columns + x[found.col]  # an axon in a column
+        along = _reach(branch, y[found.col], np.repeat(home_y, columns))
+        spikes, of_branch = graph.spikes[across.group], graph.spikes[along.group // columns]
+        passed += (
+            spikes @ (across.most - across.least),
+            of_branch @ (along.most - along.least),
+            spikes @ (chip_x[across.most] - chip_x[across.least]),
+            of_branch @ (chip_y[along.most] - chip_y[along.least]),
+        )
+    return Hops(*passed.tolist())
 
 
-def _reach(group: Ints, line: Ints, home: Ints) -> tuple[Ints, Ints]:
-    """First and last line that each group and its home lie on; groups by rising number."""
+class _Reach(NamedTuple):
+    """Groups, ascending; the first and the last line that each and its home lie on."""
+
+    group: Ints
+    least: Ints
+    most: Ints
+
+
+def _reach(group: Ints, line: Ints, home: Ints) -> _Reach:
     order = np.argsort(group, kind="stable")
-    which, first = np.unique(group[order], return_index=True)
+    ordered = group[order]
+    first = np.flatnonzero(np.diff(ordered, prepend=-1))
+    which = ordered[first]
     if not which.size:
-        return which, which
+        return _Reach(which, which, which)
     least = np.minimum.reduceat(line[order], first)
     most = np.maximum.reduceat(line[order], first)
-    return np.minimum(least, home[which]), np.maximum(most, home[which])
-
-
-def _total(cores: Ints, spikes: Ints, n_cores: int) -> Ints:
-    return np.bincount(cores, weights=spikes, minlength=n_cores).astype(np.int64)
+    return _Reach(which, np.minimum(least, home[which]), np.maximum(most, home[which]))
 
 
 def traffic(found: Flows, place: Cores, limits: Limits) -> Traffic:

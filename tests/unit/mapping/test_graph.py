@@ -1,8 +1,12 @@
 import numpy as np
+import scipy.sparse as sp
 
 import eventsim as es
+from eventsim.hardware.usage import core_usage, destinations
 from eventsim.mapping import axon_graph
+from eventsim.mapping.mesh import flows, multicast_hops
 from tests.support.nets import one_layer
+from tests.unit.mapping.helpers import make_chip
 
 
 def test_synapses_are_the_weights_that_are_not_zero(net, tape):
@@ -18,6 +22,34 @@ def test_synapses_are_the_weights_that_are_not_zero(net, tape):
     assert (graph.synapses.toarray() == expected).all()
     assert graph.fan_in.tolist() == expected.sum(axis=0).tolist()
     assert graph.n_sources.tolist() == (expected > 0).sum(axis=0).tolist()
+
+
+def test_graph_and_traffic_do_not_depend_on_the_blocks_they_are_made_in(net, tape, monkeypatch):
+    core_of = (np.arange(39) % 5).astype(np.int32)
+
+    def everything():
+        graph = axon_graph(net, tape)
+        found, limits = flows(graph, core_of, 5), make_chip().limits
+        usage = core_usage(graph, core_of, 5, limits)
+        reached = destinations(graph, core_of, 5).toarray(), graph.fan_in, graph.synapses.toarray()
+        counts = usage.axons_in, usage.axons_out, found.between.toarray(), found.inward, found.local
+        return [*reached, *counts, multicast_hops(graph, core_of, np.arange(5), limits)]
+
+    whole = everything()
+    for block in (1, 7, 50):
+        monkeypatch.setattr("eventsim.hardware.graph.BLOCK", block)
+        for one, other in zip(everything(), whole, strict=True):
+            assert np.array_equal(one, other)
+
+
+def test_synapses_of_one_pair_are_counted_however_many():
+    net = one_layer("a", np.ones((2, 3)))
+    index = np.append(np.zeros(300, int), 2), np.array([0, 300, 301, 301])
+    net.connect("a", "a", sp.csr_array((np.ones(301), *index), shape=(3, 3)))
+    graph = axon_graph(net, None)
+    assert graph.synapses[:3].toarray().tolist() == [[300, 0, 0], [0, 0, 1], [0, 0, 0]]
+    assert graph.fan_in.tolist() == [302, 2, 3]
+    assert graph.n_sources.tolist() == [3, 2, 3]
 
 
 def test_spikes_are_those_of_the_tape(net, tape):
