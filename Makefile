@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 LOWEST := build/lowest
 # What the library of the CPU's kernels is made of: an edit compiles again what it touches.
 KERNELS := $(shell find eventsim/kernels -name '*.[ch]pp' -o -name build.py) \
-	$(wildcard eventsim/engine/cpu/roles*.py eventsim/embedded/c/*.[ch] eventsim/embedded/web/*.c)
+	$(wildcard eventsim/compiled/roles*.py eventsim/embedded/c/*.[ch] eventsim/embedded/web/*.c)
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 comma  := ,
 # uv installs in a tenth of the time. pip is asked where it is not to be had, or finds no packages:

@@ -68,7 +68,7 @@ def in_turn(
     calls: Mapping[str, Callable[[], Any]], *, repeats: int = 9, warm_up: int = 1
 ) -> dict[str, Timing]:
     """CPU seconds of the process of several calls that take turns, on one thread."""
-    from eventsim.engine.cpu.threads import n_threads, set_threads
+    from eventsim.processors import n_threads, set_threads
 
     before = n_threads()
     set_threads(1)
@@ -103,7 +103,7 @@ def _once(call: Callable[[], Any], clock: Clock | None) -> tuple[float, float | 
 def machine() -> dict[str, Any]:
     """What a number must carry: commit, processor, cores, versions."""
     import eventsim
-    from eventsim.engine.cpu.threads import n_threads
+    from eventsim.processors import n_threads
 
     return {
         "commit": _commit(),

@@ -11,7 +11,7 @@ platform, the others for every processor, so that the library can say what one l
 ``WITH_V3``, ``WITH_V4`` .. for the levels that the library has, ``SOURCES``, the hash of the
 sources, and ``BUILT``, a text of three lines: that hash, the levels, the compiler. An object is
 compiled again where its sources, options or compiler changed. Structs of what kernels are called
-with are written from the classes of ``eventsim/engine/cpu/roles*.py``.
+with are written from the classes of ``eventsim/compiled/roles*.py``.
 
 ============================  ==================================================================
 environment variable
@@ -216,7 +216,7 @@ def sources() -> list[Path]:
 
 
 def _roles() -> list[Path]:
-    return sorted((KERNELS.parent / "engine" / "cpu").glob("roles*.py"))
+    return sorted((KERNELS.parent / "compiled").glob("roles*.py"))
 
 
 def source_hash() -> str:
@@ -240,7 +240,7 @@ def declarations() -> Path:
 
 
 def _declared() -> str:
-    """Structs, names of kernels by their calls, and the layout: see ``engine/cpu/roles.py``."""
+    """Structs, names of kernels by their calls, and the layout: see ``compiled/roles.py``."""
     body = [each for path in _roles() for each in ast.parse(path.read_text("utf-8")).body]
     classes = [each for each in body if isinstance(each, ast.ClassDef)]
     text = "\n".join(map(ast.unparse, body))

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Ints
 from eventsim.chips import Limits
-from eventsim.engine.cpu import roles_mapping
-from eventsim.engine.cpu.library import library
+from eventsim.compiled import roles_mapping
+from eventsim.compiled.library import library
 from eventsim.mapping.effort import Effort
 from eventsim.mapping.mesh import Cores, Flows, coordinates, line_places
 from eventsim.mapping.state import ONE_TASK

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats
-from eventsim.engine.cpu import roles_mapping
-from eventsim.engine.cpu.library import library
+from eventsim.compiled import roles_mapping
+from eventsim.compiled.library import library
 from eventsim.hardware.errors import InfeasibleError
 from eventsim.hardware.usage import ADVICE, LIMIT_OF, core_usage
 from eventsim.mapping.effort import Effort

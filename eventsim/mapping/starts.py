@@ -33,8 +33,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.chips import Chip
-from eventsim.engine.cpu.library import library
-from eventsim.engine.cpu.roles_mapping import (
+from eventsim.compiled.library import library
+from eventsim.compiled.roles_mapping import (
     AddPrices,
     FillFirstFit,
     FillingRole,

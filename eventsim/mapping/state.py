@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Ints
 from eventsim.chips import Limits
-from eventsim.engine.cpu import roles_mapping
-from eventsim.engine.cpu.library import library
-from eventsim.engine.cpu.roles import TasksRole
+from eventsim.compiled import roles_mapping
+from eventsim.compiled.library import library
+from eventsim.compiled.roles import TasksRole
 from eventsim.hardware.graph import AxonGraph
 from eventsim.hardware.usage import synapse_limit
 from eventsim.mapping.mesh import Cores, coordinates, line_places
@@ -42,7 +42,7 @@ class CoreState:
     """Neurons on cores, all limits counted; core -1 is that of a neuron that has none yet.
 
     ``wiring``, ``held`` and ``ground`` are what the compiled loops read and change
-    (:mod:`eventsim.engine.cpu.roles_mapping`).
+    (:mod:`eventsim.compiled.roles_mapping`).
     """
 
     def __init__(

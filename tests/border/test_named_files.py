@@ -80,7 +80,8 @@ def test_files_functions_options_and_classes_that_guides_name_are_there(page):
 
 
 ROOMS = (
-    "train", "cli", "network", "events", "runs", "engine/cpu", "engine/contract", "engine/run",
+    "train", "cli", "network", "events", "runs", "compiled", "engine/cpu", "engine/contract",
+    "engine/run",
 )  # fmt: skip
 
 

@@ -5,10 +5,10 @@ import pytest
 from scipy.sparse import csr_array
 
 import eventsim as es
+from eventsim.compiled.roles_loop import WeightsAtRole
 from eventsim.engine import algorithm, make_job
 from eventsim.engine.contract import loop_state, windowing
 from eventsim.engine.cpu import flights, queue_host, window_host
-from eventsim.engine.cpu.roles_loop import WeightsAtRole
 from eventsim.events.source import source_of
 from eventsim.plan import make_plan
 from tests.support.compare import (

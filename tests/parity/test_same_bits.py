@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim import processors
 from eventsim.adjoint.backward import begin_backward
 from eventsim.adjoint.linear.voltage import joined_voltages, readout_maximum
 from eventsim.engine.algorithm import Algorithm, algorithms_of
-from eventsim.engine.cpu import threads
 from eventsim.plan import make_plan
 from tests.parity.test_sizes import mixed_kinds
 from tests.support.cpu_runs import LEAST_SHARED
@@ -132,10 +132,10 @@ def share_all(monkeypatch):
 def assert_threads_change_no_bit(net, stream, tape, options, monkeypatch):
     expected = [spikes_of(tape, s) for s in range(3)]
     share_all(monkeypatch)
-    before = threads.n_threads()
+    before = processors.n_threads()
     try:
         for n in (1, 2, 7):
-            threads.set_threads(n)
+            processors.set_threads(n)
             again = es.simulate(net, stream, **options)
             for s in range(3):
                 assert_same_bits(spikes_of(again, s), expected[s], f"{n} threads")
@@ -143,7 +143,7 @@ def assert_threads_change_no_bit(net, stream, tape, options, monkeypatch):
             assert_same_bits(spikes_of(alone, 0), expected[0], f"alone, {n} threads")
         assert_chunks_have_the_bits(net, stream, tape, options)
     finally:
-        threads.set_threads(before)
+        processors.set_threads(before)
 
 
 @pytest.mark.parametrize("precision", ["double", "single"])
@@ -151,20 +151,20 @@ def assert_threads_change_no_bit(net, stream, tape, options, monkeypatch):
 def test_gradients_have_the_same_bits_on_any_number_of_threads(name, precision, monkeypatch):
     share_all(monkeypatch)
     net, stream = case(name)
-    before = threads.n_threads()
+    before = processors.n_threads()
     # More samples than parts of the sums, and fewer than threads; the latter as training asks.
     trained = {key for key in net.parameters() if not key.endswith(".delays")}
     for some, wrt in ((np.arange(12) % 3, None), (np.arange(1), trained)):
         found = []
         try:
             for n in (1, 2, 5):
-                threads.set_threads(n)
+                processors.set_threads(n)
                 tape = es.simulate(net, stream[some], backend="cpu", precision=precision)
                 seeds = {n: np.cos(np.arange(len(tape[n]))) for n in tape.names}
                 back = begin_backward(net, tape, seeds, keys=wrt)
                 found.append(back.values | {"input times": back.input_times})
         finally:
-            threads.set_threads(before)
+            processors.set_threads(before)
         for other in found[1:]:
             assert all(np.array_equal(other[key], found[0][key]) for key in found[0])
 

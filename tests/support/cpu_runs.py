@@ -20,9 +20,10 @@ import numpy as np
 import scipy.sparse as sp
 
 import eventsim as es
+from eventsim import processors
+from eventsim.compiled import library as loader
 from eventsim.engine.contract.registry import set_threads
 from eventsim.engine.cpu import CpuBackend, blocks, layer, threads, window_host
-from eventsim.engine.cpu import library as loader
 from tests.support.built import LEVEL
 from tests.support.linear_neurons import dense_layer, dense_stream, random_network
 from tests.support.nets import (
@@ -42,7 +43,7 @@ PRECISIONS = ("single", "double")
 
 # Below so much work nothing is shared among threads.
 LEAST_SHARED = (
-    (threads, "SMALL_WORK"), (threads, "SMALL_EVENTS"), (layer, "SMALL_WORK"),
+    (threads, "SMALL_WORK"), (processors, "SMALL_EVENTS"), (layer, "SMALL_WORK"),
     (blocks, "BLOCK_WORK"), (window_host, "PART_EVENTS"),
 )  # fmt: skip
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import eventsim
 from eventsim.chips import chip_names, load_chip
+from eventsim.compiled.library import library
 from eventsim.conformance import load_cases
-from eventsim.engine.cpu.library import library
 from eventsim.engine.cuda.device import kernel_source, signatures
 from eventsim.experiment import load_recipe, load_task, recipe_names, task_names
 from eventsim.extras import DISTRIBUTION

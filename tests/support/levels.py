@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 
-from eventsim.engine.cpu.library import Library, library_file
+from eventsim.compiled.library import Library, library_file
 
 
 def levels_here():

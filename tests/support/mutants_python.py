@@ -73,7 +73,7 @@ def run_apart(test, fault=None, library=None) -> subprocess.CompletedProcess:
             shutil.copytree(ROOT / name, place, copy_function=os.symlink)
         if library is not None:
             # Which library is loaded follows from where its loader lies, behind all links.
-            for file, other in ((library.name, library), ("../engine/cpu/library.py", None)):
+            for file, other in ((library.name, library), ("../compiled/library.py", None)):
                 own = product / "kernels" / file
                 text = (other or own).read_bytes()
                 own.unlink()

@@ -14,6 +14,8 @@ from eventsim.arrays import Array, namespace
 from eventsim.checks import known
 from eventsim.engine.contract.backend import Backend
 from eventsim.errors import BackendError
+from eventsim.processors import n_threads
+from eventsim.processors import set_threads as let_kernels_use
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -141,7 +143,7 @@ def describe_backend(name: str = "auto") -> BackendInfo:
     backend = get_backend(name)
     threads, versions = None, {}
     if backend.name == "cpu" and "cpu" not in _REGISTERED:
-        threads = import_module("eventsim.engine.cpu.threads").n_threads()
+        threads = n_threads()
     if backend.name == "cuda" and "cuda" not in _REGISTERED:
         versions = {key: value for key, value in asdict(_cuda()[0]).items() if key != "name"}
     no_cuda = _cuda()[1].reason if name == "auto" and backend.name != "cuda" else None
@@ -207,4 +209,4 @@ def set_threads(n: int, *, backend: str = "auto") -> None:
     """
     name = get_backend(backend).name
     if name == "cpu":
-        import_module("eventsim.engine.cpu.threads").set_threads(n)
+        let_kernels_use(n)

@@ -1,8 +1,6 @@
 """The cpu backend: compiled kernels on all cores, single or double precision.
 
-The kernels are C++, compiled ahead of time: ``library`` loads and runs them, ``calls`` lists them,
-and their arguments are declared in ``roles``, ``roles_fanin``, ``roles_loop``, ``roles_linear``,
-``roles_order`` and ``roles_mapping``.
+The kernels are C++, compiled ahead of time: :mod:`eventsim.compiled` calls them.
 
 The hosts, by what a stage is: ``layer`` and ``layer_adjoint`` (neurons that share their events;
 with ``fanin`` those that do not), ``queue_host`` (loops, with ``flights`` and ``window_host``),

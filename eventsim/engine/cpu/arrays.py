@@ -9,13 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Array, Floats
-from eventsim.engine.contract.job import Job
-from eventsim.engine.contract.piece import Piece, whole
-from eventsim.engine.contract.state import start_adapted
-from eventsim.engine.contract.table import spike_bases
-from eventsim.engine.cpu.library import library
-from eventsim.engine.cpu.roles import CarriedRole, SourcesRole, TasksRole
-from eventsim.engine.cpu.roles_order import (
+from eventsim.compiled.library import library
+from eventsim.compiled.roles import CarriedRole, SourcesRole, TasksRole
+from eventsim.compiled.roles_order import (
     AdaptedBefore,
     LinkedRole,
     LinkSpikes,
@@ -24,8 +20,12 @@ from eventsim.engine.cpu.roles_order import (
     OwnAdaptedRole,
     OwnSpikesRole,
 )
-from eventsim.engine.cpu.threads import threads_through
+from eventsim.engine.contract.job import Job
+from eventsim.engine.contract.piece import Piece, whole
+from eventsim.engine.contract.state import start_adapted
+from eventsim.engine.contract.table import spike_bases
 from eventsim.events import SpikeTrains
+from eventsim.processors import threads_through
 
 Index = NDArray[np.int64]
 

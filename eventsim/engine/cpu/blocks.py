@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import aligned
+from eventsim.compiled.library import library
 from eventsim.engine.contract.job import Job
 from eventsim.engine.cpu.arrays import events_of_samples
-from eventsim.engine.cpu.library import library
-from eventsim.engine.cpu.threads import n_threads
 from eventsim.plan import BLOCK
+from eventsim.processors import n_threads
 
 # Numbers of a line of the cache in single precision: a block has a multiple of them.
 LANES = 16

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from eventsim.arrays import Floats, Ints
+from eventsim.compiled.library import library
+from eventsim.compiled.roles import TasksRole
+from eventsim.compiled.roles_order import ConnectionsRole, CountArrivals
 from eventsim.engine.cpu.arrays import addresses
-from eventsim.engine.cpu.library import library
-from eventsim.engine.cpu.roles import TasksRole
-from eventsim.engine.cpu.roles_order import ConnectionsRole, CountArrivals
-from eventsim.engine.cpu.threads import threads_through
 from eventsim.events.source import SourceSpikes
 from eventsim.network import Projection
+from eventsim.processors import threads_through
 
 # What has delays of its own; twins in order/count.hpp.
 OF_ALL, OF_NEURONS, OF_SYNAPSES = range(3)

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats
+from eventsim.compiled.library import library
+from eventsim.compiled.roles import TasksRole
+from eventsim.compiled.roles_fanin import BoundsRole, FindBounds, ReturnsRole, SentRole, WiresRole
 from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.state import LayerState
 from eventsim.engine.contract.table import real_type
 from eventsim.engine.cpu.arrays import events_of_samples, merged_events
-from eventsim.engine.cpu.library import library
-from eventsim.engine.cpu.roles import TasksRole
-from eventsim.engine.cpu.roles_fanin import BoundsRole, FindBounds, ReturnsRole, SentRole, WiresRole
 from eventsim.engine.cpu.weights import layer_weights
 
 # Parts of the neurons: those of one sample that walk in parallel, and those of which each takes all

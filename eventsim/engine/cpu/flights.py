@@ -12,11 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Ints
-from eventsim.engine.contract.job import Job
-from eventsim.engine.contract.table import real_type
-from eventsim.engine.cpu.library import library
-from eventsim.engine.cpu.roles import TasksRole
-from eventsim.engine.cpu.roles_loop import (
+from eventsim.compiled.library import library
+from eventsim.compiled.roles import TasksRole
+from eventsim.compiled.roles_loop import (
     CollectFlights,
     CountFlights,
     DelayedWiresRole,
@@ -31,9 +29,11 @@ from eventsim.engine.cpu.roles_loop import (
     UnderWayRole,
     WeightsAtRole,
 )
-from eventsim.engine.cpu.threads import threads_through
+from eventsim.engine.contract.job import Job
+from eventsim.engine.contract.table import real_type
 from eventsim.events.source import SourceSpikes
 from eventsim.plan import Stage
+from eventsim.processors import threads_through
 
 # Synapses that lie together, and where tiles begin: kernels/cpu/loop/tiles.hpp.
 TILE, LINE = 16, 64

@@ -5,6 +5,10 @@ from collections.abc import Callable
 import numpy as np
 
 from eventsim.arrays import Floats
+from eventsim.compiled import roles as R
+from eventsim.compiled.library import library
+from eventsim.compiled.roles_fanin import FaninForward
+from eventsim.compiled.roles_order import PackedRole, PackSpikes, RoundsRole
 from eventsim.engine.algorithm import Algorithm, algorithm_of
 from eventsim.engine.contract import table as T
 from eventsim.engine.contract.job import Job, raise_first_runaway
@@ -18,7 +22,6 @@ from eventsim.engine.contract.state import (
     with_pending,
 )
 from eventsim.engine.cpu import fanin
-from eventsim.engine.cpu import roles as R
 from eventsim.engine.cpu.arrays import (
     Index,
     SpikeBuffers,
@@ -28,12 +31,10 @@ from eventsim.engine.cpu.arrays import (
     since,
 )
 from eventsim.engine.cpu.blocks import by_block, heard_by
-from eventsim.engine.cpu.library import library
-from eventsim.engine.cpu.roles_fanin import FaninForward
-from eventsim.engine.cpu.roles_order import PackedRole, PackSpikes, RoundsRole
-from eventsim.engine.cpu.threads import SMALL_WORK, dealt, threads_through
+from eventsim.engine.cpu.threads import SMALL_WORK, dealt
 from eventsim.events import SpikeTrains
 from eventsim.events.tape import Adapted
+from eventsim.processors import threads_through
 
 # A buffer holds at least that many spikes.
 GUESS_LEAST = 256

@@ -6,6 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, aligned, owners
+from eventsim.compiled import roles as R
+from eventsim.compiled.library import library
+from eventsim.compiled.roles_fanin import FaninBackward, WiresBackRole
 from eventsim.engine.contract import table as T
 from eventsim.engine.contract.adjoint_series import span_of
 from eventsim.engine.contract.bundles import causes
@@ -13,13 +16,11 @@ from eventsim.engine.contract.job import Job, StageGradients
 from eventsim.engine.contract.piece import Piece
 from eventsim.engine.cpu import arrays as A
 from eventsim.engine.cpu import fanin
-from eventsim.engine.cpu import roles as R
 from eventsim.engine.cpu.blocks import by_block, heard_by, of_blocks
 from eventsim.engine.cpu.layer import neurons_of
-from eventsim.engine.cpu.library import library
-from eventsim.engine.cpu.roles_fanin import FaninBackward, WiresBackRole
-from eventsim.engine.cpu.threads import dealt, n_threads
+from eventsim.engine.cpu.threads import dealt
 from eventsim.events import SpikeTrains
+from eventsim.processors import n_threads
 
 NOTHING_ASKED = R.AskedRole(None, 0, None)
 

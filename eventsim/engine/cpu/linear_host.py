@@ -12,6 +12,23 @@ from functools import partial
 import numpy as np
 
 from eventsim.arrays import Floats, aligned, owners
+from eventsim.compiled.library import library
+from eventsim.compiled.roles import EventsRole, SpikesRole, TasksRole
+from eventsim.compiled.roles_linear import (
+    LinearBackward,
+    LinearCarriedRole,
+    LinearForward,
+    LinearFoundRole,
+    LinearJumpsRole,
+    LinearLayerBackward,
+    LinearLayerForward,
+    LinearLayerFoundRole,
+    LinearStopRole,
+    LinearTablesRole,
+    LinearTapeRole,
+    LinearWiresRole,
+)
+from eventsim.compiled.roles_loop import ArrivingRole
 from eventsim.engine.contract.bundles import (
     Arriving,
     Bundles,
@@ -44,7 +61,6 @@ from eventsim.engine.cpu.arrays import (
     summed,
 )
 from eventsim.engine.cpu.layer import run_tasks
-from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.linear_lanes import (
     goes_far,
     lanes_back_of,
@@ -52,22 +68,6 @@ from eventsim.engine.cpu.linear_lanes import (
     of_blocks,
     weights_of,
 )
-from eventsim.engine.cpu.roles import EventsRole, SpikesRole, TasksRole
-from eventsim.engine.cpu.roles_linear import (
-    LinearBackward,
-    LinearCarriedRole,
-    LinearForward,
-    LinearFoundRole,
-    LinearJumpsRole,
-    LinearLayerBackward,
-    LinearLayerForward,
-    LinearLayerFoundRole,
-    LinearStopRole,
-    LinearTablesRole,
-    LinearTapeRole,
-    LinearWiresRole,
-)
-from eventsim.engine.cpu.roles_loop import ArrivingRole
 from eventsim.events import SpikeTrains
 from eventsim.neuron.linear_tables import BackTables
 

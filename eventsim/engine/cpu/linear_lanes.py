@@ -22,14 +22,14 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from eventsim.arrays import Array, Floats
+from eventsim.compiled.roles import WeightsRole
+from eventsim.compiled.roles_linear import LinearLanesBackRole, LinearLanesRole
 from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.linear import LinearCells, block_of, receptors_of, states_of
 from eventsim.engine.contract.table import of_synapses
 from eventsim.engine.cpu import blocks as B
 from eventsim.engine.cpu.arrays import MergedEvents
 from eventsim.engine.cpu.blocks import LANES
-from eventsim.engine.cpu.roles import WeightsRole
-from eventsim.engine.cpu.roles_linear import LinearLanesBackRole, LinearLanesRole
 
 # As in kernels/cpu/linear: stretches.hpp, and layer_back.hpp.
 MOST, FAR = 22, 256

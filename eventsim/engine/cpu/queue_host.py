@@ -7,6 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats
+from eventsim.compiled import roles as R
+from eventsim.compiled import roles_loop as RL
+from eventsim.compiled.library import library
 from eventsim.engine.algorithm import (
     Algorithm,
     algorithm_by_windows,
@@ -28,8 +31,6 @@ from eventsim.engine.contract.piece import Piece
 from eventsim.engine.contract.windowing import Windows, met_in_window, windows_of
 from eventsim.engine.cpu import arrays as A
 from eventsim.engine.cpu import layer_adjoint
-from eventsim.engine.cpu import roles as R
-from eventsim.engine.cpu import roles_loop as RL
 from eventsim.engine.cpu.blocks import by_block
 from eventsim.engine.cpu.flights import (
     collect,
@@ -41,8 +42,6 @@ from eventsim.engine.cpu.flights import (
     under_way,
 )
 from eventsim.engine.cpu.layer import neurons_of, run_tasks
-from eventsim.engine.cpu.library import library
-from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.cpu.weights import synapse_weights
 from eventsim.engine.cpu.window_host import (
     NO_BORDER,
@@ -54,6 +53,7 @@ from eventsim.engine.cpu.window_host import (
 )
 from eventsim.events import SpikeTrains
 from eventsim.events.tape import Adapted
+from eventsim.processors import n_threads
 
 # Windows of the way back in the mean delay of synapses with delays of their own: few neurons fire
 # in one, and a spike hands over many synapses at once. Of 1 to 32, 2 to 8 took the least time.

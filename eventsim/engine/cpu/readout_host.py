@@ -9,13 +9,13 @@ are taken one by one.
 import numpy as np
 
 from eventsim.arrays import Floats, aligned
+from eventsim.compiled import roles as R
+from eventsim.compiled.library import library
 from eventsim.engine.contract import table as T
 from eventsim.engine.contract.gain_windows import N_GAIN, count_windows, terms_of, windows_per_ms
 from eventsim.engine.contract.job import Job, StageGradients
-from eventsim.engine.cpu import roles as R
 from eventsim.engine.cpu.arrays import sample_chunks, sources_of
 from eventsim.engine.cpu.blocks import LANES, in_blocks, of_blocks
-from eventsim.engine.cpu.library import library
 
 # Rows of the sums over arrivals, each times its weight: gain, its derivatives by both rates.
 N_SUMS = 3

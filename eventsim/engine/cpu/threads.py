@@ -1,40 +1,22 @@
-"""Number of threads of the cpu backend.
+"""How the work of a job is shared among the threads of kernels."""
 
-As :func:`set_threads` says; else as the variable ``EVENTSIM_THREADS``; else as many as processors
-that this process may use.
-"""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import AbstractContextManager
 
 import numpy as np
 
 from eventsim.arrays import Ints
 from eventsim.engine.contract.job import Job
-from eventsim.processors import checked_threads, threads_asked
+from eventsim.processors import n_threads, one_thread
 
 # Neuron-events below which one thread is used. In the network of bench/macro/w1.py, with fewer
 # neurons, two threads took 1.2 times as long as one for 100,000 of them, 0.9 times for 400,000.
 SMALL_WORK = 300_000
 
-# The same of events, for calls that do little with each. To wake a thread takes some 0.1 ms, in
-# which one goes through 5,000 to 30,000 of them.
-SMALL_EVENTS = 50_000
 
-_chosen: int | None = None
-_alone = ContextVar("alone", default=False)  # of each thread of Python
-
-
-@contextmanager
-def threads_for(job: Job) -> Iterator[None]:
+def threads_for(job: Job) -> AbstractContextManager[None]:
     """Run a small job on one thread: waking others takes longer than its work."""
     work = job.stage.population.size * sum(source.times.size for source in job.sources)
-    token = _alone.set(_alone.get() or work < SMALL_WORK)
-    try:
-        yield
-    finally:
-        _alone.reset(token)
+    return one_thread(work < SMALL_WORK)
 
 
 def dealt(work: Ints) -> Ints:
@@ -52,24 +34,3 @@ def dealt(work: Ints) -> Ints:
     hands[1::2] = hands[1::2, ::-1].copy()
     order: Ints = hands.T.ravel()
     return order[order >= 0]
-
-
-def threads_through(n_events: int) -> int:
-    """Number of threads of a call that goes through so many events once."""
-    return 1 if n_events < SMALL_EVENTS else n_threads()
-
-
-def n_threads() -> int:
-    """Number of threads that kernels use now.
-
-    Raises ParameterError (``EVENTSIM_THREADS`` is no number of threads).
-    """
-    if _alone.get():
-        return 1
-    return threads_asked() if _chosen is None else _chosen
-
-
-def set_threads(n: int) -> None:
-    """Let kernels use ``n`` threads from now on, in all threads of this process."""
-    global _chosen
-    _chosen = checked_threads(n, "threads")

@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from eventsim.arrays import Floats
+from eventsim.compiled import roles as R
+from eventsim.compiled.library import library
 from eventsim.engine.contract import table as T
 from eventsim.engine.contract.adjoint_series import span_of
 from eventsim.engine.contract.job import DirectGradients, Job, Voltages
 from eventsim.engine.cpu import arrays as A
-from eventsim.engine.cpu import roles as R
 from eventsim.engine.cpu.blocks import by_block
 from eventsim.engine.cpu.layer_adjoint import NOTHING_ASKED, together
-from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.threads import threads_for
 
 

@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from eventsim.arrays import Ints
+from eventsim.compiled import roles_loop as RL
+from eventsim.compiled.library import library
+from eventsim.compiled.roles import NeuronsRole, SpikesRole, TasksRole
 from eventsim.engine.contract.windowing import POWERS_DOUBLE, POWERS_SINGLE, Windows
-from eventsim.engine.cpu import roles_loop as RL
-from eventsim.engine.cpu.library import library
-from eventsim.engine.cpu.roles import NeuronsRole, SpikesRole, TasksRole
-from eventsim.engine.cpu.threads import n_threads
+from eventsim.processors import n_threads
 
 # Synaptic events of other stages in a window for which a thread is woken: some 0.05 ms of work.
 PART_EVENTS = 5_000

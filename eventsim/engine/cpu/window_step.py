@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats
+from eventsim.compiled.roles import SpikesRole
+from eventsim.compiled.roles_loop import ArrivingRole, LoopRole, LoopStopRole, WindowsRole
 from eventsim.engine.contract.bundles import OWN
 from eventsim.engine.contract.job import Job, raise_first_runaway
 from eventsim.engine.contract.loop_state import LoopStop, copied, start_loop
@@ -16,12 +18,10 @@ from eventsim.engine.contract.stepping import BundledSynapses, Due, Frame, range
 from eventsim.engine.contract.table import guess_spikes, neuron_table
 from eventsim.engine.cpu.flights import no_tiles, under_way
 from eventsim.engine.cpu.layer import GUESS_LEAST, buffers, neurons_of
-from eventsim.engine.cpu.roles import SpikesRole
-from eventsim.engine.cpu.roles_loop import ArrivingRole, LoopRole, LoopStopRole, WindowsRole
-from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.cpu.weights import addresses_of
 from eventsim.engine.cpu.window_host import SumsRun, basis_of, bounds_of_parts, parts_for, series_of
 from eventsim.events.order import event_order
+from eventsim.processors import n_threads
 
 # Synaptic events of a window for which a thread is woken, here for each: a ms of work.
 STEP_EVENTS = 100_000

@@ -1,4 +1,4 @@
-"""What kernels are called with. Declared here for both sides, as ``engine/cpu/roles.py`` does it.
+"""What kernels are called with. Declared here for both sides, as ``compiled/roles.py`` does it.
 
 A role is a class of arrays and numbers that go to a kernel as one struct, by value: of class
 ``TapeStruct`` the struct ``Tape``, with the same fields. What a field is says its annotation: an

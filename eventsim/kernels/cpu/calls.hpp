@@ -1,5 +1,5 @@
 // What every kernel is called with, made of roles; a call begins with its tasks, which the caller
-// deals to threads. Structs of both are declared in eventsim/engine/cpu/roles*.py, from which build.py
+// deals to threads. Structs of both are declared in eventsim/compiled/roles*.py, from which build.py
 // writes declared.hpp: they, KERNELS of those with a type of the state, COMMON_KERNELS of the others.
 //
 // To add a kernel  its call there, in the module of its room; an #include in level.cpp of the header that

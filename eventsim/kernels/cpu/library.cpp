@@ -1,4 +1,4 @@
-// The C interface of the kernels, as eventsim/engine/cpu/library.py calls it.
+// The C interface of the kernels, as eventsim/compiled/library.py calls it.
 //
 //   int eventsim_NAME_TYPE(int level, const CALL* call)    NAME of calls.hpp, TYPE float or double
 //   int eventsim_NAME(int level, const CALL* call)         of those that are compiled once: common.cpp
@@ -69,7 +69,7 @@ struct Python {
 };
 
 // What an array must be: its place in a call in bytes, the kind of its numbers and their bytes, whether
-// it is written to, and whether it may be missing. Twin in eventsim/engine/cpu/library.py.
+// it is written to, and whether it may be missing. Twin in eventsim/compiled/library.py.
 struct Expected {
     int32_t at;
     char kind;

@@ -1,6 +1,6 @@
 // A linear neuron as it stands, from one event to the next.
 //
-// Needs           a processor's own Tables, Jumps and Wires: engine/cpu/roles_linear.py; RUNAWAY_PER_MS
+// Needs           a processor's own Tables, Jumps and Wires: compiled/roles_linear.py; RUNAWAY_PER_MS
 // Reference       eventsim/engine/reference/linear.py
 #pragma once
 #include "linear.hpp"

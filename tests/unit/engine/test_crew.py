@@ -8,7 +8,7 @@ from threading import Barrier, get_ident
 import numpy as np
 import pytest
 
-from eventsim.engine.cpu.library import Crew, Library, library_file
+from eventsim.compiled.library import Crew, Library, library_file
 
 PART = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
 KERNEL = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p)

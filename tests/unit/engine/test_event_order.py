@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from eventsim.engine.cpu import roles_order
+from eventsim.compiled import roles_order
+from eventsim.compiled.library import library
+from eventsim.compiled.roles import SourcesRole, TasksRole
 from eventsim.engine.cpu.arrays import addresses
-from eventsim.engine.cpu.library import library
-from eventsim.engine.cpu.roles import SourcesRole, TasksRole
 
 N = 3000
 OFFSETS = np.array([0, 0, 1, 30, 1500, 1500, N])

@@ -7,6 +7,8 @@ import mpmath as mp
 import numpy as np
 import pytest
 
+from eventsim.compiled import roles
+from eventsim.compiled.library import library
 from eventsim.engine.contract.gain_windows import (
     FIRST_WINDOW,
     N_GAIN,
@@ -14,10 +16,8 @@ from eventsim.engine.contract.gain_windows import (
     count_windows,
     terms_of,
 )
-from eventsim.engine.cpu import roles
 from eventsim.engine.cpu.arrays import addresses
 from eventsim.engine.cpu.blocks import LANES, in_blocks, of_blocks
-from eventsim.engine.cpu.library import library
 
 # Largest error relative to the largest value in the table: what the polynomials leave out, and a
 # few roundings, more where the derivative by a fast membrane is a small difference.

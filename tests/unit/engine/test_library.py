@@ -12,9 +12,9 @@ import numpy.linalg._umath_linalg as other
 import pytest
 
 import eventsim as es
-from eventsim.engine.cpu import calls, roles
-from eventsim.engine.cpu import library as loader
-from eventsim.engine.cpu.library import LEVELS, Library, library, library_file
+from eventsim.compiled import calls, roles
+from eventsim.compiled import library as loader
+from eventsim.compiled.library import LEVELS, Library, library, library_file
 from eventsim.errors import BackendError, InternalError, ParameterError
 from eventsim.kernels import build
 from tests.support.losses import SpikeTimes

@@ -64,11 +64,11 @@ def test_asking_for_cuda_where_it_cannot_run_says_why_and_what_to_do(devices):
 
 def test_backends_are_described_in_one_line(devices, monkeypatch):
     devices(OBSTACLE)
-    monkeypatch.setattr("eventsim.engine.cpu.threads._chosen", 2)
+    monkeypatch.setattr("eventsim.processors._chosen", 2)
     assert str(describe_backend("reference")) == "reference"
     assert str(describe_backend("cpu")) == "cpu (2 threads)"
     assert str(describe_backend("auto")) == "cpu (2 threads; no CUDA: there is no driver)"
-    monkeypatch.setattr("eventsim.engine.cpu.threads._chosen", 1)
+    monkeypatch.setattr("eventsim.processors._chosen", 1)
     assert str(describe_backend("cpu")) == "cpu (1 thread)"
 
 

@@ -5,9 +5,9 @@ import pytest
 import scipy
 
 import eventsim as es
+from eventsim.compiled.library import Library
+from eventsim.compiled.roles import DenseForward
 from eventsim.engine.cpu import layer
-from eventsim.engine.cpu.library import Library
-from eventsim.engine.cpu.roles import DenseForward
 from tests.support.nets import one_layer
 
 

@@ -5,7 +5,8 @@ import pytest
 import scipy.sparse as sp
 
 import eventsim as es
-from eventsim.engine.cpu import threads, window_step
+from eventsim import processors
+from eventsim.engine.cpu import window_step
 from eventsim.errors import (
     BackendError,
     PeerError,
@@ -70,10 +71,10 @@ def test_run_has_the_same_bits_on_any_number_of_threads(monkeypatch):
     monkeypatch.setattr(window_step, "STEP_EVENTS", 10)
     found = []
     for n in (1, 3):
-        before = threads.n_threads()
-        threads.set_threads(n)
+        before = processors.n_threads()
+        processors.set_threads(n)
         found.append(simulate_ranks(balanced(), noise()).trains)
-        threads.set_threads(before)
+        processors.set_threads(before)
     assert_same(*found, atol=0.0)
 
 

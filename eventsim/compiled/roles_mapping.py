@@ -1,4 +1,4 @@
-"""What kernels that map neurons onto cores are called with; see :mod:`eventsim.engine.cpu.roles`.
+"""What kernels that map neurons onto cores are called with; see :mod:`eventsim.compiled.roles`.
 
 The destinations of axon ``a`` are the slots ``wiring.start[a] : wiring.start[a] + holds.used[a]``,
 in no order: a core, and how many distinct targets the axon has there. It never has more of them
@@ -8,7 +8,7 @@ cores. What is called changes them in place. Where nothing is said tasks are one
 
 from typing import NamedTuple
 
-from eventsim.engine.cpu.roles import (
+from eventsim.compiled.roles import (
     Doubles,
     DoublesOut,
     Flags,

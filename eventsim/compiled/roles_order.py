@@ -1,8 +1,8 @@
-"""What kernels that put spikes in order are called with; see :mod:`eventsim.engine.cpu.roles`."""
+"""What kernels that put spikes in order are called with; see :mod:`eventsim.compiled.roles`."""
 
 from typing import NamedTuple
 
-from eventsim.engine.cpu.roles import (
+from eventsim.compiled.roles import (
     Doubles,
     DoublesAt,
     DoublesOut,

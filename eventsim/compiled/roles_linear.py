@@ -1,8 +1,8 @@
-"""What the kernels of linear neurons are called with; see :mod:`eventsim.engine.cpu.roles`."""
+"""What the kernels of linear neurons are called with; see :mod:`eventsim.compiled.roles`."""
 
 from typing import Annotated, NamedTuple
 
-from eventsim.engine.cpu.roles import (
+from eventsim.compiled.roles import (
     WRITTEN,
     Doubles,
     DoublesOut,
@@ -16,7 +16,7 @@ from eventsim.engine.cpu.roles import (
     TasksRole,
     WeightsRole,
 )
-from eventsim.engine.cpu.roles_loop import ArrivingRole
+from eventsim.compiled.roles_loop import ArrivingRole
 
 
 class LinearTablesRole(NamedTuple):

@@ -1,11 +1,11 @@
 """What kernels of layers are called with whose neurons have events of their own.
 
-See :mod:`eventsim.engine.cpu.roles`.
+See :mod:`eventsim.compiled.roles`.
 """
 
 from typing import Annotated, NamedTuple
 
-from eventsim.engine.cpu.roles import (
+from eventsim.compiled.roles import (
     WRITTEN,
     CarriedRole,
     Doubles,

@@ -1,8 +1,8 @@
-"""What the kernels of loops are called with; see :mod:`eventsim.engine.cpu.roles`."""
+"""What the kernels of loops are called with; see :mod:`eventsim.compiled.roles`."""
 
 from typing import Annotated, NamedTuple
 
-from eventsim.engine.cpu.roles import (
+from eventsim.compiled.roles import (
     WRITTEN,
     CarriedRole,
     Doubles,

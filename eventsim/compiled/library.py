@@ -26,12 +26,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from eventsim.engine.cpu.calls import CallEntry, entries_of, layout
-from eventsim.engine.cpu.threads import n_threads
+from eventsim.compiled.calls import CallEntry, entries_of, layout
 from eventsim.errors import BackendError, InternalError, ParameterError
 from eventsim.extras import DISTRIBUTION
+from eventsim.processors import n_threads
 
-FOLDER = Path(__file__).resolve().parents[2] / "kernels"
+FOLDER = Path(__file__).resolve().parents[1] / "kernels"
 
 # By their numbers, a processor's slower one in front: dispatch.hpp.
 LEVELS = ("v3", "v4", "neon")
@@ -105,7 +105,7 @@ class Library:
 
         A kernel has the name of its call: that of ``DenseForward`` is ``dense_forward``, in
         ``eventsim/kernels/cpu``. A call without states is the same in both types. ``threads`` is
-        None for as many as kernels use now, see :mod:`~eventsim.engine.cpu.threads`.
+        None for as many as kernels use now, see :mod:`~eventsim.processors`.
 
         Raises MemoryError; InternalError if an array is not what the kernel takes.
         """

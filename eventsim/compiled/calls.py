@@ -4,7 +4,7 @@ from functools import cache
 from inspect import get_annotations
 from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
-from eventsim.engine.cpu import (
+from eventsim.compiled import (
     roles,
     roles_fanin,
     roles_linear,
@@ -12,7 +12,7 @@ from eventsim.engine.cpu import (
     roles_mapping,
     roles_order,
 )
-from eventsim.engine.cpu.roles import WRITTEN
+from eventsim.compiled.roles import WRITTEN
 
 _ROOMS = (roles, roles_fanin, roles_linear, roles_loop, roles_mapping, roles_order)
 _DECLARED: list[Any] = [
