@@ -11,10 +11,11 @@ from eventsim.compiled import (
     roles_loop,
     roles_mapping,
     roles_order,
+    roles_poisson,
 )
 from eventsim.compiled.roles import WRITTEN
 
-_ROOMS = (roles, roles_fanin, roles_linear, roles_loop, roles_mapping, roles_order)
+_ROOMS = (roles, roles_fanin, roles_linear, roles_loop, roles_mapping, roles_order, roles_poisson)
 _DECLARED: list[Any] = [
     each
     for room in _ROOMS

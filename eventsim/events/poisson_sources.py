@@ -20,7 +20,9 @@ draw d > 0  events 4 d - 1 to 4 d + 2
 A word w stands for the time :math:`(c + w\, 2^{-32}) L_k` in cell c, rounded down to a multiple of
 2^-28 ms (3.7 ps), of which a float64 holds :math:`2^{25}` ms, 9 hours, without rounding. So the
 events of a source follow from the seed, its number, its rate and the sample alone: not from other
-sources, nor from how time is cut.
+sources, nor from how time is cut. All is made of whole numbers and of operations that IEEE 754
+defines exactly, so that every machine has the same events. ``kernels/cpu/poisson/draw.hpp`` makes
+them.
 
 References
 ----------
@@ -29,8 +31,7 @@ Salmon, Moraes, Dror and Shaw (2011), Parallel random numbers: as easy as 1, 2, 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -41,8 +42,12 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Ints
 from eventsim.checks import every, in_domain, shaped, whole_number
+from eventsim.compiled.library import library
+from eventsim.compiled.roles import TasksRole
+from eventsim.compiled.roles_poisson import DrawEvents, PoissonCellsRole, PoissonSpansRole
 from eventsim.entries import Natural
 from eventsim.events.npz import Form, check_forms
+from eventsim.processors import SMALL_EVENTS, n_threads
 
 TICKS = 28  # binary digits of a ms
 LONGEST = 2.0**25  # ms, of a recording
@@ -50,14 +55,10 @@ MOST_RATE = 1e6  # spikes/s of a source: a cell then has 2^21 ticks, and a recor
 MOST_MEAN, LONGEST_CELL = 8.0, 20  # events of a cell, and log2 of its length
 COLUMNS = 36  # thresholds of a cell's number; of 8 on average, 4e-13 of all cells have more
 WORD = 32
-# Cells that are drawn at a time: their arrays stay in a cache. Of 2^12 to 2^18 cells 2^14 took
-# least, 2^18 twice as long (AMD EPYC).
-BLOCK = 1 << 14
-_LOW, _SHIFT = np.uint64(2**WORD - 1), np.uint64(WORD)
-_MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
-_STEPS = 0x9E3779B9, 0xBB67AE85  # of the key, from round to round
+# Events that are put in order at a time, and the least number of a source's cells in a span: of the
+# first and the last cell some events lie outside.
+MOST_EVENTS, LEAST_CELLS = 1 << 20, 4
 FIELDS = ("rates", "seed", "until")
-Words = NDArray[np.uint64]
 
 
 class Drawn(NamedTuple):
@@ -100,16 +101,33 @@ class PoissonSources:
         return np.minimum(exponent.astype(np.int64) - 1, LONGEST_CELL)
 
     @cached_property
-    def thresholds(self) -> tuple[Words, Ints]:
-        """Thresholds of the numbers of events, [means, columns], and each source's row."""
-        mean = self.rates * 1e-3 * np.exp2(self.cells)
+    def limits(self) -> tuple[NDArray[np.uint32], NDArray[np.int32]]:
+        """Words above which a cell has one event more, [means, columns], and each source's row."""
+        mean = np.ldexp(self.rates * 1e-3, self.cells)
         means, row = np.unique(mean, return_inverse=True)
         chance = np.empty((means.size, COLUMNS))
-        chance[:, 0] = [math.exp(-one) for one in means.tolist()]
+        chance[:, 0] = exponential(means)
         for n in range(1, COLUMNS):
             chance[:, n] = chance[:, n - 1] * (means / n)
         reached = np.minimum(np.cumsum(chance, axis=1), 1.0) * 2.0**WORD
-        return np.ceil(reached).astype(np.uint64), row.astype(np.int64)
+        return (np.ceil(reached) - 1.0).astype(np.uint32), row.reshape(-1).astype(np.int32)
+
+    @cached_property
+    def firing(self) -> PoissonCellsRole:
+        """Sources with a rate, by the length of their cells, as the kernel takes them."""
+        limits, row = self.limits
+        fires = np.flatnonzero(self.rates > 0.0)
+        number = fires[np.argsort(self.cells[fires], kind="stable")]
+        lengths, first = np.unique(self.cells[number], return_index=True)
+        return PoissonCellsRole(
+            number.astype(np.int32), row[number], limits.view(np.int32),
+            np.append(first, number.size).astype(np.int64), lengths + TICKS, lengths.size, COLUMNS,
+            *self.key, self._bits,
+        )  # fmt: skip
+
+    @property
+    def _bits(self) -> int:
+        return int(self.rates.size - 1).bit_length()
 
     def check(self, n_samples: int) -> None:
         """Raise ParameterError or ShapeError for sources that cannot be."""
@@ -147,93 +165,63 @@ class PoissonSources:
         """Mean number of events, all samples together."""
         return float(self.rates.sum()) * 1e-3 * float(self.until.sum())
 
+    @property
+    def least(self) -> int:
+        """Events of a sample from which few are drawn for nothing, in cells across a border."""
+        return LEAST_CELLS * int(MOST_MEAN) * self.rates.size
+
     def between(self, begin: Floats, end: Floats) -> Drawn:
-        """Events of every sample from ``begin`` on, before ``end``, both ms [samples]."""
+        """Events of every sample from ``begin`` on, before ``end``, both ms [samples].
+
+        Raises MemoryError, BackendError (compiled kernels are missing).
+        """
         low = np.ceil(begin * 2.0**TICKS).astype(np.int64)
         high = np.ceil(np.minimum(end, self.until) * 2.0**TICKS).astype(np.int64)
-        parts = [
-            part
-            for sample, span in enumerate(zip(low.tolist(), high.tolist(), strict=True))
-            for part in self._of_sample(sample, *span)
-        ]
-        counts = np.zeros(begin.size, np.int64)
-        for part in parts:
-            counts[part.sample] += part.ticks.size
-        ticks = np.concatenate([np.zeros(0, np.int64), *(part.ticks for part in parts)])
-        sources = np.concatenate([np.zeros(0, np.int32), *(part.sources for part in parts)])
-        return Drawn(ticks * 2.0**-TICKS, sources, np.concatenate([[0], np.cumsum(counts)]))
+        sample, low, high = self._spans(low, np.maximum(high, low))
+        expected = self._expected(high - low)
+        room = expected + expected // 8 + 64  # eight standard deviations more, of many
+        while True:
+            start = np.cumsum(room) - room
+            times, sources = np.empty(int(room.sum())), np.empty(int(room.sum()), np.int32)
+            count = np.empty_like(room)
+            spans = PoissonSpansRole(
+                sample, low, high, expected, start, room, 2.0**-TICKS, times, sources, count
+            )
+            library().run(DrawEvents(TasksRole.all(sample.size), self.firing, spans))
+            if (count <= room).all():
+                break
+            room = np.maximum(room, count)
+        place, total = np.cumsum(count) - count, int(count.sum())
+        for to, first, n in zip(place.tolist(), start.tolist(), count.tolist(), strict=True):
+            if first > to:
+                times[to : to + n] = times[first : first + n]
+                sources[to : to + n] = sources[first : first + n]
+        offsets = np.append(0, np.cumsum(np.bincount(sample, count, begin.size).astype(np.int64)))
+        return Drawn(times[:total], sources[:total], offsets)
 
-    def _of_sample(self, sample: int, low: int, high: int) -> Iterator[_Part]:
-        """Events of a sample between two ticks, in parts one after the other."""
-        bits = int(self.rates.size - 1).bit_length()
-        most = 1 << (63 - bits)  # ticks that fit beside the number of a source
-        for first in range(low, high, most):
-            last = min(first + most, high)
-            found = [
-                (ticks[inside] - first) << bits | sources[inside]
-                for ticks, sources in self._blocks(sample, first, last)
-                for inside in [(ticks >= first) & (ticks < last)]
-            ]
-            keys = np.sort(np.concatenate([np.zeros(0, np.int64), *found]))
-            yield _Part(sample, (keys >> bits) + first, (keys & ((1 << bits) - 1)).astype(np.int32))
+    def _expected(self, span: Ints) -> Ints:
+        """Mean number of events of spans, in ticks; rounded up."""
+        found: Ints = np.ceil(self.rates.sum() * 1e-3 * 2.0**-TICKS * span).astype(np.int64)
+        return found
 
-    def _blocks(self, sample: int, low: int, high: int) -> Iterator[tuple[Ints, Ints]]:
-        """Ticks and sources of all cells that have some of the ticks, in no order."""
-        shift = self.cells + TICKS
-        fires = np.flatnonzero(self.rates > 0.0)
-        first, last = low >> shift[fires], (high - 1) >> shift[fires]
-        after = np.cumsum(last - first + 1)
-        n_cells = int(after[-1]) if after.size else 0
-        for block in range(0, n_cells, BLOCK):
-            number = np.arange(block, min(block + BLOCK, n_cells))
-            which = np.searchsorted(after, number, side="right")
-            cell = number - after[which] + last[which] + 1
-            yield self._cells_drawn(sample, fires[which], cell)
-
-    def _cells_drawn(self, sample: int, source: Ints, cell: Ints) -> tuple[Ints, Ints]:
-        """Ticks and sources of the events of some cells."""
-        first = self._words(source, cell, np.zeros_like(source), sample)
-        table, rows = self.thresholds
-        # A row is ascending from 0 to 2^32, and so are rows one behind the other.
-        row = rows[source]
-        flat = table + (np.arange(len(table), dtype=np.uint64) << np.uint64(WORD + 1))[:, None]
-        asked = first[:, 0] + (row.astype(np.uint64) << np.uint64(WORD + 1))
-        count = np.searchsorted(flat.ravel(), asked, side="right") - row * COLUMNS
-        more = (np.maximum(count - 3, 0) + 3) // 4
-        owner = np.repeat(np.arange(source.size), more)
-        draw = np.arange(owner.size) - np.repeat(np.cumsum(more) - more, more) + 1
-        later = self._words(source[owner], cell[owner], draw, sample)
-        there = np.arange(3) < count[:, None]
-        there_later = np.arange(3, 7) + 4 * (draw[:, None] - 1) < count[owner][:, None]
-        words = np.concatenate([first[:, 1:][there], later[there_later]]).astype(np.int64)
-        which = np.concatenate([np.nonzero(there)[0], owner[np.nonzero(there_later)[0]]])
-        digits = self.cells[source[which]] + TICKS
-        inside = np.where(
-            digits > WORD,
-            words << np.maximum(digits - WORD, 0),
-            words >> np.maximum(WORD - digits, 0),
-        )
-        return (cell[which] << digits) + inside, source[which]
-
-    def _words(self, source: Ints, cell: Ints, draw: Ints, sample: int) -> Words:
-        """Four words of 32 bits for every counter, [counters, 4]."""
-        c0, c1, c2 = (values.astype(np.uint64) for values in (source, cell, draw))
-        return philox(c0, c1, c2, np.full(source.size, sample, np.uint64), self.key)
+    def _spans(self, low: Ints, high: Ints) -> tuple[Ints, Ints, Ints]:
+        """Samples, first ticks, and ticks of the ends, of spans that are drawn by themselves."""
+        expected, least = self._expected(high - low), self.least
+        shared = np.minimum(expected // max(SMALL_EVENTS, least), n_threads() // max(1, low.size))
+        n = np.maximum(-(-expected // max(MOST_EVENTS, least)), np.maximum(shared, 1))
+        n = np.maximum(n, (high - low >> (62 - self._bits)) + 1)  # ticks fit beside a number
+        sample = np.repeat(np.arange(low.size), n)
+        part = np.arange(sample.size) - np.repeat(np.cumsum(n) - n, n)
+        step = -(-(high - low) // n)
+        first = np.minimum(low[sample] + part * step[sample], high[sample])
+        return sample, first, np.minimum(first + step[sample], high[sample])
 
 
-class _Part(NamedTuple):
-    sample: int
-    ticks: Ints
-    sources: NDArray[np.int32]
-
-
-def philox(c0: Words, c1: Words, c2: Words, c3: Words, key: tuple[int, int]) -> Words:
-    """Words of Philox4x32-10 for counters of four words of 32 bits, [counters, 4]. New array."""
-    k0, k1 = key
-    for _ in range(10):
-        one, other = c0 * _MULTIPLIERS[0], c2 * _MULTIPLIERS[1]
-        c0 = (other >> _SHIFT) ^ c1 ^ np.uint64(k0)
-        c2 = (one >> _SHIFT) ^ c3 ^ np.uint64(k1)
-        c1, c3 = other & _LOW, one & _LOW
-        k0, k1 = (k0 + _STEPS[0]) & int(_LOW), (k1 + _STEPS[1]) & int(_LOW)
-    return np.stack([c0, c1, c2, c3], axis=1)
+def exponential(x: Floats) -> Floats:
+    """exp(-x) for x of 0 to 16, to 5e-15 of itself: the same bits on every machine. New array."""
+    part, found = x / 16.0, np.ones_like(x)
+    for n in range(18, 0, -1):
+        found = 1.0 - found * (part / n)
+    for _ in range(4):
+        found = found * found
+    return found

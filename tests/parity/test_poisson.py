@@ -31,6 +31,7 @@ NETS = {
 def few(monkeypatch):
     """Lets runs make few events at a time; how many were made, by call."""
     monkeypatch.setattr(simulation, "MOST", MOST)
+    monkeypatch.setattr(poisson_sources, "LEAST_CELLS", 0)
     made, between = [], PoissonSources.between
 
     def counted(*given):
@@ -105,11 +106,12 @@ def test_sources_of_any_rate_drive_a_neuron_each(few, monkeypatch):
     assert found.synaptic_events["outside->cells"] == pytest.approx(80 * sum(rates) / 1e3, rel=0.02)
 
 
-def test_threads_and_blocks_of_cells_change_no_bit(few, monkeypatch):
+def test_threads_and_parts_of_time_change_no_bit(few, monkeypatch):
     net = shared_net(8)
     runs = []
-    for threads, block in ((1, 1 << 14), (3, 7)):
-        monkeypatch.setattr(poisson_sources, "BLOCK", block)
+    for threads, most in ((1, 1 << 20), (3, 2)):
+        monkeypatch.setattr(poisson_sources, "MOST_EVENTS", most)
+        monkeypatch.setattr(poisson_sources, "SMALL_EVENTS", 1)
         set_threads(threads, backend="cpu")
         runs.append(es.simulate(net, noise(net), backend="cpu"))
     set_threads(1, backend="cpu")

@@ -112,11 +112,13 @@ def _by_pieces(
     net: Network, stream: EventStream, engine: Backend, precision: Precision, start: Start | None
 ) -> SpikeTape:
     """The run of the whole stream; errors as :func:`eventsim.simulate`."""
-    kept = Kept(make_plan(net, Memo(pieces=True)))
+    kept, sources = Kept(make_plan(net, Memo(pieces=True))), stream.sources
+    assert sources is not None
     check_network(net, kept.plan, engine, precision, "chunks")
     state: RunState | Start | None = start
     tapes = []
-    for chunk in stream.chunks(stream.duration.max() * MOST / stream.mean_events):
+    most = max(MOST, sources.least * stream.n_samples)
+    for chunk in stream.chunks(stream.duration.max() * most / stream.mean_events):
         tape, state = run_chunk(net, chunk, state, kept, engine, precision)
         tapes.append(tape)
     trains = {name: _joined([tape.trains[name] for tape in tapes]) for name in tapes[0].names}

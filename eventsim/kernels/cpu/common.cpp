@@ -13,6 +13,7 @@
 #include "order/link.hpp"
 #include "order/merge.hpp"
 #include "order/pack.hpp"
+#include "poisson/draw.hpp"
 #include "rounding.hpp"
 
 #define KERNEL(name, Call)                                                  \

@@ -8,8 +8,9 @@ import pytest
 
 import eventsim as es
 from eventsim.errors import EventError, ParameterError, ShapeError, StorageError
-from eventsim.events.poisson_sources import PoissonSources, philox
+from eventsim.events.poisson_sources import COLUMNS, PoissonSources, exponential
 from eventsim.events.transforms import extend
+from tests.support import poisson_plain
 
 WORDS = 2**32 - 1
 PI = (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344)
@@ -23,8 +24,7 @@ KNOWN = (
 
 @pytest.mark.parametrize(("counter", "key", "words"), KNOWN)
 def test_words_are_those_of_the_published_generator(counter, key, words):
-    found = philox(*(np.array([one], np.uint64) for one in counter), key)
-    assert tuple(found[0].tolist()) == words
+    assert tuple(poisson_plain.philox([counter], key)[0].tolist()) == words
 
 
 def events_of(stream, sample, channel):
@@ -37,6 +37,79 @@ def same(one, other):
         np.array_equal(getattr(one, name), getattr(other, name))
         for name in ("times", "channels", "offsets", "duration")
     )
+
+
+def sources_of_all_kinds(seed):
+    """Some sources of rates far apart, among them silent ones; samples; and a span of each."""
+    rng = np.random.default_rng(seed)
+    size = 1 if seed % 5 == 0 else rng.integers(2, 9)
+    rates = np.where(rng.random(size) < 0.2, 0.0, 10.0 ** rng.uniform(-2.0, 5.5, size))
+    lasts = 10.0 ** rng.uniform(-1.0, 1.0, rng.integers(1, 4)) * 4e5 / (rates.sum() + 4.0)
+    made = PoissonSources(rates, seed, np.minimum(lasts, 2.0**24))
+    return made, made.until * rng.uniform(0.0, 0.5, lasts.size), made.until * rng.uniform(0.3, 1.2)
+
+
+def assert_those_of_the_definition(made, begin, end):
+    found = made.between(begin, end)
+    assert found.times.size > 0
+    assert found.offsets[-1] == found.times.size == found.channels.size
+    for s, (low, high) in enumerate(zip(begin, np.minimum(end, made.until), strict=True)):
+        times = [
+            poisson_plain.events(rate, k, s, made.key, low, high)
+            for k, rate in enumerate(made.rates.tolist())
+        ]
+        channels = np.repeat(np.arange(len(times)), [part.size for part in times])
+        order = np.lexsort((channels, np.concatenate(times)))
+        part = slice(*found.offsets[s : s + 2])
+        np.testing.assert_array_equal(found.times[part], np.concatenate(times)[order])
+        np.testing.assert_array_equal(found.channels[part], channels[order])
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_events_are_those_of_the_definition(seed):
+    assert_those_of_the_definition(*sources_of_all_kinds(seed))
+
+
+def test_many_sources_with_cells_of_one_length_have_each_its_own_rate():
+    made = PoissonSources(np.linspace(501.0, 999.0, 300), 1, np.array([50.0]))
+    assert set(made.cells.tolist()) == {3}
+    assert_those_of_the_definition(made, np.array([3.3]), np.array([29.0]))
+
+
+def test_more_events_than_chance_would_make_find_room(monkeypatch):
+    expected = PoissonSources._expected
+    monkeypatch.setattr(PoissonSources, "_expected", lambda made, span: expected(made, span) // 9)
+    for seed in range(3):
+        assert_those_of_the_definition(*sources_of_all_kinds(seed))
+
+
+def test_events_at_one_time_are_in_order_of_their_sources():
+    made = PoissonSources(np.full(3000, 1e6), 3, np.array([1.0]))
+    found = made.between(np.zeros(1), np.array([0.05]))
+    together = np.diff(found.times) == 0.0
+    assert together.sum() > 300
+    assert np.all(np.diff(found.channels)[together] >= 0)
+    assert np.all(np.diff(found.times) >= 0.0)
+
+
+def test_numbers_of_events_of_a_cell_follow_their_law_to_2_32():
+    made = PoissonSources(10.0 ** np.linspace(-3.0, 6.0, 200), 0, np.ones(1))
+    limits, row = made.limits
+    mean = made.rates * 1e-3 * 2.0**made.cells
+    assert 4.0 < mean[50] <= 8.0
+    for k in range(0, 200, 7):
+        expected = poisson_plain.limits(mean[k])
+        assert np.abs(limits[row[k]].astype(int) + 1 - expected).max() <= 1
+    # No word reaches the last of them.
+    assert limits.shape == (limits.shape[0], COLUMNS)
+    assert np.all(limits[:, -1] == WORDS)
+
+
+def test_the_exponential_has_the_same_bits_on_every_machine():
+    x = np.concatenate([[0.0, 1e-300, 8.0], np.random.default_rng(0).uniform(0.0, 8.0, 500)])
+    np.testing.assert_allclose(exponential(x), np.exp(-x), rtol=5e-15, atol=0.0)
+    bits = [value.hex() for value in exponential(np.array([0.5, 6.0, 7.9])).tolist()]
+    assert bits == ["0x1.368b2fc6f9610p-1", "0x1.44e51f113d4c9p-9", "0x1.84c0b61a8591cp-12"]
 
 
 @pytest.mark.parametrize("rate", [0.7, 20.0, 900.0, 23_200.0, 1e6])
