@@ -6,12 +6,13 @@ with classes, ``targets`` the values that regression fits; ``tape`` holds what a
 ``poisson_sources`` makes when they are asked for. Their one ``order``, and what makes streams of
 streams: ``merge``, ``transforms``, ``begin``. ``same`` finds recordings that are there twice,
 ``steps`` says which step of a grid a time is in, ``encoding`` counts what a machine does to make
-events of a signal.
+events of a signal, ``activity`` says in a few numbers what a population does.
 
 At the border: ``npz`` and ``hdf5`` check what files claim, ``storage`` writes files whole or not at
 all, ``nir_data`` speaks NIR's form.
 """
 
+from eventsim.events import activity
 from eventsim.events.encoding import AudioTables, EncoderOperations
 from eventsim.events.labelled import AnyDataset, Dataset, DatasetInfo, stratified_split
 from eventsim.events.merge import merge
@@ -23,6 +24,6 @@ from eventsim.events.targets import Targets
 
 __all__ = [
     "AnyDataset", "AudioTables", "Dataset", "DatasetInfo", "EncoderOperations", "EventStream",
-    "Recording", "SpikeTape", "SpikeTrains", "StoredStream", "Targets", "concatenate", "gather",
-    "merge", "poisson", "stratified_split", "write_stored",
+    "Recording", "SpikeTape", "SpikeTrains", "StoredStream", "Targets", "activity", "concatenate",
+    "gather", "merge", "poisson", "stratified_split", "write_stored",
 ]  # fmt: skip

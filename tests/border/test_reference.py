@@ -22,10 +22,10 @@ API = sorted((ROOT / "docs" / "reference" / "api").glob("*.md"))
 ROOMS = (
     "eventsim", "eventsim.adjoint", "eventsim.bridge", "eventsim.chips", "eventsim.clocked",
     "eventsim.conformance", "eventsim.datasets", "eventsim.datasets.encoders", "eventsim.embedded",
-    "eventsim.energy", "eventsim.engine", "eventsim.events", "eventsim.experiment",
-    "eventsim.frontier", "eventsim.live", "eventsim.mapping", "eventsim.network",
-    "eventsim.network.nir", "eventsim.plan", "eventsim.plot", "eventsim.ranks", "eventsim.train",
-    "eventsim.train.loggers",
+    "eventsim.energy", "eventsim.engine", "eventsim.events", "eventsim.events.activity",
+    "eventsim.experiment", "eventsim.frontier", "eventsim.live", "eventsim.mapping",
+    "eventsim.network", "eventsim.network.nir", "eventsim.plan", "eventsim.plot",
+    "eventsim.ranks", "eventsim.train", "eventsim.train.loggers",
 )  # fmt: skip
 INTERNAL = {"eventsim.entries", "eventsim.cli", "eventsim.matrix"}
 
