@@ -22,14 +22,14 @@ from eventsim.cli.measured import MeasuredPart, find_measured
 from eventsim.cli.reading import MeasuredReading
 from eventsim.cli.regression import report_values
 from eventsim.cli.terminal import echo_late, present, say, say_backend
-from eventsim.energy import RunCosts, costs_over_time
+from eventsim.energy import RunCosts
 from eventsim.errors import DataError, NetworkError
 from eventsim.events import AnyDataset, EventStream, SpikeTape
 from eventsim.folders import locked
 from eventsim.mapping import InfeasibleError, StudyRow, compare_mappings
 from eventsim.mapping.mapping import Method, filled_less
 from eventsim.network import Network
-from eventsim.report.priced import priced
+from eventsim.report.priced import places_on, priced, priced_over_time
 from eventsim.report.record import (
     ChipMapping,
     OverTime,
@@ -158,7 +158,8 @@ def _made(
         if isinstance(found := mappings[one.title], ChipMapping)
     }
     widths = stored_widths(asked.weight_bits, None if mine is None else mine.weight_bits)
-    costs, fits = priced(net, tape, priced_on, step_ms=asked.dt, widths=widths, mappings=best)
+    places, step_ms = places_on(net, tape, priced_on, best), asked.dt
+    costs, fits = priced(net, tape, priced_on, step_ms=step_ms, widths=widths, places=places)
     dense = find_dense(net, tape.stream, frame_ms=asked.frame, weight_bits=asked.weight_bits)
     trained = _training(given, labelled)
     over_time = _over_time(
@@ -166,7 +167,9 @@ def _made(
         net,
         tape,
         labelled,
-        lambda times: costs_over_time(net, tape, priced_on, times, step_ms=asked.dt, widths=widths),
+        lambda times: priced_over_time(
+            net, tape, priced_on, times, step_ms=step_ms, widths=widths, places=places
+        ),
     )
     if not targets:
         targets = [one for one in priced_on if one.formats is not None][:1] or priced_on[:1]

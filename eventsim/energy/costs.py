@@ -7,7 +7,7 @@ from typing import get_args
 from numpy.typing import ArrayLike
 
 from eventsim.arrays import Floats
-from eventsim.checks import times_by_sample
+from eventsim.checks import one_each, times_by_sample
 from eventsim.chips import Chip, load_chip
 from eventsim.energy.arrivals import CountedRun, make_run
 from eventsim.energy.counts import Counts, Widths, count_run
@@ -80,20 +80,24 @@ def costs_over_time(
     *,
     step_ms: float | None = None,
     widths: Widths | None = None,
+    mapped: Sequence[Mapping[str, Mapping[str, ArrayLike]]] | None = None,
+    encoder: EncoderOperations | None = None,
 ) -> tuple[RunCosts, ...]:
     """What a run has done and cost up to each of some times.
 
     It is :func:`run_costs` of the run that ends there: spikes and arrivals before the time, and
-    static power for as long. What a mapping adds, and an encoder, is not in it. The tape is counted
-    once per time.
+    static power for as long. The tape is counted once per time.
 
     Parameters
     ----------
-    net, tape, chips, step_ms, widths
+    net, tape, chips, step_ms, widths, encoder
         As :func:`run_costs`.
     times
         ms, > 0: one-dimensional, the same for all samples, or [samples, times]. After the end of a
         sample its cost stays.
+    mapped
+        As :func:`run_costs`, one per time: what :func:`eventsim.mapping.counts_over_time` gives of
+        each chip. Without it these terms are among the missing.
 
     Returns
     -------
@@ -105,11 +109,16 @@ def costs_over_time(
     NetworkError
         As :func:`run_costs`.
     ParameterError, ShapeError
-        Times are not positive, or of another shape.
+        Times are not positive, or of another shape; ``mapped`` is of another number of times.
     """
     run = make_run(net, tape)
     asked = times_by_sample(times, run.duration, "costs_over_time")
-    return tuple(_costs(run.until(ends), chips, step_ms, widths, None, None) for ends in asked.T)
+    known = [None] * asked.shape[1] if mapped is None else mapped
+    one_each("costs_over_time", {"times": asked.shape[1], "entries of mapped": len(known)})
+    return tuple(
+        _costs(run.until(ends), chips, step_ms, widths, places, encoder)
+        for ends, places in zip(asked.T, known, strict=True)
+    )
 
 
 def _costs(

@@ -32,7 +32,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from eventsim.arrays import Ints
+from eventsim.arrays import Floats, Ints
 from eventsim.checks import one_of
 from eventsim.chips import Chip
 from eventsim.chips.chip import PLACE_STATES
@@ -40,7 +40,7 @@ from eventsim.errors import NetworkError, ShapeError
 from eventsim.events import SpikeTape
 from eventsim.hardware.errors import MappingError
 from eventsim.matrix import require
-from eventsim.network import Network, Projection
+from eventsim.network import Network, Population, Projection
 from eventsim.plan import make_plan
 from eventsim.summary import short_repr
 
@@ -190,10 +190,8 @@ def axon_graph(net: Network, tape: SpikeTape | None, *, inputs: Inputs = "extern
     one_of("axon_graph", "inputs", inputs, ("external", "placed"), error=MappingError)
     require("map", net, where="axon_graph")
     net = net.to_host()
-    kinds = {name: p.kind for name, p in net.populations.items()}
-    placed = [name for name, kind in kinds.items() if kind != "input" or inputs == "placed"]
-    outside = [name for name in kinds if name not in placed]
-    if not any(kind != "input" for kind in kinds.values()):
+    placed, outside = _placed(net, inputs)
+    if not any(p.kind != "input" for p in net.populations.values()):
         raise MappingError(
             "axon_graph", "the network has no neurons", "some", "Add a population first."
         )
@@ -202,16 +200,37 @@ def axon_graph(net: Network, tape: SpikeTape | None, *, inputs: Inputs = "extern
     n_axons = sum(p.size for p in net.populations.values())
     counts = np.ones(n_axons, np.int64)
     if tape is not None:
-        counts = np.zeros(n_axons, np.int64)
-        for name, start in starts.items():
-            size = net.populations[name].size
-            counts[start : start + size] = _counts(name, size, kinds[name], tape.to_host())
+        counts = axon_spikes(net, tape, inputs=inputs)
         make_plan(net).check_tape(tape, "axon_graph")
     matrix = _matrix(list(net.projections.values()), starts, (n_axons, n_neurons))
     kept = [PLACE_STATES if p.neuron is None else len(p.neuron.states)
             for p in (net.populations[name] for name in placed)]  # fmt: skip
     states = np.repeat(np.array(kept, np.int64), [group.size for group in groups])
     return AxonGraph(groups, n_axons - n_neurons, counts, matrix, states)
+
+
+def axon_spikes(
+    net: Network, tape: SpikeTape, *, inputs: Inputs = "external", until: Floats | None = None
+) -> Ints:
+    """Spikes of every axon of :func:`axon_graph` over all samples, int64 [axons].
+
+    With ``until``, ms [samples], the spikes before these times alone.
+    """
+    tape = tape.to_host()
+    ends = tape.stream.duration if until is None else until
+    counts = [
+        _counts(name, net.populations[name], tape, ends)
+        for names in _placed(net, inputs)
+        for name in names
+    ]
+    return np.concatenate(counts)
+
+
+def _placed(net: Network, inputs: Inputs) -> tuple[list[str], list[str]]:
+    """Populations with a place on the cores, and those whose axons come from outside."""
+    kinds = {name: p.kind for name, p in net.populations.items()}
+    placed = [name for name, kind in kinds.items() if kind != "input" or inputs == "placed"]
+    return placed, [name for name in kinds if name not in placed]
 
 
 def _number(
@@ -225,15 +244,20 @@ def _number(
     return starts, tuple(Group(name, starts[name], net.populations[name].size) for name in placed)
 
 
-def _counts(name: str, size: int, kind: str, tape: SpikeTape) -> Ints:
-    if kind == "readout":
+def _counts(name: str, population: Population, tape: SpikeTape, ends: Floats) -> Ints:
+    """Spikes of every neuron before ``ends``; a spike at the very end of a recording is one."""
+    size = population.size
+    if population.kind == "readout":
         return np.zeros(size, np.int64)
-    if kind == "input":
+    if population.kind == "input":
         given = tape.stream
-        early = given.times < np.repeat(given.duration, np.diff(given.offsets))
+        early = given.times < np.repeat(ends, np.diff(given.offsets))
         counts = np.bincount(given.channels[early], minlength=given.n_channels)
     else:
-        counts = tape[name].total_counts()
+        fired, whole = tape[name], ends >= tape.stream.duration
+        n = np.diff(fired.offsets)
+        early = (fired.times < np.repeat(ends, n)) | np.repeat(whole, n)
+        counts = np.bincount(fired.neurons[early], minlength=fired.size)
     if counts.size != size:
         raise ShapeError(
             f"Population {name!r}",

@@ -15,7 +15,14 @@ from eventsim.hardware.usage import Usage, check_room
 from eventsim.mapping.check import Violation, check_mapping
 from eventsim.mapping.comparison import MappingComparison, compare_mappings
 from eventsim.mapping.congestion import Congestion, congestion
-from eventsim.mapping.mapping import METHODS, Mapping, load_cores, map_graph, map_network
+from eventsim.mapping.mapping import (
+    METHODS,
+    Mapping,
+    counts_over_time,
+    load_cores,
+    map_graph,
+    map_network,
+)
 from eventsim.mapping.mesh import Traffic
 from eventsim.mapping.sanafe import SanafeFiles, export_sanafe
 from eventsim.mapping.study import StudyRow, quantisation_study, spikes_without_partner
@@ -23,7 +30,7 @@ from eventsim.mapping.study import StudyRow, quantisation_study, spikes_without_
 __all__ = [
     "map_network", "map_graph", "Mapping", "METHODS", "load_cores", "AxonGraph", "axon_graph",
     "Usage", "Traffic", "compare_mappings", "MappingComparison", "check_mapping", "check_room",
-    "Violation", "congestion", "Congestion", "quantise", "Quantised", "Misfit",
+    "Violation", "congestion", "Congestion", "counts_over_time", "quantise", "Quantised", "Misfit",
     "quantisation_study", "StudyRow", "spikes_without_partner", "export_sanafe", "SanafeFiles",
     "MappingError", "InfeasibleError",
 ]  # fmt: skip

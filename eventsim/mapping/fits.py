@@ -81,10 +81,16 @@ def fit_on(net: Network, chip: Chip, tape: SpikeTape | None = None) -> Fit | Non
 
     The spikes of a tape pass the links of its ``mapped``; without a tape every axon has one.
     """
+    found = place_on(net, chip, tape)
+    return Fit.of(found) if isinstance(found, ChipMapping) else found
+
+
+def place_on(net: Network, chip: Chip, tape: SpikeTape | None = None) -> ChipMapping | Fit | None:
+    """The mapping that :func:`fit_on` asks for; a Fit with the reason where there is none."""
     if chip.limits is None:
         return None
     try:
-        return Fit.of(map_network(net, tape, chip))
+        return map_network(net, tape, chip)
     except (InfeasibleError, NetworkError) as error:  # a linear decision, other neurons
         return Fit(state="does not fit", reason=str(error))
     except MappingError as error:

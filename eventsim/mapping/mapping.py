@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from eventsim.checks import in_domain, one_of
-from eventsim.chips import Chip
+from eventsim.arrays import to_host
+from eventsim.checks import in_domain, one_of, times_by_sample
+from eventsim.chips import Chip, Limits
 from eventsim.entries import Count, read_json
 from eventsim.errors import StorageError
 from eventsim.events import SpikeTape
 from eventsim.events.storage import write_atomically
 from eventsim.hardware.errors import MappingError
-from eventsim.hardware.graph import AxonGraph, Inputs, axon_graph, check_kinds
+from eventsim.hardware.graph import AxonGraph, Inputs, axon_graph, axon_spikes, check_kinds
 from eventsim.hardware.usage import Usage, check_neurons, core_usage, limits_of, states_assumed
 from eventsim.mapping.effort import Effort, Told
 from eventsim.mapping.mesh import (
@@ -300,7 +301,6 @@ def _mapping(
 ) -> Mapping:
     limits, n_cores = limits_of(chip), places.size
     usage = core_usage(graph, core_of, n_cores, limits)
-    sent = flows(graph, core_of, n_cores)
     at = places[core_of]
     return Mapping(
         chip=chip,
@@ -310,8 +310,47 @@ def _mapping(
         cores={g.name: at[g.start : g.start + g.size] for g in graph.groups},
         used=places,
         usage=usage,
-        traffic=traffic(sent, places, limits),
-        multicast_hops=multicast_hops(graph, core_of, places, limits),
-        spikes_by_core=sent,
         assumed=states_assumed(graph, limits),
+        **_sent(graph, core_of, places, limits),
     )
+
+
+def _sent(graph: AxonGraph, core_of: Cores, places: Cores, limits: Limits) -> dict[str, Any]:
+    """The fields of a mapping that depend on spikes."""
+    found = flows(graph, core_of, places.size)
+    return {
+        "traffic": traffic(found, places, limits),
+        "multicast_hops": multicast_hops(graph, core_of, places, limits),
+        "spikes_by_core": found,
+    }
+
+
+def counts_over_time(
+    net: Network, tape: SpikeTape, mapping: Mapping, times: ArrayLike
+) -> list[dict[str, int]]:
+    """What a mapping adds up to each of some times: :meth:`Mapping.counts` of the spikes before it.
+
+    Parameters
+    ----------
+    net, tape, mapping
+        Of one network.
+    times
+        As in :func:`eventsim.energy.costs_over_time`, which takes the result as ``mapped``.
+
+    Raises
+    ------
+    ParameterError, ShapeError
+        Times are not positive, or of another shape.
+    """
+    asked = times_by_sample(times, to_host(tape.stream.duration), "counts_over_time")
+    graph = axon_graph(net, tape, inputs=mapping.inputs)
+    limits = limits_of(mapping.chip)
+    at = np.concatenate([mapping.cores[group.name] for group in graph.groups])
+    number = np.zeros(limits.cores, np.int32)
+    number[mapping.used] = np.arange(mapping.n_cores, dtype=np.int32)
+    found = []
+    for ends in asked.T:
+        spikes = axon_spikes(net, tape, inputs=mapping.inputs, until=ends)
+        sent = _sent(replace(graph, spikes=spikes), number[at], mapping.used, limits)
+        found.append(replace(mapping, **sent).counts())
+    return found

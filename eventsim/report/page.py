@@ -337,7 +337,8 @@ def _over_time(found: OverTime | Unmade) -> list[str]:
         html.table(tables.over_time(found.rows())),
         html.paragraph(
             "Times count from the start of a recording, the tail included. Energies are sums as "
-            "above, without what a mapping adds; ≥ is a lower bound."
+            "above; ≥ is a lower bound. What it costs to make the input's events is in none of "
+            "them: eventsim cost counts it."
         ),
     ]
 

@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 
 import eventsim as es
 from eventsim.chips import board_of, chip_names, load_chip
+from eventsim.events.transforms import crop
 from eventsim.mapping import (
     METHODS,
     InfeasibleError,
     MappingError,
     axon_graph,
     check_mapping,
+    counts_over_time,
     load_cores,
     map_graph,
     map_network,
@@ -87,6 +89,24 @@ def test_traffic_equals_a_walk_of_every_spike(net, tape, chip, method, inputs):
         loads = getattr(sent, way)
         for y, x in np.ndindex(*loads.shape):
             assert loads[y, x] == found[way, x + dx, y + dy], (way, x, y)
+
+
+@pytest.mark.parametrize("inputs", ["external", "placed"])
+def test_counts_up_to_a_time_are_those_of_a_walk_of_the_spikes_before_it(net, tape, chip, inputs):
+    mapping, longest = map_network(net, tape, chip, inputs=inputs), tape.stream.duration.max()
+    times = np.array([0.3, 0.7, 1.0, 1.5]) * longest
+    spent = counts_over_time(net, tape, mapping, times)
+    for time, counts in zip(times, spent, strict=True):
+        until = crop(tape.stream, 0.0, np.minimum(time, tape.stream.duration))
+        found = recount(net, es.simulate(net, until), chip, mapping.cores)
+        names = ("east", "west"), ("north", "south")
+        east_west, north_south = (sum(found[k] for k in found if k[0] in way) for way in names)
+        assert counts == {
+            "axon_out": found["packets"], "hop_ew": east_west, "hop_ns": north_south,
+            "hop_chip": 0, "cores": mapping.n_cores,
+        }  # fmt: skip
+    assert 0 < spent[0]["axon_out"] < spent[1]["axon_out"] < spent[2]["axon_out"]
+    assert spent[2] == spent[3] == mapping.counts()
 
 
 def tree_links(graph, mapping):

@@ -3,10 +3,10 @@ import pytest
 
 import eventsim as es
 from eventsim.chips import load_chip
-from eventsim.energy import Widths, costs_over_time, dense_pair
+from eventsim.energy import Widths, dense_pair
 from eventsim.mapping import compare_mappings, congestion, quantisation_study
 from eventsim.mapping.mapping import filled_less
-from eventsim.report.priced import priced
+from eventsim.report.priced import places_on, priced, priced_over_time
 from eventsim.report.record import (
     Checked,
     ChipMapping,
@@ -53,10 +53,9 @@ def joint(record):
     tape = es.simulate(net, stream, backend="cpu")
     loihi, technology = filled_less(load_chip("loihi"), 2), load_chip("45nm")
     compared = compare_mappings(net, tape, loihi, method="refined")
-    costs, fits = priced(
-        net, tape, [technology, loihi], step_ms=None, widths=Widths(),
-        mappings={"loihi": compared.best},
-    )  # fmt: skip
+    chips, how = [technology, loihi], {"step_ms": None, "widths": Widths()}
+    places = places_on(net, tape, chips, {"loihi": compared.best})
+    costs, fits = priced(net, tape, chips, places=places, **how)
     study = quantisation_study(net, stream, loihi, bits=(3,), backend="cpu", score=lambda _net: 0.5)
     return Report(
         title=record.title,
@@ -69,20 +68,20 @@ def joint(record):
         rates=firing_rates(tape),
         run=record,
         priced=Priced(costs, dense_pair(net, stream, frame_ms=10.0), fits),
-        over_time=_over_time(net, tape, record.test.labels, [technology, loihi]),
+        over_time=_over_time(net, tape, record.test.labels, chips, places=places, **how),
         mappings={loihi.title: ChipMapping(compared, congestion(net, tape, compared.best))},
         studies={loihi.title: study},
     )
 
 
-def _over_time(net, tape, labels, chips):
+def _over_time(net, tape, labels, chips, **how):
     times, priced_at = SHARES * tape.stream.duration[:, None], np.array([49, 99])
     return OverTime(
         shares=SHARES,
         decided=decision_over_time(net, tape, times),
         labels=labels,
         priced_at=priced_at,
-        costs=costs_over_time(net, tape, chips, times[:, priced_at]),
+        costs=priced_over_time(net, tape, chips, times[:, priced_at], **how),
         margin=0.2,
     )
 

@@ -182,6 +182,15 @@ def test_time_section_holds_the_numbers_of_the_library(joint, joint_html):
     assert any(i["alt"].startswith("Accuracy against time and energy") for i in page.images)
 
 
+def test_the_energy_of_the_whole_time_is_that_of_the_run_on_its_cores(joint):
+    (*_, last), priced = joint.over_time.rows(), joint.priced.costs.reports
+    assert {one.chip.name for one in priced} == {"45nm", "loihi"}
+    for one in priced:
+        assert last["energy_pj"][one.chip.name] == one.total_pj
+        assert last["missing"][one.chip.name] == [each.name for each in one.missing]
+    assert "axon_out" not in last["missing"]["loihi"]
+
+
 def test_time_section_without_figures_has_no_energy(joint, plain):
     net, stream = joint.net, joint.stream
     tape = es.simulate(net, stream, backend="cpu")
