@@ -83,8 +83,8 @@ def currents(scale: float, poisson: bool = False) -> np.ndarray:
 
 
 def network(scale: float = 1.0, *, poisson: bool = False, seed: int = 1) -> es.Network:
-    """The network, its weights in single precision; input from outside as :func:`events` has it."""
-    net = es.Network(seed=seed, weight_dtype=np.float32)
+    """The network, values in single precision; input from outside as :func:`events` has it."""
+    net = es.Network(seed=seed, weight_dtype=np.float32, delay_dtype=np.float32)
     net.add_input("outside", int(sizes(scale).sum()))
     for name, size, current in zip(NAMES, sizes(scale), currents(scale, poisson), strict=True):
         net.add_population(

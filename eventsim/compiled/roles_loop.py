@@ -76,15 +76,17 @@ class UnderWayRole(NamedTuple):
 class DelayedWiresRole(NamedTuple):
     """Rows of the wiring whose synapses have delays of their own, by source neuron.
 
-    Those of neuron n are ``row[start[n] : start[n + 1]]``, ascending. The address of a row's delays
-    is where that of synapse 0 would lie, so they are read by the numbers of their synapses.
+    Those of neuron n are ``row[start[n] : start[n + 1]]``, ascending. The addresses of a row's
+    delays and targets are where those of synapse 0 would lie, so they are read by the numbers of
+    their synapses. Targets, int32, count from neuron ``into``.
     """
 
     start: Ints  # [size + 1]
     row: Ints
     delay: Ints  # addresses
+    target: Ints
+    into: Ints
     synapses: Ints  # [rows + 1]: of row r are synapses[r] : synapses[r + 1]
-    target: Rows  # [synapses]
     delay_width: int  # bytes of a delay, 4 or 8
 
 
@@ -103,9 +105,10 @@ class FlightCountsRole(NamedTuple):
 
 
 class WeightsAtRole(NamedTuple):
-    """Where weights are by the numbers of their synapses, as in LoopRole."""
+    """Where weights are by the numbers of their synapses, as in LoopRole, and what scales them."""
 
     parts: Ints
+    resistance: Doubles  # [size], of the target
     n_parts: int
 
 
@@ -121,6 +124,18 @@ class TilesRole(NamedTuple):
     address: int  # of the first tile; 0 where there are none
     width: int  # bytes of a weight
     delay_width: int  # and of a delay
+
+
+class FlightRanksRole(NamedTuple):
+    """Which place of its row of tiles every synapse has, counted from the row's first on its part.
+
+    Those of neuron n are ``start[n] : start[n + 1]``, by number.
+    """
+
+    start: Ints  # [size + 1]
+    address: int  # of the first
+    width: int  # bytes of each, 2 or 4
+    known: int  # 1 where an earlier call has written them, and the tiles
 
 
 class FlightSeriesRole(NamedTuple):
@@ -224,13 +239,18 @@ class CountFlights(NamedTuple):
 
 
 class LayFlights(NamedTuple):
-    """Puts synapses with delays of their own into tiles; tasks are neurons."""
+    """Puts synapses with delays of their own into tiles; tasks are neurons.
+
+    Where they lie in tiles since an earlier call, neurons whose delays are the same are given their
+    weights alone.
+    """
 
     tasks: TasksRole
     wires: DelayedWiresRole
     parts: FlightPartsRole
     weights: WeightsAtRole
     tiles: TilesRole
+    ranks: FlightRanksRole
 
 
 class QueueForward(NamedTuple):
@@ -273,6 +293,7 @@ class CollectFlights(NamedTuple):
     tasks: TasksRole
     wires: DelayedWiresRole
     tiles: TilesRole
+    ranks: FlightRanksRole
     flown: FlightSumsRole
     found: SynapseSumsRole
 

@@ -71,6 +71,10 @@ class Wiring:
         row = by_target.indices.astype(np.int32, copy=False)
         return IncomingSynapses(by_target.indptr.astype(np.int64), row, by_target.data)
 
+    def targets_of(self, k: int) -> tuple[NDArray[np.int32], int]:
+        """Targets of projection ``k``, and the neuron from which they count. Not to be changed."""
+        return self.target[self.synapse_start[k] : self.synapse_start[k + 1]], 0
+
     @property
     def in_start(self) -> Index:
         """First entry of every target, [targets + 1]."""

@@ -5,7 +5,6 @@ import pytest
 from scipy.sparse import csr_array
 
 import eventsim as es
-from eventsim.compiled.roles_loop import WeightsAtRole
 from eventsim.engine import algorithm, make_job
 from eventsim.engine.contract import loop_state, windowing
 from eventsim.engine.cpu import flights, queue_host, window_host
@@ -195,30 +194,40 @@ def test_chunks_of_flights_have_the_bits_of_the_whole(precision, monkeypatch):
 def test_tiles_have_the_synapses_of_every_part_in_order(precision):
     net, stream = random_loop(1)
     job = loop_job(net, stream, precision)
-    prepared, rows = queue_host.prepare(job), flights.flights_of(job)
-    size, real = rows.start.size - 1, np.dtype({"double": "f8", "single": "f4"}[precision])
+    size = flights.flights_of(job).start.size - 1
     bounds = np.array([0, size // 3, size])
-    addresses = WeightsAtRole(prepared.loop.weight, prepared.loop.weight.shape[1] - 1)
-    tiles, held = flights.tiles_of(job, bounds, addresses)
+    with flights.tiles_of(job, bounds) as tiles:
+        assert_laid(tiles, job, bounds)
+
+
+def assert_laid(tiles, job, bounds):
+    """Every synapse is where it belongs, with its delay, its target and its weight."""
+    rows, real = flights.flights_of(job), np.dtype({"double": "f8", "single": "f4"}[job.precision])
     tile = np.dtype([("delay", "f8", 16), ("target", "i4", 16), ("weight", real, 16)])
-    low, n = -held.ctypes.data % 64, int(tiles.last.max() + 15) // 16
+    role, (held, ranks) = tiles.role, tiles.held
+    low, n = -held.ctypes.data % 64, int(role.last.max() + 15) // 16
     laid = held[low : low + n * tile.itemsize].view(tile)
     delay, target, weight = (laid[name].reshape(-1) for name in tile.names)
-    assert tiles.address == held.ctypes.data + low
-    assert rows.synapse.size == (tiles.last - tiles.first).sum() > 50
+    assert role.address == held.ctypes.data + low
+    assert rows.synapse.size == (role.last - role.first).sum() > 50
     resistance, wiring = job.stage.population.resistance, job.stage.wiring
-    for k in range(size):
+    drives = job.weights() * resistance[wiring.target]
+    for k in range(rows.start.size - 1):
         mine = rows.synapse[rows.start[k] : rows.start[k + 1]]
-        for p in range(2):
-            part = mine[(wiring.target[mine] >= bounds[p]) & (wiring.target[mine] < bounds[p + 1])]
-            places = slice(tiles.first[p, k], tiles.last[p, k])
-            assert tiles.first[p, k] % 16 == 0
+        part_of = np.searchsorted(bounds, wiring.target[mine], side="right") - 1
+        for p in range(bounds.size - 1):
+            part, places = mine[part_of == p], slice(role.first[p, k], role.last[p, k])
+            assert role.first[p, k] % 16 == 0
             assert np.array_equal(delay[places], job.delays()[part])
             assert np.array_equal(target[places], wiring.target[part])
-            drives = job.weights()[part] * resistance[wiring.target[part]]
-            assert np.array_equal(weight[places], drives.astype(real))
+            assert np.array_equal(weight[places], drives[part].astype(real))
+        mine = np.sort(mine)
+        part_of = np.searchsorted(bounds, wiring.target[mine], side="right") - 1
+        place = role.first[part_of, k] + ranks[rows.start[k] : rows.start[k + 1]]
+        assert np.array_equal(target[place], wiring.target[mine])
+        assert np.array_equal(delay[place], job.delays()[mine])
     used = np.zeros(delay.size, np.bool_)
-    for first, last in zip(tiles.first.ravel(), tiles.last.ravel(), strict=True):
+    for first, last in zip(role.first.ravel(), role.last.ravel(), strict=True):
         used[first:last] = True
     assert np.isinf(delay[~used]).all()
 

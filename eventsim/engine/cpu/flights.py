@@ -5,7 +5,10 @@ order of their delays. So they are put in order once, as long as delays stay, an
 by synapse when a spike is sent.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +23,7 @@ from eventsim.compiled.roles_loop import (
     DelayedWiresRole,
     FlightCountsRole,
     FlightPartsRole,
+    FlightRanksRole,
     FlightsRole,
     FlightSumsRole,
     LayFlights,
@@ -31,6 +35,7 @@ from eventsim.compiled.roles_loop import (
 )
 from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.table import real_type
+from eventsim.engine.cpu.weights import own_weights
 from eventsim.events.source import SourceSpikes
 from eventsim.plan import Stage
 from eventsim.processors import threads_through
@@ -38,12 +43,21 @@ from eventsim.processors import threads_through
 # Synapses that lie together, and where tiles begin: kernels/cpu/loop/tiles.hpp.
 TILE, LINE = 16, 64
 
+# Synapses of a neuron onto one part whose ranks are numbers of 16 bits.
+MOST_NARROW = 1 << 16
+
+_NO_RANKS = FlightRanksRole(np.zeros(1, np.int64), 0, 2, 0)
+
 
 class Tiles(NamedTuple):
-    """Tiles as the kernels take them, and the memory that they lie in, which must outlive them."""
+    """Tiles as the kernels take them, where in them every synapse lies, and the memory of both.
+
+    The memory must outlive the others.
+    """
 
     role: TilesRole
-    held: NDArray[np.uint8]
+    ranks: FlightRanksRole
+    held: tuple[NDArray[Any], ...]
 
 
 def flights_of(job: Job) -> FlightsRole:
@@ -74,17 +88,58 @@ def longest_flights(job: Job) -> Floats:
     return job.stage.once(longest_flights, make, kept=job.stage.memo.pieces)
 
 
-def tiles_of(job: Job, bounds: Ints, weights: WeightsAtRole) -> Tiles:
+@contextmanager
+def tiles_of(job: Job, bounds: Ints) -> Iterator[Tiles]:
     """All such synapses in tiles, for parts ``bounds[p] : bounds[p + 1]`` of the neurons.
 
-    Weights as in ``weights``, in the type of the state.
+    Weights are times the resistances of targets, in the type of the state. A stage keeps the tiles
+    of its last run: a row whose delays are the same is given its weights alone. Another run of the
+    same stage beside this one makes its own.
     """
+    kept: _Kept = job.stage.kept.once(_Kept, _Kept)
+    if not any(p.delay_per_synapse for p in job.stage.lateral):
+        yield Tiles(no_tiles(int(bounds[-1]), bounds.size - 1), _NO_RANKS, ())
+    elif not kept.free.acquire(blocking=False):
+        yield _Kept().tiles_for(job, bounds)
+    else:
+        try:
+            yield kept.tiles_for(job, bounds)
+        finally:
+            kept.free.release()
 
-    def make() -> Tiles:
-        return _tiles(job, bounds, weights)
 
-    key = (tiles_of, job.precision, *bounds.tolist())
-    return job.stage.once(key, make, kept=job.stage.memo.pieces)
+class _Kept:
+    """Tiles from call to call, for one of them at a time, which holds ``free``."""
+
+    def __init__(self) -> None:
+        self.free = Lock()
+        self._form: tuple[Any, ...] = ()
+        self._tiles: Tiles | None = None
+        self._values: object = None  # what is kept as long as values are those in the tiles
+
+    def tiles_for(self, job: Job, bounds: Ints) -> Tiles:
+        """Those that are kept, with the job's values, or new ones in their place."""
+        wires, start, _held = _wires_of(job)
+        form = job.precision, wires.delay_width, *bounds.tolist()
+        values = job.stage.once((tiles_of, form), object)
+        known = self._tiles if form == self._form else None
+        if known is not None and values is self._values:
+            return known
+        self._tiles = None  # before others are made: there is room for one
+        parts = FlightPartsRole(bounds, bounds.size - 1, start.size - 1)
+        tiles = _new_tiles(job, wires, start, parts) if known is None else known
+        own, resistance, _weights = own_weights(job)
+        call = LayFlights(
+            TasksRole.all(parts.size),
+            wires,
+            parts,
+            WeightsAtRole(own, resistance, own.shape[1] - 1),
+            tiles.role,
+            tiles.ranks._replace(known=int(known is not None)),
+        )
+        library().run(call, threads=threads_through(int(start[-1])))
+        self._form, self._tiles, self._values = form, tiles, values
+        return tiles
 
 
 def sums_for(tiles: TilesRole, real: type[np.floating[Any]], chunks: int) -> FlightSumsRole:
@@ -93,11 +148,12 @@ def sums_for(tiles: TilesRole, real: type[np.floating[Any]], chunks: int) -> Fli
     return FlightSumsRole(np.zeros((chunks, n), real), np.zeros((chunks, n)), n, chunks)
 
 
-def collect(job: Job, tiles: TilesRole, sums: FlightSumsRole, found: SynapseSumsRole) -> None:
+def collect(job: Job, tiles: Tiles, sums: FlightSumsRole, found: SynapseSumsRole) -> None:
     """Write what was found in tiles of one part to the places of the synapses' numbers."""
     if sums.n_places:
         wires, start, _held = _wires_of(job)
-        call = CollectFlights(TasksRole.all(start.size - 1), wires, tiles, sums, found)
+        tasks = TasksRole.all(start.size - 1)
+        call = CollectFlights(tasks, wires, tiles.role, tiles.ranks, sums, found)
         library().run(call, real_type(job), threads=threads_through(int(start[-1])))
 
 
@@ -118,26 +174,22 @@ def no_tiles(size: int, parts: int) -> TilesRole:
     return TilesRole(none, none, 0, 4, 8)
 
 
-def _tiles(job: Job, bounds: Ints, weights: WeightsAtRole) -> Tiles:
-    size, width, n_parts = int(bounds[-1]), np.dtype(real_type(job)).itemsize, bounds.size - 1
-    if not any(p.delay_per_synapse for p in job.stage.lateral):
-        return Tiles(no_tiles(size, n_parts), np.zeros(0, np.uint8))
-    wires, start, _held = _wires_of(job)
-    parts, threads = FlightPartsRole(bounds, n_parts, size), threads_through(int(start[-1]))
+def _new_tiles(job: Job, wires: DelayedWiresRole, start: Ints, parts: FlightPartsRole) -> Tiles:
+    """Room for all such synapses, in which nothing is written yet."""
     counts = np.diff(start)[None]
-    if n_parts > 1:
-        counts = np.zeros((n_parts, size), np.int64)
-        call = CountFlights(TasksRole.all(size), wires, parts, FlightCountsRole(counts))
-        library().run(call, threads=threads)
+    if parts.n_parts > 1:
+        counts = np.zeros((parts.n_parts, parts.size), np.int64)
+        call = CountFlights(TasksRole.all(parts.size), wires, parts, FlightCountsRole(counts))
+        library().run(call, threads=threads_through(int(start[-1])))
     ends = np.cumsum(-(-counts // TILE)).reshape(counts.shape)
     first = TILE * (ends - -(-counts // TILE))
-    tile = TILE * (wires.delay_width + 4 + width)
-    held = np.empty(int(ends[-1, -1]) * tile + LINE, np.uint8)
+    width = np.dtype(real_type(job)).itemsize
+    held = np.empty(int(ends[-1, -1]) * TILE * (wires.delay_width + 4 + width) + LINE, np.uint8)
     at = held.ctypes.data + -held.ctypes.data % LINE
     role = TilesRole(first, first + counts, at, width, wires.delay_width)
-    lay = LayFlights(TasksRole.all(size), wires, parts, weights, role)
-    library().run(lay, threads=threads)
-    return Tiles(role, held)
+    rank = np.empty(int(start[-1]), np.uint16 if counts.max() <= MOST_NARROW else np.uint32)
+    ranks = FlightRanksRole(start, rank.ctypes.data, rank.itemsize, 0)
+    return Tiles(role, ranks, (held, rank))
 
 
 def _sorted(job: Job) -> FlightsRole:
@@ -155,16 +207,18 @@ def _wires_of(job: Job) -> tuple[DelayedWiresRole, Ints, tuple[NDArray[Any], ...
     """The rows of all neurons, their first places, and arrays whose addresses the rows have."""
     stage, wiring = job.stage, job.stage.wiring
     first, rows, projection, start = stage.kept.once(_rows_of, lambda: _rows_of(stage))
-    delays = [np.ascontiguousarray(p.delays) for p in stage.projections]
-    width = delays[0].itemsize  # a network has one type of delays
-    starts = wiring.synapse_start[:-1].tolist()
-    at = [
-        values.ctypes.data - width * low if p.delay_per_synapse else 0
-        for p, values, low in zip(stage.projections, delays, starts, strict=True)
-    ]
-    addresses = np.array(at, np.int64)[projection]
-    wires = DelayedWiresRole(first, rows, addresses, wiring.out_start, wiring.target, width)
-    return wires, start, tuple(delays)
+    n = len(stage.projections)
+    at, held = np.zeros((3, n), np.int64), list[NDArray[Any]]()
+    for k in range(len(stage.afferents), n):
+        if stage.projections[k].delay_per_synapse:
+            low, delays = int(wiring.synapse_start[k]), stage.projections[k].delays
+            targets, at[2, k] = wiring.targets_of(k)
+            held += [np.ascontiguousarray(delays), np.ascontiguousarray(targets)]
+            at[:2, k] = [a.ctypes.data - a.itemsize * low for a in held[-2:]]
+    delay, target, into = at[:, projection]
+    width = stage.projections[0].delays.itemsize  # a network has one type of delays
+    wires = DelayedWiresRole(first, rows, delay, target, into, wiring.out_start, width)
+    return wires, start, tuple(held)
 
 
 def _rows_of(stage: Stage) -> tuple[Ints, Ints, Ints, Ints]:

@@ -33,6 +33,7 @@ from eventsim.engine.cpu import arrays as A
 from eventsim.engine.cpu import layer_adjoint
 from eventsim.engine.cpu.blocks import by_block
 from eventsim.engine.cpu.flights import (
+    Tiles,
     collect,
     flights_of,
     longest_flights,
@@ -124,24 +125,28 @@ def prepare(job: Job, state: loop_state.LoopState | None = None) -> Prepared:
     )
 
 
-def _loop_of(job: Job) -> tuple[Loop, tuple[NDArray[Any], ...]]:
+def _loop_of(job: Job, *, flights: bool = False) -> tuple[Loop, tuple[NDArray[Any], ...]]:
     """The loop with arrays of the types that the kernels are compiled for, and its weights.
 
-    Synapses with delays of their own are in no bundle: :mod:`eventsim.engine.cpu.flights`.
+    Synapses with delays of their own are in no bundle: :mod:`eventsim.engine.cpu.flights`. Their
+    weights are among the loop's only with ``flights``; tiles have them as well.
     """
 
     def make() -> tuple[Loop, tuple[NDArray[Any], ...]]:
-        bundles, (addresses, weights) = make_bundles(job, lateral=False), synapse_weights(job)
+        bundles = make_bundles(job, lateral=False)
+        addresses, weights = synapse_weights(job, flights=flights)
         loop = make_loop(job, bundles, addresses, lateral=False)
         own_weight = loop.own_weight.astype(T.real_type(job))
         return loop._replace(own_weight=own_weight), weights
 
-    return job.stage.once((_loop_of, job.precision), make, kept=job.stage.memo.pieces)
+    return job.stage.once((_loop_of, job.precision, flights), make, kept=job.stage.memo.pieces)
 
 
 def by_queue(job: Job, prepared: Prepared) -> SpikeTrains:
     """Every sample by its queue of events."""
-    p, (fed, neurons, stands), flights = prepared, _roles(job, prepared), flights_of(job)
+    loop, weights = _loop_of(job, flights=True)
+    p = replace(prepared, loop=loop, weights=weights)
+    (fed, neurons, stands), flights = _roles(job, p), flights_of(job)
 
     def run(todo: A.Index, places: R.SpikesRole) -> None:
         tasks = R.TasksRole(todo, todo.size, 1)
@@ -189,16 +194,12 @@ def by_windows(
     cut = RL.WindowsRole(windows.length, NO_BORDER, windows.pieces)
     fed, neurons, stands = _roles(job, p)
     bounds, real = bounds_of_parts(size, parts), T.real_type(job)
-    tiles = tiles_of(job, bounds, RL.WeightsAtRole(p.loop.weight, fed[1].n_parts))
-    sums = SumsRun(
-        *fed, tiles.role, series_of(windows, real), p.under_way, neurons, cut, basis_of(windows),
-        *stands, bounds,
-    )  # fmt: skip
-
-    def run(todo: A.Index, places: R.SpikesRole) -> None:
-        sums.run(todo, places)
-
-    return run_tasks(job, parts, run, p.span, apart=parts == 1)
+    with tiles_of(job, bounds) as tiles:
+        sums = SumsRun(
+            *fed, tiles.role, series_of(windows, real), p.under_way, neurons, cut,
+            basis_of(windows), *stands, bounds,
+        )  # fmt: skip
+        return run_tasks(job, parts, sums.run, p.span, apart=parts == 1)
 
 
 def _by_stretches(job: Job, p: Prepared, length: float) -> SpikeTrains:
@@ -240,11 +241,22 @@ def backward(
 ) -> StageGradients:
     if job.stage.shares_events:
         return layer_adjoint.backward(job, trains, by_time, by_voltage, piece)
+    with tiles_of(job, np.array([0, trains.size])) as tiles:
+        return _backward(job, trains, by_time, by_voltage, piece, tiles)
+
+
+def _backward(
+    job: Job,
+    trains: SpikeTrains,
+    by_time: Floats,
+    by_voltage: Floats,
+    piece: Piece | None,
+    tiles: Tiles,
+) -> StageGradients:
+    """As :func:`backward`, of neurons that do not share their events."""
     tape, last = A.tape_of(job, trains, by_time, by_voltage)
     bundles, par, size = make_bundles(job, lateral=False), T.neuron_table(job), trains.size
     loop, _held = _loop_of(job)  # the loop has addresses of what is held here
-    role = _loop_role(loop)
-    tiles = tiles_of(job, np.array([0, size]), RL.WeightsAtRole(role.parts, role.n_parts))
     n_synapses, real = loop.target.size, par.dtype.type
     bounds = A.sample_chunks(job, n_synapses * par.itemsize)
     chunks = bounds.size - 1
@@ -258,7 +270,7 @@ def backward(
     call = RL.QueueBackward(
         R.TasksRole.all(chunks),
         RL.ArrivingRole(*arriving, job.duration),
-        role,
+        _loop_role(loop),
         tiles.role,
         neurons_of(job, par),
         R.TapeRole(trains.offsets, *tape, adapt.before),
@@ -269,7 +281,7 @@ def backward(
     )  # fmt: skip
     library().run(call, real)
     if delay is not None:
-        collect(job, tiles.role, flown, RL.SynapseSumsRole(weight[0], delay[0]))
+        collect(job, tiles, flown, RL.SynapseSumsRole(weight[0], delay[0]))
     by_delay, by_spike = delay if delay is None else delay.sum(axis=0), effects.astype(np.float64)
     rows = A.summed_rows(sums, own, adapt.found)
     by_drive = weight[0] if chunks == 1 else A.summed(weight)

@@ -135,19 +135,21 @@ template <class R> class FlightsBack {
 // What was found of all synapses in tiles is put where their numbers say.
 template <class V> int collect_flights(const CollectFlights<Real<V>>& call) {
     const FlightSums<Real<V>>& from = call.flown;
-    DelaySorter sorter;
     for (int64_t i = 0; i < call.tasks.n; ++i) {
         const int64_t n = call.tasks.todo[i];
-        if (!sorter.sort(call.wires, n)) return NO_MEMORY;
-        for (int64_t k = 0; k < sorter.size; ++k) {
-            double by_weight = 0.0, by_delay = 0.0;
-            for (int64_t c = 0, at = call.tiles.first[n] + k; c < from.chunks; ++c, at += from.n_places) {
-                by_weight += from.by_weight[at];
-                by_delay += from.by_delay[at];
-            }
-            call.found.by_weight[sorter[k].synapse] = Real<V>(by_weight);
-            call.found.by_delay[sorter[k].synapse] = by_delay;
-        }
+        of_ranks(call.ranks, n, [&](const auto* rank) {
+            each_row(call.wires, n, [&](int64_t low, int64_t high, int64_t) {
+                for (int64_t k = low; k < high; ++k) {
+                    double by_weight = 0.0, by_delay = 0.0;
+                    for (int64_t c = 0, at = call.tiles.first[n] + *rank++; c < from.chunks; ++c, at += from.n_places) {
+                        by_weight += from.by_weight[at];
+                        by_delay += from.by_delay[at];
+                    }
+                    call.found.by_weight[k] = Real<V>(by_weight);
+                    call.found.by_delay[k] = by_delay;
+                }
+            });
+        });
     }
     return DONE;
 }

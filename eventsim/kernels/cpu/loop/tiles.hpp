@@ -48,6 +48,12 @@ template <class R> class TileRows {
     }
 };
 
+// Which place of its row of tiles each synapse of neuron n has, by number. F is called with a pointer.
+template <class F> auto of_ranks(const FlightRanks& ranks, int64_t n, const F& f) {
+    const int64_t at = ranks.address + ranks.start[n] * ranks.width;
+    return ranks.width == sizeof(uint16_t) ? f((uint16_t*)(intptr_t)at) : f((uint32_t*)(intptr_t)at);
+}
+
 // The part of the neurons that has neuron n.
 inline int64_t part_of(const FlightParts& parts, int64_t n) {
     int64_t p = 0;
@@ -60,9 +66,10 @@ inline int count_flights(const CountFlights& call) {
     const DelayedWires& w = call.wires;
     for (int64_t i = 0; i < call.tasks.n; ++i) {
         const int64_t n = call.tasks.todo[i];
-        for (int64_t e = w.start[n]; e < w.start[n + 1]; ++e)
-            for (int64_t k = w.synapses[w.row[e]]; k < w.synapses[w.row[e] + 1]; ++k)
-                ++call.counted.of[part_of(call.parts, w.target[k]) * call.parts.size + n];
+        each_row(w, n, [&](int64_t low, int64_t high, int64_t e) {
+            for (int64_t k = low; k < high; ++k)
+                ++call.counted.of[part_of(call.parts, target_of(w, e, k)) * call.parts.size + n];
+        });
     }
     return DONE;
 }
@@ -72,7 +79,9 @@ template <class R> class TileLayer {
     const TileRows<R> tiles;
     const WeightTable weights;
     DelaySorter sorter;
-    GrowingArray<int64_t> at;  // of every part
+    GrowingArray<int64_t> at;      // of every part
+    GrowingArray<int32_t> target;  // of every synapse of a neuron, as the next
+    GrowingArray<R> drive;
 
     void put(int64_t place, double delay, int64_t target, R weight) {
         char* const tile = tiles.of(place);
@@ -81,35 +90,77 @@ template <class R> class TileLayer {
         tiles.weights(tile)[place % TILE] = weight;
     }
 
-  public:
-    explicit TileLayer(const LayFlights& call)
-        : a(call), tiles(call.tiles), weights{call.weights.parts, call.weights.n_parts} {}
+    int64_t first(int64_t n, int64_t target) const {
+        return a.tiles.first[part_of(a.parts, target) * a.parts.size + n];
+    }
 
-    // False where there is no memory.
-    bool lay(int64_t n) {
+    // Targets of the synapses of neuron n, and their weights times the resistance there.
+    bool gather(int64_t n) {
+        const int64_t all = a.ranks.start[n + 1] - a.ranks.start[n];
+        if (!target.reserve(all) || !drive.reserve(all)) return false;
+        int64_t i = 0;
+        each_row(a.wires, n, [&](int64_t low, int64_t high, int64_t e) {
+            if (low < high) weights.of_part(low, [&](const auto* weight) {
+                for (int64_t k = low; k < high; ++k, ++i) {
+                    target[i] = int32_t(target_of(a.wires, e, k));
+                    drive[i] = R(double(weight[k]) * a.weights.resistance[target[i]]);
+                }
+            });
+        });
+        return true;
+    }
+
+    // Writes the weights where the synapses lie since an earlier call; false if some delay is another.
+    template <class T> bool renew(int64_t n, const T* rank) {
+        bool same = true;
+        int64_t i = 0;
+        each_row(a.wires, n, [&](int64_t low, int64_t high, int64_t e) {
+            of_width(a.wires.delay[e], a.wires.delay_width, [&](const auto* delay) {
+                for (int64_t k = low; k < high; ++k, ++i) {
+                    const int64_t place = first(n, target[i]) + rank[i];
+                    same &= tiles.delay(place) == double(delay[k]);
+                    tiles.weights(tiles.of(place))[place % TILE] = drive[i];
+                }
+            });
+        });
+        return same;
+    }
+
+    template <class T> bool lay(int64_t n, T* rank) {
         const FlightParts& parts = a.parts;
         if (!sorter.sort(a.wires, n) || !at.reserve(parts.n_parts)) return false;
         for (int64_t p = 0; p < parts.n_parts; ++p) at[p] = a.tiles.first[p * parts.size + n];
         for (int64_t k = 0; k < sorter.size; ++k) {
-            const int64_t synapse = sorter[k].synapse, target = a.wires.target[synapse];
-            const R weight = weights.of_part(synapse, [&](const auto* w) { return R(w[synapse]); });
-            put(at[part_of(parts, target)]++, sorter[k].delay, target, weight);
+            const int64_t i = sorter[k].i, place = at[part_of(parts, target[i])]++;
+            put(place, sorter[k].delay, target[i], drive[i]);
+            rank[i] = T(place - first(n, target[i]));
         }
         for (int64_t p = 0; p < parts.n_parts; ++p)
             for (; at[p] % TILE != 0; ++at[p])
                 put(at[p], std::numeric_limits<double>::infinity(), parts.bounds[p], R(0));
         return true;
     }
+
+  public:
+    explicit TileLayer(const LayFlights& call)
+        : a(call), tiles(call.tiles), weights{call.weights.parts, call.weights.n_parts} {}
+
+    // False where there is no memory.
+    bool neuron(int64_t n) {
+        return gather(n) && of_ranks(a.ranks, n, [&](auto* rank) {
+            return (a.ranks.known && renew(n, rank)) || lay(n, rank);
+        });
+    }
 };
 
 template <class R> int lay_flights_as(const LayFlights& call) {
     TileLayer<R> layer(call);
     for (int64_t i = 0; i < call.tasks.n; ++i)
-        if (!layer.lay(call.tasks.todo[i])) return NO_MEMORY;
+        if (!layer.neuron(call.tasks.todo[i])) return NO_MEMORY;
     return DONE;
 }
 
-// Puts the synapses into tiles, weights in the type of the state.
+// Puts the synapses into tiles, weights times the resistances of targets, in the type of the state.
 inline int lay_flights(const LayFlights& call) {
     return call.tiles.width == sizeof(float) ? lay_flights_as<float>(call) : lay_flights_as<double>(call);
 }

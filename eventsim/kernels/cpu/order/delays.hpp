@@ -17,15 +17,23 @@
 
 namespace eventsim {
 
-// A synapse and its delay, ms.
+// The delay of a neuron's i-th synapse, by number, in ms.
 struct Delayed {
     double delay;
-    int64_t synapse;
+    int64_t i;
 
-    bool operator<(const Delayed& b) const {
-        return delay < b.delay || (delay == b.delay && synapse < b.synapse);
-    }
+    bool operator<(const Delayed& b) const { return delay < b.delay || (delay == b.delay && i < b.i); }
 };
+
+// Calls f(first, last, row) for the synapses first : last of every row of neuron n, in order.
+template <class F> inline void each_row(const DelayedWires& w, int64_t n, const F& f) {
+    for (int64_t e = w.start[n]; e < w.start[n + 1]; ++e) f(w.synapses[w.row[e]], w.synapses[w.row[e] + 1], e);
+}
+
+// The target neuron of synapse k, of row e.
+inline int64_t target_of(const DelayedWires& w, int64_t e, int64_t k) {
+    return w.into[e] + ((const int32_t*)(intptr_t)w.target[e])[k];
+}
 
 // The synapses of one neuron after another, in order.
 class DelaySorter {
@@ -42,14 +50,15 @@ class DelaySorter {
 
     // Those of neuron n; false where there is no memory.
     bool sort(const DelayedWires& w, int64_t n) {
+        int64_t all = 0;
+        each_row(w, n, [&](int64_t low, int64_t high, int64_t) { all += high - low; });
+        if (!given.reserve(all)) return false;
         size = 0;
-        for (int64_t e = w.start[n]; e < w.start[n + 1]; ++e) {
-            const int64_t low = w.synapses[w.row[e]], high = w.synapses[w.row[e] + 1];
-            if (!given.reserve(size + high - low)) return false;
+        each_row(w, n, [&](int64_t low, int64_t high, int64_t e) {
             of_width(w.delay[e], w.delay_width, [&](const auto* delay) {
-                for (int64_t k = low; k < high; ++k) given[size++] = {double(delay[k]), k};
+                for (int64_t k = low; k < high; ++k, ++size) given[size] = {double(delay[k]), size};
             });
-        }
+        });
         const int64_t buckets = size / EACH + 1;
         if (!sorted.reserve(size) || !begin.reserve(buckets + 1)) return false;
         spread(buckets);
@@ -89,12 +98,17 @@ class DelaySorter {
 
 inline int sort_delays(const SortDelays& call) {
     DelaySorter sorter;
+    GrowingArray<int64_t> number;
     for (int64_t i = 0; i < call.tasks.n; ++i) {
         const int64_t n = call.tasks.todo[i];
-        if (!sorter.sort(call.wires, n)) return NO_MEMORY;
+        if (!sorter.sort(call.wires, n) || !number.reserve(sorter.size)) return NO_MEMORY;
+        int64_t all = 0;
+        each_row(call.wires, n, [&](int64_t low, int64_t high, int64_t) {
+            for (int64_t k = low; k < high; ++k) number[all++] = k;
+        });
         for (int64_t k = 0, at = call.sorted.start[n]; k < sorter.size; ++k, ++at) {
             call.sorted.delay[at] = sorter[k].delay;
-            call.sorted.synapse[at] = sorter[k].synapse;
+            call.sorted.synapse[at] = number[sorter[k].i];
         }
     }
     return DONE;
