@@ -24,7 +24,7 @@ from eventsim.runs.settings import RunSettings, Shape
 from eventsim.train import Evaluation, ProcessGroup, TrainConfig, TrainResult, evaluate
 from eventsim.train.checkpoint import best_epoch
 from eventsim.train.choice import answer_of
-from eventsim.train.folder import HISTORY, RESULT, SETTINGS
+from eventsim.train.folder import HISTORY, RESULT, SETTINGS, digest_of_file
 from eventsim.train.parts import Parts
 from eventsim.train.prediction import Prediction, predict, recordings_and_keys
 
@@ -360,7 +360,19 @@ class Run:
         if net.answer is None:  # of an earlier version, whose settings say how it answers
             names = () if self.settings.data is None else self.settings.data.info.classes
             net.set_answer(answer_of(self.config, names))
-        if which != "last" and path.with_name("last.npz").is_file():
+        settings = self.folder / SETTINGS
+        known = read_object(settings).get("networks") if settings.exists() else None
+        # Runs of earlier versions have none.
+        written = known.get(which) if isinstance(known, dict) else None
+        if written is not None and digest_of_file(path) != written:
+            raise StorageError(
+                path,
+                "is not the file that the run of this folder wrote",
+                "files of one run",
+                "Take the file of the run again, train again into a new folder, or keep a network "
+                "of your own elsewhere.",
+            )
+        if which != "last" and written is None and path.with_name("last.npz").is_file():
             found, last = ({k: p.size for k, p in n.populations.items()} for n in (net, self.net))
             if found != last:
                 raise StorageError(

@@ -18,10 +18,12 @@ result.json         one line: what was measured on test data, if the run was tes
 step; absent if nothing was), ``initial_logits`` (likewise, a :class:`.LogitScale`), ``late_begin``
 (a :class:`.LateBegin`; absent unless the recordings begin late), ``parts`` (``Parts`` of
 ``eventsim.train.parts``: who
-is learned, validated and, once the run was tested, tested), and what is known beside:
-:class:`eventsim.experiment.RunSettings` says which.
+is learned, validated and, once the run was tested, tested), ``networks`` (digests of the files of
+the networks, by name), and what is known beside: :class:`eventsim.experiment.RunSettings` says
+which.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -47,6 +49,12 @@ FILES = (
     SETTINGS, HISTORY, CHECKPOINT, RESULT, ERROR, "index.html",
     *(f"{name}.npz" for name in NETWORKS),
 )  # fmt: skip
+
+
+def digest_of_file(path: Path) -> str:
+    """A hash of the content of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -139,8 +147,11 @@ class RunFolder:
         write_json(path, read_object(path) | known)
 
     def save_network(self, name: str, net: Network) -> None:
-        """Write one of ``NETWORKS``."""
-        net.save(self.path / f"{name}.npz")
+        """Write one of ``NETWORKS``, and its digest into run.json."""
+        path = self.path / f"{name}.npz"
+        net.save(path)
+        known = read_object(self.path / SETTINGS).get("networks", {})
+        self.note(networks=known | {name: digest_of_file(path)})
 
     def save_history(self, history: Sequence[Metrics]) -> None:
         """Write the metrics of all epochs."""

@@ -134,6 +134,7 @@ def test_run_of_an_older_version_runs_on_for_the_tail_of_its_settings(finished, 
     save_network(old / "last.npz", net)
     settings = json.loads((old / "run.json").read_text())
     settings["train"]["tail"] = 10.0
+    del settings["networks"]
     (old / "run.json").write_text(json.dumps(settings))
     seconds = [told("simulate", place, data)["seconds_of_input"] for place in (folder, old)]
     assert seconds[1] == pytest.approx(seconds[0] + 6 * 0.01)

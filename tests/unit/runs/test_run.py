@@ -240,8 +240,23 @@ def test_how_validation_is_drawn_makes_no_other_run_where_there_is_none(tmp_path
     check_same_run(tmp_path, now)
 
 
-def test_networks_of_two_runs_in_one_folder_are_refused(runs, tmp_path):
+@pytest.mark.parametrize("which", ["last", "selected", "initial"])
+def test_a_network_of_another_run_in_a_folder_is_refused(runs, tmp_path, which):
     folder = shutil.copytree(runs[1]["python"], tmp_path / "mixed")
+    other = es.load_run(folder).network(which).copy()
+    other.projections["input->hidden1"].values[0, 0] += 1e-9
+    other.save(folder / f"{which}.npz")
+    with pytest.raises(StorageError, match=rf"{which}.npz: is not the file that the run of this folder wrote"):
+        es.load_run(folder).network(which)
+    assert es.load_run(folder).network("last" if which == "initial" else "initial")
+
+
+def test_networks_of_two_earlier_runs_in_one_folder_are_refused_by_their_sizes(runs, tmp_path):
+    folder = shutil.copytree(runs[1]["python"], tmp_path / "mixed")
+    known = json.loads((folder / "run.json").read_text())
+    assert known.pop("networks").keys() == {"initial", "last", "selected"}
+    (folder / "run.json").write_text(json.dumps(known))  # as an earlier version wrote it
+    assert es.load_run(folder).initial
     es.scsr(5, (2, 2, 2), 3).save(folder / "initial.npz")
     with pytest.raises(StorageError, match=r"initial.npz has the populations .* files of one run"):
         _ = es.load_run(folder).initial
