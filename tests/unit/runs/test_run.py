@@ -246,7 +246,9 @@ def test_a_network_of_another_run_in_a_folder_is_refused(runs, tmp_path, which):
     other = es.load_run(folder).network(which).copy()
     other.projections["input->hidden1"].values[0, 0] += 1e-9
     other.save(folder / f"{which}.npz")
-    with pytest.raises(StorageError, match=rf"{which}.npz: is not the file that the run of this folder wrote"):
+    with pytest.raises(
+        StorageError, match=rf"{which}.npz: is not the file that the run of this folder wrote"
+    ):
         es.load_run(folder).network(which)
     assert es.load_run(folder).network("last" if which == "initial" else "initial")
 
