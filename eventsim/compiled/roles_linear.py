@@ -16,6 +16,7 @@ from eventsim.compiled.roles import (
     TasksRole,
     WeightsRole,
 )
+from eventsim.compiled.roles_fanin import SentRole, WiresRole
 from eventsim.compiled.roles_loop import ArrivingRole
 
 
@@ -59,6 +60,15 @@ class LinearWiresRole(NamedTuple):
     own_delay: Doubles
     own_state: Rows
     ordered: int  # whether spikes of one neuron may reach another, or itself later
+
+
+class LinearOwnRole(NamedTuple):
+    """What reaches a neuron of a layer in which each has events of its own."""
+
+    state: Rows  # [rows of the wiring]: which state an arrival raises
+    own_weight: Reals  # [size]: of self-connections, whose delay is zero
+    own_delay: Doubles
+    own_state: Rows
 
 
 class LinearStopRole(NamedTuple):
@@ -137,6 +147,19 @@ class LinearLayerFoundRole(NamedTuple):
     grazes: IntsOut  # [chunks]
 
 
+class LinearOwnFoundRole(NamedTuple):
+    """What the way back of a layer finds whose neurons have events of their own."""
+
+    weight: DoublesOut  # [synapses]
+    delay: DoublesOut | None  # [synapses]; None where none has its own
+    effects: DoublesOut  # [parts, events]: dL/dt
+    sums: DoublesOut  # [size, ..], as in LinearFoundRole
+    grazes: IntsOut  # [parts]
+    n_parts: int
+    n_samples: int
+    n_events: int
+
+
 class LinearForward(NamedTuple):
     """The forward pass of linear neurons; tasks are samples."""
 
@@ -190,3 +213,28 @@ class LinearLayerBackward(NamedTuple):
     wires: LinearWiresRole
     tape: LinearTapeRole
     found: LinearLayerFoundRole
+
+
+class LinearFaninForward(NamedTuple):
+    """The forward pass of a layer with events by neuron; tasks are blocks of neurons in samples."""
+
+    tasks: TasksRole
+    sent: SentRole
+    wires: WiresRole
+    tables: LinearTablesRole
+    jumps: LinearJumpsRole
+    own: LinearOwnRole
+    spikes: SpikesRole
+
+
+class LinearFaninBackward(NamedTuple):
+    """The backward pass; tasks are parts of the neurons, each of several of the blocks."""
+
+    tasks: TasksRole
+    sent: SentRole
+    wires: WiresRole
+    tables: LinearTablesRole
+    jumps: LinearJumpsRole
+    own: LinearOwnRole
+    tape: LinearTapeRole
+    found: LinearOwnFoundRole

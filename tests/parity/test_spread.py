@@ -19,17 +19,23 @@ CASES = {
     "refractory, own delays": {"refractory": 2.0, "own_delays": True, "delays": "scalar"},
     "adaptive": {"adaptation": 0.3},
     "delays by synapse": {"delays": "synapse", "own_delays": True},
+    "linear": {"delays": "synapse", "linear": True},
+    "linear, without delays": {"refractory": 2.0, "linear": True},
 }
 
 
-def sparse_net(*, delays="none", own_delays=False, refractory=0.0, adaptation=0.0):
+def sparse_net(*, delays="none", own_delays=False, refractory=0.0, adaptation=0.0, linear=False):
     """Two sparse layers, the second of which hears the input as well."""
     rng, n = np.random.default_rng(77), 200
     net = es.Network()
     net.add_input("input", 60)
     taus = {"tau_mem": rng.uniform(5.0, 20.0, n), "tau_syn": rng.uniform(2.0, 8.0, n)}
     for name in ("first", "second"):
-        net.add_population(name, n, **taus, refractory=refractory, adaptation=adaptation)
+        if linear:
+            neuron = es.AdLIF(**taus, a=0.5, b=0.2, tau_w=50.0)
+            net.add_population(name, n, neuron=neuron, refractory=refractory)
+        else:
+            net.add_population(name, n, **taus, refractory=refractory, adaptation=adaptation)
         own = rng.uniform(0.0, 5.0, n) if own_delays else 0.0
         net.connect(name, name, es.self_recurrent(rng.normal(0.0, 0.2, n)), delays=own)
     for source, target, mean in (("input", "first", 1.5), ("input", "second", 0.5),

@@ -4,8 +4,9 @@ The kernels are C++, compiled ahead of time: :mod:`eventsim.compiled` calls them
 
 The hosts, by what a stage is: ``layer`` and ``layer_adjoint`` (neurons that share their events;
 with ``fanin`` those that do not), ``queue_host`` (loops, with ``flights`` and ``window_host``),
-``linear_host`` (with ``linear_lanes``), ``readout_host`` and ``voltages_host``; ``window_step`` is
-for ranks. Below are ``arrays``, ``weights``, ``blocks``, ``threads`` and ``counting``.
+``linear_host`` (with ``linear_lanes`` and ``linear_fanin``), ``readout_host`` and
+``voltages_host``; ``window_step`` is for ranks. Below are ``arrays``, ``weights``, ``blocks``,
+``threads`` and ``counting``.
 """
 
 from eventsim.arrays import Floats

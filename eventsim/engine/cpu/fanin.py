@@ -9,7 +9,6 @@ block by block, so that each weight is summed by one thread and in one order.
 """
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,7 @@ from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.state import LayerState
 from eventsim.engine.contract.table import real_type
 from eventsim.engine.cpu.arrays import events_of_samples, merged_events
-from eventsim.engine.cpu.weights import layer_weights
+from eventsim.engine.cpu.weights import Addresses
 
 # Parts of the neurons: those of one sample that walk in parallel, and those of which each takes all
 # samples on the way back, whose effects on spikes are added up.
@@ -83,8 +82,13 @@ def sent_of(job: Job, begin: Floats) -> SentRole:
     return SentRole(merged.offsets, merged.times, merged.rows, begin, job.duration)
 
 
-def wires_of(job: Job, blocks: int, low: int, high: int) -> tuple[WiresRole, Any]:
-    """Synapses onto the neurons ``low : high``; and the weights, which must outlive them."""
+def wires_of(
+    job: Job, weights: tuple[Addresses, Floats | None], blocks: int, low: int, high: int
+) -> WiresRole:
+    """Synapses onto the neurons ``low : high``.
+
+    With the addresses of the weights, and the resistances by which they are to be multiplied.
+    """
     wiring, stage = job.stage.wiring, job.stage
 
     def make() -> np.ndarray:
@@ -92,13 +96,12 @@ def wires_of(job: Job, blocks: int, low: int, high: int) -> tuple[WiresRole, Any
 
     whole = high - low == stage.population.size
     bound = stage.once((wires_of, blocks), make) if whole else make()
-    parts, resistance, held = layer_weights(job)
+    parts, resistance = weights
     delays = job.delays() if stage.delays_per_synapse else None
-    wires = WiresRole(
+    return WiresRole(
         wiring.out_start, wiring.target, bound, parts, resistance, delays, parts.shape[1] - 1,
         wiring.out_start.size - 1, low, high - low,
     )  # fmt: skip
-    return wires, held
 
 
 def _bounds(job: Job, blocks: int, low: int, high: int) -> NDArray[np.int32]:

@@ -32,6 +32,7 @@ from eventsim.engine.cpu.arrays import (
 )
 from eventsim.engine.cpu.blocks import by_block, heard_by
 from eventsim.engine.cpu.threads import SMALL_WORK, dealt
+from eventsim.engine.cpu.weights import layer_weights
 from eventsim.events import SpikeTrains
 from eventsim.events.tape import Adapted
 from eventsim.processors import threads_through
@@ -80,7 +81,8 @@ def _fanin(job: Job, state: LayerState, end: Stop, adapted: Adapted | None) -> S
     """As :func:`_advance`, of neurons with events of their own, to ``end`` and ``adapted``."""
     blocks, par = fanin.n_blocks(job), T.neuron_table(job)
     sent, returns = fanin.sent_of(job, state.begin), fanin.returns_of(job, state)
-    wires, _held = fanin.wires_of(job, blocks, 0, job.stage.population.size)
+    parts, resistance, _held = layer_weights(job)
+    wires = fanin.wires_of(job, (parts, resistance), blocks, 0, job.stage.population.size)
     neurons, (begins, ends) = neurons_of(job, par), _standing(state, end, adapted)
     real = par.dtype.type
 

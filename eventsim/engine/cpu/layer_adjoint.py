@@ -19,6 +19,7 @@ from eventsim.engine.cpu import fanin
 from eventsim.engine.cpu.blocks import by_block, heard_by, of_blocks
 from eventsim.engine.cpu.layer import neurons_of
 from eventsim.engine.cpu.threads import dealt
+from eventsim.engine.cpu.weights import layer_weights
 from eventsim.events import SpikeTrains
 from eventsim.processors import n_threads
 
@@ -142,9 +143,10 @@ def _backward_fanin(
     by_delay = np.zeros(n_synapses) if job.stage.delays_per_synapse else None
     sums, own = np.zeros((1, T.N_SUMS, size)), np.zeros((1, T.N_OWN, size))
     effects, grazes = np.zeros((parts, n_events), real), np.zeros(parts, np.int64)
+    parts_of, resistance, _held = layer_weights(job)
     for low, high in fanin.groups(job):
         blocks = fanin.blocks_back(job, high - low)
-        wires, _held = fanin.wires_of(job, blocks, low, high)
+        wires = fanin.wires_of(job, (parts_of, resistance), blocks, low, high)
         back = FaninBackward(
             R.TasksRole(np.arange(parts), parts, blocks), sent, wires, neurons_of(job, par),
             returns,

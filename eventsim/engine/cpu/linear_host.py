@@ -1,7 +1,8 @@
 """A stage of linear neurons on the CPU, host side: a layer, or populations joined in loops.
 
 A layer whose neurons meet the same events goes side by side, by the tables of
-:mod:`~eventsim.engine.cpu.linear_lanes`; others event by event. Which type the state has says
+:mod:`~eventsim.engine.cpu.linear_lanes`; others event by event, neuron by neuron where no spike
+comes back later: :mod:`~eventsim.engine.cpu.linear_fanin`. Which type the state has says
 :func:`~eventsim.engine.contract.linear.linear_type`.
 """
 
@@ -53,6 +54,7 @@ from eventsim.engine.contract.linear import (
 )
 from eventsim.engine.contract.loop_state import LoopState, after, arrivals_since
 from eventsim.engine.contract.table import spike_bases, stage_gradients
+from eventsim.engine.cpu import linear_fanin
 from eventsim.engine.cpu.arrays import (
     Index,
     MergedEvents,
@@ -60,7 +62,9 @@ from eventsim.engine.cpu.arrays import (
     sample_chunks,
     summed,
 )
+from eventsim.engine.cpu.fanin import PARTS
 from eventsim.engine.cpu.layer import run_tasks
+from eventsim.engine.cpu.linear_fanin import by_own_lists
 from eventsim.engine.cpu.linear_lanes import (
     goes_far,
     lanes_back_of,
@@ -74,9 +78,12 @@ from eventsim.neuron.linear_tables import BackTables
 
 def forward(job: Job) -> SpikeTrains:
     """Spikes of the stage; without currents (NaN)."""
-    cells, bundles = typed_cells(job), make_bundles(job)
+    cells = typed_cells(job)
     if side_by_side(job.stage, cells) and job.start is None:
-        return _forward_layer(job, cells, bundles)
+        return _forward_layer(job, cells, make_bundles(job))
+    if by_own_lists(job, cells) and job.start is None:
+        return linear_fanin.forward(job, cells, _tables(cells), _jumps(cells))
+    bundles = make_bundles(job)
     # Nobody asks how the neurons stand then.
     stands = NOWHERE if job.start is None else start_linear(job).stop, NOWHERE
     return _by_events(job, bundles, outside_arrivals(job, bundles), stands, job.duration)
@@ -140,20 +147,24 @@ def backward(
     piece: LinearPiece | None = None,
 ) -> StageGradients:
     """Gradients of the stage from dL/dt of its spikes and dL/dV just before them."""
-    cells, bundles = typed_cells(job), make_bundles(job)
-    way: Callable[..., tuple[Floats, Floats, Floats]] = _backward_layer
-    if piece is not None or not side_by_side(job.stage, cells):
-        way = partial(_backward_each, piece=piece)
+    cells = typed_cells(job)
+    way: Callable[..., tuple[Floats, Floats, Floats]] = _backward_own
+    if piece is None and side_by_side(job.stage, cells):
+        way = _backward_layer
+    elif piece is not None or not by_own_lists(job, cells):
+        way = partial(_backward_each, trains=trains, piece=piece)
     n_synapses, n = job.stage.wiring.target.size, cells.n
     width = width_of_sums(n)
     bounds = sample_chunks(job, 8 * (n_synapses + cells.size * width))
+    if way is _backward_own:
+        bounds = np.array([0, job.n_samples])  # its tasks are parts of the neurons
     chunks = bounds.size - 1
     tape = LinearTapeRole(
         bounds, trains.offsets, trains.times, trains.neurons, by_time, by_voltage,
         np.zeros(len(trains)),
     )  # fmt: skip
-    sums, grazes = np.zeros((chunks, cells.size, width)), np.zeros(chunks, np.int64)
-    weights, delays, effects = way(job, (cells, bundles, trains), tape, sums, grazes)
+    sums, grazes = np.zeros((chunks, cells.size, width)), np.zeros(max(chunks, PARTS), np.int64)
+    weights, delays, effects = way(job, cells, tape, sums, grazes)
     parameters, own = by_sums(job, summed(sums), n)
     found = stage_gradients(
         job, parameters, weights=weights, delays=delays, effects=effects, own=own,
@@ -162,15 +173,20 @@ def backward(
     return found if piece is None else replace(found, own_times=by_time + tape.through)
 
 
-Known = tuple[LinearCells, Bundles, SpikeTrains]
+def _backward_own(
+    job: Job, cells: LinearCells, tape: LinearTapeRole, sums: Floats, grazes: Index
+) -> tuple[Floats, Floats, Floats]:
+    """As :func:`_backward_layer`, by the own list of every neuron."""
+    known = _tables(cells, typed_back(job)), _jumps(cells), tape
+    return linear_fanin.backward(job, cells, known, sums, grazes)
 
 
 def _backward_layer(
-    job: Job, known: Known, tape: LinearTapeRole, sums: Floats, grazes: Index
+    job: Job, cells: LinearCells, tape: LinearTapeRole, sums: Floats, grazes: Index
 ) -> tuple[Floats, Floats, Floats]:
     """By weight, delay and time of all sources' spikes; what is found by matrices into ``sums``."""
-    cells, bundles, _ = known
-    merged, weights, chunks = merged_events(job), weights_of(job, cells.real), len(grazes)
+    bundles, merged, chunks = make_bundles(job), merged_events(job), len(sums)
+    weights = weights_of(job, cells.real)
     tables = _tables(cells, typed_back(job, far=goes_far(merged, job.duration, cells)))
     assert tables.beta is not None
     by_weight = aligned((chunks, *weights.values.shape), cells.real)
@@ -187,17 +203,19 @@ def _backward_layer(
 
 def _backward_each(
     job: Job,
-    known: Known,
+    cells: LinearCells,
     tape: LinearTapeRole,
     sums: Floats,
     grazes: Index,
+    *,
+    trains: SpikeTrains,
     piece: LinearPiece | None,
 ) -> tuple[Floats, Floats, Floats]:
     """As :func:`_backward_layer`, event by event; over a piece, or whole samples."""
-    cells, bundles, trains = known
+    bundles = make_bundles(job)
     begin = None if piece is None else piece.begin
     piece = linear_piece(job, np.zeros(job.n_samples)) if piece is None else piece
-    chunks, n_synapses = len(grazes), job.stage.wiring.target.size
+    chunks, n_synapses = len(sums), job.stage.wiring.target.size
     found = LinearFoundRole(
         np.zeros((chunks, n_synapses)),
         np.zeros((chunks, n_synapses)) if job.stage.delays_per_synapse else None,

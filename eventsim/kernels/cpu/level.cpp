@@ -14,6 +14,8 @@
 #include "linear/forward.hpp"
 #include "linear/layer.hpp"
 #include "linear/layer_back.hpp"
+#include "linear/own_lists.hpp"
+#include "linear/own_lists_back.hpp"
 #include "loop/queue.hpp"
 #include "loop/queue_back.hpp"
 #include "loop/stretches.hpp"

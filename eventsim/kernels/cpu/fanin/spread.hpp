@@ -30,7 +30,7 @@ template <class R> class Spread {
     const Wires& wires;
     const WeightTable weights;
     const int64_t n_blocks;
-    const bool back;
+    const bool back, with_rows;
     Arena fans_room, cursor_room, room, sorting;
     Fan* fans;
     int64_t block, n_fans;
@@ -42,11 +42,13 @@ template <class R> class Spread {
     int64_t* start;           // [size + 1]: of each neuron's arrivals; the last of them is the end
     double* time;
     R* weight;
+    int32_t* row;             // of each arrival's source; where they are asked for, or arrivals are sorted
     int64_t* place;           // of each arrival in the next two; null: the same
     R *met, *later;           // back: dL/d(weight) and dL/dt of each arrival
 
-    Spread(const Sent& sent, const Wires& wires, int64_t n_blocks, bool back)
-        : sent(sent), wires(wires), weights{wires.parts, wires.n_parts}, n_blocks(n_blocks), back(back) {}
+    Spread(const Sent& sent, const Wires& wires, int64_t n_blocks, bool back, bool with_rows = false)
+        : sent(sent), wires(wires), weights{wires.parts, wires.n_parts}, n_blocks(n_blocks), back(back),
+          with_rows(with_rows) {}
 
     int64_t widest() const { return (wires.size + n_blocks - 1) / n_blocks; }
 
@@ -84,11 +86,11 @@ template <class R> class Spread {
     }
 
     // What was found of the arrivals goes to their synapses, and to the events' effects.
-    void gather(R* by_weight, double* by_delay, R* effects) {
+    template <class S> void gather(S* by_weight, double* by_delay, S* effects) {
         for (int64_t k = 0; k < size; ++k) cursor[k] = start[k + 1] - 1;
         for (int64_t i = n_fans; i-- > 0;) {
             const Fan& f = fans[i];
-            R effect = effects[f.event];
+            S effect = effects[f.event];
             for (int64_t k = f.first; k < f.first + f.n;) {
                 const int64_t n = wires.target[k] - low, behind = behind_pair(f, k);
                 for (int64_t other = k; other < behind; ++other) cursor[n] -= meets(f, other);
@@ -156,10 +158,11 @@ template <class R> class Spread {
     // For n arrivals; where they are sorted, for what they are sorted by, twice.
     bool take_room(int64_t n) {
         const int64_t all = n + 2 * MARGIN, reals = 1 + (wires.delay != nullptr) + 2 * back;
-        const int64_t sorted = wires.delay ? all * (8 + 2 * 12) + 5 * 64 : 0;
+        const int64_t sorted = wires.delay ? all * (8 + 2 * 12) + 5 * 64 : with_rows ? all * 4 + 64 : 0;
         if (!room.renew(all * (8 + reals * sizeof(R)) + sorted + (1 + reals) * 64)) return false;
         time = take<double>(all);
         weight = take<R>(all);
+        row = with_rows && !wires.delay ? take<int32_t>(all) : nullptr;
         place = nullptr;
         if (back) met = take<R>(all), later = take<R>(all);
         return true;
@@ -188,6 +191,7 @@ template <class R> class Spread {
         for (int64_t k = f.first; k < f.first + f.n; ++k) {
             const int64_t at = cursor[target[k] - low]++;
             time[at] = t;
+            if (row) row[at] = sent.row[f.event];
             weight[at] = weight_of(from, k);
         }
     }
@@ -209,6 +213,7 @@ template <class R> class Spread {
             for (int64_t i = lo; i < hi; ++i) sorted[i] = weight[found.number[i]];
         }
         weight = sorted;
+        row = found.row;
         place = found.number;
         return true;
     }

@@ -14,6 +14,9 @@ namespace eventsim {
 template <int N, class R>
 using LinearNeurons = LinearNeuronsOf<N, R, LinearTables<R>, LinearJumps<R>, LinearWires<R>>;
 
+template <int N, class R>
+using LinearLayerNeurons = LinearNeuronsOf<N, R, LinearTables<R>, LinearJumps<R>, LinearOwn<R>>;
+
 // What f makes of the number of states, as a constant.
 template <class F> int with_states(int64_t n, const F& f) {
     switch (n) {

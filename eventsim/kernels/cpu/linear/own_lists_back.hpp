@@ -1,0 +1,177 @@
+// Layers of linear neurons whose neurons have events of their own, backward.
+//
+// A neuron is replayed from its arrivals and spikes, in parts from marks that are kept, the last part
+// first; each is logged and read from its end. So the memory of a task is that of its arrivals, a part and
+// the marks. A task is a part of the neurons, all samples of which it takes one after the other: each
+// weight is summed by one thread, and in one order.
+//
+// Side by side    nothing.
+// Before          gradients, effects and sums hold what they are added to; own spikes return at once.
+// Derivation      eventsim/engine/reference/linear_adjoint.py
+// Reference       the same
+#pragma once
+#include "../fanin/spread.hpp"
+#include "cells.hpp"
+
+#include "../../neuron/linear_adjoint.hpp"
+
+namespace eventsim {
+
+template <int N, class R> class LinearOwnListsBack {
+    // Steps of a part.
+    static constexpr int64_t PART = 1 << 12;
+
+    // Where the replay of a neuron is: its next arrival and its next spike.
+    struct Mark {
+        LinearCell<N, R> cell;
+        int64_t arrival, spike;
+    };
+
+    const LinearFaninBackward<R>& a;
+    const LinearLayerNeurons<N, R> neurons;
+    LinearAdjointOf<N, R, LinearLayerNeurons<N, R>, LinearOwn<R>, LinearTape, int64_t> on_the_way;
+    Spread<R> in;
+    GrowingArray<int64_t> first, fired;  // where the spikes of each neuron begin, and all of them
+    GrowingArray<LinearEntry<N, R>> log;
+    GrowingArray<Mark> marks;
+
+  public:
+    explicit LinearOwnListsBack(const LinearFaninBackward<R>& call)
+        : a(call), neurons(call.tables, call.jumps, call.own), on_the_way(neurons, call.own, call.tape),
+          in(call.sent, call.wires, call.tasks.n_blocks, true, true) {}
+
+    // False where there is no memory.
+    bool run() {
+        const LinearOwnFound& f = a.found;
+        const int64_t each = a.tasks.n_blocks / f.n_parts;
+        if (!log.reserve(PART + 2)) return false;
+        on_the_way.sums = f.sums;
+        for (int64_t i = 0; i < a.tasks.n; ++i) {
+            const int64_t part = a.tasks.todo[i];
+            on_the_way.grazes = f.grazes + part;
+            for (int64_t block = part * each; block < (part + 1) * each; ++block) {
+                in.aim(block);
+                for (int64_t s = 0; s < f.n_samples; ++s) {
+                    if (!in.take(s) || !link(s)) return false;
+                    for (int64_t k = 0; k < in.size; ++k)
+                        if (!over_sample(k)) return false;
+                    in.gather(f.weight, f.delay, f.effects + part * f.n_events);
+                }
+            }
+        }
+        return true;
+    }
+
+  private:
+    // The spikes of a sample by neuron of the block, in their order.
+    bool link(int64_t s) {
+        const int64_t lo = a.tape.offsets[s], hi = a.tape.offsets[s + 1];
+        if (!first.reserve(in.size + 2) || !fired.reserve(hi - lo)) return false;
+        std::fill_n(first.begin(), in.size + 2, 0);
+        const auto mine = [&](int64_t spike) {
+            const int64_t k = a.tape.neuron[spike] - in.low;
+            return 0 <= k && k < in.size ? k : -1;
+        };
+        for (int64_t spike = lo; spike < hi; ++spike)
+            if (mine(spike) >= 0) ++first[mine(spike) + 2];
+        for (int64_t k = 2; k < in.size + 2; ++k) first[k] += first[k - 1];
+        for (int64_t spike = lo; spike < hi; ++spike)
+            if (mine(spike) >= 0) fired[first[mine(spike) + 1]++] = spike;
+        return true;
+    }
+
+    // Neuron k of the block, from its begin and back.
+    bool over_sample(int64_t k) {
+        const int64_t n = in.low + k;
+        Mark now;
+        neurons.begin(n, now.cell);
+        now.arrival = in.start[k];
+        now.spike = first[k];
+        marks.size = 0;
+        do {
+            if (!marks.push(now)) return false;
+            replay(k, now);
+        } while (!ended(k, now));
+        R lambda[N] = {};
+        for (int64_t m = marks.size - 1; m >= 0; --m) {
+            if (m < marks.size - 1) replay(k, now = marks[m]);  // the log is that of the last part
+            for (int64_t i = log.size - 1; i >= 0; --i) back(log[i], lambda);
+        }
+        on_the_way.begin(n, lambda);
+        return true;
+    }
+
+    bool ended(int64_t k, const Mark& now) const {
+        return now.arrival == in.start[k + 1] - 1 && now.spike == first[k + 1];
+    }
+
+    // A part of the steps of neuron k of the block, to the log. Of one time arrivals come before spikes.
+    void replay(int64_t k, Mark& now) {
+        const int64_t n = in.low + k, end = in.start[k + 1] - 1;
+        LinearCell<N, R>& c = now.cell;
+        log.size = 0;
+        while (!ended(k, now) && log.size < PART) {
+            const bool fires = now.spike < first[k + 1];
+            const double spikes = fires ? a.tape.time[fired[now.spike]] : __builtin_inf();
+            if (now.arrival < end && !(spikes < in.time[now.arrival])) {
+                const int64_t i = now.arrival++;
+                go_to(n, c, in.time[i], ARRIVAL, i);
+                raise<N>(c.x, a.own.state[in.row[i]], in.weight[i]);
+            } else {
+                const int64_t spike = fired[now.spike++];
+                go_to(n, c, spikes, SPIKE, spike);
+                neurons.fire(n, c, spike);
+            }
+        }
+        if (ended(k, now)) let_go(n, c, in.time[end]);  // as the way forward leaves it
+    }
+
+    // The flow of neuron n up to t, where something happens, and to the end of its hold before.
+    void go_to(int64_t n, LinearCell<N, R>& c, double t, LinearKind kind, int64_t index) {
+        let_go(n, c, t);
+        flow(n, c, t, kind, index);
+    }
+
+    void let_go(int64_t n, LinearCell<N, R>& c, double t) {
+        if (!(c.held() && c.until < t)) return;
+        flow(n, c, c.until, LET_GO, c.spike);
+        c.until = -1.0;
+    }
+
+    void flow(int64_t n, LinearCell<N, R>& c, double t, LinearKind kind, int64_t index) {
+        LinearEntry<N, R>& e = log[log.size++];
+        for (int i = 0; i < N; ++i) e.x[i] = c.x[i];
+        e.h = t - c.time;
+        e.index = index;
+        e.synapse = 0;
+        e.neuron = (int32_t)n;
+        e.kind = kind;
+        e.held = c.held();
+        neurons.advance(n, c, t);
+    }
+
+    void back(const LinearEntry<N, R>& e, R* lambda) {
+        const int64_t n = e.neuron;
+        const LinearFlow<N, R> flow = neurons.flow(n, e.held);
+        if (e.kind == ARRIVAL) {
+            const int64_t state = a.own.state[in.row[e.index]];
+            const int64_t at = in.place ? in.place[e.index] : e.index;
+            in.met[at] = picked<N>(lambda, state);
+            in.later[at] = on_the_way.later(flow, lambda, state, in.weight[e.index]);
+        } else {
+            on_the_way.meet(e, lambda, flow);
+        }
+        R found[N * N] = {};
+        flow.integral(neurons.products(n, e.held), e.h, lambda, e.x, found);
+        double* const into = on_the_way.flow_of(n);
+        for (int i = e.held ? N : 0; i < N * N; ++i) into[i] += found[i];
+    }
+};
+
+template <class V> int linear_fanin_backward(const LinearFaninBackward<Real<V>>& call) {
+    return with_states(call.tables.n, [&](auto n) {
+        return LinearOwnListsBack<decltype(n)::value, Real<V>>(call).run() ? DONE : NO_MEMORY;
+    });
+}
+
+}  // namespace eventsim
