@@ -119,14 +119,10 @@ def _from_outside(net: es.Network, scale: float, poisson: bool, seed: int) -> No
 def events(
     scale: float, duration: float, *, poisson: bool = False, seed: int = 1
 ) -> es.EventStream:
-    """Poisson events of all channels, or one of each at time 0."""
-    n = int(sizes(scale).sum())
-    times, channels = np.zeros(n), np.arange(n)
+    """Poisson sources of all channels, or one event of each at time 0."""
     if poisson:
-        rng = np.random.default_rng(seed)
-        rate = np.repeat(external_rates(scale), sizes(scale))
-        channels = np.repeat(channels, rng.poisson(rate * duration * 1e-3))
-        times = rng.uniform(0.0, duration, channels.size)
-        order = np.argsort(times)
-        times, channels = times[order], channels[order]
-    return es.EventStream.from_samples([(times, channels)], n_channels=n, duration=duration)
+        rates = np.repeat(external_rates(scale), sizes(scale))
+        return es.poisson(rates, duration=duration, seed=seed)
+    n = int(sizes(scale).sum())
+    first = [(np.zeros(n), np.arange(n))]
+    return es.EventStream.from_samples(first, n_channels=n, duration=duration)
