@@ -254,16 +254,33 @@ def _spread(
 ) -> tuple[Array, Array, Array, Array, Array, Array]:
     """Sample, time, synapses, spike and cause (none) of every bundle of consecutive sources."""
     xp = namespace(sources[0].times) if sources else np
-    rows, times, samples = [xp.zeros(0, np.int64)], [xp.zeros(0)], [xp.zeros(0, np.int64)]
+    rows, times, samples, numbers = (
+        [xp.zeros(0, t)] for t in (np.int64, float, np.int64, np.int64)
+    )
+    before = 0
     for source in sources:
-        rows.append(source.neurons.astype(np.int64) + first_row)
-        times.append(source.times)
-        samples.append(owners(source.offsets, source.times.size).astype(np.int64))
+        mine = _heard(bundles, source, first_row)
+        rows.append(source.neurons[mine].astype(np.int64) + first_row)
+        times.append(source.times[mine])
+        samples.append(owners(source.offsets, source.times.size)[mine].astype(np.int64))
+        numbers.append(mine + before)
         first_row += source.size
-    bundle, spike = bundles.of_rows(xp.concatenate(rows))
-    time = xp.concatenate(times)[spike] + beside(bundles.delay, bundle)[bundle]
+        before += source.times.size
+    bundle, place = bundles.of_rows(xp.concatenate(rows))
+    time = xp.concatenate(times)[place] + beside(bundles.delay, bundle)[bundle]
     first, last = (beside(values, bundle)[bundle] for values in (bundles.first, bundles.last))
-    return xp.concatenate(samples)[spike], time, first, last, spike, xp.full(spike.size, -1)
+    spike = xp.concatenate(numbers)[place]
+    return xp.concatenate(samples)[place], time, first, last, spike, xp.full(spike.size, -1)
+
+
+def _heard(bundles: Bundles, source: SourceSpikes, first_row: int) -> Array:
+    """Numbers of the spikes that have bundles: of an input, many may be for other populations."""
+    xp = namespace(source.times)
+    start = bundles.start[first_row : first_row + source.size + 1]
+    heard = start[1:] > start[:-1]
+    if bool(heard.all()):
+        return xp.arange(source.times.size)
+    return xp.flatnonzero(beside(heard, source.neurons)[source.neurons])
 
 
 def _ordered(job: Job, parts: Sequence[tuple[Array, ...]]) -> Arriving:
