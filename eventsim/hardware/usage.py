@@ -1,5 +1,6 @@
 """Use of the cores under an assignment, compared with the limits; and a lower bound of it."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
@@ -24,12 +25,12 @@ LIMIT_OF = {
     "synapse_bits": "synapse_bits_per_core",
 }
 ADVICE = {
-    "neurons": "Use a chip with more cores, or fewer neurons.",
-    "states": "Use a chip with more cores, or neurons with fewer states.",
-    "axons_in": "Lower the fan-in (sparser weights), or use a chip with more cores.",
-    "axons_out": "Lower the fan-out (sparser weights), or use a chip with more cores.",
-    "synapses": "Use sparser weights, or a chip with more cores.",
-    "synapse_bits": "Use sparser weights or fewer bits per weight, or a chip with more cores.",
+    "neurons": "Use a chip or board with more cores, or fewer neurons.",
+    "states": "Use a chip or board with more cores, or neurons with fewer states.",
+    "axons_in": "Lower the fan-in (sparser weights), or use a chip or board with more cores.",
+    "axons_out": "Lower the fan-out (sparser weights), or use a chip or board with more cores.",
+    "synapses": "Use sparser weights, or a chip or board with more cores.",
+    "synapse_bits": "Use sparser weights, fewer bits per weight, or a chip or board of more cores.",
 }
 
 
@@ -204,8 +205,19 @@ def check_neurons(graph: AxonGraph, chip: Chip) -> None:
                 limit=f"{LIMIT_OF[name]} x {limits.cores:,} cores",
                 needed=need,
                 available=per_core * limits.cores,
-                advice=ADVICE[name],
+                advice=f"{ADVICE[name]} {_board_for(need / per_core, limits)}",
             )
+
+
+def _board_for(cores: float, limits: Limits) -> str:
+    """Advice to take the least board that has so many cores."""
+    each = limits.cores // (limits.chips[0] * limits.chips[1])
+    chips = max(2, math.ceil(cores / each))
+    columns = math.isqrt(chips - 1) + 1
+    return (
+        f"At least {chips:,} chips have room for it: a board of {columns} x "
+        f"{-(-chips // columns)} (eventsim.chips.board_of; --chips)."
+    )
 
 
 def check_room(net: Network, chip: Chip) -> None:
@@ -238,7 +250,7 @@ def check_room(net: Network, chip: Chip) -> None:
             limit="cores",
             needed=needed,
             available=limits.cores,
-            advice=ADVICE["axons_in"],
+            advice=f"{ADVICE['axons_in']} {_board_for(needed, limits)}",
         )
 
 

@@ -134,8 +134,8 @@ def _next_core(state: CoreState, chip: Chip, core: int) -> int:
             needed=available + 1,
             available=available,
             advice=f"{left:,} neurons are still without a core. Methods 'refined' and 'hypergraph' "
-            "pack neurons by their common inputs and may succeed; else use sparser weights or a "
-            "larger chip.",
+            "pack neurons by their common inputs and may succeed; else use sparser weights, a "
+            "larger chip, or a board of several (eventsim.chips.board_of; --chips).",
         )
     return state.open_core() if core + 1 == state.n_cores else core + 1
 

@@ -1,5 +1,10 @@
-from eventsim.chips import Limits
-from eventsim.hardware.usage import limits_left_out
+import re
+
+import pytest
+
+from eventsim.chips import Limits, board_of
+from eventsim.hardware.errors import InfeasibleError
+from eventsim.hardware.usage import check_room, limits_left_out
 from eventsim.report.tables import left_out
 from tests.unit.mapping.helpers import make_chip
 
@@ -15,3 +20,17 @@ def test_limits_that_the_file_does_not_have_are_named():
         f"No limit in the chip's file, so none was checked: {', '.join(names)}."
     ]
     assert left_out(()) == []
+
+
+@pytest.mark.parametrize(("cores", "chips"), [(16, (2, 2)), (8, (3, 2))])
+def test_a_network_that_is_too_large_is_told_the_least_board_with_room(net, cores, chips):
+    """39 neurons, one on a core."""
+    chip = make_chip(cores=cores, neurons_per_core=1)
+    columns, rows = chips
+    many = -(-39 // cores)
+    said = f"At least {many} chips have room for it: a board of {columns} x {rows} "
+    with pytest.raises(InfeasibleError, match=re.escape(said)):
+        check_room(net, chip)
+    with pytest.raises(InfeasibleError, match=re.escape(said)):
+        check_room(net, board_of(chip, (many - 1, 1)))
+    check_room(net, board_of(chip, chips))
