@@ -88,13 +88,13 @@ def quantisation_study(
     if step_ms is None and isinstance(formats, Chip):
         step_ms = formats.step_ms
     wanted = [own.weight_bits, *(b for b in bits if b != own.weight_bits)]
-    networks: list[tuple[int | None, Network, tuple[Misfit, ...]]] = [(None, net, ())]
-    for number in wanted:
-        rounded = quantise(net, replace(own, weight_bits=number), step_ms=step_ms)
-        networks.append((number, rounded.net, rounded.misfits))
     rows: list[StudyRow] = []
     exact = None
-    for number, network, unfit in networks:
+    for number in (None, *wanted):
+        network, unfit = net, tuple[Misfit, ...]()
+        if number is not None:
+            rounded = quantise(net, replace(own, weight_bits=number), step_ms=step_ms)
+            network, unfit = rounded.net, rounded.misfits
         tape = simulate(network, stream, backend=backend, precision=precision).to_host()
         exact = tape if exact is None else exact
         lone = spikes_without_partner(exact, tape, window_ms)
