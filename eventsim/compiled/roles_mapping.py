@@ -4,6 +4,9 @@ The destinations of axon ``a`` are the slots ``wiring.start[a] : wiring.start[a]
 in no order: a core, and how many distinct targets the axon has there. It never has more of them
 than targets, so the slots of all axons take as much room as their targets, whatever the number of
 cores. What is called changes them in place. Where nothing is said tasks are one.
+
+Where axons reach many of the cores, and the chip limits no axons, ``reached`` has the destinations
+in place of the slots: a bit for every core. Targets on a core are then counted when they matter.
 """
 
 from typing import NamedTuple
@@ -40,8 +43,10 @@ class CoreHoldsRole(NamedTuple):
     """What lies where, and what cores hold."""
 
     core_of: RowsOut  # [n_neurons], -1 for nowhere
-    slots: RowsOut  # [targets, 2]
-    used: RowsOut  # [n_axons]
+    slots: RowsOut  # [targets, 2]; none beside ``reached``
+    used: RowsOut  # [n_axons]; 0 beside ``reached``
+    reached: IntsOut | None  # [n_axons, words]: bit c % 64 of word c // 64 is core c
+    words: int  # 0 without ``reached``
     states: IntsOut  # [n_cores], as the next
     axons_in: IntsOut
     axons_out: IntsOut

@@ -7,6 +7,7 @@ far.
 
 import time
 from collections.abc import Callable
+from copy import copy
 
 from eventsim.checks import in_domain
 from eventsim.entries import Above0
@@ -37,6 +38,13 @@ class Effort:
     def left(self) -> float:
         """Seconds that are left; inf without a limit."""
         return float("inf") if self._end is None else self._end - time.monotonic()
+
+    def part(self, share: float) -> "Effort":
+        """The same, over after this share of the time that is left."""
+        part = copy(self)
+        if self._end is not None:
+            part._end = time.monotonic() + share * self.left()
+        return part
 
     @property
     def has_one(self) -> bool:

@@ -23,7 +23,7 @@ from eventsim.mapping.state import NOWHERE, ONE_TASK, CoreState
 
 PASSES = 12
 ENOUGH = 1e-3  # of the cost: what a pass gains if another follows
-SLICE = 1 << 14  # neurons that are looked at before the clock is
+SLICE = 1 << 12  # neurons that are looked at before the clock is
 WISHES = 4  # cores that a neuron is offered to members of, if they are full
 
 
@@ -47,10 +47,11 @@ def refine(
 def _wishing(state: CoreState, effort: Effort) -> NDArray[np.int64]:
     """Neurons that would gain by a move if there were room, by falling gain."""
     gains = np.zeros(state.graph.n_neurons)
+    by_core = np.argsort(state.core_of, kind="stable")
     for low in range(0, gains.size, SLICE):
         if effort.is_over():
             break
-        some = np.arange(low, min(low + SLICE, gains.size))
+        some = by_core[low : low + SLICE]
         gains[some] = state.gains(some)
     order = np.argsort(-gains, kind="stable")
     return order[gains[order] > 0.0]

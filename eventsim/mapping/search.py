@@ -38,6 +38,7 @@ BEST = 2  # assignments of Mt-KaHyPar that are placed: those with the fewest spi
 SECONDS_PER_PIN = 2e-4  # of Mt-KaHyPar, which cannot be ended: 5 min for 2 x 10^6
 TURNS = 6  # of placing cores and moving neurons
 PASSES_OF_TURN = 3  # before cores are placed anew; more would fit neurons to places that change
+MOVING = 0.4  # of the time, for moves by spikes before cores are placed, in a start above MANY_PINS
 ROUGH = 1e-2  # of the cost: what a pass gains if another follows, in a start above MANY_PINS
 
 
@@ -76,36 +77,48 @@ def _from_one_start(
     """As :func:`assignments`, where only the start with the fewest spikes between cores is refined.
 
     Neurons are renumbered by their cores meanwhile, so that those that share axons are neighbours
-    in memory: a random order takes five times as long.
+    in memory: a random order takes five times as long. Destinations that are bits need none.
     """
+    best, by_bits, steps = _best_start(graph, chip, method, effort, seed)
+    order = np.arange(best.size) if by_bits else np.argsort(best, kind="stable")
+    number = np.argsort(order, kind="stable")
+    near = graph if by_bits else renumbered(graph, order)
+    effort.begin(steps - 2, steps, "moving neurons")
+    n_cores = int(best.max()) + 1
+    state = CoreState(near, limits_of(chip), best[order], n_cores, by_bits=by_bits)
+    if not optimise:
+        refine(state, effort)
+        compact, n_cores = _compact(state.core_of[number])
+        yield compact, in_order(n_cores)
+        return
+    refine(state, effort.part(MOVING), enough=ROUGH)
+    compact, n_cores = _compact(state.core_of)
+    del state  # its memory, before there is another
+    effort.begin(steps - 1, steps, "placing cores")
+    placed = _Placed(near, chip, compact, n_cores, effort, seed, by_bits=by_bits)
+    placed.improve(effort, seed, enough=ENOUGH)
+    core_of, places = placed.without_empty()
+    yield core_of[number], places
+
+
+def _best_start(
+    graph: AxonGraph, chip: Chip, method: str, effort: Effort, seed: int
+) -> tuple[Cores, bool, int]:
+    """The start with the fewest spikes between cores; whether bits pay; steps of the search."""
     starts = _own_starts(graph, chip, effort)
     starts += _partitions(graph, chip, effort, seed) if method == "hypergraph" else []
     failed: list[InfeasibleError] = []
-    best, least = None, np.inf
+    best, least, by_bits = None, np.inf, False
     steps = len(starts) + 2
     for step, (name, start) in enumerate(starts):
         effort.begin(step, steps, name)
         state = _feasible(start, chip, effort, failed)
         if state is not None and state.cost() < least:
-            best, least = state.core_of, state.cost()
+            best, least, by_bits = state.core_of, state.cost(), state.bits_pay()
+        del state  # its memory, before there is another
     if best is None:
         raise failed[-1]
-    order = np.argsort(best, kind="stable")
-    number = np.argsort(order, kind="stable")
-    near = renumbered(graph, order)
-    effort.begin(steps - 2, steps, "moving neurons")
-    state = CoreState(near, limits_of(chip), best[order], int(best.max()) + 1)
-    refine(state, effort, enough=ROUGH if optimise else ENOUGH)
-    compact, n_cores = _compact(state.core_of)
-    if not optimise:
-        compact, n_cores = _compact(state.core_of[number])
-        yield compact, in_order(n_cores)
-        return
-    effort.begin(steps - 1, steps, "placing cores")
-    placed = _Placed(near, chip, compact, n_cores, effort, seed)
-    placed.improve(effort, seed, enough=ENOUGH)
-    core_of, places = placed.without_empty()
-    yield core_of[number], places
+    return best, by_bits, steps
 
 
 def _candidates(
@@ -201,14 +214,24 @@ class _Placed:
     """Neurons on cores that have places: ``cost`` is the links that spikes pass."""
 
     def __init__(
-        self, graph: AxonGraph, chip: Chip, core_of: Cores, n_cores: int, effort: Effort, seed: int
+        self,
+        graph: AxonGraph,
+        chip: Chip,
+        core_of: Cores,
+        n_cores: int,
+        effort: Effort,
+        seed: int,
+        *,
+        by_bits: bool = False,
     ):
         self.graph, self.limits, self.core_of = graph, limits_of(chip), core_of
+        self.by_bits = by_bits
         self.places = place(flows(graph, core_of, n_cores), self.limits, effort, seed=seed)
         self.cost = self._state().cost()
 
     def _state(self) -> CoreState:
-        state = CoreState(self.graph, self.limits, self.core_of, self.places.size)
+        n_cores, by_bits = self.places.size, self.by_bits
+        state = CoreState(self.graph, self.limits, self.core_of, n_cores, by_bits=by_bits)
         state.ground = mesh_ground(self.places, self.limits)
         return state
 
@@ -225,6 +248,7 @@ class _Placed:
             refine(state, effort, passes=PASSES_OF_TURN)
             before, self.cost = self.cost, state.cost()
             self.core_of = state.core_of
+            del state  # its memory, before there is another
             if before - self.cost <= enough * before or effort.is_over():
                 return
 

@@ -16,7 +16,9 @@ own, so that the destinations of these are all that a move has to read: a source
 its only target there (gain :math:`w_a D_{h(a) A}`), and arrives at B if it had none there (loss
 :math:`w_a D_{h(a) B}`); the destinations of n's own axon lie at other distances. D is a sum of a
 distance of columns and one of rows, so that the losses on all cores take two sums over the mesh,
-not one over sources times cores. An assignment takes memory in proportion to the synapses.
+not one over sources times cores. An assignment takes memory in proportion to the synapses. Where
+axons reach many cores, and no axons are limited, destinations are a bit for every axon and core: a
+move then loses what its sources do not reach, which are few.
 """
 
 import numpy as np
@@ -36,19 +38,30 @@ NOWHERE = -1
 UNLIMITED = np.iinfo(np.int64).max
 PARTS = 64  # of neurons whose gains are asked for, that threads share
 ONE_TASK = TasksRole.all(1)
+WORD = 64  # cores of a word of bits
+MANY_REACHED = 1 / 4  # of the cores, by the axons that a neuron hears: from which on bits pay
 
 
 class CoreState:
     """Neurons on cores, all limits counted; core -1 is that of a neuron that has none yet.
+
+    With ``by_bits`` every neuron has a core, and axons of cores are not counted.
 
     ``wiring``, ``held`` and ``ground`` are what the compiled loops read and change
     (:mod:`eventsim.compiled.roles_mapping`).
     """
 
     def __init__(
-        self, graph: AxonGraph, limits: Limits, core_of: NDArray[np.int32] | None, n_cores: int
+        self,
+        graph: AxonGraph,
+        limits: Limits,
+        core_of: NDArray[np.int32] | None,
+        n_cores: int,
+        *,
+        by_bits: bool = False,
     ):
         self.graph, self.limits = graph, limits
+        words = -(-n_cores // WORD) if by_bits else 0
         self.wiring = wiring(graph)
         most = (
             limits.states_per_core,
@@ -58,8 +71,10 @@ class CoreState:
         )
         self.held = roles_mapping.CoreHoldsRole(
             core_of=np.full(graph.n_neurons, NOWHERE, np.int32),
-            slots=np.zeros((graph.synapses.nnz, 2), np.int32),
+            slots=np.zeros((0 if by_bits else graph.synapses.nnz, 2), np.int32),
             used=np.zeros(graph.n_axons, np.int32),
+            reached=np.zeros((graph.n_axons, words), np.int64) if by_bits else None,
+            words=words,
             states=np.zeros(n_cores, np.int64),
             axons_in=np.zeros(n_cores, np.int64),
             axons_out=np.zeros(n_cores, np.int64),
@@ -82,6 +97,14 @@ class CoreState:
     def n_cores(self) -> int:
         """Cores that are counted, the empty ones among them."""
         return self.held.n_cores
+
+    def bits_pay(self) -> bool:
+        """Whether ``by_bits`` is possible and pays; of a state without bits."""
+        limits = self.limits
+        if limits.axons_in_per_core is not None or limits.axons_out_per_core is not None:
+            return False
+        reached = float(self.held.used @ np.diff(self.wiring.start).astype(np.float64))
+        return reached > MANY_REACHED * self.n_cores * int(self.graph.synapses.nnz)
 
     def cost(self) -> float:
         """Sum over axons of spikes times distances to their destination cores."""
@@ -108,12 +131,12 @@ class CoreState:
         return found
 
     def open_core(self) -> int:
-        """Add an empty core, all at distance 1; its number."""
+        """Add an empty core, all at distance 1; its number. Not with ``by_bits``."""
         more = {
             name: np.append(getattr(self.held, name), 0)
             for name in ("states", "axons_in", "axons_out", "synapses")
         }
-        self.held = self.held._replace(**more, n_cores=self.n_cores + 1)
+        self.held = self.held._replace(**more, n_cores=self.n_cores + 1, words=self.held.words)
         self.ground = even_ground(self.n_cores)
         return self.n_cores - 1
 

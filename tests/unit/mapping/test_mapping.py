@@ -23,6 +23,7 @@ from eventsim.mapping import (
     map_network,
 )
 from eventsim.mapping.mesh import coordinates
+from eventsim.mapping.state import CoreState
 from tests.support.nets import one_layer
 from tests.unit.mapping.helpers import make_chip, random_net, random_stream
 
@@ -450,6 +451,33 @@ def test_a_large_network_goes_through_one_start_and_keeps_every_limit(optimise, 
         assert found.traffic.hop_weighted_spikes < 1.3 * few.traffic.hop_weighted_spikes
     stopped = map_network(net, None, chip, method="refined", seconds=1e-9)
     assert check_mapping(net, chip, stopped.cores) == []
+
+
+def test_a_large_network_whose_axons_reach_most_cores_is_refined_as_well_by_bits(monkeypatch):
+    rng = np.random.default_rng(0)
+    net = one_layer("a", np.diag(rng.uniform(1.0, 9.0, 120)))
+    net.connect("a", "a", np.where(rng.random((120, 120)) < 0.2, 0.1, 0.0))
+    tape = es.simulate(net, random_stream(n_channels=120))
+    chip = make_chip(neurons_per_core=10)
+    monkeypatch.setattr("eventsim.mapping.search.MANY_PINS", 100)
+    used, init = [], CoreState.__init__
+
+    def spied(*given, by_bits=False):
+        used.append(by_bits)
+        init(*given, by_bits=by_bits)
+
+    monkeypatch.setattr(CoreState, "__init__", spied)
+    found = {}
+    for least in (0.25, np.inf):
+        used.clear()
+        monkeypatch.setattr("eventsim.mapping.state.MANY_REACHED", least)
+        mapping = map_network(net, tape, chip, method="refined")
+        assert any(used) == (least < 1.0)
+        assert check_mapping(net, chip, mapping.cores) == []
+        found[least] = mapping.traffic.hop_weighted_spikes
+    assert found[0.25] < 1.02 * found[np.inf]
+    plain = map_network(net, tape, chip, method="first_fit", optimise_placement=True)
+    assert found[0.25] < plain.traffic.hop_weighted_spikes
 
 
 def test_population_order_keeps_populations_apart_and_in_order(net, tape, chip):

@@ -73,6 +73,36 @@ def test_the_best_gain_is_the_largest_fall_of_the_cost(seed, hops):
 
 
 @settings(max_examples=settings.default.max_examples // 4)
+@given(seed=st.integers(0, 1000), hops=st.booleans(), n_cores=st.sampled_from([3, 12, 64, 70]))
+def test_destinations_as_bits_or_as_slots_give_the_same_moves(seed, hops, n_cores):
+    rng, limits = np.random.default_rng(seed), Limits(80, (10, 4), 2, neurons_per_core=15)
+    core_of = rng.integers(0, n_cores, GRAPH.n_neurons).astype(np.int32)
+    states = [CoreState(GRAPH, limits, core_of, n_cores, by_bits=bits) for bits in (False, True)]
+    if hops:
+        for state in states:
+            state.ground = mesh_ground(
+                np.random.default_rng(seed).permutation(80)[:n_cores], limits
+            )
+    neurons, cores = np.arange(GRAPH.n_neurons), np.arange(n_cores, dtype=np.int32)
+
+    def agree():
+        gains = [state.gains(neurons, cores) for state in states]
+        away = np.arange(n_cores)[:, None] != states[0].core_of
+        assert np.array_equal(gains[0][away], gains[1][away])
+        assert np.array_equal(*(state.core_of for state in states))
+        assert states[0].cost() == states[1].cost()
+
+    agree()
+    for neuron, core in zip(rng.integers(0, neurons.size, 9), rng.choice(cores, 9), strict=True):
+        for state in states:
+            state.move(int(neuron), int(core))
+        agree()
+    for state in states:
+        refine(state, Effort())
+    agree()
+
+
+@settings(max_examples=settings.default.max_examples // 4)
 @given(seed=st.integers(0, 1000), hops=st.booleans())
 def test_refinement_never_makes_the_cost_larger_nor_breaks_a_limit(seed, hops):
     state, _, apart = a_state(seed, hops)

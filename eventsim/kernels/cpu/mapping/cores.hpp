@@ -33,11 +33,20 @@ class Mapping {
     const int64_t n_cores;
     Arena arena;
     int64_t* const change;  // [n_cores]
-    int32_t* const shared;  // [n_cores]: sources of a neuron that each core has
+    int32_t* const shared;  // [n_cores]: sources of a neuron that each core has; 0 with bits
+    int32_t* const counts;  // [2, n_axons], with bits: targets on the two cores `counted`
+    int32_t counted[2] = {NOWHERE, NOWHERE};
+    int latest = 0;  // of the two
 
     Mapping(const AxonWiring& wiring, const CoreHolds& holds, std::size_t more = 0)
-        : a(wiring), h(holds), n_cores(holds.n_cores), arena(n_cores * 12 + 2 * 64 + more),
-          change(arena.take<int64_t>(n_cores)), shared(arena.zeros<int32_t>(n_cores)) {}
+        : a(wiring), h(holds), n_cores(holds.n_cores),
+          arena(n_cores * 12 + counts_of(wiring, holds) * 4 + 3 * 64 + more),
+          change(arena.take<int64_t>(n_cores)), shared(arena.zeros<int32_t>(n_cores)),
+          counts(arena.zeros<int32_t>(counts_of(wiring, holds))) {}
+
+    static int64_t counts_of(const AxonWiring& wiring, const CoreHolds& holds) {
+        return holds.reached ? 2 * wiring.n_axons : 0;
+    }
 
     // Calls f with each axon that reaches a neuron.
     template <class F> void for_sources(int64_t neuron, const F& f) const {
@@ -46,6 +55,36 @@ class Mapping {
 
     Slot* first_slot(int64_t axon) const { return slots_of(h) + a.start[axon]; }
     Slot* end_of_slots(int64_t axon) const { return first_slot(axon) + h.used[axon]; }
+
+    // Destinations of an axon, a bit a core.
+    uint64_t* bits_of(int64_t axon) const { return (uint64_t*)h.reached + axon * h.words; }
+
+    // Calls f with each core that an axon reaches, by its bits.
+    template <class F> void for_reached(int64_t axon, const F& f) const {
+        for (int64_t w = 0; w < h.words; ++w)
+            for (uint64_t bits = bits_of(axon)[w]; bits; bits &= bits - 1)
+                f((int32_t)(64 * w + __builtin_ctzll(bits)));
+    }
+
+    // With bits: targets of every axon on a core, if they are known; else null.
+    int32_t* known_targets(int32_t core) const {
+        for (int k = 0; k < 2; ++k)
+            if (counted[k] == core) return counts + k * a.n_axons;
+        return nullptr;
+    }
+
+    // The same, counted unless they are known, in place of those not wanted for longest.
+    int32_t* targets_on(int32_t core) {
+        if (counted[1 - latest] == core) latest = 1 - latest;
+        if (counted[latest] == core) return counts + latest * a.n_axons;
+        latest = 1 - latest;
+        counted[latest] = core;
+        int32_t* const found = counts + latest * a.n_axons;
+        std::fill(found, found + a.n_axons, 0);
+        for (int64_t neuron = 0; neuron < a.n_neurons; ++neuron)
+            if (h.core_of[neuron] == core) for_sources(neuron, [&](int64_t axon) { ++found[axon]; });
+        return found;
+    }
 
     // That of a destination of an axon; null if the core is none.
     Slot* slot_of(int64_t axon, int32_t core) const {
@@ -78,6 +117,7 @@ class Mapping {
     void find_change(int64_t neuron, int32_t core) {
         const int32_t here = h.core_of[neuron];
         std::fill(change, change + n_cores, 0);
+        if (h.reached) return;  // nobody limits them
         for_sources(neuron, [&](int64_t axon) {
             const int32_t home = home_of(axon);
             if (axon == neuron || home == NOWHERE) return;
@@ -105,7 +145,8 @@ class Mapping {
     // Whether one core can take a neuron under all limits, those of other cores included.
     bool takes(int64_t neuron, int32_t core) {
         int32_t found = 0;
-        for_sources(neuron, [&](int64_t axon) { found += slot_of(axon, core) != nullptr; });
+        if (!h.reached)
+            for_sources(neuron, [&](int64_t axon) { found += slot_of(axon, core) != nullptr; });
         shared[core] = found;
         return has_room(neuron, core) && out_fits(neuron, core);
     }
@@ -122,8 +163,22 @@ class Mapping {
     void put(int64_t neuron, int32_t core) {
         const int32_t here = h.core_of[neuron];
         if (here == core) return;
+        if (h.reached) return put_by_bits(neuron, here, core);
         if (here != NOWHERE) count(neuron, here, -1);  // its own axon is then not counted twice
         for_sources(neuron, [&](int64_t axon) { lead(axon, here, core); });
+        count(neuron, core, 1);
+    }
+
+    // The same with bits, from a core.
+    void put_by_bits(int64_t neuron, int32_t here, int32_t core) {
+        int32_t *const left = targets_on(here), *const come = known_targets(core);
+        count(neuron, here, -1);
+        for_sources(neuron, [&](int64_t axon) {
+            uint64_t* const bits = bits_of(axon);
+            if (--left[axon] == 0) bits[here / 64] &= ~(1ull << here % 64);
+            bits[core / 64] |= 1ull << core % 64;
+            if (come) ++come[axon];
+        });
         count(neuron, core, 1);
     }
 
@@ -171,6 +226,7 @@ class Moving : public Mapping {
 
     const Ground g;
     double *const saved, *const columns, *const rows;
+    const int32_t* at_home = nullptr;  // with bits: targets of every axon on the neuron's core
 
     static std::size_t bytes(const CoreHolds& holds, const Ground& ground) {
         return (2 * holds.n_cores + ground.n_columns + ground.n_rows) * 8 + 4 * 64;
@@ -215,6 +271,21 @@ class Moving : public Mapping {
         return left;
     }
 
+    // The same by bits: what is lost on cores that do not have it, which are few.
+    template <bool EVEN> double look_at_missing(int64_t axon, int64_t home, int32_t here) {
+        const double spikes = a.spikes[axon];
+        for (int64_t first = 0; first < n_cores; first += 64) {
+            uint64_t missing = ~bits_of(axon)[first / 64];
+            if (n_cores - first < 64) missing &= (1ull << (n_cores - first)) - 1;
+            for (; missing; missing &= missing - 1) {
+                const int64_t core = first + __builtin_ctzll(missing);
+                if (core != home) saved[core] -= spikes * (EVEN ? g.beside : between(home, core));
+            }
+        }
+        if (home == here || at_home[axon] != 1) return 0.0;
+        return spikes * (EVEN ? g.beside : between(home, here));
+    }
+
   protected:
     double* const gain;
 
@@ -233,14 +304,21 @@ class Moving : public Mapping {
         std::fill(columns, columns + g.n_columns, 0.0);
         std::fill(rows, rows + g.n_rows, 0.0);
         double total = 0.0, left = 0.0;
+        if (h.reached) at_home = targets_on(here);
         for_sources(neuron, [&](int64_t axon) {
             const double spikes = a.spikes[axon];
             if (axon == neuron || spikes == 0.0) {
+                if (h.reached) return;
                 for (const Slot* slot = first_slot(axon); slot < end_of_slots(axon); ++slot)
                     ++shared[slot->core];
                 return;
             }
             const int64_t home = axon < a.n_neurons ? h.core_of[axon] : n_cores;
+            if (h.reached) {
+                left += even ? look_at_missing<true>(axon, home, here)
+                             : look_at_missing<false>(axon, home, here);
+                return;
+            }
             if (axon < a.n_neurons) saved[home] += spikes * g.beside;
             total += spikes;
             if (even) {
@@ -276,8 +354,11 @@ class Moving : public Mapping {
     double cost_of(int64_t axon) const {
         const int64_t home = axon < a.n_neurons ? h.core_of[axon] : n_cores;
         double cost = 0.0;
-        for (const Slot* slot = first_slot(axon); slot < end_of_slots(axon); ++slot)
-            if (slot->core != home) cost += between(home, slot->core);
+        const auto add = [&](int32_t core) { cost += core != home ? between(home, core) : 0.0; };
+        if (h.reached)
+            for_reached(axon, add);
+        else
+            for (const Slot* slot = first_slot(axon); slot < end_of_slots(axon); ++slot) add(slot->core);
         return cost * a.spikes[axon];
     }
 
@@ -314,15 +395,20 @@ class Moving : public Mapping {
     // The neuron's own axon.
     void look_at_targets(int64_t neuron, int32_t here, double& total, double& left) {
         const double own = a.spikes[neuron];
-        for (const Slot* slot = first_slot(neuron); slot < end_of_slots(neuron); ++slot) {
-            const int32_t core = slot->core;
-            if (slot->pins - (core == here && a.selfed[neuron]) <= 0) continue;
+        const auto look = [&](int32_t core, int32_t pins) {
+            if (pins - (core == here && a.selfed[neuron]) <= 0) return;
             total += own;
             saved[core] += own * g.beside;
             columns[g.column[core]] += own;
             rows[g.row[core]] += own;
             if (core != here) left += own * between(here, core);
+        };
+        if (h.reached) {
+            for_reached(neuron, [&](int32_t core) { look(core, core == here ? at_home[neuron] : 1); });
+            return;
         }
+        for (const Slot* slot = first_slot(neuron); slot < end_of_slots(neuron); ++slot)
+            look(slot->core, slot->pins);
     }
 };
 

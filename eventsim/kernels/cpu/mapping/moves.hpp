@@ -21,6 +21,13 @@ inline int fill_cores(const FillCores& call) {
     }
     for (int64_t axon = 0; axon < a.n_axons; ++axon) {
         const int64_t low = a.start[axon];
+        if (h.reached) {
+            for (int64_t k = low; k < a.start[axon + 1]; ++k) {
+                const int32_t core = h.core_of[a.target[k]];
+                h.reached[axon * h.words + core / 64] |= (int64_t)(1ull << core % 64);
+            }
+            continue;
+        }
         int32_t used = 0;
         for (int64_t k = low; k < a.start[axon + 1]; ++k) {
             const int32_t core = h.core_of[a.target[k]];
