@@ -37,7 +37,7 @@ from eventsim.checks import one_of
 from eventsim.chips import Chip
 from eventsim.chips.chip import PLACE_STATES
 from eventsim.errors import NetworkError, ShapeError
-from eventsim.events import SpikeTape
+from eventsim.events import EventStream, SpikeTape
 from eventsim.hardware.errors import MappingError
 from eventsim.matrix import require
 from eventsim.network import Network, Population, Projection
@@ -45,6 +45,7 @@ from eventsim.plan import make_plan
 from eventsim.summary import short_repr
 
 Inputs = Literal["external", "placed"]
+EVENTS = 1 << 20  # of Poisson sources, made at a time
 BLOCK = 1 << 22  # synapses: of all at once there would be several times the memory
 
 
@@ -250,9 +251,10 @@ def _counts(name: str, population: Population, tape: SpikeTape, ends: Floats) ->
     if population.kind == "readout":
         return np.zeros(size, np.int64)
     if population.kind == "input":
-        given = tape.stream
-        early = given.times < np.repeat(ends, np.diff(given.offsets))
-        counts = np.bincount(given.channels[early], minlength=given.n_channels)
+        counts = np.zeros(tape.stream.n_channels, np.int64)
+        for given in _parts(tape.stream):
+            early = given.times < np.repeat(ends, np.diff(given.offsets))
+            counts += np.bincount(given.channels[early], minlength=counts.size)
     else:
         fired, whole = tape[name], ends >= tape.stream.duration
         n = np.diff(fired.offsets)
@@ -265,6 +267,15 @@ def _counts(name: str, population: Population, tape: SpikeTape, ends: Floats) ->
             remedy="Give a tape of this network.",
         )
     return counts
+
+
+def _parts(stream: EventStream) -> Iterator[EventStream]:
+    """A stream; that of Poisson sources in chunks, so that not all of its events are made."""
+    if stream.sources is None:
+        yield stream
+        return
+    longest = float(stream.duration.max(initial=0.0))
+    yield from stream.chunks(max(longest, 1.0) / max(1.0, stream.mean_events / EVENTS))
 
 
 def _matrix(
@@ -295,7 +306,8 @@ def _matrix(
     values = np.ones(indices.size, np.int32), indices, start.astype(index)
     matrix = scipy.sparse.csr_array(values, shape=shape)
     matrix.sum_duplicates()
-    return matrix.astype(np.min_scalar_type(matrix.data.max(initial=1)))
+    matrix.data = matrix.data.astype(np.min_scalar_type(matrix.data.max(initial=1)))
+    return matrix
 
 
 def _rows(projection: Projection) -> tuple[Ints, NDArray[np.integer[Any]]]:

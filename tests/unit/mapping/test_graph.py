@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -58,6 +60,17 @@ def test_spikes_are_those_of_the_tape(net, tape):
     assert graph.spikes[:36].tolist() == hidden.tolist()
     assert graph.spikes[36:39].tolist() == [0, 0, 0]  # readouts
     assert graph.spikes[39:].tolist() == np.bincount(tape.stream.channels, minlength=12).tolist()
+
+
+def test_events_of_poisson_sources_are_counted_and_not_kept(net, monkeypatch):
+    monkeypatch.setattr("eventsim.hardware.graph.EVENTS", 40)
+    rates = np.linspace(0.0, 900.0, 12)
+    stream, same = (es.poisson(rates, duration=[60.0, 90.0], seed=3) for _ in range(2))
+    tape = es.simulate(net, same)  # so short a run makes all events
+    spikes = axon_graph(net, replace(tape, stream=stream)).spikes[39:]
+    assert not {"times", "channels"} & set(vars(stream))
+    assert spikes.tolist() == np.bincount(stream.channels, minlength=12).tolist()
+    assert spikes.sum() > 200
 
 
 def test_placed_inputs_are_neurons(net, tape):
