@@ -1,9 +1,9 @@
 """What runs a plan by a backend, whole or in chunks, and reads voltages from its tape.
 
 ``run`` and ``chunks`` go from stage to stage, ``simulation`` by either of them, with ``starts``
-(voltages and currents at time zero), ``members`` (loops), ``look`` (values in their domains) and
-``place`` (arrays on a device); ``ties`` tells those that rounding may decide. ``arrivals``,
-``states``, ``voltage_kernel``, ``readout_piece``, ``trace`` and ``linear_trace`` have what no
-kernel computes: readouts over a piece, voltage and current at any time; ``explain`` says why a
-neuron is silent or active.
+(voltages and currents at time zero), ``saved`` (the state of a run in a file), ``members`` (loops),
+``look`` (values in their domains) and ``place`` (arrays on a device); ``ties`` tells those that
+rounding may decide. ``arrivals``, ``states``, ``voltage_kernel``, ``readout_piece``, ``trace`` and
+``linear_trace`` have what no kernel computes: readouts over a piece, voltage and current at any
+time; ``explain`` says why a neuron is silent or active.
 """

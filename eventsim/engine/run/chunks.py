@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -34,8 +35,9 @@ from eventsim.engine.run.members import split_members
 from eventsim.engine.run.place import check_on_host
 from eventsim.engine.run.readout_piece import state_after
 from eventsim.engine.run.run import check_network, run_by
+from eventsim.engine.run.saved import Parts, SavedState, digest_of, write_state
 from eventsim.engine.run.starts import Start, stage_start
-from eventsim.errors import ParameterError, ShapeError
+from eventsim.errors import ParameterError, ShapeError, StorageError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.events.source import source_of
 from eventsim.events.tape import Adapted, Before, ReadoutState, events_as_trains
@@ -109,6 +111,53 @@ class RunState:
     def readouts(self) -> Mapping[str, ReadoutState]:
         """Voltage and current of every readout at ``end``, each [samples, size]."""
         return self.before.readouts
+
+    def save(self, path: str | Path) -> None:
+        """Write the state to one file, atomically: the run goes on from it in another process.
+
+        The file has no weights: :meth:`load` takes the network.
+        """
+        before = self.before
+        parts = Parts(
+            self.end, self.layers, self.loops, before.spikes, before.readouts, before.adapted
+        )
+        write_state(path, _telling(self.kept, self.backend, self.precision), parts)
+
+    @classmethod
+    def load(cls, path: str | Path, net: Network) -> RunState:
+        """Read a state that :meth:`save` wrote, to go on with the network that ran.
+
+        Parameters
+        ----------
+        path
+            The file.
+        net
+            The network, its values as they were in the last chunk.
+
+        Returns
+        -------
+        RunState
+            For :func:`eventsim.simulate_chunk` by the same backend in the same precision: the
+            spikes are to the bit those of a run that did not stop.
+
+        Raises
+        ------
+        StorageError, NetworkError, BackendError
+            The file is damaged or no state; the network is not the one that ran, in its parts or
+            its values; its backend is not there.
+        """
+        saved = SavedState(path)
+        backend, precision = saved.telling["backend"], saved.telling["precision"]
+        if precision not in ("double", "single"):
+            raise StorageError(path, f"tells of a precision {precision!r}")
+        exact: Precision = "single" if precision == "single" else "double"
+        kept = _kept_of(net, get_backend(backend), exact, None)
+        told = _telling(kept, backend, precision)
+        saved.require(told["structure"], told["values"])
+        found = saved.parts(_start_parts(net, kept.plan, saved.n_samples, exact), kept.plan.stages)
+        linear = {s.name: found.loops[s.name].stop for s in kept.plan.stages if s.is_linear}
+        before = Before(found.spikes, found.readouts, found.adapted, linear)
+        return cls(found.end, found.layers, found.loops, before, kept, backend, precision)
 
     def __repr__(self) -> str:
         return f"RunState({self.end.size} samples to {span(self.end)} ms, {self.backend})"
@@ -212,6 +261,35 @@ def run_chunk(
     stand = {s.name: loops[s.name].stop for s in plan.stages if s.is_linear}
     end = _before_next(plan, tape, acting, readouts, before.adapted, stand)
     return tape, RunState(chunk.duration, layers, loops, end, kept, engine.name, precision)
+
+
+def _telling(kept: Kept, backend: str, precision: str) -> dict[str, str]:
+    """Of which run a state is, as its file tells it."""
+    assert kept.values is not None
+    values = digest_of({key: copy for key, (_, copy) in kept.values.items()})
+    return {
+        "structure": kept.plan.structure,
+        "values": values,
+        "backend": backend,
+        "precision": precision,
+    }
+
+
+def _start_parts(net: Network, plan: Plan, n_samples: int, precision: Precision) -> Parts:
+    """The state at time zero, of so many samples."""
+    end = np.zeros(n_samples)
+    layers: dict[str, LayerState] = {}
+    loops: dict[str, LoopState] = {}
+    for stage in plan.stages:
+        job = Job(stage, (), end, precision)
+        if stage.is_linear:
+            loops[stage.name] = start_linear(job)
+        elif stage.lateral:
+            loops[stage.name] = start_loop(job)
+        elif not stage.is_readout:
+            layers[stage.name] = start_state(job)
+    rest = _nothing_before(net, n_samples)
+    return Parts(end, layers, loops, rest.spikes, rest.readouts, rest.adapted)
 
 
 def _kept_of(net: Network, engine: Backend, precision: Precision, kept: Kept | None) -> Kept:

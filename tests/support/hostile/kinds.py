@@ -233,6 +233,23 @@ def use_tape(path):
     tape.save(path)
 
 
+def _loop():
+    return lateral_net(5, delays="synapse"), random_stream(6, n_samples=2, n_channels=5)
+
+
+def _state(path):
+    net, stream = _loop()
+    es.simulate_chunk(net, next(stream.chunks(30.0)), backend="cpu")[1].save(path)
+
+
+def use_state(path):
+    net, stream = _loop()
+    state = es.RunState.load(path, net)
+    later = list(stream.chunks(30.0))[1]
+    es.simulate_chunk(net, later, state, backend=state.backend, precision=state.precision)
+    state.save(path)
+
+
 # Training.
 
 
@@ -630,6 +647,7 @@ KINDS = {
         Kind("convolution", at("convolution.npz", _convolution), use_network, changed_npz),
         Kind("stream", at("events.npz", _stream), use_stream, changed_npz, named=True),
         Kind("tape", at("tape.npz", _tape), use_tape, changed_npz),
+        Kind("state", at("state.npz", _state), use_state, changed_npz),
         Kind("checkpoint", at("checkpoint.npz", _checkpoint), use_checkpoint, changed_npz),
         Kind("nmnist-npz", at("nmnist_train.npz", _nmnist_packed), use_nmnist_packed, changed_npz),
         Kind("stored", at("stored.h5", _stored), use_stored, change_h5),
