@@ -59,10 +59,15 @@ def test_delays_that_end_at_one_time_as_it_is_rounded_give_the_bits_of_equal_one
 def test_synapses_of_every_neuron_are_in_order_of_delay_and_number():
     net = lateral_net(43, size=30, gain=0.4)
     rng = np.random.default_rng(44)
-    for projection in net.projections.values():
-        if projection.delay_per_synapse:  # some equal, one far apart from all others
-            projection.delays[...] = rng.integers(1, 9, projection.delays.shape) * 0.25
-            projection.delays.reshape(-1)[::50] = 1e4
+    apart = [p for p in net.projections.values() if p.delay_per_synapse]
+    assert len(apart) > 2
+    for k, projection in enumerate(apart):
+        delays, shape = projection.delays, projection.delays.shape
+        if k % 2:  # some lie near to each other, in any order
+            delays[...] = rng.uniform(1.0, 2.0, shape)
+        else:  # some equal, one far apart from all others
+            delays[...] = rng.integers(1, 9, shape) * 0.25
+            delays.reshape(-1)[::50] = 1e4
     job = loop_job(net, random_stream(45, n_channels=5))
     found, stage = flights.flights_of(job), job.stage
     n_rows, delay = stage.wiring.out_start.size - 1, job.delays()
@@ -147,6 +152,45 @@ def test_windows_have_the_spikes_of_the_queue_in_any_parts(seeds, monkeypatch):
             assert_same_bits(by_windows(job, parts), found)
     assert widths == {4, 16}
     assert n_spikes > 1000
+
+
+def silent_targets(rng, equal):
+    """Three neurons that fire send flights, for windows of nearly 1 / b, to twenty that do not."""
+    size, net = 20, es.Network()
+    tau = (6.0, 2.0) if equal else (rng.uniform(4.0, 8.0, size), rng.uniform(2.0, 3.0, size))
+    net.add_input("input", 1)
+    net.add_population("a", 3, tau_mem=6.0, tau_syn=2.0)
+    net.add_population("b", size, tau_mem=tau[0], tau_syn=tau[1], threshold=1e3)
+    net.connect("input", "a", np.full((1, 3), 9.0))
+    lags, weights = rng.uniform(1.98, 12.0, (3, size)), rng.uniform(-1.0, 1.0, (3, size))
+    lags[0, 0] = 1.98
+    net.connect("a", "b", weights, delays=lags, delays_of="synapse")
+    net.connect("b", "a", np.full((size, 3), 0.01), delays=2.0)
+    return net
+
+
+@pytest.mark.parametrize(("precision", "error"), [("double", 5e-15), ("single", 2e-6)])
+@pytest.mark.parametrize("equal", [True, False], ids=["responses", "powers"])
+def test_sums_of_flights_are_exact_to_rounding_in_the_longest_windows(precision, error, equal):
+    """V and J against the closed form: spikes alone do not show the last power of a series."""
+    for seed in range(3):
+        net = silent_targets(np.random.default_rng(seed), equal)
+        job = loop_job(net, one_sample([1.0, 9.0, 17.0], duration=30.0), precision)
+        windows = windowing.make_windows(job, algorithm.least_delay(job.stage))
+        assert windows.pieces == 1
+        prepared = queue_host.prepare(job)
+        spikes = queue_host.by_windows(job, prepared, windows, 1)
+        assert spikes.times.size > 10
+        assert spikes.neurons.max() < 3
+        sent, b = net.projections["a->b"], net.populations["b"]
+        passed = prepared.stop.time[0, 3:] - spikes.times[:, None] - sent.delays[spikes.neurons]
+        met, passed = passed >= 0.0, np.maximum(passed, 0.0)
+        weight, slow = sent.weights[spikes.neurons] * met, np.exp(-passed / b.tau_mem)
+        fast = np.exp(-passed / b.tau_syn)
+        gain = b.tau_syn / (b.tau_mem - b.tau_syn) * (slow - fast)
+        expected = (weight * gain).sum(0), (weight * fast).sum(0)
+        for found, exact in zip((prepared.stop.v, prepared.stop.j), expected, strict=True):
+            np.testing.assert_allclose(found[0, 3:], exact, rtol=0.0, atol=error)
 
 
 def test_windows_have_the_spikes_of_the_queue_in_single_precision():
