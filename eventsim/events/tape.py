@@ -308,13 +308,25 @@ class SpikeTape:
 
         Empty for a tape without ``structure``.
         """
+        return self._named("readout")
+
+    @property
+    def input(self) -> str:
+        """Name of the network's input, whose events ``stream`` has.
+
+        ``"input"`` for a tape without ``structure``.
+        """
+        return next(iter(self._named("input")), "input")
+
+    def _named(self, kind: str) -> list[str]:
+        """Names of the populations of a kind; none for a tape without ``structure``."""
         # The form of eventsim.plan.structure: {"population 'output'": "readout of 3", ...}
         facts = {} if self.structure is None else json.loads(self.structure)
-        of, is_readout = "population ", "readout "
+        of = "population "
         return [
             literal_eval(key.removeprefix(of))
             for key, fact in facts.items()
-            if key.startswith(of) and fact.startswith(is_readout)
+            if key.startswith(of) and fact.startswith(f"{kind} ")
         ]
 
     def __repr__(self) -> str:

@@ -12,7 +12,6 @@ from eventsim.events import SpikeTape
 from eventsim.plot.doors import check_kind, checked_sample
 from eventsim.plot.style import FAINT, INK, axes_for, population_colour, size_points
 
-INPUT = "input"
 GAP = 0.12  # between two bands, as a share of the highest one
 LEAST_BAND = 0.3  # lowest band, as a share of the highest one
 TWO_LINES = 24.0  # points that a label of two lines needs
@@ -36,8 +35,8 @@ def raster(
     tape
         What :func:`eventsim.simulate` gave.
     populations
-        Names of those that are drawn, from top to bottom; ``"input"`` is the stream. None for the
-        input and all spiking populations.
+        Names of those that are drawn, from top to bottom; that of the input is its own
+        (``tape.input``). None for the input and all spiking populations.
     sample
         Number of the recording, negative ones counted from the end.
     ax
@@ -64,9 +63,9 @@ def raster(
         if len(bands) == 1:
             [(name, (times, rows, size, colour))] = bands.items()
             dots(axes, times, rows, size, colour)
-            axes.set_ylabel(f"{name} {_rows_of(name, 1)}")
+            axes.set_ylabel(f"{name} {_rows_of(name == tape.input, 1)}")
         else:
-            _stack(axes, bands)
+            _stack(axes, bands, tape.input)
         axes.set_xlim(0.0, float(tape.stream.duration[number]))
         axes.set_xlabel("time (ms)")
         return axes
@@ -76,7 +75,7 @@ Band = tuple[Floats, NDArray[np.int32], int, str]
 
 
 def _names(tape: SpikeTape, populations: Sequence[str] | None) -> list[str]:
-    known = [INPUT, *(name for name in tape.names if name != INPUT)]
+    known = [tape.input, *tape.names]
     if populations is None:
         return known
     asked = [populations] if isinstance(populations, str) else list(populations)
@@ -100,8 +99,11 @@ def _band(tape: SpikeTape, name: str, sample: int) -> Band:
     return *tape.stream.sample(sample), tape.stream.n_channels, INK
 
 
-def _stack(axes: Axes, bands: Mapping[str, Band]) -> None:
-    """Bands from top to bottom, higher for more rows, but none too low to be seen."""
+def _stack(axes: Axes, bands: Mapping[str, Band], source: str) -> None:
+    """Bands from top to bottom, higher for more rows, but none too low to be seen.
+
+    ``source`` is the name of the input.
+    """
     roots = np.sqrt([size for _, _, size, _ in bands.values()])
     heights = np.maximum(roots / roots.max(), LEAST_BAND)
     whole = float(heights.sum() + GAP * (heights.size - 1))
@@ -114,7 +116,7 @@ def _stack(axes: Axes, bands: Mapping[str, Band]) -> None:
         axes.axhline(border, color=FAINT, linewidth=0.8, zorder=0)
     two_lines = points * heights.min() >= TWO_LINES
     labels = [
-        f"{name}\n{size:,} {_rows_of(name, size)}" if two_lines else name
+        f"{name}\n{size:,} {_rows_of(name == source, size)}" if two_lines else name
         for name, (_, _, size, _) in bands.items()
     ]
     axes.set_yticks(tops - heights / 2, labels)
@@ -122,8 +124,8 @@ def _stack(axes: Axes, bands: Mapping[str, Band]) -> None:
     axes.set_ylim(-GAP / 2, whole + GAP / 2)
 
 
-def _rows_of(name: str, size: int) -> str:
-    one = "channel" if name == INPUT else "neuron"
+def _rows_of(is_input: bool, size: int) -> str:
+    one = "channel" if is_input else "neuron"
     return one if size == 1 else f"{one}s"
 
 

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
 import eventsim as es
+from eventsim.errors import NetworkError
 
 
 def points(axes):
@@ -77,3 +80,19 @@ def test_small_axes_have_names_alone(tape):
     es.plot.raster(tape, ax=axes)
 
     assert [text.get_text() for text in axes.get_yticklabels()] == ["input", "first", "second"]
+
+
+def test_an_input_bears_its_own_name():
+    net = es.Network()
+    net.add_input("microphone", 3)
+    net.add_population("input", 2)  # a name like any other
+    net.connect("microphone", "input", np.full((3, 2), 5.0))
+    stream = es.EventStream([1.0, 2.0], [0, 2], [0, 2], n_channels=3, duration=9.0)
+    tape = es.simulate(net, stream, backend="reference")
+    assert tape.input == "microphone"
+    labels = es.plot.raster(tape).get_yticklabels()
+    assert [text.get_text() for text in labels] == ["microphone\n3 channels", "input\n2 neurons"]
+    assert es.plot.raster(tape, populations=["microphone"]).get_ylabel() == "microphone channel"
+    assert replace(tape, structure=None).input == "input"
+    with pytest.raises(NetworkError, match="'outside'"):
+        es.plot.raster(tape, populations=["outside"])
