@@ -21,7 +21,7 @@ from eventsim.entries import Positive
 from eventsim.errors import NetworkError, ParameterError
 from eventsim.events import AnyDataset, EventStream, SpikeTape
 from eventsim.hardware.quantise import refuse_without_format
-from eventsim.hardware.usage import limits_left_out
+from eventsim.hardware.usage import check_room, limits_left_out
 from eventsim.mapping import (
     Congestion,
     MappingComparison,
@@ -130,6 +130,7 @@ def map_command(
         find_board(load_chip(asked.chip), asked.chips, asked.chip_link), asked.neurons_per_core
     )
     network = find_network(net)
+    check_room(network, target)  # before a run that may take minutes
     say_backend(on)
     tape = tape_of(load_run(net) if net.is_dir() else None, network, stream, backend=on)
     compared = _compared(network, tape, target, asked)

@@ -47,6 +47,15 @@ def test_tables_and_files_of_a_network_with_events(files, tmp_path):
         assert (tmp_path / "out" / name).stat().st_size > 1000
 
 
+def test_a_network_that_cannot_fit_is_refused_before_it_runs(files, tiny_chip, monkeypatch):
+    net, events, _ = files
+    ran = []
+    monkeypatch.setattr("eventsim.cli.map.tape_of", lambda *given, **more: ran.append(given))
+    outcome = call("map", net, events, "--chip", tiny_chip)
+    assert "At least 2 chips have room for it: a board of 2 x 1" in " ".join(outcome.err.split())
+    assert (outcome.code, ran) == (2, [])
+
+
 def test_what_the_formats_do_not_hold_is_said(files, tmp_path):
     net, events, network = files
     said = "The chip's formats do not hold all delays:"
