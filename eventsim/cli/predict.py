@@ -17,7 +17,7 @@ from eventsim.cli.reading import MeasuredReading
 from eventsim.cli.regression import predict_values, show_values, write_values_csv
 from eventsim.cli.terminal import present, say_backend
 from eventsim.runs.run import load_run
-from eventsim.train.prediction import predict
+from eventsim.train.prediction import Prediction, predict
 
 COLUMNS = ("file", "sample", "key", "answer", "score", "second", "second_score", "note")
 
@@ -79,6 +79,7 @@ def predict_command(
     stream = one_stream(found)
     if mine is not None:
         answers = mine.predict(stream, which=which)
+        assert isinstance(answers, Prediction)  # of classes
     else:
         precision: Precision = "double" if runs_on.name == "reference" else "single"
         net = find_network(run)

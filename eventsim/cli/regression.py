@@ -17,14 +17,8 @@ from eventsim.datasets.formats import format_of
 from eventsim.events import StoredStream
 from eventsim.events.targets import TARGETS
 from eventsim.report.numbers import error_units, r2_rows
-from eventsim.runs.regression import (
-    LOSS,
-    FitOutcome,
-    evaluate_run,
-    loss_scale,
-    outputs_of,
-    predict_run,
-)
+from eventsim.report.record import FitRecord
+from eventsim.runs.regression import LOSS
 from eventsim.runs.run import Run, Which
 from eventsim.train import RegressionConfig, TrainConfig
 from eventsim.train.loss_settings import ValuesLoss
@@ -57,29 +51,15 @@ def base_for_values() -> TrainConfig:
     )
 
 
-def write_page(done: FitOutcome, path: Path, forms: Sequence[str]) -> Path:
-    """Write the page of a run."""
-    from eventsim.report.regression import FitPage, write_fit  # loads Matplotlib
-
-    fit = FitPage(
-        title=f"{done.run.data_settings.title}: regression",
-        command=done.run.settings.command,
-        result=done.result,
-        history=done.run.history,
-        targets=done.targets,
-        predicted=done.found.predicted,
-    )
-    return write_fit(path, fit, forms=forms)
-
-
 def report_values(run: Run, out: Path | None, forms: Sequence[str], *, as_json: bool) -> None:
     """Write the page of a run again."""
-    found, targets = evaluate_run(run.net, run.data("test"), run.config)
-    # Runs of the days before 0.3.0 keep the unit of errors in their settings alone.
-    result = {"loss_scale": loss_scale(run.config, targets)} | run.result
-    done = FitOutcome(run, found, targets, result)
-    page = write_page(done, out or run.folder / "index.html", forms)
-    shown = done.result | {"folder": str(run.folder), "report": str(page)}
+    from eventsim.report.regression import write_fit  # loads Matplotlib
+
+    test = run.data("test")
+    record = run.record(test, run.checked(test))
+    assert isinstance(record, FitRecord)
+    page = write_fit(out or run.folder / "index.html", record, forms=forms)
+    shown = {**record.result, "folder": str(run.folder), "report": str(page)}
     terminal.present(shown, show_run, as_json=as_json)
 
 
@@ -89,8 +69,9 @@ def predict_values(
     """The answers of a run to recordings: at their end, or every so many ms; plain values."""
     on, stream = terminal.say_backend(run.config.backend), one_stream(found)
     times = _times(np.asarray(stream.duration), every)
-    predicted = predict_run(run, stream, times, which=which)
-    names = outputs_of(run) or numbered(predicted.shape[2])
+    predicted = run.predict(stream, times=times, which=which)
+    assert isinstance(predicted, np.ndarray)
+    names = run.outputs or numbered(predicted.shape[2])
     rows: list[dict[str, Any]] = []
     for where, mine, answers in zip(recordings_of(found), times, predicted, strict=True):
         # Times behind the end of a recording repeat its end.

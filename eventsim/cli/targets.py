@@ -15,9 +15,10 @@ from eventsim.events import StoredStream, npz
 from eventsim.events.labelled import described
 from eventsim.network import Network
 from eventsim.report.numbers import r2_rows
-from eventsim.runs.regression import described_fit, outputs_of, readout_of
+from eventsim.runs.regression import described_fit
 from eventsim.runs.run import Run, on_backend
 from eventsim.train import MeanSquaredError, TrainConfig, evaluate_regression
+from eventsim.train.regression import readout_of
 
 Wanted = tuple[MeanSquaredError, tuple[str, ...]]  # and the names of the outputs
 ASSUMED = "taken in the order of the file, since nothing says the network's"  # several outputs
@@ -34,7 +35,7 @@ def measured_fit(
     if not np.isfinite(loss.targets).any():
         raise DataError(f"{named.name}, {named.part}", "all targets are empty", "some")
     measured = say_measured(place, named, named.stream)
-    assumed = names not in (numbered(len(names)), _outputs_of(run)) and len(names) > 1
+    assumed = names not in (numbered(len(names)), run and run.outputs) and len(names) > 1
     on = say_backend(config.backend)
     config = on_backend(config, on.name)
     found = evaluate_regression(
@@ -60,7 +61,7 @@ def stored_wanted(named: Events, net: Network, run: Run | None) -> Wanted:
         raise DataError(named.name, "has no targets", "a file of eventsim data import --targets")
     found = described(named.stream, targets=True).targets
     assert found is not None
-    names = _outputs_of(run)
+    names = None if run is None else run.outputs
     found = found if names is None else found.ordered(names, named.name)
     fits = run is not None and run.settings.fits_values
     readout = readout_of(net, run.config if run is not None and fits else None)
@@ -78,11 +79,6 @@ def read_wanted(path: Path, net: Network, run: Run | None) -> Wanted:
             raise DataError(path, f"has no array {', '.join(sorted(missing))}", expected)
         loss = MeanSquaredError(archive.read("targets"), archive.read("times"), readout)
     return loss, numbered(loss.targets.shape[2])
-
-
-def _outputs_of(run: Run | None) -> tuple[str, ...] | None:
-    """Names of the outputs of a network in their order; None where no run of values says them."""
-    return None if run is None or not run.settings.fits_values else outputs_of(run)
 
 
 def numbered(n: int) -> tuple[str, ...]:

@@ -22,8 +22,9 @@ from eventsim.folders import locked
 from eventsim.measures import INTERVAL, interval_text, measure_name
 from eventsim.network import Network
 from eventsim.report.numbers import percent, training_times
+from eventsim.report.record import FitRecord
 from eventsim.runs.execution import Execution, Outcome, execute
-from eventsim.runs.regression import FitOutcome, execute_values
+from eventsim.runs.regression import execute_values
 from eventsim.runs.run import load_run
 from eventsim.runs.settings import RunSettings, check_same_run
 from eventsim.train import (
@@ -250,12 +251,14 @@ def train_and_show(
         terminal.check_reached(found["test"]["accuracy"], start.fail_under)
 
 
-def _reported(folder: Path, outcome: Outcome | FitOutcome, start: RunStart) -> Path:
+def _reported(folder: Path, outcome: Outcome, start: RunStart) -> Path:
     """Write the report; what cannot be written leaves a trained network that is saved."""
     forms = opt.forms_of(start.figures)
     try:
-        if isinstance(outcome, FitOutcome):
-            return regression.write_page(outcome, folder / "index.html", forms)
+        if isinstance(outcome.record, FitRecord):
+            from eventsim.report.regression import write_fit  # loads Matplotlib
+
+            return write_fit(folder / "index.html", outcome.record, forms=forms)
         from eventsim.report.write import write_report  # loads Matplotlib
 
         return write_report(folder, outcome.record, forms=forms)
@@ -270,7 +273,7 @@ def _reported(folder: Path, outcome: Outcome | FitOutcome, start: RunStart) -> P
 
 def _run(
     settings: RunSettings, folder: Path, start: RunStart, net: Network | None, group: ProcessGroup
-) -> Outcome | FitOutcome | None:
+) -> Outcome | None:
     opt.known_backend(settings.train.backend)
     opt.set_threads(start.threads, settings.train.backend)
     if group.leads:

@@ -28,6 +28,7 @@ from eventsim.events.storage import write_json
 from eventsim.mapping.fits import Fit
 from eventsim.report.priced import priced
 from eventsim.runs.run import Run
+from eventsim.train import Evaluation
 from eventsim.train.parts import validation_split
 
 MEASURED = "frontier.json"
@@ -181,7 +182,7 @@ def measure_rounded(
         rounded = run.rounded(bits)
         found = _measured(rounded, data, asked, trained=False)
         _, held = validation_split(training, run.config)
-        choice = rounded.evaluate(training[held][:]).accuracy if held.size else None
+        choice = _accuracy(rounded, training[held][:]) if held.size else None
         return replace(found, numbers={**found.numbers, CHOICE: choice})
 
     return remembered(run.folder, _asks(run, asked, bits), make, name=f"frontier-{bits}-bits.json")
@@ -223,7 +224,7 @@ def _measured(run: Run, data: AnyDataset, asked: Question, *, trained: bool = Tr
         run.net, tape, chips, step_ms=asked.step_ms, widths=widths, encoder=encoder
     )
     whole = trained and asked.part == "test" and asked.samples is None
-    accuracy = run.result["test"]["accuracy"] if whole else run.evaluate(heard).accuracy
+    accuracy = run.result["test"]["accuracy"] if whole else _accuracy(run, heard)
     numbers: dict[str, float | None] = {ACCURACY: accuracy}
     numbers[CHOICE] = run.result.get("validation_accuracy")
     numbers |= _counts(run, costs)
@@ -233,6 +234,12 @@ def _measured(run: Run, data: AnyDataset, asked: Question, *, trained: bool = Tr
         numbers[cores_key(report.chip.name)] = None if fit is None else fit.cores
     missing = {one.chip.name: tuple(term.name for term in one.missing) for one in costs.reports}
     return Measured(numbers=numbers, fits=fits, missing=missing)
+
+
+def _accuracy(run: Run, data: AnyDataset) -> float:
+    found = run.evaluate(data)
+    assert isinstance(found, Evaluation)  # points are of classes
+    return found.accuracy
 
 
 def _energies(report: EnergyReport) -> dict[str, float | None]:

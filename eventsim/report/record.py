@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
 from eventsim.arrays import Floats, Ints
 from eventsim.energy import DenseEquivalent, RunCosts
-from eventsim.events import AnyDataset, EventStream, SpikeTape, StoredStream
+from eventsim.events import AnyDataset, EventStream, SpikeTape, StoredStream, Targets
 from eventsim.network import Answer, Network
 from eventsim.network.late import LateBegin, late_begin
-from eventsim.train import DecisionOverTime, Evaluation, TrainConfig
+from eventsim.train import DecisionOverTime, Evaluation, RegressionEvaluation, TrainConfig
 from eventsim.train.choice import answer_of
 from eventsim.train.counting import count_trained, distinct_values
+from eventsim.train.loss_settings import ValuesLoss
 from eventsim.train.parts import Parts
 
 if TYPE_CHECKING:
@@ -29,12 +30,20 @@ if TYPE_CHECKING:
 Metrics = dict[str, Any]
 
 
+AnyEvaluation = TypeVar("AnyEvaluation", bound=Evaluation | RegressionEvaluation, covariant=True)
+
+
 @dataclass(frozen=True, eq=False)
-class Checked:
+class Checked(Generic[AnyEvaluation]):
     """A network of the run, and its evaluation on held-out data."""
 
     epoch: int  # after which the network was taken, counted from 1
-    evaluation: Evaluation  # on the held-out data
+    evaluation: AnyEvaluation  # on the held-out data
+
+
+Result = Checked[Evaluation | RegressionEvaluation]
+Tested = tuple[Result, Result | None]
+"""The network after the last epoch, and the one that validation chose."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -46,9 +55,9 @@ class RunRecord:
     net_before: Network
     net_after: Network
     test: AnyDataset  # held-out data: never used for training or selection
-    last: Checked  # the network after the last epoch on ``test``
+    last: Checked[Evaluation]  # the network after the last epoch on ``test``
     # The network that the validation part chose on ``test``; None without validation
-    selected: Checked | None = None
+    selected: Checked[Evaluation] | None = None
     # Settings and the line of metrics of every epoch
     config: TrainConfig
     history: Sequence[Metrics]
@@ -100,6 +109,30 @@ class RunRecord:
     def synaptic_events(self) -> float:
         """Mean number per sample of ``test``, over all projections."""
         return float(sum(self.last.evaluation.synaptic_events.values()))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FitRecord:
+    """A finished run of regression."""
+
+    title: str
+    command: str  # what was typed
+    result: Mapping[str, Any]  # the content of result.json
+    history: Sequence[Metrics]
+    targets: Targets  # of the test part
+    last: Checked[RegressionEvaluation]  # the network after the last epoch on the test part
+    selected: Checked[RegressionEvaluation] | None = None  # and the one that validation chose
+
+    @property
+    def predicted(self) -> Floats:
+        """Answers, [samples, times, outputs]; NaN where nothing is wanted."""
+        return self.last.evaluation.predicted
+
+
+def loss_scale(config: TrainConfig, names: Sequence[str]) -> list[float]:
+    """The unit of errors of every output in the loss of a run of regression."""
+    assert isinstance(config.loss, ValuesLoss)
+    return list(config.loss.scale or (1.0,) * len(names))
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,11 @@
 """The page of a run of regression: errors, R2, and answers beside targets."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from eventsim.arrays import Floats
-from eventsim.events import Targets
 from eventsim.events.storage import write_atomically
 from eventsim.plot import history
 from eventsim.plot.style import FAINT, figure, grid, look, population_colour
@@ -17,25 +13,14 @@ from eventsim.report import html
 from eventsim.report.html import Picture
 from eventsim.report.numbers import duration, error_units, r2_rows
 from eventsim.report.pictures import picture
+from eventsim.report.record import FitRecord
 from eventsim.report.tables import PageTable
 from eventsim.report.write import write_forms
 
 MOST_DRAWN = 3  # recordings whose answers are drawn over time
 
 
-@dataclass(frozen=True, eq=False)
-class FitPage:
-    """The content of the page."""
-
-    title: str
-    command: str  # what was typed
-    result: Mapping[str, Any]  # the content of result.json
-    history: Sequence[Mapping[str, Any]]
-    targets: Targets  # of the test part
-    predicted: Floats  # [samples, times, outputs], NaN where nothing is wanted
-
-
-def write_fit(path: Path, fit: FitPage, *, forms: Sequence[str] = ()) -> Path:
+def write_fit(path: Path, fit: FitRecord, *, forms: Sequence[str] = ()) -> Path:
     """Write the page, whole or not at all, and its pictures in further formats beside it."""
     with look():
         drawn = list(_pictures(fit))
@@ -44,7 +29,7 @@ def write_fit(path: Path, fit: FitPage, *, forms: Sequence[str] = ()) -> Path:
     return path
 
 
-def _page(fit: FitPage, drawn: Sequence[Picture]) -> str:
+def _page(fit: FitRecord, drawn: Sequence[Picture]) -> str:
     result, test = fit.result, fit.result["test"]
     items = [html.item(r2, name) for name, r2 in r2_rows(test, ", test part")]
     values = {
@@ -85,11 +70,11 @@ def _page(fit: FitPage, drawn: Sequence[Picture]) -> str:
     return html.document(fit.title, body, footer=footer)
 
 
-def _unit(fit: FitPage) -> str:
+def _unit(fit: FitRecord) -> str:
     return f"Errors count in the unit: {error_units(fit.result)}."
 
 
-def _pictures(fit: FitPage) -> Iterator[Picture]:
+def _pictures(fit: FitRecord) -> Iterator[Picture]:
     yield picture(
         _against(fit),
         "answers.png",
@@ -109,7 +94,7 @@ def _pictures(fit: FitPage) -> Iterator[Picture]:
     yield picture(drawn, "learning.png", "Learning curve", text)
 
 
-def _against(fit: FitPage) -> Figure:
+def _against(fit: FitRecord) -> Figure:
     names = fit.targets.names
     drawn = figure(max(4.2 * len(names), 4.2), 4.0)
     for k, axes in enumerate(drawn.subplots(1, len(names), squeeze=False)[0]):
@@ -127,7 +112,7 @@ def _against(fit: FitPage) -> Figure:
     return drawn
 
 
-def _over_time(fit: FitPage) -> Figure:
+def _over_time(fit: FitRecord) -> Figure:
     n = min(MOST_DRAWN, fit.predicted.shape[0])
     drawn = figure(10.0, 2.0 * n)
     for row, axes in enumerate(drawn.subplots(n, 1, squeeze=False)[:, 0]):

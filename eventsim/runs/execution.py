@@ -23,10 +23,10 @@ from eventsim.engine import describe_backend
 from eventsim.events import AnyDataset
 from eventsim.events.storage import write_json
 from eventsim.network import Network
-from eventsim.report.record import Checked, RunRecord
+from eventsim.report.record import Checked, FitRecord, RunRecord
 from eventsim.runs.run import Run
 from eventsim.runs.settings import RunSettings, Shape, check_same_run
-from eventsim.train import ProcessGroup, TrainConfig, train
+from eventsim.train import Evaluation, ProcessGroup, TrainConfig, train
 from eventsim.train.folder import RESULT, RunFolder
 from eventsim.train.loop import Callback
 from eventsim.train.parts import By, Parts, parts_of_run, validation_split
@@ -53,7 +53,7 @@ class Outcome:
     """A run that was executed."""
 
     run: Run  # its networks and its history
-    record: RunRecord  # what a report is made of
+    record: RunRecord | FitRecord  # what a report is made of
     result: dict[str, Any]  # the content of result.json
 
 
@@ -103,6 +103,7 @@ def execute(
     parts = _parts(settings, training).tested(training, test, settings.train)
     RunFolder(folder).note(parts=parts.to_dict())
     record = run.record(test, tested, guess=majority_guess(training, test))
+    assert isinstance(record, RunRecord)  # of classes
     result = _result(run, record) | {
         "peak_mb": peak_megabytes() if how.own_process else None,
         "processes": group.size,
@@ -205,7 +206,7 @@ def stopped_early(config: TrainConfig, epochs: int) -> dict[str, Any] | None:
     return {"epochs": config.epochs, "patience": config.patience, "by": config.patience_by}
 
 
-def _checked(checked: Checked) -> dict[str, Any]:
+def _checked(checked: Checked[Evaluation]) -> dict[str, Any]:
     found = checked.evaluation
     return {
         "epoch": checked.epoch,

@@ -11,7 +11,7 @@ of the targets; errors count in :math:`s_c`, unless ``loss.scale`` was chosen. T
 is thus a fraction of the variance; errors and R2 of the result are in the unit of the targets.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,42 +20,27 @@ import numpy as np
 import eventsim
 from eventsim.arrays import Floats
 from eventsim.engine import describe_backend
-from eventsim.errors import DataError, NetworkError, ParameterError
-from eventsim.events import AnyDataset, EventStream, StoredStream
+from eventsim.errors import DataError, ParameterError
+from eventsim.events import AnyDataset
 from eventsim.events.storage import write_json
 from eventsim.events.targets import Targets, differ
 from eventsim.network import Network
-from eventsim.runs.execution import Execution, peak_megabytes, stopped_early, train_run
-from eventsim.runs.run import Run, Which
+from eventsim.report.record import Tested, loss_scale
+from eventsim.runs.execution import Execution, Outcome, peak_megabytes, stopped_early, train_run
+from eventsim.runs.run import Run
 from eventsim.runs.settings import RunSettings, Shape
-from eventsim.train import (
-    MeanSquaredError,
-    ProcessGroup,
-    RegressionEvaluation,
-    TrainConfig,
-    evaluate_regression,
-)
-from eventsim.train.checkpoint import best_epoch
+from eventsim.train import Evaluation, ProcessGroup, RegressionEvaluation, TrainConfig
 from eventsim.train.counting import count_trained
 from eventsim.train.folder import RESULT, RunFolder
 from eventsim.train.loss_settings import ValuesLoss
+from eventsim.train.regression import readout_of
 
 LOSS = ValuesLoss().kind
 
 
-@dataclass(frozen=True, eq=False)
-class FitOutcome:
-    """A run of regression that was executed, and how well it fits the targets of its test part."""
-
-    run: Run
-    found: RegressionEvaluation
-    targets: Targets
-    result: dict[str, Any]  # the content of result.json
-
-
 def execute_values(
     settings: RunSettings, folder: Path, how: Execution, *, net: Network | None = None
-) -> FitOutcome | None:
+) -> Outcome | None:
     """Train and test; parameters and errors are those of :func:`.execute`.
 
     ``net``, where training starts, answers in the unit of the targets.
@@ -78,10 +63,11 @@ def execute_values(
     run = train_run(settings, folder, training, how, net=net)
     if not group.leads:
         return None
-    found = _tested(run, training, test, mean)
-    found.result["peak_mb"] = peak_megabytes() if how.own_process else None
-    write_json(run.folder / RESULT, found.result, indent=None)
-    return found
+    tested = run.checked(test)
+    result = _result(run, training, test, tested, mean)
+    result["peak_mb"] = peak_megabytes() if how.own_process else None
+    write_json(run.folder / RESULT, result, indent=None)
+    return Outcome(run, run.record(test, tested), result)
 
 
 def _chosen(config: TrainConfig, targets: Targets) -> tuple[float, ...]:
@@ -98,25 +84,21 @@ def _chosen(config: TrainConfig, targets: Targets) -> tuple[float, ...]:
     return config.loss.scale
 
 
-def _tested(run: Run, training: AnyDataset, data: AnyDataset, guess: Floats) -> FitOutcome:
-    """A run that was trained, with what its networks make of the test part.
-
-    ``guess`` is the mean of the targets of training, [outputs].
-    """
-    config = run.config
+def _result(
+    run: Run, training: AnyDataset, data: AnyDataset, tested: Tested, guess: Floats
+) -> dict[str, Any]:
+    """The content of result.json; ``guess`` is the mean of the targets of training, [outputs]."""
+    config, targets = run.config, data.targets
+    assert targets is not None
     assert run.parts is not None  # train_run has written them
     parts = run.parts.tested(training, data, config).to_dict()
     RunFolder(run.folder).note(parts=parts)
-    found, targets = evaluate_run(run.net, data, config)
-    last, best = run.history[-1], None
-    if "validation_loss" in last:
-        epoch = best_epoch(run.history)["epoch"]
-        is_last = epoch == last["epoch"]
-        chosen = found if is_last else evaluate_run(run.selected, data, config)[0]
-        best = {"epoch": epoch, **described_fit(chosen, targets.names)}
+    (found, chosen), last, best = tested, run.history[-1], None
+    if chosen is not None:
+        best = {"epoch": chosen.epoch, **described_fit(chosen.evaluation, targets.names)}
     backend = describe_backend(config.backend)
     operations, updates = run.operations(data)
-    result = {
+    return {
         "task": "regression",
         "condition": run.settings.name,
         "seed": config.seed,
@@ -125,12 +107,12 @@ def _tested(run: Run, training: AnyDataset, data: AnyDataset, guess: Floats) -> 
         "parts": parts,
         "epochs": len(run.history),
         "stopped_early": stopped_early(config, len(run.history)),
-        "test": {"samples": len(data), **described_fit(found, targets.names)},
+        "test": {"samples": len(data), **described_fit(found.evaluation, targets.names)},
         "selected_by_validation": best,
         "guess_mean_squared_error": float(np.nanmean((targets.values - guess) ** 2)),
         "loss": last["loss"],
         "validation_loss": last.get("validation_loss"),
-        "loss_scale": loss_scale(config, targets),
+        "loss_scale": loss_scale(config, targets.names),
         "trained_parameters": count_trained(run.net, config),
         "synaptic_operations_per_inference": operations,
         "neuron_updates_per_inference": updates,
@@ -141,45 +123,6 @@ def _tested(run: Run, training: AnyDataset, data: AnyDataset, guess: Floats) -> 
         "device": backend.device,
         "version": eventsim.__version__,
     }
-    return FitOutcome(run, found, targets, result)
-
-
-def predict_run(
-    run: Run, stream: EventStream | StoredStream, times: Floats, *, which: Which = "last"
-) -> Floats:
-    """The answers of a run at times, ms [samples, times]; [samples, times, outputs]. New array."""
-    net = run.network(which)
-    readout = readout_of(net, run.config)
-    wanted = np.zeros((*times.shape, net.population(readout).size))
-    loss = MeanSquaredError(wanted, times, readout)
-    how: dict[str, Any] = {"backend": run.config.backend, "precision": run.config.precision}
-    return evaluate_regression(net, stream, loss, **how).predicted
-
-
-def loss_scale(config: TrainConfig, targets: Targets) -> list[float]:
-    """The unit of errors of every output in the loss of a run."""
-    assert isinstance(config.loss, ValuesLoss)
-    return list(config.loss.scale or (1.0,) * len(targets.names))
-
-
-def outputs_of(run: Run) -> tuple[str, ...] | None:
-    """Names of the outputs of a run; None of one that was not tested, as that of a program."""
-    return tuple(run.result["test"]["outputs"]) if (run.folder / RESULT).exists() else None
-
-
-def readout_of(net: Network, config: TrainConfig | None = None) -> str:
-    """The readout that answers: that of the settings, or the only one; NetworkError for others."""
-    if config is not None and config.output in net.readouts:
-        return config.output
-    named = config is not None and config.output != TrainConfig().output
-    if named or len(net.readouts) != 1:
-        expected = f"expected {config.output!r}" if named and config is not None else "expected one"
-        raise NetworkError(
-            "Regression",
-            f"the network has the readouts {', '.join(net.readouts) or 'none'}, {expected}",
-            remedy="Name one: --set output=NAME; in Python as that of MeanSquaredError.",
-        )
-    return str(next(iter(net.readouts)))
 
 
 def in_units(net: Network, mean: Floats, size: Floats) -> Network:
@@ -204,21 +147,11 @@ def _scale(data: AnyDataset, title: str) -> tuple[Floats, Floats]:
     return mean, np.where(differ(targets.values), size, 1.0)
 
 
-def evaluate_run(
-    net: Network, data: AnyDataset, config: TrainConfig
-) -> tuple[RegressionEvaluation, Targets]:
-    """How well a network fits the targets of recordings in a file."""
-    assert data.targets is not None
-    targets = data.targets
-    loss = MeanSquaredError(targets.values, targets.times, readout_of(net, config))
-    found = evaluate_regression(
-        net, data.stream, loss, backend=config.backend, precision=config.precision
-    )
-    return found, targets
-
-
-def described_fit(found: RegressionEvaluation, names: tuple[str, ...]) -> dict[str, Any]:
+def described_fit(
+    found: Evaluation | RegressionEvaluation, names: tuple[str, ...]
+) -> dict[str, Any]:
     """An evaluation as plain values; R2 is None of an output whose targets are all equal."""
+    assert isinstance(found, RegressionEvaluation)
     return {
         "mean_squared_error": found.mean_squared_error,
         "r2": [float(one) if np.isfinite(one) else None for one in found.r2],

@@ -4,29 +4,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 import eventsim
-from eventsim.arrays import Precision
+from eventsim.arrays import Floats, Precision
 from eventsim.energy import count
 from eventsim.engine import simulate
 from eventsim.entries import parse_json_lines, read, read_object, read_text
-from eventsim.errors import DataError, StorageError
+from eventsim.errors import DataError, ParameterError, StorageError
 from eventsim.events import AnyDataset, EventStream, SpikeTape, StoredStream
 from eventsim.events.tape import joined_tapes
 from eventsim.hardware.quantise import quantise
 from eventsim.network import Network
-from eventsim.report.record import Checked, RunRecord
+from eventsim.report.record import Checked, FitRecord, RunRecord, Tested, loss_scale
 from eventsim.runs.data import DataSettings
 from eventsim.runs.settings import RunSettings, Shape
-from eventsim.train import Evaluation, ProcessGroup, TrainConfig, TrainResult, evaluate
+from eventsim.train import (
+    Evaluation,
+    ProcessGroup,
+    RegressionEvaluation,
+    TrainConfig,
+    TrainResult,
+    evaluate,
+)
 from eventsim.train.checkpoint import best_epoch
 from eventsim.train.choice import answer_of
 from eventsim.train.folder import HISTORY, RESULT, SETTINGS, digest_of_file
 from eventsim.train.parts import Parts
 from eventsim.train.prediction import Prediction, predict, recordings_and_keys
+from eventsim.train.regression import evaluate_values, predict_values
 
 Which = Literal["last", "selected", "initial"]
 Metrics = dict[str, Any]
@@ -179,13 +188,21 @@ class Run:
         vars(run).update(net=quantise(self.net, bits).net, weight_bits=bits)
         return run
 
+    @property
+    def outputs(self) -> tuple[str, ...] | None:
+        """Names of the outputs of a run of values; None of others, and where it was not tested."""
+        if not self.settings.fits_values or not self.finished:
+            return None
+        return tuple(self.result["test"]["outputs"])
+
     def predict(
         self,
         stream: EventStream | StoredStream | AnyDataset,
         *,
         keys: Sequence[str] | None = None,
         which: Which = "last",
-    ) -> Prediction:
+        times: ArrayLike | None = None,
+    ) -> Prediction | Floats:
         """Answers of the network, by the method that trained it.
 
         Parameters
@@ -196,14 +213,32 @@ class Run:
             As :func:`eventsim.predict`.
         which
             The network that answers.
+        times
+            ms, (times,) or [samples, times], when a run of values answers; by default at the end of
+            every recording.
 
         Returns
         -------
-        Prediction
+        Prediction or array
             Of every recording the number of the class, its name (``#number`` where the run does not
-            know the names), and the scores of all classes.
+            know the names), and the scores of all classes. Of a run of values its answers,
+            [samples, times, outputs]; ``keys`` have no place there.
+
+        Raises
+        ------
+        ParameterError
+            ``times`` of a run of classes, or ``keys`` of one of values.
         """
-        net, config = self.network(which), self.config
+        net, config, values = self.network(which), self.config, self.settings.fits_values
+        if (keys if values else times) is not None:
+            name, kind = ("keys", "values") if values else ("times", "classes")
+            raise ParameterError("Run.predict", f"{name} are given, of a run of {kind}", "none")
+        if values:
+            stream, _ = recordings_and_keys(stream, keys)
+            duration = np.asarray(stream.duration)[:, None]
+            asked = duration if times is None else np.asarray(times, np.float64)
+            shape = duration.shape[0], asked.shape[-1]
+            return predict_values(net, stream, np.broadcast_to(asked, shape), config)
         if self.settings.grid is None:
             return predict(
                 net, stream, keys=keys, backend=config.backend, precision=config.precision
@@ -252,13 +287,14 @@ class Run:
         split: str = "test",
         which: Which = "last",
         group: ProcessGroup | None = None,
-    ) -> Evaluation:
-        """How well the network classifies recordings, by the method that trained it.
+    ) -> Evaluation | RegressionEvaluation:
+        """How well the network classifies recordings, or fits values, by the method of the run.
 
         Parameters
         ----------
         data
-            Recordings with labels; None for those of the run's own data set.
+            Recordings with labels, or with targets for a run of values; None for those of the run's
+            own data set.
         split
             Which of them.
         which
@@ -269,12 +305,15 @@ class Run:
         Raises
         ------
         DataError
-            The run does not know its data, and none was given; or there are no recordings.
+            The run does not know its data, and none was given; there are no recordings; or they
+            have classes and the run has values, or the reverse.
         NetworkError, ShapeError
             The recordings do not fit the network.
         """
         data = self.data(split) if data is None else data
         net = self.network(which)
+        if self.settings.fits_values:
+            return evaluate_values(net, data, self.config, names=self.outputs)
         return evaluate(net, data, self.config, group=group, method=self.settings.method)
 
     def operations(
@@ -287,6 +326,7 @@ class Run:
         """
         if self.settings.grid is not None:
             found = evaluated or self.evaluate(data)
+            assert isinstance(found, Evaluation)  # a grid has no values
             return sum(found.synaptic_events.values()), found.neuron_updates or 0.0
         operations, updates, config = 0, 0, self.config
         for index in data.stream.batches(config.batch_size):
@@ -302,27 +342,23 @@ class Run:
             updates += sum(int(times.sum()) for times in counted.membrane_updates.values())
         return operations / len(data), updates / len(data)
 
-    def checked(
-        self, test: AnyDataset, group: ProcessGroup | None = None
-    ) -> tuple[Checked, Checked | None]:
+    def checked(self, test: AnyDataset, group: ProcessGroup | None = None) -> Tested:
         """The last network on test data, and the one that validation chose, if it chose one."""
         if not self.history:
             raise StorageError(self.folder / HISTORY, "holds no finished epoch")
         last = self.history[-1]
         found = Checked(last["epoch"], self.evaluate(test, group=group))
-        if "validation_accuracy" not in last:
+        if "validation_loss" not in last:
             return found, None
         best = best_epoch(self.history)
         return found, Checked(best["epoch"], self.evaluate(test, which="selected", group=group))
 
     def record(
-        self,
-        test: AnyDataset,
-        tested: tuple[Checked, Checked | None],
-        *,
-        guess: float | None = None,
-    ) -> RunRecord:
-        """What the report of the run is made of."""
+        self, test: AnyDataset, tested: Tested, *, guess: float | None = None
+    ) -> RunRecord | FitRecord:
+        """What the report of the run is made of; StorageError of one of values without a result."""
+        if self.settings.fits_values:
+            return self._fit(test, tested)
         settings, info = self.settings, None
         if settings.data is not None:
             info = settings.data.info
@@ -334,8 +370,8 @@ class Run:
             net_before=self.initial,
             net_after=self.net,
             test=test,
-            last=tested[0],
-            selected=tested[1],
+            last=cast("Checked[Evaluation]", tested[0]),
+            selected=cast("Checked[Evaluation] | None", tested[1]),
             config=self.config,
             history=self.history,
             command=settings.command,
@@ -345,6 +381,24 @@ class Run:
             about=""
             if info is None
             else f"{info.description}. Division: {info.splits}. Licence: {info.licence}.",
+        )
+
+    def _fit(self, test: AnyDataset, tested: Tested) -> FitRecord:
+        """The record of a run of values."""
+        assert test.targets is not None
+        targets = (
+            test.targets if self.outputs is None else test.targets.ordered(self.outputs, "record")
+        )
+        # Runs of the days before 0.3.0 keep the unit of errors in their settings alone.
+        result = {"loss_scale": loss_scale(self.config, targets.names)} | self.result
+        return FitRecord(
+            title=f"{self.data_settings.title}: regression",
+            command=self.settings.command,
+            result=result,
+            history=self.history,
+            targets=targets,
+            last=cast("Checked[RegressionEvaluation]", tested[0]),
+            selected=cast("Checked[RegressionEvaluation] | None", tested[1]),
         )
 
     def _network(self, which: str) -> Network:

@@ -21,13 +21,15 @@ import numpy as np
 from eventsim.arrays import Floats, Precision
 from eventsim.engine import place, simulate
 from eventsim.entries import Above0, Count, Natural, NotNegative, Settings
+from eventsim.errors import NetworkError
 from eventsim.events import AnyDataset, Dataset, EventStream, StoredStream
 from eventsim.events.targets import Targets, differ
+from eventsim.matrix import require
 from eventsim.network import Network
 from eventsim.summary import short_repr
 from eventsim.train.config import Intrinsic, TrainConfig
 from eventsim.train.loop import TrainEvent, train
-from eventsim.train.loss_settings import ValuesLoss
+from eventsim.train.loss_settings import ValuesLoss, features_of
 from eventsim.train.optimiser import LearningRates
 from eventsim.train.prediction import BATCH
 from eventsim.train.values import MeanSquaredError
@@ -210,3 +212,44 @@ def evaluate_regression(
         left_out=int(given.size - n.sum()),
         predicted=predicted,
     )
+
+
+def evaluate_values(
+    net: Network, data: AnyDataset, config: TrainConfig, *, names: tuple[str, ...] | None = None
+) -> RegressionEvaluation:
+    """:func:`evaluate_regression` of the targets of recordings, by the settings of a training.
+
+    ``names`` are the outputs of the network in their order; None where nothing says them.
+    """
+    require("train", data, features_of(config.loss), where="evaluate")
+    assert data.targets is not None
+    targets = data.targets if names is None else data.targets.ordered(names, "evaluate")
+    loss = MeanSquaredError(targets.values, targets.times, readout_of(net, config))
+    how: dict[str, Any] = {"backend": config.backend, "precision": config.precision}
+    return evaluate_regression(net, data.stream, loss, **how)
+
+
+def predict_values(
+    net: Network, stream: EventStream | StoredStream, times: Floats, config: TrainConfig
+) -> Floats:
+    """Answers at times, ms [samples, times]; [samples, times, outputs]. New array."""
+    readout = readout_of(net, config)
+    wanted = np.zeros((*times.shape, net.population(readout).size))
+    loss = MeanSquaredError(wanted, times, readout)
+    how: dict[str, Any] = {"backend": config.backend, "precision": config.precision}
+    return evaluate_regression(net, stream, loss, **how).predicted
+
+
+def readout_of(net: Network, config: TrainConfig | None = None) -> str:
+    """The readout that answers: that of the settings, or the only one; NetworkError for others."""
+    if config is not None and config.output in net.readouts:
+        return config.output
+    named = config is not None and config.output != TrainConfig().output
+    if named or len(net.readouts) != 1:
+        expected = f"expected {config.output!r}" if named and config is not None else "expected one"
+        raise NetworkError(
+            "Regression",
+            f"the network has the readouts {', '.join(net.readouts) or 'none'}, {expected}",
+            remedy="Name one: --set output=NAME; in Python as that of MeanSquaredError.",
+        )
+    return str(next(iter(net.readouts)))

@@ -9,11 +9,13 @@ import pytest
 
 import eventsim as es
 from eventsim.cli.begin import begin_note
+from eventsim.errors import DataError, ParameterError
 from eventsim.events.begin import TimeZero, edges
 from eventsim.events.targets import Targets, targets_of
 from eventsim.runs import regression, settings
 from eventsim.runs.execution import Execution
 from eventsim.runs.run import load_run
+from eventsim.train import regression as fitting
 from tests.unit.cli.conftest import done, refused, told
 from tests.unit.train.task import assert_same_net
 
@@ -73,7 +75,7 @@ def test_values_of_a_table_are_fitted_evaluated_and_predicted_as_by_hand(
     assert imported.json["targets"]["speed"]["values"] == 2 * N
     assert imported.json["targets"]["Angle"]["values"] == 2 * N - 1
     assert f"{N} recordings last until their last target" in imported.err
-    simulated = counted(monkeypatch, regression, "evaluate_regression")
+    simulated = counted(monkeypatch, fitting, "evaluate_regression")
     trained = told("train", "m.h5", *TRAINED)
     assert len(simulated) <= 2  # the test part, once by each network that is asked
     test = trained["test"]
@@ -330,6 +332,40 @@ def test_a_run_of_a_program_is_asked_and_goes_on_with_the_scale_that_it_has(divi
     assert load_run(places / "run").config.loss.scale == ()
 
 
+def test_a_run_of_values_in_python_gives_what_the_commands_print(imported, places):
+    trained = told("train", "m.h5", *TRAINED)
+    run = es.load_run("run")
+    (last, chosen), test = run.checked(run.data("test")), run.data("test")
+    for one, key in ((last, "test"), (chosen, "selected_by_validation")):
+        assert one.evaluation.mean_squared_error == trained[key]["mean_squared_error"]
+        assert one.evaluation.r2.tolist() == trained[key]["r2"]
+    evaluated = told("evaluate", "run")
+    assert run.evaluate().mean_squared_error == evaluated["mean_squared_error"]
+    assert run.evaluate(which="selected").r2.tolist() == chosen.evaluation.r2.tolist()
+    assert run.predict(test).shape == (len(test), 1, 2)
+    lasts = np.asarray(test.stream.duration)[:, None]  # until their last target
+    np.testing.assert_array_equal(run.predict(test), run.predict(test.stream, times=lasts))
+    rows = told("predict", "run", *test.keys, "--every", 10)["answers"]
+    printed = [[*row["values"].values()] for row in rows if row["time_ms"] == 10.0]
+    assert len(printed) == len(test)
+    answered = run.predict(test, times=[10.0, 20.0])[:, 0]
+    np.testing.assert_allclose(answered, printed, rtol=1e-6)
+    record = run.record(test, (last, chosen))
+    assert record.result["test"] == trained["test"]
+    np.testing.assert_array_equal(record.predicted, last.evaluation.predicted)
+    assert run.outputs == ("speed", "Angle")
+
+
+def test_recordings_of_classes_are_refused_by_a_run_of_values(divided):
+    told("train", "v.h5", *TRAINED)
+    stream = es.events.StoredStream.open("v.h5")[:]
+    classes = es.Dataset(stream, [0, 1, 0], ["no", "yes"])
+    with pytest.raises(DataError, match="asks for values, and the recordings have classes"):
+        es.load_run("run").evaluate(classes)
+    with pytest.raises(ParameterError, match="keys are given, of a run of values"):
+        es.load_run("run").predict(stream, keys="abc")
+
+
 def test_a_run_counts_errors_in_the_unit_that_was_typed_and_says_so(imported, places):
     still = ("--lr", 0, "--no-bip", "--epochs", 1, "--set", "silent_lift=0", "--set", "validation_"
              "fraction=0", "--set", "initial_logits=0")  # fmt: skip
@@ -339,7 +375,7 @@ def test_a_run_counts_errors_in_the_unit_that_was_typed_and_says_so(imported, pl
     run = load_run(places / "run")
     assert run.config.loss.scale == (2.0, 0.25)
     data = run.data("train")
-    found, _ = regression.evaluate_run(run.network("initial"), data, run.config)
+    found = run.evaluate(data, which="initial")
     by_hand = np.nanmean(((found.predicted - data.targets.values) / (2.0, 0.25)) ** 2)
     np.testing.assert_allclose(run.result["loss"], by_hand, rtol=0.1)
     plain = told("train", "m.h5", *TRAINED, *still, "--overwrite")
