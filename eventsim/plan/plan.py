@@ -169,7 +169,7 @@ class Stage:
         if all(p.all_to_all for p in self.projections) and len(self.members) == 1:
             return None
         wiring, size = self.wiring, int(self.member_start[-1])
-        places: NDArray[np.int64] = owners(wiring.out_start, wiring.target.size) * size
+        places: NDArray[np.int64] = owners(wiring.out_start, wiring.n_synapses) * size
         return places + wiring.target
 
     @property
@@ -188,7 +188,7 @@ class Stage:
         n_rows, n_blocks = wiring.out_start.size - 1, -(-size // BLOCK)
         if self.places is not None and n_blocks > 1 and not self.lateral:
             heard = np.zeros((n_blocks, n_rows), dtype=np.bool_)
-            heard[wiring.target // BLOCK, owners(wiring.out_start, wiring.target.size)] = True
+            heard[wiring.target // BLOCK, owners(wiring.out_start, wiring.n_synapses)] = True
             if heard.mean() <= MOST_HEARD:
                 return heard
         return np.ones((1, n_rows), dtype=np.bool_)

@@ -17,8 +17,10 @@ synapse        int32 [synapses]     the permutation: synapse number of every CSC
                                     int64 from 2^31 synapses on
 =============  ===================  ====================================================
 
-The target of a synapse is stored once: the index array of sparse weights is a view of ``target``
-as long as their pattern stays. Fan-in is computed when it is first needed.
+``target`` is made when all of it is first needed. From then on the target of a synapse is stored
+once: the index array of sparse weights is a view of it as long as their pattern stays. A loop whose
+synapses have delays of their own needs only the targets of its afferents, and reads its own where
+the network has them. Fan-in is computed when it is first needed.
 """
 
 from collections.abc import Sequence
@@ -53,10 +55,21 @@ class Wiring:
     row_start: Index
     synapse_start: Index
     out_start: Index
-    target: NDArray[np.int32]
+    _projections: tuple[Projection, ...] = field(repr=False)
+    _target_starts: tuple[int, ...] = field(repr=False)
     _checksums: tuple[int, ...] = field(repr=False)
 
     __repr__ = short_repr
+
+    @property
+    def n_synapses(self) -> int:
+        """Number of all synapses."""
+        return int(self.synapse_start[-1])
+
+    @cached_property
+    def target(self) -> NDArray[np.int32]:
+        """Target of every synapse."""
+        return _targets(self._projections, self._target_starts, self.synapse_start)
 
     @cached_property
     def fan_in(self) -> IncomingSynapses:
@@ -72,8 +85,24 @@ class Wiring:
         return IncomingSynapses(by_target.indptr.astype(np.int64), row, by_target.data)
 
     def targets_of(self, k: int) -> tuple[NDArray[np.int32], int]:
-        """Targets of projection ``k``, and the neuron from which they count. Not to be changed."""
+        """Targets of projection ``k``, and the neuron from which they count. Not to be changed.
+
+        They are where they lie already, if the network has them as an array of that type.
+        """
+        pattern = self._projections[k].pattern
+        if (
+            "target" not in self.__dict__
+            and pattern is not None
+            and pattern.indices.dtype == np.int32
+        ):
+            return pattern.indices, self._target_starts[k]
         return self.target[self.synapse_start[k] : self.synapse_start[k + 1]], 0
+
+    def first_targets(self, n: int) -> NDArray[np.int32]:
+        """Targets of the first ``n`` projections; not to be changed."""
+        if "target" in self.__dict__ or n == len(self._projections):
+            return self.target[: self.synapse_start[n]]
+        return _joined_targets(self._projections[:n], self._target_starts[:n], self.synapse_start)
 
     @property
     def in_start(self) -> Index:
@@ -119,7 +148,8 @@ def make_wiring(
         row_start=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
         synapse_start=synapse_start,
         out_start=np.concatenate([[0], *fan_outs]).cumsum().astype(np.int64),
-        target=_targets(projections, target_starts, synapse_start),
+        _projections=tuple(projections),
+        _target_starts=tuple(target_starts),
         _checksums=tuple(_checksum(projection) for projection in projections),
     )
 
@@ -130,7 +160,18 @@ def _targets(
     """Targets of all synapses; sparse weights with the same numbering share this memory."""
     if len(projections) == 1 and target_starts[0] == 0 and projections[0].pattern is not None:
         return projections[0].pattern.indices.astype(np.int32, copy=False)
-    target = np.empty(int(synapse_start[-1]), np.int32)
+    target = _joined_targets(projections, target_starts, synapse_start)
+    for k, (projection, first) in enumerate(zip(projections, target_starts, strict=True)):
+        if projection.pattern is not None and first == 0:
+            projection.share_targets(target[synapse_start[k] : synapse_start[k + 1]])
+    return target
+
+
+def _joined_targets(
+    projections: Sequence[Projection], target_starts: Sequence[int], synapse_start: Index
+) -> NDArray[np.int32]:
+    """Targets of the synapses of the first projections of the wiring. New array."""
+    target = np.empty(int(synapse_start[len(projections)]), np.int32)
     for k, (projection, first) in enumerate(zip(projections, target_starts, strict=True)):
         mine = target[synapse_start[k] : synapse_start[k + 1]]
         if projection.pattern is None:
@@ -138,8 +179,6 @@ def _targets(
             mine.reshape(-1, n_targets)[:] = np.arange(first, first + n_targets)
         else:
             np.add(projection.pattern.indices, first, out=mine, casting="same_kind")
-            if first == 0:
-                projection.share_targets(mine)
     return target
 
 

@@ -129,31 +129,40 @@ def _places_of(stage: Stage, lateral: bool) -> tuple[Array, ...]:
 
 def _parted(wiring: Wiring, apart: Array, taken: Array) -> tuple[Array, ...]:
     """As :func:`_places_of`, of the rows ``taken``; no neuron is in a bundle twice."""
-    counts = np.diff(wiring.out_start)
-    begins = np.repeat(apart, counts)
-    begins[1:] |= wiring.target[1:] == wiring.target[:-1]
-    begins[wiring.out_start[:-1][counts > 0]] = True
-    first = np.flatnonzero(begins & np.repeat(taken, counts))
+    some = np.flatnonzero(taken)
+    n = int(np.searchsorted(wiring.row_start, some[-1] + 1)) if some.size else 0  # projections
+    n_rows, target = int(wiring.row_start[n]), wiring.first_targets(n)
+    counts = np.diff(wiring.out_start[: n_rows + 1])
+    begins = np.repeat(apart[:n_rows], counts)
+    begins[1:] |= target[1:] == target[:-1]
+    begins[wiring.out_start[:n_rows][counts > 0]] = True
+    first = np.flatnonzero(begins & np.repeat(taken[:n_rows], counts))
     start = np.searchsorted(first, wiring.out_start)
     row = owners(start, first.size)
-    behind = np.append(first[1:], wiring.target.size)
+    behind = np.append(first[1:], target.size)
     return start, first, np.minimum(behind, wiring.out_start[row + 1]), row
 
 
-def make_loop(job: Job, bundles: Bundles, weight: Any, *, lateral: bool = True) -> Loop:
+def make_loop(
+    job: Job, bundles: Bundles, weight: Any, *, lateral: bool = True, flights: bool = True
+) -> Loop:
     """The loop of a stage; bundles in NumPy arrays, the rest where the network has its arrays.
 
     ``weight`` is that of every synapse times its target's resistance, in the form that the kernels
-    of the backend take. ``lateral``: as the bundles were made.
+    of the backend take. ``lateral``: as the bundles were made. ``flights``: whether targets of the
+    loop's own synapses with delays of their own will be read; where all have such, they are not
+    made without.
     """
     stage = job.stage
+    flown = not flights and all(p.delay_per_synapse or p.values.size == 0 for p in stage.lateral)
+    n_read = len(stage.afferents if flown else stage.projections)
     start, bundle = _of_structure(stage, lateral, _bundles_of_neurons, stage, bundles)
     return Loop(
         start,
         bundles.first[bundle],
         bundles.last[bundle],
         bundles.delay[bundle],
-        stage.wiring.target,
+        stage.wiring.first_targets(n_read),
         weight,
         job.self_weights() * (1.0 if stage.is_linear else stage.population.resistance),
         job.self_delays(),

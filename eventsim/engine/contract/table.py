@@ -146,9 +146,11 @@ def by_targets(
         rows = found.reshape(-1, by_neuron.size)
         np.multiply(by_synapse.reshape(rows.shape), by_neuron, out=rows)
         return found
-    target = stage.wiring.target
-    for mine in slices(by_synapse.size):
-        np.multiply(by_synapse[mine], by_neuron[target[mine]], out=found[mine])
+    for k, (low, high) in enumerate(pairwise(stage.wiring.synapse_start.tolist())):
+        target, first = stage.wiring.targets_of(k)
+        of_target, given, mine = by_neuron[first:], by_synapse[low:high], found[low:high]
+        for part in slices(high - low):
+            np.multiply(given[part], of_target[target[part]], out=mine[part])
     return found
 
 

@@ -51,7 +51,7 @@ def n_blocks(job: Job) -> int:
 def _fan_out(job: Job) -> float:
     """Mean synapses of a row."""
     wiring = job.stage.wiring
-    return float(wiring.target.size / max(wiring.out_start.size - 1, 1))
+    return float(wiring.n_synapses / max(wiring.out_start.size - 1, 1))
 
 
 def _blocks_with_room(job: Job, size: int) -> int:
@@ -65,7 +65,7 @@ def _blocks_with_room(job: Job, size: int) -> int:
 
 def groups(job: Job) -> list[tuple[int, int]]:
     """First and last + 1 of the neurons that go back together."""
-    size, n = job.stage.population.size, job.stage.wiring.target.size
+    size, n = job.stage.population.size, job.stage.wiring.n_synapses
     n_groups = GROUPS if n > GROUPED_FROM else 1
     return [(size * g // n_groups, size * (g + 1) // n_groups) for g in range(n_groups)]
 

@@ -133,7 +133,7 @@ def _backward_fanin(
 ) -> tuple[StageGradients, Floats]:
     """As :func:`_backward_shared`."""
     tape, last = A.tape_of(job, trains, by_time, by_voltage)
-    par, real, n_synapses = T.neuron_table(job), T.real_type(job), job.stage.wiring.target.size
+    par, real, n_synapses = T.neuron_table(job), T.real_type(job), job.stage.wiring.n_synapses
     size, parts = par.shape[1], fanin.PARTS
     adapt = A.adapting_back_of(job, trains, 1, piece)
     carried = A.carried_of(job, piece, adapt)

@@ -153,7 +153,7 @@ def backward(
         way = _backward_layer
     elif piece is not None or not by_own_lists(job, cells):
         way = partial(_backward_each, trains=trains, piece=piece)
-    n_synapses, n = job.stage.wiring.target.size, cells.n
+    n_synapses, n = job.stage.wiring.n_synapses, cells.n
     width = width_of_sums(n)
     bounds = sample_chunks(job, 8 * (n_synapses + cells.size * width))
     if way is _backward_own:
@@ -215,7 +215,7 @@ def _backward_each(
     bundles = make_bundles(job)
     begin = None if piece is None else piece.begin
     piece = linear_piece(job, np.zeros(job.n_samples)) if piece is None else piece
-    chunks, n_synapses = len(sums), job.stage.wiring.target.size
+    chunks, n_synapses = len(sums), job.stage.wiring.n_synapses
     found = LinearFoundRole(
         np.zeros((chunks, n_synapses)),
         np.zeros((chunks, n_synapses)) if job.stage.delays_per_synapse else None,

@@ -129,13 +129,13 @@ def _loop_of(job: Job, *, flights: bool = False) -> tuple[Loop, tuple[NDArray[An
     """The loop with arrays of the types that the kernels are compiled for, and its weights.
 
     Synapses with delays of their own are in no bundle: :mod:`eventsim.engine.cpu.flights`. Their
-    weights are among the loop's only with ``flights``; tiles have them as well.
+    weights and targets are among the loop's only with ``flights``; tiles have them as well.
     """
 
     def make() -> tuple[Loop, tuple[NDArray[Any], ...]]:
         bundles = make_bundles(job, lateral=False)
         addresses, weights = synapse_weights(job, flights=flights)
-        loop = make_loop(job, bundles, addresses, lateral=False)
+        loop = make_loop(job, bundles, addresses, lateral=False, flights=flights)
         own_weight = loop.own_weight.astype(T.real_type(job))
         return loop._replace(own_weight=own_weight), weights
 
@@ -257,7 +257,7 @@ def _backward(
     tape, last = A.tape_of(job, trains, by_time, by_voltage)
     bundles, par, size = make_bundles(job, lateral=False), T.neuron_table(job), trains.size
     loop, _held = _loop_of(job)  # the loop has addresses of what is held here
-    n_synapses, real = loop.target.size, par.dtype.type
+    n_synapses, real = job.stage.wiring.n_synapses, par.dtype.type
     bounds = A.sample_chunks(job, n_synapses * par.itemsize)
     chunks = bounds.size - 1
     weight = np.zeros((chunks, n_synapses), real)
@@ -282,7 +282,8 @@ def _backward(
     library().run(call, real)
     if delay is not None:
         collect(job, tiles, flown, RL.SynapseSumsRole(weight[0], delay[0]))
-    by_delay, by_spike = delay if delay is None else delay.sum(axis=0), effects.astype(np.float64)
+    del flown, call  # before others as large are made
+    by_delay, by_spike = delay if delay is None else A.summed(delay), effects.astype(np.float64)
     rows = A.summed_rows(sums, own, adapt.found)
     by_drive = weight[0] if chunks == 1 else A.summed(weight)
     back = T.FoundBack(by_drive, by_delay, by_spike, rows, int(grazes.sum()))

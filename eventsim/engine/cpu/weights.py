@@ -76,7 +76,7 @@ def _synapse_weights(job: Job, flights: bool) -> tuple[Addresses, tuple[NDArray[
         elif values.size:
             targets, low = stage.wiring.targets_of(k)
             for part in slices(values.size):
-                mine[part] = values[part] * resistance[targets[part] + low]
+                mine[part] = values[part] * resistance[low:][targets[part]]
     return addresses_of(*each, first=starts, look=look), (scaled,)
 
 
@@ -93,7 +93,7 @@ def layer_weights(job: Job) -> tuple[Addresses, Floats | None, tuple[NDArray[Any
     These are still to be multiplied by the resistance of the target, which is the second value.
     """
     stage = job.stage
-    if stage.wiring.target.size < IN_PLACE_FROM or (stage.population.resistance == 1.0).all():
+    if stage.wiring.n_synapses < IN_PLACE_FROM or (stage.population.resistance == 1.0).all():
         addresses, arrays = synapse_weights(job)
         return addresses, None, arrays
     return own_weights(job)

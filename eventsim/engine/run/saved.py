@@ -241,7 +241,7 @@ def _(value: SourceSpikes, _stage: Stage) -> None:
 
 @_hold.register
 def _(value: Arriving, stage: Stage) -> None:
-    n, size = stage.wiring.target.size, int(stage.member_start[-1])
+    n, size = stage.wiring.n_synapses, int(stage.member_start[-1])
     _offsets(value.offsets, value.offsets.size - 1, value.time.size)
     for values in value[2:]:
         _lengths(values, value.time.size, "arrivals")

@@ -1,5 +1,6 @@
 """What a synapse takes in memory, and that saving it changes no bit."""
 
+import itertools
 import tracemalloc
 from dataclasses import replace
 
@@ -225,3 +226,45 @@ def assert_same_spikes(expected, found):
         assert np.array_equal(expected[name].times, found[name].times)
         assert np.array_equal(expected[name].neurons, found[name].neurons)
         assert np.array_equal(expected[name].offsets, found[name].offsets)
+
+
+@pytest.mark.parametrize(
+    ("precision", "run", "back"), [("single", 29.5, 55.0), ("double", 34.0, 68.0)]
+)
+def test_bytes_a_synapse_of_a_loop_with_delays_by_synapse(precision, run, back):
+    """12 of the network, 12 or 16 of tiles, 2 of places in them; a tenth is not used, or by neuron.
+
+    Of gradients 24 or 32 are here and there for a while: by weight and delay in tiles, and in the
+    order of the network.
+    """
+    net = es.Network(weight_dtype=np.float32, delay_dtype=np.float32)
+    net.add_input("input", 100)
+    for name in ("a", "b"):  # of the second the targets are shifted
+        net.add_population(name, 5_000, tau_mem=10.0, tau_syn=2.0, resistance=0.5, v_leak=0.8)
+        net.connect("input", name, es.normal(0.5, 0.1), rule=es.fixed_indegree(2))
+    delays = es.normal(1.5, 0.75, least=0.1)
+    for source, target in itertools.product("ab", "ab"):
+        rule = es.fixed_indegree(100)
+        net.connect(source, target, es.normal(0.0, 0.02), rule=rule, delays=delays)
+    stream = random_stream(7, n_samples=1, n_channels=100, duration=20.0, rate=100.0)
+    n_synapses = sum(p.values.size for p in net.projections.values())
+    other = net.copy()  # what is loaded and made once is not traced
+    seed = lambda tape: {"a": es.SpikeSeed(time=np.ones(len(tape["a"])))}  # noqa: E731
+    options = {"backend": "cpu", "precision": precision}
+    tape = es.simulate(other, stream, **options)
+    es.backward(other, tape, seed(tape))
+    tracemalloc.start()
+    try:
+        tape = es.simulate(net, stream, **options)
+        peaks = [tracemalloc.get_traced_memory()[1]]
+        tracemalloc.reset_peak()
+        es.backward(net, tape, seed(tape))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+    finally:
+        tracemalloc.stop()
+    assert tape.algorithms == {"a+b": "windows, sums"}
+    assert len(tape["a"]) > 200
+    peak_of_run, peak = 12.0 + np.array(peaks) / n_synapses
+    assert 26.0 < peak_of_run <= run
+    assert peak_of_run < peak <= back
+    assert "target" not in vars(make_plan(net).stages[0].wiring)
