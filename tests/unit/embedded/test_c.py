@@ -11,6 +11,7 @@ import pytest
 
 import eventsim as es
 from eventsim.embedded import source
+from eventsim.plan import make_plan
 from tests.support.embedded import Compiled, assert_same
 from tests.support.linear_neurons import dense_layer, random_network
 from tests.support.nets import (
@@ -49,9 +50,10 @@ def layers(seed, rule="integral", **options):
 
 def blocks(seed):
     """Layers in several blocks, each with refractory times of its own."""
-    net, rng = es.convolutional(64, (4, 3), 3, mean=6.0, seed=seed), np.random.default_rng(seed)
+    net, rng = es.convolutional(96, (4, 3), 3, mean=6.0, seed=seed), np.random.default_rng(seed)
+    assert [len(stage.heard) for stage in make_plan(net).stages] == [6, 1, 1]
     for population in net.spiking.values():
-        population.refractory[:] = rng.uniform(0.0, 3.0, population.size)
+        population.refractory[:] = rng.uniform(0.0, 10.0, population.size)
     return net
 
 

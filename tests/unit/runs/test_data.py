@@ -98,6 +98,7 @@ def test_repeats_come_in_the_training_part_alone(spoken):
     assert np.array_equal(test.labels, without(spoken, "bob").labelled("test").labels)
 
 
+@pytest.mark.crossed("repeats are of one part; a case takes 20 ms", test=None)
 @pytest.mark.parametrize("part", ["train", "test"])
 @pytest.mark.parametrize(
     "beside",
