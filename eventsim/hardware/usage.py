@@ -198,6 +198,7 @@ def check_neurons(graph: AxonGraph, chip: Chip) -> None:
         ("synapses", int(graph.fan_in.sum()), limits.synapses_per_core),
         ("synapse_bits", int(graph.fan_in.sum()) * bits, limits.synapse_bits_per_core),
     )
+    cores = max((need / per_core for _, need, per_core in whole if per_core is not None), default=0)
     for name, need, per_core in whole:
         if per_core is not None and need > per_core * limits.cores:
             raise InfeasibleError(
@@ -205,7 +206,7 @@ def check_neurons(graph: AxonGraph, chip: Chip) -> None:
                 limit=f"{LIMIT_OF[name]} x {limits.cores:,} cores",
                 needed=need,
                 available=per_core * limits.cores,
-                advice=f"{ADVICE[name]} {_board_for(need / per_core, limits)}",
+                advice=f"{ADVICE[name]} {_board_for(cores, limits)}",
             )
 
 

@@ -34,3 +34,12 @@ def test_a_network_that_is_too_large_is_told_the_least_board_with_room(net, core
     with pytest.raises(InfeasibleError, match=re.escape(said)):
         check_room(net, board_of(chip, (many - 1, 1)))
     check_room(net, board_of(chip, chips))
+
+
+def test_the_board_that_is_told_has_room_for_what_needs_most(net):
+    """39 neurons, five on a core, need two chips of six cores; 376 synapses, 20 on a core, four."""
+    chip = make_chip(cores=6, neurons_per_core=5, synapses_per_core=20)
+    with pytest.raises(InfeasibleError, match="of neurons_per_core x 6 cores") as caught:
+        check_room(net, chip)
+    assert "At least 4 chips have room for it: a board of 2 x 2 " in str(caught.value)
+    check_room(net, board_of(chip, (2, 2)))
