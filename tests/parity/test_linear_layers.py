@@ -73,10 +73,10 @@ def test_the_first_neuron_that_runs_away_is_told():
     net = es.Network()
     net.add_input("input", 1)
     net.add_population("h", 3, neuron=es.AdLIF())
-    net.connect("input", "h", [[0.0, 40.0, 40.0]], delays=[[1.0, 3.0, 1.5]])
-    net.connect("h", "h", es.self_recurrent([0.0, 1e4, 1e4]))
+    net.connect("input", "h", [[40.0, 40.0, 40.0]], delays=[[3.0, 1.5, 2.5]])
+    net.connect("h", "h", es.self_recurrent([1e4, 1e4, 1e4]))
     events = es.EventStream([1.0], [0], [0, 1], n_channels=1, duration=50.0)
-    with pytest.raises(RunawayError, match="neuron 2 fired"):
+    with pytest.raises(RunawayError, match="neuron 1 fired"):
         es.simulate(net, events, backend="cpu")
 
 

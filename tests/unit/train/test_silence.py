@@ -172,13 +172,13 @@ def test_data_without_events_and_networks_without_spikes_are_trained(data, caplo
 
 
 def test_not_more_recordings_are_run_than_a_batch_has(data, monkeypatch):
-    seen, start = [], room.start
+    seen, begin_course = [], room.begin_course
 
     def note(net, stream, **options):
         seen.append((stream.n_samples, stream.times[0]))
-        return start(net, stream, **options)
+        return begin_course(net, stream, **options)
 
-    monkeypatch.setattr(room, "start", note)
+    monkeypatch.setattr(room, "begin_course", note)
     long = replace(data, stream=extend(data.stream, 5.0))
     for batch_size in (4, 40):
         room.wake(quiet_net(), long.stream, replace(CONFIG, batch_size=batch_size), log=False)
