@@ -1,10 +1,9 @@
-"""Command lines that are refused, as data: ``"words" = [class, where, got]``, and a remedy.
+"""Command lines that are refused, as data: as ``row.py`` says.
 
 They are called in a folder that ``place.py`` has filled, which must be the same afterwards.
 """
 
 import itertools
-import json
 import shlex
 import tomllib
 from pathlib import Path
@@ -15,6 +14,7 @@ from eventsim.errors import EventSimError
 from eventsim.folders import LOCK
 from eventsim.train.launch import LAUNCHERS
 from tests.refusals import place
+from tests.refusals.row import assert_row
 from tests.unit.cli.conftest import call, flat
 
 ROWS = tomllib.loads(Path(__file__).with_name("commands.toml").read_text("utf-8"))
@@ -48,17 +48,13 @@ def test_command_is_refused_and_leaves_nothing_behind(words, home, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("EVENTSIM_DATA", str(home / "nowhere"))
     monkeypatch.setenv("EVENTSIM_CACHE", str(home.with_name("cache")))
-    before, (kind, where, got, *remedy) = files(home), ROWS[words]
+    before, row = files(home), ROWS[words]
     outcome = call(*shlex.split(words))
     error = refusal(outcome)
     assert error is not None, (outcome.code, outcome.out, outcome.err)
-    seen = [text.replace(f"{home}/", "") for text in (error.where, error.got, error.remedy)]
-    shown = json.dumps([type(error).__name__, *seen], ensure_ascii=False)
-    assert [kind, where] == [type(error).__name__, seen[0]], f"the row is now {shown}"
-    assert got in seen[1], f"the row is now {shown}"
-    assert "".join(remedy) in seen[2], f"the row is now {shown}"
+    assert_row(row, error, home)
     # A single text is that of a room whose errors have no fields yet.
-    assert error.expected or error.remedy or not where, "it says nothing of what was expected"
+    assert error.expected or error.remedy or not row[1], "it says nothing of what was expected"
     assert (outcome.code, outcome.out) == (2, "")
     assert flat(str(error)) in flat(outcome.err)
     assert len(outcome.err) < 2000

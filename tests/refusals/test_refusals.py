@@ -1,13 +1,11 @@
 """What eventsim refuses, as data: each row of a table is a call and the error that it raises.
 
-A row is ``"call" = [class, where, got]``, and a fourth text where a person must copy a piece of
-the remedy. ``where`` is the whole field, ``got`` and the remedy are pieces of theirs. Names in a
-call are those of ``things.py``, and of a module that is called like the table.
+A row is ``"call" = [class, where, got, expected, remedy]``: ``row.py``. Names in a call are those
+of ``things.py``, and of a module that is called like the table.
 """
 
 import ast
 import importlib
-import json
 import shutil
 import tomllib
 from pathlib import Path
@@ -16,6 +14,7 @@ import pytest
 
 from eventsim.errors import EventSimError
 from tests.refusals import things
+from tests.refusals.row import assert_row
 
 HOME = Path(__file__).parent
 TABLES = {
@@ -75,12 +74,8 @@ def held(table, call, row, folder, **more):
     things.WRITTEN.clear()
     with pytest.raises(EventSimError) as caught:
         eval(call, known | given | more)
-    error, (kind, where, got, *remedy) = caught.value, row
-    seen = [text.replace(f"{folder}/", "") for text in (error.where, error.got, error.remedy)]
-    shown = json.dumps([type(error).__name__, *seen], ensure_ascii=False)
-    assert [kind, where] == [type(error).__name__, seen[0]], f"the row is now {shown}"
-    assert got in seen[1], f"the row is now {shown}"
-    assert "".join(remedy) in seen[2], f"the row is now {shown}"
+    error = caught.value
+    assert_row(row, error, folder)
     assert error.expected or error.remedy, "it says neither what was expected nor what to do"
     for path in things.WRITTEN:  # by the call, for its own arguments
         shutil.rmtree(path) if path.is_dir() else path.unlink()
