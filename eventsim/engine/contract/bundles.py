@@ -263,22 +263,23 @@ def _spread(
 ) -> tuple[Array, Array, Array, Array, Array, Array]:
     """Sample, time, synapses, spike and cause (none) of every bundle of consecutive sources."""
     xp = namespace(sources[0].times) if sources else np
-    rows, times, samples, numbers = (
-        [xp.zeros(0, t)] for t in (np.int64, float, np.int64, np.int64)
-    )
-    before = 0
+    rows, times, samples = [xp.zeros(0, np.int64)], [xp.zeros(0)], [xp.zeros(0, np.int64)]
+    numbers, before = [xp.zeros(0, np.int64)], 0
+    # On a device a choice takes more launches than it spares.
+    all_heard = xp is not np or bool((bundles.start[1:] > bundles.start[:-1]).all())
     for source in sources:
-        mine = _heard(bundles, source, first_row)
+        mine: Any = slice(None) if all_heard else _heard(bundles, source, first_row)
         rows.append(source.neurons[mine].astype(np.int64) + first_row)
         times.append(source.times[mine])
         samples.append(owners(source.offsets, source.times.size)[mine].astype(np.int64))
-        numbers.append(mine + before)
+        if not all_heard:
+            numbers.append(mine + before)
         first_row += source.size
         before += source.times.size
     bundle, place = bundles.of_rows(xp.concatenate(rows))
     time = xp.concatenate(times)[place] + beside(bundles.delay, bundle)[bundle]
     first, last = (beside(values, bundle)[bundle] for values in (bundles.first, bundles.last))
-    spike = xp.concatenate(numbers)[place]
+    spike = place if all_heard else xp.concatenate(numbers)[place]
     return xp.concatenate(samples)[place], time, first, last, spike, xp.full(spike.size, -1)
 
 
@@ -287,8 +288,6 @@ def _heard(bundles: Bundles, source: SourceSpikes, first_row: int) -> Array:
     xp = namespace(source.times)
     start = bundles.start[first_row : first_row + source.size + 1]
     heard = start[1:] > start[:-1]
-    if bool(heard.all()):
-        return xp.arange(source.times.size)
     return xp.flatnonzero(beside(heard, source.neurons)[source.neurons])
 
 

@@ -35,7 +35,7 @@ from eventsim.engine.run.members import split_members
 from eventsim.engine.run.place import check_on_host
 from eventsim.engine.run.readout_piece import state_after
 from eventsim.engine.run.run import check_network, run_by
-from eventsim.engine.run.saved import Parts, SavedState, digest_of, write_state
+from eventsim.engine.run.saved import SavedParts, SavedState, digest_of, write_state
 from eventsim.engine.run.starts import Start, stage_start
 from eventsim.errors import ParameterError, ShapeError, StorageError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
@@ -118,7 +118,7 @@ class RunState:
         The file has no weights: :meth:`load` takes the network.
         """
         before = self.before
-        parts = Parts(
+        parts = SavedParts(
             self.end, self.layers, self.loops, before.spikes, before.readouts, before.adapted
         )
         write_state(path, _telling(self.kept, self.backend, self.precision), parts)
@@ -275,7 +275,7 @@ def _telling(kept: Kept, backend: str, precision: str) -> dict[str, str]:
     }
 
 
-def _start_parts(net: Network, plan: Plan, n_samples: int, precision: Precision) -> Parts:
+def _start_parts(net: Network, plan: Plan, n_samples: int, precision: Precision) -> SavedParts:
     """The state at time zero, of so many samples."""
     end = np.zeros(n_samples)
     layers: dict[str, LayerState] = {}
@@ -289,7 +289,7 @@ def _start_parts(net: Network, plan: Plan, n_samples: int, precision: Precision)
         elif not stage.is_readout:
             layers[stage.name] = start_state(job)
     rest = _nothing_before(net, n_samples)
-    return Parts(end, layers, loops, rest.spikes, rest.readouts, rest.adapted)
+    return SavedParts(end, layers, loops, rest.spikes, rest.readouts, rest.adapted)
 
 
 def _kept_of(net: Network, engine: Backend, precision: Precision, kept: Kept | None) -> Kept:

@@ -42,7 +42,7 @@ DEEPEST_HALVING = 64  # of a window: below a float64's last place
 Telling = dict[str, str]
 
 
-class Parts(NamedTuple):
+class SavedParts(NamedTuple):
     """What a file has of a :class:`eventsim.RunState`; linear neurons stand as their loop says."""
 
     end: Floats
@@ -53,7 +53,7 @@ class Parts(NamedTuple):
     adapted: Mapping[str, Adapted]
 
 
-def write_state(path: str | Path, telling: Telling, state: Parts) -> None:
+def write_state(path: str | Path, telling: Telling, state: SavedParts) -> None:
     """Write what is told of a run, and its state, to one file, atomically."""
     arrays = {name: to_host(values) for name, values in _flat("", state)}
     about = {"about": np.array(json.dumps(telling))}
@@ -88,12 +88,12 @@ class SavedState:
             remedy = "Load it with the network that ran, and change that afterwards if you want to."
             raise NetworkError(self._path, f"is the state of {what}", remedy=remedy)
 
-    def parts(self, start: Parts, stages: Sequence[Stage]) -> Parts:
+    def parts(self, start: SavedParts, stages: Sequence[Stage]) -> SavedParts:
         """What the file holds, in the form of a state at time zero of the stages."""
         words, remedy = "is not the whole state of a run ({})", "Run again, and save the state."
         failures = (KeyError, ValueError, TypeError, IndexError, OverflowError, EventSimError)
         with reported(self._path, words, *failures, remedy=remedy, error=StorageError):
-            found: Parts = _filled(start, self._arrays, "")
+            found: SavedParts = _filled(start, self._arrays, "")
             for stage in stages:
                 if not stage.is_readout:
                     _hold({**found.layers, **found.loops}[stage.name], stage)
