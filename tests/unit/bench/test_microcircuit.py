@@ -61,14 +61,14 @@ def test_smaller_networks_keep_the_mean_input_and_its_variance(poisson):
         np.testing.assert_allclose(small, whole, rtol=5e-3)  # sizes are whole numbers
 
 
-def test_rates_of_a_small_network_are_near_those_of_the_paper(net):
-    tape = es.simulate(net, model.events(SCALE, 300.0, poisson=True))
+def test_rates_of_a_small_network_are_near_those_of_the_paper():
+    scale = 0.06  # at half of it what L23E does depends on the seed
+    tape = es.simulate(model.network(scale, poisson=True), model.events(scale, 300.0, poisson=True))
     spikes = {name: (tape[name].times, tape[name].neurons) for name in model.NAMES}
-    options = SimpleNamespace(scale=SCALE, duration=300.0)
+    options = SimpleNamespace(scale=scale, duration=300.0)
     found = microcircuit.activity(spikes, options)
     rates = np.array([found[name] for name in model.NAMES])
-    assert (rates[1:] > 0.1 * model.RATES[1:]).all()
-    assert rates[0] > 0.02  # 0.02 to 0.13 for 20 seeds: so small a network hardly drives L23E
+    assert (rates > 0.1 * model.RATES).all()
     assert (rates < 2.0 * model.RATES).all()
     assert rates[0] < rates[2] < rates[4]  # excitatory: layers 2/3, 4, 5
 

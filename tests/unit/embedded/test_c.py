@@ -50,7 +50,7 @@ def layers(seed, rule="integral", **options):
 
 def blocks(seed):
     """Layers in several blocks, each with refractory times of its own."""
-    net, rng = es.convolutional(96, (4, 3), 3, mean=6.0, seed=seed), np.random.default_rng(seed)
+    net, rng = es.convolutional(96, (4, 3), 3, mean=9.0, seed=seed), np.random.default_rng(seed)
     assert [len(stage.heard) for stage in make_plan(net).stages] == [6, 1, 1]
     for population in net.spiking.values():
         population.refractory[:] = rng.uniform(0.0, 10.0, population.size)
