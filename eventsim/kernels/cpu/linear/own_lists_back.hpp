@@ -123,7 +123,6 @@ template <int N, class R> class LinearOwnListsBack {
                 neurons.fire(n, c, spike);
             }
         }
-        if (ended(k, now)) let_go(n, c, in.time[end]);  // as the way forward leaves it
     }
 
     // The flow of neuron n up to t, where something happens, and to the end of its hold before.
