@@ -68,6 +68,14 @@ template <int N, class R, class Neurons, class Wires, class Tape, class Count> s
         }
     }
 
+    // The flow e from its end, at which the adjoint is, to its begin.
+    ON_DEVICE void over(const LinearEntry<N, R>& e, R* lambda, const LinearFlow<N, R>& flow) const {
+        R found[N * N] = {};
+        flow.integral(neurons.products(e.neuron, e.held), e.h, lambda, e.x, found);
+        double* const into = flow_of(e.neuron);
+        for (int i = e.held ? N : 0; i < N * N; ++i) into[i] += found[i];
+    }
+
     // The begin of a sample.
     ON_DEVICE void begin(int64_t n, const R* lambda) const {
         if (neurons.level(n) > R(0)) return;  // else it begins at its reset

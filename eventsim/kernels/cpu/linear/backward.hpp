@@ -91,10 +91,7 @@ template <int N, class R> class LinearWayBack {
         const LinearFlow<N, R> flow = neurons.flow(n, e.held);
         if (e.kind == ARRIVAL) arrival(e, lambda, flow);
         else on_the_way.meet(e, lambda, flow);
-        R found[N * N] = {};
-        flow.integral(neurons.products(n, e.held), e.h, lambda, e.x, found);
-        double* const into = on_the_way.flow_of(n);
-        for (int i = e.held ? N : 0; i < N * N; ++i) into[i] += found[i];
+        on_the_way.over(e, lambda, flow);
     }
 
     void arrival(const LinearEntry<N, R>& e, const R* lambda, const LinearFlow<N, R>& flow) {

@@ -13,6 +13,44 @@
 
 namespace eventsim {
 
+// The steps of neurons, written to a log if there is one.
+template <int N, class R, class Neurons> struct LinearSteps {
+    const Neurons& neurons;
+    GrowingArray<LinearEntry<N, R>>* log = nullptr;
+    int64_t n_steps = 0;
+
+    // The flow of neuron n up to t, where something happens, and to the end of its hold before; false where
+    // there is no memory, as below.
+    bool go_to(int64_t n, LinearCell<N, R>& c, double t, LinearKind kind, int64_t index, int64_t synapse = 0) {
+        return let_go(n, c, t) && flow(n, c, t, kind, index, synapse);
+    }
+
+    bool let_go(int64_t n, LinearCell<N, R>& c, double t) {
+        if (!(c.held() && c.until < t)) return true;
+        if (!flow(n, c, c.until, LET_GO, c.spike, 0)) return false;
+        c.until = -1.0;
+        return true;
+    }
+
+  private:
+    bool flow(int64_t n, LinearCell<N, R>& c, double t, LinearKind kind, int64_t index, int64_t synapse) {
+        ++n_steps;
+        if (log) {
+            if (!log->reserve(log->size + 1)) return false;
+            LinearEntry<N, R>& e = (*log)[log->size++];
+            for (int i = 0; i < N; ++i) e.x[i] = c.x[i];
+            e.h = t - c.time;
+            e.index = index;
+            e.synapse = synapse;
+            e.neuron = (int32_t)n;
+            e.kind = kind;
+            e.held = c.held();
+        }
+        neurons.advance(n, c, t);
+        return true;
+    }
+};
+
 // Where the replay of a sample is: the next arrival and the next spike.
 struct LinearPlace {
     int64_t arrival, spike;
@@ -21,14 +59,13 @@ struct LinearPlace {
 template <int N, class R> class LinearReplay {
     const LinearBackward<R>& a;
     const LinearNeurons<N, R>& neurons;
-    GrowingArray<LinearEntry<N, R>>* log = nullptr;
+    LinearSteps<N, R, LinearNeurons<N, R>> steps;
 
   public:
     LinearCell<N, R>* const cells;
-    int64_t n_steps = 0;
 
     LinearReplay(const LinearBackward<R>& call, const LinearNeurons<N, R>& neurons, LinearCell<N, R>* cells)
-        : a(call), neurons(neurons), cells(cells) {}
+        : a(call), neurons(neurons), steps{neurons}, cells(cells) {}
 
     // The neurons of sample s as its first event finds them.
     void begin(int64_t s) {
@@ -50,9 +87,9 @@ template <int N, class R> class LinearReplay {
         const Arriving& x = a.arriving;
         const LinearTape& tape = a.tape;
         const int64_t end = x.offsets[s + 1], last = tape.offsets[s + 1];
-        log = to;
-        n_steps = 0;
-        while ((at.arrival < end || at.spike < last) && n_steps < most) {
+        steps.log = to;
+        steps.n_steps = 0;
+        while ((at.arrival < end || at.spike < last) && steps.n_steps < most) {
             double t = at.arrival < end ? x.time[at.arrival] : __builtin_inf();
             if (at.spike < last && tape.time[at.spike] < t) t = tape.time[at.spike];
             const int64_t first = at.arrival;
@@ -70,7 +107,7 @@ template <int N, class R> class LinearReplay {
         }
         if (at.arrival < end || at.spike < last) return true;
         for (int64_t n = 0; n < neurons.size(); ++n)  // as the way forward leaves them
-            if (!let_go(n, x.duration[s])) return false;
+            if (!steps.let_go(n, cells[n], x.duration[s])) return false;
         return true;
     }
 
@@ -102,35 +139,8 @@ template <int N, class R> class LinearReplay {
         return true;
     }
 
-    // The flow of neuron n up to t, where something happens, and to the end of its hold before.
     bool go_to(int64_t n, double t, LinearKind kind, int64_t index, int64_t synapse) {
-        return let_go(n, t) && flow(n, t, kind, index, synapse);
-    }
-
-    bool let_go(int64_t n, double t) {
-        LinearCell<N, R>& c = cells[n];
-        if (!(c.held() && c.until < t)) return true;
-        if (!flow(n, c.until, LET_GO, c.spike, 0)) return false;
-        c.until = -1.0;
-        return true;
-    }
-
-    bool flow(int64_t n, double t, LinearKind kind, int64_t index, int64_t synapse) {
-        LinearCell<N, R>& c = cells[n];
-        ++n_steps;
-        if (log) {
-            if (!log->reserve(log->size + 1)) return false;
-            LinearEntry<N, R>& e = (*log)[log->size++];
-            for (int i = 0; i < N; ++i) e.x[i] = c.x[i];
-            e.h = t - c.time;
-            e.index = index;
-            e.synapse = synapse;
-            e.neuron = (int32_t)n;
-            e.kind = kind;
-            e.held = c.held();
-        }
-        neurons.advance(n, c, t);
-        return true;
+        return steps.go_to(n, cells[n], t, kind, index, synapse);
     }
 };
 

@@ -11,9 +11,7 @@
 // Reference       the same
 #pragma once
 #include "../fanin/spread.hpp"
-#include "cells.hpp"
-
-#include "../../neuron/linear_adjoint.hpp"
+#include "log.hpp"
 
 namespace eventsim {
 
@@ -33,18 +31,18 @@ template <int N, class R> class LinearOwnListsBack {
     Spread<R> in;
     GrowingArray<int64_t> first, fired;  // where the spikes of each neuron begin, and all of them
     GrowingArray<LinearEntry<N, R>> log;
+    LinearSteps<N, R, LinearLayerNeurons<N, R>> steps;
     GrowingArray<Mark> marks;
 
   public:
     explicit LinearOwnListsBack(const LinearFaninBackward<R>& call)
         : a(call), neurons(call.tables, call.jumps, call.own), on_the_way(neurons, call.own, call.tape),
-          in(call.sent, call.wires, call.tasks.n_blocks, true, true) {}
+          in(call.sent, call.wires, call.tasks.n_blocks, true, true), steps{neurons, &log} {}
 
     // False where there is no memory.
     bool run() {
         const LinearOwnFound& f = a.found;
         const int64_t each = a.tasks.n_blocks / f.n_parts;
-        if (!log.reserve(PART + 2)) return false;
         on_the_way.sums = f.sums;
         for (int64_t i = 0; i < a.tasks.n; ++i) {
             const int64_t part = a.tasks.todo[i];
@@ -90,11 +88,12 @@ template <int N, class R> class LinearOwnListsBack {
         marks.size = 0;
         do {
             if (!marks.push(now)) return false;
-            replay(k, now);
+            if (!replay(k, now)) return false;
         } while (!ended(k, now));
         R lambda[N] = {};
         for (int64_t m = marks.size - 1; m >= 0; --m) {
-            if (m < marks.size - 1) replay(k, now = marks[m]);  // the log is that of the last part
+            // The log is that of the last part.
+            if (m < marks.size - 1 && !replay(k, now = marks[m])) return false;
             for (int64_t i = log.size - 1; i >= 0; --i) back(log[i], lambda);
         }
         on_the_way.begin(n, lambda);
@@ -105,8 +104,9 @@ template <int N, class R> class LinearOwnListsBack {
         return now.arrival == in.start[k + 1] - 1 && now.spike == first[k + 1];
     }
 
-    // A part of the steps of neuron k of the block, to the log. Of one time arrivals come before spikes.
-    void replay(int64_t k, Mark& now) {
+    // A part of the steps of neuron k of the block, to the log: of one time arrivals come before spikes. False
+    // where there is no memory.
+    bool replay(int64_t k, Mark& now) {
         const int64_t n = in.low + k, end = in.start[k + 1] - 1;
         LinearCell<N, R>& c = now.cell;
         log.size = 0;
@@ -115,43 +115,19 @@ template <int N, class R> class LinearOwnListsBack {
             const double spikes = fires ? a.tape.time[fired[now.spike]] : __builtin_inf();
             if (now.arrival < end && !(spikes < in.time[now.arrival])) {
                 const int64_t i = now.arrival++;
-                go_to(n, c, in.time[i], ARRIVAL, i);
+                if (!steps.go_to(n, c, in.time[i], ARRIVAL, i)) return false;
                 raise<N>(c.x, a.own.state[in.row[i]], in.weight[i]);
             } else {
                 const int64_t spike = fired[now.spike++];
-                go_to(n, c, spikes, SPIKE, spike);
+                if (!steps.go_to(n, c, spikes, SPIKE, spike)) return false;
                 neurons.fire(n, c, spike);
             }
         }
-    }
-
-    // The flow of neuron n up to t, where something happens, and to the end of its hold before.
-    void go_to(int64_t n, LinearCell<N, R>& c, double t, LinearKind kind, int64_t index) {
-        let_go(n, c, t);
-        flow(n, c, t, kind, index);
-    }
-
-    void let_go(int64_t n, LinearCell<N, R>& c, double t) {
-        if (!(c.held() && c.until < t)) return;
-        flow(n, c, c.until, LET_GO, c.spike);
-        c.until = -1.0;
-    }
-
-    void flow(int64_t n, LinearCell<N, R>& c, double t, LinearKind kind, int64_t index) {
-        LinearEntry<N, R>& e = log[log.size++];
-        for (int i = 0; i < N; ++i) e.x[i] = c.x[i];
-        e.h = t - c.time;
-        e.index = index;
-        e.synapse = 0;
-        e.neuron = (int32_t)n;
-        e.kind = kind;
-        e.held = c.held();
-        neurons.advance(n, c, t);
+        return true;
     }
 
     void back(const LinearEntry<N, R>& e, R* lambda) {
-        const int64_t n = e.neuron;
-        const LinearFlow<N, R> flow = neurons.flow(n, e.held);
+        const LinearFlow<N, R> flow = neurons.flow(e.neuron, e.held);
         if (e.kind == ARRIVAL) {
             const int64_t state = a.own.state[in.row[e.index]];
             const int64_t at = in.place ? in.place[e.index] : e.index;
@@ -160,10 +136,7 @@ template <int N, class R> class LinearOwnListsBack {
         } else {
             on_the_way.meet(e, lambda, flow);
         }
-        R found[N * N] = {};
-        flow.integral(neurons.products(n, e.held), e.h, lambda, e.x, found);
-        double* const into = on_the_way.flow_of(n);
-        for (int i = e.held ? N : 0; i < N * N; ++i) into[i] += found[i];
+        on_the_way.over(e, lambda, flow);
     }
 };
 
