@@ -78,10 +78,16 @@ class Route:
         """Whether all have the least delay."""
         return bool((self.delays == self.least).all())
 
-    def onto(self, mine: slice, hears: NDArray[np.bool_] | slice = slice(None)) -> "Route":
-        """The weights onto some neurons, of some rows."""
-        plain, weights = self.plain[hears, mine], self.weights[hears, mine]
-        return replace(self, plain=plain, weights=weights, resistance=self.resistance[mine])
+    def onto(self, mine: slice, hears: NDArray[np.bool_] | None = None) -> "Route":
+        """The weights onto some neurons, of the rows that these hear; None for all rows."""
+        rows, of = self.rows, slice(None) if hears is None else hears
+        if hears is not None and not hears.all():
+            assert rows is None
+            rows = np.where(hears, np.cumsum(hears) - 1, -1)
+        return replace(
+            self, plain=self.plain[of, mine], weights=self.weights[of, mine],
+            resistance=self.resistance[mine], rows=rows,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,10 +240,9 @@ def _block(whole: StageTables, stage: Stage, k: int, waiting: "_Waiting") -> Sta
     routes = list[Route]()
     for route in whole.routes:
         hears = heard[start : start + route.n_keys]
-        rows = np.where(hears, np.cumsum(hears) - 1, -1)
         start += route.n_keys
         if hears.any():
-            routes.append(replace(route.onto(mine, hears), rows=rows))
+            routes.append(route.onto(mine, hears))
     by_neuron = ("start", "par", "refractory", "thresholds", "own_delay", "own_weight", "answers")
     parts = {name: getattr(whole, name)[mine] for name in by_neuron}
     room = waiting.room(tuple(routes), whole.longest)
@@ -253,9 +258,14 @@ def _routes(job: Job, names: Sequence[str], *, by_rows: bool) -> tuple[Route, ..
     plain, resistance = row_matrix(job, job.weights()), _resistance(stage)
     weights = plain.astype(np.float32) if stage.is_linear else np.asarray(row_weights(job))
     rows = [slice(int(start[k]), int(start[k + 1])) for k in range(len(stage.projections))]
-    return tuple(
+    routes = (
         Route(names.index(p.source), plain[mine], resistance, weights[mine], delays[mine])
         for mine, p in zip(rows, stage.projections, strict=True)
+    )
+    # What a loop's events are to nobody, as eventsim.engine.contract.bundles has them.
+    met = np.diff(stage.wiring.out_start) > 0 if stage.lateral else np.full(plain.shape[0], True)
+    return tuple(
+        route.onto(slice(None), met[mine]) for route, mine in zip(routes, rows, strict=True)
     )
 
 

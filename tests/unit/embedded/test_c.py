@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import eventsim as es
 from eventsim.embedded import source
@@ -68,6 +69,23 @@ def side_by_side(seed):
     return answering(net)
 
 
+def scattered_loop(seed, neuron=None):
+    """A loop by windows in which some channels, and some neurons, have no synapse."""
+    rng, net = np.random.default_rng(seed), es.Network()
+    net.add_input("input", 12)
+    net.add_population("h", 40, neuron=neuron)
+    for sender, size, gain in (("input", 12, 1.5), ("h", 40, 0.3)):
+        weights = rng.normal(gain / 3, gain, (size, 40))
+        weights[rng.random(size) < 0.2] = 0.0
+        net.connect(sender, "h", scipy.sparse.csr_array(weights), delays=1.0)
+    net.add_readout("output", 3)
+    net.connect("h", "output", rng.normal(0.0, 1.0, (40, 3)))
+    loop = make_plan(net).stages[0]
+    assert loop.shares_events
+    assert (np.diff(loop.wiring.out_start) == 0).any()
+    return answering(net)
+
+
 def linear_loop(seed):
     """Two kinds of linear neurons in a loop that LIF neurons would run by sums, which C has not."""
     net = two_kinds_net(
@@ -101,6 +119,7 @@ KINDS = {
         with_adaptation(es.rsnn(5, (24,), 3, delays=1.0, mean=4.0, seed=k))
     ),
     "windows, counts": lambda k: answering(shared_net(k, 40), "spike_count", "hidden"),
+    "windows, neurons without synapses": scattered_loop,
     "first spikes": lambda k: answering(
         es.scsr(5, (12,), 3, mean=6.0, output="spiking", seed=k), "first_spike"
     ),
@@ -115,7 +134,7 @@ KINDS = {
 }
 QUICK = (
     "stretches, delays of sources", "blocks, decision", "fan-in, sparse, adaptive", "windows",
-    "linear, side by side", "linear, kinds mixed",
+    "windows, neurons without synapses", "linear, side by side", "linear, kinds mixed",
 )  # fmt: skip
 COMPILERS = ("gcc -std=c99", "clang -std=c99")
 # Clang's runtime of the sanitizer is in no shared library: what is undefined traps.
