@@ -12,7 +12,7 @@ from unittest import mock
 import pytest
 from hypothesis import HealthCheck, settings
 
-import tests.something  # noqa: F401  before modules of tests, which it rewrites
+import tests.something  # before modules of tests, which it rewrites
 from eventsim.datasets import yinyang
 from eventsim.engine.contract.registry import using_backend
 from eventsim.engine.cuda.backend import CudaBackend
@@ -45,6 +45,7 @@ def pytest_configure(config):
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
     settings.load_profile("tier")
+    tests.something.rewrite_share(config)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -41,6 +41,26 @@ def rewritten(module, source, path=None, config=None):
     _by_pytest(module, source, path, config)
 
 
+def rewrite_share(config):
+    """Rewrite a worker's share of all modules of tests, those that are not cached.
+
+    Workers begin together and collect alike: each would rewrite all of them, in 5 CPU s.
+    """
+    worker = getattr(config, "workerinput", None)
+    if worker is None or sys.dont_write_bytecode:
+        return
+    state, home = config.stash[rewrite.assertstate_key], Path(__file__).parent
+    place, share = int(worker["workerid"].removeprefix("gw")), worker["workercount"]
+    for path in sorted(home.rglob("*.py"))[place::share]:
+        name = ".".join(path.relative_to(home.parent).with_suffix("").parts)
+        cached = rewrite.get_cache_dir(path) / f"{path.stem}{rewrite.PYC_TAIL}"
+        if not state.hook._should_rewrite(name, str(path), state) or cached.exists():
+            continue
+        seen, code = rewrite._rewrite_test(path, config)
+        if rewrite.try_makedirs(cached.parent):
+            rewrite._write_pyc(state, code, seen, cached)
+
+
 class _Looks(ast.NodeTransformer):
     def __init__(self, path):
         self.path = path
