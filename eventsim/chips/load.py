@@ -76,7 +76,7 @@ def _read(path: Traversable, label: str, *, stem: str | None = None) -> Chip:
     chip = read(Chip, values, place, ChipError)
     if chip.is_technology == (chip.limits is not None):
         need = "no table limits" if chip.is_technology else "a table limits"
-        raise ChipError(place, f"is of kind {chip.kind!r}, which needs {need}")
+        raise ChipError(place, f"is of kind {chip.kind!r}", need)
     if stem is not None and chip.name != stem:
         raise ChipError(f"{place}, name", f"is {chip.name!r}", f"the file's own name, {stem!r}")
     return chip

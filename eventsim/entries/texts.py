@@ -100,7 +100,7 @@ def check_format(
 ) -> None:
     """Take the keys ``format`` and ``version`` out of a table; raise if they are wrong."""
     if not isinstance(values, dict) or values.pop("format", None) != name:
-        raise error(label, f"is no {kind} (it has no line format = {name!r})")
+        raise error(label, f"is no {kind}", f"a line format = {name!r}")
     found = values.pop("version", None)
     if found != version:
         raise error(

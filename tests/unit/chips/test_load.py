@@ -127,57 +127,6 @@ def test_a_board_is_read(tmp_path):
     assert (limits.chips, limits.chip_link, limits.multicast) == ((1, 1), 1.0, False)
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("title =", "title ==", "is not TOML .*line 5"),
-        ('"eventsim-chip"', '"other"', "is no chip file"),
-        ("version = 1", "version = 9", "has version 9, expected 1"),
-        ('kind = "chip"', 'kind = "chop"', "kind is 'chop', expected one of chip, technology"),
-        ('kind = "chip"', 'kind = "technology"', "'technology', which needs no table limits"),
-        ('name = "mine"', "name = 3", "name is 3, expected a text"),
-        ('source = "data sheet"', "", "lacks source"),
-        ("step_ms = 0.5", "step_ms = 0", "step_ms is 0, expected a finite number > 0"),
-        ("cores = 15", "cores = 17", "cores is 17, expected at most 16"),
-        ("cores = 15", "cores = 1.5", "limits: cores is 1.5, expected a whole number >= 1"),
-        ("cores = 15", "cores = true", "limits: cores is True, expected a whole number"),
-        ("mesh = [4, 2]", "mesh = [4]", r"mesh is \[4\], expected \[columns, rows\]"),
-        (
-            "mesh = [4, 2]",
-            "mesh = [4, 2]\nchips = [3, 1]",
-            "divisors of the mesh's 4 columns and 2",
-        ),
-        (
-            "mesh = [4, 2]",
-            "mesh = [4, 2]\nchips = [2, 4]",
-            "divisors of the mesh's 4 columns and 2",
-        ),
-        ("mesh = [4, 2]", "mesh = [4, 2]\nchip_link = 0", "chip_link is 0, expected a finite"),
-        ("neurons_per_core", "neuron_per_core", "'neuron_per_core'. Did you mean 'neurons_per"),
-        ("bits_per_synapse = 8", "", "synapse_bits_per_core needs bits_per_synapse"),
-        ("weight_bits = 8", "weight_bits = 0", "weight_bits is 0, expected a whole number >= 1"),
-        ("value = 12.5", "value = -1.0", "synaptic_event: value is -1.0, expected a finite"),
-        ("value = 12.5", "value = nan", "value is nan, expected a finite"),
-        ("value = 12.5", 'value = "12"', "value is '12', expected a finite number"),
-        ('unit = "pJ"', 'unit = "nJ"', "unit is 'nJ', expected one of pJ"),
-        ('"measured"', '"guessed"', "is 'guessed', expected one of measured, simulated"),
-        ('source = "table 3"', "", "synaptic_event: lacks source"),
-        (
-            "energy.synaptic_event",
-            "energy.synapse",
-            "energy is 'synapse', expected a term. Did you mean 'synaptic_event'",
-        ),
-        ('"table 3"', '"table 3"\nincludes = ["spikes"]', "includes is 'spikes', expected one of"),
-        ('"table 3"', '"table 3"\nincludes = "spike"', "includes is 'spike', expected a list"),
-    ],
-)
-def test_malformed_file_says_where_what_came_and_what_was_expected(chip_file, old, new, message):
-    path = chip_file(GOOD.replace(old, new))
-    with pytest.raises(ChipError, match=message) as raised:
-        load_chip(path)
-    assert "mine.toml" in str(raised.value)
-
-
 @given(text=st.text(max_size=80))
 def test_any_text_is_a_chip_or_a_chip_error(tmp_path_factory, text):
     path = tmp_path_factory.getbasetemp() / "any.toml"

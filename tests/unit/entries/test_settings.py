@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from eventsim.entries import Count, Settings, check_types, read, schema, shown
-from eventsim.errors import ParameterError, StorageError
+from eventsim.errors import StorageError
 
 
 @dataclass
@@ -40,37 +40,6 @@ def test_a_value_of_the_annotated_type_passes(name, value):
     check_types(Sample(**{name: value}))
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [
-        ("number", "x", "Sample: number is 'x', expected a number."),
-        ("number", True, "number is True, expected a number."),
-        ("number", [], "expected a number."),
-        ("count", 1.5, "count is 1.5, expected a whole number."),
-        ("flag", 1, "flag is 1, expected true or false."),
-        ("word", None, "expected a text."),
-        ("maybe", "x", "expected a number or None."),
-        ("one", "c", "expected one of a, b."),
-        ("one", [], "expected one of a, b."),
-        ("pair", 3, "expected a list of 2: a number, a number."),
-        ("pair", [1, 2, 3], "expected a list of 2"),
-        ("some", ["x"], "expected a list, each of it a whole number."),
-        ("some", "12", "expected a list"),
-        ("keys", [], "expected a table"),
-        ("keys", {1: 2}, "expected a table"),
-        ("numbers", {"a": "b"}, "expected a table"),
-        ("many", ({},), "many is"),
-        ("many", [{"a": "x"}], "many is"),
-        ("number", 10**400, "expected a number."),
-        ("count", True, "expected a whole number."),
-        ("inner", {}, "expected a Inner, or a table of its keys."),
-    ],
-)
-def test_a_value_of_another_type_is_refused_by_name(name, value, message):
-    with pytest.raises(ParameterError, match=message):
-        check_types(Sample(**{name: value}))
-
-
 def test_place_and_error_can_be_chosen_and_long_values_are_cut():
     with pytest.raises(StorageError, match=r"^file: word is \[0, 0, .*\.\.\., expected") as caught:
         check_types(Sample(word=[0] * 10_000), where="file", error=StorageError)
@@ -102,23 +71,6 @@ def test_tables_inside_tables_become_settings():
     assert found == Tree((Leaf(1), Leaf(2, "b")), {"x": Leaf(3)}, np.inf)
     assert Tree.from_dict(found.to_dict()) == found
     assert found.to_dict()["far"] == "inf"
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({}, "file t: lacks leaves"),
-        ([], r"file t: is \[\], expected a Tree"),
-        ({"leaves": [{"size": 0}]}, r"t, leaves\[0\]: size is 0, expected a whole number >= 1."),
-        ({"leaves": [{"sice": 1}]}, r"t, leaves\[0\]: has an unknown key 'sice'. Did you mean 'si"),
-        ({"leaves": [{"size": 1}] * 2}, r"t: leaves is \[1, 1\], expected different sizes"),
-        ({"leaves": [], "by_name": {"x": {}}}, "t, by_name, x: lacks size"),
-        ({"leaves": [], "by_name": {"x": {"size": "1"}}}, "x: size is '1', expected a whole num"),
-    ],
-)
-def test_a_mistake_in_a_table_is_told_with_its_place(values, message):
-    with pytest.raises(StorageError, match=message):
-        read(Tree, values, "file t", StorageError)
 
 
 def test_schema_names_keys_types_and_bounds():

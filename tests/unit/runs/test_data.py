@@ -286,59 +286,6 @@ def test_groups_that_are_not_there_cannot_divide(own):
 YINYANG, FSDD = {"name": "yinyang"}, {"name": "fsdd"}
 
 
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [
-        (YINYANG | {"divide": "speaker"}, "divide is 'speaker', expected one of auto"),
-        (YINYANG | {"test_fraction": 0.3}, "test_fraction is 0.3, .* beside divide, which"),
-        (YINYANG | {"division_seed": 3}, "division_seed is 3, .* beside divide, which"),
-        (YINYANG | {"encoder": {"gain": 1.0}}, "encoder is .* expected none"),
-        (YINYANG | {"round_times": 0.0}, "round_times"),
-        (YINYANG | {"round_times": 1.0, "in_memory": False}, "round_times"),
-        (FSDD | {"divide": "group", "in_memory": False}, "in_memory is False"),
-        (FSDD | {"divide": "group", "held_out": ("theo",)}, "divide is 'group'.*held out"),
-        (
-            FSDD | {"held_out": ("theo",), "in_memory": False},
-            "in_memory is False, expected true where groups",
-        ),
-        (FSDD | {"repeats": 0}, "repeats is 0"),
-        (FSDD | {"repeats": 1.5}, "repeats is 1.5"),
-        (FSDD | {"repeats": 2, "in_memory": False}, "in_memory is False"),
-        (FSDD | {"encoder": {"gain": 1.0}, "in_memory": False}, "in_memory is False"),
-        (FSDD | {"encoder": {"gain": -1.0}}, "encoder: CochleaEncoder: gain"),
-        (FSDD | {"encoder": {"gian": 1.0}}, "encoder: is .*parameters of CochleaEncoder by.*gian"),
-        (FSDD | {"encoder": ["gain"]}, "encoder is .*parameters of CochleaEncoder"),
-        (FSDD | {"test_file": "b.h5"}, "test_file is 'b.h5', expected none"),
-        ({}, "file is None, expected a path, or name a data set"),
-        ({"file": "a.h5", "test_fraction": 1.0}, "test_fraction is 1.0, expected a number"),
-        ({"file": "a.h5", "folds": 1}, "folds is 1, expected a number of folds >= 2, or each"),
-        ({"file": "a.h5", "folds": 2, "held_out": ("a",)}, "folds is 2, expected none beside"),
-        (
-            {"file": "a.h5", "folds": 2, "divide": "recording"},
-            "divide is 'recording', expected 'group' where",
-        ),
-        (
-            {"file": "a.h5", "test_group": ("a",), "test_file": "b.h5"},
-            "test_group is .*none beside a test_file",
-        ),
-        ({"file": "a.h5", "divide": "group", "test_file": "b.h5"}, "divide is 'group'.*test_file"),
-        *(
-            ({"file": "a.h5", "test_fraction": 0.3, **beside}, f"0.3, expected 0.2 beside {key},")
-            for beside in (
-                {"test_group": ("a",)},
-                {"held_out": ("a",)},
-                {"test_file": "b.h5"},
-                {"folds": 3},
-            )
-            for key in beside
-        ),
-    ],
-)
-def test_settings_that_cannot_be_are_refused(given, words):
-    with pytest.raises(ParameterError, match=words):
-        DataSettings(**given)
-
-
 # --- validated as it is divided, tested by name --------------------------------------------------
 
 
