@@ -12,14 +12,13 @@ from eventsim.cli import completion, terminal
 from eventsim.cli import options as opt
 from eventsim.cli.begin import show_read
 from eventsim.cli.checks import left_out
-from eventsim.cli.events import find_for, find_network, run_of
+from eventsim.cli.events import check_exact, find_for, find_network, run_of
 from eventsim.cli.measured import MeasuredPart, say_measured
 from eventsim.cli.reading import Reading
 from eventsim.cli.regression import has_targets
 from eventsim.cli.targets import measured_fit, read_wanted, show_fit, stored_wanted
 from eventsim.clocked import Grid
 from eventsim.engine.contract.compiling import SHOWN, Watch, compile_seconds
-from eventsim.errors import ParameterError
 from eventsim.events import AnyDataset
 from eventsim.hardware.quantise import formats_of, quantise
 from eventsim.measures import INTERVAL, interval_text, measure_name, wilson
@@ -123,13 +122,8 @@ def evaluate_command(
         terminal.present(_fit(run, mine, data, reading, asked, machine), show_fit, as_json=as_json)
         return
     require_margin("--margin", asked.margin)
-    if asked.latency and mine is not None and mine.settings.grid is not None:
-        raise ParameterError(
-            "--latency",
-            f"{run} answers on a grid of time",
-            "a run in exact event time",
-            "Leave the option out, or give the file of its network.",
-        )
+    if asked.latency:
+        check_exact(run, "--latency")
     net = find_network(run, which=asked.which)
     named = find_for(run, data, reading)
     recordings = in_classes_of(net, named.fewer(asked.samples).labelled())
@@ -171,6 +165,7 @@ def _fit(
     machine: opt.Machine,
 ) -> dict[str, Any]:
     """How well a network, read from ``place``, gives the values that are wanted."""
+    check_exact(place, "evaluate of values")
     config = on_backend(TrainConfig(), machine.backend)
     config = run.config if run is not None and run.settings.fits_values else config
     net, named = find_network(place, which=asked.which), find_for(place, data, reading)
@@ -224,12 +219,8 @@ def _target(
     """What was asked for beside exact time; None for nothing."""
     if chip is None and bits is None and dt is None:
         return None
-    if run is not None and run.settings.grid is not None:
-        raise ParameterError(
-            run.folder,
-            f"was trained in steps of {run.settings.grid.dt:g} ms, in which it is evaluated",
-            remedy="Leave out --chip, --bits and --dt, or give its network file and DATA.",
-        )
+    if run is not None:
+        check_exact(run.folder, "--chip, --bits and --dt")
     formats, step_ms = Formats(), dt
     if chip is not None:
         formats, step_ms = formats_of(load_chip(chip), dt)

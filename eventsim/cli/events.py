@@ -37,6 +37,7 @@ from eventsim.entries import nearest
 from eventsim.errors import DataError, EventSimError
 from eventsim.events import Dataset, EncoderOperations, EventStream, SpikeTape, StoredStream
 from eventsim.events.labelled import parts_of
+from eventsim.matrix import require
 from eventsim.network import Network
 from eventsim.runs.data import DataSettings
 from eventsim.runs.likeness import SENSOR, lasts_otherwise, made_otherwise
@@ -369,6 +370,12 @@ def tape_of(run: Run | None, net: Network, stream: EventStream, *, backend: str)
     if run is None:
         return simulate(net, stream, backend=backend)
     return run.tape(stream, backend=backend)
+
+
+def check_exact(place: Path, where: str) -> None:
+    """Raise ParameterError for the folder of a run that answers in time steps."""
+    if place.is_dir():
+        require("exact_time", load_run(place), where=where)
 
 
 def find_network(place: Path, *, which: Which = "last") -> Network:

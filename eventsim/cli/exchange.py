@@ -10,7 +10,7 @@ import typer
 
 from eventsim.cli.begin import how_read, show_read
 from eventsim.cli.checks import left_out
-from eventsim.cli.events import audio_of, find_for, find_network
+from eventsim.cli.events import audio_of, check_exact, find_for, find_network
 from eventsim.cli.options import (
     JsonOption,
     NetArgument,
@@ -28,7 +28,6 @@ from eventsim.events import AudioTables, Dataset, EventStream, poisson
 from eventsim.network import Network
 from eventsim.network.nir import NirWarning, read_nir, write_nir
 from eventsim.report.web import UNKNOWN, WebExport, export_web
-from eventsim.runs.run import load_run
 
 N_SAMPLES, DURATION, RATE = 4, 200.0, 50.0  # of the events of a check: ms, events per second
 Program = Literal["norse", "snntorch", "spikingjelly", "rockpool"]
@@ -101,7 +100,7 @@ def export_command(
     network = find_network(net, which=asked.which)
     _refuse_others(asked)
     if asked.to != "nir":
-        _refuse_steps(net, asked.to)
+        check_exact(net, f"--to {asked.to}")
         recordings, read = _recordings(net, network, asked, reading)
         written = _write(asked, network, out, recordings, title=net)
         found = {"network": str(net), **written.to_dict(), "read": read}
@@ -146,18 +145,6 @@ def _refuse_others(asked: ExportOptions) -> None:
         given = [name for name in others if getattr(asked, name) != getattr(plain, name)]
         names = ", ".join(map(option_name, given))
         left_out(given, f"--to {asked.to}", f"does not take {names}, only {owner.upper()} does")
-
-
-def _refuse_steps(net: Path, to: str) -> None:
-    """Raise ParameterError for a run that answers in time steps."""
-    grid = load_run(net).settings.grid if net.is_dir() else None
-    if grid is not None:
-        raise ParameterError(
-            f"--to {to}",
-            f"{net} answers in steps of {grid.dt:g} ms",
-            "a run in exact event time",
-            "Give the file of its network, which then runs in exact time.",
-        )
 
 
 def _write(

@@ -17,15 +17,17 @@ from eventsim.cli.events import find_network
 from eventsim.cli.measured import MeasuredPart, find_measured
 from eventsim.cli.options import JsonOption, Machine, NetArgument, SamplesOption, option
 from eventsim.cli.reading import MeasuredReading
-from eventsim.cli.terminal import echo_late, present, say_backend, show_table
+from eventsim.cli.terminal import echo_late, present, say, say_backend, show_table
 from eventsim.engine import Explanation, explain, simulate
 from eventsim.engine.contract.compiling import SHOWN, Watch, compile_seconds
 from eventsim.engine.run.ties import collected_ties
 from eventsim.errors import ParameterError
 from eventsim.events import SpikeTape
+from eventsim.matrix import can
 from eventsim.measures import measure_name
 from eventsim.network import Network
 from eventsim.network.late import warn_late
+from eventsim.runs.run import load_run
 from eventsim.train.prediction import read_answers
 
 MS_PER_S = 1000.0
@@ -81,6 +83,8 @@ def simulate_command(
     on = machine.ready()
     stream, _, measured = find_measured(net, events, reading, samples=asked.samples)
     network = find_network(net)
+    if net.is_dir() and not can(load_run(net))["exact_time"]:
+        say(f"{net} was trained in steps, and runs here in exact time: predict answers in steps.")
     runs_on = say_backend(on)
     late = warn_late(network, stream)
     began, compiled = Watch(), compile_seconds()

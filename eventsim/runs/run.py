@@ -1,6 +1,6 @@
 """A run read from its folder, of a command, a recipe or a program."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -76,6 +76,12 @@ class Run:
         )
         data = "given data" if self.settings.data is None else self.settings.data.title
         return f"Run({str(self.folder)!r}: {network} on {data})"
+
+    def features(self, names: Collection[str] | None = None) -> Mapping[str, str]:
+        """By which method it was trained, and answers, as :mod:`eventsim.matrix` calls it."""
+        grid = self.settings.grid
+        time = "in exact event time" if grid is None else f"in steps of {grid.dt:g} ms"
+        return {self.settings.method.feature: f"{self.folder} answers {time}"}
 
     @property
     def config(self) -> TrainConfig:

@@ -13,8 +13,10 @@ from eventsim.chips import load_chip
 from eventsim.clocked import Grid
 from eventsim.events import Targets
 from eventsim.mapping import quantise
-from eventsim.matrix import can
+from eventsim.matrix import can, require
 from eventsim.report import tables
+from eventsim.runs.run import Run
+from eventsim.runs.settings import RunSettings
 from eventsim.train import (
     ActivityCost,
     Augmentation,
@@ -296,6 +298,16 @@ def loss_of(net, data, config, method):
         return es.evaluate(net, data, config, method=method).loss
     loss = config.loss.of(config.target(data.labels, values=data.targets))
     return evaluate_regression(net, data.stream, loss).mean_squared_error
+
+
+@probe
+def exact_time(case):
+    """A run answers by its method; what asks for exact time runs the same network as it is."""
+    grid = Grid(dt=1.0) if case.row.by_axis["method"] == "fixed_step" else None
+    run = Run(case.folder, RunSettings(grid=grid))
+    vars(run)["net"] = case.net
+    require("exact_time", run)
+    assert assert_same_spikes(run.tape(stream(), backend="cpu"), case.tape(), atol_ms=0)
 
 
 @probe
