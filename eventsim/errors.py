@@ -80,6 +80,10 @@ class DataError(EventSimError, ValueError):
     """A data set is missing, incomplete, or not what it claims to be."""
 
 
+class MappingError(EventSimError, ValueError):
+    """A network, chip, or mapping cannot be used as asked."""
+
+
 class CaseError(EventSimError, ValueError):
     """A conformance case is unknown or its file malformed, or an adapter cannot be used."""
 

@@ -1,6 +1,6 @@
 """What is known of a chip, or of an arithmetic technology."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
@@ -168,6 +168,12 @@ class Chip(Settings):
     def is_technology(self) -> bool:
         """Whether it has figures of energy alone, without limits and formats."""
         return self.kind == "technology"
+
+    def features(self, names: Collection[str] | None = None) -> Mapping[str, str]:
+        """What its neurons are, as :mod:`eventsim.matrix` calls it."""
+        model = None if self.limits is None else self.limits.neuron_model
+        kinds = {"lif": "fixed_neuron", "programmable": "program_neuron"}
+        return {kinds.get(model or "", "unknown_neuron"): f"chip {self.name!r}"}
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,10 +1,6 @@
 """Errors of mapping; facts are fields, so that a program can react."""
 
-from eventsim.errors import EventSimError
-
-
-class MappingError(EventSimError, ValueError):
-    """A network, chip, or mapping cannot be used as asked."""
+from eventsim.errors import MappingError
 
 
 class InfeasibleError(MappingError):

@@ -34,11 +34,9 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Ints
 from eventsim.checks import one_of
-from eventsim.chips import Chip
 from eventsim.chips.chip import PLACE_STATES
-from eventsim.errors import NetworkError, ShapeError
+from eventsim.errors import MappingError, ShapeError
 from eventsim.events import EventStream, SpikeTape
-from eventsim.hardware.errors import MappingError
 from eventsim.matrix import require
 from eventsim.network import Network, Population, Projection
 from eventsim.plan import make_plan
@@ -143,31 +141,6 @@ def renumbered(graph: AxonGraph, order: Ints) -> AxonGraph:
     group = Group("", 0, graph.n_neurons)
     states = graph.states[order]
     return AxonGraph((group,), graph.n_external, graph.spikes[axons], synapses, states)
-
-
-def check_kinds(net: Network, chip: Chip) -> None:
-    """Raise unless the chip has a place for the neurons of the network, whatever their number.
-
-    Raises NetworkError (the chip's neuron is fixed, and is not of a kind of the network),
-    MappingError (its file does not say whether its neurons can be of that kind).
-    """
-    for name in net.linear:
-        kind = type(net.populations[name].neuron).__name__
-        model = None if chip.limits is None else chip.limits.neuron_model
-        where, what = f"Chip {chip.name!r}", f"population {name!r} has neurons of kind {kind}"
-        if model == "lif":
-            raise NetworkError(
-                where,
-                f"{what}, and the chip's neuron is fixed",
-                "a voltage and one current at most, no further state",
-                remedy="Choose a chip whose neurons are programs, or LIF neurons.",
-            )
-        if model is None:
-            raise MappingError(
-                where,
-                f"{what}, and the chip's file does not say whether its neurons can be",
-                remedy="Give neuron_model in its limits.",
-            )
 
 
 def axon_graph(net: Network, tape: SpikeTape | None, *, inputs: Inputs = "external") -> AxonGraph:

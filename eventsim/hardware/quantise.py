@@ -27,7 +27,7 @@ from eventsim.arrays import Floats, namespace
 from eventsim.checks import in_domain
 from eventsim.chips import Chip, Formats
 from eventsim.entries import Above0
-from eventsim.hardware.errors import MappingError
+from eventsim.errors import MappingError
 from eventsim.hardware.misfits import (
     Misfit,
     decay_units,

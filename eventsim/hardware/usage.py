@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from eventsim.arrays import Ints
 from eventsim.chips import Chip, Limits
 from eventsim.chips.chip import PLACE_STATES
-from eventsim.hardware.errors import InfeasibleError, MappingError
-from eventsim.hardware.graph import AxonGraph, axon_graph, check_kinds, row_blocks
+from eventsim.errors import MappingError
+from eventsim.hardware.errors import InfeasibleError
+from eventsim.hardware.graph import AxonGraph, axon_graph, row_blocks
+from eventsim.matrix import require
 from eventsim.network import Network
 from eventsim.summary import short_repr
 
@@ -241,7 +243,7 @@ def check_room(net: Network, chip: Chip) -> None:
     MappingError
         The chip has no limits, or the network no neurons.
     """
-    check_kinds(net, chip)
+    require("map", net, chip, where=f"Chip {chip.name!r}")
     limits, graph = limits_of(chip), axon_graph(net, None)
     check_neurons(graph, chip)
     needed = fewest_cores(graph, limits)

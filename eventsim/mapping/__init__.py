@@ -7,7 +7,8 @@ over the mesh in time; :func:`quantise` rounds a network to the chip's number fo
 :func:`quantisation_study` measures the effect on its spikes.
 """
 
-from eventsim.hardware.errors import InfeasibleError, MappingError
+from eventsim.errors import MappingError
+from eventsim.hardware.errors import InfeasibleError
 from eventsim.hardware.graph import AxonGraph, axon_graph
 from eventsim.hardware.misfits import Misfit
 from eventsim.hardware.quantise import Quantised, quantise

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from eventsim.chips import Chip
 from eventsim.chips.chip import PLACE_STATES
-from eventsim.hardware.errors import MappingError
+from eventsim.errors import MappingError
 from eventsim.network import Network, Projection
 
 Ints = Sequence[int] | NDArray[np.integer[Any]]

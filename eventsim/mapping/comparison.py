@@ -7,10 +7,11 @@ from eventsim.chips import Chip
 from eventsim.errors import InternalError
 from eventsim.events import SpikeTape
 from eventsim.hardware.errors import InfeasibleError
-from eventsim.hardware.graph import Inputs, axon_graph, check_kinds
+from eventsim.hardware.graph import Inputs, axon_graph
 from eventsim.mapping.check import check_mapping
 from eventsim.mapping.effort import Told
 from eventsim.mapping.mapping import BASELINES, Mapping, Method, map_graph
+from eventsim.matrix import require
 from eventsim.network import Network
 from eventsim.summary import short_repr
 
@@ -69,7 +70,7 @@ def compare_mappings(
     InfeasibleError
         The method that was asked for found no mapping.
     """
-    check_kinds(net, chip)
+    require("map", net, chip, where=f"Chip {chip.name!r}")
     graph = axon_graph(net, tape, inputs=inputs)
 
     def checked(each: Method, seconds: float | None = None, told: Told | None = None) -> Mapping:

@@ -29,10 +29,9 @@ from eventsim.checks import in_domain
 from eventsim.chips.terms import LINKS
 from eventsim.engine.run.run import sources
 from eventsim.entries import Above0
-from eventsim.errors import ShapeError
+from eventsim.errors import MappingError, ShapeError
 from eventsim.events import SpikeTape
 from eventsim.events.steps import step_count
-from eventsim.hardware.errors import MappingError
 from eventsim.hardware.graph import axon_graph
 from eventsim.hardware.usage import destinations, limits_of
 from eventsim.mapping.mapping import Mapping

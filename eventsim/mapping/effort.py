@@ -11,7 +11,7 @@ from copy import copy
 
 from eventsim.checks import in_domain
 from eventsim.entries import Above0
-from eventsim.hardware.errors import MappingError
+from eventsim.errors import MappingError
 
 Told = Callable[[str, float], None]
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
 
 from eventsim.chips import Chip
-from eventsim.errors import NetworkError
+from eventsim.errors import MappingError, NetworkError
 from eventsim.events import SpikeTape
-from eventsim.hardware.errors import InfeasibleError, MappingError
+from eventsim.hardware.errors import InfeasibleError
 from eventsim.mapping.mapping import Mapping as ChipMapping
 from eventsim.mapping.mapping import Method, map_network
 from eventsim.network import Network

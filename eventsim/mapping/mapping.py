@@ -13,11 +13,10 @@ from eventsim.arrays import to_host
 from eventsim.checks import in_domain, one_of, times_by_sample
 from eventsim.chips import Chip, Limits
 from eventsim.entries import Count, read_json
-from eventsim.errors import StorageError
+from eventsim.errors import MappingError, StorageError
 from eventsim.events import SpikeTape
 from eventsim.events.storage import write_atomically
-from eventsim.hardware.errors import MappingError
-from eventsim.hardware.graph import AxonGraph, Inputs, axon_graph, axon_spikes, check_kinds
+from eventsim.hardware.graph import AxonGraph, Inputs, axon_graph, axon_spikes
 from eventsim.hardware.usage import Usage, check_neurons, core_usage, limits_of, states_assumed
 from eventsim.mapping.effort import Effort, Told
 from eventsim.mapping.mesh import (
@@ -31,6 +30,7 @@ from eventsim.mapping.mesh import (
     traffic,
 )
 from eventsim.mapping.search import assignments
+from eventsim.matrix import require
 from eventsim.network import Network
 from eventsim.summary import cut, short_repr
 
@@ -235,7 +235,7 @@ def map_network(
         The chip's neuron is fixed, and is not of a kind of the network.
     """
     one_of("map_network", "method", method, METHODS, error=MappingError)
-    check_kinds(net, chip)
+    require("map", net, chip, where=f"Chip {chip.name!r}")
     graph = axon_graph(net, tape, inputs=inputs)
     return map_graph(
         graph,

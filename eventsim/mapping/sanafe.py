@@ -48,11 +48,10 @@ from eventsim.arrays import Ints
 from eventsim.checks import in_domain
 from eventsim.chips import Chip, Limits
 from eventsim.entries import Above0
-from eventsim.errors import EventError
+from eventsim.errors import EventError, MappingError
 from eventsim.events import EventStream
 from eventsim.events.steps import step_count
 from eventsim.events.storage import write_atomically
-from eventsim.hardware.errors import MappingError
 from eventsim.hardware.graph import entries
 from eventsim.hardware.usage import limits_of
 from eventsim.mapping.mapping import Mapping

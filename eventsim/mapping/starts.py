@@ -44,8 +44,9 @@ from eventsim.compiled.roles_mapping import (
     NextNeuronsRole,
     PricesRole,
 )
+from eventsim.errors import MappingError
 from eventsim.extras import load
-from eventsim.hardware.errors import InfeasibleError, MappingError
+from eventsim.hardware.errors import InfeasibleError
 from eventsim.hardware.graph import AxonGraph, Group
 from eventsim.hardware.usage import ADVICE, limits_of, synapse_limit
 from eventsim.mapping.effort import Effort, TimeIsUp

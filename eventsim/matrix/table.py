@@ -19,6 +19,7 @@ from eventsim.errors import (
     BackendError,
     DataError,
     EventSimError,
+    MappingError,
     NetworkError,
     ParameterError,
     ShapeError,
@@ -26,7 +27,7 @@ from eventsim.errors import (
 
 ERRORS: Mapping[str, type[EventSimError]] = {
     kind.__name__: kind
-    for kind in (BackendError, DataError, NetworkError, ParameterError, ShapeError)
+    for kind in (BackendError, DataError, MappingError, NetworkError, ParameterError, ShapeError)
 }
 Says = Literal["runs", "bound", "refuses"]
 

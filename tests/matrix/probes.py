@@ -1,7 +1,7 @@
 """What each capability of the matrix does, and how its number is known to be right."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
@@ -31,7 +31,7 @@ PROBES = {}
 # Axes of a run, whose features are asked for by their names
 WORDS = (
     "precision", "aim", "misses", "target", "group",
-    "change", "parts", "stop", "validation", "method",
+    "change", "parts", "stop", "validation", "chip", "method",
 )  # fmt: skip
 
 
@@ -225,9 +225,17 @@ def spikl(case):
     assert all(np.isfinite(v).all() for v in rule.descent(population, rates).values())
 
 
+def chip_of(kind):
+    """A chip with neurons of a kind, and room."""
+    if kind != "unknown_neuron":
+        return load_chip({"fixed_neuron": "loihi", "program_neuron": "loihi2"}[kind])
+    known = load_chip("loihi2")
+    return replace(known, limits=replace(known.limits, neuron_model=None))
+
+
 @probe
 def map(case):
-    chip = load_chip("loihi2")
+    chip = chip_of(case.row.by_axis["chip"])
     mapping = map_network(case.net, None, chip, method="refined")
     placed = {name: mapping.cores[name].size for name in case.net.neurons}
     assert placed == {name: p.size for name, p in case.net.neurons.items()}
