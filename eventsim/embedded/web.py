@@ -11,6 +11,7 @@ from eventsim.engine import place, simulate
 from eventsim.errors import BackendError
 from eventsim.events import EventStream
 from eventsim.mapping import quantise
+from eventsim.matrix import require
 from eventsim.network import Network
 from eventsim.train.prediction import read_answers
 
@@ -36,6 +37,7 @@ class WebNetwork:
 
 def web_network(net: Network, stream: EventStream, *, bits: int | None = None) -> WebNetwork:
     """A network for the engine, with queues for these recordings; raises as ``export_web``."""
+    require("page", net, where="export_web")
     engine = read_engine()
     if bits is not None:
         net = quantise(net, bits).net

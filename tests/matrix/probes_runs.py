@@ -1,7 +1,9 @@
 """Probes of what a run is good for: files, voltages, answers, evaluation and training."""
 
+import base64
 import json
 from dataclasses import replace
+from importlib import import_module
 from itertools import groupby
 
 import matplotlib.pyplot as plt
@@ -11,6 +13,7 @@ import pytest
 import eventsim as es
 from eventsim.chips import load_chip
 from eventsim.clocked import Grid
+from eventsim.embedded.web import ENGINE, web_network
 from eventsim.events import Targets
 from eventsim.mapping import quantise
 from eventsim.matrix import can, require
@@ -34,6 +37,7 @@ from eventsim.train.parts import validation_split
 from tests.matrix.networks import network, stream
 from tests.matrix.probes import probe
 from tests.support.compare import ATOL, assert_same_spikes
+from tests.support.embedded import assert_as_cpu
 from tests.support.embedded import assert_same as assert_same_c
 from tests.support.losses import SpikeTimes
 from tests.support.processes import together
@@ -186,6 +190,24 @@ def predict_over_time(case):
 def export_c(case):
     """Spikes to the bit, and answers, of backend cpu."""
     assert assert_same_c(case.net, stream(), case.folder / "c", flags="-O0")
+
+
+@probe
+def page(case):
+    """The engine of the page: spikes to the bit, and answers, of backend cpu; the file has it."""
+    if case.support and not ENGINE.is_file():
+        pytest.skip("no engine of pages: python eventsim/embedded/wasm.py makes it")
+    es.export_web(case.net, case.folder / "page", recordings=stream(), title="row")
+    text = (case.folder / "page" / "index.html").read_text("utf-8")
+    pytest.importorskip("wasmtime", reason="the engine of pages runs in wasmtime")
+    engine_of = import_module("tests.support.web").Engine
+    found = web_network(case.net, stream())
+    assert base64.b64encode(found.image).decode() in text
+    engine = engine_of(found)
+    assert engine.status == 0
+    runs = [engine.run(stream(), sample) for sample in range(len(stream()))]
+    assert [run.answer for run in runs] == list(found.answers)
+    assert assert_as_cpu(case.net, stream(), found.populations, runs)
 
 
 @probe
