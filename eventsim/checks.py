@@ -199,13 +199,13 @@ def reported(
 
 @contextmanager
 def seen_from(
-    place: object, *failures: type[EventSimError], error: type[EventSimError]
+    place: object, *failures: type[EventSimError], error: type[EventSimError], remedy: str = ""
 ) -> Iterator[None]:
-    """Such errors of the block as ``error``, from the place around theirs."""
+    """Such errors of the block as ``error``, from the place around theirs; what else to do."""
     try:
         yield
     except failures as problem:
-        raise problem.seen_from(place, error) from problem
+        raise problem.seen_from(place, error, remedy) from problem
 
 
 def real_array(values: Any, where: str, dtype: DTypeLike = np.float64) -> NDArray[np.float64]:

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from eventsim.checks import known
+from eventsim.checks import known, seen_from
 from eventsim.clocked import Grid
 from eventsim.entries import Count, Share, flat, read
 from eventsim.entries.described import described, setting
-from eventsim.errors import ParameterError
+from eventsim.errors import DataError, ParameterError
 from eventsim.experiment.reading import RecipeError, Seeds, merged, seed_list
 from eventsim.experiment.recipe import Condition, Recipe, Smoke, Task
+from eventsim.matrix import require
 from eventsim.runs.data import DataSettings
 from eventsim.runs.division import Folds
 from eventsim.runs.networks import ONLY_OF, NetworkSettings
@@ -22,6 +23,7 @@ from eventsim.train import TrainConfig
 from eventsim.train.config import Validate
 
 SMOKE_SEEDS = 2
+LEFT_OUT = "Or leave out the condition (--condition NAME takes others)."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +147,9 @@ def resolve(
             variant = matched(variant, found[condition.same_parameters_as], shape)
         found[condition.name] = variant
         if condition.name in chosen:
-            _check_answer(variant, data, f"{condition.place} on {task.place}")
+            place = f"{condition.place} on {task.place}"
+            with seen_from(place, DataError, error=RecipeError, remedy=LEFT_OUT):
+                require("train", variant.train, data, where="")
     seeds = seed_list(selection.seeds or recipe.seeds)
     if selection.smoke and selection.seeds is None:
         seeds = seeds[:SMOKE_SEEDS]
@@ -249,21 +253,6 @@ def _variant(condition: Condition, recipe: Recipe, task: Task, selection: Select
     except ParameterError as error:
         raise error.seen_from(place, RecipeError) from error
     return variant
-
-
-def _check_answer(variant: RunSettings, data: DataSettings, place: str) -> None:
-    """Raise RecipeError where classes are asked of values, or values of classes."""
-    if variant.fits_values == data.targets:
-        return
-    kind = variant.train.loss.kind
-    came = "recordings with values (targets)" if data.targets else "recordings with classes"
-    expected = "mean_squared_error" if data.targets else "a loss of classes"
-    raise RecipeError(
-        place,
-        f"loss is {kind!r}, which does not fit {came}",
-        expected,
-        "Leave out the condition (--condition NAME takes others), or change its loss.",
-    )
 
 
 def _of_model(network: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

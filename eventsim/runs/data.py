@@ -9,6 +9,7 @@ others the training part, whichever part of the data set they come from. ``held_
 make several such divisions, one after the other.
 """
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -44,6 +45,11 @@ Part = Literal["train", "test"]
 @described
 class DataSettings(AbstractDataSettings):
     """Which recordings are the training part, and which the test part."""
+
+    def features(self, names: Collection[str] | None = None) -> Mapping[str, str]:
+        """Whether they have classes or values, as :mod:`eventsim.matrix` calls it."""
+        kind = "values" if self.targets else "classes"
+        return {kind: f"the recordings have {kind}"}
 
     @property
     def is_read_here(self) -> bool:

@@ -15,6 +15,7 @@ from eventsim.clocked import Grid
 from eventsim.entries import Settings, check_same, read_object
 from eventsim.errors import StorageError
 from eventsim.events import AnyDataset
+from eventsim.matrix import require
 from eventsim.network import Network
 from eventsim.runs.data import DataSettings
 from eventsim.runs.networks import NetworkSettings
@@ -91,9 +92,7 @@ class RunSettings(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.data is not None:
-            came = "with targets" if self.data.targets else "with classes"
-            fits, kind = self.data.targets == self.fits_values, self.train.loss.kind
-            self.require("data", came, fits, f"recordings that fit the loss {kind}")
+            require("train", self.train, self.data, where="RunSettings")
 
     @property
     def fits_values(self) -> bool:
