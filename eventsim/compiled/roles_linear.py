@@ -17,7 +17,7 @@ from eventsim.compiled.roles import (
     WeightsRole,
 )
 from eventsim.compiled.roles_fanin import SentRole, WiresRole
-from eventsim.compiled.roles_loop import ArrivingRole
+from eventsim.compiled.roles_loop import ArrivingRole, SynapseRowsRole
 
 
 class LinearTablesRole(NamedTuple):
@@ -84,10 +84,11 @@ class LinearStopRole(NamedTuple):
 class LinearCarriedRole(NamedTuple):
     """What a piece of a stream takes from the next and gives to the one before, backward."""
 
-    adjoint: RealsOut  # [samples, size, n]: at the last event of each neuron, then at that before
+    adjoint: RealsOut  # [samples, size, n]: where the neurons stand at its end, then at its begin
     begin: Doubles  # [samples], ms: earlier spikes are not met
     spike: Ints  # [samples, size]: that which holds V where the piece begins
     starts: int  # whether it is the first
+    to_end: int  # whether neurons stand at its end, not as their last event left them
 
 
 class LinearLanesRole(NamedTuple):
@@ -145,6 +146,7 @@ class LinearLayerFoundRole(NamedTuple):
     effects: DoublesOut | None  # [events]: dL/dt; None where it is not asked for
     sums: DoublesOut  # as in LinearFoundRole
     grazes: IntsOut  # [chunks]
+    cause: Ints | None  # [events]: the spike of the loop that sent it, or -1; None of a layer
 
 
 class LinearOwnFoundRole(NamedTuple):
@@ -200,8 +202,29 @@ class LinearLayerForward(NamedTuple):
     spikes: SpikesRole
 
 
+class LinearLoopForward(NamedTuple):
+    """The forward pass of a loop side by side, by windows; tasks are samples.
+
+    The neurons stand as in ``begin``, at one time. ``end`` is where a run goes on, ``left`` how
+    they stand at the end.
+    """
+
+    tasks: TasksRole
+    arriving: ArrivingRole
+    weights: WeightsRole
+    rows: SynapseRowsRole
+    lanes: LinearLanesRole
+    tables: LinearTablesRole
+    jumps: LinearJumpsRole
+    wires: LinearWiresRole
+    begin: LinearStopRole
+    end: Annotated[LinearStopRole, WRITTEN]
+    left: Annotated[LinearStopRole, WRITTEN]
+    spikes: SpikesRole
+
+
 class LinearLayerBackward(NamedTuple):
-    """The backward pass of a layer side by side; tasks are chunks."""
+    """The backward pass of a layer, or of a loop, side by side; tasks are chunks."""
 
     tasks: TasksRole
     events: EventsRole

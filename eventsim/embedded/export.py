@@ -29,9 +29,9 @@ TEST_EVENTS = 4000  # of the recorded test, about
 # Of one neuron over a stretch of four arrivals, counted in c/formulas.c: a map, and ahead().
 STRETCH_FLOPS = 110
 LINEAR_WORK = """
-Neurons of other kinds than LIF: those of a layer take {flops:,} operations, about, over a stretch
-of their grid with four arrivals; others go event by event. Of a silence longer than the recordings
-that were exported with, last bits may differ.
+Neurons of other kinds than LIF: those that go together take {flops:,} operations, about, over a
+stretch of their grid with four arrivals; others go event by event. Of a silence longer than the
+recordings that were exported with, last bits may differ.
 """
 # Template and purpose of every file; NAME is the prefix.
 FILES = {

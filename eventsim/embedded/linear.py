@@ -38,7 +38,7 @@ class LinearTables:
     bits: int
     receptors: int
     holds: bool
-    leaps: bool
+    loops: bool
     table: Singles
     times: Floats
     which: NDArray[np.uint16]
@@ -58,11 +58,11 @@ class LinearTables:
 
 def kind_of(job: Job) -> str:
     """The way in which the stage runs, by its name in ``c/tables.h``."""
-    return "PIECES" if side_by_side(job.stage, typed_cells(job)) else "LINEAR_EVENTS"
+    return "PIECES" if side_by_side(job) else "LINEAR_EVENTS"
 
 
 def linear_tables(job: Job) -> list[tuple[slice, LinearTables]]:
-    """Tables of the stage; of its blocks, with their neurons, where it goes side by side.
+    """Tables of the stage; of its blocks, with their neurons, if it is a layer side by side.
 
     Raises NetworkError where ``cpu`` computes in double precision also in a run of single
     precision.
@@ -77,11 +77,12 @@ def linear_tables(job: Job) -> list[tuple[slice, LinearTables]]:
         )
     states = sorted(set(states_of(job.stage))) if kind_of(job) == "PIECES" else []
     rows, times = _rows(cells, states)
-    leaps = not job.stage.lateral and not (job.self_delays() > 0.0).any()
-    size, width = cells.size, block_of(cells.size) if states else cells.size
+    lateral, size = bool(job.stage.lateral), cells.size
+    loops = lateral or bool((job.self_delays() > 0.0).any())
+    width = block_of(size) if states and not lateral else size
     own = job.self_weights().astype(np.float32)
     return [
-        (mine, _tables(cells, (rows[mine], times[mine], own[mine]), len(states), leaps=leaps))
+        (mine, _tables(cells, (rows[mine], times[mine], own[mine]), len(states), loops=loops))
         for mine in (slice(low, min(low + width, size)) for low in range(0, size, width))
     ]
 
@@ -103,7 +104,7 @@ def _rows(cells: LinearCells, states: Sequence[int]) -> tuple[Singles, Floats]:
 
 
 def _tables(
-    cells: LinearCells, of: tuple[Singles, Floats, Singles], receptors: int, *, leaps: bool
+    cells: LinearCells, of: tuple[Singles, Floats, Singles], receptors: int, *, loops: bool
 ) -> LinearTables:
     rows, times, own = of
     both = np.concatenate([rows, times], axis=1)
@@ -113,7 +114,7 @@ def _tables(
         bits=int(cells.tables.powers.shape[1]),
         receptors=receptors,
         holds=bool((cells.matrices.hold > 0.0).any()),
-        leaps=leaps,
+        loops=loops,
         table=rows[first],
         times=times[first],
         which=which.reshape(-1).astype(np.uint16),

@@ -272,7 +272,7 @@ def _linear(t: Tables, to: Constants) -> None:
         to.array(f"static const uint16_t which_{k}[]", m.which)
         if own:
             to.array(f"static const float own_{k}[]", m.own_weight)
-        numbers = (m.n, m.bits, m.receptors, int(m.holds), int(m.leaps), m.table.shape[1])
+        numbers = (m.n, m.bits, m.receptors, int(m.holds), int(m.loops), m.table.shape[1])
         pointers = (f"table_{k}", f"times_{k}", f"which_{k}", f"own_{k}" if own else "0")
         found.append([*numbers, *pointers])
     if found:

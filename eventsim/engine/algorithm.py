@@ -8,7 +8,8 @@ windows, sums        a loop by windows of its least delay, arrivals of a window 
                      spikes are in flight to synapses that have delays of their own
 windows, stretches   the same where neurons share their events: side by side within a window
 linear               neurons of another kind than LIF (:mod:`eventsim.neuron.linear`), a layer or a
-                     loop: side by side where they meet the same events, else event by event
+                     loop: side by side where they meet the same events, a loop by windows; else
+                     event by event (:func:`eventsim.engine.contract.linear.side_by_side`)
 ===================  ===============================================================================
 
 All give the same spikes up to rounding. In the last bits they differ, and in a network that is
@@ -70,12 +71,15 @@ def algorithm_of(stage: Stage) -> Algorithm:
     if not stage.lateral:
         return Algorithm.STRETCHES if stage.shares_events else Algorithm.FAN_IN
     length = least_delay(stage)
-    if not 0.0 < length < np.inf:
-        return Algorithm.QUEUE
-    n_synapses = sum(p.values.size for p in stage.projections)
-    if n_synapses * NOMINAL_RATE * length < WINDOW_SHARE * int(stage.member_start[-1]):
+    if not 0.0 < length < np.inf or not windows_pay(stage, length):
         return Algorithm.QUEUE
     return algorithm_by_windows(stage)
+
+
+def windows_pay(stage: Stage, length: float) -> bool:
+    """Whether enough is met in windows of that length, in ms, at the nominal rate."""
+    n_synapses = sum(p.values.size for p in stage.projections)
+    return n_synapses * NOMINAL_RATE * length >= WINDOW_SHARE * int(stage.member_start[-1])
 
 
 def algorithm_by_windows(stage: Stage) -> Algorithm:

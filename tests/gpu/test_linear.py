@@ -6,18 +6,28 @@ import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.engine.contract.job import Job
+from eventsim.engine.contract.linear import side_by_side
 from eventsim.engine.contract.registry import get_backend, using_backend
 from eventsim.engine.cuda.backend import CudaBackend
 from eventsim.errors import NetworkError, RunawayError
+from eventsim.plan import make_plan
 from tests.parity.test_chunks import assert_chunks_equal_whole
-from tests.support.compare import assert_close_by_name, assert_same_bits, assert_same_trains
+from tests.support.compare import (
+    assert_close_by_name,
+    assert_same_bits,
+    assert_same_spikes,
+    assert_same_trains,
+)
 from tests.support.linear_neurons import (
     SPARSE,
     sparse_layer,
     sparse_stream,
     spikes_and_gradients,
+    two_kinds_in_a_loop,
 )
-from tests.support.nets import one_layer
+from tests.support.losses import Sums
+from tests.support.nets import one_layer, random_stream
 from tests.support.simt import HostDevice, devices, exercise, why_not
 from tests.support.simt.runs import LINEAR_LOOPS
 
@@ -58,6 +68,22 @@ def test_a_layer_that_shares_its_events_agrees_with_cpu_side_by_side():
     expected, right = spikes_and_gradients(net, sparse_stream(), backend="cpu")
     assert_same_trains(found, expected, atol_ms=1e-10)
     assert_close_by_name(mine, right, rtol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("precision", "atol_ms", "rtol"), [("double", 1e-12, 1e-11), ("single", 1e-4, 1e-4)]
+)
+def test_a_loop_that_cpu_runs_by_windows_agrees_to_rounding(precision, atol_ms, rtol):
+    net, events = two_kinds_in_a_loop(3, 24), random_stream(4, n_samples=2, duration=60.0)
+    job = Job(make_plan(net).stages[0], (), events.duration, precision)
+    assert job.stage.lateral
+    assert side_by_side(job)
+    with using_backend("cuda", CudaBackend(HostDevice(1))):
+        tapes = [es.simulate(net, events, backend=b, precision=precision) for b in ("cuda", "cpu")]
+        found, right = (es.backward(net, tape, Sums(net, 2)).flat() for tape in tapes)
+    assert assert_same_spikes(*tapes, atol_ms=atol_ms) > 50
+    assert_close_by_name(found, right, rtol=rtol)
+    assert not np.array_equal(tapes[0]["a"].times, tapes[1]["a"].times)
 
 
 def shared_loop():

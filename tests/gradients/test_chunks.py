@@ -15,7 +15,7 @@ from eventsim.errors import BackendError, ParameterError, ShapeError
 from eventsim.train import VoltageCrossEntropy
 from tests.parity.test_chunks import CASES, LOOPS, WAYS, case
 from tests.support.compare import assert_close_by_name
-from tests.support.linear_neurons import dense_layer, dense_stream, random_network
+from tests.support.linear_neurons import dense_layer, dense_stream, random_loop, random_network
 from tests.support.losses import Sums
 from tests.support.nets import one_layer, random_stream
 
@@ -91,6 +91,14 @@ def test_gradients_of_chunks_of_linear_neurons_add_up(
     for seed in seeds:
         net, stream = random_network(np.random.default_rng(seed))
         assert_adds_up(net, stream, length, tolerance, backend="cpu", precision=precision)
+
+
+@pytest.mark.parametrize("length", [0.75, 6.1])
+def test_gradients_of_chunks_of_linear_neurons_by_windows_add_up(length, monkeypatch):
+    monkeypatch.setattr(algorithm, "WINDOW_SHARE", 0.0)
+    for seed, on_a_grid in ((1, False), (4, True), (8, False)):
+        net, stream = random_loop(seed, on_a_grid=on_a_grid)
+        assert_adds_up(net, stream, length, 1e-8, backend="cpu")
 
 
 def test_gradients_of_chunks_of_a_layer_side_by_side_add_up_to_rounding():

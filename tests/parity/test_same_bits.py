@@ -17,7 +17,7 @@ from eventsim.engine.algorithm import Algorithm, algorithms_of
 from eventsim.plan import make_plan
 from tests.parity.test_sizes import mixed_kinds
 from tests.support.cpu_runs import LEAST_SHARED
-from tests.support.linear_neurons import random_network
+from tests.support.linear_neurons import random_network, two_kinds_in_a_loop
 from tests.support.nets import (
     lateral_net,
     neuron_parameters,
@@ -44,6 +44,7 @@ NETS = {
     "loop, delays by synapse": (lambda: delayed(lateral_net(6, size=20)), "windows, sums"),
     "two kinds": (lambda: two_kinds_net(7), "windows, sums"),
     "wide layer": (lambda: wide_net(9), "stretches"),
+    "loop of linear neurons": (lambda: two_kinds_in_a_loop(12), "linear"),
     "dense loop": (lambda: shared_net(8, 40, refractory=1.0), "windows, stretches"),
 }
 FIELDS = ("times", "neurons", "current", "restart_current")

@@ -25,7 +25,13 @@ from eventsim.compiled import library as loader
 from eventsim.engine.contract.registry import set_threads
 from eventsim.engine.cpu import CpuBackend, blocks, layer, threads, window_host
 from tests.support.built import LEVEL
-from tests.support.linear_neurons import dense_layer, dense_stream, random_network
+from tests.support.linear_neurons import (
+    dense_layer,
+    dense_stream,
+    quiet_loop,
+    random_network,
+    two_kinds_in_a_loop,
+)
 from tests.support.nets import (
     lateral_net,
     neuron_parameters,
@@ -241,6 +247,12 @@ OWN = {
         *(lambda k=k: random_network(np.random.default_rng(3))[k] for k in (0, 1)),
         piece=7.3,
         back=True,
+    ),
+    "linear, by windows, in pieces": Run(
+        lambda: two_kinds_in_a_loop(27), lambda: _bursts(5, 3.0), piece=17.3, back=True
+    ),
+    "linear, silent windows, in pieces": Run(
+        *(lambda k=k: quiet_loop()[k] for k in (0, 1)), piece=23.3, back=True
     ),
     "linear, rebound": Run(_rebound, lambda: one_sample([1.0], duration=200.0)),
     "linear, peaks": Run(_peaks, _around_peaks),

@@ -14,6 +14,7 @@ import scipy.sparse
 import eventsim as es
 from tests.support.conformance_answers import solve
 from tests.support.losses import Sums
+from tests.support.nets import two_kinds_net
 
 DIGITS, MORE_DIGITS = 30, 45  # that are right, and that are carried along
 KINDS = ("lif", "adlif", "equal eigenvalues", "resonator", "two receptors", "alpha", "compartments")
@@ -241,6 +242,95 @@ def _connect(net, source, target, rng, *, own=False):
             weights = es.self_recurrent(rng.normal(-0.2, 0.2, population.size))
             delay = float(rng.choice([0.0, 1.5]))
         net.connect(source, target, weights, delays=delay, receptor=receptor)
+
+
+# --- Loops by windows ----------------------------------------------------------------------------
+
+LOOPED = [kind for kind in KINDS if kind != "lif"]
+
+
+def two_kinds_in_a_loop(seed, n=60):
+    """AdLIF neurons and resonators, which go by windows, side by side."""
+    return two_kinds_net(
+        seed,
+        n,
+        a={"neuron": es.AdLIF(a=0.5, b=0.2, tau_w=40.0)},
+        b={"neuron": es.Resonator(frequency=20.0, damping=30.0)},
+    )
+
+
+def _add_some(net, name, rng, size):
+    """Neurons of a kind, no two alike; those of a member may be ordinary ones."""
+    kind = str(rng.choice([*LOOPED, "plain"])) if name != "a" else str(rng.choice(LOOPED))
+    drawn = [draw_values("lif" if kind == "plain" else kind, rng) for _ in range(size)]
+    values = {key: np.array([one[key] for one in drawn]) for key in drawn[0]}
+    for key in values:
+        if key.startswith("tau"):
+            values[key] = np.maximum(values[key], 4.0)
+    if rng.random() < 0.3:
+        values["v_leak"][0] = 1.2  # fires by itself
+    if kind == "plain":
+        return net.add_population(name, size, **values)
+    return net.add_population(name, size, neuron=neuron_of(kind, values))
+
+
+def _connect_all(net, source, target, rng, gain, delays):
+    to, size = net.populations[target], net.populations[source].size
+    for receptor in [None] if to.neuron is None else list(to.neuron.receptors):
+        weights = rng.normal(gain / 3, gain, (size, to.size))
+        if rng.random() < 0.4:
+            weights = scipy.sparse.csr_array(weights * (rng.random(weights.shape) < 0.6))
+        net.connect(
+            source, target, weights, delays=np.broadcast_to(delays, size), receptor=receptor,
+            delays_of="source",
+        )  # fmt: skip
+
+
+def random_loop(seed, *, on_a_grid=False):
+    """One or two populations whose neurons share all events; delays are numbers, or by source.
+
+    On a grid all events and delays are multiples of 1/4 ms: they lie on borders, and on each other.
+    """
+    rng, net = np.random.default_rng(seed), es.Network()
+    net.add_input("input", 5)
+    names = ["a", "b"][: int(rng.integers(1, 3))]
+    for name in names:
+        _add_some(net, name, rng, int(rng.integers(2, 6)) if seed % 16 else 33)
+    net.add_readout("out", 2)
+
+    def late(size):
+        least = float(rng.choice([0.25, 0.7, 1.0, 2.5]))
+        many = least + rng.uniform(0.0, 2.0, size) * (rng.random() < 0.5)
+        return np.ceil(4 * many) / 4 if on_a_grid else many
+
+    gain = 5.0 if seed % 16 else 1.0
+    for name in names:
+        _connect_all(net, "input", name, rng, gain, np.zeros(5) if rng.random() < 0.5 else late(5))
+    pairs = [("a", "a")] if len(names) == 1 else [("a", "b"), ("b", "a")]
+    for source, target in pairs:
+        size = net.populations[source].size
+        _connect_all(net, source, target, rng, gain / size, late(size))
+    if len(names) == 2 and rng.random() < 0.5:
+        back, of = es.self_recurrent(rng.normal(-0.3, 0.2, net.populations["a"].size)), "a"
+        net.connect(of, of, back, receptor=next(iter(net.populations[of].neuron.receptors)))
+    _connect_all(net, names[-1], "out", rng, 1.0, 0.5)
+    samples = []
+    for n, end in ((40, 60.0), (15, 41.3)):
+        t = np.sort(np.concatenate([rng.uniform(0, 25, n), rng.uniform(end - 9, end, n // 2)]))
+        samples.append((np.floor(4 * t) / 4 if on_a_grid else t, rng.integers(0, 5, t.size)))
+    return net, es.EventStream.from_samples(samples, n_channels=5, duration=[60.0, 41.3])
+
+
+def quiet_loop():
+    """Neurons of which one fires, and rests; V is held for 6 ms, and lies far below its rest."""
+    net = es.Network()
+    net.add_input("input", 2)
+    neuron = es.AdLIF(tau_mem=8.0, tau_syn=4.0, a=0.5, b=0.1, tau_w=30.0)
+    net.add_population("a", 4, neuron=neuron, refractory=6.0, v_reset=-3.0)
+    net.connect("input", "a", np.array([[9.0, 0.4, 0.0, 0.2], [3.0, 5.0, 4.0, 6.0]]))
+    net.connect("a", "a", np.full((4, 4), 0.1), delays=1.0)
+    times, channels = [1.0, 31.0, 31.5, 50.0], [0, 1, 0, 1]
+    return net, es.EventStream(times, channels, [0, 4], n_channels=2, duration=60.0)
 
 
 # --- Layers --------------------------------------------------------------------------------------

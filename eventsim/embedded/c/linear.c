@@ -250,10 +250,10 @@ SPARE static void both_ways(const flow_t *f, float h, float *ahead_by, float *ba
 }
 
 /* As within(), h up to a piece: V as one polynomial, and one bound of its third derivative. INFINITE if there is
- * no crossing. */
-SPARE static double crossing_before(const flow_t *f, const float *x, float h, float level) {
+ * no crossing. Steps are those to a crossing before `reach`, from h to a piece. */
+SPARE static double crossing_before(const flow_t *f, const float *x, float h, float reach, float level) {
     const float jerk = weighed(f->bounds + 3U * f->n, f->n, x);
-    float v[SERIES + 1] = {0.0F}, y[MOST_STATES] = {0.0F}, z[MOST_STATES] = {0.0F}, t = 0.0F, trust = h;
+    float v[SERIES + 1] = {0.0F}, y[MOST_STATES] = {0.0F}, z[MOST_STATES] = {0.0F}, t = 0.0F, trust = reach;
     uint32_t l;
     int m;
     take(f, x, z);
@@ -282,7 +282,7 @@ SPARE static double crossing_before(const flow_t *f, const float *x, float h, fl
         if (t >= h) {
             return INFINITE;
         }
-        span = h - t < trust ? h - t : trust;
+        span = reach - t < trust ? reach - t : trust;
         most = fused(jerk, span, bend);
         inside = slope * slope - 2.0F * most * u;
         below = inside >= 0.0F ? slope + root_of_single(inside) : 0.0F;
@@ -294,7 +294,7 @@ SPARE static double crossing_before(const flow_t *f, const float *x, float h, fl
             }
             t += step;
         } else {
-            t = step == h - t ? h : t + step;
+            t = step == reach - t ? reach : t + step;
         }
         trust = 8.0F * step;
     }

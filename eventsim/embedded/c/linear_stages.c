@@ -127,7 +127,7 @@ static void look(net_t *net, uint32_t stage, uint32_t neuron) {
     net->sure[n] = 0U;
     net->due[n] = INFINITE;
     if (!(ever(&f, y) < alert_of(l, neuron))) {
-        const double far = l->leaps != 0U && net->seen[n] > 0.0 ? leap(&f, y, level_of(l, neuron)) : 0.0;
+        const double far = l->loops == 0U && net->seen[n] > 0.0 ? leap(&f, y, level_of(l, neuron)) : 0.0;
         const double at = far > 0.0 ? far * f.piece : within(&f, y, level_of(l, neuron));
         net->sure[n] = at < f.piece ? 1U : 0U;
         net->seen[n] += at;
@@ -302,7 +302,8 @@ static int fires_within(const net_t *net, uint32_t stage, uint32_t neuron, const
         h = further - way;
         /* `time` is where the last arrival was met, of which now[] has the weight. */
         if (fused(h * h * 0.125F, bend, then[0] > now[0] ? then[0] : now[0]) >= alert && end - time > 0.0) {
-            const double at = crossing_before(&f, now, (float)(end - time), level);
+            const float before = (float)(end - time);
+            const double at = crossing_before(&f, now, before, l->loops != 0U ? (float)f.piece : before, level);
             if (at < end - time && time + at < end) {
                 ahead_to(&f, (time + at) - time, now, c->x);
                 c->time = time + at;

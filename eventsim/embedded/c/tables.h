@@ -52,7 +52,7 @@ typedef struct {
 /* Linear neurons of a stage; linear_stages.c says what is in a table. Neurons of one table are equal. */
 typedef struct {
     uint32_t n, bits, receptors;  /* states, powers, receptors */
-    uint32_t holds, leaps, stride; /* whether voltages are held, and searches leap over pieces; size of a table */
+    uint32_t holds, loops, stride; /* whether voltages are held; whether own spikes come back later; size of a table */
     const float *table;
     const double *times;          /* of every table: piece, refractory time, state that own spikes raise */
     const uint16_t *which;        /* table of every neuron */

@@ -122,7 +122,7 @@ class Backend(Protocol):
         """Spikes of a stage with linear neurons, a layer or a loop."""
 
     def linear_resume(self, job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
-        """As :meth:`queue_resume`, of a stage with linear neurons, event by event."""
+        """As :meth:`queue_resume`, of a stage with linear neurons."""
 
     def linear_backward(
         self,

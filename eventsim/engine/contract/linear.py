@@ -6,7 +6,7 @@ ordinary LIF population is one of :class:`eventsim.neuron.linear.LIF`.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Array, Bools, Floats, Ints, fetch, to_host
+from eventsim.engine.algorithm import least_delay, windows_pay
 from eventsim.engine.contract import table
 from eventsim.engine.contract.bundles import Bundles, Loop, make_loop
 from eventsim.engine.contract.job import Job
@@ -173,9 +174,25 @@ def _pieces(job: Job) -> Floats:
 
     def make() -> Floats:
         piece = pieces_of(_joined(job, np.longdouble).flow)
+        if job.stage.lateral:
+            window = _window(job.stage, piece)
+            return piece if window is None else np.full_like(piece, window)
         return _least_of_blocks(piece) if shares_events(job.stage) else piece
 
     return job.stage.once(_pieces, make)
+
+
+def _window(stage: Stage, piece: Floats) -> float | None:
+    """How long the windows of a loop are whose neurons go side by side, ms; None of others.
+
+    They are the piece of all its neurons: a power of two, at most the least piece of one and the
+    least delay.
+    """
+    delay = least_delay(stage)
+    if not stage.shares_events or not LEAST_PIECE <= delay < np.inf:
+        return None
+    window = min(float(piece.min()), 2.0 ** math.floor(math.log2(delay)))
+    return window if window >= LEAST_PIECE and windows_pay(stage, window) else None
 
 
 def _exact(job: Job) -> NDArray[Any]:
@@ -247,7 +264,8 @@ def start_linear(job: Job) -> LoopState:
         np.zeros(shape),
         np.zeros(shape, np.int64),
     )
-    return nothing_sent(job, stop)
+    found = nothing_sent(job, stop)
+    return replace(found, left=stop) if job.stage.lateral and side_by_side(job) else found
 
 
 def linear_start(job: Job, cells: LinearCells) -> Floats:
@@ -371,9 +389,15 @@ def shares_events(stage: Stage) -> bool:
     return stage.shares_events and not stage.lateral
 
 
-def side_by_side(stage: Stage, cells: LinearCells) -> bool:
-    """Whether neurons go side by side, over stretches that are a piece each."""
-    return shares_events(stage) and float(cells.tables.piece.min()) >= LEAST_PIECE
+def side_by_side(job: Job) -> bool:
+    """Whether neurons go side by side, over stretches that are a piece each.
+
+    In a loop a stretch is a window: what fires in it arrives behind its end.
+    """
+    stage, piece = job.stage, _pieces(job)
+    if stage.lateral:
+        return _window(stage, piece) is not None
+    return shares_events(stage) and float(piece.min()) >= LEAST_PIECE
 
 
 def block_of(size: int) -> int:

@@ -62,8 +62,14 @@ class LoopState:
     sent: SourceSpikes  # Own spikes up to there that reach a neuron of the loop at begin or later
     pending: Arriving  # Arrivals before begin that the neurons have not met
     adapted: Adapted | None = None  # The adaptation at stop; None where no threshold is adaptive
+    left: Any = None  # Linear neurons at begin; None where they do not go by windows
 
     __repr__ = short_repr
+
+    @property
+    def stand(self) -> Any:
+        """Linear neurons as the next piece finds them."""
+        return self.stop if self.left is None else self.left
 
 
 def start_loop(job: Job) -> LoopState:
@@ -104,18 +110,19 @@ def arrivals_since(job: Job, bundles: Bundles, loop: Loop, state: LoopState) -> 
 
 def after(
     job: Job, loop: Loop, before: LoopState, arrivals: Arriving, trains: SpikeTrains,
-    stop: Any, *, by_windows: bool, adapted: Adapted | None = None, longest: Floats | None = None,
+    stop: Any, *, stand: Floats, adapted: Adapted | None = None, longest: Floats | None = None,
+    left: Any = None,
 ) -> tuple[SpikeTrains, LoopState]:  # fmt: skip
     """What a piece of a stream leaves: its spikes, and the state to go on from.
 
     ``loop, arrivals``: what the kernels took; NumPy arrays, as all others. ``before``: where the
     piece started. ``trains``: all spikes from there to the end of the job. ``stop``: the neurons
-    after it. ``by_windows``: whether the loop goes by windows: then the neurons stand at the last
-    border. ``adapted``: as :class:`LoopState`. ``longest``: of every neuron the longest delay of
-    synapses that are not in ``loop``, ms; the kernels find again what is under way to them.
+    after it. ``stand``: where they are, ms, [samples]: the end of the job, or by windows the last
+    border before it. ``adapted``, ``left``: as :class:`LoopState`. ``longest``: of every neuron the
+    longest delay of synapses that are not in ``loop``, ms; the kernels find again what is under way
+    to them.
     """
     end = job.duration
-    stand = stop.border if by_windows else end
     sample = owners(trains.offsets, len(trains))
     settled = source_of(trains).where(trains.times < stand[sample])
     sent = before.sent.followed_by(settled)
@@ -125,7 +132,7 @@ def after(
     late = sent.times + _longest_way(loop)[sent.neurons] >= end[sent.sample]
     if longest is not None:
         late |= sent.times + longest[sent.neurons] >= stand[sent.sample]
-    state = LoopState(np.array(end), stop, sent.where(late), in_order(job, pending), adapted)
+    state = LoopState(np.array(end), stop, sent.where(late), in_order(job, pending), adapted, left)
     return since_begin(trains, before.begin[sample]), state
 
 

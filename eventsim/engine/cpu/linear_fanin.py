@@ -29,10 +29,10 @@ from eventsim.engine.cpu.weights import addresses_of
 from eventsim.events import SpikeTrains
 
 
-def by_own_lists(job: Job, cells: LinearCells) -> bool:
+def by_own_lists(job: Job) -> bool:
     """Whether neurons meet lists of their own: none is reached by a spike that comes later."""
     stage = job.stage
-    if stage.lateral or side_by_side(stage, cells):
+    if stage.lateral or side_by_side(job):
         return False
     return not bool((job.self_delays() > 0.0).any())
 

@@ -1,8 +1,9 @@
 """A stage of linear neurons on the CPU, host side: a layer, or populations joined in loops.
 
-A layer whose neurons meet the same events goes side by side, by the tables of
-:mod:`~eventsim.engine.cpu.linear_lanes`; others event by event, neuron by neuron where no spike
-comes back later: :mod:`~eventsim.engine.cpu.linear_fanin`. Which type the state has says
+Neurons that meet the same events go side by side, by the tables of
+:mod:`~eventsim.engine.cpu.linear_lanes`, those of a loop by windows; others event by event, neuron
+by neuron where no spike comes back later: :mod:`~eventsim.engine.cpu.linear_fanin`. Which type the
+state has says
 :func:`~eventsim.engine.contract.linear.linear_type`.
 """
 
@@ -24,6 +25,7 @@ from eventsim.compiled.roles_linear import (
     LinearLayerBackward,
     LinearLayerForward,
     LinearLayerFoundRole,
+    LinearLoopForward,
     LinearStopRole,
     LinearTablesRole,
     LinearTapeRole,
@@ -34,6 +36,7 @@ from eventsim.engine.contract.bundles import (
     Arriving,
     Bundles,
     all_arrivals,
+    causes,
     make_bundles,
     outside_arrivals,
 )
@@ -72,32 +75,41 @@ from eventsim.engine.cpu.linear_lanes import (
     of_blocks,
     weights_of,
 )
+from eventsim.engine.cpu.window_host import rows_of
 from eventsim.events import SpikeTrains
 from eventsim.neuron.linear_tables import BackTables
 
 
 def forward(job: Job) -> SpikeTrains:
     """Spikes of the stage; without currents (NaN)."""
-    cells = typed_cells(job)
-    if side_by_side(job.stage, cells) and job.start is None:
-        return _forward_layer(job, cells, make_bundles(job))
-    if by_own_lists(job, cells) and job.start is None:
+    lateral, started = bool(job.stage.lateral), job.start is not None
+    if side_by_side(job) and not (lateral or started):
+        return _forward_layer(job, typed_cells(job), make_bundles(job))
+    if by_own_lists(job) and not started:
+        cells = typed_cells(job)
         return linear_fanin.forward(job, cells, _tables(cells), _jumps(cells))
     bundles = make_bundles(job)
+    arriving = outside_arrivals(job, bundles)
     # Nobody asks how the neurons stand then.
-    stands = NOWHERE if job.start is None else start_linear(job).stop, NOWHERE
-    return _by_events(job, bundles, outside_arrivals(job, bundles), stands, job.duration)
+    begin = start_linear(job).stop if started else NOWHERE
+    if lateral and side_by_side(job):
+        return _by_windows(job, bundles, arriving, (begin, NOWHERE, NOWHERE), job.duration)
+    return _by_events(job, bundles, arriving, (begin, NOWHERE), job.duration)
 
 
 def resume(job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
-    """A piece of a stream, event by event: its spikes, and the state to go on from."""
+    """A piece of a stream, of a layer event by event: its spikes, and the state to go on from."""
     bundles = make_bundles(job)
     loop = loop_of(job, bundles)
     arriving = arrivals_since(job, bundles, loop, state)
-    stop = LinearStop(*(values.copy() for values in state.stop))
+    stop, left = (LinearStop(*(values.copy() for values in state.stop)) for _ in range(2))
     span = job.duration - state.begin
-    trains = _by_events(job, bundles, arriving, (state.stop, stop), span)
-    return after(job, loop, state, arriving, trains, stop, by_windows=False)
+    if not (job.stage.lateral and side_by_side(job)):
+        trains = _by_events(job, bundles, arriving, (state.stop, stop), span)
+        return after(job, loop, state, arriving, trains, stop, stand=job.duration)
+    trains = _by_windows(job, bundles, arriving, (state.stop, stop, left), span)
+    stand = stop.time[:, 0]
+    return after(job, loop, state, arriving, trains, stop, stand=stand, left=left)
 
 
 def _by_events(
@@ -116,6 +128,27 @@ def _by_events(
 
     def run(todo: Index, places: SpikesRole) -> None:
         library().run(LinearForward(TasksRole(todo, todo.size, 1), *fed, places), cells.real)
+
+    return run_tasks(job, 1, run, span)
+
+
+def _by_windows(
+    job: Job,
+    bundles: Bundles,
+    arriving: Arriving,
+    stands: tuple[LinearStop, LinearStop, LinearStop],
+    span: Floats,
+) -> SpikeTrains:
+    """As :func:`_by_events`, by windows; the last is how the neurons stand at the end."""
+    cells, (begin, stop, left) = typed_cells(job), stands
+    fed = (
+        ArrivingRole(*arriving, job.duration), weights_of(job, cells.real), rows_of(job),
+        lanes_of(job, cells), _tables(cells), _jumps(cells), _wires(job, cells, bundles),
+        LinearStopRole(*begin), LinearStopRole(*stop), LinearStopRole(*left),
+    )  # fmt: skip
+
+    def run(todo: Index, places: SpikesRole) -> None:
+        library().run(LinearLoopForward(TasksRole(todo, todo.size, 1), *fed, places), cells.real)
 
     return run_tasks(job, 1, run, span)
 
@@ -149,9 +182,9 @@ def backward(
     """Gradients of the stage from dL/dt of its spikes and dL/dV just before them."""
     cells = typed_cells(job)
     way: Callable[..., tuple[Floats, Floats, Floats]] = _backward_own
-    if piece is None and side_by_side(job.stage, cells):
-        way = _backward_layer
-    elif piece is not None or not by_own_lists(job, cells):
+    if piece is None and side_by_side(job):
+        way = partial(_backward_layer, trains=trains)
+    elif piece is not None or not by_own_lists(job):
         way = partial(_backward_each, trains=trains, piece=piece)
     n_synapses, n = job.stage.wiring.n_synapses, cells.n
     width = width_of_sums(n)
@@ -182,7 +215,13 @@ def _backward_own(
 
 
 def _backward_layer(
-    job: Job, cells: LinearCells, tape: LinearTapeRole, sums: Floats, grazes: Index
+    job: Job,
+    cells: LinearCells,
+    tape: LinearTapeRole,
+    sums: Floats,
+    grazes: Index,
+    *,
+    trains: SpikeTrains,
 ) -> tuple[Floats, Floats, Floats]:
     """By weight, delay and time of all sources' spikes; what is found by matrices into ``sums``."""
     bundles, merged, chunks = make_bundles(job), merged_events(job), len(sums)
@@ -191,11 +230,15 @@ def _backward_layer(
     assert tables.beta is not None
     by_weight = aligned((chunks, *weights.values.shape), cells.real)
     effects = np.zeros(merged.times.size)
-    asked = job.asked is None or any(job.asked)
+    lateral = bool(job.stage.lateral)
+    asked, cause = lateral or job.asked is None or any(job.asked), None
+    if lateral:
+        cause = causes(job, trains)
+        cause = cause if merged.spike is None else cause[merged.spike]
     back = LinearLayerBackward(
         TasksRole.all(chunks), _events(job, merged), weights, lanes_of(job, cells),
         lanes_back_of(cells, tables.beta), tables, _jumps(cells), _wires(job, cells, bundles), tape,
-        LinearLayerFoundRole(by_weight, effects if asked else None, sums, grazes),
+        LinearLayerFoundRole(by_weight, effects if asked else None, sums, grazes, cause),
     )  # fmt: skip
     library().run(back, cells.real)
     return of_blocks(job, summed(by_weight)), np.zeros(0), merged.by_spike(effects)
@@ -233,7 +276,11 @@ def _backward_each(
             _wires(job, cells, bundles),
             LinearStopRole(*piece.stand),
             LinearCarriedRole(
-                piece.adjoint, piece.begin, _holding(trains, piece), int(piece.starts)
+                piece.adjoint,
+                piece.begin,
+                _holding(trains, piece),
+                int(piece.starts),
+                int(side_by_side(job) and bool(job.stage.lateral)),
             ),
             tape,
             found,

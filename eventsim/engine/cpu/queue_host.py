@@ -50,6 +50,7 @@ from eventsim.engine.cpu.window_host import (
     basis_of,
     bounds_of_parts,
     parts_for,
+    rows_of,
     series_of,
 )
 from eventsim.events import SpikeTrains
@@ -68,9 +69,10 @@ def forward(job: Job) -> SpikeTrains:
 def resume(job: Job, state: loop_state.LoopState) -> tuple[SpikeTrains, loop_state.LoopState]:
     prepared = prepare(job, state)
     trains = _run(job, prepared)
+    by_windows = algorithm_of(job.stage).by_windows
     return loop_state.after(
         job, prepared.loop, state, prepared.arrivals, trains, prepared.stop,
-        by_windows=algorithm_of(job.stage).by_windows, adapted=prepared.adapted,
+        stand=prepared.stop.border if by_windows else job.duration, adapted=prepared.adapted,
         longest=longest_flights(job),
     )  # fmt: skip
 
@@ -205,7 +207,7 @@ def by_windows(
 def _by_stretches(job: Job, p: Prepared, length: float) -> SpikeTrains:
     """Every sample by windows of ``length`` ms of neurons that share their events."""
     cut, (fed, neurons, stands) = RL.WindowsRole(length, NO_BORDER, 1), _roles(job, p)
-    weights, rows = _shared_weights(job), _rows(job)
+    weights, rows = _shared_weights(job), rows_of(job)
 
     def run(todo: A.Index, places: R.SpikesRole) -> None:
         call = RL.LoopStretches(
@@ -223,17 +225,6 @@ def _shared_weights(job: Job) -> R.WeightsRole:
         lambda: R.WeightsRole.of(by_block(job, T.row_weights(job), 1)),
         kept=job.stage.memo.pieces,
     )
-
-
-def _rows(job: Job) -> RL.SynapseRowsRole:
-    """Row of the weights of every synapse."""
-    stage = job.stage
-
-    def make() -> RL.SynapseRowsRole:
-        fan_out = np.diff(stage.wiring.out_start)
-        return RL.SynapseRowsRole(np.repeat(np.arange(fan_out.size, dtype=np.int32), fan_out))
-
-    return stage.once(RL.SynapseRowsRole, make)
 
 
 def backward(

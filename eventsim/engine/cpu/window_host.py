@@ -8,6 +8,7 @@ from eventsim.arrays import Ints
 from eventsim.compiled import roles_loop as RL
 from eventsim.compiled.library import library
 from eventsim.compiled.roles import NeuronsRole, SpikesRole, TasksRole
+from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.windowing import POWERS_DOUBLE, POWERS_SINGLE, Windows
 from eventsim.processors import n_threads
 
@@ -87,3 +88,13 @@ def bounds_of_parts(size: int, parts: int) -> Ints:
     """First neuron of every part, and their total: whole blocks."""
     blocks = np.linspace(0, -(-size // BLOCK), parts + 1).astype(np.int64)
     return np.minimum(blocks * BLOCK, size)
+
+
+def rows_of(job: Job) -> RL.SynapseRowsRole:
+    """Row of the weights of every synapse, of neurons that share their events."""
+
+    def make() -> RL.SynapseRowsRole:
+        fan_out = np.diff(job.stage.wiring.out_start)
+        return RL.SynapseRowsRole(np.repeat(np.arange(fan_out.size, dtype=np.int32), fan_out))
+
+    return job.stage.once(RL.SynapseRowsRole, make)

@@ -71,7 +71,8 @@ def resume(dev: Device, job: Job, state: LoopState) -> tuple[SpikeTrains, LoopSt
     queue = _Queue(dev, job, loop, arrivals, LinearStop(*map(dev.asarray, state.stop)))
     trains = advance(dev, queue.job, queue, job.duration - state.begin).map(dev.get)
     stop = LinearStop(*map(dev.get, queue.stop))
-    return after(job, loop, state, arrivals, trains, stop, by_windows=False)
+    left = None if state.left is None else stop  # event by event
+    return after(job, loop, state, arrivals, trains, stop, stand=job.duration, left=left)
 
 
 class _Queue(linear.LinearNeurons):

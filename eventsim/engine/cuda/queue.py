@@ -121,10 +121,9 @@ def resume(dev: Device, job: Job, state: LoopState) -> tuple[SpikeTrains, LoopSt
     launch = _Forward(dev, job, loop, arrivals, windows, begin)
     trains = advance(dev, job, launch, job.duration - state.begin).map(dev.get)
     stop, adapted = on_host(launch.stop, dev.get)
-    return after(
-        job, loop, state, arrivals, trains, LoopStop(*stop), by_windows=windows is not None,
-        adapted=adapted,
-    )  # fmt: skip
+    found = LoopStop(*stop)
+    stand = job.duration if windows is None else found.border
+    return after(job, loop, state, arrivals, trains, found, stand=stand, adapted=adapted)
 
 
 def _start(dev: Device, job: Job) -> LoopStopStruct:

@@ -39,7 +39,7 @@ def resume(job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
     loop = make_loop(job, bundles, job.weights())
     arrivals = arrivals_since(job, bundles, loop, state)
     trains, adapted = _advance(job, state, stop)
-    return after(job, loop, state, arrivals, trains, stop, by_windows=False, adapted=adapted)
+    return after(job, loop, state, arrivals, trains, stop, stand=job.duration, adapted=adapted)
 
 
 def _advance(job: Job, state: LoopState, stop: LoopStop) -> tuple[SpikeTrains, Adapted | None]:

@@ -9,9 +9,9 @@ is the chunk's end; :meth:`eventsim.EventStream.chunks` makes them. From chunk t
   does,
 * voltage and current of every readout at the end.
 
-Spikes are, to the bit, those of one run over the whole stream, of loops too. Linear neurons of
-another kind than LIF go event by event: a dense layer of them, which a whole run takes side by
-side, agrees to rounding.
+Spikes are, to the bit, those of one run over the whole stream, of loops too. The exception is a
+dense layer of linear neurons of another kind than LIF: a whole run takes it side by side, a chunk
+event by event, and they agree to rounding.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ class RunState:
         told = _telling(kept, backend, precision)
         saved.require(told["structure"], told["values"])
         found = saved.parts(_start_parts(net, kept.plan, saved.n_samples, exact), kept.plan.stages)
-        linear = {s.name: found.loops[s.name].stop for s in kept.plan.stages if s.is_linear}
+        linear = {s.name: found.loops[s.name].stand for s in kept.plan.stages if s.is_linear}
         before = Before(found.spikes, found.readouts, found.adapted, linear)
         return cls(found.end, found.layers, found.loops, before, kept, backend, precision)
 
@@ -258,7 +258,7 @@ def run_chunk(
         before=before, start=start,
         algorithms=dict(plan.memo.once(run_by, lambda: run_by(plan, engine))),
     )  # fmt: skip
-    stand = {s.name: loops[s.name].stop for s in plan.stages if s.is_linear}
+    stand = {s.name: loops[s.name].stand for s in plan.stages if s.is_linear}
     end = _before_next(plan, tape, acting, readouts, before.adapted, stand)
     return tape, RunState(chunk.duration, layers, loops, end, kept, engine.name, precision)
 

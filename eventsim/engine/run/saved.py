@@ -187,8 +187,9 @@ def _(value: LayerState, stage: Stage) -> None:
 @_hold.register
 def _(value: LoopState, stage: Stage) -> None:
     n = len(value.begin)
-    for part in (value.stop, value.sent, value.pending):
-        _hold(part, stage)
+    for part in (value.stop, value.sent, value.pending, value.left):
+        if part is not None:
+            _hold(part, stage)
     _lengths(value.stop.v if isinstance(value.stop, LoopStop) else value.stop.x, n, "begin")
     for each in (value.sent, value.pending):
         _lengths(each.offsets, n + 1, "offsets")

@@ -14,6 +14,7 @@
 #include "linear/forward.hpp"
 #include "linear/layer.hpp"
 #include "linear/layer_back.hpp"
+#include "linear/loop.hpp"
 #include "linear/own_lists.hpp"
 #include "linear/own_lists_back.hpp"
 #include "loop/queue.hpp"

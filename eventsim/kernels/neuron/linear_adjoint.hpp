@@ -7,7 +7,8 @@
 
 namespace eventsim {
 
-enum LinearKind : signed char { ARRIVAL, OWN_RETURN, SPIKE, LET_GO };
+// NOTHING ends a flow to the end of a piece.
+enum LinearKind : signed char { ARRIVAL, OWN_RETURN, SPIKE, LET_GO, NOTHING };
 
 // A flow from the state before it, and what ends it. `index` is that of the arrival, or of the spike,
 // which of an own return is that which returns.
@@ -57,7 +58,8 @@ template <int N, class R, class Neurons, class Wires, class Tape, class Count> s
     // The same where its end x is known.
     ON_DEVICE void end(const LinearEntry<N, R>& e, const R* x, R* lambda, const LinearFlow<N, R>& flow) const {
         switch (e.kind) {
-            case ARRIVAL: break;
+            case ARRIVAL:
+            case NOTHING: break;
             case OWN_RETURN: {
                 const double later = own_return(e.neuron, lambda, flow);
                 tape.through[e.index] += later;

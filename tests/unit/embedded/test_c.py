@@ -14,7 +14,7 @@ import eventsim as es
 from eventsim.embedded import source
 from eventsim.plan import make_plan
 from tests.support.embedded import Compiled, assert_same
-from tests.support.linear_neurons import dense_layer, random_network
+from tests.support.linear_neurons import dense_layer, random_network, two_kinds_in_a_loop
 from tests.support.nets import (
     lateral_net,
     random_net,
@@ -87,13 +87,8 @@ def scattered_loop(seed, neuron=None):
 
 
 def linear_loop(seed):
-    """Two kinds of linear neurons in a loop that LIF neurons would run by sums, which C has not."""
-    net = two_kinds_net(
-        seed,
-        24,
-        a={"neuron": es.AdLIF(a=0.5, b=0.2, tau_w=40.0)},
-        b={"neuron": es.Resonator(frequency=20.0, damping=30.0)},
-    )
+    """Two kinds of linear neurons in a loop by windows, of which LIF neurons would run by sums."""
+    net = two_kinds_in_a_loop(seed, 24)
     return answering(net, ("first_spike", "spike_count")[seed % 2], "b")
 
 
@@ -128,13 +123,15 @@ KINDS = {
         es.scsr(5, (12, 20), 4, mean=6.0, neuron=es.AdLIF(a=0.5, b=0.2), seed=k), "maximum"
     ),
     "linear, loop": linear_loop,
+    "linear, loop, neurons without synapses": lambda k: scattered_loop(k, es.AdLIF(a=0.5, b=0.2)),
     "linear, kinds mixed": lambda k: answering(
         random_network(np.random.default_rng(k + 8))[0], population="out", onset="first_event"
     ),
 }
 QUICK = (
     "stretches, delays of sources", "blocks, decision", "fan-in, sparse, adaptive", "windows",
-    "windows, neurons without synapses", "linear, side by side", "linear, kinds mixed",
+    "windows, neurons without synapses", "linear, side by side",
+    "linear, loop, neurons without synapses", "linear, kinds mixed",
 )  # fmt: skip
 COMPILERS = ("gcc -std=c99", "clang -std=c99")
 # Clang's runtime of the sanitizer is in no shared library: what is undefined traps.

@@ -9,6 +9,7 @@ import eventsim as es
 from eventsim.engine import algorithm
 from eventsim.errors import NetworkError, StorageError
 from tests.matrix.networks import network, stream
+from tests.support.linear_neurons import two_kinds_in_a_loop
 from tests.support.nets import lateral_net, random_net, random_stream, shared_net
 
 KINDS = ("lif", "adaptive", "receptors", "adlif", "own_neuron")
@@ -17,6 +18,7 @@ NETS = {
     "layers by neuron": lambda: random_net(72, hidden=(9, 7), n_inputs=6, sparse=True),
     "in flight": lambda: lateral_net(73, delays="synapse"),
     "windows": lambda: lateral_net(74, delays="scalar"),
+    "windows of linear neurons": lambda: two_kinds_in_a_loop(79),
     "windows, stretches": lambda: shared_net(75, n=20, refractory=2.5),
 }
 

@@ -25,7 +25,7 @@ template <int N, class V> class LinearLayerRun {
   public:
     explicit LinearLayerRun(const LinearLayerForward<R>& call)
         : a(call), neurons(call.tables, call.jumps, call.wires),
-          block(call.events, call.weights, call.lanes), walker(neurons, block),
+          block(call.weights, call.lanes), walker(neurons, block, false),
           arena(call.tables.size * sizeof(LinearCell<N, R>) + 2 * N * block.width * sizeof(R) + 3 * 64),
           cells(arena.take<LinearCell<N, R>>(call.tables.size)), now(arena.take<R>(N * block.width)),
           next(arena.take<R>(N * block.width)) {}
@@ -54,6 +54,7 @@ template <int N, class V> class LinearLayerRun {
     enum : int64_t { GOOD = -1, NO_ROOM = -2 };
 
     int64_t over_sample(int64_t s, SpikeRoom& spikes) {
+        const LinearEvents events = {a.events.times, a.events.rows};
         int64_t e = a.events.offsets[s];
         const int64_t end = a.events.offsets[s + 1], width = block.width;
         const double t_end = a.events.duration[s];
@@ -69,7 +70,7 @@ template <int N, class V> class LinearLayerRun {
                 m += idle;
                 continue;
             }
-            if (!block.gather(m, e, end, t_end) || !walker.prepare()) return NO_ROOM;
+            if (!block.gather(m, events, e, end, t_end) || !walker.prepare()) return NO_ROOM;
             for (uint64_t marks = block.over_or_fires(now, next) | held; marks; marks &= marks - 1) {
                 const int k = __builtin_ctzll(marks);
                 const int64_t n = block.low + k;

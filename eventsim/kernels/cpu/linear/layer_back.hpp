@@ -1,7 +1,9 @@
-// Backward pass of layers of linear neurons that all meet the same events, block by block of neurons.
+// Backward pass of linear neurons that all meet the same events: of layers block by block of neurons, of
+// loops all blocks together over one stretch after the other.
 //
-// A sample is replayed from its spikes up to the last of the block, in parts from marks that are kept,
-// the last part first. Between two events of its own a neuron's adjoint does not know of arrivals: that
+// A sample is replayed from its spikes up to the last of these blocks, in parts from marks that are kept,
+// the last part first. In a loop a stretch is at most as long as the least delay: what a spike sends
+// arrives in later stretches, and dL/dt of it is complete when its own is gone back over. Between two events of its own a neuron's adjoint does not know of arrivals: that
 // of a weight is lambda(t_k) B = sum_q (lambda d_q) u_k^q of its stretch, and their integral of adjoint
 // times state comes by their moments.
 //
@@ -15,14 +17,15 @@
 
 namespace eventsim {
 
-// A stretch of `pieces`, with the events first : last; how the neurons that go alone begin it.
+// A stretch of `pieces`, with the events first : last; the neurons that go alone over it.
 struct LinearStretch {
     double m, pieces;
     int64_t first, last, alone, alone_last;
 };
 
-// A neuron of the block that goes alone over a stretch, and its parts first : last.
+// A neuron k of a block that goes alone over a stretch, and its parts first : last.
 struct LinearAlone {
+    int64_t block;
     int k;
     int64_t first, last;
 };
@@ -36,11 +39,10 @@ template <int N, class R> struct LinearPart {
     bool held;
 };
 
-// Where the replay of a block is: the stretch, the next event, the next of its spikes, who is held.
+// Where a replay is: the stretch, the next event, the next of the spikes.
 struct LinearMark {
     double m;
     int64_t event, spike;
-    uint64_t held;
 };
 
 template <int N, class V> class LinearLayerBack {
@@ -57,20 +59,25 @@ template <int N, class V> class LinearLayerBack {
     LinearBlock<N, V> block;
     LinearWalker<N, V> walker;
     LinearAdjoint<N, R> events_back;
-    const int64_t width;
+    const LinearEvents events;
+    const int64_t width, n_together;  // blocks that go together: one of a layer, all of a loop
     Arena arena;
-    LinearCell<N, R>* const cells;   // of the block
-    R *const now, *const adjoint, *const sums;  // [N, width] twice, [blocks, N N, width]
-    GrowingArray<R> states;  // [stretches, N, width]: where they begin
+    LinearCell<N, R>* const cells;   // of these blocks, as all arrays of neurons below
+    R *const now, *const adjoint;    // [together, N, width]
+    R* const sums;                   // [blocks, N N, width]
+    uint64_t* const held;            // [together]: who is
+    int64_t first_block = 0;
+    GrowingArray<R> states;  // [stretches, together, N, width]: where they begin
     GrowingArray<R> effects;  // [arrivals, SLOTS]
     GrowingArray<LinearStretch> stretches;
     GrowingArray<LinearAlone> alone;
     GrowingArray<LinearPart<N, R>> parts;  // of those that go alone
     GrowingArray<LinearMark> marks;
-    GrowingArray<R> marked_states;  // [marks, N, width]
-    GrowingArray<LinearCell<N, R>> marked_cells;  // [marks, width]
-    GrowingArray<int64_t> spikes;  // of the block in the sample, by time
-    R* by_weight = nullptr;
+    GrowingArray<R> marked_states;  // [marks, together, N, width]
+    GrowingArray<LinearCell<N, R>> marked_cells;  // [marks, together, width]
+    GrowingArray<uint64_t> marked_held;           // [marks, together]
+    GrowingArray<int64_t> spikes;  // of these blocks in the sample, by time
+    R *weights_found = nullptr, *by_weight = nullptr;  // of all blocks of a chunk; of the block
 
     // A state, or a row or column of a matrix, side by side with zeros behind.
     typedef R Few __attribute__((vector_size(sizeof(R) * (N <= 4 ? 4 : 8))));
@@ -114,35 +121,37 @@ template <int N, class V> class LinearLayerBack {
     enum { GAIN = LinearWalker<N, V>::KICK, SLOPE = LinearWalker<N, V>::WEIGHT };
 
     static std::size_t room(const LinearLayerBackward<R>& a) {
-        const std::size_t width = a.weights.width;
-        return width * (sizeof(LinearCell<N, R>) + (2 * N + a.lanes.n_blocks * N * N) * sizeof(R)) + 5 * 64;
+        const std::size_t width = a.weights.width, together = together_of(a);
+        return together * width * (sizeof(LinearCell<N, R>) + 2 * N * sizeof(R)) +
+               a.lanes.n_blocks * N * N * width * sizeof(R) + together * 8 + 6 * 64;
     }
+    static int64_t together_of(const LinearLayerBackward<R>& a) { return a.found.cause ? a.lanes.n_blocks : 1; }
 
   public:
     explicit LinearLayerBack(const LinearLayerBackward<R>& call)
         : a(call), neurons(call.tables, call.jumps, call.wires),
-          block(call.events, call.weights, call.lanes), walker(neurons, block),
-          events_back(neurons, call.wires, call.tape), width(call.weights.width), arena(room(call)),
-          cells(arena.take<LinearCell<N, R>>(width)), now(arena.take<R>(N * width)),
-          adjoint(arena.take<R>(N * width)),
-          sums(arena.take<R>(call.lanes.n_blocks * N * N * width)) {}
+          block(call.weights, call.lanes), walker(neurons, block, false),
+          events_back(neurons, call.wires, call.tape), events{call.events.times, call.events.rows},
+          width(call.weights.width), n_together(together_of(call)), arena(room(call)),
+          cells(arena.take<LinearCell<N, R>>(n_together * width)),
+          now(arena.take<R>(n_together * N * width)), adjoint(arena.take<R>(n_together * N * width)),
+          sums(arena.take<R>(call.lanes.n_blocks * N * N * width)),
+          held(arena.take<uint64_t>(n_together)) {}
 
     // False where there is no memory.
     bool run() {
         if (!arena.ok()) return false;
-        const int64_t size = a.tables.size, n_blocks = a.lanes.n_blocks;
+        const int64_t n_blocks = a.lanes.n_blocks;
         for (int64_t i = 0; i < a.tasks.n; ++i) {
             const int64_t chunk = a.tasks.todo[i];
-            events_back.sums = a.found.sums + chunk * size * events_back.WIDTH;
+            events_back.sums = a.found.sums + chunk * a.tables.size * events_back.WIDTH;
             events_back.grazes = a.found.grazes + chunk;
             std::fill(sums, sums + n_blocks * N * N * width, R(0));
+            weights_found = a.found.weight + chunk * n_blocks * a.weights.n_rows * width;
             const int64_t end = a.tape.bounds[chunk + 1];
             for (int64_t s = a.tape.bounds[chunk]; s < end; ++s) {
-                for (int64_t b = 0; b < n_blocks; ++b) {
-                    block.enter(b, size);
-                    by_weight = a.found.weight + (chunk * n_blocks + b) * a.weights.n_rows * width;
+                for (first_block = 0; first_block < n_blocks; first_block += n_together)
                     if (!over_sample(s)) return false;
-                }
                 // A sum of a neuron gathers one sample at most in single precision.
                 if (sizeof(R) == sizeof(float) || s + 1 == end) add_sums();
             }
@@ -161,66 +170,106 @@ template <int N, class V> class LinearLayerBack {
             }
     }
 
+    // Block b of those that go together, what is found by its weights included.
+    void enter(int64_t b) {
+        block.enter(first_block + b, a.tables.size);
+        by_weight = weights_found + (first_block + b) * a.weights.n_rows * width;
+    }
+    int64_t n_states() const { return n_together * N * width; }
+
     bool over_sample(int64_t s) {
         const LinearTape& tape = a.tape;
+        const int64_t low = first_block * width, high = low + n_together * width;
         spikes.size = 0;
         for (int64_t k = tape.offsets[s]; k < tape.offsets[s + 1]; ++k)
-            if (tape.neuron[k] >= block.low && tape.neuron[k] < block.low + block.size)
+            if (tape.neuron[k] >= low && tape.neuron[k] < high)
                 if (!spikes.push(k)) return false;
         if (spikes.size == 0) return true;
-        std::fill(adjoint, adjoint + N * width, R(0));
-        std::fill(now, now + N * width, R(0));
-        for (int64_t k = 0; k < block.size; ++k) {
-            neurons.begin(block.low + k, cells[k]);
-            for (int i = 0; i < N; ++i) now[i * width + k] = cells[k].x[i];
-        }
-        LinearMark at = {0.0, a.events.offsets[s], 0, 0};
+        begin();
+        LinearMark at = {0.0, a.events.offsets[s], 0};
         marks.size = 0;
-        while (at.spike < spikes.size) {
-            const int64_t n = marks.size;
-            if (!marks.push(at) || !marked_states.reserve((n + 1) * N * width) ||
-                !marked_cells.reserve((n + 1) * width))
-                return false;
-            std::copy(now, now + N * width, marked_states.begin() + n * N * width);
-            std::copy(cells, cells + width, marked_cells.begin() + n * width);
-            if (!replay(s, at)) return false;
-        }
+        while (at.spike < spikes.size)
+            if (!mark(at) || !replay(s, at)) return false;
         for (int64_t part = marks.size - 1; part >= 0; --part) {
             if (part < marks.size - 1) {
-                const R* const x = marked_states.begin() + part * N * width;
-                const LinearCell<N, R>* const c = marked_cells.begin() + part * width;
-                std::copy(x, x + N * width, now);
-                std::copy(c, c + width, cells);
-                at = marks[part];
+                at = stand_at(part);
                 if (!replay(s, at)) return false;
             }
             for (int64_t i = stretches.size - 1; i >= 0; --i)
-                if (!back(s, stretches[i], states.begin() + i * N * width)) return false;
+                if (!back(s, stretches[i], states.begin() + i * n_states())) return false;
         }
-        for (int64_t k = 0; k < block.size; ++k) {
-            R lambda[N];
-            for (int i = 0; i < N; ++i) lambda[i] = adjoint[i * width + k];
-            events_back.begin(block.low + k, lambda);
+        for (int64_t b = 0; b < n_together; ++b) {
+            enter(b);
+            for (int64_t k = 0; k < block.size; ++k) {
+                R lambda[N];
+                for (int i = 0; i < N; ++i) lambda[i] = adjoint[(b * N + i) * width + k];
+                events_back.begin(block.low + k, lambda);
+            }
         }
         return true;
     }
 
-    bool gather(int64_t s, const LinearStretch& x, int64_t& e) {
-        return block.gather(x.m, e, a.events.offsets[s + 1], a.events.duration[s]) && walker.prepare();
+    // The neurons at time zero, and no adjoint.
+    void begin() {
+        std::fill(adjoint, adjoint + n_states(), R(0));
+        std::fill(now, now + n_states(), R(0));
+        std::fill(held, held + n_together, 0);
+        for (int64_t b = 0; b < n_together; ++b) {
+            enter(b);
+            for (int64_t k = 0; k < block.size; ++k) {
+                LinearCell<N, R>& c = cells[b * width + k];
+                neurons.begin(block.low + k, c);
+                for (int i = 0; i < N; ++i) now[(b * N + i) * width + k] = c.x[i];
+            }
+        }
     }
+
+    // Keeps the neurons as they stand; false where there is no memory.
+    bool mark(const LinearMark& at) {
+        const int64_t n = marks.size, n_cells = n_together * width;
+        if (!marks.push(at) || !marked_states.reserve((n + 1) * n_states()) ||
+            !marked_cells.reserve((n + 1) * n_cells) || !marked_held.reserve((n + 1) * n_together))
+            return false;
+        std::copy(now, now + n_states(), marked_states.begin() + n * n_states());
+        std::copy(cells, cells + n_cells, marked_cells.begin() + n * n_cells);
+        std::copy(held, held + n_together, marked_held.begin() + n * n_together);
+        return true;
+    }
+
+    // The neurons stand as they did at a mark.
+    LinearMark stand_at(int64_t part) {
+        const int64_t n_cells = n_together * width;
+        const R* const x = marked_states.begin() + part * n_states();
+        const LinearCell<N, R>* const c = marked_cells.begin() + part * n_cells;
+        const uint64_t* const h = marked_held.begin() + part * n_together;
+        std::copy(x, x + n_states(), now);
+        std::copy(c, c + n_cells, cells);
+        std::copy(h, h + n_together, held);
+        return marks[part];
+    }
+
+    bool gather(int64_t s, const LinearStretch& x, int64_t& e) {
+        return block.gather(x.m, events, e, a.events.offsets[s + 1], a.events.duration[s]) && walker.prepare();
+    }
+    bool any_held() const { return std::any_of(held, held + n_together, [](uint64_t some) { return some != 0; }); }
 
     // One part from a mark on, or to the last spike, stretch by stretch.
     bool replay(int64_t s, LinearMark& at) {
         const int64_t end = a.events.offsets[s + 1];
         stretches.size = alone.size = parts.size = 0;
-        if (!states.reserve(MOST * N * width)) return false;
+        if (!states.reserve(MOST * n_states())) return false;
+        enter(0);
         while (at.spike < spikes.size && stretches.size < MOST) {
-            std::copy(now, now + N * width, states.begin() + stretches.size * N * width);
+            const R* const from = states.begin() + stretches.size * n_states();
+            std::copy(now, now + n_states(), states.begin() + stretches.size * n_states());
             double until = a.tape.time[spikes[at.spike]];
             if (at.event < end && a.events.times[at.event] < until) until = a.events.times[at.event];
             const double idle = __builtin_floor((until - at.m * block.piece) / block.piece);
-            if (at.held == 0 && idle >= FAR) {
-                block.far((int64_t)idle, now);
+            if (idle >= FAR && !any_held()) {
+                for (int64_t b = 0; b < n_together; ++b) {
+                    enter(b);
+                    block.far((int64_t)idle, now + b * N * width);
+                }
                 if (!stretches.push({at.m, idle, at.event, at.event, 0, 0})) return false;
                 at.m += idle;
                 continue;
@@ -229,24 +278,35 @@ template <int N, class V> class LinearLayerBack {
             if (!gather(s, x, at.event)) return false;
             x.last = at.event;
             const int64_t first = at.spike;
-            uint64_t fire = 0;
-            for (; at.spike < spikes.size && a.tape.time[spikes[at.spike]] < block.stop; ++at.spike)
-                fire |= uint64_t(1) << (a.tape.neuron[spikes[at.spike]] - block.low);
-            block.over(states.begin() + stretches.size * N * width, now);
-            for (uint64_t some = fire | at.held; some; some &= some - 1) {
-                const int k = __builtin_ctzll(some);
-                LinearCell<N, R>& c = cells[k];
-                const R* const from = states.begin() + stretches.size * N * width;
-                const int64_t n_parts = parts.size;
-                for (int i = 0; i < N; ++i) c.x[i] = from[i * width + k];
-                c.time = block.begin;
-                if (!go(k, c, first, at.spike) || !alone.push({k, n_parts, parts.size})) return false;
-                for (int i = 0; i < N; ++i) now[i * width + k] = c.x[i];
-                at.held = (at.held & ~(uint64_t(1) << k)) | (uint64_t)c.held() << k;
-            }
+            while (at.spike < spikes.size && a.tape.time[spikes[at.spike]] < block.stop) ++at.spike;
+            for (int64_t b = 0; b < n_together; ++b)
+                if (!replay_block(b, from + b * N * width, first, at.spike)) return false;
             x.alone_last = alone.size;
             if (!stretches.push(x)) return false;
             at.m += 1.0;
+        }
+        return true;
+    }
+
+    // Block b over a stretch, with the spikes first : last.
+    bool replay_block(int64_t b, const R* from, int64_t first, int64_t last) {
+        enter(b);
+        R* const to = now + b * N * width;
+        uint64_t fire = 0;
+        for (int64_t at = first; at < last; ++at) {
+            const int64_t k = a.tape.neuron[spikes[at]] - block.low;
+            if (0 <= k && k < block.size) fire |= uint64_t(1) << k;
+        }
+        block.over(from, to);
+        for (uint64_t some = fire | held[b]; some; some &= some - 1) {
+            const int k = __builtin_ctzll(some);
+            LinearCell<N, R>& c = cells[b * width + k];
+            const int64_t n_parts = parts.size;
+            for (int i = 0; i < N; ++i) c.x[i] = from[i * width + k];
+            c.time = block.begin;
+            if (!go(k, c, first, last) || !alone.push({b, k, n_parts, parts.size})) return false;
+            for (int i = 0; i < N; ++i) to[i * width + k] = c.x[i];
+            held[b] = (held[b] & ~(uint64_t(1) << k)) | (uint64_t)c.held() << k;
         }
         return true;
     }
@@ -285,8 +345,9 @@ template <int N, class V> class LinearLayerBack {
 
     // The adjoint, at the end of a stretch, goes to its begin.
     bool back(int64_t s, const LinearStretch& x, const R* from) {
+        enter(0);
         if (x.pieces > 1.0) {
-            far_back(x, from);
+            for (int64_t b = 0; b < n_together; ++b) far_back(b, x, from + b * N * width);
             return true;
         }
         int64_t e = x.first;
@@ -294,20 +355,34 @@ template <int N, class V> class LinearLayerBack {
         const bool asked = a.found.effects != nullptr;
         if (asked && !effects.reserve(block.arrivals.size * SLOTS)) return false;
         if (asked) std::fill(effects.begin(), effects.begin() + block.arrivals.size * SLOTS, R(0));
+        int64_t first = x.alone;
+        for (int64_t b = 0; b < n_together; ++b) first = block_back(b, from + b * N * width, first, x.alone_last, asked);
+        for (int64_t k = 0; asked && k < block.arrivals.size; ++k) {
+            const int64_t event = block.arrivals[k].event;
+            const double moved = total_of(effects.begin() + k * SLOTS);
+            a.found.effects[event] += moved;
+            if (a.found.cause && a.found.cause[event] >= 0) a.tape.through[a.found.cause[event]] += moved;
+        }
+        return true;
+    }
+
+    // Block b likewise; those that go alone are among `alone` from `first` on. Gives the first behind them.
+    int64_t block_back(int64_t b, const R* from, int64_t first, int64_t last, bool asked) {
+        enter(b);
+        R* const lambdas = adjoint + b * N * width;
         uint64_t by_themselves = 0;
-        for (int64_t i = x.alone; i < x.alone_last; ++i) by_themselves |= uint64_t(1) << alone[i].k;
+        int64_t end = first;
+        for (; end < last && alone[end].block == b; ++end) by_themselves |= uint64_t(1) << alone[end].k;
         for (int64_t v = 0; v < width; v += L)
-            together(from, v, marked_lanes(~by_themselves >> v), asked);
-        for (int64_t i = x.alone; i < x.alone_last; ++i) {
+            together(from, lambdas, v, marked_lanes(~by_themselves >> v), asked);
+        for (int64_t i = first; i < end; ++i) {
             const LinearAlone& one = alone[i];
             R lambda[N];
-            for (int q = 0; q < N; ++q) lambda[q] = adjoint[q * width + one.k];
+            for (int q = 0; q < N; ++q) lambda[q] = lambdas[q * width + one.k];
             for (int64_t p = one.last - 1; p >= one.first; --p) part_back(one.k, parts[p], lambda, asked);
-            for (int q = 0; q < N; ++q) adjoint[q * width + one.k] = lambda[q];
+            for (int q = 0; q < N; ++q) lambdas[q * width + one.k] = lambda[q];
         }
-        for (int64_t k = 0; asked && k < block.arrivals.size; ++k)
-            a.found.effects[block.arrivals[k].event] += total_of(effects.begin() + k * SLOTS);
-        return true;
+        return end;
     }
 
     static double total_of(const R* slots) {
@@ -328,7 +403,7 @@ template <int N, class V> class LinearLayerBack {
     }
 
     // Some neurons over the stretch, those in `which`.
-    void together(const R* from, int64_t v, Mask<V> which, bool asked) {
+    void together(const R* from, R* adjoint, int64_t v, Mask<V> which, bool asked) {
         V left[N][N], right[N][N], before[N];
         const V none = {};
         UNROLL for (int i = 0; i < N; ++i) {
@@ -388,12 +463,12 @@ template <int N, class V> class LinearLayerBack {
         V slopes[T];
         const R per_piece = R(1.0 / block.piece);
         UNROLL for (int q = 1; q < T; ++q) slopes[q] = gain[q] * (R(q) * -per_piece);
-        const LinearArrival<R>* const arrivals = block.arrivals.begin();
+        const LinearArrival* const arrivals = block.arrivals.begin();
         const int32_t* const order = block.by_receptor.begin();
         R *const into = by_weight + v, *const slots = effects.begin() + v % SLOTS;
         const int64_t stride = width, last = block.first[r + 1];
         for (int64_t i = block.first[r]; i < last; ++i) {
-            const LinearArrival<R>& arrival = arrivals[order[i]];
+            const LinearArrival& arrival = arrivals[order[i]];
             const V u = spread<V>(R(arrival.u));
             V found = gain[T - 1];
             UNROLL for (int q = T - 2; q >= 0; --q) found = fused(found, u, gain[q]);
@@ -403,7 +478,7 @@ template <int N, class V> class LinearLayerBack {
             V slope = slopes[T - 1];
             UNROLL for (int q = T - 2; q >= 1; --q) slope = fused(slope, u, slopes[q]);
             R* const slot = slots + order[i] * SLOTS;
-            store(slot, fused(load<V>(arrival.weights + v), slope, load<V>(slot)));
+            store(slot, fused(load<V>(block.weights_of(arrival) + v), slope, load<V>(slot)));
         }
     }
 
@@ -483,16 +558,16 @@ template <int N, class V> class LinearLayerBack {
 
     // dL/dw of the arrivals of a receptor, and what they add to sum_l beta_kl A^l x.
     void arrivals_back(int r, int k, const LinearPart<N, R>& part, const Few* columns, Few* total, bool asked) {
-        const LinearArrival<R>* const arrivals = block.arrivals.begin() + part.first;
+        const LinearArrival* const arrivals = block.arrivals.begin() + part.first;
         const R *const gain = walker.row(GAIN + r) + 1, *const slope = walker.row(SLOPE + r) + 1;
         const R* const betas = betas_of(block.low + k, part.held);
         R *const into = by_weight + k, *const slots = effects.begin() + part.first * SLOTS + k % SLOTS;
         Integrals met;
         bool some = false;
         for (int64_t j = 0; j < part.last - part.first; ++j) {
-            const LinearArrival<R>& arrival = arrivals[j];
+            const LinearArrival& arrival = arrivals[j];
             if (arrival.receptor != r) continue;
-            const R w = arrival.weights[k];
+            const R w = block.weights_of(arrival)[k];
             into[arrival.row * width] += gain[j];
             if (asked) slots[j * SLOTS] -= w * slope[j];
             met.add(w, R(part.to - arrival.time), betas);
@@ -506,18 +581,20 @@ template <int N, class V> class LinearLayerBack {
         met.add_to(total, right);
     }
 
-    // All neurons over pieces without an event.
-    void far_back(const LinearStretch& x, const R* from) {
+    // Block b over pieces without an event.
+    void far_back(int64_t b, const LinearStretch& x, const R* from) {
+        enter(b);
+        R* const lambdas = adjoint + b * N * width;
         for (int64_t k = 0; k < block.size; ++k) {
             const int64_t n = block.low + k;
             R lambda[N], state[N];
             for (int q = 0; q < N; ++q) {
-                lambda[q] = adjoint[q * width + k];
+                lambda[q] = lambdas[q * width + k];
                 state[q] = from[q * width + k];
             }
             neurons.flow(n, false).integral(neurons.products(n, false), x.pieces * block.piece, lambda,
                                             state, events_back.flow_of(n));
-            for (int q = 0; q < N; ++q) adjoint[q * width + k] = lambda[q];
+            for (int q = 0; q < N; ++q) lambdas[q * width + k] = lambda[q];
         }
     }
 };

@@ -32,6 +32,11 @@ template <int N, class R, class Neurons> struct LinearSteps {
         return true;
     }
 
+    // Their end at t, up to which they go if `through`, else they stand at their last event.
+    bool end(int64_t n, LinearCell<N, R>& c, double t, bool through) {
+        return let_go(n, c, t) && (!through || flow(n, c, t, NOTHING, 0, 0));
+    }
+
   private:
     bool flow(int64_t n, LinearCell<N, R>& c, double t, LinearKind kind, int64_t index, int64_t synapse) {
         ++n_steps;
@@ -107,7 +112,7 @@ template <int N, class R> class LinearReplay {
         }
         if (at.arrival < end || at.spike < last) return true;
         for (int64_t n = 0; n < neurons.size(); ++n)  // as the way forward leaves them
-            if (!steps.let_go(n, cells[n], x.duration[s])) return false;
+            if (!steps.end(n, cells[n], x.duration[s], a.carried.to_end)) return false;
         return true;
     }
 

@@ -20,12 +20,17 @@ namespace eventsim {
 
 template <class R> constexpr int LINEAR_TERMS = sizeof(R) == sizeof(float) ? 6 : 10;  // of the moments: linear_lanes.py
 
-// An arrival of a stretch: its time, weights, receptor, and number among the events.
-template <class R> struct LinearArrival {
+// An arrival of a stretch: its time, row of the weights, receptor, and number among the events.
+struct LinearArrival {
     double time, u, kink;
-    const R* weights;
     int64_t event, row;
     int32_t receptor;
+};
+
+// Events of a sample, by time.
+struct LinearEvents {
+    const double* times;
+    const int32_t* rows;
 };
 
 // The moments of the arrivals of one receptor at some neurons; and what is negative among them.
@@ -36,7 +41,6 @@ template <class V> struct LinearMoments {
 template <int N, class V> class LinearBlock {
     using R = Real<V>;
     static constexpr int T = LINEAR_TERMS<R>;
-    const Events& events;
     const Weights<R>& weights;
     const LinearLanes<R>& lanes;
     const R* rows = nullptr;  // weights of the block
@@ -47,14 +51,15 @@ template <int N, class V> class LinearBlock {
     const int64_t width;
     double piece = 0.0, begin = 0.0, stop = 0.0;
     int64_t low = 0, size = 0;
-    GrowingArray<LinearArrival<R>> arrivals;  // by time
+    GrowingArray<LinearArrival> arrivals;     // by time
     GrowingArray<double> times;                // of them behind one place, and a vector more
     GrowingArray<int32_t> by_receptor;
     int64_t first[N];  // of a receptor, among them; `receptors` and one more
 
-    LinearBlock(const Events& events, const Weights<R>& weights, const LinearLanes<R>& lanes)
-        : events(events), weights(weights), lanes(lanes), width(weights.width) {}
+    LinearBlock(const Weights<R>& weights, const LinearLanes<R>& lanes)
+        : weights(weights), lanes(lanes), width(weights.width) {}
 
+    // Blocks of one piece may be entered one after the other with the arrivals that were gathered.
     void enter(int64_t number, int64_t n_neurons) {
         block = number;
         rows = weights.values + number * weights.n_rows * width;
@@ -65,7 +70,7 @@ template <int N, class V> class LinearBlock {
 
     // Gather the events from e on that come before the end of stretch m; e is then behind them. False
     // where there is no memory.
-    bool gather(double m, int64_t& e, int64_t end, double t_end) {
+    bool gather(double m, const LinearEvents& events, int64_t& e, int64_t end, double t_end) {
         begin = m * piece;
         stop = std::min(begin + piece, t_end);
         const int64_t from = e;
@@ -80,8 +85,7 @@ template <int N, class V> class LinearBlock {
         for (int64_t k = 0; k < arrivals.size; ++k) {
             const double time = events.times[from + k], u = (begin + piece - time) * per_piece;
             const int64_t row = events.rows[from + k];
-            arrivals[k] = {time, u, piece * (u - u * u), rows + row * width, from + k, row,
-                           lanes.receptor[row]};
+            arrivals[k] = {time, u, piece * (u - u * u), from + k, row, lanes.receptor[row]};
             times[1 + k] = time;
         }
         std::fill_n(times.begin() + 1 + arrivals.size, 2 * Numbers<V>::count, stop);
@@ -101,7 +105,8 @@ template <int N, class V> class LinearBlock {
         return true;
     }
 
-    const LinearArrival<R>& arrival(int64_t i) const { return arrivals[by_receptor[i]]; }
+    const LinearArrival& arrival(int64_t i) const { return arrivals[by_receptor[i]]; }
+    const R* weights_of(const LinearArrival& arrival) const { return rows + arrival.row * width; }
     bool hears(int r) const { return first[r] < first[r + 1]; }
     int n_receptors() const { return (int)lanes.n_receptors; }
     int state_of(int r) const { return lanes.state[r]; }
@@ -123,9 +128,9 @@ template <int N, class V> class LinearBlock {
     LinearMoments<V> moments(int r, int64_t v) const {
         LinearMoments<V> s = {};
         for (int64_t i = first[r]; i < first[r + 1]; ++i) {
-            const LinearArrival<R>& arrival = this->arrival(i);
+            const LinearArrival& arrival = this->arrival(i);
             const R* const p = powers.begin() + i * T;
-            const V w = load<V>(arrival.weights + v), none = {};
+            const V w = load<V>(weights_of(arrival) + v), none = {};
             const V less = select(w < none, -w, none);
             s.m[0] = s.m[0] + w;
             UNROLL for (int q = 1; q < T; ++q) s.m[q] = fused(w, spread<V>(p[q]), s.m[q]);

@@ -17,6 +17,7 @@ template <int N, class V> class LinearWalker {
 
     const LinearNeurons<N, R>& neurons;
     const LinearBlock<N, V>& block;
+    const bool cut;  // whether no bit of a spike may depend on where its stretch ends
     GrowingArray<R> room;
     int64_t stride = 0;
 
@@ -24,8 +25,8 @@ template <int N, class V> class LinearWalker {
     // Rows of the nodes of a walk: its begin, the arrivals, its end.
     enum { STATE, AHEAD = STATE + N, KICK = AHEAD + N, WEIGHT = KICK + N, ROWS = WEIGHT + N };
 
-    LinearWalker(const LinearNeurons<N, R>& neurons, const LinearBlock<N, V>& block)
-        : neurons(neurons), block(block) {}
+    LinearWalker(const LinearNeurons<N, R>& neurons, const LinearBlock<N, V>& block, bool cut)
+        : neurons(neurons), block(block), cut(cut) {}
 
     R* row(int k) { return room.begin() + k * stride; }
     const R* row(int k) const { return room.begin() + k * stride; }
@@ -37,7 +38,7 @@ template <int N, class V> class LinearWalker {
     }
 
     // Neuron n, number k of the block, from the begin of the stretch to its end; whether it runs away.
-    bool walk(int64_t n, int k, LinearCell<N, R>& c, SpikeRoom& spikes) {
+    template <class Room> bool walk(int64_t n, int k, LinearCell<N, R>& c, Room& spikes) {
         for (int64_t i = 0;;) {
             if (c.held()) {
                 go(n, k, c, std::min(c.until, block.stop), i);
@@ -75,14 +76,14 @@ template <int N, class V> class LinearWalker {
 
     // Adds the arrivals first : last of a receptor, whose alpha are those of the nodes from 1 on.
     void arrive(int r, int k, int64_t first, int64_t last, R (*term)[N]) const {
-        const LinearArrival<R>* const arrivals = block.arrivals.begin() + first;
+        const LinearArrival* const arrivals = block.arrivals.begin() + first;
         const R* const ahead = row(AHEAD) + 1;
         const int state = block.state_of(r);
         R met[N];
         for (int l = 0; l < N; ++l) met[l] = term[l][state];
         for (int64_t j = 0; j < last - first; ++j) {
             if (arrivals[j].receptor != r) continue;
-            const R w = arrivals[j].weights[k];
+            const R w = block.weights_of(arrivals[j])[k];
             for (int l = 0; l < N; ++l) met[l] += w * ahead[l * stride + j];
         }
         for (int l = 0; l < N; ++l) term[l][state] = met[l];
@@ -130,7 +131,8 @@ template <int N, class V> class LinearWalker {
                 R x[N];
                 after(m, x);
                 if (!(end - t > 0.0)) continue;
-                const double at = crossing(flow, x, R(end - t), neurons.level(n));
+                const R h = R(end - t);
+                const double at = crossing(flow, x, h, cut ? R(flow.piece) : h, neurons.level(n));
                 if (!(at < end - t && t + at < end)) continue;
                 flow.ahead((t + at) - t, x, c.x);
                 c.time = t + at;
@@ -153,9 +155,9 @@ template <int N, class V> class LinearWalker {
             for (int l = 1; l < N; ++l) times<N>(flow.a, columns[r][l - 1], columns[r][l]);
         }
         R* const weights = row(WEIGHT);
-        const LinearArrival<R>* const arrivals = block.arrivals.begin() + i;
+        const LinearArrival* const arrivals = block.arrivals.begin() + i;
         for (int64_t m = 1; m + 1 < n_nodes; ++m)
-            weights[arrivals[m - 1].receptor * stride + m] = arrivals[m - 1].weights[k];
+            weights[arrivals[m - 1].receptor * stride + m] = block.weights_of(arrivals[m - 1])[k];
     }
 
     // Nodes side by side: ms from the begin, and the states just before.
@@ -235,8 +237,8 @@ template <int N, class V> class LinearWalker {
     }
 
     // As LinearFlow::crossing, h up to a piece: V as one polynomial, and one bound of its third derivative.
-    // Infinity if there is none.
-    static double crossing(const LinearFlow<N, R>& flow, const R* x, R h, R level) {
+    // Infinity if there is none. Steps are those to a crossing before `reach`, from h to a piece.
+    static double crossing(const LinearFlow<N, R>& flow, const R* x, R h, R reach, R level) {
         R z[N], y[N], v[D + 1];
         for (int q = 0; q < N; ++q) z[q] = x[q];
         for (int m = 0; m <= D; ++m) v[m] = flow.alpha[m] * z[0];
@@ -246,13 +248,13 @@ template <int N, class V> class LinearWalker {
             for (int m = 0; m <= D; ++m) v[m] = fused(flow.alpha[l * (D + 1) + m], z[0], v[m]);
         }
         const R jerk = flow.weighed(flow.bounds + 3 * N, x);
-        R t = 0, trust = h, u = v[0], slope = v[1], bend = v[2];
+        R t = 0, trust = reach, u = v[0], slope = v[1], bend = v[2];
         for (;;) {
             u -= level;
             bend += bend;
             if (u >= R(0)) return t;
             if (t >= h) return __builtin_inf();
-            const R span = h - t < trust ? h - t : trust;
+            const R span = reach - t < trust ? reach - t : trust;
             const R most = fused(jerk, span, bend);
             const R inside = slope * slope - R(2) * most * u;
             const R below = inside >= R(0) ? slope + square_root(inside) : R(0);
@@ -262,7 +264,7 @@ template <int N, class V> class LinearWalker {
                 if (step <= LINEAR_STEP<R> * flow.piece || t + step == t) return t;
                 t += step;
             } else {
-                t = step == h - t ? h : t + step;
+                t = step == reach - t ? reach : t + step;
             }
             trust = R(8) * step;
             u = v[D];

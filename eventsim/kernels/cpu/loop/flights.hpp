@@ -39,16 +39,6 @@ constexpr int MARK = 2;
 // Whole numbers as wide as the type.
 template <class R> using Signed = std::conditional_t<sizeof(R) == 4, int32_t, int64_t>;
 
-// A spike of the loop, ms.
-struct SentSpike {
-    double time;
-    int32_t neuron;
-
-    bool operator<(const SentSpike& b) const {
-        return time < b.time || (time == b.time && neuron < b.neuron);
-    }
-};
-
 // A spike in flight. Synapses from place `at` on are still to come; in this piece they were from `from` on.
 struct InFlight {
     double sent;

@@ -22,6 +22,16 @@ struct Bundle {
     bool operator<(const Bundle& b) const { return (time < b.time) | ((time == b.time) & (first < b.first)); }
 };
 
+// A spike of the loop, ms.
+struct SentSpike {
+    double time;
+    int32_t neuron;
+
+    bool operator<(const SentSpike& b) const {
+        return time < b.time || (time == b.time && neuron < b.neuron);
+    }
+};
+
 // A spike in flight: the synapses from place `at` of its row on are still to come. The next one is `next`.
 struct Flight {
     Bundle next;
@@ -190,6 +200,47 @@ class Waiting {
             } else {
                 break;
             }
+        }
+    }
+};
+
+// What arrives in a sample of a loop that goes by windows: from other stages, and what waits.
+class Incoming {
+    const Arriving& from;
+    int64_t outside;  // the next arrival
+    const int64_t n_outside;
+
+  public:
+    Waiting waiting;
+    GrowingArray<Bundle> due;
+
+    Incoming(const Arriving& from, int64_t s)
+        : from(from), outside(from.offsets[s]), n_outside(from.offsets[s + 1]) {}
+
+    // When the next one arrives; infinity if none does.
+    double coming() const {
+        double found = __builtin_inf();
+        if (waiting.any()) found = std::min(found, waiting.first().time);
+        if (outside < n_outside) found = std::min(found, from.time[outside]);
+        return found;
+    }
+
+    // What arrives before the border is due, in order. False where there is no memory.
+    bool take(double border) {
+        due.size = 0;
+        for (;;) {
+            const bool inside = waiting.any() && waiting.first().time < border;
+            const bool comes = outside < n_outside && from.time[outside] < border;
+            if (!inside && !comes) return waiting.ok();
+            Bundle b = comes ? Bundle{from.time[outside], from.first[outside], from.last[outside]}
+                             : waiting.first();
+            if (inside && (!comes || waiting.first() < b)) {
+                b = waiting.first();
+                waiting.pop();
+            } else {
+                ++outside;
+            }
+            if (!due.push(b)) return false;
         }
     }
 };

@@ -63,15 +63,11 @@ template <class R, class Call, class C> class WindowRun {
     const Call& a;
     C& neurons;
     const double t_end;
-    int64_t outside;            // the next arrival
-    const int64_t n_outside;
-    Waiting waiting;
-    GrowingArray<Bundle> due;
+    Incoming incoming;
 
   public:
     WindowRun(const Call& a, C& neurons, int64_t s)
-        : a(a), neurons(neurons), t_end(a.arriving.duration[s]), outside(a.arriving.offsets[s]),
-          n_outside(a.arriving.offsets[s + 1]) {}
+        : a(a), neurons(neurons), t_end(a.arriving.duration[s]), incoming(a.arriving, s) {}
 
     // False where there is no memory.
     bool run(int64_t s) {
@@ -87,13 +83,13 @@ template <class R, class Call, class C> class WindowRun {
             whole = w.border <= t_end;
             if (!whole) keep(s, now, idle, halvings);
             WindowFound found;
-            if (!take(w.border) || !neurons.run(w, due, found)) return false;
+            if (!incoming.take(w.border) || !neurons.run(w, incoming.due, found)) return false;
             halvings = halvings_after(w, found.met);
             bool sent = false;
             for (int64_t p = 0; p < neurons.parts(); ++p)
                 if (!send(neurons.spikes(p), sent)) return false;
             now = w.border;
-            idle = due.size == 0 && found.handed == 0 && !sent;
+            idle = incoming.due.size == 0 && found.handed == 0 && !sent;
         }
         if (whole) keep(s, now, idle, halvings);
         finish();
@@ -114,32 +110,7 @@ template <class R, class Call, class C> class WindowRun {
         a.end.halvings[s] = halvings;
     }
 
-    double coming() const {
-        double found = neurons.coming();
-        if (waiting.any()) found = std::min(found, waiting.first().time);
-        if (outside < n_outside) found = std::min(found, a.arriving.time[outside]);
-        return found;
-    }
-
-    // What arrives before the border is due, in order.
-    bool take(double border) {
-        const Arriving& from = a.arriving;
-        due.size = 0;
-        for (;;) {
-            const bool inside = waiting.any() && waiting.first().time < border;
-            const bool comes = outside < n_outside && from.time[outside] < border;
-            if (!inside && !comes) return waiting.ok();
-            Bundle b = comes ? Bundle{from.time[outside], from.first[outside], from.last[outside]}
-                             : waiting.first();
-            if (inside && (!comes || waiting.first() < b)) {
-                b = waiting.first();
-                waiting.pop();
-            } else {
-                ++outside;
-            }
-            if (!due.push(b)) return false;
-        }
-    }
+    double coming() const { return std::min(neurons.coming(), incoming.coming()); }
 
     int64_t halvings_after(const Window& w, int64_t met) const {
         const int64_t all = a.neurons.size * w.pieces;
@@ -154,7 +125,7 @@ template <class R, class Call, class C> class WindowRun {
             const int64_t at = x.start + x.sent;
             const int32_t n = x.to.neuron[at];
             const double t = x.to.time[at];
-            if (!waiting.send(a.loop, n, t, t_end) || !neurons.launch(t, n)) return false;
+            if (!incoming.waiting.send(a.loop, n, t, t_end) || !neurons.launch(t, n)) return false;
         }
         return true;
     }
