@@ -322,13 +322,14 @@ def random_loop(seed, *, on_a_grid=False):
 
 
 def quiet_loop():
-    """Neurons of which one fires, and rests; V is held for 6 ms, and lies far below its rest."""
+    """Neurons of which some fire, and rest; V is held for 6 ms, and lies far below its rest."""
     net = es.Network()
     net.add_input("input", 2)
     neuron = es.AdLIF(tau_mem=8.0, tau_syn=4.0, a=0.5, b=0.1, tau_w=30.0)
-    net.add_population("a", 4, neuron=neuron, refractory=6.0, v_reset=-3.0)
-    net.connect("input", "a", np.array([[9.0, 0.4, 0.0, 0.2], [3.0, 5.0, 4.0, 6.0]]))
-    net.connect("a", "a", np.full((4, 4), 0.1), delays=1.0)
+    net.add_population("a", 40, neuron=neuron, refractory=6.0, v_reset=-3.0)
+    weights = np.array([[9.0, 0.4, 0.0, 0.2], [3.0, 5.0, 4.0, 6.0]])
+    net.connect("input", "a", np.tile(weights, 10))
+    net.connect("a", "a", np.full((40, 40), 0.01), delays=1.0)
     times, channels = [1.0, 31.0, 31.5, 50.0], [0, 1, 0, 1]
     return net, es.EventStream(times, channels, [0, 4], n_channels=2, duration=60.0)
 
