@@ -155,6 +155,7 @@ class Tables:
 
 def tables_of(net: Network, tape: SpikeTape) -> Tables:
     """Tables of a network; from ``tape`` follows how many events wait in its queues."""
+    tape.require_all("footprint")
     net = net.to_host()
     plan = make_plan(net)
     answer = refuse(net, plan)

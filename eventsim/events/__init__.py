@@ -2,11 +2,12 @@
 
 ``stream`` holds a batch of recordings, ``stored`` one that stays in its file, ``labelled`` either
 with classes, ``targets`` the values that regression fits; ``tape`` holds what a run leaves behind,
-``source`` what one population sends, ``poisson`` streams of random times, whose events
-``poisson_sources`` makes when they are asked for. Their one ``order``, and what makes streams of
-streams: ``merge``, ``transforms``, ``begin``. ``same`` finds recordings that are there twice,
-``steps`` says which step of a grid a time is in, ``encoding`` counts what a machine does to make
-events of a signal, ``activity`` says in a few numbers what a population does.
+of chosen neurons where ``recorded`` says so, ``source`` what one population sends, ``poisson``
+streams of random times, whose events ``poisson_sources`` makes when they are asked for. Their one
+``order``, and what makes streams of streams: ``merge``, ``transforms``, ``begin``. ``same`` finds
+recordings that are there twice, ``steps`` says which step of a grid a time is in, ``encoding``
+counts what a machine does to make events of a signal, ``activity`` says in a few numbers what a
+population does.
 
 At the border: ``npz`` and ``hdf5`` check what files claim, ``storage`` writes files whole or not at
 all, ``nir_data`` speaks NIR's form.

@@ -3,7 +3,8 @@ r"""Rates, inter-spike intervals, CV, synchrony and correlation of populations.
 All functions take a tape, the name of a spiking population, and the window that counts: spikes at
 ``begin`` or later and before ``end``, ms, one for all samples or one for each. None for ``begin``
 is the start of the tape, None for ``end`` the end of every sample. What a neuron or a sample does
-not say is NaN, which ``np.nanmean`` leaves out.
+not say is NaN, which ``np.nanmean`` leaves out. Of a population of which some neurons were recorded
+(``simulate(.., record=..)``) all numbers are of these, in the order of ``tape.recorded``.
 
 With :math:`c_i` the counts of neuron i in bins of a width, and variances over the bins of one
 sample,

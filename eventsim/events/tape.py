@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import json
 from ast import literal_eval
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,8 +36,18 @@ from eventsim.checks import reported
 from eventsim.entries import parse_json
 from eventsim.errors import EventSimError, NetworkError, ParameterError, StorageError
 from eventsim.events.npz import Archive, Form, check_forms, hold
+from eventsim.events.recorded import (
+    Record,
+    Recorded,
+    check_recorded,
+    chosen_neurons,
+    phrase_of,
+    recorded_arrays,
+    recorded_in,
+)
 from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.events.stream import EventStream, check_stream, concatenate, sample_number
+from eventsim.matrix import require
 from eventsim.measures import measure_name
 from eventsim.memo import Memo
 from eventsim.summary import html_card, html_table, number, short_repr, span
@@ -108,6 +118,14 @@ class SpikeTrains:
         """Spikes of the neurons ``low`` to ``high - 1``, numbered from 0. New arrays."""
         mine = self.where((self.neurons >= low) & (self.neurons < high))
         return replace(mine, neurons=mine.neurons - np.int32(low), size=high - low)
+
+    def of(self, neurons: Ints) -> SpikeTrains:
+        """Spikes of the neurons of these ascending numbers, renumbered from 0. New arrays."""
+        xp = namespace(self.neurons)
+        number = xp.full(self.size, -1, np.int32)
+        number[xp.asarray(neurons)] = xp.arange(neurons.size, dtype=np.int32)
+        mine = self.where(number[self.neurons] >= 0)
+        return replace(mine, neurons=number[mine.neurons], size=neurons.size)
 
     def counts(self) -> Ints:
         """Spikes of every neuron in every sample, shape [samples, size]. New array."""
@@ -241,6 +259,9 @@ class SpikeTape:
         ``windows, sums``, ``windows, stretches`` or ``linear`` (:mod:`eventsim.engine.algorithm`),
         or the name of a backend with one algorithm for all. Empty for a tape that was made by hand,
         or written before tapes had it.
+    recorded
+        Of a tape of chosen populations or neurons (:meth:`only`): what it holds of every spiking
+        population. Empty for a tape that holds all spikes.
     memo
         In a training step and in :func:`eventsim.backward_chunks`: values that were computed from
         the network, for losses and the adjoint. None elsewhere.
@@ -257,6 +278,7 @@ class SpikeTape:
     before: Before | None = None
     start: Mapping[str, StartState] | None = None
     algorithms: Mapping[str, str] = field(default_factory=dict)
+    recorded: Mapping[str, Recorded] = field(default_factory=dict)
     memo: Memo | None = field(default=None, repr=False)
 
     def __getitem__(self, name: str) -> SpikeTrains:
@@ -265,6 +287,13 @@ class SpikeTape:
         return self.trains[name]
 
     def _no_spikes(self, name: str) -> NetworkError:
+        if name in self.recorded:
+            return NetworkError(
+                "SpikeTape",
+                f"the spikes of {name!r} were not recorded",
+                f"one of {', '.join(self.trains)}" if self.trains else "",
+                f"Name it: record=[.., {name!r}].",
+            )
         if name not in self.readouts:
             return NetworkError(
                 "SpikeTape", f"no spiking population {name!r}", f"one of {', '.join(self.trains)}"
@@ -296,6 +325,64 @@ class SpikeTape:
                 f"population {population!r} has a given start, and is to have started at rest",
                 remedy="Simulate without start=.",
             )
+
+    def only(self, record: Record) -> SpikeTape:
+        """The tape with the spikes of chosen populations or neurons alone.
+
+        Of a long stream it keeps little of every chunk, see :func:`eventsim.simulate_chunks`.
+
+        Parameters
+        ----------
+        record
+            Names of spiking populations, or numbers of neurons by name of population, such as
+            ``{"L5E": range(100)}``.
+
+        Returns
+        -------
+        SpikeTape
+            ``tape["L5E"]`` numbers its neurons from 0 in ascending order;
+            ``tape.recorded["L5E"].neurons`` has their numbers in the population. The number of
+            spikes of every population, ``tape.recorded[name].spikes``, and the arrivals at synapses
+            are those of all neurons. New arrays, but of whole populations.
+
+        Raises
+        ------
+        NetworkError, ParameterError, ShapeError
+            There is no such population, or a number is that of no neuron; the tape is of chosen
+            populations itself.
+
+        Examples
+        --------
+        >>> import eventsim as es
+        >>> net = es.scsr(4, (8, 8), 2)
+        >>> stream = es.EventStream([1.0], [0], [0, 1], n_channels=4, duration=30.0)
+        >>> es.simulate(net, stream).only({"hidden2": [6, 7]})
+        SpikeTape(1 samples, spikes {hidden2: 0 of 2 of 8 neurons}, readouts ['output'])
+        """
+        self.require_all("SpikeTape.only")
+        sizes = {name: trains.size for name, trains in self.trains.items()}
+        chosen = chosen_neurons(record, sizes, "SpikeTape.only")
+        nobody = np.zeros(0, np.int64)
+        recorded = {
+            name: Recorded(trains.size, chosen.get(name, nobody), len(trains))
+            for name, trains in self.trains.items()
+        }
+        trains = {
+            name: self.trains[name] if recorded[name].is_whole else self.trains[name].of(mine)
+            for name, mine in chosen.items()
+        }
+        return replace(self, trains=trains, recorded=recorded, before=None)
+
+    def require_all(self, where: str) -> None:
+        """Raise ParameterError if the tape holds the spikes of chosen neurons alone."""
+        if self.recorded:
+            require("whole_tape", self, where=where)
+
+    def features(self, names: Collection[str] | None = None) -> dict[str, str]:
+        """Its features in the matrix, those among ``names`` or all, each with its phrase."""
+        if not self.recorded:
+            return {}
+        return {"chosen_spikes": phrase_of(self.recorded)}
 
     @property
     def names(self) -> list[str]:
@@ -330,7 +417,14 @@ class SpikeTape:
         ]
 
     def __repr__(self) -> str:
-        spikes = ", ".join(f"{name}: {len(trains)}" for name, trains in self.trains.items())
+        of = {
+            name: f" of {one.neurons.size} of {one.size} neurons"
+            for name, one in self.recorded.items()
+            if not one.is_whole
+        }
+        spikes = ", ".join(
+            f"{name}: {len(trains)}{of.get(name, '')}" for name, trains in self.trains.items()
+        )
         behind = f", readouts {self.readouts}" if self.readouts else ""
         return f"SpikeTape({self.stream.n_samples} samples, spikes {{{spikes}}}{behind})"
 
@@ -343,6 +437,8 @@ class SpikeTape:
             values = (trains.size, len(trains), rate, silent)
             rows.append([name, *(number(value) for value in values)])
         about = f"{self.stream.n_samples} samples, {self.backend}, {self.precision} precision"
+        if self.recorded:
+            about += f"; {phrase_of(self.recorded)}"
         if self.readouts:
             about += f"; readouts: {', '.join(self.readouts)}"
         events = ([name, number(count)] for name, count in self.synaptic_events.items())
@@ -371,6 +467,7 @@ class SpikeTape:
 
     def with_before(self) -> SpikeTape:
         """The tape of a chunk together with earlier spikes that still act in it."""
+        self.require_all("SpikeTape.with_before")
         if self.before is None:
             return self
         earlier = self.before.spikes
@@ -403,6 +500,7 @@ class SpikeTape:
         for name, start in (self.start or {}).items():
             given = {k: v for k, v in start._asdict().items() if v is not None}
             arrays |= {f"start.{kind}.{name}": values for kind, values in given.items()}
+        arrays |= recorded_arrays(self.recorded)
         arrays |= {f"stream.{name}": values for name, values in self.stream.to_arrays().items()}
         for index, trains in enumerate(self.to_host().trains.values()):
             for name in _TRAIN_FIELDS:
@@ -431,11 +529,13 @@ class SpikeTape:
             backend, precision, *more = (str(value) for value in arrays["run"])
             told = _told_in(more)
             _check_numbers(stream, trains, events)
-            start = _start_in(arrays, trains)
+            sizes = {name: one.size for name, one in trains.items()}
+            recorded = recorded_in(arrays, sizes)
+            start = _start_in(arrays, sizes | {name: one.size for name, one in recorded.items()})
         return cls(
             stream, trains, events, backend, precision, structure=told.get("structure"),
             begin=arrays.get("begin"), start=start or None,
-            algorithms=json.loads(told.get("algorithms", "{}")),
+            algorithms=json.loads(told.get("algorithms", "{}")), recorded=recorded,
         )  # fmt: skip
 
 
@@ -479,16 +579,14 @@ def _told_in(texts: list[str]) -> dict[str, str]:
     return told
 
 
-def _start_in(
-    arrays: Mapping[str, Any], trains: Mapping[str, SpikeTrains]
-) -> dict[str, StartState]:
+def _start_in(arrays: Mapping[str, Any], sizes: Mapping[str, int]) -> dict[str, StartState]:
     """What a file has of the start, by population."""
     found = {}
-    for name in trains:
+    for name, size in sizes.items():
         voltage, current = (arrays.get(f"start.{kind}.{name}") for kind in StartState._fields)
         for values in (voltage, current):
-            sized = values is None or values.shape[1] == trains[name].size
-            hold(sized, f"the start of {name!r} is not one of {trains[name].size} neurons")
+            sized = values is None or values.shape[1] == size
+            hold(sized, f"the start of {name!r} is not one of {size} neurons")
         if voltage is not None or current is not None:
             found[name] = StartState(voltage, current)
     return found
@@ -514,6 +612,7 @@ def _check_tape(archive: Archive) -> None:
         hold(texts, f"{name} are no texts")
     check_forms(claims, {"synaptic_events": Form("i8", claims["projections"].shape)})
     samples = n_offsets - 1
+    check_recorded(claims)
     if "begin" in claims:  # of a chunk
         check_forms(claims, {"begin": Form("f8", (samples,))})
     for name, claim in claims.items():

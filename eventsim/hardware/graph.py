@@ -174,8 +174,8 @@ def axon_graph(net: Network, tape: SpikeTape | None, *, inputs: Inputs = "extern
     n_axons = sum(p.size for p in net.populations.values())
     counts = np.ones(n_axons, np.int64)
     if tape is not None:
-        counts = axon_spikes(net, tape, inputs=inputs)
         make_plan(net).check_tape(tape, "axon_graph")
+        counts = axon_spikes(net, tape, inputs=inputs)
     matrix = _matrix(list(net.projections.values()), starts, (n_axons, n_neurons))
     kept = [PLACE_STATES if p.neuron is None else len(p.neuron.states)
             for p in (net.populations[name] for name in placed)]  # fmt: skip
@@ -190,6 +190,7 @@ def axon_spikes(
 
     With ``until``, ms [samples], the spikes before these times alone.
     """
+    tape.require_all("axon_graph")
     tape = tape.to_host()
     ends = tape.stream.duration if until is None else until
     counts = [

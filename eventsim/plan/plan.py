@@ -230,7 +230,11 @@ class Plan:
         return any(stage.outdated for stage in self.stages)
 
     def check_tape(self, tape: SpikeTape, where: str) -> None:
-        """Raise NetworkError if the tape is of another network than the plan."""
+        """Raise NetworkError if the tape is of another network than the plan.
+
+        ParameterError if it holds the spikes of chosen neurons alone.
+        """
+        tape.require_all(where)
         senders = [m for stage in self.stages if not stage.is_readout for m in stage.members]
         here = {population.name: population.size for population in (self.input, *senders)}
         check_structure(here, self.input.name, self.structure, tape, where)

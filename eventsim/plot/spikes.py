@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from eventsim.arrays import Floats
 from eventsim.errors import NetworkError
 from eventsim.events import SpikeTape
+from eventsim.events.recorded import Recorded
 from eventsim.plot.doors import check_kind, checked_sample
 from eventsim.plot.style import FAINT, INK, axes_for, population_colour, size_points
 
@@ -46,7 +47,8 @@ def raster(
     -------
     Axes
         Time in ms to the right. Inside a band neuron 0 is at the bottom. The y axis of a single
-        population is the number of the neuron.
+        population is the number of the neuron. Of a population of which some neurons were recorded
+        (``simulate(.., record=..)``) these have the rows, and the label says how many they are.
 
     Raises
     ------
@@ -64,8 +66,12 @@ def raster(
             [(name, (times, rows, size, colour))] = bands.items()
             dots(axes, times, rows, size, colour)
             axes.set_ylabel(f"{name} {_rows_of(name == tape.input, 1)}")
+            if name in tape.recorded:
+                _number(axes, tape.recorded[name])
         else:
-            _stack(axes, bands, tape.input)
+            of = {name: f" of {one.size:,}" for name, one in tape.recorded.items()
+                  if not one.is_whole}  # fmt: skip
+            _stack(axes, bands, tape.input, of)
         axes.set_xlim(0.0, float(tape.stream.duration[number]))
         axes.set_xlabel("time (ms)")
         return axes
@@ -95,14 +101,23 @@ def _band(tape: SpikeTape, name: str, sample: int) -> Band:
     """Times, rows, number of rows, and a colour that does not depend on who else is drawn."""
     if name in tape.trains:
         trains = tape[name]
-        return *trains.sample(sample), trains.size, population_colour(tape.names.index(name))
+        fired = list(tape.recorded or tape.trains)
+        return *trains.sample(sample), trains.size, population_colour(fired.index(name))
     return *tape.stream.sample(sample), tape.stream.n_channels, INK
 
 
-def _stack(axes: Axes, bands: Mapping[str, Band], source: str) -> None:
+def _number(axes: Axes, one: Recorded) -> None:
+    """Name the first and the last row by the numbers of their neurons in the population."""
+    rows = [0, one.neurons.size - 1] if one.neurons.size > 1 else [0]
+    axes.set_yticks(rows, [str(one.neurons[row]) for row in rows])
+    if not one.is_whole:
+        axes.set_ylabel(f"{axes.get_ylabel()}, {one.neurons.size:,} of {one.size:,} recorded")
+
+
+def _stack(axes: Axes, bands: Mapping[str, Band], source: str, of: Mapping[str, str]) -> None:
     """Bands from top to bottom, higher for more rows, but none too low to be seen.
 
-    ``source`` is the name of the input.
+    ``source`` is the name of the input; ``of`` says of how many neurons the rows were chosen.
     """
     roots = np.sqrt([size for _, _, size, _ in bands.values()])
     heights = np.maximum(roots / roots.max(), LEAST_BAND)
@@ -116,7 +131,9 @@ def _stack(axes: Axes, bands: Mapping[str, Band], source: str) -> None:
         axes.axhline(border, color=FAINT, linewidth=0.8, zorder=0)
     two_lines = points * heights.min() >= TWO_LINES
     labels = [
-        f"{name}\n{size:,} {_rows_of(name == source, size)}" if two_lines else name
+        f"{name}\n{size:,}{of.get(name, '')} {_rows_of(name == source, size)}"
+        if two_lines
+        else name + (f" ({size:,}{of[name]})" if name in of else "")
         for name, (_, _, size, _) in bands.items()
     ]
     axes.set_yticks(tops - heights / 2, labels)

@@ -98,6 +98,7 @@ def voltages(
     """
     check_kind("voltages", net, Network, "Pass the network, then its tape.")
     check_kind("voltages", tape, SpikeTape, "Pass the network, then its tape.")
+    tape.require_all("plot.voltages")
     number = checked_sample("voltages", sample, tape.stream.n_samples)
     name = population.name if isinstance(population, Population) else population
     traces = _traces(net, tape.to_host(), net.population(name), neurons, (number, times))

@@ -119,6 +119,7 @@ class ActivityCost(Settings):
 
     def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and pseudo-gradient seeds, by the final target."""
+        tape.require_all("ActivityCost")
         done = self.measure(net, lambda: tape, tape.synaptic_events)
         value, slopes = self.slopes(net, done, self.target, n_samples=tape.stream.n_samples)
         return value, spike_seeds(slopes, tape)

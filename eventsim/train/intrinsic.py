@@ -138,6 +138,7 @@ class SpiKL(Settings):
 
         All in one vector, so that processes that share a batch can add theirs.
         """
+        tape.require_all("SpiKL")
         duration, parts = tape.stream.duration[:, np.newaxis], [np.zeros(0)]
         for name in names:
             rates = to_host(tape[name].counts()) / duration

@@ -209,6 +209,7 @@ class FirstSpike(softmax.AbstractClassifier):
 
     def _first(self, tape: SpikeTape) -> tuple[Floats, Ints, Ints]:
         """First times [samples, size], the spikes that set them, and their flat entries."""
+        tape.require_all("FirstSpike")
         trains = tape[self.population]
         xp = namespace(trains.times)
         # Spikes ascend in time, so the first entry that unique finds is the earliest.
@@ -259,6 +260,7 @@ class VanRossum:
 
     def parts(self, tape: SpikeTape) -> tuple[Floats, Floats, Floats]:
         """As :meth:`distance`, and the change of the distance by each actual spike."""
+        tape.require_all("VanRossum")
         actual, targets = tape[self.population], self.targets
         if (actual.n_samples, actual.size) != (targets.n_samples, targets.size):
             raise ShapeError(

@@ -77,6 +77,7 @@ class NearMiss:
 
     def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and seeds."""
+        tape.require_all("NearMiss")
         names = tape.names if self.populations is None else self.populations
         for name in names:
             require("near_miss", neurons_of(net.population(name)))

@@ -70,6 +70,7 @@ class RateBand:
 
     def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and pseudo-gradient seeds."""
+        tape.require_all("RateBand")
         names = tape.names if self.populations is None else self.populations
         counts = {name: tape[name].total_counts() for name in names}
         value, slopes = self.slopes(net, counts, seconds=tape.stream.duration.sum() / MS_PER_S)

@@ -96,6 +96,7 @@ class SpikeCount(AbstractClassifier):
 
     def logits(self, net: Network, tape: SpikeTape) -> Floats:
         """Logits, shape [samples, classes]. New array."""
+        tape.require_all("SpikeCount")
         counts = tape[self.population].counts()
         logits: Floats = counts * self._per_spike(tape)
         return logits
@@ -193,6 +194,7 @@ class ClassTrains(AbstractClassifier):
         self, tape: SpikeTape
     ) -> tuple[tuple[Floats, Floats, Floats], tuple[Floats, Floats, Floats]]:
         """As :meth:`VanRossum.parts`, to the regular trains and to silence."""
+        tape.require_all("ClassTrains")
         trains, duration = tape[self.population], tape.stream.duration
         regular = regular_trains(duration, trains.size, rate=self.rate)
         empty = SpikeTrains(

@@ -30,7 +30,7 @@ from tests.support.losses import Sums
 PROBES = {}
 # Axes of a run, whose features are asked for by their names
 WORDS = (
-    "precision", "aim", "misses", "target", "group",
+    "precision", "aim", "misses", "target", "group", "recorded",
     "change", "parts", "stop", "validation", "chip", "method",
 )  # fmt: skip
 
@@ -157,6 +157,39 @@ def poisson(case):
         )
     assert kept == (case.row.rule is not None)
     return "whole" if kept else ""
+
+
+@probe
+def record(case):
+    """Who is chosen fires as in a run of which all is kept, there and as the run goes on."""
+    whole, chosen = case.tape(), {"b": [2, 0]}
+    tape = case.tape(record=chosen)
+    runs = [[tape]]
+    if can(case.net, backend=case.how["backend"])["chunks"]:
+        chunks = es.simulate_chunks(case.net, stream().chunks(17.0), **case.how)
+        runs.append([one.only(chosen) for one in chunks])
+    atol = ATOL[tape.precision] if case.net.linear else 0.0
+    for n in range(len(stream())):
+        times, neurons = whole["b"].sample(n)
+        mine = np.isin(neurons, chosen["b"])
+        for tapes in runs:
+            found = [one["b"].sample(n) for one in tapes]
+            fired, who = (np.concatenate(some) for some in zip(*found, strict=True))
+            np.testing.assert_allclose(fired, times[mine], rtol=0, atol=atol)
+            assert np.array_equal(tape.recorded["b"].neurons[who], neurons[mine])
+    assert tape.synaptic_events == whole.synaptic_events
+    assert {name: one.spikes for name, one in tape.recorded.items()} == {
+        name: len(whole[name]) for name in whole.names
+    }
+
+
+@probe
+def whole_tape(case):
+    chosen = {"chosen_spikes": ["a"], "all_spikes": None}[case.row.by_axis["recorded"]]
+    tape = case.tape(record=chosen)
+    found = es.backward(case.net, tape, loss_of(case.net))
+    expected = es.backward(case.net, case.tape(backend="reference"), loss_of(case.net))
+    assert_same_gradients(found, expected, rtol=1e-8, floor=1e-6)
 
 
 def loss_of(net):

@@ -311,7 +311,10 @@ def simulate_chunks(
     backend: str = "auto",
     precision: Precision = "double",
 ) -> Iterator[SpikeTape]:
-    """Run ``net`` on chunks as they come, and give each one's tape; as :func:`simulate_chunk`."""
+    """Run ``net`` on chunks as they come, and give each one's tape; as :func:`simulate_chunk`.
+
+    ``tape.only(record)`` keeps the spikes of chosen populations or neurons of a chunk.
+    """
     for chunk in chunks:
         tape, state = simulate_chunk(net, chunk, state, backend=backend, precision=precision)
         yield tape

@@ -133,6 +133,7 @@ def extended(net: Network, stream: EventStream, tail: float | None) -> EventStre
 
 def sources(net: Network, tape: SpikeTape) -> dict[str, SourceSpikes]:
     """What every population sends, by name: all but the readouts. Views."""
+    tape.require_all("SpikeTape")
     return {
         name: source_of(tape.stream if population is net.input else tape[name])
         for name, population in net.populations.items()
@@ -142,6 +143,7 @@ def sources(net: Network, tape: SpikeTape) -> dict[str, SourceSpikes]:
 
 def make_job(plan: Plan, stage: Stage, tape: SpikeTape) -> Job:
     """A stage together with the spikes of its sources; of a loop's own only if they are known."""
+    tape.require_all(f"Population {stage.name!r}")
     sent = [
         _source(plan, tape, p.source)
         for p in stage.projections

@@ -5,20 +5,24 @@ a long run would take more memory than the network. So a run with more than ``MO
 by chunks (:mod:`eventsim.engine.run.chunks`), and its tape is that of the whole.
 """
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
-from eventsim.arrays import Precision, owners
+from eventsim.arrays import Ints, Precision, owners
 from eventsim.engine.contract.backend import Backend, features_of
 from eventsim.engine.contract.registry import get_backend
 from eventsim.engine.run.chunks import Kept, RunState, run_chunk
 from eventsim.engine.run.place import on_host
 from eventsim.engine.run.run import begin_course, check_network, extended, run_by
 from eventsim.engine.run.starts import Start
-from eventsim.engine.run.ties import tell_ties
+from eventsim.engine.run.ties import Ties, tell_ties, ties_of
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
+from eventsim.events.recorded import Record, chosen_neurons
 from eventsim.matrix import can
 from eventsim.memo import Memo
 from eventsim.network import Network
@@ -37,6 +41,7 @@ def simulate(
     precision: Precision = "double",
     resident: bool = False,
     start: Start | None = None,
+    record: Record | None = None,
 ) -> SpikeTape:
     """Run ``net`` on every sample of ``stream``.
 
@@ -69,11 +74,17 @@ def simulate(
         No effect with a backend on the processor.
     start
         Voltages and currents at time zero, given or drawn. None: at rest.
+    record
+        Populations, or numbers of neurons by population (``{"L5E": range(100)}``), whose spikes are
+        kept; the network runs as it does without. A run that makes Poisson events as time goes on
+        holds no others for long, any other run holds all spikes (28 bytes each) until its end.
+        None: all, which gradients, voltages, costs and maps need.
 
     Returns
     -------
     SpikeTape
-        Spikes of all spiking populations, exact to rounding. New arrays.
+        Spikes of all spiking populations, or of those of ``record`` as
+        :meth:`eventsim.SpikeTape.only` gives them, exact to rounding. New arrays.
 
     Raises
     ------
@@ -85,18 +96,30 @@ def simulate(
     (:mod:`eventsim.network.late`), and if rounding decides which neurons of a loop fire
     (``eventsim.engine.run.ties``; not where the tape stays on a device).
     """
+    sizes = {name: population.size for name, population in net.spiking.items()}
+    chosen = None if record is None else chosen_neurons(record, sizes, "simulate")
     if not resident and isinstance(stream, EventStream) and stream.sources is not None:
         whole, engine = extended(net, stream, tail), get_backend(backend)
         if _goes_by_pieces(net, whole, engine, precision):
-            return _by_pieces(net, whole, engine, precision, start)
+            return _by_pieces(_Whole(net, whole, engine, precision, start, chosen))
     course = begin_course(net, stream, tail=tail, backend=backend, precision=precision, begin=start)
     warn_late(net, stream)
     tape = course.finish()
-    if resident:
-        return tape
-    tape = replace(tape.to_host(), synaptic_events=dict(tape.synaptic_events))
-    tell_ties(course.plan, tape)
-    return tape
+    if not resident:
+        tape = replace(tape.to_host(), synaptic_events=dict(tape.synaptic_events))
+        tell_ties(ties_of(course.plan, tape))
+    return tape if chosen is None else tape.only(chosen)
+
+
+class _Whole(NamedTuple):
+    """A run that goes by pieces: what :func:`simulate` takes."""
+
+    net: Network
+    stream: EventStream  # the tail included
+    engine: Backend
+    precision: Precision
+    start: Start | None
+    chosen: Mapping[str, Ints] | None  # neurons that are recorded, by population
 
 
 def _goes_by_pieces(
@@ -108,28 +131,29 @@ def _goes_by_pieces(
     return bool(can(net, features_of(engine), precision)["chunks"])
 
 
-def _by_pieces(
-    net: Network, stream: EventStream, engine: Backend, precision: Precision, start: Start | None
-) -> SpikeTape:
+def _by_pieces(run: _Whole) -> SpikeTape:
     """The run of the whole stream; errors as :func:`eventsim.simulate`."""
-    kept, sources = Kept(make_plan(net, Memo(pieces=True))), stream.sources
+    kept, sources = Kept(make_plan(run.net, Memo(pieces=True))), run.stream.sources
     assert sources is not None
-    check_network(net, kept.plan, engine, precision, "chunks")
-    state: RunState | Start | None = start
-    tapes = []
-    most = max(MOST, sources.least * stream.n_samples)
-    for chunk in stream.chunks(stream.duration.max() * most / stream.mean_events):
-        tape, state = run_chunk(net, chunk, state, kept, engine, precision)
-        tapes.append(tape)
-    trains = {name: _joined([tape.trains[name] for tape in tapes]) for name in tapes[0].names}
+    check_network(run.net, kept.plan, run.engine, run.precision, "chunks")
+    state: RunState | Start | None = run.start
+    tapes, ties = list[SpikeTape](), list[Ties]()
+    most = max(MOST, sources.least * run.stream.n_samples)
+    for chunk in run.stream.chunks(run.stream.duration.max() * most / run.stream.mean_events):
+        tape, state = run_chunk(run.net, chunk, state, kept, run.engine, run.precision)
+        ties += ties_of(kept.plan, tape)
+        tapes.append(tape if run.chosen is None else tape.only(run.chosen))
+    tell_ties(ties)
+    first = tapes[0]
+    trains = {name: _joined([tape.trains[name] for tape in tapes]) for name in first.names}
     events = {name: sum(tape.synaptic_events[name] for tape in tapes)
-              for name in tapes[0].synaptic_events}  # fmt: skip
-    tape = SpikeTape(
-        stream, trains, events, engine.name, precision,
-        structure=kept.plan.structure, start=tapes[0].start, algorithms=run_by(kept.plan, engine),
+              for name in first.synaptic_events}  # fmt: skip
+    recorded = {name: one._replace(spikes=sum(tape.recorded[name].spikes for tape in tapes))
+                for name, one in first.recorded.items()}  # fmt: skip
+    return replace(
+        first, stream=run.stream, trains=trains, synaptic_events=events, recorded=recorded,
+        begin=None, before=None, algorithms=run_by(kept.plan, run.engine),
     )  # fmt: skip
-    tell_ties(kept.plan, tape)
-    return tape
 
 
 def _joined(parts: Sequence[SpikeTrains]) -> SpikeTrains:

@@ -8,10 +8,10 @@ sign in its spikes, and is not found.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -69,12 +69,21 @@ def collected_ties() -> Iterator[list[Ties]]:
         _collected.reset(token)
 
 
-def tell_ties(plan: Plan, tape: SpikeTape) -> None:
+def tell_ties(found: Iterable[Ties]) -> None:
     """Log a warning of each loop whose ties rounding decides, or add them to the caller's list.
 
-    The tape is on the host.
+    Of several pieces of a run those of a loop are one.
     """
-    found, collected = _ties(plan, tape), _collected.get()
+    collected, by_stage = _collected.get(), dict[str, list[Ties]]()
+    for one in found:
+        by_stage.setdefault(one.stage, []).append(one)
+    found = [
+        replace(
+            min(some, key=lambda one: (one.sample, one.time_ms)),
+            pairs=sum(one.pairs for one in some),
+        )
+        for some in by_stage.values()
+    ]
     if collected is not None:
         collected.extend(found)
         return
@@ -82,8 +91,11 @@ def tell_ties(plan: Plan, tape: SpikeTape) -> None:
         _LOGGER.warning("%s", one)
 
 
-def _ties(plan: Plan, tape: SpikeTape) -> tuple[Ties, ...]:
-    """One for each loop that has some; often none."""
+def ties_of(plan: Plan, tape: SpikeTape) -> tuple[Ties, ...]:
+    """One for each loop of a run, or a piece of one, that has some; often none.
+
+    The tape is on the host.
+    """
     loops = (one for one in plan.stages if one.lateral and least_delay(one) == 0.0)
     found = (_of_stage(stage, tape) for stage in loops)
     return tuple(one for one in found if one is not None)

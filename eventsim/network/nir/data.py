@@ -27,6 +27,7 @@ def tape_to_nir(net: Network, tape: SpikeTape, *, names: Sequence[str] | None = 
         seconds, rows filled up with (-1, inf). New arrays.
     """
     nir = load_nir("tape_to_nir")
+    tape.require_all("tape_to_nir")
     tape = tape.to_host()
     nodes = node_names(net)
     known = [name for name in net.populations if name not in net.readouts]
