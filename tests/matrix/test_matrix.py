@@ -1,11 +1,14 @@
 """Every cell of the support matrix, made and run: runs rightly, or refused as it says."""
 
 import contextlib
+import pkgutil
 import re
 
 import numpy as np
 import pytest
+from typer.main import get_command
 
+from eventsim.cli.app import app as cli
 from eventsim.engine.contract.registry import using_backend
 from eventsim.errors import ParameterError
 from eventsim.matrix import can, matrix
@@ -74,6 +77,20 @@ def test_every_capability_has_a_probe_and_every_rule_a_row():
         ours = [rule for rule in bare if not any("without" in one for one in rule.has)]
         assert ours == [], f"{name}: no network has what this rule names"
         assert running(name, 1), f"{name} runs nowhere"
+
+
+def test_calls_and_commands_of_the_rows_exist():
+    rows = matrix().capabilities.values()
+    for row in rows:
+        if row.name != "torch_module":  # needs PyTorch; its probe calls it
+            pkgutil.resolve_name(row.call.replace("es.", "eventsim.", 1))
+    commands = [words for row in rows for words in row.command.split(", ") if words]
+    assert commands
+    app = get_command(cli)
+    for words in commands:
+        name, *given = words.removeprefix("mpirun eventsim ").split()
+        options = {one for parameter in app.commands[name].params for one in parameter.opts}
+        assert {one for one in given if one.startswith("--")} <= options, words
 
 
 def test_features_of_a_network_are_those_of_its_row():
