@@ -123,7 +123,7 @@ def evaluate_command(
         return
     require_margin("--margin", asked.margin)
     if asked.latency:
-        check_exact(run, "--latency")
+        check_exact(mine, "--latency")
     net = find_network(run, which=asked.which)
     named = find_for(run, data, reading)
     recordings = in_classes_of(net, named.fewer(asked.samples).labelled())
@@ -165,7 +165,7 @@ def _fit(
     machine: opt.Machine,
 ) -> dict[str, Any]:
     """How well a network, read from ``place``, gives the values that are wanted."""
-    check_exact(place, "evaluate of values")
+    check_exact(run, "evaluate of values")
     config = on_backend(TrainConfig(), machine.backend)
     config = run.config if run is not None and run.settings.fits_values else config
     net, named = find_network(place, which=asked.which), find_for(place, data, reading)
@@ -219,8 +219,7 @@ def _target(
     """What was asked for beside exact time; None for nothing."""
     if chip is None and bits is None and dt is None:
         return None
-    if run is not None:
-        check_exact(run.folder, "--chip, --bits and --dt")
+    check_exact(run, "--chip, --bits and --dt")
     formats, step_ms = Formats(), dt
     if chip is not None:
         formats, step_ms = formats_of(load_chip(chip), dt)

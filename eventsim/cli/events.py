@@ -372,10 +372,15 @@ def tape_of(run: Run | None, net: Network, stream: EventStream, *, backend: str)
     return run.tape(stream, backend=backend)
 
 
-def check_exact(place: Path, where: str) -> None:
-    """Raise ParameterError for the folder of a run that answers in time steps."""
-    if place.is_dir():
-        require("exact_time", load_run(place), where=where)
+def folder_of(net: Path) -> Run | None:
+    """The run of a folder; None for a file, which is run in exact time."""
+    return load_run(net) if net.is_dir() else None
+
+
+def check_exact(run: Run | None, where: str) -> None:
+    """Raise ParameterError for a run that answers in time steps."""
+    if run is not None:
+        require("exact_time", run, where=where)
 
 
 def find_network(place: Path, *, which: Which = "last") -> Network:

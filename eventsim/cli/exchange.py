@@ -10,7 +10,7 @@ import typer
 
 from eventsim.cli.begin import how_read, show_read
 from eventsim.cli.checks import left_out
-from eventsim.cli.events import audio_of, check_exact, find_for, find_network
+from eventsim.cli.events import audio_of, check_exact, find_for, find_network, folder_of
 from eventsim.cli.options import (
     JsonOption,
     NetArgument,
@@ -100,7 +100,7 @@ def export_command(
     network = find_network(net, which=asked.which)
     _refuse_others(asked)
     if asked.to != "nir":
-        check_exact(net, f"--to {asked.to}")
+        check_exact(folder_of(net), f"--to {asked.to}")
         recordings, read = _recordings(net, network, asked, reading)
         written = _write(asked, network, out, recordings, title=net)
         found = {"network": str(net), **written.to_dict(), "read": read}

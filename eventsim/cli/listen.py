@@ -13,7 +13,7 @@ import numpy as np
 import typer
 
 from eventsim.cli.checks import left_out, numbers_of, one_alone
-from eventsim.cli.events import audio_of, check_exact, find_for, find_network, run_of
+from eventsim.cli.events import audio_of, check_exact, find_for, find_network, folder_of, run_of
 from eventsim.cli.fields import Table, fields_of
 from eventsim.cli.options import (
     JsonOption,
@@ -112,7 +112,7 @@ def listen_command(
     eventsim listen runs/demo /tmp/events --recordings --record heard.h5
     """
     backend = machine.ready()
-    check_exact(run, "listen")
+    check_exact(folder_of(run), "listen")
     net = find_network(run, which=asked.which)
     runs_on = say_backend(backend)
     one_alone(asked.view and as_json, "--view", "--json")

@@ -53,7 +53,7 @@ def test_latency_takes_every_run_in_exact_time_and_refuses_a_grid(place, kind):
     outcome = call("evaluate", folder, *data, "--latency", "--json")
     if kind in ON_GRID:
         assert outcome.code == 2
-        assert "answers on a grid of time" in outcome.err
+        assert "answers in steps of" in outcome.err
     else:
         found = outcome.json
         assert found["over_time"]["accuracy"][-1] == found["accuracy"]
