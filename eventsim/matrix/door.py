@@ -77,7 +77,7 @@ def require(capability: str, *asked: Asked, where: str | None = None) -> None:
     rule = row.rule(features)
     if rule is not None and rule.says == "refuses":
         place = row.call.rpartition(".")[2] if where is None else where
-        raise rule.error(place, rule.said(features), remedy=rule.do)
+        raise rule.error(place, rule.said(features), rule.expected, rule.do)
 
 
 def can(*asked: Asked, backend: str = "cpu") -> Support:

@@ -40,6 +40,7 @@ class Rule:
     says: Says
     why: str  # Follows the phrase of the first feature, or has it; {feature} stands for a phrase
     do: str = ""  # What to do instead
+    expected: str = ""  # What a refusal expected, where that says more than why
     error: type[EventSimError] = NetworkError  # Of a refusal
     shown: str = ""  # Of a bound: words that stand beside the number
 
@@ -135,6 +136,7 @@ def _rule(given: Mapping[str, Any], ways: Mapping[str, str]) -> Rule:
         says=says,
         why=given.get("bound") or given["why"],
         do=do,
+        expected=given.get("expected", ""),
         error=error,
         shown=given.get("shown", ""),
     )

@@ -154,7 +154,9 @@ def test_where_targets_are_equal_errors_are_compared_and_the_notes_say_so(
 
 def test_recordings_and_loss_must_fit(speeds):
     speeds.change("[train]\nbip = []", '[train]\nbip = []\nloss = "spike_count"')
-    with pytest.raises(RecipeError, match=r"plain on .*'spike_count'.* have values"):
+    with pytest.raises(
+        RecipeError, match=r"plain on .*'spike_count'.* have values.*mean_squared_error"
+    ):
         speeds.resolve()
 
 
