@@ -32,15 +32,15 @@ def small(seed=501, **options):
 
 @pytest.mark.crossed("seconds each; test_differences.py has every backend", test=0, all=1)
 @pytest.mark.parametrize("name", list(CHECKED))
-def test_gradcheck_finds_every_gradient_right(name):
+def test_gradcheck_finds_every_gradient_right(fast_backend, name):
     seed, options = CHECKED[name]
     net, stream = small(seed, **options)
-    tape = es.simulate(net, stream, backend="cpu")
+    tape = es.simulate(net, stream, backend=fast_backend)
     assert all((tape[n].counts().sum(axis=0) > 1).all() for n in tape.names)
     loss = Sum(SpikeTimes("hidden1", "hidden2"), Readout(25.0))
     # Entries of one array go one way. test_differences.py takes others, with a formula of its own,
     # through the reference too, and tests/gpu/test_bits.py holds the CUDA text to cpu.
-    check = es.gradcheck(net, stream, loss, step=1e-5, backend="cpu", n_directions=1)
+    check = es.gradcheck(net, stream, loss, step=1e-5, backend=fast_backend, n_directions=1)
     # Directions in which a spike appears or vanishes are left out, and counted.
     assert check.fraction_compared > 0.9
     assert check.worst_relative_error < 1e-6
