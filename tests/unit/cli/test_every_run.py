@@ -7,7 +7,7 @@ import pytest
 
 from eventsim.report import write
 from tests.support.run_kinds import KINDS, KNOW_NO_DATA, ON_GRID, every_run, stored
-from tests.unit.cli.conftest import call, refused, told
+from tests.unit.cli.conftest import call, done, refused, told
 
 ONE_KIND = pytest.mark.crossed("a run of each kind is trained first", test=0)
 
@@ -85,8 +85,10 @@ def test_report_and_cost_take_every_run_and_agree(place, kind):
 def test_simulate_and_export_take_every_run(place, runs, kind, tmp_path):
     folder, data = place
     events = data or (("yinyang",) if kind.endswith(("exact", "grid")) else (runs[0],))
-    found = told("simulate", folder, *events, "--samples", 2, "--backend", "cpu")
-    assert found["samples"] == 2
+    outcome = done("simulate", folder, *events, "--samples", 2, "--backend", "cpu", "--json")
+    assert outcome.json["samples"] == 2
+    in_steps = "was trained in steps, and runs here in exact time"
+    assert (in_steps in " ".join(outcome.err.split())) == (kind in ON_GRID)
     told("export", folder, "--out", tmp_path / "net.nir")
 
 
