@@ -12,7 +12,7 @@ import typer
 from eventsim.chips import Chip, chip_names, load_chip
 from eventsim.cli import options as opt
 from eventsim.cli.checks import ends_in
-from eventsim.cli.events import find_encoder, find_for, find_network, tape_of
+from eventsim.cli.events import find_encoder, find_for, find_network, folder_of, tape_of
 from eventsim.cli.measured import MeasuredPart, some_measured
 from eventsim.cli.reading import MeasuredReading
 from eventsim.cli.terminal import echo_late, present, print_table, say_backend, stdout
@@ -26,7 +26,7 @@ from eventsim.network import Network
 from eventsim.network.late import late_begin
 from eventsim.report import tables
 from eventsim.report.priced import priced
-from eventsim.runs.run import Run, load_run
+from eventsim.runs.run import Run
 
 DEFAULT_CHIPS = ("45nm", "loihi")
 FLOAT_BITS = 32  # as Widths has it
@@ -92,7 +92,7 @@ def cost_command(
     named = find_for(net, events, reading)
     stream, _ = named.some(samples)
     measured = some_measured(net, named, stream)
-    run = load_run(net) if net.is_dir() else None
+    run = folder_of(net)
     network = find_network(net) if run is None else run.net
     if asked.bits is not None:
         network = quantise(network, asked.bits).net

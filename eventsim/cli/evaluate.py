@@ -12,7 +12,7 @@ from eventsim.cli import completion, terminal
 from eventsim.cli import options as opt
 from eventsim.cli.begin import show_read
 from eventsim.cli.checks import left_out
-from eventsim.cli.events import check_exact, find_for, find_network, run_of
+from eventsim.cli.events import check_exact, find_for, find_network, folder_of, run_of
 from eventsim.cli.measured import MeasuredPart, say_measured
 from eventsim.cli.reading import Reading
 from eventsim.cli.regression import has_targets
@@ -24,7 +24,7 @@ from eventsim.hardware.quantise import formats_of, quantise
 from eventsim.measures import INTERVAL, interval_text, measure_name, wilson
 from eventsim.network import Network
 from eventsim.report.numbers import percent
-from eventsim.runs.run import Run, load_run, on_backend
+from eventsim.runs.run import Run, on_backend
 from eventsim.train import TrainConfig, evaluate, predict_over_time
 from eventsim.train.choice import config_of, in_classes_of
 from eventsim.train.evaluation import MOST_CONFUSED, Evaluation
@@ -112,7 +112,7 @@ def evaluate_command(
     eventsim evaluate runs/demo --latency --margin 0.8
     """
     machine.ready()
-    mine = load_run(run).on(machine.backend) if run.is_dir() else None
+    mine = folder_of(run, machine.backend)
     if (
         (mine is not None and mine.settings.fits_values)
         or asked.targets is not None

@@ -372,9 +372,9 @@ def tape_of(run: Run | None, net: Network, stream: EventStream, *, backend: str)
     return run.tape(stream, backend=backend)
 
 
-def folder_of(net: Path) -> Run | None:
-    """The run of a folder; None for a file, which is run in exact time."""
-    return load_run(net) if net.is_dir() else None
+def folder_of(net: Path, backend: str | None = None) -> Run | None:
+    """The run of a folder, with a backend to evaluate it, None: its own; None for a file."""
+    return load_run(net).on(backend) if net.is_dir() else None
 
 
 def check_exact(run: Run | None, where: str) -> None:

@@ -13,7 +13,7 @@ from eventsim.checks import in_domain
 from eventsim.chips import Chip, board_of, load_chip
 from eventsim.cli import options as opt
 from eventsim.cli.checks import left_out, needed
-from eventsim.cli.events import find_network, tape_of
+from eventsim.cli.events import find_network, folder_of, tape_of
 from eventsim.cli.measured import MeasuredPart, find_measured
 from eventsim.cli.reading import MeasuredReading
 from eventsim.cli.terminal import echo_late, present, print_table, say, say_backend, stderr
@@ -38,7 +38,6 @@ from eventsim.network import Network
 from eventsim.network.late import late_begin
 from eventsim.progress import bars
 from eventsim.report import tables
-from eventsim.runs.run import load_run
 from eventsim.train import evaluate
 
 
@@ -132,7 +131,7 @@ def map_command(
     network = find_network(net)
     check_room(network, target)  # before a run that may take minutes
     say_backend(on)
-    tape = tape_of(load_run(net) if net.is_dir() else None, network, stream, backend=on)
+    tape = tape_of(folder_of(net), network, stream, backend=on)
     compared = _compared(network, tape, target, asked)
     best = compared.best
     traffic = find_congestion(network, tape, best, window_ms=asked.window)

@@ -11,12 +11,11 @@ from eventsim.arrays import Precision
 from eventsim.cli.answers import noted, one_stream, recordings_of, show_answers, write_csv
 from eventsim.cli.checks import left_out, one_alone
 from eventsim.cli.damaged import SkipDamagedOption
-from eventsim.cli.events import find_files, find_network
+from eventsim.cli.events import find_files, find_network, folder_of
 from eventsim.cli.options import JsonOption, Machine, RunArgument, WhichOption
 from eventsim.cli.reading import MeasuredReading
 from eventsim.cli.regression import predict_values, show_values, write_values_csv
 from eventsim.cli.terminal import present, say_backend
-from eventsim.runs.run import load_run
 from eventsim.train.prediction import Prediction, predict
 
 COLUMNS = ("file", "sample", "key", "answer", "score", "second", "second_score", "note")
@@ -68,7 +67,7 @@ def predict_command(
     machine.ready()
     one_alone(as_csv and as_json, "--csv", "--json")
     found, bad = find_files(run, files, reading, skip=skip_damaged)
-    mine = load_run(run).on(machine.backend) if run.is_dir() else None
+    mine = folder_of(run, machine.backend)
     if mine is not None and mine.settings.fits_values:
         fitted = predict_values(mine, found, every=every, which=which)
         fitted["damaged"] = [asdict(one) for one in bad]

@@ -16,7 +16,7 @@ from eventsim.chips import Chip
 from eventsim.cli import options as opt
 from eventsim.cli.checks import ends_in, left_out
 from eventsim.cli.cost import DEFAULT_CHIPS, WeightBitsOption, find_chips, find_dense, stored_widths
-from eventsim.cli.events import find_network, tape_of
+from eventsim.cli.events import find_network, folder_of, tape_of
 from eventsim.cli.map import find_congestion, find_study, study_missing
 from eventsim.cli.measured import MeasuredPart, find_measured
 from eventsim.cli.reading import MeasuredReading
@@ -28,6 +28,7 @@ from eventsim.events import AnyDataset, EventStream, SpikeTape
 from eventsim.folders import locked
 from eventsim.mapping import InfeasibleError, StudyRow, compare_mappings
 from eventsim.mapping.mapping import Method, filled_less
+from eventsim.matrix import can
 from eventsim.network import Network
 from eventsim.report.priced import places_on, priced, priced_over_time
 from eventsim.report.record import (
@@ -104,7 +105,7 @@ def report_command(
     eventsim report runs/demo --chip loihi --chip 45nm --dt 1 --samples 50 --out report.html
     """
     on = machine.ready()
-    mine = load_run(run) if run.is_dir() else None
+    mine = folder_of(run)
     with locked(run) if run.is_dir() and os.access(run, os.W_OK) else nullcontext():
         if mine is not None and mine.settings.fits_values:
             _write_values(mine, events, asked, samples, as_json=as_json)
@@ -149,7 +150,7 @@ def _made(
 ) -> Report:
     """What the page tells, of a network that is run on the recordings, priced and mapped."""
     (stream, labelled), run = recordings, given.run
-    mine, net = load_run(run) if run.is_dir() else None, find_network(run)
+    mine, net = folder_of(run), find_network(run)
     tape = tape_of(mine, net, stream, backend=on)
     mappings = {one.title: _mapping(net, tape, one, asked.method, asked.seed) for one in targets}
     best = {
@@ -272,7 +273,8 @@ def _over_time(
     """Answers after every hundredth of the time, and costs after every tenth."""
     if labelled is None:
         return Unmade("The recordings have no labels, so no answer is right or wrong.")
-    if given.run.is_dir() and load_run(given.run).settings.grid is not None:
+    mine = folder_of(given.run)
+    if mine is not None and not can(mine)["exact_time"]:
         return Unmade(
             "The run answers on a grid of time, and this is known in exact time only: give the "
             "file of its network, and EVENTS."

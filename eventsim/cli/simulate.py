@@ -13,7 +13,7 @@ import typer
 from eventsim.arrays import Precision
 from eventsim.cli import completion
 from eventsim.cli.checks import needed
-from eventsim.cli.events import find_network
+from eventsim.cli.events import find_network, folder_of
 from eventsim.cli.measured import MeasuredPart, find_measured
 from eventsim.cli.options import JsonOption, Machine, NetArgument, SamplesOption, option
 from eventsim.cli.reading import MeasuredReading
@@ -27,7 +27,6 @@ from eventsim.matrix import can
 from eventsim.measures import measure_name
 from eventsim.network import Network
 from eventsim.network.late import warn_late
-from eventsim.runs.run import load_run
 from eventsim.train.prediction import read_answers
 
 MS_PER_S = 1000.0
@@ -83,7 +82,8 @@ def simulate_command(
     on = machine.ready()
     stream, _, measured = find_measured(net, events, reading, samples=asked.samples)
     network = find_network(net)
-    if net.is_dir() and not can(load_run(net))["exact_time"]:
+    run = folder_of(net)
+    if run is not None and not can(run)["exact_time"]:
         say(f"{net} was trained in steps, and runs here in exact time: predict answers in steps.")
     runs_on = say_backend(on)
     late = warn_late(network, stream)
