@@ -3,8 +3,7 @@
 Neurons that meet the same events go side by side, by the tables of
 :mod:`~eventsim.engine.cpu.linear_lanes`, those of a loop by windows; others event by event, neuron
 by neuron where no spike comes back later: :mod:`~eventsim.engine.cpu.linear_fanin`. Which type the
-state has says
-:func:`~eventsim.engine.contract.linear.linear_type`.
+state has says :func:`~eventsim.engine.contract.linear.linear_type`.
 """
 
 from collections.abc import Callable
@@ -102,11 +101,12 @@ def resume(job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
     bundles = make_bundles(job)
     loop = loop_of(job, bundles)
     arriving = arrivals_since(job, bundles, loop, state)
-    stop, left = (LinearStop(*(values.copy() for values in state.stop)) for _ in range(2))
+    stop = LinearStop(*(values.copy() for values in state.stop))
     span = job.duration - state.begin
     if not (job.stage.lateral and side_by_side(job)):
         trains = _by_events(job, bundles, arriving, (state.stop, stop), span)
         return after(job, loop, state, arriving, trains, stop, stand=job.duration)
+    left = LinearStop(*(values.copy() for values in state.stop))
     trains = _by_windows(job, bundles, arriving, (state.stop, stop, left), span)
     stand = stop.time[:, 0]
     return after(job, loop, state, arriving, trains, stop, stand=stand, left=left)

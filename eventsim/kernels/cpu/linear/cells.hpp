@@ -17,6 +17,25 @@ using LinearNeurons = LinearNeuronsOf<N, R, LinearTables<R>, LinearJumps<R>, Lin
 template <int N, class R>
 using LinearLayerNeurons = LinearNeuronsOf<N, R, LinearTables<R>, LinearJumps<R>, LinearOwn<R>>;
 
+// A neuron stands as number `at` of those in a role.
+template <int N, class R> void stand_as(const LinearStop<R>& from, int64_t at, LinearCell<N, R>& c) {
+    for (int i = 0; i < N; ++i) c.x[i] = from.x[at * N + i];
+    c.time = from.time[at];
+    c.until = from.until[at];
+    c.since = from.since[at];
+    c.recent = from.recent[at];
+}
+
+// It is left so, with states x at time t.
+template <int N, class R>
+void leave_as(const LinearStop<R>& to, int64_t at, const R* x, double t, const LinearCell<N, R>& c) {
+    for (int i = 0; i < N; ++i) to.x[at * N + i] = x[i];
+    to.time[at] = t;
+    to.until[at] = c.until;
+    to.since[at] = c.since;
+    to.recent[at] = c.recent;
+}
+
 // What f makes of the number of states, as a constant.
 template <class F> int with_states(int64_t n, const F& f) {
     switch (n) {

@@ -67,24 +67,14 @@ template <int N, class R> class LinearRun {
         if (!a.begin.time) return neurons.begin(cells);
         for (int64_t n = 0, at = s * size; n < size; ++n, ++at) {
             LinearCell<N, R>& c = cells[n];
-            for (int i = 0; i < N; ++i) c.x[i] = a.begin.x[at * N + i];
-            c.time = a.begin.time[at];
-            c.until = a.begin.until[at];
-            c.since = a.begin.since[at];
-            c.recent = a.begin.recent[at];
+            stand_as(a.begin, at, c);
             c.spike = 0;
         }
     }
     void keep(int64_t s) const {
         if (!a.end.time) return;
-        for (int64_t n = 0, at = s * size; n < size; ++n, ++at) {
-            const LinearCell<N, R>& c = cells[n];
-            for (int i = 0; i < N; ++i) a.end.x[at * N + i] = c.x[i];
-            a.end.time[at] = c.time;
-            a.end.until[at] = c.until;
-            a.end.since[at] = c.since;
-            a.end.recent[at] = c.recent;
-        }
+        for (int64_t n = 0, at = s * size; n < size; ++n, ++at)
+            leave_as(a.end, at, cells[n].x, cells[n].time, cells[n]);
     }
 
     int64_t one_by_one(int64_t s, SpikeRoom& spikes) {

@@ -3,9 +3,10 @@
 //
 // A sample is replayed from its spikes up to the last of these blocks, in parts from marks that are kept,
 // the last part first. In a loop a stretch is at most as long as the least delay: what a spike sends
-// arrives in later stretches, and dL/dt of it is complete when its own is gone back over. Between two events of its own a neuron's adjoint does not know of arrivals: that
-// of a weight is lambda(t_k) B = sum_q (lambda d_q) u_k^q of its stretch, and their integral of adjoint
-// times state comes by their moments.
+// arrives in later stretches, and dL/dt of it is complete when its own is gone back over. Between two
+// events of its own a neuron's adjoint does not know of arrivals: that of a weight is
+// lambda(t_k) B = sum_q (lambda d_q) u_k^q of its stretch, and their integral of adjoint times state
+// comes by their moments.
 //
 // Side by side    neurons of a block over a stretch. Those that fire in it, or whose V is held, go one
 //                 by one, their arrivals side by side. Tasks are chunks of samples.
@@ -356,7 +357,8 @@ template <int N, class V> class LinearLayerBack {
         if (asked && !effects.reserve(block.arrivals.size * SLOTS)) return false;
         if (asked) std::fill(effects.begin(), effects.begin() + block.arrivals.size * SLOTS, R(0));
         int64_t first = x.alone;
-        for (int64_t b = 0; b < n_together; ++b) first = block_back(b, from + b * N * width, first, x.alone_last, asked);
+        for (int64_t b = 0; b < n_together; ++b)
+            first = block_back(b, from + b * N * width, first, x.alone_last, asked);
         for (int64_t k = 0; asked && k < block.arrivals.size; ++k) {
             const int64_t event = block.arrivals[k].event;
             const double moved = total_of(effects.begin() + k * SLOTS);

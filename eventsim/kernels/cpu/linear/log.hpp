@@ -80,9 +80,7 @@ template <int N, class R> class LinearReplay {
             neurons.begin(n, c);
             c.spike = a.carried.spike[at];
             if (!a.begin.time) continue;
-            for (int i = 0; i < N; ++i) c.x[i] = a.begin.x[at * N + i];
-            c.time = a.begin.time[at];
-            c.until = a.begin.until[at];
+            stand_as(a.begin, at, c);
         }
     }
 

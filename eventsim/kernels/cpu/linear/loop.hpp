@@ -90,12 +90,7 @@ template <int N, class V> class LinearLoopRun {
         for (int64_t n = 0, at = s * size; n < size; ++n, ++at) {
             LinearCell<N, R>& c = cells[n];
             neurons.begin(n, c);
-            if (stands) {
-                for (int i = 0; i < N; ++i) c.x[i] = a.begin.x[at * N + i];
-                c.until = a.begin.until[at];
-                c.since = a.begin.since[at];
-                c.recent = a.begin.recent[at];
-            }
+            if (stands) stand_as(a.begin, at, c);
             R* const x = states_of(now, n / width);
             for (int i = 0; i < N; ++i) x[i * width + n % width] = c.x[i];
             held[n / width] |= (uint64_t)c.held() << n % width;
@@ -107,16 +102,11 @@ template <int N, class V> class LinearLoopRun {
     void keep(const LinearStop<R>& to, int64_t s, double from, double t) const {
         if (!to.time) return;
         for (int64_t n = 0, at = s * size; n < size; ++n, ++at) {
-            const LinearCell<N, R>& c = cells[n];
-            const R* const states = now + n / width * N * width + n % width;
-            R x[N];
+            const R* const states = states_of(now, n / width) + n % width;
+            R x[N], then[N];
             for (int i = 0; i < N; ++i) x[i] = states[i * width];
-            if (from < t) neurons.flow(n, false).ahead(t - from, x, to.x + at * N);
-            else std::copy(x, x + N, to.x + at * N);
-            to.time[at] = t;
-            to.until[at] = c.until;
-            to.since[at] = c.since;
-            to.recent[at] = c.recent;
+            if (from < t) neurons.flow(n, false).ahead(t - from, x, then);
+            leave_as(to, at, from < t ? then : x, t, cells[n]);
         }
     }
 
