@@ -186,8 +186,8 @@ class _Chunk:
         if (later.backend, later.precision) != (tape.backend, tape.precision):
             raise ParameterError(
                 "backward_chunk",
-                f"the following chunk ran on {later.backend!r} in {later.precision} precision, "
-                f"this one on {tape.backend!r} in {tape.precision}",
+                f"this chunk ran on {tape.backend!r} in {tape.precision} precision",
+                f"{later.backend!r} in {later.precision}, as the following chunk",
             )
         found = {}
         for name, trains in self.known.items():

@@ -336,17 +336,3 @@ def test_gradients_near_a_grazing_spike_are_large_and_finite_or_counted(backend)
             assert gradients.grazes == 1 or slope > 1e5
     assert fired[0] == 0
     assert fired[-1] == 1
-
-
-def test_backward_with_bad_seeds_says_which_and_what_was_expected(backend):
-    net, stream = small()
-    tape = es.simulate(net, stream, backend=backend)
-    n = tape["hidden1"].times.size
-    with pytest.raises(es.errors.ShapeError, match=rf"hidden1.*{n}"):
-        es.backward(net, tape, {"hidden1": np.zeros(n + 1)})
-    with pytest.raises(es.errors.NetworkError, match="nowhere"):
-        es.backward(net, tape, {"nowhere": np.zeros(3)})
-    with pytest.raises(es.errors.ShapeError, match="output"):
-        es.backward(net, tape, {"output": es.ReadoutSeed(20.0, np.zeros((2, 5)))})
-    with pytest.raises(es.errors.EventSimError, match="output"):
-        es.backward(net, tape, {"output": np.zeros(3)})

@@ -1,7 +1,5 @@
 """Gradients of the chunks of a stream add up to those of one run over it."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -11,8 +9,6 @@ from eventsim.arrays import owners
 from eventsim.engine import algorithm
 from eventsim.engine.contract import linear
 from eventsim.engine.cpu import linear_host
-from eventsim.errors import BackendError, ParameterError, ShapeError
-from eventsim.train import VoltageCrossEntropy
 from tests.parity.test_chunks import CASES, LOOPS, WAYS, case
 from tests.support.compare import assert_close_by_name
 from tests.support.linear_neurons import dense_layer, dense_stream, random_loop, random_network
@@ -203,36 +199,3 @@ def test_truncated_gradients_are_those_of_every_chunk_alone():
     assert not np.allclose(
         exact.values["input->hidden1.weights"], found.values["input->hidden1.weights"]
     )
-
-
-def test_what_does_not_fit_is_refused(tmp_path):
-    net, stream = case("shared events")
-    tapes = list(es.simulate_chunks(net, stream.chunks(20.0), backend="cpu"))
-    loss = Sums(net, stream.n_samples)
-    _, later = es.backward_chunk(net, tapes[2], loss)
-    with pytest.raises(ParameterError, match="begins at"):
-        es.backward_chunk(net, tapes[0], loss, later)
-    with pytest.raises(ParameterError, match="not that of a chunk"):
-        es.backward_chunk(net, es.simulate(net, stream, backend="cpu"), loss)
-    tapes[1].save(tmp_path / "tape.npz")
-    with pytest.raises(ParameterError, match="read from a file"):
-        es.backward_chunk(net, es.SpikeTape.load(tmp_path / "tape.npz"), loss)
-    with pytest.raises(ParameterError, match="backward_chunk"):
-        es.backward(net, tapes[1], loss)
-    with pytest.raises(ShapeError, match=rf"hidden1.*\(1,\).*\({len(tapes[1]['hidden1'])},\)"):
-        es.backward_chunk(net, tapes[1], {"hidden1": np.zeros(1)})
-    with pytest.raises(ShapeError, match="act in the following chunk"):
-        es.backward_chunk(
-            net, tapes[1], loss, replace(later, spikes=dict.fromkeys(later.spikes, np.zeros(99)))
-        )
-    with pytest.raises(ParameterError, match="single precision"):
-        es.backward_chunk(net, tapes[1], loss, replace(later, precision="single"))
-    with pytest.raises(ParameterError, match="whole run"):
-        es.backward_chunk(net, tapes[0], VoltageCrossEntropy(np.zeros(stream.n_samples, int)))
-    with pytest.raises(ParameterError, match=r"list\(stream.chunks"):
-        es.backward_chunks(net, stream.chunks(20.0), loss)
-    with pytest.raises(ParameterError, match="keep is 1"):
-        es.backward_chunks(net, [stream], loss, keep=1)
-    chunk, _ = es.simulate_chunk(net, stream, backend="reference")
-    with pytest.raises(BackendError, match="whole runs only"):
-        es.backward_chunk(net, chunk, loss)

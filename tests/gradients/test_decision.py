@@ -6,7 +6,6 @@ import pytest
 import eventsim as es
 from eventsim.adjoint.linear.voltage import readout_maximum
 from eventsim.arrays import namespace
-from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.train.readouts import VoltageCrossEntropy
 from tests.support.compare import assert_close_by_name, assert_resident_agrees
 from tests.support.differences import Differences, assert_gradients_match
@@ -74,36 +73,6 @@ def test_copies_and_files_keep_the_decision():
     net.decide(None)
     assert net.decision is None
     assert "decision.bias" not in net.parameters()
-
-
-@pytest.mark.parametrize(
-    ("given", "error", "text"),
-    [
-        (("hidden1", WEIGHTS, 0.0), NetworkError, "'hidden1' is of kind 'spiking'"),
-        (("output", WEIGHTS.T, 0.0), ShapeError, r"\(2, 3\), expected \(3, classes\)"),
-        (("output", WEIGHTS, np.zeros(3)), ShapeError, r"bias of shape \(3,\)"),
-        (("output", WEIGHTS * np.nan, 0.0), ParameterError, r"decision.weights is nan"),
-    ],
-)
-def test_decision_that_does_not_fit_is_refused(given, error, text):
-    net = random_net(5003)
-    readout, weights, bias = given
-    with pytest.raises(error, match=text):
-        net.decide(readout, weights, bias=bias)
-
-
-def test_value_that_has_left_its_domain_is_found():
-    net = decided()
-    net.decision.bias[1] = np.inf
-    with pytest.raises(ParameterError, match=r"decision.bias is inf"):
-        es.simulate(net, STREAM, backend="cpu")
-
-
-def test_factors_of_another_shape_are_refused():
-    net = decided()
-    tape = es.simulate(net, STREAM, backend="cpu")
-    with pytest.raises(ShapeError, match=r"keep of shape \(3, 2\), expected \(3, 3\)"):
-        VoltageCrossEntropy(LABELS, keep=np.ones((3, 2)))(net, tape)
 
 
 @pytest.mark.parametrize("placed", [False, True])

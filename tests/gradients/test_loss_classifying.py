@@ -5,7 +5,6 @@ import pytest
 
 import eventsim as es
 from eventsim.adjoint import SpikeSeed
-from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.train import ClassTrains, SpikeCount, VanRossum, VoltageCrossEntropy
 from eventsim.train.softmax import smoothed
 from eventsim.train.spiking import regular_trains
@@ -100,22 +99,3 @@ def test_descent_on_spike_counts_raises_the_right_count():
                 values -= 0.3 * found[key]
     after = loss(net, es.simulate(net, STREAM, backend="cpu"))[0]
     assert after < 0.8 * before
-
-
-def test_misuse_is_refused():
-    net = random_net(107)
-    tape = es.simulate(net, STREAM, backend="cpu")
-    with pytest.raises(ParameterError, match="at is 'first'"):
-        VoltageCrossEntropy(LABELS, at="first")
-    with pytest.raises(NetworkError, match="'hidden1' is of kind 'spiking', expected a readout"):
-        VoltageCrossEntropy(LABELS, readout="hidden1")(net, tape)
-    with pytest.raises(ShapeError, match=r"expected \(3,\)"):
-        VoltageCrossEntropy(LABELS[:2])(net, tape)
-    with pytest.raises(ParameterError, match="sample 1: label is 9"):
-        ClassTrains(np.array([0, 9, 1]), population="hidden2")(net, tape)
-    with pytest.raises(ParameterError, match="rate is 0"):
-        ClassTrains(LABELS, rate=0.0)
-    shares = SHARES.copy()
-    shares[1] *= 2.0
-    with pytest.raises(ParameterError, match="sample 1: shares of the classes"):
-        VoltageCrossEntropy(shares)(net, tape)

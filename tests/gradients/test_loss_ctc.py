@@ -7,7 +7,7 @@ import pytest
 
 import eventsim as es
 from eventsim.energy import count
-from eventsim.errors import DataError, NetworkError, ParameterError, ShapeError
+from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import EventStream
 from eventsim.network.answer import words_of
 from eventsim.train import (
@@ -39,17 +39,6 @@ def test_frames_are_voltages_on_the_grid(decided):
         voltage = es.voltage(net, tape, "output", 8.0 * np.arange(1, length + 1))[sample]
         expected = voltage @ weights + np.arange(5.0) if decided else 2.0 * voltage
         np.testing.assert_allclose(frames.logits[sample, :length], expected, rtol=1e-11, atol=1e-12)
-
-
-def test_misuse_is_refused():
-    net = random_net(114)
-    tape = es.simulate(net, STREAM, backend="cpu")
-    with pytest.raises(ParameterError, match="interval is 0"):
-        CTC([()], interval=0.0)
-    with pytest.raises(NetworkError, match="expected a readout"):
-        CTC([()] * 3, readout="hidden1")(net, tape)
-    with pytest.raises(DataError, match="Make the interval between frames smaller"):
-        CTC([(0, 1, 0)] * 3, interval=40.0)(net, tape)
 
 
 NAMES = ("high", "high low", "low", "low high")

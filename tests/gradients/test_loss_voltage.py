@@ -14,7 +14,6 @@ from eventsim.adjoint.linear import neurons as linear
 from eventsim.adjoint.linear.maximum import find_maximum
 from eventsim.adjoint.linear.neurons import bare_neurons, silent_neurons, silent_parts
 from eventsim.adjoint.linear.voltage import EngineProbe, VoltageProbe, readout_at, readout_maximum
-from eventsim.errors import ParameterError, ShapeError
 from eventsim.train import NearMiss, SumOfLosses, VoltageCrossEntropy
 from tests.support import compare
 from tests.support.differences import Differences, assert_gradients_match
@@ -286,24 +285,6 @@ def test_maximum_of_a_spiking_neuron_that_stays_silent_lies_below_its_threshold(
     net.populations["hidden2"].threshold[1:3] -= 2e-9
     counts = es.simulate(net, STREAM, backend="cpu")["hidden2"].total_counts()
     assert (counts[1:3] >= 1).all()
-
-
-def test_seeds_of_voltages_that_do_not_fit_are_refused():
-    net = NETS["dense"]()
-    tape = es.simulate(net, STREAM, backend="cpu")
-    seed = loss_at_times(net, tape)[1]["output"]
-    turned = VoltageSeed(seed.probe, seed.by_voltage.T)
-    with pytest.raises(ShapeError, match=r"dL/dV of 'output' has shape \(6, 9\), expected \(9, 6"):
-        es.backward(net, tape, {"output": turned})
-    with pytest.raises(ParameterError, match="dL/dV of 'output' is nan at entry 0"):
-        es.backward(net, tape, {"output": seed.scaled(np.nan)})
-
-
-def test_times_of_another_shape_are_refused():
-    net = NETS["dense"]()
-    neurons = silent_neurons(net, es.simulate(net, STREAM, backend="cpu"), "output")
-    with pytest.raises(ShapeError, match=r"times have shape \(2, 6\), expected \(9, times\)"):
-        VoltageProbe.at(neurons, np.tile(ASKED, (2, 1)))
 
 
 def test_parts_of_a_population_are_bounded_and_give_the_same_loss(monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 import eventsim as es
 from eventsim.engine.contract.registry import using_backend
 from eventsim.engine.cuda.backend import CudaBackend
-from eventsim.errors import BackendError, NetworkError
+from eventsim.errors import BackendError
 from tests.parity.test_chunks import assert_chunks_equal_whole
 from tests.support.compare import SINGLE_ATOL, TIME_ATOL, assert_same_bits, assert_same_spikes
 from tests.support.nets import (
@@ -86,13 +86,6 @@ def test_a_backend_without_adaptation_refuses_it(host_cuda, monkeypatch):
         with pytest.raises(BackendError, match="'hidden1' has an adaptive threshold"):
             es.simulate(net, stream, backend="cuda")
         es.simulate(NETS["shared events"](), stream[:1], backend="cuda")
-
-
-def test_tape_of_plain_neurons_is_refused_for_adaptive_ones():
-    net, stream = adaptive_case("shared events")
-    tape = es.simulate(NETS["shared events"](), stream, backend="cpu")
-    with pytest.raises(NetworkError, match="adaptive threshold"):
-        es.backward(net, tape, {"hidden1": np.ones(len(tape["hidden1"]))})
 
 
 @pytest.mark.parametrize("precision", ["double", "single"])

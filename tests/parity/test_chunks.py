@@ -285,16 +285,6 @@ ASKED = {
 }
 
 
-@pytest.mark.parametrize("where", list(ASKED))
-def test_tape_of_a_later_chunk_is_refused_by_what_needs_the_start(where, tmp_path):
-    net, tape = later_tape()
-    with pytest.raises(ParameterError, match=f"{where}: .* begins at 20 ms.*whole stream"):
-        ASKED[where](net, tape)
-    tape.save(tmp_path / "tape.npz")
-    with pytest.raises(ParameterError, match="begins at 20 ms"):
-        ASKED[where](net, es.SpikeTape.load(tmp_path / "tape.npz"))
-
-
 def test_integral_of_a_later_chunk_needs_what_came_before(tmp_path):
     net, tape = later_tape()
     assert np.isfinite(es.readout_integral(net, tape, "output")).all()

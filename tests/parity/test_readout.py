@@ -65,21 +65,6 @@ def test_integral_of_recordings_that_are_short_beside_the_time_constants(
         assert np.abs(actual - expected).max() < rtol * np.abs(expected).max()
 
 
-def test_readout_integral_of_a_spiking_population_is_refused(backend):
-    net, _, tape = _run(backend, None)
-    with pytest.raises(es.errors.NetworkError, match="hidden1"):
-        es.readout_integral(net, tape, "hidden1", time_constant=10.0)
-    with pytest.raises(es.errors.NetworkError, match="nowhere"):
-        es.readout_integral(net, tape, "nowhere", time_constant=10.0)
-
-
-@pytest.mark.parametrize("time_constant", [0.0, -1.0, np.nan])
-def test_readout_integral_with_a_bad_time_constant_is_refused(backend, time_constant):
-    net, _, tape = _run(backend, None)
-    with pytest.raises(es.errors.ParameterError, match="time_constant"):
-        es.readout_integral(net, tape, "output", time_constant=time_constant)
-
-
 def test_simulate_refuses_the_name_of_a_file_and_says_how_to_read_it():
     with pytest.raises(ParameterError, match=r"stream is str, expected.*EventStream\.load"):
         es.simulate(random_net(3), "events.npz")

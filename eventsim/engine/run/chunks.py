@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Precision, owners, to_host
+from eventsim.checks import every, one_each
 from eventsim.engine.contract.backend import Backend, features_of
 from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.linear import LinearStop, start_linear
@@ -37,7 +38,7 @@ from eventsim.engine.run.readout_piece import state_after
 from eventsim.engine.run.run import check_network, run_by
 from eventsim.engine.run.saved import SavedParts, SavedState, digest_of, write_state
 from eventsim.engine.run.starts import Start, stage_start
-from eventsim.errors import ParameterError, ShapeError, StorageError
+from eventsim.errors import ParameterError, StorageError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.events.source import source_of
 from eventsim.events.tape import Adapted, Before, ReadoutState, events_as_trains
@@ -47,6 +48,8 @@ from eventsim.network import Network, Projection
 from eventsim.network.parts import Population
 from eventsim.plan import Plan, make_plan
 from eventsim.summary import span
+
+COUNTING = "Times go on counting from chunk to chunk."
 
 
 class Kept(NamedTuple):
@@ -387,28 +390,23 @@ def _check_follows(
         return
     if (backend, precision) != (state.backend, state.precision):
         raise ParameterError(
-            f"simulate_chunk: the chunk before ran on {state.backend!r} in {state.precision} "
-            f"precision, this one is to run on {backend!r} in {precision}. Keep to one."
+            "simulate_chunk",
+            f"the chunk is to run on {backend!r} in {precision} precision",
+            f"{state.backend!r} in {state.precision}, as the chunk before. Keep to one",
         )
-    if chunk.n_samples != state.end.size:
-        raise ShapeError(
-            f"simulate_chunk: the chunk has {chunk.n_samples} samples, the one before had "
-            f"{state.end.size}. They must be equal."
-        )
-    early = np.flatnonzero(chunk.duration < state.end)
-    if early.size:
-        raise ParameterError(
-            f"simulate_chunk: sample {early[0]} ends at {chunk.duration[early[0]]} ms, the chunk "
-            f"before at {state.end[early[0]]} ms. Times go on counting from chunk to chunk."
-        )
+    counts = {"samples": chunk.n_samples, "of the chunk before": state.end.size}
+    one_each("simulate_chunk", counts)
+    every(
+        "simulate_chunk", "the end", chunk.duration, chunk.duration >= state.end,
+        lambda k: f"{state.end[k]} ms, the end of the chunk before, or later", of="sample",
+        unit="ms", remedy=COUNTING,
+    )  # fmt: skip
     begin = np.repeat(state.end, np.diff(chunk.offsets))
-    early = np.flatnonzero(chunk.times < begin)
-    if early.size:
-        k = early[0]
-        raise ParameterError(
-            f"simulate_chunk: event {k} lies at {chunk.times[k]} ms, before the end of the chunk "
-            f"before ({begin[k]} ms). Times go on counting from chunk to chunk."
-        )
+    every(
+        "simulate_chunk", "the time", chunk.times, chunk.times >= begin,
+        lambda k: f"{begin[k]} ms, the end of the chunk before, or later", of="event", unit="ms",
+        remedy=COUNTING,
+    )  # fmt: skip
 
 
 def still_acting(plan: Plan, name: str, spikes: SpikeTrains, end: Floats) -> NDArray[np.bool_]:

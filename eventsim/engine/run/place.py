@@ -43,8 +43,10 @@ def check_place(net: Network, engine: Backend) -> None:
     library = _library(net)
     if library not in (np, engine.xp):
         raise BackendError(
-            f"Backend {engine.name!r} takes arrays of {engine.xp.__name__}, those of the network "
-            f"are of {library.__name__}. Take the network back first: net.to_host()."
+            f"Backend {engine.name!r}",
+            f"the arrays of the network are of {library.__name__}",
+            f"arrays of {engine.xp.__name__}",
+            "Take the network back first: net.to_host().",
         )
 
 
@@ -57,8 +59,10 @@ def check_on_host(net: Network, where: str) -> None:
     """Raise BackendError for a network on a device."""
     if (library := _library(net)) is not np:
         raise BackendError(
-            f"{where}: the arrays of the network are of {library.__name__}, expected NumPy's. Take "
-            "the network back first: net.to_host()."
+            where,
+            f"the arrays of the network are of {library.__name__}",
+            "NumPy's",
+            "Take the network back first: net.to_host().",
         )
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple, get_args
 import numpy as np
 
 from eventsim.arrays import Floats, Precision, beside, to_host
-from eventsim.checks import one_of, real_array
+from eventsim.checks import every, one_of, real_array, shaped
 from eventsim.engine.algorithm import algorithms_of
 from eventsim.engine.contract.backend import Backend, features_of
 from eventsim.engine.contract.counting import SynapticEvents
@@ -20,7 +20,7 @@ from eventsim.engine.run.look import check_values
 from eventsim.engine.run.members import split_members
 from eventsim.engine.run.place import check_place, place_stream, place_tape
 from eventsim.engine.run.starts import Start, stage_start
-from eventsim.errors import BackendError, ParameterError, ShapeError
+from eventsim.errors import BackendError, ParameterError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.events.source import SourceSpikes, source_of
 from eventsim.events.tape import StartState
@@ -110,8 +110,10 @@ def begin_course(
     """
     if not isinstance(stream, EventStream):
         raise ParameterError(
-            f"simulate: the stream is {type(stream).__name__}, expected an EventStream: of arrays "
-            "EventStream(times, channels, offsets, ...), of a file EventStream.load(path)."
+            "simulate",
+            f"the stream is {type(stream).__name__}",
+            "an EventStream: of arrays EventStream(times, channels, offsets, ...), of a file "
+            "EventStream.load(path)",
         )
     stream = extended(net, stream, tail)
     plan, engine = make_plan(net, memo), get_backend(backend)
@@ -198,13 +200,14 @@ def readout_integral(
     """
     if not time_constant > 0.0:
         raise ParameterError(
-            f"readout_integral: time_constant is {time_constant} ms, expected a value > 0."
+            "readout_integral", f"time_constant is {time_constant} ms", "a value > 0"
         )
     if tape.begin is not None and tape.before is not None:
         if begin is not None:
             raise ParameterError(
-                "readout_integral: begin needs a whole run, the tape is that of a chunk. Leave it "
-                "out, or simulate the whole stream at once."
+                "readout_integral",
+                "begin needs a whole run, the tape is that of a chunk",
+                remedy="Leave it out, or simulate the whole stream at once.",
             )
         job = readout_job(net, tape.with_before(), name)
         before = tape.before.readouts[name]
@@ -252,17 +255,11 @@ def begin_late(job: Job, begin: Floats, time_constant: float, where: str) -> Lat
     after its first spike, or there is not one for every sample).
     """
     begin = real_array(begin, f"{where}: begin")
-    if begin.shape != job.duration.shape:
-        raise ShapeError(
-            f"{where}: begin has shape {begin.shape}, expected {job.duration.shape}, one per "
-            "sample."
-        )
-    bad = np.flatnonzero(~((begin >= 0.0) & (begin <= job.duration)))
-    if bad.size:
-        raise ParameterError(
-            f"{where}, sample {bad[0]}: begin is {begin[bad[0]]} ms, expected 0 .. "
-            f"{job.duration[bad[0]]}, a time of the sample."
-        )
+    shaped(where, "begin", begin, (job.n_samples,), expected=f"({job.n_samples},), one per sample")
+    every(
+        where, "begin", begin, (begin >= 0.0) & (begin <= job.duration),
+        lambda k: f"0 .. {job.duration[k]}, a time of the sample", of="sample", unit="ms",
+    )  # fmt: skip
     since = begin
     if (begin > LATEST * time_constant).any():
         origin = np.minimum(begin, _first_spikes(job))
@@ -270,10 +267,10 @@ def begin_late(job: Job, begin: Floats, time_constant: float, where: str) -> Lat
     late = np.flatnonzero(since > LATEST * time_constant)
     if late.size:
         raise ParameterError(
-            f"{where}, sample {late[0]}: begins at {begin[late[0]]:g} ms, {since[late[0]]:g} ms "
-            f"after its first spike, expected at most {LATEST:g} time constants of "
-            f"{time_constant:g} ms, or rounding decides. Use a longer time constant, or cut off "
-            "what comes before."
+            f"{where}, sample {late[0]}",
+            f"begins at {begin[late[0]]:g} ms, {since[late[0]]:g} ms after its first spike",
+            f"at most {LATEST:g} time constants of {time_constant:g} ms, or rounding decides",
+            "Use a longer time constant, or cut off what comes before.",
         )
     before = replace(job, duration=since) if since.any() else None
     return LateJob(job, before, np.exp(since / time_constant)[:, None])

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from eventsim.arrays import Bools, Floats, Ints
-from eventsim.checks import real_array, whole_array
+from eventsim.checks import every, real_array, whole_array
 from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.linear import neuron_of
 from eventsim.engine.contract.state import start_of_neurons
@@ -30,7 +30,7 @@ from eventsim.engine.run.arrivals import find_arrivals
 from eventsim.engine.run.linear_trace import linear_states
 from eventsim.engine.run.run import make_job
 from eventsim.engine.run.states import Begin, Met, Rates, Released, States
-from eventsim.errors import NetworkError, ParameterError, ShapeError
+from eventsim.errors import NetworkError, ShapeError
 from eventsim.events import SpikeTape
 from eventsim.events.source import SourceSpikes, source_of
 from eventsim.network import Network, Population
@@ -224,31 +224,22 @@ def _numbers(given: ArrayLike | None, where: str, of_what: str, n: int) -> Ints:
         return np.arange(n)
     numbers = np.atleast_1d(whole_array(given, where))
     if numbers.ndim != 1:
-        raise ShapeError(
-            f"{where} have shape {numbers.shape}, expected one number or one dimension."
-        )
-    bad = np.flatnonzero((numbers < 0) | (numbers >= n))
-    if bad.size:
-        raise ParameterError(
-            f"{where}: {numbers[bad[0]]} is given, expected numbers in 0 .. {n - 1}: {of_what} "
-            f"has {n}."
-        )
+        raise ShapeError(where, f"have shape {numbers.shape}", "one number or one dimension")
+    expected = f"numbers in 0 .. {n - 1}: {of_what} has {n}"
+    every(where, "one", numbers, (numbers >= 0) & (numbers < n), expected)
     return numbers
 
 
 def _asked(times: ArrayLike, where: str, duration: Floats) -> Floats:
     asked = np.atleast_1d(real_array(times, f"{where}: times"))
     if asked.ndim != 1:
-        raise ShapeError(
-            f"{where}: times have shape {asked.shape}, expected one number or one dimension."
-        )
+        raise ShapeError(where, f"times have shape {asked.shape}", "one number or one dimension")
     end = duration.max(initial=0.0)
-    bad = np.flatnonzero(~((asked >= 0.0) & (asked <= end)))
-    if bad.size:
-        raise ParameterError(
-            f"{where}: time {bad[0]} is {asked[bad[0]]} ms, expected a value in [0, {end:g}], "
-            "where the longest sample ends. Simulate with a tail to see what comes after."
-        )
+    every(
+        where, "the time", asked, (asked >= 0.0) & (asked <= end),
+        f"a value in [0, {end:g}], where the longest sample ends", of="time", unit="ms",
+        remedy="Simulate with a tail to see what comes after.",
+    )  # fmt: skip
     return asked
 
 

@@ -7,11 +7,9 @@ import pytest
 import scipy.sparse as sp
 
 import eventsim as es
-from eventsim.energy import count
-from eventsim.hardware.graph import axon_graph
 from eventsim.plan import make_plan
 from eventsim.plan.plan import _components
-from eventsim.train import CrossEntropy
+from tests.refusals.adjoint import OTHERS
 from tests.support.losses import SpikeTimes
 from tests.support.nets import random_net, random_stream
 
@@ -21,52 +19,6 @@ LOSS = SpikeTimes("hidden1")
 
 def run(net):
     return es.simulate(net, random_stream(7, n_samples=2, duration=60.0), backend="cpu")
-
-
-def other_nets():
-    rewired = random_net(1, hidden=(6, 5), sparse=True)
-    w = rewired.projections["input->hidden1"].weights
-    taken = set(w.indices[: w.indptr[1]].tolist())
-    w.indices[: w.indptr[1]] = sorted(list(taken)[1:] + [min(set(range(6)) - taken)])
-    return {
-        "larger": random_net(1, hidden=(9, 5), sparse=True),
-        "smaller": random_net(1, hidden=(3, 5), sparse=True),
-        "deeper": random_net(1, hidden=(6, 5, 4), sparse=True),
-        "dense": random_net(1, hidden=(6, 5)),
-        "rewired": rewired,
-    }
-
-
-@pytest.mark.parametrize("which", other_nets())
-def test_tape_of_another_network_is_refused_wherever_both_are_taken(which):
-    net, tape = other_nets()[which], run(random_net(1, hidden=(6, 5), sparse=True))
-    takers = (
-        lambda: es.backward(net, tape, LOSS),
-        lambda: es.backward(net, tape, LOSS),
-        lambda: es.readout_integral(net, tape, "output"),
-        lambda: es.voltage(net, tape, "output", [1.0]),
-        lambda: CrossEntropy(np.zeros(2, int))(net, tape),
-    )
-    for take in takers:
-        with pytest.raises(NetworkError, match="the tape is that of another network. Its"):
-            take()
-    for take in (lambda: count(net, tape), lambda: axon_graph(net, tape)):
-        with pytest.raises((NetworkError, es.errors.ShapeError), match="(?i)tape"):
-            take()
-
-
-def test_refusal_names_the_part_that_differs():
-    tape = run(random_net(1, hidden=(6, 5)))
-    with pytest.raises(NetworkError, match="population 'hidden1' is spiking of 6, .* spiking of 9"):
-        es.backward(random_net(1, hidden=(9, 5)), tape, LOSS)
-
-
-def test_tape_of_other_channels_is_refused():
-    tape = run(random_net(1, hidden=(6, 5)))
-    wider = random_net(1, n_inputs=9, hidden=(6, 5))
-    for one in (tape, replace(tape, structure=None)):
-        with pytest.raises(NetworkError, match="population 'input' is .*of 5"):
-            es.backward(wider, one, LOSS)
 
 
 def test_changed_values_do_not_matter():
@@ -99,7 +51,7 @@ def test_old_tape_is_held_to_names_and_sizes():
     assert np.isfinite(es.backward(net, old, LOSS).loss)
     for which in ("larger", "smaller", "deeper"):
         with pytest.raises(NetworkError, match="another network"):
-            es.backward(other_nets()[which], old, LOSS)
+            es.backward(OTHERS[which](), old, LOSS)
 
 
 def test_structure_does_not_depend_on_the_order_of_connecting():
@@ -143,13 +95,6 @@ def test_file_from_before_tapes_had_a_structure_is_read(tmp_path):
     read = es.SpikeTape.load(tmp_path / "old.npz")
     assert read.structure is None
     assert np.isfinite(es.backward(net, read, LOSS).loss)
-
-
-@pytest.mark.parametrize("text", ["[]", "{", "3", "null"])
-def test_file_with_another_structure_than_a_table_is_refused(tmp_path, text):
-    replace(run(random_net(1)), structure=text).save(tmp_path / "tape.npz")
-    with pytest.raises(es.errors.StorageError, match=r"tape\.npz: is not a whole tape"):
-        es.SpikeTape.load(tmp_path / "tape.npz")
 
 
 @pytest.mark.parametrize(("n_channels", "remedy"), [(5, True), (7, False)])
