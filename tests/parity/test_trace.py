@@ -7,7 +7,7 @@ import pytest
 
 import eventsim as es
 from eventsim.engine.run.trace import MOST_AT_ONCE
-from eventsim.errors import NetworkError, ParameterError, ShapeError
+from eventsim.errors import NetworkError
 from tests.support import stepping
 from tests.support.nets import (
     lateral_net,
