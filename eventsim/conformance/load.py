@@ -83,7 +83,7 @@ def _exactly(entry: Entry, keys: Sequence[str]) -> list[Entry]:
     if missing or unknown:
         what = [f"lacks {missing}"] if missing else []
         what += [f"has unknown {unknown}"] if unknown else []
-        raise CaseError(entry.place, f"{' and '.join(what)}; keys are {', '.join(keys)}")
+        raise CaseError(entry.place, " and ".join(what), f"the keys {', '.join(keys)}")
     return [entry.inner(key, entry.value[key]) for key in keys]
 
 
@@ -95,11 +95,12 @@ def _index(entry: Entry, end: int, *, first: int = 0) -> int:
 
 def _parse(entry: Entry, stem: str) -> Case:
     if not isinstance(entry.value, dict) or entry.value.get("format") != FORMAT:
-        raise CaseError(entry.place, f"is no conformance case (its format is not {FORMAT!r})")
+        raise CaseError(entry.place, "is no conformance case", f"the format {FORMAT!r}")
     if entry.value.get("version") != VERSION:
         raise CaseError(
             entry.place,
-            f"has version {entry.value.get('version')!r}, this eventsim reads {VERSION}",
+            f"has version {entry.value.get('version')!r}",
+            f"{VERSION}, which this eventsim reads",
         )
     part = dict(zip(KEYS, _exactly(entry, KEYS), strict=True))
     if part["name"].value != stem:
@@ -206,7 +207,7 @@ def _projections(entry: Entry, sizes: Mapping[str, int]) -> tuple[CaseProjection
     twice = [pair for pair in pairs if pairs.count(pair) > 1]
     if twice:
         raise CaseError(
-            entry.place, f"joins {twice[0]} twice; put the synapses into one projection"
+            entry.place, f"joins {twice[0]} twice", remedy="Put the synapses into one projection."
         )
     return tuple(found)
 

@@ -152,7 +152,8 @@ def load_simulator(place: str) -> Simulator:
     if missing:
         raise CaseError(
             f"Adapter {place!r}",
-            f"lacks {', '.join(missing)}; eventsim.conformance.Simulator says what they are",
+            f"lacks {', '.join(missing)}",
+            remedy="eventsim.conformance.Simulator says what they are.",
         )
     simulator: Simulator = found
     return simulator
