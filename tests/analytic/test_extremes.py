@@ -172,9 +172,3 @@ def test_runaway_in_single_precision_is_refused(fast_backend):
         es.simulate(net, one_sample([1.0]), backend=fast_backend, precision="single")
     error = caught.value
     assert (error.population, error.sample, error.neuron) == ("hidden", 0, 0)
-
-
-def test_reference_refuses_single_precision():
-    net = one_neuron(9.0, tau_mem=10.0, tau_syn=5.0)
-    with pytest.raises(es.errors.BackendError, match=r"reference.*double"):
-        es.simulate(net, one_sample([1.0]), backend="reference", precision="single")

@@ -6,7 +6,7 @@ import pytest
 import eventsim as es
 from eventsim.engine import algorithm
 from eventsim.engine.contract import table
-from eventsim.errors import EventError, ParameterError, ShapeError
+from eventsim.errors import ParameterError
 from tests.support.linear_neurons import random_network
 from tests.support.nets import (
     large_net,
@@ -253,24 +253,6 @@ def test_state_carries_no_more_than_what_is_still_needed():
     assert 0 < max(sizes) < 0.2 * stream.n_events
 
 
-def test_chunk_that_does_not_follow_is_refused():
-    net, stream = case("shared events")
-    first, second, *_ = stream.chunks(10.0)
-    _, state = es.simulate_chunk(net, first, None, backend="cpu")
-    with pytest.raises(ParameterError, match="Times go on counting"):
-        es.simulate_chunk(net, first, state, backend="cpu")
-    with pytest.raises(ShapeError, match="3"):
-        es.simulate_chunk(net, second[0], state, backend="cpu")
-    with pytest.raises(ParameterError, match="Keep to one"):
-        es.simulate_chunk(net, second, state, backend="cpu", precision="single")
-
-
-@pytest.mark.parametrize("length", [0.0, -1.0, np.inf, np.nan])
-def test_bad_length_is_refused(length):
-    with pytest.raises(EventError, match="length"):
-        list(random_stream(1).chunks(length))
-
-
 def later_tape():
     net, stream = case("shared events")
     return net, list(es.simulate_chunks(net, stream.chunks(20.0)))[1]
@@ -352,12 +334,3 @@ def test_values_changed_between_chunks_act_from_the_next_on(name, key):
     )
     for population, trains in expected.trains.items():
         np.testing.assert_array_equal(found[population].times, trains.times)
-
-
-def test_value_that_left_its_domain_between_chunks_is_refused():
-    net, stream = case("shared events")
-    first, second, *_ = stream.chunks(10.0)
-    _, state = es.simulate_chunk(net, first, backend="cpu")
-    net.population("hidden1").tau_mem[0] = -1.0
-    with pytest.raises(ParameterError, match="tau_mem"):
-        es.simulate_chunk(net, second, state, backend="cpu")

@@ -9,7 +9,6 @@ import eventsim as es
 from eventsim.adjoint import ReadoutSeed
 from eventsim.engine.contract.registry import get_backend
 from eventsim.engine.run.run import readout_job
-from eventsim.errors import ParameterError
 from tests.support import stepping
 from tests.support.nets import random_net, random_stream
 
@@ -63,11 +62,6 @@ def test_integral_of_recordings_that_are_short_beside_the_time_constants(
     pairs = zip(found(fast_backend, precision), found("reference", "double"), strict=True)
     for actual, expected in pairs:
         assert np.abs(actual - expected).max() < rtol * np.abs(expected).max()
-
-
-def test_simulate_refuses_the_name_of_a_file_and_says_how_to_read_it():
-    with pytest.raises(ParameterError, match=r"stream is str, expected.*EventStream\.load"):
-        es.simulate(random_net(3), "events.npz")
 
 
 @pytest.mark.parametrize("precision", ["single", "double"])

@@ -127,14 +127,6 @@ def test_neuron_at_its_threshold_is_not_said_to_fire_without_events():
     assert ": 9 spikes in 500 ms, 18.0 per second\n" in str(es.explain(net, tapes[0], "n", 1))
 
 
-def test_tape_of_a_later_chunk_is_refused():
-    net, state = network("dense", 4.0), None
-    for chunk in stream().chunks(70.0):
-        tape, state = es.simulate_chunk(net, chunk, state, backend="reference")
-    with pytest.raises(ParameterError, match=r"explain: the tape is that of a chunk .* 70 ms"):
-        es.explain(net, tape, "b", 1)
-
-
 def test_sources_are_counted_as_the_tape_counts_them():
     net = network("dense", 4.0)
     tape = es.simulate(net, stream(), backend="reference")

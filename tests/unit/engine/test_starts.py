@@ -10,7 +10,7 @@ from eventsim.engine import algorithm
 from eventsim.engine.contract.registry import using_backend
 from eventsim.engine.cpu import CpuBackend
 from eventsim.engine.run import simulation
-from eventsim.errors import BackendError, NetworkError, ParameterError, ShapeError
+from eventsim.errors import BackendError, ParameterError
 from eventsim.network.draws import stream_of
 from tests.matrix.networks import network, stream
 from tests.matrix.probes import start_of
@@ -146,45 +146,11 @@ def test_a_tape_from_a_start_is_the_same_from_its_file(tmp_path):
         assert np.array_equal(found, wanted, equal_nan=True)
 
 
-REFUSED = {
-    "at the threshold": ({"voltage": {"cells": 1.0}}, ParameterError, "below 1, the threshold"),
-    "drawn above": ({"voltage": {"cells": es.uniform(0.9, 3.0)}}, ParameterError, "most="),
-    "not finite": ({"voltage": {"cells": np.nan}}, ParameterError, "finite"),
-    "of another size": ({"current": {"cells": [1.0, 2.0]}}, ShapeError, "(2, 3)"),
-    "of nobody": ({"voltage": {"cell": 0.0}}, NetworkError, "cells"),
-    "of a readout": ({"voltage": {"output": 0.0}}, NetworkError, "no spiking population 'output'"),
-    "of the input": ({"current": {"input": 0.0}}, NetworkError, "no spiking population 'input'"),
-}
-
-
-@pytest.mark.parametrize("case", REFUSED)
-def test_a_start_that_cannot_be_is_refused(case):
-    given, error, words = REFUSED[case]
-    net = alone()
-    net.add_readout("output", 2)
-    with pytest.raises(error) as caught:
-        es.simulate(net, SILENT, start=es.Start(**given))
-    assert words in str(caught.value)
-
-
 def test_the_threshold_counts_as_single_precision_rounds_it():
     net, given = alone(threshold=1.0), es.Start(voltage={"cells": 1.0 - 1e-10})
     assert es.simulate(net, SILENT, start=given, backend="cpu") is not None
     with pytest.raises(ParameterError, match="below 1, the threshold"):
         es.simulate(net, SILENT, start=given, backend="cpu", precision="single")
-
-
-@pytest.mark.parametrize("given", [{"voltage": 0.5}, {"seed": -1}])
-def test_a_start_is_by_population(given):
-    with pytest.raises(ParameterError):
-        es.Start(**given)
-
-
-def test_what_needs_a_run_from_rest_refuses_a_start():
-    net = alone()
-    tape = es.simulate(net, SILENT, start=es.Start(voltage={"cells": 0.5}), backend="cpu")
-    with pytest.raises(ParameterError, match="given start"):
-        es.explain(net, tape, "cells", 0)
 
 
 def test_a_backend_of_before_is_not_given_a_start():

@@ -4,23 +4,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.embedded import footprint
-from eventsim.energy import count
 from eventsim.engine.run import simulation
-from eventsim.hardware.graph import axon_graph
-from eventsim.network.nir import tape_to_nir
-from eventsim.train import (
-    ActivityCost,
-    ClassTrains,
-    CrossEntropy,
-    FirstSpike,
-    NearMiss,
-    RateBand,
-    SpikeCount,
-    SpiKL,
-    VanRossum,
-    decision_over_time,
-)
 from tests.support.compare import assert_same_bits
 from tests.support.nets import random_net, random_stream
 
@@ -167,70 +151,7 @@ def test_damaged_file_of_chosen_neurons_is_refused(tape, tmp_path):
             es.SpikeTape.load(path)
 
 
-LABELS = np.zeros(3, np.int64)
 # Everything that takes a tape and needs all spikes.
-DOORS = {
-    "backward": lambda net, tape: es.backward(net, tape, {}),
-    "backward_chunk": lambda net, tape: es.backward_chunk(net, tape, {}),
-    "voltage": lambda net, tape: es.voltage(net, tape, "output", 1.0),
-    "current": lambda net, tape: es.current(net, tape, "hidden2", 1.0),
-    "readout_integral": lambda net, tape: es.readout_integral(net, tape, "output"),
-    "explain": lambda net, tape: es.explain(net, tape, "hidden2", 0),
-    "plot.voltages": lambda net, tape: es.plot.voltages(net, tape, "hidden2"),
-    "count": count,
-    "axon_graph": axon_graph,
-    "tape_to_nir": lambda net, tape: tape_to_nir(net, tape, names=["hidden2"]),
-    "footprint": footprint,
-    "decision_over_time": lambda net, tape: decision_over_time(net, tape, [1.0]),
-    "CrossEntropy": lambda net, tape: CrossEntropy(LABELS)(net, tape),
-    "SpikeCount": lambda net, tape: SpikeCount(LABELS, population="hidden2")(net, tape),
-    "FirstSpike": lambda net, tape: FirstSpike(LABELS, population="hidden2")(net, tape),
-    "ClassTrains": lambda net, tape: ClassTrains(LABELS, population="hidden2")(net, tape),
-    "VanRossum": lambda net, tape: VanRossum(tape["hidden2"], population="hidden2")(net, tape),
-    "NearMiss": lambda net, tape: NearMiss(1.0)(net, tape),
-    "RateBand": lambda net, tape: RateBand(1.0, 9.0)(net, tape),
-    "ActivityCost": lambda net, tape: ActivityCost(target=1.0)(net, tape),
-    "SpiKL": lambda net, tape: SpiKL(resistance=0.1)(net, tape, ["hidden2"]),
-    "with_before": lambda net, tape: tape.with_before(),
-    "only": lambda net, tape: tape.only([]),
-}
-
-
-@pytest.mark.parametrize("door", DOORS)
-def test_what_needs_all_spikes_refuses_a_tape_of_some(door, net, tape):
-    net = net.copy()
-    net.set_answer(es.Answer(rule="integral", population="output"))
-    with pytest.raises(es.errors.ParameterError) as caught:
-        DOORS[door](net, tape)
-    words = "the tape has the spikes of hidden2 (2 of 3 neurons) alone, and those of all"
-    assert words in str(caught.value)
-    assert "Simulate without record=." in str(caught.value)
-
-
-def test_a_population_that_was_not_recorded_is_refused_by_its_name(tape):
-    for ask in (lambda: tape["hidden1"], lambda: es.activity.rates(tape, "hidden1")):
-        with pytest.raises(es.errors.NetworkError, match="'hidden1' were not recorded"):
-            ask()
-
-
-@pytest.mark.parametrize(
-    ("record", "error", "words"),
-    [
-        ("hidden3", "NetworkError", "no spiking population 'hidden3'"),
-        (["output"], "NetworkError", "no spiking population 'output'"),
-        ({"input": [0]}, "NetworkError", "no spiking population 'input'"),
-        ({"hidden1": [4]}, "ParameterError", "one is 4"),
-        ({"hidden1": [-1]}, "ParameterError", "one is -1"),
-        ({"hidden1": []}, "ParameterError", "are none"),
-        ({"hidden1": [0.5]}, "ShapeError", "integers"),
-        ({"hidden1": 0}, "ShapeError", "one-dimensional"),
-        (3, "ParameterError", "record is of type int"),
-    ],
-)
-def test_what_cannot_be_recorded_is_refused_before_the_run(record, error, words, net, stream):
-    with pytest.raises(getattr(es.errors, error)) as caught:
-        es.simulate(net, stream, record=record, backend="none such")
-    assert words in str(caught.value)
 
 
 def test_raster_says_of_whom_its_rows_are(net, stream, tape, whole):
