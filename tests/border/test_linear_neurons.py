@@ -76,39 +76,6 @@ class WithoutLeak(es.LinearNeuron):
         }  # fmt: skip
 
 
-WRONG = {
-    "a of adlif makes it unstable": (
-        lambda: es.AdLIF(a=[0.0, -1.0]),
-        "neuron 1: a is -1.0, expected a value > -1",
-    ),
-    "a time constant": (lambda: es.AdLIF(tau_w=0.0), "tau_w is 0.0, expected a value > 0"),
-    "a damping": (lambda: es.Resonator(damping=-1.0), "damping is -1.0, expected a value >= 0"),
-    "an own flow grows": (lambda: Own(grow=[-0.1, 0.1]), "neuron 1: the fastest growing mode"),
-    "an own flow is rough": (lambda: Rough(), "is not smooth in 'grow'"),
-    "an arrival raises the voltage": (lambda: KickedVoltage(), "cannot raise 'v'"),
-    "a flow of an unknown state": (lambda: Unknown(), "no state 'x'"),
-    "a reset of an unknown state": (lambda: UnknownReset(), "reset: no state 'x'"),
-    "six states": (lambda: SixStates(), "expected the voltage and 1 to 4 more"),
-    "a reset leaves v at the threshold": (
-        lambda: SoftReset(),
-        "after a spike the voltage must be below",
-    ),
-    "an unknown parameter": (lambda: es.AdLIF(tau=3.0), "no parameter 'tau'"),
-    "a receptor without a name": (
-        lambda: es.LIF(tau_syn={"a b": 5.0}),
-        "a receptor is called 'a b'",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", WRONG)
-def test_a_linear_neuron_that_is_wrong_is_refused_with_place_and_reason(case):
-    make, said = WRONG[case]
-    with pytest.raises(ParameterError) as caught:
-        network(make())
-    assert said in str(caught.value)
-
-
 def test_a_mode_that_neither_grows_nor_fades_is_no_growth_whatever_the_rounding():
     to, back = np.random.default_rng(0).uniform(0.01, 1.0, (2, 200))
     net = es.Network()

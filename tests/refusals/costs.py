@@ -17,6 +17,7 @@ from eventsim.energy import (
     dense_equivalent,
     energy,
 )
+from eventsim.frontier import pareto_front
 from eventsim.mapping import (
     axon_graph,
     check_mapping,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.errors import NetworkError, ParameterError, ShapeError
+from eventsim.errors import ParameterError
 from eventsim.events import activity
 
 LENGTHS = (900.0, 400.0)  # ms
@@ -148,24 +148,3 @@ def test_a_chunk_counts_from_where_it_begins():
     assert np.array_equal(activity.rates(last, "cells"), wanted)
     with pytest.raises(ParameterError, match="150 ms or later"):
         activity.rates(last, "cells", begin=100.0)
-
-
-REFUSED = {
-    "another": (lambda t: activity.rates(t, "c"), NetworkError, "no spiking population 'c'"),
-    "turned": (lambda t: activity.cv(t, "a", begin=9.0, end=9.0), ParameterError, "more than 9"),
-    "past": (lambda t: activity.rates(t, "a", end=400.5), ParameterError, "400 ms at most"),
-    "before": (lambda t: activity.rates(t, "a", begin=-1.0), ParameterError, "0 ms or later"),
-    "none": (lambda t: activity.rates(t, "a", begin=np.nan), ParameterError, "begin is nan"),
-    "shape": (lambda t: activity.rates(t, "a", begin=[0.0] * 3), ShapeError, "one number or"),
-    "width": (lambda t: activity.synchrony(t, "a", width=0.0), ParameterError, "width is 0.0"),
-    "one bin": (lambda t: activity.correlation(t, "a", width=300.0), ParameterError, "two bins"),
-    "least": (lambda t: activity.cv(t, "a", least=0), ParameterError, "least is 0"),
-}
-
-
-@pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_be_counted_is_refused(drawn, case):
-    ask, error, words = REFUSED[case]
-    with pytest.raises(error) as caught:
-        ask(made(drawn, SIZES))
-    assert words in str(caught.value)

@@ -1,13 +1,11 @@
 """Poisson sources: the law of their events, and that they follow from their numbers alone."""
 
 import pickle
-import re
 
 import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.errors import EventError, ParameterError, ShapeError, StorageError
 from eventsim.events.poisson_sources import COLUMNS, PoissonSources, exponential
 from eventsim.events.transforms import extend
 from tests.support import poisson_plain
@@ -227,40 +225,3 @@ def test_a_file_has_rates_and_seed_in_place_of_events(tmp_path):
     for one, other in zip(found.sources.between(begin, end), stream.sources.between(begin, end),
                           strict=True):  # fmt: skip
         assert np.array_equal(one, other)
-
-
-@pytest.mark.parametrize(
-    ("name", "values"),
-    [("rates", [-1.0]), ("rates", [np.nan]), ("seed", -1), ("until", [7.0]), ("until", [[5.0]])],
-)
-def test_a_file_of_sources_that_cannot_be_is_refused(tmp_path, monkeypatch, name, values):
-    stream = es.poisson([5.0], duration=5.0)
-    arrays = stream.to_arrays() | {name: np.array(values)}
-    monkeypatch.setattr(es.EventStream, "to_arrays", lambda stream: arrays)
-    stream.save(tmp_path / "s.npz")
-    with pytest.raises(StorageError):
-        es.EventStream.load(tmp_path / "s.npz")
-
-
-@pytest.mark.parametrize(
-    ("given", "error", "words"),
-    [
-        ({"rates": -1.0}, ParameterError, "source 0: rate is -1.0, expected 0 .. 1e+06 spikes/s"),
-        ({"rates": [1.0, np.nan]}, ParameterError, "source 1: rate is nan"),
-        ({"rates": 2e6}, ParameterError, "Divide a higher rate among several channels"),
-        ({"rates": [1.0, 2.0, 3.0]}, ShapeError, "one number or (2,)"),
-        ({"n_channels": None}, ParameterError, "n_channels, or a rate for each"),
-        ({"n_channels": 0}, ParameterError, "n_channels is 0"),
-        ({"n_samples": 0}, ParameterError, "n_samples is 0"),
-        ({"seed": -1}, ParameterError, "seed is -1"),
-        ({"seed": 1.5}, ShapeError, "seed"),
-        ({"duration": 0.0}, EventError, "duration"),
-        ({"duration": 1e9}, ParameterError, "at most 33554432 ms"),
-        ({"duration": [1.0, 2.0], "n_samples": 3}, ShapeError, "one per sample"),
-    ],
-)
-def test_what_cannot_be_is_refused(given, error, words):
-    good = {"rates": 5.0, "n_channels": 2, "duration": 10.0}
-    rates = (good | given)["rates"]
-    with pytest.raises(error, match=re.escape(words)):
-        es.poisson(rates, **{k: v for k, v in (good | given).items() if k != "rates"})

@@ -1,9 +1,7 @@
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventsim.errors import ParameterError
 from eventsim.frontier import pareto_front
 
 
@@ -37,17 +35,3 @@ def test_front_is_what_the_definition_says(points):
     costs, values = [c for c, _ in points], [v for _, v in points]
     expected = [not one for one in dominated_by_the_definition(costs, values)]
     assert pareto_front(costs, values).tolist() == expected
-
-
-@pytest.mark.parametrize(
-    ("costs", "values", "message"),
-    [
-        ([1.0, 2.0], [0.5], "one of each per point"),
-        (np.ones((2, 2)), np.ones((2, 2)), "one of each per point"),
-        ([1.0, np.nan], [0.5, 0.5], "is not finite"),
-        ([1.0, 2.0], [0.5, np.inf], "is not finite"),
-    ],
-)
-def test_bad_points_are_refused(costs, values, message):
-    with pytest.raises(ParameterError, match=message):
-        pareto_front(costs, values)

