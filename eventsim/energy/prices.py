@@ -30,12 +30,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from eventsim.arrays import Floats
+from eventsim.checks import known
 from eventsim.chips import Chip
 from eventsim.energy.arrivals import Wires, make_run
 from eventsim.energy.counts import BITS_PER_BYTE, Widths, count_run, leaving_spikes, states_of
 from eventsim.energy.report import ACCESSES, energy
 from eventsim.energy.steps import clock_run
-from eventsim.errors import NetworkError, ParameterError
+from eventsim.errors import ParameterError
 from eventsim.events import SpikeTape
 from eventsim.network import Network
 
@@ -177,7 +178,5 @@ class ActivityPricing:
 
 def check_names(net: Network, names: tuple[str, ...], where: str) -> None:
     """Raise NetworkError unless all are names of projections or of populations of neurons."""
-    known = [*net.projections, *net.neurons]
     for name in names:
-        if name not in known:
-            raise NetworkError(where, f"{name!r} is none of {', '.join(known)}")
+        known(where, "projection or population", name, [*net.projections, *net.neurons])

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from eventsim.adjoint import backward
-from eventsim.chips import ChipError, load_chip
+from eventsim.chips import load_chip
 from eventsim.clocked import Grid
 from eventsim.energy import cost, count
 from eventsim.engine import simulate
-from eventsim.errors import NetworkError, ParameterError
 from eventsim.train import ActivityCost, TrainConfig, train
 from eventsim.train.activity import PJ_PER_UJ
 from tests.unit.train.task import assert_same_net, first_spike_net, small_net, two_patterns
@@ -132,17 +131,6 @@ def test_activity_is_penalised_on_a_grid_too():
     found = train(small_net(), two_patterns(16), config, method=Grid())
     assert found.last["penalty"] > 0.0
     assert found.last["activity_per_sample"] > 100.0
-
-
-def test_bad_settings_are_refused_at_the_door():
-    def refused(error, match, **activity):
-        config = replace(CONFIG, activity=ActivityCost(**activity))
-        with pytest.raises(error, match=match):
-            train(small_net(), two_patterns(8), config)
-
-    refused(ChipError, "nochip", chip="nochip")
-    refused(ParameterError, "'loihi2' has no energy of a synaptic operation", chip="loihi2")
-    refused(NetworkError, r"activity.only: 'hidden9' is none of", target=1.0, only=("hidden9",))
 
 
 def test_settings_are_read_where_the_chip_is_not():

@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.errors import NetworkError, ParameterError
+from eventsim.errors import ParameterError
 from eventsim.runs.networks import NetworkSettings
 from eventsim.train import (
     AdamSettings,
     AdamW,
     LearningRates,
     NearMiss,
-    SpiKL,
     TrainConfig,
     select,
     train,
@@ -51,12 +50,6 @@ def test_many_large_steps_never_leave_the_domain():
     assert reached
 
 
-def test_a_time_constant_below_its_floor_is_refused_at_the_start():
-    net = with_adaptation(random_net(5), 6, tau=(0.3, 0.5))
-    with pytest.raises(ParameterError, match="tau_adaptation"):
-        AdamW(net, select(net, ["tau_adaptation"]))
-
-
 def test_training_moves_both_and_keeps_them_where_bip_does_not_name_them():
     for bip, moves in ((BIP, True), (("tau_mem",), False)):
         net, data = adaptive_task()
@@ -80,13 +73,6 @@ def test_near_misses_of_silent_neurons_see_the_threshold_at_rest():
         values.append((value, es.backward(n, tape, loss)["hidden1"].threshold[:2]))
     assert values[0][0] == values[1][0] > 0.0
     np.testing.assert_allclose(values[0][1], values[1][1], rtol=1e-12)
-
-
-def test_the_local_rule_refuses_neurons_whose_rate_it_does_not_know():
-    net, data = adaptive_task()
-    config = TrainConfig(epochs=1, bip=(), spikl=SpiKL(resistance=0.1), backend="cpu")
-    with pytest.raises(NetworkError, match="'hidden1' has an adaptive threshold, for whose rate"):
-        train(net, data, config)
 
 
 def test_settings_of_a_run_build_the_network():

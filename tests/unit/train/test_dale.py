@@ -5,8 +5,8 @@ import pytest
 import scipy.sparse as sp
 
 from eventsim.engine import place
-from eventsim.errors import ParameterError, StorageError
-from eventsim.network import Network, RandomLateral, rsnn, self_recurrent
+from eventsim.errors import StorageError
+from eventsim.network import RandomLateral, rsnn, self_recurrent
 from eventsim.train import AdamSettings, AdamW, LearningRates, TrainConfig, select, train
 from tests.support.nets import one_layer
 from tests.unit.train.task import assert_same_net, two_patterns
@@ -121,20 +121,6 @@ def test_neuron_without_a_weight_excites():
         adam.step({"a->b.weights": np.array([[gradient], [1.0]])})
     assert net.projections["a->b"].values[0] > 0
     assert net.projections["a->b"].values[1] < 0
-
-
-def test_neuron_with_weights_of_both_signs_is_refused():
-    net = rsnn(4, (6,), 2)
-    with pytest.raises(ParameterError, match=r"dale: neuron \d of 'hidden1' has weights of both"):
-        AdamW(net, select(net, ["weights"]), DALE)
-    net = Network()  # in two projections
-    net.add_input("input", 1)
-    for name in ("a", "b", "c"):
-        net.add_population(name, 2)
-    net.connect("a", "b", np.array([[1.0, 0.0], [1.0, 2.0]]))
-    net.connect("a", "c", np.array([[1.0, 0.0], [0.0, -2.0]]))
-    with pytest.raises(ParameterError, match=r"neuron 1 of 'a'.*'a->c'"):
-        AdamW(net, ["a->b.weights"], DALE)
 
 
 def test_state_keeps_signs_that_the_weights_no_longer_show():

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 
 from eventsim.adjoint import backward
-from eventsim.chips import ChipError, Formats, load_chip
-from eventsim.clocked import Grid
+from eventsim.chips import Formats, load_chip
 from eventsim.engine import place, simulate
-from eventsim.errors import NetworkError, ParameterError, StorageError
+from eventsim.errors import ParameterError, StorageError
 from eventsim.events import stratified_split
 from eventsim.events.storage import read_arrays
-from eventsim.mapping import InfeasibleError, MappingError, check_mapping, map_network, quantise
+from eventsim.mapping import InfeasibleError, check_mapping, map_network, quantise
 from eventsim.network import Network
 from eventsim.train import (
     ActivityCost,
@@ -405,17 +404,6 @@ def test_settings_are_read_where_the_chip_is_not():
     assert TrainConfig(quantise=QuantisedTraining(chip="elsewhere.toml")).quantise.on
 
 
-def test_bad_settings_are_refused_at_the_door(chip):
-    with pytest.raises(ParameterError, match="begin is 1"):
-        QuantisedTraining(bits=4, begin=1.0)
-    refused(ChipError, "nochip", quantise=QuantisedTraining(chip="nochip"))
-    refused(MappingError, "has no formats", quantise=QuantisedTraining(chip="45nm"))
-    short = QuantisedTraining(chip=chip(decay=1))
-    refused(
-        ParameterError, "decays of 1 bits in 1 ms end at 1.44 ms. Leave tau_mem", quantise=short
-    )
-
-
 def test_few_bits_of_decay_are_no_matter_where_their_taus_are_not_trained(chip):
     given = QuantisedTraining(chip=chip(decay=1))
     config = replace(CONFIG, epochs=1, bip=("threshold", "tau_syn"), quantise=given)
@@ -455,13 +443,3 @@ def test_a_decision_learns_with_rounded_weights_of_its_own(tmp_path):
     assert not levels(before.weights, 4)
     np.testing.assert_array_equal(before.bias, found.bias)
     assert len(np.unique(before.bias)) == 2
-
-
-def test_a_decision_on_a_chip_and_a_grid_are_refused():
-    net = small_net()
-    net.decide("output", np.ones((2, 2)))
-    match = "the network has a linear decision"
-    on_chip = QuantisedTraining(chip="loihi")
-    refused(NetworkError, match, net, loss="cross_entropy_last", quantise=on_chip)
-    with pytest.raises(ParameterError, match="quantise.bits is 4, which the grid does not have"):
-        train(small_net(), two_patterns(8), replace(CONFIG, bip=()), method=Grid())

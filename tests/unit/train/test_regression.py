@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.errors import DataError, ParameterError, ShapeError
+from eventsim.errors import DataError, ParameterError
 from eventsim.events import Dataset
 from eventsim.events.labelled import joined
 from eventsim.events.targets import Targets, differ
@@ -113,12 +113,6 @@ def test_regress_asks_for_nothing_beside_the_loss(net, stream):
     config = RegressionConfig(epochs=1).of(loss)
     terms = ("rate_strength", "near_miss_strength", "silent_lift", "calibrate", "label_smoothing")
     assert {name: getattr(config, name) for name in terms} == dict.fromkeys(terms, 0.0)
-
-
-def test_a_data_set_has_the_targets_of_all_its_recordings(stream):
-    more = Targets(np.zeros((4, 1, 2)), np.zeros((4, 1)), ("a", "b"))
-    with pytest.raises(ShapeError, match="3 recordings and 4 rows of targets"):
-        Dataset(stream, [0, 0, 0], ["0"], targets=more)
 
 
 def test_recordings_that_are_joined_keep_their_targets(stream):

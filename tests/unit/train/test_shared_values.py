@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eventsim.errors import ParameterError
 from eventsim.train import Augmentation, SpiKL, TrainConfig, evaluate, train
 from eventsim.train.counting import count_trained
 from eventsim.train.optimiser import AdamSettings, AdamW, LearningRates
@@ -94,12 +93,3 @@ def test_parameters_that_are_one_count_once():
     net, config = shared_net(), replace(CONFIG, bip=("tau_mem",))
     # Of the convolution, self-weights and tau_mem by map, of the readout all.
     assert count_trained(net, config) == 3 * 4 + 4 + 2 * CONV.n_targets + 4 + 2
-
-
-def test_values_that_differ_and_signs_of_single_neurons_are_refused():
-    net = shared_net()
-    with pytest.raises(ParameterError, match="keeps the signs of single neurons"):
-        AdamW(net, ["input->maps.weights"], AdamSettings(dale=True))
-    net.parameters()["input->maps.weights"][0] += 1.0
-    with pytest.raises(ParameterError, match="'input->maps.weights' that are shared differ"):
-        AdamW(net, ["input->maps.weights"])

@@ -10,7 +10,6 @@ from eventsim.adjoint import backward
 from eventsim.chips import load_chip
 from eventsim.clocked import Grid
 from eventsim.energy import count
-from eventsim.errors import NetworkError, ParameterError
 from eventsim.mapping import map_network
 from eventsim.network.connectivity import synapse_numbers, with_synapses
 from eventsim.train import (
@@ -23,7 +22,6 @@ from eventsim.train import (
     train,
 )
 from eventsim.train.sparse import connection_sparsity
-from tests.support.nets import one_layer
 from tests.unit.train.task import small_net, two_patterns
 
 CONFIG = TrainConfig(epochs=4, batch_size=8, seed=3, validation_fraction=0.2, checkpoint_every=1)
@@ -290,24 +288,3 @@ def test_pruned_network_exports_to_nir_and_comes_back(data, tmp_path):
     stream = data[np.arange(4)].stream
     one, other = (es.simulate(n, stream) for n in (net, back))
     np.testing.assert_array_equal(one["hidden1"].times, other["hidden1"].times)
-
-
-def test_bad_settings_are_refused_at_the_door(data):
-    with pytest.raises(ParameterError, match="expected begin <= end"):
-        SparseTraining(begin=0.5, end=0.3)
-
-    def refused(net, match, **sparse):
-        with pytest.raises(NetworkError, match=match):
-            train(net, data, replace(CONFIG, sparse=SparseTraining(**sparse)))
-
-    refused(small_net(), "no projection 'a->b'", sparsity=0.5, projections=("a->b",))
-    own = ("hidden1->hidden1",)
-    refused(small_net(), "has one weight per neuron", sparsity=0.5, projections=own)
-    net = one_layer("hidden1", np.ones((6, 2)), delays=np.ones((6, 2)))
-    net.add_readout("output", 2)
-    net.connect("hidden1", "output", np.ones((2, 2)))
-    refused(net, "has a delay per synapse: an absent synapse has none", rewire=0.3)
-    lone = es.Network()
-    lone.add_input("input", 2)
-    with pytest.raises(NetworkError, match="expected some whose synapses can be chosen"):
-        prune(lone, 0.5)

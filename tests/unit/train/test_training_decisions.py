@@ -1,16 +1,11 @@
 """Training with a linear decision behind the readout: it learns, resumes, and is refused."""
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.chips import load_chip
-from eventsim.clocked import from_network
-from eventsim.errors import NetworkError, ShapeError
-from eventsim.mapping import axon_graph, quantise
 from eventsim.train import Augmentation, TrainConfig, evaluate, load_network, train
 from eventsim.train.counting import count_trained
 from eventsim.train.groups import select
@@ -72,27 +67,3 @@ def test_weights_of_the_decision_count_once_each_and_go_with_the_weights():
     without.decide(None)
     more = count_trained(net, CONFIG) - count_trained(without, CONFIG)
     assert more == 2 * net.population("output").size + 2
-
-
-@pytest.mark.parametrize(
-    ("n_outputs", "changes", "error", "message"),
-    [
-        (2, {"loss": "cross_entropy"}, NetworkError, "Rule 'integral'.*loss cross_entropy_max"),
-        (2, {"loss": "ctc"}, ShapeError, "2 classes, expected 3, one per word and one for the"),
-        (2, {"output": "other"}, NetworkError, "is behind 'output', expected the output 'other'"),
-        (1, {}, ShapeError, "has 1 classes, expected at least 2"),
-    ],
-)
-def test_loss_and_decision_that_do_not_fit_are_refused(n_outputs, changes, error, message):
-    net = network(n_outputs)
-    net.add_readout("other", 2)
-    with pytest.raises(error, match=message):
-        evaluate(net, two_patterns(4), replace(CONFIG, **changes))
-
-
-def test_what_cannot_take_it_along_says_so():
-    net = network()
-    quantised = partial(quantise, formats=load_chip("loihi"))
-    for refuse in (from_network, lambda net: axon_graph(net, None), quantised):
-        with pytest.raises(NetworkError, match=r"decision behind 'output'.*decide\(None\)"):
-            refuse(net)

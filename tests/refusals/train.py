@@ -1,0 +1,73 @@
+"""What calls of ``train.toml`` are made of beside ``things.py``: networks and their training."""
+
+# ruff: noqa: F401 (the table uses what is imported here)
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+import eventsim as es
+from eventsim.chips import load_chip
+from eventsim.clocked import Grid, from_network
+from eventsim.mapping import axon_graph, quantise
+from eventsim.train import ActivityCost, QuantisedTraining, evaluate, prune
+from tests.refusals.things import CONFIG, file, silent
+from tests.support.nets import one_layer, random_net, with_adaptation
+from tests.unit.train import test_training_decisions as decisions
+from tests.unit.train.task import small_net, two_patterns
+from tests.unit.train.test_dale import DALE
+from tests.unit.train.test_quantised import CHIP
+from tests.unit.train.test_shared_values import shared_net
+
+
+def trained(net=None, **settings):
+    """What a run of one epoch on the patterns raises."""
+    net = small_net() if net is None else net
+    return es.train.train(net, two_patterns(8), replace(CONFIG, **settings))
+
+
+def sparse(net=None, **given):
+    return trained(net, sparse=es.train.SparseTraining(**given))
+
+
+def on_chip(neurons=8, axons=20, fan_in=30, decay=7):
+    """Training by the numbers of a chip of one's own."""
+    text = CHIP.format(neurons=neurons, axons=axons, fan_in=fan_in, decay=decay)
+    return QuantisedTraining(chip=str(file(text, "mine.toml")))
+
+
+def delayed():
+    net = one_layer("hidden1", np.ones((6, 2)), delays=np.ones((6, 2)))
+    net.add_readout("output", 2)
+    net.connect("hidden1", "output", np.ones((2, 2)))
+    return net
+
+
+def inputs_alone():
+    net = es.Network()
+    net.add_input("input", 2)
+    return net
+
+
+def of_both_signs():
+    """A neuron excites in one projection and inhibits in the other."""
+    net = inputs_alone()
+    for name in ("a", "b", "c"):
+        net.add_population(name, 2)
+    net.connect("a", "b", np.array([[1.0, 0.0], [1.0, 2.0]]))
+    net.connect("a", "c", np.array([[1.0, 0.0], [0.0, -2.0]]))
+    return net
+
+
+def judged(n_outputs, **settings):
+    """The evaluation of a network with a decision, and another readout."""
+    net = decisions.network(n_outputs)
+    net.add_readout("other", 2)
+    return evaluate(net, two_patterns(4), replace(decisions.CONFIG, **settings))
+
+
+def decided():
+    net = small_net()
+    net.decide("output", np.ones((2, 2)))
+    return net
