@@ -2,15 +2,23 @@
 
 # ruff: noqa: F401 (the table uses what is imported here)
 
+import json
+import warnings
+
 import nir
 import numpy as np
 import scipy.sparse as sp
 
 import eventsim as es
-from eventsim.network.nir import from_nir, read_nir, to_nir
+from eventsim.network.nir import NirWarning, from_nir, read_nir, to_nir
 from tests.refusals.things import edited, file
 from tests.support.nets import one_layer, random_net
+from tests.unit.network.test_delay_dtype import delayed as delayed_single
+from tests.unit.network.test_nir_beyond import receptors_net, shared_net
 from tests.unit.network.test_nir_import import W, between, cuba, graph
+from tests.unit.network.test_nir_targets import changed as otherwise
+from tests.unit.network.test_nir_targets import small_net
+from tests.unit.network.test_weight_dtype import three_kinds
 
 ONE, THREE = np.ones(1), np.ones(3)
 
@@ -60,3 +68,26 @@ def unconnected():
 
 def delayed(n):
     return one_layer("hidden", np.ones((1, n)), delays=np.arange(float(n))[np.newaxis])
+
+
+def written(net, name, value, node=None, **options):
+    """The graph of a network, in whose metadata, or that of a node, one entry is another."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NirWarning)
+        given = to_nir(net, **options)
+    (given.nodes[node] if node else given).metadata[name] = value
+    return given
+
+
+def read(net, name, value, node=None, **options):
+    """What reading it raises; what else is lost is told before."""
+    given = written(net, name, value, node, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NirWarning)
+        return from_nir(given)
+
+
+def answering():
+    net = random_net(0)
+    net.set_answer(es.Answer())
+    return net

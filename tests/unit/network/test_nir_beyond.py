@@ -1,6 +1,5 @@
 """Decision, shared values and delays through NIR files: the same network, or a named loss."""
 
-import json
 import warnings
 
 import numpy as np
@@ -8,7 +7,7 @@ import pytest
 
 import eventsim as es
 from eventsim.conformance.round_trip import round_trip
-from eventsim.errors import EventSimError, NetworkError
+from eventsim.errors import NetworkError
 from eventsim.network import convolutional
 from eventsim.network.nir import NirWarning, from_nir, read_nir, to_nir, write_nir
 from tests.support.nets import random_net, random_stream
@@ -92,25 +91,6 @@ def test_values_that_were_changed_in_the_file_are_shared_no_more():
         back = from_nir(graph)
     assert net.shared.keys() - back.shared.keys() == {"hidden1->output.weights"}
     assert back.decision is not None
-
-
-@pytest.mark.filterwarnings("ignore::eventsim.network.nir.NirWarning")
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("eventsim_decision", "nowhere"),
-        ("eventsim_decision_weights", np.ones((2, 2))),
-        ("eventsim_decision_bias", np.array([np.nan, 0.0, 0.0])),
-        ("eventsim_shared", "no list"),
-        ("eventsim_shared", json.dumps(["hidden1.tau_mem"] * 40)),
-        ("eventsim_shared_0", np.array([0.5])),
-    ],
-)
-def test_damaged_metadata_is_told(key, value):
-    graph = to_nir(shared_net())
-    graph.metadata[key] = value
-    with pytest.raises(EventSimError, match="eventsim_shared|Decision|nowhere"):
-        from_nir(graph)
 
 
 def test_a_changed_decision_or_sharing_fails_the_check(tmp_path):
@@ -202,16 +182,3 @@ def test_neurons_without_a_node_go_as_metadata_where_that_is_allowed(tmp_path, n
         NetworkError, match=f"Norse: .*neurons of kind {kind}, which it does not take"
     ):
         to_nir(net, target="norse", lossy=True)
-
-
-@pytest.mark.filterwarnings("ignore::eventsim.network.nir.NirWarning")
-def test_damaged_metadata_of_a_neuron_is_told():
-    for value, said in [
-        ("[1]", "expected a kind"),
-        ('["AdLIF", "x"]', "receptors"),
-        ('["Nobody"]', "not defined here"),
-    ]:
-        graph = to_nir(receptors_net(neuron=es.AdLIF()), lossy=True)
-        graph.nodes["first"].metadata["eventsim_neuron"] = value
-        with pytest.raises(EventSimError, match=said):
-            from_nir(graph)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.errors import NetworkError, ParameterError
+from eventsim.errors import NetworkError
 from eventsim.network.nir import TARGETS, NirWarning, from_nir, to_nir
 from tests.support.nets import neuron_parameters, one_sample, response_peak
 
@@ -209,23 +209,6 @@ def test_losses_are_errors_for_a_target_and_warnings_where_asked(target, paramet
         assert np.allclose(back.parameters[key], value)
 
 
-@pytest.mark.parametrize("lossy", [False, True])
-def test_what_a_target_would_refuse_is_refused_here(lossy):
-    net = changed(tau_mem=np.linspace(10.0, 20.0, 6))
-    with pytest.raises(NetworkError, match="SpikingJelly.*'one' has a tau_mem that differs"):
-        to_nir(net, target="spikingjelly", lossy=lossy)
-    net = changed(v_leak=9.0)
-    with pytest.raises(NetworkError, match="'one' has neurons that fire by themselves"):
-        to_nir(net, target="snntorch", lossy=lossy)
-    net = changed(tau_syn=0.05)
-    with pytest.raises(NetworkError, match="0.05 ms, not above dt = 0.1 ms"):
-        to_nir(net, target="snntorch", lossy=lossy)
-    net = small_net()
-    net.projections["input->one"].delays[...] = 1.0
-    with pytest.raises(NetworkError, match="'input->one' has delays"):
-        to_nir(net, target="norse", lossy=lossy)
-
-
 def test_one_reset_for_all_is_enough_for_spikingjelly():
     net = small_net(uniform=True)
     population = net.populations["one"]
@@ -244,8 +227,3 @@ def test_steps_of_snntorch_may_last_longer_than_its_files_say():
     back = {source: from_nir(graph, source=source).parameters() for source in (None, "snntorch")}
     for key, values in small_net().parameters().items():
         assert all(np.allclose(mine[key], values, rtol=1e-12) for mine in back.values()), key
-
-
-def test_time_step_of_zero_is_refused():
-    with pytest.raises(ParameterError, match="expected a time step > 0"):
-        to_nir(small_net(), target="norse", dt=0.0)

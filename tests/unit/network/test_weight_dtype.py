@@ -14,7 +14,6 @@ import scipy.sparse as sp
 import eventsim as es
 from eventsim.chips import load_chip
 from eventsim.energy import count
-from eventsim.errors import ParameterError
 from eventsim.mapping import map_network, quantise
 from eventsim.network.connectivity import synapse_numbers, with_synapses, without_neurons
 from eventsim.network.nir import NirWarning, read_nir, write_nir
@@ -144,18 +143,6 @@ def test_nir_keeps_type_and_values(tmp_path):
     back = read_nir(tmp_path / "net.nir")
     assert_types(back)
     assert_same_values(back, net)
-
-
-def test_nir_of_a_type_that_there_is_not_is_refused():
-    pytest.importorskip("nir", minversion="1.0.8")
-    from eventsim.network.nir import from_nir, to_nir
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NirWarning)
-        graph = to_nir(three_kinds(np.float32))
-    graph.metadata["eventsim_weight_dtype"] = "float16"
-    with pytest.raises(ParameterError, match="from_nir: eventsim_weight_dtype"):
-        from_nir(graph)
 
 
 def answering(net):

@@ -411,32 +411,6 @@ def test_folds_test_every_group_once(own):
     assert other[0].test_group != DataSettings(file=own(groups=GROUPS), folds=2).turns[0].test_group
 
 
-@pytest.mark.parametrize(
-    ("groups", "given", "words"),
-    [
-        (GROUPS, {"folds": 6}, "folds is 6, .* of 5 groups, expected 6 or more"),
-        (np.repeat("ann", 20), {"folds": "each"}, "folds is 'each', .* of 1 groups, expected 2"),
-        (None, {"folds": 2}, "folds is 2, .* of 0 groups.*column 'group'"),
-        (GROUPS, {"test_group": ("ann", "zoe")}, "test_group 'zoe' is no group.*ann, bob"),
-        (GROUPS, {"test_group": tuple(np.unique(GROUPS))}, "all are tested. Leave one or more"),
-    ],
-)
-def test_too_few_groups_are_an_error_that_says_what_to_do(own, groups, given, words):
-    with pytest.raises(DataError, match=words):
-        DataSettings(file=own(groups=groups), **given).turns[0].labelled("train")
-
-
-def test_part_that_no_division_has_is_refused_where_eventsim_divides(own):
-    path = own(groups=GROUPS)
-    for settings in (
-        DataSettings(file=path),
-        DataSettings(file=path, divide="recording"),
-        DataSettings(file=path, test_file=own("later.h5")),
-    ):
-        with pytest.raises(DataError, match="has no part 'valid': eventsim divides it into"):
-            settings.labelled("valid")
-
-
 @pytest.mark.parametrize("in_memory", [True, False])
 def test_groups_that_are_tested_leave_no_part_of_a_file_out(own, in_memory):
     path = own(groups=GROUPS, splits=np.repeat(["train", "valid", "test"], [8, 4, 8]))

@@ -165,17 +165,6 @@ def test_what_a_run_does_not_know_is_said(runs, tmp_path):
     assert es.load_run(stopped).initial.population("hidden1").size == 4
 
 
-def test_folder_that_is_no_run_is_refused(tmp_path):
-    with pytest.raises(StorageError, match="is no run of eventsim: it holds no run.json"):
-        es.load_run(tmp_path / "nothing")
-    es_later = {"format": "eventsim-run", "version": 3}
-    for described, version in ((es_later, 3), ({"condition": "plain"}, 1)):
-        (tmp_path / "run.json").write_text(json.dumps(described))
-        told = f"is of version {version}, this eventsim reads version 2"
-        with pytest.raises(StorageError, match=told):
-            es.load_run(tmp_path)
-
-
 def test_every_file_that_0_2_wrote_opens_as_it_was(tmp_path):
     """Beside the folders of runs: a stream, recordings, a network, a tape, an experiment."""
     old = run_kinds.OLD / "files"

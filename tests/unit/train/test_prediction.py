@@ -9,7 +9,7 @@ import pytest
 import eventsim as es
 from eventsim.clocked import Grid
 from eventsim.engine import simulate
-from eventsim.errors import DataError, NetworkError
+from eventsim.errors import DataError
 from eventsim.events import Dataset
 from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.network.nir import NirWarning, from_nir, read_nir, to_nir, write_nir
@@ -182,15 +182,6 @@ def test_export_for_another_program_says_what_it_does_not_see():
     with pytest.warns(NirWarning, match="rule 'integral' of 'output', 12 ms after a recording's"):
         graph = to_nir(net, target="norse")
     assert from_nir(graph).answer == net.answer
-
-
-def test_nir_file_with_an_answer_that_is_none_is_refused():
-    net = small_net()
-    net.set_answer(es.Answer())
-    graph = to_nir(net)
-    graph.metadata["eventsim_answer"] = '{"rule": "loudest"}'
-    with pytest.raises(NetworkError, match="eventsim_answer in the metadata: rule is 'loudest'"):
-        from_nir(graph)
 
 
 def test_answers_stand_beside_the_names_of_their_recordings():
