@@ -26,7 +26,7 @@ from eventsim.adjoint.seeds import (
 )
 from eventsim.adjoint.start import piece_from_start, with_start
 from eventsim.arrays import Array, Floats, beside, fetch, namespace, owners, to_host
-from eventsim.checks import real_array
+from eventsim.checks import real_array, shaped
 from eventsim.engine import get_backend, make_job, place_tape
 from eventsim.engine.contract import table as T
 from eventsim.engine.contract.backend import Backend, features_of
@@ -35,7 +35,7 @@ from eventsim.engine.contract.own_returns import with_own_returns
 from eventsim.engine.run.look import check_values, on_device
 from eventsim.engine.run.members import join_members, member_order
 from eventsim.engine.run.run import begin_late
-from eventsim.errors import NetworkError, ParameterError, ShapeError
+from eventsim.errors import NetworkError, ParameterError
 from eventsim.events import SpikeTape, SpikeTrains
 from eventsim.matrix import require
 from eventsim.memo import Memo
@@ -345,8 +345,7 @@ def _readout_seed(name: str, seed: ReadoutSeed, shape: tuple[int, ...]) -> Reado
 def of_shape(what: str, given: Floats, shape: tuple[int, ...]) -> Floats:
     """A seed as an array of that shape; on the device if it is."""
     values = given if hasattr(given, "get") else real_array(given, f"backward: {what}")
-    if values.shape != shape:
-        raise ShapeError("backward", f"{what} has shape {values.shape}", shape)
+    shaped("backward", what, values, shape)
     return values
 
 

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from eventsim.arrays import Floats
+from eventsim.checks import one_of
 from eventsim.chips import Chip, ChipError
 from eventsim.energy.counts import BITS_PER_BYTE
 from eventsim.energy.missing import NO_FIGURE, NOT_COUNTED, Missing
@@ -121,8 +122,7 @@ def dense_equivalent(
     """
     if not 0.0 < frame_ms < np.inf:
         raise ParameterError("dense_equivalent", f"frame_ms is {frame_ms}", "a number > 0")
-    if cell not in get_args(Cell):
-        raise ParameterError("dense_equivalent", f"cell is {cell!r}", "'rnn' or 'gru'")
+    one_of("dense_equivalent", "cell", cell, get_args(Cell))
     if "mac" not in chip.energy:
         raise ChipError(f"Chip {chip.name!r}", "has no figure mac", "a technology such as 45nm")
     weights = biases = products = functions = 0

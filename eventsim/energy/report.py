@@ -35,6 +35,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from eventsim.arrays import Floats
+from eventsim.checks import known as known_name
+from eventsim.checks import shaped
 from eventsim.chips import ENERGY_TERMS, Chip, Quantity
 from eventsim.energy.counts import BITS_PER_BYTE, STATES, Counts, Widths, count
 from eventsim.energy.encoder import EncoderCost, encoder_cost
@@ -282,15 +284,10 @@ def _from_mapping(counts: Counts, mapped: Mapping[str, ArrayLike]) -> _Known:
     n = counts.n_samples
     known: _Known = {}
     for name, given in mapped.items():
-        if name not in MAPPED:
-            raise ParameterError("energy", f"mapped has {name!r}", ", ".join(MAPPED))
+        known_name("energy", "term of mapped", name, MAPPED, error=ParameterError)
         values = np.asarray(given, dtype=np.float64)
-        if values.shape not in ((), (n,)):
-            raise ShapeError(
-                "energy",
-                f"mapped {name!r} has shape {values.shape}",
-                f"one number or ({n},), one per sample",
-            )
+        words = f"one number or ({n},), one per sample"
+        shaped("energy", f"mapped {name!r}", values, (), (n,), expected=words)
         if not (np.isfinite(values) & (values >= 0.0)).all():
             raise ParameterError("energy", f"mapped {name!r} is {given!r}", "numbers >= 0")
         if name == "cores":

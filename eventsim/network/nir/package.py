@@ -6,8 +6,8 @@ from typing import Any, Literal
 import numpy as np
 
 from eventsim.arrays import Floats
-from eventsim.checks import one_of
-from eventsim.errors import NetworkError, ShapeError
+from eventsim.checks import one_of, shaped
+from eventsim.errors import NetworkError
 from eventsim.extras import install_hint, load
 from eventsim.network.network import Network
 
@@ -57,13 +57,10 @@ def exact_times(written: Floats, exact: Any, ms: float) -> Floats:
 def said(name: str, metadata: Mapping[str, Any], key: str, default: Floats) -> Floats:
     """What the metadata of a node says of its neurons."""
     values = np.asarray(metadata.get(f"eventsim_{key}", default), dtype=np.float64)
-    if values.shape != default.shape:
-        raise ShapeError(
-            "from_nir",
-            f"eventsim_{key} in the metadata of node {name!r} has shape {values.shape}",
-            f"{default.shape}, one per neuron",
-            "Make it fit, or remove it.",
-        )
+    shaped(
+        "from_nir", f"eventsim_{key} in the metadata of node {name!r}", values, default.shape,
+        expected=f"{default.shape}, one per neuron", remedy="Make it fit, or remove it.",
+    )  # fmt: skip
     return values
 
 
