@@ -3,19 +3,20 @@
 # ruff: noqa: F401 (the table uses what is imported here)
 
 from dataclasses import replace
-from functools import partial
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 import eventsim as es
 from eventsim.chips import load_chip
 from eventsim.clocked import Grid, from_network
 from eventsim.mapping import axon_graph, quantise
 from eventsim.train import ActivityCost, QuantisedTraining, evaluate, prune
-from tests.refusals.things import CONFIG, file, silent
+from tests.refusals.things import CONFIG, file, silent, thing
 from tests.support.nets import one_layer, random_net, with_adaptation
 from tests.unit.train import test_training_decisions as decisions
-from tests.unit.train.task import small_net, two_patterns
+from tests.unit.train.task import Stop, small_net, stop_at, two_patterns
 from tests.unit.train.test_dale import DALE
 from tests.unit.train.test_quantised import CHIP
 from tests.unit.train.test_shared_values import shared_net
@@ -71,3 +72,32 @@ def decided():
     net = small_net()
     net.decide("output", np.ones((2, 2)))
     return net
+
+
+def again(folder, net=None, data=None, *, batch_size=8, **how):
+    """What another run into a folder raises."""
+    config = replace(CONFIG, batch_size=batch_size)
+    data = two_patterns(24) if data is None else data
+    return es.train.train(net or small_net(), data, config, folder, **how)
+
+
+@thing
+def half():
+    """The folder of a run that was stopped in its second epoch."""
+    with pytest.raises(Stop):
+        again(Path("half"), callback=stop_at(1, 1))
+    return Path("half")
+
+
+@thing
+def foreign():
+    """The same, whose checkpoint is some other arrays."""
+    np.savez(half() / "checkpoint.npz", a=np.zeros(3))
+    return Path("half")
+
+
+@thing
+def exchanged():
+    """The same, whose checkpoint is its network."""
+    (half() / "checkpoint.npz").write_bytes(Path("half/initial.npz").read_bytes())
+    return Path("half")

@@ -249,28 +249,6 @@ def half_run(data, tmp_path):
     return tmp_path
 
 
-RESUME = {"resume": True}
-REFUSED = {
-    "another run": ({}, StorageError, "holds a run already"),
-    "settings": ({"batch_size": 9} | RESUME, StorageError, "batch_size is 8 there, 9 now"),
-    "network": ({"net": small_net(seed=1)} | RESUME, StorageError, "another initial network"),
-    "data": ({"data": two_patterns(60, seed=1)} | RESUME, StorageError, "another training data"),
-    "both": ({"overwrite": True} | RESUME, ParameterError, "contradict"),
-    "in memory": ({"folder": None} | RESUME, ParameterError, "there is no folder"),
-    "nothing": ({"folder": "nowhere"} | RESUME, StorageError, "holds no run to resume"),
-}
-
-
-@pytest.mark.parametrize("case", REFUSED)
-def test_a_run_is_taken_up_by_itself_alone_and_where_it_is(data, half_run, case):
-    given, error, message = REFUSED[case]
-    given = {"net": small_net(), "data": data, "folder": half_run, "batch_size": 8} | given
-    config = replace(CONFIG, batch_size=given.pop("batch_size"))
-    net, data, folder = (given.pop(name) for name in ("net", "data", "folder"))
-    with pytest.raises(error, match=message):
-        train(net, data, config, half_run / folder if folder == "nowhere" else folder, **given)
-
-
 def test_checkpoint_from_before_a_setting_existed_counts_as_its_default(data, half_run):
     path = half_run / "checkpoint.npz"
     arrays = read_arrays(path, kind="eventsim-checkpoint", version=CHECKPOINT_VERSION)
@@ -282,16 +260,6 @@ def test_checkpoint_from_before_a_setting_existed_counts_as_its_default(data, ha
         train(small_net(), data, replace(CONFIG, shards=2), half_run, resume=True)
     with pytest.raises(Stop):
         train(small_net(), data, CONFIG, half_run, resume=True, callback=stop_at(1, 4))
-
-
-def test_foreign_file_as_checkpoint_is_refused(data, half_run):
-    path = half_run / "checkpoint.npz"
-    np.savez(path, a=np.zeros(3))
-    with pytest.raises(StorageError, match="kind 'unknown', expected 'eventsim-checkpoint'"):
-        train(small_net(), data, CONFIG, half_run, resume=True)
-    path.write_bytes((half_run / "initial.npz").read_bytes())
-    with pytest.raises(StorageError, match="kind 'eventsim-network'"):
-        train(small_net(), data, CONFIG, half_run, resume=True)
 
 
 def test_loss_that_is_not_finite_stops_training_and_says_where(data, tmp_path):
