@@ -297,8 +297,8 @@ def _check_space(this: _Search) -> None:
         if used.get(key) != value:
             raise RecipeError(
                 f"{this.recipe.place}, search, space, {key}",
-                f"{value} does not become the setting, which is {used.get(key)}: an option of the "
-                "command decides it",
+                f"{value} does not become the setting, which is {used.get(key)}",
+                remedy="Leave out the option of the command that decides it, or the range.",
             )
 
 

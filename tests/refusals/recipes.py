@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from eventsim.chips import load_chip
-from eventsim.experiment import load_task
+from eventsim.experiment import Capacity, Selection, load_task
+from eventsim.experiment.executors import open_executor
 from tests.refusals.things import WRITTEN, file
 from tests.unit.chips.test_load import GOOD
 from tests.unit.experiment.conftest import Files
@@ -40,3 +43,21 @@ def chip(before, after):
     """The chip of a file that is changed."""
     assert before in GOOD
     return load_chip(Path(file(GOOD.replace(before, after), "mine.toml")))
+
+
+def searched(before, after, **chosen):
+    """The search of a recipe that is changed."""
+    pytest.importorskip("optuna")
+    from eventsim.experiment.search import search
+    from tests.unit.experiment.test_search import Trials
+
+    files = Files(Path())
+    WRITTEN.extend([files.recipe, files.task])
+    files.change(before, after)
+    given = *files.load(), Selection(**chosen), Path("out"), Trials()
+    return search(*given, trials=1, capacity=Capacity(jobs=0))
+
+
+def executor(name):
+    with open_executor(name, Path()):
+        pass

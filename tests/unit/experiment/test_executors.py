@@ -67,16 +67,6 @@ def test_local_has_no_executor(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["", "ray", "dask", "dask://", "dask://host:1/path", "dask://host:1?a=1", "tcp://host:1",
-     "slurm://a", "mpi"],
-)  # fmt: skip
-def test_unknown_executor_is_refused_with_those_that_there_are(name, tmp_path):
-    there_are = "expected local, dask://HOST:PORT, slurm or slurm"
-    refused(name, tmp_path, f"executor is '{name.replace('?', '.')}', {there_are}")
-
-
-@pytest.mark.parametrize(
     ("name", "package", "extra"),
     [
         ("dask://localhost:1", "distributed", "dask"),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from eventsim.errors import StorageError
-from eventsim.experiment import Capacity, DataSettings, RecipeError, Selection, workers
+from eventsim.experiment import Capacity, DataSettings, Selection, workers
 from eventsim.experiment.search import TrialLine, as_toml, nested, ranked, search
 
 optuna = pytest.importorskip("optuna")
@@ -192,29 +192,6 @@ def test_trial_that_fails_says_why_and_the_search_goes_on(files, searched):
     assert [line.state for line in seen.lines] == ["fail", "fail"]
     assert all(line.error.startswith("RunawayError: ") for line in seen.lines)
     assert found.best is None
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "chosen", "message"),
-    [
-        ("train.batch_size", "train.batch_sise", {}, "unknown key 'batch_sise'"),
-        ("bip = []", "bip = []\nvalidation_fraction = 0.0", {}, "validation_fraction is 0"),
-        ("[search]", "[searches]", {}, "unknown key 'searches'"),
-        ("[search]", "[search]", {"held_out": ("a",)}, "Search on a task without held_out"),
-        (
-            '"train.batch_size" = { low = 8, high = 16 }',
-            '"train.epochs" = { low = 1, high = 9 }',
-            {"epochs": 5},
-            "train.epochs: 1 does not become the setting, which is 5",
-        ),
-    ],
-)
-def test_search_that_cannot_be_is_refused_before_the_first_trial(
-    files, searched, before, after, chosen, message
-):
-    files.change(before, after)
-    with pytest.raises(RecipeError, match=message):
-        searched(**chosen)
 
 
 def test_values_become_nested_tables_and_lines_of_a_recipe():

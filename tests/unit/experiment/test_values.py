@@ -167,12 +167,6 @@ def test_a_condition_that_does_not_fit_can_be_left_out(speeds):
     assert len(speeds.resolve(conditions=("plain",)).variants) == 1
 
 
-def test_values_of_a_set_with_classes_are_refused(files):
-    files.change("epochs = 2", 'epochs = 2\nloss = "mean_squared_error"', task=True)
-    with pytest.raises(RecipeError, match="asks for values, and the recordings have classes"):
-        files.resolve()
-
-
 def test_search_and_frontier_say_why_they_refuse_values(speeds, tmp_path, watcher):
     plan = speeds.resolve()
     with pytest.raises(RecipeError, match="compares trials by accuracy"):
