@@ -13,12 +13,12 @@ from eventsim.checks import in_domain
 from eventsim.chips import Chip, board_of, load_chip
 from eventsim.cli import options as opt
 from eventsim.cli.checks import left_out, needed
-from eventsim.cli.events import find_network, folder_of, tape_of
+from eventsim.cli.events import check_exact, find_network, folder_of, tape_of
 from eventsim.cli.measured import MeasuredPart, find_measured
 from eventsim.cli.reading import MeasuredReading
 from eventsim.cli.terminal import echo_late, present, print_table, say, say_backend, stderr
 from eventsim.entries import Positive
-from eventsim.errors import NetworkError, ParameterError
+from eventsim.errors import EventSimError, ParameterError
 from eventsim.events import AnyDataset, EventStream, SpikeTape
 from eventsim.hardware.quantise import refuse_without_format
 from eventsim.hardware.usage import check_room, limits_left_out
@@ -38,6 +38,7 @@ from eventsim.network import Network
 from eventsim.network.late import late_begin
 from eventsim.progress import bars
 from eventsim.report import tables
+from eventsim.runs.run import Run
 from eventsim.train import evaluate
 
 
@@ -124,6 +125,9 @@ def map_command(
     on = machine.ready()
     lacks_place = asked.sanafe is not None and asked.out is None
     needed(not lacks_place, "--sanafe", "writes files", "Add --out FOLDER.")
+    run = folder_of(net)
+    if asked.bits:
+        check_exact(run, "--bits")
     stream, labelled, measured = find_measured(net, events, reading, samples=samples, some=True)
     target = filled_less(
         find_board(load_chip(asked.chip), asked.chips, asked.chip_link), asked.neurons_per_core
@@ -131,12 +135,12 @@ def map_command(
     network = find_network(net)
     check_room(network, target)  # before a run that may take minutes
     say_backend(on)
-    tape = tape_of(folder_of(net), network, stream, backend=on)
+    tape = tape_of(run, network, stream, backend=on)
     compared = _compared(network, tape, target, asked)
     best = compared.best
     traffic = find_congestion(network, tape, best, window_ms=asked.window)
     bits = tuple(asked.bits or ())
-    missing, study = study_missing(network, target, bits), list[StudyRow]()
+    missing, study = study_missing(run, network, target, bits), list[StudyRow]()
     if missing is None:
         study = find_study(network, stream, labelled, target, bits=bits, backend=on)
     late = late_begin(network, stream)
@@ -214,13 +218,19 @@ def find_congestion(
     return congestion(net, tape, mapping, window_ms=window_ms)
 
 
-def study_missing(net: Network, chip: Chip, bits: tuple[int, ...]) -> str | None:
-    """Why number formats are not studied; None where they are, or where ``bits`` ask for them."""
-    if bits or chip.formats is None:
+def study_missing(run: Run | None, net: Network, chip: Chip, bits: tuple[int, ...]) -> str | None:
+    """Why number formats are not studied; None where they are.
+
+    The study is in exact time, so not of a run in steps. A network without formats is left out
+    here; where ``bits`` are asked for, the study itself refuses it.
+    """
+    if chip.formats is None:
         return None
     try:
-        refuse_without_format(net, chip.formats, chip.step_ms, where="Number formats")
-    except NetworkError as error:
+        check_exact(run, "Number formats")
+        if not bits:
+            refuse_without_format(net, chip.formats, chip.step_ms, where="Number formats")
+    except EventSimError as error:
         return str(error)
     return None
 

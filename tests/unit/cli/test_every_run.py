@@ -60,10 +60,29 @@ def test_latency_takes_every_run_in_exact_time_and_refuses_a_grid(place, kind):
 
 
 @ONE_KIND
-def test_map_takes_every_run(place):
+def test_map_takes_every_run_and_studies_bits_in_exact_time_alone(place, kind):
     folder, data = place
-    found = told("map", folder, *data, "--chip", "loihi", "--method", "first-fit", "--bits", 4)
-    assert found["study"][0]["score"] is not None
+    asked = ("map", folder, *data, "--chip", "loihi", "--method", "first-fit")
+    if kind in ON_GRID:
+        found, outcome = told(*asked), call(*asked, "--bits", 4)
+        assert (found["study"], outcome.code) == ([], 2)
+        assert "answers in steps of 1 ms" in found["study_missing"]
+        assert "--bits: " in outcome.err
+        assert "answers in steps of 1 ms" in outcome.err
+    else:
+        found = told(*asked, "--bits", 4)
+        exact = told("evaluate", folder, *data)["accuracy"]
+        assert found["study"][0]["score"] == pytest.approx(exact)
+
+
+@ONE_KIND
+def test_report_studies_bits_in_exact_time_alone(place, kind):
+    folder, data = place
+    asked = ("--chip", "loihi", "--map", "loihi", "--method", "first-fit", "--bits", 4)
+    missing = told("report", folder, *data, *asked)["not_made"]
+    studies = [name for name in missing if name.startswith("bits, ")]
+    assert len(studies) == (kind in ON_GRID), missing
+    assert all("answers in steps of 1 ms" in missing[name] for name in studies)
 
 
 @ONE_KIND
