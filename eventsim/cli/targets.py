@@ -13,11 +13,14 @@ from eventsim.cli.terminal import say_backend, show_table
 from eventsim.errors import DataError
 from eventsim.events import StoredStream, npz
 from eventsim.events.labelled import described
+from eventsim.matrix import require
 from eventsim.network import Network
 from eventsim.report.numbers import r2_rows
 from eventsim.runs.regression import described_fit
 from eventsim.runs.run import Run, on_backend
 from eventsim.train import MeanSquaredError, TrainConfig, evaluate_regression
+from eventsim.train.choice import config_of
+from eventsim.train.loss_settings import features_of
 from eventsim.train.regression import readout_of
 
 Wanted = tuple[MeanSquaredError, tuple[str, ...]]  # and the names of the outputs
@@ -56,15 +59,22 @@ def measured_fit(
 
 
 def stored_wanted(named: Events, net: Network, run: Run | None) -> Wanted:
-    """The targets of a file of recordings, in the order of the run; DataError where it has none."""
+    """The targets of a file of recordings, in the order of the run.
+
+    DataError where it has none, or where the network tells classes.
+    """
+    told = run.config if run is not None else None
+    if told is None and net.answer is not None and net.answer.class_names:
+        told = config_of(net, "evaluate")
+    if told is not None:
+        require("train", features_of(told.loss), "values", where="evaluate")
     if not isinstance(named.stream, StoredStream):
         raise DataError(named.name, "has no targets", "a file of eventsim data import --targets")
     found = described(named.stream, targets=True).targets
     assert found is not None
     names = None if run is None else run.outputs
     found = found if names is None else found.ordered(names, named.name)
-    fits = run is not None and run.settings.fits_values
-    readout = readout_of(net, run.config if run is not None and fits else None)
+    readout = readout_of(net, None if run is None else run.config)
     return MeanSquaredError(found.values, found.times, readout), found.names
 
 

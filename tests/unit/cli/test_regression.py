@@ -366,6 +366,19 @@ def test_recordings_of_classes_are_refused_by_a_run_of_values(divided):
         es.load_run("run").predict(stream, keys="abc")
 
 
+def test_recordings_of_values_are_refused_by_what_tells_classes(divided, places):
+    stream = es.events.StoredStream.open("v.h5")[:]
+    es.events.Dataset(stream, [0, 1, 0], ["no", "yes"]).save("classes.h5", splits=SPLITS)
+    two = Targets(np.ones((3, 2, 2)), divided.times, ("speed", "angle"))
+    es.events.Dataset(stream, [0, 0, 0], ["0"], targets=two).save("two.h5", splits=SPLITS)
+    done("train", "classes.h5", "--hidden", 3, "--epochs", 1, "--batch-size", 2, "--out", "told")
+    (places / "alone.npz").write_bytes((places / "told" / "last.npz").read_bytes())
+    for network in ("told", "told/last.npz", "alone.npz"):
+        refused("evaluate", network, "two.h5").says(
+            "evaluate: the loss is 'cross_entropy', which asks for classes, and the recordings have"
+        )
+
+
 def test_a_run_counts_errors_in_the_unit_that_was_typed_and_says_so(imported, places):
     still = ("--lr", 0, "--no-bip", "--epochs", 1, "--set", "silent_lift=0", "--set", "validation_"
              "fraction=0", "--set", "initial_logits=0")  # fmt: skip
