@@ -16,7 +16,13 @@ from eventsim.cli.events import check_exact, find_for, find_network, folder_of, 
 from eventsim.cli.measured import MeasuredPart, say_measured
 from eventsim.cli.reading import Reading
 from eventsim.cli.regression import has_targets
-from eventsim.cli.targets import measured_fit, read_wanted, show_fit, stored_wanted
+from eventsim.cli.targets import (
+    check_tells_values,
+    measured_fit,
+    read_wanted,
+    show_fit,
+    stored_wanted,
+)
 from eventsim.clocked import Grid
 from eventsim.engine.contract.compiling import SHOWN, Watch, compile_seconds
 from eventsim.events import AnyDataset
@@ -166,11 +172,11 @@ def _fit(
 ) -> dict[str, Any]:
     """How well a network, read from ``place``, gives the values that are wanted."""
     check_exact(run, "evaluate of values")
-    config = on_backend(TrainConfig(), machine.backend)
-    config = run.config if run is not None and run.settings.fits_values else config
+    config = on_backend(TrainConfig(), machine.backend) if run is None else run.config
     net, named = find_network(place, which=asked.which), find_for(place, data, reading)
     at = asked.targets
     run = run or run_of(place)
+    check_tells_values(net, run)
     wanted = stored_wanted(named, net, run) if at is None else read_wanted(at, net, run)
     return measured_fit(place, named, net, wanted, config, run)
 

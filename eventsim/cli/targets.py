@@ -58,16 +58,17 @@ def measured_fit(
     }
 
 
-def stored_wanted(named: Events, net: Network, run: Run | None) -> Wanted:
-    """The targets of a file of recordings, in the order of the run.
-
-    DataError where it has none, or where the network tells classes.
-    """
-    told = run.config if run is not None else None
+def check_tells_values(net: Network, run: Run | None) -> None:
+    """Raise DataError for a network that tells classes, by its run or by its own answer."""
+    told = None if run is None else run.config
     if told is None and net.answer is not None and net.answer.class_names:
         told = config_of(net, "evaluate")
     if told is not None:
         require("train", features_of(told.loss), "values", where="evaluate")
+
+
+def stored_wanted(named: Events, net: Network, run: Run | None) -> Wanted:
+    """The targets of a file of recordings, in the order of the run; DataError where it has none."""
     if not isinstance(named.stream, StoredStream):
         raise DataError(named.name, "has no targets", "a file of eventsim data import --targets")
     found = described(named.stream, targets=True).targets
@@ -80,8 +81,7 @@ def stored_wanted(named: Events, net: Network, run: Run | None) -> Wanted:
 
 def read_wanted(path: Path, net: Network, run: Run | None) -> Wanted:
     """The targets of an npz file of one's own, whose outputs have numbers as names."""
-    fits = run is not None and run.settings.fits_values
-    readout = readout_of(net, run.config if run is not None and fits else None)
+    readout = readout_of(net, None if run is None else run.config)
     expected = "an npz file with arrays 'targets' [samples, times, outputs] and 'times' [times], ms"
     with npz.opened(path, expected=expected, error=DataError) as archive:
         missing = {"targets", "times"} - set(archive.claims)

@@ -377,6 +377,9 @@ def test_recordings_of_values_are_refused_by_what_tells_classes(divided, places)
         refused("evaluate", network, "two.h5").says(
             "evaluate: the loss is 'cross_entropy', which asks for classes, and the recordings have"
         )
+    np.savez("two.npz", targets=two.values, times=two.times[0])
+    for network in ("told", "told/last.npz", "alone.npz"):
+        refused("evaluate", network, "two.h5", "--targets", "two.npz").says("asks for classes")
 
 
 def test_a_run_counts_errors_in_the_unit_that_was_typed_and_says_so(imported, places):
