@@ -188,7 +188,7 @@ def _made(
         over_time=over_time,
         mappings=mappings,
         studies={
-            one.title: _study((mine, net), stream, labelled, one, tuple(asked.bits or ()), on)
+            one.title: _study(mine, net, stream, labelled, one, tuple(asked.bits or ()), on)
             for one in (targets if asked.bits else ())
         },
     )
@@ -298,7 +298,8 @@ def _over_time(
 
 
 def _study(
-    of: tuple[Run | None, Network],
+    run: Run | None,
+    net: Network,
     stream: EventStream,
     labelled: AnyDataset | None,
     chip: Chip,
@@ -308,10 +309,10 @@ def _study(
     """Spikes and accuracy by number of bits."""
     if chip.formats is None:
         return Unmade("Its file has no number formats: choose another chip.")
-    if (missing := study_missing(*of, chip, bits)) is not None:
+    if (missing := study_missing(run, net, chip, bits)) is not None:
         return Unmade(missing)
     say(f"rounding to the formats of {chip.title}")
-    return find_study(of[1], stream, labelled, chip, bits=bits, backend=backend)
+    return find_study(net, stream, labelled, chip, bits=bits, backend=backend)
 
 
 def _outcome(record: Report, page: Path, backend: str) -> dict[str, Any]:
