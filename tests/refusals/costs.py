@@ -30,7 +30,7 @@ from eventsim.mapping import (
     quantisation_study,
     quantise,
 )
-from tests.refusals.things import edited, empty, file, thing
+from tests.refusals.things import edited, empty, file, inputs_alone, thing
 from tests.support import nets
 from tests.support.nets import lateral_net, one_layer, ring_net
 from tests.unit.energy.test_missing import price
@@ -81,15 +81,9 @@ def bipartite():
     return net
 
 
-def inputs_alone():
-    net = es.Network()
-    net.add_input("input", 3)
-    return net
-
-
 def other_run():
     """The run of another network with as many channels."""
-    net = inputs_alone()
+    net = inputs_alone(3)
     net.add_population("hidden1", 4)
     net.add_population("hidden2", 16)
     return es.simulate(net, random_stream())

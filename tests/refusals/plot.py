@@ -8,8 +8,7 @@ import numpy as np
 import eventsim as es
 from eventsim import plot
 from eventsim.cli.options import forms_of
-from tests.refusals.costs import inputs_alone
-from tests.refusals.things import thing
+from tests.refusals.things import inputs_alone, thing
 
 matplotlib.use("Agg")
 

@@ -108,6 +108,13 @@ def file(content, path):
 # Networks
 
 
+def inputs_alone(channels):
+    """A network with an input, and with nothing behind it."""
+    net = es.Network()
+    net.add_input("input", channels)
+    return net
+
+
 @thing
 def net():
     """3 channels, 4 neurons, 2 readouts; only what its name says is connected."""

@@ -13,7 +13,7 @@ from eventsim.chips import load_chip
 from eventsim.clocked import Grid, from_network
 from eventsim.mapping import axon_graph, quantise
 from eventsim.train import ActivityCost, QuantisedTraining, evaluate, prune
-from tests.refusals.things import CONFIG, file, silent, thing
+from tests.refusals.things import CONFIG, file, inputs_alone, silent, thing
 from tests.support.nets import one_layer, random_net, with_adaptation
 from tests.unit.train import test_training_decisions as decisions
 from tests.unit.train.task import Stop, small_net, stop_at, two_patterns
@@ -45,15 +45,9 @@ def delayed():
     return net
 
 
-def inputs_alone():
-    net = es.Network()
-    net.add_input("input", 2)
-    return net
-
-
 def of_both_signs():
     """A neuron excites in one projection and inhibits in the other."""
-    net = inputs_alone()
+    net = inputs_alone(2)
     for name in ("a", "b", "c"):
         net.add_population(name, 2)
     net.connect("a", "b", np.array([[1.0, 0.0], [1.0, 2.0]]))
