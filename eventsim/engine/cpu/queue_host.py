@@ -192,7 +192,7 @@ def by_windows(
     p, size = prepared, prepared.par.shape[1]
     if parts is None:
         met = met_in_window(p.span, p.arrivals, windows.length)
-        parts = parts_for(met, n_threads() if job.n_samples < n_threads() else 1)
+        parts = parts_for(met, size, n_threads() if job.n_samples < n_threads() else 1)
     cut = RL.WindowsRole(windows.length, NO_BORDER, windows.pieces)
     fed, neurons, stands = _roles(job, p)
     bounds, real = bounds_of_parts(size, parts), T.real_type(job)

@@ -12,8 +12,11 @@ from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.windowing import POWERS_DOUBLE, POWERS_SINGLE, Windows
 from eventsim.processors import n_threads
 
-# Synaptic events of other stages in a window for which a thread is woken: some 0.05 ms of work.
+# Synaptic events in a window for which a thread is woken: some 0.05 ms of work.
 PART_EVENTS = 5_000
+
+# Neurons whose window takes as long as a synaptic event: 1.4 and 7 ns in bench/macro/microcircuit.py.
+NEURONS_AN_EVENT = 5
 
 # The bounds of parts are multiples of that many neurons, of which no vector has more.
 BLOCK = 128
@@ -76,12 +79,14 @@ def series_of(windows: Windows, real: type[np.floating[Any]]) -> RL.FlightSeries
     return RL.FlightSeriesRole(none, none, windows.basis.reach or 1.0)
 
 
-def parts_for(met: float, most: int, each: float | None = None) -> int:
-    """Parts that run side by side where a window has so many synaptic events of other stages.
+def parts_for(met: float, size: int, most: int, each: float | None = None) -> int:
+    """Parts that run side by side: a window has so many synaptic events of other stages, and neurons.
 
-    A part has ``each`` of them at least, PART_EVENTS unless given.
+    A part has the work of ``each`` synaptic events at least, PART_EVENTS unless given. Events of the
+    loop's own spikes are not counted: nobody knows them yet.
     """
-    return int(np.clip(met / (PART_EVENTS if each is None else each), 1, most))
+    work = met + size / NEURONS_AN_EVENT
+    return int(np.clip(work / (PART_EVENTS if each is None else each), 1, most))
 
 
 def bounds_of_parts(size: int, parts: int) -> Ints:

@@ -81,7 +81,8 @@ class SteppedNeurons:
 
     def _window(self, due: Due, end: float) -> tuple[Floats, NDArray[np.int32]]:
         met = int((due.last - due.first)[due.first < OWN].sum())
-        parts, size = parts_for(met, n_threads(), STEP_EVENTS), self._job.stage.population.size
+        size = self._job.stage.population.size
+        parts = parts_for(met, size, n_threads(), STEP_EVENTS)
         guess = guess_spikes(self._job, size / parts, GUESS_LEAST, np.array([end - self._now]))
         limits, counts, reached = (
             np.repeat(guess, parts),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from eventsim import processors
-from eventsim.engine.cpu import threads
+from eventsim.engine.cpu import threads, window_host
 from eventsim.errors import ParameterError
 from eventsim.processors import n_processors
 
@@ -100,3 +100,10 @@ def test_every_task_is_dealt_once_and_runs_of_them_are_even(n, n_tasks):
     if n > 1 and n_tasks > n and n_tasks % n == 0:
         shares = work[order].reshape(n, -1).sum(axis=1)
         assert shares.max() <= 1.02 * shares.mean()
+
+
+def test_loop_shares_a_window_by_what_arrives_from_outside_and_by_its_neurons():
+    assert window_host.parts_for(met=0.0, size=1_000, most=4) == 1
+    assert window_host.parts_for(met=3.0 * window_host.PART_EVENTS, size=1_000, most=4) == 3
+    # The cortical microcircuit, driven by a current alone.
+    assert window_host.parts_for(met=0.0, size=77_169, most=2) == 2
