@@ -15,7 +15,7 @@ from eventsim.processors import n_threads
 # Synaptic events in a window for which a thread is woken: some 0.05 ms of work.
 PART_EVENTS = 5_000
 
-# Neurons whose window takes as long as a synaptic event: 1.4 and 7 ns in bench/macro/microcircuit.py.
+# Neurons whose window takes as long as an event: 1.4 and 7 ns in bench/macro/microcircuit.py.
 NEURONS_AN_EVENT = 5
 
 # The bounds of parts are multiples of that many neurons, of which no vector has more.
@@ -80,10 +80,10 @@ def series_of(windows: Windows, real: type[np.floating[Any]]) -> RL.FlightSeries
 
 
 def parts_for(met: float, size: int, most: int, each: float | None = None) -> int:
-    """Parts that run side by side: a window has so many synaptic events of other stages, and neurons.
+    """Parts that run side by side: a window has ``met`` events of other stages, ``size`` neurons.
 
-    A part has the work of ``each`` synaptic events at least, PART_EVENTS unless given. Events of the
-    loop's own spikes are not counted: nobody knows them yet.
+    A part has the work of ``each`` synaptic events at least, PART_EVENTS unless given. Events of
+    the loop's own spikes are not counted: nobody knows them yet.
     """
     work = met + size / NEURONS_AN_EVENT
     return int(np.clip(work / (PART_EVENTS if each is None else each), 1, most))
