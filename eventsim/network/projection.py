@@ -244,12 +244,12 @@ class Projection:
     def with_types(self, types: ValueTypes) -> Projection:
         """The same projection, values rounded to these types. New arrays; the pattern is shared.
 
-        Raises ParameterError (a delay is too large for its type).
+        Raises ParameterError (a value is too large for its type).
         """
-        weights = self._mapped_weights(lambda values: values.astype(types.weights))
         with np.errstate(over="ignore"):  # what is infinite then is refused
+            weights = self._mapped_weights(lambda values: values.astype(types.weights))
             found = replace(self, weights=weights, delays=self.delays.astype(types.delays))
-        if types.delays != self.delays.dtype:
+        if (types.weights, types.delays) != (self.values.dtype, self.delays.dtype):
             found.check()
         return found
 

@@ -13,12 +13,11 @@ import eventsim as es
 from eventsim.network.nir import NirWarning, from_nir, read_nir, to_nir
 from tests.refusals.things import edited, file
 from tests.support.nets import one_layer, random_net
-from tests.unit.network.test_delay_dtype import delayed as delayed_single
 from tests.unit.network.test_nir_beyond import receptors_net, shared_net
 from tests.unit.network.test_nir_import import W, between, cuba, graph
 from tests.unit.network.test_nir_targets import changed as otherwise
 from tests.unit.network.test_nir_targets import small_net
-from tests.unit.network.test_weight_dtype import three_kinds
+from tests.unit.network.test_value_dtype import every_kind
 
 ONE, THREE = np.ones(1), np.ones(3)
 
