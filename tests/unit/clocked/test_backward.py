@@ -40,7 +40,7 @@ def skips_and_selves(output, seed=0):
     rng = np.random.default_rng(seed)
     net = es.Network()
     net.add_input("input", 3)
-    neurons(net, "hidden1", 4, rng, refractory=[0.0, 1.0, 2.2, 0.0])
+    neurons(net, "hidden1", 4, rng, refractory=[0.0, 1.0, 2.2, 1.7])
     neurons(net, "hidden2", 3, rng)
     if output == "spiking":
         neurons(net, "output", 2, rng)
