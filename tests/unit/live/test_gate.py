@@ -150,6 +150,27 @@ def test_recording_ends_where_it_is_told(packets, settings, ends):
     assert gate.counters.cut == sum(p.why == "over" for p in last)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {}, {"every": 25.0}, {"every": 17.0, "step": 7.0}, {"gap": 20.0}, {"end_channel": 4},
+        {"backward": 4.0}, {"forward": 15.0}, {"patience": 6.0}, {"duplicates": "drop"},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(("kind", "per_ms"), [(int, 1000), (float, 0.125)])
+def test_pieces_do_not_depend_on_the_unit_of_the_source(settings, kind, per_ms):
+    rng = np.random.default_rng(0)
+    ms = 64 + np.cumsum(rng.choice([0, 1, 3, 5, 8, 30], 60)) - 5 * (np.arange(60) % 7 == 6)
+    channels = rng.integers(0, 5, 60)
+    told = []
+    for unit in (kind(1), per_ms):
+        parts = zip(np.split(ms.astype(kind) * unit, 6), np.split(channels, 6), strict=True)
+        pieces, gate = run([Packet.of(t, c, per_ms=float(unit)) for t, c in parts], **settings)
+        ends = [(p.begin, p.end, p.zero, p.why) for p in pieces]
+        told.append((ends, events(pieces), gate.counters))
+    assert told[0] == told[1]
+
+
 def test_silence_on_the_wire_ends_a_recording_that_ends_by_a_gap():
     none = np.zeros(0)
     packets = [
