@@ -302,11 +302,13 @@ def sides_of(settings):
 def test_groups_of_validation_and_test_are_not_learned_however_groups_are_divided(own):
     parts = np.where(np.isin(GROUPS, ["dot", "eve"]), "test", "train")
     path, other = own(groups=GROUPS), own("other.h5", groups=np.repeat(["fay", "gus"], 10))
+    alone = own("alone.h5", groups=np.repeat(["fay"], 20))
     for settings in (
         DataSettings(file=path),
         DataSettings(file=path, divide="group", test_fraction=0.4),
         DataSettings(file=path, test_group=("bob", "eve")),
         DataSettings(file=path, test_file=other),
+        DataSettings(file=path, test_file=alone),
         DataSettings(file=own("divided.h5", groups=GROUPS, splits=parts)),
         *DataSettings(file=path, held_out=("cid", "dot")).turns,
         *DataSettings(file=path, folds=3).turns,
