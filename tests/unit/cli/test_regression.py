@@ -279,6 +279,8 @@ def test_outputs_are_those_of_their_names_in_another_file_too(values, places):
         for net in ("run", "run/last.npz"):
             again = told("evaluate", net, f"{name}.h5")
             assert all(again[key] == tested[0][key] for key in ("outputs", "r2"))
+        own = es.load_run("run").evaluate(es.Dataset.open(f"{name}.h5", targets=True))
+        assert own.r2.tolist() == tested[0]["r2"]
     assert tested[0] == tested[1]
     write_table(places / "targets.csv", [*header[:3], "Angle", "pace"], rows)
     done("data", "import", *TABLE, "--out", "other.h5")
