@@ -62,7 +62,7 @@ PJ_PER_UJ = 1e6
 
 @dataclass(frozen=True, eq=False)
 class BatchActivity:
-    """What a batch did, or a part of it."""
+    """Counts of operations and energy of a batch, or of a part of it."""
 
     operations: Mapping[str, int]  # synaptic operations, by projection
     energy_pj: float  # of all samples together; 0 without a chip
@@ -144,7 +144,7 @@ class ActivityCost(Settings):
     def measure(
         self, net: Network, tape: Callable[[], SpikeTape], operations: Mapping[str, int]
     ) -> BatchActivity:
-        """What was done on a tape, which is asked for if there is a chip.
+        """Counts of a tape, which is requested only if there is a chip.
 
         ``operations`` are its synaptic operations by projection.
         """
@@ -156,7 +156,7 @@ class ActivityCost(Settings):
         return BatchActivity(operations, pj, found.updates, found.arrivals)
 
     def cost(self, done: BatchActivity, *, n_samples: int) -> float:
-        """What an inference costs, in the unit of the target."""
+        """Cost of an inference, in the unit of the target."""
         if self.chip:
             return done.energy_pj / (PJ_PER_UJ * n_samples)
         counted = [n for name, n in done.operations.items() if not self.only or name in self.only]
@@ -196,7 +196,7 @@ class ActivityCost(Settings):
         return value, slopes
 
     def _prices(self, net: Network, done: BatchActivity) -> dict[str, Floats]:
-        """Of one more spike of every neuron, in the unit of the target."""
+        """Price of one more spike of every neuron, in the unit of the target."""
         pricing = self.pricing
         if pricing is not None:
             found = pricing.of_spikes(net, done.updates, done.arrivals)

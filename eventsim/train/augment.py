@@ -37,7 +37,7 @@ Steps = Annotated[int, Bounds(ge=0, le=MOST)]
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation(Settings):
-    """How far each augmentation may go; 0 switches it off.
+    """Largest extent of each augmentation; 0 switches it off.
 
     Attributes
     ----------

@@ -83,7 +83,7 @@ SCALED_RULES = ("integral", "maximum", "last", "ctc")  # answers whose logits ar
 
 @dataclass(frozen=True)
 class Calibration:
-    """What :func:`calibrate` did to one population, or to the populations of one loop.
+    """Result of :func:`calibrate` for one population, or for the populations of one loop.
 
     Attributes
     ----------
@@ -239,7 +239,7 @@ def _swing(stage: Stage) -> float:
 
 @dataclass(frozen=True)
 class LogitScale:
-    """What :func:`calm` did to the weights behind the logits."""
+    """Result of :func:`calm`: the change of the weights behind the logits."""
 
     factor: float  # by which they were multiplied
     # Standard deviation of the logits over the classes, mean over the recordings, or their frames;
@@ -449,7 +449,7 @@ class _Unit:
             self.rate(best)
 
     def _nearest(self, best: float) -> str:
-        """What the search came to, and what to do."""
+        """Text about the result of the search, and what to do."""
         rate = self.tried[best]
         reached = max(self.tried, key=lambda factor: abs(math.log(factor)))
         if max(reached, 1.0 / reached) * 2.0 > LARGEST:

@@ -84,7 +84,7 @@ class TrainState:
         return digest(place | self.net.to_arrays() | self.optimiser.to_arrays())
 
     def pace(self, config: TrainConfig, n_batches: int) -> Pace:
-        """Of the next step, by its place in the run."""
+        """Pace of the next step, by its place in the run."""
         step, total = self.epoch * n_batches + self.batch, config.epochs * n_batches
         factor = schedule(step, total=total, ease_in=round(config.ease_in * n_batches))
         counts = step >= (1.0 - config.averaged) * total
@@ -119,7 +119,7 @@ class TrainState:
 
 @dataclass(frozen=True)
 class Origin:
-    """What a run started from; a checkpoint of another origin is refused."""
+    """Settings, network and data of a run's start; a checkpoint of another origin is refused."""
 
     config: Mapping[str, Any]
     network: str
@@ -152,7 +152,7 @@ class Origin:
         }
 
     def to_json(self) -> str:
-        """One line of JSON."""
+        """The origin as a line of JSON."""
         return json.dumps({"config": dict(self.config), "network": self.network, "data": self.data})
 
 
@@ -219,7 +219,7 @@ def load_checkpoint(
 
 
 def stored_validation(path: Path) -> By:
-    """How the validation part of the run was drawn, whatever data are named now.
+    """The rule that drew the validation part of the run, whatever data are named now.
 
     Raises StorageError (as :func:`load_checkpoint`).
     """

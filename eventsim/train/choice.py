@@ -1,4 +1,4 @@
-"""How a network answers that a TrainConfig trains, and the TrainConfig by which it is asked."""
+"""The answer of a network that a TrainConfig trains, and the TrainConfig for an answer."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -27,9 +27,9 @@ def make_loss(
 
 
 def answer_of(config: TrainConfig, class_names: Sequence[str]) -> Answer | None:
-    """How a network answers that was trained by ``config`` on data of these classes.
+    """The answer of a network that was trained by ``config`` on data of these classes.
 
-    None of one that is fitted to values.
+    None for a network that is fitted to values.
     """
     if config.loss.rule is None:
         return None
@@ -44,7 +44,7 @@ def answer_of(config: TrainConfig, class_names: Sequence[str]) -> Answer | None:
 
 
 def config_of(net: Network, who: str) -> TrainConfig:
-    """Settings by which a network is asked as its own answer says.
+    """Settings of training that match the network's own answer.
 
     Raises NetworkError (for ``who``: the network has no answer).
     """
@@ -77,12 +77,12 @@ def in_classes_of(net: Network, data: AnyDataset) -> AnyDataset:
 
 
 def answer_count(config: TrainConfig, class_names: Sequence[str], net: Network) -> int:
-    """How many different answers the network can give."""
+    """Number of different answers that the network can give."""
     return len(class_names) + 1 if config.loss.rule == "ctc" else n_logits(config, net)
 
 
 def n_logits(config: TrainConfig, net: Network) -> int:
-    """How many logits a loss makes of the output."""
+    """Number of logits that a loss computes from the output."""
     decision = decision_behind(net, config.output)
     if decision is not None:
         return decision.n_classes

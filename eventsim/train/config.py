@@ -213,7 +213,7 @@ class TrainConfig(Settings):
         require("settings", self)
 
     def features(self, names: Collection[str] | None = None) -> Mapping[str, str]:
-        """What the training asks for, as :mod:`eventsim.matrix` calls it."""
+        """Features of the support matrix that the training needs; see :mod:`eventsim.matrix`."""
         moves = [(f"augmentation.{name}", getattr(self.augmentation, name)) for name in MOVES]
         stop = "early_stopping" if self.patience_by == "loss" else "stopped_by_accuracy"
         given: Sequence[tuple[str, str, Any]] = (
@@ -248,7 +248,7 @@ class TrainConfig(Settings):
         return AdamSettings(**{name: getattr(self, name) for name in shared})
 
     def target(self, labels: Any, class_names: Sequence[str] = (), **given: Any) -> Target:
-        """What the loss of a batch is asked for; ``given`` as in :class:`.Target`."""
+        """The target of a batch for the loss; ``given`` as in :class:`.Target`."""
         margin = self.near_miss_margin
         return Target(labels, self.output, class_names, near_miss_margin=margin, **given)
 

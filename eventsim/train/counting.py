@@ -1,4 +1,4 @@
-"""How many numbers a training moves."""
+"""Number of trained values of a network."""
 
 from eventsim.network import Network
 from eventsim.train.config import TrainConfig

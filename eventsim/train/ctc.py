@@ -150,7 +150,7 @@ def log_softmax(logits: Floats) -> Floats:
 
 
 def frames_needed(string: Sequence[int]) -> int:
-    """One per label, and a blank between equal neighbours."""
+    """Least number of frames: one per label, and a blank between equal neighbours."""
     repeats = sum(one == two for one, two in zip(string[:-1], string[1:], strict=True))
     return len(string) + repeats
 

@@ -10,7 +10,7 @@ from eventsim.train.config import TrainConfig
 
 
 class Draw(IntEnum):
-    """What a random number is for; part of its seed."""
+    """Purpose of a random number; part of its seed."""
 
     SPLIT = 0
     ORDER = 1

@@ -1,4 +1,4 @@
-"""How well a network classifies a set of recordings, and what that costs in spikes and events."""
+"""Evaluation of a classifier on recordings: accuracy, loss, and cost in spikes and events."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -207,7 +207,7 @@ def measure(
 
 
 def _weight(data: AnyDataset) -> int:
-    """How much the loss of recordings counts: their number, or that of their targets."""
+    """Weight of the recordings' loss in a mean: their number, or that of their targets."""
     return len(data) if data.targets is None else data.targets.given
 
 

@@ -59,7 +59,7 @@ def digest_of_file(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Told:
-    """What was found out before the first step of a run, for its ``run.json``."""
+    """Results from before the first step of a run, for its ``run.json``."""
 
     # What was done to the initial network
     calibrated: Sequence[Calibration] = ()
@@ -67,7 +67,7 @@ class Told:
     late: LateBegin | None = None  # what is to be said of recordings that begin late
 
     def plain(self) -> dict[str, Any]:
-        """The entries; of what was not, there is none."""
+        """The entries; a result that is missing has none."""
         values: dict[str, Any] = {}
         if self.calibrated:
             values["calibrated"] = [asdict(one) for one in self.calibrated]
@@ -80,7 +80,7 @@ class Told:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where a run writes."""
+    """The folder that a run writes to."""
 
     path: Path  # the folder
     # Further entries of ``run.json``: data set, builder of the network, names. A program that calls

@@ -35,7 +35,7 @@ MARGIN = 0.05  # between a value and an open end of its domain
 
 
 class Coordinate(NamedTuple):
-    """How a parameter is trained: group of its rate, whether as a logarithm, floor, and unit."""
+    """Training of a parameter: group of its rate, whether as a logarithm, floor, and unit."""
 
     group: str
     logarithmic: bool
@@ -44,7 +44,7 @@ class Coordinate(NamedTuple):
 
 
 def coordinate_of(net: Network, key: str) -> Coordinate:
-    """How a parameter of a network is trained; of linear neurons as their domains say."""
+    """The coordinate of a network's parameter; that of linear neurons follows their domains."""
     part, _, kind = key.rpartition(".")
     if kind in GROUP_OF:
         return Coordinate(GROUP_OF[kind], kind in LOGARITHMIC, FLOORS.get(kind, -math.inf))

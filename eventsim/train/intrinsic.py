@@ -174,5 +174,5 @@ class SpiKL(Settings):
                 values[...] = xp.clip(values * xp.exp(step), *getattr(self, f"{key}_bounds"))
 
     def __call__(self, net: Network, tape: SpikeTape, names: Sequence[str]) -> None:
-        """One step of the rule from one tape."""
+        """Take a step of the rule from one tape."""
         self.apply(net, names, self.pull(net, tape, names), tape.stream.n_samples)

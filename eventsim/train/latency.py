@@ -1,4 +1,4 @@
-r"""When the answer of a network is there: its scores at every time, latency, and early exit.
+r"""Latency of a network's answer: its scores at every time, latency, and early exit.
 
 The scores at a time :math:`t` are those of the recording that ends there: only arrivals before
 :math:`t` count. They follow from one tape in closed form, with
@@ -68,7 +68,7 @@ SHARES = np.arange(1, 101) / 100.0  # of the time of a recording, by default
 
 @dataclass(frozen=True, eq=False)
 class EarlyExit:
-    """Where a network stops that waits for a margin; see :mod:`eventsim.train.latency`.
+    """Times at which a network stops that waits for a margin; see :mod:`eventsim.train.latency`.
 
     Attributes
     ----------
@@ -115,7 +115,7 @@ class DecisionOverTime:
 
     @property
     def margins(self) -> Floats:
-        """By how much the leading class is ahead, in probabilities, in [0, 1]; [samples, times]."""
+        """Margin of the leading class in probability, in [0, 1]; [samples, times]."""
         flat = softmax(self.scores.reshape(-1, self.scores.shape[2]))
         return _lead(flat).reshape(self.times.shape)
 
@@ -232,7 +232,7 @@ def predict_over_time(
     backend: str = "auto",
     precision: Precision = "single",
 ) -> DecisionOverTime:
-    """What a network answers to every recording that ends after each of some shares of its time.
+    """Answers of a network to every recording, cut after each of some shares of its time.
 
     Parameters
     ----------

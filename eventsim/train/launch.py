@@ -1,4 +1,4 @@
-"""Which of how many processes this one is, read from the variables that launchers set.
+"""Rank of this process and number of processes, from the variables that launchers set.
 
 The first launcher of ``LAUNCHERS`` whose variables are all set is taken: srun may have started
 torchrun or mpirun. A batch script of Slurm has SLURM_PROCID too, but no
@@ -33,7 +33,7 @@ LAUNCHERS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Launch:
-    """One process among those that were started together."""
+    """A process among those that were started together."""
 
     launcher: str  # What started it
     # rank, size: Its number, 0 .. size - 1, and that of all.
@@ -98,7 +98,7 @@ def find_launch(environ: Mapping[str, str]) -> Launch | None:
 
 
 def why_no_launch(environ: Mapping[str, str]) -> str:
-    """What is missing for :func:`find_launch`, as a sentence or two."""
+    """Text about the variables that :func:`find_launch` misses, a sentence or two."""
     text = "No launcher started this process: none has set all of its variables."
     for launcher, names in LAUNCHERS.items():
         missing = [name for name in names if name not in environ]

@@ -1,4 +1,4 @@
-"""Where the trained parameters lie in one vector: gradients, moments and means share it.
+"""Layout of the trained parameters in one vector, shared by gradients, moments and means.
 
 Parameters of one kind lie side by side, so that one call serves all of them. On a device a call
 costs its price whatever the size of its arrays.
@@ -34,7 +34,7 @@ class Layout:
 
     @property
     def keys(self) -> list[str]:
-        """Of the parameters, in the order of the vector."""
+        """Keys of the parameters, in the order of the vector."""
         return list(self._places)
 
     def zeros(self) -> Floats:

@@ -77,7 +77,7 @@ _LOGGER = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrainEvent:
-    """What a callback gets.
+    """Argument of a callback: progress, metrics and network.
 
     Attributes
     ----------
@@ -161,7 +161,7 @@ class TrainResult:
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """What stays the same during a run; ``given`` settings, and those of training by them."""
+    """Constants of a run; ``given`` are its settings, ``config`` those that training follows."""
 
     given: TrainConfig
     config: TrainConfig
@@ -289,7 +289,7 @@ def _prepared(
     group: ProcessGroup,
     method: AbstractMethod,
 ) -> _Run:
-    """What stays the same during the run; PeerError if another process was given something else."""
+    """Constants of the run; raises PeerError if another process was given other ones."""
     parts = _parts(data, config)
     origin = Origin.of(net, data, config, method)
     for what, its_digest in origin.digests().items():
@@ -309,7 +309,7 @@ def _trained(run: _Run, state: TrainState) -> TrainResult:
 
 
 def _train_on(run: _Run, state: TrainState) -> None:
-    """All epochs that are left."""
+    """Train the epochs that are left."""
     try:
         while state.epoch < run.config.epochs and not run.config.stops_after(state.history):
             _train_epoch(run, state)
@@ -515,7 +515,7 @@ def early_text(config: TrainConfig, epochs: int) -> str:
 
 
 def skipped_text(line: Metrics, n_batches: int) -> str:
-    """What an epoch has left out, and what to do."""
+    """Warning of the steps that an epoch has skipped, and what to do."""
     return (
         f"epoch {line['epoch']}: {line['skipped_steps']} of {n_batches} steps were skipped, since "
         "their gradients are not finite: nothing was learned of these batches. Lower the learning "

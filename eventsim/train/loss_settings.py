@@ -56,7 +56,7 @@ class ClassifyingLoss(Loss, Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """What a loss is asked for, beside its own settings."""
+    """Labels or values that a loss compares with, beside its own settings."""
 
     labels: Any  # class of every sample, [samples], or shares of classes where the loss takes them
     output: str = "output"  # name of the population that answers
@@ -75,7 +75,7 @@ def _values(settings: Any) -> dict[str, Any]:
 
 
 def _of_spikes(settings: Any, to: Target) -> dict[str, Any]:
-    """What a loss on the spikes of an output takes."""
+    """Arguments of a loss on the spikes of an output."""
     margin = to.near_miss_margin if settings.missed_outputs else None
     return {"population": to.output, "miss_margin": margin, **_values(settings)}
 
@@ -223,7 +223,7 @@ LOSSES: Mapping[str, type[LossSettings]] = {one.kind: one for one in get_args(Lo
 
 
 def features_of(loss: LossSettings) -> dict[str, str]:
-    """What a loss is for, and how its network answers, as the support matrix calls it."""
+    """Features of a loss in the support matrix: its purpose, and its network's answer."""
     said = f"the loss is {loss.kind!r}"
     if loss.rule is None:
         return {"for_values": said}

@@ -202,7 +202,7 @@ class FirstSpike(softmax.AbstractClassifier):
         return softmax.Classified(value + late.sum() - self.late_strength, seeds, logits)
 
     def _late(self, times: Array, y: Array) -> Array:
-        """What spikes at these times would cost beside, as the right ones, and 1 more."""
+        """Cost of lateness of right spikes at these times, the strength not subtracted."""
         xp, strength = namespace(y), self.late_strength
         right = xp.where(y > 0.0, times, 0.0) if strength else xp.zeros(y.shape)
         return strength * y * xp.exp(right / self.late_time_constant) / y.shape[0]

@@ -1,4 +1,4 @@
-"""How a batch is run and differentiated: in exact event time, or as another method says.
+"""Methods of training: the run and gradient of a batch in exact event time, or otherwise.
 
 :func:`eventsim.train.train` and :func:`eventsim.train.evaluate` are the frame of every method:
 batches, augmentation, rate band, optimiser, validation, checkpoints. A method says what lies
@@ -51,7 +51,7 @@ class Forward:
 
 @dataclass(frozen=True, eq=False)
 class Terms:
-    """What a whole batch asks of the backward pass of every part."""
+    """Terms of a whole batch for the backward pass of each of its parts."""
 
     slopes: Mapping[str, Floats]  # by hidden population, [size]: see :meth:`.RateBand.slopes`
     near_miss: NearMiss  # of hidden neurons that were silent in the whole batch
@@ -137,7 +137,7 @@ class AbstractMethod(Settings, ABC):
     def follow(
         self, net: Network, rule: SpiKL, names: Sequence[str], pull: Floats, n_samples: int
     ) -> None:
-        """One step of the rule, as :meth:`.SpiKL.apply`."""
+        """Take a step of the rule, as :meth:`.SpiKL.apply`."""
         rule.apply(net, names, pull, n_samples)
 
     def bound(self, net: Network) -> None:

@@ -11,7 +11,7 @@ from eventsim.train.launch import Launch
 
 
 class MpiCommunicator:
-    """All processes of ``MPI.COMM_WORLD``; a :class:`eventsim.train.parallel.Communicator`."""
+    """The processes of ``MPI.COMM_WORLD``; a :class:`eventsim.train.parallel.Communicator`."""
 
     def __init__(self, world: Any):
         self._world = world

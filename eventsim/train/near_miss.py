@@ -87,7 +87,7 @@ class NearMiss:
     def of_silent(
         self, net: Network, tape: SpikeTape, counts: Mapping[str, Ints], *, n_samples: int
     ) -> tuple[float, dict[str, tuple[DirectSeed, ...]]]:
-        """What the samples of one tape add to the value, and its seeds.
+        """Share of one tape's samples in the value, and its seeds.
 
         Parameters
         ----------
@@ -188,7 +188,7 @@ def check_margin(where: str, margin: float | None) -> None:
 
 
 def _able(net: Network, name: str, neurons: Ints) -> Ints:
-    """Those that rest below their threshold; the others fire by themselves."""
+    """The neurons that rest below their threshold; the others fire by themselves."""
     population = net.population(name)
     rests = to_host(population.v_leak) < to_host(population.threshold)
     able: Ints = neurons[rests[neurons]]

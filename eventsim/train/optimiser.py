@@ -493,7 +493,7 @@ class AdamW:
 
 
 def _coordinates(net: Network, keys: Iterable[str]) -> dict[str, Coordinate]:
-    """By kind; raises ParameterError if two populations have one name for different things."""
+    """Coordinates by kind; ParameterError if two populations differ in those of one name."""
     found: dict[str, Coordinate] = {}
     for key in keys:
         one = coordinate_of(net, key)

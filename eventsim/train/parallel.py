@@ -58,7 +58,7 @@ MESSAGE_BYTES = 1024
 
 
 class Communicator(Protocol):
-    """What is asked of MPI and NCCL.
+    """Operations between processes that MPI and NCCL provide.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class Communicator(Protocol):
 
 
 class _Status(IntEnum):
-    """How a process fares; from DONE on it leaves the group with that word."""
+    """Status of a process, sent in every round; from DONE on the process leaves the group."""
 
     RUNNING = 0
     STOPPING = 1  # was asked to stop
@@ -142,7 +142,7 @@ class ProcessGroup:
         self._asked = self._agreed = False
 
     def share(self, n: int) -> range:
-        """Which of ``n`` pieces of work are those of this process."""
+        """Numbers of the shards or batches, of ``n`` in all, that this process runs."""
         return range(n * self.rank // self.size, n * (self.rank + 1) // self.size)
 
     def gather(self, pieces: Sequence[Array], n: int, *, xp: Any = np) -> list[Array]:

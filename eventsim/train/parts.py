@@ -1,4 +1,4 @@
-"""Who is learned, validated and tested: the parts of a run, by the names of their groups.
+"""Parts of a run (training, validation, test), by the names of their groups.
 
 A group is a speaker, a writer, a session: whatever recordings have in common beside their class.
 Where the test part has other groups than the training part (a division **by group**), accuracy is
@@ -55,7 +55,7 @@ class Members:
 
     @classmethod
     def of_data(cls, data: AnyDataset) -> "Members":
-        """Those of recordings."""
+        """Members of a whole data set."""
         return cls.of(data.groups, n=len(data))
 
     def __str__(self) -> str:
@@ -94,14 +94,14 @@ class Parts:
 
     @property
     def met(self) -> list[tuple[str, str]]:
-        """What is said of recordings that are there twice: label and number; often nothing."""
+        """Repeated recordings: label and number of each kind that occurs; often none."""
         sides = [(VALIDATION_MET, self.validation_met, self.validation)]
         sides += [] if self.test is None else [(TEST_MET, self.test_met, self.test)]
         return [(what, f"{n:,} of {part.recordings:,}") for what, n, part in sides if n]
 
     @property
     def learned(self) -> str:
-        """Who is learned, in words."""
+        """Text of the training part: number of recordings, groups, repeats."""
         if self.recorded is None:
             return str(self.training)
         return f"{self.training}; {self.recorded:,} without repeats"
@@ -128,7 +128,7 @@ class Parts:
 
 
 def drawn_by(config: TrainConfig, by_group: Callable[[], bool]) -> By:
-    """How a validation part is drawn: as the settings say, or follows the division of the data.
+    """The rule that draws a validation part: that of the settings, or the division of the data.
 
     By recording where there is none. ``by_group`` tells of the division, and is asked if it counts.
     """
@@ -170,7 +170,7 @@ def validation_split(data: AnyDataset, config: TrainConfig) -> tuple[Ints, Ints]
 
 
 def parts_of_run(data: AnyDataset, config: TrainConfig, *, divided_by: By | None = None) -> Parts:
-    """Those of training data; raises as :func:`validation_split`."""
+    """The parts of training data; raises as :func:`validation_split`."""
     kept, held = validation_split(data, config)
     return Parts(
         divided_by=divided_by,

@@ -96,7 +96,7 @@ def predict(
     backend: str = "auto",
     precision: Precision = "single",
 ) -> Prediction:
-    """What a network answers to every recording, by its own rule; see :class:`eventsim.Answer`.
+    """Answers of a network to every recording, by its own rule; see :class:`eventsim.Answer`.
 
     Parameters
     ----------

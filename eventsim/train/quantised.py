@@ -103,7 +103,7 @@ class QuantisedTraining(Settings):
 
     @property
     def title(self) -> str:
-        """What the numbers are, for people: of which chip, of how many bits."""
+        """Number format in words: name of the chip, bits of the weights."""
         chip = [f"numbers of {self.chip}"] if self.chip else []
         return ", ".join(chip + ([] if self.bits is None else [f"weights of {self.bits} bits"]))
 

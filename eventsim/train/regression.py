@@ -87,7 +87,7 @@ class RegressionResult:
 
 @dataclass(frozen=True, eq=False)
 class RegressionEvaluation:
-    """How well a network follows signals.
+    """Errors of a network that follows signals.
 
     Attributes
     ----------
@@ -171,7 +171,7 @@ def evaluate_regression(
     backend: str = "auto",
     precision: Precision = "single",
 ) -> RegressionEvaluation:
-    """How well a network follows signals: mean squared error and R2.
+    """Errors of a network that follows signals: mean squared error and R2.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ class Silent:
 def silent_populations(
     rates: Mapping[str, Floats | float], *, heard: float = 1.0
 ) -> tuple[Silent, ...]:
-    """Which populations are silent, by spikes per neuron and second, [size] or the mean alone.
+    """The silent populations, by spikes per neuron and second, [size] or the mean alone.
 
     ``heard`` is the share of that time in which there was something to hear: rates count in it.
     """

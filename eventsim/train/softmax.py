@@ -1,4 +1,4 @@
-"""What classifying losses share: softmax cross-entropy of logits, and its outcome."""
+"""Softmax cross-entropy of logits and its result, shared by the classifying losses."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass

@@ -71,7 +71,7 @@ Chosen = dict[str, Ints]
 
 
 class Change(NamedTuple):
-    """What is done to the synapses after a step.
+    """Change of the synapses after a step: pruning and exchange.
 
     ``progress`` is that of the pruning in its cubic form, 0 .. 1; None for no pruning.
     ``exchanged`` is the share of synapses that is exchanged.
@@ -140,7 +140,7 @@ class SparseTraining(Settings):
         return self.prunes or self.rewire > 0.0
 
     def change(self, n_done: int, total: int) -> Change:
-        """What is to be done after ``n_done`` of ``total`` steps, at least 1."""
+        """The change that is due after ``n_done`` of ``total`` steps, at least 1."""
         end, last = round(self.end * total), round(self.rewire_end * total)
         if self.end > 0.0:  # however short the run
             end = max(end, 1)
@@ -359,7 +359,7 @@ def _pruned(
 
 
 def _densities(shapes: Sequence[tuple[int, int]], density: float) -> Floats:
-    """Of each projection, as (sources + targets) / (sources * targets), at most 1."""
+    """Density of each projection, as (sources + targets) / (sources * targets), at most 1."""
     possible = np.array([math.prod(shape) for shape in shapes], np.float64)
     relative = np.array([sum(shape) for shape in shapes]) / possible
     full = np.zeros(possible.size, bool)

@@ -116,7 +116,7 @@ class SpikeCount(AbstractClassifier):
         return Classified(value, seeds, logits)
 
     def _per_spike(self, tape: SpikeTape) -> Floats:
-        """What one spike adds to its logit, [samples, 1]."""
+        """Share of one spike in its logit, [samples, 1]."""
         duration = beside(tape.stream.duration, tape[self.population].times)
         unit: Floats = (self.gain * self.time_constant / duration)[:, None]
         return unit
@@ -153,7 +153,7 @@ class ClassTrains(AbstractClassifier):
         check_margin("ClassTrains", self.miss_margin)
 
     def logits(self, net: Network, tape: SpikeTape) -> Floats:
-        """How much nearer every neuron is to firing regularly than to silence. New array."""
+        """Distance of every neuron from silence minus that from regular firing. New array."""
         (on, _, _), (off, _, _) = self._distances(tape)
         return off - on
 
@@ -210,7 +210,7 @@ class ClassTrains(AbstractClassifier):
 
 
 def regular_trains(duration: Floats, size: int, *, rate: float) -> SpikeTrains:
-    """All neurons firing at ``(k + 1/2) / rate`` (Hz) in every sample of ``duration`` ms; NumPy."""
+    """Trains of neurons that all fire at ``(k + 1/2) / rate`` (Hz) in ``duration`` ms; NumPy."""
     interval = MS_PER_S / rate
     counts = np.maximum(np.ceil(duration / interval - 0.5), 0.0).astype(np.int64)
     first = np.concatenate([[0], np.cumsum(counts)])

@@ -63,7 +63,7 @@ class _Batch:
 
     @property
     def seconds(self) -> float:
-        """Of recordings."""
+        """Duration of the recordings in all, s."""
         return float(self.stream.duration.sum()) / MS_PER_S
 
     def share(self) -> Iterable[int]:
@@ -71,7 +71,7 @@ class _Batch:
         return self.group.share(len(self.pieces))
 
     def forward(self, net: Network, number: int, memo: Memo) -> Forward:
-        """One piece through a network whose values stay for as long as the memo is asked."""
+        """Forward pass of one shard; the network's values must stay while ``memo`` is used."""
         piece = self.pieces[number]
         kept = None if self.kept is None else self.kept[piece]
         values = None if self.values is None else self.values.of(piece)
@@ -81,7 +81,7 @@ class _Batch:
 
 @dataclass(frozen=True, eq=False)
 class _Facts:
-    """What the forward pass of a whole batch showed."""
+    """Results of the forward pass of a whole batch."""
 
     loss: float
     correct: int
@@ -92,10 +92,10 @@ class _Facts:
 
 @dataclass(frozen=True, eq=False)
 class _Gradient:
-    """Of a whole batch: the vector, what travels behind it, and the passes that gave it.
+    """Gradient of a whole batch: the vector, values gathered behind it, and its backward passes.
 
-    ``hidden`` are the spikes of hidden populations, ``penalty`` what rates and activity cost,
-    ``pull`` what the local rule makes of the batch.
+    ``hidden`` are the spikes of hidden populations, ``penalty`` the cost of rates and activity,
+    ``pull`` the sums of the local rule over the batch.
     """
 
     vector: Floats
@@ -239,7 +239,7 @@ def _backward_batch(
 
 
 def _take_step(batch: _Batch, state: TrainState, gradient: _Gradient, pace: Pace) -> _Taken:
-    """One step of the optimiser, and what follows it: bounds, silent neurons, the next look."""
+    """Take a step of the optimiser, then apply bounds, lift silent neurons, begin the next look."""
     net, method, optimiser = state.net, batch.method, state.optimiser
     method.follow(net, batch.config.spikl, list(gradient.hidden), gradient.pull, batch.size)
     begun = optimiser.begin_step(gradient.vector, factor=pace.factor)
@@ -264,7 +264,7 @@ def _take_step(batch: _Batch, state: TrainState, gradient: _Gradient, pace: Pace
 
 
 def _sums_of(batch: _Batch, facts: _Facts, gradient: _Gradient, taken: _Taken) -> BatchSums:
-    """What a batch adds to the sums of its epoch, but for the time."""
+    """Summands of a batch for the sums of its epoch, but for the time."""
     config, method, n, activity = batch.config, batch.method, batch.size, facts.activity
     asked = config.activity.target is not None
     costs = {method.backward_cost: int(taken.cost)}
@@ -317,7 +317,7 @@ def _part(stream: EventStream, samples: slice) -> EventStream:
 def _kept(
     config: TrainConfig, net: Network, n_samples: int, rng: np.random.Generator
 ) -> Floats | None:
-    """What dropout leaves of the readout for the decision, [samples, neurons]; None for all."""
+    """Dropout factors of the readout for the decision, [samples, neurons]; None without dropout."""
     share = getattr(config.loss, "dropout", 0.0)
     if not share or net.decision is None:
         return None

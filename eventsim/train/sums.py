@@ -1,4 +1,4 @@
-"""What batches add up to, and the metrics of an epoch that follow."""
+"""Sums over batches, and the metrics of an epoch that follow."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -68,7 +68,7 @@ class BatchSums:
         return cls(**known, costs=costs, spikes=spikes)
 
     def metrics(self) -> dict[str, Any]:
-        """Of the batches so far, one at least; ``stored_mb`` is the most that one of them kept."""
+        """Metrics of the batches so far, at least one; ``stored_mb`` is the largest of a batch."""
         line = {
             "loss": self.loss / (self.samples if self.targets is None else max(self.targets, 1)),
             **({} if self.correct is None else {"accuracy": self.correct / self.samples}),
