@@ -1,4 +1,4 @@
-r"""What a network answers: which class, read by which rule from which population.
+r"""Answer of a network: its class, read by a rule from a population.
 
 ===============  =================================================  ========  =================
 rule             score of a class                                   output    values
@@ -65,7 +65,7 @@ Tail = Annotated[float, Bounds(ge=0, le=LONGEST_TAIL)]
 
 @dataclass(frozen=True, kw_only=True)
 class Answer(Settings):
-    """How a network answers; see the module.
+    """Rule by which a network answers, with its values; see the module.
 
     Attributes
     ----------
@@ -182,5 +182,5 @@ def count_frames(duration: Floats, interval: float) -> Ints:
 
 
 def words_of(class_names: Sequence[str]) -> list[str]:
-    """All words of the names, sorted."""
+    """The words of all names, sorted, each once."""
     return sorted({word for name in class_names for word in name.split()})

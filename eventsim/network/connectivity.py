@@ -45,7 +45,7 @@ def _pairs(projection: Projection) -> Ints:
 
 
 def _places_in_pairs(pairs: Ints) -> Ints:
-    """How many synapses of the same pair lie before each; pairs ascend."""
+    """Number of synapses of the same pair before each synapse; pairs ascend."""
     number = np.arange(pairs.size)
     found: Ints = number - np.searchsorted(pairs, pairs)
     return found

@@ -79,7 +79,7 @@ class Convolution:
 
     @property
     def out_shape(self) -> tuple[int, ...]:
-        """Of the grid of targets."""
+        """Shape of the grid of targets."""
         axes = zip(*map(self._axes, ("shape", "padding", "kernel", "stride")), strict=True)
         return tuple((n + 2 * margin - k) // step + 1 for n, margin, k, step in axes)
 
@@ -95,7 +95,7 @@ class Convolution:
 
     @property
     def weight_shape(self) -> tuple[int, ...]:
-        """Of the kernel's weights: its axes, source map, target map."""
+        """Shape of the kernel's weights: its axes, source map, target map."""
         return (*self._axes("kernel"), self.in_maps, self.out_maps)
 
     def draw(self, seed: Seed, *, mean: float = 1.0, spread: float = 1.0) -> NDArray[np.float64]:
@@ -176,5 +176,5 @@ class Convolution:
 
 
 def _grid(shape: Sequence[int]) -> Ints:
-    """All places of a grid, [places, axes]."""
+    """Coordinates of all places of a grid, [places, axes]."""
     return np.stack([axis.ravel() for axis in np.indices(shape)], axis=1)

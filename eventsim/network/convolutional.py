@@ -117,7 +117,7 @@ def convolutional(
 def _onto_readout(
     places: int, in_maps: int, maps: int, form: tuple[int, int], above: int
 ) -> Convolution:
-    """One of them: a place of the readout is above the same channels, whichever it hears."""
+    """A layer onto the readout, each place of which is above the same channels in every layer."""
     width = (form[0] - 1) * above + 1
     return Convolution(places, width, form[1] * above, width // 2, in_maps, maps)
 

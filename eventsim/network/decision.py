@@ -53,7 +53,7 @@ class Decision:
         return {"decision.weights": self.weights, "decision.bias": self.bias}
 
     def conditions(self) -> Iterator[DomainCheck]:
-        """What the values must fulfil."""
+        """Conditions that the values must fulfil."""
         for key, values in self.parameters.items():
             yield DomainCheck(key, values, "a finite number", most=LARGEST)
 

@@ -19,7 +19,7 @@ LARGEST = float(np.finfo(np.float64).max)
 
 
 class DomainCheck(NamedTuple):
-    """What an array of values must fulfil, or its difference from another array.
+    """A condition on the values of an array, or on its difference from another array.
 
     Each is above ``above``, at least ``least``, at most ``most`` in absolute value, and, if it is
     not zero, at least ``magnitude`` in absolute value.
@@ -36,7 +36,7 @@ class DomainCheck(NamedTuple):
 
     @property
     def bounds(self) -> tuple[float | None, ...]:
-        """What the values are held to: conditions of the same bounds may be asked together."""
+        """Bounds of the values: conditions with the same bounds may be checked together."""
         return self.above, self.least, self.most, self.magnitude
 
     @property

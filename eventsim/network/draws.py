@@ -75,7 +75,7 @@ def stream_of(seed: int, *names: object) -> WordStream:
 
 @dataclass(frozen=True)
 class Distribution:
-    """What values are drawn from: made by :func:`normal`, :func:`lognormal` and :func:`uniform`.
+    """A distribution of values, made by :func:`normal`, :func:`lognormal` and :func:`uniform`.
 
     ``first`` and ``second`` are mean and standard deviation of the normal variable, or the ends of
     a uniform one. No value lies outside ``least`` and ``most``.

@@ -22,14 +22,14 @@ _KINDS: Mapping[type, str] = {LIF: "receptors", AdLIF: "adlif", Resonator: "reso
 
 
 def kind_of(population: Population) -> str:
-    """Which of the axis ``neuron`` a spiking population has."""
+    """Feature of a spiking population on the axis ``neuron``."""
     if population.neuron is not None:
         return _KINDS.get(type(population.neuron), "own_neuron")
     return "adaptive" if population.is_adaptive else "lif"
 
 
 def delay_of(projection: Projection) -> str:
-    """Which of the axis ``delay`` a projection with delays has."""
+    """Feature of a projection with delays on the axis ``delay``."""
     if projection.delays.ndim == 0:
         return "delay"
     return "delay_by_synapse" if projection.delay_per_synapse else "delay_by_source"

@@ -44,7 +44,7 @@ _OPTIONAL = ("decision", "adaptive", "neurons", "delays_of_synapses", *_TYPES)
 
 
 class Structure(NamedTuple):
-    """What ``structure`` says: populations with sizes and kinds, projections with kinds.
+    """Contents of ``structure``: populations with sizes and kinds, projections with kinds.
 
     A projection has the names of its ends and of its receptor, ``""`` where that has none.
     """
@@ -136,7 +136,7 @@ def _projection(row: Entry, neurons: Mapping[str, LinearNeuron]) -> tuple[Any, .
 def _delays_of(
     structure: Structure, name: str, delays: NDArray[Any], shape: tuple[int, int]
 ) -> DelaysOf:
-    """What the delays of a projection in a file are of.
+    """The unit that each delay of a projection in a file belongs to: source or synapse.
 
     Files of before 0.3 do not say it: there as many delays as sources are one per source.
     """

@@ -104,7 +104,7 @@ class LateBegin:
 def late_begin(
     net: Network, stream: EventStream | StoredStream, answer: Answer | None = None
 ) -> LateBegin | None:
-    """What is to be said of recordings that begin late; None where they do not.
+    """A warning of recordings that begin late; None where they do not.
 
     Of a file, 64 recordings are looked at. The network answers by ``answer``, by default its own.
     """
@@ -201,7 +201,7 @@ def _first_events(stream: EventStream | StoredStream) -> tuple[Floats, Floats]:
 
 
 def _median(values: Floats) -> float:
-    """That of NumPy, which would import ``numpy.ma`` for it."""
+    """Median of values, without the import of ``numpy.ma`` that NumPy's makes."""
     ordered = np.sort(values)
     return float(0.5 * (ordered[(values.size - 1) // 2] + ordered[values.size // 2]))
 

@@ -1,4 +1,4 @@
-r"""Which neurons of a population project onto which others of the same population.
+r"""Lateral patterns: connections between neurons of the same population.
 
 A pattern draws, target by target, the sources that project onto it; a neuron is never its own
 source. Neurons that have a position are at unit distance, on a ring (neuron i at i) or on a sheet
@@ -94,7 +94,7 @@ class DistanceLateral(Settings):
         return _drawn(rng, self.peak * fall, target)
 
     def distances(self, target: int, size: int) -> Floats:
-        """Of every neuron to one, float64 [size]."""
+        """Distance of every neuron from ``target``, float64 [size]."""
         rows = sheet_rows(size) if self.layout == "sheet" else 1
         columns, index = size // rows, np.arange(size)
         along = _round_trip(index % columns - target % columns, columns)

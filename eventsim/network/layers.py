@@ -1,4 +1,4 @@
-"""What the builders share: populations in a row, from the input to the output."""
+"""Layers for the builders: populations in a row, from the input to the output."""
 
 from __future__ import annotations
 

@@ -459,7 +459,7 @@ class Network:
 
     @property
     def answer(self) -> Answer | None:
-        """How the network answers, or None; see :meth:`set_answer`."""
+        """The rule by which the network answers, or None; see :meth:`set_answer`."""
         return self._answer
 
     def set_answer(self, answer: Answer | None) -> None:
@@ -494,7 +494,7 @@ class Network:
 
     @property
     def shared(self) -> Mapping[str, Sharing]:
-        """Which values are shared, by key of :meth:`parameters`; see :meth:`share`."""
+        """Groups of shared values, by key of :meth:`parameters`; see :meth:`share`."""
         return self._shared
 
     def share(self, key: str, groups: ArrayLike) -> None:
@@ -536,7 +536,7 @@ class Network:
             projection.check_pattern(*(population.size for population in ends))
 
     def conditions(self) -> list[DomainCheck]:
-        """What :meth:`check` asks of the values."""
+        """Conditions on the values that :meth:`check` requires."""
         return [condition for part in self._parts() for condition in part.conditions()]
 
     def copy(self) -> Network:

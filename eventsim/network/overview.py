@@ -25,15 +25,15 @@ ADAPTIVE_COLUMNS = ("adaptation", "tau_adaptation (ms)")
 
 
 class Described(Protocol):
-    """What a network says of itself; see :class:`eventsim.Network`."""
+    """Properties of a network that its overview shows; see :class:`eventsim.Network`."""
 
     @property
     def populations(self) -> Mapping[str, Population]:
-        """By name."""
+        """Populations by name."""
 
     @property
     def projections(self) -> Mapping[str, Projection]:
-        """By name."""
+        """Projections by name."""
 
     @property
     def weight_dtype(self) -> np.dtype[Any]:
@@ -45,22 +45,22 @@ class Described(Protocol):
 
     @property
     def decision(self) -> Decision | None:
-        """Behind a readout."""
+        """Linear decision behind a readout, or None."""
 
     @property
     def answer(self) -> Answer | None:
-        """How it answers."""
+        """Rule by which the network answers, or None."""
 
     @property
     def shared(self) -> Mapping[str, Sharing]:
-        """Which values are one."""
+        """Groups of shared values, by parameter."""
 
     def parameters(self) -> Mapping[str, Array]:
-        """All live arrays."""
+        """The live arrays of all parameters, by key."""
 
 
 def line(net: Described) -> str:
-    """What ``repr`` gives: sizes, projections, decision and answer."""
+    """Text of ``repr``: sizes, projections, decision and answer."""
     populations, projections = net.populations, net.projections
     decision, answer = net.decision, net.answer
     sizes = ", ".join(f"{p.name}: {p.size}" for p in list(populations.values())[:MOST_NAMES])
@@ -86,7 +86,7 @@ def line(net: Described) -> str:
 
 
 def html(net: Described) -> str:
-    """What ``_repr_html_`` gives: a table of populations and one of projections."""
+    """Text of ``_repr_html_``: a table of populations and a table of projections."""
     populations, projections = net.populations, net.projections
     decision, answer = net.decision, net.answer
     neurons = sum(p.size for p in populations.values() if not p.is_input)

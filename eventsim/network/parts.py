@@ -129,7 +129,7 @@ class Population:
         return asked
 
     def conditions(self) -> Iterator[DomainCheck]:
-        """What the values must fulfil."""
+        """Conditions that the values must fulfil."""
         for name, values in self.parameters.items():
             yield DomainCheck(name, values, "a finite number", most=LARGEST)
         if self.neuron is not None:
@@ -158,7 +158,7 @@ class Population:
         return self.parameters if self.neuron is None else {}
 
     def _conditions_of(self, neuron: LinearNeuron) -> Iterator[DomainCheck]:
-        """What a linear neuron must fulfil besides."""
+        """Further conditions of a linear neuron."""
         for name, values in self.parameters.items():
             domain = neuron.domain(name)
             if domain.above is not None:

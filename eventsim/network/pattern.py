@@ -98,7 +98,7 @@ def check_pattern(where: str, weights: Any, shape: tuple[int, int]) -> None:
 
 
 def _fault(indptr: Index, indices: Index, data: Any, shape: tuple[int, int]) -> str | None:
-    """What is wrong with the arrays of a compressed matrix of (major, minor) shape."""
+    """The first fault of the arrays of a compressed matrix of (major, minor) shape, or None."""
     n_rows, n_columns = shape
     for name, values in (("indptr", indptr), ("indices", indices)):
         if values.dtype.kind != "i" or values.ndim != 1:
@@ -119,7 +119,7 @@ def _fault(indptr: Index, indices: Index, data: Any, shape: tuple[int, int]) -> 
 
 
 def _disorder(indptr: Index, indices: Index) -> str | None:
-    """Where entries of one row do not ascend."""
+    """Text about the first entry of a row that does not ascend, or None."""
     entry = _first(indptr, indices, np.less)
     if entry is None:
         return None
@@ -135,7 +135,7 @@ def has_pair_twice(pattern: Pattern) -> bool:
 
 
 def further(pattern: Pattern) -> NDArray[np.bool_]:
-    """Which entries have the index of the one before them in the same row. New array."""
+    """Mask of entries with the index of the entry before them in the same row. New array."""
     found = np.zeros(pattern.indices.size, np.bool_)
     np.equal(pattern.indices[1:], pattern.indices[:-1], out=found[1:])
     begins = pattern.indptr[:-1]

@@ -202,7 +202,7 @@ class Projection:
         return full
 
     def conditions(self) -> Iterator[DomainCheck]:
-        """What weights and delays must fulfil."""
+        """Conditions that weights and delays must fulfil."""
         expected = f"a finite number, at most {MOST_WEIGHT:g} in absolute value"
         yield DomainCheck("weight", self.values, expected, most=MOST_WEIGHT)
         most = float(np.finfo(self.delays.dtype).max)
@@ -278,7 +278,7 @@ def self_recurrent(weights: ArrayLike) -> SelfRecurrent:
 
 
 def value_type(given: DTypeLike, where: str, name: str) -> np.dtype[Any]:
-    """One of VALUE_TYPES; ParameterError, which names ``where`` and the argument, for another."""
+    """Type of VALUE_TYPES; ParameterError, which names ``where`` and the argument, for another."""
     try:
         found = None if given is None else np.dtype(given)
     except TypeError:
@@ -403,7 +403,7 @@ def random_rule(
 
 
 def _drawable(where: str, what: str, given: Any) -> Value:
-    """One number, or what is drawn from; an error in the name of ``where`` for anything else."""
+    """A number, or a distribution to draw from; an error that names ``where`` for others."""
     if isinstance(given, Distribution):
         return given
     if np.ndim(given):
@@ -456,7 +456,7 @@ def _delays(
 
 
 def _delays_of(name: str, weights: Any, delays: Floats, given: DelaysOf | None) -> DelaysOf:
-    """What delays of an allowed shape are of."""
+    """Whether delays of an allowed shape are per source or per synapse."""
     shapes = _shapes(weights)
     if delays.ndim == 0 or (shapes["source"] == shapes["synapse"] and not is_sparse(weights)):
         return "source"

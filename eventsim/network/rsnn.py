@@ -140,7 +140,7 @@ def rsnn(
 
 @dataclass(frozen=True, eq=False)
 class _LateralDraw:
-    """What is drawn, in the order in which it is asked for."""
+    """Random signs, weights and delays, drawn in the order of the calls."""
 
     rng: np.random.Generator
     mean: float
@@ -202,7 +202,7 @@ class _LateralDraw:
         return np.asarray(size * by_source[sources])
 
     def delays(self, delays: Delays, n_synapses: int) -> ArrayLike:
-        """One for all, or one per synapse."""
+        """Delay of all synapses, or one delay per synapse."""
         return self.rng.uniform(*delays, n_synapses) if isinstance(delays, tuple) else delays
 
 

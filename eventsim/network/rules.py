@@ -43,7 +43,7 @@ Kind = Literal["fixed_indegree", "fixed_total_number", "pairwise_bernoulli"]
 
 @dataclass(frozen=True)
 class ConnectionRule:
-    """Which synapses two populations have; made by the functions of this module."""
+    """Rule for the synapses of two populations; made by the functions of this module."""
 
     kind: Kind
     amount: float  # K, N or p
@@ -170,7 +170,7 @@ class RandomProjection(NamedTuple):
 
 
 def _twice(key: Ints) -> Bools:
-    """Which entries are equal to the one before them."""
+    """Mask of entries that are equal to the entry before them."""
     found = np.zeros(key.size, np.bool_)
     np.equal(key[1:], key[:-1], out=found[1:])
     return found
@@ -258,7 +258,7 @@ def _blocks(first: Ints) -> Iterator[tuple[int, int]]:
 def fixed_indegree(
     indegree: int, *, allow_multapses: bool = True, allow_autapses: bool = True
 ) -> ConnectionRule:
-    """So many synapses onto every target, for :meth:`eventsim.Network.connect`.
+    """Rule with ``indegree`` synapses onto every target, for :meth:`eventsim.Network.connect`.
 
     Parameters
     ----------
@@ -280,7 +280,7 @@ def fixed_indegree(
 def fixed_total_number(
     n: int, *, allow_multapses: bool = True, allow_autapses: bool = True
 ) -> ConnectionRule:
-    """So many synapses in all; else as :func:`fixed_indegree`.
+    """Rule with ``n`` synapses in all; else as :func:`fixed_indegree`.
 
     Raises
     ------

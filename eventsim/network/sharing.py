@@ -28,7 +28,7 @@ class Sharing:
 
     @property
     def n_values(self) -> int:
-        """How many values are there if those of a group count once."""
+        """Number of values, those of a group counted once."""
         return len(self._members) + int((self.groups < 0).sum())
 
     def agrees(self, values: Array) -> bool:

@@ -1,4 +1,4 @@
-"""What a network has and a NIR graph does not: decision, shared values, answer, type of weights.
+"""Parts of a network that NIR lacks: decision, shared values, answer, type of weights.
 
 They stand in the metadata of the graph. Where nodes were changed since, these win: values that were
 shared and are not equal any more stay as they are.

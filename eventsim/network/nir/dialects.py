@@ -1,4 +1,4 @@
-r"""What each importer takes a NIR file for, read in its source and tried.
+r"""Dialects of NIR: how each importer reads a file, taken from its source and tried.
 
 A neuron may be written in other units of voltage and current, :math:`\hat V = s (V - E_0)` and
 :math:`\hat I = c I`, without a change of its spikes:
@@ -61,7 +61,7 @@ FAR = 1e3  # c of Norse's neurons or its inverse: V begins within 0.1 % of where
 
 @dataclass(frozen=True)
 class Dialect:
-    """What a file must look like."""
+    """Demands of a program on a NIR file."""
 
     title: str  # name of the program
     dt: float | None  # its own time step in ms; None where spikes are impulses
@@ -174,7 +174,7 @@ def to_leak(rest: Rest, wanted: Floats, resistance: Floats, steps: Floats | None
 
 
 def from_leak(rest: Rest, leak: Floats, resistance: Floats, steps: Floats | None) -> Floats:
-    """Where V rests with ``leak`` as v_leak: the inverse of :func:`to_leak`."""
+    """Resting voltage with ``leak`` as v_leak: the inverse of :func:`to_leak`."""
     return leak / _leak_factor(rest, resistance, steps)
 
 
@@ -190,7 +190,7 @@ def _leak_factor(rest: Rest, resistance: Floats, steps: Floats | None) -> Floats
 def faults(
     population: Population, dialect: Dialect, dt: float | None
 ) -> tuple[list[str], list[str]]:
-    """What the dialect cannot say of a population: errors, and losses that a file survives."""
+    """Faults of a population in a dialect: errors, and losses that a file survives."""
     wrong: list[str] = []
     lost: list[str] = []
     name = repr(population.name)

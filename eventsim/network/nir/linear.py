@@ -71,7 +71,7 @@ def linear_nodes(nir: Any, population: Population, name: str, ms: float) -> dict
 def read_linear(
     name: str, node: Any, currents: Mapping[str, Any], ms: float
 ) -> tuple[int, LinearNeuron]:
-    """How many neurons a ``LIF`` with receptors is, and their kind with its values.
+    """Number of neurons of a ``LIF`` with receptors, and their kind with its values.
 
     ``currents`` are its ``LI`` by receptor.
 

@@ -55,7 +55,7 @@ def exact_times(written: Floats, exact: Any, ms: float) -> Floats:
 
 
 def said(name: str, metadata: Mapping[str, Any], key: str, default: Floats) -> Floats:
-    """What the metadata of a node says of its neurons."""
+    """Values of a node's neurons under a key of its metadata, or ``default``."""
     values = np.asarray(metadata.get(f"eventsim_{key}", default), dtype=np.float64)
     shaped(
         "from_nir", f"eventsim_{key} in the metadata of node {name!r}", values, default.shape,

@@ -1,4 +1,4 @@
-"""What lies between two populations of a NIR graph: a chain of linear nodes as one projection.
+"""Paths between two populations of a NIR graph: a chain of linear nodes as one projection.
 
 A chain takes the spikes of source i to the neurons j of its end with a weight and a delay,
 
@@ -50,7 +50,7 @@ class Chain:
 
 
 def chains(graph: Any, sources: Mapping[str, int], targets: Mapping[str, int]) -> list[Chain]:
-    """All chains from sources to targets (names and sizes of nodes), in the order of the edges.
+    """The chains from sources to targets (names and sizes of nodes), in the order of the edges.
 
     Raises NetworkError, ShapeError (a node on the way is unknown or does not fit, or the way never
     ends).

@@ -24,7 +24,7 @@ LARGEST_SECONDS = 1.0  # a time constant above it is more likely one in ms
 
 @dataclass(frozen=True)
 class _Reading:
-    """How the numbers of a graph are meant."""
+    """Units and dialect of the numbers of a graph."""
 
     source: str | None
     ms: float  # in a unit of the file's times
@@ -218,7 +218,7 @@ def _in_order(written: list[str], nodes: Mapping[str, Any]) -> list[str]:
 
 
 def _said_names(graph: Any, what: str) -> list[Any]:
-    """What eventsim wrote of the order of populations or projections."""
+    """Names of populations or projections, in the order that eventsim wrote."""
     key = f"eventsim_{what}"
     found = parse_json(
         str(graph.metadata.get(key, "[]")), f"from_nir: {key} in the metadata", NetworkError
@@ -304,7 +304,7 @@ def _resistance(raw: Mapping[str, Floats], reading: _Reading) -> Floats:
 
 
 def _rest(raw: Mapping[str, Floats], reading: _Reading) -> Floats:
-    """Where V rests."""
+    """Resting voltage in a file's units: v_leak as this dialect reads it."""
     if reading.source is None or reading.step is None:
         return raw["v_leak"]
     rest = DIALECTS[reading.source].rest
@@ -312,7 +312,7 @@ def _rest(raw: Mapping[str, Floats], reading: _Reading) -> Floats:
 
 
 def _jump(raw: Mapping[str, Floats], reading: _Reading) -> Floats:
-    """By what I jumps for a spike of weight 1."""
+    """Jump of I for a spike of weight 1."""
     if reading.step is None:
         return raw["w_in"] / raw["tau_syn"]
     if reading.source == "rockpool":

@@ -193,7 +193,7 @@ def _listed(metadata: Mapping[str, Any], shape: tuple[int, ...]) -> Any:
 
 
 def _delays_of(metadata: Mapping[str, Any], delays: Floats, n_sources: int) -> DelaysOf:
-    """What a vector of delays is of; files of before did not say it: of sources, if it can be."""
+    """Whether delays are per source or synapse; old files do not say: per source, if it fits."""
     said = str(metadata.get("eventsim_delays_of", "source"))
     return "synapse" if said == "synapse" or delays.size != n_sources else "source"
 
