@@ -206,7 +206,7 @@ def _of_type(found: Array, like: Array, precision: str) -> Array:
 
 
 def _asked(plan: Plan, stage: Stage, keys: Container[str] | None) -> tuple[bool, ...] | None:
-    """Of every source whether dL/dt of its spikes leads to a gradient that is needed."""
+    """Whether dL/dt of a source's spikes leads to a gradient that is needed, by source."""
     if keys is None:
         return None
     return tuple(
@@ -215,7 +215,7 @@ def _asked(plan: Plan, stage: Stage, keys: Container[str] | None) -> tuple[bool,
 
 
 def _sum(grazes: list[Array]) -> Array:
-    """Of whole numbers, some of which may be on a device; of a readout there are none."""
+    """Sum of counts, some of which may be on a device; a readout has none."""
     some = [one for one in grazes if not isinstance(one, int) or one]
     return sum(some[1:], start=some[0]) if some else 0
 
@@ -355,7 +355,7 @@ RunStage = Callable[[Backend, Job, SpikeTape, SortedSeeds], StageGradients]
 def stage_gradients(
     engine: Backend, job: Job, tape: SpikeTape, seeded: SortedSeeds, piece: Any = None
 ) -> StageGradients:
-    """What one stage passes on, from what it and the stages after it were given.
+    """Gradients of one stage, from the seeds of it and of the stages after it.
 
     Of a spiking stage over a ``piece``, its own spikes are in the order of :func:`member_order`.
     """

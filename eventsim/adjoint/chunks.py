@@ -63,7 +63,7 @@ from eventsim.summary import short_repr, span
 
 @dataclass(frozen=True, eq=False)
 class AdjointState:
-    """What a chunk passes to the chunk before it in the backward pass.
+    """Adjoint state that a chunk passes to the chunk before it in the backward pass.
 
     Attributes
     ----------
@@ -204,7 +204,7 @@ class _Chunk:
         return found
 
     def _early(self, name: str) -> NDArray[np.bool_]:
-        """Which of a population's spikes, those of before among them, are of before."""
+        """Mask of the population's spikes from before the chunk."""
         trains = self.known[name]
         early: NDArray[np.bool_] = trains.times < self.begin[owners(trains.offsets, len(trains))]
         return early
@@ -365,7 +365,7 @@ def _current_at(
     current = current * np.exp(-(until - time) / tau)
 
     def added(row: Ints, when: Floats, weight: Floats, of: Ints, sender: Ints) -> Floats:
-        """What arrivals at neurons in samples, ``row``, add; ``of`` the rows of the spikes.
+        """Current that arrivals at ``row`` (neuron and sample) add; ``of`` the rows of the spikes.
 
         Of the time of the spike itself they come after it if a neuron of the loop that does not
         fire before this one sent them without a delay; ``sender`` is its number, or -1.
@@ -402,7 +402,7 @@ def _senders(job: Job) -> Ints:
 
 
 class _Stream(NamedTuple):
-    """How chunks are run."""
+    """Chunks of a stream, with the network and settings of their runs."""
 
     net: Network
     chunks: Sequence[EventStream]
@@ -411,7 +411,7 @@ class _Stream(NamedTuple):
     loss: Loss
 
     def forward(self, k: int, state: RunState | None) -> tuple[SpikeTape, RunState]:
-        """The way back over the tape shares what the run made of the network's values."""
+        """Run chunk ``k``; the backward pass over its tape shares the run's memo."""
         tape, end = simulate_chunk(
             self.net, self.chunks[k], state, backend=self.backend, precision=self.precision
         )
@@ -518,7 +518,7 @@ class _Total:
         self._values, self._loss, self._grazes = dict[str, Floats](), 0.0, 0
 
     def add(self, found: Gradients) -> None:
-        """One chunk more; sums are float64."""
+        """Add the gradients of one more chunk; sums are float64."""
         for key, values in found.values.items():
             known = self._values.get(key)
             added = values.astype(np.float64, copy=False) if known is None else known + values

@@ -31,7 +31,7 @@ def all_finite(given: Sequence[Given]) -> list[Array]:
 
 
 def _finite(xp: Any, arrays: Sequence[Array]) -> Array:
-    """Of arrays of one library; on the host one by one, since a copy of all costs more."""
+    """Whether arrays of one library are finite; on the host one by one, as a copy costs more."""
     if xp is np:
         return np.array(all(np.isfinite(values).all() for values in arrays))
     return xp.isfinite(xp.concatenate([values.ravel() for values in arrays])).all()

@@ -238,14 +238,14 @@ def _time_probe(
 
 @dataclass(frozen=True)
 class _Difference:
-    """What the points of one step say."""
+    """Derivative from the points of one step, with its errors."""
 
     slope: float
     rounding: float  # of the slope, by rounding of the loss; 0 where all points are equal
     kink: float  # by how much the slopes of both sides differ; 0 of the one-sided stencil
 
     def contradicts(self, other: _Difference) -> float:
-        """By how much this slope differs from another, beyond its rounding and what is no doubt."""
+        """Difference of this slope and another, less its rounding and the part that is no doubt."""
         allowed = max(ROUNDINGS * self.rounding, UNRESOLVED / 2 * abs(other.slope))
         return max(0.0, abs(self.slope - other.slope) - allowed)
 
@@ -292,7 +292,7 @@ def _doubt(before: _Difference, here: _Difference) -> float:
 def _difference(
     value: Callable[[float], float | None], centre: float, h: float, stencil: Mapping[int, float]
 ) -> _Difference | None:
-    """What the points say; None where one of them has another number of spikes.
+    """The difference of the points; None where one of them has another number of spikes.
 
     Points that are all equal show a derivative of zero beyond doubt.
     """

@@ -59,5 +59,5 @@ class Gradients:
         raise NetworkError("Gradients", f"nothing is called {name!r}; there are {known}")
 
     def flat(self) -> dict[str, Floats]:
-        """All gradients under the keys, and in the shapes, of ``Network.parameters()``."""
+        """The gradients under the keys, and in the shapes, of ``Network.parameters()``."""
         return dict(self.values)

@@ -89,7 +89,7 @@ class VoltageSeed:
 
     @property
     def neurons(self) -> Neurons:
-        """Whose voltages."""
+        """Neurons whose voltages the probe has."""
         return self.probe.neurons
 
     def scaled(self, weight: float) -> "VoltageSeed":
@@ -98,7 +98,7 @@ class VoltageSeed:
         return VoltageSeed(self.probe, weight * self.by_voltage, by_parameter)
 
     def direct(self) -> DirectGradients:
-        """What it gives parameters, synapses and spikes that act on the neurons."""
+        """Gradients by the parameters, synapses and spikes that act on the neurons."""
         found, n = self.probe.backward(self.by_voltage), self.neurons.chosen.size
         parameters = dict(found.parameters)
         for name, values in self.by_parameter.items():
@@ -129,7 +129,7 @@ class DirectSeed:
         return DirectSeed(self.neurons, found)
 
     def direct(self) -> DirectGradients:
-        """What it gives parameters, synapses and spikes that act on the neurons."""
+        """Gradients by the parameters, synapses and spikes that act on the neurons."""
         return self.found
 
 
@@ -197,7 +197,7 @@ def seeds_of(given: Any) -> tuple[Seed, ...]:
 
 
 def joined(name: str, seeds: tuple[Seed, ...]) -> tuple[Seed, ...]:
-    """One seed of the spikes and one of the integral at most; all others as they are."""
+    """Join all seeds of the spikes to one, and all of the integral; others stay as they are."""
     found: list[Seed] = []
     for seed in seeds:
         place = next((k for k, one in enumerate(found) if type(one) is type(seed)), None)

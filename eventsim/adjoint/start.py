@@ -1,4 +1,4 @@
-r"""What a given start adds to the gradients of a stage.
+r"""Gradients of a stage by its given start.
 
 The adjoint state at time zero says how the loss changes with the state there. V counts from
 v_leak: with :math:`v_0 = V_0 - E` given, :math:`\partial L/\partial E` loses

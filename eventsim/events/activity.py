@@ -176,7 +176,7 @@ def synchrony(
     begin: ArrayLike | None = None,
     end: ArrayLike | None = None,
 ) -> Floats:
-    """How much neurons of a population fire together, sample by sample.
+    """Synchrony of the neurons of a population, sample by sample.
 
     Parameters
     ----------
@@ -239,7 +239,7 @@ def correlation(
 
 
 class _Spikes(NamedTuple):
-    """Those of a population in the window, which lasts ``length`` ms from ``begin``, [samples]."""
+    """Spikes of a population in the window of ``length`` ms from ``begin``, [samples]."""
 
     trains: SpikeTrains
     begin: Floats
@@ -247,7 +247,7 @@ class _Spikes(NamedTuple):
 
 
 class _Counts(NamedTuple):
-    """How often neurons fired in bins: the pairs that are not 0, of one sample."""
+    """Spike counts of neurons in bins, of one sample: the pairs that are not 0."""
 
     neurons: Ints
     bins: Ints
@@ -261,12 +261,12 @@ class _Counts(NamedTuple):
         return np.asarray(np.bincount(self.bins, self.counts * each, self.n_bins), np.float64)
 
     def means(self) -> Floats:
-        """By neuron, over the bins."""
+        """Mean count of every neuron over the bins."""
         found: Floats = np.bincount(self.neurons, self.counts, self.size) / self.n_bins
         return found
 
     def variances(self) -> Floats:
-        """By neuron, over the bins."""
+        """Variance of every neuron's count over the bins."""
         squares = np.bincount(self.neurons, self.counts**2, self.size) / self.n_bins
         found: Floats = squares - self.means() ** 2
         # A count that is the same in all bins: what is left is rounding.
@@ -332,7 +332,7 @@ def _counts(
     begin: ArrayLike | None,
     end: ArrayLike | None,
 ) -> list[_Counts]:
-    """Of every sample."""
+    """Spike counts of every sample."""
     where = f"activity.{what} of {population!r}"
     width = in_domain(where, "width", width, Positive)
     spikes = _spikes(what, tape, population, begin, end)

@@ -1,4 +1,4 @@
-r"""Where the time of recordings begins: at 0, at their first event, or at a time that is named.
+r"""Time 0 of recordings: the source's own, their first event, or a time that is named.
 
 A recording that was cut out of a session, or that has the times of a sensor's clock, begins long
 before its first event. Losses, rates and durations count from time 0, so such a recording is moved
@@ -77,7 +77,7 @@ def _parts(stream: EventStream | StoredStream) -> list[EventStream] | Any:
 
 
 def _edges(times: Floats, offsets: Ints) -> Edges:
-    """Of times in any order inside each sample."""
+    """First and last event of every sample, whose times are in any order."""
     found = Edges(*np.full((2, offsets.size - 1), np.nan))
     full = np.flatnonzero(np.diff(offsets))
     if full.size:
@@ -113,7 +113,7 @@ def zeros(times: Floats, offsets: Ints, begin: Begin, *, where: str, per_ms: flo
 
 
 def ways_out(times: Floats) -> str:
-    """What to do about negative times, ms [events], as a sentence; empty where none is."""
+    """Remedy for negative times, ms [events], as a sentence; empty where no time is."""
     early = times[np.isfinite(times) & (times < 0)]
     if not early.size:
         return ""
@@ -166,7 +166,7 @@ def from_first_event(stream: EventStream) -> EventStream:
 
 @dataclass(frozen=True, eq=False)
 class TimeZero:
-    """Where the times of recordings begin, and why."""
+    """Time 0 of recordings, and the reason for it."""
 
     begin: Begin  # what was done
     reason: str  # why, in words
@@ -179,7 +179,7 @@ class TimeZero:
         return bool((self.zero != 0).any())
 
     def summary(self) -> dict[str, Any]:
-        """What was done as plain values; times in ms."""
+        """The rule and its result as plain values; times in ms."""
         by_time = not isinstance(self.begin, str)
         return {
             "rule": "time" if by_time else self.begin,

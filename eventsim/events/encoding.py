@@ -42,14 +42,14 @@ class EncoderOperations:
     __repr__ = short_repr
 
     def __add__(self, other: "EncoderOperations") -> "EncoderOperations":
-        """Those of both, one behind the other."""
+        """Operations of both encoders, one after the other."""
         names = [one.name for one in fields(self)]
         return EncoderOperations(
             **{name: getattr(self, name) + getattr(other, name) for name in names}
         )
 
     def __mul__(self, times: float) -> "EncoderOperations":
-        """Those of so many, or of one that is so many times as fast; per event as they are."""
+        """Operations of so many encoders, or of one so much faster; per event unchanged."""
         return EncoderOperations(
             multiply_adds=self.multiply_adds * times,
             additions=self.additions * times,
@@ -81,7 +81,7 @@ class EncoderOperations:
 
 @dataclass(frozen=True, eq=False)
 class AudioTables:
-    """What a program elsewhere needs to encode audio as the streaming cochlea does.
+    """Tables for a program elsewhere that encodes audio as the streaming cochlea does.
 
     ``coefficients`` are float64 arrays by the sample rate of the audio, Hz; the first rate is that
     of the recordings which a network has learned.

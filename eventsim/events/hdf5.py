@@ -64,7 +64,7 @@ class Written(io.FileIO):
 
     @contextmanager
     def content(self, libver: str | None = None) -> Iterator[Any]:
-        """What HDF5 writes; the OSError of a write that failed comes when all is closed."""
+        """HDF5 file to write into; the OSError of a write that failed is raised at its end."""
         import h5py
 
         try:

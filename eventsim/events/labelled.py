@@ -337,7 +337,7 @@ AnyDataset = Dataset[EventStream | StoredStream]
 
 
 def described(stored: StoredStream, *, targets: bool = False) -> Dataset[StoredStream]:
-    """All recordings of an open file with their labels; as :meth:`Dataset.open`."""
+    """The recordings of an open file with their labels; as :meth:`Dataset.open`."""
     columns, path = stored.columns, stored.path
     give = f"Give them some: eventsim data import {path}"
     if targets:

@@ -60,7 +60,7 @@ def hold(fact: bool, otherwise: str) -> None:
 
 
 class Claim(NamedTuple):
-    """What a header says of an array, whose values have not been read."""
+    """Header of an array whose values have not been read."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -193,7 +193,7 @@ def opened(
 
 
 class Form(NamedTuple):
-    """What an array must be: the name of a type, and a length of every dimension or None."""
+    """Type and shape that an array must have; None for a dimension of any length."""
 
     dtype: str
     shape: tuple[int | None, ...]

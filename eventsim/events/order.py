@@ -26,7 +26,7 @@ def sample_of_event(offsets: Ints) -> Ints:
 def event_order(
     offsets: Ints, times: Floats, minor: NDArray[np.signedinteger[Any]]
 ) -> NDArray[np.int64]:
-    """Where the events stand that come first, second, .. by (sample, time, ``minor``).
+    """Positions of the events in the order of (sample, time, ``minor``).
 
     The same as ``np.lexsort((minor, times, sample_of_event(offsets)))``, events that are alike in
     all three included, which keep their order; several times faster where few times are equal.

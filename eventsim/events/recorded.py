@@ -1,4 +1,4 @@
-"""Whose spikes a tape holds, where they are those of chosen populations or neurons alone.
+"""Tapes with the spikes of chosen populations or neurons alone.
 
 Such a tape numbers the neurons of a population as they are held, 0 .. n - 1, so that all that
 counts by neuron (``eventsim.activity``, rasters) is of these n. What needs the spikes of all
@@ -24,7 +24,7 @@ Record = Sequence[str] | Mapping[str, ArrayLike]
 
 
 class Recorded(NamedTuple):
-    """What a tape of chosen populations or neurons holds of one population.
+    """Recorded neurons and number of spikes of a population, on a tape of chosen neurons.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ def chosen_neurons(record: Record, sizes: Mapping[str, int], where: str) -> dict
 
 
 def phrase_of(recorded: Mapping[str, Recorded]) -> str:
-    """What a tape holds, in words."""
+    """Recorded populations and neurons of a tape, in words."""
     held = [
         name if one.is_whole else f"{name} ({one.neurons.size} of {one.size} neurons)"
         for name, one in recorded.items()
@@ -107,7 +107,7 @@ def check_recorded(claims: Mapping[str, Any]) -> None:
 
 
 def recorded_in(arrays: Mapping[str, Any], held: Mapping[str, int]) -> dict[str, Recorded]:
-    """What :func:`recorded_arrays` wrote; ValueError unless trains of the sizes ``held`` fit it."""
+    """Read :func:`recorded_arrays`; ValueError unless trains of the sizes ``held`` fit them."""
     if "recorded.names" not in arrays:
         return {}
     size, spikes, n = arrays["recorded.numbers"].T

@@ -51,7 +51,7 @@ def found_among(
 
 
 def _numbers(stream: Recordings, index: Ints | None) -> Ints:
-    """Those recordings, or all; none without events."""
+    """Numbers of those recordings, or of all, that have events."""
     index = np.arange(stream.n_samples) if index is None else index
     return index[np.diff(stream.offsets)[index] > 0]
 
@@ -62,7 +62,7 @@ def _read(stream: Recordings, index: Ints) -> Iterator[tuple[int, Floats, NDArra
 
 
 def _counts(channels: NDArray[np.int32]) -> bytes:
-    """How many events every channel has, hashed; no shift or rounding of times changes it."""
+    """Hash of the event counts of all channels; no shift or rounding of times changes it."""
     counts = np.trim_zeros(np.bincount(channels), "b").tobytes()
     return hashlib.blake2b(counts, digest_size=16).digest()
 

@@ -48,7 +48,7 @@ Columns = Mapping[str, NDArray[Any]]
 
 
 class Recording(NamedTuple):
-    """One sample on its way into a file or a stream; all in ms."""
+    """A sample on its way into a file or a stream; all times in ms."""
 
     times: ArrayLike
     channels: ArrayLike
@@ -88,7 +88,7 @@ class StoredStream:
 
     @classmethod
     def open(cls, path: str | Path) -> "StoredStream":
-        """All recordings of a file that :func:`write_stored` wrote.
+        """The recordings of a file that :func:`write_stored` wrote.
 
         Raises
         ------
@@ -225,7 +225,7 @@ class _Reader:
 
 
 def gather(recordings: Iterable[Recording], *, n_channels: int) -> EventStream:
-    """All recordings as one stream in memory; raises EventError for one that is malformed."""
+    """Join recordings to one stream in memory; raises EventError for one that is malformed."""
     samples = list(recordings)
     return EventStream.from_samples(
         [(r.times, r.channels) for r in samples],

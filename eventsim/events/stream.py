@@ -274,7 +274,7 @@ class EventStream:
         return {str(name): str(value) for name, value in found.items()}
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """All fields as arrays, for files; of Poisson sources these in place of their events."""
+        """Fields as arrays, for files; Poisson sources stand in place of their events."""
         held = [name for name in _FIELDS if self.sources is None or name not in _MADE]
         found = {name: np.asarray(getattr(self, name)) for name in held}
         return found if self.sources is None else found | self.sources.to_arrays()

@@ -169,7 +169,7 @@ class ReadoutState(NamedTuple):
 
 
 class StartState(NamedTuple):
-    """What is given of a population at time zero; None of what is not. NumPy, float64.
+    """Given state of a population at time zero; None where it is not given. NumPy, float64.
 
     ``voltage`` [samples, size], and ``current`` likewise, with one axis more for several receptors.
     """
@@ -196,7 +196,7 @@ class Adapted(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Before:
-    """What happened before a chunk of a stream, as far as the chunk depends on it."""
+    """Spikes and states from before a chunk of a stream, as far as the chunk depends on them."""
 
     # Spikes of every population before the chunk that still act in it: on their way, or holding
     # their neuron. Those of the input have no currents (NaN).
@@ -379,7 +379,7 @@ class SpikeTape:
             require("whole_tape", self, where=where)
 
     def features(self, names: Collection[str] | None = None) -> dict[str, str]:
-        """Its features in the matrix, those among ``names`` or all, each with its phrase."""
+        """Features of the tape in the matrix, among ``names`` or all, each with its phrase."""
         if not self.recorded:
             return {}
         return {"chosen_spikes": phrase_of(self.recorded)}
@@ -540,7 +540,7 @@ class SpikeTape:
 
 
 def joined_tapes(tapes: Sequence[SpikeTape]) -> SpikeTape:
-    """One tape of several runs of a network, sample after sample. New arrays.
+    """Tape of several runs of a network, sample after sample. New arrays.
 
     The tapes are of NumPy arrays, from the start of their streams, each with the populations and
     projections of the first, whose backend, precision and structure the tape takes.
@@ -568,7 +568,7 @@ def _joined_trains(parts: Sequence[SpikeTrains]) -> SpikeTrains:
 
 
 def _told_in(texts: list[str]) -> dict[str, str]:
-    """What a file tells of the run by name, as JSON of tables; less in files of before."""
+    """Tables about the run in a file, by name, as JSON; old files have fewer."""
     hold(len(texts) % 2 == 0, f"{texts[-1:]} has no value")
     told = dict(zip(texts[::2], texts[1::2], strict=True))
     for name, text in told.items():
@@ -580,7 +580,7 @@ def _told_in(texts: list[str]) -> dict[str, str]:
 
 
 def _start_in(arrays: Mapping[str, Any], sizes: Mapping[str, int]) -> dict[str, StartState]:
-    """What a file has of the start, by population."""
+    """Start states in a file, by population."""
     found = {}
     for name, size in sizes.items():
         voltage, current = (arrays.get(f"start.{kind}.{name}") for kind in StartState._fields)

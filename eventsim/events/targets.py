@@ -93,7 +93,7 @@ class Targets:
 
     @property
     def columns(self) -> dict[str, NDArray[Any]]:
-        """Those of a file."""
+        """Columns of a file: values and times of the targets."""
         return {TARGETS: self.values, TIMES: self.times}
 
     def ordered(self, names: Sequence[str], where: str) -> Targets:
@@ -114,7 +114,7 @@ class Targets:
 
     @classmethod
     def joined(cls, parts: Sequence[Targets]) -> Targets:
-        """Those of several sets of recordings, one behind the other; outputs as in the first.
+        """Targets of several sets of recordings, one after the other; outputs as in the first.
 
         A set with fewer times than another has NaN behind them. Raises DataError for other outputs.
         """
@@ -128,7 +128,7 @@ class Targets:
         return cls(np.concatenate(values), np.concatenate(times), parts[0].names)
 
     def of(self, samples: Any) -> Targets:
-        """Those of some recordings."""
+        """Targets of some recordings."""
         return replace(self, values=self.values[samples], times=self.times[samples])
 
 

@@ -396,7 +396,7 @@ def _on_channels(stream: EventStream, channels: NDArray[Any]) -> EventStream:
 
 
 def _by_event(stream: EventStream, values: NDArray[Any]) -> NDArray[Any]:
-    """Of every event the value of its sample."""
+    """Values by event: that of its sample."""
     return np.repeat(values, np.diff(stream.offsets))
 
 

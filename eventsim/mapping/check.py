@@ -83,7 +83,7 @@ def check_mapping(net: Network, chip: Chip, cores: Mapping[str, Ints]) -> list[V
 def _count(
     net: Network, place: Mapping[str, Numbers], bits: int
 ) -> tuple[dict[str, dict[int, int]], dict[str, Numbers]]:
-    """What every core holds, by the name of its limit, and the synapses of every neuron."""
+    """Load of every core, by the name of its limit, and the synapses of every neuron."""
     first, total = {}, 0  # number of the first neuron of each population
     for name, population in net.populations.items():
         first[name], total = total, total + population.size
@@ -138,7 +138,7 @@ def _sums(cores: Numbers, numbers: Numbers, n_cores: int) -> Numbers:
 
 
 def _states(net: Network) -> Numbers:
-    """Of every neuron, population after population; two, or those of its kind."""
+    """States of every neuron, population after population: two, or those of its kind."""
     parts = net.populations.values()
     each = [PLACE_STATES if p.neuron is None else len(p.neuron.states) for p in parts]
     return np.repeat(each, [p.size for p in parts])

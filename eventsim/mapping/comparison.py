@@ -38,7 +38,7 @@ class MappingComparison:
 
     @property
     def mappings(self) -> tuple[Mapping, ...]:
-        """All of them, the best first."""
+        """The best mapping, then the baselines."""
         return (self.best, *self.baselines)
 
 

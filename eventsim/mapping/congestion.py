@@ -184,7 +184,7 @@ class _Packets:
 
 
 def _packets(net: Network, tape: SpikeTape, mapping: Mapping, step_ms: float | None) -> _Packets:
-    """One packet per spike and destination core on another tile."""
+    """Packets of a tape: one per spike and destination core on another tile."""
     graph = axon_graph(net, tape, inputs=mapping.inputs)
     on_chip = np.concatenate([mapping.cores[group.name] for group in graph.groups])
     if on_chip.size != graph.n_neurons:

@@ -46,7 +46,7 @@ class Fit:
 
     @classmethod
     def read(cls, values: Any) -> Self:
-        """Of plain values; TypeError or ValueError where they are none."""
+        """The fit of plain values; TypeError or ValueError where they are none."""
         found = cls(**values)
         if found.state not in get_args(FitState):
             raise ValueError(f"state is {cut(repr(found.state))}")
@@ -54,7 +54,7 @@ class Fit:
 
     @classmethod
     def of(cls, found: ChipMapping) -> Self:
-        """Of a mapping."""
+        """The fit of a mapping."""
         return cls(
             state="fits", reason=" ".join(found.assumed), method=found.method,
             cores=found.n_cores, mapped=found.counts(),
@@ -62,7 +62,7 @@ class Fit:
 
     @classmethod
     def of_runs(cls, found: Sequence["Fit | None"]) -> "Fit":
-        """Of a condition: it fits if the networks of all its runs do."""
+        """The fit of a condition, which fits if the networks of all its runs do."""
         for state in ("does not fit", "not checked"):
             worst = [one for one in found if (UNCHECKED if one is None else one).state == state]
             if worst:

@@ -92,7 +92,7 @@ class Mapping:
         return self.usage.fills(limits_of(self.chip))
 
     def counts(self) -> dict[str, int]:
-        """What :func:`eventsim.energy.energy` takes as ``mapped``: axons, hops, cores.
+        """Counts for the ``mapped`` of :func:`eventsim.energy.energy`: axons, hops, cores.
 
         Hops are those of trees where the chip's routers copy spikes (``Limits.multicast``). Those
         between chips are ``hop_chip`` and in neither of the others.
@@ -115,7 +115,7 @@ class Mapping:
         }
 
     def link_energy(self) -> tuple[float, tuple[str, ...]]:
-        """What all links passed by the spikes cost, pJ, and terms without a figure of the chip."""
+        """Energy of all links passed by the spikes, pJ, and terms without a figure of the chip."""
         passed = {name: n for name, n in self.counts().items() if name.startswith("hop_") and n}
         figures = self.chip.energy
         known = sum(n * figures[name].value for name, n in passed.items() if name in figures)
@@ -328,7 +328,7 @@ def _sent(graph: AxonGraph, core_of: Cores, places: Cores, limits: Limits) -> di
 def counts_over_time(
     net: Network, tape: SpikeTape, mapping: Mapping, times: ArrayLike
 ) -> list[dict[str, int]]:
-    """What a mapping adds up to each of some times: :meth:`Mapping.counts` of the spikes before it.
+    """Counts of a mapping up to each of some times: :meth:`Mapping.counts` of earlier spikes.
 
     Parameters
     ----------

@@ -43,7 +43,7 @@ class Flows:
 
 @dataclass(frozen=True, eq=False)
 class Traffic:
-    """What a mapping sends over the chip, in spikes of the whole tape.
+    """Traffic of a mapping over the chip, in spikes of the whole tape.
 
     Attributes
     ----------

@@ -177,7 +177,7 @@ class _PlaceSearch:
         return float(0.5 * (field.flow @ links) + field.inward @ (x + y))
 
     def changes(self, ones: Ints, others: Ints) -> Floats:
-        """What swapping the places of two cores would add to the cost, float64 [swaps]."""
+        """Changes of the cost by swapping the places of two cores, float64 [swaps]."""
         found = np.empty(ones.size)
         swaps = roles_mapping.CoreSwapsRole(ones, others, ones.size, None, found, None, None)
         library().run(roles_mapping.SwapChanges(ONE_TASK, self.field, swaps))
@@ -220,7 +220,7 @@ class _PlaceSearch:
                 taken += int(descent.taken[0])
 
     def _potential(self, line: Ints, where: Floats) -> Floats:
-        """What each core costs in every column, or in every row, float64 [cores, columns]."""
+        """Cost of each core in every column, or in every row, float64 [cores, columns]."""
         field, size = self.field, self.at.size
         flow = scipy.sparse.csr_array((field.flow, field.other, field.start), (size, size))
         ones = (np.ones(size), line[self.at], np.arange(size + 1))

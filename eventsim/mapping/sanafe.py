@@ -69,7 +69,7 @@ SOMA = ("access_neuron", "update_neuron", "spike_out")  # for what a soma has a 
 
 @dataclass(frozen=True)
 class SanafeFiles:
-    """What was written.
+    """Files written for SANA-FE, and the steps to simulate.
 
     Attributes
     ----------
@@ -222,7 +222,7 @@ def _tile(mapping: Mapping, name: str, cores: int, entry: int) -> Iterator[str]:
 
 
 def _core(chip: Chip, name: str, *, free: bool) -> Iterator[str]:
-    """One kind of core; ``free``: of channels from outside."""
+    """Lines of a core of the architecture; ``free``: a core of channels from outside."""
     tables = ("energy", "latency")
 
     def priced(what: str, term: str) -> dict[str, float]:

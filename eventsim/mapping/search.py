@@ -1,4 +1,4 @@
-"""How a method finds assignments of neurons to cores, and places of the cores on the chip.
+"""Search for assignments of neurons to cores, and for places of the cores on the chip.
 
 ``hypergraph`` partitions by Mt-KaHyPar into the fewest cores that the limits allow and into
 somewhat more; ``refined`` begins with the baselines and with growing by overlap, and so does
@@ -162,7 +162,7 @@ def _improved(
 def _feasible(
     start: Start, chip: Chip, effort: Effort, failed: list[InfeasibleError]
 ) -> CoreState | None:
-    """What a start makes, repaired; None if it fails, with its error, or if time is up."""
+    """Cores of a start, repaired; None if it fails, with its error, or if time is up."""
     if effort.is_over():
         return None
     try:
@@ -186,7 +186,7 @@ def _own_starts(graph: AxonGraph, chip: Chip, effort: Effort) -> list[tuple[str,
 
 
 def _partitions(graph: AxonGraph, chip: Chip, effort: Effort, seed: int) -> list[tuple[str, Start]]:
-    """Those of Mt-KaHyPar."""
+    """Starts by Mt-KaHyPar, with their names."""
     limits = limits_of(chip)
     fewest = fewest_cores(graph, limits)
     numbers = sorted({min(limits.cores, -(-int(fewest * 100 * s) // 100)) for s in SPREAD})

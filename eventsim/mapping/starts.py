@@ -219,7 +219,7 @@ def _growing(state: CoreState, members: NDArray[np.int64]) -> tuple[GrowingRole,
 
 
 def _together(groups: Sequence[Group]) -> list[NDArray[np.int64]]:
-    """All neurons at once; group by group backwards, when destinations must be known."""
+    """Neurons to grow together: all, or group by group backwards if destinations must be known."""
     parts = [np.arange(group.start, group.start + group.size) for group in groups]
     backwards = len(groups) > 1 and groups[0].start > groups[-1].start
     return parts if backwards else [np.concatenate(parts)]

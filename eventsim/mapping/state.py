@@ -115,7 +115,7 @@ class CoreState:
         return float(costs.found.sum())
 
     def gains(self, neurons: Ints, cores: NDArray[np.int32] | None = None) -> Floats:
-        """What moves of neurons would gain, [cores, neurons]; without cores the most, [neurons].
+        """Gains of moves of neurons, [cores, neurons]; without cores the largest ones, [neurons].
 
         On other cores than their own; -inf if there is none.
         """
@@ -156,7 +156,7 @@ class CoreState:
         library().run(roles_mapping.MoveNeuron(ONE_TASK, self.wiring, self.held, coming))
 
     def excess(self) -> NDArray[np.float64]:
-        """By how much every core is beyond its worst limit, relative to it; 0 if it is not."""
+        """Excess of every core over its worst limit, relative to it; 0 if it is within."""
         held = self.held
         worst = np.zeros(self.n_cores)
         all_held = (held.states, held.axons_in, held.axons_out, held.synapses)

@@ -1,4 +1,4 @@
-"""What the number formats of a chip do to the spikes of a network, by the bits of its weights."""
+"""Effect of a chip's number formats on the spikes of a network, by the bits of its weights."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""What acts on the neurons of a stage directly, by source and by the keys of the network."""
+"""Direct gradients of the neurons of a stage, by source and by the keys of the network."""
 
 from collections.abc import Callable, Container, Iterator, Sequence
 

@@ -21,7 +21,7 @@ BLOCK = 64
 
 
 class Maximum(NamedTuple):
-    """Where V is largest in its sample, one entry per row.
+    """Maximum of V in its sample, one entry per row.
 
     ``time`` in ms; ``value``; ``arrival`` with which the time moves, or -1; ``slope`` V' before it.
     """
@@ -33,7 +33,7 @@ class Maximum(NamedTuple):
 
 
 class Nodes(NamedTuple):
-    """Of every row at every arrival and at its end, [nodes, rows]; v from E."""
+    """States of every row at every arrival and at its end, [nodes, rows]; v from E."""
 
     time: Array
     v: Array
@@ -68,7 +68,7 @@ def find_maximum(neurons: Neurons) -> Maximum:
 
 
 def best_inside(states: Nodes, floor: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:
-    """Of every row: the gap with the largest peak, the peak (or -inf), its time since the gap's."""
+    """Per row: the gap with the largest peak, the peak (or -inf), its time since the gap's."""
     xp, (n, n_rows) = namespace(floor), states.v.shape
     rises = states.drive[:-1] > states.v[:-1]
     falls = states.drive_before[1:] <= states.v[1:]

@@ -55,7 +55,7 @@ class Neurons:
         return found
 
     def by_row(self, values: Array) -> Array:
-        """One value per neuron as one per row. New array."""
+        """Values of neurons, repeated for every row. New array."""
         return self.xp.tile(values, self.job.n_samples)
 
     def ends(self) -> Array:

@@ -144,7 +144,7 @@ class EngineProbe:
 
     @classmethod
     def of(cls, neurons: Neurons, found: Voltages) -> "EngineProbe":
-        """Those of a whole population, of what was found for its stage."""
+        """Probe of a whole population, from the voltages of its stage."""
         return cls(neurons, found.value[:, _range_of(neurons)], found)
 
     def backward(self, by_voltage: Array) -> DirectGradients:
