@@ -42,10 +42,10 @@ SAMPLE_RATES = {"fsdd": 8_000, "spoken_digits": 22_050}  # Hz, of all recordings
 
 
 class OpenSource(Protocol):
-    """What every data set's module offers; parameters as :func:`load`."""
+    """Function of every data set's module that opens a split; parameters as :func:`load`."""
 
     def __call__(self, split: Split, *, root: Path | None, download: bool) -> Source:
-        """One split."""
+        """Source of one split."""
 
 
 # Description of every data set, and what opens it.
@@ -95,7 +95,7 @@ def encoder_operations(
 def load(
     name: str, *, split: Split, root: str | Path | None = None, download: bool = False
 ) -> Dataset:
-    """One split of a data set, in memory.
+    """Recordings of one split of a data set, in memory.
 
     Parameters
     ----------

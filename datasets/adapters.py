@@ -166,7 +166,7 @@ class AdaptedSet:
         return len(self.samples)
 
     def read(self, index: int) -> tuple[EventStream, int]:
-        """One sample and its label."""
+        """A sample and its label."""
         events, target = self._sample(index)
         return self._stream([events]), self._label(target, index)
 
@@ -308,5 +308,5 @@ def _fields(array: Any) -> dict[str, NDArray[Any]]:
 
 
 def _merged(arrays: Iterable[Any], size: Size) -> tuple[str, ...]:
-    """Which addresses share channels, in words."""
+    """Addresses that share channels, in words."""
     return tuple(merged_text(count_merged(_fields(array), size) for array in arrays))

@@ -23,7 +23,7 @@ MOST_NAMED = 4  # values of a field that are merged
 
 
 def _counted_from_1(name: str, values: NDArray[np.int64], size: Size) -> str:
-    """What to do about coordinates of a program that counts from 1; nothing about others."""
+    """Remedy for coordinates of a program that counts from 1; empty for others."""
     if (
         name == "p"
         or not values.size
@@ -92,7 +92,7 @@ def count_merged(fields: Mapping[str, NDArray[Any]], size: Size) -> dict[str, Co
 
 
 def merged_text(each: Iterable[Mapping[str, Counter[int]]]) -> list[str]:
-    """Which values of p and y share channels, of all that :func:`count_merged` found, in words."""
+    """Values of p and y that share channels, in words, from results of :func:`count_merged`."""
     total: dict[str, Counter[int]] = {}
     for found in each:
         for name, numbers in found.items():

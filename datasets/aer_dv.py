@@ -120,7 +120,7 @@ def _index_position(buffer: bytes, path: Path) -> int:
 
 
 def _decoded(path: Path, size: int, largest: int) -> tuple[Any, dict[str, Any]]:
-    """All events as records, and what the decoder says of them."""
+    """The events as records, and the decoder's description of them."""
     most = max(SMALLEST_LIMIT, MOST_EXPANSION * size)
     memory = max(SMALLEST_LIMIT, MOST_EXPANSION * largest)
     *packets, found = guarded.blocks("aedat", path, where=str(path), memory=memory, most=most)

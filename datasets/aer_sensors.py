@@ -1,4 +1,4 @@
-"""How the address of an event is read: bit fields of the sensors that write AEDAT files.
+"""Address formats of events: bit fields of the sensors that write AEDAT files.
 
 An address is cut into fields. The fields of a sensor are listed from the slowest to the fastest
 one; numbered in this order they give the channel of an event, so that for a field list (ear,
@@ -60,7 +60,7 @@ class Field:
 
 @dataclass(frozen=True, kw_only=True)
 class Sensor:
-    """How the records of a sensor are read."""
+    """Record format of a sensor."""
 
     name: str
     fields: tuple[Field, ...]  # from the slowest to the fastest in the numbering of channels

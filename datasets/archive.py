@@ -53,7 +53,7 @@ def zip_names(path: Path) -> list[str]:
 
 
 def read_npz(path: Path, names: Sequence[str], *, kinds: str) -> dict[str, NDArray[Any]]:
-    """One-dimensional arrays of an ``.npz`` file, of accepted kinds such as "iu". New arrays.
+    """Vectors of an ``.npz`` file, of accepted kinds such as "iu". New arrays.
 
     Raises DataError as :func:`read_zip`, or where an array is missing, of another shape or type, or
     claims another size than it has.

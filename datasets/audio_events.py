@@ -24,22 +24,22 @@ LARGEST_FILE = 1 << 30  # bytes
 
 @dataclass(frozen=True)
 class AudioEncoding:
-    """Which cochlea made events, of audio at which sample rate, Hz."""
+    """Cochlea that encoded the events, and sample rate of the audio, Hz."""
 
     encoder: CochleaEncoder
     sample_rate: float
 
     def note(self) -> str:
-        """All of it as text."""
+        """The encoding as text."""
         return json.dumps({"encoder": asdict(self.encoder), "sample_rate": self.sample_rate})
 
     def operations(self) -> EncoderOperations:
-        """What the cochlea computes, of a second of audio and of an event."""
+        """Operations of the cochlea for a second of audio and for an event."""
         return cochlea_operations(self.encoder, self.sample_rate)
 
     @classmethod
     def of_note(cls, text: str, where: str) -> "AudioEncoding":
-        """What :meth:`note` wrote; raises DataError in the name of ``where``."""
+        """The encoding that :meth:`note` wrote; raises DataError in the name of ``where``."""
         found = parse_json(text, where, DataError)
         failures = (TypeError, KeyError, ValueError, ParameterError)
         with reported(where, "{}", *failures, expected="an encoder of audio", error=DataError):

@@ -88,7 +88,7 @@ def cached(
     make: Callable[[], Samples],
     use: Callable[[StoredStream], T],
 ) -> T:
-    """What ``use`` makes of a cache entry, which is made first if need be.
+    """Result of ``use`` for a cache entry, which is made first if need be.
 
     The name is the first part of the file's; the key is everything that the samples depend on.
     ``make`` is called at most once; ``use`` may run twice: if it raises StorageError, the entry is

@@ -149,7 +149,7 @@ def _flat(group: Any) -> Columns:
 
 
 def _beside(file: Any) -> Columns:
-    """What lies beside the group of events, such as an offset of their times."""
+    """Columns beside the group of events, such as an offset of their times."""
     return {f"/{name}": values for name, values in _flat(file).items()}
 
 

@@ -1,4 +1,4 @@
-"""Where the files of a data set are, how they are opened, and functions for all sets.
+"""Files of a data set: their folders, how they are opened, and functions for all sets.
 
 Files are looked for in this order: the ``root`` that the caller names, the folder of the
 data set inside ``$EVENTSIM_DATA``, the folder of the data set in the user's data folder.
@@ -161,7 +161,7 @@ def opened(path: Path, *, expected: str) -> Iterator[tuple[BinaryIO, int]]:
 
 
 def read_content(path: Path, *, expected: str, largest: int) -> bytes:
-    """All of a file; DataError as :func:`opened`, or if it has more than ``largest`` bytes."""
+    """Bytes of a file; DataError as :func:`opened`, or if it has more than ``largest`` bytes."""
     with opened(path, expected=expected) as (file, size):
         check_size(path, size, largest, expected=expected)
         return file.read(size)

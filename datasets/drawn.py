@@ -18,7 +18,7 @@ class DrawsSamples(Protocol):
     """Draws the samples."""
 
     def __call__(self, *, size: int, seed: int) -> Samples:
-        """So many, by a seed."""
+        """Draw ``size`` samples by a seed."""
 
 
 def drawn(

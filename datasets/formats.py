@@ -1,4 +1,4 @@
-"""What a file of events is, told by its content: its first bytes, then what it holds.
+"""Formats of files of events, recognised by their content: first bytes, then contents.
 
 ============== ==================================================================
 format         file
@@ -78,7 +78,7 @@ def format_of(path: str | Path) -> str:
 
 
 def misnamed(path: str | Path) -> str | None:
-    """What is said of a file of text whose name is that of another format; None of others."""
+    """Warning of a text file whose name is that of another format; None for others."""
     place = Path(path)
     if place.suffix.lower() not in _NEVER_TEXT:
         return None

@@ -80,7 +80,7 @@ def source(
     encoder: CochleaEncoder | None = None,
     download: bool = False,
 ) -> Source:
-    """One split.
+    """Recordings of one split.
 
     Parameters
     ----------

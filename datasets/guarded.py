@@ -21,7 +21,7 @@ SECONDS = 60  # that a library may take for one block
 def blocks(
     library: str, path: Path, *arguments: str, where: str, memory: int, most: int
 ) -> Iterator[bytes]:
-    """What ``library`` reads of a file, block by block, each when it is asked for.
+    """Blocks that ``library`` reads from a file, each when it is requested.
 
     It is "aedat", or "h5py" with the name of a data set; the child says what their blocks are. The
     process may grow by ``memory`` bytes. Raises DataError, which begins with ``where``, if the

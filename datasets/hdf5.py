@@ -28,7 +28,7 @@ def opened(path: Path, *, expected: str) -> AbstractContextManager[Any]:
 
 
 def vector(group: Any, name: str, *, kinds: str) -> NDArray[Any]:
-    """One-dimensional array of a file or group, of an accepted kind such as "iu". New array.
+    """Vector of a file or group, of an accepted kind such as "iu". New array.
 
     Raises DataError where it is missing, of another shape or type, or claims more than is stored.
     """
@@ -38,7 +38,7 @@ def vector(group: Any, name: str, *, kinds: str) -> NDArray[Any]:
 
 
 def texts(group: Any, name: str) -> list[str]:
-    """One-dimensional array of strings, of fixed or variable length, as UTF-8."""
+    """Strings of a one-dimensional array, of fixed or variable length, as UTF-8."""
     import h5py
 
     data = dataset(group, name)

@@ -1,4 +1,4 @@
-"""Which class every recording is of: a table of labels, or a folder per class.
+"""Labels of recordings: a table of labels, or a folder per class.
 
 A **table** is text in UTF-8 with one recording a line, cells separated by commas, semicolons or
 tabs. Its first line names the columns:
@@ -47,7 +47,7 @@ LONGEST_LINE = 1 << 16  # bytes of names of columns
 
 @dataclass(frozen=True)
 class Labelled:
-    """One line of a table, or one file of a folder."""
+    """A recording's line of a table, or its file in a folder."""
 
     file: Path  # Of the recording
     # label, group, split: As the module says; empty texts where nothing is said
@@ -66,7 +66,7 @@ def is_table(path: str | Path) -> bool:
 
 
 def _mark(first: str) -> str:
-    """What separates the cells of a table with this first line."""
+    """Separator of the cells of a table with this first line."""
     return next((mark for mark in ",;\t" if mark in first), ",")
 
 
@@ -103,7 +103,7 @@ def read_labels(
 
 @dataclass(frozen=True)
 class TargetTable:
-    """What a table of targets says."""
+    """Contents of a table of targets."""
 
     names: tuple[str, ...]  # of the outputs, its other columns
     rows: Sequence[Labelled]  # one per recording, without a label
@@ -343,7 +343,7 @@ def _names(
 
 
 def _mistake_of_groups(names: Sequence[str], group: str) -> str:
-    """What is wrong with the columns where that of the groups has another name; "" if nothing."""
+    """Mistake in the columns where that of the groups has another name; "" if none."""
     if group != "group" and group not in names:
         return f"has no column {group!r}, the one of the groups"
     return f"has the columns 'group' and {group!r}" if group != "group" in names else ""
@@ -352,7 +352,7 @@ def _mistake_of_groups(names: Sequence[str], group: str) -> str:
 def _mistake(
     names: Sequence[str], written: Sequence[str], needed: Sequence[str], outputs: bool
 ) -> str:
-    """What is wrong with the names of columns; "" if nothing."""
+    """Mistake in the names of columns; "" if none."""
     if not set(names).issuperset(needed):
         return f"is {','.join(written)[:80]!r}"
     twice = [name for name in names if names.count(name) > 1]

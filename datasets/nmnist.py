@@ -84,7 +84,7 @@ _NAME = re.compile(r"(?:.*/)?([0-9])/([0-9]+)\.bin")
 
 @dataclass(frozen=True)
 class _Files:
-    """Where the ``.bin`` files of a split lie: the name of each, and how to read them all."""
+    """The ``.bin`` files of a split: the name of each, and a function that reads them all."""
 
     names: tuple[str, ...]
     read: Callable[[], Iterator[tuple[str, bytes]]]
@@ -94,7 +94,7 @@ class _Files:
 def source(
     split: Split = "train", *, root: str | Path | None = None, download: bool = False
 ) -> Source:
-    """One split.
+    """Recordings of one split.
 
     Parameters
     ----------

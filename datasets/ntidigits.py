@@ -202,7 +202,7 @@ def _wanted(path: Path, division: str, half: str, n_digits: int | None) -> list[
 
 
 def _samples(path: Path, division: str, half: str, n_digits: int | None) -> Samples:
-    """What is said, digit by digit, is the class; that of a single digit is its label."""
+    """Samples whose class is the string that is said; that of a single digit is its label."""
     wanted = _wanted(path, division, half, n_digits)
     keys = [key for _, key in wanted]
     said = [" ".join(CLASS_NAMES[label] for label in key.labels) for key in keys]

@@ -102,7 +102,7 @@ def source(
     root: str | Path | None = None,
     download: bool = False,
 ) -> Source:
-    """One split of SHD, or of SSC.
+    """Recordings of one split of SHD, or of SSC.
 
     Parameters
     ----------

@@ -102,7 +102,7 @@ INFO = DatasetInfo(
 
 @dataclass(frozen=True)
 class SpeechRecipe(Settings):
-    """How a set is made; two equal recipes make equal sets.
+    """Recipe of a set; two equal recipes make equal sets.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ class SpeechRecipe(Settings):
         return self.train_voices * each, self.test_voices * each
 
     def describe(self) -> dict[str, str]:
-        """All parameters as text, and the digest of the code that makes the set."""
+        """The parameters as text, and the digest of the code that makes the set."""
         own = {f.name: repr(getattr(self, f.name)) for f in fields(self)}
         modules = (str(espeak_module.__file__), str(ntidigits_file.__file__))
         return own | {"code": code_digest(__file__, *modules, *SOURCES)}
@@ -156,7 +156,7 @@ class SpeechRecipe(Settings):
 
 @dataclass(frozen=True)
 class Utterance:
-    """What is asked of the synthesizer for one clip."""
+    """Request to the synthesizer for one clip."""
 
     key: Key
     voice: str
@@ -204,7 +204,7 @@ def source(
     recipe: SpeechRecipe | None = None,
     download: bool = False,
 ) -> Source:
-    """One split; the set is made first if need be, about 15 s for the default one.
+    """Recordings of one split; the set is made first if need be, about 15 s for the default one.
 
     Parameters
     ----------

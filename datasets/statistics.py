@@ -42,7 +42,7 @@ N_TIDIGITS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Spread:
-    """How values are distributed; all NaN if there are none."""
+    """Distribution of values: mean, extremes, percentiles; all NaN if there are no values."""
 
     mean: float
     minimum: float

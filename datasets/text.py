@@ -49,7 +49,7 @@ FASTEST = 1_000.0  # events per second and channel
 
 @dataclass(frozen=True, eq=False)
 class Lines:
-    """What the lines of a file say, before its times are put to where they begin."""
+    """Contents of the lines of a file, before its times are shifted to time 0."""
 
     path: Path  # the file
     # Of the times, and whether the file or the caller says it
@@ -70,7 +70,7 @@ class Lines:
 
     @property
     def steps_back(self) -> Floats:
-        """By how much, in ms, each event that is out of order comes before the one above it."""
+        """Steps back in time, ms: of each event out of order, from the event above it."""
         order = np.argsort(self.samples, kind="stable")
         back = np.diff(self.times[order])[np.diff(self.samples[order]) == 0]
         return to_ms(-back[back < 0], self.unit)
@@ -246,7 +246,7 @@ def made_lines(
 
 
 def _guess(table: Table, samples: Ints) -> str:
-    """How columns without names were read, in words; "" if they have names."""
+    """Text about the roles that columns without names were given; "" if they have names."""
     if table.is_named:
         return ""
     said = f"columns read as {','.join(table.columns)}: the first line has no names"
@@ -258,7 +258,7 @@ def _guess(table: Table, samples: Ints) -> str:
 
 
 def doubt(streams: Sequence[EventStream]) -> tuple[str, Literal["long", "short"]] | None:
-    """What makes the unit of these recordings doubtful, and whether it is too short or too long.
+    """Doubt about the unit of these recordings, and whether it is too short or too long.
 
     None if nothing does. Recordings of which none lasts :data:`SHORTEST`, or more than
     :data:`FASTEST` events per second and channel, come of a unit that is too short (seconds read as

@@ -80,7 +80,7 @@ _WITH_UNITS = ("all", "are", "as", "given", "in", "is", "of", "stamps", "the")
 
 @dataclass(frozen=True)
 class Table:
-    """How the lines of a file are read.
+    """Layout of the lines of a file.
 
     ``skipped`` lines come before the first event; ``cells`` are the names of all columns, those of
     ``dropped`` ones included, which are none of ``columns``.
@@ -100,7 +100,7 @@ class Table:
 
 
 def table_of(path: Path, given: Sequence[str] | None, size: Size | None) -> Table:
-    """What the first line that is no remark, or the caller, says of the columns."""
+    """Layout by the first line that is no remark, or by the caller."""
     number, line, remarks = _first_line(path)
     separator = next((mark for mark in (",", ";", "\t") if mark in line), None)
     cells = tuple(cell.strip() for cell in line.split(separator))
@@ -154,13 +154,13 @@ def checked_roles(
 
 
 def role_of(cell: str) -> str | None:
-    """What a column of that name is; None if nothing is known of it."""
+    """Role of a column of that name; None if the name is unknown."""
     column = _COLUMN_OF.get(_name(cell)[0])
     return column if column is not None and _is_whole_name(column, cell) else None
 
 
 def _all_asked(n: int) -> str:
-    """How ``n`` columns of which nothing is known are named: a third one may be a polarity."""
+    """Names to give for ``n`` unknown columns, of which a third one may be a polarity."""
     sample = "" if n < 3 else f"; {_PLAIN[2]} in place of a dash if it numbers the recordings"
     return _asked((*_PLAIN[:2], *[DROP] * (n - 2))) + sample
 

@@ -111,7 +111,7 @@ _DEPTH = 3  # levels of folders in which ti20 or ti_alpha is looked for
 
 @dataclass(frozen=True, order=True)
 class Token:
-    """One recording: what was said, by whom, when; ``name`` is that of its file, in lower case."""
+    """A recording: word, speaker, session; ``name`` is that of its file, in lower case."""
 
     label: int
     name: str
@@ -131,7 +131,7 @@ def source(
     speakers: Sequence[str] | None = None,
     step: float = STEP,
 ) -> Source:
-    """One split of TI46-Digits or TI46-Alpha.
+    """Recordings of one split of TI46-Digits or TI46-Alpha.
 
     Parameters
     ----------

@@ -60,7 +60,7 @@ _EDGE = [b"-1", b"-1"]
 
 
 def source(folder: str | Path, *, task: Task = "digits", step: float = STEP) -> Source:
-    """All samples of a folder of class folders; the first file tells the form of all.
+    """Samples of a folder of class folders; the first file tells the form of all.
 
     Parameters
     ----------

@@ -57,7 +57,7 @@ INFO = DatasetInfo(
 
 @dataclass(frozen=True)
 class Code:
-    """How a point becomes spikes; all in ms."""
+    """Code of a point by spike times; all in ms."""
 
     # Times of the values 0 and 1
     t_min: float = 10.0

@@ -154,7 +154,7 @@ class CochleaEncoder(Settings):
         self.require("inhibition_width", width, width % 2 == 1, "an odd number")
 
     def describe(self) -> str:
-        """All parameters as one line of text, for keys and headers."""
+        """The parameters as one line of text, for keys and headers."""
         return ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in fields(self))
 
     def encode(self, audio: ArrayLike, sample_rate: float) -> Events:
@@ -185,7 +185,7 @@ class CochleaEncoder(Settings):
         return integrate_and_fire.fire(drive, rate, end=1e3 * clip.size / sample_rate)
 
     def tables(self, sample_rate: float) -> AudioTables:
-        """What a page needs to hear: coefficients of :class:`LiveCochlea` at common sample rates.
+        """Tables for audio in a page: coefficients of :class:`LiveCochlea` at common sample rates.
 
         Parameters
         ----------
@@ -306,7 +306,7 @@ class _Loudness:
     blocks: int = 0
 
     def scales(self, blocks: Floats, least: float) -> Floats:
-        """What each of the next blocks, [blocks, samples], is divided by. New array."""
+        """Divisors of the next blocks, [blocks, samples], by block. New array."""
         found = np.empty(blocks.shape[0])
         for k, square in enumerate(np.mean(blocks**2, axis=1).tolist()):
             found[k] = max(self.level, least)
@@ -384,7 +384,7 @@ class LiveCochlea:
         return self._units.push(self._drive((blocks / scales[:, None]).ravel()))
 
     def coefficients(self) -> Floats:
-        """All that depends on parameters and sample rate, for the same operations elsewhere.
+        """Values that depend on parameters and sample rate, for the same operations elsewhere.
 
         The order is that of ``cochlea_t`` in ``eventsim/embedded/web/cochlea.c``. New array. Raises
         ParameterError (the compression is no square root, or a block is too long).

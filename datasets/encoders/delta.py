@@ -78,7 +78,7 @@ class DeltaModulation(Settings):
 
 @dataclass
 class DeltaFollower:
-    """What a channel carries from piece to piece."""
+    """State of a channel between two chunks of its signal."""
 
     level: float = 0.0  # signal at the last frame, in deltas
     reference: int = 0  # in deltas
@@ -113,7 +113,7 @@ def crossings(
 
 
 def _reference_steps(level: Floats, reference: int) -> NDArray[np.int64]:
-    """By how many deltas the reference moves in every frame."""
+    """Steps of the reference in every frame, in deltas."""
     steps = np.zeros(level.size - 1, dtype=np.int64)
     # A hysteresis has memory: one value after the other, as plain numbers.
     for k, x in enumerate(level[1:].tolist()):

@@ -1,4 +1,4 @@
-"""What filter banks give and spike coders take: one value per channel and frame.
+"""Frames, from filter banks to spike coders: one value per channel and frame.
 
 An encoder is a filter bank followed by a spike coder:
 
@@ -137,7 +137,7 @@ def encode(audio: ArrayLike, sample_rate: float, *, bank: FilterBank, coder: Spi
 
 
 def in_order(times: Floats, channels: NDArray[np.int32]) -> Events:
-    """Both sorted by (time, channel). New arrays."""
+    """Times and channels sorted by (time, channel). New arrays."""
     order = np.lexsort((channels, times))
     return times[order], channels[order]
 

@@ -116,7 +116,7 @@ class GammatoneBank(Settings):
 
 
 class Band(Protocol):
-    """What says where the channels are."""
+    """Number of channels and their range of frequencies."""
 
     @property
     def n_channels(self) -> int:

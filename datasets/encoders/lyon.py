@@ -277,7 +277,7 @@ class GainControl:
     """
 
     def __init__(self, sample_rate: float, n_channels: int, n_clips: int) -> None:
-        """All states 0."""
+        """Start with all states at 0."""
         n_stages, width = len(GAIN_CONTROL), n_channels * n_clips
         target, tau = np.array(GAIN_CONTROL).T
         epsilon = 1.0 - np.exp(-1.0 / (1e-3 * tau) / sample_rate)

@@ -1,4 +1,4 @@
-"""What a machine has to do that encodes with these parameters, sample by sample.
+"""Operations of an encoder with these parameters, sample by sample.
 
 Counts are those of :class:`eventsim.events.EncoderOperations`. They are of causal filters, as a
 chip would run them; this program makes the same events faster, with transforms and arrays. Channels
@@ -111,7 +111,7 @@ def _ear(ear: LyonEar, sample_rate: float) -> EncoderOperations:
 
 
 def _coder(coder: IntegrateAndFire | DeltaModulation | Bsa) -> EncoderOperations:
-    """Of a channel in a frame."""
+    """Operations of a channel in a frame."""
     if isinstance(coder, Bsa):
         step = EncoderOperations(additions=3 * KERNEL_SIZE + 2, event_additions=KERNEL_SIZE)
         return step * coder.hold + EncoderOperations(multiply_adds=1)
@@ -121,6 +121,6 @@ def _coder(coder: IntegrateAndFire | DeltaModulation | Bsa) -> EncoderOperations
 
 
 def _unit(refractory: float) -> EncoderOperations:
-    """Of an integrate-and-fire unit in a frame: dead time, integral, comparison."""
+    """Operations of an integrate-and-fire unit in a frame: dead time, integral, comparison."""
     held = float(refractory > 0.0)
     return EncoderOperations(multiply_adds=held, functions=held, additions=2, event_additions=1)
