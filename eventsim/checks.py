@@ -146,7 +146,7 @@ def some(
     remedy: str = "",
     error: ErrorType,
 ) -> T:
-    """What was found; ``error`` if it is nothing, that ``where`` holds no ``what``."""
+    """Return ``found``; raise ``error``, that ``where`` holds no ``what``, if it is empty."""
     if not found:
         raise error(where, f"holds no {what}", expected, remedy)
     return found
@@ -183,7 +183,7 @@ def reported(
     remedy: str = "",
     error: ErrorType,
 ) -> Iterator[None]:
-    """What fails in the block is ``error``; the words have its text in the place of ``{}``.
+    """Raise failures of the block as ``error``; the words have their text in place of ``{}``.
 
     Errors of eventsim pass as they are, unless a class of theirs is among the ``failures``.
     """
@@ -201,7 +201,7 @@ def reported(
 def seen_from(
     place: object, *failures: type[EventSimError], error: type[EventSimError], remedy: str = ""
 ) -> Iterator[None]:
-    """Such errors of the block as ``error``, from the place around theirs; what else to do."""
+    """Raise such errors of the block as ``error``, from the place around theirs, with a remedy."""
     try:
         yield
     except failures as problem:

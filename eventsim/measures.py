@@ -56,7 +56,7 @@ def interval_text(share: float, n: int) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """What a number is."""
+    """Definition of a number that eventsim reports: name, unit, what it counts."""
 
     name: str  # For people
     unit: str  # Of the number; empty for a plain number
@@ -75,7 +75,7 @@ LOSSES_DIFFER = (
 
 @functools.cache
 def measures() -> Mapping[str, Measure]:
-    """All measures, in the order in which the reference shows them."""
+    """The measures by key, in the order in which the reference shows them."""
     text = files("eventsim").joinpath("measures.toml").read_text(encoding="utf-8")
     return {key: Measure(**_tuples(values)) for key, values in tomllib.loads(text).items()}
 

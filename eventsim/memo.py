@@ -1,15 +1,15 @@
-"""What was made of values that stay as they are for a while, so that it is made once.
+"""A cache of what is derived from network values, valid while they stay unchanged.
 
-Whoever runs a network says for how long its values stay, and owns the :class:`Memo` of that time: a
-simulation and a way back each have one of their own, a step of training has one for all its passes,
-a run that goes on piece by piece has one for all its pieces.
-The stages of the plan carry it (:func:`eventsim.plan.make_plan`), and so does the tape of a step of
-training. Where it ends, what was made ends: a process keeps nothing of it but a few tables of
-linear neurons, by their values (:mod:`eventsim.engine.contract.linear`). That of a tape that is
-kept longer than its step is over, and knows nothing of the values of that step.
+The code that runs a network says for how long its values stay, and owns the :class:`Memo` of that
+time: a simulation and a backward pass have a memo each, a step of training has one for all its
+passes, a run chunk by chunk has one for all its chunks.
+The stages of the plan carry the memo (:func:`eventsim.plan.make_plan`), and so does the tape of a
+step of training. At its end the memo forgets its entries: a process keeps only a few tables of
+linear neurons, by their values (:mod:`eventsim.engine.contract.linear`). The memo of a tape that is
+kept longer than its step has ended, and knows nothing of the values of that step.
 
-On a device every look of the host at a value waits for all that was asked before; what was seen of
-an array once serves as long.
+On a device every read of a value by the host waits for all work that was queued before; the extent
+of an array, read once, is cached as long.
 """
 
 from collections.abc import Callable, Hashable
@@ -20,7 +20,7 @@ Made = TypeVar("Made")
 
 
 class Extent(NamedTuple):
-    """Of the entries of an array.
+    """Extremes of the entries of an array.
 
     ``least`` and ``largest`` are NaN if one is; of an array without entries infinite.
     ``magnitude`` is the least absolute value of those that are not zero, infinite without any.
@@ -32,11 +32,11 @@ class Extent(NamedTuple):
 
 
 class Memo:
-    """What was made, by key, and extents of arrays; a new one knows nothing.
+    """Cached results by key, and extents of arrays; a new memo is empty.
 
-    ``back``: whether a backward pass follows with the same memo: then what the forward pass made of
-    its spikes is kept for it as well. ``pieces``: whether it is that of a run that goes on piece by
-    piece, whose spikes are others in each.
+    ``back``: whether a backward pass follows with the same memo: then results that the forward pass
+    derives from its spikes are cached for it as well. ``pieces``: whether the memo is that of a run
+    chunk by chunk, each of which has other spikes.
     """
 
     def __init__(self, *, back: bool = False, pieces: bool = False) -> None:
@@ -48,10 +48,10 @@ class Memo:
         self._extents: dict[int, tuple[Array, Extent]] = {}
 
     def once(self, key: Hashable, make: Callable[[], Made], *, kept: bool = True) -> Made:
-        """What ``make`` gives, made once for every key; not to be changed.
+        """Result of ``make``, computed once for every key; not to be changed.
 
-        ``kept`` says whether it is worth its memory here: what is large only where another pass
-        will ask for it, what was made of spikes not from piece to piece.
+        ``kept`` says whether the result is worth its memory here: a large one only where another
+        pass will need it, one derived from spikes not from chunk to chunk.
         """
         if self._over or not kept:
             return make()
@@ -61,16 +61,16 @@ class Memo:
         return found
 
     def end(self) -> None:
-        """The values change: what was made is forgotten, and nothing is kept any more."""
+        """Forget all results, since the values change, and cache nothing any more."""
         self.made, self._extents, self._over = {}, {}, True
 
     def note(self, array: Array, extent: Extent) -> None:
-        """Keep what was seen of an array."""
+        """Cache the extent of an array."""
         if not self._over:
             self._extents[id(array)] = array, extent
 
     def extent(self, array: Array) -> Extent | None:
-        """What was seen of an array; None if nothing was."""
+        """Cached extent of an array, or None."""
         found = self._extents.get(id(array))
         return None if found is None else found[1]
 

@@ -16,7 +16,7 @@ from eventsim.network import Network
 
 @dataclass(eq=False)
 class Call:
-    """One run: its arguments, and the tape that it records."""
+    """A run: its arguments, and the tape that it records."""
 
     net: Network
     stream: EventStream

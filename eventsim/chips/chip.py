@@ -1,4 +1,4 @@
-"""What is known of a chip, or of an arithmetic technology."""
+"""Data of a chip, or of an arithmetic technology: energies, limits, number formats."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,7 +19,7 @@ class ChipError(EventSimError, ValueError):
 
 @dataclass(frozen=True)
 class Quantity(Settings):
-    """One figure.
+    """A figure of a chip, with its unit, status and source.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Quantity(Settings):
 
 @dataclass(frozen=True)
 class Limits(Settings):
-    """What one chip can hold; None where there is no such limit, or none is published.
+    """Capacities of one chip; None where there is no such limit, or none is published.
 
     Attributes
     ----------
@@ -110,7 +110,7 @@ class Limits(Settings):
 
 @dataclass(frozen=True)
 class Formats(Settings):
-    """How a chip writes numbers; None where it does not round.
+    """Number formats of a chip; None where it does not round.
 
     Attributes
     ----------
@@ -170,7 +170,7 @@ class Chip(Settings):
         return self.kind == "technology"
 
     def features(self, names: Collection[str] | None = None) -> Mapping[str, str]:
-        """What its neurons are, as :mod:`eventsim.matrix` calls it."""
+        """Feature of the chip's neurons in :mod:`eventsim.matrix`."""
         model = None if self.limits is None else self.limits.neuron_model
         kinds = {"lif": "fixed_neuron", "programmable": "program_neuron"}
         return {kinds.get(model or "", "unknown_neuron"): f"chip {self.name!r}"}

@@ -18,7 +18,7 @@ Needs = Literal["spikes", "step", "mapping", "time"]
 
 @dataclass(frozen=True)
 class Term:
-    """One kind of cost.
+    """A term of the cost, such as a spike or a hop.
 
     Attributes
     ----------

@@ -148,7 +148,7 @@ def _backward_stage(
 
 
 class _Retreat:
-    """One population on its way back through the steps."""
+    """Backward pass of one population through the steps."""
 
     def __init__(
         self,

@@ -28,7 +28,7 @@ LOW_TRACE = 0.25  # of 1 / tau_syn: below, TSSL-BP takes its surrogate
 
 @dataclass(frozen=True, eq=False)
 class GridRecord:
-    """What is recorded of one population; each array is [steps, samples, size]."""
+    """Recorded states and spikes of one population; each array is [steps, samples, size]."""
 
     current: Array  # x after every step
     voltage: Array  # u after every step, before the reset; 0 past the end of the sample
@@ -119,11 +119,11 @@ class ClockedRun:
 
     @cached_property
     def synapses(self) -> dict[str, Synapses]:
-        """All projections, by name."""
+        """Synapses of all projections, by name."""
         return make_synapses(self.clocked, DTYPES[self.precision])
 
     def spikes(self, name: str) -> Array:
-        """What a population sent: counts of events for the input, booleans for others."""
+        """Spikes of a population: counts of events for the input, booleans for others."""
         if name == self.clocked.grid.input.name:
             return self.events.counts
         spikes = self.records[name].spikes
@@ -193,7 +193,7 @@ def run(
 
 
 def make_synapses(clocked: ClockedNetwork, dtype: DTypeLike) -> dict[str, Synapses]:
-    """All projections on the grid; those of a loop and self-connections have a delay of a step."""
+    """Projections on the grid; those of a loop and self-connections have a delay of a step."""
     found = {}
     for stage in make_plan(clocked.grid).stages:
         own = [p for p in stage.recurrences if p is not None]
@@ -210,7 +210,7 @@ def lateral_names(stage: Stage) -> list[str]:
 
 
 class _Advance:
-    """One population on its way through the steps."""
+    """Forward pass of one population through the steps."""
 
     def __init__(
         self, population: Population, drive: Array, events: BinnedEvents, dt: float, *, keep: bool

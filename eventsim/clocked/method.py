@@ -122,7 +122,7 @@ class Grid(AbstractMethod):
     def follow(
         self, net: Network, rule: SpiKL, names: Sequence[str], pull: Floats, n_samples: int
     ) -> None:
-        """One step of SpiKL-IP; its derivation keeps the weights of exact time constant."""
+        """Take a step of SpiKL-IP; its derivation keeps the weights of exact time constant."""
         before = {name: net.populations[name].tau_mem.copy() for name in names if rule.tuned}
         rule.apply(net, names, pull, n_samples)
         for projection in net.projections.values():

@@ -17,7 +17,7 @@ ROWS = 8192  # of one matrix product: (steps x samples); what is converted to fl
 
 
 class Synapses:
-    """One projection on the grid, with weights in its units, in steps of ``dt`` ms.
+    """Synapses of a projection on the grid, with weights in its units, in steps of ``dt`` ms.
 
     ``earliest`` is the least delay in steps: 1 inside a loop and onto the neuron itself, else 0;
     ``dtype`` that of the products.

@@ -62,7 +62,7 @@ class _GivenFlow(LinearNeuron):
         super().__init__()
 
     def flow(self, p: Any) -> Mapping[tuple[str, str], Any]:
-        """All given entries."""
+        """The entries that are given."""
         pairs = [(to, by) for to in self.states for by in self.states]
         return {
             (to, by): getattr(p, name)

@@ -147,7 +147,7 @@ class CasePopulation:
 
 @dataclass(frozen=True)
 class CaseProjection:
-    """All synapses from one population to another, at most one per pair of neurons."""
+    """Synapses from one population to another, at most one per pair of neurons."""
 
     source: str
     target: str

@@ -29,7 +29,7 @@ class EventsimSimulator:
 
     @property
     def name(self) -> str:
-        """Of backend and precision."""
+        """Name of the simulator, with backend and precision."""
         return f"eventsim {self.backend}, {self.precision}"
 
     def supports(self, case: Case) -> str | None:

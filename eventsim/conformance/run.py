@@ -40,7 +40,7 @@ class Simulator(Protocol):
 
     @property
     def precision(self) -> Precision:
-        """Which tolerance of a case applies."""
+        """Precision whose tolerance of a case applies."""
 
     def supports(self, case: Case) -> str | None:
         """Why the simulator cannot run the case as it is described, or None if it can."""

@@ -81,7 +81,7 @@ class CFootprint:
 
 @dataclass(frozen=True, kw_only=True)
 class CExport(CFootprint):
-    """What was written, and its footprint.
+    """Files of an export to C, and their footprint.
 
     Attributes
     ----------

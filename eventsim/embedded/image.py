@@ -51,7 +51,7 @@ class Image(Constants):
         self._put(name, found.tobytes())
 
     def finished(self, values: dict[str, float]) -> bytes:
-        """All bytes, with these values in the head."""
+        """Bytes of the image, with these values in the head."""
         for name in self._head.dtype.names or ():
             self._head[name] = values[name] if name in values else self._at.get(name, 0)
         self._parts[0] = _padded(self._head.tobytes())

@@ -43,7 +43,7 @@ SPARE, LEAST_ROOM = 2.0, 64  # of a queue: times what waited in the recordings, 
 
 @dataclass(frozen=True, eq=False)
 class Route:
-    """How spikes of a population become arrivals of a stage, as in ``c/tables.h``.
+    """Route of a population's spikes to arrivals of a stage, as in ``c/tables.h``.
 
     ``weights`` are [rows, neurons], or [synapses] where ``synapses`` are given; they are ``plain``
     ones times the ``resistance`` of the target, rounded to single precision. In linear neurons they

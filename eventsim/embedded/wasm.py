@@ -125,7 +125,7 @@ def _laid_out() -> list[str]:
 
 
 def source_hash() -> str:
-    """Of the text and of how it is compiled: 16 hexadecimal digits."""
+    """Hash of the source text and of the compiler's flags: 16 hexadecimal digits."""
     return hashlib.sha256(f"{FLAGS}{source_text()}".encode()).hexdigest()[:16]
 
 

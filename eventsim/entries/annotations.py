@@ -1,4 +1,4 @@
-"""What the annotations of settings allow: values held to them, words for people, JSON schemas.
+"""Annotations of settings: checks of values by them, words for people, JSON schemas.
 
 A dataclass is checked as a table of its keys, or as an instance, as the caller wants. Further
 arguments of ``Annotated`` are a :class:`Bounds`, a function that is true for good values, or a text
@@ -65,7 +65,7 @@ _JSON_LENGTHS = {"array": "minItems", "object": "minProperties", "string": "minL
 
 
 class Mistake(NamedTuple):
-    """Where a value is not as expected, what came, and whether a key is ``unknown`` or ``missing``.
+    """Place of a wrong value, the value, and whether a key is ``unknown`` or ``missing``.
 
     An unknown or missing key is the last of ``place``; then ``came`` is the table.
     """

@@ -74,7 +74,7 @@ class Entry:
         return self.value
 
     def one_of(self, choices: Collection[str]) -> Any:
-        """One of these words."""
+        """The value, which must be one of these words."""
         if not isinstance(self.value, str) or self.value not in choices:
             raise self.wrong(f"one of {', '.join(choices)}")
         return self.value

@@ -174,7 +174,7 @@ def _told(
 
 
 def _found(place: str, keys: Sequence[str | int], values: Any, value: object) -> tuple[str, str]:
-    """Where a mistake is, recipe and condition, and what came: key and value."""
+    """Place of a mistake (recipe and condition), and its key with the value that came."""
     *above, name = keys or ("",)
     while isinstance(name, int) and above:
         name = f"{above.pop()}[{name}]" if isinstance(above[-1], str) else above.pop()

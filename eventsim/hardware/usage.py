@@ -128,7 +128,7 @@ def further_states(graph: AxonGraph) -> Ints:
 
 
 def states_assumed(graph: AxonGraph, limits: Limits) -> tuple[str, ...]:
-    """What is assumed of neurons with further states, a line for each population; often none."""
+    """Assumptions about neurons with further states, a line for each population; often none."""
     if limits.neurons_per_core is None:
         return ()
     return tuple(

@@ -13,7 +13,7 @@ class Featured(Protocol):
     """Something with features: a network, a data set, a run."""
 
     def features(self, names: Collection[str] | None = None) -> Mapping[str, str]:
-        """Its features, those among ``names`` or all, each with the phrase that says where."""
+        """Features, those among ``names`` or all, each with the phrase that says where."""
 
 
 Asked = Featured | Mapping[str, str] | str
@@ -21,7 +21,7 @@ Asked = Featured | Mapping[str, str] | str
 
 @dataclass(frozen=True)
 class Cell:
-    """What a capability does with some features."""
+    """Support of a capability for some features: runs, bound or refuses, and why."""
 
     capability: Capability
     says: Says
@@ -81,7 +81,7 @@ def require(capability: str, *asked: Asked, where: str | None = None) -> None:
 
 
 def can(*asked: Asked, backend: str = "cpu") -> Support:
-    """What every capability does with a network, a run or a data set.
+    """Support of every capability for a network, a run or a data set.
 
     Parameters
     ----------

@@ -49,7 +49,7 @@ class Rule:
         return all(name in features for name in self.has)
 
     def said(self, features: Mapping[str, str]) -> str:
-        """What is there, and why that does not just run; of features with their phrases."""
+        """The feature that is there, and why it does not just run; ``features`` have phrases."""
         why = self.why.format_map(features)
         return why if f"{{{self.has[0]}}}" in self.why else f"{features[self.has[0]]}, {why}"
 
@@ -80,7 +80,7 @@ class Capability:
 
 @dataclass(frozen=True, kw_only=True)
 class Matrix:
-    """All features and all capabilities."""
+    """Table of all features and capabilities."""
 
     axes: Mapping[str, Mapping[str, str]]  # Names of features in words, by axis and feature
     capabilities: Mapping[str, Capability]

@@ -155,7 +155,7 @@ class LinearNeuron:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All parameters, those of the kind first."""
+        """Names of all parameters, those of the kind first."""
         return (*self.parameters, *COMMON)
 
     def default(self, name: str) -> float:
@@ -409,7 +409,7 @@ class Resonator(_WithSynapses):
         }
 
     def reset(self, p: Any) -> Mapping[str, Any]:
-        """What a spike does, above."""
+        """States after a spike, as above."""
         return {"v": p.v_reset, "u": 0.0 * p.v_reset}
 
 

@@ -202,7 +202,7 @@ def _betas(alpha: NDArray[Any]) -> NDArray[Any]:
 
 
 def _powers(flow: NDArray[Any], piece: Floats, bits: int) -> NDArray[Any]:
-    """What :class:`FlowTables` has, [bits, n, n, N]."""
+    """Powers of the flow for :class:`FlowTables`, [bits, n, n, N]."""
     step: NDArray[Any] = flow * piece.astype(flow.dtype)
     term, less_one = step, step
     for m in range(2, 24):

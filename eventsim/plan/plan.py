@@ -110,7 +110,7 @@ class Stage:
 
     @property
     def wiring(self) -> Wiring:
-        """All synapses of the stage's projections as one matrix, by source and by target."""
+        """Synapses of all the stage's projections as one matrix, by source and by target."""
         return self.kept.once("wiring", self._wiring)
 
     def _wiring(self) -> Wiring:
@@ -210,12 +210,12 @@ class Plan:
 
     @property
     def populations(self) -> list[Population]:
-        """All populations, the input first."""
+        """The populations, the input first."""
         return [self.input, *(member for stage in self.stages for member in stage.members)]
 
     @property
     def projections(self) -> list[Projection]:
-        """All projections, stage by stage."""
+        """The projections, stage by stage."""
         own = [r for stage in self.stages for r in stage.recurrences if r is not None]
         return [*(p for stage in self.stages for p in stage.projections), *own]
 

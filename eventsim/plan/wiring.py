@@ -73,7 +73,7 @@ class Wiring:
 
     @cached_property
     def fan_in(self) -> IncomingSynapses:
-        """All synapses by target."""
+        """The synapses by target."""
         n = self.target.size
         index = np.int32 if n <= np.iinfo(np.int32).max else np.int64
         numbered = csr_array(

@@ -39,7 +39,7 @@ STYLES = ("-", (0, (4, 1.5)))
 
 @dataclass(frozen=True)
 class _Traces:
-    """What is drawn: voltages [times, neurons] of neurons of one sample, and their spikes."""
+    """Traces to draw: voltages [times, neurons] of neurons of one sample, and their spikes."""
 
     population: Population
     neurons: Ints

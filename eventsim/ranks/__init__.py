@@ -1,4 +1,4 @@
-"""One network over many processes: rules, parts, and spikes exchanged by MPI."""
+"""A network over many processes: rules, parts, and spikes exchanged by MPI."""
 
 from eventsim.ranks.drawing import RandomNetwork
 from eventsim.ranks.exchange import RankTraffic

@@ -241,7 +241,7 @@ class RandomNetwork:
         )
 
     def facts(self) -> str:
-        """All settings as text; equal texts mean equal networks."""
+        """The settings as text; equal texts mean equal networks."""
         return repr((self._seed, self._input, self._members, self._rules))
 
     def _check_new(self, name: str) -> None:
