@@ -72,7 +72,7 @@ def _imported() -> Callable[[], object]:
 
 
 def _open_closed_streams() -> None:
-    """What the caller has closed (``>&-``) leads nowhere: its number may not go to another file."""
+    """Connect standard streams that are closed (``>&-``) to null: no file may get their number."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115

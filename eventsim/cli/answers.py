@@ -1,4 +1,4 @@
-"""What ``eventsim predict`` gives, of classes and of values: rows, notes and CSV."""
+"""Results of ``eventsim predict``, of classes and of values: rows, notes and CSV."""
 
 import csv
 import sys
@@ -23,7 +23,7 @@ def one_stream(found: Mapping[str, Events]) -> EventStream | StoredStream:
 
 
 def recordings_of(found: Mapping[str, Events]) -> Iterator[dict[str, Any]]:
-    """Of every recording of :func:`one_stream`, where it is and how it was read."""
+    """A row per recording of :func:`one_stream`: its file, key, events, and how it was read."""
     for file, part in found.items():
         read = words_of(how_read(part))
         read += [] if part.part == "all" else [f"{file}: only the {part.part} part (--split)"]

@@ -1,8 +1,8 @@
-"""Where the times of recordings begin, as commands ask, say and keep it.
+"""Time 0 of recordings, as commands ask for it, print it and store it.
 
-The rule is that of :mod:`eventsim.events.begin`. It is asked of files that are imported, and of
-text, which every command reads; what eventsim has written is as its import has left it. Of files
-that are read for a run, the run's own recordings decide.
+The rule is that of :mod:`eventsim.events.begin`. Commands ask for it with files that are imported,
+and with text, which every command reads; files of eventsim keep the time 0 of their import. For
+files that are read for a run, the run's own recordings decide.
 """
 
 import json
@@ -71,7 +71,7 @@ def _joined(each: Sequence[Edges]) -> Edges:
 
 
 def together(found: Sequence[Events], stream: EventStream, zero: Floats) -> TimeZero:
-    """Where recordings of several files begin, which are those of ``stream``.
+    """Time 0 of the recordings of several files, which are those of ``stream``.
 
     ``zero`` is time 0 of each of them on the clock of its source, ms.
     """
@@ -102,7 +102,7 @@ def say_begun(found: Sequence[Events]) -> None:
 
 
 def shown(summary: Mapping[str, Any]) -> str:
-    """Where times begin, in words."""
+    """Time 0 of recordings, in words."""
     if summary["rule"] == "zero":
         return "time 0 is that of the file"
     if summary["rule"] == "time":
@@ -129,12 +129,12 @@ def _time(value: float) -> str:
 
 
 def begin_note(begun: TimeZero | None) -> dict[str, str]:
-    """What the notes of a file of recordings keep."""
+    """The entry on time 0 in the notes of a file of recordings; empty for None."""
     return {} if begun is None else {BEGIN: json.dumps(begun.summary())}
 
 
 def begin_of_notes(notes: Mapping[str, str], where: str) -> dict[str, Any] | None:
-    """What :func:`begin_note` has kept; None where a file says nothing."""
+    """The summary that :func:`begin_note` has stored; None where the notes have none."""
     if BEGIN not in notes:
         return None
     found = parse_json(notes[BEGIN], f"{where}, {BEGIN}", StorageError)
@@ -146,7 +146,7 @@ def begin_of_notes(notes: Mapping[str, str], where: str) -> dict[str, Any] | Non
 
 
 def begin_summary(part: Events) -> dict[str, Any] | None:
-    """Where the times of recordings begin: now, or when their file was made; None if unknown.
+    """Summary of time 0, of now or when the recordings' file was made; None if unknown.
 
     How many recordings were moved, and by how much, is None where that is unknown.
     """
@@ -166,7 +166,7 @@ def begin_summary(part: Events) -> dict[str, Any] | None:
 
 
 def how_read(part: Events) -> dict[str, Any]:
-    """How recordings were read: now, or when their file was made; plain values."""
+    """Unit, guesses and time 0 of recordings, as read now or when their file was made."""
     texts = [] if part.text is None else [part.text]
     notes = {**part.notes, **text_notes(texts, [part.stream], part.told)}
     return {
@@ -208,7 +208,7 @@ def is_moved(place: str) -> bool:
 
 
 def begin_of_run(data: DataSettings | None, notes: Mapping[str, str]) -> tuple[str | None, str]:
-    """Where files that are read for a run begin, as ``--begin`` says it, and why.
+    """The value of ``--begin`` for files that are read for a run, and its reason.
 
     ``notes`` are those of the run's own recordings, :func:`eventsim.cli.text_events.notes_of`.
     """

@@ -32,7 +32,7 @@ def left_out(given: object, where: object, why: str, remedy: str = "Leave it out
 
 
 def needed(there: object, where: object, why: str, remedy: str) -> None:
-    """What a command cannot do without is given."""
+    """A value that a command needs is given."""
     left_out(not there, where, why, remedy)
 
 

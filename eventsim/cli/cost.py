@@ -43,7 +43,7 @@ WeightBitsOption = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class CostOptions:
-    """What is counted, and priced by what."""
+    """Options of ``eventsim cost``: chips, time step, bits, and the figure."""
 
     chip: list[str] | None = opt.chip_option(
         None,
@@ -130,7 +130,7 @@ def cost_command(
 
 
 def _as_c(network: Network, tape: SpikeTape, run: Run | None) -> dict[str, Any]:
-    """What the network takes as C; or why it cannot be C."""
+    """Memory of the network as C, or the reason why it cannot be exported."""
     if run is not None and run.settings.grid is not None:
         return {"missing": "The run answers in time steps."}
     try:
@@ -215,7 +215,7 @@ def _show(found: Mapping[str, Any]) -> None:
 
 
 def _line_of_c(found: Mapping[str, Any]) -> str:
-    """What the network takes on a small processor, in a line."""
+    """Memory of the network as C on a small processor, in a line."""
     if found["missing"] is not None:
         return f"As C, by eventsim export --to c: cannot be. {found['missing']}"
     return (

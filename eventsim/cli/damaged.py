@@ -88,7 +88,7 @@ def read_files(
 
 
 def _error(bad: Sequence[Damaged], n_found: int, *, remedy: str) -> DataError:
-    """All files by name; a reason that several have stands once, above them."""
+    """The error that names all files; a reason shared by several stands once, above them."""
     alike: dict[str, list[Damaged]] = {}
     for one in bad:
         alike.setdefault(one.reason, []).append(one)

@@ -117,7 +117,7 @@ def data_make(
 
 
 def _show_made(found: Mapping[str, Any]) -> None:
-    """What was made, as a table."""
+    """Parts of a data set that was made, as a table."""
     table = [
         [split, f"{number:,}", f"{found['events'][split]:,}"]
         for split, number in found["samples"].items()
@@ -166,7 +166,7 @@ def data_info(
 
 
 def _statistics(whole: Events, samples: int | None) -> dict[str, Any]:
-    """What is in a part, at most so many recordings of it."""
+    """Statistics of a part, or of at most ``samples`` recordings of it; plain values."""
     part = whole.fewer(samples)
     share = min(1.0, MOST_EVENTS / max(part.stream.n_events, 1))
     n_counted = max(1, int(share * part.stream.n_samples)) if part.stream.n_samples else 0
@@ -291,7 +291,7 @@ def _show_groups(parts: Mapping[str, Any]) -> None:
 
 
 def show_details(details: Mapping[str, Any]) -> None:
-    """What a file says of itself."""
+    """Format, sensor, counts and clock of a file, as a table."""
     table = [
         ["format", details["format"]],
         ["sensor", details["sensor"]],

@@ -200,7 +200,7 @@ def _told(splits: Texts | None, targets: Targets | None) -> dict[str, Any]:
 
 
 def _columns(place: str, form: str, part: Events, reading: Reading) -> Columns:
-    """What the file that was read says of its recordings, also of those that are moved in time.
+    """Columns in the file that was read, also of recordings that are shifted in time.
 
     Raises DataError where targets would have to be moved.
     """
@@ -218,7 +218,7 @@ def _columns(place: str, form: str, part: Events, reading: Reading) -> Columns:
 
 
 def _taken(place: str, form: str, reading: Reading) -> list[str]:
-    """Which part of a data set was taken, where others are left out."""
+    """A line on the part of a data set that was taken, where other parts are left out."""
     others = [one for one in parts(place, reading) if one != reading.part]
     if not others or (form == "stored" and reading.whole):
         return []
@@ -226,7 +226,7 @@ def _taken(place: str, form: str, reading: Reading) -> list[str]:
 
 
 def _lost(columns: Columns, part: Events, out: Path) -> list[str]:
-    """What an npz file does not keep."""
+    """A line on the columns that an npz file does not keep."""
     data = part.data
     if data is not None:
         columns = {"labels": data.labels, **data.columns(splits=columns.get("splits"))}
@@ -259,7 +259,7 @@ def _texts(parts: Sequence[Events]) -> list[TextEvents]:
 
 
 def _audio_note(parts: Sequence[Events]) -> dict[str, str]:
-    """What made the events, if all of them are of audio; of several sample rates the commonest."""
+    """Note of the audio encoding if all files are audio; the commonest if sample rates differ."""
     made = Counter(part.audio for part in parts if part.audio is not None)
     if not made or made.total() < len(parts):
         return {}
@@ -267,7 +267,7 @@ def _audio_note(parts: Sequence[Events]) -> dict[str, str]:
 
 
 def _of_rates(parts: Sequence[Events]) -> list[str]:
-    """That audio has several sample rates, or is not all there is: what a microphone cannot be."""
+    """A line where audio has several sample rates or is not all: a microphone cannot match it."""
     rates = Counter(f"{part.audio.sample_rate:g} Hz" for part in parts if part.audio is not None)
     others = len(parts) - rates.total()
     if not rates or (len(rates) == 1 and not others):
@@ -347,7 +347,7 @@ def _with_targets(
 
 
 def _left_out(paths: Sequence[Path], rows: Sequence[Labelled], labels: Path | None) -> list[str]:
-    """Which files of a folder that was named are not imported."""
+    """A line on files of the given folders that are not imported."""
     folders = [path for path in paths if path.is_dir()]
     files = [file for folder in folders for file in left_out(folder, rows)]
     names = [str(file) for file in files if labels is None or file.resolve() != labels.resolve()]
@@ -358,7 +358,7 @@ def _left_out(paths: Sequence[Path], rows: Sequence[Labelled], labels: Path | No
 
 
 def _ungrouped(rows: Sequence[Labelled]) -> list[str]:
-    """Which lines of a table have no group, where others have one."""
+    """A line on rows of a table without a group, where other rows have one."""
     without = [row for row in rows if not row.group]
     if not without or len(without) == len(rows):
         return []
@@ -366,7 +366,7 @@ def _ungrouped(rows: Sequence[Labelled]) -> list[str]:
 
 
 def _chosen(sample: int | None) -> slice:
-    """All recordings of a file, or the one of that number."""
+    """A slice of all recordings of a file, or of the one with that number."""
     return slice(None) if sample is None else slice(sample, sample + 1)
 
 
@@ -413,13 +413,13 @@ def _target_rows(found: Mapping[str, Any] | None) -> list[tuple[str, str]]:
 
 
 def _made_by(audio: Mapping[str, Any]) -> str:
-    """Which cochlea, in words."""
+    """The cochlea in words: kind, channels, sample rate."""
     kind = "streaming cochlea" if audio["encoder"]["streaming"] else "cochlea of whole recordings"
     return f"{kind}, {audio['encoder']['n_channels']} channels, {audio['sample_rate']:g} Hz"
 
 
 def _show_import(found: Mapping[str, Any]) -> None:
-    """What was imported, as tables."""
+    """Counts of the imported recordings, details of their file and the reading, as tables."""
     without = found["without_events"]
     table = [
         ["recordings", f"{found['samples']:,}"],

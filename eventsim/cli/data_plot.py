@@ -91,7 +91,7 @@ def _title(part: Events, sample: int) -> str:
 
 
 def _show(found: Mapping[str, Any]) -> None:
-    """Where the picture is."""
+    """Counts of the events, and the path of the picture."""
     typer.echo(
         f"{found['title']}: {found['events']:,} events in {found['duration_ms']:,.0f} ms, "
         f"{found['channels']:,} channels"

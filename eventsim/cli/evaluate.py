@@ -49,7 +49,7 @@ EvaluatedArgument = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateOptions:
-    """What is asked beside accuracy and loss, and of which network and recordings."""
+    """Options of ``eventsim evaluate``: the network, recordings, and measures beside accuracy."""
 
     which: opt.WhichOption = "last"
     targets: Path | None = opt.option(
@@ -170,7 +170,7 @@ def _fit(
     asked: EvaluateOptions,
     machine: opt.Machine,
 ) -> dict[str, Any]:
-    """How well a network, read from ``place``, gives the values that are wanted."""
+    """Errors and R2 of a network, read from ``place``, against its targets; plain values."""
     check_exact(run, "evaluate of values")
     config = on_backend(TrainConfig(), machine.backend) if run is None else run.config
     net, named = find_network(place, which=asked.which), find_for(place, data, reading)
@@ -192,7 +192,7 @@ def _check_alone(asked: EvaluateOptions, fail_under: float | None) -> None:
 
 
 def _found(found: Evaluation, data: AnyDataset) -> dict[str, Any]:
-    """What the network did on the recordings, as plain values."""
+    """The evaluation as plain values: accuracy, loss, confusion, rates, synaptic operations."""
     return {
         "samples": found.n_samples,
         "groups": Members.of_data(data).groups,
@@ -222,7 +222,7 @@ class _Target:
 def _target(
     run: Run | None, chip: str | None, bits: int | None, dt: float | None
 ) -> _Target | None:
-    """What was asked for beside exact time; None for nothing."""
+    """Chip, number formats and time step of the options; None for exact time alone."""
     if chip is None and bits is None and dt is None:
         return None
     check_exact(run, "--chip, --bits and --dt")
@@ -283,7 +283,7 @@ def _within(accuracy: float, n: int) -> str:
 def _over_time(
     net: Network, data: AnyDataset, config: TrainConfig, margin: float
 ) -> dict[str, Any]:
-    """When the answer is there."""
+    """Accuracy by the share of a recording that is read, latency and early exit; plain values."""
     decided = predict_over_time(
         net, data.stream, tail=config.tail, backend=config.backend, precision=config.precision
     )

@@ -1,7 +1,7 @@
-"""What EVENTS, DATA and PLACE on the command line stand for: the one resolver of all commands.
+"""Events of EVENTS, DATA and PLACE on the command line: the one resolver of all commands.
 
-A data set by its name, or a file of any format of :mod:`eventsim.datasets.formats`, told by its
-content. What is found are events, with labels where the place has them.
+Each is a data set by its name, or a file of any format of :mod:`eventsim.datasets.formats`,
+recognised by its content. Its events have labels where the place has them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -152,10 +152,10 @@ def run_of(net: Path) -> Run | None:
 def find_files(
     net: Path, places: Sequence[str], reading: Reading, *, skip: bool
 ) -> tuple[dict[str, Events], list[Damaged]]:
-    """What was named for a network, file by file, and what cannot be read.
+    """Events of files named for a network, by file, and the files that cannot be read.
 
-    Each is read as by :func:`find_for`, but for a file that the run was trained on, which is taken
-    whole. Where times begin is asked of all files together.
+    Files are read as by :func:`find_for`, but a file that the run was trained on is taken whole.
+    Time 0 is chosen for all files together.
     """
     _check_there(net)
     run, size = run_of(net), find_network(net).input.size
@@ -217,7 +217,7 @@ def _filled(net: Path, place: str, found: Events, size: int) -> Events:
 
 
 def _find_beside(net: Path, run: Run | None, place: str, reading: Reading) -> Events:
-    """What was named for a network, and what had to be assumed of it said on stderr."""
+    """Events of a place named for a network; assumptions are printed on stderr."""
     data = None if run is None else run.settings.data
     notes = cache(lambda: notes_of(data))
     (found,) = _begun([_read_beside(data, notes, place, reading)], data)
@@ -228,9 +228,9 @@ def _find_beside(net: Path, run: Run | None, place: str, reading: Reading) -> Ev
 def _read_beside(
     data: DataSettings | None, notes: Callable[[], Mapping[str, str]], place: str, reading: Reading
 ) -> Events:
-    """What was named for a network; text takes from its run what it does not say of itself.
+    """Events of a place, read for a run; unit and columns default to those of the run's data.
 
-    ``data`` are those of the run, ``notes`` gives what their file keeps of how it was made.
+    ``data`` are the run's settings of data, ``notes`` gives the notes of their file.
     """
     form, told = form_of(place, reading), tuple[str, ...]()
     if form in TEXTS:
@@ -261,7 +261,7 @@ def _read_beside(
 def _made_otherwise(
     data: DataSettings | None, notes: Callable[[], Mapping[str, str]], found: Events, place: str
 ) -> list[str]:
-    """How a file of eventsim was made otherwise than the recordings of the run."""
+    """Differences in how a file of eventsim and the recordings of the run were made."""
     if data is None:
         return []
     own = {**notes(), **({} if data.audio is None else {AUDIO: data.audio.note()})}
@@ -290,7 +290,7 @@ def audio_of(net: Path) -> tuple[DataSettings, AudioEncoding] | None:
 
 
 def find_encoder(net: Path, place: str | None, found: Events) -> EncoderOperations | None:
-    """What made the events of audio that :func:`find_for` has found; None where none is known."""
+    """Operations of the encoder of audio from :func:`find_for`; None if no encoder is known."""
     run = run_of(net)
     settings = None if run is None else run.settings.data
     if settings is not None and (found.own or place == settings.name):
@@ -366,7 +366,7 @@ def parts(place: str, reading: Reading) -> tuple[str, ...]:
 
 
 def tape_of(run: Run | None, net: Network, stream: EventStream, *, backend: str) -> SpikeTape:
-    """What a network does with recordings; that of a run by the method that trained it."""
+    """The tape of a network on recordings; that of a run by the method that trained it."""
     if run is None:
         return simulate(net, stream, backend=backend)
     return run.tape(stream, backend=backend)

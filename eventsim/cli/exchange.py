@@ -42,7 +42,7 @@ OF: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions:
-    """What is written, for whom, and by which recordings it is checked."""
+    """Options of ``eventsim export``: format, target program, and recordings of the check."""
 
     to: Literal["nir", "c", "web"] = option(
         "nir", "Format: a NIR file, C99 for small processors, or a web page that runs the network."
@@ -190,7 +190,7 @@ def _recordings(
 
 
 def _show_c(found: Mapping[str, Any]) -> None:
-    """What was written, and what it takes."""
+    """The C code that was written, its memory and operations, as a table."""
     typer.echo(f"{found['network']} -> {found['folder']}: C99, prefix {found['name']}_")
     linear = found["flops_linear"]
     rows = [
@@ -208,7 +208,7 @@ def _show_c(found: Mapping[str, Any]) -> None:
 
 
 def _show_web(found: Mapping[str, Any]) -> None:
-    """What was written."""
+    """The web page that was written, and its parts, as a table."""
     typer.echo(f"{found['network']} -> {found['file']}: a page of {found['size']:,} bytes")
     rows = [
         ["engine, WebAssembly", f"{found['engine']:,} bytes"],
@@ -281,7 +281,7 @@ def _check(trip: RoundTrip, stream: EventStream, events: str | None) -> dict[str
 
 
 def _show_export(found: Mapping[str, Any]) -> None:
-    """What was written, and the check."""
+    """The NIR file that was written, and the result of the check."""
     form = f"for {found['target']}" if found["target"] else "plain NIR"
     typer.echo(f"{found['network']} -> {found['file']} ({form}, {found['bytes']:,} bytes)")
     _show_check(found)
@@ -289,7 +289,7 @@ def _show_export(found: Mapping[str, Any]) -> None:
 
 
 def _show_import(found: Mapping[str, Any]) -> None:
-    """What was read, and on whose word."""
+    """Populations and projections that were read, as tables, and the source of the step."""
     rows = [
         [p["name"], p["kind"], f"{p['neurons']:,}", _range(p, "tau_mem"), _range(p, "tau_syn")]
         for p in found["populations"]
@@ -343,7 +343,7 @@ def _show_check(found: Mapping[str, Any]) -> None:
 
 
 def _only_here(check: Mapping[str, Any], who: str) -> str:
-    """What a round trip says of a network that stands in metadata in part."""
+    """A clause on the round trip of a network that metadata holds in part."""
     if check["kept"]:
         return ""
     told = " in eventsim, which reads its own metadata. "

@@ -217,7 +217,7 @@ def experiment_table(
 
 @dataclass(frozen=True, kw_only=True)
 class SearchOptions:
-    """What is searched, and how long."""
+    """Options of ``eventsim experiment search``: condition, trials, processes, folder."""
 
     condition: str | None = option(
         None, "Condition whose settings are varied; by default the recipe's choice.", metavar="NAME"
@@ -306,7 +306,7 @@ def _show_all(found: Mapping[str, Any]) -> None:
 
 
 def _show(found: Mapping[str, Any]) -> None:
-    """What the conditions share, and in what they differ."""
+    """Settings of the conditions as tables: those that differ, and those that are shared."""
     typer.echo(found["about"] or found["title"])
     if found["small_size"] is not None:
         typer.echo(found["small_size"])

@@ -81,7 +81,7 @@ def _values(values: Mapping[str, Any]) -> str:
 
 
 def _ending(line: TrialLine) -> str:
-    """How a trial ended, its value and settings."""
+    """State, value and settings of a trial that has ended."""
     value = "" if line.value is None else f" {line.value:.2%}"
     error = f": {line.error}" if line.error else ""
     return f"{line.state}{value} ({_values(line.values)}){error}"

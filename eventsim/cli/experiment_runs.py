@@ -68,7 +68,7 @@ ConditionsOption = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class Executing:
-    """Where and how runs are executed."""
+    """Options of the execution of runs: download, executor, processes, threads."""
 
     download: DownloadOption = False
     executor: str = option(
@@ -153,7 +153,7 @@ def run_recipe(
 
 
 def failures(ended: Mapping[str, Ended]) -> dict[str, str]:
-    """What went wrong, by the label of the run."""
+    """Errors of the runs that failed, by the label of the run."""
     return {label: how.text for label, how in ended.items() if how.failed}
 
 
@@ -167,7 +167,7 @@ def exit_if(failed: Mapping[str, str]) -> None:
 
 
 def _run_missing(plan: Experiment, root: Path, capacity: Capacity) -> dict[str, Ended]:
-    """How each run ended that was missing."""
+    """Execute the missing runs, and return how each ended, by label."""
     specs = plan.specs()
     todo = missing(specs, root)
     save_plan(plan, root)

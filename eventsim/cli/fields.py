@@ -26,7 +26,7 @@ Table = Mapping[str, Any]
 
 
 class _Options(NamedTuple):
-    """The parameters that stand for a value, and what makes it of all that was typed."""
+    """Command-line parameters of a value, and the function that builds it of typed values."""
 
     parameters: list[inspect.Parameter]
     made: Callable[[Table], Any]
@@ -74,7 +74,7 @@ def filled(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _options(name: str, hint: Any, default: Any) -> _Options:
-    """What stands for a parameter of a command, or for a field of a class of options."""
+    """Options of a parameter of a command, or of a field of a class of options."""
     kind, *marks = get_args(hint) if get_origin(hint) is Annotated else (hint,)
     if marks and isinstance(marks[0], _Options):
         return marks[0]
@@ -85,7 +85,7 @@ def _options(name: str, hint: Any, default: Any) -> _Options:
 
 
 def _options_of_class(kind: Any, names: tuple[str, ...]) -> _Options:
-    """What stands for an object: fields made by ``option``, or annotated as options."""
+    """Options of an object: fields made by ``option``, or annotated as options."""
     hints, fields = dict(hints_of(kind)), {one.name: one for one in dataclasses.fields(kind)}
     for name, one in fields.items():
         if OPTION in one.metadata:

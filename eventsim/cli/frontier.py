@@ -26,7 +26,7 @@ DEFAULT_CHIP = "loihi"
 
 @dataclass(frozen=True, kw_only=True)
 class FrontierOptions:
-    """What is swept, and how it is measured."""
+    """Options of ``eventsim frontier``: chips, sweeps, bits, and recordings."""
 
     chip: list[str] | None = opt.chip_option(
         None,

@@ -49,7 +49,7 @@ NOTHING = "-"  # in place of a class
 
 @dataclass(frozen=True, kw_only=True)
 class ListenOptions:
-    """What comes from where, and what is told of it."""
+    """Options of ``eventsim listen``: format and speed of the source, and the output."""
 
     form: Format | None = option(
         None,
@@ -189,7 +189,7 @@ def _is_device(place: str) -> bool:
 
 
 def _cochlea_of(net: Path) -> AudioEncoding | None:
-    """What made the events that a network has learned; says where the microphone's are others."""
+    """The cochlea that a network has learned; prints where the microphone's is another."""
     found = audio_of(net)
     if found is None:
         say(
@@ -233,7 +233,7 @@ def _for(source: Source, seconds: float | None) -> Iterator[Packet]:
 
 
 class _Told:
-    """What is printed: a line per answer, and a summary."""
+    """Output of ``eventsim listen``: a line per answer, and a summary."""
 
     def __init__(
         self, heard: Listener, opened: _Opened, asked: ListenOptions, *, as_json: bool
@@ -311,7 +311,7 @@ def _show_summary(found: dict[str, Any]) -> None:
 
 
 class _View:
-    """All classes with their probabilities, drawn anew at most ten times a second."""
+    """A live view of all classes and their probabilities, drawn at most ten times a second."""
 
     def __init__(self, heard: Listener) -> None:
         from rich.live import Live

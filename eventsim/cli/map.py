@@ -44,7 +44,7 @@ from eventsim.train import evaluate
 
 @dataclass(frozen=True, kw_only=True)
 class MapOptions:
-    """What is asked of a mapping."""
+    """Options of ``eventsim map``: the chip, the search, and files."""
 
     chip: str = opt.chip_option("loihi", "A chip, or a TOML file of your own.")
     method: opt.MethodOption = "refined"

@@ -1,9 +1,9 @@
-"""What a command measured: which recordings, how many, and how many of them were learned.
+"""Recordings that a command measured: which, how many, and how many of them were learned.
 
-A number says of a network what it can do with recordings that it has not met only where none of
-them is of the training part of its run. Those of the run's own test part are others by the
-division of its data, unless its file has recordings twice: the run has looked (``Parts.test_met``).
-Others are compared with the training part by their events (:mod:`eventsim.events.same`).
+A number speaks of new recordings only where none of them is of the training part of the run. The
+run's own test part is new by the division of its data, unless the file has recordings twice, which
+the run has counted (``Parts.test_met``). Other recordings are compared with the training part by
+their events (:mod:`eventsim.events.same`).
 """
 
 from collections.abc import Mapping
@@ -52,7 +52,7 @@ class MeasuredPart:
 
     @property
     def chosen(self) -> str:
-        """How they were chosen, in words; empty where all were taken."""
+        """The choice of recordings in words; empty where all were taken."""
         if self.chosen_of is None:
             return ""
         how = "spread evenly over the classes" if self.by_class else "the first ones"
@@ -60,7 +60,7 @@ class MeasuredPart:
 
     @property
     def about_training(self) -> str:
-        """How many of them the network has learned, in words."""
+        """The number of recordings that the network has learned, in words."""
         if self.of_training is None:
             return f"perhaps some of training ({self.unknown})"
         if not self.of_training:
@@ -71,7 +71,7 @@ class MeasuredPart:
 
     @property
     def warning(self) -> str | None:
-        """What a person must know first; None where none was learned, or all were asked for."""
+        """Warning of learned recordings; None without any, or if the training part was named."""
         if not self.of_training or self.part == "train":
             return None
         return (
@@ -88,10 +88,10 @@ class MeasuredPart:
 def find_measured(
     net: Path, place: str | None, reading: Reading, *, samples: int | None, some: bool = False
 ) -> tuple[EventStream, Dataset | None, MeasuredPart]:
-    """What was named for a network, or is of its run: at most ``samples``, in memory.
+    """Recordings named for a network, or of its run: at most ``samples``, in memory.
 
-    The recordings, they with their labels where they have some, and what is measured so; ``some``:
-    raise DataError where there are none.
+    Returns their stream, the data set where they have labels, and the measured part. ``some``:
+    raise DataError where there are no recordings.
     """
     found = find_for(net, place, reading)
     stream, data = found.some(samples)
@@ -114,7 +114,7 @@ def say_measured(net: Path, found: Events, stream: EventStream | StoredStream) -
 
 
 def measured_by(net: Path, found: Events, stream: EventStream | StoredStream) -> MeasuredPart:
-    """What is measured of a network: ``stream``, of the recordings that were found for it."""
+    """The measured part: ``stream``, of the recordings that were found for a network."""
     there, by_class = found.stream.n_samples, found.data is not None
     measured = replace(_measured(net, found, stream), read=how_read(found))
     if stream.n_samples == there:
@@ -149,12 +149,12 @@ def _divided_alike(run: Run, found: Events) -> bool:
 
 
 def _met(run: Run, stream: EventStream | StoredStream) -> int:
-    """How many of the recordings are among those of training, by their events."""
+    """Number of recordings that are among those of training, by their events."""
     return found_among(stream, run.data("train").stream).size
 
 
 def _twice(run: Run, stream: EventStream | StoredStream) -> int:
-    """How many recordings of a part that is not learned are in the training part as well."""
+    """Number of recordings of an unlearned part that are in the training part as well."""
     parts = run.parts
     # The run has looked; one of an earlier version has not.
     return 0 if parts is not None and parts.test_met == 0 else _met(run, stream)

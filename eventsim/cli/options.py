@@ -129,7 +129,7 @@ SamplesOption = Annotated[
 
 
 def known_backend(given: str | list[str] | None) -> str | list[str] | None:
-    """What was given for ``--backend``; BackendError where there is no such backend."""
+    """The value of ``--backend``; BackendError where there is no such backend."""
     several = isinstance(given, list)
     names = ("auto", *(("all",) if several else ()), *available_backends())
     for name in given if isinstance(given, list) else [given]:

@@ -1,4 +1,4 @@
-"""How each format of events is read, with what the options of the commands say of it."""
+"""Readers of each format of events, with the options of the commands."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -93,7 +93,7 @@ class Events:
 
     @property
     def heard(self) -> AudioEncoding | None:
-        """What made the events of audio, as the file or its notes say; None where they do not."""
+        """Encoding of audio events, as the file or its notes say; None where they do not."""
         note = self.notes.get(audio_events.NOTE)
         if self.audio is not None or note is None:
             return self.audio
@@ -231,7 +231,7 @@ def read(form: str, place: str, reading: Reading) -> Events:
 
 
 def begin_of(typed: str | None) -> Begin | None:
-    """What ``--begin`` says; None for nothing."""
+    """The value of ``--begin``; None without it."""
     if typed is None:
         return None
     if typed in ("first-event", "zero"):

@@ -1,4 +1,4 @@
-"""How events are read: the options that say it, once for all commands."""
+"""Options for the reading of events, once for all commands."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ PART = "test"  # of divided data, where none is named
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How a place is read; the options of the commands, by their names there.
+    """Options for the reading of a place, by their names in the commands.
 
     ``assumed``, ``of_set`` and ``cochlea`` are no options: the unit of text that names none, the
     fields of DataSettings that say how a data set becomes events (encoder), and what

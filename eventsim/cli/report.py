@@ -49,7 +49,7 @@ WINDOW_MS = 1.0  # in which spikes on a link are counted
 
 @dataclass(frozen=True, kw_only=True)
 class ReportOptions:
-    """What the page of a run has."""
+    """Options of ``eventsim report``: figures, chips, mappings, and the page."""
 
     figures: opt.FiguresOption = None
     chip: list[str] | None = opt.chip_option(
@@ -148,7 +148,7 @@ def _made(
     targets: Sequence[Chip],
     on: str,
 ) -> Report:
-    """What the page tells, of a network that is run on the recordings, priced and mapped."""
+    """The report of a network that is run on the recordings, priced and mapped."""
     (stream, labelled), run = recordings, given.run
     mine, net = folder_of(run), find_network(run)
     tape = tape_of(mine, net, stream, backend=on)
@@ -196,7 +196,7 @@ def _made(
 
 @dataclass(frozen=True)
 class _Given:
-    """Which recordings of which run."""
+    """A run and its recordings for the report."""
 
     run: Path
     events: str | None
@@ -213,7 +213,7 @@ def _page(run: Path, given: Path | None) -> Path:
 
 
 def _words(given: _Given, labelled: AnyDataset | None) -> str:
-    """Which recordings these are."""
+    """Name, part and number of the recordings, in words."""
     name = given.events or load_run(given.run).data_settings.info.name
     if labelled is None:
         return name
@@ -347,7 +347,7 @@ def _not_made(record: Report) -> dict[str, str]:
 
 
 def _show(found: Mapping[str, Any]) -> None:
-    """Where the page is, and what is not on it."""
+    """The path of the page, and the sections that are missing."""
     echo_late(found)
     for name, reason in found["not_made"].items():
         typer.echo(f"Not in it: {name}. {reason}")

@@ -35,7 +35,7 @@ MOST_ANSWERS = 20  # classes in the table of a simulation
 
 @dataclass(frozen=True, kw_only=True)
 class SimulateOptions:
-    """How many recordings are run, how, and what is told of them."""
+    """Options of ``eventsim simulate``: recordings, precision, the tape, and explanations."""
 
     out: Path | None = option(None, "Write all spikes to this .npz file.", metavar="TAPE")
     samples: SamplesOption = None

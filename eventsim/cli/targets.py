@@ -30,7 +30,7 @@ ASSUMED = "taken in the order of the file, since nothing says the network's"  # 
 def measured_fit(
     place: Path, named: Events, net: Network, wanted: Wanted, config: TrainConfig, run: Run | None
 ) -> dict[str, Any]:
-    """How well a network, read from ``place``, fits wanted values of recordings; plain values.
+    """Errors and R2 of a network, read from ``place``, against wanted values; plain values.
 
     ``run`` says the order of its outputs, if it is a run of values.
     """
@@ -97,7 +97,7 @@ def numbered(n: int) -> tuple[str, ...]:
 
 
 def show_fit(found: Mapping[str, Any]) -> None:
-    """How well a network fits wanted values, as a table."""
+    """Errors and R2 of a network as a table."""
     of = found["targets"]
     left = found["targets_left_out"]
     rows = [

@@ -1,4 +1,4 @@
-"""What a person or a program sees: tables and JSON on stdout, everything else on stderr."""
+"""Output of the commands: tables and JSON on stdout, everything else on stderr."""
 
 import errno
 import json
@@ -46,26 +46,26 @@ def stdout() -> Console:
 
 
 def say(text: str) -> None:
-    """One line for a person, on stderr."""
+    """Print a line for a person on stderr."""
     stderr().print(text, markup=False, soft_wrap=True)
 
 
 def say_backend(name: str) -> BackendInfo:
-    """One line on stderr: which backend runs, on what; loads it, so that it fails early."""
+    """Print the backend and its device on stderr; loads the backend, so that it fails early."""
     found = describe_backend(name)
     say(f"backend: {found}")
     return found
 
 
 def emit_json(values: dict[str, Any]) -> None:
-    """One JSON object on stdout."""
+    """Print a JSON object on stdout."""
     typer.echo(json.dumps(values))
 
 
 def present(
     found: dict[str, Any], show: Callable[[Mapping[str, Any]], None], *, as_json: bool
 ) -> None:
-    """What a command found: one JSON object, or as ``show`` tells it."""
+    """Print the result of a command: as a JSON object, or by ``show``."""
     if as_json:
         emit_json(found)
     else:
@@ -190,7 +190,7 @@ def _ended_politely() -> Iterator[None]:
 
 
 def refusal(error: OSError) -> str:
-    """What the system refused, as a sentence, and what to do where a place may not be used."""
+    """The refusal of the system as a sentence, with a remedy where a place may not be used."""
     if error.filename is None or error.strerror is None:
         return f"{error}."
     text = f"{error.filename}: {error.strerror}."

@@ -1,4 +1,4 @@
-"""What a text file does not say of itself: the unit of its times, its columns, how many channels.
+"""Unit of times, columns and number of channels of text files that do not name them.
 
 A unit comes from ``--unit``, else from the names of the columns or a remark above them, else from
 what the caller assumes; what was assumed is said. A network at hand says the number of channels:
@@ -51,9 +51,9 @@ CAMERA = Assumed("us", "nothing names a unit, and cameras count microseconds")
 
 @dataclass(frozen=True, eq=False)
 class TextEvents:
-    """What a text file says, and why its times are read in that unit, if that was assumed.
+    """Events of a text file, and the reason for their unit if it was assumed.
 
-    ``columns`` are those that were named for it.
+    ``columns`` are the columns that the command names for it.
     """
 
     place: str
@@ -63,7 +63,7 @@ class TextEvents:
 
     @property
     def unit(self) -> Unit:
-        """Of the times."""
+        """Unit of the times."""
         return self.lines.unit
 
 
@@ -77,7 +77,7 @@ def read_text(
     sensor_size: Sequence[int] | None,
     otherwise: Assumed,
 ) -> TextEvents:
-    """What ``read`` finds in a file; ``otherwise`` holds where nothing says the unit."""
+    """Events of a file by ``read``; ``otherwise`` gives the unit where nothing names one."""
     lines = read(
         place,
         unit=unit,
@@ -117,7 +117,7 @@ def _doubted(files: Sequence[TextEvents], streams: Streams) -> list[str]:
 
 
 def guesses(files: Sequence[TextEvents], streams: Streams) -> list[str]:
-    """What was guessed or is doubtful of the files, and what of them was dropped, in words."""
+    """Guesses and doubts about the files, and what was dropped or merged, in words."""
     units = Counter(one.assumed for one in files if one.assumed).items()
     columns = Counter(one.lines.guess for one in files if one.lines.guess).items()
     dropped = Counter(one.lines.dropped for one in files if one.lines.dropped).items()
@@ -132,7 +132,7 @@ def guesses(files: Sequence[TextEvents], streams: Streams) -> list[str]:
 
 
 def _unsorted(files: Sequence[TextEvents]) -> list[str]:
-    """What is said of events that are not in the order of time."""
+    """A line on events that are not in the order of time."""
     back = [one.lines.steps_back for one in files]
     n_files = sum(bool(steps.size) for steps in back)
     steps = np.concatenate([np.zeros(0), *back])
@@ -171,7 +171,7 @@ def _common(values: Iterable[T]) -> T | None:
 def text_notes(
     files: Sequence[TextEvents], streams: Streams, told: Sequence[str] = ()
 ) -> dict[str, str]:
-    """What the notes of a file of recordings keep of the files it is made of, and ``told``."""
+    """Notes of a file of recordings on the text files it is made of, and ``told``."""
     told = [*guesses(files, streams), *told]
     unit = _common(one.unit for one in files)
     size, named = _common(one.lines.size for one in files), _common(one.columns for one in files)
@@ -184,7 +184,7 @@ def text_notes(
 
 
 def guesses_of_notes(notes: Mapping[str, str], where: str) -> list[str]:
-    """What :func:`text_notes` has kept of guesses."""
+    """Guesses that :func:`text_notes` has stored."""
     found = parse_json(notes.get(GUESSES, "[]"), f"{where}, {GUESSES}", StorageError)
     if not isinstance(found, list):
         raise StorageError(f"{where}, {GUESSES}", f"is {shown(notes[GUESSES])}", "a list of texts")
@@ -192,7 +192,7 @@ def guesses_of_notes(notes: Mapping[str, str], where: str) -> list[str]:
 
 
 def notes_of(data: DataSettings | None) -> Mapping[str, str]:
-    """What the file of a run's own recordings keeps of how it was made; nothing of a data set."""
+    """Notes of the file of a run's own recordings on how it was made; none of a data set."""
     if data is None or data.name != OWN or not Path(data.file or "").is_file():
         return {}
     return StoredStream.open(data.file or "").notes

@@ -46,7 +46,7 @@ COMMON_OPTIONS = (
 
 @dataclass(frozen=True, kw_only=True)
 class RunStart:
-    """Where and how the run starts, which decides no number."""
+    """Options of the start of a run, which change no result."""
 
     out: Path | None = opt.option(
         None,
@@ -137,7 +137,7 @@ def train_command(asked: TypedTraining, start: RunStart, as_json: opt.JsonOption
 
 
 def _folder_of(asked: TypedTraining, start: RunStart) -> Path:
-    """Where a new run goes; StorageError where a run is."""
+    """Folder of a new run; StorageError where a run is."""
     default = Path("runs") / Path(asked.data or "").stem
     folder = start.out or (default if start.overwrite else free_folder(default))
     if RunFolder(folder).holds_run and not start.overwrite:

@@ -28,7 +28,7 @@ CHOSEN = (*DIVISION, "round_times")  # of the recordings, beside which they are
 
 @dataclass(frozen=True, kw_only=True)
 class TypedTraining:
-    """What was typed of data, network and training."""
+    """Typed settings of data, network and training."""
 
     data: Annotated[
         str | None,
@@ -107,7 +107,7 @@ class TypedTraining:
 
     @property
     def chosen(self) -> Table:
-        """Of the recordings, beside which they are."""
+        """Typed settings of the recordings."""
         more = {} if self.round_times is None else {"round_times": self.round_times}
         return {**self.division, **more}
 
@@ -135,7 +135,7 @@ def config_of(asked: TypedTraining, base: Mapping[str, Any]) -> TrainConfig:
 
 
 def network_of(asked: TypedTraining) -> tuple[NetworkSettings | None, Network | None]:
-    """How a new network is built, or the one that the run goes on from."""
+    """Settings of a new network, or the network that the run starts from."""
     if asked.init is None:
         return NetworkSettings.from_options(asked.network, called=opt.option_name), None
     for name in asked.network:
