@@ -166,7 +166,7 @@ class SlurmExecutor(Executor):
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        """What is submitted inside becomes one array job at the end, or raises BackendError."""
+        """Submit the jobs of the context as one array job at its end, or raise BackendError."""
         self._batch = {}
         try:
             with _taken(), self._jobs.batch():
@@ -235,7 +235,7 @@ class _Requeued:
         return self.function(*args, **kwargs)
 
     def checkpoint(self, *args: Any, **kwargs: Any) -> Any:
-        """What submitit queues again when the time is over."""
+        """The submission that submitit queues again when the time is over."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self, *args, **kwargs)

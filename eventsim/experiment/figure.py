@@ -13,7 +13,7 @@ from eventsim.plot.style import BLUE, INK, MUTED
 
 
 def figure(findings: Findings) -> Figure:
-    """What is compared on the left, synaptic operations on the right, one row per condition.
+    """A figure of the measure on the left, synaptic operations on the right, a row per condition.
 
     A dot is a seed (a fold, where there are any) after its last epoch, a ring as validation chose;
     the bar is mean and standard deviation over them. A line marks the mean of the baseline.

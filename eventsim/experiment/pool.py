@@ -23,7 +23,7 @@ class Observer(Follower[RunSettings], Protocol):
 
 
 def missing(specs: Sequence[RunSettings], root: Path) -> list[RunSettings]:
-    """Those that are not done; the folder of a run is ``root / spec.label``.
+    """Runs that are not done; the folder of a run is ``root / spec.label``.
 
     Raises
     ------

@@ -41,7 +41,7 @@ Seeds = Annotated[
 
 
 def seed_list(seeds: int | tuple[int, ...]) -> tuple[int, ...]:
-    """How many seeds, 0 .. n - 1, or a list of them."""
+    """Seeds of a recipe: 0 .. n - 1 for a number n, or the list itself."""
     return tuple(range(seeds)) if isinstance(seeds, int) else seeds
 
 

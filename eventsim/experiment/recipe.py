@@ -88,7 +88,7 @@ OF_PLACE: Mapping[str, Any] = {"from_file": False}
 
 @dataclass(frozen=True, kw_only=True)
 class Condition(Settings):
-    """One thing that is compared with others, as the recipe says it.
+    """A condition that is compared with others, as the recipe says it.
 
     Attributes
     ----------
@@ -153,7 +153,7 @@ class Sweep(Settings):
             self.require("axes", key, _is_setting(key), SETTING)
 
     def conditions(self) -> tuple[Condition, ...]:
-        """Its conditions, the values of the last axis changing first."""
+        """Conditions of the sweep, the values of the last axis changing first."""
         return tuple(map(self._condition, itertools.product(*self.axes.values())))
 
     def _condition(self, values: tuple[Any, ...]) -> Condition:
@@ -218,7 +218,7 @@ class Range(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSettings(Settings):
-    """What is searched.
+    """Settings of a search.
 
     Attributes
     ----------
@@ -245,7 +245,7 @@ class SearchSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe(Settings):
-    """What is compared; see the module.
+    """Conditions that are compared, and their common settings; see the module.
 
     ``condition`` holds those of the sweeps too once the recipe was loaded, ``sweep`` none then.
     ``home`` is the folder of a file of the user's own.

@@ -172,7 +172,7 @@ def resolve(
 
 
 def small_size_of(task: Task, selection: Selection) -> str | None:
-    """What the small size is, where it is selected, and that its accuracies mean nothing."""
+    """Warning of the small size and its settings, where it is selected."""
     if not selection.smoke:
         return None
     small = flat({key: getattr(task.smoke, key) for key in ("data", "network", "train")})

@@ -85,7 +85,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class TestedDivision:
-    """Whose recordings are tested and validated in one division."""
+    """Recordings that are tested and validated in one division."""
 
     fold: str | None  # the groups that are tested, in words; None for a division that names none
     # Recordings and groups; None of results of earlier versions, which do not say it
@@ -101,7 +101,7 @@ class TestedDivision:
 
 @dataclass(frozen=True, kw_only=True)
 class Repeats:
-    """What means, spreads and tests are over, and what they say."""
+    """Seeds or folds that means, spreads and tests are over, with their reach in words."""
 
     kind: Literal["seeds", "folds"]  # ``seeds`` of one division, or ``folds``: divisions
     divisions: int  # how many
@@ -132,7 +132,7 @@ class PartialSeed:
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """All rows; conditions of which no seed is done have none, and are named in ``absent``.
+    """Rows of the conditions; those without a done seed have none, and are in ``absent``.
 
     ``folds`` are the groups that were held out in turn, ``[None]`` without; ``divisions`` tells of
     each who was tested. ``measure`` is what the rows compare. ``partial`` are done runs that no row
@@ -232,14 +232,14 @@ def collect(root: Path) -> Findings:
 
 
 def _measure(runs: Sequence[Result]) -> Measure:
-    """What all runs are compared by."""
+    """The measure by which all runs are compared."""
     if not any(run.get("task") == "regression" for run in runs):
         return "accuracy"
     return "r2" if all(None not in run[LAST]["r2"] for run in runs) else "mean_squared_error"
 
 
 def _value(tested: Mapping[str, Any] | None, measure: Measure) -> float | None:
-    """What a test gave; R2 as the mean over the outputs."""
+    """The measure in a test; R2 as the mean over the outputs."""
     if tested is None:
         return None
     return _mean(tested[measure]) if measure == "r2" else tested[measure]
@@ -263,7 +263,7 @@ def _partial(
 
 
 def _division(fold: str | None, runs_of: Sequence[Sequence[Result]]) -> TestedDivision:
-    """Who is tested and validated in a division, as the first condition that says it has it."""
+    """Recordings tested and validated in a division, by the first condition that says it."""
     parts: dict[int, Parts] = {}
     for runs in reversed(runs_of):
         for run in runs:
@@ -283,7 +283,7 @@ def _division(fold: str | None, runs_of: Sequence[Sequence[Result]]) -> TestedDi
 
 
 def _repeats(divisions: Sequence[TestedDivision], seeds: tuple[int, ...]) -> Repeats:
-    """What means are over."""
+    """Seeds or folds that means are over."""
     n = len(divisions)
     if n == 1:
         return Repeats(
@@ -313,7 +313,7 @@ def _repeats(divisions: Sequence[TestedDivision], seeds: tuple[int, ...]) -> Rep
 
 
 def _reach_of_seeds(division: TestedDivision) -> str:
-    """What is said by seeds of one division."""
+    """The reach of results over seeds of one division, in words."""
     tested, of_groups, where = division.tested, "", " where recordings name their groups"
     if tested is not None and tested.groups:
         names, where = list(tested.groups), ""

@@ -79,7 +79,7 @@ class SearchResult:
 
 
 class SearchObserver(Protocol):
-    """Who is told, in the thread that called :func:`search`."""
+    """Observer of a search, called in the thread that called :func:`search`."""
 
     def trial_started(self, number: int, values: Values, epochs: int) -> None:
         """Values were drawn; they are trained for so many epochs, those of all seeds together."""
@@ -88,12 +88,12 @@ class SearchObserver(Protocol):
         """An epoch of a trial is done: its line of metrics.jsonl."""
 
     def trial_ended(self, line: TrialLine) -> None:
-        """It came to its end, was given up, or failed."""
+        """A trial came to its end, was given up, or failed."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Search:
-    """What stays the same during a search."""
+    """Settings that stay the same during a search."""
 
     recipe: Recipe
     task: Task
@@ -121,7 +121,7 @@ class _Search:
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """Those of every trial."""
+        """Seeds of every trial."""
         return tuple(seed_list(self.settings.seeds))
 
 

@@ -52,7 +52,7 @@ class Summary:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Summary":
-        """Those of some values, one or more."""
+        """Summary of one value or more."""
         spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
         return cls(float(np.mean(values)), spread, len(values))
 

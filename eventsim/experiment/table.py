@@ -27,7 +27,7 @@ NOTES = (
 
 @dataclass(frozen=True)
 class MeasureText:
-    """How a measure is told."""
+    """Texts and digits of a measure."""
 
     what: str  # its name
     unit: str  # what is said of it once
@@ -66,13 +66,13 @@ TOLD: Mapping[Measure, MeasureText] = {
 
 
 def cells(findings: Findings) -> list[list[str]]:
-    """One list per condition, in the order of ``COLUMNS``."""
+    """Cells of the table: a list per condition, in the order of ``COLUMNS``."""
     told = TOLD[findings.measure]
     return [_cells(row, findings.baseline, told) for row in findings.rows]
 
 
 def notes(findings: Findings) -> list[str]:
-    """What the columns mean, how far they reach, and what is missing."""
+    """Notes on the table: the meaning of its columns, their reach, and missing runs."""
     base = next((row.title for row in findings.rows if row.name == findings.baseline), None)
     repeats = findings.repeats
     compared = sum(row.comparison is not None for row in findings.rows)
@@ -117,7 +117,7 @@ def notes(findings: Findings) -> list[str]:
 
 
 def _tested(division: TestedDivision) -> list[str]:
-    """Who is tested and validated in the only division."""
+    """Notes on the recordings that are tested and validated in the only division."""
     if division.tested is None:
         return ["Who was tested: not told by runs of earlier versions."]
     found = [f"Tested in all seeds: {division.tested}."]
@@ -155,7 +155,7 @@ def fold_columns(findings: Findings) -> list[str]:
 
 
 def fold_cells(findings: Findings) -> list[list[str]]:
-    """One list per fold: its groups, and the measure of every condition; none without folds."""
+    """Cells of the folds: the groups of each, and every condition's measure; none without folds."""
     if not findings.repeats.are_folds:
         return []
     told, found = TOLD[findings.measure], []

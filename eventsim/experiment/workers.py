@@ -73,7 +73,7 @@ KeyToTell = TypeVar("KeyToTell", contravariant=True)
 
 @dataclass(frozen=True)
 class Ended:
-    """How a piece of work ended: ``text`` is the error of one that failed, ``value`` its value."""
+    """End of a piece of work: ``text`` is the error of one that failed, ``value`` its value."""
 
     kind: End
     text: str = ""
@@ -86,16 +86,16 @@ class Ended:
 
 
 class Follower(Protocol[KeyToTell]):
-    """Who is told of the work, in the thread that follows it."""
+    """Observer of the work, called in the thread that follows it."""
 
     def started(self, key: KeyToTell, /) -> None:
-        """It is being executed."""
+        """The work is being executed."""
 
     def advanced(self, key: KeyToTell, metrics: Metrics, /) -> None:
         """An epoch is done: its line of metrics.jsonl, those of before a resumption included."""
 
     def ended(self, key: KeyToTell, how: Ended, /) -> None:
-        """It is executed no longer."""
+        """The work is executed no longer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +110,7 @@ class Assignment(Generic[Key]):
 
 @dataclass(frozen=True)
 class _Command:
-    """What all workers of one call of the parent know."""
+    """Values that all workers of one call of the parent share."""
 
     token: str
     root: Path
@@ -120,7 +120,7 @@ class _Command:
 
 @dataclass(frozen=True)
 class Capacity:
-    """Who does the work.
+    """Processes or an executor for the work.
 
     Attributes
     ----------
@@ -175,7 +175,7 @@ def employed(root: Path, follower: Follower[Key], capacity: Capacity) -> Iterato
 
 
 class Workers(Generic[Key]):
-    """What an executor has to do, and how the rest of it ended; made by :func:`employed`.
+    """Work of an executor: what is left, and how the rest ended; made by :func:`employed`.
 
     After ``stopping``, when the workers were asked to leave, nothing more may be submitted.
     """

@@ -62,7 +62,7 @@ def header(title: str, about: str) -> str:
 
 
 def paragraph(text: str, *, kind: str = "") -> str:
-    """One paragraph."""
+    """A paragraph of HTML."""
     opening = f'<p class="{kind}">' if kind else "<p>"
     return f"{opening}{escape(text)}</p>"
 

@@ -1,4 +1,4 @@
-"""What a network costs on chips, on whose cores it is put: the sum of every command and page."""
+"""Costs of a network on chips, mapped onto their cores: the same for all commands and pages."""
 
 from collections.abc import Mapping, Sequence
 

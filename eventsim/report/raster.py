@@ -62,7 +62,7 @@ def _run(net: Network, data: Dataset, config: TrainConfig) -> tuple[SpikeTape, N
 
 
 def raster(net: Network, shown: Shown, class_names: Sequence[str], *, output: str) -> Figure:
-    """One column per recording; rows are the input, each population, and the readout ``output``."""
+    """A raster plot: a column per recording; rows are input, populations, readout ``output``."""
     tape, stream = shown.tape, shown.tape.stream
     names = [name for name in tape.names if name != output or net.populations[name].size > 1]
     has_readout = output in net.readouts
@@ -101,7 +101,7 @@ def raster(net: Network, shown: Shown, class_names: Sequence[str], *, output: st
 def _row(
     axes: Axes, times: NDArray[np.float64], rows: NDArray[np.int32], size: int, colour: str
 ) -> None:
-    """One panel of many: the time axis is drawn at the bottom only."""
+    """Draw a panel of the raster; the time axis is drawn at the bottom only."""
     dots(axes, times, rows, size, colour)
     axes.tick_params(axis="x", length=0)
     axes.spines["bottom"].set_visible(False)

@@ -73,7 +73,7 @@ class RunRecord:
 
     @property
     def answer(self) -> Answer:
-        """How the network answers."""
+        """The rule by which the network answers."""
         found = answer_of(self.config, self.test.class_names)
         assert found is not None  # a run with classes
         return found

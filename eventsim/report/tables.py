@@ -238,7 +238,7 @@ def lacking(one: Values) -> str:
 
 
 def place(chip: str, fit: Values) -> str:
-    """Where a network lies on the cores of a chip, or why it does not fit; of ``Fit`` values."""
+    """The mapping onto a chip in words, or why the network does not fit; of ``Fit`` values."""
     if fit["state"] != "fits":
         return f"{fit['state']} on {chip}: {fit['reason']}"
     assumed, method = fit["reason"] and f"{fit['reason']} ", fit["method"].replace("_", "-")

@@ -44,7 +44,7 @@ Part = Literal["train", "test"]
 @dataclass(frozen=True, kw_only=True)
 @described
 class DataSettings(AbstractDataSettings):
-    """Which recordings are the training part, and which the test part."""
+    """Settings of the recordings: the training part and the test part."""
 
     def features(self, names: Collection[str] | None = None) -> Mapping[str, str]:
         """Whether they have classes or values, as :mod:`eventsim.matrix` calls it."""
@@ -75,7 +75,7 @@ class DataSettings(AbstractDataSettings):
         return replace(info, splits=said)
 
     def _division_of(self, found: AnyDataset) -> str:
-        """How recordings are divided that are divided here, or by a file of one's own."""
+        """Division in words, of recordings that are divided here or by a file of one's own."""
         if self.test_file is not None:
             name = Path(self.test_file).name
             own = str(self.file)
@@ -145,7 +145,7 @@ class DataSettings(AbstractDataSettings):
 
     @cached_property
     def audio(self) -> AudioEncoding | None:
-        """What made the events of audio; None where no encoder did, or it is not known.
+        """Encoding of audio events; None where no encoder made them, or it is not known.
 
         Raises DataError or StorageError where the file of one's own cannot be read.
         """
@@ -168,7 +168,7 @@ class DataSettings(AbstractDataSettings):
         return datasets.encoder_operations(self.name, own)
 
     def labelled(self, split: str, *, download: bool = False) -> AnyDataset:
-        """One part as training takes it.
+        """Recordings of a part as training takes them.
 
         Parameters
         ----------
@@ -211,7 +211,7 @@ class DataSettings(AbstractDataSettings):
         return np.unique(index % n).size
 
     def _recorded(self, part: Part, download: bool = False) -> AnyDataset:
-        """One part, without repeats."""
+        """Recordings of a part, without repeats."""
         limit = self.train_samples if part == "train" else self.test_samples
         found = self._divided(part, download) if self.test_group else self._load(part, download)
         chosen = division.limited(found.labels, limit)
@@ -247,14 +247,14 @@ class DataSettings(AbstractDataSettings):
         return datasets.source(self.name, split=split, root=self.file, download=download)
 
     def _load(self, part: Part, download: bool) -> AnyDataset:
-        """One part of the recordings."""
+        """Recordings of a part."""
         if self.name == OWN or self.divide != "auto":
             found = self._own(part, download)
             return found[:] if self.in_memory else found
         return self._split(self.train_split if part == "train" else self.test_split, download)
 
     def _split(self, split: str, download: bool) -> AnyDataset:
-        """One part of the data set's own division."""
+        """Recordings of a part of the data set's own division."""
         source = self.source(split, download=download)
         return source.load() if self.in_memory else source.stored()
 
@@ -273,7 +273,7 @@ class DataSettings(AbstractDataSettings):
         return Dataset.open(path, split=split, targets=self.targets)
 
     def _own(self, part: Part, download: bool) -> AnyDataset:
-        """One part of recordings that are divided here, or by a file of one's own."""
+        """Recordings of a part that is divided here, or by a file of one's own."""
         whole = self._undivided(download)
         if self.test_file is not None and part == "test":
             found = self._open(self.test_file).relabelled(whole.class_names)

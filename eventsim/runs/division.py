@@ -1,4 +1,4 @@
-"""What recordings say of their division, and which of them are taken."""
+"""Divisions of recordings in words and by groups, and a smaller number of recordings."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -20,7 +20,7 @@ Folds = Annotated[
 def groups_said(
     test_group: Sequence[str], held_out: Sequence[str], folds: Folds | None
 ) -> str | None:
-    """Which groups are tested, where settings say so; None where they do not."""
+    """The tested groups in words, where settings name them; None where they do not."""
     if test_group:
         return f"by group: tested are {named(test_group)}, all others are learned"
     if held_out:
@@ -39,7 +39,7 @@ def parts_left_out(parts: Sequence[str], taken: Sequence[str], *, of: str = "the
 
 
 def file_said(data: AnyDataset, taken: Sequence[str]) -> str:
-    """How the file of the recordings divides them, and which of its parts are not taken."""
+    """The division in the file of the recordings, and the parts that are not taken, in words."""
     assert isinstance(data.stream, StoredStream)
     left = parts_left_out(parts_of(data.stream), taken, of="the file")
     return f"as the file says: {' and '.join(taken)}{left}"

@@ -35,7 +35,7 @@ from eventsim.train.sparse import connection_sparsity
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """How a run is executed; this changes no result."""
+    """Options of the execution of a run, which change no result."""
 
     # Go on with the run that the folder holds; its epochs may be more than before
     resume: bool = False
@@ -146,7 +146,7 @@ def train_run(
 
 
 def _parts(settings: RunSettings, training: AnyDataset) -> Parts:
-    """Who is learned and validated."""
+    """Recordings and groups of the training part and the validation part."""
     data = settings.data
     divided_by: By | None = None if data is None else "group" if data.by_group else "recording"
     parts = parts_of_run(training, settings.train, divided_by=divided_by)
@@ -200,7 +200,7 @@ def _numbers(config: TrainConfig) -> dict[str, Any] | None:
 
 
 def stopped_early(config: TrainConfig, epochs: int) -> dict[str, Any] | None:
-    """What ended a run before its number of epochs; None where nothing did."""
+    """The rule that ended a run before its number of epochs; None where none did."""
     if epochs >= config.epochs:
         return None
     return {"epochs": config.epochs, "patience": config.patience, "by": config.patience_by}

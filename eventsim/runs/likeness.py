@@ -23,7 +23,7 @@ Notes = Mapping[str, str]
 
 
 def begins_at(notes: Notes, where: str) -> str | None:
-    """What time 0 of the recordings is, in words; None where the notes do not say it."""
+    """Time 0 of the recordings in words; None where the notes do not say it."""
     if BEGIN not in notes:
         return None
     found = parse_json(notes[BEGIN], f"{where}, {BEGIN}", StorageError)
@@ -34,7 +34,7 @@ def begins_at(notes: Notes, where: str) -> str | None:
 
 
 def made_otherwise(own: Notes, own_name: str, other: Notes, name: str) -> list[str]:
-    """How the recordings of a file were made otherwise than those of a run; often nothing.
+    """Differences in how the recordings of a file and of a run were made; often none.
 
     ``own`` and ``other`` are the notes of both files, whose names are for people.
 

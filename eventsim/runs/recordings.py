@@ -1,4 +1,4 @@
-"""Which recordings a run has: the settings, and their conditions."""
+"""Settings of the recordings of a run, and their conditions."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -26,7 +26,7 @@ ENCODERS = {"fsdd": fsdd.ENCODER, "spoken_digits": spoken_digits.ENCODER}
 @dataclass(frozen=True, kw_only=True)
 @described
 class AbstractDataSettings:
-    """Which recordings are for training and test; :class:`.DataSettings` reads them."""
+    """Settings of recordings for training and test; :class:`.DataSettings` reads them."""
 
     name: str = setting(
         OWN,
@@ -116,7 +116,7 @@ class AbstractDataSettings:
         self._encoder()
 
     def _conditions(self) -> Iterator[tuple[str, bool, str]]:
-        """Of a field what must hold, and in words what is expected; each if those before hold."""
+        """Conditions: a field, whether it holds, what is expected; each if those before hold."""
         yield "test_fraction", self.test_fraction > 0, "0 < x < 1"
         if self.name == OWN:
             yield "file", self.file is not None, "a path, or name a data set"

@@ -78,7 +78,7 @@ class Run:
         return f"Run({str(self.folder)!r}: {network} on {data})"
 
     def features(self, names: Collection[str] | None = None) -> Mapping[str, str]:
-        """By which method it was trained, and answers, as :mod:`eventsim.matrix` calls it."""
+        """Method of training and of answers, as :mod:`eventsim.matrix` calls it."""
         grid = self.settings.grid
         time = "in exact event time" if grid is None else f"in steps of {grid.dt:g} ms"
         return {self.settings.method.feature: f"{self.folder} answers {time}"}
@@ -124,7 +124,7 @@ class Run:
 
     @cached_property
     def parts(self) -> Parts | None:
-        """Who is learned, validated and tested; None for runs of versions that did not keep it."""
+        """Training, validation and test parts; None for runs of versions that did not keep them."""
         path = self.folder / SETTINGS
         known = read_object(path).get("parts") if path.exists() else None
         return None if known is None else read(Parts, known, f"{path}, parts", StorageError)
@@ -166,7 +166,7 @@ class Run:
 
     @property
     def data_settings(self) -> DataSettings:
-        """What its recordings are; DataError as :meth:`data`."""
+        """Settings of the run's recordings; DataError as :meth:`data`."""
         if self.settings.data is None:
             raise DataError(
                 self.folder,
@@ -262,7 +262,7 @@ class Run:
         return Prediction.of(answer, classes, whole, keys)
 
     def tape(self, stream: EventStream, *, backend: str = "auto") -> SpikeTape:
-        """What the network after the last epoch does, by the method that trained it.
+        """Spikes of the network after the last epoch, by the method that trained it.
 
         Parameters
         ----------
@@ -294,7 +294,7 @@ class Run:
         which: Which = "last",
         group: ProcessGroup | None = None,
     ) -> Evaluation | RegressionEvaluation:
-        """How well the network classifies recordings, or fits values, by the method of the run.
+        """Evaluate the network on recordings with classes or values, by the method of the run.
 
         Parameters
         ----------
@@ -362,7 +362,7 @@ class Run:
     def record(
         self, test: AnyDataset, tested: Tested, *, guess: float | None = None
     ) -> RunRecord | FitRecord:
-        """What the report of the run is made of; StorageError of one of values without a result."""
+        """The contents of the run's report; StorageError for a run of values without a result."""
         if self.settings.fits_values:
             return self._fit(test, tested)
         settings, info = self.settings, None

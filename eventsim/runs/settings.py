@@ -41,20 +41,20 @@ FREE = ("train.backend", "train.checkpoint_every")
 
 @dataclass(frozen=True)
 class Shape:
-    """What a network must know of the data: input channels, and names of classes or outputs."""
+    """Shape of the data for a network: input channels, and names of classes or outputs."""
 
     n_inputs: int
     class_names: tuple[str, ...]
 
     @classmethod
     def of(cls, data: AnyDataset) -> "Shape":
-        """That of recordings."""
+        """Shape of recordings."""
         names = data.class_names if data.targets is None else data.targets.names
         return cls(data.stream.n_channels, names)
 
     @classmethod
     def described(cls, data: DataSettings) -> "Shape":
-        """That of a data set by its description, without reading its recordings."""
+        """Shape of a data set by its description, without reading its recordings."""
         return cls(data.info.channels, data.info.classes)
 
 
@@ -100,9 +100,9 @@ class RunSettings(Settings):
         return self.train.fits_values
 
     def settled_as(self, before: "RunSettings") -> "RunSettings":
-        """These settings, with what a run of regression found itself where they leave it open.
+        """These settings; loss scale and readout of a regression default to those of ``before``.
 
-        That is the unit of errors (``loss.scale``) and the readout: ``before`` has them.
+        The loss scale (``loss.scale``) is the unit of errors.
         """
         mine, other = self.train.loss, before.train.loss
         if not isinstance(mine, ValuesLoss) or not isinstance(other, ValuesLoss):
@@ -126,7 +126,7 @@ class RunSettings(Settings):
 
     @property
     def validated_by(self) -> By:
-        """How the validation part is drawn, see :func:`eventsim.train.parts.drawn_by`."""
+        """The way of drawing the validation part, see :func:`eventsim.train.parts.drawn_by`."""
         return drawn_by(self.train, lambda: self.data is not None and self.data.by_group)
 
     @property
@@ -148,7 +148,7 @@ class RunSettings(Settings):
         return count_trained(self.build(shape), self.train)
 
     def about(self) -> dict[str, Any]:
-        """All but ``train``, as plain values that JSON can hold."""
+        """Settings without ``train``, as plain values that JSON can hold."""
         return {
             "name": self.name,
             "title": self.title,
@@ -159,7 +159,7 @@ class RunSettings(Settings):
         }
 
     def deciding(self) -> dict[str, Any]:
-        """What decides the numbers that come out, as plain values."""
+        """Settings that decide the numbers of a run, as plain values."""
         found = self.about() | {"train": self.train.to_dict()}
         found["data"] = None if self.data is None else self.data.plain()
         found["train"]["validate"] = self.validated_by
