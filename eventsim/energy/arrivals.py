@@ -1,4 +1,4 @@
-"""Where and when the spikes of a run arrive, for all counters.
+"""Arrivals of the spikes of a run, for all counters.
 
 A spike of source i at time t reaches a synapse of delay d at t + d; it counts if that is before
 the end of its sample, as in :func:`eventsim.simulate`. Where delays do not differ between the
@@ -106,7 +106,7 @@ class Wires:
         return self.projection.all_to_all and not self.by_synapse and self._kept is None
 
     def sources_met(self, sent: SourceSpikes, end: Floats) -> tuple[NDArray[np.bool_], Floats]:
-        """Which spikes arrive before ``end`` [samples], and when all do; not ``by_synapse``."""
+        """Mask of spikes arriving before ``end`` [samples], all arrivals; not ``by_synapse``."""
         time = sent.times + np.broadcast_to(self.projection.delays, self.n_sources)[sent.neurons]
         return time < end[sent.sample], time
 
@@ -152,7 +152,7 @@ class CountedRun:
         return self.sent[wires.projection.source]
 
     def until(self, ends: Floats) -> "CountedRun":
-        """What has been sent, and arrives, before ``ends`` in ms, [samples]; none past the end."""
+        """The run with spikes and arrivals before ``ends`` in ms, [samples]; none past its end."""
         # Events at the very end of a sample belong to it.
         sent = {
             name: found.where((found.times < ends[at]) | (ends >= self.duration)[at])

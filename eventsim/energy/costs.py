@@ -22,7 +22,7 @@ DENSE_PRICES = "45nm"
 
 @dataclass(frozen=True, eq=False)
 class RunCosts:
-    """What a run does and costs.
+    """Counts and energies of a run.
 
     Attributes
     ----------
@@ -83,9 +83,9 @@ def costs_over_time(
     mapped: Sequence[Mapping[str, Mapping[str, ArrayLike]]] | None = None,
     encoder: EncoderOperations | None = None,
 ) -> tuple[RunCosts, ...]:
-    """What a run has done and cost up to each of some times.
+    """Counts and energies of a run up to each of some times.
 
-    It is :func:`run_costs` of the run that ends there: spikes and arrivals before the time, and
+    Each is :func:`run_costs` of the run that ends there: spikes and arrivals before the time, and
     static power for as long. The tape is counted once per time.
 
     Parameters

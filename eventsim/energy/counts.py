@@ -77,7 +77,7 @@ class Footprint:
 
     @property
     def total(self) -> float:
-        """All together."""
+        """Total memory in bytes."""
         return self.weights + self.indices + self.delays + self.parameters + self.states
 
 
@@ -100,7 +100,7 @@ _NARROWED = (
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """What a run did, exactly; see :mod:`eventsim.energy.counts`.
+    """Exact counts of a run; see :mod:`eventsim.energy.counts`.
 
     Attributes
     ----------
@@ -321,7 +321,7 @@ def _events(run: CountedRun, wires: Wires) -> tuple[Ints, Ints]:
 
 
 def _synapses(run: CountedRun, wires: Wires) -> SynapseCounts:
-    """How many synapses there are, and how many carried an event."""
+    """Counts of synapses: possible, stored, not zero, and with an event."""
     return SynapseCounts(
         possible=wires.n_possible,
         stored=wires.n_synapses,

@@ -36,7 +36,7 @@ _GATES: dict[Cell, int] = {"rnn": 1, "gru": 3}
 
 @dataclass(frozen=True, eq=False)
 class DenseEquivalent:
-    """What a dense recurrent network does; means are over the samples.
+    """Operations and energy of a dense recurrent network; means are over the samples.
 
     Attributes
     ----------
@@ -160,7 +160,7 @@ def dense_equivalent(
 def _missing(
     chip: Chip, frames: Floats, weights: int, biases: int, functions: int
 ) -> tuple[Missing, ...]:
-    """What the energy of a dense network lacks."""
+    """Terms that the energy of a dense network lacks."""
     lacking = [
         ("bias_additions", "addition of a bias", NOT_COUNTED, biases),
         ("activation_functions", "function of activation", NO_FIGURE, functions),

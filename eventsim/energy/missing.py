@@ -1,4 +1,4 @@
-"""What a sum of energies leaves out: every term that a machine needs and the sum lacks, by name.
+"""Missing terms of a sum of energies: every term that a machine needs and the sum lacks.
 
 A term is in the sum if the chip's file has a figure of it and its number is known. It needs none if
 another figure of the sum includes it: one that names it under ``includes``, or one that includes it
@@ -109,7 +109,7 @@ def _meaning(name: str) -> str:
 
 
 def _numbers(known: Known, counts: Counts) -> dict[str, float]:
-    """How many of each there are in a sample, as far as that is known."""
+    """Counts of the terms in a sample, as far as they are known."""
     found = {
         name: float(values.mean()) for name, (basis, values) in known.items() if basis != "time"
     }
@@ -122,7 +122,7 @@ def _numbers(known: Known, counts: Counts) -> dict[str, float]:
 
 
 def _owed(chip: Chip, paid: set[str], known: Known, counts: Counts) -> Iterator[str]:
-    """What this machine pays, whether the file has a figure of it or not."""
+    """Terms that this machine pays, whether the file has a figure of them or not."""
     by_parts = "synaptic_event" not in paid and not paid.isdisjoint(("ac", "mac"))
     yield from ("ac", "mac") if by_parts else ("synaptic_event",)
     if by_parts or chip.is_technology or (counts.decision_macs and "mac" in paid):

@@ -48,7 +48,7 @@ _BY_STEPS = ("neuron_update_active", "neuron_update_idle", "state_access", "step
 
 @dataclass(frozen=True, eq=False)
 class Activity:
-    """What the activity of a run costs.
+    """Energy, updates and arrivals of a run's activity.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ class ActivityPricing:
             )
 
     def measure(self, net: Network, tape: SpikeTape) -> Activity:
-        """What the activity on a tape, of :func:`eventsim.simulate` with the network, costs."""
+        """Costs of the activity on a tape of :func:`eventsim.simulate` with the network."""
         run, step_ms = make_run(net, tape), self.chip.step_ms
         # What the chip does not price is not counted: that would take longest.
         by_arrivals = self._prices("membrane_update") if step_ms else self._prices(*_BY_ARRIVALS)
@@ -164,12 +164,12 @@ class ActivityPricing:
 
     @property
     def _operation(self) -> float:
-        """Of a synaptic operation, pJ."""
+        """Energy of a synaptic operation, pJ."""
         weight = Widths().weight / BITS_PER_BYTE * self._figures("memory_byte")
         return self._figures("synaptic_event", "ac") + weight
 
     def _update(self, states: int) -> float:
-        """Of an update of a neuron of so many states by an arrival, pJ."""
+        """Energy of an update by an arrival, of a neuron of so many states, pJ."""
         if self.chip.step_ms is not None:
             return self._figures("neuron_update_active") - self._figures("neuron_update_idle")
         state = states * Widths().state / BITS_PER_BYTE * self._figures("memory_byte")

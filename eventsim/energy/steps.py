@@ -1,4 +1,4 @@
-r"""What a clocked machine does with the same spikes, with a given time step.
+r"""Counts of a clocked machine with the same spikes, for a given time step.
 
 Spikes of the exact run are put into bins of ``step_ms``; an event counts in the bin in which it
 arrives. In every step a clocked machine updates all neurons, and calls every layer (projection)
@@ -37,7 +37,7 @@ _TABLES = ("sizes", "active_updates", "activations", "dense", "effective_acs", "
 
 @dataclass(frozen=True, eq=False)
 class ClockedCounts:
-    """What a clocked machine does; see :mod:`eventsim.energy.steps`.
+    """Counts of a clocked machine; see :mod:`eventsim.energy.steps`.
 
     Attributes
     ----------

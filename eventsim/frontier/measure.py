@@ -64,7 +64,7 @@ class Measured:
 
     @classmethod
     def read(cls, values: Any) -> Self:
-        """Of plain values; an error of any kind where they are none."""
+        """Measurements from plain values; an error of any kind if the values are others."""
         return cls(
             numbers=dict(values["numbers"]),
             fits={name: Fit.read(one) for name, one in values["fits"].items()},
@@ -74,7 +74,7 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What to measure of each run.
+    """Settings of the measurement of each run.
 
     Attributes
     ----------
@@ -105,7 +105,7 @@ class Question:
         return shlex.join(words)
 
     def recordings(self, data: AnyDataset) -> Dataset:
-        """Those of a part that are asked for, in memory."""
+        """Recordings of the requested part and number, in memory."""
         return data[:] if self.samples is None else data[spread(data.labels, self.samples)][:]
 
     def described(self) -> dict[str, Any]:
@@ -189,7 +189,7 @@ def measure_rounded(
 
 
 def _asks(run: Run, asked: Question, *more: Any) -> bytes:
-    """All that decides the numbers of a run: its network, the question, and what else is done."""
+    """Key of a measurement: the run's network, the question, and what else is done."""
     text = repr((asked.described(), run.settings.deciding(), *more))
     return (run.folder / "last.npz").read_bytes() + text.encode()
 
@@ -197,9 +197,9 @@ def _asks(run: Run, asked: Question, *more: Any) -> bytes:
 def remembered(
     folder: Path, asks: bytes, make: Callable[[], Measured], *, name: str = MEASURED
 ) -> Measured:
-    """What was measured before in a folder, if ``asks``, all that decides it, was the same.
+    """Measurements cached in a folder, valid while their key ``asks`` is the same.
 
-    Else what ``make`` gives, which is kept there under ``name``.
+    Otherwise those that ``make`` returns, which are stored there under ``name``.
     """
     mark = hashlib.sha256(asks).hexdigest()
     try:
@@ -215,7 +215,7 @@ def remembered(
 
 
 def _measured(run: Run, data: AnyDataset, asked: Question, *, trained: bool = True) -> Measured:
-    """Of a network, which is the ``trained`` one unless something was done to it since."""
+    """Measurements of a run; its network is the ``trained`` one unless it was changed since."""
     heard = asked.recordings(data)
     tape = run.tape(heard.stream)
     chips, encoder = list(asked.chips.values()), run.data_settings.encoder_operations()

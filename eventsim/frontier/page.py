@@ -69,7 +69,7 @@ def _runs(frontier: Frontier) -> str:
 
 
 def _texts(frontier: Frontier) -> str:
-    """What the script says of a point, by its number in the picture."""
+    """Texts of the points for the script, by their number in the picture."""
     told = [tables.told(frontier, point) for point in frontier.points]
     data = json.dumps(told).replace("<", "\\u003c")
     return f'\n<script type="application/json" id="points">{data}</script>'

@@ -16,7 +16,7 @@ from eventsim.errors import ParameterError
 
 
 def pareto_front(costs: ArrayLike, values: ArrayLike) -> NDArray[np.bool_]:
-    """Which points are on the Pareto front of low costs and high values.
+    """Mask of the points on the Pareto front of low costs and high values.
 
     Parameters
     ----------

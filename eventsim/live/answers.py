@@ -74,18 +74,18 @@ class Heard:
 
     @property
     def begin(self) -> float:
-        """Where the piece begins, ms since the start of the recording."""
+        """Begin of the chunk, ms since the start of the recording."""
         assert self.tape.begin is not None
         return float(self.tape.begin[0])
 
     @property
     def end(self) -> float:
-        """Where it ends."""
+        """End of the chunk, ms since the start of the recording."""
         return float(self.tape.stream.duration[0])
 
     @property
     def length(self) -> float:
-        """How long it lasts."""
+        """Length of the chunk, ms."""
         return self.end - self.begin
 
     @cached_property
@@ -160,7 +160,7 @@ class AbstractRunning(ABC):
 
     @abstractmethod
     def scores(self) -> Floats:
-        """Of every class, at the end of the last piece. New array."""
+        """Scores of every class, at the end of the last chunk. New array."""
 
 
 @dataclass
@@ -184,7 +184,7 @@ class _MeanVoltage(AbstractRunning):
             self.weight = float(weighted_time(np.array(heard.end - onset), constant))
 
     def _begin(self, heard: Heard) -> None:
-        """What came before the onset, where the piece begins, counts for nothing."""
+        """Set the onset once it is known, and drop the sums of earlier chunks."""
         if self.onset is None:
             first = self.answer.onset == FIRST_EVENT
             events = heard.tape.stream.times

@@ -181,7 +181,7 @@ def receive(
 
 
 def _told(more: Any, dropped: int, now: float, wall: float) -> tuple[float, int]:
-    """When a datagram came, on the clock, and how many were dropped until then."""
+    """Arrival of a datagram, on the clock, and the number that were dropped until then."""
     came = now
     for _, kind, data in more:
         if kind == RXQ_OVFL:

@@ -52,7 +52,7 @@ Why = Literal["told", "gap", "every", "restart", "over"]
 @described
 @dataclass(frozen=True, kw_only=True)
 class GateSettings(Settings):
-    """How events are taken; see :mod:`eventsim.live.gate`. Times in ms.
+    """Settings of the gate; see :mod:`eventsim.live.gate`. Times in ms.
 
     Raises
     ------
@@ -184,7 +184,7 @@ class Gate:
         yield from self._told(packet)
 
     def _told(self, packet: Packet) -> Iterator[Passage]:
-        """What a packet says of time, beside its events."""
+        """Chunks closed by the times that a packet gives beside its events."""
         if packet.end is not None:
             self._base = 0 if self._base is None else self._base
             yield from self._finish(self._since(packet.end), "told")
@@ -215,7 +215,7 @@ class Gate:
         return float((time - self._base) / self._per_ms)
 
     def _ends(self, why: Why) -> float:
-        """Where a recording ends of which nobody told the end, ms."""
+        """End of a recording whose end was not reported, ms."""
         newest = self._closed if self._newest is None else self._since(self._newest)
         if why == "gap":
             assert self.settings.gap is not None
@@ -250,12 +250,12 @@ class Gate:
         return _Events(times[good], channels[good], arrived)
 
     def _ends_one(self, channels: NDArray[np.int64]) -> Bools:
-        """Which of the events end a recording."""
+        """Mask of the events that end a recording."""
         end = self.settings.end_channel
         return np.zeros(channels.size, bool) if end is None else channels == end
 
     def _next_cut(self, events: "_Events") -> tuple[int, Why | None]:
-        """How many of the events belong to the recording, and why the next one does not."""
+        """Number of events that belong to the recording, and why the next one does not."""
         asked, times = self.settings, events.times
         known = self._newest is not None
         highest = _highest(self._newest if known else self._base, times)[:-1]
@@ -357,7 +357,7 @@ class _Events(NamedTuple):
         return _Events(*(values[which] for values in self))
 
     def followed_by(self, later: "_Events") -> "_Events":
-        """All of both."""
+        """Events of both."""
         if not self.times.size:
             return later
         return _Events(*(np.concatenate(two) for two in zip(self, later, strict=True)))

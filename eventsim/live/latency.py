@@ -29,7 +29,7 @@ class Latency:
 
     @property
     def number(self) -> int:
-        """How many were counted."""
+        """Number of values."""
         return int(self.counts.sum())
 
     def quantile(self, share: float) -> float:

@@ -31,7 +31,7 @@ MEMORY: Final = 300.0  # ms, where the rule has no time constant that says it
 @described
 @dataclass(frozen=True, kw_only=True)
 class ListenSettings(GateSettings):
-    """How a network listens; see :mod:`eventsim.live.gate` and :mod:`eventsim.live.answers`.
+    """Settings of a listener; see :mod:`eventsim.live.gate` and :mod:`eventsim.live.answers`.
 
     Raises
     ------
@@ -95,7 +95,7 @@ class Decided:
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """What became of a piece."""
+    """A chunk with its spikes and decision."""
 
     piece: Passage
     tapes: tuple[SpikeTape, ...]  # its spikes; of the last piece of a recording the tail's as well
@@ -152,7 +152,7 @@ class Listener:
 
     @property
     def counters(self) -> Counters:
-        """What came so far, and what became of it."""
+        """Counts of what arrived so far and what was done with it."""
         return self._gate.counters
 
     def _begin(self) -> None:
@@ -209,7 +209,7 @@ class Listener:
         return [self._chunk(piece, cut) for cut in cuts]
 
     def _find_onset(self, piece: Passage) -> float:
-        """Where the mean of the rule begins, ms; infinite as long as nothing has come."""
+        """Onset of the mean of the rule, ms; infinite as long as nothing has come."""
         if self.answer.onset != FIRST_EVENT:
             assert self.answer.onset is not None
             self._onset = float(self.answer.onset)
@@ -263,7 +263,7 @@ class Listener:
         )
 
     def _name(self, number: int) -> str:
-        """Of a class; of ctc, of a word."""
+        """Name of a class; of ctc, a word."""
         if isinstance(self._running, Words):
             return self.answer.spelled([number])
         return self.answer.name_of(number)

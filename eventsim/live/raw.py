@@ -44,7 +44,7 @@ class _Header:
         return np.frombuffer(self.whole(data, np.dtype(dtype).itemsize), dtype).astype(np.int64)
 
     def whole(self, data: bytes, size: int) -> bytes:
-        """What is there of whole words of so many bytes."""
+        """Bytes of whole words of ``size`` bytes; the rest waits for more data."""
         data = self.left + data
         while not self.over and data:
             if not data.startswith(b"% "[: len(data)]):

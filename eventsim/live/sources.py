@@ -1,4 +1,4 @@
-"""Where live events come from, by the text that names it.
+"""Sources of live events, by the texts that name them.
 
 =====================  ===========================================================================
 text                   source
@@ -10,8 +10,7 @@ path of a pipe         a named pipe (``mkfifo``); any file, read to its end with
 ``camera``             the first USB event camera (extra ``usb-camera``)
 =====================  ===========================================================================
 
-What is read from standard input and pipes is text (``csv``), or raw ``evt2``, ``evt21`` or
-``evt3``.
+Standard input and pipes carry text (``csv``), or raw ``evt2``, ``evt21`` or ``evt3``.
 """
 
 import os
@@ -46,7 +45,7 @@ LOCAL: Final = "127.0.0.1"
 
 @dataclass(frozen=True)
 class WireForm:
-    """What the bytes of a source mean.
+    """Format of the bytes of a source.
 
     Attributes
     ----------

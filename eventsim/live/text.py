@@ -31,7 +31,7 @@ _COLUMNS: Final = {2: ("time", "channel"), 4: ("time", "x", "y", "p")}  # by how
 
 @dataclass(frozen=True)
 class Size:
-    """Of a sensor, and with it the channel of an address: ``(p * height + y) * width + x``."""
+    """Size of a sensor, which gives an address its channel: ``(p * height + y) * width + x``."""
 
     width: int
     height: int = 1
@@ -66,7 +66,7 @@ class TextReader:
 
     @property
     def unit(self) -> Unit:
-        """Of the times."""
+        """Unit of the times."""
         return self.stated or self.otherwise
 
     def __call__(self, data: bytes, arrived: float) -> Iterator[Packet]:
@@ -86,7 +86,7 @@ class TextReader:
         yield from self._packets(lines[start:], arrived)
 
     def _end(self, line: bytes, arrived: float) -> Packet:
-        """Of the line that ends a recording."""
+        """Packet of the line that ends a recording."""
         try:
             time = float(line.split(b",")[0])
         except ValueError:
