@@ -13,7 +13,7 @@ BENCHES = (
     "w1",
     "w2",
     "readout",
-    "linear_neurons",
+    "cliffs",
     "balanced",
     "windows",
     "filling",

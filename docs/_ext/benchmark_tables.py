@@ -151,19 +151,27 @@ def _readout() -> Table:
     return _columns("readout", "bench.macro.readout", columns, lines_of("readout"))
 
 
-def _linear_neurons() -> Table:
+def _cliffs() -> Table:
     columns: dict[str, Callable[[Row], Any]] = {
-        "events/s": lambda r: number(r["events"], 4),
-        "synapses %": lambda r: number(100 * r["share"]),
-        "neuron": lambda r: r["neuron"] + (", single" if r.get("precision") == "single" else ""),
-        "spikes/s": lambda r: number(r["hz"]),
-        "forward, LIF is 1": lambda r: number(r["forward"]),
-        "backward, LIF is 1": lambda r: number(r["backward"]),
-        "forward ms": lambda r: number(r["forward_ms"]),
-        "backward ms": lambda r: number(r["backward_ms"]),
+        "network": lambda r: r["case"],
+        "spikes/s": lambda r: number(r["rate_hz"]),
+        "forward ns": lambda r: number(r["forward_ns"]),
+        "backward ns": lambda r: number(r["backward_ns"]),
+        "forward, first row is 1": lambda r: number(r["forward_times"]),
+        "backward, first row is 1": lambda r: number(r["backward_times"]),
+        "forward / backward ms": lambda r: _both(r, ""),
+        "another program": lambda r: r.get("peer", ""),
+        "its ms in steps of 10 ms": lambda r: _both(r, "peer_10ms_"),
+        "of 1 ms": lambda r: _both(r, "peer_1ms_"),
     }
-    lines = lines_of("linear_neurons")
-    return _columns("linear_neurons", "bench.macro.linear_neurons", columns, lines)
+    return _columns("cliffs", "bench.macro.cliffs", columns, lines_of("cliffs"))
+
+
+def _both(row: Row, of: str) -> str:
+    """Milliseconds forward and backward; empty where another program has none."""
+    if f"{of}forward_ms" not in row:
+        return ""
+    return f"{number(row[f'{of}forward_ms'])} / {number(row[f'{of}backward_ms'])}"
 
 
 def _w2() -> Table:
@@ -872,7 +880,7 @@ PUBLISHED: Mapping[str, Callable[[Row], Any]] = {
 TABLES: Mapping[str, Callable[[], Table]] = {
     "w1": _w1,
     "readout": _readout,
-    "linear-neurons": _linear_neurons,
+    "cliffs": _cliffs,
     "w2": _w2,
     "balanced": _balanced,
     "balanced-nest": _balanced_nest,
