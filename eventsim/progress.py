@@ -14,19 +14,45 @@ from rich.progress import Progress, ProgressColumn
 WIDTH = 110  # characters of a line in a notebook
 PERIOD = 0.25  # seconds between two updates there
 
+_shown = set[Progress]()
+
+
+def are_shown() -> bool:
+    """Whether bars are shown now: others beside them would be drawn over them."""
+    return bool(_shown)
+
 
 def bars(
-    *columns: str | ProgressColumn, console: Console | None = None, in_pipes: bool = True
+    *columns: str | ProgressColumn,
+    console: Console | None = None,
+    in_pipes: bool = True,
+    transient: bool = False,
 ) -> Progress:
     """A display of bars, to be entered, drawn on standard error if there is no ``console``.
 
-    With ``in_pipes`` a pipe or a file gets the bars, as they stand at the end. A notebook has a
-    place of its own.
+    With ``in_pipes`` a pipe or a file gets the bars, as they stand at the end. From a terminal
+    ``transient`` ones go when they end. A notebook has a place of its own.
     """
     console = console or Console(stderr=True)
     if console.is_jupyter:
         return _NotebookBars(*columns)
-    return Progress(*columns, console=console, disable=not (in_pipes or console.is_terminal))
+    disable = not (in_pipes or console.is_terminal)
+    return _Bars(*columns, console=console, disable=disable, transient=transient)
+
+
+class _Bars(Progress):
+    """Rich's bars, of which is known whether they are shown."""
+
+    def start(self) -> None:
+        """Show the bars, unless they are off."""
+        if not self.disable:
+            _shown.add(self)
+        super().start()
+
+    def stop(self) -> None:
+        """Show how far they came."""
+        super().stop()
+        _shown.discard(self)
 
 
 class _NotebookBars(Progress):
@@ -40,6 +66,7 @@ class _NotebookBars(Progress):
 
     def start(self) -> None:
         """Show the bars."""
+        _shown.add(self)
         self._show()
 
     def stop(self) -> None:
@@ -47,6 +74,7 @@ class _NotebookBars(Progress):
         for task in self.tasks:
             self.stop_task(task.id)  # their clocks
         self._show()
+        _shown.discard(self)
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         """As Rich's, and show it if it is time."""

@@ -6,7 +6,9 @@ which is a set of instructions: all give the same bits. ``EVENTSIM_LEVEL`` choos
 the best that the processor runs.
 
 The tasks of a call are dealt to a crew of threads, which run side by side, since a call does not
-hold Python's lock. No result depends on their number.
+hold Python's lock. No result depends on their number. A long call of a loop lets Python's main
+thread see to signals, some ten times a second, and raises what their handlers do, as
+KeyboardInterrupt.
 """
 
 import ctypes
@@ -16,13 +18,14 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from struct import Struct
-from threading import Thread
-from typing import Any, NamedTuple
+from threading import Thread, current_thread, main_thread
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -46,13 +49,30 @@ DONE, NO_MEMORY = 0, 1
 _EXPECTED = np.dtype([("at", "i4"), ("kind", "S1"), ("size", "i1"), ("out", "?"), ("none", "?")])
 
 
+class Watcher(Protocol):
+    """Who watches the calls of a thread.
+
+    Attributes
+    ----------
+    done
+        ms of all samples that were run, to which loops add while they run.
+    """
+
+    done: ctypes.c_double
+
+    def look(self) -> None:
+        """Notice how far they are: after every call, and within one some ten times a second."""
+
+
+_watch: ContextVar[Watcher | None] = ContextVar("watch", default=None)
+
+
 class CallForm(NamedTuple):
     """How a call is written for the kernel of one type of the state, which lies at ``address``.
 
     ``arrays`` are the places of its arrays among all fields; ``expected`` says what these must be.
     """
 
-    kernel: Any
     address: int
     pack: Struct
     buffer: Any
@@ -86,17 +106,20 @@ class Library:
     """
 
     def __init__(self, path: Path, asked: str | None = None):
-        own, self._addresses = _loaded(path)
+        own, self._addresses, self._run = _loaded(path)
         built, runs = own.eventsim_levels_built(), own.eventsim_levels_of_machine()
         self.built, self.runs = _names(built), _names(runs)
         self.level = _chosen(asked, self.built, self.runs)
         self._number = LEVELS.index(self.level)
         self._form: Callable[[Any, Any], CallForm] = cache(partial(_form, own))
         self._crews = list[Crew]()  # those that nobody leads
-        self._new_crew, self._serve, self._share, self._is_alone = _functions_of_crews(own)
-        of_python = (ctypes.pythonapi.PyTuple_GetItem, ctypes.pythonapi.PyCapsule_GetPointer)
-        places = [ctypes.cast(function, ctypes.c_void_p).value for function in of_python]
-        self._python = (ctypes.c_void_p * 3)(*places, id(None))
+        self._new_crew, self._serve, self._is_alone = _functions_of_crews(own)
+        of_arrays = _of_python("PyTuple_GetItem", "PyCapsule_GetPointer")
+        self._python = (ctypes.c_void_p * 3)(*of_arrays, id(None))
+        self._interpreter = (ctypes.c_void_p * 5)(*_of_python(
+            "PyEval_SaveThread", "PyEval_RestoreThread", "PyErr_CheckSignals",
+            "PyObject_CallFunctionObjArgs", "Py_DecRef",
+        ))  # fmt: skip
 
     def run(
         self, call: Any, real: type[np.floating[Any]] = np.float64, threads: int | None = None
@@ -107,7 +130,8 @@ class Library:
         ``eventsim/kernels/cpu``. A call without states is the same in both types. ``threads`` is
         None for as many as kernels use now, see :mod:`~eventsim.processors`.
 
-        Raises MemoryError; InternalError if an array is not what the kernel takes.
+        Raises MemoryError; InternalError if an array is not what the kernel takes; what a handler
+        of signals raises, or who watches, within a long call of a loop: it has no result then.
         """
         form = self._form(type(call), real)
         whole, arrays = self._written(call, form, real)
@@ -115,11 +139,10 @@ class Library:
         if n > 1:
             n = min(n_threads() if threads is None else threads, n)
         if n <= 1:
-            self._one(form, whole, arrays)
+            self._start(form, whole, arrays)
             return
         with self.crew(n - 1) as crew:
-            status = self._share(crew, form.address, self._number, whole, form.pack.size, n)
-        self._check(status)
+            self._start(form, whole, arrays, crew, n)
 
     @contextmanager
     def crew(self, n: int) -> Iterator[int]:
@@ -155,15 +178,47 @@ class Library:
             entry = entries_of(call.__class__)[form.arrays[good]]
             given[good] = _in_order(given[good], entry, real)
 
-    def _one(self, form: CallForm, buffer: Any, arrays: list[Any]) -> None:
-        """Run all tasks of ``buffer``; the arrays live on until that is done."""
-        self._check(form.kernel(self._number, buffer))
+    def _start(
+        self,
+        form: CallForm,
+        buffer: Any,
+        arrays: list[Any],
+        crew: int | None = None,
+        parts: int = 1,
+    ) -> None:
+        """Run all tasks of ``buffer``, shared by a crew; the arrays live on until that is done."""
+        watch, asked = _watch.get(), current_thread() is main_thread()
+        look = done = None
+        if watch is not None:
+            asked, look, done = True, watch.look, ctypes.addressof(watch.done)
+        status = self._run(
+            self._interpreter, asked, None if look is None else id(look), done, form.address,
+            self._number, buffer, form.pack.size, crew, parts,
+        )  # fmt: skip
+        if look is not None:
+            look()
+        self._check(status)
 
     def _check(self, status: int) -> None:
         if status == NO_MEMORY:
             raise MemoryError("Backend 'cpu': no memory is left to work in. Pass fewer samples.")
         if status != DONE:
             raise InternalError(f"A kernel of level {self.level!r} returned {status}.")
+
+
+@contextmanager
+def watched(by: Watcher) -> Iterator[None]:
+    """Let someone watch the calls of this thread."""
+    token = _watch.set(by)
+    try:
+        yield
+    finally:
+        _watch.reset(token)
+
+
+def watch() -> Watcher | None:
+    """Who watches the calls of this thread."""
+    return _watch.get()
 
 
 @cache
@@ -178,8 +233,8 @@ def library_file() -> Path:
     return FOLDER / f"libeventsim.{suffix}"
 
 
-def _loaded(path: Path) -> tuple[Any, Any]:
-    """The library, and its function that asks arrays for their addresses.
+def _loaded(path: Path) -> tuple[Any, Any, Any]:
+    """The library, and its functions that ask arrays for their addresses, and that run a call.
 
     Raises BackendError (it is missing, of another platform, or built from other sources).
     """
@@ -205,7 +260,17 @@ def _loaded(path: Path) -> tuple[Any, Any]:
         ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p, ctypes.c_int64, ctypes.c_void_p
     ]  # fmt: skip
     addresses.restype = ctypes.c_int64
-    return own, addresses
+    run = held.eventsim_run
+    run.argtypes = [
+        ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p,
+        ctypes.c_int, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64,
+    ]  # fmt: skip
+    return own, addresses, run
+
+
+def _of_python(*names: str) -> list[int | None]:
+    """Addresses of functions of the interpreter."""
+    return [ctypes.cast(getattr(ctypes.pythonapi, n), ctypes.c_void_p).value for n in names]
 
 
 def _difference(own: Any) -> str | None:
@@ -233,17 +298,13 @@ def _difference(own: Any) -> str | None:
     return None
 
 
-def _functions_of_crews(own: Any) -> tuple[Any, Any, Any, Any]:
-    """What makes a crew, makes a thread one of it, lets it run a call, or would not: crew.cpp."""
-    new, serve, share = own.eventsim_crew, own.eventsim_serve, own.eventsim_share
+def _functions_of_crews(own: Any) -> tuple[Any, Any, Any]:
+    """What makes a crew, makes a thread one of it, says that it would not be shared: crew.cpp."""
+    new, serve = own.eventsim_crew, own.eventsim_serve
     own.eventsim_is_alone.argtypes = [ctypes.c_void_p]
     new.restype = ctypes.c_void_p
     serve.argtypes, serve.restype = [ctypes.c_void_p], None
-    share.argtypes = [
-        ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_int64,
-        ctypes.c_int64,
-    ]  # fmt: skip
-    return new, serve, share, own.eventsim_is_alone
+    return new, serve, own.eventsim_is_alone
 
 
 def _is_checkout() -> bool:
@@ -301,17 +362,15 @@ def _form(own: Any, call: type, real: type[np.floating[Any]]) -> CallForm:
     entries = entries_of(call)
     if any(entry.kind == "R" for entry in entries):
         name += "_float" if real is np.float32 else "_double"
-    kernel = getattr(own, f"eventsim_{name}")
-    kernel.argtypes = [ctypes.c_int, ctypes.c_void_p]
     pack = Struct("=" + "".join(entry.code for entry in entries))
     expected = np.array(
         [(a.at, *_numbers(a.kind, real), a.written, a.optional) for a in entries if a.code == "Q"],
         _EXPECTED,
     )
     arrays = tuple(k for k, entry in enumerate(entries) if entry.code == "Q")
-    address = ctypes.cast(kernel, ctypes.c_void_p).value
+    address = ctypes.cast(getattr(own, f"eventsim_{name}"), ctypes.c_void_p).value
     assert address is not None
-    return CallForm(kernel, address, pack, ctypes.c_char * pack.size, arrays, expected.tobytes())
+    return CallForm(address, pack, ctypes.c_char * pack.size, arrays, expected.tobytes())
 
 
 def _numbers(kind: str, real: type[np.floating[Any]]) -> tuple[str, int]:

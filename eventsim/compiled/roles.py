@@ -35,11 +35,15 @@ RealsOut = Annotated[NDArray[np.floating[Any]], "Rw"]
 
 
 class TasksRole(NamedTuple):
-    """Tasks to run: number sample * n_blocks + block; backward chunks of samples, or theirs."""
+    """Tasks to run: number sample * n_blocks + block; backward chunks of samples, or theirs.
+
+    What ``watch`` is says ``cpu/watch.hpp``; :meth:`Library.run` sees to it.
+    """
 
     todo: Ints  # [n]
     n: int
     n_blocks: int
+    watch: int = 0  # address; 0 where nobody asks
 
     @classmethod
     def all(cls, n: int, n_blocks: int = 1) -> "TasksRole":

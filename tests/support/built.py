@@ -48,7 +48,7 @@ def build_changed(folder, kernels, changed, types, *, options=(), link=()) -> Pa
         ]
         part.write_text("\n".join((head, *entries, "")), "utf-8")
         objects.append(_compile(part, folder, options, LEVEL))
-    for name in ("common.cpp", "crew.cpp"):
+    for name in ("common.cpp", "crew.cpp", "watch.cpp"):
         if changed.resolve() in _reached(kernels / "cpu" / name):
             objects.append(_compile(kernels / "cpu" / name, folder, options))
     # Of two of one name the first is taken.

@@ -32,6 +32,7 @@ from eventsim.engine.contract.linear import LinearStop, start_linear
 from eventsim.engine.contract.loop_state import LoopState, start_loop
 from eventsim.engine.contract.registry import get_backend
 from eventsim.engine.contract.state import LayerState, start_state
+from eventsim.engine.run import watch
 from eventsim.engine.run.members import split_members
 from eventsim.engine.run.place import check_on_host
 from eventsim.engine.run.readout_piece import state_after
@@ -234,24 +235,27 @@ def run_chunk(
     loops: dict[str, LoopState] = {}
     readouts: dict[str, ReadoutState] = {}
     trains: dict[str, SpikeTrains] = {}
-    for stage in plan.stages:
-        afferents = tuple(source_of(acting[p.source]) for p in stage.afferents)
-        job = Job(stage, afferents, chunk.duration, precision, start=stage_start(stage, start))
-        if stage.is_readout:
-            readouts[stage.name] = state_after(job, before.readouts[stage.name], begin)
-            continue
-        if stage.is_linear:
-            loop = start_linear(job) if state is None else state.loops[stage.name]
-            spikes, loops[stage.name] = engine.linear_resume(job, loop)
-        elif stage.lateral:
-            loop = start_loop(job) if state is None else state.loops[stage.name]
-            spikes, loops[stage.name] = engine.queue_resume(job, loop)
-        else:
-            layer = start_state(job) if state is None else state.layers[stage.name]
-            spikes, layers[stage.name] = engine.layer_resume(job, layer)
-        for name, part in split_members(stage, spikes).items():
-            trains[name] = part
-            acting[name] = _joined(before, name, part)
+    span = float((chunk.duration - begin).sum())
+    with watch.shown(watch.n_stages(plan) * span):
+        for stage in plan.stages:
+            afferents = tuple(source_of(acting[p.source]) for p in stage.afferents)
+            job = Job(stage, afferents, chunk.duration, precision, start=stage_start(stage, start))
+            if stage.is_readout:
+                readouts[stage.name] = state_after(job, before.readouts[stage.name], begin)
+                continue
+            with watch.stage(span):
+                if stage.is_linear:
+                    loop = start_linear(job) if state is None else state.loops[stage.name]
+                    spikes, loops[stage.name] = engine.linear_resume(job, loop)
+                elif stage.lateral:
+                    loop = start_loop(job) if state is None else state.loops[stage.name]
+                    spikes, loops[stage.name] = engine.queue_resume(job, loop)
+                else:
+                    layer = start_state(job) if state is None else state.layers[stage.name]
+                    spikes, layers[stage.name] = engine.layer_resume(job, layer)
+            for name, part in split_members(stage, spikes).items():
+                trains[name] = part
+                acting[name] = _joined(before, name, part)
     pairs = [(p, source_of(acting[p.source])) for p in net.projections.values()]
     count = engine.count_arrivals
     counts = to_host(count(pairs, chunk.duration) - count(pairs, begin))

@@ -15,7 +15,7 @@ from eventsim.engine.contract.backend import Backend, features_of
 from eventsim.engine.contract.counting import SynapticEvents
 from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.registry import get_backend
-from eventsim.engine.run import readout_piece
+from eventsim.engine.run import readout_piece, watch
 from eventsim.engine.run.look import check_values
 from eventsim.engine.run.members import split_members
 from eventsim.engine.run.place import check_place, place_stream, place_tape
@@ -51,9 +51,12 @@ class Course:
 
     def finish(self) -> SpikeTape:
         """Run all stages; the tape of it, on the device on which it was computed."""
-        for stage in self.plan.stages:
-            if not stage.is_readout:
-                self.send(self.run(stage))
+        span = float(self.stream.duration.sum())
+        with watch.shown(watch.n_stages(self.plan) * span):
+            for stage in self.plan.stages:
+                if not stage.is_readout:
+                    with watch.stage(span):
+                        self.send(self.run(stage))
         return SpikeTape(
             self.stream,
             self.trains,

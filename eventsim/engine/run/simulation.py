@@ -16,6 +16,7 @@ import numpy as np
 from eventsim.arrays import Ints, Precision, owners
 from eventsim.engine.contract.backend import Backend, features_of
 from eventsim.engine.contract.registry import get_backend
+from eventsim.engine.run import watch
 from eventsim.engine.run.chunks import Kept, RunState, run_chunk
 from eventsim.engine.run.place import on_host
 from eventsim.engine.run.run import begin_course, check_network, extended, run_by
@@ -139,10 +140,12 @@ def _by_pieces(run: _Whole) -> SpikeTape:
     state: RunState | Start | None = run.start
     tapes, ties = list[SpikeTape](), list[Ties]()
     most = max(MOST, sources.least * run.stream.n_samples)
-    for chunk in run.stream.chunks(run.stream.duration.max() * most / run.stream.mean_events):
-        tape, state = run_chunk(run.net, chunk, state, kept, run.engine, run.precision)
-        ties += ties_of(kept.plan, tape)
-        tapes.append(tape if run.chosen is None else tape.only(run.chosen))
+    chunks = run.stream.chunks(run.stream.duration.max() * most / run.stream.mean_events)
+    with watch.shown(watch.n_stages(kept.plan) * float(run.stream.duration.sum())):
+        for chunk in chunks:
+            tape, state = run_chunk(run.net, chunk, state, kept, run.engine, run.precision)
+            ties += ties_of(kept.plan, tape)
+            tapes.append(tape if run.chosen is None else tape.only(run.chosen))
     tell_ties(ties)
     first = tapes[0]
     trains = {name: _joined([tape.trains[name] for tape in tapes]) for name in first.names}

@@ -6,42 +6,23 @@
 #include <algorithm>
 #include <new>
 
-#include "calls.hpp"
+#include "clock.hpp"
 #include "rounding.hpp"
-#if defined(_WIN32)
-#define WIN32_LEAN_AND_MEAN
-#include <windows.h>
-#else
+#include "watch.hpp"
+#if !defined(_WIN32)
 #include <pthread.h>
 #include <sched.h>
-#include <time.h>
 #endif
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
+
+using eventsim::now;
+using eventsim::spent;
 
 namespace {
 
 int64_t read(const int64_t& x) { return __atomic_load_n(&x, __ATOMIC_ACQUIRE); }
 void write(int64_t& x, int64_t value) { __atomic_store_n(&x, value, __ATOMIC_RELEASE); }
-
-// ns by the wall's clock, and of a processor that the thread has had: the same where there is no such clock.
-#if defined(_WIN32)
-int64_t now() {
-    LARGE_INTEGER ticks, per_s;
-    QueryPerformanceCounter(&ticks);
-    QueryPerformanceFrequency(&per_s);
-    return int64_t(double(ticks.QuadPart) * 1e9 / double(per_s.QuadPart));
-}
-int64_t spent() { return now(); }
-#else
-int64_t ns_of(clockid_t clock) {
-    timespec t;
-    clock_gettime(clock, &t);
-    return t.tv_sec * int64_t(1000000000) + t.tv_nsec;
-}
-int64_t now() { return ns_of(CLOCK_MONOTONIC); }
-int64_t spent() { return ns_of(CLOCK_THREAD_CPUTIME_ID); }
-#endif
 
 // Where threads sleep until something holds.
 class Bell {
@@ -51,6 +32,7 @@ class Bell {
     void lock() { AcquireSRWLockExclusive(&held); }
     void unlock() { ReleaseSRWLockExclusive(&held); }
     void sleep() { SleepConditionVariableSRW(&rung, &held, INFINITE, 0); }
+    bool sleep_for(int64_t ns) { return SleepConditionVariableSRW(&rung, &held, DWORD(ns / 1000000), 0); }
     void wake() { WakeConditionVariable(&rung); }
 #else
     pthread_mutex_t held = PTHREAD_MUTEX_INITIALIZER;
@@ -58,17 +40,26 @@ class Bell {
     void lock() { pthread_mutex_lock(&held); }
     void unlock() { pthread_mutex_unlock(&held); }
     void sleep() { pthread_cond_wait(&rung, &held); }
+    bool sleep_for(int64_t ns) {  // by the clock that every system's wait takes, which may be set
+        const int64_t until = eventsim::ns_of(CLOCK_REALTIME) + ns;
+        const timespec at = {time_t(until / 1000000000), long(until % 1000000000)};
+        return pthread_cond_timedwait(&rung, &held, &at) == 0;
+    }
     void wake() { pthread_cond_signal(&rung); }
 #endif
     int64_t sleepers = 0;
 
   public:
-    // Of what is written before the bell is rung and who sleeps, either is seen by the other side.
-    template <class Holds> void sleep_until(const Holds& holds) {
+    // Of what is written before the bell is rung and who sleeps, either is seen by the other side. For so many ns
+    // at most, if that is not 0.
+    template <class Holds> void sleep_until(const Holds& holds, int64_t most = 0) {
         lock();
         __atomic_add_fetch(&sleepers, 1, __ATOMIC_SEQ_CST);
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
-        while (!holds()) sleep();
+        for (bool goes = true; goes && !holds();) {
+            if (most > 0) goes = sleep_for(most);
+            else sleep();
+        }
         __atomic_sub_fetch(&sleepers, 1, __ATOMIC_SEQ_CST);
         unlock();
     }
@@ -94,6 +85,7 @@ struct Crew {
     static constexpr int64_t MUCH = 10;  // that part of it
     static constexpr int64_t SPLIT = 8;  // that part of it is what parts cost that nobody else runs
     static constexpr int64_t LEAST_ALONE = 64, MOST_ALONE = 1024;  // times what was lost
+    static constexpr int64_t NAP = 50 * 1000 * 1000;  // ns that who is watched sleeps at a time
 
     // What is written often lies apart. The ticket is the work's number and, below, how many of its parts are not
     // claimed.
@@ -146,7 +138,8 @@ struct Crew {
     // Whether sharing would cost more than it gains, as it did a moment ago.
     bool is_alone() const { return alone_until > 0 && now() < alone_until; }
 
-    void run(void (*f)(void*, int64_t), void* with, int64_t n) {
+    // Of a call that is watched the leader sees to that while he waits.
+    void run(void (*f)(void*, int64_t), void* with, int64_t n, Watch* watch = nullptr) {
         const int64_t began = now();
         part = f;
         work = with;
@@ -159,8 +152,12 @@ struct Crew {
         const int64_t worked = now() - began;
         const auto is_done = [&] { return read(done) == n - mine; };
         for (int spins = 0; !is_done(); ++spins) {
-            if (spins > SPINS + YIELDS) ended.sleep_until(is_done);
-            else wait(spins);
+            if (spins <= SPINS + YIELDS) {
+                wait(spins);
+                continue;
+            }
+            ended.sleep_until(is_done, watch ? NAP : 0);
+            if (watch) eventsim_goes_on(watch, 0.0);
         }
         const int64_t waited = now() - began - worked;
         judge(mine < n ? std::min(read(lost), waited) : worked / SPLIT, worked);
@@ -197,8 +194,6 @@ EXPORT void eventsim_crew_run(Crew* crew, void (*part)(void*, int64_t), void* wo
 EXPORT void eventsim_crew_expect(Crew* crew, int more) { crew->expect(more); }
 
 namespace {
-
-using Kernel = int(int level, const void* call);
 
 // A call of a kernel, whose tasks come first in it, in so many parts.
 struct Shared {
@@ -237,10 +232,9 @@ EXPORT void eventsim_serve(Crew* crew) { crew->serve(); }
 // Whether it would not be shared now.
 EXPORT int eventsim_is_alone(const Crew* crew) { return crew->is_alone(); }
 
-// The tasks of a call of `size` bytes are dealt to so many parts, which the crew runs. Returns what a kernel does.
 EXPORT int eventsim_share(Crew* crew, Kernel* kernel, int level, const char* call, int64_t size, int64_t parts) {
     if (crew->is_alone()) return kernel(level, call);
     Shared shared = {kernel, level, call, size, parts, eventsim::DONE};
-    crew->run(Shared::run, &shared, parts);
+    crew->run(Shared::run, &shared, parts, (Watch*)(intptr_t)((const eventsim::Tasks*)call)->watch);
     return shared.status;
 }

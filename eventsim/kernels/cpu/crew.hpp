@@ -16,3 +16,8 @@ extern "C" void eventsim_crew_run(Crew* crew, void (*part)(void* work, int64_t p
 
 // Whether more work comes within some 10 us: threads without work then wait awake for a while.
 extern "C" void eventsim_crew_expect(Crew* crew, int more);
+
+using Kernel = int(int level, const void* call);
+
+// The tasks of a call of `size` bytes are dealt to so many parts, which the crew runs. Returns what a kernel does.
+extern "C" int eventsim_share(Crew* crew, Kernel* kernel, int level, const char* call, int64_t size, int64_t parts);

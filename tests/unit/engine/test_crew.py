@@ -19,6 +19,7 @@ class Call(ctypes.Structure):
         ("todo", ctypes.POINTER(ctypes.c_int64)),
         ("n", ctypes.c_int64),
         ("n_blocks", ctypes.c_int64),
+        ("watch", ctypes.c_int64),
         ("behind", ctypes.c_int64),
     )
 
@@ -38,10 +39,15 @@ def shared(own, crew, run, n_tasks, parts):
         return run(level, [mine.todo[k] for k in range(mine.n)])
 
     todo = np.arange(100, 100 + n_tasks)
-    call = Call(todo.ctypes.data_as(ctypes.POINTER(ctypes.c_int64)), n_tasks, 7, 8)
+    call = Call(todo.ctypes.data_as(ctypes.POINTER(ctypes.c_int64)), n_tasks, 7, 0, 8)
     made = KERNEL(kernel)
     address = ctypes.cast(made, ctypes.c_void_p)
-    return own._share(crew, address, 3, ctypes.byref(call), ctypes.sizeof(call), parts)
+    share = ctypes.CDLL(str(library_file())).eventsim_share
+    share.argtypes = [
+        ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_int64,
+        ctypes.c_int64,
+    ]  # fmt: skip
+    return share(crew, address, 3, ctypes.byref(call), ctypes.sizeof(call), parts)
 
 
 def test_every_task_is_run_once_in_runs_that_are_even(own):

@@ -277,7 +277,7 @@ def test_a_thread_that_rounds_otherwise_gets_the_same_bits_and_rounds_on(make, m
     rounding = ctypes.CDLL(None)
     nearest, upward = 0, 0x800 if platform.machine() == "x86_64" else 0x400000
     net, stream = make(), random_stream(42, n_samples=2, n_channels=5)
-    kernel, after = Library._one, []
+    kernel, after = Library._start, []
 
     def rounded(*call):
         rounding.fesetround(upward)
@@ -291,7 +291,7 @@ def test_a_thread_that_rounds_otherwise_gets_the_same_bits_and_rounds_on(make, m
         return [tape["hidden1"].times, *found.values()]
 
     expected = numbers()
-    monkeypatch.setattr(Library, "_one", rounded)
+    monkeypatch.setattr(Library, "_start", rounded)
     for one, other_one in zip(numbers(), expected, strict=True):
         np.testing.assert_array_equal(one, other_one)
     assert expected[0].size > 10

@@ -12,6 +12,7 @@
 #pragma once
 #include "../calls.hpp"
 #include "../loop/heap.hpp"
+#include "../watch.hpp"
 #include "cells.hpp"
 
 namespace eventsim {
@@ -29,6 +30,10 @@ template <int N, class R> class LinearRun {
     int64_t *const mark, *const reached;
     int64_t epoch = 0, n_reached = 0;
     double t_end = 0.0;
+    Watched watched;
+
+    // Synaptic events of a LIF neuron that one here counts as, or a look at a neuron.
+    static constexpr int64_t EACH = 8;
 
     static std::size_t room(int64_t size) {
         return size * (sizeof(LinearCell<N, R>) + 25) + DueHeap::room(size) + 8 * 64;
@@ -39,9 +44,9 @@ template <int N, class R> class LinearRun {
         : a(call), size(call.tables.size), neurons(call.tables, call.jumps, call.wires),
           arena(room(size)), cells(arena.take<LinearCell<N, R>>(size)), due(size, arena),
           seen(arena.take<double>(size)), sure(arena.take<uint8_t>(size)),
-          mark(arena.take<int64_t>(size)), reached(arena.take<int64_t>(size)) {}
+          mark(arena.take<int64_t>(size)), reached(arena.take<int64_t>(size)), watched(call.tasks) {}
 
-    // False where there is no memory.
+    // False where there is no memory, or the call does not go on.
     bool run() {
         if (!arena.ok()) return false;
         for (int64_t i = 0; i < a.tasks.n; ++i) {
@@ -50,7 +55,7 @@ template <int N, class R> class LinearRun {
             t_end = a.arriving.duration[s];
             begin(s);
             const int64_t end = a.wires.ordered ? in_order(s, spikes) : one_by_one(s, spikes);
-            if (end == NO_ROOM) return false;
+            if (end == STOPPED || !watched.end(t_end, spikes.count <= spikes.limit)) return false;
             a.spikes.counts[s] = end == GOOD ? spikes.count : -1 - end;
             a.spikes.reached[s] = end == GOOD ? t_end : cells[end].time;
             keep(s);
@@ -59,11 +64,12 @@ template <int N, class R> class LinearRun {
     }
 
   private:
-    // Else the number of a neuron that runs away.
-    enum : int64_t { GOOD = -1, NO_ROOM = -2 };
+    // Else the number of a neuron that runs away. Stopped: there is no memory, or the call does not go on.
+    enum : int64_t { GOOD = -1, STOPPED = -2 };
 
     // The neurons as they stand, and as they are left, if that is asked for.
     void begin(int64_t s) {
+        watched.begin(a.begin.time ? a.begin.time[s * size] : 0.0);
         if (!a.begin.time) return neurons.begin(cells);
         for (int64_t n = 0, at = s * size; n < size; ++n, ++at) {
             LinearCell<N, R>& c = cells[n];
@@ -80,12 +86,14 @@ template <int N, class R> class LinearRun {
     int64_t one_by_one(int64_t s, SpikeRoom& spikes) {
         const Arriving& x = a.arriving;
         const LinearWires<R>& w = a.wires;
-        for (int64_t e = x.offsets[s]; e < x.offsets[s + 1]; ++e)
+        for (int64_t e = x.offsets[s]; e < x.offsets[s + 1]; ++e) {
             for (int64_t k = x.first[e]; k < x.last[e]; ++k) {
                 const int64_t n = w.target[k];
                 if (neurons.walk(n, cells[n], x.time[e], spikes)) return n;
                 cells[n].x[w.state[k]] += w.weight[k];
             }
+            if (!watched.goes(EACH * (x.last[e] - x.first[e]), x.time[e])) return STOPPED;
+        }
         for (int64_t n = 0; n < size; ++n)
             if (neurons.template walk<true>(n, cells[n], t_end, spikes)) return n;
         return GOOD;
@@ -107,6 +115,7 @@ template <int N, class R> class LinearRun {
             if (due.first_time() < t) {
                 const int64_t n = due.first();
                 LinearCell<N, R>& c = cells[n];
+                if (!watched.goes(EACH, due.first_time())) return STOPPED;
                 if (!sure[n]) {
                     look(n);
                     continue;
@@ -115,13 +124,14 @@ template <int N, class R> class LinearRun {
                     neurons.let_go(n, c);
                 } else {
                     if (neurons.fire_at(n, c, due.first_time(), spikes)) return n;
-                    if (!waiting.send(a.wires, n, c.time, t_end)) return NO_ROOM;
+                    if (!waiting.send(a.wires, n, c.time, t_end)) return STOPPED;
                 }
                 expect(n);
                 continue;
             }
             if (!(t < t_end)) return GOOD;
             meet(t, outside, end);
+            if (!watched.goes(EACH * n_reached, t)) return STOPPED;
         }
     }
 

@@ -19,6 +19,7 @@
 #pragma once
 #include "../loop/heap.hpp"
 #include "../spike_room.hpp"
+#include "../watch.hpp"
 #include "walk.hpp"
 
 namespace eventsim {
@@ -50,6 +51,10 @@ template <int N, class V> class LinearLoopRun {
     GrowingArray<double> times;   // of the bundles that are due, and their rows
     GrowingArray<int32_t> rows;
     int64_t failed = -1;   // who ran away first
+    Watched watched;
+
+    // Synaptic events that an arrival counts as.
+    static constexpr int64_t OF_ARRIVAL = 64;
 
     static std::size_t room(const LinearLoopForward<R>& a) {
         const std::size_t blocks = a.lanes.n_blocks, states = blocks * N * a.weights.width;
@@ -62,9 +67,9 @@ template <int N, class V> class LinearLoopRun {
           neurons(call.tables, call.jumps, call.wires), block(call.weights, call.lanes),
           walker(neurons, block, true), arena(room(call)), cells(arena.take<LinearCell<N, R>>(size)),
           now(arena.take<R>(n_blocks * N * width)), next(arena.take<R>(n_blocks * N * width)),
-          held(arena.take<uint64_t>(n_blocks)) {}
+          held(arena.take<uint64_t>(n_blocks)), watched(call.tasks) {}
 
-    // False where there is no memory.
+    // False where there is no memory, or the call does not go on.
     bool run() {
         if (!arena.ok()) return false;
         for (int64_t i = 0; i < a.tasks.n; ++i) {
@@ -125,6 +130,7 @@ template <int N, class V> class LinearLoopRun {
         WindowRoom spikes{all, {}};
         double m = begin(s);
         bool cut = false;
+        watched.begin(m * block.piece);
         while (m * block.piece < t_end && !cut && failed < 0) {
             const double coming = incoming.coming(), until = std::min(coming, t_end);
             const double idle = __builtin_floor((until - m * block.piece) / block.piece);
@@ -149,11 +155,12 @@ template <int N, class V> class LinearLoopRun {
             if (spikes.no_room) return false;
             std::swap(now, next);
             m += 1.0;
+            if (!watched.goes(N * size + OF_ARRIVAL * incoming.due.size, m * block.piece)) return false;
         }
         const double stand = cut ? t_end : m * block.piece;
         if (!cut) keep(a.end, s, stand, stand);
         keep(a.left, s, stand, t_end);
-        return true;
+        return watched.end(t_end, all.count <= all.limit);
     }
 
     bool gather(double m, const GrowingArray<Bundle>& due, double t_end) {

@@ -14,10 +14,14 @@
 #include "../../lanes.hpp"
 #include "../calls.hpp"
 #include "../synapses.hpp"
+#include "../watch.hpp"
 #include "cells.hpp"
 #include "heap.hpp"
 
 namespace eventsim {
+
+// Synaptic events that a look at a neuron counts as.
+constexpr int64_t OF_NEURON = 4;
 
 template <class V> class LoopQueue {
     using R = Real<V>;
@@ -33,6 +37,7 @@ template <class V> class LoopQueue {
     int64_t *const mark, *const reached;
     int64_t epoch, n_reached;
     double t_end;
+    Watched watched;
 
     static std::size_t room(int64_t size) {
         return Cells<R>::room(size) + DueHeap::room(size) + size * 17 + 4 * 64;
@@ -43,9 +48,9 @@ template <class V> class LoopQueue {
         : a(call), size(call.neurons.size), weights{call.loop.parts, call.loop.n_parts},
           arena(room(size)), cells(call.neurons, arena), due(size, arena),
           sure(arena.take<uint8_t>(size)), mark(arena.take<int64_t>(size)),
-          reached(arena.take<int64_t>(size)) {}
+          reached(arena.take<int64_t>(size)), watched(call.tasks) {}
 
-    // False where there is no memory.
+    // False where there is no memory, or the call does not go on.
     bool run() {
         if (!arena.ok()) return false;
         for (int64_t i = 0; i < a.tasks.n; ++i)
@@ -66,6 +71,7 @@ template <class V> class LoopQueue {
             if (waiting.any() && waiting.first().time < t) t = waiting.first().time;
             while (due.first_time() < t) {
                 const int64_t n = due.first();
+                if (!watched.goes(OF_NEURON, due.first_time())) return false;
                 const Step step = go_on(n, spikes);
                 if (step == NO_ROOM) return false;
                 if (step == RAN_AWAY) {
@@ -78,8 +84,9 @@ template <class V> class LoopQueue {
             }
             if (!(t < t_end)) break;
             meet(t, outside, end);
+            if (!watched.goes(n_reached, t)) return false;
         }
-        if (!waiting.ok()) return false;
+        if (!waiting.ok() || !watched.end(t_end, spikes.count <= spikes.limit)) return false;
         cells.keep(a.end, s);
         a.spikes.counts[s] = spikes.count;
         a.spikes.reached[s] = t_end;
@@ -89,6 +96,7 @@ template <class V> class LoopQueue {
     void begin(int64_t s) {
         t_end = a.arriving.duration[s];
         cells.begin(a.begin, s);
+        watched.begin(a.under_way.since[s]);
         due.clear();
         waiting.begin(a.flights, a.under_way, s, t_end);
         epoch = 0;

@@ -10,12 +10,16 @@
 #pragma once
 #include "../../neuron/crossing.hpp"
 #include "../spike_room.hpp"
+#include "../watch.hpp"
 #include "heap.hpp"
 
 namespace eventsim {
 
 // Most halvings of the pieces of a window, and when they are halved and doubled: windowing.py.
 constexpr int64_t MANY_MET = 2, FEW_MET = 16, MOST_HALVINGS = 5;
+
+// Synaptic events that a bundle counts as.
+constexpr int64_t OF_BUNDLE = 64;
 
 // From `now`, where the neurons are, to `border`. Bundles arrive from `opens` on. Nothing from `end` on,
 // that of the run, is asked for.
@@ -64,15 +68,17 @@ template <class R, class Call, class C> class WindowRun {
     C& neurons;
     const double t_end;
     Incoming incoming;
+    Watched watched;
 
   public:
     WindowRun(const Call& a, C& neurons, int64_t s)
-        : a(a), neurons(neurons), t_end(a.arriving.duration[s]), incoming(a.arriving, s) {}
+        : a(a), neurons(neurons), t_end(a.arriving.duration[s]), incoming(a.arriving, s), watched(a.tasks) {}
 
-    // False where there is no memory.
+    // False where there is no memory, or the call does not go on.
     bool run(int64_t s) {
         if (!neurons.begin(s)) return false;
         double now = a.begin.border[s];
+        watched.begin(now);
         int64_t idle = a.begin.idle[s], halvings = a.begin.halvings[s];
         bool whole = true;
         while (now < t_end && goes()) {
@@ -89,14 +95,20 @@ template <class R, class Call, class C> class WindowRun {
             for (int64_t p = 0; p < neurons.parts(); ++p)
                 if (!send(neurons.spikes(p), sent)) return false;
             now = w.border;
+            if (!watched.goes(work_of(w, found), now)) return false;
             idle = incoming.due.size == 0 && found.handed == 0 && !sent;
         }
         if (whole) keep(s, now, idle, halvings);
         finish();
-        return true;
+        return watched.end(t_end, goes());
     }
 
   private:
+    // About, in synaptic events.
+    int64_t work_of(const Window& w, const WindowFound& found) const {
+        return a.neurons.size * w.pieces + OF_BUNDLE * incoming.due.size + found.handed;
+    }
+
     bool goes() const {
         for (int64_t p = 0; p < neurons.parts(); ++p)
             if (!neurons.spikes(p).goes()) return false;
