@@ -49,6 +49,7 @@ class WiresRole(NamedTuple):
     parts: Ints  # [3, n_parts + 1]: addresses of the weights, eventsim/engine/cpu/weights.py
     resistance: Doubles | None  # of all neurons; None where weights are multiplied by it
     delay: Doubles | None  # [synapses]
+    longest: float  # of the delays, ms
     n_parts: int
     n_rows: int
     low: int

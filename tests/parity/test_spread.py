@@ -111,6 +111,8 @@ def test_blocks_are_as_many_as_pay_and_more_where_arrivals_need_room(monkeypatch
     monkeypatch.setattr(fanin, "MOST_ARRIVALS", int(arrivals / 20))
     assert fanin.n_blocks(job) in (20, 21)
     assert fanin.blocks_back(job, 200) == 3 * fanin.PARTS
+    delayed = make_plan(sparse_net(delays="synapse"))
+    assert fanin.n_blocks(make_job(delayed, delayed.stages[0], tape)) in (39, 40, 41)
     monkeypatch.setattr(fanin, "MOST_ARRIVALS", 1)
     assert fanin.n_blocks(job) == 200
     assert fanin.blocks_back(job, 200) == 200
@@ -143,6 +145,40 @@ def test_a_neuron_that_runs_away_is_the_same_in_any_number_of_blocks(monkeypatch
         with pytest.raises(RunawayError) as caught:
             es.simulate(net, stream, backend="cpu")
         assert str(caught.value) == str(expected.value)
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("others", [0, 60])
+def test_what_arrives_at_one_time_comes_in_the_order_of_rows(precision, others):
+    """Whatever was sent first: a sum of such weights tells the order."""
+    drive = np.vstack([[[9.0, 1e20], [1e20, -1e20], [-1e20, 9.0]], np.zeros((others, 2))])
+    channels = np.arange(3 + others)
+    delays = np.repeat(1.0 + channels[:, None] / 4, 2, axis=1)
+    net = one_layer("first", drive, delays=delays)
+    times = 20.0 - delays[::-1, 0]
+    stream = one_sample(times, channels[::-1], n_channels=channels.size, duration=50.0)
+    found = es.simulate(net, stream, backend="cpu", precision=precision)["first"]
+    assert set(found.neurons.tolist()) == {1}
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+def test_crowded_arrivals_have_the_bits_that_they_have_in_slots_of_their_own(precision):
+    """Slots are as long as the time in which all arrive: a late event puts the others into one."""
+    rng, n = np.random.default_rng(79), 70
+    delays = rng.permutation(np.linspace(0.0, 0.25, 2 * n)).reshape(n, 2)
+    net = one_layer("first", rng.normal(0.5, 0.2, (n, 2)), delays=delays)
+    channels, times = rng.permutation(n), np.full(n, 4.0)
+    found = []
+    for late in (0, 1):
+        sent = np.append(times, [55.0] * late), np.append(channels, channels[:late])
+        stream = one_sample(*sent, n_channels=n, duration=60.0)
+        tape = es.simulate(net, stream, backend="cpu", precision=precision)
+        early = tape["first"].times < 50.0
+        assert early.sum() > 1
+        back = es.backward(net, tape, {"first": es.SpikeSeed(early * 1.0, early * 0.0)})
+        found.append([tape["first"].times[early], *back.values.values(), back.input_times[:n]])
+    for few, many in zip(*found, strict=True):
+        assert np.array_equal(few, many)
 
 
 @pytest.mark.parametrize("precision", ["double", "single"])

@@ -60,7 +60,9 @@ def _blocks_with_room(job: Job, size: int) -> int:
         events_of_samples(job).max(initial=0) * _fan_out(job) * size / job.stage.population.size
     )
     rows = max(job.stage.wiring.out_start.size - 1, 1)
-    return math.ceil(min(arrivals / MOST_ARRIVALS, MOST_BLOCKS * math.sqrt(arrivals / rows)))
+    # With delays an arrival has room twice, before it is in order and behind.
+    most = MOST_ARRIVALS / (2 if job.stage.delays_per_synapse else 1)
+    return math.ceil(min(arrivals / most, MOST_BLOCKS * math.sqrt(arrivals / rows)))
 
 
 def groups(job: Job) -> list[tuple[int, int]]:
@@ -98,9 +100,12 @@ def wires_of(
     bound = stage.once((wires_of, blocks), make) if whole else make()
     parts, resistance = weights
     delays = job.delays() if stage.delays_per_synapse else None
+    longest = (
+        0.0 if delays is None else stage.once(wires_of, lambda: float(delays.max(initial=0.0)))
+    )
     return WiresRole(
-        wiring.out_start, wiring.target, bound, parts, resistance, delays, parts.shape[1] - 1,
-        wiring.out_start.size - 1, low, high - low,
+        wiring.out_start, wiring.target, bound, parts, resistance, delays, longest,
+        parts.shape[1] - 1, wiring.out_start.size - 1, low, high - low,
     )  # fmt: skip
 
 

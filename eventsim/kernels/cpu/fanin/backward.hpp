@@ -74,7 +74,8 @@ template <class V> class FaninBack {
                 if (!run_neuron(n)) return false;
             }
             tape.leave_sample(behind(), size);
-            in.gather(a.found.by_weight, a.found.by_delay, a.found.effects + part * a.found.n_events);
+            if (!in.gather(a.found.by_weight, a.found.by_delay, a.found.effects + part * a.found.n_events))
+                return false;
         }
         tape.leave_block(size, a.found.own, a.found.adapted);
         a.found.grazes[part] += tape.grazes;

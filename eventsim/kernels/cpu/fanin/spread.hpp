@@ -1,8 +1,8 @@
 // The events of a sample, spread to the neurons of a block: what arrives at each lies together, in order.
 //
 // Events are taken in order of their time, and each is written to all its targets, behind what came
-// before. Where synapses have delays, what arrives at a neuron is then sorted by time and row. Behind the
-// last arrival of each neuron stands the end of the sample.
+// before. Where synapses have delays, what arrives at a neuron is put in order of time and row: slots.hpp.
+// Behind the last arrival of each neuron stands the end of the sample.
 //
 // On the way back `gather` takes what was found of the arrivals to their synapses and events.
 //
@@ -10,9 +10,9 @@
 #pragma once
 #include "../../numbers.hpp"
 #include "../order/search.hpp"
-#include "../order/sort.hpp"
 #include "../synapses.hpp"
 #include "../calls.hpp"
+#include "slots.hpp"
 
 namespace eventsim {
 
@@ -31,9 +31,12 @@ template <class R> class Spread {
     const WeightTable weights;
     const int64_t n_blocks;
     const bool back, with_rows;
-    Arena fans_room, cursor_room, room, sorting;
+    Arena fans_room, cursor_room, room;
+    Slots slots;
+    GrowingArray<int64_t> places;   // of an event's arrivals
+    GrowingArray<int32_t> slot_of;  // of all synapses of the events, one event after the other
     Fan* fans;
-    int64_t block, n_fans;
+    int64_t block, n_fans, most_of_fan, most;  // synapses of an event, and of all
     int64_t* cursor;
     double t_begin, t_end;
 
@@ -42,7 +45,7 @@ template <class R> class Spread {
     int64_t* start;           // [size + 1]: of each neuron's arrivals; the last of them is the end
     double* time;
     R* weight;
-    int32_t* row;             // of each arrival's source; where they are asked for, or arrivals are sorted
+    int32_t* row;             // of each arrival's source; where they are asked for
     int64_t* place;           // of each arrival in the next two; null: the same
     R *met, *later;           // back: dL/d(weight) and dL/dt of each arrival
 
@@ -68,14 +71,18 @@ template <class R> class Spread {
         if (!wires.delay) lo = first_at_least(sent.time, lo, hi, t_begin);
         hi = first_at_least(sent.time, lo, hi, t_end);
         if (!find_fans(lo, hi) || !count()) return false;
-        const int64_t n = start[size], all = n + 2 * MARGIN;
-        if (!take_room(n)) return false;
+        if (!take_room(start[size])) return false;
         if (wires.delay) {
-            const Run run = {take<double>(all), take<int32_t>(all), take<int64_t>(all)};
-            write(run);
-            if (!sort(run, n)) return false;
+            const int64_t all = start[size] + 2 * MARGIN;
+            InSlot* const given = take<InSlot>(all);
+            R* const weights = take<R>(all);
+            write_delayed(given, weights);
+            for (int64_t k = 0; k < size; ++k)
+                if (!slots.order(k, start[k], given, weights, {time, weight, row, place})) return false;
+            met = weights;
+            later = (R*)given;
         } else {
-            write({});
+            write();
         }
         for (int64_t k = 0; k < size; ++k) {
             const int64_t end = start[k + 1] - 1;
@@ -85,51 +92,44 @@ template <class R> class Spread {
         return true;
     }
 
-    // What was found of the arrivals goes to their synapses, and to the events' effects.
-    template <class S> void gather(S* by_weight, double* by_delay, S* effects) {
+    // What was found of the arrivals goes to their synapses, and to the events' effects. False where there is
+    // no memory.
+    template <class S> bool gather(S* by_weight, double* by_delay, S* effects) {
+        if (!places.reserve(most_of_fan)) return false;
+        int64_t* const at = places.begin();
         for (int64_t k = 0; k < size; ++k) cursor[k] = start[k + 1] - 1;
+        const int32_t* slot = wires.delay ? slot_of.begin() + most : nullptr;
         for (int64_t i = n_fans; i-- > 0;) {
             const Fan& f = fans[i];
+            const int32_t* const target = wires.target + f.first;
+            if (slot) slot -= f.n;
+            for (int64_t k = f.n; k-- > 0;)
+                at[k] = !slot || slots.has(slot[k]) ? --cursor[target[k] - low] : -1;
             S effect = effects[f.event];
-            for (int64_t k = f.first; k < f.first + f.n;) {
-                const int64_t n = wires.target[k] - low, behind = behind_pair(f, k);
-                for (int64_t other = k; other < behind; ++other) cursor[n] -= meets(f, other);
-                for (int64_t at = cursor[n]; k < behind; ++k) {
-                    if (!meets(f, k)) continue;
-                    by_weight[k] += met[at];
-                    if (by_delay) by_delay[k] += later[at];
-                    effect += later[at++];
-                }
+            for (int64_t k = 0; k < f.n; ++k) {
+                if (at[k] < 0) continue;
+                by_weight[f.first + k] += met[at[k]];
+                if (by_delay) by_delay[f.first + k] += later[at[k]];
+                effect += later[at[k]];
             }
             effects[f.event] = effect;
         }
+        return true;
     }
 
   private:
-    bool arrives(const Fan& f, int64_t k) const {
-        const double t = sent.time[f.event] + wires.delay[k];
-        return t_begin <= t && t < t_end;
-    }
-
-    bool meets(const Fan& f, int64_t k) const { return !wires.delay || arrives(f, k); }
-
-    // The synapse behind those of an event that have the target of synapse k: mostly the next.
-    int64_t behind_pair(const Fan& f, int64_t k) const {
-        const int64_t first = k++;
-        while (k < f.first + f.n && wires.target[k] == wires.target[first]) ++k;
-        return k;
-    }
-
     // Which of the events lo .. hi have synapses onto the block.
     bool find_fans(int64_t lo, int64_t hi) {
         if (!fans_room.renew((hi - lo + 1) * sizeof(Fan) + 64)) return false;
         fans = fans_room.take<Fan>(hi - lo + 1);
-        n_fans = 0;
+        n_fans = most_of_fan = most = 0;
         for (int64_t e = lo; e < hi; ++e) {
             const int64_t row = sent.row[e];
             const int32_t* const bound = wires.bound + row * (n_blocks + 1) + block;
             fans[n_fans] = {wires.out_start[row] + bound[0], e, bound[1] - bound[0]};
             n_fans += bound[1] != bound[0];
+            most_of_fan = std::max<int64_t>(most_of_fan, bound[1] - bound[0]);
+            most += bound[1] - bound[0];
         }
         return true;
     }
@@ -139,12 +139,12 @@ template <class R> class Spread {
         if (!cursor_room.renew((2 * size + 1) * sizeof(int64_t) + 2 * 64)) return false;
         start = cursor_room.take<int64_t>(size + 1);
         cursor = cursor_room.take<int64_t>(size);
+        if (wires.delay) return count_slots();
         std::fill(start, start + size + 1, 0);
         int64_t* const counts = start + 1;
         for (int64_t i = 0; i < n_fans; ++i) {
             const Fan& f = fans[i];
-            for (int64_t k = f.first; k < f.first + f.n; ++k)
-                if (meets(f, k)) ++counts[wires.target[k] - low];
+            for (int64_t k = f.first; k < f.first + f.n; ++k) ++counts[wires.target[k] - low];
         }
         for (int64_t n = 0; n < size; ++n) {
             cursor[n] = start[n];
@@ -152,42 +152,50 @@ template <class R> class Spread {
         }
         return true;
     }
-
-    template <class T> T* take(int64_t all) { return room.take<T>(all) + MARGIN; }
-
-    // For n arrivals; where they are sorted, for what they are sorted by, twice.
-    bool take_room(int64_t n) {
-        const int64_t all = n + 2 * MARGIN, reals = 1 + (wires.delay != nullptr) + 2 * back;
-        const int64_t sorted = wires.delay ? all * (8 + 2 * 12) + 5 * 64 : with_rows ? all * 4 + 64 : 0;
-        if (!room.renew(all * (8 + reals * sizeof(R)) + sorted + (1 + reals) * 64)) return false;
-        time = take<double>(all);
-        weight = take<R>(all);
-        row = with_rows && !wires.delay ? take<int32_t>(all) : nullptr;
-        place = nullptr;
-        if (back) met = take<R>(all), later = take<R>(all);
+    bool count_slots() {
+        const double first = n_fans ? sent.time[fans[0].event] : t_begin;
+        const double last = n_fans ? sent.time[fans[n_fans - 1].event] + wires.longest : t_begin;
+        if (!slots.divide(most, size, first, last, t_begin, t_end)) return false;
+        if (!slot_of.reserve(most)) return false;
+        int32_t* slot = slot_of.begin();
+        for (int64_t i = 0; i < n_fans; ++i) {
+            const Fan f = fans[i];
+            const int32_t* const target = wires.target + f.first;
+            slots.find(sent.time[f.event], wires.delay + f.first, f.n, slot);
+            int32_t* const counts = slots.of_neuron(0);
+            const int64_t of_each = slots.of_each(), low = this->low;
+            for (int32_t k = 0; k < f.n; ++k) ++counts[(target[k] - low) * of_each + slot[k]];
+            slot += f.n;
+        }
+        slots.begin(size, start);
+        std::copy(start, start + size, cursor);
         return true;
     }
 
-    // All events are written behind one another, and the end of the sample behind each neuron's.
-    void write(const Run& run) {
-        for (int64_t i = 0; i < n_fans; ++i)
-            weights.of_part(fans[i].first, [&](auto from) { write(fans[i], from, run); });
+    template <class T> T* take(int64_t all) { return room.take<T>(all) + MARGIN; }
+
+    // For n arrivals; with delays, for what they are before they are in order, too.
+    bool take_room(int64_t n) {
+        const int64_t all = n + 2 * MARGIN, real = sizeof(R);
+        const int64_t listed = 8 + real + (with_rows ? 4 : 0);
+        const int64_t more = wires.delay ? sizeof(InSlot) + real + (back ? 8 : 0) : back ? 2 * real : 0;
+        if (!room.renew(all * (listed + more) + 8 * 64)) return false;
+        time = take<double>(all);
+        weight = take<R>(all);
+        row = with_rows ? take<int32_t>(all) : nullptr;
+        place = back && wires.delay ? take<int64_t>(all) : nullptr;
+        if (back && !wires.delay) met = take<R>(all), later = take<R>(all);
+        return true;
     }
-    template <class W> void write(const Fan& f, const W* from, const Run& run) {
+
+    // All events are written behind one another.
+    void write() {
+        for (int64_t i = 0; i < n_fans; ++i)
+            weights.of_part(fans[i].first, [&](auto from) { write(fans[i], from); });
+    }
+    template <class W> void write(const Fan& f, const W* from) {
         const double t = sent.time[f.event];
         const int32_t* const target = wires.target;
-        if (wires.delay) {
-            const int32_t row = sent.row[f.event];
-            for (int64_t k = f.first; k < f.first + f.n; ++k) {
-                if (!arrives(f, k)) continue;
-                const int64_t at = cursor[target[k] - low]++;
-                run.time[at] = t + wires.delay[k];
-                run.row[at] = row;
-                run.number[at] = at;
-                weight[at] = weight_of(from, k);
-            }
-            return;
-        }
         for (int64_t k = f.first; k < f.first + f.n; ++k) {
             const int64_t at = cursor[target[k] - low]++;
             time[at] = t;
@@ -195,27 +203,30 @@ template <class R> class Spread {
             weight[at] = weight_of(from, k);
         }
     }
+
+    // Likewise of those with delays, into their slots; their weights go to the places of the events.
+    void write_delayed(InSlot* to, R* weight_to) const {
+        const int32_t* slot = slot_of.begin();
+        for (int64_t i = 0; i < n_fans; slot += fans[i++].n)
+            weights.of_part(fans[i].first,
+                            [&](auto from) { write_delayed(fans[i], from, slot, to, weight_to); });
+    }
+    template <class W>
+    void write_delayed(const Fan f, const W* from, const int32_t* slot, InSlot* to, R* weight_to) const {
+        const double t = sent.time[f.event], *const delay = wires.delay + f.first;
+        const int32_t row = sent.row[f.event], *const target = wires.target + f.first;
+        const int64_t low = this->low, of_each = slots.of_each();
+        int64_t* const cursor = this->cursor;
+        int32_t* const next = slots.of_neuron(0);
+        for (int32_t k = 0; k < f.n; ++k) {
+            if (!slots.has(slot[k])) continue;
+            const int64_t n = target[k] - low, at = next[n * of_each + slot[k]]++, place = cursor[n]++;
+            to[at] = {t + delay[k], row, int32_t(place)};
+            weight_to[place] = weight_of(from, f.first + k);
+        }
+    }
     template <class W> R weight_of(const W* from, int64_t k) const {
         return wires.resistance ? R(from[k] * wires.resistance[wires.target[k]]) : R(from[k]);
-    }
-
-    // The arrivals of each neuron in order of time and row.
-    bool sort(const Run& given, int64_t n) {
-        int64_t most = 0;
-        for (int64_t k = 0; k < size; ++k) most = std::max(most, start[k + 1] - start[k] - 1);
-        if (!sorting.renew(Sorter::room(most))) return false;
-        const Sorter sorter(most, sorting);
-        const Run found = {time, take<int32_t>(n + 2 * MARGIN), take<int64_t>(n + 2 * MARGIN)};
-        R* const sorted = take<R>(n + 2 * MARGIN);
-        for (int64_t k = 0; k < size; ++k) {
-            const int64_t lo = start[k], hi = start[k + 1] - 1;
-            sorter.sort(given.from(lo), found.from(lo), hi - lo);
-            for (int64_t i = lo; i < hi; ++i) sorted[i] = weight[found.number[i]];
-        }
-        weight = sorted;
-        row = found.row;
-        place = found.number;
-        return true;
     }
 };
 

@@ -93,10 +93,11 @@ template <class V> class Walk {
         M stops;          // one may fire
     };
 
+    // From v and j at t to the next arrivals of the lists, or to what comes sooner.
     template <bool SPECIAL>
-    FORMULA_MEMBER Way ahead(V v, V j, const DoublesOf<V>& t, Whole<V> at) const {
+    FORMULA_MEMBER Way ahead(V v, V j, const DoublesOf<V>& t, const DoublesOf<V>& arrival) const {
         Way x;
-        x.to = gather_wide<V>(in.time, at);
+        x.to = arrival;
         x.sooner = 0;
         if (SPECIAL) {
             const DoublesOf<V> other = load_wide<V>(next);
@@ -118,42 +119,60 @@ template <class V> class Walk {
         return a.neurons.strength ? select(v > top, v, top) : top;  // a threshold may fall onto v
     }
 
-    // The lanes `on` have gone their ways.
-    template <bool SPECIAL>
-    FORMULA_MEMBER void reach(const Way& x, M on, V& v, V& j, DoublesOf<V>& t, Whole<V>& at) const {
-        V v_on = select(x.tie, v, flush(x.v_end)), j_on = select(x.tie, j, flush(x.j_end));
-        const V arrived = j_on + gather_at<V>(in.weight, at);
-        M list = on;
+    // V and J of all lanes where they have gone their ways; at the next arrivals of the lists.
+    struct There {
+        V v, j;
+    };
+    template <bool SPECIAL> FORMULA_MEMBER There arrive(const Way& x, V v, V j, Whole<V> at) const {
+        There y = {select(x.tie, v, flush(x.v_end)), select(x.tie, j, flush(x.j_end))};
+        const V arrived = y.j + gather_at<V>(in.weight, at);
         if (SPECIAL) {
-            const M sooner = marked<V>(x.sooner);
-            v_on = select(eventsim::load<V>(alert) == std::numeric_limits<R>::infinity(),
-                          eventsim::load<V>(reset), v_on);
-            j_on = select(sooner, j_on, arrived);
-            list = without(sooner, on);
+            y.v = select(eventsim::load<V>(alert) == std::numeric_limits<R>::infinity(),
+                         eventsim::load<V>(reset), y.v);
+            y.j = select(marked<V>(x.sooner), y.j, arrived);
         } else {
-            j_on = arrived;
+            y.j = arrived;
         }
-        v = select(on, v_on, v);
-        j = select(on, j_on, j);
-        at = one_more(at, list);
+        return y;
+    }
+
+    // The lanes `on` are there.
+    template <bool SPECIAL>
+    FORMULA_MEMBER void reach(const Way& x, const There& y, M on, V& v, V& j, DoublesOf<V>& t,
+                              Whole<V>& at) const {
+        v = select(on, y.v, v);
+        j = select(on, y.j, j);
+        at = one_more(at, SPECIAL ? without(marked<V>(x.sooner), on) : on);
         t = select(bits_of(on), x.to, t);
     }
 
-    // All lanes walk until half of them wait, whose crossings are then solved.
+    // All lanes walk until half of them wait, whose crossings are then solved. Mostly all lanes go on to
+    // arrivals: what comes next is looked up without waiting for V.
     template <bool SPECIAL> __attribute__((noinline)) void go() {
         V v = eventsim::load<V>(this->v), j = eventsim::load<V>(this->j);
         DoublesOf<V> t = load_wide<V>(this->t);
         Whole<V> at = load_items(this->at);
         M walks = marked<V>(active & ~waits);
+        DoublesOf<V> arrival = gather_wide<V>(in.time, at);
         for (;;) {
-            const Way x = ahead<SPECIAL>(v, j, t, at);
+            const Whole<V> next_at = one_more(at, walks);
+            const DoublesOf<V> next_arrival = gather_wide<V>(in.time, next_at);
+            const Way x = ahead<SPECIAL>(v, j, t, arrival);
+            const There y = arrive<SPECIAL>(x, v, j, at);
             const M on = without(x.stops, walks);
-            reach<SPECIAL>(x, on, v, j, t, at);
             const uint32_t going = bits_of(on);
             const uint32_t events =
-                bits_of(M(on & (at >= load_items(end)))) | (SPECIAL ? going & x.sooner : 0);
+                bits_of(M(on & (next_at >= load_items(end)))) | (SPECIAL ? going & x.sooner : 0);
             const uint32_t stops = bits_of(walks) & ~going;
-            if (!(events | stops)) continue;
+            if (!(events | stops)) {
+                v = select(walks, y.v, v);
+                j = select(walks, y.j, j);
+                t = select(bits_of(walks), x.to, t);
+                at = next_at;
+                arrival = next_arrival;
+                continue;
+            }
+            reach<SPECIAL>(x, y, on, v, j, t, at);
             waits |= stops;
             if (events) {
                 put(v, j, t, at);
@@ -169,6 +188,7 @@ template <class V> class Walk {
             walks = marked<V>(active & ~waits);
             if (waits && __builtin_popcount(waits) >= __builtin_popcount(active & ~waits)) break;
             if (!active) return;
+            arrival = gather_wide<V>(in.time, at);
         }
         solve<SPECIAL>(v, j, t, at);
     }
@@ -182,7 +202,7 @@ template <class V> class Walk {
 
     // The lanes that wait fire before what comes next, or reach it.
     template <bool SPECIAL> FORMULA_MEMBER void solve(V v, V j, DoublesOf<V> t, Whole<V> at) {
-        const Way x = ahead<SPECIAL>(v, j, t, at);
+        const Way x = ahead<SPECIAL>(v, j, t, gather_wide<V>(in.time, at));
         const M asked = marked<V>(waits);
         store_wide(to, x.to);
         put(v, j, t, at);
@@ -203,7 +223,7 @@ template <class V> class Walk {
         }
         const uint32_t others = waits & ~fires;
         const M on = marked<V>(others);
-        reach<SPECIAL>(x, on, v, j, t, at);
+        reach<SPECIAL>(x, arrive<SPECIAL>(x, v, j, at), on, v, j, t, at);
         const uint32_t events =
             bits_of(M(on & (at >= load_items(end)))) | (SPECIAL ? others & x.sooner : 0);
         put(v, j, t, at);

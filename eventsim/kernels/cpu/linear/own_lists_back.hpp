@@ -53,7 +53,7 @@ template <int N, class R> class LinearOwnListsBack {
                     if (!in.take(s) || !link(s)) return false;
                     for (int64_t k = 0; k < in.size; ++k)
                         if (!over_sample(k)) return false;
-                    in.gather(f.weight, f.delay, f.effects + part * f.n_events);
+                    if (!in.gather(f.weight, f.delay, f.effects + part * f.n_events)) return false;
                 }
             }
         }
