@@ -7,6 +7,7 @@ Cells that begin with ``%%bash`` are shown as the shell commands they are, so th
 copied into a terminal.
 """
 
+import gc
 import os
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,8 @@ def whole_streams(outputs: list[Any]) -> list[Any]:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register all steps, and that what a cell prints is one text."""
     render.coalesce_streams = whole_streams
+    # sphinx-gallery looks for cycles before each script: not in all that is loaded, PyTorch too.
+    app.connect("builder-inited", lambda _: gc.freeze())
     app.connect("doctree-read", show_commands)
     app.connect("doctree-resolved", link)
     app.connect("build-finished", write)
