@@ -195,6 +195,19 @@ def test_the_test_part_of_a_data_set_that_the_run_divides_otherwise_is_compared(
     assert measured_by(tmp_path, found, found.stream).of_training == learned
 
 
+@pytest.mark.parametrize("n", [None, 4])
+def test_of_the_training_part_of_a_data_set_those_count_that_the_run_took(
+    tmp_path, wavs, monkeypatch, n
+):
+    monkeypatch.setenv("EVENTSIM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("EVENTSIM_DATA", str(wavs.parent))
+    own = DataSettings(name="fsdd", train_samples=n)
+    RunFolder(tmp_path, RunSettings(data=own).about()).describe(TrainConfig(), Exact())
+    found = find_for(tmp_path, "fsdd", Reading(split="train"))
+    assert found.stream.n_samples > 4
+    assert measured_by(tmp_path, found, found.stream).of_training == (n or found.stream.n_samples)
+
+
 def test_recordings_that_are_learned_and_tested_are_told_wherever_the_accuracy_stands(tmp_path):
     data = two_patterns(N)
     order = np.concatenate([np.arange(N), np.arange(5)])  # the first five a second time
