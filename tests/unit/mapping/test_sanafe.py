@@ -19,6 +19,8 @@ def small(seed=0, *, inputs="external"):
             population.tau_syn[...] = rng.uniform(3.0, 9.0, population.size)
             population.threshold[...] = rng.uniform(0.6, 1.2, population.size)
             population.v_reset[...] = rng.uniform(-0.2, 0.2, population.size)
+            population.v_leak[...] = rng.uniform(-0.2, 0.1, population.size)
+            population.resistance[...] = rng.uniform(0.8, 1.3, population.size)
     stream = random_stream(seed, n_samples=1, rate=60.0, duration=250.0)
     tape = es.simulate(net, stream)
     chip = load_chip("loihi_sanafe")
