@@ -169,6 +169,8 @@ def test_footprint_counts_what_must_be_stored_at_the_named_widths():
     assert found.parameters == 4 * (8 + 6 + 4)
     assert found.states == 2 * 2 * (8 + 2)
     assert found.total == 28 + 18 + 2.5 + 72 + 40
+    net.decide("output", np.ones((2, 3)), bias=[0.0, 1.0, 2.0])
+    assert footprint(net, Widths(weight=8)).weights == 28 + 2 * 3 + 3
 
 
 def test_run_without_spikes_counts_nothing():
