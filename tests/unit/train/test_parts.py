@@ -118,6 +118,10 @@ def test_classes_that_are_tested_and_never_learned_are_named():
     assert found.never_learned == ("b",)
     assert found.test == Members(8, {"ann": 8})
     assert parts_of_run(data, config).tested(data, asked, config).never_learned == ()
+    _, held = validation_split(data, CONFIG)  # a speaker, who alone says b: it chooses an epoch
+    only = replace(data, labels=np.isin(np.arange(len(data)), held).astype(int))
+    found = parts_of_run(only, CONFIG).tested(only, only.subset(held), CONFIG)
+    assert found.never_learned == ("b",)
 
 
 def test_recordings_that_are_there_twice_are_counted():
