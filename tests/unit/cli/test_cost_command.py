@@ -158,6 +158,8 @@ def test_weight_bits_shrink_the_memory(files):
     )
     assert byte["weights"] == whole["weights"] / 4
     assert byte["states"] == whole["states"]
+    rounded = told(*COST, *files[:2], "--bits", 8)["counts"]["footprint_bytes"]
+    assert rounded == byte
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg"])
