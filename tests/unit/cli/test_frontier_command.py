@@ -290,9 +290,16 @@ def test_sweep_that_was_stopped_goes_on_and_nothing_is_done_twice(recipe, tmp_pa
     measured.write_text("{")  # damaged, and another question: both are measured again
     done(*SWEEP, recipe, *few)
     assert json.loads(measured.read_text())["numbers"]["accuracy"] is not None
-    fewer = told(*SWEEP, recipe, *few, "--samples", 6)
-    assert "--samples 6" in fewer["points"][0]["runs"][0]["command"]
-    assert "6 recordings" in fewer["data"]
+    # One question is remembered: each of these is another than the one before.
+    step, fewer = ("--dt", 0.5), ("--dt", 0.5, "--samples", 6)
+    for asked, of in (((), ""), (step, ""), (fewer, "6 recordings")):
+        found = told(*SWEEP, recipe, *few, *asked, "--chip", "loihi")
+        one = found["points"][0]["runs"][0]
+        assert {*map(str, asked)} <= {*one["command"].split()}
+        assert of in found["data"]
+        (energy,) = told(*shlex.split(one["command"])[1:])["energy"]
+        expected = energy["energy_pj_per_sample_of_activity"]
+        assert one["numbers"]["energy_pj:loihi"] == expected
 
 
 @pytest.mark.thorough("trains a sweep of its own")
