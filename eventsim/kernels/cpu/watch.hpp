@@ -33,6 +33,9 @@ class Watched {
         return left > 0 || tell(t);
     }
 
+    // The same on the way back, of which is not told how far it is.
+    bool goes(int64_t work) { return goes(work, told); }
+
     // The same at the end of the sample, which is run again where its spikes do not fit.
     bool end(double t, bool fits) { return tell(fits ? t : begun); }
 

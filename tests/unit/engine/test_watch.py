@@ -17,16 +17,18 @@ from rich.console import Console
 
 import eventsim as es
 from eventsim import processors, progress
-from eventsim.compiled.library import Library, watch, watched
+from eventsim.compiled.library import Library, library, watch, watched
 from eventsim.engine.run import watch as shown_runs
 from tests.support.cpu_runs import LEAST_SHARED
 
 SIZE = 300  # neurons: several parts of a window
 AGES = 1e9  # ms of a run that nobody waits for
 
-# By the call of its kernel: the neuron, whether neurons share their events, and the delay in ms.
+# By the call of its kernel: the neuron, whether all synapses are there, and the delay in ms; None
+# for one of each synapse.
 LOOPS = {
     "LoopSums": (None, False, 1.0),
+    "LoopSums of flights": (None, False, None),
     "LoopStretches": (None, True, 1.0),
     "QueueForward": (None, True, 0.0),
     "LinearForward": (es.AdLIF(a=0.5, b=0.2), False, 0.0),
@@ -49,7 +51,11 @@ def loop(kernel):
     net.connect("input", "a", rng.uniform(0.0, 0.5, (2, SIZE)))
     weights = rng.uniform(0.0, 1e-3, (SIZE, SIZE))
     weights = weights if dense else sp.csr_array(weights * (rng.random((SIZE, SIZE)) < 0.1))
-    net.connect("a", "a", weights, delays=delay)
+    if delay is None:
+        given = {"delays": rng.uniform(1.0, 5.0, weights.nnz), "delays_of": "synapse"}
+    else:
+        given = {"delays": delay}
+    net.connect("a", "a", weights, **given)
     return net
 
 
@@ -109,7 +115,7 @@ def test_loop_stops_and_the_next_run_has_the_same_bits(kernel, threads, monkeypa
     expected = es.simulate(net, seconds, backend="cpu")
     seeds = {"a": np.cos(np.arange(len(expected["a"])))}
     gradients = es.backward(net, expected, seeds).flat()
-    assert kernel in calls
+    assert kernel.split()[0] in calls
     for durations in ((AGES,), (AGES, 30.0), (2.0, AGES, 30.0, AGES)):
         with stopping():
             es.simulate(net, stream(*durations), backend="cpu")
@@ -143,6 +149,46 @@ def test_run_says_all_of_it_also_where_spikes_found_no_room(kernel, threads, mon
     with watched(seen):
         es.simulate(net, stream(60.0, 25.0), backend="cpu")
     assert seen.done.value == pytest.approx(85.0)
+
+
+# By the call of the way back: that of its loop, and seconds of which it takes some half a second.
+WAYS_BACK = {
+    "QueueBackward": ("LoopSums of flights", 30.0),
+    "LinearBackward": ("LinearForward", 4.0),
+    "LinearLayerBackward": ("LinearLoopForward", 20.0),
+}
+
+
+@pytest.mark.parametrize("kernel", WAYS_BACK)
+def test_way_back_stops_and_the_next_one_has_the_same_bits(kernel, monkeypatch):
+    name, seconds = WAYS_BACK[kernel]
+    net, own, calls = loop(name), library(), []
+    run, start = own._run, own.run
+
+    def noted(call, *given, **named):
+        calls.append(type(call).__name__)
+        start(call, *given, **named)
+        calls.append("")
+
+    tape = es.simulate(net, stream(1e3 * seconds), backend="cpu")
+    few = es.simulate(net, stream(60.0), backend="cpu")
+    seeds = {"a": np.cos(np.arange(len(few["a"])))}
+    expected = es.backward(net, few, seeds).flat()
+    inside = []
+    monkeypatch.setattr(own, "run", noted)
+    monkeypatch.setattr(own, "_run", lambda *a: (inside.append(1), run(*a), inside.clear())[1])
+    stopper = Recorder()
+
+    def look():
+        if inside and calls[-1] == kernel:
+            raise Stopped
+
+    stopper.look = look
+    with pytest.raises(Stopped), watched(stopper):
+        es.backward(net, tape, {"a": np.ones(len(tape["a"]))})
+    inside.clear()
+    found = es.backward(net, few, seeds).flat()
+    assert all(np.array_equal(found[key], expected[key]) for key in expected)
 
 
 # --- Signals -------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 // Derivation      eventsim/engine/reference/linear_adjoint.py
 // Reference       the same
 #pragma once
+#include "../watch.hpp"
 #include "adjoint.hpp"
 
 namespace eventsim {
@@ -27,6 +28,7 @@ template <int N, class R> class LinearWayBack {
     GrowingArray<LinearCell<N, R>> marks;
     GrowingArray<LinearPlace> places;
     double *weight = nullptr, *delay = nullptr;
+    Watched watched;
 
     static std::size_t room(int64_t size) {
         return size * (sizeof(LinearCell<N, R>) + N * sizeof(R)) + 2 * 64;
@@ -37,9 +39,10 @@ template <int N, class R> class LinearWayBack {
         : a(call), size(call.tables.size), most(std::max(PART, PART_OF_NEURON * size)),
           neurons(call.tables, call.jumps, call.wires), on_the_way(neurons, call.wires, call.tape),
           arena(room(size)),
-          replay(call, neurons, arena.take<LinearCell<N, R>>(size)), adjoint(arena.take<R>(size * N)) {}
+          replay(call, neurons, arena.take<LinearCell<N, R>>(size)), adjoint(arena.take<R>(size * N)),
+          watched(call.tasks) {}
 
-    // False where there is no memory.
+    // False where there is no memory, or the call does not go on.
     bool run() {
         if (!arena.ok()) return false;
         const LinearFound& f = a.found;
@@ -68,7 +71,7 @@ template <int N, class R> class LinearWayBack {
             if (!marks.reserve(marks.size + size) || !places.push(at)) return false;
             std::copy(replay.cells, replay.cells + size, marks.begin() + marks.size);
             marks.size += size;
-            if (!replay.run(s, at, most, first ? &log : nullptr)) return false;
+            if (!replay.run(s, at, most, first ? &log : nullptr) || !watched.goes(most)) return false;
             if (at.arrival >= a.arriving.offsets[s + 1] && at.spike >= a.tape.offsets[s + 1]) break;
         }
         for (int64_t part = places.size - 1; part >= 0; --part) {
@@ -76,7 +79,7 @@ template <int N, class R> class LinearWayBack {
                 std::copy(marks.begin() + part * size, marks.begin() + (part + 1) * size, replay.cells);
                 log.size = 0;
                 LinearPlace from = places[part];
-                if (!replay.run(s, from, most, &log)) return false;
+                if (!replay.run(s, from, most, &log) || !watched.goes(most)) return false;
             }
             for (int64_t i = log.size - 1; i >= 0; --i) back(log[i]);
         }

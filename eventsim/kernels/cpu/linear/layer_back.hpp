@@ -13,6 +13,7 @@
 // Derivation      eventsim/engine/reference/linear_adjoint.py; stretches.hpp
 // Reference       the same
 #pragma once
+#include "../watch.hpp"
 #include "adjoint.hpp"
 #include "walk.hpp"
 
@@ -121,6 +122,8 @@ template <int N, class V> class LinearLayerBack {
     // Rows of the walker, by receptor: lambda(t) B of its arrivals, and its slope.
     enum { GAIN = LinearWalker<N, V>::KICK, SLOPE = LinearWalker<N, V>::WEIGHT };
 
+    Watched watched;
+
     static std::size_t room(const LinearLayerBackward<R>& a) {
         const std::size_t width = a.weights.width, together = together_of(a);
         return together * width * (sizeof(LinearCell<N, R>) + 2 * N * sizeof(R)) +
@@ -137,9 +140,9 @@ template <int N, class V> class LinearLayerBack {
           cells(arena.take<LinearCell<N, R>>(n_together * width)),
           now(arena.take<R>(n_together * N * width)), adjoint(arena.take<R>(n_together * N * width)),
           sums(arena.take<R>(call.lanes.n_blocks * N * N * width)),
-          held(arena.take<uint64_t>(n_together)) {}
+          held(arena.take<uint64_t>(n_together)), watched(call.tasks) {}
 
-    // False where there is no memory.
+    // False where there is no memory, or the call does not go on.
     bool run() {
         if (!arena.ok()) return false;
         const int64_t n_blocks = a.lanes.n_blocks;
@@ -178,6 +181,9 @@ template <int N, class V> class LinearLayerBack {
     }
     int64_t n_states() const { return n_together * N * width; }
 
+    // Whether the call goes on, after another stretch of all neurons.
+    bool goes() { return watched.goes(n_states()); }
+
     bool over_sample(int64_t s) {
         const LinearTape& tape = a.tape;
         const int64_t low = first_block * width, high = low + n_together * width;
@@ -190,14 +196,14 @@ template <int N, class V> class LinearLayerBack {
         LinearMark at = {0.0, a.events.offsets[s], 0};
         marks.size = 0;
         while (at.spike < spikes.size)
-            if (!mark(at) || !replay(s, at)) return false;
+            if (!mark(at) || !replay(s, at) || !goes()) return false;
         for (int64_t part = marks.size - 1; part >= 0; --part) {
             if (part < marks.size - 1) {
                 at = stand_at(part);
                 if (!replay(s, at)) return false;
             }
             for (int64_t i = stretches.size - 1; i >= 0; --i)
-                if (!back(s, stretches[i], states.begin() + i * n_states())) return false;
+                if (!back(s, stretches[i], states.begin() + i * n_states()) || !goes()) return false;
         }
         for (int64_t b = 0; b < n_together; ++b) {
             enter(b);

@@ -22,6 +22,7 @@
 #include "../calls.hpp"
 #include "../spikes_back.hpp"
 #include "../synapses.hpp"
+#include "../watch.hpp"
 #include "flights_back.hpp"
 #include "heap.hpp"
 
@@ -109,6 +110,8 @@ template <class V> class LoopBackward {
     FlightsBack<R> flights;
     GrowingArray<NotedBack<R>> noted;  // of this window
     bool no_room = false;
+    Watched watched;
+    int64_t n_asked = 0;               // arrivals since it was asked whether the call goes on
     R *by_weight, *by_weight_flown;    // of the chunk, as all that follow
     double *by_delay, *by_delay_flown;
     double* const sums;  // [size, SIDE]
@@ -118,19 +121,21 @@ template <class V> class LoopBackward {
         : a(call), size(call.neurons.size), weights{call.loop.parts, call.loop.n_parts},
           arena(SpikesBack<R, double>::room(size) + size * (sizeof(Place) + SIDE * 8) + 2 * 64),
           spikes(call.tape, call.neurons.strength != nullptr, size, nullptr, 1, arena, SIDE),
-          place(arena.take<Place>(size)), flights(call.tiles, call.tape, size), sums(arena.take<double>(SIDE * size)) {
+          place(arena.take<Place>(size)), flights(call.tiles, call.tape, size), watched(call.tasks),
+          sums(arena.take<double>(SIDE * size)) {
         spikes.sums = sums;
     }
 
-    // False where there is no memory.
+    // False where there is no memory, or the call does not go on.
     bool run() {
         if (!arena.ok()) return false;
-        for (int64_t i = 0; i < a.tasks.n; ++i) run_chunk(a.tasks.todo[i]);
+        for (int64_t i = 0; i < a.tasks.n; ++i)
+            if (!run_chunk(a.tasks.todo[i])) return false;
         return !no_room && flights.ok();
     }
 
   private:
-    void run_chunk(int64_t chunk) {
+    bool run_chunk(int64_t chunk) {
         double* const own = a.found.own + chunk * N_OWN * size;
         double* const adapted = a.found.adapted ? a.found.adapted + chunk * 2 * size : nullptr;
         by_weight = a.found.by_weight + chunk * a.way.n_synapses;
@@ -141,14 +146,16 @@ template <class V> class LoopBackward {
         for (int i = 0; i < N_SUMS; ++i)
             for (int64_t n = 0; n < size; ++n) sums[n * SIDE + i] = found[i * size + n];
         spikes.take_block(a.neurons, 0, size, own, adapted);
-        for (int64_t s = a.way.bounds[chunk]; s < a.way.bounds[chunk + 1]; ++s) run_sample(s);
+        for (int64_t s = a.way.bounds[chunk]; s < a.way.bounds[chunk + 1]; ++s)
+            if (!run_sample(s)) return false;
         spikes.leave_block(size, own, adapted);
         for (int i = 0; i < N_SUMS; ++i)
             for (int64_t n = 0; n < size; ++n) found[i * size + n] = sums[n * SIDE + i];
         a.found.grazes[chunk] += spikes.grazes;
+        return true;
     }
 
-    void run_sample(int64_t s) {
+    bool run_sample(int64_t s) {
         R* const carried = a.carried.adjoint ? a.carried.adjoint + s * N_STATE * size : nullptr;
         double* const behind = a.carried.behind ? a.carried.behind + s * N_BEHIND * size : nullptr;
         const double t_end = a.arriving.duration[s];
@@ -160,7 +167,7 @@ template <class V> class LoopBackward {
                         {}};
             if (carried) place[n].state = state_at(carried + n);
         }
-        meet_all(s);
+        if (!meet_all(s)) return false;
         for (int64_t n = 0; n < size; ++n) {
             Place& x = place[n];
             walk_to(n, x, a.carried.begin[s]);
@@ -168,6 +175,7 @@ template <class V> class LoopBackward {
             if (carried) put_state(carried + n, x.state);
         }
         spikes.leave_sample(behind, size);
+        return true;
     }
 
     Adjoint<R> state_at(const R* from) const {
@@ -192,8 +200,14 @@ template <class V> class LoopBackward {
         return std::min(a.way.length, each / WINDOWS_A_SPIKE);
     }
 
-    // The arrivals of a sample from the last on.
-    void meet_all(int64_t s) {
+    bool goes() {
+        const int64_t work = n_asked;
+        n_asked = 0;
+        return watched.goes(work);
+    }
+
+    // The arrivals of a sample from the last on; false where the call does not go on.
+    bool meet_all(int64_t s) {
         const int64_t low = a.arriving.offsets[s];
         const double begin = a.carried.begin[s], length = length_of(s), never = -__builtin_inf();
         int64_t e = a.arriving.offsets[s + 1];
@@ -208,10 +222,13 @@ template <class V> class LoopBackward {
                 for (; next < noted.size && noted[next].time > a.arriving.time[e - 1]; ++next)
                     meet(noted[next]);
                 meet(e - 1);
+                if (!goes()) return false;
             }
             for (; next < noted.size; ++next) meet(noted[next]);
+            if (!goes()) return false;
         }
         settle();
+        return true;
     }
 
     // Of what arrived from `opens` on at synapses with delays of their own, note in order what may not be met yet.
@@ -295,6 +312,7 @@ template <class V> class LoopBackward {
             if (by.by_delay) *by.by_delay += later;
         }
         add_effect(effect, asking.by[asking.size - 1]);
+        n_asked += asking.size;
         asking.size = 0;
     }
 
