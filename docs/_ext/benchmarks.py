@@ -1,6 +1,6 @@
 """The directive ``benchmark``: one table of bench/results, with commit and machine below it.
 
-On the page of benchmarks every section shows its first paragraph, its answer; the rest is folded.
+On the page of benchmarks every section shows its paragraph; its table is folded.
 """
 
 from typing import ClassVar
@@ -42,7 +42,7 @@ class Benchmark(SphinxDirective):
 
 
 def fold(_app: Sphinx, tree: nodes.document) -> None:
-    """Put what follows the first paragraph of a section into ``<details>``, its subsections not."""
+    """Put the tables of a section into ``<details>``, its subsections not."""
     if tree.settings.env.current_document.docname != PAGE:
         return
     for section in tree.findall(nodes.section):
@@ -53,7 +53,7 @@ def fold(_app: Sphinx, tree: nodes.document) -> None:
         at = section.index(more[0])
         for one in more:
             section.remove(one)
-        opened = "<details><summary>Numbers, conditions and how to read them</summary>"
+        opened = "<details><summary>Table</summary>"
         section[at:at] = [nodes.raw("", opened, format="html"), *more,
                           nodes.raw("", "</details>", format="html")]  # fmt: skip
 
