@@ -21,6 +21,7 @@ from eventsim.compiled.roles import (
     StandingRole,
     TapeRole,
     TasksRole,
+    WeightsRole,
 )
 
 
@@ -110,6 +111,19 @@ class FaninForward(NamedTuple):
     tasks: TasksRole
     sent: SentRole
     wires: WiresRole
+    neurons: NeuronsRole
+    returns: ReturnsRole
+    begin: StandingRole
+    end: Annotated[StandingRole, WRITTEN]
+    spikes: SpikesRole
+
+
+class DenseFaninForward(NamedTuple):
+    """The forward pass where all neurons meet all events; tasks are blocks of them in samples."""
+
+    tasks: TasksRole
+    sent: SentRole
+    rows: WeightsRole
     neurons: NeuronsRole
     returns: ReturnsRole
     begin: StandingRole

@@ -127,6 +127,17 @@ def _released_with_others():
     return net
 
 
+def _own_returns():
+    """A dense layer of which own spikes return later, many of them behind the last event."""
+    rng, n = np.random.default_rng(70), 37
+    held = rng.choice([0.0, 1.0, 4.0], n)
+    given = neuron_parameters(rng, n) | {"refractory": held}
+    net = one_layer("hidden", rng.normal(1.0, 1.5, (6, n)), delays=1.0, **given)
+    own = es.self_recurrent(rng.normal(1.0, 1.0, n))
+    net.connect("hidden", "hidden", own, delays=rng.choice([0.05, 1.0, 3.0, 15.0], n))
+    return net
+
+
 def _one_weight():
     """A loop whose projections, all but one, have the same weight for all their synapses."""
     rng = np.random.default_rng(68)
@@ -271,6 +282,8 @@ OWN = {
     "linear, at once": Run(_linear_at_once, _grid),
     "falls": replace(falls(), back=True),
     "falls, fan-in": replace(falls(delays=2.0), back=True),
+    "own returns, dense": Run(_own_returns, lambda: _bursts(6, 2.0), piece=9.3, back=True),
+    "own returns, dense, ties": met("dense", 1.5, weight=2.0, returns=1.5),
     "ties, held": met("dense", 1.5, weight=2.0, held=1.5),
     "often": Run(lambda: _often("dense"), lambda: one_sample([0.5, 1.0, 1.5, 2.0], duration=3.0)),
     "often, fan-in": Run(

@@ -1,8 +1,10 @@
 """Layers in which every neuron has events of its own: what their kernels are given.
 
-Such a layer is sparse, or its synapses have delays of their own. The events of a sample are taken
-in order, and written to all their targets in a block of neurons; what arrives at each of these
-is in order then, or is sorted where synapses have delays. Work grows with synaptic events.
+Such a layer is sparse, or its synapses have delays of their own, or own spikes return later. The
+events of a sample are taken in order, and written to all their targets in a block of neurons; what
+arrives at each of these is in order then, or is sorted where synapses have delays. Work grows with
+synaptic events. In a dense layer only own spikes are apart: forward, its neurons go side by side
+from event to event.
 
 Forward, tasks are (sample, block of neurons). Backward, a part of the neurons takes all samples,
 block by block, so that each weight is summed by one thread and in one order.
@@ -39,6 +41,12 @@ MOST_ARRIVALS, LEAST_NEURONS, BLOCKS_PER_SYNAPSE = 1 << 18, 32, 2.5
 # for where they begin in each row, 4 a block, than for the arrivals of a block, 12 to 32 each. Of a
 # million neurons these bounds took half of all memory and most of the time.
 MOST_BLOCKS = 2.0
+
+
+def is_dense(job: Job) -> bool:
+    """Whether all neurons meet all events, at the same times: only their own spikes are apart."""
+    stage = job.stage
+    return not stage.delays_per_synapse and all(p.all_to_all for p in stage.projections)
 
 
 def n_blocks(job: Job) -> int:

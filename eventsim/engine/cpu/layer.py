@@ -7,7 +7,7 @@ import numpy as np
 from eventsim.arrays import Floats
 from eventsim.compiled import roles as R
 from eventsim.compiled.library import library
-from eventsim.compiled.roles_fanin import FaninForward
+from eventsim.compiled.roles_fanin import DenseFaninForward, FaninForward
 from eventsim.compiled.roles_order import PackedRole, PackSpikes, RoundsRole
 from eventsim.engine.algorithm import Algorithm, algorithm_of
 from eventsim.engine.contract import table as T
@@ -79,17 +79,27 @@ def _advance(
 
 def _fanin(job: Job, state: LayerState, end: Stop, adapted: Adapted | None) -> SpikeTrains:
     """As :func:`_advance`, of neurons with events of their own, to ``end`` and ``adapted``."""
-    blocks, par = fanin.n_blocks(job), T.neuron_table(job)
     sent, returns = fanin.sent_of(job, state.begin), fanin.returns_of(job, state)
-    parts, resistance, _held = layer_weights(job)
-    wires = fanin.wires_of(job, (parts, resistance), blocks, 0, job.stage.population.size)
+    par = T.neuron_table(job)
     neurons, (begins, ends) = neurons_of(job, par), _standing(state, end, adapted)
     real = par.dtype.type
+    if fanin.is_dense(job):
+        blocks = len(heard_by(job, job.n_samples))
+        rows = R.WeightsRole.of(by_block(job, T.row_weights(job), blocks))
+
+        def call(tasks: R.TasksRole, places: R.SpikesRole) -> DenseFaninForward | FaninForward:
+            return DenseFaninForward(tasks, sent, rows, neurons, returns, begins, ends, places)
+
+    else:
+        blocks = fanin.n_blocks(job)
+        parts, resistance, _held = layer_weights(job)
+        wires = fanin.wires_of(job, (parts, resistance), blocks, 0, job.stage.population.size)
+
+        def call(tasks: R.TasksRole, places: R.SpikesRole) -> DenseFaninForward | FaninForward:
+            return FaninForward(tasks, sent, wires, neurons, returns, begins, ends, places)
 
     def run(todo: Index, places: R.SpikesRole) -> None:
-        tasks = R.TasksRole(todo, todo.size, blocks)
-        call = FaninForward(tasks, sent, wires, neurons, returns, begins, ends, places)
-        library().run(call, real)
+        library().run(call(R.TasksRole(todo, todo.size, blocks), places), real)
 
     return run_tasks(job, blocks, run, job.duration - state.begin)
 

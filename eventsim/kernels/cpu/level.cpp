@@ -9,6 +9,7 @@
 #include "dense/backward.hpp"
 #include "dense/forward.hpp"
 #include "fanin/backward.hpp"
+#include "fanin/dense.hpp"
 #include "fanin/forward.hpp"
 #include "linear/backward.hpp"
 #include "linear/forward.hpp"

@@ -7,77 +7,44 @@
 //
 // Reference       eventsim/engine/reference/layer.py, one neuron at a time
 #pragma once
-#include <limits>
-
-#include "../../lanes.hpp"
-#include "../../neuron/adaptive.hpp"
-#include "../spike_room.hpp"
-#include "../table.hpp"
-#include "../calls.hpp"
+#include "alone.hpp"
 #include "spread.hpp"
 
 namespace eventsim {
 
-template <class V> class Walk {
-    using R = Real<V>;
+template <class V> class Walk : LaneNeurons<V, FaninForward<Real<V>>> {
+    using Base = LaneNeurons<V, FaninForward<Real<V>>>;
+    using typename Base::R, typename Base::Item, typename Base::Lane;
+    using Base::N, Base::NEVER, Base::HELD, Base::a, Base::s, Base::t_end, Base::active, Base::lanes;
+    using Base::t, Base::next, Base::v, Base::j, Base::slow, Base::gap, Base::mem, Base::level;
+    using Base::alert, Base::peak, Base::reset, Base::self, Base::tau, Base::left, Base::top, Base::at;
+    using Base::to, Base::rates;
     using M = Mask<V>;
-    using Item = std::conditional_t<sizeof(R) == 4, int32_t, int64_t>;
-    static constexpr int N = Numbers<V>::count;
-    static constexpr double NEVER = std::numeric_limits<double>::infinity();
 
-    // A neuron in a lane, beside what its vectors hold.
-    struct Lane {
-        int64_t n;            // of all neurons
-        double begin;         // when it began
-        int64_t first;        // its first arrival
-        int64_t fired, met;   // spikes since its last arrival, which is that before `met`
-        int64_t held_by;      // the spike that holds V
-        double until, own;    // when V is let go, and when an own spike returns; NEVER
-        double delay;         // of own spikes
-        int64_t early, n_early;
-        int64_t head, tail;   // its spikes that are to return
-        Adapted adapted;
-    };
-
-    const FaninForward<R>& a;
     const Spread<R>& in;
     const bool special;       // some neurons are held, or have own spikes that return
-    int64_t* const link;      // of each spike: the neuron's next; null where none returns
-    SpikeRoom* spikes;
-    int64_t s, next_neuron, task_failed;
-    double t_end, failed_at;
-    uint32_t active, waits;
-    Lane lanes[N];
-    alignas(64) double t[N], next[N];   // where it is; the sooner of `until` and `own`
-    alignas(64) R v[N], j[N], slow[N], gap[N], mem[N], level[N], alert[N], peak[N], reset[N], self[N];
-    alignas(64) R tau[N], left[N], top[N];
-    alignas(64) Item at[N], end[N];     // next arrival, and the last one, which is the sample's end
-    alignas(64) double to[N];
+    int64_t next_neuron;
+    uint32_t waits;
+    alignas(64) Item end[N];  // the last arrival, which is the sample's end
 
   public:
     Walk(const FaninForward<R>& call, const Spread<R>& in, bool special, int64_t* link)
-        : a(call), in(in), special(special), link(link) {}
+        : Base(call, link), in(in), special(special) {}
 
     // The task: what arrives is spread. Its spikes are written and counted.
     void run(int64_t task, int64_t sample) {
         SpikeRoom room(a.spikes, task);
-        spikes = &room;
-        s = sample;
-        t_end = failed_at = a.sent.duration[s];
-        task_failed = -1;
+        Base::begin(room, sample);
+        Base::times = in.time;
         next_neuron = 0;
-        active = waits = 0;
+        waits = 0;
         for (int l = 0; l < N; ++l)
             if (load(l)) active |= 1u << l;
         while (active) special ? go<true>() : go<false>();
-        a.spikes.counts[task] = task_failed < 0 ? room.count : -1 - task_failed;
-        a.spikes.reached[task] = failed_at;
+        Base::end(task);
     }
 
   private:
-    FORMULA_MEMBER Rates<V> rates() const {
-        return {eventsim::load<V>(slow), eventsim::load<V>(gap), eventsim::load<V>(mem), V{}};
-    }
     FORMULA_MEMBER Whole<V> load_items(const Item* from) const {
         Whole<V> x;
         __builtin_memcpy(&x, from, sizeof x);
@@ -114,9 +81,7 @@ template <class V> class Walk {
         return x;
     }
     FORMULA_MEMBER V highest_of(V v, V j, const Way& x) const {
-        const V top = highest(v, j, x.v_end, x.j_end, x.h, eventsim::load<V>(mem),
-                              eventsim::load<V>(peak));
-        return a.neurons.strength ? select(v > top, v, top) : top;  // a threshold may fall onto v
+        return Base::bound_of(v, j, x.v_end, x.j_end, x.h, eventsim::load<V>(mem), eventsim::load<V>(peak));
     }
 
     // V and J of all lanes where they have gone their ways; at the next arrivals of the lists.
@@ -127,8 +92,7 @@ template <class V> class Walk {
         There y = {select(x.tie, v, flush(x.v_end)), select(x.tie, j, flush(x.j_end))};
         const V arrived = y.j + gather_at<V>(in.weight, at);
         if (SPECIAL) {
-            y.v = select(eventsim::load<V>(alert) == std::numeric_limits<R>::infinity(),
-                         eventsim::load<V>(reset), y.v);
+            y.v = select(eventsim::load<V>(alert) == HELD, eventsim::load<V>(reset), y.v);
             y.j = select(marked<V>(x.sooner), y.j, arrived);
         } else {
             y.j = arrived;
@@ -209,7 +173,7 @@ template <class V> class Walk {
         V found;
         if (a.neurons.strength) {
             store(top, highest_of(v, j, x));
-            found = one_by_one(asked, spread<V>(R(-1)), [&](int l) { return adaptive_way(l); });
+            found = one_by_one(asked, spread<V>(R(-1)), [&](int l) { return Base::adaptive_way(l); });
         } else {
             found = crossing(v, j, x.h, rates(), eventsim::load<V>(level), asked);
         }
@@ -232,109 +196,17 @@ template <class V> class Walk {
             const int l = __builtin_ctz(bits);
             meet(l, SPECIAL && x.sooner >> l & 1);
         }
-        for (uint32_t bits = fires; bits; bits &= bits - 1) fire(__builtin_ctz(bits));
-    }
-
-    Threshold threshold(int64_t n) const { return {a.neurons.strength[n], a.neurons.rate[n]}; }
-
-    R adaptive_way(int l) const {
-        const OnWay<R> way = {v[l], j[l], R(to[l] - t[l]), top[l], {slow[l], gap[l], mem[l], R(0)},
-                              level[l], a.neurons.par[ALERT * a.neurons.size + lanes[l].n]};
-        return crossing_within(threshold(lanes[l].n), lanes[l].adapted, t[l], way);
-    }
-
-    void fire(int l) {
-        Lane& x = lanes[l];
-        const double at_spike = t[l] + double(tau[l]), refractory = a.neurons.refractory[x.n];
-        const int64_t number = spikes->count;
-        spikes->add(x.n, at_spike, left[l], refractory > 0.0);
-        t[l] = at_spike;
-        v[l] = reset[l];
-        j[l] = left[l] + self[l];
-        if (a.neurons.strength) jump(threshold(x.n), x.adapted, at_spike);
-        if (refractory > 0.0) hold(l, number, at_spike + refractory);
-        if (runs_away(l)) {
-            if (at_spike < failed_at || (at_spike == failed_at && x.n < task_failed)) {
-                failed_at = at_spike;
-                task_failed = x.n;
-            }
-            leave(l);
-        } else if (x.delay > 0.0) {
-            remember(l, number);
+        for (uint32_t bits = fires; bits; bits &= bits - 1) {
+            const int l = __builtin_ctz(bits);
+            if (!Base::fire(l)) leave(l);
         }
-    }
-
-    bool runs_away(int l) {
-        Lane& x = lanes[l];
-        if (x.met != at[l]) {
-            x.met = at[l];
-            x.fired = 0;
-        }
-        if (++x.fired <= RUNAWAY_PER_MS) return false;
-        const double since = at[l] > x.first ? in.time[at[l] - 1] : x.begin;
-        return double(x.fired) > RUNAWAY_PER_MS * (1.0 + (t[l] - since));
-    }
-
-    void hold(int l, int64_t spike, double until) {
-        lanes[l].held_by = spike;
-        lanes[l].until = until;
-        alert[l] = std::numeric_limits<R>::infinity();
-        next[l] = std::min(lanes[l].until, lanes[l].own);
-    }
-
-    // A spike is to return. One that has no place ends the neuron: all is run again with more room.
-    void remember(int l, int64_t spike) {
-        Lane& x = lanes[l];
-        if (spike >= spikes->limit) {
-            leave(l);
-            return;
-        }
-        link[spike] = -1;
-        if (x.head < 0) x.head = spike; else link[x.tail] = spike;
-        x.tail = spike;
-        look_for_own(l);
-    }
-
-    void look_for_own(int l) {
-        Lane& x = lanes[l];
-        x.own = NEVER;
-        if (x.early < x.n_early)
-            x.own = a.returns.early[x.early] + x.delay;
-        else if (x.head >= 0)
-            x.own = a.spikes.time[spikes->start + x.head] + x.delay;
-        next[l] = std::min(x.until, x.own);
     }
 
     // A lane has met what came: an arrival, the end, or what came `sooner`.
     void meet(int l, bool sooner) {
-        Lane& x = lanes[l];
-        bool arrived = true;
-        if (sooner && x.own <= x.until) {
-            j[l] += a.returns.weight[x.n];
-            if (x.early < x.n_early) ++x.early; else x.head = link[x.head];
-            look_for_own(l);
-        } else if (sooner) {
-            v[l] = reset[l];
-            j[l] = flush(j[l]);
-            spikes->let_go(x.held_by, j[l]);
-            x.until = NEVER;
-            next[l] = x.own;
-            alert[l] = a.neurons.par[ALERT * a.neurons.size + x.n];
-            arrived = false;
-        }
+        const bool arrived = !sooner || Base::meet_own(l);
         if (at[l] > end[l]) leave(l);
-        else if (arrived && at[l] == end[l]) keep(l);
-    }
-
-    // The neuron as it stands right after an arrival.
-    void keep(int l) {
-        const Lane& x = lanes[l];
-        const int64_t to = s * a.neurons.size + x.n;
-        a.end.time[to] = t[l];
-        a.end.v[to] = v[l];
-        a.end.j[to] = j[l];
-        a.end.until[to] = x.until < NEVER ? x.until : -1.0;
-        if (a.end.a) a.end.a[to] = x.adapted.a, a.end.last[to] = x.adapted.last;
+        else if (arrived && at[l] == end[l]) Base::keep(l);
     }
 
     void leave(int l) {
@@ -344,51 +216,15 @@ template <class V> class Walk {
     // The next neuron comes into a lane; false where there is none.
     bool load(int l) {
         while (next_neuron < in.size) {
-            const int64_t k = next_neuron++;
-            if (a.begin.time[s * a.neurons.size + in.low + k] < t_end) {
-                take(l, k);
-                return true;
-            }
+            const int64_t k = next_neuron++, first = in.start[k];
+            if (!Base::goes(in.low + k)) continue;
+            end[l] = Item(in.start[k + 1] - 1);
+            Base::take(l, in.low + k, first, in.time[first]);
+            return true;
         }
         if (in.size > 0) at[l] = end[l] = Item(in.start[in.size] - 1);
-        t[l] = t_end;
-        next[l] = NEVER;
-        v[l] = j[l] = slow[l] = gap[l] = mem[l] = R(0);
+        Base::take_nothing(l);
         return false;
-    }
-
-    void take(int l, int64_t k) {
-        Lane& x = lanes[l];
-        const int64_t size = a.neurons.size, n = in.low + k, from = s * size + n;
-        const R* const par = a.neurons.par + n;
-        slow[l] = par[SLOW * size], gap[l] = par[GAP * size], mem[l] = par[RATE_MEM * size];
-        level[l] = par[LEVEL * size], alert[l] = par[ALERT * size], peak[l] = par[PEAK * size];
-        reset[l] = par[RESET * size], self[l] = par[SELF * size];
-        x.n = n;
-        at[l] = Item(in.start[k]);
-        end[l] = Item(in.start[k + 1] - 1);
-        x.first = x.met = at[l];
-        x.fired = 0;
-        x.begin = t[l] = a.begin.time[from];
-        v[l] = a.begin.v[from];
-        j[l] = a.begin.j[from];
-        if (a.begin.a) x.adapted = {a.begin.a[from], a.begin.last[from]};
-        x.delay = a.returns.delay[n];
-        x.early = a.returns.first[from];
-        x.n_early = a.returns.first[from + 1];
-        x.head = -1;
-        x.until = NEVER;
-        look_for_own(l);
-        const bool held = a.begin.until[from] >= 0.0;
-        if (held) {
-            hold(l, EARLIER, a.begin.until[from]);
-            v[l] = reset[l];
-        }
-        if (std::min(in.time[at[l]], x.own) == t[l]) {
-            // An arrival at the begin is no tie.
-            v[l] = held ? v[l] : flush(v[l]);
-            j[l] = flush(j[l]);
-        }
     }
 };
 
