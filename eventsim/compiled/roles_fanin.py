@@ -98,6 +98,13 @@ class WiresBackRole(NamedTuple):
     n_events: int
 
 
+class RangeRole(NamedTuple):
+    """The neurons ``low : low + size``."""
+
+    low: int
+    size: int
+
+
 class FindBounds(NamedTuple):
     """Where blocks begin in each row; tasks are parts of the rows."""
 
@@ -137,6 +144,20 @@ class FaninBackward(NamedTuple):
     tasks: TasksRole
     sent: SentRole
     wires: WiresRole
+    neurons: NeuronsRole
+    returns: ReturnsRole
+    tape: TapeRole
+    carried: CarriedRole
+    found: WiresBackRole
+
+
+class DenseFaninBackward(NamedTuple):
+    """The backward pass where all neurons meet all events; tasks are parts of the range."""
+
+    tasks: TasksRole
+    sent: SentRole
+    rows: WeightsRole
+    range: RangeRole
     neurons: NeuronsRole
     returns: ReturnsRole
     tape: TapeRole

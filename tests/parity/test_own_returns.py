@@ -1,4 +1,4 @@
-"""Dense layers of which own spikes return later: side by side they have the bits of their lists."""
+"""Dense layers of which own spikes return later: they have the bits of lists by neuron."""
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ from eventsim.engine.algorithm import Algorithm, algorithms_of
 from eventsim.engine.cpu import fanin
 from eventsim.plan import make_plan
 from tests.parity.test_chunks import assert_chunks_equal_whole
+from tests.parity.test_spread import gradients_of
 from tests.support.compare import assert_same_bits, assert_same_spikes
 from tests.support.nets import neuron_parameters, random_stream
 from tests.support.simt.runs import met
@@ -48,11 +49,15 @@ def assert_bits_of_lists(net, stream, monkeypatch, **options):
     assert set(algorithms_of(plan).values()) == {Algorithm.FAN_IN}
     found = es.simulate(net, stream, backend="cpu", **options)
     assert all(fanin.is_dense(make_job(plan, stage, found)) for stage in plan.stages)
+    gradients = gradients_of(net, found)
     with monkeypatch.context() as patched:
         patched.setattr(fanin, "is_dense", lambda job: False)
         expected = es.simulate(net, stream, backend="cpu", **options)
+        others = gradients_of(net, found)
     for name in expected.names:
         assert_same_bits(found[name], expected[name])
+    for mine, other in zip(gradients, others, strict=True):
+        np.testing.assert_array_equal(mine, other)
     return found
 
 

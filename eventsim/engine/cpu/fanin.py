@@ -3,8 +3,9 @@
 Such a layer is sparse, or its synapses have delays of their own, or own spikes return later. The
 events of a sample are taken in order, and written to all their targets in a block of neurons; what
 arrives at each of these is in order then, or is sorted where synapses have delays. Work grows with
-synaptic events. In a dense layer only own spikes are apart: forward, its neurons go side by side
-from event to event.
+synaptic events. In a dense layer only own spikes are apart, and nothing is spread: forward, its
+neurons go side by side from event to event; backward, each finds the weights of the events in its
+column.
 
 Forward, tasks are (sample, block of neurons). Backward, a part of the neurons takes all samples,
 block by block, so that each weight is summed by one thread and in one order.

@@ -8,7 +8,12 @@ from numpy.typing import NDArray
 from eventsim.arrays import Floats, aligned, owners
 from eventsim.compiled import roles as R
 from eventsim.compiled.library import library
-from eventsim.compiled.roles_fanin import FaninBackward, WiresBackRole
+from eventsim.compiled.roles_fanin import (
+    DenseFaninBackward,
+    FaninBackward,
+    RangeRole,
+    WiresBackRole,
+)
 from eventsim.engine.contract import table as T
 from eventsim.engine.contract.adjoint_series import span_of
 from eventsim.engine.contract.bundles import causes
@@ -143,20 +148,34 @@ def _backward_fanin(
     by_delay = np.zeros(n_synapses) if job.stage.delays_per_synapse else None
     sums, own = np.zeros((1, T.N_SUMS, size)), np.zeros((1, T.N_OWN, size))
     effects, grazes = np.zeros((parts, n_events), real), np.zeros(parts, np.int64)
-    parts_of, resistance, _held = layer_weights(job)
+    neurons, tapes = neurons_of(job, par), R.TapeRole(trains.offsets, *tape, adapt.before)
+    into = WiresBackRole(
+        last, by_weight, by_delay, effects, sums, own, adapt.found, grazes, parts, job.n_samples,
+        n_events,
+    )  # fmt: skip
+    if fanin.is_dense(job):
+        rows = R.WeightsRole.of(by_block(job, T.row_weights(job), 1))
+
+        def call(low: int, high: int) -> FaninBackward | DenseFaninBackward:
+            mine = RangeRole(low, high - low)
+            return DenseFaninBackward(
+                R.TasksRole(np.arange(parts), parts, parts), sent, rows, mine, neurons, returns,
+                tapes, carried, into,
+            )  # fmt: skip
+
+    else:
+        parts_of, resistance, _held = layer_weights(job)
+
+        def call(low: int, high: int) -> FaninBackward | DenseFaninBackward:
+            blocks = fanin.blocks_back(job, high - low)
+            wires = fanin.wires_of(job, (parts_of, resistance), blocks, low, high)
+            return FaninBackward(
+                R.TasksRole(np.arange(parts), parts, blocks), sent, wires, neurons, returns, tapes,
+                carried, into,
+            )  # fmt: skip
+
     for low, high in fanin.groups(job):
-        blocks = fanin.blocks_back(job, high - low)
-        wires = fanin.wires_of(job, (parts_of, resistance), blocks, low, high)
-        back = FaninBackward(
-            R.TasksRole(np.arange(parts), parts, blocks), sent, wires, neurons_of(job, par),
-            returns,
-            R.TapeRole(trains.offsets, *tape, adapt.before), carried,
-            WiresBackRole(
-                last, by_weight, by_delay, effects, sums, own, adapt.found, grazes, parts,
-                job.n_samples, n_events,
-            ),
-        )  # fmt: skip
-        library().run(back, real)
+        library().run(call(low, high), real)
     by_spike = A.merged_events(job).by_spike(effects.sum(axis=0, dtype=np.float64))
     found = T.FoundBack(
         by_weight, by_delay, by_spike,

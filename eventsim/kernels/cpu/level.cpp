@@ -10,6 +10,7 @@
 #include "dense/forward.hpp"
 #include "fanin/backward.hpp"
 #include "fanin/dense.hpp"
+#include "fanin/dense_back.hpp"
 #include "fanin/forward.hpp"
 #include "linear/backward.hpp"
 #include "linear/forward.hpp"

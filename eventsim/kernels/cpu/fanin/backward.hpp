@@ -1,25 +1,21 @@
 // Backward pass of layers whose neurons have events of their own.
 //
-// Between two stops of a neuron, its spikes and releases, the adjoint is linear in its state: it is found
-// for up to MOST arrivals at once, side by side in vectors, from the state at the latest of them. A task
-// is a part of the neurons, all samples of which it takes one after the other: each weight is summed by
-// one thread, and in one order.
+// A neuron meets its arrivals several at once: met_back.hpp. A task is a part of the neurons, all samples
+// of which it takes one after the other: each weight is summed by one thread, and in one order.
 //
 // Before          roles of the call; gradients, effects and sums hold what they are added to.
 // After           `through` of the tape, and what is carried, changed to that at the begin.
 // Reference       eventsim/engine/reference/layer_adjoint.py
 #pragma once
-#include "../../lanes.hpp"
-#include "../../neuron/adjoint_series.hpp"
 #include "../spikes_back.hpp"
 #include "../calls.hpp"
+#include "met_back.hpp"
 #include "spread.hpp"
 
 namespace eventsim {
 
 template <class V> class FaninBack {
     using R = Real<V>;
-    static constexpr int N = Numbers<V>::count;
 
     // The arrivals of a neuron, first .. end. Their place is below zero, -1 - spike, where an own spike
     // returns; null: as they come.
@@ -28,11 +24,6 @@ template <class V> class FaninBack {
         const R* weight;
         const int64_t* place;
         int64_t first, end;
-    };
-
-    // What is found of up to MOST arrivals at once, the latest last.
-    struct Met {
-        alignas(64) R beta[MOST], later[MOST], drive[MOST], mem[MOST], syn[MOST];
     };
 
     const FaninBackward<R>& a;
@@ -100,9 +91,11 @@ template <class V> class FaninBack {
         for (int64_t i = x.end; i > x.first;) {
             tape.walk(n, t, x.time[i - 1], rates, state);
             t = x.time[i - 1];
-            Met met;
-            const int m = meet_together(x, i, tape.next_stop(n), rates, state, met);
-            add(n, x, i, m, met);
+            Met<V> met;
+            const int most = (int)std::min<int64_t>(MOST, i - x.first);
+            const int m = met.meet(x.time, x.weight, i, most, tape.next_stop(n), rates, state);
+            met.add(m, tape.sums + n, size);
+            hand_on(n, x, i, m, met);
             i -= m;
         }
         tape.walk(n, t, a.sent.begin[s], rates, state);
@@ -111,49 +104,8 @@ template <class V> class FaninBack {
         return true;
     }
 
-    // How many arrivals before the i-th, MOST at most, are met from the state at the latest of them.
-    FORMULA_MEMBER int meet_together(const Arrivals& x, int64_t i, double t_stop, const Rates<R>& rates,
-                                     const Adjoint<R>& state, Met& met) const {
-        const int most = (int)std::min<int64_t>(MOST, i - x.first);
-        int m = most;
-        if (!(x.time[i - most] > t_stop))
-            for (m = 1; x.time[i - 1 - m] > t_stop;) ++m;
-        const double t = x.time[i - 1];
-        const Rates<V> r = {spread<V>(rates.slow), spread<V>(rates.gap), spread<V>(rates.mem),
-                            spread<V>(rates.syn)};
-        const Adjoint<V> from = {spread<V>(state.alpha), spread<V>(state.beta),
-                                 spread<V>(state.alpha_mem), spread<V>(state.beta_mem),
-                                 spread<V>(state.beta_syn)};
-        DoublesOf<V> latest;
-        UNROLL for (int k = 0; k < latest.parts; ++k) latest.part[k] = spread<Doubles>(t);
-        UNROLL for (int c = MOST - N; c >= 0; c -= N) {
-            if (c + N <= MOST - m) break;
-            const int64_t low = i - MOST + c;
-            V h = difference(latest, load_wide<V>(x.time + low));
-            h = select(load<V>(NUMBERS + c) >= R(MOST - m), h, spread<V>(0));
-            const Adjoint<V> there = pull_back(h, adjoint_propagators(h, r), from);
-            const V w = load<V>(x.weight + low), sent = r.syn * there.beta - r.mem * there.alpha;
-            store(met.beta + c, there.beta);
-            store(met.later + c, w * sent);
-            store(met.drive + c, w * there.beta);
-            store(met.mem + c, w * there.beta_mem);
-            store(met.syn + c, w * there.beta_syn);
-        }
-        return m;
-    }
-
-    // Add what was found of the m arrivals before the i-th, the latest first.
-    FORMULA_MEMBER void add(int64_t n, const Arrivals& x, int64_t i, int m, const Met& met) {
-        double* const sums = tape.sums + n;
-        double drive = sums[BY_DRIVE * size], mem = sums[BY_MEM * size], syn = sums[BY_SYN * size];
-        for (int k = MOST - 1; k >= MOST - m; --k) {
-            drive += met.drive[k];
-            mem += met.mem[k];
-            syn += met.syn[k];
-        }
-        sums[BY_DRIVE * size] = drive;
-        sums[BY_MEM * size] = mem;
-        sums[BY_SYN * size] = syn;
+    // What was found of the m arrivals before the i-th goes to their places, the latest first.
+    FORMULA_MEMBER void hand_on(int64_t n, const Arrivals& x, int64_t i, int m, const Met<V>& met) {
         const int64_t low = i - MOST;
         for (int k = MOST - 1; k >= MOST - m; --k) {
             const int64_t place = x.place ? x.place[low + k] : low + k;
@@ -201,8 +153,6 @@ template <class V> class FaninBack {
         x = {time, weight, place, to, end};
         return true;
     }
-
-    alignas(64) static constexpr R NUMBERS[MOST] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 };
 
 template <class V> int fanin_backward(const FaninBackward<Real<V>>& call) {
