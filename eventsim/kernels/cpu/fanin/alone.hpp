@@ -2,6 +2,7 @@
 //
 // Reference       eventsim/engine/reference/layer.py
 #pragma once
+#include <algorithm>
 #include <limits>
 
 #include "../../lanes.hpp"

@@ -8,6 +8,7 @@
 // Reference       eventsim/engine/reference/layer.py, one neuron at a time
 #pragma once
 #include "../../lanes.hpp"
+#include "../arena.hpp"
 #include "../dense/blocks.hpp"
 #include "../order/search.hpp"
 #include "alone.hpp"
