@@ -38,7 +38,7 @@ the sensor they make the channel, see :mod:`eventsim.datasets.addresses`.
 import re
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eventsim.datasets.addresses import Size
@@ -59,7 +59,7 @@ _COLUMN_OF = {word: name for name, words in (_NAMES | _ADDRESS).items() for word
 # Words that a name of a channel or of a sample may have behind the first one.
 _NUMBER_WORDS = ("id", "ids", "no", "nr", "number", "index", "idx", "address", "addr", "channel")
 DROP = "-"
-_PLAIN = ("time", "channel", "sample")  # columns without names
+_PLAIN = {2: ("time", "channel"), 3: ("time", "channel", "sample")}  # columns without names
 _SPELLINGS: dict[Unit, tuple[str, ...]] = {
     "s": ("s", "sec", "secs", "second", "seconds"),
     "ms": ("ms", "msec", "msecs", "millis", "millisecond", "milliseconds"),
@@ -83,7 +83,7 @@ class Table:
     """Layout of the lines of a file.
 
     ``skipped`` lines come before the first event; ``cells`` are the names of all columns, those of
-    ``dropped`` ones included, which are none of ``columns``.
+    ``dropped`` ones included, which are none of ``columns``; ``where`` they stand is for messages.
     """
 
     separator: str | None
@@ -92,6 +92,7 @@ class Table:
     unit: Unit | None
     cells: tuple[str, ...]
     is_named: bool
+    where: str
 
     @property
     def dropped(self) -> tuple[int, ...]:
@@ -102,33 +103,56 @@ class Table:
 def table_of(path: Path, given: Sequence[str] | None, size: Size | None) -> Table:
     """Layout by the first line that is no remark, or by the caller."""
     number, line, remarks = _first_line(path)
-    separator = next((mark for mark in (",", ";", "\t") if mark in line), None)
-    cells = tuple(cell.strip() for cell in line.split(separator))
-    where, skipped = f"{path}, line {number}", number
+    here, above = f"{path}, line {number}", f"{path}, above line {number}"
+    found = layout(line, remarks, here, above, plain=_PLAIN, given=given)
+    _check_address(found.columns, given or found.cells, found.where, size)
+    return replace(found, skipped=number - 1 + found.skipped)
+
+
+def layout(
+    line: str,
+    remarks: Sequence[str],
+    here: str,
+    above: str,
+    *,
+    plain: Mapping[int, tuple[str, ...]],
+    given: Sequence[str] | None = None,
+) -> Table:
+    """Layout of a text by its first line that is no remark, the remarks above it, or the caller.
+
+    ``plain`` are the columns without names, by their number; ``here`` and ``above`` are for
+    messages.
+
+    Raises DataError (the columns are none that can be read, or the unit of times is none).
+    """
+    (separator, cells), where = cells_of(line), here
     numbers = are_numbers(cells)
+    n, skipped = len(cells), not numbers
     if numbers:
-        skipped -= 1
-        named = ((_names_above(one, separator, len(cells)), one) for one in reversed(remarks))
-        above, remark = next((one for one in named if one[0] is not None), (None, ""))
-        if above is not None:
-            numbers, cells, line, where = False, above, remark, f"{path}, above line {number}"
-    if numbers and given is None and len(cells) not in (2, 3):
+        named = ((_names_above(one, separator, n), one) for one in reversed(remarks))
+        names, remark = next((one for one in named if one[0] is not None), (None, ""))
+        if names is not None:
+            numbers, cells, line, where = False, names, remark, above
+    if numbers and given is None and n not in plain:
         raise DataError(
             where,
-            f"has {len(cells)} columns and no names",
+            f"has {n} columns and no names",
             "time, channel and perhaps sample",
-            f"Name the columns in a first line, or so: {_all_asked(len(cells))}.",
+            f"Name the columns in a first line, or so: {_all_asked(n)}.",
         )
-    check_all_named(given, len(cells), where)
-    called = tuple(given or (_PLAIN[: len(cells)] if numbers else cells))
-    columns, unit = read_names(called, where, line)
+    check_all_named(given, n, where)
+    columns, unit = read_names(given or (plain[n] if numbers else cells), where, line)
     if given is not None and not numbers:
         unit = common_unit(unit, _unit_of_header(cells[columns["time"]], where), where)
-    remarked = unit_of_remarks(remarks, f"{path}, above line {number}")
-    unit = common_unit(unit, remarked, f"{path}, above line {number}", "its columns say")
-    _check_address(columns, called, where, size)
-    names = tuple(map(str, range(1, len(cells) + 1))) if numbers else cells
-    return Table(separator, columns, skipped, unit, names, bool(given) or not numbers)
+    unit = common_unit(unit, unit_of_remarks(remarks, above), above, "its columns say")
+    names = tuple(map(str, range(1, n + 1))) if numbers else cells
+    return Table(separator, columns, skipped, unit, names, bool(given) or not numbers, where)
+
+
+def cells_of(line: str) -> tuple[str | None, tuple[str, ...]]:
+    """What separates the cells of a line, None for blanks, and the cells."""
+    mark = next((mark for mark in (",", ";", "\t") if mark in line), None)
+    return mark, tuple(cell.strip() for cell in line.split(mark))
 
 
 def check_all_named(given: Sequence[str] | None, n: int, where: str) -> None:
@@ -161,8 +185,8 @@ def role_of(cell: str) -> str | None:
 
 def _all_asked(n: int) -> str:
     """Names to give for ``n`` unknown columns, of which a third one may be a polarity."""
-    sample = "" if n < 3 else f"; {_PLAIN[2]} in place of a dash if it numbers the recordings"
-    return _asked((*_PLAIN[:2], *[DROP] * (n - 2))) + sample
+    sample = "" if n < 3 else "; sample in place of a dash if it numbers the recordings"
+    return _asked((*_PLAIN[2], *[DROP] * (n - 2))) + sample
 
 
 def _asked(names: Sequence[str]) -> str:

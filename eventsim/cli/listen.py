@@ -30,13 +30,14 @@ from eventsim.cli.text_events import assumed_by, notes_of, size_of
 from eventsim.datasets import DATASETS
 from eventsim.datasets.addresses import checked_size
 from eventsim.datasets.audio_events import AudioEncoding
+from eventsim.datasets.dataset import Unit
 from eventsim.errors import ParameterError
 from eventsim.events import EventStream
 from eventsim.live import Decided, Listener, ListenSettings, Size, WireForm, open_source, replay
 from eventsim.live.packets import Packet, Source
 from eventsim.live.record import Recorder
 from eventsim.live.sources import Format
-from eventsim.live.text import Unit, checked_unit
+from eventsim.live.text import checked_unit
 from eventsim.network import Network
 
 SETTINGS = (

@@ -27,6 +27,7 @@ import numpy as np
 
 from eventsim.checks import one_of
 from eventsim.datasets.audio_events import AudioEncoding
+from eventsim.datasets.dataset import Unit
 from eventsim.datasets.encoders import CochleaEncoder
 from eventsim.errors import DataError, ParameterError
 from eventsim.events import EventStream
@@ -34,7 +35,7 @@ from eventsim.live.datagrams import DIALECTS, PORT, DatagramReader, Dialect, bin
 from eventsim.live.devices import RATE, camera, microphone
 from eventsim.live.packets import Packet, Source, packets_of
 from eventsim.live.raw import Evt2Reader, Evt3Reader, Evt21Reader
-from eventsim.live.text import Reader, Size, TextReader, Unit
+from eventsim.live.text import Reader, Size, TextReader
 
 BytesFormat = Literal["csv", "evt2", "evt21", "evt3"]
 Format = Literal["csv", "evt2", "evt21", "evt3", "t64", "t32", "spif"]

@@ -1,32 +1,39 @@
 """Events as lines of text: ``time,channel``, or ``time,x,y,polarity`` of a camera.
 
 A line ``TIME,end`` ends a recording; the times of the next one count from 0 again. Empty lines say
-nothing. A first line of words names the columns, in any order, and perhaps the unit of the times; a
-remark (``#``) above the first event may say the unit, too: what they mean is in
+nothing. A first line of words, or a remark (``#``) above the first event, names the columns, in any
+order, and perhaps the unit of the times: they, and what separates columns, are those of files, see
 :mod:`eventsim.datasets.text_columns`.
 """
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, cast
+from typing import Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.checks import one_of
-from eventsim.datasets.dataset import check_no_unix_clock
-from eventsim.datasets.text_columns import are_numbers, read_names, role_of, unit_of_remarks
+from eventsim.datasets.dataset import PER_MS, Unit, check_no_unix_clock
+from eventsim.datasets.text_columns import (
+    MOST_REMARKS,
+    are_numbers,
+    cells_of,
+    common_unit,
+    layout,
+    role_of,
+)
 from eventsim.errors import DataError
 from eventsim.live.packets import Packet
 
-Unit = Literal["s", "ms", "us"]
-PER_MS: Final[dict[Unit, float]] = {"s": 1e-3, "ms": 1.0, "us": 1e3}
 END: Final = "end"
 ALONE: Final = -2  # in place of a polarity, where a line has a channel
 LONGEST_LINE: Final = 1000  # bytes; what is longer is no event
-MOST_REMARKS: Final = 1000  # above the first event, that are looked at
 _COLUMNS: Final = {2: ("time", "channel"), 4: ("time", "x", "y", "p")}  # by how many there are
+_EXPECTED: Final = (
+    "names of columns in any order, time,channel or time,x,y,polarity, with times in s, ms or us"
+)
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,7 @@ class TextReader:
     def _end(self, line: bytes, arrived: float) -> Packet:
         """Packet of the line that ends a recording."""
         try:
-            time = float(line.split(b",")[0])
+            time = float(cells_of(line.decode(errors="replace"))[1][0])
         except ValueError:
             return self._packet([], [(1, line)], arrived)
         return self._packet([], [], arrived, end=time if math.isfinite(time) else None)
@@ -96,65 +103,45 @@ class TextReader:
     def _packets(self, lines: Sequence[bytes], arrived: float) -> Iterator[Packet]:
         rows, bad = list[list[float]](), list[tuple[int, bytes]]()
         for line in lines:
-            text = line.strip()
-            if not text or text.startswith(b"#"):
-                self._remark(text)
+            text = line.decode(errors="replace").strip()
+            if not text or text.startswith("#"):
+                if text and not self.begun and len(self.remarks) < MOST_REMARKS:
+                    self.remarks.append(text)
+                continue
+            if not self.begun and self._is_heading(text):
                 continue
             try:
-                row = self._put([float(cell) for cell in text.split(b",")])
-                good = len(row) in (2, 4) and all(cell == int(cell) for cell in row[1:])
+                row = [float(cell) for cell in cells_of(text)[1]]
+                row = [row[k] for k in self.order] if len(row) == len(self.order) else row
+                good = len(row) in _COLUMNS and all(cell == int(cell) for cell in row[1:])
             except (ValueError, OverflowError):
                 good = False
             if good:
                 rows.append(row)
-            elif self.begun or not self._names(text):
-                bad.append((1, text))
-            self._begin()
+            else:
+                bad.append((1, line.strip()))
         if rows or bad:
             yield self._packet(rows, bad, arrived)
 
-    def _put(self, row: list[float]) -> list[float]:
-        """The cells of a line in our order."""
-        return [row[k] for k in self.order] if len(row) == len(self.order) else row
-
-    def _remark(self, text: bytes) -> None:
-        if text and not self.begun and len(self.remarks) < MOST_REMARKS:
-            self.remarks.append(text.decode(errors="replace"))
-
-    def _begin(self) -> None:
-        """Behind the first line that is no remark: what remarks say of the unit."""
-        if not self.begun:
-            self._state(unit_of_remarks(self.remarks, "a remark above the events"), "a remark")
-        self.begun, self.remarks = True, []
-
-    def _state(self, unit: Unit | None, where: str) -> None:
-        if None not in (unit, self.stated) and unit != self.stated:
-            came = f"says that times are in {unit}, and they are named in {self.stated}"
-            remedy = "Leave the unit out (--unit), or correct the text."
-            raise DataError(where, came, remedy=remedy)
-        self.stated = self.stated or unit
-
-    def _names(self, text: bytes) -> bool:
-        """Whether this line names columns, which then are taken from it."""
-        line = text.decode(errors="replace")
-        cells = [cell.strip() for cell in line.split(",")]
-        named = any(role_of(cell) is not None for cell in cells)
-        if not named or any(are_numbers([cell]) for cell in cells):
-            return False
-        wanted, unit = _COLUMNS.get(len(cells), ()), None
+    def _is_heading(self, line: str) -> bool:
+        """Whether a line above the events names their columns; takes what it and remarks say."""
+        cells = cells_of(line)[1]
+        is_named = any(map(role_of, cells)) and not any(are_numbers([cell]) for cell in cells)
+        if not is_named and not (are_numbers(cells) and len(cells) in _COLUMNS):
+            return False  # rubbish
         try:
-            columns, unit = read_names(cells, "the first line", line)
-        except DataError:
-            columns = {}
-        if not columns or columns.keys() != {*wanted}:
-            expected = (
-                "names of columns in any order, time,channel or time,x,y,polarity, with times in "
-                "s, ms or us"
-            )
-            raise DataError("the first line", f"is {','.join(cells)!r}", expected)
-        self.order = [columns[name] for name in wanted]
-        self._state(unit, "the first line")
-        return True
+            table = layout(line, self.remarks, "the first line", "a remark", plain=_COLUMNS)
+        except DataError as error:
+            if "--columns" not in error.remedy:  # an option of files
+                raise
+            raise DataError(error.where, error.got, _EXPECTED) from error
+        wanted = _COLUMNS.get(len(cells), ())
+        if table.columns.keys() != {*wanted}:
+            raise DataError(table.where, f"is {','.join(table.cells)!r}", _EXPECTED)
+        self.order = [table.columns[name] for name in wanted] if table.is_named else ()
+        self.stated = common_unit(self.stated, table.unit, table.where, "you said")
+        self.begun = True
+        return is_named
 
     def _packet(
         self,

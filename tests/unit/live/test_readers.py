@@ -59,6 +59,8 @@ def test_line_that_ends_a_recording_is_told_between_its_events():
         (b"channel,t_us\n", None, b"3,1500", (1.5, 3)),
         (b"# unit: us\n", None, b"1500,3", (1.5, 3)),
         (b"# unit: us\n\ntime,channel\n", "us", b"1500,3", (1.5, 3)),
+        (b"# channel,t_us\n", None, b"3;1500", (1.5, 3)),
+        (b"channel\tt_us\n", None, b"3\t1500", (1.5, 3)),
         (b"p,y,x,t_s\n", None, b"1,2,7,0.25", (250.0, 247)),
         (b"t,channel\n", "s", b"0.25,3", (250.0, 3)),
         (b"t,channel\n", None, b"0.25,3", (0.25, 3)),
