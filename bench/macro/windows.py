@@ -5,8 +5,9 @@ Method   One population with random lateral synapses, a fifth of the neurons inh
          events. Both ways give as many spikes, which is checked: in such a network roundings grow
          until spikes differ. One sample, one thread, minimum of the repeats. ``ratio`` is the
          queue's time over that of windows.
-Answer   see results/windows.jsonl: windows pay from a share of about 0.25 on. A run does not ask
-         for the share: eventsim.engine.algorithm takes 16 spikes/s of every source in its place.
+Answer   see results/windows.jsonl: windows pay from a share of about 0.25 on, with delays by synapse
+         from 0.03 on. A run does not ask for the share: eventsim.engine.algorithm takes 16 spikes/s
+         of every source in its place.
 """
 
 from dataclasses import replace
@@ -26,23 +27,28 @@ from eventsim.engine.contract.windowing import make_windows
 from eventsim.engine.cpu import queue_host
 from eventsim.plan import make_plan
 
-# Neurons, fan-out, delay in ms, share.
-CASES = [
-    (100, 100, 1.0, 0.1),
-    (100, 100, 1.0, 1.0),
-    (100, 10, 1.0, 10.0),
-    (1_000, 100, 1.5, 0.1),
-    (1_000, 100, 1.5, 0.25),
-    (1_000, 100, 1.5, 1.0),
-    (1_000, 100, 1.5, 10.0),
-    (1_000, 1, 1.5, 1.0),
-    (3_000, 100, 0.1, 0.25),
-    (10_000, 100, 1.5, 0.1),
-    (10_000, 100, 1.5, 1.0),
+# Neurons, fan-out, least delay in ms, share; "spread" gives every synapse a delay of its own.
+CASES: list[tuple[int, int, float, float, str]] = [
+    (100, 100, 1.0, 0.1, "one"),
+    (100, 100, 1.0, 1.0, "one"),
+    (100, 10, 1.0, 10.0, "one"),
+    (1_000, 100, 1.5, 0.1, "one"),
+    (1_000, 100, 1.5, 0.25, "one"),
+    (1_000, 100, 1.5, 1.0, "one"),
+    (1_000, 100, 1.5, 10.0, "one"),
+    (1_000, 1, 1.5, 1.0, "one"),
+    (3_000, 100, 0.1, 0.25, "one"),
+    (10_000, 100, 1.5, 0.1, "one"),
+    (10_000, 100, 1.5, 1.0, "one"),
     # As nearly silent, and as busy, as recordings make a loop whose algorithm is the same for all.
-    (200, 200, 0.1, 0.002),
-    (128, 128, 1.0, 0.03),
-    (128, 128, 1.0, 30.0),
+    (200, 200, 0.1, 0.002, "one"),
+    (128, 128, 1.0, 0.03, "one"),
+    (128, 128, 1.0, 30.0, "one"),
+    (1_000, 100, 0.01, 0.01, "spread"),
+    (1_000, 100, 0.1, 0.1, "spread"),
+    (15_000, 100, 0.01, 0.003, "spread"),
+    (15_000, 100, 0.01, 0.01, "spread"),
+    (15_000, 100, 0.1, 0.1, "spread"),
 ]
 LONGEST_MS, MOST_EVENTS = 300.0, 3e6
 
@@ -50,7 +56,7 @@ LONGEST_MS, MOST_EVENTS = 300.0, 3e6
 SPIKES_RTOL = 0.05
 
 
-def workload(n: int, fan_out: int, delay: float, share: float) -> Job:
+def workload(n: int, fan_out: int, delay: float, share: float, delays: str) -> Job:
     """The job of the loop."""
     rng = np.random.default_rng(0)
     net, n_inputs = es.Network(), max(n // 5, 8)
@@ -64,7 +70,11 @@ def workload(n: int, fan_out: int, delay: float, share: float) -> Job:
     lateral.setdiag(0)
     lateral.eliminate_zeros()
     net.connect("input", "neurons", drive)
-    net.connect("neurons", "neurons", sp.csr_array(lateral), delays=delay)
+    later = rng.uniform(delay, delay + 2.0, lateral.nnz)
+    later[:: max(1, lateral.nnz // 20)] = delay
+    net.connect(
+        "neurons", "neurons", sp.csr_array(lateral), delays=later if delays == "spread" else delay
+    )
     rate = share * n / delay  # synaptic events per ms
     duration = max(20 * delay, min(LONGEST_MS, MOST_EVENTS / rate))
     count = rng.poisson(rate * n_inputs / drive.nnz * duration)
@@ -74,7 +84,7 @@ def workload(n: int, fan_out: int, delay: float, share: float) -> Job:
     return make_job(plan, plan.stages[0], replace(es.simulate(net, stream), trains={}))
 
 
-def measure(case: tuple[int, int, float, float], repeats: int) -> dict[str, Any]:
+def measure(case: tuple[int, int, float, float, str], repeats: int) -> dict[str, Any]:
     """One row."""
     job = workload(*case)
     prepared = queue_host.prepare(job)
@@ -92,7 +102,8 @@ def measure(case: tuple[int, int, float, float], repeats: int) -> dict[str, Any]
         )
     return {
         "bench": "windows",
-        "case": f"{case[0]} neurons, fan-out {case[1]}, {case[2]} ms, share {case[3]}",
+        "case": f"{case[0]} neurons, fan-out {case[1]}, {case[2]} ms, share {case[3]}"
+        + (", delays by synapse" if case[4] == "spread" else ""),
         "spikes": len(found[0]),
         "queue_s": seconds[0],
         "windows_s": seconds[1],

@@ -23,7 +23,10 @@ collected by them.
 How much it meets in a run must not be asked, so every source is taken to send at a nominal rate r:
 with n synapses onto N neurons a loop goes by windows where
 
-.. math:: \frac{n}{N} \, r H \ge 1/4.
+.. math:: \frac{n}{N} \, r H \ge 1/4,
+
+and 1/32 where at least 65,536 synapses have delays of their own: the queue then meets every arrival
+by itself.
 
 Readouts have no spikes, and are computed as a layer is.
 """
@@ -42,6 +45,10 @@ from eventsim.plan.plan import MOST_PLACES
 # source sends at the nominal rate, per ms. Busy loops are up to nine times as fast by windows then,
 # nearly silent ones up to four times as slow: bench/macro/windows.py, bench/results/windows.jsonl.
 WINDOW_SHARE, NOMINAL_RATE = 0.25, 0.016
+
+# An eighth of that share is enough where that many synapses have delays of their own: an arrival
+# then takes 50 to 300 ns by the queue, 15 to 70 by windows. C exports smaller loops by the queue.
+SHARE_BY_SYNAPSE, MANY_SYNAPSES = 1 / 8, 1 << 16
 
 # Neurons that share their events go by stretches where at least that share of synapses is there.
 # Beside sums 128 to 2,000 of them then take half as long, forward, in either precision.
@@ -79,7 +86,9 @@ def algorithm_of(stage: Stage) -> Algorithm:
 def windows_pay(stage: Stage, length: float) -> bool:
     """Whether enough is met in windows of that length, in ms, at the nominal rate."""
     n_synapses = sum(p.values.size for p in stage.projections)
-    return n_synapses * NOMINAL_RATE * length >= WINDOW_SHARE * int(stage.member_start[-1])
+    by_synapse = sum(p.values.size for p in stage.lateral if p.delay_per_synapse)
+    share = WINDOW_SHARE * (SHARE_BY_SYNAPSE if by_synapse >= MANY_SYNAPSES else 1.0)
+    return n_synapses * NOMINAL_RATE * length >= share * int(stage.member_start[-1])
 
 
 def algorithm_by_windows(stage: Stage) -> Algorithm:

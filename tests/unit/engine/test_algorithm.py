@@ -47,6 +47,30 @@ def test_algorithm_follows_from_delays_synapses_and_thresholds(net, expected):
     assert algorithm_of(make_plan(net()).stages[0]) is expected
 
 
+@pytest.mark.parametrize(
+    ("rows", "by_synapse", "least", "expected"),
+    [
+        (256, True, 0.05, Algorithm.SUMS),
+        (256, True, 0.03, Algorithm.QUEUE),
+        (256, False, 0.05, Algorithm.QUEUE),
+        (255, True, 0.05, Algorithm.QUEUE),
+        (255, True, 0.35, Algorithm.SUMS),
+    ],
+)
+def test_windows_pay_earlier_where_many_synapses_have_delays_of_their_own(
+    rows, by_synapse, least, expected
+):
+    weights = scipy.sparse.csr_array(np.ones((rows, 256)))
+    weights.resize((256, 1024))
+    delays = np.ones(weights.nnz if by_synapse else 256)
+    delays[0] = least
+    net = one_layer("a", np.ones((1, 1024)), delays=0.1)
+    net.add_population("b", 256)
+    net.connect("b", "a", weights, delays=delays)
+    net.connect("a", "b", scipy.sparse.csr_array(np.eye(1024, 256)), delays=1.0)
+    assert algorithm_of(loop_of(net)) is expected
+
+
 def test_least_delay_of_a_loop_counts_what_returns_to_a_neuron_later():
     net = one_layer("a", np.ones((1, 3)), delays=0.1)
     net.add_population("b", 3)
