@@ -5,8 +5,8 @@ Method   One population with random lateral synapses, a fifth of the neurons inh
          events. Both ways give as many spikes, which is checked: in such a network roundings grow
          until spikes differ. One sample, one thread, minimum of the repeats. ``ratio`` is the
          queue's time over that of windows.
-Answer   see results/windows.jsonl: windows pay from a share of about 0.25 on, with delays by synapse
-         from 0.03 on. A run does not ask for the share: eventsim.engine.algorithm takes 16 spikes/s
+Answer   see results/windows.jsonl: windows pay from a share of about 0.25 on, from 0.03 with delays
+         by synapse. A run does not ask for the share: eventsim.engine.algorithm takes 16 spikes/s
          of every source in its place.
 """
 
