@@ -1,4 +1,4 @@
-"""All calls of compiled kernels, and how each lies in memory."""
+"""A list of all calls of compiled kernels, and their layout in memory."""
 
 from functools import cache
 from inspect import get_annotations
@@ -74,5 +74,5 @@ def _hints(struct: type) -> list[tuple[str, Any]]:
 
 
 def _annotated(hint: Any) -> tuple[Any, str]:
-    """What is annotated, and by which text."""
+    """The annotated type, and its text."""
     return (hint.__origin__, hint.__metadata__[0]) if get_origin(hint) is Annotated else (hint, "")

@@ -50,7 +50,7 @@ _EXPECTED = np.dtype([("at", "i4"), ("kind", "S1"), ("size", "i1"), ("out", "?")
 
 
 class Watcher(Protocol):
-    """Who watches the calls of a thread.
+    """An observer of a thread's calls.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ _watch: ContextVar[Watcher | None] = ContextVar("watch", default=None)
 
 
 class CallForm(NamedTuple):
-    """How a call is written for the kernel of one type of the state, which lies at ``address``.
+    """Layout of a call for the kernel of one type of the state, which lies at ``address``.
 
     ``arrays`` are the places of its arrays among all fields; ``expected`` says what these must be.
     """
@@ -217,7 +217,7 @@ def watched(by: Watcher) -> Iterator[None]:
 
 
 def watch() -> Watcher | None:
-    """Who watches the calls of this thread."""
+    """The watcher of this thread's calls, if any."""
     return _watch.get()
 
 
@@ -228,7 +228,7 @@ def library() -> Library:
 
 
 def library_file() -> Path:
-    """Where the library of this installation lies."""
+    """Path of this installation's library."""
     suffix = {"win32": "dll", "darwin": "dylib"}.get(sys.platform, "so")
     return FOLDER / f"libeventsim.{suffix}"
 
@@ -274,7 +274,7 @@ def _of_python(*names: str) -> list[int | None]:
 
 
 def _difference(own: Any) -> str | None:
-    """What the library and this installation do not agree on."""
+    """The first difference between the library and this installation, None without any."""
     try:
         own.eventsim_sources.restype = ctypes.c_char_p
         sources = own.eventsim_sources().decode()
@@ -299,7 +299,7 @@ def _difference(own: Any) -> str | None:
 
 
 def _functions_of_crews(own: Any) -> tuple[Any, Any, Any]:
-    """What makes a crew, makes a thread one of it, says that it would not be shared: crew.cpp."""
+    """Functions that make a crew, add a thread to it, and say whether it runs alone: crew.cpp."""
     new, serve = own.eventsim_crew, own.eventsim_serve
     own.eventsim_is_alone.argtypes = [ctypes.c_void_p]
     new.restype = ctypes.c_void_p

@@ -1,4 +1,4 @@
-"""What compiled kernels are called with. Declared here for both sides.
+"""Roles and calls: the arguments of compiled kernels, declared here for both sides.
 
 A role is a tuple of arrays and numbers, a call a tuple of roles that begins with its tasks. What a
 field is says its annotation: an array of a type, C-contiguous, which may be ``| None``; or ``int``
@@ -47,7 +47,7 @@ class TasksRole(NamedTuple):
 
     @classmethod
     def all(cls, n: int, n_blocks: int = 1) -> "TasksRole":
-        """All blocks of ``n`` samples, or of ``n`` other items."""
+        """Tasks for all blocks of ``n`` samples, or of ``n`` other items."""
         return cls(np.arange(n * n_blocks), n * n_blocks, n_blocks)
 
 
@@ -92,7 +92,7 @@ class WeightsRole(NamedTuple):
 
     @classmethod
     def of(cls, values: Reals) -> "WeightsRole":
-        """Those of an array; of one block also without its number."""
+        """The weights of an array; of one block also without its number."""
         return cls(values, *values.shape[-2:])
 
 
@@ -108,7 +108,7 @@ class NeuronsRole(NamedTuple):
 
 
 class StandingRole(NamedTuple):
-    """How neurons stand, [samples, size]; ``a`` and ``last`` of thresholds that adapt."""
+    """States of neurons, [samples, size]; ``a`` and ``last`` of thresholds that adapt."""
 
     time: Doubles
     v: Reals
@@ -119,7 +119,7 @@ class StandingRole(NamedTuple):
 
 
 class SpikesRole(NamedTuple):
-    """Where spikes go: the first ``limits[task]`` of a task from ``starts[task]`` on."""
+    """Room for spikes: the first ``limits[task]`` of a task from ``starts[task]`` on."""
 
     time: DoublesOut
     neuron: RowsOut
@@ -147,7 +147,7 @@ class TapeRole(NamedTuple):
 
 
 class WayBackRole(NamedTuple):
-    """How samples are divided on the way back, and what is asked of it."""
+    """Division of samples for the way back, and the results that are requested."""
 
     bounds: Ints  # [chunks + 1]: samples bounds[c] : bounds[c + 1] are chunk c
     middle: float  # 1/ms, and with the length: class Span of adjoint_series
@@ -159,7 +159,7 @@ class WayBackRole(NamedTuple):
 
 
 class CarriedRole(NamedTuple):
-    """What goes back, where a piece ends; see :class:`eventsim.engine.contract.piece.Piece`."""
+    """Adjoint states carried over the ends of pieces: class Piece of ``contract/piece.py``."""
 
     begin: Doubles  # [samples]: where the piece begins
     # adjoint, behind: given as at the end of the piece, left as at its begin; None: zero
@@ -180,7 +180,7 @@ class FoundRole(NamedTuple):
 
 
 class AskedRole(NamedTuple):
-    """Times at which all neurons are asked for their v, ascending in each sample."""
+    """Times at which the v of all neurons is requested, ascending in each sample."""
 
     times: Doubles | None  # [samples, n]; None where n is 0
     n: int
@@ -222,7 +222,7 @@ class IntegralsRole(NamedTuple):
 
 
 class IntegralsBackRole(NamedTuple):
-    """The way back from them; what is found of a chunk is its own."""
+    """The way back from readout integrals; each chunk has its own gradients."""
 
     bounds: Ints  # [chunks + 1]
     seeds: Doubles  # dL/d(integral), [samples, size]
@@ -234,7 +234,7 @@ class IntegralsBackRole(NamedTuple):
 
 
 class LargestRole(NamedTuple):
-    """By neuron, [samples, size]: its largest v, from E.
+    """Largest v of every neuron, from E, [samples, size].
 
     They begin as 0, 0, -1 and 0, which is the answer where v never rises above 0.
     """
@@ -296,7 +296,7 @@ class ReadoutForward(NamedTuple):
 
 
 class ReadoutBackward(NamedTuple):
-    """The way back from them, without delays; tasks are chunks."""
+    """The way back from readout integrals, without delays; tasks are chunks."""
 
     tasks: TasksRole
     spikes: SourcesRole
@@ -316,7 +316,7 @@ class ApartForward(NamedTuple):
 
 
 class ApartBackward(NamedTuple):
-    """The way back from them; tasks are chunks."""
+    """The way back from such readout integrals; tasks are chunks."""
 
     tasks: TasksRole
     spikes: SourcesRole

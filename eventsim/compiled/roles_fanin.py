@@ -1,4 +1,4 @@
-"""What kernels of layers are called with whose neurons have events of their own.
+"""Arguments of the kernels of layers whose neurons have events of their own.
 
 See :mod:`eventsim.compiled.roles`.
 """
@@ -58,7 +58,7 @@ class WiresRole(NamedTuple):
 
 
 class BoundsRole(NamedTuple):
-    """How many synapses of a row are before each block of the neurons ``low : low + size``."""
+    """Counts of a row's synapses before each block of the neurons ``low : low + size``."""
 
     out_start: Ints
     target: Rows
@@ -83,7 +83,7 @@ class ReturnsRole(NamedTuple):
 
 
 class WiresBackRole(NamedTuple):
-    """What the way back adds to; and where it begins."""
+    """Sums to which the way back adds, and the last spikes, at which it begins."""
 
     last: Ints  # [samples, neurons]: spikes, -1 if there is none
     by_weight: RealsOut  # [synapses]
@@ -106,14 +106,14 @@ class RangeRole(NamedTuple):
 
 
 class FindBounds(NamedTuple):
-    """Where blocks begin in each row; tasks are parts of the rows."""
+    """Bounds of blocks in each row; tasks are parts of the rows."""
 
     tasks: TasksRole
     bounds: BoundsRole
 
 
 class FaninForward(NamedTuple):
-    """The forward pass of such a layer; tasks are blocks of neurons in samples."""
+    """The forward pass of a layer with own events; tasks are blocks of neurons in samples."""
 
     tasks: TasksRole
     sent: SentRole
@@ -139,7 +139,7 @@ class DenseFaninForward(NamedTuple):
 
 
 class FaninBackward(NamedTuple):
-    """The backward pass; tasks are parts of the neurons, each of several of the blocks."""
+    """The backward pass of a layer with own events; tasks are neurons of several blocks each."""
 
     tasks: TasksRole
     sent: SentRole

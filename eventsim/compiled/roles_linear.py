@@ -1,4 +1,4 @@
-"""What the kernels of linear neurons are called with; see :mod:`eventsim.compiled.roles`."""
+"""Arguments of the kernels of linear neurons; see :mod:`eventsim.compiled.roles`."""
 
 from typing import Annotated, NamedTuple
 
@@ -36,7 +36,7 @@ class LinearTablesRole(NamedTuple):
 
 
 class LinearJumpsRole(NamedTuple):
-    """What a spike does, and where neurons begin."""
+    """Effect of a spike on its neuron, and the states at the start."""
 
     keep: Reals  # [size, n, n]
     jump: Reals  # [size, n]
@@ -47,7 +47,7 @@ class LinearJumpsRole(NamedTuple):
 
 
 class LinearWiresRole(NamedTuple):
-    """How neurons are joined, as in LoopRole; and the state that an arrival raises."""
+    """Bundles and synapses of a loop, as in LoopRole; and the state that an arrival raises."""
 
     start: Ints  # [size + 1]
     first: Ints  # [bundles]: synapses first : last
@@ -63,7 +63,7 @@ class LinearWiresRole(NamedTuple):
 
 
 class LinearOwnRole(NamedTuple):
-    """What reaches a neuron of a layer in which each has events of its own."""
+    """Receptors and self-connections of a layer whose neurons have events of their own."""
 
     state: Rows  # [rows of the wiring]: which state an arrival raises
     own_weight: Reals  # [size]: of self-connections, whose delay is zero
@@ -72,7 +72,7 @@ class LinearOwnRole(NamedTuple):
 
 
 class LinearStopRole(NamedTuple):
-    """How neurons stand, [samples, size]; nothing is time zero, or not asked for."""
+    """States of neurons, [samples, size]; None is time zero, or not requested."""
 
     x: Reals | None  # [samples, size, n]
     time: Doubles | None
@@ -82,7 +82,7 @@ class LinearStopRole(NamedTuple):
 
 
 class LinearCarriedRole(NamedTuple):
-    """What a piece of a stream takes from the next and gives to the one before, backward."""
+    """Adjoint states that a piece of a stream takes from the next and gives to the one before."""
 
     adjoint: RealsOut  # [samples, size, n]: where the neurons stand at its end, then at its begin
     begin: Doubles  # [samples], ms: earlier spikes are not met
@@ -108,7 +108,7 @@ class LinearLanesRole(NamedTuple):
 
 
 class LinearLanesBackRole(NamedTuple):
-    """What the way back reads besides, [blocks, rows, width]."""
+    """Further tables of the way back, [blocks, rows, width]."""
 
     flow: Reals  # rows [n, n]
     betas: Reals  # rows [pairs, TERMS]
@@ -129,7 +129,7 @@ class LinearTapeRole(NamedTuple):
 
 
 class LinearFoundRole(NamedTuple):
-    """What the way back finds; that of a chunk is its own."""
+    """Gradients that the way back finds; each chunk has its own."""
 
     weight: DoublesOut  # [chunks, synapses]
     delay: DoublesOut | None  # [chunks, synapses]; None where none has its own
@@ -140,7 +140,7 @@ class LinearFoundRole(NamedTuple):
 
 
 class LinearLayerFoundRole(NamedTuple):
-    """What the way back of a layer finds; that of a chunk is its own."""
+    """Gradients that the way back of a layer finds; each chunk has its own."""
 
     weight: RealsOut  # [chunks, blocks, rows, width]
     effects: DoublesOut | None  # [events]: dL/dt; None where it is not asked for
@@ -150,7 +150,7 @@ class LinearLayerFoundRole(NamedTuple):
 
 
 class LinearOwnFoundRole(NamedTuple):
-    """What the way back of a layer finds whose neurons have events of their own."""
+    """Gradients of a layer whose neurons have events of their own."""
 
     weight: DoublesOut  # [synapses]
     delay: DoublesOut | None  # [synapses]; None where none has its own

@@ -1,4 +1,4 @@
-"""What the kernels of loops are called with; see :mod:`eventsim.compiled.roles`."""
+"""Arguments of the kernels of loops; see :mod:`eventsim.compiled.roles`."""
 
 from typing import Annotated, NamedTuple
 
@@ -21,7 +21,7 @@ from eventsim.compiled.roles import (
 
 
 class LoopRole(NamedTuple):
-    """How neurons are joined: bundles of synapses that arrive together, by source neuron.
+    """Connections of a loop: bundles of synapses that arrive together, by source neuron.
 
     Synapses are those of all sources, other stages' included; class Loop of ``bundles``.
     """
@@ -105,7 +105,7 @@ class FlightCountsRole(NamedTuple):
 
 
 class WeightsAtRole(NamedTuple):
-    """Where weights are by the numbers of their synapses, as in LoopRole, and what scales them."""
+    """Addresses of weights by the numbers of their synapses, as in LoopRole, and their factors."""
 
     parts: Ints
     resistance: Doubles  # [size], of the target
@@ -127,7 +127,7 @@ class TilesRole(NamedTuple):
 
 
 class FlightRanksRole(NamedTuple):
-    """Which place of its row of tiles every synapse has, counted from the row's first on its part.
+    """Places of synapses in their rows of tiles, counted from the row's first on its part.
 
     Those of neuron n are ``start[n] : start[n + 1]``, by number.
     """
@@ -147,7 +147,7 @@ class FlightSeriesRole(NamedTuple):
 
 
 class LoopStopRole(NamedTuple):
-    """How neurons stand, [samples, size]; ``a`` and ``last`` of thresholds that adapt."""
+    """States of neurons, [samples, size]; ``a`` and ``last`` of thresholds that adapt."""
 
     time: Doubles
     v: Reals
@@ -163,7 +163,7 @@ class LoopStopRole(NamedTuple):
 
 
 class LoopBackRole(NamedTuple):
-    """How samples go back."""
+    """Division of samples for the way back of a loop, and their last spikes."""
 
     bounds: Ints  # [chunks + 1]: samples bounds[c] : bounds[c + 1] are chunk c
     last: Ints  # [samples, size]: last spike of each neuron, or -1
@@ -173,7 +173,7 @@ class LoopBackRole(NamedTuple):
 
 
 class FlightSumsRole(NamedTuple):
-    """What the way back finds of synapses in tiles, by place."""
+    """Gradients by synapses in tiles, by place."""
 
     by_weight: RealsOut  # [chunks, n_places]
     by_delay: DoublesOut
@@ -182,14 +182,14 @@ class FlightSumsRole(NamedTuple):
 
 
 class SynapseSumsRole(NamedTuple):
-    """What the way back finds of synapses, by number."""
+    """Gradients by synapses, by number."""
 
     by_weight: RealsOut  # [synapses]
     by_delay: DoublesOut
 
 
 class WindowsRole(NamedTuple):
-    """How a loop is cut into windows: :mod:`eventsim.engine.contract.windowing`."""
+    """Windows of a loop: :mod:`eventsim.engine.contract.windowing`."""
 
     length: float
     border: float  # of the only window; below zero: every one is ``length`` long
@@ -197,7 +197,7 @@ class WindowsRole(NamedTuple):
 
 
 class SumBasisRole(NamedTuple):
-    """How the arrivals of a piece are summed: the functions of one, and what each adds to V, J."""
+    """Basis of the sums of arrivals in a piece: the functions of one, and their terms of V, J."""
 
     by_v: Reals  # [functions, size]
     by_j: Reals

@@ -1,4 +1,4 @@
-"""What kernels that map neurons onto cores are called with; see :mod:`eventsim.compiled.roles`.
+"""Arguments of the kernels that map neurons onto cores; see :mod:`eventsim.compiled.roles`.
 
 The destinations of axon ``a`` are the slots ``wiring.start[a] : wiring.start[a] + holds.used[a]``,
 in no order: a core, and how many distinct targets the axon has there. It never has more of them
@@ -40,7 +40,7 @@ class AxonWiringRole(NamedTuple):
 
 
 class CoreHoldsRole(NamedTuple):
-    """What lies where, and what cores hold."""
+    """Cores of neurons, destinations of axons, and the load of each core."""
 
     core_of: RowsOut  # [n_neurons], -1 for nowhere
     slots: RowsOut  # [targets, 2]; none beside ``reached``
@@ -56,7 +56,7 @@ class CoreHoldsRole(NamedTuple):
 
 
 class GroundRole(NamedTuple):
-    """Where cores lie: the last of each is the outside."""
+    """Places of cores on the chip: the last of each is the outside."""
 
     column: Ints  # [n_cores + 1]
     row: Ints
@@ -70,7 +70,7 @@ class GroundRole(NamedTuple):
 
 
 class CostsRole(NamedTuple):
-    """What the destinations of each axon cost."""
+    """Costs of each axon's destinations."""
 
     found: DoublesOut  # [n_axons]
 
@@ -123,7 +123,7 @@ class FillingRole(NamedTuple):
 
 
 class GrowingRole(NamedTuple):
-    """What is known of the neurons that are still free.
+    """State of the neurons that are still free.
 
     Between two calls it is that of an empty core, so that a core costs what it touches.
     """
@@ -143,7 +143,7 @@ class GrowingRole(NamedTuple):
 
 
 class NextNeuronsRole(NamedTuple):
-    """Of the touched neurons those that may be next: a heap by (due, number), [n_neurons]."""
+    """A heap by (due, number) of the touched neurons that may be next, [n_neurons]."""
 
     heap: IntsOut
     place: IntsOut  # of those in the heap
@@ -224,7 +224,7 @@ class FillCores(NamedTuple):
 
 
 class AxonCosts(NamedTuple):
-    """What destinations cost; tasks are axons."""
+    """Costs of axons' destinations; tasks are axons."""
 
     tasks: TasksRole
     wiring: AxonWiringRole
@@ -234,7 +234,7 @@ class AxonCosts(NamedTuple):
 
 
 class FindGains(NamedTuple):
-    """What moves would gain; tasks are parts of the neurons."""
+    """Gains of moves; tasks are parts of the neurons."""
 
     tasks: TasksRole
     wiring: AxonWiringRole
@@ -244,7 +244,7 @@ class FindGains(NamedTuple):
 
 
 class MoveAll(NamedTuple):
-    """Every neuron moves that gains by it."""
+    """Moves of all neurons that gain by it."""
 
     tasks: TasksRole
     wiring: AxonWiringRole
@@ -254,7 +254,7 @@ class MoveAll(NamedTuple):
 
 
 class MoveAway(NamedTuple):
-    """Neurons leave a core, at any price, until it is within its limits or one finds no room."""
+    """Moves of neurons off a core, at any price, until it meets its limits or one finds no room."""
 
     tasks: TasksRole
     wiring: AxonWiringRole
@@ -264,7 +264,7 @@ class MoveAway(NamedTuple):
 
 
 class CountAlone(NamedTuple):
-    """How many sources of each neuron have no other target on its core."""
+    """Counts of each neuron's sources without another target on its core."""
 
     tasks: TasksRole
     wiring: AxonWiringRole
@@ -273,7 +273,7 @@ class CountAlone(NamedTuple):
 
 
 class MoveNeuron(NamedTuple):
-    """A neuron comes to a core, from where it is or from nowhere."""
+    """A move of a neuron to a core, from another or from nowhere."""
 
     tasks: TasksRole
     wiring: AxonWiringRole
@@ -291,7 +291,7 @@ class AskCore(NamedTuple):
 
 
 class SwapNeurons(NamedTuple):
-    """Neurons that find a core full change places with its members."""
+    """Swaps of neurons that found a core full with its members."""
 
     tasks: TasksRole
     wiring: AxonWiringRole
@@ -301,7 +301,7 @@ class SwapNeurons(NamedTuple):
 
 
 class FillInOrder(NamedTuple):
-    """Neurons come to one core until one does not fit."""
+    """Neurons put on one core in order, until one does not fit."""
 
     tasks: TasksRole
     wiring: AxonWiringRole
@@ -310,7 +310,7 @@ class FillInOrder(NamedTuple):
 
 
 class FillFirstFit(NamedTuple):
-    """Each neuron comes to the first core with room, until one has none."""
+    """Put each neuron on the first core with room, until one has none."""
 
     tasks: TasksRole
     wiring: AxonWiringRole
@@ -319,7 +319,7 @@ class FillFirstFit(NamedTuple):
 
 
 class GrowCore(NamedTuple):
-    """Free neurons come to one core until none fits: that with the fewest new axons is next.
+    """Free neurons put on one core until none fits: that with the fewest new axons is next.
 
     Found is the number of synapses followed.
     """
@@ -341,7 +341,7 @@ class AddPrices(NamedTuple):
 
 
 class SwapChanges(NamedTuple):
-    """What swaps of two cores would add to the cost."""
+    """Changes of the cost by swaps of two cores."""
 
     tasks: TasksRole
     field: CoreFieldRole

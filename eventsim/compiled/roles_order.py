@@ -1,4 +1,4 @@
-"""What kernels that put spikes in order are called with; see :mod:`eventsim.compiled.roles`."""
+"""Arguments of the kernels that put spikes in order; see :mod:`eventsim.compiled.roles`."""
 
 from typing import NamedTuple
 
@@ -83,7 +83,7 @@ class LinkedRole(NamedTuple):
 
 
 class RoundsRole(NamedTuple):
-    """What tasks wrote: ``counts`` spikes from ``starts`` on, of the arrays of a round.
+    """Spikes that tasks wrote: ``counts`` from ``starts`` on, of the arrays of a round.
 
     Those of sample s are of tasks ``s * n_parts : (s + 1) * n_parts``.
     """
@@ -125,7 +125,7 @@ class CountArrivals(NamedTuple):
 
 
 class LinkSpikes(NamedTuple):
-    """Recorded spikes as the way back takes them."""
+    """Recorded spikes for the way back, each linked to its neuron's spike before."""
 
     tasks: TasksRole
     spikes: OwnSpikesRole
@@ -140,7 +140,7 @@ class AdaptedBefore(NamedTuple):
 
 
 class PackSpikes(NamedTuple):
-    """What the tasks of a layer wrote, brought together."""
+    """Spikes that the tasks of a layer wrote, packed by sample."""
 
     tasks: TasksRole
     rounds: RoundsRole

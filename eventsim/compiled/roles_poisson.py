@@ -1,4 +1,4 @@
-"""What the kernel of Poisson sources is called with; see :mod:`eventsim.compiled.roles`."""
+"""Arguments of the kernel of Poisson sources; see :mod:`eventsim.compiled.roles`."""
 
 from typing import NamedTuple
 

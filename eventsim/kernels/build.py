@@ -65,7 +65,7 @@ class BuildError(Exception):
 
 @dataclass(frozen=True)
 class Platform:
-    """What the library is for: ``system`` as :func:`platform.system`, in lower case."""
+    """Platform of a library: ``system`` as :func:`platform.system`, in lower case."""
 
     system: str
     machine: str
@@ -89,7 +89,7 @@ class Platform:
 
     @property
     def levels(self) -> tuple[str, ...]:
-        """All levels of this platform, from the least; none where the kernels do not run."""
+        """Instruction sets of this platform, from the least; none where the kernels do not run."""
         return {"x86_64": ("v3", "v4"), "aarch64": ("neon",)}.get(self.machine, ())
 
     @property
@@ -100,7 +100,7 @@ class Platform:
 
     @property
     def triple(self) -> str:
-        """As zig names it."""
+        """The target's name for zig."""
         libc = f"gnu.{GLIBC}"
         if self.system == "linux" and platform.libc_ver()[0] not in ("glibc", ""):
             libc = "musl"
@@ -121,7 +121,7 @@ class Compiler:
 
     @cached_property
     def version(self) -> str:
-        """Its first line about itself."""
+        """First line that the compiler prints about itself."""
         if self.is_zig:
             return "zig " + _run((*self.command[:-1], "version"), "zig").strip()
         return _run((*self.command, "--version"), shlex.join(self.command)).partition("\n")[0]
@@ -210,7 +210,7 @@ def levels_asked(target: Platform) -> tuple[str, ...]:
 
 
 def sources() -> list[Path]:
-    """All files that the library is made of, sorted; this one is among them."""
+    """Source files of the library, sorted; this one is among them."""
     found = [path for path in KERNELS.rglob("*") if path.suffix in (".hpp", ".cpp")]
     return sorted([*found, *_roles(), KERNELS / "build.py"])
 
@@ -220,7 +220,7 @@ def _roles() -> list[Path]:
 
 
 def source_hash() -> str:
-    """Of what :func:`sources` hold and how they are called: 16 hexadecimal digits."""
+    """Hash of the contents and names of :func:`sources`: 16 hexadecimal digits."""
     digest = hashlib.sha256()
     for path in sources():
         content = path.read_bytes()
@@ -398,7 +398,7 @@ def _run(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> str:
-    """What a command prints."""
+    """Output of a command; BuildError where it fails."""
     try:
         done = subprocess.run(
             command, cwd=cwd, env=env, capture_output=True, text=True, errors="replace", check=False
@@ -434,7 +434,7 @@ def _kept(name: str) -> Path:
 
 
 def _processor() -> set[str] | None:
-    """What /proc/cpuinfo says that the processor has, None where there is none."""
+    """Flags of the processor in /proc/cpuinfo, None where there is none."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     except OSError:

@@ -31,7 +31,7 @@ constexpr int REGISTERS = 16;
 
 typedef float Floats __attribute__((vector_size(VECTOR_BYTES)));
 typedef double Doubles __attribute__((vector_size(VECTOR_BYTES)));
-// What the two compilers make of a comparison differs.
+// Masks: the type of a comparison, in which the two compilers differ.
 using FloatMask = decltype(Floats{} < Floats{});
 using DoubleMask = decltype(Doubles{} < Doubles{});
 

@@ -1,4 +1,4 @@
-// What the formulas of a neuron ask of a number.
+// Number types of the formulas of a neuron, and the functions that these call.
 //
 // V               float or double. Formulas are written for a type V that may as well stand for
 //                 several numbers side by side: R = Real<V> is the number it is made of, Mask<V>
@@ -57,8 +57,8 @@ template <class V> using Mask = typename Numbers<V>::Mask;
 // The bits of a double, as a whole number.
 using Word = unsigned long long;
 
-// a b + c with one rounding; |x|; the largest whole number that is not above x; its root; 2^-k for a whole
-// k >= 0 below the exponent range, by writing the exponent's bits; a word of a double, and back.
+// fused: a b + c with one rounding. floored: the largest whole number not above x. power_of_two: 2^-k for a
+// whole k >= 0 below the exponent range, by writing the exponent's bits. word_of, of_word: the bits of a double.
 #if defined(__CUDACC__) || defined(__CUDACC_RTC__)
 FORMULA float fused(float a, float b, float c) { return fmaf(a, b, c); }
 FORMULA double fused(double a, double b, double c) { return fma(a, b, c); }
@@ -107,7 +107,7 @@ FORMULA double of_word(Word word) {
 }
 #endif
 
-// a where `which`, else b; whether all, or any, are marked; those of b that are not in a.
+// Masks. select: a where `which`, else b. all, any: whether all, or any, are marked. without: b and not a.
 FORMULA float select(bool which, float a, float b) { return which ? a : b; }
 FORMULA double select(bool which, double a, double b) { return which ? a : b; }
 FORMULA bool all(bool which) { return which; }

@@ -1,3 +1,3 @@
-// What this library was built of, for build.py, which looks for it in the file, and for people: the
-// hash of the sources, the levels, the compiler.
+// Build record of this library, for build.py, which looks for it in the file, and for people: the hash
+// of the sources, the instruction sets, the compiler.
 extern "C" __attribute__((visibility("default"))) const char eventsim_built[] = BUILT;

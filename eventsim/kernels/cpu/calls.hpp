@@ -1,4 +1,4 @@
-// What every kernel is called with, made of roles; a call begins with its tasks, which the caller
+// Calls: the arguments of every kernel, made of roles. A call begins with its tasks, which the caller
 // deals to threads. Structs of both are declared in eventsim/compiled/roles*.py, from which build.py
 // writes declared.hpp: they, KERNELS of those with a type of the state, COMMON_KERNELS of the others.
 //

@@ -1,4 +1,4 @@
-// Clocks in ns: by the wall's, which never goes back, and of the processor that a thread has had.
+// Clocks in ns: wall-clock time, which never goes back, and the processor time of a thread.
 #pragma once
 #include <stdint.h>
 #if defined(_WIN32)

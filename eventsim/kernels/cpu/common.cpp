@@ -1,4 +1,4 @@
-// Kernels that are given nothing in the type of the state: compiled once, for the least level. The
+// Kernels without arguments in the type of the state: compiled once, for the least instruction set. The
 // level that they are called with does not matter; library.cpp.
 #include "calls.hpp"
 #include "fanin/bounds.hpp"

@@ -24,7 +24,7 @@ namespace {
 int64_t read(const int64_t& x) { return __atomic_load_n(&x, __ATOMIC_ACQUIRE); }
 void write(int64_t& x, int64_t value) { __atomic_store_n(&x, value, __ATOMIC_RELEASE); }
 
-// Where threads sleep until something holds.
+// A bell: threads sleep until a condition holds.
 class Bell {
 #if defined(_WIN32)
     SRWLOCK held = SRWLOCK_INIT;
@@ -50,8 +50,8 @@ class Bell {
     int64_t sleepers = 0;
 
   public:
-    // Of what is written before the bell is rung and who sleeps, either is seen by the other side. For so many ns
-    // at most, if that is not 0.
+    // Sleep until the condition holds, or at most `most` ns unless 0. No wake-up is lost: either the ringer sees
+    // the sleeper, or the sleeper sees what was written before the bell was rung.
     template <class Holds> void sleep_until(const Holds& holds, int64_t most = 0) {
         lock();
         __atomic_add_fetch(&sleepers, 1, __ATOMIC_SEQ_CST);
@@ -87,8 +87,8 @@ struct Crew {
     static constexpr int64_t LEAST_ALONE = 64, MOST_ALONE = 1024;  // times what was lost
     static constexpr int64_t NAP = 50 * 1000 * 1000;  // ns that who is watched sleeps at a time
 
-    // What is written often lies apart. The ticket is the work's number and, below, how many of its parts are not
-    // claimed.
+    // Fields that are written often lie apart. The ticket is the work's number and, in its low bits, the number
+    // of parts not claimed.
     alignas(64) int64_t ticket = 0;
     alignas(64) int64_t done = 0;
     int64_t lost = 0;  // ns of parts in which who ran them had no processor
@@ -100,7 +100,7 @@ struct Crew {
     alignas(64) Bell begun;
     alignas(64) Bell ended;
 
-    // A part that nobody has claimed, or -1. Of who claims it the work is the leader's, who waits for him.
+    // Claim a part of the work, or -1 if none is left. The leader waits until every claimed part is done.
     int64_t claim() {
         int64_t seen = read(ticket);
         while ((seen & PARTS) > 0)
@@ -123,8 +123,8 @@ struct Crew {
 #endif
     }
 
-    // From now on alone for a while if much was lost of the time that the leader worked; for longer if that happens
-    // again.
+    // After a large loss, relative to the time that the leader worked, the leader runs alone for a while; for
+    // longer after repeated losses.
     void judge(int64_t loss, int64_t worked) {
         if (loss <= worked / MUCH) {
             alone /= 2;
@@ -135,10 +135,10 @@ struct Crew {
     }
 
   public:
-    // Whether sharing would cost more than it gains, as it did a moment ago.
+    // Whether the leader runs alone, since sharing cost more than it gained a moment ago.
     bool is_alone() const { return alone_until > 0 && now() < alone_until; }
 
-    // Of a call that is watched the leader sees to that while he waits.
+    // Run f(with, p) for all parts p < n. While the leader waits for threads it reports to the watch, if any.
     void run(void (*f)(void*, int64_t), void* with, int64_t n, Watch* watch = nullptr) {
         const int64_t began = now();
         part = f;
@@ -165,7 +165,7 @@ struct Crew {
 
     void expect(int more) { write(expects_more, more); }
 
-    // For ever.
+    // The endless loop of a thread of the crew: claim parts, run them, sleep.
     void serve() {
         const eventsim::DefaultRounding rounding;
         for (int spins = 0;; ++spins) {
@@ -229,7 +229,7 @@ EXPORT Crew* eventsim_crew() {
 // The calling thread is one of the crew from now on.
 EXPORT void eventsim_serve(Crew* crew) { crew->serve(); }
 
-// Whether it would not be shared now.
+// Whether the leader would run all parts of a call alone now.
 EXPORT int eventsim_is_alone(const Crew* crew) { return crew->is_alone(); }
 
 EXPORT int eventsim_share(Crew* crew, Kernel* kernel, int level, const char* call, int64_t size, int64_t parts) {

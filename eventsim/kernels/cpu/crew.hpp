@@ -14,7 +14,7 @@ struct Crew;
 // Runs part(work, p) for all n parts p, which may be run side by side. Only one thread at a time may lead a crew.
 extern "C" void eventsim_crew_run(Crew* crew, void (*part)(void* work, int64_t p), void* work, int64_t n);
 
-// Whether more work comes within some 10 us: threads without work then wait awake for a while.
+// Tell the crew that more work comes within some 10 us: threads without work then wait awake for a while.
 extern "C" void eventsim_crew_expect(Crew* crew, int more);
 
 using Kernel = int(int level, const void* call);

@@ -1,4 +1,4 @@
-// Which instruction sets the processor and its system have, by cpuid and xgetbv.
+// Instruction sets of the processor that its system allows, by cpuid and xgetbv.
 //
 // What __builtin_cpu_supports says depends on the compiler's run-time library: not used.
 // Source   Intel, Software Developer's Manual, volume 2A, CPUID; volume 1, 13.3 (XCR0), for the system;

@@ -1,11 +1,11 @@
-// How often a neuron fires: finds neurons that run away.
+// Firing rate of a neuron: finds neurons that run away.
 #pragma once
 #include "table.hpp"
 
 namespace eventsim {
 
-// What is known of the spikes of a neuron. `spike` is the number of the one that holds V. `recent` counts
-// spikes in the ms from `since` on.
+// Spikes of a neuron so far. `spike` is the number of the spike that holds V. `recent` counts spikes in the
+// ms from `since` on.
 struct Firing {
     int64_t spike;
     double refractory, since;

@@ -39,15 +39,15 @@ EXPORT uint32_t eventsim_levels_of_machine() { return eventsim::levels_of_machin
 #endif
 EXPORT const char* eventsim_sources() { return TEXT(SOURCES); }
 
-// What calls.py writes of its own roles and calls. Raise the number where only the meaning changes. Functions
-// of this name always took nothing and returned a text: the library of another version is asked, too.
+// Interface text, as calls.py writes it of its own roles. Raise the number where only the meaning changes.
+// Functions of this name always took nothing and returned a text: libraries of other versions are asked, too.
 EXPORT const char* eventsim_declared() { return "interface 1 levels v3 v4 neon\n" LAYOUT; }
 
 // --- Arrays of NumPy -----------------------------------------------------------------------------
 
 namespace {
 
-// What ndarray.__array_struct__ holds: the array interface of NumPy, C side, version 3.
+// Array interface of NumPy, C side, version 3: the content of ndarray.__array_struct__.
 struct ArrayInterface {
     int two, nd;
     char typekind;
@@ -68,8 +68,8 @@ struct Python {
     void* none;
 };
 
-// What an array must be: its place in a call in bytes, the kind of its numbers and their bytes, whether
-// it is written to, and whether it may be missing. Twin in eventsim/compiled/library.py.
+// Expected array: its place in a call in bytes, the kind of its numbers and their bytes, whether it is
+// written to, and whether it may be missing. Twin in eventsim/compiled/library.py.
 struct Expected {
     int32_t at;
     char kind;

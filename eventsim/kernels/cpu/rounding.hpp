@@ -1,4 +1,4 @@
-// How the processor rounds while a kernel runs: to nearest, with subnormal numbers, as IEEE 754 has it.
+// Rounding of the processor while a kernel runs: to nearest, with subnormal numbers, as in IEEE 754.
 //
 // A program may have set its thread otherwise. A shared library that was linked with -ffast-math does
 // so when it is loaded: numbers below 1e-38 then count as 0, and answers change.

@@ -24,10 +24,10 @@ struct SpikeRoom {
         ++count;
     }
 
-    // The same of a neuron without a current that is told.
+    // The next spike, of a neuron whose current is not recorded.
     void add(int64_t n, double t) { add(n, t, __builtin_nan(""), false); }
 
-    // V, which a spike of that number holds, is let go with the current j.
+    // Release V, held since spike number `spike`, with the current j.
     void let_go(int64_t spike, double j) {
         if (spike < limit) to.restart[start + spike] = j;
     }

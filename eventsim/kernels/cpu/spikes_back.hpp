@@ -1,5 +1,4 @@
-// What its own spikes are to a neuron on the way back: which it meets next, and what they are to its
-// adjoint.
+// A neuron's own spikes on the way back: the next one that it meets, and their terms of its adjoint.
 //
 // A spike is met in two steps, the release of V behind it first.
 //
@@ -40,8 +39,8 @@ template <class V> FORMULA void store_state(Real<V>* to, int64_t row, const Adjo
 
 template <class R, class S> class SpikesBack {
   protected:
-    // What a neuron is; which spike it meets next, or -1, and when it stops there: at its release or,
-    // `released`, at the spike; and what is found by its parameters.
+    // A neuron: its parameters; the spike that it meets next, or -1, and the time of that stop: at its
+    // release or, `released`, at the spike; and gradients by its parameters.
     struct Neuron {
         R mem, syn, level, reset, self, instant;
         double refractory, at;
@@ -49,7 +48,7 @@ template <class R, class S> class SpikesBack {
         bool released;
         double own[N_OWN];
     };
-    // Likewise of its threshold where that adapts.
+    // The adapting threshold of a neuron: parameters, state on the way back, gradients.
     struct Adapting {
         Threshold p;
         AdaptedBack now;
@@ -72,14 +71,14 @@ template <class R, class S> class SpikesBack {
         return width * (sizeof(Neuron) + sizeof(Adapting)) + 2 * 64;
     }
 
-    // Up to `width` neurons.
+    // Spikes of up to `width` neurons.
     SpikesBack(const Tape& tape, bool adapts, int64_t width, S* sums, int64_t stride, Arena& arena,
                int64_t step = 1)
         : adapts(adapts), neurons(arena.take<Neuron>(width)),
           adapting(arena.take<Adapting>(adapts ? width : 0)), tape(tape), stride(stride), step(step),
           sums(sums) {}
 
-    // The neurons low .. low + size come next; `own` [N_OWN, all] is what was found by their parameters.
+    // Take the neurons low .. low + size; `own` [N_OWN, all] has the gradients by their parameters so far.
     void take_block(const Neurons<R>& all, int64_t low, int64_t size, const double* own,
                     const double* adapted) {
         this->low = low;
@@ -116,8 +115,8 @@ template <class R, class S> class SpikesBack {
         }
     }
 
-    // Neuron n, at the end of a sample of which it has the spike `last` (or -1) as its last; `carried`
-    // [N_BEHIND, all] or null is what is known of the thresholds there.
+    // Take neuron n at the end of a sample, in which `last` (or -1) is its last spike; `carried`
+    // [N_BEHIND, all], or null, is the state of the thresholds there.
     void take_neuron(int64_t n, int64_t last, const double* carried, int64_t all) {
         face(neurons[n], last);
         if (!adapts) return;
@@ -138,7 +137,7 @@ template <class R, class S> class SpikesBack {
         }
     }
 
-    // Asks for what is recorded of spike k, if it is one, before it is met.
+    // Prefetch the record of spike k, unless -1, before it is met.
     void ask(int64_t k) const {
         if (k < 0) return;
         __builtin_prefetch(tape.previous + k);
@@ -150,7 +149,7 @@ template <class R, class S> class SpikesBack {
         __builtin_prefetch(tape.through + k);
     }
 
-    // When neuron n stops next; before all times if it does not.
+    // Time of neuron n's next stop; before all times if it has none.
     double next_stop(int64_t n) const { return neurons[n].at; }
 
     // Take neuron n back over all that happens to it at or after t.
@@ -178,7 +177,7 @@ template <class R, class S> class SpikesBack {
         } while (x.at >= t);
     }
 
-    // A spike of neuron n returned to it later: what that adds to dL/d of its weight and of its delay.
+    // Add the return of a spike of neuron n to dL/d of its weight and of its delay.
     void add_return(int64_t n, double by_self, double later) {
         neurons[n].own[BY_SELF] += by_self;
         neurons[n].own[BY_SELF_DELAY] += later;
@@ -206,8 +205,8 @@ template <class R, class S> class SpikesBack {
   private:
     S& sum(int row, int64_t n) const { return sums[row * stride + n * step]; }
 
-    // Spike k, or -1, is the neuron's next: it stops at the release behind it if there is one. What is
-    // recorded of that before it, which lies anywhere, is asked for now.
+    // Spike k, or -1, is the neuron's next: it stops at the release behind it if there is one. The record of
+    // the spike before it, which may lie anywhere, is prefetched.
     void face(Neuron& x, int64_t k) const {
         x.spike = k;
         if (k >= 0) ask(tape.previous[k]);
@@ -215,7 +214,7 @@ template <class R, class S> class SpikesBack {
         x.at = k < 0 ? -1.0 : x.released ? tape.time[k] : tape.time[k] + x.refractory;
     }
 
-    // Each returns what it adds to dL/dt of the spike.
+    // Take the adjoint over a self-jump, below over a restart; each returns its term of dL/dt of the spike.
     FORMULA_MEMBER double self_jump(Neuron& x, int64_t n, const Adjoint<R>& a) {
         const SelfJumpBack<R> jump = self_jump_back(x.self, x.instant, x.mem, x.syn, a);
         x.own[BY_SELF] += jump.by_self;

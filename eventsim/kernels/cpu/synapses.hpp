@@ -52,7 +52,7 @@ class WeightTable {
         return in_part(part_of(synapse), f);
     }
 
-    // As of_part(), but as PartWeights.
+    // As of_part(), with PartWeights.
     template <class F> auto of_part_or_same(int64_t synapse, const F& f) const {
         const int64_t part = part_of(synapse), same = parts[2 * (n + 1) + part];
         return in_part(part, [&](const auto* weight) {

@@ -1,4 +1,4 @@
-// Calls of kernels from Python, which see to signals and say how far they are: watch.hpp.
+// Calls of kernels from Python, which handle signals and report progress: watch.hpp.
 //
 // A call leaves Python's lock to others. Some ten times a second it takes it again, lets handlers of signals run,
 // and calls a function of Python. What either raises is raised by the call, which stops.

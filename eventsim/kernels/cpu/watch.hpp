@@ -1,4 +1,4 @@
-// A long call, watched from Python: how far it is, and whether it is to stop, as at Ctrl-C.
+// A long call, watched from Python: its progress, and whether it is to stop, as at Ctrl-C.
 //
 // A kernel asks within its loop, and stops where the call is not to go on; whatever it returns then, the caller
 // raises, and no result is used. Only the thread that called from Python looks at signals: watch.cpp. Others that
@@ -33,10 +33,10 @@ class Watched {
         return left > 0 || tell(t);
     }
 
-    // The same on the way back, of which is not told how far it is.
+    // As above, on the way back, which reports no progress.
     bool goes(int64_t work) { return goes(work, told); }
 
-    // The same at the end of the sample, which is run again where its spikes do not fit.
+    // As above, at the end of the sample, which is run again where its spikes do not fit.
     bool end(double t, bool fits) { return tell(fits ? t : begun); }
 
   private:

@@ -52,7 +52,7 @@ FORMULA R lifted(const Threshold& p, const Adapted& c, double until, R alert) {
     return lifted(R(p.strength * c.a), R(p.rate * (until - c.last)), alert);
 }
 
-// What a crossing starts from: v, j, the rise of the threshold, rates and the level at rest.
+// Start of a search for a crossing: v, j, the rise of the threshold, rates and the level at rest.
 template <class R> struct Start {
     R v, j, rise;
     Rates<R> rates;

@@ -40,8 +40,8 @@ template <int n> struct Economy {
     }
 };
 
-// Of one neuron, times exp(c s): decays is of beta by beta, gains of beta by alpha, and their
-// derivatives by the two rates. The formulas take whatever has series of these names, S.
+// Series of one neuron, times exp(c s): decays is of beta by beta, gains of beta by alpha, and their
+// derivatives by the two rates. The formulas take any S with series of these names.
 template <class V> struct Series {
     static constexpr int n = TERMS<Real<V>>;
     V decays[n], taken[n], gains[n], gains_mem[n], gains_syn[n], decays_syn[n];
@@ -58,7 +58,8 @@ template <class R> FORMULA void shorten(const double* taylor, R* out) {
     }
 }
 
-// Each function of s solves an equation of first order, from which its next coefficient follows.
+// The series of one neuron. Each function of s solves an equation of first order, which gives the next
+// coefficient.
 template <class R> FORMULA Series<R> series_of(R rate_mem, R rate_syn, double middle, double length) {
     constexpr int n = TERMS<R> + EXTRA;
     const double a = (double)rate_mem, b = (double)rate_syn;
@@ -107,7 +108,7 @@ template <class V, class One> FORMULA V series_at(const One& series, V u) {
     return total;
 }
 
-// Of the way from (alpha, beta): series of beta, and of dL/dt of an arrival of weight 1.
+// Series of the way back from (alpha, beta): of beta, and of dL/dt of an arrival of weight 1.
 template <class V> struct Opened {
     V betas[TERMS<Real<V>>], laters[TERMS<Real<V>>];
 };

@@ -1,4 +1,4 @@
-// When a neuron fires: bounds of v over an interval, and the first upward crossing of its level.
+// Spike times: bounds of v over an interval, and the first upward crossing of the level.
 //
 // Derivation      eventsim/neuron/lif.py. Where v can cross a positive level it rises under j > 0 and
 //                 is concave, so that Newton's method from the left never passes the crossing, and

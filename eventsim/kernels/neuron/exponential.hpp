@@ -1,4 +1,4 @@
-// exp(-z), and what is left of it after its first terms, for z >= 0.
+// exp(-z), and its remainders after the first terms, for z >= 0.
 //
 // phi(z) = (1 - exp(-z)) / z,  psi(z) = (phi(z) - 1) / z
 //
@@ -11,7 +11,7 @@
 
 namespace eventsim {
 
-// Up to here terms are "near": polynomials alone, without a division.
+// Largest z whose terms are "near": polynomials alone, without a division.
 constexpr double SMALL_Z = 0.5;
 
 // Constants of a type: the largest z of decay(), 1 / ln 2, -ln 2 in two parts; the largest state that
@@ -74,13 +74,13 @@ template <class V> struct Terms {
     V psi, phi, decayed;
 };
 
-// For z <= SMALL_Z.
+// Terms for z <= SMALL_Z.
 template <class V> FORMULA Terms<V> near_terms(V z) {
     const V one = spread<V>(1), psi = psi_small(z), phi = fused(z, psi, one);
     return {psi, phi, fused(-z, phi, one)};
 }
 
-// For all z; the bits of near_terms where both hold. A number goes one of the two ways, numbers side
+// Terms for all z; the bits of near_terms where both hold. A number goes one of the two ways, numbers side
 // by side go both.
 template <class V> FORMULA Terms<V> far_terms(V z) {
     using R = Real<V>;

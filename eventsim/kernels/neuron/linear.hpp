@@ -21,11 +21,11 @@ template <class R> constexpr bool LINEAR_LESS_ONE = sizeof(R) == sizeof(float);
 // A crossing is found where the next step is below this fraction of a piece.
 template <class R> constexpr double LINEAR_STEP = sizeof(R) == sizeof(float) ? 3e-8 : 1e-16;
 
-// Of A^2 x, in sizes of the products, and pieces; eventsim/neuron/linear_flow.py.
+// Rounding of A^2 x, in sizes of the products; longest leap, in pieces. eventsim/neuron/linear_flow.py.
 template <class R> constexpr R LEAP_ROUNDING = sizeof(R) == sizeof(float) ? R(5e-6) : R(1e-14);
 constexpr double LONGEST_LEAP = 1e15;
 
-// What an integral over a time h needs beside the flow: eventsim/neuron/linear_tables.py.
+// Products for an integral over a time h, beside the flow: eventsim/neuron/linear_tables.py.
 template <class R> struct LinearProducts {
     const R* beta;      // [N (N + 1) / 2, DEGREE + 2]
     const R* products;  // [bits, N^4]
@@ -133,7 +133,7 @@ template <int N, class R> struct LinearFlow {
         return top + weighed(bounds + 2 * N, x) * (near_h * near_h * R(0.125)) >= alert;
     }
 
-    // How many whole pieces V - E cannot reach the level in, from the state on.
+    // Number of whole pieces, from the state on, in which V - E cannot reach the level.
     ON_DEVICE int64_t leap(const R* x, R level) const {
         R v[N], w[N], sizes[N * N], once[N], twice[N];
         times<N>(a, x, v);
@@ -170,7 +170,7 @@ template <int N, class R> struct LinearFlow {
         }
     }
 
-    // The same within a piece; the piece if there is none before `limit` in it.
+    // The crossing within a piece; the piece if there is none before `limit` in it.
     ON_DEVICE double within(const R* x, double limit, R level) const {
         double t = 0.0, trust = piece;
         R y[N], v[N], w[N];

@@ -1,4 +1,4 @@
-// What happens to linear neurons, on the way back: sums by the entries of their matrices.
+// Events of linear neurons on the way back: sums by the entries of their matrices.
 //
 // Derivation      eventsim/engine/reference/linear_adjoint.py
 // Reference       the same
@@ -48,14 +48,14 @@ template <int N, class R, class Neurons, class Wires, class Tape, class Count> s
     ON_DEVICE double& own_weight_of(int64_t n) const { return jump_of(n)[N + 2]; }
     ON_DEVICE double& own_delay_of(int64_t n) const { return jump_of(n)[N + 3]; }
 
-    // What ends the flow e, and which is at the neuron's adjoint then.
+    // Meet the event that ends the flow e; lambda is the neuron's adjoint there.
     ON_DEVICE void meet(const LinearEntry<N, R>& e, R* lambda, const LinearFlow<N, R>& flow) const {
         R x[N];
         if (e.kind == SPIKE || e.kind == LET_GO) flow.ahead(e.h, e.x, x);
         end(e, x, lambda, flow);
     }
 
-    // The same where its end x is known.
+    // As above, where the end x of the flow is known.
     ON_DEVICE void end(const LinearEntry<N, R>& e, const R* x, R* lambda, const LinearFlow<N, R>& flow) const {
         switch (e.kind) {
             case ARRIVAL:

@@ -1,4 +1,4 @@
-// A linear neuron as it stands, from one event to the next.
+// The state of a linear neuron, from one event to the next.
 //
 // Needs           a processor's own Tables, Jumps and Wires: compiled/roles_linear.py; RUNAWAY_PER_MS
 // Reference       eventsim/engine/reference/linear.py
@@ -7,7 +7,7 @@
 
 namespace eventsim {
 
-// What arrives raises a state, which is not V. x may be in registers.
+// An arrival raises a state other than V. x may be in registers.
 template <int N, class R> ON_DEVICE inline void raise(R* x, int64_t state, R weight) {
     UNROLL for (int i = 1; i < N; ++i)
         if (i == state) x[i] += weight;
@@ -31,8 +31,8 @@ template <int N, class R> struct LinearCell {
     }
 };
 
-// When a neuron that others may reach is due: to fire or to be let go if that is sure, else to be looked
-// at again. Up to `seen` ms from its time it does not fire.
+// Due time of a neuron with possible arrivals: its spike or release if that is sure, else the time to look
+// again. Up to `seen` ms from its time it does not fire.
 struct LinearDue {
     double time, seen;
     bool sure;
@@ -144,7 +144,7 @@ template <int N, class R, class Tables, class Jumps, class Wires> class LinearNe
         c.until = -1.0;
     }
 
-    // Whether it runs away.
+    // Fire at t; whether the neuron runs away.
     template <class Room> ON_DEVICE bool fire_at(int64_t n, LinearCell<N, R>& c, double t, Room& spikes) const {
         advance(n, c, t);
         return fire_now(n, c, spikes);
@@ -156,13 +156,13 @@ template <int N, class R, class Tables, class Jumps, class Wires> class LinearNe
         return false;
     }
 
-    // When the neuron, which something changed, is due; `never` if not before t_end.
+    // Due time of a neuron that an event changed; `never` if not before t_end.
     ON_DEVICE LinearDue expect(int64_t n, const LinearCell<N, R>& c, double t_end, double never) const {
         if (c.held()) return {c.until < t_end ? c.until : never, 0.0, true};
         return look(n, c, 0.0, t_end, never);
     }
 
-    // The same a piece further than it has been looked at.
+    // Due time, looked for a piece further than before.
     ON_DEVICE LinearDue look(int64_t n, const LinearCell<N, R>& c, double seen, double t_end,
                              double never) const {
         const LinearFlow<N, R> flow = this->flow(n, false);

@@ -1,5 +1,5 @@
-// What its own spikes are to a neuron on the way back: the restart behind a spike, at the spike or where
-// V is let go, the jump of J by the neuron's own weight, and the crossing.
+// A neuron's own spikes on the way back: the restart behind a spike, at the spike or at the release of V,
+// the jump of J by the neuron's own weight, and the crossing.
 //
 // a is the adjoint state right behind each of them, of which the next one is the state before.
 //

@@ -1,4 +1,4 @@
-// One neuron over h ms without an event: forward, and its adjoint backward.
+// Propagators of one neuron over h ms without an event: forward, and of its adjoint backward.
 //
 // v(h) = x v + g j,  j(h) = y j,  x = exp(-a h),  y = exp(-b h),  g = a (x - y) / (b - a)
 //
@@ -21,7 +21,7 @@ template <class V> struct Map {
     V x, y, gain;
 };
 
-// With the gain's derivatives by the membrane and the synaptic rate.
+// A map with the gain's derivatives by the membrane and the synaptic rate.
 template <class V> struct AdjointMap {
     V x, y, gain, by_mem, by_syn;
 };
@@ -55,7 +55,7 @@ template <class V> FORMULA Map<V> far_forward(V h, const Rates<V>& r) {
     return map_of(h, r, far_terms(r.slow * h), far_terms(absolute(r.gap) * h));
 }
 
-// The same bits; numbers side by side that are all near go the near way.
+// As above, to the bit; numbers side by side that are all near take the near formulas.
 template <class V> FORMULA Map<V> propagators(V h, const Rates<V>& r) {
     if constexpr (Numbers<V>::count > 1)
         if (all((r.slow + absolute(r.gap)) * h <= Real<V>(SMALL_Z))) return near_forward(h, r);

@@ -1,4 +1,4 @@
-// What an arrival gains the integral of a readout, as a polynomial over the time that is left to it.
+// The gain of a readout's integral from an arrival, as a polynomial over the time that is left to it.
 //
 // With p = a + mu, q = b + mu, their smaller one l and larger one f, and the time left L,
 //
@@ -31,7 +31,7 @@ template <class V> struct Place {
     V u;
 };
 
-// Of `left` ms >= 0.
+// The place in the table of an arrival with `left` ms >= 0.
 template <class V> FORMULA Place<V> place_of(V left, double per_ms) {
     const auto x = word_of(fused(left, spread<V>(per_ms), spread<V>(FIRST_WINDOW)));
     return {(x >> WINDOW_SHIFT) - FIRST_NUMBER,
@@ -71,7 +71,7 @@ template <class V> struct GainTerms {
     V area, area_slow, area_fast, d, d_slow, d_fast, f, f_fast;
 };
 
-// Of order 0, `left` ms before the end.
+// Terms of order 0, `left` ms before the end.
 template <class V> FORMULA GainTerms<V> first_terms(const Output<V>& o, double left) {
     const V slow = o.slow * left, gap = (o.fast - o.slow) * left;
     const Terms<V> at_slow = far_terms(slow), at_gap = far_terms(gap);

@@ -81,14 +81,14 @@ template <class V> struct Ahead {
     V v, j, bound;
 };
 
-// What items are to a neuron: their weights; and to all neurons: ms from each to the end, and that
+// Items of a stretch: their weights at a neuron; and for all neurons the ms from each to the end, and that
 // over the longest that a stretch may be. The last item is at the end.
 template <class V> struct Items {
     V weight[ITEMS];
     Real<V> gap[ITEMS], share[ITEMS];
 };
 
-// From (v, j) over a stretch of h ms, to which `m` belongs. `answer` has functions v(q) and j(q).
+// State after a stretch of h ms, whose map is `m`, from (v, j). `answer` has functions v(q) and j(q).
 template <class V, class A>
 FORMULA Ahead<V> ahead(V v, V j, const Items<V>& items, V rate_mem, V peak, const A& answer,
                        const Map<V>& m, Real<V> h) {

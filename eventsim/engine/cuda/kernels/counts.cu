@@ -1,4 +1,4 @@
-// What is counted of events and looked up of values, in one launch each; nothing here is rounded.
+// Counts of events and extents of values, in one launch each; nothing here is rounded.
 //
 // Parallel over   threads take items in strides of the grid; every block leaves one result, of which
 //                 there are few, and the rest is done on the host or by the library.
@@ -36,8 +36,8 @@ extern "C" __global__ void count_arrivals(
     if (THREAD == 0) arrivals[BLOCK] = found;
 }
 
-// Of float64 arrays, or differences of two: smallest and largest entry, and smallest absolute value
-// of those that are not zero. The first two are NaN if an entry is.
+// Extents of float64 arrays, or of differences of two: smallest and largest entry, and smallest
+// absolute value of those that are not zero. The first two are NaN if an entry is.
 extern "C" __global__ void find_extents(
     const int n_parts,
     // addresses of the arrays, and of what is subtracted, or 0; sizes

@@ -11,7 +11,7 @@
 using Neurons = LinearNeuronsOf<STATES, REAL, LinearTables, LinearJumps, LinearWires>;
 using Cell = LinearCell<STATES, REAL>;
 
-// Where the spikes of a pair go.
+// Room for the spikes of a pair.
 struct Fired {
     double* const time;
     REAL *const current, *const restart;
@@ -34,7 +34,7 @@ struct Ahead {
     const double t_end;
 };
 
-// Each arrival in turn; whether the neuron runs away.
+// Meet each arrival in turn; whether the neuron runs away.
 DEVICE bool one_by_one(const Neurons& neurons, long long n, Cell& c, const Arrivals& x, Ahead& at,
                        const LinearWires& w, Fired& fired) {
     for (; at.next < at.last; ++at.next) {
@@ -45,8 +45,8 @@ DEVICE bool one_by_one(const Neurons& neurons, long long n, Cell& c, const Arriv
     return neurons.walk(n, c, at.t_end, fired);
 }
 
-// The same where spikes return: arrivals, returns and crossings in one order, as in a loop. Ends where
-// a spike was not kept that returns.
+// As above, where spikes return: arrivals, returns and crossings in one order, as in a loop. Ends at a
+// spike that returns and was not kept.
 DEVICE bool in_order(const Neurons& neurons, long long n, Cell& c, const Arrivals& x, Ahead& at,
                      const LinearWires& w, Fired& fired) {
     const double delay = w.own_delay[n];

@@ -32,7 +32,7 @@ struct Pair {
         neurons.advance(n, c, t);
     }
 
-    // The same, and the end of a hold before t.
+    // The flow up to t, and the end of a hold before t.
     __device__ void go_to(double t, int kind) {
         if (c.held() && c.until < t) {
             flow(c.until, LET_GO);
@@ -42,9 +42,9 @@ struct Pair {
     }
 };
 
-// All that happens to a pair, from its recorded spikes: of one time arrivals come first, then returns, and
-// behind its spike what spikes of that time cause at once, its own and those of neurons of higher numbers,
-// which fire after it. Of one time the arrivals have these last.
+// Replay the events of a pair from its recorded spikes: of one time arrivals come first, then returns, and
+// behind its spike the arrivals that spikes of that time cause at once, its own and those of neurons of higher
+// numbers, which fire after it. Of one time the arrivals have these last.
 DEVICE void replay(Pair& p, const Arrivals& x, long long pair, const LinearWires& w,
                    const LinearTape& tape) {
     long long i = x.first[pair], spike = tape.first[pair], own = spike;
@@ -75,13 +75,13 @@ DEVICE void replay(Pair& p, const Arrivals& x, long long pair, const LinearWires
     }
 }
 
-// A layer's neurons need nobody.
+// Dependence of a neuron on others on the way back: none in a layer.
 struct NoOther {
     __device__ bool waits(double, long long) const { return false; }
     __device__ double effect(long long, const ArrivalsFound&) const { return 0.0; }
 };
 
-// A pair on its way back, at what happened last of all that is left.
+// A pair on its way back, at the latest event that is left.
 struct PairBack {
     const Neurons& neurons;
     const Arrivals& x;
@@ -96,7 +96,7 @@ struct PairBack {
     __device__ long long n() const { return pair % neurons.size(); }
     __device__ long long begin() const { return x.first[pair] + 3 * tape.first[pair]; }
 
-    // To the end of all that happened.
+    // Start at the end of all events.
     __device__ void start() {
         Pair p = {neurons, log, n(), begin(), {}};
         replay(p, x, pair, w, tape);
@@ -114,7 +114,7 @@ struct PairBack {
         return way;
     }
 
-    // Back to the begin, or to a spike that waits for others.
+    // Go back to the begin, or to a spike that waits for others.
     template <class Others> __device__ void go(const Others& others) {
         int grazes = 0;
         const OnTheWay way = this->way(&grazes);

@@ -20,7 +20,7 @@ extern "C" __global__ void pack_spikes(
     }
 }
 
-// Whether all spikes of a round have found room: by block the largest count of the round's pairs,
+// Verdict of a round, whether all spikes had room: by block the largest count of the round's pairs,
 // the number of those without room, and of those that ran away; last of all the sum of all counts.
 extern "C" __global__ void judge_pairs(
     const long long n_pairs, const int* __restrict__ limit, const int* __restrict__ count,
@@ -44,7 +44,7 @@ extern "C" __global__ void judge_pairs(
     if (BLOCK == 0) verdict[3 * gridDim.x] = to[n_pairs];
 }
 
-// How many of [lo, hi), ascending, lie before t; those at t as well if they go first.
+// Number of items of [lo, hi), ascending, before t; those at t as well if they go first.
 DEVICE long long count_before(Given<double> time, const long long* item, long long lo, long long hi,
                               double t, bool at_too) {
     return first_where(lo, hi, [&](long long i) {
@@ -133,7 +133,7 @@ DEVICE Source source_at(const long long* table, int k) {
             (const double*)at[3], at[4], at[5], at[6]};
 }
 
-// When a spike of a source arrives.
+// Arrival time of a spike of a source.
 DEVICE double arrival_of(const Source& source, long long item) {
     if (!source.delay) return source.time[item];
     return source.time[item] + source.delay[source.each * source.neuron[item]];
@@ -146,7 +146,7 @@ DEVICE int source_of(const long long* table, int n_sources, long long spike) {
     return k;
 }
 
-// How many spikes of a source, from lo to hi, arrive before t; those at t as well if they go first.
+// Number of spikes of a source, from lo to hi, that arrive before t; those at t as well if they go first.
 DEVICE long long arrived_before(const Source& source, long long lo, long long hi, double t,
                                 bool at_too) {
     return first_where(lo, hi, [&](long long i) {
@@ -203,7 +203,7 @@ extern "C" __global__ void read_sources(
     key[i] = (int)((unsigned)s * (unsigned)n_rows + (unsigned)row);
 }
 
-// The same in the order of (sample, row), and the first of every pair of them and their total.
+// As above in the order of (sample, row), and the first of every such pair and their total.
 extern "C" __global__ void group_sources(
     const long long n, const int n_rows, const long long n_groups,
     const long long* __restrict__ order, const __grid_constant__ Read from,

@@ -1,4 +1,4 @@
-// What layers take of the parameters of their neurons, and give back by them; one thread per neuron,
+// Tables of the neurons' parameters for layers, and gradients by the parameters; one thread per neuron,
 // or per pair (sample, neuron).
 //
 // Before          arrays float64.

@@ -1,4 +1,4 @@
-// What all kernels share: the type of the state (REAL, set in front of this text), the formulas of
+// Prelude of all kernels: the type of the state (REAL, set in front of this text), the formulas of
 // eventsim/kernels/neuron, which stand in front as well, and shared memory. Host builds define
 // SIMT_HOST and bring their own stand-ins for the device's functions.
 
@@ -26,7 +26,7 @@ DEVICE REAL not_a_number() {
 #endif
 }
 
-// How two values become one.
+// Operators of a reduction.
 struct Plus {
     template <class T> __device__ T operator()(T a, T b) const { return a + b; }
 };

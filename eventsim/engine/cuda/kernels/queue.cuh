@@ -1,5 +1,5 @@
-// One order of events over the arrivals and crossings of a sample's neurons, by a block of threads: what
-// loops of all kinds of neurons share.
+// Event queue of a sample, by a block of threads: one order over its neurons' arrivals and crossings, for
+// loops of all kinds of neurons.
 //
 // Parallel over   samples: one block each. The next neuron is found by the whole block, and a bundle
 //                 of synapses, whose targets all differ, is shared out among its threads. The heap of
@@ -21,13 +21,13 @@ enum { QUEUE_DONE, QUEUE_FULL, QUEUE_RUNAWAY };
 // Bundles from here on are self-connections that return later than their spike.
 #define OWN (1LL << 62)
 
-// Those of sample s.
+// The bundles of sample s.
 DEVICE Bundles bundles_at(const Bundles& all, long long s) {
     const long long base = s * all.capacity;
     return {all.time + base, all.first + base, all.last + base, all.capacity};
 }
 
-// What the threads of a block share.
+// Memory that the threads of a block share.
 struct QueueMemory {
     double times[32];      // of every warp's earliest neuron
     double now;            // ms; below zero where no arrival is met
@@ -73,7 +73,7 @@ DEVICE void pop_entry(const Bundles& h, int size) {
     }
 }
 
-// What a spike of neuron n at t sends joins the heap. False where its capacity does not do.
+// Push the bundles of a spike of neuron n at t. False where the heap's capacity does not suffice.
 DEVICE bool send(const Bundles& h, int& waiting, const Loop& loop, int n, double t, double t_end) {
     const long long low = loop.start[n], high = loop.start[n + 1];
     if (waiting + (high - low) + 1 > h.capacity) return false;
@@ -118,14 +118,14 @@ DEVICE void earliest(const double* due, int n_neurons, double* times, int* neuro
     __syncthreads();
 }
 
-// Where the spikes of a sample go, and how many it has.
+// Room for the spikes of a sample, and their number.
 struct Spiking {
     const Round& out;
     const long long at;
     const int room;
     int n;
 
-    // Its number; V restarts at once, or is held.
+    // Add a spike; its number. V restarts at once, or is held.
     __device__ int add(long long neuron, double t, REAL j, bool held) {
         if (n < room) {
             out.time[at + n] = t;
@@ -158,7 +158,7 @@ DEVICE void take_bundle(const Bundles& heap, int& waiting, const Arriving& outsi
     }
 }
 
-// What becomes of a neuron that is due.
+// Outcomes for a neuron that is due.
 enum { QUIET, FIRED, AWAY };
 
 // The neurons of sample s from where they stand to its end, all of them expected. Of its neurons a Stage has

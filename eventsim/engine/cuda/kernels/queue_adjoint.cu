@@ -16,7 +16,7 @@ DEVICE double just_after(double x) {
     return __longlong_as_double(__double_as_longlong(x) + 1);
 }
 
-// Those of a chunk, and its sums and grazes.
+// The places of a chunk, and its sums and grazes.
 struct ChunkPlaces {
     REAL* adjoint;
     double* reached;

@@ -193,7 +193,7 @@ extern "C" __global__ void readout_total(
     integral[i] = resistance[k] * total + v_leak[k] * leak_weight[i / n_outputs];
 }
 
-// Of seeds [samples, outputs]: times the resistance; and the gradient by v_leak, a sum in order.
+// Seeds [samples, outputs] times the resistance; and the gradient by v_leak, a sum in order.
 extern "C" __global__ void readout_seeds(
     const long long n_samples, const int n_outputs, const double* __restrict__ seeds,
     const double* __restrict__ resistance, const double* __restrict__ leak_weight,

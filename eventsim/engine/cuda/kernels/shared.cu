@@ -15,7 +15,7 @@
 //                 and what all threads do alike to find the stretch. Arithmetic, not memory, limits
 //                 it. Nothing of this was measured on a device.
 
-// Those of a block.
+// Events staged by a block in shared memory.
 struct StagedEvents {
     double time[FORWARD_EVENTS];  // ms
     int row[FORWARD_EVENTS];
@@ -53,7 +53,7 @@ __launch_bounds__(TILE, SINGLE ? 8 - 2 * ADAPTIVE : 4 - ADAPTIVE) shared_forward
         neuron.alert = Exponent<REAL>::unreachable;
     Cell cell = cell_from(begin, (long long)sample * n_neurons + n);
     const double t_end = events.duration[sample];
-    // Those that are staged are loaded one by one: several at once would take registers.
+    // Staged events are loaded one by one: several at once would take registers.
     const double* const times = events.time;
     const int* const rows = events.row;
     const long long lo = events.offsets[sample];

@@ -93,7 +93,7 @@ DEVICE void keep(const Stop& end, long long pair, const Cell& c, double t) {
 #endif
 }
 
-// Where the neuron's spikes go: the first `limit` of them; the rest are counted.
+// Room for the neuron's spikes: the first `limit` of them are written, the rest counted.
 struct Written {
     double* time;
     REAL *current, *restart;
@@ -105,7 +105,7 @@ DEVICE Written written_at(const Buffers& out, long long pair) {
     return {out.time + at, out.current + at, out.restart + at, out.limit[pair]};
 }
 
-// Where the neuron's next spike goes.
+// Place of the neuron's next spike.
 DEVICE int next_place(const Written&, const Cell& c) { return c.count; }
 
 // Whether there were more than RUNAWAY_PER_MS spikes per ms from the last arrival on.

@@ -17,7 +17,7 @@
 
 #define MOST_SUMS (SINGLE ? 8 : 16)
 
-// What the threads of a block share.
+// Memory that the threads of a block share.
 struct WindowMemory {
     double times[32];  // of every warp's earliest neuron
     double now;        // ms: begin of the window
@@ -27,7 +27,7 @@ struct WindowMemory {
     int n_due, pieces, n_spikes, met, ran_away, verdict, quiet;
 };
 
-// Those of a window of neurons that share their events; `row` of the weights is that of a synapse.
+// Due arrivals of a window of neurons that share their events; `row` of the weights is that of a synapse.
 struct DueRows {
     const double* time;
     const long long* first;
@@ -39,7 +39,7 @@ DEVICE double time_at(const DueRows& e, long long i) { return e.time[i]; }
 
 DEVICE int row_at(const DueRows& e, long long i) { return e.row[e.first[i]]; }
 
-// Where the spikes of a sample go, those of several threads.
+// Room for the spikes of a sample from several threads.
 struct Spikes {
     double* time;
     int* neuron;
@@ -62,7 +62,7 @@ struct Spikes {
     }
 };
 
-// Where a neuron's spikes go in a loop, and how many of the ms from `since` on were counted.
+// Room for a neuron's spikes in a loop, and their number in the ms from `since` on.
 struct Fired {
     double* time;
     REAL *current, *restart;
@@ -202,7 +202,7 @@ struct Coming {
     long long next, end;
 };
 
-// What arrives before the border, in order; its number, or the capacity where there is no room.
+// Take the arrivals before the border, in order; their number, or the capacity where there is no room.
 DEVICE int take(const Bundles& h, int& waiting, Coming& outside, double border, const Bundles& due) {
     for (int k = 0; k < due.capacity; ++k) {
         const bool inside = waiting > 0 && h.time[0] < border;
@@ -301,14 +301,14 @@ DEVICE bool by_stretches(const Cells& c, const Neuron& p, int n, const SharedWin
     return goes_on;
 }
 
-// Of the first thread: arrivals that are still to come, how many wait in the heap, how often pieces are
-// halved, and the spikes before the window.
+// Progress, kept by the first thread: arrivals still to come, entries of the heap, halvings of the pieces,
+// and the spikes before the window.
 struct Progress {
     Coming coming;
     int waiting, halvings, before;
 };
 
-// What the bundles due add to the sums of the neurons.
+// Sums of the neurons, to which due bundles add.
 struct Summing {
     const Windows& w;
     const Loop& loop;
@@ -316,7 +316,7 @@ struct Summing {
     REAL* sums;
 };
 
-// When the first of the neurons may do something if nothing arrives; for the first thread.
+// Earliest release of the neurons if nothing arrives, -1 where one may fire; for the first thread.
 DEVICE double first_due(const Cells& c, const Members& all, WindowMemory& block) {
     for (int n = THREAD; n < all.n; n += blockDim.x) {
         const Neuron p = neuron_at(all, n);
@@ -330,7 +330,7 @@ DEVICE double first_due(const Cells& c, const Members& all, WindowMemory& block)
     return next;
 }
 
-// When a window opens: with the first that happens, where nothing did before.
+// Opening of a window if nothing happened in the one before: the first arrival or release; now if one may fire.
 DEVICE double opening(const Progress& x, const Bundles& heap, double next, double now) {
     if (next >= 0.0 && x.waiting > 0 && heap.time[0] < next) next = heap.time[0];
     if (next >= 0.0 && x.coming.next < x.coming.end && x.coming.time[x.coming.next] < next)
@@ -380,7 +380,7 @@ DEVICE int sum_arrivals(const Summing& x, const Members& all, int first, int n_d
     return last;
 }
 
-// All neurons go through the window, piece by piece.
+// Take all neurons through the window, piece by piece.
 DEVICE void by_pieces(const Cells& c, const Members& all, const Summing& x, double t_end,
                       const Spikes& out, WindowMemory& block) {
     double now = block.now;
@@ -423,7 +423,7 @@ DEVICE void close_window(Progress& x, const Bundles& heap, const Loop& loop, con
     block.quiet = block.n_due == 0 && block.n_spikes == x.before;
 }
 
-// How the windows stand, for whoever goes on from here; by the first thread.
+// Write the state of the windows, from which a later call goes on; by the first thread.
 DEVICE void lay_down(const LoopStop& stop, long long s, const WindowMemory& block, const Progress& x) {
     stop.border[s] = block.now;
     stop.idle[s] = block.quiet;

@@ -1,4 +1,4 @@
-// Neurons that spike or are let go on a stretch go back over it aside from those beside them.
+// Neurons with a spike or release within a stretch go back over it apart from the neurons beside them.
 //
 // They go in two turns. First from stop to stop, in vectors of neurons. The arrivals between two stops
 // of a neuron are a piece of its way, met from the state at the piece's later end. If that lies `way`
@@ -22,7 +22,7 @@ template <class V> class Aside {
         alignas(64) R state[N_STATE][N], start[N];
     };
 
-    // From the arrival `first` on.
+    // A piece: the arrivals from `first` on, met from the state `begin`.
     struct Piece {
         int first, begin;
     };
@@ -71,9 +71,9 @@ template <class V> class Aside {
         std::copy(s.decays_syn, s.decays_syn + T, by_neuron + n * TABLE + 5 * T);
     }
 
-    // Those with an event from t_low on, or of `sender`, who caused the arrival there (or -1), and those
-    // before it, after t_low. Their states `from` [N_STATE, stride] are moved away, so that they are
-    // nothing to the arrivals of the stretch.
+    // Set aside the neurons with a spike or release after t_low, or at t_low if their number is above `sender`,
+    // which caused the arrival there (or -1). Their states in `from` [N_STATE, stride] are moved away and
+    // become zero, so that they add nothing at the arrivals of the stretch.
     void set_aside(double t_low, int64_t sender, R* from) {
         for (; tape.n_special > 0 && tape.is_before(t_low, sender); --tape.n_special) {
             const int32_t n = tape.special_neuron[tape.n_special - 1];
@@ -88,7 +88,7 @@ template <class V> class Aside {
         }
     }
 
-    // All go back from t to t_low over the arrivals of the stretch; their states go to `to`.
+    // Take all neurons set aside back from t to t_low over the arrivals of the stretch; states go to `to`.
     void back(Passage<V>& x, double t, double t_low, int64_t sender, R* to) {
         Group g;
         for (int i = 0; i < size; i += N) {
@@ -106,7 +106,7 @@ template <class V> class Aside {
     }
 
   private:
-    // From stop to stop. Neurons up to `sender` stop short of what happens to them at t_low.
+    // Take neurons back from stop to stop. Neurons up to `sender` end just behind t_low.
     __attribute__((noinline)) void walk(Group& g, const Passage<V>& x, int i, int mine, double t,
                                         double t_low, int64_t sender) {
         const double t_short = just_behind(t_low);

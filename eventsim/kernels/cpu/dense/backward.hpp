@@ -81,7 +81,7 @@ template <class V> class LayerBack {
         block.tape.leave_sample(behind, size);
     }
 
-    // From the voltages of neurons that do not fire; at the start V rests, whatever comes.
+    // Back from the requested voltages of neurons that do not fire; at the start V is at rest.
     void go_by_asked(int64_t s, const Heard& heard, int64_t low, int64_t n) {
         const double* const at = a.asked.times + s * a.asked.n;
         R* const effects = a.found.effects + a.events.offsets[s];

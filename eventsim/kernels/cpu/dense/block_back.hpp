@@ -20,7 +20,7 @@
 
 namespace eventsim {
 
-// The events of a sample that a block hears, and their numbers among the sample's; null: as they come.
+// The events of a sample that a block receives, and their numbers among the sample's; null: as they come.
 struct Heard {
     const double* times;
     const int32_t* rows;
@@ -28,7 +28,7 @@ struct Heard {
     int64_t n;
 };
 
-// Tells what a block hears of a sample, with room where there are several blocks.
+// Finds the events of a sample that a block receives, with room where there are several blocks.
 class Ears {
     const Events& events;
     const int64_t n_blocks, n_rows;
@@ -93,7 +93,7 @@ template <class V> class BlockBack {
     Aside<V> aside;
 
   public:
-    // What lies behind the neurons keeps rows from sharing places of the cache.
+    // Row length: padding behind the neurons keeps rows from sharing places of the cache.
     static int64_t stride_of(int64_t width) { return width + 64 / (int64_t)sizeof(float); }
 
     static std::size_t room(int64_t width, int64_t most_spikes) {
@@ -131,7 +131,7 @@ template <class V> class BlockBack {
         std::fill(state, state + N_STATE * stride, R(0));
     }
 
-    // Its adjoint states of the block's n neurons, rows of [N_STATE, all].
+    // Take the adjoint states of the block's n neurons, rows of [N_STATE, all].
     void take_state(const R* from, int64_t all, int64_t n) {
         for (int i = 0; i < N_STATE; ++i)
             std::copy(from + i * all, from + i * all + n, state + i * stride);
@@ -151,14 +151,14 @@ template <class V> class BlockBack {
             for (int64_t k = 0; k < n; ++k) to[i * all + k] += sums[i * stride + k];
     }
 
-    // Likewise that over arrivals of weight times beta, when a chunk has been taken.
+    // Add the sum over arrivals of weight times beta, when a chunk has been taken.
     void add_by_drive(double* to, int64_t n_rows, int64_t n) const {
         for (int64_t row = 0; row < n_rows; ++row)
             for (int64_t k = 0; k < n; ++k)
                 to[k] += double(weights[row * width + k]) * double(by_weight[row * width + k]);
     }
 
-    // From t_end to t_begin; adds to the sums, the gradients of weights, and effects.
+    // The way back from t_end to t_begin; adds to the sums, the gradients of weights, and effects.
     void go(const Heard& events, double t_end, double t_begin, const Effects<R>& effects) {
         while (tape.n_special > 0 && tape.special[tape.n_special - 1] >= t_end) --tape.n_special;
         int64_t event = events.n;
@@ -234,7 +234,7 @@ template <class V> class BlockBack {
         }
     }
 
-    // What the arrivals before `event` add to dL/dt of their spikes.
+    // Add what the arrivals before `event` add to dL/dt of their spikes.
     void add_effects(const Heard& events, int64_t event, const Effects<R>& effects) {
         for (int i = 0; i < x.n_asked; ++i) {
             const int k = x.asked[i];
@@ -246,7 +246,7 @@ template <class V> class BlockBack {
         }
     }
 
-    // All neurons over the arrivals, h ms, or both.
+    // Take all neurons over the arrivals, over a way of h ms, or over both.
     void sweep(bool arrivals, bool way, R h) {
         const bool near = fastest * h <= R(SMALL_Z);
         if (!way) side_by_side<true, NO_WAY>(h);

@@ -1,8 +1,8 @@
-// Blocks of neighbouring neurons: which these are, what each of them hears of the events of its layer,
-// and the tables of its neurons.
+// Blocks of neighbouring neurons: their bounds, the events of the layer that each of them receives, and
+// the tables of their neurons.
 //
 // A block has `width` neurons, the last one the rest. It walks only the events of the rows that one of its
-// neurons hears. One block hears all.
+// neurons receives. A single block receives all.
 //
 // Reference       eventsim/engine/cpu/blocks.py; eventsim/plan (BLOCK, heard)
 #pragma once

@@ -106,7 +106,7 @@ template <class V, int SAMPLES> class Layer {
             for (int64_t n = 0; n < s.size; ++n) s.adapted[n] = {a.begin.a[at + n], a.begin.last[at + n]};
     }
 
-    // The events that the block hears, up to the end of the sample.
+    // The events that the block receives, up to the end of the sample.
     void listen(Sample<R>& s) {
         const int64_t skip = a.events.skip[s.sample * a.tasks.n_blocks + s.block];
         const int64_t lo = a.events.offsets[s.sample] + skip, hi = a.events.offsets[s.sample + 1];
@@ -134,7 +134,7 @@ template <class V, int SAMPLES> class Layer {
         a.events.met[place] = a.events.skip[place] + met;
     }
 
-    // How the neurons stand before the last stretch, right after an arrival.
+    // Keep the states of the neurons before the last stretch, right after an arrival.
     void keep(const Sample<R>& s) {
         const int64_t at = s.sample * a.neurons.size + s.low;
         for (int64_t n = 0; n < s.size; ++n) {
@@ -155,7 +155,7 @@ template <class V, int SAMPLES> class Layer {
     }
 };
 
-// Of SAMPLES tasks at a time.
+// The forward pass of a layer, SAMPLES tasks at a time.
 template <class V> int dense_forward(const DenseForward<Real<V>>& call) {
     return Layer<V, 8>(call).run() ? DONE : NO_MEMORY;
 }

@@ -24,9 +24,9 @@ template <class R> constexpr int PARTS = 64 / sizeof(R);
 template <class V> struct Passage {
     using R = Real<V>;
 
-    int size, n_asked;                // arrivals; those of them whose effects are asked for
+    int size, n_asked;                // arrivals; those of them whose effects are requested
     int asked[MOST];                  // which these are
-    alignas(64) double time[MOST];    // before all others behind the last
+    alignas(64) double time[MOST];    // ms; -1 behind the last arrival
     const R* weights[MOST];           // rows [width]
     R* by_weight[MOST];               // their gradients
     alignas(64) R since[MOST];        // ms before the latest
@@ -35,7 +35,7 @@ template <class V> struct Passage {
     R aside[MOST];                    // the same, of the neurons aside
 };
 
-// Behind the last arrival `since` is zero, so that nothing there overflows.
+// The powers p and u of all arrivals. Behind the last arrival `since` is zero, so that nothing overflows.
 template <class V> FORMULA void write_powers(Passage<V>& x, Real<V> middle, Real<V> length) {
     using R = Real<V>;
     const R per_length = R(1) / length;

@@ -23,8 +23,8 @@ template <class R> FORMULA void hold(Sample<R>& s, int32_t n) {
     s.holding[s.n_holding++] = n;
 }
 
-// So many neurons walk one by one, since their vectors would be all but empty: one recording of W1
-// at a time, with 64 neurons, took a fifth longer in vectors.
+// Up to this number, neurons walk one by one, since their vectors would be all but empty: one recording
+// of W1 at a time, with 64 neurons, took a fifth longer in vectors.
 constexpr int FEW = 2;
 
 template <class V> class Pool {
@@ -42,7 +42,7 @@ template <class V> class Pool {
     R *start_v, *start_j, *since[ITEMS], *weight[ITEMS];
     alignas(64) Item items[N];
 
-    // What is known of the lanes of a W, a vector or one number, beside it.
+    // Values of the lanes of a W, a vector or one number, that are kept beside it.
     template <class W> struct Lane {
         static constexpr int N = Numbers<W>::count;
         alignas(64) R tau[N], left[N], h[N], v[N], j[N], top[N];
@@ -105,7 +105,7 @@ template <class V> class Pool {
         }
     }
 
-    // All walk their stretches; near_forward holds for all if `near`.
+    // Walk the stretches of all neurons in the pool; near_forward holds for all if `near`.
     void walk(bool near) {
         for (int i = 0; i < size;) {
             const int left = std::min(N, size - i), mine = left > FEW ? left : 1;
@@ -185,7 +185,7 @@ template <class V> class Pool {
         leave(x, i, mine, bits_of(y.held), were_held);
     }
 
-    // What is known of the lanes' neurons when they start.
+    // Load the state of the lanes' neurons at the start of their stretches.
     template <class W> void take(Lane<W>& x, int i, int mine) {
         x.inside = 0;
         for (int l = 0; l < mine; ++l) {
@@ -231,7 +231,7 @@ template <class V> class Pool {
         return top_of(y, v_end, j_end) >= y.alert;
     }
 
-    // Those of the lanes that wait that fire before their item; their spikes are written.
+    // The waiting lanes whose neurons fire before their item; their spikes are written.
     template <class W> FORMULA_MEMBER Mask<W> fire(Lane<W>& x, int i, const Walk<W>& y) {
         using M = Mask<W>;
         put<W>(y.item);
@@ -259,7 +259,7 @@ template <class V> class Pool {
         return marked<W>(note_spikes(x, i, bits_of(found)));
     }
 
-    // What the neurons of the lanes are after their stretches.
+    // Store the state of the lanes' neurons after their stretches.
     template <class W> void leave(const Lane<W>& x, int i, int mine, uint32_t held, uint32_t were_held) {
         for (int l = 0; l < mine; ++l) {
             const int n = who[i + l];

@@ -22,7 +22,7 @@ template <class V> class Steps {
     const R longest;  // ms from the first item of a stretch to its last, at most
     Pool<V> pool;
 
-    // Of so many samples side by side.
+    // Bytes for `most` samples side by side.
     static std::size_t room(int64_t width, int most) {
         return most * room_of_sample(width) + Pool<V>::room(width, most);
     }
@@ -148,7 +148,7 @@ template <class V> class Steps {
         pool.size = (int)(found - pool.who);
     }
 
-    // Those held that are let go of within the stretch walk.
+    // Held neurons whose V is released within the stretch join the pool.
     void let_go(Sample<R>& s, double until) {
         int size = 0;
         for (int i = 0; i < s.n_holding; ++i) {

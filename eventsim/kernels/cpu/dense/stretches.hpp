@@ -66,7 +66,7 @@ template <class R> RARE_FORMULA void sum_up(Course<R>& s, int item, double time,
     s.stretch.weight[item] = sum;
 }
 
-// As fill, where four events at times of their own are near enough to be one: the rule.
+// As fill, for the usual case that four events at different times fit into one stretch.
 template <class R> FORMULA bool fill_four(Course<R>& s, int64_t width, R longest) {
     if (s.event + ITEMS >= s.n_events) return false;
     const double* const times = s.times + s.event;

@@ -1,4 +1,4 @@
-// Neurons in lanes of which own spikes may return and V may be held: what happens to one of them, alone.
+// One neuron of the lanes, alone, where own spikes may return and V may be held.
 //
 // Reference       eventsim/engine/reference/layer.py
 #pragma once
@@ -79,13 +79,13 @@ template <class V, class Call> class LaneNeurons {
         active = 0;
     }
 
-    // What became of the task.
+    // Write the result of the task: its count of spikes, or the neuron that ran away.
     void end(int64_t task) const {
         a.spikes.counts[task] = task_failed < 0 ? spikes->count : -1 - task_failed;
         a.spikes.reached[task] = failed_at;
     }
 
-    // It fires tau ms later; false if that ends its way.
+    // The neuron of lane l fires tau ms later; false if that ends its sample.
     bool fire(int l) {
         Lane& x = lanes[l];
         const double at_spike = t[l] + double(tau[l]), refractory = a.neurons.refractory[x.n];
@@ -174,7 +174,7 @@ template <class V, class Call> class LaneNeurons {
         if (a.end.a) a.end.a[to] = x.adapted.a, a.end.last[to] = x.adapted.last;
     }
 
-    // Whether neuron n has something before the end of the sample.
+    // Whether neuron n has an event before the end of the sample.
     bool goes(int64_t n) const { return a.begin.time[s * a.neurons.size + n] < t_end; }
 
     void take_nothing(int l) {

@@ -104,7 +104,7 @@ template <class V> class FaninBack {
         return true;
     }
 
-    // What was found of the m arrivals before the i-th goes to their places, the latest first.
+    // Write the results of the m arrivals before the i-th to their places, the latest first.
     FORMULA_MEMBER void hand_on(int64_t n, const Arrivals& x, int64_t i, int m, const Met<V>& met) {
         const int64_t low = i - MOST;
         for (int k = MOST - 1; k >= MOST - m; --k) {

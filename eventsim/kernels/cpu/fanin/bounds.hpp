@@ -1,4 +1,4 @@
-// Where the synapses of each row onto a block of neurons begin. Tasks are parts of the rows.
+// Bounds of each row's synapses onto every block of neurons. Tasks are parts of the rows.
 #pragma once
 #include "../calls.hpp"
 #include "../order/search.hpp"

@@ -158,7 +158,7 @@ template <class V> class DenseWalk : LaneNeurons<V, DenseFaninForward<Real<V>>> 
         }
     }
 
-    // Whether it crosses its level within h ms, before what comes then.
+    // Whether the neuron of lane l crosses its threshold within h ms, before the event at their end.
     bool crosses(int l, R h, const Rates<R>& r) {
         tau[l] = a.neurons.strength ? Base::adaptive_way(l) : crossing(v[l], j[l], h, r, level[l], true);
         if (!(tau[l] >= R(0)) || !(t[l] + double(tau[l]) < to[l])) return false;

@@ -127,7 +127,7 @@ template <class V> class DenseFaninBack {
         return true;
     }
 
-    // Which own spikes return, and as which of the arrivals: behind all events that arrive then.
+    // List the own spikes that return, each as an arrival behind all events that arrive at its time.
     bool list_returns(int64_t n) {
         returns.size = 0;
         const double delay = a.returns.delay[low + n], t_end = a.sent.duration[s], t_begin = a.sent.begin[s];
@@ -166,7 +166,7 @@ template <class V> class DenseFaninBack {
         return true;
     }
 
-    // What was found of the events goes to the neuron's weights, the latest first, and to the events.
+    // Add the results of the events to the neuron's weights, the latest first, and to the events.
     void hand_on(R* by_weight, R* effects) const {
         each_run([&](int64_t from, int64_t event, int64_t size) {
             const int32_t* const row = rows + event;

@@ -11,7 +11,7 @@
 
 namespace eventsim {
 
-// What is found of up to MOST arrivals at once, the latest last.
+// Results for up to MOST arrivals at once, the latest last.
 template <class V> struct Met {
     using R = Real<V>;
     alignas(64) R beta[MOST], later[MOST], drive[MOST], mem[MOST], syn[MOST];

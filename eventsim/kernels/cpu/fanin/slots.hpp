@@ -42,8 +42,8 @@ class Slots {
     int32_t* counts;  // [neurons, n + 1]; then where the next arrival of each slot goes
 
   public:
-    // For up to so many arrivals at so many neurons, all of them from `first` to `last`; those before t_begin
-    // or from t_end on do not count. False where there is no memory.
+    // Divide the time from `first` to `last` into slots, for up to that many arrivals and neurons; arrivals
+    // before t_begin or from t_end on do not count. False where there is no memory.
     bool divide(int64_t arrivals, int64_t neurons, double first, double last, double t_begin, double t_end) {
         n = std::max<int64_t>(1, arrivals / (EACH * std::max<int64_t>(neurons, 1)));
         if (arrivals > INT32_MAX || !room.renew(neurons * (n + 1) * sizeof(int32_t) + 64)) return false;
@@ -69,11 +69,11 @@ class Slots {
         }
     }
     bool has(int32_t slot) const { return slot < n; }
-    // By slot, those of a neuron; so many of each neuron, the last of which is of what does not arrive.
+    // Counts of a neuron's arrivals by slot, of_each() of them; the last counts what does not arrive in time.
     int32_t* of_neuron(int64_t neuron) const { return counts + neuron * (n + 1); }
     int64_t of_each() const { return n + 1; }
 
-    // All are counted: first[k] becomes where the arrivals of neuron k begin; behind them is a place for more.
+    // From counts to places: first[k] is where the arrivals of neuron k begin; behind them is one place more.
     void begin(int64_t neurons, int64_t* first) {
         int64_t at = 0;
         for (int64_t k = 0; k < neurons; ++k) {
@@ -89,8 +89,8 @@ class Slots {
         first[neurons] = at;
     }
 
-    // All are written: those of a neuron, which begin at lo, go to `to` in order. False where there is no
-    // memory.
+    // Write the arrivals of a neuron, all of them in their slots from lo on, to `to` in order. False where
+    // there is no memory.
     template <class R>
     bool order(int64_t neuron, int64_t lo, const InSlot* from, const R* weight, const Arrived<R> to) {
         const int32_t* const ends = of_neuron(neuron);
@@ -113,7 +113,7 @@ class Slots {
         if (to.place) to.place[at] = x.place;
     }
 
-    // The m arrivals from lo on, MOST at most; false where two come at one time.
+    // Write the m arrivals from lo on, MOST at most, by rank of their times; false where two times are equal.
     template <int MOST, class R>
     FORMULA_MEMBER static bool rank(int64_t lo, int64_t m, const InSlot* from, const R* weight,
                                     const Arrived<R>& to) {
@@ -134,7 +134,7 @@ class Slots {
         return ranks == m * (m - 1) / 2;
     }
 
-    // Of L arrivals.
+    // Times of L arrivals.
     template <int L> FORMULA_MEMBER static Doubles times(const InSlot* from) {
         return even(load<Doubles>(&from[0].time), load<Doubles>(&from[L / 2].time),
                     std::make_integer_sequence<int, L>());
@@ -148,7 +148,7 @@ class Slots {
 #endif
     }
 
-    // The m arrivals from lo on. False where there is no memory.
+    // Write the m arrivals from lo on, sorted. False where there is no memory.
     template <class R>
     bool sort(int64_t lo, int64_t m, const InSlot* from, const R* weight, const Arrived<R>& to) {
         if (!sorted.reserve(m)) return false;

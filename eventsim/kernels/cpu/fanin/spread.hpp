@@ -23,7 +23,7 @@ template <class R> class Spread {
         int32_t n;
     };
 
-    // So many places before and behind all arrivals may be read, and written.
+    // Places before and behind all arrivals that may be read, and written.
     static constexpr int64_t MARGIN = 64;
 
     const Sent& sent;
@@ -55,7 +55,7 @@ template <class R> class Spread {
 
     int64_t widest() const { return (wires.size + n_blocks - 1) / n_blocks; }
 
-    // The next arrivals are at the neurons of a block.
+    // Choose the block whose neurons get the next arrivals.
     void aim(int64_t block) {
         const int64_t first = wires.size * block / n_blocks;
         this->block = block;
@@ -63,7 +63,7 @@ template <class R> class Spread {
         size = wires.size * (block + 1) / n_blocks - first;
     }
 
-    // Those of a sample. False where there is no memory.
+    // Spread the events of a sample. False where there is no memory.
     bool take(int64_t s) {
         t_begin = sent.begin[s];
         t_end = sent.duration[s];
@@ -92,8 +92,8 @@ template <class R> class Spread {
         return true;
     }
 
-    // What was found of the arrivals goes to their synapses, and to the events' effects. False where there is
-    // no memory.
+    // Add the results of the arrivals to their synapses, and to the events' effects. False where there is no
+    // memory.
     template <class S> bool gather(S* by_weight, double* by_delay, S* effects) {
         if (!places.reserve(most_of_fan)) return false;
         int64_t* const at = places.begin();
@@ -118,7 +118,7 @@ template <class R> class Spread {
     }
 
   private:
-    // Which of the events lo .. hi have synapses onto the block.
+    // Find the events among lo .. hi that have synapses onto the block.
     bool find_fans(int64_t lo, int64_t hi) {
         if (!fans_room.renew((hi - lo + 1) * sizeof(Fan) + 64)) return false;
         fans = fans_room.take<Fan>(hi - lo + 1);
@@ -134,7 +134,7 @@ template <class R> class Spread {
         return true;
     }
 
-    // Where the arrivals of each neuron begin, with a place for the end of the sample behind them.
+    // Find where the arrivals of each neuron begin, with a place for the end of the sample behind them.
     bool count() {
         if (!cursor_room.renew((2 * size + 1) * sizeof(int64_t) + 2 * 64)) return false;
         start = cursor_room.take<int64_t>(size + 1);
@@ -174,7 +174,7 @@ template <class R> class Spread {
 
     template <class T> T* take(int64_t all) { return room.take<T>(all) + MARGIN; }
 
-    // For n arrivals; with delays, for what they are before they are in order, too.
+    // Take memory for n arrivals; with delays, for the unordered ones as well.
     bool take_room(int64_t n) {
         const int64_t all = n + 2 * MARGIN, real = sizeof(R);
         const int64_t listed = 8 + real + (with_rows ? 4 : 0);
@@ -188,7 +188,7 @@ template <class R> class Spread {
         return true;
     }
 
-    // All events are written behind one another.
+    // Write the arrivals of all events, one event behind the other.
     void write() {
         for (int64_t i = 0; i < n_fans; ++i)
             weights.of_part(fans[i].first, [&](auto from) { write(fans[i], from); });
@@ -204,7 +204,7 @@ template <class R> class Spread {
         }
     }
 
-    // Likewise of those with delays, into their slots; their weights go to the places of the events.
+    // Write the arrivals of synapses with delays into their slots; their weights go to the places of the events.
     void write_delayed(InSlot* to, R* weight_to) const {
         const int32_t* slot = slot_of.begin();
         for (int64_t i = 0; i < n_fans; slot += fans[i++].n)

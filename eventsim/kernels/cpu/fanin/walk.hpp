@@ -60,7 +60,7 @@ template <class V> class Walk : LaneNeurons<V, FaninForward<Real<V>>> {
         M stops;          // one may fire
     };
 
-    // From v and j at t to the next arrivals of the lists, or to what comes sooner.
+    // Step all lanes from v and j at t to the next arrivals of their lists, or to an earlier special event.
     template <bool SPECIAL>
     FORMULA_MEMBER Way ahead(V v, V j, const DoublesOf<V>& t, const DoublesOf<V>& arrival) const {
         Way x;
@@ -110,8 +110,8 @@ template <class V> class Walk : LaneNeurons<V, FaninForward<Real<V>>> {
         t = select(bits_of(on), x.to, t);
     }
 
-    // All lanes walk until half of them wait, whose crossings are then solved. Mostly all lanes go on to
-    // arrivals: what comes next is looked up without waiting for V.
+    // Walk all lanes until half of them wait, whose crossings are then solved. Mostly all lanes go on to
+    // arrivals: the next one is looked up without waiting for V.
     template <bool SPECIAL> __attribute__((noinline)) void go() {
         V v = eventsim::load<V>(this->v), j = eventsim::load<V>(this->j);
         DoublesOf<V> t = load_wide<V>(this->t);

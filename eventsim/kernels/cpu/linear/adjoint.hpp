@@ -1,4 +1,4 @@
-// What happens to linear neurons of the CPU, on the way back.
+// Events of linear neurons of the CPU on the way back.
 #pragma once
 #include "log.hpp"
 

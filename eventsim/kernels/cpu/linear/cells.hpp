@@ -17,7 +17,7 @@ using LinearNeurons = LinearNeuronsOf<N, R, LinearTables<R>, LinearJumps<R>, Lin
 template <int N, class R>
 using LinearLayerNeurons = LinearNeuronsOf<N, R, LinearTables<R>, LinearJumps<R>, LinearOwn<R>>;
 
-// A neuron stands as number `at` of those in a role.
+// Load the state of a neuron, number `at` of a stop.
 template <int N, class R> void stand_as(const LinearStop<R>& from, int64_t at, LinearCell<N, R>& c) {
     for (int i = 0; i < N; ++i) c.x[i] = from.x[at * N + i];
     c.time = from.time[at];
@@ -26,7 +26,7 @@ template <int N, class R> void stand_as(const LinearStop<R>& from, int64_t at, L
     c.recent = from.recent[at];
 }
 
-// It is left so, with states x at time t.
+// Store the state of a neuron, with states x at time t.
 template <int N, class R>
 void leave_as(const LinearStop<R>& to, int64_t at, const R* x, double t, const LinearCell<N, R>& c) {
     for (int i = 0; i < N; ++i) to.x[at * N + i] = x[i];
@@ -36,7 +36,7 @@ void leave_as(const LinearStop<R>& to, int64_t at, const R* x, double t, const L
     to.recent[at] = c.recent;
 }
 
-// What f makes of the number of states, as a constant.
+// Call f with the number of states as a constant; its result.
 template <class F> int with_states(int64_t n, const F& f) {
     switch (n) {
         case 2: return f(std::integral_constant<int, 2>());

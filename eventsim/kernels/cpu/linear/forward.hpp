@@ -135,7 +135,7 @@ template <int N, class R> class LinearRun {
         }
     }
 
-    // When neuron n, which something changed, is due.
+    // Set the time at which neuron n, which an event changed, is due.
     void expect(int64_t n) { put(n, neurons.expect(n, cells[n], t_end, __builtin_inf())); }
 
     // A piece further than it has been looked at.
@@ -147,7 +147,7 @@ template <int N, class R> class LinearRun {
         due.move(n, next.time);
     }
 
-    // All that arrives at t.
+    // Meet all arrivals at t.
     void meet(double t, int64_t& outside, int64_t end) {
         ++epoch;
         n_reached = 0;

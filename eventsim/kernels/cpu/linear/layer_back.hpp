@@ -32,7 +32,7 @@ struct LinearAlone {
     int64_t first, last;
 };
 
-// What a neuron goes alone over without an event but arrivals, first : last; and what ends it.
+// A part of a neuron's own way: the arrivals first : last, and the event that ends it.
 template <int N, class R> struct LinearPart {
     R x[N], end[N];
     double from, to;
@@ -41,7 +41,7 @@ template <int N, class R> struct LinearPart {
     bool held;
 };
 
-// Where a replay is: the stretch, the next event, the next of the spikes.
+// Position of a replay: the stretch, the next event, the next spike.
 struct LinearMark {
     double m;
     int64_t event, spike;
@@ -53,7 +53,7 @@ template <int N, class V> class LinearLayerBack {
     static constexpr int64_t MOST = 512;  // stretches of a part
     // Sums of dL/dt of an arrival, each over every SLOTS-th neuron: so no bit depends on the level.
     static constexpr int64_t SLOTS = 16;
-    // From so many pieces without an event on each neuron goes over all of them by its products.
+    // Pieces without an event from which on each neuron goes over all of them by its products.
     static constexpr double FAR = 256.0;
 
     const LinearLayerBackward<R>& a;
@@ -181,7 +181,7 @@ template <int N, class V> class LinearLayerBack {
     }
     int64_t n_states() const { return n_together * N * width; }
 
-    // Whether the call goes on, after another stretch of all neurons.
+    // Whether the call goes on after another stretch of all neurons.
     bool goes() { return watched.goes(n_states()); }
 
     bool over_sample(int64_t s) {
@@ -260,7 +260,7 @@ template <int N, class V> class LinearLayerBack {
     }
     bool any_held() const { return std::any_of(held, held + n_together, [](uint64_t some) { return some != 0; }); }
 
-    // One part from a mark on, or to the last spike, stretch by stretch.
+    // Replay one part from a mark on, or to the last spike, stretch by stretch.
     bool replay(int64_t s, LinearMark& at) {
         const int64_t end = a.events.offsets[s + 1];
         stretches.size = alone.size = parts.size = 0;
@@ -410,7 +410,7 @@ template <int N, class V> class LinearLayerBack {
         return block.of_table(a.back.flow, N * N, i * N + j, v);
     }
 
-    // Some neurons over the stretch, those in `which`.
+    // Take the neurons in `which` over the stretch.
     void together(const R* from, R* adjoint, int64_t v, Mask<V> which, bool asked) {
         V left[N][N], right[N][N], before[N];
         const V none = {};
@@ -490,7 +490,7 @@ template <int N, class V> class LinearLayerBack {
         }
     }
 
-    // What the arrivals of a receptor add to sum_l beta_kl A^l x.
+    // Add the arrivals of a receptor to sum_l beta_kl A^l x.
     void meet_back(int r, V (*total)[N], int64_t v) {
         const LinearMoments<V> s = block.moments(r, v);
         V column[N][N], weight[PAIRS];

@@ -1,4 +1,4 @@
-// What happened to linear neurons in a sample, step by step, from its recorded spikes.
+// A log of the steps of linear neurons in a sample, from its recorded spikes.
 //
 // Nothing is searched for: all spikes are known. A step is the flow from the state before it, and what
 // ends it. Steps are in order of time, of one time arrivals before spikes, the lower neuron first, and
@@ -32,7 +32,7 @@ template <int N, class R, class Neurons> struct LinearSteps {
         return true;
     }
 
-    // Their end at t, up to which they go if `through`, else they stand at their last event.
+    // The end of a sample at t: neuron n goes up to it if `through`, else it stays at its last event.
     bool end(int64_t n, LinearCell<N, R>& c, double t, bool through) {
         return let_go(n, c, t) && (!through || flow(n, c, t, NOTHING, 0, 0));
     }
@@ -56,7 +56,7 @@ template <int N, class R, class Neurons> struct LinearSteps {
     }
 };
 
-// Where the replay of a sample is: the next arrival and the next spike.
+// Position of a sample's replay: the next arrival and the next spike.
 struct LinearPlace {
     int64_t arrival, spike;
 };

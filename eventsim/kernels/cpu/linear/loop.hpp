@@ -103,7 +103,7 @@ template <int N, class V> class LinearLoopRun {
         return stands ? a.begin.time[s * size] / block.piece : 0.0;
     }
 
-    // How the neurons, which stand at `from`, do at t, up to which nothing happens to them.
+    // Keep the states at t of the neurons, which are at time `from` now, with no event between.
     void keep(const LinearStop<R>& to, int64_t s, double from, double t) const {
         if (!to.time) return;
         for (int64_t n = 0, at = s * size; n < size; ++n, ++at) {
@@ -115,7 +115,7 @@ template <int N, class V> class LinearLoopRun {
         }
     }
 
-    // Whether no neuron fires, or is let go, unless something arrives.
+    // Whether no neuron fires or is released unless something arrives.
     bool silent() {
         for (int64_t b = 0; b < n_blocks; ++b) {
             block.enter(b, size);
@@ -173,7 +173,7 @@ template <int N, class V> class LinearLoopRun {
         return block.gather(m, {times.begin(), rows.begin()}, e, due.size, t_end) && walker.prepare();
     }
 
-    // All neurons over the window; with `each` they walk. Of several that run away the first counts.
+    // Take all neurons over the window; one by one if `each`. Of several that run away the first counts.
     void over(bool each, WindowRoom& spikes) {
         for (int64_t b = 0; b < n_blocks; ++b) {
             block.enter(b, size);

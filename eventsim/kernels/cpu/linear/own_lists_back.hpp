@@ -19,7 +19,7 @@ template <int N, class R> class LinearOwnListsBack {
     // Steps of a part.
     static constexpr int64_t PART = 1 << 12;
 
-    // Where the replay of a neuron is: its next arrival and its next spike.
+    // Position of a neuron's replay: its next arrival and its next spike.
     struct Mark {
         LinearCell<N, R> cell;
         int64_t arrival, spike;

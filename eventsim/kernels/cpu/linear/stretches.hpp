@@ -167,7 +167,7 @@ template <int N, class V> class LinearBlock {
         }
     }
 
-    // Likewise; marks the neurons that may fire within it.
+    // As above; returns marks of the neurons that may fire within the stretch.
     uint64_t over_or_fires(const R* from, R* to) const {
         uint64_t marks = 0;
         for (int64_t v = 0; v < width; v += Numbers<V>::count) {

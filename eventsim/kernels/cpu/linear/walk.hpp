@@ -31,7 +31,7 @@ template <int N, class V> class LinearWalker {
     R* row(int k) { return room.begin() + k * stride; }
     const R* row(int k) const { return room.begin() + k * stride; }
 
-    // For the stretch that the block has gathered; false where there is no memory.
+    // Prepare the stretch that the block has gathered; false where there is no memory.
     bool prepare() {
         stride = block.arrivals.size + 2 + 2 * L;
         return room.reserve(ROWS * stride);
@@ -95,7 +95,7 @@ template <int N, class V> class LinearWalker {
         return g ? way : select(marked<V>(1), spread<V>(R(t - begin)), way);
     }
 
-    // All alpha of the ways, and of them backward.
+    // Series alpha of the ways, and of the ways backward.
     static void series(const LinearFlow<N, R>& flow, V h, V* ahead, V* back) {
         const V square = h * h;
         UNROLL for (int l = 0; l < N; ++l) {
@@ -110,7 +110,7 @@ template <int N, class V> class LinearWalker {
 
     R alpha(int l, int64_t node) const { return row(AHEAD + l)[node]; }
 
-    // Whether the neuron fires; then it is at the crossing, else at the end. i is behind the arrivals met.
+    // Whether the neuron fires; it is at the crossing then, else at the end. i is behind the arrivals met.
     bool fires(int64_t n, int k, LinearCell<N, R>& c, int64_t& i) {
         const LinearFlow<N, R> flow = neurons.flow(n, false);
         const int64_t n_nodes = block.arrivals.size - i + 2;
@@ -146,7 +146,7 @@ template <int N, class V> class LinearWalker {
         return false;
     }
 
-    // What arrives at number k of the block at each node, the first of which but one is arrival i; and A^l B.
+    // Weights at each node of the arrivals at number k of the block, where node 1 is arrival i; and A^l B.
     void weigh(const LinearFlow<N, R>& flow, int k, int64_t i, int64_t n_nodes, R (*columns)[N][N]) {
         for (int r = 0; r < block.n_receptors(); ++r) {
             R* const weights = row(WEIGHT + r);
@@ -208,7 +208,7 @@ template <int N, class V> class LinearWalker {
         return all;
     }
 
-    // What arrives at the nodes from g on, taken back to the begin.
+    // Arrivals at the nodes from g on, taken back to the begin.
     void kicks(const R (*columns)[N][N], const V* back, int64_t g) {
         V kick[N] = {};
         for (int r = 0; r < block.n_receptors(); ++r) {

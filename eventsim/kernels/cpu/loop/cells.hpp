@@ -1,4 +1,4 @@
-// Neurons of a loop, each as its last event left it: what comes next, and how it goes there.
+// Neurons of a loop, each as its last event left it: its next spike or release, and the way there.
 //
 // Reference       eventsim/engine/reference/queue.py
 #pragma once
@@ -53,7 +53,7 @@ template <class R> FORMULA void fire(Cell<R>& c, Firing& f, int64_t n, SpikeRoom
     c.time = t;
 }
 
-// All neurons of a sample.
+// The neurons of a sample.
 template <class R> class Cells {
     const Neurons<R>& neurons;
 
@@ -74,7 +74,7 @@ template <class R> class Cells {
     bool adapts() const { return neurons.strength != nullptr; }
     Threshold threshold(int64_t n) const { return {neurons.strength[n], neurons.rate[n]}; }
 
-    // As they stand in sample s.
+    // Load the states of sample s.
     void begin(const LoopStop<R>& from, int64_t s) {
         const int64_t size = neurons.size;
         const R* const par = neurons.par;
@@ -109,7 +109,7 @@ template <class R> class Cells {
         return crossing_within(threshold(n), adapted[n], c.time, way);
     }
 
-    // When neuron n fires or is let go if nothing arrives before; infinity if not before t_end.
+    // Time at which neuron n fires or is released if nothing arrives before; infinity if not before t_end.
     double predict(int64_t n, double t_end) {
         constexpr double never = __builtin_inf();
         Cell<R>& c = cell[n];

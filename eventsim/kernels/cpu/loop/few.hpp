@@ -1,7 +1,7 @@
 // The few neurons of a window that may fire: each goes from arrival to arrival of its own.
 //
 // A neuron's state stays that of its last arrival, spike or release; at an arrival, and at the end of a
-// piece of the window, it is asked whether the neuron fired before. Arrivals are looked up in the bundles
+// piece of the window, a spike before it is looked for. Arrivals are looked up in the bundles
 // and put one behind the other by neuron, as many as there is room for. Then every neuron goes through its
 // own; the propagators to several of them, which do not depend on its state, are found at once.
 //
@@ -21,7 +21,7 @@ constexpr int64_t ROOM_PER_NEURON = 4, ROOM_LEAST = 1024;
 // Synapses that are looked through at a time.
 constexpr int64_t LOOKED = 128;
 
-// While V is held every bound is above the alert level.
+// The alert level: minus infinity while V is held, so that every bound is above it.
 template <class R> FORMULA R alert_of(const Cell<R>& c) {
     return c.held() ? -std::numeric_limits<R>::infinity() : c.alert;
 }
@@ -45,7 +45,7 @@ template <class V> struct Ways {
     }
 };
 
-// Those of a part's neurons that may fire in a piece, or are let go.
+// The few: neurons of a part that may fire or be released in a piece.
 template <class V> class FewNeurons {
     using R = Real<V>;
     using W = Ways<V>;
@@ -76,14 +76,14 @@ template <class V> class FewNeurons {
         return most * sizeof(Met) + places * (8 + sizeof(R)) + neurons * 12 + 6 * 64;
     }
 
-    // Of so many neurons of a part; `is_one` and `place` are of all.
+    // For parts of up to `neurons` neurons; `is_one` and `place` have all neurons.
     FewNeurons(int64_t neurons, Cells<R>& cells, uint8_t* is_one, int32_t* place, Arena& arena)
         : most(most_of(neurons)), cells(cells), met(arena.take<Met>(most)),
           time(arena.take<double>(most + 2 * neurons + W::N)), jump(arena.take<R>(most + 2 * neurons + W::N)),
           start(arena.take<int32_t>(neurons)), number(arena.take<int32_t>(neurons)),
           who(arena.take<int32_t>(neurons)), is_one(is_one), place(place) {}
 
-    // Neuron n is one of them.
+    // Neuron n joins the few.
     FORMULA_MEMBER void join(int64_t n) {
         is_one[n] = 1;
         place[n] = (int32_t)size;
@@ -91,7 +91,7 @@ template <class V> class FewNeurons {
         who[size++] = (int32_t)n;
     }
 
-    // Those of the synapses low .. high whose targets are among them meet an arrival at t; how many.
+    // Meet the arrivals at t of those synapses low .. high whose targets are among the few; their number.
     template <class T>
     int64_t look_up(const int32_t* target, const PartWeights<T>& weight, int64_t low, int64_t high, double t,
                     const Window& w, PartSpikes& spikes) {
@@ -112,7 +112,7 @@ template <class V> class FewNeurons {
         return all;
     }
 
-    // Neuron n meets one arrival, if it is among them.
+    // Meet one arrival at neuron n, if it is among the few.
     int64_t look_up_one(int64_t n, R weight, double t, const Window& w, PartSpikes& spikes) {
         if (!is_one[n]) return 0;
         if (n_met + 1 > most && !go(w, 0.0, false, spikes)) return 1;
@@ -120,8 +120,8 @@ template <class V> class FewNeurons {
         return 1;
     }
 
-    // All meet what was looked up, and come to the end of the piece if it `ends`. Of several that run away
-    // the first in time counts. False where they do not go on.
+    // Take the few over their arrivals, and to the end of the piece if it `ends`. Of several that run away
+    // the first in time counts. False where the window does not go on.
     bool go(const Window& w, double end, bool ends, PartSpikes& spikes) {
         sort();
         for (int64_t p = 0; p < size && spikes.count <= spikes.limit; ++p) {
@@ -146,7 +146,7 @@ template <class V> class FewNeurons {
         ++number[p];
     }
 
-    // By neuron, with a place before the first arrival of each and one behind its last.
+    // Sort arrivals by neuron, with a place before the first arrival of each and one behind its last.
     void sort() {
         int32_t at = 0;
         for (int64_t p = 0; p < size; ++p) {
@@ -160,8 +160,8 @@ template <class V> class FewNeurons {
         }
     }
 
-    // Neuron n comes to all times, those of its arrivals and, if it `ends`, one more, by which it does not
-    // fire from `stop` on. Whether it runs away.
+    // Take neuron n to the times of its arrivals and, if it `ends`, to one more, for which it does not fire
+    // from `stop` on. Whether it runs away.
     __attribute__((noinline)) bool goes(int64_t n, const double* time, const R* jump, int64_t arrivals,
                                         bool ends, double stop, PartSpikes& spikes) {
         Cell<R>& c = cells.cell[n];
@@ -210,8 +210,8 @@ template <class V> class FewNeurons {
         return false;
     }
 
-    // Let neuron n fire and be let go before t and before `stop`; past the limit it stops. Whether it runs
-    // away.
+    // Take neuron n over its spikes and releases before t and before `stop`; past the limit it stops. Whether
+    // it runs away.
     bool catch_up(int64_t n, double t, double stop, PartSpikes& spikes) {
         Cell<R>& c = cells.cell[n];
         const double before = std::min(t, stop);

@@ -1,12 +1,12 @@
-// Spikes in flight of a loop by windows: those whose synapses have delays of their own.
+// Spikes in flight of a loop by windows: spikes whose synapses have delays of their own.
 //
 // A neuron's synapses lie by (delay, number), in tiles. A spike in flight is its time and a place in that row:
-// from there on its synapses are still to come. What is due before the end of a piece, which is what
+// the synapses from there on are still to come. Those with
 //
-// sent + delay < end
+// sent + delay < end,
 //
-// holds for, rounded as it is, is a range from that place on. An arrival s ms before the end adds to the sums
-// of its target what sums.hpp says. Its functions are powers, or the two responses as polynomials in
+// rounded, are due before the end of a piece: a range from that place on. An arrival s ms before the end adds
+// to the sums of its target as in sums.hpp. Its functions are powers, or the two responses as polynomials in
 // u = 2 s / H - 1: eventsim/engine/contract/windowing.py.
 //
 // Order           of the sums: spikes by (time, neuron), each with its synapses in order.
@@ -29,11 +29,11 @@ namespace eventsim {
 // Flights whose synapses are fetched before their turn, and tiles of each at most.
 constexpr int64_t FLIGHTS_AHEAD = 2, TILES_AHEAD = 8;
 
-// A neuron is noted up to so many times as far from its level as arrivals of one piece could have raised any
-// neuron of late; and what remains of that after a piece in which they raised none.
+// Margin within which a neuron near its threshold is noted, in multiples of the most that arrivals of one recent
+// piece could have raised any neuron; and the share of it that remains after a piece that raised none.
 constexpr double MARGIN_MORE = 1.25, MARGIN_KEPT = 0.95;
 
-// Where a row of FEW_SUMS has its mark: below zero if arrivals are noted.
+// Place of the mark in a row of FEW_SUMS: below zero if arrivals are noted.
 constexpr int MARK = 2;
 
 // Whole numbers as wide as the type.
@@ -45,7 +45,7 @@ struct InFlight {
     int64_t from, at, end;
 };
 
-// An arrival of one of the few; of one time those that were found first come first.
+// An arrival at one of the few. Equal times are in the order in which they were found.
 template <class R> struct Noted {
     double time;
     int64_t number;
@@ -55,7 +55,7 @@ template <class R> struct Noted {
     bool operator<(const Noted& b) const { return time < b.time || (time == b.time && number < b.number); }
 };
 
-// What arrivals side by side add to W sums each, as vectors.
+// Shares that arrivals side by side add to W sums each, as vectors.
 template <class V, int W> class Shares {
     using R = Real<V>;
     static constexpr int F = FUNCTIONS<R, W>, TERMS = FUNCTIONS<R, 0>;
@@ -70,7 +70,7 @@ template <class V, int W> class Shares {
         }
     }
 
-    // Of weights w that arrive s ms before the end.
+    // Shares of weights w that arrive s ms before the end.
     FORMULA_MEMBER void find(V s, V w, V* x) const {
         const V zero = V{}, u = fused(scale, s, spread<V>(R(-1)));
         UNROLL for (int q = 0; q < W; ++q) x[q] = zero;
@@ -118,7 +118,7 @@ template <class V, int W> class PartFlights {
         return word < 0;
     }
 
-    // A spike from before, which has met what it reaches before `since`. False where there is no memory.
+    // Resume a spike from before, whose synapses have been met up to `since`. False where there is no memory.
     bool resume(double sent, int64_t n, double since) {
         int64_t low = first[n], high = last[n];
         while (low < high) {
@@ -129,10 +129,10 @@ template <class V, int W> class PartFlights {
         return low == last[n] || flights.push({sent, low, low, last[n]});
     }
 
-    // Room for so many more; false where there is no memory.
+    // Room for `more` flights; false where there is no memory.
     bool reserve(int64_t more) { return flights.reserve(flights.size + more); }
 
-    // Spikes of the window before, in order; there is room. Those that are over leave.
+    // Take the spikes of the window before, in order; there is room. Flights without synapses to come leave.
     void take(const GrowingArray<SentSpike>& spikes) {
         handed = 0;
         int64_t kept = 0;
@@ -145,7 +145,7 @@ template <class V, int W> class PartFlights {
         flights.size = kept;
     }
 
-    // When the next one arrives; infinity if none does.
+    // Time of the next arrival; infinity without any.
     double coming() const {
         double found = __builtin_inf();
         for (int64_t k = 0; k < flights.size; ++k)
@@ -154,7 +154,7 @@ template <class V, int W> class PartFlights {
         return found;
     }
 
-    // What is due before the end of a piece, and before `stop`, is added to the sums of its targets.
+    // Add the arrivals before the end of a piece, and before `stop`, to the sums of their targets.
     __attribute__((noinline)) void hand_over(double end, double stop, R* sums) {
         found.size = 0;
         const DoublesOf<V> border = everywhere(end), before = everywhere(std::min(end, stop));
@@ -181,7 +181,7 @@ template <class V, int W> class PartFlights {
         }
     }
 
-    // Which neurons are to be noted in the next piece, in which those by themselves stay below `bound`.
+    // The neurons to be noted in the next piece, whose V stays below `bound` without arrivals.
     FORMULA_MEMBER uint32_t near(V bound, V alert) const {
         const V held = spread<V>(-std::numeric_limits<R>::infinity());
         return bits_of(Mask<V>((bound + spread<V>(margin) >= alert) & (held < alert)));
@@ -223,7 +223,7 @@ template <class V, int W> class PartFlights {
         return load_wide<V>((const float*)tile + chunk * N);
     }
 
-    // As many tiles as were met in the piece before, and one more.
+    // Prefetch as many tiles as were met in the piece before, and one more.
     void fetch(int64_t k) const {
         if (k >= flights.size) return;
         const InFlight& f = flights[k];
@@ -232,7 +232,7 @@ template <class V, int W> class PartFlights {
         for (int64_t line = 0; line < all; line += 64) __builtin_prefetch(from + line);
     }
 
-    // The places begin .. last of a tile.
+    // Add the places begin .. last of a tile to the sums.
     FORMULA_MEMBER void add(const char* tile, int begin, int last, const DoublesOf<V>* arrival,
                             const DoublesOf<V>& border, R* sums) {
         alignas(64) R rows[TILE * W];
@@ -264,7 +264,7 @@ template <class V, int W> class PartFlights {
     }
     void push(const Noted<R>& x) { no_room |= !found.push(x); }
 
-    // Those among the few that are not noted.
+    // Look up the arrivals at those of the few that are not noted.
     __attribute__((noinline)) void look_again(const uint8_t* is_one, const uint8_t* noted) {
         for (int64_t k = 0; k < flights.size; ++k)
             for (int64_t at = flights[k].from; at < flights[k].at; ++at) {

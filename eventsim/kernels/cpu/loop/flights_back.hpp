@@ -1,9 +1,9 @@
-// Spikes in flight on the way back: their synapses have delays of their own, and are met from the last arrival
-// to the first.
+// Spikes in flight on the way back, whose synapses have delays of their own: met from the last arrival to the
+// first.
 //
-// Between two of its own spikes a neuron may be asked for its adjoint in any order. So time goes by windows of any
-// length, whatever the delays: in each the spikes hand over one after the other what arrived in it, a range of
-// their rows of tiles, which is read as it lies. Nothing is listed by synaptic event.
+// Between two of its own spikes a neuron's adjoint may be requested in any order. So time goes by windows of any
+// length, whatever the delays: in each the spikes hand over their arrivals one spike after the other, a range of
+// their rows of tiles, which is read in place. No list has an entry per synaptic event.
 //
 // Side by side    nothing.
 // Before          spikes of a sample are in order of time.
@@ -70,7 +70,7 @@ template <class R> class FlightsBack {
         this->end = end;
     }
 
-    // When the last arrival was that is not met yet; -infinity without any.
+    // Time of the last arrival that is not met yet; -infinity without any.
     double latest() {
         while (first < last && (flights.size == 0 || reach() >= flights.first().next)) launch(--last);
         return flights.size == 0 ? -__builtin_inf() : flights.first().next;
@@ -90,7 +90,7 @@ template <class R> class FlightsBack {
     }
 
   private:
-    // Nothing of a spike that is not in flight yet arrived behind it.
+    // Time behind which no arrival of a spike not yet in flight can lie.
     double reach() const { return tape.time[last - 1] + longest; }
 
     void launch(int64_t spike) {
@@ -109,7 +109,7 @@ template <class R> class FlightsBack {
         if (!failed) flights.push({next, spike, rows.first[n], low});
     }
 
-    // What arrived of the last tile that is not met yet; whether that was all of it.
+    // Meet the arrivals of the last tile not met yet; whether that was all of it.
     template <class F> FORMULA_MEMBER bool hand_over_tile(FlightBack& f, double sent, double opens, const F& meet) {
         const char* const tile = tiles.of(f.at - 1);
         if (tiles.wide()) return hand_over_tile(f, tile, (const double*)tile, sent, opens, meet);
@@ -132,7 +132,7 @@ template <class R> class FlightsBack {
     }
 };
 
-// What was found of all synapses in tiles is put where their numbers say.
+// Collect the gradients of synapses in tiles, by their numbers.
 template <class V> int collect_flights(const CollectFlights<Real<V>>& call) {
     const FlightSums<Real<V>>& from = call.flown;
     for (int64_t i = 0; i < call.tasks.n; ++i) {

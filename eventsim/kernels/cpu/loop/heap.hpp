@@ -1,5 +1,4 @@
-// Binary heaps of a loop: bundles of synapses that wait for their time, spikes in flight, and neurons that
-// are due.
+// Binary heaps of a loop: bundles of synapses that wait for their time, spikes in flight, and due neurons.
 //
 // Bundles are in order of (time, first synapse), neurons of (time, number): ties are decided. A spike whose
 // synapses have delays of their own is one entry, whatever their number: its row has them by (delay, number),
@@ -60,7 +59,7 @@ template <class T> class Heap : private GrowingArray<T> {
 
     const T& first() const { return *this->begin(); }
 
-    // There is room for it.
+    // Push x; there is room.
     void push(const T& x) { rise(size++, x); }
 
     // Take the first one out.
@@ -89,7 +88,7 @@ template <class T> class Heap : private GrowingArray<T> {
     }
 };
 
-// What the spikes of a loop send, until it arrives: bundles, and spikes in flight to synapses with delays of
+// Spikes of a loop on their way until they arrive: bundles, and spikes in flight to synapses with delays of
 // their own. Both come in one order.
 class Waiting {
     Heap<Bundle> bundles;
@@ -154,10 +153,10 @@ class Waiting {
         else bundles.pop();
     }
 
-    // Nothing waits.
+    // Drop all that waits.
     void clear() { bundles.size = flights.size = 0; }
 
-    // Only the spikes of sample s that were under way before, with those synapses that they have not reached.
+    // Begin with the spikes of sample s that were under way before, at the synapses that they have not reached.
     void begin(const Flights& flights, const UnderWay& before, int64_t s, double t_end) {
         clear();
         rows = &flights;
@@ -172,7 +171,7 @@ class Waiting {
         }
     }
 
-    // What a spike of neuron n at t sends before t_end; false where there is no memory.
+    // Send a spike of neuron n at t, for arrivals before t_end; false where there is no memory.
     template <class L> bool send(const L& loop, int64_t n, double t, double t_end) {
         const int64_t low = loop.start[n], high = loop.start[n + 1];
         if (!bundles.reserve(bundles.size + high - low + 1)) return false;
@@ -184,8 +183,7 @@ class Waiting {
         return ok();
     }
 
-    // Deliver all that arrives at t, these and what other stages send, from `outside` on, by their first
-    // synapse.
+    // Deliver all arrivals at t, from the loop and, from `outside` on, from other stages, by their first synapse.
     template <class F>
     void meet(double t, const Arriving& x, int64_t& outside, int64_t end, const F& deliver) {
         for (;;) {
@@ -204,7 +202,7 @@ class Waiting {
     }
 };
 
-// What arrives in a sample of a loop that goes by windows: from other stages, and what waits.
+// Arrivals in a sample of a loop that goes by windows: those from other stages, and those that wait.
 class Incoming {
     const Arriving& from;
     int64_t outside;  // the next arrival
@@ -217,7 +215,7 @@ class Incoming {
     Incoming(const Arriving& from, int64_t s)
         : from(from), outside(from.offsets[s]), n_outside(from.offsets[s + 1]) {}
 
-    // When the next one arrives; infinity if none does.
+    // Time of the next arrival; infinity without any.
     double coming() const {
         double found = __builtin_inf();
         if (waiting.any()) found = std::min(found, waiting.first().time);
@@ -225,7 +223,7 @@ class Incoming {
         return found;
     }
 
-    // What arrives before the border is due, in order. False where there is no memory.
+    // Make the arrivals before the border due, in order. False where there is no memory.
     bool take(double border) {
         due.size = 0;
         for (;;) {
@@ -271,7 +269,7 @@ class DueHeap {
         }
     }
 
-    // The neuron that is due first, and when.
+    // The neuron that is due first, and its time.
     int64_t first() const { return heap[0].n; }
     double first_time() const { return heap[0].time; }
 

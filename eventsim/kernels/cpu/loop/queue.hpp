@@ -129,7 +129,7 @@ template <class V> class LoopQueue {
         return waiting.send(a.loop, n, cells.cell[n].time, t_end) ? FIRED : NO_ROOM;
     }
 
-    // All that arrives at t.
+    // Meet all arrivals at t.
     void meet(double t, int64_t& outside, int64_t end) {
         ++epoch;
         n_reached = 0;

@@ -31,16 +31,16 @@ namespace eventsim {
 // Windows of flights from one spike of a neuron to its next, at least, on average.
 constexpr double WINDOWS_A_SPIKE = 16.0;
 
-// Where a neuron is on its way back, what it comes to next, and its adjoint there, in one line of the
-// cache; in double precision in two.
+// Place of a neuron on its way back: time, next stop, and its adjoint there, in one line of the cache; in
+// double precision in two.
 template <class R> struct alignas(64) BackPlace {
     double t, stop;
     Rates<R> rates;
     Adjoint<R> state;
 };
 
-// Where an arrival adds to the gradients of its synapse, which a return (null) has none of, and to dL/dt of its
-// spike: the number of that among all sources and among those of the loop, or -1.
+// Destinations of an arrival's results: the gradients of its synapse (null for a return, which has none), and
+// dL/dt of its spike: its number among all sources and among those of the loop, or -1.
 template <class R> struct Brought {
     R* by_weight;
     double* by_delay;
@@ -72,7 +72,7 @@ template <class V> class Asking {
         by[size++] = b;
     }
 
-    // What the adjoint is at all of them, and what they add to dL/dt.
+    // Find the adjoint at all waiting arrivals, and their terms of dL/dt.
     __attribute__((noinline)) void look(const Place* all) {
         const R* const rates = &all->rates.slow;
         const R* const state = &all->state.alpha;
@@ -97,7 +97,7 @@ template <class V> class LoopBackward {
     using R = Real<V>;
     using Place = BackPlace<R>;
 
-    // What is summed of a neuron is side by side, with room up to SIDE.
+    // The sums of a neuron lie side by side, with room up to SIDE.
     static constexpr int64_t SIDE = 4;
 
     const QueueBackward<R>& a;
@@ -231,7 +231,8 @@ template <class V> class LoopBackward {
         return true;
     }
 
-    // Of what arrived from `opens` on at synapses with delays of their own, note in order what may not be met yet.
+    // Meet the arrivals from `opens` on at synapses with delays of their own; those at neurons that stop in the
+    // window are noted in order instead.
     void hand_over(double opens) {
         noted.size = 0;
         flights.hand_over(opens, [&](int64_t cause, double t, int64_t at, int32_t n, R w) {
@@ -275,7 +276,7 @@ template <class V> class LoopBackward {
         });
     }
 
-    // Neuron n is asked what its adjoint is at t, where something was brought to it.
+    // Request the adjoint of neuron n at t, the time of an arrival.
     FORMULA_MEMBER void ask(const Brought<R>& by, int64_t n, double t, R w) {
         Place& x = place[n];
         if (x.stop >= t) {
@@ -289,7 +290,7 @@ template <class V> class LoopBackward {
         if (asking.size == Asking<V>::MOST) settle();
     }
 
-    // Add what the arrivals that wait add to the gradients.
+    // Add the waiting arrivals to the gradients.
     __attribute__((noinline)) void settle() {
         if (asking.size == 0) return;
         asking.look(place);
@@ -316,7 +317,7 @@ template <class V> class LoopBackward {
         asking.size = 0;
     }
 
-    // What a spike causes, to that of all sources, and to that of the loop.
+    // Add an effect to dL/dt of its spike, among those of all sources and among those of the loop.
     void add_effect(R effect, const Brought<R>& by) {
         if (by.spike >= 0) a.found.effects[by.spike] += effect;
         if (by.cause >= 0) a.tape.through[by.cause] += effect;

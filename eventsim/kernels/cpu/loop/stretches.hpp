@@ -1,6 +1,6 @@
 // Neurons of a loop that share their events: by windows, and stretch after stretch, as those of a layer.
 //
-// All that arrives within a window is known when it begins. Its last stretch ends at its border.
+// All arrivals within a window are known when it begins. Its last stretch ends at its border.
 //
 // Side by side    neurons in vectors: ../dense/steps.hpp. Tasks are samples.
 // Before          roles of the call.

@@ -224,7 +224,7 @@ template <class V, int W> class Summed {
     }
 
   private:
-    // Neuron n stands where its cell does.
+    // Copy the state of neuron n from its cell.
     void settle(int64_t n) {
         const Cell<R>& c = cells.cell[n];
         v[n] = c.v;
@@ -245,7 +245,7 @@ template <class V, int W> class Summed {
         return lifted(load<V>(rise + n), load<V>(z), level);
     }
 
-    // What is fetched is used in the loop behind.
+    // Fetch the ranges of a part; the loop behind uses them.
     void take_ranges(Part& x) {
         const int32_t* const target = a.loop.target;
         for (int64_t k = 0; k < due->size; ++k) {
@@ -386,8 +386,8 @@ template <class V, int W> class Summed {
         return eventsim::all((p.slow == q.slow) & (p.gap == q.gap) & (p.mem == q.mem));
     }
 
-    // All neurons of a part from `begin` to the end of a piece, h ms later; the sums begin anew. Those that
-    // may fire before it, or are let go, are few, and stand where they were.
+    // Take all neurons of a part from `begin` to the end of a piece, h ms later; the sums begin anew. Neurons
+    // that may fire or be released before it are few, and stay where they were.
     //
     // NOTES: those whose arrivals are to be noted in the next piece are marked.
     template <bool NEAR, bool NOTES>
@@ -454,7 +454,7 @@ template <class V, int W> class Summed {
     }
     static V larger_of(V a, V b) { return select(a < b, b, a); }
 
-    // Those who may fire, or are let go, before the end: places x.lo .. found of `maybe`.
+    // Take the neurons that may fire or be released before the end: places x.lo .. found of `maybe`.
     void take_few(Part& x, int64_t found, double begin, double end) {
         for (int64_t i = x.lo; i < found; ++i) {
             const int32_t n = maybe[i];

@@ -1,4 +1,4 @@
-// What arrives in a piece of a window, summed by neuron.
+// Sums of the arrivals in a piece of a window, by neuron.
 //
 // An arrival of weight w that comes s ms before the end adds w phi_q(s) to sum q of its target, see
 // eventsim/engine/contract/windowing.py, and max(w, 0) s to its last sum: one fused multiply-add of a row as wide

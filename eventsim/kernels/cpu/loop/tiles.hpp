@@ -48,7 +48,7 @@ template <class R> class TileRows {
     }
 };
 
-// Which place of its row of tiles each synapse of neuron n has, by number. F is called with a pointer.
+// Places of the synapses of neuron n in its row of tiles, by number. F is called with a pointer to them.
 template <class F> auto of_ranks(const FlightRanks& ranks, int64_t n, const F& f) {
     const int64_t at = ranks.address + ranks.start[n] * ranks.width;
     return ranks.width == sizeof(uint16_t) ? f((uint16_t*)(intptr_t)at) : f((uint32_t*)(intptr_t)at);
@@ -61,7 +61,7 @@ inline int64_t part_of(const FlightParts& parts, int64_t n) {
     return p;
 }
 
-// How many synapses of every neuron each part has.
+// Counts of every neuron's synapses by part.
 inline int count_flights(const CountFlights& call) {
     const DelayedWires& w = call.wires;
     for (int64_t i = 0; i < call.tasks.n; ++i) {

@@ -1,4 +1,4 @@
-// A sample of a loop, window after window of its least delay: what arrives in each is known when it begins.
+// A sample of a loop, by windows of its least delay: the arrivals of each are known when it begins.
 //
 // Windows         are half-open. One ends at the rounded sum of its begin and the least delay, so that no
 //                 rounded arrival time lies before it. After a window in which nothing happened the next
@@ -21,14 +21,14 @@ constexpr int64_t MANY_MET = 2, FEW_MET = 16, MOST_HALVINGS = 5;
 // Synaptic events that a bundle counts as.
 constexpr int64_t OF_BUNDLE = 64;
 
-// From `now`, where the neurons are, to `border`. Bundles arrive from `opens` on. Nothing from `end` on,
-// that of the run, is asked for.
+// A window from `now`, where the neurons are, to `border`. Bundles arrive from `opens` on. Nothing from
+// `end` on, the end of the run, is needed.
 struct Window {
     double now, opens, border, end;
     int64_t pieces, halvings;
 };
 
-// What was found in a window: events that were met one by one, and synapses of flights that were due.
+// Counts of a window: events that were met one by one, and synapses of flights that were due.
 struct WindowFound {
     int64_t met = 0, handed = 0;
 };
@@ -42,8 +42,8 @@ struct PartSpikes : SpikeRoom {
     bool goes() const { return failed < 0 && count <= limit; }
 };
 
-// Where a window opens if nothing happened in the one before `border`: not after the next arrival, at
-// `coming`, or release; at the border, where a neuron may fire. until(n) is when neuron n is let go, below
+// The opening of a window if nothing happened in the one before `border`: not after the next arrival, at
+// `coming`, or release; at the border, where a neuron may fire. until(n) is the release of neuron n, below
 // zero if it is not held; `par` [.., row] its parameters.
 template <class R, class F>
 double opening(const R* v, const R* j, const R* par, int64_t row, int64_t size, const F& until,
@@ -130,7 +130,7 @@ template <class R, class Call, class C> class WindowRun {
         return met * FEW_MET < all ? std::max(w.halvings - 1, int64_t(0)) : w.halvings;
     }
 
-    // What the spikes of a window send is waiting. `some` says whether there were any.
+    // Send the spikes of a window to those that wait. `some` says whether there were any.
     bool send(PartSpikes& x, bool& some) {
         some |= x.count > x.sent || x.failed >= 0;
         for (; x.sent < std::min(x.count, x.limit); ++x.sent) {

@@ -1,4 +1,4 @@
-// What a move of a neuron brings, whether it fits, and moves: for all loops over axons and cores.
+// Moves of neurons: their gain, whether they fit, and doing them, for all loops over axons and cores.
 //
 // Cost            the sum over axons of spikes times distances to destinations: eventsim/mapping/state.py.
 // Before          whoever calls has checked everything.
@@ -22,7 +22,7 @@ struct Slot {
     int32_t core, pins;
 };
 
-// Those of all axons.
+// The slots of all axons.
 inline Slot* slots_of(const CoreHolds& holds) { return (Slot*)holds.slots; }
 
 // Axons, and cores with what they hold.
@@ -66,14 +66,14 @@ class Mapping {
                 f((int32_t)(64 * w + __builtin_ctzll(bits)));
     }
 
-    // With bits: targets of every axon on a core, if they are known; else null.
+    // With bits: targets of every axon on a core, if they are counted; else null.
     int32_t* known_targets(int32_t core) const {
         for (int k = 0; k < 2; ++k)
             if (counted[k] == core) return counts + k * a.n_axons;
         return nullptr;
     }
 
-    // The same, counted unless they are known, in place of those not wanted for longest.
+    // Targets of every axon on a core, counted if needed, in place of the core not wanted for longest.
     int32_t* targets_on(int32_t core) {
         if (counted[1 - latest] == core) latest = 1 - latest;
         if (counted[latest] == core) return counts + latest * a.n_axons;
@@ -86,7 +86,7 @@ class Mapping {
         return found;
     }
 
-    // That of a destination of an axon; null if the core is none.
+    // The slot of an axon's destination; null if the core is none.
     Slot* slot_of(int64_t axon, int32_t core) const {
         for (Slot* slot = first_slot(axon); slot < end_of_slots(axon); ++slot)
             if (slot->core == core) return slot;
@@ -105,7 +105,7 @@ class Mapping {
         });
     }
 
-    // Whether neurons, synapses and axons in of a core allow one neuron more, which shares so many.
+    // Whether neurons, synapses and incoming axons of a core allow one neuron more, some of whose axons it has.
     bool has_room(int64_t neuron, int64_t core) const {
         const int64_t fresh = a.column[neuron + 1] - a.column[neuron] - shared[core];
         return h.states[core] + a.states[neuron] <= h.limits[STATES] &&
@@ -169,7 +169,7 @@ class Mapping {
         count(neuron, core, 1);
     }
 
-    // The same with bits, from a core.
+    // As put, with bits, from a core.
     void put_by_bits(int64_t neuron, int32_t here, int32_t core) {
         int32_t *const left = targets_on(here), *const come = known_targets(core);
         count(neuron, here, -1);
@@ -219,7 +219,7 @@ class Mapping {
     bool ok() const { return arena.ok(); }
 };
 
-// What a move gains on every core.
+// The gain of a move to every core.
 class Moving : public Mapping {
     // Cores that are tried for one neuron.
     static constexpr int CANDIDATES = 6;
@@ -256,8 +256,8 @@ class Moving : public Mapping {
         }
     }
 
-    // An axon that reaches the neuron from `home`: what is saved on cores that have it. Returns what
-    // is saved if the neuron leaves `here`.
+    // Add the savings of an axon that reaches the neuron from `home`, on cores that have it. Returns the
+    // saving if the neuron leaves `here`.
     template <bool EVEN> double look_at_source(int64_t axon, int64_t home, int32_t here) {
         const double spikes = a.spikes[axon];
         double left = 0.0;
@@ -271,7 +271,7 @@ class Moving : public Mapping {
         return left;
     }
 
-    // The same by bits: what is lost on cores that do not have it, which are few.
+    // By bits, subtract the losses on cores that do not have the axon, which are few.
     template <bool EVEN> double look_at_missing(int64_t axon, int64_t home, int32_t here) {
         const double spikes = a.spikes[axon];
         for (int64_t first = 0; first < n_cores; first += 64) {
@@ -350,7 +350,7 @@ class Moving : public Mapping {
         return best;
     }
 
-    // What the destinations of an axon cost.
+    // The cost of an axon's destinations.
     double cost_of(int64_t axon) const {
         const int64_t home = axon < a.n_neurons ? h.core_of[axon] : n_cores;
         double cost = 0.0;
@@ -380,7 +380,7 @@ class Moving : public Mapping {
     }
 
   private:
-    // Of the cores with room: that of the largest gain above one, behind (bound, after) in order.
+    // The core with room and the largest gain above `above`, behind (bound, after) in order.
     int64_t next_best(int64_t neuron, double above, double bound, int64_t after) const {
         int64_t best = -1;
         for (int64_t core = 0; core < n_cores; ++core) {

@@ -1,6 +1,6 @@
 // A core that is filled with neurons which share their sources.
 //
-// Those that share an axon with the core are in a heap; whether a neuron fits is asked when its turn
+// Neurons that share an axon with the core are in a heap; whether a neuron fits is checked when its turn
 // comes, since one that does not will not later.
 #pragma once
 #include "starts.hpp"
@@ -62,7 +62,7 @@ class Grower : public Filler {
     int64_t turn, none;  // of those that share nothing; `none` is the ring's end
     int64_t n_touched = 0, n_inside = 0, followed = 0;
 
-    // What a neuron is due at: one that shares nothing with the core as if it shared a little.
+    // The price at which a neuron is due: one that shares nothing with the core as if it shared a little.
     double due(int64_t n, double price) const { return price - 1e-6 * g.whole[n]; }
 
     void touch(int64_t n) {

@@ -138,7 +138,7 @@ class OneMove : public Mapping {
         std::copy(change, change + n_cores, x.change);
     }
 
-    // How many sources of every neuron have no other target on its core.
+    // Counts of every neuron's sources without another target on its core.
     void count_alone(const Leaving& x) const {
         for (int64_t i = 0; i < x.n; ++i) {
             x.found[i] = 0;

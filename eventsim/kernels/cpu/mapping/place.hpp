@@ -1,4 +1,4 @@
-// Cores on places of the chip: what swaps of two bring, annealing, and descent.
+// Cores on places of the chip: gains of swaps, annealing, and descent.
 #pragma once
 #include "../calls.hpp"
 #include "../order/search.hpp"
@@ -35,7 +35,7 @@ class Places {
   public:
     explicit Places(const CoreField& field) : f(field) {}
 
-    // What swapping the places of two cores adds to the cost, from their neighbours alone.
+    // The cost that swapping the places of two cores adds, from their neighbours alone.
     double swapped(int64_t one, int64_t other) const {
         const int64_t p = f.at[one], q = f.at[other];
         double change = (f.inward[other] - f.inward[one]) * (outside(p) - outside(q));

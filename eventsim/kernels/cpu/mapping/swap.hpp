@@ -68,7 +68,7 @@ class Swapping : public Moving {
         return false;
     }
 
-    // Whether a neuron that wishes to gain so much finds a partner; counts those that it fails with.
+    // Whether a neuron finds a partner for a gain of `wish`; counts the partners that it fails with.
     bool find_partner(int64_t neuron, int64_t home, double wish, int64_t& failed) {
         const double* const gains = gains_at(home);
         const int64_t* const members = ordered_at(home);

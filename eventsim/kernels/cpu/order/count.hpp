@@ -6,10 +6,10 @@
 
 namespace eventsim {
 
-// What of a projection has delays of its own; twins in eventsim/engine/cpu/counting.py.
+// Kinds of delays of a projection: one for all, by neuron, by synapse; twins in eventsim/engine/cpu/counting.py.
 enum { OF_ALL, OF_NEURONS, OF_SYNAPSES };
 
-// Of the spikes of one sample, in order: how many come before the end if all take equally long.
+// Count of one sample's spikes, in order, that arrive before the end if all have the same delay.
 inline int64_t count_in_time(const double* times, int64_t low, int64_t high, double delay, double end) {
     int64_t last = high;
     while (last > low && !(times[last - 1] + delay < end)) --last;
@@ -26,7 +26,7 @@ class Counting {
         return x.first[p] ? x.first[p][n + 1] - x.first[p][n] : x.each[p];
     }
 
-    // Those of one sample, of a projection whose delays are one for all.
+    // Synaptic events of one sample and projection with one delay for all.
     int64_t alike(int64_t p, int64_t low, int64_t high, double end) const {
         const double delay = this->delays(p, [](const auto* delay) { return double(delay[0]); });
         const int64_t n = count_in_time(x.time[p], low, high, delay, end);
@@ -36,7 +36,7 @@ class Counting {
         return found;
     }
 
-    // Likewise of delays by neuron.
+    // Synaptic events of one sample and projection with delays by neuron.
     template <class T>
     int64_t by_neuron(int64_t p, int64_t low, int64_t high, double end, const T* delay) const {
         int64_t found = 0;
@@ -47,7 +47,7 @@ class Counting {
         return found;
     }
 
-    // Likewise of delays by synapse.
+    // Synaptic events of one sample and projection with delays by synapse.
     template <class T>
     int64_t by_synapse(int64_t p, int64_t low, int64_t high, double end, const T* delay) const {
         int64_t found = 0;

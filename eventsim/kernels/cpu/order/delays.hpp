@@ -48,7 +48,7 @@ class DelaySorter {
 
     const Delayed& operator[](int64_t i) const { return sorted[i]; }
 
-    // Those of neuron n; false where there is no memory.
+    // Sort the synapses of neuron n; false where there is no memory.
     bool sort(const DelayedWires& w, int64_t n) {
         int64_t all = 0;
         each_row(w, n, [&](int64_t low, int64_t high, int64_t) { all += high - low; });

@@ -1,4 +1,4 @@
-// Recorded spikes as the way back takes them: each linked to the one before of its neuron.
+// Recorded spikes for the way back: each linked to the spike of its neuron before.
 #pragma once
 #include <algorithm>
 

@@ -1,5 +1,5 @@
-// What the tasks of a layer wrote, brought together: by sample, without gaps, in order of (time,
-// neuron); what is alike stays in the order of tasks.
+// Spikes that the tasks of a layer wrote, packed: by sample, without gaps, in order of (time, neuron);
+// like ones stay in the order of tasks.
 #pragma once
 #include "../calls.hpp"
 #include "sort.hpp"

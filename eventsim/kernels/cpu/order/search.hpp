@@ -1,4 +1,4 @@
-// Where a number stands among ascending ones.
+// Binary search among ascending numbers.
 #pragma once
 #include <stdint.h>
 

@@ -35,7 +35,7 @@ struct Run {
     }
 };
 
-// Whether event i may come before one of that time and row.
+// Whether event i may come before an event of that time and row.
 inline bool in_order(const Run& a, int64_t i, double time, int32_t row) {
     return a.time[i] < time || (a.time[i] == time && a.row[i] <= row);
 }
@@ -54,7 +54,7 @@ inline void merge(const Run& a, int64_t low, int64_t middle, int64_t high, const
 }
 
 class Sorter {
-    // So many events are sorted by insertion.
+    // Up to this number, events are sorted by insertion.
     static constexpr int64_t FEW = 32;
     // Numbers of buckets fit into 32 bits.
     static constexpr int64_t MOST_BUCKETS = int64_t(1) << 30;

@@ -51,7 +51,7 @@ template <class V> int apart_forward(const ApartForward<Real<V>>& call) {
     return DONE;
 }
 
-// One spike on the way back: dL/dt; its chunk's sums grow.
+// One spike on the way back: its dL/dt; the sums of its chunk grow.
 template <class R>
 FORMULA double spike_back(const ApartBackward<R>& call, int64_t chunk, double time, int64_t row,
                           double t_end, const double* seed) {

@@ -21,14 +21,14 @@ constexpr int N_GAIN_SUMS = 3;
 template <class R> constexpr int POLYNOMIAL = GAIN_TERMS<R> * LANES;
 template <class R> constexpr int WINDOW = N_GAIN * POLYNOMIAL<R>;
 
-// One row of coefficients, zero where they are tiny.
+// Write a row of coefficients, zero where they are tiny.
 template <class R> FORMULA void write_row(R* row, Doubles x) {
     double numbers[Numbers<Doubles>::count];
     store(numbers, x);
     for (int k = 0; k < Numbers<Doubles>::count; ++k) row[k] = flush(R(numbers[k]));
 }
 
-// All windows of the outputs from one place of a block on, whose first window is at `table`.
+// Fill all windows of the outputs from one place of a block on; the first window is at `table`.
 template <class R>
 FORMULA void write_windows(const Output<Doubles>& output, const GainTable<R>& gains, R* table) {
     for (int64_t window = 0; window < gains.n_windows; ++window, table += WINDOW<R>) {
@@ -80,7 +80,7 @@ template <class V> FORMULA Row<V> polynomial_at(const Real<V>* first, V u) {
     return x;
 }
 
-// As polynomial_at, of one output.
+// As polynomial_at, for one output.
 template <class R> FORMULA R polynomial_of_one(const R* first, R u) {
     constexpr int last = GAIN_TERMS<R> - 1;
     R value = first[last * LANES];

@@ -20,7 +20,7 @@ constexpr int64_t STRETCH_BYTES = 1 << 18, LEAST_STRETCHES = 16;
 // of eventsim/engine/contract/table.py.
 constexpr double LARGEST_MARGIN = 1e-5;
 
-// As if each neuron had reached so much: where v is less its bound need not be looked at.
+// Least voltage that counts as reached: where v is less its bound need not be looked at.
 constexpr double LEAST_LARGEST = 1e-30;
 
 // Neuron n has v largest so far.
@@ -89,7 +89,7 @@ template <class V> class Peaks {
     }
 
   private:
-    // All neurons over the next stretch, the i-th; whether the sample ends with it.
+    // Take all neurons over the next stretch, the i-th; whether the sample ends with it.
     bool pass(int64_t i) {
         Course<R>& course = s.course;
         begins[i] = course.t;
@@ -116,7 +116,7 @@ template <class V> class Peaks {
         }
     }
 
-    // Those that may exceed what they have reached walk stretch i.
+    // Walk stretch i with the neurons that may exceed their largest voltage so far.
     void walk(int64_t i) {
         bool filled = false, near = false;
         const V part = spread<V>(R(1.0 - LARGEST_MARGIN));

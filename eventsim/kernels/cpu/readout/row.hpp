@@ -62,7 +62,7 @@ FORMULA Row<Doubles> widened(const Row<Floats>& x) {
     return w;
 }
 
-// As of one vector.
+// The sum over a row, by halves, as of one vector.
 template <class V> FORMULA Real<V> sum_by_halves(Row<V> x) {
     UNROLL for (int half = x.n / 2; half > 0; half /= 2)
         UNROLL for (int p = 0; p < half; ++p) x.part[p] = x.part[p] + x.part[p + half];

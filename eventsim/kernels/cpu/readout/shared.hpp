@@ -147,7 +147,7 @@ template <class V> FORMULA Seed<V> seed_of(const double* seeds) {
     return {load_row<V>(rounded), load_row<Doubles>(seeds)};
 }
 
-// One sample of a chunk; `part` has room for [n_blocks, N_SUMS, LANES].
+// The way back over one sample of a chunk; `part` has room for [n_blocks, N_SUMS, LANES].
 template <class V>
 void sample_back(const ReadoutBackward<Real<V>>& call, int64_t chunk, int64_t s, Batch<V>& batch,
                  double* part) {

@@ -1,4 +1,4 @@
-// Voltages of a readout that shares its events, at asked times.
+// Voltages of a readout that shares its events, at requested times.
 //
 // Side by side    neurons of a block, stretch after stretch, the last before an asked time ending
 //                 there. Tasks are blocks in samples.
@@ -34,7 +34,7 @@ template <class V> class Silent {
     int64_t sample = 0, low = 0, size = 0, n_heard = 0;
     Course<R> course;
 
-    // For tasks of some samples; `more` bytes are left for the caller.
+    // Neurons that do not fire, for tasks of some samples; `more` bytes are left for the caller.
     Silent(const Tasks& tasks, const Events& events, const Weights<R>& weights,
            const Neurons<R>& neurons, std::size_t more)
         : events(events), weights(weights), neurons(neurons), n_blocks(tasks.n_blocks),
@@ -52,7 +52,7 @@ template <class V> class Silent {
     bool ok() const { return arena.ok(); }
     template <class T> T* take(std::size_t n) { return arena.take<T>(n); }
 
-    // Before the first event of a task's sample.
+    // Start before the first event of a task's sample.
     void start(int64_t task) {
         sample = task / n_blocks;
         if (task % n_blocks != block) {
@@ -115,7 +115,7 @@ template <class V> class Silent {
     }
 };
 
-// All neurons over a stretch of h ms, without a bound of v.
+// Take all neurons over a stretch of h ms, without a bound of v.
 template <bool NEAR, class V>
 __attribute__((noinline)) void pass(Silent<V>& s, int64_t width, Items<V>& items, Real<V> h) {
     for (int64_t n = 0; n < width; n += Numbers<V>::count) {
@@ -127,7 +127,7 @@ __attribute__((noinline)) void pass(Silent<V>& s, int64_t width, Items<V>& items
     s.course.t = s.course.stretch.time[ITEMS - 1];
 }
 
-// To the asked time, from one before it.
+// Take all neurons to a requested time, from an earlier one.
 template <class V> FORMULA void pass_until(Silent<V>& s, int64_t width, double time) {
     Course<Real<V>>& course = s.course;
     course.t_end = time;
